@@ -1,0 +1,43 @@
+GO       ?= go
+SEEDS    ?= 20000
+FUZZTIME ?= 60s
+LINT     := $(GO) tool -modfile=tools/go.mod golangci-lint
+# the packages with goroutines
+RACY     := ./internal/engine/... ./internal/journal/... ./internal/source/... ./internal/sim/wire/...
+
+.PHONY: help build test race lint sim fuzz bench nightly
+
+help: ## show this
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+build: ## build bin/ebb
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/...
+
+test: ## go vet and all tests, with 1,000 simulated runs
+	$(GO) vet ./...
+	$(GO) test ./...
+
+race: ## the packages with goroutines under the race detector; needs a C compiler
+	CGO_ENABLED=1 $(GO) test -race $(RACY)
+
+lint: ## golangci-lint; the first time it is built, which takes some minutes
+	$(LINT) run
+
+sim: ## SEEDS=20000 simulated runs with faults, every invariant checked on each
+	$(GO) test ./internal/story -run '^TestSeeds$$' -count=1 -timeout=60m -seeds=$(SEEDS)
+
+fuzz: ## every fuzz target for FUZZTIME=60s
+	@grep -rl --include='*_test.go' '^func Fuzz' internal | sort | while read -r file; do \
+		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/p' "$$file"); do \
+			echo "$$file $$target"; \
+			$(GO) test "./$$(dirname "$$file")" -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) || exit 1; \
+		done; \
+	done
+
+bench: ## all benchmarks
+	$(GO) test ./... -run '^$$' -bench . -benchmem
+
+nightly: ## what takes too long for each change
+	$(MAKE) race
+	$(MAKE) sim SEEDS=200000
+	$(MAKE) fuzz FUZZTIME=10m

@@ -1,0 +1,140 @@
+package archtest
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+func load(t *testing.T, root string) *Tree {
+	t.Helper()
+	tree, err := Load(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if tree.find("internal/fleet") == nil || tree.find("internal/drain") == nil {
+		t.Fatalf("%s is not the root of the module", root)
+	}
+	return tree
+}
+
+func report(t *testing.T, found []Finding) {
+	t.Helper()
+	for _, f := range found {
+		t.Error(f)
+	}
+}
+
+func TestPurity(t *testing.T)  { report(t, load(t, "../..").Purity()) }
+func TestImports(t *testing.T) { report(t, load(t, "../..").Imports()) }
+func TestDocs(t *testing.T)    { report(t, load(t, "../..").Docs()) }
+
+// wants reads what the planted sins say about themselves: // want "text" "text" on the line, or want-above on the next.
+func wants(t *testing.T, root string) map[string]int {
+	t.Helper()
+	want := map[string]int{}
+	visit := func(file string) {
+		f, err := os.Open(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		name, err := filepath.Rel(root, file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := bufio.NewScanner(f)
+		for n := 1; lines.Scan(); n++ {
+			_, comment, ok := strings.Cut(lines.Text(), "// want")
+			if !ok {
+				continue
+			}
+			line := n
+			if strings.HasPrefix(comment, "-above") {
+				line--
+			}
+			for _, m := range regexp.MustCompile(`"([^"]+)"`).FindAllStringSubmatch(comment, -1) {
+				want[fmt.Sprintf("%s:%d: %s", filepath.ToSlash(name), line, m[1])]++
+			}
+		}
+	}
+	for _, pattern := range []string{"cmd/*/*.go", "internal/*/*.go"} {
+		files, err := filepath.Glob(filepath.Join(root, pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			visit(file)
+		}
+	}
+	return want
+}
+
+// take removes the first want that a finding fulfils.
+func take(want map[string]int, f Finding) bool {
+	for w := range want {
+		place, text, _ := strings.Cut(w, ": ")
+		if place == fmt.Sprintf("%s:%d", f.File, f.Line) && strings.Contains(f.Text, text) {
+			if want[w]--; want[w] == 0 {
+				delete(want, w)
+			}
+			return true
+		}
+	}
+	return false
+}
+
+// TestPlantedSins shows that each rule finds what it is for, at its line, and nothing else.
+func TestPlantedSins(t *testing.T) {
+	const root = "testdata/sins"
+	tree, want := load(t, root), wants(t, root)
+	if len(want) < 30 {
+		t.Fatalf("only %d sins are planted", len(want))
+	}
+	for _, found := range [][]Finding{tree.Purity(), tree.Imports(), tree.Docs()} {
+		for _, f := range found {
+			if !take(want, f) {
+				t.Errorf("not a sin: %s", f)
+			}
+		}
+	}
+	for w := range want {
+		t.Errorf("not found: %s", w)
+	}
+}
+
+// TestTablesAreAcyclic keeps the allowed imports free of circles, edges out of each other, and names without a meaning out.
+func TestTablesAreAcyclic(t *testing.T) {
+	table := mayImport()
+	var walk func(from string, path []string)
+	walk = func(from string, path []string) {
+		for _, p := range path {
+			if p == from {
+				t.Fatalf("the table of imports has a circle: %s", strings.Join(append(path, from), " -> "))
+			}
+		}
+		for _, next := range table[from] {
+			if _, ok := table[next]; !ok {
+				t.Errorf("%s may import %s, which is not in the table", from, next)
+			}
+			walk(next, append(path, from))
+		}
+	}
+	for p := range table {
+		walk(p, nil)
+	}
+	edge := func(p string) bool {
+		return p == "cloud" || strings.HasPrefix(p, "source/") || strings.HasPrefix(p, "journal/")
+	}
+	for from, allowed := range table {
+		for _, to := range allowed {
+			if edge(from) && edge(to) {
+				t.Errorf("the edge %s may import the edge %s", from, to)
+			}
+		}
+	}
+}

@@ -1,0 +1,92 @@
+package cloud
+
+import (
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/smithy-go"
+
+	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/plan"
+)
+
+func TestSetDrainingReadsFailures(t *testing.T) {
+	all := ids[fleet.ARN]("arn:aws:ecs:eu-west-1:111122223333:container-instance/prod/%d", 23)
+	c, f := newFake(nil)
+	f.answer = func(any) (any, error) {
+		switch len(f.asked) {
+		case 1:
+			return &ecs.UpdateContainerInstancesStateOutput{Failures: []ecstypes.Failure{
+				{Arn: aws.String(string(all[3])), Reason: aws.String("MISSING")},
+				{Arn: aws.String(string(all[4])), Reason: aws.String("INACTIVE"), Detail: aws.String("it is gone")},
+			}}, nil
+		case 2:
+			return nil, throttled
+		}
+		return &ecs.UpdateContainerInstancesStateOutput{}, nil
+	}
+	out := c.Do(t.Context(), plan.Action{Kind: plan.SetDraining, Cluster: "prod", ContainerInstances: all})
+	if out.Err != nil || out.Calls != 3 || len(out.Failed) != 12 {
+		t.Fatalf("got %+v, want 12 failed by 3 calls", out)
+	}
+	diff(t, "failed", []plan.ItemFailure{
+		{ID: string(all[3]), Class: plan.Gone, Reason: "MISSING"},
+		{ID: string(all[4]), Class: plan.Unclear, Reason: "INACTIVE: it is gone"},
+	}, out.Failed[:2])
+	diff(t, "failed by the second call", texts(all[10:20]), failedIDs(t, out.Failed[2:], plan.Throttled))
+	in := f.asked[2].(*ecs.UpdateContainerInstancesStateInput)
+	if *in.Cluster != "prod" || in.Status != "DRAINING" || len(in.ContainerInstances) != 3 {
+		t.Errorf("the third call asked for %+v", in)
+	}
+}
+
+func TestHeartbeatAndAnswerNameTheAction(t *testing.T) {
+	const token = "bcd2f1b8-9a78-44d3-8a7a-4dd07d7cf635"
+	for _, c := range []struct{ token, wantToken, wantInstance string }{{token, token, ""}, {"", "", "i-0a"}} {
+		cloud, f := newFake(theAnswer(&autoscaling.RecordLifecycleActionHeartbeatOutput{}, nil))
+		out := cloud.Do(t.Context(), plan.Action{Kind: plan.Beat, Group: "web-asg", Hook: "ebb-drain", Instance: "i-0a", Token: c.token})
+		diff(t, "outcome of a heartbeat", plan.Outcome{Calls: 1}, out)
+		beat := f.asked[0].(*autoscaling.RecordLifecycleActionHeartbeatInput)
+		diff(t, "heartbeat", []string{"web-asg", "ebb-drain", c.wantToken, c.wantInstance},
+			[]string{*beat.AutoScalingGroupName, *beat.LifecycleHookName, aws.ToString(beat.LifecycleActionToken), aws.ToString(beat.InstanceId)})
+
+		cloud, f = newFake(theAnswer(&autoscaling.CompleteLifecycleActionOutput{}, nil))
+		out = cloud.Do(t.Context(), plan.Action{Kind: plan.Answer, Group: "web-asg", Hook: "ebb-drain", Instance: "i-0a", Token: c.token, Result: "CONTINUE"})
+		diff(t, "outcome of an answer", plan.Outcome{Calls: 1}, out)
+		done := f.asked[0].(*autoscaling.CompleteLifecycleActionInput)
+		diff(t, "answer", []string{"web-asg", "ebb-drain", "CONTINUE", c.wantToken, c.wantInstance},
+			[]string{*done.AutoScalingGroupName, *done.LifecycleHookName, *done.LifecycleActionResult, aws.ToString(done.LifecycleActionToken), aws.ToString(done.InstanceId)})
+	}
+}
+
+func TestAnswerToNoActionIsGone(t *testing.T) {
+	c, _ := newFake(theAnswer(nil, &smithy.GenericAPIError{Code: "ValidationError", Message: "No active Lifecycle Action found with instance ID i-0a"}))
+	out := c.Do(t.Context(), plan.Action{Kind: plan.Answer, Instance: "i-0a"})
+	if out.Err == nil || out.Err.Class != plan.Gone || out.Calls != 1 {
+		t.Errorf("got %+v, want gone", out)
+	}
+}
+
+func TestDeregisterGivesThePort(t *testing.T) {
+	c, f := newFake(theAnswer(&elb.DeregisterTargetsOutput{}, nil))
+	out := c.Do(t.Context(), plan.Action{Kind: plan.Deregister, TargetGroup: "arn:tg", Targets: []fleet.TargetID{{ID: "i-0a", Port: 32768}, {ID: "i-0b"}}})
+	diff(t, "outcome", plan.Outcome{Calls: 1}, out)
+	in := f.asked[0].(*elb.DeregisterTargetsInput)
+	if *in.TargetGroupArn != "arn:tg" || *in.Targets[0].Id != "i-0a" || *in.Targets[0].Port != 32768 || in.Targets[1].Port != nil {
+		t.Errorf("asked for %+v", in)
+	}
+}
+
+func TestUnknownKinds(t *testing.T) {
+	c, _ := newFake(theAnswer(nil, broken))
+	if out := c.Do(t.Context(), plan.Action{Kind: "dance"}); out.Err == nil || out.Calls != 0 {
+		t.Errorf("an unknown action: %+v", out)
+	}
+	if s := c.Look(t.Context(), plan.Look{Kind: "stare"}); s.Err == nil || s.Calls != 0 {
+		t.Errorf("an unknown look: %+v", s)
+	}
+}

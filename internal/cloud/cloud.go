@@ -1,0 +1,166 @@
+// Package cloud is the real AWS for looks and actions: it asks Auto Scaling, ECS, Elastic Load Balancing and EC2, reads every
+// page and every list of failures, and says for each item whether it was seen, is absent, or stayed unknown.
+//
+// It never decides, never retries and never takes a failed look for absence.
+package cloud
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"github.com/ebbhq/ebb/internal/plan"
+)
+
+// AutoScaling is what is used of the Auto Scaling client.
+type AutoScaling interface {
+	DescribeAutoScalingGroups(context.Context, *autoscaling.DescribeAutoScalingGroupsInput, ...func(*autoscaling.Options)) (*autoscaling.DescribeAutoScalingGroupsOutput, error)
+	DescribeAutoScalingInstances(context.Context, *autoscaling.DescribeAutoScalingInstancesInput, ...func(*autoscaling.Options)) (*autoscaling.DescribeAutoScalingInstancesOutput, error)
+	DescribeLifecycleHooks(context.Context, *autoscaling.DescribeLifecycleHooksInput, ...func(*autoscaling.Options)) (*autoscaling.DescribeLifecycleHooksOutput, error)
+	DescribeScalingActivities(context.Context, *autoscaling.DescribeScalingActivitiesInput, ...func(*autoscaling.Options)) (*autoscaling.DescribeScalingActivitiesOutput, error)
+	RecordLifecycleActionHeartbeat(context.Context, *autoscaling.RecordLifecycleActionHeartbeatInput, ...func(*autoscaling.Options)) (*autoscaling.RecordLifecycleActionHeartbeatOutput, error)
+	CompleteLifecycleAction(context.Context, *autoscaling.CompleteLifecycleActionInput, ...func(*autoscaling.Options)) (*autoscaling.CompleteLifecycleActionOutput, error)
+}
+
+// ECS is what is used of the ECS client.
+type ECS interface {
+	ListClusters(context.Context, *ecs.ListClustersInput, ...func(*ecs.Options)) (*ecs.ListClustersOutput, error)
+	ListContainerInstances(context.Context, *ecs.ListContainerInstancesInput, ...func(*ecs.Options)) (*ecs.ListContainerInstancesOutput, error)
+	DescribeContainerInstances(context.Context, *ecs.DescribeContainerInstancesInput, ...func(*ecs.Options)) (*ecs.DescribeContainerInstancesOutput, error)
+	UpdateContainerInstancesState(context.Context, *ecs.UpdateContainerInstancesStateInput, ...func(*ecs.Options)) (*ecs.UpdateContainerInstancesStateOutput, error)
+	ListTasks(context.Context, *ecs.ListTasksInput, ...func(*ecs.Options)) (*ecs.ListTasksOutput, error)
+	DescribeTasks(context.Context, *ecs.DescribeTasksInput, ...func(*ecs.Options)) (*ecs.DescribeTasksOutput, error)
+	DescribeServices(context.Context, *ecs.DescribeServicesInput, ...func(*ecs.Options)) (*ecs.DescribeServicesOutput, error)
+}
+
+// ELB is what is used of the Elastic Load Balancing client.
+type ELB interface {
+	DescribeTargetHealth(context.Context, *elb.DescribeTargetHealthInput, ...func(*elb.Options)) (*elb.DescribeTargetHealthOutput, error)
+	DeregisterTargets(context.Context, *elb.DeregisterTargetsInput, ...func(*elb.Options)) (*elb.DeregisterTargetsOutput, error)
+}
+
+// STS is what is used of the Security Token Service client.
+type STS interface {
+	GetCallerIdentity(context.Context, *sts.GetCallerIdentityInput, ...func(*sts.Options)) (*sts.GetCallerIdentityOutput, error)
+}
+
+// DescribeInstances is EC2's operation of that name for up to 100 ids, in one request. An id that EC2 does not know fails
+// the whole call with the code InvalidInstanceID.NotFound.
+// https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstances.html
+type DescribeInstances func(ctx context.Context, ids []string) ([]plan.InstanceStatus, error)
+
+// Clients are the AWS services; the SDK's own clients fit, and so does the simulated cloud.
+type Clients struct {
+	AutoScaling AutoScaling
+	ECS         ECS
+	ELB         ELB
+	STS         STS // only for Whoami
+	EC2         DescribeInstances
+}
+
+// Cloud looks and acts. It is safe for concurrent use when its clients are.
+type Cloud struct{ Clients }
+
+// New returns a Cloud on these clients.
+func New(c Clients) *Cloud { return &Cloud{c} }
+
+// Identity is who the credentials belong to.
+type Identity struct{ Account, ARN string }
+
+// Whoami asks STS whose credentials these are. The error says what to do.
+// https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
+func (c *Cloud) Whoami(ctx context.Context) (Identity, error) {
+	out, err := c.STS.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	if err != nil {
+		return Identity{}, fmt.Errorf("ask STS whose credentials these are: %w; check that they are valid and that the STS endpoint can be reached", err)
+	}
+	return Identity{Account: aws.ToString(out.Account), ARN: aws.ToString(out.Arn)}, nil
+}
+
+// sight collects what one look finds.
+type sight struct {
+	*Cloud
+	plan.Sight
+}
+
+// ask sends one request and counts it, whatever comes of it.
+func ask[I, O, P any](ctx context.Context, calls *int, f func(context.Context, *I, ...func(*P)) (*O, error), in *I) (*O, error) {
+	*calls++
+	return f(ctx, in)
+}
+
+// pages calls page with the token of each page in turn, until there is no further one or it fails.
+func pages(page func(token *string) (next *string, err error)) error {
+	var token *string
+	for {
+		next, err := page(token)
+		if err != nil || aws.ToString(next) == "" {
+			return err
+		}
+		if aws.ToString(next) == aws.ToString(token) {
+			return errors.New("the same page came twice: AWS repeated its NextToken")
+		}
+		token = next
+	}
+}
+
+// chunks calls f for each chunk of ids in turn. The ids of a chunk that failed are noted by fail; when every chunk failed,
+// nothing is known and the error is the last one.
+func chunks(ids []string, size int, fail func([]plan.ItemFailure), f func(chunk []string) error) error {
+	var failed []plan.ItemFailure
+	var last error
+	for rest := ids; len(rest) > 0; {
+		chunk := rest[:min(size, len(rest))]
+		rest = rest[len(chunk):]
+		if err := f(chunk); err != nil {
+			last = err
+			failed = append(failed, itemFailures(chunk, err)...)
+		}
+	}
+	if len(failed) == len(ids) {
+		return last
+	}
+	fail(failed)
+	return nil
+}
+
+func itemFailures(ids []string, err error) []plan.ItemFailure {
+	f := Classify(err)
+	var out []plan.ItemFailure
+	for _, id := range ids {
+		out = append(out, plan.ItemFailure{ID: id, Class: f.Class, Reason: reason(f)})
+	}
+	return out
+}
+
+func reason(f *plan.Failure) string {
+	if f.Code == "" {
+		return f.Message
+	}
+	return f.Code + ": " + f.Message
+}
+
+// fail notes items that stay unknown.
+func (s *sight) fail(items []plan.ItemFailure) { s.Failed = append(s.Failed, items...) }
+
+func texts[S ~string](in []S) []string {
+	out := make([]string, len(in))
+	for i, s := range in {
+		out[i] = string(s)
+	}
+	return out
+}
+
+func typed[S ~string](in []string) []S {
+	out := make([]S, len(in))
+	for i, s := range in {
+		out[i] = S(s)
+	}
+	return out
+}

@@ -1,0 +1,99 @@
+package cloud
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/ebbhq/ebb/internal/fleet"
+)
+
+// short is the last part of an ARN: the name of a cluster or service, or family:revision of a task definition.
+func short(arn string) string { return arn[strings.LastIndexByte(arn, '/')+1:] }
+
+// containerInstance reads a container instance of the cluster that was asked. The answer itself does not name the cluster.
+func containerInstance(cluster string, ci ecstypes.ContainerInstance) fleet.ContainerInstance {
+	return fleet.ContainerInstance{
+		ARN: fleet.ARN(aws.ToString(ci.ContainerInstanceArn)), Cluster: short(cluster),
+		Instance: fleet.InstanceID(aws.ToString(ci.Ec2InstanceId)), Status: aws.ToString(ci.Status),
+		Connected: ci.AgentConnected, Running: int(ci.RunningTasksCount), Pending: int(ci.PendingTasksCount),
+	}
+}
+
+func task(t ecstypes.Task) fleet.Task {
+	return fleet.Task{
+		ARN: fleet.ARN(aws.ToString(t.TaskArn)), Cluster: short(aws.ToString(t.ClusterArn)),
+		ContainerInstance: fleet.ARN(aws.ToString(t.ContainerInstanceArn)),
+		Family:            short(aws.ToString(t.TaskDefinitionArn)), Group: aws.ToString(t.Group),
+		LastStatus: aws.ToString(t.LastStatus), DesiredStatus: aws.ToString(t.DesiredStatus),
+		StopCode: string(t.StopCode), StoppedReason: aws.ToString(t.StoppedReason),
+		CreatedAt: aws.ToTime(t.CreatedAt), StoppedAt: aws.ToTime(t.StoppedAt),
+		Addresses: addresses(t),
+	}
+}
+
+// addresses reads where the containers of a task listen. In bridge and host mode ECS reports each port binding, once for IPv4
+// and once for IPv6. In awsvpc mode it reports the address of the network interface and no ports: ContainerPort is then 0.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Container.html
+func addresses(t ecstypes.Task) []fleet.Address {
+	var out []fleet.Address
+	add := func(a fleet.Address) {
+		if !slices.Contains(out, a) {
+			out = append(out, a)
+		}
+	}
+	eni := interfaceAddress(t.Attachments)
+	for _, c := range t.Containers {
+		ip := eni
+		for _, n := range c.NetworkInterfaces {
+			ip = aws.ToString(n.PrivateIpv4Address)
+		}
+		name := aws.ToString(c.Name)
+		for _, b := range c.NetworkBindings {
+			a := fleet.Address{Container: name, ContainerPort: int(aws.ToInt32(b.ContainerPort)), HostPort: int(aws.ToInt32(b.HostPort)), IP: ip}
+			if ip != "" {
+				a.HostPort = 0
+			}
+			add(a)
+		}
+		if len(c.NetworkBindings) == 0 && ip != "" {
+			add(fleet.Address{Container: name, IP: ip})
+		}
+	}
+	return out
+}
+
+// interfaceAddress is the address of a task's own network interface, or empty.
+func interfaceAddress(attachments []ecstypes.Attachment) string {
+	for _, a := range attachments {
+		if aws.ToString(a.Type) != "ElasticNetworkInterface" {
+			continue
+		}
+		for _, d := range a.Details {
+			if aws.ToString(d.Name) == "privateIPv4Address" {
+				return aws.ToString(d.Value)
+			}
+		}
+	}
+	return ""
+}
+
+func service(v ecstypes.Service) fleet.Service {
+	out := fleet.Service{
+		Name: aws.ToString(v.ServiceName), Cluster: short(aws.ToString(v.ClusterArn)),
+		Daemon:  v.SchedulingStrategy == ecstypes.SchedulingStrategyDaemon,
+		Desired: int(v.DesiredCount), Running: int(v.RunningCount),
+	}
+	if d := v.DeploymentConfiguration; d != nil {
+		out.MinPercent, out.MaxPercent = int(aws.ToInt32(d.MinimumHealthyPercent)), int(aws.ToInt32(d.MaximumPercent))
+	}
+	for _, lb := range v.LoadBalancers {
+		out.LoadBalancers = append(out.LoadBalancers, fleet.LoadBalancer{
+			TargetGroup: fleet.ARN(aws.ToString(lb.TargetGroupArn)), Container: aws.ToString(lb.ContainerName),
+			ContainerPort: int(aws.ToInt32(lb.ContainerPort)),
+		})
+	}
+	return out
+}

@@ -1,0 +1,61 @@
+package cloud
+
+import (
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/ebbhq/ebb/internal/fleet"
+)
+
+func TestTask(t *testing.T) {
+	created, stopped := time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC), time.Date(2026, 11, 21, 9, 5, 0, 0, time.UTC)
+	got := task(ecstypes.Task{
+		TaskArn: aws.String(arns + "task/prod/1"), ClusterArn: aws.String(arns + "cluster/prod"),
+		ContainerInstanceArn: aws.String(arns + "container-instance/prod/2"), TaskDefinitionArn: aws.String(arns + "task-definition/web:3"),
+		Group: aws.String("service:web"), LastStatus: aws.String("DEPROVISIONING"), DesiredStatus: aws.String("STOPPED"),
+		StopCode: ecstypes.TaskStopCodeServiceSchedulerInitiated, StoppedReason: aws.String("scaling"),
+		CreatedAt: &created, StoppedAt: &stopped,
+	})
+	diff(t, "task", fleet.Task{
+		ARN: arns + "task/prod/1", Cluster: "prod", ContainerInstance: arns + "container-instance/prod/2", Family: "web:3",
+		Group: "service:web", LastStatus: "DEPROVISIONING", DesiredStatus: "STOPPED", StopCode: "ServiceSchedulerInitiated",
+		StoppedReason: "scaling", CreatedAt: created, StoppedAt: stopped,
+	}, got)
+}
+
+func binding(ip string, container, host int32) ecstypes.NetworkBinding {
+	return ecstypes.NetworkBinding{BindIP: aws.String(ip), ContainerPort: aws.Int32(container), HostPort: aws.Int32(host)}
+}
+
+func TestAddresses(t *testing.T) {
+	eni := []ecstypes.Attachment{
+		{Type: aws.String("Service Connect"), Details: []ecstypes.KeyValuePair{{Name: aws.String("privateIPv4Address"), Value: aws.String("10.0.9.9")}}},
+		{Type: aws.String("ElasticNetworkInterface"), Details: []ecstypes.KeyValuePair{
+			{Name: aws.String("subnetId"), Value: aws.String("subnet-1")}, {Name: aws.String("privateIPv4Address"), Value: aws.String("10.0.1.5")},
+		}},
+	}
+	for _, c := range []struct {
+		name string
+		task ecstypes.Task
+		want []fleet.Address
+	}{
+		{"bridge, IPv4 and IPv6", ecstypes.Task{Containers: []ecstypes.Container{
+			{Name: aws.String("app"), NetworkBindings: []ecstypes.NetworkBinding{binding("0.0.0.0", 8080, 32768), binding("::", 8080, 32768), binding("0.0.0.0", 9090, 32769)}},
+			{Name: aws.String("log")},
+		}}, []fleet.Address{{Container: "app", ContainerPort: 8080, HostPort: 32768}, {Container: "app", ContainerPort: 9090, HostPort: 32769}}},
+		{"awsvpc by container", ecstypes.Task{Containers: []ecstypes.Container{
+			{Name: aws.String("app"), NetworkInterfaces: []ecstypes.NetworkInterface{{PrivateIpv4Address: aws.String("10.0.1.4")}}},
+		}}, []fleet.Address{{Container: "app", IP: "10.0.1.4"}}},
+		{"awsvpc by attachment", ecstypes.Task{Attachments: eni, Containers: []ecstypes.Container{{Name: aws.String("app")}}},
+			[]fleet.Address{{Container: "app", IP: "10.0.1.5"}}},
+		{"awsvpc with bindings", ecstypes.Task{Attachments: eni, Containers: []ecstypes.Container{
+			{Name: aws.String("app"), NetworkBindings: []ecstypes.NetworkBinding{binding("0.0.0.0", 8080, 8080)}},
+		}}, []fleet.Address{{Container: "app", ContainerPort: 8080, IP: "10.0.1.5"}}},
+		{"no network", ecstypes.Task{Containers: []ecstypes.Container{{Name: aws.String("app")}}}, nil},
+	} {
+		diff(t, c.name, c.want, addresses(c.task))
+	}
+}

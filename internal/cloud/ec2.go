@@ -1,0 +1,115 @@
+package cloud
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/aws/smithy-go"
+
+	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/plan"
+)
+
+// ec2 asks EC2 by hand. The SDK's EC2 package takes minutes and gigabytes to compile, for this one operation.
+type ec2 struct{ cfg aws.Config }
+
+// maxAnswer is more than the answer for 100 instances can be long.
+const maxAnswer = 16 << 20
+
+// DescribeInstances sends one signed request and reads all pages.
+// https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstances.html
+func (e ec2) DescribeInstances(ctx context.Context, ids []string) ([]plan.InstanceStatus, error) {
+	form := url.Values{"Action": {"DescribeInstances"}, "Version": {"2016-11-15"}}
+	for i, id := range ids {
+		form.Set("InstanceId."+strconv.Itoa(i+1), id)
+	}
+	var found []plan.InstanceStatus
+	err := pages(func(token *string) (*string, error) {
+		if token != nil {
+			form.Set("NextToken", *token)
+		}
+		body, err := e.post(ctx, form.Encode())
+		if err != nil {
+			return nil, fmt.Errorf("EC2 DescribeInstances: %w", err)
+		}
+		page, next, err := instancesPage(body)
+		found = append(found, page...)
+		return &next, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return found, nil
+}
+
+func instancesPage(body []byte) (found []plan.InstanceStatus, next string, err error) {
+	var answer struct {
+		XMLName xml.Name `xml:"DescribeInstancesResponse"`
+		Next    string   `xml:"nextToken"`
+		Items   []struct {
+			ID    string `xml:"instanceId"`
+			State string `xml:"instanceState>name"`
+		} `xml:"reservationSet>item>instancesSet>item"`
+	}
+	if err := xml.Unmarshal(body, &answer); err != nil {
+		return nil, "", fmt.Errorf("read the answer of EC2 DescribeInstances: %w", err)
+	}
+	for _, i := range answer.Items {
+		found = append(found, plan.InstanceStatus{ID: fleet.InstanceID(i.ID), State: fleet.InstanceState(i.State)})
+	}
+	return found, answer.Next, nil
+}
+
+// post signs and sends a form, and returns the body of a good answer.
+func (e ec2) post(ctx context.Context, form string) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, ec2Endpoint(e.cfg), strings.NewReader(form))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
+	creds, err := e.cfg.Credentials.Retrieve(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("get credentials: %w", err)
+	}
+	sum := sha256.Sum256([]byte(form))
+	if err := v4.NewSigner().SignHTTP(ctx, creds, req, hex.EncodeToString(sum[:]), "ec2", e.cfg.Region, time.Now()); err != nil {
+		return nil, fmt.Errorf("sign the request: %w", err)
+	}
+	res, err := e.cfg.HTTPClient.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	if err != nil {
+		return nil, err
+	}
+	if res.StatusCode != http.StatusOK {
+		return nil, ec2Error(res.StatusCode, body)
+	}
+	return body, nil
+}
+
+// ec2Error reads EC2's own form of error, which differs from that of the other query services.
+// https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
+func ec2Error(status int, body []byte) error {
+	var answer struct {
+		Code    string `xml:"Errors>Error>Code"`
+		Message string `xml:"Errors>Error>Message"`
+	}
+	if err := xml.Unmarshal(body, &answer); err != nil || answer.Code == "" {
+		return fmt.Errorf("HTTP status %d without an error that can be read", status)
+	}
+	return &smithy.GenericAPIError{Code: answer.Code, Message: answer.Message}
+}

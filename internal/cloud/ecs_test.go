@@ -1,0 +1,273 @@
+package cloud
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/plan"
+)
+
+const arns = "arn:aws:ecs:eu-west-1:111122223333:"
+
+func missingItem(arn string) ecstypes.Failure {
+	return ecstypes.Failure{Arn: aws.String(arn), Reason: aws.String("MISSING")}
+}
+
+func failedItem(arn string) ecstypes.Failure {
+	return ecstypes.Failure{Arn: aws.String(arn), Reason: aws.String("INTERNAL"), Detail: aws.String("try later")}
+}
+
+// A missing item is absent: neither seen nor failed. One that failed otherwise stays unknown.
+func TestContainerInstances(t *testing.T) {
+	c, f := newFake(theAnswer(&ecs.DescribeContainerInstancesOutput{
+		ContainerInstances: []ecstypes.ContainerInstance{{
+			ContainerInstanceArn: aws.String("arn:1"), Ec2InstanceId: aws.String("i-0a"), Status: aws.String("DRAINING"),
+			AgentConnected: true, RunningTasksCount: 2, PendingTasksCount: 1,
+		}},
+		Failures: []ecstypes.Failure{missingItem("arn:2"), failedItem("arn:3")},
+	}, nil))
+	s := c.Look(t.Context(), plan.Look{Kind: plan.ContainerInstances, Cluster: arns + "cluster/prod", ARNs: []fleet.ARN{"arn:1", "arn:2", "arn:3"}})
+	diff(t, "seen", []fleet.ContainerInstance{{
+		ARN: "arn:1", Cluster: "prod", Instance: "i-0a", Status: fleet.Draining, Connected: true, Running: 2, Pending: 1,
+	}}, s.View.ContainerInstances)
+	diff(t, "unknown", []plan.ItemFailure{{ID: "arn:3", Class: plan.Unclear, Reason: "INTERNAL: try later"}}, s.Failed)
+	diff(t, "cluster asked for", arns+"cluster/prod", *f.asked[0].(*ecs.DescribeContainerInstancesInput).Cluster)
+}
+
+func TestContainerInstancesOfAClusterThatIsGone(t *testing.T) {
+	c, _ := newFake(theAnswer(nil, noCluster))
+	s := c.Look(t.Context(), plan.Look{Kind: plan.ContainerInstances, Cluster: "prod", ARNs: []fleet.ARN{"arn:1"}})
+	if s.Err == nil || s.Err.Class != plan.Gone {
+		t.Errorf("got %+v, want gone", s)
+	}
+}
+
+func TestServices(t *testing.T) {
+	c, f := newFake(theAnswer(&ecs.DescribeServicesOutput{
+		Services: []ecstypes.Service{
+			{
+				ServiceName: aws.String("web"), ClusterArn: aws.String(arns + "cluster/prod"), Status: aws.String("ACTIVE"),
+				DesiredCount: 4, RunningCount: 3,
+				DeploymentConfiguration: &ecstypes.DeploymentConfiguration{MinimumHealthyPercent: aws.Int32(50), MaximumPercent: aws.Int32(200)},
+				LoadBalancers:           []ecstypes.LoadBalancer{{TargetGroupArn: aws.String("arn:tg"), ContainerName: aws.String("app"), ContainerPort: aws.Int32(8080)}},
+			},
+			{ServiceName: aws.String("agent"), SchedulingStrategy: ecstypes.SchedulingStrategyDaemon, Status: aws.String("DRAINING")},
+			{ServiceName: aws.String("old"), Status: aws.String("INACTIVE")},
+		},
+		Failures: []ecstypes.Failure{missingItem(arns + "service/prod/none"), failedItem(arns + "service/prod/sick")},
+	}, nil))
+	names := append([]string{"web", "agent", "old", "none", "sick"}, ids[string]("more-%d", 8)...)
+	s := c.Look(t.Context(), plan.Look{Kind: plan.Services, Cluster: "prod", Names: names})
+	if s.Calls != 2 || len(f.asked[0].(*ecs.DescribeServicesInput).Services) != plan.MaxDescribeServices {
+		t.Errorf("%d calls, want 13 services in chunks of ten", s.Calls)
+	}
+	diff(t, "seen", []fleet.Service{
+		{
+			Name: "web", Cluster: "prod", Desired: 4, Running: 3, MinPercent: 50, MaxPercent: 200,
+			LoadBalancers: []fleet.LoadBalancer{{TargetGroup: "arn:tg", Container: "app", ContainerPort: 8080}},
+		},
+		{Name: "agent", Daemon: true},
+	}, s.View.Services[:2])
+	diff(t, "unknown", plan.ItemFailure{ID: "sick", Class: plan.Unclear, Reason: "INTERNAL: try later"}, s.Failed[0])
+}
+
+// listing answers ListTasks with one task a page, and DescribeTasks with what it was asked for but for the named failures.
+type listing struct {
+	running, stopped map[string][]string // tasks by container instance
+	failPage         string              // the page that starts with this task fails
+	failures         map[string]ecstypes.Failure
+	statuses         []string
+}
+
+func (l *listing) answer(in any) (any, error) {
+	if d, ok := in.(*ecs.DescribeTasksInput); ok {
+		out := &ecs.DescribeTasksOutput{}
+		for _, arn := range d.Tasks {
+			if f, ok := l.failures[arn]; ok {
+				out.Failures = append(out.Failures, f)
+				continue
+			}
+			out.Tasks = append(out.Tasks, ecstypes.Task{TaskArn: aws.String(arn), LastStatus: aws.String("RUNNING")})
+		}
+		return out, nil
+	}
+	q := in.(*ecs.ListTasksInput)
+	l.statuses = append(l.statuses, string(q.DesiredStatus))
+	tasks := l.running[*q.ContainerInstance]
+	if q.DesiredStatus == ecstypes.DesiredStatusStopped {
+		tasks = l.stopped[*q.ContainerInstance]
+	}
+	for len(tasks) > 0 && q.NextToken != nil && tasks[0] != *q.NextToken {
+		tasks = tasks[1:]
+	}
+	if len(tasks) == 0 {
+		return &ecs.ListTasksOutput{}, nil
+	}
+	if tasks[0] == l.failPage {
+		return nil, throttled
+	}
+	out := &ecs.ListTasksOutput{TaskArns: tasks[:1]}
+	if len(tasks) > 1 {
+		out.NextToken = aws.String(tasks[1])
+	}
+	return out, nil
+}
+
+func (l *listing) look(t *testing.T) (plan.Sight, []string) {
+	t.Helper()
+	c, _ := newFake(l.answer)
+	s := c.Look(t.Context(), plan.Look{Kind: plan.ListTasks, Cluster: "prod", ARNs: []fleet.ARN{"ci1", "ci2"}})
+	var seen []string
+	for _, task := range s.View.Tasks {
+		seen = append(seen, string(task.ARN))
+	}
+	return s, seen
+}
+
+func newListing() *listing {
+	return &listing{
+		running: map[string][]string{"ci1": {"t1", "t2", "t3"}, "ci2": {"t5", "t6"}},
+		stopped: map[string][]string{"ci1": {"t3", "t4"}, "ci2": {"t7"}}, // t3 fell to STOPPED between the two lists
+	}
+}
+
+func TestListTasks(t *testing.T) {
+	l := newListing()
+	s, seen := l.look(t)
+	diff(t, "tasks", []string{"t1", "t2", "t3", "t4", "t5", "t6", "t7"}, seen)
+	if s.Err != nil || s.Failed != nil || s.Calls != 9 {
+		t.Errorf("got %+v, want no failure by 9 calls", s)
+	}
+	diff(t, "order of the lists", "RUNNING RUNNING RUNNING STOPPED STOPPED RUNNING RUNNING STOPPED", strings.Join(l.statuses, " "))
+}
+
+func TestListTasksFailures(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		failPage string
+		failure  map[string]ecstypes.Failure
+		seen     []string
+		failed   []string
+		class    plan.Class
+	}{
+		{"a later page of the running", "t6", nil, []string{"t1", "t2", "t3", "t4"}, []string{"ci2"}, plan.Throttled},
+		{"a page of the stopped", "t4", nil, []string{"t5", "t6", "t7"}, []string{"ci1"}, plan.Throttled},
+		{"missing is absent", "", map[string]ecstypes.Failure{"t6": missingItem("t6")}, []string{"t1", "t2", "t3", "t4", "t5", "t7"}, nil, plan.OK},
+		{"two not described", "", map[string]ecstypes.Failure{"t1": failedItem("t1"), "t4": failedItem("t4")}, []string{"t2", "t3", "t5", "t6", "t7"}, []string{"ci1"}, plan.Unclear},
+	} {
+		l := newListing()
+		l.failPage, l.failures = c.failPage, c.failure
+		s, seen := l.look(t)
+		if s.Err != nil || !cmp.Equal(seen, c.seen) || !cmp.Equal(failedIDs(t, s.Failed, c.class), c.failed) {
+			t.Errorf("%s: seen %v, failed %v, error %v; want %v and %v", c.name, seen, s.Failed, s.Err, c.seen, c.failed)
+		}
+	}
+}
+
+func TestListTasksOfNobody(t *testing.T) {
+	s, seen := (&listing{}).look(t)
+	if s.Err != nil || seen != nil || s.Failed != nil || s.Calls != 4 {
+		t.Errorf("got %+v, want complete and empty by 4 calls", s)
+	}
+}
+
+func TestTasksInChunks(t *testing.T) {
+	l := newListing()
+	c, f := newFake(nil)
+	f.answer = func(in any) (any, error) {
+		if len(f.asked) == 3 {
+			return nil, broken
+		}
+		return l.answer(in)
+	}
+	s := c.Look(t.Context(), plan.Look{Kind: plan.Tasks, Cluster: "prod", ARNs: ids[fleet.ARN]("t%d", 250)})
+	if s.Err != nil || s.Calls != 3 || len(s.View.Tasks) != 200 {
+		t.Errorf("%d tasks by %d calls, error %v; want 200 by 3", len(s.View.Tasks), s.Calls, s.Err)
+	}
+	diff(t, "unknown", ids[string]("t%d", 250)[200:], failedIDs(t, s.Failed, plan.Unclear))
+}
+
+// clusters answers as an account with clusters a, b and c, where instance i-0a is in b as container instance arn:b.
+type clusters struct {
+	fails   map[string]error // by cluster: ListContainerInstances
+	failure []ecstypes.Failure
+	filters []string
+}
+
+func (cs *clusters) answer(in any) (any, error) {
+	switch in := in.(type) {
+	case *ecs.ListClustersInput:
+		if in.NextToken == nil {
+			return &ecs.ListClustersOutput{ClusterArns: []string{"x/a", "x/b"}, NextToken: aws.String("2")}, nil
+		}
+		return &ecs.ListClustersOutput{ClusterArns: []string{"x/c"}}, nil
+	case *ecs.ListContainerInstancesInput:
+		cs.filters = append(cs.filters, *in.Filter)
+		if err := cs.fails[*in.Cluster]; err != nil {
+			return nil, err
+		}
+		if short(*in.Cluster) == "b" {
+			return &ecs.ListContainerInstancesOutput{ContainerInstanceArns: []string{"arn:b"}}, nil
+		}
+		return &ecs.ListContainerInstancesOutput{}, nil
+	case *ecs.DescribeContainerInstancesInput:
+		if cs.failure != nil {
+			return &ecs.DescribeContainerInstancesOutput{Failures: cs.failure}, nil
+		}
+		return &ecs.DescribeContainerInstancesOutput{ContainerInstances: []ecstypes.ContainerInstance{{
+			ContainerInstanceArn: aws.String("arn:b"), Ec2InstanceId: aws.String("i-0a"), Status: aws.String("ACTIVE"),
+		}}}, nil
+	}
+	return nil, fmt.Errorf("unexpected request %T", in)
+}
+
+func TestFindContainerInstances(t *testing.T) {
+	all := map[string]error{"x/a": throttled, "x/b": throttled, "x/c": throttled}
+	for _, c := range []struct {
+		name    string
+		cluster string
+		cs      clusters
+		seen    int
+		failed  []string
+		class   plan.Class // of the error, or of the failed
+		err     bool
+		calls   int
+	}{
+		{name: "in every cluster", seen: 1, calls: 6},
+		{name: "in one cluster", cluster: "b", seen: 1, calls: 2},
+		{name: "not in that cluster", cluster: "c", calls: 1},
+		{name: "one cluster fails", cs: clusters{fails: map[string]error{"x/c": throttled}}, seen: 1, failed: []string{"i-0b"}, class: plan.Throttled, calls: 6},
+		{name: "its cluster fails", cs: clusters{fails: map[string]error{"x/b": throttled}}, failed: []string{"i-0a", "i-0b"}, class: plan.Throttled, calls: 5},
+		{name: "all clusters fail", cs: clusters{fails: all}, err: true, class: plan.Throttled, calls: 5},
+		{name: "the one cluster fails", cluster: "x/a", cs: clusters{fails: all}, err: true, class: plan.Throttled, calls: 1},
+		{name: "the one cluster is gone", cluster: "x/a", cs: clusters{fails: map[string]error{"x/a": noCluster}}, err: true, class: plan.Gone, calls: 1},
+		{name: "a cluster was deleted meanwhile", cs: clusters{fails: map[string]error{"x/c": noCluster}}, seen: 1, calls: 6},
+		{name: "it left between list and describe", cs: clusters{failure: []ecstypes.Failure{missingItem("arn:b")}}, calls: 6},
+		{name: "it cannot be described", cs: clusters{failure: []ecstypes.Failure{failedItem("arn:b")}}, failed: []string{"i-0a", "i-0b"}, class: plan.Unclear, calls: 6},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			cloud, _ := newFake(c.cs.answer)
+			s := cloud.Look(t.Context(), plan.Look{Kind: plan.FindContainerInstances, Cluster: c.cluster, Instances: []fleet.InstanceID{"i-0a", "i-0b"}})
+			if c.err && (s.Err == nil || s.Err.Class != c.class) || !c.err && s.Err != nil {
+				t.Fatalf("error %v, want one: %v of class %q", s.Err, c.err, c.class)
+			}
+			if len(s.View.ContainerInstances) != c.seen || s.Calls != c.calls {
+				t.Errorf("%d seen by %d calls, want %d by %d", len(s.View.ContainerInstances), s.Calls, c.seen, c.calls)
+			}
+			if !c.err {
+				diff(t, "unknown", c.failed, failedIDs(t, s.Failed, c.class))
+			}
+			if c.seen > 0 {
+				diff(t, "seen", fleet.ContainerInstance{ARN: "arn:b", Cluster: "b", Instance: "i-0a", Status: fleet.Active}, s.View.ContainerInstances[0])
+			}
+			diff(t, "filter", "ec2InstanceId in ['i-0a','i-0b']", c.cs.filters[0])
+		})
+	}
+}

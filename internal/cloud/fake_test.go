@@ -1,0 +1,150 @@
+package cloud
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/smithy-go"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ebbhq/ebb/internal/plan"
+)
+
+// fake answers every operation with one function, and keeps what was asked.
+type fake struct {
+	asked  []any
+	answer func(in any) (any, error)
+}
+
+func answered[O any](f *fake, in any) (*O, error) {
+	f.asked = append(f.asked, in)
+	out, err := f.answer(in)
+	if err != nil {
+		return nil, err
+	}
+	return out.(*O), nil
+}
+
+type (
+	fakeAS  struct{ *fake }
+	fakeECS struct{ *fake }
+	fakeELB struct{ *fake }
+)
+
+func (f fakeAS) DescribeAutoScalingGroups(_ context.Context, in *autoscaling.DescribeAutoScalingGroupsInput, _ ...func(*autoscaling.Options)) (*autoscaling.DescribeAutoScalingGroupsOutput, error) {
+	return answered[autoscaling.DescribeAutoScalingGroupsOutput](f.fake, in)
+}
+
+func (f fakeAS) DescribeAutoScalingInstances(_ context.Context, in *autoscaling.DescribeAutoScalingInstancesInput, _ ...func(*autoscaling.Options)) (*autoscaling.DescribeAutoScalingInstancesOutput, error) {
+	return answered[autoscaling.DescribeAutoScalingInstancesOutput](f.fake, in)
+}
+
+func (f fakeAS) DescribeLifecycleHooks(_ context.Context, in *autoscaling.DescribeLifecycleHooksInput, _ ...func(*autoscaling.Options)) (*autoscaling.DescribeLifecycleHooksOutput, error) {
+	return answered[autoscaling.DescribeLifecycleHooksOutput](f.fake, in)
+}
+
+func (f fakeAS) DescribeScalingActivities(_ context.Context, in *autoscaling.DescribeScalingActivitiesInput, _ ...func(*autoscaling.Options)) (*autoscaling.DescribeScalingActivitiesOutput, error) {
+	return answered[autoscaling.DescribeScalingActivitiesOutput](f.fake, in)
+}
+
+func (f fakeAS) RecordLifecycleActionHeartbeat(_ context.Context, in *autoscaling.RecordLifecycleActionHeartbeatInput, _ ...func(*autoscaling.Options)) (*autoscaling.RecordLifecycleActionHeartbeatOutput, error) {
+	return answered[autoscaling.RecordLifecycleActionHeartbeatOutput](f.fake, in)
+}
+
+func (f fakeAS) CompleteLifecycleAction(_ context.Context, in *autoscaling.CompleteLifecycleActionInput, _ ...func(*autoscaling.Options)) (*autoscaling.CompleteLifecycleActionOutput, error) {
+	return answered[autoscaling.CompleteLifecycleActionOutput](f.fake, in)
+}
+
+func (f fakeECS) ListClusters(_ context.Context, in *ecs.ListClustersInput, _ ...func(*ecs.Options)) (*ecs.ListClustersOutput, error) {
+	return answered[ecs.ListClustersOutput](f.fake, in)
+}
+
+func (f fakeECS) ListContainerInstances(_ context.Context, in *ecs.ListContainerInstancesInput, _ ...func(*ecs.Options)) (*ecs.ListContainerInstancesOutput, error) {
+	return answered[ecs.ListContainerInstancesOutput](f.fake, in)
+}
+
+func (f fakeECS) DescribeContainerInstances(_ context.Context, in *ecs.DescribeContainerInstancesInput, _ ...func(*ecs.Options)) (*ecs.DescribeContainerInstancesOutput, error) {
+	return answered[ecs.DescribeContainerInstancesOutput](f.fake, in)
+}
+
+func (f fakeECS) UpdateContainerInstancesState(_ context.Context, in *ecs.UpdateContainerInstancesStateInput, _ ...func(*ecs.Options)) (*ecs.UpdateContainerInstancesStateOutput, error) {
+	return answered[ecs.UpdateContainerInstancesStateOutput](f.fake, in)
+}
+
+func (f fakeECS) ListTasks(_ context.Context, in *ecs.ListTasksInput, _ ...func(*ecs.Options)) (*ecs.ListTasksOutput, error) {
+	return answered[ecs.ListTasksOutput](f.fake, in)
+}
+
+func (f fakeECS) DescribeTasks(_ context.Context, in *ecs.DescribeTasksInput, _ ...func(*ecs.Options)) (*ecs.DescribeTasksOutput, error) {
+	return answered[ecs.DescribeTasksOutput](f.fake, in)
+}
+
+func (f fakeECS) DescribeServices(_ context.Context, in *ecs.DescribeServicesInput, _ ...func(*ecs.Options)) (*ecs.DescribeServicesOutput, error) {
+	return answered[ecs.DescribeServicesOutput](f.fake, in)
+}
+
+func (f fakeELB) DescribeTargetHealth(_ context.Context, in *elb.DescribeTargetHealthInput, _ ...func(*elb.Options)) (*elb.DescribeTargetHealthOutput, error) {
+	return answered[elb.DescribeTargetHealthOutput](f.fake, in)
+}
+
+func (f fakeELB) DeregisterTargets(_ context.Context, in *elb.DeregisterTargetsInput, _ ...func(*elb.Options)) (*elb.DeregisterTargetsOutput, error) {
+	return answered[elb.DeregisterTargetsOutput](f.fake, in)
+}
+
+// newFake returns a Cloud whose every request is answered by the function.
+func newFake(answer func(in any) (any, error)) (*Cloud, *fake) {
+	f := &fake{answer: answer}
+	return New(Clients{AutoScaling: fakeAS{f}, ECS: fakeECS{f}, ELB: fakeELB{f}, EC2: func(_ context.Context, ids []string) ([]plan.InstanceStatus, error) {
+		out, err := answered[[]plan.InstanceStatus](f, slices.Clone(ids))
+		if err != nil {
+			return nil, err
+		}
+		return *out, nil
+	}}), f
+}
+
+// theAnswer makes a function that gives the same answer to everything.
+func theAnswer(out any, err error) func(any) (any, error) {
+	return func(any) (any, error) { return out, err }
+}
+
+var (
+	throttled = &smithy.GenericAPIError{Code: "ThrottlingException", Message: "Rate exceeded"}
+	noCluster = &smithy.GenericAPIError{Code: "ClusterNotFoundException", Message: "Cluster not found."}
+	broken    = errors.New("connection reset by peer")
+)
+
+// ids makes numbered ids.
+func ids[S ~string](format string, n int) []S {
+	var out []S
+	for i := range n {
+		out = append(out, S(fmt.Sprintf(format, i)))
+	}
+	return out
+}
+
+func diff(t *testing.T, what string, want, got any) {
+	t.Helper()
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("%s: (-want +got)\n%s", what, d)
+	}
+}
+
+// failedIDs are the ids that a look left unknown, which all must have the class.
+func failedIDs(t *testing.T, items []plan.ItemFailure, class plan.Class) []string {
+	t.Helper()
+	var out []string
+	for _, i := range items {
+		if i.Class != class || i.Reason == "" {
+			t.Errorf("item %s failed with class %q and reason %q, want class %q and a reason", i.ID, i.Class, i.Reason, class)
+		}
+		out = append(out, i.ID)
+	}
+	return out
+}

@@ -1,0 +1,167 @@
+package cloud
+
+import (
+	"context"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
+	astypes "github.com/aws/aws-sdk-go-v2/service/autoscaling/types"
+
+	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/plan"
+)
+
+// maxGroups is how many groups one request of DescribeAutoScalingGroups names, and its largest page.
+const maxGroups = 100
+
+// groups looks at the named groups, or at every group of the account and Region.
+// https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribeAutoScalingGroups.html
+func (s *sight) groups(ctx context.Context, names []string) error {
+	if len(names) == 0 {
+		return s.groupPages(ctx, nil)
+	}
+	return chunks(names, maxGroups, s.fail, func(chunk []string) error { return s.groupPages(ctx, chunk) })
+}
+
+func (s *sight) groupPages(ctx context.Context, names []string) error {
+	var found []fleet.Group
+	err := pages(func(token *string) (*string, error) {
+		out, err := ask(ctx, &s.Calls, s.AutoScaling.DescribeAutoScalingGroups, &autoscaling.DescribeAutoScalingGroupsInput{
+			AutoScalingGroupNames: names, MaxRecords: aws.Int32(maxGroups), NextToken: token,
+		})
+		if err != nil {
+			return nil, err
+		}
+		for _, g := range out.AutoScalingGroups {
+			found = append(found, group(g))
+		}
+		return out.NextToken, nil
+	})
+	if err != nil {
+		return err
+	}
+	s.View.Groups = append(s.View.Groups, found...)
+	return nil
+}
+
+func group(g astypes.AutoScalingGroup) fleet.Group {
+	out := fleet.Group{
+		Name: aws.ToString(g.AutoScalingGroupName), ARN: fleet.ARN(aws.ToString(g.AutoScalingGroupARN)),
+		Min: int(aws.ToInt32(g.MinSize)), Max: int(aws.ToInt32(g.MaxSize)), Desired: int(aws.ToInt32(g.DesiredCapacity)),
+		Retains: retains(g.InstanceLifecyclePolicy), Tags: map[string]string{},
+	}
+	for _, t := range g.Tags {
+		out.Tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
+	}
+	for _, i := range g.Instances {
+		out.Instances = append(out.Instances, fleet.GroupInstance{
+			ID: fleet.InstanceID(aws.ToString(i.InstanceId)), Group: out.Name, State: fleet.LifecycleState(i.LifecycleState),
+			Zone: aws.ToString(i.AvailabilityZone), Healthy: healthy(i.HealthStatus), Protected: aws.ToBool(i.ProtectedFromScaleIn),
+		})
+	}
+	return out
+}
+
+// retains reports whether an abandoned terminating hook keeps the instance.
+// https://docs.aws.amazon.com/autoscaling/ec2/userguide/instance-lifecycle-policy.html
+func retains(p *astypes.InstanceLifecyclePolicy) bool {
+	return p != nil && p.RetentionTriggers != nil && p.RetentionTriggers.TerminateHookAbandon == astypes.RetentionActionRetain
+}
+
+// healthy reads a health status. DescribeAutoScalingInstances shouts what DescribeAutoScalingGroups says, and documents both.
+func healthy(status *string) bool { return strings.EqualFold(aws.ToString(status), "Healthy") }
+
+// groupInstances looks at instances as their groups see them. AWS leaves unknown ids out without a word, and takes no ids
+// for all.
+// https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribeAutoScalingInstances.html
+func (s *sight) groupInstances(ctx context.Context, ids []string) error {
+	return chunks(ids, plan.MaxGroupInstances, s.fail, func(chunk []string) error {
+		var found []fleet.GroupInstance
+		err := pages(func(token *string) (*string, error) {
+			out, err := ask(ctx, &s.Calls, s.AutoScaling.DescribeAutoScalingInstances, &autoscaling.DescribeAutoScalingInstancesInput{
+				InstanceIds: chunk, NextToken: token,
+			})
+			if err != nil {
+				return nil, err
+			}
+			for _, i := range out.AutoScalingInstances {
+				found = append(found, groupInstance(i))
+			}
+			return out.NextToken, nil
+		})
+		if err != nil {
+			return err
+		}
+		s.View.GroupInstances = append(s.View.GroupInstances, found...)
+		return nil
+	})
+}
+
+func groupInstance(i astypes.AutoScalingInstanceDetails) fleet.GroupInstance {
+	return fleet.GroupInstance{
+		ID: fleet.InstanceID(aws.ToString(i.InstanceId)), Group: aws.ToString(i.AutoScalingGroupName),
+		State: fleet.LifecycleState(aws.ToString(i.LifecycleState)), Zone: aws.ToString(i.AvailabilityZone),
+		Healthy: healthy(i.HealthStatus), Protected: aws.ToBool(i.ProtectedFromScaleIn),
+	}
+}
+
+// hooks looks at the lifecycle hooks of a group.
+// https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribeLifecycleHooks.html
+func (s *sight) hooks(ctx context.Context, group string) error {
+	out, err := ask(ctx, &s.Calls, s.AutoScaling.DescribeLifecycleHooks, &autoscaling.DescribeLifecycleHooksInput{
+		AutoScalingGroupName: aws.String(group),
+	})
+	if err != nil {
+		return err
+	}
+	for _, h := range out.LifecycleHooks {
+		s.View.Hooks = append(s.View.Hooks, fleet.Hook{
+			Name: aws.ToString(h.LifecycleHookName), Group: aws.ToString(h.AutoScalingGroupName),
+			Transition: aws.ToString(h.LifecycleTransition), DefaultResult: aws.ToString(h.DefaultResult),
+			Heartbeat: seconds(h.HeartbeatTimeout), Global: seconds(h.GlobalTimeout),
+			Target: fleet.ARN(aws.ToString(h.NotificationTargetARN)),
+		})
+	}
+	return nil
+}
+
+func seconds(n *int32) time.Duration { return time.Duration(aws.ToInt32(n)) * time.Second }
+
+// maxActivities is how many scaling activities a look reads: AWS's largest page.
+const maxActivities = 100
+
+// activities looks at the newest scaling activities of a group. AWS answers with the newest first.
+// https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribeScalingActivities.html
+func (s *sight) activities(ctx context.Context, group string) error {
+	var found []fleet.Activity
+	err := pages(func(token *string) (*string, error) {
+		out, err := ask(ctx, &s.Calls, s.AutoScaling.DescribeScalingActivities, &autoscaling.DescribeScalingActivitiesInput{
+			AutoScalingGroupName: aws.String(group), MaxRecords: aws.Int32(maxActivities), NextToken: token,
+		})
+		if err != nil {
+			return nil, err
+		}
+		for _, a := range out.Activities {
+			found = append(found, activity(a))
+		}
+		if len(found) >= maxActivities {
+			return nil, nil
+		}
+		return out.NextToken, nil
+	})
+	s.View.Activities = found
+	return err
+}
+
+var instanceID = regexp.MustCompile(`i-[0-9a-f]{8,17}`)
+
+// activity reads an activity. The instance is named only in its description: "Terminating EC2 instance: i-0a1b2c3d4e5f60718".
+func activity(a astypes.Activity) fleet.Activity {
+	return fleet.Activity{
+		Instance: fleet.InstanceID(instanceID.FindString(aws.ToString(a.Description))),
+		Start:    aws.ToTime(a.StartTime), Status: string(a.StatusCode), Cause: aws.ToString(a.Cause),
+	}
+}

@@ -1,0 +1,153 @@
+package cloud
+
+import (
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
+	astypes "github.com/aws/aws-sdk-go-v2/service/autoscaling/types"
+
+	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/plan"
+)
+
+// groupPage answers with one group a page; the page after the last fails when fails is set.
+func groupPage(names []string, fails bool) func(any) (any, error) {
+	return func(in any) (any, error) {
+		i := 0
+		for aws.ToString(in.(*autoscaling.DescribeAutoScalingGroupsInput).NextToken) != "" && names[i] != *in.(*autoscaling.DescribeAutoScalingGroupsInput).NextToken {
+			i++
+		}
+		if i == len(names)-1 && fails {
+			return nil, throttled
+		}
+		out := &autoscaling.DescribeAutoScalingGroupsOutput{AutoScalingGroups: []astypes.AutoScalingGroup{{AutoScalingGroupName: aws.String(names[i])}}}
+		if i < len(names)-1 {
+			out.NextToken = aws.String(names[i+1])
+		}
+		return out, nil
+	}
+}
+
+func TestGroupsReadsAllPages(t *testing.T) {
+	c, _ := newFake(groupPage([]string{"a", "b", "c"}, false))
+	s := c.Look(t.Context(), plan.Look{Kind: plan.Groups})
+	if s.Err != nil || s.Calls != 3 || len(s.View.Groups) != 3 || s.View.Groups[2].Name != "c" {
+		t.Errorf("got %+v, want three groups by three calls", s)
+	}
+}
+
+func TestGroupsWithAFailedPageSayNothing(t *testing.T) {
+	c, _ := newFake(groupPage([]string{"a", "b", "c"}, true))
+	s := c.Look(t.Context(), plan.Look{Kind: plan.Groups})
+	if s.Err == nil || s.Err.Class != plan.Throttled || s.Calls != 3 || s.View.Groups != nil {
+		t.Errorf("got %+v, want nothing seen, throttled, three calls", s)
+	}
+}
+
+func TestAPageThatRepeatsItselfIsAFailure(t *testing.T) {
+	c, _ := newFake(theAnswer(&autoscaling.DescribeAutoScalingGroupsOutput{NextToken: aws.String("again")}, nil))
+	s := c.Look(t.Context(), plan.Look{Kind: plan.Groups})
+	if s.Err == nil || s.Err.Class != plan.Unclear || s.Calls != 2 {
+		t.Errorf("got %+v, want a failure after two calls", s)
+	}
+}
+
+func TestGroup(t *testing.T) {
+	c, f := newFake(theAnswer(&autoscaling.DescribeAutoScalingGroupsOutput{AutoScalingGroups: []astypes.AutoScalingGroup{{
+		AutoScalingGroupName: aws.String("web-asg"), AutoScalingGroupARN: aws.String("arn:g"),
+		MinSize: aws.Int32(1), MaxSize: aws.Int32(5), DesiredCapacity: aws.Int32(3),
+		Tags: []astypes.TagDescription{{Key: aws.String("team"), Value: aws.String("web")}},
+		InstanceLifecyclePolicy: &astypes.InstanceLifecyclePolicy{
+			RetentionTriggers: &astypes.RetentionTriggers{TerminateHookAbandon: astypes.RetentionActionRetain},
+		},
+		Instances: []astypes.Instance{{
+			InstanceId: aws.String("i-0a"), LifecycleState: astypes.LifecycleStateTerminatingWait, AvailabilityZone: aws.String("eu-west-1a"),
+			HealthStatus: aws.String("Healthy"), ProtectedFromScaleIn: aws.Bool(true),
+		}},
+	}}}, nil))
+	s := c.Look(t.Context(), plan.Look{Kind: plan.Groups, Names: []string{"web-asg"}})
+	diff(t, "groups", []fleet.Group{{
+		Name: "web-asg", ARN: "arn:g", Min: 1, Max: 5, Desired: 3, Retains: true, Tags: map[string]string{"team": "web"},
+		Instances: []fleet.GroupInstance{{
+			ID: "i-0a", Group: "web-asg", State: fleet.TerminatingWait, Zone: "eu-west-1a", Healthy: true, Protected: true,
+		}},
+	}}, s.View.Groups)
+	diff(t, "names asked for", []string{"web-asg"}, f.asked[0].(*autoscaling.DescribeAutoScalingGroupsInput).AutoScalingGroupNames)
+}
+
+// A chunk that failed leaves its own ids unknown, and those alone.
+func TestGroupInstancesInChunks(t *testing.T) {
+	all := ids[fleet.InstanceID]("i-%017x", 120)
+	c, f := newFake(nil)
+	f.answer = func(in any) (any, error) {
+		if len(f.asked) == 2 {
+			return nil, throttled
+		}
+		out := &autoscaling.DescribeAutoScalingInstancesOutput{}
+		for _, id := range in.(*autoscaling.DescribeAutoScalingInstancesInput).InstanceIds[1:] { // the first of each chunk is gone
+			out.AutoScalingInstances = append(out.AutoScalingInstances, astypes.AutoScalingInstanceDetails{
+				InstanceId: aws.String(id), LifecycleState: aws.String("InService"), HealthStatus: aws.String("HEALTHY"),
+			})
+		}
+		return out, nil
+	}
+	s := c.Look(t.Context(), plan.Look{Kind: plan.GroupInstances, Instances: all})
+	if s.Err != nil || s.Calls != 3 || len(s.View.GroupInstances) != 49+19 || !s.View.GroupInstances[0].Healthy {
+		t.Errorf("%d instances by %d calls, error %v; want 68 healthy ones by 3", len(s.View.GroupInstances), s.Calls, s.Err)
+	}
+	diff(t, "unknown", texts(all[50:100]), failedIDs(t, s.Failed, plan.Throttled))
+}
+
+func TestALookThatLearntNothingIsAnError(t *testing.T) {
+	c, _ := newFake(theAnswer(nil, broken))
+	s := c.Look(t.Context(), plan.Look{Kind: plan.GroupInstances, Instances: ids[fleet.InstanceID]("i-%d", 60)})
+	if s.Err == nil || s.Err.Class != plan.Unclear || s.Calls != 2 || s.Failed != nil {
+		t.Errorf("got %+v, want an error by two calls", s)
+	}
+}
+
+// AWS takes an empty list of ids for "all", so it must never be sent.
+func TestNoIDsNoCalls(t *testing.T) {
+	for _, kind := range []plan.LookKind{plan.GroupInstances, plan.FindContainerInstances, plan.ContainerInstances, plan.ListTasks, plan.Tasks, plan.Services, plan.Targets, plan.Instances} {
+		c, f := newFake(theAnswer(nil, broken))
+		if s := c.Look(t.Context(), plan.Look{Kind: kind}); s.Err != nil || s.Calls != 0 || len(f.asked) != 0 {
+			t.Errorf("%s without ids: %+v, want no call", kind, s)
+		}
+	}
+}
+
+func TestHooks(t *testing.T) {
+	c, f := newFake(theAnswer(&autoscaling.DescribeLifecycleHooksOutput{LifecycleHooks: []astypes.LifecycleHook{{
+		LifecycleHookName: aws.String("ebb-drain"), AutoScalingGroupName: aws.String("web-asg"), DefaultResult: aws.String("CONTINUE"),
+		LifecycleTransition: aws.String(fleet.TerminatingTransit), HeartbeatTimeout: aws.Int32(900), GlobalTimeout: aws.Int32(90000),
+		NotificationTargetARN: aws.String("arn:q"),
+	}}}, nil))
+	s := c.Look(t.Context(), plan.Look{Kind: plan.Hooks, Group: "web-asg"})
+	diff(t, "hooks", []fleet.Hook{{
+		Name: "ebb-drain", Group: "web-asg", Transition: fleet.TerminatingTransit, Heartbeat: 15 * time.Minute,
+		Global: 25 * time.Hour, DefaultResult: "CONTINUE", Target: "arn:q",
+	}}, s.View.Hooks)
+	diff(t, "group asked for", "web-asg", *f.asked[0].(*autoscaling.DescribeLifecycleHooksInput).AutoScalingGroupName)
+}
+
+func TestActivities(t *testing.T) {
+	start := time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
+	c, f := newFake(nil)
+	f.answer = func(any) (any, error) {
+		out := &autoscaling.DescribeScalingActivitiesOutput{NextToken: aws.String(string(rune('a' + len(f.asked))))}
+		for range 40 {
+			out.Activities = append(out.Activities, astypes.Activity{
+				Description: aws.String("Terminating EC2 instance: i-0a1b2c3d4e5f60718 - Waiting For ELB Connection Draining."),
+				StartTime:   &start, StatusCode: astypes.ScalingActivityStatusCodeInProgress, Cause: aws.String("a person"),
+			})
+		}
+		return out, nil
+	}
+	s := c.Look(t.Context(), plan.Look{Kind: plan.Activities, Group: "web-asg"})
+	if s.Err != nil || s.Calls != 3 || len(s.View.Activities) != 120 {
+		t.Fatalf("%d activities by %d calls, error %v; want to stop after the third page", len(s.View.Activities), s.Calls, s.Err)
+	}
+	diff(t, "activity", fleet.Activity{Instance: "i-0a1b2c3d4e5f60718", Start: start, Status: "InProgress", Cause: "a person"}, s.View.Activities[0])
+}

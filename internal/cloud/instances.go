@@ -1,0 +1,51 @@
+package cloud
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/aws/smithy-go"
+)
+
+// maxInstances is how many ids one DescribeInstances names.
+const maxInstances = 100
+
+// instances looks at instances as EC2 sees them.
+func (s *sight) instances(ctx context.Context, ids []string) error {
+	return chunks(ids, maxInstances, s.fail, func(chunk []string) error { return s.describe(ctx, chunk) })
+}
+
+// describe asks until EC2 knows all ids that are left: it refuses the whole request for one that it does not know, and names
+// that one in the message. Those are absent.
+func (s *sight) describe(ctx context.Context, ids []string) error {
+	for len(ids) > 0 {
+		s.Calls++
+		found, err := s.EC2(ctx, ids)
+		if err == nil {
+			s.View.Instances = append(s.View.Instances, found...)
+			return nil
+		}
+		known := without(ids, unknownIDs(err))
+		if len(known) == len(ids) {
+			return err
+		}
+		ids = known
+	}
+	return nil
+}
+
+// unknownIDs are the ids that EC2 refused: "The instance IDs 'i-0a..., i-0b...' do not exist".
+// https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
+func unknownIDs(err error) []string {
+	var api smithy.APIError
+	if !errors.As(err, &api) || !strings.HasPrefix(api.ErrorCode(), "InvalidInstanceID.") {
+		return nil
+	}
+	return instanceID.FindAllString(api.ErrorMessage(), -1)
+}
+
+func without(ids, drop []string) []string {
+	return slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return slices.Contains(drop, id) })
+}

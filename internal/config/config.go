@@ -1,0 +1,131 @@
+// Package config turns a file, the environment and flags into one validated struct: what Ebb is to look after, and how.
+//
+// It never talks to AWS, never guesses what a wrong value meant, and never stops at the first mistake: all are reported.
+package config
+
+import (
+	"fmt"
+	"os"
+	"path"
+	"strings"
+	"time"
+)
+
+// Config is everything that can be set. All values have been checked.
+type Config struct {
+	Queue       string // URL of the SQS queue to hear from; empty: none, which Serves refuses
+	Region      string // empty: the one in the queue's URL, and if it has none, what the AWS SDK finds
+	Endpoint    string // URL for all AWS calls, for a simulated cloud; empty: AWS
+	Journal     string // "memory:" or "sqlite:///absolute/path"
+	Hook        string // name of the lifecycle hook that Ebb answers
+	Foreign     string // what to do with messages about other groups and hooks: Acknowledge or Leave
+	LogLevel    string // debug, info, warn, error
+	LogFormat   string // text, json
+	LostAfter   time.Duration
+	DaemonGrace time.Duration
+	Groups      []Group // in the order of the file
+}
+
+// Group says how the Auto Scaling groups with certain names are drained.
+type Group struct {
+	Match      string        // pattern of path.Match
+	Cluster    string        // ECS cluster; empty: found from the container instance
+	Deadline   time.Duration // from the termination's notice until Ebb lets go of what still runs
+	OnDeadline string        // Continue
+}
+
+// Words that settings take.
+const (
+	Acknowledge = "acknowledge"
+	Leave       = "leave"
+	Continue    = "continue"
+)
+
+// Load reads the file and lays the environment and the overrides over it: flag > environment > file > default. With an empty path the
+// file is the one that EBB_CONFIG names, or none. Overrides are values of flags by key: "log_level" for --log-level; an empty value
+// is as good as none. Every error is an *Error.
+func Load(file string, env func(string) string, overrides map[string]string) (Config, error) {
+	if file == "" {
+		file = env("EBB_CONFIG")
+	}
+	var text []byte
+	if file != "" {
+		var err error
+		if text, err = os.ReadFile(file); err != nil {
+			return Config{}, &Error{Problems: []Problem{{Where: file, Text: fmt.Sprintf("cannot read the configuration: %v", err)}}}
+		}
+	}
+	return parse(file, text, env, overrides)
+}
+
+// parse is Load without the disk.
+func parse(file string, text []byte, env func(string) string, overrides map[string]string) (Config, error) {
+	doc := readDocument(file, text)
+	for _, s := range settings() {
+		for _, name := range s.env {
+			if v := env(name); v != "" {
+				doc.values[s.key] = value{text: v, at: Problem{Where: name}}
+				break
+			}
+		}
+		if v := overrides[s.key]; v != "" {
+			doc.values[s.key] = value{text: v, at: Problem{Where: "--" + strings.ReplaceAll(s.key, "_", "-")}}
+		}
+	}
+	c := Config{Groups: doc.groups}
+	problems := append(doc.problems, apply(&c, settings(), doc.values)...)
+	problems = append(problems, checkRegion(&c, doc.values)...)
+	if len(problems) > 0 {
+		return Config{}, newError(problems, text)
+	}
+	return c, nil
+}
+
+// checkRegion takes the Region from the queue's URL where none is set, and refuses two that differ: one Ebb works in one Region.
+func checkRegion(c *Config, values map[string]value) []Problem {
+	ofQueue := queueRegion(c.Queue)
+	if c.Region == "" {
+		c.Region = ofQueue
+	}
+	if ofQueue == "" || ofQueue == c.Region {
+		return nil
+	}
+	at := values["region"].at
+	at.Text = fmt.Sprintf("region is %q but the queue is in %q; Ebb works in one Region, so write the same", c.Region, ofQueue)
+	return []Problem{at}
+}
+
+// Serves returns an error that says what is missing for ebb serve: a queue and at least one group.
+func (c Config) Serves() error {
+	var problems []Problem
+	if c.Queue == "" {
+		problems = append(problems, Problem{Text: "no queue is set; write queue: with the queue's URL, or set EBB_QUEUE or --queue"})
+	}
+	if len(c.Groups) == 0 {
+		problems = append(problems, Problem{Text: `no groups are set, so there is nothing to look after; write groups: with at least "- match: NAME"`})
+	}
+	if len(problems) > 0 {
+		return &Error{Problems: problems}
+	}
+	return nil
+}
+
+// Group finds the settings for an Auto Scaling group: the first whose pattern matches the name. False means that the group is not
+// managed.
+func (c Config) Group(name string) (Group, bool) {
+	for _, g := range c.Groups {
+		if ok, err := path.Match(g.Match, name); ok && err == nil {
+			return g, true
+		}
+	}
+	return Group{}, false
+}
+
+// JournalFile is the path of the SQLite journal, or empty for the journal in memory.
+func (c Config) JournalFile() string {
+	file, _ := strings.CutPrefix(c.Journal, sqliteScheme)
+	if file == c.Journal {
+		return ""
+	}
+	return file
+}

@@ -1,0 +1,298 @@
+package config
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// vars is an environment.
+func vars(m map[string]string) func(string) string { return func(k string) string { return m[k] } }
+
+func write(t *testing.T, text string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "ebb.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func TestDefaults(t *testing.T) {
+	c, err := Load("", vars(nil), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Config{
+		Journal: "memory:", Hook: "ebb-drain", Foreign: Acknowledge, LogLevel: "info", LogFormat: "text",
+		LostAfter: 5 * time.Minute, DaemonGrace: 2 * time.Minute,
+	}
+	if diff := cmp.Diff(want, c); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestExampleFile(t *testing.T) {
+	c, err := Load("../../docs/ebb.example.yaml", vars(nil), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Config{
+		Queue: exampleQueue, Region: "eu-west-1", Journal: "sqlite:///var/lib/ebb/journal.db", Hook: "ebb-drain", Foreign: Acknowledge,
+		LogLevel: "info", LogFormat: "text", LostAfter: 5 * time.Minute, DaemonGrace: 2 * time.Minute,
+		Groups: []Group{
+			{Match: "web-*", Cluster: "prod", Deadline: 30 * time.Minute, OnDeadline: Continue},
+			{Match: "batch", Deadline: 6 * time.Hour, OnDeadline: Continue},
+		},
+	}
+	if diff := cmp.Diff(want, c); diff != "" {
+		t.Error(diff)
+	}
+	if err := c.Serves(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestEveryKeyIsDocumented keeps the example and the reference in step with the code.
+func TestEveryKeyIsDocumented(t *testing.T) {
+	var keys []string
+	for _, s := range settings() {
+		keys = append(append(keys, s.key), s.env...)
+	}
+	for _, s := range groupSettings() {
+		keys = append(keys, s.key)
+	}
+	for _, file := range []string{"../../docs/ebb.example.yaml", "../../docs/reference/config.md"} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, key := range keys {
+			if !strings.Contains(string(text), key) {
+				t.Errorf("%s does not mention %s", file, key)
+			}
+		}
+	}
+}
+
+func TestPrecedence(t *testing.T) {
+	file := write(t, "journal: sqlite:///file.db\nqueue: http://127.0.0.1:4600/111122223333/file\n")
+	env := map[string]string{"EBB_CONFIG": file}
+	journal := func(overrides map[string]string) string {
+		t.Helper()
+		c, err := Load("", vars(env), overrides)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.JournalFile()
+	}
+	if got := journal(nil); got != "/file.db" {
+		t.Errorf("from the file: %q", got)
+	}
+	env["EBB_JOURNAL"] = "sqlite:///env.db"
+	if got := journal(map[string]string{"journal": ""}); got != "/env.db" {
+		t.Errorf("from the environment: %q", got)
+	}
+	if got := journal(map[string]string{"journal": "sqlite:///flag.db"}); got != "/flag.db" {
+		t.Errorf("from the flag: %q", got)
+	}
+	if got := journal(map[string]string{"journal": "memory:"}); got != "" {
+		t.Errorf("in memory: %q", got)
+	}
+}
+
+func TestEnvironment(t *testing.T) {
+	env := map[string]string{
+		"EBB_QUEUE": exampleQueue, "AWS_REGION": "eu-west-1", "AWS_ENDPOINT_URL": "http://127.0.0.1:1", "EBB_ENDPOINT": "http://127.0.0.1:2",
+	}
+	c, err := Load("", vars(env), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Queue != exampleQueue || c.Region != "eu-west-1" || c.Endpoint != "http://127.0.0.1:2" {
+		t.Errorf("got %+v", c)
+	}
+}
+
+func TestRegionOfQueue(t *testing.T) {
+	for queue, want := range map[string]string{
+		exampleQueue: "eu-west-1",
+		"https://sqs.cn-north-1.amazonaws.com.cn/111122223333/q":                    "cn-north-1",
+		"https://sqs-fips.us-gov-west-1.amazonaws.com/111122223333/q":               "us-gov-west-1",
+		"https://vpce-0a1b-2c3d.sqs.eu-central-1.vpce.amazonaws.com/111122223333/q": "eu-central-1",
+		"http://127.0.0.1:4600/111122223333/q":                                      "",
+		"https://evil.example/https://sqs.eu-west-1.amazonaws.com/111122223333/q":   "",
+	} {
+		c, err := Load("", vars(nil), map[string]string{"queue": queue})
+		if err == nil && c.Region != want {
+			t.Errorf("%s: region %q, want %q", queue, c.Region, want)
+		}
+		if err != nil && want != "" {
+			t.Errorf("%s: %v", queue, err)
+		}
+	}
+}
+
+func TestGroup(t *testing.T) {
+	c, err := parse("f", []byte("groups:\n- {match: web-a, deadline: 1h}\n- {match: web-*}\n"), vars(nil), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]time.Duration{"web-a": time.Hour, "web-b": 30 * time.Minute} {
+		if g, ok := c.Group(name); !ok || g.Deadline != want {
+			t.Errorf("%s: %v %v, want %v", name, ok, g.Deadline, want)
+		}
+	}
+	for _, name := range []string{"web", "web-a/b", "my-web-a", ""} {
+		if g, ok := c.Group(name); ok {
+			t.Errorf("%q is managed by %+v", name, g)
+		}
+	}
+}
+
+func TestServes(t *testing.T) {
+	err := Config{}.Serves()
+	if err == nil || !strings.Contains(err.Error(), "EBB_QUEUE") || !strings.Contains(err.Error(), "- match: NAME") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestUnreadableFile(t *testing.T) {
+	_, err := Load(filepath.Join(t.TempDir(), "none.yaml"), vars(nil), nil)
+	var e *Error
+	if !errors.As(err, &e) || !strings.Contains(err.Error(), "none.yaml: cannot read the configuration") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestAllProblemsAtOnce is the form of a report: everything, in the order of the file, with line and caret.
+func TestAllProblemsAtOnce(t *testing.T) {
+	_, err := parse("ebb.yaml", []byte("hok: ebb\ngroups:\n  - match: web\n\tdeadline: 3m\n"), vars(nil), nil)
+	want := "ebb.yaml:4:1: not valid YAML: while scanning a plain scalar: found a tab character that violates indentation\n" +
+		"    4 | \tdeadline: 3m\n" +
+		"      | ^"
+	if err == nil || err.Error() != want {
+		t.Errorf("got\n%v\nwant\n%s", err, want)
+	}
+	_, err = parse("ebb.yaml", []byte("hok: ebb\ngroups:\n  - match: web\n    deadline: 30\n"), vars(map[string]string{"EBB_QUEUE": "x"}), nil)
+	want = `EBB_QUEUE: queue is "x", which is not the URL of an SQS queue; write it like ` + exampleQueue + "\n" +
+		`ebb.yaml:1:1: unknown key "hok"; did you mean "hook"?` + "\n" +
+		"    1 | hok: ebb\n" +
+		"      | ^\n" +
+		`ebb.yaml:4:15: deadline is "30", which is not a duration; write a number with its unit, like 90s, 30m or 1h30m` + "\n" +
+		"    4 |     deadline: 30\n" +
+		"      |               ^"
+	if err == nil || err.Error() != want {
+		t.Errorf("got\n%v\nwant\n%s", err, want)
+	}
+}
+
+func TestProblems(t *testing.T) {
+	tests := []struct{ text, want string }{
+		{"groups: [{match: a}]\nbudget: 3", `f:2:1: unknown key "budget"` + "\n"},
+		{"groups: [{match: a, heartbeat_intervall: 3}]", `f:1:21: unknown key "heartbeat_intervall"` + "\n"},
+		{"groups: [{match: a, dead_line: 3m}]", `f:1:21: unknown key "dead_line"; did you mean "deadline"?`},
+		{"hook: a\nhook: b", `f:2:1: the key "hook" stands in line 1 already`},
+		{"<<: {hook: a}", `f:1:1: unknown key "<<"`},
+		{"? [a]\n: b", `f:1:3: unknown key ""`},
+		{"queue: arn:aws:sqs:eu-west-1:111122223333:ebb", "write the queue's URL, https://sqs.eu-west-1.amazonaws.com/111122223333/ebb"},
+		{"queue: ftp://sqs.eu-west-1.amazonaws.com/111122223333/ebb", "f:1:8: queue is"},
+		{"queue: https://sqs.eu-west-1.amazonaws.com/ebb", "f:1:8: queue is"},
+		{"queue:", "f:1:7: queue has no value"},
+		{"queue: [a]", "f:1:8: queue must be a single value"},
+		{"region: Ireland", `f:1:9: region is "Ireland"; write it like eu-west-1`},
+		{"region: us-east-1\nqueue: " + exampleQueue, `f:1:9: region is "us-east-1" but the queue is in "eu-west-1"`},
+		{"endpoint: localhost", `f:1:11: endpoint is "localhost", which is not a URL`},
+		{"journal: sqlite://ebb.db", "f:1:10: journal is"},
+		{"journal: redis:///x", "f:1:10: journal is"},
+		{"hook: a b", `f:1:7: hook is "a b"; write its name`},
+		{"foreign: leaf", `f:1:10: foreign is "leaf"; write acknowledge or leave; did you mean "leave"?`},
+		{"log_level: trace", "f:1:12: log_level"},
+		{"log_format: xml", "f:1:13: log_format"},
+		{"lost_after: 0s", "f:1:13: lost_after is 0s; write at least 1m"},
+		{"daemon_grace: -5s", "f:1:15: daemon_grace is -5s; write at least 1s"},
+		{"groups: web", "f:1:9: groups must be a list"},
+		{"groups: [web]", "f:1:10: a group must be written as keys with values"},
+		{"- a", "f:1:1: the configuration must be written as keys"},
+		{"groups: [{cluster: a}]", "f:1:10: the group has no match"},
+		{"groups: [{match: a}, {match: a}]", `f:1:30: match "a" stands above already`},
+		{"groups: [{match: 'a['}]", `f:1:18: match is "a[", which is not a valid pattern`},
+		{"groups: [{match: a, cluster: 'arn:aws:ecs:x'}]", "f:1:30: cluster is"},
+		{"groups: [{match: a, deadline: 59s}]", "f:1:31: deadline is 59s; write at least 1m and at most 48h"},
+		{"groups: [{match: a, deadline: 49h}]", "f:1:31: deadline is 49h; write"},
+		{"groups: [{match: a, on_deadline: retain}]", `f:1:34: on_deadline is "retain"; write continue`},
+		{"hook: a\n---\nhook: b", "f: not valid YAML: expected single document"},
+		{"hook: 'a", "f:1:9: not valid YAML: while scanning a quoted scalar"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.text, func(t *testing.T) {
+			_, err := parse("f", []byte(tt.text), vars(nil), nil)
+			if err == nil || !strings.Contains(err.Error()+"\n", tt.want) {
+				t.Errorf("got %v\nwant %s", err, tt.want)
+			}
+			var e *Error
+			if errors.As(err, &e) && len(e.Problems) != 1 {
+				t.Errorf("%d problems, want 1:\n%v", len(e.Problems), err)
+			}
+		})
+	}
+}
+
+func TestFlagIsNamed(t *testing.T) {
+	_, err := Load("", vars(nil), map[string]string{"log_level": "loud"})
+	if err == nil || !strings.HasPrefix(err.Error(), "--log-level: log_level is") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestAnchorsAndComments(t *testing.T) {
+	text := "hook: &h other\ngroups:\n- &g {match: a, cluster: *h}\n"
+	c, err := parse("f", []byte(text), vars(nil), nil)
+	if err != nil || len(c.Groups) != 1 || c.Groups[0].Cluster != "other" {
+		t.Errorf("got %+v, %v", c, err)
+	}
+	for _, empty := range []string{"", "\n", "# nothing\n", "---\n", "{}"} {
+		if _, err := parse("f", []byte(empty), vars(nil), nil); err != nil {
+			t.Errorf("%q: %v", empty, err)
+		}
+	}
+}
+
+func FuzzLoad(f *testing.F) {
+	example, err := os.ReadFile("../../docs/ebb.example.yaml")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(example, "")
+	f.Add([]byte("hook: &h a\ngroups: [{match: *h}, *h]"), exampleQueue)
+	f.Add([]byte("groups: &g [*g, {match: &m [*m]}]\n<<: *g"), "x")
+	f.Fuzz(func(t *testing.T, text []byte, queue string) {
+		c, err := parse("f", text, vars(map[string]string{"EBB_QUEUE": queue}), nil)
+		if err != nil {
+			var e *Error
+			if !errors.As(err, &e) || len(e.Problems) == 0 || e.Problems[0].Text == "" {
+				t.Fatalf("an error that says nothing: %#v", err)
+			}
+			return
+		}
+		checkConfig(t, c)
+	})
+}
+
+// checkConfig holds for every configuration that is accepted.
+func checkConfig(t *testing.T, c Config) {
+	t.Helper()
+	if c.Hook == "" || c.LostAfter < time.Minute || c.DaemonGrace < time.Second || (c.Journal != "memory:" && c.JournalFile() == "") {
+		t.Fatalf("accepted: %+v", c)
+	}
+	for _, g := range c.Groups {
+		if g.Match == "" || g.Deadline < time.Minute || g.Deadline > longest || g.OnDeadline != Continue {
+			t.Fatalf("accepted: %+v", g)
+		}
+	}
+}

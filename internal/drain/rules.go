@@ -1,0 +1,358 @@
+package drain
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/plan"
+)
+
+const (
+	// absentFor is how far apart the two complete looks are that establish "no cluster knows it".
+	absentFor = time.Minute
+	// stayingFor is how long the group must say "not leaving" before a message is taken for untrue; reads lag behind.
+	stayingFor = 2 * time.Minute
+	// shortestHook is the shortest heartbeat time-out that AWS allows; assumed until the hook has been looked at.
+	// https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_PutLifecycleHook.html
+	shortestHook = 30 * time.Second
+)
+
+// remember keeps the facts that cannot be seen again: since when something has been so.
+func (c *decider) remember() {
+	d, o := c.d(), c.o
+	if d.Adopted {
+		if o.Began.Is == fleet.Seen && o.Began.Value.Before(d.Zero) {
+			d.Zero = o.Began.Value
+		}
+		c.want(plan.Look{Kind: plan.Activities, Group: d.Group, Instances: []fleet.InstanceID{d.Instance}}, o.Began.Is, o.Began.At, 24*time.Hour)
+	}
+	switch o.Container.Is {
+	case fleet.Seen:
+		ci := o.Container.Value
+		d.AbsentSince = time.Time{}
+		d.ContainerInstance, d.Cluster = ci.ARN, ci.Cluster
+		d.DrainingSince = since(d.DrainingSince, ci.Status == fleet.Draining, c.now) // when Ebb learnt it: never too early
+		d.UnreachedFrom = since(d.UnreachedFrom, !ci.Connected || ci.Status == fleet.Inactive, o.Container.At)
+	case fleet.Absent:
+		d.AbsentSince = since(d.AbsentSince, true, o.Container.At)
+		d.UnreachedFrom = since(d.UnreachedFrom, true, o.Container.At)
+	}
+	if o.Instance.Is == fleet.Seen {
+		d.StayingSince = since(d.StayingSince, staying(o.Instance.Value.State), o.Instance.At)
+		d.WaitingSince = since(d.WaitingSince, o.Instance.Value.State.Waiting(), o.Instance.At)
+	}
+}
+
+// since keeps the time from which a condition has held without a break.
+func since(from time.Time, holds bool, at time.Time) time.Time {
+	switch {
+	case !holds:
+		return time.Time{}
+	case from.IsZero():
+		return at
+	}
+	return from
+}
+
+func staying(s fleet.LifecycleState) bool {
+	return s == fleet.InService || s == fleet.Standby || s == fleet.Pending || s == fleet.PendingWait || s == fleet.PendingProceed
+}
+
+// ended is the first rule: the hook does not hold the instance any more, whoever saw to that.
+func (c *decider) ended() bool {
+	d, i := c.d(), c.o.Instance
+	answered, told := c.o.Tried[plan.Answer], c.lastGone()
+	if !answered.OK.IsZero() {
+		c.end(d.Intent.Outcome, d.Intent.Reason, d.Intent.CutOff)
+		return true
+	}
+	if i.Is == fleet.Unknown {
+		return false
+	}
+	over := i.Is == fleet.Absent || i.Value.State == fleet.TerminatingProceed || i.Value.State == fleet.Terminated ||
+		i.Value.State == fleet.TerminatingRetained || i.Value.State == fleet.Detached
+	// "No active Lifecycle Action found" between two looks that saw the instance wait: ours is done and another hook holds.
+	if !d.WaitingSince.IsZero() && told.After(d.WaitingSince) && i.At.After(told) {
+		over = true
+	}
+	switch {
+	case over && d.Intent != nil:
+		c.end(d.Intent.Outcome, d.Intent.Reason, d.Intent.CutOff)
+	case over:
+		c.end(Elsewhere, "the hook ended without Ebb's answer; the group says "+stateText(i), nil)
+	case !d.StayingSince.IsZero() && i.At.Sub(d.StayingSince) >= stayingFor:
+		c.end(NotLeaving, "the group says "+stateText(i)+": nothing is to be drained", nil)
+	default:
+		return false
+	}
+	return true
+}
+
+func stateText(i fleet.Fact[fleet.GroupInstance]) string {
+	if i.Is == fleet.Absent {
+		return "that the instance is not in it"
+	}
+	return "that the instance is " + string(i.Value.State)
+}
+
+// lastGone is when AWS last said "no active lifecycle action" of the instance, whatever the token, and nothing better since.
+func (c *decider) lastGone() time.Time {
+	var t time.Time
+	for _, k := range []plan.ActionKind{plan.Beat, plan.Answer} {
+		if try := c.o.Tried[k]; gone(try) && try.Started.After(t) {
+			t = try.Started
+		}
+	}
+	return t
+}
+
+func gone(t Try) bool { return t.Class == plan.Gone && t.Token == "" && !t.Flying }
+
+func (c *decider) end(o Outcome, reason string, cut []string) {
+	d := c.d()
+	d.Ended = c.now
+	d.Final = &Answer{At: c.now, Outcome: o, Reason: reason, CutOff: cut}
+	text := fmt.Sprintf("%s: %s", o, reason)
+	if len(cut) > 0 {
+		text += "; cut off: " + strings.Join(cut, ", ")
+	}
+	c.note("ended", "%s", text)
+}
+
+// hostGone is the rule of the dead host: EC2 says that it is not running, so there is nothing to wait for.
+func (c *decider) hostGone() bool {
+	m := c.o.Machine
+	switch {
+	case m.Is == fleet.Seen && m.Value.Gone():
+		c.answer(HostGone, "EC2 says that the instance is "+string(m.Value)+": nothing on it can be waited for", c.live())
+		return true
+	case m.Is == fleet.Absent:
+		c.answer(HostGone, "EC2 does not know the instance any more", c.live())
+		return true
+	}
+	pace := c.p.LookSlow
+	if !c.d().UnreachedFrom.IsZero() || (c.o.Instance.Is == fleet.Seen && !c.o.Instance.Value.Healthy) {
+		pace = c.p.Look
+	}
+	at := m.At
+	if m.Is == fleet.Unknown && c.d().UnreachedFrom.IsZero() {
+		at, m.Is = c.d().Heard, fleet.Seen // no sign of trouble: the first look can wait
+	}
+	c.want(plan.Look{Kind: plan.Instances, Instances: []fleet.InstanceID{c.was.Instance}}, m.Is, at, pace)
+	return false
+}
+
+// Deadline is when Ebb lets go of what is left. It lies before the hook's global time-out, whatever the policy says:
+// afterwards AWS applies the hook's default result and Ebb's answer comes too late.
+func Deadline(d Drain, hook fleet.Fact[fleet.Hook], p Policy) time.Time {
+	at := d.Zero.Add(p.Deadline)
+	if hook.Is == fleet.Seen && hook.Value.Global > 0 {
+		if last := d.Zero.Add(hook.Value.Global - hook.Value.Global/20); last.Before(at) {
+			return last
+		}
+	}
+	return at
+}
+
+// deadline is the rule that nothing hangs: what is left when it passes is cut off, by name.
+func (c *decider) deadline() bool {
+	at := Deadline(*c.d(), c.o.Hook, c.p)
+	if c.now.Before(at) {
+		c.wake(at)
+		return false
+	}
+	cut := c.live()
+	if len(cut) == 0 {
+		cut = c.d().Left
+	}
+	reason := fmt.Sprintf("the deadline of %s is over", at.Sub(c.d().Zero).Round(time.Second))
+	if w := c.unseen(); w != "" {
+		reason += "; " + w
+	}
+	c.answer(Forced, reason, cut)
+	return true
+}
+
+// unseen says what could not be established, for the words of a forced ending.
+func (c *decider) unseen() string {
+	switch {
+	case c.o.Instance.Is == fleet.Unknown:
+		return "the group could not be looked at"
+	case c.o.Container.Is == fleet.Unknown:
+		return "the container instance could not be looked at"
+	case c.o.Listed.IsZero() && c.o.Container.Is == fleet.Seen:
+		return "its tasks could not be listed"
+	}
+	return ""
+}
+
+// lost is the rule of the unreachable host: ECS has not reached it for LostAfter. A short break is noise: agents disconnect
+// several times an hour. https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_cwe_events.html
+func (c *decider) lost() bool {
+	d := c.d()
+	if d.UnreachedFrom.IsZero() || d.ContainerInstance == "" || c.now.Sub(d.UnreachedFrom) < c.p.LostAfter {
+		if !d.UnreachedFrom.IsZero() {
+			c.wake(d.UnreachedFrom.Add(c.p.LostAfter))
+		}
+		return false
+	}
+	if c.o.Container.At.Sub(d.UnreachedFrom) < c.p.LostAfter || c.o.Listed.IsZero() {
+		return false // not confirmed by a look after the whole time, or its tasks and targets are not known: the steps go on
+	}
+	if !c.targetsOut(c.liveTasks()) {
+		return true
+	}
+	c.answer(Lost, fmt.Sprintf("ECS has not reached the instance for %s; its targets are deregistered", c.p.LostAfter), c.live())
+	return true
+}
+
+// targetsOut sees to it that no live task is reachable through a target group, and reports whether that is so.
+func (c *decider) targetsOut(tasks []fleet.Task) bool {
+	out := true
+	for _, t := range tasks {
+		out = c.taskOut(t) && out
+	}
+	return out
+}
+
+func (c *decider) taskOut(t fleet.Task) bool {
+	if t.Service() == "" {
+		return true
+	}
+	svc := c.service(t)
+	if svc.Is == fleet.Unknown {
+		c.out.Waiting = "to learn the load balancers of service " + t.Service()
+		return false
+	}
+	out := true
+	for _, r := range registrations(c.was.Instance, t, svc.Value) {
+		out = c.targetOut(r.group, r.target) && out
+	}
+	return out
+}
+
+func (c *decider) targetOut(tg fleet.ARN, target fleet.TargetID) bool {
+	h := c.o.Health(tg, target)
+	c.want(plan.Look{Kind: plan.Targets, TargetGroup: tg, Targets: []fleet.TargetID{target}}, h.Is, h.At, c.p.LookFast)
+	if h.Is != fleet.Unknown && (h.Is == fleet.Absent || !h.Value.InUse()) {
+		return true
+	}
+	c.out.Waiting = fmt.Sprintf("for target %s:%d to leave its target group", target.ID, target.Port)
+	if h.Is == fleet.Seen && c.ready(plan.Deregister) {
+		c.out.Do = append(c.out.Do, plan.Action{
+			Kind: plan.Deregister, TargetGroup: tg, Targets: []fleet.TargetID{target}, Instance: c.was.Instance,
+			Why: "its host is being let go and it is still " + h.Value.State,
+		})
+	}
+	return false
+}
+
+// registration is one target of a task.
+type registration struct {
+	group  fleet.ARN
+	target fleet.TargetID
+}
+
+// registrations derives the targets of a task from its service: the instance and host port, or the task's own address and
+// container port. https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-load-balancing.html
+func registrations(host fleet.InstanceID, t fleet.Task, s fleet.Service) []registration {
+	var rs []registration
+	for _, lb := range s.LoadBalancers {
+		for _, a := range t.Addresses {
+			if a.Container != lb.Container || a.ContainerPort != lb.ContainerPort {
+				continue
+			}
+			id := fleet.TargetID{ID: string(host), Port: a.HostPort}
+			if a.IP != "" {
+				id = fleet.TargetID{ID: a.IP, Port: a.ContainerPort}
+			}
+			rs = append(rs, registration{lb.TargetGroup, id})
+		}
+	}
+	return rs
+}
+
+// answer notes how the hook is to be answered and sends the answer. CONTINUE always: ABANDON would cut other hooks short, and
+// on a group that retains it would keep the instance for ever.
+// https://docs.aws.amazon.com/autoscaling/ec2/userguide/lifecycle-hooks.html
+func (c *decider) answer(o Outcome, reason string, cut []string) {
+	d := c.d()
+	if d.Intent == nil || d.Intent.Outcome != o {
+		d.Intent = &Answer{At: c.now, Outcome: o, Reason: reason, CutOff: cut}
+		c.note("answer", "answer %s with CONTINUE: %s", d.Hook, reason)
+	}
+	c.out.Waiting = "for Auto Scaling to take the answer"
+	try, i := c.o.Tried[plan.Answer], c.o.Instance
+	if i.Is == fleet.Seen && i.Value.State == fleet.Terminating {
+		c.out.Waiting = "for the group's own load balancers: the hook is not open yet"
+		c.lookAtGroup(c.p.Look)
+		return
+	}
+	if try.Class == plan.Gone && try.Token != "" {
+		d.ByID = true // the token may be another generation's: the instance id names the open action
+	}
+	// It may have had its effect: look first, but not for ever, for the answer can be repeated safely.
+	if (try.Class == plan.Unclear || gone(try)) && !i.At.After(try.Started) && c.now.Sub(try.At) < 6*c.p.Retry {
+		c.out.Want = append(c.out.Want, Want{c.groupLook(), c.now})
+		c.wake(c.now.Add(c.p.Retry))
+		return
+	}
+	if c.ready(plan.Answer) {
+		c.send()
+	}
+}
+
+func (c *decider) send() {
+	d := c.d()
+	c.out.Do = append(c.out.Do, plan.Action{
+		Kind: plan.Answer, Group: d.Group, Hook: d.Hook, Instance: d.Instance, Token: d.token(),
+		Result: "CONTINUE", Why: d.Intent.Reason,
+	})
+}
+
+func (c *decider) groupLook() plan.Look {
+	return plan.Look{Kind: plan.GroupInstances, Group: c.was.Group, Instances: []fleet.InstanceID{c.was.Instance}}
+}
+
+func (c *decider) lookAtGroup(pace time.Duration) {
+	c.want(c.groupLook(), c.o.Instance.Is, c.o.Instance.At, pace)
+}
+
+// beat is the heartbeat rule: a third of the hook's own time-out after the last success, and after a failure at the retry
+// interval, for as long as the hook may be open. What was asked is not done: only a success moves the next beat.
+func (c *decider) beat() {
+	d, try, h := c.d(), c.o.Tried[plan.Beat], c.o.Hook
+	c.want(plan.Look{Kind: plan.Hooks, Group: d.Group}, h.Is, h.At, 30*time.Minute)
+	if i := c.o.Instance; i.Is == fleet.Seen && !i.Value.State.Waiting() {
+		return // the hook is not open: not yet, or not any more
+	}
+	if try.Class == plan.Gone && try.Token != "" {
+		d.ByID = true
+	}
+	if gone(try) && !c.o.Instance.At.After(try.Started) {
+		c.out.Want = append(c.out.Want, Want{c.groupLook(), c.now})
+		c.wake(c.now.Add(c.p.Retry))
+		return
+	}
+	timeout := shortestHook
+	if h.Is == fleet.Seen {
+		timeout = h.Value.Heartbeat
+	}
+	last := try.OK
+	if last.IsZero() {
+		last = d.Zero
+	}
+	due := last.Add(timeout/3 - jitter(d.Key, 0, timeout/12))
+	if due.After(c.now) {
+		c.wake(due)
+		return
+	}
+	if c.ready(plan.Beat) {
+		c.out.Do = append(c.out.Do, plan.Action{
+			Kind: plan.Beat, Group: d.Group, Hook: d.Hook, Instance: d.Instance, Token: d.token(),
+			Why: "the hook times out " + timeout.String() + " after the last heartbeat",
+		})
+	}
+}

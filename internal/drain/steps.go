@@ -1,0 +1,261 @@
+package drain
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/plan"
+)
+
+// step is one step of a drain. act reports whether the step is done; if not, it has said what to do or to look at.
+type step struct {
+	name string
+	act  func(*decider) bool
+}
+
+// steps is the course of a container instance's drain. The first step that is not done acts, and those after it wait.
+var steps = []step{
+	{"held", held},         // the group says that the instance waits in a terminating hook
+	{"found", found},       // a cluster says which container instance it is
+	{"draining", draining}, // ECS says DRAINING
+	{"listed", listed},     // every task on it is known
+	{"stopped", stopped},   // every task that is waited for has stopped
+	{"answered", answered}, // the hook is answered
+}
+
+// StepNames returns the names of the steps in order, for documents and tests.
+func StepNames() []string {
+	names := make([]string, len(steps))
+	for i, s := range steps {
+		names[i] = s.name
+	}
+	return names
+}
+
+// held verifies what was heard: a message can wake Ebb but not make it act.
+func held(c *decider) bool {
+	i := c.o.Instance
+	switch {
+	case i.Is == fleet.Seen && i.Value.State.Waiting():
+		c.lookAtGroup(c.p.LookSlow)
+		return true
+	case i.Is == fleet.Unknown:
+		c.out.Waiting = "to look at the group"
+	case i.Value.State == fleet.Terminating:
+		c.out.Waiting = "for the group's own load balancers: the hook is not open yet"
+	default:
+		c.out.Waiting = "for the group to say that the instance is leaving; it says " + stateText(i)
+	}
+	c.lookAtGroup(c.p.Look)
+	return false
+}
+
+// found learns the container instance. Unknown to every cluster is established by two complete looks a minute apart.
+func found(c *decider) bool {
+	d, ci := c.d(), c.o.Container
+	if ci.Is == fleet.Seen {
+		pace := c.p.LookSlow / 2
+		if !ci.Value.Connected {
+			pace = c.p.Look
+		}
+		c.want(plan.Look{Kind: plan.ContainerInstances, Cluster: d.Cluster, ARNs: []fleet.ARN{ci.Value.ARN}}, ci.Is, ci.At, pace)
+		return true
+	}
+	if d.ContainerInstance != "" { // seen before a restart, or deregistered since
+		c.want(plan.Look{Kind: plan.ContainerInstances, Cluster: d.Cluster, ARNs: []fleet.ARN{d.ContainerInstance}}, ci.Is, ci.At, c.p.Look)
+		if ci.Is == fleet.Unknown {
+			c.out.Waiting = "to look at the container instance"
+		}
+		return ci.Is == fleet.Absent
+	}
+	c.want(plan.Look{Kind: plan.FindContainerInstances, Cluster: d.Cluster, Instances: []fleet.InstanceID{d.Instance}}, ci.Is, ci.At, c.p.Look)
+	c.out.Waiting = "to find the container instance"
+	if ci.Is == fleet.Absent && ci.At.Sub(d.AbsentSince) >= absentFor {
+		c.answer(NeverJoined, "no cluster knows the instance: two complete looks a minute apart did not find it", nil)
+	}
+	return false
+}
+
+// draining sets DRAINING. One that is already DRAINING, or deregistered, is left as it is.
+func draining(c *decider) bool {
+	ci := c.o.Container
+	if ci.Is != fleet.Seen || ci.Value.Status == fleet.Inactive || ci.Value.Status == fleet.Draining {
+		return true
+	}
+	if ci.Value.Status != fleet.Active {
+		c.out.Waiting = "for the container instance to become ACTIVE; it is " + ci.Value.Status
+		c.want(plan.Look{Kind: plan.ContainerInstances, Cluster: ci.Value.Cluster, ARNs: []fleet.ARN{ci.Value.ARN}}, ci.Is, ci.At, c.p.Look)
+		return false
+	}
+	c.out.Waiting = "for ECS to set DRAINING"
+	if try := c.o.Tried[plan.SetDraining]; try.Fails > 0 && try.Class != plan.Throttled && !ci.At.After(try.Started) {
+		c.want(plan.Look{Kind: plan.ContainerInstances, Cluster: ci.Value.Cluster, ARNs: []fleet.ARN{ci.Value.ARN}}, fleet.Unknown, ci.At, 0)
+	}
+	if !c.ready(plan.SetDraining) {
+		return false
+	}
+	if c.o.Tried[plan.SetDraining].Fails == 0 {
+		c.note("draining", "set %s DRAINING in cluster %s", short(ci.Value.ARN), ci.Value.Cluster)
+	}
+	c.out.Do = append(c.out.Do, plan.Action{
+		Kind: plan.SetDraining, Cluster: ci.Value.Cluster, ContainerInstances: []fleet.ARN{ci.Value.ARN}, Instance: c.was.Instance,
+		Why: "Auto Scaling is terminating it",
+	})
+	return false
+}
+
+// listed wants one full list of the tasks, of both desired statuses, made late enough after DRAINING that a task placed just
+// before cannot be missing from it.
+func listed(c *decider) bool {
+	d := c.d()
+	from := d.DrainingSince
+	if from.IsZero() {
+		from = d.Heard // deregistered, never seen DRAINING: no new task can have been placed
+	}
+	from = from.Add(c.p.Settle)
+	if !c.o.Listed.IsZero() && !c.o.Listed.Before(from) {
+		return true
+	}
+	c.out.Waiting = "to list the tasks on it"
+	due := from
+	if due.Before(c.now) {
+		due = c.now
+	}
+	c.out.Want = append(c.out.Want, Want{plan.Look{Kind: plan.ListTasks, Cluster: d.Cluster, ARNs: []fleet.ARN{d.ContainerInstance}}, due})
+	return false
+}
+
+// stopped waits until every task has really stopped: lastStatus STOPPED, not merely gone from the running count.
+func stopped(c *decider) bool {
+	live := c.liveTasks()
+	c.tellLeft(live)
+	var waited, daemons []fleet.Task
+	for _, t := range live {
+		if c.isDaemon(t) {
+			daemons = append(daemons, t)
+		} else {
+			waited = append(waited, t)
+		}
+	}
+	c.watch(live)
+	d := c.d()
+	if len(waited) > 0 {
+		d.EmptySince = time.Time{}
+		c.out.Waiting = fmt.Sprintf("for %d of %d tasks to stop", len(live), len(c.o.Tasks))
+		return false
+	}
+	if d.EmptySince.IsZero() {
+		d.EmptySince = c.now
+	}
+	if len(daemons) == 0 {
+		return true
+	}
+	if over := d.EmptySince.Add(c.p.DaemonGrace); c.now.Before(over) {
+		c.wake(over)
+		c.out.Waiting = fmt.Sprintf("for %d daemon tasks to stop", len(daemons))
+		return false
+	}
+	return c.targetsOut(daemons)
+}
+
+// watch wants the live tasks looked at again: soon once all of them are stopping.
+func (c *decider) watch(live []fleet.Task) {
+	pace := c.p.LookFast
+	for _, t := range live {
+		if t.DesiredStatus != fleet.Stopped {
+			pace = c.p.Look
+		}
+	}
+	for _, f := range c.o.Tasks {
+		if f.Is == fleet.Seen && f.Value.Live() {
+			c.want(plan.Look{Kind: plan.Tasks, Cluster: c.d().Cluster, ARNs: []fleet.ARN{f.Value.ARN}}, f.Is, f.At, pace)
+		}
+	}
+}
+
+// tellLeft notes the tasks that are left whenever there are fewer or others.
+func (c *decider) tellLeft(live []fleet.Task) {
+	left := make([]string, len(live))
+	for i, t := range live {
+		left[i] = name(t)
+	}
+	d := c.d()
+	if strings.Join(left, " ") == strings.Join(d.Left, " ") {
+		return
+	}
+	switch {
+	case len(left) == 0:
+		c.note("empty", "every task on it has stopped")
+	default:
+		c.note("waiting", "%d of %d tasks left: %s", len(left), len(c.o.Tasks), strings.Join(left, ", "))
+	}
+	d.Left = left
+}
+
+// answered ends a drain the good way.
+func answered(c *decider) bool {
+	var cut []string
+	reason := "no task was on it"
+	switch live := c.liveTasks(); {
+	case len(live) > 0:
+		cut = c.live()
+		reason = fmt.Sprintf("every task has stopped but %d daemon tasks, which had %s more", len(live), c.p.DaemonGrace)
+	case len(c.o.Tasks) == 1:
+		reason = "its task has stopped"
+	case len(c.o.Tasks) > 1:
+		reason = fmt.Sprintf("all %d tasks have stopped", len(c.o.Tasks))
+	}
+	c.answer(Drained, reason, cut)
+	return false
+}
+
+// service is what is known of the service of a task; it wants a look while nothing is.
+func (c *decider) service(t fleet.Task) fleet.Fact[fleet.Service] {
+	f := c.o.Service(t.Service())
+	c.want(plan.Look{Kind: plan.Services, Cluster: c.d().Cluster, Names: []string{t.Service()}}, f.Is, f.At, 10*time.Minute)
+	return f
+}
+
+// isDaemon reports whether the task belongs to a daemon service; a task of an unknown service is waited for like any other.
+func (c *decider) isDaemon(t fleet.Task) bool {
+	if t.Service() == "" {
+		return false
+	}
+	f := c.service(t)
+	return f.Is == fleet.Seen && f.Value.Daemon
+}
+
+// liveTasks are the tasks of which anything may still run. One that AWS no longer knows stopped more than an hour ago.
+func (c *decider) liveTasks() []fleet.Task {
+	var live []fleet.Task
+	for _, f := range c.o.Tasks {
+		if f.Is != fleet.Absent && f.Value.Live() {
+			live = append(live, f.Value)
+		}
+	}
+	return live
+}
+
+func (c *decider) live() []string {
+	var names []string
+	for _, t := range c.liveTasks() {
+		names = append(names, name(t))
+	}
+	return names
+}
+
+// name is a task for people: its family, the end of its id, and how far it is.
+func name(t fleet.Task) string {
+	id := short(t.ARN)
+	if len(id) > 8 {
+		id = id[:8]
+	}
+	return fmt.Sprintf("%s/%s %s", t.Family, id, t.LastStatus)
+}
+
+func short(a fleet.ARN) string {
+	s := string(a)
+	return s[strings.LastIndexByte(s, '/')+1:]
+}

@@ -1,0 +1,272 @@
+// Package engine is the loop around the kernel in real time: it makes what the kernel notes durable, then settles messages and
+// carries out orders with a bounded number of workers, and brings back what came of them.
+//
+// It never decides anything, and only its one goroutine touches the kernel.
+package engine
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/event"
+	"github.com/ebbhq/ebb/internal/journal"
+	"github.com/ebbhq/ebb/internal/kernel"
+	"github.com/ebbhq/ebb/internal/plan"
+)
+
+// Cloud looks and acts. Both calls end by themselves in bounded time and tell failures in their results.
+type Cloud interface {
+	Look(ctx context.Context, l plan.Look) plan.Sight
+	Do(ctx context.Context, a plan.Action) plan.Outcome
+}
+
+// Message is a message as a source hands it over.
+type Message struct {
+	ID       string
+	Body     string
+	Sent     time.Time
+	Receives int
+}
+
+// Source hears. Run hands messages over until ctx ends; a message stays out of others' sight until it is settled. Settle only
+// takes note and returns at once; a delete that fails is harmless, for the message comes again and is known then.
+type Source interface {
+	Run(ctx context.Context, hear func(context.Context, []Message) error) error
+	Settle(id string, del bool)
+}
+
+// Config is what an engine needs.
+type Config struct {
+	Kernel kernel.Config
+	Store  journal.Store
+	Cloud  Cloud
+	Source Source           // nil: nothing is heard, the sweep alone finds what waits
+	Now    func() time.Time // nil: time.Now
+	Speed  float64          // of Now against real time; 0: 1
+	Log    *slog.Logger
+	Tell   func(journal.Line) // called for each line once it is durable; nil: nobody
+}
+
+// rest is how long the engine waits after the journal failed.
+const rest = time.Second
+
+// loaded is how many ended drains are read at start, to know late messages by.
+const loaded = 1000
+
+type result struct {
+	done plan.Done
+	run  int
+}
+
+// Engine runs one kernel after another: a new one whenever the journal refused a batch.
+type Engine struct {
+	cfg     Config
+	heard   chan []Message
+	results chan result
+	held    map[string]bool // messages handed over and not settled
+	run     int             // number of the current kernel; results for an earlier one are forgotten
+	workers sync.WaitGroup
+}
+
+// New returns an engine; Run starts it.
+func New(cfg Config) *Engine {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Speed == 0 {
+		cfg.Speed = 1
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Engine{
+		cfg: cfg, heard: make(chan []Message), results: make(chan result),
+		held: map[string]bool{},
+	}
+}
+
+// Run works until ctx ends. It returns an error only when it cannot start: the journal cannot be read, or does not fit the
+// configuration.
+func (e *Engine) Run(ctx context.Context) error {
+	k, err := e.load(ctx)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var sides sync.WaitGroup
+	defer sides.Wait()
+	defer e.workers.Wait()
+	defer cancel()
+	if e.cfg.Source != nil {
+		sides.Go(func() { e.listen(ctx) })
+	}
+	for ctx.Err() == nil {
+		err := e.loop(ctx, k)
+		if ctx.Err() != nil {
+			return nil
+		}
+		e.cfg.Log.Error("journal refused a batch; forgetting everything and reading it again", "err", err)
+		if k = e.reload(ctx); k == nil {
+			return nil
+		}
+	}
+	return nil
+}
+
+func (e *Engine) load(ctx context.Context) (*kernel.Kernel, error) {
+	open, err := e.cfg.Store.Open(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the open drains: %w", err)
+	}
+	ended, err := e.cfg.Store.Recent(ctx, loaded)
+	if err != nil {
+		return nil, fmt.Errorf("read the ended drains: %w", err)
+	}
+	return kernel.New(e.cfg.Kernel, open, ended)
+}
+
+// reload starts over from the journal. Messages whose effect may not be durable are let go, so that the queue brings them back.
+func (e *Engine) reload(ctx context.Context) *kernel.Kernel {
+	e.run++
+	for id := range e.held {
+		e.release(kernel.Verdict{Message: id})
+	}
+	clear(e.held)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(rest):
+		case <-e.results:
+			continue // of the kernel that was forgotten
+		}
+		k, err := e.load(ctx)
+		if err == nil {
+			return k
+		}
+		e.cfg.Log.Error("journal cannot be read; trying again", "err", err)
+	}
+}
+
+// loop drives one kernel until the journal fails or ctx ends.
+func (e *Engine) loop(ctx context.Context, k *kernel.Kernel) error {
+	for {
+		now := e.cfg.Now()
+		o := k.Next(now)
+		if !o.Batch.Empty() {
+			if err := e.cfg.Store.Write(ctx, o.Batch); err != nil {
+				return err
+			}
+			e.tell(o.Batch.Lines)
+		}
+		for _, v := range o.Settle {
+			delete(e.held, v.Message)
+			e.release(v)
+		}
+		for _, order := range o.Do {
+			e.send(ctx, order)
+		}
+		if !e.wait(ctx, k, o.Wake) {
+			return nil
+		}
+	}
+}
+
+func (e *Engine) tell(lines []journal.Line) {
+	if e.cfg.Tell == nil {
+		return
+	}
+	for _, l := range lines {
+		e.cfg.Tell(l)
+	}
+}
+
+// wait takes in what is heard and what came of orders, at least one thing or until wake. It reports false when ctx has ended.
+func (e *Engine) wait(ctx context.Context, k *kernel.Kernel, wake time.Time) bool {
+	d := max(time.Duration(float64(wake.Sub(e.cfg.Now()))/e.cfg.Speed), time.Millisecond)
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+	case ms := <-e.heard:
+		e.hear(k, ms)
+	case r := <-e.results:
+		e.did(k, r)
+	}
+	for { // what else is there already goes into the same pass
+		select {
+		case ms := <-e.heard:
+			e.hear(k, ms)
+		case r := <-e.results:
+			e.did(k, r)
+		default:
+			return true
+		}
+	}
+}
+
+func (e *Engine) hear(k *kernel.Kernel, ms []Message) {
+	for _, m := range ms {
+		e.held[m.ID] = true
+		k.Hear(kernel.Heard{Event: event.Parse([]byte(m.Body)), Message: m.ID, Body: m.Body, Sent: m.Sent, Receives: m.Receives}, e.cfg.Now())
+	}
+}
+
+func (e *Engine) did(k *kernel.Kernel, r result) {
+	if r.run == e.run {
+		k.Did(r.done, e.cfg.Now())
+	}
+}
+
+// send carries out one order in a worker of its own; the kernel bounds how many are under way.
+func (e *Engine) send(ctx context.Context, o plan.Order) {
+	run := e.run
+	e.workers.Go(func() {
+		r := result{run: run, done: plan.Done{Order: o, Started: e.cfg.Now()}}
+		if o.Action != nil {
+			e.cfg.Log.Debug("act", "kind", o.Action.Kind, "target", o.Action.Instance, "why", o.Action.Why)
+			r.done.Outcome = e.cfg.Cloud.Do(ctx, *o.Action)
+		} else {
+			r.done.Sight = e.cfg.Cloud.Look(ctx, *o.Look)
+		}
+		select {
+		case e.results <- r:
+		case <-ctx.Done():
+		}
+	})
+}
+
+func (e *Engine) release(v kernel.Verdict) {
+	if !v.Delete && v.Why != "" {
+		e.cfg.Log.Warn("message left to the queue", "message", v.Message, "why", v.Why)
+	} else if v.Why != "" {
+		e.cfg.Log.Info("message acknowledged", "message", v.Message, "kind", v.Kind, "why", v.Why)
+	}
+	e.cfg.Source.Settle(v.Message, v.Delete)
+}
+
+// listen runs the source and starts it again should it end.
+func (e *Engine) listen(ctx context.Context) {
+	hear := func(ctx context.Context, ms []Message) error {
+		select {
+		case e.heard <- ms:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	for ctx.Err() == nil {
+		if err := e.cfg.Source.Run(ctx, hear); err != nil && ctx.Err() == nil {
+			e.cfg.Log.Error("source ended; starting it again", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(rest):
+		}
+	}
+}

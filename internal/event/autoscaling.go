@@ -1,0 +1,79 @@
+package event
+
+import (
+	"strings"
+
+	"github.com/ebbhq/ebb/internal/fleet"
+)
+
+const testNotification = "autoscaling:TEST_NOTIFICATION"
+
+// parseLifecycle reads a lifecycle action: the body itself, or the detail of an EventBridge event. A missing token is fine,
+// because an action can be answered by group, hook and instance.
+// https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_CompleteLifecycleAction.html
+func parseLifecycle(f *fields, transition string) Event {
+	if transition == testNotification {
+		return parseTest(f)
+	}
+	e := Event{
+		Account:     f.str("AccountId"),
+		Group:       f.need("AutoScalingGroupName"),
+		Hook:        f.need("LifecycleHookName"),
+		Instance:    instanceID(f, f.need("EC2InstanceId")),
+		Token:       f.str("LifecycleActionToken"),
+		Metadata:    f.str("NotificationMetadata"),
+		Origin:      f.str("Origin"),
+		Destination: f.str("Destination"),
+		Time:        f.time("Time"),
+	}
+	switch transition {
+	case fleet.TerminatingTransit:
+		e.Kind = TerminateAction
+	case fleet.Launching:
+		e.Kind = LaunchAction
+	default:
+		f.problem("the field %q is %s, which is no transition that Ebb knows", f.prefix+"LifecycleTransition", quote(transition))
+	}
+	return f.or(e)
+}
+
+// instanceID checks that an id is one of an EC2 instance, so that no call to AWS is made with something else.
+func instanceID(f *fields, id string) fleet.InstanceID {
+	if id != "" && !strings.HasPrefix(id, "i-") {
+		f.problem("the field %q is %s, which is no instance id", f.prefix+"EC2InstanceId", quote(id))
+	}
+	return fleet.InstanceID(id)
+}
+
+// parseTest reads the message that Auto Scaling sends when a notification target is set. It has no token, hook or instance.
+func parseTest(f *fields) Event {
+	return f.or(Event{
+		Kind:    TestNotification,
+		Account: f.str("AccountId"),
+		Region:  regionOf(f.str("AutoScalingGroupARN")),
+		Group:   f.str("AutoScalingGroupName"),
+		Time:    f.time("Time"),
+	})
+}
+
+// parseNotification reads a message with the field Event: a test, or a scaling notification of PutNotificationConfiguration,
+// which people often send to the same topic.
+// https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-sns-notifications.html
+func parseNotification(f *fields) Event {
+	switch name := f.str("Event"); name {
+	case testNotification:
+		return parseTest(f)
+	case "autoscaling:EC2_INSTANCE_LAUNCH", "autoscaling:EC2_INSTANCE_LAUNCH_ERROR",
+		"autoscaling:EC2_INSTANCE_TERMINATE", "autoscaling:EC2_INSTANCE_TERMINATE_ERROR":
+		e := parseTest(f)
+		if e.Kind == TestNotification {
+			e.Kind, e.Instance = ScalingNotification, fleet.InstanceID(f.str("EC2InstanceId"))
+		}
+		return f.or(e)
+	default:
+		if len(f.problems) == 0 {
+			f.problem("the field \"Event\" is %s, which is no notification that Ebb knows", quote(name))
+		}
+	}
+	return f.or(Event{})
+}

@@ -1,0 +1,51 @@
+// Package event turns wire bytes into events: what the messages of Auto Scaling, EventBridge and SNS say happened.
+//
+// It is pure. It never asks AWS whether a message is true, and it never fails on a message: what it cannot understand is
+// an event of kind Unknown with the reason.
+package event
+
+import (
+	"time"
+
+	"github.com/ebbhq/ebb/internal/fleet"
+)
+
+// Kind says what a message is about.
+type Kind string
+
+// The kinds of event.
+const (
+	// TerminateAction: an instance waits in a terminating lifecycle hook.
+	TerminateAction Kind = "terminate-action"
+	// LaunchAction: an instance waits in a launching lifecycle hook.
+	LaunchAction Kind = "launch-action"
+	// TestNotification: Auto Scaling tries out a new notification target; nothing happened.
+	TestNotification Kind = "test-notification"
+	// ScalingNotification: Auto Scaling tells of a launch or termination that has begun or ended; no hook waits.
+	ScalingNotification Kind = "scaling-notification"
+	// Ignored: a message that Ebb knows and has no use for.
+	Ignored Kind = "ignored"
+	// Unknown: a message that Ebb does not understand. Why says why.
+	Unknown Kind = "unknown"
+)
+
+// Event is one message, understood.
+type Event struct {
+	Kind        Kind
+	Account     string
+	Region      string // where the wire says it; empty otherwise
+	Group       string
+	Hook        string
+	Instance    fleet.InstanceID
+	Token       string // LifecycleActionToken
+	Metadata    string // NotificationMetadata
+	Origin      string // EC2, AutoScalingGroup, WarmPool, or empty: the message does not say
+	Destination string
+	Time        time.Time // when AWS says it happened; zero: the message does not say
+	Via         string    // "sqs", "sns", "eventbridge", "eventbridge+sns": how it was wrapped
+	Why         string    // Unknown and Ignored: in words
+}
+
+// ToWarmPool reports whether the instance returns to its warm pool: a terminating hook, but not a termination.
+// https://docs.aws.amazon.com/autoscaling/ec2/userguide/warm-pools-eventbridge-events.html
+func (e Event) ToWarmPool() bool { return e.Destination == "WarmPool" }

@@ -1,0 +1,75 @@
+package event
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/ebbhq/ebb/internal/fleet"
+)
+
+// parseEventBridge reads an EventBridge event. Only AWS can send events whose source begins with "aws.", so the source is
+// part of what is recognised.
+// https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-event-reference.html
+func parseEventBridge(f *fields) Event {
+	source, detailType := f.str("source"), f.str("detail-type")
+	var e Event
+	switch {
+	case len(f.problems) > 0:
+	case source == "aws.autoscaling":
+		e = parseAutoScalingEvent(f, detailType)
+	default:
+		e = otherEvent(source, detailType)
+	}
+	e.Account, e.Region, e.Time, e.Via = f.str("account"), f.str("region"), f.time("time"), "eventbridge"
+	e = f.or(e)
+	if e.Kind == Unknown {
+		return Event{Kind: Unknown, Via: e.Via, Why: e.Why}
+	}
+	return e
+}
+
+func parseAutoScalingEvent(f *fields, detailType string) Event {
+	switch detailType {
+	case "EC2 Instance-terminate Lifecycle Action":
+		return parseAction(f, fleet.TerminatingTransit)
+	case "EC2 Instance-launch Lifecycle Action":
+		return parseAction(f, fleet.Launching)
+	case "EC2 Instance Launch Successful", "EC2 Instance Launch Unsuccessful",
+		"EC2 Instance Terminate Successful", "EC2 Instance Terminate Unsuccessful":
+		detail := f.object("detail")
+		e := Event{Kind: ScalingNotification, Group: detail.str("AutoScalingGroupName"), Instance: fleet.InstanceID(detail.str("EC2InstanceId"))}
+		return detail.or(e)
+	}
+	if strings.HasPrefix(detailType, "EC2 Auto Scaling Instance Refresh ") {
+		return Event{Kind: Ignored, Why: "an instance refresh replaces its instances one by one, and each comes as a lifecycle action of its own"}
+	}
+	return unknown("the EventBridge detail-type %s of aws.autoscaling is none that Ebb knows", quote(detailType))
+}
+
+// parseAction reads the detail of a lifecycle action. The transition is in the detail-type; where the detail names one too,
+// it must be the same.
+func parseAction(f *fields, transition string) Event {
+	detail := f.object("detail")
+	if said := detail.str("LifecycleTransition"); said != "" && said != transition {
+		detail.problem(`the field "detail.LifecycleTransition" is %s, but the detail-type means %s`, quote(said), transition)
+	}
+	if len(f.problems) > 0 {
+		return Event{}
+	}
+	return parseLifecycle(detail, transition)
+}
+
+// otherEvent sorts events of other AWS services into those that Ebb knows but does not need, and the rest.
+func otherEvent(source, detailType string) Event {
+	switch source + ": " + detailType {
+	case "aws.ecs: ECS Task State Change", "aws.ecs: ECS Container Instance State Change",
+		"aws.ecs: ECS Service Action", "aws.ecs: ECS Deployment State Change":
+		return Event{Kind: Ignored, Why: "Ebb asks ECS itself and does not need its events"}
+	case "aws.ec2: EC2 Spot Instance Interruption Warning", "aws.ec2: EC2 Instance Rebalance Recommendation",
+		"aws.ec2: EC2 Instance State-change Notification", "aws.health: AWS Health Event":
+		return Event{Kind: Ignored, Why: fmt.Sprintf("this version of Ebb acts on lifecycle actions only, not on %s", quote(detailType))}
+	case "aws.cloudwatch: CloudWatch Alarm State Change":
+		return Event{Kind: Ignored, Why: "this version of Ebb does not act on alarms"}
+	}
+	return unknown("the EventBridge event has source %s and detail-type %s, which Ebb does not know", quote(source), quote(detailType))
+}

@@ -1,0 +1,232 @@
+// Package fleet names what there is: groups, instances, hooks, container instances, tasks, services and
+// targets, in AWS's own words, and what one look at them can say: seen, absent or unknown.
+//
+// It is pure data. It never asks AWS anything, never reads a clock and never decides.
+package fleet
+
+import "time"
+
+// InstanceID is an EC2 instance id such as i-0a1b2c3d4e5f60718.
+type InstanceID string
+
+// ARN is an Amazon resource name, as AWS spells it.
+type ARN string
+
+// TargetID is one registration in a target group: the instance id or IP address, and the port. The same id on two
+// ports is two targets (ELB RegisterTargets).
+type TargetID struct {
+	ID   string
+	Port int
+}
+
+// Knowledge says how far a look got. The zero value is Unknown, so that what nobody looked at is never taken for absent.
+type Knowledge uint8
+
+// The three answers a look can give.
+const (
+	// Unknown: nobody looked, the look failed, or it was partial.
+	Unknown Knowledge = iota
+	// Absent: a successful, complete look did not find it.
+	Absent
+	// Seen: a successful look found it.
+	Seen
+)
+
+// String spells the knowledge for people.
+func (k Knowledge) String() string { return [...]string{"unknown", "absent", "seen"}[k] }
+
+// Fact is one part of a view: what was found, and when the look that found it was started. At is the start and not the
+// end of the look because AWS answers with the state at some moment after the request was sent.
+type Fact[T any] struct {
+	Is    Knowledge
+	At    time.Time
+	Value T
+}
+
+// Known reports whether the fact was established, as seen or as absent, by a look started at or after since.
+func (f Fact[T]) Known(since time.Time) bool { return f.Is != Unknown && !f.At.Before(since) }
+
+// LifecycleState is the state of an instance in its Auto Scaling group.
+// https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-lifecycle.html
+type LifecycleState string
+
+// The lifecycle states that Ebb tells apart; AWS has more, and any other value is carried as it came.
+const (
+	Pending             LifecycleState = "Pending"
+	PendingWait         LifecycleState = "Pending:Wait"
+	PendingProceed      LifecycleState = "Pending:Proceed"
+	InService           LifecycleState = "InService"
+	Standby             LifecycleState = "Standby"
+	Detaching           LifecycleState = "Detaching"
+	Detached            LifecycleState = "Detached"
+	Terminating         LifecycleState = "Terminating"
+	TerminatingWait     LifecycleState = "Terminating:Wait"
+	TerminatingProceed  LifecycleState = "Terminating:Proceed"
+	TerminatingRetained LifecycleState = "Terminating:Retained"
+	Terminated          LifecycleState = "Terminated"
+	WarmedPendingWait   LifecycleState = "Warmed:Pending:Wait"
+)
+
+// Waiting reports whether a terminating lifecycle hook may be open in this state. An instance that returns to its warm
+// pool waits in Warmed:Pending:Wait.
+// https://docs.aws.amazon.com/autoscaling/ec2/userguide/warm-pool-instance-lifecycle.html
+func (s LifecycleState) Waiting() bool { return s == TerminatingWait || s == WarmedPendingWait }
+
+// GroupInstance is an instance as its Auto Scaling group sees it.
+type GroupInstance struct {
+	ID        InstanceID
+	Group     string
+	State     LifecycleState
+	Zone      string
+	Healthy   bool
+	Protected bool // from scale-in; this does not stop TerminateInstanceInAutoScalingGroup
+}
+
+// Group is an Auto Scaling group.
+type Group struct {
+	Name      string
+	ARN       ARN
+	Min       int
+	Max       int
+	Desired   int
+	Retains   bool // InstanceLifecyclePolicy TerminateHookAbandon=retain
+	Tags      map[string]string
+	Instances []GroupInstance
+}
+
+// Hook is a lifecycle hook.
+// https://docs.aws.amazon.com/autoscaling/ec2/userguide/lifecycle-hooks.html
+type Hook struct {
+	Name          string
+	Group         string
+	Transition    string        // autoscaling:EC2_INSTANCE_TERMINATING or _LAUNCHING
+	Heartbeat     time.Duration // HeartbeatTimeout, 30 s to 2 h
+	Global        time.Duration // GlobalTimeout, at most 48 h and at most 100 heartbeats
+	DefaultResult string        // CONTINUE or ABANDON
+	Target        ARN           // where the notification goes besides EventBridge; may be empty
+}
+
+// The two transitions of a hook.
+const (
+	Launching          = "autoscaling:EC2_INSTANCE_LAUNCHING"
+	TerminatingTransit = "autoscaling:EC2_INSTANCE_TERMINATING"
+)
+
+// Activity is a scaling activity: here the one that terminates an instance.
+type Activity struct {
+	Instance InstanceID
+	Start    time.Time
+	Status   string
+	Cause    string
+}
+
+// InstanceState is the state of an instance as EC2 sees it.
+// https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-instance-lifecycle.html
+type InstanceState string
+
+// The EC2 instance states.
+const (
+	StatePending      InstanceState = "pending"
+	StateRunning      InstanceState = "running"
+	StateShuttingDown InstanceState = "shutting-down"
+	StateTerminated   InstanceState = "terminated"
+	StateStopping     InstanceState = "stopping"
+	StateStopped      InstanceState = "stopped"
+)
+
+// Gone reports whether EC2 says that the instance is not running: nothing on it can be saved any more.
+func (s InstanceState) Gone() bool {
+	return s == StateShuttingDown || s == StateTerminated || s == StateStopping || s == StateStopped
+}
+
+// ContainerInstance is an EC2 instance in an ECS cluster.
+type ContainerInstance struct {
+	ARN       ARN
+	Cluster   string
+	Instance  InstanceID
+	Status    string // ACTIVE, DRAINING, INACTIVE, REGISTERING, REGISTRATION_FAILED, DEREGISTERING
+	Connected bool   // agentConnected; false several times an hour without meaning
+	Running   int    // tasks with desiredStatus RUNNING: not a count of what still runs
+	Pending   int
+}
+
+// Container instance statuses that Ebb tells apart.
+const (
+	Active   = "ACTIVE"
+	Draining = "DRAINING"
+	Inactive = "INACTIVE"
+)
+
+// Task is an ECS task.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-lifecycle-explanation.html
+type Task struct {
+	ARN               ARN
+	Cluster           string
+	ContainerInstance ARN
+	Family            string // family:revision
+	Group             string // service:NAME, or family:NAME for a standalone task
+	LastStatus        string
+	DesiredStatus     string
+	StopCode          string
+	StoppedReason     string
+	CreatedAt         time.Time
+	StoppedAt         time.Time
+	Addresses         []Address
+}
+
+// Stopped is the only lastStatus in which nothing of a task runs any more. Ports in use and targets are released later
+// than the counts of a container instance say (aws/aws-cdk#13506).
+const Stopped = "STOPPED"
+
+// Live reports whether anything of the task may still run: any lastStatus but STOPPED (and DELETED).
+func (t Task) Live() bool { return t.LastStatus != Stopped && t.LastStatus != "DELETED" }
+
+// Service is the name of the service that owns the task, empty for a standalone task.
+func (t Task) Service() string {
+	const p = "service:"
+	if len(t.Group) > len(p) && t.Group[:len(p)] == p {
+		return t.Group[len(p):]
+	}
+	return ""
+}
+
+// Address is one port of one container of a task.
+type Address struct {
+	Container     string
+	ContainerPort int
+	HostPort      int    // on the container instance; 0 in awsvpc mode
+	IP            string // of the task's network interface; empty in bridge and host mode
+}
+
+// Service is an ECS service.
+type Service struct {
+	Name          string
+	Cluster       string
+	Daemon        bool // schedulingStrategy DAEMON
+	Desired       int
+	Running       int
+	MinPercent    int
+	MaxPercent    int
+	LoadBalancers []LoadBalancer
+}
+
+// LoadBalancer says which container port of a service is registered in which target group.
+type LoadBalancer struct {
+	TargetGroup   ARN
+	Container     string
+	ContainerPort int
+}
+
+// Health is the state of one target.
+// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html
+type Health struct {
+	TargetGroup ARN
+	Target      TargetID
+	State       string // initial, healthy, unhealthy, unhealthy.draining, draining, unused, unavailable
+	Reason      string
+}
+
+// InUse reports whether the load balancer still counts on the target. A draining target has been taken out; it reads
+// "draining" until the whole deregistration delay is over, traffic or not.
+// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-target-group-attributes.html
+func (h Health) InUse() bool { return h.State != "unused" && h.State != "draining" }

@@ -1,0 +1,284 @@
+// Package conformance is the one suite that every journal.Store has to pass.
+//
+// It never looks into a store: it uses the interface alone.
+package conformance
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ebbhq/ebb/internal/journal"
+)
+
+// start is the time of the first line of each test; the nanosecond must survive.
+var start = time.Date(2026, 11, 21, 9, 0, 0, 1, time.UTC)
+
+// Run tests a kind of store. Open makes a new, empty journal. Again opens one more handle on the same journal; it is nil where
+// a journal has one handle only and ends with it.
+func Run(t *testing.T, open func(*testing.T) journal.Store, again func(*testing.T, journal.Store) journal.Store) {
+	one := map[string]func(*testing.T, journal.Store){
+		"empty": empty, "round trip": roundTrip, "revisions": revisions, "atomic": atomic, "twice in one batch": twice,
+		"order": order, "query": query, "large": large, "no aliasing": noAliasing, "cancelled": cancelled,
+		"closed": closed,
+	}
+	for name, test := range one {
+		t.Run(name, func(t *testing.T) {
+			s := open(t)
+			defer s.Close()
+			test(t, s)
+		})
+	}
+	t.Run("writers race", func(t *testing.T) {
+		s := open(t)
+		defer s.Close()
+		race(t, s, s)
+	})
+	if again == nil {
+		return
+	}
+	t.Run("handles race", func(t *testing.T) {
+		s := open(t)
+		defer s.Close()
+		other := again(t, s)
+		defer other.Close()
+		race(t, s, other)
+	})
+	t.Run("reopen", func(t *testing.T) { reopen(t, open, again) })
+}
+
+func record(key string, rev int64, open bool) journal.Record {
+	return journal.Record{Key: key, Scope: "prod", Rev: rev, Open: open, Body: []byte(`{"rev":` + fmt.Sprint(rev) + `}`)}
+}
+
+func line(n int, key string) journal.Line {
+	return journal.Line{At: start.Add(time.Duration(n) * time.Minute), Key: key, Kind: "heard", Text: fmt.Sprintf("line %d", n), Data: []byte(`{}`)}
+}
+
+func write(t *testing.T, s journal.Store, b journal.Batch) {
+	t.Helper()
+	if err := s.Write(t.Context(), b); err != nil {
+		t.Fatalf("write: %v", err)
+	}
+}
+
+func same[T any](t *testing.T, what string, want T) func(T, error) {
+	t.Helper()
+	return func(got T, err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("%s: (-want +got)\n%s", what, d)
+		}
+	}
+}
+
+func records(rs ...journal.Record) []journal.Record { return rs }
+
+// numbered gives lines the sequence numbers that a fresh store must give.
+func numbered(ls ...journal.Line) []journal.Line {
+	for i := range ls {
+		ls[i].Seq = int64(i) + 1
+	}
+	return ls
+}
+
+func empty(t *testing.T, s journal.Store) {
+	write(t, s, journal.Batch{})
+	same(t, "open records", records())(s.Open(t.Context()))
+	same(t, "recent records", records())(s.Recent(t.Context(), 10))
+	same(t, "history", numbered())(s.History(t.Context(), journal.Query{}))
+}
+
+func roundTrip(t *testing.T, s journal.Store) {
+	r, l := record("a", 1, true), line(0, "a")
+	bare := journal.Line{At: start, Kind: "told"}
+	write(t, s, journal.Batch{Records: records(r), Lines: []journal.Line{l, bare}})
+	same(t, "open records", records(r))(s.Open(t.Context()))
+	same(t, "history", numbered(l, bare))(s.History(t.Context(), journal.Query{}))
+}
+
+func revisions(t *testing.T, s journal.Store) {
+	for _, wrong := range []int64{0, -1, 2, 7} {
+		conflict(t, s, journal.Batch{Records: records(record("a", wrong, true))})
+	}
+	write(t, s, journal.Batch{Records: records(record("a", 1, true))})
+	for _, wrong := range []int64{0, 1, 3} {
+		conflict(t, s, journal.Batch{Records: records(record("a", wrong, true))})
+	}
+	write(t, s, journal.Batch{Records: records(record("a", 2, true))})
+	same(t, "open records", records(record("a", 2, true)))(s.Open(t.Context()))
+	write(t, s, journal.Batch{Records: records(record("a", 3, false))})
+	same(t, "open records after the end", records())(s.Open(t.Context()))
+	same(t, "recent records", records(record("a", 3, false)))(s.Recent(t.Context(), 10))
+}
+
+func conflict(t *testing.T, s journal.Store, b journal.Batch) {
+	t.Helper()
+	if err := s.Write(t.Context(), b); !errors.Is(err, journal.ErrConflict) {
+		t.Errorf("write of revision %d: error %v, want ErrConflict", b.Records[0].Rev, err)
+	}
+}
+
+func atomic(t *testing.T, s journal.Store) {
+	write(t, s, journal.Batch{Records: records(record("b", 1, true))})
+	conflict(t, s, journal.Batch{
+		Records: records(record("a", 1, true), record("b", 1, true), record("c", 1, true)),
+		Lines:   []journal.Line{line(0, "a")},
+	})
+	same(t, "open records", records(record("b", 1, true)))(s.Open(t.Context()))
+	same(t, "history", numbered())(s.History(t.Context(), journal.Query{}))
+	write(t, s, journal.Batch{Records: records(record("a", 1, true)), Lines: []journal.Line{line(0, "a")}})
+}
+
+func twice(t *testing.T, s journal.Store) {
+	write(t, s, journal.Batch{Records: records(record("a", 1, true), record("a", 2, true))})
+	same(t, "open records", records(record("a", 2, true)))(s.Open(t.Context()))
+	conflict(t, s, journal.Batch{Records: records(record("a", 3, true), record("a", 3, true))})
+	same(t, "open records after a conflict", records(record("a", 2, true)))(s.Open(t.Context()))
+}
+
+func order(t *testing.T, s journal.Store) {
+	for i, key := range []string{"c", "a", "b"} {
+		write(t, s, journal.Batch{Records: records(record(key, 1, true)), Lines: []journal.Line{line(-i, key)}})
+	}
+	same(t, "open records by key", records(record("a", 1, true), record("b", 1, true), record("c", 1, true)))(s.Open(t.Context()))
+	for _, key := range []string{"b", "c", "a"} {
+		write(t, s, journal.Batch{Records: records(record(key, 2, false))})
+	}
+	same(t, "recent records, newest first", records(record("a", 2, false), record("c", 2, false)))(s.Recent(t.Context(), 2))
+	same(t, "history as written", numbered(line(0, "c"), line(-1, "a"), line(-2, "b")))(s.History(t.Context(), journal.Query{}))
+}
+
+func query(t *testing.T, s journal.Store) {
+	var ls []journal.Line
+	for n, key := range []string{"a", "b", "a", "", "a"} {
+		ls = append(ls, line(n, key))
+	}
+	write(t, s, journal.Batch{Lines: ls})
+	all := numbered(ls...)
+	for _, c := range []struct {
+		name string
+		q    journal.Query
+		want []journal.Line
+	}{
+		{"all", journal.Query{}, all},
+		{"key", journal.Query{Key: "a"}, []journal.Line{all[0], all[2], all[4]}},
+		{"since is inclusive", journal.Query{Since: all[2].At}, all[2:]},
+		{"since the nanosecond after", journal.Query{Since: all[2].At.Add(1)}, all[3:]},
+		{"since in another zone", journal.Query{Since: all[2].At.In(time.FixedZone("", 7200))}, all[2:]},
+		{"after is exclusive", journal.Query{After: all[1].Seq}, all[2:]},
+		{"limit keeps the newest", journal.Query{Limit: 2}, all[3:]},
+		{"limit of a key", journal.Query{Key: "a", Limit: 2}, []journal.Line{all[2], all[4]}},
+		{"all at once", journal.Query{Key: "a", Since: all[1].At, After: all[0].Seq, Limit: 1}, all[4:]},
+		{"none", journal.Query{Key: "z"}, nil},
+	} {
+		same(t, c.name, c.want)(s.History(t.Context(), c.q))
+	}
+}
+
+func large(t *testing.T, s journal.Store) {
+	r, l := record("a", 1, true), line(0, "a")
+	r.Body, l.Data = bytes.Repeat([]byte("x"), 3<<20), bytes.Repeat([]byte{0, 255}, 1<<20)
+	write(t, s, journal.Batch{Records: records(r), Lines: []journal.Line{l}})
+	got, err := s.Open(t.Context())
+	if err != nil || len(got) != 1 || !bytes.Equal(got[0].Body, r.Body) {
+		t.Errorf("a body of 3 MiB came back as %d records, error %v", len(got), err)
+	}
+	lines, err := s.History(t.Context(), journal.Query{})
+	if err != nil || len(lines) != 1 || !bytes.Equal(lines[0].Data, l.Data) {
+		t.Errorf("data of 2 MiB came back as %d lines, error %v", len(lines), err)
+	}
+}
+
+func noAliasing(t *testing.T, s journal.Store) {
+	r, l := record("a", 1, true), line(0, "a")
+	write(t, s, journal.Batch{Records: records(r), Lines: []journal.Line{l}})
+	r.Body[0], l.Data[0] = '!', '!'
+	got, _ := s.Open(t.Context())
+	lines, _ := s.History(t.Context(), journal.Query{})
+	got[0].Body[0], lines[0].Data[0] = '?', '?'
+	same(t, "open records", records(record("a", 1, true)))(s.Open(t.Context()))
+	same(t, "history", numbered(line(0, "a")))(s.History(t.Context(), journal.Query{}))
+}
+
+func cancelled(t *testing.T, s journal.Store) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Write(ctx, journal.Batch{Records: records(record("a", 1, true))}); !errors.Is(err, context.Canceled) {
+		t.Errorf("write with a cancelled context: error %v", err)
+	}
+	if _, err := s.Open(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("open records with a cancelled context: error %v", err)
+	}
+	same(t, "open records", records())(s.Open(t.Context()))
+}
+
+func closed(t *testing.T, s journal.Store) {
+	if err := s.Close(); err != nil {
+		t.Fatalf("close: %v", err)
+	}
+	if err := s.Write(t.Context(), journal.Batch{Lines: []journal.Line{line(0, "a")}}); err == nil {
+		t.Error("a closed journal took a write")
+	}
+	if _, err := s.History(t.Context(), journal.Query{}); err == nil {
+		t.Error("a closed journal gave a history")
+	}
+}
+
+// race lets eight writers on two handles raise one record: for each revision exactly one must win.
+func race(t *testing.T, a, b journal.Store) {
+	const writers, rounds = 8, 10
+	for rev := int64(1); rev <= rounds; rev++ {
+		var wg sync.WaitGroup
+		errs := make(chan error, writers)
+		for i := range writers {
+			s := []journal.Store{a, b}[i%2]
+			wg.Go(func() {
+				errs <- s.Write(t.Context(), journal.Batch{Records: records(record("a", rev, true)), Lines: []journal.Line{line(int(rev), "a")}})
+			})
+		}
+		wg.Wait()
+		close(errs)
+		won := 0
+		for err := range errs {
+			if err == nil {
+				won++
+			} else if !errors.Is(err, journal.ErrConflict) {
+				t.Errorf("revision %d: error %v, want ErrConflict", rev, err)
+			}
+		}
+		if won != 1 {
+			t.Errorf("revision %d: %d writers won, want 1", rev, won)
+		}
+	}
+	lines, err := b.History(t.Context(), journal.Query{})
+	if err != nil || len(lines) != rounds {
+		t.Errorf("%d lines after %d writes, error %v", len(lines), rounds, err)
+	}
+}
+
+func reopen(t *testing.T, open func(*testing.T) journal.Store, again func(*testing.T, journal.Store) journal.Store) {
+	s := open(t)
+	write(t, s, journal.Batch{
+		Records: records(record("a", 1, true), record("b", 1, false)), Lines: []journal.Line{line(0, "a"), line(1, "b")},
+	})
+	if err := s.Close(); err != nil {
+		t.Fatalf("close: %v", err)
+	}
+	s = again(t, s)
+	defer s.Close()
+	same(t, "open records", records(record("a", 1, true)))(s.Open(t.Context()))
+	same(t, "recent records", records(record("b", 1, false)))(s.Recent(t.Context(), 0))
+	same(t, "history", numbered(line(0, "a"), line(1, "b")))(s.History(t.Context(), journal.Query{}))
+	write(t, s, journal.Batch{Lines: []journal.Line{line(2, "a")}})
+	same(t, "history goes on", numbered(line(0, "a"), line(1, "b"), line(2, "a"))[2:])(s.History(t.Context(), journal.Query{After: 2}))
+}

@@ -1,0 +1,164 @@
+// Package memory keeps a journal in the memory of one process: for demo, stories and one-shot commands.
+//
+// It never outlives the process, and it never shares its bytes with the caller.
+package memory
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/ebbhq/ebb/internal/journal"
+)
+
+// Store is a journal in memory. The zero value is an empty journal, ready for use.
+type Store struct {
+	mu      sync.Mutex
+	records map[string]entry
+	lines   []journal.Line // by Seq, which is the index plus one
+	writes  int64
+	closed  bool
+}
+
+// entry is a record and the number of the write that stored it, which orders records by age.
+type entry struct {
+	record journal.Record
+	write  int64
+}
+
+var errClosed = errors.New("journal in memory: already closed")
+
+// New returns an empty journal.
+func New() *Store { return &Store{} }
+
+// Open returns all open records, by key.
+func (s *Store) Open(ctx context.Context) ([]journal.Record, error) {
+	entries, err := s.pick(ctx, true)
+	slices.SortFunc(entries, func(a, b entry) int { return cmp.Compare(a.record.Key, b.record.Key) })
+	return copies(entries), err
+}
+
+// Recent returns the records of drains that ended, the newest first, at most limit; limit 0 means all.
+func (s *Store) Recent(ctx context.Context, limit int) ([]journal.Record, error) {
+	entries, err := s.pick(ctx, false)
+	slices.SortFunc(entries, func(a, b entry) int {
+		return cmp.Or(cmp.Compare(b.write, a.write), cmp.Compare(a.record.Key, b.record.Key))
+	})
+	if limit > 0 && len(entries) > limit {
+		entries = entries[:limit]
+	}
+	return copies(entries), err
+}
+
+// pick returns the entries that are open, or the ended ones, in no order.
+func (s *Store) pick(ctx context.Context, open bool) ([]entry, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, errClosed
+	}
+	var out []entry
+	for _, e := range s.records { //ebb:any-order the callers sort
+		if e.record.Open == open {
+			out = append(out, e)
+		}
+	}
+	return out, nil
+}
+
+// Write writes the batch, all of it or nothing.
+func (s *Store) Write(ctx context.Context, b journal.Batch) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return errClosed
+	}
+	staged, err := s.stage(b.Records)
+	if err != nil {
+		return err
+	}
+	if s.records == nil {
+		s.records = map[string]entry{}
+	}
+	maps.Copy(s.records, staged)
+	s.writes++
+	for _, l := range b.Lines {
+		l.Seq = int64(len(s.lines)) + 1
+		l.Data = slices.Clone(l.Data)
+		s.lines = append(s.lines, l)
+	}
+	return nil
+}
+
+// stage checks the revisions and returns what is to replace the stored entries; the store itself stays as it is.
+func (s *Store) stage(records []journal.Record) (map[string]entry, error) {
+	staged := map[string]entry{}
+	for _, r := range records {
+		old, again := staged[r.Key]
+		if !again {
+			old = s.records[r.Key]
+		}
+		if r.Rev != old.record.Rev+1 {
+			return nil, fmt.Errorf("write record %s revision %d over revision %d: %w", r.Key, r.Rev, old.record.Rev, journal.ErrConflict)
+		}
+		staged[r.Key] = entry{copied(r), s.writes + 1}
+	}
+	return staged, nil
+}
+
+// History returns lines, oldest first.
+func (s *Store) History(ctx context.Context, q journal.Query) ([]journal.Line, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, errClosed
+	}
+	var out []journal.Line
+	for i := len(s.lines) - 1; i >= 0 && s.lines[i].Seq > q.After; i-- {
+		l := s.lines[i]
+		if (q.Key != "" && l.Key != q.Key) || l.At.Before(q.Since) {
+			continue
+		}
+		l.Data = slices.Clone(l.Data)
+		out = append(out, l)
+		if len(out) == q.Limit {
+			break
+		}
+	}
+	slices.Reverse(out)
+	return out, nil
+}
+
+// Close ends the journal; what it held is gone, and later calls fail.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	return nil
+}
+
+func copied(r journal.Record) journal.Record {
+	r.Body = slices.Clone(r.Body)
+	return r
+}
+
+func copies(entries []entry) []journal.Record {
+	var out []journal.Record
+	for _, e := range entries {
+		out = append(out, copied(e.record))
+	}
+	return out
+}

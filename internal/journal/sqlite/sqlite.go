@@ -1,0 +1,176 @@
+// Package sqlite keeps a journal in one SQLite file on a local disk: for one controller, with any number of readers beside it.
+//
+// It never shares the file over a network, and it never reports a write before it is on disk.
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/journal"
+)
+
+// Store is a journal in an SQLite file.
+type Store struct {
+	db     *sql.DB
+	path   string
+	reader bool
+}
+
+// timeForm is how times are stored: UTC, of fixed length, so that they sort as text.
+const timeForm = "2006-01-02T15:04:05.000000000Z"
+
+// Open returns all open records, by key.
+func (s *Store) Open(ctx context.Context) ([]journal.Record, error) {
+	return s.records(ctx, "SELECT key, scope, rev, open, body FROM record WHERE open = 1 ORDER BY key")
+}
+
+// Recent returns the records of drains that ended, the newest first, at most limit; limit 0 means all.
+func (s *Store) Recent(ctx context.Context, limit int) ([]journal.Record, error) {
+	return s.records(ctx, "SELECT key, scope, rev, open, body FROM record WHERE open = 0 ORDER BY written DESC, key LIMIT ?", orAll(limit))
+}
+
+// orAll is SQLite's limit: negative means all.
+func orAll(limit int) int {
+	if limit <= 0 {
+		return -1
+	}
+	return limit
+}
+
+func (s *Store) records(ctx context.Context, query string, args ...any) ([]journal.Record, error) {
+	rows, err := s.db.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, s.explain("read", err)
+	}
+	defer rows.Close()
+	var out []journal.Record
+	for rows.Next() {
+		var r journal.Record
+		if err := rows.Scan(&r.Key, &r.Scope, &r.Rev, &r.Open, &r.Body); err != nil {
+			return nil, s.explain("read", err)
+		}
+		out = append(out, r)
+	}
+	return out, s.explain("read", rows.Err())
+}
+
+// Write writes the batch, all of it or nothing. When it returns nil the batch is on disk.
+func (s *Store) Write(ctx context.Context, b journal.Batch) error {
+	if s.reader {
+		return fmt.Errorf("write journal %s: it was opened for reading only", s.path)
+	}
+	if b.Empty() {
+		return nil
+	}
+	err := s.transact(ctx, func(tx *sql.Tx) error {
+		var write int64
+		if err := tx.QueryRowContext(ctx, "SELECT coalesce(max(written), 0) + 1 FROM record").Scan(&write); err != nil {
+			return err
+		}
+		for _, r := range b.Records {
+			if err := writeRecord(ctx, tx, r, write); err != nil {
+				return err
+			}
+		}
+		for _, l := range b.Lines {
+			_, err := tx.ExecContext(ctx, "INSERT INTO line (at, key, kind, text, data) VALUES (?, ?, ?, ?, ?)",
+				l.At.UTC().Format(timeForm), l.Key, l.Kind, l.Text, l.Data)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return s.explain("write", err)
+}
+
+// writeRecord replaces the revision before r's, or inserts the first one.
+func writeRecord(ctx context.Context, tx *sql.Tx, r journal.Record, write int64) error {
+	query := "UPDATE record SET scope = ?, rev = ?, open = ?, body = ?, written = ? WHERE key = ? AND rev = ? - 1"
+	args := []any{r.Scope, r.Rev, r.Open, r.Body, write, r.Key, r.Rev}
+	if r.Rev == 1 {
+		query = "INSERT INTO record (scope, rev, open, body, written, key) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+		args = args[:6]
+	}
+	res, err := tx.ExecContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	if n, err := res.RowsAffected(); err != nil || n == 1 {
+		return err
+	}
+	return fmt.Errorf("record %s revision %d: %w", r.Key, r.Rev, journal.ErrConflict)
+}
+
+// transact runs f in one transaction, which holds the write lock from its start.
+func (s *Store) transact(ctx context.Context, f func(*sql.Tx) error) error {
+	tx, err := s.db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	if err := f(tx); err != nil {
+		return errors.Join(err, ignoreDone(tx.Rollback()))
+	}
+	return tx.Commit()
+}
+
+// ignoreDone: a cancelled context has rolled the transaction back already.
+func ignoreDone(err error) error {
+	if errors.Is(err, sql.ErrTxDone) {
+		return nil
+	}
+	return err
+}
+
+// History returns lines, oldest first.
+func (s *Store) History(ctx context.Context, q journal.Query) ([]journal.Line, error) {
+	where, args := []string{"seq > ?"}, []any{q.After}
+	if q.Key != "" {
+		where, args = append(where, "key = ?"), append(args, q.Key)
+	}
+	if !q.Since.IsZero() {
+		where, args = append(where, "at >= ?"), append(args, q.Since.UTC().Format(timeForm))
+	}
+	newest := "SELECT seq, at, key, kind, text, data FROM line WHERE " + strings.Join(where, " AND ") + " ORDER BY seq DESC LIMIT ?"
+	rows, err := s.db.QueryContext(ctx, "SELECT * FROM ("+newest+") ORDER BY seq", append(args, orAll(q.Limit))...)
+	if err != nil {
+		return nil, s.explain("read", err)
+	}
+	defer rows.Close()
+	var out []journal.Line
+	for rows.Next() {
+		l, err := scanLine(rows)
+		if err != nil {
+			return nil, s.explain("read", err)
+		}
+		out = append(out, l)
+	}
+	return out, s.explain("read", rows.Err())
+}
+
+func scanLine(rows *sql.Rows) (journal.Line, error) {
+	var l journal.Line
+	var at string
+	if err := rows.Scan(&l.Seq, &at, &l.Key, &l.Kind, &l.Text, &l.Data); err != nil {
+		return l, err
+	}
+	var err error
+	l.At, err = time.Parse(timeForm, at)
+	return l, err
+}
+
+// Close releases the file.
+func (s *Store) Close() error { return s.explain("close", s.db.Close()) }
+
+// explain names the journal in an error.
+func (s *Store) explain(doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s journal %s: %w", doing, s.path, err)
+}

@@ -1,0 +1,200 @@
+package sqlite
+
+import (
+	"bytes"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/ebbhq/ebb/internal/journal"
+	"github.com/ebbhq/ebb/internal/journal/conformance"
+)
+
+func fresh(t *testing.T) journal.Store {
+	t.Helper()
+	return open(t, filepath.Join(t.TempDir(), "journal with ? and % and #.db"))
+}
+
+func open(t *testing.T, path string) *Store {
+	t.Helper()
+	s, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestConformance(t *testing.T) {
+	conformance.Run(t, fresh, func(t *testing.T, s journal.Store) journal.Store { return open(t, s.(*Store).path) })
+}
+
+var one = journal.Batch{
+	Records: []journal.Record{{Key: "a", Rev: 1, Open: true}},
+	Lines:   []journal.Line{{Key: "a", Kind: "heard"}},
+}
+
+// A reader sees what was committed, while the writer holds the file, in the middle of a transaction too.
+func TestReaderBesideWriter(t *testing.T) {
+	s := fresh(t).(*Store)
+	defer s.Close()
+	if err := s.Write(t.Context(), one); err != nil {
+		t.Fatal(err)
+	}
+	tx, err := s.db.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback()
+	if _, err := tx.Exec("DELETE FROM record"); err != nil {
+		t.Fatal(err)
+	}
+	r, err := OpenReader(s.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if got, err := r.Open(t.Context()); err != nil || len(got) != 1 {
+		t.Errorf("the reader sees %d records, error %v; want the committed one", len(got), err)
+	}
+	if err := r.Write(t.Context(), one); err == nil || !strings.Contains(err.Error(), "reading only") {
+		t.Errorf("write by a reader: error %v", err)
+	}
+	if _, err := r.db.Exec("DELETE FROM line"); err == nil {
+		t.Error("the file of a reader is open for writing")
+	}
+}
+
+// The writer's side files are gone after it has closed; a reader must manage without.
+func TestReaderAfterWriter(t *testing.T) {
+	s := fresh(t).(*Store)
+	if err := s.Write(t.Context(), one); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r, err := OpenReader(s.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if got, err := r.History(t.Context(), journal.Query{}); err != nil || len(got) != 1 {
+		t.Errorf("the reader sees %d lines, error %v; want 1", len(got), err)
+	}
+}
+
+// Each write must be synced: the settings that promise it are per connection.
+func TestDurableSettings(t *testing.T) {
+	s := fresh(t).(*Store)
+	defer s.Close()
+	for pragma, want := range map[string]string{"journal_mode": "wal", "synchronous": "2", "busy_timeout": "10000", "user_version": fmt.Sprint(journal.Schema)} {
+		var got string
+		if err := s.db.QueryRow("PRAGMA " + pragma).Scan(&got); err != nil || got != want {
+			t.Errorf("%s is %s, error %v; want %s", pragma, got, err, want)
+		}
+	}
+}
+
+// A service manager may start two at once: both must find a whole journal.
+func TestOpenTogether(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal.db")
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			s, err := Open(path)
+			if err != nil {
+				t.Errorf("open: %v", err)
+				return
+			}
+			defer s.Close()
+			b := journal.Batch{Records: []journal.Record{{Key: fmt.Sprint(i), Rev: 1, Open: true}}}
+			if err := s.Write(t.Context(), b); err != nil {
+				t.Errorf("write: %v", err)
+			}
+		})
+	}
+	wg.Wait()
+	s := open(t, path)
+	defer s.Close()
+	if got, err := s.Open(t.Context()); err != nil || len(got) != 8 {
+		t.Errorf("%d records, error %v; want 8", len(got), err)
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	dir := t.TempDir()
+	path := func(name string) string { return filepath.Join(dir, name) }
+	change(t, path("newer"), fmt.Sprintf("PRAGMA user_version = %d", journal.Schema+1))
+	foreign(t, path("foreign"))
+	if err := os.WriteFile(path("text"), []byte(strings.Repeat("not a database\n", 100)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path("empty"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	before, err := os.ReadFile(path("foreign"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name string
+		open func(string) (*Store, error)
+		want string
+	}{
+		{"newer", Open, "run that Ebb or a later one"},
+		{"newer", OpenReader, "run that Ebb or a later one"},
+		{"foreign", Open, "database of something else"},
+		{"foreign", OpenReader, "database of something else"},
+		{"text", Open, "not a database"},
+		{"text", OpenReader, "not a database"},
+		{"no/such/dir/journal.db", Open, "create it, or set journal to another path"},
+		{"absent", OpenReader, "run this on the host of ebb serve"},
+		{"empty", OpenReader, "has not written it yet"},
+	} {
+		s, err := c.open(path(c.name))
+		if err == nil {
+			s.Close()
+			t.Errorf("%s: opened", c.name)
+			continue
+		}
+		if !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), path(c.name)) {
+			t.Errorf("%s: error %q, want the path and %q", c.name, err, c.want)
+		}
+		if newer := errors.Is(err, journal.ErrNewer); newer != (c.name == "newer") {
+			t.Errorf("%s: is ErrNewer: %v", c.name, newer)
+		}
+	}
+	if after, err := os.ReadFile(path("foreign")); err != nil || !bytes.Equal(before, after) {
+		t.Errorf("a database of something else was changed, error %v", err)
+	}
+	if _, err := os.Stat(path("absent")); err == nil {
+		t.Error("a reader made a file")
+	}
+}
+
+// change runs a statement on a fresh journal.
+func change(t *testing.T, path, statement string) {
+	t.Helper()
+	s := open(t, path)
+	defer s.Close()
+	if _, err := s.db.Exec(statement); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func foreign(t *testing.T, path string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec("CREATE TABLE holiday (day TEXT)"); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,145 @@
+package kernel
+
+import (
+	"time"
+
+	"github.com/ebbhq/ebb/internal/plan"
+)
+
+// Bucket is an API whose calls AWS limits together.
+type Bucket string
+
+// The buckets. https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html
+const (
+	AutoScaling Bucket = "autoscaling"
+	ECSRead     Bucket = "ecs-read"
+	ECSModify   Bucket = "ecs-modify"
+	ELB         Bucket = "elb"
+	EC2         Bucket = "ec2"
+)
+
+// Rate is a token bucket: calls at once, and calls per second.
+type Rate struct{ Burst, PerSecond float64 }
+
+// Budget is how many calls Ebb allows itself; a missing bucket takes the default.
+type Budget map[Bucket]Rate
+
+// defaults leave half of AWS's own limits to others; those of Auto Scaling, ELB and EC2 are not published and are guesses on the
+// careful side.
+var defaults = [...]struct {
+	bucket Bucket
+	rate   Rate
+}{
+	{AutoScaling, Rate{50, 5}}, {ECSRead, Rate{50, 10}}, {ECSModify, Rate{50, 20}}, {ELB, Rate{20, 5}}, {EC2, Rate{20, 5}},
+}
+
+// tokens is the state of one bucket. Throttling empties it and holds it for a while, longer each time in a row.
+type tokens struct {
+	rate   Rate
+	have   float64
+	at     time.Time
+	paused time.Time
+	hits   int
+}
+
+type ledger struct{ buckets map[Bucket]*tokens }
+
+func newLedger(b Budget) *ledger {
+	l := &ledger{buckets: map[Bucket]*tokens{}}
+	for _, d := range defaults {
+		r, ok := b[d.bucket]
+		if !ok {
+			r = d.rate
+		}
+		l.buckets[d.bucket] = &tokens{rate: r, have: r.Burst}
+	}
+	return l
+}
+
+func (t *tokens) refill(now time.Time) {
+	if !t.at.IsZero() && now.After(t.at) {
+		t.have = min(t.rate.Burst, t.have+now.Sub(t.at).Seconds()*t.rate.PerSecond)
+	}
+	t.at = now
+}
+
+// take spends calls if the bucket has them above the reserve that more urgent calls keep. Urgent calls ignore the pause that
+// throttling imposes: a heartbeat that is not sent is a hook that is lost.
+func (l *ledger) take(b Bucket, calls float64, p priority, now time.Time) bool {
+	t := l.buckets[b]
+	t.refill(now)
+	reserve := t.rate.Burst * p.reserve()
+	if t.have-calls < reserve && t.have < t.rate.Burst || p > urgent && now.Before(t.paused) {
+		return false
+	}
+	t.have -= calls
+	return true
+}
+
+// settle corrects an estimate by what was really sent, and reacts to throttling.
+func (l *ledger) settle(b Bucket, estimate, calls int, fail *plan.Failure, now time.Time) {
+	t := l.buckets[b]
+	t.refill(now)
+	t.have -= float64(calls - estimate)
+	if fail == nil || fail.Class != plan.Throttled {
+		t.hits = 0
+		return
+	}
+	t.hits++
+	t.have = min(t.have, 0)
+	t.paused = now.Add(min(time.Duration(t.hits)*time.Second, 10*time.Second))
+}
+
+// patience is how long to wait before trying again what the budget did not allow.
+func (l *ledger) patience(time.Time) time.Duration { return time.Second }
+
+// priority is the order in which calls get their share.
+type priority int
+
+const (
+	urgent   priority = iota // heartbeats about to be late, and answers
+	draining                 // what takes instances out of service
+	looking                  // everything that only looks
+)
+
+func (p priority) reserve() float64 { return [...]float64{-1, 0, 0.2}[p] }
+
+func priorityOf(k plan.ActionKind) priority {
+	if k == plan.Beat || k == plan.Answer {
+		return urgent
+	}
+	return draining
+}
+
+func bucketOf(k plan.ActionKind) Bucket {
+	switch k {
+	case plan.SetDraining:
+		return ECSModify
+	case plan.Deregister:
+		return ELB
+	}
+	return AutoScaling
+}
+
+func lookBucket(k plan.LookKind) Bucket {
+	switch k {
+	case plan.Groups, plan.Hooks, plan.GroupInstances, plan.Activities:
+		return AutoScaling
+	case plan.Targets:
+		return ELB
+	case plan.Instances:
+		return EC2
+	}
+	return ECSRead
+}
+
+// estimate is how many calls a look is likely to cost.
+func estimate(l plan.Look) int {
+	switch l.Kind {
+	case plan.ListTasks:
+		return 3 * len(l.ARNs)
+	case plan.FindContainerInstances:
+		return 2
+	}
+	return 1
+}

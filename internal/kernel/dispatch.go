@@ -1,0 +1,88 @@
+package kernel
+
+import (
+	"sort"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/plan"
+)
+
+// intent is an action that a drain wants done.
+type intent struct {
+	e *entry
+	a plan.Action
+}
+
+// dispatch turns actions and due looks into orders, the most urgent first, as far as the budget and the number of orders under
+// way allow. What it leaves is decided again.
+func (k *Kernel) dispatch(acts []intent, now time.Time) []plan.Order {
+	sort.SliceStable(acts, func(i, j int) bool { return priorityOf(acts[i].a.Kind) < priorityOf(acts[j].a.Kind) })
+	var orders []plan.Order
+	for _, group := range merge(acts) {
+		a, p := group.action, priorityOf(group.action.Kind)
+		if !k.room(p) || !k.budget.take(bucketOf(a.Kind), 1, p, now) {
+			for _, e := range group.entries {
+				e.dirty = true
+			}
+			continue
+		}
+		for _, e := range group.entries {
+			t := e.tried[a.Kind]
+			t.Flying = true
+			e.tried[a.Kind] = t
+		}
+		orders = append(orders, k.order1(plan.Order{Action: &a}))
+	}
+	for _, l := range k.dueLooks(now) {
+		if !k.room(looking) || !k.budget.take(lookBucket(l.Kind), float64(estimate(l)), looking, now) {
+			continue
+		}
+		for _, s := range subjects(l) {
+			k.ask(s).flying = true
+		}
+		orders = append(orders, k.order1(plan.Order{Look: &l}))
+	}
+	return orders
+}
+
+func (k *Kernel) order1(o plan.Order) plan.Order {
+	k.nextID++
+	o.ID = k.nextID
+	k.flying[o.ID] = o
+	return o
+}
+
+// room keeps some of the orders that may be under way for what is urgent.
+func (k *Kernel) room(p priority) bool {
+	limit := k.cfg.InFlight
+	switch p {
+	case urgent:
+		limit *= 2
+	case looking:
+		limit = max(1, limit*3/4)
+	}
+	return len(k.flying) < limit
+}
+
+type merged struct {
+	action  plan.Action
+	entries []*entry
+}
+
+// merge puts container instances of one cluster that are to be set DRAINING into one call, up to AWS's limit.
+func merge(acts []intent) []merged {
+	var out []merged
+	at := map[string]int{} // cluster to its open batch
+	for _, i := range acts {
+		if i.a.Kind == plan.SetDraining {
+			if n, ok := at[i.a.Cluster]; ok && len(out[n].action.ContainerInstances) < plan.MaxDrainBatch {
+				out[n].action.ContainerInstances = append(out[n].action.ContainerInstances, i.a.ContainerInstances...)
+				out[n].entries = append(out[n].entries, i.e)
+				continue
+			}
+			at[i.a.Cluster] = len(out)
+		}
+		out = append(out, merged{i.a, []*entry{i.e}})
+	}
+	return out
+}

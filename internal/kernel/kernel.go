@@ -1,0 +1,303 @@
+// Package kernel is the one place where everything comes together: it hears events, sees views, learns what was done, and
+// orders what is next, for all drains at once.
+//
+// It is pure and single-threaded: it never acts, looks, writes or waits by itself. A driver (engine in real time, story in
+// virtual time) calls it, makes its batch durable first, and only then settles messages and carries out orders.
+package kernel
+
+import (
+	"encoding/json"
+	"fmt"
+	"path"
+	"sort"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/drain"
+	"github.com/ebbhq/ebb/internal/event"
+	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/journal"
+	"github.com/ebbhq/ebb/internal/plan"
+)
+
+// Managed says which groups Ebb manages, and how.
+type Managed struct {
+	Match   string // group name or glob (path.Match)
+	Cluster string // of its container instances; empty: every cluster is asked
+	Policy  drain.Policy
+}
+
+// Config is what a kernel works by.
+type Config struct {
+	Hook         string // the name of the hook that Ebb owns
+	Groups       []Managed
+	LeaveForeign bool // leave messages about other groups and hooks to other consumers of the queue
+	Redrive      bool // the queue has a redrive policy, so what is not understood need not be deleted here
+	Sweep        time.Duration
+	Budget       Budget
+	InFlight     int // orders under way at once; 0: 16
+}
+
+// Heard is a message as it came from a source.
+type Heard struct {
+	Event    event.Event
+	Message  string // the source's name for it; empty: nothing is to be settled
+	Body     string
+	Sent     time.Time
+	Receives int
+}
+
+// Verdict says what becomes of a message.
+type Verdict struct {
+	Message string
+	Delete  bool // acknowledge it; otherwise it is left to come again, later and later
+	Kind    event.Kind
+	Why     string
+}
+
+// Orders is what follows from what was heard, seen and done. The driver makes Batch durable first; if that fails it must
+// forget this kernel and start a new one from the journal.
+type Orders struct {
+	Batch   journal.Batch
+	Settle  []Verdict
+	Do      []plan.Order
+	Wake    time.Time // call Next again no later than this
+	Waiting []plan.Order
+}
+
+// entry is one open drain with what this run of Ebb knows beside it.
+type entry struct {
+	d       drain.Drain
+	man     Managed
+	rev     int64
+	tried   map[plan.ActionKind]drain.Try
+	tasks   []fleet.ARN // every task ever listed, sorted
+	listed  time.Time
+	wants   []drain.Want
+	wake    time.Time
+	waiting string
+	dirty   bool // decide again
+	fresh   bool // not in the journal yet
+}
+
+// past is what is kept of a drain that ended, so that a late message does not start it anew.
+type past struct {
+	token string
+	ended time.Time
+	key   string
+}
+
+// Kernel holds all drains of one Ebb.
+type Kernel struct {
+	cfg     Config
+	open    map[fleet.InstanceID]*entry
+	order   []fleet.InstanceID // of open, sorted by deadline zero, then id
+	recent  map[fleet.InstanceID]past
+	facts   facts
+	asked   map[subject]*ask
+	flying  map[int]plan.Order
+	nextID  int
+	budget  *ledger
+	swept   time.Time                   // start of the latest successful sweep
+	groups  map[string]bool             // managed groups that exist
+	toAdopt map[fleet.InstanceID]string // waits in the named group, whose hook is not known yet
+	settle  []Verdict
+	lines   []journal.Line
+	Counts  map[string]int // messages by what became of them, sweeps, adoptions
+}
+
+// stored is the form of a record's body.
+type stored struct {
+	drain.Drain
+	Waiting string `json:"waiting,omitempty"`
+}
+
+// New starts a kernel from the journal's open records and those that ended lately. It orders nothing by itself: what was true
+// before a restart is looked at again first. A record that cannot be read is an error that names it.
+func New(cfg Config, open, ended []journal.Record) (*Kernel, error) {
+	if cfg.InFlight == 0 {
+		cfg.InFlight = 16
+	}
+	if cfg.Sweep == 0 {
+		cfg.Sweep = time.Minute
+	}
+	k := &Kernel{
+		cfg: cfg, open: map[fleet.InstanceID]*entry{}, recent: map[fleet.InstanceID]past{}, facts: newFacts(),
+		asked: map[subject]*ask{}, flying: map[int]plan.Order{}, budget: newLedger(cfg.Budget),
+		groups: map[string]bool{}, toAdopt: map[fleet.InstanceID]string{}, Counts: map[string]int{},
+	}
+	for _, r := range ended {
+		d, err := Read(r)
+		if err != nil {
+			return nil, err
+		}
+		if p, ok := k.recent[d.Instance]; !ok || d.Ended.After(p.ended) {
+			k.recent[d.Instance] = past{d.Token, d.Ended, d.Key}
+		}
+	}
+	for _, r := range open {
+		d, err := Read(r)
+		if err != nil {
+			return nil, err
+		}
+		man, ok := k.managed(d.Group)
+		if !ok {
+			return nil, fmt.Errorf("read drain %s from the journal: its group %q is not managed any more; add it to groups, or let the drain end first", d.Key, d.Group)
+		}
+		k.add(&entry{d: d, man: man, rev: r.Rev, dirty: true})
+	}
+	return k, nil
+}
+
+// Read reads the drain in a record.
+func Read(r journal.Record) (drain.Drain, error) {
+	var s stored
+	if err := json.Unmarshal(r.Body, &s); err != nil {
+		return drain.Drain{}, fmt.Errorf("read drain %s from the journal: %w", r.Key, err)
+	}
+	return s.Drain, nil
+}
+
+// Waiting reads what the drain in a record waited for when it was written.
+func Waiting(r journal.Record) string {
+	var s stored
+	if json.Unmarshal(r.Body, &s) != nil {
+		return ""
+	}
+	return s.Waiting
+}
+
+func (k *Kernel) managed(group string) (Managed, bool) {
+	for _, m := range k.cfg.Groups {
+		if ok, _ := path.Match(m.Match, group); ok {
+			return m, true
+		}
+	}
+	return Managed{}, false
+}
+
+func (k *Kernel) add(e *entry) {
+	e.tried = map[plan.ActionKind]drain.Try{}
+	k.open[e.d.Instance] = e
+	if e.d.ContainerInstance != "" {
+		k.facts.hostOf[e.d.ContainerInstance] = e.d.Instance
+	}
+	k.order = append(k.order, e.d.Instance)
+	sort.Slice(k.order, func(i, j int) bool {
+		a, b := k.open[k.order[i]], k.open[k.order[j]]
+		if !a.d.Zero.Equal(b.d.Zero) {
+			return a.d.Zero.Before(b.d.Zero)
+		}
+		return a.d.Instance < b.d.Instance
+	})
+}
+
+// Open is the number of open drains.
+func (k *Kernel) Open() int { return len(k.open) }
+
+// Hear takes in a message. What becomes of it is among the verdicts of the next Next, after the batch that makes it durable.
+func (k *Kernel) Hear(h Heard, now time.Time) {
+	v := Verdict{Message: h.Message, Delete: true, Kind: h.Event.Kind, Why: h.Event.Why}
+	switch h.Event.Kind {
+	case event.TerminateAction:
+		v.Delete, v.Why = k.hearTermination(h, now)
+	case event.Unknown:
+		v.Delete = k.hearUnknown(h, now)
+	}
+	k.Counts[string(h.Event.Kind)]++
+	if h.Message != "" {
+		k.settle = append(k.settle, v)
+	}
+}
+
+func (k *Kernel) hearUnknown(h Heard, now time.Time) bool {
+	const giveUp = 5 // receives; with a redrive policy the queue itself moves the message away
+	if k.cfg.Redrive || h.Receives < giveUp {
+		return false
+	}
+	body := h.Body
+	if len(body) > 64<<10 {
+		body = body[:64<<10]
+	}
+	data, _ := json.Marshal(map[string]string{"message": h.Message, "body": body})
+	k.lines = append(k.lines, journal.Line{At: now, Kind: "unreadable", Data: data,
+		Text: fmt.Sprintf("deleted message %s after %d receives: %s; the queue has no redrive policy to keep it", h.Message, h.Receives, h.Event.Why)})
+	return true
+}
+
+func (k *Kernel) hearTermination(h Heard, now time.Time) (ack bool, why string) {
+	e := h.Event
+	man, ok := k.managed(e.Group)
+	if !ok || e.Hook != k.cfg.Hook {
+		k.Counts["foreign"]++
+		why = fmt.Sprintf("group %s is not managed here", e.Group)
+		if ok {
+			why = fmt.Sprintf("hook %s of group %s is not ours", e.Hook, e.Group)
+		}
+		return !k.cfg.LeaveForeign, why
+	}
+	if o, ok := k.open[e.Instance]; ok {
+		if o.d.Token == "" {
+			o.d.Token = e.Token
+		} else if e.Token != "" && e.Token != o.d.Token {
+			o.d.ByID = true
+		}
+		k.Counts["duplicate"]++
+		return true, "already draining"
+	}
+	if p, ok := k.recent[e.Instance]; ok && (e.Token == p.token || e.Token == "") {
+		k.Counts["late"]++
+		return true, "drain " + p.key + " has ended"
+	}
+	zero := e.Time
+	if zero.IsZero() {
+		zero = h.Sent
+	}
+	k.begin(drain.Drain{Group: e.Group, Hook: e.Hook, Instance: e.Instance, Token: e.Token, WarmPool: e.ToWarmPool(), Zero: zero}, man, now)
+	return true, ""
+}
+
+// begin opens a drain. Its zero never lies in the future: clocks differ.
+func (k *Kernel) begin(d drain.Drain, man Managed, now time.Time) {
+	if d.Zero.IsZero() || d.Zero.After(now) {
+		d.Zero = now
+	}
+	d.Heard, d.Cluster = now, man.Cluster
+	gen := d.Token
+	if gen == "" {
+		gen = "t" + d.Zero.UTC().Format("20060102T150405")
+	}
+	if len(gen) > 8 && d.Token != "" {
+		gen = gen[:8]
+	}
+	d.Key = d.Group + "/" + string(d.Instance) + "/" + gen
+	k.add(&entry{d: d, man: man, dirty: true, fresh: true})
+	how := "Auto Scaling terminates " + string(d.Instance) + " of group " + d.Group
+	if d.WarmPool {
+		how = "Auto Scaling returns " + string(d.Instance) + " of group " + d.Group + " to its warm pool"
+	}
+	if d.Adopted {
+		how = "found " + string(d.Instance) + " of group " + d.Group + " waiting in its hook; no message was heard"
+	}
+	k.line(now, d.Key, "heard", how)
+}
+
+func (k *Kernel) line(now time.Time, key, kind, text string) {
+	k.lines = append(k.lines, journal.Line{At: now, Key: key, Kind: kind, Text: text})
+}
+
+// Status is one open drain for people.
+type Status struct {
+	Drain    drain.Drain
+	Deadline time.Time
+	Waiting  string
+}
+
+// Status lists the open drains, the oldest first.
+func (k *Kernel) Status() []Status {
+	out := make([]Status, 0, len(k.order))
+	for _, id := range k.order {
+		e := k.open[id]
+		out = append(out, Status{e.d, drain.Deadline(e.d, k.facts.hook(e.d.Group), e.man.Policy), e.waiting})
+	}
+	return out
+}

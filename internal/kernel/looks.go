@@ -1,0 +1,276 @@
+package kernel
+
+import (
+	"sort"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/drain"
+	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/plan"
+)
+
+// subject is one thing that a look asks about; several subjects of the same kind and place go into one call.
+type subject struct {
+	kind  plan.LookKind
+	where string // cluster, group or target group
+	id    string
+	port  int
+}
+
+// ask is what came of asking about one subject.
+type ask struct {
+	flying   bool
+	fails    int
+	failedAt time.Time
+}
+
+const (
+	farAway = 1000 * time.Hour
+	// findBatch bounds the filter expression of ListContainerInstances.
+	findBatch = 50
+	// listBatch bounds how many container instances are listed in one order, so that one slow order does not hold many.
+	listBatch = 5
+)
+
+// batch is how many subjects go into one look.
+func batch(k plan.LookKind) int {
+	switch k {
+	case plan.GroupInstances:
+		return plan.MaxGroupInstances
+	case plan.FindContainerInstances:
+		return findBatch
+	case plan.ListTasks:
+		return listBatch
+	case plan.Services:
+		return plan.MaxDescribeServices
+	}
+	return plan.MaxDescribeECS
+}
+
+// slack is how much too early a look may be made so that it can share a call. A list of tasks and a search must not be early:
+// they prove an absence from a certain moment on.
+func slack(k plan.LookKind, p drain.Policy) time.Duration {
+	switch k {
+	case plan.Tasks, plan.ContainerInstances, plan.GroupInstances, plan.Instances, plan.Targets:
+		return p.Look / 3
+	}
+	return 0
+}
+
+func subjects(l plan.Look) []subject {
+	var s []subject
+	where := l.Cluster
+	switch l.Kind {
+	case plan.Hooks, plan.Groups:
+		return []subject{{kind: l.Kind, where: l.Group}}
+	case plan.Activities:
+		where = l.Group
+	case plan.Targets:
+		for _, t := range l.Targets {
+			s = append(s, subject{l.Kind, string(l.TargetGroup), t.ID, t.Port})
+		}
+		return s
+	case plan.GroupInstances, plan.Instances:
+		where = ""
+	}
+	for _, n := range l.Names {
+		s = append(s, subject{kind: l.Kind, where: where, id: n})
+	}
+	for _, a := range l.ARNs {
+		s = append(s, subject{kind: l.Kind, where: where, id: string(a)})
+	}
+	for _, i := range l.Instances {
+		s = append(s, subject{kind: l.Kind, where: where, id: string(i)})
+	}
+	return s
+}
+
+// lookAt builds the look for subjects of one kind and place.
+func lookAt(s []subject) plan.Look {
+	l := plan.Look{Kind: s[0].kind}
+	switch l.Kind {
+	case plan.Hooks, plan.Activities:
+		l.Group = s[0].where
+	case plan.Targets:
+		l.TargetGroup = fleet.ARN(s[0].where)
+	default:
+		l.Cluster = s[0].where
+	}
+	for _, x := range s {
+		switch l.Kind {
+		case plan.Services:
+			l.Names = append(l.Names, x.id)
+		case plan.ContainerInstances, plan.ListTasks, plan.Tasks:
+			l.ARNs = append(l.ARNs, fleet.ARN(x.id))
+		case plan.Targets:
+			l.Targets = append(l.Targets, fleet.TargetID{ID: x.id, Port: x.port})
+		case plan.GroupInstances, plan.Activities, plan.FindContainerInstances, plan.Instances:
+			l.Instances = append(l.Instances, fleet.InstanceID(x.id))
+		}
+	}
+	return l
+}
+
+func (k *Kernel) ask(s subject) *ask {
+	a := k.asked[s]
+	if a == nil {
+		a = &ask{}
+		k.asked[s] = a
+	}
+	return a
+}
+
+// wantDue is when a wanted look may be made: not while it is under way, and after a failure not before the retry interval.
+// The zero time means: when what is under way comes back.
+func (k *Kernel) wantDue(w drain.Want) time.Time {
+	due := w.Due
+	for _, s := range subjects(w.Look) {
+		a, ok := k.asked[s]
+		switch {
+		case !ok:
+		case a.flying:
+			return time.Time{}
+		case a.fails > 0:
+			if at := a.failedAt.Add(backoff(a.fails)); at.After(due) {
+				due = at
+			}
+		}
+	}
+	return due
+}
+
+// backoff is how long a failed look waits: 5 s, and up to 20 s when it fails again and again.
+func backoff(fails int) time.Duration {
+	return time.Duration(min(fails, 4)) * 5 * time.Second
+}
+
+// sweepDue is when the next sweep is to be made.
+func (k *Kernel) sweepDue() time.Time {
+	every := k.cfg.Sweep
+	for _, h := range k.hooksByGroup() {
+		if h.Is == fleet.Seen && h.Value.Heartbeat/3 < every {
+			every = h.Value.Heartbeat / 3
+		}
+	}
+	due := k.swept.Add(every)
+	a := k.ask(subject{kind: plan.Groups})
+	switch {
+	case a.flying:
+		return k.swept.Add(farAway)
+	case a.fails > 0 && a.failedAt.Add(backoff(a.fails)).After(due):
+		return a.failedAt.Add(backoff(a.fails))
+	}
+	return due
+}
+
+func (k *Kernel) hooksByGroup() []fleet.Fact[fleet.Hook] {
+	var hooks []fleet.Fact[fleet.Hook]
+	for _, h := range k.facts.hooks { //ebb:any-order only the shortest time-out is taken
+		hooks = append(hooks, h)
+	}
+	return hooks
+}
+
+// sweepLook asks for the managed groups by name, or for all when a name is a pattern.
+func (k *Kernel) sweepLook() plan.Look {
+	l := plan.Look{Kind: plan.Groups}
+	for _, m := range k.cfg.Groups {
+		if isGlob(m.Match) {
+			return plan.Look{Kind: plan.Groups}
+		}
+		l.Names = append(l.Names, m.Match)
+	}
+	return l
+}
+
+func isGlob(s string) bool {
+	for _, c := range s {
+		if c == '*' || c == '?' || c == '[' || c == '\\' {
+			return true
+		}
+	}
+	return false
+}
+
+// dueLooks merges the wants of all drains, and Ebb's own, into as few looks as AWS's batch limits allow.
+func (k *Kernel) dueLooks(now time.Time) []plan.Look {
+	var looks []plan.Look
+	if due := k.sweepDue(); !due.After(now) {
+		looks = append(looks, k.sweepLook())
+	}
+	looks = append(looks, k.hookLooks(now)...)
+	return append(looks, k.merged(now)...)
+}
+
+// hooksFor is how long what is known of a group's hooks holds.
+const hooksFor = 30 * time.Minute
+
+// hookLooks asks for the hooks of every managed group, so that the sweep keeps pace with the shortest, and of those in which
+// somebody waits at once.
+func (k *Kernel) hookLooks(now time.Time) []plan.Look {
+	urgent := map[string]bool{}
+	for _, g := range k.toAdopt { //ebb:any-order a set
+		urgent[g] = true
+	}
+	var groups []string
+	for g := range k.groups { //ebb:any-order sorted below
+		h := k.facts.hook(g)
+		if h.Is == fleet.Unknown || now.Sub(h.At) > hooksFor || urgent[g] && h.Is == fleet.Absent {
+			groups = append(groups, g)
+		}
+	}
+	sort.Strings(groups)
+	var looks []plan.Look
+	for _, g := range groups {
+		if a := k.ask(subject{kind: plan.Hooks, where: g}); !a.flying && (a.fails == 0 || !a.failedAt.Add(backoff(a.fails)).After(now)) {
+			looks = append(looks, plan.Look{Kind: plan.Hooks, Group: g})
+		}
+	}
+	return looks
+}
+
+type place struct {
+	kind  plan.LookKind
+	where string
+}
+
+// merged collects the wanted subjects by kind and place. A place with a subject that is due takes along those that are nearly
+// due.
+func (k *Kernel) merged(now time.Time) []plan.Look {
+	wanted := map[place][]subject{}
+	due := map[place]bool{}
+	var places []place
+	known := map[subject]bool{}
+	for _, id := range k.order {
+		e := k.open[id]
+		for _, w := range e.wants {
+			at := k.wantDue(w)
+			if at.IsZero() || at.After(now.Add(slack(w.Look.Kind, e.man.Policy))) {
+				continue
+			}
+			for _, s := range subjects(w.Look) {
+				p := place{s.kind, s.where}
+				if wanted[p] == nil {
+					places = append(places, p)
+				}
+				if !known[s] {
+					known[s] = true
+					wanted[p] = append(wanted[p], s)
+				}
+				due[p] = due[p] || !at.After(now)
+			}
+		}
+	}
+	var looks []plan.Look
+	for _, p := range places {
+		if !due[p] {
+			continue
+		}
+		for s := wanted[p]; len(s) > 0; {
+			n := min(len(s), batch(p.kind))
+			looks = append(looks, lookAt(s[:n]))
+			s = s[n:]
+		}
+	}
+	return looks
+}

@@ -1,0 +1,215 @@
+package kernel
+
+import (
+	"encoding/json"
+	"reflect"
+	"sort"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/drain"
+	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/journal"
+	"github.com/ebbhq/ebb/internal/plan"
+)
+
+// Next says what is to be done now. It decides anew for every drain that something was learnt about or whose time has come.
+func (k *Kernel) Next(now time.Time) Orders {
+	k.adopt(now)
+	var out Orders
+	var acts []intent
+	for _, id := range k.order {
+		e := k.open[id]
+		if e.dirty || !e.wake.IsZero() && !e.wake.After(now) {
+			acts = append(acts, k.decide(e, now, &out)...)
+		}
+	}
+	k.forgetEnded()
+	out.Do = k.dispatch(acts, now)
+	out.Batch.Lines = k.lines
+	out.Settle = k.settle
+	k.lines, k.settle = nil, nil
+	out.Wake = k.wake(now)
+	return out
+}
+
+// decide lets one drain decide, keeps what it remembers and returns what it wants done.
+func (k *Kernel) decide(e *entry, now time.Time, out *Orders) []intent {
+	dec := drain.Decide(e.d, k.observe(e), e.man.Policy, now)
+	changed := e.fresh || !reflect.DeepEqual(e.d, dec.Drain)
+	e.d, e.wants, e.wake, e.waiting, e.dirty = dec.Drain, dec.Want, dec.Wake, dec.Waiting, false
+	for _, n := range dec.Notes {
+		k.line(now, e.d.Key, n.Kind, n.Text)
+	}
+	if changed {
+		out.Batch.Records = append(out.Batch.Records, k.record(e))
+	}
+	acts := make([]intent, len(dec.Do))
+	for i, a := range dec.Do {
+		acts[i] = intent{e, a}
+	}
+	return acts
+}
+
+func (k *Kernel) record(e *entry) journal.Record {
+	body, err := json.Marshal(stored{e.d, e.waiting})
+	if err != nil {
+		panic(err) // a struct of strings and times always marshals
+	}
+	e.rev, e.fresh = e.rev+1, false
+	return journal.Record{Key: e.d.Key, Scope: e.d.Group, Rev: e.rev, Open: e.d.Open(), Body: body}
+}
+
+// forgetEnded moves drains that have ended out of the way.
+func (k *Kernel) forgetEnded() {
+	kept := k.order[:0]
+	for _, id := range k.order {
+		e := k.open[id]
+		if e.d.Open() {
+			kept = append(kept, id)
+			continue
+		}
+		k.recent[id] = past{e.d.Token, e.d.Ended, e.d.Key}
+		k.Counts["ended "+string(e.d.Final.Outcome)]++
+		k.facts.forget(e)
+		delete(k.open, id)
+	}
+	k.order = kept
+}
+
+// observe cuts one drain's part out of all that is known.
+func (k *Kernel) observe(e *entry) drain.Observation {
+	f := &k.facts
+	o := drain.Observation{
+		Instance: f.instances[e.d.Instance], Hook: f.hook(e.d.Group), Machine: f.machines[e.d.Instance],
+		Began: f.began[e.d.Instance], Container: f.containers[e.d.Instance], Listed: e.listed, Tried: e.tried,
+		Service: func(name string) fleet.Fact[fleet.Service] { return f.services[e.d.Cluster+"/"+name] },
+		Health:  func(tg fleet.ARN, t fleet.TargetID) fleet.Fact[fleet.Health] { return f.health[targetKey{tg, t}] },
+	}
+	o.Tasks = make([]fleet.Fact[fleet.Task], len(e.tasks))
+	for i, arn := range e.tasks {
+		o.Tasks[i] = f.tasks[arn]
+	}
+	return o
+}
+
+// hookless is how long Ebb believes that a group does not have its hook.
+const hookless = 5 * time.Minute
+
+// adopt opens drains for the instances that the sweep found waiting, once their group is known to have our hook.
+func (k *Kernel) adopt(now time.Time) {
+	ids := make([]fleet.InstanceID, 0, len(k.toAdopt))
+	for id := range k.toAdopt { //ebb:any-order sorted below
+		ids = append(ids, id)
+	}
+	sort.Slice(ids, func(i, j int) bool { return ids[i] < ids[j] })
+	for _, id := range ids {
+		group := k.toAdopt[id]
+		h := k.facts.hook(group)
+		if h.Is == fleet.Absent && now.Sub(h.At) > hookless {
+			h.Is = fleet.Unknown // it may have been put since
+		}
+		_, open := k.open[id]
+		_, past := k.recent[id]
+		if h.Is == fleet.Unknown && !open && !past {
+			continue
+		}
+		delete(k.toAdopt, id)
+		man, ok := k.managed(group)
+		if open || past || !ok || h.Is != fleet.Seen {
+			continue
+		}
+		k.Counts["adopted"]++
+		k.begin(drain.Drain{Group: group, Hook: k.cfg.Hook, Instance: id, Adopted: true, Zero: now}, man, now)
+	}
+}
+
+// Did takes in what came of an order.
+func (k *Kernel) Did(done plan.Done, now time.Time) {
+	order, ok := k.flying[done.Order.ID]
+	if !ok {
+		return
+	}
+	delete(k.flying, done.Order.ID)
+	if order.Action != nil {
+		k.acted(*order.Action, done, now)
+		return
+	}
+	k.looked(*order.Look, done, now)
+}
+
+func (k *Kernel) acted(a plan.Action, done plan.Done, now time.Time) {
+	out := done.Outcome
+	k.budget.settle(bucketOf(a.Kind), 1, out.Calls, out.Err, now)
+	for _, e := range k.entriesOf(a) {
+		fail := out.Err
+		for _, item := range out.Failed {
+			if a.Kind == plan.SetDraining && item.ID == string(e.d.ContainerInstance) {
+				fail = &plan.Failure{Class: item.Class, Message: item.Reason}
+			}
+		}
+		k.tried(e, a, done.Started, fail, now)
+		e.dirty = true
+	}
+}
+
+func (k *Kernel) tried(e *entry, a plan.Action, started time.Time, fail *plan.Failure, now time.Time) {
+	t := e.tried[a.Kind]
+	t.Flying, t.Started, t.At, t.Class, t.Message, t.Token = false, started, now, plan.OK, "", a.Token
+	if fail != nil {
+		t.Class, t.Message, t.Fails = fail.Class, fail.Message, t.Fails+1
+	} else {
+		t.OK, t.Fails = started, 0
+		if ci := k.facts.containers[e.d.Instance]; a.Kind == plan.SetDraining && ci.Is == fleet.Seen {
+			ci.Value.Status, ci.At = fleet.Draining, now
+			k.facts.containers[e.d.Instance] = ci
+		}
+	}
+	if fail != nil && (t.Fails == 1 || t.Fails%12 == 0) && fail.Class != plan.Gone {
+		k.line(now, e.d.Key, "failed", string(a.Kind)+" failed: "+fail.Error()+"; it is tried again")
+	}
+	e.tried[a.Kind] = t
+}
+
+// entriesOf finds the open drains that an action was for.
+func (k *Kernel) entriesOf(a plan.Action) []*entry {
+	if a.Kind != plan.SetDraining {
+		if e, ok := k.open[a.Instance]; ok {
+			return []*entry{e}
+		}
+		return nil
+	}
+	var es []*entry
+	for _, arn := range a.ContainerInstances {
+		if e, ok := k.open[k.facts.hostOf[arn]]; ok {
+			es = append(es, e)
+		}
+	}
+	return es
+}
+
+// wake is when something has to be decided, looked at or sent next.
+func (k *Kernel) wake(now time.Time) time.Time {
+	at := k.sweepDue()
+	sooner := func(t time.Time) {
+		if !t.IsZero() && t.Before(at) {
+			at = t
+		}
+	}
+	if len(k.toAdopt) > 0 {
+		sooner(now.Add(5 * time.Second))
+	}
+	for _, id := range k.order {
+		e := k.open[id]
+		sooner(e.wake)
+		if e.dirty {
+			sooner(now)
+		}
+		for _, w := range e.wants {
+			sooner(k.wantDue(w))
+		}
+	}
+	if floor := now.Add(k.budget.patience(now)); !at.After(now) {
+		return floor
+	}
+	return at
+}
