@@ -25,10 +25,11 @@ func (t *Tree) Docs() []Finding {
 }
 
 func (t *Tree) packageDoc(p *Package, files []File) []Finding {
-	text := ""
+	var doc strings.Builder
 	for _, f := range files {
-		text += f.Doc.Text()
+		doc.WriteString(f.Doc.Text())
 	}
+	text := doc.String()
 	never := regexp.MustCompile(`\b[Nn]ever\b`).MatchString(text)
 	switch {
 	case text == "":

@@ -50,7 +50,7 @@ func TestContainerInstancesOfAClusterThatIsGone(t *testing.T) {
 }
 
 func TestServices(t *testing.T) {
-	c, f := newFake(theAnswer(&ecs.DescribeServicesOutput{
+	first := &ecs.DescribeServicesOutput{
 		Services: []ecstypes.Service{
 			{
 				ServiceName: aws.String("web"), ClusterArn: aws.String(arns + "cluster/prod"), Status: aws.String("ACTIVE"),
@@ -62,7 +62,14 @@ func TestServices(t *testing.T) {
 			{ServiceName: aws.String("old"), Status: aws.String("INACTIVE")},
 		},
 		Failures: []ecstypes.Failure{missingItem(arns + "service/prod/none"), failedItem(arns + "service/prod/sick")},
-	}, nil))
+	}
+	c, f := newFake(nil)
+	f.answer = func(any) (any, error) {
+		if len(f.asked) > 1 {
+			return &ecs.DescribeServicesOutput{}, nil
+		}
+		return first, nil
+	}
 	names := append([]string{"web", "agent", "old", "none", "sick"}, ids[string]("more-%d", 8)...)
 	s := c.Look(t.Context(), plan.Look{Kind: plan.Services, Cluster: "prod", Names: names})
 	if s.Calls != 2 || len(f.asked[0].(*ecs.DescribeServicesInput).Services) != plan.MaxDescribeServices {
@@ -74,7 +81,7 @@ func TestServices(t *testing.T) {
 			LoadBalancers: []fleet.LoadBalancer{{TargetGroup: "arn:tg", Container: "app", ContainerPort: 8080}},
 		},
 		{Name: "agent", Daemon: true},
-	}, s.View.Services[:2])
+	}, s.View.Services)
 	diff(t, "unknown", plan.ItemFailure{ID: "sick", Class: plan.Unclear, Reason: "INTERNAL: try later"}, s.Failed[0])
 }
 

@@ -72,7 +72,7 @@ type entry struct {
 	tried   map[plan.ActionKind]drain.Try
 	tasks   []fleet.ARN // every task ever listed, sorted
 	listed  time.Time
-	wants   []drain.Want
+	wants   []wanted
 	wake    time.Time
 	waiting string
 	dirty   bool // decide again

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"slices"
 	"sort"
 	"time"
 
@@ -120,23 +121,42 @@ func (k *Kernel) ask(s subject) *ask {
 	return a
 }
 
-// wantDue is when a wanted look may be made: not while it is under way, and after a failure not before the retry interval.
-// The zero time means: when what is under way comes back.
-func (k *Kernel) wantDue(w drain.Want) time.Time {
-	due := w.Due
-	for _, s := range subjects(w.Look) {
-		a, ok := k.asked[s]
-		switch {
-		case !ok:
-		case a.flying:
-			return time.Time{}
-		case a.fails > 0:
-			if at := a.failedAt.Add(backoff(a.fails)); at.After(due) {
-				due = at
+// wanted is a look that a drain wants, at one subject.
+type wanted struct {
+	s   subject
+	a   *ask
+	due time.Time
+}
+
+// wants turns the looks of a decision into subjects, each once, the earliest due counting.
+func (k *Kernel) wants(from []drain.Want) []wanted {
+	var out []wanted
+	for _, w := range from {
+		for _, s := range subjects(w.Look) {
+			i := slices.IndexFunc(out, func(x wanted) bool { return x.s == s })
+			switch {
+			case i < 0:
+				out = append(out, wanted{s, k.ask(s), w.Due})
+			case w.Due.Before(out[i].due):
+				out[i].due = w.Due
 			}
 		}
 	}
-	return due
+	return out
+}
+
+// at is when the look may be made: not while it is under way, and after a failure not before the retry interval. The zero time
+// means: when what is under way comes back.
+func (w wanted) at() time.Time {
+	if w.a.flying {
+		return time.Time{}
+	}
+	if w.a.fails > 0 {
+		if again := w.a.failedAt.Add(backoff(w.a.fails)); again.After(w.due) {
+			return again
+		}
+	}
+	return w.due
 }
 
 // backoff is how long a failed look waits: 5 s, and up to 20 s when it fails again and again.
@@ -237,28 +257,26 @@ type place struct {
 // merged collects the wanted subjects by kind and place. A place with a subject that is due takes along those that are nearly
 // due.
 func (k *Kernel) merged(now time.Time) []plan.Look {
-	wanted := map[place][]subject{}
+	collected := map[place][]subject{}
 	due := map[place]bool{}
 	var places []place
 	known := map[subject]bool{}
 	for _, id := range k.order {
 		e := k.open[id]
 		for _, w := range e.wants {
-			at := k.wantDue(w)
-			if at.IsZero() || at.After(now.Add(slack(w.Look.Kind, e.man.Policy))) {
+			at := w.at()
+			if at.IsZero() || at.After(now.Add(slack(w.s.kind, e.man.Policy))) {
 				continue
 			}
-			for _, s := range subjects(w.Look) {
-				p := place{s.kind, s.where}
-				if wanted[p] == nil {
-					places = append(places, p)
-				}
-				if !known[s] {
-					known[s] = true
-					wanted[p] = append(wanted[p], s)
-				}
-				due[p] = due[p] || !at.After(now)
+			p := place{w.s.kind, w.s.where}
+			if collected[p] == nil {
+				places = append(places, p)
 			}
+			if !known[w.s] {
+				known[w.s] = true
+				collected[p] = append(collected[p], w.s)
+			}
+			due[p] = due[p] || !at.After(now)
 		}
 	}
 	var looks []plan.Look
@@ -266,7 +284,7 @@ func (k *Kernel) merged(now time.Time) []plan.Look {
 		if !due[p] {
 			continue
 		}
-		for s := wanted[p]; len(s) > 0; {
+		for s := collected[p]; len(s) > 0; {
 			n := min(len(s), batch(p.kind))
 			looks = append(looks, lookAt(s[:n]))
 			s = s[n:]

@@ -36,7 +36,7 @@ func (k *Kernel) Next(now time.Time) Orders {
 func (k *Kernel) decide(e *entry, now time.Time, out *Orders) []intent {
 	dec := drain.Decide(e.d, k.observe(e), e.man.Policy, now)
 	changed := e.fresh || !reflect.DeepEqual(e.d, dec.Drain)
-	e.d, e.wants, e.wake, e.waiting, e.dirty = dec.Drain, dec.Want, dec.Wake, dec.Waiting, false
+	e.d, e.wants, e.wake, e.waiting, e.dirty = dec.Drain, k.wants(dec.Want), dec.Wake, dec.Waiting, false
 	for _, n := range dec.Notes {
 		k.line(now, e.d.Key, n.Kind, n.Text)
 	}
@@ -71,6 +71,11 @@ func (k *Kernel) forgetEnded() {
 		k.recent[id] = past{e.d.Token, e.d.Ended, e.d.Key}
 		k.Counts["ended "+string(e.d.Final.Outcome)]++
 		k.facts.forget(e)
+		for _, w := range e.wants {
+			if w.s.id != "" && w.s.kind != plan.Services {
+				delete(k.asked, w.s) // about this drain alone
+			}
+		}
 		delete(k.open, id)
 	}
 	k.order = kept
@@ -205,7 +210,7 @@ func (k *Kernel) wake(now time.Time) time.Time {
 			sooner(now)
 		}
 		for _, w := range e.wants {
-			sooner(k.wantDue(w))
+			sooner(w.at())
 		}
 	}
 	if floor := now.Add(k.budget.patience(now)); !at.After(now) {

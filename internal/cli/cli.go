@@ -1,0 +1,119 @@
+// Package cli is the command line: one file per command, each wiring the packages that do the work.
+//
+// It never decides about a drain, and never prints anything but data on standard output.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ebbhq/ebb/internal/config"
+)
+
+// The exit codes. 78 is EX_CONFIG, which systemd knows: a service that exits with it need not be restarted.
+const (
+	ExitOK     = 0
+	ExitFailed = 1
+	ExitUsage  = 64
+	ExitConfig = 78
+)
+
+// Process is what a command has of the process it runs in.
+type Process struct {
+	Stdout, Stderr io.Writer
+	Env            func(string) string
+}
+
+// exitError carries an exit code with an error.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string { return e.err.Error() }
+func (e *exitError) Unwrap() error { return e.err }
+
+func misconfigured(err error) error { return &exitError{ExitConfig, err} }
+
+// Main runs the command line and returns the exit code. An interrupt or a SIGTERM ends the command's context.
+func Main(ctx context.Context, args []string, p Process) int {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	root := newRoot(p)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return ExitOK
+	}
+	fmt.Fprintln(p.Stderr, prefixed(err))
+	var coded *exitError
+	var wrong *config.Error
+	switch {
+	case errors.As(err, &coded):
+		return coded.code
+	case errors.As(err, &wrong):
+		return ExitConfig
+	case errors.Is(err, errUsage):
+		return ExitUsage
+	}
+	return ExitFailed
+}
+
+// prefixed names the program in front of an error of one line; one of several lines, such as the problems of a configuration file,
+// speaks for itself.
+func prefixed(err error) string {
+	text := err.Error()
+	if strings.Contains(text, "\n") {
+		return text
+	}
+	return "ebb: " + text
+}
+
+var errUsage = errors.New("usage")
+
+func newRoot(p Process) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "ebb",
+		Short: "Take Amazon ECS and EC2 Auto Scaling capacity out of service without dropping work",
+		Long: `Ebb drains ECS container instances that EC2 Auto Scaling is about to terminate: it sets them DRAINING, waits until every
+task has really stopped, and answers the lifecycle hook. Nothing hangs: a deadline, dead and lost hosts are all cared for.
+
+Try it without an account:  ebb demo`,
+		SilenceErrors: true, SilenceUsage: true,
+	}
+	root.SetOut(p.Stdout)
+	root.SetErr(p.Stderr)
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return fmt.Errorf("%w: %w; see %s --help", errUsage, err, c.CommandPath())
+	})
+	root.AddCommand(newDemo(p), newServe(p), newStatus(p), newStory(p), newSim(p), newVersion(p))
+	return root
+}
+
+// noArgs refuses arguments in the words of the other usage errors.
+func noArgs(c *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("%w: %s takes no argument %q; see %s --help", errUsage, c.CommandPath(), args[0], c.CommandPath())
+	}
+	return nil
+}
+
+// logger writes to standard error, as text for people or as JSON lines.
+func logger(p Process, level, format string) *slog.Logger {
+	var l slog.Level
+	_ = l.UnmarshalText([]byte(level)) // config has checked it
+	o := &slog.HandlerOptions{Level: l}
+	if format == "json" {
+		return slog.New(slog.NewJSONHandler(p.Stderr, o))
+	}
+	return slog.New(slog.NewTextHandler(p.Stderr, o))
+}

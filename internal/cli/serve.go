@@ -1,0 +1,131 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ebbhq/ebb/internal/cloud"
+	"github.com/ebbhq/ebb/internal/config"
+	"github.com/ebbhq/ebb/internal/drain"
+	"github.com/ebbhq/ebb/internal/engine"
+	"github.com/ebbhq/ebb/internal/journal"
+	"github.com/ebbhq/ebb/internal/journal/memory"
+	"github.com/ebbhq/ebb/internal/journal/sqlite"
+	"github.com/ebbhq/ebb/internal/kernel"
+	"github.com/ebbhq/ebb/internal/source/sqs"
+)
+
+func newServe(p Process) *cobra.Command {
+	var file, clockURL string
+	over := map[string]*string{}
+	c := &cobra.Command{
+		Use: "serve", Short: "Run the controller: hear of leaving instances and drain them", Args: noArgs,
+		Long: `Serve hears terminating lifecycle actions from an SQS queue, drains the container instances and answers the hooks.
+
+It may be stopped and started at any time: what it has heard is in its journal, what it needs to know it looks up again, and what no
+message told it of it finds by looking at the groups every minute.`,
+		Example: `  ebb serve --config ebb.yaml
+  ebb serve --config ebb.yaml --endpoint http://127.0.0.1:4599   # against ebb sim`,
+	}
+	flags := c.Flags()
+	flags.StringVarP(&file, "config", "c", "", "configuration file ($EBB_CONFIG)")
+	for _, f := range []struct{ key, help string }{
+		{"queue", "URL of the SQS queue ($EBB_QUEUE)"},
+		{"region", "AWS Region ($EBB_REGION, $AWS_REGION)"},
+		{"journal", "sqlite:///absolute/path or memory: ($EBB_JOURNAL)"},
+		{"endpoint", "URL for all AWS calls, such as a simulated cloud ($EBB_ENDPOINT, $AWS_ENDPOINT_URL)"},
+	} {
+		over[f.key] = flags.String(f.key, "", f.help)
+	}
+	over["log_level"] = flags.String("log-level", "", "debug, info, warn or error")
+	over["log_format"] = flags.String("log-format", "", "text or json")
+	flags.StringVar(&clockURL, "clock", "", "follow the clock of a simulated cloud at this URL")
+	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		set := map[string]string{}
+		for key, v := range over {
+			set[key] = *v
+		}
+		cfg, err := config.Load(file, p.Env, set)
+		if err != nil {
+			return err
+		}
+		if err := cfg.Serves(); err != nil {
+			return err
+		}
+		return serve(cmd.Context(), p, cfg, clockURL)
+	}
+	return c
+}
+
+// serve wires the controller and runs it until ctx ends.
+func serve(ctx context.Context, p Process, cfg config.Config, clockURL string) error {
+	log := logger(p, cfg.LogLevel, cfg.LogFormat)
+	now, speed, err := clockAt(ctx, clockURL)
+	if err != nil {
+		return err
+	}
+	awsCfg, err := cloud.AWSConfig(ctx, cloud.Options{Region: cfg.Region, Endpoint: cfg.Endpoint})
+	if err != nil {
+		return misconfigured(err)
+	}
+	store, err := openJournal(ctx, cfg)
+	if err != nil {
+		return misconfigured(err)
+	}
+	defer store.Close()
+	queue := sqs.New(sqs.NewClient(awsCfg), sqs.Config{URL: cfg.Queue, Wait: 20 * time.Second, Log: log})
+	facts, err := queue.Check(ctx)
+	if err != nil {
+		return misconfigured(err)
+	}
+	if !facts.Redrive {
+		log.Warn("the queue has no redrive policy: what Ebb does not understand it writes into its journal and deletes after 5 receives; "+
+			"give the queue a dead-letter queue to keep such messages", "queue", cfg.Queue)
+	}
+	e := engine.New(engine.Config{
+		Kernel: kernelConfig(cfg, facts.Redrive), Store: store, Cloud: cloud.FromConfig(awsCfg), Source: newFeed(queue, log),
+		Now: now, Speed: speed, Log: log, Tell: teller(log),
+	})
+	log.Info("serving", "queue", cfg.Queue, "hook", cfg.Hook, "groups", len(cfg.Groups), "journal", cfg.Journal, "version", versionText())
+	err = e.Run(ctx)
+	log.Info("stopped; nothing is lost: open drains are in the journal, and hooks wait for their heartbeat time-out")
+	return err
+}
+
+// teller writes the journal's lines into the log.
+func teller(log *slog.Logger) func(journal.Line) {
+	return func(l journal.Line) {
+		level := slog.LevelInfo
+		if l.Kind == "failed" || l.Kind == "unreadable" {
+			level = slog.LevelWarn
+		}
+		log.Log(context.Background(), level, l.Text, "kind", l.Kind, "drain", l.Key)
+	}
+}
+
+func kernelConfig(cfg config.Config, redrive bool) kernel.Config {
+	k := kernel.Config{Hook: cfg.Hook, LeaveForeign: cfg.Foreign == config.Leave, Redrive: redrive}
+	for _, g := range cfg.Groups {
+		policy := drain.Defaults()
+		policy.Deadline, policy.LostAfter, policy.DaemonGrace = g.Deadline, cfg.LostAfter, cfg.DaemonGrace
+		k.Groups = append(k.Groups, kernel.Managed{Match: g.Match, Cluster: g.Cluster, Policy: policy})
+	}
+	return k
+}
+
+func openJournal(ctx context.Context, cfg config.Config) (journal.Store, error) {
+	file := cfg.JournalFile()
+	if file == "" {
+		return memory.New(), nil
+	}
+	store, err := sqlite.Open(file)
+	if errors.Is(err, journal.ErrNewer) {
+		return nil, fmt.Errorf("open the journal: %w; run the newer ebb, or name another file", err)
+	}
+	return store, err
+}

@@ -1,0 +1,181 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+	"go.yaml.in/yaml/v4"
+
+	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/wire"
+)
+
+func newSim(p Process) *cobra.Command {
+	var listen, file string
+	var speed float64
+	c := &cobra.Command{
+		Use: "sim", Short: "Run a simulated cloud that any AWS client can talk to", Args: noArgs,
+		Long: `Sim simulates Auto Scaling, ECS, Elastic Load Balancing, SQS, SNS, EventBridge, STS and DescribeInstances on loopback, with their
+behaviour over time: lifecycle hooks that run out, tasks that move under minimum and maximum percent, targets that drain, messages
+that come again. It speaks the AWS protocols, so the AWS CLI and the SDKs work on it.
+
+Always give clients the endpoint explicitly: some ignore the environment variables and would call AWS.`,
+		Example: `  ebb sim
+  ebb sim --world my-world.yaml --speed 60      # a minute a second; start the controller with: ebb serve --clock http://127.0.0.1:4599`,
+	}
+	c.Flags().StringVar(&listen, "listen", "127.0.0.1:4599", "address to listen on")
+	c.Flags().StringVar(&file, "world", "", "world file (YAML); without it: cluster demo, group demo-asg, services web and api, queue ebb")
+	c.Flags().Float64Var(&speed, "speed", 1, "seconds of the world per second; 0: it stands still until POST /_sim/advance")
+	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		if speed < 0 {
+			return fmt.Errorf("%w: --speed must not be negative", errUsage)
+		}
+		spec, err := worldSpec(file)
+		if err != nil {
+			return err
+		}
+		s, err := startSim(cmd.Context(), spec, listen, speed)
+		if err != nil {
+			return err
+		}
+		defer s.close()
+		s.greet(p.Stdout)
+		<-cmd.Context().Done()
+		return nil
+	}
+	return c
+}
+
+// worldSpec reads a world file, or takes the built-in world. Unless the world says when it starts, it starts now, so that a
+// controller at speed 1 needs no other clock.
+func worldSpec(file string) (sim.Spec, error) {
+	spec := sim.Demo()
+	if file != "" {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			return sim.Spec{}, fmt.Errorf("read the world: %w", err)
+		}
+		spec = sim.Spec{}
+		dec := yaml.NewDecoder(bytes.NewReader(b))
+		dec.KnownFields(true)
+		if err := dec.Decode(&spec); err != nil && !errors.Is(err, io.EOF) {
+			return sim.Spec{}, misconfigured(fmt.Errorf("read the world %s: %w", file, err))
+		}
+	}
+	if spec.Start.IsZero() {
+		spec.Start = time.Now().UTC().Truncate(time.Millisecond)
+	}
+	return spec, nil
+}
+
+// simulation is a simulated cloud on loopback.
+type simulation struct {
+	world    *sim.World
+	api      *wire.API
+	mu       *sync.Mutex
+	endpoint string
+	server   *http.Server
+	stop     context.CancelFunc
+	ended    sync.WaitGroup
+}
+
+// startSim builds the world, listens and lets its clock run.
+func startSim(ctx context.Context, spec sim.Spec, listen string, speed float64) (*simulation, error) {
+	world, err := sim.Build(spec)
+	if err != nil {
+		return nil, misconfigured(fmt.Errorf("build the world: %w", err))
+	}
+	l, err := net.Listen("tcp", listen)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w; is another ebb sim running? choose another address with --listen", listen, err)
+	}
+	ctx, stop := context.WithCancel(ctx)
+	s := &simulation{world: world, mu: &sync.Mutex{}, endpoint: "http://" + l.Addr().String(), stop: stop}
+	s.api = wire.New(wire.Config{World: world, Lock: s.mu, Limits: wire.DefaultLimits(), PageSize: spec.Switches.PageSize})
+	clock := wire.NewClock(s.api, speed)
+	s.server = &http.Server{Handler: s.api.Handler(), ReadHeaderTimeout: 10 * time.Second}
+	s.ended.Go(func() { clock.Run(ctx) })
+	s.ended.Go(func() { _ = s.server.Serve(l) }) // ends with ErrServerClosed
+	return s, nil
+}
+
+func (s *simulation) close() {
+	s.stop()
+	_ = s.server.Close()
+	s.ended.Wait()
+}
+
+// read gives f the world between two of its changes.
+func (s *simulation) read(f func(*sim.World)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f(s.world)
+}
+
+// greet prints the endpoint, what is there, and commands that work on it as they stand.
+func (s *simulation) greet(w io.Writer) {
+	s.read(func(world *sim.World) {
+		fmt.Fprintf(w, "simulated cloud at %s\n\n", s.endpoint)
+		for _, c := range world.ListClusters() {
+			fmt.Fprintf(w, "  cluster  %s\n", c)
+		}
+		for _, g := range world.DescribeAutoScalingGroups(nil) {
+			fmt.Fprintf(w, "  group    %s: %d instances", g.Name, len(g.Instances))
+			for _, h := range g.Hooks {
+				fmt.Fprintf(w, ", hook %s (%s)", h.Name, h.Heartbeat)
+			}
+			fmt.Fprintln(w)
+		}
+		for _, q := range world.Queues() {
+			fmt.Fprintf(w, "  queue    %s\n", s.queueURL(q))
+		}
+		fmt.Fprintf(w, "\nin another terminal:\n\n  export AWS_ACCESS_KEY_ID=you AWS_SECRET_ACCESS_KEY=none AWS_DEFAULT_REGION=eu-west-1\n")
+		s.commands(w, world)
+	})
+	fmt.Fprintln(w, "\nstop with Ctrl-C")
+}
+
+// queueURL is a queue's URL on this endpoint.
+func (s *simulation) queueURL(q *sim.Queue) string { return s.endpoint + "/111122223333/" + q.Name }
+
+func (s *simulation) commands(w io.Writer, world *sim.World) {
+	groups := world.DescribeAutoScalingGroups(nil)
+	if len(groups) == 0 || len(groups[0].Instances) == 0 {
+		return
+	}
+	g := groups[0]
+	aws := "  aws --endpoint-url " + s.endpoint + " "
+	fmt.Fprintf(w, "%sautoscaling describe-auto-scaling-groups\n", aws)
+	if cluster := g.Launch.Cluster; cluster != "" {
+		fmt.Fprintf(w, "%secs list-tasks --cluster %s\n", aws, cluster)
+	}
+	fmt.Fprintf(w, "%sautoscaling terminate-instance-in-auto-scaling-group --no-should-decrement-desired-capacity --instance-id %s\n", aws, g.Instances[0].ID)
+	if qs := world.Queues(); len(qs) > 0 && len(g.Hooks) > 0 {
+		fmt.Fprintf(w, "\nand the controller beside it, with this as ebb.yaml:\n\n")
+		fmt.Fprintf(w, "  queue: %s\n  region: eu-west-1\n  endpoint: %s\n  journal: \"memory:\"\n  hook: %s\n  groups:\n    - match: %s\n\n", s.queueURL(s.mainQueue(world)), s.endpoint, g.Hooks[0].Name, g.Name)
+		fmt.Fprintln(w, "  ebb serve --config ebb.yaml")
+	}
+}
+
+// mainQueue is the first queue that is not the dead-letter queue of another.
+func (s *simulation) mainQueue(world *sim.World) *sim.Queue {
+	dead := map[string]bool{}
+	for _, q := range world.Queues() {
+		dead[q.RedriveARN] = true
+	}
+	for _, q := range world.Queues() {
+		if !dead[q.ARN] {
+			return q
+		}
+	}
+	return world.Queues()[0]
+}

@@ -1,0 +1,158 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ebbhq/ebb/internal/config"
+	"github.com/ebbhq/ebb/internal/drain"
+	"github.com/ebbhq/ebb/internal/journal"
+	"github.com/ebbhq/ebb/internal/journal/sqlite"
+	"github.com/ebbhq/ebb/internal/kernel"
+)
+
+// statusLine is one drain in the output; its JSON keys are stable.
+type statusLine struct {
+	Key      string    `json:"drain"`
+	Group    string    `json:"group"`
+	Instance string    `json:"instance"`
+	Cluster  string    `json:"cluster,omitempty"`
+	State    string    `json:"state"` // open, or the outcome
+	Since    time.Time `json:"since"`
+	Deadline time.Time `json:"deadline,omitzero"`
+	Ended    time.Time `json:"ended,omitzero"`
+	Text     string    `json:"text"` // what it waits for, or why it ended
+	Left     []string  `json:"left,omitempty"`
+	CutOff   []string  `json:"cut_off,omitempty"`
+}
+
+func newStatus(p Process) *cobra.Command {
+	var file, journalURL, output string
+	var ended int
+	c := &cobra.Command{
+		Use: "status", Short: "List the drains that are open, and those that ended lately", Args: noArgs,
+		Long: `Status reads the journal, also while ebb serve is writing it. It asks AWS nothing.
+
+What a drain waits for is as of the last change that was written.`,
+		Example: `  ebb status --config ebb.yaml
+  ebb status --journal sqlite:///var/lib/ebb/journal.db -o json`,
+	}
+	c.Flags().StringVarP(&file, "config", "c", "", "configuration file ($EBB_CONFIG)")
+	c.Flags().StringVar(&journalURL, "journal", "", "sqlite:///absolute/path ($EBB_JOURNAL)")
+	c.Flags().StringVarP(&output, "output", "o", "table", "table, tsv, json or jsonl")
+	c.Flags().IntVar(&ended, "ended", 10, "how many ended drains to list")
+	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		write, ok := statusForms[output]
+		if !ok {
+			return fmt.Errorf("%w: no output form %q; use table, tsv, json or jsonl", errUsage, output)
+		}
+		cfg, err := config.Load(file, p.Env, map[string]string{"journal": journalURL})
+		if err != nil {
+			return err
+		}
+		lines, err := status(cmd.Context(), cfg, ended)
+		if err != nil {
+			return err
+		}
+		return write(p.Stdout, lines)
+	}
+	return c
+}
+
+func status(ctx context.Context, cfg config.Config, ended int) ([]statusLine, error) {
+	path := cfg.JournalFile()
+	if path == "" {
+		return nil, misconfigured(errors.New("a journal in memory can only be read by the ebb serve that holds it; set journal: sqlite:///path"))
+	}
+	if _, err := os.Stat(path); err != nil {
+		return nil, fmt.Errorf("read the journal: %w; has ebb serve run with this journal?", err)
+	}
+	store, err := sqlite.OpenReader(path)
+	if err != nil {
+		return nil, err
+	}
+	defer store.Close()
+	open, err := store.Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var past []journal.Record
+	if ended > 0 {
+		if past, err = store.Recent(ctx, ended); err != nil {
+			return nil, err
+		}
+	}
+	lines := make([]statusLine, 0, len(open)+len(past))
+	for _, r := range append(open, past...) {
+		d, err := kernel.Read(r)
+		if err != nil {
+			return nil, err
+		}
+		lines = append(lines, lineOf(d, kernel.Waiting(r), cfg))
+	}
+	return lines, nil
+}
+
+func lineOf(d drain.Drain, waiting string, cfg config.Config) statusLine {
+	l := statusLine{
+		Key: d.Key, Group: d.Group, Instance: string(d.Instance), Cluster: d.Cluster,
+		State: "open", Since: d.Heard, Text: "waits " + waiting, Left: d.Left,
+	}
+	if g, ok := cfg.Group(d.Group); ok && d.Open() {
+		l.Deadline = d.Zero.Add(g.Deadline)
+	}
+	if !d.Open() {
+		l.State, l.Ended, l.Text, l.CutOff, l.Left = string(d.Final.Outcome), d.Ended, d.Final.Reason, d.Final.CutOff, nil
+	}
+	return l
+}
+
+var statusForms = map[string]func(io.Writer, []statusLine) error{
+	"table": func(w io.Writer, ls []statusLine) error {
+		tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+		writeStatus(tw, ls, func(t time.Time) string { return t.Local().Format("15:04:05") })
+		return tw.Flush()
+	},
+	"tsv": func(w io.Writer, ls []statusLine) error {
+		writeStatus(w, ls, func(t time.Time) string { return t.Format(time.RFC3339) })
+		return nil
+	},
+	"json": func(w io.Writer, ls []statusLine) error {
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		return e.Encode(map[string]any{"schema_version": 1, "drains": ls})
+	},
+	"jsonl": func(w io.Writer, ls []statusLine) error {
+		e := json.NewEncoder(w)
+		for _, l := range ls {
+			if err := e.Encode(l); err != nil {
+				return err
+			}
+		}
+		return nil
+	},
+}
+
+func writeStatus(w io.Writer, ls []statusLine, at func(time.Time) string) {
+	fmt.Fprintln(w, "INSTANCE\tGROUP\tSTATE\tSINCE\tDEADLINE\tWHAT")
+	for _, l := range ls {
+		deadline := "-"
+		if !l.Deadline.IsZero() {
+			deadline = at(l.Deadline)
+		}
+		text := l.Text
+		if len(l.CutOff) > 0 {
+			text += "; cut off: " + strings.Join(l.CutOff, ", ")
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", l.Instance, l.Group, l.State, at(l.Since), deadline, text)
+	}
+}

@@ -1,0 +1,98 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"sort"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ebbhq/ebb/internal/story"
+)
+
+func newStory(p Process) *cobra.Command {
+	var seed uint64
+	var show, small bool
+	c := &cobra.Command{
+		Use: "story [FILE]", Short: "Run a scenario in virtual time and tell it",
+		Long: `Story runs a world and a story - a YAML file - in virtual time against the simulated cloud, with the real kernel, and prints it as
+an operator would tell it. It exits with 1 when an expectation is not met or something that must always hold did not.
+
+With --seed it runs the random scenario of that seed; --show prints its YAML instead, --small the smallest part of it that still fails.`,
+		Example: `  ebb story internal/story/testdata/stories/a-drain-ends-when-every-task-has-stopped.yaml
+  ebb story --seed 8121`,
+		Args: cobra.MaximumNArgs(1),
+	}
+	c.Flags().Uint64Var(&seed, "seed", 0, "run the random scenario of this seed")
+	c.Flags().BoolVar(&show, "show", false, "print the scenario of the seed instead of running it")
+	c.Flags().BoolVar(&small, "small", false, "print the smallest part of the scenario that still fails")
+	c.RunE = func(cmd *cobra.Command, args []string) error {
+		s, err := scenario(args, seed, cmd.Flags().Changed("seed"))
+		if err != nil {
+			return err
+		}
+		if small {
+			s = story.Shrink(s)
+		}
+		if show || small {
+			_, err := p.Stdout.Write(story.Format(s))
+			return err
+		}
+		return runStory(p, s)
+	}
+	return c
+}
+
+func scenario(args []string, seed uint64, seeded bool) (story.Scenario, error) {
+	switch {
+	case seeded && len(args) == 0:
+		return story.Random(seed), nil
+	case len(args) == 1 && !seeded:
+		b, err := os.ReadFile(args[0])
+		if err != nil {
+			return story.Scenario{}, fmt.Errorf("read the story: %w", err)
+		}
+		s, err := story.Parse(b)
+		if err != nil {
+			return story.Scenario{}, misconfigured(fmt.Errorf("%s: %w", args[0], err))
+		}
+		return s, nil
+	}
+	return story.Scenario{}, fmt.Errorf("%w: name one story file, or give --seed; see ebb story --help", errUsage)
+}
+
+func runStory(p Process, s story.Scenario) error {
+	res, err := story.Run(s)
+	if err != nil {
+		return misconfigured(fmt.Errorf("build the world of the story: %w", err))
+	}
+	if s.Name != "" {
+		fmt.Fprintf(p.Stdout, "%s\n\n", s.Name)
+	}
+	res.Print(p.Stdout)
+	fmt.Fprintf(p.Stdout, "\n%s\n", outcome(res))
+	if len(res.Violations) > 0 {
+		return fmt.Errorf("%d things did not hold", len(res.Violations))
+	}
+	return nil
+}
+
+// outcome sums a story up: what did not hold, or what was done with how many calls.
+func outcome(res story.Result) string {
+	text := ""
+	for _, v := range res.Violations {
+		text += "BROKEN  " + v.String() + "\n"
+	}
+	total := 0
+	for _, n := range res.Calls {
+		total += n
+	}
+	ops := make([]string, 0, len(res.Calls))
+	for op := range res.Calls {
+		ops = append(ops, op)
+	}
+	sort.Strings(ops)
+	calls, _ := json.Marshal(res.Calls)
+	return text + fmt.Sprintf("%d drains ended, %d AWS calls %s", res.Drains, total, calls)
+}

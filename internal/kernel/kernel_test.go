@@ -1,0 +1,242 @@
+package kernel
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/drain"
+	"github.com/ebbhq/ebb/internal/event"
+	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/journal"
+	"github.com/ebbhq/ebb/internal/plan"
+)
+
+var t0 = time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
+
+func newKernel(t testing.TB, cfg Config) *Kernel {
+	t.Helper()
+	if cfg.Groups == nil {
+		cfg.Groups = []Managed{{Match: "web", Cluster: "prod", Policy: drain.Defaults()}}
+	}
+	cfg.Hook = "ebb-drain"
+	k, err := New(cfg, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+func termination(i int) Heard {
+	id := fleet.InstanceID(fmt.Sprintf("i-%04d", i))
+	return Heard{Message: "m-" + string(id), Sent: t0, Receives: 1, Event: event.Event{
+		Kind: event.TerminateAction, Group: "web", Hook: "ebb-drain", Instance: id, Token: fmt.Sprintf("token-%08d", i), Time: t0,
+	}}
+}
+
+// cloud is just enough of a cloud to answer looks: every instance waits, each is a container instance, and its tasks cannot
+// be listed.
+type cloud struct{ status string }
+
+func (c cloud) answer(o plan.Order) plan.Done {
+	d := plan.Done{Order: o, Started: t0}
+	d.Sight.Calls, d.Outcome.Calls = 1, 1
+	if o.Action != nil {
+		return d
+	}
+	arn := func(id fleet.InstanceID) fleet.ARN { return fleet.ARN("arn/prod/" + string(id)) }
+	if o.Look.Kind == plan.ListTasks { // so that no drain ends
+		d.Sight.Err = &plan.Failure{Class: plan.Unclear, Message: "no answer"}
+	}
+	v := &d.Sight.View
+	for _, id := range o.Look.Instances {
+		switch o.Look.Kind {
+		case plan.GroupInstances:
+			v.GroupInstances = append(v.GroupInstances, fleet.GroupInstance{ID: id, Group: "web", State: fleet.TerminatingWait, Healthy: true})
+		case plan.FindContainerInstances:
+			v.ContainerInstances = append(v.ContainerInstances, fleet.ContainerInstance{ARN: arn(id), Cluster: "prod", Instance: id, Status: c.status, Connected: true})
+		case plan.Instances:
+			v.Instances = append(v.Instances, plan.InstanceStatus{ID: id, State: fleet.StateRunning})
+		}
+	}
+	if o.Look.Kind == plan.Hooks {
+		v.Hooks = []fleet.Hook{{Name: "ebb-drain", Group: "web", Transition: fleet.TerminatingTransit, Heartbeat: 15 * time.Minute, Global: 25 * time.Hour}}
+	}
+	return d
+}
+
+// settle answers all orders until the kernel wants nothing at this moment, and returns what was ordered.
+func settle(k *Kernel, c cloud, now time.Time) []plan.Order {
+	var all []plan.Order
+	for range 200 {
+		o := k.Next(now)
+		if len(o.Do) == 0 {
+			return all
+		}
+		for _, order := range o.Do {
+			all = append(all, order)
+			d := c.answer(order)
+			d.Started = now
+			k.Did(d, now)
+		}
+	}
+	return all
+}
+
+func kinds(orders []plan.Order) map[string]int {
+	n := map[string]int{}
+	for _, o := range orders {
+		if o.Action != nil {
+			n[string(o.Action.Kind)]++
+		} else {
+			n[string(o.Look.Kind)]++
+		}
+	}
+	return n
+}
+
+func TestLooksAndDrainsAreMergedUpToAWSLimits(t *testing.T) {
+	k := newKernel(t, Config{InFlight: 1000})
+	for i := range 120 {
+		k.Hear(termination(i), t0)
+	}
+	got := kinds(settle(k, cloud{fleet.Active}, t0))
+	for kind, want := range map[string]int{
+		string(plan.GroupInstances): 3, string(plan.FindContainerInstances): 3, string(plan.SetDraining): 12, string(plan.Hooks): 1, string(plan.Groups): 1,
+	} {
+		if got[kind] != want {
+			t.Errorf("%s: %d orders for 120 drains, want %d (all: %v)", kind, got[kind], want, got)
+		}
+	}
+}
+
+func TestAMessageIsSettledOnlyWithTheBatchThatHoldsItsDrain(t *testing.T) {
+	k := newKernel(t, Config{})
+	k.Hear(termination(1), t0)
+	o := k.Next(t0)
+	if len(o.Settle) != 1 || !o.Settle[0].Delete {
+		t.Fatalf("verdicts %+v, want one that deletes", o.Settle)
+	}
+	if len(o.Batch.Records) != 1 || !strings.HasPrefix(o.Batch.Records[0].Key, "web/i-0001/") {
+		t.Fatalf("records %+v, want the drain of i-0001", o.Batch.Records)
+	}
+}
+
+func TestARestartOrdersNothingButLooks(t *testing.T) {
+	k := newKernel(t, Config{})
+	k.Hear(termination(1), t0)
+	rec := k.Next(t0).Batch.Records
+	again, err := New(Config{Hook: "ebb-drain", Groups: []Managed{{Match: "web", Policy: drain.Defaults()}}}, rec, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range again.Next(t0.Add(time.Minute)).Do {
+		if o.Action != nil && o.Action.Kind != plan.Beat {
+			t.Errorf("ordered %s before anything was looked at", o.Action.Kind)
+		}
+	}
+}
+
+func TestHeartbeatsAndAnswersComeBeforeLooksWhenCallsAreScarce(t *testing.T) {
+	k := newKernel(t, Config{InFlight: 1000, Budget: Budget{AutoScaling: {Burst: 4, PerSecond: 1}}})
+	for i := range 50 {
+		k.Hear(termination(i), t0)
+	}
+	settle(k, cloud{fleet.Active}, t0)
+	late := t0.Add(6 * time.Minute) // every heartbeat is due
+	first := k.Next(late).Do
+	if n := kinds(first); n[string(plan.Beat)] == 0 || first[0].Action == nil || first[0].Action.Kind != plan.Beat {
+		t.Fatalf("first orders %v, want heartbeats in front", n)
+	}
+	for _, o := range first {
+		if o.Look != nil && lookBucket(o.Look.Kind) == AutoScaling {
+			t.Errorf("a %s look took calls that heartbeats need", o.Look.Kind)
+		}
+	}
+}
+
+func TestAFailedHeartbeatIsDueAgainAndAThrottledOneToo(t *testing.T) {
+	k := newKernel(t, Config{})
+	k.Hear(termination(1), t0)
+	settle(k, cloud{fleet.Active}, t0)
+	at := t0.Add(6 * time.Minute)
+	beats := 0
+	for range 12 {
+		o := k.Next(at)
+		for _, order := range o.Do {
+			d := cloud{fleet.Active}.answer(order)
+			d.Started = at
+			if order.Action != nil && order.Action.Kind == plan.Beat {
+				beats++
+				d.Outcome.Err = &plan.Failure{Class: plan.Throttled, Message: "Rate exceeded"}
+			}
+			k.Did(d, at)
+		}
+		at = at.Add(5 * time.Second)
+	}
+	if beats < 5 {
+		t.Errorf("%d heartbeats in a minute of throttling, want one every 5 to 8 s", beats)
+	}
+}
+
+func TestForeignMessagesAreAcknowledgedOrLeftByRule(t *testing.T) {
+	for _, leave := range []bool{false, true} {
+		k := newKernel(t, Config{LeaveForeign: leave})
+		h := termination(1)
+		h.Event.Group = "theirs"
+		k.Hear(h, t0)
+		o := k.Next(t0)
+		if len(o.Settle) != 1 || o.Settle[0].Delete == leave || k.Open() != 0 {
+			t.Errorf("leave=%v: verdicts %+v, %d drains", leave, o.Settle, k.Open())
+		}
+	}
+}
+
+func TestWhatIsNotUnderstoodGoesIntoTheJournalBeforeItIsDeleted(t *testing.T) {
+	k := newKernel(t, Config{})
+	for receives := 1; receives <= 5; receives++ {
+		k.Hear(Heard{Event: event.Event{Kind: event.Unknown, Why: "it is not JSON"}, Message: "m", Body: "{", Receives: receives}, t0)
+		o := k.Next(t0)
+		if del := o.Settle[0].Delete; del != (receives == 5) {
+			t.Errorf("receive %d: delete %v", receives, del)
+		}
+		if n := countLines(o.Batch.Lines, "unreadable"); n == 1 != (receives == 5) {
+			t.Errorf("receive %d: %d lines", receives, n)
+		}
+	}
+}
+
+func countLines(ls []journal.Line, kind string) int {
+	n := 0
+	for _, l := range ls {
+		if l.Kind == kind {
+			n++
+		}
+	}
+	return n
+}
+
+func TestADrainOfAGroupThatIsNoLongerManagedIsAnErrorThatSaysWhatToDo(t *testing.T) {
+	k := newKernel(t, Config{})
+	k.Hear(termination(1), t0)
+	rec := k.Next(t0).Batch.Records
+	_, err := New(Config{Hook: "ebb-drain", Groups: []Managed{{Match: "other", Policy: drain.Defaults()}}}, rec, nil)
+	if err == nil || !strings.Contains(err.Error(), "add it to groups") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// BenchmarkPass is one pass over 10,000 open drains of which one has news.
+func BenchmarkPass(b *testing.B) {
+	k := newKernel(b, Config{InFlight: 100_000, Budget: Budget{AutoScaling: {1e6, 1e6}, ECSRead: {1e6, 1e6}, ECSModify: {1e6, 1e6}, EC2: {1e6, 1e6}}})
+	for i := range 10_000 {
+		k.Hear(termination(i), t0)
+	}
+	settle(k, cloud{fleet.Active}, t0)
+	b.ReportAllocs()
+	for b.Loop() {
+		k.Hear(termination(5), t0)
+		k.Next(t0.Add(time.Second))
+	}
+}

@@ -1,0 +1,211 @@
+package sim
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// host is an EC2 instance and what lives on it.
+type host struct {
+	Instance
+	member    *groupInstance
+	ci        *containerInstance
+	connected bool // whether the agent was connected when the host went down
+}
+
+// alive reports whether processes on the host run.
+func (h *host) alive() bool { return h.State == "pending" || h.State == "running" }
+
+// newHost makes an instance in state pending.
+func (w *World) newHost(spec HostSpec, group, zone string) *host {
+	n := len(w.hosts) + 1
+	h := &host{Instance: Instance{
+		ID: "i-0" + w.hex(16), Zone: zone, State: "pending", Group: group, Host: spec,
+		PrivateIP: "10.0." + itoa(n/250) + "." + itoa(n%250+1), LaunchedAt: w.now, Since: w.now,
+	}}
+	w.hosts = append(w.hosts, h)
+	w.host[h.ID] = h
+	w.Log(Entry{Kind: EntryInstance, Instance: h.ID, Group: group, To: "pending"})
+	return h
+}
+
+// setHost moves an instance to another EC2 state.
+func (w *World) setHost(h *host, state string) {
+	w.Log(Entry{Kind: EntryInstance, Instance: h.ID, Group: h.Group, ContainerInstance: h.ContainerInstance, From: h.State, To: state})
+	h.State, h.Since = state, w.now
+	w.emitInstance(h)
+}
+
+// gone reports whether EC2 no longer describes the instance.
+func (w *World) gone(h *host) bool {
+	return h.State == "terminated" && w.now.Sub(h.Since) > w.inactiveFor()
+}
+
+func (w *World) inactiveFor() time.Duration {
+	if w.sw.InactiveFor > 0 {
+		return w.sw.InactiveFor
+	}
+	return time.Hour
+}
+
+// DescribeInstances answers for the ids, or for all instances if there are none. One unknown id fails the whole call; a
+// terminated instance stays for about an hour.
+// https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstances.html
+func (w *World) DescribeInstances(ids []string) ([]Instance, error) {
+	if len(ids) == 0 {
+		var all []Instance
+		for _, h := range w.hosts {
+			if !w.gone(h) {
+				all = append(all, h.Instance)
+			}
+		}
+		return all, nil
+	}
+	hosts, err := w.findHosts(ids)
+	if err != nil {
+		return nil, err
+	}
+	found := make([]Instance, len(hosts))
+	for i, h := range hosts {
+		found[i] = h.Instance
+	}
+	return found, nil
+}
+
+func (w *World) findHosts(ids []string) ([]*host, error) {
+	var hosts []*host
+	var unknown []string
+	for _, id := range ids {
+		if !strings.HasPrefix(id, "i-") {
+			return nil, refuse("InvalidInstanceID.Malformed", "Invalid id: %q", id)
+		}
+		h := w.host[id]
+		if h == nil || w.gone(h) {
+			unknown = append(unknown, id)
+			continue
+		}
+		if !slices.Contains(hosts, h) {
+			hosts = append(hosts, h)
+		}
+	}
+	switch len(unknown) {
+	case 0:
+		return hosts, nil
+	case 1:
+		return nil, refuse("InvalidInstanceID.NotFound", "The instance ID '%s' does not exist", unknown[0])
+	}
+	return nil, refuse("InvalidInstanceID.NotFound", "The instance IDs '%s' do not exist", strings.Join(unknown, ", "))
+}
+
+// TerminateInstances ends instances directly. No lifecycle hook and no scale-in protection holds it: the processes die now and
+// the group notices later.
+// https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_TerminateInstances.html
+func (w *World) TerminateInstances(ids []string) error {
+	hosts, err := w.findHosts(ids)
+	if err != nil {
+		return err
+	}
+	for _, h := range hosts {
+		if h.State == "shutting-down" || h.State == "terminated" {
+			continue
+		}
+		w.shutDown(h)
+		w.noticeLater(h)
+	}
+	return nil
+}
+
+// StopInstances stops instances directly; hooks do not hold it. The container instance of a stopped instance stays ACTIVE.
+// https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_StopInstances.html
+func (w *World) StopInstances(ids []string) error {
+	hosts, err := w.findHosts(ids)
+	if err != nil {
+		return err
+	}
+	for _, h := range hosts {
+		if h.State == "shutting-down" || h.State == "terminated" {
+			return refuse("IncorrectInstanceState", "This instance '%s' is not in a state from which it can be stopped.", h.ID)
+		}
+	}
+	for _, h := range hosts {
+		if !h.alive() {
+			continue
+		}
+		w.setHost(h, "stopping")
+		w.hostDown(h)
+		h.connected = false // so that a later termination leaves a ghost
+		w.after(w.between(5*time.Second, 15*time.Second), func() {
+			if h.State == "stopping" {
+				w.setHost(h, "stopped")
+			}
+		})
+		w.after(30*time.Second, func() { w.hostTasksStopped(h) })
+		w.noticeLater(h)
+	}
+	return nil
+}
+
+// shutDown starts the termination of an instance in EC2, however it came about.
+func (w *World) shutDown(h *host) {
+	wasAlive := h.alive()
+	w.setHost(h, "shutting-down")
+	if wasAlive {
+		w.hostDown(h)
+	}
+	w.after(w.between(5*time.Second, 15*time.Second), func() {
+		w.setHost(h, "terminated")
+		w.hostTerminated(h)
+	})
+}
+
+// hostDown is the moment at which everything on a host is dead.
+func (w *World) hostDown(h *host) {
+	w.targetsOfHostDie(h)
+	ci := h.ci
+	if ci == nil {
+		return
+	}
+	h.connected = ci.Connected
+	for _, t := range ci.tasks {
+		w.taskDies(t)
+	}
+	w.after(w.between(2*time.Second, 5*time.Second), func() {
+		if !h.alive() {
+			w.setConnected(ci, false)
+		}
+	})
+}
+
+// hostTerminated is what others make of an instance that EC2 has terminated: its group lets it go, and ECS deregisters its
+// container instance, but only if the agent was connected when it went down; otherwise a ghost stays.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeregisterContainerInstance.html
+func (w *World) hostTerminated(h *host) {
+	if h.member != nil && h.member.State == "Terminating:Proceed" {
+		w.leave(h.member, "Successful")
+	}
+	if h.ci == nil {
+		return
+	}
+	if h.connected {
+		w.after(w.between(2*time.Second, 20*time.Second), func() {
+			w.hostTasksStopped(h)
+			w.setInactive(h.ci)
+		})
+		return
+	}
+	w.after(ghostFor, func() { w.hostTasksStopped(h) })
+}
+
+// ghostFor is how long ECS takes the tasks of a dead host for running when it had lost the agent before.
+const ghostFor = 15 * time.Minute
+
+// hostTasksStopped is when ECS notices that the tasks of a dead host are dead.
+func (w *World) hostTasksStopped(h *host) {
+	if h.ci == nil || h.alive() {
+		return
+	}
+	for _, t := range slices.Clone(h.ci.tasks) {
+		w.taskLost(t, "Host EC2 (instance "+h.ID+") stopped/terminated.")
+	}
+}

@@ -1,0 +1,310 @@
+package sim
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// targetGroup is a target group at work.
+type targetGroup struct {
+	TargetGroup
+	targets []*target
+	left    []*target // for lagging reads
+}
+
+// target is one registration at work.
+type target struct {
+	Target
+	tg    *targetGroup
+	owner *task // nil: not registered by ECS
+	trail trail
+	turn  int // rises with every change, so that what was scheduled before does not apply
+}
+
+// AddTargetGroup makes a target group and returns a copy with its ARN.
+func (w *World) AddTargetGroup(spec TargetGroup) *TargetGroup {
+	tg := &targetGroup{TargetGroup: spec}
+	tg.Targets = nil
+	tg.ARN = w.arn("elasticloadbalancing", "targetgroup/"+tg.Name+"/"+w.hex(16))
+	if tg.Type == "" {
+		tg.Type = "instance"
+	}
+	if tg.Protocol == "" {
+		tg.Protocol = "HTTP"
+	}
+	if tg.Port == 0 {
+		tg.Port = 80
+	}
+	if tg.Check == 0 {
+		tg.Check = 10 * time.Second
+	}
+	if tg.Delay == 0 {
+		tg.Delay = 300 * time.Second
+	}
+	tg.Delay = max(tg.Delay, 0)
+	w.balanced = append(w.balanced, tg)
+	w.balancer[tg.ARN] = tg
+	c := tg.TargetGroup
+	return &c
+}
+
+func (tg *targetGroup) find(id string, port int) *target {
+	for _, t := range tg.targets {
+		if t.ID == id && t.Port == port {
+			return t
+		}
+	}
+	return nil
+}
+
+// setTarget moves a target to another state. Load balancers obey a change some seconds later.
+func (w *World) setTarget(t *target, state, reason string) {
+	e := Entry{Kind: EntryTarget, TargetGroup: t.tg.Name, Target: t.ID + ":" + itoa(t.Port), From: t.State, To: state, Task: t.Task}
+	if t.owner != nil {
+		e.Service, e.Cluster, e.ContainerInstance, e.Instance = t.owner.Service, t.owner.Cluster, t.owner.ContainerInstance, t.owner.Instance
+	} else if h := w.host[t.ID]; h != nil {
+		e.Instance, e.ContainerInstance, e.Group = h.ID, h.ContainerInstance, h.Group
+	}
+	w.Log(e)
+	t.turn++
+	t.RoutedUntil = time.Time{}
+	if t.State == "healthy" {
+		t.RoutedUntil = w.now.Add(w.propagation())
+	}
+	t.State, t.Reason, t.Since = state, reason, w.now
+	if state == "unused" {
+		state = ""
+	}
+	t.trail.mark(w.now, state, reason)
+	if t.owner != nil {
+		w.targetChanged(t.owner)
+	}
+}
+
+func (w *World) propagation() time.Duration {
+	if w.sw.Propagation > 0 {
+		return w.sw.Propagation
+	}
+	return 4 * time.Second
+}
+
+// registerTarget registers a target, or takes one back that is draining. It is healthy after the check time if it answers then.
+func (w *World) registerTarget(tg *targetGroup, id string, port int, owner *task) *target {
+	t := tg.find(id, port)
+	switch {
+	case t == nil:
+		t = &target{Target: Target{ID: id, Port: port}, tg: tg}
+		tg.targets = append(tg.targets, t)
+	case t.State != "draining":
+		if owner != nil {
+			w.own(t, owner)
+		}
+		return t
+	}
+	w.own(t, owner)
+	w.setTarget(t, "initial", "Elb.InitialHealthChecking")
+	turn := t.turn
+	w.after(tg.Check, func() {
+		switch {
+		case t.turn != turn:
+		case w.answers(t):
+			w.setTarget(t, "healthy", "")
+		default:
+			w.setTarget(t, "unhealthy", "Target.FailedHealthChecks")
+		}
+	})
+	return t
+}
+
+// own makes a target that of a task, or of nobody; the task that had it before waits for it no longer.
+func (w *World) own(t *target, owner *task) {
+	before := t.owner
+	t.owner, t.Task = owner, ""
+	if owner != nil {
+		t.Task = owner.ARN
+	}
+	if before != nil && before != owner {
+		before.targets = slices.DeleteFunc(before.targets, func(x *target) bool { return x == t })
+		w.targetChanged(before)
+	}
+}
+
+// answers reports whether something behind the target answers health checks.
+func (w *World) answers(t *target) bool {
+	if t.owner != nil {
+		return t.owner.process
+	}
+	h := w.host[t.ID]
+	return h == nil || h.alive()
+}
+
+// targetDies lets the health checks of a target fail from now on.
+func (w *World) targetDies(t *target) {
+	turn := t.turn
+	w.after(t.tg.Check, func() {
+		if t.turn == turn && t.State == "healthy" {
+			w.setTarget(t, "unhealthy", "Target.FailedHealthChecks")
+		}
+	})
+}
+
+// targetsOfHostDie does that for what was registered by instance id without ECS.
+func (w *World) targetsOfHostDie(h *host) {
+	for _, tg := range w.balanced {
+		if tg.Type != "instance" {
+			continue
+		}
+		for _, t := range tg.targets {
+			if t.ID == h.ID && t.owner == nil {
+				w.targetDies(t)
+			}
+		}
+	}
+}
+
+// deregisterTarget starts the deregistration of a target, which reads draining for the whole delay, whether or not there are
+// connections.
+// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-target-group-attributes.html
+func (w *World) deregisterTarget(tg *targetGroup, t *target) {
+	if t.State == "draining" {
+		return
+	}
+	w.setTarget(t, "draining", "Target.DeregistrationInProgress")
+	turn := t.turn
+	w.after(tg.Delay, func() {
+		if t.turn != turn {
+			return
+		}
+		tg.targets = slices.DeleteFunc(tg.targets, func(x *target) bool { return x == t })
+		tg.left = slices.DeleteFunc(tg.left, func(x *target) bool { return w.now.Sub(x.Since) > keepTrail })
+		tg.left = append(tg.left, t)
+		if t.owner != nil {
+			t.owner.targets = slices.DeleteFunc(t.owner.targets, func(x *target) bool { return x == t })
+		}
+		w.setTarget(t, "unused", "Target.NotRegistered")
+	})
+}
+
+func (w *World) findTargetGroup(arn string) (*targetGroup, error) {
+	if tg := w.balancer[arn]; tg != nil {
+		return tg, nil
+	}
+	return nil, refuse("TargetGroupNotFound", "Target groups '%s' not found", arn)
+}
+
+// DescribeTargetGroups answers for ARNs or names, or for all if there are neither; an unknown one fails the call. Their targets
+// are not included.
+// https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_DescribeTargetGroups.html
+func (w *World) DescribeTargetGroups(arns, names []string) ([]TargetGroup, error) {
+	var found []TargetGroup
+	for _, arn := range arns {
+		tg, err := w.findTargetGroup(arn)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, tg.TargetGroup)
+	}
+	known := 0
+	for _, tg := range w.balanced {
+		if named := slices.Contains(names, tg.Name); named || len(arns)+len(names) == 0 {
+			found = append(found, tg.TargetGroup)
+			known++
+		}
+	}
+	if len(names) > known {
+		return nil, refuse("TargetGroupNotFound", "One or more target groups not found: %s", strings.Join(names, ", "))
+	}
+	return found, nil
+}
+
+// SetDeregistrationDelay sets the attribute deregistration_delay.timeout_seconds, 0 to 3600 s, for deregistrations from now on.
+// https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_TargetGroupAttribute.html
+func (w *World) SetDeregistrationDelay(arn string, d time.Duration) error {
+	tg, err := w.findTargetGroup(arn)
+	if err != nil {
+		return err
+	}
+	if d < 0 || d > time.Hour {
+		return refuse("ValidationError", "'deregistration_delay.timeout_seconds' must be between '0' and '3600'")
+	}
+	tg.Delay = d
+	return nil
+}
+
+// DescribeTargetHealth answers for the named targets, or for all that are registered or draining. A target that is named and
+// not registered reads unused. Port zero is the target group's own.
+// https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_DescribeTargetHealth.html
+func (w *World) DescribeTargetHealth(arn string, targets []Target) ([]Target, error) {
+	tg, err := w.findTargetGroup(arn)
+	if err != nil {
+		return nil, err
+	}
+	there := tg.targets
+	if w.lag > 0 {
+		there = slices.Concat(tg.left, tg.targets)
+	}
+	var found []Target
+	for _, t := range there {
+		if then := t.trail.at(w.then()); then.state != "" {
+			c := t.Target
+			c.State, c.Reason = then.state, then.second
+			found = append(found, c)
+		}
+	}
+	if len(targets) == 0 {
+		return found, nil
+	}
+	answer := make([]Target, len(targets))
+	for i, asked := range targets {
+		if asked.Port == 0 {
+			asked.Port = tg.Port
+		}
+		answer[i] = Target{ID: asked.ID, Port: asked.Port, State: "unused", Reason: "Target.NotRegistered"}
+		for _, t := range found {
+			if t.ID == asked.ID && t.Port == asked.Port {
+				answer[i] = t
+			}
+		}
+	}
+	return answer, nil
+}
+
+// RegisterTargets registers targets; an instance must be running.
+// https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_RegisterTargets.html
+func (w *World) RegisterTargets(arn string, targets []Target) error {
+	tg, err := w.findTargetGroup(arn)
+	if err != nil {
+		return err
+	}
+	for _, t := range targets {
+		if h := w.host[t.ID]; tg.Type == "instance" && (h == nil || h.State != "running") {
+			return refuse("InvalidTarget", "The following targets are not in a running state and cannot be registered: '%s'", t.ID)
+		}
+	}
+	for _, t := range targets {
+		if t.Port == 0 {
+			t.Port = tg.Port
+		}
+		w.registerTarget(tg, t.ID, t.Port, nil)
+	}
+	return nil
+}
+
+// DeregisterTargets starts the deregistration of targets; those that are not registered are passed over.
+// https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_DeregisterTargets.html
+func (w *World) DeregisterTargets(arn string, targets []Target) error {
+	tg, err := w.findTargetGroup(arn)
+	if err != nil {
+		return err
+	}
+	for _, asked := range targets {
+		if asked.Port == 0 {
+			asked.Port = tg.Port
+		}
+		if t := tg.find(asked.ID, asked.Port); t != nil {
+			w.deregisterTarget(tg, t)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,187 @@
+package sim
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+)
+
+// rule is a rule with its pattern parsed.
+type rule struct {
+	Rule
+	pattern pattern
+}
+
+// busEvent is an event as EventBridge sends it.
+// https://docs.aws.amazon.com/eventbridge/latest/ref/overiew-event-structure.html
+type busEvent struct {
+	Version    string          `json:"version"`
+	ID         string          `json:"id"`
+	DetailType string          `json:"detail-type"`
+	Source     string          `json:"source"`
+	Account    string          `json:"account"`
+	Time       string          `json:"time"`
+	Region     string          `json:"region"`
+	Resources  []string        `json:"resources"`
+	Detail     json.RawMessage `json:"detail"`
+}
+
+// PutRule makes or changes a rule on the default bus and returns a copy. An empty state is ENABLED.
+// https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutRule.html
+func (w *World) PutRule(spec Rule) (*Rule, error) {
+	if spec.Name == "" {
+		return nil, refuse("ValidationException", "1 validation error detected: Value at 'name' failed to satisfy constraint: Member must not be null")
+	}
+	p, err := parsePattern(spec.Pattern)
+	if err != nil {
+		return nil, err
+	}
+	if spec.State == "" {
+		spec.State = "ENABLED"
+	}
+	r := w.findRule(spec.Name)
+	if r == nil {
+		r = &rule{}
+		w.rules = append(w.rules, r)
+	} else {
+		spec.Targets = r.Targets
+	}
+	r.Rule, r.pattern = spec, p
+	r.ARN = w.arn("events", "rule/"+r.Name)
+	c := r.Rule
+	return &c, nil
+}
+
+// Rules returns copies of the rules, in the order in which they were made.
+func (w *World) Rules() []*Rule {
+	all := make([]*Rule, len(w.rules))
+	for i, r := range w.rules {
+		c := r.Rule
+		c.Targets = slices.Clone(c.Targets)
+		all[i] = &c
+	}
+	return all
+}
+
+func (w *World) findRule(name string) *rule {
+	for _, r := range w.rules {
+		if r.Name == name {
+			return r
+		}
+	}
+	return nil
+}
+
+func (w *World) mustFindRule(name string) (*rule, error) {
+	if r := w.findRule(name); r != nil {
+		return r, nil
+	}
+	return nil, refuse("ResourceNotFoundException", "Rule %s does not exist on EventBus default.", name)
+}
+
+// PutTargets adds targets to a rule, or changes those with the same id.
+// https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutTargets.html
+func (w *World) PutTargets(ruleName string, targets []RuleTarget) error {
+	r, err := w.mustFindRule(ruleName)
+	if err != nil {
+		return err
+	}
+	for _, t := range targets {
+		if i := slices.IndexFunc(r.Targets, func(x RuleTarget) bool { return x.ID == t.ID }); i >= 0 {
+			r.Targets[i] = t
+			continue
+		}
+		if len(r.Targets) == 5 {
+			return refuse("LimitExceededException", "The requested resource exceeds the maximum number allowed.")
+		}
+		r.Targets = append(r.Targets, t)
+	}
+	return nil
+}
+
+// RemoveTargets removes targets from a rule by their ids.
+// https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_RemoveTargets.html
+func (w *World) RemoveTargets(ruleName string, ids []string) error {
+	r, err := w.mustFindRule(ruleName)
+	if err != nil {
+		return err
+	}
+	r.Targets = slices.DeleteFunc(r.Targets, func(t RuleTarget) bool { return slices.Contains(ids, t.ID) })
+	return nil
+}
+
+// DeleteRule removes a rule that has no targets; an unknown one is no error.
+// https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_DeleteRule.html
+func (w *World) DeleteRule(name string) error {
+	r := w.findRule(name)
+	if r == nil {
+		return nil
+	}
+	if len(r.Targets) > 0 {
+		return refuse("ValidationException", "Rule can't be deleted since it has targets.")
+	}
+	w.rules = slices.DeleteFunc(w.rules, func(x *rule) bool { return x == r })
+	return nil
+}
+
+// PutEvent puts an event on the default bus, where rules pick it up at once, and returns its id. The detail is a JSON object.
+// https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html
+func (w *World) PutEvent(source, detailType string, resources []string, detail string) (string, error) {
+	var object map[string]any
+	if err := json.Unmarshal([]byte(detail), &object); err != nil || object == nil {
+		return "", refuse("MalformedDetail", "Detail is malformed.")
+	}
+	return w.putEvent(source, detailType, w.now, resources, detail, Entry{}), nil
+}
+
+// wants reports whether a rule could match events of the source and type, so that nobody spells events that nobody reads.
+func (w *World) wants(source, detailType string) bool {
+	for _, r := range w.rules {
+		if r.State == "ENABLED" && len(r.Targets) > 0 && r.pattern.allows("source", source) && r.pattern.allows("detail-type", detailType) {
+			return true
+		}
+	}
+	return false
+}
+
+func (w *World) putEvent(source, detailType string, at time.Time, resources []string, detail string, about Entry) string {
+	e := busEvent{
+		Version: "0", ID: w.uuid(), DetailType: detailType, Source: source, Account: w.cfg.Account, Time: iso(at), Region: w.cfg.Region,
+		Resources: slices.Concat([]string{}, resources), Detail: json.RawMessage(detail),
+	}
+	if !w.wants(source, detailType) {
+		return e.ID
+	}
+	body := toJSON(e)
+	var fields map[string]any
+	if err := json.Unmarshal([]byte(body), &fields); err != nil {
+		return e.ID
+	}
+	for _, r := range w.rules {
+		if r.State != "ENABLED" || !r.pattern.matches(fields) {
+			continue
+		}
+		for _, t := range r.Targets {
+			w.sendTo(t.ARN, "", targetInput(t, body, fields), about)
+		}
+	}
+	return e.ID
+}
+
+// targetInput is what a target of a rule gets: the event, a part of it, or a constant.
+func targetInput(t RuleTarget, body string, fields map[string]any) string {
+	if t.Input != "" {
+		return t.Input
+	}
+	path, ok := strings.CutPrefix(t.InputPath, "$.")
+	if !ok {
+		return body
+	}
+	var value any = fields
+	for part := range strings.SplitSeq(path, ".") {
+		object, _ := value.(map[string]any)
+		value = object[part]
+	}
+	return toJSON(value)
+}

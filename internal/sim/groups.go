@@ -1,0 +1,240 @@
+package sim
+
+import (
+	"slices"
+	"time"
+)
+
+// group is an Auto Scaling group at work.
+type group struct {
+	Group
+	members   []*groupInstance // those that have not left, in order of launch
+	left      []*groupInstance // those that have, for lagging reads
+	reconcile bool             // a reconciliation is scheduled
+}
+
+// groupInstance is an instance in a group.
+type groupInstance struct {
+	GroupInstance
+	g        *group
+	h        *host
+	activity *Activity // the one under way
+	doomed   bool      // to be terminated when its replacement is in service
+	trail    trail
+}
+
+// live reports whether the instance counts toward the desired capacity.
+func (m *groupInstance) live() bool {
+	switch m.State {
+	case "Pending", "Pending:Wait", "Pending:Proceed", "InService":
+		return !m.doomed
+	}
+	return false
+}
+
+// AddGroup makes a group and launches its desired instances, at once in service and registered in the cluster of Launch. Hooks
+// that it brings do not hold these first instances. It returns a copy.
+func (w *World) AddGroup(spec Group) *Group {
+	g := &group{Group: spec}
+	g.Instances, g.Activities = nil, nil
+	g.Hooks = nil
+	g.ARN = w.arn("autoscaling", "autoScalingGroup:"+w.uuid()+":autoScalingGroupName/"+g.Name)
+	g.CreatedAt = w.now
+	g.Launch = g.Launch.withDefaults()
+	g.Max = max(g.Max, g.Desired)
+	w.groups = append(w.groups, g)
+	w.group[g.Name] = g
+	if g.Launch.Cluster != "" {
+		w.AddCluster(g.Launch.Cluster)
+	}
+	for range g.Desired {
+		m := w.launch(g)
+		w.running(m.h)
+		w.inService(m)
+		m.trail.settle()
+	}
+	for _, h := range spec.Hooks {
+		g.Hooks = append(g.Hooks, hookDefaults(*h))
+	}
+	c := w.copyGroup(g)
+	return &c
+}
+
+func (s HostSpec) withDefaults() HostSpec {
+	if s.CPU == 0 {
+		s.CPU = 2048
+	}
+	if s.Memory == 0 {
+		s.Memory = 7680
+	}
+	if s.Boot == 0 {
+		s.Boot = 60 * time.Second
+	}
+	return s
+}
+
+// setLife moves an instance to another lifecycle state of its group.
+func (w *World) setLife(m *groupInstance, state string) {
+	w.Log(Entry{Kind: EntryLifecycle, Group: m.g.Name, Instance: m.ID, Cluster: m.g.Launch.Cluster, ContainerInstance: m.h.ContainerInstance, From: m.State, To: state})
+	m.State, m.Since = state, w.now
+	if state == "Terminated" {
+		state = ""
+	}
+	m.trail.mark(w.now, state, "")
+}
+
+// reconcileSoon lets the group compare its instances with its desired capacity a second from now.
+func (w *World) reconcileSoon(g *group) {
+	if g.reconcile {
+		return
+	}
+	g.reconcile = true
+	w.after(time.Second, func() {
+		g.reconcile = false
+		w.reconcile(g)
+	})
+}
+
+// reconcile launches what is missing and terminates what is too much. Instances in a terminating state count for nothing, so
+// that a replacement starts while the old one waits for its hooks.
+func (w *World) reconcile(g *group) {
+	live, serving := 0, 0
+	for _, m := range g.members {
+		if m.live() {
+			live++
+		}
+		if m.State == "InService" && !m.doomed {
+			serving++
+		}
+	}
+	for ; live < g.Desired && !slices.Contains(g.Suspended, "Launch"); live++ {
+		m := w.launch(g)
+		m.activity.Cause = "At " + iso(w.now) + " an instance was started in response to a difference between desired and actual capacity, increasing the capacity from " +
+			itoa(live) + " to " + itoa(live+1) + "."
+		w.after(g.Launch.Boot, func() { w.booted(m) })
+	}
+	if live > g.Desired && !slices.Contains(g.Suspended, "Terminate") {
+		w.scaleIn(g, live)
+	}
+	if serving < g.Desired {
+		return
+	}
+	for _, m := range slices.Clone(g.members) {
+		if m.doomed && m.State == "InService" {
+			m.doomed = false
+			w.terminateInGroup(m, healthCause(w.now))
+		}
+	}
+}
+
+// scaleIn terminates instances until the capacity is as desired: unhealthy ones first, then from the zone with the most, then
+// the oldest. Protected ones are spared.
+// https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-termination-policies.html
+func (w *World) scaleIn(g *group, live int) {
+	for ; live > g.Desired; live-- {
+		m := victim(g)
+		if m == nil {
+			a := w.activity(g, "", "Could not scale to desired capacity because all remaining instances are protected from scale-in.")
+			a.Status, a.Progress, a.End = "Cancelled", 100, w.now
+			a.Cause = "At " + iso(w.now) + " a user request explicitly set group desired capacity changing the desired capacity from " + itoa(live) + " to " + itoa(g.Desired) + "."
+			return
+		}
+		w.terminateInGroup(m, "At "+iso(w.now)+" an instance was taken out of service in response to a difference between desired and actual capacity, shrinking the capacity from "+
+			itoa(live)+" to "+itoa(live-1)+".  At "+iso(w.now)+" instance "+m.ID+" was selected for termination.")
+	}
+}
+
+// victim chooses the instance that a scale-in takes, or nil.
+func victim(g *group) *groupInstance {
+	inZone := map[string]int{}
+	for _, m := range g.members {
+		if m.live() {
+			inZone[m.Zone]++
+		}
+	}
+	var best *groupInstance
+	for _, m := range g.members {
+		switch {
+		case !m.live() || m.Protected && m.Health == "Healthy":
+		case best == nil,
+			m.Health != best.Health && m.Health == "Unhealthy",
+			m.Health == best.Health && inZone[m.Zone] > inZone[best.Zone]:
+			best = m
+		}
+	}
+	return best
+}
+
+// launch starts an instance in the zone with the fewest.
+func (w *World) launch(g *group) *groupInstance {
+	zones := [...]string{w.cfg.Region + "a", w.cfg.Region + "b", w.cfg.Region + "c"}
+	var count [len(zones)]int
+	for _, m := range g.members {
+		if i := slices.Index(zones[:], m.Zone); i >= 0 && m.live() {
+			count[i]++
+		}
+	}
+	zone := 0
+	for i := range zones {
+		if count[i] < count[zone] {
+			zone = i
+		}
+	}
+	h := w.newHost(g.Launch, g.Name, zones[zone])
+	m := &groupInstance{GroupInstance: GroupInstance{ID: h.ID, Group: g.Name, Zone: h.Zone, Health: "Healthy"}, g: g, h: h}
+	h.member = m
+	g.members = append(g.members, m)
+	w.members[m.ID] = m
+	m.activity = w.activity(g, m.ID, "Launching a new EC2 instance: "+m.ID)
+	w.setLife(m, "Pending")
+	return m
+}
+
+// running is the end of a boot: EC2 says running, and the agent registers with its cluster.
+func (w *World) running(h *host) {
+	w.setHost(h, "running")
+	if h.Host.Cluster != "" && !h.Host.NoAgent {
+		w.register(h)
+	}
+}
+
+// booted continues a launch after the boot: with launch hooks, or straight into service.
+func (w *World) booted(m *groupInstance) {
+	if m.h.State != "pending" {
+		return
+	}
+	w.running(m.h)
+	if m.State != "Pending" {
+		return
+	}
+	if w.openActions(m, launching, "Pending:Wait") {
+		return
+	}
+	w.inService(m)
+}
+
+// inService puts an instance into service: it is registered with the group's own target groups.
+func (w *World) inService(m *groupInstance) {
+	for _, arn := range m.g.TargetGroups {
+		if tg := w.balancer[arn]; tg != nil {
+			w.registerTarget(tg, m.ID, tg.Port, nil)
+		}
+	}
+	w.setLife(m, "InService")
+	w.endActivity(m, "Successful")
+	w.reconcileSoon(m.g)
+}
+
+// activity opens a scaling activity.
+func (w *World) activity(g *group, instance, description string) *Activity {
+	a := &Activity{ID: w.uuid(), Group: g.Name, Instance: instance, Status: "InProgress", Description: description, Start: w.now}
+	g.Activities = append(g.Activities, a)
+	return a
+}
+
+func (w *World) endActivity(m *groupInstance, status string) {
+	if a := m.activity; a != nil {
+		a.Status, a.Progress, a.End = status, 100, w.now
+		m.activity = nil
+	}
+}

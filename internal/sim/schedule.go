@@ -1,0 +1,256 @@
+package sim
+
+import (
+	"slices"
+	"time"
+)
+
+// Back-off of a service that finds no place, or whose tasks do not start.
+const (
+	firstRetry = 10 * time.Second
+	lastRetry  = 5 * time.Minute
+)
+
+// checkSoon lets the scheduler look at a service d from now, or earlier if that is due already.
+func (w *World) checkSoon(s *service, d time.Duration) {
+	at := w.now.Add(d)
+	if s.checking && !at.Before(s.check) {
+		return
+	}
+	s.checking, s.check = true, at
+	w.At(at, func() {
+		if s.checking && s.check.Equal(at) {
+			s.checking = false
+			w.checkService(s)
+		}
+	})
+}
+
+// checkService is one look of the scheduler at a service. It changes nothing if the service is as it should be, or cannot be.
+func (w *World) checkService(s *service) {
+	if s.Daemon {
+		w.checkDaemons(s)
+		return
+	}
+	v := w.survey(s)
+	v.stopPending(w)
+	v.stopSurplus(w)
+	v.start(w)
+	v.stopLeaving(w)
+	if v.live() == s.Desired && len(v.leaving) == 0 && v.healthy == s.Desired {
+		if !s.steady {
+			w.say(s, "has reached a steady state.")
+		}
+		s.steady = true
+		return
+	}
+	s.steady = false
+}
+
+// survey is what the scheduler finds when it looks at a service.
+type survey struct {
+	s       *service
+	staying []*task // meant to run and where they are
+	leaving []*task // to be replaced: on draining instances, of an old revision, or unhealthy
+	healthy int     // of both
+	present int     // every task that has not stopped
+}
+
+func (v *survey) live() int { return len(v.staying) + len(v.leaving) }
+
+func (w *World) survey(s *service) *survey {
+	v := &survey{s: s, present: len(s.tasks)}
+	for _, t := range s.tasks {
+		if !t.live() {
+			continue
+		}
+		if t.Healthy {
+			v.healthy++
+		}
+		if w.mustLeave(t) {
+			v.leaving = append(v.leaving, t)
+		} else {
+			v.staying = append(v.staying, t)
+		}
+	}
+	slices.SortStableFunc(v.leaving, func(a, b *task) int { return healthyOne(a) - healthyOne(b) })
+	return v
+}
+
+// mustLeave reports whether a task is to be replaced. Protection spares a task from deployments; from draining only if the
+// switch says so, for no page of AWS does.
+func (w *World) mustLeave(t *task) bool {
+	if t.ci.Status != "ACTIVE" && !(w.sw.ProtectionHonoured && w.protected(t)) {
+		return true
+	}
+	if t.def != t.s.def && !w.protected(t) {
+		return true
+	}
+	for _, target := range t.targets {
+		if target.State == "unhealthy" {
+			return true
+		}
+	}
+	return false
+}
+
+// stopPending stops pending tasks on draining instances at once.
+func (v *survey) stopPending(w *World) {
+	keep := v.leaving[:0]
+	for _, t := range v.leaving {
+		if t.LastStatus != "RUNNING" && t.ci.Status == "DRAINING" {
+			w.stopTask(t, "ServiceSchedulerInitiated", "Task stopped during instance draining")
+			continue
+		}
+		keep = append(keep, t)
+	}
+	v.leaving = keep
+}
+
+// stopSurplus scales the service in: first what leaves anyway, then the newest of the fullest zone. Protected tasks are spared.
+func (v *survey) stopSurplus(w *World) {
+	for v.live() > v.s.Desired && len(v.leaving) > 0 && len(v.staying) >= v.s.Desired && v.healthy-healthyOne(v.leaving[0]) >= v.lower() {
+		v.stopFirstLeaving(w)
+	}
+	for len(v.staying) > v.s.Desired {
+		i := surplus(w, v.staying)
+		if i < 0 {
+			return
+		}
+		v.healthy -= healthyOne(v.staying[i])
+		w.stopTask(v.staying[i], "ServiceSchedulerInitiated", "Scaling activity initiated by (deployment "+v.s.deployment+")")
+		v.staying = append(v.staying[:i:i], v.staying[i+1:]...)
+	}
+}
+
+// surplus chooses the task that a scale-in takes, or -1.
+func surplus(w *World, tasks []*task) int {
+	inZone := map[string]int{}
+	for _, t := range tasks {
+		inZone[t.ci.Zone]++
+	}
+	best := -1
+	for i, t := range tasks {
+		if w.protected(t) {
+			continue
+		}
+		if best < 0 || inZone[t.ci.Zone] >= inZone[tasks[best].ci.Zone] {
+			best = i
+		}
+	}
+	return best
+}
+
+// start starts what is missing, but no more than the maximum percent allows: every task that has not stopped counts, so that at
+// 100 percent nothing starts before an old task has stopped.
+func (v *survey) start(w *World) {
+	upper := v.s.Desired * v.s.Max / 100
+	missing := min(v.s.Desired-len(v.staying), upper-v.present)
+	if missing <= 0 {
+		return
+	}
+	if w.now.Before(v.s.retryAt) {
+		w.checkSoon(v.s, v.s.retryAt.Sub(w.now))
+		return
+	}
+	for range missing {
+		if !w.startOne(v.s) {
+			w.backOff(v.s)
+			return
+		}
+	}
+}
+
+// lower is how many tasks must be healthy.
+func (v *survey) lower() int { return (v.s.Desired*v.s.Min + 99) / 100 }
+
+// stopLeaving stops tasks that are to be replaced, as long as enough healthy ones remain.
+func (v *survey) stopLeaving(w *World) {
+	for len(v.leaving) > 0 && v.healthy-healthyOne(v.leaving[0]) >= v.lower() {
+		v.stopFirstLeaving(w)
+	}
+}
+
+func (v *survey) stopFirstLeaving(w *World) {
+	t := v.leaving[0]
+	v.leaving = v.leaving[1:]
+	v.healthy -= healthyOne(t)
+	reason := "Scaling activity initiated by (deployment " + v.s.deployment + ")"
+	if t.ci.Status == "DRAINING" {
+		reason = "Task stopped during instance draining"
+	}
+	w.stopTask(t, "ServiceSchedulerInitiated", reason)
+}
+
+func healthyOne(t *task) int {
+	if t.Healthy {
+		return 1
+	}
+	return 0
+}
+
+// backOff makes a service wait before it tries to start tasks again: 10 s, doubling to 5 min.
+func (w *World) backOff(s *service) {
+	s.backoff = min(max(firstRetry, 2*s.backoff), lastRetry)
+	s.retryAt = w.now.Add(s.backoff)
+	w.checkSoon(s, s.backoff)
+}
+
+// startOne places and starts one task of a service.
+func (w *World) startOne(s *service) bool {
+	ci, why := w.place(s.c, s.def, s)
+	if ci == nil {
+		s.blocked = true
+		w.say(s, "was unable to place a task because no container instance met all of its requirements. Reason: ", why, ".")
+		return false
+	}
+	s.blocked = false
+	w.newTask(ci, s.def, s, "")
+	return true
+}
+
+// checkDaemons is checkService for a DAEMON service: one task on every active instance. On a draining instance its task stops
+// after all replica tasks there have stopped, and is not started again.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_services.html
+func (w *World) checkDaemons(s *service) {
+	w.startDaemons(s)
+	for _, t := range newestFirst(s.tasks) {
+		if !t.live() {
+			continue
+		}
+		if t.ci.Status == "DRAINING" && !hasReplica(t.ci) || t.def != s.def && t.LastStatus == "RUNNING" {
+			w.stopTask(t, "ServiceSchedulerInitiated", "Task stopped during instance draining")
+		}
+	}
+}
+
+func hasReplica(ci *containerInstance) bool {
+	for _, t := range ci.tasks {
+		if t.s != nil && !t.Daemon {
+			return true
+		}
+	}
+	return false
+}
+
+func (w *World) startDaemons(s *service) {
+	if w.now.Before(s.retryAt) {
+		w.checkSoon(s, s.retryAt.Sub(w.now))
+		return
+	}
+	s.Desired = len(s.c.machines)
+	has := make(map[*containerInstance]bool, len(s.tasks))
+	for _, t := range s.tasks {
+		has[t.ci] = true
+	}
+	for _, ci := range s.c.machines {
+		if has[ci] || ci.Status != "ACTIVE" || !ci.Connected || !ci.h.alive() {
+			continue
+		}
+		if why := misfit(ci, s.def); why != "" {
+			w.say(s, "was unable to place a task because no container instance met all of its requirements. Reason: ", why, ".")
+			continue
+		}
+		w.newTask(ci, s.def, s, "")
+	}
+}

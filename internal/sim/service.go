@@ -1,0 +1,228 @@
+package sim
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// service is an ECS service at work.
+type service struct {
+	Service
+	c          *cluster
+	def        *TaskDefinition
+	deployment string  // ecs-svc/..., what its tasks are started by
+	tasks      []*task // not STOPPED, in order of creation
+	check      time.Time
+	checking   bool          // a check is scheduled, at check
+	blocked    bool          // there is no place for its tasks
+	backoff    time.Duration // the last wait before trying again
+	retryAt    time.Time
+	steady     bool
+}
+
+// AddService makes a service. Its tasks start with Settle at once, or else as in real life. The definition must exist; target
+// groups are named by ARN. It returns a copy.
+func (w *World) AddService(spec Service) *Service {
+	c := w.cluster[lastPart(spec.Cluster)]
+	if c == nil {
+		w.AddCluster(spec.Cluster)
+		c = w.cluster[spec.Cluster]
+	}
+	s := &service{Service: spec, c: c, deployment: "ecs-svc/" + w.hex(16)}
+	s.Cluster, s.Events = c.Name, nil
+	s.ARN = w.arn("ecs", "service/"+c.Name+"/"+s.Name)
+	s.Status, s.CreatedAt = "ACTIVE", w.now
+	if s.Min == 0 && s.Max == 0 {
+		s.Min, s.Max = 100, 200
+		if s.Daemon {
+			s.Min, s.Max = 0, 100
+		}
+	}
+	def, err := w.findDefinition(s.Definition)
+	if err != nil {
+		panic("sim: service " + s.Name + " needs a task definition that exists, not " + s.Definition)
+	}
+	s.def, s.Definition = def, definitionID(def)
+	c.services = append(c.services, s)
+	w.checkSoon(s, time.Second)
+	copied := w.seeService(s)
+	return &copied
+}
+
+// Settle places and starts everything at once and makes all targets healthy, without moving the time: the world as it has been
+// for a while.
+func (w *World) Settle() {
+	for _, c := range w.clusters {
+		for _, s := range c.services {
+			s.blocked, s.retryAt = false, time.Time{}
+			w.startMissing(s)
+		}
+		for _, t := range c.tasks {
+			w.settleTask(t)
+		}
+		for _, ci := range c.machines {
+			ci.trail.settle()
+		}
+	}
+	for _, tg := range w.balanced {
+		for _, t := range tg.targets {
+			if t.State == "initial" {
+				w.setTarget(t, "healthy", "")
+			}
+			t.trail.settle()
+		}
+	}
+	for _, g := range w.groups {
+		for _, m := range g.members {
+			m.trail.settle()
+		}
+	}
+}
+
+func (w *World) settleTask(t *task) {
+	if !t.live() || t.def.Fails {
+		return
+	}
+	if t.LastStatus != "RUNNING" {
+		w.runTask(t)
+	}
+	if t.s != nil {
+		t.Healthy = true
+	}
+	t.trail.settle()
+}
+
+// startMissing starts tasks until there are as many as desired or there is no place.
+func (w *World) startMissing(s *service) {
+	if s.Daemon {
+		w.startDaemons(s)
+		return
+	}
+	live := 0
+	for _, t := range s.tasks {
+		if t.live() {
+			live++
+		}
+	}
+	for ; live < s.Desired; live++ {
+		if !w.startOne(s) {
+			return
+		}
+	}
+}
+
+// findService returns the service of a name or ARN in a cluster, or nil.
+func (w *World) findService(c *cluster, id string) *service {
+	for _, s := range c.services {
+		if s.ARN == id || s.Name == id {
+			return s
+		}
+	}
+	return nil
+}
+
+// seeService copies a service with its counts.
+func (w *World) seeService(s *service) Service {
+	seen := s.Service
+	seen.Events = newestEvents(s.Events)
+	seen.TargetGroups = slices.Clone(s.TargetGroups)
+	seen.Running, seen.Pending = 0, 0
+	for _, t := range s.tasks {
+		switch {
+		case !t.live():
+		case t.LastStatus == "RUNNING":
+			seen.Running++
+		default:
+			seen.Pending++
+		}
+	}
+	return seen
+}
+
+// newestEvents copies up to 100 events, newest first, as AWS shows them.
+func newestEvents(events []ServiceEvent) []ServiceEvent {
+	shown := slices.Clone(events[max(0, len(events)-100):])
+	slices.Reverse(shown)
+	return shown
+}
+
+// ListServices answers with ARNs.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListServices.html
+func (w *World) ListServices(cluster string) ([]string, error) {
+	c, err := w.findCluster(cluster)
+	if err != nil {
+		return nil, err
+	}
+	var arns []string
+	for _, s := range c.services {
+		arns = append(arns, s.ARN)
+	}
+	return arns, nil
+}
+
+// DescribeServices answers for up to 10 names or ARNs; unknown ones are failures with the reason MISSING.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeServices.html
+func (w *World) DescribeServices(cluster string, ids []string) ([]Service, []Failure, error) {
+	c, err := w.findCluster(cluster)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := checkBatch("Services", ids, 10); err != nil {
+		return nil, nil, err
+	}
+	var found []Service
+	var failures []Failure
+	for _, id := range ids {
+		if s := w.findService(c, id); s != nil {
+			found = append(found, w.seeService(s))
+			continue
+		}
+		failures = append(failures, Failure{ARN: w.fullARN(id, "service/"+c.Name+"/"), Reason: "MISSING"})
+	}
+	return found, failures, nil
+}
+
+// UpdateService changes the desired count (nil: as it is) and the task definition (empty: as it is), which starts a rolling
+// deployment.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_UpdateService.html
+func (w *World) UpdateService(cluster, id string, desired *int, definition string) (Service, error) {
+	c, err := w.findCluster(cluster)
+	if err != nil {
+		return Service{}, err
+	}
+	s := w.findService(c, id)
+	if s == nil {
+		return Service{}, refuse("ServiceNotFoundException", "Service not found.")
+	}
+	if desired != nil && s.Daemon {
+		return Service{}, refuse("InvalidParameterException", "The daemon scheduling strategy does not support a desired count.")
+	}
+	if desired != nil && *desired < 0 {
+		return Service{}, refuse("InvalidParameterException", "desiredCount cannot be negative.")
+	}
+	if definition != "" {
+		def, err := w.findDefinition(definition)
+		if err != nil {
+			return Service{}, refuse("ClientException", "TaskDefinition not found.")
+		}
+		s.def, s.Definition = def, definitionID(def)
+		s.deployment = "ecs-svc/" + w.hex(16)
+	}
+	if desired != nil {
+		s.Desired = *desired
+	}
+	s.blocked, s.backoff, s.retryAt = false, 0, time.Time{}
+	w.checkSoon(s, 0)
+	return w.seeService(s), nil
+}
+
+// say adds a line to the service's events; the same line again only moves its time.
+func (w *World) say(s *service, parts ...string) {
+	text := "(service " + s.Name + ") " + strings.Join(parts, "")
+	if n := len(s.Events); n > 0 && s.Events[n-1].Text == text {
+		s.Events[n-1].At = w.now
+		return
+	}
+	s.Events = append(s.Events, ServiceEvent{At: w.now, Text: text})
+}

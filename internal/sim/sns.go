@@ -1,0 +1,100 @@
+package sim
+
+import (
+	"slices"
+)
+
+// CreateTopic makes a topic, or returns the one of that name.
+// https://docs.aws.amazon.com/sns/latest/api/API_CreateTopic.html
+func (w *World) CreateTopic(name string) *Topic {
+	arn := w.arn("sns", name)
+	if t := w.findTopic(arn); t != nil {
+		return t
+	}
+	t := &Topic{Name: name, ARN: arn}
+	w.topics = append(w.topics, t)
+	return t
+}
+
+// Topics returns the live topics, in the order in which they were made.
+func (w *World) Topics() []*Topic { return slices.Clone(w.topics) }
+
+func (w *World) findTopic(arn string) *Topic {
+	for _, t := range w.topics {
+		if t.ARN == arn {
+			return t
+		}
+	}
+	return nil
+}
+
+// Subscribe delivers a topic to a queue (protocol sqs, endpoint its ARN); raw leaves the envelope out.
+// https://docs.aws.amazon.com/sns/latest/api/API_Subscribe.html
+func (w *World) Subscribe(topicARN, protocol, endpoint string, raw bool) (*Subscription, error) {
+	t := w.findTopic(topicARN)
+	if t == nil {
+		return nil, &Error{Code: "NotFound", Message: "Topic does not exist", Status: 404}
+	}
+	if protocol != "sqs" {
+		return nil, refuse("InvalidParameter", "Invalid parameter: Protocol %s is not one that the simulator delivers to: use sqs", protocol)
+	}
+	for _, s := range t.Subscriptions {
+		if s.Endpoint == endpoint {
+			return s, nil
+		}
+	}
+	s := &Subscription{ARN: t.ARN + ":" + w.uuid(), Protocol: protocol, Endpoint: endpoint, Raw: raw}
+	t.Subscriptions = append(t.Subscriptions, s)
+	return s, nil
+}
+
+// Publish sends a message to the subscribers of a topic and returns its id.
+// https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
+func (w *World) Publish(topicARN, subject, message string) (string, error) {
+	t := w.findTopic(topicARN)
+	if t == nil {
+		return "", &Error{Code: "NotFound", Message: "Topic does not exist", Status: 404}
+	}
+	if message == "" {
+		return "", refuse("InvalidParameter", "Invalid parameter: Empty message")
+	}
+	return w.publish(t, subject, message, Entry{}), nil
+}
+
+// envelope is how SNS wraps a message.
+// https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html
+type envelope struct {
+	Type             string
+	MessageID        string `json:"MessageId"`
+	TopicArn         string
+	Subject          string `json:",omitempty"`
+	Message          string
+	Timestamp        string
+	SignatureVersion string
+	Signature        string
+	SigningCertURL   string
+	UnsubscribeURL   string
+}
+
+func (w *World) publish(t *Topic, subject, message string, about Entry) string {
+	id := w.uuid()
+	for _, s := range t.Subscriptions {
+		q := w.queue[lastPart(s.Endpoint)]
+		if q == nil {
+			about.Kind, about.To, about.Queue = EntryMessage, "lost", lastPart(s.Endpoint)
+			w.Log(about)
+			continue
+		}
+		body := message
+		if !s.Raw {
+			host := "https://sns." + w.cfg.Region + ".amazonaws.com/"
+			body = toJSON(envelope{
+				Type: "Notification", MessageID: id, TopicArn: t.ARN, Subject: subject, Message: message, Timestamp: isoMillis(w.now),
+				SignatureVersion: "1", Signature: "c2ltdWxhdGVk", SigningCertURL: host + "SimpleNotificationService-0123abcd.pem",
+				UnsubscribeURL: host + "?Action=Unsubscribe&SubscriptionArn=" + s.ARN,
+			})
+		}
+		w.send(q, body, nil, q.Delay, about)
+	}
+	return id
+}

@@ -1,0 +1,251 @@
+package sim
+
+import (
+	"slices"
+	"time"
+)
+
+// maxInvisible is the longest that one receive can hide a message, counted from the receive.
+// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html
+const maxInvisible = 12 * time.Hour
+
+// receipt is what a receipt handle stands for: a message and which of its receives.
+type receipt struct {
+	queue   *Queue
+	message *Message
+}
+
+// CreateQueue makes a queue and returns the live one, whose attributes may be changed. The same name again returns the queue
+// that is there.
+// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html
+func (w *World) CreateQueue(spec Queue) (*Queue, error) {
+	if spec.Name == "" || len(spec.Name) > 80 {
+		return nil, refuse("InvalidParameterValue", "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length")
+	}
+	if q := w.queue[spec.Name]; q != nil {
+		return q, nil
+	}
+	q := &spec
+	q.Messages = nil
+	q.ARN = w.arn("sqs", q.Name)
+	q.URL = "https://sqs." + w.cfg.Region + ".amazonaws.com/" + w.cfg.Account + "/" + q.Name
+	q.CreatedAt = w.now
+	if q.Visibility == 0 {
+		q.Visibility = 30 * time.Second
+	}
+	if q.Retention == 0 {
+		q.Retention = 4 * 24 * time.Hour
+	}
+	w.queues = append(w.queues, q)
+	w.queue[q.Name] = q
+	return q, nil
+}
+
+// Queue returns the live queue of a name, URL or ARN, whose attributes may be changed.
+func (w *World) Queue(id string) (*Queue, error) {
+	if q := w.queue[lastPart(id)]; q != nil {
+		return q, nil
+	}
+	return nil, refuse("QueueDoesNotExist", "The specified queue does not exist.")
+}
+
+// Queues returns the live queues, in the order in which they were made.
+func (w *World) Queues() []*Queue { return slices.Clone(w.queues) }
+
+// DeleteQueue removes a queue and its messages.
+// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteQueue.html
+func (w *World) DeleteQueue(id string) error {
+	if err := w.PurgeQueue(id); err != nil {
+		return err
+	}
+	q, _ := w.Queue(id)
+	delete(w.queue, q.Name)
+	w.queues = slices.DeleteFunc(w.queues, func(x *Queue) bool { return x == q })
+	return nil
+}
+
+// PurgeQueue removes all messages of a queue.
+// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_PurgeQueue.html
+func (w *World) PurgeQueue(id string) error {
+	q, err := w.Queue(id)
+	if err != nil {
+		return err
+	}
+	for _, m := range q.Messages {
+		w.logMessage(q, m, "deleted")
+	}
+	q.Messages = nil
+	return nil
+}
+
+func (w *World) logMessage(q *Queue, m *Message, to string) {
+	e := m.about
+	e.Kind, e.Queue, e.Message, e.To = EntryMessage, q.Name, m.ID, to
+	w.Log(e)
+}
+
+// SendMessage puts a message into a queue; a delay below zero is the queue's own.
+// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
+func (w *World) SendMessage(queue, body string, attrs map[string]MessageAttribute, delay time.Duration) (Message, error) {
+	q, err := w.Queue(queue)
+	if err != nil {
+		return Message{}, err
+	}
+	if body == "" {
+		return Message{}, refuse("MissingParameter", "The request must contain the parameter MessageBody.")
+	}
+	if len(body) > 1<<20 {
+		return Message{}, refuse("InvalidParameterValue", "One or more parameters are invalid. Reason: Message must be shorter than 1048576 bytes.")
+	}
+	if delay > 900*time.Second {
+		return Message{}, refuse("InvalidParameterValue", "Value %d for parameter DelaySeconds is invalid. Reason: DelaySeconds must be >= 0 and <= 900.", int(delay.Seconds()))
+	}
+	if delay < 0 {
+		delay = q.Delay
+	}
+	return *w.send(q, body, attrs, delay, Entry{}), nil
+}
+
+func (w *World) send(q *Queue, body string, attrs map[string]MessageAttribute, delay time.Duration, about Entry) *Message {
+	m := &Message{ID: w.uuid(), Body: body, Sent: w.now, VisibleAt: w.now.Add(delay), Attributes: attrs, about: about}
+	q.Messages = append(q.Messages, m)
+	w.logMessage(q, m, "sent")
+	w.wakeAt(m.VisibleAt)
+	return m
+}
+
+// wakeAt schedules nothing, so that a driver that waits for the next change looks into the queue then.
+func (w *World) wakeAt(t time.Time) {
+	if t.After(w.now) {
+		w.At(t, func() {})
+	}
+}
+
+// ReceiveMessage hides up to max visible messages and returns them; no visibility is the queue's own. It is a short poll. A
+// message that was received more often than the redrive policy allows goes to the dead-letter queue instead.
+// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
+func (w *World) ReceiveMessage(queue string, maxMessages int, visibility *time.Duration) ([]Message, error) {
+	q, err := w.Queue(queue)
+	if err != nil {
+		return nil, err
+	}
+	if maxMessages == 0 {
+		maxMessages = 1
+	}
+	if maxMessages < 1 || maxMessages > 10 {
+		return nil, refuse("InvalidParameterValue", "Value %d for parameter MaxNumberOfMessages is invalid. Reason: Must be between 1 and 10, if provided.", maxMessages)
+	}
+	hide := q.Visibility
+	if visibility != nil {
+		hide = *visibility
+	}
+	if hide < 0 || hide > maxInvisible {
+		return nil, refuseVisibility(hide)
+	}
+	w.sweep(q)
+	var got []Message
+	for _, m := range q.Messages {
+		if len(got) == maxMessages {
+			break
+		}
+		if !m.VisibleAt.After(w.now) {
+			got = append(got, w.receive(q, m, hide))
+		}
+	}
+	return got, nil
+}
+
+// sweep moves or drops what a receive no longer finds: messages past their retention, and those received too often.
+func (w *World) sweep(q *Queue) {
+	dead := w.queue[lastPart(q.RedriveARN)]
+	q.Messages = slices.DeleteFunc(q.Messages, func(m *Message) bool {
+		switch {
+		case w.now.Sub(m.Sent) >= q.Retention:
+			w.logMessage(q, m, "expired")
+			return true
+		case dead != nil && q.MaxReceives > 0 && m.Receives >= q.MaxReceives && !m.VisibleAt.After(w.now):
+			moved := *m // the time it was sent stays
+			moved.Receives, moved.Handle, moved.VisibleAt = 0, "", w.now
+			moved.FirstReceived, moved.LastReceived = time.Time{}, time.Time{}
+			dead.Messages = append(dead.Messages, &moved)
+			w.logMessage(q, m, "redriven")
+			return true
+		}
+		return false
+	})
+}
+
+func (w *World) receive(q *Queue, m *Message, hide time.Duration) Message {
+	m.Receives++
+	m.LastReceived = w.now
+	if m.FirstReceived.IsZero() {
+		m.FirstReceived = w.now
+	}
+	m.Handle = "AQEB" + w.hex(48)
+	m.VisibleAt = w.now.Add(hide)
+	if w.chance(w.sw.Duplicate) {
+		m.VisibleAt = w.now // delivered again although it was hidden
+	}
+	w.receipts[m.Handle] = receipt{q, m}
+	w.wakeAt(m.VisibleAt)
+	w.logMessage(q, m, "received")
+	return *m
+}
+
+// DeleteMessage deletes the message that a receipt handle stands for. With a handle of an earlier receive it succeeds and the
+// message stays.
+// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteMessage.html
+func (w *World) DeleteMessage(queue, handle string) error {
+	q, r, err := w.findReceipt(queue, handle)
+	if err != nil {
+		return err
+	}
+	i := slices.Index(q.Messages, r.message)
+	if i < 0 || r.message.Handle != handle {
+		return nil
+	}
+	w.logMessage(q, r.message, "deleted")
+	q.Messages = slices.Delete(q.Messages, i, i+1)
+	return nil
+}
+
+func (w *World) findReceipt(queue, handle string) (*Queue, receipt, error) {
+	q, err := w.Queue(queue)
+	if err != nil {
+		return nil, receipt{}, err
+	}
+	r, ok := w.receipts[handle]
+	if !ok || r.queue != q {
+		return nil, receipt{}, refuse("ReceiptHandleIsInvalid", "The input receipt handle \"%s\" is not a valid receipt handle.", handle)
+	}
+	return q, r, nil
+}
+
+// ChangeMessageVisibility hides a received message for d from now, for this receive only, and at most 12 hours from the receive.
+// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibility.html
+func (w *World) ChangeMessageVisibility(queue, handle string, d time.Duration) error {
+	q, r, err := w.findReceipt(queue, handle)
+	if err != nil {
+		return err
+	}
+	if d < 0 || d > maxInvisible {
+		return refuseVisibility(d)
+	}
+	m := r.message
+	if m.Handle != handle || !slices.Contains(q.Messages, m) {
+		return refuse("InvalidParameterValue", "Value %s for parameter ReceiptHandle is invalid. Reason: Message does not exist or is not available for visibility timeout change.", handle)
+	}
+	if !m.VisibleAt.After(w.now) {
+		return refuse("MessageNotInflight", "The message referred to is not in flight.")
+	}
+	if w.now.Add(d).After(m.LastReceived.Add(maxInvisible)) {
+		return refuse("InvalidParameterValue", "Value %d for parameter VisibilityTimeout is invalid. Reason: Total VisibilityTimeout for the message is beyond the limit [43200 seconds]", int(d.Seconds()))
+	}
+	m.VisibleAt = w.now.Add(d)
+	w.wakeAt(m.VisibleAt)
+	return nil
+}
+
+func refuseVisibility(d time.Duration) error {
+	return refuse("InvalidParameterValue", "Value %d for parameter VisibilityTimeout is invalid. Reason: Must be >= 0 and <= 43200, if provided.", int(d.Seconds()))
+}

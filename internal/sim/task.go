@@ -1,0 +1,344 @@
+package sim
+
+import (
+	"slices"
+	"time"
+)
+
+// task is an ECS task at work.
+type task struct {
+	Task
+	c       *cluster
+	ci      *containerInstance
+	s       *service // nil: standalone
+	def     *TaskDefinition
+	targets []*target
+	process bool // its containers run, whatever ECS thinks
+	turn    int  // rises when its course changes, so that what was scheduled before does not apply
+	trail   trail
+}
+
+// live reports whether the task is meant to run.
+func (t *task) live() bool { return t.DesiredStatus == "RUNNING" }
+
+// protected reports whether scale-in protection is on.
+func (w *World) protected(t *task) bool { return t.Protected && w.now.Before(t.ProtectedUntil) }
+
+// newTask places a task on a container instance.
+func (w *World) newTask(ci *containerInstance, def *TaskDefinition, s *service, startedBy string) *task {
+	group := "family:" + def.Family
+	t := &task{c: ci.c, ci: ci, s: s, def: def, Task: Task{
+		ARN: w.arn("ecs", "task/"+ci.Cluster+"/"+w.hex(32)), Cluster: ci.Cluster, ContainerInstance: ci.ARN, Instance: ci.Instance,
+		Definition: definitionID(def), StartedBy: startedBy, DesiredStatus: "RUNNING", CPU: def.CPU, Memory: def.Memory, ContainerPort: def.Port, CreatedAt: w.now,
+	}}
+	if s != nil {
+		group = "service:" + s.Name
+		t.Service, t.Daemon, t.StartedBy = s.Name, s.Daemon, s.deployment
+		s.tasks = append(s.tasks, t)
+	}
+	t.Group = group
+	w.reserve(t)
+	w.tasks[t.ARN] = t
+	t.c.tasks = append(t.c.tasks, t)
+	ci.tasks = append(ci.tasks, t)
+	w.startTask(t)
+	return t
+}
+
+func definitionID(def *TaskDefinition) string { return def.Family + ":" + itoa(def.Revision) }
+
+// reserve takes the resources of a task on its instance.
+func (w *World) reserve(t *task) {
+	ci, def := t.ci, t.def
+	ci.FreeCPU -= def.CPU
+	ci.FreeMemory -= def.Memory
+	switch {
+	case def.Network == "awsvpc":
+		w.networks++
+		t.IP = "10.1." + itoa(w.networks/250) + "." + itoa(w.networks%250+1)
+		return
+	case def.Port == 0:
+		return
+	case def.HostPort != 0:
+		t.HostPort = def.HostPort
+	case def.Network == "host":
+		t.HostPort = def.Port
+	default:
+		ci.port++
+		t.HostPort = ci.port
+	}
+	ci.Ports = append(ci.Ports, t.HostPort)
+}
+
+// release gives the resources of a stopped task back.
+func (w *World) release(t *task) {
+	ci := t.ci
+	ci.FreeCPU += t.def.CPU
+	ci.FreeMemory += t.def.Memory
+	if t.HostPort != 0 {
+		ci.Ports = slices.DeleteFunc(ci.Ports, func(p int) bool { return p == t.HostPort })
+	}
+	ci.tasks = slices.DeleteFunc(ci.tasks, func(x *task) bool { return x == t })
+	if t.s != nil {
+		t.s.tasks = slices.DeleteFunc(t.s.tasks, func(x *task) bool { return x == t })
+	}
+}
+
+// setTask moves a task to another last status.
+func (w *World) setTask(t *task, status, text string) {
+	w.logTask(t, t.LastStatus, status, text)
+	t.LastStatus = status
+	w.taskChanged(t)
+}
+
+func (w *World) logTask(t *task, from, to, text string) {
+	w.Log(Entry{
+		Kind: EntryTask, Task: t.ARN, Cluster: t.Cluster, ContainerInstance: t.ContainerInstance, Instance: t.Instance, Group: t.ci.h.Group,
+		Service: t.Service, Daemon: t.Daemon, From: from, To: to, Text: text,
+	})
+}
+
+// taskChanged notes the state for lagging reads, and tells those who listen and the scheduler.
+func (w *World) taskChanged(t *task) {
+	t.Version++
+	t.ci.Version++
+	t.trail.mark(w.now, t.LastStatus, t.DesiredStatus)
+	w.emitTask(t)
+	w.emitMachine(t.ci)
+	if t.s != nil {
+		w.checkSoon(t.s, time.Second)
+	}
+}
+
+// step schedules the next change of a task, which does not happen if its course changes before. What the agent must do or
+// report waits until the agent is connected.
+func (w *World) step(t *task, d time.Duration, f func()) {
+	turn := t.turn
+	w.after(d, func() {
+		if t.turn == turn {
+			w.byAgent(t, f)
+		}
+	})
+}
+
+func (w *World) byAgent(t *task, f func()) {
+	if t.ci.Connected && t.ci.h.alive() {
+		f()
+		return
+	}
+	turn := t.turn
+	t.ci.held = append(t.ci.held, func() {
+		if t.turn == turn {
+			f()
+		}
+	})
+}
+
+// startTask takes a task from placement to RUNNING.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-lifecycle-explanation.html
+func (w *World) startTask(t *task) {
+	first := "PENDING"
+	if t.def.Network == "awsvpc" {
+		first = "PROVISIONING"
+		w.step(t, t.def.Start/4, func() { w.setTask(t, "PENDING", "") })
+	}
+	w.setTask(t, first, "")
+	w.step(t, t.def.Start/2, func() { w.setTask(t, "ACTIVATING", "") })
+	w.step(t, t.def.Start, func() {
+		if t.def.Fails {
+			w.failTask(t)
+			return
+		}
+		w.runTask(t)
+	})
+}
+
+// runTask is the moment at which a task's containers run: its targets are registered.
+func (w *World) runTask(t *task) {
+	t.turn++
+	t.StartedAt, t.process = w.now, true
+	w.setTask(t, "RUNNING", "")
+	if t.s != nil {
+		w.registerTask(t)
+		if len(t.targets) == 0 {
+			w.step(t, healthyAfter, func() {
+				t.Healthy = true
+				w.checkSoon(t.s, 0)
+			})
+		}
+	}
+	if t.def.Run > 0 {
+		w.step(t, t.def.Run, func() {
+			t.process = false
+			w.stopTask(t, "EssentialContainerExited", "Essential container in task exited")
+		})
+	}
+}
+
+// healthyAfter is how long the scheduler waits after RUNNING before it counts a task without health check and load balancer.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeploymentConfiguration.html
+const healthyAfter = 40 * time.Second
+
+// registerTask registers a task with the target groups of its service.
+func (w *World) registerTask(t *task) {
+	for _, entry := range t.s.TargetGroups {
+		tg := w.balancer[entry.ARN]
+		if tg == nil {
+			continue
+		}
+		id, port := t.Instance, t.HostPort
+		if tg.Type == "ip" {
+			id, port = t.IP, t.ContainerPort
+		}
+		t.targets = append(t.targets, w.registerTarget(tg, id, port, t))
+	}
+}
+
+// targetChanged follows the health of a task's targets; the last one gone lets a stop go on.
+func (w *World) targetChanged(t *task) {
+	if t.LastStatus == "RUNNING" && t.live() {
+		healthy := len(t.targets) > 0
+		for _, target := range t.targets {
+			healthy = healthy && target.State == "healthy"
+		}
+		if healthy != t.Healthy {
+			t.Healthy = healthy
+			w.checkSoon(t.s, 0)
+		}
+	}
+	if t.LastStatus == "DEACTIVATING" && len(t.targets) == 0 {
+		w.byAgent(t, func() { w.stopping(t) })
+	}
+}
+
+// stopTask begins to stop a task: its targets are deregistered and gone first, then it gets SIGTERM.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/load-balancer-connection-draining.html
+func (w *World) stopTask(t *task, code, reason string) {
+	if !t.live() || t.LastStatus == "STOPPED" {
+		return
+	}
+	t.turn++
+	t.DesiredStatus, t.StopCode, t.StoppedReason, t.StoppingAt, t.Healthy = "STOPPED", code, reason, w.now, false
+	if t.LastStatus != "RUNNING" {
+		w.taskChanged(t)
+		w.step(t, 0, func() { w.deprovision(t) })
+		return
+	}
+	w.setTask(t, "DEACTIVATING", code)
+	if w.sw.SigtermFirst && t.process {
+		w.Log(Entry{Kind: EntryNote, Task: t.ARN, Cluster: t.Cluster, ContainerInstance: t.ContainerInstance, Instance: t.Instance, Service: t.Service, Text: "SIGTERM"})
+		w.step(t, min(t.def.Exit, t.def.Stop), func() { w.exit(t) })
+	}
+	for _, target := range slices.Clone(t.targets) {
+		w.deregisterTarget(target.tg, target)
+	}
+	if len(t.targets) == 0 {
+		w.step(t, 0, func() { w.stopping(t) })
+	}
+}
+
+// stopping is the moment of SIGTERM; the process exits, or is killed at the stop time-out.
+func (w *World) stopping(t *task) {
+	if t.LastStatus != "DEACTIVATING" {
+		return
+	}
+	w.setTask(t, "STOPPING", t.StopCode)
+	if !t.process {
+		w.step(t, 0, func() { w.deprovision(t) })
+		return
+	}
+	if w.sw.SigtermFirst {
+		return // exit is under way
+	}
+	w.step(t, min(t.def.Exit, t.def.Stop), func() { w.exit(t) })
+}
+
+// exit is the end of a task's process after SIGTERM, or after SIGKILL if it took too long.
+func (w *World) exit(t *task) {
+	t.process = false
+	t.Killed = t.def.Exit > t.def.Stop
+	if t.LastStatus == "STOPPING" {
+		w.deprovision(t)
+	}
+}
+
+// deprovision is the short last part of a stop.
+func (w *World) deprovision(t *task) {
+	t.process = false
+	w.setTask(t, "DEPROVISIONING", killedText(t))
+	w.step(t, w.between(time.Second, 2*time.Second), func() { w.stopped(t) })
+}
+
+func killedText(t *task) string {
+	if t.Killed {
+		return t.StopCode + " killed"
+	}
+	return t.StopCode
+}
+
+// stopped is the end of a task. Targets that it still has are deregistered.
+func (w *World) stopped(t *task) {
+	t.turn++
+	t.StoppedAt = w.now
+	w.release(t)
+	w.setTask(t, "STOPPED", killedText(t))
+	for _, target := range slices.Clone(t.targets) {
+		w.deregisterTarget(target.tg, target)
+	}
+	w.capacityFreed(t)
+}
+
+// capacityFreed lets others use what a stopped task had: services without a place, and daemon tasks that wait to be the last.
+func (w *World) capacityFreed(t *task) {
+	w.capacityChanged(t.c)
+	if t.ci.Status != "DRAINING" {
+		return
+	}
+	for _, other := range t.ci.tasks {
+		if other.Daemon {
+			w.checkSoon(other.s, 0)
+		}
+	}
+}
+
+// failTask is the end of a task that cannot start.
+func (w *World) failTask(t *task) {
+	t.turn++
+	t.DesiredStatus, t.StopCode, t.StoppingAt = "STOPPED", "TaskFailedToStart", w.now
+	t.StoppedReason = "CannotPullContainerError: pull image manifest has been retried 5 time(s): image not found"
+	if t.s != nil {
+		w.backOff(t.s)
+	}
+	w.deprovision(t)
+}
+
+// taskDies is the sudden end of a task's process with its host. ECS does not know yet.
+func (w *World) taskDies(t *task) {
+	t.turn++
+	if !t.process {
+		return
+	}
+	t.process, t.Killed = false, true
+	w.logTask(t, t.LastStatus, t.LastStatus, "killed: host gone")
+	for _, target := range t.targets {
+		w.targetDies(target)
+	}
+}
+
+// taskLost is when ECS gives up a task whose host is gone.
+func (w *World) taskLost(t *task, reason string) {
+	if t.LastStatus == "STOPPED" {
+		return
+	}
+	if t.live() {
+		t.StoppingAt = w.now
+	}
+	t.DesiredStatus, t.StoppedReason, t.Healthy = "STOPPED", reason, false
+	w.stopped(t)
+}
+
+// orphan lets ECS forget a task whose container instance was deregistered by force: the process goes on, its targets go.
+func (w *World) orphan(t *task) {
+	t.DesiredStatus, t.StoppedReason, t.StoppingAt, t.Healthy = "STOPPED", "Container instance deregistered by force; the containers still run.", w.now, false
+	w.stopped(t)
+}

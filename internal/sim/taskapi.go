@@ -1,0 +1,281 @@
+package sim
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// stoppedFor is how long stopped tasks stay visible.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-errors.html
+const stoppedFor = time.Hour
+
+// AddTaskDefinition registers a revision and returns family:revision.
+func (w *World) AddTaskDefinition(d TaskDefinition) string {
+	d.Revision = len(w.families[d.Family]) + 1
+	if d.CPU == 0 {
+		d.CPU = 256
+	}
+	if d.Memory == 0 {
+		d.Memory = 256
+	}
+	if d.Network == "" {
+		d.Network = "bridge"
+	}
+	if d.Start == 0 {
+		d.Start = 5 * time.Second
+	}
+	if d.Stop == 0 {
+		d.Stop = 30 * time.Second
+	}
+	w.families[d.Family] = append(w.families[d.Family], &d)
+	return definitionID(&d)
+}
+
+// findDefinition returns the task definition of a family, family:revision or ARN; a family alone is its latest revision.
+func (w *World) findDefinition(id string) (*TaskDefinition, error) {
+	if strings.HasPrefix(id, "arn:") {
+		id = id[strings.LastIndexByte(id, '/')+1:]
+	}
+	family, revision, found := strings.Cut(id, ":")
+	all := w.families[family]
+	n := len(all)
+	if found {
+		n, _ = strconv.Atoi(revision)
+	}
+	if n < 1 || n > len(all) {
+		return nil, refuse("ClientException", "Unable to describe task definition.")
+	}
+	return all[n-1], nil
+}
+
+// DescribeTaskDefinition answers for a family, family:revision or ARN.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTaskDefinition.html
+func (w *World) DescribeTaskDefinition(id string) (TaskDefinition, error) {
+	def, err := w.findDefinition(id)
+	if err != nil {
+		return TaskDefinition{}, err
+	}
+	return *def, nil
+}
+
+// findTask returns the task of an ARN or id in a cluster, or nil.
+func (w *World) findTask(c *cluster, id string) *task {
+	t := w.tasks[id]
+	if t == nil {
+		t = w.tasks[w.arn("ecs", "task/"+c.Name+"/"+id)]
+	}
+	if t == nil || t.c != c {
+		return nil
+	}
+	return t
+}
+
+// seeTask copies a task as reads see it; false if it is not there.
+func (w *World) seeTask(t *task) (Task, bool) {
+	if t.LastStatus == "STOPPED" && w.now.Sub(t.StoppedAt) > stoppedFor {
+		return Task{}, false
+	}
+	then := t.trail.at(w.then())
+	if then.state == "" {
+		return Task{}, false
+	}
+	seen := t.Task
+	seen.Protected = w.protected(t)
+	if then.state == seen.LastStatus && then.second == seen.DesiredStatus {
+		return seen, true
+	}
+	seen.LastStatus, seen.DesiredStatus = then.state, then.second
+	for _, at := range []*time.Time{&seen.StartedAt, &seen.StoppingAt, &seen.StoppedAt} {
+		if at.After(w.then()) {
+			*at = time.Time{}
+		}
+	}
+	if then.second == "RUNNING" {
+		seen.StopCode, seen.StoppedReason = "", ""
+	}
+	return seen, true
+}
+
+// ListTasks answers with ARNs. Without a desired status only tasks that are meant to run are listed: those that are stopping must
+// be asked for with STOPPED.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListTasks.html
+func (w *World) ListTasks(cluster string, q TaskQuery) ([]string, error) {
+	c, err := w.findCluster(cluster)
+	if err != nil {
+		return nil, err
+	}
+	switch q.DesiredStatus {
+	case "":
+		q.DesiredStatus = "RUNNING"
+	case "RUNNING", "PENDING", "STOPPED":
+	default:
+		return nil, refuse("InvalidParameterException", "desiredStatus should be one of [RUNNING, PENDING, STOPPED]")
+	}
+	if q.ContainerInstance != "" {
+		ci := w.findMachine(c, q.ContainerInstance)
+		if ci == nil {
+			return nil, refuse("InvalidParameterException", "Container instance not found: %s", q.ContainerInstance)
+		}
+		q.ContainerInstance = ci.ARN
+	}
+	if q.Service != "" && w.findService(c, q.Service) == nil {
+		return nil, refuse("ServiceNotFoundException", "Service not found.")
+	}
+	var arns []string
+	for _, t := range c.tasks {
+		if !q.fits(t) {
+			continue
+		}
+		if seen, ok := w.seeTask(t); ok && seen.DesiredStatus == q.DesiredStatus {
+			arns = append(arns, t.ARN)
+		}
+	}
+	return arns, nil
+}
+
+func (q *TaskQuery) fits(t *task) bool {
+	return (q.ContainerInstance == "" || t.ContainerInstance == q.ContainerInstance) &&
+		(q.Service == "" || t.Service == lastPart(q.Service)) &&
+		(q.Family == "" || t.def.Family == q.Family) &&
+		(q.StartedBy == "" || t.StartedBy == q.StartedBy)
+}
+
+// DescribeTasks answers for up to 100 ARNs or ids; unknown ones are failures with the reason MISSING.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html
+func (w *World) DescribeTasks(cluster string, ids []string) ([]Task, []Failure, error) {
+	c, err := w.findCluster(cluster)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := checkBatch("Tasks", ids, 100); err != nil {
+		return nil, nil, err
+	}
+	var found []Task
+	var failures []Failure
+	for _, id := range ids {
+		if t := w.findTask(c, id); t != nil {
+			if seen, ok := w.seeTask(t); ok {
+				found = append(found, seen)
+				continue
+			}
+		}
+		failures = append(failures, Failure{ARN: w.fullARN(id, "task/"+c.Name+"/"), Reason: "MISSING"})
+	}
+	return found, failures, nil
+}
+
+// RunTask starts up to 10 standalone tasks; those for which there is no place are failures.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
+func (w *World) RunTask(cluster, definition, startedBy string, count int) ([]Task, []Failure, error) {
+	c, err := w.findCluster(cluster)
+	if err != nil {
+		return nil, nil, err
+	}
+	if count == 0 {
+		count = 1
+	}
+	if count < 1 || count > 10 {
+		return nil, nil, refuse("InvalidParameterException", "count should be between 1 and 10.")
+	}
+	def, err := w.findDefinition(definition)
+	if err != nil {
+		return nil, nil, refuse("ClientException", "TaskDefinition not found.")
+	}
+	var started []Task
+	var failures []Failure
+	for range count {
+		ci, why := w.place(c, def, nil)
+		if ci == nil {
+			failures = append(failures, Failure{Reason: why})
+			continue
+		}
+		started = append(started, w.newTask(ci, def, nil, startedBy).Task)
+	}
+	return started, failures, nil
+}
+
+// RunTaskOn starts one standalone task on a given container instance (ARN or id), for the building of worlds.
+func (w *World) RunTaskOn(cluster, definition, containerInstance, startedBy string) (Task, error) {
+	c, err := w.findCluster(cluster)
+	if err != nil {
+		return Task{}, err
+	}
+	def, err := w.findDefinition(definition)
+	if err != nil {
+		return Task{}, err
+	}
+	ci := w.findMachine(c, containerInstance)
+	if ci == nil {
+		return Task{}, refuse("InvalidParameterException", "Container instance not found: %s", containerInstance)
+	}
+	if why := misfit(ci, def); why != "" {
+		return Task{}, refuse("InvalidParameterException", "the task %s does not fit on %s: %s", definition, ci.Instance, why)
+	}
+	return w.newTask(ci, def, nil, startedBy).Task, nil
+}
+
+// StopTask begins to stop a task: targets first, then SIGTERM, then SIGKILL at the stop time-out.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_StopTask.html
+func (w *World) StopTask(cluster, id, reason string) (Task, error) {
+	c, err := w.findCluster(cluster)
+	if err != nil {
+		return Task{}, err
+	}
+	t := w.findTask(c, id)
+	if t == nil {
+		return Task{}, refuse("InvalidParameterException", "The referenced task was not found.")
+	}
+	if reason == "" {
+		reason = "Task stopped by user"
+	}
+	w.stopTask(t, "UserInitiated", reason)
+	return t.Task, nil
+}
+
+// UpdateTaskProtection protects up to 10 service tasks from scale-in and deployments for a time (0: 2 h), or no longer.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_UpdateTaskProtection.html
+func (w *World) UpdateTaskProtection(cluster string, ids []string, on bool, expires time.Duration) ([]Task, []Failure, error) {
+	c, err := w.findCluster(cluster)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := checkBatch("Tasks", ids, 10); err != nil {
+		return nil, nil, err
+	}
+	if expires == 0 {
+		expires = 120 * time.Minute
+	}
+	if expires < time.Minute || expires > 2880*time.Minute {
+		return nil, nil, refuse("InvalidParameterException", "expiresInMinutes should be between 1 and 2880.")
+	}
+	var done []Task
+	var failures []Failure
+	for _, id := range ids {
+		t := w.findTask(c, id)
+		switch {
+		case t == nil || t.LastStatus == "STOPPED":
+			failures = append(failures, Failure{ARN: w.fullARN(id, "task/"+c.Name+"/"), Reason: "MISSING"})
+			continue
+		case t.s == nil:
+			failures = append(failures, Failure{ARN: t.ARN, Reason: "TASK_NOT_VALID"})
+			continue
+		}
+		t.Protected, t.ProtectedUntil = on, time.Time{}
+		if on {
+			t.ProtectedUntil = w.now.Add(expires)
+			w.At(t.ProtectedUntil, func() { w.checkSoon(t.s, 0) })
+		}
+		w.checkSoon(t.s, 0)
+		done = append(done, t.Task)
+	}
+	return done, failures, nil
+}
+
+// newestFirst copies tasks that are in order of creation.
+func newestFirst(tasks []*task) []*task {
+	sorted := slices.Clone(tasks)
+	slices.Reverse(sorted)
+	return sorted
+}

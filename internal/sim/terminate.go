@@ -1,0 +1,160 @@
+package sim
+
+import (
+	"slices"
+	"time"
+)
+
+// terminateInGroup takes an instance out of its group: first the load balancers of the group and their delay, then the
+// terminating hooks, then EC2.
+// https://docs.aws.amazon.com/autoscaling/ec2/userguide/gracefully-handle-instance-termination.html
+func (w *World) terminateInGroup(m *groupInstance, cause string) {
+	w.endActivity(m, "Cancelled")
+	m.activity = w.activity(m.g, m.ID, "Terminating EC2 instance: "+m.ID)
+	m.activity.Cause = cause
+	w.cancelActions(m)
+	w.setLife(m, "Terminating")
+	delay := w.deregisterHost(m)
+	if delay > 0 {
+		m.activity.Status = "WaitingForELBConnectionDraining"
+	}
+	w.after(delay+time.Second, func() {
+		if m.State != "Terminating" {
+			return
+		}
+		if !w.openActions(m, terminating, "Terminating:Wait") {
+			w.proceed(m)
+			return
+		}
+		m.activity.Status = "MidLifecycleAction"
+	})
+	w.reconcileSoon(m.g)
+}
+
+// deregisterHost takes an instance out of the target groups of its group and returns the longest delay.
+func (w *World) deregisterHost(m *groupInstance) time.Duration {
+	var longest time.Duration
+	for _, arn := range m.g.TargetGroups {
+		tg := w.balancer[arn]
+		if tg == nil {
+			continue
+		}
+		if t := tg.find(m.ID, tg.Port); t != nil {
+			w.deregisterTarget(tg, t)
+			longest = max(longest, tg.Delay)
+		}
+	}
+	return longest
+}
+
+// proceed ends the waiting: a few seconds later the instance is terminated in EC2.
+func (w *World) proceed(m *groupInstance) {
+	w.setLife(m, "Terminating:Proceed")
+	if m.activity != nil {
+		m.activity.Status = "InProgress"
+	}
+	w.after(w.between(2*time.Second, 5*time.Second), func() {
+		switch m.h.State {
+		case "terminated":
+			w.leave(m, "Successful")
+		case "shutting-down":
+		default:
+			w.shutDown(m.h)
+		}
+	})
+}
+
+// leave is the end of an instance in its group.
+func (w *World) leave(m *groupInstance, status string) {
+	if m.State == "Terminated" {
+		return
+	}
+	w.setLife(m, "Terminated")
+	g := m.g
+	g.members = slices.DeleteFunc(g.members, func(x *groupInstance) bool { return x == m })
+	g.left = slices.DeleteFunc(g.left, func(x *groupInstance) bool { return w.now.Sub(x.Since) > keepTrail })
+	g.left = append(g.left, m)
+	a := m.activity
+	w.endActivity(m, status)
+	w.emitTerminated(m, a)
+	w.reconcileSoon(g)
+}
+
+// noticeLater lets the group of an instance find out, about a minute later, that EC2 no longer runs it.
+func (w *World) noticeLater(h *host) {
+	m := h.member
+	if m == nil {
+		return
+	}
+	w.after(w.between(50*time.Second, 70*time.Second), func() {
+		if m.State != "InService" && m.State != "Pending" && m.State != "Pending:Wait" && m.State != "Pending:Proceed" {
+			return
+		}
+		if slices.Contains(m.g.Suspended, "HealthCheck") {
+			return
+		}
+		m.Health = "Unhealthy"
+		cause := "At " + iso(w.now) + " an instance was taken out of service in response to an EC2 health check indicating it has been terminated or stopped."
+		if w.sw.SilentEC2Terminate && (h.State == "shutting-down" || h.State == "terminated") {
+			m.activity = w.activity(m.g, m.ID, "Terminating EC2 instance: "+m.ID)
+			m.activity.Cause = cause
+			w.cancelActions(m)
+			w.deregisterHost(m)
+			w.leave(m, "Successful")
+			return
+		}
+		w.terminateInGroup(m, cause)
+	})
+}
+
+func healthCause(now time.Time) string {
+	return "At " + iso(now) + " an instance was taken out of service in response to a user health-check."
+}
+
+// replaceUnhealthy takes an unhealthy instance out, through its hooks; with launch before terminate only after its replacement
+// is in service.
+func (w *World) replaceUnhealthy(m *groupInstance) {
+	if m.Health != "Unhealthy" || !m.live() || slices.Contains(m.g.Suspended, "ReplaceUnhealthy") {
+		return
+	}
+	if w.sw.LaunchBeforeTerm && m.State == "InService" {
+		m.doomed = true
+		w.reconcileSoon(m.g)
+		return
+	}
+	w.terminateInGroup(m, healthCause(w.now))
+}
+
+// TerminateInstanceInAutoScalingGroup terminates an instance through the hooks, whether or not it is protected, and replaces it
+// or lowers the desired capacity. On a retained instance it ends the retention.
+// https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_TerminateInstanceInAutoScalingGroup.html
+func (w *World) TerminateInstanceInAutoScalingGroup(instance string, decrement bool) (Activity, error) {
+	m := w.members[instance]
+	if m == nil || m.State == "Terminated" {
+		return Activity{}, refuse("ValidationError", "Instance Id not found - No managed instance found for instance ID: %s", instance)
+	}
+	if m.State == "Terminating:Retained" {
+		m.activity = w.activity(m.g, m.ID, "Terminating EC2 instance: "+m.ID)
+		w.proceed(m)
+		return *m.activity, nil
+	}
+	if !m.live() && !m.doomed {
+		if m.activity == nil {
+			return Activity{}, refuse("ScalingActivityInProgress", "Instance %s is already terminating.", instance)
+		}
+		return *m.activity, nil
+	}
+	g := m.g
+	if decrement && g.Desired-1 < g.Min {
+		return Activity{}, refuse("ValidationError", "Currently, desiredSize equals minSize (%d). Terminating instance without replacement will violate group's min size constraint. "+
+			"Either set shouldDecrementDesiredCapacity flag to false or lower group's min size.", g.Min)
+	}
+	cause := "At " + iso(w.now) + " instance " + m.ID + " was taken out of service in response to a user request."
+	if decrement {
+		g.Desired--
+		cause = "At " + iso(w.now) + " instance " + m.ID + " was taken out of service in response to a user request, shrinking the capacity from " + itoa(g.Desired+1) + " to " + itoa(g.Desired) + "."
+	}
+	m.doomed = false
+	w.terminateInGroup(m, cause)
+	return *m.activity, nil
+}

@@ -1,0 +1,126 @@
+package wire
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/autoscaling/types"
+
+	"github.com/ebbhq/ebb/internal/sim"
+)
+
+func groupOut(g sim.Group, details bool) types.AutoScalingGroup {
+	out := types.AutoScalingGroup{
+		AutoScalingGroupName:             &g.Name,
+		AutoScalingGroupARN:              &g.ARN,
+		MinSize:                          new(int32(g.Min)),
+		MaxSize:                          new(int32(g.Max)),
+		DesiredCapacity:                  new(int32(g.Desired)),
+		DefaultCooldown:                  new(int32(300)),
+		CreatedTime:                      &g.CreatedAt,
+		HealthCheckType:                  new("EC2"),
+		HealthCheckGracePeriod:           new(int32(0)),
+		NewInstancesProtectedFromScaleIn: new(false),
+		TargetGroupARNs:                  mapped(g.TargetGroups, same),
+		TerminationPolicies:              []string{"Default"},
+		AvailabilityZones:                zones(g),
+		Instances:                        []types.Instance{},
+		SuspendedProcesses:               mapped(g.Suspended, suspendedOut),
+		Tags:                             tagsOut(g),
+	}
+	if details {
+		out.Instances = mapped(g.Instances, instanceOut)
+	}
+	if g.Retain {
+		out.InstanceLifecyclePolicy = &types.InstanceLifecyclePolicy{RetentionTriggers: &types.RetentionTriggers{TerminateHookAbandon: "retain"}}
+	}
+	return out
+}
+
+func zones(g sim.Group) []string {
+	all := mapped(g.Instances, func(i *sim.GroupInstance) string { return i.Zone })
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+func suspendedOut(process string) types.SuspendedProcess {
+	return types.SuspendedProcess{ProcessName: &process, SuspensionReason: new("User suspended")}
+}
+
+func tagsOut(g sim.Group) []types.TagDescription {
+	return mapped(slices.Sorted(maps.Keys(g.Tags)), func(key string) types.TagDescription {
+		return types.TagDescription{
+			Key: &key, Value: new(g.Tags[key]), PropagateAtLaunch: new(true), ResourceId: &g.Name, ResourceType: new("auto-scaling-group"),
+		}
+	})
+}
+
+// tagged reports whether a group passes all filters of DescribeAutoScalingGroups.
+// https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_Filter.html
+func tagged(g sim.Group, filters []types.Filter) bool {
+	for _, f := range filters {
+		if !passes(g, deref(f.Name), f.Values) {
+			return false
+		}
+	}
+	return true
+}
+
+func passes(g sim.Group, name string, values []string) bool {
+	if key, ok := strings.CutPrefix(name, "tag:"); ok {
+		value, has := g.Tags[key]
+		return has && slices.Contains(values, value)
+	}
+	for key, value := range g.Tags { //ebb:any-order it only asks whether one matches
+		if name == "tag-key" && slices.Contains(values, key) || name == "tag-value" && slices.Contains(values, value) {
+			return true
+		}
+	}
+	return false
+}
+
+func instanceOut(i *sim.GroupInstance) types.Instance {
+	return types.Instance{
+		InstanceId: &i.ID, AvailabilityZone: &i.Zone, HealthStatus: &i.Health, LifecycleState: types.LifecycleState(i.State),
+		ProtectedFromScaleIn: &i.Protected, InstanceType: new(instanceType),
+	}
+}
+
+func instanceDetails(i sim.GroupInstance) types.AutoScalingInstanceDetails {
+	return types.AutoScalingInstanceDetails{
+		InstanceId: &i.ID, AutoScalingGroupName: &i.Group, AvailabilityZone: &i.Zone, LifecycleState: &i.State,
+		HealthStatus:         new(strings.ToUpper(i.Health)), // this call spells it in capitals, DescribeAutoScalingGroups does not
+		ProtectedFromScaleIn: &i.Protected, InstanceType: new(instanceType),
+	}
+}
+
+// instanceType is what every instance says it is; its size in the simulated cloud is the group's HostSpec.
+const instanceType = "m7i.large"
+
+func hookOut(group string, h sim.Hook) types.LifecycleHook {
+	return types.LifecycleHook{
+		AutoScalingGroupName: &group, LifecycleHookName: &h.Name, LifecycleTransition: &h.Transition, DefaultResult: &h.DefaultResult,
+		HeartbeatTimeout: new(seconds(h.Heartbeat)), GlobalTimeout: new(min(172800, 100*seconds(h.Heartbeat))),
+		NotificationTargetARN: optional(h.Target), RoleARN: optional(h.Role), NotificationMetadata: optional(h.Metadata),
+	}
+}
+
+func activityOut(a sim.Activity) types.Activity {
+	return types.Activity{
+		ActivityId: &a.ID, AutoScalingGroupName: &a.Group, Cause: &a.Cause, Description: &a.Description, Details: new("{}"),
+		StartTime: &a.Start, EndTime: instant(a.End), Progress: new(int32(a.Progress)),
+		StatusCode: types.ScalingActivityStatusCode(a.Status), StatusMessage: optional(a.StatusMessage),
+	}
+}
+
+func seconds(d time.Duration) int32 { return int32(d / time.Second) }
+
+// instant is a pointer to t, or nil if t is zero.
+func instant(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}

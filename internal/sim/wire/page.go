@@ -1,0 +1,73 @@
+package wire
+
+import (
+	"encoding/base64"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// paging is how one call wants its answer cut.
+type paging struct {
+	operation string
+	asked     *int32 // by the caller; nil: fallback
+	fallback  int
+	most      int // what AWS allows to ask for
+	token     *string
+}
+
+// page cuts one page out of a whole answer and returns the token for the next. Items that come or go between the pages neither
+// repeat nor hide others: the token names the last item, not only its place.
+func page[T any](a *API, p paging, all []T, key func(T) string) (items []T, next *string, ok bool) {
+	size := p.fallback
+	if p.asked != nil {
+		size = int(*p.asked)
+	}
+	size = min(size, p.most)
+	if a.PageSize > 0 {
+		size = min(size, a.PageSize)
+	}
+	from := 0
+	if p.token != nil && *p.token != "" {
+		if from, ok = resume(p, all, key); !ok {
+			return nil, nil, false
+		}
+	}
+	to := min(len(all), from+max(size, 1))
+	if to < len(all) {
+		token := mint(p.operation, to, key(all[to-1]))
+		next = &token
+	}
+	return all[from:to], next, true
+}
+
+func mint(operation string, offset int, last string) string {
+	return base64.StdEncoding.EncodeToString(fmt.Appendf(nil, "%s %d %s", operation, offset, last))
+}
+
+// resume finds where the page after a token starts.
+func resume[T any](p paging, all []T, key func(T) string) (int, bool) {
+	raw, err := base64.StdEncoding.DecodeString(*p.token)
+	if err != nil {
+		return 0, false
+	}
+	parts := strings.SplitN(string(raw), " ", 3)
+	if len(parts) != 3 || parts[0] != p.operation {
+		return 0, false
+	}
+	offset, err := strconv.Atoi(parts[1])
+	if err != nil || offset < 1 {
+		return 0, false
+	}
+	if offset <= len(all) && key(all[offset-1]) == parts[2] {
+		return offset, true
+	}
+	for i, item := range all {
+		if key(item) == parts[2] {
+			return i + 1, true
+		}
+	}
+	return min(offset-1, len(all)), true
+}
+
+func same(s string) string { return s }

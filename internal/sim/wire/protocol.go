@@ -1,0 +1,230 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/xml"
+	"fmt"
+	"net/http"
+	"net/url"
+	"reflect"
+	"strings"
+)
+
+// A protocol is a way to write requests, answers and refusals.
+type protocol interface {
+	// operation is what the request asks for.
+	operation(r *http.Request, body []byte) string
+	decode(body []byte, in any, strict bool) error
+	answer(operation, requestID string, out any) (contentType string, body []byte, err error)
+	refuse(e *Error, requestID string) (contentType string, body []byte)
+	// unknown and broken are the codes for an operation and for a body that cannot be read.
+	unknown() string
+	broken() string
+}
+
+// protocolOf finds the protocol of a request: JSON requests name their operation in a header, the others in a form.
+func protocolOf(service string, r *http.Request) protocol {
+	switch {
+	case r.Header.Get("X-Amz-Target") != "":
+		version := "1.1"
+		if service == "sqs" {
+			version = "1.0"
+		}
+		return jsonProtocol{version: version, spelling: spelling{small: service == "ecs"}, service: service}
+	case service == "ec2":
+		return ec2Protocol{}
+	case service == "sqs":
+		return queryProtocol{service: service, flat: true}
+	}
+	return queryProtocol{service: service}
+}
+
+// jsonProtocol is awsJson 1.0 and 1.1.
+// https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html
+type jsonProtocol struct {
+	version, service string
+	spelling         spelling
+}
+
+func (p jsonProtocol) contentType() string { return "application/x-amz-json-" + p.version }
+
+func (jsonProtocol) operation(r *http.Request, _ []byte) string {
+	target := r.Header.Get("X-Amz-Target")
+	return target[strings.LastIndex(target, ".")+1:]
+}
+
+func (p jsonProtocol) decode(body []byte, in any, strict bool) error {
+	tree, err := jsonTree(body)
+	if err != nil {
+		return err
+	}
+	if tree == nil {
+		return malformedf("the body must be a structure")
+	}
+	return decoder{strict: strict, field: p.spelling.field}.decode(reflect.ValueOf(in).Elem(), tree, "the request")
+}
+
+func (p jsonProtocol) answer(_, _ string, out any) (string, []byte, error) {
+	body, err := p.spelling.json(out)
+	return p.contentType(), body, err
+}
+
+func (p jsonProtocol) refuse(e *Error, _ string) (string, []byte) {
+	name := e.jsonName()
+	if p.service == "sqs" {
+		name = "com.amazonaws.sqs#" + name
+	}
+	body, err := spelling{}.json(map[string]string{"__type": name, "message": e.Message})
+	if err != nil { // strings always have a JSON form
+		panic(err)
+	}
+	return p.contentType(), body
+}
+
+func (jsonProtocol) unknown() string { return "UnknownOperationException" }
+func (jsonProtocol) broken() string  { return "SerializationException" }
+
+// queryProtocol is awsQuery.
+// https://smithy.io/2.0/aws/protocols/aws-query-protocol.html
+type queryProtocol struct {
+	service string
+	flat    bool // lists have no level of their own, as in SQS
+}
+
+var namespaces = map[string]string{
+	"autoscaling":          "http://autoscaling.amazonaws.com/doc/2011-01-01/",
+	"elasticloadbalancing": "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/",
+	"sns":                  "http://sns.amazonaws.com/doc/2010-03-31/",
+	"sqs":                  "http://queue.amazonaws.com/doc/2012-11-05/",
+	"sts":                  "https://sts.amazonaws.com/doc/2011-06-15/",
+}
+
+func (queryProtocol) operation(_ *http.Request, body []byte) string { return action(body) }
+
+func action(body []byte) string {
+	form, err := url.ParseQuery(string(body))
+	if err != nil {
+		return ""
+	}
+	return form.Get("Action")
+}
+
+func (p queryProtocol) decode(body []byte, in any, strict bool) error {
+	names := spelling{}.field
+	if p.flat {
+		names = flatField
+	}
+	return decodeForm(body, in, decoder{query: true, strict: strict, field: names})
+}
+
+func decodeForm(body []byte, in any, d decoder) error {
+	form, err := url.ParseQuery(string(body))
+	if err != nil {
+		return malformedf("the body is not a form: %v", err)
+	}
+	tree, err := queryTree(form)
+	if err != nil {
+		return err
+	}
+	return d.decode(reflect.ValueOf(in).Elem(), tree, "the request")
+}
+
+func (p queryProtocol) answer(operation, requestID string, out any) (string, []byte, error) {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, `<%sResponse xmlns="%s">`, operation, namespaces[p.service])
+	if reflect.TypeOf(out).Elem().NumField() > 1 { // there is more than ResultMetadata
+		fmt.Fprintf(&b, "<%sResult>", operation)
+		if p.flat {
+			flatXML(&b, reflect.ValueOf(out).Elem())
+		} else {
+			spelling{}.xml(&b, reflect.ValueOf(out))
+		}
+		fmt.Fprintf(&b, "</%sResult>", operation)
+	} else if !p.flat {
+		fmt.Fprintf(&b, "<%sResult/>", operation)
+	}
+	fmt.Fprintf(&b, "<ResponseMetadata><RequestId>%s</RequestId></ResponseMetadata></%sResponse>", requestID, operation)
+	return "text/xml", b.Bytes(), nil
+}
+
+func (p queryProtocol) refuse(e *Error, requestID string) (string, []byte) {
+	fault := "Sender"
+	if e.Status >= http.StatusInternalServerError {
+		fault = "Receiver"
+	}
+	var b bytes.Buffer
+	fmt.Fprintf(&b, `<ErrorResponse xmlns="%s"><Error><Type>%s</Type><Code>`, namespaces[p.service], fault)
+	escape(&b, e.Code)
+	b.WriteString("</Code><Message>")
+	escape(&b, e.Message)
+	fmt.Fprintf(&b, "</Message></Error><RequestId>%s</RequestId></ErrorResponse>", requestID)
+	return "text/xml", b.Bytes()
+}
+
+func (queryProtocol) unknown() string { return "InvalidAction" }
+func (queryProtocol) broken() string  { return "MalformedQueryString" }
+
+// ec2Protocol is ec2Query: like awsQuery, with flat lists and its own errors.
+// https://smithy.io/2.0/aws/protocols/aws-ec2-query-protocol.html
+type ec2Protocol struct{}
+
+func (ec2Protocol) operation(_ *http.Request, body []byte) string { return action(body) }
+
+func (ec2Protocol) decode(body []byte, in any, strict bool) error {
+	return decodeForm(body, in, decoder{query: true, strict: strict, field: func(t reflect.Type, name string) (int, bool) {
+		if plural, ok := ec2Names[name]; ok {
+			name = plural
+		}
+		return spelling{}.field(t, name)
+	}})
+}
+
+func (ec2Protocol) answer(operation, requestID string, out any) (string, []byte, error) {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, `<%sResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><requestId>%s</requestId>`, operation, requestID)
+	v := reflect.ValueOf(out).Elem()
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		if !f.IsExported() {
+			continue
+		}
+		name, item, _ := strings.Cut(strings.TrimSuffix(f.Tag.Get("xml"), ",omitempty"), ">")
+		if err := ec2Element(&b, name, item, v.Field(i)); err != nil {
+			return "", nil, err
+		}
+	}
+	fmt.Fprintf(&b, "</%sResponse>", operation)
+	return "text/xml;charset=UTF-8", b.Bytes(), nil
+}
+
+// ec2Element writes one member of an answer; the structures in it say their own names.
+func ec2Element(b *bytes.Buffer, name, item string, v reflect.Value) error {
+	if v.Kind() == reflect.Pointer && v.IsNil() {
+		return nil
+	}
+	e := xml.NewEncoder(b)
+	if item == "" {
+		return e.EncodeElement(v.Interface(), xml.StartElement{Name: xml.Name{Local: name}})
+	}
+	b.WriteString("<" + name + ">")
+	for i := range v.Len() {
+		if err := e.EncodeElement(v.Index(i).Interface(), xml.StartElement{Name: xml.Name{Local: item}}); err != nil {
+			return err
+		}
+	}
+	b.WriteString("</" + name + ">")
+	return nil
+}
+
+func (ec2Protocol) refuse(e *Error, requestID string) (string, []byte) {
+	var b bytes.Buffer
+	b.WriteString(`<?xml version="1.0" encoding="UTF-8"?><Response><Errors><Error><Code>`)
+	escape(&b, e.Code)
+	b.WriteString("</Code><Message>")
+	escape(&b, e.Message)
+	fmt.Fprintf(&b, "</Message></Error></Errors><RequestID>%s</RequestID></Response>", requestID)
+	return "text/xml;charset=UTF-8", b.Bytes()
+}
+
+func (ec2Protocol) unknown() string { return "InvalidAction" }
+func (ec2Protocol) broken() string  { return "MalformedQueryString" }

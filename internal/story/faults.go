@@ -1,0 +1,111 @@
+package story
+
+import (
+	"path"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/sim/wire"
+)
+
+// hows are the ways in which a call goes wrong.
+var hows = map[string]wire.FaultKind{
+	"throttle": wire.Throttle, "error": wire.ErrorBefore, "error-after": wire.ErrorAfter, "timeout": wire.TimeoutBefore,
+	"timeout-after": wire.TimeoutAfter, "stale": wire.Stale, "drop-page": wire.DropPage, "item": wire.ItemFailure,
+}
+
+// The places at which a crash or a journal failure strikes.
+const (
+	beforeWrite = "before-write" // nothing of the batch is durable
+	afterWrite  = "after-write"  // durable, but no message settled and no order sent
+	afterSettle = "after-settle" // messages settled, no order sent
+	afterSend   = "after-send"   // orders sent, their results lost
+)
+
+func knownHow(f Fault) bool {
+	switch f.Op {
+	case "crash":
+		return f.How == beforeWrite || f.How == afterWrite || f.How == afterSettle || f.How == afterSend
+	case "journal":
+		return f.How == "error" || f.How == "error-after" || f.How == "conflict"
+	}
+	_, ok := hows[f.How]
+	return ok
+}
+
+// dice are numbers that depend on the seed and on how often they were thrown, and on nothing else.
+type dice struct{ state uint64 }
+
+func (d *dice) next() uint64 {
+	d.state += 0x9e3779b97f4a7c15
+	z := d.state
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	return z ^ z>>31
+}
+
+// n is a number from 0 to max-1.
+func (d *dice) n(max int) int {
+	if max <= 0 {
+		return 0
+	}
+	return int(d.next() % uint64(max))
+}
+
+// percent reports true in p of 100 throws.
+func (d *dice) percent(p int) bool { return d.n(100) < p }
+
+// between is a duration in [a, b), in milliseconds.
+func (d *dice) between(a, b time.Duration) time.Duration {
+	return a + time.Duration(d.n(int((b-a)/time.Millisecond)))*time.Millisecond
+}
+
+// strikes reports whether a fault hits now, and counts it.
+func (r *run) strikes(i int, name string) bool {
+	f := r.s.Faults[i]
+	since := r.w.Now().Sub(r.start)
+	if since < f.From || f.Until > 0 && since >= f.Until || f.Times > 0 && r.struck[i] >= f.Times {
+		return false
+	}
+	if ok, _ := path.Match(f.Op, name); !ok || f.Percent > 0 && !r.dice.percent(f.Percent) {
+		return false
+	}
+	r.struck[i]++
+	r.cover["fault "+f.Op+" "+f.How]++
+	r.cover["any "+f.How]++
+	r.lastFault = r.w.Now()
+	return true
+}
+
+// fault says what goes wrong with one of Ebb's calls.
+func (r *run) fault(req wire.Request) wire.Fault {
+	if req.Caller != caller {
+		return wire.Fault{}
+	}
+	for i, f := range r.s.Faults {
+		if f.Op == "crash" || f.Op == "journal" || !r.strikes(i, req.Name()) {
+			continue
+		}
+		return wire.Fault{Kind: hows[f.How], Lag: f.Lag, Item: r.dice.n(100)}
+	}
+	return wire.Fault{}
+}
+
+// journalFault says what goes wrong with a write of the journal: "", error, error-after or conflict.
+func (r *run) journalFault() string {
+	for i, f := range r.s.Faults {
+		if f.Op == "journal" && r.strikes(i, "journal") {
+			return f.How
+		}
+	}
+	return ""
+}
+
+// crashPoint says where Ebb crashes in the write that is about to happen: "", or one of the places.
+func (r *run) crashPoint() (where string, away time.Duration) {
+	for i, f := range r.s.Faults {
+		if f.Op == "crash" && f.Nth == r.writes && r.strikes(i, "crash") {
+			return f.How, f.For
+		}
+	}
+	return "", 0
+}

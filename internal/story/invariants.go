@@ -1,0 +1,461 @@
+package story
+
+import (
+	"fmt"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/drain"
+	"github.com/ebbhq/ebb/internal/event"
+	"github.com/ebbhq/ebb/internal/sim"
+)
+
+// wait is one wait of one instance in one hook, as the world recorded it.
+type wait struct {
+	group, hook, instance, token string
+	leaving                      time.Time // when the group began to terminate the instance
+	opened, closed               time.Time
+	end, by                      string // CONTINUE, ABANDON, expired, global-timeout, cancelled; who answered
+	ours                         bool   // managed, and in the hook that Ebb owns
+}
+
+// past folds the world's own record into what the invariants ask about. It knows nothing of what Ebb believed.
+type past struct {
+	r         *run
+	tasks     map[string]*taskPast   // by task
+	on        map[string][]*taskPast // by instance
+	inUse     map[string]map[string]bool
+	machine   map[string]string
+	goneAt    map[string]time.Time
+	lostFrom  map[string]time.Time // container instance unreachable, first time
+	backAt    map[string]time.Time // and reachable again
+	leaving   map[string]time.Time
+	waits     []*wait
+	open      map[string]*wait
+	journal   map[string][]sim.Entry // journal entries by instance
+	unread    int
+	up        []span // lives of Ebb
+	asgOK     []time.Time
+	looked    map[string]bool // since the current start of Ebb: by API
+	bad       []Violation
+	deletions map[string]bool
+}
+
+type taskPast struct {
+	id, instance, service string
+	daemon, live          bool
+	created, stopped      time.Time
+}
+
+type span struct{ from, to time.Time }
+
+func (p *past) blame(invariant int, format string, args ...any) {
+	p.bad = append(p.bad, Violation{invariant, fmt.Sprintf(format, args...)})
+}
+
+// invariants checks what must always hold, as functions over the world's record and the journal. The numbers are those of
+// docs/ARCHITECTURE.md.
+func (r *run) invariants(ended []drain.Drain) []Violation {
+	p := &past{
+		r: r, tasks: map[string]*taskPast{}, on: map[string][]*taskPast{}, inUse: map[string]map[string]bool{}, machine: map[string]string{},
+		goneAt: map[string]time.Time{}, lostFrom: map[string]time.Time{}, backAt: map[string]time.Time{}, leaving: map[string]time.Time{},
+		open: map[string]*wait{}, journal: map[string][]sim.Entry{}, looked: map[string]bool{}, deletions: map[string]bool{},
+	}
+	for _, e := range r.w.Record() {
+		p.fold(e)
+	}
+	p.answeredInTime()
+	p.endedWell(ended)
+	return p.bad
+}
+
+func (p *past) fold(e sim.Entry) {
+	switch e.Kind {
+	case sim.EntryTask:
+		p.task(e)
+	case sim.EntryTarget:
+		p.target(e)
+	case sim.EntryInstance:
+		p.machine[e.Instance] = e.To
+		if e.To != "running" && e.To != "pending" && p.goneAt[e.Instance].IsZero() {
+			p.goneAt[e.Instance] = e.At
+		}
+	case sim.EntryAgent:
+		p.agent(e.Instance, e.To == "disconnected", e.At)
+	case sim.EntryContainer:
+		if e.To == "INACTIVE" {
+			p.agent(e.Instance, true, e.At)
+		}
+	case sim.EntryLifecycle:
+		if e.To == "Terminating" || e.To == "Warmed:Pending:Wait" || e.To == "Terminating:Wait" && p.leaving[e.Instance].IsZero() {
+			p.leaving[e.Instance] = e.At
+		}
+	case sim.EntryHook:
+		p.hook(e)
+	case sim.EntryJournal:
+		if e.To == "unreadable" {
+			p.unread++
+		}
+		p.journal[e.Instance] = append(p.journal[e.Instance], e)
+	case sim.EntryMessage:
+		if e.To == "deleted" && e.By == caller {
+			p.deleted(e)
+		}
+	case sim.EntryController:
+		p.controller(e)
+	case sim.EntryCall:
+		if e.By == caller && e.To == "ok" {
+			p.called(e)
+		}
+	}
+}
+
+func (p *past) task(e sim.Entry) {
+	t := p.tasks[e.Task]
+	if t == nil {
+		t = &taskPast{id: e.Task, created: e.At}
+		p.tasks[e.Task] = t
+	}
+	if t.instance == "" && e.Instance != "" {
+		t.instance = e.Instance
+		p.on[e.Instance] = append(p.on[e.Instance], t)
+	}
+	t.service, t.daemon = e.Service, e.Daemon
+	live := e.To != "STOPPED" && e.To != "DELETED"
+	if t.live && !live {
+		t.stopped = e.At
+	}
+	t.live = live
+}
+
+func (p *past) target(e sim.Entry) {
+	if e.Task == "" {
+		return
+	}
+	if p.inUse[e.Task] == nil {
+		p.inUse[e.Task] = map[string]bool{}
+	}
+	key := e.TargetGroup + " " + e.Target
+	if e.To == "initial" || e.To == "healthy" || e.To == "unhealthy" {
+		p.inUse[e.Task][key] = true
+	} else {
+		delete(p.inUse[e.Task], key)
+	}
+}
+
+func (p *past) agent(instance string, lost bool, at time.Time) {
+	if lost {
+		if p.lostFrom[instance].IsZero() {
+			p.lostFrom[instance] = at
+		}
+		delete(p.backAt, instance)
+		return
+	}
+	p.backAt[instance] = at
+}
+
+func (p *past) controller(e sim.Entry) {
+	if e.To == "started" {
+		p.up = append(p.up, span{from: e.At})
+		clear(p.looked)
+		return
+	}
+	if n := len(p.up); n > 0 {
+		p.up[n-1].to = e.At
+	}
+}
+
+func (p *past) called(e sim.Entry) {
+	service, _, _ := strings.Cut(e.Text, ".")
+	if service == "autoscaling" {
+		p.asgOK = append(p.asgOK, e.At)
+	}
+	if strings.Contains(e.Text, ".Describe") || strings.Contains(e.Text, ".List") {
+		p.looked[service] = true
+	}
+}
+
+func (p *past) managed(group string) bool {
+	_, ok := p.group(group)
+	return ok
+}
+
+func (p *past) group(name string) (Group, bool) {
+	for _, g := range p.r.s.Ebb.Groups {
+		if ok, _ := path.Match(g.Match, name); ok {
+			return g, true
+		}
+	}
+	return Group{}, false
+}
+
+func (p *past) hook(e sim.Entry) {
+	key := e.Group + "|" + e.Hook + "|" + e.Instance
+	switch e.To {
+	case "opened":
+		w := &wait{group: e.Group, hook: e.Hook, instance: e.Instance, token: e.Text, opened: e.At, leaving: p.leaving[e.Instance]}
+		if w.leaving.IsZero() {
+			w.leaving = e.At
+		}
+		w.ours = p.managed(e.Group) && e.Hook == p.r.s.Ebb.hook()
+		p.open[key] = w
+		p.waits = append(p.waits, w)
+	case "heartbeat":
+		if w := p.open[key]; (w == nil || !w.ours) && e.By == caller {
+			p.blame(4, "Ebb beat hook %s of %s, which is not its own", e.Hook, p.r.hostName(e.Instance))
+		}
+	default:
+		w := p.open[key]
+		if w == nil {
+			return
+		}
+		delete(p.open, key)
+		w.closed, w.end, w.by = e.At, e.To, e.By
+		p.judge(w)
+	}
+}
+
+// judge checks one closed wait at the moment it closed.
+func (p *past) judge(w *wait) {
+	if w.by == caller && (w.end == "CONTINUE" || w.end == "ABANDON") {
+		if !w.ours {
+			p.blame(4, "Ebb answered hook %s of %s, which is not its own", w.hook, p.r.hostName(w.instance))
+			return
+		}
+		if w.end == "ABANDON" {
+			p.blame(1, "Ebb answered ABANDON for %s", p.r.hostName(w.instance))
+		}
+		if why := p.tooEarly(w); why != "" {
+			p.blame(1, "the hook of %s was answered too early, %s after it opened: %s", p.r.hostName(w.instance), w.closed.Sub(w.opened).Round(time.Second), why)
+		}
+		if !p.looked["autoscaling"] {
+			p.blame(7, "the hook of %s was answered by an Ebb that had not looked since it started", p.r.hostName(w.instance))
+		}
+		return
+	}
+	if w.ours && (w.end == "expired" || w.end == "global-timeout") {
+		p.lostHook(w)
+	}
+}
+
+func (p *past) deadline(w *wait) time.Time {
+	g, _ := p.group(w.group)
+	d := p.r.s.Ebb.policy(g).Deadline
+	if hook, ok := p.r.hookOf(w); ok {
+		global := min(48*time.Hour, 100*hook.Heartbeat)
+		d = min(d, global-global/20)
+	}
+	return w.leaving.Add(d)
+}
+
+// hookOf is the hook as the story set it up; the time-outs of actions in flight do not change.
+func (r *run) hookOf(w *wait) (sim.Hook, bool) {
+	hooks, err := r.w.DescribeLifecycleHooks(w.group, []string{w.hook})
+	if err != nil || len(hooks) == 0 {
+		return sim.Hook{}, false
+	}
+	return hooks[0], true
+}
+
+// tooEarly is invariant 1: it says why an answer came too early, or nothing.
+func (p *past) tooEarly(w *wait) string {
+	g, _ := p.group(w.group)
+	pol := p.r.s.Ebb.policy(g)
+	if !w.closed.Before(p.deadline(w)) {
+		return ""
+	}
+	if m := p.machine[w.instance]; m != "" && m != "running" && m != "pending" {
+		return ""
+	}
+	var others, daemons []*taskPast
+	var lastOther time.Time
+	for _, t := range p.on[w.instance] {
+		switch {
+		case t.live && t.daemon:
+			daemons = append(daemons, t)
+		case t.live:
+			others = append(others, t)
+		case t.stopped.After(lastOther) && !t.daemon:
+			lastOther = t.stopped
+		}
+	}
+	if len(others)+len(daemons) == 0 {
+		return ""
+	}
+	used := p.anyInUse(append(others, daemons...))
+	if from := p.lostFrom[w.instance]; !from.IsZero() && w.closed.Sub(from) >= pol.LostAfter-10*time.Second && used == "" {
+		if back := p.backAt[w.instance]; back.IsZero() || w.closed.Sub(back) < time.Minute {
+			return ""
+		}
+	}
+	if len(others) > 0 {
+		return fmt.Sprintf("%d tasks had not stopped, such as %s", len(others), others[0].id)
+	}
+	if lastOther.Before(w.opened) {
+		lastOther = w.opened
+	}
+	if w.closed.Sub(lastOther) < pol.DaemonGrace {
+		return fmt.Sprintf("daemon task %s had only %s", daemons[0].id, w.closed.Sub(lastOther))
+	}
+	if used != "" {
+		return "target " + used + " of a live daemon task was still in use"
+	}
+	return ""
+}
+
+func (p *past) anyInUse(ts []*taskPast) string {
+	for _, t := range ts {
+		for k := range p.inUse[t.id] { //ebb:any-order one of them is enough
+			return k
+		}
+	}
+	return ""
+}
+
+// lostHook is invariant 2: a hook ran out before the deadline although the cloud answered Ebb at least once per third of the
+// heartbeat time-out.
+func (p *past) lostHook(w *wait) {
+	hook, ok := p.r.hookOf(w)
+	if !ok || !w.closed.Before(p.deadline(w)) {
+		return
+	}
+	from := w.closed.Add(-hook.Heartbeat)
+	if !p.upAll(from.Add(-20*time.Second), w.closed) || !p.heardOf(w, from) {
+		return
+	}
+	third := hook.Heartbeat / 3
+	for i := range 3 {
+		if !p.answeredIn(from.Add(time.Duration(i)*third), from.Add(time.Duration(i+1)*third)) {
+			return
+		}
+	}
+	p.blame(2, "the hook of %s ran out at %s although Ebb was there and the cloud answered it", p.r.hostName(w.instance), w.closed.Sub(p.r.start).Round(time.Second))
+}
+
+func (p *past) upAll(from, to time.Time) bool {
+	for _, s := range p.up {
+		if !s.from.After(from) && (s.to.IsZero() || !s.to.Before(to)) {
+			return true
+		}
+	}
+	return false
+}
+
+// heardOf reports whether Ebb had the drain in its journal at a time.
+func (p *past) heardOf(w *wait, at time.Time) bool {
+	for _, e := range p.journal[w.instance] {
+		if !e.At.After(at) && (e.Text == w.token || e.Text == "") {
+			return true
+		}
+	}
+	return false
+}
+
+// answeredIn reports whether an Auto Scaling call of Ebb succeeded in the span.
+func (p *past) answeredIn(from, to time.Time) bool {
+	for i := len(p.asgOK) - 1; i >= 0 && !p.asgOK[i].Before(from); i-- {
+		if p.asgOK[i].Before(to) {
+			return true
+		}
+	}
+	return false
+}
+
+// deleted is invariant 6, at the moment Ebb deletes a message.
+func (p *past) deleted(e sim.Entry) {
+	m, ok := p.r.messages[e.Message]
+	if !ok || p.deletions[e.Message] {
+		return
+	}
+	p.deletions[e.Message] = true
+	switch {
+	case m.Kind == event.Unknown && p.unread == 0:
+		p.blame(6, "message %s was deleted although nobody understood it and it is not in the journal", e.Message)
+	case m.Kind == event.TerminateAction && p.managed(m.Group) && m.Hook == p.r.s.Ebb.hook() && !p.durable(m):
+		p.blame(6, "the message about %s was deleted before its drain was in the journal", p.r.hostName(string(m.Instance)))
+	case m.Kind == event.TerminateAction && !p.managed(m.Group) && p.r.s.Ebb.LeaveForeign:
+		p.blame(4, "a message about group %s was deleted although it was to be left to others", m.Group)
+	}
+}
+
+func (p *past) durable(m event.Event) bool {
+	for _, e := range p.journal[string(m.Instance)] {
+		if e.Text == m.Token || e.To == "open" {
+			return true
+		}
+	}
+	return false
+}
+
+// answeredInTime is invariant 3: nothing hangs. A wait that is still open long after its deadline, or whose host has been gone for
+// minutes while Ebb was there and nothing failed, should have been answered.
+func (p *past) answeredInTime() {
+	const slack = 4 * time.Minute // two minutes of the invariant, the pace of looks, and messages and answers on their way
+	now := p.r.w.Now()
+	for _, w := range p.waits {
+		if !w.ours {
+			continue
+		}
+		end := w.closed
+		if end.IsZero() {
+			end = now
+		}
+		if late := p.calm(p.deadline(w), w); end.Sub(late) > slack {
+			p.blame(3, "the hook of %s hung until %s after its deadline", p.r.hostName(w.instance), end.Sub(p.deadline(w)).Round(time.Second))
+		}
+		if gone := p.goneAt[w.instance]; !gone.IsZero() {
+			if late := p.calm(gone, w); end.Sub(late) > slack {
+				p.blame(3, "the hook of %s hung for %s although its host was gone", p.r.hostName(w.instance), end.Sub(late).Round(time.Second))
+			}
+		}
+	}
+}
+
+// calm is the time from which Ebb can be held to act on a condition: the hook is open, the condition holds, the last fault and the
+// last start of Ebb are over.
+func (p *past) calm(at time.Time, w *wait) time.Time {
+	for _, t := range []time.Time{w.opened, p.r.lastFault, p.r.start.Add(p.r.s.Ebb.Late)} {
+		if t.After(at) {
+			at = t
+		}
+	}
+	for _, s := range p.up {
+		if s.from.After(at) {
+			at = s.from
+		}
+	}
+	return at
+}
+
+// endedWell is invariant 8: every drain ends in the journal with an outcome and a reason, and a forced ending names what was cut
+// off.
+func (p *past) endedWell(ended []drain.Drain) {
+	byInstance := map[string][]drain.Drain{}
+	for _, d := range ended {
+		byInstance[string(d.Instance)] = append(byInstance[string(d.Instance)], d)
+		switch {
+		case d.Final == nil || d.Final.Outcome == "" || d.Final.Reason == "":
+			p.blame(8, "the drain of %s ended without a reason", p.r.hostName(string(d.Instance)))
+		case d.Final.Outcome == drain.Forced && len(d.Final.CutOff) == 0 && !strings.Contains(d.Final.Reason, "could not") && p.leftAt(d):
+			p.blame(8, "the drain of %s was forced but names nothing that was cut off", p.r.hostName(string(d.Instance)))
+		}
+	}
+	for _, w := range p.waits {
+		if w.ours && w.by == caller && p.r.k != nil && p.r.w.Now().Sub(w.closed) > time.Minute && len(byInstance[w.instance]) == 0 && p.calmAtEnd() {
+			p.blame(8, "the hook of %s was answered but no drain of it ended in the journal", p.r.hostName(w.instance))
+		}
+	}
+}
+
+func (p *past) calmAtEnd() bool { return p.r.w.Now().Sub(p.r.lastFault) > time.Minute }
+
+// leftAt reports whether a task lived on the host when its drain was answered, and for long enough before to be known.
+func (p *past) leftAt(d drain.Drain) bool {
+	for _, t := range p.on[string(d.Instance)] {
+		if t.created.Before(d.Final.At.Add(-time.Minute)) && (t.live || t.stopped.After(d.Final.At)) && p.goneAt[t.instance].After(d.Final.At) {
+			return true
+		}
+	}
+	return false
+}

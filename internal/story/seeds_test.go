@@ -1,0 +1,194 @@
+package story
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"flag"
+	"fmt"
+	"os"
+	"runtime"
+	"sort"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+var (
+	seedCount = flag.Int("seeds", 1000, "how many random scenarios to run")
+	firstSeed = flag.Uint64("first", 1, "the first seed")
+	once      = flag.Bool("once", false, "run each seed once only, without comparing two runs byte for byte")
+	report    = flag.Bool("report", false, "print the share of seeds that reach each rule and fault")
+)
+
+// digest is a run as bytes: what was told, what did not hold, and every call.
+func digest(res Result) [32]byte {
+	var b bytes.Buffer
+	res.Print(&b)
+	fmt.Fprintln(&b, res.Violations, res.Calls, res.Drains, res.End.UnixNano())
+	return sha256.Sum256(b.Bytes())
+}
+
+// tally sums up many runs.
+type tally struct {
+	mu     sync.Mutex
+	failed map[uint64][]Violation
+	reach  map[string]int // seeds in which a thing was reached at least once
+	drains int
+	hosts  []int
+}
+
+func (t *tally) add(seed uint64, s Scenario, res Result) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(res.Violations) > 0 {
+		t.failed[seed] = res.Violations
+	}
+	for name := range res.Cover {
+		t.reach[name]++
+	}
+	t.drains += res.Drains
+	n := 0
+	for _, g := range s.World.Groups {
+		n += g.Desired
+	}
+	t.hosts = append(t.hosts, n)
+}
+
+// runSeeds runs many seeds on all cores.
+func runSeeds(t *testing.T, seeds []uint64) *tally {
+	sum := &tally{failed: map[uint64][]Violation{}, reach: map[string]int{}}
+	work := make(chan uint64)
+	var wg sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			for seed := range work {
+				s := Random(seed)
+				res, err := Run(s)
+				if err != nil {
+					t.Errorf("seed %d: %v", seed, err)
+					continue
+				}
+				if !*once {
+					if again, _ := Run(s); digest(again) != digest(res) {
+						t.Errorf("seed %d: two runs differ; replay with: go run ./cmd/ebb story --seed %d", seed, seed)
+					}
+				}
+				sum.add(seed, s, res)
+			}
+		})
+	}
+	for _, s := range seeds {
+		work <- s
+	}
+	close(work)
+	wg.Wait()
+	return sum
+}
+
+// TestSeeds runs random worlds, stories and faults; nothing that must always hold may break, and the same seed must give the same
+// bytes twice.
+func TestSeeds(t *testing.T) {
+	began := time.Now()
+	var seeds []uint64
+	for i := range *seedCount {
+		seeds = append(seeds, *firstSeed+uint64(i))
+	}
+	sum := runSeeds(t, seeds)
+	runs := 2
+	if *once {
+		runs = 1
+	}
+	core := time.Since(began).Seconds() * float64(runtime.GOMAXPROCS(0))
+	sort.Ints(sum.hosts)
+	t.Logf("%d seeds, %d drains ended, %.0f drains per core-second, hosts median %d, p95 %d", len(seeds), sum.drains,
+		float64(runs*sum.drains)/core, sum.hosts[len(sum.hosts)/2], sum.hosts[len(sum.hosts)*95/100])
+	if *report || testing.Verbose() {
+		t.Log("\n" + shares(sum.reach, len(seeds)))
+	}
+	complain(t, sum)
+	if len(seeds) >= 1000 {
+		reached(t, sum.reach)
+	}
+}
+
+// complain names the failing seeds, and for the first prints what is needed to mend it.
+func complain(t *testing.T, sum *tally) {
+	var bad []uint64
+	for s := range sum.failed {
+		bad = append(bad, s)
+	}
+	sort.Slice(bad, func(i, j int) bool { return bad[i] < bad[j] })
+	for i, s := range bad {
+		t.Errorf("seed %d: %v\nreplay with: go run ./cmd/ebb story --seed %d", s, sum.failed[s][0], s)
+		if i == 9 {
+			t.Errorf("and %d more seeds", len(bad)-10)
+			break
+		}
+	}
+	if len(bad) == 0 {
+		return
+	}
+	small := Shrink(Random(bad[0]))
+	res, err := Run(small)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	res.Print(&b)
+	t.Errorf("seed %d, its transcript in the smallest world that still fails:\n%s%v\n\nthat world as a story file:\n%s", bad[0], b.String(), res.Violations, Format(small))
+}
+
+func shares(reach map[string]int, n int) string {
+	names := make([]string, 0, len(reach))
+	for name := range reach {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	var b strings.Builder
+	for _, name := range names {
+		fmt.Fprintf(&b, "%6.1f %%  %s\n", 100*float64(reach[name])/float64(n), name)
+	}
+	return b.String()
+}
+
+// mustReach is what a thousand seeds have to reach, or they prove less than they seem to.
+var mustReach = []string{
+	"kernel ended drained", "kernel ended forced", "kernel ended host-gone", "kernel ended never-joined", "kernel ended lost", "kernel ended ended-elsewhere",
+	"kernel adopted", "kernel duplicate", "kernel foreign", "kernel unknown", "kernel test-notification", "line unreadable", "line failed",
+	"any throttle", "any error", "any error-after", "any timeout", "any timeout-after", "any stale", "any drop-page", "any item", "any conflict",
+	"crash " + beforeWrite, "crash " + afterWrite, "crash " + afterSettle, "crash " + afterSend,
+}
+
+func reached(t *testing.T, reach map[string]int) {
+	for _, name := range mustReach {
+		if reach[name] == 0 {
+			t.Errorf("no seed reached %q", name)
+		}
+	}
+}
+
+// TestFoundSeeds runs every seed that ever found something.
+func TestFoundSeeds(t *testing.T) {
+	f, err := os.Open("testdata/seeds.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var seeds []uint64
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		text, _, _ := strings.Cut(lines.Text(), "#")
+		if text = strings.TrimSpace(text); text == "" {
+			continue
+		}
+		seed, err := strconv.ParseUint(text, 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seeds = append(seeds, seed)
+	}
+	complain(t, runSeeds(t, seeds))
+}

@@ -1,0 +1,84 @@
+package story
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestStories tells every story under testdata/stories; each is named as a sentence and expects what it says.
+func TestStories(t *testing.T) {
+	files, err := filepath.Glob("testdata/stories/*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) < 20 {
+		t.Errorf("only %d stories", len(files))
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".yaml"), func(t *testing.T) {
+			b, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := Parse(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(s.Expect) == 0 && len(s.Never) == 0 {
+				t.Fatal("the story expects nothing")
+			}
+			res, err := Run(s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(res.Violations) > 0 {
+				var b bytes.Buffer
+				res.Print(&b)
+				t.Errorf("%v\n%s", res.Violations, b.String())
+			}
+		})
+	}
+}
+
+// TestFormatParse: what Format writes, Parse reads, and it tells the same story.
+func TestFormatParse(t *testing.T) {
+	for seed := uint64(1); seed <= 20; seed++ {
+		s := Random(seed)
+		back, err := Parse(Format(s))
+		if err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		if !bytes.Equal(Format(back), Format(s)) {
+			t.Errorf("seed %d: the scenario changed on its way through YAML", seed)
+		}
+		one, err := Run(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		two, err := Run(back)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if digest(one) != digest(two) {
+			t.Errorf("seed %d: the story changed on its way through YAML", seed)
+		}
+	}
+}
+
+// TestParseNamesWhatIsWrong: the error of a bad story says where, and what is known.
+func TestParseNamesWhatIsWrong(t *testing.T) {
+	for bad, want := range map[string]string{
+		"ebb:\n  grups: []\n":                                    "2:3",
+		"ebb: {groups: [{match: a}]}\nat:\n  - {do: fly}\n":      `unknown verb "fly"`,
+		"ebb: {groups: [{match: a}]}\nfaults: [{op: x, how: y}]": `unknown how "y"`,
+		"at: []\n": "no groups",
+	} {
+		_, err := Parse([]byte(bad))
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: got %v, want something with %q", bad, err, want)
+		}
+	}
+}

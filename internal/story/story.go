@@ -1,0 +1,159 @@
+// Package story runs worlds and stories in virtual time: a scenario is a simulated world, an Ebb, things that happen at given
+// times, faults, and what is expected. The same scenario is a demonstration, a bug report and a regression test; the seeds make
+// random ones.
+//
+// It never speaks to a real cloud and never waits in real time. It runs the real kernel, the real cloud and source code and a
+// journal against the simulated APIs; only the loop around them is its own, because it must be reproducible.
+package story
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/ebbhq/ebb/internal/drain"
+	"github.com/ebbhq/ebb/internal/sim"
+)
+
+// Scenario is a world and a story. Its YAML form is strict: an unknown key is an error.
+type Scenario struct {
+	Name   string        `yaml:"name,omitempty"`  // a sentence that says what it shows
+	About  string        `yaml:"about,omitempty"` // why it matters, for readers
+	Seed   uint64        `yaml:"seed,omitempty"`
+	World  sim.Spec      `yaml:"world"`
+	Ebb    Ebb           `yaml:"ebb"`
+	At     []Step        `yaml:"at"`
+	Faults []Fault       `yaml:"faults,omitempty"`
+	Until  time.Duration `yaml:"until,omitempty"` // end of the story at the latest; 0: one hour
+	Expect []Expect      `yaml:"expect,omitempty"`
+	Never  []Expect      `yaml:"never,omitempty"`
+}
+
+// Ebb is how Ebb is set up in a scenario; what is left out has Ebb's own defaults.
+type Ebb struct {
+	Queue        string        `yaml:"queue,omitempty"` // name; empty: ebb
+	Hook         string        `yaml:"hook,omitempty"`  // empty: ebb-drain
+	Groups       []Group       `yaml:"groups,omitempty"`
+	LeaveForeign bool          `yaml:"leave_foreign,omitempty"`
+	LostAfter    time.Duration `yaml:"lost_after,omitempty"`
+	DaemonGrace  time.Duration `yaml:"daemon_grace,omitempty"`
+	Late         time.Duration `yaml:"late,omitempty"` // it starts only then
+}
+
+// Group is a managed group.
+type Group struct {
+	Match    string        `yaml:"match"`
+	Cluster  string        `yaml:"cluster,omitempty"`
+	Deadline time.Duration `yaml:"deadline,omitempty"`
+}
+
+func (e Ebb) policy(g Group) drain.Policy {
+	p := drain.Defaults()
+	for _, set := range []struct{ to, from *time.Duration }{
+		{&p.Deadline, &g.Deadline}, {&p.LostAfter, &e.LostAfter}, {&p.DaemonGrace, &e.DaemonGrace},
+	} {
+		if *set.from > 0 {
+			*set.to = *set.from
+		}
+	}
+	return p
+}
+
+// Step is one thing that happens. Which keys count depends on Do.
+type Step struct {
+	At        time.Duration `yaml:"at"`
+	Do        string        `yaml:"do"`
+	Host      string        `yaml:"host,omitempty"` // group/index, in order of launch
+	Group     string        `yaml:"group,omitempty"`
+	Cluster   string        `yaml:"cluster,omitempty"`
+	Service   string        `yaml:"service,omitempty"`
+	Task      string        `yaml:"task,omitempty"` // family, for run-task
+	Hook      string        `yaml:"hook,omitempty"`
+	Result    string        `yaml:"result,omitempty"`
+	Queue     string        `yaml:"queue,omitempty"`
+	Body      string        `yaml:"body,omitempty"`
+	Count     int           `yaml:"count,omitempty"`
+	Decrement bool          `yaml:"decrement,omitempty"`
+	For       time.Duration `yaml:"for,omitempty"`
+}
+
+// Fault is something that goes wrong with Ebb's calls, or with its journal.
+type Fault struct {
+	Op      string        `yaml:"op"`                // glob over "service.Operation", or "journal", or "crash"
+	How     string        `yaml:"how"`               // see hows
+	Percent int           `yaml:"percent,omitempty"` // of the calls; 0: all
+	Times   int           `yaml:"times,omitempty"`   // at most this many; 0: no limit
+	From    time.Duration `yaml:"from,omitempty"`
+	Until   time.Duration `yaml:"until,omitempty"` // 0: to the end
+	Lag     time.Duration `yaml:"lag,omitempty"`   // of stale
+	Nth     int           `yaml:"nth,omitempty"`   // crash: at the nth journal write
+	For     time.Duration `yaml:"for,omitempty"`   // crash: how long Ebb is away
+}
+
+// Expect is a journal line that must (or must never) be there. Expectations are met in order.
+type Expect struct {
+	Line  string        `yaml:"line"`            // kind of the line, such as ended
+	Host  string        `yaml:"host,omitempty"`  // group/index
+	Text  string        `yaml:"text,omitempty"`  // must be part of it
+	After time.Duration `yaml:"after,omitempty"` // no earlier than this
+	By    time.Duration `yaml:"by,omitempty"`    // no later than this
+}
+
+// Parse reads a scenario. The error names every unknown key and wrong value with line and column.
+func Parse(b []byte) (Scenario, error) {
+	var s Scenario
+	dec := yaml.NewDecoder(bytes.NewReader(b))
+	dec.KnownFields(true)
+	if err := dec.Decode(&s); err != nil {
+		return Scenario{}, fmt.Errorf("read the story: %w", err)
+	}
+	return s, s.check()
+}
+
+func (s Scenario) check() error {
+	var errs []error
+	for i, st := range s.At {
+		if _, ok := verbs[st.Do]; !ok {
+			errs = append(errs, fmt.Errorf("at[%d]: unknown verb %q; known are %s", i, st.Do, strings.Join(verbNames(), ", ")))
+		}
+	}
+	for i, f := range s.Faults {
+		if !knownHow(f) {
+			errs = append(errs, fmt.Errorf("faults[%d]: unknown how %q for %q", i, f.How, f.Op))
+		}
+	}
+	if len(s.Ebb.Groups) == 0 {
+		errs = append(errs, errors.New("ebb: no groups; name at least one, such as groups: [{match: web-asg, cluster: prod}]"))
+	}
+	return errors.Join(errs...)
+}
+
+// Format writes a scenario in the form that Parse reads.
+func Format(s Scenario) []byte {
+	b, err := yaml.Marshal(s)
+	if err != nil {
+		panic(err) // plain structs always marshal
+	}
+	return b
+}
+
+func (s Scenario) until() time.Duration {
+	if s.Until > 0 {
+		return s.Until
+	}
+	return time.Hour
+}
+
+func (e Ebb) queue() string { return or(e.Queue, "ebb") }
+func (e Ebb) hook() string  { return or(e.Hook, "ebb-drain") }
+
+func or(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}

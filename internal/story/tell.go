@@ -1,0 +1,125 @@
+package story
+
+import (
+	"fmt"
+	"io"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/sim"
+)
+
+// transcript is what an operator would have seen: the journal's lines, what he did himself, and what became of hosts and tasks.
+func (r *run) transcript() []Line {
+	lines := append([]Line(nil), r.lines...)
+	for _, e := range r.w.Record() {
+		if kind, text := r.worldLine(e); text != "" {
+			lines = append(lines, Line{e.At.Sub(r.start), kind, r.hostName(e.Instance), text})
+		}
+	}
+	sort.SliceStable(lines, func(i, j int) bool { return lines[i].At < lines[j].At })
+	return lines
+}
+
+func (r *run) worldLine(e sim.Entry) (kind, text string) {
+	switch e.Kind {
+	case sim.EntryHook:
+		switch e.To {
+		case "opened":
+			return "aws", "waits in hook " + e.Hook
+		case "heartbeat":
+			return "", ""
+		case "CONTINUE", "ABANDON":
+			return "aws", fmt.Sprintf("hook %s is answered %s by %s", e.Hook, e.To, e.By)
+		}
+		return "aws", fmt.Sprintf("hook %s: %s", e.Hook, e.To)
+	case sim.EntryInstance:
+		if e.To == "terminated" || e.To == "stopped" || e.To == "running" && e.At.After(r.start) {
+			return "aws", "the instance is " + e.To
+		}
+	case sim.EntryContainer:
+		if e.To == "DRAINING" || e.To == "INACTIVE" {
+			return "aws", "the container instance is " + e.To
+		}
+	case sim.EntryTask:
+		return r.taskLine(e)
+	}
+	return "", ""
+}
+
+func (r *run) taskLine(e sim.Entry) (kind, text string) {
+	who := or(e.Service, "standalone task")
+	id := e.Task[strings.LastIndexByte(e.Task, '/')+1:]
+	if len(id) > 8 {
+		id = id[:8]
+	}
+	switch {
+	case strings.Contains(e.Text, "killed"):
+		return "aws", fmt.Sprintf("task %s of %s is killed: %s", id, who, e.Text)
+	case e.To == "STOPPED", e.To == "STOPPING", e.To == "RUNNING" && e.At.After(r.start):
+		return "aws", fmt.Sprintf("task %s of %s is %s", id, who, e.To)
+	}
+	return "", ""
+}
+
+// Print writes the transcript, one line an event.
+func (res Result) Print(w io.Writer) {
+	for _, l := range res.Lines {
+		fmt.Fprintf(w, "%s  %-9s %-12s %s\n", clock(l.At), l.Kind, l.Host, l.Text)
+	}
+}
+
+// clock is a time since the start as hours, minutes and seconds.
+func clock(d time.Duration) string {
+	d = d.Round(time.Second)
+	return fmt.Sprintf("%02d:%02d:%02d", int(d.Hours()), int(d.Minutes())%60, int(d.Seconds())%60)
+}
+
+// expectations compares the journal's lines with what the story expects, in order, and with what must never be there.
+func (r *run) expectations() []Violation {
+	var bad []Violation
+	at := 0
+	for _, x := range r.s.Expect {
+		i := r.find(x, at)
+		if i < 0 {
+			bad = append(bad, Violation{0, describe1(x) + ", but no such line came (in this order)"})
+			continue
+		}
+		at = i + 1
+	}
+	for _, x := range r.s.Never {
+		if i := r.find(x, 0); i >= 0 {
+			bad = append(bad, Violation{0, "never " + describe1(x) + ", but it came at " + clock(r.lines[i].At)})
+		}
+	}
+	return bad
+}
+
+func (r *run) find(x Expect, from int) int {
+	for i := from; i < len(r.lines); i++ {
+		l := r.lines[i]
+		if l.Kind == x.Line && (x.Host == "" || l.Host == x.Host) && strings.Contains(l.Text, x.Text) &&
+			l.At >= x.After && (x.By == 0 || l.At <= x.By) {
+			return i
+		}
+	}
+	return -1
+}
+
+func describe1(x Expect) string {
+	words := []string{"a line " + x.Line}
+	if x.Host != "" {
+		words = append(words, "of "+x.Host)
+	}
+	if x.Text != "" {
+		words = append(words, fmt.Sprintf("with %q", x.Text))
+	}
+	if x.After > 0 {
+		words = append(words, "from "+clock(x.After))
+	}
+	if x.By > 0 {
+		words = append(words, "until "+clock(x.By))
+	}
+	return strings.Join(words, " ")
+}

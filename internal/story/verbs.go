@@ -1,0 +1,172 @@
+package story
+
+import (
+	"fmt"
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/sim"
+)
+
+// verbs are what can happen in a story: one entry each, and what an operator would call it.
+var verbs = map[string]func(*run, Step) error{
+	"terminate":      func(r *run, s Step) error { return r.terminate(s) },
+	"scale":          func(r *run, s Step) error { return r.w.SetDesiredCapacity(s.Group, s.Count) },
+	"unhealthy":      func(r *run, s Step) error { return r.w.SetInstanceHealth(r.host(s.Host), "Unhealthy") },
+	"ec2-terminate":  func(r *run, s Step) error { return r.w.TerminateInstances([]string{r.host(s.Host)}) },
+	"ec2-stop":       func(r *run, s Step) error { return r.w.StopInstances([]string{r.host(s.Host)}) },
+	"disconnect":     func(r *run, s Step) error { r.w.DisconnectAgent(r.container(s.Host)); return nil },
+	"reconnect":      func(r *run, s Step) error { r.w.ReconnectAgent(r.container(s.Host)); return nil },
+	"activate":       func(r *run, s Step) error { return r.setState(s, "ACTIVE") },
+	"drain-by-hand":  func(r *run, s Step) error { return r.setState(s, "DRAINING") },
+	"deregister":     func(r *run, s Step) error { return r.deregister(s) },
+	"answer":         func(r *run, s Step) error { return r.answer(s) },
+	"run-task":       func(r *run, s Step) error { return r.runTask(s) },
+	"stop-tasks":     func(r *run, s Step) error { return r.stopTasks(s) },
+	"update-service": func(r *run, s Step) error { return r.updateService(s) },
+	"delete-hook":    func(r *run, s Step) error { return r.w.DeleteLifecycleHook(s.Group, or(s.Hook, r.s.Ebb.hook())) },
+	"send":           func(r *run, s Step) error { return r.sendBody(s) },
+	"again":          func(r *run, s Step) error { return r.again(s) },
+	"crash":          func(r *run, s Step) error { r.crash("by hand", s.For); return nil },
+}
+
+func verbNames() []string {
+	var n []string
+	for v := range verbs {
+		n = append(n, v)
+	}
+	sort.Strings(n)
+	return n
+}
+
+// host finds the instance that a story calls group/index: by order of launch, as the world was when the story began.
+func (r *run) host(ref string) string {
+	group, n, _ := strings.Cut(ref, "/")
+	i, err := strconv.Atoi(n)
+	if hosts := r.hosts[group]; err == nil && i >= 0 && i < len(hosts) {
+		return hosts[i]
+	}
+	return ref
+}
+
+// hostName is the reverse of host: what a story calls an instance.
+func (r *run) hostName(id string) string {
+	if n, ok := r.names[id]; ok {
+		return n
+	}
+	return id
+}
+
+func (r *run) container(ref string) string {
+	ins, err := r.w.DescribeInstances([]string{r.host(ref)})
+	if err != nil || len(ins) == 0 {
+		return ""
+	}
+	return ins[0].ContainerInstance
+}
+
+func (r *run) clusterOf(arn string) string {
+	if parts := strings.Split(arn, "/"); len(parts) > 2 {
+		return parts[len(parts)-2]
+	}
+	return ""
+}
+
+func (r *run) terminate(s Step) error {
+	_, err := r.w.TerminateInstanceInAutoScalingGroup(r.host(s.Host), s.Decrement)
+	return err
+}
+
+func (r *run) setState(s Step, state string) error {
+	ci := r.container(s.Host)
+	_, _, err := r.w.UpdateContainerInstancesState(r.clusterOf(ci), []string{ci}, state)
+	return err
+}
+
+func (r *run) deregister(s Step) error {
+	ci := r.container(s.Host)
+	_, err := r.w.DeregisterContainerInstance(r.clusterOf(ci), ci, true)
+	return err
+}
+
+func (r *run) answer(s Step) error {
+	group, _, _ := strings.Cut(s.Host, "/")
+	return r.w.CompleteLifecycleAction(group, or(s.Hook, r.s.Ebb.hook()), "", r.host(s.Host), or(s.Result, "CONTINUE"))
+}
+
+func (r *run) runTask(s Step) error {
+	_, failures, err := r.w.RunTask(s.Cluster, s.Task, "story", max(s.Count, 1))
+	if err == nil && len(failures) > 0 {
+		return fmt.Errorf("run task %s: %s", s.Task, failures[0].Reason)
+	}
+	return err
+}
+
+func (r *run) stopTasks(s Step) error {
+	ids, err := r.w.ListTasks(s.Cluster, sim.TaskQuery{Family: s.Task, Service: s.Service})
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if _, err := r.w.StopTask(s.Cluster, id, "by hand"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *run) updateService(s Step) error {
+	_, err := r.w.UpdateService(s.Cluster, s.Service, &s.Count, "")
+	return err
+}
+
+func (r *run) sendBody(s Step) error {
+	body := strings.ReplaceAll(s.Body, "$HOST", r.host(s.Host))
+	if n, ok := strings.CutPrefix(body, "garbage "); ok {
+		size, err := strconv.Atoi(n)
+		if err != nil {
+			return fmt.Errorf("send: %q is not a size", n)
+		}
+		body = strings.Repeat("\x01{[", size/3)
+	}
+	_, err := r.w.SendMessage(or(s.Queue, r.s.Ebb.queue()), body, nil, 0)
+	return err
+}
+
+// again delivers a copy of the latest message that Ebb received about a host.
+func (r *run) again(s Step) error {
+	body, ok := r.bodies[r.host(s.Host)]
+	if !ok {
+		return fmt.Errorf("again: Ebb has received no message about %s yet", s.Host)
+	}
+	_, err := r.w.SendMessage(or(s.Queue, r.s.Ebb.queue()), body, nil, 0)
+	return err
+}
+
+// doStep carries out one step as the operator that the world's record names.
+func (r *run) doStep(s Step) {
+	r.w.SetCaller("operator")
+	r.tell("operator", s.Host, stepText(s))
+	if err := verbs[s.Do](r, s); err != nil {
+		r.tell("operator", s.Host, s.Do+" was refused: "+err.Error())
+		r.refused++
+	}
+}
+
+func stepText(s Step) string {
+	words := []string{s.Do}
+	for _, w := range []string{s.Group, s.Cluster, s.Service, s.Task, s.Hook, s.Result} {
+		if w != "" {
+			words = append(words, w)
+		}
+	}
+	if s.Count > 0 || s.Do == "scale" || s.Do == "update-service" {
+		words = append(words, strconv.Itoa(s.Count))
+	}
+	if s.For > 0 {
+		words = append(words, "for "+s.For.Round(time.Second).String())
+	}
+	return strings.Join(words, " ")
+}
