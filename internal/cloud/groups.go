@@ -2,7 +2,6 @@ package cloud
 
 import (
 	"context"
-	"regexp"
 	"strings"
 	"time"
 
@@ -133,10 +132,12 @@ func seconds(n *int32) time.Duration { return time.Duration(aws.ToInt32(n)) * ti
 // maxActivities is how many scaling activities a look reads: AWS's largest page.
 const maxActivities = 100
 
-// activities looks at the newest scaling activities of a group. AWS answers with the newest first.
+// activities looks at the newest scaling activities of a group, and keeps those that terminate an instance. AWS answers with the
+// newest first.
 // https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribeScalingActivities.html
 func (s *sight) activities(ctx context.Context, group string) error {
 	var found []fleet.Activity
+	read := 0
 	err := pages(func(token *string) (*string, error) {
 		out, err := ask(ctx, &s.Calls, s.AutoScaling.DescribeScalingActivities, &autoscaling.DescribeScalingActivitiesInput{
 			AutoScalingGroupName: aws.String(group), MaxRecords: aws.Int32(maxActivities), NextToken: token,
@@ -145,9 +146,9 @@ func (s *sight) activities(ctx context.Context, group string) error {
 			return nil, err
 		}
 		for _, a := range out.Activities {
-			found = append(found, activity(a))
+			found = append(found, terminations(a)...)
 		}
-		if len(found) >= maxActivities {
+		if read += len(out.Activities); read >= maxActivities {
 			return nil, nil
 		}
 		return out.NextToken, nil
@@ -156,12 +157,15 @@ func (s *sight) activities(ctx context.Context, group string) error {
 	return err
 }
 
-var instanceID = regexp.MustCompile(`i-[0-9a-f]{8,17}`)
-
-// activity reads an activity. The instance is named only in its description: "Terminating EC2 instance: i-0a1b2c3d4e5f60718".
-func activity(a astypes.Activity) fleet.Activity {
-	return fleet.Activity{
-		Instance: fleet.InstanceID(instanceID.FindString(aws.ToString(a.Description))),
-		Start:    aws.ToTime(a.StartTime), Status: string(a.StatusCode), Cause: aws.ToString(a.Cause),
+// terminations reads an activity. What it does and to which instance stands only in its description: "Terminating EC2 instance:
+// i-0a1b2c3d4e5f60718". Anything else is left out: taken for a termination, a launch long ago would put a deadline in the past.
+func terminations(a astypes.Activity) []fleet.Activity {
+	description := aws.ToString(a.Description)
+	id := instanceID.FindString(description)
+	if id == "" || !strings.HasPrefix(description, "Terminating ") {
+		return nil
 	}
+	return []fleet.Activity{{
+		Instance: fleet.InstanceID(id), Start: aws.ToTime(a.StartTime), Status: string(a.StatusCode), Cause: aws.ToString(a.Cause),
+	}}
 }

@@ -137,7 +137,8 @@ func TestActivities(t *testing.T) {
 	c, f := newFake(nil)
 	f.answer = func(any) (any, error) {
 		out := &autoscaling.DescribeScalingActivitiesOutput{NextToken: aws.String(string(rune('a' + len(f.asked))))}
-		for range 40 {
+		out.Activities = append(out.Activities, astypes.Activity{Description: aws.String("Launching a new EC2 instance: i-0a1b2c3d4e5f60718"), StartTime: &start})
+		for range 39 {
 			out.Activities = append(out.Activities, astypes.Activity{
 				Description: aws.String("Terminating EC2 instance: i-0a1b2c3d4e5f60718 - Waiting For ELB Connection Draining."),
 				StartTime:   &start, StatusCode: astypes.ScalingActivityStatusCodeInProgress, Cause: aws.String("a person"),
@@ -146,7 +147,7 @@ func TestActivities(t *testing.T) {
 		return out, nil
 	}
 	s := c.Look(t.Context(), plan.Look{Kind: plan.Activities, Group: "web-asg"})
-	if s.Err != nil || s.Calls != 3 || len(s.View.Activities) != 120 {
+	if s.Err != nil || s.Calls != 3 || len(s.View.Activities) != 3*39 {
 		t.Fatalf("%d activities by %d calls, error %v; want to stop after the third page", len(s.View.Activities), s.Calls, s.Err)
 	}
 	diff(t, "activity", fleet.Activity{Instance: "i-0a1b2c3d4e5f60718", Start: start, Status: "InProgress", Cause: "a person"}, s.View.Activities[0])

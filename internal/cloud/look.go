@@ -3,7 +3,9 @@ package cloud
 import (
 	"context"
 	"fmt"
+	"regexp"
 
+	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/plan"
 )
 
@@ -24,11 +26,11 @@ func (s *sight) look(ctx context.Context, l plan.Look) error {
 	case plan.Hooks:
 		return s.hooks(ctx, l.Group)
 	case plan.GroupInstances:
-		return s.groupInstances(ctx, texts(l.Instances))
+		return s.groupInstances(ctx, possible(l.Instances))
 	case plan.Activities:
 		return s.activities(ctx, l.Group)
 	case plan.FindContainerInstances:
-		return s.findContainerInstances(ctx, l.Cluster, texts(l.Instances))
+		return s.findContainerInstances(ctx, l.Cluster, possible(l.Instances))
 	case plan.ContainerInstances:
 		return s.containerInstances(ctx, l.Cluster, texts(l.ARNs))
 	case plan.ListTasks:
@@ -40,7 +42,21 @@ func (s *sight) look(ctx context.Context, l plan.Look) error {
 	case plan.Targets:
 		return s.targets(ctx, l.TargetGroup, l.Targets)
 	case plan.Instances:
-		return s.instances(ctx, texts(l.Instances))
+		return s.instances(ctx, possible(l.Instances))
 	}
 	return fmt.Errorf("look of unknown kind %q", l.Kind)
+}
+
+var instanceID = regexp.MustCompile(`\bi-[0-9a-f]+\b`)
+
+// possible leaves out what cannot be an instance id, which is absent without a question. An id may come from a forged message:
+// one that closes the quote of a filter would change the question, and one that AWS refuses would spoil those of the others.
+func possible(ids []fleet.InstanceID) []string {
+	var out []string
+	for _, id := range ids {
+		if id != "" && instanceID.FindString(string(id)) == string(id) {
+			out = append(out, string(id))
+		}
+	}
+	return out
 }

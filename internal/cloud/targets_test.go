@@ -64,6 +64,20 @@ func TestInstancesDropsTheUnknown(t *testing.T) {
 	diff(t, "asked again for", []string{"i-0000000a", "i-0000000c"}, f.asked[1].([]string))
 }
 
+func TestInstancesDropsTheMalformed(t *testing.T) {
+	c, f := newFake(nil)
+	f.answer = func(any) (any, error) {
+		if len(f.asked) == 1 {
+			return nil, &smithy.GenericAPIError{Code: "InvalidInstanceID.Malformed", Message: `Invalid id: "i-0"`}
+		}
+		return &[]plan.InstanceStatus{{ID: "i-0000000a", State: fleet.StateRunning}}, nil
+	}
+	s := c.Look(t.Context(), plan.Look{Kind: plan.Instances, Instances: []fleet.InstanceID{"i-0", "i-0000000a"}})
+	if s.Err != nil || s.Failed != nil || len(s.View.Instances) != 1 {
+		t.Errorf("got %+v, want the good one seen", s)
+	}
+}
+
 func TestInstancesAllUnknown(t *testing.T) {
 	c, _ := newFake(theAnswer(nil, &smithy.GenericAPIError{Code: "InvalidInstanceID.NotFound", Message: "The instance ID 'i-0000000a' does not exist"}))
 	s := c.Look(t.Context(), plan.Look{Kind: plan.Instances, Instances: []fleet.InstanceID{"i-0000000a"}})
@@ -78,5 +92,17 @@ func TestInstancesRefusedWithoutAName(t *testing.T) {
 	s := c.Look(t.Context(), plan.Look{Kind: plan.Instances, Instances: []fleet.InstanceID{"i-0000000a"}})
 	if s.Err == nil || s.Calls != 1 {
 		t.Errorf("got %+v, want an error by one call", s)
+	}
+}
+
+// What cannot be an instance id is absent, and never gets into a request.
+func TestForgedInstanceIDs(t *testing.T) {
+	forged := []fleet.InstanceID{"i-0a'] or runningTasksCount >= 0 or ec2InstanceId in ['i-0b", "i-", "", "x", "i-0a i-0b"}
+	for _, kind := range []plan.LookKind{plan.Instances, plan.GroupInstances, plan.FindContainerInstances} {
+		c, f := newFake(theAnswer(nil, broken))
+		s := c.Look(t.Context(), plan.Look{Kind: kind, Cluster: "prod", Instances: forged})
+		if s.Err != nil || s.Failed != nil || len(f.asked) != 0 {
+			t.Errorf("%s: %+v, asked for %v; want all absent without a question", kind, s, f.asked)
+		}
 	}
 }

@@ -124,8 +124,8 @@ type Observation struct {
 	Machine   fleet.Fact[fleet.InstanceState]
 	Began     fleet.Fact[time.Time] // start of the termination activity
 	Container fleet.Fact[fleet.ContainerInstance]
-	Listed    time.Time                // start of the latest complete list of the container instance's tasks; zero: none
-	Tasks     []fleet.Fact[fleet.Task] // every task ever listed there, by ARN; Absent: AWS no longer knows it
+	Lists     []time.Time              // starts of the complete lists of its tasks made in this run of Ebb, oldest first
+	Tasks     []fleet.Fact[fleet.Task] // every task ever listed there, by ARN; Absent: AWS no longer knows it. Not changed by Decide
 	Service   func(name string) fleet.Fact[fleet.Service]
 	Health    func(tg fleet.ARN, t fleet.TargetID) fleet.Fact[fleet.Health]
 	Tried     map[plan.ActionKind]Try
@@ -134,9 +134,12 @@ type Observation struct {
 // Note is one line for the journal.
 type Note struct{ Kind, Text string }
 
-// Want is a look that a drain needs, no earlier than Due. The kernel merges the wants of all drains.
+// Want is a look that a drain needs at one subject, no earlier than Due. The kernel merges the wants of all drains.
 type Want struct {
-	Look plan.Look
+	Kind plan.LookKind
+	In   string // cluster, group or target group; empty where the kind needs none
+	ID   string // instance, ARN, service name or target id; empty where the kind needs none
+	Port int    // of a target
 	Due  time.Time
 }
 
@@ -192,12 +195,12 @@ func (c *decider) wake(at time.Time) {
 }
 
 // want asks for a look once the fact is older than pace, at once if nothing is known.
-func (c *decider) want(l plan.Look, known fleet.Knowledge, at time.Time, pace time.Duration) {
-	due := c.now
+func (c *decider) want(w Want, known fleet.Knowledge, at time.Time, pace time.Duration) {
+	w.Due = c.now
 	if known != fleet.Unknown && at.Add(pace).After(c.now) {
-		due = at.Add(pace)
+		w.Due = at.Add(pace)
 	}
-	c.out.Want = append(c.out.Want, Want{l, due})
+	c.out.Want = append(c.out.Want, w)
 }
 
 // ready reports whether an action of the kind may be sent now: none is on its way, and a failed one has waited for the retry

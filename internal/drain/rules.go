@@ -26,7 +26,7 @@ func (c *decider) remember() {
 		if o.Began.Is == fleet.Seen && o.Began.Value.Before(d.Zero) {
 			d.Zero = o.Began.Value
 		}
-		c.want(plan.Look{Kind: plan.Activities, Group: d.Group, Instances: []fleet.InstanceID{d.Instance}}, o.Began.Is, o.Began.At, 24*time.Hour)
+		c.want(Want{Kind: plan.Activities, In: d.Group, ID: string(d.Instance)}, o.Began.Is, o.Began.At, 24*time.Hour)
 	}
 	switch o.Container.Is {
 	case fleet.Seen:
@@ -140,7 +140,7 @@ func (c *decider) hostGone() bool {
 	if m.Is == fleet.Unknown && c.d().UnreachedFrom.IsZero() {
 		at, m.Is = c.d().Heard, fleet.Seen // no sign of trouble: the first look can wait
 	}
-	c.want(plan.Look{Kind: plan.Instances, Instances: []fleet.InstanceID{c.was.Instance}}, m.Is, at, pace)
+	c.want(Want{Kind: plan.Instances, ID: string(c.was.Instance)}, m.Is, at, pace)
 	return false
 }
 
@@ -163,6 +163,11 @@ func (c *decider) deadline() bool {
 		c.wake(at)
 		return false
 	}
+	if c.o.Instance.Is == fleet.Unknown {
+		c.out.Waiting = "to look at the group" // after a restart too, nothing is answered unseen
+		c.lookAtGroup(c.p.Look)
+		return true
+	}
 	cut := c.live()
 	if len(cut) == 0 {
 		cut = c.d().Left
@@ -178,11 +183,9 @@ func (c *decider) deadline() bool {
 // unseen says what could not be established, for the words of a forced ending.
 func (c *decider) unseen() string {
 	switch {
-	case c.o.Instance.Is == fleet.Unknown:
-		return "the group could not be looked at"
 	case c.o.Container.Is == fleet.Unknown:
 		return "the container instance could not be looked at"
-	case c.o.Listed.IsZero() && c.o.Container.Is == fleet.Seen:
+	case len(c.o.Lists) == 0 && c.o.Container.Is == fleet.Seen:
 		return "its tasks could not be listed"
 	}
 	return ""
@@ -198,7 +201,7 @@ func (c *decider) lost() bool {
 		}
 		return false
 	}
-	if c.o.Container.At.Sub(d.UnreachedFrom) < c.p.LostAfter || c.o.Listed.IsZero() {
+	if c.o.Container.At.Sub(d.UnreachedFrom) < c.p.LostAfter || len(c.o.Lists) == 0 {
 		return false // not confirmed by a look after the whole time, or its tasks and targets are not known: the steps go on
 	}
 	if !c.targetsOut(c.liveTasks()) {
@@ -209,7 +212,7 @@ func (c *decider) lost() bool {
 }
 
 // targetsOut sees to it that no live task is reachable through a target group, and reports whether that is so.
-func (c *decider) targetsOut(tasks []fleet.Task) bool {
+func (c *decider) targetsOut(tasks []*fleet.Task) bool {
 	out := true
 	for _, t := range tasks {
 		out = c.taskOut(t) && out
@@ -217,7 +220,7 @@ func (c *decider) targetsOut(tasks []fleet.Task) bool {
 	return out
 }
 
-func (c *decider) taskOut(t fleet.Task) bool {
+func (c *decider) taskOut(t *fleet.Task) bool {
 	if t.Service() == "" {
 		return true
 	}
@@ -235,7 +238,7 @@ func (c *decider) taskOut(t fleet.Task) bool {
 
 func (c *decider) targetOut(tg fleet.ARN, target fleet.TargetID) bool {
 	h := c.o.Health(tg, target)
-	c.want(plan.Look{Kind: plan.Targets, TargetGroup: tg, Targets: []fleet.TargetID{target}}, h.Is, h.At, c.p.LookFast)
+	c.want(Want{Kind: plan.Targets, In: string(tg), ID: target.ID, Port: target.Port}, h.Is, h.At, c.p.LookFast)
 	if h.Is != fleet.Unknown && (h.Is == fleet.Absent || !h.Value.InUse()) {
 		return true
 	}
@@ -257,16 +260,20 @@ type registration struct {
 
 // registrations derives the targets of a task from its service: the instance and host port, or the task's own address and
 // container port. https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-load-balancing.html
-func registrations(host fleet.InstanceID, t fleet.Task, s fleet.Service) []registration {
+func registrations(host fleet.InstanceID, t *fleet.Task, s fleet.Service) []registration {
 	var rs []registration
 	for _, lb := range s.LoadBalancers {
 		for _, a := range t.Addresses {
-			if a.Container != lb.Container || a.ContainerPort != lb.ContainerPort {
+			var id fleet.TargetID
+			switch {
+			case a.Container != lb.Container:
 				continue
-			}
-			id := fleet.TargetID{ID: string(host), Port: a.HostPort}
-			if a.IP != "" {
-				id = fleet.TargetID{ID: a.IP, Port: a.ContainerPort}
+			case a.IP != "": // DescribeTasks names no ports in awsvpc mode
+				id = fleet.TargetID{ID: a.IP, Port: lb.ContainerPort}
+			case a.ContainerPort == lb.ContainerPort:
+				id = fleet.TargetID{ID: string(host), Port: a.HostPort}
+			default:
+				continue
 			}
 			rs = append(rs, registration{lb.TargetGroup, id})
 		}
@@ -295,7 +302,7 @@ func (c *decider) answer(o Outcome, reason string, cut []string) {
 	}
 	// It may have had its effect: look first, but not for ever, for the answer can be repeated safely.
 	if (try.Class == plan.Unclear || gone(try)) && !i.At.After(try.Started) && c.now.Sub(try.At) < 6*c.p.Retry {
-		c.out.Want = append(c.out.Want, Want{c.groupLook(), c.now})
+		c.lookAtGroupNow()
 		c.wake(c.now.Add(c.p.Retry))
 		return
 	}
@@ -312,19 +319,24 @@ func (c *decider) send() {
 	})
 }
 
-func (c *decider) groupLook() plan.Look {
-	return plan.Look{Kind: plan.GroupInstances, Group: c.was.Group, Instances: []fleet.InstanceID{c.was.Instance}}
+// lookAtGroupNow asks for the state in the group at once.
+func (c *decider) lookAtGroupNow() {
+	c.out.Want = append(c.out.Want, Want{Kind: plan.GroupInstances, ID: string(c.was.Instance), Due: c.now})
 }
 
 func (c *decider) lookAtGroup(pace time.Duration) {
-	c.want(c.groupLook(), c.o.Instance.Is, c.o.Instance.At, pace)
+	c.want(Want{Kind: plan.GroupInstances, ID: string(c.was.Instance)}, c.o.Instance.Is, c.o.Instance.At, pace)
 }
 
 // beat is the heartbeat rule: a third of the hook's own time-out after the last success, and after a failure at the retry
-// interval, for as long as the hook may be open. What was asked is not done: only a success moves the next beat.
+// interval, for as long as the hook may be open. What was asked is not done: only a success moves the next beat. After the deadline
+// there are none: should the answer not get through, the hook's own time-out lets the host go.
 func (c *decider) beat() {
 	d, try, h := c.d(), c.o.Tried[plan.Beat], c.o.Hook
-	c.want(plan.Look{Kind: plan.Hooks, Group: d.Group}, h.Is, h.At, 30*time.Minute)
+	c.want(Want{Kind: plan.Hooks, In: d.Group}, h.Is, h.At, 30*time.Minute)
+	if !c.now.Before(Deadline(*d, h, c.p)) {
+		return
+	}
 	if i := c.o.Instance; i.Is == fleet.Seen && !i.Value.State.Waiting() {
 		return // the hook is not open: not yet, or not any more
 	}
@@ -332,7 +344,7 @@ func (c *decider) beat() {
 		d.ByID = true
 	}
 	if gone(try) && !c.o.Instance.At.After(try.Started) {
-		c.out.Want = append(c.out.Want, Want{c.groupLook(), c.now})
+		c.lookAtGroupNow()
 		c.wake(c.now.Add(c.p.Retry))
 		return
 	}

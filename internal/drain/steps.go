@@ -17,12 +17,13 @@ type step struct {
 
 // steps is the course of a container instance's drain. The first step that is not done acts, and those after it wait.
 var steps = []step{
-	{"held", held},         // the group says that the instance waits in a terminating hook
-	{"found", found},       // a cluster says which container instance it is
-	{"draining", draining}, // ECS says DRAINING
-	{"listed", listed},     // every task on it is known
-	{"stopped", stopped},   // every task that is waited for has stopped
-	{"answered", answered}, // the hook is answered
+	{"held", held},           // the group says that the instance waits in a terminating hook
+	{"found", found},         // a cluster says which container instance it is
+	{"draining", draining},   // ECS says DRAINING
+	{"listed", listed},       // the tasks on it are known
+	{"stopped", stopped},     // every task that is waited for has stopped
+	{"confirmed", confirmed}, // and a second list shows no other
+	{"answered", answered},   // the hook is answered
 }
 
 // StepNames returns the names of the steps in order, for documents and tests.
@@ -60,17 +61,17 @@ func found(c *decider) bool {
 		if !ci.Value.Connected {
 			pace = c.p.Look
 		}
-		c.want(plan.Look{Kind: plan.ContainerInstances, Cluster: d.Cluster, ARNs: []fleet.ARN{ci.Value.ARN}}, ci.Is, ci.At, pace)
+		c.want(Want{Kind: plan.ContainerInstances, In: d.Cluster, ID: string(ci.Value.ARN)}, ci.Is, ci.At, pace)
 		return true
 	}
 	if d.ContainerInstance != "" { // seen before a restart, or deregistered since
-		c.want(plan.Look{Kind: plan.ContainerInstances, Cluster: d.Cluster, ARNs: []fleet.ARN{d.ContainerInstance}}, ci.Is, ci.At, c.p.Look)
+		c.want(Want{Kind: plan.ContainerInstances, In: d.Cluster, ID: string(d.ContainerInstance)}, ci.Is, ci.At, c.p.Look)
 		if ci.Is == fleet.Unknown {
 			c.out.Waiting = "to look at the container instance"
 		}
 		return ci.Is == fleet.Absent
 	}
-	c.want(plan.Look{Kind: plan.FindContainerInstances, Cluster: d.Cluster, Instances: []fleet.InstanceID{d.Instance}}, ci.Is, ci.At, c.p.Look)
+	c.want(Want{Kind: plan.FindContainerInstances, In: d.Cluster, ID: string(d.Instance)}, ci.Is, ci.At, c.p.Look)
 	c.out.Waiting = "to find the container instance"
 	if ci.Is == fleet.Absent && ci.At.Sub(d.AbsentSince) >= absentFor {
 		c.answer(NeverJoined, "no cluster knows the instance: two complete looks a minute apart did not find it", nil)
@@ -86,12 +87,12 @@ func draining(c *decider) bool {
 	}
 	if ci.Value.Status != fleet.Active {
 		c.out.Waiting = "for the container instance to become ACTIVE; it is " + ci.Value.Status
-		c.want(plan.Look{Kind: plan.ContainerInstances, Cluster: ci.Value.Cluster, ARNs: []fleet.ARN{ci.Value.ARN}}, ci.Is, ci.At, c.p.Look)
+		c.want(Want{Kind: plan.ContainerInstances, In: ci.Value.Cluster, ID: string(ci.Value.ARN)}, ci.Is, ci.At, c.p.Look)
 		return false
 	}
 	c.out.Waiting = "for ECS to set DRAINING"
 	if try := c.o.Tried[plan.SetDraining]; try.Fails > 0 && try.Class != plan.Throttled && !ci.At.After(try.Started) {
-		c.want(plan.Look{Kind: plan.ContainerInstances, Cluster: ci.Value.Cluster, ARNs: []fleet.ARN{ci.Value.ARN}}, fleet.Unknown, ci.At, 0)
+		c.want(Want{Kind: plan.ContainerInstances, In: ci.Value.Cluster, ID: string(ci.Value.ARN)}, fleet.Unknown, ci.At, 0)
 	}
 	if !c.ready(plan.SetDraining) {
 		return false
@@ -106,24 +107,42 @@ func draining(c *decider) bool {
 	return false
 }
 
-// listed wants one full list of the tasks, of both desired statuses, made late enough after DRAINING that a task placed just
-// before cannot be missing from it.
-func listed(c *decider) bool {
-	d := c.d()
-	from := d.DrainingSince
-	if from.IsZero() {
-		from = d.Heard // deregistered, never seen DRAINING: no new task can have been placed
+// listed wants a full list of the tasks, of both desired statuses, made late enough after DRAINING that a task placed just before
+// cannot be missing from it.
+func listed(c *decider) bool { return c.listAfter(c.settled(), "to list the tasks on it") }
+
+// confirmed wants a second full list, later than the first by as much as reads may lag. A task whose desired status changes while a
+// list is being made can be missing from both of its halves, but not from two lists that far apart.
+func confirmed(c *decider) bool {
+	first := c.settled()
+	for _, at := range c.o.Lists {
+		if !at.Before(first) {
+			return c.listAfter(at.Add(c.p.Settle), "to list the tasks on it once more")
+		}
 	}
-	from = from.Add(c.p.Settle)
-	if !c.o.Listed.IsZero() && !c.o.Listed.Before(from) {
+	return false
+}
+
+// settled is when a list cannot miss a task that was placed before DRAINING any more.
+func (c *decider) settled() time.Time {
+	from := c.d().DrainingSince
+	if from.IsZero() {
+		from = c.d().Heard // deregistered, never seen DRAINING: nothing can have been placed since
+	}
+	return from.Add(c.p.Settle)
+}
+
+// listAfter reports whether there is a list made at or after a time, and wants one if not.
+func (c *decider) listAfter(from time.Time, waiting string) bool {
+	if n := len(c.o.Lists); n > 0 && !c.o.Lists[n-1].Before(from) {
 		return true
 	}
-	c.out.Waiting = "to list the tasks on it"
-	due := from
-	if due.Before(c.now) {
-		due = c.now
+	c.out.Waiting = waiting
+	w := Want{Kind: plan.ListTasks, In: c.d().Cluster, ID: string(c.d().ContainerInstance), Due: from}
+	if from.Before(c.now) {
+		w.Due = c.now
 	}
-	c.out.Want = append(c.out.Want, Want{plan.Look{Kind: plan.ListTasks, Cluster: d.Cluster, ARNs: []fleet.ARN{d.ContainerInstance}}, due})
+	c.out.Want = append(c.out.Want, w)
 	return false
 }
 
@@ -131,7 +150,7 @@ func listed(c *decider) bool {
 func stopped(c *decider) bool {
 	live := c.liveTasks()
 	c.tellLeft(live)
-	var waited, daemons []fleet.Task
+	var waited, daemons []*fleet.Task
 	for _, t := range live {
 		if c.isDaemon(t) {
 			daemons = append(daemons, t)
@@ -161,22 +180,22 @@ func stopped(c *decider) bool {
 }
 
 // watch wants the live tasks looked at again: soon once all of them are stopping.
-func (c *decider) watch(live []fleet.Task) {
+func (c *decider) watch(live []*fleet.Task) {
 	pace := c.p.LookFast
 	for _, t := range live {
 		if t.DesiredStatus != fleet.Stopped {
 			pace = c.p.Look
 		}
 	}
-	for _, f := range c.o.Tasks {
-		if f.Is == fleet.Seen && f.Value.Live() {
-			c.want(plan.Look{Kind: plan.Tasks, Cluster: c.d().Cluster, ARNs: []fleet.ARN{f.Value.ARN}}, f.Is, f.At, pace)
+	for i := range c.o.Tasks {
+		if f := &c.o.Tasks[i]; f.Is == fleet.Seen && f.Value.Live() {
+			c.want(Want{Kind: plan.Tasks, In: c.d().Cluster, ID: string(f.Value.ARN)}, f.Is, f.At, pace)
 		}
 	}
 }
 
 // tellLeft notes the tasks that are left whenever there are fewer or others.
-func (c *decider) tellLeft(live []fleet.Task) {
+func (c *decider) tellLeft(live []*fleet.Task) {
 	left := make([]string, len(live))
 	for i, t := range live {
 		left[i] = name(t)
@@ -212,14 +231,14 @@ func answered(c *decider) bool {
 }
 
 // service is what is known of the service of a task; it wants a look while nothing is.
-func (c *decider) service(t fleet.Task) fleet.Fact[fleet.Service] {
+func (c *decider) service(t *fleet.Task) fleet.Fact[fleet.Service] {
 	f := c.o.Service(t.Service())
-	c.want(plan.Look{Kind: plan.Services, Cluster: c.d().Cluster, Names: []string{t.Service()}}, f.Is, f.At, 10*time.Minute)
+	c.want(Want{Kind: plan.Services, In: c.d().Cluster, ID: t.Service()}, f.Is, f.At, 10*time.Minute)
 	return f
 }
 
 // isDaemon reports whether the task belongs to a daemon service; a task of an unknown service is waited for like any other.
-func (c *decider) isDaemon(t fleet.Task) bool {
+func (c *decider) isDaemon(t *fleet.Task) bool {
 	if t.Service() == "" {
 		return false
 	}
@@ -228,11 +247,11 @@ func (c *decider) isDaemon(t fleet.Task) bool {
 }
 
 // liveTasks are the tasks of which anything may still run. One that AWS no longer knows stopped more than an hour ago.
-func (c *decider) liveTasks() []fleet.Task {
-	var live []fleet.Task
-	for _, f := range c.o.Tasks {
-		if f.Is != fleet.Absent && f.Value.Live() {
-			live = append(live, f.Value)
+func (c *decider) liveTasks() []*fleet.Task {
+	var live []*fleet.Task
+	for i := range c.o.Tasks {
+		if f := &c.o.Tasks[i]; f.Is != fleet.Absent && f.Value.Live() {
+			live = append(live, &f.Value)
 		}
 	}
 	return live
@@ -247,7 +266,7 @@ func (c *decider) live() []string {
 }
 
 // name is a task for people: its family, the end of its id, and how far it is.
-func name(t fleet.Task) string {
+func name(t *fleet.Task) string {
 	id := short(t.ARN)
 	if len(id) > 8 {
 		id = id[:8]

@@ -82,6 +82,9 @@ func merge(acts []intent) []merged {
 			}
 			at[i.a.Cluster] = len(out)
 		}
+		if i.a.Kind != plan.SetDraining {
+			i.a.Drain = i.e.d.Key
+		}
 		out = append(out, merged{i.a, []*entry{i.e}})
 	}
 	return out

@@ -1,7 +1,8 @@
 package kernel
 
 import (
-	"sort"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/fleet"
@@ -20,8 +21,7 @@ type facts struct {
 	machines   map[fleet.InstanceID]fleet.Fact[fleet.InstanceState]
 	began      map[fleet.InstanceID]fleet.Fact[time.Time]
 	containers map[fleet.InstanceID]fleet.Fact[fleet.ContainerInstance]
-	hostOf     map[fleet.ARN]fleet.InstanceID // container instance or task to its host
-	tasks      map[fleet.ARN]fleet.Fact[fleet.Task]
+	hostOf     map[fleet.ARN]fleet.InstanceID       // container instance or task to its host
 	services   map[string]fleet.Fact[fleet.Service] // cluster/name
 	health     map[targetKey]fleet.Fact[fleet.Health]
 }
@@ -31,8 +31,8 @@ func newFacts() facts {
 		instances: map[fleet.InstanceID]fleet.Fact[fleet.GroupInstance]{}, hooks: map[string]fleet.Fact[fleet.Hook]{},
 		machines: map[fleet.InstanceID]fleet.Fact[fleet.InstanceState]{}, began: map[fleet.InstanceID]fleet.Fact[time.Time]{},
 		containers: map[fleet.InstanceID]fleet.Fact[fleet.ContainerInstance]{}, hostOf: map[fleet.ARN]fleet.InstanceID{},
-		tasks: map[fleet.ARN]fleet.Fact[fleet.Task]{}, services: map[string]fleet.Fact[fleet.Service]{},
-		health: map[targetKey]fleet.Fact[fleet.Health]{},
+		services: map[string]fleet.Fact[fleet.Service]{},
+		health:   map[targetKey]fleet.Fact[fleet.Health]{},
 	}
 }
 
@@ -46,8 +46,7 @@ func (f *facts) forget(e *entry) {
 	delete(f.containers, e.d.Instance)
 	delete(f.hostOf, e.d.ContainerInstance)
 	for _, t := range e.tasks {
-		delete(f.tasks, t)
-		delete(f.hostOf, t)
+		delete(f.hostOf, t.Value.ARN)
 	}
 }
 
@@ -56,6 +55,13 @@ func put[K comparable, V any](m map[K]fleet.Fact[V], key K, is fleet.Knowledge, 
 	if old, ok := m[key]; !ok || !at.Before(old.At) {
 		m[key] = fleet.Fact[V]{Is: is, At: at, Value: v}
 	}
+}
+
+// concerns reports whether a look that was started at a time says something about an open drain of the instance: a look that is
+// older than the drain may tell of the instance's earlier life.
+func (k *Kernel) concerns(id fleet.InstanceID, at time.Time) bool {
+	e, ok := k.open[id]
+	return ok && !at.Before(e.d.Heard)
 }
 
 // looked takes in what a look found. What the look was not asked for, or could not say, stays as it was.
@@ -143,7 +149,7 @@ func (k *Kernel) sawGroups(groups []fleet.Group, at time.Time) {
 	}
 	for _, id := range k.order {
 		e := k.open[id]
-		if in, ok := seen[e.d.Group]; ok && !in[id] {
+		if in, ok := seen[e.d.Group]; ok && !in[id] && k.concerns(id, at) {
 			put(k.facts.instances, id, fleet.Absent, at, fleet.GroupInstance{})
 			e.dirty = true
 		}
@@ -152,6 +158,9 @@ func (k *Kernel) sawGroups(groups []fleet.Group, at time.Time) {
 
 func (k *Kernel) sweptInstance(i fleet.GroupInstance, at time.Time) {
 	if e, ok := k.open[i.ID]; ok {
+		if !k.concerns(i.ID, at) {
+			return
+		}
 		was := k.facts.instances[i.ID]
 		put(k.facts.instances, i.ID, fleet.Seen, at, i)
 		e.dirty = e.dirty || was.Is != fleet.Seen || was.Value != i
@@ -180,10 +189,12 @@ func (k *Kernel) sawGroupInstances(l plan.Look, found []fleet.GroupInstance, fai
 	seen := map[fleet.InstanceID]bool{}
 	for _, i := range found {
 		seen[i.ID] = true
-		put(k.facts.instances, i.ID, fleet.Seen, at, i)
+		if k.concerns(i.ID, at) {
+			put(k.facts.instances, i.ID, fleet.Seen, at, i)
+		}
 	}
 	for _, id := range l.Instances {
-		if !seen[id] && !failed[string(id)] {
+		if !seen[id] && !failed[string(id)] && k.concerns(id, at) {
 			put(k.facts.instances, id, fleet.Absent, at, fleet.GroupInstance{})
 		}
 	}
@@ -198,6 +209,9 @@ func (k *Kernel) sawActivities(l plan.Look, acts []fleet.Activity, at time.Time)
 		}
 	}
 	for _, id := range l.Instances {
+		if !k.concerns(id, at) {
+			continue
+		}
 		if t, ok := start[id]; ok {
 			put(k.facts.began, id, fleet.Seen, at, t)
 		} else {
@@ -210,13 +224,20 @@ func (k *Kernel) sawContainers(l plan.Look, found []fleet.ContainerInstance, fai
 	seen := map[string]bool{}
 	for _, ci := range found {
 		seen[string(ci.ARN)], seen[string(ci.Instance)] = true, true
+		if !k.concerns(ci.Instance, at) {
+			continue
+		}
 		if old := k.facts.containers[ci.Instance]; old.Is == fleet.Seen && old.Value.ARN != ci.ARN && old.At.Equal(at) && old.Value.Status != fleet.Inactive {
 			continue // registered twice: the one that is not INACTIVE counts
 		}
 		put(k.facts.containers, ci.Instance, fleet.Seen, at, ci)
 		k.facts.hostOf[ci.ARN] = ci.Instance
 	}
-	absent := func(id fleet.InstanceID) { put(k.facts.containers, id, fleet.Absent, at, fleet.ContainerInstance{}) }
+	absent := func(id fleet.InstanceID) {
+		if k.concerns(id, at) {
+			put(k.facts.containers, id, fleet.Absent, at, fleet.ContainerInstance{})
+		}
+	}
 	for _, id := range l.Instances {
 		if !seen[string(id)] && !failed[string(id)] {
 			absent(id)
@@ -237,16 +258,14 @@ func (k *Kernel) sawLists(l plan.Look, found []fleet.Task, failed map[string]boo
 			continue
 		}
 		k.facts.hostOf[t.ARN] = host
-		if i := sort.Search(len(e.tasks), func(i int) bool { return e.tasks[i] >= t.ARN }); i == len(e.tasks) || e.tasks[i] != t.ARN {
-			e.tasks = append(e.tasks, "")
-			copy(e.tasks[i+1:], e.tasks[i:])
-			e.tasks[i] = t.ARN
+		if i, ok := e.task(t.ARN); !ok {
+			e.tasks = slices.Insert(e.tasks, i, fleet.Fact[fleet.Task]{Value: t})
 		}
-		put(k.facts.tasks, t.ARN, fleet.Seen, at, t)
+		e.putTask(t.ARN, fleet.Seen, at, t)
 	}
 	for _, arn := range l.ARNs {
-		if e := k.open[k.facts.hostOf[arn]]; e != nil && !failed[string(arn)] && at.After(e.listed) {
-			e.listed = at
+		if e := k.open[k.facts.hostOf[arn]]; e != nil && !failed[string(arn)] && (len(e.lists) == 0 || at.After(e.lists[len(e.lists)-1])) {
+			e.lists = append(e.lists, at)
 		}
 	}
 }
@@ -255,12 +274,28 @@ func (k *Kernel) sawTasks(l plan.Look, found []fleet.Task, failed map[string]boo
 	seen := map[fleet.ARN]bool{}
 	for _, t := range found {
 		seen[t.ARN] = true
-		put(k.facts.tasks, t.ARN, fleet.Seen, at, t)
+		if e := k.open[k.facts.hostOf[t.ARN]]; e != nil {
+			e.putTask(t.ARN, fleet.Seen, at, t)
+		}
 	}
 	for _, arn := range l.ARNs {
-		if _, ok := k.facts.hostOf[arn]; ok && !seen[arn] && !failed[string(arn)] {
-			put(k.facts.tasks, arn, fleet.Absent, at, fleet.Task{})
+		if e := k.open[k.facts.hostOf[arn]]; e != nil && !seen[arn] && !failed[string(arn)] {
+			e.putTask(arn, fleet.Absent, at, fleet.Task{ARN: arn})
 		}
+	}
+}
+
+// task finds a listed task, or where it belongs.
+func (e *entry) task(arn fleet.ARN) (int, bool) {
+	return slices.BinarySearchFunc(e.tasks, arn, func(f fleet.Fact[fleet.Task], arn fleet.ARN) int {
+		return strings.Compare(string(f.Value.ARN), string(arn))
+	})
+}
+
+// putTask replaces what is known of a listed task unless that is newer.
+func (e *entry) putTask(arn fleet.ARN, is fleet.Knowledge, at time.Time, t fleet.Task) {
+	if i, ok := e.task(arn); ok && !at.Before(e.tasks[i].At) {
+		e.tasks[i] = fleet.Fact[fleet.Task]{Is: is, At: at, Value: t}
 	}
 }
 
@@ -294,10 +329,12 @@ func (k *Kernel) sawMachines(l plan.Look, found []plan.InstanceStatus, failed ma
 	seen := map[fleet.InstanceID]bool{}
 	for _, m := range found {
 		seen[m.ID] = true
-		put(k.facts.machines, m.ID, fleet.Seen, at, m.State)
+		if k.concerns(m.ID, at) {
+			put(k.facts.machines, m.ID, fleet.Seen, at, m.State)
+		}
 	}
 	for _, id := range l.Instances {
-		if !seen[id] && !failed[string(id)] {
+		if !seen[id] && !failed[string(id)] && k.concerns(id, at) {
 			put(k.facts.machines, id, fleet.Absent, at, "")
 		}
 	}

@@ -70,8 +70,8 @@ type entry struct {
 	man     Managed
 	rev     int64
 	tried   map[plan.ActionKind]drain.Try
-	tasks   []fleet.ARN // every task ever listed, sorted
-	listed  time.Time
+	tasks   []fleet.Fact[fleet.Task] // every task ever listed, by ARN
+	lists   []time.Time              // starts of complete task lists, oldest first
 	wants   []wanted
 	wake    time.Time
 	waiting string

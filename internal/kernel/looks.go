@@ -128,21 +128,21 @@ type wanted struct {
 	due time.Time
 }
 
-// wants turns the looks of a decision into subjects, each once, the earliest due counting.
-func (k *Kernel) wants(from []drain.Want) []wanted {
-	var out []wanted
-	for _, w := range from {
-		for _, s := range subjects(w.Look) {
-			i := slices.IndexFunc(out, func(x wanted) bool { return x.s == s })
-			switch {
-			case i < 0:
-				out = append(out, wanted{s, k.ask(s), w.Due})
-			case w.Due.Before(out[i].due):
-				out[i].due = w.Due
-			}
+// wants turns the wants of a decision into subjects, each once, the earliest due counting.
+func (k *Kernel) wants(into []wanted, from []drain.Want) []wanted {
+	into = into[:0]
+	for i := range from {
+		w := &from[i]
+		s := subject{w.Kind, w.In, w.ID, w.Port}
+		n := slices.IndexFunc(into, func(x wanted) bool { return x.s == s })
+		switch {
+		case n < 0:
+			into = append(into, wanted{s, k.ask(s), w.Due})
+		case w.Due.Before(into[n].due):
+			into[n].due = w.Due
 		}
 	}
-	return out
+	return into
 }
 
 // at is when the look may be made: not while it is under way, and after a failure not before the retry interval. The zero time
@@ -249,6 +249,18 @@ func (k *Kernel) hookLooks(now time.Time) []plan.Look {
 	return looks
 }
 
+// anyDue reports whether some drain wants a look now; most of the time none does.
+func (k *Kernel) anyDue(now time.Time) bool {
+	for _, id := range k.order {
+		for _, w := range k.open[id].wants {
+			if at := w.at(); !at.IsZero() && !at.After(now) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 type place struct {
 	kind  plan.LookKind
 	where string
@@ -257,6 +269,9 @@ type place struct {
 // merged collects the wanted subjects by kind and place. A place with a subject that is due takes along those that are nearly
 // due.
 func (k *Kernel) merged(now time.Time) []plan.Look {
+	if !k.anyDue(now) {
+		return nil
+	}
 	collected := map[place][]subject{}
 	due := map[place]bool{}
 	var places []place

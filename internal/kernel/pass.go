@@ -36,7 +36,7 @@ func (k *Kernel) Next(now time.Time) Orders {
 func (k *Kernel) decide(e *entry, now time.Time, out *Orders) []intent {
 	dec := drain.Decide(e.d, k.observe(e), e.man.Policy, now)
 	changed := e.fresh || !reflect.DeepEqual(e.d, dec.Drain)
-	e.d, e.wants, e.wake, e.waiting, e.dirty = dec.Drain, k.wants(dec.Want), dec.Wake, dec.Waiting, false
+	e.d, e.wants, e.wake, e.waiting, e.dirty = dec.Drain, k.wants(e.wants, dec.Want), dec.Wake, dec.Waiting, false
 	for _, n := range dec.Notes {
 		k.line(now, e.d.Key, n.Kind, n.Text)
 	}
@@ -84,17 +84,12 @@ func (k *Kernel) forgetEnded() {
 // observe cuts one drain's part out of all that is known.
 func (k *Kernel) observe(e *entry) drain.Observation {
 	f := &k.facts
-	o := drain.Observation{
+	return drain.Observation{
 		Instance: f.instances[e.d.Instance], Hook: f.hook(e.d.Group), Machine: f.machines[e.d.Instance],
-		Began: f.began[e.d.Instance], Container: f.containers[e.d.Instance], Listed: e.listed, Tried: e.tried,
+		Began: f.began[e.d.Instance], Container: f.containers[e.d.Instance], Lists: e.lists, Tasks: e.tasks, Tried: e.tried,
 		Service: func(name string) fleet.Fact[fleet.Service] { return f.services[e.d.Cluster+"/"+name] },
 		Health:  func(tg fleet.ARN, t fleet.TargetID) fleet.Fact[fleet.Health] { return f.health[targetKey{tg, t}] },
 	}
-	o.Tasks = make([]fleet.Fact[fleet.Task], len(e.tasks))
-	for i, arn := range e.tasks {
-		o.Tasks[i] = f.tasks[arn]
-	}
-	return o
 }
 
 // hookless is how long Ebb believes that a group does not have its hook.
@@ -178,7 +173,7 @@ func (k *Kernel) tried(e *entry, a plan.Action, started time.Time, fail *plan.Fa
 // entriesOf finds the open drains that an action was for.
 func (k *Kernel) entriesOf(a plan.Action) []*entry {
 	if a.Kind != plan.SetDraining {
-		if e, ok := k.open[a.Instance]; ok {
+		if e, ok := k.open[a.Instance]; ok && e.d.Key == a.Drain {
 			return []*entry{e}
 		}
 		return nil

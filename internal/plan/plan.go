@@ -65,6 +65,7 @@ const (
 // Action is one effect to have. Which fields count depends on Kind.
 type Action struct {
 	Kind               ActionKind
+	Drain              string           // the key of the drain that wants it; empty for an action of several
 	Group              string           // Beat, Answer
 	Hook               string           // Beat, Answer
 	Instance           fleet.InstanceID // Beat, Answer

@@ -43,6 +43,12 @@ func (d *dice) next() uint64 {
 	return z ^ z>>31
 }
 
+// newDice makes dice for a seed. Neighbouring seeds must not share numbers, so the seed is mixed first.
+func newDice(seed uint64) dice {
+	d := dice{seed ^ 0x5851f42d4c957f2d}
+	return dice{d.next() ^ d.next()<<1}
+}
+
 // n is a number from 0 to max-1.
 func (d *dice) n(max int) int {
 	if max <= 0 {

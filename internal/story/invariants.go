@@ -35,9 +35,9 @@ type past struct {
 	open      map[string]*wait
 	journal   map[string][]sim.Entry // journal entries by instance
 	unread    int
-	up        []span // lives of Ebb
-	asgOK     []time.Time
-	looked    map[string]bool // since the current start of Ebb: by API
+	up        []span            // lives of Ebb
+	beats     map[string][]beat // heartbeats of Ebb by instance
+	looked    map[string]bool   // since the current start of Ebb: by API
 	bad       []Violation
 	deletions map[string]bool
 }
@@ -50,6 +50,11 @@ type taskPast struct {
 
 type span struct{ from, to time.Time }
 
+type beat struct {
+	at time.Time
+	ok bool
+}
+
 func (p *past) blame(invariant int, format string, args ...any) {
 	p.bad = append(p.bad, Violation{invariant, fmt.Sprintf(format, args...)})
 }
@@ -60,7 +65,7 @@ func (r *run) invariants(ended []drain.Drain) []Violation {
 	p := &past{
 		r: r, tasks: map[string]*taskPast{}, on: map[string][]*taskPast{}, inUse: map[string]map[string]bool{}, machine: map[string]string{},
 		goneAt: map[string]time.Time{}, lostFrom: map[string]time.Time{}, backAt: map[string]time.Time{}, leaving: map[string]time.Time{},
-		open: map[string]*wait{}, journal: map[string][]sim.Entry{}, looked: map[string]bool{}, deletions: map[string]bool{},
+		open: map[string]*wait{}, journal: map[string][]sim.Entry{}, looked: map[string]bool{}, deletions: map[string]bool{}, beats: map[string][]beat{},
 	}
 	for _, e := range r.w.Record() {
 		p.fold(e)
@@ -105,7 +110,7 @@ func (p *past) fold(e sim.Entry) {
 	case sim.EntryController:
 		p.controller(e)
 	case sim.EntryCall:
-		if e.By == caller && e.To == "ok" {
+		if e.By == caller {
 			p.called(e)
 		}
 	}
@@ -156,22 +161,21 @@ func (p *past) agent(instance string, lost bool, at time.Time) {
 }
 
 func (p *past) controller(e sim.Entry) {
+	if n := len(p.up); n > 0 && p.up[n-1].to.IsZero() {
+		p.up[n-1].to = e.At
+	}
 	if e.To == "started" {
 		p.up = append(p.up, span{from: e.At})
 		clear(p.looked)
-		return
-	}
-	if n := len(p.up); n > 0 {
-		p.up[n-1].to = e.At
 	}
 }
 
 func (p *past) called(e sim.Entry) {
-	service, _, _ := strings.Cut(e.Text, ".")
-	if service == "autoscaling" {
-		p.asgOK = append(p.asgOK, e.At)
-	}
-	if strings.Contains(e.Text, ".Describe") || strings.Contains(e.Text, ".List") {
+	service, op, _ := strings.Cut(e.Text, ".")
+	switch {
+	case op == "RecordLifecycleActionHeartbeat":
+		p.beats[e.Instance] = append(p.beats[e.Instance], beat{e.At, e.To == "ok"})
+	case e.To == "ok" && (strings.HasPrefix(op, "Describe") || strings.HasPrefix(op, "List")):
 		p.looked[service] = true
 	}
 }
@@ -229,7 +233,7 @@ func (p *past) judge(w *wait) {
 		if why := p.tooEarly(w); why != "" {
 			p.blame(1, "the hook of %s was answered too early, %s after it opened: %s", p.r.hostName(w.instance), w.closed.Sub(w.opened).Round(time.Second), why)
 		}
-		if !p.looked["autoscaling"] {
+		if len(p.looked) == 0 {
 			p.blame(7, "the hook of %s was answered by an Ebb that had not looked since it started", p.r.hostName(w.instance))
 		}
 		return
@@ -313,24 +317,36 @@ func (p *past) anyInUse(ts []*taskPast) string {
 	return ""
 }
 
-// lostHook is invariant 2: a hook ran out before the deadline although the cloud answered Ebb at least once per third of the
-// heartbeat time-out.
+// lostHook is invariant 2. A hook ran out before the deadline while Ebb was there and knew of it. That is only the cloud's doing if it
+// refused every heartbeat, and Ebb sent them as it should: the first by a third of the time-out after the last success, and
+// after a failure again at the retry interval, each with some time for calls that are slow.
 func (p *past) lostHook(w *wait) {
+	const slow = 20 * time.Second
 	hook, ok := p.r.hookOf(w)
 	if !ok || !w.closed.Before(p.deadline(w)) {
 		return
 	}
 	from := w.closed.Add(-hook.Heartbeat)
-	if !p.upAll(from.Add(-20*time.Second), w.closed) || !p.heardOf(w, from) {
+	if !p.upAll(from.Add(-slow), w.closed) || !p.heardOf(w, from) {
 		return
 	}
-	third := hook.Heartbeat / 3
-	for i := range 3 {
-		if !p.answeredIn(from.Add(time.Duration(i)*third), from.Add(time.Duration(i+1)*third)) {
-			return
+	last, next := from, from.Add(hook.Heartbeat/3+slow)
+	for _, b := range p.beats[w.instance] {
+		if b.at.Before(from) || b.at.After(w.closed) {
+			continue
+		}
+		if b.at.After(next) {
+			break
+		}
+		last, next = b.at, b.at.Add(slow)
+		if b.ok {
+			next = next.Add(hook.Heartbeat / 3)
 		}
 	}
-	p.blame(2, "the hook of %s ran out at %s although Ebb was there and the cloud answered it", p.r.hostName(w.instance), w.closed.Sub(p.r.start).Round(time.Second))
+	if next.Before(w.closed) {
+		p.blame(2, "the hook of %s ran out at %s although Ebb was there; it sent no heartbeat after %s", p.r.hostName(w.instance),
+			w.closed.Sub(p.r.start).Round(time.Second), last.Sub(p.r.start).Round(time.Second))
+	}
 }
 
 func (p *past) upAll(from, to time.Time) bool {
@@ -346,16 +362,6 @@ func (p *past) upAll(from, to time.Time) bool {
 func (p *past) heardOf(w *wait, at time.Time) bool {
 	for _, e := range p.journal[w.instance] {
 		if !e.At.After(at) && (e.Text == w.token || e.Text == "") {
-			return true
-		}
-	}
-	return false
-}
-
-// answeredIn reports whether an Auto Scaling call of Ebb succeeded in the span.
-func (p *past) answeredIn(from, to time.Time) bool {
-	for i := len(p.asgOK) - 1; i >= 0 && !p.asgOK[i].Before(from); i-- {
-		if p.asgOK[i].Before(to) {
 			return true
 		}
 	}

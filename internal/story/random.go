@@ -11,7 +11,7 @@ import (
 // Random makes the scenario of a seed: a world (half of them with 5 hosts or fewer, one in twenty with 50 or more), a story and
 // faults. The same seed makes the same scenario for ever on the same code.
 func Random(seed uint64) Scenario {
-	g := &maker{dice: dice{seed*0x9e3779b97f4a7c15 + 1}, s: Scenario{Name: fmt.Sprintf("seed %d", seed), Seed: seed}}
+	g := &maker{dice: newDice(seed), s: Scenario{Name: fmt.Sprintf("seed %d", seed), Seed: seed}}
 	g.switches()
 	g.queues()
 	g.groups()
@@ -28,6 +28,7 @@ type maker struct {
 	dice
 	s        Scenario
 	hosts    int
+	bare     bool          // some hosts never join the cluster
 	deadline time.Duration // the longest
 	last     time.Duration // of the steps
 	perGroup map[string]int
@@ -104,7 +105,7 @@ func (g *maker) group(name string, hosts int) {
 		Hooks:  []sim.HookSpec{{Name: "ebb-drain", Heartbeat: beat, DefaultResult: pick(g, "CONTINUE", "CONTINUE", "ABANDON"), Target: g.route(name)}},
 	}
 	if g.percent(4) {
-		spec.Launch.NoAgent = true
+		spec.Launch.NoAgent, g.bare = true, true
 	}
 	if g.percent(20) {
 		spec.Hooks = append(spec.Hooks, sim.HookSpec{Name: "other-hook", Heartbeat: pick(g, 30*time.Second, 2*time.Minute, 10*time.Minute), DefaultResult: "CONTINUE"})
@@ -169,7 +170,7 @@ func (g *maker) services() {
 		}
 		w.Services = append(w.Services, s)
 	}
-	if g.percent(30) {
+	if g.percent(30) && !g.bare {
 		w.TaskDefinitions = append(w.TaskDefinitions, sim.TaskDefinition{
 			Family: "batch", CPU: 128, Memory: 256, Exit: g.exit(), Stop: g.stop(), Run: pick(g, time.Minute, 5*time.Minute, 0),
 		})

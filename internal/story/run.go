@@ -130,7 +130,7 @@ func newRun(s Scenario) (*run, error) {
 		return nil, err
 	}
 	r := &run{
-		s: s, w: w, store: memory.New(), ctx: wire.WithCaller(context.Background(), caller), dice: dice{s.Seed ^ 0xebb}, start: w.Now(),
+		s: s, w: w, store: memory.New(), ctx: wire.WithCaller(context.Background(), caller), dice: newDice(s.Seed ^ 0xebb), start: w.Now(),
 		held: map[string]sqs.Message{}, hosts: map[string][]string{}, names: map[string]string{}, bodies: map[string]string{},
 		messages: map[string]event.Event{}, struck: map[int]int{}, cover: map[string]int{}, steps: len(s.At),
 	}

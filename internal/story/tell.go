@@ -56,7 +56,7 @@ func (r *run) taskLine(e sim.Entry) (kind, text string) {
 	}
 	switch {
 	case strings.Contains(e.Text, "killed"):
-		return "aws", fmt.Sprintf("task %s of %s is killed: %s", id, who, e.Text)
+		return "aws", fmt.Sprintf("task %s of %s: %s", id, who, strings.TrimSpace(e.Text))
 	case e.To == "STOPPED", e.To == "STOPPING", e.To == "RUNNING" && e.At.After(r.start):
 		return "aws", fmt.Sprintf("task %s of %s is %s", id, who, e.To)
 	}

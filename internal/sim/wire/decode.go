@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -286,7 +287,7 @@ func jsonTree(body []byte) (any, error) {
 	if err := d.Decode(&tree); err != nil {
 		return nil, malformedf("the body is not JSON: %v", err)
 	}
-	if _, err := d.Token(); err != io.EOF {
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return nil, malformedf("there is more than one JSON value in the body")
 	}
 	return tree, nil

@@ -69,7 +69,7 @@ func (f *filler) fill(v reflect.Value) {
 
 func (f *filler) fields(v reflect.Value) {
 	if v.Type() == timeType {
-		v.Set(reflect.ValueOf(time.Unix(1795219200+int64(f.n), 0).UTC()))
+		v.Set(reflect.ValueOf(time.Unix(1795219200+int64(f.n), 250e6).UTC()))
 		return
 	}
 	if f.stack[v.Type()] { // a shape that holds itself

@@ -139,8 +139,8 @@ func (s SQS) SetQueueAttributes(ctx context.Context, in *sqs.SetQueueAttributesI
 	})
 }
 
-// ReceiveMessage answers for the SDK operation of this name. A direct call never waits; one over HTTP waits for as long as the
-// request or the queue says, in world time.
+// ReceiveMessage answers for the SDK operation of this name. A direct call never waits; one over HTTP, in a world with a
+// clock, waits for as long as the request or the queue says, in world time.
 func (s SQS) ReceiveMessage(ctx context.Context, in *sqs.ReceiveMessageInput, _ ...sqsOptions) (*sqs.ReceiveMessageOutput, error) {
 	out, err := call(ctx, s.api, "sqs", "ReceiveMessage", in, s.receive)
 	if _, ok := webOf(ctx); ok && err == nil && len(out.Messages) == 0 {
@@ -197,7 +197,7 @@ func (s SQS) wait(ctx context.Context, in *sqs.ReceiveMessageInput) (*sqs.Receiv
 	}
 }
 
-// patience is until when a poll waits; zero: not at all.
+// patience is until when a poll waits; zero: not at all. Without a clock nothing would ever end the wait.
 func (s SQS) patience(in *sqs.ReceiveMessageInput) (time.Time, error) {
 	defer s.api.lock()()
 	q, err := s.queue(in.QueueUrl)
@@ -208,7 +208,7 @@ func (s SQS) patience(in *sqs.ReceiveMessageInput) (time.Time, error) {
 	if wait == 0 {
 		wait = q.WaitTime
 	}
-	if wait == 0 {
+	if wait == 0 || s.api.clock == nil {
 		return time.Time{}, nil
 	}
 	return s.api.World.Now().Add(wait), nil

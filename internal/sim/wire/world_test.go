@@ -92,6 +92,9 @@ func (f face) stateOf(t *testing.T, id string) string {
 	if len(out.AutoScalingInstances) == 0 {
 		return ""
 	}
+	if health := *out.AutoScalingInstances[0].HealthStatus; health != "HEALTHY" { // in capitals, unlike that of the group's instances
+		t.Errorf("%s is %s", id, health)
+	}
 	return *out.AutoScalingInstances[0].LifecycleState
 }
 

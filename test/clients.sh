@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# Drives the simulated cloud with clients that do not know it: boto3 and the AWS CLI. Everything runs in a network namespace of its
+# own, with nothing in it but loopback, so that a client that ignores the endpoint cannot reach AWS.
+#
+#   bash test/clients.sh
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+cache="${XDG_CACHE_HOME:-$HOME/.cache}/ebb-ci"
+
+have_clients() { python3 -c 'import boto3' 2>/dev/null && command -v aws >/dev/null; }
+
+# prepare builds ebb and finds or installs the clients; it is the only part that may use the network.
+prepare() {
+  export EBB_TEST_BIN="$cache/bin/ebb"
+  mkdir -p "$cache/bin"
+  go build -o "$EBB_TEST_BIN" ./cmd/ebb
+  if ! have_clients; then
+    export PATH="$cache/venv/bin:$PATH"
+  fi
+  if ! have_clients; then
+    echo "installing boto3 and the AWS CLI into $cache/venv"
+    python3 -m venv "$cache/venv"
+    pip install --quiet boto3 awscli
+  fi
+}
+
+# isolate runs this script again in a network namespace, where that is permitted.
+isolate() {
+  local flags
+  for flags in -n -rn; do
+    if unshare "$flags" true 2>/dev/null; then
+      EBB_TEST_ISOLATED=yes exec unshare "$flags" bash test/clients.sh
+    fi
+  done
+  echo "note: unshare is not permitted here, so the clients run without a network namespace; they are given the endpoint explicitly" >&2
+}
+
+if [[ -z ${EBB_TEST_ISOLATED:-} ]]; then
+  prepare
+  isolate
+else
+  ip link set lo up 2>/dev/null || ifconfig lo up
+fi
+
+for name in $(compgen -e AWS_ || true); do unset "$name"; done
+export AWS_ACCESS_KEY_ID=operator AWS_SECRET_ACCESS_KEY=none AWS_DEFAULT_REGION=eu-west-1
+export AWS_CONFIG_FILE=/dev/null AWS_SHARED_CREDENTIALS_FILE=/dev/null AWS_EC2_METADATA_DISABLED=true AWS_PAGER=""
+
+# The world stands still but for POST /_sim/advance, so that slow clients see the same as fast ones.
+exec 3< <(exec "$EBB_TEST_BIN" sim --listen 127.0.0.1:0 --speed 0)
+sim=$!
+trap 'kill "$sim" 2>/dev/null || true' EXIT
+if ! read -r _ _ _ endpoint <&3; then
+  echo "ebb sim did not start" >&2
+  exit 1
+fi
+
+python3 test/drain_by_hand.py "$endpoint"
+
+# check NAME PATTERN SERVICE ARGUMENTS...: one call of the AWS CLI, whose output, errors included, must match the pattern.
+check() {
+  local name=$1 pattern=$2 output
+  shift 2
+  output=$(aws --endpoint-url "$endpoint" --output text "$@" 2>&1) || true
+  if ! grep -qE -- "$pattern" <<<"$output"; then
+    printf 'WRONG  aws %s: no match for %s in:\n%s\n' "$name" "$pattern" "$output" >&2
+    exit 1
+  fi
+  printf 'ok     aws %s\n' "$name"
+}
+
+target_group=$(aws --endpoint-url "$endpoint" --output text elbv2 describe-target-groups --names web-tg --query 'TargetGroups[0].TargetGroupArn')
+instance=$(aws --endpoint-url "$endpoint" --output text autoscaling describe-auto-scaling-groups --auto-scaling-group-names demo-asg \
+  --query 'AutoScalingGroups[0].Instances[0].InstanceId')
+
+check "describe-target-health" 'healthy' elbv2 describe-target-health --target-group-arn "$target_group"
+check "describe-instances" "$instance" ec2 describe-instances --instance-ids "$instance"
+check "describe-instances, unknown" 'InvalidInstanceID.NotFound' ec2 describe-instances --instance-ids i-0123456789abcdef0
+check "list-container-instances, filter" 'container-instance/demo/' ecs list-container-instances --cluster demo --filter "ec2InstanceId in ['$instance']"
+check "describe-tasks, unknown" 'MISSING' ecs describe-tasks --cluster demo --tasks 0123456789abcdef0123456789abcdef
+check "list-tasks, unknown cluster" 'ClusterNotFoundException' ecs list-tasks --cluster no-such-cluster
+check "put-lifecycle-hook, 10 s" 'ValidationError' autoscaling put-lifecycle-hook --auto-scaling-group-name demo-asg \
+  --lifecycle-hook-name ebb-drain --heartbeat-timeout 10
+check "complete-lifecycle-action, no action" 'ValidationError.*No active Lifecycle Action found with instance ID' autoscaling complete-lifecycle-action \
+  --auto-scaling-group-name demo-asg --lifecycle-hook-name ebb-drain --instance-id "$instance" --lifecycle-action-result CONTINUE
+check "get-queue-url, unknown" 'NonExistentQueue|QueueDoesNotExist' sqs get-queue-url --queue-name no-such-queue
+check "receive-message" 'TEST_NOTIFICATION' sqs receive-message --queue-url "$endpoint/111122223333/ebb" --max-number-of-messages 10
+
+echo "all clients agree"
