@@ -53,7 +53,7 @@ func (c *Cloud) setDraining(ctx context.Context, a plan.Action, out *plan.Outcom
 	})
 }
 
-// heartbeat names the action by its token where there is one, else by the instance.
+// heartbeat names the action by the instance and, where there is one, by its token.
 func heartbeat(a plan.Action) *autoscaling.RecordLifecycleActionHeartbeatInput {
 	in := &autoscaling.RecordLifecycleActionHeartbeatInput{
 		AutoScalingGroupName: aws.String(a.Group), LifecycleHookName: aws.String(a.Hook),
@@ -71,12 +71,13 @@ func completion(a plan.Action) *autoscaling.CompleteLifecycleActionInput {
 	return in
 }
 
-// handle is what names one lifecycle action: AWS takes the token or the instance id.
+// handle is what names one lifecycle action: the instance id, and the token where there is one. AWS is content with either; the
+// instance id beside the token is for those who read the trail of calls.
 func handle(a plan.Action) (token, instance *string) {
 	if a.Token != "" {
-		return aws.String(a.Token), nil
+		token = aws.String(a.Token)
 	}
-	return nil, aws.String(string(a.Instance))
+	return token, aws.String(string(a.Instance))
 }
 
 // missing is AWS's reason for an item that does not exist.

@@ -46,7 +46,7 @@ func TestSetDrainingReadsFailures(t *testing.T) {
 
 func TestHeartbeatAndAnswerNameTheAction(t *testing.T) {
 	const token = "bcd2f1b8-9a78-44d3-8a7a-4dd07d7cf635"
-	for _, c := range []struct{ token, wantToken, wantInstance string }{{token, token, ""}, {"", "", "i-0a"}} {
+	for _, c := range []struct{ token, wantToken, wantInstance string }{{token, token, "i-0a"}, {"", "", "i-0a"}} {
 		cloud, f := newFake(theAnswer(&autoscaling.RecordLifecycleActionHeartbeatOutput{}, nil))
 		out := cloud.Do(t.Context(), plan.Action{Kind: plan.Beat, Group: "web-asg", Hook: "ebb-drain", Instance: "i-0a", Token: c.token})
 		diff(t, "outcome of a heartbeat", plan.Outcome{Calls: 1}, out)

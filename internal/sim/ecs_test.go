@@ -97,8 +97,8 @@ func TestDeregisterByForceOrphansTasks(t *testing.T) {
 		t.Fatalf("%+v %v, process %v; want it to run on", ci, err, task.process)
 	}
 	b.pass(time.Minute)
-	if now := b.service("web"); now.Running != 2 {
-		t.Errorf("%d running, want the orphan replaced", now.Running)
+	if now := b.service("web"); now.Running != 2 || !task.process || task.LastStatus != "STOPPED" {
+		t.Errorf("%d running, want the orphan replaced; ECS says %s of it, its process runs: %v", now.Running, task.LastStatus, task.process)
 	}
 	b.wantCourse(EntryTarget, isTask(task.ARN), "initial healthy draining unused")
 	if listed, _ := b.ListContainerInstances("prod", "", ""); len(listed) != 1 {
@@ -280,5 +280,17 @@ func TestLagShowsWhatHasLeft(t *testing.T) {
 	b.SetLag(61 * time.Second)
 	if got := b.DescribeAutoScalingGroups(nil)[0].Instances; len(got) != 1 || got[0].State != "InService" {
 		t.Errorf("with a lag: %+v, want it in service", got)
+	}
+}
+
+func TestSettledWorldHasAPast(t *testing.T) {
+	b := small(t, 1, web(1, 100, 200))
+	b.SetLag(time.Minute)
+	machines, _ := b.ListContainerInstances("prod", "", "")
+	tasks, _ := b.ListTasks("prod", TaskQuery{})
+	tg, _ := b.DescribeTargetGroups(nil, nil)
+	targets, _ := b.DescribeTargetHealth(tg[0].ARN, nil)
+	if len(machines) != 1 || len(tasks) != 1 || len(targets) != 1 || targets[0].State != "healthy" || b.state(0) != "InService" {
+		t.Errorf("a lagging read right at the start sees %d container instances, %d tasks, targets %+v and a host that is %s", len(machines), len(tasks), targets, b.state(0))
 	}
 }

@@ -310,13 +310,33 @@ func TestFixedHostPortAndDistinctInstance(t *testing.T) {
 }
 
 func TestSpreadOverZones(t *testing.T) {
-	b := small(t, 6, func(s *Spec) { addService(s, ServiceSpec{Name: "web", Task: "web", Desired: 3}) })
+	b := small(t, 6, func(s *Spec) { // two hosts in each zone; those of b and c have other tasks already
+		for _, host := range []int{1, 2, 4, 5} {
+			s.Tasks = append(s.Tasks, TaskSpec{Cluster: "prod", Task: "job", Host: &host})
+		}
+		addService(s, ServiceSpec{Name: "web", Task: "web", Desired: 3})
+	})
 	zones := map[string]int{}
-	for _, task := range b.clusters[0].tasks {
+	for _, task := range b.clusters[0].services[0].tasks {
 		zones[task.ci.Zone]++
 	}
 	if len(zones) != 3 {
 		t.Errorf("tasks by zone: %v, want one in each", zones)
+	}
+}
+
+// A healthy task that must not go yet does not keep one that may, because it does not count.
+func TestUnhealthyLeavesFirst(t *testing.T) {
+	b := small(t, 2, web(1, 50, 100))
+	two := 2
+	_, err := b.UpdateService("prod", "web", &two, "")
+	b.must(err)
+	b.pass(6 * time.Second) // the second runs and is not healthy yet
+	b.drain(0)
+	b.drain(1)
+	b.pass(time.Second)
+	if old, young := b.on(0)[0], b.on(1)[0]; old.DesiredStatus != "RUNNING" || young.DesiredStatus != "STOPPED" {
+		t.Errorf("the healthy task is meant to be %s and the other %s, want RUNNING and STOPPED", old.DesiredStatus, young.DesiredStatus)
 	}
 }
 
@@ -356,6 +376,20 @@ func TestServiceScalesInAndDeploys(t *testing.T) {
 		if task.Definition != "web:2" {
 			t.Errorf("task of %s still runs", task.Definition)
 		}
+	}
+}
+
+func TestProtectedTasksAreSparedByScaleIn(t *testing.T) {
+	b := small(t, 2, web(3, 100, 200))
+	newest := b.clusters[0].tasks[2].ARN
+	_, _, err := b.UpdateTaskProtection("prod", []string{newest}, true, 0)
+	b.must(err)
+	one := 1
+	_, err = b.UpdateService("prod", "web", &one, "")
+	b.must(err)
+	b.pass(time.Minute)
+	if left := b.clusters[0].services[0].tasks; len(left) != 1 || left[0].ARN != newest {
+		t.Errorf("%d tasks are left, want the protected one", len(left))
 	}
 }
 

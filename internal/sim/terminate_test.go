@@ -127,6 +127,25 @@ func TestScaleOutWaitsForLaunchHook(t *testing.T) {
 	b.wantState(3, "Pending")
 }
 
+func TestSuspendedProcesses(t *testing.T) {
+	b := small(t, 2, func(s *Spec) {
+		s.Groups[0].Suspended = []string{"Launch", "Terminate", "HealthCheck", "ReplaceUnhealthy"}
+	})
+	b.must(b.SetDesiredCapacity("web-asg", 1))
+	b.must(b.TerminateInstances([]string{b.id(1)}))
+	b.must(b.SetInstanceHealth(b.id(0), "Unhealthy"))
+	b.pass(5 * time.Minute)
+	b.must(b.SetDesiredCapacity("web-asg", 3))
+	b.pass(5 * time.Minute)
+	b.wantState(0, "InService")
+	b.wantState(1, "InService")
+	if len(b.hosts) != 2 {
+		t.Errorf("%d instances, want nothing launched", len(b.hosts))
+	}
+	b.terminate(0) // goes all the same
+	b.wantState(0, "Terminating")
+}
+
 func TestCapacityBounds(t *testing.T) {
 	b := small(t, 2, func(s *Spec) { s.Groups[0].Min, s.Groups[0].Max = 1, 4 })
 	b.wantError(b.SetDesiredCapacity("web-asg", 5), "ValidationError", "above max value 4")

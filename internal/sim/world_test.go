@@ -140,6 +140,14 @@ func TestBooksBalance(t *testing.T) {
 	}
 }
 
+func TestIDsComeFromTheSeed(t *testing.T) {
+	one, same, other := New(Config{Seed: 1}), New(Config{Seed: 1}), New(Config{Seed: 2})
+	id := one.uuid()
+	if id != same.uuid() || id == other.uuid() || id == one.uuid() || len(id) != 36 {
+		t.Errorf("id %s: the same seed must give the same, another seed or a second call another", id)
+	}
+}
+
 // Every entry continues where the entry before it of the same thing ended.
 func TestRecordIsContinuous(t *testing.T) {
 	last := map[string]string{}
