@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 
@@ -68,12 +69,12 @@ func demo(ctx context.Context, p Process) error {
 		return err
 	}
 	ended.Go(func() { _ = e.Run(run) }) // it ends with run
-	victim, err := terminateOne(s)
+	victim, seen, err := terminateOne(s)
 	if err != nil {
 		return err
 	}
 	say.say("you", "terminate "+victim)
-	if err := watch(run, s, victim, say); err != nil {
+	if err := watch(run, s, victim, seen, say); err != nil {
 		return err
 	}
 	return s.summary(p.Stdout, victim)
@@ -106,18 +107,19 @@ func demoEngine(ctx context.Context, s *simulation, say *narrator) (*engine.Engi
 	}), nil
 }
 
-func terminateOne(s *simulation) (victim string, err error) {
+// terminateOne takes an instance out of the group, and says how much of the world's record is older than that.
+func terminateOne(s *simulation) (victim string, seen int, err error) {
 	s.read(func(w *sim.World) {
 		w.SetCaller("you")
+		seen = len(w.Record())
 		victim = w.DescribeAutoScalingGroups([]string{"demo-asg"})[0].Instances[1].ID
 		_, err = w.TerminateInstanceInAutoScalingGroup(victim, true)
 	})
-	return victim, err
+	return victim, seen, err
 }
 
 // watch tells what AWS does to the instance and its tasks until it is gone.
-func watch(ctx context.Context, s *simulation, victim string, say *narrator) error {
-	told := 0
+func watch(ctx context.Context, s *simulation, victim string, told int, say *narrator) error {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -172,13 +174,13 @@ func demoLine(e sim.Entry, victim string) string {
 
 // summary says what was lost and what it cost, from the world's own record.
 func (s *simulation) summary(w io.Writer, victim string) error {
-	killed, tasks := 0, map[string]bool{}
+	killed, tasks := map[string]bool{}, map[string]bool{}
 	s.read(func(world *sim.World) {
 		for _, e := range world.Record() {
 			if e.Kind == sim.EntryTask && e.Instance == victim {
 				tasks[e.Task] = true
-				if e.To != "STOPPED" && e.Text != "" {
-					killed++
+				if strings.Contains(e.Text, "killed") {
+					killed[e.Task] = true
 				}
 			}
 		}
@@ -189,7 +191,10 @@ func (s *simulation) summary(w io.Writer, victim string) error {
 			calls += n
 		}
 	}
-	_, err := fmt.Fprintf(w, "\n%s is gone: %d tasks moved away first, %d killed, %d AWS calls.\n\nNext: ebb sim gives you the same cloud for your own aws command; ebb serve --help the controller.\n",
-		victim, len(tasks)-killed, killed, calls)
+	if len(killed) > 0 {
+		return fmt.Errorf("%d tasks on %s were killed; that must not happen", len(killed), victim)
+	}
+	_, err := fmt.Fprintf(w, "\n%s is gone. %d tasks stopped by themselves first, none was killed; %d AWS calls.\n\nNext: ebb sim gives you the same cloud for your own aws command; ebb serve --help the controller.\n",
+		victim, len(tasks), calls)
 	return err
 }

@@ -1,9 +1,7 @@
 package cli
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -13,10 +11,10 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"go.yaml.in/yaml/v4"
 
 	"github.com/ebbhq/ebb/internal/sim"
 	"github.com/ebbhq/ebb/internal/sim/wire"
+	"github.com/ebbhq/ebb/internal/story"
 )
 
 func newSim(p Process) *cobra.Command {
@@ -64,11 +62,8 @@ func worldSpec(file string) (sim.Spec, error) {
 		if err != nil {
 			return sim.Spec{}, fmt.Errorf("read the world: %w", err)
 		}
-		spec = sim.Spec{}
-		dec := yaml.NewDecoder(bytes.NewReader(b))
-		dec.KnownFields(true)
-		if err := dec.Decode(&spec); err != nil && !errors.Is(err, io.EOF) {
-			return sim.Spec{}, misconfigured(fmt.Errorf("read the world %s: %w", file, err))
+		if spec, err = story.ParseWorld(b); err != nil {
+			return sim.Spec{}, misconfigured(fmt.Errorf("%s: %w", file, err))
 		}
 	}
 	if spec.Start.IsZero() {

@@ -10,6 +10,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -106,12 +107,38 @@ type Expect struct {
 // Parse reads a scenario. The error names every unknown key and wrong value with line and column.
 func Parse(b []byte) (Scenario, error) {
 	var s Scenario
-	dec := yaml.NewDecoder(bytes.NewReader(b))
-	dec.KnownFields(true)
-	if err := dec.Decode(&s); err != nil {
+	if err := strict(b, &s); err != nil {
 		return Scenario{}, fmt.Errorf("read the story: %w", err)
 	}
 	return s, s.check()
+}
+
+// ParseWorld reads a world alone, as a story has it under "world".
+func ParseWorld(b []byte) (sim.Spec, error) {
+	var w sim.Spec
+	if err := strict(b, &w); err != nil {
+		return sim.Spec{}, fmt.Errorf("read the world: %w", err)
+	}
+	return w, nil
+}
+
+// strict decodes YAML and refuses what it does not know, each with line and column.
+func strict(b []byte, into any) error {
+	dec := yaml.NewDecoder(bytes.NewReader(b))
+	dec.KnownFields(true)
+	err := dec.Decode(into)
+	var all *yaml.LoadErrors
+	switch {
+	case errors.Is(err, io.EOF):
+		return nil // an empty file
+	case errors.As(err, &all):
+		errs := make([]error, len(all.Errors))
+		for i, e := range all.Errors {
+			errs[i] = fmt.Errorf("%d:%d: %s", e.Mark.Line, e.Mark.Column, e.Message)
+		}
+		return errors.Join(errs...)
+	}
+	return err
 }
 
 func (s Scenario) check() error {
