@@ -34,6 +34,9 @@ func (c *decider) remember() {
 		d.AbsentSince = time.Time{}
 		d.ContainerInstance, d.Cluster = ci.ARN, ci.Cluster
 		d.DrainingSince = since(d.DrainingSince, ci.Status == fleet.Draining, c.now) // when Ebb learnt it: never too early
+		if d.DrainingSince.IsZero() {
+			d.EmptySince = time.Time{} // new tasks may have come
+		}
 		d.UnreachedFrom = since(d.UnreachedFrom, !ci.Connected || ci.Status == fleet.Inactive, o.Container.At)
 	case fleet.Absent:
 		d.AbsentSince = since(d.AbsentSince, true, o.Container.At)

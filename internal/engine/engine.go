@@ -184,10 +184,13 @@ func (e *Engine) tell(lines []journal.Line) {
 	}
 }
 
+// longest bounds a wait: a wake that is centuries away would overflow and come at once.
+const longest = time.Hour
+
 // wait takes in what is heard and what came of orders, at least one thing or until wake. It reports false when ctx has ended.
 func (e *Engine) wait(ctx context.Context, k *kernel.Kernel, wake time.Time) bool {
-	d := max(time.Duration(float64(wake.Sub(e.cfg.Now()))/e.cfg.Speed), time.Millisecond)
-	timer := time.NewTimer(d)
+	d := time.Duration(min(float64(wake.Sub(e.cfg.Now()))/e.cfg.Speed, float64(longest)))
+	timer := time.NewTimer(max(d, time.Millisecond))
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():

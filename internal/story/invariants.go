@@ -40,6 +40,8 @@ type past struct {
 	looked    map[string]bool   // since the current start of Ebb: by API
 	bad       []Violation
 	deletions map[string]bool
+	status    map[string]string    // container instance status by instance
+	changed   map[string]time.Time // since when
 }
 
 type taskPast struct {
@@ -66,6 +68,7 @@ func (r *run) invariants(ended []drain.Drain) []Violation {
 		r: r, tasks: map[string]*taskPast{}, on: map[string][]*taskPast{}, inUse: map[string]map[string]bool{}, machine: map[string]string{},
 		goneAt: map[string]time.Time{}, lostFrom: map[string]time.Time{}, backAt: map[string]time.Time{}, leaving: map[string]time.Time{},
 		open: map[string]*wait{}, journal: map[string][]sim.Entry{}, looked: map[string]bool{}, deletions: map[string]bool{}, beats: map[string][]beat{},
+		status: map[string]string{}, changed: map[string]time.Time{},
 	}
 	for _, e := range r.w.Record() {
 		p.fold(e)
@@ -89,6 +92,7 @@ func (p *past) fold(e sim.Entry) {
 	case sim.EntryAgent:
 		p.agent(e.Instance, e.To == "disconnected", e.At)
 	case sim.EntryContainer:
+		p.status[e.Instance], p.changed[e.Instance] = e.To, e.At
 		if e.To == "INACTIVE" {
 			p.agent(e.Instance, true, e.At)
 		}
@@ -285,6 +289,9 @@ func (p *past) tooEarly(w *wait) string {
 		}
 	}
 	if len(others)+len(daemons) == 0 {
+		if p.status[w.instance] == "ACTIVE" && w.closed.Sub(p.changed[w.instance]) > 2*time.Minute && p.lostFrom[w.instance].IsZero() {
+			return "the container instance was ACTIVE: a task could still land on it"
+		}
 		return ""
 	}
 	used := p.anyInUse(append(others, daemons...))
@@ -349,6 +356,38 @@ func (p *past) lostHook(w *wait) {
 	}
 }
 
+// retried is the other half of invariant 2: a heartbeat that failed is sent again soon, whether or not the hook is lost by it.
+func (p *past) retried(w *wait) {
+	const soon = 25 * time.Second // the retry interval, and calls that are slow there and back
+	end := w.closed
+	if end.IsZero() {
+		end = p.r.w.Now()
+	}
+	if d := p.deadline(w); d.Before(end) {
+		end = d
+	}
+	hook, known := p.r.hookOf(w)
+	if !known {
+		return
+	}
+	beats, last := p.beats[w.instance], w.opened
+	for i, b := range beats {
+		by := b.at.Add(soon)
+		if b.ok {
+			last = b.at
+		}
+		if b.at.Sub(last) < hook.Heartbeat/4 {
+			continue // it was early, as after a restart, and need not be repeated
+		}
+		if b.ok || b.at.Before(w.opened) || by.After(end) || !p.upAll(b.at, by) {
+			continue
+		}
+		if i+1 == len(beats) || beats[i+1].at.After(by) {
+			p.blame(2, "a heartbeat for %s failed at %s and was not sent again soon", p.r.hostName(w.instance), b.at.Sub(p.r.start).Round(time.Second))
+		}
+	}
+}
+
 func (p *past) upAll(from, to time.Time) bool {
 	for _, s := range p.up {
 		if !s.from.After(from) && (s.to.IsZero() || !s.to.Before(to)) {
@@ -403,6 +442,7 @@ func (p *past) answeredInTime() {
 		if !w.ours {
 			continue
 		}
+		p.retried(w)
 		end := w.closed
 		if end.IsZero() {
 			end = now

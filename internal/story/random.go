@@ -29,6 +29,7 @@ type maker struct {
 	s        Scenario
 	hosts    int
 	bare     bool          // some hosts never join the cluster
+	idle     bool          // few tasks run, most hosts are empty
 	deadline time.Duration // the longest
 	last     time.Duration // of the steps
 	perGroup map[string]int
@@ -157,6 +158,7 @@ func (g *maker) foreign() {
 }
 
 func (g *maker) services() {
+	g.idle = g.percent(15)
 	for i := range 1 + g.n(4) {
 		g.service(i)
 	}
@@ -200,6 +202,9 @@ func (g *maker) service(i int) {
 	s := sim.ServiceSpec{
 		Name: name, Cluster: "prod", Task: name, Desired: 1 + g.n(2*g.hosts+1),
 		Min: pick(g, 100, 100, 50, 0), Max: pick(g, 200, 200, 150, 100),
+	}
+	if g.idle {
+		s.Desired = g.n(3)
 	}
 	if g.percent(60) {
 		s.TargetGroup = g.targetGroup(name)
@@ -321,6 +326,9 @@ func (g *maker) faults() {
 			f.Lag = g.between(time.Second, 8*time.Second)
 		}
 		g.s.Faults = append(g.s.Faults, f)
+	}
+	if g.percent(12) { // HTTP 200, and yet not done
+		g.s.Faults = append(g.s.Faults, Fault{Op: "ecs.UpdateContainerInstancesState", How: "item", Percent: pick(g, 50, 100), Times: 1 + g.n(5)})
 	}
 	if g.percent(40) {
 		for range 1 + g.n(3) {

@@ -1,15 +1,14 @@
 package story
 
 import (
-	"bufio"
 	"bytes"
 	"crypto/sha256"
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 	"sort"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -20,6 +19,7 @@ var (
 	seedCount = flag.Int("seeds", 1000, "how many random scenarios to run")
 	firstSeed = flag.Uint64("first", 1, "the first seed")
 	once      = flag.Bool("once", false, "run each seed once only, without comparing two runs byte for byte")
+	stop      = flag.Bool("stop", false, "stop at the first seeds that fail and print the lowest of them")
 	report    = flag.Bool("report", false, "print the share of seeds that reach each rule and fault")
 )
 
@@ -96,6 +96,10 @@ func TestSeeds(t *testing.T) {
 	for i := range *seedCount {
 		seeds = append(seeds, *firstSeed+uint64(i))
 	}
+	if *stop {
+		firstFailure(t, seeds)
+		return
+	}
 	sum := runSeeds(t, seeds)
 	runs := 2
 	if *once {
@@ -111,6 +115,21 @@ func TestSeeds(t *testing.T) {
 	complain(t, sum)
 	if len(seeds) >= 1000 {
 		reached(t, sum.reach)
+	}
+}
+
+// firstFailure looks for the lowest seed that fails, a few at a time.
+func firstFailure(t *testing.T, seeds []uint64) {
+	const few = 20
+	for len(seeds) > 0 {
+		n := min(few, len(seeds))
+		sum := runSeeds(t, seeds[:n])
+		for _, seed := range seeds[:n] {
+			if v := sum.failed[seed]; len(v) > 0 {
+				t.Fatalf("first failure at seed %d: %v", seed, v[0])
+			}
+		}
+		seeds = seeds[n:]
 	}
 }
 
@@ -138,7 +157,7 @@ func complain(t *testing.T, sum *tally) {
 	}
 	var b bytes.Buffer
 	res.Print(&b)
-	t.Errorf("seed %d, its transcript in the smallest world that still fails:\n%s%v\n\nthat world as a story file:\n%s", bad[0], b.String(), res.Violations, Format(small))
+	t.Errorf("seed %d, its transcript in the smallest world that still fails:\n%s%v\n\nthat world as a story file (mend it, then keep it in testdata/found):\n%s", bad[0], b.String(), res.Violations, Format(small))
 }
 
 func shares(reach map[string]int, n int) string {
@@ -170,25 +189,30 @@ func reached(t *testing.T, reach map[string]int) {
 	}
 }
 
-// TestFoundSeeds runs every seed that ever found something.
-func TestFoundSeeds(t *testing.T) {
-	f, err := os.Open("testdata/seeds.txt")
-	if err != nil {
-		t.Fatal(err)
+// TestFound runs every scenario that ever found something. They are kept as files and not as numbers, because a seed makes another
+// world when the maker of worlds changes.
+func TestFound(t *testing.T) {
+	files, err := filepath.Glob("testdata/found/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no found scenarios: %v", err)
 	}
-	defer f.Close()
-	var seeds []uint64
-	lines := bufio.NewScanner(f)
-	for lines.Scan() {
-		text, _, _ := strings.Cut(lines.Text(), "#")
-		if text = strings.TrimSpace(text); text == "" {
-			continue
-		}
-		seed, err := strconv.ParseUint(text, 10, 64)
-		if err != nil {
-			t.Fatal(err)
-		}
-		seeds = append(seeds, seed)
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".yaml"), func(t *testing.T) {
+			b, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := Parse(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res, err := Run(s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, v := range res.Violations {
+				t.Error(v)
+			}
+		})
 	}
-	complain(t, runSeeds(t, seeds))
 }

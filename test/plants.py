@@ -1,0 +1,83 @@
+#!/usr/bin/env python3
+"""Plants known bugs, one at a time, in a copy of the tree, and says after how many random seeds each is found.
+
+usage: plants.py [SEEDS]     default 1000; exits with 1 when a plant is not found within that many seeds
+
+It changes nothing in this tree. A plant whose place in the code is not found any more is an error: mend the plant.
+"""
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+# name, file, the code as it is, the code with the bug
+PLANTS = [
+    ("the hook is answered when the running count is 0", "internal/fleet/fleet.go",
+     'return t.LastStatus != Stopped && t.LastStatus != "DELETED"', "return t.DesiredStatus != Stopped && t.LastStatus != Stopped"),
+    ("a failed heartbeat is remembered as done", "internal/kernel/pass.go",
+     "t.Class, t.Message, t.Fails = fail.Class, fail.Message, t.Fails+1\n",
+     "t.Class, t.Message, t.Fails = fail.Class, fail.Message, t.Fails+1\n\t\tif a.Kind == plan.Beat {\n\t\t\tt.Class, t.OK, t.Fails = plan.OK, started, 0\n\t\t}\n"),
+    ("a message is deleted before the journal is durable", "internal/story/run.go",
+     "\tif !o.Batch.Empty() {\n\t\tr.writes++", "\tr.settle(o.Settle)\n\tif !o.Batch.Empty() {\n\t\tr.writes++"),
+    ("the second page of ListTasks is not read", "internal/cloud/ecs.go",
+     "found = append(found, out.TaskArns...)\n\t\t\treturn out.NextToken, nil", "found = append(found, out.TaskArns...)\n\t\t\treturn nil, nil"),
+    ("a failed look is taken for absence", "internal/kernel/facts.go",
+     "\tk.touch(l)\n\tif s.Err != nil {\n\t\treturn\n\t}\n", "\tk.touch(l)\n"),
+    ("ABANDON is sent instead of CONTINUE", "internal/drain/rules.go", 'Result: "CONTINUE"', 'Result: "ABANDON"'),
+    ("a restart answers the hook", "internal/drain/drain.go",
+     "\tc.remember()\n", "\tc.remember()\n\tif !d.DrainingSince.IsZero() && c.o.Instance.Is == fleet.Unknown {\n\t\tc.answer(Drained, \"restarted\", nil)\n\t\treturn c.out\n\t}\n"),
+    ("a failures entry of UpdateContainerInstancesState is ignored", "internal/cloud/act.go", "fail(refused(ids, res.Failures))", "_ = res"),
+    ("a failures entry of the Describe calls is ignored", "internal/cloud/ecs.go",
+     "if aws.ToString(f.Reason) != missing {", "if false {"),
+]
+
+
+def copy_tree(to):
+    names = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True).stdout.split("\n")
+    for name in filter(None, names):
+        if (ROOT / name).is_file():
+            (to / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, to / name)
+
+
+def hunt(tree, seeds):
+    """Runs the seeds and returns what the first failing one broke, or None."""
+    run = subprocess.run(
+        ["go", "test", "./internal/story", "-run", "^TestSeeds$", "-count=1", "-once", "-stop", f"-seeds={seeds}"],
+        cwd=tree, capture_output=True, text=True)
+    found = re.search(r"first failure at seed (\d+): (.*)", run.stdout)
+    if found:
+        return int(found[1]), found[2]
+    if "panic:" in run.stdout:
+        return 0, "panic: " + run.stdout.split("panic:")[1].split("\n")[0]
+    if run.returncode != 0:
+        sys.exit(f"the tests did not run:\n{run.stdout}{run.stderr}")
+    return None
+
+
+def main():
+    seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
+    missed = 0
+    with tempfile.TemporaryDirectory() as temp:
+        tree = pathlib.Path(temp)
+        copy_tree(tree)
+        for name, file, good, bad in PLANTS:
+            text = (tree / file).read_text()
+            if text.count(good) != 1:
+                sys.exit(f"plant {name!r}: its place in {file} is there {text.count(good)} times; mend test/plants.py")
+            (tree / file).write_text(text.replace(good, bad))
+            found = hunt(tree, seeds)
+            (tree / file).write_text(text)
+            if found:
+                print(f"found   {name}: after {found[0]} seeds; {found[1]}", flush=True)
+            else:
+                missed += 1
+                print(f"MISSED  {name}: not found in {seeds} seeds", flush=True)
+    sys.exit(1 if missed else 0)
+
+
+main()
