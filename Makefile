@@ -5,7 +5,7 @@ LINT     := $(GO) tool -modfile=tools/go.mod golangci-lint
 # the packages with goroutines
 RACY     := ./internal/engine/... ./internal/journal/... ./internal/source/... ./internal/sim/wire/...
 
-.PHONY: help build test race lint sim fuzz bench nightly
+.PHONY: help build test race lint sim fuzz plants bench nightly
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -34,10 +34,14 @@ fuzz: ## every fuzz target for FUZZTIME=60s
 		done; \
 	done
 
+plants: ## plant known bugs in a copy of the tree, one at a time, and see the seeds find each
+	python3 test/plants.py
+
 bench: ## all benchmarks
 	$(GO) test ./... -run '^$$' -bench . -benchmem
 
 nightly: ## what takes too long for each change
 	$(MAKE) race
 	$(MAKE) sim SEEDS=200000
+	$(MAKE) plants
 	$(MAKE) fuzz FUZZTIME=10m

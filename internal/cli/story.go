@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"sort"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -80,9 +81,9 @@ func runStory(p Process, s story.Scenario) error {
 
 // outcome sums a story up: what did not hold, or what was done with how many calls.
 func outcome(res story.Result) string {
-	text := ""
+	var text strings.Builder
 	for _, v := range res.Violations {
-		text += "BROKEN  " + v.String() + "\n"
+		text.WriteString("BROKEN  " + v.String() + "\n")
 	}
 	total := 0
 	for _, n := range res.Calls {
@@ -94,5 +95,5 @@ func outcome(res story.Result) string {
 	}
 	sort.Strings(ops)
 	calls, _ := json.Marshal(res.Calls)
-	return text + fmt.Sprintf("%d drains ended, %d AWS calls %s", res.Drains, total, calls)
+	return text.String() + fmt.Sprintf("%d drains ended, %d AWS calls %s", res.Drains, total, calls)
 }

@@ -82,7 +82,7 @@ func TestDeregisterGivesThePort(t *testing.T) {
 }
 
 func TestUnknownKinds(t *testing.T) {
-	c, _ := newFake(theAnswer(nil, broken))
+	c, _ := newFake(theAnswer(nil, errBroken))
 	if out := c.Do(t.Context(), plan.Action{Kind: "dance"}); out.Err == nil || out.Calls != 0 {
 		t.Errorf("an unknown action: %+v", out)
 	}

@@ -156,11 +156,3 @@ func texts[S ~string](in []S) []string {
 	}
 	return out
 }
-
-func typed[S ~string](in []string) []S {
-	out := make([]S, len(in))
-	for i, s := range in {
-		out[i] = S(s)
-	}
-	return out
-}

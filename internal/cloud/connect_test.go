@@ -48,7 +48,9 @@ func server(t *testing.T, status int, answers ...string) (string, *[]*http.Reque
 		}
 		asked, bodies = append(asked, r), append(bodies, string(body))
 		w.WriteHeader(status)
-		io.WriteString(w, answers[min(len(asked), len(answers))-1])
+		if _, err := io.WriteString(w, answers[min(len(asked), len(answers))-1]); err != nil {
+			t.Errorf("answer: %v", err)
+		}
 	}))
 	t.Cleanup(s.Close)
 	return s.URL, &asked, &bodies

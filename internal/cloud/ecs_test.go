@@ -190,7 +190,7 @@ func TestTasksInChunks(t *testing.T) {
 	c, f := newFake(nil)
 	f.answer = func(in any) (any, error) {
 		if len(f.asked) == 3 {
-			return nil, broken
+			return nil, errBroken
 		}
 		return l.answer(in)
 	}

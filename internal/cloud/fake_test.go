@@ -117,7 +117,7 @@ func theAnswer(out any, err error) func(any) (any, error) {
 var (
 	throttled = &smithy.GenericAPIError{Code: "ThrottlingException", Message: "Rate exceeded"}
 	noCluster = &smithy.GenericAPIError{Code: "ClusterNotFoundException", Message: "Cluster not found."}
-	broken    = errors.New("connection reset by peer")
+	errBroken = errors.New("connection reset by peer")
 )
 
 // ids makes numbered ids.

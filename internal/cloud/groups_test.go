@@ -101,7 +101,7 @@ func TestGroupInstancesInChunks(t *testing.T) {
 }
 
 func TestALookThatLearntNothingIsAnError(t *testing.T) {
-	c, _ := newFake(theAnswer(nil, broken))
+	c, _ := newFake(theAnswer(nil, errBroken))
 	s := c.Look(t.Context(), plan.Look{Kind: plan.GroupInstances, Instances: ids[fleet.InstanceID]("i-%d", 60)})
 	if s.Err == nil || s.Err.Class != plan.Unclear || s.Calls != 2 || s.Failed != nil {
 		t.Errorf("got %+v, want an error by two calls", s)
@@ -111,7 +111,7 @@ func TestALookThatLearntNothingIsAnError(t *testing.T) {
 // AWS takes an empty list of ids for "all", so it must never be sent.
 func TestNoIDsNoCalls(t *testing.T) {
 	for _, kind := range []plan.LookKind{plan.GroupInstances, plan.FindContainerInstances, plan.ContainerInstances, plan.ListTasks, plan.Tasks, plan.Services, plan.Targets, plan.Instances} {
-		c, f := newFake(theAnswer(nil, broken))
+		c, f := newFake(theAnswer(nil, errBroken))
 		if s := c.Look(t.Context(), plan.Look{Kind: kind}); s.Err != nil || s.Calls != 0 || len(f.asked) != 0 {
 			t.Errorf("%s without ids: %+v, want no call", kind, s)
 		}

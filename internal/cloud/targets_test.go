@@ -99,7 +99,7 @@ func TestInstancesRefusedWithoutAName(t *testing.T) {
 func TestForgedInstanceIDs(t *testing.T) {
 	forged := []fleet.InstanceID{"i-0a'] or runningTasksCount >= 0 or ec2InstanceId in ['i-0b", "i-", "", "x", "i-0a i-0b"}
 	for _, kind := range []plan.LookKind{plan.Instances, plan.GroupInstances, plan.FindContainerInstances} {
-		c, f := newFake(theAnswer(nil, broken))
+		c, f := newFake(theAnswer(nil, errBroken))
 		s := c.Look(t.Context(), plan.Look{Kind: kind, Cluster: "prod", Instances: forged})
 		if s.Err != nil || s.Failed != nil || len(f.asked) != 0 {
 			t.Errorf("%s: %+v, asked for %v; want all absent without a question", kind, s, f.asked)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -118,13 +119,12 @@ func TestAJournalThatCannotBeReadAtTheStartIsAnError(t *testing.T) {
 func TestAResultForAForgottenKernelIsIgnored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig()
-		first := true
+		var sweeps atomic.Int32
 		r.cloud.look = func(ctx context.Context, l plan.Look, s *plan.Sight) {
 			if l.Kind != plan.Groups {
 				return
 			}
-			if first { // it comes back with what is not true any more, after the new kernel has made the same order
-				first = false
+			if sweeps.Add(1) == 1 { // it comes back with what is not true any more, after the new kernel has made the same order
 				wait(ctx, 10*time.Second)
 				s.View.Groups[0].Instances = []fleet.GroupInstance{{ID: host, Group: "web", State: fleet.TerminatingWait, Healthy: true}}
 				return
@@ -221,12 +221,10 @@ func TestACallThatIsNotAnsweredHoldsNothingElseUp(t *testing.T) {
 				wait(ctx, 10*time.Minute)
 			}
 		}
-		swept := 0
+		var sweeps atomic.Int32
 		r.cloud.look = func(ctx context.Context, l plan.Look, _ *plan.Sight) {
-			if l.Kind == plan.Groups {
-				if swept++; swept > 1 {
-					wait(ctx, 20*time.Minute)
-				}
+			if l.Kind == plan.Groups && sweeps.Add(1) > 1 {
+				wait(ctx, 20*time.Minute)
 			}
 		}
 		r.run(t, func() {

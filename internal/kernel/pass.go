@@ -3,7 +3,7 @@ package kernel
 import (
 	"encoding/json"
 	"reflect"
-	"sort"
+	"slices"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/drain"
@@ -101,7 +101,7 @@ func (k *Kernel) adopt(now time.Time) {
 	for id := range k.toAdopt { //ebb:any-order sorted below
 		ids = append(ids, id)
 	}
-	sort.Slice(ids, func(i, j int) bool { return ids[i] < ids[j] })
+	slices.Sort(ids)
 	for _, id := range ids {
 		group := k.toAdopt[id]
 		h := k.facts.hook(group)

@@ -1,5 +1,7 @@
 package sim
 
+import "slices"
+
 import "time"
 
 // keepTrail is how far back lagging reads can see.
@@ -33,9 +35,9 @@ func (t *trail) settle() {
 
 // at is the state at a time; the state is empty if it was not there then.
 func (t trail) at(then time.Time) mark {
-	for i := len(t) - 1; i >= 0; i-- {
-		if !t[i].at.After(then) {
-			return t[i]
+	for _, v := range slices.Backward(t) {
+		if !v.at.After(then) {
+			return v
 		}
 	}
 	return mark{}

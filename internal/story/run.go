@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/cloud"
@@ -437,10 +438,10 @@ func (r *run) quiet() bool {
 // lastChange is when the world last did something with a host.
 func (r *run) lastChange() time.Time {
 	rec := r.w.Record()
-	for i := len(rec) - 1; i >= 0; i-- {
-		switch rec[i].Kind {
+	for _, r := range slices.Backward(rec) {
+		switch r.Kind {
 		case sim.EntryLifecycle, sim.EntryHook, sim.EntryInstance:
-			return rec[i].At
+			return r.At
 		}
 	}
 	return r.start

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -139,7 +140,7 @@ func complain(t *testing.T, sum *tally) {
 	for s := range sum.failed {
 		bad = append(bad, s)
 	}
-	sort.Slice(bad, func(i, j int) bool { return bad[i] < bad[j] })
+	slices.Sort(bad)
 	for i, s := range bad {
 		t.Errorf("seed %d: %v\nreplay with: go run ./cmd/ebb story --seed %d", s, sum.failed[s][0], s)
 		if i == 9 {

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
@@ -191,10 +192,8 @@ func enum[E interface {
 	if value == "" {
 		return nil
 	}
-	for _, known := range value.Values() {
-		if known == value {
-			return nil
-		}
+	if slices.Contains(value.Values(), value) {
+		return nil
 	}
 	return refuse("InvalidParameterException", "'%s' is not a valid value for %s: it must be one of %v.", value, name, value.Values())
 }

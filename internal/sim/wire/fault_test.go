@@ -53,8 +53,7 @@ func TestFaults(t *testing.T) {
 				t.Errorf("answer %v with error %v", out, err)
 			}
 			code := ""
-			var e smithy.APIError
-			if errors.As(err, &e) {
+			if e, ok := errors.AsType[smithy.APIError](err); ok {
 				code = e.ErrorCode()
 			}
 			if code != tt.code || errors.Is(err, context.DeadlineExceeded) != tt.silent {

@@ -102,8 +102,7 @@ func TestBatchRefusals(t *testing.T) {
 	wantCode(t, send("a", "a"), "AWS.SimpleQueueService.BatchEntryIdsNotDistinct", "a")
 	wantCode(t, send("a b"), "AWS.SimpleQueueService.InvalidBatchEntryId", "")
 	_, err := api.SQS().ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: new("no-such")})
-	var missing *sqstypes.QueueDoesNotExist
-	if !errors.As(err, &missing) {
+	if _, ok := errors.AsType[*sqstypes.QueueDoesNotExist](err); !ok {
 		t.Errorf("unknown queue: %v", err)
 	}
 }

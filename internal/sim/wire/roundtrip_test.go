@@ -144,7 +144,7 @@ func roundTrip(t *testing.T, s *server, client any, o operation, flat bool) {
 		return given.Interface(), nil
 	}}
 	out := method.Call([]reflect.Value{reflect.ValueOf(t.Context()), sent})
-	if err, _ := out[1].Interface().(error); err != nil {
+	if err, _ := reflect.TypeAssert[error](out[1]); err != nil {
 		t.Fatal(err)
 	}
 	if in, ok := got.(*sqs.ReceiveMessageInput); ok && flat { // the query protocol has one name for both

@@ -39,8 +39,7 @@ func checkBatch[T any](entries []T, id func(T) *string) error {
 // failedEntry is how a batch answers for an entry that was refused.
 func failedEntry(id *string, err error) types.BatchResultErrorEntry {
 	out := types.BatchResultErrorEntry{Id: id, Code: new("InternalError"), Message: new(err.Error())}
-	var refused *sim.Error
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*sim.Error](err); ok {
 		out.Code, out.Message, out.SenderFault = &refused.Code, &refused.Message, refused.Status < 500
 	}
 	return out

@@ -93,6 +93,7 @@ func asksFor(ask, name string) bool {
 // systemAttributes are those that a receive asks for, by the new member or the deprecated one. All are strings.
 func systemAttributes(m sim.Message, in *sqs.ReceiveMessageInput) map[string]string {
 	names := mapped(in.MessageSystemAttributeNames, func(n types.MessageSystemAttributeName) string { return string(n) })
+	//nolint:staticcheck // older clients still send the deprecated member
 	names = append(names, mapped(in.AttributeNames, func(n types.QueueAttributeName) string { return string(n) })...)
 	all := map[string]string{
 		"SenderId":                         "AIDAEBBSIMULATED",

@@ -240,8 +240,7 @@ func TestRefusals(t *testing.T) {
 		_, err = f.ecs.ListTasks(t.Context(), &ecs.ListTasksInput{Cluster: new(demo), NextToken: new("nonsense")})
 		wantCode(t, err, "InvalidParameterException", "nonsense")
 		_, err = f.ecs.ListTasks(t.Context(), &ecs.ListTasksInput{Cluster: new("no-such")})
-		var missing *ecstypes.ClusterNotFoundException
-		if !errors.As(err, &missing) {
+		if _, ok := errors.AsType[*ecstypes.ClusterNotFoundException](err); !ok {
 			t.Errorf("unknown cluster: %v", err)
 		}
 		_, err = f.as.DescribeAutoScalingGroups(t.Context(), &autoscaling.DescribeAutoScalingGroupsInput{NextToken: new("nonsense")})
