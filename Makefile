@@ -24,7 +24,7 @@ lint: ## golangci-lint; the first time it is built, which takes some minutes
 	$(LINT) run
 
 sim: ## SEEDS=20000 simulated runs with faults, every invariant checked on each
-	$(GO) test ./internal/story -run '^TestSeeds$$' -count=1 -timeout=60m -seeds=$(SEEDS)
+	$(GO) test ./internal/story -run '^TestSeeds$$' -count=1 -timeout=60m -v -seeds=$(SEEDS)
 
 fuzz: ## every fuzz target for FUZZTIME=60s
 	@grep -rl --include='*_test.go' '^func Fuzz' internal | sort | while read -r file; do \

@@ -95,7 +95,7 @@ func startSim(ctx context.Context, spec sim.Spec, listen string, speed float64) 
 	}
 	ctx, stop := context.WithCancel(ctx)
 	s := &simulation{world: world, mu: &sync.Mutex{}, endpoint: "http://" + l.Addr().String(), stop: stop}
-	s.api = wire.New(wire.Config{World: world, Lock: s.mu, Limits: wire.DefaultLimits(), PageSize: spec.Switches.PageSize})
+	s.api = wire.New(wire.Config{World: world, Lock: s.mu, Limits: wire.Limits(spec.Switches), PageSize: spec.Switches.PageSize})
 	clock := wire.NewClock(s.api, speed)
 	s.server = &http.Server{Handler: s.api.Handler(), ReadHeaderTimeout: 10 * time.Second}
 	s.ended.Go(func() { clock.Run(ctx) })

@@ -207,7 +207,12 @@ func (c *decider) lost() bool {
 	if c.o.Container.At.Sub(d.UnreachedFrom) < c.p.LostAfter || len(c.o.Lists) == 0 {
 		return false // not confirmed by a look after the whole time, or its tasks and targets are not known: the steps go on
 	}
+	c.lookAtContainer(c.p.Look) // it may be back
 	if !c.targetsOut(c.liveTasks()) {
+		return true
+	}
+	if c.now.Sub(c.o.Container.At) > 2*c.p.Look {
+		c.out.Waiting = "to see once more whether ECS reaches the instance"
 		return true
 	}
 	c.answer(Lost, fmt.Sprintf("ECS has not reached the instance for %s; its targets are deregistered", c.p.LostAfter), c.live())
@@ -336,7 +341,7 @@ func (c *decider) lookAtGroup(pace time.Duration) {
 // there are none: should the answer not get through, the hook's own time-out lets the host go.
 func (c *decider) beat() {
 	d, try, h := c.d(), c.o.Tried[plan.Beat], c.o.Hook
-	c.want(Want{Kind: plan.Hooks, In: d.Group}, h.Is, h.At, 30*time.Minute)
+	c.want(Want{Kind: plan.Hooks, In: d.Group}, h.Is, h.At, 10*time.Minute)
 	if !c.now.Before(Deadline(*d, h, c.p)) {
 		return
 	}

@@ -61,11 +61,11 @@ func found(c *decider) bool {
 		if !ci.Value.Connected {
 			pace = c.p.Look
 		}
-		c.want(Want{Kind: plan.ContainerInstances, In: d.Cluster, ID: string(ci.Value.ARN)}, ci.Is, ci.At, pace)
+		c.lookAtContainer(pace)
 		return true
 	}
 	if d.ContainerInstance != "" { // seen before a restart, or deregistered since
-		c.want(Want{Kind: plan.ContainerInstances, In: d.Cluster, ID: string(d.ContainerInstance)}, ci.Is, ci.At, c.p.Look)
+		c.lookAtContainer(c.p.Look)
 		if ci.Is == fleet.Unknown {
 			c.out.Waiting = "to look at the container instance"
 		}
@@ -79,6 +79,12 @@ func found(c *decider) bool {
 	return false
 }
 
+// lookAtContainer asks for the state of the known container instance.
+func (c *decider) lookAtContainer(pace time.Duration) {
+	d, ci := c.d(), c.o.Container
+	c.want(Want{Kind: plan.ContainerInstances, In: d.Cluster, ID: string(d.ContainerInstance)}, ci.Is, ci.At, pace)
+}
+
 // draining sets DRAINING. One that is already DRAINING, or deregistered, is left as it is.
 func draining(c *decider) bool {
 	ci := c.o.Container
@@ -87,7 +93,7 @@ func draining(c *decider) bool {
 	}
 	if ci.Value.Status != fleet.Active {
 		c.out.Waiting = "for the container instance to become ACTIVE; it is " + ci.Value.Status
-		c.want(Want{Kind: plan.ContainerInstances, In: ci.Value.Cluster, ID: string(ci.Value.ARN)}, ci.Is, ci.At, c.p.Look)
+		c.lookAtContainer(c.p.Look)
 		return false
 	}
 	c.out.Waiting = "for ECS to set DRAINING"

@@ -164,12 +164,15 @@ func backoff(fails int) time.Duration {
 	return time.Duration(min(fails, 4)) * 5 * time.Second
 }
 
+// sweepFloor is a third of the shortest heartbeat time-out that AWS allows.
+const sweepFloor = 10 * time.Second
+
 // sweepDue is when the next sweep is to be made.
 func (k *Kernel) sweepDue() time.Time {
 	every := k.cfg.Sweep
 	for _, h := range k.hooksByGroup() {
 		if h.Is == fleet.Seen && h.Value.Heartbeat/3 < every {
-			every = h.Value.Heartbeat / 3
+			every = max(h.Value.Heartbeat/3, sweepFloor)
 		}
 	}
 	due := k.swept.Add(every)
@@ -223,7 +226,7 @@ func (k *Kernel) dueLooks(now time.Time) []plan.Look {
 }
 
 // hooksFor is how long what is known of a group's hooks holds.
-const hooksFor = 30 * time.Minute
+const hooksFor = 10 * time.Minute
 
 // hookLooks asks for the hooks of every managed group, so that the sweep keeps pace with the shortest, and of those in which
 // somebody waits at once.

@@ -376,7 +376,7 @@ func (p *past) retried(w *wait) {
 		if b.ok {
 			last = b.at
 		}
-		if b.at.Sub(last) < hook.Heartbeat/4 {
+		if b.at.Sub(last) < hook.Heartbeat/3 {
 			continue // it was early, as after a restart, and need not be repeated
 		}
 		if b.ok || b.at.Before(w.opened) || by.After(end) || !p.upAll(b.at, by) {

@@ -62,6 +62,15 @@ func (g *maker) switches() {
 	if g.percent(20) {
 		sw.LatePercent = pick(g, 10, 50)
 	}
+	if g.percent(15) {
+		sw.AutoScalingBurst, sw.AutoScalingRate = pick(g, 5, 20), pick(g, 1.0, 3.0)
+	}
+	if g.percent(10) {
+		sw.InactiveFor = pick(g, time.Minute, 10*time.Minute)
+	}
+	if g.percent(20) {
+		sw.Notify = pick(g, 10*time.Millisecond, 20*time.Second)
+	}
 	if g.percent(40) {
 		sw.PageSize = pick(g, 1, 2, 3, 10)
 	}
@@ -116,6 +125,9 @@ func (g *maker) group(name string, hosts int) {
 	}
 	g.s.World.Groups = append(g.s.World.Groups, spec)
 	deadline := pick(g, 5*time.Minute, 10*time.Minute, 20*time.Minute, 40*time.Minute)
+	if g.percent(4) {
+		deadline = 2 * time.Hour // for hooks of 30 s this lies behind the global time-out
+	}
 	g.deadline = max(g.deadline, deadline)
 	managed := Group{Match: name, Cluster: "prod", Deadline: deadline}
 	if g.percent(30) {
@@ -254,6 +266,13 @@ func (g *maker) story() {
 	}
 	if g.percent(15) {
 		g.step(Step{At: 2*time.Minute + g.between(0, 5*time.Minute), Do: "send", Body: pick(g, "{", "[1,2]", `{"LifecycleTransition":7}`, "garbage 300000", `{"Event":"autoscaling:TEST_NOTIFICATION"}`)})
+	}
+	if first := g.s.World.Groups[0]; g.percent(5) && first.Hooks[0].Heartbeat >= 5*time.Minute {
+		beat := first.Hooks[0].Heartbeat
+		g.step(Step{At: 3*time.Minute + g.between(0, 5*time.Minute), Do: "put-hook", Group: first.Name, For: pick(g, 2*beat, 2*beat/3)})
+	}
+	if g.percent(15) {
+		g.step(Step{At: g.between(0, time.Minute), Do: "protect", Cluster: "prod", Service: "svc-0", For: pick(g, 2*time.Minute, 2*time.Hour)})
 	}
 	if g.percent(10) {
 		g.s.Ebb.Late = g.between(0, 5*time.Minute)

@@ -135,7 +135,7 @@ func newRun(s Scenario) (*run, error) {
 		held: map[string]sqs.Message{}, hosts: map[string][]string{}, names: map[string]string{}, bodies: map[string]string{},
 		messages: map[string]event.Event{}, struck: map[int]int{}, cover: map[string]int{}, steps: len(s.At),
 	}
-	r.api = wire.New(wire.Config{World: w, Limits: wire.DefaultLimits(), Faults: r.fault, PageSize: s.World.Switches.PageSize})
+	r.api = wire.New(wire.Config{World: w, Limits: wire.Limits(s.World.Switches), Faults: r.fault, PageSize: s.World.Switches.PageSize})
 	ec2 := r.api.EC2()
 	r.cloud = cloud.New(cloud.Clients{AutoScaling: r.api.AutoScaling(), ECS: r.api.ECS(), ELB: r.api.ELB(), EC2: ec2States(ec2)})
 	q, err := w.Queue(s.Ebb.queue())

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"sort"
 	"strings"
@@ -23,6 +24,12 @@ var (
 	stop      = flag.Bool("stop", false, "stop at the first seeds that fail and print the lowest of them")
 	report    = flag.Bool("report", false, "print the share of seeds that reach each rule and fault")
 )
+
+// TestMain gives the garbage collector fewer things to do: the runs are short and small.
+func TestMain(m *testing.M) {
+	debug.SetGCPercent(400)
+	os.Exit(m.Run())
+}
 
 // digest is a run as bytes: what was told, what did not hold, and every call.
 func digest(res Result) [32]byte {

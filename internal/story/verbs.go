@@ -27,6 +27,8 @@ var verbs = map[string]func(*run, Step) error{
 	"stop-tasks":     func(r *run, s Step) error { return r.stopTasks(s) },
 	"update-service": func(r *run, s Step) error { return r.updateService(s) },
 	"delete-hook":    func(r *run, s Step) error { return r.w.DeleteLifecycleHook(s.Group, or(s.Hook, r.s.Ebb.hook())) },
+	"put-hook":       func(r *run, s Step) error { return r.putHook(s) },
+	"protect":        func(r *run, s Step) error { return r.protect(s) },
 	"send":           func(r *run, s Step) error { return r.sendBody(s) },
 	"again":          func(r *run, s Step) error { return r.again(s) },
 	"crash":          func(r *run, s Step) error { r.crash("by hand", s.For); return nil },
@@ -119,6 +121,21 @@ func (r *run) stopTasks(s Step) error {
 
 func (r *run) updateService(s Step) error {
 	_, err := r.w.UpdateService(s.Cluster, s.Service, &s.Count, "")
+	return err
+}
+
+// putHook changes the heartbeat time-out of a hook.
+func (r *run) putHook(s Step) error {
+	return r.w.PutLifecycleHook(s.Group, sim.Hook{Name: or(s.Hook, r.s.Ebb.hook()), Heartbeat: s.For})
+}
+
+// protect sets scale-in protection on the tasks of a service, for as long as the step says.
+func (r *run) protect(s Step) error {
+	ids, err := r.w.ListTasks(s.Cluster, sim.TaskQuery{Service: s.Service})
+	if err != nil || len(ids) == 0 {
+		return err
+	}
+	_, _, err = r.w.UpdateTaskProtection(s.Cluster, ids[:min(len(ids), 10)], true, s.For)
 	return err
 }
 

@@ -1,6 +1,10 @@
 package wire
 
-import "time"
+import (
+	"time"
+
+	"github.com/ebbhq/ebb/internal/sim"
+)
 
 // Limit is a token bucket in world time.
 type Limit struct {
@@ -21,6 +25,20 @@ func DefaultLimits() map[string]Limit {
 		"ecs.task-definition-read":    {50, 20},
 		"ecs.task-protection":         {200, 80},
 	}
+}
+
+// Limits are DefaultLimits with what a world's switches say otherwise.
+func Limits(s sim.Switches) map[string]Limit {
+	limits := DefaultLimits()
+	own := limits["autoscaling"]
+	if s.AutoScalingBurst > 0 {
+		own.Burst = float64(s.AutoScalingBurst)
+	}
+	if s.AutoScalingRate > 0 {
+		own.PerSecond = s.AutoScalingRate
+	}
+	limits["autoscaling"] = own
+	return limits
 }
 
 // Category is the bucket that an operation draws from.
