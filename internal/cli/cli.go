@@ -88,7 +88,8 @@ func newRoot(p Process) *cobra.Command {
 task has really stopped, and answers the lifecycle hook. Nothing hangs: a deadline, dead and lost hosts are all cared for.
 
 Try it without an account:  ebb demo`,
-		SilenceErrors: true, SilenceUsage: true,
+		SilenceErrors: true, SilenceUsage: true, DisableFlagsInUseLine: true,
+		Args: aCommand, RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetOut(p.Stdout)
 	root.SetErr(p.Stderr)
@@ -97,6 +98,18 @@ Try it without an account:  ebb demo`,
 	})
 	root.AddCommand(newDemo(p), newServe(p), newStatus(p), newStory(p), newSim(p), newVersion(p))
 	return root
+}
+
+// aCommand refuses what is no command; without any the help is printed.
+func aCommand(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	hint := ""
+	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+		hint = fmt.Sprintf("; did you mean %q?", near[0])
+	}
+	return fmt.Errorf("%w: there is no command %q%s; see ebb --help", errUsage, args[0], hint)
 }
 
 // noArgs refuses arguments in the words of the other usage errors.

@@ -19,7 +19,7 @@ func clockAt(ctx context.Context, url string) (now func() time.Time, speed float
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return nil, 0, misconfigured(fmt.Errorf("follow the clock at %s: %w", url, err))
+		return nil, 0, misconfigured(fmt.Errorf("follow the clock at %s: %w; write it like --clock http://127.0.0.1:4599", url, err))
 	}
 	client := http.Client{Timeout: 5 * time.Second}
 	res, err := client.Do(req)
@@ -31,8 +31,11 @@ func clockAt(ctx context.Context, url string) (now func() time.Time, speed float
 		Now   time.Time
 		Speed float64
 	}
-	if err := json.NewDecoder(res.Body).Decode(&at); err != nil || at.Now.IsZero() || at.Speed <= 0 {
-		return nil, 0, fmt.Errorf("follow the clock at %s: this is not the clock of a running simulated cloud (%w)", url, err)
+	if err := json.NewDecoder(res.Body).Decode(&at); err != nil || at.Now.IsZero() {
+		return nil, 0, fmt.Errorf("follow the clock at %s: this is not the clock of a simulated cloud; give --clock the URL that ebb sim prints", url)
+	}
+	if at.Speed <= 0 {
+		return nil, 0, fmt.Errorf("follow the clock at %s: that world stands still; start it with ebb sim --speed 1 or more", url)
 	}
 	began := time.Now()
 	return func() time.Time {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -57,7 +58,11 @@ message told it of it finds by looking at the groups every minute.`,
 		if err := cfg.Serves(); err != nil {
 			return err
 		}
-		return serve(cmd.Context(), p, cfg, clockURL)
+		err = serve(cmd.Context(), p, cfg, clockURL)
+		if cmd.Context().Err() != nil && errors.Is(err, context.Canceled) {
+			return nil // told to end before it had begun
+		}
+		return err
 	}
 	return c
 }
@@ -73,7 +78,7 @@ func serve(ctx context.Context, p Process, cfg config.Config, clockURL string) e
 	if err != nil {
 		return misconfigured(err)
 	}
-	store, err := openJournal(ctx, cfg)
+	store, err := openJournal(cfg)
 	if err != nil {
 		return misconfigured(err)
 	}
@@ -81,7 +86,7 @@ func serve(ctx context.Context, p Process, cfg config.Config, clockURL string) e
 	queue := sqs.New(sqs.NewClient(awsCfg), sqs.Config{URL: cfg.Queue, Wait: 20 * time.Second, Log: log})
 	facts, err := queue.Check(ctx)
 	if err != nil {
-		return misconfigured(err)
+		return unheard(cfg, err)
 	}
 	if !facts.Redrive {
 		log.Warn("the queue has no redrive policy: what Ebb does not understand it writes into its journal and deletes after 5 receives; "+
@@ -118,14 +123,22 @@ func kernelConfig(cfg config.Config, redrive bool) kernel.Config {
 	return k
 }
 
-func openJournal(ctx context.Context, cfg config.Config) (journal.Store, error) {
-	file := cfg.JournalFile()
-	if file == "" {
-		return memory.New(), nil
+func openJournal(cfg config.Config) (journal.Store, error) {
+	if file := cfg.JournalFile(); file != "" {
+		return sqlite.Open(file)
 	}
-	store, err := sqlite.Open(file)
-	if errors.Is(err, journal.ErrNewer) {
-		return nil, fmt.Errorf("open the journal: %w; run the newer ebb, or name another file", err)
+	return memory.New(), nil
+}
+
+// unheard says what to do when the queue cannot be read. A network that is away may come back, so that is no matter of the
+// configuration, and the service is worth a restart.
+func unheard(cfg config.Config, err error) error {
+	var away net.Error
+	switch {
+	case !errors.As(err, &away):
+		return misconfigured(err)
+	case cfg.Endpoint != "":
+		return fmt.Errorf("%w; nobody answers at the endpoint %s: is ebb sim running there?", err, cfg.Endpoint)
 	}
-	return store, err
+	return fmt.Errorf("%w; AWS does not answer: check the network, and that the Region is right", err)
 }

@@ -2,12 +2,14 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -35,7 +37,7 @@ Always give clients the endpoint explicitly: some ignore the environment variabl
 	c.Flags().Float64Var(&speed, "speed", 1, "seconds of the world per second; 0: it stands still until POST /_sim/advance")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		if speed < 0 {
-			return fmt.Errorf("%w: --speed must not be negative", errUsage)
+			return fmt.Errorf("%w: --speed must not be negative; write 1 for real time, 60 for a minute a second, 0 to let the world stand still", errUsage)
 		}
 		spec, err := worldSpec(file)
 		if err != nil {
@@ -60,10 +62,10 @@ func worldSpec(file string) (sim.Spec, error) {
 	if file != "" {
 		b, err := os.ReadFile(file)
 		if err != nil {
-			return sim.Spec{}, fmt.Errorf("read the world: %w", err)
+			return sim.Spec{}, misconfigured(fmt.Errorf("read the world: %w; leave --world out for the built-in one", err))
 		}
 		if spec, err = story.ParseWorld(b); err != nil {
-			return sim.Spec{}, misconfigured(fmt.Errorf("%s: %w", file, err))
+			return sim.Spec{}, misconfigured(fmt.Errorf("%s: %w; for an example see world: in what ebb story --seed 1 --show prints", file, err))
 		}
 	}
 	if spec.Start.IsZero() {
@@ -87,11 +89,15 @@ type simulation struct {
 func startSim(ctx context.Context, spec sim.Spec, listen string, speed float64) (*simulation, error) {
 	world, err := sim.Build(spec)
 	if err != nil {
-		return nil, misconfigured(fmt.Errorf("build the world: %w", err))
+		return nil, misconfigured(err)
 	}
 	l, err := net.Listen("tcp", listen)
 	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w; is another ebb sim running? choose another address with --listen", listen, err)
+		todo := "write an address of this machine, like --listen 127.0.0.1:4599"
+		if errors.Is(err, syscall.EADDRINUSE) {
+			todo = "is another ebb sim running? choose another address, or --listen 127.0.0.1:0 for any that is free"
+		}
+		return nil, fmt.Errorf("listen on %s: %w; %s", listen, err, todo)
 	}
 	ctx, stop := context.WithCancel(ctx)
 	s := &simulation{world: world, mu: &sync.Mutex{}, endpoint: "http://" + l.Addr().String(), stop: stop}

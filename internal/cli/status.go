@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -71,10 +70,8 @@ What a drain waits for is as of the last change that was written.`,
 func status(ctx context.Context, cfg config.Config, ended int) ([]statusLine, error) {
 	path := cfg.JournalFile()
 	if path == "" {
-		return nil, misconfigured(errors.New("a journal in memory can only be read by the ebb serve that holds it; set journal: sqlite:///path"))
-	}
-	if _, err := os.Stat(path); err != nil {
-		return nil, fmt.Errorf("read the journal: %w; has ebb serve run with this journal?", err)
+		return nil, misconfigured(errors.New("there is no journal to read: one in memory is known only to the ebb serve that holds it; name the file that ebb serve writes, " +
+			"with journal: sqlite:///path in the configuration, $EBB_JOURNAL or --journal"))
 	}
 	store, err := sqlite.OpenReader(path)
 	if err != nil {

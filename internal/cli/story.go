@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"sort"
@@ -23,7 +24,7 @@ an operator would tell it. It exits with 1 when an expectation is not met or som
 With --seed it runs the random scenario of that seed; --show prints its YAML instead, --small the smallest part of it that still fails.`,
 		Example: `  ebb story internal/story/testdata/stories/a-drain-ends-when-every-task-has-stopped.yaml
   ebb story --seed 8121`,
-		Args: cobra.MaximumNArgs(1),
+		Args: cobra.ArbitraryArgs, // scenario counts them
 	}
 	c.Flags().Uint64Var(&seed, "seed", 0, "run the random scenario of this seed")
 	c.Flags().BoolVar(&show, "show", false, "print the scenario of the seed instead of running it")
@@ -52,11 +53,11 @@ func scenario(args []string, seed uint64, seeded bool) (story.Scenario, error) {
 	case len(args) == 1 && !seeded:
 		b, err := os.ReadFile(args[0])
 		if err != nil {
-			return story.Scenario{}, fmt.Errorf("read the story: %w", err)
+			return story.Scenario{}, misconfigured(fmt.Errorf("read the story: %w; name a story file, or give --seed", err))
 		}
 		s, err := story.Parse(b)
 		if err != nil {
-			return story.Scenario{}, misconfigured(fmt.Errorf("%s: %w", args[0], err))
+			return story.Scenario{}, misconfigured(fmt.Errorf("%s: %w; for an example see what ebb story --seed 1 --show prints", args[0], err))
 		}
 		return s, nil
 	}
@@ -66,7 +67,7 @@ func scenario(args []string, seed uint64, seeded bool) (story.Scenario, error) {
 func runStory(p Process, s story.Scenario) error {
 	res, err := story.Run(s)
 	if err != nil {
-		return misconfigured(fmt.Errorf("build the world of the story: %w", err))
+		return misconfigured(err)
 	}
 	if s.Name != "" {
 		fmt.Fprintf(p.Stdout, "%s\n\n", s.Name)
@@ -74,7 +75,7 @@ func runStory(p Process, s story.Scenario) error {
 	res.Print(p.Stdout)
 	fmt.Fprintf(p.Stdout, "\n%s\n", outcome(res))
 	if len(res.Violations) > 0 {
-		return fmt.Errorf("%d things did not hold", len(res.Violations))
+		return errors.New("the story does not hold; each line BROKEN above says why")
 	}
 	return nil
 }

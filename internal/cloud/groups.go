@@ -133,11 +133,14 @@ func seconds(n *int32) time.Duration { return time.Duration(aws.ToInt32(n)) * ti
 const maxActivities = 100
 
 // activities looks at the newest scaling activities of a group, and keeps those that terminate an instance. AWS answers with the
-// newest first.
+// newest first; no further page is read once all wanted instances are found.
 // https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribeScalingActivities.html
-func (s *sight) activities(ctx context.Context, group string) error {
+func (s *sight) activities(ctx context.Context, group string, wanted []fleet.InstanceID) error {
 	var found []fleet.Activity
-	read := 0
+	read, missing := 0, map[fleet.InstanceID]bool{}
+	for _, id := range wanted {
+		missing[id] = true
+	}
 	err := pages(func(token *string) (*string, error) {
 		out, err := ask(ctx, &s.Calls, s.AutoScaling.DescribeScalingActivities, &autoscaling.DescribeScalingActivitiesInput{
 			AutoScalingGroupName: aws.String(group), MaxRecords: aws.Int32(maxActivities), NextToken: token,
@@ -146,9 +149,12 @@ func (s *sight) activities(ctx context.Context, group string) error {
 			return nil, err
 		}
 		for _, a := range out.Activities {
-			found = append(found, terminations(a)...)
+			for _, t := range terminations(a) {
+				found = append(found, t)
+				delete(missing, t.Instance)
+			}
 		}
-		if read += len(out.Activities); read >= maxActivities {
+		if read += len(out.Activities); read >= maxActivities || len(wanted) > 0 && len(missing) == 0 {
 			return nil, nil
 		}
 		return out.NextToken, nil

@@ -28,7 +28,7 @@ func (s *sight) look(ctx context.Context, l plan.Look) error {
 	case plan.GroupInstances:
 		return s.groupInstances(ctx, possible(l.Instances))
 	case plan.Activities:
-		return s.activities(ctx, l.Group)
+		return s.activities(ctx, l.Group, l.Instances)
 	case plan.FindContainerInstances:
 		return s.findContainerInstances(ctx, l.Cluster, possible(l.Instances))
 	case plan.ContainerInstances:

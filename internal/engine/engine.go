@@ -92,6 +92,9 @@ func New(cfg Config) *Engine {
 // configuration.
 func (e *Engine) Run(ctx context.Context) error {
 	k, err := e.load(ctx)
+	if ctx.Err() != nil {
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -115,6 +115,17 @@ func TestAJournalThatCannotBeReadAtTheStartIsAnError(t *testing.T) {
 	})
 }
 
+func TestShutdownBeforeTheJournalIsReadIsNoError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig()
+		ctx, cancel := context.WithCancel(t.Context())
+		r.store.opening = func() error { cancel(); return ctx.Err() }
+		if err := New(r.cfg).Run(ctx); err != nil {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
 // The numbers of orders start anew with each kernel, so a late result would be taken for that of another order.
 func TestAResultForAForgottenKernelIsIgnored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -63,13 +63,13 @@ func (t *tokens) refill(now time.Time) {
 	t.at = now
 }
 
-// take spends calls if the bucket has them above the reserve that more urgent calls keep. Urgent calls ignore the pause that
-// throttling imposes: a heartbeat that is not sent is a hook that is lost.
+// take spends calls if the bucket has them above the reserve that more urgent calls keep. Urgent calls are always allowed, and leave a
+// debt to the others: a heartbeat that is not sent is a hook that is lost, and how many AWS takes only AWS knows.
 func (l *ledger) take(b Bucket, calls float64, p priority, now time.Time) bool {
 	t := l.buckets[b]
 	t.refill(now)
 	reserve := t.rate.Burst * p.reserve()
-	if t.have-calls < reserve && t.have < t.rate.Burst || p > urgent && now.Before(t.paused) {
+	if p > urgent && (t.have-calls < reserve && t.have < t.rate.Burst || now.Before(t.paused)) {
 		return false
 	}
 	t.have -= calls
@@ -98,14 +98,14 @@ type priority int
 
 const (
 	urgent   priority = iota // heartbeats about to be late, and answers
-	draining                 // what takes instances out of service
+	draining                 // other heartbeats, and what takes instances out of service
 	looking                  // everything that only looks
 )
 
-func (p priority) reserve() float64 { return [...]float64{-1, 0, 0.2}[p] }
+func (p priority) reserve() float64 { return [...]float64{0, 0, 0.2}[p] }
 
-func priorityOf(k plan.ActionKind) priority {
-	if k == plan.Beat || k == plan.Answer {
+func priorityOf(a plan.Action) priority {
+	if a.Kind == plan.Beat && a.Expiring || a.Kind == plan.Answer {
 		return urgent
 	}
 	return draining

@@ -16,10 +16,10 @@ type intent struct {
 // dispatch turns actions and due looks into orders, the most urgent first, as far as the budget and the number of orders under
 // way allow. What it leaves is decided again.
 func (k *Kernel) dispatch(acts []intent, now time.Time) []plan.Order {
-	sort.SliceStable(acts, func(i, j int) bool { return priorityOf(acts[i].a.Kind) < priorityOf(acts[j].a.Kind) })
+	sort.SliceStable(acts, func(i, j int) bool { return priorityOf(acts[i].a) < priorityOf(acts[j].a) })
 	var orders []plan.Order
 	for _, group := range merge(acts) {
-		a, p := group.action, priorityOf(group.action.Kind)
+		a, p := group.action, priorityOf(group.action)
 		if !k.room(p) || !k.budget.take(bucketOf(a.Kind), 1, p, now) {
 			for _, e := range group.entries {
 				e.dirty = true

@@ -71,6 +71,7 @@ type Action struct {
 	Instance           fleet.InstanceID // Beat, Answer
 	Token              string           // Beat, Answer; empty: by instance id
 	Result             string           // Answer: CONTINUE or ABANDON
+	Expiring           bool             // Beat: half of the time-out is over, or the last one failed and not for want of calls
 	Cluster            string           // SetDraining
 	ContainerInstances []fleet.ARN      // SetDraining; at most MaxDrainBatch
 	TargetGroup        fleet.ARN        // Deregister
@@ -101,7 +102,8 @@ const (
 	Hooks LookKind = "hooks"
 	// GroupInstances: DescribeAutoScalingInstances for Instances. View.GroupInstances; the absent are left out by AWS.
 	GroupInstances LookKind = "group-instances"
-	// Activities: DescribeScalingActivities of Group, the newest 100. View.Activities, newest first.
+	// Activities: DescribeScalingActivities of Group, the newest 100, or fewer once all of Instances are found. View.Activities,
+	// newest first.
 	Activities LookKind = "activities"
 	// FindContainerInstances: ListContainerInstances filtered by Instances, then DescribeContainerInstances; in Cluster, or in
 	// every cluster of the account when Cluster is empty. View.ContainerInstances.

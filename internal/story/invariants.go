@@ -53,8 +53,9 @@ type taskPast struct {
 type span struct{ from, to time.Time }
 
 type beat struct {
-	at time.Time
-	ok bool
+	at        time.Time
+	ok        bool
+	throttled bool
 }
 
 func (p *past) blame(invariant int, format string, args ...any) {
@@ -178,7 +179,7 @@ func (p *past) called(e sim.Entry) {
 	service, op, _ := strings.Cut(e.Text, ".")
 	switch {
 	case op == "RecordLifecycleActionHeartbeat":
-		p.beats[e.Instance] = append(p.beats[e.Instance], beat{e.At, e.To == "ok"})
+		p.beats[e.Instance] = append(p.beats[e.Instance], beat{e.At, e.To == "ok", e.To == "Throttling"})
 	case e.To == "ok" && (strings.HasPrefix(op, "Describe") || strings.HasPrefix(op, "List")):
 		p.looked[service] = true
 	}
@@ -279,6 +280,9 @@ func (p *past) tooEarly(w *wait) string {
 	var others, daemons []*taskPast
 	var lastOther time.Time
 	for _, t := range p.on[w.instance] {
+		if act := p.changed[w.instance]; p.status[w.instance] == "ACTIVE" && w.closed.Sub(act) < time.Minute && !t.created.Before(act) {
+			continue // somebody set it ACTIVE while the answer was on its way
+		}
 		switch {
 		case t.live && t.daemon:
 			daemons = append(daemons, t)
@@ -346,8 +350,11 @@ func (p *past) lostHook(w *wait) {
 			break
 		}
 		last, next = b.at, b.at.Add(slow)
-		if b.ok {
+		switch half := from.Add(hook.Heartbeat / 2); {
+		case b.ok:
 			next = next.Add(hook.Heartbeat / 3)
+		case b.throttled && b.at.Before(half): // it may wait for its turn until it is urgent
+			next = half.Add(slow)
 		}
 	}
 	if next.Before(w.closed) {
@@ -371,6 +378,9 @@ func (p *past) retried(w *wait) {
 		return
 	}
 	beats, last := p.beats[w.instance], w.opened
+	if j := p.journal[w.instance]; len(j) > 0 && j[0].At.After(last) {
+		last = j[0].At // Ebb learnt of it later
+	}
 	for i, b := range beats {
 		by := b.at.Add(soon)
 		if b.ok {
@@ -378,6 +388,9 @@ func (p *past) retried(w *wait) {
 		}
 		if b.at.Sub(last) < hook.Heartbeat/3 {
 			continue // it was early, as after a restart, and need not be repeated
+		}
+		if b.throttled && b.at.Sub(last) < hook.Heartbeat/2 {
+			continue // it may wait for its turn
 		}
 		if b.ok || b.at.Before(w.opened) || by.After(end) || !p.upAll(b.at, by) {
 			continue

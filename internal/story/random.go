@@ -29,6 +29,7 @@ type maker struct {
 	s        Scenario
 	hosts    int
 	bare     bool          // some hosts never join the cluster
+	tight    bool          // Auto Scaling allows few calls
 	idle     bool          // few tasks run, most hosts are empty
 	deadline time.Duration // the longest
 	last     time.Duration // of the steps
@@ -63,7 +64,7 @@ func (g *maker) switches() {
 		sw.LatePercent = pick(g, 10, 50)
 	}
 	if g.percent(15) {
-		sw.AutoScalingBurst, sw.AutoScalingRate = pick(g, 5, 20), pick(g, 1.0, 3.0)
+		g.tight = true
 	}
 	if g.percent(10) {
 		sw.InactiveFor = pick(g, time.Minute, 10*time.Minute)
@@ -101,6 +102,10 @@ func (g *maker) groups() {
 	}
 	for i := range groups {
 		g.group(fmt.Sprintf("web-%d", i), max(1, total/groups))
+	}
+	if g.tight { // as tight as can be if every hook has to be kept alive
+		sw := &g.s.World.Switches
+		sw.AutoScalingBurst, sw.AutoScalingRate = 5+total/4, 1+float64(total)/10
 	}
 	if g.percent(20) { // somebody else's
 		g.foreign()

@@ -1,0 +1,187 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/ebbhq/ebb/internal/drain"
+	"github.com/ebbhq/ebb/internal/event"
+	"github.com/ebbhq/ebb/internal/journal/sqlite"
+	"github.com/ebbhq/ebb/internal/kernel"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"ebb": func() {
+		os.Exit(Main(context.Background(), os.Args[1:], Process{Stdout: os.Stdout, Stderr: os.Stderr, Env: os.Getenv}))
+	}})
+}
+
+// TestScripts runs testdata/script. Beside testscript's own commands there are
+//
+//	exits CODE PROGRAM ARGUMENTS...     it must end with this exit code
+//	until PATTERN PROGRAM ARGUMENTS...  it must print a match and run on, and then end with 0 on SIGTERM
+//	sim [WORLD]                         a simulated cloud that stands still; $ENDPOINT is its URL
+//	busy                                $BUSY is an address where somebody listens already
+//	journal FILE VERSION                an empty journal of a version
+//	drains FILE                         a journal with an open drain
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script", RequireExplicitExec: true, RequireUniqueNames: true,
+		Setup: func(e *testscript.Env) error {
+			e.Vars = append(e.Vars, "TZ=UTC", "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null", "AWS_EC2_METADATA_DISABLED=true",
+				"AWS_ACCESS_KEY_ID=ebb", "AWS_SECRET_ACCESS_KEY=none")
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits, "until": until, "sim": simulated, "busy": busy, "journal": emptyJournal, "drains": drains,
+		},
+	})
+}
+
+func TestServeThatIsToldToEndBeforeItHasBegunEndsWell(t *testing.T) {
+	for name, value := range map[string]string{
+		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "AWS_EC2_METADATA_DISABLED": "true",
+		"AWS_PROFILE": "", "AWS_ACCESS_KEY_ID": "ebb", "AWS_SECRET_ACCESS_KEY": "none",
+	} {
+		t.Setenv(name, value)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	silent := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		cancel()
+		<-r.Context().Done()
+	}))
+	defer silent.Close()
+	config := filepath.Join(t.TempDir(), "ebb.yaml")
+	text := "region: eu-west-1\ngroups: [{match: web}]\nendpoint: " + silent.URL + "\nqueue: " + silent.URL + "/111122223333/ebb\n"
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var stderr bytes.Buffer
+	code := Main(ctx, []string{"serve", "--config", config}, Process{Stdout: &stderr, Stderr: &stderr, Env: func(string) string { return "" }})
+	if code != ExitOK || stderr.Len() > 0 || ctx.Err() == nil {
+		t.Errorf("exit code %d, printed %q", code, stderr.String())
+	}
+}
+
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	got := 0
+	var failed *exec.ExitError
+	if errors.As(err, &failed) {
+		got = failed.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// output is what a program has printed; it tells when that matches.
+type output struct {
+	mu      sync.Mutex
+	text    bytes.Buffer
+	pattern *regexp.Regexp
+	found   chan struct{}
+	once    sync.Once
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.text.Write(p)
+	if o.pattern.Match(o.text.Bytes()) {
+		o.once.Do(func() { close(o.found) })
+	}
+	return len(p), nil
+}
+
+func until(ts *testscript.TestScript, _ bool, args []string) {
+	out := &output{pattern: regexp.MustCompile(args[0]), found: make(chan struct{})}
+	cmd := exec.Command(args[1], args[2:]...)
+	cmd.Stdout, cmd.Stderr, cmd.Dir = out, out, ts.Getenv("WORK")
+	for _, name := range []string{"TZ", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_EC2_METADATA_DISABLED", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"} {
+		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
+	}
+	ts.Check(cmd.Start())
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	problem := ""
+	select {
+	case <-out.found:
+	case err := <-ended:
+		ts.Fatalf("%s ended (%v) before it printed a match of %q:\n%s", args[1], err, args[0], out.text.String())
+	case <-time.After(30 * time.Second):
+		problem = fmt.Sprintf("%s did not print a match of %q", args[1], args[0])
+	}
+	ts.Check(cmd.Process.Signal(syscall.SIGTERM))
+	if err := <-ended; err != nil {
+		problem = fmt.Sprintf("%s did not end well on SIGTERM: %v", args[1], err)
+	}
+	_, err := ts.Stderr().Write(out.text.Bytes())
+	ts.Check(err)
+	if problem != "" {
+		ts.Fatalf("%s:\n%s", problem, out.text.String())
+	}
+}
+
+func simulated(ts *testscript.TestScript, _ bool, args []string) {
+	file := ""
+	if len(args) > 0 {
+		file = ts.MkAbs(args[0])
+	}
+	spec, err := worldSpec(file)
+	ts.Check(err)
+	s, err := startSim(context.Background(), spec, "127.0.0.1:0", 0)
+	ts.Check(err)
+	ts.Defer(s.close)
+	ts.Setenv("ENDPOINT", s.endpoint)
+}
+
+func busy(ts *testscript.TestScript, _ bool, _ []string) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Defer(func() { _ = l.Close() })
+	ts.Setenv("BUSY", l.Addr().String())
+}
+
+func emptyJournal(ts *testscript.TestScript, _ bool, args []string) {
+	store, err := sqlite.Open(ts.MkAbs(args[0]))
+	ts.Check(err)
+	ts.Check(store.Close())
+	db, err := sql.Open("sqlite", filepath.ToSlash(ts.MkAbs(args[0])))
+	ts.Check(err)
+	_, err = db.Exec("PRAGMA user_version = " + args[1])
+	ts.Check(errors.Join(err, db.Close()))
+}
+
+func drains(ts *testscript.TestScript, _ bool, args []string) {
+	store, err := sqlite.Open(ts.MkAbs(args[0]))
+	ts.Check(err)
+	k, err := kernel.New(kernel.Config{Hook: "ebb-drain", Groups: []kernel.Managed{{Match: "web", Cluster: "prod", Policy: drain.Defaults()}}}, nil, nil)
+	ts.Check(err)
+	at := time.Date(2026, 11, 21, 9, 15, 2, 0, time.UTC)
+	k.Hear(kernel.Heard{Event: event.Event{
+		Kind: event.TerminateAction, Group: "web", Hook: "ebb-drain", Instance: "i-0123456789abcdef0", Token: "71514b9d-6a40-4b26-8523-05e7eEXAMPLE", Time: at,
+	}}, at)
+	ts.Check(errors.Join(store.Write(context.Background(), k.Next(at).Batch), store.Close()))
+}

@@ -1,0 +1,257 @@
+package drain
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/plan"
+)
+
+func TestEnded(t *testing.T) {
+	gone := func(s *scene, ago time.Duration) { // AWS finds no active lifecycle action by the instance id
+		s.d.ByID = true
+		s.tried(plan.Beat, plan.Gone, ago)
+	}
+	run(t, []decideCase{
+		{name: "in Terminating:Proceed the hook is over without Ebb", set: func(s *scene) { s.state(fleet.TerminatingProceed) }, notes: "ended", ended: "ended-elsewhere"},
+		{name: "in Terminated it is over", set: func(s *scene) { s.state(fleet.Terminated) }, notes: "ended", ended: "ended-elsewhere"},
+		{name: "a retained instance is let go", set: func(s *scene) { s.state(fleet.TerminatingRetained) }, notes: "ended", ended: "ended-elsewhere"},
+		{name: "gone from its group it is over", set: func(s *scene) { absent(&s.o.Instance) }, notes: "ended", ended: "ended-elsewhere"},
+		{name: "when the answer was decided on it was the answer that ended it", set: func(s *scene) {
+			absent(&s.o.Instance)
+			s.d.Intent = &Answer{At: t0, Outcome: Drained, Reason: "no task was on it"}
+		}, notes: "ended", intent: "drained", ended: "drained"},
+		{name: "a failed look at the group ends nothing", set: func(s *scene) {
+			unknown(&s.o.Instance)
+			gone(s, time.Minute)
+		}, looks: "group-instances", waiting: "to look at the group"},
+		{name: "no active action, and the group has not been looked at since: not now", set: func(s *scene) {
+			s.task("web", "", "RUNNING", "RUNNING")
+			gone(s, time.Second)
+		}, looks: "group-instances", notes: "waiting", waiting: "for 1 of 1 tasks"},
+		{name: "no active action between two looks that saw it wait: another hook holds", set: func(s *scene) {
+			gone(s, 20*time.Second)
+		}, notes: "ended", ended: "ended-elsewhere"},
+		{name: "no active action before the group was first seen waiting proves nothing", set: func(s *scene) {
+			s.task("web", "", "RUNNING", "RUNNING")
+			s.d.WaitingSince = s.o.Instance.At
+			gone(s, 20*time.Second)
+		}, notes: "waiting", waiting: "for 1 of 1 tasks"},
+		{name: "a token that AWS does not take is not the end", set: func(s *scene) {
+			s.task("web", "", "RUNNING", "RUNNING")
+			s.tried(plan.Beat, plan.Gone, 20*time.Second)
+		}, notes: "waiting", waiting: "for 1 of 1 tasks"},
+		{name: "two minutes in service: the message was not true", set: func(s *scene) {
+			s.state(fleet.InService)
+			s.d.StayingSince = s.o.Instance.At.Add(-stayingFor)
+		}, notes: "ended", ended: "not-leaving"},
+		{name: "less than two minutes in service may be a look that lags behind", set: func(s *scene) {
+			s.state(fleet.InService)
+			s.d.StayingSince = s.o.Instance.At.Add(-stayingFor + time.Second)
+		}, waiting: "it says that the instance is InService"},
+	})
+}
+
+func TestHostGone(t *testing.T) {
+	run(t, []decideCase{
+		{name: "a stopped host has nothing to wait for", set: func(s *scene) {
+			s.task("web", "", "RUNNING", "RUNNING")
+			s.o.Machine.Value = fleet.StateStopped
+		}, do: "answer", notes: "answer", intent: "host-gone"},
+		{name: "nor has one that shuts down", set: func(s *scene) { s.o.Machine.Value = fleet.StateShuttingDown }, do: "answer", notes: "answer", intent: "host-gone"},
+		{name: "nor one that EC2 does not know", set: func(s *scene) { absent(&s.o.Machine) }, do: "answer", notes: "answer", intent: "host-gone"},
+		{name: "a failed look at EC2 does not make a host dead", set: func(s *scene) {
+			s.task("web", "", "RUNNING", "RUNNING")
+			unknown(&s.o.Machine)
+			s.d.Heard = t0.Add(-time.Hour)
+		}, looks: "instances", notes: "waiting", waiting: "for 1 of 1 tasks"},
+	})
+	s := emptyHost()
+	s.task("web", "", "RUNNING", "RUNNING")
+	s.o.Machine.Value = fleet.StateTerminated
+	if cut := s.decide().Drain.Intent.CutOff; len(cut) != 1 || cut[0] != "web:1/web RUNNING" {
+		t.Errorf("cut off %v", cut)
+	}
+}
+
+func TestDeadline(t *testing.T) {
+	run(t, []decideCase{
+		{name: "a second before the deadline a task is waited for", set: func(s *scene) {
+			s.at(s.p.Deadline - time.Second)
+			s.fresh()
+			s.task("web", "", "RUNNING", "RUNNING")
+		}, looks: "", notes: "waiting", waiting: "for 1 of 1 tasks"},
+		{name: "at the deadline what is left is cut off", set: func(s *scene) {
+			s.task("web", "", "RUNNING", "RUNNING")
+			s.deadlineOver()
+		}, do: "answer", notes: "answer", intent: "forced"},
+		{name: "after a restart the deadline waits for a look at the group", set: func(s *scene) {
+			s.deadlineOver()
+			unknown(&s.o.Instance)
+		}, looks: "group-instances", waiting: "to look at the group"},
+		{name: "the deadline lies before the global time-out of the hook", set: func(s *scene) {
+			s.task("web", "", "RUNNING", "RUNNING")
+			s.o.Hook.Value.Global = 20 * time.Minute
+			s.at(19 * time.Minute)
+			s.fresh()
+		}, do: "answer", notes: "answer", intent: "forced"},
+	})
+}
+
+func TestAForcedEndingNamesWhatWasCutOffAndWhatCouldNotBeSeen(t *testing.T) {
+	for _, tt := range []struct {
+		name, reason, cut string
+		set               func(*scene)
+	}{
+		{"the tasks that are seen", "the deadline of 30m0s is over", "web:1/web RUNNING", func(s *scene) { s.task("web", "", "RUNNING", "RUNNING") }},
+		{"after a restart those noted last", "the container instance could not be looked at", "old:1/task RUNNING", func(s *scene) {
+			s.d.Left = []string{"old:1/task RUNNING"}
+			unknown(&s.o.Container)
+		}},
+		{"and that they could not be listed", "its tasks could not be listed", "", func(s *scene) { s.o.Lists = nil }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := emptyHost()
+			tt.set(s)
+			s.deadlineOver()
+			got := s.decide().Drain.Intent
+			if !strings.Contains(got.Reason, tt.reason) || strings.Join(got.CutOff, " ") != tt.cut {
+				t.Errorf("reason %q, cut off %q", got.Reason, got.CutOff)
+			}
+		})
+	}
+}
+
+func TestLost(t *testing.T) {
+	run(t, []decideCase{
+		{name: "unreachable for five minutes, and nothing in a load balancer: it is lost", set: func(s *scene) {
+			s.task("web", "", "RUNNING", "RUNNING")
+			s.unreached()
+		}, do: "answer", notes: "answer", intent: "lost"},
+		{name: "a target in use is taken out first", set: func(s *scene) {
+			s.task("web", "web", "RUNNING", "RUNNING")
+			s.unreached()
+			s.service("web", false, "healthy")
+		}, do: "deregister", waiting: "to leave its target group"},
+		{name: "a target that was taken out does not hold the answer", set: func(s *scene) {
+			s.task("web", "web", "RUNNING", "RUNNING")
+			s.unreached()
+			s.service("web", false, "draining")
+		}, do: "answer", notes: "answer", intent: "lost"},
+		{name: "while its service is unknown nobody knows its targets", set: func(s *scene) {
+			s.task("web", "web", "RUNNING", "RUNNING")
+			s.unreached()
+		}, looks: "services", waiting: "to learn the load balancers of service web"},
+		{name: "five minutes without a look at the end of them are not five minutes", set: func(s *scene) {
+			s.task("web", "", "RUNNING", "RUNNING")
+			s.unreached()
+			s.o.Container.At = s.d.UnreachedFrom.Add(s.p.LostAfter - time.Second)
+		}, looks: "container-instances", notes: "waiting", waiting: "for 1 of 1 tasks"},
+		{name: "without a list of its tasks their targets are not known", set: func(s *scene) {
+			s.unreached()
+			s.o.Lists = nil
+		}, looks: "list-tasks", waiting: "to list the tasks"},
+		{name: "an agent that is back begins anew", set: func(s *scene) {
+			s.task("web", "", "RUNNING", "RUNNING")
+			s.unreached()
+			s.o.Container.Value.Connected = true
+		}, notes: "waiting", waiting: "for 1 of 1 tasks"},
+	})
+}
+
+func TestHeartbeat(t *testing.T) {
+	busy := func(sinceT0 time.Duration, set func(*scene)) func(*scene) {
+		return func(s *scene) {
+			s.task("web", "", "RUNNING", "RUNNING")
+			s.d.Left = []string{"web:1/web RUNNING"}
+			s.at(sinceT0)
+			s.fresh()
+			delete(s.o.Tried, plan.Beat)
+			set(s)
+		}
+	}
+	run(t, []decideCase{
+		{name: "none is due before a third of the time-out, less the jitter", set: busy(3*time.Minute, func(*scene) {})},
+		{name: "one is due after a third of the time-out", set: busy(5*time.Minute, func(*scene) {}), do: "heartbeat"},
+		{name: "after a success the next is not due", set: busy(6*time.Minute, func(s *scene) { s.tried(plan.Beat, plan.OK, time.Minute) })},
+		{name: "a failed one waits for the retry interval only", set: busy(6*time.Minute, func(s *scene) { s.tried(plan.Beat, plan.Throttled, time.Second) })},
+		{name: "and is sent again", set: busy(6*time.Minute, func(s *scene) { s.tried(plan.Beat, plan.Throttled, 8*time.Second) }), do: "heartbeat"},
+		{name: "a denied one is sent again too", set: busy(6*time.Minute, func(s *scene) { s.tried(plan.Beat, plan.Denied, 8*time.Second) }), do: "heartbeat"},
+		{name: "one on its way is not sent twice", set: busy(6*time.Minute, func(s *scene) { s.o.Tried[plan.Beat] = Try{Flying: true} })},
+		{name: "while the hook is not known it is taken for the shortest", set: busy(11*time.Second, func(s *scene) { unknown(&s.o.Hook) }), do: "heartbeat", looks: "hooks"},
+		{name: "before the hook is open there is none", set: busy(6*time.Minute, func(s *scene) { s.state(fleet.Terminating) })},
+		{name: "while the group could not be looked at the hook may be open", set: busy(6*time.Minute, func(s *scene) { unknown(&s.o.Instance) }), do: "heartbeat", looks: "group-instances"},
+	})
+	after := emptyHost()
+	after.task("web", "", "RUNNING", "RUNNING")
+	after.deadlineOver()
+	delete(after.o.Tried, plan.Beat)
+	if do, _, _ := spell(after.decide(), after.now); do != "answer" {
+		t.Errorf("after the deadline %q is done; a heartbeat would keep the host for ever should the answer not get through", do)
+	}
+}
+
+func TestTheActionIsNamedByItsTokenUntilAWSDoesNotTakeIt(t *testing.T) {
+	s := emptyHost()
+	if a := s.decide().Do[0]; a.Token != token || a.Result != "CONTINUE" || a.Group != "web" || a.Hook != "ebb-drain" || a.Instance != host {
+		t.Errorf("answer %+v", a)
+	}
+	s.tried(plan.Answer, plan.Gone, 10*time.Second)
+	dec := s.decide()
+	if !dec.Drain.ByID || len(dec.Do) != 1 || dec.Do[0].Token != "" {
+		t.Errorf("after the token was refused: by id %v, %+v", dec.Drain.ByID, dec.Do)
+	}
+}
+
+func TestLooksAreWantedAtTheirPace(t *testing.T) {
+	s := emptyHost()
+	task := s.task("web", "", "RUNNING", "RUNNING")
+	if due := dueOf(t, s.decide(), plan.Tasks); !due.Equal(task.At.Add(s.p.Look)) {
+		t.Errorf("a running task is looked at again at %s", due)
+	}
+	task.Value.DesiredStatus = fleet.Stopped
+	dec := s.decide()
+	if due := dueOf(t, dec, plan.Tasks); !due.Equal(task.At.Add(s.p.LookFast)) {
+		t.Errorf("a stopping task is looked at again at %s", due)
+	}
+	if due := dueOf(t, dec, plan.GroupInstances); !due.Equal(s.o.Instance.At.Add(s.p.LookSlow)) {
+		t.Errorf("the group is looked at again at %s", due)
+	}
+	s.o.Instance.Value.Healthy = false
+	if due := dueOf(t, s.decide(), plan.Instances); !due.Equal(s.o.Machine.At.Add(s.p.Look)) {
+		t.Errorf("an unhealthy host is looked at again at %s", due)
+	}
+	s.o.Lists = nil
+	s.d.DrainingSince = s.now
+	if due := dueOf(t, s.decide(), plan.ListTasks); !due.Equal(s.now.Add(s.p.Settle)) {
+		t.Errorf("tasks are listed at %s, %s after DRAINING", due, due.Sub(s.now))
+	}
+}
+
+func TestAnAdoptedDrainCountsFromTheTerminationActivity(t *testing.T) {
+	s := emptyHost()
+	s.d.Adopted = true
+	if dueOf(t, s.decide(), plan.Activities) != s.now {
+		t.Error("the activity is not looked for at once")
+	}
+	began := t0.Add(-5 * time.Minute)
+	s.o.Began = fleet.Fact[time.Time]{Is: fleet.Seen, At: s.now, Value: began}
+	if zero := s.decide().Drain.Zero; !zero.Equal(began) {
+		t.Errorf("zero is %s, want the start of the activity", zero)
+	}
+	s.d.Adopted = false
+	if zero := s.decide().Drain.Zero; !zero.Equal(t0) {
+		t.Errorf("zero is %s, want the time of the message", zero)
+	}
+}
+
+func TestAnEndedDrainWantsNothing(t *testing.T) {
+	s := emptyHost()
+	s.d.Ended = t0
+	s.o = Observation{}
+	if dec := s.decide(); len(dec.Do)+len(dec.Want)+len(dec.Notes) > 0 || !dec.Wake.IsZero() {
+		t.Errorf("decided %+v", dec)
+	}
+}
