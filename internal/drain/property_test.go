@@ -191,7 +191,7 @@ func TestOnlyWhatIsKnownIsActedOn(t *testing.T) {
 		}
 	})
 	for _, o := range []Outcome{Drained, Forced, HostGone, NeverJoined, Lost} {
-		if answers[o] < 20 {
+		if answers[o] < 10 {
 			t.Errorf("only %d scenes of %d ended %s: the test says too little", answers[o], scenes, o)
 		}
 	}
@@ -259,7 +259,8 @@ func TestAnOpenDrainIsNeverForgotten(t *testing.T) {
 				soon = w.Due
 			}
 		}
-		if dec.Drain.Open() && (soon.IsZero() || soon.After(s.now.Add(s.p.LookSlow))) {
+		onItsWay := len(dec.Do) > 0 || s.o.Tried[plan.Answer].Flying // its result wakes the drain
+		if dec.Drain.Open() && !onItsWay && (soon.IsZero() || soon.After(s.now.Add(s.p.LookSlow))) {
 			t.Errorf("nothing is looked at or decided before %s, %s from now", soon, soon.Sub(s.now))
 		}
 	})

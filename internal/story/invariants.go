@@ -93,7 +93,10 @@ func (p *past) fold(e sim.Entry) {
 	case sim.EntryAgent:
 		p.agent(e.Instance, e.To == "disconnected", e.At)
 	case sim.EntryContainer:
-		p.status[e.Instance], p.changed[e.Instance] = e.To, e.At
+		p.status[e.Instance] = e.To
+		if e.From != "" && e.From != e.To {
+			p.changed[e.Instance] = e.At
+		}
 		if e.To == "INACTIVE" {
 			p.agent(e.Instance, true, e.At)
 		}
