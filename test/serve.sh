@@ -47,7 +47,7 @@ fi
 for name in $(compgen -e AWS_ || true) $(compgen -e EBB_ || true); do
   [[ $name == EBB_TEST_BIN ]] || unset "$name"
 done
-export AWS_CONFIG_FILE=/dev/null AWS_SHARED_CREDENTIALS_FILE=/dev/null AWS_EC2_METADATA_DISABLED=true
+export AWS_CONFIG_FILE=/dev/null AWS_SHARED_CREDENTIALS_FILE=/dev/null AWS_EC2_METADATA_DISABLED=true PYTHONDONTWRITEBYTECODE=1
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -176,11 +176,31 @@ func TestStopped(t *testing.T) {
 			do: "deregister", notes: "waiting", waiting: "to leave its target group"},
 		{name: "a daemon task whose target drains is out", set: func(s *scene) { s.daemonLeft("draining") },
 			do: "answer", notes: "waiting answer", intent: "drained", waiting: "to take the answer"},
+		{name: "a daemon task whose target is not registered is out", set: func(s *scene) {
+			s.daemonLeft("healthy")
+			id := fleet.TargetID{ID: string(host), Port: 32768}
+			s.health[id] = fleet.Fact[fleet.Health]{Is: fleet.Absent, At: s.now}
+		}, do: "answer", notes: "waiting answer", intent: "drained", waiting: "to take the answer"},
 		{name: "a target that nobody has looked at may be in use", set: func(s *scene) {
 			s.daemonLeft("healthy")
 			clear(s.health)
 		}, looks: "targets", notes: "waiting", waiting: "to leave its target group"},
 	})
+}
+
+func TestDaemonTasksGetTheirGraceAnewWhenOthersCome(t *testing.T) {
+	s := emptyHost()
+	s.daemonLeft("")
+	s.task("web", "", "RUNNING", "RUNNING")
+	if d := s.decide().Drain; !d.EmptySince.IsZero() {
+		t.Errorf("empty since %s with a task on it", d.EmptySince)
+	}
+	s = emptyHost()
+	s.daemonLeft("")
+	s.o.Container.Value.Status = fleet.Active
+	if d := s.decide().Drain; !d.EmptySince.IsZero() || !d.DrainingSince.IsZero() {
+		t.Errorf("empty since %s and draining since %s on a host that is ACTIVE", d.EmptySince, d.DrainingSince)
+	}
 }
 
 func unknownService(s *scene, name string) { delete(s.services, name) }

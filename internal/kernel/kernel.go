@@ -200,6 +200,8 @@ func (k *Kernel) Hear(h Heard, now time.Time) {
 	switch h.Event.Kind {
 	case event.TerminateAction:
 		v.Delete, v.Why = k.hearTermination(h, now)
+	case event.TestNotification:
+		v.Why = "a test notification of group " + h.Event.Group + ": its messages reach Ebb"
 	case event.Unknown:
 		v.Delete = k.hearUnknown(h, now)
 	}

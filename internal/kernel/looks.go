@@ -26,7 +26,6 @@ type ask struct {
 }
 
 const (
-	farAway = 1000 * time.Hour
 	// findBatch bounds the filter expression of ListContainerInstances.
 	findBatch = 50
 	// listBatch bounds how many container instances are listed in one order, so that one slow order does not hold many.
@@ -168,7 +167,7 @@ func backoff(fails int) time.Duration {
 const sweepFloor = 10 * time.Second
 
 // sweepDue is when the next sweep is to be made.
-func (k *Kernel) sweepDue() time.Time {
+func (k *Kernel) sweepDue(now time.Time) time.Time {
 	every := k.cfg.Sweep
 	for _, h := range k.hooksByGroup() {
 		if h.Is == fleet.Seen && h.Value.Heartbeat/3 < every {
@@ -179,7 +178,7 @@ func (k *Kernel) sweepDue() time.Time {
 	a := k.ask(subject{kind: plan.Groups})
 	switch {
 	case a.flying:
-		return k.swept.Add(farAway)
+		return now.Add(time.Hour) // when it comes back
 	case a.fails > 0 && a.failedAt.Add(backoff(a.fails)).After(due):
 		return a.failedAt.Add(backoff(a.fails))
 	}
@@ -218,7 +217,7 @@ func isGlob(s string) bool {
 // dueLooks merges the wants of all drains, and Ebb's own, into as few looks as AWS's batch limits allow.
 func (k *Kernel) dueLooks(now time.Time) []plan.Look {
 	var looks []plan.Look
-	if due := k.sweepDue(); !due.After(now) {
+	if due := k.sweepDue(now); !due.After(now) {
 		looks = append(looks, k.sweepLook())
 	}
 	looks = append(looks, k.hookLooks(now)...)

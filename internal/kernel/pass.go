@@ -189,7 +189,7 @@ func (k *Kernel) entriesOf(a plan.Action) []*entry {
 
 // wake is when something has to be decided, looked at or sent next.
 func (k *Kernel) wake(now time.Time) time.Time {
-	at := k.sweepDue()
+	at := k.sweepDue(now)
 	sooner := func(t time.Time) {
 		if !t.IsZero() && t.Before(at) {
 			at = t

@@ -2,7 +2,9 @@ package story
 
 import (
 	"fmt"
+	"maps"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,8 +18,9 @@ type wait struct {
 	group, hook, instance, token string
 	leaving                      time.Time // when the group began to terminate the instance
 	opened, closed               time.Time
-	end, by                      string // CONTINUE, ABANDON, expired, global-timeout, cancelled; who answered
-	ours                         bool   // managed, and in the hook that Ebb owns
+	end, by                      string               // CONTINUE, ABANDON, expired, global-timeout, cancelled; who answered
+	ours                         bool                 // managed, and in the hook that Ebb owns
+	since                        map[string]time.Time // conditions under which it should be answered, and since when they hold
 }
 
 // past folds the world's own record into what the invariants ask about. It knows nothing of what Ebb believed.
@@ -224,6 +227,7 @@ func (p *past) hook(e sim.Entry) {
 		}
 		delete(p.open, key)
 		w.closed, w.end, w.by = e.At, e.To, e.By
+		w.since = p.conditions(w)
 		p.judge(w)
 	}
 }
@@ -463,15 +467,46 @@ func (p *past) answeredInTime() {
 		if end.IsZero() {
 			end = now
 		}
-		if late := p.calm(p.deadline(w), w); end.Sub(late) > slack {
-			p.blame(3, "the hook of %s hung until %s after its deadline", p.r.hostName(w.instance), end.Sub(p.deadline(w)).Round(time.Second))
+		since := w.since
+		if since == nil {
+			since = p.conditions(w)
 		}
-		if gone := p.goneAt[w.instance]; !gone.IsZero() {
-			if late := p.calm(gone, w); end.Sub(late) > slack {
-				p.blame(3, "the hook of %s hung for %s although its host was gone", p.r.hostName(w.instance), end.Sub(late).Round(time.Second))
+		for _, why := range slices.Sorted(maps.Keys(since)) {
+			at := since[why]
+			if from := p.calm(at, w); end.Sub(from) > slack {
+				p.blame(3, "the hook of %s hung for %s %s", p.r.hostName(w.instance), end.Sub(from).Round(time.Second), why)
 			}
 		}
 	}
+}
+
+// conditions are what ends a wait, and since when they have held without a break.
+func (p *past) conditions(w *wait) map[string]time.Time {
+	since := map[string]time.Time{"after its deadline": p.deadline(w)}
+	if gone := p.goneAt[w.instance]; !gone.IsZero() {
+		since["although its host was gone"] = gone
+	}
+	if _, joined := p.status[w.instance]; !joined {
+		since["although its host never joined a cluster"] = w.opened
+	}
+	g, _ := p.group(w.group)
+	if lost := p.lostFrom[w.instance]; !lost.IsZero() && p.backAt[w.instance].IsZero() {
+		since["although ECS had lost its host"] = p.calm(lost, w).Add(p.r.s.Ebb.policy(g).LostAfter) // as seen by Ebb
+	}
+	last, live := w.opened, false
+	for _, t := range p.on[w.instance] {
+		live = live || t.live
+		if t.stopped.After(last) {
+			last = t.stopped
+		}
+	}
+	if changed := p.changed[w.instance]; changed.After(last) {
+		last = changed
+	}
+	if !live {
+		since["although every task on it had stopped"] = last
+	}
+	return since
 }
 
 // calm is the time from which Ebb can be held to act on a condition: the hook is open, the condition holds, the last fault and the
