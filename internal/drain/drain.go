@@ -78,9 +78,12 @@ type Drain struct {
 	ContainerInstance fleet.ARN        `json:"container_instance,omitempty"`
 	Adopted           bool             `json:"adopted,omitempty"` // found waiting by the sweep; no message was heard
 	WarmPool          bool             `json:"warm_pool,omitempty"`
-	Heard             time.Time        `json:"heard"` // when Ebb learnt of it
-	Zero              time.Time        `json:"zero"`  // the deadline counts from here: when the instance began to wait, as AWS says
+	Heard             time.Time        `json:"heard"`               // when Ebb learnt of it
+	NotBefore         time.Time        `json:"not_before,omitzero"` // of an adopted drain: when its instance was last seen not to wait yet
+	Zero              time.Time        `json:"zero"`                // the deadline counts from here: when the instance began to wait, as AWS says
 
+	Doubt         bool      `json:"doubt,omitempty"`         // the zero is to be checked against the termination activity
+	Asked         time.Time `json:"asked,omitzero"`          // since when it has been asked to become DRAINING
 	AbsentSince   time.Time `json:"absent_since,omitzero"`   // first complete look in which no cluster knew the instance
 	UnreachedFrom time.Time `json:"unreached_from,omitzero"` // first look in which ECS could not reach the instance, without a break since
 	WaitingSince  time.Time `json:"waiting_since,omitzero"`  // first look in which the group said that the instance waits
@@ -124,11 +127,13 @@ type Observation struct {
 	Machine   fleet.Fact[fleet.InstanceState]
 	Began     fleet.Fact[time.Time] // start of the termination activity
 	Container fleet.Fact[fleet.ContainerInstance]
+	Before    time.Time                // start of the look at the container instance before that; zero: none
 	Lists     []time.Time              // starts of the complete lists of its tasks made in this run of Ebb, oldest first
 	Tasks     []fleet.Fact[fleet.Task] // every task ever listed there, by ARN; Absent: AWS no longer knows it. Not changed by Decide
 	Service   func(name string) fleet.Fact[fleet.Service]
 	Health    func(tg fleet.ARN, t fleet.TargetID) fleet.Fact[fleet.Health]
 	Tried     map[plan.ActionKind]Try
+	Trouble   func(plan.LookKind) string // why looks of a kind have failed lately, for people; empty: they have not
 }
 
 // Note is one line for the journal.

@@ -113,6 +113,7 @@ func TestDraining(t *testing.T) {
 		}, waiting: "for ECS to set DRAINING"},
 		{name: "a failed one is repeated without a second line in the journal", set: func(s *scene) {
 			active(s)
+			s.d.Asked = s.now.Add(-time.Minute)
 			s.tried(plan.SetDraining, plan.Throttled, time.Minute)
 		}, do: "set-draining", waiting: "for ECS to set DRAINING"},
 		{name: "one that still registers is waited for", set: func(s *scene) { s.o.Container.Value.Status = "REGISTERING" },

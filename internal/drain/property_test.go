@@ -52,6 +52,7 @@ func randomScene(seed uint64) *scene {
 	s.o.Began = fact(r, s.now, r.ago(s.now))
 	status := pick(r, fleet.Draining, fleet.Draining, fleet.Draining, fleet.Active, fleet.Inactive, "REGISTERING", "DEREGISTERING")
 	s.o.Container = fact(r, s.now, fleet.ContainerInstance{ARN: ci, Cluster: "prod", Instance: host, Status: status, Connected: r.IntN(3) > 0})
+	s.o.Before = s.o.Container.At.Add(-time.Duration(1+r.IntN(180)) * time.Second)
 	if s.d.ContainerInstance == "" && r.IntN(2) == 0 {
 		absent(&s.o.Container)
 	}

@@ -22,29 +22,52 @@ const (
 // remember keeps the facts that cannot be seen again: since when something has been so.
 func (c *decider) remember() {
 	d, o := c.d(), c.o
-	if d.Adopted {
-		if o.Began.Is == fleet.Seen && o.Began.Value.Before(d.Zero) {
-			d.Zero = o.Began.Value
-		}
-		c.want(Want{Kind: plan.Activities, In: d.Group, ID: string(d.Instance)}, o.Began.Is, o.Began.At, 24*time.Hour)
-	}
+	c.checkZero()
 	switch o.Container.Is {
 	case fleet.Seen:
 		ci := o.Container.Value
 		d.AbsentSince = time.Time{}
-		d.ContainerInstance, d.Cluster = ci.ARN, ci.Cluster
+		if d.Cluster == "" {
+			d.Cluster = ci.Cluster
+		}
+		if c.elsewhere() {
+			break
+		}
+		d.ContainerInstance = ci.ARN
 		d.DrainingSince = since(d.DrainingSince, ci.Status == fleet.Draining, c.now) // when Ebb learnt it: never too early
 		if d.DrainingSince.IsZero() {
 			d.EmptySince = time.Time{} // new tasks may have come
+		} else {
+			d.Asked = time.Time{}
 		}
-		d.UnreachedFrom = since(d.UnreachedFrom, !ci.Connected || ci.Status == fleet.Inactive, o.Container.At)
+		d.UnreachedFrom = c.unreached(!ci.Connected || ci.Status == fleet.Inactive)
 	case fleet.Absent:
 		d.AbsentSince = since(d.AbsentSince, true, o.Container.At)
-		d.UnreachedFrom = since(d.UnreachedFrom, true, o.Container.At)
+		d.UnreachedFrom = c.unreached(true)
 	}
 	if o.Instance.Is == fleet.Seen {
 		d.StayingSince = since(d.StayingSince, staying(o.Instance.Value.State), o.Instance.At)
 		d.WaitingSince = since(d.WaitingSince, o.Instance.Value.State.Waiting(), o.Instance.At)
+	}
+}
+
+// checkZero holds the deadline's zero against the start of the termination activity. A drain that was adopted has nothing better; a
+// message that claims to be old, or that is of another time than the drain, is not simply believed.
+func (c *decider) checkZero() {
+	d, began := c.d(), c.o.Began
+	if !d.Adopted && !d.Doubt {
+		return
+	}
+	c.want(Want{Kind: plan.Activities, In: d.Group, ID: string(d.Instance)}, began.Is, began.At, 24*time.Hour)
+	if began.Is != fleet.Seen || began.Value.After(c.now) {
+		return
+	}
+	at := began.Value
+	if at.Before(d.NotBefore) {
+		at = d.NotBefore // the group's own load balancers come first, and take as long as they are set to
+	}
+	if d.Adopted && at.Before(d.Zero) || d.Doubt && at.After(d.Zero) {
+		d.Zero = at
 	}
 }
 
@@ -59,9 +82,22 @@ func since(from time.Time, holds bool, at time.Time) time.Time {
 	return from
 }
 
-func staying(s fleet.LifecycleState) bool {
-	return s == fleet.InService || s == fleet.Standby || s == fleet.Pending || s == fleet.PendingWait || s == fleet.PendingProceed
+// unreached is since when ECS has not reached the instance, as Ebb has seen it: after a gap without looks it begins anew.
+func (c *decider) unreached(now bool) time.Time {
+	from := since(c.d().UnreachedFrom, now, c.o.Container.At)
+	if now && c.o.Container.At.Sub(c.o.Before) > 2*c.p.LookSlow && from.Before(c.o.Container.At) {
+		return c.o.Container.At
+	}
+	return from
 }
+
+// elsewhere reports whether the instance was found in another cluster than its group's: that is not Ebb's to touch.
+func (c *decider) elsewhere() bool {
+	ci := c.o.Container
+	return ci.Is == fleet.Seen && c.d().Cluster != "" && ci.Value.Cluster != c.d().Cluster
+}
+
+func staying(s fleet.LifecycleState) bool { return !s.Waiting() && !s.Leaving() && !s.Over() }
 
 // ended is the first rule: the hook does not hold the instance any more, whoever saw to that.
 func (c *decider) ended() bool {
@@ -74,8 +110,7 @@ func (c *decider) ended() bool {
 	if i.Is == fleet.Unknown {
 		return false
 	}
-	over := i.Is == fleet.Absent || i.Value.State == fleet.TerminatingProceed || i.Value.State == fleet.Terminated ||
-		i.Value.State == fleet.TerminatingRetained || i.Value.State == fleet.Detached
+	over := i.Is == fleet.Absent || i.Value.State.Over()
 	// "No active Lifecycle Action found" between two looks that saw the instance wait: ours is done and another hook holds.
 	if !d.WaitingSince.IsZero() && told.After(d.WaitingSince) && i.At.After(told) {
 		over = true
@@ -171,6 +206,9 @@ func (c *decider) deadline() bool {
 		c.lookAtGroup(c.p.Look)
 		return true
 	}
+	if !c.o.Instance.Value.State.Waiting() || c.doubtful() {
+		return false // there is no hook to answer, or the deadline may be an untrue one
+	}
 	cut := c.live()
 	if len(cut) == 0 {
 		cut = c.d().Left
@@ -183,13 +221,33 @@ func (c *decider) deadline() bool {
 	return true
 }
 
+// doubtful reports whether the zero of the deadline is still to be checked; for a while, lest a look that is refused makes it hang.
+func (c *decider) doubtful() bool {
+	return c.d().Doubt && c.o.Began.Is == fleet.Unknown && c.now.Sub(c.d().Heard) < 2*time.Minute
+}
+
 // unseen says what could not be established, for the words of a forced ending.
 func (c *decider) unseen() string {
 	switch {
+	case c.elsewhere():
+		return "the instance is in cluster " + c.o.Container.Value.Cluster + " and not in " + c.d().Cluster + ", so its tasks were not looked at"
 	case c.o.Container.Is == fleet.Unknown:
-		return "the container instance could not be looked at"
+		return "the container instance could not be looked at" + c.trouble(plan.FindContainerInstances, plan.ContainerInstances)
 	case len(c.o.Lists) == 0 && c.o.Container.Is == fleet.Seen:
-		return "its tasks could not be listed"
+		return "its tasks could not be listed" + c.trouble(plan.ListTasks)
+	}
+	return ""
+}
+
+// trouble is why looks failed, to be put behind what could not be seen.
+func (c *decider) trouble(kinds ...plan.LookKind) string {
+	for _, k := range kinds {
+		if c.o.Trouble == nil {
+			break
+		}
+		if why := c.o.Trouble(k); why != "" {
+			return ": " + why
+		}
 	}
 	return ""
 }
@@ -246,12 +304,16 @@ func (c *decider) taskOut(t *fleet.Task) bool {
 
 func (c *decider) targetOut(tg fleet.ARN, target fleet.TargetID) bool {
 	h := c.o.Health(tg, target)
+	if h.At.Before(c.was.Heard) || c.now.Sub(h.At) > 2*c.p.Look {
+		h = fleet.Fact[fleet.Health]{} // addresses and ports are used again
+	}
 	c.want(Want{Kind: plan.Targets, In: string(tg), ID: target.ID, Port: target.Port}, h.Is, h.At, c.p.LookFast)
 	if h.Is != fleet.Unknown && (h.Is == fleet.Absent || !h.Value.InUse()) {
 		return true
 	}
 	c.out.Waiting = fmt.Sprintf("for target %s:%d to leave its target group", target.ID, target.Port)
-	if h.Is == fleet.Seen && c.ready(plan.Deregister) {
+	// Once deregistered it is looked at again first: the result of the one call must not bring on the next.
+	if h.Is == fleet.Seen && h.At.After(c.o.Tried[plan.Deregister].OK) && c.ready(plan.Deregister) {
 		c.out.Do = append(c.out.Do, plan.Action{
 			Kind: plan.Deregister, TargetGroup: tg, Targets: []fleet.TargetID{target}, Instance: c.was.Instance,
 			Why: "its host is being let go and it is still " + h.Value.State,
@@ -300,7 +362,7 @@ func (c *decider) answer(o Outcome, reason string, cut []string) {
 	}
 	c.out.Waiting = "for Auto Scaling to take the answer"
 	try, i := c.o.Tried[plan.Answer], c.o.Instance
-	if i.Is == fleet.Seen && i.Value.State == fleet.Terminating {
+	if i.Is == fleet.Seen && i.Value.State.Leaving() {
 		c.out.Waiting = "for the group's own load balancers: the hook is not open yet"
 		c.lookAtGroup(c.p.Look)
 		return

@@ -46,6 +46,7 @@ func emptyHost() *scene {
 		Instance:  fleet.Fact[fleet.GroupInstance]{Is: fleet.Seen, At: seen, Value: fleet.GroupInstance{ID: host, Group: "web", State: fleet.TerminatingWait, Healthy: true}},
 		Hook:      fleet.Fact[fleet.Hook]{Is: fleet.Seen, At: seen, Value: fleet.Hook{Name: "ebb-drain", Group: "web", Heartbeat: 15 * time.Minute, Global: 25 * time.Hour}},
 		Machine:   fleet.Fact[fleet.InstanceState]{Is: fleet.Seen, At: seen, Value: fleet.StateRunning},
+		Before:    seen.Add(-30 * time.Second),
 		Container: fleet.Fact[fleet.ContainerInstance]{Is: fleet.Seen, At: seen, Value: fleet.ContainerInstance{ARN: ci, Cluster: "prod", Instance: host, Status: fleet.Draining, Connected: true}},
 		Lists:     []time.Time{t0.Add(15 * time.Second), t0.Add(25 * time.Second)},
 		Tried:     map[plan.ActionKind]Try{},
@@ -96,6 +97,7 @@ func (s *scene) at(sinceT0 time.Duration) { s.now = t0.Add(sinceT0) }
 func (s *scene) fresh() {
 	at := s.now.Add(-time.Second)
 	s.o.Instance.At, s.o.Container.At, s.o.Machine.At, s.o.Hook.At = at, at, at, at
+	s.o.Before = at.Add(-30 * time.Second)
 	for i := range s.o.Tasks {
 		s.o.Tasks[i].At = at
 	}

@@ -44,7 +44,7 @@ func held(c *decider) bool {
 		return true
 	case i.Is == fleet.Unknown:
 		c.out.Waiting = "to look at the group"
-	case i.Value.State == fleet.Terminating:
+	case i.Is == fleet.Seen && i.Value.State.Leaving():
 		c.out.Waiting = "for the group's own load balancers: the hook is not open yet"
 	default:
 		c.out.Waiting = "for the group to say that the instance is leaving; it says " + stateText(i)
@@ -56,6 +56,11 @@ func held(c *decider) bool {
 // found learns the container instance. Unknown to every cluster is established by two complete looks a minute apart.
 func found(c *decider) bool {
 	d, ci := c.d(), c.o.Container
+	if c.elsewhere() {
+		c.want(Want{Kind: plan.FindContainerInstances, ID: string(d.Instance)}, ci.Is, ci.At, c.p.LookSlow)
+		c.out.Waiting = "for the deadline: the instance is in cluster " + ci.Value.Cluster + ", but its group is configured for " + d.Cluster
+		return false
+	}
 	if ci.Is == fleet.Seen {
 		pace := c.p.LookSlow / 2
 		if !ci.Value.Connected {
@@ -71,7 +76,11 @@ func found(c *decider) bool {
 		}
 		return ci.Is == fleet.Absent
 	}
-	c.want(Want{Kind: plan.FindContainerInstances, In: d.Cluster, ID: string(d.Instance)}, ci.Is, ci.At, c.p.Look)
+	in := d.Cluster
+	if !d.AbsentSince.IsZero() {
+		in = "" // not in its group's cluster: it may have joined another
+	}
+	c.want(Want{Kind: plan.FindContainerInstances, In: in, ID: string(d.Instance)}, ci.Is, ci.At, c.p.Look)
 	c.out.Waiting = "to find the container instance"
 	if ci.Is == fleet.Absent && ci.At.Sub(d.AbsentSince) >= absentFor {
 		c.answer(NeverJoined, "no cluster knows the instance: two complete looks a minute apart did not find it", nil)
@@ -88,7 +97,8 @@ func (c *decider) lookAtContainer(pace time.Duration) {
 // draining sets DRAINING. One that is already DRAINING, or deregistered, is left as it is.
 func draining(c *decider) bool {
 	ci := c.o.Container
-	if ci.Is != fleet.Seen || ci.Value.Status == fleet.Inactive || ci.Value.Status == fleet.Draining {
+	if ci.Is != fleet.Seen || ci.Value.Status == fleet.Inactive || ci.Value.Status == fleet.Draining ||
+		ci.Value.Status == fleet.RegistrationFailed {
 		return true
 	}
 	if ci.Value.Status != fleet.Active {
@@ -103,7 +113,8 @@ func draining(c *decider) bool {
 	if !c.ready(plan.SetDraining) {
 		return false
 	}
-	if c.o.Tried[plan.SetDraining].Fails == 0 {
+	if c.d().Asked.IsZero() {
+		c.d().Asked = c.now
 		c.note("draining", "set %s DRAINING in cluster %s", short(ci.Value.ARN), ci.Value.Cluster)
 	}
 	c.out.Do = append(c.out.Do, plan.Action{
@@ -239,6 +250,9 @@ func answered(c *decider) bool {
 // service is what is known of the service of a task; it wants a look while nothing is.
 func (c *decider) service(t *fleet.Task) fleet.Fact[fleet.Service] {
 	f := c.o.Service(t.Service())
+	if c.now.Sub(f.At) > 15*time.Minute {
+		f = fleet.Fact[fleet.Service]{}
+	}
 	c.want(Want{Kind: plan.Services, In: c.d().Cluster, ID: t.Service()}, f.Is, f.At, 10*time.Minute)
 	return f
 }

@@ -4,7 +4,10 @@
 // It is pure data. It never asks AWS anything, never reads a clock and never decides.
 package fleet
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // InstanceID is an EC2 instance id such as i-0a1b2c3d4e5f60718.
 type InstanceID string
@@ -52,25 +55,45 @@ type LifecycleState string
 
 // The lifecycle states that Ebb tells apart; AWS has more, and any other value is carried as it came.
 const (
-	Pending             LifecycleState = "Pending"
-	PendingWait         LifecycleState = "Pending:Wait"
-	PendingProceed      LifecycleState = "Pending:Proceed"
-	InService           LifecycleState = "InService"
-	Standby             LifecycleState = "Standby"
-	Detaching           LifecycleState = "Detaching"
-	Detached            LifecycleState = "Detached"
-	Terminating         LifecycleState = "Terminating"
-	TerminatingWait     LifecycleState = "Terminating:Wait"
-	TerminatingProceed  LifecycleState = "Terminating:Proceed"
-	TerminatingRetained LifecycleState = "Terminating:Retained"
-	Terminated          LifecycleState = "Terminated"
-	WarmedPendingWait   LifecycleState = "Warmed:Pending:Wait"
+	Pending               LifecycleState = "Pending"
+	PendingWait           LifecycleState = "Pending:Wait"
+	PendingProceed        LifecycleState = "Pending:Proceed"
+	InService             LifecycleState = "InService"
+	Standby               LifecycleState = "Standby"
+	Detaching             LifecycleState = "Detaching"
+	Detached              LifecycleState = "Detached"
+	Terminating           LifecycleState = "Terminating"
+	TerminatingWait       LifecycleState = "Terminating:Wait"
+	TerminatingProceed    LifecycleState = "Terminating:Proceed"
+	TerminatingRetained   LifecycleState = "Terminating:Retained"
+	Terminated            LifecycleState = "Terminated"
+	WarmedPending         LifecycleState = "Warmed:Pending"
+	WarmedPendingWait     LifecycleState = "Warmed:Pending:Wait"
+	WarmedTerminating     LifecycleState = "Warmed:Terminating"
+	WarmedTerminatingWait LifecycleState = "Warmed:Terminating:Wait"
 )
 
 // Waiting reports whether a terminating lifecycle hook may be open in this state. An instance that returns to its warm
 // pool waits in Warmed:Pending:Wait.
 // https://docs.aws.amazon.com/autoscaling/ec2/userguide/warm-pool-instance-lifecycle.html
-func (s LifecycleState) Waiting() bool { return s == TerminatingWait || s == WarmedPendingWait }
+func (s LifecycleState) Waiting() bool {
+	return s == TerminatingWait || s == WarmedPendingWait || s == WarmedTerminatingWait
+}
+
+// Leaving reports whether the instance is on its way into a terminating hook that is not open yet: the group's own load balancers
+// are being drained.
+func (s LifecycleState) Leaving() bool {
+	return s == Terminating || s == WarmedPending || s == WarmedTerminating
+}
+
+// Over reports whether every terminating hook of the instance has ended: it is being terminated, retained, or back in its warm pool.
+func (s LifecycleState) Over() bool {
+	switch s {
+	case TerminatingProceed, TerminatingRetained, Terminated, Detaching, Detached:
+		return true
+	}
+	return strings.HasPrefix(string(s), "Warmed:") && !s.Waiting() && !s.Leaving()
+}
 
 // GroupInstance is an instance as its Auto Scaling group sees it.
 type GroupInstance struct {
@@ -155,6 +178,8 @@ const (
 	Active   = "ACTIVE"
 	Draining = "DRAINING"
 	Inactive = "INACTIVE"
+	// RegistrationFailed: it never took a task. Only with trunk network interfaces.
+	RegistrationFailed = "REGISTRATION_FAILED"
 )
 
 // Task is an ECS task.

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -81,6 +82,7 @@ func (k *Kernel) looked(l plan.Look, done plan.Done, now time.Time) {
 			a.fails = 0
 		}
 	}
+	k.noteTrouble(l, s, now)
 	k.touch(l)
 	if s.Err != nil {
 		return
@@ -106,6 +108,29 @@ func (k *Kernel) looked(l plan.Look, done plan.Done, now time.Time) {
 		k.sawTargets(l, s.View.Health, at)
 	case plan.Instances:
 		k.sawMachines(l, s.View.Instances, failed, at)
+	}
+}
+
+// stubborn is how many looks of a kind fail in a row before it is written down, when it may still pass by itself.
+const stubborn = 12
+
+// noteTrouble keeps why looks of a kind fail, and writes it down: at once when it is something that a person must mend.
+func (k *Kernel) noteTrouble(l plan.Look, s plan.Sight, now time.Time) {
+	t, class := trouble{}, plan.OK
+	switch {
+	case s.Err != nil:
+		t.why, class = s.Err.Error(), s.Err.Class
+	case len(s.Failed) > 0:
+		t.why, class = string(s.Failed[0].Class)+": "+s.Failed[0].Reason, s.Failed[0].Class
+	}
+	was := k.trouble[l.Kind]
+	if t.why != "" {
+		t.times = was.times + 1
+	}
+	k.trouble[l.Kind] = t
+	mend := class == plan.Denied || class == plan.Invalid || class == plan.Gone
+	if mend && was.why != t.why || t.times == stubborn {
+		k.line(now, "", "failed", "looking at "+string(l.Kind)+" failed: "+t.why+"; it is tried again")
 	}
 }
 
@@ -135,6 +160,7 @@ func (k *Kernel) touch(l plan.Look) {
 func (k *Kernel) sawGroups(groups []fleet.Group, at time.Time) {
 	k.swept = at
 	k.Counts["sweeps"]++
+	clear(k.groups)
 	seen := map[string]map[fleet.InstanceID]bool{}
 	for _, g := range groups {
 		if _, ok := k.managed(g.Name); !ok {
@@ -150,15 +176,39 @@ func (k *Kernel) sawGroups(groups []fleet.Group, at time.Time) {
 	for _, id := range k.order {
 		e := k.open[id]
 		if in, ok := seen[e.d.Group]; ok && !in[id] && k.concerns(id, at) {
-			put(k.facts.instances, id, fleet.Absent, at, fleet.GroupInstance{})
+			// Not in the group, or in its warm pool, which is not listed here: it has to be looked at by itself.
+			delete(k.facts.instances, id)
 			e.dirty = true
 		}
 	}
+	k.prune(at)
+}
+
+// prune drops what is of no more use, so that nothing grows for ever: targets and services not looked at lately, hooks of groups
+// that are gone, and drains that ended so long ago that no message about them can come.
+func (k *Kernel) prune(now time.Time) {
+	const late = 48 * time.Hour // no hook waits longer
+	maps.DeleteFunc(k.facts.health, func(_ targetKey, f fleet.Fact[fleet.Health]) bool { return now.Sub(f.At) > 10*time.Minute })
+	maps.DeleteFunc(k.facts.services, func(_ string, f fleet.Fact[fleet.Service]) bool { return now.Sub(f.At) > time.Hour })
+	maps.DeleteFunc(k.facts.hooks, func(g string, _ fleet.Fact[fleet.Hook]) bool { return !k.groups[g] })
+	maps.DeleteFunc(k.recent, func(_ fleet.InstanceID, p past) bool { return now.Sub(p.ended) > late })
+	maps.DeleteFunc(k.toAdopt, func(_ fleet.InstanceID, g string) bool { return !k.groups[g] })
+	maps.DeleteFunc(k.leaving, func(_ fleet.InstanceID, at time.Time) bool { return now.Sub(at) > 2*time.Hour })
+	wanted := map[subject]bool{}
+	for _, id := range k.order {
+		for _, w := range k.open[id].wants {
+			wanted[w.s] = true
+		}
+	}
+	maps.DeleteFunc(k.asked, func(s subject, a *ask) bool {
+		shared := s.kind == plan.Targets || s.kind == plan.Services || s.kind == plan.Hooks && !k.groups[s.where]
+		return shared && !a.flying && !wanted[s]
+	})
 }
 
 func (k *Kernel) sweptInstance(i fleet.GroupInstance, at time.Time) {
 	if e, ok := k.open[i.ID]; ok {
-		if !k.concerns(i.ID, at) {
+		if !k.concerns(i.ID, at) || i.Group != e.d.Group {
 			return
 		}
 		was := k.facts.instances[i.ID]
@@ -167,10 +217,16 @@ func (k *Kernel) sweptInstance(i fleet.GroupInstance, at time.Time) {
 		return
 	}
 	if !i.State.Waiting() {
-		delete(k.recent, i.ID) // its last wait is over: the next one is a new drain
+		if i.State.Leaving() {
+			k.leaving[i.ID] = at
+		}
+		if p, ok := k.recent[i.ID]; ok {
+			p.over = true
+			k.recent[i.ID] = p
+		}
 		return
 	}
-	if _, ok := k.recent[i.ID]; !ok {
+	if p, ok := k.recent[i.ID]; !ok || p.over {
 		k.toAdopt[i.ID] = i.Group
 	}
 }
@@ -188,6 +244,9 @@ func (k *Kernel) sawHooks(group string, hooks []fleet.Hook, at time.Time) {
 func (k *Kernel) sawGroupInstances(l plan.Look, found []fleet.GroupInstance, failed map[string]bool, at time.Time) {
 	seen := map[fleet.InstanceID]bool{}
 	for _, i := range found {
+		if e := k.open[i.ID]; e != nil && e.d.Group != i.Group {
+			continue // the message named another group than the one it is in: absent from that
+		}
 		seen[i.ID] = true
 		if k.concerns(i.ID, at) {
 			put(k.facts.instances, i.ID, fleet.Seen, at, i)
@@ -220,15 +279,32 @@ func (k *Kernel) sawActivities(l plan.Look, acts []fleet.Activity, at time.Time)
 	}
 }
 
+// rank orders registrations of the same instance: an agent that registered anew leaves the old one behind.
+func rank(ci fleet.ContainerInstance) int {
+	switch {
+	case ci.Status == fleet.Inactive:
+		return 0
+	case !ci.Connected:
+		return 1
+	}
+	return 2
+}
+
 func (k *Kernel) sawContainers(l plan.Look, found []fleet.ContainerInstance, failed map[string]bool, at time.Time) {
 	seen := map[string]bool{}
+	best := map[fleet.InstanceID]fleet.ContainerInstance{}
 	for _, ci := range found {
 		seen[string(ci.ARN)], seen[string(ci.Instance)] = true, true
-		if !k.concerns(ci.Instance, at) {
+		if old, ok := best[ci.Instance]; !ok || rank(ci) > rank(old) {
+			best[ci.Instance] = ci
+		}
+	}
+	for _, ci := range found {
+		if best[ci.Instance].ARN != ci.ARN || !k.concerns(ci.Instance, at) {
 			continue
 		}
-		if old := k.facts.containers[ci.Instance]; old.Is == fleet.Seen && old.Value.ARN != ci.ARN && old.At.Equal(at) && old.Value.Status != fleet.Inactive {
-			continue // registered twice: the one that is not INACTIVE counts
+		if old := k.facts.containers[ci.Instance]; at.After(old.At) {
+			k.open[ci.Instance].before = old.At
 		}
 		put(k.facts.containers, ci.Instance, fleet.Seen, at, ci)
 		k.facts.hostOf[ci.ARN] = ci.Instance

@@ -72,6 +72,7 @@ type entry struct {
 	tried   map[plan.ActionKind]drain.Try
 	tasks   []fleet.Fact[fleet.Task] // every task ever listed, by ARN
 	lists   []time.Time              // starts of complete task lists, oldest first
+	before  time.Time                // start of the look at the container instance before the latest
 	wants   []wanted
 	wake    time.Time
 	waiting string
@@ -84,6 +85,13 @@ type past struct {
 	token string
 	ended time.Time
 	key   string
+	over  bool // the instance has been seen not waiting since: its next wait is a new one
+}
+
+// trouble is why looks of a kind fail, and how many have in a row.
+type trouble struct {
+	why   string
+	times int
 }
 
 // Kernel holds all drains of one Ebb.
@@ -94,6 +102,8 @@ type Kernel struct {
 	recent  map[fleet.InstanceID]past
 	facts   facts
 	asked   map[subject]*ask
+	trouble map[plan.LookKind]trouble
+	leaving map[fleet.InstanceID]time.Time // when a sweep last saw the instance leaving, its hook not open yet
 	flying  map[int]plan.Order
 	nextID  int
 	budget  *ledger
@@ -122,7 +132,7 @@ func New(cfg Config, open, ended []journal.Record) (*Kernel, error) {
 	}
 	k := &Kernel{
 		cfg: cfg, open: map[fleet.InstanceID]*entry{}, recent: map[fleet.InstanceID]past{}, facts: newFacts(),
-		asked: map[subject]*ask{}, flying: map[int]plan.Order{}, budget: newLedger(cfg.Budget),
+		asked: map[subject]*ask{}, trouble: map[plan.LookKind]trouble{}, leaving: map[fleet.InstanceID]time.Time{}, flying: map[int]plan.Order{}, budget: newLedger(cfg.Budget),
 		groups: map[string]bool{}, toAdopt: map[fleet.InstanceID]string{}, Counts: map[string]int{},
 	}
 	for _, r := range ended {
@@ -131,7 +141,7 @@ func New(cfg Config, open, ended []journal.Record) (*Kernel, error) {
 			return nil, err
 		}
 		if p, ok := k.recent[d.Instance]; !ok || d.Ended.After(p.ended) {
-			k.recent[d.Instance] = past{d.Token, d.Ended, d.Key}
+			k.recent[d.Instance] = past{token: d.Token, ended: d.Ended, key: d.Key}
 		}
 	}
 	for _, r := range open {
@@ -140,9 +150,10 @@ func New(cfg Config, open, ended []journal.Record) (*Kernel, error) {
 			return nil, err
 		}
 		man, ok := k.managed(d.Group)
-		if !ok {
-			return nil, fmt.Errorf("read drain %s from the journal: its group %q is not managed any more; add it to groups, or let the drain end first", d.Key, d.Group)
+		if !ok { // it was when the drain began: what was begun is brought to its end
+			man = Managed{Match: d.Group, Cluster: d.Cluster, Policy: drain.Defaults()}
 		}
+		d.UnreachedFrom = time.Time{} // as seen by Ebb: while it was away it saw nothing
 		k.add(&entry{d: d, man: man, rev: r.Rev, dirty: true})
 	}
 	return k, nil
@@ -200,6 +211,8 @@ func (k *Kernel) Hear(h Heard, now time.Time) {
 	switch h.Event.Kind {
 	case event.TerminateAction:
 		v.Delete, v.Why = k.hearTermination(h, now)
+	case event.LaunchAction, event.ScalingNotification, event.Ignored:
+		v.Delete = !k.cfg.LeaveForeign // no use to Ebb, but perhaps to another consumer
 	case event.TestNotification:
 		v.Why = "a test notification of group " + h.Event.Group + ": its messages reach Ebb"
 	case event.Unknown:
@@ -240,13 +253,15 @@ func (k *Kernel) hearTermination(h Heard, now time.Time) (ack bool, why string) 
 	if o, ok := k.open[e.Instance]; ok {
 		if o.d.Token == "" {
 			o.d.Token = e.Token
-		} else if e.Token != "" && e.Token != o.d.Token {
-			o.d.ByID = true
+		} else if e.Token != "" && e.Token != o.d.Token && !o.d.ByID {
+			// Another wait of the same instance, or an untrue message. Auto Scaling knows which wait it is.
+			o.d.ByID, o.d.Doubt, o.dirty, o.fresh = true, true, true, true
+			delete(k.facts.began, e.Instance)
 		}
 		k.Counts["duplicate"]++
 		return true, "already draining"
 	}
-	if p, ok := k.recent[e.Instance]; ok && (e.Token == p.token || e.Token == "") {
+	if p, ok := k.recent[e.Instance]; ok && (e.Token == p.token || e.Token == "" || !e.Time.IsZero() && e.Time.Before(p.ended)) {
 		k.Counts["late"]++
 		return true, "drain " + p.key + " has ended"
 	}
@@ -258,12 +273,16 @@ func (k *Kernel) hearTermination(h Heard, now time.Time) (ack bool, why string) 
 	return true, ""
 }
 
+// doubtful is how old a message may say to be before Auto Scaling is asked when the termination really began.
+const doubtful = 2 * time.Minute
+
 // begin opens a drain. Its zero never lies in the future: clocks differ.
 func (k *Kernel) begin(d drain.Drain, man Managed, now time.Time) {
 	if d.Zero.IsZero() || d.Zero.After(now) {
 		d.Zero = now
 	}
 	d.Heard, d.Cluster = now, man.Cluster
+	d.Doubt = now.Sub(d.Zero) > doubtful
 	gen := d.Token
 	if gen == "" {
 		gen = "t" + d.Zero.UTC().Format("20060102T150405")

@@ -217,13 +217,16 @@ func countLines(ls []journal.Line, kind string) int {
 	return n
 }
 
-func TestADrainOfAGroupThatIsNoLongerManagedIsAnErrorThatSaysWhatToDo(t *testing.T) {
+func TestADrainOfAGroupThatIsNoLongerManagedIsBroughtToItsEnd(t *testing.T) {
 	k := newKernel(t, Config{})
 	k.Hear(termination(1), t0)
 	rec := k.Next(t0).Batch.Records
-	_, err := New(Config{Hook: "ebb-drain", Groups: []Managed{{Match: "other", Policy: drain.Defaults()}}}, rec, nil)
-	if err == nil || !strings.Contains(err.Error(), "add it to groups") {
-		t.Errorf("got %v", err)
+	again, err := New(Config{Hook: "ebb-drain", Groups: []Managed{{Match: "other", Policy: drain.Defaults()}}}, rec, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := kinds(settle(again, cloud{fleet.Active}, t0)); n[string(plan.SetDraining)] != 1 {
+		t.Errorf("orders %v, want the drain to go on", n)
 	}
 }
 

@@ -68,17 +68,30 @@ func (k *Kernel) forgetEnded() {
 			kept = append(kept, id)
 			continue
 		}
-		k.recent[id] = past{e.d.Token, e.d.Ended, e.d.Key}
+		k.recent[id] = past{token: e.d.Token, ended: e.d.Ended, key: e.d.Key}
 		k.Counts["ended "+string(e.d.Final.Outcome)]++
-		k.facts.forget(e)
-		for _, w := range e.wants {
-			if w.s.id != "" && w.s.kind != plan.Services {
-				delete(k.asked, w.s) // about this drain alone
-			}
-		}
+		k.forget(e)
 		delete(k.open, id)
 	}
 	k.order = kept
+}
+
+// forget drops what is known and was asked for one drain alone.
+func (k *Kernel) forget(e *entry) {
+	k.facts.forget(e)
+	id, cluster := string(e.d.Instance), e.d.Cluster
+	own := []subject{
+		{kind: plan.GroupInstances, id: id}, {kind: plan.Instances, id: id}, {kind: plan.Activities, where: e.d.Group, id: id},
+		{kind: plan.FindContainerInstances, id: id}, {kind: plan.FindContainerInstances, where: cluster, id: id},
+		{kind: plan.ContainerInstances, where: cluster, id: string(e.d.ContainerInstance)},
+		{kind: plan.ListTasks, where: cluster, id: string(e.d.ContainerInstance)},
+	}
+	for i := range e.tasks {
+		own = append(own, subject{kind: plan.Tasks, where: cluster, id: string(e.tasks[i].Value.ARN)})
+	}
+	for _, s := range own {
+		delete(k.asked, s)
+	}
 }
 
 // observe cuts one drain's part out of all that is known.
@@ -86,8 +99,9 @@ func (k *Kernel) observe(e *entry) drain.Observation {
 	f := &k.facts
 	return drain.Observation{
 		Instance: f.instances[e.d.Instance], Hook: f.hook(e.d.Group), Machine: f.machines[e.d.Instance],
-		Began: f.began[e.d.Instance], Container: f.containers[e.d.Instance], Lists: e.lists, Tasks: e.tasks, Tried: e.tried,
+		Began: f.began[e.d.Instance], Container: f.containers[e.d.Instance], Before: e.before, Lists: e.lists, Tasks: e.tasks, Tried: e.tried,
 		Service: func(name string) fleet.Fact[fleet.Service] { return f.services[e.d.Cluster+"/"+name] },
+		Trouble: func(l plan.LookKind) string { return k.trouble[l].why },
 		Health:  func(tg fleet.ARN, t fleet.TargetID) fleet.Fact[fleet.Health] { return f.health[targetKey{tg, t}] },
 	}
 }
@@ -109,17 +123,18 @@ func (k *Kernel) adopt(now time.Time) {
 			h.Is = fleet.Unknown // it may have been put since
 		}
 		_, open := k.open[id]
-		_, past := k.recent[id]
-		if h.Is == fleet.Unknown && !open && !past {
+		p, done := k.recent[id]
+		done = done && !p.over
+		if h.Is == fleet.Unknown && !open && !done {
 			continue
 		}
 		delete(k.toAdopt, id)
 		man, ok := k.managed(group)
-		if open || past || !ok || h.Is != fleet.Seen {
+		if open || done || !ok || h.Is != fleet.Seen {
 			continue
 		}
 		k.Counts["adopted"]++
-		k.begin(drain.Drain{Group: group, Hook: k.cfg.Hook, Instance: id, Adopted: true, Zero: now}, man, now)
+		k.begin(drain.Drain{Group: group, Hook: k.cfg.Hook, Instance: id, Adopted: true, Zero: now, NotBefore: k.leaving[id]}, man, now)
 	}
 }
 
@@ -160,7 +175,7 @@ func (k *Kernel) tried(e *entry, a plan.Action, started time.Time, fail *plan.Fa
 	} else {
 		t.OK, t.Fails = started, 0
 		if ci := k.facts.containers[e.d.Instance]; a.Kind == plan.SetDraining && ci.Is == fleet.Seen {
-			ci.Value.Status, ci.At = fleet.Draining, now
+			ci.Value.Status, ci.At = fleet.Draining, started // looks that were under way then say nothing
 			k.facts.containers[e.d.Instance] = ci
 		}
 	}

@@ -534,7 +534,7 @@ func (p *past) endedWell(ended []drain.Drain) {
 		switch {
 		case d.Final == nil || d.Final.Outcome == "" || d.Final.Reason == "":
 			p.blame(8, "the drain of %s ended without a reason", p.r.hostName(string(d.Instance)))
-		case d.Final.Outcome == drain.Forced && len(d.Final.CutOff) == 0 && !strings.Contains(d.Final.Reason, "could not") && p.leftAt(d):
+		case d.Final.Outcome == drain.Forced && len(d.Final.CutOff) == 0 && !strings.Contains(d.Final.Reason, "could not") && !strings.Contains(d.Final.Reason, "not looked at") && p.leftAt(d):
 			p.blame(8, "the drain of %s was forced but names nothing that was cut off", p.r.hostName(string(d.Instance)))
 		}
 	}
