@@ -129,8 +129,11 @@ func (s *sight) hooks(ctx context.Context, group string) error {
 
 func seconds(n *int32) time.Duration { return time.Duration(aws.ToInt32(n)) * time.Second }
 
-// maxActivities is how many scaling activities a look reads: AWS's largest page.
-const maxActivities = 100
+// How many scaling activities a look reads on one page, AWS's largest, and in all.
+const (
+	activityPage  = 100
+	maxActivities = 1000
+)
 
 // activities looks at the newest scaling activities of a group, and keeps those that terminate an instance. AWS answers with the
 // newest first; no further page is read once all wanted instances are found.
@@ -143,7 +146,7 @@ func (s *sight) activities(ctx context.Context, group string, wanted []fleet.Ins
 	}
 	err := pages(func(token *string) (*string, error) {
 		out, err := ask(ctx, &s.Calls, s.AutoScaling.DescribeScalingActivities, &autoscaling.DescribeScalingActivitiesInput{
-			AutoScalingGroupName: aws.String(group), MaxRecords: aws.Int32(maxActivities), NextToken: token,
+			AutoScalingGroupName: aws.String(group), MaxRecords: aws.Int32(activityPage), NextToken: token,
 		})
 		if err != nil {
 			return nil, err

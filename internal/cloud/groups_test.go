@@ -147,8 +147,12 @@ func TestActivities(t *testing.T) {
 		return out, nil
 	}
 	s := c.Look(t.Context(), plan.Look{Kind: plan.Activities, Group: "web-asg"})
-	if s.Err != nil || s.Calls != 3 || len(s.View.Activities) != 3*39 {
-		t.Fatalf("%d activities by %d calls, error %v; want to stop after the third page", len(s.View.Activities), s.Calls, s.Err)
+	if s.Err != nil || s.Calls != 25 || len(s.View.Activities) != 25*39 {
+		t.Fatalf("%d activities by %d calls, error %v; want to stop after a thousand", len(s.View.Activities), s.Calls, s.Err)
+	}
+	f.asked = nil
+	if s := c.Look(t.Context(), plan.Look{Kind: plan.Activities, Group: "web-asg", Instances: []fleet.InstanceID{"i-0a1b2c3d4e5f60718"}}); s.Calls != 1 {
+		t.Errorf("%d calls although the first page names the instance", s.Calls)
 	}
 	diff(t, "activity", fleet.Activity{Instance: "i-0a1b2c3d4e5f60718", Start: start, Status: "InProgress", Cause: "a person"}, s.View.Activities[0])
 }

@@ -22,7 +22,6 @@ const (
 // remember keeps the facts that cannot be seen again: since when something has been so.
 func (c *decider) remember() {
 	d, o := c.d(), c.o
-	c.checkZero()
 	switch o.Container.Is {
 	case fleet.Seen:
 		ci := o.Container.Value
@@ -49,16 +48,28 @@ func (c *decider) remember() {
 		d.StayingSince = since(d.StayingSince, staying(o.Instance.Value.State), o.Instance.At)
 		d.WaitingSince = since(d.WaitingSince, o.Instance.Value.State.Waiting(), o.Instance.At)
 	}
+	c.checkZero()
 }
 
 // checkZero holds the deadline's zero against the start of the termination activity. A drain that was adopted has nothing better; a
 // message that claims to be old, or that is of another time than the drain, is not simply believed.
 func (c *decider) checkZero() {
 	d, began := c.d(), c.o.Began
-	if !d.Adopted && !d.Doubt {
+	i := c.o.Instance
+	waiting := i.Is == fleet.Seen && i.Value.State.Waiting()
+	if d.WaitingSince.IsZero() && i.Is == fleet.Seen && !waiting {
+		d.Doubt = true // heard before there was anything to hear
+	}
+	if !waiting || !d.Adopted && !d.Doubt {
 		return
 	}
+	if began.At.Before(d.WaitingSince) {
+		began.Is = fleet.Unknown // that was before the wait
+	}
 	c.want(Want{Kind: plan.Activities, In: d.Group, ID: string(d.Instance)}, began.Is, began.At, 24*time.Hour)
+	if began.Is == fleet.Absent && d.Doubt && d.Zero.Before(d.WaitingSince) {
+		d.Zero = d.WaitingSince // Auto Scaling does not know better either
+	}
 	if began.Is != fleet.Seen || began.Value.After(c.now) {
 		return
 	}
@@ -223,7 +234,9 @@ func (c *decider) deadline() bool {
 
 // doubtful reports whether the zero of the deadline is still to be checked; for a while, lest a look that is refused makes it hang.
 func (c *decider) doubtful() bool {
-	return c.d().Doubt && c.o.Began.Is == fleet.Unknown && c.now.Sub(c.d().Heard) < 2*time.Minute
+	d := c.d()
+	unchecked := c.o.Began.Is == fleet.Unknown || c.o.Began.At.Before(d.WaitingSince)
+	return d.Doubt && unchecked && c.now.Sub(d.WaitingSince) < 2*time.Minute
 }
 
 // unseen says what could not be established, for the words of a forced ending.

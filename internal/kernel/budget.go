@@ -42,18 +42,31 @@ type tokens struct {
 	hits   int
 }
 
-type ledger struct{ buckets map[Bucket]*tokens }
+// ledger keeps two buckets for each API, one for what acts and one for what looks, so that neither can starve the other: many
+// heartbeats would leave no call to see what becomes of their instances. Where both draw on the same API each gets half.
+type ledger struct{ acting, looking map[Bucket]*tokens }
 
 func newLedger(b Budget) *ledger {
-	l := &ledger{buckets: map[Bucket]*tokens{}}
+	l := &ledger{acting: map[Bucket]*tokens{}, looking: map[Bucket]*tokens{}}
 	for _, d := range defaults {
 		r, ok := b[d.bucket]
 		if !ok {
 			r = d.rate
 		}
-		l.buckets[d.bucket] = &tokens{rate: r, have: r.Burst}
+		if d.bucket == AutoScaling || d.bucket == ELB {
+			r = Rate{r.Burst / 2, r.PerSecond / 2}
+		}
+		l.acting[d.bucket] = &tokens{rate: r, have: r.Burst}
+		l.looking[d.bucket] = &tokens{rate: r, have: r.Burst}
 	}
 	return l
+}
+
+func (l *ledger) of(b Bucket, p priority) *tokens {
+	if p == looking {
+		return l.looking[b]
+	}
+	return l.acting[b]
 }
 
 func (t *tokens) refill(now time.Time) {
@@ -63,13 +76,15 @@ func (t *tokens) refill(now time.Time) {
 	t.at = now
 }
 
-// take spends calls if the bucket has them above the reserve that more urgent calls keep. Urgent calls are always allowed, and leave a
-// debt to the others: a heartbeat that is not sent is a hook that is lost, and how many AWS takes only AWS knows.
+// take spends calls if the bucket has them, or is full. Urgent calls are always allowed and cost nothing: a heartbeat that is not sent
+// is a hook that is lost, and how many AWS takes only AWS knows.
 func (l *ledger) take(b Bucket, calls float64, p priority, now time.Time) bool {
-	t := l.buckets[b]
+	if p == urgent {
+		return true
+	}
+	t := l.of(b, p)
 	t.refill(now)
-	reserve := t.rate.Burst * p.reserve()
-	if p > urgent && (t.have-calls < reserve && t.have < t.rate.Burst || now.Before(t.paused)) {
+	if t.have < calls && t.have < t.rate.Burst || now.Before(t.paused) {
 		return false
 	}
 	t.have -= calls
@@ -77,10 +92,12 @@ func (l *ledger) take(b Bucket, calls float64, p priority, now time.Time) bool {
 }
 
 // settle corrects an estimate by what was really sent, and reacts to throttling.
-func (l *ledger) settle(b Bucket, estimate, calls int, fail *plan.Failure, now time.Time) {
-	t := l.buckets[b]
+func (l *ledger) settle(b Bucket, p priority, extra int, fail *plan.Failure, now time.Time) {
+	t := l.of(b, p)
 	t.refill(now)
-	t.have -= float64(calls - estimate)
+	if p != urgent {
+		t.have -= float64(extra)
+	}
 	if fail == nil || fail.Class != plan.Throttled {
 		t.hits = 0
 		return
@@ -101,8 +118,6 @@ const (
 	draining                 // other heartbeats, and what takes instances out of service
 	looking                  // everything that only looks
 )
-
-func (p priority) reserve() float64 { return [...]float64{0, 0, 0.2}[p] }
 
 func priorityOf(a plan.Action) priority {
 	if a.Kind == plan.Beat && a.Expiring || a.Kind == plan.Answer {

@@ -68,7 +68,7 @@ func (k *Kernel) concerns(id fleet.InstanceID, at time.Time) bool {
 // looked takes in what a look found. What the look was not asked for, or could not say, stays as it was.
 func (k *Kernel) looked(l plan.Look, done plan.Done, now time.Time) {
 	s, at := done.Sight, done.Started
-	k.budget.settle(lookBucket(l.Kind), estimate(l), s.Calls, s.Err, now)
+	k.budget.settle(lookBucket(l.Kind), looking, s.Calls-estimate(l), s.Err, now)
 	failed := map[string]bool{}
 	for _, f := range s.Failed {
 		failed[f.ID] = true

@@ -154,7 +154,7 @@ func (k *Kernel) Did(done plan.Done, now time.Time) {
 
 func (k *Kernel) acted(a plan.Action, done plan.Done, now time.Time) {
 	out := done.Outcome
-	k.budget.settle(bucketOf(a.Kind), 1, out.Calls, out.Err, now)
+	k.budget.settle(bucketOf(a.Kind), priorityOf(a), out.Calls-1, out.Err, now)
 	for _, e := range k.entriesOf(a) {
 		fail := out.Err
 		for _, item := range out.Failed {

@@ -102,7 +102,7 @@ const (
 	Hooks LookKind = "hooks"
 	// GroupInstances: DescribeAutoScalingInstances for Instances. View.GroupInstances; the absent are left out by AWS.
 	GroupInstances LookKind = "group-instances"
-	// Activities: DescribeScalingActivities of Group, the newest 100, or fewer once all of Instances are found. View.Activities,
+	// Activities: DescribeScalingActivities of Group, the newest 1,000, or fewer once all of Instances are found. View.Activities,
 	// newest first.
 	Activities LookKind = "activities"
 	// FindContainerInstances: ListContainerInstances filtered by Instances, then DescribeContainerInstances; in Cluster, or in

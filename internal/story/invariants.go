@@ -97,6 +97,9 @@ func (p *past) fold(e sim.Entry) {
 		p.agent(e.Instance, e.To == "disconnected", e.At)
 	case sim.EntryContainer:
 		p.status[e.Instance] = e.To
+		if e.By == caller && !p.inOurHook(e.Instance) {
+			p.blame(4, "Ebb set %s %s, which does not wait in its hook", p.r.hostName(e.Instance), e.To)
+		}
 		if e.From != "" && e.From != e.To {
 			p.changed[e.Instance] = e.At
 		}
@@ -145,7 +148,20 @@ func (p *past) task(e sim.Entry) {
 	t.live = live
 }
 
+// inOurHook reports whether an instance has come to wait in the hook that Ebb owns: only then may Ebb do something to it.
+func (p *past) inOurHook(instance string) bool {
+	for _, w := range p.waits {
+		if w.instance == instance && w.ours {
+			return true
+		}
+	}
+	return false
+}
+
 func (p *past) target(e sim.Entry) {
+	if e.By == caller && !p.inOurHook(e.Instance) {
+		p.blame(4, "Ebb took target %s of %s out, which does not wait in its hook", e.Target, p.r.hostName(e.Instance))
+	}
 	if e.Task == "" {
 		return
 	}
@@ -162,7 +178,8 @@ func (p *past) target(e sim.Entry) {
 
 func (p *past) agent(instance string, lost bool, at time.Time) {
 	if lost {
-		if p.lostFrom[instance].IsZero() {
+		back, was := p.backAt[instance]
+		if p.lostFrom[instance].IsZero() || was && at.Sub(back) > time.Minute {
 			p.lostFrom[instance] = at
 		}
 		delete(p.backAt, instance)
@@ -339,16 +356,16 @@ func (p *past) anyInUse(ts []*taskPast) string {
 // refused every heartbeat, and Ebb sent them as it should: the first by a third of the time-out after the last success, and
 // after a failure again at the retry interval, each with some time for calls that are slow.
 func (p *past) lostHook(w *wait) {
-	const slow = 20 * time.Second
 	hook, ok := p.r.hookOf(w)
 	if !ok || !w.closed.Before(p.deadline(w)) {
 		return
 	}
+	slow := min(20*time.Second, hook.Heartbeat*2/5) // a call may take some seconds there and back
 	from := w.closed.Add(-hook.Heartbeat)
 	if !p.upAll(from.Add(-slow), w.closed) || !p.heardOf(w, from) {
 		return
 	}
-	last, next := from, from.Add(hook.Heartbeat/3+slow)
+	last, next := from, from.Add(hook.Heartbeat/2+slow) // due at a third; at half it is sent whatever the budget says
 	for _, b := range p.beats[w.instance] {
 		if b.at.Before(from) || b.at.After(w.closed) {
 			continue
@@ -359,7 +376,7 @@ func (p *past) lostHook(w *wait) {
 		last, next = b.at, b.at.Add(slow)
 		switch half := from.Add(hook.Heartbeat / 2); {
 		case b.ok:
-			next = next.Add(hook.Heartbeat / 3)
+			next = next.Add(hook.Heartbeat / 2)
 		case b.throttled && b.at.Before(half): // it may wait for its turn until it is urgent
 			next = half.Add(slow)
 		}

@@ -92,6 +92,9 @@ func (g *maker) queues() {
 func (g *maker) groups() {
 	g.perGroup, g.left = map[string]int{}, map[string]int{}
 	total := g.size()
+	if sw := &g.s.World.Switches; total > 20 && sw.PageSize > 0 {
+		sw.PageSize = 10 // with a page for each task, hundreds of tasks take longer to list than the call budget gives
+	}
 	groups := 1
 	if total > 3 && g.percent(30) {
 		groups = 2
@@ -137,6 +140,9 @@ func (g *maker) group(name string, hosts int) {
 	managed := Group{Match: name, Cluster: "prod", Deadline: deadline}
 	if g.percent(30) {
 		managed.Cluster = ""
+	}
+	if g.percent(20) {
+		managed.Match = name + "*"
 	}
 	g.s.Ebb.Groups = append(g.s.Ebb.Groups, managed)
 	g.hosts += hosts
@@ -213,7 +219,7 @@ func (g *maker) service(i int) {
 	if g.percent(10) {
 		def.HostPort, def.Network = 8000+i, "bridge"
 	}
-	if g.percent(4) {
+	if g.percent(4) && g.s.World.Switches.PageSize == 0 { // its stopped tasks are many, and fill many pages
 		def.Fails = true
 	}
 	s := sim.ServiceSpec{
@@ -278,6 +284,15 @@ func (g *maker) story() {
 	}
 	if g.percent(15) {
 		g.step(Step{At: g.between(0, time.Minute), Do: "protect", Cluster: "prod", Service: "svc-0", For: pick(g, 2*time.Minute, 2*time.Hour)})
+	}
+	if g.percent(8) { // a message that lies: the host serves, or is somebody else's, or its wait began long ago
+		host, group := fmt.Sprintf("web-0/%d", g.n(g.perGroup["web-0"])), "web-0"
+		if g.perGroup["theirs"] > 0 && g.percent(50) {
+			host = "theirs/0"
+		}
+		g.step(Step{At: g.between(0, 6*time.Minute), Do: "send", Host: host, Body: fmt.Sprintf(`{"LifecycleTransition":"autoscaling:EC2_INSTANCE_TERMINATING",`+
+			`"AutoScalingGroupName":"%s","LifecycleHookName":"ebb-drain","EC2InstanceId":"$HOST","LifecycleActionToken":"00000000-0000-4000-8000-%012d","Time":"%s"}`,
+			group, g.n(1000), pick(g, "2026-11-21T09:01:00Z", "2026-11-21T03:00:00Z", "2027-01-01T00:00:00Z"))})
 	}
 	if g.percent(10) {
 		g.s.Ebb.Late = g.between(0, 5*time.Minute)

@@ -432,7 +432,22 @@ func (r *run) quiet() bool {
 			return false
 		}
 	}
-	return r.w.Now().Sub(r.lastChange()) > 3*time.Minute
+	return r.w.Now().Sub(r.lastChange()) > 3*time.Minute && !r.anyLeaving()
+}
+
+// anyLeaving reports whether some instance of a managed group is on its way out.
+func (r *run) anyLeaving() bool {
+	for _, i := range r.w.DescribeAutoScalingInstances(nil) {
+		if s := fleet.LifecycleState(i.State); s.Leaving() || s.Waiting() && r.manages(i.Group) {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *run) manages(group string) bool {
+	_, ok := (&past{r: r}).group(group)
+	return ok
 }
 
 // lastChange is when the world last did something with a host.
