@@ -3,7 +3,6 @@ package story
 import (
 	"fmt"
 	"maps"
-	"path"
 	"slices"
 	"strings"
 	"time"
@@ -12,58 +11,6 @@ import (
 	"github.com/ebbhq/ebb/internal/event"
 	"github.com/ebbhq/ebb/internal/sim"
 )
-
-// wait is one wait of one instance in one hook, as the world recorded it.
-type wait struct {
-	group, hook, instance, token string
-	leaving                      time.Time // when the group began to terminate the instance
-	opened, closed               time.Time
-	end, by                      string               // CONTINUE, ABANDON, expired, global-timeout, cancelled; who answered
-	ours                         bool                 // managed, and in the hook that Ebb owns
-	since                        map[string]time.Time // conditions under which it should be answered, and since when they hold
-}
-
-// past folds the world's own record into what the invariants ask about. It knows nothing of what Ebb believed.
-type past struct {
-	r         *run
-	tasks     map[string]*taskPast   // by task
-	on        map[string][]*taskPast // by instance
-	inUse     map[string]map[string]bool
-	machine   map[string]string
-	goneAt    map[string]time.Time
-	lostFrom  map[string]time.Time // container instance unreachable, first time
-	backAt    map[string]time.Time // and reachable again
-	leaving   map[string]time.Time
-	waits     []*wait
-	open      map[string]*wait
-	journal   map[string][]sim.Entry // journal entries by instance
-	unread    int
-	up        []span            // lives of Ebb
-	beats     map[string][]beat // heartbeats of Ebb by instance
-	looked    map[string]bool   // since the current start of Ebb: by API
-	bad       []Violation
-	deletions map[string]bool
-	status    map[string]string    // container instance status by instance
-	changed   map[string]time.Time // since when
-}
-
-type taskPast struct {
-	id, instance, service string
-	daemon, live          bool
-	created, stopped      time.Time
-}
-
-type span struct{ from, to time.Time }
-
-type beat struct {
-	at        time.Time
-	ok        bool
-	throttled bool
-}
-
-func (p *past) blame(invariant int, format string, args ...any) {
-	p.bad = append(p.bad, Violation{invariant, fmt.Sprintf(format, args...)})
-}
 
 // invariants checks what must always hold, as functions over the world's record and the journal. The numbers are those of
 // docs/ARCHITECTURE.md.
@@ -80,146 +27,6 @@ func (r *run) invariants(ended []drain.Drain) []Violation {
 	p.answeredInTime()
 	p.endedWell(ended)
 	return p.bad
-}
-
-func (p *past) fold(e sim.Entry) {
-	switch e.Kind {
-	case sim.EntryTask:
-		p.task(e)
-	case sim.EntryTarget:
-		p.target(e)
-	case sim.EntryInstance:
-		p.machine[e.Instance] = e.To
-		if e.To != "running" && e.To != "pending" && p.goneAt[e.Instance].IsZero() {
-			p.goneAt[e.Instance] = e.At
-		}
-	case sim.EntryAgent:
-		p.agent(e.Instance, e.To == "disconnected", e.At)
-	case sim.EntryContainer:
-		p.status[e.Instance] = e.To
-		if e.By == caller && !p.inOurHook(e.Instance) {
-			p.blame(4, "Ebb set %s %s, which does not wait in its hook", p.r.hostName(e.Instance), e.To)
-		}
-		if e.From != "" && e.From != e.To {
-			p.changed[e.Instance] = e.At
-		}
-		if e.To == "INACTIVE" {
-			p.agent(e.Instance, true, e.At)
-		}
-	case sim.EntryLifecycle:
-		if e.To == "Terminating" || e.To == "Warmed:Pending:Wait" || e.To == "Terminating:Wait" && p.leaving[e.Instance].IsZero() {
-			p.leaving[e.Instance] = e.At
-		}
-	case sim.EntryHook:
-		p.hook(e)
-	case sim.EntryJournal:
-		if e.To == "unreadable" {
-			p.unread++
-		}
-		p.journal[e.Instance] = append(p.journal[e.Instance], e)
-	case sim.EntryMessage:
-		if e.To == "deleted" && e.By == caller {
-			p.deleted(e)
-		}
-	case sim.EntryController:
-		p.controller(e)
-	case sim.EntryCall:
-		if e.By == caller {
-			p.called(e)
-		}
-	}
-}
-
-func (p *past) task(e sim.Entry) {
-	t := p.tasks[e.Task]
-	if t == nil {
-		t = &taskPast{id: e.Task, created: e.At}
-		p.tasks[e.Task] = t
-	}
-	if t.instance == "" && e.Instance != "" {
-		t.instance = e.Instance
-		p.on[e.Instance] = append(p.on[e.Instance], t)
-	}
-	t.service, t.daemon = e.Service, e.Daemon
-	live := e.To != "STOPPED" && e.To != "DELETED"
-	if t.live && !live {
-		t.stopped = e.At
-	}
-	t.live = live
-}
-
-// inOurHook reports whether an instance has come to wait in the hook that Ebb owns: only then may Ebb do something to it.
-func (p *past) inOurHook(instance string) bool {
-	for _, w := range p.waits {
-		if w.instance == instance && w.ours {
-			return true
-		}
-	}
-	return false
-}
-
-func (p *past) target(e sim.Entry) {
-	if e.By == caller && !p.inOurHook(e.Instance) {
-		p.blame(4, "Ebb took target %s of %s out, which does not wait in its hook", e.Target, p.r.hostName(e.Instance))
-	}
-	if e.Task == "" {
-		return
-	}
-	if p.inUse[e.Task] == nil {
-		p.inUse[e.Task] = map[string]bool{}
-	}
-	key := e.TargetGroup + " " + e.Target
-	if e.To == "initial" || e.To == "healthy" || e.To == "unhealthy" {
-		p.inUse[e.Task][key] = true
-	} else {
-		delete(p.inUse[e.Task], key)
-	}
-}
-
-func (p *past) agent(instance string, lost bool, at time.Time) {
-	if lost {
-		back, was := p.backAt[instance]
-		if p.lostFrom[instance].IsZero() || was && at.Sub(back) > time.Minute {
-			p.lostFrom[instance] = at
-		}
-		delete(p.backAt, instance)
-		return
-	}
-	p.backAt[instance] = at
-}
-
-func (p *past) controller(e sim.Entry) {
-	if n := len(p.up); n > 0 && p.up[n-1].to.IsZero() {
-		p.up[n-1].to = e.At
-	}
-	if e.To == "started" {
-		p.up = append(p.up, span{from: e.At})
-		clear(p.looked)
-	}
-}
-
-func (p *past) called(e sim.Entry) {
-	service, op, _ := strings.Cut(e.Text, ".")
-	switch {
-	case op == "RecordLifecycleActionHeartbeat":
-		p.beats[e.Instance] = append(p.beats[e.Instance], beat{e.At, e.To == "ok", e.To == "Throttling"})
-	case e.To == "ok" && (strings.HasPrefix(op, "Describe") || strings.HasPrefix(op, "List")):
-		p.looked[service] = true
-	}
-}
-
-func (p *past) managed(group string) bool {
-	_, ok := p.group(group)
-	return ok
-}
-
-func (p *past) group(name string) (Group, bool) {
-	for _, g := range p.r.s.Ebb.Groups {
-		if ok, _ := path.Match(g.Match, name); ok {
-			return g, true
-		}
-	}
-	return Group{}, false
 }
 
 func (p *past) hook(e sim.Entry) {
@@ -280,15 +87,6 @@ func (p *past) deadline(w *wait) time.Time {
 		d = min(d, global-global/20)
 	}
 	return w.leaving.Add(d)
-}
-
-// hookOf is the hook as the story set it up; the time-outs of actions in flight do not change.
-func (r *run) hookOf(w *wait) (sim.Hook, bool) {
-	hooks, err := r.w.DescribeLifecycleHooks(w.group, []string{w.hook})
-	if err != nil || len(hooks) == 0 {
-		return sim.Hook{}, false
-	}
-	return hooks[0], true
 }
 
 // tooEarly is invariant 1: it says why an answer came too early, or nothing.
@@ -423,25 +221,6 @@ func (p *past) retried(w *wait) {
 			p.blame(2, "a heartbeat for %s failed at %s and was not sent again soon", p.r.hostName(w.instance), b.at.Sub(p.r.start).Round(time.Second))
 		}
 	}
-}
-
-func (p *past) upAll(from, to time.Time) bool {
-	for _, s := range p.up {
-		if !s.from.After(from) && (s.to.IsZero() || !s.to.Before(to)) {
-			return true
-		}
-	}
-	return false
-}
-
-// heardOf reports whether Ebb had the drain in its journal at a time.
-func (p *past) heardOf(w *wait, at time.Time) bool {
-	for _, e := range p.journal[w.instance] {
-		if !e.At.After(at) && (e.Text == w.token || e.Text == "") {
-			return true
-		}
-	}
-	return false
 }
 
 // deleted is invariant 6, at the moment Ebb deletes a message.

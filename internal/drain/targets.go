@@ -1,0 +1,82 @@
+package drain
+
+import (
+	"fmt"
+
+	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/plan"
+)
+
+// targetsOut sees to it that no live task is reachable through a target group, and reports whether that is so.
+func (c *decider) targetsOut(tasks []*fleet.Task) bool {
+	out := true
+	for _, t := range tasks {
+		out = c.taskOut(t) && out
+	}
+	return out
+}
+
+func (c *decider) taskOut(t *fleet.Task) bool {
+	if t.Service() == "" {
+		return true
+	}
+	svc := c.service(t)
+	if svc.Is == fleet.Unknown {
+		c.out.Waiting = "to learn the load balancers of service " + t.Service()
+		return false
+	}
+	out := true
+	for _, r := range registrations(c.was.Instance, t, svc.Value) {
+		out = c.targetOut(r.group, r.target) && out
+	}
+	return out
+}
+
+func (c *decider) targetOut(tg fleet.ARN, target fleet.TargetID) bool {
+	h := c.o.Health(tg, target)
+	if h.At.Before(c.was.Heard) || c.now.Sub(h.At) > 2*c.p.Look {
+		h = fleet.Fact[fleet.Health]{} // addresses and ports are used again
+	}
+	c.want(Want{Kind: plan.Targets, In: string(tg), ID: target.ID, Port: target.Port}, h.Is, h.At, c.p.LookFast)
+	if h.Is != fleet.Unknown && (h.Is == fleet.Absent || !h.Value.InUse()) {
+		return true
+	}
+	c.out.Waiting = fmt.Sprintf("for target %s:%d to leave its target group", target.ID, target.Port)
+	// Once deregistered it is looked at again first: the result of the one call must not bring on the next.
+	if h.Is == fleet.Seen && h.At.After(c.o.Tried[plan.Deregister].OK) && c.ready(plan.Deregister) {
+		c.out.Do = append(c.out.Do, plan.Action{
+			Kind: plan.Deregister, TargetGroup: tg, Targets: []fleet.TargetID{target}, Instance: c.was.Instance,
+			Why: "its host is being let go and it is still " + h.Value.State,
+		})
+	}
+	return false
+}
+
+// registration is one target of a task.
+type registration struct {
+	group  fleet.ARN
+	target fleet.TargetID
+}
+
+// registrations derives the targets of a task from its service: the instance and host port, or the task's own address and
+// container port. https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-load-balancing.html
+func registrations(host fleet.InstanceID, t *fleet.Task, s fleet.Service) []registration {
+	var rs []registration
+	for _, lb := range s.LoadBalancers {
+		for _, a := range t.Addresses {
+			var id fleet.TargetID
+			switch {
+			case a.Container != lb.Container:
+				continue
+			case a.IP != "": // DescribeTasks names no ports in awsvpc mode
+				id = fleet.TargetID{ID: a.IP, Port: lb.ContainerPort}
+			case a.ContainerPort == lb.ContainerPort:
+				id = fleet.TargetID{ID: string(host), Port: a.HostPort}
+			default:
+				continue
+			}
+			rs = append(rs, registration{lb.TargetGroup, id})
+		}
+	}
+	return rs
+}

@@ -1,0 +1,256 @@
+package kernel
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/plan"
+)
+
+// sawGroups is the sweep: every instance of the managed groups, and who waits in a hook that no message told of.
+func (k *Kernel) sawGroups(groups []fleet.Group, at time.Time) {
+	k.swept = at
+	k.Counts["sweeps"]++
+	clear(k.groups)
+	seen := map[string]map[fleet.InstanceID]bool{}
+	for _, g := range groups {
+		if _, ok := k.managed(g.Name); !ok {
+			continue
+		}
+		seen[g.Name] = map[fleet.InstanceID]bool{}
+		k.groups[g.Name] = true
+		for _, i := range g.Instances {
+			seen[g.Name][i.ID] = true
+			k.sweptInstance(i, at)
+		}
+	}
+	for _, id := range k.order {
+		e := k.open[id]
+		if in, ok := seen[e.d.Group]; ok && !in[id] && k.concerns(id, at) {
+			// Not in the group, or in its warm pool, which is not listed here: it has to be looked at by itself.
+			delete(k.facts.instances, id)
+			e.dirty = true
+		}
+	}
+	k.prune(at)
+}
+
+// prune drops what is of no more use, so that nothing grows for ever: targets and services not looked at lately, hooks of groups
+// that are gone, and drains that ended so long ago that no message about them can come.
+func (k *Kernel) prune(now time.Time) {
+	const late = 48 * time.Hour // no hook waits longer
+	maps.DeleteFunc(k.facts.health, func(_ targetKey, f fleet.Fact[fleet.Health]) bool { return now.Sub(f.At) > 10*time.Minute })
+	maps.DeleteFunc(k.facts.services, func(_ string, f fleet.Fact[fleet.Service]) bool { return now.Sub(f.At) > time.Hour })
+	maps.DeleteFunc(k.facts.hooks, func(g string, _ fleet.Fact[fleet.Hook]) bool { return !k.groups[g] })
+	maps.DeleteFunc(k.recent, func(_ fleet.InstanceID, p past) bool { return now.Sub(p.ended) > late })
+	maps.DeleteFunc(k.toAdopt, func(_ fleet.InstanceID, g string) bool { return !k.groups[g] })
+	maps.DeleteFunc(k.leaving, func(_ fleet.InstanceID, at time.Time) bool { return now.Sub(at) > 2*time.Hour })
+	wanted := map[subject]bool{}
+	for _, id := range k.order {
+		for _, w := range k.open[id].wants {
+			wanted[w.s] = true
+		}
+	}
+	maps.DeleteFunc(k.asked, func(s subject, a *ask) bool {
+		shared := s.kind == plan.Targets || s.kind == plan.Services || s.kind == plan.Hooks && !k.groups[s.where]
+		return shared && !a.flying && !wanted[s]
+	})
+}
+
+func (k *Kernel) sweptInstance(i fleet.GroupInstance, at time.Time) {
+	if e, ok := k.open[i.ID]; ok {
+		if !k.concerns(i.ID, at) || i.Group != e.d.Group {
+			return
+		}
+		was := k.facts.instances[i.ID]
+		put(k.facts.instances, i.ID, fleet.Seen, at, i)
+		e.dirty = e.dirty || was.Is != fleet.Seen || was.Value != i
+		return
+	}
+	if !i.State.Waiting() {
+		if i.State.Leaving() {
+			k.leaving[i.ID] = at
+		}
+		if p, ok := k.recent[i.ID]; ok {
+			p.over = true
+			k.recent[i.ID] = p
+		}
+		return
+	}
+	if p, ok := k.recent[i.ID]; !ok || p.over {
+		k.toAdopt[i.ID] = i.Group
+	}
+}
+
+func (k *Kernel) sawHooks(group string, hooks []fleet.Hook, at time.Time) {
+	for _, h := range hooks {
+		if h.Name == k.cfg.Hook && h.Transition == fleet.TerminatingTransit {
+			put(k.facts.hooks, group, fleet.Seen, at, h)
+			return
+		}
+	}
+	put(k.facts.hooks, group, fleet.Absent, at, fleet.Hook{})
+}
+
+func (k *Kernel) sawGroupInstances(l plan.Look, found []fleet.GroupInstance, failed map[string]bool, at time.Time) {
+	seen := map[fleet.InstanceID]bool{}
+	for _, i := range found {
+		if e := k.open[i.ID]; e != nil && e.d.Group != i.Group {
+			continue // the message named another group than the one it is in: absent from that
+		}
+		seen[i.ID] = true
+		if k.concerns(i.ID, at) {
+			put(k.facts.instances, i.ID, fleet.Seen, at, i)
+		}
+	}
+	for _, id := range l.Instances {
+		if !seen[id] && !failed[string(id)] && k.concerns(id, at) {
+			put(k.facts.instances, id, fleet.Absent, at, fleet.GroupInstance{})
+		}
+	}
+}
+
+// sawActivities keeps when each open drain's instance began to terminate: the newest activity that names it.
+func (k *Kernel) sawActivities(l plan.Look, acts []fleet.Activity, at time.Time) {
+	start := map[fleet.InstanceID]time.Time{}
+	for _, a := range acts {
+		if _, ok := start[a.Instance]; !ok {
+			start[a.Instance] = a.Start
+		}
+	}
+	for _, id := range l.Instances {
+		if !k.concerns(id, at) {
+			continue
+		}
+		if t, ok := start[id]; ok {
+			put(k.facts.began, id, fleet.Seen, at, t)
+		} else {
+			put(k.facts.began, id, fleet.Absent, at, time.Time{})
+		}
+	}
+}
+
+// rank orders registrations of the same instance: an agent that registered anew leaves the old one behind.
+func rank(ci fleet.ContainerInstance) int {
+	switch {
+	case ci.Status == fleet.Inactive:
+		return 0
+	case !ci.Connected:
+		return 1
+	}
+	return 2
+}
+
+func (k *Kernel) sawContainers(l plan.Look, found []fleet.ContainerInstance, failed map[string]bool, at time.Time) {
+	seen := map[string]bool{}
+	best := map[fleet.InstanceID]fleet.ContainerInstance{}
+	for _, ci := range found {
+		seen[string(ci.ARN)], seen[string(ci.Instance)] = true, true
+		if old, ok := best[ci.Instance]; !ok || rank(ci) > rank(old) {
+			best[ci.Instance] = ci
+		}
+	}
+	for _, ci := range found {
+		if best[ci.Instance].ARN != ci.ARN || !k.concerns(ci.Instance, at) {
+			continue
+		}
+		if old := k.facts.containers[ci.Instance]; at.After(old.At) {
+			k.open[ci.Instance].before = old.At
+		}
+		put(k.facts.containers, ci.Instance, fleet.Seen, at, ci)
+		k.facts.hostOf[ci.ARN] = ci.Instance
+	}
+	absent := func(id fleet.InstanceID) {
+		if k.concerns(id, at) {
+			put(k.facts.containers, id, fleet.Absent, at, fleet.ContainerInstance{})
+		}
+	}
+	for _, id := range l.Instances {
+		if !seen[string(id)] && !failed[string(id)] {
+			absent(id)
+		}
+	}
+	for _, arn := range l.ARNs {
+		if host, ok := k.facts.hostOf[arn]; ok && !seen[string(arn)] && !failed[string(arn)] {
+			absent(host)
+		}
+	}
+}
+
+func (k *Kernel) sawLists(l plan.Look, found []fleet.Task, failed map[string]bool, at time.Time) {
+	for _, t := range found {
+		host, ok := k.facts.hostOf[t.ContainerInstance]
+		e := k.open[host]
+		if !ok || e == nil {
+			continue
+		}
+		k.facts.hostOf[t.ARN] = host
+		if i, ok := e.task(t.ARN); !ok {
+			e.tasks = slices.Insert(e.tasks, i, fleet.Fact[fleet.Task]{Value: t})
+		}
+		e.putTask(t.ARN, fleet.Seen, at, t)
+	}
+	for _, arn := range l.ARNs {
+		if e := k.open[k.facts.hostOf[arn]]; e != nil && !failed[string(arn)] && (len(e.lists) == 0 || at.After(e.lists[len(e.lists)-1])) {
+			e.lists = append(e.lists, at)
+		}
+	}
+}
+
+func (k *Kernel) sawTasks(l plan.Look, found []fleet.Task, failed map[string]bool, at time.Time) {
+	seen := map[fleet.ARN]bool{}
+	for _, t := range found {
+		seen[t.ARN] = true
+		if e := k.open[k.facts.hostOf[t.ARN]]; e != nil {
+			e.putTask(t.ARN, fleet.Seen, at, t)
+		}
+	}
+	for _, arn := range l.ARNs {
+		if e := k.open[k.facts.hostOf[arn]]; e != nil && !seen[arn] && !failed[string(arn)] {
+			e.putTask(arn, fleet.Absent, at, fleet.Task{ARN: arn})
+		}
+	}
+}
+
+func (k *Kernel) sawServices(l plan.Look, found []fleet.Service, failed map[string]bool, at time.Time) {
+	seen := map[string]bool{}
+	for _, s := range found {
+		seen[s.Name] = true
+		put(k.facts.services, l.Cluster+"/"+s.Name, fleet.Seen, at, s)
+	}
+	for _, n := range l.Names {
+		if !seen[n] && !failed[n] {
+			put(k.facts.services, l.Cluster+"/"+n, fleet.Absent, at, fleet.Service{})
+		}
+	}
+}
+
+func (k *Kernel) sawTargets(l plan.Look, found []fleet.Health, at time.Time) {
+	seen := map[fleet.TargetID]bool{}
+	for _, h := range found {
+		seen[h.Target] = true
+		put(k.facts.health, targetKey{l.TargetGroup, h.Target}, fleet.Seen, at, h)
+	}
+	for _, t := range l.Targets {
+		if !seen[t] {
+			put(k.facts.health, targetKey{l.TargetGroup, t}, fleet.Absent, at, fleet.Health{})
+		}
+	}
+}
+
+func (k *Kernel) sawMachines(l plan.Look, found []plan.InstanceStatus, failed map[string]bool, at time.Time) {
+	seen := map[fleet.InstanceID]bool{}
+	for _, m := range found {
+		seen[m.ID] = true
+		if k.concerns(m.ID, at) {
+			put(k.facts.machines, m.ID, fleet.Seen, at, m.State)
+		}
+	}
+	for _, id := range l.Instances {
+		if !seen[id] && !failed[string(id)] && k.concerns(id, at) {
+			put(k.facts.machines, id, fleet.Absent, at, "")
+		}
+	}
+}
