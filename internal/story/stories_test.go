@@ -43,6 +43,29 @@ func TestStories(t *testing.T) {
 	}
 }
 
+// TestTheDocumentedStoryHolds: the example in docs/reference/story.md is a story, and it holds.
+func TestTheDocumentedStoryHolds(t *testing.T) {
+	doc, err := os.ReadFile("../../docs/reference/story.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := bytes.Cut(doc, []byte("```yaml\n"))
+	text, _, _ := bytes.Cut(rest, []byte("```"))
+	s, err := Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := Run(s)
+	if err != nil || len(res.Violations) > 0 || len(s.Expect) == 0 {
+		t.Errorf("%v %v", res.Violations, err)
+	}
+	for verb := range verbs {
+		if !bytes.Contains(doc, []byte("`"+verb+"`")) {
+			t.Errorf("the verb %q is not documented", verb)
+		}
+	}
+}
+
 // TestFormatParse: what Format writes, Parse reads, and it tells the same story.
 func TestFormatParse(t *testing.T) {
 	for seed := uint64(1); seed <= 20; seed++ {
