@@ -175,8 +175,8 @@ func Decide(d Drain, o Observation, p Policy, now time.Time) Decision {
 	}
 	c.remember()
 	if !c.ended() && !c.hostGone() && !c.deadline() && !c.lost() {
-		for _, s := range steps {
-			if !s.act(c) {
+		for _, done := range steps {
+			if !done(c) {
 				break
 			}
 		}

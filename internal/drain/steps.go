@@ -9,30 +9,16 @@ import (
 	"github.com/ebbhq/ebb/internal/plan"
 )
 
-// step is one step of a drain. act reports whether the step is done; if not, it has said what to do or to look at.
-type step struct {
-	name string
-	act  func(*decider) bool
-}
-
-// steps is the course of a container instance's drain. The first step that is not done acts, and those after it wait.
-var steps = []step{
-	{"held", held},           // the group says that the instance waits in a terminating hook
-	{"found", found},         // a cluster says which container instance it is
-	{"draining", draining},   // ECS says DRAINING
-	{"listed", listed},       // the tasks on it are known
-	{"stopped", stopped},     // every task that is waited for has stopped
-	{"confirmed", confirmed}, // and a second list shows no other
-	{"answered", answered},   // the hook is answered
-}
-
-// StepNames returns the names of the steps in order, for documents and tests.
-func StepNames() []string {
-	names := make([]string, len(steps))
-	for i, s := range steps {
-		names[i] = s.name
-	}
-	return names
+// steps is the course of a container instance's drain. The first step that is not done acts, and those after it wait. Each reports
+// whether it is done; if not, it has said what to do or to look at.
+var steps = []func(*decider) bool{
+	held,      // the group says that the instance waits in a terminating hook
+	found,     // a cluster says which container instance it is
+	draining,  // ECS says DRAINING
+	listed,    // the tasks on it are known
+	stopped,   // every task that is waited for has stopped
+	confirmed, // and a second list shows no other
+	answered,  // the hook is answered
 }
 
 // held verifies what was heard: a message can wake Ebb but not make it act.

@@ -57,11 +57,10 @@ type Verdict struct {
 // Orders is what follows from what was heard, seen and done. The driver makes Batch durable first; if that fails it must
 // forget this kernel and start a new one from the journal.
 type Orders struct {
-	Batch   journal.Batch
-	Settle  []Verdict
-	Do      []plan.Order
-	Wake    time.Time // call Next again no later than this
-	Waiting []plan.Order
+	Batch  journal.Batch
+	Settle []Verdict
+	Do     []plan.Order
+	Wake   time.Time // call Next again no later than this
 }
 
 // entry is one open drain with what this run of Ebb knows beside it.
@@ -304,21 +303,4 @@ func (k *Kernel) begin(d drain.Drain, man Managed, now time.Time) {
 
 func (k *Kernel) line(now time.Time, key, kind, text string) {
 	k.lines = append(k.lines, journal.Line{At: now, Key: key, Kind: kind, Text: text})
-}
-
-// Status is one open drain for people.
-type Status struct {
-	Drain    drain.Drain
-	Deadline time.Time
-	Waiting  string
-}
-
-// Status lists the open drains, the oldest first.
-func (k *Kernel) Status() []Status {
-	out := make([]Status, 0, len(k.order))
-	for _, id := range k.order {
-		e := k.open[id]
-		out = append(out, Status{e.d, drain.Deadline(e.d, k.facts.hook(e.d.Group), e.man.Policy), e.waiting})
-	}
-	return out
 }
