@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -127,7 +128,10 @@ func (s *simulation) greet(w io.Writer) {
 	s.read(func(world *sim.World) {
 		fmt.Fprintf(w, "simulated cloud at %s\n\n", s.endpoint)
 		for _, c := range world.ListClusters() {
-			fmt.Fprintf(w, "  cluster  %s\n", c)
+			fmt.Fprintf(w, "  cluster  %s\n", shortName(c))
+			for _, service := range servicesOf(world, c) {
+				fmt.Fprintf(w, "  service  %s: %d tasks\n", service.Name, service.Desired)
+			}
 		}
 		for _, g := range world.DescribeAutoScalingGroups(nil) {
 			fmt.Fprintf(w, "  group    %s: %d instances", g.Name, len(g.Instances))
@@ -145,6 +149,23 @@ func (s *simulation) greet(w io.Writer) {
 	fmt.Fprintln(w, "\nstop with Ctrl-C")
 }
 
+// shortName is the last part of an ARN.
+func shortName(arn string) string { return arn[strings.LastIndexByte(arn, '/')+1:] }
+
+func servicesOf(world *sim.World, cluster string) []sim.Service {
+	ids, err := world.ListServices(cluster)
+	if err != nil {
+		return nil
+	}
+	var all []sim.Service
+	for _, id := range ids {
+		if found, _, err := world.DescribeServices(cluster, []string{id}); err == nil {
+			all = append(all, found...)
+		}
+	}
+	return all
+}
+
 // queueURL is a queue's URL on this endpoint.
 func (s *simulation) queueURL(q *sim.Queue) string { return s.endpoint + "/111122223333/" + q.Name }
 
@@ -158,6 +179,7 @@ func (s *simulation) commands(w io.Writer, world *sim.World) {
 	fmt.Fprintf(w, "%sautoscaling describe-auto-scaling-groups\n", aws)
 	if cluster := g.Launch.Cluster; cluster != "" {
 		fmt.Fprintf(w, "%secs list-tasks --cluster %s\n", aws, cluster)
+		fmt.Fprintf(w, "%secs list-container-instances --cluster %s --filter \"ec2InstanceId == %s\"\n", aws, cluster, g.Instances[0].ID)
 	}
 	fmt.Fprintf(w, "%sautoscaling terminate-instance-in-auto-scaling-group --no-should-decrement-desired-capacity --instance-id %s\n", aws, g.Instances[0].ID)
 	if qs := world.Queues(); len(qs) > 0 && len(g.Hooks) > 0 {

@@ -53,6 +53,9 @@ func hookIn(h sim.Hook, in *autoscaling.PutLifecycleHookInput) (sim.Hook, error)
 			*m.to = *m.from
 		}
 	}
+	if in.NotificationTargetARN != nil && *in.NotificationTargetARN == "" {
+		h.Target = "-" // an empty string takes the target away
+	}
 	if err := inRange("HeartbeatTimeout", in.HeartbeatTimeout, 30, 7200); err != nil {
 		return h, err
 	}

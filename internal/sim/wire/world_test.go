@@ -206,6 +206,11 @@ func TestHookUpdateKeepsTheRest(t *testing.T) {
 		if *after.DefaultResult != *before.DefaultResult || *after.NotificationTargetARN != *before.NotificationTargetARN || *after.LifecycleTransition != *before.LifecycleTransition {
 			t.Errorf("the rest of the hook changed: %+v", after)
 		}
+		put.NotificationTargetARN = new("")
+		must[*autoscaling.PutLifecycleHookOutput](t)(f.as.PutLifecycleHook(t.Context(), put))
+		if after := must[*autoscaling.DescribeLifecycleHooksOutput](t)(f.as.DescribeLifecycleHooks(t.Context(), ask)).LifecycleHooks[0]; after.NotificationTargetARN != nil {
+			t.Errorf("an empty string leaves the target %s", *after.NotificationTargetARN)
+		}
 		put.HeartbeatTimeout = new(int32(29))
 		_, err := f.as.PutLifecycleHook(t.Context(), put)
 		wantCode(t, err, "ValidationError", "HeartbeatTimeout")
