@@ -6,46 +6,9 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-cache="${XDG_CACHE_HOME:-$HOME/.cache}/ebb-ci"
-
-have_clients() { python3 -c 'import boto3' 2>/dev/null && command -v aws >/dev/null; }
-
-# prepare builds ebb and finds or installs the clients; it is the only part that may use the network.
-prepare() {
-  export EBB_TEST_BIN="$cache/bin/ebb"
-  mkdir -p "$cache/bin"
-  go build -o "$EBB_TEST_BIN" ./cmd/ebb
-  if ! have_clients; then
-    export PATH="$cache/venv/bin:$PATH"
-  fi
-  if ! have_clients; then
-    echo "installing boto3 and the AWS CLI into $cache/venv"
-    python3 -m venv "$cache/venv"
-    pip install --quiet boto3 awscli
-  fi
-}
-
-# isolate runs this script again in a network namespace, where that is permitted.
-isolate() {
-  local flags
-  for flags in -n -rn; do
-    if unshare "$flags" true 2>/dev/null; then
-      EBB_TEST_ISOLATED=yes exec unshare "$flags" bash test/clients.sh
-    fi
-  done
-  echo "note: unshare is not permitted here, so the clients run without a network namespace; they are given the endpoint explicitly" >&2
-}
-
-if [[ -z ${EBB_TEST_ISOLATED:-} ]]; then
-  prepare
-  isolate
-else
-  ip link set lo up 2>/dev/null || ifconfig lo up
-fi
-
-for name in $(compgen -e AWS_ || true); do unset "$name"; done
+source test/isolate.sh
+isolated test/clients.sh
 export AWS_ACCESS_KEY_ID=operator AWS_SECRET_ACCESS_KEY=none AWS_DEFAULT_REGION=eu-west-1
-export AWS_CONFIG_FILE=/dev/null AWS_SHARED_CREDENTIALS_FILE=/dev/null AWS_EC2_METADATA_DISABLED=true AWS_PAGER=""
 
 # The world stands still but for POST /_sim/advance, so that slow clients see the same as fast ones.
 exec 3< <(exec "$EBB_TEST_BIN" sim --listen 127.0.0.1:0 --speed 0)

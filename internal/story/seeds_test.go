@@ -206,15 +206,7 @@ func TestFound(t *testing.T) {
 	}
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".yaml"), func(t *testing.T) {
-			b, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			s, err := Parse(b)
-			if err != nil {
-				t.Fatal(err)
-			}
-			res, err := Run(s)
+			res, err := Run(read(t, file))
 			if err != nil {
 				t.Fatal(err)
 			}

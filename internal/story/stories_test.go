@@ -19,14 +19,7 @@ func TestStories(t *testing.T) {
 	}
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".yaml"), func(t *testing.T) {
-			b, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			s, err := Parse(b)
-			if err != nil {
-				t.Fatal(err)
-			}
+			s := read(t, file)
 			if len(s.Expect) == 0 && len(s.Never) == 0 {
 				t.Fatal("the story expects nothing")
 			}
@@ -41,6 +34,20 @@ func TestStories(t *testing.T) {
 			}
 		})
 	}
+}
+
+// read reads a scenario file.
+func read(t *testing.T, file string) Scenario {
+	t.Helper()
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := Parse(b)
+	if err != nil {
+		t.Fatalf("%s: %v", file, err)
+	}
+	return s
 }
 
 // TestTheDocumentedStoryHolds: the example in docs/reference/story.md is a story, and it holds.
