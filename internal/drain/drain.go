@@ -85,7 +85,7 @@ type Drain struct {
 	Doubt         bool      `json:"doubt,omitempty"`         // the zero is to be checked against the termination activity
 	Asked         time.Time `json:"asked,omitzero"`          // since when it has been asked to become DRAINING
 	AbsentSince   time.Time `json:"absent_since,omitzero"`   // first complete look in which no cluster knew the instance
-	UnreachedFrom time.Time `json:"unreached_from,omitzero"` // first look in which ECS could not reach the instance, without a break since
+	UnreachedFrom time.Time `json:"unreached_from,omitzero"` // first look of this run of Ebb in which ECS could not reach the instance, without a break since
 	WaitingSince  time.Time `json:"waiting_since,omitzero"`  // first look in which the group said that the instance waits
 	StayingSince  time.Time `json:"staying_since,omitzero"`  // first look in which the group said that the instance is not leaving
 	DrainingSince time.Time `json:"draining_since,omitzero"` // first seen DRAINING, without a break since

@@ -210,8 +210,8 @@ func (c *decider) answer(o Outcome, reason string, cut []string) {
 	}
 	c.out.Waiting = "for Auto Scaling to take the answer"
 	try, i := c.o.Tried[plan.Answer], c.o.Instance
-	if i.Is == fleet.Seen && i.Value.State.Leaving() {
-		c.out.Waiting = "for the group's own load balancers: the hook is not open yet"
+	if i.Is == fleet.Seen && !i.Value.State.Waiting() {
+		c.out.Waiting = "for the hook, which is not open yet: the group says " + stateText(i)
 		c.lookAtGroup(c.p.Look)
 		return
 	}
