@@ -284,3 +284,32 @@ func TestLateMessageOfAnAdoptedDrain(t *testing.T) {
 		t.Error("a message from before the end of the adopted drain opened a second one")
 	}
 }
+
+// A deregistered container instance that ECS does not know any more, with a task that ECS never hears of again, is lost after
+// LostAfter like any other that ECS cannot reach.
+func TestADeregisteredInstanceWithAnOrphanedTaskIsLost(t *testing.T) {
+	k := newKernel(t, Config{})
+	k.Hear(termination(1), t0)
+	f := full(fleet.TerminatingWait)
+	_, lines, _ := drive(k, t0, 10*time.Minute, func(o plan.Order, now time.Time) plan.Done {
+		d := f(o, now)
+		if o.Look == nil {
+			return d
+		}
+		switch {
+		case o.Look.Kind == plan.Tasks:
+			for i := range d.Sight.View.Tasks {
+				d.Sight.View.Tasks[i].LastStatus = "RUNNING"
+			}
+		case now.Sub(t0) > time.Minute && (o.Look.Kind == plan.ContainerInstances || o.Look.Kind == plan.FindContainerInstances):
+			d.Sight.View.ContainerInstances = nil
+		}
+		return d
+	})
+	for _, l := range lines {
+		if l.Kind == "answer" && l.At.Sub(t0) > 5*time.Minute && l.At.Sub(t0) < 8*time.Minute {
+			return
+		}
+	}
+	t.Errorf("not answered in time: %v", lines)
+}

@@ -132,6 +132,14 @@ func (k *Kernel) sawActivities(l plan.Look, acts []fleet.Activity, at time.Time)
 	}
 }
 
+// putContainer replaces what is known of a container instance, and keeps when the look before that was.
+func (k *Kernel) putContainer(id fleet.InstanceID, is fleet.Knowledge, at time.Time, ci fleet.ContainerInstance) {
+	if old := k.facts.containers[id]; at.After(old.At) {
+		k.open[id].before = old.At
+	}
+	put(k.facts.containers, id, is, at, ci)
+}
+
 // rank orders registrations of the same instance: an agent that registered anew leaves the old one behind.
 func rank(ci fleet.ContainerInstance) int {
 	switch {
@@ -156,15 +164,12 @@ func (k *Kernel) sawContainers(l plan.Look, found []fleet.ContainerInstance, fai
 		if best[ci.Instance].ARN != ci.ARN || !k.concerns(ci.Instance, at) {
 			continue
 		}
-		if old := k.facts.containers[ci.Instance]; at.After(old.At) {
-			k.open[ci.Instance].before = old.At
-		}
-		put(k.facts.containers, ci.Instance, fleet.Seen, at, ci)
+		k.putContainer(ci.Instance, fleet.Seen, at, ci)
 		k.facts.hostOf[ci.ARN] = ci.Instance
 	}
 	absent := func(id fleet.InstanceID) {
 		if k.concerns(id, at) {
-			put(k.facts.containers, id, fleet.Absent, at, fleet.ContainerInstance{})
+			k.putContainer(id, fleet.Absent, at, fleet.ContainerInstance{})
 		}
 	}
 	for _, id := range l.Instances {
