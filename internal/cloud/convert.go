@@ -29,7 +29,7 @@ func task(t ecstypes.Task) fleet.Task {
 		Family:            short(aws.ToString(t.TaskDefinitionArn)), Group: aws.ToString(t.Group),
 		LastStatus: aws.ToString(t.LastStatus), DesiredStatus: aws.ToString(t.DesiredStatus),
 		StopCode: string(t.StopCode), StoppedReason: aws.ToString(t.StoppedReason),
-		CreatedAt: aws.ToTime(t.CreatedAt), StoppedAt: aws.ToTime(t.StoppedAt),
+		CreatedAt: aws.ToTime(t.CreatedAt), StoppingAt: aws.ToTime(t.StoppingAt), StoppedAt: aws.ToTime(t.StoppedAt),
 		Addresses: addresses(t),
 	}
 }

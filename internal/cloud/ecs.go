@@ -90,63 +90,65 @@ func (s *sight) services(ctx context.Context, cluster string, names []string) er
 	})
 }
 
-// listTasks looks at every task of some container instances. What could not be listed or described in full leaves its
-// container instance unknown, and only that.
-func (s *sight) listTasks(ctx context.Context, cluster string, arns []string) error {
-	home := map[string]string{} // task to the container instance that it was listed for
-	var tasks []string
-	err := chunks(arns, 1, s.fail, func(chunk []string) error {
-		found, err := s.tasksOn(ctx, cluster, chunk[0])
-		for _, t := range found {
-			if _, again := home[t]; !again {
-				home[t] = chunk[0]
-				tasks = append(tasks, t)
-			}
-		}
-		return err
-	})
-	if err != nil || len(tasks) == 0 {
-		return err
-	}
-	listed := s.Failed
-	s.Failed = nil
-	if err := s.tasks(ctx, cluster, tasks); err != nil {
-		return err
-	}
-	undescribed := s.Failed
-	s.Failed = listed
-	known := map[string]bool{}
-	for _, f := range listed {
-		known[f.ID] = true
-	}
-	for _, f := range undescribed {
-		if ci := home[f.ID]; !known[ci] {
-			known[ci] = true
-			s.fail([]plan.ItemFailure{{ID: ci, Class: f.Class, Reason: "task " + f.ID + ": " + f.Reason}})
-		}
-	}
-	return nil
-}
-
-// tasksOn lists the tasks of one container instance. RUNNING is asked before STOPPED, so that a task whose desired status
-// falls between the two requests is listed twice and not left out.
+// listTasks lists the tasks of some container instances that have a desired status. What could not be listed in full leaves its container
+// instance unknown, and only that.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListTasks.html
-func (s *sight) tasksOn(ctx context.Context, cluster, arn string) ([]string, error) {
-	var found []string
-	for _, desired := range []ecstypes.DesiredStatus{ecstypes.DesiredStatusRunning, ecstypes.DesiredStatusStopped} {
-		err := pages(func(token *string) (*string, error) {
+func (s *sight) listTasks(ctx context.Context, cluster string, arns []string, desired ecstypes.DesiredStatus) error {
+	return chunks(arns, 1, s.fail, func(chunk []string) error {
+		return pages(func(token *string) (*string, error) {
 			out, err := ask(ctx, &s.Calls, s.ECS.ListTasks, &ecs.ListTasksInput{
-				Cluster: aws.String(cluster), ContainerInstance: aws.String(arn), DesiredStatus: desired, NextToken: token,
+				Cluster: aws.String(cluster), ContainerInstance: aws.String(chunk[0]), DesiredStatus: desired, NextToken: token,
 			})
 			if err != nil {
 				return nil, err
 			}
-			found = append(found, out.TaskArns...)
+			for _, t := range out.TaskArns {
+				s.View.Listed = append(s.View.Listed, plan.Listed{Task: fleet.ARN(t), On: fleet.ARN(chunk[0])})
+			}
 			return out.NextToken, nil
 		})
+	})
+}
+
+// listPages lists some pages of all the tasks of a cluster. A page that fails after others leaves its token as the next.
+func (s *sight) listPages(ctx context.Context, cluster string, desired []string, token string) error {
+	in := &ecs.ListTasksInput{Cluster: aws.String(cluster), DesiredStatus: ecstypes.DesiredStatus(strings.Join(desired, ""))}
+	for range plan.ListPages {
+		if token != "" {
+			in.NextToken = aws.String(token)
+		}
+		out, err := ask(ctx, &s.Calls, s.ECS.ListTasks, in)
+		if err != nil && s.Calls > 1 {
+			break
+		}
 		if err != nil {
-			return nil, err
+			return err
+		}
+		for _, t := range out.TaskArns {
+			s.View.Listed = append(s.View.Listed, plan.Listed{Task: fleet.ARN(t)})
+		}
+		if token = aws.ToString(out.NextToken); token == "" {
+			break
 		}
 	}
-	return found, nil
+	s.View.Next = token
+	return nil
+}
+
+// clusterSizes looks at how many tasks clusters have.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeClusters.html
+func (s *sight) clusterSizes(ctx context.Context, names []string) error {
+	return chunks(names, plan.MaxDescribeECS, s.fail, func(chunk []string) error {
+		out, err := ask(ctx, &s.Calls, s.ECS.DescribeClusters, &ecs.DescribeClustersInput{Clusters: chunk})
+		if err != nil {
+			return err
+		}
+		for _, c := range out.Clusters {
+			s.View.Clusters = append(s.View.Clusters, fleet.Cluster{
+				Name: askedFor(chunk, aws.ToString(c.ClusterArn)), Running: int(c.RunningTasksCount), Pending: int(c.PendingTasksCount),
+			})
+		}
+		s.fail(unanswered(chunk, out.Failures))
+		return nil
+	})
 }

@@ -85,32 +85,17 @@ func TestServices(t *testing.T) {
 	diff(t, "unknown", plan.ItemFailure{ID: "sick", Class: plan.Unclear, Reason: "INTERNAL: try later"}, s.Failed[0])
 }
 
-// listing answers ListTasks with one task a page, and DescribeTasks with what it was asked for but for the named failures.
+// listing answers ListTasks with one task a page.
 type listing struct {
-	running, stopped map[string][]string // tasks by container instance
-	failPage         string              // the page that starts with this task fails
-	failures         map[string]ecstypes.Failure
-	statuses         []string
+	tasks    map[string][]string // by container instance; empty: the whole cluster
+	failPage string              // the page that starts with this task fails
+	statuses []string
 }
 
 func (l *listing) answer(in any) (any, error) {
-	if d, ok := in.(*ecs.DescribeTasksInput); ok {
-		out := &ecs.DescribeTasksOutput{}
-		for _, arn := range d.Tasks {
-			if f, ok := l.failures[arn]; ok {
-				out.Failures = append(out.Failures, f)
-				continue
-			}
-			out.Tasks = append(out.Tasks, ecstypes.Task{TaskArn: aws.String(arn), LastStatus: aws.String("RUNNING")})
-		}
-		return out, nil
-	}
 	q := in.(*ecs.ListTasksInput)
 	l.statuses = append(l.statuses, string(q.DesiredStatus))
-	tasks := l.running[*q.ContainerInstance]
-	if q.DesiredStatus == ecstypes.DesiredStatusStopped {
-		tasks = l.stopped[*q.ContainerInstance]
-	}
+	tasks := l.tasks[aws.ToString(q.ContainerInstance)]
 	for len(tasks) > 0 && q.NextToken != nil && tasks[0] != *q.NextToken {
 		tasks = tasks[1:]
 	}
@@ -127,72 +112,89 @@ func (l *listing) answer(in any) (any, error) {
 	return out, nil
 }
 
-func (l *listing) look(t *testing.T) (plan.Sight, []string) {
+func (l *listing) look(t *testing.T, look plan.Look) (plan.Sight, []string) {
 	t.Helper()
 	c, _ := newFake(l.answer)
-	s := c.Look(t.Context(), plan.Look{Kind: plan.ListTasks, Cluster: "prod", ARNs: []fleet.ARN{"ci1", "ci2"}})
+	s := c.Look(t.Context(), look)
 	var seen []string
-	for _, task := range s.View.Tasks {
-		seen = append(seen, string(task.ARN))
+	for _, task := range s.View.Listed {
+		seen = append(seen, strings.Trim(string(task.On+"/"+task.Task), "/"))
 	}
 	return s, seen
 }
 
-func newListing() *listing {
-	return &listing{
-		running: map[string][]string{"ci1": {"t1", "t2", "t3"}, "ci2": {"t5", "t6"}},
-		stopped: map[string][]string{"ci1": {"t3", "t4"}, "ci2": {"t7"}}, // t3 fell to STOPPED between the two lists
-	}
-}
-
 func TestListTasks(t *testing.T) {
-	l := newListing()
-	s, seen := l.look(t)
-	diff(t, "tasks", []string{"t1", "t2", "t3", "t4", "t5", "t6", "t7"}, seen)
-	if s.Err != nil || s.Failed != nil || s.Calls != 9 {
-		t.Errorf("got %+v, want no failure by 9 calls", s)
-	}
-	diff(t, "order of the lists", "RUNNING RUNNING RUNNING STOPPED STOPPED RUNNING RUNNING STOPPED", strings.Join(l.statuses, " "))
-}
-
-func TestListTasksFailures(t *testing.T) {
 	for _, c := range []struct {
 		name     string
+		kind     plan.LookKind
 		failPage string
-		failure  map[string]ecstypes.Failure
 		seen     []string
 		failed   []string
-		class    plan.Class
+		statuses string
 	}{
-		{"a later page of the running", "t6", nil, []string{"t1", "t2", "t3", "t4"}, []string{"ci2"}, plan.Throttled},
-		{"a page of the stopped", "t4", nil, []string{"t5", "t6", "t7"}, []string{"ci1"}, plan.Throttled},
-		{"missing is absent", "", map[string]ecstypes.Failure{"t6": missingItem("t6")}, []string{"t1", "t2", "t3", "t4", "t5", "t7"}, nil, plan.OK},
-		{"two not described", "", map[string]ecstypes.Failure{"t1": failedItem("t1"), "t4": failedItem("t4")}, []string{"t2", "t3", "t5", "t6", "t7"}, []string{"ci1"}, plan.Unclear},
+		{"every page of each", plan.ListRunning, "", []string{"ci1/t1", "ci1/t2", "ci1/t3", "ci2/t5", "ci2/t6"}, nil, "RUNNING RUNNING RUNNING RUNNING RUNNING"},
+		{"a later page fails", plan.ListRunning, "t6", []string{"ci1/t1", "ci1/t2", "ci1/t3", "ci2/t5"}, []string{"ci2"}, "RUNNING RUNNING RUNNING RUNNING RUNNING"},
+		{"the first page fails", plan.ListStopped, "t1", []string{"ci2/t5", "ci2/t6"}, []string{"ci1"}, "STOPPED STOPPED STOPPED"},
 	} {
-		l := newListing()
-		l.failPage, l.failures = c.failPage, c.failure
-		s, seen := l.look(t)
-		if s.Err != nil || !cmp.Equal(seen, c.seen) || !cmp.Equal(failedIDs(t, s.Failed, c.class), c.failed) {
-			t.Errorf("%s: seen %v, failed %v, error %v; want %v and %v", c.name, seen, s.Failed, s.Err, c.seen, c.failed)
+		l := &listing{tasks: map[string][]string{"ci1": {"t1", "t2", "t3"}, "ci2": {"t5", "t6"}}, failPage: c.failPage}
+		s, seen := l.look(t, plan.Look{Kind: c.kind, Cluster: "prod", ARNs: []fleet.ARN{"ci1", "ci2"}})
+		if s.Err != nil || !cmp.Equal(seen, c.seen) || !cmp.Equal(failedIDs(t, s.Failed, plan.Throttled), c.failed) || s.Calls != len(l.statuses) {
+			t.Errorf("%s: seen %v, failed %v, error %v, %d calls; want %v and %v", c.name, seen, s.Failed, s.Err, s.Calls, c.seen, c.failed)
 		}
+		diff(t, c.name, c.statuses, strings.Join(l.statuses, " "))
 	}
 }
 
 func TestListTasksOfNobody(t *testing.T) {
-	s, seen := (&listing{}).look(t)
-	if s.Err != nil || seen != nil || s.Failed != nil || s.Calls != 4 {
-		t.Errorf("got %+v, want complete and empty by 4 calls", s)
+	s, seen := (&listing{}).look(t, plan.Look{Kind: plan.ListRunning, Cluster: "prod", ARNs: []fleet.ARN{"ci1", "ci2"}})
+	if s.Err != nil || seen != nil || s.Failed != nil || s.Calls != 2 {
+		t.Errorf("got %+v, want complete and empty by 2 calls", s)
 	}
 }
 
+// A cluster is listed by a few pages at a time, and a page that fails after others is where to go on.
+func TestListCluster(t *testing.T) {
+	all := []string{"t0", "t1", "t2", "t3", "t4", "t5", "t6"}
+	for _, c := range []struct {
+		from, failPage string
+		seen           []string
+		next           string
+		err            bool
+	}{
+		{"", "", all[:plan.ListPages], "t5", false},
+		{"t5", "", all[5:], "", false},
+		{"", "t3", all[:3], "t3", false},
+		{"t3", "t3", nil, "", true},
+	} {
+		l := &listing{tasks: map[string][]string{"": all}, failPage: c.failPage}
+		s, seen := l.look(t, plan.Look{Kind: plan.ListCluster, Cluster: "prod", Names: []string{"STOPPED"}, Token: c.from})
+		if !cmp.Equal(seen, c.seen) || s.View.Next != c.next || (s.Err != nil) != c.err || l.statuses[0] != "STOPPED" {
+			t.Errorf("from %q, page %q fails: %v, next %q, error %v; want %v, %q", c.from, c.failPage, seen, s.View.Next, s.Err, c.seen, c.next)
+		}
+	}
+}
+
+func TestClusters(t *testing.T) {
+	c, _ := newFake(theAnswer(&ecs.DescribeClustersOutput{
+		Clusters: []ecstypes.Cluster{{ClusterArn: aws.String("arn:aws:ecs:eu-west-1:111122223333:cluster/prod"), RunningTasksCount: 120, PendingTasksCount: 3}},
+		Failures: []ecstypes.Failure{failedItem("arn:aws:ecs:eu-west-1:111122223333:cluster/sick")},
+	}, nil))
+	s := c.Look(t.Context(), plan.Look{Kind: plan.Clusters, Names: []string{"prod", "sick"}})
+	diff(t, "clusters", []fleet.Cluster{{Name: "prod", Running: 120, Pending: 3}}, s.View.Clusters)
+	diff(t, "unknown", []string{"sick"}, failedIDs(t, s.Failed, plan.Unclear))
+}
+
 func TestTasksInChunks(t *testing.T) {
-	l := newListing()
 	c, f := newFake(nil)
 	f.answer = func(in any) (any, error) {
 		if len(f.asked) == 3 {
 			return nil, errBroken
 		}
-		return l.answer(in)
+		out := &ecs.DescribeTasksOutput{}
+		for _, arn := range in.(*ecs.DescribeTasksInput).Tasks {
+			out.Tasks = append(out.Tasks, ecstypes.Task{TaskArn: aws.String(arn), LastStatus: aws.String("RUNNING")})
+		}
+		return out, nil
 	}
 	s := c.Look(t.Context(), plan.Look{Kind: plan.Tasks, Cluster: "prod", ARNs: ids[fleet.ARN]("t%d", 250)})
 	if s.Err != nil || s.Calls != 3 || len(s.View.Tasks) != 200 {

@@ -61,6 +61,14 @@ func (f fakeAS) CompleteLifecycleAction(_ context.Context, in *autoscaling.Compl
 	return answered[autoscaling.CompleteLifecycleActionOutput](f.fake, in)
 }
 
+func (f fakeECS) DescribeClusters(_ context.Context, in *ecs.DescribeClustersInput, _ ...func(*ecs.Options)) (*ecs.DescribeClustersOutput, error) {
+	return answered[ecs.DescribeClustersOutput](f.fake, in)
+}
+
+func (f fakeELB) DescribeTargetGroupAttributes(_ context.Context, in *elb.DescribeTargetGroupAttributesInput, _ ...func(*elb.Options)) (*elb.DescribeTargetGroupAttributesOutput, error) {
+	return answered[elb.DescribeTargetGroupAttributesOutput](f.fake, in)
+}
+
 func (f fakeECS) ListClusters(_ context.Context, in *ecs.ListClustersInput, _ ...func(*ecs.Options)) (*ecs.ListClustersOutput, error) {
 	return answered[ecs.ListClustersOutput](f.fake, in)
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"regexp"
 
+	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/plan"
 )
@@ -33,14 +35,22 @@ func (s *sight) look(ctx context.Context, l plan.Look) error {
 		return s.findContainerInstances(ctx, l.Cluster, possible(l.Instances))
 	case plan.ContainerInstances:
 		return s.containerInstances(ctx, l.Cluster, texts(l.ARNs))
-	case plan.ListTasks:
-		return s.listTasks(ctx, l.Cluster, texts(l.ARNs))
-	case plan.Tasks:
+	case plan.ListRunning:
+		return s.listTasks(ctx, l.Cluster, texts(l.ARNs), ecstypes.DesiredStatusRunning)
+	case plan.ListStopped:
+		return s.listTasks(ctx, l.Cluster, texts(l.ARNs), ecstypes.DesiredStatusStopped)
+	case plan.ListCluster:
+		return s.listPages(ctx, l.Cluster, l.Names, l.Token)
+	case plan.Clusters:
+		return s.clusterSizes(ctx, l.Names)
+	case plan.Tasks, plan.Homes:
 		return s.tasks(ctx, l.Cluster, texts(l.ARNs))
 	case plan.Services:
 		return s.services(ctx, l.Cluster, l.Names)
 	case plan.Targets:
 		return s.targets(ctx, l.TargetGroup, l.Targets)
+	case plan.Delays:
+		return s.delay(ctx, l.TargetGroup)
 	case plan.Instances:
 		return s.instances(ctx, possible(l.Instances))
 	}

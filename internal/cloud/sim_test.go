@@ -54,6 +54,19 @@ func do(t *testing.T, c *Cloud, a plan.Action) {
 	}
 }
 
+// tasksOn lists the tasks of a container instance and looks at them.
+func tasksOn(t *testing.T, c *Cloud, kind plan.LookKind, on fleet.ARN) []fleet.Task {
+	t.Helper()
+	var arns []fleet.ARN
+	for _, l := range look(t, c, plan.Look{Kind: kind, Cluster: "demo", ARNs: []fleet.ARN{on}}).Listed {
+		arns = append(arns, l.Task)
+	}
+	if arns == nil {
+		return nil
+	}
+	return look(t, c, plan.Look{Kind: plan.Tasks, Cluster: "demo", ARNs: arns}).Tasks
+}
+
 // One drain by hand, with the requests and answers of the real protocols.
 func TestADrainOnTheSimulatedCloud(t *testing.T) {
 	c, world := simulated(t)
@@ -66,8 +79,7 @@ func TestADrainOnTheSimulatedCloud(t *testing.T) {
 	if len(found) != 1 || found[0].Instance != id || found[0].Cluster != "demo" || found[0].Status != fleet.Active {
 		t.Fatalf("container instances: %+v", found)
 	}
-	list := plan.Look{Kind: plan.ListTasks, Cluster: "demo", ARNs: []fleet.ARN{found[0].ARN}}
-	tasks := look(t, c, list).Tasks
+	tasks := tasksOn(t, c, plan.ListRunning, found[0].ARN)
 	if len(tasks) == 0 || len(tasks) != found[0].Running {
 		t.Fatalf("%d tasks, the container instance says %d", len(tasks), found[0].Running)
 	}
@@ -84,14 +96,18 @@ func TestADrainOnTheSimulatedCloud(t *testing.T) {
 	if len(acts) != 1 || acts[0].Instance != id {
 		t.Errorf("activities: %+v", acts)
 	}
-	do(t, c, plan.Action{Kind: plan.SetDraining, Cluster: "demo", ContainerInstances: list.ARNs})
+	do(t, c, plan.Action{Kind: plan.SetDraining, Cluster: "demo", ContainerInstances: []fleet.ARN{found[0].ARN}})
 	do(t, c, plan.Action{Kind: plan.Beat, Group: "demo-asg", Hook: "ebb-drain", Instance: id})
 	world.Advance(world.Now().Add(25 * time.Second))
 	do(t, c, plan.Action{Kind: plan.Beat, Group: "demo-asg", Hook: "ebb-drain", Instance: id})
 	world.Advance(world.Now().Add(25 * time.Second))
-	for _, task := range look(t, c, list).Tasks {
-		if task.Live() {
-			t.Errorf("task %s is %s", task.ARN, task.LastStatus)
+	stopped := tasksOn(t, c, plan.ListStopped, found[0].ARN)
+	if len(stopped) != len(tasks) || len(tasksOn(t, c, plan.ListRunning, found[0].ARN)) != 0 {
+		t.Errorf("%d of %d tasks are listed as stopped", len(stopped), len(tasks))
+	}
+	for _, task := range stopped {
+		if task.Live() || task.StoppingAt.IsZero() {
+			t.Errorf("task %s is %s, stopping since %s", task.ARN, task.LastStatus, task.StoppingAt)
 		}
 	}
 	if state := healthOf(t, c, target); state != "unused" {

@@ -2,6 +2,9 @@ package cloud
 
 import (
 	"context"
+	"fmt"
+	"strconv"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
@@ -47,6 +50,26 @@ func unregistered(group fleet.ARN, ids []fleet.TargetID) []fleet.Health {
 		out = append(out, fleet.Health{TargetGroup: group, Target: t, State: "unused", Reason: "TargetGroupNotFound"})
 	}
 	return out
+}
+
+// delay looks at how long a target group lets deregistered targets drain.
+// https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_DescribeTargetGroupAttributes.html
+func (s *sight) delay(ctx context.Context, group fleet.ARN) error {
+	out, err := ask(ctx, &s.Calls, s.ELB.DescribeTargetGroupAttributes, &elb.DescribeTargetGroupAttributesInput{TargetGroupArn: aws.String(string(group))})
+	if err != nil {
+		return err
+	}
+	for _, a := range out.Attributes {
+		if aws.ToString(a.Key) != "deregistration_delay.timeout_seconds" {
+			continue
+		}
+		seconds, err := strconv.Atoi(aws.ToString(a.Value))
+		if err != nil {
+			return fmt.Errorf("the deregistration delay of target group %s is no number: %w", group, err)
+		}
+		s.View.Delays = append(s.View.Delays, fleet.Delay{TargetGroup: group, Delay: time.Duration(seconds) * time.Second})
+	}
+	return nil
 }
 
 // descriptions names targets. The port is part of the name where the target was registered with one: without it

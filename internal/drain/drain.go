@@ -128,10 +128,12 @@ type Observation struct {
 	Began     fleet.Fact[time.Time] // start of the termination activity
 	Container fleet.Fact[fleet.ContainerInstance]
 	Before    time.Time                // start of the look at the container instance before that; zero: none
-	Lists     []time.Time              // starts of the complete lists of its tasks made in this run of Ebb, oldest first
-	Tasks     []fleet.Fact[fleet.Task] // every task ever listed there, by ARN; Absent: AWS no longer knows it. Not changed by Decide
+	Running   []time.Time              // starts of the complete lists of its tasks with desired status RUNNING made in this run of Ebb, oldest first
+	Stopped   []time.Time              // the same with desired status STOPPED
+	Tasks     []fleet.Fact[fleet.Task] // every task ever listed there, by ARN; Unknown: only listed yet; Absent: AWS no longer knows it. Not changed by Decide
 	Service   func(name string) fleet.Fact[fleet.Service]
 	Health    func(tg fleet.ARN, t fleet.TargetID) fleet.Fact[fleet.Health]
+	Delay     func(tg fleet.ARN) fleet.Fact[time.Duration] // deregistration delay
 	Tried     map[plan.ActionKind]Try
 	Trouble   func(plan.LookKind) string // why looks of a kind have failed lately, for people; empty: they have not
 }

@@ -119,24 +119,43 @@ func TestDraining(t *testing.T) {
 		{name: "one that still registers is waited for", set: func(s *scene) { s.o.Container.Value.Status = "REGISTERING" },
 			looks: "", waiting: "to become ACTIVE; it is REGISTERING"},
 		{name: "one that is already DRAINING is left as it is", set: func(s *scene) {
-			s.d.DrainingSince, s.o.Lists = time.Time{}, nil
+			s.d.DrainingSince, s.o.Running, s.o.Stopped = time.Time{}, nil, nil
 		}, waiting: "to list the tasks on it"},
 		{name: "one that was deregistered is not set DRAINING", set: func(s *scene) {
-			s.o.Container.Value.Status, s.o.Lists = fleet.Inactive, nil
-		}, looks: "list-tasks", waiting: "to list the tasks on it"},
+			s.o.Container.Value.Status, s.o.Running = fleet.Inactive, nil
+		}, looks: "list-running-tasks", waiting: "to list the tasks on it"},
 	})
 }
 
 func TestListed(t *testing.T) {
 	run(t, []decideCase{
-		{name: "without a list the host is not empty", set: func(s *scene) { s.o.Lists = nil }, looks: "list-tasks", waiting: "to list the tasks on it"},
-		{name: "a list made before reads have settled may miss a task", set: func(s *scene) { s.o.Lists = []time.Time{t0.Add(14 * time.Second)} },
-			looks: "list-tasks", waiting: "to list the tasks on it"},
-		{name: "one list is not enough", set: func(s *scene) { s.o.Lists = s.o.Lists[:1] }, looks: "list-tasks", notes: "", waiting: "once more"},
-		{name: "a second list too soon after the first is not enough", set: func(s *scene) { s.o.Lists[1] = t0.Add(24 * time.Second) },
-			looks: "list-tasks", waiting: "once more"},
+		{name: "without a list the host is not empty", set: func(s *scene) { s.o.Running = nil }, looks: "list-running-tasks", waiting: "to list the tasks on it"},
+		{name: "a list made before reads have settled may miss a task", set: func(s *scene) { s.o.Running = []time.Time{t0.Add(14 * time.Second)} },
+			looks: "list-running-tasks", waiting: "to list the tasks on it"},
+		{name: "the list of what is desired to run is not enough", set: func(s *scene) { s.o.Stopped = nil }, looks: "list-stopped-tasks", waiting: "once more"},
+		{name: "a list of the others too soon after it may miss what changed in between", set: func(s *scene) { s.o.Stopped[0] = t0.Add(24 * time.Second) },
+			looks: "list-stopped-tasks", waiting: "once more"},
+		{name: "the list of the others is made while the tasks stop", set: func(s *scene) {
+			s.task("web", "", "STOPPING", "STOPPED")
+			s.o.Stopped = nil
+		}, looks: "list-stopped-tasks", notes: "waiting", waiting: "for 1 of 1 tasks to stop"},
+		{name: "a task of which no more is known than that it was listed is looked at, and waited for", set: func(s *scene) {
+			s.o.Tasks = []fleet.Fact[fleet.Task]{{Value: fleet.Task{ARN: "arn:aws:ecs:eu-west-1:111122223333:task/prod/t1"}}}
+		}, looks: "tasks", waiting: "for 1 of 1 tasks to stop"},
+		{name: "a count from before the tasks stopped is looked at again", set: func(s *scene) {
+			s.o.Container.Value.Running = 1
+			s.d.EmptySince = s.o.Container.At.Add(time.Second)
+		}, looks: "container-instances", waiting: "for ECS to count no running task"},
+		{name: "a task that ECS counts and does not list is listed again", set: func(s *scene) {
+			s.o.Container.Value.Pending = 1
+			s.o.Container.At = s.now.Add(-s.p.LookFast)
+			s.d.EmptySince = s.o.Container.At.Add(-s.p.Settle - time.Second)
+		}, looks: "container-instances list-running-tasks", waiting: "for 1 tasks that ECS counts and does not list"},
+		{name: "of an instance that is not in the cluster any more ECS counts nothing", set: func(s *scene) {
+			s.o.Container.Value.Status, s.o.Container.Value.Running = fleet.Inactive, 1
+		}, do: "answer", notes: "answer", intent: "drained", waiting: "to take the answer"},
 		{name: "lists from before it was set DRAINING again do not count", set: func(s *scene) { s.d.DrainingSince = t0.Add(20 * time.Second) },
-			looks: "list-tasks", waiting: "to list the tasks on it"},
+			looks: "list-running-tasks", waiting: "to list the tasks on it"},
 	})
 }
 

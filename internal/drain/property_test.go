@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -51,13 +52,13 @@ func randomScene(seed uint64) *scene {
 	s.o.Machine = fact(r, s.now, fleet.StateRunning, fleet.StateRunning, fleet.StateRunning, fleet.StateStopped, fleet.StateTerminated)
 	s.o.Began = fact(r, s.now, r.ago(s.now))
 	status := pick(r, fleet.Draining, fleet.Draining, fleet.Draining, fleet.Active, fleet.Inactive, "REGISTERING", "DEREGISTERING")
-	s.o.Container = fact(r, s.now, fleet.ContainerInstance{ARN: ci, Cluster: "prod", Instance: host, Status: status, Connected: r.IntN(3) > 0})
+	s.o.Container = fact(r, s.now, fleet.ContainerInstance{ARN: ci, Cluster: "prod", Instance: host, Status: status, Connected: r.IntN(3) > 0, Running: max(0, r.IntN(5)-3)})
 	s.o.Before = s.o.Container.At.Add(-time.Duration(1+r.IntN(180)) * time.Second)
 	if s.d.ContainerInstance == "" && r.IntN(2) == 0 {
 		absent(&s.o.Container)
 	}
 	if r.IntN(4) == 0 {
-		s.o.Lists = s.o.Lists[:r.IntN(2)]
+		s.o.Running, s.o.Stopped = s.o.Running[:r.IntN(2)], s.o.Stopped[:r.IntN(2)]
 	}
 	s.randomTasks(r)
 	for _, k := range []plan.ActionKind{plan.SetDraining, plan.Beat, plan.Answer, plan.Deregister} {
@@ -138,7 +139,7 @@ func TestTheSameScenesGiveTheSameDecisionsAndAreNotChanged(t *testing.T) {
 			t.Errorf("decided %+v and then %+v", first, second)
 		}
 		for _, f := range []*scene{s, untouched} { // functions are never equal
-			f.o.Service, f.o.Health = nil, nil
+			f.o.Service, f.o.Health, f.o.Delay = nil, nil, nil
 		}
 		if !reflect.DeepEqual(s, untouched) {
 			t.Errorf("the inputs were changed to %s", s)
@@ -206,14 +207,15 @@ func (s *scene) mayAnswer(t *testing.T, o Outcome, deadline time.Time) {
 	case Drained:
 		need["the group was seen to wait"] = s.o.Instance.Is == fleet.Seen && s.o.Instance.Value.State.Waiting()
 		need["the container instance is known"] = s.o.Container.Is != fleet.Unknown && s.o.Container.Value.Status != fleet.Active
-		need["there are two lists, apart"] = len(s.o.Lists) > 1 && s.o.Lists[len(s.o.Lists)-1].Sub(s.o.Lists[0]) >= s.p.Settle
+		need["both halves were listed, apart"] = len(s.o.Running) > 0 && len(s.o.Stopped) > 0 && s.o.Stopped[0].Sub(s.o.Running[0]) >= s.p.Settle
+		need["ECS counts no other task"] = s.o.Container.Value.Running == 0 || s.o.Container.Value.Status != fleet.Draining || s.liveDaemons()
 		need["only daemon tasks that are out are live"] = s.onlyDaemonsOut(true)
 	case NeverJoined:
 		need["the group was seen to wait"] = s.o.Instance.Is == fleet.Seen && s.o.Instance.Value.State.Waiting()
 		need["the container instance is absent"] = s.o.Container.Is == fleet.Absent
 	case Lost:
 		need["the container instance is known not to be reached"] = s.o.Container.Is == fleet.Absent || s.o.Container.Is == fleet.Seen && (!s.o.Container.Value.Connected || s.o.Container.Value.Status == fleet.Inactive)
-		need["there is a list"] = len(s.o.Lists) > 0
+		need["there is a list"] = len(s.o.Running) > 0 && len(s.o.Stopped) > 0
 		need["live tasks are out of their load balancers"] = s.onlyDaemonsOut(false)
 	case HostGone:
 		need["EC2 was seen to say so"] = s.o.Machine.Is == fleet.Absent || s.o.Machine.Is == fleet.Seen && s.o.Machine.Value.Gone()
@@ -226,6 +228,10 @@ func (s *scene) mayAnswer(t *testing.T, o Outcome, deadline time.Time) {
 			t.Errorf("answered %s, but not: %s", o, what)
 		}
 	}
+}
+
+func (s *scene) liveDaemons() bool {
+	return slices.ContainsFunc(s.o.Tasks, func(f fleet.Fact[fleet.Task]) bool { return f.Is != fleet.Absent && f.Value.Live() })
 }
 
 // onlyDaemonsOut reports whether all live tasks are known to be out of their load balancers, and, if asked, of daemon services.

@@ -91,6 +91,9 @@ func (c *decider) hostGone() bool {
 		return true
 	}
 	pace := c.p.LookSlow
+	if c.reached() {
+		pace *= 5
+	}
 	if !c.d().UnreachedFrom.IsZero() || (c.o.Instance.Is == fleet.Seen && !c.o.Instance.Value.Healthy) {
 		pace = c.p.Look
 	}
@@ -100,6 +103,12 @@ func (c *decider) hostGone() bool {
 	}
 	c.want(Want{Kind: plan.Instances, ID: string(c.was.Instance)}, m.Is, at, pace)
 	return false
+}
+
+// reached reports whether ECS has just reached the instance: a dead one is soon disconnected.
+func (c *decider) reached() bool {
+	ci := c.o.Container
+	return ci.Is == fleet.Seen && ci.Value.Connected && ci.Value.Status != fleet.Inactive && c.now.Sub(ci.At) < 2*c.p.LookSlow
 }
 
 // Deadline is when Ebb lets go of what is left. It lies before the hook's global time-out, whatever the policy says:
@@ -155,8 +164,8 @@ func (c *decider) unseen() string {
 		return "the instance is in cluster " + c.o.Container.Value.Cluster + " and not in " + c.d().Cluster + ", so its tasks were not looked at"
 	case c.o.Container.Is == fleet.Unknown:
 		return "the container instance could not be looked at" + c.trouble(plan.FindContainerInstances, plan.ContainerInstances)
-	case len(c.o.Lists) == 0 && c.o.Container.Is == fleet.Seen:
-		return "its tasks could not be listed" + c.trouble(plan.ListTasks)
+	case len(c.o.Running) == 0 && c.o.Container.Is == fleet.Seen:
+		return "its tasks could not be listed" + c.trouble(plan.ListRunning, plan.ListStopped)
 	}
 	return ""
 }
@@ -184,7 +193,7 @@ func (c *decider) lost() bool {
 		}
 		return false
 	}
-	if c.o.Container.At.Sub(d.UnreachedFrom) < c.p.LostAfter || len(c.o.Lists) == 0 {
+	if c.o.Container.At.Sub(d.UnreachedFrom) < c.p.LostAfter || !c.allListed() || c.undescribed() {
 		return false // not confirmed by a look after the whole time, or its tasks and targets are not known: the steps go on
 	}
 	c.lookAtContainer(c.p.Look) // it may be back

@@ -110,7 +110,7 @@ func TestAForcedEndingNamesWhatWasCutOffAndWhatCouldNotBeSeen(t *testing.T) {
 			s.d.Left = []string{"old:1/task RUNNING"}
 			unknown(&s.o.Container)
 		}},
-		{"and that they could not be listed", "its tasks could not be listed", "", func(s *scene) { s.o.Lists = nil }},
+		{"and that they could not be listed", "its tasks could not be listed", "", func(s *scene) { s.o.Running = nil }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := emptyHost()
@@ -156,8 +156,8 @@ func TestLost(t *testing.T) {
 		}, looks: "container-instances", waiting: "to see once more"},
 		{name: "without a list of its tasks their targets are not known", set: func(s *scene) {
 			s.unreached()
-			s.o.Lists = nil
-		}, looks: "list-tasks", waiting: "to list the tasks"},
+			s.o.Running = nil
+		}, looks: "list-running-tasks", waiting: "to list the tasks"},
 		{name: "an agent that is back begins anew", set: func(s *scene) {
 			s.task("web", "", "RUNNING", "RUNNING")
 			s.unreached()
@@ -221,17 +221,59 @@ func TestLooksAreWantedAtTheirPace(t *testing.T) {
 	if due := dueOf(t, dec, plan.Tasks); !due.Equal(task.At.Add(s.p.LookFast)) {
 		t.Errorf("a stopping task is looked at again at %s", due)
 	}
-	if due := dueOf(t, dec, plan.GroupInstances); !due.Equal(s.o.Instance.At.Add(s.p.LookSlow)) {
+	if due := dueOf(t, dec, plan.GroupInstances); !due.Equal(s.o.Instance.At.Add(s.p.LookSlow + s.p.Look)) {
 		t.Errorf("the group is looked at again at %s", due)
+	}
+	if due := dueOf(t, dec, plan.Instances); !due.Equal(s.o.Machine.At.Add(5 * s.p.LookSlow)) {
+		t.Errorf("a host that ECS reaches is looked at again at %s", due)
 	}
 	s.o.Instance.Value.Healthy = false
 	if due := dueOf(t, s.decide(), plan.Instances); !due.Equal(s.o.Machine.At.Add(s.p.Look)) {
 		t.Errorf("an unhealthy host is looked at again at %s", due)
 	}
-	s.o.Lists = nil
+	s.o.Running = nil
 	s.d.DrainingSince = s.now
-	if due := dueOf(t, s.decide(), plan.ListTasks); !due.Equal(s.now.Add(s.p.Settle)) {
+	if due := dueOf(t, s.decide(), plan.ListRunning); !due.Equal(s.now.Add(s.p.Settle)) {
 		t.Errorf("tasks are listed at %s, %s after DRAINING", due, due.Sub(s.now))
+	}
+}
+
+// While its targets drain, and it is known for how long, a task is looked at when that is over, and else once a minute.
+func TestDeregistrationDelayIsWaitedOut(t *testing.T) {
+	s := emptyHost()
+	s.service("web", false, "draining")
+	task := s.task("web", "web", "DEACTIVATING", "STOPPED")
+	task.Value.StoppingAt = s.now.Add(-20 * time.Second)
+	for _, c := range []struct {
+		is    fleet.Knowledge
+		delay time.Duration
+		want  time.Time
+	}{
+		{fleet.Unknown, 0, task.At.Add(s.p.Look)},
+		{fleet.Seen, 60 * time.Second, task.Value.StoppingAt.Add(61 * time.Second)},
+		{fleet.Seen, 300 * time.Second, task.At.Add(s.p.LookSlow)},
+		{fleet.Seen, 10 * time.Second, task.At.Add(s.p.LookFast)},
+	} {
+		s.delay = fleet.Fact[time.Duration]{Is: c.is, At: s.now, Value: c.delay}
+		if due := dueOf(t, s.decide(), plan.Tasks); !due.Equal(c.want) {
+			t.Errorf("%s %s: looked at again at %s, want %s", c.is, c.delay, due, c.want)
+		}
+	}
+	if dueOf(t, func() Decision { s.delay.Is = fleet.Unknown; return s.decide() }(), plan.Delays) != s.now {
+		t.Error("an unknown delay is not asked for")
+	}
+}
+
+// A daemon task stops after the others and is looked at along with them, not by itself.
+func TestDaemonsAreLookedAtAlong(t *testing.T) {
+	s := emptyHost()
+	s.service("agent", true, "")
+	s.task("agent", "agent", "RUNNING", "RUNNING").At = s.now.Add(-50 * time.Second)
+	web := s.task("web", "", "RUNNING", "RUNNING")
+	for _, w := range s.decide().Want {
+		if w.Kind == plan.Tasks && !w.Due.Equal(web.At.Add(s.p.Look)) {
+			t.Errorf("%s is looked at at %s, want with the other at %s", w.ID, w.Due, web.At.Add(s.p.Look))
+		}
 	}
 }
 

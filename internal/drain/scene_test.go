@@ -28,10 +28,11 @@ type scene struct {
 	now      time.Time
 	services map[string]fleet.Fact[fleet.Service]
 	health   map[fleet.TargetID]fleet.Fact[fleet.Health]
+	delay    fleet.Fact[time.Duration]
 }
 
 // emptyHost is a minute into a drain of which nothing is left to do but the answer: the hook is open, the container instance has
-// been DRAINING for long enough, and two lists found no task.
+// been DRAINING for long enough, both lists found no task, and ECS counts none.
 func emptyHost() *scene {
 	now := t0.Add(time.Minute)
 	s := &scene{
@@ -48,9 +49,11 @@ func emptyHost() *scene {
 		Machine:   fleet.Fact[fleet.InstanceState]{Is: fleet.Seen, At: seen, Value: fleet.StateRunning},
 		Before:    seen.Add(-30 * time.Second),
 		Container: fleet.Fact[fleet.ContainerInstance]{Is: fleet.Seen, At: seen, Value: fleet.ContainerInstance{ARN: ci, Cluster: "prod", Instance: host, Status: fleet.Draining, Connected: true}},
-		Lists:     []time.Time{t0.Add(15 * time.Second), t0.Add(25 * time.Second)},
+		Running:   []time.Time{t0.Add(15 * time.Second)},
+		Stopped:   []time.Time{t0.Add(25 * time.Second)},
 		Tried:     map[plan.ActionKind]Try{},
 		Service:   func(name string) fleet.Fact[fleet.Service] { return s.services[name] },
+		Delay:     func(fleet.ARN) fleet.Fact[time.Duration] { return s.delay },
 		Health:    func(_ fleet.ARN, t fleet.TargetID) fleet.Fact[fleet.Health] { return s.health[t] },
 	}
 	return s

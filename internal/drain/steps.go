@@ -2,6 +2,7 @@ package drain
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,9 +16,9 @@ var steps = []func(*decider) bool{
 	held,      // the group says that the instance waits in a terminating hook
 	found,     // a cluster says which container instance it is
 	draining,  // ECS says DRAINING
-	listed,    // the tasks on it are known
+	listed,    // the tasks that are to run on it are known
 	stopped,   // every task that is waited for has stopped
-	confirmed, // and a second list shows no other
+	confirmed, // and there is no other
 	answered,  // the hook is answered
 }
 
@@ -26,7 +27,7 @@ func held(c *decider) bool {
 	i := c.o.Instance
 	switch {
 	case i.Is == fleet.Seen && i.Value.State.Waiting():
-		c.lookAtGroup(c.p.LookSlow)
+		c.lookAtGroup(c.p.LookSlow + c.p.Look) // a sweep mostly comes first
 		return true
 	case i.Is == fleet.Unknown:
 		c.out.Waiting = "to look at the group"
@@ -48,7 +49,7 @@ func found(c *decider) bool {
 		return false
 	}
 	if ci.Is == fleet.Seen {
-		pace := c.p.LookSlow / 2
+		pace := c.p.LookSlow
 		if !ci.Value.Connected {
 			pace = c.p.Look
 		}
@@ -110,20 +111,57 @@ func draining(c *decider) bool {
 	return false
 }
 
-// listed wants a full list of the tasks, of both desired statuses, made late enough after DRAINING that a task placed just before
-// cannot be missing from it.
-func listed(c *decider) bool { return c.listAfter(c.settled(), "to list the tasks on it") }
+// listed wants a list of the tasks that are desired to run, made late enough after DRAINING that a task placed just before cannot be
+// missing from it. The list of the others is made while they stop.
+func listed(c *decider) bool {
+	if !c.listAfter(c.settled(), plan.ListRunning, c.o.Running) {
+		c.out.Waiting = "to list the tasks on it"
+		return false
+	}
+	c.allListed()
+	return true
+}
 
-// confirmed wants a second full list, later than the first by as much as reads may lag. A task whose desired status changes while a
-// list is being made can be missing from both of its halves, but not from two lists that far apart.
-func confirmed(c *decider) bool {
-	first := c.settled()
-	for _, at := range c.o.Lists {
-		if !at.Before(first) {
-			return c.listAfter(at.Add(c.p.Settle), "to list the tasks on it once more")
+// allListed wants the list of the tasks that are desired to stop, later than that of the others by as much as reads may lag: whatever was
+// not in the one any more is in the other by then, for what is desired to stop stays so.
+func (c *decider) allListed() bool {
+	for _, at := range c.o.Running {
+		if !at.Before(c.settled()) {
+			return c.listAfter(at.Add(c.p.Settle), plan.ListStopped, c.o.Stopped)
 		}
 	}
 	return false
+}
+
+// confirmed holds the lists against what ECS counts. Its count is of tasks that are desired to run: it says nothing of those that still
+// stop, but should it not be zero there is a task that the lists do not show.
+func confirmed(c *decider) bool {
+	if !c.allListed() {
+		c.out.Waiting = "to list the tasks on it once more"
+		return false
+	}
+	ci := c.o.Container
+	if ci.Is != fleet.Seen || ci.Value.Status != fleet.Draining || len(c.liveTasks()) > 0 || ci.Value.Running+ci.Value.Pending == 0 && !ci.At.Before(c.settled()) {
+		return true
+	}
+	pace := c.p.LookFast
+	if ci.At.Before(c.d().EmptySince) {
+		pace = 0
+	}
+	c.lookAtContainer(pace)
+	c.out.Waiting = "for ECS to count no running task on it"
+	if ci.At.Sub(c.d().EmptySince) > c.p.Settle { // not a read that lags
+		c.out.Waiting = fmt.Sprintf("for %d tasks that ECS counts and does not list", ci.Value.Running+ci.Value.Pending)
+		c.out.Want = append(c.out.Want, Want{Kind: plan.ListRunning, In: c.d().Cluster, ID: string(c.d().ContainerInstance), Due: later(c.now, c.o.Running[len(c.o.Running)-1].Add(c.p.Look))})
+	}
+	return false
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // settled is when a list cannot miss a task that was placed before DRAINING any more.
@@ -135,13 +173,17 @@ func (c *decider) settled() time.Time {
 	return from.Add(c.p.Settle)
 }
 
+// after reports whether the newest list was made at or after a time.
+func after(lists []time.Time, from time.Time) bool {
+	return len(lists) > 0 && !lists[len(lists)-1].Before(from)
+}
+
 // listAfter reports whether there is a list made at or after a time, and wants one if not.
-func (c *decider) listAfter(from time.Time, waiting string) bool {
-	if n := len(c.o.Lists); n > 0 && !c.o.Lists[n-1].Before(from) {
+func (c *decider) listAfter(from time.Time, kind plan.LookKind, lists []time.Time) bool {
+	if after(lists, from) {
 		return true
 	}
-	c.out.Waiting = waiting
-	w := Want{Kind: plan.ListTasks, In: c.d().Cluster, ID: string(c.d().ContainerInstance), Due: from}
+	w := Want{Kind: kind, In: c.d().Cluster, ID: string(c.d().ContainerInstance), Due: from}
 	if from.Before(c.now) {
 		w.Due = c.now
 	}
@@ -161,7 +203,7 @@ func stopped(c *decider) bool {
 			waited = append(waited, t)
 		}
 	}
-	c.watch(live)
+	c.watch(len(waited) > 0)
 	d := c.d()
 	if len(waited) > 0 {
 		d.EmptySince = time.Time{}
@@ -182,23 +224,75 @@ func stopped(c *decider) bool {
 	return c.targetsOut(daemons)
 }
 
-// watch wants the live tasks looked at again: soon once all of them are stopping.
-func (c *decider) watch(live []*fleet.Task) {
-	pace := c.p.LookFast
-	for _, t := range live {
-		if t.DesiredStatus != fleet.Stopped {
-			pace = c.p.Look
-		}
-	}
+// watch wants the live tasks looked at again.
+func (c *decider) watch(waiting bool) {
+	var along []Want
+	next := c.now.Add(c.p.LookSlow)
 	for i := range c.o.Tasks {
-		if f := &c.o.Tasks[i]; f.Is == fleet.Seen && f.Value.Live() {
-			c.want(Want{Kind: plan.Tasks, In: c.d().Cluster, ID: string(f.Value.ARN)}, f.Is, f.At, pace)
+		f := &c.o.Tasks[i]
+		w := Want{Kind: plan.Tasks, In: c.d().Cluster, ID: string(f.Value.ARN)}
+		switch {
+		case f.Is == fleet.Unknown:
+			c.want(w, f.Is, f.At, 0)
+		case f.Is == fleet.Absent || !f.Value.Live():
+			continue
+		case waiting && c.isDaemon(&f.Value):
+			along = append(along, w) // it stops after the others: it is looked at with them
+			continue
+		default:
+			c.want(w, f.Is, f.At, c.pace(&f.Value, f.At))
+		}
+		if due := c.out.Want[len(c.out.Want)-1].Due; due.Before(next) {
+			next = due
 		}
 	}
+	for _, w := range along {
+		w.Due = next
+		c.out.Want = append(c.out.Want, w)
+	}
+}
+
+// pace is how soon a live task is looked at again: fast while it is stopping, but not while its targets drain, when it is known how
+// long that takes.
+func (c *decider) pace(t *fleet.Task, at time.Time) time.Duration {
+	switch {
+	case t.DesiredStatus != fleet.Stopped:
+		return c.p.Look
+	case t.LastStatus != fleet.Deactivating:
+		return c.p.LookFast
+	}
+	delay, known := c.delay(t)
+	if !known || t.StoppingAt.IsZero() {
+		return c.p.Look
+	}
+	end := t.StoppingAt.Add(delay + time.Second)
+	return max(c.p.LookFast, min(end.Sub(at), c.p.LookSlow))
+}
+
+// delay is the longest deregistration delay of a task's target groups.
+func (c *decider) delay(t *fleet.Task) (longest time.Duration, known bool) {
+	if t.Service() == "" {
+		return 0, true
+	}
+	svc := c.service(t)
+	known = svc.Is != fleet.Unknown
+	for _, lb := range svc.Value.LoadBalancers {
+		if lb.TargetGroup == "" {
+			continue // a Classic Load Balancer
+		}
+		f := c.o.Delay(lb.TargetGroup)
+		c.want(Want{Kind: plan.Delays, In: string(lb.TargetGroup)}, f.Is, f.At, time.Hour)
+		known = known && f.Is == fleet.Seen
+		longest = max(longest, f.Value)
+	}
+	return longest, known
 }
 
 // tellLeft notes the tasks that are left whenever there are fewer or others.
 func (c *decider) tellLeft(live []*fleet.Task) {
+	if c.undescribed() {
+		return
+	}
 	left := make([]string, len(live))
 	for i, t := range live {
 		left[i] = name(t)
@@ -263,6 +357,11 @@ func (c *decider) liveTasks() []*fleet.Task {
 	return live
 }
 
+// undescribed reports whether there is a task of which no more is known than that it was listed.
+func (c *decider) undescribed() bool {
+	return slices.ContainsFunc(c.o.Tasks, func(f fleet.Fact[fleet.Task]) bool { return f.Is == fleet.Unknown })
+}
+
 func (c *decider) live() []string {
 	var names []string
 	for _, t := range c.liveTasks() {
@@ -276,6 +375,9 @@ func name(t *fleet.Task) string {
 	id := short(t.ARN)
 	if len(id) > 8 {
 		id = id[:8]
+	}
+	if t.Family == "" {
+		return "task " + id
 	}
 	return fmt.Sprintf("%s/%s %s", t.Family, id, t.LastStatus)
 }

@@ -9,6 +9,10 @@ import (
 
 // targetsOut sees to it that no live task is reachable through a target group, and reports whether that is so.
 func (c *decider) targetsOut(tasks []*fleet.Task) bool {
+	if c.undescribed() {
+		c.out.Waiting = "to look at the tasks on it"
+		return false
+	}
 	out := true
 	for _, t := range tasks {
 		out = c.taskOut(t) && out

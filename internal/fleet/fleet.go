@@ -195,6 +195,7 @@ type Task struct {
 	StopCode          string
 	StoppedReason     string
 	CreatedAt         time.Time
+	StoppingAt        time.Time // when its desired status became STOPPED; zero: it has not
 	StoppedAt         time.Time
 	Addresses         []Address
 }
@@ -202,6 +203,9 @@ type Task struct {
 // Stopped is the only lastStatus in which nothing of a task runs any more. Ports in use and targets are released later
 // than the counts of a container instance say (aws/aws-cdk#13506).
 const Stopped = "STOPPED"
+
+// Deactivating is the lastStatus in which the targets of a task drain.
+const Deactivating = "DEACTIVATING"
 
 // Live reports whether anything of the task may still run: any lastStatus but STOPPED (and DELETED).
 func (t Task) Live() bool { return t.LastStatus != Stopped && t.LastStatus != "DELETED" }
@@ -240,6 +244,20 @@ type LoadBalancer struct {
 	TargetGroup   ARN
 	Container     string
 	ContainerPort int
+}
+
+// Cluster is an ECS cluster, as far as its size matters.
+type Cluster struct {
+	Name    string
+	Running int // tasks
+	Pending int
+}
+
+// Delay is how long a target group lets a target that was deregistered drain.
+// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-target-group-attributes.html
+type Delay struct {
+	TargetGroup ARN
+	Delay       time.Duration
 }
 
 // Health is the state of one target.

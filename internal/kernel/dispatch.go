@@ -20,7 +20,7 @@ func (k *Kernel) dispatch(acts []intent, now time.Time) []plan.Order {
 	var orders []plan.Order
 	for _, group := range merge(acts) {
 		a, p := group.action, priorityOf(group.action)
-		if !k.room(p) || !k.budget.take(bucketOf(a.Kind), 1, p, now) {
+		if !k.gathered(a, now) || !k.room(p) || !k.budget.take(bucketOf(a.Kind), 1, p, now) {
 			for _, e := range group.entries {
 				e.dirty = true
 			}
@@ -35,14 +35,29 @@ func (k *Kernel) dispatch(acts []intent, now time.Time) []plan.Order {
 	}
 	for _, l := range k.dueLooks(now) {
 		if !k.room(looking) || !k.budget.take(lookBucket(l.Kind), float64(estimate(l)), looking, now) {
+			k.unsent(l)
 			continue
 		}
+		k.sent(l)
 		for _, s := range subjects(l) {
 			k.ask(s).flying = true
 		}
 		orders = append(orders, k.order1(plan.Order{Look: &l}))
 	}
 	return orders
+}
+
+// gathered reports whether a batch is full, or none of its kind was sent a moment ago: then others may want the same soon.
+func (k *Kernel) gathered(a plan.Action, now time.Time) bool {
+	if a.Kind != plan.SetDraining {
+		return true
+	}
+	p := place{plan.LookKind(a.Kind), a.Cluster}
+	if len(a.ContainerInstances) < plan.MaxDrainBatch && now.Sub(k.spaced[p]) < spacing {
+		return false
+	}
+	k.spaced[p] = now
+	return true
 }
 
 func (k *Kernel) order1(o plan.Order) plan.Order {
@@ -56,7 +71,7 @@ func (k *Kernel) order1(o plan.Order) plan.Order {
 func (k *Kernel) room(p priority) bool {
 	limit := k.cfg.InFlight
 	switch p {
-	case urgent:
+	case urgent, answering:
 		limit *= 2
 	case looking:
 		limit = max(1, limit*3/4)

@@ -24,6 +24,9 @@ type facts struct {
 	hostOf     map[fleet.ARN]fleet.InstanceID       // container instance or task to its host
 	services   map[string]fleet.Fact[fleet.Service] // cluster/name
 	health     map[targetKey]fleet.Fact[fleet.Health]
+	delays     map[fleet.ARN]fleet.Fact[time.Duration] // by target group
+	sizes      map[string]fleet.Fact[fleet.Cluster]    // by cluster
+	homes      map[fleet.ARN]fleet.ARN                 // task to its container instance, of clusters that were listed as a whole
 }
 
 func newFacts() facts {
@@ -32,7 +35,8 @@ func newFacts() facts {
 		machines: map[fleet.InstanceID]fleet.Fact[fleet.InstanceState]{}, began: map[fleet.InstanceID]fleet.Fact[time.Time]{},
 		containers: map[fleet.InstanceID]fleet.Fact[fleet.ContainerInstance]{}, hostOf: map[fleet.ARN]fleet.InstanceID{},
 		services: map[string]fleet.Fact[fleet.Service]{},
-		health:   map[targetKey]fleet.Fact[fleet.Health]{},
+		health:   map[targetKey]fleet.Fact[fleet.Health]{}, delays: map[fleet.ARN]fleet.Fact[time.Duration]{},
+		sizes: map[string]fleet.Fact[fleet.Cluster]{}, homes: map[fleet.ARN]fleet.ARN{},
 	}
 }
 
@@ -83,6 +87,10 @@ func (k *Kernel) looked(l plan.Look, done plan.Done, now time.Time) {
 	}
 	k.noteTrouble(l, s, now)
 	k.touch(l)
+	if l.Kind == plan.ListCluster || l.Kind == plan.Homes {
+		k.sawListing(l, done, now)
+		return
+	}
 	if s.Err != nil {
 		return
 	}
@@ -97,8 +105,14 @@ func (k *Kernel) looked(l plan.Look, done plan.Done, now time.Time) {
 		k.sawActivities(l, s.View.Activities, at)
 	case plan.FindContainerInstances, plan.ContainerInstances:
 		k.sawContainers(l, s.View.ContainerInstances, failed, at)
-	case plan.ListTasks:
-		k.sawLists(l, s.View.Tasks, failed, at)
+	case plan.ListRunning, plan.ListStopped:
+		k.sawLists(l, s.View.Listed, failed, at)
+	case plan.Clusters:
+		for _, c := range s.View.Clusters {
+			put(k.facts.sizes, c.Name, fleet.Seen, at, c)
+		}
+	case plan.Delays:
+		k.sawDelays(l.TargetGroup, s.View.Delays, at)
 	case plan.Tasks:
 		k.sawTasks(l, s.View.Tasks, failed, at)
 	case plan.Services:
@@ -146,9 +160,9 @@ func (k *Kernel) touch(l plan.Look) {
 	for _, arn := range l.ARNs {
 		mark(k.facts.hostOf[arn])
 	}
-	if l.Kind == plan.Hooks || l.Kind == plan.Activities || l.Kind == plan.Services || l.Kind == plan.Targets {
+	if l.Kind == plan.Hooks || l.Kind == plan.Activities || l.Kind == plan.Services || l.Kind == plan.Targets || l.Kind == plan.Delays {
 		for _, id := range k.order {
-			if e := k.open[id]; e.d.Group == l.Group || e.d.Cluster == l.Cluster || l.Kind == plan.Targets {
+			if e := k.open[id]; e.d.Group == l.Group || e.d.Cluster == l.Cluster || l.TargetGroup != "" {
 				e.dirty = true
 			}
 		}

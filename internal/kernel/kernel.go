@@ -69,9 +69,9 @@ type entry struct {
 	man     Managed
 	rev     int64
 	tried   map[plan.ActionKind]drain.Try
-	tasks   []fleet.Fact[fleet.Task] // every task ever listed, by ARN
-	lists   []time.Time              // starts of complete task lists, oldest first
-	before  time.Time                // start of the look at the container instance before the latest
+	tasks   []fleet.Fact[fleet.Task]      // every task ever listed, by ARN
+	lists   map[plan.LookKind][]time.Time // starts of complete task lists, oldest first: by desired status
+	before  time.Time                     // start of the look at the container instance before the latest
 	wants   []wanted
 	wake    time.Time
 	waiting string
@@ -95,23 +95,25 @@ type trouble struct {
 
 // Kernel holds all drains of one Ebb.
 type Kernel struct {
-	cfg     Config
-	open    map[fleet.InstanceID]*entry
-	order   []fleet.InstanceID // of open, sorted by deadline zero, then id
-	recent  map[fleet.InstanceID]past
-	facts   facts
-	asked   map[subject]*ask
-	trouble map[plan.LookKind]trouble
-	leaving map[fleet.InstanceID]time.Time // when a sweep last saw the instance leaving, its hook not open yet
-	flying  map[int]plan.Order
-	nextID  int
-	budget  *ledger
-	swept   time.Time                   // start of the latest successful sweep
-	groups  map[string]bool             // managed groups that exist
-	toAdopt map[fleet.InstanceID]string // waits in the named group, whose hook is not known yet
-	settle  []Verdict
-	lines   []journal.Line
-	Counts  map[string]int // messages by what became of them, sweeps, adoptions
+	cfg      Config
+	open     map[fleet.InstanceID]*entry
+	order    []fleet.InstanceID // of open, sorted by deadline zero, then id
+	recent   map[fleet.InstanceID]past
+	facts    facts
+	asked    map[subject]*ask
+	trouble  map[plan.LookKind]trouble
+	leaving  map[fleet.InstanceID]time.Time // when a sweep last saw the instance leaving, its hook not open yet
+	flying   map[int]plan.Order
+	listings map[string]*listing // lists of whole clusters that are being made
+	spaced   map[place]time.Time // when a look of this kind and place was last sent
+	nextID   int
+	budget   *ledger
+	swept    time.Time                   // start of the latest successful sweep
+	groups   map[string]bool             // managed groups that exist
+	toAdopt  map[fleet.InstanceID]string // waits in the named group, whose hook is not known yet
+	settle   []Verdict
+	lines    []journal.Line
+	Counts   map[string]int // messages by what became of them, sweeps, adoptions
 }
 
 // stored is the form of a record's body.
@@ -132,6 +134,7 @@ func New(cfg Config, open, ended []journal.Record) (*Kernel, error) {
 	k := &Kernel{
 		cfg: cfg, open: map[fleet.InstanceID]*entry{}, recent: map[fleet.InstanceID]past{}, facts: newFacts(),
 		asked: map[subject]*ask{}, trouble: map[plan.LookKind]trouble{}, leaving: map[fleet.InstanceID]time.Time{}, flying: map[int]plan.Order{}, budget: newLedger(cfg.Budget),
+		listings: map[string]*listing{}, spaced: map[place]time.Time{},
 		groups: map[string]bool{}, toAdopt: map[fleet.InstanceID]string{}, Counts: map[string]int{},
 	}
 	for _, r := range ended {
@@ -186,7 +189,7 @@ func (k *Kernel) managed(group string) (Managed, bool) {
 }
 
 func (k *Kernel) add(e *entry) {
-	e.tried = map[plan.ActionKind]drain.Try{}
+	e.tried, e.lists = map[plan.ActionKind]drain.Try{}, map[plan.LookKind][]time.Time{}
 	k.open[e.d.Instance] = e
 	if e.d.ContainerInstance != "" {
 		k.facts.hostOf[e.d.ContainerInstance] = e.d.Instance

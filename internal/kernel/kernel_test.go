@@ -46,7 +46,7 @@ func (c cloud) answer(o plan.Order) plan.Done {
 		return d
 	}
 	arn := func(id fleet.InstanceID) fleet.ARN { return fleet.ARN("arn/prod/" + string(id)) }
-	if o.Look.Kind == plan.ListTasks { // so that no drain ends
+	if o.Look.Kind == plan.ListRunning { // so that no drain ends
 		d.Sight.Err = &plan.Failure{Class: plan.Unclear, Message: "no answer"}
 	}
 	v := &d.Sight.View

@@ -39,20 +39,20 @@ func batch(k plan.LookKind) int {
 		return plan.MaxGroupInstances
 	case plan.FindContainerInstances:
 		return findBatch
-	case plan.ListTasks:
-		return listBatch
+	case plan.Delays:
+		return 1
 	case plan.Services:
 		return plan.MaxDescribeServices
 	}
 	return plan.MaxDescribeECS
 }
 
-// slack is how much too early a look may be made so that it can share a call. A list of tasks and a search must not be early:
-// they prove an absence from a certain moment on.
-func slack(k plan.LookKind, p drain.Policy) time.Duration {
+// slack is how much too early a look may be made so that it can share a call: a third of the time that it is away. A list of tasks and a
+// search must not be early: they prove an absence from a certain moment on.
+func slack(k plan.LookKind, away time.Duration, p drain.Policy) time.Duration {
 	switch k {
 	case plan.Tasks, plan.ContainerInstances, plan.GroupInstances, plan.Instances, plan.Targets:
-		return p.Look / 3
+		return max(0, min(p.Look, away)/3)
 	}
 	return 0
 }
@@ -61,8 +61,14 @@ func subjects(l plan.Look) []subject {
 	var s []subject
 	where := l.Cluster
 	switch l.Kind {
+	case plan.ListCluster, plan.Homes:
+		return nil // the listing keeps account of them
+	case plan.Clusters:
+		where = ""
 	case plan.Hooks, plan.Groups:
 		return []subject{{kind: l.Kind, where: l.Group}}
+	case plan.Delays:
+		return []subject{{kind: l.Kind, where: string(l.TargetGroup)}}
 	case plan.Activities:
 		where = l.Group
 	case plan.Targets:
@@ -91,16 +97,16 @@ func lookAt(s []subject) plan.Look {
 	switch l.Kind {
 	case plan.Hooks, plan.Activities:
 		l.Group = s[0].where
-	case plan.Targets:
+	case plan.Targets, plan.Delays:
 		l.TargetGroup = fleet.ARN(s[0].where)
 	default:
 		l.Cluster = s[0].where
 	}
 	for _, x := range s {
 		switch l.Kind {
-		case plan.Services:
+		case plan.Services, plan.Clusters:
 			l.Names = append(l.Names, x.id)
-		case plan.ContainerInstances, plan.ListTasks, plan.Tasks:
+		case plan.ContainerInstances, plan.ListRunning, plan.ListStopped, plan.Tasks:
 			l.ARNs = append(l.ARNs, fleet.ARN(x.id))
 		case plan.Targets:
 			l.Targets = append(l.Targets, fleet.TargetID{ID: x.id, Port: x.port})
@@ -122,21 +128,28 @@ func (k *Kernel) ask(s subject) *ask {
 
 // wanted is a look that a drain wants, at one subject.
 type wanted struct {
-	s   subject
-	a   *ask
-	due time.Time
+	s     subject
+	a     *ask
+	due   time.Time
+	early time.Duration // by how much it may be made too early
 }
 
+// delaysFor is up to how many drains it saves calls to know how long their targets drain: more of them share the calls that look.
+const delaysFor = 20
+
 // wants turns the wants of a decision into subjects, each once, the earliest due counting.
-func (k *Kernel) wants(into []wanted, from []drain.Want) []wanted {
+func (k *Kernel) wants(into []wanted, from []drain.Want, p drain.Policy, now time.Time) []wanted {
 	into = into[:0]
 	for i := range from {
 		w := &from[i]
+		if w.Kind == plan.Delays && len(k.order) > delaysFor {
+			continue
+		}
 		s := subject{w.Kind, w.In, w.ID, w.Port}
 		n := slices.IndexFunc(into, func(x wanted) bool { return x.s == s })
 		switch {
 		case n < 0:
-			into = append(into, wanted{s, k.ask(s), w.Due})
+			into = append(into, wanted{s, k.ask(s), w.Due, slack(w.Kind, w.Due.Sub(now), p)})
 		case w.Due.Before(into[n].due):
 			into[n].due = w.Due
 		}
@@ -221,7 +234,8 @@ func (k *Kernel) dueLooks(now time.Time) []plan.Look {
 		looks = append(looks, k.sweepLook())
 	}
 	looks = append(looks, k.hookLooks(now)...)
-	return append(looks, k.merged(now)...)
+	looks = append(looks, k.merged(now)...)
+	return append(looks, k.listingLooks(now)...)
 }
 
 // hooksFor is how long what is known of a group's hooks holds.
@@ -263,6 +277,9 @@ func (k *Kernel) anyDue(now time.Time) bool {
 	return false
 }
 
+// spacing is how far apart looks of the same kind and place are, unless they are full.
+const spacing = time.Second
+
 type place struct {
 	kind  plan.LookKind
 	where string
@@ -276,16 +293,19 @@ func (k *Kernel) merged(now time.Time) []plan.Look {
 	}
 	collected := map[place][]subject{}
 	due := map[place]bool{}
+	soon := map[place]int{} // due within the time that reads may lag
 	var places []place
 	known := map[subject]bool{}
 	for _, id := range k.order {
 		e := k.open[id]
 		for _, w := range e.wants {
-			at := w.at()
-			if at.IsZero() || at.After(now.Add(slack(w.s.kind, e.man.Policy))) {
+			at, p := w.at(), place{w.s.kind, w.s.where}
+			if at.IsZero() || at.After(now.Add(w.early)) {
+				if at.After(now) && !at.After(now.Add(e.man.Policy.Settle)) {
+					soon[p]++
+				}
 				continue
 			}
-			p := place{w.s.kind, w.s.where}
 			if collected[p] == nil {
 				places = append(places, p)
 			}
@@ -298,13 +318,15 @@ func (k *Kernel) merged(now time.Time) []plan.Look {
 	}
 	var looks []plan.Look
 	for _, p := range places {
-		if !due[p] {
-			continue
-		}
-		for s := collected[p]; len(s) > 0; {
-			n := min(len(s), batch(p.kind))
-			looks = append(looks, lookAt(s[:n]))
-			s = s[n:]
+		switch s := collected[p]; {
+		case !due[p]:
+		case p.kind == plan.ListRunning || p.kind == plan.ListStopped:
+			looks = append(looks, k.listLooks(p.kind, p.where, s, soon[p], now)...)
+		case len(s) < batch(p.kind) && now.Sub(k.spaced[p]) < spacing:
+			// others may want the same soon
+		default:
+			k.spaced[p] = now
+			looks = append(looks, chunked(s, batch(p.kind))...)
 		}
 	}
 	return looks

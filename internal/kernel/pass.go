@@ -36,7 +36,7 @@ func (k *Kernel) Next(now time.Time) Orders {
 func (k *Kernel) decide(e *entry, now time.Time, out *Orders) []intent {
 	dec := drain.Decide(e.d, k.observe(e), e.man.Policy, now)
 	changed := e.fresh || !reflect.DeepEqual(e.d, dec.Drain)
-	e.d, e.wants, e.wake, e.waiting, e.dirty = dec.Drain, k.wants(e.wants, dec.Want), dec.Wake, dec.Waiting, false
+	e.d, e.wants, e.wake, e.waiting, e.dirty = dec.Drain, k.wants(e.wants, dec.Want, e.man.Policy, now), dec.Wake, dec.Waiting, false
 	for _, n := range dec.Notes {
 		k.line(now, e.d.Key, n.Kind, n.Text)
 	}
@@ -84,7 +84,8 @@ func (k *Kernel) forget(e *entry) {
 		{kind: plan.GroupInstances, id: id}, {kind: plan.Instances, id: id}, {kind: plan.Activities, where: e.d.Group, id: id},
 		{kind: plan.FindContainerInstances, id: id}, {kind: plan.FindContainerInstances, where: cluster, id: id},
 		{kind: plan.ContainerInstances, where: cluster, id: string(e.d.ContainerInstance)},
-		{kind: plan.ListTasks, where: cluster, id: string(e.d.ContainerInstance)},
+		{kind: plan.ListRunning, where: cluster, id: string(e.d.ContainerInstance)},
+		{kind: plan.ListStopped, where: cluster, id: string(e.d.ContainerInstance)},
 	}
 	for i := range e.tasks {
 		own = append(own, subject{kind: plan.Tasks, where: cluster, id: string(e.tasks[i].Value.ARN)})
@@ -99,8 +100,9 @@ func (k *Kernel) observe(e *entry) drain.Observation {
 	f := &k.facts
 	return drain.Observation{
 		Instance: f.instances[e.d.Instance], Hook: f.hook(e.d.Group), Machine: f.machines[e.d.Instance],
-		Began: f.began[e.d.Instance], Container: f.containers[e.d.Instance], Before: e.before, Lists: e.lists, Tasks: e.tasks, Tried: e.tried,
+		Began: f.began[e.d.Instance], Container: f.containers[e.d.Instance], Before: e.before, Running: e.lists[plan.ListRunning], Stopped: e.lists[plan.ListStopped], Tasks: e.tasks, Tried: e.tried,
 		Service: func(name string) fleet.Fact[fleet.Service] { return f.services[e.d.Cluster+"/"+name] },
+		Delay:   func(tg fleet.ARN) fleet.Fact[time.Duration] { return f.delays[tg] },
 		Trouble: func(l plan.LookKind) string { return k.trouble[l].why },
 		Health:  func(tg fleet.ARN, t fleet.TargetID) fleet.Fact[fleet.Health] { return f.health[targetKey{tg, t}] },
 	}
@@ -202,6 +204,13 @@ func (k *Kernel) entriesOf(a plan.Action) []*entry {
 	return es
 }
 
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
 // wake is when something has to be decided, looked at or sent next.
 func (k *Kernel) wake(now time.Time) time.Time {
 	at := k.sweepDue(now)
@@ -212,6 +221,11 @@ func (k *Kernel) wake(now time.Time) time.Time {
 	}
 	if len(k.toAdopt) > 0 {
 		sooner(now.Add(5 * time.Second))
+	}
+	for _, l := range k.listings { //ebb:any-order the earliest
+		if l.stalled() {
+			sooner(later(now, l.failedAt.Add(backoff(l.fails))))
+		}
 	}
 	for _, id := range k.order {
 		e := k.open[id]

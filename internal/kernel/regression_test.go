@@ -56,9 +56,9 @@ func full(state fleet.LifecycleState) func(o plan.Order, now time.Time) plan.Don
 			switch o.Look.Kind {
 			case plan.ContainerInstances:
 				v.ContainerInstances = append(v.ContainerInstances, fleet.ContainerInstance{ARN: a, Cluster: "prod", Instance: id, Status: fleet.Draining, Connected: true})
-			case plan.ListTasks:
+			case plan.ListRunning:
 				for n := range 10 {
-					v.Tasks = append(v.Tasks, fleet.Task{ARN: fleet.ARN(fmt.Sprintf("%s/t%d", a, n)), Cluster: "prod", ContainerInstance: a, Group: "family:x", LastStatus: "RUNNING", DesiredStatus: "RUNNING"})
+					v.Listed = append(v.Listed, plan.Listed{Task: fleet.ARN(fmt.Sprintf("%s/t%d", a, n)), On: a})
 				}
 			case plan.Tasks:
 				v.Tasks = append(v.Tasks, fleet.Task{ARN: a, Group: "family:x", LastStatus: fleet.Stopped, DesiredStatus: fleet.Stopped})
@@ -70,6 +70,17 @@ func full(state fleet.LifecycleState) func(o plan.Order, now time.Time) plan.Don
 		case plan.Groups:
 			g := fleet.Group{Name: "web"}
 			v.Groups = []fleet.Group{g}
+		}
+		return d
+	}
+}
+
+// stillRunning changes answers so that no task ever stops.
+func stillRunning(f func(plan.Order, time.Time) plan.Done) func(plan.Order, time.Time) plan.Done {
+	return func(o plan.Order, now time.Time) plan.Done {
+		d := f(o, now)
+		for i := range d.Sight.View.Tasks {
+			d.Sight.View.Tasks[i].LastStatus = "RUNNING"
 		}
 		return d
 	}
@@ -174,15 +185,7 @@ func TestWarmPoolReturnIsNotAbsent(t *testing.T) {
 	f := full(fleet.WarmedPendingWait)
 	drive(k, t0, 7*time.Second, f) // the first sweep
 	k.Hear(h, t0.Add(7*time.Second))
-	_, lines, orders := drive(k, t0.Add(7*time.Second), 3*time.Minute, func(o plan.Order, now time.Time) plan.Done {
-		d := f(o, now)
-		if o.Look != nil && o.Look.Kind == plan.Tasks { // the tasks still run
-			for i := range d.Sight.View.Tasks {
-				d.Sight.View.Tasks[i].LastStatus = "RUNNING"
-			}
-		}
-		return d
-	})
+	_, lines, orders := drive(k, t0.Add(7*time.Second), 3*time.Minute, stillRunning(f))
 	for _, l := range lines {
 		if l.Kind == "ended" {
 			t.Errorf("ended after %s: %s (%v)", l.At.Sub(t0), l.Text, kinds(orders))
@@ -200,7 +203,7 @@ func TestSecondGenerationHasItsOwnDeadline(t *testing.T) {
 	h := termination(1)
 	h.Message, h.Event.Token, h.Event.Time, h.Sent = "m-2", "token-of-the-next-wait", later, later
 	k.Hear(h, later)
-	_, lines, _ := drive(k, later, 30*time.Second, full(fleet.TerminatingWait))
+	_, lines, _ := drive(k, later, 30*time.Second, stillRunning(full(fleet.TerminatingWait)))
 	for _, l := range lines {
 		t.Logf("%s %s", l.Kind, l.Text)
 		if l.Kind == "answer" {
@@ -225,9 +228,9 @@ func TestTheLiveRegistrationCounts(t *testing.T) {
 			ghost := live
 			ghost.ARN, ghost.Connected = "arn/prod/i-000g", false
 			d.Sight.View.ContainerInstances = []fleet.ContainerInstance{ghost, live}
-		case plan.ListTasks, plan.ContainerInstances:
+		case plan.ListRunning, plan.ContainerInstances:
 			if o.Look.ARNs[0] == "arn/prod/i-000g" {
-				d.Sight.View.Tasks = nil // the tasks are on the live one
+				d.Sight.View.Listed = nil // the tasks are on the live one
 				for i := range d.Sight.View.ContainerInstances {
 					d.Sight.View.ContainerInstances[i].Instance, d.Sight.View.ContainerInstances[i].Connected = "i-0001", false
 				}
@@ -290,18 +293,13 @@ func TestLateMessageOfAnAdoptedDrain(t *testing.T) {
 func TestADeregisteredInstanceWithAnOrphanedTaskIsLost(t *testing.T) {
 	k := newKernel(t, Config{})
 	k.Hear(termination(1), t0)
-	f := full(fleet.TerminatingWait)
+	f := stillRunning(full(fleet.TerminatingWait))
 	_, lines, _ := drive(k, t0, 10*time.Minute, func(o plan.Order, now time.Time) plan.Done {
 		d := f(o, now)
 		if o.Look == nil {
 			return d
 		}
-		switch {
-		case o.Look.Kind == plan.Tasks:
-			for i := range d.Sight.View.Tasks {
-				d.Sight.View.Tasks[i].LastStatus = "RUNNING"
-			}
-		case now.Sub(t0) > time.Minute && (o.Look.Kind == plan.ContainerInstances || o.Look.Kind == plan.FindContainerInstances):
+		if now.Sub(t0) > time.Minute && (o.Look.Kind == plan.ContainerInstances || o.Look.Kind == plan.FindContainerInstances) {
 			d.Sight.View.ContainerInstances = nil
 		}
 		return d

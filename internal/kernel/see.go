@@ -43,6 +43,11 @@ func (k *Kernel) prune(now time.Time) {
 	const late = 48 * time.Hour // no hook waits longer
 	maps.DeleteFunc(k.facts.health, func(_ targetKey, f fleet.Fact[fleet.Health]) bool { return now.Sub(f.At) > 10*time.Minute })
 	maps.DeleteFunc(k.facts.services, func(_ string, f fleet.Fact[fleet.Service]) bool { return now.Sub(f.At) > time.Hour })
+	maps.DeleteFunc(k.facts.delays, func(_ fleet.ARN, f fleet.Fact[time.Duration]) bool { return now.Sub(f.At) > 2*time.Hour })
+	maps.DeleteFunc(k.spaced, func(_ place, at time.Time) bool { return now.Sub(at) > spacing })
+	if len(k.open) == 0 {
+		clear(k.facts.homes)
+	}
 	maps.DeleteFunc(k.facts.hooks, func(g string, _ fleet.Fact[fleet.Hook]) bool { return !k.groups[g] })
 	maps.DeleteFunc(k.recent, func(_ fleet.InstanceID, p past) bool { return now.Sub(p.ended) > late })
 	maps.DeleteFunc(k.toAdopt, func(_ fleet.InstanceID, g string) bool { return !k.groups[g] })
@@ -54,7 +59,7 @@ func (k *Kernel) prune(now time.Time) {
 		}
 	}
 	maps.DeleteFunc(k.asked, func(s subject, a *ask) bool {
-		shared := s.kind == plan.Targets || s.kind == plan.Services || s.kind == plan.Hooks && !k.groups[s.where]
+		shared := s.kind == plan.Targets || s.kind == plan.Services || s.kind == plan.Delays || s.kind == plan.Hooks && !k.groups[s.where]
 		return shared && !a.flying && !wanted[s]
 	})
 }
@@ -184,23 +189,41 @@ func (k *Kernel) sawContainers(l plan.Look, found []fleet.ContainerInstance, fai
 	}
 }
 
-func (k *Kernel) sawLists(l plan.Look, found []fleet.Task, failed map[string]bool, at time.Time) {
+func (k *Kernel) sawLists(l plan.Look, found []plan.Listed, failed map[string]bool, at time.Time) {
 	for _, t := range found {
-		host, ok := k.facts.hostOf[t.ContainerInstance]
-		e := k.open[host]
-		if !ok || e == nil {
-			continue
-		}
-		k.facts.hostOf[t.ARN] = host
-		if i, ok := e.task(t.ARN); !ok {
-			e.tasks = slices.Insert(e.tasks, i, fleet.Fact[fleet.Task]{Value: t})
-		}
-		e.putTask(t.ARN, fleet.Seen, at, t)
+		k.listed(t.Task, k.facts.hostOf[t.On])
 	}
 	for _, arn := range l.ARNs {
-		if e := k.open[k.facts.hostOf[arn]]; e != nil && !failed[string(arn)] && (len(e.lists) == 0 || at.After(e.lists[len(e.lists)-1])) {
-			e.lists = append(e.lists, at)
+		if e := k.open[k.facts.hostOf[arn]]; e != nil && !failed[string(arn)] {
+			e.lists[l.Kind] = newest(e.lists[l.Kind], at)
 		}
+	}
+}
+
+// newest appends a time that is later than all before.
+func newest(times []time.Time, at time.Time) []time.Time {
+	if n := len(times); n > 0 && !at.After(times[n-1]) {
+		return times
+	}
+	return append(times, at)
+}
+
+// listed adds a task to those of the open drain of a host. No more than its ARN is known yet.
+func (k *Kernel) listed(task fleet.ARN, host fleet.InstanceID) {
+	e := k.open[host]
+	if e == nil {
+		return
+	}
+	if i, ok := e.task(task); !ok {
+		k.facts.hostOf[task] = host
+		e.tasks = slices.Insert(e.tasks, i, fleet.Fact[fleet.Task]{Value: fleet.Task{ARN: task}})
+	}
+}
+
+func (k *Kernel) sawDelays(tg fleet.ARN, found []fleet.Delay, at time.Time) {
+	put(k.facts.delays, tg, fleet.Absent, at, 0)
+	for _, d := range found {
+		put(k.facts.delays, tg, fleet.Seen, at, d.Delay)
 	}
 }
 

@@ -91,6 +91,9 @@ const (
 	MaxGroupInstances = 50
 )
 
+// ListPages is how many pages of a cluster's tasks one look reads.
+const ListPages = 5
+
 // LookKind is a kind of question to AWS.
 type LookKind string
 
@@ -110,15 +113,26 @@ const (
 	FindContainerInstances LookKind = "find-container-instances"
 	// ContainerInstances: DescribeContainerInstances for ARNs in Cluster. View.ContainerInstances.
 	ContainerInstances LookKind = "container-instances"
-	// ListTasks: for each container instance of ARNs in Cluster, ListTasks with desired status RUNNING and STOPPED, all pages,
-	// then DescribeTasks. View.Tasks; complete for each ARN that is not in Sight.Failed.
-	ListTasks LookKind = "list-tasks"
+	// ListRunning: for each container instance of ARNs in Cluster, ListTasks with desired status RUNNING, all pages. View.Listed; complete
+	// for each ARN that is not in Sight.Failed.
+	ListRunning LookKind = "list-running-tasks"
+	// ListStopped: the same with desired status STOPPED.
+	ListStopped LookKind = "list-stopped-tasks"
+	// ListCluster: up to ListPages pages of ListTasks of the whole Cluster with the desired status in Names, from Token on. View.Listed
+	// without container instances, and View.Next.
+	ListCluster LookKind = "list-cluster"
+	// Homes: DescribeTasks for ARNs in Cluster, to learn on which container instances they are. View.Tasks.
+	Homes LookKind = "homes"
+	// Clusters: DescribeClusters for Names. View.Clusters.
+	Clusters LookKind = "clusters"
 	// Tasks: DescribeTasks for ARNs in Cluster. View.Tasks.
 	Tasks LookKind = "tasks"
 	// Services: DescribeServices for Names in Cluster. View.Services.
 	Services LookKind = "services"
 	// Targets: DescribeTargetHealth of TargetGroup for Targets. View.Health; a target that is not registered reads "unused".
 	Targets LookKind = "targets"
+	// Delays: DescribeTargetGroupAttributes of TargetGroup. View.Delays.
+	Delays LookKind = "deregistration-delays"
 	// Instances: DescribeInstances for Instances. View.Instances; an id that EC2 does not know is absent.
 	Instances LookKind = "instances"
 )
@@ -129,7 +143,8 @@ type Look struct {
 	Cluster     string
 	Group       string
 	TargetGroup fleet.ARN
-	Names       []string // groups or services
+	Names       []string // groups, services or clusters, or one desired status
+	Token       string   // ListCluster: where to go on; empty: at the beginning
 	ARNs        []fleet.ARN
 	Instances   []fleet.InstanceID
 	Targets     []fleet.TargetID
@@ -141,6 +156,12 @@ type InstanceStatus struct {
 	State fleet.InstanceState
 }
 
+// Listed is a task that was listed, by ARN, and the container instance it was listed for.
+type Listed struct {
+	Task fleet.ARN
+	On   fleet.ARN
+}
+
 // View is what a look found.
 type View struct {
 	Groups             []fleet.Group
@@ -148,9 +169,13 @@ type View struct {
 	GroupInstances     []fleet.GroupInstance
 	Activities         []fleet.Activity
 	ContainerInstances []fleet.ContainerInstance
+	Listed             []Listed
+	Next               string // ListCluster: the token of the next page; empty: this was the last
 	Tasks              []fleet.Task
 	Services           []fleet.Service
 	Health             []fleet.Health
+	Delays             []fleet.Delay
+	Clusters           []fleet.Cluster
 	Instances          []InstanceStatus
 }
 

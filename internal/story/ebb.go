@@ -187,6 +187,7 @@ func (r *run) durable(b journal.Batch) {
 }
 
 func (r *run) settle(vs []kernel.Verdict) {
+	var done []sqs.Message
 	for _, v := range vs {
 		m, ok := r.held[v.Message]
 		if !ok {
@@ -194,10 +195,13 @@ func (r *run) settle(vs []kernel.Verdict) {
 		}
 		delete(r.held, v.Message)
 		if v.Delete {
-			_ = r.queue.Delete(r.ctx, []sqs.Message{m}) // a message that stays comes again and is known then
+			done = append(done, m)
 			continue
 		}
 		_ = r.queue.Return(r.ctx, m, sqs.Backoff(m.Receives))
+	}
+	if len(done) > 0 {
+		_ = r.queue.Delete(r.ctx, done) // a message that stays comes again and is known then
 	}
 }
 

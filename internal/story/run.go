@@ -29,6 +29,7 @@ type Result struct {
 	Cover      map[string]int // how often each rule, fault and outcome was reached
 	Drains     int            // finished drains
 	Calls      map[string]int // Ebb's API calls by operation
+	Record     []sim.Entry    // the world's own record
 	End        time.Time
 }
 
@@ -282,7 +283,7 @@ func (r *run) finish() Result {
 		r.counted()
 	}
 	ended := r.ended()
-	res := Result{Cover: r.cover, Drains: len(ended), Calls: r.api.CountsBy(caller), End: r.w.Now()}
+	res := Result{Cover: r.cover, Drains: len(ended), Calls: r.api.CountsBy(caller), Record: r.w.Record(), End: r.w.Now()}
 	res.Violations = append(r.invariants(ended), r.expectations()...)
 	res.Lines = r.transcript()
 	return res
