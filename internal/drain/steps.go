@@ -126,9 +126,14 @@ func listed(c *decider) bool {
 // not in the one any more is in the other by then, for what is desired to stop stays so.
 func (c *decider) allListed() bool {
 	for _, at := range c.o.Running {
-		if !at.Before(c.settled()) {
-			return c.listAfter(at.Add(c.p.Settle), plan.ListStopped, c.o.Stopped)
+		if at.Before(c.settled()) {
+			continue
 		}
+		second := at.Add(c.p.Settle)
+		if over := Deadline(*c.d(), c.o.Hook, c.p); len(c.o.Stopped) == 0 && over.Before(second.Add(c.p.Settle)) {
+			second = at // there is no time for more than to learn the names of what will be cut off
+		}
+		return c.listAfter(second, plan.ListStopped, c.o.Stopped)
 	}
 	return false
 }

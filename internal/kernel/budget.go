@@ -49,7 +49,7 @@ type tokens struct {
 // throttles, so that a thousand answers do not knock a hundred times each.
 type ledger struct {
 	acting, looking map[Bucket]*tokens
-	urgent          map[Bucket]*pace
+	urgent          [answering + 1]pace // by priority: heartbeats that are throttled must not hold up the answers
 }
 
 // pace is calls per second, found by trying. Zero: as many as come.
@@ -59,13 +59,13 @@ type pace struct {
 }
 
 const (
-	firstPace  = 10.0
-	lowestPace = 5.0
+	firstPace  = 20.0
+	lowestPace = 10.0
 	freePace   = 100.0 // above it there is no limit any more
 )
 
 func newLedger(b Budget) *ledger {
-	l := &ledger{acting: map[Bucket]*tokens{}, looking: map[Bucket]*tokens{}, urgent: map[Bucket]*pace{}}
+	l := &ledger{acting: map[Bucket]*tokens{}, looking: map[Bucket]*tokens{}}
 	for _, d := range defaults {
 		r, ok := b[d.bucket]
 		if !ok {
@@ -76,7 +76,6 @@ func newLedger(b Budget) *ledger {
 		}
 		l.acting[d.bucket] = &tokens{rate: r, have: r.Burst}
 		l.looking[d.bucket] = &tokens{rate: r, have: r.Burst}
-		l.urgent[d.bucket] = &pace{}
 	}
 	return l
 }
@@ -99,7 +98,7 @@ func (t *tokens) refill(now time.Time) {
 // is lost, and how many AWS takes only AWS knows.
 func (l *ledger) take(b Bucket, calls float64, p priority, now time.Time) bool {
 	if p <= answering {
-		return l.urgent[b].take(now)
+		return l.urgent[p].take(now)
 	}
 	t := l.of(b, p)
 	t.refill(now)
@@ -114,7 +113,7 @@ func (l *ledger) take(b Bucket, calls float64, p priority, now time.Time) bool {
 func (l *ledger) settle(b Bucket, p priority, extra int, fail *plan.Failure, now time.Time) {
 	throttled := fail != nil && fail.Class == plan.Throttled
 	if p <= answering {
-		l.urgent[b].settle(throttled, now)
+		l.urgent[p].settle(throttled, now)
 		return
 	}
 	t := l.of(b, p)

@@ -1,7 +1,8 @@
 package kernel
 
 import (
-	"sort"
+	"cmp"
+	"slices"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/plan"
@@ -16,7 +17,12 @@ type intent struct {
 // dispatch turns actions and due looks into orders, the most urgent first, as far as the budget and the number of orders under
 // way allow. What it leaves is decided again.
 func (k *Kernel) dispatch(acts []intent, now time.Time) []plan.Order {
-	sort.SliceStable(acts, func(i, j int) bool { return priorityOf(acts[i].a) < priorityOf(acts[j].a) })
+	slices.SortStableFunc(acts, func(a, b intent) int {
+		if c := cmp.Compare(priorityOf(a.a), priorityOf(b.a)); c != 0 {
+			return c
+		}
+		return a.e.tried[a.a.Kind].Started.Compare(b.e.tried[b.a.Kind].Started) // whoever was tried last waits longest
+	})
 	var orders []plan.Order
 	for _, group := range merge(acts) {
 		a, p := group.action, priorityOf(group.action)
