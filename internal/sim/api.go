@@ -2,7 +2,7 @@ package sim
 
 import "time"
 
-// This file is the shape of the simulated APIs: one Go type for each AWS resource, in AWS's words. The methods on World of
+// This file and ecs_types.go are the shape of the simulated APIs: one Go type for each AWS resource, in AWS's words. The methods on World of
 // the same names as AWS's operations stand in the file of their service.
 
 // Hook is a lifecycle hook of a group.
@@ -27,6 +27,7 @@ type HookAction struct {
 // GroupInstance is an instance of a group.
 type GroupInstance struct {
 	ID, Group, State, Zone, Health string // Health: Healthy, Unhealthy
+	Type                           string // of the EC2 instance
 	Protected                      bool
 	Actions                        []*HookAction // of the current wait
 	Since                          time.Time     // of State
@@ -44,8 +45,25 @@ type Group struct {
 	Instances         []*GroupInstance // in order of launch
 	Activities        []*Activity      // newest first
 	CreatedAt         time.Time
+	HealthCheck       string        // EC2, ELB; empty: EC2
+	ProtectNew        bool          // new instances are protected from scale-in
+	MaxLifetime       time.Duration // 0: none; shown only
+	Rebalance         bool          // CapacityRebalance; shown only
+	Refreshes         []Refresh     // newest first; shown only
 
-	Launch HostSpec // what its instances are
+	Launch HostSpec   // what its instances are
+	Hosts  []HostSpec // what its first instances are instead, in order of launch; an empty field is as in Launch
+}
+
+// Refresh is an instance refresh as it is shown: the simulated cloud runs none.
+// https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_InstanceRefresh.html
+type Refresh struct {
+	ID               string        `yaml:"-"`
+	Status           string        `yaml:"status,omitempty"` // Pending, InProgress, Successful, Failed, Cancelled, ...; empty: InProgress
+	Reason           string        `yaml:"reason,omitempty"`
+	ScaleInProtected string        `yaml:"scale_in_protected,omitempty"` // Refresh, Ignore, Wait; empty: Wait
+	Ago              time.Duration `yaml:"ago,omitempty"`                // how long before the start of the world it started
+	Started          time.Time     `yaml:"-"`
 }
 
 // HostSpec is what the instances of a group are like and which cluster they join.
@@ -55,6 +73,14 @@ type HostSpec struct {
 	Memory  int           `yaml:"memory,omitempty"`  // MiB; 0: 7680
 	Boot    time.Duration `yaml:"boot,omitempty"`    // from launch to running and, with a cluster, registered; 0: 60 s
 	NoAgent bool          `yaml:"no_agent,omitempty"`
+
+	Type         string            `yaml:"type,omitempty"`          // instance type; empty: m7i.large
+	GPU          int               `yaml:"gpu,omitempty"`           // devices
+	Interfaces   int               `yaml:"interfaces,omitempty"`    // network interfaces of the type, the primary one included; 0: a trunk is attached, and there is no limit
+	Attributes   map[string]string `yaml:"attributes,omitempty"`    // custom ones of its container instance
+	AgentVersion string            `yaml:"agent_version,omitempty"` // of the ECS agent; empty: 1.105.1
+	Spot         bool              `yaml:"spot,omitempty"`          // a Spot Instance
+	UserData     string            `yaml:"user_data,omitempty"`     // plain text; of the group's launch configuration
 }
 
 // Activity is a scaling activity.
@@ -71,81 +97,6 @@ type Instance struct {
 	Host                                                 HostSpec
 }
 
-// Cluster is an ECS cluster.
-type Cluster struct {
-	Name, ARN string
-}
-
-// ContainerInstance is an instance registered in a cluster.
-type ContainerInstance struct {
-	ARN, Cluster, Instance, Status, Zone string
-	Connected                            bool
-	CPU, Memory                          int // registered
-	FreeCPU, FreeMemory                  int
-	Ports                                []int // host ports in use
-	RegisteredAt                         time.Time
-	InactiveAt                           time.Time
-	Attributes                           map[string]string
-	Version                              int
-	Running, Pending                     int // as AWS counts: by desired status RUNNING
-}
-
-// TaskDefinition is what a task is made of; the simulated part of it.
-type TaskDefinition struct {
-	Family   string        `yaml:"family,omitempty"`
-	Revision int           `yaml:"-"`
-	CPU      int           `yaml:"cpu,omitempty"`       // units; 0: 256
-	Memory   int           `yaml:"memory,omitempty"`    // MiB; 0: 256
-	Port     int           `yaml:"port,omitempty"`      // container port; 0: none
-	HostPort int           `yaml:"host_port,omitempty"` // 0: dynamic
-	Network  string        `yaml:"network,omitempty"`   // bridge (default), host, awsvpc
-	Start    time.Duration `yaml:"start,omitempty"`     // from placement to RUNNING; 0: 5 s
-	Exit     time.Duration `yaml:"exit,omitempty"`      // from SIGTERM to exit; longer than StopTimeout: killed
-	Stop     time.Duration `yaml:"stop_timeout,omitempty"`
-	Run      time.Duration `yaml:"run,omitempty"`   // the task ends by itself after this; 0: never
-	Fails    bool          `yaml:"fails,omitempty"` // never starts: TaskFailedToStart
-}
-
-// Task is an ECS task.
-type Task struct {
-	ARN, Cluster, ContainerInstance, Instance, Definition, Group, StartedBy string
-	LastStatus, DesiredStatus, StopCode, StoppedReason                      string
-	Service                                                                 string
-	Daemon                                                                  bool
-	CPU, Memory, ContainerPort, HostPort                                    int
-	IP                                                                      string // awsvpc only
-	CreatedAt, StartedAt, StoppingAt, StoppedAt                             time.Time
-	Protected                                                               bool
-	ProtectedUntil                                                          time.Time
-	Healthy                                                                 bool // counts for minimumHealthyPercent
-	Killed                                                                  bool // by SIGKILL at the stop time-out, or with its host
-	Version                                                                 int
-}
-
-// Service is an ECS service.
-type Service struct {
-	Name, ARN, Cluster, Definition, Status string
-	Daemon                                 bool
-	Desired, Running, Pending              int
-	Min, Max                               int // percent; AddService: both 0: 100 and 200, for DAEMON 0 and 100
-	TargetGroups                           []ServiceTargetGroup
-	DistinctInstance                       bool
-	CreatedAt                              time.Time
-	Events                                 []ServiceEvent // newest first
-}
-
-// ServiceTargetGroup is one load balancer entry of a service.
-type ServiceTargetGroup struct {
-	ARN, Container string
-	Port           int
-}
-
-// ServiceEvent is one line of a service's event list.
-type ServiceEvent struct {
-	At   time.Time
-	Text string
-}
-
 // TargetGroup is an ELBv2 target group.
 type TargetGroup struct {
 	Name, ARN, Type, Protocol string // Type: instance, ip; Protocol HTTP: application, TCP: network load balancer
@@ -153,6 +104,7 @@ type TargetGroup struct {
 	Delay                     time.Duration // deregistration_delay.timeout_seconds; AddTargetGroup: 0: 300 s, negative: none
 	Check                     time.Duration // from registration to healthy, and from death to unhealthy; 0: 10 s
 	Targets                   []*Target
+	ConnectionTermination     bool // deregistration_delay.connection_termination.enabled, of network load balancers; shown only
 }
 
 // Target is one registration.
@@ -214,21 +166,11 @@ type Subscription struct {
 // Rule is an EventBridge rule on the default bus.
 type Rule struct {
 	Name, ARN, Pattern, State, Description string
+	ManagedBy                              string // the AWS service that made it; empty: the user
 	Targets                                []RuleTarget
 }
 
 // RuleTarget is where a rule sends its events: a queue or a topic.
 type RuleTarget struct {
 	ID, ARN, Input, InputPath string
-}
-
-// Failure is one item that an ECS call could not do although it answered.
-// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Failure.html
-type Failure struct {
-	ARN, Reason, Detail string // Reason: MISSING, INACTIVE, RESOURCE:CPU, TASK_NOT_VALID, ...
-}
-
-// TaskQuery narrows ListTasks. Empty fields do not narrow, but an empty DesiredStatus is RUNNING.
-type TaskQuery struct {
-	ContainerInstance, Service, Family, DesiredStatus, StartedBy string
 }
