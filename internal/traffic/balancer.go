@@ -144,6 +144,9 @@ func (b *Balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the target refuses connections", http.StatusBadGateway)
 		return
 	}
+	// Else the server discards the rest of the request when an answer begins, under the eyes of the transport that is still sending it,
+	// and that closes its connection to the target.
+	_ = http.NewResponseController(w).EnableFullDuplex()
 	target := &url.URL{Scheme: "http", Host: address}
 	proxy := httputil.ReverseProxy{
 		Transport: b.transport, ErrorLog: silent(),

@@ -326,3 +326,33 @@ func TestTheEndOfTheContextIsNoFailure(t *testing.T) {
 		t.Errorf("%+v, want nothing counted", got)
 	}
 }
+
+// An answer that begins before its request is read to the end must not break it: the server in front discards the rest of a request
+// then, unless it is told otherwise.
+func TestAnAnswerMayBeginBeforeItsRequestHasEnded(t *testing.T) {
+	s := newScene(t)
+	echo := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = http.NewResponseController(w).EnableFullDuplex()
+		_, _ = io.WriteString(w, whole[:1])
+		_ = http.NewResponseController(w).Flush()
+		_, _ = io.Copy(w, r.Body)
+	}))
+	defer echo.Close()
+	front := httptest.NewServer(NewBalancer(s.world, s.group, func(string) (string, bool) { return strings.TrimPrefix(echo.URL, "http://"), true }))
+	defer front.Close()
+	body, rest := io.Pipe()
+	defer body.Close()
+	client := http.Client{Timeout: 10 * time.Second}
+	res, err := client.Post(front.URL, "", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	go func() {
+		_, _ = io.WriteString(rest, whole[1:])
+		_ = rest.Close()
+	}()
+	if got, err := io.ReadAll(res.Body); err != nil || string(got) != whole {
+		t.Errorf("%q, %v; want %q", got, err, whole)
+	}
+}
