@@ -53,7 +53,9 @@ It ends with code 1 if Ebb lost a request.`,
 		}
 		d := &demo{tell: tell, screen: newScreen(tell)}
 		defer d.close()
-		if err := d.run(cmd.Context()); err != nil {
+		err := d.run(cmd.Context())
+		d.screen.end()
+		if err != nil {
 			return err
 		}
 		results := d.results()

@@ -40,7 +40,6 @@ func writeDemoJSON(w io.Writer, results []demoResult) error {
 }
 
 func writeDemoTable(w io.Writer, results []demoResult) {
-	fmt.Fprintln(w)
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(tw, "\nSTORY\tREQUESTS\tFAILED\tP99\tLAST HOST GONE\tAWS CALLS\tFAILED BY KIND")
 	for _, r := range results {
@@ -64,12 +63,14 @@ func kinds(by map[string]int) string {
 
 // moral says in two sentences what was seen and what to do next.
 func moral(results []demoResult) string {
-	var lost []string
+	lost := make([]any, 0, len(results)+1)
+	lost = append(lost, results[0].Requests)
 	for _, r := range results {
-		lost = append(lost, fmt.Sprintf("%s lost %d", r.Name, r.Failed))
+		lost = append(lost, r.Failed)
 	}
-	return fmt.Sprintf("Of the same %d requests %s, because only an answer to the hook that waits for every task to be STOPPED outlives the requests in flight.\n"+
-		"Next: ebb demo --keep leaves this cloud to your own aws command, and ebb serve --help tells how to run the controller.", results[0].Requests, strings.Join(lost, ", "))
+	return fmt.Sprintf("Of the same %d requests %d were lost without draining, %d with the home-made drainer, which answers its hook as soon as tasks begin to stop, and\n"+
+		"%d with Ebb, which waits until they have STOPPED.\n"+
+		"Next: ebb demo --keep leaves this cloud to your own aws command, and ebb serve --help tells how to run the controller.", lost...)
 }
 
 // lostByEbb is the error of a demonstration in which Ebb lost a request.

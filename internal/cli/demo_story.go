@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -186,7 +187,9 @@ func ebbWork(ctx context.Context, s *demoStory, out *screen) (func(context.Conte
 		Store:  memory.New(), Cloud: cloud.FromConfig(cfg), Source: newFeed(queue, logger(Process{Stderr: io.Discard}, "error", "text")), Tell: n.journal,
 	})
 	return func(ctx context.Context) {
-		go n.watch(ctx)
+		var told sync.WaitGroup
+		defer told.Wait()
+		told.Go(func() { n.watch(ctx) })
 		_ = e.Run(ctx) // the journal in memory can always be read
 	}, nil
 }

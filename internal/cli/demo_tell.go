@@ -79,6 +79,16 @@ func (s *screen) status(text string) {
 	fmt.Fprintln(s.w, text)
 }
 
+// end leaves the line of status as it is.
+func (s *screen) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.last != "" {
+		fmt.Fprintln(s.w)
+	}
+	s.last = ""
+}
+
 // narrator tells what becomes of the first host that leaves a story: lines of Ebb's journal and of the world's record.
 type narrator struct {
 	s      *demoStory
