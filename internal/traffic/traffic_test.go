@@ -77,7 +77,8 @@ func (s *scene) stop(t sim.Task) {
 // ask sends a request and returns when the first byte of the answer is there.
 func ask(t *testing.T, url, take string) *http.Response {
 	t.Helper()
-	res, err := http.Post(url+"/?take="+take, "", nil)
+	client := http.Client{Timeout: 20 * time.Second} // so that a broken cut fails a test and does not hang it
+	res, err := client.Post(url+"/?take="+take, "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -236,7 +237,9 @@ func TestTheBalancerCutsWhatTheDelayLeaves(t *testing.T) {
 	default:
 	}
 	site.Close()
-	<-cut
+	if err := <-cut; err == nil {
+		t.Error("the request on the other target was answered")
+	}
 }
 
 func TestALoadIsTheSameForTheSameSeed(t *testing.T) {
