@@ -43,16 +43,16 @@ var demoKinds = []demoKind{
 	{name: "ebb", hooks: []sim.HookSpec{{Name: "ebb-drain", Heartbeat: 30 * time.Second, DefaultResult: "CONTINUE", Target: "ebb"}}, work: ebbWork},
 }
 
-// demoWorld is the world of all three stories but for the hooks. The settings are as short as makes sense. The deregistration delay is
-// longer than the load balancer takes to obey (4 s) and the slowest answer takes (3 s): else the load balancer itself cuts requests,
-// whoever drains.
+// demoWorld is the world of all three stories but for the hooks. The settings are as short as makes sense. The deregistration delay must
+// be longer than the load balancer takes to obey (4 s) and the slowest answer takes (3 s) together: else the load balancer itself cuts
+// requests, whoever drains. The 8 s above that are for a machine that has other things to do.
 func demoWorld(hooks []sim.HookSpec) sim.Spec {
 	return sim.Spec{
 		Seed: 1, Start: time.Now().UTC().Truncate(time.Millisecond),
 		Switches:        sim.Switches{Propagation: 4 * time.Second},
 		Clusters:        []sim.ClusterSpec{{Name: "demo"}},
 		Queues:          []sim.QueueSpec{{Name: "ebb", Redrive: "ebb-dlq", MaxReceives: 5}, {Name: "ebb-dlq", Retention: 14 * 24 * time.Hour}},
-		TargetGroups:    []sim.TargetGroupSpec{{Name: "web-tg", Delay: 10 * time.Second, Check: 10 * time.Second}},
+		TargetGroups:    []sim.TargetGroupSpec{{Name: "web-tg", Delay: 15 * time.Second, Check: 10 * time.Second}},
 		TaskDefinitions: []sim.TaskDefinition{{Family: "web", CPU: 256, Memory: 512, Port: 8080, Start: 3 * time.Second}},
 		Groups: []sim.GroupSpec{{
 			Name: "demo-asg", Min: 1, Max: demoHosts, Desired: demoHosts, Hooks: hooks, Launch: sim.HostSpec{Cluster: "demo", Boot: 10 * time.Second},
