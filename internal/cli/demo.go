@@ -5,196 +5,207 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"sync"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/spf13/cobra"
 
-	"github.com/ebbhq/ebb/internal/cloud"
-	"github.com/ebbhq/ebb/internal/drain"
-	"github.com/ebbhq/ebb/internal/engine"
-	"github.com/ebbhq/ebb/internal/journal"
-	"github.com/ebbhq/ebb/internal/journal/memory"
-	"github.com/ebbhq/ebb/internal/kernel"
-	"github.com/ebbhq/ebb/internal/sim"
-	"github.com/ebbhq/ebb/internal/source/sqs"
+	"github.com/ebbhq/ebb/internal/traffic"
 )
 
-// demoLimit is how long the demonstration may take before it gives up.
-const demoLimit = 60 * time.Second
+const (
+	// demoLimit is how long the demonstration may take before it gives up. It takes a minute.
+	demoLimit = 2 * time.Minute
+	// demoWarmUp is how long the requests go before the hosts leave.
+	demoWarmUp = 3 * time.Second
+)
+
+// demoLoad is what the users of each story do: 200 requests a second that do not wait for each other, every twentieth of them slow.
+var demoLoad = traffic.Load{Seed: 1, PerSecond: 200, SlowPercent: 5, Quick: 5 * time.Millisecond, Slow: 3 * time.Second}
 
 func newDemo(p Process) *cobra.Command {
-	return &cobra.Command{
-		Use: "demo", Short: "Watch one instance leave a simulated cluster, in real time", Args: noArgs,
-		Long: `Demo starts the simulated cloud on loopback and the real controller with the real AWS SDK, in one process, terminates one instance of
-an Auto Scaling group, and tells line by line what happens until the instance is gone. It needs no account and takes less than a minute.`,
-		RunE: func(cmd *cobra.Command, _ []string) error { return demo(cmd.Context(), p) },
+	var output string
+	var keep bool
+	c := &cobra.Command{
+		Use: "demo", Short: "Watch five hosts leave under real traffic: without draining, with a home-made drainer, with Ebb", Args: noArgs,
+		Long: `Demo takes five of ten hosts out of a simulated cluster while 200 requests a second go to the service on it, in three stories: with no
+draining at all, with the drainer that people write themselves, and with Ebb. It counts the requests that were lost.
+
+The requests, the load balancer and the tasks are real, on loopback; AWS is simulated; the controller is the real one with the real AWS
+SDK. The stories run at the same time, each in a cloud of its own, with the same requests at the same moments: so they take a minute and
+not three, and whatever else this machine does strikes all alike. It needs no account.
+
+It ends with code 1 if Ebb lost a request.`,
+		Example: `  ebb demo
+  ebb demo -o json          # one JSON object; the progress goes to standard error
+  ebb demo --keep           # leaves Ebb's cloud running for your own aws command`,
 	}
+	c.Flags().StringVarP(&output, "output", "o", "table", "table or json")
+	c.Flags().BoolVar(&keep, "keep", false, "leave the cloud of Ebb's story running afterwards, until Ctrl-C")
+	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		tell := p.Stdout
+		switch output {
+		case "table":
+		case "json":
+			tell = p.Stderr
+		default:
+			return fmt.Errorf("%w: no output form %q; use table or json", errUsage, output)
+		}
+		d := &demo{tell: tell, screen: newScreen(tell)}
+		defer d.close()
+		err := d.run(cmd.Context())
+		d.screen.end()
+		if err != nil {
+			return err
+		}
+		results := d.results()
+		if output == "json" {
+			if err := writeDemoJSON(p.Stdout, results); err != nil {
+				return err
+			}
+		} else {
+			writeDemoTable(p.Stdout, results)
+		}
+		if keep {
+			d.keep(cmd.Context())
+		}
+		return lostByEbb(results)
+	}
+	return c
 }
 
-// narrator tells the demonstration as it unfolds: lines from the journal and from the world's record, in the order they come.
-type narrator struct {
-	mu    sync.Mutex
-	w     io.Writer
-	start time.Time
+// demo is the three stories.
+type demo struct {
+	tell    io.Writer
+	screen  *screen
+	stories []*demoStory
 }
 
-func (t *narrator) say(kind, text string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	fmt.Fprintf(t.w, "%5.1fs  %-9s %s\n", time.Since(t.start).Seconds(), kind, text)
-}
-
-func demo(ctx context.Context, p Process) error {
+// run plays the stories until the last host is gone in each and every request is answered.
+func (d *demo) run(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, demoLimit)
 	defer cancel()
-	s, err := startSim(ctx, sim.Demo(), "127.0.0.1:0", 1)
-	if err != nil {
+	fmt.Fprint(d.tell, demoIntroduction)
+	if err := d.open(); err != nil {
 		return err
 	}
-	defer s.close()
-	say := &narrator{w: p.Stdout, start: time.Now()}
-	fmt.Fprintf(p.Stdout, "A cluster of four instances, the services web and api on it, a terminating lifecycle hook - simulated at %s.\n"+
-		"The controller is the real one, with the real AWS SDK. Now Auto Scaling is told to terminate one instance.\n\n", s.endpoint)
-
 	var ended sync.WaitGroup
 	defer ended.Wait()
 	run, stop := context.WithCancel(ctx)
 	defer stop()
-	e, err := demoEngine(run, s, say)
-	if err != nil {
-		return err
+	for _, s := range d.stories {
+		work, err := s.drainer(run, d.screen)
+		if err != nil {
+			return err
+		}
+		ended.Go(func() { work(run) })
 	}
-	ended.Go(func() { _ = e.Run(run) }) // it ends with run
-	victim, seen, err := terminateOne(s)
-	if err != nil {
-		return err
-	}
-	say.say("you", "terminate "+victim)
-	if err := watch(run, s, victim, seen, say); err != nil {
-		return err
-	}
-	return s.summary(p.Stdout, victim)
-}
-
-// demoEngine is the controller as ebb serve wires it, but with its journal in memory.
-func demoEngine(ctx context.Context, s *simulation, say *narrator) (*engine.Engine, error) {
-	now, speed, err := clockAt(ctx, s.endpoint)
-	if err != nil {
-		return nil, err
-	}
-	cfg := aws.Config{
-		Region: "eu-west-1", BaseEndpoint: aws.String(s.endpoint), HTTPClient: awshttp.NewBuildableClient(),
-		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: "ebb", SecretAccessKey: "none"}, nil
-		}),
-		Retryer: func() aws.Retryer { return aws.NopRetryer{} },
-	}
-	var url string
-	s.read(func(w *sim.World) { url = s.queueURL(s.mainQueue(w)) })
-	queue := sqs.New(sqs.NewClient(cfg), sqs.Config{URL: url, Wait: 20 * time.Second})
-	if _, err := queue.Check(ctx); err != nil {
-		return nil, err
-	}
-	policy := drain.Defaults()
-	return engine.New(engine.Config{
-		Kernel: kernel.Config{Hook: "ebb-drain", Redrive: true, Groups: []kernel.Managed{{Match: "demo-asg", Cluster: "demo", Policy: policy}}},
-		Store:  memory.New(), Cloud: cloud.FromConfig(cfg), Source: newFeed(queue, logger(Process{Stderr: io.Discard}, "error", "text")),
-		Now: now, Speed: speed, Tell: func(l journal.Line) { say.say(l.Kind, l.Text) },
-	}), nil
-}
-
-// terminateOne takes an instance out of the group, and says how much of the world's record is older than that.
-func terminateOne(s *simulation) (victim string, seen int, err error) {
-	s.read(func(w *sim.World) {
-		w.SetCaller("you")
-		seen = len(w.Record())
-		victim = w.DescribeAutoScalingGroups([]string{"demo-asg"})[0].Instances[1].ID
-		_, err = w.TerminateInstanceInAutoScalingGroup(victim, true)
+	enough := make(chan struct{})
+	answered := make(chan struct{})
+	ended.Go(func() {
+		defer close(answered)
+		demoLoad.Run(run, enough, d.clients()...)
 	})
-	return victim, seen, err
+	err := d.watch(run)
+	close(enough)
+	if err != nil {
+		return err
+	}
+	<-answered
+	return cutShort(ctx)
 }
 
-// watch tells what AWS does to the instance and its tasks until it is gone.
-func watch(ctx context.Context, s *simulation, victim string, told int, say *narrator) error {
-	tick := time.NewTicker(100 * time.Millisecond)
+// cutShort says why a demonstration ended before its end.
+func cutShort(ctx context.Context) error {
+	switch {
+	case ctx.Err() == nil:
+		return nil
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return fmt.Errorf("the hosts were not gone after %s; this machine may be very slow: try again when it has less to do", demoLimit)
+	}
+	return errors.New("interrupted")
+}
+
+// open makes the worlds and what stands in them.
+func (d *demo) open() error {
+	for _, k := range demoKinds {
+		s, err := openStory(k)
+		if err != nil {
+			return fmt.Errorf("start the story %s: %w", k.name, err)
+		}
+		d.stories = append(d.stories, s)
+	}
+	return nil
+}
+
+func (d *demo) close() {
+	for _, s := range d.stories {
+		s.close()
+	}
+}
+
+func (d *demo) clients() []*traffic.Client {
+	var all []*traffic.Client
+	for _, s := range d.stories {
+		all = append(all, s.client)
+	}
+	return all
+}
+
+// watch lets the hosts leave after the warm-up, and tells every second how the stories stand until all hosts are gone.
+func (d *demo) watch(ctx context.Context) error {
+	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
+	start, left := time.Now(), false
+	d.screen.line(demoColumns)
 	for {
-		var fresh []sim.Entry
-		s.read(func(w *sim.World) {
-			rec := w.Record()
-			fresh = append(fresh, rec[told:]...)
-			told = len(rec)
-		})
-		for _, e := range fresh {
-			if text := demoLine(e, victim); text != "" {
-				say.say("aws", text)
-			}
-			if e.Kind == sim.EntryInstance && e.Instance == victim && e.To == "terminated" {
-				return nil
-			}
-		}
 		select {
-		case <-tick.C:
 		case <-ctx.Done():
-			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-				return fmt.Errorf("the instance was not gone after %s; this machine may be very slow", demoLimit)
-			}
-			return errors.New("interrupted")
+			return cutShort(ctx)
+		case <-tick.C:
 		}
-	}
-}
-
-func demoLine(e sim.Entry, victim string) string {
-	if e.Instance != victim {
-		return ""
-	}
-	switch e.Kind {
-	case sim.EntryLifecycle:
-		return "the group says " + e.To
-	case sim.EntryHook:
-		if e.To == "heartbeat" {
-			return "heartbeat: the hook's time-out starts anew"
-		}
-		return "hook " + e.Hook + " " + e.To
-	case sim.EntryContainer:
-		return "the container instance is " + e.To
-	case sim.EntryTask:
-		if e.From != "" {
-			return fmt.Sprintf("a task of %s is %s", e.Service, e.To)
-		}
-	case sim.EntryInstance:
-		return "EC2 says " + e.To
-	}
-	return ""
-}
-
-// summary says what was lost and what it cost, from the world's own record.
-func (s *simulation) summary(w io.Writer, victim string) error {
-	killed, tasks := map[string]bool{}, map[string]bool{}
-	s.read(func(world *sim.World) {
-		for _, e := range world.Record() {
-			if e.Kind == sim.EntryTask && e.Instance == victim {
-				tasks[e.Task] = true
-				if strings.Contains(e.Text, "killed") {
-					killed[e.Task] = true
+		if !left && time.Since(start) >= demoWarmUp {
+			left = true
+			for _, s := range d.stories {
+				if err := s.scaleIn(); err != nil {
+					return err
 				}
 			}
+			d.screen.say("you", fmt.Sprintf("set the desired capacity from %d to %d", demoHosts, demoHosts-demoLeaving))
 		}
-	})
-	calls := 0
-	for op, n := range s.api.CountsBy("ebb") {
-		if op != "sqs.ReceiveMessage" {
-			calls += n
+		d.screen.status(demoStatus(time.Since(start), d.results()))
+		if left && d.gone() {
+			return nil
 		}
 	}
-	if len(killed) > 0 {
-		return fmt.Errorf("%d tasks on %s were killed; that must not happen", len(killed), victim)
+}
+
+// gone reports whether all hosts that leave are gone in every story.
+func (d *demo) gone() bool {
+	for _, s := range d.stories {
+		if n, _ := s.gone(); n < demoLeaving {
+			return false
+		}
 	}
-	_, err := fmt.Fprintf(w, "\n%s is gone. %d tasks stopped by themselves first, none was killed; %d AWS calls.\n\nNext: ebb sim gives you the same cloud for your own aws command; ebb serve --help the controller.\n",
-		victim, len(tasks), calls)
-	return err
+	return true
+}
+
+func (d *demo) results() []demoResult {
+	var all []demoResult
+	for _, s := range d.stories {
+		all = append(all, s.result())
+	}
+	return all
+}
+
+// keep leaves the last story's cloud running until ctx ends.
+func (d *demo) keep(ctx context.Context) {
+	last := d.stories[len(d.stories)-1]
+	for _, s := range d.stories[:len(d.stories)-1] {
+		s.close()
+	}
+	d.stories = []*demoStory{last}
+	fmt.Fprintf(d.tell, "\nThe service answers at %s; the controller of the demo has ended.\n", last.site.URL)
+	last.greet(d.tell)
+	<-ctx.Done()
 }

@@ -2,7 +2,7 @@ package sim
 
 import "time"
 
-// Demo is the world of ebb demo: one cluster of four instances with two services behind target groups, a terminating hook that
+// Demo is the world of ebb sim unless it is given another: one cluster of four instances with two services behind target groups, a terminating hook that
 // tells a queue, and short but legal settings, so that a whole drain takes about a minute.
 func Demo() Spec {
 	return Spec{

@@ -122,7 +122,7 @@ func (w *World) startTask(t *task) {
 // runTask is the moment at which a task's containers run: its targets are registered.
 func (w *World) runTask(t *task) {
 	t.turn++
-	t.StartedAt, t.process = w.now, true
+	t.StartedAt = w.now
 	w.setTask(t, "RUNNING", "")
 	if t.s != nil {
 		w.registerTask(t)
@@ -133,12 +133,7 @@ func (w *World) runTask(t *task) {
 			})
 		}
 	}
-	if t.def.Run > 0 {
-		w.step(t, t.def.Run, func() {
-			t.process = false
-			w.stopTask(t, "EssentialContainerExited", "Essential container in task exited")
-		})
-	}
+	w.startProcess(t)
 }
 
 // healthyAfter is how long the scheduler waits after RUNNING before it counts a task without health check and load balancer.
@@ -193,7 +188,7 @@ func (w *World) stopTask(t *task, code, reason string) {
 	w.setTask(t, "DEACTIVATING", code)
 	if w.sw.SigtermFirst && t.process {
 		w.Log(Entry{Kind: EntryNote, Task: t.ARN, Cluster: t.Cluster, ContainerInstance: t.ContainerInstance, Instance: t.Instance, Service: t.Service, Text: "SIGTERM"})
-		w.step(t, min(t.def.Exit, t.def.Stop), func() { w.exit(t) })
+		w.sigterm(t)
 	}
 	for _, target := range slices.Clone(t.targets) {
 		w.deregisterTarget(target.tg, target)
@@ -216,13 +211,12 @@ func (w *World) stopping(t *task) {
 	if w.sw.SigtermFirst {
 		return // exit is under way
 	}
-	w.step(t, min(t.def.Exit, t.def.Stop), func() { w.exit(t) })
+	w.sigterm(t)
 }
 
 // exit is the end of a task's process after SIGTERM, or after SIGKILL if it took too long.
-func (w *World) exit(t *task) {
-	t.process = false
-	t.Killed = t.def.Exit > t.def.Stop
+func (w *World) exit(t *task, killed bool) {
+	t.process, t.Killed = false, killed
 	if t.LastStatus == "STOPPING" {
 		w.deprovision(t)
 	}
@@ -285,7 +279,7 @@ func (w *World) taskDies(t *task) {
 	if !t.process {
 		return
 	}
-	t.process, t.Killed = false, true
+	w.killProcess(t)
 	w.logTask(t, t.LastStatus, t.LastStatus, "killed: host gone")
 	for _, target := range t.targets {
 		w.targetDies(target)

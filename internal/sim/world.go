@@ -19,6 +19,8 @@ type World struct {
 	by     string
 	lag    time.Duration
 
+	runtime Runtime // nil: processes are modelled
+
 	hosts     []*host
 	host      map[string]*host // by instance id
 	groups    []*group

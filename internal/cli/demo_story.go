@@ -1,0 +1,195 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+
+	"github.com/ebbhq/ebb/internal/cloud"
+	"github.com/ebbhq/ebb/internal/drain"
+	"github.com/ebbhq/ebb/internal/engine"
+	"github.com/ebbhq/ebb/internal/homemade"
+	"github.com/ebbhq/ebb/internal/journal/memory"
+	"github.com/ebbhq/ebb/internal/kernel"
+	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/source/sqs"
+	"github.com/ebbhq/ebb/internal/traffic"
+)
+
+// The size of the demonstration's world.
+const (
+	demoHosts   = 10
+	demoLeaving = 5
+	demoTasks   = 20
+)
+
+// demoKind is one way to let hosts leave.
+type demoKind struct {
+	name  string // also the name under which its drainer calls AWS
+	hooks []sim.HookSpec
+	work  func(context.Context, *demoStory, *screen) (func(context.Context), error) // what drains; nil: nothing does
+}
+
+// demoKinds are the stories. Each drainer has the hook that it comes with: the home-made one sends no heartbeats, so the sample that
+// it copies gives it 900 s.
+var demoKinds = []demoKind{
+	{name: "none"},
+	{name: "homemade", hooks: []sim.HookSpec{{Name: "drain", Heartbeat: 900 * time.Second, DefaultResult: "ABANDON", Target: "ebb"}}, work: homemadeWork},
+	{name: "ebb", hooks: []sim.HookSpec{{Name: "ebb-drain", Heartbeat: 30 * time.Second, DefaultResult: "CONTINUE", Target: "ebb"}}, work: ebbWork},
+}
+
+// demoWorld is the world of all three stories but for the hooks. The settings are as short as makes sense. The deregistration delay must
+// be longer than the load balancer takes to obey (4 s) and the slowest answer takes (3 s) together: else the load balancer itself cuts
+// requests, whoever drains. The 8 s above that are for a machine that has other things to do.
+func demoWorld(hooks []sim.HookSpec) sim.Spec {
+	return sim.Spec{
+		Seed: 1, Start: time.Now().UTC().Truncate(time.Millisecond),
+		Switches:        sim.Switches{Propagation: 4 * time.Second},
+		Clusters:        []sim.ClusterSpec{{Name: "demo"}},
+		Queues:          []sim.QueueSpec{{Name: "ebb", Redrive: "ebb-dlq", MaxReceives: 5}, {Name: "ebb-dlq", Retention: 14 * 24 * time.Hour}},
+		TargetGroups:    []sim.TargetGroupSpec{{Name: "web-tg", Delay: 15 * time.Second, Check: 10 * time.Second}},
+		TaskDefinitions: []sim.TaskDefinition{{Family: "web", CPU: 256, Memory: 512, Port: 8080, Start: 3 * time.Second}},
+		Groups: []sim.GroupSpec{{
+			Name: "demo-asg", Min: 1, Max: demoHosts, Desired: demoHosts, Hooks: hooks, Launch: sim.HostSpec{Cluster: "demo", Boot: 10 * time.Second},
+		}},
+		Services: []sim.ServiceSpec{{Name: "web", Cluster: "demo", Task: "web", Desired: demoTasks, Min: 100, Max: 200, TargetGroup: "web-tg"}},
+	}
+}
+
+// demoStory is one story at work.
+type demoStory struct {
+	demoKind
+	*simulation
+	site   *traffic.Site
+	client *traffic.Client
+	began  time.Time // when the hosts were told to leave, in the world's time
+}
+
+func openStory(k demoKind) (*demoStory, error) {
+	cloud, err := startSim(context.Background(), demoWorld(k.hooks), "127.0.0.1:0", 1)
+	if err != nil {
+		return nil, err
+	}
+	var balanced []sim.TargetGroup
+	cloud.read(func(w *sim.World) { balanced, err = w.DescribeTargetGroups(nil, []string{"web-tg"}) })
+	if err != nil {
+		cloud.close()
+		return nil, err
+	}
+	site, err := traffic.Open(cloud.read, balanced[0].ARN)
+	if err != nil {
+		cloud.close()
+		return nil, err
+	}
+	return &demoStory{demoKind: k, simulation: cloud, site: site, client: traffic.NewClient(site.URL)}, nil
+}
+
+func (s *demoStory) close() {
+	s.client.Close()
+	s.simulation.close()
+	s.site.Close()
+}
+
+// drainer starts what drains; the function it returns works until its context ends.
+func (s *demoStory) drainer(ctx context.Context, out *screen) (func(context.Context), error) {
+	if s.work == nil {
+		return func(context.Context) {}, nil
+	}
+	return s.work(ctx, s, out)
+}
+
+// scaleIn lets the hosts leave.
+func (s *demoStory) scaleIn() (err error) {
+	s.read(func(w *sim.World) {
+		w.SetCaller("you")
+		s.began = w.Now()
+		err = w.SetDesiredCapacity("demo-asg", demoHosts-demoLeaving)
+	})
+	return err
+}
+
+// gone counts the hosts that EC2 has terminated, and says how long after the scale-in the last of them was.
+func (s *demoStory) gone() (n int, after time.Duration) {
+	s.read(func(w *sim.World) {
+		for _, e := range w.Record() {
+			if e.Kind == sim.EntryInstance && e.To == "terminated" {
+				n, after = n+1, e.At.Sub(s.began)
+			}
+		}
+	})
+	return n, after
+}
+
+// calls counts the calls of the story's drainer to AWS, as AWS sees them, failed ones included. Polls of the queue that brought
+// nothing are not counted.
+func (s *demoStory) calls() (n int) {
+	s.read(func(w *sim.World) {
+		inPoll := false
+		for _, e := range w.Record() {
+			brought := e.Kind == sim.EntryMessage && e.To == "received" && e.By == s.name
+			if brought && !inPoll || e.Kind == sim.EntryCall && e.By == s.name && e.Text != "sqs.ReceiveMessage" {
+				n++
+			}
+			inPoll = brought
+		}
+	})
+	return n
+}
+
+func (s *demoStory) queue() (url string) {
+	s.read(func(w *sim.World) { url = s.queueURL(s.mainQueue(w)) })
+	return url
+}
+
+// awsConfig lets the real AWS SDK talk to the story's cloud, under the name of its drainer.
+func (s *demoStory) awsConfig() aws.Config {
+	return aws.Config{
+		Region: "eu-west-1", BaseEndpoint: aws.String(s.endpoint), HTTPClient: awshttp.NewBuildableClient(),
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: s.name, SecretAccessKey: "none"}, nil
+		}),
+	}
+}
+
+// homemadeWork is the drainer that people write themselves.
+func homemadeWork(_ context.Context, s *demoStory, out *screen) (func(context.Context), error) {
+	d := homemade.FromConfig(s.awsConfig(), s.queue(), "demo")
+	return func(ctx context.Context) {
+		for ctx.Err() == nil {
+			next, err := d.Tick(ctx, time.Now())
+			if err != nil && ctx.Err() == nil {
+				out.say(s.name, err.Error())
+			}
+			select {
+			case <-ctx.Done():
+			case <-time.After(time.Until(next)):
+			}
+		}
+	}, nil
+}
+
+// ebbWork is the controller as ebb serve wires it, but with its journal in memory.
+func ebbWork(ctx context.Context, s *demoStory, out *screen) (func(context.Context), error) {
+	cfg := s.awsConfig()
+	cfg.Retryer = func() aws.Retryer { return aws.NopRetryer{} }
+	queue := sqs.New(sqs.NewClient(cfg), sqs.Config{URL: s.queue(), Wait: 20 * time.Second})
+	if _, err := queue.Check(ctx); err != nil {
+		return nil, fmt.Errorf("check the queue: %w", err)
+	}
+	n := newNarrator(s, out)
+	e := engine.New(engine.Config{
+		Kernel: kernel.Config{Hook: "ebb-drain", Redrive: true, Groups: []kernel.Managed{{Match: "demo-asg", Cluster: "demo", Policy: drain.Defaults()}}},
+		Store:  memory.New(), Cloud: cloud.FromConfig(cfg), Source: newFeed(queue, logger(Process{Stderr: io.Discard}, "error", "text")), Tell: n.journal,
+	})
+	return func(ctx context.Context) {
+		var told sync.WaitGroup
+		defer told.Wait()
+		told.Go(func() { n.watch(ctx) })
+		_ = e.Run(ctx) // the journal in memory can always be read
+	}, nil
+}

@@ -1,0 +1,176 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/journal"
+	"github.com/ebbhq/ebb/internal/sim"
+)
+
+const demoIntroduction = `Ten hosts run the 20 tasks of a web service behind a load balancer; 200 requests a second go to it, 5 % of them take 3 s.
+Five hosts leave at once, in three clouds at the same time: without draining, with a home-made drainer, with Ebb.
+Of Ebb's cloud you see what happens to the first host.
+
+`
+
+const demoColumns = `           none             homemade         ebb
+   time    failed   gone    failed   gone    failed   gone`
+
+// demoStatus is one line that says how the stories stand.
+func demoStatus(at time.Duration, results []demoResult) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%5.0f s", at.Seconds())
+	for _, r := range results {
+		fmt.Fprintf(&b, "  %8d   %d/%d ", r.Failed, r.gone, demoLeaving)
+	}
+	return strings.TrimRight(b.String(), " ")
+}
+
+// screen writes lines, and below them on a terminal one line of status that is written over; elsewhere each status is a line.
+type screen struct {
+	mu       sync.Mutex
+	w        io.Writer
+	start    time.Time
+	terminal bool
+	last     string
+}
+
+func newScreen(w io.Writer) *screen {
+	s := &screen{w: w, start: time.Now()}
+	if f, ok := w.(*os.File); ok {
+		info, err := f.Stat()
+		s.terminal = err == nil && info.Mode()&os.ModeCharDevice != 0
+	}
+	return s
+}
+
+// wipe is what a terminal needs to write over its last line.
+const wipe = "\r\x1b[K"
+
+// line writes a line.
+func (s *screen) line(text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.terminal {
+		fmt.Fprintf(s.w, "%s%s\n%s", wipe, text, s.last)
+		return
+	}
+	fmt.Fprintln(s.w, text)
+}
+
+// say writes a line of what somebody does.
+func (s *screen) say(who, text string) { s.line(fmt.Sprintf("           %-9s %s", who, text)) }
+
+// status writes the line of status.
+func (s *screen) status(text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.terminal {
+		s.last = text
+		fmt.Fprint(s.w, wipe, text)
+		return
+	}
+	fmt.Fprintln(s.w, text)
+}
+
+// end leaves the line of status as it is.
+func (s *screen) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.last != "" {
+		fmt.Fprintln(s.w)
+	}
+	s.last = ""
+}
+
+// narrator tells what becomes of the first host that leaves a story: lines of Ebb's journal and of the world's record.
+type narrator struct {
+	s      *demoStory
+	out    *screen
+	mu     sync.Mutex
+	victim string          // the first instance that began to leave
+	key    string          // of its drain
+	told   int             // entries of the record
+	said   map[string]bool // states of its tasks
+}
+
+func newNarrator(s *demoStory, out *screen) *narrator {
+	n := &narrator{s: s, out: out, said: map[string]bool{}}
+	s.read(func(w *sim.World) { n.told = len(w.Record()) })
+	return n
+}
+
+// journal tells a line of the journal.
+func (n *narrator) journal(l journal.Line) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if l.Kind == "heard" && n.victim != "" && strings.Contains(l.Text, n.victim) {
+		n.key = l.Key
+	}
+	if n.key != "" && l.Key == n.key && l.Kind != "waiting" {
+		n.out.say("ebb", l.Text)
+	}
+}
+
+// watch tells what AWS does, until ctx ends.
+func (n *narrator) watch(ctx context.Context) {
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		var fresh []sim.Entry
+		n.s.read(func(w *sim.World) {
+			rec := w.Record()
+			fresh, n.told = rec[n.told:], len(rec) // entries that are written stay as they are
+		})
+		for _, e := range fresh {
+			if text := n.lineOf(e); text != "" {
+				n.out.say("aws", text)
+			}
+		}
+	}
+}
+
+// lineOf is what there is to say of an entry, or nothing.
+func (n *narrator) lineOf(e sim.Entry) string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.victim == "" && e.Kind == sim.EntryLifecycle && e.To == "Terminating" {
+		n.victim = e.Instance
+	}
+	if e.Instance == "" || e.Instance != n.victim {
+		return ""
+	}
+	switch e.Kind {
+	case sim.EntryLifecycle:
+		return "the group says " + e.To + " of " + e.Instance
+	case sim.EntryContainer:
+		return "the container instance is " + e.To
+	case sim.EntryTask:
+		if n.said[e.To] || strings.Contains(e.Text, "killed") {
+			break
+		}
+		n.said[e.To] = true
+		return taskNews[e.To]
+	case sim.EntryInstance:
+		return "EC2 says " + e.To
+	}
+	return ""
+}
+
+// taskNews says what the states of a leaving host's tasks mean.
+var taskNews = map[string]string{
+	"DEACTIVATING": "replacements are healthy; its tasks are DEACTIVATING: their targets deregister",
+	"STOPPING":     "the deregistration delay is over; its tasks are STOPPING: they get SIGTERM",
+	"STOPPED":      "its first task is STOPPED",
+}

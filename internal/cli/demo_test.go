@@ -1,0 +1,167 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"github.com/ebbhq/ebb/internal/journal"
+	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/wire"
+)
+
+var demoResults = []demoResult{
+	{Name: "none", Requests: 1000, Failed: 30, FailedByKind: map[string]int{"reset": 10, "502": 20}, P99: 12.5, GoneAfter: 15.25, gone: 5},
+	{Name: "homemade", Requests: 1000, Failed: 4, FailedByKind: map[string]int{"502": 4}, P99: 12, GoneAfter: 35, Calls: 43, gone: 4},
+	{Name: "ebb", Requests: 1000, FailedByKind: map[string]int{}, P99: 11, GoneAfter: 50, Calls: 88, gone: 1},
+}
+
+func TestDemoTellsItsFigures(t *testing.T) {
+	var table, object bytes.Buffer
+	writeDemoTable(&table, demoResults)
+	for _, want := range []string{
+		"none      1000      30      12 ms  15.2 s          0          502: 20, reset: 10\n", "ebb       1000      0       11 ms  50.0 s          88         -\n",
+		"Of the same 1000 requests 30 were lost without draining, 4 with the home-made drainer", "\n0 with Ebb",
+	} {
+		if !strings.Contains(table.String(), want) {
+			t.Errorf("the table lacks %q:\n%s", want, table.String())
+		}
+	}
+	if err := writeDemoJSON(&object, demoResults); err != nil {
+		t.Fatal(err)
+	}
+	var got struct{ Stories []map[string]any }
+	if err := json.Unmarshal(object.Bytes(), &got); err != nil || len(got.Stories) != 3 {
+		t.Fatalf("%v in %s", err, object.String())
+	}
+	want := map[string]any{
+		"name": "none", "requests": 1000., "failed": 30., "failed_by_kind": map[string]any{"reset": 10., "502": 20.}, "p99_ms": 12.5, "gone_after_s": 15.25, "aws_calls": 0.,
+	}
+	if !reflect.DeepEqual(got.Stories[0], want) {
+		t.Errorf("%v, want %v", got.Stories[0], want)
+	}
+	if line := demoStatus(12*time.Second, demoResults); line != "   12 s        30   5/5          4   4/5          0   1/5" {
+		t.Errorf("the status is %q", line)
+	}
+}
+
+func TestDemoFailsWhenEbbLosesARequest(t *testing.T) {
+	if err := lostByEbb(demoResults); err != nil {
+		t.Errorf("nothing was lost: %v", err)
+	}
+	for name, ebb := range map[string]demoResult{
+		"ebb lost 1 of 1000 requests (reset: 1)": {Name: "ebb", Requests: 1000, Failed: 1, FailedByKind: map[string]int{"reset": 1}},
+		"ebb lost 0 of 0 requests":               {Name: "ebb"}, // without a request nothing is shown
+		"no story of ebb":                        {Name: "none"},
+	} {
+		if err := lostByEbb([]demoResult{ebb}); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%v, want %q", err, name)
+		}
+	}
+}
+
+// Calls are counted as AWS sees them: whoever makes them, and whether a poll brings something at once, later or not at all.
+func TestDemoCountsTheCallsOfADrainer(t *testing.T) {
+	cloud, err := startSim(t.Context(), demoWorld(nil), "127.0.0.1:0", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cloud.close()
+	s := &demoStory{demoKind: demoKind{name: "homemade"}, simulation: cloud}
+	ctx, url := wire.WithCaller(t.Context(), "homemade"), s.queue()
+	send := func(delay time.Duration) {
+		cloud.read(func(w *sim.World) {
+			if _, err := w.SendMessage("ebb", "{}", nil, delay); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+	receive := func(want int) {
+		t.Helper()
+		out, err := sqs.NewFromConfig(s.awsConfig()).ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &url, MaxNumberOfMessages: 10, WaitTimeSeconds: 10})
+		if err != nil || len(out.Messages) != want {
+			t.Fatalf("received %v, %v; want %d messages", out, err, want)
+		}
+	}
+	for i, step := range []func(){
+		func() {
+			if _, err := cloud.api.SQS().ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: &url}); err != nil {
+				t.Fatal(err)
+			}
+		},
+		func() { send(0); send(0); receive(2) },
+		func() { send(time.Second); receive(1) },
+		func() {
+			for _, who := range []string{"homemade", "somebody else"} {
+				if _, err := cloud.api.ECS().ListClusters(wire.WithCaller(ctx, who), &ecs.ListClustersInput{}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		},
+		func() {
+			if _, err := cloud.api.ECS().ListTasks(ctx, &ecs.ListTasksInput{Cluster: new("nowhere")}); err == nil {
+				t.Fatal("there is no such cluster")
+			}
+		},
+	} {
+		if step(); s.calls() != i {
+			t.Fatalf("step %d: %d calls are counted, want %d", i, s.calls(), i)
+		}
+	}
+}
+
+func TestDemoNarratesTheFirstHostOnly(t *testing.T) {
+	var out bytes.Buffer
+	n := &narrator{out: newScreen(&out), said: map[string]bool{}}
+	said := ""
+	for _, e := range []sim.Entry{
+		{Kind: sim.EntryTask, Instance: "i-1", To: "DEACTIVATING"}, // before any host leaves
+		{Kind: sim.EntryLifecycle, Instance: "i-1", To: "Terminating"},
+		{Kind: sim.EntryLifecycle, Instance: "i-2", To: "Terminating"},
+		{Kind: sim.EntryTask, Instance: "i-1", To: "STOPPING"},
+		{Kind: sim.EntryTask, Instance: "i-1", To: "STOPPING"},
+		{Kind: sim.EntryInstance, Instance: "i-1", To: "terminated"},
+		{Kind: sim.EntryInstance, Instance: "i-2", To: "terminated"},
+	} {
+		said += n.lineOf(e) + "|"
+	}
+	if said != "|the group says Terminating of i-1||"+taskNews["STOPPING"]+"||EC2 says terminated||" {
+		t.Errorf("it says %q", said)
+	}
+	for _, l := range []journal.Line{
+		{Key: "b", Kind: "heard", Text: "Auto Scaling terminates i-2"},
+		{Key: "a", Kind: "heard", Text: "Auto Scaling terminates i-1"},
+		{Key: "a", Kind: "waiting", Text: "2 of 2 tasks left"},
+		{Key: "b", Kind: "draining", Text: "set b DRAINING"},
+		{Key: "a", Kind: "draining", Text: "set a DRAINING"},
+	} {
+		n.journal(l)
+	}
+	if got := strings.Fields(out.String()); strings.Join(got, " ") != "ebb Auto Scaling terminates i-1 ebb set a DRAINING" {
+		t.Errorf("it prints %q", out.String())
+	}
+}
+
+func TestDemoWritesOverItsStatusOnATerminalOnly(t *testing.T) {
+	for terminal, want := range map[bool]string{
+		false: "1 s\nnews\n2 s\n",
+		true:  wipe + "1 s" + wipe + "news\n1 s" + wipe + "2 s\n",
+	} {
+		var out bytes.Buffer
+		s := newScreen(&out)
+		s.terminal = terminal
+		s.status("1 s")
+		s.line("news")
+		s.status("2 s")
+		s.end()
+		if out.String() != want {
+			t.Errorf("terminal %v: %q, want %q", terminal, out.String(), want)
+		}
+	}
+}
