@@ -184,8 +184,8 @@ func sum(r remains) summary {
 	return s
 }
 
-// refusals counts in a log how often the journal refused a batch.
+// refusals counts in a log how often another serve had changed the journal first.
 func refusals(log string) (int, error) {
 	text, err := os.ReadFile(log)
-	return bytes.Count(text, []byte("journal refused a batch")), err
+	return bytes.Count(text, []byte("another ebb serve writes the same journal")), err
 }

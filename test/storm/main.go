@@ -111,7 +111,7 @@ func tell(ctx context.Context, o options) (bool, error) {
 		return false, err
 	}
 	s := sum(left)
-	fmt.Printf("seed %d: %d ebb serve, %d killed, %d ended, %d paused; %s; %d calls, %d refused; %d messages redriven; %d batches refused by the journal; %s of the world in %s\n",
+	fmt.Printf("seed %d: %d ebb serve, %d killed, %d ended, %d paused; %s; %d calls, %d refused; %d messages redriven; %d conflicts in the journal; %s of the world in %s\n",
 		o.seed, o.processes, left.kills, left.terms, left.stops, s.outcomes, s.calls, s.refused, s.redriven, s.conflicts, s.world, s.real)
 	bad := judge(left)
 	for _, v := range bad {

@@ -28,7 +28,7 @@ type remains struct {
 	kills      int
 	terms      int
 	stops      int
-	refusals   int // batches that the journal refused, as the logs say
+	refusals   int // batches that the journal refused because another serve was first, as the logs say
 }
 
 // running is a run under way.
