@@ -13,6 +13,7 @@ import (
 	"github.com/ebbhq/ebb/internal/drain"
 	"github.com/ebbhq/ebb/internal/event"
 	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/journal"
 	"github.com/ebbhq/ebb/internal/kernel"
 	"github.com/ebbhq/ebb/internal/sim"
 	"github.com/ebbhq/ebb/internal/story"
@@ -77,9 +78,8 @@ func merged(r remains) []sim.Entry {
 
 // instanceOf is the instance in a drain's key: group/instance/generation.
 func instanceOf(key string) string {
-	_, rest, _ := strings.Cut(key, "/")
-	id, _, _ := strings.Cut(rest, "/")
-	return id
+	subject := journal.Record{Key: key}.Subject()
+	return subject[strings.LastIndexByte(subject, '/')+1:]
 }
 
 // drains reads the drains of the journal. None may be open at the end.

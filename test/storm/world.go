@@ -14,16 +14,18 @@ const (
 
 // groups are the managed groups and the heartbeat time-outs of their hooks. A run keeps every serve from its heartbeats for less
 // than the shortest: see plan.go.
-var groups = []struct {
+var groups = []group{{"web-asg", 600}, {"batch-asg", 300}}
+
+type group struct {
 	name      string
 	heartbeat int // seconds
-}{{"web-asg", 600}, {"batch-asg", 300}}
+}
 
 // world is the world of a storm: a fifth more hosts than leave, services that move with and without load balancers, a daemon, tasks
 // that nobody replaces, and notifications that get lost, come twice or come late.
 func world(o options) string {
 	n := o.hosts + (o.hosts+4)/5
-	group := func(i, desired int) string {
+	spec := func(i, desired int) string {
 		return fmt.Sprintf("  - name: %s\n    desired: %d\n    hooks: [{name: %s, heartbeat: %ds, default_result: ABANDON, target: ebb}]\n    launch: {cluster: %s, boot: 20s}\n",
 			groups[i].name, desired, hook, groups[i].heartbeat, cluster)
 	}
@@ -52,7 +54,7 @@ groups:
 tasks:
   - {cluster: prod, task: short, count: %d}
   - {cluster: prod, task: long, count: %d}
-`, o.seed, group(0, n-n*2/5), group(1, n*2/5), 2*n, n, n, n/2, n/4)
+`, o.seed, spec(0, n-n*2/5), spec(1, n*2/5), 2*n, n, n, n/2, n/4)
 }
 
 // configuration is the file of every serve. They share it, and the journal in it.
