@@ -45,7 +45,7 @@ func (c *child) kill() {
 		return
 	}
 	_ = c.signal(syscall.SIGKILL) // it may have ended by itself
-	<-c.ended
+	_ = <-c.ended                 // how is known
 	c.close()
 }
 

@@ -37,7 +37,7 @@ func judge(r remains) []string {
 func evidence(r remains, ended []drain.Drain) story.Evidence {
 	e := story.Evidence{
 		Record: merged(r), Ended: ended, Messages: map[string]event.Event{}, Heartbeat: map[string]time.Duration{}, Names: r.names,
-		Start: r.start, End: r.end, LastFault: r.calm, Running: true,
+		Start: r.start, End: r.end, LastFault: r.quiet, Running: true,
 	}
 	e.Ebb.Hook = hook
 	for _, g := range groups {

@@ -61,7 +61,7 @@ func good(t *testing.T) remains {
 	}
 	const first, second = "ebb-1-1", "ebb-1-2"
 	return remains{
-		leavers: []string{host}, names: map[string]string{host: "web-asg/0"}, start: at(0), end: at(300), calm: at(70),
+		leavers: []string{host}, names: map[string]string{host: "web-asg/0"}, start: at(0), end: at(300), quiet: at(70),
 		drains: []journal.Record{stored(t, drained(host))},
 		lines:  []journal.Line{{At: at(12), Key: drained(host).Key, Kind: "heard"}},
 		told:   []sim.Entry{{At: at(70), Kind: sim.EntryController, By: first, To: "crashed"}},

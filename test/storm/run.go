@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/journal"
@@ -23,7 +25,7 @@ type remains struct {
 	lines      []journal.Line
 	blames     []string // what went wrong while it ran
 	start, end time.Time
-	calm       time.Time // when the last blow fell; of the world
+	quiet      time.Time // when the last blow fell; of the world
 	real       time.Duration
 	kills      int
 	terms      int
@@ -122,10 +124,10 @@ func (r *running) blow(ctx context.Context) error {
 				return err
 			}
 			now := r.cloud.now()
-			if r.calm() && len(r.gone) == len(r.leavers) && len(r.waiting) == 0 && now.Sub(last) > peace && now.Sub(r.remains.calm) > peace {
+			if r.calm() && len(r.gone) == len(r.leavers) && len(r.waiting) == 0 && now.Sub(last) > peace && now.Sub(r.quiet) > peace {
 				return nil
 			}
-			if r.calm() && now.Sub(r.remains.calm) > enough {
+			if r.calm() && now.Sub(r.quiet) > enough {
 				return nil // the judge sees what is left
 			}
 		}
@@ -134,7 +136,7 @@ func (r *running) blow(ctx context.Context) error {
 			return ctx.Err()
 		case err := <-r.cloud.ended:
 			r.cloud.close()
-			return fmt.Errorf("the simulated cloud ended: %v; see %s", err, filepath.Join(r.o.dir, "sim.log"))
+			return errors.Join(fmt.Errorf("the simulated cloud ended by itself; see %s", filepath.Join(r.o.dir, "sim.log")), err)
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
@@ -143,8 +145,8 @@ func (r *running) blow(ctx context.Context) error {
 // leave tells as many hosts to leave as fit to how far the storm is: a third at once, the last when three quarters of the blows
 // have fallen.
 func (r *running) leave(ctx context.Context) error {
-	if !r.calm() {
-		r.remains.calm = r.cloud.now()
+	if !r.calm() || r.quiet.IsZero() {
+		r.quiet = r.cloud.now()
 	}
 	due := r.o.hosts
 	if last := r.o.kills * 3 / 4; r.kills < last {
@@ -164,7 +166,7 @@ func (r *running) leave(ctx context.Context) error {
 func (r *running) watch(ctx context.Context) (last time.Time, err error) {
 	entries, err := r.cloud.read(ctx)
 	for _, e := range entries {
-		if e.Kind == sim.EntryLifecycle && e.To == "Terminated" {
+		if e.Kind == sim.EntryLifecycle && e.To == "Terminated" && slices.Contains(r.leavers, e.Instance) {
 			r.gone[e.Instance] = e.At
 		}
 	}

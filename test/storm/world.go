@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -59,9 +60,10 @@ tasks:
 
 // configuration is the file of every serve. They share it, and the journal in it.
 func configuration(endpoint, journal string) string {
-	text := fmt.Sprintf("queue: %s/111122223333/ebb\nregion: eu-west-1\nendpoint: %s\njournal: sqlite://%s\nhook: %s\nlog_format: json\ngroups:\n", endpoint, endpoint, journal, hook)
+	var text strings.Builder
+	fmt.Fprintf(&text, "queue: %s/111122223333/ebb\nregion: eu-west-1\nendpoint: %s\njournal: sqlite://%s\nhook: %s\nlog_format: json\ngroups:\n", endpoint, endpoint, journal, hook)
 	for _, g := range groups {
-		text += fmt.Sprintf("  - {match: %s, cluster: %s, deadline: %s}\n", g.name, cluster, deadline)
+		fmt.Fprintf(&text, "  - {match: %s, cluster: %s, deadline: %s}\n", g.name, cluster, deadline)
 	}
-	return text
+	return text.String()
 }
