@@ -45,9 +45,12 @@ func (c *child) kill() {
 		return
 	}
 	_ = c.signal(syscall.SIGKILL) // it may have ended by itself
-	_ = <-c.ended                 // how is known
+	_ = c.wait()                  // how it ended is known
 	c.close()
 }
+
+// wait waits until the child has ended and returns how.
+func (c *child) wait() error { return <-c.ended }
 
 // close forgets a child that has ended.
 func (c *child) close() {
