@@ -5,7 +5,7 @@ LINT     := $(GO) tool -modfile=tools/go.mod golangci-lint
 # the packages with goroutines
 RACY     := ./internal/engine/... ./internal/journal/... ./internal/source/... ./internal/sim/wire/...
 
-.PHONY: help build test race lint sim fuzz plants bench nightly
+.PHONY: help build test race lint sim fuzz plants storm bench nightly
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -36,6 +36,10 @@ fuzz: ## every fuzz target for FUZZTIME=60s
 
 plants: ## plant known bugs in a copy of the tree, one at a time, and see the seeds find each
 	python3 test/plants.py
+
+storm: ## ebb serve killed 40 times while 50 hosts drain: 5 runs of one, and 5 of two on one journal
+	$(GO) run ./test/storm -runs 5
+	$(GO) run ./test/storm -runs 5 -processes 2
 
 bench: ## all benchmarks
 	$(GO) test ./... -run '^$$' -bench . -benchmem

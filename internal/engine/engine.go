@@ -6,6 +6,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -111,7 +112,11 @@ func (e *Engine) Run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		e.cfg.Log.Error("journal refused a batch; forgetting everything and reading it again", "err", err)
+		if errors.Is(err, journal.ErrConflict) {
+			e.cfg.Log.Warn("another ebb serve writes the same journal; reading it again: run only one", "err", err)
+		} else {
+			e.cfg.Log.Error("journal refused a batch; forgetting everything and reading it again", "err", err)
+		}
 		if k = e.reload(ctx); k == nil {
 			return nil
 		}

@@ -7,6 +7,7 @@ package journal
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 )
 
@@ -21,11 +22,19 @@ var ErrNewer = errors.New("journal: written by a newer version of Ebb")
 
 // Record is the remembered part of one drain.
 type Record struct {
-	Key   string // stable name of the drain
+	Key   string // stable name of the drain: its subject, a slash, and which drain of that subject it is
 	Scope string // cluster or group; a scope's records are read together
 	Rev   int64  // 1 for a new record, then one more with each write
 	Open  bool   // false once the drain has ended
 	Body  []byte // JSON, the core's own form
+}
+
+// Subject is what the drain is about, such as group and instance: the key without its last part. A key of one part is its own subject.
+func (r Record) Subject() string {
+	if i := strings.LastIndexByte(r.Key, '/'); i >= 0 {
+		return r.Key[:i]
+	}
+	return r.Key
 }
 
 // Line is one line of history: something that was heard, decided, done or told.
@@ -38,8 +47,9 @@ type Line struct {
 	Data []byte // JSON with the details, or nil
 }
 
-// Batch is one atomic write. A record with Rev n replaces the stored one with Rev n-1; else nothing at all is written and the
-// error is ErrConflict.
+// Batch is one atomic write. A record with Rev n replaces the stored one with Rev n-1, and no two open records have the same subject;
+// else nothing at all is written and the error is ErrConflict. The second rule is for two writers that learn of the same leaving
+// instance in different ways, and so name its drain differently.
 type Batch struct {
 	Records []Record
 	Lines   []Line

@@ -63,7 +63,7 @@ func (r *run) boot() {
 	must(err)
 	r.life++
 	r.k, r.wake, r.stir, r.held = k, r.w.Now(), true, map[string]sqs.Message{}
-	r.w.Log(sim.Entry{Kind: sim.EntryController, To: "started"})
+	r.w.Log(sim.Entry{Kind: sim.EntryController, By: caller, To: "started"})
 	if r.life > 1 {
 		r.tell("ebb", "", fmt.Sprintf("starts again with %d open drains from its journal", len(open)))
 	}
@@ -87,7 +87,7 @@ func (r *run) crash(where string, away time.Duration) {
 	r.k, r.held = nil, map[string]sqs.Message{}
 	r.life++
 	r.lastFault = r.w.Now()
-	r.w.Log(sim.Entry{Kind: sim.EntryController, To: "crashed", Text: where})
+	r.w.Log(sim.Entry{Kind: sim.EntryController, By: caller, To: "crashed", Text: where})
 	r.tell("ebb", "", "is killed ("+where+")")
 	r.cover["crash "+where]++
 	r.later(r.w.Now().Add(max(away, time.Second)), r.boot)

@@ -12,23 +12,6 @@ import (
 	"github.com/ebbhq/ebb/internal/sim"
 )
 
-// invariants checks what must always hold, as functions over the world's record and the journal. The numbers are those of
-// docs/ARCHITECTURE.md.
-func (r *run) invariants(ended []drain.Drain) []Violation {
-	p := &past{
-		r: r, tasks: map[string]*taskPast{}, on: map[string][]*taskPast{}, inUse: map[string]map[string]bool{}, machine: map[string]string{},
-		goneAt: map[string]time.Time{}, lostFrom: map[string]time.Time{}, backAt: map[string]time.Time{}, leaving: map[string]time.Time{},
-		open: map[string]*wait{}, journal: map[string][]sim.Entry{}, looked: map[string]bool{}, deletions: map[string]bool{}, beats: map[string][]beat{},
-		status: map[string]string{}, changed: map[string]time.Time{},
-	}
-	for _, e := range r.w.Record() {
-		p.fold(e)
-	}
-	p.answeredInTime()
-	p.endedWell(ended)
-	return p.bad
-}
-
 func (p *past) hook(e sim.Entry) {
 	key := e.Group + "|" + e.Hook + "|" + e.Instance
 	switch e.To {
@@ -37,12 +20,12 @@ func (p *past) hook(e sim.Entry) {
 		if w.leaving.IsZero() {
 			w.leaving = e.At
 		}
-		w.ours = p.managed(e.Group) && e.Hook == p.r.s.Ebb.hook()
+		w.ours = p.managed(e.Group) && e.Hook == p.Ebb.hook()
 		p.open[key] = w
 		p.waits = append(p.waits, w)
 	case "heartbeat":
-		if w := p.open[key]; (w == nil || !w.ours) && e.By == caller {
-			p.blame(4, "Ebb beat hook %s of %s, which is not its own", e.Hook, p.r.hostName(e.Instance))
+		if w := p.open[key]; (w == nil || !w.ours) && byEbb(e.By) {
+			p.blame(4, "Ebb beat hook %s of %s, which is not its own", e.Hook, p.name(e.Instance))
 		}
 	default:
 		w := p.open[key]
@@ -58,19 +41,19 @@ func (p *past) hook(e sim.Entry) {
 
 // judge checks one closed wait at the moment it closed.
 func (p *past) judge(w *wait) {
-	if w.by == caller && (w.end == "CONTINUE" || w.end == "ABANDON") {
+	if byEbb(w.by) && (w.end == "CONTINUE" || w.end == "ABANDON") {
 		if !w.ours {
-			p.blame(4, "Ebb answered hook %s of %s, which is not its own", w.hook, p.r.hostName(w.instance))
+			p.blame(4, "Ebb answered hook %s of %s, which is not its own", w.hook, p.name(w.instance))
 			return
 		}
 		if w.end == "ABANDON" {
-			p.blame(1, "Ebb answered ABANDON for %s", p.r.hostName(w.instance))
+			p.blame(1, "Ebb answered ABANDON for %s", p.name(w.instance))
 		}
 		if why := p.tooEarly(w); why != "" {
-			p.blame(1, "the hook of %s was answered too early, %s after it opened: %s", p.r.hostName(w.instance), w.closed.Sub(w.opened).Round(time.Second), why)
+			p.blame(1, "the hook of %s was answered too early, %s after it opened: %s", p.name(w.instance), w.closed.Sub(w.opened).Round(time.Second), why)
 		}
-		if len(p.looked) == 0 {
-			p.blame(7, "the hook of %s was answered by an Ebb that had not looked since it started", p.r.hostName(w.instance))
+		if !p.looked[w.by] {
+			p.blame(7, "the hook of %s was answered by an Ebb that had not looked since it started", p.name(w.instance))
 		}
 		return
 	}
@@ -81,9 +64,9 @@ func (p *past) judge(w *wait) {
 
 func (p *past) deadline(w *wait) time.Time {
 	g, _ := p.group(w.group)
-	d := p.r.s.Ebb.policy(g).Deadline
-	if hook, ok := p.r.hookOf(w); ok {
-		global := min(48*time.Hour, 100*hook.Heartbeat)
+	d := p.Ebb.policy(g).Deadline
+	if beat, ok := p.Heartbeat[w.group]; ok {
+		global := min(48*time.Hour, 100*beat)
 		d = min(d, global-global/20)
 	}
 	return w.leaving.Add(d)
@@ -92,7 +75,7 @@ func (p *past) deadline(w *wait) time.Time {
 // tooEarly is invariant 1: it says why an answer came too early, or nothing.
 func (p *past) tooEarly(w *wait) string {
 	g, _ := p.group(w.group)
-	pol := p.r.s.Ebb.policy(g)
+	pol := p.Ebb.policy(g)
 	if !w.closed.Before(p.deadline(w)) {
 		return ""
 	}
@@ -154,16 +137,16 @@ func (p *past) anyInUse(ts []*taskPast) string {
 // refused every heartbeat, and Ebb sent them as it should: the first by a third of the time-out after the last success, and
 // after a failure again at the retry interval, each with some time for calls that are slow.
 func (p *past) lostHook(w *wait) {
-	hook, ok := p.r.hookOf(w)
+	timeout, ok := p.Heartbeat[w.group]
 	if !ok || !w.closed.Before(p.deadline(w)) {
 		return
 	}
-	slow := min(20*time.Second, hook.Heartbeat*2/5) // a call may take some seconds there and back
-	from := w.closed.Add(-hook.Heartbeat)
+	slow := min(20*time.Second, timeout*2/5) // a call may take some seconds there and back
+	from := w.closed.Add(-timeout)
 	if !p.upAll(from.Add(-slow), w.closed) || !p.heardOf(w, from) {
 		return
 	}
-	last, next := from, from.Add(hook.Heartbeat/2+slow) // due at a third; at half it is sent whatever the budget says
+	last, next := from, from.Add(timeout/2+slow) // due at a third; at half it is sent whatever the budget says
 	for _, b := range p.beats[w.instance] {
 		if b.at.Before(from) || b.at.After(w.closed) {
 			continue
@@ -172,16 +155,16 @@ func (p *past) lostHook(w *wait) {
 			break
 		}
 		last, next = b.at, b.at.Add(slow)
-		switch half := from.Add(hook.Heartbeat / 2); {
+		switch half := from.Add(timeout / 2); {
 		case b.ok:
-			next = next.Add(hook.Heartbeat / 2)
+			next = next.Add(timeout / 2)
 		case b.throttled && b.at.Before(half): // it may wait for its turn until it is urgent
 			next = half.Add(slow)
 		}
 	}
 	if next.Before(w.closed) {
-		p.blame(2, "the hook of %s ran out at %s although Ebb was there; it sent no heartbeat after %s", p.r.hostName(w.instance),
-			w.closed.Sub(p.r.start).Round(time.Second), last.Sub(p.r.start).Round(time.Second))
+		p.blame(2, "the hook of %s ran out at %s although Ebb was there; it sent no heartbeat after %s", p.name(w.instance),
+			w.closed.Sub(p.Start).Round(time.Second), last.Sub(p.Start).Round(time.Second))
 	}
 }
 
@@ -190,12 +173,12 @@ func (p *past) retried(w *wait) {
 	const soon = 25 * time.Second // the retry interval, and calls that are slow there and back
 	end := w.closed
 	if end.IsZero() {
-		end = p.r.w.Now()
+		end = p.End
 	}
 	if d := p.deadline(w); d.Before(end) {
 		end = d
 	}
-	hook, known := p.r.hookOf(w)
+	timeout, known := p.Heartbeat[w.group]
 	if !known {
 		return
 	}
@@ -208,24 +191,24 @@ func (p *past) retried(w *wait) {
 		if b.ok {
 			last = b.at
 		}
-		if b.at.Sub(last) < hook.Heartbeat/3 {
+		if b.at.Sub(last) < timeout/3 {
 			continue // it was early, as after a restart, and need not be repeated
 		}
-		if b.throttled && b.at.Sub(last) < hook.Heartbeat/2 {
+		if b.throttled && b.at.Sub(last) < timeout/2 {
 			continue // it may wait for its turn
 		}
 		if b.ok || b.at.Before(w.opened) || by.After(end) || !p.upAll(b.at, by) {
 			continue
 		}
 		if i+1 == len(beats) || beats[i+1].at.After(by) {
-			p.blame(2, "a heartbeat for %s failed at %s and was not sent again soon", p.r.hostName(w.instance), b.at.Sub(p.r.start).Round(time.Second))
+			p.blame(2, "a heartbeat for %s failed at %s and was not sent again soon", p.name(w.instance), b.at.Sub(p.Start).Round(time.Second))
 		}
 	}
 }
 
 // deleted is invariant 6, at the moment Ebb deletes a message.
 func (p *past) deleted(e sim.Entry) {
-	m, ok := p.r.messages[e.Message]
+	m, ok := p.Messages[e.Message]
 	if !ok || p.deletions[e.Message] {
 		return
 	}
@@ -233,9 +216,9 @@ func (p *past) deleted(e sim.Entry) {
 	switch {
 	case m.Kind == event.Unknown && p.unread == 0:
 		p.blame(6, "message %s was deleted although nobody understood it and it is not in the journal", e.Message)
-	case m.Kind == event.TerminateAction && p.managed(m.Group) && m.Hook == p.r.s.Ebb.hook() && !p.durable(m):
-		p.blame(6, "the message about %s was deleted before its drain was in the journal", p.r.hostName(string(m.Instance)))
-	case m.Kind == event.TerminateAction && !p.managed(m.Group) && p.r.s.Ebb.LeaveForeign:
+	case m.Kind == event.TerminateAction && p.managed(m.Group) && m.Hook == p.Ebb.hook() && !p.durable(m):
+		p.blame(6, "the message about %s was deleted before its drain was in the journal", p.name(string(m.Instance)))
+	case m.Kind == event.TerminateAction && !p.managed(m.Group) && p.Ebb.LeaveForeign:
 		p.blame(4, "a message about group %s was deleted although it was to be left to others", m.Group)
 	}
 }
@@ -253,7 +236,7 @@ func (p *past) durable(m event.Event) bool {
 // minutes while Ebb was there and nothing failed, should have been answered.
 func (p *past) answeredInTime() {
 	const slack = 4 * time.Minute // two minutes of the invariant, the pace of looks, and messages and answers on their way
-	now := p.r.w.Now()
+	now := p.End
 	for _, w := range p.waits {
 		if !w.ours {
 			continue
@@ -270,7 +253,7 @@ func (p *past) answeredInTime() {
 		for _, why := range slices.Sorted(maps.Keys(since)) {
 			at := since[why]
 			if from := p.calm(at, w); end.Sub(from) > slack {
-				p.blame(3, "the hook of %s hung for %s %s", p.r.hostName(w.instance), end.Sub(from).Round(time.Second), why)
+				p.blame(3, "the hook of %s hung for %s %s", p.name(w.instance), end.Sub(from).Round(time.Second), why)
 			}
 		}
 	}
@@ -287,7 +270,7 @@ func (p *past) conditions(w *wait) map[string]time.Time {
 	}
 	g, _ := p.group(w.group)
 	if lost := p.lostFrom[w.instance]; !lost.IsZero() && p.backAt[w.instance].IsZero() {
-		since["although ECS had lost its host"] = p.calm(lost, w).Add(p.r.s.Ebb.policy(g).LostAfter) // as seen by Ebb
+		since["although ECS had lost its host"] = p.calm(lost, w).Add(p.Ebb.policy(g).LostAfter) // as seen by Ebb
 	}
 	last, live := w.opened, false
 	for _, t := range p.on[w.instance] {
@@ -308,7 +291,7 @@ func (p *past) conditions(w *wait) map[string]time.Time {
 // calm is the time from which Ebb can be held to act on a condition: the hook is open, the condition holds, the last fault and the
 // last start of Ebb are over.
 func (p *past) calm(at time.Time, w *wait) time.Time {
-	for _, t := range []time.Time{w.opened, p.r.lastFault, p.r.start.Add(p.r.s.Ebb.Late)} {
+	for _, t := range []time.Time{w.opened, p.LastFault, p.Start.Add(p.Ebb.Late)} {
 		if t.After(at) {
 			at = t
 		}
@@ -329,19 +312,19 @@ func (p *past) endedWell(ended []drain.Drain) {
 		byInstance[string(d.Instance)] = append(byInstance[string(d.Instance)], d)
 		switch {
 		case d.Final == nil || d.Final.Outcome == "" || d.Final.Reason == "":
-			p.blame(8, "the drain of %s ended without a reason", p.r.hostName(string(d.Instance)))
+			p.blame(8, "the drain of %s ended without a reason", p.name(string(d.Instance)))
 		case d.Final.Outcome == drain.Forced && len(d.Final.CutOff) == 0 && !strings.Contains(d.Final.Reason, "could not") && !strings.Contains(d.Final.Reason, "not looked at") && p.leftAt(d):
-			p.blame(8, "the drain of %s was forced but names nothing that was cut off", p.r.hostName(string(d.Instance)))
+			p.blame(8, "the drain of %s was forced but names nothing that was cut off", p.name(string(d.Instance)))
 		}
 	}
 	for _, w := range p.waits {
-		if w.ours && w.by == caller && p.r.k != nil && p.r.w.Now().Sub(w.closed) > time.Minute && len(byInstance[w.instance]) == 0 && p.calmAtEnd() {
-			p.blame(8, "the hook of %s was answered but no drain of it ended in the journal", p.r.hostName(w.instance))
+		if w.ours && byEbb(w.by) && p.Running && p.End.Sub(w.closed) > time.Minute && len(byInstance[w.instance]) == 0 && p.calmAtEnd() {
+			p.blame(8, "the hook of %s was answered but no drain of it ended in the journal", p.name(w.instance))
 		}
 	}
 }
 
-func (p *past) calmAtEnd() bool { return p.r.w.Now().Sub(p.r.lastFault) > time.Minute }
+func (p *past) calmAtEnd() bool { return p.End.Sub(p.LastFault) > time.Minute }
 
 // leftAt reports whether a task lived on the host when its drain was answered, and for long enough before to be known.
 func (p *past) leftAt(d drain.Drain) bool {

@@ -2,7 +2,6 @@ package story
 
 import (
 	"fmt"
-	"path"
 	"strings"
 	"time"
 
@@ -21,7 +20,7 @@ type wait struct {
 
 // past folds the world's own record into what the invariants ask about. It knows nothing of what Ebb believed.
 type past struct {
-	r         *run
+	Evidence
 	tasks     map[string]*taskPast   // by task
 	on        map[string][]*taskPast // by instance
 	inUse     map[string]map[string]bool
@@ -36,7 +35,7 @@ type past struct {
 	unread    int
 	up        []span            // lives of Ebb
 	beats     map[string][]beat // heartbeats of Ebb by instance
-	looked    map[string]bool   // since the current start of Ebb: by API
+	looked    map[string]bool   // which Ebb has looked since it started
 	bad       []Violation
 	deletions map[string]bool
 	status    map[string]string    // container instance status by instance
@@ -49,7 +48,11 @@ type taskPast struct {
 	created, stopped      time.Time
 }
 
-type span struct{ from, to time.Time }
+// span is a time in which one Ebb ran.
+type span struct {
+	by       string
+	from, to time.Time
+}
 
 type beat struct {
 	at        time.Time
@@ -76,8 +79,8 @@ func (p *past) fold(e sim.Entry) {
 		p.agent(e.Instance, e.To == "disconnected", e.At)
 	case sim.EntryContainer:
 		p.status[e.Instance] = e.To
-		if e.By == caller && !p.inOurHook(e.Instance) {
-			p.blame(4, "Ebb set %s %s, which does not wait in its hook", p.r.hostName(e.Instance), e.To)
+		if byEbb(e.By) && !p.inOurHook(e.Instance) {
+			p.blame(4, "Ebb set %s %s, which does not wait in its hook", p.name(e.Instance), e.To)
 		}
 		if e.From != "" && e.From != e.To {
 			p.changed[e.Instance] = e.At
@@ -97,13 +100,13 @@ func (p *past) fold(e sim.Entry) {
 		}
 		p.journal[e.Instance] = append(p.journal[e.Instance], e)
 	case sim.EntryMessage:
-		if e.To == "deleted" && e.By == caller {
+		if e.To == "deleted" && byEbb(e.By) {
 			p.deleted(e)
 		}
 	case sim.EntryController:
 		p.controller(e)
 	case sim.EntryCall:
-		if e.By == caller {
+		if byEbb(e.By) {
 			p.called(e)
 		}
 	}
@@ -138,8 +141,8 @@ func (p *past) inOurHook(instance string) bool {
 }
 
 func (p *past) target(e sim.Entry) {
-	if e.By == caller && !p.inOurHook(e.Instance) {
-		p.blame(4, "Ebb took target %s of %s out, which does not wait in its hook", e.Target, p.r.hostName(e.Instance))
+	if byEbb(e.By) && !p.inOurHook(e.Instance) {
+		p.blame(4, "Ebb took target %s of %s out, which does not wait in its hook", e.Target, p.name(e.Instance))
 	}
 	if e.Task == "" {
 		return
@@ -167,23 +170,29 @@ func (p *past) agent(instance string, lost bool, at time.Time) {
 	p.backAt[instance] = at
 }
 
+// controller follows the lives of each Ebb. One that is resumed still knows what it knew when it was paused.
 func (p *past) controller(e sim.Entry) {
-	if n := len(p.up); n > 0 && p.up[n-1].to.IsZero() {
-		p.up[n-1].to = e.At
+	for i := range p.up {
+		if s := &p.up[i]; s.by == e.By && s.to.IsZero() {
+			s.to = e.At
+		}
 	}
-	if e.To == "started" {
-		p.up = append(p.up, span{from: e.At})
-		clear(p.looked)
+	switch e.To {
+	case "started":
+		delete(p.looked, e.By)
+		fallthrough
+	case "resumed":
+		p.up = append(p.up, span{by: e.By, from: e.At})
 	}
 }
 
 func (p *past) called(e sim.Entry) {
-	service, op, _ := strings.Cut(e.Text, ".")
+	_, op, _ := strings.Cut(e.Text, ".")
 	switch {
 	case op == "RecordLifecycleActionHeartbeat":
 		p.beats[e.Instance] = append(p.beats[e.Instance], beat{e.At, e.To == "ok", e.To == "Throttling"})
 	case e.To == "ok" && (strings.HasPrefix(op, "Describe") || strings.HasPrefix(op, "List")):
-		p.looked[service] = true
+		p.looked[e.By] = true
 	}
 }
 
@@ -192,23 +201,10 @@ func (p *past) managed(group string) bool {
 	return ok
 }
 
-func (p *past) group(name string) (Group, bool) {
-	for _, g := range p.r.s.Ebb.Groups {
-		if ok, _ := path.Match(g.Match, name); ok {
-			return g, true
-		}
-	}
-	return Group{}, false
-}
+func (p *past) group(name string) (Group, bool) { return p.Ebb.group(name) }
 
-// hookOf is the hook as the story set it up; the time-outs of actions in flight do not change.
-func (r *run) hookOf(w *wait) (sim.Hook, bool) {
-	hooks, err := r.w.DescribeLifecycleHooks(w.group, []string{w.hook})
-	if err != nil || len(hooks) == 0 {
-		return sim.Hook{}, false
-	}
-	return hooks[0], true
-}
+// name is what people call an instance.
+func (p *past) name(instance string) string { return or(p.Names[instance], instance) }
 
 func (p *past) upAll(from, to time.Time) bool {
 	for _, s := range p.up {

@@ -229,7 +229,7 @@ func (r *run) anyLeaving() bool {
 }
 
 func (r *run) manages(group string) bool {
-	_, ok := (&past{r: r}).group(group)
+	_, ok := r.s.Ebb.group(group)
 	return ok
 }
 
@@ -284,9 +284,25 @@ func (r *run) finish() Result {
 	}
 	ended := r.ended()
 	res := Result{Cover: r.cover, Drains: len(ended), Calls: r.api.CountsBy(caller), Record: r.w.Record(), End: r.w.Now()}
-	res.Violations = append(r.invariants(ended), r.expectations()...)
+	res.Violations = append(Judge(r.evidence(ended)), r.expectations()...)
 	res.Lines = r.transcript()
 	return res
+}
+
+// evidence is what the story leaves behind, for the judge.
+func (r *run) evidence(ended []drain.Drain) Evidence {
+	heartbeat := map[string]time.Duration{}
+	for _, g := range r.w.DescribeAutoScalingGroups(nil) {
+		for _, h := range g.Hooks {
+			if h.Name == r.s.Ebb.hook() {
+				heartbeat[g.Name] = h.Heartbeat
+			}
+		}
+	}
+	return Evidence{
+		Ebb: r.s.Ebb, Record: r.w.Record(), Ended: ended, Messages: r.messages, Heartbeat: heartbeat, Names: r.names,
+		Start: r.start, End: r.w.Now(), LastFault: r.lastFault, Running: r.k != nil,
+	}
 }
 
 // must is for what cannot fail here: the memory journal and the driver's own records.

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path"
 	"strings"
 	"time"
 
@@ -173,6 +174,16 @@ func (s Scenario) until() time.Duration {
 		return s.Until
 	}
 	return time.Hour
+}
+
+// group is what manages the group of a name; false: nothing does.
+func (e Ebb) group(name string) (Group, bool) {
+	for _, g := range e.Groups {
+		if ok, _ := path.Match(g.Match, name); ok {
+			return g, true
+		}
+	}
+	return Group{}, false
 }
 
 func (e Ebb) queue() string { return or(e.Queue, "ebb") }

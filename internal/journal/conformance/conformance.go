@@ -25,7 +25,7 @@ var start = time.Date(2026, 11, 21, 9, 0, 0, 1, time.UTC)
 func Run(t *testing.T, open func(*testing.T) journal.Store, again func(*testing.T, journal.Store) journal.Store) {
 	one := map[string]func(*testing.T, journal.Store){
 		"empty": empty, "round trip": roundTrip, "revisions": revisions, "atomic": atomic, "twice in one batch": twice,
-		"order": order, "query": query, "large": large, "no aliasing": noAliasing, "cancelled": cancelled,
+		"one open for a subject": oneOpen, "order": order, "query": query, "large": large, "no aliasing": noAliasing, "cancelled": cancelled,
 		"closed": closed,
 	}
 	for name, test := range one {
@@ -119,6 +119,17 @@ func revisions(t *testing.T, s journal.Store) {
 	write(t, s, journal.Batch{Records: records(record("a", 3, false))})
 	same(t, "open records after the end", records())(s.Open(t.Context()))
 	same(t, "recent records", records(record("a", 3, false)))(s.Recent(t.Context(), 10))
+}
+
+// oneOpen: a second drain of the same subject has to wait until the first has ended, whatever it is called.
+func oneOpen(t *testing.T, s journal.Store) {
+	write(t, s, journal.Batch{Records: records(record("web/i-1/a", 1, true), record("web/i-2/a", 1, true), record("web/i-1/x/a", 1, true))})
+	conflict(t, s, journal.Batch{Records: records(record("web/i-1/b", 1, true)), Lines: []journal.Line{line(0, "web/i-1/b")}})
+	conflict(t, s, journal.Batch{Records: records(record("web/i-3/a", 1, true), record("web/i-3/b", 1, true))})
+	write(t, s, journal.Batch{Records: records(record("web/i-1/c", 1, false), record("web/i-1/a", 2, true), record("web/i-10/a", 1, true))})
+	write(t, s, journal.Batch{Records: records(record("web/i-1/a", 3, false), record("web/i-1/b", 1, true))})
+	same(t, "open records", records(record("web/i-1/b", 1, true), record("web/i-1/x/a", 1, true), record("web/i-10/a", 1, true), record("web/i-2/a", 1, true)))(s.Open(t.Context()))
+	same(t, "history", numbered())(s.History(t.Context(), journal.Query{}))
 }
 
 func conflict(t *testing.T, s journal.Store, b journal.Batch) {

@@ -111,9 +111,29 @@ func (s *Store) stage(records []journal.Record) (map[string]entry, error) {
 		if r.Rev != old.record.Rev+1 {
 			return nil, fmt.Errorf("write record %s revision %d over revision %d: %w", r.Key, r.Rev, old.record.Rev, journal.ErrConflict)
 		}
+		if r.Rev == 1 && r.Open {
+			if other := s.rival(r, staged); other != "" {
+				return nil, fmt.Errorf("write record %s beside %s, which is open: %w", r.Key, other, journal.ErrConflict)
+			}
+		}
 		staged[r.Key] = entry{copied(r), s.writes + 1}
 	}
 	return staged, nil
+}
+
+// rival is another open record of the same subject, or nothing.
+func (s *Store) rival(r journal.Record, staged map[string]entry) string {
+	for _, records := range []map[string]entry{staged, s.records} {
+		for key, e := range records { //ebb:any-order there is one at most
+			if now, again := staged[key]; again {
+				e = now
+			}
+			if key != r.Key && e.record.Open && e.record.Subject() == r.Subject() {
+				return key
+			}
+		}
+	}
+	return ""
 }
 
 // History returns lines, oldest first.

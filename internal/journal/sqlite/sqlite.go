@@ -101,10 +101,30 @@ func writeRecord(ctx context.Context, tx *sql.Tx, r journal.Record, write int64)
 	if err != nil {
 		return err
 	}
-	if n, err := res.RowsAffected(); err != nil || n == 1 {
+	if n, err := res.RowsAffected(); err != nil {
 		return err
+	} else if n != 1 {
+		return fmt.Errorf("record %s revision %d: %w", r.Key, r.Rev, journal.ErrConflict)
 	}
-	return fmt.Errorf("record %s revision %d: %w", r.Key, r.Rev, journal.ErrConflict)
+	if r.Rev == 1 && r.Open {
+		return alone(ctx, tx, r)
+	}
+	return nil
+}
+
+// alone refuses a new record beside another open one of the same subject. The keys of a subject lie between it with a slash and it
+// with the next character, which is a zero.
+func alone(ctx context.Context, tx *sql.Tx, r journal.Record) error {
+	var other string
+	err := tx.QueryRowContext(ctx, "SELECT key FROM record WHERE open = 1 AND key != ? AND key > ? || '/' AND key < ? || '0' AND instr(substr(key, length(?) + 2), '/') = 0",
+		r.Key, r.Subject(), r.Subject(), r.Subject()).Scan(&other)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err == nil {
+		err = fmt.Errorf("record %s beside %s, which is open: %w", r.Key, other, journal.ErrConflict)
+	}
+	return err
 }
 
 // transact runs f in one transaction, which holds the write lock from its start.

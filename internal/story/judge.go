@@ -1,0 +1,47 @@
+package story
+
+import (
+	"strings"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/drain"
+	"github.com/ebbhq/ebb/internal/event"
+	"github.com/ebbhq/ebb/internal/sim"
+)
+
+// Evidence is what a run of Ebb leaves behind, in virtual or in real time: all that the invariants are judged by.
+//
+// The record is the world's own. The driver writes into it what the world cannot know: EntryController when an Ebb started, crashed
+// (or was paused) or resumed, By the name that this Ebb calls under; EntryJournal when a drain became durable. The name of an Ebb is
+// "ebb", or begins with "ebb-".
+type Evidence struct {
+	Ebb       Ebb                      // how Ebb was set up
+	Record    []sim.Entry              // in order of time
+	Ended     []drain.Drain            // the drains of the journal that have ended
+	Messages  map[string]event.Event   // what the messages of the queue said, by message id
+	Heartbeat map[string]time.Duration // time-out of the hook that Ebb owns, by group
+	Names     map[string]string        // what people call an instance; where there is none it is its id
+
+	Start, End time.Time // of the run
+	LastFault  time.Time // when something was last made to fail; what is promised in time counts from then
+	Running    bool      // an Ebb ran at the end
+}
+
+// Judge checks what must always hold, as functions over the evidence. The numbers are those of docs/ARCHITECTURE.md.
+func Judge(e Evidence) []Violation {
+	p := &past{
+		Evidence: e, tasks: map[string]*taskPast{}, on: map[string][]*taskPast{}, inUse: map[string]map[string]bool{}, machine: map[string]string{},
+		goneAt: map[string]time.Time{}, lostFrom: map[string]time.Time{}, backAt: map[string]time.Time{}, leaving: map[string]time.Time{},
+		open: map[string]*wait{}, journal: map[string][]sim.Entry{}, looked: map[string]bool{}, deletions: map[string]bool{}, beats: map[string][]beat{},
+		status: map[string]string{}, changed: map[string]time.Time{},
+	}
+	for _, e := range p.Record {
+		p.fold(e)
+	}
+	p.answeredInTime()
+	p.endedWell(p.Ended)
+	return p.bad
+}
+
+// byEbb reports whether a caller in the record is an Ebb.
+func byEbb(name string) bool { return name == caller || strings.HasPrefix(name, caller+"-") }

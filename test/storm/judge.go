@@ -1,0 +1,191 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/drain"
+	"github.com/ebbhq/ebb/internal/event"
+	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/journal"
+	"github.com/ebbhq/ebb/internal/kernel"
+	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/story"
+)
+
+// judge says what did not hold: what must always hold, as the stories judge it, and what a storm asks beyond that. In a storm nothing
+// fails but the serves, so that every drain must come to its good end.
+func judge(r remains) []string {
+	bad := slices.Clone(r.blames)
+	ended, problems := drains(r)
+	bad = append(bad, problems...)
+	for _, v := range story.Judge(evidence(r, ended)) {
+		bad = append(bad, v.String())
+	}
+	bad = append(bad, hooks(r)...)
+	bad = append(bad, journaled(r, ended)...)
+	return bad
+}
+
+// evidence is what the stories' judge wants to see.
+func evidence(r remains, ended []drain.Drain) story.Evidence {
+	e := story.Evidence{
+		Record: merged(r), Ended: ended, Messages: map[string]event.Event{}, Heartbeat: map[string]time.Duration{}, Names: r.names,
+		Start: r.start, End: r.end, LastFault: r.quiet, Running: true,
+	}
+	e.Ebb.Hook = hook
+	for _, g := range groups {
+		e.Ebb.Groups = append(e.Ebb.Groups, story.Group{Match: g.name, Cluster: cluster, Deadline: deadline})
+		e.Heartbeat[g.name] = time.Duration(g.heartbeat) * time.Second
+	}
+	for _, m := range r.record {
+		if m.Kind == sim.EntryMessage && m.Instance != "" {
+			e.Messages[m.Message] = event.Event{
+				Kind: event.TerminateAction, Group: m.Group, Hook: m.Hook, Instance: fleet.InstanceID(m.Instance), Token: m.Text,
+			}
+		}
+	}
+	return e
+}
+
+// merged is the cloud's record with what it cannot know: when a serve began - with its first call, at the latest -, when it was struck,
+// and when a drain came into the journal. The serves' clocks are never ahead of the cloud's, so the lines are not either.
+func merged(r remains) []sim.Entry {
+	var all []sim.Entry
+	known := map[string]bool{}
+	for _, e := range r.record {
+		if strings.HasPrefix(e.By, "ebb-") && !known[e.By] {
+			known[e.By] = true
+			all = append(all, sim.Entry{At: e.At, Kind: sim.EntryController, By: e.By, To: "started"})
+		}
+		all = append(all, e)
+	}
+	all = append(all, r.told...)
+	for _, l := range r.lines {
+		if l.Kind == "heard" {
+			all = append(all, sim.Entry{At: l.At, Kind: sim.EntryJournal, Instance: instanceOf(l.Key), To: "open", Message: l.Key})
+		}
+	}
+	slices.SortStableFunc(all, func(a, b sim.Entry) int { return a.At.Compare(b.At) })
+	return all
+}
+
+// instanceOf is the instance in a drain's key: group/instance/generation.
+func instanceOf(key string) string {
+	subject := journal.Record{Key: key}.Subject()
+	return subject[strings.LastIndexByte(subject, '/')+1:]
+}
+
+// drains reads the drains of the journal. None may be open at the end.
+func drains(r remains) (ended []drain.Drain, bad []string) {
+	for _, rec := range r.drains {
+		d, err := kernel.Read(rec)
+		switch {
+		case err != nil:
+			bad = append(bad, err.Error())
+		case d.Open():
+			bad = append(bad, fmt.Sprintf("the drain of %s is open at the end; it waits %s", r.name(string(d.Instance)), kernel.Waiting(rec)))
+		default:
+			ended = append(ended, d)
+		}
+	}
+	return ended, bad
+}
+
+// hooks looks at how each wait of each instance that left ended: once, by Ebb, with CONTINUE, and with no task killed.
+func hooks(r remains) []string {
+	var bad []string
+	ends := map[string][]string{}
+	for _, e := range r.record {
+		switch {
+		case e.Kind == sim.EntryHook && e.Hook == hook && e.To != "opened" && e.To != "heartbeat":
+			ends[e.Instance] = append(ends[e.Instance], e.To+" by "+strings.SplitN(e.By, "-", 2)[0])
+		case e.Kind == sim.EntryTask && strings.Contains(e.Text, "killed"):
+			bad = append(bad, fmt.Sprintf("task %s on %s: %s", e.Task, r.name(e.Instance), e.Text))
+		}
+	}
+	for _, id := range r.leavers {
+		if got := strings.Join(ends[id], ", "); got != "CONTINUE by ebb" {
+			bad = append(bad, fmt.Sprintf("the hook of %s ended %q and not once with CONTINUE by ebb", r.name(id), got))
+		}
+	}
+	return bad
+}
+
+// journaled compares the journal with who left: one drain each, all tasks stopped, and nobody else's; and no message about an instance
+// was deleted of which the journal knows nothing.
+func journaled(r remains, ended []drain.Drain) []string {
+	var bad []string
+	of := map[string][]string{}
+	for _, d := range ended {
+		of[string(d.Instance)] = append(of[string(d.Instance)], string(d.Final.Outcome))
+	}
+	for _, id := range r.leavers {
+		if got := strings.Join(of[id], ", "); got != string(drain.Drained) {
+			bad = append(bad, fmt.Sprintf("the journal says of %s %q and not once drained", r.name(id), got))
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(of)) {
+		if !slices.Contains(r.leavers, id) {
+			bad = append(bad, fmt.Sprintf("the journal has a drain of %s, which was not to leave", r.name(id)))
+		}
+	}
+	for _, e := range r.record {
+		if e.Kind == sim.EntryMessage && e.To == "deleted" && e.Instance != "" && len(of[e.Instance]) == 0 {
+			bad = append(bad, fmt.Sprintf("a message about %s was deleted, and the journal knows no drain of it", r.name(e.Instance)))
+		}
+	}
+	return bad
+}
+
+func (r remains) name(instance string) string { return cmp.Or(r.names[instance], instance) }
+
+// summary is a run in figures.
+type summary struct {
+	outcomes                            string
+	calls, refused, redriven, conflicts int
+	world, real                         time.Duration
+}
+
+func sum(r remains) summary {
+	s := summary{conflicts: r.refusals, world: r.end.Sub(r.start).Round(time.Second), real: r.real.Round(time.Second)}
+	count := map[string]int{}
+	for _, rec := range r.drains {
+		what := "unreadable"
+		if d, err := kernel.Read(rec); err == nil && d.Open() {
+			what = "open"
+		} else if err == nil {
+			what = string(d.Final.Outcome)
+		}
+		count[what]++
+	}
+	var words []string
+	for _, what := range slices.Sorted(maps.Keys(count)) {
+		words = append(words, fmt.Sprintf("%d %s", count[what], what))
+	}
+	s.outcomes = fmt.Sprintf("%d hosts left: %s", len(r.leavers), strings.Join(words, ", "))
+	for _, e := range r.record {
+		switch {
+		case e.Kind == sim.EntryCall && strings.HasPrefix(e.By, "ebb-"):
+			s.calls++
+			if e.To != "ok" {
+				s.refused++
+			}
+		case e.Kind == sim.EntryMessage && e.To == "redriven":
+			s.redriven++
+		}
+	}
+	return s
+}
+
+// refusals counts in a log how often another serve had changed the journal first.
+func refusals(log string) (int, error) {
+	text, err := os.ReadFile(log)
+	return bytes.Count(text, []byte("another ebb serve writes the same journal")), err
+}

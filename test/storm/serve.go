@@ -1,0 +1,122 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/sim"
+)
+
+// server is one place in which an ebb serve runs, one life after another.
+type server struct {
+	*child // nil while away
+	r      *running
+	number int
+	lives  int
+	lots   lots
+	fate   lot
+	state  state
+	due    time.Time // when the next thing happens to it
+}
+
+type state int
+
+const (
+	away state = iota
+	serving
+	asleep
+	ending
+)
+
+// name is what this life is called in the cloud's record.
+func (s *server) name() string { return fmt.Sprintf("ebb-%d-%d", s.number, s.lives) }
+
+// step lets happen to the server what is due.
+func (s *server) step() error {
+	if s.child != nil {
+		select {
+		case err := <-s.ended:
+			s.close()
+			return s.gone(err)
+		default:
+		}
+	}
+	if time.Now().Before(s.due) {
+		return nil
+	}
+	switch s.state {
+	case away:
+		return s.begin()
+	case serving:
+		if !s.r.calm() {
+			return s.strike()
+		}
+	case asleep:
+		s.state, s.due = serving, s.r.in(longLife)
+		s.fate = s.lots.draw()
+		err := s.signal(syscall.SIGCONT)
+		s.tell("resumed")
+		return err
+	case ending:
+		s.r.blame("%s did not end within 15 s of SIGTERM", s.name())
+		s.kill()
+		return s.leave()
+	}
+	return nil
+}
+
+// begin starts the next life.
+func (s *server) begin() error {
+	s.lives++
+	c, err := start(s.r.o, s.name(), filepath.Join(s.r.o.dir, fmt.Sprintf("serve-%d.log", s.number)),
+		"serve", "--config", s.r.config, "--clock", s.r.cloud.endpoint)
+	if err != nil {
+		return err
+	}
+	s.child, s.state, s.fate = c, serving, s.lots.draw()
+	s.due = s.r.in(s.fate.after)
+	return nil
+}
+
+// strike does what this life is fated to.
+func (s *server) strike() error {
+	s.tell(map[deed]string{killed: "crashed", ended: "ended", paused: "paused"}[s.fate.deed])
+	switch s.fate.deed {
+	case ended:
+		s.r.terms++
+		s.state, s.due = ending, time.Now().Add(15*time.Second)
+		return s.signal(syscall.SIGTERM)
+	case paused:
+		s.r.stops++
+		s.state, s.due = asleep, s.r.in(s.fate.away)
+		return s.signal(syscall.SIGSTOP)
+	}
+	s.r.kills++
+	s.kill()
+	return s.leave()
+}
+
+// leave begins the time between two lives.
+func (s *server) leave() error {
+	s.child, s.state, s.due = nil, away, s.r.in(s.fate.away)
+	return nil
+}
+
+// gone is the end of a process that this program did not kill. Only one that was told to end may do so.
+func (s *server) gone(err error) error {
+	switch {
+	case s.state != ending:
+		s.tell("ended")
+		s.r.blame("%s ended by itself: %v", s.name(), err)
+	case err != nil:
+		s.r.blame("%s did not end well on SIGTERM: %v", s.name(), err)
+	}
+	return s.leave()
+}
+
+// tell writes into the evidence what the world cannot know.
+func (s *server) tell(what string) {
+	s.r.told = append(s.r.told, sim.Entry{At: s.r.cloud.now(), Kind: sim.EntryController, By: s.name(), To: what})
+}
