@@ -26,11 +26,8 @@ type look struct {
 	unread []survey.Unread
 }
 
-func newLook(c Clients) *look {
-	return &look{
-		Clients: c, slots: make(chan struct{}, maxAtOnce),
-		pauses: []time.Duration{200 * time.Millisecond, 400 * time.Millisecond, 800 * time.Millisecond},
-	}
+func (s *Surveyor) newLook() *look {
+	return &look{Clients: s.Clients, slots: make(chan struct{}, maxAtOnce), pauses: s.pauses}
 }
 
 // ask sends one request, and again after a pause when AWS throttles it.

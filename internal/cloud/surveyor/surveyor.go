@@ -87,7 +87,10 @@ type Clients struct {
 }
 
 // Surveyor takes surveys. It is safe for concurrent use when its clients are.
-type Surveyor struct{ Clients }
+type Surveyor struct {
+	Clients
+	pauses []time.Duration // before each further attempt at a throttled request
+}
 
 // New returns a Surveyor on the AWS SDK with this configuration. Each request ends after 10 s.
 func New(cfg aws.Config) *Surveyor {
@@ -104,5 +107,5 @@ func On(c Clients) *Surveyor {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &Surveyor{c}
+	return &Surveyor{Clients: c, pauses: []time.Duration{200 * time.Millisecond, 400 * time.Millisecond, 800 * time.Millisecond}}
 }

@@ -29,7 +29,7 @@ func (s Scope) everything() bool {
 // Take looks at everything in the scope. A part that is refused, throttled for too long, or gone is named in Unread, and the rest
 // still comes. The error says what to do when nothing at all can be read.
 func (s *Surveyor) Take(ctx context.Context, scope Scope) (survey.Survey, error) {
-	l := newLook(s.Clients)
+	l := s.newLook()
 	out := survey.Survey{At: s.Now(), Region: s.Region}
 	who, err := ask(ctx, l, s.STS.GetCallerIdentity, &sts.GetCallerIdentityInput{})
 	if err != nil {
