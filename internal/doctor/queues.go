@@ -19,11 +19,22 @@ func queueChecks() []Check {
 	}
 }
 
-// listened are the queues that are told of lifecycle actions, without the dead-letter queues.
+// listened are the queues that are told of lifecycle actions: by a hook, by a rule, or because Ebb hears them.
 func (in *Input) listened() []survey.Queue {
 	s := in.Survey
+	told := map[string]bool{}
+	for _, g := range s.Groups {
+		for _, h := range g.Hooks {
+			told[string(h.Target)] = true
+		}
+	}
+	for _, r := range s.Rules {
+		for _, arn := range r.Targets {
+			told[arn] = true
+		}
+	}
 	return slices.DeleteFunc(slices.Clone(s.Queues), func(q survey.Queue) bool {
-		return q.Absent || q.ARN == "" || q.URL == "" || s.Missed("sqs:GetQueueAttributes", "queue "+q.URL) || in.isDeadLetterQueue(q)
+		return q.Absent || q.ARN == "" || s.Missed("sqs:GetQueueAttributes", "queue "+q.URL) || !told[q.ARN] && (in.Ebb == nil || in.Ebb.Queue != q.URL)
 	})
 }
 
