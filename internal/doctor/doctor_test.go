@@ -79,7 +79,7 @@ func hookPlants() []plant {
 func tellPlants() []plant {
 	return []plant{
 		{name: "nobody is told", check: "unheard", severity: Warn, what: "to Ebb", do: func(_ *Input, _ *survey.Cluster, g *survey.Group) { hookOf(g).Target = "" }},
-		{name: "another queue is told", check: "unheard", severity: Warn, what: "to Ebb", do: func(_ *Input, _ *survey.Cluster, g *survey.Group) { hookOf(g).Target = queueARN + "-other" }},
+		{name: "another queue is told", check: "unheard", severity: Warn, what: "not the queue that Ebb hears", do: func(_ *Input, _ *survey.Cluster, g *survey.Group) { hookOf(g).Target = queueARN + "-other" }},
 		{name: "the rule is off", check: "unheard", severity: Warn, what: "rule leaving would, but it is disabled", do: func(in *Input, _ *survey.Cluster, g *survey.Group) {
 			hookOf(g).Target = ""
 			in.Survey.Rules = []survey.Rule{rule(terminateActions, false, queueARN)}
@@ -113,7 +113,7 @@ func tellPlants() []plant {
 			in.Survey.Queues[0].Redrive = ""
 		}},
 		{name: "messages are kept for a minute", check: "queue-settings", severity: Warn, what: "1m only", do: func(in *Input, _ *survey.Cluster, _ *survey.Group) { in.Survey.Queues[0].Retention = time.Minute }},
-		{name: "one receive and out", check: "queue-settings", severity: Warn, what: "after 1 receive", do: func(in *Input, _ *survey.Cluster, _ *survey.Group) { in.Survey.Queues[0].MaxReceives = 1 }},
+		{name: "one receive and out", check: "queue-settings", severity: Warn, what: "after 1 receives", do: func(in *Input, _ *survey.Cluster, _ *survey.Group) { in.Survey.Queues[0].MaxReceives = 1 }},
 		{name: "visible at once", check: "queue-settings", severity: Warn, what: "visible again", do: func(in *Input, _ *survey.Cluster, _ *survey.Group) {
 			in.Ebb, in.Survey.Queues[0].Visibility = nil, 0
 		}},
@@ -175,7 +175,7 @@ func servicePlants() []plant {
 		{name: "a short delay on a network load balancer", check: "nlb-delay", severity: Warn, what: "open connections are not closed", do: func(in *Input, _ *survey.Cluster, _ *survey.Group) {
 			in.Survey.TargetGroups[0].Protocol = "TCP"
 		}},
-		{name: "standalone", check: "standalone-tasks", severity: Info, what: "1 tasks on its hosts belong to no service (job:1); the oldest runs for 1h", do: func(_ *Input, c *survey.Cluster, _ *survey.Group) {
+		{name: "standalone", check: "standalone-tasks", severity: Info, what: "tasks on its hosts that belong to no service: 1 (job:1); the oldest runs for 1h", do: func(_ *Input, c *survey.Cluster, _ *survey.Group) {
 			addTask(c, c.Hosts[0].ARN, "job:1", "family:job")
 		}},
 		{name: "protected for two days", check: "task-protected", severity: Warn, what: "another 47h", do: func(_ *Input, c *survey.Cluster, _ *survey.Group) {

@@ -74,7 +74,7 @@ func queueSettings(in *Input) (found []Finding) {
 			set("a received message becomes visible again at once (visibility time-out 0)", "every message is handled several times at the same time", "VisibilityTimeout=60")
 		}
 		if q.Redrive != "" && q.MaxReceives > 0 && q.MaxReceives < 3 {
-			set(fmt.Sprintf("a message goes to the dead-letter queue after %d receive(s)", q.MaxReceives), "a listener that is restarted in the middle loses the message to the dead-letter queue",
+			set(fmt.Sprintf("a message goes to the dead-letter queue after %d receives", q.MaxReceives), "a listener that is restarted in the middle loses the message to the dead-letter queue",
 				`'{"RedrivePolicy":"{\"deadLetterTargetArn\":\"`+q.Redrive+`\",\"maxReceiveCount\":\"5\"}"}'`)
 		}
 	}
@@ -85,7 +85,7 @@ func deadLetters(in *Input) (found []Finding) {
 	for _, q := range in.Survey.Queues {
 		if in.isDeadLetterQueue(q) && q.Visible > 0 {
 			found = append(found, Finding{
-				Severity: Warn, Subject: "queue " + q.URL, What: fmt.Sprintf("about %d messages are in this dead-letter queue", q.Visible),
+				Severity: Warn, Subject: "queue " + q.URL, What: fmt.Sprintf("this dead-letter queue holds messages: about %d", q.Visible),
 				IfLeft: "nobody acted on them: they may be of instances that left undrained, or of a listener that does not understand its messages",
 				Mend: "read them: aws sqs receive-message --queue-url " + q.URL + " --max-number-of-messages 10 --visibility-timeout 30; send them back: aws sqs start-message-move-task --source-arn " +
 					q.ARN + "; or drop them: aws sqs purge-queue --queue-url " + q.URL,

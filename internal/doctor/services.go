@@ -92,7 +92,7 @@ func stopsAll(in *Input) (found []Finding) {
 			return
 		}
 		found = append(found, Finding{
-			Severity: Info, Subject: serviceIn(c, v), What: fmt.Sprintf("with a minimumHealthyPercent of %d a drain may stop all its %d tasks before one replacement answers", v.MinPercent, v.Desired),
+			Severity: Info, Subject: serviceIn(c, v), What: fmt.Sprintf("with a minimumHealthyPercent of %d a drain may stop every task before one replacement answers", v.MinPercent),
 			IfLeft: "clients may get errors during a drain", Mend: update(c, v, "minimumHealthyPercent=100,maximumPercent=200"),
 		})
 	})

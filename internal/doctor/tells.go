@@ -35,6 +35,9 @@ func unheard(in *Input) (found []Finding) {
 				Mend: "give it a queue: aws autoscaling put-lifecycle-hook --auto-scaling-group-name " + g.Name + " --lifecycle-hook-name " + h.Name +
 					" --notification-target-arn " + in.queueARN() + " --role-arn ROLE, with a role that Auto Scaling may take and that may send to it",
 			}
+			if h.Target != "" {
+				f.What = "hook " + h.Name + " tells " + string(h.Target) + ", which is not the queue that Ebb hears, and no rule of EventBridge that is on passes its event on"
+			}
 			if h.Name == in.hook() {
 				f.What += " to Ebb"
 				f.IfLeft = "Ebb finds a leaving instance only by its look at the groups every minute, which takes from its time"
