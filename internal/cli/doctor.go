@@ -27,7 +27,7 @@ const (
 )
 
 func newDoctor(p Process) *cobra.Command {
-	var file, region, endpoint, output, least string
+	var file, region, endpoint, clock, output, least string
 	var scope surveyor.Scope
 	c := &cobra.Command{
 		Use: "doctor", Short: "Find what will lose work or hang when capacity leaves", Args: noArgs,
@@ -48,6 +48,7 @@ Exit codes: 0 nothing above info, 3 warnings, 4 errors, 1 it could not look.`,
 	flags.StringVarP(&file, "config", "c", "", "Ebb's configuration file ($EBB_CONFIG)")
 	flags.StringVar(&region, "region", "", "AWS Region ($EBB_REGION, $AWS_REGION)")
 	flags.StringVar(&endpoint, "endpoint", "", "URL for all AWS calls, such as a simulated cloud ($EBB_ENDPOINT, $AWS_ENDPOINT_URL)")
+	flags.StringVar(&clock, "clock", "", "take the time from a simulated cloud at this URL")
 	flags.StringVarP(&output, "output", "o", "table", "table or json")
 	flags.StringVar(&least, "severity", "info", "the least that is told: info, warn or error")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -63,12 +64,16 @@ Exit codes: 0 nothing above info, 3 warnings, 4 errors, 1 it could not look.`,
 		if err != nil {
 			return err
 		}
-		seen, err := look(cmd.Context(), cfg, scope)
+		now, _, err := clockAt(cmd.Context(), clock)
+		if err != nil {
+			return err
+		}
+		seen, err := look(cmd.Context(), cfg, scope, now)
 		if err != nil {
 			return err
 		}
 		found := doctor.Examine(&doctor.Input{
-			Survey: &seen, Everything: len(scope.Clusters) == 0 && len(scope.Groups) == 0, Ebb: settingsOf(cfg), Now: time.Now(),
+			Survey: &seen, Everything: len(scope.Clusters) == 0 && len(scope.Groups) == 0, Ebb: settingsOf(cfg), Now: seen.At,
 		})
 		found = slices.DeleteFunc(found, func(f doctor.Finding) bool { return f.Severity < severity })
 		if err := write(p.Stdout, found, seen); err != nil {
@@ -80,7 +85,7 @@ Exit codes: 0 nothing above info, 3 warnings, 4 errors, 1 it could not look.`,
 }
 
 // look surveys an account. The error says what to do.
-func look(ctx context.Context, cfg config.Config, scope surveyor.Scope) (survey.Survey, error) {
+func look(ctx context.Context, cfg config.Config, scope surveyor.Scope, now func() time.Time) (survey.Survey, error) {
 	awsCfg, err := cloud.AWSConfig(ctx, cloud.Options{Region: cfg.Region, Endpoint: cfg.Endpoint})
 	if err != nil {
 		return survey.Survey{}, misconfigured(err)
@@ -88,7 +93,9 @@ func look(ctx context.Context, cfg config.Config, scope surveyor.Scope) (survey.
 	if cfg.Queue != "" {
 		scope.Queues = append(scope.Queues, cfg.Queue)
 	}
-	seen, err := surveyor.New(awsCfg).Take(ctx, scope)
+	s := surveyor.New(awsCfg)
+	s.Now = now
+	seen, err := s.Take(ctx, scope)
 	if away, ok := errors.AsType[net.Error](err); ok && away != nil && cfg.Endpoint != "" {
 		return seen, fmt.Errorf("%w; nobody answers at the endpoint %s: is ebb sim running there?", err, cfg.Endpoint)
 	}

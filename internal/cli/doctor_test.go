@@ -41,16 +41,12 @@ func examined(t *testing.T, world, configuration string, do func(*testing.T, *si
 	if err != nil {
 		t.Fatal(err)
 	}
-	now := time.Time{}
-	s.read(func(w *sim.World) {
-		do(t, w)
-		now = w.Now()
-	})
-	seen, err := look(t.Context(), cfg, surveyor.Scope{})
+	s.read(func(w *sim.World) { do(t, w) })
+	seen, err := look(t.Context(), cfg, surveyor.Scope{}, s.world.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return doctor.Examine(&doctor.Input{Survey: &seen, Everything: true, Ebb: settingsOf(cfg), Now: now})
+	return doctor.Examine(&doctor.Input{Survey: &seen, Everything: true, Ebb: settingsOf(cfg), Now: seen.At})
 }
 
 func must(t *testing.T, err error) {
