@@ -156,6 +156,10 @@ func New(cfg Config, open, ended []journal.Record) (*Kernel, error) {
 			man = Managed{Match: d.Group, Cluster: d.Cluster, Policy: drain.Defaults()}
 		}
 		d.UnreachedFrom = time.Time{} // as seen by Ebb: while it was away it saw nothing
+		if o := k.open[d.Instance]; o != nil {
+			return nil, fmt.Errorf("the journal has two open drains of %s: %s and %s; two Ebbs wrote it without knowing of each other. Move the journal "+
+				"away and start anew: what still waits in a hook is found again by the sweep", d.Instance, o.d.Key, d.Key)
+		}
 		k.add(&entry{d: d, man: man, rev: r.Rev, dirty: true})
 	}
 	return k, nil

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -102,6 +103,21 @@ func TestAskedDoesNotGrow(t *testing.T) {
 	t.Logf("after 50 ended drains: asked %d, hostOf %d, recent %d, services %d, health %d, instances %d", len(k.asked), len(k.facts.hostOf), len(k.recent), len(k.facts.services), len(k.facts.health), len(k.facts.instances))
 	if len(k.asked) > 10 {
 		t.Errorf("asked holds %d subjects and no drain is open", len(k.asked))
+	}
+}
+
+// Two open drains of one instance are no reason to panic; the journal refuses to be given the second, but an older one may have it.
+func TestTwoOpenDrainsOfOneInstanceAreAnError(t *testing.T) {
+	k := newKernel(t, Config{})
+	k.Hear(termination(1), t0)
+	first := k.Next(t0).Batch.Records
+	k = newKernel(t, Config{})
+	h := termination(1)
+	h.Event.Token = "another-token"
+	k.Hear(h, t0)
+	_, err := New(Config{Hook: "ebb-drain"}, append(first, k.Next(t0).Batch.Records...), nil)
+	if err == nil || !strings.Contains(err.Error(), "two open drains of i-0001") {
+		t.Errorf("got %v", err)
 	}
 }
 
