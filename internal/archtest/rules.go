@@ -67,7 +67,7 @@ func mayImport() map[string][]string {
 		"placement":      {"fleet", "survey"},
 		"explain":        {"fleet", "survey", "placement"},
 		"doctor":         {"fleet", "survey", "placement"},
-		"cloud/surveyor": {"fleet", "survey"},
+		"cloud/surveyor": {"cloud", "fleet", "plan", "survey"},
 		"homemade":       {},
 		"traffic":        {"sim"},
 		"config":         {},

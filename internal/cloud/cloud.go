@@ -95,8 +95,8 @@ func ask[I, O, P any](ctx context.Context, calls *int, f func(context.Context, *
 	return f(ctx, in)
 }
 
-// pages calls page with the token of each page in turn, until there is no further one or it fails.
-func pages(page func(token *string) (next *string, err error)) error {
+// Pages calls page with the token of each page in turn, until there is no further one or it fails. The first token is nil.
+func Pages(page func(token *string) (next *string, err error)) error {
 	var token *string
 	for {
 		next, err := page(token)

@@ -39,19 +39,25 @@ func Connect(ctx context.Context, o Options) (*Cloud, error) {
 
 // FromConfig returns a Cloud on the AWS SDK with this configuration. Each call ends after 10 s.
 func FromConfig(cfg aws.Config) *Cloud {
+	cfg = WithTimeout(cfg)
+	return New(Clients{
+		AutoScaling: autoscaling.NewFromConfig(cfg),
+		ECS:         ecs.NewFromConfig(cfg),
+		ELB:         elb.NewFromConfig(cfg),
+		STS:         sts.NewFromConfig(cfg),
+		EC2:         NewEC2(cfg).DescribeInstances,
+	})
+}
+
+// WithTimeout returns the configuration with an HTTP client that ends each call after 10 s.
+func WithTimeout(cfg aws.Config) aws.Config {
 	if cfg.HTTPClient == nil {
 		cfg.HTTPClient = awshttp.NewBuildableClient()
 	}
 	if c, ok := cfg.HTTPClient.(*awshttp.BuildableClient); ok {
 		cfg.HTTPClient = c.WithTimeout(callTimeout)
 	}
-	return New(Clients{
-		AutoScaling: autoscaling.NewFromConfig(cfg),
-		ECS:         ecs.NewFromConfig(cfg),
-		ELB:         elb.NewFromConfig(cfg),
-		STS:         sts.NewFromConfig(cfg),
-		EC2:         ec2{cfg}.DescribeInstances,
-	})
+	return cfg
 }
 
 // AWSConfig loads the configuration of the AWS SDK and tries out the credentials locally. The SDK does not retry with it: the

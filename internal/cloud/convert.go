@@ -13,8 +13,8 @@ import (
 // short is the last part of an ARN: the name of a cluster or service, or family:revision of a task definition.
 func short(arn string) string { return arn[strings.LastIndexByte(arn, '/')+1:] }
 
-// containerInstance reads a container instance of the cluster that was asked. The answer itself does not name the cluster.
-func containerInstance(cluster string, ci ecstypes.ContainerInstance) fleet.ContainerInstance {
+// ReadContainerInstance reads a container instance of the cluster that was asked. The answer itself does not name the cluster.
+func ReadContainerInstance(cluster string, ci ecstypes.ContainerInstance) fleet.ContainerInstance {
 	return fleet.ContainerInstance{
 		ARN: fleet.ARN(aws.ToString(ci.ContainerInstanceArn)), Cluster: short(cluster),
 		Instance: fleet.InstanceID(aws.ToString(ci.Ec2InstanceId)), Status: aws.ToString(ci.Status),
@@ -22,7 +22,9 @@ func containerInstance(cluster string, ci ecstypes.ContainerInstance) fleet.Cont
 	}
 }
 
-func task(t ecstypes.Task) fleet.Task {
+// ReadTask reads a task.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Task.html
+func ReadTask(t ecstypes.Task) fleet.Task {
 	return fleet.Task{
 		ARN: fleet.ARN(aws.ToString(t.TaskArn)), Cluster: short(aws.ToString(t.ClusterArn)),
 		ContainerInstance: fleet.ARN(aws.ToString(t.ContainerInstanceArn)),
@@ -80,7 +82,9 @@ func interfaceAddress(attachments []ecstypes.Attachment) string {
 	return ""
 }
 
-func service(v ecstypes.Service) fleet.Service {
+// ReadService reads a service.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Service.html
+func ReadService(v ecstypes.Service) fleet.Service {
 	out := fleet.Service{
 		Name: aws.ToString(v.ServiceName), Cluster: short(aws.ToString(v.ClusterArn)),
 		Daemon:  v.SchedulingStrategy == ecstypes.SchedulingStrategyDaemon,

@@ -12,7 +12,7 @@ import (
 
 func TestTask(t *testing.T) {
 	created, stopped := time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC), time.Date(2026, 11, 21, 9, 5, 0, 0, time.UTC)
-	got := task(ecstypes.Task{
+	got := ReadTask(ecstypes.Task{
 		TaskArn: aws.String(arns + "task/prod/1"), ClusterArn: aws.String(arns + "cluster/prod"),
 		ContainerInstanceArn: aws.String(arns + "container-instance/prod/2"), TaskDefinitionArn: aws.String(arns + "task-definition/web:3"),
 		Group: aws.String("service:web"), LastStatus: aws.String("DEPROVISIONING"), DesiredStatus: aws.String("STOPPED"),

@@ -21,27 +21,33 @@ import (
 	"github.com/ebbhq/ebb/internal/plan"
 )
 
-// ec2 asks EC2 by hand. The SDK's EC2 package takes minutes and gigabytes to compile, for this one operation.
-type ec2 struct{ cfg aws.Config }
+// EC2 asks EC2 by hand. The SDK's EC2 package takes minutes and gigabytes to compile, for a few operations.
+type EC2 struct{ cfg aws.Config }
+
+// NewEC2 returns an EC2 that asks with this configuration. It needs an HTTP client, credentials and a Region in it.
+func NewEC2(cfg aws.Config) EC2 { return EC2{cfg} }
+
+// ec2Version is the version of the EC2 query API.
+const ec2Version = "2016-11-15"
 
 // maxAnswer is more than the answer for 100 instances can be long.
 const maxAnswer = 16 << 20
 
 // DescribeInstances sends one signed request and reads all pages.
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstances.html
-func (e ec2) DescribeInstances(ctx context.Context, ids []string) ([]plan.InstanceStatus, error) {
-	form := url.Values{"Action": {"DescribeInstances"}, "Version": {"2016-11-15"}}
+func (e EC2) DescribeInstances(ctx context.Context, ids []string) ([]plan.InstanceStatus, error) {
+	form := url.Values{"Action": {"DescribeInstances"}}
 	for i, id := range ids {
 		form.Set("InstanceId."+strconv.Itoa(i+1), id)
 	}
 	var found []plan.InstanceStatus
-	err := pages(func(token *string) (*string, error) {
+	err := Pages(func(token *string) (*string, error) {
 		if token != nil {
 			form.Set("NextToken", *token)
 		}
-		body, err := e.post(ctx, form.Encode())
+		body, err := e.Ask(ctx, form)
 		if err != nil {
-			return nil, fmt.Errorf("EC2 DescribeInstances: %w", err)
+			return nil, err
 		}
 		page, next, err := instancesPage(body)
 		found = append(found, page...)
@@ -71,8 +77,18 @@ func instancesPage(body []byte) (found []plan.InstanceStatus, next string, err e
 	return found, answer.Next, nil
 }
 
-// post signs and sends a form, and returns the body of a good answer.
-func (e ec2) post(ctx context.Context, form string) ([]byte, error) {
+// Ask sends one signed request, whose Action is the operation, and returns the body of a good answer.
+// https://docs.aws.amazon.com/AWSEC2/latest/APIReference/Query-Requests.html
+func (e EC2) Ask(ctx context.Context, form url.Values) ([]byte, error) {
+	form.Set("Version", ec2Version)
+	body, err := e.post(ctx, form.Encode())
+	if err != nil {
+		return nil, fmt.Errorf("EC2 %s: %w", form.Get("Action"), err)
+	}
+	return body, nil
+}
+
+func (e EC2) post(ctx context.Context, form string) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, ec2Endpoint(e.cfg), strings.NewReader(form))
 	if err != nil {
 		return nil, err

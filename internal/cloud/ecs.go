@@ -43,7 +43,7 @@ func (s *sight) containerInstances(ctx context.Context, cluster string, arns []s
 			return err
 		}
 		for _, ci := range out.ContainerInstances {
-			s.View.ContainerInstances = append(s.View.ContainerInstances, containerInstance(cluster, ci))
+			s.View.ContainerInstances = append(s.View.ContainerInstances, ReadContainerInstance(cluster, ci))
 		}
 		s.fail(unanswered(chunk, out.Failures))
 		return nil
@@ -65,7 +65,7 @@ func (s *sight) tasks(ctx context.Context, cluster string, arns []string) error 
 			return err
 		}
 		for _, t := range out.Tasks {
-			s.View.Tasks = append(s.View.Tasks, task(t))
+			s.View.Tasks = append(s.View.Tasks, ReadTask(t))
 		}
 		s.fail(unanswered(chunk, out.Failures))
 		return nil
@@ -82,7 +82,7 @@ func (s *sight) services(ctx context.Context, cluster string, names []string) er
 		}
 		for _, v := range out.Services {
 			if aws.ToString(v.Status) != fleet.Inactive {
-				s.View.Services = append(s.View.Services, service(v))
+				s.View.Services = append(s.View.Services, ReadService(v))
 			}
 		}
 		s.fail(unanswered(chunk, out.Failures))
@@ -134,7 +134,7 @@ func (s *sight) listTasks(ctx context.Context, cluster string, arns []string) er
 func (s *sight) tasksOn(ctx context.Context, cluster, arn string) ([]string, error) {
 	var found []string
 	for _, desired := range []ecstypes.DesiredStatus{ecstypes.DesiredStatusRunning, ecstypes.DesiredStatusStopped} {
-		err := pages(func(token *string) (*string, error) {
+		err := Pages(func(token *string) (*string, error) {
 			out, err := ask(ctx, &s.Calls, s.ECS.ListTasks, &ecs.ListTasksInput{
 				Cluster: aws.String(cluster), ContainerInstance: aws.String(arn), DesiredStatus: desired, NextToken: token,
 			})

@@ -68,7 +68,7 @@ func (s *sight) notFound(ids []string) []string {
 func (s *sight) findIn(ctx context.Context, cluster string, ids []string) error {
 	var arns []string
 	filter := "ec2InstanceId in ['" + strings.Join(ids, "','") + "']"
-	err := pages(func(token *string) (*string, error) {
+	err := Pages(func(token *string) (*string, error) {
 		out, err := ask(ctx, &s.Calls, s.ECS.ListContainerInstances, &ecs.ListContainerInstancesInput{
 			Cluster: aws.String(cluster), Filter: aws.String(filter), NextToken: token,
 		})
@@ -91,7 +91,7 @@ func (s *sight) findIn(ctx context.Context, cluster string, ids []string) error 
 			continue
 		}
 		for _, ci := range out.ContainerInstances {
-			s.View.ContainerInstances = append(s.View.ContainerInstances, containerInstance(cluster, ci))
+			s.View.ContainerInstances = append(s.View.ContainerInstances, ReadContainerInstance(cluster, ci))
 		}
 		for _, f := range unanswered(chunk, out.Failures) {
 			failed = fmt.Errorf("describe container instance %s: %s", f.ID, f.Reason)
@@ -104,7 +104,7 @@ func (s *sight) findIn(ctx context.Context, cluster string, ids []string) error 
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListClusters.html
 func (s *sight) clusters(ctx context.Context) ([]string, error) {
 	var found []string
-	err := pages(func(token *string) (*string, error) {
+	err := Pages(func(token *string) (*string, error) {
 		out, err := ask(ctx, &s.Calls, s.ECS.ListClusters, &ecs.ListClustersInput{NextToken: token})
 		if err != nil {
 			return nil, err

@@ -27,7 +27,7 @@ func (s *sight) groups(ctx context.Context, names []string) error {
 
 func (s *sight) groupPages(ctx context.Context, names []string) error {
 	var found []fleet.Group
-	err := pages(func(token *string) (*string, error) {
+	err := Pages(func(token *string) (*string, error) {
 		out, err := ask(ctx, &s.Calls, s.AutoScaling.DescribeAutoScalingGroups, &autoscaling.DescribeAutoScalingGroupsInput{
 			AutoScalingGroupNames: names, MaxRecords: aws.Int32(maxGroups), NextToken: token,
 		})
@@ -35,7 +35,7 @@ func (s *sight) groupPages(ctx context.Context, names []string) error {
 			return nil, err
 		}
 		for _, g := range out.AutoScalingGroups {
-			found = append(found, group(g))
+			found = append(found, ReadGroup(g))
 		}
 		return out.NextToken, nil
 	})
@@ -46,7 +46,9 @@ func (s *sight) groupPages(ctx context.Context, names []string) error {
 	return nil
 }
 
-func group(g astypes.AutoScalingGroup) fleet.Group {
+// ReadGroup reads a group with its instances.
+// https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_AutoScalingGroup.html
+func ReadGroup(g astypes.AutoScalingGroup) fleet.Group {
 	out := fleet.Group{
 		Name: aws.ToString(g.AutoScalingGroupName), ARN: fleet.ARN(aws.ToString(g.AutoScalingGroupARN)),
 		Min: int(aws.ToInt32(g.MinSize)), Max: int(aws.ToInt32(g.MaxSize)), Desired: int(aws.ToInt32(g.DesiredCapacity)),
@@ -79,7 +81,7 @@ func healthy(status *string) bool { return strings.EqualFold(aws.ToString(status
 func (s *sight) groupInstances(ctx context.Context, ids []string) error {
 	return chunks(ids, plan.MaxGroupInstances, s.fail, func(chunk []string) error {
 		var found []fleet.GroupInstance
-		err := pages(func(token *string) (*string, error) {
+		err := Pages(func(token *string) (*string, error) {
 			out, err := ask(ctx, &s.Calls, s.AutoScaling.DescribeAutoScalingInstances, &autoscaling.DescribeAutoScalingInstancesInput{
 				InstanceIds: chunk, NextToken: token,
 			})
@@ -117,14 +119,20 @@ func (s *sight) hooks(ctx context.Context, group string) error {
 		return err
 	}
 	for _, h := range out.LifecycleHooks {
-		s.View.Hooks = append(s.View.Hooks, fleet.Hook{
-			Name: aws.ToString(h.LifecycleHookName), Group: aws.ToString(h.AutoScalingGroupName),
-			Transition: aws.ToString(h.LifecycleTransition), DefaultResult: aws.ToString(h.DefaultResult),
-			Heartbeat: seconds(h.HeartbeatTimeout), Global: seconds(h.GlobalTimeout),
-			Target: fleet.ARN(aws.ToString(h.NotificationTargetARN)),
-		})
+		s.View.Hooks = append(s.View.Hooks, ReadHook(h))
 	}
 	return nil
+}
+
+// ReadHook reads a lifecycle hook.
+// https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_LifecycleHook.html
+func ReadHook(h astypes.LifecycleHook) fleet.Hook {
+	return fleet.Hook{
+		Name: aws.ToString(h.LifecycleHookName), Group: aws.ToString(h.AutoScalingGroupName),
+		Transition: aws.ToString(h.LifecycleTransition), DefaultResult: aws.ToString(h.DefaultResult),
+		Heartbeat: seconds(h.HeartbeatTimeout), Global: seconds(h.GlobalTimeout),
+		Target: fleet.ARN(aws.ToString(h.NotificationTargetARN)),
+	}
 }
 
 func seconds(n *int32) time.Duration { return time.Duration(aws.ToInt32(n)) * time.Second }
@@ -144,7 +152,7 @@ func (s *sight) activities(ctx context.Context, group string, wanted []fleet.Ins
 	for _, id := range wanted {
 		missing[id] = true
 	}
-	err := pages(func(token *string) (*string, error) {
+	err := Pages(func(token *string) (*string, error) {
 		out, err := ask(ctx, &s.Calls, s.AutoScaling.DescribeScalingActivities, &autoscaling.DescribeScalingActivitiesInput{
 			AutoScalingGroupName: aws.String(group), MaxRecords: aws.Int32(activityPage), NextToken: token,
 		})
@@ -152,7 +160,7 @@ func (s *sight) activities(ctx context.Context, group string, wanted []fleet.Ins
 			return nil, err
 		}
 		for _, a := range out.Activities {
-			for _, t := range terminations(a) {
+			for _, t := range ReadTerminations(a) {
 				found = append(found, t)
 				delete(missing, t.Instance)
 			}
@@ -166,9 +174,9 @@ func (s *sight) activities(ctx context.Context, group string, wanted []fleet.Ins
 	return err
 }
 
-// terminations reads an activity. What it does and to which instance stands only in its description: "Terminating EC2 instance:
+// ReadTerminations reads an activity. What it does and to which instance stands only in its description: "Terminating EC2 instance:
 // i-0a1b2c3d4e5f60718". Anything else is left out: taken for a termination, a launch long ago would put a deadline in the past.
-func terminations(a astypes.Activity) []fleet.Activity {
+func ReadTerminations(a astypes.Activity) []fleet.Activity {
 	description := aws.ToString(a.Description)
 	id := instanceID.FindString(description)
 	if id == "" || !strings.HasPrefix(description, "Terminating ") {

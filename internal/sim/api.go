@@ -27,6 +27,7 @@ type HookAction struct {
 // GroupInstance is an instance of a group.
 type GroupInstance struct {
 	ID, Group, State, Zone, Health string // Health: Healthy, Unhealthy
+	Type                           string // of the EC2 instance
 	Protected                      bool
 	Actions                        []*HookAction // of the current wait
 	Since                          time.Time     // of State
@@ -44,8 +45,25 @@ type Group struct {
 	Instances         []*GroupInstance // in order of launch
 	Activities        []*Activity      // newest first
 	CreatedAt         time.Time
+	HealthCheck       string        // EC2, ELB; empty: EC2
+	ProtectNew        bool          // new instances are protected from scale-in
+	MaxLifetime       time.Duration // 0: none; shown only
+	Rebalance         bool          // CapacityRebalance; shown only
+	Refreshes         []Refresh     // newest first; shown only
 
-	Launch HostSpec // what its instances are
+	Launch HostSpec   // what its instances are
+	Hosts  []HostSpec // what its first instances are instead, in order of launch; an empty field is as in Launch
+}
+
+// Refresh is an instance refresh as it is shown: the simulated cloud runs none.
+// https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_InstanceRefresh.html
+type Refresh struct {
+	ID               string        `yaml:"-"`
+	Status           string        `yaml:"status,omitempty"` // Pending, InProgress, Successful, Failed, Cancelled, ...; empty: InProgress
+	Reason           string        `yaml:"reason,omitempty"`
+	ScaleInProtected string        `yaml:"scale_in_protected,omitempty"` // Refresh, Ignore, Wait; empty: Wait
+	Ago              time.Duration `yaml:"ago,omitempty"`                // how long before the start of the world it started
+	Started          time.Time     `yaml:"-"`
 }
 
 // HostSpec is what the instances of a group are like and which cluster they join.
@@ -55,6 +73,14 @@ type HostSpec struct {
 	Memory  int           `yaml:"memory,omitempty"`  // MiB; 0: 7680
 	Boot    time.Duration `yaml:"boot,omitempty"`    // from launch to running and, with a cluster, registered; 0: 60 s
 	NoAgent bool          `yaml:"no_agent,omitempty"`
+
+	Type         string            `yaml:"type,omitempty"`          // instance type; empty: m7i.large
+	GPU          int               `yaml:"gpu,omitempty"`           // devices
+	Interfaces   int               `yaml:"interfaces,omitempty"`    // network interfaces of the type, the primary one included; 0: a trunk is attached, and there is no limit
+	Attributes   map[string]string `yaml:"attributes,omitempty"`    // custom ones of its container instance
+	AgentVersion string            `yaml:"agent_version,omitempty"` // of the ECS agent; empty: 1.105.1
+	Spot         bool              `yaml:"spot,omitempty"`          // a Spot Instance
+	UserData     string            `yaml:"user_data,omitempty"`     // plain text; of the group's launch configuration
 }
 
 // Activity is a scaling activity.
@@ -74,6 +100,22 @@ type Instance struct {
 // Cluster is an ECS cluster.
 type Cluster struct {
 	Name, ARN string
+	// DefaultStrategy is what services and tasks take that name neither a launch type nor a strategy.
+	DefaultStrategy []StrategyItem
+	// Providers are the names of the capacity providers of its groups.
+	Providers []string
+}
+
+// CapacityProvider is an ECS capacity provider of an Auto Scaling group.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_AutoScalingGroupProvider.html
+type CapacityProvider struct {
+	Name                  string `yaml:"name,omitempty"`
+	ARN                   string `yaml:"-"`
+	Group                 string `yaml:"group,omitempty"`                          // name
+	GroupARN              string `yaml:"-"`                                        // empty: AWS's own, such as FARGATE
+	ManagedScaling        bool   `yaml:"managed_scaling,omitempty"`                // shown only: the simulated cloud does not scale groups
+	TerminationProtection bool   `yaml:"managed_termination_protection,omitempty"` // needs managed_scaling and a group with protect_new
+	ManagedDraining       bool   `yaml:"managed_draining,omitempty"`
 }
 
 // ContainerInstance is an instance registered in a cluster.
@@ -82,7 +124,11 @@ type ContainerInstance struct {
 	Connected                            bool
 	CPU, Memory                          int // registered
 	FreeCPU, FreeMemory                  int
-	Ports                                []int // host ports in use
+	Ports, UDP                           []int // host ports in use
+	GPUs, FreeGPUs                       []string
+	Interfaces                           int    // that the instance can have, the primary one included; 0: no limit
+	CapacityProvider                     string // empty: none
+	AgentVersion                         string
 	RegisteredAt                         time.Time
 	InactiveAt                           time.Time
 	Attributes                           map[string]string
@@ -104,6 +150,44 @@ type TaskDefinition struct {
 	Stop     time.Duration `yaml:"stop_timeout,omitempty"`
 	Run      time.Duration `yaml:"run,omitempty"`   // the task ends by itself after this; 0: never
 	Fails    bool          `yaml:"fails,omitempty"` // never starts: TaskFailedToStart
+
+	GPU         int          `yaml:"gpu,omitempty"`                   // devices
+	Reservation int          `yaml:"memory_reservation,omitempty"`    // MiB; taken from the instance instead of Memory, which is only the limit then
+	TaskSize    bool         `yaml:"task_size,omitempty"`             // CPU and memory are the task's own and not its container's
+	Ports       []Port       `yaml:"ports,omitempty"`                 // besides Port
+	Constraints []Constraint `yaml:"placement_constraints,omitempty"` // memberOf only
+	Requires    []string     `yaml:"requires,omitempty"`              // attributes, as name or name=value
+	HealthCheck bool         `yaml:"health_check,omitempty"`          // its container has one
+	AgentStop   bool         `yaml:"-"`                               // it names no stop time-out, so that Stop is the agent's
+}
+
+// Port is a port of a container and its place on the host.
+type Port struct {
+	Port     int  `yaml:"port,omitempty"`      // container port; 0: the host port
+	HostPort int  `yaml:"host_port,omitempty"` // 0: dynamic
+	UDP      bool `yaml:"udp,omitempty"`
+}
+
+// Constraint is a placement constraint: distinctInstance, or memberOf with an expression of the cluster query language.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-placement-constraints.html
+type Constraint struct {
+	Type       string `yaml:"type,omitempty"`
+	Expression string `yaml:"expression,omitempty"`
+}
+
+// PlacementStrategy is one step of a placement strategy: spread by instanceId or attribute:NAME, binpack by cpu or memory, or random.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-placement-strategies.html
+type PlacementStrategy struct {
+	Type  string `yaml:"type,omitempty"`
+	Field string `yaml:"field,omitempty"`
+}
+
+// StrategyItem is one part of a capacity provider strategy.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CapacityProviderStrategyItem.html
+type StrategyItem struct {
+	Provider string `yaml:"provider,omitempty"`
+	Base     int    `yaml:"base,omitempty"`
+	Weight   int    `yaml:"weight,omitempty"`
 }
 
 // Task is an ECS task.
@@ -120,6 +204,12 @@ type Task struct {
 	Healthy                                                                 bool // counts for minimumHealthyPercent
 	Killed                                                                  bool // by SIGKILL at the stop time-out, or with its host
 	Version                                                                 int
+
+	Bindings                                       []Port // on the host; none with awsvpc
+	GPUs                                           []string
+	CapacityProvider                               string // that its strategy chose; empty: launch type EC2
+	HealthCheck                                    bool   // its container has one
+	PullStartedAt, PullStoppedAt, ExecutionStopped time.Time
 }
 
 // Service is an ECS service.
@@ -132,6 +222,24 @@ type Service struct {
 	DistinctInstance                       bool
 	CreatedAt                              time.Time
 	Events                                 []ServiceEvent // newest first
+
+	Constraints    []Constraint
+	Placement      []PlacementStrategy // none: spread over zones
+	Providers      []StrategyItem      // capacity provider strategy; none: launch type EC2
+	EC2            bool                // launch type EC2, whatever the cluster's default strategy is
+	Grace          time.Duration       // healthCheckGracePeriodSeconds; shown only
+	ZoneRebalance  bool                // availabilityZoneRebalancing ENABLED; shown only
+	CircuitBreaker bool                // a deployment whose tasks do not start fails; without rollback
+	Deployments    []Deployment        // newest first
+}
+
+// Deployment is one deployment of a service.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Deployment.html
+type Deployment struct {
+	ID, Status, Definition            string // Status: PRIMARY, ACTIVE
+	Rollout, RolloutReason            string // Rollout: IN_PROGRESS, COMPLETED, FAILED
+	Desired, Running, Pending, Failed int
+	CreatedAt, UpdatedAt              time.Time
 }
 
 // ServiceTargetGroup is one load balancer entry of a service.
@@ -153,6 +261,7 @@ type TargetGroup struct {
 	Delay                     time.Duration // deregistration_delay.timeout_seconds; AddTargetGroup: 0: 300 s, negative: none
 	Check                     time.Duration // from registration to healthy, and from death to unhealthy; 0: 10 s
 	Targets                   []*Target
+	ConnectionTermination     bool // deregistration_delay.connection_termination.enabled, of network load balancers; shown only
 }
 
 // Target is one registration.
@@ -214,6 +323,7 @@ type Subscription struct {
 // Rule is an EventBridge rule on the default bus.
 type Rule struct {
 	Name, ARN, Pattern, State, Description string
+	ManagedBy                              string // the AWS service that made it; empty: the user
 	Targets                                []RuleTarget
 }
 
@@ -231,4 +341,15 @@ type Failure struct {
 // TaskQuery narrows ListTasks. Empty fields do not narrow, but an empty DesiredStatus is RUNNING.
 type TaskQuery struct {
 	ContainerInstance, Service, Family, DesiredStatus, StartedBy string
+}
+
+// TaskRun is what RunTasks is to start.
+type TaskRun struct {
+	Definition, StartedBy string
+	Group                 string // task group; empty: family:NAME
+	Count                 int    // 0: 1
+	EC2                   bool   // launch type EC2, whatever the cluster's default strategy is
+	Constraints           []Constraint
+	Placement             []PlacementStrategy
+	Providers             []StrategyItem
 }

@@ -73,6 +73,51 @@ func (w *World) DescribeInstances(ids []string) ([]Instance, error) {
 	return found, nil
 }
 
+// InstanceType is an EC2 instance type, as far as the world knows it.
+type InstanceType struct {
+	Name       string
+	Interfaces int // network interfaces, the primary one included; 0: the world does not say
+}
+
+// DescribeInstanceTypes answers for the named types, or for all that instances have. The number of interfaces is what the first instance
+// of the type says; that of m7i.large, which all instances are without another type, is AWS's. One unknown name fails the whole call.
+// https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstanceTypes.html
+func (w *World) DescribeInstanceTypes(names []string) ([]InstanceType, error) {
+	var known []InstanceType
+	for _, h := range w.hosts {
+		i := slices.IndexFunc(known, func(t InstanceType) bool { return t.Name == h.Host.Type })
+		if i < 0 {
+			known = append(known, InstanceType{Name: h.Host.Type})
+			i = len(known) - 1
+		}
+		if known[i].Interfaces == 0 {
+			known[i].Interfaces = h.Host.Interfaces
+		}
+	}
+	for i := range known {
+		if known[i].Name == "m7i.large" && known[i].Interfaces == 0 {
+			known[i].Interfaces = 3
+		}
+	}
+	if len(names) == 0 {
+		return known, nil
+	}
+	var found []InstanceType
+	var unknown []string
+	for _, name := range names {
+		i := slices.IndexFunc(known, func(t InstanceType) bool { return t.Name == name })
+		if i < 0 {
+			unknown = append(unknown, name)
+			continue
+		}
+		found = append(found, known[i])
+	}
+	if len(unknown) > 0 {
+		return nil, refuse("InvalidInstanceType", "The following supplied instance types do not exist: [%s]", strings.Join(unknown, ", "))
+	}
+	return found, nil
+}
+
 func (w *World) findHosts(ids []string) ([]*host, error) {
 	var hosts []*host
 	var unknown []string

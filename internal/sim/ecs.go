@@ -25,11 +25,14 @@ type containerInstance struct {
 	held  []func()
 	port  int // the last dynamic host port
 	trail trail
+
+	number int // of its registration in the cluster
+	idle   int // rises with every task that comes or goes
 }
 
-// reservedPorts lists the host ports that are taken on every container instance.
+// ReservedPorts lists the host ports that are taken on every container instance.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-event-messages-list.html
-func reservedPorts() []int { return []int{22, 2375, 2376, 51678, 51679} }
+func ReservedPorts() []int { return []int{22, 2375, 2376, 51678, 51679} }
 
 // AddCluster makes a cluster, or returns the one of that name, as a copy.
 func (w *World) AddCluster(name string) *Cluster {
@@ -74,7 +77,9 @@ func (w *World) DescribeClusters(ids []string) ([]Cluster, []Failure) {
 	var failures []Failure
 	for _, id := range ids {
 		if c, err := w.findCluster(id); err == nil {
-			found = append(found, c.Cluster)
+			seen := c.Cluster
+			seen.Providers, seen.DefaultStrategy = slices.Clone(c.Providers), slices.Clone(c.DefaultStrategy)
+			found = append(found, seen)
 			continue
 		}
 		failures = append(failures, Failure{ARN: w.fullARN(id, "cluster/"), Reason: "MISSING"})
@@ -93,11 +98,14 @@ func (w *World) fullARN(id, prefix string) string {
 // register makes a host a container instance of its cluster.
 func (w *World) register(h *host) {
 	c := w.cluster[h.Host.Cluster]
-	ci := &containerInstance{c: c, h: h, port: 32767, ContainerInstance: ContainerInstance{
+	ci := &containerInstance{c: c, h: h, port: 32767, number: len(c.machines) + len(c.inactive), ContainerInstance: ContainerInstance{
 		ARN: w.arn("ecs", "container-instance/"+c.Name+"/"+w.hex(32)), Cluster: c.Name, Instance: h.ID, Zone: h.Zone, Connected: true,
-		CPU: h.Host.CPU, Memory: h.Host.Memory, FreeCPU: h.Host.CPU, FreeMemory: h.Host.Memory, Ports: reservedPorts(), RegisteredAt: w.now,
-		Attributes: map[string]string{"ecs.availability-zone": h.Zone, "ecs.instance-type": "m7i.large", "ecs.os-type": "linux", "ecs.cpu-architecture": "x86_64"},
+		CPU: h.Host.CPU, Memory: h.Host.Memory, FreeCPU: h.Host.CPU, FreeMemory: h.Host.Memory, Ports: ReservedPorts(), RegisteredAt: w.now,
+		Attributes: builtIn(h), GPUs: gpus(h), FreeGPUs: gpus(h), Interfaces: h.Host.Interfaces, AgentVersion: h.Host.AgentVersion,
 	}}
+	if h.member != nil && h.member.g.provider != nil {
+		ci.CapacityProvider = h.member.g.provider.Name
+	}
 	h.ci, h.ContainerInstance = ci, ci.ARN
 	c.machines = append(c.machines, ci)
 	w.machine[ci.ARN] = ci
@@ -204,7 +212,8 @@ func (w *World) seeMachine(ci *containerInstance) (ContainerInstance, bool) {
 	}
 	seen := ci.ContainerInstance
 	seen.Status, seen.Connected = then.state, then.second == "connected"
-	seen.Ports = slices.Clone(ci.Ports)
+	seen.Ports, seen.UDP = slices.Clone(ci.Ports), slices.Clone(ci.UDP)
+	seen.GPUs, seen.FreeGPUs = slices.Clone(ci.GPUs), slices.Clone(ci.FreeGPUs)
 	seen.Attributes = maps.Clone(ci.Attributes)
 	for _, t := range ci.tasks {
 		if now := t.trail.at(w.then()); now.second == "RUNNING" {

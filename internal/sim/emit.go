@@ -65,7 +65,7 @@ func (w *World) emitMachine(ci *containerInstance) {
 		"attributes":          []any{map[string]any{"name": "ecs.availability-zone", "value": ci.Zone}},
 		"registeredResources": []any{integer("CPU", ci.CPU), integer("MEMORY", ci.Memory)},
 		"remainingResources":  []any{integer("CPU", ci.FreeCPU), integer("MEMORY", ci.FreeMemory)},
-		"versionInfo":         map[string]any{"agentVersion": "1.105.1", "dockerVersion": "DockerVersion: 25.0.8"},
+		"versionInfo":         map[string]any{"agentVersion": ci.AgentVersion, "dockerVersion": "DockerVersion: 25.0.8"},
 		"updatedAt":           isoMillis(w.now),
 	})
 }

@@ -136,10 +136,10 @@ func (p *filterParser) comparison() (condition, error) {
 	if get == nil {
 		return nil, p.refuse("there is no subject " + strconv.Quote(name) + ": use ec2InstanceId, agentConnected, agentVersion, registeredAt, runningTasksCount, task:group or attribute:NAME")
 	}
-	switch op := p.next(); op {
+	switch op := symbol(p.next()); op {
 	case "exists", "!exists":
 		return func(s *subject) bool { _, ok := get(s); return ok == (op == "exists") }, nil
-	case "in", "!in", "not_in":
+	case "in", "!in":
 		list, err := p.list()
 		return func(s *subject) bool {
 			return slices.ContainsFunc(list, func(v string) bool { return has(get, s, v) }) == (op == "in")
@@ -195,6 +195,18 @@ func (p *filterParser) list() ([]string, error) {
 	}
 }
 
+// symbol is the short form of an operator that can be written as a word.
+func symbol(op string) string {
+	words := map[string]string{
+		"equals": "==", "not_equals": "!=", "greater_than": ">", "greater_than_equal": ">=", "less_than": "<", "less_than_equal": "<=",
+		"not_exists": "!exists", "not_in": "!in", "matches": "=~", "not_matches": "!~",
+	}
+	if short, ok := words[op]; ok {
+		return short
+	}
+	return op
+}
+
 // getter returns the values of a subject, and whether it is there.
 type getter func(*subject) ([]string, bool)
 
@@ -208,7 +220,7 @@ func subjectNamed(name string) getter {
 	case "agentConnected":
 		return one(func(s *subject) string { return strconv.FormatBool(s.Connected) })
 	case "agentVersion":
-		return one(func(*subject) string { return "1.105.1" })
+		return one(func(s *subject) string { return s.AgentVersion })
 	case "registeredAt":
 		return one(func(s *subject) string { return iso(s.RegisteredAt) })
 	case "runningTasksCount":
@@ -240,13 +252,27 @@ func has(get getter, s *subject, value string) bool {
 	return slices.Contains(values, value)
 }
 
+// compareValues compares numbers and versions part by part as numbers, and all else as text.
 func compareValues(a, b string) int {
-	x, errX := strconv.Atoi(a)
-	y, errY := strconv.Atoi(b)
-	if errX == nil && errY == nil {
-		return x - y
+	x, okX := numbers(a)
+	y, okY := numbers(b)
+	if okX && okY {
+		return slices.Compare(x, y)
 	}
 	return strings.Compare(a, b)
+}
+
+// numbers reads 7 and 1.105.1.
+func numbers(s string) ([]int, bool) {
+	var all []int
+	for part := range strings.SplitSeq(s, ".") {
+		n, err := strconv.Atoi(part)
+		if err != nil {
+			return nil, false
+		}
+		all = append(all, n)
+	}
+	return all, true
 }
 
 func ordered(c int, op string) bool {

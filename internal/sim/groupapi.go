@@ -14,6 +14,7 @@ func (w *World) copyGroup(g *group) Group {
 		hook := *h
 		c.Hooks[i] = &hook
 	}
+	c.Refreshes = slices.Clone(g.Refreshes)
 	c.TargetGroups, c.Suspended = slices.Clone(g.TargetGroups), slices.Clone(g.Suspended)
 	c.Instances = make([]*GroupInstance, 0, len(g.members))
 	if w.lag > 0 {
@@ -96,6 +97,16 @@ func (w *World) DescribeLifecycleHooks(group string, names []string) ([]Hook, er
 		}
 	}
 	return found, nil
+}
+
+// DescribeInstanceRefreshes answers with the instance refreshes of a group, newest first.
+// https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribeInstanceRefreshes.html
+func (w *World) DescribeInstanceRefreshes(group string) ([]Refresh, error) {
+	g, err := w.findGroup(group)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Clone(g.Refreshes), nil
 }
 
 // DescribeScalingActivities answers with the activities of a group, or of all groups if it is empty, newest first.

@@ -11,6 +11,7 @@ type group struct {
 	members   []*groupInstance // those that have not left, in order of launch
 	left      []*groupInstance // those that have, for lagging reads
 	reconcile bool             // a reconciliation is scheduled
+	provider  *CapacityProvider
 }
 
 // groupInstance is an instance in a group.
@@ -47,8 +48,22 @@ func (w *World) AddGroup(spec Group) *Group {
 	if g.Launch.Cluster != "" {
 		w.AddCluster(g.Launch.Cluster)
 	}
-	for range g.Desired {
-		m := w.launch(g)
+	for i := range g.Refreshes {
+		r := &g.Refreshes[i]
+		r.ID, r.Started = g.Name+"-refresh-"+itoa(i), w.now.Add(-r.Ago)
+		if r.Status == "" {
+			r.Status = "InProgress"
+		}
+		if r.ScaleInProtected == "" {
+			r.ScaleInProtected = "Wait"
+		}
+	}
+	for i := range g.Desired {
+		like := g.Launch
+		if i < len(g.Hosts) {
+			like = g.Hosts[i].over(g.Launch)
+		}
+		m := w.launch(g, like)
 		w.running(m.h)
 		w.inService(m)
 		m.trail.settle()
@@ -70,7 +85,34 @@ func (s HostSpec) withDefaults() HostSpec {
 	if s.Boot == 0 {
 		s.Boot = 60 * time.Second
 	}
+	if s.Type == "" {
+		s.Type = "m7i.large"
+	}
+	if s.AgentVersion == "" {
+		s.AgentVersion = "1.105.1"
+	}
 	return s
+}
+
+// over is another spec with what this one says instead.
+func (s HostSpec) over(base HostSpec) HostSpec {
+	for _, set := range []struct{ to, from *int }{
+		{&base.CPU, &s.CPU}, {&base.Memory, &s.Memory}, {&base.GPU, &s.GPU}, {&base.Interfaces, &s.Interfaces},
+	} {
+		if *set.from != 0 {
+			*set.to = *set.from
+		}
+	}
+	for _, set := range []struct{ to, from *string }{{&base.Type, &s.Type}, {&base.AgentVersion, &s.AgentVersion}} {
+		if *set.from != "" {
+			*set.to = *set.from
+		}
+	}
+	base.NoAgent, base.Spot = base.NoAgent || s.NoAgent, base.Spot || s.Spot
+	if s.Attributes != nil {
+		base.Attributes = s.Attributes
+	}
+	return base
 }
 
 // setLife moves an instance to another lifecycle state of its group.
@@ -108,7 +150,7 @@ func (w *World) reconcile(g *group) {
 		}
 	}
 	for ; live < g.Desired && !slices.Contains(g.Suspended, "Launch"); live++ {
-		m := w.launch(g)
+		m := w.launch(g, g.Launch)
 		m.activity.Cause = "At " + iso(w.now) + " an instance was started in response to a difference between desired and actual capacity, increasing the capacity from " +
 			itoa(live) + " to " + itoa(live+1) + "."
 		w.after(g.Launch.Boot, func() { w.booted(m) })
@@ -166,7 +208,7 @@ func victim(g *group) *groupInstance {
 }
 
 // launch starts an instance in the zone with the fewest.
-func (w *World) launch(g *group) *groupInstance {
+func (w *World) launch(g *group, like HostSpec) *groupInstance {
 	zones := [...]string{w.cfg.Region + "a", w.cfg.Region + "b", w.cfg.Region + "c"}
 	var count [len(zones)]int
 	for _, m := range g.members {
@@ -180,8 +222,8 @@ func (w *World) launch(g *group) *groupInstance {
 			zone = i
 		}
 	}
-	h := w.newHost(g.Launch, g.Name, zones[zone])
-	m := &groupInstance{GroupInstance: GroupInstance{ID: h.ID, Group: g.Name, Zone: h.Zone, Health: "Healthy"}, g: g, h: h}
+	h := w.newHost(like, g.Name, zones[zone])
+	m := &groupInstance{GroupInstance: GroupInstance{ID: h.ID, Group: g.Name, Zone: h.Zone, Health: "Healthy", Type: h.Host.Type}, g: g, h: h}
 	h.member = m
 	g.members = append(g.members, m)
 	w.members[m.ID] = m
@@ -222,6 +264,10 @@ func (w *World) inService(m *groupInstance) {
 	}
 	w.setLife(m, "InService")
 	w.endActivity(m, "Successful")
+	m.Protected = m.Protected || m.g.ProtectNew
+	if m.h.ci != nil {
+		w.protectSoon(m.h.ci)
+	}
 	w.reconcileSoon(m.g)
 }
 

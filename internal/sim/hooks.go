@@ -54,6 +54,9 @@ func (w *World) openActions(m *groupInstance, transition, state string) bool {
 		w.logHook(m, a, "opened")
 		w.At(a.Expires, func() { w.expire(m, a) })
 		w.notify(m, a, h)
+		if h.Name == managedHook && m.g.provider != nil && m.g.provider.ManagedDraining {
+			w.drainManaged(m, a)
+		}
 	}
 	return true
 }

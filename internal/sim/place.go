@@ -1,62 +1,183 @@
 package sim
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
-// place chooses where a task starts: among the active, connected instances that it fits on, the zone with the fewest tasks of the
-// service, then the instance with the fewest, then with the fewest tasks at all, then the oldest. Without a place it says why.
-// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-placement.html
-func (w *World) place(c *cluster, def *TaskDefinition, s *service) (*containerInstance, string) {
-	inZone := map[string]int{}
-	onMachine := map[*containerInstance]int{}
-	if s != nil {
-		for _, t := range s.tasks {
-			if t.live() && t.ci.Status == "ACTIVE" {
-				inZone[t.ci.Zone]++
-			}
-			onMachine[t.ci]++
-		}
-	}
-	var best *containerInstance
-	why := "No Container Instances were found in your cluster"
-	for _, ci := range c.machines {
-		if ci.Status != "ACTIVE" {
-			continue
-		}
-		if !ci.Connected {
-			why = "AGENT"
-			continue
-		}
-		if misfit := misfit(ci, def); misfit != "" {
-			why = misfit
-			continue
-		}
-		if s != nil && s.DistinctInstance && onMachine[ci] > 0 {
-			why = "distinctInstance placement constraint unsatisfied"
-			continue
-		}
-		if best == nil || less([3]int{inZone[ci.Zone], onMachine[ci], len(ci.tasks)}, [3]int{inZone[best.Zone], onMachine[best], len(best.tasks)}) {
-			best = ci
-		}
-	}
-	return best, why
+// wanted is a task that is to start somewhere.
+type wanted struct {
+	def              *TaskDefinition
+	s                *service // nil: standalone
+	group, startedBy string
+	providers        []string // only on their instances; none: on any
+	constraints      []Constraint
+	placement        []PlacementStrategy
 }
 
-func less(a, b [3]int) bool { return slices.Compare(a[:], b[:]) < 0 }
+// byService is what a service wants, on instances of some capacity providers only or on any.
+func byService(s *service, providers []string) wanted {
+	return wanted{
+		def: s.def, s: s, group: "service:" + s.Name, startedBy: s.deployment, providers: providers,
+		constraints: slices.Concat(s.def.Constraints, s.Constraints), placement: s.Placement,
+	}
+}
 
-// misfit says which resource of an instance a task lacks, in AWS's words, or nothing.
+// miss is why a task has no place: what the instance lacks that comes closest, or that there is none.
+type miss struct {
+	ci     *containerInstance // nil: none
+	reason string
+	rank   int // how many of the conditions hold
+}
+
+// place chooses where a task starts. Without a place it says why.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-placement.html
+func (w *World) place(c *cluster, want wanted) (*containerInstance, miss) {
+	var fits []*containerInstance
+	closest := miss{reason: "No Container Instances were found in your cluster", rank: -1}
+	if len(want.providers) > 0 {
+		closest.reason = "No Container Instances were found in your capacity provider"
+	}
+	bound := w.bindings(want)
+	for _, ci := range c.machines {
+		if !want.mayUse(ci) {
+			continue
+		}
+		m := w.unfit(ci, want.def, bound)
+		if m.reason == "" {
+			fits = append(fits, ci)
+		} else if m.rank > closest.rank {
+			closest = m
+		}
+	}
+	if len(fits) == 0 {
+		return nil, closest
+	}
+	return w.preferred(fits, want), miss{}
+}
+
+// mayUse reports whether an instance is a candidate at all.
+func (want wanted) mayUse(ci *containerInstance) bool {
+	return ci.Status == "ACTIVE" && (len(want.providers) == 0 || slices.Contains(want.providers, ci.CapacityProvider))
+}
+
+// binding is a placement constraint that is ready to be asked, and what AWS says when it does not hold.
+type binding struct {
+	holds  func(*containerInstance) bool
+	reason string
+}
+
+// bindings makes the constraints of a task ready. AWS documents the words for memberOf; those for distinctInstance are made alike.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/api_failures_messages.html
-func misfit(ci *containerInstance, def *TaskDefinition) string {
-	port := def.HostPort
-	if port == 0 && def.Network == "host" {
-		port = def.Port
+func (w *World) bindings(want wanted) []binding {
+	var all []binding
+	for _, c := range want.constraints {
+		if c.Type == "distinctInstance" {
+			all = append(all, binding{func(ci *containerInstance) bool {
+				return !slices.ContainsFunc(ci.tasks, func(t *task) bool { return t.Group == want.group })
+			}, "DistinctInstance placement constraint unsatisfied."})
+			continue
+		}
+		match, err := parseFilter(c.Expression)
+		all = append(all, binding{func(ci *containerInstance) bool {
+			seen, _ := w.seeFresh(ci)
+			return err == nil && match(&subject{seen, ci})
+		}, "MemberOf placement constraint unsatisfied."})
 	}
-	switch {
-	case def.CPU > ci.FreeCPU:
-		return "RESOURCE:CPU"
-	case def.Memory > ci.FreeMemory:
-		return "RESOURCE:MEMORY"
-	case port != 0 && def.Network != "awsvpc" && slices.Contains(ci.Ports, port):
-		return "RESOURCE:PORTS"
+	return all
+}
+
+// unfit says why a task cannot start on an instance: the first condition that does not hold, in AWS's words, or no reason.
+func (w *World) unfit(ci *containerInstance, def *TaskDefinition, bound []binding) miss {
+	if !ci.Connected {
+		return miss{ci, "AGENT", 0}
 	}
-	return ""
+	if m := misfit(ci, def); m.reason != "" {
+		return m
+	}
+	for i, b := range bound {
+		if !b.holds(ci) {
+			return miss{ci, b.reason, 10 + i}
+		}
+	}
+	return miss{}
+}
+
+// misfit says which resource or attribute of an instance a task lacks, in AWS's words, or no reason.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/api_failures_messages.html
+func misfit(ci *containerInstance, def *TaskDefinition) miss {
+	for i, lack := range []struct {
+		is     bool
+		reason string
+	}{
+		{def.CPU > ci.FreeCPU, "RESOURCE:CPU"},
+		{def.GPU > len(ci.FreeGPUs), "RESOURCE:GPU"},
+		{def.memory() > ci.FreeMemory, "RESOURCE:MEMORY"},
+		{portTaken(ci, def), "RESOURCE:PORTS"},
+		{def.Network == "awsvpc" && ci.Interfaces > 0 && interfacesUsed(ci) >= ci.Interfaces, "RESOURCE:ENI"},
+		{!hasAttributes(ci, def.Attributes()), "ATTRIBUTE"},
+	} {
+		if lack.is {
+			return miss{ci, lack.reason, 1 + i}
+		}
+	}
+	return miss{}
+}
+
+func portTaken(ci *containerInstance, def *TaskDefinition) bool {
+	return slices.ContainsFunc(def.hostPorts(), func(p Port) bool {
+		return p.HostPort != 0 && slices.Contains(*ci.portsOf(p), p.HostPort)
+	})
+}
+
+// interfacesUsed counts the primary interface and one for each task in awsvpc mode.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/container-instance-eni.html
+func interfacesUsed(ci *containerInstance) int {
+	n := 1
+	for _, t := range ci.tasks {
+		if t.def.Network == "awsvpc" {
+			n++
+		}
+	}
+	return n
+}
+
+// Attributes are those that an instance must have for the task, as name or name=value: what it requires, and what its network mode does.
+func (d *TaskDefinition) Attributes() []string {
+	if d.Network == "awsvpc" {
+		return slices.Concat(d.Requires, []string{"ecs.capability.task-eni"})
+	}
+	return d.Requires
+}
+
+func hasAttributes(ci *containerInstance, all []string) bool {
+	for _, a := range all {
+		name, value, valued := strings.Cut(a, "=")
+		has, ok := ci.Attributes[name]
+		if !ok || valued && has != value {
+			return false
+		}
+	}
+	return true
+}
+
+// asEvent spells a miss as the events of a service do.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-event-messages-list.html
+func (m miss) asEvent() string {
+	const text = "was unable to place a task because no container instance met all of its requirements. "
+	if m.ci == nil {
+		return text + "Reason: " + m.reason + "."
+	}
+	words := map[string]string{
+		"RESOURCE:CPU":    "has insufficient CPU units available.",
+		"RESOURCE:MEMORY": "has insufficient memory available.",
+		"RESOURCE:PORTS":  "is already using a port required by your task.",
+		"ATTRIBUTE":       "is missing an attribute required by your task.",
+	}
+	closest, ok := words[m.reason]
+	if !ok {
+		closest = `encountered error "` + m.reason + `".`
+	}
+	return text + "The closest matching (container-instance " + lastPart(m.ci.ARN) + ") " + closest +
+		" For more information, see the Troubleshooting section of the Amazon ECS Developer Guide."
 }

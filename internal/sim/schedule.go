@@ -38,6 +38,7 @@ func (w *World) checkService(s *service) {
 	v.start(w)
 	v.stopLeaving(w)
 	if v.live() == s.Desired && len(v.leaving) == 0 && v.healthy == s.Desired {
+		w.deployed(s)
 		if !s.steady {
 			w.say(s, "has reached a steady state.")
 		}
@@ -146,7 +147,7 @@ func surplus(w *World, tasks []*task) int {
 func (v *survey) start(w *World) {
 	upper := v.s.Desired * v.s.Max / 100
 	missing := min(v.s.Desired-len(v.staying), upper-v.present)
-	if missing <= 0 {
+	if missing <= 0 || v.s.failed() {
 		return
 	}
 	if w.now.Before(v.s.retryAt) {
@@ -198,14 +199,15 @@ func (w *World) backOff(s *service) {
 
 // startOne places and starts one task of a service.
 func (w *World) startOne(s *service) bool {
-	ci, why := w.place(s.c, s.def, s)
+	want := byService(s, s.nextProvider())
+	ci, why := w.place(s.c, want)
 	if ci == nil {
 		s.blocked = true
-		w.say(s, "was unable to place a task because no container instance met all of its requirements. Reason: ", why, ".")
+		w.say(s, why.asEvent())
 		return false
 	}
 	s.blocked = false
-	w.newTask(ci, s.def, s, "")
+	w.newTask(ci, want)
 	return true
 }
 
@@ -221,6 +223,9 @@ func (w *World) checkDaemons(s *service) {
 		if t.ci.Status == "DRAINING" && !hasReplica(t.ci) || t.def != s.def && t.LastStatus == "RUNNING" {
 			w.stopTask(t, "ServiceSchedulerInitiated", "Task stopped during instance draining")
 		}
+	}
+	if s.allRun() {
+		w.deployed(s)
 	}
 }
 
@@ -238,19 +243,36 @@ func (w *World) startDaemons(s *service) {
 		w.checkSoon(s, s.retryAt.Sub(w.now))
 		return
 	}
-	s.Desired = len(s.c.machines)
+	want := byService(s, s.allProviders())
+	bound := w.bindings(want)
+	s.Desired = w.daemonsWanted(s.c, want, bound)
 	has := make(map[*containerInstance]bool, len(s.tasks))
 	for _, t := range s.tasks {
 		has[t.ci] = true
 	}
 	for _, ci := range s.c.machines {
-		if has[ci] || ci.Status != "ACTIVE" || !ci.Connected || !ci.h.alive() {
+		if has[ci] || !want.mayUse(ci) || !ci.Connected || !ci.h.alive() || !allHold(bound, ci) {
 			continue
 		}
-		if why := misfit(ci, s.def); why != "" {
-			w.say(s, "was unable to place a task because no container instance met all of its requirements. Reason: ", why, ".")
+		if why := misfit(ci, s.def); why.reason != "" {
+			w.say(s, why.asEvent())
 			continue
 		}
-		w.newTask(ci, s.def, s, "")
+		w.newTask(ci, want)
 	}
+}
+
+// daemonsWanted counts the instances that a DAEMON service is for: those that its constraints and capacity providers allow.
+func (w *World) daemonsWanted(c *cluster, want wanted, bound []binding) int {
+	n := 0
+	for _, ci := range c.machines {
+		if (len(want.providers) == 0 || slices.Contains(want.providers, ci.CapacityProvider)) && allHold(bound, ci) {
+			n++
+		}
+	}
+	return n
+}
+
+func allHold(bound []binding, ci *containerInstance) bool {
+	return !slices.ContainsFunc(bound, func(b binding) bool { return !b.holds(ci) })
 }

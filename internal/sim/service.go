@@ -11,8 +11,9 @@ type service struct {
 	Service
 	c          *cluster
 	def        *TaskDefinition
-	deployment string  // ecs-svc/..., what its tasks are started by
-	tasks      []*task // not STOPPED, in order of creation
+	deployment string        // ecs-svc/..., what its tasks are started by
+	deploys    []*Deployment // newest first
+	tasks      []*task       // not STOPPED, in order of creation
 	check      time.Time
 	checking   bool          // a check is scheduled, at check
 	blocked    bool          // there is no place for its tasks
@@ -29,7 +30,8 @@ func (w *World) AddService(spec Service) *Service {
 		w.AddCluster(spec.Cluster)
 		c = w.cluster[spec.Cluster]
 	}
-	s := &service{Service: spec, c: c, deployment: "ecs-svc/" + w.hex(16)}
+	s := &service{Service: spec, c: c}
+	w.deploy(s)
 	s.Cluster, s.Events = c.Name, nil
 	s.ARN = w.arn("ecs", "service/"+c.Name+"/"+s.Name)
 	s.Status, s.CreatedAt = "ACTIVE", w.now
@@ -44,6 +46,16 @@ func (w *World) AddService(spec Service) *Service {
 		panic("sim: service " + s.Name + " needs a task definition that exists, not " + s.Definition)
 	}
 	s.def, s.Definition = def, definitionID(def)
+	s.deploys[0].Definition = s.Definition
+	if s.DistinctInstance && !s.Daemon {
+		s.Constraints = append(slices.Clone(s.Constraints), Constraint{Type: "distinctInstance"})
+	}
+	if s.Providers, err = w.strategyFor(c, s.Providers, s.EC2); err == nil {
+		err = checkPlacement(s.Constraints, s.Placement)
+	}
+	if err != nil {
+		panic("sim: service " + s.Name + ": " + err.Error())
+	}
 	c.services = append(c.services, s)
 	w.checkSoon(s, time.Second)
 	copied := w.seeService(s)
@@ -61,7 +73,13 @@ func (w *World) Settle() {
 		for _, t := range c.tasks {
 			w.settleTask(t)
 		}
+		for _, s := range c.services {
+			if !s.blocked && s.allRun() {
+				w.deployed(s)
+			}
+		}
 		for _, ci := range c.machines {
+			w.unprotect(ci)
 			ci.trail.settle()
 		}
 	}
@@ -127,6 +145,8 @@ func (w *World) seeService(s *service) Service {
 	seen := s.Service
 	seen.Events = newestEvents(s.Events)
 	seen.TargetGroups = slices.Clone(s.TargetGroups)
+	seen.Constraints, seen.Placement, seen.Providers = slices.Clone(s.Constraints), slices.Clone(s.Placement), slices.Clone(s.Providers)
+	seen.Deployments = s.seeDeployments()
 	seen.Running, seen.Pending = 0, 0
 	for _, t := range s.tasks {
 		switch {
@@ -207,7 +227,7 @@ func (w *World) UpdateService(cluster, id string, desired *int, definition strin
 			return Service{}, refuse("ClientException", "TaskDefinition not found.")
 		}
 		s.def, s.Definition = def, definitionID(def)
-		s.deployment = "ecs-svc/" + w.hex(16)
+		w.deploy(s)
 	}
 	if desired != nil {
 		s.Desired = *desired

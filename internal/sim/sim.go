@@ -42,6 +42,7 @@ type Switches struct {
 	InactiveFor          time.Duration `yaml:"inactive_for,omitempty"`      // how long INACTIVE container instances and terminated instances stay describable; 0: 1 h
 	AutoScalingBurst     int           `yaml:"autoscaling_burst,omitempty"` // calls at once that Auto Scaling allows; no numbers are published; 0: 100
 	AutoScalingRate      float64       `yaml:"autoscaling_rate,omitempty"`  // and per second; 0: 10
+	ProtectionStuck      bool          `yaml:"protection_stuck,omitempty"`  // managed termination protection never lifts the protection of an instance
 	PageSize             int           `yaml:"page_size,omitempty"`         // most items on a page of List and Describe answers; 0: AWS's own maximum
 }
 

@@ -25,69 +25,35 @@ func (t *task) live() bool { return t.DesiredStatus == "RUNNING" }
 func (w *World) protected(t *task) bool { return t.Protected && w.now.Before(t.ProtectedUntil) }
 
 // newTask places a task on a container instance.
-func (w *World) newTask(ci *containerInstance, def *TaskDefinition, s *service, startedBy string) *task {
-	group := "family:" + def.Family
+func (w *World) newTask(ci *containerInstance, want wanted) *task {
+	def, s := want.def, want.s
 	t := &task{c: ci.c, ci: ci, s: s, def: def, Task: Task{
 		ARN: w.arn("ecs", "task/"+ci.Cluster+"/"+w.hex(32)), Cluster: ci.Cluster, ContainerInstance: ci.ARN, Instance: ci.Instance,
-		Definition: definitionID(def), StartedBy: startedBy, DesiredStatus: "RUNNING", CPU: def.CPU, Memory: def.Memory, ContainerPort: def.Port, CreatedAt: w.now,
+		Definition: definitionID(def), Group: want.group, StartedBy: want.startedBy, DesiredStatus: "RUNNING", CPU: def.CPU, Memory: def.Memory, ContainerPort: def.Port, HealthCheck: def.HealthCheck, CreatedAt: w.now,
 	}}
 	if s != nil {
-		group = "service:" + s.Name
-		t.Service, t.Daemon, t.StartedBy = s.Name, s.Daemon, s.deployment
+		t.Service, t.Daemon = s.Name, s.Daemon
 		s.tasks = append(s.tasks, t)
 	}
-	t.Group = group
+	if len(want.providers) > 0 {
+		t.CapacityProvider = ci.CapacityProvider
+	}
 	w.reserve(t)
 	w.tasks[t.ARN] = t
 	t.c.tasks = append(t.c.tasks, t)
 	ci.tasks = append(ci.tasks, t)
+	w.protectSoon(ci)
 	w.startTask(t)
 	return t
 }
 
 func definitionID(def *TaskDefinition) string { return def.Family + ":" + itoa(def.Revision) }
 
-// reserve takes the resources of a task on its instance.
-func (w *World) reserve(t *task) {
-	ci, def := t.ci, t.def
-	ci.FreeCPU -= def.CPU
-	ci.FreeMemory -= def.Memory
-	switch {
-	case def.Network == "awsvpc":
-		w.networks++
-		t.IP = "10.1." + itoa(w.networks/250) + "." + itoa(w.networks%250+1)
-		return
-	case def.Port == 0:
-		return
-	case def.HostPort != 0:
-		t.HostPort = def.HostPort
-	case def.Network == "host":
-		t.HostPort = def.Port
-	default:
-		ci.port++
-		t.HostPort = ci.port
-	}
-	ci.Ports = append(ci.Ports, t.HostPort)
-}
-
-// release gives the resources of a stopped task back.
-func (w *World) release(t *task) {
-	ci := t.ci
-	ci.FreeCPU += t.def.CPU
-	ci.FreeMemory += t.def.Memory
-	if t.HostPort != 0 {
-		ci.Ports = slices.DeleteFunc(ci.Ports, func(p int) bool { return p == t.HostPort })
-	}
-	ci.tasks = slices.DeleteFunc(ci.tasks, func(x *task) bool { return x == t })
-	if t.s != nil {
-		t.s.tasks = slices.DeleteFunc(t.s.tasks, func(x *task) bool { return x == t })
-	}
-}
-
 // setTask moves a task to another last status.
 func (w *World) setTask(t *task, status, text string) {
 	w.logTask(t, t.LastStatus, status, text)
 	t.LastStatus = status
+	t.clock(w.now)
 	w.taskChanged(t)
 }
 
@@ -307,6 +273,7 @@ func (w *World) failTask(t *task) {
 	t.DesiredStatus, t.StopCode, t.StoppingAt = "STOPPED", "TaskFailedToStart", w.now
 	t.StoppedReason = "CannotPullContainerError: pull image manifest has been retried 5 time(s): image not found"
 	if t.s != nil {
+		w.deploymentFailing(t)
 		w.backOff(t.s)
 	}
 	w.deprovision(t)

@@ -26,7 +26,7 @@ func (w *World) AddTaskDefinition(d TaskDefinition) string {
 	if d.Start == 0 {
 		d.Start = 5 * time.Second
 	}
-	if d.Stop == 0 {
+	if d.AgentStop = d.Stop == 0; d.AgentStop {
 		d.Stop = 30 * time.Second
 	}
 	w.families[d.Family] = append(w.families[d.Family], &d)
@@ -87,7 +87,7 @@ func (w *World) seeTask(t *task) (Task, bool) {
 		return seen, true
 	}
 	seen.LastStatus, seen.DesiredStatus = then.state, then.second
-	for _, at := range []*time.Time{&seen.StartedAt, &seen.StoppingAt, &seen.StoppedAt} {
+	for _, at := range []*time.Time{&seen.StartedAt, &seen.StoppingAt, &seen.StoppedAt, &seen.PullStartedAt, &seen.PullStoppedAt, &seen.ExecutionStopped} {
 		if at.After(w.then()) {
 			*at = time.Time{}
 		}
@@ -166,56 +166,6 @@ func (w *World) DescribeTasks(cluster string, ids []string) ([]Task, []Failure, 
 	return found, failures, nil
 }
 
-// RunTask starts up to 10 standalone tasks; those for which there is no place are failures.
-// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
-func (w *World) RunTask(cluster, definition, startedBy string, count int) ([]Task, []Failure, error) {
-	c, err := w.findCluster(cluster)
-	if err != nil {
-		return nil, nil, err
-	}
-	if count == 0 {
-		count = 1
-	}
-	if count < 1 || count > 10 {
-		return nil, nil, refuse("InvalidParameterException", "count should be between 1 and 10.")
-	}
-	def, err := w.findDefinition(definition)
-	if err != nil {
-		return nil, nil, refuse("ClientException", "TaskDefinition not found.")
-	}
-	var started []Task
-	var failures []Failure
-	for range count {
-		ci, why := w.place(c, def, nil)
-		if ci == nil {
-			failures = append(failures, Failure{Reason: why})
-			continue
-		}
-		started = append(started, w.newTask(ci, def, nil, startedBy).Task)
-	}
-	return started, failures, nil
-}
-
-// RunTaskOn starts one standalone task on a given container instance (ARN or id), for the building of worlds.
-func (w *World) RunTaskOn(cluster, definition, containerInstance, startedBy string) (Task, error) {
-	c, err := w.findCluster(cluster)
-	if err != nil {
-		return Task{}, err
-	}
-	def, err := w.findDefinition(definition)
-	if err != nil {
-		return Task{}, err
-	}
-	ci := w.findMachine(c, containerInstance)
-	if ci == nil {
-		return Task{}, refuse("InvalidParameterException", "Container instance not found: %s", containerInstance)
-	}
-	if why := misfit(ci, def); why != "" {
-		return Task{}, refuse("InvalidParameterException", "the task %s does not fit on %s: %s", definition, ci.Instance, why)
-	}
-	return w.newTask(ci, def, nil, startedBy).Task, nil
-}
-
 // StopTask begins to stop a task: targets first, then SIGTERM, then SIGKILL at the stop time-out.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_StopTask.html
 func (w *World) StopTask(cluster, id, reason string) (Task, error) {
@@ -232,6 +182,21 @@ func (w *World) StopTask(cluster, id, reason string) (Task, error) {
 	}
 	w.stopTask(t, "UserInitiated", reason)
 	return t.Task, nil
+}
+
+// GetTaskProtection answers for up to 100 service tasks; standalone ones are failures with the reason TASK_NOT_VALID.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_GetTaskProtection.html
+func (w *World) GetTaskProtection(cluster string, ids []string) ([]Task, []Failure, error) {
+	tasks, failures, err := w.DescribeTasks(cluster, ids)
+	var found []Task
+	for _, t := range tasks {
+		if t.Service == "" {
+			failures = append(failures, Failure{ARN: t.ARN, Reason: "TASK_NOT_VALID"})
+			continue
+		}
+		found = append(found, t)
+	}
+	return found, failures, err
 }
 
 // UpdateTaskProtection protects up to 10 service tasks from scale-in and deployments for a time (0: 2 h), or no longer.

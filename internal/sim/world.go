@@ -19,24 +19,25 @@ type World struct {
 	by     string
 	lag    time.Duration
 
-	hosts    []*host
-	host     map[string]*host // by instance id
-	groups   []*group
-	group    map[string]*group // by name
-	members  map[string]*groupInstance
-	clusters []*cluster
-	cluster  map[string]*cluster
-	machine  map[string]*containerInstance // by ARN
-	tasks    map[string]*task              // by ARN
-	families map[string][]*TaskDefinition  // revisions in order
-	balanced []*targetGroup
-	balancer map[string]*targetGroup // by ARN
-	queues   []*Queue
-	queue    map[string]*Queue // by name
-	receipts map[string]receipt
-	topics   []*Topic
-	rules    []*rule
-	networks int // addresses given to awsvpc tasks
+	hosts     []*host
+	host      map[string]*host // by instance id
+	groups    []*group
+	group     map[string]*group // by name
+	members   map[string]*groupInstance
+	clusters  []*cluster
+	providers []*CapacityProvider
+	cluster   map[string]*cluster
+	machine   map[string]*containerInstance // by ARN
+	tasks     map[string]*task              // by ARN
+	families  map[string][]*TaskDefinition  // revisions in order
+	balanced  []*targetGroup
+	balancer  map[string]*targetGroup // by ARN
+	queues    []*Queue
+	queue     map[string]*Queue // by name
+	receipts  map[string]receipt
+	topics    []*Topic
+	rules     []*rule
+	networks  int // addresses given to awsvpc tasks
 }
 
 // New makes an empty world at its start time.

@@ -117,7 +117,7 @@ func TestBooksBalance(t *testing.T) {
 		w := busy(t, seed, 7)
 		for _, c := range w.clusters {
 			for _, ci := range slices.Concat(c.machines, c.inactive) {
-				cpu, memory, ports := ci.CPU, ci.Memory, len(reservedPorts())
+				cpu, memory, ports := ci.CPU, ci.Memory, len(ReservedPorts())
 				for _, task := range ci.tasks {
 					cpu, memory = cpu-task.CPU, memory-task.Memory
 					if task.HostPort != 0 {

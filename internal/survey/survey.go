@@ -5,6 +5,7 @@
 package survey
 
 import (
+	"strings"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/fleet"
@@ -222,10 +223,11 @@ type Machine struct {
 type TargetGroup struct {
 	ARN                   fleet.ARN
 	Name                  string
-	Type                  string // instance, ip
-	Protocol              string // HTTP, HTTPS: application; TCP, TLS, UDP: network
-	Delay                 time.Duration
-	ConnectionTermination bool // deregistration_delay.connection_termination.enabled
+	Type                  string        // instance, ip
+	Protocol              string        // HTTP, HTTPS: application; TCP, TLS, UDP: network
+	Delay                 time.Duration // deregistration_delay.timeout_seconds
+	DelayKnown            bool          // its attributes were read: a delay of 0 is one
+	ConnectionTermination bool          // deregistration_delay.connection_termination.enabled
 	CheckInterval         time.Duration
 	HealthyThreshold      int
 	BalancerARNs          []fleet.ARN
@@ -234,7 +236,8 @@ type TargetGroup struct {
 
 // Queue is an SQS queue.
 type Queue struct {
-	URL, ARN    string
+	URL, ARN    string // one of them is empty when it could not be found out
+	Absent      bool   // AWS says that there is no such queue
 	Visibility  time.Duration
 	Retention   time.Duration
 	Redrive     string // ARN of the dead-letter queue; empty: none
@@ -250,6 +253,17 @@ type Rule struct {
 	Enabled            bool
 	Targets            []string // ARNs
 	ManagedBy          string   // the AWS service that made it; empty: the user
+}
+
+// Missed reports whether a part could not be read: an operation such as "ecs:DescribeServices", of something such as "cluster prod".
+// An operation that failed as a whole has missed everything; with an empty of, any part counts.
+func (s *Survey) Missed(operation, of string) bool {
+	for _, u := range s.Unread {
+		if u.What == operation || of == "" && strings.HasPrefix(u.What, operation+" of ") || u.What == operation+" of "+of {
+			return true
+		}
+	}
+	return false
 }
 
 // Cluster returns the cluster of a name or ARN, or nil.

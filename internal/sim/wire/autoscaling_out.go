@@ -12,6 +12,10 @@ import (
 )
 
 func groupOut(g sim.Group, details bool) types.AutoScalingGroup {
+	health := g.HealthCheck
+	if health == "" {
+		health = "EC2"
+	}
 	out := types.AutoScalingGroup{
 		AutoScalingGroupName:             &g.Name,
 		AutoScalingGroupARN:              &g.ARN,
@@ -20,9 +24,12 @@ func groupOut(g sim.Group, details bool) types.AutoScalingGroup {
 		DesiredCapacity:                  new(int32(g.Desired)),
 		DefaultCooldown:                  new(int32(300)),
 		CreatedTime:                      &g.CreatedAt,
-		HealthCheckType:                  new("EC2"),
+		HealthCheckType:                  &health,
 		HealthCheckGracePeriod:           new(int32(0)),
-		NewInstancesProtectedFromScaleIn: new(false),
+		NewInstancesProtectedFromScaleIn: &g.ProtectNew,
+		CapacityRebalance:                &g.Rebalance,
+		LaunchConfigurationName:          new(launchConfiguration(g)),
+		LoadBalancerNames:                []string{},
 		TargetGroupARNs:                  mapped(g.TargetGroups, same),
 		TerminationPolicies:              []string{"Default"},
 		AvailabilityZones:                zones(g),
@@ -32,6 +39,9 @@ func groupOut(g sim.Group, details bool) types.AutoScalingGroup {
 	}
 	if details {
 		out.Instances = mapped(g.Instances, instanceOut)
+	}
+	if g.MaxLifetime > 0 {
+		out.MaxInstanceLifetime = new(seconds(g.MaxLifetime))
 	}
 	if g.Retain {
 		out.InstanceLifecyclePolicy = &types.InstanceLifecyclePolicy{RetentionTriggers: &types.RetentionTriggers{TerminateHookAbandon: "retain"}}
@@ -84,7 +94,7 @@ func passes(g sim.Group, name string, values []string) bool {
 func instanceOut(i *sim.GroupInstance) types.Instance {
 	return types.Instance{
 		InstanceId: &i.ID, AvailabilityZone: &i.Zone, HealthStatus: &i.Health, LifecycleState: types.LifecycleState(i.State),
-		ProtectedFromScaleIn: &i.Protected, InstanceType: new(instanceType),
+		ProtectedFromScaleIn: &i.Protected, InstanceType: &i.Type,
 	}
 }
 
@@ -92,12 +102,9 @@ func instanceDetails(i sim.GroupInstance) types.AutoScalingInstanceDetails {
 	return types.AutoScalingInstanceDetails{
 		InstanceId: &i.ID, AutoScalingGroupName: &i.Group, AvailabilityZone: &i.Zone, LifecycleState: &i.State,
 		HealthStatus:         new(strings.ToUpper(i.Health)), // this call spells it in capitals, DescribeAutoScalingGroups does not
-		ProtectedFromScaleIn: &i.Protected, InstanceType: new(instanceType),
+		ProtectedFromScaleIn: &i.Protected, InstanceType: &i.Type,
 	}
 }
-
-// instanceType is what every instance says it is; its size in the simulated cloud is the group's HostSpec.
-const instanceType = "m7i.large"
 
 func hookOut(group string, h sim.Hook) types.LifecycleHook {
 	return types.LifecycleHook{

@@ -42,6 +42,7 @@ type (
 		Launched  time.Time `xml:"launchTime"`
 		Zone      string    `xml:"placement>availabilityZone"`
 		PrivateIP string    `xml:"privateIpAddress,omitempty"`
+		Lifecycle string    `xml:"instanceLifecycle,omitempty"`
 		Tags      []ec2Tag  `xml:"tagSet>item"`
 	}
 	ec2Tag struct {
@@ -63,7 +64,7 @@ type (
 )
 
 // ec2Names are the members whose names in the query protocol are not the regular ones.
-var ec2Names = map[string]string{"InstanceId": "InstanceIds", "Filter": "Filters", "Value": "Values"}
+var ec2Names = map[string]string{"InstanceId": "InstanceIds", "Filter": "Filters", "Value": "Values", "InstanceType": "InstanceTypes"}
 
 // DescribeInstances is ec2:DescribeInstances, all pages of it.
 func (s EC2) DescribeInstances(ctx context.Context, ids []string) ([]sim.Instance, error) {
@@ -150,7 +151,10 @@ func filtered(all []sim.Instance, filters []filter) ([]sim.Instance, error) {
 
 func instanceXML(i sim.Instance) ec2Instance {
 	out := ec2Instance{
-		ID: i.ID, Image: "ami-0ebb", Type: instanceType, State: stateXML(i.State), Launched: i.LaunchedAt, Zone: i.Zone, PrivateIP: i.PrivateIP,
+		ID: i.ID, Image: "ami-0ebb", Type: i.Host.Type, State: stateXML(i.State), Launched: i.LaunchedAt, Zone: i.Zone, PrivateIP: i.PrivateIP,
+	}
+	if i.Host.Spot {
+		out.Lifecycle = "spot"
 	}
 	if i.Group != "" {
 		out.Tags = append(out.Tags, ec2Tag{"aws:autoscaling:groupName", i.Group})

@@ -82,6 +82,9 @@ func (s ECS) runTask(in *ecs.RunTaskInput) (*ecs.RunTaskOutput, error) {
 	if count < 1 || count > 10 {
 		return nil, refuse("InvalidParameterException", "Count must be between 1 and 10 (inclusive), not %d.", count)
 	}
+	if in.LaunchType != "" && len(in.CapacityProviderStrategy) > 0 {
+		return nil, refuse("InvalidParameterException", "Specifying both a launch type and capacity provider strategy is not supported. Remove one and try again.")
+	}
 	if in.LaunchType != "" && in.LaunchType != types.LaunchTypeEc2 {
 		return nil, refuse("UnsupportedFeatureException", "The simulated cloud runs tasks on container instances only, not with launch type %s.", in.LaunchType)
 	}
@@ -90,7 +93,11 @@ func (s ECS) runTask(in *ecs.RunTaskInput) (*ecs.RunTaskOutput, error) {
 		tasks, failures, err := s.api.World.DescribeTasks(deref(in.Cluster), before)
 		return &ecs.RunTaskOutput{Tasks: mapped(tasks, s.taskOut), Failures: mapped(failures, failureOut)}, err
 	}
-	tasks, failures, err := s.api.World.RunTask(deref(in.Cluster), *in.TaskDefinition, deref(in.StartedBy), int(count))
+	tasks, failures, err := s.api.World.RunTasks(deref(in.Cluster), sim.TaskRun{
+		Definition: *in.TaskDefinition, StartedBy: deref(in.StartedBy), Group: deref(in.Group), Count: int(count), EC2: in.LaunchType != "",
+		Constraints: mapped(in.PlacementConstraints, constraintIn), Placement: mapped(in.PlacementStrategy, placementIn),
+		Providers: mapped(in.CapacityProviderStrategy, strategyItemIn),
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +132,7 @@ func (s ECS) getProtection(in *ecs.GetTaskProtectionInput) (*ecs.GetTaskProtecti
 	if err := items("Tasks", in.Tasks, 100); err != nil {
 		return nil, err
 	}
-	tasks, failures, err := s.api.World.DescribeTasks(deref(in.Cluster), in.Tasks)
+	tasks, failures, err := s.api.World.GetTaskProtection(deref(in.Cluster), in.Tasks)
 	if err != nil {
 		return nil, err
 	}

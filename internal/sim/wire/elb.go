@@ -2,7 +2,9 @@ package wire
 
 import (
 	"context"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
@@ -15,6 +17,9 @@ type elbOptions = func(*elb.Options)
 
 // delayKey is the one target group attribute that the simulated cloud obeys.
 const delayKey = "deregistration_delay.timeout_seconds"
+
+// terminationKey is the attribute of network load balancers that is shown only.
+const terminationKey = "deregistration_delay.connection_termination.enabled"
 
 // DescribeTargetGroups answers for the SDK operation of this name.
 func (s ELB) DescribeTargetGroups(ctx context.Context, in *elb.DescribeTargetGroupsInput, _ ...elbOptions) (*elb.DescribeTargetGroupsOutput, error) {
@@ -41,8 +46,23 @@ func targetGroupOut(g sim.TargetGroup) types.TargetGroup {
 	return types.TargetGroup{
 		TargetGroupArn: &g.ARN, TargetGroupName: &g.Name, TargetType: types.TargetTypeEnum(g.Type), Protocol: types.ProtocolEnum(g.Protocol),
 		Port: new(int32(g.Port)), VpcId: new("vpc-0ebb"), HealthCheckEnabled: new(true), HealthCheckPort: new("traffic-port"),
-		HealthyThresholdCount: new(int32(2)), HealthCheckIntervalSeconds: new(seconds(g.Check / 2)), LoadBalancerArns: []string{},
+		HealthyThresholdCount: new(int32(2)), HealthCheckIntervalSeconds: new(seconds(g.Check / 2)),
+		UnhealthyThresholdCount: new(int32(2)), HealthCheckTimeoutSeconds: new(int32(5)), LoadBalancerArns: []string{balancerARN(g)},
 	}
+}
+
+// balancerARN names the load balancer that a target group is attached to: each has one of its own.
+func balancerARN(g sim.TargetGroup) string {
+	kind := "loadbalancer/app/"
+	if network(g) {
+		kind = "loadbalancer/net/"
+	}
+	return strings.Replace(g.ARN, "targetgroup/", kind, 1)
+}
+
+// network reports whether a target group is one of a network load balancer.
+func network(g sim.TargetGroup) bool {
+	return slices.Contains([]string{"TCP", "TLS", "UDP", "TCP_UDP"}, g.Protocol)
 }
 
 // group finds the one target group that a request names.
@@ -71,7 +91,11 @@ func (s ELB) attributes(in *elb.DescribeTargetGroupAttributesInput) (*elb.Descri
 }
 
 func attributesOut(g sim.TargetGroup) []types.TargetGroupAttribute {
-	return []types.TargetGroupAttribute{{Key: new(delayKey), Value: new(strconv.Itoa(int(g.Delay / time.Second)))}}
+	all := []types.TargetGroupAttribute{{Key: new(delayKey), Value: new(strconv.Itoa(int(g.Delay / time.Second)))}}
+	if network(g) {
+		all = append(all, types.TargetGroupAttribute{Key: new(terminationKey), Value: new(strconv.FormatBool(g.ConnectionTermination))})
+	}
+	return all
 }
 
 // ModifyTargetGroupAttributes answers for the SDK operation of this name. The one attribute it takes is the deregistration delay.

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	eb "github.com/aws/aws-sdk-go-v2/service/eventbridge"
@@ -88,8 +89,34 @@ func (s Events) listRules(in *eb.ListRulesInput) (*eb.ListRulesOutput, error) {
 func ruleOut(r *sim.Rule) types.Rule {
 	return types.Rule{
 		Name: &r.Name, Arn: &r.ARN, EventPattern: &r.Pattern, State: types.RuleState(r.State), Description: optional(r.Description),
-		EventBusName: new("default"),
+		EventBusName: new("default"), ManagedBy: optional(r.ManagedBy),
 	}
+}
+
+// ListRuleNamesByTarget answers for the SDK operation of this name.
+func (s Events) ListRuleNamesByTarget(ctx context.Context, in *eb.ListRuleNamesByTargetInput, _ ...eventsOptions) (*eb.ListRuleNamesByTargetOutput, error) {
+	return call(ctx, s.api, "events", "ListRuleNamesByTarget", in, s.listRuleNames)
+}
+
+func (s Events) listRuleNames(in *eb.ListRuleNamesByTargetInput) (*eb.ListRuleNamesByTargetOutput, error) {
+	err := requireEvents(member{"TargetArn", in.TargetArn})
+	if err == nil {
+		err = defaultBus(in.EventBusName)
+	}
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, r := range s.api.World.Rules() {
+		if slices.ContainsFunc(r.Targets, func(t sim.RuleTarget) bool { return t.ARN == *in.TargetArn }) {
+			names = append(names, r.Name)
+		}
+	}
+	names, next, ok := page(s.api, paging{"ListRuleNamesByTarget", in.Limit, 100, 100, in.NextToken}, names, same)
+	if !ok {
+		return nil, refuse("ValidationException", "Invalid token.")
+	}
+	return &eb.ListRuleNamesByTargetOutput{RuleNames: mapped(names, same), NextToken: next}, nil
 }
 
 // DescribeRule answers for the SDK operation of this name.
@@ -103,7 +130,7 @@ func (s Events) describeRule(in *eb.DescribeRuleInput) (*eb.DescribeRuleOutput, 
 		return nil, err
 	}
 	o := ruleOut(r)
-	return &eb.DescribeRuleOutput{Name: o.Name, Arn: o.Arn, EventPattern: o.EventPattern, State: o.State, Description: o.Description, EventBusName: o.EventBusName}, nil
+	return &eb.DescribeRuleOutput{Name: o.Name, Arn: o.Arn, EventPattern: o.EventPattern, State: o.State, Description: o.Description, EventBusName: o.EventBusName, ManagedBy: o.ManagedBy}, nil
 }
 
 // DeleteRule answers for the SDK operation of this name.

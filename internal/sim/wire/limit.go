@@ -17,6 +17,7 @@ type Limit struct {
 func DefaultLimits() map[string]Limit {
 	return map[string]Limit{
 		"autoscaling":                 {100, 10},
+		"ecs.capacity-provider-read":  {50, 20},
 		"ecs.cluster-read":            {50, 20},
 		"ecs.cluster-resource-modify": {100, 40},
 		"ecs.cluster-resource-read":   {100, 20},
@@ -49,7 +50,9 @@ func Category(service, operation string) string {
 	switch operation {
 	case "ListClusters", "DescribeClusters":
 		return "ecs.cluster-read"
-	case "RunTask", "StopTask", "DeregisterContainerInstance", "UpdateContainerInstancesState":
+	case "DescribeCapacityProviders":
+		return "ecs.capacity-provider-read"
+	case "RunTask", "StopTask", "DeregisterContainerInstance", "UpdateContainerInstancesState", "PutAttributes", "DeleteAttributes":
 		return "ecs.cluster-resource-modify"
 	case "UpdateService":
 		return "ecs.service-modify"

@@ -86,6 +86,18 @@ func tokenOf(in any) string {
 		token = in.NextToken
 	case *ecs.ListContainerInstancesInput:
 		token = in.NextToken
+	case *ecs.DescribeCapacityProvidersInput:
+		token = in.NextToken
+	case *ecs.ListAttributesInput:
+		token = in.NextToken
+	case *autoscaling.DescribeLaunchConfigurationsInput:
+		token = in.NextToken
+	case *autoscaling.DescribeInstanceRefreshesInput:
+		token = in.NextToken
+	case *eventbridge.ListRuleNamesByTargetInput:
+		token = in.NextToken
+	case *describeTypesInput:
+		token = in.NextToken
 	case *ecs.ListServicesInput:
 		token = in.NextToken
 	case *ecs.ListTasksInput:
@@ -127,6 +139,8 @@ func subject(in any) sim.Entry {
 		return sim.Entry{Group: only(in.AutoScalingGroupNames, "")}
 	case *autoscaling.DescribeLifecycleHooksInput:
 		return sim.Entry{Group: deref(in.AutoScalingGroupName), Hook: only(in.LifecycleHookNames, "")}
+	case *autoscaling.DescribeInstanceRefreshesInput:
+		return sim.Entry{Group: deref(in.AutoScalingGroupName)}
 	case *autoscaling.SetDesiredCapacityInput:
 		return sim.Entry{Group: deref(in.AutoScalingGroupName)}
 	case *autoscaling.UpdateAutoScalingGroupInput:
@@ -151,6 +165,16 @@ func subjectECS(in any) sim.Entry {
 		return sim.Entry{Cluster: deref(in.Cluster), ContainerInstance: only(in.ContainerInstances, "")}
 	case *ecs.DeregisterContainerInstanceInput:
 		return sim.Entry{Cluster: deref(in.Cluster), ContainerInstance: deref(in.ContainerInstance)}
+	case *ecs.DescribeCapacityProvidersInput:
+		return sim.Entry{Cluster: deref(in.Cluster)}
+	case *ecs.PutAttributesInput:
+		return sim.Entry{Cluster: deref(in.Cluster)}
+	case *ecs.DeleteAttributesInput:
+		return sim.Entry{Cluster: deref(in.Cluster)}
+	case *ecs.ListAttributesInput:
+		return sim.Entry{Cluster: deref(in.Cluster)}
+	case *ecs.GetTaskProtectionInput:
+		return sim.Entry{Cluster: deref(in.Cluster), Task: only(in.Tasks, "")}
 	case *ecs.ListContainerInstancesInput:
 		return sim.Entry{Cluster: deref(in.Cluster)}
 	case *ecs.ListTasksInput:

@@ -1,0 +1,93 @@
+package surveyor
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/ebbhq/ebb/internal/cloud"
+	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/plan"
+	"github.com/ebbhq/ebb/internal/survey"
+)
+
+// services surveys the services of a cluster, those that are being deleted included.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListServices.html
+func (l *look) services(ctx context.Context, cluster string) []survey.Service {
+	var arns []string
+	l.read("ecs:ListServices of cluster "+cluster, func() error {
+		return pages(func(token *string) (*string, error) {
+			out, err := ask(ctx, l, l.ECS.ListServices, &ecs.ListServicesInput{
+				Cluster: aws.String(cluster), MaxResults: aws.Int32(plan.MaxDescribeECS), NextToken: token,
+			})
+			if err != nil {
+				return nil, err
+			}
+			arns = append(arns, out.ServiceArns...)
+			return out.NextToken, nil
+		})
+	})
+	chunks := slices.Collect(slices.Chunk(arns, plan.MaxDescribeServices))
+	found := make([][]survey.Service, len(chunks))
+	what := "ecs:DescribeServices of cluster " + cluster
+	each(chunks, func(i int, chunk []string) {
+		l.read(what, func() error {
+			out, err := ask(ctx, l, l.ECS.DescribeServices, &ecs.DescribeServicesInput{Cluster: aws.String(cluster), Services: chunk})
+			if err != nil {
+				return err
+			}
+			for _, v := range out.Services {
+				if aws.ToString(v.Status) != fleet.Inactive {
+					found[i] = append(found[i], readService(v))
+				}
+			}
+			l.failures(what, out.Failures)
+			return nil
+		})
+	})
+	return slices.Concat(found...)
+}
+
+func readService(v ecstypes.Service) survey.Service {
+	out := survey.Service{
+		Service: cloud.ReadService(v), ARN: aws.ToString(v.ServiceArn), Status: aws.ToString(v.Status), LaunchType: string(v.LaunchType),
+		Strategy: strategy(v.CapacityProviderStrategy), Controller: string(ecstypes.DeploymentControllerTypeEcs),
+		TaskDefinition: short(aws.ToString(v.TaskDefinition)), Pending: int(v.PendingCount),
+		HealthCheckGrace: seconds(v.HealthCheckGracePeriodSeconds), CreatedAt: aws.ToTime(v.CreatedAt),
+		ZoneRebalancing: v.AvailabilityZoneRebalancing == ecstypes.AvailabilityZoneRebalancingEnabled,
+	}
+	if v.DeploymentController != nil && v.DeploymentController.Type != "" {
+		out.Controller = string(v.DeploymentController.Type)
+	}
+	if d := v.DeploymentConfiguration; d != nil && d.DeploymentCircuitBreaker != nil {
+		out.CircuitBreaker = d.DeploymentCircuitBreaker.Enable
+	}
+	for _, c := range v.PlacementConstraints {
+		out.Constraints = append(out.Constraints, survey.Constraint{Type: string(c.Type), Expression: aws.ToString(c.Expression)})
+	}
+	for _, p := range v.PlacementStrategy {
+		out.Placement = append(out.Placement, survey.PlacementStrategy{Type: string(p.Type), Field: aws.ToString(p.Field)})
+	}
+	for _, d := range v.Deployments {
+		out.Deployments = append(out.Deployments, deployment(d))
+	}
+	for _, e := range v.Events {
+		out.Events = append(out.Events, survey.Event{At: aws.ToTime(e.CreatedAt), Text: aws.ToString(e.Message)})
+	}
+	return out
+}
+
+func deployment(d ecstypes.Deployment) survey.Deployment {
+	return survey.Deployment{
+		ID: aws.ToString(d.Id), Status: aws.ToString(d.Status), TaskDefinition: short(aws.ToString(d.TaskDefinition)),
+		Rollout: string(d.RolloutState), RolloutReason: aws.ToString(d.RolloutStateReason),
+		Desired: int(d.DesiredCount), Running: int(d.RunningCount), Pending: int(d.PendingCount), Failed: int(d.FailedTasks),
+		CreatedAt: aws.ToTime(d.CreatedAt), UpdatedAt: aws.ToTime(d.UpdatedAt),
+	}
+}
+
+func seconds(n *int32) time.Duration { return time.Duration(aws.ToInt32(n)) * time.Second }

@@ -1,0 +1,295 @@
+package sim
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// builder makes the world of a spec, in the order in which its parts need each other.
+type builder struct {
+	w            *World
+	targetGroups map[string]string // name to ARN
+}
+
+// Build makes the world of a spec, settled: everything that should run runs. Its errors say which part is wrong.
+func Build(s Spec) (*World, error) {
+	b := builder{w: New(Config{Seed: s.Seed, Start: s.Start, Switches: s.Switches}), targetGroups: map[string]string{}}
+	for _, c := range s.Clusters {
+		b.w.AddCluster(c.Name)
+		b.w.cluster[c.Name].DefaultStrategy = c.DefaultStrategy
+	}
+	for _, step := range []func(Spec) error{b.queues, b.topics, b.rules, b.addTargetGroups, b.definitions, b.groups, b.providers, b.services, b.tasks} {
+		if err := step(s); err != nil {
+			return nil, fmt.Errorf("build the world: %w", err)
+		}
+	}
+	b.w.Settle()
+	return b.w, nil
+}
+
+func (b *builder) queues(s Spec) error {
+	for _, q := range s.Queues {
+		queue, err := b.w.CreateQueue(Queue{Name: q.Name, Visibility: q.Visibility, Retention: q.Retention, Delay: q.Delay, Policy: q.Policy})
+		if err != nil {
+			return fmt.Errorf("queue %q: %w", q.Name, err)
+		}
+		if q.Redrive == "" {
+			continue
+		}
+		queue.RedriveARN, queue.MaxReceives = b.w.arn("sqs", q.Redrive), max(q.MaxReceives, 0)
+		if queue.MaxReceives == 0 {
+			queue.MaxReceives = 5
+		}
+	}
+	for _, q := range s.Queues {
+		if _, err := b.w.Queue(q.Redrive); q.Redrive != "" && err != nil {
+			return fmt.Errorf("queue %q: there is no queue %q for dead letters; add it to queues", q.Name, q.Redrive)
+		}
+	}
+	return nil
+}
+
+func (b *builder) topics(s Spec) error {
+	for _, t := range s.Topics {
+		topic := b.w.CreateTopic(t.Name)
+		for _, sub := range t.Subscriptions {
+			q, err := b.w.Queue(sub.Queue)
+			if err != nil {
+				return fmt.Errorf("topic %q: there is no queue %q; add it to queues", t.Name, sub.Queue)
+			}
+			if _, err := b.w.Subscribe(topic.ARN, "sqs", q.ARN, sub.Raw); err != nil {
+				return fmt.Errorf("topic %q: %w", t.Name, err)
+			}
+			allow(q)
+		}
+	}
+	return nil
+}
+
+// destination is the ARN of the queue or topic of a name.
+func (b *builder) destination(name string) (string, error) {
+	if q, err := b.w.Queue(name); err == nil {
+		return q.ARN, nil
+	}
+	if t := b.w.findTopic(b.w.arn("sns", name)); t != nil {
+		return t.ARN, nil
+	}
+	return "", fmt.Errorf("there is neither a queue nor a topic %q; add it to queues or topics", name)
+}
+
+func (b *builder) rules(s Spec) error {
+	for _, r := range s.Rules {
+		if _, err := b.w.PutRule(Rule{Name: r.Name, Pattern: r.Pattern}); err != nil {
+			return fmt.Errorf("rule %q: %w", r.Name, err)
+		}
+		for i, name := range r.Targets {
+			arn, err := b.destination(name)
+			if err != nil {
+				return fmt.Errorf("rule %q: %w", r.Name, err)
+			}
+			if q, err := b.w.Queue(name); err == nil {
+				allow(q)
+			}
+			if err := b.w.PutTargets(r.Name, []RuleTarget{{ID: "t" + itoa(i+1), ARN: arn}}); err != nil {
+				return fmt.Errorf("rule %q: %w", r.Name, err)
+			}
+		}
+	}
+	return nil
+}
+
+func (b *builder) addTargetGroups(s Spec) error {
+	for _, t := range s.TargetGroups {
+		if t.Type != "" && t.Type != "instance" && t.Type != "ip" {
+			return fmt.Errorf("target group %q: the type is %q; it must be instance or ip", t.Name, t.Type)
+		}
+		if t.Type == "" && s.usedByAWSVPC(t.Name) {
+			t.Type = "ip"
+		}
+		tg := TargetGroup{Name: t.Name, Type: t.Type, Protocol: t.Protocol, Port: t.Port, Delay: t.Delay, Check: t.Check, ConnectionTermination: t.ConnectionTermination}
+		b.targetGroups[t.Name] = b.w.AddTargetGroup(tg).ARN
+	}
+	return nil
+}
+
+// usedByAWSVPC reports whether a service with tasks of network awsvpc uses the target group.
+func (s Spec) usedByAWSVPC(targetGroup string) bool {
+	return slices.ContainsFunc(s.Services, func(v ServiceSpec) bool {
+		return v.TargetGroup == targetGroup && slices.ContainsFunc(s.TaskDefinitions, func(d TaskDefinition) bool {
+			return d.Family == v.Task && d.Network == "awsvpc"
+		})
+	})
+}
+
+func (b *builder) arns(names []string) ([]string, error) {
+	var arns []string
+	for _, name := range names {
+		arn, ok := b.targetGroups[name]
+		if !ok {
+			return nil, fmt.Errorf("there is no target group %q; add it to target_groups", name)
+		}
+		arns = append(arns, arn)
+	}
+	return arns, nil
+}
+
+func (b *builder) definitions(s Spec) error {
+	for _, d := range s.TaskDefinitions {
+		if d.Family == "" {
+			return fmt.Errorf("a task definition has no family; give it one")
+		}
+		if err := checkDefinition(d); err != nil {
+			return fmt.Errorf("task definition %q: %w", d.Family, err)
+		}
+		b.w.AddTaskDefinition(d)
+	}
+	return nil
+}
+
+func (b *builder) groups(s Spec) error {
+	for _, g := range s.Groups {
+		if g.Name == "" || b.w.group[g.Name] != nil {
+			return fmt.Errorf("group %q: every group needs a name of its own", g.Name)
+		}
+		arns, err := b.arns(g.TargetGroups)
+		if err != nil {
+			return fmt.Errorf("group %q: %w", g.Name, err)
+		}
+		group := Group{Name: g.Name, Min: g.Min, Max: g.Max, Desired: g.Desired, Retain: g.Retain, TargetGroups: arns, Tags: g.Tags, Suspended: g.Suspended, Launch: g.Launch,
+			Hosts: g.Hosts, HealthCheck: g.HealthCheck, ProtectNew: g.ProtectNew, MaxLifetime: g.MaxLifetime, Rebalance: g.Rebalance, Refreshes: slices.Clone(g.Refreshes)}
+		if group.Max == 0 {
+			group.Max = g.Desired + max(1, g.Desired/2)
+		}
+		for _, h := range g.Hooks {
+			hook, err := b.hook(h)
+			if err != nil {
+				return fmt.Errorf("group %q: hook %q: %w", g.Name, h.Name, err)
+			}
+			group.Hooks = append(group.Hooks, hook)
+		}
+		b.w.AddGroup(group)
+	}
+	return nil
+}
+
+func (b *builder) hook(h HookSpec) (*Hook, error) {
+	hook := &Hook{Name: h.Name, Heartbeat: h.Heartbeat, DefaultResult: h.DefaultResult, Metadata: h.Metadata}
+	switch h.Transition {
+	case "", "terminating":
+		hook.Transition = terminating
+	case "launching":
+		hook.Transition = launching
+	default:
+		return nil, fmt.Errorf("the transition is %q; it must be terminating or launching", h.Transition)
+	}
+	if h.Heartbeat != 0 && (h.Heartbeat < 30*time.Second || h.Heartbeat > 2*time.Hour) {
+		return nil, fmt.Errorf("the heartbeat is %v; it must be from 30s to 2h", h.Heartbeat)
+	}
+	if h.DefaultResult != "" && h.DefaultResult != "CONTINUE" && h.DefaultResult != "ABANDON" {
+		return nil, fmt.Errorf("the default is %q; it must be CONTINUE or ABANDON", h.DefaultResult)
+	}
+	if h.Target == "" {
+		return hook, nil
+	}
+	arn, err := b.destination(h.Target)
+	hook.Target, hook.Role = arn, "arn:aws:iam::"+b.w.cfg.Account+":role/autoscaling-notifies"
+	return hook, err
+}
+
+func (b *builder) services(s Spec) error {
+	for _, v := range s.Services {
+		if err := b.service(v); err != nil {
+			return fmt.Errorf("service %q: %w", v.Name, err)
+		}
+	}
+	return nil
+}
+
+func (b *builder) service(v ServiceSpec) error {
+	def, err := b.w.findDefinition(v.Task)
+	if err != nil {
+		return fmt.Errorf("there is no task definition %q; add it to task_definitions", v.Task)
+	}
+	if b.w.cluster[v.Cluster] == nil {
+		return fmt.Errorf("there is no cluster %q; add it to clusters, or let a group launch into it", v.Cluster)
+	}
+	service := Service{Name: v.Name, Cluster: v.Cluster, Definition: v.Task, Desired: v.Desired, Daemon: v.Daemon, Min: v.Min, Max: v.Max, DistinctInstance: v.DistinctInstance,
+		Constraints: v.Constraints, Placement: v.Placement, Providers: v.Providers, EC2: v.EC2, Grace: v.Grace, ZoneRebalance: v.ZoneRebalance, CircuitBreaker: v.CircuitBreaker}
+	if _, err := b.w.strategyFor(b.w.cluster[v.Cluster], v.Providers, v.EC2); err != nil {
+		return err
+	}
+	if err := checkPlacement(v.Constraints, v.Placement); err != nil {
+		return err
+	}
+	if v.TargetGroup != "" {
+		arn, ok := b.targetGroups[v.TargetGroup]
+		if !ok {
+			return fmt.Errorf("there is no target group %q; add it to target_groups", v.TargetGroup)
+		}
+		if def.Port == 0 {
+			return fmt.Errorf("it has a target group, but its task definition %q has no port; give it one", v.Task)
+		}
+		if ip := b.w.balancer[arn].Type == "ip"; ip != (def.Network == "awsvpc") {
+			return fmt.Errorf("target group %q does not fit: tasks with network awsvpc need type ip, all others type instance", v.TargetGroup)
+		}
+		service.TargetGroups = []ServiceTargetGroup{{ARN: arn, Container: def.Family, Port: def.Port}}
+	}
+	b.w.AddService(service)
+	return nil
+}
+
+func (b *builder) tasks(s Spec) error {
+	for _, t := range s.Tasks {
+		for range max(1, t.Count) {
+			if err := b.task(t); err != nil {
+				return fmt.Errorf("task %q: %w", t.Task, err)
+			}
+		}
+	}
+	return nil
+}
+
+func (b *builder) task(t TaskSpec) error {
+	if t.Host == nil {
+		_, failures, err := b.w.RunTasks(t.Cluster, TaskRun{
+			Definition: t.Task, StartedBy: t.StartedBy, Group: t.Group, Constraints: t.Constraints, Placement: t.Placement, Providers: t.Providers,
+		})
+		if err == nil && len(failures) > 0 {
+			err = fmt.Errorf("there is no place for it in cluster %q: %s", t.Cluster, failures[0].Reason)
+		}
+		return err
+	}
+	c, err := b.w.findCluster(t.Cluster)
+	if err != nil {
+		return err
+	}
+	if *t.Host < 0 || *t.Host >= len(c.machines) {
+		return fmt.Errorf("there is no host %d in cluster %q; it has %d, counted from 0", *t.Host, t.Cluster, len(c.machines))
+	}
+	_, err = b.w.RunTaskOn(t.Cluster, t.Task, c.machines[*t.Host].ARN, t.StartedBy)
+	return err
+}
+
+func (b *builder) providers(s Spec) error {
+	for _, p := range s.Providers {
+		if err := b.w.AddCapacityProvider(p); err != nil {
+			return fmt.Errorf("capacity provider %q: %w", p.Name, err)
+		}
+	}
+	for _, c := range s.Clusters {
+		if _, err := b.w.strategyFor(b.w.cluster[c.Name], nil, false); err != nil {
+			return fmt.Errorf("cluster %q: the default strategy: %w", c.Name, err)
+		}
+	}
+	return nil
+}
+
+// allow gives a queue without a policy one by which topics and rules may send to it.
+// https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html
+func allow(q *Queue) {
+	if q.Policy == "" {
+		q.Policy = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":["events.amazonaws.com","sns.amazonaws.com"]},` +
+			`"Action":"sqs:SendMessage","Resource":"` + q.ARN + `"}]}`
+	}
+}

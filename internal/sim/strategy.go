@@ -1,0 +1,89 @@
+package sim
+
+import (
+	"slices"
+	"strings"
+)
+
+// preferred chooses among instances that a task fits on, by its placement strategy: spread over zones if there is none and a service
+// asks. What the strategy leaves open goes to the instance with the fewest tasks of the service, then with the fewest tasks at all,
+// then to the oldest; AWS does not say.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-placement-strategies.html
+func (w *World) preferred(fits []*containerInstance, want wanted) *containerInstance {
+	keys := w.strategyKeys(want)
+	var best *containerInstance
+	var least []int
+	for _, ci := range fits {
+		rank := make([]int, 0, len(keys))
+		for _, key := range keys {
+			rank = append(rank, key(ci))
+		}
+		if best == nil || slices.Compare(rank, least) < 0 {
+			best, least = ci, rank
+		}
+	}
+	return best
+}
+
+// strategyKeys are the numbers by which instances are compared, the most important first; the least is the best.
+func (w *World) strategyKeys(want wanted) []func(*containerInstance) int {
+	steps := want.placement
+	if len(steps) == 0 && want.s != nil {
+		steps = []PlacementStrategy{{Type: "spread", Field: "attribute:ecs.availability-zone"}}
+	}
+	var keys []func(*containerInstance) int
+	for _, step := range steps {
+		switch {
+		case step.Type == "binpack" && step.Field == "memory":
+			keys = append(keys, func(ci *containerInstance) int { return ci.FreeMemory })
+		case step.Type == "binpack":
+			keys = append(keys, func(ci *containerInstance) int { return ci.FreeCPU })
+		case step.Type == "random":
+			dice := w.roll()
+			keys = append(keys, func(ci *containerInstance) int { return int(mix(dice^uint64(ci.number)) >> 1) })
+		case step.Field == "instanceId" || step.Field == "host":
+			keys = append(keys, want.onInstance)
+		default:
+			keys = append(keys, want.spreadKey(step.Field))
+		}
+	}
+	return append(keys, want.onInstance, func(ci *containerInstance) int { return len(ci.tasks) })
+}
+
+// onInstance counts the tasks of the same service, or of the same group for standalone tasks with a strategy.
+func (want wanted) onInstance(ci *containerInstance) int {
+	n := 0
+	for _, t := range ci.tasks {
+		if want.isPeer(t) {
+			n++
+		}
+	}
+	return n
+}
+
+func (want wanted) isPeer(t *task) bool {
+	if want.s != nil {
+		return t.s == want.s
+	}
+	return len(want.placement) > 0 && t.s == nil && t.Group == want.group
+}
+
+// spreadKey counts the live peers on active instances that have the same value of an attribute. Instances without it count as one
+// more value.
+func (want wanted) spreadKey(field string) func(*containerInstance) int {
+	name := strings.TrimPrefix(field, "attribute:")
+	var count map[string]int
+	return func(ci *containerInstance) int {
+		if count == nil {
+			count = map[string]int{}
+			for _, other := range ci.c.machines {
+				for _, t := range other.tasks {
+					if want.isPeer(t) && t.live() && other.Status == "ACTIVE" {
+						count[other.Attributes[name]]++
+					}
+				}
+			}
+		}
+		return count[ci.Attributes[name]]
+	}
+}
