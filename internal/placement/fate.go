@@ -121,10 +121,14 @@ func (v *view) hopes(d *demand) []Reason {
 	return hopes
 }
 
-// deploying reports whether a service is changing its revision.
+// deploying reports whether a service is changing its revision, or fails to bring tasks up. A first deployment is IN_PROGRESS for as
+// long as tasks find no place, and that says nothing more.
 func deploying(s *survey.Service) bool {
 	for _, d := range s.Deployments {
-		if d.Status == "ACTIVE" && d.Desired+d.Running+d.Pending > 0 || d.Status == "PRIMARY" && (d.Rollout == "IN_PROGRESS" || d.Rollout == "FAILED") {
+		switch {
+		case d.Status == "PRIMARY" && (d.Rollout == "FAILED" || d.Rollout == "IN_PROGRESS" && d.Failed > 0):
+			return true
+		case d.Status == "ACTIVE" && d.Desired+d.Running+d.Pending > 0:
 			return true
 		}
 	}

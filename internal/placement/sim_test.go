@@ -185,33 +185,49 @@ func (o *outcome) named(f *placement.Fate) bool {
 // full reports whether, before anything was placed, the reasons alone left too little room for what the service had to start.
 // Afterwards, other services may have taken what was not short at first.
 func (o *outcome) full(f *placement.Fate, given func(placement.Code) bool) bool {
-	room, here := 0, 0
+	room, staying := 0, 0
 	for _, h := range o.hosts {
 		if slices.Contains(o.targets, fleet.InstanceID(h.Instance)) {
 			continue
 		}
-		free := 1000
-		if given(placement.NoCPU) {
-			free = min(free, h.FreeCPU/o.defs[f.Service].CPU)
-		}
-		if given(placement.NoMemory) {
-			free = min(free, h.FreeMemory/o.defs[f.Service].Memory)
-		}
-		has := slices.ContainsFunc(o.tasks, func(k sim.Task) bool { return k.Service == f.Service && k.ContainerInstance == h.ARN })
-		if given(placement.DistinctInstance) || given(placement.NoPort) {
-			free = min(free, 1)
-		}
-		if given(placement.DistinctInstance) && has || given(placement.NoPort) && slices.Contains(refuses(h, o.defs[f.Service]), placement.NoPort) {
-			free = 0
-		}
-		room += free
+		room += o.roomFor(f.Service, h, given)
 	}
 	for _, k := range o.tasks {
 		if k.Service == f.Service && !slices.Contains(o.targets, fleet.InstanceID(k.Instance)) {
-			here++
+			staying++
 		}
 	}
-	return room < f.Min-here
+	return room < f.Min-staying
+}
+
+// roomFor is how many tasks of a service a host takes when nothing counts but the given reasons.
+func (o *outcome) roomFor(service string, h sim.ContainerInstance, given func(placement.Code) bool) int {
+	free, d := 1000, o.defs[service]
+	here := func(is func(sim.Task) bool) int {
+		return count(o.tasks, func(k sim.Task) bool { return k.ContainerInstance == h.ARN && k.LastStatus != "STOPPED" && is(k) })
+	}
+	if given(placement.NoCPU) {
+		free = min(free, h.FreeCPU/d.CPU)
+	}
+	if given(placement.NoMemory) {
+		free = min(free, h.FreeMemory/d.Memory)
+	}
+	if given(placement.NoGPU) {
+		free = min(free, len(h.FreeGPUs)/d.GPU)
+	}
+	if given(placement.NoInterface) && h.Interfaces > 0 {
+		free = min(free, h.Interfaces-1-here(func(k sim.Task) bool { return k.IP != "" }))
+	}
+	if given(placement.DistinctInstance) {
+		free = min(free, 1-min(1, here(func(k sim.Task) bool { return k.Service == service })))
+	}
+	if given(placement.NoPort) {
+		free = min(free, 1)
+	}
+	if slices.ContainsFunc(slices.Concat(refuses(h, d), excludes(h, d, o.services[service])), given) {
+		free = 0
+	}
+	return free
 }
 
 // refusals are, for each host that takes tasks, all reasons for which it takes no further task of a service; nil if one takes it.
@@ -225,13 +241,16 @@ func refusals(w *sim.World, s sim.Service, hosts []sim.ContainerInstance, tasks 
 		if h.Status != "ACTIVE" || !h.Connected {
 			continue
 		}
-		codes := refuses(h, d)
+		codes := slices.Concat(refuses(h, d), excludes(h, d, s))
+		if d.Network == "awsvpc" && h.Interfaces > 0 && count(tasks, func(k sim.Task) bool { return k.IP != "" && k.ContainerInstance == h.ARN && k.LastStatus != "STOPPED" }) >= h.Interfaces-1 {
+			codes = append(codes, placement.NoInterface)
+		}
 		if s.DistinctInstance && slices.ContainsFunc(tasks, func(k sim.Task) bool {
 			return k.Service == s.Name && k.ContainerInstance == h.ARN && k.LastStatus != "STOPPED"
 		}) {
 			codes = append(codes, placement.DistinctInstance)
 		}
-		if len(codes) == 0 {
+		if len(codes) == 0 && len(s.Providers) < 2 { // of several providers, ECS may choose another
 			return nil
 		}
 		all = append(all, codes)
@@ -247,10 +266,45 @@ func refuses(h sim.ContainerInstance, d sim.TaskDefinition) []placement.Code {
 	if d.Memory > h.FreeMemory {
 		codes = append(codes, placement.NoMemory)
 	}
+	if d.GPU > len(h.FreeGPUs) {
+		codes = append(codes, placement.NoGPU)
+	}
 	for _, p := range definitionOf(d).HostPorts {
-		if slices.Contains(h.Ports, p.Number) {
+		if !p.UDP && slices.Contains(h.Ports, p.Number) || p.UDP && slices.Contains(h.UDP, p.Number) {
 			codes = append(codes, placement.NoPort)
 		}
 	}
 	return codes
+}
+
+// excludes are the reasons for which a service may not use a host, whatever is free there.
+func excludes(h sim.ContainerInstance, d sim.TaskDefinition, s sim.Service) []placement.Code {
+	var codes []placement.Code
+	for _, a := range d.Attributes() {
+		name, value, valued := strings.Cut(a, "=")
+		if have, ok := h.Attributes[name]; !ok || valued && have != value {
+			codes = append(codes, placement.NoAttribute)
+		}
+	}
+	for _, c := range s.Constraints {
+		for _, e := range expressions() {
+			if c.Expression == e.text && !e.holds(h.Attributes) {
+				codes = append(codes, placement.ConstraintUnmet)
+			}
+		}
+	}
+	if len(s.Providers) > 0 && !slices.ContainsFunc(s.Providers, func(i sim.StrategyItem) bool { return i.Provider == h.CapacityProvider }) {
+		codes = append(codes, placement.NoProviderHost)
+	}
+	return codes
+}
+
+func count(tasks []sim.Task, is func(sim.Task) bool) int {
+	n := 0
+	for _, k := range tasks {
+		if is(k) {
+			n++
+		}
+	}
+	return n
 }

@@ -23,6 +23,9 @@ func randomSpec(r *rand.Rand) sim.Spec {
 		free += g.Desired * g.Launch.CPU
 		s.Groups = append(s.Groups, g)
 	}
+	if r.IntN(2) == 0 {
+		refine(r, &s)
+	}
 	free = free * (10 + r.IntN(55)) / 100
 	for i := 0; i < 6 && free > 0; i++ {
 		free -= addService(r, &s, i)
@@ -48,8 +51,72 @@ func addService(r *rand.Rand, s *sim.Spec, i int) int {
 	v := sim.ServiceSpec{Name: name, Cluster: "prod", Task: name, Desired: r.IntN(6), DistinctInstance: r.IntN(5) == 0}
 	b := pick(r, bounds()...)
 	v.Min, v.Max = b[0], b[1]
+	if len(s.Providers) > 0 {
+		demanding(r, s, &d, &v)
+	}
 	s.TaskDefinitions, s.Services = append(s.TaskDefinitions, d), append(s.Services, v)
 	return d.CPU * v.Desired
+}
+
+// refine gives the hosts what they can differ in besides their size: GPUs, network interfaces, attributes, capacity providers.
+func refine(r *rand.Rand, s *sim.Spec) {
+	for i := range s.Groups {
+		g := &s.Groups[i]
+		for range g.Desired {
+			h := sim.HostSpec{GPU: pick(r, 0, 0, 0, 1, 4), Interfaces: pick(r, 0, 0, 2, 3, 4)}
+			h.Attributes = map[string]string{"disk": pick(r, "ssd", "ssd", "hdd")}
+			if r.IntN(4) > 0 {
+				h.Attributes["tier"] = pick(r, "1", "2", "3")
+			}
+			g.Hosts = append(g.Hosts, h)
+		}
+		s.Providers = append(s.Providers, sim.CapacityProvider{Name: "p-" + g.Name, Group: g.Name})
+	}
+}
+
+// demanding gives a service needs of the kinds that refine makes hosts differ in.
+func demanding(r *rand.Rand, s *sim.Spec, d *sim.TaskDefinition, v *sim.ServiceSpec) {
+	if r.IntN(6) == 0 {
+		d.GPU = 1
+	}
+	if d.Network != "awsvpc" && r.IntN(5) == 0 {
+		d.Ports = []sim.Port{{HostPort: 9000 + r.IntN(2), UDP: r.IntN(2) == 0}}
+	}
+	if r.IntN(6) == 0 {
+		d.Requires = []string{pick(r, "disk=ssd", "tier")}
+	}
+	if r.IntN(5) == 0 {
+		v.Constraints = []sim.Constraint{{Type: "memberOf", Expression: pick(r, expressions()...).text}}
+	}
+	if r.IntN(3) == 0 {
+		v.Placement = []sim.PlacementStrategy{pick(r, sim.PlacementStrategy{Type: "binpack", Field: "memory"}, sim.PlacementStrategy{Type: "random"},
+			sim.PlacementStrategy{Type: "spread", Field: "instanceId"}, sim.PlacementStrategy{Type: "spread", Field: "attribute:disk"})}
+	}
+	if r.IntN(4) > 0 {
+		return
+	}
+	for range 1 + r.IntN(2) {
+		item := sim.StrategyItem{Provider: pick(r, s.Providers...).Name, Weight: 1 + r.IntN(2)}
+		if !slices.ContainsFunc(v.Providers, func(i sim.StrategyItem) bool { return i.Provider == item.Provider }) {
+			v.Providers = append(v.Providers, item)
+		}
+	}
+}
+
+// expression is a memberOf expression and what the test itself holds it to mean.
+type expression struct {
+	text  string
+	holds func(attributes map[string]string) bool
+}
+
+func expressions() []expression {
+	return []expression{
+		{"attribute:disk == ssd", func(a map[string]string) bool { return a["disk"] == "ssd" }},
+		{"attribute:tier in [1, 2]", func(a map[string]string) bool { return a["tier"] == "1" || a["tier"] == "2" }},
+		{"attribute:disk =~ s.* or attribute:tier >= 2", func(a map[string]string) bool { return a["disk"] == "ssd" || a["tier"] >= "2" }},
+		{"not (attribute:disk == hdd and attribute:tier exists)", func(a map[string]string) bool { return a["disk"] != "hdd" || a["tier"] == "" }},
+		{"attribute:ecs.instance-type == m7i.large && attribute:tier !exists", func(a map[string]string) bool { return a["tier"] == "" }},
+	}
 }
 
 // bounds are minimum and maximum percent, the usual ones more often.
@@ -137,8 +204,9 @@ func hostOf(h sim.ContainerInstance) survey.Host {
 		ContainerInstance: fleet.ContainerInstance{
 			ARN: fleet.ARN(h.ARN), Cluster: h.Cluster, Instance: fleet.InstanceID(h.Instance), Status: h.Status, Connected: h.Connected,
 		},
-		Zone: h.Zone, CPU: h.CPU, Memory: h.Memory, Attributes: h.Attributes,
-		Free: survey.Resources{CPU: h.FreeCPU, Memory: h.FreeMemory, Ports: h.Ports},
+		Zone: h.Zone, CPU: h.CPU, Memory: h.Memory, GPU: len(h.GPUs), Attributes: h.Attributes, AgentVersion: h.AgentVersion,
+		CapacityProvider: h.CapacityProvider, Trunk: h.Interfaces == 0, Interfaces: h.Interfaces,
+		Free: survey.Resources{CPU: h.FreeCPU, Memory: h.FreeMemory, GPU: len(h.FreeGPUs), Ports: h.Ports, UDP: h.UDP},
 	}
 }
 
@@ -148,29 +216,47 @@ func taskOf(k sim.Task) survey.Task {
 			ARN: fleet.ARN(k.ARN), Cluster: k.Cluster, ContainerInstance: fleet.ARN(k.ContainerInstance), Family: k.Definition, Group: k.Group,
 			LastStatus: k.LastStatus, DesiredStatus: k.DesiredStatus, CreatedAt: k.CreatedAt,
 		},
-		StartedBy: k.StartedBy, StartedAt: k.StartedAt, StoppingAt: k.StoppingAt, CPU: k.CPU, Memory: k.Memory, Protected: k.Protected,
+		StartedBy: k.StartedBy, StartedAt: k.StartedAt, StoppingAt: k.StoppingAt, CPU: k.CPU, Memory: k.Memory, GPU: len(k.GPUs), Protected: k.Protected,
 	}
 }
 
 func serviceOf(s sim.Service) survey.Service {
 	v := survey.Service{
 		Service: fleet.Service{Name: s.Name, Cluster: s.Cluster, Daemon: s.Daemon, Desired: s.Desired, Running: s.Running, MinPercent: s.Min, MaxPercent: s.Max},
-		Status:  s.Status, LaunchType: "EC2", Controller: "ECS", TaskDefinition: s.Definition,
+		Status:  s.Status, Controller: "ECS", TaskDefinition: s.Definition,
+	}
+	for _, item := range s.Providers {
+		v.Strategy = append(v.Strategy, survey.StrategyItem{Provider: item.Provider, Base: item.Base, Weight: item.Weight})
+	}
+	if len(v.Strategy) == 0 {
+		v.LaunchType = "EC2"
 	}
 	if s.DistinctInstance {
-		v.Constraints = []survey.Constraint{{Type: "distinctInstance"}}
+		v.Constraints = append(v.Constraints, survey.Constraint{Type: "distinctInstance"})
+	}
+	for _, c := range s.Constraints {
+		v.Constraints = append(v.Constraints, survey.Constraint{Type: c.Type, Expression: c.Expression})
+	}
+	for _, d := range s.Deployments {
+		v.Deployments = append(v.Deployments, survey.Deployment{
+			ID: d.ID, Status: d.Status, TaskDefinition: d.Definition, Rollout: d.Rollout, Desired: d.Desired, Running: d.Running, Pending: d.Pending, Failed: d.Failed,
+		})
 	}
 	return v
 }
 
 func definitionOf(d sim.TaskDefinition) survey.TaskDefinition {
-	v := survey.TaskDefinition{Name: fmt.Sprintf("%s:%d", d.Family, d.Revision), Network: d.Network, CPU: d.CPU, Memory: d.Memory}
-	switch {
-	case d.Network == "awsvpc" || d.Port == 0:
-	case d.HostPort != 0:
-		v.HostPorts = []survey.Port{{Number: d.HostPort}}
-	case d.Network == "host":
-		v.HostPorts = []survey.Port{{Number: d.Port}}
+	v := survey.TaskDefinition{Name: fmt.Sprintf("%s:%d", d.Family, d.Revision), Network: d.Network, CPU: d.CPU, Memory: d.Memory, GPU: d.GPU, Requires: d.Attributes()}
+	if d.Network == "awsvpc" {
+		return v
+	}
+	for _, p := range append([]sim.Port{{Port: d.Port, HostPort: d.HostPort}}, d.Ports...) {
+		if p.HostPort == 0 && d.Network == "host" {
+			p.HostPort = p.Port
+		}
+		if p.HostPort != 0 {
+			v.HostPorts = append(v.HostPorts, survey.Port{Number: p.HostPort, UDP: p.UDP})
+		}
 	}
 	return v
 }
