@@ -7,6 +7,7 @@ package explain
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/fleet"
@@ -107,7 +108,10 @@ type why struct {
 	report Report
 }
 
-func (w *why) add(b Blocker) { w.report.Blockers = append(w.report.Blockers, b) }
+func (w *why) add(b Blocker) {
+	b.Words = strings.TrimSpace(b.Words)
+	w.report.Blockers = append(w.report.Blockers, b)
+}
 
 // look goes from the outside in: is it known, does it leave at all, does its host live, is it DRAINING, then its tasks.
 func (w *why) look() {

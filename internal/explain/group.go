@@ -150,6 +150,8 @@ func (w *why) draining() {
 	words := fmt.Sprintf("container instance %s of cluster %s is ACTIVE and not DRAINING: ECS leaves its tasks where they are, and may place more there", w.instance, w.clusterName())
 	if leaves {
 		words += fmt.Sprintf(", although group %s terminates it. %s", w.group.Name, w.drainers())
+	} else if w.member != nil && w.member.State == fleet.InService {
+		words += fmt.Sprintf("; it is InService in group %s, so nothing takes it away", w.group.Name)
 	}
 	w.add(Blocker{Code: NotDraining, Words: words, Mend: []string{w.drain()}, Exact: true})
 }

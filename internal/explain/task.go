@@ -88,7 +88,7 @@ func (w *why) stopping(t *survey.Task) {
 // sigterm tells of a task that has got SIGTERM. Whether its process still works or pays no heed cannot be seen from outside, so a
 // long stop time-out is told as what it is, and heedlessness as what may lie behind it.
 func (w *why) sigterm(t *survey.Task, name, container string, wait, limit time.Duration) {
-	words := fmt.Sprintf("%s is STOPPING %s: container %s has got SIGTERM and has not exited; its stopTimeout is %v", name, w.since(t.StoppingAt), container, limit)
+	words := fmt.Sprintf("%s is STOPPING %s(container %s): it has got SIGTERM and has not exited; its stopTimeout is %v", name, w.since(t.StoppingAt), container, limit)
 	mend := []string{fmt.Sprintf("aws ssm start-session --target %s   # then: docker ps, docker kill CONTAINER", w.instance)}
 	var until time.Time
 	if !t.StoppingAt.IsZero() {
