@@ -146,16 +146,16 @@ func journalOf(ctx context.Context, cfg config.Config, target string) ([]explain
 	}
 	store, err := sqlite.OpenReader(path)
 	if err != nil {
-		return nil, fmt.Errorf("Ebb's journal was not read: %w", err)
+		return nil, fmt.Errorf("read Ebb's journal: %w", err)
 	}
 	defer store.Close()
 	open, err := store.Open(ctx)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("read Ebb's journal: %w", err)
 	}
 	past, err := store.Recent(ctx, 100)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("read Ebb's journal: %w", err)
 	}
 	for _, r := range append(open, past...) {
 		if d, err := kernel.Read(r); err == nil && d.Instance == fleet.InstanceID(target) {

@@ -58,7 +58,7 @@ func (w *why) groupState() {
 
 // leaving is the time before the hook opens: Auto Scaling takes the instance out of the group's own load balancers first.
 func (w *why) leaving() {
-	words := fmt.Sprintf("%s is %s in group %s: no hook is open yet", w.instance, w.member.State, w.group.Name)
+	parts := []string{fmt.Sprintf("%s is %s in group %s: no hook is open yet", w.instance, w.member.State, w.group.Name)}
 	b := Blocker{Code: GroupBalancer, Exact: true}
 	var longest time.Duration
 	for _, arn := range w.group.TargetGroups {
@@ -66,22 +66,23 @@ func (w *why) leaving() {
 		if tg == nil {
 			continue
 		}
-		words += fmt.Sprintf("; Auto Scaling first waits for target group %s (deregistration delay %v)", tg.Name, tg.Delay)
+		parts = append(parts, fmt.Sprintf("Auto Scaling first waits for target group %s (deregistration delay %v)", tg.Name, tg.Delay))
 		if tg.Delay > longest {
 			longest, b.Mend = tg.Delay, []string{delay(tg.ARN, 30)}
 		}
 	}
 	if len(w.group.ClassicBalancers) > 0 {
-		words += "; Auto Scaling first waits for connection draining of " + strings.Join(w.group.ClassicBalancers, ", ")
+		parts = append(parts, "Auto Scaling first waits for connection draining of "+strings.Join(w.group.ClassicBalancers, ", "))
 	}
 	if at := w.began(); !at.IsZero() {
-		words += fmt.Sprintf("; it began at %s, %s ago", w.clock(at), span(at, w.q.Now))
+		since := fmt.Sprintf("it began at %s, %s ago", w.clock(at), span(at, w.q.Now))
 		if longest > 0 {
 			b.Until = at.Add(longest)
-			words += ", and takes until " + w.clock(b.Until) + " or a little longer"
+			since += ", and takes until " + w.clock(b.Until) + " or a little longer"
 		}
+		parts = append(parts, since)
 	}
-	b.Words = words
+	b.Words = strings.Join(parts, "; ")
 	w.add(b)
 }
 

@@ -1,9 +1,5 @@
 package placement
 
-import "github.com/ebbhq/ebb/internal/survey"
-
-type port = survey.Port
-
 // capacity is how many tasks of a service alone could have a place at most.
 func (v *view) capacity(d *demand) int {
 	total := 0

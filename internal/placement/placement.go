@@ -56,6 +56,7 @@ type Fate struct {
 	Kind    Kind
 	Service string // empty for a standalone task
 	Tasks   []fleet.ARN
+	// Verdict is about these tasks. With the reason Together, what is proved is that a task of one of the services named there stays.
 	Verdict Verdict
 	// Reasons why the verdict is not Moves, the decisive one first.
 	Reasons []Reason

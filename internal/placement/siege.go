@@ -1,12 +1,15 @@
 package placement
 
 import (
+	"fmt"
 	"slices"
-	"strconv"
+
+	"github.com/ebbhq/ebb/internal/survey"
 )
 
-// patience bounds each search; one that is not through by then has no result.
-const patience = 20_000
+// patience bounds each search, in steps that each look at one room or one service; a search that is not through by then has no
+// result. It is a few hundredths of a second.
+const patience = 1_000_000
 
 // siege is the search for a way in which other tasks, placed before, keep a task of one service out of every host. If there is
 // none, the task is placed whatever ECS chooses: what is not kept out by everything that may come before it cannot be missed.
@@ -20,7 +23,8 @@ type siege struct {
 	left   []int // of others
 	spent  int
 	dead   map[string]bool
-	found  []load // by place in rooms: a way
+	found  []load   // by place in rooms: a way
+	sorted [4][]int // others by what they need of CPU, memory, GPUs and interfaces, the greediest first
 }
 
 // besieged says why a service may fail to have n tasks placed; nothing: it cannot fail.
@@ -45,6 +49,7 @@ func (v *view) besieged(d *demand, n int) []Reason {
 			}
 		}
 		g.found = make([]load, len(g.rooms))
+		g.sort()
 		if g.from(0) {
 			return g.words(choice)
 		}
@@ -65,14 +70,12 @@ func (g *siege) from(i int) bool {
 		total += n
 	}
 	for _, r := range g.rooms[i:] {
+		g.spent += len(g.others)
 		if total -= g.price(r, total); total < 0 {
 			return false
 		}
 	}
-	key := strconv.Itoa(i)
-	for _, n := range g.left {
-		key += "," + strconv.Itoa(n)
-	}
+	key := fmt.Sprint(i, g.left)
 	if g.dead[key] {
 		return false
 	}
@@ -107,36 +110,50 @@ func (g *siege) fill(i, k int, l load) bool {
 	return false
 }
 
-// price is the least number of tasks that close a room, more than limit if none of what is left does.
-func (g *siege) price(i, limit int) int {
-	tight, best := &g.v.rooms[i].tight, limit+1
-	sizes := [4][]int{}
-	for k, o := range g.others {
-		if g.left[k] == 0 || o.admits[i] == no || !g.v.rooms[i].loose.fits(load{}, o) {
-			continue
+func (d *demand) needs() [4]int { return [4]int{d.cpu, d.memory, d.gpu, d.nics} }
+
+func (g *siege) sort() {
+	for dim := range g.sorted {
+		for k := range g.others {
+			g.sorted[dim] = append(g.sorted[dim], k)
 		}
-		if o == g.d && g.d.distinct || slices.ContainsFunc(o.ports, func(p port) bool { return slices.Contains(g.d.ports, p) }) {
+		slices.SortFunc(g.sorted[dim], func(a, b int) int { return g.others[b].needs()[dim] - g.others[a].needs()[dim] })
+	}
+}
+
+// price is the least number of tasks that close a room, more than limit if what is left cannot.
+func (g *siege) price(i, limit int) int {
+	r := &g.v.rooms[i]
+	for k, o := range g.others {
+		if g.left[k] > 0 && g.enters(i, o) && (o == g.d && g.d.distinct || slices.ContainsFunc(o.ports, func(p survey.Port) bool { return slices.Contains(g.d.ports, p) })) {
 			return 1
 		}
-		for range g.left[k] {
-			for dim, n := range [4]int{o.cpu, o.memory, o.gpu, o.nics} {
-				sizes[dim] = append(sizes[dim], n)
-			}
-		}
 	}
-	needs := [4]int{g.d.cpu, g.d.memory, g.d.gpu, g.d.nics}
-	for dim, free := range [4]int{tight.cpu, tight.memory, tight.gpu, tight.nics} {
+	best, needs := limit+1, g.d.needs()
+	for dim, free := range [4]int{r.tight.cpu, r.tight.memory, r.tight.gpu, r.tight.nics} {
 		if needs[dim] == 0 {
 			continue
 		}
-		slices.SortFunc(sizes[dim], func(a, b int) int { return b - a })
-		over := free - needs[dim] + 1
-		for n, size := range sizes[dim] {
-			if over -= size; over <= 0 {
-				best = min(best, n+1)
+		over, n := free-needs[dim]+1, 0
+		for _, k := range g.sorted[dim] {
+			size := g.others[k].needs()[dim]
+			if size == 0 || n >= best {
+				break
+			}
+			if g.left[k] == 0 || !g.enters(i, g.others[k]) {
+				continue
+			}
+			take := min(g.left[k], (over+size-1)/size)
+			if n, over = n+take, over-take*size; over <= 0 {
+				best = min(best, n)
 				break
 			}
 		}
 	}
 	return best
+}
+
+// enters reports whether a task may be placed into a room at all.
+func (g *siege) enters(i int, o *demand) bool {
+	return o.admits[i] != no && g.v.rooms[i].loose.fits(load{}, o)
 }

@@ -117,14 +117,15 @@ func (g *siege) words(choice []answer) []Reason {
 			rivals = append(rivals, o.name)
 		}
 	}
-	words := fmt.Sprintf("there is room for service %s on %s, but it depends on the order and the hosts in which ECS places", g.d.name, v1(g))
+	words := fmt.Sprintf("there is room for service %s on %s, but it depends on the order and the hosts in which ECS places", g.d.name, g.some())
 	if len(rivals) > 0 {
 		words += "; " + strings.Join(rivals, ", ") + " may be placed first"
 	}
 	return append([]Reason{{Order, words}}, refusals...)
 }
 
-func v1(g *siege) string {
+// some names the first of the hosts that have room.
+func (g *siege) some() string {
 	var ids []string
 	for _, r := range g.rooms[:min(3, len(g.rooms))] {
 		ids = append(ids, string(g.v.rooms[r].host.Instance))
