@@ -84,7 +84,7 @@ func (w *World) mustLeave(t *task) bool {
 	if t.ci.Status != "ACTIVE" && !(w.sw.ProtectionHonoured && w.protected(t)) {
 		return true
 	}
-	if t.def != t.s.def && !w.protected(t) {
+	if t.StartedBy != t.s.deployment && !w.protected(t) {
 		return true
 	}
 	for _, target := range t.targets {
@@ -220,7 +220,7 @@ func (w *World) checkDaemons(s *service) {
 		if !t.live() {
 			continue
 		}
-		if t.ci.Status == "DRAINING" && !hasReplica(t.ci) || t.def != s.def && t.LastStatus == "RUNNING" {
+		if t.ci.Status == "DRAINING" && !hasReplica(t.ci) || t.StartedBy != s.deployment && t.LastStatus == "RUNNING" {
 			w.stopTask(t, "ServiceSchedulerInitiated", "Task stopped during instance draining")
 		}
 	}

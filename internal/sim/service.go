@@ -204,7 +204,7 @@ func (w *World) DescribeServices(cluster string, ids []string) ([]Service, []Fai
 }
 
 // UpdateService changes the desired count (nil: as it is) and the task definition (empty: as it is), which starts a rolling
-// deployment.
+// deployment if it is another one.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_UpdateService.html
 func (w *World) UpdateService(cluster, id string, desired *int, definition string) (Service, error) {
 	c, err := w.findCluster(cluster)
@@ -226,8 +226,10 @@ func (w *World) UpdateService(cluster, id string, desired *int, definition strin
 		if err != nil {
 			return Service{}, refuse("ClientException", "TaskDefinition not found.")
 		}
-		s.def, s.Definition = def, definitionID(def)
-		w.deploy(s)
+		if def != s.def {
+			s.def, s.Definition = def, definitionID(def)
+			w.deploy(s)
+		}
 	}
 	if desired != nil {
 		s.Desired = *desired

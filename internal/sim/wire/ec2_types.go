@@ -17,6 +17,8 @@ type (
 	describeTypesOutput struct {
 		Types     []ec2Type `xml:"instanceTypeSet>item"`
 		NextToken *string   `xml:"nextToken,omitempty"`
+
+		found []sim.InstanceType
 	}
 	ec2Type struct {
 		Name    string      `xml:"instanceType"`
@@ -26,6 +28,15 @@ type (
 		Interfaces int `xml:"maximumNetworkInterfaces"`
 	}
 )
+
+// DescribeInstanceTypes is ec2:DescribeInstanceTypes for up to 100 types.
+func (s EC2) DescribeInstanceTypes(ctx context.Context, names []string) ([]sim.InstanceType, error) {
+	out, err := s.describeTypes(ctx, &describeTypesInput{InstanceTypes: names})
+	if err != nil {
+		return nil, err
+	}
+	return out.found, nil
+}
 
 func (s EC2) describeTypes(ctx context.Context, in *describeTypesInput, _ ...func(*struct{})) (*describeTypesOutput, error) {
 	return call(ctx, s.api, "ec2", "DescribeInstanceTypes", in, s.types)
@@ -46,7 +57,7 @@ func (s EC2) types(in *describeTypesInput) (*describeTypesOutput, error) {
 	if !ok {
 		return nil, refuse("InvalidParameterValue", "Unable to parse pagination token")
 	}
-	return &describeTypesOutput{Types: mapped(all, typeXML), NextToken: next}, nil
+	return &describeTypesOutput{Types: mapped(all, typeXML), NextToken: next, found: all}, nil
 }
 
 func typeXML(t sim.InstanceType) ec2Type {

@@ -1,0 +1,276 @@
+package sim
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// provided is a world of two groups in one cluster, web-asg with n hosts and spot-asg with m, and a capacity provider for each, od and
+// spot.
+func provided(t *testing.T, n, m int, change func(*Spec)) bench {
+	t.Helper()
+	return small(t, n, func(s *Spec) {
+		s.Groups[0].ProtectNew = true
+		s.Groups = append(s.Groups, GroupSpec{Name: "spot-asg", Desired: m, Max: m + 1, Launch: HostSpec{Cluster: "prod", Boot: 20 * time.Second, Spot: true}})
+		s.Providers = []CapacityProvider{{Name: "od", Group: "web-asg"}, {Name: "spot", Group: "spot-asg"}}
+		if change != nil {
+			change(s)
+		}
+	})
+}
+
+func TestCapacityProviderStrategy(t *testing.T) {
+	for name, row := range map[string]struct {
+		strategy []StrategyItem
+		desired  int
+		od, spot int
+	}{
+		"one provider":          {[]StrategyItem{{Provider: "spot", Weight: 1}}, 3, 0, 3},
+		"base, then by weight":  {[]StrategyItem{{Provider: "od", Base: 2, Weight: 1}, {Provider: "spot", Weight: 3}}, 10, 4, 6},
+		"weights alone":         {[]StrategyItem{{Provider: "od", Weight: 1}, {Provider: "spot", Weight: 1}}, 4, 2, 2},
+		"no weight but a base":  {[]StrategyItem{{Provider: "od", Base: 1}, {Provider: "spot", Weight: 1}}, 4, 1, 3},
+		"launch type, anywhere": {nil, 4, 2, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := provided(t, 2, 2, func(s *Spec) {
+				addService(s, ServiceSpec{Name: "x", Task: "job", Desired: row.desired, Providers: row.strategy})
+			})
+			count := map[string]int{}
+			for _, task := range b.clusters[0].services[0].tasks {
+				count[task.ci.CapacityProvider]++
+				if (task.CapacityProvider != "") != (row.strategy != nil) {
+					t.Errorf("the task names the provider %q", task.CapacityProvider)
+				}
+			}
+			if count["od"] != row.od || count["spot"] != row.spot {
+				t.Errorf("od %d, spot %d; want %d and %d", count["od"], count["spot"], row.od, row.spot)
+			}
+		})
+	}
+}
+
+// TestNoFailover: what a provider has no place for does not go to another one.
+func TestNoFailover(t *testing.T) {
+	b := provided(t, 1, 0, func(s *Spec) {
+		s.Clusters[0].DefaultStrategy = []StrategyItem{{Provider: "spot", Weight: 1}}
+		addService(s, ServiceSpec{Name: "x", Task: "job", Desired: 1})
+		addService(s, ServiceSpec{Name: "y", Task: "job", Desired: 1, EC2: true})
+	})
+	if now := b.service("x"); now.Running != 0 || len(now.Providers) != 1 || !strings.Contains(now.Events[0].Text, "No Container Instances were found in your capacity provider") {
+		t.Errorf("by the cluster's default strategy: %+v", now)
+	}
+	if now := b.service("y"); now.Running != 1 || now.Providers != nil {
+		t.Errorf("with launch type EC2: %+v", now)
+	}
+	b.must(b.SetDesiredCapacity("spot-asg", 1))
+	b.pass(time.Minute)
+	if now := b.service("x"); now.Running != 1 {
+		t.Errorf("%d running when the provider has an instance", now.Running)
+	}
+}
+
+func TestDescribeCapacityProviders(t *testing.T) {
+	b := provided(t, 1, 1, nil)
+	all, _, err := b.DescribeCapacityProviders("", nil)
+	if err != nil || len(all) != 4 || all[0].Name != "FARGATE" {
+		t.Errorf("all: %+v %v", all, err)
+	}
+	own, failures, err := b.DescribeCapacityProviders("prod", []string{"spot", "FARGATE"})
+	if err != nil || len(own) != 1 || own[0].GroupARN != b.group["spot-asg"].ARN || len(failures) != 1 || failures[0].Reason != "MISSING" {
+		t.Errorf("of the cluster: %+v %+v %v", own, failures, err)
+	}
+}
+
+// protectedHosts says which hosts are protected from scale-in.
+func (b bench) protectedHosts() []bool {
+	var all []bool
+	for _, h := range b.hosts {
+		all = append(all, h.member.Protected)
+	}
+	return all
+}
+
+func TestManagedTerminationProtection(t *testing.T) {
+	world := func(stuck bool) bench {
+		return provided(t, 2, 0, func(s *Spec) {
+			s.Switches.ProtectionStuck = stuck
+			s.Providers[0].ManagedScaling, s.Providers[0].TerminationProtection = true, true
+			addService(s, ServiceSpec{Name: "agent", Task: "job", Daemon: true})
+			host := 0
+			s.Tasks = []TaskSpec{{Cluster: "prod", Task: "job", Host: &host}}
+		})
+	}
+	b := world(false)
+	if got := b.protectedHosts(); !slices.Equal(got, []bool{true, false}) {
+		t.Fatalf("protected: %v; want the host with a task, and not the one with a daemon's only", got)
+	}
+	_, err := b.RunTaskOn("prod", "job", b.machineOf(1), "")
+	b.must(err)
+	if !b.hosts[1].member.Protected {
+		t.Error("a task has arrived, and the host is not protected")
+	}
+	for _, task := range b.on(0) {
+		if !task.Daemon {
+			_, err := b.StopTask("prod", task.ARN, "")
+			b.must(err)
+		}
+	}
+	b.pass(30 * time.Second)
+	if !b.hosts[0].member.Protected {
+		t.Error("the protection was lifted at once")
+	}
+	b.pass(2 * time.Minute)
+	if got := b.protectedHosts(); !slices.Equal(got, []bool{false, true}) {
+		t.Errorf("protected: %v after the task has gone", got)
+	}
+	b.must(b.SetDesiredCapacity("web-asg", 3))
+	b.pass(30 * time.Second)
+	if !b.hosts[2].member.Protected {
+		t.Error("a new host is not protected")
+	}
+	b.pass(2 * time.Minute)
+	if b.hosts[2].member.Protected {
+		t.Error("a new host without tasks stays protected")
+	}
+	b = world(true)
+	b.pass(10 * time.Minute)
+	if got := b.protectedHosts(); !slices.Equal(got, []bool{true, true}) {
+		t.Errorf("protected: %v with protection_stuck", got)
+	}
+}
+
+// managed is a world in which ECS drains the instances of web-asg.
+func managed(t *testing.T, change func(*Spec)) bench {
+	t.Helper()
+	return provided(t, 2, 0, func(s *Spec) {
+		s.Groups[0].Hooks = nil
+		s.Providers[0].ManagedDraining = true
+		if change != nil {
+			change(s)
+		}
+	})
+}
+
+func TestManagedDraining(t *testing.T) {
+	b := managed(t, web(2, 100, 200))
+	hooks, err := b.DescribeLifecycleHooks("web-asg", nil)
+	if err != nil || len(hooks) != 1 || hooks[0].Name != managedHook || hooks[0].Heartbeat != time.Hour || hooks[0].DefaultResult != "CONTINUE" {
+		t.Fatalf("hooks: %+v %v", hooks, err)
+	}
+	if r := b.findRule(managedRule); r == nil || r.ManagedBy != "ecs.amazonaws.com" || !strings.HasPrefix(r.Name, "ecs-managed-") {
+		t.Errorf("rule: %+v", r)
+	}
+	b.terminate(0)
+	b.pass(10 * time.Second)
+	b.wantState(0, "Terminating:Wait")
+	b.pass(10 * time.Minute)
+	b.wantState(0, "gone")
+	b.wantCourse(EntryHook, isInstance(b.id(0)), "opened CONTINUE")
+	b.wantCourse(EntryContainer, isInstance(b.id(0)), "ACTIVE DRAINING INACTIVE")
+	answer := b.entries(EntryHook, func(e Entry) bool { return e.To == "CONTINUE" })[0]
+	draining := b.entries(EntryContainer, func(e Entry) bool { return e.To == "DRAINING" })[0]
+	if answer.By != "ecs" || draining.By != "ecs" {
+		t.Errorf("drained by %s, answered by %s", draining.By, answer.By)
+	}
+	if killed := b.entries(EntryTask, func(e Entry) bool { return strings.Contains(e.Text, "killed") }); len(killed) > 0 {
+		t.Errorf("killed: %+v", killed)
+	}
+	if now := b.service("web"); now.Running != 2 {
+		t.Errorf("%d tasks run", now.Running)
+	}
+}
+
+// TestManagedDrainingWaits: a standalone task is not stopped, and holds its instance until the hook's global time-out.
+func TestManagedDrainingWaits(t *testing.T) {
+	host := 0
+	b := managed(t, func(s *Spec) { s.Tasks = []TaskSpec{{Cluster: "prod", Task: "job", Host: &host}} })
+	b.terminate(0)
+	b.pass(47*time.Hour + 55*time.Minute)
+	b.wantState(0, "Terminating:Wait")
+	b.pass(10 * time.Minute)
+	b.wantState(0, "gone")
+	if got := b.course(EntryHook, isInstance(b.id(0))); !strings.HasSuffix(got, "heartbeat global-timeout") {
+		t.Errorf("the course of the hook ends with %q", got[max(0, len(got)-60):])
+	}
+}
+
+func TestManagedDrainingWithoutContainerInstance(t *testing.T) {
+	b := managed(t, func(s *Spec) { s.Groups[0].Launch.NoAgent = true })
+	b.terminate(0)
+	b.pass(time.Minute)
+	b.wantCourse(EntryHook, isInstance(b.id(0)), "opened CONTINUE")
+}
+
+// TestManagedDrainingWithAnotherHook: the instance waits for both hooks.
+func TestManagedDrainingWithAnotherHook(t *testing.T) {
+	b := managed(t, func(s *Spec) {
+		s.Groups[0].Hooks = []HookSpec{{Name: "drain", Heartbeat: 10 * time.Minute, DefaultResult: "CONTINUE"}}
+	})
+	b.terminate(0)
+	b.pass(time.Minute)
+	b.wantState(0, "Terminating:Wait")
+	b.must(b.CompleteLifecycleAction("web-asg", "drain", "", b.id(0), "CONTINUE"))
+	b.pass(time.Minute)
+	b.wantState(0, "gone")
+}
+
+func TestDeployments(t *testing.T) {
+	b := small(t, 2, func(s *Spec) {
+		s.TaskDefinitions = append(s.TaskDefinitions, TaskDefinition{Family: "bad", Fails: true})
+		addService(s, ServiceSpec{Name: "x", Task: "job", Desired: 2, CircuitBreaker: true})
+	})
+	d := b.service("x").Deployments
+	if len(d) != 1 || d[0].Status != "PRIMARY" || d[0].Rollout != "COMPLETED" || d[0].Running != 2 || d[0].ID != b.on(0)[0].StartedBy {
+		t.Fatalf("settled: %+v", d)
+	}
+	_, err := b.UpdateService("prod", "x", nil, "bad")
+	b.must(err)
+	b.pass(7 * time.Second)
+	if d = b.service("x").Deployments; len(d) != 2 || d[0].Rollout != "IN_PROGRESS" || d[0].Definition != "bad:1" || d[1].Status != "ACTIVE" || d[1].Running != 2 {
+		t.Fatalf("updated: %+v", d)
+	}
+	b.pass(10 * time.Minute)
+	if d = b.service("x").Deployments; d[0].Rollout != "FAILED" || d[0].Failed < 3 || d[1].Running != 2 {
+		t.Fatalf("failing: %+v", d)
+	}
+	failed := d[0].Failed
+	b.pass(time.Hour)
+	if d = b.service("x").Deployments; d[0].Failed != failed {
+		t.Errorf("%d more tasks were started", d[0].Failed-failed)
+	}
+	_, err = b.UpdateService("prod", "x", nil, "job")
+	b.must(err)
+	b.pass(10 * time.Minute)
+	if d = b.service("x").Deployments; len(d) != 1 || d[0].Rollout != "COMPLETED" || d[0].Running != 2 {
+		t.Errorf("mended: %+v", d)
+	}
+}
+
+func TestAttributes(t *testing.T) {
+	b := small(t, 2, nil)
+	put := []Attribute{{Name: "stack", Value: "blue", Target: b.machineOf(1)}}
+	b.must(b.PutAttributes("prod", put))
+	found, err := b.ListAttributes("prod", "stack", "blue")
+	if err != nil || !slices.Equal(found, put) {
+		t.Errorf("%+v %v", found, err)
+	}
+	b.must(b.DeleteAttributes("prod", []Attribute{{Name: "stack", Target: b.machineOf(1)}}))
+	if found, _ := b.ListAttributes("prod", "stack", ""); len(found) > 0 {
+		t.Errorf("still there: %+v", found)
+	}
+	b.wantError(b.PutAttributes("prod", []Attribute{{Name: "x", Target: "no"}}), "TargetNotFoundException", "no")
+	b.wantError(b.PutAttributes("prod", []Attribute{{Name: "ecs.ami-id", Target: b.machineOf(0)}}), "InvalidParameterException", "reserved")
+	b.wantError(b.PutAttributes("prod", make([]Attribute, 11)), "InvalidParameterException", "11")
+}
+
+func TestDescribeInstanceTypes(t *testing.T) {
+	b := hosts(t, []HostSpec{{}, {Type: "c7g.xlarge", Interfaces: 4}, {Type: "x9.huge"}}, nil)
+	found, err := b.DescribeInstanceTypes([]string{"x9.huge", "c7g.xlarge", "m7i.large"})
+	if err != nil || !slices.Equal(found, []InstanceType{{"x9.huge", 0}, {"c7g.xlarge", 4}, {"m7i.large", 3}}) {
+		t.Errorf("%+v %v", found, err)
+	}
+	_, err = b.DescribeInstanceTypes([]string{"m7i.large", "t0.none"})
+	b.wantError(err, "InvalidInstanceType", "[t0.none]")
+}
