@@ -6,13 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/ebbhq/ebb/internal/cloud"
 	"github.com/ebbhq/ebb/internal/cloud/surveyor"
 	"github.com/ebbhq/ebb/internal/config"
 	"github.com/ebbhq/ebb/internal/explain"
@@ -50,10 +48,6 @@ func (f *lookFlags) load(p Process) (config.Config, error) {
 // survey takes one look at the clusters and groups of the targets. Without a cluster, an instance id is looked for in its group and
 // wherever it is registered, and for everything else the whole account is.
 func (f *lookFlags) survey(ctx context.Context, cfg config.Config, targets []string) (*survey.Survey, error) {
-	awsCfg, err := cloud.AWSConfig(ctx, cloud.Options{Region: cfg.Region, Endpoint: cfg.Endpoint})
-	if err != nil {
-		return nil, misconfigured(err)
-	}
 	now, _, err := clockAt(ctx, f.clock)
 	if err != nil {
 		return nil, err
@@ -66,12 +60,7 @@ func (f *lookFlags) survey(ctx context.Context, cfg config.Config, targets []str
 			scope.Clusters = []string{cluster}
 		}
 	}
-	s := surveyor.New(awsCfg)
-	s.Now = now
-	seen, err := s.Take(ctx, scope)
-	if away, ok := errors.AsType[net.Error](err); ok && away != nil && cfg.Endpoint != "" {
-		err = fmt.Errorf("%w; nobody answers at the endpoint %s: is ebb sim running there?", err, cfg.Endpoint)
-	}
+	seen, err := look(ctx, cfg, scope, now)
 	return &seen, err
 }
 

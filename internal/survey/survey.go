@@ -252,6 +252,7 @@ type Rule struct {
 	Name, ARN, Pattern string
 	Enabled            bool
 	Targets            []string // ARNs
+	WithRole           []string // those of Targets that EventBridge reaches by a role of their own
 	ManagedBy          string   // the AWS service that made it; empty: the user
 }
 

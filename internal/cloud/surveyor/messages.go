@@ -157,6 +157,9 @@ func (l *look) ruleTargets(ctx context.Context, r *survey.Rule) error {
 		}
 		for _, t := range out.Targets {
 			r.Targets = append(r.Targets, aws.ToString(t.Arn))
+			if aws.ToString(t.RoleArn) != "" {
+				r.WithRole = append(r.WithRole, aws.ToString(t.Arn))
+			}
 		}
 		return out.NextToken, nil
 	})

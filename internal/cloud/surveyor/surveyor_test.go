@@ -48,6 +48,9 @@ func TestEverythingIsSurveyed(t *testing.T) {
 	if host.Type == "" || host.Zone == "" || host.CPU != 2048 || host.Free.CPU >= host.CPU || !slices.Contains(host.Free.Ports, 22) || host.RegisteredAt.IsZero() {
 		t.Errorf("host: %+v", host)
 	}
+	if len(got.Machines) != 6 {
+		t.Errorf("%d machines, want all 6", len(got.Machines))
+	}
 	if m := got.Machine(host.Instance); m == nil || m.State != "running" || m.Type == "" || m.Zone == "" || m.Launched.IsZero() || m.Spot {
 		t.Errorf("machine: %+v", m)
 	}
@@ -92,6 +95,93 @@ func TestWhatIsAroundIsSurveyedToo(t *testing.T) {
 	}
 	if q := queues["none"]; !q.Absent {
 		t.Errorf("a queue that is not there: %+v", q)
+	}
+}
+
+// What only some accounts have: Spot, user data, capacity providers, constraints, reservations, host ports, network interfaces, protection.
+func TestTheRestIsSurveyed(t *testing.T) {
+	spec := sim.Spec{
+		Clusters: []sim.ClusterSpec{{Name: "jobs", DefaultStrategy: []sim.StrategyItem{{Provider: "jobs-cp", Weight: 1}}}},
+		TaskDefinitions: []sim.TaskDefinition{{
+			Family: "job", CPU: 512, Memory: 1024, Reservation: 256, Stop: 90 * time.Second, GPU: 1, HealthCheck: true,
+			Ports: []sim.Port{{Port: 53, HostPort: 53, UDP: true}}, Constraints: []sim.Constraint{{Type: "memberOf", Expression: "attribute:tier == fast"}},
+		}},
+		Groups: []sim.GroupSpec{{
+			Name: "jobs-asg", Desired: 2, ProtectNew: true, Rebalance: true, MaxLifetime: 168 * time.Hour, Suspended: []string{"AZRebalance"},
+			Refreshes: []sim.Refresh{{Status: "InProgress"}},
+			Launch: sim.HostSpec{
+				Cluster: "jobs", Spot: true, UserData: "ECS_CLUSTER=jobs", GPU: 2, Interfaces: 4, Attributes: map[string]string{"tier": "fast"},
+			},
+		}},
+		Providers: []sim.CapacityProvider{{Name: "jobs-cp", Group: "jobs-asg", ManagedScaling: true, TerminationProtection: true, ManagedDraining: true}},
+		Services:  []sim.ServiceSpec{{Name: "job", Cluster: "jobs", Task: "job", Desired: 2, Min: 100, Max: 200}},
+	}
+	s, api := simulated(t, spec)
+	tasks, err := api.World.ListTasks("jobs", sim.TaskQuery{})
+	if err != nil || len(tasks) != 2 {
+		t.Fatalf("tasks %v, error %v", tasks, err)
+	}
+	if _, _, err := api.World.UpdateTaskProtection("jobs", tasks[:1], true, time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	got := take(t, s, Scope{})
+	if len(got.Unread) > 0 {
+		t.Fatalf("unread: %+v", got.Unread)
+	}
+	c, g := got.Cluster("jobs"), got.Group("jobs-asg")
+	if !g.Spot || !g.UserDataKnown || g.UserData != "ECS_CLUSTER=jobs" || !g.ProtectsNew || !g.CapacityRebalance || g.MaxLifetime != 168*time.Hour || !slices.Equal(g.Suspended, []string{"AZRebalance"}) {
+		t.Errorf("group: %+v", g)
+	}
+	if len(g.Refreshes) != 1 || g.Refreshes[0].ScaleInProtected != "Wait" || g.Refreshes[0].Status != "InProgress" {
+		t.Errorf("refreshes: %+v", g.Refreshes)
+	}
+	want := survey.CapacityProvider{Name: "jobs-cp", Group: "jobs-asg", ManagedScaling: true, TerminationProtection: true, ManagedDraining: true, Status: "ACTIVE"}
+	if len(c.CapacityProviders) != 1 || c.CapacityProviders[0] != want || len(c.DefaultStrategy) != 1 {
+		t.Errorf("capacity providers: %+v, strategy %+v", c.CapacityProviders, c.DefaultStrategy)
+	}
+	h := c.Hosts[0]
+	if h.GPU != 2 || h.Interfaces != 4 || h.Trunk || h.Attributes["tier"] != "fast" || h.CapacityProvider != "jobs-cp" || !slices.Contains(h.Free.UDP, 53) {
+		t.Errorf("host: %+v", h)
+	}
+	d := c.TaskDefinitions[0]
+	if d.Memory != 256 || d.GPU != 1 || !slices.Equal(d.HostPorts, []survey.Port{{Number: 53, UDP: true}}) || len(d.Constraints) != 1 ||
+		d.Containers[0].StopTimeout != 90*time.Second || !d.Containers[0].HealthCheck {
+		t.Errorf("definition: %+v", d)
+	}
+	protected := 0
+	for _, task := range c.Tasks {
+		if task.Protected && task.ProtectedUntil.Equal(got.At.Add(time.Hour)) {
+			protected++
+		}
+	}
+	if protected != 1 {
+		t.Errorf("%d protected tasks of %+v, want 1", protected, c.Tasks)
+	}
+}
+
+func TestATaskThatHasStoppedIsNotSurveyed(t *testing.T) {
+	s, api := simulated(t, two())
+	before := take(t, s, Scope{Clusters: []string{"demo"}})
+	if _, err := api.World.StopTask("demo", string(before.Cluster("demo").Tasks[0].ARN), "by hand"); err != nil {
+		t.Fatal(err)
+	}
+	api.World.Advance(api.World.Now().Add(4 * time.Second)) // the target still drains
+	count := func() (all, stopping int) {
+		got := take(t, s, Scope{Clusters: []string{"demo"}})
+		for _, task := range got.Cluster("demo").Tasks {
+			all++
+			if task.DesiredStatus == "STOPPED" {
+				stopping++
+			}
+		}
+		return all, stopping
+	}
+	if _, stopping := count(); stopping != 1 {
+		t.Errorf("%d tasks are stopping, want the one", stopping)
+	}
+	api.World.Advance(api.World.Now().Add(time.Minute))
+	if all, stopping := count(); stopping != 0 || all != 6 {
+		t.Errorf("%d tasks of which %d are stopping, want 6 and none", all, stopping)
 	}
 }
 

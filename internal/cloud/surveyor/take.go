@@ -36,15 +36,16 @@ func (s *Surveyor) Take(ctx context.Context, scope Scope) (survey.Survey, error)
 		return out, fmt.Errorf("ask STS whose credentials these are: %w; check that they are valid and that AWS can be reached", err)
 	}
 	out.Account = aws.ToString(who.Account)
-	found := l.resolve(ctx, scope)
-	out.Clusters, out.Groups = found.clusters, found.groups
+	f := l.resolve(ctx, scope)
+	out.Clusters, out.Groups = f.clusters, f.groups
+	ids, arns := f.instances(), f.targetGroups()
 	together(
-		func() { out.Machines = l.machines(ctx, instances(out)) },
-		func() { l.interfaces(ctx, out.Clusters) },
-		func() { out.TargetGroups = l.targetGroups(ctx, targetGroups(out)) },
+		func() { out.Machines = l.machines(ctx, ids) },
+		func() { l.interfaces(ctx, f.clusters) },
+		func() { out.TargetGroups = l.targetGroups(ctx, arns) },
 		func() {
 			out.Rules = l.rules(ctx)
-			out.Queues = l.queues(ctx, scope.Queues, queueARNs(out))
+			out.Queues = l.queues(ctx, scope.Queues, queueARNs(f.groups, out.Rules))
 		},
 	)
 	out.Unread = l.unreadSorted()
@@ -75,7 +76,7 @@ func (l *look) resolve(ctx context.Context, scope Scope) (f found) {
 	if len(scope.Clusters) > 0 {
 		f.clusters = l.clusters(ctx, scope.Clusters)
 	} else {
-		f.clusters = l.clusters(ctx, l.clustersOf(ctx, append(instances(survey.Survey{Groups: f.groups}), scope.Instance)))
+		f.clusters = l.clusters(ctx, l.clustersOf(ctx, append(f.instances(), scope.Instance)))
 	}
 	if len(names) == 0 && scope.Instance == "" {
 		if names = l.groupsBehind(ctx, f.clusters); len(names) > 0 {
@@ -87,7 +88,7 @@ func (l *look) resolve(ctx context.Context, scope Scope) (f found) {
 
 // groupsBehind are the groups of the hosts and capacity providers of clusters.
 func (l *look) groupsBehind(ctx context.Context, clusters []survey.Cluster) []string {
-	names := l.groupsOf(ctx, instances(survey.Survey{Clusters: clusters}))
+	names := l.groupsOf(ctx, found{clusters: clusters}.instances())
 	for _, c := range clusters {
 		for _, p := range c.CapacityProviders {
 			names = append(names, p.Group)
@@ -118,15 +119,15 @@ func (l *look) groupsOf(ctx context.Context, ids []string) []string {
 	return unique(slices.Concat(names...))
 }
 
-// instances are the EC2 instances of the groups and hosts of a survey. The hosts outside EC2 have ids with mi-.
-func instances(s survey.Survey) []string {
+// instances are the EC2 instances of the groups and hosts. The hosts outside EC2 have ids with mi-.
+func (f found) instances() []string {
 	var ids []string
-	for _, g := range s.Groups {
+	for _, g := range f.groups {
 		for _, i := range g.Instances {
 			ids = append(ids, string(i.ID))
 		}
 	}
-	for _, c := range s.Clusters {
+	for _, c := range f.clusters {
 		for _, h := range c.Hosts {
 			ids = append(ids, string(h.Instance))
 		}
@@ -135,16 +136,16 @@ func instances(s survey.Survey) []string {
 }
 
 // targetGroups are those of the services and of the groups themselves.
-func targetGroups(s survey.Survey) []string {
+func (f found) targetGroups() []string {
 	var arns []string
-	for _, c := range s.Clusters {
+	for _, c := range f.clusters {
 		for _, v := range c.Services {
 			for _, lb := range v.LoadBalancers {
 				arns = append(arns, string(lb.TargetGroup))
 			}
 		}
 	}
-	for _, g := range s.Groups {
+	for _, g := range f.groups {
 		for _, arn := range g.TargetGroups {
 			arns = append(arns, string(arn))
 		}
@@ -153,14 +154,14 @@ func targetGroups(s survey.Survey) []string {
 }
 
 // queueARNs are the queues that hooks and rules send to.
-func queueARNs(s survey.Survey) []string {
+func queueARNs(groups []survey.Group, rules []survey.Rule) []string {
 	var arns []string
-	for _, g := range s.Groups {
+	for _, g := range groups {
 		for _, h := range g.Hooks {
 			arns = append(arns, string(h.Target))
 		}
 	}
-	for _, r := range s.Rules {
+	for _, r := range rules {
 		arns = append(arns, r.Targets...)
 	}
 	return slices.DeleteFunc(unique(arns), func(arn string) bool { return service(fleet.ARN(arn)) != "sqs" })

@@ -1,0 +1,124 @@
+// Package doctor finds what in an account will lose work or hang when capacity leaves: it judges a survey by a list of checks, each of
+// which says what it saw, what happens if that is left, and the command that mends it.
+//
+// It never asks AWS anything, never changes anything, and never takes a part that could not be read for absent.
+package doctor
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/survey"
+)
+
+// Severity says how bad a finding is.
+type Severity int
+
+// The severities. Error: work is lost or an instance hangs, now or at the next termination. Warn: it can happen, or hours or money are
+// lost. Info: good to know.
+const (
+	Info Severity = iota
+	Warn
+	Error
+)
+
+// String spells the severity: info, warn or error.
+func (s Severity) String() string { return [...]string{"info", "warn", "error"}[s] }
+
+// MarshalText spells the severity in JSON.
+func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// ParseSeverity reads a severity as String spells it. The error names those that there are.
+func ParseSeverity(text string) (Severity, error) {
+	for _, s := range []Severity{Info, Warn, Error} {
+		if s.String() == text {
+			return s, nil
+		}
+	}
+	return 0, fmt.Errorf("there is no severity %q; use info, warn or error", text)
+}
+
+// Finding is one thing that a check found.
+type Finding struct {
+	Check    string   `json:"check"`
+	Severity Severity `json:"severity"`
+	Subject  string   `json:"subject"` // what it is about: "group web-asg", "service web in cluster prod"
+	What     string   `json:"what"`    // what was seen
+	IfLeft   string   `json:"if_left"` // what happens if nobody does anything
+	Mend     string   `json:"mend"`    // what to do: a command with the real names where there is one
+}
+
+// Check is one thing that the doctor looks for. Run finds nothing where the survey does not know enough.
+type Check struct {
+	Name  string // unique, stable: scripts may rely on it
+	Title string
+	Run   func(*Input) []Finding
+}
+
+// Input is what the checks judge.
+type Input struct {
+	Survey *survey.Survey
+	// Everything: the survey is of the whole account and Region, so that what is not in it does not exist.
+	Everything bool
+	// Ebb is what Ebb is told to do; nil: there is no configuration.
+	Ebb *Settings
+	Now time.Time
+}
+
+// Settings are what Ebb is told to do.
+type Settings struct {
+	Hook   string // name of the lifecycle hook that it answers
+	Queue  string // URL of the queue that it hears
+	Groups []Managed
+}
+
+// Managed are groups that Ebb looks after.
+type Managed struct {
+	Match    string // pattern of path.Match
+	Cluster  string // empty: found from the container instance
+	Deadline time.Duration
+}
+
+// Checks are all checks, in the order of the reference.
+func Checks() []Check {
+	return slices.Concat(hookChecks(), tellChecks(), queueChecks(), settingsChecks(), groupChecks(), protectionChecks(),
+		serviceChecks(), targetChecks(), spotChecks(), hostChecks(), taskChecks(), []Check{unreadCheck()})
+}
+
+// Examine runs every check, and returns the findings with the worst first.
+func Examine(in *Input) []Finding {
+	found := []Finding{}
+	for _, c := range Checks() {
+		for _, f := range c.Run(in) {
+			f.Check = c.Name
+			found = append(found, f)
+		}
+	}
+	slices.SortStableFunc(found, func(a, b Finding) int { return cmp.Compare(b.Severity, a.Severity) })
+	return found
+}
+
+// Worst is the severity of the worst finding; false: there is none.
+func Worst(found []Finding) (Severity, bool) {
+	worst := Info
+	for _, f := range found {
+		worst = max(worst, f.Severity)
+	}
+	return worst, len(found) > 0
+}
+
+// unreadCheck makes a part that could not be read a finding: a check that could not be made was not passed.
+func unreadCheck() Check {
+	return Check{"unread", "A part could not be read", func(in *Input) (found []Finding) {
+		for _, u := range in.Survey.Unread {
+			found = append(found, Finding{
+				Severity: Warn, Subject: u.What, What: "could not read " + u.What + ": " + u.Error,
+				IfLeft: "the checks that need it say nothing about it",
+				Mend:   "if access was denied, allow the operation named here to whoever runs the doctor; if it was throttled, run it again",
+			})
+		}
+		return found
+	}}
+}

@@ -1,0 +1,117 @@
+package doctor
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/ebbhq/ebb/internal/fleet"
+)
+
+// verdict says whether a pattern matches an event of which not every field is known.
+type verdict int
+
+const (
+	no verdict = iota
+	maybe
+	yes
+)
+
+// matches judges an EventBridge pattern on the event of a terminating lifecycle action. Filters that are not understood, and fields
+// that the event has but that are not known, are a maybe.
+// https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html
+func matches(pattern string, event map[string]any) verdict {
+	var p map[string]any
+	if json.Unmarshal([]byte(pattern), &p) != nil {
+		return maybe
+	}
+	return object(p, event)
+}
+
+// actionEvent is what is known beforehand of the event of a hook's terminating action.
+// https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-event-reference.html
+func (in *Input) actionEvent(g string, arn fleet.ARN, hook string) map[string]any {
+	return map[string]any{
+		"version": "0", "source": "aws.autoscaling", "detail-type": "EC2 Instance-terminate Lifecycle Action",
+		"account": in.Survey.Account, "region": in.Survey.Region, "resources": string(arn),
+		"detail": map[string]any{
+			"AutoScalingGroupName": g, "LifecycleHookName": hook, "LifecycleTransition": fleet.TerminatingTransit,
+			"Origin": "AutoScalingGroup", "Destination": "EC2",
+		},
+	}
+}
+
+func object(pattern, event map[string]any) verdict {
+	all := yes
+	for _, key := range slices.Sorted(maps.Keys(pattern)) {
+		value, known := event[key]
+		if !known { // also $or
+			all = min(all, maybe)
+			continue
+		}
+		all = min(all, field(pattern[key], value))
+	}
+	return all
+}
+
+func field(pattern, value any) verdict {
+	switch p := pattern.(type) {
+	case map[string]any:
+		if inner, ok := value.(map[string]any); ok {
+			return object(p, inner)
+		}
+		return no
+	case []any:
+		text, ok := value.(string)
+		if !ok {
+			return maybe
+		}
+		best := no
+		for _, alternative := range p {
+			best = max(best, one(alternative, text))
+		}
+		return best
+	}
+	return maybe
+}
+
+// one judges one alternative of a field.
+func one(alternative any, text string) verdict {
+	filter, ok := alternative.(map[string]any)
+	if !ok {
+		return is(alternative == text)
+	}
+	if except, ok := filter["anything-but"]; ok {
+		return anythingBut(except, text)
+	}
+	if exists, ok := filter["exists"].(bool); ok {
+		return is(exists)
+	}
+	for _, test := range []struct {
+		name string
+		fits func(string, string) bool
+	}{{"prefix", strings.HasPrefix}, {"suffix", strings.HasSuffix}, {"equals-ignore-case", strings.EqualFold}} {
+		if s, ok := filter[test.name].(string); ok {
+			return is(test.fits(text, s))
+		}
+	}
+	return maybe
+}
+
+func anythingBut(except any, text string) verdict {
+	switch e := except.(type) {
+	case string:
+		return is(e != text)
+	case []any:
+		return is(!slices.Contains(e, any(text)))
+	}
+	return maybe
+}
+
+func is(b bool) verdict {
+	if b {
+		return yes
+	}
+	return no
+}

@@ -1,0 +1,96 @@
+package doctor
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/survey"
+)
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+func queueChecks() []Check {
+	return []Check{
+		{"no-redrive", "A queue without a dead-letter queue", noRedrive},
+		{"queue-settings", "Queue settings that lose or repeat messages", queueSettings},
+		{"dead-letters", "Messages in a dead-letter queue", deadLetters},
+	}
+}
+
+// listened are the queues that are told of lifecycle actions: by a hook, by a rule, or because Ebb hears them.
+func (in *Input) listened() []survey.Queue {
+	s := in.Survey
+	told := map[string]bool{}
+	for _, g := range s.Groups {
+		for _, h := range g.Hooks {
+			told[string(h.Target)] = true
+		}
+	}
+	for _, r := range s.Rules {
+		for _, arn := range r.Targets {
+			told[arn] = true
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(s.Queues), func(q survey.Queue) bool {
+		return q.Absent || q.ARN == "" || s.Missed("sqs:GetQueueAttributes", "queue "+q.URL) || !told[q.ARN] && (in.Ebb == nil || in.Ebb.Queue != q.URL)
+	})
+}
+
+func (in *Input) isDeadLetterQueue(q survey.Queue) bool {
+	return slices.ContainsFunc(in.Survey.Queues, func(other survey.Queue) bool { return q.ARN != "" && other.Redrive == q.ARN })
+}
+
+func noRedrive(in *Input) (found []Finding) {
+	for _, q := range in.listened() {
+		if q.Redrive == "" {
+			found = append(found, Finding{
+				Severity: Warn, Subject: "queue " + q.URL, What: "the queue has no redrive policy",
+				IfLeft: "what nobody understands comes again and again until it is too old; Ebb writes it into its journal and deletes it after 5 receives",
+				Mend: "aws sqs set-queue-attributes --queue-url " + q.URL + ` --attributes '{"RedrivePolicy":"{\"deadLetterTargetArn\":\"` + q.ARN +
+					`-dlq\",\"maxReceiveCount\":\"5\"}"}', after making that queue`,
+			})
+		}
+	}
+	return found
+}
+
+// shortRetention is how long a listener may be away, at least, before terminations go unheard.
+const shortRetention = time.Hour
+
+func queueSettings(in *Input) (found []Finding) {
+	for _, q := range in.listened() {
+		ebbs := in.Ebb != nil && in.Ebb.Queue == q.URL
+		set := func(what, ifLeft, attribute string) {
+			found = append(found, Finding{
+				Severity: Warn, Subject: "queue " + q.URL, What: what, IfLeft: ifLeft, Mend: "aws sqs set-queue-attributes --queue-url " + q.URL + " --attributes " + attribute,
+			})
+		}
+		if q.Retention < shortRetention {
+			set("the queue keeps messages for "+span(q.Retention)+" only", "if its listener is away for longer, terminations go unheard", "MessageRetentionPeriod=345600")
+		}
+		if q.Visibility == 0 && !ebbs { // Ebb asks for a time of its own at each receive
+			set("a received message becomes visible again at once (visibility time-out 0)", "every message is handled several times at the same time", "VisibilityTimeout=60")
+		}
+		if q.Redrive != "" && q.MaxReceives > 0 && q.MaxReceives < 3 {
+			set(fmt.Sprintf("a message goes to the dead-letter queue after %d receives", q.MaxReceives), "a listener that is restarted in the middle loses the message to the dead-letter queue",
+				`'{"RedrivePolicy":"{\"deadLetterTargetArn\":\"`+q.Redrive+`\",\"maxReceiveCount\":\"5\"}"}'`)
+		}
+	}
+	return found
+}
+
+func deadLetters(in *Input) (found []Finding) {
+	for _, q := range in.Survey.Queues {
+		if in.isDeadLetterQueue(q) && q.Visible > 0 {
+			found = append(found, Finding{
+				Severity: Warn, Subject: "queue " + q.URL, What: fmt.Sprintf("this dead-letter queue holds messages: about %d", q.Visible),
+				IfLeft: "nobody acted on them: they may be of instances that left undrained, or of a listener that does not understand its messages",
+				Mend: "read them: aws sqs receive-message --queue-url " + q.URL + " --max-number-of-messages 10 --visibility-timeout 30; send them back: aws sqs start-message-move-task --source-arn " +
+					q.ARN + "; or drop them: aws sqs purge-queue --queue-url " + q.URL,
+			})
+		}
+	}
+	return found
+}

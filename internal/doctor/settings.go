@@ -1,0 +1,88 @@
+package doctor
+
+import (
+	"fmt"
+	"path"
+	"slices"
+
+	"github.com/ebbhq/ebb/internal/survey"
+)
+
+func settingsChecks() []Check {
+	return []Check{
+		{"ebb-hook-missing", "A group that Ebb looks after lacks Ebb's hook", ebbHookMissing},
+		{"wrong-cluster", "A group's instances are in another cluster than Ebb is told", wrongCluster},
+		{"matches-no-group", "A pattern of Ebb's configuration matches no group", matchesNoGroup},
+		{"deadline-short", "Ebb's deadline is shorter than a drain takes", deadlineShort},
+	}
+}
+
+// ebbHookMissing leaves groups without any drainer to nobody-drains.
+func ebbHookMissing(in *Input) (found []Finding) {
+	for i := range in.Survey.Groups {
+		g := &in.Survey.Groups[i]
+		if _, ok := in.managed(g.Name); !ok || !in.hooksKnown(g) || hookNamed(g, in.hook()) != nil || len(terminating(g)) == 0 {
+			continue
+		}
+		found = append(found, Finding{
+			Severity: Error, Subject: "group " + g.Name, What: "Ebb is told to look after the group, but it has no hook " + in.hook() + ", only " + names(terminating(g)),
+			IfLeft: "Ebb never acts on its instances: it answers no other hook than its own",
+			Mend: "put the hook on it: aws autoscaling put-lifecycle-hook --auto-scaling-group-name " + g.Name + " --lifecycle-hook-name " + in.hook() +
+				" --lifecycle-transition autoscaling:EC2_INSTANCE_TERMINATING --heartbeat-timeout 900 --default-result CONTINUE; or take the group out of Ebb's configuration",
+		})
+	}
+	return found
+}
+
+func wrongCluster(in *Input) (found []Finding) {
+	for i := range in.Survey.Groups {
+		g := &in.Survey.Groups[i]
+		m, ok := in.managed(g.Name)
+		at := slices.IndexFunc(in.homes(g), func(h home) bool { return h.cluster.Name != m.Cluster })
+		if !ok || m.Cluster == "" || at < 0 {
+			continue
+		}
+		cluster := in.homes(g)[at].cluster.Name
+		found = append(found, Finding{
+			Severity: Error, Subject: "group " + g.Name, What: "Ebb is told that the group is in cluster " + m.Cluster + ", but its instances are in cluster " + cluster,
+			IfLeft: "Ebb takes the instances for hosts that never joined, and lets them go undrained",
+			Mend:   fmt.Sprintf("write cluster: %s for match: %s in Ebb's configuration", cluster, m.Match),
+		})
+	}
+	return found
+}
+
+func matchesNoGroup(in *Input) (found []Finding) {
+	if in.Ebb == nil || !in.Everything || in.Survey.Missed("autoscaling:DescribeAutoScalingGroups", "") {
+		return nil
+	}
+	for _, m := range in.Ebb.Groups {
+		if slices.ContainsFunc(in.Survey.Groups, func(g survey.Group) bool {
+			ok, err := path.Match(m.Match, g.Name)
+			return ok || err != nil
+		}) {
+			continue
+		}
+		found = append(found, Finding{
+			Severity: Warn, Subject: "Ebb's configuration", What: "match: " + m.Match + " matches no Auto Scaling group of this account and Region",
+			IfLeft: "Ebb looks after nothing there", Mend: "correct the pattern; the groups are: aws autoscaling describe-auto-scaling-groups --query 'AutoScalingGroups[].AutoScalingGroupName'",
+		})
+	}
+	return found
+}
+
+func deadlineShort(in *Input) (found []Finding) {
+	for _, g := range in.ecsGroups() {
+		m, ok := in.managed(g.Name)
+		need, service := in.needOf(g)
+		if !ok || need == 0 || m.Deadline >= need+margin {
+			continue
+		}
+		found = append(found, Finding{
+			Severity: Warn, Subject: "group " + g.Name,
+			What:   fmt.Sprintf("Ebb's deadline is %s, but the drain of service %s takes up to %s (deregistration delay, stop time-out and a minute)", span(m.Deadline), service, span(need+margin)),
+			IfLeft: "every drain is cut off at the deadline", Mend: fmt.Sprintf("write deadline: %s or more for match: %s in Ebb's configuration, or shorten the deregistration delay of the service", span(need+margin), m.Match),
+		})
+	}
+	return found
+}

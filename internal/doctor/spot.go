@@ -1,0 +1,127 @@
+package doctor
+
+import (
+	"slices"
+
+	"github.com/ebbhq/ebb/internal/survey"
+)
+
+func spotChecks() []Check {
+	return []Check{
+		{"spot-unheard", "Spot hosts that do not drain at an interruption", spotUnheard},
+		{"spot-draining-redundant", "Agents and ECS both drain Spot hosts", spotRedundant},
+		{"spot-delay", "A deregistration delay longer than Spot's notice", spotDelay},
+		{"spot-stop", "Delay and stop time-out longer than Spot's notice", spotStop},
+		{"spot-min-healthy", "Spot tasks that may not stop first", spotMinHealthy},
+	}
+}
+
+const spotDraining = "ECS_ENABLE_SPOT_INSTANCE_DRAINING"
+
+// spotUnheard: with capacity rebalancing the notice starts the termination with its hooks, and managed draining hears it too.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/container-instance-spot.html
+func spotUnheard(in *Input) (found []Finding) {
+	if !in.providersKnown() {
+		return nil
+	}
+	for _, g := range in.ecsGroups() {
+		value, known := agentSetting(g, spotDraining)
+		if !in.hasSpot(g) || in.drainsManaged(g) || !known || value == "true" || g.CapacityRebalance && len(terminating(g)) > 0 {
+			continue
+		}
+		found = append(found, Finding{
+			Severity: Warn, Subject: "group " + g.Name, What: "the group has Spot capacity, but its user data does not set " + spotDraining + "=true, and ECS does not drain it either",
+			IfLeft: "when EC2 takes a Spot instance back its tasks are killed after two minutes without a drain",
+			Mend:   "write " + spotDraining + "=true into /etc/ecs/ecs.config in the group's user data; or turn managed draining on for its capacity provider",
+		})
+	}
+	return found
+}
+
+func spotRedundant(in *Input) (found []Finding) {
+	for _, g := range in.ecsGroups() {
+		if value, _ := agentSetting(g, spotDraining); value != "true" || !in.drainsManaged(g) {
+			continue
+		}
+		found = append(found, Finding{
+			Severity: Info, Subject: "group " + g.Name, What: "the agents drain at a Spot interruption (" + spotDraining + "), and so does managed draining",
+			IfLeft: "nothing breaks; AWS calls the setting redundant", Mend: "take " + spotDraining + " out of the group's user data",
+		})
+	}
+	return found
+}
+
+// onSpot reports whether tasks of a service run on Spot capacity, or may.
+func (in *Input) onSpot(c *survey.Cluster, v *survey.Service) bool {
+	if slices.ContainsFunc(strategy(c, v), func(i survey.StrategyItem) bool { return i.Provider == "FARGATE_SPOT" }) {
+		return true
+	}
+	for i := range in.Survey.Groups {
+		g := &in.Survey.Groups[i]
+		if !in.hasSpot(g) {
+			continue
+		}
+		for _, h := range in.homes(g) {
+			if h.cluster == c && slices.ContainsFunc(h.tasks(), func(t *survey.Task) bool { return t.Service() == v.Name }) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// eachOnSpot calls f for every service with replicas on Spot capacity.
+func (in *Input) eachOnSpot(f func(*survey.Cluster, *survey.Service)) {
+	for i := range in.Survey.Clusters {
+		c := &in.Survey.Clusters[i]
+		for j := range c.Services {
+			if v := &c.Services[j]; !v.Daemon && v.Desired > 0 && in.onSpot(c, v) {
+				f(c, v)
+			}
+		}
+	}
+}
+
+func spotDelay(in *Input) (found []Finding) {
+	in.eachOnSpot(func(c *survey.Cluster, v *survey.Service) {
+		d, g := in.delay(v)
+		if g == nil || d < spotNotice {
+			return
+		}
+		found = append(found, Finding{
+			Severity: Warn, Subject: serviceIn(c, v), What: "it runs on Spot capacity, and the deregistration delay of target group " + g.Name + " is " + span(d) + ": longer than the two minutes of Spot's notice",
+			IfLeft: "at an interruption the task is killed before it has got its stop signal, or while its target still gets requests", Mend: setAttribute(g, delayKey, "60"),
+		})
+	})
+	return found
+}
+
+func spotStop(in *Input) (found []Finding) {
+	in.eachOnSpot(func(c *survey.Cluster, v *survey.Service) {
+		d, _ := in.delay(v)
+		def := c.TaskDefinition(v.TaskDefinition)
+		if d >= spotNotice || def == nil || d+stop(def) <= spotNotice {
+			return
+		}
+		found = append(found, Finding{
+			Severity: Warn, Subject: serviceIn(c, v), What: "it runs on Spot capacity, and its tasks may take " + span(d+stop(def)) + " to leave (deregistration delay " + span(d) + ", then stopTimeout " + span(stop(def)) +
+				" of " + def.Name + "): longer than the two minutes of Spot's notice",
+			IfLeft: "at an interruption containers that use their time are killed",
+			Mend:   "register a revision of " + def.Name + " with a stopTimeout of at most " + itoa(seconds(spotNotice-d)) + ", and update the service to it: aws ecs update-service --cluster " + c.Name + " --service " + v.Name + " --task-definition FAMILY",
+		})
+	})
+	return found
+}
+
+func spotMinHealthy(in *Input) (found []Finding) {
+	in.eachOnSpot(func(c *survey.Cluster, v *survey.Service) {
+		if least, _ := bounds(v); least < v.Desired || !onEC2(c, v) || v.Controller != "ECS" {
+			return
+		}
+		found = append(found, Finding{
+			Severity: Info, Subject: serviceIn(c, v), What: "it runs on Spot hosts, and its minimumHealthyPercent lets no task stop before a replacement is healthy",
+			IfLeft: "at an interruption two minutes are seldom enough for that: tasks are killed without a drain", Mend: update(c, v, "minimumHealthyPercent=50,maximumPercent=200"),
+		})
+	})
+	return found
+}

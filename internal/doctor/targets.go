@@ -1,0 +1,82 @@
+package doctor
+
+import (
+	"slices"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/survey"
+)
+
+func targetChecks() []Check {
+	return []Check{
+		{"long-delay", "A long deregistration delay", longDelay},
+		{"nlb-delay", "A network load balancer's delay is too short", nlbDelay},
+	}
+}
+
+const (
+	// defaultTargetDelay is the deregistration delay of a target group that nobody set.
+	// https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_TargetGroupAttribute.html
+	defaultTargetDelay = 5 * time.Minute
+	// networkDelay is AWS's advice: a Network Load Balancer may send new connections for that long after a deregistration.
+	// https://docs.aws.amazon.com/elasticloadbalancing/latest/network/edit-target-group-attributes.html
+	networkDelay = 2 * time.Minute
+)
+
+// serving are the target groups of the services with replicas, each with a service that uses it.
+func (in *Input) serving(f func(*survey.TargetGroup, *survey.Cluster, *survey.Service)) {
+	seen := map[fleet.ARN]bool{}
+	for i := range in.Survey.Clusters {
+		c := &in.Survey.Clusters[i]
+		for j := range c.Services {
+			for _, lb := range c.Services[j].LoadBalancers {
+				if g := in.Survey.TargetGroup(lb.TargetGroup); g != nil && g.DelayKnown && !seen[g.ARN] {
+					seen[g.ARN] = true
+					f(g, c, &c.Services[j])
+				}
+			}
+		}
+	}
+}
+
+func setAttribute(g *survey.TargetGroup, key, value string) string {
+	return "aws elbv2 modify-target-group-attributes --target-group-arn " + string(g.ARN) + " --attributes Key=" + key + ",Value=" + value
+}
+
+const delayKey = "deregistration_delay.timeout_seconds"
+
+// isNetwork reports whether a target group belongs to a Network Load Balancer.
+func isNetwork(g *survey.TargetGroup) bool {
+	return slices.Contains([]string{"TCP", "TLS", "UDP", "TCP_UDP"}, g.Protocol)
+}
+
+func longDelay(in *Input) (found []Finding) {
+	in.serving(func(g *survey.TargetGroup, c *survey.Cluster, v *survey.Service) {
+		if g.Delay < defaultTargetDelay || isNetwork(g) {
+			return
+		}
+		found = append(found, Finding{
+			Severity: Info, Subject: "target group " + g.Name, What: "the deregistration delay is " + span(g.Delay) + " (" + serviceIn(c, v) + "); a task gets its stop signal only when that is over, whether requests are open or not",
+			IfLeft: "every drain and every deployment of the service takes at least that long", Mend: "if no request takes that long: " + setAttribute(g, delayKey, "30"),
+		})
+	})
+	return found
+}
+
+func nlbDelay(in *Input) (found []Finding) {
+	in.serving(func(g *survey.TargetGroup, c *survey.Cluster, v *survey.Service) {
+		if !isNetwork(g) || g.Delay >= networkDelay {
+			return
+		}
+		what := "the deregistration delay of this " + g.Protocol + " target group is " + span(g.Delay) + " (" + serviceIn(c, v) +
+			"), but its load balancer may send new connections for up to two minutes after a target was deregistered"
+		if !g.ConnectionTermination {
+			what += ", and open connections are not closed at the end of the delay"
+		}
+		found = append(found, Finding{
+			Severity: Warn, Subject: "target group " + g.Name, What: what, IfLeft: "connections reach a task that has been stopped, and fail", Mend: setAttribute(g, delayKey, "120"),
+		})
+	})
+	return found
+}

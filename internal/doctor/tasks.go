@@ -1,0 +1,76 @@
+package doctor
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/survey"
+)
+
+func taskChecks() []Check {
+	return []Check{
+		{"standalone-tasks", "Tasks that no service owns", standaloneTasks},
+		{"task-protected", "Task protection that stays on", taskProtected},
+	}
+}
+
+// standaloneTasks: a drain neither stops nor moves them.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/container-instance-draining.html
+func standaloneTasks(in *Input) (found []Finding) {
+	for i := range in.Survey.Clusters {
+		c := &in.Survey.Clusters[i]
+		var families []string
+		n, oldest := 0, in.Now
+		for _, t := range c.Tasks {
+			if t.Service() != "" || t.ContainerInstance == "" || t.DesiredStatus == "STOPPED" || strings.HasPrefix(t.StartedBy, "ecs-svc/") {
+				continue
+			}
+			n++
+			families = append(families, t.Family)
+			if !t.StartedAt.IsZero() && t.StartedAt.Before(oldest) {
+				oldest = t.StartedAt
+			}
+		}
+		if n == 0 {
+			continue
+		}
+		found = append(found, Finding{
+			Severity: Info, Subject: "cluster " + c.Name,
+			What:   fmt.Sprintf("tasks on its hosts that belong to no service: %d (%s); the oldest runs for %s", n, strings.Join(sortedUnique(families), ", "), span(in.Now.Sub(oldest))),
+			IfLeft: "a drain waits for them to end by themselves: Ebb until its deadline, managed draining up to 48h; then they are killed",
+			Mend:   "nothing, if they end soon; a task that must not be cut off needs a deadline that is longer than it runs (deadline: in Ebb's configuration), or a host without terminations",
+		})
+	}
+	return found
+}
+
+// longProtection is how long a protection may still last before it counts as forgotten. The longest that can be asked for is 48 h.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_UpdateTaskProtection.html
+const longProtection = 24 * time.Hour
+
+func taskProtected(in *Input) (found []Finding) {
+	for i := range in.Survey.Clusters {
+		c := &in.Survey.Clusters[i]
+		for _, t := range c.Tasks {
+			left := t.ProtectedUntil.Sub(in.Now)
+			if !t.Protected || t.ProtectedUntil.IsZero() || left >= -time.Hour && left <= longProtection {
+				continue
+			}
+			what := "for another " + span(left)
+			if left < 0 {
+				what = "although its protection ended " + span(-left) + " ago"
+			}
+			found = append(found, Finding{
+				Severity: Warn, Subject: "task " + string(t.ARN), What: "the task of service " + t.Service() + " is protected from scale-in " + what,
+				IfLeft: "deployments of the service leave it on the old revision, and scale-in spares it; whether a drain spares it too AWS does not say",
+				Mend:   "if its work is done: " + unprotectTask(c, t),
+			})
+		}
+	}
+	return found
+}
+
+func unprotectTask(c *survey.Cluster, t survey.Task) string {
+	return "aws ecs update-task-protection --cluster " + c.Name + " --tasks " + string(t.ARN) + " --no-protection-enabled"
+}
