@@ -1,0 +1,101 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ebbhq/ebb/internal/explain"
+)
+
+func newPlan(p Process) *cobra.Command {
+	var f lookFlags
+	c := &cobra.Command{
+		Use: "plan TARGET...", Short: "Say task by task what would happen if hosts had to leave now; touches nothing",
+		Args: func(c *cobra.Command, args []string) error { return atLeastOne(c, args, 0) },
+		Long: `Plan says what would become of each task if all TARGETs left together now: whether it is replaced elsewhere and where, or why not, and
+how long its stop takes at most. It only reads; nothing is touched.
+
+Its verdict is
+  moves      promised: every task stops and is replaced elsewhere, in whatever order ECS places
+  shrinks    promised is that every task stops; services may be left with fewer tasks than they want
+  uncertain  neither can be promised nor ruled out; the reasons say on what it depends
+  stuck      proved: at least one task stays until something changes
+
+It is about the cluster as it is now: no host is added, no task ends by itself, nobody deploys.
+TARGET is an EC2 instance id, the name of an Auto Scaling group for all its instances, or a container instance or task.`,
+		Example: `  ebb plan i-0a1b2c3d4e5f60718
+  ebb plan i-0a1b2c3d4e5f60718 i-0b2c3d4e5f6071829 --cluster prod
+  ebb plan web-asg -o json | jq -r .verdict`,
+	}
+	f.add(c)
+	c.RunE = func(cmd *cobra.Command, args []string) error {
+		cfg, err := f.load(p)
+		if err != nil {
+			return err
+		}
+		seen, err := f.survey(cmd.Context(), cfg, args)
+		if err != nil {
+			return err
+		}
+		forecast := explain.Plan(seen, args, seen.At)
+		if f.output == "json" {
+			return writeJSON(p.Stdout, forecast)
+		}
+		return writePlan(p.Stdout, forecast)
+	}
+	return c
+}
+
+func writePlan(w io.Writer, f explain.Forecast) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %s\n", f.Verdict, f.Headline)
+	if len(f.Steps) > 0 {
+		b.WriteString("\n")
+		tw := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(tw, "INSTANCE\tTASK\tSERVICE\tWHAT\tSTOPS WITHIN\tROOM NOW ON")
+		for _, s := range f.Steps {
+			service := s.Service
+			if service == "" {
+				service = "(" + s.Kind + ")"
+			}
+			stop := s.Stop.String()
+			if s.What == explain.NotTouched {
+				stop = "-"
+			}
+			fmt.Fprintf(tw, "%s\t%.12s\t%s\t%s\t%s\t%s\n", s.Instance, s.Task, service, s.What, stop, someOf(s.Where))
+		}
+		if err := tw.Flush(); err != nil {
+			return err
+		}
+	}
+	told := map[string]bool{}
+	for _, s := range f.Steps {
+		for _, because := range s.Because {
+			if line := fmt.Sprintf("  %s: %s\n", because.Code, because.Words); !told[line] {
+				if len(told) == 0 {
+					b.WriteString("\nWhy\n")
+				}
+				told[line] = true
+				b.WriteString(line)
+			}
+		}
+	}
+	writeNotes(&b, f.Notes)
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// someOf lists the first three.
+func someOf(all []string) string {
+	switch {
+	case len(all) == 0:
+		return "-"
+	case len(all) > 3:
+		return fmt.Sprintf("%s and %d more", strings.Join(all[:3], ", "), len(all)-3)
+	}
+	return strings.Join(all, ", ")
+}

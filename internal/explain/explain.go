@@ -1,0 +1,247 @@
+// Package explain says why a host or a task does not leave, and what would happen if hosts had to leave now: the blockers in
+// words, with names and numbers, ranked, each with the command that mends it.
+//
+// It is pure: everything comes from one survey, and times only from AWS's own timestamps and from Ebb's journal. It never asks
+// AWS anything, never changes anything, and never calls a guess a fact: what is known only because all else is excluded says so.
+package explain
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/placement"
+	"github.com/ebbhq/ebb/internal/survey"
+)
+
+// Code names a blocker. Those of package placement are used as they are, besides these.
+type Code = placement.Code
+
+// The blockers that are no matter of placement.
+const (
+	NotFound       Code = "not-found"            // neither a group nor a cluster in the survey knows it
+	HostGone       Code = "host-gone"            // EC2 says that the instance is not running
+	NotDraining    Code = "not-draining"         // nobody has set the container instance DRAINING
+	StopTimeout    Code = "stop-timeout"         // a long stopTimeout runs
+	SigtermIgnored Code = "sigterm"              // the process has not exited since SIGTERM
+	Deregistration Code = "deregistration-delay" // the load balancer still drains the task's targets
+	PullingImage   Code = "image-pull"           // the replacement loads its image
+	ReplacementNew Code = "replacement-starting" // the replacement is not RUNNING yet
+	NotYetHealthy  Code = "replacement-health"   // the replacement runs and does not count as healthy yet
+	DaemonLast     Code = "daemon-last"          // daemon tasks stop after all others
+	ForeignHook    Code = "foreign-hook"         // no task is left, and another hook holds the instance
+	GroupBalancer  Code = "group-balancer"       // Auto Scaling drains the group's own load balancers before the hook opens
+	GroupState     Code = "group-state"          // standby, warm pool, retained, detached
+	InProgress     Code = "in-progress"          // nothing blocks: ECS is at it
+)
+
+// Question is what Why answers.
+type Question struct {
+	// Target is an instance id, a container instance or a task; the latter two as ARN or id.
+	Target string
+	// Hook is the name of the lifecycle hook that Ebb answers; empty: unknown.
+	Hook string
+	// Lines are of Ebb's journal about this instance, oldest first; none if Ebb does not drain it or its journal is not at hand.
+	Lines []Line
+	Now   time.Time
+}
+
+// Line is one line of Ebb's journal.
+type Line struct {
+	At         time.Time
+	Kind, Text string
+}
+
+// Report is why a target does not leave.
+type Report struct {
+	Target   string    `json:"target"`
+	At       time.Time `json:"at"`
+	Instance string    `json:"instance,omitempty"`
+	Group    string    `json:"group,omitempty"`
+	State    string    `json:"lifecycle_state,omitempty"`
+	Cluster  string    `json:"cluster,omitempty"`
+	Status   string    `json:"container_instance_status,omitempty"`
+	Headline string    `json:"headline"`
+	Blockers []Blocker `json:"blockers"`
+	Notes    []string  `json:"notes,omitempty"` // what the answer rests on and could not be seen
+}
+
+// Blocker is one thing that keeps the target.
+type Blocker struct {
+	Code  Code     `json:"code"`
+	Words string   `json:"words"`
+	Mend  []string `json:"mend,omitempty"` // commands or acts, the best first
+	// Exact reports that AWS shows the blocker itself. If not, it is what remains when all else is excluded.
+	Exact bool `json:"exact"`
+	// Until is when it ends by itself at the latest; zero: it does not, or nobody knows.
+	Until time.Time `json:"until,omitzero"`
+}
+
+// Why says why a target does not leave. The survey must hold the target's cluster and group; where it does not, the report says so.
+func Why(s *survey.Survey, q Question) Report {
+	w := &why{s: s, q: q, report: Report{Target: q.Target, At: q.Now, Blockers: []Blocker{}}}
+	w.place = find(s, q.Target)
+	w.report.Instance, w.report.Group, w.report.Cluster = string(w.instance), w.groupName(), w.clusterName()
+	if w.member != nil {
+		w.report.State = string(w.member.State)
+	}
+	if w.host != nil {
+		w.report.Status = w.host.Status
+	}
+	for _, u := range s.Unread {
+		w.report.Notes = append(w.report.Notes, u.What+" could not be read: "+u.Error)
+	}
+	w.look()
+	w.limits()
+	w.journal()
+	slices.SortStableFunc(w.report.Blockers, func(a, b Blocker) int { return rank(a) - rank(b) })
+	w.report.Headline = w.headline()
+	return w.report
+}
+
+// why is one question being answered.
+type why struct {
+	place
+	s      *survey.Survey
+	q      Question
+	report Report
+}
+
+func (w *why) add(b Blocker) {
+	b.Words = strings.TrimSpace(b.Words)
+	w.report.Blockers = append(w.report.Blockers, b)
+}
+
+// look goes from the outside in: is it known, does it leave at all, does its host live, is it DRAINING, then its tasks.
+func (w *why) look() {
+	if w.host == nil && w.member == nil && w.task == nil && w.machine == nil {
+		w.notFound()
+		return
+	}
+	w.groupState()
+	if w.gone() {
+		return
+	}
+	w.draining()
+	if w.host == nil {
+		w.hooks()
+		return
+	}
+	left := w.tasks()
+	for _, t := range left {
+		w.about(t, left)
+	}
+	w.services(left)
+	if len(left) == 0 {
+		w.hooks()
+	}
+}
+
+// tasks are the tasks that the question is about: the one asked for, or all on the host that have not stopped.
+func (w *why) tasks() []*survey.Task {
+	if w.task != nil {
+		return []*survey.Task{w.task}
+	}
+	var left []*survey.Task
+	for i := range w.cluster.Tasks {
+		if t := &w.cluster.Tasks[i]; t.Live() && t.ContainerInstance == w.host.ARN {
+			left = append(left, t)
+		}
+	}
+	return left
+}
+
+// journal adds what Ebb itself says it waits for.
+func (w *why) journal() {
+	for _, l := range slices.Backward(w.q.Lines) {
+		if l.Kind == "waiting" {
+			w.report.Notes = append(w.report.Notes, "Ebb's journal says at "+w.clock(l.At)+": "+l.Text)
+			return
+		}
+	}
+}
+
+func (w *why) headline() string {
+	if len(w.report.Blockers) > 0 {
+		return w.report.Blockers[0].Words
+	}
+	if w.member != nil && !w.member.State.Waiting() && !w.member.State.Leaving() {
+		return "nothing takes " + string(w.instance) + " away: it is " + string(w.member.State) + " in group " + w.member.Group
+	}
+	return "nothing holds " + w.q.Target
+}
+
+// rank orders blockers: what keeps the rest from being true, then what stays until somebody acts, then what ends by itself.
+func rank(b Blocker) int {
+	order := [...]Code{
+		NotFound, HostGone, placement.AgentGone, GroupState, GroupBalancer, NotDraining,
+		placement.PercentArithmetic, placement.NoHost, placement.NoProviderHost, placement.NoAttribute, placement.ConstraintUnmet,
+		placement.DistinctInstance, placement.NoPort, placement.NoCPU, placement.NoMemory, placement.NoGPU, placement.NoInterface,
+		placement.Together, placement.Deployment, placement.Standalone, placement.Protected, placement.NotHealthy, placement.Scaling, placement.Unjudged,
+		StopTimeout, SigtermIgnored, Deregistration, PullingImage, ReplacementNew, NotYetHealthy, placement.Order, DaemonLast, ForeignHook, InProgress,
+	}
+	at := slices.Index(order[:], b.Code)
+	if !b.Exact && b.Code != ForeignHook {
+		at += len(order)
+	}
+	return at
+}
+
+// place is where a target is, as far as the survey shows it.
+type place struct {
+	instance fleet.InstanceID
+	cluster  *survey.Cluster
+	host     *survey.Host
+	group    *survey.Group
+	member   *fleet.GroupInstance
+	machine  *survey.Machine
+	task     *survey.Task // if it is what was asked for
+}
+
+// find finds an instance, container instance or task by id or ARN.
+func find(s *survey.Survey, target string) place {
+	p := place{instance: fleet.InstanceID(target)}
+	for i := range s.Clusters {
+		c := &s.Clusters[i]
+		for j := range c.Tasks {
+			if t := &c.Tasks[j]; same(t.ARN, target) {
+				p.cluster, p.task = c, t
+				target = string(t.ContainerInstance)
+			}
+		}
+		for j := range c.Hosts {
+			if h := &c.Hosts[j]; string(h.Instance) == target || same(h.ARN, target) {
+				p.cluster, p.host, p.instance = c, h, h.Instance
+			}
+		}
+	}
+	for i := range s.Groups {
+		g := &s.Groups[i]
+		for j := range g.Instances {
+			if g.Instances[j].ID == p.instance {
+				p.group, p.member = g, &g.Instances[j]
+			}
+		}
+	}
+	p.machine = s.Machine(p.instance)
+	return p
+}
+
+func same(arn fleet.ARN, target string) bool {
+	return target != "" && (string(arn) == target || short(arn) == target)
+}
+
+func (p *place) groupName() string {
+	if p.group == nil {
+		return ""
+	}
+	return p.group.Name
+}
+
+func (p *place) clusterName() string {
+	if p.cluster == nil {
+		return ""
+	}
+	return p.cluster.Name
+}

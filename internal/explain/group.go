@@ -1,0 +1,274 @@
+package explain
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/placement"
+	"github.com/ebbhq/ebb/internal/survey"
+)
+
+// ManagedHook is the hook by which ECS drains instances of a capacity provider with managed draining.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/managed-instance-draining.html
+const ManagedHook = "ecs-managed-draining-termination-hook"
+
+func (w *why) notFound() {
+	words := fmt.Sprintf("%s is neither in a group nor in a cluster that was surveyed", w.q.Target)
+	if n := len(w.s.Unread); n > 0 {
+		words += fmt.Sprintf("; %s could not be read, so it may be there", plural(n, "part"))
+	}
+	w.add(Blocker{Code: NotFound, Words: words, Exact: len(w.s.Unread) == 0, Mend: []string{
+		"check the id and the region; name the cluster with --cluster", "aws autoscaling describe-auto-scaling-instances --instance-ids " + w.q.Target,
+	}})
+}
+
+// groupState says what the group's own state has to do with it.
+// https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-lifecycle.html
+func (w *why) groupState() {
+	if w.member == nil {
+		return
+	}
+	state := w.member.State
+	say := func(mend []string, format string, args ...any) {
+		w.add(Blocker{Code: GroupState, Words: fmt.Sprintf("%s is %s in group %s: ", w.instance, state, w.group.Name) + fmt.Sprintf(format, args...), Mend: mend, Exact: true})
+	}
+	switch {
+	case state.Leaving():
+		w.leaving()
+	case state == fleet.TerminatingRetained:
+		say([]string{terminate(w.instance)}, "a hook was abandoned, and the group's lifecycle policy keeps such instances, running and billed, until somebody terminates them")
+	case state == fleet.TerminatingProceed:
+		say(nil, "every hook has been answered, and EC2 terminates it")
+	case state == fleet.Standby || state == "EnteringStandby":
+		say([]string{fmt.Sprintf("aws autoscaling exit-standby --auto-scaling-group-name %s --instance-ids %s", w.group.Name, w.instance)},
+			"scale-in and instance refresh pass over it, and no hook runs")
+	case state == fleet.Detaching || state == fleet.Detached:
+		say(nil, "it is none of the group's any more, and no hook runs")
+	case strings.HasPrefix(string(state), "Warmed:") && !state.Waiting():
+		say(nil, "it is in the warm pool and takes no tasks")
+	case strings.HasPrefix(string(state), "Pending"):
+		say(nil, "it is being launched")
+	case state == fleet.InService && slices.Contains(w.group.Suspended, "Terminate"):
+		say([]string{"aws autoscaling resume-processes --auto-scaling-group-name " + w.group.Name + " --scaling-processes Terminate"}, "the process Terminate of the group is suspended")
+	}
+}
+
+// leaving is the time before the hook opens: Auto Scaling takes the instance out of the group's own load balancers first.
+func (w *why) leaving() {
+	parts := []string{fmt.Sprintf("%s is %s in group %s: no hook is open yet", w.instance, w.member.State, w.group.Name)}
+	b := Blocker{Code: GroupBalancer, Exact: true}
+	var longest time.Duration
+	for _, arn := range w.group.TargetGroups {
+		tg := w.s.TargetGroup(arn)
+		if tg == nil {
+			continue
+		}
+		parts = append(parts, fmt.Sprintf("Auto Scaling first waits for target group %s (deregistration delay %v)", tg.Name, tg.Delay))
+		if tg.Delay > longest {
+			longest, b.Mend = tg.Delay, []string{delay(tg.ARN, 30)}
+		}
+	}
+	if len(w.group.ClassicBalancers) > 0 {
+		parts = append(parts, "Auto Scaling first waits for connection draining of "+strings.Join(w.group.ClassicBalancers, ", "))
+	}
+	if at := w.began(); !at.IsZero() {
+		since := fmt.Sprintf("it began at %s, %s ago", w.clock(at), span(at, w.q.Now))
+		if longest > 0 {
+			b.Until = at.Add(longest)
+			since += ", and takes until " + w.clock(b.Until) + " or a little longer"
+		}
+		parts = append(parts, since)
+	}
+	b.Words = strings.Join(parts, "; ")
+	w.add(b)
+}
+
+// began is when the scaling activity that terminates the instance started, zero if the survey does not show it.
+func (w *why) began() time.Time {
+	if w.group != nil {
+		for _, a := range w.group.Activities {
+			if a.Instance == w.instance && !a.Start.IsZero() {
+				return a.Start
+			}
+		}
+	}
+	return time.Time{}
+}
+
+// gone says whether the host lives; if it does not, nothing on it can stop or report any more.
+func (w *why) gone() bool {
+	if w.machine != nil && w.machine.State.Gone() {
+		words := fmt.Sprintf("EC2 says that %s is %s", w.instance, w.machine.State)
+		var mend []string
+		if w.host != nil {
+			words += "; its container instance is still registered, and ECS waits for tasks that no agent will report as stopped"
+			mend = append(mend, w.deregister())
+		}
+		if w.member != nil && w.member.State.Waiting() {
+			words += "; the group waits for " + plural(len(w.terminating()), "hook")
+			for _, h := range w.terminating() {
+				mend = append(mend, w.complete(h.Name))
+			}
+		}
+		w.add(Blocker{Code: HostGone, Words: words, Mend: mend, Exact: true})
+		return true
+	}
+	if w.host != nil && !w.host.Connected {
+		words := fmt.Sprintf("the ECS agent on %s is not connected: ECS neither stops tasks there nor hears that they have stopped", w.instance)
+		if w.machine != nil {
+			words += fmt.Sprintf("; EC2 says the instance is %s", w.machine.State)
+		}
+		w.add(Blocker{Code: placement.AgentGone, Exact: true, Mend: append([]string{
+			fmt.Sprintf("aws ssm start-session --target %s   # then: sudo systemctl restart ecs", w.instance), w.deregister()}, w.answers()...),
+			Words: words + ". A break of a minute is normal; AWS does not say since when"})
+	}
+	return false
+}
+
+func (w *why) answers() []string {
+	var all []string
+	if w.member != nil && w.member.State.Waiting() {
+		for _, h := range w.terminating() {
+			all = append(all, w.complete(h.Name))
+		}
+	}
+	return all
+}
+
+// draining says whether anybody drains the host.
+func (w *why) draining() {
+	leaves := w.member != nil && w.member.State.Waiting()
+	switch {
+	case w.host == nil || w.host.Status == fleet.Draining || w.task != nil && w.task.DesiredStatus == fleet.Stopped:
+		return
+	case w.host.Status != fleet.Active:
+		w.add(Blocker{Code: NotDraining, Exact: true, Words: fmt.Sprintf("container instance %s is %s, so that it cannot be set DRAINING", w.instance, w.host.Status), Mend: []string{w.deregister()}})
+		return
+	}
+	words := fmt.Sprintf("container instance %s of cluster %s is ACTIVE and not DRAINING: ECS leaves its tasks where they are, and may place more there", w.instance, w.clusterName())
+	if leaves {
+		words += fmt.Sprintf(", although group %s terminates it. %s", w.group.Name, w.drainers())
+	} else if w.member != nil && w.member.State == fleet.InService {
+		words += fmt.Sprintf("; it is InService in group %s, so nothing takes it away", w.group.Name)
+	}
+	w.add(Blocker{Code: NotDraining, Words: words, Mend: []string{w.drain()}, Exact: true})
+}
+
+// drainers says who ought to drain the host.
+func (w *why) drainers() string {
+	for _, p := range w.cluster.CapacityProviders {
+		if p.Name == w.host.CapacityProvider && p.ManagedDraining {
+			return fmt.Sprintf("Capacity provider %s has managed draining, so ECS ought to do it", p.Name)
+		}
+	}
+	hooks := w.terminating()
+	if len(hooks) == 0 {
+		return "Its group has no terminating hook and its capacity provider no managed draining: nobody drains"
+	}
+	names := make([]string, len(hooks))
+	for i, h := range hooks {
+		names[i] = h.Name
+		if h.Target != "" {
+			names[i] += " (tells " + string(h.Target) + ")"
+		}
+	}
+	return "Whoever answers " + strings.Join(names, ", ") + " ought to do it; its capacity provider has no managed draining"
+}
+
+// terminating are the terminating hooks of the group.
+func (w *why) terminating() []fleet.Hook {
+	var hooks []fleet.Hook
+	if w.group != nil {
+		for _, h := range w.group.Hooks {
+			if h.Transition == fleet.TerminatingTransit {
+				hooks = append(hooks, h)
+			}
+		}
+	}
+	return hooks
+}
+
+// hooks says which hook holds an instance without tasks. AWS does not show which hooks of an instance are open, so that this is
+// known by exclusion only, unless there is just one.
+func (w *why) hooks() {
+	if w.member == nil || !w.member.State.Waiting() {
+		return
+	}
+	words, answered := "no task is left on "+string(w.instance), w.answered()
+	if w.host == nil {
+		words = string(w.instance) + " is in no cluster that was surveyed, so that there is nothing to drain"
+	}
+	var names, mend []string
+	for _, h := range w.terminating() {
+		if answered && h.Name == w.q.Hook {
+			words += fmt.Sprintf(", and Ebb has answered %s", h.Name)
+			continue
+		}
+		names, mend = append(names, h.Name+w.owner(h)), append(mend, w.complete(h.Name))
+	}
+	if len(names) == 0 {
+		words += ", and no other terminating hook of the group is known: it was deleted or answered meanwhile"
+	} else {
+		words += fmt.Sprintf(": group %s waits in its hook %s", w.group.Name, strings.Join(names, " or "))
+		if len(names) > 1 {
+			words += "; AWS does not show which of them is open"
+		}
+	}
+	if at := w.began(); !at.IsZero() {
+		words += fmt.Sprintf(". The termination began at %s, %s ago", w.clock(at), span(at, w.q.Now))
+	}
+	w.add(Blocker{Code: ForeignHook, Words: words, Mend: mend, Exact: len(names) == 1 && !answered})
+}
+
+// owner says who answers a hook, as far as that is known, and how long it lasts unanswered.
+func (w *why) owner(h fleet.Hook) string {
+	who := ""
+	switch h.Name {
+	case ManagedHook:
+		who = "ECS managed draining, "
+	case w.q.Hook:
+		who = "Ebb, "
+	}
+	return fmt.Sprintf(" (%sheartbeat %v, at most %v, then %s)", who, h.Heartbeat, h.Global, h.DefaultResult)
+}
+
+// answered reports whether Ebb's journal says that its own drain has ended, so that its hook holds nothing any more.
+func (w *why) answered() bool {
+	return slices.ContainsFunc(w.q.Lines, func(l Line) bool { return l.Kind == "ended" })
+}
+
+// groupFor is the group of a capacity provider of a service, or that of the target.
+func (w *why) groupFor(s *survey.Service) *survey.Group {
+	for _, item := range s.Strategy {
+		for _, p := range w.cluster.CapacityProviders {
+			if g := w.s.Group(p.Group); p.Name == item.Provider && g != nil {
+				return g
+			}
+		}
+	}
+	return w.group
+}
+
+// limits notes how long a hook can be held at most, by ECS managed draining as by anybody else.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/managed-instance-draining.html
+func (w *why) limits() {
+	if w.member == nil || !w.member.State.Waiting() {
+		return
+	}
+	for _, h := range w.terminating() {
+		if h.Global == 0 {
+			continue
+		}
+		note := fmt.Sprintf("hook %s holds the instance for at most %v, heartbeats or not", h.Name, h.Global)
+		if at := w.began(); !at.IsZero() {
+			note += ", that is until about " + w.clock(at.Add(h.Global))
+		}
+		if h.Name == ManagedHook {
+			note += "; ECS managed draining keeps it open until every task has stopped"
+		}
+		w.report.Notes = append(w.report.Notes, note)
+	}
+}

@@ -1,0 +1,85 @@
+package explain
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/survey"
+)
+
+// The commands are of AWS CLI version 2.
+// https://docs.aws.amazon.com/cli/latest/reference/
+
+func (p *place) stopTask(t *survey.Task) string {
+	return fmt.Sprintf("aws ecs stop-task --cluster %s --task %s", p.clusterName(), short(t.ARN))
+}
+
+func (p *place) unprotect(t *survey.Task) string {
+	return fmt.Sprintf("aws ecs update-task-protection --cluster %s --tasks %s --no-protection-enabled", p.clusterName(), short(t.ARN))
+}
+
+func (p *place) drain() string {
+	return fmt.Sprintf("aws ecs update-container-instances-state --cluster %s --container-instances %s --status DRAINING", p.clusterName(), short(p.host.ARN))
+}
+
+func (p *place) deregister() string {
+	return fmt.Sprintf("aws ecs deregister-container-instance --cluster %s --container-instance %s --force", p.clusterName(), short(p.host.ARN))
+}
+
+func (p *place) percents(service string, least, most int) string {
+	return fmt.Sprintf("aws ecs update-service --cluster %s --service %s --deployment-configuration minimumHealthyPercent=%d,maximumPercent=%d", p.clusterName(), service, least, most)
+}
+
+func (p *place) redeploy(service, definition string) string {
+	return fmt.Sprintf("aws ecs update-service --cluster %s --service %s --task-definition %s", p.clusterName(), service, definition)
+}
+
+// complete answers a hook.
+func (p *place) complete(hook string) string {
+	return fmt.Sprintf("aws autoscaling complete-lifecycle-action --auto-scaling-group-name %s --lifecycle-hook-name %s --instance-id %s --lifecycle-action-result CONTINUE",
+		p.groupName(), hook, p.instance)
+}
+
+func terminate(id fleet.InstanceID) string {
+	return fmt.Sprintf("aws autoscaling terminate-instance-in-auto-scaling-group --instance-id %s --no-should-decrement-desired-capacity", id)
+}
+
+func delay(tg fleet.ARN, seconds int) string {
+	return fmt.Sprintf("aws elbv2 modify-target-group-attributes --target-group-arn %s --attributes Key=deregistration_delay.timeout_seconds,Value=%d", tg, seconds)
+}
+
+// addHost launches one host more in the group of the target, or in the first group that a service's capacity providers name.
+func (w *why) addHost(g *survey.Group) []string {
+	if g == nil {
+		return []string{"add a host to cluster " + w.clusterName()}
+	}
+	var commands []string
+	if g.Desired+1 > g.Max {
+		commands = append(commands, fmt.Sprintf("aws autoscaling update-auto-scaling-group --auto-scaling-group-name %s --max-size %d", g.Name, g.Desired+1))
+	}
+	return append(commands, fmt.Sprintf("aws autoscaling set-desired-capacity --auto-scaling-group-name %s --desired-capacity %d", g.Name, g.Desired+1))
+}
+
+// short is the id at the end of an ARN.
+func short(arn fleet.ARN) string { return string(arn[strings.LastIndexByte(string(arn), '/')+1:]) }
+
+// clock spells a time as on a clock, with the date if that is not today's.
+func (w *why) clock(t time.Time) string {
+	t = t.UTC()
+	if y, d := t.YearDay(), w.q.Now.UTC().YearDay(); y != d {
+		return t.Format("2006-01-02 15:04:05 UTC")
+	}
+	return t.Format("15:04:05 UTC")
+}
+
+// span spells how long it is from one time to another.
+func span(from, to time.Time) string { return to.Sub(from).Round(time.Second).String() }
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}

@@ -1,0 +1,251 @@
+package explain
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/placement"
+	"github.com/ebbhq/ebb/internal/survey"
+)
+
+// lately is how old a service event may be to tell of now: ECS tries to place at least every few minutes.
+const lately = 15 * time.Minute
+
+// services says what holds the tasks that services still want to run on the host. While nobody drains it, ECS has no reason to
+// move them, and all this would only come true later: that is what Plan is for.
+func (w *why) services(left []*survey.Task) {
+	if w.host.Status != fleet.Draining {
+		return
+	}
+	result := placement.Leave(w.s, w.cluster, []fleet.InstanceID{w.instance})
+	for _, n := range result.Notes {
+		if !slices.Contains(w.report.Notes, n) {
+			w.report.Notes = append(w.report.Notes, n)
+		}
+	}
+	for _, f := range result.Fates {
+		if f.Kind != placement.Replica || !slices.ContainsFunc(left, func(t *survey.Task) bool { return slices.Contains(f.Tasks, t.ARN) }) {
+			continue
+		}
+		if s := w.cluster.Service(f.Service); s != nil {
+			w.service(s, f)
+		}
+	}
+}
+
+func (w *why) service(s *survey.Service, f placement.Fate) {
+	who := fmt.Sprintf("service %s keeps %s on %s: ", s.Name, plural(len(f.Tasks), "task"), w.instance)
+	failing := w.failing(s)
+	if failing.Code != "" {
+		w.add(failing)
+	}
+	starting := w.replacement(s)
+	for _, r := range f.Reasons {
+		if r.Code == placement.Deployment && failing.Code != "" || r.Code == placement.NotHealthy && len(starting) > 0 {
+			continue
+		}
+		w.add(Blocker{Code: r.Code, Words: who + r.Words, Mend: w.mend(s, r.Code, f), Exact: f.Verdict == placement.Stuck})
+	}
+	for _, b := range starting {
+		w.add(b)
+	}
+	if f.Verdict <= placement.Shrinks && len(starting) == 0 && failing.Code == "" {
+		w.add(Blocker{Code: InProgress, Words: who + "nothing blocks it; ECS is to start the replacement or stop the task within a minute or so"})
+	}
+}
+
+// failing tells of a deployment or of replacements that do not come up, as the service's own counts and events say.
+func (w *why) failing(s *survey.Service) Blocker {
+	b := Blocker{Code: placement.Deployment, Exact: true, Mend: w.back(s)}
+	for _, d := range s.Deployments {
+		what := fmt.Sprintf("deployment %s of service %s to %s", d.ID, s.Name, d.TaskDefinition)
+		switch {
+		case d.Rollout == "FAILED":
+			b.Words = fmt.Sprintf("%s has failed: %s", what, d.RolloutReason)
+			return b
+		case d.Failed > 0 && d.Running < d.Desired:
+			b.Words = fmt.Sprintf("%s: %s failed to start, %d of %d run%s", what, plural(d.Failed, "task"), d.Running, d.Desired, w.saying(s))
+			return b
+		}
+	}
+	if text := w.saying(s); text != "" {
+		b.Words = fmt.Sprintf("the replacements of service %s do not stay up%s", s.Name, text)
+		return b
+	}
+	for _, d := range s.Deployments {
+		if d.Status == "PRIMARY" && d.Rollout == "IN_PROGRESS" || d.Status == "ACTIVE" && d.Running > 0 {
+			b.Words = fmt.Sprintf("deployment %s of service %s to %s is %s %s: %d of %d run, %d pending", d.ID, s.Name, d.TaskDefinition,
+				strings.ToLower(strings.ReplaceAll(d.Rollout+" ", "_", " ")), w.since(d.CreatedAt), d.Running, d.Desired, d.Pending)
+			return b
+		}
+	}
+	return Blocker{}
+}
+
+// back are the ways out of a deployment that fails.
+func (w *why) back(s *survey.Service) []string {
+	for _, d := range s.Deployments {
+		if d.Status == "ACTIVE" && d.TaskDefinition != s.TaskDefinition {
+			return []string{w.redeploy(s.Name, d.TaskDefinition)}
+		}
+	}
+	return []string{
+		fmt.Sprintf("aws ecs list-tasks --cluster %s --service-name %s --desired-status STOPPED   # then describe-tasks: stoppedReason", w.clusterName(), s.Name),
+		w.redeploy(s.Name, "LAST-GOOD-REVISION"),
+	}
+}
+
+// saying is what the service's newest events say about tasks that fail.
+func (w *why) saying(s *survey.Service) string {
+	for _, e := range s.Events {
+		if w.q.Now.Sub(e.At) > lately {
+			return ""
+		}
+		for _, sign := range [...]string{"unable to consistently start tasks", "failed to launch a task", "(circuit breaker)", "tasks failed to start", "is unhealthy in", "failed container health checks"} {
+			if strings.Contains(e.Text, sign) {
+				return fmt.Sprintf("; its event of %s: %s", w.clock(e.At), e.Text)
+			}
+		}
+	}
+	return ""
+}
+
+// replacement tells how far the tasks of a service elsewhere are that do not count as healthy yet.
+func (w *why) replacement(s *survey.Service) []Blocker {
+	var all []Blocker
+	for i := range w.cluster.Tasks {
+		t := &w.cluster.Tasks[i]
+		if t.Service() != s.Name || !t.Live() || t.DesiredStatus == fleet.Stopped || t.ContainerInstance == w.host.ARN {
+			continue
+		}
+		name := fmt.Sprintf("task %s, of service %s on %s", short(t.ARN), s.Name, w.hostOf(t))
+		switch {
+		case t.LastStatus != "RUNNING" && !t.PullStartedAt.IsZero():
+			all = append(all, Blocker{Code: PullingImage, Exact: true, Words: fmt.Sprintf("%s, is %s and has been loading its image %s", name, t.LastStatus, w.since(t.PullStartedAt))})
+		case t.LastStatus != "RUNNING":
+			all = append(all, Blocker{Code: ReplacementNew, Exact: true, Words: fmt.Sprintf("%s, is %s %sand not RUNNING yet", name, t.LastStatus, w.since(t.CreatedAt))})
+		default:
+			if b, ok := w.health(s, t, name); ok {
+				all = append(all, b)
+			}
+		}
+	}
+	return all
+}
+
+// health says why a task that runs may not count as healthy: its container's health check, the grace of its load balancer, or the
+// 40 s that ECS waits where there is neither.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeploymentConfiguration.html
+func (w *why) health(s *survey.Service, t *survey.Task, name string) (Blocker, bool) {
+	b := Blocker{Code: NotYetHealthy, Exact: true}
+	def := w.cluster.TaskDefinition(t.Family)
+	checked := def != nil && slices.ContainsFunc(def.Containers, func(c survey.Container) bool { return c.HealthCheck })
+	switch age := w.q.Now.Sub(t.StartedAt); {
+	case t.HealthStatus == "UNHEALTHY", checked && t.HealthStatus != "HEALTHY":
+		b.Words = fmt.Sprintf("%s, runs %sand its container health check says %s", name, w.since(t.StartedAt), t.HealthStatus)
+	case len(s.LoadBalancers) > 0:
+		state := w.targetState(s, t)
+		if state == "" || state == "healthy" {
+			return b, false
+		}
+		b.Words = fmt.Sprintf("%s, runs %sand its target is %s", name, w.since(t.StartedAt), state)
+		if s.HealthCheckGrace > age {
+			b.Words += fmt.Sprintf("; its health check grace period lasts until %s", w.when(t.StartedAt.Add(s.HealthCheckGrace)))
+		}
+	case !checked && !t.StartedAt.IsZero() && age < 40*time.Second:
+		b.Until = t.StartedAt.Add(40 * time.Second)
+		b.Words = fmt.Sprintf("%s, runs %s; without any health check ECS counts it 40 s after it started, at %s", name, w.since(t.StartedAt), w.when(b.Until))
+	default:
+		return b, false
+	}
+	return b, true
+}
+
+// targetState is the state of the first target of a task that is not healthy, with its reason; empty if none is known.
+func (w *why) targetState(s *survey.Service, t *survey.Task) string {
+	state := ""
+	for _, lb := range s.LoadBalancers {
+		tg := w.s.TargetGroup(lb.TargetGroup)
+		if tg == nil {
+			continue
+		}
+		for _, h := range tg.Targets {
+			if !w.isTarget(t, lb, tg, h) {
+				continue
+			}
+			if h.State != "healthy" {
+				return strings.TrimSpace(h.State+" "+h.Reason) + " in target group " + tg.Name
+			}
+			state = h.State
+		}
+	}
+	return state
+}
+
+func (w *why) isTarget(t *survey.Task, lb fleet.LoadBalancer, tg *survey.TargetGroup, h fleet.Health) bool {
+	for _, a := range t.Addresses {
+		if a.ContainerPort != lb.ContainerPort {
+			continue
+		}
+		if tg.Type == "ip" && h.Target.ID == a.IP || tg.Type != "ip" && h.Target.Port == a.HostPort && h.Target.ID == string(w.hostOf(t)) {
+			return true
+		}
+	}
+	return false
+}
+
+func (w *why) hostOf(t *survey.Task) fleet.InstanceID {
+	for i := range w.cluster.Hosts {
+		if h := &w.cluster.Hosts[i]; h.ARN == t.ContainerInstance {
+			return h.Instance
+		}
+	}
+	return ""
+}
+
+// mend is what removes a reason for which tasks do not move.
+func (w *why) mend(s *survey.Service, c Code, f placement.Fate) []string {
+	lower := w.percents(s.Name, max(0, 100*(f.Desired-1)/max(1, f.Desired)), max(100, s.MaxPercent))
+	switch c {
+	case placement.PercentArithmetic:
+		if s.Controller == "CODE_DEPLOY" || s.Controller == "EXTERNAL" {
+			return nil
+		}
+		return []string{w.percents(s.Name, s.MinPercent, 200), lower}
+	case placement.NoCPU, placement.NoMemory, placement.NoGPU, placement.NoInterface, placement.NoPort, placement.DistinctInstance,
+		placement.NoHost, placement.NoProviderHost, placement.Together, placement.Order, placement.Scaling:
+		return append(w.addHost(w.groupFor(s)), lower)
+	case placement.NoAttribute, placement.ConstraintUnmet:
+		return append(w.attributes(s), append(w.addHost(w.groupFor(s)), lower)...)
+	case placement.Deployment:
+		return w.back(s)
+	case placement.Protected:
+		var commands []string
+		for i := range w.cluster.Tasks {
+			if t := &w.cluster.Tasks[i]; t.Protected && slices.Contains(f.Tasks, t.ARN) {
+				commands = append(commands, w.unprotect(t))
+			}
+		}
+		return commands
+	}
+	return nil
+}
+
+// attributes shows which hosts have what a constraint asks for.
+func (w *why) attributes(s *survey.Service) []string {
+	def := w.cluster.TaskDefinition(s.TaskDefinition)
+	if def == nil {
+		return nil
+	}
+	for _, list := range [][]survey.Constraint{s.Constraints, def.Constraints} {
+		for _, c := range list {
+			if c.Type == "memberOf" {
+				return []string{fmt.Sprintf("aws ecs list-container-instances --cluster %s --filter \"%s\"   # the hosts that meet it", w.clusterName(), strings.ReplaceAll(c.Expression, `"`, `\"`))}
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,185 @@
+package placement
+
+import (
+	"slices"
+
+	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/survey"
+)
+
+// demand is what one service will ask of the scheduler: count times the same place.
+type demand struct {
+	s    *survey.Service
+	def  *survey.TaskDefinition // nil: not in the survey
+	name string
+
+	cpu, memory, gpu, nics int
+	ports                  []survey.Port
+	distinct               bool
+	admits                 []answer   // by room: whether attributes, constraints and capacity providers let it in
+	refused                []Code     // by room: which of them does not
+	choices                [][]answer // admits for each capacity provider alone, of which ECS chooses one; one if there is no choice
+
+	count   int // to be started
+	targets []*survey.Task
+	running int // targets that run
+	others  int // tasks on hosts that leave besides the targets
+	staying int // tasks elsewhere, of any revision
+	healthy int // of these, the healthy ones of the current revision
+	lower   int // that must be healthy
+	upper   int // that may be there
+}
+
+// demandsOf is what a service asks for; a daemon asks for one task on each host that lacks it.
+func (v *view) demandsOf(s *survey.Service) []demand {
+	if s.LaunchType == "FARGATE" || s.LaunchType == "EXTERNAL" || s.Status == "INACTIVE" {
+		return nil
+	}
+	d := demand{s: s, name: s.Name, def: v.c.TaskDefinition(s.TaskDefinition)}
+	if d.def != nil {
+		d.cpu, d.memory, d.gpu, d.ports = d.def.CPU, d.def.Memory, d.def.GPU, d.def.HostPorts
+		if d.def.Network == "awsvpc" {
+			d.nics = 1
+		}
+	}
+	for _, c := range s.Constraints {
+		d.distinct = d.distinct || c.Type == "distinctInstance"
+	}
+	v.admit(&d)
+	if s.Daemon {
+		return v.missingDaemons(d)
+	}
+	v.count(&d)
+	return []demand{d}
+}
+
+func (v *view) missingDaemons(d demand) []demand {
+	var missing []demand
+	for i := range v.rooms {
+		if v.rooms[i].tight.has[d.name] || d.admits[i] == no {
+			continue
+		}
+		one := d
+		one.count, one.admits = 1, make([]answer, len(v.rooms))
+		for j := range one.admits {
+			one.admits[j] = no
+		}
+		one.admits[i] = d.admits[i]
+		one.choices = [][]answer{one.admits}
+		missing = append(missing, one)
+	}
+	return missing
+}
+
+// count counts the tasks of a service and the bounds within which it moves. Services of other controllers use AWS's defaults.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeploymentConfiguration.html
+func (v *view) count(d *demand) {
+	current := 0
+	for i := range v.c.Tasks {
+		t := &v.c.Tasks[i]
+		if t.Service() != d.name || !t.Live() || t.DesiredStatus == fleet.Stopped {
+			continue
+		}
+		switch {
+		case v.target[t.ContainerInstance]:
+			d.targets = append(d.targets, t)
+			if t.LastStatus == "RUNNING" {
+				d.running++
+			}
+		case v.leaving[t.ContainerInstance]:
+			d.others++
+		default:
+			d.staying++
+			if t.Family != d.s.TaskDefinition {
+				continue
+			}
+			current++
+			if t.LastStatus == "RUNNING" && t.HealthStatus != "UNHEALTHY" {
+				d.healthy++
+			}
+		}
+	}
+	d.count = max(0, d.s.Desired-current)
+	least, most := d.s.MinPercent, d.s.MaxPercent
+	if d.s.Controller == "CODE_DEPLOY" || d.s.Controller == "EXTERNAL" {
+		least, most = 100, 200
+	}
+	d.lower, d.upper = (d.s.Desired*least+99)/100, d.s.Desired*most/100
+}
+
+// admit judges what of a host does not change while tasks are placed.
+func (v *view) admit(d *demand) {
+	d.admits, d.refused = make([]answer, len(v.rooms)), make([]Code, len(v.rooms))
+	for i := range v.rooms {
+		d.admits[i], d.refused[i] = d.admit(v.rooms[i].host)
+		v.blind = v.blind || v.rooms[i].blind && d.nics > 0
+	}
+	providers := v.providers(d.s)
+	if providers == nil {
+		d.choices = [][]answer{d.admits}
+		return
+	}
+	var choices [][]answer
+	for _, name := range providers {
+		choice := make([]answer, len(v.rooms))
+		for i := range v.rooms {
+			choice[i] = no
+			if v.rooms[i].host.CapacityProvider == name {
+				choice[i] = d.admits[i]
+			}
+		}
+		choices = append(choices, choice)
+	}
+	d.choices = choices
+	for i := range v.rooms {
+		if !slices.Contains(providers, v.rooms[i].host.CapacityProvider) {
+			d.admits[i], d.refused[i] = no, NoProviderHost
+		}
+	}
+}
+
+// providers are the capacity providers that a service may use, nil if any host will do.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CapacityProviderStrategyItem.html
+func (v *view) providers(s *survey.Service) []string {
+	strategy := s.Strategy
+	if len(strategy) == 0 && s.LaunchType == "" {
+		strategy = v.c.DefaultStrategy
+	}
+	var names []string
+	for _, item := range strategy {
+		if item.Weight > 0 || item.Base > 0 {
+			names = append(names, item.Provider)
+		}
+	}
+	if len(names) == 0 && len(strategy) > 0 { // all weights are 0, as of a strategy with one item
+		for _, item := range strategy {
+			names = append(names, item.Provider)
+		}
+	}
+	return names
+}
+
+// admit says whether a host has the attributes that the task needs and meets the constraints, and what it fails.
+func (d *demand) admit(h *survey.Host) (answer, Code) {
+	if d.def == nil {
+		return unknown, Unjudged
+	}
+	least, code := yes, Code("")
+	note := func(a answer, c Code) {
+		if a < least {
+			least, code = a, c
+		}
+	}
+	for _, want := range d.def.Requires {
+		note(requires(h, want), NoAttribute)
+	}
+	for _, list := range [][]survey.Constraint{d.def.Constraints, d.s.Constraints} {
+		for _, c := range list {
+			if c.Type == "memberOf" {
+				q, _ := parse(c.Expression)
+				note(q(h), ConstraintUnmet)
+			}
+		}
+	}
+	return least, code
+}

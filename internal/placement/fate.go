@@ -1,0 +1,202 @@
+package placement
+
+import (
+	"fmt"
+
+	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/survey"
+)
+
+// fate judges the tasks of one service on the targets.
+//
+// The last of them stops only while enough others are healthy, so for all to stop, needed replacements must have a place. ECS
+// never gets stuck between the bounds as long as replacements find places, if upper is greater than lower: with fewer tasks
+// than upper it starts one, and else it has more than lower and stops one.
+func (v *view) fate(d *demand) Fate {
+	f := Fate{
+		Kind: Replica, Service: d.name, Tasks: arns(d.targets), Places: v.places(d), Desired: d.s.Desired, Min: d.lower, Max: d.upper,
+		Missing: d.count, StopsFirst: d.upper <= d.s.Desired && d.count > 0,
+	}
+	if r, stuck := v.arithmetic(d); stuck {
+		f.Verdict, f.Reasons = Stuck, []Reason{r}
+		if present := d.staying + d.others + len(d.targets); present < d.upper && v.capacity(d) < d.upper-present { // it lacks tasks already
+			f.Reasons = append(f.Reasons, v.whyFull(d, d.upper-present, v.capacity(d))...)
+		}
+		return f
+	}
+	doubts := v.doubts(d)
+	if needed := d.lower - d.staying - d.others; d.running > 0 && needed > 0 {
+		if room := v.capacity(d); room < needed {
+			f.Verdict, f.Reasons = Stuck, v.whyFull(d, needed, room)
+			if more := v.hopes(d); len(more)+len(doubts) > 0 {
+				f.Verdict, f.Reasons = Uncertain, append(append(more, doubts...), f.Reasons...)
+			}
+			return f
+		}
+	}
+	if len(doubts) > 0 {
+		f.Verdict, f.Reasons = Uncertain, doubts
+		return f
+	}
+	needed := max(0, d.lower-d.healthy)
+	if why := v.besieged(d, needed); len(why) > 0 {
+		f.Verdict, f.Reasons = Uncertain, why
+		return f
+	}
+	if why := v.besieged(d, d.count); len(why) > 0 {
+		f.Verdict, f.Reasons = Shrinks, why
+		if room := v.capacity(d); room < d.count {
+			f.Reasons = v.whyFull(d, d.count, room)
+		}
+	}
+	return f
+}
+
+// arithmetic proves that minimum and maximum percent leave no freedom: no task may stop, for then fewer than the minimum would be
+// healthy, and none may start, for then more than the maximum would be there.
+func (v *view) arithmetic(d *demand) (Reason, bool) {
+	if d.running == 0 || d.upper > d.lower || d.staying+d.others >= d.lower {
+		return Reason{}, false
+	}
+	for _, t := range d.targets {
+		if t.HealthStatus == "UNHEALTHY" { // it counts for nothing, so it may stop
+			return Reason{}, false
+		}
+	}
+	return Reason{PercentArithmetic, arithmeticWords(d)}, true
+}
+
+func arithmeticWords(d *demand) string {
+	least, most := d.s.MinPercent, d.s.MaxPercent
+	return fmt.Sprintf("service %s wants %s; minimumHealthyPercent %d asks for at least %d healthy (rounded up), maximumPercent %d allows at most %d (rounded down): "+
+		"no task may stop before its replacement runs, and no replacement may start before a task has stopped", d.name, tasks(d.s.Desired), least, d.lower, most, d.upper)
+}
+
+// doubts are what keeps a service from a promise besides its place.
+func (v *view) doubts(d *demand) []Reason {
+	var doubts []Reason
+	say := func(c Code, format string, args ...any) {
+		doubts = append(doubts, Reason{c, fmt.Sprintf(format, args...)})
+	}
+	if d.def == nil {
+		say(Unjudged, "task definition %s of service %s was not read, so what its tasks need is not known", d.s.TaskDefinition, d.name)
+	}
+	if deploying(d.s) {
+		say(Deployment, "a deployment of service %s is under way; whether its tasks become healthy cannot be known", d.name)
+	}
+	for _, t := range d.targets {
+		if t.Protected {
+			say(Protected, "task %s of service %s has scale-in protection; whether draining waits for that is not documented", short(t.ARN), d.name)
+		}
+		if h := v.hosts[t.ContainerInstance]; !h.Connected {
+			say(AgentGone, "the agent on %s is not connected; until it is, task %s is not stopped", h.Instance, short(t.ARN))
+		}
+	}
+	needed := d.lower - d.healthy
+	if needed > d.count {
+		say(NotHealthy, "service %s needs %d healthy tasks; elsewhere %d are, and %d are to be started", d.name, d.lower, d.healthy, d.count)
+	}
+	if needed > 0 && d.upper <= d.lower || d.upper < d.s.Desired {
+		say(PercentArithmetic, "%s", arithmeticWords(d))
+	}
+	for i := range v.demands {
+		if other := &v.demands[i]; other.def == nil && other.count > 0 && other != d {
+			say(Unjudged, "service %s is to start %s and its task definition was not read; it may take any place", other.name, tasks(other.count))
+		}
+	}
+	return doubts
+}
+
+// hopes are ways in which hosts may be added.
+func (v *view) hopes(d *demand) []Reason {
+	var hopes []Reason
+	for _, name := range v.providers(d.s) {
+		for _, p := range v.c.CapacityProviders {
+			g := v.s.Group(p.Group)
+			if p.Name == name && p.ManagedScaling && (g == nil || g.Desired < g.Max) {
+				hopes = append(hopes, Reason{Scaling, fmt.Sprintf("managed scaling of capacity provider %s may add hosts to group %s", name, p.Group)})
+			}
+		}
+	}
+	return hopes
+}
+
+// deploying reports whether a service is changing its revision, or fails to bring tasks up. A first deployment is IN_PROGRESS for as
+// long as tasks find no place, and that says nothing more.
+func deploying(s *survey.Service) bool {
+	for _, d := range s.Deployments {
+		switch {
+		case d.Status == "PRIMARY" && (d.Rollout == "FAILED" || d.Rollout == "IN_PROGRESS" && d.Failed > 0):
+			return true
+		case d.Status == "ACTIVE" && d.Desired+d.Running+d.Pending > 0:
+			return true
+		}
+	}
+	return false
+}
+
+// places are the hosts that have room for one task now.
+func (v *view) places(d *demand) []fleet.InstanceID {
+	var ids []fleet.InstanceID
+	for i := range v.rooms {
+		if d.admits[i] == yes && v.rooms[i].tight.fits(load{}, d) {
+			ids = append(ids, v.rooms[i].host.Instance)
+		}
+	}
+	return ids
+}
+
+// daemons are the fates of daemon tasks on the targets: they stop after the last replica task.
+func (v *view) daemons() []Fate {
+	var fates []Fate
+	for i := range v.c.Services {
+		s := &v.c.Services[i]
+		if !s.Daemon {
+			continue
+		}
+		f := Fate{Kind: Daemon, Service: s.Name, Desired: s.Desired}
+		v.each(func(t *survey.Task) {
+			if t.Service() == s.Name {
+				f.Tasks = append(f.Tasks, t.ARN)
+				f.doubt(v.hosts[t.ContainerInstance], t)
+			}
+		})
+		if len(f.Tasks) > 0 {
+			fates = append(fates, f)
+		}
+	}
+	return fates
+}
+
+// alone are the fates of tasks on the targets that no service in the survey owns.
+func (v *view) alone() []Fate {
+	var fates []Fate
+	v.each(func(t *survey.Task) {
+		name := t.Service()
+		switch {
+		case name == "":
+			fates = append(fates, Fate{Kind: Alone, Tasks: []fleet.ARN{t.ARN}, Verdict: Stuck, Reasons: []Reason{{
+				Standalone, fmt.Sprintf("task %s (%s) was started by RunTask or StartTask, so ECS never moves it: the host waits until it ends or somebody stops it", short(t.ARN), t.Family)}}})
+		case v.c.Service(name) == nil:
+			fates = append(fates, Fate{Kind: Replica, Service: name, Tasks: []fleet.ARN{t.ARN}, Verdict: Uncertain, Reasons: []Reason{{
+				Unjudged, fmt.Sprintf("task %s belongs to service %s, which was not read", short(t.ARN), name)}}})
+		}
+	})
+	return fates
+}
+
+// each calls f for the tasks on the targets that are not stopping already.
+func (v *view) each(f func(*survey.Task)) {
+	for i := range v.c.Tasks {
+		if t := &v.c.Tasks[i]; t.Live() && v.target[t.ContainerInstance] && t.DesiredStatus != fleet.Stopped {
+			f(t)
+		}
+	}
+}
+
+func (f *Fate) doubt(h *survey.Host, t *survey.Task) {
+	if !h.Connected {
+		f.Verdict = Uncertain
+		f.Reasons = append(f.Reasons, Reason{AgentGone, fmt.Sprintf("the agent on %s is not connected; until it is, task %s is not stopped", h.Instance, short(t.ARN))})
+	}
+}

@@ -1,0 +1,100 @@
+// Package placement answers about a set of tasks: if hosts of a cluster leave, do the tasks there leave too, and can ECS start
+// their replacements elsewhere, all together? If not, it says which and why, in AWS's words and in a person's.
+//
+// ECS places one task after the other, by strategies that only choose and in an order that nobody promises, and the tasks of
+// several services compete. So there are promises and proofs, and what lies between: a task Moves only if it finds a place
+// whatever ECS places before it and wherever; it is Stuck only if no order and no choice helps; all else is Uncertain.
+// Every answer is about the cluster as it was surveyed: no host is added, no task ends by itself, nobody deploys.
+//
+// It is pure. It never asks AWS anything and shares no code with the simulated cloud, against whose scheduler it is tested.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-placement.html
+package placement
+
+import (
+	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/survey"
+)
+
+// Verdict says what becomes of tasks whose hosts leave. A greater one is worse.
+type Verdict uint8
+
+// The verdicts.
+const (
+	// Moves: promised. The tasks stop, and as many are started elsewhere as the service wants.
+	Moves Verdict = iota
+	// Shrinks: promised is only that the tasks stop. The service's minimum percent allows it to go on with fewer, and the
+	// replacements may find no place.
+	Shrinks
+	// Uncertain: the tasks may leave or stay; the reasons say on what it depends.
+	Uncertain
+	// Stuck: proved. At least one of the tasks stays where it is until something changes.
+	Stuck
+)
+
+// String spells the verdict: moves, shrinks, uncertain or stuck.
+func (v Verdict) String() string { return [...]string{"moves", "shrinks", "uncertain", "stuck"}[v] }
+
+// Kind says who started a task.
+type Kind uint8
+
+// The kinds.
+const (
+	// Replica: a service that keeps a number of tasks.
+	Replica Kind = iota
+	// Daemon: a service that keeps one task on each host. It stops last and needs no place elsewhere.
+	// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_service-options.html
+	Daemon
+	// Alone: RunTask or StartTask. ECS never moves it.
+	Alone
+)
+
+// String spells the kind: replica, daemon or standalone.
+func (k Kind) String() string { return [...]string{"replica", "daemon", "standalone"}[k] }
+
+// Fate is what becomes of the tasks of one service on the hosts that leave, or of one standalone task.
+type Fate struct {
+	Kind    Kind
+	Service string // empty for a standalone task
+	Tasks   []fleet.ARN
+	// Verdict is about these tasks. With the reason Together, what is proved is that a task of one of the services named there stays.
+	Verdict Verdict
+	// Reasons why the verdict is not Moves, the decisive one first.
+	Reasons []Reason
+	// Places are the hosts that have room for one of the tasks as they are now.
+	Places []fleet.InstanceID
+	// Desired, Min and Max are the numbers of tasks: wanted, healthy at least (rounded up), present at most (rounded down).
+	// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeploymentConfiguration.html
+	Desired, Min, Max int
+	// Missing is how many tasks are to be started elsewhere.
+	Missing int
+	// StopsFirst reports that a task stops before its replacement starts.
+	StopsFirst bool
+}
+
+// Result is the answer about a set of hosts.
+type Result struct {
+	Verdict Verdict // the worst of all
+	Fates   []Fate  // in order of the cluster's services, then the standalone tasks
+	// Notes are what the answer rests on and could not be seen, such as unknown numbers of network interfaces.
+	Notes []string
+}
+
+// Leave says what would happen if the hosts of these instances left now, together, beside those that are leaving already.
+// Instances that are not in the cluster are ignored. The survey is for what is around the cluster: groups and EC2 instances.
+func Leave(s *survey.Survey, c *survey.Cluster, targets []fleet.InstanceID) Result {
+	v := look(s, c, targets)
+	var r Result
+	for i := range v.demands {
+		if d := &v.demands[i]; len(d.targets) > 0 {
+			r.Fates = append(r.Fates, v.fate(d))
+		}
+	}
+	v.together(r.Fates)
+	r.Fates = append(r.Fates, v.daemons()...)
+	r.Fates = append(r.Fates, v.alone()...)
+	for i := range r.Fates {
+		r.Verdict = max(r.Verdict, r.Fates[i].Verdict)
+	}
+	r.Notes = v.notes()
+	return r
+}

@@ -1,0 +1,137 @@
+package placement
+
+import (
+	"slices"
+
+	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/survey"
+)
+
+// endless is more network interfaces than a host can have: their number is unknown, or not the limit.
+const endless = 1 << 30
+
+// space is what a host has left for tasks.
+type space struct {
+	cpu, memory, gpu, nics int
+	taken                  map[survey.Port]bool
+	has                    map[string]bool // services with a task here
+}
+
+// room is a host on which ECS may place tasks.
+type room struct {
+	host *survey.Host
+	// tight is the space as it is. loose is the space after every task has ended that may: it is stopping, or its service
+	// has too many or deploys. A promise rests on tight, a proof on loose.
+	tight, loose space
+	blind        bool // awsvpc tasks, and nobody knows how many interfaces the host can have
+}
+
+// load is what is placed into a room in thought.
+type load struct {
+	cpu, memory, gpu, nics int
+	ports                  []survey.Port
+	services               []string
+}
+
+func (l load) with(d *demand) load {
+	return load{
+		cpu: l.cpu + d.cpu, memory: l.memory + d.memory, gpu: l.gpu + d.gpu, nics: l.nics + d.nics,
+		ports: append(slices.Clip(l.ports), d.ports...), services: append(slices.Clip(l.services), d.name),
+	}
+}
+
+// misfit says what keeps a task out of a space with a load in it, and how much of it there is; empty: it fits.
+func (s *space) misfit(l load, d *demand) (Code, int) {
+	switch {
+	case d.cpu > s.cpu-l.cpu:
+		return NoCPU, s.cpu - l.cpu
+	case d.memory > s.memory-l.memory:
+		return NoMemory, s.memory - l.memory
+	case d.gpu > s.gpu-l.gpu:
+		return NoGPU, s.gpu - l.gpu
+	case d.nics > s.nics-l.nics:
+		return NoInterface, s.nics - l.nics
+	}
+	for _, p := range d.ports {
+		if s.taken[p] || slices.Contains(l.ports, p) {
+			return NoPort, p.Number
+		}
+	}
+	if d.distinct && (s.has[d.name] || slices.Contains(l.services, d.name)) {
+		return DistinctInstance, 0
+	}
+	return "", 0
+}
+
+func (s *space) fits(l load, d *demand) bool {
+	code, _ := s.misfit(l, d)
+	return code == ""
+}
+
+// room makes the room of a host from what ECS says is free and from the tasks on it.
+func (v *view) room(h *survey.Host) room {
+	r := room{host: h, tight: space{cpu: h.Free.CPU, memory: h.Free.Memory, gpu: h.Free.GPU, nics: endless}}
+	r.tight.taken, r.loose.taken = map[survey.Port]bool{}, map[survey.Port]bool{}
+	r.tight.has, r.loose.has = map[string]bool{}, map[string]bool{}
+	for _, n := range h.Free.Ports {
+		r.tight.taken[survey.Port{Number: n}] = true
+	}
+	for _, n := range h.Free.UDP {
+		r.tight.taken[survey.Port{Number: n, UDP: true}] = true
+	}
+	for p := range r.tight.taken { //ebb:any-order a set is copied
+		r.loose.taken[p] = true
+	}
+	r.loose.cpu, r.loose.memory, r.loose.gpu, r.loose.nics = r.tight.cpu, r.tight.memory, r.tight.gpu, endless
+	if h.Interfaces > 0 && !h.Trunk {
+		r.tight.nics, r.loose.nics = h.Interfaces-1, h.Interfaces-1
+	}
+	r.blind = h.Interfaces == 0 && !h.Trunk
+	for _, t := range v.on[h.ARN] {
+		v.occupy(&r, t)
+	}
+	return r
+}
+
+// occupy notes a task that is on the host: it uses a network interface, it keeps its like away, and it may end.
+func (v *view) occupy(r *room, t *survey.Task) {
+	def := v.c.TaskDefinition(t.Family)
+	nics := 0
+	if def != nil && def.Network == "awsvpc" {
+		nics = 1
+	}
+	r.tight.nics -= nics
+	r.tight.has[t.Service()] = true
+	if !v.mayEnd(t) {
+		r.loose.nics -= nics
+		r.loose.has[t.Service()] = true
+		return
+	}
+	if def == nil { // nobody knows what it gives back: all of the host at most
+		r.loose.cpu, r.loose.memory, r.loose.gpu = r.host.CPU, r.host.Memory, r.host.GPU
+		clear(r.loose.taken)
+		return
+	}
+	r.loose.cpu += or(t.CPU, def.CPU)
+	r.loose.memory += or(t.Memory, def.Memory)
+	r.loose.gpu += or(t.GPU, def.GPU)
+	for _, p := range def.HostPorts {
+		delete(r.loose.taken, p)
+	}
+}
+
+func or(a, b int) int {
+	if a != 0 {
+		return a
+	}
+	return b
+}
+
+// mayEnd reports whether a task on a host that stays may end without anybody's doing.
+func (v *view) mayEnd(t *survey.Task) bool {
+	if t.DesiredStatus == fleet.Stopped || t.HealthStatus == "UNHEALTHY" {
+		return true
+	}
+	s := v.c.Service(t.Service())
+	return s != nil && (deploying(s) || s.TaskDefinition != t.Family || !s.Daemon && v.live[s.Name] > s.Desired)
+}

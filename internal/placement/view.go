@@ -1,0 +1,81 @@
+package placement
+
+import (
+	"slices"
+
+	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/survey"
+)
+
+// view is a cluster seen with the question in mind.
+type view struct {
+	s       *survey.Survey
+	c       *survey.Cluster
+	on      map[fleet.ARN][]*survey.Task // live tasks by host
+	hosts   map[fleet.ARN]*survey.Host
+	live    map[string]int // tasks by service that are meant to run
+	target  map[fleet.ARN]bool
+	leaving map[fleet.ARN]bool // targets, and what leaves already
+	rooms   []room
+	demands []demand
+	blind   bool // an awsvpc task asked for a host whose interfaces nobody knows
+}
+
+func look(s *survey.Survey, c *survey.Cluster, targets []fleet.InstanceID) *view {
+	v := &view{
+		s: s, c: c, on: map[fleet.ARN][]*survey.Task{}, hosts: map[fleet.ARN]*survey.Host{}, live: map[string]int{},
+		target: map[fleet.ARN]bool{}, leaving: map[fleet.ARN]bool{},
+	}
+	for i := range c.Hosts {
+		h := &c.Hosts[i]
+		v.hosts[h.ARN] = h
+		v.target[h.ARN] = slices.Contains(targets, h.Instance)
+		v.leaving[h.ARN] = v.target[h.ARN] || h.Status == fleet.Draining || v.departs(h.Instance)
+	}
+	for i := range c.Tasks {
+		t := &c.Tasks[i]
+		if !t.Live() {
+			continue
+		}
+		v.on[t.ContainerInstance] = append(v.on[t.ContainerInstance], t)
+		if t.DesiredStatus != fleet.Stopped {
+			v.live[t.Service()]++
+		}
+	}
+	for i := range c.Hosts {
+		if h := &c.Hosts[i]; h.Status == fleet.Active && h.Connected && !v.leaving[h.ARN] {
+			v.rooms = append(v.rooms, v.room(h))
+		}
+	}
+	for i := range c.Services {
+		v.demands = append(v.demands, v.demandsOf(&c.Services[i])...)
+	}
+	return v
+}
+
+// departs reports whether an instance is on its way out of its group, or is not running.
+func (v *view) departs(id fleet.InstanceID) bool {
+	if m := v.s.Machine(id); m != nil && m.State.Gone() {
+		return true
+	}
+	for i := range v.s.Groups {
+		for _, in := range v.s.Groups[i].Instances {
+			if in.ID == id {
+				return in.State.Waiting() || in.State.Leaving() || in.State.Over()
+			}
+		}
+	}
+	return false
+}
+
+// notes are what could not be seen.
+func (v *view) notes() []string {
+	var notes []string
+	if v.blind {
+		notes = append(notes, "how many network interfaces some hosts can have is unknown; they were not taken for a limit")
+	}
+	for _, u := range v.s.Unread {
+		notes = append(notes, u.What+" could not be read: "+u.Error)
+	}
+	return notes
+}
