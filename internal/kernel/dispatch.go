@@ -15,7 +15,7 @@ type intent struct {
 }
 
 // dispatch turns actions and due looks into orders, the most urgent first, as far as the budget and the number of orders under
-// way allow. What it leaves is decided again.
+// way allow. What it leaves is decided again in a moment.
 func (k *Kernel) dispatch(acts []intent, now time.Time) []plan.Order {
 	slices.SortStableFunc(acts, func(a, b intent) int {
 		if c := cmp.Compare(priorityOf(a.a), priorityOf(b.a)); c != 0 {
@@ -27,8 +27,11 @@ func (k *Kernel) dispatch(acts []intent, now time.Time) []plan.Order {
 	for _, group := range merge(acts) {
 		a, p := group.action, priorityOf(group.action)
 		if !k.gathered(a, now) || !k.room(p) || !k.budget.take(bucketOf(a.Kind), 1, p, now) {
+			again := now.Add(k.budget.patience(now))
 			for _, e := range group.entries {
-				e.dirty = true
+				if e.wake.IsZero() || e.wake.After(again) {
+					e.wake = again
+				}
 			}
 			continue
 		}

@@ -27,15 +27,25 @@ type listing struct {
 const (
 	// wholeFrom is how many container instances must want a list before one of the whole cluster is thought of.
 	wholeFrom = 20
+	// gather is how long a list of the whole cluster waits for others who will want it within that time.
+	gather = 10 * time.Second
 	// listingFails is how many failures in a row end a listing; its wants are then due again.
 	listingFails = 8
 	// sizeFor is how long what is known of a cluster's size holds.
 	sizeFor = 10 * time.Minute
 )
 
+// waiters are those who want looks of one kind at one place: since when the first is due, and how many more will be soon.
+type waiters struct {
+	first time.Time
+	soon  int
+}
+
 // listLooks turns the wants for lists in one cluster into looks: of each container instance, or of the cluster as a whole.
-func (k *Kernel) listLooks(kind plan.LookKind, cluster string, due []subject, soon int, now time.Time) []plan.Look {
-	if len(due) < wholeFrom {
+// It waits a little for those who will want it soon.
+func (k *Kernel) listLooks(kind plan.LookKind, cluster string, due []subject, w waiters, now time.Time) []plan.Look {
+	all := len(due) + w.soon
+	if all < wholeFrom {
 		return chunked(due, listBatch)
 	}
 	if k.listings[cluster] != nil {
@@ -49,11 +59,11 @@ func (k *Kernel) listLooks(kind plan.LookKind, cluster string, due []subject, so
 		}
 		return nil
 	}
-	if !cheaper(size.Value, len(due)) {
+	if !cheaper(size.Value, all) {
 		return chunked(due, listBatch)
 	}
-	if soon > len(due) {
-		return nil // most of those who want it are not ready for it yet
+	if w.soon > 0 && now.Sub(w.first) < gather {
+		return nil
 	}
 	k.listings[cluster] = newListing(kind, due)
 	for _, s := range due {

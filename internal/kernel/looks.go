@@ -293,7 +293,7 @@ func (k *Kernel) merged(now time.Time) []plan.Look {
 	}
 	collected := map[place][]subject{}
 	due := map[place]bool{}
-	soon := map[place]int{} // due within the time that reads may lag
+	waiting := map[place]waiters{}
 	var places []place
 	known := map[subject]bool{}
 	for _, id := range k.order {
@@ -301,10 +301,16 @@ func (k *Kernel) merged(now time.Time) []plan.Look {
 		for _, w := range e.wants {
 			at, p := w.at(), place{w.s.kind, w.s.where}
 			if at.IsZero() || at.After(now.Add(w.early)) {
-				if at.After(now) && !at.After(now.Add(e.man.Policy.Settle)) {
-					soon[p]++
+				if at.After(now) && !at.After(now.Add(gather)) {
+					ws := waiting[p]
+					ws.soon++
+					waiting[p] = ws
 				}
 				continue
+			}
+			if ws := waiting[p]; ws.first.IsZero() || at.Before(ws.first) {
+				ws.first = at
+				waiting[p] = ws
 			}
 			if collected[p] == nil {
 				places = append(places, p)
@@ -321,7 +327,7 @@ func (k *Kernel) merged(now time.Time) []plan.Look {
 		switch s := collected[p]; {
 		case !due[p]:
 		case p.kind == plan.ListRunning || p.kind == plan.ListStopped:
-			looks = append(looks, k.listLooks(p.kind, p.where, s, soon[p], now)...)
+			looks = append(looks, k.listLooks(p.kind, p.where, s, waiting[p], now)...)
 		case len(s) < batch(p.kind) && now.Sub(k.spaced[p]) < spacing:
 			// others may want the same soon
 		default:

@@ -12,14 +12,14 @@ import (
 func (w *World) preferred(fits []*containerInstance, want wanted) *containerInstance {
 	keys := w.strategyKeys(want)
 	var best *containerInstance
-	var least []int
+	var rank, least []int
 	for _, ci := range fits {
-		rank := make([]int, 0, len(keys))
+		rank = rank[:0]
 		for _, key := range keys {
 			rank = append(rank, key(ci))
 		}
 		if best == nil || slices.Compare(rank, least) < 0 {
-			best, least = ci, rank
+			best, least, rank = ci, rank, least
 		}
 	}
 	return best
@@ -61,6 +61,20 @@ func (want wanted) onInstance(ci *containerInstance) int {
 	return n
 }
 
+// peers are the tasks in a cluster that isPeer holds for.
+func (want wanted) peers(c *cluster) []*task {
+	if want.s != nil {
+		return want.s.tasks
+	}
+	var peers []*task
+	for _, t := range c.tasks {
+		if want.isPeer(t) {
+			peers = append(peers, t)
+		}
+	}
+	return peers
+}
+
 func (want wanted) isPeer(t *task) bool {
 	if want.s != nil {
 		return t.s == want.s
@@ -76,11 +90,9 @@ func (want wanted) spreadKey(field string) func(*containerInstance) int {
 	return func(ci *containerInstance) int {
 		if count == nil {
 			count = map[string]int{}
-			for _, other := range ci.c.machines {
-				for _, t := range other.tasks {
-					if want.isPeer(t) && t.live() && other.Status == "ACTIVE" {
-						count[other.Attributes[name]]++
-					}
+			for _, t := range want.peers(ci.c) {
+				if t.live() && t.ci.Status == "ACTIVE" {
+					count[t.ci.Attributes[name]]++
 				}
 			}
 		}

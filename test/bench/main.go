@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"runtime/pprof"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,6 +26,11 @@ func main() {
 	free := flag.Bool("free-autoscaling", false, "Auto Scaling throttles nothing")
 	detail := flag.Bool("by-operation", false, "calls by operation")
 	flag.Parse()
+	if f := os.Getenv("PROF"); f != "" {
+		w, _ := os.Create(f)
+		_ = pprof.StartCPUProfile(w)
+		defer pprof.StopCPUProfile()
+	}
 	if err := run(*counts, *delays, *throttle, *free, *detail); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
