@@ -41,8 +41,8 @@ storm: ## ebb serve killed 40 times while 50 hosts drain: 5 runs of one, and 5 o
 	$(GO) run ./test/storm -runs 5
 	$(GO) run ./test/storm -runs 5 -processes 2
 
-bench: ## all benchmarks
-	$(GO) test ./... -run '^$$' -bench . -benchmem
+bench: ## what a drain costs: writes docs/cost.md, in about half an hour; see go run ./test/bench -help
+	$(GO) run ./test/bench -o docs/cost.md
 
 nightly: ## what takes too long for each change
 	$(MAKE) race

@@ -1,145 +1,89 @@
-// Bench measures what a drain costs: calls of AWS's APIs per drain, and how long after the last task's end the hook is answered,
-// in the simulated cloud and in virtual time, for Ebb and for the home-made drainer in the same world.
+// Bench measures what a drain costs, for Ebb and for the home-made drainer: calls of AWS's APIs and how soon the hook is answered, in the
+// simulated cloud and in virtual time; what the kernel needs of a processor; and how much memory ebb serve holds.
 //
-// It never speaks to AWS, and its counts are the same on every machine.
+// It never speaks to AWS. Counts and virtual times are the same on every machine; the rest says what machine it was read on.
 package main
 
 import (
+	"bytes"
 	"flag"
 	"fmt"
-	"maps"
+	"io"
 	"os"
-	"runtime/pprof"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/ebbhq/ebb/internal/sim"
-	"github.com/ebbhq/ebb/internal/story"
 )
 
+// options are the command line.
+type options struct {
+	atOnce []int
+	delays []time.Duration
+	only   string
+	hosts  int
+	out    string
+}
+
 func main() {
-	counts := flag.String("at-once", "1,10,150,1000", "how many hosts leave at once")
+	var o options
+	atOnce := flag.String("at-once", "1,10,150,1000,5000", "how many hosts leave at once")
 	delays := flag.String("delays", "60s,300s", "deregistration delays")
-	throttle := flag.Int("throttle", 0, "percent of Ebb's calls that are throttled")
-	free := flag.Bool("free-autoscaling", false, "Auto Scaling throttles nothing")
-	detail := flag.Bool("by-operation", false, "calls by operation")
+	flag.StringVar(&o.only, "only", "", "calls, kernel or memory; empty: all")
+	flag.IntVar(&o.hosts, "memory-hosts", 10_000, "how many hosts drain while memory is read")
+	flag.StringVar(&o.out, "o", "", "write the report to this file as well, once it is complete")
 	flag.Parse()
-	if f := os.Getenv("PROF"); f != "" {
-		w, _ := os.Create(f)
-		_ = pprof.StartCPUProfile(w)
-		defer pprof.StopCPUProfile()
+	if err := o.parse(*atOnce, *delays); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(64)
 	}
-	if err := run(*counts, *delays, *throttle, *free, *detail); err != nil {
+	if err := o.report(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(counts, delays string, throttle int, free, detail bool) error {
-	for _, d := range strings.Split(delays, ",") {
-		delay, err := time.ParseDuration(d)
+func (o *options) parse(atOnce, delays string) error {
+	for _, s := range strings.Split(atOnce, ",") {
+		n, err := strconv.Atoi(s)
+		if err != nil || n < 1 {
+			return fmt.Errorf("--at-once: %q is no number of hosts; write it like 1,10,150", s)
+		}
+		o.atOnce = append(o.atOnce, n)
+	}
+	for _, s := range strings.Split(delays, ",") {
+		d, err := time.ParseDuration(s)
 		if err != nil {
-			return err
+			return fmt.Errorf("--delays: %w; write it like 60s,300s", err)
 		}
-		for _, c := range strings.Split(counts, ",") {
-			n, err := strconv.Atoi(c)
-			if err != nil {
-				return err
-			}
-			began := time.Now()
-			sc := scenario(n, delay, throttle)
-			if free {
-				sc.World.Switches.AutoScalingBurst, sc.World.Switches.AutoScalingRate = 100000, 100000
-			}
-			res, err := story.Run(sc)
-			if err != nil {
-				return err
-			}
-			if os.Getenv("TRACE") != "" {
-				for _, e := range res.Record {
-					if e.Kind == sim.EntryCall && e.By == "ebb" || e.Kind == sim.EntryTask && e.From != "" && e.Instance == os.Getenv("TRACE") || e.Kind == sim.EntryTask && strings.Contains(e.To, "STOP") || e.Kind == sim.EntryContainer && e.To == "DRAINING" {
-						fmt.Println(e.At.Sub(res.Record[0].At).Round(time.Millisecond), e.Kind, e.Text, e.Task, e.To)
-					}
-				}
-			}
-			m := measure(res.Record)
-			fmt.Printf("delay %v n %d: %.2f calls per drain, answer p50 %v p99 %v, draining p99 %v, cut off %d, drains %d, violations %d, virtual %v, took %v\n", delay, n,
-				float64(m.calls)/float64(n), pct(m.answer, 50), pct(m.answer, 99), pct(m.draining, 99), m.cut, res.Drains, len(res.Violations), res.End.Sub(res.Record[0].At), time.Since(began).Round(time.Millisecond))
-			for i, v := range res.Violations {
-				if i < 5 {
-					fmt.Println("  ", v)
-				}
-			}
-			if detail {
-				var ops []string
-				for op := range m.ops {
-					ops = append(ops, op)
-				}
-				slices.Sort(ops)
-				for _, op := range ops {
-					fmt.Printf("  %-50s %6d\n", op, m.ops[op])
-				}
-			}
-		}
+		o.delays = append(o.delays, d)
+	}
+	if o.only != "" && o.only != "calls" && o.only != "kernel" && o.only != "memory" {
+		return fmt.Errorf("--only: %q is not known; it is calls, kernel or memory", o.only)
 	}
 	return nil
 }
 
-type figures struct {
-	calls            int
-	answer, draining []time.Duration
-	cut              int
-	ops              map[string]int
-}
-
-// measure reads the world's record: Ebb's calls from the first termination to the last answer, polls that found nothing apart.
-func measure(record []sim.Entry) figures {
-	m := figures{ops: map[string]int{}}
-	lastStop, heard := map[string]time.Time{}, map[string]time.Time{}
-	calls := map[string]int{}
-	for _, e := range record {
-		switch e.Kind {
-		case sim.EntryCall:
-			if e.By == "ebb" && len(heard) > 0 || e.Text == "sqs.ReceiveMessage" {
-				calls[e.Text]++
-			}
-			if e.Text == "autoscaling.CompleteLifecycleAction" {
-				maps.Copy(m.ops, calls)
-			}
-		case sim.EntryTask:
-			if e.To == "STOPPED" {
-				lastStop[e.Instance] = e.At
-			}
-			if strings.Contains(e.Text, "killed") {
-				m.cut++
-			}
-		case sim.EntryHook:
-			if e.To == "CONTINUE" || e.To == "ABANDON" {
-				m.answer = append(m.answer, e.At.Sub(lastStop[e.Instance]))
-			}
-		case sim.EntryMessage:
-			if e.To == "received" && heard[e.Instance].IsZero() {
-				heard[e.Instance] = e.At
-			}
-		case sim.EntryContainer:
-			if e.To == "DRAINING" {
-				m.draining = append(m.draining, e.At.Sub(heard[e.Instance]))
-			}
+// report makes the report, section by section, and shows each as soon as it is there.
+func (o *options) report() error {
+	var text bytes.Buffer
+	w := io.MultiWriter(os.Stdout, &text)
+	fmt.Fprint(w, head)
+	for _, section := range []struct {
+		name string
+		make func(io.Writer) error
+	}{{"calls", o.calls}, {"kernel", kernelTimes}, {"memory", o.memory}} {
+		if o.only != "" && o.only != section.name {
+			continue
+		}
+		if err := section.make(w); err != nil {
+			return fmt.Errorf("%s: %w", section.name, err)
 		}
 	}
-	for _, n := range m.ops {
-		m.calls += n
+	if o.out == "" {
+		return nil
 	}
-	return m
+	return os.WriteFile(o.out, text.Bytes(), 0o644)
 }
 
-func pct(d []time.Duration, p int) time.Duration {
-	if len(d) == 0 {
-		return -1
-	}
-	d = slices.Clone(d)
-	slices.Sort(d)
-	return d[min(len(d)-1, len(d)*p/100)].Round(10 * time.Millisecond)
-}
+const head = "# What a drain costs\n\nMade by `make bench`; do not edit. " +
+	"Counts and virtual times are the same on every machine, processor times and memory are not.\n"

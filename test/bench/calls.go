@@ -1,0 +1,199 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/story"
+)
+
+// detailed is the case that is shown by operation.
+const detailed = 150
+
+// calls is the section about calls and times.
+func (o *options) calls(w io.Writer) error {
+	fmt.Fprint(w, callsHead)
+	for _, delay := range o.delays {
+		fmt.Fprintf(w, "\n### Deregistration delay %s\n\n%s", delay, tableHead)
+		var byOperation []figures
+		for _, n := range o.atOnce {
+			for _, c := range cases(n) {
+				f, err := c.run(n, delay)
+				if err != nil {
+					return fmt.Errorf("%s, %d at once, delay %s: %w", c.name, n, delay, err)
+				}
+				fmt.Fprintln(w, f.row(n, c.name))
+				if n == detailed && !c.throttled {
+					byOperation = append(byOperation, f)
+				}
+			}
+		}
+		if len(byOperation) == 2 {
+			operations(w, byOperation[0], byOperation[1])
+		}
+	}
+	return nil
+}
+
+const callsHead = `
+## Calls and times
+
+Hosts of a group of twice as many (10 at least) leave at the same moment. On each are 4 tasks of services of 20 behind target groups and
+one daemon task; processes exit 10 s after SIGTERM, replacements are healthy after 20 s. *Calls* are attempts from the first message to
+the last answer, failed and throttled ones too; polls of the queue that found nothing do not count. *Answer* is the time from the last
+task STOPPED to the answer of the hook; *before* is an answer while tasks still stopped. *DRAINING* is the time from the message to
+DRAINING. *Cut off* are tasks that were killed with their host.
+
+The simulated ECS throttles as AWS documents it. What Auto Scaling allows is not published: the simulated one allows 100 calls at once and
+10 a second. For 1,000 hosts that end in the same seconds this alone means that the last answer waits for more than a minute, so those
+rows come twice; *free* is without that limit.
+`
+
+const tableHead = "| at once | drainer | calls per drain | answer p50 | answer p99 | DRAINING p50 | DRAINING p99 | cut off |\n|--:|---|--:|--:|--:|--:|--:|--:|\n"
+
+// variant is one way to empty the hosts.
+type variant struct {
+	name      string
+	throttled bool // not an ordinary run
+	run       func(n int, delay time.Duration) (figures, error)
+}
+
+func cases(n int) []variant {
+	with := func(throttle int, free bool) func(int, time.Duration) (figures, error) {
+		return func(n int, delay time.Duration) (figures, error) { return ebb(n, delay, throttle, free) }
+	}
+	cs := []variant{{name: "Ebb", run: with(0, false)}}
+	if n >= 1000 {
+		cs = append(cs, variant{name: "Ebb, *free*", throttled: true, run: with(0, true)})
+	}
+	if n == detailed {
+		cs = append(cs, variant{name: "Ebb, 10 % throttled", throttled: true, run: with(10, false)})
+	}
+	if n <= 1000 { // beyond that it takes hours, of which nothing is to be learnt
+		cs = append(cs, variant{name: "home-made", run: homeMade})
+	}
+	return cs
+}
+
+// ebb lets the real kernel drain n hosts, some percent of its calls throttled.
+func ebb(n int, delay time.Duration, throttle int, free bool) (figures, error) {
+	s := story.Scenario{
+		Name: fmt.Sprintf("%d hosts leave at once", n), Seed: 1, World: worldW(n, delay), Until: 4 * time.Hour,
+		Ebb: story.Ebb{Groups: []story.Group{{Match: group, Cluster: cluster}}},
+	}
+	if free {
+		s.World.Switches.AutoScalingBurst, s.World.Switches.AutoScalingRate = 100_000, 100_000
+	}
+	for i := range n {
+		s.At = append(s.At, story.Step{At: time.Second, Do: "terminate", Host: fmt.Sprintf("%s/%d", group, i), Decrement: true})
+	}
+	if throttle > 0 {
+		s.Faults = []story.Fault{{Op: "*.*", How: "throttle", Percent: throttle}}
+	}
+	res, err := story.Run(s)
+	if err != nil {
+		return figures{}, err
+	}
+	if len(res.Violations) > 0 {
+		return figures{}, fmt.Errorf("the run is not as it must be: %s", res.Violations[0])
+	}
+	return measure(res.Record, "ebb"), nil
+}
+
+// figures are what one run cost.
+type figures struct {
+	n        int // hooks answered
+	ops      map[string]int
+	answer   []time.Duration
+	draining []time.Duration
+	cut      int
+}
+
+// measure reads the world's record of a drainer's calls, from the first message to the last answer.
+func measure(record []sim.Entry, by string) figures {
+	f := figures{ops: map[string]int{}}
+	lastStop, heard, killed := map[string]time.Time{}, map[string]time.Time{}, map[string]bool{}
+	answers := map[string]time.Time{}
+	calls, received := map[string]int{}, false
+	for _, e := range record {
+		switch {
+		case e.Kind == sim.EntryCall && e.By == by:
+			if e.Text != "sqs.ReceiveMessage" || received {
+				calls[e.Text]++
+			}
+			received = false
+			if len(heard) == 0 {
+				clear(calls)
+			}
+			if e.Text == "autoscaling.CompleteLifecycleAction" {
+				maps.Copy(f.ops, calls)
+			}
+		case e.Kind == sim.EntryTask:
+			if e.To == "STOPPED" {
+				lastStop[e.Instance] = e.At
+			}
+			if strings.Contains(e.Text, "killed") {
+				killed[e.Task] = true
+			}
+		case e.Kind == sim.EntryHook && e.To == "CONTINUE":
+			answers[e.Instance] = e.At
+		case e.Kind == sim.EntryMessage && e.To == "received":
+			received = true
+			if heard[e.Instance].IsZero() {
+				heard[e.Instance] = e.At
+			}
+		case e.Kind == sim.EntryContainer && e.To == "DRAINING":
+			f.draining = append(f.draining, e.At.Sub(heard[e.Instance]))
+		}
+	}
+	for _, instance := range slices.Sorted(maps.Keys(answers)) {
+		f.answer = append(f.answer, answers[instance].Sub(lastStop[instance]))
+	}
+	f.n, f.cut = len(answers), len(killed)
+	return f
+}
+
+func (f figures) perDrain() float64 {
+	sum := 0
+	for _, n := range f.ops {
+		sum += n
+	}
+	return float64(sum) / float64(f.n)
+}
+
+func (f figures) row(n int, name string) string {
+	return fmt.Sprintf("| %d | %s | %.2f | %s | %s | %s | %s | %d |", n, name, f.perDrain(), percentile(f.answer, 50), percentile(f.answer, 99),
+		percentile(f.draining, 50), percentile(f.draining, 99), f.cut)
+}
+
+// percentile spells the p-th percentile; a negative one is before the event that it counts from.
+func percentile(d []time.Duration, p int) string {
+	if len(d) == 0 {
+		return "-"
+	}
+	d = slices.Sorted(slices.Values(d))
+	v := d[min(len(d)-1, len(d)*p/100)]
+	if v < 0 {
+		return fmt.Sprintf("%.1f s before", -v.Seconds())
+	}
+	return fmt.Sprintf("%.1f s", v.Seconds())
+}
+
+// operations shows two drainers' calls by operation.
+func operations(w io.Writer, a, b figures) {
+	all := map[string]bool{}
+	for _, f := range []figures{a, b} {
+		for op := range f.ops {
+			all[op] = true
+		}
+	}
+	fmt.Fprintf(w, "\n%d at once, by operation:\n\n| operation | Ebb | home-made |\n|---|--:|--:|\n", detailed)
+	for _, op := range slices.Sorted(maps.Keys(all)) {
+		fmt.Fprintf(w, "| %s | %d | %d |\n", op, a.ops[op], b.ops[op])
+	}
+}

@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/wire"
+)
+
+// memory is the section about the memory that ebb serve holds: with nothing to do, and with many drains that do not end.
+func (o *options) memory(w io.Writer) error {
+	dir, err := os.MkdirTemp("", "ebb-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	ebb, err := build(dir)
+	if err != nil {
+		return err
+	}
+	fmt.Fprint(w, "\n## Memory\n\nResident memory of `ebb serve` with a SQLite journal, in real time. The drains do not end: their tasks have no other place.\n\n"+
+		"| hosts | | resident |\n|--:|---|--:|\n")
+	for _, hosts := range []int{10, o.hosts} {
+		if err := serving(w, ebb, dir, hosts); err != nil {
+			return fmt.Errorf("%d hosts: %w", hosts, err)
+		}
+	}
+	return nil
+}
+
+// serving reads the memory of a serve for so many hosts, before and while all of them drain.
+func serving(w io.Writer, ebb, dir string, hosts int) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	var ended sync.WaitGroup
+	defer ended.Wait()
+	defer cancel()
+	c, err := newCloud(ctx, &ended, hosts)
+	if err != nil {
+		return err
+	}
+	p, err := c.serve(ctx, ebb, dir)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		_ = p.Process.Kill() // it has no work that could be lost
+		_ = p.Wait()
+	}()
+	const calm = 70 * time.Second // longer than from one sweep to the next
+	idle, err := highest(p, calm, func() bool { return false })
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "| %d | in service, nothing leaves | %.1f MB |\n", hosts, idle)
+	if err := c.scaleIn(); err != nil {
+		return err
+	}
+	if _, err = highest(p, 20*time.Minute, c.allDraining); err != nil {
+		return err
+	}
+	if !c.allDraining() {
+		return errors.New("not all of them were set DRAINING within 20 minutes")
+	}
+	busy, err := highest(p, 2*calm, func() bool { return false })
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "| %d | all draining, the highest in %s | %.1f MB |\n", hosts, 2*calm, busy)
+	return nil
+}
+
+// highest samples the resident memory of a process, in MB, until the time is over or done says so, and returns the highest.
+func highest(p *exec.Cmd, d time.Duration, done func() bool) (float64, error) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	highest := 0.0
+	for end := time.Now().Add(d); time.Now().Before(end) && !done(); <-tick.C {
+		now, err := resident(p.Process.Pid)
+		if err != nil {
+			return 0, fmt.Errorf("ebb serve has ended: %w", err)
+		}
+		highest = max(highest, now)
+	}
+	return highest, nil
+}
+
+// resident is the resident memory of a process in MB, as Linux shows it.
+func resident(pid int) (float64, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(b)) {
+		if f := strings.Fields(line); len(f) == 3 && f[0] == "VmRSS:" {
+			kb, err := strconv.ParseFloat(f[1], 64)
+			return kb / 1000, err
+		}
+	}
+	return 0, fmt.Errorf("process %d has no resident memory any more", pid)
+}
+
+// cloud is a simulated cloud in this process, on loopback and in real time.
+type cloud struct {
+	mu       sync.Mutex
+	world    *sim.World
+	endpoint string
+}
+
+func newCloud(ctx context.Context, ended *sync.WaitGroup, hosts int) (*cloud, error) {
+	spec := fleetOf(hosts, 5*time.Minute, 4*time.Hour)
+	spec.Start = time.Now().UTC()
+	spec.Switches.AutoScalingBurst, spec.Switches.AutoScalingRate = 100_000, 100_000
+	world, err := sim.Build(spec)
+	if err != nil {
+		return nil, err
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	c := &cloud{world: world, endpoint: "http://" + l.Addr().String()}
+	api := wire.New(wire.Config{World: world, Lock: &c.mu, Limits: wire.Limits(spec.Switches)})
+	clock := wire.NewClock(api, 1)
+	server := &http.Server{Handler: api.Handler(), ReadHeaderTimeout: 10 * time.Second}
+	ended.Go(func() { clock.Run(ctx) })
+	ended.Go(func() { _ = server.Serve(l) }) // ends with ErrServerClosed
+	ended.Go(func() {
+		<-ctx.Done()
+		_ = server.Close()
+	})
+	return c, nil
+}
+
+// serve starts ebb serve on the cloud, in an environment of its own.
+func (c *cloud) serve(ctx context.Context, ebb, dir string) (*exec.Cmd, error) {
+	file := filepath.Join(dir, "ebb.yaml")
+	text := fmt.Sprintf("queue: %s/111122223333/%s\nregion: eu-west-1\nendpoint: %s\njournal: sqlite://%s\nhook: %s\nlog_level: error\ngroups:\n  - {match: %s, cluster: %s, deadline: 2h}\n",
+		c.endpoint, queue, c.endpoint, filepath.Join(dir, fmt.Sprint(time.Now().UnixNano(), ".db")), hook, group, cluster)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		return nil, err
+	}
+	p := exec.CommandContext(ctx, ebb, "serve", "--config", file)
+	p.Stderr = os.Stderr
+	p.Env = []string{
+		"AWS_ACCESS_KEY_ID=ebb", "AWS_SECRET_ACCESS_KEY=none", "AWS_EC2_METADATA_DISABLED=true",
+		"AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null",
+	}
+	return p, p.Start()
+}
+
+func (c *cloud) scaleIn() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.world.SetDesiredCapacity(group, 0)
+}
+
+// allDraining reports whether every container instance has been set DRAINING.
+func (c *cloud) allDraining() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	all, err := c.world.ListContainerInstances(cluster, "ACTIVE", "")
+	return err == nil && len(all) == 0
+}
