@@ -97,9 +97,11 @@ func serve(ctx context.Context, p Process, cfg config.Config, clockURL string) e
 		Now: now, Speed: speed, Log: log, Tell: teller(log),
 	})
 	log.Info("serving", "queue", cfg.Queue, "hook", cfg.Hook, "groups", len(cfg.Groups), "journal", cfg.Journal, "version", versionText())
-	err = e.Run(ctx)
+	if err := e.Run(ctx); err != nil {
+		return err
+	}
 	log.Info("stopped; nothing is lost: open drains are in the journal, and hooks wait for their heartbeat time-out")
-	return err
+	return nil
 }
 
 // teller writes the journal's lines into the log.

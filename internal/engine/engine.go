@@ -89,8 +89,8 @@ func New(cfg Config) *Engine {
 	}
 }
 
-// Run works until ctx ends. It returns an error only when it cannot start: the journal cannot be read, or does not fit the
-// configuration.
+// Run works until ctx ends. It returns an error when it cannot start: the journal cannot be read, or does not fit the configuration; and
+// when the journal is gone, for then nothing can be made durable any more.
 func (e *Engine) Run(ctx context.Context) error {
 	k, err := e.load(ctx)
 	if ctx.Err() != nil {
@@ -111,6 +111,9 @@ func (e *Engine) Run(ctx context.Context) error {
 		err := e.loop(ctx, k)
 		if ctx.Err() != nil {
 			return nil
+		}
+		if errors.Is(err, journal.ErrGone) {
+			return fmt.Errorf("%w; start ebb serve again: instances that wait in a hook are found by the sweep", err)
 		}
 		if errors.Is(err, journal.ErrConflict) {
 			e.cfg.Log.Warn("another ebb serve writes the same journal; reading it again: run only one", "err", err)

@@ -104,6 +104,19 @@ func TestAJournalThatCannotBeReadIsTriedAgain(t *testing.T) {
 	})
 }
 
+// Without its journal Ebb can make nothing durable: it ends, no message is deleted, and whoever watches it starts it again.
+func TestAJournalThatIsGoneEndsIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig()
+		r.store.refuse = once(fmt.Errorf("write: %w", journal.ErrGone))
+		r.terminate(host)
+		err := New(r.cfg).Run(t.Context())
+		if !errors.Is(err, journal.ErrGone) || !strings.Contains(err.Error(), "start ebb serve again") || r.index("deleted m-") >= 0 {
+			t.Errorf("got %v%s", err, r)
+		}
+	})
+}
+
 func TestAJournalThatCannotBeReadAtTheStartIsAnError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig()

@@ -20,6 +20,9 @@ var ErrConflict = errors.New("journal: the record was changed by another writer"
 // ErrNewer: the journal was written by a newer Ebb.
 var ErrNewer = errors.New("journal: written by a newer version of Ebb")
 
+// ErrGone: the journal is not where it was any more; what is written is lost. Only opening it anew helps.
+var ErrGone = errors.New("journal: removed or replaced while it was open")
+
 // Record is the remembered part of one drain.
 type Record struct {
 	Key   string // stable name of the drain: its subject, a slash, and which drain of that subject it is

@@ -42,6 +42,10 @@ func Open(path string) (*Store, error) {
 		s.db.Close()
 		return nil, s.explain("open", err)
 	}
+	if s.file, err = os.Stat(path); err != nil {
+		s.db.Close()
+		return nil, fmt.Errorf("open journal %s: %w", path, err)
+	}
 	return s, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -19,6 +20,7 @@ type Store struct {
 	db     *sql.DB
 	path   string
 	reader bool
+	file   os.FileInfo // as it was opened for writing
 }
 
 // timeForm is how times are stored: UTC, of fixed length, so that they sort as text.
@@ -66,6 +68,9 @@ func (s *Store) Write(ctx context.Context, b journal.Batch) error {
 	}
 	if b.Empty() {
 		return nil
+	}
+	if now, err := os.Stat(s.path); err != nil || !os.SameFile(s.file, now) {
+		return fmt.Errorf("write journal %s: %w", s.path, journal.ErrGone) // SQLite would go on writing into a file without a name
 	}
 	err := s.transact(ctx, func(tx *sql.Tx) error {
 		var write int64

@@ -38,6 +38,27 @@ var one = journal.Batch{
 	Lines:   []journal.Line{{Key: "a", Kind: "heard"}},
 }
 
+// A file that is removed, or replaced, must not be written as if nothing had happened: what is in it is lost with the process.
+func TestAFileThatIsGoneIsNotWritten(t *testing.T) {
+	for name, lose := range map[string]func(path string) error{
+		"removed": os.Remove,
+		"replaced": func(path string) error {
+			return errors.Join(os.Rename(path, path+".old"), os.WriteFile(path, nil, 0o600))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := fresh(t).(*Store)
+			defer s.Close()
+			if err := lose(s.path); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Write(t.Context(), one); !errors.Is(err, journal.ErrGone) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
 // A reader sees what was committed, while the writer holds the file, in the middle of a transaction too.
 func TestReaderBesideWriter(t *testing.T) {
 	s := fresh(t).(*Store)
