@@ -32,6 +32,7 @@ func (w *World) strategyKeys(want wanted) []func(*containerInstance) int {
 		steps = []PlacementStrategy{{Type: "spread", Field: "attribute:ecs.availability-zone"}}
 	}
 	var keys []func(*containerInstance) int
+	onInstance := want.onInstance()
 	for _, step := range steps {
 		switch {
 		case step.Type == "binpack" && step.Field == "memory":
@@ -42,23 +43,28 @@ func (w *World) strategyKeys(want wanted) []func(*containerInstance) int {
 			dice := w.roll()
 			keys = append(keys, func(ci *containerInstance) int { return int(mix(dice^uint64(ci.number)) >> 1) })
 		case step.Field == "instanceId" || step.Field == "host":
-			keys = append(keys, want.onInstance)
+			keys = append(keys, onInstance)
 		default:
 			keys = append(keys, want.spreadKey(step.Field))
 		}
 	}
-	return append(keys, want.onInstance, func(ci *containerInstance) int { return len(ci.tasks) })
+	return append(keys, onInstance, func(ci *containerInstance) int { return len(ci.tasks) })
 }
 
 // onInstance counts the tasks of the same service, or of the same group for standalone tasks with a strategy.
-func (want wanted) onInstance(ci *containerInstance) int {
-	n := 0
-	for _, t := range ci.tasks {
-		if want.isPeer(t) {
-			n++
+func (want wanted) onInstance() func(*containerInstance) int {
+	var count map[*containerInstance]int
+	return func(ci *containerInstance) int {
+		if count == nil {
+			count = map[*containerInstance]int{}
+			for _, t := range want.peers(ci.c) {
+				if t.LastStatus != "STOPPED" {
+					count[t.ci]++
+				}
+			}
 		}
+		return count[ci]
 	}
-	return n
 }
 
 // peers are the tasks in a cluster that isPeer holds for.
