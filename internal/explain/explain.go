@@ -22,7 +22,7 @@ type Code = placement.Code
 const (
 	NotFound       Code = "not-found"            // neither a group nor a cluster in the survey knows it
 	HostGone       Code = "host-gone"            // EC2 says that the instance is not running
-	NotDraining    Code = "not-draining"         // nobody has set the container instance DRAINING
+	NotDraining    Code = "not-draining"         // it leaves, and nobody has set its container instance DRAINING
 	StopTimeout    Code = "stop-timeout"         // a long stopTimeout runs
 	SigtermIgnored Code = "sigterm"              // the process has not exited since SIGTERM
 	Deregistration Code = "deregistration-delay" // the load balancer still drains the task's targets
@@ -30,9 +30,10 @@ const (
 	ReplacementNew Code = "replacement-starting" // the replacement is not RUNNING yet
 	NotYetHealthy  Code = "replacement-health"   // the replacement runs and does not count as healthy yet
 	DaemonLast     Code = "daemon-last"          // daemon tasks stop after all others
-	ForeignHook    Code = "foreign-hook"         // no task is left, and another hook holds the instance
+	OpenHook       Code = "open-hook"            // no task is left, and a hook of the group holds the instance
 	GroupBalancer  Code = "group-balancer"       // Auto Scaling drains the group's own load balancers before the hook opens
 	GroupState     Code = "group-state"          // standby, warm pool, retained, detached
+	NotLeaving     Code = "not-leaving"          // nobody takes it away
 	InProgress     Code = "in-progress"          // nothing blocks: ECS is at it
 )
 
@@ -120,7 +121,7 @@ func (w *why) look() {
 		return
 	}
 	w.groupState()
-	if w.gone() {
+	if w.gone() || w.stays() {
 		return
 	}
 	w.draining()
@@ -135,6 +136,7 @@ func (w *why) look() {
 	w.services(left)
 	if len(left) == 0 {
 		w.hooks()
+		w.empty()
 	}
 }
 
@@ -166,23 +168,20 @@ func (w *why) headline() string {
 	if len(w.report.Blockers) > 0 {
 		return w.report.Blockers[0].Words
 	}
-	if w.member != nil && !w.member.State.Waiting() && !w.member.State.Leaving() {
-		return "nothing takes " + string(w.instance) + " away: it is " + string(w.member.State) + " in group " + w.member.Group
-	}
 	return "nothing holds " + w.q.Target
 }
 
 // rank orders blockers: what keeps the rest from being true, then what stays until somebody acts, then what ends by itself.
 func rank(b Blocker) int {
 	order := [...]Code{
-		NotFound, HostGone, placement.AgentGone, GroupState, GroupBalancer, NotDraining,
+		NotFound, HostGone, placement.AgentGone, GroupState, NotLeaving, GroupBalancer, NotDraining,
 		placement.PercentArithmetic, placement.NoHost, placement.NoProviderHost, placement.NoAttribute, placement.ConstraintUnmet,
 		placement.DistinctInstance, placement.NoPort, placement.NoCPU, placement.NoMemory, placement.NoGPU, placement.NoInterface,
 		placement.Together, placement.Deployment, placement.Standalone, placement.Protected, placement.NotHealthy, placement.Scaling, placement.Unjudged,
-		StopTimeout, SigtermIgnored, Deregistration, PullingImage, ReplacementNew, NotYetHealthy, placement.Order, DaemonLast, ForeignHook, InProgress,
+		StopTimeout, SigtermIgnored, Deregistration, PullingImage, ReplacementNew, NotYetHealthy, placement.Order, DaemonLast, OpenHook, InProgress,
 	}
 	at := slices.Index(order[:], b.Code)
-	if !b.Exact && b.Code != ForeignHook {
+	if !b.Exact && b.Code != OpenHook {
 		at += len(order)
 	}
 	return at
@@ -197,6 +196,12 @@ type place struct {
 	member   *fleet.GroupInstance
 	machine  *survey.Machine
 	task     *survey.Task // if it is what was asked for
+}
+
+// Instance is the EC2 instance that a target is, or that a task runs on; where the survey does not know it, the target itself.
+func Instance(s *survey.Survey, target string) fleet.InstanceID {
+	p := find(s, target)
+	return p.instance
 }
 
 // find finds an instance, container instance or task by id or ARN.

@@ -66,7 +66,7 @@ func (w *why) leaving() {
 		if tg == nil {
 			continue
 		}
-		parts = append(parts, fmt.Sprintf("Auto Scaling first waits for target group %s (deregistration delay %v)", tg.Name, tg.Delay))
+		parts = append(parts, fmt.Sprintf("Auto Scaling first waits for target group %s (deregistration delay %s)", tg.Name, survey.Span(tg.Delay)))
 		if tg.Delay > longest {
 			longest, b.Mend = tg.Delay, []string{delay(tg.ARN, 30)}
 		}
@@ -109,9 +109,10 @@ func (w *why) gone() bool {
 		}
 		if w.member != nil && w.member.State.Waiting() {
 			words += "; the group waits for " + plural(len(w.terminating()), "hook")
-			for _, h := range w.terminating() {
-				mend = append(mend, w.complete(h.Name))
-			}
+			mend = append(mend, w.answers()...)
+		}
+		if w.host == nil && w.member == nil {
+			words += ", and neither a group nor a cluster has it any more: it has left"
 		}
 		w.add(Blocker{Code: HostGone, Words: words, Mend: mend, Exact: true})
 		return true
@@ -122,7 +123,7 @@ func (w *why) gone() bool {
 			words += fmt.Sprintf("; EC2 says the instance is %s", w.machine.State)
 		}
 		w.add(Blocker{Code: placement.AgentGone, Exact: true, Mend: append([]string{
-			fmt.Sprintf("aws ssm start-session --target %s   # then: sudo systemctl restart ecs", w.instance), w.deregister()}, w.answers()...),
+			w.onHost("systemctl restart ecs"), w.deregister() + "   # only if it is lost: gives its tasks up"}, w.answers()...),
 			Words: words + ". A break of a minute is normal; AWS does not say since when"})
 	}
 	return false
@@ -138,9 +139,48 @@ func (w *why) answers() []string {
 	return all
 }
 
-// draining says whether anybody drains the host.
+// stays says that nobody takes the target away, if that is so: then there is nothing that could hold it. Nor is there when it is
+// past all hooks.
+func (w *why) stays() bool {
+	if w.member != nil && w.member.State == fleet.TerminatingProceed {
+		return true
+	}
+	leaves := w.member != nil && strings.HasPrefix(strings.TrimPrefix(string(w.member.State), "Warmed:"), "Terminating")
+	stops := w.task != nil && w.task.DesiredStatus == fleet.Stopped
+	if leaves || stops || w.host != nil && w.host.Status != fleet.Active {
+		return false
+	}
+	if len(w.report.Blockers) > 0 {
+		return true // the state of the group says it
+	}
+	var parts []string
+	if w.member != nil {
+		parts = append(parts, fmt.Sprintf("it is %s in group %s", w.member.State, w.group.Name))
+	}
+	if w.host != nil {
+		parts = append(parts, fmt.Sprintf("its container instance is ACTIVE in cluster %s, and ECS leaves its tasks where they are", w.clusterName()))
+	}
+	if w.member != nil && w.member.Protected {
+		parts = append(parts, "it is protected from scale-in, so that scale-in passes over it")
+	}
+	if len(parts) == 0 {
+		parts = append(parts, "it is in no group and no cluster that was surveyed")
+	}
+	w.add(Blocker{Code: NotLeaving, Words: "nothing takes " + string(w.instance) + " away: " + strings.Join(parts, "; "), Exact: true, Mend: []string{"ebb plan " + string(w.instance) + "   # what would become of its tasks"}})
+	return true
+}
+
+// empty says that nobody terminates an instance that was drained to its end.
+func (w *why) empty() {
+	if w.task != nil || w.member == nil || w.member.State != fleet.InService || len(w.report.Blockers) > 0 {
+		return
+	}
+	w.add(Blocker{Code: NotLeaving, Exact: true, Mend: []string{terminate(w.instance), w.setState(fleet.Active) + "   # if it is to stay"}, Words: fmt.Sprintf(
+		"no task is left on %s and it is DRAINING in cluster %s, but nothing terminates it: it is InService in group %s", w.instance, w.clusterName(), w.group.Name)})
+}
+
+// draining says whether anybody drains a host that leaves.
 func (w *why) draining() {
-	leaves := w.member != nil && w.member.State.Waiting()
 	switch {
 	case w.host == nil || w.host.Status == fleet.Draining || w.task != nil && w.task.DesiredStatus == fleet.Stopped:
 		return
@@ -148,13 +188,9 @@ func (w *why) draining() {
 		w.add(Blocker{Code: NotDraining, Exact: true, Words: fmt.Sprintf("container instance %s is %s, so that it cannot be set DRAINING", w.instance, w.host.Status), Mend: []string{w.deregister()}})
 		return
 	}
-	words := fmt.Sprintf("container instance %s of cluster %s is ACTIVE and not DRAINING: ECS leaves its tasks where they are, and may place more there", w.instance, w.clusterName())
-	if leaves {
-		words += fmt.Sprintf(", although group %s terminates it. %s", w.group.Name, w.drainers())
-	} else if w.member != nil && w.member.State == fleet.InService {
-		words += fmt.Sprintf("; it is InService in group %s, so nothing takes it away", w.group.Name)
-	}
-	w.add(Blocker{Code: NotDraining, Words: words, Mend: []string{w.drain()}, Exact: true})
+	w.add(Blocker{Code: NotDraining, Exact: true, Mend: []string{w.setState(fleet.Draining)}, Words: fmt.Sprintf(
+		"nobody drains %s: group %s terminates it, and its container instance in cluster %s is ACTIVE, so that ECS leaves its tasks there and may place more. %s",
+		w.instance, w.group.Name, w.clusterName(), w.drainers())})
 }
 
 // drainers says who ought to drain the host.
@@ -166,7 +202,7 @@ func (w *why) drainers() string {
 	}
 	hooks := w.terminating()
 	if len(hooks) == 0 {
-		return "Its group has no terminating hook and its capacity provider no managed draining: nobody drains"
+		return "Its group has no terminating hook, and ECS does not manage its draining"
 	}
 	names := make([]string, len(hooks))
 	for i, h := range hooks {
@@ -175,7 +211,7 @@ func (w *why) drainers() string {
 			names[i] += " (tells " + string(h.Target) + ")"
 		}
 	}
-	return "Whoever answers " + strings.Join(names, ", ") + " ought to do it; its capacity provider has no managed draining"
+	return "ECS does not manage its draining; whoever answers hook " + strings.Join(names, " or ") + " ought to do it"
 }
 
 // terminating are the terminating hooks of the group.
@@ -214,13 +250,13 @@ func (w *why) hooks() {
 	} else {
 		words += fmt.Sprintf(": group %s waits in its hook %s", w.group.Name, strings.Join(names, " or "))
 		if len(names) > 1 {
-			words += "; AWS does not show which of them is open"
+			words += "; AWS does not show which of them is open, and refuses to complete one that is not"
 		}
 	}
 	if at := w.began(); !at.IsZero() {
 		words += fmt.Sprintf(". The termination began at %s, %s ago", w.clock(at), span(at, w.q.Now))
 	}
-	w.add(Blocker{Code: ForeignHook, Words: words, Mend: mend, Exact: len(names) == 1 && !answered})
+	w.add(Blocker{Code: OpenHook, Words: words, Mend: mend, Exact: len(names) == 1 && !answered})
 }
 
 // owner says who answers a hook, as far as that is known, and how long it lasts unanswered.
@@ -232,7 +268,7 @@ func (w *why) owner(h fleet.Hook) string {
 	case w.q.Hook:
 		who = "Ebb, "
 	}
-	return fmt.Sprintf(" (%sheartbeat %v, at most %v, then %s)", who, h.Heartbeat, h.Global, h.DefaultResult)
+	return fmt.Sprintf(" (%sheartbeat %s, at most %s, then %s)", who, survey.Span(h.Heartbeat), survey.Span(h.Global), h.DefaultResult)
 }
 
 // answered reports whether Ebb's journal says that its own drain has ended, so that its hook holds nothing any more.
@@ -262,9 +298,9 @@ func (w *why) limits() {
 		if h.Global == 0 {
 			continue
 		}
-		note := fmt.Sprintf("hook %s holds the instance for at most %v, heartbeats or not", h.Name, h.Global)
+		note := fmt.Sprintf("hook %s ends after %s at most, whatever its heartbeats", h.Name, survey.Span(h.Global))
 		if at := w.began(); !at.IsZero() {
-			note += ", that is until about " + w.clock(at.Add(h.Global))
+			note += ": about " + w.clock(at.Add(h.Global))
 		}
 		if h.Name == ManagedHook {
 			note += "; ECS managed draining keeps it open until every task has stopped"

@@ -2,6 +2,7 @@ package explain
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,8 +21,18 @@ func (p *place) unprotect(t *survey.Task) string {
 	return fmt.Sprintf("aws ecs update-task-protection --cluster %s --tasks %s --no-protection-enabled", p.clusterName(), short(t.ARN))
 }
 
-func (p *place) drain() string {
-	return fmt.Sprintf("aws ecs update-container-instances-state --cluster %s --container-instances %s --status DRAINING", p.clusterName(), short(p.host.ARN))
+func (p *place) setState(status string) string {
+	return fmt.Sprintf("aws ecs update-container-instances-state --cluster %s --container-instances %s --status %s", p.clusterName(), short(p.host.ARN), status)
+}
+
+// onHost runs a command on the host, as far as the Systems Manager knows it.
+func (p *place) onHost(command string) string {
+	return fmt.Sprintf(`aws ssm send-command --instance-ids %s --document-name AWS-RunShellScript --parameters 'commands=["%s"]'`, p.instance, command)
+}
+
+// kill ends the containers of a task: the agent labels them with its ARN.
+func (p *place) kill(t *survey.Task) string {
+	return p.onHost(fmt.Sprintf("docker kill $(docker ps -q --filter label=com.amazonaws.ecs.task-arn=%s)", t.ARN))
 }
 
 func (p *place) deregister() string {
@@ -75,7 +86,12 @@ func (w *why) clock(t time.Time) string {
 }
 
 // span spells how long it is from one time to another.
-func span(from, to time.Time) string { return to.Sub(from).Round(time.Second).String() }
+func span(from, to time.Time) string { return survey.Span(to.Sub(from)) }
+
+// phrase joins what is not empty.
+func phrase(parts ...string) string {
+	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), " ")
+}
 
 func plural(n int, what string) string {
 	if n == 1 {

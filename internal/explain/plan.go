@@ -3,6 +3,7 @@ package explain
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -23,17 +24,25 @@ const (
 	StopsAlways = "is stopping already"
 )
 
+// Seconds is a duration that JSON spells in seconds.
+type Seconds time.Duration
+
+// MarshalJSON writes the seconds, as a number.
+func (s Seconds) MarshalJSON() ([]byte, error) {
+	return strconv.AppendFloat(nil, time.Duration(s).Seconds(), 'f', -1, 64), nil
+}
+
 // Forecast is what would happen if the targets left now, all at once. Nothing is touched to find out.
 type Forecast struct {
-	Targets   []string      `json:"targets"`
-	At        time.Time     `json:"at"`
-	Instances []string      `json:"instances"`
-	Verdict   string        `json:"verdict"` // moves, shrinks, uncertain, stuck; unknown if a target was not found
-	Headline  string        `json:"headline"`
-	Longest   time.Duration `json:"longest_stop_ns"` // of all stops, from the order to stop to the end of the process
-	Steps     []Step        `json:"tasks"`
-	Missing   []string      `json:"not_found,omitempty"`
-	Notes     []string      `json:"notes,omitempty"`
+	Targets   []string  `json:"targets"`
+	At        time.Time `json:"at"`
+	Instances []string  `json:"instances"`
+	Verdict   string    `json:"verdict"` // moves, shrinks, uncertain, stuck; unknown if a target was not found
+	Headline  string    `json:"headline"`
+	Longest   Seconds   `json:"longest_stop_seconds"` // of all stops, from the order to stop to the end of the process
+	Steps     []Step    `json:"tasks"`
+	Missing   []string  `json:"not_found,omitempty"`
+	Notes     []string  `json:"notes,omitempty"`
 }
 
 // Step is what would become of one task.
@@ -47,7 +56,7 @@ type Step struct {
 	Where      []string        `json:"where,omitempty"` // hosts with room for its replacement now
 	Because    []ForecastCause `json:"because,omitempty"`
 	// Stop is how long its stop takes at most: deregistration delay and stop time-out.
-	Stop time.Duration `json:"stop_ns"`
+	Stop Seconds `json:"stop_seconds"`
 }
 
 // ForecastCause is one reason.
@@ -127,7 +136,7 @@ func (f *Forecast) add(s *survey.Survey, c *survey.Cluster, r placement.Result) 
 		step := Step{Task: short(t.ARN), Definition: t.Family, Service: t.Service(), Instance: string(p.host.Instance), Kind: "replica", What: StopsAlways}
 		wait, _ := p.delayIn(s, t)
 		limit, _ := p.timeout(t)
-		step.Stop = wait + limit
+		step.Stop = Seconds(wait + limit)
 		if k >= 0 {
 			step.fate(&r.Fates[k])
 		}
@@ -167,6 +176,9 @@ func (p *Step) fate(f *placement.Fate) {
 func (f *Forecast) headline(v placement.Verdict) string {
 	n := plural(len(f.Steps), "task")
 	on := plural(len(f.Instances), "host")
+	if len(f.Steps) == 0 && v == placement.Moves {
+		return fmt.Sprintf("no task runs on %s: nothing is to be moved", plural(len(f.Instances), "instance"))
+	}
 	switch v {
 	case placement.Moves:
 		return fmt.Sprintf("%s on %s would leave, and every replacement finds a place elsewhere, whatever the order", n, on)

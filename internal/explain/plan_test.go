@@ -43,17 +43,17 @@ func TestAPlanSaysWhatBecomesOfEachTask(t *testing.T) {
 	for _, step := range f.Steps {
 		switch step.Service {
 		case "web":
-			if step.Stop != 2*time.Minute+30*time.Second || !slices.Equal(step.Where, []string{s.other}) {
+			if time.Duration(step.Stop) != 2*time.Minute+30*time.Second || !slices.Equal(step.Where, []string{s.other}) {
 				t.Errorf("web: %+v", step)
 			}
 		case "worker":
-			if step.Stop != time.Hour {
+			if time.Duration(step.Stop) != time.Hour {
 				t.Errorf("worker: %+v", step)
 			}
 		}
 	}
-	if f.Longest != time.Hour {
-		t.Errorf("longest %v", f.Longest)
+	if time.Duration(f.Longest) != time.Hour {
+		t.Errorf("longest %v", time.Duration(f.Longest))
 	}
 }
 
