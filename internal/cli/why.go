@@ -114,7 +114,12 @@ func writeWhy(w io.Writer, r explain.Report) error {
 		}
 		b.WriteString("\n")
 		for _, m := range blocker.Mend {
-			fmt.Fprintf(&b, "   > %s\n", m)
+			if m.Command != "" {
+				fmt.Fprintf(&b, "   > %s\n", m.Command)
+			}
+			if m.Note != "" {
+				fmt.Fprintf(&b, "     %s\n", m.Note)
+			}
 		}
 	}
 	b.WriteString("\n")

@@ -70,13 +70,24 @@ type Report struct {
 
 // Blocker is one thing that keeps the target.
 type Blocker struct {
-	Code  Code     `json:"code"`
-	Words string   `json:"words"`
-	Mend  []string `json:"mend,omitempty"` // commands or acts, the best first
+	Code  Code   `json:"code"`
+	Words string `json:"words"`
+	Mend  []Mend `json:"mend,omitempty"` // the best first
 	// Exact reports that AWS shows the blocker itself. If not, it is what remains when all else is excluded.
 	Exact bool `json:"exact"`
 	// Until is when it ends by itself at the latest; zero: it does not, or nobody knows.
 	Until time.Time `json:"until,omitzero"`
+}
+
+// Mend is one thing that mends a blocker.
+type Mend struct {
+	Command string `json:"command,omitempty"` // to be pasted into a shell; empty: there is none, and the note says what to do
+	Note    string `json:"note,omitempty"`    // what to know before
+}
+
+func (m Mend) but(note string) Mend {
+	m.Note = note
+	return m
 }
 
 // Why says why a target does not leave. The survey must hold the target's cluster and group; where it does not, the report says so.

@@ -88,15 +88,15 @@ func what(s *survey.Service, d survey.Deployment) string {
 }
 
 // back are the ways out of a deployment that fails.
-func (w *why) back(s *survey.Service) []string {
+func (w *why) back(s *survey.Service) []Mend {
 	for _, d := range s.Deployments {
 		if d.Status == "ACTIVE" && d.TaskDefinition != s.TaskDefinition {
-			return []string{w.redeploy(s.Name, d.TaskDefinition)}
+			return []Mend{w.redeploy(s.Name, d.TaskDefinition)}
 		}
 	}
-	return []string{
-		fmt.Sprintf("aws ecs list-tasks --cluster %s --service-name %s --desired-status STOPPED   # then describe-tasks: stoppedReason", w.clusterName(), s.Name),
-		w.redeploy(s.Name, "LAST-GOOD-REVISION"),
+	return []Mend{
+		command("aws ecs list-tasks --cluster %s --service-name %s --desired-status STOPPED", w.clusterName(), s.Name).but("then describe-tasks of these: stoppedReason"),
+		{Note: "deploy the last good revision of its task definition"},
 	}
 }
 

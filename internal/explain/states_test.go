@@ -80,7 +80,7 @@ func TestTheStateOfTheGroupIsTold(t *testing.T) {
 			if want := strings.ReplaceAll(c.words, "TARGET", s.target); !strings.Contains(r.Headline, want) {
 				t.Errorf("the headline does not say %q: %s", want, r.Headline)
 			}
-			mend, want := strings.Join(r.Blockers[0].Mend, "\n"), strings.ReplaceAll(c.mend, "TARGET", s.target)
+			mend, want := commands(r.Blockers[0]), strings.ReplaceAll(c.mend, "TARGET", s.target)
 			if !strings.HasPrefix(mend, want) || (want == "") != (mend == "") {
 				t.Errorf("mend is %q, want %q", mend, want)
 			}
@@ -125,7 +125,7 @@ func TestAProtectedTaskIsToldWithTheCommandThatFreesIt(t *testing.T) {
 	}
 	r := explain.Why(p.Survey, explain.Question{Target: s.target, Now: s.Now()})
 	for _, b := range r.Blockers {
-		if b.Code == placement.Protected && len(b.Mend) == 1 && strings.HasPrefix(b.Mend[0], "aws ecs update-task-protection --cluster prod --tasks ") && !b.Exact {
+		if b.Code == placement.Protected && len(b.Mend) == 1 && strings.HasPrefix(b.Mend[0].Command, "aws ecs update-task-protection --cluster prod --tasks ") && !b.Exact {
 			return
 		}
 	}
@@ -171,8 +171,8 @@ func TestLoweredPercentsLetEveryTaskOnTheHostStop(t *testing.T) {
 	r := explain.Why(s.take(), explain.Question{Target: s.target, Now: s.Now()})
 	var lower string
 	for _, m := range r.Blockers[0].Mend {
-		if strings.Contains(m, "minimumHealthyPercent") {
-			lower = m
+		if strings.Contains(m.Command, "minimumHealthyPercent") {
+			lower = m.Command
 		}
 	}
 	p := s.parts()

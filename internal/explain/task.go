@@ -20,7 +20,7 @@ func (w *why) about(t *survey.Task, left []*survey.Task) {
 	case t.DesiredStatus == fleet.Stopped:
 		w.stopping(t)
 	case t.Service() == "":
-		w.add(Blocker{Code: placement.Standalone, Exact: true, Mend: []string{w.stopTask(t)}, Words: fmt.Sprintf(
+		w.add(Blocker{Code: placement.Standalone, Exact: true, Mend: []Mend{w.stopTask(t)}, Words: fmt.Sprintf(
 			"task %s (%s) was started by %s and belongs to no service: ECS never moves or stops it; %s until it ends by itself",
 			short(t.ARN), t.Family, startedBy(t), phrase("it runs", w.since(t.StartedAt)))})
 	case s != nil && s.Daemon:
@@ -28,7 +28,7 @@ func (w *why) about(t *survey.Task, left []*survey.Task) {
 			w.add(Blocker{Code: DaemonLast, Exact: true, Words: fmt.Sprintf("task %s of DAEMON service %s stops after the %s left on the host", short(t.ARN), s.Name, plural(n, "other task"))})
 			return
 		}
-		w.add(Blocker{Code: InProgress, Words: fmt.Sprintf("only daemon tasks are left; ECS is to stop task %s of service %s now", short(t.ARN), s.Name), Mend: []string{w.stopTask(t)}})
+		w.add(Blocker{Code: InProgress, Words: fmt.Sprintf("only daemon tasks are left; ECS is to stop task %s of service %s now", short(t.ARN), s.Name), Mend: []Mend{w.stopTask(t)}})
 	}
 }
 
@@ -71,7 +71,7 @@ func (w *why) stopping(t *survey.Task) {
 			w.add(Blocker{Code: Deregistration, Exact: true, Words: phrase(name, "is DEACTIVATING", w.since(t.StoppingAt)) + ": it is being taken out of its load balancer or service discovery"})
 			return
 		}
-		b := Blocker{Code: Deregistration, Exact: true, Mend: []string{delay(tg.ARN, 30) + "   # for the next time: AWS does not say that it shortens a delay that runs"}, Words: fmt.Sprintf(
+		b := Blocker{Code: Deregistration, Exact: true, Mend: []Mend{delay(tg.ARN, 30).but("for the next time: AWS does not say that it shortens a delay that runs")}, Words: fmt.Sprintf(
 			"%s: target group %s drains it for its deregistration delay of %s, used or not, before the task gets SIGTERM",
 			phrase(name, "is DEACTIVATING", w.since(t.StoppingAt)), tg.Name, survey.Span(wait))}
 		if !t.StoppingAt.IsZero() {
@@ -90,7 +90,7 @@ func (w *why) stopping(t *survey.Task) {
 // long stop time-out is told as what it is, and heedlessness as what may lie behind it.
 func (w *why) sigterm(t *survey.Task, name, container string, wait, limit time.Duration) {
 	words := fmt.Sprintf("%s: it has got SIGTERM and has not exited; the stopTimeout of container %s is %s", phrase(name, "is STOPPING", w.since(t.StoppingAt)), container, survey.Span(limit))
-	mend := []string{w.kill(t)}
+	mend := []Mend{w.kill(t)}
 	var until time.Time
 	if !t.StoppingAt.IsZero() {
 		until = t.StoppingAt.Add(wait + limit)
@@ -99,10 +99,10 @@ func (w *why) sigterm(t *survey.Task, name, container string, wait, limit time.D
 			words += ", which is over: look at the agent and at Docker on the host"
 		}
 	}
-	heed := "for the next time: make process 1 of container " + container + " exit on SIGTERM (an init process, exec in the entry point)"
+	heed := Mend{Note: "for the next time: make process 1 of container " + container + " exit on SIGTERM (an init process, exec in the entry point)"}
 	if limit > agentTimeout {
-		w.add(Blocker{Code: StopTimeout, Words: words, Mend: append(mend, "for the next time: register a revision of "+t.Family+" with a shorter stopTimeout"), Exact: true, Until: until})
-		w.add(Blocker{Code: SigtermIgnored, Words: name + " either still finishes its work or ignores SIGTERM", Mend: []string{heed}, Until: until})
+		w.add(Blocker{Code: StopTimeout, Words: words, Mend: append(mend, Mend{Note: "for the next time: register a revision of " + t.Family + " with a shorter stopTimeout"}), Exact: true, Until: until})
+		w.add(Blocker{Code: SigtermIgnored, Words: name + " either still finishes its work or ignores SIGTERM", Mend: []Mend{heed}, Until: until})
 		return
 	}
 	w.add(Blocker{Code: SigtermIgnored, Words: words, Mend: append(mend, heed), Exact: true, Until: until})
