@@ -103,6 +103,14 @@ func targets(most int) cobra.PositionalArgs {
 	}
 }
 
+// answered makes targets that were not found a failure, after the answer was written.
+func answered(err error, missing []string) error {
+	if err != nil || len(missing) == 0 {
+		return err
+	}
+	return fmt.Errorf("%s was not found; check the id, the credentials and the Region", strings.Join(missing, ", "))
+}
+
 func writeJSON(w io.Writer, v any) error {
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")

@@ -32,7 +32,7 @@ It is about the cluster as it is now: no host is added, no task ends by itself, 
 
 TARGET is an EC2 instance id, the name of an Auto Scaling group for all its instances, or a container instance or task.
 
-Exit codes: 0 it has answered, whatever the verdict; 1 it could not look; 64 wrong usage; 78 wrong configuration.`,
+Exit codes: 0 it has answered, whatever the verdict; 1 it could not look, or a target was not found; 64 wrong usage; 78 wrong configuration.`,
 		Example: `  ebb plan i-0a1b2c3d4e5f60718
   ebb plan i-0a1b2c3d4e5f60718 i-0b2c3d4e5f6071829 --cluster prod
   ebb plan web-asg -o json | jq -r .verdict`,
@@ -48,10 +48,11 @@ Exit codes: 0 it has answered, whatever the verdict; 1 it could not look; 64 wro
 			return err
 		}
 		forecast := explain.Plan(&seen, args, seen.At)
+		write := func() error { return writePlan(p.Stdout, forecast) }
 		if f.output == "json" {
-			return writeJSON(p.Stdout, forecast)
+			write = func() error { return writeJSON(p.Stdout, forecast) }
 		}
-		return writePlan(p.Stdout, forecast)
+		return answered(write(), forecast.Missing)
 	}
 	return c
 }
@@ -78,17 +79,11 @@ func writePlan(w io.Writer, f explain.Forecast) error {
 			return err
 		}
 	}
-	told := map[string]bool{}
-	for _, s := range f.Steps {
-		for _, because := range s.Because {
-			if line := fmt.Sprintf("  %s: %s\n", because.Code, because.Words); !told[line] {
-				if len(told) == 0 {
-					b.WriteString("\nWhy\n")
-				}
-				told[line] = true
-				b.WriteString(line)
-			}
+	for i, reason := range f.Reasons() {
+		if i == 0 {
+			b.WriteString("\nWhy\n")
 		}
+		fmt.Fprintf(&b, "  %s\n", reason)
 	}
 	if len(f.Notes) > 0 {
 		b.WriteString("\n")

@@ -29,7 +29,7 @@ docs/reference/why.md lists what it can say.
 
 TARGET is an EC2 instance id, or a container instance or a task, as ARN or id. With --config the journal is asked too.
 
-Exit codes: 0 it has answered, whatever the answer; 1 it could not look; 64 wrong usage; 78 wrong configuration.`,
+Exit codes: 0 it has answered, whatever the answer; 1 it could not look, or TARGET was not found; 64 wrong usage; 78 wrong configuration.`,
 		Example: `  ebb why i-0a1b2c3d4e5f60718
   ebb why i-0a1b2c3d4e5f60718 --config ebb.yaml -o json
   ebb why arn:aws:ecs:eu-west-1:111122223333:task/prod/0123456789abcdef0123456789abcdef`,
@@ -53,10 +53,15 @@ Exit codes: 0 it has answered, whatever the answer; 1 it could not look; 64 wron
 		if err != nil {
 			r.Notes = append(r.Notes, err.Error())
 		}
-		if f.output == "json" {
-			return writeJSON(p.Stdout, r)
+		var missing []string
+		if !r.Found() {
+			missing = args
 		}
-		return writeWhy(p.Stdout, r)
+		write := func() error { return writeWhy(p.Stdout, r) }
+		if f.output == "json" {
+			write = func() error { return writeJSON(p.Stdout, r) }
+		}
+		return answered(write(), missing)
 	}
 	return c
 }
@@ -103,7 +108,10 @@ func history(ctx context.Context, store journal.Store, key string) ([]explain.Li
 // writeWhy writes the answer into the first line: the first blocker, whose words are not repeated below, and then what mends it.
 func writeWhy(w io.Writer, r explain.Report) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s\n", r.Target, r.Headline)
+	if !strings.HasPrefix(r.Headline, r.Target) {
+		fmt.Fprintf(&b, "%s: ", r.Target)
+	}
+	fmt.Fprintf(&b, "%s\n", r.Headline)
 	for i, blocker := range r.Blockers {
 		fmt.Fprintf(&b, "%d. %s", i+1, blocker.Code)
 		if !blocker.Exact {
@@ -123,8 +131,12 @@ func writeWhy(w io.Writer, r explain.Report) error {
 		}
 	}
 	b.WriteString("\n")
+	instance := r.Instance
+	if instance == r.Target {
+		instance = ""
+	}
 	for _, part := range []struct{ name, text string }{
-		{"instance", r.Instance}, {"group", strings.TrimSpace(r.Group + " " + r.State)}, {"cluster", strings.TrimSpace(r.Cluster + " " + r.Status)},
+		{"instance", instance}, {"group", strings.TrimSpace(r.Group + " " + r.State)}, {"cluster", strings.TrimSpace(r.Cluster + " " + r.Status)},
 	} {
 		if part.text != "" {
 			fmt.Fprintf(&b, "%-9s %s\n", part.name, part.text)

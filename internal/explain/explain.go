@@ -90,6 +90,11 @@ func (m Mend) but(note string) Mend {
 	return m
 }
 
+// Found reports whether the survey knows the target.
+func (r Report) Found() bool {
+	return !slices.ContainsFunc(r.Blockers, func(b Blocker) bool { return b.Code == NotFound })
+}
+
 // Why says why a target does not leave. The survey must hold the target's cluster and group; where it does not, the report says so.
 func Why(s *survey.Survey, q Question) Report {
 	w := &why{s: s, q: q, report: Report{Target: q.Target, At: q.Now, Blockers: []Blocker{}}}

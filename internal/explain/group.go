@@ -16,12 +16,12 @@ import (
 const ManagedHook = "ecs-managed-draining-termination-hook"
 
 func (w *why) notFound() {
-	words := fmt.Sprintf("%s is neither in a group nor in a cluster that was surveyed", w.q.Target)
+	words := fmt.Sprintf("%s is neither in a group nor in a cluster that was looked at, in account %s and Region %s", w.q.Target, w.s.Account, w.s.Region)
 	if n := len(w.s.Unread); n > 0 {
 		words += fmt.Sprintf("; %s could not be read, so it may be there", plural(n, "part"))
 	}
 	w.add(Blocker{Code: NotFound, Words: words, Exact: len(w.s.Unread) == 0, Mend: []Mend{
-		{Note: "check the id and the region; name the cluster with --cluster"},
+		{Note: "check the id, the credentials and the Region"},
 	}})
 }
 

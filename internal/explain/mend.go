@@ -86,8 +86,8 @@ func (w *why) clock(t time.Time) string {
 	return t.Format("15:04:05 UTC")
 }
 
-// span spells how long it is from one time to another.
-func span(from, to time.Time) string { return survey.Span(to.Sub(from)) }
+// span spells how long it is from one time to another; clocks that differ make it nothing, never less.
+func span(from, to time.Time) string { return survey.Span(max(0, to.Sub(from))) }
 
 // phrase joins what is not empty.
 func phrase(parts ...string) string {

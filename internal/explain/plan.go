@@ -100,7 +100,12 @@ func Plan(s *survey.Survey, targets []string, now time.Time) Forecast {
 	f.Notes = append(f.Notes, protections(s, ids)...)
 	f.Verdict, f.Headline = worst.String(), f.headline(worst)
 	if len(f.Missing) > 0 {
-		f.Verdict, f.Headline = "unknown", strings.Join(f.Missing, ", ")+" is neither an instance nor a group that was surveyed; "+f.Headline
+		f.Verdict = "unknown"
+		missing := fmt.Sprintf("neither an instance nor a group that was looked at, in account %s and Region %s: %s", s.Account, s.Region, strings.Join(f.Missing, ", "))
+		if len(f.Instances) > 0 {
+			missing += "; of the others: " + f.Headline
+		}
+		f.Headline = missing
 	}
 	return f
 }
@@ -187,19 +192,44 @@ func (f *Forecast) headline(v placement.Verdict) string {
 	case placement.Uncertain:
 		return fmt.Sprintf("whether all of %s on %s would leave cannot be promised: %s", n, on, f.first(MayStay))
 	}
-	if why := f.first(Stays); why != "" {
-		return fmt.Sprintf("not all of %s on %s would leave: %s", n, on, why)
+	why := f.first(Stays)
+	if why == "" {
+		why = f.first(NotTouched)
 	}
-	return fmt.Sprintf("not all of %s on %s would leave: %s", n, on, f.first(NotTouched))
+	if len(f.Steps) == 1 {
+		return fmt.Sprintf("the task on %s would stay: %s", f.Steps[0].Instance, why)
+	}
+	return fmt.Sprintf("at least one of %s on %s would stay: %s", n, on, why)
 }
 
 func (f *Forecast) first(what string) string {
 	for _, s := range f.Steps {
 		if s.What == what && len(s.Because) > 0 {
-			return s.Because[0].Words
+			return s.about(s.Because[0])
 		}
 	}
 	return ""
+}
+
+// about spells a reason with the service that it is about.
+func (p Step) about(c ForecastCause) string {
+	if p.Service == "" || strings.Contains(c.Words, "service "+p.Service) {
+		return c.Words
+	}
+	return "service " + p.Service + ": " + c.Words
+}
+
+// Reasons are the reasons of all tasks in words, each with its code and once.
+func (f *Forecast) Reasons() []string {
+	var all []string
+	for _, s := range f.Steps {
+		for _, c := range s.Because {
+			if text := string(c.Code) + ": " + s.about(c); !slices.Contains(all, text) {
+				all = append(all, text)
+			}
+		}
+	}
+	return all
 }
 
 // protections says which of the instances a scale-in or a refresh would pass over.

@@ -57,7 +57,7 @@ func TestRules(t *testing.T) {
 		"gpu":                  {func(p parts) { p.def.GPU = 1 }, placement.Stuck, placement.NoGPU, "needs 1 GPU"},
 		"a tcp port":           {func(p parts) { p.def.HostPorts, p.rest.Free.Ports = []survey.Port{{Number: 80}}, []int{22, 80} }, placement.Stuck, placement.NoPort, "host port 80/tcp"},
 		"the same port of udp": {func(p parts) { p.def.HostPorts, p.rest.Free.UDP = []survey.Port{{Number: 80}}, []int{80} }, placement.Moves, "", ""},
-		"no network interface": {func(p parts) { p.def.Network, p.rest.Trunk, p.rest.Interfaces = "awsvpc", false, 2 }, placement.Stuck, placement.NoInterface, "needs 1 network interface, and at most 0 are free"},
+		"no network interface": {func(p parts) { p.def.Network, p.rest.Trunk, p.rest.Interfaces = "awsvpc", false, 2 }, placement.Stuck, placement.NoInterface, "needs 1 network interface, and none is free"},
 		"a network interface":  {func(p parts) { p.def.Network, p.rest.Trunk, p.rest.Interfaces = "awsvpc", false, 3 }, placement.Moves, "", ""},
 		"a trunk":              {func(p parts) { p.def.Network, p.rest.Interfaces = "awsvpc", 2 }, placement.Moves, "", ""},
 		"an attribute":         {func(p parts) { p.def.Requires = []string{"tier=3"} }, placement.Stuck, placement.NoAttribute, "tier=3"},

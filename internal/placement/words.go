@@ -86,6 +86,9 @@ func (t tally) words(d *demand, rooms int) string {
 		such = "such as " + such
 	}
 	free := func(need string) string {
+		if t.most <= 0 {
+			return fmt.Sprintf("a task needs %s, and none is free %s (%s)", need, on, such)
+		}
 		return fmt.Sprintf("a task needs %s, and at most %d are free %s (%s)", need, t.most, on, t.best)
 	}
 	switch t.code {
