@@ -48,12 +48,19 @@ func (l *look) try(ctx context.Context, send func() error) error {
 		return ctx.Err()
 	}
 	defer func() { <-l.slots }()
-	for n, pause := range l.pauses {
+	broken := 0
+	for _, pause := range l.pauses {
 		err := send()
 		if err == nil {
 			return nil
 		}
-		if class := cloud.Classify(err).Class; class != plan.Throttled && (class != plan.Unclear || n > 0) {
+		switch cloud.Classify(err).Class {
+		case plan.Throttled:
+		case plan.Unclear:
+			if broken++; broken > 1 {
+				return err
+			}
+		default:
 			return err
 		}
 		select {
