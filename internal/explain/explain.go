@@ -187,16 +187,22 @@ func (w *why) headline() string {
 	return "nothing holds " + w.q.Target
 }
 
-// rank orders blockers: what keeps the rest from being true, then what stays until somebody acts, then what ends by itself.
-func rank(b Blocker) int {
-	order := [...]Code{
+// Codes are all codes in the order of their rank: what keeps the rest from being true, then what stays until somebody acts, then what
+// ends by itself.
+func Codes() []Code {
+	return []Code{
 		NotFound, HostGone, placement.AgentGone, GroupState, NotLeaving, GroupBalancer, NotDraining,
 		placement.PercentArithmetic, placement.NoHost, placement.NoProviderHost, placement.NoAttribute, placement.ConstraintUnmet,
 		placement.DistinctInstance, placement.NoPort, placement.NoCPU, placement.NoMemory, placement.NoGPU, placement.NoInterface,
 		placement.Together, placement.Deployment, placement.Standalone, placement.Protected, placement.NotHealthy, placement.Scaling, placement.Unjudged,
 		StopTimeout, SigtermIgnored, Deregistration, PullingImage, ReplacementNew, NotYetHealthy, placement.Order, DaemonLast, OpenHook, InProgress,
 	}
-	at := slices.Index(order[:], b.Code)
+}
+
+// rank orders blockers by their codes; what is known by exclusion only comes after what AWS shows.
+func rank(b Blocker) int {
+	order := Codes()
+	at := slices.Index(order, b.Code)
 	if !b.Exact && b.Code != OpenHook {
 		at += len(order)
 	}
