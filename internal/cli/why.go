@@ -66,7 +66,7 @@ Exit codes: 0 it has answered, whatever the answer; 1 it could not look, or TARG
 	return c
 }
 
-// journalOf reads what Ebb's journal says about an instance. There may be no journal here: then there are no lines.
+// journalOf reads what Ebb's journal says about an instance; nil, if there is no journal here.
 func journalOf(ctx context.Context, cfg config.Config, id fleet.InstanceID) ([]explain.Line, error) {
 	path := cfg.JournalFile()
 	if path == "" {
@@ -93,7 +93,7 @@ func journalOf(ctx context.Context, cfg config.Config, id fleet.InstanceID) ([]e
 			return history(ctx, store, d.Key)
 		}
 	}
-	return nil, nil
+	return []explain.Line{}, nil
 }
 
 func history(ctx context.Context, store journal.Store, key string) ([]explain.Line, error) {

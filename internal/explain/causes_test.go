@@ -304,6 +304,20 @@ func TestWhatEbbHasAnsweredIsNoCandidate(t *testing.T) {
 	}
 }
 
+func TestAJournalThatKnowsNothingOfAWaitingInstanceIsTold(t *testing.T) {
+	s := stage(t, base())
+	s.terminate()
+	for _, c := range []struct {
+		lines []explain.Line
+		told  bool
+	}{{nil, false}, {[]explain.Line{}, true}, {[]explain.Line{{Kind: "heard", Text: "heard of it"}}, false}} {
+		r := explain.Why(s.take(), explain.Question{Target: s.target, Now: s.Now(), Lines: c.lines})
+		if told := strings.Contains(strings.Join(r.Notes, "\n"), "Ebb's journal knows no drain of "+s.target); told != c.told {
+			t.Errorf("with %d lines (nil: %v): %q", len(c.lines), c.lines == nil, r.Notes)
+		}
+	}
+}
+
 func TestATargetMayBeAnInstanceAContainerInstanceOrATask(t *testing.T) {
 	spec := base()
 	spec.Services[0].Min, spec.Services[0].Max = 100, 100

@@ -43,10 +43,13 @@ type Question struct {
 	Target string
 	// Hook is the name of the lifecycle hook that Ebb answers; empty: unknown.
 	Hook string
-	// Lines are of Ebb's journal about this instance, oldest first; none if Ebb does not drain it or its journal is not at hand.
+	// Lines are of Ebb's journal about this instance, oldest first; empty: the journal knows nothing of it, nil: it is not at hand.
 	Lines []Line
 	Now   time.Time
 }
+
+// journalLines is how many of the newest lines of Ebb's journal a report quotes.
+const journalLines = 3
 
 // Line is one line of Ebb's journal.
 type Line struct {
@@ -170,13 +173,13 @@ func (w *why) tasks() []*survey.Task {
 	return left
 }
 
-// journal adds what Ebb itself says it waits for.
+// journal adds the last of what Ebb itself has written, or that it has written nothing.
 func (w *why) journal() {
-	for _, l := range slices.Backward(w.q.Lines) {
-		if l.Kind == "waiting" {
-			w.report.Notes = append(w.report.Notes, "Ebb's journal says at "+w.clock(l.At)+": "+l.Text)
-			return
-		}
+	if w.q.Lines != nil && len(w.q.Lines) == 0 && w.member != nil && w.member.State.Waiting() {
+		w.report.Notes = append(w.report.Notes, "Ebb's journal knows no drain of "+string(w.instance)+": Ebb has not heard of it, or is not told to look after group "+w.group.Name)
+	}
+	for _, l := range w.q.Lines[max(0, len(w.q.Lines)-journalLines):] {
+		w.report.Notes = append(w.report.Notes, "Ebb's journal, "+w.clock(l.At)+": "+l.Text)
 	}
 }
 
