@@ -104,9 +104,12 @@ func targets(most int) cobra.PositionalArgs {
 }
 
 // answered makes targets that were not found a failure, after the answer was written.
-func answered(err error, missing []string) error {
-	if err != nil || len(missing) == 0 {
+func answered(err error, missing []string, seen survey.Survey) error {
+	switch {
+	case err != nil || len(missing) == 0:
 		return err
+	case len(seen.Unread) > 0:
+		return fmt.Errorf("%s was not found, and not everything could be read: see the notes", strings.Join(missing, ", "))
 	}
 	return fmt.Errorf("%s was not found; check the id, the credentials and the Region", strings.Join(missing, ", "))
 }

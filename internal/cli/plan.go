@@ -52,7 +52,7 @@ Exit codes: 0 it has answered, whatever the verdict; 1 it could not look, or a t
 		if f.output == "json" {
 			write = func() error { return writeJSON(p.Stdout, forecast) }
 		}
-		return answered(write(), forecast.Missing)
+		return answered(write(), forecast.Missing, seen)
 	}
 	return c
 }

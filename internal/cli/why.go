@@ -61,7 +61,7 @@ Exit codes: 0 it has answered, whatever the answer; 1 it could not look, or TARG
 		if f.output == "json" {
 			write = func() error { return writeJSON(p.Stdout, r) }
 		}
-		return answered(write(), missing)
+		return answered(write(), missing, seen)
 	}
 	return c
 }

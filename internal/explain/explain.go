@@ -109,9 +109,7 @@ func Why(s *survey.Survey, q Question) Report {
 	if w.host != nil {
 		w.report.Status = w.host.Status
 	}
-	for _, u := range s.Unread {
-		w.report.Notes = append(w.report.Notes, u.What+" could not be read: "+u.Error)
-	}
+	w.report.Notes = unread(s)
 	w.look()
 	w.limits()
 	w.journal()
@@ -144,6 +142,9 @@ func (w *why) look() {
 		return
 	}
 	w.draining()
+	if w.blind() {
+		return
+	}
 	if w.host == nil {
 		w.hooks()
 		return

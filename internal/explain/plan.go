@@ -83,6 +83,7 @@ func Plan(s *survey.Survey, targets []string, now time.Time) Forecast {
 		}
 	}
 	worst := placement.Moves
+	f.Notes = unread(s)
 	for i := range s.Clusters {
 		c := &s.Clusters[i]
 		if !slices.ContainsFunc(c.Hosts, func(h survey.Host) bool { return slices.Contains(ids, h.Instance) }) {
@@ -99,6 +100,10 @@ func Plan(s *survey.Survey, targets []string, now time.Time) Forecast {
 	}
 	f.Notes = append(f.Notes, protections(s, ids)...)
 	f.Verdict, f.Headline = worst.String(), f.headline(worst)
+	if missed := f.unseen(s, ids); len(missed) > 0 {
+		f.Verdict = placement.Uncertain.String()
+		f.Headline = strings.Join(missed, ", ") + " could not be read, so that nothing is promised or proved; of what is known: " + f.Headline
+	}
 	if len(f.Missing) > 0 {
 		f.Verdict = "unknown"
 		missing := fmt.Sprintf("neither an instance nor a group that was looked at, in account %s and Region %s: %s", s.Account, s.Region, strings.Join(f.Missing, ", "))
@@ -108,6 +113,25 @@ func Plan(s *survey.Survey, targets []string, now time.Time) Forecast {
 		f.Headline = missing
 	}
 	return f
+}
+
+// unseen are the operations that failed and that the answer about these instances needs.
+func (f *Forecast) unseen(s *survey.Survey, ids []fleet.InstanceID) []string {
+	var missed []string
+	known := 0
+	for i := range s.Clusters {
+		for _, h := range s.Clusters[i].Hosts {
+			if slices.Contains(ids, h.Instance) {
+				missed = append(missed, unseen(s, &s.Clusters[i])...)
+				known++
+			}
+		}
+	}
+	if known < len(ids) {
+		missed = append(missed, unseen(s, nil)...)
+	}
+	slices.Sort(missed)
+	return slices.Compact(missed)
 }
 
 // instances are what a target names.

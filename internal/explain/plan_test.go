@@ -9,6 +9,7 @@ import (
 	"github.com/ebbhq/ebb/internal/explain"
 	"github.com/ebbhq/ebb/internal/placement"
 	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/survey"
 )
 
 // mixed is a host with a task of each kind, beside one with room.
@@ -96,5 +97,16 @@ func TestAPlanTellsOfProtection(t *testing.T) {
 	f := explain.Plan(s.take(), []string{s.target}, s.Now())
 	if len(f.Notes) != 1 || !strings.Contains(f.Notes[0], s.target+" is protected from scale-in") {
 		t.Errorf("notes %q", f.Notes)
+	}
+}
+
+func TestAPlanTellsWhatCouldNotBeRead(t *testing.T) {
+	s := stage(t, mixed())
+	seen := s.take()
+	seen.Clusters, seen.Groups, seen.Machines = nil, nil, nil
+	seen.Unread = []survey.Unread{{What: "ecs:ListClusters", Error: "AccessDeniedException: no"}}
+	f := explain.Plan(seen, []string{s.target}, s.Now())
+	if f.Verdict != "unknown" || !slices.Equal(f.Notes, []string{"ecs:ListClusters could not be read: AccessDeniedException: no"}) {
+		t.Errorf("%s, notes %q", f.Verdict, f.Notes)
 	}
 }

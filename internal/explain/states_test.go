@@ -201,3 +201,35 @@ func TestLoweredPercentsLetEveryTaskOnTheHostStop(t *testing.T) {
 		t.Errorf("after %q the host still has tasks: %+v", lower, r.Blockers)
 	}
 }
+
+// What could not be read must not become "no task is left", with the command that completes the hook.
+func TestWhatRunsThereIsNotTakenForNothingWhenItCouldNotBeRead(t *testing.T) {
+	for missed, hide := range map[string]func(seen){
+		"ecs:ListTasks of cluster prod":        func(p seen) { p.cluster.Tasks = nil },
+		"ecs:DescribeTasks of cluster prod":    func(p seen) { p.cluster.Tasks = nil },
+		"ecs:DescribeServices of cluster prod": func(p seen) { p.cluster.Services = nil },
+		"ecs:ListContainerInstances of cluster prod": func(p seen) {
+			p.cluster.Hosts = nil
+		},
+		"ecs:ListClusters": func(p seen) { p.Clusters = nil },
+	} {
+		t.Run(missed, func(t *testing.T) {
+			spec := base()
+			spec.Services[0].Min, spec.Services[0].Max = 100, 100
+			s := stage(t, spec)
+			s.terminate()
+			p := s.parts()
+			hide(p)
+			p.Unread = []survey.Unread{{What: missed, Error: "ThrottlingException: Rate exceeded"}}
+			r := explain.Why(p.Survey, explain.Question{Target: s.target, Now: s.Now()})
+			if len(r.Blockers) != 1 || r.Blockers[0].Code != placement.Unjudged || r.Blockers[0].Exact || commands(r.Blockers[0]) != "" {
+				t.Errorf("blockers %+v", r.Blockers)
+			}
+			operation, _, _ := strings.Cut(missed, " of ")
+			f := explain.Plan(p.Survey, []string{s.target}, s.Now())
+			if f.Verdict != "uncertain" || !strings.HasPrefix(f.Headline, operation+" could not be read, so that nothing is promised or proved") {
+				t.Errorf("plan says %s: %s", f.Verdict, f.Headline)
+			}
+		})
+	}
+}
