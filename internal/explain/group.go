@@ -166,7 +166,11 @@ func (w *why) stays() bool {
 	if len(parts) == 0 {
 		parts = append(parts, "it is in no group and no cluster that was surveyed")
 	}
-	w.add(Blocker{Code: NotLeaving, Words: "nothing takes " + string(w.instance) + " away: " + strings.Join(parts, "; "), Exact: true, Mend: []Mend{command("ebb plan %s", w.instance).but("tells what would become of its tasks")}})
+	groups := !w.s.Missed("autoscaling:DescribeAutoScalingGroups", "") && !w.s.Missed("autoscaling:DescribeAutoScalingInstances", "")
+	if w.member == nil && !groups {
+		parts = append(parts, "but its group could not be read, and may do so")
+	}
+	w.add(Blocker{Code: NotLeaving, Words: "nothing takes " + string(w.instance) + " away: " + strings.Join(parts, "; "), Exact: w.member != nil || groups, Mend: []Mend{command("ebb plan %s", w.instance).but("tells what would become of its tasks")}})
 	return true
 }
 

@@ -202,6 +202,18 @@ func TestLoweredPercentsLetEveryTaskOnTheHostStop(t *testing.T) {
 	}
 }
 
+func TestAGroupThatCouldNotBeReadMayTakeItAway(t *testing.T) {
+	s := stage(t, base())
+	s.terminate()
+	p := s.parts()
+	p.Groups, p.host.Status = nil, fleet.Active
+	p.Unread = []survey.Unread{{What: "autoscaling:DescribeAutoScalingInstances", Error: "Throttling: Rate exceeded"}}
+	r := explain.Why(p.Survey, explain.Question{Target: s.target, Now: s.Now()})
+	if len(r.Blockers) != 1 || r.Blockers[0].Exact || !strings.Contains(r.Headline, "its group could not be read, and may do so") {
+		t.Errorf("blockers %+v", r.Blockers)
+	}
+}
+
 // What could not be read must not become "no task is left", with the command that completes the hook.
 func TestWhatRunsThereIsNotTakenForNothingWhenItCouldNotBeRead(t *testing.T) {
 	for missed, hide := range map[string]func(seen){
