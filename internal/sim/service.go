@@ -261,6 +261,8 @@ func (w *World) SetHealthyPercents(cluster, id string, least, most *int) error {
 		return refuse("InvalidParameterException", "minimumHealthyPercent and maximumPercent cannot be negative.")
 	}
 	s.Min, s.Max = low, high
+	s.blocked, s.backoff, s.retryAt = false, 0, time.Time{}
+	w.checkSoon(s, 0)
 	return nil
 }
 
