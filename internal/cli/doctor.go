@@ -1,19 +1,14 @@
 package cli
 
 import (
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/ebbhq/ebb/internal/cloud"
 	"github.com/ebbhq/ebb/internal/cloud/surveyor"
 	"github.com/ebbhq/ebb/internal/config"
 	"github.com/ebbhq/ebb/internal/doctor"
@@ -27,8 +22,9 @@ const (
 )
 
 func newDoctor(p Process) *cobra.Command {
-	var file, region, endpoint, clock, output, least string
-	var scope surveyor.Scope
+	var f lookFlags
+	var groups []string
+	var least string
 	c := &cobra.Command{
 		Use: "doctor", Short: "Find what will lose work or hang when capacity leaves", Args: noArgs,
 		Long: `Doctor looks at clusters, services, Auto Scaling groups, their hooks, queues and rules, and says what will lose work or hang when an
@@ -36,70 +32,43 @@ instance is taken away, what happens if that is left, and the command that mends
 
 With a configuration file it also checks that what Ebb is told fits the account. docs/reference/doctor.md lists the checks.
 
-Exit codes: 0 nothing above info, 3 warnings, 4 errors, 1 it could not look.`,
+Exit codes: 0 nothing above info; 3 warnings; 4 errors; 1 it could not look; 64 wrong usage; 78 wrong configuration.`,
 		Example: `  ebb doctor
   ebb doctor --cluster prod --severity warn
   ebb doctor --config ebb.yaml -o json | jq -r '.[].mend'
   ebb doctor --endpoint http://127.0.0.1:4599 --region eu-west-1   # against ebb sim`,
 	}
-	flags := c.Flags()
-	flags.StringSliceVar(&scope.Clusters, "cluster", nil, "only this cluster and its groups; may be repeated")
-	flags.StringSliceVar(&scope.Groups, "group", nil, "only this Auto Scaling group and its clusters; may be repeated")
-	flags.StringVarP(&file, "config", "c", "", "Ebb's configuration file ($EBB_CONFIG)")
-	flags.StringVar(&region, "region", "", "AWS Region ($EBB_REGION, $AWS_REGION)")
-	flags.StringVar(&endpoint, "endpoint", "", "URL for all AWS calls, such as a simulated cloud ($EBB_ENDPOINT, $AWS_ENDPOINT_URL)")
-	flags.StringVar(&clock, "clock", "", "take the time from a simulated cloud at this URL")
-	flags.StringVarP(&output, "output", "o", "table", "table or json")
-	flags.StringVar(&least, "severity", "info", "the least that is told: info, warn or error")
+	f.add(c)
+	c.Flags().StringSliceVar(&groups, "group", nil, "look at this Auto Scaling group and its clusters only; may be repeated")
+	c.Flags().StringVar(&least, "severity", "info", "the least that is told: info, warn or error")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
-		write, ok := doctorForms[output]
-		if !ok {
-			return fmt.Errorf("%w: no output form %q; use table or json", errUsage, output)
-		}
 		severity, err := doctor.ParseSeverity(least)
 		if err != nil {
 			return fmt.Errorf("%w: %w", errUsage, err)
 		}
-		cfg, err := config.Load(file, p.Env, map[string]string{"region": region, "endpoint": endpoint})
+		cfg, err := f.load(p)
 		if err != nil {
 			return err
 		}
-		now, _, err := clockAt(cmd.Context(), clock)
-		if err != nil {
-			return err
-		}
-		seen, err := look(cmd.Context(), cfg, scope, now)
+		seen, err := f.look(cmd.Context(), cfg, surveyor.Scope{Clusters: f.clusters, Groups: groups})
 		if err != nil {
 			return err
 		}
 		found := doctor.Examine(&doctor.Input{
-			Survey: &seen, Everything: len(scope.Clusters) == 0 && len(scope.Groups) == 0, Ebb: settingsOf(cfg), Now: seen.At,
+			Survey: &seen, Everything: len(f.clusters) == 0 && len(groups) == 0, Ebb: settingsOf(cfg), Now: seen.At,
 		})
 		found = slices.DeleteFunc(found, func(f doctor.Finding) bool { return f.Severity < severity })
-		if err := write(p.Stdout, found, seen); err != nil {
+		if f.output == "json" {
+			err = writeJSON(p.Stdout, found)
+		} else {
+			err = writeFindings(p.Stdout, found, seen)
+		}
+		if err != nil {
 			return err
 		}
 		return verdict(found)
 	}
 	return c
-}
-
-// look surveys an account. The error says what to do.
-func look(ctx context.Context, cfg config.Config, scope surveyor.Scope, now func() time.Time) (survey.Survey, error) {
-	awsCfg, err := cloud.AWSConfig(ctx, cloud.Options{Region: cfg.Region, Endpoint: cfg.Endpoint})
-	if err != nil {
-		return survey.Survey{}, misconfigured(err)
-	}
-	if cfg.Queue != "" {
-		scope.Queues = append(scope.Queues, cfg.Queue)
-	}
-	s := surveyor.New(awsCfg)
-	s.Now = now
-	seen, err := s.Take(ctx, scope)
-	if away, ok := errors.AsType[net.Error](err); ok && away != nil && cfg.Endpoint != "" {
-		return seen, fmt.Errorf("%w; nobody answers at the endpoint %s: is ebb sim running there?", err, cfg.Endpoint)
-	}
-	return seen, err
 }
 
 // settingsOf is what a configuration tells Ebb to do, or nil without one.
@@ -137,39 +106,67 @@ func tally(found []doctor.Finding) string {
 				n++
 			}
 		}
-		switch {
-		case n == 1:
-			parts = append(parts, "1 "+s.word)
-		case n > 1:
-			parts = append(parts, fmt.Sprintf("%d %ss", n, s.word))
+		if n > 0 {
+			parts = append(parts, counted(n, s.word))
 		}
 	}
 	return strings.Join(parts, ", ")
 }
 
-var doctorForms = map[string]func(io.Writer, []doctor.Finding, survey.Survey) error{
-	"table": writeFindings,
-	"json": func(w io.Writer, found []doctor.Finding, _ survey.Survey) error {
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
-		e.SetEscapeHTML(false)
-		return e.Encode(found)
-	},
-}
+// inFull is how many findings of one check are told in full.
+const inFull = 3
 
-// writeFindings writes the findings, which come with the worst first, under a line for each severity.
+// writeFindings writes the findings, which come with the worst first, under a line for each severity. Of many of one check the first are
+// told in full, and of the others what they are about.
 func writeFindings(w io.Writer, found []doctor.Finding, seen survey.Survey) error {
-	over := fmt.Sprintf("%d checks over %d clusters and %d groups in %s", len(doctor.Checks()), len(seen.Clusters), len(seen.Groups), seen.Region)
+	over := fmt.Sprintf("%s over %s and %s in %s", counted(len(doctor.Checks()), "check"), counted(len(seen.Clusters), "cluster"), counted(len(seen.Groups), "group"), seen.Region)
 	if len(found) == 0 {
 		_, err := fmt.Fprintf(w, "Nothing was found: %s.\n", over)
 		return err
 	}
-	for i, f := range found {
-		if i == 0 || found[i-1].Severity != f.Severity {
-			fmt.Fprintf(w, "%s\n", strings.ToUpper(f.Severity.String()))
+	var b strings.Builder
+	for i := 0; i < len(found); {
+		if i == 0 || found[i-1].Severity != found[i].Severity {
+			fmt.Fprintf(&b, "%s\n", strings.ToUpper(found[i].Severity.String()))
 		}
-		fmt.Fprintf(w, "  %s: %s\n    %s.\n    If left: %s.\n    Mend: %s\n", f.Check, f.Subject, f.What, f.IfLeft, f.Mend)
+		n := i
+		for n < len(found) && found[n].Check == found[i].Check && found[n].Severity == found[i].Severity {
+			n++
+		}
+		writeCheck(&b, found[i:n])
+		i = n
 	}
-	_, err := fmt.Fprintf(w, "%s: %s.\n", tally(found), over)
+	fmt.Fprintf(&b, "%s: %s.\n", tally(found), over)
+	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// writeCheck writes the findings of one check; what is left is told again only where it differs.
+func writeCheck(b *strings.Builder, found []doctor.Finding) {
+	rest := []doctor.Finding{}
+	if len(found) > inFull+1 {
+		found, rest = found[:inFull], found[inFull:]
+	}
+	for i, f := range found {
+		fmt.Fprintf(b, "  %s: %s\n    %s.\n", f.Check, f.Subject, f.What)
+		if i == 0 || f.IfLeft != found[i-1].IfLeft {
+			fmt.Fprintf(b, "    If left: %s.\n", f.IfLeft)
+		}
+		fmt.Fprintf(b, "    Mend: %s\n", f.Mend)
+	}
+	if len(rest) == 0 {
+		return
+	}
+	subjects := make([]string, len(rest))
+	for i, f := range rest {
+		subjects[i] = f.Subject
+	}
+	fmt.Fprintf(b, "  %s: %d more, in full with -o json: %s\n", rest[0].Check, len(rest), someOf(subjects))
+}
+
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }

@@ -115,6 +115,7 @@ func TestDoctorFindsWhatIsPlanted(t *testing.T) {
 		"lifetime-protected":   "group managed-asg",
 		"rule-matches-nothing": "rule old-group",
 		"standalone-tasks":     "cluster shop",
+		"no-place":             "cluster tight",
 	} {
 		if !slices.Contains(found[check], subject) {
 			t.Errorf("%s does not name %s: %v", check, subject, found[check])

@@ -5,17 +5,19 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/ebbhq/ebb/internal/explain"
+	"github.com/ebbhq/ebb/internal/survey"
 )
 
 func newPlan(p Process) *cobra.Command {
 	var f lookFlags
 	c := &cobra.Command{
 		Use: "plan TARGET...", Short: "Say task by task what would happen if hosts had to leave now; touches nothing",
-		Args: func(c *cobra.Command, args []string) error { return atLeastOne(c, args, 0) },
+		Args: targets(0),
 		Long: `Plan says what would become of each task if all TARGETs left together now: whether it is replaced elsewhere and where, or why not, and
 how long its stop takes at most. It only reads; nothing is touched.
 
@@ -25,8 +27,12 @@ Its verdict is
   uncertain  neither can be promised nor ruled out; the reasons say on what it depends
   stuck      proved: at least one task stays until something changes
 
+  unknown    a target was not found
 It is about the cluster as it is now: no host is added, no task ends by itself, nobody deploys.
-TARGET is an EC2 instance id, the name of an Auto Scaling group for all its instances, or a container instance or task.`,
+
+TARGET is an EC2 instance id, the name of an Auto Scaling group for all its instances, or a container instance or task.
+
+Exit codes: 0 it has answered, whatever the verdict; 1 it could not look, or a target was not found; 64 wrong usage; 78 wrong configuration.`,
 		Example: `  ebb plan i-0a1b2c3d4e5f60718
   ebb plan i-0a1b2c3d4e5f60718 i-0b2c3d4e5f6071829 --cluster prod
   ebb plan web-asg -o json | jq -r .verdict`,
@@ -37,15 +43,16 @@ TARGET is an EC2 instance id, the name of an Auto Scaling group for all its inst
 		if err != nil {
 			return err
 		}
-		seen, err := f.survey(cmd.Context(), cfg, args)
+		seen, err := f.lookFor(cmd.Context(), cfg, args)
 		if err != nil {
 			return err
 		}
-		forecast := explain.Plan(seen, args, seen.At)
+		forecast := explain.Plan(&seen, args, seen.At)
+		write := func() error { return writePlan(p.Stdout, forecast) }
 		if f.output == "json" {
-			return writeJSON(p.Stdout, forecast)
+			write = func() error { return writeJSON(p.Stdout, forecast) }
 		}
-		return writePlan(p.Stdout, forecast)
+		return answered(write(), forecast.Missing, seen)
 	}
 	return c
 }
@@ -62,7 +69,7 @@ func writePlan(w io.Writer, f explain.Forecast) error {
 			if service == "" {
 				service = "(" + s.Kind + ")"
 			}
-			stop := s.Stop.String()
+			stop := survey.Span(time.Duration(s.Stop))
 			if s.What == explain.NotTouched {
 				stop = "-"
 			}
@@ -72,17 +79,14 @@ func writePlan(w io.Writer, f explain.Forecast) error {
 			return err
 		}
 	}
-	told := map[string]bool{}
-	for _, s := range f.Steps {
-		for _, because := range s.Because {
-			if line := fmt.Sprintf("  %s: %s\n", because.Code, because.Words); !told[line] {
-				if len(told) == 0 {
-					b.WriteString("\nWhy\n")
-				}
-				told[line] = true
-				b.WriteString(line)
-			}
+	for i, reason := range f.Reasons() {
+		if i == 0 {
+			b.WriteString("\nWhy\n")
 		}
+		fmt.Fprintf(&b, "  %s\n", reason)
+	}
+	if len(f.Notes) > 0 {
+		b.WriteString("\n")
 	}
 	writeNotes(&b, f.Notes)
 	_, err := io.WriteString(w, b.String())

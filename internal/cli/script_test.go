@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -24,6 +25,7 @@ import (
 
 	"github.com/ebbhq/ebb/internal/drain"
 	"github.com/ebbhq/ebb/internal/event"
+	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/journal/sqlite"
 	"github.com/ebbhq/ebb/internal/kernel"
 )
@@ -41,7 +43,8 @@ func TestMain(m *testing.M) {
 //	sim [WORLD]                         a simulated cloud that stands still; $ENDPOINT is its URL
 //	busy                                $BUSY is an address where somebody listens already
 //	journal FILE VERSION                an empty journal of a version
-//	drains FILE                         a journal with an open drain
+//	task FILE                           $TASK is the id of the first task in a plan
+//	drains FILE [INSTANCE]              a journal with an open drain
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script", RequireExplicitExec: true, RequireUniqueNames: true,
@@ -51,7 +54,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "until": until, "sim": simulated, "busy": busy, "journal": emptyJournal, "drains": drains,
+			"exits": exits, "until": until, "sim": simulated, "busy": busy, "journal": emptyJournal, "drains": drains, "task": firstTask,
 		},
 	})
 }
@@ -180,9 +183,23 @@ func drains(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	k, err := kernel.New(kernel.Config{Hook: "ebb-drain", Groups: []kernel.Managed{{Match: "web", Cluster: "prod", Policy: drain.Defaults()}}}, nil, nil)
 	ts.Check(err)
-	at := time.Date(2026, 11, 21, 9, 15, 2, 0, time.UTC)
+	at, instance := time.Date(2026, 11, 21, 9, 15, 2, 0, time.UTC), "i-0123456789abcdef0"
+	if len(args) > 1 {
+		instance = args[1]
+	}
 	k.Hear(kernel.Heard{Event: event.Event{
-		Kind: event.TerminateAction, Group: "web", Hook: "ebb-drain", Instance: "i-0123456789abcdef0", Token: "71514b9d-6a40-4b26-8523-05e7eEXAMPLE", Time: at,
+		Kind: event.TerminateAction, Group: "web", Hook: "ebb-drain", Instance: fleet.InstanceID(instance), Token: "71514b9d-6a40-4b26-8523-05e7eEXAMPLE", Time: at,
 	}}, at)
 	ts.Check(errors.Join(store.Write(context.Background(), k.Next(at).Batch), store.Close()))
+}
+
+func firstTask(ts *testscript.TestScript, _ bool, args []string) {
+	var plan struct {
+		Tasks []struct{ Task string }
+	}
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &plan))
+	if len(plan.Tasks) == 0 {
+		ts.Fatalf("%s has no task", args[0])
+	}
+	ts.Setenv("TASK", plan.Tasks[0].Task)
 }

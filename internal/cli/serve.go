@@ -82,6 +82,9 @@ func serve(ctx context.Context, p Process, cfg config.Config, clockURL string) e
 	if err != nil {
 		return err
 	}
+	if speed <= 0 {
+		return fmt.Errorf("follow the clock at %s: that world stands still; start it with ebb sim --speed 1 or more", clockURL)
+	}
 	awsCfg, err := cloud.AWSConfig(ctx, cloud.Options{Region: cfg.Region, Endpoint: cfg.Endpoint})
 	if err != nil {
 		return misconfigured(err)

@@ -163,12 +163,19 @@ func servicePlants() []plant {
 	return []plant{
 		{name: "min = max = 100", check: "never-drains", severity: Error, what: "at least 2 must be healthy", do: web(func(v *survey.Service) { v.MaxPercent = 100 })},
 		{name: "rounding leaves no freedom", check: "never-drains", severity: Error, what: "minimumHealthyPercent 50", do: web(func(v *survey.Service) { v.Desired, v.MinPercent, v.MaxPercent = 1, 50, 150 })},
-		{name: "distinctInstance on every host", check: "no-place", severity: Warn, what: "3 tasks for 3 active hosts", do: web(func(v *survey.Service) {
+		{name: "distinctInstance on every host", check: "no-place", severity: Warn, what: "distinctInstance allows one task of service web on a host, and there is one on all 2 other hosts", do: web(func(v *survey.Service) {
 			v.Desired, v.Constraints = 3, []survey.Constraint{{Type: "distinctInstance"}}
 		})},
-		{name: "a fixed port on every host", check: "no-place", severity: Warn, what: "port 80", do: func(_ *Input, c *survey.Cluster, _ *survey.Group) {
+		{name: "a fixed port on every host", check: "no-place", severity: Warn, what: "host port 80/tcp", do: func(_ *Input, c *survey.Cluster, _ *survey.Group) {
 			c.TaskDefinitions[0].HostPorts = []survey.Port{{Number: 80}}
+			c.Hosts[0].Free.Ports, c.Hosts[1].Free.Ports = []int{80}, []int{80}
 			c.Hosts[2].Status = fleet.Inactive
+		}},
+		{name: "no room for the fullest host", check: "no-place", severity: Warn, what: "if host i-0b left now, replacements would have no place (so it is with 2 of the 3 hosts looked at, the fullest): service web: a task needs 600 CPU units, and at most 500 are free on all 2 other hosts", do: func(_ *Input, c *survey.Cluster, _ *survey.Group) {
+			c.TaskDefinitions[0].CPU = 600
+			for i := range c.Hosts {
+				c.Hosts[i].CPU, c.Hosts[i].Free.CPU = 1000, 500-i%2
+			}
 		}},
 		{name: "all may stop", check: "stops-all", severity: Info, do: web(func(v *survey.Service) { v.MinPercent = 0 })},
 		{name: "the default delay", check: "long-delay", severity: Info, what: "5m", do: func(in *Input, _ *survey.Cluster, _ *survey.Group) { in.Survey.TargetGroups[0].Delay = 5 * time.Minute }},

@@ -244,15 +244,4 @@ func serviceIn(c *survey.Cluster, v *survey.Service) string {
 	return "service " + v.Name + " in cluster " + c.Name
 }
 
-// span spells a duration without zero parts: 5m, not 5m0s.
-func span(d time.Duration) string {
-	d = d.Round(time.Second)
-	if d >= time.Minute && d%time.Minute == 0 {
-		text := strings.TrimSuffix(d.String(), "0s")
-		if d%time.Hour == 0 {
-			text = strings.TrimSuffix(text, "0m")
-		}
-		return text
-	}
-	return d.String()
-}
+func span(d time.Duration) string { return survey.Span(d) }

@@ -2,16 +2,14 @@ package doctor
 
 import (
 	"fmt"
-	"slices"
 
-	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/survey"
 )
 
 func serviceChecks() []Check {
 	return []Check{
 		{"never-drains", "A service that can never drain", neverDrains},
-		{"no-place", "A service whose replacement has no place", noPlace},
+		{"no-place", "A cluster that cannot spare its fullest host", noPlace},
 		{"stops-all", "A service that may stop all its tasks at once", stopsAll},
 	}
 }
@@ -40,49 +38,6 @@ func neverDrains(in *Input) (found []Finding) {
 		})
 	})
 	return found
-}
-
-// noPlace finds services that have a task on every host that could take one, and that must start the replacement first. It counts
-// hosts only; what else may leave no place, ebb plan tells.
-func noPlace(in *Input) (found []Finding) {
-	in.eachService(func(c *survey.Cluster, v *survey.Service) {
-		least, most := bounds(v)
-		why := onePerHost(c, v)
-		hosts := places(c, v)
-		if why == "" || least < v.Desired || most <= v.Desired || hosts == 0 || v.Desired < hosts {
-			return
-		}
-		found = append(found, Finding{
-			Severity: Warn, Subject: serviceIn(c, v),
-			What: fmt.Sprintf("%s, it has %d tasks for %d active hosts, and its minimumHealthyPercent of %d lets no task stop before its replacement is healthy: the replacement has no place",
-				why, v.Desired, hosts, v.MinPercent),
-			IfLeft: "a host drains only once another instance has joined; when the group gets smaller it never does",
-			Mend:   update(c, v, fmt.Sprintf("minimumHealthyPercent=%d,maximumPercent=%d", (v.Desired-1)*100/v.Desired, v.MaxPercent)) + ", so that one task may stop first; or keep one host more than tasks",
-		})
-	})
-	return found
-}
-
-// onePerHost says why a host can have only one task of a service, or nothing.
-func onePerHost(c *survey.Cluster, v *survey.Service) string {
-	if slices.ContainsFunc(v.Constraints, func(p survey.Constraint) bool { return p.Type == "distinctInstance" }) {
-		return "each task needs a host of its own (distinctInstance)"
-	}
-	if d := c.TaskDefinition(v.TaskDefinition); d != nil && len(d.HostPorts) > 0 {
-		return fmt.Sprintf("each task takes port %d of its host", d.HostPorts[0].Number)
-	}
-	return ""
-}
-
-// places are the hosts that could take a task of a service as far as its capacity providers say.
-func places(c *survey.Cluster, v *survey.Service) (n int) {
-	items := strategy(c, v)
-	for _, h := range c.Hosts {
-		if h.Status == fleet.Active && (len(items) == 0 || slices.ContainsFunc(items, func(i survey.StrategyItem) bool { return i.Provider == h.CapacityProvider })) {
-			n++
-		}
-	}
-	return n
 }
 
 // stopsAll speaks only of services behind a load balancer: somebody waits for their answers.

@@ -125,19 +125,19 @@ type cause struct {
 func causes() []cause {
 	return []cause{
 		{"no capacity", func(s *sim.Spec) { s.TaskDefinitions[0].CPU = 600 }, func(s *scene) { s.terminate(); s.after(5 * time.Minute) },
-			placement.NoCPU, []string{"service web", "needs 600 CPU units", "is 424"}, "aws autoscaling set-desired-capacity --auto-scaling-group-name web-asg --desired-capacity 2", true},
+			placement.NoCPU, []string{"service web", "needs 600 CPU units", "at most 424 are free on the only other host"}, "aws autoscaling set-desired-capacity --auto-scaling-group-name web-asg --desired-capacity 2", true},
 		{"percent arithmetic", func(s *sim.Spec) { s.Services[0].Min, s.Services[0].Max = 100, 100 }, func(s *scene) { s.terminate(); s.after(5 * time.Minute) },
 			placement.PercentArithmetic, []string{"minimumHealthyPercent 100", "at least 2", "at most 2"},
 			"aws ecs update-service --cluster prod --service web --deployment-configuration minimumHealthyPercent=100,maximumPercent=200", true},
 		{"distinctInstance", func(s *sim.Spec) { s.Services[0].DistinctInstance = true }, func(s *scene) { s.terminate(); s.after(5 * time.Minute) },
-			placement.DistinctInstance, []string{"distinctInstance", "service web", "1 of 1 other host"}, "aws autoscaling set-desired-capacity", true},
+			placement.DistinctInstance, []string{"distinctInstance", "service web", "the only other host"}, "aws autoscaling set-desired-capacity", true},
 		{"static port", func(s *sim.Spec) { s.TaskDefinitions[0].HostPort = 8080 }, func(s *scene) { s.terminate(); s.after(5 * time.Minute) },
 			placement.NoPort, []string{"host port 8080/tcp", "taken"}, "aws autoscaling set-desired-capacity", true},
 		{"memberOf", func(s *sim.Spec) {
 			s.Services[0].Constraints = []sim.Constraint{{Type: "memberOf", Expression: "attribute:tier == gold"}}
 			s.Groups[0].Hosts = []sim.HostSpec{{Attributes: map[string]string{"tier": "gold"}}}
 		}, func(s *scene) { s.terminate(); s.after(5 * time.Minute) },
-			placement.ConstraintUnmet, []string{"attribute:tier == gold", "1 of 1 other host"}, `aws ecs list-container-instances --cluster prod --filter "attribute:tier == gold"`, true},
+			placement.ConstraintUnmet, []string{"attribute:tier == gold", "the only other host"}, `aws ecs list-container-instances --cluster prod --filter "attribute:tier == gold"`, true},
 		{"attribute", func(s *sim.Spec) {
 			s.TaskDefinitions[0].Requires = []string{"tier=gold"}
 			s.Groups[0].Hosts = []sim.HostSpec{{Attributes: map[string]string{"tier": "gold"}}}
@@ -159,23 +159,23 @@ func causes() []cause {
 			s.terminate()
 			s.until("STOPPING")
 			s.after(5 * time.Second)
-		}, explain.SigtermIgnored, []string{"has got SIGTERM and has not exited", "stopTimeout is 30s", "SIGKILL comes at"}, "exit on SIGTERM", true},
+		}, explain.SigtermIgnored, []string{"has got SIGTERM and has not exited", "the stopTimeout of container web is 30s", "SIGKILL comes at"}, "docker kill $(docker ps -q --filter label=com.amazonaws.ecs.task-arn=arn:aws:ecs:", true},
 		{"stop time-out", func(s *sim.Spec) { s.TaskDefinitions[0].Exit, s.TaskDefinitions[0].Stop = 50*time.Minute, time.Hour }, func(s *scene) {
 			s.terminate()
 			s.until("STOPPING")
 			s.after(10 * time.Minute)
-		}, explain.StopTimeout, []string{"stopTimeout is 1h0m0s", "SIGKILL comes at"}, "aws ssm start-session --target i-", true},
+		}, explain.StopTimeout, []string{"the stopTimeout of container web is 1h,", "SIGKILL comes at"}, "aws ssm send-command --instance-ids i-", true},
 		{"deregistration delay", func(s *sim.Spec) { s.Services[0].TargetGroup = "web-tg" }, func(s *scene) {
 			s.terminate()
 			s.until("DEACTIVATING")
 			s.after(30 * time.Second)
-		}, explain.Deregistration, []string{"target group web-tg", "2m0s", "until"}, "aws elbv2 modify-target-group-attributes --target-group-arn arn:aws:elasticloadbalancing:", true},
+		}, explain.Deregistration, []string{"target group web-tg", " 2m,", "until"}, "aws elbv2 modify-target-group-attributes --target-group-arn arn:aws:elasticloadbalancing:", true},
 		{"agent gone", nil, func(s *scene) {
 			arns, _ := s.ListContainerInstances("prod", "", "ec2InstanceId == "+s.target)
 			s.terminate()
 			s.DisconnectAgent(arns[0])
 			s.after(5 * time.Minute)
-		}, placement.AgentGone, []string{"agent", "not connected"}, "aws ssm start-session", true},
+		}, placement.AgentGone, []string{"agent", "not connected"}, "systemctl restart ecs", true},
 		{"host stopped", nil, func(s *scene) {
 			s.terminate()
 			if err := s.StopInstances([]string{s.target}); err != nil {
@@ -191,13 +191,13 @@ func causes() []cause {
 			if err := s.CompleteLifecycleAction("web-asg", "ebb-drain", "", s.target, "CONTINUE"); err != nil {
 				s.t.Fatal(err)
 			}
-		}, explain.ForeignHook, []string{"no task is left", "flush-logs"}, "aws autoscaling complete-lifecycle-action --auto-scaling-group-name web-asg --lifecycle-hook-name", false},
+		}, explain.OpenHook, []string{"no task is left", "flush-logs"}, "aws autoscaling complete-lifecycle-action --auto-scaling-group-name web-asg --lifecycle-hook-name", false},
 		{"nobody drains", nil, func(s *scene) {
 			if _, err := s.TerminateInstanceInAutoScalingGroup(s.target, true); err != nil {
 				s.t.Fatal(err)
 			}
 			s.after(time.Minute)
-		}, explain.NotDraining, []string{"ACTIVE and not DRAINING", "ebb-drain"}, "aws ecs update-container-instances-state --cluster prod --container-instances ", true},
+		}, explain.NotDraining, []string{"nobody drains", "ACTIVE", "ebb-drain"}, "aws ecs update-container-instances-state --cluster prod --container-instances ", true},
 		{"image pull of the replacement", func(s *sim.Spec) { s.TaskDefinitions[0].Start = 10 * time.Minute }, func(s *scene) { s.terminate(); s.after(time.Minute) },
 			explain.PullingImage, []string{"service web", "is PENDING", "loading its image since"}, "", true},
 		{"replacement without network interface yet", func(s *sim.Spec) {
@@ -208,7 +208,7 @@ func causes() []cause {
 		},
 			func(s *scene) { s.terminate(); s.after(time.Minute) },
 			explain.NotYetHealthy, []string{"its target is initial", "web-tg", "health check grace period lasts until"}, "", true},
-		{"40 s without a health check", nil, func(s *scene) { s.terminate(); s.after(20 * time.Second) }, explain.NotYetHealthy, []string{"40 s after it started"}, "", true},
+		{"40 s without a health check", nil, func(s *scene) { s.terminate(); s.after(20 * time.Second) }, explain.NotYetHealthy, []string{"40 s after its start"}, "", true},
 		{"retained", func(s *sim.Spec) { s.Groups[0].Retain = true }, func(s *scene) {
 			s.terminate()
 			if err := s.CompleteLifecycleAction("web-asg", "ebb-drain", "", s.target, "ABANDON"); err != nil {
@@ -221,7 +221,7 @@ func causes() []cause {
 				s.t.Fatal(err)
 			}
 			s.after(30 * time.Second)
-		}, explain.GroupBalancer, []string{"no hook is open yet", "target group web-tg", "2m0s"}, "aws elbv2 modify-target-group-attributes", true},
+		}, explain.GroupBalancer, []string{"no hook is open yet", "target group web-tg", "delay 2m)"}, "aws elbv2 modify-target-group-attributes", true},
 	}
 }
 
@@ -271,11 +271,19 @@ func TestEveryCauseIsNamedWithWhatMendsIt(t *testing.T) {
 					t.Errorf("the headline does not say %q: %s", part, r.Headline)
 				}
 			}
-			if mend := strings.Join(r.Blockers[0].Mend, "\n"); !strings.Contains(mend, c.mend) {
+			if mend := commands(r.Blockers[0]); !strings.Contains(mend, c.mend) {
 				t.Errorf("mend does not say %q:\n%s", c.mend, mend)
 			}
 		})
 	}
+}
+
+func commands(b explain.Blocker) string {
+	var all []string
+	for _, m := range b.Mend {
+		all = append(all, m.Command)
+	}
+	return strings.Join(all, "\n")
 }
 
 func TestWhatEbbHasAnsweredIsNoCandidate(t *testing.T) {
@@ -288,11 +296,25 @@ func TestWhatEbbHasAnsweredIsNoCandidate(t *testing.T) {
 		{At: s.Now().Add(-time.Minute), Kind: "waiting", Text: "1 of 1 tasks left"}, {At: s.Now(), Kind: "ended", Text: "drained"},
 	}}
 	r := explain.Why(s.take(), q)
-	if b := r.Blockers; len(b) != 1 || b[0].Code != explain.ForeignHook || b[0].Exact || len(b[0].Mend) != 1 || !strings.Contains(b[0].Mend[0], "flush-logs") {
+	if b := r.Blockers; len(b) != 1 || b[0].Code != explain.OpenHook || b[0].Exact || len(b[0].Mend) != 1 || !strings.Contains(b[0].Mend[0].Command, "flush-logs") {
 		t.Errorf("blockers %+v", r.Blockers)
 	}
 	if !strings.Contains(strings.Join(r.Notes, "\n"), "1 of 1 tasks left") {
 		t.Errorf("the journal is not quoted: %q", r.Notes)
+	}
+}
+
+func TestAJournalThatKnowsNothingOfAWaitingInstanceIsTold(t *testing.T) {
+	s := stage(t, base())
+	s.terminate()
+	for _, c := range []struct {
+		lines []explain.Line
+		told  bool
+	}{{nil, false}, {[]explain.Line{}, true}, {[]explain.Line{{Kind: "heard", Text: "heard of it"}}, false}} {
+		r := explain.Why(s.take(), explain.Question{Target: s.target, Now: s.Now(), Lines: c.lines})
+		if told := strings.Contains(strings.Join(r.Notes, "\n"), "Ebb's journal knows no drain of "+s.target); told != c.told {
+			t.Errorf("with %d lines (nil: %v): %q", len(c.lines), c.lines == nil, r.Notes)
+		}
 	}
 }
 
@@ -335,7 +357,7 @@ func TestATargetMayBeAnInstanceAContainerInstanceOrATask(t *testing.T) {
 func TestNothingHoldsWhatNobodyTakesAway(t *testing.T) {
 	s := stage(t, base())
 	r := explain.Why(s.take(), explain.Question{Target: s.target, Now: s.Now()})
-	if len(r.Blockers) != 1 || r.Blockers[0].Code != explain.NotDraining || r.State != "InService" || r.Status != "ACTIVE" {
+	if len(r.Blockers) != 1 || r.Blockers[0].Code != explain.NotLeaving || r.State != "InService" || r.Status != "ACTIVE" {
 		t.Errorf("%+v", r)
 	}
 }

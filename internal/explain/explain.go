@@ -22,7 +22,7 @@ type Code = placement.Code
 const (
 	NotFound       Code = "not-found"            // neither a group nor a cluster in the survey knows it
 	HostGone       Code = "host-gone"            // EC2 says that the instance is not running
-	NotDraining    Code = "not-draining"         // nobody has set the container instance DRAINING
+	NotDraining    Code = "not-draining"         // it leaves, and nobody has set its container instance DRAINING
 	StopTimeout    Code = "stop-timeout"         // a long stopTimeout runs
 	SigtermIgnored Code = "sigterm"              // the process has not exited since SIGTERM
 	Deregistration Code = "deregistration-delay" // the load balancer still drains the task's targets
@@ -30,9 +30,10 @@ const (
 	ReplacementNew Code = "replacement-starting" // the replacement is not RUNNING yet
 	NotYetHealthy  Code = "replacement-health"   // the replacement runs and does not count as healthy yet
 	DaemonLast     Code = "daemon-last"          // daemon tasks stop after all others
-	ForeignHook    Code = "foreign-hook"         // no task is left, and another hook holds the instance
+	OpenHook       Code = "open-hook"            // no task is left, and a hook of the group holds the instance
 	GroupBalancer  Code = "group-balancer"       // Auto Scaling drains the group's own load balancers before the hook opens
 	GroupState     Code = "group-state"          // standby, warm pool, retained, detached
+	NotLeaving     Code = "not-leaving"          // nobody takes it away
 	InProgress     Code = "in-progress"          // nothing blocks: ECS is at it
 )
 
@@ -42,10 +43,13 @@ type Question struct {
 	Target string
 	// Hook is the name of the lifecycle hook that Ebb answers; empty: unknown.
 	Hook string
-	// Lines are of Ebb's journal about this instance, oldest first; none if Ebb does not drain it or its journal is not at hand.
+	// Lines are of Ebb's journal about this instance, oldest first; empty: the journal knows nothing of it, nil: it is not at hand.
 	Lines []Line
 	Now   time.Time
 }
+
+// journalLines is how many of the newest lines of Ebb's journal a report quotes.
+const journalLines = 3
 
 // Line is one line of Ebb's journal.
 type Line struct {
@@ -69,13 +73,29 @@ type Report struct {
 
 // Blocker is one thing that keeps the target.
 type Blocker struct {
-	Code  Code     `json:"code"`
-	Words string   `json:"words"`
-	Mend  []string `json:"mend,omitempty"` // commands or acts, the best first
+	Code  Code   `json:"code"`
+	Words string `json:"words"`
+	Mend  []Mend `json:"mend,omitempty"` // the best first
 	// Exact reports that AWS shows the blocker itself. If not, it is what remains when all else is excluded.
 	Exact bool `json:"exact"`
 	// Until is when it ends by itself at the latest; zero: it does not, or nobody knows.
 	Until time.Time `json:"until,omitzero"`
+}
+
+// Mend is one thing that mends a blocker.
+type Mend struct {
+	Command string `json:"command,omitempty"` // to be pasted into a shell; empty: there is none, and the note says what to do
+	Note    string `json:"note,omitempty"`    // what to know before
+}
+
+func (m Mend) but(note string) Mend {
+	m.Note = note
+	return m
+}
+
+// Found reports whether the survey knows the target.
+func (r Report) Found() bool {
+	return !slices.ContainsFunc(r.Blockers, func(b Blocker) bool { return b.Code == NotFound })
 }
 
 // Why says why a target does not leave. The survey must hold the target's cluster and group; where it does not, the report says so.
@@ -89,9 +109,7 @@ func Why(s *survey.Survey, q Question) Report {
 	if w.host != nil {
 		w.report.Status = w.host.Status
 	}
-	for _, u := range s.Unread {
-		w.report.Notes = append(w.report.Notes, u.What+" could not be read: "+u.Error)
-	}
+	w.report.Notes = unread(s)
 	w.look()
 	w.limits()
 	w.journal()
@@ -120,10 +138,13 @@ func (w *why) look() {
 		return
 	}
 	w.groupState()
-	if w.gone() {
+	if w.gone() || w.stays() {
 		return
 	}
 	w.draining()
+	if w.blind() {
+		return
+	}
 	if w.host == nil {
 		w.hooks()
 		return
@@ -135,6 +156,7 @@ func (w *why) look() {
 	w.services(left)
 	if len(left) == 0 {
 		w.hooks()
+		w.empty()
 	}
 }
 
@@ -152,13 +174,13 @@ func (w *why) tasks() []*survey.Task {
 	return left
 }
 
-// journal adds what Ebb itself says it waits for.
+// journal adds the last of what Ebb itself has written, or that it has written nothing.
 func (w *why) journal() {
-	for _, l := range slices.Backward(w.q.Lines) {
-		if l.Kind == "waiting" {
-			w.report.Notes = append(w.report.Notes, "Ebb's journal says at "+w.clock(l.At)+": "+l.Text)
-			return
-		}
+	if w.q.Lines != nil && len(w.q.Lines) == 0 && w.member != nil && w.member.State.Waiting() {
+		w.report.Notes = append(w.report.Notes, "Ebb's journal knows no drain of "+string(w.instance)+": Ebb has not heard of it, or is not told to look after group "+w.group.Name)
+	}
+	for _, l := range w.q.Lines[max(0, len(w.q.Lines)-journalLines):] {
+		w.report.Notes = append(w.report.Notes, "Ebb's journal, "+w.clock(l.At)+": "+l.Text)
 	}
 }
 
@@ -166,23 +188,26 @@ func (w *why) headline() string {
 	if len(w.report.Blockers) > 0 {
 		return w.report.Blockers[0].Words
 	}
-	if w.member != nil && !w.member.State.Waiting() && !w.member.State.Leaving() {
-		return "nothing takes " + string(w.instance) + " away: it is " + string(w.member.State) + " in group " + w.member.Group
-	}
 	return "nothing holds " + w.q.Target
 }
 
-// rank orders blockers: what keeps the rest from being true, then what stays until somebody acts, then what ends by itself.
-func rank(b Blocker) int {
-	order := [...]Code{
-		NotFound, HostGone, placement.AgentGone, GroupState, GroupBalancer, NotDraining,
+// Codes are all codes in the order of their rank: what keeps the rest from being true, then what stays until somebody acts, then what
+// ends by itself.
+func Codes() []Code {
+	return []Code{
+		NotFound, HostGone, placement.AgentGone, GroupState, NotLeaving, GroupBalancer, NotDraining,
 		placement.PercentArithmetic, placement.NoHost, placement.NoProviderHost, placement.NoAttribute, placement.ConstraintUnmet,
 		placement.DistinctInstance, placement.NoPort, placement.NoCPU, placement.NoMemory, placement.NoGPU, placement.NoInterface,
 		placement.Together, placement.Deployment, placement.Standalone, placement.Protected, placement.NotHealthy, placement.Scaling, placement.Unjudged,
-		StopTimeout, SigtermIgnored, Deregistration, PullingImage, ReplacementNew, NotYetHealthy, placement.Order, DaemonLast, ForeignHook, InProgress,
+		StopTimeout, SigtermIgnored, Deregistration, PullingImage, ReplacementNew, NotYetHealthy, placement.Order, DaemonLast, OpenHook, InProgress,
 	}
-	at := slices.Index(order[:], b.Code)
-	if !b.Exact && b.Code != ForeignHook {
+}
+
+// rank orders blockers by their codes; what is known by exclusion only comes after what AWS shows.
+func rank(b Blocker) int {
+	order := Codes()
+	at := slices.Index(order, b.Code)
+	if !b.Exact && b.Code != OpenHook {
 		at += len(order)
 	}
 	return at
@@ -197,6 +222,12 @@ type place struct {
 	member   *fleet.GroupInstance
 	machine  *survey.Machine
 	task     *survey.Task // if it is what was asked for
+}
+
+// Instance is the EC2 instance that a target is, or that a task runs on; where the survey does not know it, the target itself.
+func Instance(s *survey.Survey, target string) fleet.InstanceID {
+	p := find(s, target)
+	return p.instance
 }
 
 // find finds an instance, container instance or task by id or ARN.

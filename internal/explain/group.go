@@ -16,12 +16,12 @@ import (
 const ManagedHook = "ecs-managed-draining-termination-hook"
 
 func (w *why) notFound() {
-	words := fmt.Sprintf("%s is neither in a group nor in a cluster that was surveyed", w.q.Target)
+	words := fmt.Sprintf("%s is neither in a group nor in a cluster that was looked at, in account %s and Region %s", w.q.Target, w.s.Account, w.s.Region)
 	if n := len(w.s.Unread); n > 0 {
 		words += fmt.Sprintf("; %s could not be read, so it may be there", plural(n, "part"))
 	}
-	w.add(Blocker{Code: NotFound, Words: words, Exact: len(w.s.Unread) == 0, Mend: []string{
-		"check the id and the region; name the cluster with --cluster", "aws autoscaling describe-auto-scaling-instances --instance-ids " + w.q.Target,
+	w.add(Blocker{Code: NotFound, Words: words, Exact: len(w.s.Unread) == 0, Mend: []Mend{
+		{Note: "check the id, the credentials and the Region"},
 	}})
 }
 
@@ -32,18 +32,18 @@ func (w *why) groupState() {
 		return
 	}
 	state := w.member.State
-	say := func(mend []string, format string, args ...any) {
+	say := func(mend []Mend, format string, args ...any) {
 		w.add(Blocker{Code: GroupState, Words: fmt.Sprintf("%s is %s in group %s: ", w.instance, state, w.group.Name) + fmt.Sprintf(format, args...), Mend: mend, Exact: true})
 	}
 	switch {
 	case state.Leaving():
 		w.leaving()
 	case state == fleet.TerminatingRetained:
-		say([]string{terminate(w.instance)}, "a hook was abandoned, and the group's lifecycle policy keeps such instances, running and billed, until somebody terminates them")
+		say([]Mend{terminate(w.instance)}, "a hook was abandoned, and the group's lifecycle policy keeps such instances, running and billed, until somebody terminates them")
 	case state == fleet.TerminatingProceed:
 		say(nil, "every hook has been answered, and EC2 terminates it")
 	case state == fleet.Standby || state == "EnteringStandby":
-		say([]string{fmt.Sprintf("aws autoscaling exit-standby --auto-scaling-group-name %s --instance-ids %s", w.group.Name, w.instance)},
+		say([]Mend{command("aws autoscaling exit-standby --auto-scaling-group-name %s --instance-ids %s", w.group.Name, w.instance)},
 			"scale-in and instance refresh pass over it, and no hook runs")
 	case state == fleet.Detaching || state == fleet.Detached:
 		say(nil, "it is none of the group's any more, and no hook runs")
@@ -52,7 +52,7 @@ func (w *why) groupState() {
 	case strings.HasPrefix(string(state), "Pending"):
 		say(nil, "it is being launched")
 	case state == fleet.InService && slices.Contains(w.group.Suspended, "Terminate"):
-		say([]string{"aws autoscaling resume-processes --auto-scaling-group-name " + w.group.Name + " --scaling-processes Terminate"}, "the process Terminate of the group is suspended")
+		say([]Mend{command("aws autoscaling resume-processes --auto-scaling-group-name %s --scaling-processes Terminate", w.group.Name)}, "the process Terminate of the group is suspended")
 	}
 }
 
@@ -66,9 +66,9 @@ func (w *why) leaving() {
 		if tg == nil {
 			continue
 		}
-		parts = append(parts, fmt.Sprintf("Auto Scaling first waits for target group %s (deregistration delay %v)", tg.Name, tg.Delay))
+		parts = append(parts, fmt.Sprintf("Auto Scaling first waits for target group %s (deregistration delay %s)", tg.Name, survey.Span(tg.Delay)))
 		if tg.Delay > longest {
-			longest, b.Mend = tg.Delay, []string{delay(tg.ARN, 30)}
+			longest, b.Mend = tg.Delay, []Mend{delay(tg.ARN, 30).but("for the next time: AWS does not say that it shortens a delay that runs")}
 		}
 	}
 	if len(w.group.ClassicBalancers) > 0 {
@@ -102,16 +102,17 @@ func (w *why) began() time.Time {
 func (w *why) gone() bool {
 	if w.machine != nil && w.machine.State.Gone() {
 		words := fmt.Sprintf("EC2 says that %s is %s", w.instance, w.machine.State)
-		var mend []string
+		var mend []Mend
 		if w.host != nil {
 			words += "; its container instance is still registered, and ECS waits for tasks that no agent will report as stopped"
 			mend = append(mend, w.deregister())
 		}
 		if w.member != nil && w.member.State.Waiting() {
 			words += "; the group waits for " + plural(len(w.terminating()), "hook")
-			for _, h := range w.terminating() {
-				mend = append(mend, w.complete(h.Name))
-			}
+			mend = append(mend, w.answers()...)
+		}
+		if w.host == nil && w.member == nil {
+			words += ", and neither a group nor a cluster has it any more: it has left"
 		}
 		w.add(Blocker{Code: HostGone, Words: words, Mend: mend, Exact: true})
 		return true
@@ -121,15 +122,15 @@ func (w *why) gone() bool {
 		if w.machine != nil {
 			words += fmt.Sprintf("; EC2 says the instance is %s", w.machine.State)
 		}
-		w.add(Blocker{Code: placement.AgentGone, Exact: true, Mend: append([]string{
-			fmt.Sprintf("aws ssm start-session --target %s   # then: sudo systemctl restart ecs", w.instance), w.deregister()}, w.answers()...),
+		w.add(Blocker{Code: placement.AgentGone, Exact: true, Mend: append([]Mend{
+			w.onHost("systemctl restart ecs"), w.deregister().but("only if it is lost: gives its tasks up")}, w.answers()...),
 			Words: words + ". A break of a minute is normal; AWS does not say since when"})
 	}
 	return false
 }
 
-func (w *why) answers() []string {
-	var all []string
+func (w *why) answers() []Mend {
+	var all []Mend
 	if w.member != nil && w.member.State.Waiting() {
 		for _, h := range w.terminating() {
 			all = append(all, w.complete(h.Name))
@@ -138,23 +139,62 @@ func (w *why) answers() []string {
 	return all
 }
 
-// draining says whether anybody drains the host.
+// stays says that nobody takes the target away, if that is so: then there is nothing that could hold it. Nor is there when it is
+// past all hooks.
+func (w *why) stays() bool {
+	if w.member != nil && w.member.State == fleet.TerminatingProceed {
+		return true
+	}
+	leaves := w.member != nil && strings.HasPrefix(strings.TrimPrefix(string(w.member.State), "Warmed:"), "Terminating")
+	stops := w.task != nil && w.task.DesiredStatus == fleet.Stopped
+	if leaves || stops || w.host != nil && w.host.Status != fleet.Active {
+		return false
+	}
+	if len(w.report.Blockers) > 0 {
+		return true // the state of the group says it
+	}
+	var parts []string
+	if w.member != nil {
+		parts = append(parts, fmt.Sprintf("it is %s in group %s", w.member.State, w.group.Name))
+	}
+	if w.host != nil {
+		parts = append(parts, fmt.Sprintf("its container instance is ACTIVE in cluster %s, and ECS leaves its tasks where they are", w.clusterName()))
+	}
+	if w.member != nil && w.member.Protected {
+		parts = append(parts, "it is protected from scale-in, so that scale-in passes over it")
+	}
+	if len(parts) == 0 {
+		parts = append(parts, "it is in no group and no cluster that was surveyed")
+	}
+	groups := !w.s.Missed("autoscaling:DescribeAutoScalingGroups", "") && !w.s.Missed("autoscaling:DescribeAutoScalingInstances", "")
+	if w.member == nil && !groups {
+		parts = append(parts, "but its group could not be read, and may do so")
+	}
+	w.add(Blocker{Code: NotLeaving, Words: "nothing takes " + string(w.instance) + " away: " + strings.Join(parts, "; "), Exact: w.member != nil || groups, Mend: []Mend{command("ebb plan %s", w.instance).but("tells what would become of its tasks")}})
+	return true
+}
+
+// empty says that nobody terminates an instance that was drained to its end.
+func (w *why) empty() {
+	if w.task != nil || w.member == nil || w.member.State != fleet.InService || len(w.report.Blockers) > 0 {
+		return
+	}
+	w.add(Blocker{Code: NotLeaving, Exact: true, Mend: []Mend{terminate(w.instance), w.setState(fleet.Active).but("if it is to stay")}, Words: fmt.Sprintf(
+		"no task is left on %s and it is DRAINING in cluster %s, but nothing terminates it: it is InService in group %s", w.instance, w.clusterName(), w.group.Name)})
+}
+
+// draining says whether anybody drains a host that leaves.
 func (w *why) draining() {
-	leaves := w.member != nil && w.member.State.Waiting()
 	switch {
 	case w.host == nil || w.host.Status == fleet.Draining || w.task != nil && w.task.DesiredStatus == fleet.Stopped:
 		return
 	case w.host.Status != fleet.Active:
-		w.add(Blocker{Code: NotDraining, Exact: true, Words: fmt.Sprintf("container instance %s is %s, so that it cannot be set DRAINING", w.instance, w.host.Status), Mend: []string{w.deregister()}})
+		w.add(Blocker{Code: NotDraining, Exact: true, Words: fmt.Sprintf("container instance %s is %s, so that it cannot be set DRAINING", w.instance, w.host.Status), Mend: []Mend{w.deregister()}})
 		return
 	}
-	words := fmt.Sprintf("container instance %s of cluster %s is ACTIVE and not DRAINING: ECS leaves its tasks where they are, and may place more there", w.instance, w.clusterName())
-	if leaves {
-		words += fmt.Sprintf(", although group %s terminates it. %s", w.group.Name, w.drainers())
-	} else if w.member != nil && w.member.State == fleet.InService {
-		words += fmt.Sprintf("; it is InService in group %s, so nothing takes it away", w.group.Name)
-	}
-	w.add(Blocker{Code: NotDraining, Words: words, Mend: []string{w.drain()}, Exact: true})
+	w.add(Blocker{Code: NotDraining, Exact: true, Mend: []Mend{w.setState(fleet.Draining)}, Words: fmt.Sprintf(
+		"nobody drains %s: group %s terminates it, and its container instance in cluster %s is ACTIVE, so that ECS leaves its tasks there and may place more. %s",
+		w.instance, w.group.Name, w.clusterName(), w.drainers())})
 }
 
 // drainers says who ought to drain the host.
@@ -166,7 +206,7 @@ func (w *why) drainers() string {
 	}
 	hooks := w.terminating()
 	if len(hooks) == 0 {
-		return "Its group has no terminating hook and its capacity provider no managed draining: nobody drains"
+		return "Its group has no terminating hook, and ECS does not manage its draining"
 	}
 	names := make([]string, len(hooks))
 	for i, h := range hooks {
@@ -175,7 +215,7 @@ func (w *why) drainers() string {
 			names[i] += " (tells " + string(h.Target) + ")"
 		}
 	}
-	return "Whoever answers " + strings.Join(names, ", ") + " ought to do it; its capacity provider has no managed draining"
+	return "ECS does not manage its draining; whoever answers hook " + strings.Join(names, " or ") + " ought to do it"
 }
 
 // terminating are the terminating hooks of the group.
@@ -191,55 +231,6 @@ func (w *why) terminating() []fleet.Hook {
 	return hooks
 }
 
-// hooks says which hook holds an instance without tasks. AWS does not show which hooks of an instance are open, so that this is
-// known by exclusion only, unless there is just one.
-func (w *why) hooks() {
-	if w.member == nil || !w.member.State.Waiting() {
-		return
-	}
-	words, answered := "no task is left on "+string(w.instance), w.answered()
-	if w.host == nil {
-		words = string(w.instance) + " is in no cluster that was surveyed, so that there is nothing to drain"
-	}
-	var names, mend []string
-	for _, h := range w.terminating() {
-		if answered && h.Name == w.q.Hook {
-			words += fmt.Sprintf(", and Ebb has answered %s", h.Name)
-			continue
-		}
-		names, mend = append(names, h.Name+w.owner(h)), append(mend, w.complete(h.Name))
-	}
-	if len(names) == 0 {
-		words += ", and no other terminating hook of the group is known: it was deleted or answered meanwhile"
-	} else {
-		words += fmt.Sprintf(": group %s waits in its hook %s", w.group.Name, strings.Join(names, " or "))
-		if len(names) > 1 {
-			words += "; AWS does not show which of them is open"
-		}
-	}
-	if at := w.began(); !at.IsZero() {
-		words += fmt.Sprintf(". The termination began at %s, %s ago", w.clock(at), span(at, w.q.Now))
-	}
-	w.add(Blocker{Code: ForeignHook, Words: words, Mend: mend, Exact: len(names) == 1 && !answered})
-}
-
-// owner says who answers a hook, as far as that is known, and how long it lasts unanswered.
-func (w *why) owner(h fleet.Hook) string {
-	who := ""
-	switch h.Name {
-	case ManagedHook:
-		who = "ECS managed draining, "
-	case w.q.Hook:
-		who = "Ebb, "
-	}
-	return fmt.Sprintf(" (%sheartbeat %v, at most %v, then %s)", who, h.Heartbeat, h.Global, h.DefaultResult)
-}
-
-// answered reports whether Ebb's journal says that its own drain has ended, so that its hook holds nothing any more.
-func (w *why) answered() bool {
-	return slices.ContainsFunc(w.q.Lines, func(l Line) bool { return l.Kind == "ended" })
-}
-
 // groupFor is the group of a capacity provider of a service, or that of the target.
 func (w *why) groupFor(s *survey.Service) *survey.Group {
 	for _, item := range s.Strategy {
@@ -250,25 +241,4 @@ func (w *why) groupFor(s *survey.Service) *survey.Group {
 		}
 	}
 	return w.group
-}
-
-// limits notes how long a hook can be held at most, by ECS managed draining as by anybody else.
-// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/managed-instance-draining.html
-func (w *why) limits() {
-	if w.member == nil || !w.member.State.Waiting() {
-		return
-	}
-	for _, h := range w.terminating() {
-		if h.Global == 0 {
-			continue
-		}
-		note := fmt.Sprintf("hook %s holds the instance for at most %v, heartbeats or not", h.Name, h.Global)
-		if at := w.began(); !at.IsZero() {
-			note += ", that is until about " + w.clock(at.Add(h.Global))
-		}
-		if h.Name == ManagedHook {
-			note += "; ECS managed draining keeps it open until every task has stopped"
-		}
-		w.report.Notes = append(w.report.Notes, note)
-	}
 }

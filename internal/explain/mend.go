@@ -2,6 +2,7 @@ package explain
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,54 +13,65 @@ import (
 // The commands are of AWS CLI version 2.
 // https://docs.aws.amazon.com/cli/latest/reference/
 
-func (p *place) stopTask(t *survey.Task) string {
-	return fmt.Sprintf("aws ecs stop-task --cluster %s --task %s", p.clusterName(), short(t.ARN))
+func command(format string, args ...any) Mend { return Mend{Command: fmt.Sprintf(format, args...)} }
+
+func (p *place) stopTask(t *survey.Task) Mend {
+	return command("aws ecs stop-task --cluster %s --task %s", p.clusterName(), short(t.ARN))
 }
 
-func (p *place) unprotect(t *survey.Task) string {
-	return fmt.Sprintf("aws ecs update-task-protection --cluster %s --tasks %s --no-protection-enabled", p.clusterName(), short(t.ARN))
+func (p *place) unprotect(t *survey.Task) Mend {
+	return command("aws ecs update-task-protection --cluster %s --tasks %s --no-protection-enabled", p.clusterName(), short(t.ARN))
 }
 
-func (p *place) drain() string {
-	return fmt.Sprintf("aws ecs update-container-instances-state --cluster %s --container-instances %s --status DRAINING", p.clusterName(), short(p.host.ARN))
+func (p *place) setState(status string) Mend {
+	return command("aws ecs update-container-instances-state --cluster %s --container-instances %s --status %s", p.clusterName(), short(p.host.ARN), status)
 }
 
-func (p *place) deregister() string {
-	return fmt.Sprintf("aws ecs deregister-container-instance --cluster %s --container-instance %s --force", p.clusterName(), short(p.host.ARN))
+// onHost runs a command on the host, as far as the Systems Manager knows it.
+func (p *place) onHost(line string) Mend {
+	return command(`aws ssm send-command --instance-ids %s --document-name AWS-RunShellScript --parameters 'commands=["%s"]'`, p.instance, line)
 }
 
-func (p *place) percents(service string, least, most int) string {
-	return fmt.Sprintf("aws ecs update-service --cluster %s --service %s --deployment-configuration minimumHealthyPercent=%d,maximumPercent=%d", p.clusterName(), service, least, most)
+// kill ends the containers of a task: the agent labels them with its ARN.
+func (p *place) kill(t *survey.Task) Mend {
+	return p.onHost(fmt.Sprintf("docker kill $(docker ps -q --filter label=com.amazonaws.ecs.task-arn=%s)", t.ARN))
 }
 
-func (p *place) redeploy(service, definition string) string {
-	return fmt.Sprintf("aws ecs update-service --cluster %s --service %s --task-definition %s", p.clusterName(), service, definition)
+func (p *place) deregister() Mend {
+	return command("aws ecs deregister-container-instance --cluster %s --container-instance %s --force", p.clusterName(), short(p.host.ARN))
+}
+
+func (p *place) percents(service string, least, most int) Mend {
+	return command("aws ecs update-service --cluster %s --service %s --deployment-configuration minimumHealthyPercent=%d,maximumPercent=%d", p.clusterName(), service, least, most)
+}
+
+func (p *place) redeploy(service, definition string) Mend {
+	return command("aws ecs update-service --cluster %s --service %s --task-definition %s", p.clusterName(), service, definition)
 }
 
 // complete answers a hook.
-func (p *place) complete(hook string) string {
-	return fmt.Sprintf("aws autoscaling complete-lifecycle-action --auto-scaling-group-name %s --lifecycle-hook-name %s --instance-id %s --lifecycle-action-result CONTINUE",
+func (p *place) complete(hook string) Mend {
+	return command("aws autoscaling complete-lifecycle-action --auto-scaling-group-name %s --lifecycle-hook-name %s --instance-id %s --lifecycle-action-result CONTINUE",
 		p.groupName(), hook, p.instance)
 }
 
-func terminate(id fleet.InstanceID) string {
-	return fmt.Sprintf("aws autoscaling terminate-instance-in-auto-scaling-group --instance-id %s --no-should-decrement-desired-capacity", id)
+func terminate(id fleet.InstanceID) Mend {
+	return command("aws autoscaling terminate-instance-in-auto-scaling-group --instance-id %s --no-should-decrement-desired-capacity", id)
 }
 
-func delay(tg fleet.ARN, seconds int) string {
-	return fmt.Sprintf("aws elbv2 modify-target-group-attributes --target-group-arn %s --attributes Key=deregistration_delay.timeout_seconds,Value=%d", tg, seconds)
+func delay(tg fleet.ARN, seconds int) Mend {
+	return command("aws elbv2 modify-target-group-attributes --target-group-arn %s --attributes Key=deregistration_delay.timeout_seconds,Value=%d", tg, seconds)
 }
 
 // addHost launches one host more in the group of the target, or in the first group that a service's capacity providers name.
-func (w *why) addHost(g *survey.Group) []string {
+func (w *why) addHost(g *survey.Group) []Mend {
 	if g == nil {
-		return []string{"add a host to cluster " + w.clusterName()}
+		return []Mend{{Note: "add a host to cluster " + w.clusterName()}}
 	}
-	var commands []string
-	if g.Desired+1 > g.Max {
-		commands = append(commands, fmt.Sprintf("aws autoscaling update-auto-scaling-group --auto-scaling-group-name %s --max-size %d", g.Name, g.Desired+1))
+	if n := g.Desired + 1; n > g.Max {
+		return []Mend{command("aws autoscaling update-auto-scaling-group --auto-scaling-group-name %s --desired-capacity %d --max-size %d", g.Name, n, n)}
 	}
-	return append(commands, fmt.Sprintf("aws autoscaling set-desired-capacity --auto-scaling-group-name %s --desired-capacity %d", g.Name, g.Desired+1))
+	return []Mend{command("aws autoscaling set-desired-capacity --auto-scaling-group-name %s --desired-capacity %d", g.Name, g.Desired+1)}
 }
 
 // short is the id at the end of an ARN.
@@ -74,8 +86,13 @@ func (w *why) clock(t time.Time) string {
 	return t.Format("15:04:05 UTC")
 }
 
-// span spells how long it is from one time to another.
-func span(from, to time.Time) string { return to.Sub(from).Round(time.Second).String() }
+// span spells how long it is from one time to another; clocks that differ make it nothing, never less.
+func span(from, to time.Time) string { return survey.Span(max(0, to.Sub(from))) }
+
+// phrase joins what is not empty.
+func phrase(parts ...string) string {
+	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), " ")
+}
 
 func plural(n int, what string) string {
 	if n == 1 {

@@ -3,6 +3,7 @@ package explain
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -23,17 +24,25 @@ const (
 	StopsAlways = "is stopping already"
 )
 
+// Seconds is a duration that JSON spells in seconds.
+type Seconds time.Duration
+
+// MarshalJSON writes the seconds, as a number.
+func (s Seconds) MarshalJSON() ([]byte, error) {
+	return strconv.AppendFloat(nil, time.Duration(s).Seconds(), 'f', -1, 64), nil
+}
+
 // Forecast is what would happen if the targets left now, all at once. Nothing is touched to find out.
 type Forecast struct {
-	Targets   []string      `json:"targets"`
-	At        time.Time     `json:"at"`
-	Instances []string      `json:"instances"`
-	Verdict   string        `json:"verdict"` // moves, shrinks, uncertain, stuck; unknown if a target was not found
-	Headline  string        `json:"headline"`
-	Longest   time.Duration `json:"longest_stop_ns"` // of all stops, from the order to stop to the end of the process
-	Steps     []Step        `json:"tasks"`
-	Missing   []string      `json:"not_found,omitempty"`
-	Notes     []string      `json:"notes,omitempty"`
+	Targets   []string  `json:"targets"`
+	At        time.Time `json:"at"`
+	Instances []string  `json:"instances"`
+	Verdict   string    `json:"verdict"` // moves, shrinks, uncertain, stuck; unknown if a target was not found
+	Headline  string    `json:"headline"`
+	Longest   Seconds   `json:"longest_stop_seconds"` // of all stops, from the order to stop to the end of the process
+	Steps     []Step    `json:"tasks"`
+	Missing   []string  `json:"not_found,omitempty"`
+	Notes     []string  `json:"notes,omitempty"`
 }
 
 // Step is what would become of one task.
@@ -47,7 +56,7 @@ type Step struct {
 	Where      []string        `json:"where,omitempty"` // hosts with room for its replacement now
 	Because    []ForecastCause `json:"because,omitempty"`
 	// Stop is how long its stop takes at most: deregistration delay and stop time-out.
-	Stop time.Duration `json:"stop_ns"`
+	Stop Seconds `json:"stop_seconds"`
 }
 
 // ForecastCause is one reason.
@@ -74,6 +83,7 @@ func Plan(s *survey.Survey, targets []string, now time.Time) Forecast {
 		}
 	}
 	worst := placement.Moves
+	f.Notes = unread(s)
 	for i := range s.Clusters {
 		c := &s.Clusters[i]
 		if !slices.ContainsFunc(c.Hosts, func(h survey.Host) bool { return slices.Contains(ids, h.Instance) }) {
@@ -90,10 +100,38 @@ func Plan(s *survey.Survey, targets []string, now time.Time) Forecast {
 	}
 	f.Notes = append(f.Notes, protections(s, ids)...)
 	f.Verdict, f.Headline = worst.String(), f.headline(worst)
+	if missed := f.unseen(s, ids); len(missed) > 0 {
+		f.Verdict = placement.Uncertain.String()
+		f.Headline = strings.Join(missed, ", ") + " could not be read, so that nothing is promised or proved; of what is known: " + f.Headline
+	}
 	if len(f.Missing) > 0 {
-		f.Verdict, f.Headline = "unknown", strings.Join(f.Missing, ", ")+" is neither an instance nor a group that was surveyed; "+f.Headline
+		f.Verdict = "unknown"
+		missing := fmt.Sprintf("neither an instance nor a group that was looked at, in account %s and Region %s: %s", s.Account, s.Region, strings.Join(f.Missing, ", "))
+		if len(f.Instances) > 0 {
+			missing += "; of the others: " + f.Headline
+		}
+		f.Headline = missing
 	}
 	return f
+}
+
+// unseen are the operations that failed and that the answer about these instances needs.
+func (f *Forecast) unseen(s *survey.Survey, ids []fleet.InstanceID) []string {
+	var missed []string
+	known := 0
+	for i := range s.Clusters {
+		for _, h := range s.Clusters[i].Hosts {
+			if slices.Contains(ids, h.Instance) {
+				missed = append(missed, unseen(s, &s.Clusters[i])...)
+				known++
+			}
+		}
+	}
+	if known < len(ids) {
+		missed = append(missed, unseen(s, nil)...)
+	}
+	slices.Sort(missed)
+	return slices.Compact(missed)
 }
 
 // instances are what a target names.
@@ -127,7 +165,7 @@ func (f *Forecast) add(s *survey.Survey, c *survey.Cluster, r placement.Result) 
 		step := Step{Task: short(t.ARN), Definition: t.Family, Service: t.Service(), Instance: string(p.host.Instance), Kind: "replica", What: StopsAlways}
 		wait, _ := p.delayIn(s, t)
 		limit, _ := p.timeout(t)
-		step.Stop = wait + limit
+		step.Stop = Seconds(wait + limit)
 		if k >= 0 {
 			step.fate(&r.Fates[k])
 		}
@@ -167,6 +205,9 @@ func (p *Step) fate(f *placement.Fate) {
 func (f *Forecast) headline(v placement.Verdict) string {
 	n := plural(len(f.Steps), "task")
 	on := plural(len(f.Instances), "host")
+	if len(f.Steps) == 0 && v == placement.Moves {
+		return fmt.Sprintf("no task runs on %s: nothing is to be moved", plural(len(f.Instances), "instance"))
+	}
 	switch v {
 	case placement.Moves:
 		return fmt.Sprintf("%s on %s would leave, and every replacement finds a place elsewhere, whatever the order", n, on)
@@ -175,19 +216,44 @@ func (f *Forecast) headline(v placement.Verdict) string {
 	case placement.Uncertain:
 		return fmt.Sprintf("whether all of %s on %s would leave cannot be promised: %s", n, on, f.first(MayStay))
 	}
-	if why := f.first(Stays); why != "" {
-		return fmt.Sprintf("not all of %s on %s would leave: %s", n, on, why)
+	why := f.first(Stays)
+	if why == "" {
+		why = f.first(NotTouched)
 	}
-	return fmt.Sprintf("not all of %s on %s would leave: %s", n, on, f.first(NotTouched))
+	if len(f.Steps) == 1 {
+		return fmt.Sprintf("the task on %s would stay: %s", f.Steps[0].Instance, why)
+	}
+	return fmt.Sprintf("at least one of %s on %s would stay: %s", n, on, why)
 }
 
 func (f *Forecast) first(what string) string {
 	for _, s := range f.Steps {
 		if s.What == what && len(s.Because) > 0 {
-			return s.Because[0].Words
+			return s.about(s.Because[0])
 		}
 	}
 	return ""
+}
+
+// about spells a reason with the service that it is about.
+func (p Step) about(c ForecastCause) string {
+	if p.Service == "" || strings.Contains(c.Words, "service "+p.Service) {
+		return c.Words
+	}
+	return "service " + p.Service + ": " + c.Words
+}
+
+// Reasons are the reasons of all tasks in words, each with its code and once.
+func (f *Forecast) Reasons() []string {
+	var all []string
+	for _, s := range f.Steps {
+		for _, c := range s.Because {
+			if text := string(c.Code) + ": " + s.about(c); !slices.Contains(all, text) {
+				all = append(all, text)
+			}
+		}
+	}
+	return all
 }
 
 // protections says which of the instances a scale-in or a refresh would pass over.

@@ -9,6 +9,7 @@ import (
 	"github.com/ebbhq/ebb/internal/explain"
 	"github.com/ebbhq/ebb/internal/placement"
 	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/survey"
 )
 
 // mixed is a host with a task of each kind, beside one with room.
@@ -43,17 +44,17 @@ func TestAPlanSaysWhatBecomesOfEachTask(t *testing.T) {
 	for _, step := range f.Steps {
 		switch step.Service {
 		case "web":
-			if step.Stop != 2*time.Minute+30*time.Second || !slices.Equal(step.Where, []string{s.other}) {
+			if time.Duration(step.Stop) != 2*time.Minute+30*time.Second || !slices.Equal(step.Where, []string{s.other}) {
 				t.Errorf("web: %+v", step)
 			}
 		case "worker":
-			if step.Stop != time.Hour {
+			if time.Duration(step.Stop) != time.Hour {
 				t.Errorf("worker: %+v", step)
 			}
 		}
 	}
-	if f.Longest != time.Hour {
-		t.Errorf("longest %v", f.Longest)
+	if time.Duration(f.Longest) != time.Hour {
+		t.Errorf("longest %v", time.Duration(f.Longest))
 	}
 }
 
@@ -83,7 +84,7 @@ func TestAPlanForAWholeGroupHasNoPlaceLeft(t *testing.T) {
 func TestAPlanForWhatIsNotThereSaysSo(t *testing.T) {
 	s := stage(t, mixed())
 	f := explain.Plan(s.take(), []string{"i-none", s.target}, s.Now())
-	if f.Verdict != "unknown" || !slices.Equal(f.Missing, []string{"i-none"}) || !strings.Contains(f.Headline, "i-none is neither") {
+	if f.Verdict != "unknown" || !slices.Equal(f.Missing, []string{"i-none"}) || !strings.Contains(f.Headline, "neither an instance nor a group that was looked at, in account 111122223333 and Region eu-west-1: i-none; of the others: 3 tasks on 1 host would leave") {
 		t.Errorf("%s: %s", f.Verdict, f.Headline)
 	}
 }
@@ -96,5 +97,16 @@ func TestAPlanTellsOfProtection(t *testing.T) {
 	f := explain.Plan(s.take(), []string{s.target}, s.Now())
 	if len(f.Notes) != 1 || !strings.Contains(f.Notes[0], s.target+" is protected from scale-in") {
 		t.Errorf("notes %q", f.Notes)
+	}
+}
+
+func TestAPlanTellsWhatCouldNotBeRead(t *testing.T) {
+	s := stage(t, mixed())
+	seen := s.take()
+	seen.Clusters, seen.Groups, seen.Machines = nil, nil, nil
+	seen.Unread = []survey.Unread{{What: "ecs:ListClusters", Error: "AccessDeniedException: no"}}
+	f := explain.Plan(seen, []string{s.target}, s.Now())
+	if f.Verdict != "unknown" || !slices.Equal(f.Notes, []string{"ecs:ListClusters could not be read: AccessDeniedException: no"}) {
+		t.Errorf("%s, notes %q", f.Verdict, f.Notes)
 	}
 }

@@ -37,7 +37,7 @@ func (w *why) services(left []*survey.Task) {
 }
 
 func (w *why) service(s *survey.Service, f placement.Fate) {
-	who := fmt.Sprintf("service %s keeps %s on %s: ", s.Name, plural(len(f.Tasks), "task"), w.instance)
+	who := fmt.Sprintf("service %s keeps %s there: ", s.Name, plural(len(f.Tasks), "task"))
 	failing := w.failing(s)
 	if failing.Code != "" {
 		w.add(failing)
@@ -61,13 +61,12 @@ func (w *why) service(s *survey.Service, f placement.Fate) {
 func (w *why) failing(s *survey.Service) Blocker {
 	b := Blocker{Code: placement.Deployment, Exact: true, Mend: w.back(s)}
 	for _, d := range s.Deployments {
-		what := fmt.Sprintf("deployment %s of service %s to %s", d.ID, s.Name, d.TaskDefinition)
 		switch {
 		case d.Rollout == "FAILED":
-			b.Words = fmt.Sprintf("%s has failed: %s", what, d.RolloutReason)
+			b.Words = fmt.Sprintf("%s has failed: %s", what(s, d), d.RolloutReason)
 			return b
 		case d.Failed > 0 && d.Running < d.Desired:
-			b.Words = fmt.Sprintf("%s: %s failed to start, %d of %d run%s", what, plural(d.Failed, "task"), d.Running, d.Desired, w.saying(s))
+			b.Words = fmt.Sprintf("%s: %s failed to start, %d of %d run%s", what(s, d), plural(d.Failed, "task"), d.Running, d.Desired, w.saying(s))
 			return b
 		}
 	}
@@ -77,24 +76,27 @@ func (w *why) failing(s *survey.Service) Blocker {
 	}
 	for _, d := range s.Deployments {
 		if d.Status == "PRIMARY" && d.Rollout == "IN_PROGRESS" || d.Status == "ACTIVE" && d.Running > 0 {
-			b.Words = fmt.Sprintf("deployment %s of service %s to %s is %s %s: %d of %d run, %d pending", d.ID, s.Name, d.TaskDefinition,
-				strings.ToLower(strings.ReplaceAll(d.Rollout+" ", "_", " ")), w.since(d.CreatedAt), d.Running, d.Desired, d.Pending)
+			b.Words = fmt.Sprintf("%s: %d of %d run, %d pending", phrase(what(s, d), "is under way", w.since(d.CreatedAt)), d.Running, d.Desired, d.Pending)
 			return b
 		}
 	}
 	return Blocker{}
 }
 
+func what(s *survey.Service, d survey.Deployment) string {
+	return fmt.Sprintf("deployment %s of service %s to %s", d.ID, s.Name, d.TaskDefinition)
+}
+
 // back are the ways out of a deployment that fails.
-func (w *why) back(s *survey.Service) []string {
+func (w *why) back(s *survey.Service) []Mend {
 	for _, d := range s.Deployments {
 		if d.Status == "ACTIVE" && d.TaskDefinition != s.TaskDefinition {
-			return []string{w.redeploy(s.Name, d.TaskDefinition)}
+			return []Mend{w.redeploy(s.Name, d.TaskDefinition)}
 		}
 	}
-	return []string{
-		fmt.Sprintf("aws ecs list-tasks --cluster %s --service-name %s --desired-status STOPPED   # then describe-tasks: stoppedReason", w.clusterName(), s.Name),
-		w.redeploy(s.Name, "LAST-GOOD-REVISION"),
+	return []Mend{
+		command("aws ecs list-tasks --cluster %s --service-name %s --desired-status STOPPED", w.clusterName(), s.Name).but("then describe-tasks of these: stoppedReason"),
+		{Note: "deploy the last good revision of its task definition"},
 	}
 }
 
@@ -113,27 +115,41 @@ func (w *why) saying(s *survey.Service) string {
 	return ""
 }
 
-// replacement tells how far the tasks of a service elsewhere are that do not count as healthy yet.
+// replacement tells how far the tasks of a service elsewhere are that do not count as healthy yet: one of each kind.
 func (w *why) replacement(s *survey.Service) []Blocker {
 	var all []Blocker
+	more := map[Code]int{}
 	for i := range w.cluster.Tasks {
 		t := &w.cluster.Tasks[i]
 		if t.Service() != s.Name || !t.Live() || t.DesiredStatus == fleet.Stopped || t.ContainerInstance == w.host.ARN {
 			continue
 		}
-		name := fmt.Sprintf("task %s, of service %s on %s", short(t.ARN), s.Name, w.hostOf(t))
-		switch {
-		case t.LastStatus != "RUNNING" && !t.PullStartedAt.IsZero():
-			all = append(all, Blocker{Code: PullingImage, Exact: true, Words: fmt.Sprintf("%s, is %s and has been loading its image %s", name, t.LastStatus, w.since(t.PullStartedAt))})
-		case t.LastStatus != "RUNNING":
-			all = append(all, Blocker{Code: ReplacementNew, Exact: true, Words: fmt.Sprintf("%s, is %s %sand not RUNNING yet", name, t.LastStatus, w.since(t.CreatedAt))})
-		default:
-			if b, ok := w.health(s, t, name); ok {
-				all = append(all, b)
-			}
+		b, ok := w.coming(s, t)
+		if !ok {
+			continue
+		}
+		if more[b.Code]++; more[b.Code] == 1 {
+			all = append(all, b)
+		}
+	}
+	for i := range all {
+		if n := more[all[i].Code] - 1; n > 0 {
+			all[i].Words += fmt.Sprintf("; so it is with %s more", plural(n, "task"))
 		}
 	}
 	return all
+}
+
+// coming says what a task still lacks to count as healthy.
+func (w *why) coming(s *survey.Service, t *survey.Task) (Blocker, bool) {
+	name := fmt.Sprintf("a replacement of service %s (task %s on %s)", s.Name, short(t.ARN), w.hostOf(t))
+	switch {
+	case t.LastStatus == "RUNNING":
+		return w.health(s, t, name)
+	case !t.PullStartedAt.IsZero():
+		return Blocker{Code: PullingImage, Exact: true, Words: phrase(name, "is", t.LastStatus, "and has been loading its image", w.since(t.PullStartedAt))}, true
+	}
+	return Blocker{Code: ReplacementNew, Exact: true, Words: phrase(name, "is", t.LastStatus, w.since(t.CreatedAt), "and not RUNNING yet")}, true
 }
 
 // health says why a task that runs may not count as healthy: its container's health check, the grace of its load balancer, or the
@@ -145,19 +161,19 @@ func (w *why) health(s *survey.Service, t *survey.Task, name string) (Blocker, b
 	checked := def != nil && slices.ContainsFunc(def.Containers, func(c survey.Container) bool { return c.HealthCheck })
 	switch age := w.q.Now.Sub(t.StartedAt); {
 	case t.HealthStatus == "UNHEALTHY", checked && t.HealthStatus != "HEALTHY":
-		b.Words = fmt.Sprintf("%s, runs %sand its container health check says %s", name, w.since(t.StartedAt), t.HealthStatus)
+		b.Words = phrase(name, "runs", w.since(t.StartedAt), "and its container health check says", t.HealthStatus)
 	case len(s.LoadBalancers) > 0:
 		state := w.targetState(s, t)
 		if state == "" || state == "healthy" {
 			return b, false
 		}
-		b.Words = fmt.Sprintf("%s, runs %sand its target is %s", name, w.since(t.StartedAt), state)
+		b.Words = phrase(name, "runs", w.since(t.StartedAt), "and its target is", state)
 		if s.HealthCheckGrace > age {
 			b.Words += fmt.Sprintf("; its health check grace period lasts until %s", w.when(t.StartedAt.Add(s.HealthCheckGrace)))
 		}
 	case !checked && !t.StartedAt.IsZero() && age < 40*time.Second:
 		b.Until = t.StartedAt.Add(40 * time.Second)
-		b.Words = fmt.Sprintf("%s, runs %s; without any health check ECS counts it 40 s after it started, at %s", name, w.since(t.StartedAt), w.when(b.Until))
+		b.Words = fmt.Sprintf("%s; without any health check ECS counts it 40 s after its start: at %s", phrase(name, "runs", w.since(t.StartedAt)), w.when(b.Until))
 	default:
 		return b, false
 	}
@@ -204,48 +220,4 @@ func (w *why) hostOf(t *survey.Task) fleet.InstanceID {
 		}
 	}
 	return ""
-}
-
-// mend is what removes a reason for which tasks do not move.
-func (w *why) mend(s *survey.Service, c Code, f placement.Fate) []string {
-	lower := w.percents(s.Name, max(0, 100*(f.Desired-1)/max(1, f.Desired)), max(100, s.MaxPercent))
-	switch c {
-	case placement.PercentArithmetic:
-		if s.Controller == "CODE_DEPLOY" || s.Controller == "EXTERNAL" {
-			return nil
-		}
-		return []string{w.percents(s.Name, s.MinPercent, 200), lower}
-	case placement.NoCPU, placement.NoMemory, placement.NoGPU, placement.NoInterface, placement.NoPort, placement.DistinctInstance,
-		placement.NoHost, placement.NoProviderHost, placement.Together, placement.Order, placement.Scaling:
-		return append(w.addHost(w.groupFor(s)), lower)
-	case placement.NoAttribute, placement.ConstraintUnmet:
-		return append(w.attributes(s), append(w.addHost(w.groupFor(s)), lower)...)
-	case placement.Deployment:
-		return w.back(s)
-	case placement.Protected:
-		var commands []string
-		for i := range w.cluster.Tasks {
-			if t := &w.cluster.Tasks[i]; t.Protected && slices.Contains(f.Tasks, t.ARN) {
-				commands = append(commands, w.unprotect(t))
-			}
-		}
-		return commands
-	}
-	return nil
-}
-
-// attributes shows which hosts have what a constraint asks for.
-func (w *why) attributes(s *survey.Service) []string {
-	def := w.cluster.TaskDefinition(s.TaskDefinition)
-	if def == nil {
-		return nil
-	}
-	for _, list := range [][]survey.Constraint{s.Constraints, def.Constraints} {
-		for _, c := range list {
-			if c.Type == "memberOf" {
-				return []string{fmt.Sprintf("aws ecs list-container-instances --cluster %s --filter \"%s\"   # the hosts that meet it", w.clusterName(), strings.ReplaceAll(c.Expression, `"`, `\"`))}
-			}
-		}
-	}
-	return nil
 }

@@ -52,12 +52,12 @@ func TestRules(t *testing.T) {
 		words   string
 	}{
 		"there is room":        {func(parts) {}, placement.Moves, "", ""},
-		"cpu":                  {func(p parts) { p.rest.Free.CPU = 511 }, placement.Stuck, placement.NoCPU, "needs 512 CPU units; the most that is free on 1 of 1 other host is 511 (i-1)"},
+		"cpu":                  {func(p parts) { p.rest.Free.CPU = 511 }, placement.Stuck, placement.NoCPU, "needs 512 CPU units, and at most 511 are free on the only other host (i-1)"},
 		"memory":               {func(p parts) { p.rest.Free.Memory = 500 }, placement.Stuck, placement.NoMemory, "needs 512 MiB of memory"},
-		"gpu":                  {func(p parts) { p.def.GPU = 1 }, placement.Stuck, placement.NoGPU, "needs 1 GPUs"},
+		"gpu":                  {func(p parts) { p.def.GPU = 1 }, placement.Stuck, placement.NoGPU, "needs 1 GPU"},
 		"a tcp port":           {func(p parts) { p.def.HostPorts, p.rest.Free.Ports = []survey.Port{{Number: 80}}, []int{22, 80} }, placement.Stuck, placement.NoPort, "host port 80/tcp"},
 		"the same port of udp": {func(p parts) { p.def.HostPorts, p.rest.Free.UDP = []survey.Port{{Number: 80}}, []int{80} }, placement.Moves, "", ""},
-		"no network interface": {func(p parts) { p.def.Network, p.rest.Trunk, p.rest.Interfaces = "awsvpc", false, 2 }, placement.Stuck, placement.NoInterface, "is 0 (i-1)"},
+		"no network interface": {func(p parts) { p.def.Network, p.rest.Trunk, p.rest.Interfaces = "awsvpc", false, 2 }, placement.Stuck, placement.NoInterface, "needs 1 network interface, and none is free"},
 		"a network interface":  {func(p parts) { p.def.Network, p.rest.Trunk, p.rest.Interfaces = "awsvpc", false, 3 }, placement.Moves, "", ""},
 		"a trunk":              {func(p parts) { p.def.Network, p.rest.Interfaces = "awsvpc", 2 }, placement.Moves, "", ""},
 		"an attribute":         {func(p parts) { p.def.Requires = []string{"tier=3"} }, placement.Stuck, placement.NoAttribute, "tier=3"},
@@ -69,7 +69,7 @@ func TestRules(t *testing.T) {
 		"memberOf that is met":    {func(p parts) { member(p.web, "attribute:ecs.instance-type =~ m7i.*") }, placement.Moves, "", ""},
 		"memberOf of task groups": {func(p parts) { member(p.web, "task:group == service:db") }, placement.Uncertain, placement.Order, ""},
 		"memberOf not understood": {func(p parts) { member(p.web, "attribute:tier is 2") }, placement.Uncertain, placement.Order, ""},
-		"distinctInstance":        {func(p parts) { p.web.Constraints = []survey.Constraint{{Type: "distinctInstance"}} }, placement.Stuck, placement.DistinctInstance, "1 of 1 other host"},
+		"distinctInstance":        {func(p parts) { p.web.Constraints = []survey.Constraint{{Type: "distinctInstance"}} }, placement.Stuck, placement.DistinctInstance, "on the only other host"},
 		"another capacity provider": {func(p parts) {
 			p.web.LaunchType, p.web.Strategy = "", []survey.StrategyItem{{Provider: "spot", Weight: 1}}
 		}, placement.Stuck, placement.NoProviderHost, "capacity provider"},

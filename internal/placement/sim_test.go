@@ -12,6 +12,7 @@ import (
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/placement"
 	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/survey"
 )
 
 var (
@@ -23,6 +24,8 @@ var (
 // outcome is what the simulated scheduler did to one cluster, beside what was said before.
 type outcome struct {
 	said     placement.Result
+	before   *survey.Survey
+	after    *survey.Survey
 	targets  []fleet.InstanceID
 	left     []sim.Task                    // tasks still on the targets, hours later
 	short    []string                      // services that have not come back to what they want
@@ -83,21 +86,21 @@ func drained(t *testing.T, seed uint64) outcome {
 		t.Fatalf("seed %d: %v", seed, err)
 	}
 	w.Advance(w.Now().Add(10 * time.Minute))
-	before := surveyOf(t, w)
-	c := &before.Clusters[0]
-	var o outcome
+	o := outcome{before: surveyOf(t, w)}
+	c := &o.before.Clusters[0]
 	var arns []string
 	for _, i := range r.Perm(len(c.Hosts))[:1+r.IntN(1+len(c.Hosts)/4)] {
 		o.targets = append(o.targets, c.Hosts[i].Instance)
 		arns = append(arns, string(c.Hosts[i].ARN))
 	}
 	o.hosts, o.tasks, o.defs = allHosts(t, w), allTasks(t, w), map[string]sim.TaskDefinition{}
-	o.said = placement.Leave(before, c, o.targets)
+	o.said = placement.Leave(o.before, c, o.targets)
 	if _, failures, err := w.UpdateContainerInstancesState("prod", arns, "DRAINING"); err != nil || len(failures) > 0 {
 		t.Fatalf("seed %d: draining: %v %v", seed, err, failures)
 	}
 	w.Advance(w.Now().Add(6 * time.Hour))
 	o.look(t, w)
+	o.after = surveyOf(t, w)
 	return o
 }
 

@@ -75,24 +75,37 @@ func (v *view) refusals(d *demand, admits []answer, loads []load, tight bool) []
 
 func (t tally) words(d *demand, rooms int) string {
 	on := fmt.Sprintf("on %d of %s", t.hosts, hosts(rooms))
-	free := func(need int, what string) string {
-		return fmt.Sprintf("a task needs %d %s; the most that is free %s is %d (%s)", need, what, on, t.most, t.best)
+	switch {
+	case rooms == 1:
+		on = "on the only other host"
+	case t.hosts == rooms:
+		on = "on all " + hosts(rooms)
+	}
+	such := string(t.best)
+	if t.hosts > 1 {
+		such = "such as " + such
+	}
+	free := func(need string) string {
+		if t.most <= 0 {
+			return fmt.Sprintf("a task needs %s, and none is free %s (%s)", need, on, such)
+		}
+		return fmt.Sprintf("a task needs %s, and at most %d are free %s (%s)", need, t.most, on, t.best)
 	}
 	switch t.code {
 	case NoCPU:
-		return free(d.cpu, "CPU units")
+		return free(plural(d.cpu, "CPU unit"))
 	case NoMemory:
-		return free(d.memory, "MiB of memory")
+		return free(fmt.Sprintf("%d MiB of memory", d.memory))
 	case NoGPU:
-		return free(d.gpu, "GPUs")
+		return free(plural(d.gpu, "GPU"))
 	case NoInterface:
-		return free(d.nics, "network interface")
+		return free(plural(d.nics, "network interface"))
 	case NoPort:
-		return fmt.Sprintf("a task needs host port %s, which is taken %s (such as %s)", portWords(d.ports), on, t.best)
+		return fmt.Sprintf("a task needs host port %s, which is taken %s (%s)", portWords(d.ports), on, such)
 	case NoAttribute:
-		return fmt.Sprintf("task definition %s requires attributes that are missing %s (such as %s): %s", d.def.Name, on, t.best, strings.Join(d.def.Requires, ", "))
+		return fmt.Sprintf("task definition %s requires attributes that are missing %s (%s): %s", d.def.Name, on, such, strings.Join(d.def.Requires, ", "))
 	case ConstraintUnmet:
-		return fmt.Sprintf("the placement constraint %s is not met, or cannot be judged, %s (such as %s)", expressions(d), on, t.best)
+		return fmt.Sprintf("the placement constraint %s is not met, or cannot be judged, %s (%s)", expressions(d), on, such)
 	case DistinctInstance:
 		return fmt.Sprintf("distinctInstance allows one task of service %s on a host, and there is one %s", d.name, on)
 	case NoProviderHost:

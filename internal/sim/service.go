@@ -239,6 +239,33 @@ func (w *World) UpdateService(cluster, id string, desired *int, definition strin
 	return w.seeService(s), nil
 }
 
+// SetHealthyPercents changes the minimum and the maximum percent of a service; nil leaves one as it is. It starts no deployment.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_UpdateService.html
+func (w *World) SetHealthyPercents(cluster, id string, least, most *int) error {
+	c, err := w.findCluster(cluster)
+	if err != nil {
+		return err
+	}
+	s := w.findService(c, id)
+	if s == nil {
+		return refuse("ServiceNotFoundException", "Service not found.")
+	}
+	low, high := s.Min, s.Max
+	if least != nil {
+		low = *least
+	}
+	if most != nil {
+		high = *most
+	}
+	if low < 0 || high < 0 {
+		return refuse("InvalidParameterException", "minimumHealthyPercent and maximumPercent cannot be negative.")
+	}
+	s.Min, s.Max = low, high
+	s.blocked, s.backoff, s.retryAt = false, 0, time.Time{}
+	w.checkSoon(s, 0)
+	return nil
+}
+
 // say adds a line to the service's events; the same line again only moves its time.
 func (w *World) say(s *service, parts ...string) {
 	text := "(service " + s.Name + ") " + strings.Join(parts, "")

@@ -39,7 +39,8 @@ func ask[I, O, P any](ctx context.Context, l *look, f func(context.Context, *I, 
 	return out, err
 }
 
-// try is the one place of retries: the SDK's own do not know Auto Scaling's RateExceeded, nor the requests that are made by hand.
+// try is the one place of retries: the SDK's own do not know Auto Scaling's RateExceeded, nor the requests that are made by hand. What
+// is unclear, such as a connection that broke, is sent again once: it only reads.
 func (l *look) try(ctx context.Context, send func() error) error {
 	select {
 	case l.slots <- struct{}{}:
@@ -47,9 +48,19 @@ func (l *look) try(ctx context.Context, send func() error) error {
 		return ctx.Err()
 	}
 	defer func() { <-l.slots }()
+	broken := 0
 	for _, pause := range l.pauses {
 		err := send()
-		if err == nil || cloud.Classify(err).Class != plan.Throttled {
+		if err == nil {
+			return nil
+		}
+		switch cloud.Classify(err).Class {
+		case plan.Throttled:
+		case plan.Unclear:
+			if broken++; broken > 1 {
+				return err
+			}
+		default:
 			return err
 		}
 		select {

@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go/logging"
 
 	"github.com/ebbhq/ebb/internal/cloud"
 )
@@ -96,6 +97,7 @@ type Surveyor struct {
 func New(cfg aws.Config) *Surveyor {
 	cfg = cloud.WithTimeout(cfg)
 	cfg.Retryer = func() aws.Retryer { return aws.NopRetryer{} } // see try
+	cfg.Logger = logging.Nop{}                                   // it would write to standard error what Unread tells
 	return On(Clients{
 		AutoScaling: autoscaling.NewFromConfig(cfg), ECS: ecs.NewFromConfig(cfg), ELB: elb.NewFromConfig(cfg), SQS: sqs.NewFromConfig(cfg),
 		Events: eventbridge.NewFromConfig(cfg), STS: sts.NewFromConfig(cfg), EC2: cloud.NewEC2(cfg).Ask, Region: cfg.Region,
@@ -107,5 +109,5 @@ func On(c Clients) *Surveyor {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &Surveyor{Clients: c, pauses: []time.Duration{200 * time.Millisecond, 400 * time.Millisecond, 800 * time.Millisecond}}
+	return &Surveyor{Clients: c, pauses: []time.Duration{200 * time.Millisecond, 400 * time.Millisecond, 800 * time.Millisecond, 1600 * time.Millisecond}}
 }

@@ -258,6 +258,42 @@ func TestAThrottledRequestIsSentAgain(t *testing.T) {
 	}
 }
 
+func TestABrokenConnectionIsTriedOnceMore(t *testing.T) {
+	for broken, unread := range map[int]int{1: 0, 2: 1} {
+		s, api := simulated(t, two())
+		s.pauses = []time.Duration{time.Microsecond, time.Microsecond, time.Microsecond}
+		sent := 0
+		api.Faults = func(r wire.Request) wire.Fault {
+			if r.Name() == "events.ListRules" {
+				if sent++; sent <= broken {
+					return wire.Fault{Kind: wire.ErrorBefore}
+				}
+			}
+			return wire.Fault{}
+		}
+		if got := take(t, s, Scope{Clusters: []string{"other"}}); len(got.Unread) != unread || broken == 2 && sent != 2 {
+			t.Errorf("broken %d times: sent %d times, unread %+v", broken, sent, got.Unread)
+		}
+	}
+}
+
+func TestATargetGroupThatHasGoneDoesNotHideTheOthers(t *testing.T) {
+	s, _ := simulated(t, two())
+	known := take(t, s, Scope{}).TargetGroups
+	if len(known) != 2 {
+		t.Fatalf("target groups %+v", known)
+	}
+	gone := string(known[0].ARN) + "-gone"
+	l := s.newLook()
+	found := l.targetGroups(t.Context(), []string{gone, string(known[1].ARN), string(known[0].ARN)})
+	if len(found) != 2 || found[0].ARN != known[1].ARN || !found[0].DelayKnown || !found[1].DelayKnown {
+		t.Errorf("found %+v", found)
+	}
+	if len(l.unread) != 1 || l.unread[0].What != "elasticloadbalancing:DescribeTargetGroups of target group "+gone {
+		t.Errorf("unread %+v", l.unread)
+	}
+}
+
 // reads are the names of operations that change nothing.
 var reads = regexp.MustCompile(`^(Describe|List|Get)[A-Z]`)
 

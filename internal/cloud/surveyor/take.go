@@ -38,7 +38,7 @@ func (s *Surveyor) Take(ctx context.Context, scope Scope) (survey.Survey, error)
 	out.Account = aws.ToString(who.Account)
 	f := l.resolve(ctx, scope)
 	out.Clusters, out.Groups = f.clusters, f.groups
-	ids, arns := f.instances(), f.targetGroups()
+	ids, arns := unique(append(f.instances(), scope.Instance)), f.targetGroups() // an instance that has left is told by EC2 alone
 	together(
 		func() { out.Machines = l.machines(ctx, ids) },
 		func() { l.interfaces(ctx, f.clusters) },

@@ -3,6 +3,7 @@ package surveyor
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 
@@ -14,35 +15,55 @@ import (
 	"github.com/ebbhq/ebb/internal/survey"
 )
 
-// targetGroups surveys target groups by ARN, one by one: a request fails as a whole for one group that has gone.
+// maxTargetGroups is how many target groups one request names. AWS publishes no limit; an answer has pages.
+// https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_DescribeTargetGroups.html
+const maxTargetGroups = 20
+
+// targetGroups surveys target groups by ARN.
 func (l *look) targetGroups(ctx context.Context, arns []string) []survey.TargetGroup {
-	found := make([]*survey.TargetGroup, len(arns))
-	each(arns, func(i int, arn string) { found[i] = l.targetGroup(ctx, arn) })
-	var out []survey.TargetGroup
-	for _, g := range found {
-		if g != nil {
-			out = append(out, *g)
-		}
-	}
-	return out
+	chunks := slices.Collect(slices.Chunk(arns, maxTargetGroups))
+	found := make([][]survey.TargetGroup, len(chunks))
+	each(chunks, func(i int, chunk []string) { found[i] = l.describeTargetGroups(ctx, chunk) })
+	all := slices.Concat(found...)
+	each(all, func(i int, _ survey.TargetGroup) { l.targetGroup(ctx, &all[i]) })
+	return all
 }
 
-func (l *look) targetGroup(ctx context.Context, arn string) (g *survey.TargetGroup) {
-	of := " of target group " + arn
-	l.read("elasticloadbalancing:DescribeTargetGroups"+of, func() error {
-		out, err := ask(ctx, l, l.ELB.DescribeTargetGroups, &elb.DescribeTargetGroupsInput{TargetGroupArns: []string{arn}})
+// describeTargetGroups asks for several at once. Such a request fails as a whole for one group that has gone; then each is asked for alone.
+func (l *look) describeTargetGroups(ctx context.Context, arns []string) (found []survey.TargetGroup) {
+	err := pages(func(token *string) (*string, error) {
+		out, err := ask(ctx, l, l.ELB.DescribeTargetGroups, &elb.DescribeTargetGroupsInput{TargetGroupArns: arns, Marker: token})
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if len(out.TargetGroups) == 0 {
-			return errors.New("there is no such target group")
+		for _, g := range out.TargetGroups {
+			found = append(found, targetGroup(g))
 		}
-		g = targetGroup(out.TargetGroups[0])
-		return nil
+		return out.NextMarker, nil
 	})
-	if g == nil {
-		return nil
+	gone, _ := errors.AsType[*elbtypes.TargetGroupNotFoundException](err)
+	switch {
+	case err == nil && len(found) > 0:
+		return found
+	case err == nil:
+		err = errors.New("there is no such target group")
+	case gone != nil && len(arns) > 1:
+		found = nil
+		for i := range arns {
+			found = append(found, l.describeTargetGroups(ctx, arns[i:i+1])...)
+		}
+		return found
 	}
+	for _, arn := range arns {
+		l.miss("elasticloadbalancing:DescribeTargetGroups of target group "+arn, err)
+	}
+	return nil
+}
+
+// targetGroup reads what more there is to a target group.
+func (l *look) targetGroup(ctx context.Context, g *survey.TargetGroup) {
+	arn := string(g.ARN)
+	of := " of target group " + arn
 	together(
 		func() {
 			l.read("elasticloadbalancing:DescribeTargetGroupAttributes"+of, func() error { return l.targetAttributes(ctx, arn, g) })
@@ -51,11 +72,10 @@ func (l *look) targetGroup(ctx context.Context, arn string) (g *survey.TargetGro
 			l.read("elasticloadbalancing:DescribeTargetHealth"+of, func() error { return l.targetHealth(ctx, arn, g) })
 		},
 	)
-	return g
 }
 
-func targetGroup(in elbtypes.TargetGroup) *survey.TargetGroup {
-	g := &survey.TargetGroup{
+func targetGroup(in elbtypes.TargetGroup) survey.TargetGroup {
+	g := survey.TargetGroup{
 		ARN: fleet.ARN(aws.ToString(in.TargetGroupArn)), Name: aws.ToString(in.TargetGroupName), Type: string(in.TargetType), Protocol: string(in.Protocol),
 		CheckInterval: seconds(in.HealthCheckIntervalSeconds), HealthyThreshold: int(aws.ToInt32(in.HealthyThresholdCount)),
 	}

@@ -65,7 +65,7 @@ func readTask(t ecstypes.Task) survey.Task {
 
 // maxProtection is how many tasks one GetTaskProtection names.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_GetTaskProtection.html
-const maxProtection = 10
+const maxProtection = 100
 
 // protection asks which tasks of replica services are protected. Only a task of a service can be, and a daemon's never is.
 func (l *look) protection(ctx context.Context, c *survey.Cluster) {

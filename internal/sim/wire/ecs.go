@@ -154,7 +154,8 @@ func (s ECS) describeServices(in *ecs.DescribeServicesInput) (*ecs.DescribeServi
 	return &ecs.DescribeServicesOutput{Services: mapped(found, s.serviceOut), Failures: mapped(failures, failureOut)}, nil
 }
 
-// UpdateService answers for the SDK operation of this name, as far as desired count and task definition go.
+// UpdateService answers for the SDK operation of this name, as far as desired count, task definition, and minimum and maximum
+// percent go.
 func (s ECS) UpdateService(ctx context.Context, in *ecs.UpdateServiceInput, _ ...ecsOptions) (*ecs.UpdateServiceOutput, error) {
 	return call(ctx, s.api, "ecs", "UpdateService", in, s.updateService)
 }
@@ -165,6 +166,11 @@ func (s ECS) updateService(in *ecs.UpdateServiceInput) (*ecs.UpdateServiceOutput
 	}
 	if deref(in.DesiredCount) < 0 {
 		return nil, refuse("InvalidParameterException", "Desired count cannot be negative.")
+	}
+	if c := in.DeploymentConfiguration; c != nil {
+		if err := s.api.World.SetHealthyPercents(deref(in.Cluster), *in.Service, whole(c.MinimumHealthyPercent), whole(c.MaximumPercent)); err != nil {
+			return nil, err
+		}
 	}
 	after, err := s.api.World.UpdateService(deref(in.Cluster), *in.Service, whole(in.DesiredCount), deref(in.TaskDefinition))
 	if err != nil {
