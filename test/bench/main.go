@@ -43,14 +43,14 @@ func main() {
 }
 
 func (o *options) parse(atOnce, delays string) error {
-	for _, s := range strings.Split(atOnce, ",") {
+	for s := range strings.SplitSeq(atOnce, ",") {
 		n, err := strconv.Atoi(s)
 		if err != nil || n < 1 {
 			return fmt.Errorf("--at-once: %q is no number of hosts; write it like 1,10,150", s)
 		}
 		o.atOnce = append(o.atOnce, n)
 	}
-	for _, s := range strings.Split(delays, ",") {
+	for s := range strings.SplitSeq(delays, ",") {
 		d, err := time.ParseDuration(s)
 		if err != nil {
 			return fmt.Errorf("--delays: %w; write it like 60s,300s", err)
