@@ -158,6 +158,8 @@ type Decision struct {
 	Want    []Want
 	Wake    time.Time // decide again no later than this, looks apart; zero: when something is learnt
 	Waiting string    // what it waits for, for people
+
+	Uncounted bool // ECS counts tasks on it that no list shows
 }
 
 // decider carries one call of Decide.

@@ -20,7 +20,9 @@ func (c *decider) remember() {
 		if c.elsewhere() {
 			break
 		}
-		d.ContainerInstance = ci.ARN
+		if d.ContainerInstance != ci.ARN {
+			d.ContainerInstance, d.DrainingSince = ci.ARN, time.Time{} // lists of an earlier registration prove nothing of this one
+		}
 		d.DrainingSince = since(d.DrainingSince, ci.Status == fleet.Draining, c.now) // when Ebb learnt it: never too early
 		if d.DrainingSince.IsZero() {
 			d.EmptySince = time.Time{} // new tasks may have come

@@ -165,7 +165,7 @@ func (c *decider) unseen() string {
 	case c.o.Container.Is == fleet.Unknown:
 		return "the container instance could not be looked at" + c.trouble(plan.FindContainerInstances, plan.ContainerInstances)
 	case len(c.o.Running) == 0 && c.o.Container.Is == fleet.Seen:
-		return "its tasks could not be listed" + c.trouble(plan.ListRunning, plan.ListStopped)
+		return "its tasks could not be listed" + c.trouble(plan.ListRunning, plan.ListStopped, plan.ListCluster, plan.Homes)
 	}
 	return ""
 }

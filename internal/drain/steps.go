@@ -139,14 +139,14 @@ func (c *decider) allListed() bool {
 }
 
 // confirmed holds the lists against what ECS counts. Its count is of tasks that are desired to run: it says nothing of those that still
-// stop, but should it not be zero there is a task that the lists do not show.
+// stop, but should it be more than are known to live there is a task that the lists do not show.
 func confirmed(c *decider) bool {
 	if !c.allListed() {
 		c.out.Waiting = "to list the tasks on it once more"
 		return false
 	}
-	ci := c.o.Container
-	if ci.Is != fleet.Seen || ci.Value.Status != fleet.Draining || len(c.liveTasks()) > 0 || ci.Value.Running+ci.Value.Pending == 0 && !ci.At.Before(c.settled()) {
+	ci, counted := c.o.Container, c.o.Container.Value.Running+c.o.Container.Value.Pending
+	if ci.Is != fleet.Seen || ci.Value.Status != fleet.Draining || counted <= len(c.liveTasks()) && !ci.At.Before(c.settled()) {
 		return true
 	}
 	pace := c.p.LookFast
@@ -156,7 +156,8 @@ func confirmed(c *decider) bool {
 	c.lookAtContainer(pace)
 	c.out.Waiting = "for ECS to count no running task on it"
 	if ci.At.Sub(c.d().EmptySince) > c.p.Settle { // not a read that lags
-		c.out.Waiting = fmt.Sprintf("for %d tasks that ECS counts and does not list", ci.Value.Running+ci.Value.Pending)
+		c.out.Uncounted = true
+		c.out.Waiting = fmt.Sprintf("for %d tasks that ECS counts and does not list", counted-len(c.liveTasks()))
 		c.out.Want = append(c.out.Want, Want{Kind: plan.ListRunning, In: c.d().Cluster, ID: string(c.d().ContainerInstance), Due: later(c.now, c.o.Running[len(c.o.Running)-1].Add(c.p.Look))})
 	}
 	return false

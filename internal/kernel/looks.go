@@ -227,15 +227,50 @@ func isGlob(s string) bool {
 	return false
 }
 
-// dueLooks merges the wants of all drains, and Ebb's own, into as few looks as AWS's batch limits allow.
-func (k *Kernel) dueLooks(now time.Time) []plan.Look {
-	var looks []plan.Look
-	if due := k.sweepDue(now); !due.After(now) {
-		looks = append(looks, k.sweepLook())
+// dueSubject is a subject and when it is due.
+type dueSubject struct {
+	subject
+	at time.Time
+}
+
+// dueLook is a look and since when it is due.
+type dueLook struct {
+	plan.Look
+	at time.Time
+}
+
+// chunked makes looks of as many subjects as go into one.
+func chunked(s []dueSubject, size int) []dueLook {
+	var looks []dueLook
+	for chunk := range slices.Chunk(s, size) {
+		first := slices.MinFunc(chunk, func(a, b dueSubject) int { return a.at.Compare(b.at) })
+		looks = append(looks, dueLook{lookAt(subjectsOf(chunk)), first.at})
 	}
-	looks = append(looks, k.hookLooks(now)...)
+	return looks
+}
+
+func subjectsOf(due []dueSubject) []subject {
+	s := make([]subject, len(due))
+	for i := range due {
+		s[i] = due[i].subject
+	}
+	return s
+}
+
+// dueLooks merges the wants of all drains, and Ebb's own, into as few looks as AWS's batch limits allow. Whoever has waited longest comes
+// first, so that what is asked again and again keeps nobody from being asked at all.
+func (k *Kernel) dueLooks(now time.Time) []dueLook {
+	var looks []dueLook
+	if due := k.sweepDue(now); !due.After(now) {
+		looks = append(looks, dueLook{k.sweepLook(), due})
+	}
+	for _, l := range k.hookLooks(now) {
+		looks = append(looks, dueLook{Look: l})
+	}
 	looks = append(looks, k.merged(now)...)
-	return append(looks, k.listingLooks(now)...)
+	looks = append(looks, k.listingLooks(now)...)
+	slices.SortStableFunc(looks, func(a, b dueLook) int { return a.at.Compare(b.at) })
+	return looks
 }
 
 // hooksFor is how long what is known of a group's hooks holds.
@@ -287,11 +322,11 @@ type place struct {
 
 // merged collects the wanted subjects by kind and place. A place with a subject that is due takes along those that are nearly
 // due.
-func (k *Kernel) merged(now time.Time) []plan.Look {
+func (k *Kernel) merged(now time.Time) []dueLook {
 	if !k.anyDue(now) {
 		return nil
 	}
-	collected := map[place][]subject{}
+	collected := map[place][]dueSubject{}
 	due := map[place]bool{}
 	waiting := map[place]waiters{}
 	var places []place
@@ -317,12 +352,12 @@ func (k *Kernel) merged(now time.Time) []plan.Look {
 			}
 			if !known[w.s] {
 				known[w.s] = true
-				collected[p] = append(collected[p], w.s)
+				collected[p] = append(collected[p], dueSubject{w.s, at})
 			}
 			due[p] = due[p] || !at.After(now)
 		}
 	}
-	var looks []plan.Look
+	var looks []dueLook
 	for _, p := range places {
 		switch s := collected[p]; {
 		case !due[p]:

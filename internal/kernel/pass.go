@@ -35,6 +35,9 @@ func (k *Kernel) Next(now time.Time) Orders {
 // decide lets one drain decide, keeps what it remembers and returns what it wants done.
 func (k *Kernel) decide(e *entry, now time.Time, out *Orders) []intent {
 	dec := drain.Decide(e.d, k.observe(e), e.man.Policy, now)
+	if dec.Uncounted {
+		k.Counts["counts that disagree"]++
+	}
 	changed := e.fresh || !reflect.DeepEqual(e.d, dec.Drain)
 	e.d, e.wants, e.wake, e.waiting, e.dirty = dec.Drain, k.wants(e.wants, dec.Want, e.man.Policy, now), dec.Wake, dec.Waiting, false
 	for _, n := range dec.Notes {
@@ -156,6 +159,9 @@ func (k *Kernel) Did(done plan.Done, now time.Time) {
 
 func (k *Kernel) acted(a plan.Action, done plan.Done, now time.Time) {
 	out := done.Outcome
+	if p := priorityOf(a); p <= answering && out.Err != nil && out.Err.Class == plan.Throttled {
+		k.Counts["urgent calls throttled"]++
+	}
 	k.budget.settle(bucketOf(a.Kind), priorityOf(a), out.Calls-1, out.Err, now)
 	for _, e := range k.entriesOf(a) {
 		fail := out.Err

@@ -45,9 +45,8 @@ func (k *Kernel) prune(now time.Time) {
 	maps.DeleteFunc(k.facts.services, func(_ string, f fleet.Fact[fleet.Service]) bool { return now.Sub(f.At) > time.Hour })
 	maps.DeleteFunc(k.facts.delays, func(_ fleet.ARN, f fleet.Fact[time.Duration]) bool { return now.Sub(f.At) > 2*time.Hour })
 	maps.DeleteFunc(k.spaced, func(_ place, at time.Time) bool { return now.Sub(at) > spacing })
-	if len(k.open) == 0 {
-		clear(k.facts.homes)
-	}
+	maps.DeleteFunc(k.facts.homes, func(_ fleet.ARN, f fleet.Fact[fleet.ARN]) bool { return now.Sub(f.At) > 2*time.Hour })
+	maps.DeleteFunc(k.facts.sizes, func(_ string, f fleet.Fact[fleet.Cluster]) bool { return now.Sub(f.At) > sizeFor })
 	maps.DeleteFunc(k.facts.hooks, func(g string, _ fleet.Fact[fleet.Hook]) bool { return !k.groups[g] })
 	maps.DeleteFunc(k.recent, func(_ fleet.InstanceID, p past) bool { return now.Sub(p.ended) > late })
 	maps.DeleteFunc(k.toAdopt, func(_ fleet.InstanceID, g string) bool { return !k.groups[g] })
@@ -195,8 +194,15 @@ func (k *Kernel) sawLists(l plan.Look, found []plan.Listed, failed map[string]bo
 	}
 	for _, arn := range l.ARNs {
 		if e := k.open[k.facts.hostOf[arn]]; e != nil && !failed[string(arn)] {
-			e.lists[l.Kind] = newest(e.lists[l.Kind], at)
+			k.credit(e, arn, l.Kind, at)
 		}
+	}
+}
+
+// credit notes a complete list of a drain's container instance; one of an earlier registration of the same host is none.
+func (k *Kernel) credit(e *entry, arn fleet.ARN, kind plan.LookKind, at time.Time) {
+	if arn == e.d.ContainerInstance {
+		e.lists[kind] = newest(e.lists[kind], at)
 	}
 }
 
@@ -217,6 +223,21 @@ func (k *Kernel) listed(task fleet.ARN, host fleet.InstanceID) {
 	if i, ok := e.task(task); !ok {
 		k.facts.hostOf[task] = host
 		e.tasks = slices.Insert(e.tasks, i, fleet.Fact[fleet.Task]{Value: fleet.Task{ARN: task}})
+		e.dirty = true
+	}
+}
+
+// sawClusters keeps how large clusters are.
+func (k *Kernel) sawClusters(l plan.Look, found []fleet.Cluster, failed map[string]bool, at time.Time) {
+	seen := map[string]bool{}
+	for _, c := range found {
+		seen[c.Name] = true
+		put(k.facts.sizes, c.Name, fleet.Seen, at, c)
+	}
+	for _, name := range l.Names {
+		if !seen[name] && !failed[name] {
+			put(k.facts.sizes, name, fleet.Absent, at, fleet.Cluster{})
+		}
 	}
 }
 
