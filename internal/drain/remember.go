@@ -38,7 +38,18 @@ func (c *decider) remember() {
 		d.StayingSince = since(d.StayingSince, staying(o.Instance.Value.State), o.Instance.At)
 		d.WaitingSince = since(d.WaitingSince, o.Instance.Value.State.Waiting(), o.Instance.At)
 	}
+	c.checkToken()
 	c.checkZero()
+}
+
+// checkToken gives up a token that AWS does not know: it may be another generation's, and the instance id names the open action. The time
+// in the message that brought it may then be another's too.
+func (c *decider) checkToken() {
+	for _, k := range []plan.ActionKind{plan.Beat, plan.Answer} {
+		if try := c.o.Tried[k]; try.Class == plan.Gone && try.Token != "" {
+			c.d().ByID, c.d().Doubt = true, true
+		}
+	}
 }
 
 // checkZero holds the deadline's zero against the start of the termination activity. A drain that was adopted has nothing better; a

@@ -224,9 +224,6 @@ func (c *decider) answer(o Outcome, reason string, cut []string) {
 		c.lookAtGroup(c.p.Look)
 		return
 	}
-	if try.Class == plan.Gone && try.Token != "" {
-		d.ByID = true // the token may be another generation's: the instance id names the open action
-	}
 	// It may have had its effect: look first, but not for ever, for the answer can be repeated safely.
 	if (try.Class == plan.Unclear || gone(try)) && !i.At.After(try.Started) && c.now.Sub(try.At) < 6*c.p.Retry {
 		c.lookAtGroupNow()
@@ -266,9 +263,6 @@ func (c *decider) beat() {
 	}
 	if i := c.o.Instance; i.Is == fleet.Seen && !i.Value.State.Waiting() {
 		return // the hook is not open: not yet, or not any more
-	}
-	if try.Class == plan.Gone && try.Token != "" {
-		d.ByID = true
 	}
 	if gone(try) && !c.o.Instance.At.After(try.Started) {
 		c.lookAtGroupNow()

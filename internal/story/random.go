@@ -28,6 +28,7 @@ type maker struct {
 	dice
 	s        Scenario
 	hosts    int
+	mass     bool          // nearly all hosts leave at once
 	bare     bool          // some hosts never join the cluster
 	tight    bool          // Auto Scaling allows few calls
 	idle     bool          // few tasks run, most hosts are empty
@@ -264,6 +265,9 @@ func (g *maker) anyHost() (string, bool) {
 func (g *maker) story() {
 	leaving := 1 + g.n(max(1, g.hosts*2/3))
 	spread := pick(g, 0, time.Minute, 10*time.Minute)
+	if g.hosts >= 24 && g.percent(30) { // enough to list the cluster as a whole
+		g.mass, leaving, spread = true, g.hosts-g.n(4), pick(g, 0, 15*time.Second)
+	}
 	for range leaving {
 		host, ok := g.anyHost()
 		if !ok {
@@ -358,13 +362,20 @@ func (g *maker) faults() {
 		from := g.between(0, window)
 		f := Fault{
 			Op:  pick(g, "*", "autoscaling.*", "ecs.*", "ecs.ListTasks", "ecs.Describe*", "sqs.*", "ec2.*", "elasticloadbalancing.*", "autoscaling.RecordLifecycleActionHeartbeat", "autoscaling.CompleteLifecycleAction", "ecs.UpdateContainerInstancesState"),
-			How: pick(g, "throttle", "throttle", "error", "error-after", "timeout", "timeout-after", "stale", "stale", "drop-page", "item"), Percent: pick(g, 5, 20, 50, 100),
+			How: pick(g, "throttle", "throttle", "error", "error-after", "timeout", "timeout-after", "stale", "stale", "drop-page", "stale-token", "item"), Percent: pick(g, 5, 20, 50, 100),
 			From: from, Until: from + g.between(time.Second, 10*time.Minute),
 		}
 		if f.How == "stale" {
 			f.Lag = g.between(time.Second, 8*time.Second)
 		}
 		g.s.Faults = append(g.s.Faults, f)
+	}
+	if g.mass && g.percent(70) {
+		g.s.Faults = append(g.s.Faults, Fault{
+			Op:  pick(g, "ecs.ListTasks", "ecs.ListTasks", "ecs.DescribeTasks", "ecs.DescribeClusters"),
+			How: pick(g, "throttle", "stale-token", "stale-token", "item", "error", "timeout-after"), Percent: pick(g, 20, 50, 100),
+			From: time.Minute, Until: time.Minute + g.between(10*time.Second, 6*time.Minute),
+		})
 	}
 	if g.percent(12) { // HTTP 200, and yet not done
 		g.s.Faults = append(g.s.Faults, Fault{Op: "ecs.UpdateContainerInstancesState", How: "item", Percent: pick(g, 50, 100), Times: 1 + g.n(5)})
