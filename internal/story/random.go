@@ -265,8 +265,9 @@ func (g *maker) anyHost() (string, bool) {
 func (g *maker) story() {
 	leaving := 1 + g.n(max(1, g.hosts*2/3))
 	spread := pick(g, 0, time.Minute, 10*time.Minute)
-	if g.hosts >= 24 && g.percent(30) { // enough to list the cluster as a whole
+	if g.hosts >= 24 && g.percent(50) { // enough to list the cluster as a whole
 		g.mass, leaving, spread = true, g.hosts-g.n(4), pick(g, 0, 15*time.Second)
+		g.s.World.Switches.PageSize = pick(g, 0, 10, 10)
 	}
 	for range leaving {
 		host, ok := g.anyHost()
@@ -370,12 +371,16 @@ func (g *maker) faults() {
 		}
 		g.s.Faults = append(g.s.Faults, f)
 	}
-	if g.mass && g.percent(70) {
-		g.s.Faults = append(g.s.Faults, Fault{
-			Op:  pick(g, "ecs.ListTasks", "ecs.ListTasks", "ecs.DescribeTasks", "ecs.DescribeClusters"),
-			How: pick(g, "throttle", "stale-token", "stale-token", "item", "error", "timeout-after"), Percent: pick(g, 20, 50, 100),
+	if g.mass && g.percent(80) {
+		f := Fault{
+			Op:  pick(g, "ecs.ListTasks", "ecs.DescribeTasks", "ecs.DescribeClusters"),
+			How: pick(g, "throttle", "item", "error", "timeout-after"), Percent: pick(g, 20, 50, 100),
 			From: time.Minute, Until: time.Minute + g.between(10*time.Second, 6*time.Minute),
-		})
+		}
+		if g.percent(50) {
+			f.Op, f.How = "ecs.ListTasks", "stale-token"
+		}
+		g.s.Faults = append(g.s.Faults, f)
 	}
 	if g.percent(12) { // HTTP 200, and yet not done
 		g.s.Faults = append(g.s.Faults, Fault{Op: "ecs.UpdateContainerInstancesState", How: "item", Percent: pick(g, 50, 100), Times: 1 + g.n(5)})
