@@ -180,7 +180,6 @@ func (k *Kernel) sawListing(l plan.Look, done plan.Done, now time.Time) {
 		listing.fails = 0
 		k.sawPage(listing, s.View, done.Started)
 	default:
-		listing.fails = 0
 		k.sawHomes(listing, done, now)
 	}
 	switch {
@@ -247,6 +246,8 @@ func (k *Kernel) sawHomes(l *listing, done plan.Done, now time.Time) {
 	}
 	if len(done.Sight.Failed) > 0 {
 		l.failed(done.Started, now)
+	} else {
+		l.fails = 0
 	}
 	for _, f := range done.Sight.Failed {
 		l.homeless = append(l.homeless, fleet.ARN(f.ID))
