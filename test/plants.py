@@ -25,7 +25,7 @@ PLANTS = [
     ("a message is deleted before the journal is durable", "internal/story/ebb.go",
      "\tif !o.Batch.Empty() {\n\t\tr.writes++", "\tr.settle(o.Settle)\n\tif !o.Batch.Empty() {\n\t\tr.writes++"),
     ("the second page of ListTasks is not read", "internal/cloud/ecs.go",
-     "found = append(found, out.TaskArns...)\n\t\t\treturn out.NextToken, nil", "found = append(found, out.TaskArns...)\n\t\t\treturn nil, nil"),
+     "On: fleet.ARN(chunk[0])})\n\t\t\t}\n\t\t\treturn out.NextToken, nil", "On: fleet.ARN(chunk[0])})\n\t\t\t}\n\t\t\treturn nil, nil"),
     ("a failed look is taken for absence", "internal/kernel/facts.go",
      "\tk.touch(l)\n\tif s.Err != nil {\n\t\treturn\n\t}\n", "\tk.touch(l)\n"),
     ("ABANDON is sent instead of CONTINUE", "internal/drain/rules.go", 'Result: "CONTINUE"', 'Result: "ABANDON"'),
@@ -34,6 +34,18 @@ PLANTS = [
     ("a failures entry of UpdateContainerInstancesState is ignored", "internal/cloud/act.go", "fail(refused(ids, res.Failures))", "_ = res"),
     ("a failures entry of the Describe calls is ignored", "internal/cloud/ecs.go",
      "if aws.ToString(f.Reason) != missing {", "if false {"),
+    ("the list of what stops is not made later than that of what runs", "internal/drain/steps.go",
+     "second := at.Add(c.p.Settle)", "second := at"),
+    ("the first pages of a cluster's list are taken for all", "internal/kernel/listing.go",
+     'l.token, l.listed = v.Next, v.Next == ""', 'l.token, l.listed = "", true'),
+    ("a token that has grown stale is taken for the end of the list", "internal/kernel/listing.go",
+     "\t\tlisting.restart()\n", "\t\tlisting.listed = true\n"),
+    ("tasks that could not be described are taken for none of ours", "internal/kernel/listing.go",
+     "\tif l.Kind == plan.Homes {\n\t\tlisting.homeless = append(listing.homeless, l.ARNs...)\n\t} else if", "\tif l.Kind != plan.Homes &&"),
+    ("a task in the failures of a describe is taken for none of ours", "internal/kernel/listing.go",
+     "l.homeless = append(l.homeless, fleet.ARN(f.ID))", "_ = f"),
+    ("a list of the cluster with tasks on two hosts counts for one of them only", "internal/kernel/listing.go",
+     "k.listed(t.ARN, k.facts.hostOf[t.ContainerInstance])\n", "if len(l.subjects) > 0 {\n\t\t\tk.listed(t.ARN, k.facts.hostOf[fleet.ARN(l.subjects[0].id)])\n\t\t}\n"),
 ]
 
 

@@ -177,6 +177,7 @@ func Decide(d Drain, o Observation, p Policy, now time.Time) Decision {
 	if !d.Open() {
 		return c.out
 	}
+	c.out.Want = make([]Want, 0, 6+len(o.Tasks))
 	c.remember()
 	if !c.ended() && !c.hostGone() && !c.deadline() && !c.lost() {
 		for _, done := range steps {

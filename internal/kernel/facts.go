@@ -160,8 +160,8 @@ func (k *Kernel) touch(l plan.Look) {
 		mark(k.facts.hostOf[arn])
 	}
 	if l.Kind == plan.Hooks || l.Kind == plan.Activities || l.Kind == plan.Services || l.Kind == plan.Targets || l.Kind == plan.Delays {
-		for _, id := range k.order {
-			if e := k.open[id]; e.d.Group == l.Group || e.d.Cluster == l.Cluster || l.TargetGroup != "" {
+		for _, e := range k.order {
+			if e.d.Group == l.Group || e.d.Cluster == l.Cluster || l.TargetGroup != "" {
 				e.dirty = true
 			}
 		}

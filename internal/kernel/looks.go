@@ -137,9 +137,10 @@ type wanted struct {
 // delaysFor is up to how many drains it saves calls to know how long their targets drain: more of them share the calls that look.
 const delaysFor = 20
 
-// wants turns the wants of a decision into subjects, each once, the earliest due counting.
-func (k *Kernel) wants(into []wanted, from []drain.Want, p drain.Policy, now time.Time) []wanted {
-	into = into[:0]
+// wants turns the wants of a decision into subjects, each once, the earliest due counting. It reuses those of the decision before: mostly
+// they are the same in the same order.
+func (k *Kernel) wants(was []wanted, from []drain.Want, p drain.Policy, now time.Time) []wanted {
+	into := was[:0]
 	for i := range from {
 		w := &from[i]
 		if w.Kind == plan.Delays && len(k.order) > delaysFor {
@@ -149,7 +150,13 @@ func (k *Kernel) wants(into []wanted, from []drain.Want, p drain.Policy, now tim
 		n := slices.IndexFunc(into, func(x wanted) bool { return x.s == s })
 		switch {
 		case n < 0:
-			into = append(into, wanted{s, k.ask(s), w.Due, slack(w.Kind, w.Due.Sub(now), p)})
+			var a *ask
+			if i := len(into); i < len(was) && was[i].s == s {
+				a = was[i].a
+			} else {
+				a = k.ask(s)
+			}
+			into = append(into, wanted{s, a, w.Due, slack(w.Kind, w.Due.Sub(now), p)})
 		case w.Due.Before(into[n].due):
 			into[n].due = w.Due
 		}
@@ -302,8 +309,8 @@ func (k *Kernel) hookLooks(now time.Time) []plan.Look {
 
 // anyDue reports whether some drain wants a look now; most of the time none does.
 func (k *Kernel) anyDue(now time.Time) bool {
-	for _, id := range k.order {
-		for _, w := range k.open[id].wants {
+	for _, e := range k.order {
+		for _, w := range e.wants {
 			if at := w.at(); !at.IsZero() && !at.After(now) {
 				return true
 			}
@@ -331,8 +338,7 @@ func (k *Kernel) merged(now time.Time) []dueLook {
 	waiting := map[place]waiters{}
 	var places []place
 	known := map[subject]bool{}
-	for _, id := range k.order {
-		e := k.open[id]
+	for _, e := range k.order {
 		for _, w := range e.wants {
 			at, p := w.at(), place{w.s.kind, w.s.where}
 			if at.IsZero() || at.After(now.Add(w.early)) {

@@ -17,8 +17,7 @@ func (k *Kernel) Next(now time.Time) Orders {
 	k.adopt(now)
 	var out Orders
 	var acts []intent
-	for _, id := range k.order {
-		e := k.open[id]
+	for _, e := range k.order {
 		if e.dirty || !e.wake.IsZero() && !e.wake.After(now) {
 			acts = append(acts, k.decide(e, now, &out)...)
 		}
@@ -65,17 +64,18 @@ func (k *Kernel) record(e *entry) journal.Record {
 // forgetEnded moves drains that have ended out of the way.
 func (k *Kernel) forgetEnded() {
 	kept := k.order[:0]
-	for _, id := range k.order {
-		e := k.open[id]
+	for _, e := range k.order {
 		if e.d.Open() {
-			kept = append(kept, id)
+			kept = append(kept, e)
 			continue
 		}
+		id := e.d.Instance
 		k.recent[id] = past{token: e.d.Token, ended: e.d.Ended, key: e.d.Key}
 		k.Counts["ended "+string(e.d.Final.Outcome)]++
 		k.forget(e)
 		delete(k.open, id)
 	}
+	clear(k.order[len(kept):])
 	k.order = kept
 }
 
@@ -233,8 +233,7 @@ func (k *Kernel) wake(now time.Time) time.Time {
 			sooner(later(now, l.failedAt.Add(backoff(l.fails))))
 		}
 	}
-	for _, id := range k.order {
-		e := k.open[id]
+	for _, e := range k.order {
 		sooner(e.wake)
 		if e.dirty {
 			sooner(now)

@@ -26,8 +26,8 @@ func (k *Kernel) sawGroups(groups []fleet.Group, at time.Time) {
 			k.sweptInstance(i, at)
 		}
 	}
-	for _, id := range k.order {
-		e := k.open[id]
+	for _, e := range k.order {
+		id := e.d.Instance
 		if in, ok := seen[e.d.Group]; ok && !in[id] && k.concerns(id, at) {
 			// Not in the group, or in its warm pool, which is not listed here: it has to be looked at by itself.
 			delete(k.facts.instances, id)
@@ -52,8 +52,8 @@ func (k *Kernel) prune(now time.Time) {
 	maps.DeleteFunc(k.toAdopt, func(_ fleet.InstanceID, g string) bool { return !k.groups[g] })
 	maps.DeleteFunc(k.leaving, func(_ fleet.InstanceID, at time.Time) bool { return now.Sub(at) > 2*time.Hour })
 	wanted := map[subject]bool{}
-	for _, id := range k.order {
-		for _, w := range k.open[id].wants {
+	for _, e := range k.order {
+		for _, w := range e.wants {
 			wanted[w.s] = true
 		}
 	}

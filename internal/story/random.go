@@ -371,16 +371,11 @@ func (g *maker) faults() {
 		}
 		g.s.Faults = append(g.s.Faults, f)
 	}
-	if g.mass && g.percent(80) {
-		f := Fault{
-			Op:  pick(g, "ecs.ListTasks", "ecs.DescribeTasks", "ecs.DescribeClusters"),
-			How: pick(g, "throttle", "item", "error", "timeout-after"), Percent: pick(g, 20, 50, 100),
-			From: time.Minute, Until: time.Minute + g.between(10*time.Second, 6*time.Minute),
-		}
-		if g.percent(50) {
-			f.Op, f.How = "ecs.ListTasks", "stale-token"
-		}
-		g.s.Faults = append(g.s.Faults, f)
+	if g.mass {
+		g.massFault()
+	}
+	if g.percent(8) { // a task that comes to be stopped between two lists, of which the later shows an earlier time
+		g.s.Faults = append(g.s.Faults, Fault{Op: "ecs.ListTasks", How: "stale", Percent: 50, Lag: g.between(5*time.Second, 8*time.Second), Until: window})
 	}
 	if g.percent(12) { // HTTP 200, and yet not done
 		g.s.Faults = append(g.s.Faults, Fault{Op: "ecs.UpdateContainerInstancesState", How: "item", Percent: pick(g, 50, 100), Times: 1 + g.n(5)})
@@ -394,4 +389,22 @@ func (g *maker) faults() {
 	if g.percent(15) {
 		g.s.Faults = append(g.s.Faults, Fault{Op: "journal", How: pick(g, "error", "error-after", "conflict"), Percent: 30, Times: 1 + g.n(4), Until: window})
 	}
+}
+
+// massFault breaks what lists of a whole cluster need.
+func (g *maker) massFault() {
+	f := Fault{Percent: pick(g, 20, 50, 100), From: time.Minute, Until: time.Minute + g.between(10*time.Second, 4*time.Minute)}
+	switch g.n(5) {
+	case 0:
+		f.Op, f.How = "ecs.ListTasks", pick(g, "throttle", "error", "timeout-after")
+	case 1:
+		f.Op, f.How = "ecs.DescribeTasks", pick(g, "throttle", "error", "item", "item")
+	case 2:
+		f.Op, f.How = "ecs.DescribeClusters", pick(g, "throttle", "error", "item")
+	case 3:
+		f.Op, f.How = "ecs.ListTasks", "stale-token"
+	default:
+		return
+	}
+	g.s.Faults = append(g.s.Faults, f)
 }
