@@ -129,6 +129,7 @@ type Observation struct {
 	Container fleet.Fact[fleet.ContainerInstance]
 	Before    time.Time                // start of the look at the container instance before that; zero: none
 	Running   []time.Time              // starts of the complete lists of its tasks with desired status RUNNING made in this run of Ebb, oldest first
+	Whole     time.Time                // when the newest of those lists had come in full
 	Stopped   []time.Time              // the same with desired status STOPPED
 	Tasks     []fleet.Fact[fleet.Task] // every task ever listed there, by ARN; Unknown: only listed yet; Absent: AWS no longer knows it. Not changed by Decide
 	Service   func(name string) fleet.Fact[fleet.Service]

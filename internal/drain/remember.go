@@ -46,11 +46,14 @@ func (c *decider) remember() {
 // in the message that brought it may then be another's too.
 func (c *decider) checkToken() {
 	for _, k := range []plan.ActionKind{plan.Beat, plan.Answer} {
-		if try := c.o.Tried[k]; try.Class == plan.Gone && try.Token != "" {
+		if refused(c.o.Tried[k]) {
 			c.d().ByID, c.d().Doubt = true, true
 		}
 	}
 }
+
+// refused reports whether AWS did not know the token of an attempt.
+func refused(t Try) bool { return t.Class == plan.Gone && t.Token != "" && !t.Flying }
 
 // checkZero holds the deadline's zero against the start of the termination activity. A drain that was adopted has nothing better; a
 // message that claims to be old, or that is of another time than the drain, is not simply believed.

@@ -107,7 +107,7 @@ func (k *Kernel) looked(l plan.Look, done plan.Done, now time.Time) {
 	case plan.FindContainerInstances, plan.ContainerInstances:
 		k.sawContainers(l, s.View.ContainerInstances, failed, at)
 	case plan.ListRunning, plan.ListStopped:
-		k.sawLists(l, s.View.Listed, failed, at)
+		k.sawLists(l, s.View.Listed, failed, at, now)
 	case plan.Clusters:
 		k.sawClusters(l, s.View.Clusters, failed, at)
 	case plan.Delays:

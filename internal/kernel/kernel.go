@@ -72,6 +72,7 @@ type entry struct {
 	tried   map[plan.ActionKind]drain.Try
 	tasks   []fleet.Fact[fleet.Task]      // every task ever listed, by ARN
 	lists   map[plan.LookKind][]time.Time // starts of complete task lists, oldest first: by desired status
+	whole   time.Time                     // when the newest list of those that run had come in full
 	opened  time.Time                     // the deadline's zero as it was then
 	before  time.Time                     // start of the look at the container instance before the latest
 	wants   []wanted

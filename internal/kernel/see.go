@@ -188,21 +188,25 @@ func (k *Kernel) sawContainers(l plan.Look, found []fleet.ContainerInstance, fai
 	}
 }
 
-func (k *Kernel) sawLists(l plan.Look, found []plan.Listed, failed map[string]bool, at time.Time) {
+func (k *Kernel) sawLists(l plan.Look, found []plan.Listed, failed map[string]bool, at, now time.Time) {
 	for _, t := range found {
 		k.listed(t.Task, k.facts.hostOf[t.On])
 	}
 	for _, arn := range l.ARNs {
 		if e := k.open[k.facts.hostOf[arn]]; e != nil && !failed[string(arn)] {
-			k.credit(e, arn, l.Kind, at)
+			k.credit(e, arn, l.Kind, at, now)
 		}
 	}
 }
 
 // credit notes a complete list of a drain's container instance; one of an earlier registration of the same host is none.
-func (k *Kernel) credit(e *entry, arn fleet.ARN, kind plan.LookKind, at time.Time) {
-	if arn == e.d.ContainerInstance {
-		e.lists[kind] = newest(e.lists[kind], at)
+func (k *Kernel) credit(e *entry, arn fleet.ARN, kind plan.LookKind, at, now time.Time) {
+	if arn != e.d.ContainerInstance {
+		return
+	}
+	e.lists[kind] = newest(e.lists[kind], at)
+	if kind == plan.ListRunning {
+		e.whole = now
 	}
 }
 
