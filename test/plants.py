@@ -35,7 +35,7 @@ PLANTS = [
     ("a failures entry of the Describe calls is ignored", "internal/cloud/ecs.go",
      "if aws.ToString(f.Reason) != missing {", "if false {"),
     ("the list of what stops is not made later than that of what runs", "internal/drain/lists.go",
-     "second := later(at, c.o.Whole).Add(c.p.Settle)", "second := at"),
+     "second := later(at.Add(atOnce), c.o.Whole).Add(c.p.Settle)", "second := at"),
     ("the first pages of a cluster's list are taken for all", "internal/kernel/listing.go",
      'l.token, l.listed = v.Next, v.Next == ""', 'l.token, l.listed = "", true'),
     ("a token that has grown stale is taken for the end of the list", "internal/kernel/listing.go",

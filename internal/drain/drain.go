@@ -130,6 +130,7 @@ type Observation struct {
 	Before    time.Time                // start of the look at the container instance before that; zero: none
 	Running   []time.Time              // starts of the complete lists of its tasks with desired status RUNNING made in this run of Ebb, oldest first
 	Whole     time.Time                // when the newest of those lists had come in full
+	Paged     bool                     // that was a list of the whole cluster, page by page
 	Stopped   []time.Time              // the same with desired status STOPPED
 	Tasks     []fleet.Fact[fleet.Task] // every task ever listed there, by ARN; Unknown: only listed yet; Absent: AWS no longer knows it. Not changed by Decide
 	Service   func(name string) fleet.Fact[fleet.Service]

@@ -26,23 +26,23 @@ func (c *decider) allListed() bool {
 		if at.Before(c.settled()) {
 			continue
 		}
-		second := later(at, c.o.Whole).Add(c.p.Settle)
+		second := later(at.Add(atOnce), c.o.Whole).Add(c.p.Settle) // the same for all that were listed at once, so that they share calls
 		if over := Deadline(*c.d(), c.o.Hook, c.p); len(c.o.Stopped) == 0 && over.Before(second.Add(c.p.Settle)) {
 			return c.listAfter(at, plan.ListStopped, c.o.Stopped) // there is no time for more than to learn the names of what will be cut off
 		}
-		return c.agrees(at) && c.listAfter(second, plan.ListStopped, c.o.Stopped)
+		return c.agrees() && c.listAfter(second, plan.ListStopped, c.o.Stopped)
 	}
 	return false
 }
 
-// atOnce is how long a list may take that shows one moment. For a longer one many pages were read while tasks came and went.
+// atOnce is how long a list may take without putting off the next.
 const atOnce = 2 * time.Second
 
-// agrees holds a list that took long against what ECS counts: AWS does not say that no task is skipped when others go between two pages.
-// All that are counted then must have been listed, before the list of those that stop is begun.
-func (c *decider) agrees(from time.Time) bool {
+// agrees holds a list of the whole cluster against what ECS counts: AWS does not say that no task is skipped when others go between two
+// pages. All that are counted then must have been listed, before the list of those that stop is begun.
+func (c *decider) agrees() bool {
 	ci, counted := c.o.Container, c.counted()
-	if c.o.Whole.Sub(from) <= atOnce || ci.Is != fleet.Seen || ci.Value.Status != fleet.Draining || counted <= len(c.o.Tasks) && !ci.At.Before(c.o.Whole) {
+	if !c.o.Paged || ci.Is != fleet.Seen || ci.Value.Status != fleet.Draining || counted <= len(c.o.Tasks) && !ci.At.Before(c.o.Whole) {
 		return true
 	}
 	c.recount(c.o.Whole)

@@ -8,10 +8,11 @@ import (
 	"github.com/ebbhq/ebb/internal/plan"
 )
 
-// A list that took long was read page by page while tasks came and went: what ECS counts must all be on it before the list of what stops
+// A list of a whole cluster is read page by page while tasks came and went: what ECS counts must all be on it before the list of what stops
 // is begun, and that list is begun only when every read of the first has settled.
-func TestAListThatTookLongIsHeldAgainstTheCount(t *testing.T) {
+func TestAListOfAWholeClusterIsHeldAgainstTheCount(t *testing.T) {
 	long := func(s *scene, counted int) {
+		s.o.Paged = true
 		s.o.Whole, s.o.Stopped = s.now.Add(-15*time.Second), nil
 		s.o.Container.At, s.o.Container.Value.Running = s.now, counted
 	}

@@ -73,6 +73,7 @@ type entry struct {
 	tasks   []fleet.Fact[fleet.Task]      // every task ever listed, by ARN
 	lists   map[plan.LookKind][]time.Time // starts of complete task lists, oldest first: by desired status
 	whole   time.Time                     // when the newest list of those that run had come in full
+	paged   bool                          // that was one of the whole cluster
 	opened  time.Time                     // the deadline's zero as it was then
 	before  time.Time                     // start of the look at the container instance before the latest
 	wants   []wanted

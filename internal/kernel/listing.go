@@ -272,7 +272,7 @@ func (k *Kernel) endListing(cluster string, l *listing, complete bool, now time.
 		e.dirty = true
 		k.ask(s).flying = false
 		if complete {
-			k.credit(e, arn, s.kind, l.started, now)
+			k.credit(e, arn, s.kind, l.started, now, true)
 		}
 	}
 }

@@ -103,7 +103,7 @@ func (k *Kernel) observe(e *entry) drain.Observation {
 	f := &k.facts
 	return drain.Observation{
 		Instance: f.instances[e.d.Instance], Hook: f.hook(e.d.Group), Machine: f.machines[e.d.Instance],
-		Began: f.began[e.d.Instance], Container: f.containers[e.d.Instance], Before: e.before, Running: e.lists[plan.ListRunning], Whole: e.whole, Stopped: e.lists[plan.ListStopped], Tasks: e.tasks, Tried: e.tried,
+		Began: f.began[e.d.Instance], Container: f.containers[e.d.Instance], Before: e.before, Running: e.lists[plan.ListRunning], Whole: e.whole, Paged: e.paged, Stopped: e.lists[plan.ListStopped], Tasks: e.tasks, Tried: e.tried,
 		Service: func(name string) fleet.Fact[fleet.Service] { return f.services[e.d.Cluster+"/"+name] },
 		Delay:   func(tg fleet.ARN) fleet.Fact[time.Duration] { return f.delays[tg] },
 		Trouble: func(l plan.LookKind) string { return k.trouble[l].why },

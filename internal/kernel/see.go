@@ -68,9 +68,8 @@ func (k *Kernel) sweptInstance(i fleet.GroupInstance, at time.Time) {
 		if !k.concerns(i.ID, at) || i.Group != e.d.Group {
 			return
 		}
-		was := k.facts.instances[i.ID]
 		put(k.facts.instances, i.ID, fleet.Seen, at, i)
-		e.dirty = e.dirty || was.Is != fleet.Seen || was.Value != i
+		e.dirty = true // if for nothing else, it need not look itself
 		return
 	}
 	if !i.State.Waiting() {
@@ -194,19 +193,19 @@ func (k *Kernel) sawLists(l plan.Look, found []plan.Listed, failed map[string]bo
 	}
 	for _, arn := range l.ARNs {
 		if e := k.open[k.facts.hostOf[arn]]; e != nil && !failed[string(arn)] {
-			k.credit(e, arn, l.Kind, at, now)
+			k.credit(e, arn, l.Kind, at, now, false)
 		}
 	}
 }
 
 // credit notes a complete list of a drain's container instance; one of an earlier registration of the same host is none.
-func (k *Kernel) credit(e *entry, arn fleet.ARN, kind plan.LookKind, at, now time.Time) {
+func (k *Kernel) credit(e *entry, arn fleet.ARN, kind plan.LookKind, at, now time.Time, paged bool) {
 	if arn != e.d.ContainerInstance {
 		return
 	}
 	e.lists[kind] = newest(e.lists[kind], at)
 	if kind == plan.ListRunning {
-		e.whole = now
+		e.whole, e.paged = now, paged
 	}
 }
 
