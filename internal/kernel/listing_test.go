@@ -150,6 +150,12 @@ func TestListings(t *testing.T) {
 			}
 			return nil
 		}}, map[string]int{"listings given up": 1}, true},
+		{"describes that fail for a while", town{wrong: func(l plan.Look, now time.Time) *plan.Failure {
+			if l.Kind == plan.Homes && now.Before(later) {
+				return &plan.Failure{Class: plan.Throttled}
+			}
+			return nil
+		}}, map[string]int{"listings complete": 2}, false},
 		{"a task that cannot be described for a while", town{item: func(l plan.Look, now time.Time) []fleet.ARN {
 			if l.Kind == plan.Homes && now.Before(later) {
 				return []fleet.ARN{taskOf(host(3))}
@@ -229,6 +235,37 @@ func TestATaskThatIsNowhereYetIsAskedForAgain(t *testing.T) {
 	k.sawPage(l, plan.View{Listed: []plan.Listed{{Task: "t1"}, {Task: "t2"}}}, t0)
 	if len(l.homeless) != 1 || l.homeless[0] != "t1" {
 		t.Errorf("asks where %v are, want t1", l.homeless)
+	}
+}
+
+// A list is as old as its first page: what came onto the host since may be missing.
+func TestAListingIsAsOldAsItsFirstPage(t *testing.T) {
+	k, l := newKernel(t, Config{}), &listing{kind: plan.ListRunning, homes: map[int]bool{}}
+	l.restart()
+	k.sawPage(l, plan.View{Next: "2"}, t0)
+	k.sawPage(l, plan.View{}, t0.Add(time.Minute))
+	if !l.started.Equal(t0) || !l.listed {
+		t.Errorf("started %s, listed %v", l.started, l.listed)
+	}
+}
+
+// A look that has waited longer and takes more calls than there are is not overtaken by small ones, which would take them for ever.
+func TestALongWaitingLookIsNotOvertaken(t *testing.T) {
+	c := town{hosts: 1}
+	k, _ := c.leave(t, 5*time.Second)
+	now, e := t0.Add(5*time.Second), k.open["i-0000"]
+	k.budget.looking[ECSRead] = &tokens{rate: Rate{Burst: 50}, have: 3}
+	s := subject{kind: plan.Tasks, where: "prod", id: "t"}
+	e.wants = []wanted{{s: s, a: k.ask(s), due: now}}
+	for _, x := range []struct {
+		begun time.Time
+		want  int
+	}{{now.Add(-time.Second), 0}, {now.Add(time.Second), 1}} {
+		k.listings["prod"] = &listing{kind: plan.ListRunning, homes: map[int]bool{}, begun: x.begun}
+		delete(k.spaced, place{plan.Tasks, "prod"})
+		if n := kinds(k.look(now)); n[string(plan.Tasks)] != x.want {
+			t.Errorf("a listing begun at %s: %d looks at tasks, want %d", x.begun, n[string(plan.Tasks)], x.want)
+		}
 	}
 }
 
