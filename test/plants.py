@@ -25,15 +25,19 @@ PLANTS = [
     ("a message is deleted before the journal is durable", "internal/story/ebb.go",
      "\tif !o.Batch.Empty() {\n\t\tr.writes++", "\tr.settle(o.Settle)\n\tif !o.Batch.Empty() {\n\t\tr.writes++"),
     ("the second page of ListTasks is not read", "internal/cloud/ecs.go",
-     "found = append(found, out.TaskArns...)\n\t\t\treturn out.NextToken, nil", "found = append(found, out.TaskArns...)\n\t\t\treturn nil, nil"),
+     "On: fleet.ARN(chunk[0])})\n\t\t\t}\n\t\t\treturn out.NextToken, nil", "On: fleet.ARN(chunk[0])})\n\t\t\t}\n\t\t\treturn nil, nil"),
     ("a failed look is taken for absence", "internal/kernel/facts.go",
-     "\tk.touch(l)\n\tif s.Err != nil {\n\t\treturn\n\t}\n", "\tk.touch(l)\n"),
+     "\t\tk.sawListing(l, done, now)\n\t\treturn\n\t}\n\tif s.Err != nil {\n\t\treturn\n\t}\n", "\t\tk.sawListing(l, done, now)\n\t\treturn\n\t}\n"),
     ("ABANDON is sent instead of CONTINUE", "internal/drain/rules.go", 'Result: "CONTINUE"', 'Result: "ABANDON"'),
     ("a restart answers the hook", "internal/drain/drain.go",
      "\tc.remember()\n", "\tc.remember()\n\tif !d.DrainingSince.IsZero() && c.o.Instance.Is == fleet.Unknown {\n\t\tc.answer(Drained, \"restarted\", nil)\n\t\treturn c.out\n\t}\n"),
     ("a failures entry of UpdateContainerInstancesState is ignored", "internal/cloud/act.go", "fail(refused(ids, res.Failures))", "_ = res"),
     ("a failures entry of the Describe calls is ignored", "internal/cloud/ecs.go",
      "if aws.ToString(f.Reason) != missing {", "if false {"),
+    ("the first pages of a cluster's list are taken for all", "internal/kernel/listing.go",
+     'l.token, l.listed = v.Next, v.Next == ""', 'l.token, l.listed = "", true'),
+    ("a list of the cluster with tasks on two hosts counts for one of them only", "internal/kernel/listing.go",
+     "k.listed(t.ARN, k.facts.hostOf[t.ContainerInstance])\n", "if len(l.subjects) > 0 {\n\t\t\tk.listed(t.ARN, k.facts.hostOf[fleet.ARN(l.subjects[0].id)])\n\t\t}\n"),
 ]
 
 

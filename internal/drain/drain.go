@@ -129,6 +129,8 @@ type Observation struct {
 	Container fleet.Fact[fleet.ContainerInstance]
 	Before    time.Time                // start of the look at the container instance before that; zero: none
 	Running   []time.Time              // starts of the complete lists of its tasks with desired status RUNNING made in this run of Ebb, oldest first
+	Whole     time.Time                // when the newest of those lists had come in full
+	Paged     bool                     // that was a list of the whole cluster, page by page
 	Stopped   []time.Time              // the same with desired status STOPPED
 	Tasks     []fleet.Fact[fleet.Task] // every task ever listed there, by ARN; Unknown: only listed yet; Absent: AWS no longer knows it. Not changed by Decide
 	Service   func(name string) fleet.Fact[fleet.Service]
@@ -158,6 +160,8 @@ type Decision struct {
 	Want    []Want
 	Wake    time.Time // decide again no later than this, looks apart; zero: when something is learnt
 	Waiting string    // what it waits for, for people
+
+	Uncounted bool // ECS counts tasks on it that no list shows
 }
 
 // decider carries one call of Decide.
@@ -175,6 +179,7 @@ func Decide(d Drain, o Observation, p Policy, now time.Time) Decision {
 	if !d.Open() {
 		return c.out
 	}
+	c.out.Want = make([]Want, 0, 6+len(o.Tasks))
 	c.remember()
 	if !c.ended() && !c.hostGone() && !c.deadline() && !c.lost() {
 		for _, done := range steps {

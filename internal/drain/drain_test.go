@@ -133,7 +133,7 @@ func TestListed(t *testing.T) {
 		{name: "a list made before reads have settled may miss a task", set: func(s *scene) { s.o.Running = []time.Time{t0.Add(14 * time.Second)} },
 			looks: "list-running-tasks", waiting: "to list the tasks on it"},
 		{name: "the list of what is desired to run is not enough", set: func(s *scene) { s.o.Stopped = nil }, looks: "list-stopped-tasks", waiting: "once more"},
-		{name: "a list of the others too soon after it may miss what changed in between", set: func(s *scene) { s.o.Stopped[0] = t0.Add(24 * time.Second) },
+		{name: "a list of the others too soon after it may miss what changed in between", set: func(s *scene) { s.o.Stopped[0] = t0.Add(26 * time.Second) },
 			looks: "list-stopped-tasks", waiting: "once more"},
 		{name: "the list of the others is made while the tasks stop", set: func(s *scene) {
 			s.task("web", "", "STOPPING", "STOPPED")

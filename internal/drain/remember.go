@@ -20,7 +20,9 @@ func (c *decider) remember() {
 		if c.elsewhere() {
 			break
 		}
-		d.ContainerInstance = ci.ARN
+		if d.ContainerInstance != ci.ARN {
+			d.ContainerInstance, d.DrainingSince = ci.ARN, time.Time{} // lists of an earlier registration prove nothing of this one
+		}
 		d.DrainingSince = since(d.DrainingSince, ci.Status == fleet.Draining, c.now) // when Ebb learnt it: never too early
 		if d.DrainingSince.IsZero() {
 			d.EmptySince = time.Time{} // new tasks may have come
@@ -36,8 +38,22 @@ func (c *decider) remember() {
 		d.StayingSince = since(d.StayingSince, staying(o.Instance.Value.State), o.Instance.At)
 		d.WaitingSince = since(d.WaitingSince, o.Instance.Value.State.Waiting(), o.Instance.At)
 	}
+	c.checkToken()
 	c.checkZero()
 }
+
+// checkToken gives up a token that AWS does not know: it may be another generation's, and the instance id names the open action. The time
+// in the message that brought it may then be another's too.
+func (c *decider) checkToken() {
+	for _, k := range []plan.ActionKind{plan.Beat, plan.Answer} {
+		if refused(c.o.Tried[k]) {
+			c.d().ByID, c.d().Doubt = true, true
+		}
+	}
+}
+
+// refused reports whether AWS did not know the token of an attempt.
+func refused(t Try) bool { return t.Class == plan.Gone && t.Token != "" && !t.Flying }
 
 // checkZero holds the deadline's zero against the start of the termination activity. A drain that was adopted has nothing better; a
 // message that claims to be old, or that is of another time than the drain, is not simply believed.

@@ -153,8 +153,13 @@ func (c *decider) deadline() bool {
 // doubtful reports whether the zero of the deadline is still to be checked; for a while, lest a look that is refused makes it hang.
 func (c *decider) doubtful() bool {
 	d := c.d()
-	unchecked := c.o.Began.Is == fleet.Unknown || c.o.Began.At.Before(d.WaitingSince)
-	return d.Doubt && unchecked && c.now.Sub(d.WaitingSince) < 2*time.Minute
+	unchecked, since := c.o.Began.Is == fleet.Unknown || c.o.Began.At.Before(d.WaitingSince), d.WaitingSince
+	for _, k := range []plan.ActionKind{plan.Beat, plan.Answer} {
+		if try := c.o.Tried[k]; refused(try) {
+			since = later(since, try.At) // the doubt came only then
+		}
+	}
+	return d.Doubt && unchecked && c.now.Sub(since) < 2*time.Minute
 }
 
 // unseen says what could not be established, for the words of a forced ending.
@@ -165,7 +170,7 @@ func (c *decider) unseen() string {
 	case c.o.Container.Is == fleet.Unknown:
 		return "the container instance could not be looked at" + c.trouble(plan.FindContainerInstances, plan.ContainerInstances)
 	case len(c.o.Running) == 0 && c.o.Container.Is == fleet.Seen:
-		return "its tasks could not be listed" + c.trouble(plan.ListRunning, plan.ListStopped)
+		return "its tasks could not be listed" + c.trouble(plan.ListRunning, plan.ListStopped, plan.ListCluster, plan.Homes)
 	}
 	return ""
 }
@@ -224,9 +229,6 @@ func (c *decider) answer(o Outcome, reason string, cut []string) {
 		c.lookAtGroup(c.p.Look)
 		return
 	}
-	if try.Class == plan.Gone && try.Token != "" {
-		d.ByID = true // the token may be another generation's: the instance id names the open action
-	}
 	// It may have had its effect: look first, but not for ever, for the answer can be repeated safely.
 	if (try.Class == plan.Unclear || gone(try)) && !i.At.After(try.Started) && c.now.Sub(try.At) < 6*c.p.Retry {
 		c.lookAtGroupNow()
@@ -266,9 +268,6 @@ func (c *decider) beat() {
 	}
 	if i := c.o.Instance; i.Is == fleet.Seen && !i.Value.State.Waiting() {
 		return // the hook is not open: not yet, or not any more
-	}
-	if try.Class == plan.Gone && try.Token != "" {
-		d.ByID = true
 	}
 	if gone(try) && !c.o.Instance.At.After(try.Started) {
 		c.lookAtGroupNow()

@@ -42,7 +42,7 @@ func TestEnded(t *testing.T) {
 		{name: "a token that AWS does not take is not the end", set: func(s *scene) {
 			s.task("web", "", "RUNNING", "RUNNING")
 			s.tried(plan.Beat, plan.Gone, 20*time.Second)
-		}, notes: "waiting", waiting: "for 1 of 1 tasks"},
+		}, looks: "activities", notes: "waiting", waiting: "for 1 of 1 tasks"}, // the time in the message that brought it may be untrue too
 		{name: "two minutes in service: the message was not true", set: func(s *scene) {
 			s.state(fleet.InService)
 			s.d.StayingSince = s.o.Instance.At.Add(-stayingFor)

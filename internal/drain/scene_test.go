@@ -50,7 +50,7 @@ func emptyHost() *scene {
 		Before:    seen.Add(-30 * time.Second),
 		Container: fleet.Fact[fleet.ContainerInstance]{Is: fleet.Seen, At: seen, Value: fleet.ContainerInstance{ARN: ci, Cluster: "prod", Instance: host, Status: fleet.Draining, Connected: true}},
 		Running:   []time.Time{t0.Add(15 * time.Second)},
-		Stopped:   []time.Time{t0.Add(25 * time.Second)},
+		Stopped:   []time.Time{t0.Add(27 * time.Second)},
 		Tried:     map[plan.ActionKind]Try{},
 		Service:   func(name string) fleet.Fact[fleet.Service] { return s.services[name] },
 		Delay:     func(fleet.ARN) fleet.Fact[time.Duration] { return s.delay },

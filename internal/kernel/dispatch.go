@@ -27,6 +27,9 @@ func (k *Kernel) dispatch(acts []intent, now time.Time) []plan.Order {
 	for _, group := range merge(acts) {
 		a, p := group.action, priorityOf(group.action)
 		if !k.gathered(a, now) || !k.room(p) || !k.budget.take(bucketOf(a.Kind), 1, p, now) {
+			if p <= answering {
+				k.Counts["urgent calls paced"]++
+			}
 			again := now.Add(k.budget.patience(now))
 			for _, e := range group.entries {
 				if e.wake.IsZero() || e.wake.After(again) {
@@ -42,16 +45,30 @@ func (k *Kernel) dispatch(acts []intent, now time.Time) []plan.Order {
 		}
 		orders = append(orders, k.order1(plan.Order{Action: &a}))
 	}
-	for _, l := range k.dueLooks(now) {
-		if !k.room(looking) || !k.budget.take(lookBucket(l.Kind), float64(estimate(l)), looking, now) {
+	return append(orders, k.look(now)...)
+}
+
+// look orders the due looks. When there are too few calls for one it waits, and those behind it that draw on the same API wait too: small
+// ones would take for ever what it waits for.
+func (k *Kernel) look(now time.Time) []plan.Order {
+	var orders []plan.Order
+	short := map[Bucket]bool{}
+	for _, due := range k.dueLooks(now) {
+		l, b := due.Look, lookBucket(due.Kind)
+		if l.Kind == plan.Clusters && k.ask(subjects(l)[0]).flying {
+			continue // both kinds of list want to know
+		}
+		if short[b] || !k.room(looking) || !k.budget.take(b, float64(estimate(l)), looking, now) {
+			short[b] = true
 			k.unsent(l)
 			continue
 		}
-		k.sent(l)
 		for _, s := range subjects(l) {
 			k.ask(s).flying = true
 		}
-		orders = append(orders, k.order1(plan.Order{Look: &l}))
+		o := k.order1(plan.Order{Look: &l})
+		k.sent(l, o.ID)
+		orders = append(orders, o)
 	}
 	return orders
 }

@@ -25,8 +25,8 @@ type facts struct {
 	services   map[string]fleet.Fact[fleet.Service] // cluster/name
 	health     map[targetKey]fleet.Fact[fleet.Health]
 	delays     map[fleet.ARN]fleet.Fact[time.Duration] // by target group
-	sizes      map[string]fleet.Fact[fleet.Cluster]    // by cluster
-	homes      map[fleet.ARN]fleet.ARN                 // task to its container instance, of clusters that were listed as a whole
+	sizes      map[string]fleet.Fact[fleet.Cluster]    // by cluster; Absent: not to be listed as a whole
+	homes      map[fleet.ARN]fleet.Fact[fleet.ARN]     // task to its container instance, of clusters that were listed as a whole
 }
 
 func newFacts() facts {
@@ -36,7 +36,7 @@ func newFacts() facts {
 		containers: map[fleet.InstanceID]fleet.Fact[fleet.ContainerInstance]{}, hostOf: map[fleet.ARN]fleet.InstanceID{},
 		services: map[string]fleet.Fact[fleet.Service]{},
 		health:   map[targetKey]fleet.Fact[fleet.Health]{}, delays: map[fleet.ARN]fleet.Fact[time.Duration]{},
-		sizes: map[string]fleet.Fact[fleet.Cluster]{}, homes: map[fleet.ARN]fleet.ARN{},
+		sizes: map[string]fleet.Fact[fleet.Cluster]{}, homes: map[fleet.ARN]fleet.Fact[fleet.ARN]{},
 	}
 }
 
@@ -47,6 +47,7 @@ func (f *facts) forget(e *entry) {
 	delete(f.instances, e.d.Instance)
 	delete(f.machines, e.d.Instance)
 	delete(f.began, e.d.Instance)
+	delete(f.hostOf, f.containers[e.d.Instance].Value.ARN) // it may be in another cluster than the drain
 	delete(f.containers, e.d.Instance)
 	delete(f.hostOf, e.d.ContainerInstance)
 	for _, t := range e.tasks {
@@ -106,11 +107,9 @@ func (k *Kernel) looked(l plan.Look, done plan.Done, now time.Time) {
 	case plan.FindContainerInstances, plan.ContainerInstances:
 		k.sawContainers(l, s.View.ContainerInstances, failed, at)
 	case plan.ListRunning, plan.ListStopped:
-		k.sawLists(l, s.View.Listed, failed, at)
+		k.sawLists(l, s.View.Listed, failed, at, now)
 	case plan.Clusters:
-		for _, c := range s.View.Clusters {
-			put(k.facts.sizes, c.Name, fleet.Seen, at, c)
-		}
+		k.sawClusters(l, s.View.Clusters, failed, at)
 	case plan.Delays:
 		k.sawDelays(l.TargetGroup, s.View.Delays, at)
 	case plan.Tasks:
@@ -161,8 +160,8 @@ func (k *Kernel) touch(l plan.Look) {
 		mark(k.facts.hostOf[arn])
 	}
 	if l.Kind == plan.Hooks || l.Kind == plan.Activities || l.Kind == plan.Services || l.Kind == plan.Targets || l.Kind == plan.Delays {
-		for _, id := range k.order {
-			if e := k.open[id]; e.d.Group == l.Group || e.d.Cluster == l.Cluster || l.TargetGroup != "" {
+		for _, e := range k.order {
+			if e.d.Group == l.Group || e.d.Cluster == l.Cluster || l.TargetGroup != "" {
 				e.dirty = true
 			}
 		}

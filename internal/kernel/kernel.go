@@ -6,10 +6,11 @@
 package kernel
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"path"
-	"sort"
+	"slices"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/drain"
@@ -71,6 +72,9 @@ type entry struct {
 	tried   map[plan.ActionKind]drain.Try
 	tasks   []fleet.Fact[fleet.Task]      // every task ever listed, by ARN
 	lists   map[plan.LookKind][]time.Time // starts of complete task lists, oldest first: by desired status
+	whole   time.Time                     // when the newest list of those that run had come in full
+	paged   bool                          // that was one of the whole cluster
+	opened  time.Time                     // the deadline's zero as it was then
 	before  time.Time                     // start of the look at the container instance before the latest
 	wants   []wanted
 	wake    time.Time
@@ -97,7 +101,7 @@ type trouble struct {
 type Kernel struct {
 	cfg      Config
 	open     map[fleet.InstanceID]*entry
-	order    []fleet.InstanceID // of open, sorted by deadline zero, then id
+	order    []*entry // those that are open, by the deadline zero with which they were opened, then id
 	recent   map[fleet.InstanceID]past
 	facts    facts
 	asked    map[subject]*ask
@@ -198,14 +202,11 @@ func (k *Kernel) add(e *entry) {
 	if e.d.ContainerInstance != "" {
 		k.facts.hostOf[e.d.ContainerInstance] = e.d.Instance
 	}
-	k.order = append(k.order, e.d.Instance)
-	sort.Slice(k.order, func(i, j int) bool {
-		a, b := k.open[k.order[i]], k.open[k.order[j]]
-		if !a.d.Zero.Equal(b.d.Zero) {
-			return a.d.Zero.Before(b.d.Zero)
-		}
-		return a.d.Instance < b.d.Instance
+	e.opened = e.d.Zero
+	at, _ := slices.BinarySearchFunc(k.order, e, func(a, b *entry) int {
+		return cmp.Or(a.opened.Compare(b.opened), cmp.Compare(a.d.Instance, b.d.Instance))
 	})
+	k.order = slices.Insert(k.order, at, e)
 }
 
 // Open is the number of open drains.

@@ -233,17 +233,3 @@ func TestADrainOfAGroupThatIsNoLongerManagedIsBroughtToItsEnd(t *testing.T) {
 		t.Errorf("orders %v, want the drain to go on", n)
 	}
 }
-
-// BenchmarkPass is one pass over 10,000 open drains of which one has news.
-func BenchmarkPass(b *testing.B) {
-	k := newKernel(b, Config{InFlight: 100_000, Budget: Budget{AutoScaling: {1e6, 1e6}, ECSRead: {1e6, 1e6}, ECSModify: {1e6, 1e6}, EC2: {1e6, 1e6}}})
-	for i := range 10_000 {
-		k.Hear(termination(i), t0)
-	}
-	settle(k, cloud{fleet.Active}, t0)
-	b.ReportAllocs()
-	for b.Loop() {
-		k.Hear(termination(5), t0)
-		k.Next(t0.Add(time.Second))
-	}
-}

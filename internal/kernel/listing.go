@@ -16,12 +16,15 @@ type listing struct {
 	started  time.Time     // when its first page was sent
 	subjects []subject     // whose wants it fulfils
 	seen     map[fleet.ARN]bool
-	homeless []fleet.ARN // listed, and not known where they are
-	asking   int         // homeless ones that are being described
-	listed   bool        // every page has come
-	flying   bool        // a page is under way
-	fails    int         // in a row
+	homeless []fleet.ARN  // listed, and not known where they are
+	page     int          // the order of the page under way; 0: none is
+	homes    map[int]bool // the orders under way that ask where tasks are
+	listed   bool         // every page has come
+	calls    int          // so far
+	restarts int
+	fails    int // in a row
 	failedAt time.Time
+	begun    time.Time
 }
 
 const (
@@ -29,8 +32,10 @@ const (
 	wholeFrom = 20
 	// gather is how long a list of the whole cluster waits for others who will want it within that time.
 	gather = 10 * time.Second
-	// listingFails is how many failures in a row end a listing; its wants are then due again.
-	listingFails = 8
+	// listingFails and listingRestarts are how many failures in a row, and how many beginnings anew, end a listing. Its wants are then due
+	// again, and the cluster is not listed as a whole for a while.
+	listingFails    = 8
+	listingRestarts = 3
 	// sizeFor is how long what is known of a cluster's size holds.
 	sizeFor = 10 * time.Minute
 )
@@ -43,7 +48,7 @@ type waiters struct {
 
 // listLooks turns the wants for lists in one cluster into looks: of each container instance, or of the cluster as a whole.
 // It waits a little for those who will want it soon.
-func (k *Kernel) listLooks(kind plan.LookKind, cluster string, due []subject, w waiters, now time.Time) []plan.Look {
+func (k *Kernel) listLooks(kind plan.LookKind, cluster string, due []dueSubject, w waiters, now time.Time) []dueLook {
 	all := len(due) + w.soon
 	if all < wholeFrom {
 		return chunked(due, listBatch)
@@ -53,29 +58,39 @@ func (k *Kernel) listLooks(kind plan.LookKind, cluster string, due []subject, w 
 	}
 	size := k.facts.sizes[cluster]
 	if size.Is == fleet.Unknown || now.Sub(size.At) > sizeFor {
-		s := subject{kind: plan.Clusters, id: cluster}
-		if a := k.ask(s); !a.flying && (a.fails == 0 || !a.failedAt.Add(backoff(a.fails)).After(now)) {
-			return []plan.Look{{Kind: plan.Clusters, Names: []string{cluster}}}
-		}
-		return nil
+		return k.sizeLooks(cluster, due, now)
 	}
-	if !cheaper(size.Value, all) {
+	if size.Is == fleet.Absent || !cheaper(size.Value, all) {
 		return chunked(due, listBatch)
 	}
 	if w.soon > 0 && now.Sub(w.first) < gather {
 		return nil
 	}
-	k.listings[cluster] = newListing(kind, due)
-	for _, s := range due {
-		k.ask(s).flying = true
-	}
+	k.beginListing(cluster, &listing{kind: kind, subjects: subjectsOf(due), begun: now})
 	return nil
 }
 
-func newListing(kind plan.LookKind, due []subject) *listing {
-	l := &listing{kind: kind, subjects: slices.Clone(due)}
+// sizeLooks asks how large a cluster is. Where that fails, perhaps for ever, nobody waits for it.
+func (k *Kernel) sizeLooks(cluster string, due []dueSubject, now time.Time) []dueLook {
+	var looks []dueLook
+	a := k.ask(subject{kind: plan.Clusters, id: cluster})
+	if !a.flying && (a.fails == 0 || !a.failedAt.Add(backoff(a.fails)).After(now)) {
+		looks = append(looks, dueLook{plan.Look{Kind: plan.Clusters, Names: []string{cluster}}, now})
+	}
+	if a.fails == 0 {
+		return looks
+	}
+	return append(looks, chunked(due, listBatch)...)
+}
+
+func (k *Kernel) beginListing(cluster string, l *listing) {
+	l.homes = map[int]bool{}
 	l.restart()
-	return l
+	k.listings[cluster] = l
+	k.Counts["listings begun"]++
+	for _, s := range l.subjects {
+		k.ask(s).flying = true
+	}
 }
 
 func (l *listing) restart() {
@@ -97,17 +112,9 @@ func cheaper(size fleet.Cluster, n int) bool {
 	return 3*pages < n
 }
 
-func chunked(s []subject, size int) []plan.Look {
-	var looks []plan.Look
-	for chunk := range slices.Chunk(s, size) {
-		looks = append(looks, lookAt(chunk))
-	}
-	return looks
-}
-
 // listingLooks are the next looks of the listings under way.
-func (k *Kernel) listingLooks(now time.Time) []plan.Look {
-	var looks []plan.Look
+func (k *Kernel) listingLooks(now time.Time) []dueLook {
+	var looks []dueLook
 	for _, cluster := range k.listingClusters() {
 		l := k.listings[cluster]
 		if l.fails > 0 && l.failedAt.Add(backoff(l.fails)).After(now) {
@@ -115,11 +122,11 @@ func (k *Kernel) listingLooks(now time.Time) []plan.Look {
 		}
 		for len(l.homeless) >= plan.MaxDescribeECS || l.listed && len(l.homeless) > 0 {
 			n := min(len(l.homeless), plan.MaxDescribeECS)
-			looks = append(looks, plan.Look{Kind: plan.Homes, Cluster: cluster, ARNs: slices.Clone(l.homeless[:n])})
+			looks = append(looks, dueLook{plan.Look{Kind: plan.Homes, Cluster: cluster, ARNs: slices.Clone(l.homeless[:n])}, l.begun})
 			l.homeless = l.homeless[n:]
 		}
-		if !l.listed && !l.flying {
-			looks = append(looks, plan.Look{Kind: plan.ListCluster, Cluster: cluster, Names: []string{l.desired()}, Token: l.token})
+		if !l.listed && l.page == 0 {
+			looks = append(looks, dueLook{plan.Look{Kind: plan.ListCluster, Cluster: cluster, Names: []string{l.desired()}, Token: l.token}, l.begun})
 		}
 	}
 	return looks
@@ -135,63 +142,77 @@ func (k *Kernel) listingClusters() []string {
 }
 
 // stalled reports whether a listing has something to send that is not under way.
-func (l *listing) stalled() bool { return len(l.homeless) > 0 && l.listed || !l.listed && !l.flying }
+func (l *listing) stalled() bool { return len(l.homeless) > 0 && l.listed || !l.listed && l.page == 0 }
 
 // sent notes that a look of a listing is under way, unsent that the budget did not allow it.
-func (k *Kernel) sent(l plan.Look) {
-	listing := k.listings[l.Cluster]
-	switch {
-	case listing == nil:
-	case l.Kind == plan.ListCluster:
-		listing.flying = true
-	case l.Kind == plan.Homes:
-		listing.asking += len(l.ARNs)
+func (k *Kernel) sent(l plan.Look, order int) {
+	switch l.Kind {
+	case plan.ListCluster:
+		k.listings[l.Cluster].page = order
+	case plan.Homes:
+		k.listings[l.Cluster].homes[order] = true
 	}
 }
 
 func (k *Kernel) unsent(l plan.Look) {
-	if listing := k.listings[l.Cluster]; listing != nil && l.Kind == plan.Homes {
+	if l.Kind == plan.Homes {
+		listing := k.listings[l.Cluster]
 		listing.homeless = append(listing.homeless, l.ARNs...)
 	}
 }
 
-// sawListing takes in a page, or where tasks are.
+// sawListing takes in a page, or where tasks are. What an earlier listing of the cluster ordered is nothing to this one: its pages have
+// other tokens.
 func (k *Kernel) sawListing(l plan.Look, done plan.Done, now time.Time) {
-	listing := k.listings[l.Cluster]
-	if listing == nil {
+	listing, id := k.listings[l.Cluster], done.Order.ID
+	if listing == nil || listing.page != id && !listing.homes[id] {
 		return
 	}
-	if l.Kind == plan.ListCluster {
-		listing.flying = false
-	} else {
-		listing.asking -= len(l.ARNs)
+	if listing.page == id {
+		listing.page = 0
 	}
+	delete(listing.homes, id)
+	listing.calls += done.Sight.Calls
 	switch s := done.Sight; {
 	case s.Err != nil:
-		k.listingFailed(listing, l, s.Err, now)
+		k.listingFailed(listing, l, done, now)
 	case l.Kind == plan.ListCluster:
 		listing.fails = 0
 		k.sawPage(listing, s.View, done.Started)
 	default:
-		listing.fails = 0
-		k.sawHomes(listing, s)
+		k.sawHomes(listing, done, now)
 	}
 	switch {
-	case listing.fails >= listingFails:
+	case listing.hopeless():
 		k.endListing(l.Cluster, listing, false, now)
-	case listing.listed && len(listing.homeless) == 0 && listing.asking == 0:
+	case listing.listed && len(listing.homeless)+len(listing.homes) == 0:
 		k.endListing(l.Cluster, listing, true, now)
 	}
 }
 
+// hopeless reports whether a list of each container instance is the better way after all: calls fail, or take more of them.
+func (l *listing) hopeless() bool {
+	return l.fails >= listingFails || l.restarts > listingRestarts || l.calls > 2*len(l.subjects)+plan.ListPages
+}
+
 // listingFailed puts off what failed. A page that AWS refuses may have a token that is too old: then it starts anew.
-func (k *Kernel) listingFailed(listing *listing, l plan.Look, fail *plan.Failure, now time.Time) {
-	listing.fails, listing.failedAt = listing.fails+1, now
+func (k *Kernel) listingFailed(listing *listing, l plan.Look, done plan.Done, now time.Time) {
+	listing.failed(done.Started, now)
 	if l.Kind == plan.Homes {
 		listing.homeless = append(listing.homeless, l.ARNs...)
-	} else if fail.Class == plan.Invalid {
+	} else if done.Sight.Err.Class == plan.Invalid {
+		listing.restarts++
+		k.Counts["listings restarted"]++
 		listing.restart()
 	}
+}
+
+// failed counts failures in a row; those that were under way together are one.
+func (l *listing) failed(started, now time.Time) {
+	if l.fails == 0 || started.After(l.failedAt) {
+		l.fails++
+	}
+	l.failedAt = now
 }
 
 func (k *Kernel) sawPage(l *listing, v plan.View, at time.Time) {
@@ -203,8 +224,9 @@ func (k *Kernel) sawPage(l *listing, v plan.View, at time.Time) {
 			continue
 		}
 		l.seen[t.Task] = true
-		if home, known := k.facts.homes[t.Task]; known {
-			k.listed(t.Task, k.facts.hostOf[home])
+		if home := k.facts.homes[t.Task]; home.Is == fleet.Seen {
+			put(k.facts.homes, t.Task, fleet.Seen, at, home.Value)
+			k.listed(t.Task, k.facts.hostOf[home.Value])
 			continue
 		}
 		l.homeless = append(l.homeless, t.Task)
@@ -212,34 +234,45 @@ func (k *Kernel) sawPage(l *listing, v plan.View, at time.Time) {
 	l.token, l.listed = v.Next, v.Next == ""
 }
 
-// sawHomes keeps where tasks are, and what else was learnt of those on hosts that leave. One that AWS does not know any more has
-// stopped long ago.
-func (k *Kernel) sawHomes(l *listing, s plan.Sight) {
-	for _, t := range s.View.Tasks {
-		k.facts.homes[t.ARN] = t.ContainerInstance
+// sawHomes keeps where tasks are; those on hosts that leave are described once more, together. One that AWS does not know any more has
+// stopped long ago. One that is nowhere yet is on no host that is DRAINING, but may come to be on another.
+func (k *Kernel) sawHomes(l *listing, done plan.Done, now time.Time) {
+	for _, t := range done.Sight.View.Tasks {
+		if t.ContainerInstance == "" {
+			continue
+		}
+		put(k.facts.homes, t.ARN, fleet.Seen, done.Started, t.ContainerInstance)
 		k.listed(t.ARN, k.facts.hostOf[t.ContainerInstance])
 	}
-	for _, f := range s.Failed {
+	if len(done.Sight.Failed) > 0 {
+		l.failed(done.Started, now)
+	} else {
+		l.fails = 0
+	}
+	for _, f := range done.Sight.Failed {
 		l.homeless = append(l.homeless, fleet.ARN(f.ID))
 	}
 }
 
-// endListing credits the container instances whose lists it was.
+// endListing credits the container instances whose lists it was. After one that failed each is listed by itself for a while.
 func (k *Kernel) endListing(cluster string, l *listing, complete bool, now time.Time) {
 	delete(k.listings, cluster)
+	if complete {
+		k.Counts["listings complete"]++
+	} else {
+		k.Counts["listings given up"]++
+		put(k.facts.sizes, cluster, fleet.Absent, now, fleet.Cluster{})
+	}
 	for _, s := range l.subjects {
-		e := k.open[k.facts.hostOf[fleet.ARN(s.id)]]
+		arn := fleet.ARN(s.id)
+		e := k.open[k.facts.hostOf[arn]]
 		if e == nil {
 			continue // its drain has ended meanwhile
 		}
 		e.dirty = true
-		a := k.ask(s)
-		a.flying = false
-		if !complete {
-			a.fails, a.failedAt = a.fails+1, now
-		}
+		k.ask(s).flying = false
 		if complete {
-			e.lists[s.kind] = newest(e.lists[s.kind], l.started)
+			k.credit(e, arn, s.kind, l.started, now, true)
 		}
 	}
 }

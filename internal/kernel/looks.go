@@ -137,9 +137,10 @@ type wanted struct {
 // delaysFor is up to how many drains it saves calls to know how long their targets drain: more of them share the calls that look.
 const delaysFor = 20
 
-// wants turns the wants of a decision into subjects, each once, the earliest due counting.
-func (k *Kernel) wants(into []wanted, from []drain.Want, p drain.Policy, now time.Time) []wanted {
-	into = into[:0]
+// wants turns the wants of a decision into subjects, each once, the earliest due counting. It reuses those of the decision before: mostly
+// they are the same in the same order.
+func (k *Kernel) wants(was []wanted, from []drain.Want, p drain.Policy, now time.Time) []wanted {
+	into := was[:0]
 	for i := range from {
 		w := &from[i]
 		if w.Kind == plan.Delays && len(k.order) > delaysFor {
@@ -149,7 +150,13 @@ func (k *Kernel) wants(into []wanted, from []drain.Want, p drain.Policy, now tim
 		n := slices.IndexFunc(into, func(x wanted) bool { return x.s == s })
 		switch {
 		case n < 0:
-			into = append(into, wanted{s, k.ask(s), w.Due, slack(w.Kind, w.Due.Sub(now), p)})
+			var a *ask
+			if i := len(into); i < len(was) && was[i].s == s {
+				a = was[i].a
+			} else {
+				a = k.ask(s)
+			}
+			into = append(into, wanted{s, a, w.Due, slack(w.Kind, w.Due.Sub(now), p)})
 		case w.Due.Before(into[n].due):
 			into[n].due = w.Due
 		}
@@ -227,15 +234,50 @@ func isGlob(s string) bool {
 	return false
 }
 
-// dueLooks merges the wants of all drains, and Ebb's own, into as few looks as AWS's batch limits allow.
-func (k *Kernel) dueLooks(now time.Time) []plan.Look {
-	var looks []plan.Look
-	if due := k.sweepDue(now); !due.After(now) {
-		looks = append(looks, k.sweepLook())
+// dueSubject is a subject and when it is due.
+type dueSubject struct {
+	subject
+	at time.Time
+}
+
+// dueLook is a look and since when it is due.
+type dueLook struct {
+	plan.Look
+	at time.Time
+}
+
+// chunked makes looks of as many subjects as go into one.
+func chunked(s []dueSubject, size int) []dueLook {
+	var looks []dueLook
+	for chunk := range slices.Chunk(s, size) {
+		first := slices.MinFunc(chunk, func(a, b dueSubject) int { return a.at.Compare(b.at) })
+		looks = append(looks, dueLook{lookAt(subjectsOf(chunk)), first.at})
 	}
-	looks = append(looks, k.hookLooks(now)...)
+	return looks
+}
+
+func subjectsOf(due []dueSubject) []subject {
+	s := make([]subject, len(due))
+	for i := range due {
+		s[i] = due[i].subject
+	}
+	return s
+}
+
+// dueLooks merges the wants of all drains, and Ebb's own, into as few looks as AWS's batch limits allow. Whoever has waited longest comes
+// first, so that what is asked again and again keeps nobody from being asked at all.
+func (k *Kernel) dueLooks(now time.Time) []dueLook {
+	var looks []dueLook
+	if due := k.sweepDue(now); !due.After(now) {
+		looks = append(looks, dueLook{k.sweepLook(), due})
+	}
+	for _, l := range k.hookLooks(now) {
+		looks = append(looks, dueLook{Look: l})
+	}
 	looks = append(looks, k.merged(now)...)
-	return append(looks, k.listingLooks(now)...)
+	looks = append(looks, k.listingLooks(now)...)
+	slices.SortStableFunc(looks, func(a, b dueLook) int { return a.at.Compare(b.at) })
+	return looks
 }
 
 // hooksFor is how long what is known of a group's hooks holds.
@@ -267,8 +309,8 @@ func (k *Kernel) hookLooks(now time.Time) []plan.Look {
 
 // anyDue reports whether some drain wants a look now; most of the time none does.
 func (k *Kernel) anyDue(now time.Time) bool {
-	for _, id := range k.order {
-		for _, w := range k.open[id].wants {
+	for _, e := range k.order {
+		for _, w := range e.wants {
 			if at := w.at(); !at.IsZero() && !at.After(now) {
 				return true
 			}
@@ -287,17 +329,16 @@ type place struct {
 
 // merged collects the wanted subjects by kind and place. A place with a subject that is due takes along those that are nearly
 // due.
-func (k *Kernel) merged(now time.Time) []plan.Look {
+func (k *Kernel) merged(now time.Time) []dueLook {
 	if !k.anyDue(now) {
 		return nil
 	}
-	collected := map[place][]subject{}
+	collected := map[place][]dueSubject{}
 	due := map[place]bool{}
 	waiting := map[place]waiters{}
 	var places []place
 	known := map[subject]bool{}
-	for _, id := range k.order {
-		e := k.open[id]
+	for _, e := range k.order {
 		for _, w := range e.wants {
 			at, p := w.at(), place{w.s.kind, w.s.where}
 			if at.IsZero() || at.After(now.Add(w.early)) {
@@ -317,12 +358,12 @@ func (k *Kernel) merged(now time.Time) []plan.Look {
 			}
 			if !known[w.s] {
 				known[w.s] = true
-				collected[p] = append(collected[p], w.s)
+				collected[p] = append(collected[p], dueSubject{w.s, at})
 			}
 			due[p] = due[p] || !at.After(now)
 		}
 	}
-	var looks []plan.Look
+	var looks []dueLook
 	for _, p := range places {
 		switch s := collected[p]; {
 		case !due[p]:

@@ -17,8 +17,7 @@ func (k *Kernel) Next(now time.Time) Orders {
 	k.adopt(now)
 	var out Orders
 	var acts []intent
-	for _, id := range k.order {
-		e := k.open[id]
+	for _, e := range k.order {
 		if e.dirty || !e.wake.IsZero() && !e.wake.After(now) {
 			acts = append(acts, k.decide(e, now, &out)...)
 		}
@@ -35,6 +34,9 @@ func (k *Kernel) Next(now time.Time) Orders {
 // decide lets one drain decide, keeps what it remembers and returns what it wants done.
 func (k *Kernel) decide(e *entry, now time.Time, out *Orders) []intent {
 	dec := drain.Decide(e.d, k.observe(e), e.man.Policy, now)
+	if dec.Uncounted {
+		k.Counts["counts that disagree"]++
+	}
 	changed := e.fresh || !reflect.DeepEqual(e.d, dec.Drain)
 	e.d, e.wants, e.wake, e.waiting, e.dirty = dec.Drain, k.wants(e.wants, dec.Want, e.man.Policy, now), dec.Wake, dec.Waiting, false
 	for _, n := range dec.Notes {
@@ -62,17 +64,18 @@ func (k *Kernel) record(e *entry) journal.Record {
 // forgetEnded moves drains that have ended out of the way.
 func (k *Kernel) forgetEnded() {
 	kept := k.order[:0]
-	for _, id := range k.order {
-		e := k.open[id]
+	for _, e := range k.order {
 		if e.d.Open() {
-			kept = append(kept, id)
+			kept = append(kept, e)
 			continue
 		}
+		id := e.d.Instance
 		k.recent[id] = past{token: e.d.Token, ended: e.d.Ended, key: e.d.Key}
 		k.Counts["ended "+string(e.d.Final.Outcome)]++
 		k.forget(e)
 		delete(k.open, id)
 	}
+	clear(k.order[len(kept):])
 	k.order = kept
 }
 
@@ -100,7 +103,7 @@ func (k *Kernel) observe(e *entry) drain.Observation {
 	f := &k.facts
 	return drain.Observation{
 		Instance: f.instances[e.d.Instance], Hook: f.hook(e.d.Group), Machine: f.machines[e.d.Instance],
-		Began: f.began[e.d.Instance], Container: f.containers[e.d.Instance], Before: e.before, Running: e.lists[plan.ListRunning], Stopped: e.lists[plan.ListStopped], Tasks: e.tasks, Tried: e.tried,
+		Began: f.began[e.d.Instance], Container: f.containers[e.d.Instance], Before: e.before, Running: e.lists[plan.ListRunning], Whole: e.whole, Paged: e.paged, Stopped: e.lists[plan.ListStopped], Tasks: e.tasks, Tried: e.tried,
 		Service: func(name string) fleet.Fact[fleet.Service] { return f.services[e.d.Cluster+"/"+name] },
 		Delay:   func(tg fleet.ARN) fleet.Fact[time.Duration] { return f.delays[tg] },
 		Trouble: func(l plan.LookKind) string { return k.trouble[l].why },
@@ -156,6 +159,9 @@ func (k *Kernel) Did(done plan.Done, now time.Time) {
 
 func (k *Kernel) acted(a plan.Action, done plan.Done, now time.Time) {
 	out := done.Outcome
+	if p := priorityOf(a); p <= answering && out.Err != nil && out.Err.Class == plan.Throttled {
+		k.Counts["urgent calls throttled"]++
+	}
 	k.budget.settle(bucketOf(a.Kind), priorityOf(a), out.Calls-1, out.Err, now)
 	for _, e := range k.entriesOf(a) {
 		fail := out.Err
@@ -227,8 +233,7 @@ func (k *Kernel) wake(now time.Time) time.Time {
 			sooner(later(now, l.failedAt.Add(backoff(l.fails))))
 		}
 	}
-	for _, id := range k.order {
-		e := k.open[id]
+	for _, e := range k.order {
 		sooner(e.wake)
 		if e.dirty {
 			sooner(now)

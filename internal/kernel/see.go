@@ -26,8 +26,8 @@ func (k *Kernel) sawGroups(groups []fleet.Group, at time.Time) {
 			k.sweptInstance(i, at)
 		}
 	}
-	for _, id := range k.order {
-		e := k.open[id]
+	for _, e := range k.order {
+		id := e.d.Instance
 		if in, ok := seen[e.d.Group]; ok && !in[id] && k.concerns(id, at) {
 			// Not in the group, or in its warm pool, which is not listed here: it has to be looked at by itself.
 			delete(k.facts.instances, id)
@@ -45,16 +45,15 @@ func (k *Kernel) prune(now time.Time) {
 	maps.DeleteFunc(k.facts.services, func(_ string, f fleet.Fact[fleet.Service]) bool { return now.Sub(f.At) > time.Hour })
 	maps.DeleteFunc(k.facts.delays, func(_ fleet.ARN, f fleet.Fact[time.Duration]) bool { return now.Sub(f.At) > 2*time.Hour })
 	maps.DeleteFunc(k.spaced, func(_ place, at time.Time) bool { return now.Sub(at) > spacing })
-	if len(k.open) == 0 {
-		clear(k.facts.homes)
-	}
+	maps.DeleteFunc(k.facts.homes, func(_ fleet.ARN, f fleet.Fact[fleet.ARN]) bool { return now.Sub(f.At) > 2*time.Hour })
+	maps.DeleteFunc(k.facts.sizes, func(_ string, f fleet.Fact[fleet.Cluster]) bool { return now.Sub(f.At) > sizeFor })
 	maps.DeleteFunc(k.facts.hooks, func(g string, _ fleet.Fact[fleet.Hook]) bool { return !k.groups[g] })
 	maps.DeleteFunc(k.recent, func(_ fleet.InstanceID, p past) bool { return now.Sub(p.ended) > late })
 	maps.DeleteFunc(k.toAdopt, func(_ fleet.InstanceID, g string) bool { return !k.groups[g] })
 	maps.DeleteFunc(k.leaving, func(_ fleet.InstanceID, at time.Time) bool { return now.Sub(at) > 2*time.Hour })
 	wanted := map[subject]bool{}
-	for _, id := range k.order {
-		for _, w := range k.open[id].wants {
+	for _, e := range k.order {
+		for _, w := range e.wants {
 			wanted[w.s] = true
 		}
 	}
@@ -69,9 +68,8 @@ func (k *Kernel) sweptInstance(i fleet.GroupInstance, at time.Time) {
 		if !k.concerns(i.ID, at) || i.Group != e.d.Group {
 			return
 		}
-		was := k.facts.instances[i.ID]
 		put(k.facts.instances, i.ID, fleet.Seen, at, i)
-		e.dirty = e.dirty || was.Is != fleet.Seen || was.Value != i
+		e.dirty = true // if for nothing else, it need not look itself
 		return
 	}
 	if !i.State.Waiting() {
@@ -189,14 +187,25 @@ func (k *Kernel) sawContainers(l plan.Look, found []fleet.ContainerInstance, fai
 	}
 }
 
-func (k *Kernel) sawLists(l plan.Look, found []plan.Listed, failed map[string]bool, at time.Time) {
+func (k *Kernel) sawLists(l plan.Look, found []plan.Listed, failed map[string]bool, at, now time.Time) {
 	for _, t := range found {
 		k.listed(t.Task, k.facts.hostOf[t.On])
 	}
 	for _, arn := range l.ARNs {
 		if e := k.open[k.facts.hostOf[arn]]; e != nil && !failed[string(arn)] {
-			e.lists[l.Kind] = newest(e.lists[l.Kind], at)
+			k.credit(e, arn, l.Kind, at, now, false)
 		}
+	}
+}
+
+// credit notes a complete list of a drain's container instance; one of an earlier registration of the same host is none.
+func (k *Kernel) credit(e *entry, arn fleet.ARN, kind plan.LookKind, at, now time.Time, paged bool) {
+	if arn != e.d.ContainerInstance {
+		return
+	}
+	e.lists[kind] = newest(e.lists[kind], at)
+	if kind == plan.ListRunning {
+		e.whole, e.paged = now, paged
 	}
 }
 
@@ -217,6 +226,21 @@ func (k *Kernel) listed(task fleet.ARN, host fleet.InstanceID) {
 	if i, ok := e.task(task); !ok {
 		k.facts.hostOf[task] = host
 		e.tasks = slices.Insert(e.tasks, i, fleet.Fact[fleet.Task]{Value: fleet.Task{ARN: task}})
+		e.dirty = true
+	}
+}
+
+// sawClusters keeps how large clusters are.
+func (k *Kernel) sawClusters(l plan.Look, found []fleet.Cluster, failed map[string]bool, at time.Time) {
+	seen := map[string]bool{}
+	for _, c := range found {
+		seen[c.Name] = true
+		put(k.facts.sizes, c.Name, fleet.Seen, at, c)
+	}
+	for _, name := range l.Names {
+		if !seen[name] && !failed[name] {
+			put(k.facts.sizes, name, fleet.Absent, at, fleet.Cluster{})
+		}
 	}
 }
 

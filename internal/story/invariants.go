@@ -141,6 +141,7 @@ func (p *past) lostHook(w *wait) {
 	if !ok || !w.closed.Before(p.deadline(w)) {
 		return
 	}
+	const again = 18 * time.Second           // the retry interval with its jitter, and 5 s there and 5 s back
 	slow := min(20*time.Second, timeout*2/5) // a call may take some seconds there and back
 	from := w.closed.Add(-timeout)
 	if !p.upAll(from.Add(-slow), w.closed) || !p.heardOf(w, from) {
@@ -154,10 +155,10 @@ func (p *past) lostHook(w *wait) {
 		if b.at.After(next) {
 			break
 		}
-		last, next = b.at, b.at.Add(slow)
+		last, next = b.at, b.at.Add(max(slow, again))
 		switch half := from.Add(timeout / 2); {
 		case b.ok:
-			next = next.Add(timeout / 2)
+			next = b.at.Add(slow + timeout/2)
 		case b.throttled && b.at.Before(half): // it may wait for its turn until it is urgent
 			next = half.Add(slow)
 		}

@@ -28,6 +28,7 @@ type maker struct {
 	dice
 	s        Scenario
 	hosts    int
+	mass     bool          // nearly all hosts leave at once
 	bare     bool          // some hosts never join the cluster
 	tight    bool          // Auto Scaling allows few calls
 	idle     bool          // few tasks run, most hosts are empty
@@ -264,6 +265,10 @@ func (g *maker) anyHost() (string, bool) {
 func (g *maker) story() {
 	leaving := 1 + g.n(max(1, g.hosts*2/3))
 	spread := pick(g, 0, time.Minute, 10*time.Minute)
+	if g.hosts >= 24 && g.percent(50) { // enough to list the cluster as a whole
+		g.mass, leaving, spread = true, g.hosts-g.n(4), pick(g, 0, 15*time.Second)
+		g.s.World.Switches.PageSize = pick(g, 0, 10, 10)
+	}
 	for range leaving {
 		host, ok := g.anyHost()
 		if !ok {
@@ -358,13 +363,19 @@ func (g *maker) faults() {
 		from := g.between(0, window)
 		f := Fault{
 			Op:  pick(g, "*", "autoscaling.*", "ecs.*", "ecs.ListTasks", "ecs.Describe*", "sqs.*", "ec2.*", "elasticloadbalancing.*", "autoscaling.RecordLifecycleActionHeartbeat", "autoscaling.CompleteLifecycleAction", "ecs.UpdateContainerInstancesState"),
-			How: pick(g, "throttle", "throttle", "error", "error-after", "timeout", "timeout-after", "stale", "stale", "drop-page", "item"), Percent: pick(g, 5, 20, 50, 100),
+			How: pick(g, "throttle", "throttle", "error", "error-after", "timeout", "timeout-after", "stale", "stale", "drop-page", "stale-token", "item"), Percent: pick(g, 5, 20, 50, 100),
 			From: from, Until: from + g.between(time.Second, 10*time.Minute),
 		}
 		if f.How == "stale" {
 			f.Lag = g.between(time.Second, 8*time.Second)
 		}
 		g.s.Faults = append(g.s.Faults, f)
+	}
+	if g.mass {
+		g.massFault()
+	}
+	if g.percent(8) { // a task that comes to be stopped between two lists, of which the later shows an earlier time
+		g.s.Faults = append(g.s.Faults, Fault{Op: "ecs.ListTasks", How: "stale", Percent: 50, Lag: g.between(5*time.Second, 8*time.Second), Until: window})
 	}
 	if g.percent(12) { // HTTP 200, and yet not done
 		g.s.Faults = append(g.s.Faults, Fault{Op: "ecs.UpdateContainerInstancesState", How: "item", Percent: pick(g, 50, 100), Times: 1 + g.n(5)})
@@ -378,4 +389,22 @@ func (g *maker) faults() {
 	if g.percent(15) {
 		g.s.Faults = append(g.s.Faults, Fault{Op: "journal", How: pick(g, "error", "error-after", "conflict"), Percent: 30, Times: 1 + g.n(4), Until: window})
 	}
+}
+
+// massFault breaks what lists of a whole cluster need.
+func (g *maker) massFault() {
+	f := Fault{Percent: pick(g, 20, 50, 100), From: time.Minute, Until: time.Minute + g.between(10*time.Second, 4*time.Minute)}
+	switch g.n(5) {
+	case 0:
+		f.Op, f.How = "ecs.ListTasks", pick(g, "throttle", "error", "timeout-after")
+	case 1:
+		f.Op, f.How = "ecs.DescribeTasks", pick(g, "throttle", "error", "item", "item")
+	case 2:
+		f.Op, f.How = "ecs.DescribeClusters", pick(g, "throttle", "error", "item")
+	case 3:
+		f.Op, f.How = "ecs.ListTasks", "stale-token"
+	default:
+		return
+	}
+	g.s.Faults = append(g.s.Faults, f)
 }

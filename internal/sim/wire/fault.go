@@ -32,6 +32,8 @@ const (
 	Stale
 	// DropPage answers 500 when the call asks for a later page of an answer.
 	DropPage
+	// StaleToken refuses the token of a later page, as if it were too old. No page of AWS says how long one holds.
+	StaleToken
 	// ItemFailure moves one item of an ECS batch call into failures, with a reason that does not mean that it is missing.
 	ItemFailure
 )
@@ -54,6 +56,10 @@ func (f Fault) before(req Request) error {
 	case DropPage:
 		if req.Page {
 			return broken(req)
+		}
+	case StaleToken:
+		if req.Page {
+			return staleToken(req)
 		}
 	}
 	return nil
@@ -78,6 +84,14 @@ func throttled(req Request) error {
 		e.Code, e.Message, e.Status = "RequestLimitExceeded", "Request limit exceeded.", http.StatusServiceUnavailable
 	case "sqs":
 		e.Code = "RequestThrottled"
+	}
+	return e
+}
+
+func staleToken(req Request) error {
+	e := &sim.Error{Code: "InvalidNextToken", Message: "The token is invalid.", Status: http.StatusBadRequest}
+	if req.Service == "ecs" {
+		e.Code, e.Message = "InvalidParameterException", "Invalid token."
 	}
 	return e
 }

@@ -1,0 +1,118 @@
+package drain
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/plan"
+)
+
+// listed wants a list of the tasks that are desired to run, made late enough after DRAINING that a task placed just before cannot be
+// missing from it. The list of the others is made while they stop.
+func listed(c *decider) bool {
+	if !c.listAfter(c.settled(), plan.ListRunning, c.o.Running) {
+		c.out.Waiting = "to list the tasks on it"
+		return false
+	}
+	c.allListed()
+	return true
+}
+
+// allListed wants the list of the tasks that are desired to stop, later than that of the others by as much as reads may lag: whatever was
+// not in the one any more is in the other by then, for what is desired to stop stays so.
+func (c *decider) allListed() bool {
+	for _, at := range c.o.Running {
+		if at.Before(c.settled()) {
+			continue
+		}
+		second := later(at.Add(atOnce), c.o.Whole).Add(c.p.Settle) // the same for all that were listed at once, so that they share calls
+		if over := Deadline(*c.d(), c.o.Hook, c.p); len(c.o.Stopped) == 0 && over.Before(second.Add(c.p.Settle)) {
+			return c.listAfter(at, plan.ListStopped, c.o.Stopped) // there is no time for more than to learn the names of what will be cut off
+		}
+		return c.agrees() && c.listAfter(second, plan.ListStopped, c.o.Stopped)
+	}
+	return false
+}
+
+// atOnce is how long a list may take without putting off the next.
+const atOnce = 2 * time.Second
+
+// agrees holds a list of the whole cluster against what ECS counts: AWS does not say that no task is skipped when others go between two
+// pages. All that are counted then must have been listed, before the list of those that stop is begun.
+func (c *decider) agrees() bool {
+	ci, counted := c.o.Container, c.counted()
+	if !c.o.Paged || ci.Is != fleet.Seen || ci.Value.Status != fleet.Draining || counted <= len(c.o.Tasks) && !ci.At.Before(c.o.Whole) {
+		return true
+	}
+	c.recount(c.o.Whole)
+	return false
+}
+
+func (c *decider) counted() int { return c.o.Container.Value.Running + c.o.Container.Value.Pending }
+
+// recount wants to see the count again, and once it is no read that lags, the list.
+func (c *decider) recount(from time.Time) {
+	pace, at := c.p.LookFast, c.o.Container.At
+	if at.Before(from) {
+		pace = 0
+	}
+	c.lookAtContainer(pace)
+	if at.Sub(from) > c.p.Settle {
+		c.out.Uncounted = true
+		c.out.Want = append(c.out.Want, Want{Kind: plan.ListRunning, In: c.d().Cluster, ID: string(c.d().ContainerInstance), Due: later(c.now, c.o.Running[len(c.o.Running)-1].Add(c.p.Look))})
+	}
+}
+
+// confirmed holds the lists against what ECS counts. Its count is of tasks that are desired to run: it says nothing of those that still
+// stop, but should it be more than are known to live there is a task that the lists do not show.
+func confirmed(c *decider) bool {
+	if !c.allListed() {
+		c.out.Waiting = "to list the tasks on it once more"
+		return false
+	}
+	ci, counted := c.o.Container, c.counted()
+	if ci.Is != fleet.Seen || ci.Value.Status != fleet.Draining || counted <= len(c.liveTasks()) && !ci.At.Before(c.settled()) {
+		return true
+	}
+	c.recount(c.d().EmptySince)
+	c.out.Waiting = "for ECS to count no running task on it"
+	if c.out.Uncounted {
+		c.out.Waiting = fmt.Sprintf("for %d tasks that ECS counts and does not list", counted-len(c.liveTasks()))
+	}
+	return false
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// settled is when a list cannot miss a task that was placed before DRAINING any more.
+func (c *decider) settled() time.Time {
+	from := c.d().DrainingSince
+	if from.IsZero() {
+		from = c.d().Heard // deregistered, never seen DRAINING: nothing can have been placed since
+	}
+	return from.Add(c.p.Settle)
+}
+
+// after reports whether the newest list was made at or after a time.
+func after(lists []time.Time, from time.Time) bool {
+	return len(lists) > 0 && !lists[len(lists)-1].Before(from)
+}
+
+// listAfter reports whether there is a list made at or after a time, and wants one if not.
+func (c *decider) listAfter(from time.Time, kind plan.LookKind, lists []time.Time) bool {
+	if after(lists, from) {
+		return true
+	}
+	w := Want{Kind: kind, In: c.d().Cluster, ID: string(c.d().ContainerInstance), Due: from}
+	if from.Before(c.now) {
+		w.Due = c.now
+	}
+	c.out.Want = append(c.out.Want, w)
+	return false
+}

@@ -1,0 +1,50 @@
+package kernel
+
+import (
+	"testing"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/fleet"
+)
+
+// many is a kernel with 10,000 open drains, all of them looked at, none of them listed.
+func many(b *testing.B) *Kernel {
+	k := newKernel(b, Config{InFlight: 100_000, Budget: Budget{AutoScaling: {1e6, 1e6}, ECSRead: {1e6, 1e6}, ECSModify: {1e6, 1e6}, EC2: {1e6, 1e6}}})
+	for i := range 10_000 {
+		k.Hear(termination(i), t0)
+	}
+	settle(k, cloud{fleet.Active}, t0)
+	return k
+}
+
+// BenchmarkPassOfOne is a pass over 10,000 open drains of which one has news.
+func BenchmarkPassOfOne(b *testing.B) {
+	k := many(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		k.open["i-0005"].dirty = true
+		k.Next(t0.Add(time.Second))
+	}
+}
+
+// BenchmarkPassOfAll is a pass in which all of 10,000 open drains decide.
+func BenchmarkPassOfAll(b *testing.B) {
+	k := many(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		for _, e := range k.open { // each by itself
+			e.dirty = true
+		}
+		k.Next(t0.Add(time.Second))
+	}
+}
+
+// BenchmarkHear is one message heard, a duplicate, beside 10,000 open drains.
+func BenchmarkHear(b *testing.B) {
+	k := many(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		k.Hear(termination(5), t0)
+		k.settle = k.settle[:0]
+	}
+}

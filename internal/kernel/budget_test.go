@@ -1,0 +1,101 @@
+package kernel
+
+import (
+	"testing"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/plan"
+)
+
+var throttling = &plan.Failure{Class: plan.Throttled}
+
+// The pace of urgent calls is found by trying: free until AWS throttles one, then lower with what is throttled and higher with what is taken.
+func TestThePaceOfUrgentCalls(t *testing.T) {
+	sec := func(s float64) time.Time { return t0.Add(time.Duration(s * float64(time.Second))) }
+	type result struct {
+		at        float64 // seconds
+		throttled bool
+		times     int
+	}
+	tests := []struct {
+		name    string
+		results []result
+		want    float64 // calls a second; 0: free
+	}{
+		{"free as long as all are taken", []result{{0, false, 1000}}, 0},
+		{"the first that is throttled sets it", []result{{0, true, 1}}, firstPace},
+		{"those that were sent together count once", []result{{0, true, 50}, {0.9, true, 50}}, firstPace},
+		{"a second later it falls", []result{{0, true, 1}, {1, true, 30}}, 0.8 * firstPace},
+		{"it has a floor", []result{{0, true, 1}, {1, true, 1}, {2, true, 1}, {3, true, 1}, {4, true, 1}, {5, true, 1}, {6, true, 1}}, lowestPace},
+		{"it rises with what is taken", []result{{0, true, 1}, {1, false, 40}}, firstPace + 10},
+		{"and is free again", []result{{0, true, 1}, {1, false, 321}}, 0},
+		{"throttled once more it begins anew", []result{{0, true, 1}, {1, false, 321}, {2, true, 1}}, firstPace},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			l := newLedger(nil)
+			for _, r := range tt.results {
+				var fail *plan.Failure
+				if r.throttled {
+					fail = throttling
+				}
+				for range r.times {
+					l.settle(AutoScaling, answering, 0, fail, sec(r.at))
+				}
+			}
+			if got := l.urgent[answering].rate.PerSecond; got != tt.want {
+				t.Errorf("pace %v, want %v", got, tt.want)
+			}
+			if got := l.urgent[urgent].rate.PerSecond; got != 0 {
+				t.Errorf("heartbeats have the pace %v of the answers", got)
+			}
+		})
+	}
+}
+
+// What the pace allows is what is sent: nothing in the moment that was throttled, then as much a second as it says, and not more after a rest.
+func TestPacedCallsAreSentAtThePace(t *testing.T) {
+	l := newLedger(nil)
+	sent := func(now time.Time) (n int) {
+		for range 1000 {
+			if l.take(AutoScaling, 1, answering, now) {
+				n++
+			}
+		}
+		return n
+	}
+	if n := sent(t0); n != 1000 {
+		t.Errorf("%d of 1000 sent before anything was throttled", n)
+	}
+	l.settle(AutoScaling, answering, 0, throttling, t0)
+	for _, x := range []struct {
+		after time.Duration
+		want  int
+	}{{0, 0}, {time.Second, firstPace}, {1500 * time.Millisecond, firstPace / 2}, {time.Minute, firstPace}} {
+		if n := sent(t0.Add(x.after)); n != x.want {
+			t.Errorf("%s after the first throttle %d are sent, want %d", x.after, n, x.want)
+		}
+	}
+	if !l.take(AutoScaling, 1, urgent, t0.Add(time.Minute)) {
+		t.Error("answers that are throttled hold up a heartbeat")
+	}
+}
+
+// Throttling empties a bucket of looks and holds it, longer each time in a row, and only that one.
+func TestThrottledLooksPause(t *testing.T) {
+	l := newLedger(Budget{ECSRead: {Burst: 10, PerSecond: 10}})
+	now := t0
+	for i := 1; i <= 12; i++ {
+		l.settle(ECSRead, looking, 0, throttling, now)
+		pause := time.Duration(min(i, 10)) * time.Second
+		if l.take(ECSRead, 1, looking, now.Add(pause-time.Millisecond)) {
+			t.Errorf("throttled %d times in a row: sent before %s were over", i, pause)
+		}
+		if now = now.Add(pause); !l.take(ECSRead, 1, looking, now) {
+			t.Errorf("throttled %d times in a row: not sent after %s", i, pause)
+		}
+	}
+	if !l.take(ECSModify, 1, draining, t0) || !l.take(ECSRead, 10, draining, t0) {
+		t.Error("another bucket is held too")
+	}
+}

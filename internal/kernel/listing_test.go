@@ -1,0 +1,352 @@
+package kernel
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/drain"
+	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/plan"
+)
+
+// town is a cluster in which every host leaves and has one task that runs for ever. It answers lists page by page.
+type town struct {
+	hosts, perPage int
+	elsewhere      int                                            // tasks on hosts that stay
+	nowhere        map[fleet.ARN]bool                             // tasks that are on no host yet
+	wrong          func(l plan.Look, now time.Time) *plan.Failure // why a look fails; nil: none does
+	item           func(l plan.Look, now time.Time) []fleet.ARN   // tasks of which a look cannot speak
+	lost           bool                                           // DescribeClusters knows no cluster
+}
+
+func host(i int) fleet.ARN { return fleet.ARN(fmt.Sprintf("arn/prod/i-%04d", i)) }
+
+func taskOf(host fleet.ARN) fleet.ARN { return "task/" + host }
+
+func (c *town) tasks() []fleet.ARN {
+	var all []fleet.ARN
+	for i := range c.hosts + c.elsewhere {
+		all = append(all, taskOf(host(i)))
+	}
+	return all
+}
+
+func (c *town) answer(o plan.Order, now time.Time) plan.Done {
+	if o.Action != nil {
+		return full(fleet.TerminatingWait)(o, now)
+	}
+	l := *o.Look
+	if c.wrong != nil {
+		if f := c.wrong(l, now); f != nil {
+			return plan.Done{Sight: plan.Sight{Err: f, Calls: 1}}
+		}
+	}
+	d := plan.Done{Sight: plan.Sight{Calls: 1}}
+	v := &d.Sight.View
+	switch l.Kind {
+	case plan.Clusters:
+		if !c.lost {
+			v.Clusters = []fleet.Cluster{{Name: "prod", Running: c.hosts}}
+		}
+	case plan.ListCluster:
+		if l.Names[0] == fleet.Stopped {
+			break
+		}
+		from, all := 0, c.tasks()
+		if l.Token != "" {
+			_, _ = fmt.Sscanf(l.Token, "from %d", &from)
+		}
+		to := min(len(all), from+c.perPage)
+		for _, t := range all[from:to] {
+			v.Listed = append(v.Listed, plan.Listed{Task: t})
+		}
+		if to < len(all) {
+			v.Next = fmt.Sprintf("from %d", to)
+		}
+	case plan.ListRunning:
+		for _, a := range l.ARNs {
+			v.Listed = append(v.Listed, plan.Listed{Task: taskOf(a), On: a})
+		}
+	case plan.ListStopped:
+	case plan.Homes, plan.Tasks:
+		var failed []fleet.ARN
+		if c.item != nil {
+			failed = c.item(l, now)
+		}
+		for _, a := range l.ARNs {
+			if slices.Contains(failed, a) {
+				d.Sight.Failed = append(d.Sight.Failed, plan.ItemFailure{ID: string(a), Class: plan.Unclear})
+				continue
+			}
+			on := a[len("task/"):]
+			if c.nowhere[a] {
+				on = ""
+			}
+			v.Tasks = append(v.Tasks, fleet.Task{ARN: a, ContainerInstance: on, Group: "family:x", LastStatus: "RUNNING", DesiredStatus: "RUNNING"})
+		}
+	default:
+		return full(fleet.TerminatingWait)(o, now)
+	}
+	return d
+}
+
+// leave lets all hosts of a town leave at once, and drives a kernel for some time.
+func (c *town) leave(t *testing.T, d time.Duration) (*Kernel, map[string]int) {
+	t.Helper()
+	k := newKernel(t, Config{InFlight: 1000, Sweep: time.Hour})
+	for i := range c.hosts {
+		k.Hear(termination(i), t0)
+	}
+	_, _, orders := drive(k, t0, d, c.answer)
+	return k, kinds(orders)
+}
+
+// missed are the hosts whose drain does not know its task, or has no list of those that run.
+func (c *town) missed(k *Kernel) int {
+	n := 0
+	for i := range c.hosts {
+		e := k.open[fleet.InstanceID(host(i)[len("arn/prod/"):])]
+		if _, ok := e.task(taskOf(host(i))); !ok || len(e.lists[plan.ListRunning]) == 0 {
+			n++
+		}
+	}
+	return n
+}
+
+func TestListings(t *testing.T) {
+	invalid := &plan.Failure{Class: plan.Invalid, Code: "InvalidParameterException"}
+	denied := &plan.Failure{Class: plan.Denied, Code: "AccessDeniedException"}
+	later := t0.Add(40 * time.Second)
+	tests := []struct {
+		name   string
+		town   town
+		counts map[string]int // of the kernel
+		singly bool           // the hosts are listed one by one in the end
+	}{
+		{"page by page", town{}, map[string]int{"listings begun": 2, "listings complete": 2}, false},
+		{"a token that has grown stale once", town{wrong: func(l plan.Look, now time.Time) *plan.Failure {
+			if l.Kind == plan.ListCluster && l.Token == "from 20" && now.Before(t0.Add(15*time.Second)) {
+				return invalid
+			}
+			return nil
+		}}, map[string]int{"listings complete": 2, "listings restarted": 1}, false},
+		{"tokens that always are stale", town{wrong: func(l plan.Look, _ time.Time) *plan.Failure {
+			if l.Token != "" {
+				return invalid
+			}
+			return nil
+		}}, map[string]int{"listings given up": 1, "listings restarted": listingRestarts + 1}, true},
+		{"pages that fail for a while", town{wrong: func(l plan.Look, now time.Time) *plan.Failure {
+			if l.Kind == plan.ListCluster && now.Before(later) {
+				return &plan.Failure{Class: plan.Throttled}
+			}
+			return nil
+		}}, map[string]int{"listings complete": 2}, false},
+		{"pages that always fail", town{wrong: func(l plan.Look, _ time.Time) *plan.Failure {
+			if l.Kind == plan.ListCluster {
+				return denied
+			}
+			return nil
+		}}, map[string]int{"listings given up": 1}, true},
+		{"describes that fail for a while", town{wrong: func(l plan.Look, now time.Time) *plan.Failure {
+			if l.Kind == plan.Homes && now.Before(later) {
+				return &plan.Failure{Class: plan.Throttled}
+			}
+			return nil
+		}}, map[string]int{"listings complete": 2}, false},
+		{"a task that cannot be described for a while", town{item: func(l plan.Look, now time.Time) []fleet.ARN {
+			if l.Kind == plan.Homes && now.Before(later) {
+				return []fleet.ARN{taskOf(host(3))}
+			}
+			return nil
+		}}, map[string]int{"listings complete": 2}, false},
+		{"a task that can never be described", town{item: func(l plan.Look, _ time.Time) []fleet.ARN {
+			if l.Kind == plan.Homes {
+				return []fleet.ARN{taskOf(host(3))}
+			}
+			return nil
+		}}, map[string]int{"listings given up": 1}, true},
+		{"DescribeClusters is denied", town{wrong: func(l plan.Look, _ time.Time) *plan.Failure {
+			if l.Kind == plan.Clusters {
+				return denied
+			}
+			return nil
+		}}, nil, true},
+		{"DescribeClusters does not know the cluster", town{lost: true}, nil, true},
+		{"far more tasks than hosts that leave", town{perPage: 1, elsewhere: 60}, map[string]int{"listings given up": 1}, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c := tt.town
+			if c.hosts = 40; c.perPage == 0 {
+				c.perPage = 10
+			}
+			k, did := c.leave(t, 4*time.Minute)
+			if n := c.missed(k); n > 0 {
+				t.Errorf("the tasks of %d hosts are not known (orders %v, counts %v)", n, did, k.Counts)
+			}
+			for _, name := range []string{"listings begun", "listings complete", "listings given up", "listings restarted"} {
+				if want, ok := tt.counts[name]; ok && k.Counts[name] != want {
+					t.Errorf("%s: %d, want %d", name, k.Counts[name], want)
+				}
+			}
+			if got := did[string(plan.ListRunning)] > 0; got != tt.singly {
+				t.Errorf("listed one by one: %v, want %v (orders %v)", got, tt.singly, did)
+			}
+			if did[string(plan.Clusters)] > 15 {
+				t.Errorf("asked %d times how large the cluster is", did[string(plan.Clusters)])
+			}
+			if len(k.listings) > 0 {
+				t.Error("a listing never ended")
+			}
+		})
+	}
+}
+
+// A page that an earlier listing ordered has the token of another list: this one would go on from there and miss what comes before.
+func TestAPageOfAnEarlierListingIsNotTaken(t *testing.T) {
+	k := newKernel(t, Config{})
+	k.facts.hostOf[host(0)] = "i-0000"
+	k.beginListing("prod", &listing{kind: plan.ListRunning, begun: t0, subjects: []subject{{kind: plan.ListRunning, where: "prod", id: string(host(0))}}})
+	old := k.look(t0)[1] // the first is the sweep
+	if old.Look.Kind != plan.ListCluster {
+		t.Fatalf("ordered %+v", old.Look)
+	}
+	k.endListing("prod", k.listings["prod"], false, t0)
+	k.beginListing("prod", &listing{kind: plan.ListStopped, begun: t0})
+	now := t0.Add(time.Second)
+	k.look(now)
+	l := k.listings["prod"]
+	k.Did(plan.Done{Order: old, Started: t0, Sight: plan.Sight{Calls: 1, View: plan.View{Listed: []plan.Listed{{Task: "t"}}, Next: "from 500"}}}, now)
+	if l.token != "" || len(l.homeless) > 0 || !l.started.IsZero() || l.page == 0 {
+		t.Errorf("the listing took the page of an earlier one: %+v", *l)
+	}
+}
+
+// A task that waits for capacity is on no host yet; it may come to be on one that leaves later.
+func TestATaskThatIsNowhereYetIsAskedForAgain(t *testing.T) {
+	k := newKernel(t, Config{})
+	l := &listing{kind: plan.ListRunning, homes: map[int]bool{}}
+	l.restart()
+	k.sawHomes(l, plan.Done{Started: t0, Sight: plan.Sight{View: plan.View{Tasks: []fleet.Task{{ARN: "t1"}, {ARN: "t2", ContainerInstance: host(0)}}}}}, t0)
+	l.restart()
+	k.sawPage(l, plan.View{Listed: []plan.Listed{{Task: "t1"}, {Task: "t2"}}}, t0)
+	if len(l.homeless) != 1 || l.homeless[0] != "t1" {
+		t.Errorf("asks where %v are, want t1", l.homeless)
+	}
+}
+
+// A list is as old as its first page: what came onto the host since may be missing.
+func TestAListingIsAsOldAsItsFirstPage(t *testing.T) {
+	k, l := newKernel(t, Config{}), &listing{kind: plan.ListRunning, homes: map[int]bool{}}
+	l.restart()
+	k.sawPage(l, plan.View{Next: "2"}, t0)
+	k.sawPage(l, plan.View{}, t0.Add(time.Minute))
+	if !l.started.Equal(t0) || !l.listed {
+		t.Errorf("started %s, listed %v", l.started, l.listed)
+	}
+}
+
+// A look that has waited longer and takes more calls than there are is not overtaken by small ones, which would take them for ever.
+func TestALongWaitingLookIsNotOvertaken(t *testing.T) {
+	c := town{hosts: 1}
+	k, _ := c.leave(t, 5*time.Second)
+	now, e := t0.Add(5*time.Second), k.open["i-0000"]
+	k.budget.looking[ECSRead] = &tokens{rate: Rate{Burst: 50}, have: 3}
+	s := subject{kind: plan.Tasks, where: "prod", id: "t"}
+	e.wants = []wanted{{s: s, a: k.ask(s), due: now}}
+	for _, x := range []struct {
+		begun time.Time
+		want  int
+	}{{now.Add(-time.Second), 0}, {now.Add(time.Second), 1}} {
+		k.listings["prod"] = &listing{kind: plan.ListRunning, homes: map[int]bool{}, begun: x.begun}
+		delete(k.spaced, place{plan.Tasks, "prod"})
+		if n := kinds(k.look(now)); n[string(plan.Tasks)] != x.want {
+			t.Errorf("a listing begun at %s: %d looks at tasks, want %d", x.begun, n[string(plan.Tasks)], x.want)
+		}
+	}
+}
+
+// What is known of where tasks are does not grow for ever, and is kept while it is of use.
+func TestHomesAreForgotten(t *testing.T) {
+	k := newKernel(t, Config{})
+	put(k.facts.homes, "old", fleet.Seen, t0, host(0))
+	put(k.facts.homes, "new", fleet.Seen, t0.Add(2*time.Hour), host(0))
+	k.prune(t0.Add(3 * time.Hour))
+	if _, ok := k.facts.homes["new"]; !ok || len(k.facts.homes) != 1 {
+		t.Errorf("kept %v, want new", k.facts.homes)
+	}
+}
+
+// The drain of a host may end while a listing for it is made, and a drain that begins meanwhile is not credited.
+func TestAListingOutlivesADrainAndCreditsNoOther(t *testing.T) {
+	c := town{hosts: 30, perPage: 10}
+	k, _ := c.leave(t, 5*time.Second) // DRAINING, not listed yet
+	e, late := k.open["i-0001"], k.open["i-0029"]
+	var subjects []subject
+	for i := range 25 {
+		subjects = append(subjects, subject{kind: plan.ListRunning, where: "prod", id: string(host(i))})
+	}
+	k.beginListing("prod", &listing{kind: plan.ListRunning, begun: t0, subjects: subjects})
+	e.d.Ended, e.d.Final = t0.Add(5*time.Second), &drain.Answer{Outcome: drain.Elsewhere}
+	k.forgetEnded()
+	at := t0.Add(6 * time.Second)
+	for range 20 {
+		for _, o := range k.look(at) {
+			d := c.answer(o, at)
+			d.Order, d.Started = o, at
+			k.Did(d, at)
+		}
+	}
+	if len(k.listings) > 0 || k.Counts["listings complete"] != 1 {
+		t.Fatalf("the listing has not ended: %v", k.Counts)
+	}
+	if got := k.open["i-0002"].lists[plan.ListRunning]; !slices.Equal(got, []time.Time{at}) {
+		t.Errorf("lists of a host that it was for: %v, want one at %v", got, at)
+	}
+	if got := late.lists[plan.ListRunning]; len(got) > 0 {
+		t.Errorf("a host that it was not for is credited: %v", got)
+	}
+	for s, a := range k.asked { //ebb:any-order each by itself
+		if s.kind == plan.ListRunning && a.flying {
+			t.Errorf("%v is still under way", s)
+		}
+	}
+}
+
+// A list of an earlier registration says nothing of the container instance that the host is now.
+func TestAListOfAnEarlierRegistrationIsNotCredited(t *testing.T) {
+	c := town{hosts: 1, perPage: 10}
+	k, _ := c.leave(t, 5*time.Second)
+	e := k.open["i-0000"]
+	k.facts.hostOf["arn/prod/old"] = "i-0000"
+	look := plan.Look{Kind: plan.ListRunning, Cluster: "prod", ARNs: []fleet.ARN{"arn/prod/old"}}
+	k.looked(look, plan.Done{Started: t0.Add(time.Minute)}, t0.Add(time.Minute))
+	if len(e.lists[plan.ListRunning]) > 0 {
+		t.Error("credited")
+	}
+	look.ARNs[0] = host(0)
+	k.looked(look, plan.Done{Started: t0.Add(time.Minute)}, t0.Add(time.Minute))
+	if len(e.lists[plan.ListRunning]) != 1 {
+		t.Error("its own list is not credited")
+	}
+}
+
+// What is asked again and again must not keep a listing, which takes more calls at once, from being made at all.
+func TestFewCallsAreSharedByWhoHasWaitedLongest(t *testing.T) {
+	k := newKernel(t, Config{Sweep: time.Hour, Budget: Budget{ECSRead: {Burst: 5, PerSecond: 1}}})
+	c := town{hosts: 300, perPage: 100}
+	for i := range c.hosts {
+		k.Hear(termination(i), t0)
+	}
+	drive(k, t0, 90*time.Second, c.answer)
+	if k.Counts["listings complete"] == 0 {
+		t.Errorf("no listing was made in 90 s: %v", k.Counts)
+	}
+	_, _, orders := drive(k, t0.Add(90*time.Second), 3*time.Minute, c.answer)
+	if n := kinds(orders); n[string(plan.Tasks)] == 0 || k.Counts["listings complete"] < 2 {
+		t.Errorf("orders %v, counts %v", n, k.Counts)
+	}
+}
