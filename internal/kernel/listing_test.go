@@ -256,7 +256,7 @@ func TestALongWaitingLookIsNotOvertaken(t *testing.T) {
 	now, e := t0.Add(5*time.Second), k.open["i-0000"]
 	k.budget.looking[ECSRead] = &tokens{rate: Rate{Burst: 50}, have: 3}
 	s := subject{kind: plan.Tasks, where: "prod", id: "t"}
-	e.wants = []wanted{{s: s, a: k.ask(s), due: now}}
+	e.wants = []wanted{{a: k.ask(s), due: now}}
 	for _, x := range []struct {
 		begun time.Time
 		want  int

@@ -20,6 +20,7 @@ type subject struct {
 
 // ask is what came of asking about one subject.
 type ask struct {
+	s        subject
 	flying   bool
 	fails    int
 	failedAt time.Time
@@ -120,7 +121,7 @@ func lookAt(s []subject) plan.Look {
 func (k *Kernel) ask(s subject) *ask {
 	a := k.asked[s]
 	if a == nil {
-		a = &ask{}
+		a = &ask{s: s}
 		k.asked[s] = a
 	}
 	return a
@@ -128,7 +129,6 @@ func (k *Kernel) ask(s subject) *ask {
 
 // wanted is a look that a drain wants, at one subject.
 type wanted struct {
-	s     subject
 	a     *ask
 	due   time.Time
 	early time.Duration // by how much it may be made too early
@@ -147,16 +147,16 @@ func (k *Kernel) wants(was []wanted, from []drain.Want, p drain.Policy, now time
 			continue
 		}
 		s := subject{w.Kind, w.In, w.ID, w.Port}
-		n := slices.IndexFunc(into, func(x wanted) bool { return x.s == s })
+		n := slices.IndexFunc(into, func(x wanted) bool { return x.a.s == s })
 		switch {
 		case n < 0:
 			var a *ask
-			if i := len(into); i < len(was) && was[i].s == s {
+			if i := len(into); i < len(was) && was[i].a.s == s {
 				a = was[i].a
 			} else {
 				a = k.ask(s)
 			}
-			into = append(into, wanted{s, a, w.Due, slack(w.Kind, w.Due.Sub(now), p)})
+			into = append(into, wanted{a, w.Due, slack(w.Kind, w.Due.Sub(now), p)})
 		case w.Due.Before(into[n].due):
 			into[n].due = w.Due
 		}
@@ -340,7 +340,7 @@ func (k *Kernel) merged(now time.Time) []dueLook {
 	known := map[subject]bool{}
 	for _, e := range k.order {
 		for _, w := range e.wants {
-			at, p := w.at(), place{w.s.kind, w.s.where}
+			at, p := w.at(), place{w.a.s.kind, w.a.s.where}
 			if at.IsZero() || at.After(now.Add(w.early)) {
 				if at.After(now) && !at.After(now.Add(gather)) {
 					ws := waiting[p]
@@ -356,9 +356,9 @@ func (k *Kernel) merged(now time.Time) []dueLook {
 			if collected[p] == nil {
 				places = append(places, p)
 			}
-			if !known[w.s] {
-				known[w.s] = true
-				collected[p] = append(collected[p], dueSubject{w.s, at})
+			if !known[w.a.s] {
+				known[w.a.s] = true
+				collected[p] = append(collected[p], dueSubject{w.a.s, at})
 			}
 			due[p] = due[p] || !at.After(now)
 		}

@@ -43,6 +43,7 @@ func (k *Kernel) prune(now time.Time) {
 	const late = 48 * time.Hour // no hook waits longer
 	maps.DeleteFunc(k.facts.health, func(_ targetKey, f fleet.Fact[fleet.Health]) bool { return now.Sub(f.At) > 10*time.Minute })
 	maps.DeleteFunc(k.facts.services, func(_ string, f fleet.Fact[fleet.Service]) bool { return now.Sub(f.At) > time.Hour })
+	clear(k.facts.words)
 	maps.DeleteFunc(k.facts.delays, func(_ fleet.ARN, f fleet.Fact[time.Duration]) bool { return now.Sub(f.At) > 2*time.Hour })
 	maps.DeleteFunc(k.spaced, func(_ place, at time.Time) bool { return now.Sub(at) > spacing })
 	maps.DeleteFunc(k.facts.homes, func(_ fleet.ARN, f fleet.Fact[fleet.ARN]) bool { return now.Sub(f.At) > 2*time.Hour })
@@ -54,7 +55,7 @@ func (k *Kernel) prune(now time.Time) {
 	wanted := map[subject]bool{}
 	for _, e := range k.order {
 		for _, w := range e.wants {
-			wanted[w.s] = true
+			wanted[w.a.s] = true
 		}
 	}
 	maps.DeleteFunc(k.asked, func(s subject, a *ask) bool {
@@ -256,12 +257,12 @@ func (k *Kernel) sawTasks(l plan.Look, found []fleet.Task, failed map[string]boo
 	for _, t := range found {
 		seen[t.ARN] = true
 		if e := k.open[k.facts.hostOf[t.ARN]]; e != nil {
-			e.putTask(t.ARN, fleet.Seen, at, t)
+			k.putTask(e, t.ARN, fleet.Seen, at, t)
 		}
 	}
 	for _, arn := range l.ARNs {
 		if e := k.open[k.facts.hostOf[arn]]; e != nil && !seen[arn] && !failed[string(arn)] {
-			e.putTask(arn, fleet.Absent, at, fleet.Task{ARN: arn})
+			k.putTask(e, arn, fleet.Absent, at, fleet.Task{ARN: arn})
 		}
 	}
 }
