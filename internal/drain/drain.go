@@ -89,6 +89,7 @@ type Drain struct {
 	WaitingSince  time.Time `json:"waiting_since,omitzero"`  // first look in which the group said that the instance waits
 	StayingSince  time.Time `json:"staying_since,omitzero"`  // first look in which the group said that the instance is not leaving
 	DrainingSince time.Time `json:"draining_since,omitzero"` // first seen DRAINING, without a break since
+	Agreed        time.Time `json:"agreed,omitzero"`         // first look after a list of the whole cluster at which ECS counted no more tasks than were listed
 	EmptySince    time.Time `json:"empty_since,omitzero"`    // no task but daemon tasks has been live since
 	Left          []string  `json:"left,omitempty"`          // live tasks as last noted, for people
 

@@ -26,11 +26,12 @@ func (c *decider) allListed() bool {
 		if at.Before(c.settled()) {
 			continue
 		}
-		second := later(at.Add(atOnce), c.o.Whole).Add(c.p.Settle) // the same for all that were listed at once, so that they share calls
+		agreed := c.agrees()
+		second := later(at.Add(atOnce), later(c.o.Whole, c.d().Agreed)).Add(c.p.Settle) // the same for all that were listed at once, so that they share calls
 		if over := Deadline(*c.d(), c.o.Hook, c.p); len(c.o.Stopped) == 0 && over.Before(second.Add(c.p.Settle)) {
 			return c.listAfter(at, plan.ListStopped, c.o.Stopped) // there is no time for more than to learn the names of what will be cut off
 		}
-		return c.agrees() && c.listAfter(second, plan.ListStopped, c.o.Stopped)
+		return agreed && c.listAfter(second, plan.ListStopped, c.o.Stopped)
 	}
 	return false
 }
@@ -41,8 +42,12 @@ const atOnce = 2 * time.Second
 // agrees holds a list of the whole cluster against what ECS counts: AWS does not say that no task is skipped when others go between two
 // pages. All that are counted then must have been listed, before the list of those that stop is begun.
 func (c *decider) agrees() bool {
-	ci, counted := c.o.Container, c.counted()
-	if !c.o.Paged || ci.Is != fleet.Seen || ci.Value.Status != fleet.Draining || counted <= len(c.o.Tasks) && !ci.At.Before(c.o.Whole) {
+	ci, d := c.o.Container, c.d()
+	if !c.o.Paged || ci.Is != fleet.Seen || ci.Value.Status != fleet.Draining || !d.Agreed.Before(c.o.Whole) {
+		return true
+	}
+	if c.counted() <= len(c.o.Tasks) && !ci.At.Before(c.o.Whole) {
+		d.Agreed = ci.At
 		return true
 	}
 	c.recount(c.o.Whole)

@@ -14,7 +14,7 @@ func TestAListOfAWholeClusterIsHeldAgainstTheCount(t *testing.T) {
 	long := func(s *scene, counted int) {
 		s.o.Paged = true
 		s.o.Whole, s.o.Stopped = s.now.Add(-15*time.Second), nil
-		s.o.Container.At, s.o.Container.Value.Running = s.now, counted
+		s.o.Container.At, s.o.Container.Value.Running = s.o.Whole.Add(time.Second), counted
 	}
 	run(t, []decideCase{
 		{name: "it agrees", set: func(s *scene) { long(s, 0) }, looks: "list-stopped-tasks", waiting: "once more"},
@@ -22,7 +22,18 @@ func TestAListOfAWholeClusterIsHeldAgainstTheCount(t *testing.T) {
 			s.task("web", "", "STOPPED", "STOPPED")
 			long(s, 1)
 		}, looks: "list-stopped-tasks", waiting: "once more"},
-		{name: "a task is counted that is not on it", set: func(s *scene) { long(s, 1) }, looks: "list-running-tasks", waiting: "once more"},
+		{name: "a task is counted that is not on it", set: func(s *scene) {
+			long(s, 1)
+			s.o.Container.At = s.now
+		}, looks: "list-running-tasks", waiting: "once more"},
+		{name: "what went before they agreed is only later on the list of the others for sure", set: func(s *scene) {
+			long(s, 0)
+			s.o.Container.At = s.now
+		}, waiting: "once more"},
+		{name: "and need not be counted again", set: func(s *scene) {
+			long(s, 0)
+			s.d.Agreed, s.o.Container.At = s.o.Container.At, s.now
+		}, looks: "list-stopped-tasks", waiting: "once more"},
 		{name: "that may be a read that lags", set: func(s *scene) {
 			long(s, 1)
 			s.o.Whole, s.o.Container.At = s.now.Add(-9*time.Second), s.now.Add(-s.p.LookFast)
