@@ -169,7 +169,7 @@ func (c *decider) unseen() string {
 		return "the instance is in cluster " + c.o.Container.Value.Cluster + " and not in " + c.d().Cluster + ", so its tasks were not looked at"
 	case c.o.Container.Is == fleet.Unknown:
 		return "the container instance could not be looked at" + c.trouble(plan.FindContainerInstances, plan.ContainerInstances)
-	case len(c.o.Running) == 0 && c.o.Container.Is == fleet.Seen:
+	case (len(c.o.Running) == 0 || len(c.o.Stopped) == 0) && c.o.Container.Is == fleet.Seen:
 		return "its tasks could not be listed" + c.trouble(plan.ListRunning, plan.ListStopped, plan.ListCluster, plan.Homes)
 	}
 	return ""

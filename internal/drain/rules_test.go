@@ -111,6 +111,7 @@ func TestAForcedEndingNamesWhatWasCutOffAndWhatCouldNotBeSeen(t *testing.T) {
 			unknown(&s.o.Container)
 		}},
 		{"and that they could not be listed", "its tasks could not be listed", "", func(s *scene) { s.o.Running = nil }},
+		{"or only those that are to run", "its tasks could not be listed", "", func(s *scene) { s.o.Stopped = nil }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := emptyHost()
