@@ -83,6 +83,8 @@ func (c *decider) end(o Outcome, reason string, cut []string) {
 func (c *decider) hostGone() bool {
 	m := c.o.Machine
 	switch {
+	case c.was.Intent != nil && c.was.Intent.Outcome != HostGone && c.o.Instance.Is == fleet.Unknown:
+		return false // after a restart: it may be gone because the hook was answered, which the group says
 	case m.Is == fleet.Seen && m.Value.Gone():
 		c.answer(HostGone, "EC2 says that the instance is "+string(m.Value)+": nothing on it can be waited for", c.live())
 		return true

@@ -54,6 +54,21 @@ func TestEnded(t *testing.T) {
 	})
 }
 
+// After a restart EC2 may say that the instance is terminated before the group has said why: because Ebb has answered.
+func TestAnAnsweredHostIsNotTakenForADeadOne(t *testing.T) {
+	s := emptyHost()
+	s.d.Intent = &Answer{At: t0, Outcome: Drained, Reason: "all 4 tasks have stopped"}
+	s.o.Machine.Value = fleet.StateTerminated
+	unknown(&s.o.Instance)
+	if dec := s.decide(); len(dec.Do) != 0 || dec.Drain.Intent.Outcome != Drained || dueOf(t, dec, plan.GroupInstances) != s.now {
+		t.Errorf("before the group was looked at: %+v, intent %+v", dec.Do, dec.Drain.Intent)
+	}
+	absent(&s.o.Instance)
+	if dec := s.decide(); dec.Drain.Final == nil || dec.Drain.Final.Outcome != Drained {
+		t.Errorf("the group knows it no more: %+v", dec.Drain.Final)
+	}
+}
+
 func TestHostGone(t *testing.T) {
 	run(t, []decideCase{
 		{name: "a stopped host has nothing to wait for", set: func(s *scene) {

@@ -26,11 +26,12 @@ func (k *Kernel) dispatch(acts []intent, now time.Time) []plan.Order {
 	var orders []plan.Order
 	for _, group := range merge(acts) {
 		a, p := group.action, priorityOf(group.action)
-		if !k.gathered(a, now) || !k.room(p) || !k.budget.take(bucketOf(a.Kind), 1, p, now) {
+		if k.queued(p, now) || !k.gathered(a, now) || !k.room(p) || !k.budget.take(bucketOf(a.Kind), 1, p, now) {
+			again := now.Add(k.budget.patience(now))
 			if p <= answering {
 				k.Counts["urgent calls paced"]++
+				again = k.queue(p, again, now)
 			}
-			again := now.Add(k.budget.patience(now))
 			for _, e := range group.entries {
 				if e.wake.IsZero() || e.wake.After(again) {
 					e.wake = again
@@ -46,6 +47,20 @@ func (k *Kernel) dispatch(acts []intent, now time.Time) []plan.Order {
 		orders = append(orders, k.order1(plan.Order{Action: &a}))
 	}
 	return append(orders, k.look(now)...)
+}
+
+// queued reports whether urgent calls of a priority wait for their turn: all of them then wait for the same moment, so that whoever has waited
+// longest comes first, and not whoever happens to decide when a call is allowed.
+func (k *Kernel) queued(p priority, now time.Time) bool {
+	return p <= answering && now.Before(k.turn[p])
+}
+
+// queue is the moment for which urgent calls of a priority wait.
+func (k *Kernel) queue(p priority, again, now time.Time) time.Time {
+	if !now.Before(k.turn[p]) {
+		k.turn[p] = again
+	}
+	return k.turn[p]
 }
 
 // look orders the due looks. When there are too few calls for one it waits, and those behind it that draw on the same API wait too: small

@@ -107,6 +107,7 @@ type Kernel struct {
 	asked    map[subject]*ask
 	trouble  map[plan.LookKind]trouble
 	leaving  map[fleet.InstanceID]time.Time // when a sweep last saw the instance leaving, its hook not open yet
+	turn     [answering + 1]time.Time       // by priority: when the urgent calls that wait may be sent
 	flying   map[int]plan.Order
 	listings map[string]*listing // lists of whole clusters that are being made
 	spaced   map[place]time.Time // when a look of this kind and place was last sent
