@@ -14,6 +14,9 @@ type intent struct {
 	a plan.Action
 }
 
+// crowdMax is how many drains decide again at each pass while too many orders are under way; the others do so in a moment.
+const crowdMax = 200
+
 // dispatch turns actions and due looks into orders, the most urgent first, as far as the budget and the number of orders under
 // way allow. What it leaves is decided again in a moment.
 func (k *Kernel) dispatch(acts []intent, now time.Time) []plan.Order {
@@ -24,11 +27,19 @@ func (k *Kernel) dispatch(acts []intent, now time.Time) []plan.Order {
 		return a.e.tried[a.a.Kind].Started.Compare(b.e.tried[b.a.Kind].Started) // whoever was tried last waits longest
 	})
 	var orders []plan.Order
+	crowd := 0
 	for _, group := range merge(acts) {
 		a, p := group.action, priorityOf(group.action)
+		if !k.room(p) && crowd < crowdMax {
+			crowd++
+			for _, e := range group.entries {
+				e.dirty = true // as soon as one of those under way comes back
+			}
+			continue
+		}
 		if k.queued(p, now) || !k.gathered(a, now) || !k.room(p) || !k.budget.take(bucketOf(a.Kind), 1, p, now) {
 			again := now.Add(k.budget.patience(now))
-			if p <= answering {
+			if p <= answering && k.room(p) {
 				k.Counts["urgent calls paced"]++
 				again = k.queue(p, again, now)
 			}
