@@ -3,7 +3,7 @@ SEEDS    ?= 20000
 FUZZTIME ?= 60s
 LINT     := $(GO) tool -modfile=tools/go.mod golangci-lint
 # the packages with goroutines
-RACY     := ./internal/engine/... ./internal/journal/... ./internal/source/... ./internal/sim/wire/...
+RACY     := ./internal/engine/... ./internal/journal/... ./internal/source/... ./internal/sim/wire/... ./internal/traffic/... ./internal/cloud/surveyor/...
 
 .PHONY: help build test race lint sim fuzz plants storm bench nightly
 
