@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go/logging"
 )
 
 // callTimeout ends a request that AWS does not answer. It is far below the shortest heartbeat time-out of 30 s, so that one
@@ -67,6 +68,7 @@ func AWSConfig(ctx context.Context, o Options) (aws.Config, error) {
 	load := []func(*config.LoadOptions) error{
 		config.WithRetryer(func() aws.Retryer { return aws.NopRetryer{} }),
 		config.WithHTTPClient(awshttp.NewBuildableClient()),
+		config.WithLogger(logging.Nop{}), // it would write between the lines of the log what the results tell
 	}
 	if o.Region != "" {
 		load = append(load, config.WithRegion(o.Region))
