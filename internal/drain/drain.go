@@ -170,13 +170,12 @@ type decider struct {
 	o   Observation
 	p   Policy
 	now time.Time
-	was Drain
 	out Decision
 }
 
 // Decide says what to do now about d, given what is known.
 func Decide(d Drain, o Observation, p Policy, now time.Time) Decision {
-	c := &decider{o: o, p: p, now: now, was: d, out: Decision{Drain: d}}
+	c := &decider{o: o, p: p, now: now, out: Decision{Drain: d}}
 	if !d.Open() {
 		return c.out
 	}
@@ -226,7 +225,7 @@ func (c *decider) ready(k plan.ActionKind) bool {
 	if t.Fails == 0 {
 		return true
 	}
-	at := t.At.Add(c.p.Retry + jitter(c.was.Key, t.Fails, c.p.Retry/2))
+	at := t.At.Add(c.p.Retry + jitter(c.d().Key, t.Fails, c.p.Retry/2))
 	if at.After(c.now) {
 		c.wake(at)
 		return false

@@ -83,7 +83,7 @@ func (c *decider) end(o Outcome, reason string, cut []string) {
 func (c *decider) hostGone() bool {
 	m := c.o.Machine
 	switch {
-	case c.was.Intent != nil && c.was.Intent.Outcome != HostGone && c.o.Instance.Is == fleet.Unknown:
+	case c.d().Intent != nil && c.d().Intent.Outcome != HostGone && c.o.Instance.Is == fleet.Unknown:
 		return false // after a restart: it may be gone because the hook was answered, which the group says
 	case m.Is == fleet.Seen && m.Value.Gone():
 		c.answer(HostGone, "EC2 says that the instance is "+string(m.Value)+": nothing on it can be waited for", c.live())
@@ -103,7 +103,7 @@ func (c *decider) hostGone() bool {
 	if m.Is == fleet.Unknown && c.d().UnreachedFrom.IsZero() {
 		at, m.Is = c.d().Heard, fleet.Seen // no sign of trouble: the first look can wait
 	}
-	c.want(Want{Kind: plan.Instances, ID: string(c.was.Instance)}, m.Is, at, pace)
+	c.want(Want{Kind: plan.Instances, ID: string(c.d().Instance)}, m.Is, at, pace)
 	return false
 }
 
@@ -252,11 +252,11 @@ func (c *decider) send() {
 
 // lookAtGroupNow asks for the state in the group at once.
 func (c *decider) lookAtGroupNow() {
-	c.out.Want = append(c.out.Want, Want{Kind: plan.GroupInstances, ID: string(c.was.Instance), Due: c.now})
+	c.out.Want = append(c.out.Want, Want{Kind: plan.GroupInstances, ID: string(c.d().Instance), Due: c.now})
 }
 
 func (c *decider) lookAtGroup(pace time.Duration) {
-	c.want(Want{Kind: plan.GroupInstances, ID: string(c.was.Instance)}, c.o.Instance.Is, c.o.Instance.At, pace)
+	c.want(Want{Kind: plan.GroupInstances, ID: string(c.d().Instance)}, c.o.Instance.Is, c.o.Instance.At, pace)
 }
 
 // beat is the heartbeat rule: a third of the hook's own time-out after the last success, and after a failure at the retry

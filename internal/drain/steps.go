@@ -105,7 +105,7 @@ func draining(c *decider) bool {
 		c.note("draining", "set %s DRAINING in cluster %s", short(ci.Value.ARN), ci.Value.Cluster)
 	}
 	c.out.Do = append(c.out.Do, plan.Action{
-		Kind: plan.SetDraining, Cluster: ci.Value.Cluster, ContainerInstances: []fleet.ARN{ci.Value.ARN}, Instance: c.was.Instance,
+		Kind: plan.SetDraining, Cluster: ci.Value.Cluster, ContainerInstances: []fleet.ARN{ci.Value.ARN}, Instance: c.d().Instance,
 		Why: "Auto Scaling is terminating it",
 	})
 	return false

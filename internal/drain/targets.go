@@ -30,7 +30,7 @@ func (c *decider) taskOut(t *fleet.Task) bool {
 		return false
 	}
 	out := true
-	for _, r := range registrations(c.was.Instance, t, svc.Value) {
+	for _, r := range registrations(c.d().Instance, t, svc.Value) {
 		out = c.targetOut(r.group, r.target) && out
 	}
 	return out
@@ -38,7 +38,7 @@ func (c *decider) taskOut(t *fleet.Task) bool {
 
 func (c *decider) targetOut(tg fleet.ARN, target fleet.TargetID) bool {
 	h := c.o.Health(tg, target)
-	if h.At.Before(c.was.Heard) || c.now.Sub(h.At) > 2*c.p.Look {
+	if h.At.Before(c.d().Heard) || c.now.Sub(h.At) > 2*c.p.Look {
 		h = fleet.Fact[fleet.Health]{} // addresses and ports are used again
 	}
 	c.want(Want{Kind: plan.Targets, In: string(tg), ID: target.ID, Port: target.Port}, h.Is, h.At, c.p.LookFast)
@@ -49,7 +49,7 @@ func (c *decider) targetOut(tg fleet.ARN, target fleet.TargetID) bool {
 	// Once deregistered it is looked at again first: the result of the one call must not bring on the next.
 	if h.Is == fleet.Seen && h.At.After(c.o.Tried[plan.Deregister].OK) && c.ready(plan.Deregister) {
 		c.out.Do = append(c.out.Do, plan.Action{
-			Kind: plan.Deregister, TargetGroup: tg, Targets: []fleet.TargetID{target}, Instance: c.was.Instance,
+			Kind: plan.Deregister, TargetGroup: tg, Targets: []fleet.TargetID{target}, Instance: c.d().Instance,
 			Why: "its host is being let go and it is still " + h.Value.State,
 		})
 	}
