@@ -18,6 +18,7 @@ type server struct {
 	lots   lots
 	fate   lot
 	state  state
+	began  time.Time // this life
 	due    time.Time // when the next thing happens to it
 }
 
@@ -75,7 +76,7 @@ func (s *server) begin() error {
 	if err != nil {
 		return err
 	}
-	s.child, s.state, s.fate = c, serving, s.lots.draw()
+	s.child, s.state, s.fate, s.began = c, serving, s.lots.draw(), time.Now()
 	s.due = s.r.in(s.fate.after)
 	return nil
 }
@@ -104,13 +105,17 @@ func (s *server) leave() error {
 	return nil
 }
 
+// young is how long a process may take, on a busy machine, until it hears signals: one that SIGTERM finds before that dies of it, and has
+// begun nothing yet.
+const young = 3 * time.Second
+
 // gone is the end of a process that this program did not kill. Only one that was told to end may do so.
 func (s *server) gone(err error) error {
 	switch {
 	case s.state != ending:
 		s.tell("ended")
 		s.r.blame("%s ended by itself: %v", s.name(), err)
-	case err != nil:
+	case err != nil && !(time.Since(s.began) < young && err.Error() == "signal: terminated"):
 		s.r.blame("%s did not end well on SIGTERM: %v", s.name(), err)
 	}
 	return s.leave()
