@@ -11,6 +11,7 @@ package drain
 import (
 	"fmt"
 	"hash/fnv"
+	"slices"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/fleet"
@@ -96,6 +97,24 @@ type Drain struct {
 	Intent *Answer   `json:"intent,omitempty"`
 	Ended  time.Time `json:"ended,omitzero"`
 	Final  *Answer   `json:"final,omitempty"`
+}
+
+// Same reports whether two drains remember the same. It is what reflect.DeepEqual says, in less time: it is asked at every decision.
+func (d *Drain) Same(o *Drain) bool {
+	return d.Key == o.Key && d.Group == o.Group && d.Hook == o.Hook && d.Instance == o.Instance &&
+		d.Token == o.Token && d.ByID == o.ByID && d.Cluster == o.Cluster && d.ContainerInstance == o.ContainerInstance &&
+		d.Adopted == o.Adopted && d.WarmPool == o.WarmPool && d.Heard == o.Heard && d.NotBefore == o.NotBefore &&
+		d.Zero == o.Zero && d.Doubt == o.Doubt && d.Asked == o.Asked && d.AbsentSince == o.AbsentSince &&
+		d.UnreachedFrom == o.UnreachedFrom && d.WaitingSince == o.WaitingSince && d.StayingSince == o.StayingSince && d.DrainingSince == o.DrainingSince &&
+		d.Agreed == o.Agreed && d.EmptySince == o.EmptySince && d.Ended == o.Ended &&
+		slices.Equal(d.Left, o.Left) && d.Intent.same(o.Intent) && d.Final.same(o.Final)
+}
+
+func (a *Answer) same(o *Answer) bool {
+	if a == nil || o == nil {
+		return a == o
+	}
+	return a.At == o.At && a.Outcome == o.Outcome && a.Reason == o.Reason && slices.Equal(a.CutOff, o.CutOff)
 }
 
 // Open reports whether the drain still goes on.

@@ -285,3 +285,44 @@ func FuzzDecide(f *testing.F) {
 		}
 	})
 }
+
+// Every field counts: a drain that differs in one is not the same.
+func TestSameLooksAtEveryField(t *testing.T) {
+	d := randomScene(1).d
+	for i := range reflect.TypeFor[Drain]().NumField() {
+		other := d
+		f := reflect.ValueOf(&other).Elem().Field(i)
+		switch f.Interface().(type) {
+		case string, Outcome, fleet.InstanceID, fleet.ARN:
+			f.SetString(f.String() + "x")
+		case bool:
+			f.SetBool(!f.Bool())
+		case time.Time:
+			f.Set(reflect.ValueOf(t0.Add(time.Hour)))
+		case []string:
+			f.Set(reflect.ValueOf([]string{"another"}))
+		case *Answer:
+			f.Set(reflect.ValueOf(&Answer{Reason: "another"}))
+		default:
+			t.Fatalf("field %s has a type that Same does not know", reflect.TypeFor[Drain]().Field(i).Name)
+		}
+		if d.Same(&other) || !other.Same(&other) {
+			t.Errorf("field %s does not count", reflect.TypeFor[Drain]().Field(i).Name)
+		}
+	}
+	for i := range reflect.TypeFor[Answer]().NumField() {
+		a, b := Drain{Final: &Answer{}}, Drain{Final: &Answer{}}
+		f := reflect.ValueOf(b.Final).Elem().Field(i)
+		switch f.Interface().(type) {
+		case time.Time:
+			f.Set(reflect.ValueOf(t0))
+		case []string:
+			f.Set(reflect.ValueOf([]string{"another"}))
+		default:
+			f.SetString("another")
+		}
+		if a.Same(&b) {
+			t.Errorf("field %s of an answer does not count", reflect.TypeFor[Answer]().Field(i).Name)
+		}
+	}
+}

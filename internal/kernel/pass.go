@@ -2,7 +2,6 @@ package kernel
 
 import (
 	"encoding/json"
-	"reflect"
 	"slices"
 	"time"
 
@@ -37,7 +36,7 @@ func (k *Kernel) decide(e *entry, now time.Time, out *Orders) []intent {
 	if dec.Uncounted {
 		k.Counts["counts that disagree"]++
 	}
-	changed := e.fresh || !reflect.DeepEqual(&e.d, &dec.Drain)
+	changed := e.fresh || !e.d.Same(&dec.Drain)
 	e.d, e.wants, e.wake, e.waiting, e.dirty = dec.Drain, k.wants(e.wants, dec.Want, e.man.Policy, now), dec.Wake, dec.Waiting, false
 	for _, n := range dec.Notes {
 		k.line(now, e.d.Key, n.Kind, n.Text)
