@@ -103,10 +103,10 @@ type Drain struct {
 func (d *Drain) Same(o *Drain) bool {
 	return d.Key == o.Key && d.Group == o.Group && d.Hook == o.Hook && d.Instance == o.Instance &&
 		d.Token == o.Token && d.ByID == o.ByID && d.Cluster == o.Cluster && d.ContainerInstance == o.ContainerInstance &&
-		d.Adopted == o.Adopted && d.WarmPool == o.WarmPool && d.Heard == o.Heard && d.NotBefore == o.NotBefore &&
-		d.Zero == o.Zero && d.Doubt == o.Doubt && d.Asked == o.Asked && d.AbsentSince == o.AbsentSince &&
-		d.UnreachedFrom == o.UnreachedFrom && d.WaitingSince == o.WaitingSince && d.StayingSince == o.StayingSince && d.DrainingSince == o.DrainingSince &&
-		d.Agreed == o.Agreed && d.EmptySince == o.EmptySince && d.Ended == o.Ended &&
+		d.Adopted == o.Adopted && d.WarmPool == o.WarmPool && d.Heard.Equal(o.Heard) && d.NotBefore.Equal(o.NotBefore) &&
+		d.Zero.Equal(o.Zero) && d.Doubt == o.Doubt && d.Asked.Equal(o.Asked) && d.AbsentSince.Equal(o.AbsentSince) &&
+		d.UnreachedFrom.Equal(o.UnreachedFrom) && d.WaitingSince.Equal(o.WaitingSince) && d.StayingSince.Equal(o.StayingSince) && d.DrainingSince.Equal(o.DrainingSince) &&
+		d.Agreed.Equal(o.Agreed) && d.EmptySince.Equal(o.EmptySince) && d.Ended.Equal(o.Ended) &&
 		slices.Equal(d.Left, o.Left) && d.Intent.same(o.Intent) && d.Final.same(o.Final)
 }
 
@@ -114,7 +114,7 @@ func (a *Answer) same(o *Answer) bool {
 	if a == nil || o == nil {
 		return a == o
 	}
-	return a.At == o.At && a.Outcome == o.Outcome && a.Reason == o.Reason && slices.Equal(a.CutOff, o.CutOff)
+	return a.At.Equal(o.At) && a.Outcome == o.Outcome && a.Reason == o.Reason && slices.Equal(a.CutOff, o.CutOff)
 }
 
 // Open reports whether the drain still goes on.
