@@ -1,6 +1,7 @@
 package placement
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 
@@ -45,37 +46,21 @@ func parse(text string) (query, bool) {
 	return q, true
 }
 
-// scan cuts an expression into quoted texts, operators and words; false if a quotation does not end.
+// token is what an expression is made of: a quoted text, an operator, a bracket or comma, or a word.
+var token = regexp.MustCompile(`^(?:'[^']*'|"[^"]*"|!exists\b|!in\b|[=!<>]=|[=!]~|&&|\|\||[][(),<>!]|[^\s'"=!<>()\[\],&|~]+)`)
+
+// scan cuts an expression into tokens; false if there is something that is none, such as a quotation that does not end.
 func scan(text string) ([]string, bool) {
 	var tokens []string
-	for text = strings.TrimSpace(text); text != ""; text = strings.TrimSpace(text) {
-		n := width(text)
-		if n == 0 {
+	for rest := strings.TrimSpace(text); rest != ""; {
+		t := token.FindString(rest)
+		if t == "" {
 			return nil, false
 		}
-		tokens = append(tokens, text[:n])
-		text = text[n:]
+		tokens = append(tokens, t)
+		rest = strings.TrimSpace(strings.TrimPrefix(rest, t))
 	}
 	return tokens, true
-}
-
-// width is the length of the token at the start of a text, 0 if there is none.
-func width(text string) int {
-	if quote := text[0]; quote == '\'' || quote == '"' {
-		if end := strings.IndexByte(text[1:], quote); end >= 0 {
-			return end + 2
-		}
-		return 0
-	}
-	for _, op := range [...]string{"!exists", "!in", "==", "!=", ">=", "<=", "=~", "!~", "&&", "||", "[", "]", "(", ")", ",", "<", ">", "!"} {
-		if strings.HasPrefix(text, op) {
-			return len(op)
-		}
-	}
-	if n := strings.IndexAny(text, " \t\r\n'\"=!<>()[],&|~"); n >= 0 {
-		return n
-	}
-	return len(text)
 }
 
 func (p *parser) next() string {
