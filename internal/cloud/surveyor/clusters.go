@@ -161,31 +161,49 @@ func (l *look) failures(what string, failures []ecstypes.Failure) {
 // hosts surveys the container instances that are not INACTIVE.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListContainerInstances.html
 func (l *look) hosts(ctx context.Context, cluster string) []survey.Host {
-	var arns []string
-	l.read("ecs:ListContainerInstances of cluster "+cluster, func() error {
+	arns := l.list("ecs:ListContainerInstances of cluster "+cluster, func(token *string) ([]string, *string, error) {
+		out, err := ask(ctx, l, l.ECS.ListContainerInstances, &ecs.ListContainerInstancesInput{Cluster: aws.String(cluster), NextToken: token})
+		if err != nil {
+			return nil, nil, err
+		}
+		return out.ContainerInstanceArns, out.NextToken, nil
+	})
+	what := "ecs:DescribeContainerInstances of cluster " + cluster
+	return describe(l, what, arns, plan.MaxDescribeECS, func(chunk []string) ([]survey.Host, error) {
+		out, err := ask(ctx, l, l.ECS.DescribeContainerInstances, &ecs.DescribeContainerInstancesInput{Cluster: aws.String(cluster), ContainerInstances: chunk})
+		if err != nil {
+			return nil, err
+		}
+		var found []survey.Host
+		for _, ci := range out.ContainerInstances {
+			found = append(found, host(cluster, ci))
+		}
+		l.failures(what, out.Failures)
+		return found, nil
+	})
+}
+
+// list reads every page of a list.
+func (l *look) list(what string, page func(token *string) (arns []string, next *string, err error)) []string {
+	var all []string
+	l.read(what, func() error {
 		return pages(func(token *string) (*string, error) {
-			out, err := ask(ctx, l, l.ECS.ListContainerInstances, &ecs.ListContainerInstancesInput{Cluster: aws.String(cluster), NextToken: token})
-			if err != nil {
-				return nil, err
-			}
-			arns = append(arns, out.ContainerInstanceArns...)
-			return out.NextToken, nil
+			arns, next, err := page(token)
+			all = append(all, arns...)
+			return next, err
 		})
 	})
-	chunks := slices.Collect(slices.Chunk(arns, plan.MaxDescribeECS))
-	found := make([][]survey.Host, len(chunks))
-	what := "ecs:DescribeContainerInstances of cluster " + cluster
+	return all
+}
+
+// describe asks for chunks of ids at the same time, and keeps their order.
+func describe[T any](l *look, what string, ids []string, size int, ask func(chunk []string) ([]T, error)) []T {
+	chunks := slices.Collect(slices.Chunk(ids, size))
+	found := make([][]T, len(chunks))
 	each(chunks, func(i int, chunk []string) {
-		l.read(what, func() error {
-			out, err := ask(ctx, l, l.ECS.DescribeContainerInstances, &ecs.DescribeContainerInstancesInput{Cluster: aws.String(cluster), ContainerInstances: chunk})
-			if err != nil {
-				return err
-			}
-			for _, ci := range out.ContainerInstances {
-				found[i] = append(found[i], host(cluster, ci))
-			}
-			l.failures(what, out.Failures)
-			return nil
+		l.read(what, func() (err error) {
+			found[i], err = ask(chunk)
+			return err
 		})
 	})
 	return slices.Concat(found...)

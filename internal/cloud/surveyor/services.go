@@ -2,7 +2,6 @@ package surveyor
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -18,38 +17,30 @@ import (
 // services surveys the services of a cluster, those that are being deleted included.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListServices.html
 func (l *look) services(ctx context.Context, cluster string) []survey.Service {
-	var arns []string
-	l.read("ecs:ListServices of cluster "+cluster, func() error {
-		return pages(func(token *string) (*string, error) {
-			out, err := ask(ctx, l, l.ECS.ListServices, &ecs.ListServicesInput{
-				Cluster: aws.String(cluster), MaxResults: aws.Int32(plan.MaxDescribeECS), NextToken: token,
-			})
-			if err != nil {
-				return nil, err
-			}
-			arns = append(arns, out.ServiceArns...)
-			return out.NextToken, nil
+	arns := l.list("ecs:ListServices of cluster "+cluster, func(token *string) ([]string, *string, error) {
+		out, err := ask(ctx, l, l.ECS.ListServices, &ecs.ListServicesInput{
+			Cluster: aws.String(cluster), MaxResults: aws.Int32(plan.MaxDescribeECS), NextToken: token,
 		})
+		if err != nil {
+			return nil, nil, err
+		}
+		return out.ServiceArns, out.NextToken, nil
 	})
-	chunks := slices.Collect(slices.Chunk(arns, plan.MaxDescribeServices))
-	found := make([][]survey.Service, len(chunks))
 	what := "ecs:DescribeServices of cluster " + cluster
-	each(chunks, func(i int, chunk []string) {
-		l.read(what, func() error {
-			out, err := ask(ctx, l, l.ECS.DescribeServices, &ecs.DescribeServicesInput{Cluster: aws.String(cluster), Services: chunk})
-			if err != nil {
-				return err
+	return describe(l, what, arns, plan.MaxDescribeServices, func(chunk []string) ([]survey.Service, error) {
+		out, err := ask(ctx, l, l.ECS.DescribeServices, &ecs.DescribeServicesInput{Cluster: aws.String(cluster), Services: chunk})
+		if err != nil {
+			return nil, err
+		}
+		var found []survey.Service
+		for _, v := range out.Services {
+			if aws.ToString(v.Status) != fleet.Inactive {
+				found = append(found, readService(v))
 			}
-			for _, v := range out.Services {
-				if aws.ToString(v.Status) != fleet.Inactive {
-					found[i] = append(found[i], readService(v))
-				}
-			}
-			l.failures(what, out.Failures)
-			return nil
-		})
+		}
+		l.failures(what, out.Failures)
+		return found, nil
 	})
-	return slices.Concat(found...)
 }
 
 func readService(v ecstypes.Service) survey.Service {
