@@ -1,5 +1,6 @@
 // Package journal says what a journal is: the records of open drains and an append-only history, written together or not at
-// all. Its sub-packages keep one: in memory and in SQLite.
+// all; the leases that say which Ebb works for a scope, and the notes that Ebbs leave for each other. Its sub-packages keep one: in
+// memory, in SQLite and in DynamoDB.
 //
 // It never decides, and nothing that is only in the journal is needed to end a drain safely.
 package journal
@@ -12,10 +13,10 @@ import (
 )
 
 // Schema is the version of the stored form that this code writes. A newer one is refused, the previous one is read.
-const Schema = 1
+const Schema = 2
 
-// ErrConflict: a record was changed by somebody else since it was read. Forget, load, decide again.
-var ErrConflict = errors.New("journal: the record was changed by another writer")
+// ErrConflict: a record or lease was changed by somebody else since it was read. Forget, load, decide again.
+var ErrConflict = errors.New("journal: changed by another writer")
 
 // ErrNewer: the journal was written by a newer Ebb.
 var ErrNewer = errors.New("journal: written by a newer version of Ebb")
@@ -26,7 +27,7 @@ var ErrGone = errors.New("journal: removed or replaced while it was open")
 // Record is the remembered part of one drain.
 type Record struct {
 	Key   string // stable name of the drain: its subject, a slash, and which drain of that subject it is
-	Scope string // cluster or group; a scope's records are read together
+	Scope string // to which lease it belongs
 	Rev   int64  // 1 for a new record, then one more with each write
 	Open  bool   // false once the drain has ended
 	Body  []byte // JSON, the core's own form
@@ -50,16 +51,46 @@ type Line struct {
 	Data []byte // JSON with the details, or nil
 }
 
-// Batch is one atomic write. A record with Rev n replaces the stored one with Rev n-1, and no two open records have the same subject;
-// else nothing at all is written and the error is ErrConflict. The second rule is for two writers that learn of the same leaving
-// instance in different ways, and so name its drain differently.
-type Batch struct {
-	Records []Record
-	Lines   []Line
+// Lease says which Ebb works for a scope. It is told from another by Scope, Fence and Beat.
+type Lease struct {
+	Scope  string
+	Holder string        // name of the process; empty: nobody
+	Fence  int64         // rises with each holder and never falls
+	Beat   int64         // rises each time the holder says that it lives
+	For    time.Duration // how long the holder means to live after a beat
+	At     time.Time     // of the beat, by the holder's clock
 }
 
+// Note is a message that one Ebb has heard for the holder of a scope.
+type Note struct {
+	Scope string
+	ID    string // of the message, so that hearing it twice leaves one note
+	Body  string
+	Sent  time.Time
+}
+
+// Batch is one atomic write. A record with Rev n replaces the stored one with Rev n-1, no two open records have the same subject, and each
+// lease in Under has the Holder and Fence that are stored; else nothing at all is written and the error is ErrConflict. The second rule is
+// for two writers that learn of the same leaving instance in different ways, and so name its drain differently; the third for a holder that
+// does not know yet that it is none any more.
+//
+// A store that cannot write many records at once writes a batch of more than MaxAtomic records in parts, each record with the lines of its
+// key. Then a failure may leave some parts written, as if the writer had died between them.
+type Batch struct {
+	Under   []Lease
+	Records []Record
+	Lines   []Line
+	Notes   []Note // for the holders of other scopes
+}
+
+// MaxAtomic is how many records every store writes at once.
+const MaxAtomic = 40
+
+// MaxBody is how many bytes the body of a record, the data of a line and the body of a note may have in every store.
+const MaxBody = 128 << 10
+
 // Empty reports whether there is nothing to write.
-func (b Batch) Empty() bool { return len(b.Records) == 0 && len(b.Lines) == 0 }
+func (b Batch) Empty() bool { return len(b.Records) == 0 && len(b.Lines) == 0 && len(b.Notes) == 0 }
 
 // Query selects history.
 type Query struct {
@@ -69,7 +100,8 @@ type Query struct {
 	Limit int       // at most this many, the newest; 0: all
 }
 
-// Store keeps a journal. When Write has returned nil the batch is durable. It is safe for concurrent use.
+// Store keeps a journal. When Write has returned nil the batch is durable. It is safe for concurrent use, also by several processes where
+// the store itself can be shared.
 type Store interface {
 	// Open returns all open records, by key.
 	Open(ctx context.Context) ([]Record, error)
@@ -79,6 +111,15 @@ type Store interface {
 	Write(ctx context.Context, b Batch) error
 	// History returns lines, oldest first.
 	History(ctx context.Context, q Query) ([]Line, error)
+	// Leases returns the leases of all scopes that ever had one, by scope.
+	Leases(ctx context.Context) ([]Lease, error)
+	// Claim stores a lease in place of the one that was read; that is the zero Lease where there was none. If another is stored by now
+	// the error is ErrConflict.
+	Claim(ctx context.Context, was, is Lease) error
+	// Notes returns the notes for some scopes, the oldest first.
+	Notes(ctx context.Context, scopes []string) ([]Note, error)
+	// Discard removes notes; one that is not there is no error.
+	Discard(ctx context.Context, notes []Note) error
 	// Close releases the journal.
 	Close() error
 }

@@ -27,6 +27,7 @@ func Run(t *testing.T, open func(*testing.T) journal.Store, again func(*testing.
 		"empty": empty, "round trip": roundTrip, "revisions": revisions, "atomic": atomic, "twice in one batch": twice,
 		"one open for a subject": oneOpen, "order": order, "query": query, "large": large, "no aliasing": noAliasing, "cancelled": cancelled,
 		"closed": closed,
+		"leases": leases, "under": under, "notes": notes, "many": many,
 	}
 	for name, test := range one {
 		t.Run(name, func(t *testing.T) {
@@ -49,6 +50,7 @@ func Run(t *testing.T, open func(*testing.T) journal.Store, again func(*testing.
 		other := again(t, s)
 		defer other.Close()
 		race(t, s, other)
+		claims(t, s, other)
 	})
 	t.Run("reopen", func(t *testing.T) { reopen(t, open, again) })
 }
@@ -83,19 +85,27 @@ func same[T any](t *testing.T, what string, want T) func(T, error) {
 
 func records(rs ...journal.Record) []journal.Record { return rs }
 
-// numbered gives lines the sequence numbers that a fresh store must give.
-func numbered(ls ...journal.Line) []journal.Line {
+// history reads lines, sees that their numbers rise, and takes the numbers off: which they are is the store's affair.
+func history(t *testing.T, s journal.Store, q journal.Query) ([]journal.Line, error) {
+	t.Helper()
+	ls, err := s.History(t.Context(), q)
+	last := q.After
 	for i := range ls {
-		ls[i].Seq = int64(i) + 1
+		if ls[i].Seq <= last {
+			t.Errorf("line %d has number %d, after %d", i, ls[i].Seq, last)
+		}
+		last, ls[i].Seq = ls[i].Seq, 0
 	}
-	return ls
+	return ls, err
 }
+
+func lines(ls ...journal.Line) []journal.Line { return ls }
 
 func empty(t *testing.T, s journal.Store) {
 	write(t, s, journal.Batch{})
 	same(t, "open records", records())(s.Open(t.Context()))
 	same(t, "recent records", records())(s.Recent(t.Context(), 10))
-	same(t, "history", numbered())(s.History(t.Context(), journal.Query{}))
+	same(t, "history", lines())(history(t, s, journal.Query{}))
 }
 
 func roundTrip(t *testing.T, s journal.Store) {
@@ -103,7 +113,7 @@ func roundTrip(t *testing.T, s journal.Store) {
 	bare := journal.Line{At: start, Kind: "told"}
 	write(t, s, journal.Batch{Records: records(r), Lines: []journal.Line{l, bare}})
 	same(t, "open records", records(r))(s.Open(t.Context()))
-	same(t, "history", numbered(l, bare))(s.History(t.Context(), journal.Query{}))
+	same(t, "history", lines(l, bare))(history(t, s, journal.Query{}))
 }
 
 func revisions(t *testing.T, s journal.Store) {
@@ -129,7 +139,7 @@ func oneOpen(t *testing.T, s journal.Store) {
 	write(t, s, journal.Batch{Records: records(record("web/i-1/c", 1, false), record("web/i-1/a", 2, true), record("web/i-10/a", 1, true))})
 	write(t, s, journal.Batch{Records: records(record("web/i-1/a", 3, false), record("web/i-1/b", 1, true))})
 	same(t, "open records", records(record("web/i-1/b", 1, true), record("web/i-1/x/a", 1, true), record("web/i-10/a", 1, true), record("web/i-2/a", 1, true)))(s.Open(t.Context()))
-	same(t, "history", numbered())(s.History(t.Context(), journal.Query{}))
+	same(t, "history", lines())(history(t, s, journal.Query{}))
 }
 
 func conflict(t *testing.T, s journal.Store, b journal.Batch) {
@@ -146,7 +156,7 @@ func atomic(t *testing.T, s journal.Store) {
 		Lines:   []journal.Line{line(0, "a")},
 	})
 	same(t, "open records", records(record("b", 1, true)))(s.Open(t.Context()))
-	same(t, "history", numbered())(s.History(t.Context(), journal.Query{}))
+	same(t, "history", lines())(history(t, s, journal.Query{}))
 	write(t, s, journal.Batch{Records: records(record("a", 1, true)), Lines: []journal.Line{line(0, "a")}})
 }
 
@@ -166,7 +176,7 @@ func order(t *testing.T, s journal.Store) {
 		write(t, s, journal.Batch{Records: records(record(key, 2, false))})
 	}
 	same(t, "recent records, newest first", records(record("a", 2, false), record("c", 2, false)))(s.Recent(t.Context(), 2))
-	same(t, "history as written", numbered(line(0, "c"), line(-1, "a"), line(-2, "b")))(s.History(t.Context(), journal.Query{}))
+	same(t, "history as written", lines(line(0, "c"), line(-1, "a"), line(-2, "b")))(history(t, s, journal.Query{}))
 }
 
 func query(t *testing.T, s journal.Store) {
@@ -175,7 +185,11 @@ func query(t *testing.T, s journal.Store) {
 		ls = append(ls, line(n, key))
 	}
 	write(t, s, journal.Batch{Lines: ls})
-	all := numbered(ls...)
+	all := lines(ls...)
+	stored, err := s.History(t.Context(), journal.Query{})
+	if err != nil || len(stored) != len(all) {
+		t.Fatalf("%d lines, error %v", len(stored), err)
+	}
 	for _, c := range []struct {
 		name string
 		q    journal.Query
@@ -186,27 +200,27 @@ func query(t *testing.T, s journal.Store) {
 		{"since is inclusive", journal.Query{Since: all[2].At}, all[2:]},
 		{"since the nanosecond after", journal.Query{Since: all[2].At.Add(1)}, all[3:]},
 		{"since in another zone", journal.Query{Since: all[2].At.In(time.FixedZone("", 7200))}, all[2:]},
-		{"after is exclusive", journal.Query{After: all[1].Seq}, all[2:]},
+		{"after is exclusive", journal.Query{After: stored[1].Seq}, all[2:]},
 		{"limit keeps the newest", journal.Query{Limit: 2}, all[3:]},
 		{"limit of a key", journal.Query{Key: "a", Limit: 2}, []journal.Line{all[2], all[4]}},
-		{"all at once", journal.Query{Key: "a", Since: all[1].At, After: all[0].Seq, Limit: 1}, all[4:]},
+		{"all at once", journal.Query{Key: "a", Since: all[1].At, After: stored[0].Seq, Limit: 1}, all[4:]},
 		{"none", journal.Query{Key: "z"}, nil},
 	} {
-		same(t, c.name, c.want)(s.History(t.Context(), c.q))
+		same(t, c.name, c.want)(history(t, s, c.q))
 	}
 }
 
 func large(t *testing.T, s journal.Store) {
 	r, l := record("a", 1, true), line(0, "a")
-	r.Body, l.Data = bytes.Repeat([]byte("x"), 3<<20), bytes.Repeat([]byte{0, 255}, 1<<20)
+	r.Body, l.Data = bytes.Repeat([]byte("x"), journal.MaxBody), bytes.Repeat([]byte{0, 255}, journal.MaxBody/2)
 	write(t, s, journal.Batch{Records: records(r), Lines: []journal.Line{l}})
 	got, err := s.Open(t.Context())
 	if err != nil || len(got) != 1 || !bytes.Equal(got[0].Body, r.Body) {
-		t.Errorf("a body of 3 MiB came back as %d records, error %v", len(got), err)
+		t.Errorf("a large body came back as %d records, error %v", len(got), err)
 	}
-	lines, err := s.History(t.Context(), journal.Query{})
+	lines, err := history(t, s, journal.Query{})
 	if err != nil || len(lines) != 1 || !bytes.Equal(lines[0].Data, l.Data) {
-		t.Errorf("data of 2 MiB came back as %d lines, error %v", len(lines), err)
+		t.Errorf("large data came back as %d lines, error %v", len(lines), err)
 	}
 }
 
@@ -215,10 +229,10 @@ func noAliasing(t *testing.T, s journal.Store) {
 	write(t, s, journal.Batch{Records: records(r), Lines: []journal.Line{l}})
 	r.Body[0], l.Data[0] = '!', '!'
 	got, _ := s.Open(t.Context())
-	lines, _ := s.History(t.Context(), journal.Query{})
-	got[0].Body[0], lines[0].Data[0] = '?', '?'
+	told, _ := history(t, s, journal.Query{})
+	got[0].Body[0], told[0].Data[0] = '?', '?'
 	same(t, "open records", records(record("a", 1, true)))(s.Open(t.Context()))
-	same(t, "history", numbered(line(0, "a")))(s.History(t.Context(), journal.Query{}))
+	same(t, "history", lines(line(0, "a")))(history(t, s, journal.Query{}))
 }
 
 func cancelled(t *testing.T, s journal.Store) {
@@ -240,7 +254,7 @@ func closed(t *testing.T, s journal.Store) {
 	if err := s.Write(t.Context(), journal.Batch{Lines: []journal.Line{line(0, "a")}}); err == nil {
 		t.Error("a closed journal took a write")
 	}
-	if _, err := s.History(t.Context(), journal.Query{}); err == nil {
+	if _, err := history(t, s, journal.Query{}); err == nil {
 		t.Error("a closed journal gave a history")
 	}
 }
@@ -271,7 +285,7 @@ func race(t *testing.T, a, b journal.Store) {
 			t.Errorf("revision %d: %d writers won, want 1", rev, won)
 		}
 	}
-	lines, err := b.History(t.Context(), journal.Query{})
+	lines, err := history(t, b, journal.Query{})
 	if err != nil || len(lines) != rounds {
 		t.Errorf("%d lines after %d writes, error %v", len(lines), rounds, err)
 	}
@@ -289,7 +303,139 @@ func reopen(t *testing.T, open func(*testing.T) journal.Store, again func(*testi
 	defer s.Close()
 	same(t, "open records", records(record("a", 1, true)))(s.Open(t.Context()))
 	same(t, "recent records", records(record("b", 1, false)))(s.Recent(t.Context(), 0))
-	same(t, "history", numbered(line(0, "a"), line(1, "b")))(s.History(t.Context(), journal.Query{}))
+	stored, err := s.History(t.Context(), journal.Query{})
+	if err != nil || len(stored) != 2 {
+		t.Fatalf("%d lines, error %v", len(stored), err)
+	}
+	same(t, "history", lines(line(0, "a"), line(1, "b")))(history(t, s, journal.Query{}))
 	write(t, s, journal.Batch{Lines: []journal.Line{line(2, "a")}})
-	same(t, "history goes on", numbered(line(0, "a"), line(1, "b"), line(2, "a"))[2:])(s.History(t.Context(), journal.Query{After: 2}))
+	same(t, "history goes on", lines(line(2, "a")))(history(t, s, journal.Query{After: stored[1].Seq}))
+}
+
+// lease is held by somebody.
+func lease(scope, holder string, fence, beat int64) journal.Lease {
+	return journal.Lease{Scope: scope, Holder: holder, Fence: fence, Beat: beat, For: 10 * time.Second, At: start.Add(time.Duration(beat) * time.Second)}
+}
+
+func claim(t *testing.T, s journal.Store, was, is journal.Lease) {
+	t.Helper()
+	if err := s.Claim(t.Context(), was, is); err != nil {
+		t.Fatalf("claim: %v", err)
+	}
+}
+
+func leases(t *testing.T, s journal.Store) {
+	var none journal.Lease
+	same(t, "leases", []journal.Lease(nil))(s.Leases(t.Context()))
+	b, a1, a2, a3, free := lease("b", "x", 1, 1), lease("a", "x", 1, 1), lease("a", "x", 1, 2), lease("a", "y", 2, 3), lease("a", "", 2, 4)
+	claim(t, s, none, b)
+	claim(t, s, none, a1)
+	same(t, "leases", []journal.Lease{a1, b})(s.Leases(t.Context()))
+	claim(t, s, a1, a2)
+	for name, was := range map[string]journal.Lease{"none": none, "an older beat": a1, "a newer beat": lease("a", "x", 1, 3), "another fence": lease("a", "x", 2, 2)} {
+		if err := s.Claim(t.Context(), was, a3); !errors.Is(err, journal.ErrConflict) {
+			t.Errorf("claim over %s: error %v, want ErrConflict", name, err)
+		}
+	}
+	if err := s.Claim(t.Context(), a2, lease("c", "x", 1, 1)); !errors.Is(err, journal.ErrConflict) {
+		t.Errorf("claim of a scope without a lease over one: error %v, want ErrConflict", err)
+	}
+	claim(t, s, a2, a3)
+	claim(t, s, a3, free)
+	same(t, "leases", []journal.Lease{free, b})(s.Leases(t.Context()))
+}
+
+// under: a holder that has been replaced writes nothing any more, and one that has only beaten does.
+func under(t *testing.T, s journal.Store) {
+	a, b := lease("a", "x", 1, 1), lease("b", "x", 3, 1)
+	batch := func(under ...journal.Lease) journal.Batch {
+		return journal.Batch{Under: under, Records: records(record("r", 1, true)), Lines: lines(line(0, "r")), Notes: []journal.Note{{Scope: "c", ID: "m"}}}
+	}
+	conflict(t, s, batch(a))
+	claim(t, s, journal.Lease{}, a)
+	claim(t, s, journal.Lease{}, b)
+	claim(t, s, a, lease("a", "x", 1, 2))
+	conflict(t, s, batch(a, lease("b", "y", 3, 1)))
+	conflict(t, s, batch(a, lease("b", "x", 2, 1)))
+	conflict(t, s, batch(lease("c", "x", 1, 1)))
+	same(t, "open records", records())(s.Open(t.Context()))
+	same(t, "history", lines())(history(t, s, journal.Query{}))
+	same(t, "notes", []journal.Note(nil))(s.Notes(t.Context(), []string{"c"}))
+	write(t, s, batch(a, b))
+	same(t, "open records", records(record("r", 1, true)))(s.Open(t.Context()))
+}
+
+func notes(t *testing.T, s journal.Store) {
+	n := func(scope, id string) journal.Note {
+		return journal.Note{Scope: scope, ID: id, Body: "body of " + id, Sent: start}
+	}
+	write(t, s, journal.Batch{Notes: []journal.Note{n("a", "2"), n("b", "1")}})
+	write(t, s, journal.Batch{Notes: []journal.Note{n("a", "1"), n("a", "2")}})
+	write(t, s, journal.Batch{Notes: []journal.Note{n("c", "2"), n("a", "3")}})
+	same(t, "notes of one scope", []journal.Note{n("a", "2"), n("a", "1"), n("a", "3")})(s.Notes(t.Context(), []string{"a"}))
+	same(t, "notes of none", []journal.Note(nil))(s.Notes(t.Context(), nil))
+	got, err := s.Notes(t.Context(), []string{"a", "b"})
+	if err != nil || len(got) != 4 {
+		t.Errorf("notes of two scopes: %v, error %v", got, err)
+	}
+	if err := s.Discard(t.Context(), []journal.Note{n("a", "1"), n("a", "2"), n("b", "3")}); err != nil {
+		t.Fatalf("discard: %v", err)
+	}
+	same(t, "notes that are left", []journal.Note{n("a", "3")})(s.Notes(t.Context(), []string{"a"}))
+	same(t, "notes of another scope", []journal.Note{n("b", "1")})(s.Notes(t.Context(), []string{"b"}))
+	write(t, s, journal.Batch{Notes: []journal.Note{n("a", "1")}})
+	same(t, "a note that came again", []journal.Note{n("a", "3"), n("a", "1")})(s.Notes(t.Context(), []string{"a"}))
+}
+
+// many: a batch of more records than a store may be able to write at once is written whole when nothing stands in its way.
+func many(t *testing.T, s journal.Store) {
+	var b journal.Batch
+	for i := range 5 * journal.MaxAtomic {
+		key := fmt.Sprintf("web/i-%04d/a", i)
+		b.Records = append(b.Records, record(key, 1, true))
+		b.Lines = append(b.Lines, line(i, key), line(i, key))
+	}
+	write(t, s, b)
+	same(t, "open records", b.Records)(s.Open(t.Context()))
+	ls, err := history(t, s, journal.Query{})
+	if err != nil || len(ls) != len(b.Lines) {
+		t.Errorf("%d lines, want %d, error %v", len(ls), len(b.Lines), err)
+	}
+	for i := range b.Records {
+		b.Records[i] = record(b.Records[i].Key, 2, false)
+	}
+	write(t, s, b)
+	same(t, "open records", records())(s.Open(t.Context()))
+	ended, err := s.Recent(t.Context(), 0)
+	if err != nil || len(ended) != len(b.Records) {
+		t.Errorf("%d records that ended, want %d, error %v", len(ended), len(b.Records), err)
+	}
+}
+
+// claims lets eight holders on two handles claim one scope: for each fence exactly one must win.
+func claims(t *testing.T, a, b journal.Store) {
+	const holders, rounds = 8, 10
+	var was journal.Lease
+	for fence := int64(1); fence <= rounds; fence++ {
+		var wg sync.WaitGroup
+		errs := make(chan error, holders)
+		for i := range holders {
+			s := []journal.Store{a, b}[i%2]
+			wg.Go(func() { errs <- s.Claim(t.Context(), was, lease("raced", fmt.Sprint(i), fence, 1)) })
+		}
+		wg.Wait()
+		close(errs)
+		won := 0
+		for err := range errs {
+			if err == nil {
+				won++
+			} else if !errors.Is(err, journal.ErrConflict) {
+				t.Errorf("fence %d: error %v, want ErrConflict", fence, err)
+			}
+		}
+		if won != 1 {
+			t.Errorf("fence %d: %d holders won, want 1", fence, won)
+		}
+		was = lease("raced", "", fence, 1)
+	}
 }

@@ -20,6 +20,8 @@ type Store struct {
 	mu      sync.Mutex
 	records map[string]entry
 	lines   []journal.Line // by Seq, which is the index plus one
+	leases  map[string]journal.Lease
+	notes   []journal.Note // the oldest first
 	writes  int64
 	closed  bool
 }
@@ -56,14 +58,10 @@ func (s *Store) Recent(ctx context.Context, limit int) ([]journal.Record, error)
 
 // pick returns the entries that are open, or the ended ones, in no order.
 func (s *Store) pick(ctx context.Context, open bool) ([]entry, error) {
-	if err := ctx.Err(); err != nil {
+	if err := s.lock(ctx); err != nil {
 		return nil, err
 	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
-		return nil, errClosed
-	}
 	var out []entry
 	for _, e := range s.records { //ebb:any-order the callers sort
 		if e.record.Open == open {
@@ -75,13 +73,12 @@ func (s *Store) pick(ctx context.Context, open bool) ([]entry, error) {
 
 // Write writes the batch, all of it or nothing.
 func (s *Store) Write(ctx context.Context, b journal.Batch) error {
-	if err := ctx.Err(); err != nil {
+	if err := s.lock(ctx); err != nil {
 		return err
 	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
-		return errClosed
+	if err := s.under(b.Under); err != nil {
+		return err
 	}
 	staged, err := s.stage(b.Records)
 	if err != nil {
@@ -96,6 +93,11 @@ func (s *Store) Write(ctx context.Context, b journal.Batch) error {
 		l.Seq = int64(len(s.lines)) + 1
 		l.Data = slices.Clone(l.Data)
 		s.lines = append(s.lines, l)
+	}
+	for _, n := range b.Notes {
+		if !slices.ContainsFunc(s.notes, func(o journal.Note) bool { return o.Scope == n.Scope && o.ID == n.ID }) {
+			s.notes = append(s.notes, n)
+		}
 	}
 	return nil
 }
@@ -138,14 +140,10 @@ func (s *Store) rival(r journal.Record, staged map[string]entry) string {
 
 // History returns lines, oldest first.
 func (s *Store) History(ctx context.Context, q journal.Query) ([]journal.Line, error) {
-	if err := ctx.Err(); err != nil {
+	if err := s.lock(ctx); err != nil {
 		return nil, err
 	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
-		return nil, errClosed
-	}
 	var out []journal.Line
 	for i := len(s.lines) - 1; i >= 0 && s.lines[i].Seq > q.After; i-- {
 		l := s.lines[i]
@@ -160,6 +158,81 @@ func (s *Store) History(ctx context.Context, q journal.Query) ([]journal.Line, e
 	}
 	slices.Reverse(out)
 	return out, nil
+}
+
+// under checks that leases are still held.
+func (s *Store) under(leases []journal.Lease) error {
+	for _, l := range leases {
+		if is := s.leases[l.Scope]; is.Holder != l.Holder || is.Fence != l.Fence {
+			return fmt.Errorf("write under lease %d of %s, which %q has with %d: %w", l.Fence, l.Scope, is.Holder, is.Fence, journal.ErrConflict)
+		}
+	}
+	return nil
+}
+
+// Leases returns the leases of all scopes that ever had one, by scope.
+func (s *Store) Leases(ctx context.Context) ([]journal.Lease, error) {
+	if err := s.lock(ctx); err != nil {
+		return nil, err
+	}
+	defer s.mu.Unlock()
+	return slices.SortedFunc(maps.Values(s.leases), func(a, b journal.Lease) int { return cmp.Compare(a.Scope, b.Scope) }), nil
+}
+
+// Claim stores a lease in place of the one that was read.
+func (s *Store) Claim(ctx context.Context, was, is journal.Lease) error {
+	if err := s.lock(ctx); err != nil {
+		return err
+	}
+	defer s.mu.Unlock()
+	if now := s.leases[is.Scope]; now.Fence != was.Fence || now.Beat != was.Beat {
+		return fmt.Errorf("claim %s: %w", is.Scope, journal.ErrConflict)
+	}
+	if s.leases == nil {
+		s.leases = map[string]journal.Lease{}
+	}
+	s.leases[is.Scope] = is
+	return nil
+}
+
+// Notes returns the notes for some scopes, the oldest first.
+func (s *Store) Notes(ctx context.Context, scopes []string) ([]journal.Note, error) {
+	if err := s.lock(ctx); err != nil {
+		return nil, err
+	}
+	defer s.mu.Unlock()
+	var out []journal.Note
+	for _, n := range s.notes {
+		if slices.Contains(scopes, n.Scope) {
+			out = append(out, n)
+		}
+	}
+	return out, nil
+}
+
+// Discard removes notes.
+func (s *Store) Discard(ctx context.Context, notes []journal.Note) error {
+	if err := s.lock(ctx); err != nil {
+		return err
+	}
+	defer s.mu.Unlock()
+	s.notes = slices.DeleteFunc(s.notes, func(n journal.Note) bool {
+		return slices.ContainsFunc(notes, func(o journal.Note) bool { return o.Scope == n.Scope && o.ID == n.ID })
+	})
+	return nil
+}
+
+// lock takes the journal for one call, unless that is cancelled or the journal is closed.
+func (s *Store) lock(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return errClosed
+	}
+	return nil
 }
 
 // Close ends the journal; what it held is gone, and later calls fail.
