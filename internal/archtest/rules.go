@@ -4,7 +4,7 @@ package archtest
 func pure() []string {
 	return []string{
 		"internal/fleet", "internal/event", "internal/plan", "internal/journal", "internal/drain", "internal/kernel", "internal/sim",
-		"internal/survey", "internal/placement", "internal/explain", "internal/doctor",
+		"internal/survey", "internal/placement", "internal/explain", "internal/doctor", "internal/lease", "internal/iam",
 	}
 }
 
@@ -42,8 +42,8 @@ func pureNames() map[string]names {
 func mayImport() map[string][]string {
 	all := []string{
 		"archtest", "cloud", "cloud/surveyor", "config", "doctor", "drain", "engine", "event", "explain", "fleet", "homemade", "journal",
-		"journal/conformance", "journal/memory", "journal/sqlite", "kernel", "placement", "plan", "sim", "sim/wire", "source/sqs", "story",
-		"survey", "traffic",
+		"iam", "journal/conformance", "journal/dynamodb", "journal/memory", "journal/sqlite", "kernel", "lease", "placement", "plan", "sim", "sim/lambda", "sim/wire",
+		"source/lambda", "source/sqs", "story", "survey", "traffic",
 	}
 	return map[string][]string{
 		"fleet":               {},
@@ -52,16 +52,21 @@ func mayImport() map[string][]string {
 		"journal":             {},
 		"journal/memory":      {"journal"},
 		"journal/sqlite":      {"journal"},
+		"journal/dynamodb":    {"journal"},
+		"lease":               {"journal"},
 		"journal/conformance": {"journal"},
 		"drain":               {"fleet", "event", "plan"},
 		"kernel":              {"fleet", "event", "plan", "journal", "drain"},
-		"engine":              {"fleet", "event", "plan", "journal", "drain", "kernel"},
+		"engine":              {"fleet", "event", "plan", "journal", "drain", "kernel", "lease"},
 		"cloud":               {"fleet", "plan"},
 		"source/sqs":          {"fleet", "event"},
 		"sim":                 {},
 		"sim/wire":            {"sim"},
+		"sim/lambda":          {"sim", "sim/wire"},
+		"source/lambda":       {"fleet", "event"},
+		"iam":                 {},
 		"story": {
-			"cloud", "drain", "event", "fleet", "journal", "journal/memory", "kernel", "plan", "sim", "sim/wire", "source/sqs",
+			"cloud", "drain", "event", "fleet", "journal", "journal/memory", "kernel", "lease", "plan", "sim", "sim/wire", "source/sqs",
 		},
 		"survey":         {"fleet"},
 		"placement":      {"fleet", "survey"},
@@ -81,16 +86,18 @@ func mayImport() map[string][]string {
 func owners() map[string][]string {
 	const sdk = "github.com/aws/aws-sdk-go-v2"
 	return map[string][]string{
-		sdk:                                   {"cloud", "cloud/surveyor", "homemade", "source/sqs", "sim/wire", "cli"},
-		"github.com/aws/smithy-go":            {"cloud", "cloud/surveyor", "source/sqs", "sim/wire"},
+		sdk:                                   {"cloud", "cloud/surveyor", "homemade", "source/sqs", "sim/wire", "journal/dynamodb", "cli"},
+		"github.com/aws/smithy-go":            {"cloud", "cloud/surveyor", "source/sqs", "sim/wire", "journal/dynamodb"},
 		sdk + "/service":                      {},
 		sdk + "/service/autoscaling":          {"cloud", "cloud/surveyor", "homemade", "sim/wire"},
 		sdk + "/service/ecs":                  {"cloud", "cloud/surveyor", "homemade", "sim/wire"},
 		sdk + "/service/elasticloadbalancing": {"cloud", "cloud/surveyor", "sim/wire"}, // and ...v2
 		sdk + "/service/sts":                  {"cloud", "cloud/surveyor", "sim/wire"},
 		sdk + "/service/sqs":                  {"source/sqs", "cloud/surveyor", "homemade", "sim/wire"},
+		sdk + "/service/dynamodb":             {"journal/dynamodb"},
 		sdk + "/service/sns":                  {"sim/wire"},
 		sdk + "/service/eventbridge":          {"cloud/surveyor", "sim/wire"},
+		"github.com/aws/aws-lambda-go":        {"source/lambda", "cli"},
 		"modernc.org":                         {"journal/sqlite"},
 		"github.com/spf13":                    {"cli"},
 		"go.yaml.in/yaml":                     {"config", "story", "cli"},
