@@ -1,0 +1,193 @@
+// Package lease decides which leases one Ebb claims, renews and gives up, so that each scope has one Ebb that works for it.
+//
+// It is pure: it never reads or writes the journal, and it never trusts that clocks agree. A holder says that it lives by raising the
+// beat of its lease; whoever has seen the same beat for as long as the holder meant to live, by his own clock, takes the lease over.
+package lease
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/journal"
+)
+
+// Skew is how far apart the clocks of two Ebbs may be.
+const Skew = 30 * time.Second
+
+// Pace is how often leases are renewed and looked at.
+type Pace struct {
+	For  time.Duration // how long a holder means to live after a beat; after two thirds of it it acts no more
+	Beat time.Duration // between two beats
+	Look time.Duration // between two looks at leases of others
+}
+
+// Serve is the pace of a process that runs for long: a lease whose holder died is taken over within 14 s, if the journal answers at once:
+// up to Look until his last beat is seen, For until it is old, and up to Look until that is noticed.
+func Serve() Pace { return Pace{For: 10 * time.Second, Beat: 3 * time.Second, Look: 2 * time.Second} }
+
+// Claim is a lease to be stored in place of the one that was read.
+type Claim struct{ Was, Is journal.Lease }
+
+// seen is a lease as it is stored, and since when its beat is the same by our own clock.
+type seen struct {
+	lease journal.Lease
+	since time.Time
+}
+
+// Keeper is one Ebb's knowledge of the leases of all scopes that concern it.
+type Keeper struct {
+	me     string
+	scopes []string
+	pace   Pace
+	stored map[string]seen
+	sure   map[string]time.Time // start of the latest beat of ours that was stored, by scope
+	looked time.Time            // start of the latest look; zero: look at once
+	fails  time.Time            // of the latest failure of the journal
+}
+
+// New makes a keeper for the Ebb named me, which no other may be called, ever.
+func New(me string, scopes []string, p Pace) *Keeper {
+	return &Keeper{me: me, scopes: slices.Clone(scopes), pace: p, stored: map[string]seen{}, sure: map[string]time.Time{}}
+}
+
+// Due says what is to be done now: look at the leases, or else send these claims one after another until one is refused; and when to ask
+// again.
+func (k *Keeper) Due(now time.Time) (look bool, claims []Claim, again time.Time) {
+	if k.looked.IsZero() {
+		if again = k.fails.Add(k.pace.Look / 2); again.After(now) {
+			return false, nil, again
+		}
+		return true, nil, now
+	}
+	again = now.Add(k.pace.Beat)
+	sooner := func(t time.Time) {
+		if t.Before(again) {
+			again = t
+		}
+	}
+	others := false
+	for _, scope := range k.scopes {
+		s := k.stored[scope]
+		switch {
+		case s.lease.Holder == k.me:
+			if due := k.sure[scope].Add(k.pace.Beat); due.After(now) {
+				sooner(due)
+				continue
+			}
+			claims = append(claims, Claim{s.lease, k.raised(s.lease, 0, now)})
+		case k.free(s, now):
+			claims = append(claims, Claim{s.lease, k.raised(s.lease, 1, now)})
+		default:
+			others = true
+		}
+	}
+	if others {
+		due := k.looked.Add(k.pace.Look)
+		if !due.After(now) && len(claims) == 0 {
+			return true, nil, now
+		}
+		sooner(due)
+	}
+	return false, claims, again
+}
+
+// raised is the lease after it as it is to be stored by us.
+func (k *Keeper) raised(l journal.Lease, fence int64, now time.Time) journal.Lease {
+	return journal.Lease{Scope: l.Scope, Holder: k.me, Fence: l.Fence + fence, Beat: l.Beat + 1, For: k.pace.For, At: now}
+}
+
+// free reports whether nobody holds a lease, or whoever did can be taken for dead: by our own clock, or by his if it is so long ago that
+// clocks do not matter.
+func (k *Keeper) free(s seen, now time.Time) bool {
+	l := s.lease
+	return l.Holder == "" || now.Sub(s.since) > l.For || now.Sub(l.At) > l.For+Skew
+}
+
+// Read takes in all leases, as a look that was started at a time found them.
+func (k *Keeper) Read(all []journal.Lease, started time.Time) {
+	k.looked = started
+	found := map[string]journal.Lease{}
+	for _, l := range all {
+		found[l.Scope] = l
+	}
+	for _, scope := range k.scopes {
+		l := found[scope]
+		l.Scope = scope
+		old, known := k.stored[scope]
+		since := started
+		if known && old.lease.Holder == l.Holder && old.lease.Fence == l.Fence && old.lease.Beat == l.Beat {
+			since = old.since
+		}
+		k.stored[scope] = seen{l, since}
+		if l.Holder != k.me {
+			delete(k.sure, scope)
+		} else {
+			k.sure[scope] = l.At // perhaps of a claim that only seemed to fail
+		}
+	}
+}
+
+// Failed takes in that the leases could not be read.
+func (k *Keeper) Failed(now time.Time) { k.looked, k.fails = time.Time{}, now }
+
+// Claimed takes in what came of a claim that was started at a time. After a failure, whatever it was, the leases are looked at before
+// anything else: it may have been stored all the same.
+func (k *Keeper) Claimed(c Claim, started time.Time, err error, now time.Time) {
+	if err != nil {
+		k.Failed(now)
+		return
+	}
+	k.stored[c.Is.Scope] = seen{c.Is, started}
+	if c.Is.Holder == k.me {
+		k.sure[c.Is.Scope] = started
+	} else {
+		delete(k.sure, c.Is.Scope)
+	}
+}
+
+// Held are the leases that are ours for certain at a time, by scope. After two thirds of the time that we meant to live there is none: by
+// then somebody may be about to take it over.
+func (k *Keeper) Held(now time.Time) map[string]journal.Lease {
+	held := map[string]journal.Lease{}
+	for scope, at := range k.sure { //ebb:any-order a map of the same keys
+		if now.Sub(at) < k.pace.For*2/3 {
+			held[scope] = k.stored[scope].lease
+		}
+	}
+	return held
+}
+
+// Until is until when all that are held are ours for certain; zero when none is.
+func (k *Keeper) Until(now time.Time) time.Time {
+	var until time.Time
+	for scope := range k.Held(now) { //ebb:any-order the earliest
+		if at := k.sure[scope].Add(k.pace.For * 2 / 3); until.IsZero() || at.Before(until) {
+			until = at
+		}
+	}
+	return until
+}
+
+// Release are the claims that give up what is held, so that nobody has to wait.
+func (k *Keeper) Release(now time.Time) []Claim {
+	var claims []Claim
+	for _, scope := range k.scopes {
+		if s := k.stored[scope]; s.lease.Holder == k.me {
+			free := k.raised(s.lease, 0, now)
+			free.Holder = ""
+			claims = append(claims, Claim{s.lease, free})
+		}
+	}
+	return claims
+}
+
+// Text names who holds what, for people.
+func Text(held map[string]journal.Lease) string {
+	scopes := make([]string, 0, len(held))
+	for scope := range held { //ebb:any-order sorted below
+		scopes = append(scopes, scope)
+	}
+	slices.Sort(scopes)
+	return strings.Join(scopes, ", ")
+}
