@@ -49,6 +49,7 @@ type Policy struct {
 	LookSlow    time.Duration // pace of what seldom changes: the host, the agent
 	Retry       time.Duration // after a failed call
 	Settle      time.Duration // how far AWS's reads may lag behind its writes: a list younger than this after DRAINING may miss a task
+	Skew        time.Duration // how far apart the clocks may be by which what is remembered was timed; zero: it was one clock
 }
 
 // Defaults are the paces of the design, and AWS-independent time-outs.
@@ -84,6 +85,8 @@ type Drain struct {
 	Zero              time.Time        `json:"zero"`                // the deadline counts from here: when the instance began to wait, as AWS says
 
 	Doubt         bool      `json:"doubt,omitempty"`         // the zero is to be checked against the termination activity
+	Queued        time.Time `json:"queued,omitzero"`         // since when it has waited for its turn to leave, in a group of which only so many may at once
+	Turn          time.Time `json:"turn,omitzero"`           // when its turn came: the deadline counts from here then
 	Asked         time.Time `json:"asked,omitzero"`          // since when it has been asked to become DRAINING
 	AbsentSince   time.Time `json:"absent_since,omitzero"`   // first complete look in which no cluster knew the instance
 	UnreachedFrom time.Time `json:"unreached_from,omitzero"` // first look of this run of Ebb in which ECS could not reach the instance, without a break since
@@ -104,7 +107,7 @@ func (d *Drain) Same(o *Drain) bool {
 	return d.Key == o.Key && d.Group == o.Group && d.Hook == o.Hook && d.Instance == o.Instance &&
 		d.Token == o.Token && d.ByID == o.ByID && d.Cluster == o.Cluster && d.ContainerInstance == o.ContainerInstance &&
 		d.Adopted == o.Adopted && d.WarmPool == o.WarmPool && d.Heard.Equal(o.Heard) && d.NotBefore.Equal(o.NotBefore) &&
-		d.Zero.Equal(o.Zero) && d.Doubt == o.Doubt && d.Asked.Equal(o.Asked) && d.AbsentSince.Equal(o.AbsentSince) &&
+		d.Zero.Equal(o.Zero) && d.Doubt == o.Doubt && d.Queued.Equal(o.Queued) && d.Turn.Equal(o.Turn) && d.Asked.Equal(o.Asked) && d.AbsentSince.Equal(o.AbsentSince) &&
 		d.UnreachedFrom.Equal(o.UnreachedFrom) && d.WaitingSince.Equal(o.WaitingSince) && d.StayingSince.Equal(o.StayingSince) && d.DrainingSince.Equal(o.DrainingSince) &&
 		d.Agreed.Equal(o.Agreed) && d.EmptySince.Equal(o.EmptySince) && d.Ended.Equal(o.Ended) &&
 		slices.Equal(d.Left, o.Left) && d.Intent.same(o.Intent) && d.Final.same(o.Final)
@@ -147,6 +150,7 @@ type Observation struct {
 	Machine   fleet.Fact[fleet.InstanceState]
 	Began     fleet.Fact[time.Time] // start of the termination activity
 	Container fleet.Fact[fleet.ContainerInstance]
+	Turn      Turn
 	Before    time.Time                // start of the look at the container instance before that; zero: none
 	Running   []time.Time              // starts of the complete lists of its tasks with desired status RUNNING made in this run of Ebb, oldest first
 	Whole     time.Time                // when the newest of those lists had come in full
@@ -158,6 +162,13 @@ type Observation struct {
 	Delay     func(tg fleet.ARN) fleet.Fact[time.Duration] // deregistration delay
 	Tried     map[plan.ActionKind]Try
 	Trouble   func(plan.LookKind) string // why looks of a kind have failed lately, for people; empty: they have not
+}
+
+// Turn says how many of a group leave, and how many may.
+type Turn struct {
+	Limited bool // only so many may
+	Leave   int  // do
+	Limit   int  // may; zero: it is not known yet
 }
 
 // Note is one line for the journal.

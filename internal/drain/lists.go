@@ -27,7 +27,7 @@ func (c *decider) allListed() bool {
 			continue
 		}
 		agreed := c.agrees()
-		second := later(at.Add(atOnce), later(c.o.Whole, c.d().Agreed)).Add(c.p.Settle) // the same for all that were listed at once, so that they share calls
+		second := later(at.Add(atOnce), later(c.o.Whole, c.d().Agreed)).Add(c.settle()) // the same for all that were listed at once, so that they share calls
 		if over := Deadline(*c.d(), c.o.Hook, c.p); len(c.o.Stopped) == 0 && over.Before(second.Add(c.p.Settle)) {
 			return c.listAfter(at, plan.ListStopped, c.o.Stopped) // there is no time for more than to learn the names of what will be cut off
 		}
@@ -46,11 +46,23 @@ func (c *decider) agrees() bool {
 	if !c.o.Paged || ci.Is != fleet.Seen || ci.Value.Status != fleet.Draining || !d.Agreed.Before(c.o.Whole) {
 		return true
 	}
-	if c.counted() <= len(c.o.Tasks) && !ci.At.Before(c.o.Whole) {
-		d.Agreed = ci.At
+	if c.counted() > len(c.o.Tasks) {
+		c.recount(c.o.Whole)
+		return false
+	}
+	if !c.countedSince(c.o.Whole.Add(c.p.Skew)) {
+		return false
+	}
+	d.Agreed = ci.At
+	return true
+}
+
+// countedSince reports whether the count was seen at or after a time, and wants it seen if not.
+func (c *decider) countedSince(from time.Time) bool {
+	if !c.o.Container.At.Before(from) {
 		return true
 	}
-	c.recount(c.o.Whole)
+	c.out.Want = append(c.out.Want, Want{Kind: plan.ContainerInstances, In: c.d().Cluster, ID: string(c.d().ContainerInstance), Due: later(c.now, from)})
 	return false
 }
 
@@ -77,8 +89,12 @@ func confirmed(c *decider) bool {
 		return false
 	}
 	ci, counted := c.o.Container, c.counted()
-	if ci.Is != fleet.Seen || ci.Value.Status != fleet.Draining || counted <= len(c.liveTasks()) && !ci.At.Before(c.settled()) {
+	if ci.Is != fleet.Seen || ci.Value.Status != fleet.Draining {
 		return true
+	}
+	if counted <= len(c.liveTasks()) {
+		c.out.Waiting = "to see once more how many tasks ECS counts on it"
+		return c.countedSince(c.settled())
 	}
 	c.recount(c.d().EmptySince)
 	c.out.Waiting = "for ECS to count no running task on it"
@@ -101,8 +117,11 @@ func (c *decider) settled() time.Time {
 	if from.IsZero() {
 		from = c.d().Heard // deregistered, never seen DRAINING: nothing can have been placed since
 	}
-	return from.Add(c.p.Settle)
+	return from.Add(c.settle())
 }
+
+// settle is how much later, by any clock, a read shows what was true before.
+func (c *decider) settle() time.Duration { return c.p.Settle + c.p.Skew }
 
 // after reports whether the newest list was made at or after a time.
 func after(lists []time.Time, from time.Time) bool {

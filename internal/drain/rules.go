@@ -17,6 +17,8 @@ const (
 	// shortestHook is the shortest heartbeat time-out that AWS allows; assumed until the hook has been looked at.
 	// https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_PutLifecycleHook.html
 	shortestHook = 30 * time.Second
+	// longestHook is the longest that AWS keeps a hook open.
+	longestHook = 48 * time.Hour
 )
 
 // ended is the first rule: the hook does not hold the instance any more, whoever saw to that.
@@ -40,7 +42,7 @@ func (c *decider) ended() bool {
 		c.end(d.Intent.Outcome, d.Intent.Reason, d.Intent.CutOff)
 	case over:
 		c.end(Elsewhere, "the hook ended without Ebb's answer; the group says "+stateText(i), nil)
-	case !d.StayingSince.IsZero() && i.At.Sub(d.StayingSince) >= stayingFor:
+	case !d.StayingSince.IsZero() && i.At.Sub(d.StayingSince) >= stayingFor+c.p.Skew:
 		c.end(NotLeaving, "the group says "+stateText(i)+": nothing is to be drained", nil)
 	default:
 		return false
@@ -115,8 +117,12 @@ func (c *decider) reached() bool {
 
 // Deadline is when Ebb lets go of what is left. It lies before the hook's global time-out, whatever the policy says:
 // afterwards AWS applies the hook's default result and Ebb's answer comes too late.
+// It counts from when its turn came, in a group with a budget: who waits for it has not begun to leave.
 func Deadline(d Drain, hook fleet.Fact[fleet.Hook], p Policy) time.Time {
-	at := d.Zero.Add(p.Deadline)
+	at := later(d.Zero, d.Turn).Add(p.Deadline)
+	if !d.Queued.IsZero() && d.Turn.IsZero() {
+		at = d.Zero.Add(longestHook)
+	}
 	if hook.Is == fleet.Seen && hook.Value.Global > 0 {
 		if last := d.Zero.Add(hook.Value.Global - hook.Value.Global/20); last.Before(at) {
 			return last
@@ -144,7 +150,10 @@ func (c *decider) deadline() bool {
 	if len(cut) == 0 {
 		cut = c.d().Left
 	}
-	reason := fmt.Sprintf("the deadline of %s is over", at.Sub(c.d().Zero).Round(time.Second))
+	reason := fmt.Sprintf("the deadline of %s is over", at.Sub(later(c.d().Zero, c.d().Turn)).Round(time.Second))
+	if c.d().Turn.IsZero() && !c.d().Queued.IsZero() {
+		reason = "the hook ends before its turn came to leave"
+	}
 	if w := c.unseen(); w != "" {
 		reason += "; " + w
 	}
@@ -194,13 +203,13 @@ func (c *decider) trouble(kinds ...plan.LookKind) string {
 // several times an hour. https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_cwe_events.html
 func (c *decider) lost() bool {
 	d := c.d()
-	if d.UnreachedFrom.IsZero() || d.ContainerInstance == "" || c.now.Sub(d.UnreachedFrom) < c.p.LostAfter {
+	if d.UnreachedFrom.IsZero() || d.ContainerInstance == "" || c.now.Sub(d.UnreachedFrom) < c.lostAfter() {
 		if !d.UnreachedFrom.IsZero() {
-			c.wake(d.UnreachedFrom.Add(c.p.LostAfter))
+			c.wake(d.UnreachedFrom.Add(c.lostAfter()))
 		}
 		return false
 	}
-	if c.o.Container.At.Sub(d.UnreachedFrom) < c.p.LostAfter || !c.allListed() || c.undescribed() {
+	if c.o.Container.At.Sub(d.UnreachedFrom) < c.lostAfter() || !c.allListed() || c.undescribed() {
 		return false // not confirmed by a look after the whole time, or its tasks and targets are not known: the steps go on
 	}
 	c.lookAtContainer(c.p.Look) // it may be back
@@ -214,6 +223,8 @@ func (c *decider) lost() bool {
 	c.answer(Lost, fmt.Sprintf("ECS has not reached the instance for %s; its targets are deregistered", c.p.LostAfter), c.live())
 	return true
 }
+
+func (c *decider) lostAfter() time.Duration { return c.p.LostAfter + c.p.Skew }
 
 // answer notes how the hook is to be answered and sends the answer. CONTINUE always: ABANDON would cut other hooks short, and
 // on a group that retains it would keep the instance for ever.

@@ -69,7 +69,7 @@ func found(c *decider) bool {
 	}
 	c.want(Want{Kind: plan.FindContainerInstances, In: in, ID: string(d.Instance)}, ci.Is, ci.At, c.p.Look)
 	c.out.Waiting = "to find the container instance"
-	if ci.Is == fleet.Absent && ci.At.Sub(d.AbsentSince) >= absentFor {
+	if ci.Is == fleet.Absent && ci.At.Sub(d.AbsentSince) >= absentFor+c.p.Skew {
 		c.answer(NeverJoined, "no cluster knows the instance: two complete looks a minute apart did not find it", nil)
 	}
 	return false
@@ -93,6 +93,9 @@ func draining(c *decider) bool {
 		c.lookAtContainer(c.p.Look)
 		return false
 	}
+	if !c.turn() {
+		return false
+	}
 	c.out.Waiting = "for ECS to set DRAINING"
 	if try := c.o.Tried[plan.SetDraining]; try.Fails > 0 && try.Class != plan.Throttled && !ci.At.After(try.Started) {
 		c.want(Want{Kind: plan.ContainerInstances, In: ci.Value.Cluster, ID: string(ci.Value.ARN)}, fleet.Unknown, ci.At, 0)
@@ -108,6 +111,26 @@ func draining(c *decider) bool {
 		Kind: plan.SetDraining, Cluster: ci.Value.Cluster, ContainerInstances: []fleet.ARN{ci.Value.ARN}, Instance: c.d().Instance,
 		Why: "Auto Scaling is terminating it",
 	})
+	return false
+}
+
+// turn reports whether the budget of its group lets it leave. Once it has, it does so for good.
+func (c *decider) turn() bool {
+	d, t := c.d(), c.o.Turn
+	switch {
+	case !t.Limited || !d.Turn.IsZero():
+		return true
+	case t.Leave < t.Limit:
+		d.Turn = c.now
+		return true
+	}
+	c.out.Waiting = fmt.Sprintf("for its turn: %d of group %s leave, and no more than %d may at once", t.Leave, d.Group, t.Limit)
+	if t.Limit == 0 {
+		c.out.Waiting = "to see how many of group " + d.Group + " may leave at once"
+	} else if d.Queued.IsZero() {
+		d.Queued = c.now
+		c.note("queued", "waits %s", c.out.Waiting)
+	}
 	return false
 }
 
@@ -136,7 +159,7 @@ func stopped(c *decider) bool {
 	if len(daemons) == 0 {
 		return true
 	}
-	if over := d.EmptySince.Add(c.p.DaemonGrace); c.now.Before(over) {
+	if over := d.EmptySince.Add(c.p.DaemonGrace + c.p.Skew); c.now.Before(over) {
 		c.wake(over)
 		c.out.Waiting = fmt.Sprintf("for %d daemon tasks to stop", len(daemons))
 		return false

@@ -82,7 +82,7 @@ func put[K comparable, V any](m map[K]fleet.Fact[V], key K, is fleet.Knowledge, 
 // older than the drain may tell of the instance's earlier life.
 func (k *Kernel) concerns(id fleet.InstanceID, at time.Time) bool {
 	e, ok := k.open[id]
-	return ok && !at.Before(e.d.Heard)
+	return ok && !at.Before(e.since)
 }
 
 // looked takes in what a look found. What the look was not asked for, or could not say, stays as it was.

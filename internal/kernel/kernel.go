@@ -25,6 +25,7 @@ type Managed struct {
 	Match   string // group name or glob (path.Match)
 	Cluster string // of its container instances; empty: every cluster is asked
 	Policy  drain.Policy
+	Budget  Limit // of each group that matches
 }
 
 // Config is what a kernel works by.
@@ -35,7 +36,10 @@ type Config struct {
 	Redrive      bool // the queue has a redrive policy, so what is not understood need not be deleted here
 	Sweep        time.Duration
 	Budget       Budget
-	InFlight     int // orders under way at once; 0: 16
+	InFlight     int                      // orders under way at once; 0: 16
+	Held         map[string]journal.Lease // the leases under which it works, by scope; nil: it works for every scope, under none
+	Skew         time.Duration            // how far the clock may be off by which the journal's times were taken
+	OnePass      bool                     // it lives for one pass (Pass): what it knows goes into the journal, and nothing is put off to be done with more
 }
 
 // Heard is a message as it came from a source.
@@ -45,6 +49,7 @@ type Heard struct {
 	Body     string
 	Sent     time.Time
 	Receives int
+	Noted    bool // another Ebb heard it and left a note
 }
 
 // Verdict says what becomes of a message.
@@ -68,6 +73,7 @@ type Orders struct {
 type entry struct {
 	d       drain.Drain
 	man     Managed
+	scope   string
 	rev     int64
 	tried   map[plan.ActionKind]drain.Try
 	tasks   []fleet.Fact[fleet.Task]      // every task ever listed, by ARN
@@ -75,7 +81,9 @@ type entry struct {
 	whole   time.Time                     // when the newest list of those that run had come in full
 	paged   bool                          // that was one of the whole cluster
 	opened  time.Time                     // the deadline's zero as it was then
+	since   time.Time                     // looks that were started earlier may tell of the instance's earlier life
 	before  time.Time                     // start of the look at the container instance before the latest
+	known   *carried                      // as it is in the journal
 	wants   []wanted
 	wake    time.Time
 	waiting string
@@ -114,17 +122,20 @@ type Kernel struct {
 	nextID   int
 	budget   *ledger
 	swept    time.Time                   // start of the latest successful sweep
-	groups   map[string]bool             // managed groups that exist
+	groups   map[string]int              // managed groups that exist, and how many instances they have
+	leaves   map[string]int              // by group: how many leave; only while deciding
 	toAdopt  map[fleet.InstanceID]string // waits in the named group, whose hook is not known yet
 	settle   []Verdict
 	lines    []journal.Line
+	notes    []journal.Note
 	Counts   map[string]int // messages by what became of them, sweeps, adoptions
 }
 
 // stored is the form of a record's body.
 type stored struct {
 	drain.Drain
-	Waiting string `json:"waiting,omitempty"`
+	Waiting string   `json:"waiting,omitempty"`
+	Known   *carried `json:"known,omitempty"`
 }
 
 // New starts a kernel from the journal's open records and those that ended lately. It orders nothing by itself: what was true
@@ -140,7 +151,7 @@ func New(cfg Config, open, ended []journal.Record) (*Kernel, error) {
 		cfg: cfg, open: map[fleet.InstanceID]*entry{}, recent: map[fleet.InstanceID]past{}, facts: newFacts(),
 		asked: map[subject]*ask{}, trouble: map[plan.LookKind]trouble{}, leaving: map[fleet.InstanceID]time.Time{}, flying: map[int]plan.Order{}, budget: newLedger(cfg.Budget),
 		listings: map[string]*listing{}, spaced: map[place]time.Time{},
-		groups: map[string]bool{}, toAdopt: map[fleet.InstanceID]string{}, Counts: map[string]int{},
+		groups: map[string]int{}, toAdopt: map[fleet.InstanceID]string{}, Counts: map[string]int{},
 	}
 	for _, r := range ended {
 		d, err := Read(r)
@@ -152,31 +163,90 @@ func New(cfg Config, open, ended []journal.Record) (*Kernel, error) {
 		}
 	}
 	for _, r := range open {
-		d, err := Read(r)
-		if err != nil {
+		if err := k.load(r); err != nil {
 			return nil, err
 		}
-		man, ok := k.managed(d.Group)
-		if !ok { // it was when the drain began: what was begun is brought to its end
-			man = Managed{Match: d.Group, Cluster: d.Cluster, Policy: drain.Defaults()}
-		}
-		d.UnreachedFrom = time.Time{} // as seen by Ebb: while it was away it saw nothing
-		if o := k.open[d.Instance]; o != nil {
-			return nil, fmt.Errorf("the journal has two open drains of %s: %s and %s; two Ebbs wrote it without knowing of each other. Move the journal "+
-				"away and start anew: what still waits in a hook is found again by the sweep", d.Instance, o.d.Key, d.Key)
-		}
-		k.add(&entry{d: d, man: man, rev: r.Rev, dirty: true})
 	}
 	return k, nil
 }
 
-// Read reads the drain in a record.
-func Read(r journal.Record) (drain.Drain, error) {
+// load takes up an open drain from the journal, if its scope is ours.
+func (k *Kernel) load(r journal.Record) error {
+	s, err := read(r)
+	if err != nil {
+		return err
+	}
+	d := s.Drain
+	man, ok := k.managed(d.Group)
+	scope := man.Scope()
+	if !ok { // it was when the drain began: what was begun is brought to its end
+		man, scope = Managed{Match: d.Group, Cluster: d.Cluster, Policy: drain.Defaults()}, r.Scope
+	}
+	if !k.mine(scope) {
+		return nil
+	}
+	if o := k.open[d.Instance]; o != nil {
+		return fmt.Errorf("the journal has two open drains of %s: %s and %s; two Ebbs wrote it without knowing of each other. Move the journal "+
+			"away and start anew: what still waits in a hook is found again by the sweep", d.Instance, o.d.Key, d.Key)
+	}
+	man.Policy.Skew = k.cfg.Skew
+	e := &entry{d: d, man: man, scope: scope, rev: r.Rev, dirty: true}
+	if k.cfg.OnePass {
+		k.add(e)
+		k.recall(e, s.Known)
+		return nil
+	}
+	e.d.UnreachedFrom = time.Time{} // as seen by Ebb: while it was away it saw nothing
+	e.d.Agreed = time.Time{}        // and the lists that were agreed on are made anew
+	k.add(e)
+	return nil
+}
+
+// Scopes are all scopes of a configuration and of the open records of an earlier one, sorted.
+func Scopes(managed []Managed, open []journal.Record) []string {
+	k := Kernel{cfg: Config{Groups: managed}}
+	var scopes []string
+	for _, m := range managed {
+		scopes = append(scopes, m.Scope())
+	}
+	for _, r := range open {
+		if d, err := Read(r); err == nil {
+			if _, ok := k.managed(d.Group); !ok {
+				scopes = append(scopes, r.Scope)
+			}
+		}
+	}
+	slices.Sort(scopes)
+	return slices.Compact(scopes)
+}
+
+// Scope is the unit of work to which its groups belong: whoever holds its lease works for all of them, so that calls are shared and budgets
+// are kept whole.
+func (m Managed) Scope() string {
+	if m.Cluster != "" {
+		return "cluster/" + m.Cluster
+	}
+	return "group/" + m.Match
+}
+
+// mine reports whether this Ebb works for a scope.
+func (k *Kernel) mine(scope string) bool {
+	_, held := k.cfg.Held[scope]
+	return held || k.cfg.Held == nil
+}
+
+func read(r journal.Record) (stored, error) {
 	var s stored
 	if err := json.Unmarshal(r.Body, &s); err != nil {
-		return drain.Drain{}, fmt.Errorf("read drain %s from the journal: %w", r.Key, err)
+		return stored{}, fmt.Errorf("read drain %s from the journal: %w", r.Key, err)
 	}
-	return s.Drain, nil
+	return s, nil
+}
+
+// Read reads the drain in a record.
+func Read(r journal.Record) (drain.Drain, error) {
+	s, err := read(r)
+	return s.Drain, err
 }
 
 // Waiting reads what the drain in a record waited for when it was written.
@@ -258,6 +328,11 @@ func (k *Kernel) hearTermination(h Heard, now time.Time) (ack bool, why string) 
 		}
 		return !k.cfg.LeaveForeign, why
 	}
+	if !k.mine(man.Scope()) {
+		k.Counts["noted"]++
+		k.notes = append(k.notes, journal.Note{Scope: man.Scope(), ID: h.Message, Body: h.Body, Sent: h.Sent})
+		return !h.Noted, "noted for the Ebb that works for " + man.Scope()
+	}
 	if o, ok := k.open[e.Instance]; ok {
 		if o.d.Token == "" {
 			o.d.Token = e.Token
@@ -299,7 +374,7 @@ func (k *Kernel) begin(d drain.Drain, man Managed, now time.Time) {
 		gen = gen[:8]
 	}
 	d.Key = d.Group + "/" + string(d.Instance) + "/" + gen
-	k.add(&entry{d: d, man: man, dirty: true, fresh: true})
+	k.add(&entry{d: d, man: man, scope: man.Scope(), since: now, dirty: true, fresh: true})
 	how := "Auto Scaling terminates " + string(d.Instance) + " of group " + d.Group
 	if d.WarmPool {
 		how = "Auto Scaling returns " + string(d.Instance) + " of group " + d.Group + " to its warm pool"

@@ -195,6 +195,9 @@ func (k *Kernel) sweepDue(now time.Time) time.Time {
 		}
 	}
 	due := k.swept.Add(every)
+	if k.cfg.Held != nil && len(k.cfg.Held) == 0 {
+		return now.Add(time.Hour) // it works for nobody
+	}
 	a := k.ask(subject{kind: plan.Groups})
 	switch {
 	case a.flying:
@@ -217,6 +220,9 @@ func (k *Kernel) hooksByGroup() []fleet.Fact[fleet.Hook] {
 func (k *Kernel) sweepLook() plan.Look {
 	l := plan.Look{Kind: plan.Groups}
 	for _, m := range k.cfg.Groups {
+		if !k.mine(m.Scope()) {
+			continue
+		}
 		if isGlob(m.Match) {
 			return plan.Look{Kind: plan.Groups}
 		}

@@ -14,6 +14,7 @@ import (
 // Next says what is to be done now. It decides anew for every drain that something was learnt about or whose time has come.
 func (k *Kernel) Next(now time.Time) Orders {
 	k.adopt(now)
+	k.countLeaves()
 	var out Orders
 	var acts []intent
 	for _, e := range k.order {
@@ -23,9 +24,9 @@ func (k *Kernel) Next(now time.Time) Orders {
 	}
 	k.forgetEnded()
 	out.Do = k.dispatch(acts, now)
-	out.Batch.Lines = k.lines
-	out.Settle = k.settle
-	k.lines, k.settle = nil, nil
+	out.Batch.Lines, out.Batch.Notes, out.Settle = k.lines, k.notes, k.settle
+	k.lines, k.notes, k.settle = nil, nil, nil
+	out.Batch.Under = k.under(out.Batch.Records)
 	out.Wake = k.wake(now)
 	return out
 }
@@ -37,7 +38,11 @@ func (k *Kernel) decide(e *entry, now time.Time, out *Orders) []intent {
 		k.Counts["counts that disagree"]++
 	}
 	changed := e.fresh || !e.d.Same(&dec.Drain)
+	k.counted(e, &dec.Drain)
 	e.d, e.wants, e.wake, e.waiting, e.dirty = dec.Drain, k.wants(e.wants, dec.Want, e.man.Policy, now), dec.Wake, dec.Waiting, false
+	if known := k.carry(e); !known.same(e.known) {
+		e.known, changed = known, true
+	}
 	for _, n := range dec.Notes {
 		k.line(now, e.d.Key, n.Kind, n.Text)
 	}
@@ -52,12 +57,28 @@ func (k *Kernel) decide(e *entry, now time.Time, out *Orders) []intent {
 }
 
 func (k *Kernel) record(e *entry) journal.Record {
-	body, err := json.Marshal(stored{e.d, e.waiting})
+	s := stored{Drain: e.d, Waiting: e.waiting}
+	if e.d.Open() {
+		s.Known = e.known
+	}
+	body, err := json.Marshal(s)
 	if err != nil {
 		panic(err) // a struct of strings and times always marshals
 	}
 	e.rev, e.fresh = e.rev+1, false
-	return journal.Record{Key: e.d.Key, Scope: e.d.Group, Rev: e.rev, Open: e.d.Open(), Body: body}
+	return journal.Record{Key: e.d.Key, Scope: e.scope, Rev: e.rev, Open: e.d.Open(), Body: body}
+}
+
+// under are the leases under which records are written.
+func (k *Kernel) under(records []journal.Record) []journal.Lease {
+	var under []journal.Lease
+	for _, r := range records {
+		l, ok := k.cfg.Held[r.Scope]
+		if ok && !slices.ContainsFunc(under, func(o journal.Lease) bool { return o.Scope == l.Scope }) {
+			under = append(under, l)
+		}
+	}
+	return under
 }
 
 // forgetEnded moves drains that have ended out of the way.
@@ -73,6 +94,7 @@ func (k *Kernel) forgetEnded() {
 		k.Counts["ended "+string(e.d.Final.Outcome)]++
 		k.forget(e)
 		delete(k.open, id)
+		k.wakeQueued(e.d.Group)
 	}
 	clear(k.order[len(kept):])
 	k.order = kept
@@ -102,7 +124,7 @@ func (k *Kernel) observe(e *entry) drain.Observation {
 	f := &k.facts
 	return drain.Observation{
 		Instance: f.instances[e.d.Instance], Hook: f.hook(e.d.Group), Machine: f.machines[e.d.Instance],
-		Began: f.began[e.d.Instance], Container: f.containers[e.d.Instance], Before: e.before, Running: e.lists[plan.ListRunning], Whole: e.whole, Paged: e.paged, Stopped: e.lists[plan.ListStopped], Tasks: e.tasks, Tried: e.tried,
+		Began: f.began[e.d.Instance], Turn: k.turn1(e), Container: f.containers[e.d.Instance], Before: e.before, Running: e.lists[plan.ListRunning], Whole: e.whole, Paged: e.paged, Stopped: e.lists[plan.ListStopped], Tasks: e.tasks, Tried: e.tried,
 		Service: func(name string) fleet.Fact[fleet.Service] { return f.services[e.d.Cluster+"/"+name] },
 		Delay:   func(tg fleet.ARN) fleet.Fact[time.Duration] { return f.delays[tg] },
 		Trouble: func(l plan.LookKind) string { return k.trouble[l].why },
@@ -134,7 +156,7 @@ func (k *Kernel) adopt(now time.Time) {
 		}
 		delete(k.toAdopt, id)
 		man, ok := k.managed(group)
-		if open || done || !ok || h.Is != fleet.Seen {
+		if open || done || !ok || !k.mine(man.Scope()) || h.Is != fleet.Seen {
 			continue
 		}
 		k.Counts["adopted"]++

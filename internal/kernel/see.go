@@ -16,11 +16,11 @@ func (k *Kernel) sawGroups(groups []fleet.Group, at time.Time) {
 	clear(k.groups)
 	seen := map[string]map[fleet.InstanceID]bool{}
 	for _, g := range groups {
-		if _, ok := k.managed(g.Name); !ok {
+		if man, ok := k.managed(g.Name); !ok || !k.mine(man.Scope()) {
 			continue
 		}
 		seen[g.Name] = map[fleet.InstanceID]bool{}
-		k.groups[g.Name] = true
+		k.groups[g.Name] = len(g.Instances)
 		for _, i := range g.Instances {
 			seen[g.Name][i.ID] = true
 			k.sweptInstance(i, at)
@@ -48,9 +48,9 @@ func (k *Kernel) prune(now time.Time) {
 	maps.DeleteFunc(k.spaced, func(_ place, at time.Time) bool { return now.Sub(at) > spacing })
 	maps.DeleteFunc(k.facts.homes, func(_ fleet.ARN, f fleet.Fact[fleet.ARN]) bool { return now.Sub(f.At) > 2*time.Hour })
 	maps.DeleteFunc(k.facts.sizes, func(_ string, f fleet.Fact[fleet.Cluster]) bool { return now.Sub(f.At) > sizeFor })
-	maps.DeleteFunc(k.facts.hooks, func(g string, _ fleet.Fact[fleet.Hook]) bool { return !k.groups[g] })
+	maps.DeleteFunc(k.facts.hooks, func(g string, _ fleet.Fact[fleet.Hook]) bool { return !k.exists(g) })
 	maps.DeleteFunc(k.recent, func(_ fleet.InstanceID, p past) bool { return now.Sub(p.ended) > late })
-	maps.DeleteFunc(k.toAdopt, func(_ fleet.InstanceID, g string) bool { return !k.groups[g] })
+	maps.DeleteFunc(k.toAdopt, func(_ fleet.InstanceID, g string) bool { return !k.exists(g) })
 	maps.DeleteFunc(k.leaving, func(_ fleet.InstanceID, at time.Time) bool { return now.Sub(at) > 2*time.Hour })
 	wanted := map[subject]bool{}
 	for _, e := range k.order {
@@ -59,9 +59,15 @@ func (k *Kernel) prune(now time.Time) {
 		}
 	}
 	maps.DeleteFunc(k.asked, func(s subject, a *ask) bool {
-		shared := s.kind == plan.Targets || s.kind == plan.Services || s.kind == plan.Delays || s.kind == plan.Hooks && !k.groups[s.where]
+		shared := s.kind == plan.Targets || s.kind == plan.Services || s.kind == plan.Delays || s.kind == plan.Hooks && !k.exists(s.where)
 		return shared && !a.flying && !wanted[s]
 	})
+}
+
+// exists reports whether the latest sweep found a managed group.
+func (k *Kernel) exists(group string) bool {
+	_, ok := k.groups[group]
+	return ok
 }
 
 func (k *Kernel) sweptInstance(i fleet.GroupInstance, at time.Time) {

@@ -1,0 +1,94 @@
+package kernel
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/drain"
+	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/plan"
+)
+
+// carried is what one pass knows that the next one needs and could see only by waiting: an Ebb that lives for one pass keeps it in the
+// journal. All else is looked at anew.
+type carried struct {
+	Running []time.Time `json:"running,omitempty"` // as entry.lists
+	Stopped []time.Time `json:"stopped,omitempty"`
+	Whole   time.Time   `json:"whole,omitzero"`
+	Paged   bool        `json:"paged,omitempty"`
+	Looked  time.Time   `json:"looked,omitzero"` // the latest look at a container instance that ECS does not reach
+	Beaten  time.Time   `json:"beaten,omitzero"` // the latest heartbeat that AWS took
+	Live    []string    `json:"live,omitempty"`  // tasks ever listed, by id where the container instance's ARN tells the rest
+	Done    []string    `json:"done,omitempty"`  // those that have stopped for good
+}
+
+// same reports whether two passes know the same.
+func (c *carried) same(o *carried) bool {
+	if c == nil || o == nil {
+		return c == o
+	}
+	return slices.EqualFunc(c.Running, o.Running, time.Time.Equal) && slices.EqualFunc(c.Stopped, o.Stopped, time.Time.Equal) &&
+		c.Whole.Equal(o.Whole) && c.Paged == o.Paged && c.Looked.Equal(o.Looked) && c.Beaten.Equal(o.Beaten) &&
+		slices.Equal(c.Live, o.Live) && slices.Equal(c.Done, o.Done)
+}
+
+// carry gathers what the next pass is to know of a drain; nil for an Ebb that lives on.
+func (k *Kernel) carry(e *entry) *carried {
+	if !k.cfg.OnePass {
+		return nil
+	}
+	c := &carried{
+		Running: e.lists[plan.ListRunning], Stopped: e.lists[plan.ListStopped], Whole: e.whole, Paged: e.paged,
+		Beaten: e.tried[plan.Beat].OK,
+	}
+	if !e.d.UnreachedFrom.IsZero() {
+		c.Looked = later(k.facts.containers[e.d.Instance].At, e.before)
+	}
+	for i := range e.tasks {
+		t := &e.tasks[i]
+		id := strings.TrimPrefix(string(t.Value.ARN), taskPrefix(e.d.ContainerInstance))
+		if t.Is == fleet.Absent || t.Is == fleet.Seen && !t.Value.Live() {
+			c.Done = append(c.Done, id)
+		} else {
+			c.Live = append(c.Live, id)
+		}
+	}
+	return c
+}
+
+// taskPrefix is what the ARNs of tasks have in common with that of the container instance they run on.
+func taskPrefix(ci fleet.ARN) string {
+	s := strings.Replace(string(ci), ":container-instance/", ":task/", 1)
+	return s[:strings.LastIndexByte(s, '/')+1]
+}
+
+// recall gives a drain what the pass before knew.
+func (k *Kernel) recall(e *entry, c *carried) {
+	if c == nil {
+		return
+	}
+	e.known = c
+	for kind, times := range map[plan.LookKind][]time.Time{plan.ListRunning: c.Running, plan.ListStopped: c.Stopped} { //ebb:any-order each by itself
+		e.lists[kind] = slices.Clone(times)
+	}
+	e.whole, e.paged, e.before = c.Whole, c.Paged, c.Looked
+	if !c.Beaten.IsZero() {
+		e.tried[plan.Beat] = drain.Try{OK: c.Beaten}
+	}
+	prefix := taskPrefix(e.d.ContainerInstance)
+	arn := func(id string) fleet.ARN {
+		if strings.HasPrefix(id, "arn:") {
+			return fleet.ARN(id)
+		}
+		return fleet.ARN(prefix + id)
+	}
+	for _, id := range c.Live {
+		k.listed(arn(id), e.d.Instance)
+	}
+	for _, id := range c.Done {
+		k.listed(arn(id), e.d.Instance)
+		i, _ := e.task(arn(id))
+		e.tasks[i] = fleet.Fact[fleet.Task]{Is: fleet.Absent, Value: fleet.Task{ARN: arn(id)}}
+	}
+}

@@ -1,0 +1,78 @@
+package kernel
+
+import (
+	"fmt"
+
+	"github.com/ebbhq/ebb/internal/drain"
+	"github.com/ebbhq/ebb/internal/fleet"
+)
+
+// Limit is the budget of a group: how many of its instances may leave at once. The zero Limit is none at all.
+type Limit struct {
+	Count   int
+	Percent int // of the instances that the group has, those that leave included; rounded down, but never less than one
+}
+
+// String spells the limit as it is configured.
+func (l Limit) String() string {
+	if l.Percent > 0 {
+		return fmt.Sprintf("%d%%", l.Percent)
+	}
+	return fmt.Sprint(l.Count)
+}
+
+// of is how many may leave of a group of some size.
+func (l Limit) of(size int) int {
+	if l.Percent > 0 {
+		return max(1, size*l.Percent/100)
+	}
+	return l.Count
+}
+
+// budgeted reports whether only so many of a drain's group may leave at once.
+func (e *entry) budgeted() bool { return e.man.Budget != Limit{} }
+
+// leaving reports whether a drain counts against the budget of its group: its turn has come, or somebody else set it DRAINING.
+func (k *Kernel) isLeaving(e *entry) bool {
+	ci := k.facts.containers[e.d.Instance]
+	return !e.d.Turn.IsZero() || ci.Is == fleet.Seen && ci.Value.Status == fleet.Draining
+}
+
+// countLeaves counts how many of each group with a budget leave, before anything is decided.
+func (k *Kernel) countLeaves() {
+	k.leaves = map[string]int{}
+	for _, e := range k.order {
+		if e.budgeted() && k.isLeaving(e) {
+			k.leaves[e.d.Group]++
+		}
+	}
+}
+
+// counted keeps the count true while drains decide one after another.
+func (k *Kernel) counted(e *entry, now *drain.Drain) {
+	if e.budgeted() && e.d.Turn.IsZero() && !now.Turn.IsZero() {
+		k.leaves[e.d.Group]++
+	}
+}
+
+// turn1 says whether a drain of a group with a budget may begin.
+func (k *Kernel) turn1(e *entry) drain.Turn {
+	if !e.budgeted() {
+		return drain.Turn{}
+	}
+	size, known := k.groups[e.d.Group]
+	t := drain.Turn{Limited: true, Leave: k.leaves[e.d.Group]}
+	if known || e.man.Budget.Percent == 0 {
+		t.Limit = e.man.Budget.of(size)
+	}
+	return t
+}
+
+// wakeQueued lets those decide who wait for their turn in a group.
+func (k *Kernel) wakeQueued(group string) {
+	for _, e := range k.order {
+		if e.d.Group == group && e.budgeted() && e.d.Turn.IsZero() {
+			e.dirty = true
+		}
+	}
+}
