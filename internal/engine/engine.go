@@ -1,7 +1,7 @@
 // Package engine is the loop around the kernel in real time: it makes what the kernel notes durable, then settles messages and
 // carries out orders with a bounded number of workers, and brings back what came of them.
 //
-// It never decides anything, and only its one goroutine touches the kernel.
+// It never decides anything, only its one goroutine touches the kernel, and it never acts for a scope whose lease it does not hold.
 package engine
 
 import (
@@ -9,6 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -44,6 +46,7 @@ type Config struct {
 	Kernel kernel.Config
 	Store  journal.Store
 	Cloud  Cloud
+	Me     string           // name of this process among all that ever share the journal; empty: ebb
 	Source Source           // nil: nothing is heard, the sweep alone finds what waits
 	Now    func() time.Time // nil: time.Now
 	Speed  float64          // of Now against real time; 0: 1
@@ -67,8 +70,13 @@ type Engine struct {
 	cfg     Config
 	heard   chan []Message
 	results chan result
-	held    map[string]bool // messages handed over and not settled
-	run     int             // number of the current kernel; results for an earlier one are forgotten
+	held    map[string]bool         // messages handed over and not settled
+	notes   map[string]journal.Note // notes handed over and not settled, by message
+	noted   time.Time               // when notes were last looked for, in real time
+	told    time.Time               // when it last told how many hooks are open
+	holder  *holder
+	under   map[string]journal.Lease // the leases under which the kernel works
+	run     int                      // number of the current kernel; results for an earlier one are forgotten
 	workers sync.WaitGroup
 }
 
@@ -83,27 +91,32 @@ func New(cfg Config) *Engine {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
+	if cfg.Me == "" {
+		cfg.Me = "ebb"
+	}
 	return &Engine{
-		cfg: cfg, heard: make(chan []Message), results: make(chan result),
-		held: map[string]bool{},
+		cfg: cfg, heard: make(chan []Message), results: make(chan result), held: map[string]bool{}, notes: map[string]journal.Note{},
+		holder: newHolder(cfg.Me, kernel.Scopes(cfg.Kernel.Groups, nil), cfg.Store, cfg.Log),
 	}
 }
 
 // Run works until ctx ends. It returns an error when it cannot start: the journal cannot be read, or does not fit the configuration; and
 // when the journal is gone, for then nothing can be made durable any more.
 func (e *Engine) Run(ctx context.Context) error {
-	k, err := e.load(ctx)
+	k, err := e.start(ctx)
 	if ctx.Err() != nil {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
+	defer e.holder.release()
 	ctx, cancel := context.WithCancel(ctx)
 	var sides sync.WaitGroup
 	defer sides.Wait()
 	defer e.workers.Wait()
 	defer cancel()
+	sides.Go(func() { e.holder.run(ctx) })
 	if e.cfg.Source != nil {
 		sides.Go(func() { e.listen(ctx) })
 	}
@@ -112,22 +125,41 @@ func (e *Engine) Run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		if errors.Is(err, journal.ErrGone) {
+		pause := rest
+		switch {
+		case errors.Is(err, journal.ErrGone):
 			return fmt.Errorf("%w; start ebb serve again: instances that wait in a hook are found by the sweep", err)
-		}
-		if errors.Is(err, journal.ErrConflict) {
-			e.cfg.Log.Warn("another ebb serve writes the same journal; reading it again: run only one", "err", err)
-		} else {
+		case errors.Is(err, errLeases):
+			pause = 0
+		case errors.Is(err, journal.ErrConflict):
+			e.cfg.Log.Warn("another ebb wrote the journal; reading it again", "err", err)
+		default:
 			e.cfg.Log.Error("journal refused a batch; forgetting everything and reading it again", "err", err)
 		}
-		if k = e.reload(ctx); k == nil {
+		if k = e.reload(ctx, pause); k == nil {
 			return nil
 		}
 	}
 	return nil
 }
 
+// errLeases: other scopes are held than this kernel works for.
+var errLeases = errors.New("other leases are held")
+
+// start claims what is free and reads the journal.
+func (e *Engine) start(ctx context.Context) (*kernel.Kernel, error) {
+	if _, err := e.holder.step(ctx); err != nil {
+		return nil, fmt.Errorf("read the leases: %w", err)
+	}
+	return e.load(ctx)
+}
+
 func (e *Engine) load(ctx context.Context) (*kernel.Kernel, error) {
+	select {
+	case <-e.holder.changed: // what is held now is known at once
+	default:
+	}
+	held := e.holder.now() // before the journal is read: nobody else writes of these scopes from here on
 	open, err := e.cfg.Store.Open(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read the open drains: %w", err)
@@ -136,12 +168,16 @@ func (e *Engine) load(ctx context.Context) (*kernel.Kernel, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the ended drains: %w", err)
 	}
-	return kernel.New(e.cfg.Kernel, open, ended)
+	e.holder.concern(kernel.Scopes(e.cfg.Kernel.Groups, open))
+	cfg := e.cfg.Kernel
+	cfg.Held, e.under = held, held
+	return kernel.New(cfg, open, ended)
 }
 
 // reload starts over from the journal. Messages whose effect may not be durable are let go, so that the queue brings them back.
-func (e *Engine) reload(ctx context.Context) *kernel.Kernel {
+func (e *Engine) reload(ctx context.Context, pause time.Duration) *kernel.Kernel {
 	e.run++
+	clear(e.notes) // they are still in the journal
 	for id := range e.held {
 		e.release(kernel.Verdict{Message: id})
 	}
@@ -150,7 +186,8 @@ func (e *Engine) reload(ctx context.Context) *kernel.Kernel {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(rest):
+		case <-time.After(pause):
+			pause = rest
 		case <-e.results:
 			continue // of the kernel that was forgotten
 		}
@@ -162,27 +199,89 @@ func (e *Engine) reload(ctx context.Context) *kernel.Kernel {
 	}
 }
 
-// loop drives one kernel until the journal fails or ctx ends.
+// loop drives one kernel until the journal fails, other leases are held, or ctx ends.
 func (e *Engine) loop(ctx context.Context, k *kernel.Kernel) error {
 	for {
-		now := e.cfg.Now()
-		o := k.Next(now)
+		if err := e.hearNotes(ctx, k); err != nil {
+			return err
+		}
+		o := k.Next(e.cfg.Now())
+		if !e.holder.certain(e.under) {
+			return errLeases
+		}
 		if !o.Batch.Empty() {
 			if err := e.cfg.Store.Write(ctx, o.Batch); err != nil {
 				return err
 			}
 			e.tell(o.Batch.Lines)
 		}
-		for _, v := range o.Settle {
-			delete(e.held, v.Message)
-			e.release(v)
+		e.settle(ctx, o.Settle)
+		if !e.holder.certain(e.under) {
+			return errLeases // the write took long
 		}
 		for _, order := range o.Do {
 			e.send(ctx, order)
 		}
-		if !e.wait(ctx, k, o.Wake) {
-			return nil
+		e.tellOpen(k)
+		if err := e.wait(ctx, k, o.Wake); err != nil {
+			return err
 		}
+	}
+}
+
+// hearPause is how often notes of other Ebbs are looked for.
+const hearPause = 2 * time.Second
+
+// hearNotes takes in what other Ebbs have heard for the scopes of this one.
+func (e *Engine) hearNotes(ctx context.Context, k *kernel.Kernel) error {
+	now := time.Now()
+	if len(e.under) == 0 || now.Sub(e.noted) < hearPause {
+		return nil
+	}
+	e.noted = now
+	notes, err := e.cfg.Store.Notes(ctx, slices.Sorted(maps.Keys(e.under)))
+	if err != nil {
+		return fmt.Errorf("read the notes of other ebbs: %w", err)
+	}
+	for _, n := range notes {
+		id := "note/" + n.Scope + "/" + n.ID
+		e.notes[id] = n
+		k.Hear(kernel.Heard{Event: event.Parse([]byte(n.Body)), Message: id, Body: n.Body, Sent: n.Sent, Noted: true}, e.cfg.Now())
+	}
+	return nil
+}
+
+// settle lets go of messages and notes whose effect is durable.
+func (e *Engine) settle(ctx context.Context, vs []kernel.Verdict) {
+	var heard []journal.Note
+	for _, v := range vs {
+		n, note := e.notes[v.Message]
+		switch {
+		case !note:
+			delete(e.held, v.Message)
+			e.release(v)
+		case v.Delete:
+			heard = append(heard, n)
+		}
+		delete(e.notes, v.Message)
+	}
+	if len(heard) == 0 {
+		return
+	}
+	if err := e.cfg.Store.Discard(ctx, heard); err != nil {
+		e.cfg.Log.Warn("notes cannot be removed; they are heard again", "err", err)
+	}
+}
+
+// tellOpen says once a minute how many hooks are open, and for how long the oldest has been: an alarm can watch it.
+func (e *Engine) tellOpen(k *kernel.Kernel) {
+	now := e.cfg.Now()
+	if now.Sub(e.told) < time.Minute {
+		return
+	}
+	if open, oldest := k.Oldest(now); open > 0 {
+		e.told = now
+		e.cfg.Log.Info("hooks", "open", open, "oldest_s", int(oldest.Seconds()))
 	}
 }
 
@@ -198,14 +297,20 @@ func (e *Engine) tell(lines []journal.Line) {
 // longest bounds a wait: a wake that is centuries away would overflow and come at once.
 const longest = time.Hour
 
-// wait takes in what is heard and what came of orders, at least one thing or until wake. It reports false when ctx has ended.
-func (e *Engine) wait(ctx context.Context, k *kernel.Kernel, wake time.Time) bool {
+// wait takes in what is heard and what came of orders, at least one thing or until wake. The error is that of ctx, or says that other leases
+// are held.
+func (e *Engine) wait(ctx context.Context, k *kernel.Kernel, wake time.Time) error {
 	d := time.Duration(min(float64(wake.Sub(e.cfg.Now()))/e.cfg.Speed, float64(longest)))
+	if len(e.under) > 0 {
+		d = min(d, hearPause-time.Since(e.noted))
+	}
 	timer := time.NewTimer(max(d, time.Millisecond))
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
-		return false
+		return ctx.Err()
+	case <-e.holder.changed:
+		return errLeases
 	case <-timer.C:
 	case ms := <-e.heard:
 		e.hear(k, ms)
@@ -219,7 +324,7 @@ func (e *Engine) wait(ctx context.Context, k *kernel.Kernel, wake time.Time) boo
 		case r := <-e.results:
 			e.did(k, r)
 		default:
-			return true
+			return nil
 		}
 	}
 }

@@ -283,6 +283,14 @@ func (k *Kernel) add(e *entry) {
 // Open is the number of open drains.
 func (k *Kernel) Open() int { return len(k.open) }
 
+// Oldest is the number of open drains and how long the oldest has been.
+func (k *Kernel) Oldest(now time.Time) (open int, oldest time.Duration) {
+	for _, e := range k.order {
+		oldest = max(oldest, now.Sub(e.d.Zero))
+	}
+	return len(k.open), oldest
+}
+
 // Hear takes in a message. What becomes of it is among the verdicts of the next Next, after the batch that makes it durable.
 func (k *Kernel) Hear(h Heard, now time.Time) {
 	v := Verdict{Message: h.Message, Delete: true, Kind: h.Event.Kind, Why: h.Event.Why}

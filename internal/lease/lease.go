@@ -51,6 +51,13 @@ func New(me string, scopes []string, p Pace) *Keeper {
 	return &Keeper{me: me, scopes: slices.Clone(scopes), pace: p, stored: map[string]seen{}, sure: map[string]time.Time{}}
 }
 
+// Concern sets which scopes there are; new ones are looked at first.
+func (k *Keeper) Concern(scopes []string) {
+	if !slices.Equal(k.scopes, scopes) {
+		k.scopes, k.looked = slices.Clone(scopes), time.Time{}
+	}
+}
+
 // Due says what is to be done now: look at the leases, or else send these claims one after another until one is refused; and when to ask
 // again.
 func (k *Keeper) Due(now time.Time) (look bool, claims []Claim, again time.Time) {
