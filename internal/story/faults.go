@@ -25,6 +25,8 @@ func knownHow(f Fault) bool {
 	switch f.Op {
 	case "crash":
 		return f.How == beforeWrite || f.How == afterWrite || f.How == afterSettle || f.How == afterSend
+	case "lease":
+		return f.How == "error" || f.How == "error-after"
 	case "journal":
 		return f.How == "error" || f.How == "error-after" || f.How == "conflict"
 	}
@@ -84,11 +86,11 @@ func (r *run) strikes(i int, name string) bool {
 
 // fault says what goes wrong with one of Ebb's calls.
 func (r *run) fault(req wire.Request) wire.Fault {
-	if req.Caller != caller {
+	if !byEbb(req.Caller) {
 		return wire.Fault{}
 	}
 	for i, f := range r.s.Faults {
-		if f.Op == "crash" || f.Op == "journal" || !r.strikes(i, req.Name()) {
+		if f.Op == "crash" || f.Op == "journal" || f.Op == "lease" || !r.strikes(i, req.Name()) {
 			continue
 		}
 		return wire.Fault{Kind: hows[f.How], Lag: f.Lag, Item: r.dice.n(100)}
@@ -106,10 +108,20 @@ func (r *run) journalFault() string {
 	return ""
 }
 
-// crashPoint says where Ebb crashes in the write that is about to happen: "", or one of the places.
-func (r *run) crashPoint() (where string, away time.Duration) {
+// leaseFault says what goes wrong with a claim: "", error or error-after.
+func (r *run) leaseFault() string {
 	for i, f := range r.s.Faults {
-		if f.Op == "crash" && f.Nth == r.writes && r.strikes(i, "crash") {
+		if f.Op == "lease" && r.strikes(i, "lease") {
+			return f.How
+		}
+	}
+	return ""
+}
+
+// crashPoint says where Ebb crashes in the write that is about to happen: "", or one of the places.
+func (r *run) crashPoint(writes int) (where string, away time.Duration) {
+	for i, f := range r.s.Faults {
+		if f.Op == "crash" && f.Nth == writes && r.strikes(i, "crash") {
 			return f.How, f.For
 		}
 	}

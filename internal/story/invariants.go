@@ -9,6 +9,7 @@ import (
 
 	"github.com/ebbhq/ebb/internal/drain"
 	"github.com/ebbhq/ebb/internal/event"
+	"github.com/ebbhq/ebb/internal/kernel"
 	"github.com/ebbhq/ebb/internal/sim"
 )
 
@@ -34,6 +35,7 @@ func (p *past) hook(e sim.Entry) {
 		}
 		delete(p.open, key)
 		w.closed, w.end, w.by = e.At, e.To, e.By
+		p.leaves[w.group] = slices.DeleteFunc(p.leaves[w.group], func(i string) bool { return i == w.instance && w.ours })
 		w.since = p.conditions(w)
 		p.judge(w)
 	}
@@ -62,21 +64,49 @@ func (p *past) judge(w *wait) {
 	}
 }
 
+// deadline is when what is left is cut off. In a group with a budget it counts from when the turn of the instance came, which only the
+// journal knows.
 func (p *past) deadline(w *wait) time.Time {
 	g, _ := p.group(w.group)
-	d := p.Ebb.policy(g).Deadline
+	at := w.leaving.Add(p.Ebb.policy(g).Deadline)
+	if from, queued := p.turn(w); queued {
+		at = from
+		if !at.Equal(never) {
+			at = at.Add(p.Ebb.policy(g).Deadline)
+		}
+	}
 	if beat, ok := p.Heartbeat[w.group]; ok {
 		global := min(48*time.Hour, 100*beat)
-		d = min(d, global-global/20)
+		if last := w.leaving.Add(global - global/20); last.Before(at) {
+			at = last
+		}
 	}
-	return w.leaving.Add(d)
+	return at
+}
+
+var never = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// turn is when an instance that had to wait for its turn got it.
+func (p *past) turn(w *wait) (from time.Time, queued bool) {
+	for _, d := range p.drains {
+		if string(d.Instance) != w.instance || d.Hook != w.hook || d.Ended.Before(w.leaving) && !d.Ended.IsZero() {
+			continue
+		}
+		switch {
+		case !d.Turn.IsZero():
+			return d.Turn, true
+		case !d.Queued.IsZero():
+			return never, true
+		}
+	}
+	return time.Time{}, false
 }
 
 // tooEarly is invariant 1: it says why an answer came too early, or nothing.
 func (p *past) tooEarly(w *wait) string {
 	g, _ := p.group(w.group)
 	pol := p.Ebb.policy(g)
-	if !w.closed.Before(p.deadline(w)) {
+	if !w.closed.Before(p.deadline(w).Add(-p.Skew)) {
 		return ""
 	}
 	if m := p.machine[w.instance]; m != "" && m != "running" && m != "pending" {
@@ -141,8 +171,8 @@ func (p *past) lostHook(w *wait) {
 	if !ok || !w.closed.Before(p.deadline(w)) {
 		return
 	}
-	const again = 18 * time.Second           // the retry interval with its jitter, and 5 s there and 5 s back
-	slow := min(20*time.Second, timeout*2/5) // a call may take some seconds there and back
+	const again = 18 * time.Second                        // the retry interval with its jitter, and 5 s there and 5 s back
+	slow := min(20*time.Second+p.handOver(), timeout*2/5) // a call may take some seconds there and back
 	from := w.closed.Add(-timeout)
 	if !p.upAll(from.Add(-slow), w.closed) || !p.heardOf(w, from) {
 		return
@@ -171,7 +201,7 @@ func (p *past) lostHook(w *wait) {
 
 // retried is the other half of invariant 2: a heartbeat that failed is sent again soon, whether or not the hook is lost by it.
 func (p *past) retried(w *wait) {
-	const soon = 25 * time.Second // the retry interval, and calls that are slow there and back
+	soon := 25*time.Second + p.handOver() // the retry interval, and calls that are slow there and back
 	end := w.closed
 	if end.IsZero() {
 		end = p.End
@@ -236,7 +266,7 @@ func (p *past) durable(m event.Event) bool {
 // answeredInTime is invariant 3: nothing hangs. A wait that is still open long after its deadline, or whose host has been gone for
 // minutes while Ebb was there and nothing failed, should have been answered.
 func (p *past) answeredInTime() {
-	const slack = 4 * time.Minute // two minutes of the invariant, the pace of looks, and messages and answers on their way
+	slack := 4*time.Minute + 2*p.handOver() // two minutes of the invariant, the pace of looks, and messages and answers on their way
 	now := p.End
 	for _, w := range p.waits {
 		if !w.ours {
@@ -260,6 +290,14 @@ func (p *past) answeredInTime() {
 	}
 }
 
+// handOver is how long it may take until another Ebb goes on, and as much more as it waits for clocks that differ.
+func (p *past) handOver() time.Duration {
+	if !p.Many {
+		return 0
+	}
+	return 15*time.Second + 2*p.Skew
+}
+
 // conditions are what ends a wait, and since when they have held without a break.
 func (p *past) conditions(w *wait) map[string]time.Time {
 	since := map[string]time.Time{"after its deadline": p.deadline(w)}
@@ -270,10 +308,16 @@ func (p *past) conditions(w *wait) map[string]time.Time {
 		since["although its host never joined a cluster"] = w.opened
 	}
 	g, _ := p.group(w.group)
-	if lost := p.lostFrom[w.instance]; !lost.IsZero() && p.backAt[w.instance].IsZero() {
-		since["although ECS had lost its host"] = p.calm(lost, w).Add(p.Ebb.policy(g).LostAfter) // as seen by Ebb
+	begun := w.opened
+	if g.Budget != (kernel.Limit{}) {
+		if begun = p.drained[w.instance]; begun.IsZero() {
+			return since // it waits for its turn
+		}
 	}
-	last, live := w.opened, false
+	if lost := p.lostFrom[w.instance]; !lost.IsZero() && p.backAt[w.instance].IsZero() {
+		since["although ECS had lost its host"] = p.calm(later(lost, begun), w).Add(p.Ebb.policy(g).LostAfter) // as seen by Ebb
+	}
+	last, live := begun, false
 	for _, t := range p.on[w.instance] {
 		live = live || t.live
 		if t.stopped.After(last) {
@@ -335,4 +379,11 @@ func (p *past) leftAt(d drain.Drain) bool {
 		}
 	}
 	return false
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }

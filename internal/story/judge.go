@@ -1,6 +1,7 @@
 package story
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -18,6 +19,7 @@ type Evidence struct {
 	Ebb       Ebb                      // how Ebb was set up
 	Record    []sim.Entry              // in order of time
 	Ended     []drain.Drain            // the drains of the journal that have ended
+	Open      []drain.Drain            // and those that have not
 	Messages  map[string]event.Event   // what the messages of the queue said, by message id
 	Heartbeat map[string]time.Duration // time-out of the hook that Ebb owns, by group
 	Names     map[string]string        // what people call an instance; where there is none it is its id
@@ -25,6 +27,9 @@ type Evidence struct {
 	Start, End time.Time // of the run
 	LastFault  time.Time // when something was last made to fail; what is promised in time counts from then
 	Running    bool      // an Ebb ran at the end
+
+	Many bool          // more than one Ebb ran: one follows another only after a while
+	Skew time.Duration // how far apart their clocks were at most
 }
 
 // Judge checks what must always hold, as functions over the evidence. The numbers are those of docs/ARCHITECTURE.md.
@@ -34,7 +39,9 @@ func Judge(e Evidence) []Violation {
 		goneAt: map[string]time.Time{}, lostFrom: map[string]time.Time{}, backAt: map[string]time.Time{}, leaving: map[string]time.Time{},
 		open: map[string]*wait{}, journal: map[string][]sim.Entry{}, looked: map[string]bool{}, deletions: map[string]bool{}, beats: map[string][]beat{},
 		status: map[string]string{}, changed: map[string]time.Time{},
+		sizes: map[string]int{}, largest: map[string]int{}, leaves: map[string][]string{}, drained: map[string]time.Time{},
 	}
+	p.drains = append(slices.Clone(p.Ended), p.Open...)
 	for _, e := range p.Record {
 		p.fold(e)
 	}

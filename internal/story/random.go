@@ -11,15 +11,17 @@ import (
 // Random makes the scenario of a seed: a world (half of them with 5 hosts or fewer, one in twenty with 50 or more), a story and
 // faults. The same seed makes the same scenario for ever on the same code.
 func Random(seed uint64) Scenario {
-	g := &maker{dice: newDice(seed), s: Scenario{Name: fmt.Sprintf("seed %d", seed), Seed: seed}}
+	g := &maker{dice: newDice(seed), rounds: 1, s: Scenario{Name: fmt.Sprintf("seed %d", seed), Seed: seed}}
 	g.switches()
 	g.queues()
 	g.groups()
 	g.services()
 	g.story()
 	g.faults()
+	g.budgets()
+	g.many()
 	g.s.World.Seed = seed
-	g.s.Until = g.last + g.deadline + 45*time.Minute
+	g.s.Until = g.last + time.Duration(g.rounds)*g.deadline + 45*time.Minute
 	return g.s
 }
 
@@ -32,6 +34,7 @@ type maker struct {
 	bare     bool          // some hosts never join the cluster
 	tight    bool          // Auto Scaling allows few calls
 	idle     bool          // few tasks run, most hosts are empty
+	rounds   int           // one after another in which a group can leave
 	deadline time.Duration // the longest
 	last     time.Duration // of the steps
 	perGroup map[string]int
@@ -407,4 +410,41 @@ func (g *maker) massFault() {
 		return
 	}
 	g.s.Faults = append(g.s.Faults, f)
+}
+
+// budgets bound how many of a group leave at once.
+func (g *maker) budgets() {
+	if !g.percent(25) || g.hosts > 40 {
+		return
+	}
+	for i := range g.s.Ebb.Groups {
+		switch g.n(3) {
+		case 0:
+			g.s.Ebb.Groups[i].Budget.Percent = pick(g, 1, 20, 50, 100)
+		case 1:
+			g.s.Ebb.Groups[i].Budget.Count = 1 + g.n(3)
+		}
+	}
+	g.rounds = min(6, 1+g.hosts/2)
+}
+
+// many lets two or three Ebbs share the work, with clocks that differ, and troubles of their own.
+func (g *maker) many() {
+	if !g.percent(25) {
+		return
+	}
+	g.s.Ebb.Replicas, g.s.Ebb.Skew = pick(g, 2, 3), pick(g, 0, 10*time.Second, 30*time.Second)
+	for i := range g.s.World.Groups { // with a shorter hook there is no time for another Ebb to take over
+		for j := range g.s.World.Groups[i].Hooks {
+			h := &g.s.World.Groups[i].Hooks[j]
+			h.Heartbeat = max(h.Heartbeat, 5*time.Minute)
+		}
+	}
+	for range g.n(5) {
+		at := time.Minute + g.between(0, 15*time.Minute)
+		g.step(Step{At: at, Do: pick(g, "crash", "hang", "hang", "cut-off", "cut-off"), Ebb: 1 + g.n(3), For: pick(g, time.Second, 8*time.Second, 20*time.Second, 2*time.Minute)})
+	}
+	if g.percent(40) {
+		g.s.Faults = append(g.s.Faults, Fault{Op: "lease", How: pick(g, "error", "error-after"), Percent: pick(g, 10, 50), From: g.between(0, 5*time.Minute), Until: 5*time.Minute + g.between(0, 10*time.Minute)})
+	}
 }

@@ -11,12 +11,12 @@ import (
 	"github.com/ebbhq/ebb/internal/drain"
 	"github.com/ebbhq/ebb/internal/event"
 	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/journal"
 	"github.com/ebbhq/ebb/internal/journal/memory"
 	"github.com/ebbhq/ebb/internal/kernel"
 	"github.com/ebbhq/ebb/internal/plan"
 	"github.com/ebbhq/ebb/internal/sim"
 	"github.com/ebbhq/ebb/internal/sim/wire"
-	"github.com/ebbhq/ebb/internal/source/sqs"
 )
 
 // caller is Ebb's name in the world's record.
@@ -87,21 +87,13 @@ type run struct {
 	w     *sim.World
 	api   *wire.API
 	cloud *cloud.Cloud
-	queue *sqs.Queue
 	store *memory.Store
-	ctx   context.Context
 	dice  dice
 	start time.Time
 
-	k      *kernel.Kernel // nil while Ebb is away
-	life   int            // number of the current Ebb
-	wake   time.Time
-	stir   bool // something was heard or came back since the last pass
+	ebbs   []*ebb
 	agenda agenda
 	seq    int
-	held   map[string]sqs.Message // received and not settled, by message id
-	writes int
-	polled time.Time
 
 	hosts     map[string][]string // group to its instances, as the story began
 	names     map[string]string   // instance to group/index
@@ -134,8 +126,8 @@ func newRun(s Scenario) (*run, error) {
 		return nil, err
 	}
 	r := &run{
-		s: s, w: w, store: memory.New(), ctx: wire.WithCaller(context.Background(), caller), dice: newDice(s.Seed ^ 0xebb), start: w.Now(),
-		held: map[string]sqs.Message{}, hosts: map[string][]string{}, names: map[string]string{}, bodies: map[string]string{},
+		s: s, w: w, store: memory.New(), dice: newDice(s.Seed ^ 0xebb), start: w.Now(),
+		hosts: map[string][]string{}, names: map[string]string{}, bodies: map[string]string{},
 		messages: map[string]event.Event{}, struck: map[int]int{}, cover: map[string]int{}, steps: len(s.At),
 	}
 	r.api = wire.New(wire.Config{World: w, Limits: wire.Limits(s.World.Switches), Faults: r.fault, PageSize: s.World.Switches.PageSize})
@@ -145,7 +137,9 @@ func newRun(s Scenario) (*run, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the world has no queue %q for Ebb: %w", s.Ebb.queue(), err)
 	}
-	r.queue = sqs.New(r.api.SQS(), sqs.Config{URL: q.URL, Now: w.Now})
+	for i := range max(1, s.Ebb.Replicas) {
+		r.ebbs = append(r.ebbs, r.newEbb(i, q.URL))
+	}
 	for _, g := range w.DescribeAutoScalingGroups(nil) {
 		for i, in := range g.Instances {
 			r.hosts[g.Name] = append(r.hosts[g.Name], in.ID)
@@ -155,7 +149,9 @@ func newRun(s Scenario) (*run, error) {
 	for _, st := range s.At {
 		r.later(r.start.Add(st.At), func() { r.steps--; r.doStep(st) })
 	}
-	r.later(r.start.Add(s.Ebb.Late), r.boot)
+	for _, e := range r.ebbs {
+		r.later(r.start.Add(s.Ebb.Late), e.boot)
+	}
 	return r, nil
 }
 
@@ -185,9 +181,10 @@ func (r *run) advance(end time.Time) {
 	if len(r.agenda) > 0 {
 		sooner(r.agenda[0].at)
 	}
-	if r.k != nil {
-		sooner(r.wake)
-		sooner(r.nextMessage())
+	for _, e := range r.ebbs {
+		if at, ok := e.next(); ok {
+			sooner(at)
+		}
 	}
 	if next.Before(r.w.Now()) {
 		next = r.w.Now()
@@ -196,18 +193,22 @@ func (r *run) advance(end time.Time) {
 	for len(r.agenda) > 0 && !r.agenda[0].at.After(next) {
 		heap.Pop(&r.agenda).(pending).run()
 	}
-	if r.k == nil {
-		return
-	}
-	r.poll()
-	if r.stir || !r.wake.After(next) {
-		r.pass()
+	for _, e := range r.ebbs {
+		e.turn()
 	}
 }
 
 // quiet reports whether nothing can happen any more that concerns Ebb.
 func (r *run) quiet() bool {
-	if r.k == nil || r.steps > 0 || r.k.Open() > 0 || len(r.held) > 0 || r.w.Now().Sub(r.start) < time.Minute {
+	if r.steps > 0 || r.w.Now().Sub(r.start) < time.Minute {
+		return false
+	}
+	for _, e := range r.ebbs {
+		if e.k == nil || e.k.Open() > 0 || len(e.held) > 0 {
+			return false
+		}
+	}
+	if open, err := r.store.Open(context.Background()); err != nil || len(open) > 0 {
 		return false
 	}
 	for _, q := range r.w.Queues() {
@@ -266,31 +267,37 @@ func (r *run) tell(kind, host, text string) {
 	r.lines = append(r.lines, Line{r.w.Now().Sub(r.start), kind, host, text})
 }
 
-// ended reads every drain that ended.
-func (r *run) ended() []drain.Drain {
-	recs, err := r.store.Recent(r.ctx, 0)
-	must(err)
-	ds := make([]drain.Drain, len(recs))
-	for i, rec := range recs {
-		ds[i], err = kernel.Read(rec)
+// drains reads what is in the journal: drains that ended, and those that have not.
+func (r *run) drains() (ended, open []drain.Drain) {
+	read := func(recs []journal.Record, err error) []drain.Drain {
 		must(err)
+		ds := make([]drain.Drain, len(recs))
+		for i, rec := range recs {
+			ds[i], err = kernel.Read(rec)
+			must(err)
+		}
+		return ds
 	}
-	return ds
+	return read(r.store.Recent(context.Background(), 0)), read(r.store.Open(context.Background()))
 }
 
 func (r *run) finish() Result {
-	if r.k != nil {
-		r.counted()
+	calls := map[string]int{}
+	for _, e := range r.ebbs {
+		e.counted()
+		for name, n := range r.api.CountsBy(e.name) { //ebb:any-order sums
+			calls[name] += n
+		}
 	}
-	ended := r.ended()
-	res := Result{Cover: r.cover, Drains: len(ended), Calls: r.api.CountsBy(caller), Record: r.w.Record(), End: r.w.Now()}
-	res.Violations = append(Judge(r.evidence(ended)), r.expectations()...)
+	ended, open := r.drains()
+	res := Result{Cover: r.cover, Drains: len(ended), Calls: calls, Record: r.w.Record(), End: r.w.Now()}
+	res.Violations = append(Judge(r.evidence(ended, open)), r.expectations()...)
 	res.Lines = r.transcript()
 	return res
 }
 
 // evidence is what the story leaves behind, for the judge.
-func (r *run) evidence(ended []drain.Drain) Evidence {
+func (r *run) evidence(ended, open []drain.Drain) Evidence {
 	heartbeat := map[string]time.Duration{}
 	for _, g := range r.w.DescribeAutoScalingGroups(nil) {
 		for _, h := range g.Hooks {
@@ -300,9 +307,19 @@ func (r *run) evidence(ended []drain.Drain) Evidence {
 		}
 	}
 	return Evidence{
-		Ebb: r.s.Ebb, Record: r.w.Record(), Ended: ended, Messages: r.messages, Heartbeat: heartbeat, Names: r.names,
-		Start: r.start, End: r.w.Now(), LastFault: r.lastFault, Running: r.k != nil,
+		Ebb: r.s.Ebb, Record: r.w.Record(), Ended: ended, Open: open, Messages: r.messages, Heartbeat: heartbeat, Names: r.names,
+		Start: r.start, End: r.w.Now(), LastFault: r.lastFault, Running: r.runs(), Skew: r.s.Ebb.Skew, Many: len(r.ebbs) > 1,
 	}
+}
+
+// runs reports whether an Ebb works.
+func (r *run) runs() bool {
+	for _, e := range r.ebbs {
+		if e.k != nil && len(e.under) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // must is for what cannot fail here: the memory journal and the driver's own records.

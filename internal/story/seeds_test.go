@@ -186,6 +186,7 @@ var mustReach = []string{
 	"kernel ended drained", "kernel ended forced", "kernel ended host-gone", "kernel ended never-joined", "kernel ended lost", "kernel ended ended-elsewhere",
 	"kernel adopted", "kernel duplicate", "kernel foreign", "kernel unknown", "kernel test-notification", "line unreadable", "line failed",
 	"any throttle", "any error", "any error-after", "any timeout", "any timeout-after", "any stale", "any drop-page", "any item", "any conflict",
+	"lease taken over", "noted", "kernel noted", "hang", "cut-off", "line queued", "fault lease error", "fault lease error-after",
 	"any stale-token", "kernel listings complete", "kernel listings given up", "kernel listings restarted", "kernel urgent calls paced",
 	"crash " + beforeWrite, "crash " + afterWrite, "crash " + afterSettle, "crash " + afterSend,
 }

@@ -18,6 +18,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/ebbhq/ebb/internal/drain"
+	"github.com/ebbhq/ebb/internal/kernel"
 	"github.com/ebbhq/ebb/internal/sim"
 )
 
@@ -43,7 +44,9 @@ type Ebb struct {
 	LeaveForeign bool          `yaml:"leave_foreign,omitempty"`
 	LostAfter    time.Duration `yaml:"lost_after,omitempty"`
 	DaemonGrace  time.Duration `yaml:"daemon_grace,omitempty"`
-	Late         time.Duration `yaml:"late,omitempty"` // it starts only then
+	Late         time.Duration `yaml:"late,omitempty"`     // it starts only then
+	Replicas     int           `yaml:"replicas,omitempty"` // how many there are, on hosts of their own; 0: 1
+	Skew         time.Duration `yaml:"skew,omitempty"`     // how far apart the clocks of replicas are at most
 }
 
 // Group is a managed group.
@@ -51,6 +54,7 @@ type Group struct {
 	Match    string        `yaml:"match"`
 	Cluster  string        `yaml:"cluster,omitempty"`
 	Deadline time.Duration `yaml:"deadline,omitempty"`
+	Budget   kernel.Limit  `yaml:"budget,omitempty"`
 }
 
 func (e Ebb) policy(g Group) drain.Policy {
@@ -80,12 +84,13 @@ type Step struct {
 	Body      string        `yaml:"body,omitempty"`
 	Count     int           `yaml:"count,omitempty"`
 	Decrement bool          `yaml:"decrement,omitempty"`
+	Ebb       int           `yaml:"ebb,omitempty"` // which replica, from 1; 0: the first
 	For       time.Duration `yaml:"for,omitempty"`
 }
 
 // Fault is something that goes wrong with Ebb's calls, or with its journal.
 type Fault struct {
-	Op      string        `yaml:"op"`                // glob over "service.Operation", or "journal", or "crash"
+	Op      string        `yaml:"op"`                // glob over "service.Operation", or "journal", "lease" or "crash"
 	How     string        `yaml:"how"`               // see hows
 	Percent int           `yaml:"percent,omitempty"` // of the calls; 0: all
 	Times   int           `yaml:"times,omitempty"`   // at most this many; 0: no limit

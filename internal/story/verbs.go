@@ -31,7 +31,9 @@ var verbs = map[string]func(*run, Step) error{
 	"protect":        func(r *run, s Step) error { return r.protect(s) },
 	"send":           func(r *run, s Step) error { return r.sendBody(s) },
 	"again":          func(r *run, s Step) error { return r.again(s) },
-	"crash":          func(r *run, s Step) error { r.crash("by hand", s.For); return nil },
+	"crash":          func(r *run, s Step) error { r.which(s).crash("by hand", s.For); return nil },
+	"hang":           func(r *run, s Step) error { r.which(s).hang(s.For); return nil },
+	"cut-off":        func(r *run, s Step) error { r.which(s).cutFor(s.For); return nil },
 }
 
 func verbNames() []string {
@@ -186,4 +188,35 @@ func stepText(s Step) string {
 		words = append(words, "for "+s.For.Round(time.Second).String())
 	}
 	return strings.Join(words, " ")
+}
+
+// which is the Ebb that a step is about.
+func (r *run) which(s Step) *ebb {
+	return r.ebbs[max(min(s.Ebb, len(r.ebbs))-1, 0)]
+}
+
+// hang lets a process do nothing for a while and not notice, as one that is stopped and continued.
+func (e *ebb) hang(d time.Duration) {
+	if e.keeper == nil {
+		return
+	}
+	e.hangs = e.w.Now().Add(d)
+	e.lastFault = e.hangs
+	e.cover["hang"]++
+	e.w.Log(sim.Entry{Kind: sim.EntryController, By: e.name, To: "paused"})
+	e.tell(e.name, "", fmt.Sprintf("hangs for %s", d))
+	life := e.life
+	e.later(e.hangs, func() {
+		if life == e.life {
+			e.w.Log(sim.Entry{Kind: sim.EntryController, By: e.name, To: "resumed"})
+		}
+	})
+}
+
+// cutFor keeps a process from its journal for a while; AWS it still reaches.
+func (e *ebb) cutFor(d time.Duration) {
+	e.cut = e.w.Now().Add(d)
+	e.lastFault = e.cut
+	e.cover["cut-off"]++
+	e.tell(e.name, "", fmt.Sprintf("does not reach its journal for %s", d))
 }
