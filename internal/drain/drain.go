@@ -35,6 +35,8 @@ const (
 	Lost Outcome = "lost"
 	// Elsewhere: the hook ended without Ebb's answer: somebody else answered, or it timed out.
 	Elsewhere Outcome = "ended-elsewhere"
+	// Refused: the hook's heartbeat time-out is too short for an Ebb that looks once a minute (ShortestFor).
+	Refused Outcome = "refused"
 	// NotLeaving: the group says that the instance is not being terminated.
 	NotLeaving Outcome = "not-leaving"
 )
@@ -50,6 +52,7 @@ type Policy struct {
 	Retry       time.Duration // after a failed call
 	Settle      time.Duration // how far AWS's reads may lag behind its writes: a list younger than this after DRAINING may miss a task
 	Skew        time.Duration // how far apart the clocks may be by which what is remembered was timed; zero: it was one clock
+	Tick        time.Duration // between two passes of an Ebb that lives for one pass; zero: it lives on
 }
 
 // Defaults are the paces of the design, and AWS-independent time-outs.
@@ -211,7 +214,7 @@ func Decide(d Drain, o Observation, p Policy, now time.Time) Decision {
 	}
 	c.out.Want = make([]Want, 0, 6+len(o.Tasks))
 	c.remember()
-	if !c.ended() && !c.hostGone() && !c.deadline() && !c.lost() {
+	if !c.ended() && !c.refuse() && !c.hostGone() && !c.deadline() && !c.lost() {
 		for _, done := range steps {
 			if !done(c) {
 				break

@@ -81,6 +81,21 @@ func (c *decider) end(o Outcome, reason string, cut []string) {
 	c.note("ended", "%s", text)
 }
 
+// ShortestFor is the shortest heartbeat time-out of a hook that passes so far apart can keep alive: one may fail, and its lease must run out
+// before the next can do its work.
+func ShortestFor(tick time.Duration) time.Duration { return 3 * tick }
+
+// refuse ends a drain whose hook cannot be kept alive by passes that are so far apart.
+func (c *decider) refuse() bool {
+	h := c.o.Hook
+	if h.Is != fleet.Seen || h.Value.Heartbeat >= ShortestFor(c.p.Tick) {
+		return false
+	}
+	c.end(Refused, fmt.Sprintf("hook %s of group %s times out after %s, and Ebb as a function looks once in %s: set its heartbeat time-out to %s or more, or run ebb serve",
+		c.d().Hook, c.d().Group, h.Value.Heartbeat, c.p.Tick, ShortestFor(c.p.Tick)), nil)
+	return true
+}
+
 // hostGone is the rule of the dead host: EC2 says that it is not running, so there is nothing to wait for.
 func (c *decider) hostGone() bool {
 	m := c.o.Machine
@@ -295,7 +310,10 @@ func (c *decider) beat() {
 	if last.IsZero() {
 		last = d.Zero
 	}
-	due := last.Add(timeout/3 - jitter(d.Key, 0, timeout/12))
+	if c.p.Tick > 0 && h.Is == fleet.Unknown && (c.o.Trouble == nil || c.o.Trouble(plan.Hooks) == "") {
+		return // the look is under way
+	}
+	due := last.Add(timeout/3 - jitter(d.Key, 0, timeout/12) - c.p.Tick)
 	if due.After(c.now) {
 		c.wake(due)
 		return

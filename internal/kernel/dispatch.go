@@ -101,7 +101,7 @@ func (k *Kernel) look(now time.Time) []plan.Order {
 
 // gathered reports whether a batch is full, or none of its kind was sent a moment ago: then others may want the same soon.
 func (k *Kernel) gathered(a plan.Action, now time.Time) bool {
-	if a.Kind != plan.SetDraining {
+	if a.Kind != plan.SetDraining || k.cfg.OnePass {
 		return true
 	}
 	p := place{plan.LookKind(a.Kind), a.Cluster}

@@ -39,8 +39,14 @@ type Config struct {
 	InFlight     int                      // orders under way at once; 0: 16
 	Held         map[string]journal.Lease // the leases under which it works, by scope; nil: it works for every scope, under none
 	Skew         time.Duration            // how far the clock may be off by which the journal's times were taken
-	OnePass      bool                     // it lives for one pass (Pass): what it knows goes into the journal, and nothing is put off to be done with more
+
+	// OnePass: it lives for one pass, and the next one comes within Tick. The driver brings back what came of all orders before it calls Next
+	// again, and ends when there are none. What the next pass has to know goes into the journal, and nothing waits for more to do it with.
+	OnePass bool
 }
+
+// Tick is how far apart passes are at most.
+const Tick = time.Minute
 
 // Heard is a message as it came from a source.
 type Heard struct {
@@ -189,6 +195,7 @@ func (k *Kernel) load(r journal.Record) error {
 		return fmt.Errorf("the journal has two open drains of %s: %s and %s; two Ebbs wrote it without knowing of each other. Move the journal "+
 			"away and start anew: what still waits in a hook is found again by the sweep", d.Instance, o.d.Key, d.Key)
 	}
+	man.Policy = k.policy(man)
 	man.Policy.Skew = k.cfg.Skew
 	e := &entry{d: d, man: man, scope: scope, rev: r.Rev, dirty: true}
 	if k.cfg.OnePass {
@@ -233,6 +240,15 @@ func (m Managed) Scope() string {
 func (k *Kernel) mine(scope string) bool {
 	_, held := k.cfg.Held[scope]
 	return held || k.cfg.Held == nil
+}
+
+// policy is that of a group, as this Ebb can keep it.
+func (k *Kernel) policy(man Managed) drain.Policy {
+	p := man.Policy
+	if k.cfg.OnePass {
+		p.Tick = Tick
+	}
+	return p
 }
 
 func read(r journal.Record) (stored, error) {
@@ -311,6 +327,9 @@ func (k *Kernel) Hear(h Heard, now time.Time) {
 }
 
 func (k *Kernel) hearUnknown(h Heard, now time.Time) bool {
+	if h.Noted {
+		return true // it was only to wake somebody
+	}
 	const giveUp = 5 // receives; with a redrive policy the queue itself moves the message away
 	if k.cfg.Redrive || h.Receives < giveUp {
 		return false
@@ -382,6 +401,7 @@ func (k *Kernel) begin(d drain.Drain, man Managed, now time.Time) {
 		gen = gen[:8]
 	}
 	d.Key = d.Group + "/" + string(d.Instance) + "/" + gen
+	man.Policy = k.policy(man)
 	k.add(&entry{d: d, man: man, scope: man.Scope(), since: now, dirty: true, fresh: true})
 	how := "Auto Scaling terminates " + string(d.Instance) + " of group " + d.Group
 	if d.WarmPool {

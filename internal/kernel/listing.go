@@ -63,7 +63,7 @@ func (k *Kernel) listLooks(kind plan.LookKind, cluster string, due []dueSubject,
 	if size.Is == fleet.Absent || !cheaper(size.Value, all) {
 		return chunked(due, listBatch)
 	}
-	if w.soon > 0 && now.Sub(w.first) < gather {
+	if w.soon > 0 && now.Sub(w.first) < gather && !k.cfg.OnePass {
 		return nil
 	}
 	k.beginListing(cluster, &listing{kind: kind, subjects: subjectsOf(due), begun: now})

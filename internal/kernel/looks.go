@@ -143,7 +143,7 @@ func (k *Kernel) wants(was []wanted, from []drain.Want, p drain.Policy, now time
 	into := was[:0]
 	for i := range from {
 		w := &from[i]
-		if w.Kind == plan.Delays && len(k.order) > delaysFor {
+		if w.Kind == plan.Delays && (len(k.order) > delaysFor || k.cfg.OnePass) {
 			continue
 		}
 		s := subject{w.Kind, w.In, w.ID, w.Port}
@@ -276,6 +276,9 @@ func (k *Kernel) dueLooks(now time.Time) []dueLook {
 	var looks []dueLook
 	if due := k.sweepDue(now); !due.After(now) {
 		looks = append(looks, dueLook{k.sweepLook(), due})
+		if k.cfg.OnePass {
+			return looks // it tells most of what would be looked at beside it
+		}
 	}
 	for _, l := range k.hookLooks(now) {
 		looks = append(looks, dueLook{Look: l})
@@ -296,9 +299,16 @@ func (k *Kernel) hookLooks(now time.Time) []plan.Look {
 	for _, g := range k.toAdopt { //ebb:any-order a set
 		urgent[g] = true
 	}
+	leaving := map[string]bool{}
+	for _, e := range k.order {
+		leaving[e.d.Group] = true
+	}
 	var groups []string
 	for g := range k.groups { //ebb:any-order sorted below
 		h := k.facts.hook(g)
+		if k.cfg.OnePass && !leaving[g] && !urgent[g] {
+			continue // it does not last until the hooks would be of use
+		}
 		if h.Is == fleet.Unknown || now.Sub(h.At) > hooksFor || urgent[g] && h.Is == fleet.Absent {
 			groups = append(groups, g)
 		}
@@ -375,7 +385,7 @@ func (k *Kernel) merged(now time.Time) []dueLook {
 		case !due[p]:
 		case p.kind == plan.ListRunning || p.kind == plan.ListStopped:
 			looks = append(looks, k.listLooks(p.kind, p.where, s, waiting[p], now)...)
-		case len(s) < batch(p.kind) && now.Sub(k.spaced[p]) < spacing:
+		case len(s) < batch(p.kind) && now.Sub(k.spaced[p]) < spacing && !k.cfg.OnePass:
 			// others may want the same soon
 		default:
 			k.spaced[p] = now

@@ -1,0 +1,271 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/event"
+	"github.com/ebbhq/ebb/internal/journal"
+	"github.com/ebbhq/ebb/internal/kernel"
+	"github.com/ebbhq/ebb/internal/lease"
+	"github.com/ebbhq/ebb/internal/plan"
+)
+
+// wakeNote is the ID of the note that only asks for one more pass.
+const wakeNote = "wake"
+
+// remembered is how many ended drains a pass reads, to know late messages by.
+const remembered = 200
+
+// mostPasses bounds the passes of one invocation.
+const mostPasses = 5
+
+// Pass is what an Ebb does that lives for one invocation of a function: it hears the messages, goes as far as it can without waiting for
+// anything but answers, and returns what becomes of each message. Scopes for which another invocation works it leaves a note for. The clock
+// tells that a minute has passed and everything is to be looked at; without it a pass is made only if there is something to be done.
+//
+// A message without a verdict has no durable effect. The error is that of the journal.
+func Pass(ctx context.Context, cfg Config, heard []Message, clock bool) ([]kernel.Verdict, error) {
+	p := &invocation{cfg: New(cfg).cfg, keeper: lease.New(cfg.Me, nil, lease.Pass()), wake: slices.ContainsFunc(heard, wakes)}
+	open, err := cfg.Store.Open(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the open drains: %w", err)
+	}
+	if !clock && len(open) == 0 && !slices.ContainsFunc(heard, func(m Message) bool { return !wakes(m) }) {
+		return p.idle(heard), nil
+	}
+	p.scopes = kernel.Scopes(cfg.Kernel.Groups, open)
+	p.keeper.Concern(p.scopes)
+	if err := p.claim(ctx, p.scopes); err != nil {
+		return nil, err
+	}
+	err = p.once(ctx, heard)
+	for n := 1; err == nil && n < mostPasses && ctx.Err() == nil; n++ {
+		var more bool
+		if more, err = p.more(ctx); err != nil || !more {
+			break
+		}
+		err = p.once(ctx, nil)
+	}
+	p.release(ctx)
+	return p.settled, err
+}
+
+// invocation is a pass, or some, at work.
+type invocation struct {
+	cfg     Config
+	scopes  []string
+	keeper  *lease.Keeper
+	wake    bool // something only wakes it, and would wake the others
+	settled []kernel.Verdict
+}
+
+// wakes reports whether a message does no more than wake, such as that a task has stopped.
+func wakes(m Message) bool { return event.Parse([]byte(m.Body)).Kind == event.Ignored }
+
+// idle is what becomes of messages that would only wake somebody, when nothing leaves.
+func (p *invocation) idle(heard []Message) []kernel.Verdict {
+	for _, m := range heard {
+		p.settled = append(p.settled, kernel.Verdict{Message: m.ID, Delete: true, Kind: event.Ignored, Why: "nothing leaves"})
+	}
+	return p.settled
+}
+
+// claim takes the leases of those of some scopes that are free.
+func (p *invocation) claim(ctx context.Context, scopes []string) error {
+	started := time.Now()
+	all, err := p.cfg.Store.Leases(ctx)
+	if err != nil {
+		return fmt.Errorf("read the leases: %w", err)
+	}
+	p.keeper.Read(all, started)
+	_, claims, _ := p.keeper.Due(time.Now())
+	for _, c := range claims {
+		if !slices.Contains(scopes, c.Is.Scope) {
+			continue
+		}
+		started := time.Now()
+		err := p.cfg.Store.Claim(ctx, c.Was, c.Is)
+		p.keeper.Claimed(c, started, err, time.Now())
+		if err != nil && !errors.Is(err, journal.ErrConflict) {
+			return fmt.Errorf("claim %s: %w", c.Is.Scope, err)
+		}
+	}
+	return nil
+}
+
+// release gives up what is held: nobody need wait until it has run out.
+func (p *invocation) release(ctx context.Context) {
+	for _, c := range p.keeper.Release(time.Now()) {
+		started := time.Now()
+		err := p.cfg.Store.Claim(ctx, c.Was, c.Is)
+		p.keeper.Claimed(c, started, err, time.Now())
+	}
+}
+
+// more lets go of everything and reports whether there is a reason to go on: notes that somebody left meanwhile, for a scope that is free.
+// Whoever leaves a note looks for a free lease afterwards, and whoever frees a lease looks for notes afterwards, so one of them sees it.
+func (p *invocation) more(ctx context.Context) (bool, error) {
+	p.release(ctx)
+	notes, err := p.cfg.Store.Notes(ctx, p.scopes)
+	if err != nil {
+		return false, fmt.Errorf("read the notes: %w", err)
+	}
+	var noted []string
+	for _, n := range notes {
+		noted = append(noted, n.Scope)
+	}
+	if len(noted) == 0 {
+		return false, nil
+	}
+	err = p.claim(ctx, noted)
+	return err == nil && len(p.keeper.Held(time.Now())) > 0, err
+}
+
+// once makes a pass over the scopes that are held.
+func (p *invocation) once(ctx context.Context, heard []Message) error {
+	held := p.keeper.Held(time.Now())
+	k, err := p.load(ctx, held)
+	if err != nil {
+		return err
+	}
+	notes, err := p.hearNotes(ctx, k, held)
+	if err != nil {
+		return err
+	}
+	for _, m := range heard {
+		k.Hear(kernel.Heard{Event: event.Parse([]byte(m.Body)), Message: m.ID, Body: m.Body, Sent: m.Sent, Receives: m.Receives}, p.cfg.Now())
+	}
+	for {
+		o := k.Next(p.cfg.Now())
+		if len(heard) > 0 && p.wake {
+			o.Batch.Notes = append(o.Batch.Notes, p.wakeOthers(held)...)
+		}
+		if !p.sure(held) {
+			return nil // the next one goes on
+		}
+		if !o.Batch.Empty() {
+			if err := p.cfg.Store.Write(ctx, o.Batch); err != nil {
+				return fmt.Errorf("write the journal: %w", err)
+			}
+			p.tell(o.Batch.Lines)
+		}
+		heard = nil
+		p.settle(ctx, o.Settle, notes)
+		notes = nil
+		if len(o.Do) == 0 || !p.sure(held) {
+			p.tellOpen(k)
+			return nil
+		}
+		for _, done := range p.carryOut(ctx, o.Do) {
+			k.Did(done, p.cfg.Now())
+		}
+	}
+}
+
+func (p *invocation) load(ctx context.Context, held map[string]journal.Lease) (*kernel.Kernel, error) {
+	cfg := p.cfg.Kernel
+	cfg.Held, cfg.OnePass = held, true
+	if len(held) == 0 {
+		return kernel.New(cfg, nil, nil)
+	}
+	open, err := p.cfg.Store.Open(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the open drains: %w", err)
+	}
+	ended, err := p.cfg.Store.Recent(ctx, remembered)
+	if err != nil {
+		return nil, fmt.Errorf("read the ended drains: %w", err)
+	}
+	return kernel.New(cfg, open, ended)
+}
+
+func (p *invocation) hearNotes(ctx context.Context, k *kernel.Kernel, held map[string]journal.Lease) (map[string]journal.Note, error) {
+	if len(held) == 0 {
+		return nil, nil
+	}
+	notes, err := p.cfg.Store.Notes(ctx, slices.Sorted(maps.Keys(held)))
+	if err != nil {
+		return nil, fmt.Errorf("read the notes: %w", err)
+	}
+	by := map[string]journal.Note{}
+	for _, n := range notes {
+		id := "note/" + n.Scope + "/" + n.ID
+		by[id] = n
+		k.Hear(kernel.Heard{Event: event.Parse([]byte(n.Body)), Message: id, Body: n.Body, Sent: n.Sent, Noted: true}, p.cfg.Now())
+	}
+	return by, nil
+}
+
+// wakeOthers are notes for those who work for the other scopes: what they look at may have changed.
+func (p *invocation) wakeOthers(held map[string]journal.Lease) []journal.Note {
+	var notes []journal.Note
+	for _, scope := range p.scopes {
+		if _, ours := held[scope]; !ours {
+			notes = append(notes, journal.Note{Scope: scope, ID: wakeNote, Sent: p.cfg.Now()})
+		}
+	}
+	return notes
+}
+
+// sure reports whether everything that was held is.
+func (p *invocation) sure(held map[string]journal.Lease) bool {
+	return len(p.keeper.Held(time.Now())) == len(held)
+}
+
+func (p *invocation) tell(lines []journal.Line) {
+	if p.cfg.Tell == nil {
+		return
+	}
+	for _, l := range lines {
+		p.cfg.Tell(l)
+	}
+}
+
+func (p *invocation) tellOpen(k *kernel.Kernel) {
+	if open, oldest := k.Oldest(p.cfg.Now()); open > 0 {
+		p.cfg.Log.Info("hooks", "open", open, "oldest_s", int(oldest.Seconds()))
+	}
+}
+
+func (p *invocation) settle(ctx context.Context, vs []kernel.Verdict, notes map[string]journal.Note) {
+	var heard []journal.Note
+	for _, v := range vs {
+		n, note := notes[v.Message]
+		switch {
+		case !note:
+			p.settled = append(p.settled, v)
+		case v.Delete:
+			heard = append(heard, n)
+		}
+	}
+	if len(heard) == 0 {
+		return
+	}
+	if err := p.cfg.Store.Discard(ctx, heard); err != nil {
+		p.cfg.Log.Warn("notes cannot be removed; they are heard again", "err", err)
+	}
+}
+
+// carryOut carries out orders at once and waits for all of them.
+func (p *invocation) carryOut(ctx context.Context, orders []plan.Order) []plan.Done {
+	done := make([]plan.Done, len(orders))
+	var all sync.WaitGroup
+	for i, o := range orders {
+		done[i] = plan.Done{Order: o, Started: p.cfg.Now()}
+		all.Go(func() {
+			if o.Action != nil {
+				done[i].Outcome = p.cfg.Cloud.Do(ctx, *o.Action)
+			} else {
+				done[i].Sight = p.cfg.Cloud.Look(ctx, *o.Look)
+			}
+		})
+	}
+	all.Wait()
+	return done
+}
