@@ -1,0 +1,144 @@
+// Package lambda hears as an AWS Lambda function does: it turns the event of one invocation into messages, and what became of them into the
+// function's answer.
+//
+// It never waits, never calls AWS, and never drops a record that it does not know: that is a message which nobody understands.
+package lambda
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// Message is one message of an invocation.
+type Message struct {
+	ID       string
+	Body     string
+	Sent     time.Time // zero where the event does not say
+	Receives int       // how often the queue has handed it over; 1 where there is no queue
+}
+
+// Invocation is the event of one invocation.
+type Invocation struct {
+	Messages []Message
+	Clock    bool // the schedule invoked it: a minute has passed
+	Queue    bool // an event source mapping invoked it: what failed is told message by message
+}
+
+// envelope is what tells the kinds of events apart.
+// https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html
+// https://docs.aws.amazon.com/lambda/latest/dg/services-cloudwatchevents.html
+type envelope struct {
+	Records    []record `json:"Records"`
+	ID         string   `json:"id"`
+	DetailType string   `json:"detail-type"`
+	Source     string   `json:"source"`
+}
+
+// record is one of SQS or SNS.
+type record struct {
+	MessageID  string `json:"messageId"`
+	Body       string `json:"body"`
+	Attributes struct {
+		Receives string `json:"ApproximateReceiveCount"`
+		Sent     string `json:"SentTimestamp"` // milliseconds since 1970
+	} `json:"attributes"`
+	Source    string          `json:"eventSource"`
+	SNSSource string          `json:"EventSource"` // so that it is not taken for the one of SQS
+	SNS       json.RawMessage `json:"Sns"`
+}
+
+// Parse reads the event of an invocation. It does not fail: an event of a kind that it does not know is one message, which nobody will
+// understand.
+func Parse(event []byte) Invocation {
+	var e envelope
+	if err := json.Unmarshal(event, &e); err == nil {
+		switch {
+		case e.DetailType == "Scheduled Event" && e.Source == "aws.events":
+			return Invocation{Clock: true}
+		case len(e.Records) > 0 && all(e.Records, func(r record) bool { return r.Source == "aws:sqs" && r.MessageID != "" }):
+			return fromQueue(e.Records)
+		case len(e.Records) > 0 && all(e.Records, func(r record) bool { return len(r.SNS) > 0 }):
+			return fromTopic(e.Records)
+		}
+	}
+	id := e.ID // of an event of EventBridge
+	if id == "" {
+		sum := sha256.Sum256(event)
+		id = hex.EncodeToString(sum[:16]) // the same event, when it is tried again, is the same message
+	}
+	return Invocation{Messages: []Message{{ID: id, Body: string(event), Receives: 1}}}
+}
+
+func all(rs []record, ok func(record) bool) bool {
+	for _, r := range rs {
+		if !ok(r) {
+			return false
+		}
+	}
+	return true
+}
+
+func fromQueue(rs []record) Invocation {
+	in := Invocation{Queue: true}
+	for _, r := range rs {
+		m := Message{ID: r.MessageID, Body: r.Body, Receives: 1}
+		if n, err := strconv.Atoi(r.Attributes.Receives); err == nil {
+			m.Receives = n
+		}
+		if ms, err := strconv.ParseInt(r.Attributes.Sent, 10, 64); err == nil {
+			m.Sent = time.UnixMilli(ms).UTC()
+		}
+		in.Messages = append(in.Messages, m)
+	}
+	return in
+}
+
+// fromTopic keeps the notification of SNS as it is, which is the form that a queue would have got.
+func fromTopic(rs []record) Invocation {
+	var in Invocation
+	for _, r := range rs {
+		var sns struct {
+			MessageID string    `json:"MessageId"`
+			Timestamp time.Time `json:"Timestamp"`
+		}
+		_ = json.Unmarshal(r.SNS, &sns) // without them it is a message all the same
+		in.Messages = append(in.Messages, Message{ID: sns.MessageID, Body: string(r.SNS), Sent: sns.Timestamp, Receives: 1})
+	}
+	return in
+}
+
+// Failures is the answer to an event source mapping: these messages come again.
+// https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
+type Failures struct {
+	Items []Failure `json:"batchItemFailures"`
+}
+
+// Failure names a message that comes again.
+type Failure struct {
+	ID string `json:"itemIdentifier"`
+}
+
+// Reply is what the function answers when the messages of these ids were taken, and all others not. Where messages cannot be told apart,
+// because no queue holds them, the error makes Lambda invoke the function again with the same event.
+func (in Invocation) Reply(taken map[string]bool, why error) (any, error) {
+	failed := []Failure{}
+	for _, m := range in.Messages {
+		if !taken[m.ID] {
+			failed = append(failed, Failure{m.ID})
+		}
+	}
+	if in.Queue {
+		return Failures{failed}, nil // also when the journal failed: what was taken before is taken
+	}
+	if why != nil {
+		return nil, why
+	}
+	if len(failed) > 0 {
+		return nil, fmt.Errorf("%d of %d messages were not taken: Lambda tries again; the log says why", len(failed), len(in.Messages))
+	}
+	return nil, nil
+}
