@@ -19,6 +19,7 @@ const patience = 3 * time.Second
 type holder struct {
 	store journal.Store
 	log   *slog.Logger
+	here  string // see place
 
 	mu      sync.Mutex
 	keeper  *lease.Keeper
@@ -27,7 +28,7 @@ type holder struct {
 }
 
 func newHolder(me string, scopes []string, store journal.Store, log *slog.Logger) *holder {
-	return &holder{store: store, log: log, keeper: lease.New(me, scopes, lease.Serve()), held: map[string]journal.Lease{}, changed: make(chan struct{}, 1)}
+	return &holder{store: store, log: log, here: place(), keeper: lease.New(me, scopes, lease.Serve()), held: map[string]journal.Lease{}, changed: make(chan struct{}, 1)}
 }
 
 // concern sets which scopes there are.
@@ -88,7 +89,7 @@ func (h *holder) look(ctx context.Context) error {
 		h.keeper.Failed(time.Now())
 		return err
 	}
-	h.keeper.Read(all, started)
+	h.keeper.Read(unburied(all, h.here), started)
 	return nil
 }
 

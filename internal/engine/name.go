@@ -1,0 +1,51 @@
+package engine
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/ebbhq/ebb/internal/journal"
+)
+
+// Name is a name for this process that no other ever has: where it runs, its number there, and something random.
+func Name() string {
+	return fmt.Sprintf("%s/%d/%s", place(), os.Getpid(), rand.Text()[:8])
+}
+
+// place is where the numbers of processes are unique: on Linux the run of the kernel and the name space, elsewhere the host.
+func place() string {
+	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	space, err2 := os.Readlink("/proc/self/ns/pid")
+	if err != nil || err2 != nil {
+		host, _ := os.Hostname() // without it the name is random all the same
+		return "host-" + host
+	}
+	return strings.TrimSpace(string(boot)) + "-" + strings.Trim(space, "pid:[]")
+}
+
+// dead reports whether the process of a name is certainly gone: it ran where this one runs, and there is none of its number. Then nobody
+// need wait until its leases have run out, which after a crash is most of the time until Ebb goes on.
+func dead(name, here string) bool {
+	at, rest, _ := strings.Cut(name, "/")
+	number, _, _ := strings.Cut(rest, "/")
+	pid, err := strconv.Atoi(number)
+	if err != nil || at != here || strings.HasPrefix(here, "host-") {
+		return false
+	}
+	return errors.Is(syscall.Kill(pid, 0), syscall.ESRCH)
+}
+
+// unburied shows the leases of dead processes as free.
+func unburied(all []journal.Lease, here string) []journal.Lease {
+	for i := range all {
+		if dead(all[i].Holder, here) {
+			all[i].Holder = ""
+		}
+	}
+	return all
+}
