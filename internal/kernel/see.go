@@ -144,7 +144,7 @@ func (k *Kernel) sawActivities(l plan.Look, acts []fleet.Activity, at time.Time)
 
 // putContainer replaces what is known of a container instance, and keeps when the look before that was.
 func (k *Kernel) putContainer(id fleet.InstanceID, is fleet.Knowledge, at time.Time, ci fleet.ContainerInstance) {
-	if old := k.facts.containers[id]; at.After(old.At) {
+	if old := k.facts.containers[id]; !old.At.IsZero() && at.After(old.At) {
 		k.open[id].before = old.At
 	}
 	put(k.facts.containers, id, is, at, ci)

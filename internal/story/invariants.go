@@ -292,7 +292,10 @@ func (p *past) answeredInTime() {
 
 // handOver is how long it may take until another Ebb goes on, and as much more as it waits for clocks that differ.
 func (p *past) handOver() time.Duration {
-	if !p.Many {
+	switch {
+	case p.Function: // one that was killed holds its lease until it runs out, and the next look is a minute after that
+		return 3 * time.Minute
+	case !p.Many:
 		return 0
 	}
 	return 15*time.Second + 2*p.Skew

@@ -28,8 +28,9 @@ type Evidence struct {
 	LastFault  time.Time // when something was last made to fail; what is promised in time counts from then
 	Running    bool      // an Ebb ran at the end
 
-	Many bool          // more than one Ebb ran: one follows another only after a while
-	Skew time.Duration // how far apart their clocks were at most
+	Many     bool          // more than one Ebb ran: one follows another only after a while
+	Function bool          // Ebb was a function: it looks once a minute
+	Skew     time.Duration // how far apart their clocks were at most
 }
 
 // Judge checks what must always hold, as functions over the evidence. The numbers are those of docs/ARCHITECTURE.md.

@@ -430,10 +430,13 @@ func (g *maker) budgets() {
 
 // many lets two or three Ebbs share the work, with clocks that differ, and troubles of their own.
 func (g *maker) many() {
-	if !g.percent(25) {
+	if !g.percent(45) {
 		return
 	}
 	g.s.Ebb.Replicas, g.s.Ebb.Skew = pick(g, 2, 3), pick(g, 0, 10*time.Second, 30*time.Second)
+	if g.percent(40) {
+		g.s.Ebb.Replicas, g.s.Ebb.Function = 0, true
+	}
 	for i := range g.s.World.Groups { // with a shorter hook there is no time for another Ebb to take over
 		for j := range g.s.World.Groups[i].Hooks {
 			h := &g.s.World.Groups[i].Hooks[j]
@@ -441,6 +444,10 @@ func (g *maker) many() {
 		}
 	}
 	for range g.n(5) {
+		if g.s.Ebb.Function {
+			g.step(Step{At: time.Minute + g.between(0, 15*time.Minute), Do: "crash"})
+			continue
+		}
 		at := time.Minute + g.between(0, 15*time.Minute)
 		g.step(Step{At: at, Do: pick(g, "crash", "hang", "hang", "cut-off", "cut-off"), Ebb: 1 + g.n(3), For: pick(g, time.Second, 8*time.Second, 20*time.Second, 2*time.Minute)})
 	}

@@ -91,7 +91,9 @@ type run struct {
 	dice  dice
 	start time.Time
 
-	ebbs   []*ebb
+	ebbs   []*ebb    // none where Ebb is a function
+	fn     *function // nil where it is not
+	writes int       // of all its invocations
 	agenda agenda
 	seq    int
 
@@ -137,7 +139,13 @@ func newRun(s Scenario) (*run, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the world has no queue %q for Ebb: %w", s.Ebb.queue(), err)
 	}
+	if s.Ebb.Function {
+		r.fn = r.newFunction(q.URL)
+	}
 	for i := range max(1, s.Ebb.Replicas) {
+		if s.Ebb.Function {
+			break
+		}
 		r.ebbs = append(r.ebbs, r.newEbb(i, q.URL))
 	}
 	for _, g := range w.DescribeAutoScalingGroups(nil) {
@@ -186,6 +194,9 @@ func (r *run) advance(end time.Time) {
 			sooner(at)
 		}
 	}
+	if r.fn != nil {
+		sooner(r.fn.due())
+	}
 	if next.Before(r.w.Now()) {
 		next = r.w.Now()
 	}
@@ -195,6 +206,9 @@ func (r *run) advance(end time.Time) {
 	}
 	for _, e := range r.ebbs {
 		e.turn()
+	}
+	if r.fn != nil {
+		r.fn.turn()
 	}
 }
 
@@ -207,6 +221,9 @@ func (r *run) quiet() bool {
 		if e.k == nil || e.k.Open() > 0 || len(e.held) > 0 {
 			return false
 		}
+	}
+	if r.fn != nil && len(r.fn.busy) > 0 {
+		return false
 	}
 	if open, err := r.store.Open(context.Background()); err != nil || len(open) > 0 {
 		return false
@@ -289,6 +306,9 @@ func (r *run) finish() Result {
 			calls[name] += n
 		}
 	}
+	if r.fn != nil {
+		calls = r.api.CountsBy(caller)
+	}
 	ended, open := r.drains()
 	res := Result{Cover: r.cover, Drains: len(ended), Calls: calls, Record: r.w.Record(), End: r.w.Now()}
 	res.Violations = append(Judge(r.evidence(ended, open)), r.expectations()...)
@@ -308,12 +328,15 @@ func (r *run) evidence(ended, open []drain.Drain) Evidence {
 	}
 	return Evidence{
 		Ebb: r.s.Ebb, Record: r.w.Record(), Ended: ended, Open: open, Messages: r.messages, Heartbeat: heartbeat, Names: r.names,
-		Start: r.start, End: r.w.Now(), LastFault: r.lastFault, Running: r.runs(), Skew: r.s.Ebb.Skew, Many: len(r.ebbs) > 1,
+		Start: r.start, End: r.w.Now(), LastFault: r.lastFault, Running: r.runs(), Skew: r.s.Ebb.Skew, Many: len(r.ebbs) > 1, Function: r.fn != nil,
 	}
 }
 
 // runs reports whether an Ebb works.
 func (r *run) runs() bool {
+	if r.fn != nil {
+		return true
+	}
 	for _, e := range r.ebbs {
 		if e.k != nil && len(e.under) > 0 {
 			return true

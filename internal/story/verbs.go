@@ -2,6 +2,7 @@ package story
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -31,9 +32,9 @@ var verbs = map[string]func(*run, Step) error{
 	"protect":        func(r *run, s Step) error { return r.protect(s) },
 	"send":           func(r *run, s Step) error { return r.sendBody(s) },
 	"again":          func(r *run, s Step) error { return r.again(s) },
-	"crash":          func(r *run, s Step) error { r.which(s).crash("by hand", s.For); return nil },
-	"hang":           func(r *run, s Step) error { r.which(s).hang(s.For); return nil },
-	"cut-off":        func(r *run, s Step) error { r.which(s).cutFor(s.For); return nil },
+	"crash":          func(r *run, s Step) error { r.crash(s); return nil },
+	"hang":           func(r *run, s Step) error { return r.each(s, func(e *ebb) { e.hang(s.For) }) },
+	"cut-off":        func(r *run, s Step) error { return r.each(s, func(e *ebb) { e.cutFor(s.For) }) },
 }
 
 func verbNames() []string {
@@ -190,9 +191,24 @@ func stepText(s Step) string {
 	return strings.Join(words, " ")
 }
 
-// which is the Ebb that a step is about.
-func (r *run) which(s Step) *ebb {
-	return r.ebbs[max(min(s.Ebb, len(r.ebbs))-1, 0)]
+// crash kills the Ebb that a step is about, or every invocation that is under way.
+func (r *run) crash(s Step) {
+	if r.fn != nil {
+		for _, i := range slices.Clone(r.fn.busy) {
+			i.kill("by hand")
+		}
+		return
+	}
+	_ = r.each(s, func(e *ebb) { e.crash("by hand", s.For) })
+}
+
+// each does something with the Ebb that a step is about.
+func (r *run) each(s Step, do func(*ebb)) error {
+	if len(r.ebbs) == 0 {
+		return fmt.Errorf("%s: Ebb is a function here, and each invocation is a process of its own; use crash", s.Do)
+	}
+	do(r.ebbs[max(min(s.Ebb, len(r.ebbs))-1, 0)])
+	return nil
 }
 
 // hang lets a process do nothing for a while and not notice, as one that is stopped and continued.
