@@ -94,7 +94,7 @@ func confirmed(c *decider) bool {
 	}
 	if counted <= len(c.liveTasks()) {
 		c.out.Waiting = "to see once more how many tasks ECS counts on it"
-		return c.countedSince(c.settled())
+		return c.countedSince(later(c.settled(), c.now.Add(-2*c.p.LookSlow))) // and that it is still DRAINING
 	}
 	c.recount(c.d().EmptySince)
 	c.out.Waiting = "for ECS to count no running task on it"

@@ -2,7 +2,6 @@ package kernel
 
 import (
 	"slices"
-	"sort"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/drain"
@@ -299,21 +298,13 @@ func (k *Kernel) hookLooks(now time.Time) []plan.Look {
 	for _, g := range k.toAdopt { //ebb:any-order a set
 		urgent[g] = true
 	}
-	leaving := map[string]bool{}
-	for _, e := range k.order {
-		leaving[e.d.Group] = true
-	}
 	var groups []string
-	for g := range k.groups { //ebb:any-order sorted below
+	for _, g := range k.groupsOfInterest(urgent) {
 		h := k.facts.hook(g)
-		if k.cfg.OnePass && !leaving[g] && !urgent[g] {
-			continue // it does not last until the hooks would be of use
-		}
 		if h.Is == fleet.Unknown || now.Sub(h.At) > hooksFor || urgent[g] && h.Is == fleet.Absent {
 			groups = append(groups, g)
 		}
 	}
-	sort.Strings(groups)
 	var looks []plan.Look
 	for _, g := range groups {
 		if a := k.ask(subject{kind: plan.Hooks, where: g}); !a.flying && (a.fails == 0 || !a.failedAt.Add(backoff(a.fails)).After(now)) {
@@ -321,6 +312,25 @@ func (k *Kernel) hookLooks(now time.Time) []plan.Look {
 		}
 	}
 	return looks
+}
+
+// groupsOfInterest are the groups whose hooks are of use: all that exist; for one pass those in which somebody waits.
+func (k *Kernel) groupsOfInterest(waited map[string]bool) []string {
+	var groups []string
+	if k.cfg.OnePass {
+		for _, e := range k.order {
+			groups = append(groups, e.d.Group)
+		}
+		for g := range waited { //ebb:any-order sorted below
+			groups = append(groups, g)
+		}
+	} else {
+		for g := range k.groups { //ebb:any-order sorted below
+			groups = append(groups, g)
+		}
+	}
+	slices.Sort(groups)
+	return slices.Compact(groups)
 }
 
 // anyDue reports whether some drain wants a look now; most of the time none does.
