@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	runtime "github.com/aws/aws-lambda-go/lambda"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/ebbhq/ebb/internal/drain"
@@ -33,6 +34,12 @@ import (
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"ebb": func() {
 		os.Exit(Main(context.Background(), os.Args[1:], Process{Stdout: os.Stdout, Stderr: os.Stderr, Env: os.Getenv}))
+	}, "function": func() {
+		runtime.Start(func(event struct {
+			Kind string `json:"detail-type"`
+		}) {
+			fmt.Println("invoked by a", event.Kind, "against", os.Getenv("AWS_ENDPOINT_URL"))
+		})
 	}})
 }
 
@@ -123,7 +130,7 @@ func until(ts *testscript.TestScript, _ bool, args []string) {
 	out := &output{pattern: regexp.MustCompile(args[0]), found: make(chan struct{})}
 	cmd := exec.Command(args[1], args[2:]...)
 	cmd.Stdout, cmd.Stderr, cmd.Dir = out, out, ts.Getenv("WORK")
-	for _, name := range []string{"TZ", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_EC2_METADATA_DISABLED", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"} {
+	for _, name := range []string{"PATH", "TZ", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_EC2_METADATA_DISABLED", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"} {
 		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
 	}
 	ts.Check(cmd.Start())

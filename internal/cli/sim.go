@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/lambda"
 	"github.com/ebbhq/ebb/internal/sim/wire"
 	"github.com/ebbhq/ebb/internal/story"
 )
@@ -27,7 +28,8 @@ func newSim(p Process) *cobra.Command {
 		Use: "sim", Short: "Run a simulated cloud that any AWS client can talk to", Args: noArgs,
 		Long: `Sim simulates Auto Scaling, ECS, Elastic Load Balancing, SQS, SNS, EventBridge, STS and DescribeInstances on loopback, with their
 behaviour over time: lifecycle hooks that run out, tasks that move under minimum and maximum percent, targets that drain, messages
-that come again. It speaks the AWS protocols, so the AWS CLI and the SDKs work on it.
+that come again. It speaks the AWS protocols, so the AWS CLI and the SDKs work on it. The Lambda functions of a world file run as processes
+of this machine, with the Lambda Runtime API; what they print goes to standard error.
 
 Always give clients the endpoint explicitly: some ignore the environment variables and would call AWS.`,
 		Example: `  ebb sim
@@ -49,6 +51,9 @@ Always give clients the endpoint explicitly: some ignore the environment variabl
 			return err
 		}
 		defer s.close()
+		if err := s.runFunctions(p.Stderr, speed); err != nil {
+			return misconfigured(err)
+		}
 		s.greet(p.Stdout)
 		<-cmd.Context().Done()
 		return nil
@@ -84,6 +89,8 @@ type simulation struct {
 	server   *http.Server
 	stop     context.CancelFunc
 	ended    sync.WaitGroup
+
+	functions *lambda.Service // nil: the world's functions do not run
 }
 
 // startSim builds the world, listens and lets its clock run.
@@ -110,7 +117,22 @@ func startSim(ctx context.Context, spec sim.Spec, listen string, speed float64) 
 	return s, nil
 }
 
+// runFunctions runs the world's functions, if it has any, until the simulation is closed.
+func (s *simulation) runFunctions(logs io.Writer, speed float64) error {
+	some := false
+	s.read(func(w *sim.World) { some = len(w.Functions()) > 0 })
+	if !some {
+		return nil
+	}
+	var err error
+	s.functions, err = lambda.Start(lambda.Config{World: s.read, Endpoint: s.endpoint, Speed: speed, Logs: logs})
+	return err
+}
+
 func (s *simulation) close() {
+	if s.functions != nil {
+		s.functions.Close()
+	}
 	s.stop()
 	_ = s.server.Close()
 	s.ended.Wait()
@@ -142,6 +164,9 @@ func (s *simulation) greet(w io.Writer) {
 		}
 		for _, q := range world.Queues() {
 			fmt.Fprintf(w, "  queue    %s\n", s.queueURL(q))
+		}
+		for _, f := range world.Functions() {
+			fmt.Fprintf(w, "  function %s: %s\n", f.Name, strings.Join(f.Command, " "))
 		}
 		fmt.Fprintf(w, "\nin another terminal:\n\n  export AWS_ACCESS_KEY_ID=you AWS_SECRET_ACCESS_KEY=none AWS_DEFAULT_REGION=eu-west-1\n")
 		s.commands(w, world)

@@ -1,15 +1,12 @@
 package lambda
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -65,140 +62,6 @@ func realFunction(ctx context.Context, event json.RawMessage) (any, error) {
 		}, nil
 	}
 	return "done", nil
-}
-
-// rig is a world that stands still but when the test moves it, with its functions running.
-type rig struct {
-	*Service
-	t       *testing.T
-	mu      sync.Mutex
-	w       *sim.World
-	changed chan struct{}
-	logs    journal
-}
-
-// journal is what processes have printed.
-type journal struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-	more chan struct{}
-}
-
-func (j *journal) Write(p []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if j.more != nil {
-		close(j.more)
-		j.more = nil
-	}
-	return j.text.Write(p)
-}
-
-// until waits until so many lines that begin with "got" are there, and returns the last.
-func (j *journal) until(t *testing.T, count int) string {
-	t.Helper()
-	tooLong := time.After(30 * time.Second)
-	for {
-		j.mu.Lock()
-		if j.more == nil {
-			j.more = make(chan struct{})
-		}
-		text, more := j.text.String(), j.more
-		j.mu.Unlock()
-		if lines := strings.Split(text, "\ngot "); strings.HasSuffix(text, "\n") && len(lines) == count+1 {
-			return lines[count]
-		}
-		select {
-		case <-more:
-		case <-tooLong:
-			t.Fatalf("printed was %s", text)
-		}
-	}
-}
-
-// newRig runs the functions of a world: "fn" is this test binary.
-func newRig(t *testing.T, change func(*sim.Spec), cfg Config) *rig {
-	t.Helper()
-	spec := sim.Spec{
-		Switches:  sim.Switches{Notify: time.Second},
-		Queues:    []sim.QueueSpec{{Name: "q"}},
-		Functions: []sim.FunctionSpec{{Name: "fn", Command: []string{os.Args[0]}, Env: map[string]string{"OWN": "mine"}}},
-	}
-	if change != nil {
-		change(&spec)
-	}
-	w, err := sim.Build(spec)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &rig{t: t, w: w, changed: make(chan struct{})}
-	cfg.World, cfg.Logs, cfg.Endpoint = r.world, &r.logs, "http://127.0.0.1:1"
-	if r.Service, err = Start(cfg); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(r.Close)
-	return r
-}
-
-// world gives f the world, and tells those who wait that it may have changed.
-func (r *rig) world(f func(*sim.World)) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	f(r.w)
-	close(r.changed)
-	r.changed = make(chan struct{})
-}
-
-func (r *rig) pass(d time.Duration) { r.world(func(w *sim.World) { w.Advance(w.Now().Add(d)) }) }
-
-// course is what became of the invocations so far.
-func course(w *sim.World) string {
-	var all []string
-	for _, e := range w.Record() {
-		if e.Kind == sim.EntryInvocation {
-			all = append(all, e.To)
-		}
-	}
-	return strings.Join(all, " ")
-}
-
-// until waits, in a world that stands still, until the invocations have gone in one of these ways.
-func (r *rig) until(want ...string) {
-	r.t.Helper()
-	tooLong := time.After(30 * time.Second)
-	for {
-		r.mu.Lock()
-		r.w.Advance(r.w.Now())
-		got, changed := course(r.w), r.changed
-		r.mu.Unlock()
-		if slices.Contains(want, got) {
-			return
-		}
-		select {
-		case <-changed:
-		case <-tooLong:
-			r.t.Fatalf("the invocations went\n  %s\nwant\n  %s", got, strings.Join(want, "\n  or\n  "))
-		}
-	}
-}
-
-// call invokes and waits for the answer.
-func (r *rig) call(payload string) sim.Answer {
-	r.t.Helper()
-	answers := make(chan sim.Answer, 1)
-	r.world(func(w *sim.World) {
-		if _, err := w.Invoke("fn", []byte(payload), func(a sim.Answer) { answers <- a }); err != nil {
-			r.t.Error(err)
-			close(answers)
-		}
-	})
-	select {
-	case a := <-answers:
-		return a
-	case <-time.After(30 * time.Second):
-		r.t.Fatal("no answer")
-		return sim.Answer{}
-	}
 }
 
 func TestARealFunctionIsInvokedFromEverywhere(t *testing.T) {
@@ -355,20 +218,40 @@ func TestTheWorldsClockEndsAProcess(t *testing.T) {
 }
 
 func TestKill(t *testing.T) {
-	r := newRig(t, nil, Config{})
+	r := newRig(t, func(s *sim.Spec) { s.Functions[0].Concurrency = 3 }, Config{})
+	r.call(`{}`)
 	if r.Kill("fn") {
 		t.Error("nothing was busy")
 	}
+	r.call(`{}`)
+	if got := r.Counts("fn").Environments; got != 1 {
+		t.Errorf("%d environments: the idle one was killed", got)
+	}
+	ids := make([]string, 3)
+	for i := range ids {
+		r.world(func(w *sim.World) {
+			v, err := w.Invoke("fn", []byte(`{"Do":"hang"}`), func(sim.Answer) {})
+			if err != nil {
+				t.Error(err)
+			}
+			ids[i] = v.ID
+		})
+	}
+	for range ids {
+		if !r.Kill("fn") {
+			t.Error("three were busy")
+		}
+	}
+	if r.Kill("fn") {
+		t.Error("none is left")
+	}
+	r.until("started succeeded started succeeded started started started killed killed killed")
 	r.world(func(w *sim.World) {
-		if _, err := w.InvokeAsync("fn", []byte(`{"Do":"hang"}`)); err != nil {
-			t.Error(err)
+		last := w.Record()[len(w.Record())-3:]
+		if last[0].Message != ids[0] || last[1].Message != ids[1] || last[2].Message != ids[2] {
+			t.Errorf("killed in the order %+v, begun in the order %v", last, ids)
 		}
 	})
-	r.until("started")
-	if !r.Kill("fn") || r.Kill("fn") {
-		t.Error("one was busy, and then none")
-	}
-	r.until("started killed")
 }
 
 func TestConcurrencyIsOneEnvironmentEach(t *testing.T) {
@@ -403,26 +286,32 @@ func TestConcurrencyIsOneEnvironmentEach(t *testing.T) {
 	}
 }
 
-func TestAHandlerThatIsKilledAnswersNobody(t *testing.T) {
-	begun, ended := make(chan bool), make(chan error, 1)
-	handler := func(ctx context.Context, _ []byte) ([]byte, error) {
-		begun <- true
-		<-ctx.Done()
-		ended <- ctx.Err()
-		return []byte(`"late"`), nil
+// TestAnEnvironmentThatIsEndedAnswersNobody ends a Go function, which must notice, by a kill and by its time-out.
+func TestAnEnvironmentThatIsEndedAnswersNobody(t *testing.T) {
+	for outcome, end := range map[string]func(*rig){
+		"killed":    func(r *rig) { r.Kill("fn") },
+		"timed-out": func(r *rig) { r.pass(30 * time.Second) },
+	} {
+		t.Run(outcome, func(t *testing.T) {
+			begun, ended := make(chan bool), make(chan error, 1)
+			handler := func(ctx context.Context, _ []byte) ([]byte, error) {
+				begun <- true
+				<-ctx.Done()
+				ended <- ctx.Err()
+				return []byte(`"late"`), nil
+			}
+			r := newRig(t, nil, Config{Handlers: map[string]Handler{"fn": handler}})
+			r.world(func(w *sim.World) {
+				if _, err := w.Invoke("fn", nil, func(sim.Answer) {}); err != nil {
+					t.Error(err)
+				}
+			})
+			<-begun
+			end(r)
+			if err := <-ended; !errors.Is(err, context.Canceled) {
+				t.Errorf("its context ended with %v", err)
+			}
+			r.until("started " + outcome)
+		})
 	}
-	r := newRig(t, nil, Config{Handlers: map[string]Handler{"fn": handler}})
-	r.world(func(w *sim.World) {
-		if _, err := w.Invoke("fn", nil, func(sim.Answer) {}); err != nil {
-			t.Error(err)
-		}
-	})
-	<-begun
-	if !r.Kill("fn") {
-		t.Error("it is not busy")
-	}
-	if err := <-ended; !errors.Is(err, context.Canceled) {
-		t.Errorf("its context ended with %v", err)
-	}
-	r.until("started killed")
 }

@@ -157,3 +157,11 @@ func TestInitError(t *testing.T) {
 	}
 	r.until("started failed")
 }
+
+func TestAnIdleEnvironmentThatEndsIsNotUsedAgain(t *testing.T) {
+	r, _ := bare(t)
+	r.locked(func() { r.bury(r.idle["fn"][0]) })
+	if a := r.call(`{}`); string(a.Payload) != `"done"` {
+		t.Errorf("the answer is %+v", a)
+	}
+}
