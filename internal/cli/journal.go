@@ -64,8 +64,7 @@ var errNoJournal = errors.New("there is no journal to read: one in memory is kno
 
 // unopened tells a table that cannot be used from a network that is away: the latter may come back, and is no matter of the configuration.
 func unopened(err error) error {
-	var away net.Error
-	if errors.As(err, &away) {
+	if _, away := errors.AsType[net.Error](err); away {
 		return fmt.Errorf("%w; DynamoDB does not answer: check the network, the Region and journal_endpoint", err)
 	}
 	return misconfigured(err)

@@ -16,7 +16,8 @@ const (
 	day = 24 * time.Hour
 	// ahead is how far the clock of another Ebb may be ahead of this one's and its lines still be found.
 	ahead = time.Hour
-	// early is how long before its own time a line may be written and still be found by that time: the clock that stamps lines need not be the store's.
+	// early is how long before its own time a line may be written and still be found by that time: the clock that gives lines their
+	// time need not be the store's.
 	early = day
 )
 

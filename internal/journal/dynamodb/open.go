@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -103,16 +104,16 @@ func fits(t *types.TableDescription) error {
 	default:
 		return fmt.Errorf("the table is %s: wait until it is ACTIVE", t.TableStatus)
 	}
-	form := ""
+	var form []string
 	for _, k := range t.KeySchema {
 		for _, a := range t.AttributeDefinitions {
 			if aws.ToString(a.AttributeName) == aws.ToString(k.AttributeName) {
-				form += fmt.Sprintf("%s %s %s; ", aws.ToString(k.AttributeName), k.KeyType, a.AttributeType)
+				form = append(form, fmt.Sprintf("%s %s %s", aws.ToString(k.AttributeName), k.KeyType, a.AttributeType))
 			}
 		}
 	}
-	if form != "pk HASH S; sk RANGE S; " {
-		return fmt.Errorf("the table's key is %q, but a journal needs pk (HASH, S) and sk (RANGE, S): set journal to another table", form)
+	if is := strings.Join(form, ", "); is != "pk HASH S, sk RANGE S" {
+		return fmt.Errorf("the table's key is %q, but a journal needs %q: set journal to another table", is, "pk HASH S, sk RANGE S")
 	}
 	return nil
 }
