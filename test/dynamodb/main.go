@@ -8,6 +8,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	_ "embed" // what Java runs
@@ -148,8 +149,8 @@ func start(ctx context.Context, dir string) (endpoint string, stop func() error,
 	kill.Stop()
 	stopped()
 	if endpoint == "" {
-		err := c.Wait()
-		return "", nil, errors.Join(ctx.Err(), fmt.Errorf("DynamoDB Local did not start within %s: %v\n%s", startWithin, err, log.String()))
+		err := cmp.Or(c.Wait(), errors.New("it printed no address"))
+		return "", nil, errors.Join(ctx.Err(), fmt.Errorf("DynamoDB Local did not start (it has %s to do so): %w\n%s", startWithin, err, log.String()))
 	}
 	go func() { _, _ = io.Copy(io.Discard, out) }()
 	return endpoint, func() error {

@@ -172,8 +172,7 @@ func (s *Store) Close() error {
 
 // explain names the journal in an error.
 func (s *Store) explain(doing string, err error) error {
-	var gone *types.ResourceNotFoundException
-	if errors.As(err, &gone) {
+	if _, gone := errors.AsType[*types.ResourceNotFoundException](err); gone {
 		err = fmt.Errorf("%w: %w", journal.ErrGone, err)
 	}
 	return fmt.Errorf("%s journal dynamodb://%s: %w", doing, s.table, err)

@@ -2,6 +2,7 @@ package dynamodb
 
 import (
 	"fmt"
+	"maps"
 	"strconv"
 	"time"
 
@@ -69,9 +70,7 @@ func place(pk, sk string) item { return item{"pk": text(pk), "sk": text(sk)} }
 
 // with adds the attributes of another item.
 func (it item) with(other item) item {
-	for name, v := range other {
-		it[name] = v
-	}
+	maps.Copy(it, other)
 	return it
 }
 

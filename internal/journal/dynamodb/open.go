@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -31,7 +32,10 @@ const (
 // client makes a client that tries again by itself: what it does is the same each time, or has a token.
 func client(cfg aws.Config, o Options) *sdk.Client {
 	return sdk.NewFromConfig(cfg, func(c *sdk.Options) {
-		c.Retryer = retry.NewStandard(func(r *retry.StandardOptions) { r.MaxAttempts = attempts })
+		c.Retryer = retry.NewStandard(func(r *retry.StandardOptions) {
+			r.MaxAttempts = attempts
+			r.Backoff = retry.BackoffDelayerFunc(func(attempt int, _ error) (time.Duration, error) { return pause(attempt), nil })
+		})
 		if h, ok := cfg.HTTPClient.(*awshttp.BuildableClient); ok {
 			c.HTTPClient = h.WithTimeout(callTimeout)
 		}
@@ -100,16 +104,16 @@ func fits(t *types.TableDescription) error {
 	default:
 		return fmt.Errorf("the table is %s: wait until it is ACTIVE", t.TableStatus)
 	}
-	form := ""
+	var form []string
 	for _, k := range t.KeySchema {
 		for _, a := range t.AttributeDefinitions {
 			if aws.ToString(a.AttributeName) == aws.ToString(k.AttributeName) {
-				form += fmt.Sprintf("%s %s %s; ", aws.ToString(k.AttributeName), k.KeyType, a.AttributeType)
+				form = append(form, fmt.Sprintf("%s %s %s", aws.ToString(k.AttributeName), k.KeyType, a.AttributeType))
 			}
 		}
 	}
-	if form != "pk HASH S; sk RANGE S; " {
-		return fmt.Errorf("the table's key is %q, but a journal needs pk (HASH, S) and sk (RANGE, S): set journal to another table", form)
+	if is := strings.Join(form, ", "); is != "pk HASH S, sk RANGE S" {
+		return fmt.Errorf("the table's key is %q, but a journal needs %q: set journal to another table", is, "pk HASH S, sk RANGE S")
 	}
 	return nil
 }

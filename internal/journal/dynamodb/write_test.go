@@ -202,8 +202,8 @@ func TestFits(t *testing.T) {
 		{table("UPDATING", "pk S", "sk S"), ""},
 		{table("CREATING", "pk S", "sk S"), "is CREATING: wait until it is ACTIVE"},
 		{table("DELETING", "pk S", "sk S"), "is DELETING"},
-		{table("ACTIVE", "pk S"), "needs pk (HASH, S) and sk (RANGE, S)"},
-		{table("ACTIVE", "id S", "sk S"), "needs pk"},
+		{table("ACTIVE", "pk S"), "needs \"pk HASH S, sk RANGE S\""},
+		{table("ACTIVE", "id S", "sk S"), "key is \"id HASH S, sk RANGE S\""},
 		{table("ACTIVE", "pk S", "sk N"), "sk RANGE N"},
 	} {
 		err := fits(c.table)
