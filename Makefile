@@ -5,7 +5,7 @@ LINT     := $(GO) tool -modfile=tools/go.mod golangci-lint
 # the packages with goroutines
 RACY     := ./internal/engine/... ./internal/journal/... ./internal/source/... ./internal/sim/wire/... ./internal/traffic/... ./internal/cloud/surveyor/...
 
-.PHONY: help build test race dynamodb lint sim fuzz plants storm bench nightly
+.PHONY: help build test race dynamodb lint sim fuzz plants storm bench iam nightly
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -22,6 +22,7 @@ race: ## the packages with goroutines under the race detector; needs a C compile
 
 dynamodb: ## the journal in DynamoDB against DynamoDB Local; needs Java 17 and Maven
 	$(GO) run ./test/dynamodb -- $(GO) test -count=1 -tags dynamodb ./internal/journal/dynamodb ./internal/cli
+	$(GO) run ./test/dynamodb -- $(GO) test -count=1 -tags dynamodb ./internal/iam -run DynamoDB
 
 lint: ## golangci-lint; the first time it is built, which takes some minutes
 	$(LINT) run
@@ -46,6 +47,9 @@ storm: ## ebb serve killed 40 times while 50 hosts drain: 5 runs of one, and 5 o
 
 bench: ## what a drain costs: writes docs/cost.md, in about half an hour; see go run ./test/bench -help
 	$(GO) run ./test/bench -o docs/cost.md
+
+iam: ## write the table of calls that the IAM policies are made of, from what simulated runs record
+	$(GO) test ./internal/iam -run '^TestCalls$$' -count=1 -write
 
 nightly: ## what takes too long for each change
 	$(MAKE) race

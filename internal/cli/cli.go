@@ -96,7 +96,7 @@ Try it without an account:  ebb demo`,
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return fmt.Errorf("%w: %w; see %s --help", errUsage, err, c.CommandPath())
 	})
-	root.AddCommand(newDemo(p), newPlan(p), newServe(p), newStatus(p), newDoctor(p), newStory(p), newSim(p), newVersion(p), newWhy(p))
+	root.AddCommand(newDemo(p), newIAM(p), newPlan(p), newServe(p), newStatus(p), newDoctor(p), newStory(p), newSim(p), newVersion(p), newWhy(p))
 	return root
 }
 
