@@ -41,19 +41,30 @@ const (
 	Continue    = "continue"
 )
 
+// textVariable holds the configuration itself, where there is no file to put it in: a container, a function.
+const textVariable = "EBB_CONFIG_TEXT"
+
 // Load reads the file and lays the environment and the overrides over it: flag > environment > file > default. With an empty path the
-// file is the one that EBB_CONFIG names, or none. Overrides are values of flags by key: "log_level" for --log-level; an empty value
-// is as good as none. Every error is an *Error.
+// file is the one that EBB_CONFIG names, or the text in EBB_CONFIG_TEXT, or none. Overrides are values of flags by key: "log_level" for
+// --log-level; an empty value is as good as none. Every error is an *Error.
 func Load(file string, env func(string) string, overrides map[string]string) (Config, error) {
+	named := "--config " + file
 	if file == "" {
 		file = env("EBB_CONFIG")
+		named = "EBB_CONFIG=" + file
 	}
-	var text []byte
-	if file != "" {
-		var err error
-		if text, err = os.ReadFile(file); err != nil {
-			return Config{}, &Error{Problems: []Problem{{Where: file, Text: fmt.Sprintf("cannot read the configuration: %v", err)}}}
-		}
+	inline := env(textVariable)
+	switch {
+	case file != "" && inline != "":
+		return Config{}, &Error{Problems: []Problem{{Text: fmt.Sprintf("%s names a configuration file and %s holds a configuration; give one of them", named, textVariable)}}}
+	case file == "" && inline != "":
+		return parse(textVariable, []byte(inline), env, overrides)
+	case file == "":
+		return parse("", nil, env, overrides)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return Config{}, &Error{Problems: []Problem{{Where: file, Text: fmt.Sprintf("cannot read the configuration: %v", err)}}}
 	}
 	return parse(file, text, env, overrides)
 }
