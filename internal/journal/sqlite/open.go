@@ -18,11 +18,15 @@ import (
 	"github.com/ebbhq/ebb/internal/journal"
 )
 
-//go:embed 1.sql
-var version1 string
+var (
+	//go:embed 1.sql
+	version1 string
+	//go:embed 2.sql
+	version2 string
+)
 
 // steps bring a journal from one version to the next: the first makes version 1 out of an empty file.
-var steps = []string{version1}
+var steps = []string{version1, version2}
 
 // applicationID marks an SQLite file as a journal of Ebb: "Ebbj".
 // https://www.sqlite.org/pragma.html#pragma_application_id
@@ -42,6 +46,7 @@ func Open(path string) (*Store, error) {
 		s.db.Close()
 		return nil, s.explain("open", err)
 	}
+	s.schema = journal.Schema
 	if s.file, err = os.Stat(path); err != nil {
 		s.db.Close()
 		return nil, fmt.Errorf("open journal %s: %w", path, err)
@@ -49,7 +54,8 @@ func Open(path string) (*Store, error) {
 	return s, nil
 }
 
-// OpenReader opens an existing journal for reading only, also while another process writes it. Write fails.
+// OpenReader opens an existing journal for reading only, also while another process writes it, and also one of the version before. Writing
+// fails.
 func OpenReader(path string) (*Store, error) {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("open journal %s: there is no such file: run this on the host of ebb serve, with the same journal setting", path)
@@ -59,8 +65,8 @@ func OpenReader(path string) (*Store, error) {
 		return nil, err
 	}
 	s.reader = true
-	version, err := s.version(context.Background(), s.db)
-	if err == nil && version == 0 {
+	s.schema, err = s.version(context.Background(), s.db)
+	if err == nil && s.schema == 0 {
 		err = errors.New("the file is empty: ebb serve has not written it yet")
 	}
 	if err != nil {

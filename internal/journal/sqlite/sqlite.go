@@ -1,4 +1,4 @@
-// Package sqlite keeps a journal in one SQLite file on a local disk: for one controller, with any number of readers beside it.
+// Package sqlite keeps a journal in one SQLite file on a local disk: for the controllers of one host, with any number of readers beside them.
 //
 // It never shares the file over a network, and it never reports a write before it is on disk.
 package sqlite
@@ -6,6 +6,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"os"
@@ -20,11 +21,31 @@ type Store struct {
 	db     *sql.DB
 	path   string
 	reader bool
+	schema int         // the version of the file
 	file   os.FileInfo // as it was opened for writing
 }
 
-// timeForm is how times are stored: UTC, of fixed length, so that they sort as text.
-const timeForm = "2006-01-02T15:04:05.000000000Z"
+// stamp is a time as it is stored: UTC, of fixed length, so that it sorts as text.
+type stamp time.Time
+
+const stampForm = "2006-01-02T15:04:05.000000000Z"
+
+// Value spells the time.
+func (s stamp) Value() (driver.Value, error) { return time.Time(s).UTC().Format(stampForm), nil }
+
+// Scan reads what Value has spelt.
+func (s *stamp) Scan(v any) error {
+	text, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("a time is stored as %T", v)
+	}
+	t, err := time.Parse(stampForm, text)
+	*s = stamp(t)
+	return err
+}
+
+// before reports whether the file is of an older version: ebb serve, which brings it to this one, has not opened it yet.
+func (s *Store) before(version int) bool { return s.schema < version }
 
 // Open returns all open records, by key.
 func (s *Store) Open(ctx context.Context) ([]journal.Record, error) {
@@ -45,63 +66,85 @@ func orAll(limit int) int {
 }
 
 func (s *Store) records(ctx context.Context, query string, args ...any) ([]journal.Record, error) {
+	return gather(ctx, s, func(rows *sql.Rows) (journal.Record, error) {
+		var r journal.Record
+		err := rows.Scan(&r.Key, &r.Scope, &r.Rev, &r.Open, &r.Body)
+		return r, err
+	}, query, args...)
+}
+
+// gather runs a query and scans all of its rows.
+func gather[T any](ctx context.Context, s *Store, scan func(*sql.Rows) (T, error), query string, args ...any) ([]T, error) {
 	rows, err := s.db.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, s.explain("read", err)
 	}
 	defer rows.Close()
-	var out []journal.Record
+	var out []T
 	for rows.Next() {
-		var r journal.Record
-		if err := rows.Scan(&r.Key, &r.Scope, &r.Rev, &r.Open, &r.Body); err != nil {
+		v, err := scan(rows)
+		if err != nil {
 			return nil, s.explain("read", err)
 		}
-		out = append(out, r)
+		out = append(out, v)
 	}
 	return out, s.explain("read", rows.Err())
 }
 
 // Write writes the batch, all of it or nothing. When it returns nil the batch is on disk.
 func (s *Store) Write(ctx context.Context, b journal.Batch) error {
-	if s.reader {
-		return fmt.Errorf("write journal %s: it was opened for reading only", s.path)
-	}
-	if b.Empty() {
+	if b.Empty() && len(b.Under) == 0 {
 		return nil
 	}
-	if now, err := os.Stat(s.path); err != nil || !os.SameFile(s.file, now) {
-		return fmt.Errorf("write journal %s: %w", s.path, journal.ErrGone) // SQLite would go on writing into a file without a name
+	return s.change(ctx, func(tx *sql.Tx) error { return write(ctx, tx, b) })
+}
+
+func write(ctx context.Context, tx *sql.Tx, b journal.Batch) error {
+	if err := held(ctx, tx, b.Under); err != nil {
+		return err
 	}
-	err := s.transact(ctx, func(tx *sql.Tx) error {
-		var write int64
-		if err := tx.QueryRowContext(ctx, "SELECT coalesce(max(written), 0) + 1 FROM record").Scan(&write); err != nil {
+	var number int64
+	if err := tx.QueryRowContext(ctx, "SELECT coalesce(max(written), 0) + 1 FROM record").Scan(&number); err != nil {
+		return err
+	}
+	for _, r := range b.Records {
+		if err := writeRecord(ctx, tx, r, number); err != nil {
 			return err
 		}
-		for _, r := range b.Records {
-			if err := writeRecord(ctx, tx, r, write); err != nil {
-				return err
-			}
+	}
+	for _, l := range b.Lines {
+		_, err := tx.ExecContext(ctx, "INSERT INTO line (at, key, kind, text, data) VALUES (?, ?, ?, ?, ?)", stamp(l.At), l.Key, l.Kind, l.Text, l.Data)
+		if err != nil {
+			return err
 		}
-		for _, l := range b.Lines {
-			_, err := tx.ExecContext(ctx, "INSERT INTO line (at, key, kind, text, data) VALUES (?, ?, ?, ?, ?)",
-				l.At.UTC().Format(timeForm), l.Key, l.Kind, l.Text, l.Data)
-			if err != nil {
-				return err
-			}
+	}
+	for _, n := range b.Notes {
+		if err := writeNote(ctx, tx, n); err != nil {
+			return err
 		}
-		return nil
-	})
-	return s.explain("write", err)
+	}
+	return nil
 }
 
 // writeRecord replaces the revision before r's, or inserts the first one.
-func writeRecord(ctx context.Context, tx *sql.Tx, r journal.Record, write int64) error {
+func writeRecord(ctx context.Context, tx *sql.Tx, r journal.Record, number int64) error {
 	query := "UPDATE record SET scope = ?, rev = ?, open = ?, body = ?, written = ? WHERE key = ? AND rev = ? - 1"
-	args := []any{r.Scope, r.Rev, r.Open, r.Body, write, r.Key, r.Rev}
+	args := []any{r.Scope, r.Rev, r.Open, r.Body, number, r.Key, r.Rev}
 	if r.Rev == 1 {
 		query = "INSERT INTO record (scope, rev, open, body, written, key) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 		args = args[:6]
 	}
+	if err := changeOne(ctx, tx, fmt.Sprintf("record %s revision %d", r.Key, r.Rev), query, args...); err != nil {
+		return err
+	}
+	if r.Rev == 1 && r.Open {
+		return alone(ctx, tx, r)
+	}
+	return nil
+}
+
+// changeOne runs a statement that changes one row; that it changes none is a conflict.
+func changeOne(ctx context.Context, tx *sql.Tx, what, query string, args ...any) error {
 	res, err := tx.ExecContext(ctx, query, args...)
 	if err != nil {
 		return err
@@ -109,10 +152,7 @@ func writeRecord(ctx context.Context, tx *sql.Tx, r journal.Record, write int64)
 	if n, err := res.RowsAffected(); err != nil {
 		return err
 	} else if n != 1 {
-		return fmt.Errorf("record %s revision %d: %w", r.Key, r.Rev, journal.ErrConflict)
-	}
-	if r.Rev == 1 && r.Open {
-		return alone(ctx, tx, r)
+		return fmt.Errorf("%s: %w", what, journal.ErrConflict)
 	}
 	return nil
 }
@@ -130,6 +170,17 @@ func alone(ctx context.Context, tx *sql.Tx, r journal.Record) error {
 		err = fmt.Errorf("record %s beside %s, which is open: %w", r.Key, other, journal.ErrConflict)
 	}
 	return err
+}
+
+// change runs f in one transaction on a file that may be written and is still there.
+func (s *Store) change(ctx context.Context, f func(*sql.Tx) error) error {
+	if s.reader {
+		return fmt.Errorf("write journal %s: it was opened for reading only", s.path)
+	}
+	if now, err := os.Stat(s.path); err != nil || !os.SameFile(s.file, now) {
+		return fmt.Errorf("write journal %s: %w", s.path, journal.ErrGone) // SQLite would go on writing into a file without a name
+	}
+	return s.explain("write", s.transact(ctx, f))
 }
 
 // transact runs f in one transaction, which holds the write lock from its start.
@@ -159,34 +210,14 @@ func (s *Store) History(ctx context.Context, q journal.Query) ([]journal.Line, e
 		where, args = append(where, "key = ?"), append(args, q.Key)
 	}
 	if !q.Since.IsZero() {
-		where, args = append(where, "at >= ?"), append(args, q.Since.UTC().Format(timeForm))
+		where, args = append(where, "at >= ?"), append(args, stamp(q.Since))
 	}
 	newest := "SELECT seq, at, key, kind, text, data FROM line WHERE " + strings.Join(where, " AND ") + " ORDER BY seq DESC LIMIT ?"
-	rows, err := s.db.QueryContext(ctx, "SELECT * FROM ("+newest+") ORDER BY seq", append(args, orAll(q.Limit))...)
-	if err != nil {
-		return nil, s.explain("read", err)
-	}
-	defer rows.Close()
-	var out []journal.Line
-	for rows.Next() {
-		l, err := scanLine(rows)
-		if err != nil {
-			return nil, s.explain("read", err)
-		}
-		out = append(out, l)
-	}
-	return out, s.explain("read", rows.Err())
-}
-
-func scanLine(rows *sql.Rows) (journal.Line, error) {
-	var l journal.Line
-	var at string
-	if err := rows.Scan(&l.Seq, &at, &l.Key, &l.Kind, &l.Text, &l.Data); err != nil {
+	return gather(ctx, s, func(rows *sql.Rows) (journal.Line, error) {
+		var l journal.Line
+		err := rows.Scan(&l.Seq, (*stamp)(&l.At), &l.Key, &l.Kind, &l.Text, &l.Data)
 		return l, err
-	}
-	var err error
-	l.At, err = time.Parse(timeForm, at)
-	return l, err
+	}, "SELECT * FROM ("+newest+") ORDER BY seq", append(args, orAll(q.Limit))...)
 }
 
 // Close releases the file.

@@ -10,6 +10,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/ebbhq/ebb/internal/journal"
 	"github.com/ebbhq/ebb/internal/journal/conformance"
@@ -84,6 +87,9 @@ func TestReaderBesideWriter(t *testing.T) {
 	}
 	if err := r.Write(t.Context(), one); err == nil || !strings.Contains(err.Error(), "reading only") {
 		t.Errorf("write by a reader: error %v", err)
+	}
+	if err := r.Claim(t.Context(), journal.Lease{}, journal.Lease{Scope: "web", Fence: 1}); err == nil || !strings.Contains(err.Error(), "reading only") {
+		t.Errorf("claim by a reader: error %v", err)
 	}
 	if _, err := r.db.Exec("DELETE FROM line"); err == nil {
 		t.Error("the file of a reader is open for writing")
@@ -198,6 +204,88 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
+// old makes a journal of version 1 with an open drain, one that has ended and a line.
+func old(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "old.db")
+	run(t, path, "PRAGMA journal_mode = WAL;"+version1+`
+		INSERT INTO record VALUES ('web/i-1/a', 'web', 3, 1, CAST('{"a":1}' AS BLOB), 7), ('web/i-2/a', 'web', 9, 0, CAST('{"b":1}' AS BLOB), 6);
+		INSERT INTO line (at, key, kind, text, data) VALUES ('2026-11-21T09:00:00.000000001Z', 'web/i-1/a', 'heard', 'of it', NULL);
+		PRAGMA user_version = 1; PRAGMA application_id = `+fmt.Sprint(applicationID))
+	return path
+}
+
+var (
+	oldOpen  = []journal.Record{{Key: "web/i-1/a", Scope: "web", Rev: 3, Open: true, Body: []byte(`{"a":1}`)}}
+	oldEnded = []journal.Record{{Key: "web/i-2/a", Scope: "web", Rev: 9, Body: []byte(`{"b":1}`)}}
+	oldLines = []journal.Line{{Seq: 1, At: time.Date(2026, 11, 21, 9, 0, 0, 1, time.UTC), Key: "web/i-1/a", Kind: "heard", Text: "of it"}}
+)
+
+func compare(t *testing.T, s *Store) {
+	t.Helper()
+	open, errOpen := s.Open(t.Context())
+	ended, errEnded := s.Recent(t.Context(), 0)
+	lines, errLines := s.History(t.Context(), journal.Query{})
+	if err := errors.Join(errOpen, errEnded, errLines); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(oldOpen, open) + cmp.Diff(oldEnded, ended) + cmp.Diff(oldLines, lines); d != "" {
+		t.Error(d)
+	}
+}
+
+// A reader of a journal that ebb serve has not brought to this version yet sees what is in it, and leaves it as it is.
+func TestAReaderReadsTheVersionBefore(t *testing.T) {
+	path := old(t)
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := OpenReader(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	compare(t, r)
+	leases, errLeases := r.Leases(t.Context())
+	notes, errNotes := r.Notes(t.Context(), []string{"web"})
+	if err := errors.Join(errLeases, errNotes); err != nil || len(leases)+len(notes) > 0 {
+		t.Errorf("leases %v, notes %v, error %v", leases, notes, err)
+	}
+	if after, err := os.ReadFile(path); err != nil || !bytes.Equal(before, after) {
+		t.Errorf("a reader has changed the file, error %v", err)
+	}
+}
+
+// What is in a journal of the version before stays in it, and goes on.
+func TestTheVersionBeforeIsBroughtToThisOne(t *testing.T) {
+	path := old(t)
+	s := open(t, path)
+	compare(t, s)
+	mine := journal.Lease{Scope: "web", Holder: "x", Fence: 1, Beat: 1}
+	if err := s.Claim(t.Context(), journal.Lease{}, mine); err != nil {
+		t.Fatal(err)
+	}
+	next := oldOpen[0]
+	next.Rev++
+	b := journal.Batch{Under: []journal.Lease{mine}, Records: []journal.Record{next}, Notes: []journal.Note{{Scope: "web", ID: "1"}}}
+	if err := s.Write(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	rival := journal.Batch{Records: []journal.Record{{Key: "web/i-1/b", Rev: 1, Open: true}}}
+	if err := s.Write(t.Context(), rival); !errors.Is(err, journal.ErrConflict) {
+		t.Errorf("a second drain of an instance that was being drained before: error %v", err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, path) // a second time there is nothing to bring anywhere
+	defer s.Close()
+	if got, err := s.Open(t.Context()); err != nil || len(got) != 1 || got[0].Rev != 4 {
+		t.Errorf("open records %v, error %v", got, err)
+	}
+}
+
 // change runs a statement on a fresh journal.
 func change(t *testing.T, path, statement string) {
 	t.Helper()
@@ -208,14 +296,21 @@ func change(t *testing.T, path, statement string) {
 	}
 }
 
+// foreign makes a database of something else.
 func foreign(t *testing.T, path string) {
+	t.Helper()
+	run(t, path, "CREATE TABLE holiday (day TEXT)")
+}
+
+// run runs statements on a database of any kind.
+func run(t *testing.T, path, statements string) {
 	t.Helper()
 	db, err := sql.Open("sqlite", path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	if _, err := db.Exec("CREATE TABLE holiday (day TEXT)"); err != nil {
+	if _, err := db.Exec(statements); err != nil {
 		t.Fatal(err)
 	}
 }

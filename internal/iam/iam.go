@@ -1,0 +1,97 @@
+// Package iam writes the IAM policies that Ebb needs, from the calls that Ebb was seen to make.
+//
+// It never asks AWS anything, never allows an action that no recorded call needs, and never judges a policy: that is for the simulated
+// cloud (package sim/wire), with which it shares no code.
+package iam
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Mode is what a policy is for.
+type Mode string
+
+// The modes.
+const (
+	Serve    Mode = "serve"     // ebb serve, in a container or on a machine
+	Lambda   Mode = "lambda"    // ebb lambda: serve, fed by Lambda's own poller of the queue
+	ReadOnly Mode = "read-only" // why, plan, doctor and status
+)
+
+// ParseMode reads a mode. The error names the modes there are.
+func ParseMode(text string) (Mode, error) {
+	switch m := Mode(text); m {
+	case Serve, Lambda, ReadOnly:
+		return m, nil
+	}
+	if text == "agent" {
+		return "", fmt.Errorf("there is no policy for the agent, because Ebb has no agent yet; the modes are %s, %s and %s", Serve, Lambda, ReadOnly)
+	}
+	return "", fmt.Errorf("there is no mode %q; the modes are %s, %s and %s", text, Serve, Lambda, ReadOnly)
+}
+
+// Scope is what a policy reaches. Each text goes into ARNs as it stands, so that a CloudFormation template can have placeholders for
+// Fn::Sub in it: Region "${AWS::Region}", Queue "${Queue.Arn}". Names may be patterns with * and ?.
+type Scope struct {
+	Partition string   // aws, aws-cn, aws-us-gov
+	Region    string   // eu-west-1
+	Account   string   // 111122223333
+	Clusters  []string // names; none: every cluster of the account and Region
+	Groups    []string // names of Auto Scaling groups; none: every group of the account and Region
+	Tag       Tag      // if it has a key, hooks are answered only for groups with this tag, besides what Groups says
+	Queue     string   // ARN; empty: no queue
+	Table     string   // ARN of the DynamoDB table of the journal; empty: the journal is elsewhere
+	LogGroup  string   // name, of Lambda only; empty: no logs
+}
+
+// Tag is a tag of an Auto Scaling group.
+type Tag struct{ Key, Value string }
+
+// Document is an IAM policy; its JSON is what IAM takes.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
+type Document struct {
+	Version   string
+	Statement []Statement
+}
+
+// Statement allows actions on resources. Condition is operator, then key, then values.
+type Statement struct {
+	Sid       string
+	Effect    string
+	Action    []string
+	Resource  []string
+	Condition map[string]map[string][]string `json:",omitempty"`
+}
+
+// Policy is the policy of a mode within a scope: one statement for each kind of resource and use.
+func Policy(m Mode, s Scope) Document {
+	d := Document{Version: "2012-10-17"}
+	for _, k := range kinds(m, s) {
+		st := Statement{Sid: k.sid, Effect: "Allow", Resource: k.resources, Condition: k.condition}
+		for _, c := range append(calls(), untold()...) {
+			if c.on == k.on && c.acts == k.acts && c.in(m) && !(c.action == everyCluster && len(s.Clusters) > 0) {
+				st.Action = append(st.Action, c.action)
+			}
+		}
+		if len(st.Action) > 0 && len(st.Resource) > 0 {
+			d.Statement = append(d.Statement, st)
+		}
+	}
+	return d
+}
+
+// everyCluster is the action that nobody needs who is told the clusters.
+const everyCluster = "ecs:ListClusters"
+
+// arn spells ARNs of a service, one for each resource.
+func (s Scope) arn(service, format string, names []string) []string {
+	if len(names) == 0 {
+		names = []string{"*"}
+	}
+	var all []string
+	for _, n := range names {
+		all = append(all, strings.Join([]string{"arn", s.Partition, service, s.Region, s.Account, fmt.Sprintf(format, n)}, ":"))
+	}
+	return all
+}

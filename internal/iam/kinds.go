@@ -1,0 +1,87 @@
+package iam
+
+// kind is a kind of resource, and whether the calls on it act or look: what becomes one statement.
+type kind struct {
+	sid       string
+	on        on
+	acts      bool
+	resources []string
+	condition map[string]map[string][]string
+}
+
+// on is what IAM checks a call against, in the words of the Service Authorization Reference.
+// https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
+type on string
+
+const (
+	onNothing          on = "*"            // AWS knows no resource of these calls
+	inCluster          on = "* in cluster" // nor of these, but they carry the condition key ecs:cluster
+	onCluster          on = "cluster"
+	onHost             on = "container-instance"
+	onTask             on = "task"
+	onService          on = "service"
+	onCapacityProvider on = "capacity-provider"
+	onAutoScalingGroup on = "autoScalingGroup"
+	onTargetGroup      on = "targetgroup"
+	onQueue            on = "queue"
+	onRule             on = "rule"
+	onTable            on = "table"
+	onLogs             on = "log-stream"
+)
+
+// kinds are the statements of a policy in their order, before their actions are known.
+func kinds(m Mode, s Scope) []kind {
+	return []kind{
+		{sid: "Look", on: onNothing, resources: []string{"*"}},
+		{sid: "LookAtClusters", on: onCluster, resources: s.arn("ecs", "cluster/%s", s.Clusters)},
+		{sid: "ListInClusters", on: inCluster, resources: []string{"*"}, condition: s.inClusters()},
+		{sid: "LookAtHosts", on: onHost, resources: s.arn("ecs", "container-instance/%s/*", s.Clusters)},
+		{sid: "LookAtTasks", on: onTask, resources: s.arn("ecs", "task/%s/*", s.Clusters)},
+		{sid: "LookAtServices", on: onService, resources: s.arn("ecs", "service/%s/*", s.Clusters)},
+		{sid: "LookAtCapacityProviders", on: onCapacityProvider, resources: s.arn("ecs", "capacity-provider/%s", nil)},
+		{sid: "LookAtQueues", on: onQueue, resources: s.queues(m)},
+		{sid: "LookAtRules", on: onRule, resources: s.arn("events", "rule/%s", nil)},
+		{sid: "LookAtJournal", on: onTable, resources: given(s.Table)},
+		{sid: "DrainHosts", on: onHost, acts: true, resources: s.arn("ecs", "container-instance/%s/*", s.Clusters)},
+		{sid: "AnswerHooks", on: onAutoScalingGroup, acts: true, resources: s.arn("autoscaling", "autoScalingGroup:*:autoScalingGroupName/%s", s.Groups), condition: s.tagged()},
+		{sid: "DeregisterTargets", on: onTargetGroup, acts: true, resources: s.arn("elasticloadbalancing", "targetgroup/%s", []string{"*/*"})},
+		{sid: "Hear", on: onQueue, acts: true, resources: s.queues(m)},
+		{sid: "WriteJournal", on: onTable, acts: true, resources: given(s.Table)},
+		{sid: "WriteLogs", on: onLogs, acts: true, resources: s.logs()},
+	}
+}
+
+// inClusters is a condition on the cluster of a call that has no resource.
+func (s Scope) inClusters() map[string]map[string][]string {
+	return map[string]map[string][]string{"ArnLike": {"ecs:cluster": s.arn("ecs", "cluster/%s", s.Clusters)}}
+}
+
+// tagged is the condition on the tag, or nil without one.
+func (s Scope) tagged() map[string]map[string][]string {
+	if s.Tag.Key == "" {
+		return nil
+	}
+	return map[string]map[string][]string{"StringEquals": {"aws:ResourceTag/" + s.Tag.Key: {s.Tag.Value}}}
+}
+
+// queues are the queue that Ebb hears from, or for the commands that look every queue, because hooks and rules name others.
+func (s Scope) queues(m Mode) []string {
+	if m == ReadOnly {
+		return s.arn("sqs", "%s", nil)
+	}
+	return given(s.Queue)
+}
+
+func (s Scope) logs() []string {
+	if s.LogGroup == "" {
+		return nil
+	}
+	return s.arn("logs", "log-group:%s:*", []string{s.LogGroup})
+}
+
+func given(arn string) []string {
+	if arn == "" {
+		return nil
+	}
+	return []string{arn}
+}

@@ -1,0 +1,86 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+
+	"github.com/ebbhq/ebb/internal/journal"
+)
+
+// Leases returns the leases of all scopes that ever had one, by scope.
+func (s *Store) Leases(ctx context.Context) ([]journal.Lease, error) {
+	if s.before(2) {
+		return nil, nil
+	}
+	return gather(ctx, s, func(rows *sql.Rows) (journal.Lease, error) {
+		var l journal.Lease
+		err := rows.Scan(&l.Scope, &l.Holder, &l.Fence, &l.Beat, &l.For, (*stamp)(&l.At))
+		return l, err
+	}, "SELECT scope, holder, fence, beat, lasts, at FROM lease ORDER BY scope")
+}
+
+// Claim stores a lease in place of the one that was read.
+func (s *Store) Claim(ctx context.Context, was, is journal.Lease) error {
+	return s.change(ctx, func(tx *sql.Tx) error {
+		query := "UPDATE lease SET holder = ?, fence = ?, beat = ?, lasts = ?, at = ? WHERE scope = ? AND fence = ? AND beat = ?"
+		args := []any{is.Holder, is.Fence, is.Beat, is.For, stamp(is.At), is.Scope, was.Fence, was.Beat}
+		if was.Fence == 0 && was.Beat == 0 {
+			query = "INSERT INTO lease (holder, fence, beat, lasts, at, scope) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+			args = args[:6]
+		}
+		return changeOne(ctx, tx, "lease of "+is.Scope, query, args...)
+	})
+}
+
+// held checks that leases are still held.
+func held(ctx context.Context, tx *sql.Tx, leases []journal.Lease) error {
+	for _, l := range leases {
+		var n int
+		err := tx.QueryRowContext(ctx, "SELECT count(*) FROM lease WHERE scope = ? AND holder = ? AND fence = ?", l.Scope, l.Holder, l.Fence).Scan(&n)
+		if err != nil {
+			return err
+		}
+		if n != 1 {
+			return fmt.Errorf("%q has lease %d of %s no more: %w", l.Holder, l.Fence, l.Scope, journal.ErrConflict)
+		}
+	}
+	return nil
+}
+
+// Notes returns the notes for some scopes, the oldest first.
+func (s *Store) Notes(ctx context.Context, scopes []string) ([]journal.Note, error) {
+	if s.before(2) {
+		return nil, nil
+	}
+	list, err := json.Marshal(scopes)
+	if err != nil {
+		return nil, s.explain("read", err)
+	}
+	return gather(ctx, s, func(rows *sql.Rows) (journal.Note, error) {
+		var n journal.Note
+		err := rows.Scan(&n.Scope, &n.ID, &n.Body, (*stamp)(&n.Sent))
+		return n, err
+	}, "SELECT scope, id, body, sent FROM note WHERE scope IN (SELECT value FROM json_each(?)) ORDER BY seq", string(list))
+}
+
+func writeNote(ctx context.Context, tx *sql.Tx, n journal.Note) error {
+	_, err := tx.ExecContext(ctx, "INSERT INTO note (scope, id, body, sent) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", n.Scope, n.ID, n.Body, stamp(n.Sent))
+	return err
+}
+
+// Discard removes notes; one that is not there is no error.
+func (s *Store) Discard(ctx context.Context, notes []journal.Note) error {
+	if len(notes) == 0 {
+		return nil
+	}
+	return s.change(ctx, func(tx *sql.Tx) error {
+		for _, n := range notes {
+			if _, err := tx.ExecContext(ctx, "DELETE FROM note WHERE scope = ? AND id = ?", n.Scope, n.ID); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
