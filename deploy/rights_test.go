@@ -1,4 +1,4 @@
-package deploy
+package deploy_test
 
 import (
 	"flag"
@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ebbhq/ebb/deploy"
 	"github.com/ebbhq/ebb/internal/iam"
 )
 
@@ -108,7 +109,7 @@ func writePolicy(b *strings.Builder, indent int, id, name string, statements []i
 // TestRightsAreWritten holds the text of the templates against ebb iam; what they come to is TestRolesAreWhatIAMSays's.
 func TestRightsAreWritten(t *testing.T) {
 	for shape := range modes {
-		text := Template(shape)
+		text := deploy.Template(shape)
 		before, rest, ok := strings.Cut(text, begin)
 		_, after, ok2 := strings.Cut(rest, end)
 		if !ok || !ok2 {
