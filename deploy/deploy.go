@@ -3,9 +3,7 @@
 // It never calls AWS and never decides; ebb init hands the templates out.
 package deploy
 
-import (
-	_ "embed"
-)
+import _ "embed"
 
 var (
 	//go:embed lambda.yaml
@@ -17,4 +15,11 @@ var (
 // Template is the CloudFormation template of a shape, "lambda" or "service"; empty: the shape has none.
 func Template(shape string) string {
 	return map[string]string{"lambda": lambda, "service": service}[shape]
+}
+
+// Yours are the parameters of a shape's template that have no default and that only the user can know, in the template's order.
+func Yours(shape string) []string {
+	return map[string][]string{
+		"lambda": {"CodeBucket", "CodeKey"}, "service": {"ControlCluster", "Image", "Subnets", "SecurityGroups"},
+	}[shape]
 }

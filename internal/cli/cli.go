@@ -29,6 +29,7 @@ const (
 
 // Process is what a command has of the process it runs in.
 type Process struct {
+	Stdin          io.Reader // nil: nobody can be asked
 	Stdout, Stderr io.Writer
 	Env            func(string) string
 }
@@ -96,7 +97,7 @@ Try it without an account:  ebb demo`,
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return fmt.Errorf("%w: %w; see %s --help", errUsage, err, c.CommandPath())
 	})
-	root.AddCommand(newDemo(p), newPlan(p), newServe(p), newStatus(p), newDoctor(p), newStory(p), newSim(p), newVersion(p), newWhy(p))
+	root.AddCommand(newDemo(p), newInit(p), newPlan(p), newServe(p), newStatus(p), newDoctor(p), newStory(p), newSim(p), newVersion(p), newWhy(p))
 	return root
 }
 
