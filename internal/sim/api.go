@@ -157,20 +157,21 @@ type Topic struct {
 	Subscriptions []*Subscription
 }
 
-// Subscription delivers a topic's messages to a queue.
+// Subscription delivers a topic's messages to a queue or a function.
 type Subscription struct {
-	ARN, Protocol, Endpoint string // Protocol: sqs
+	ARN, Protocol, Endpoint string // Protocol: sqs, lambda
 	Raw                     bool
 }
 
 // Rule is an EventBridge rule on the default bus.
 type Rule struct {
 	Name, ARN, Pattern, State, Description string
+	Schedule                               string // rate(1 minute); empty: none
 	ManagedBy                              string // the AWS service that made it; empty: the user
 	Targets                                []RuleTarget
 }
 
-// RuleTarget is where a rule sends its events: a queue or a topic.
+// RuleTarget is where a rule sends its events: a queue, a topic or a function.
 type RuleTarget struct {
 	ID, ARN, Input, InputPath string
 }

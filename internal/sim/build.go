@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -19,7 +20,7 @@ func Build(s Spec) (*World, error) {
 		b.w.AddCluster(c.Name)
 		b.w.cluster[c.Name].DefaultStrategy = c.DefaultStrategy
 	}
-	for _, step := range []func(Spec) error{b.queues, b.topics, b.rules, b.addTargetGroups, b.definitions, b.groups, b.providers, b.services, b.tasks} {
+	for _, step := range []func(Spec) error{b.queues, b.functions, b.topics, b.rules, b.addTargetGroups, b.definitions, b.groups, b.providers, b.services, b.tasks} {
 		if err := step(s); err != nil {
 			return nil, fmt.Errorf("build the world: %w", err)
 		}
@@ -54,21 +55,22 @@ func (b *builder) topics(s Spec) error {
 	for _, t := range s.Topics {
 		topic := b.w.CreateTopic(t.Name)
 		for _, sub := range t.Subscriptions {
-			q, err := b.w.Queue(sub.Queue)
-			if err != nil {
-				return fmt.Errorf("topic %q: there is no queue %q; add it to queues", t.Name, sub.Queue)
-			}
-			if _, err := b.w.Subscribe(topic.ARN, "sqs", q.ARN, sub.Raw); err != nil {
+			if err := b.subscribe(topic, sub); err != nil {
 				return fmt.Errorf("topic %q: %w", t.Name, err)
 			}
-			allow(q)
 		}
 	}
 	return nil
 }
 
-// destination is the ARN of the queue or topic of a name.
+// destination is the ARN of the queue or topic of a name, or of function:NAME.
 func (b *builder) destination(name string) (string, error) {
+	if function, ok := strings.CutPrefix(name, "function:"); ok {
+		if f := b.w.findFunction(b.w.arn("lambda", name)); f != nil {
+			return f.ARN, nil
+		}
+		return "", fmt.Errorf("there is no function %q; add it to functions", function)
+	}
 	if q, err := b.w.Queue(name); err == nil {
 		return q.ARN, nil
 	}
@@ -80,7 +82,7 @@ func (b *builder) destination(name string) (string, error) {
 
 func (b *builder) rules(s Spec) error {
 	for _, r := range s.Rules {
-		if _, err := b.w.PutRule(Rule{Name: r.Name, Pattern: r.Pattern}); err != nil {
+		if _, err := b.w.PutRule(Rule{Name: r.Name, Pattern: r.Pattern, Schedule: r.Schedule}); err != nil {
 			return fmt.Errorf("rule %q: %w", r.Name, err)
 		}
 		for i, name := range r.Targets {

@@ -7,10 +7,12 @@ import (
 	"time"
 )
 
-// rule is a rule with its pattern parsed.
+// rule is a rule with its pattern and schedule parsed.
 type rule struct {
 	Rule
-	pattern pattern
+	pattern   pattern       // nil: none
+	every     time.Duration // 0: no schedule
+	scheduled int           // how often its schedule was set
 }
 
 // busEvent is an event as EventBridge sends it.
@@ -27,13 +29,13 @@ type busEvent struct {
 	Detail     json.RawMessage `json:"detail"`
 }
 
-// PutRule makes or changes a rule on the default bus and returns a copy. An empty state is ENABLED.
+// PutRule makes or changes a rule on the default bus, with a pattern, a schedule or both, and returns a copy. An empty state is ENABLED.
 // https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutRule.html
 func (w *World) PutRule(spec Rule) (*Rule, error) {
 	if spec.Name == "" {
 		return nil, refuse("ValidationException", "1 validation error detected: Value at 'name' failed to satisfy constraint: Member must not be null")
 	}
-	p, err := parsePattern(spec.Pattern)
+	p, every, err := when(spec)
 	if err != nil {
 		return nil, err
 	}
@@ -47,10 +49,28 @@ func (w *World) PutRule(spec Rule) (*Rule, error) {
 	} else {
 		spec.Targets = r.Targets
 	}
-	r.Rule, r.pattern = spec, p
+	anew := r.every != every
+	r.Rule, r.pattern, r.every = spec, p, every
 	r.ARN = w.arn("events", "rule/"+r.Name)
+	if anew {
+		w.schedule(r)
+	}
 	c := r.Rule
 	return &c, nil
+}
+
+// when reads what makes a rule run.
+func when(spec Rule) (p pattern, every time.Duration, err error) {
+	if spec.Pattern == "" && spec.Schedule == "" {
+		return nil, 0, refuse("ValidationException", "Parameter(s) EventPattern or ScheduleExpression must be specified.")
+	}
+	if spec.Pattern != "" {
+		p, err = parsePattern(spec.Pattern)
+	}
+	if err == nil && spec.Schedule != "" {
+		every, err = parseRate(spec.Schedule)
+	}
+	return p, every, err
 }
 
 // Rules returns copies of the rules, in the order in which they were made.
@@ -138,7 +158,7 @@ func (w *World) PutEvent(source, detailType string, resources []string, detail s
 // wants reports whether a rule could match events of the source and type, so that nobody spells events that nobody reads.
 func (w *World) wants(source, detailType string) bool {
 	for _, r := range w.rules {
-		if r.State == "ENABLED" && len(r.Targets) > 0 && r.pattern.allows("source", source) && r.pattern.allows("detail-type", detailType) {
+		if r.State == "ENABLED" && r.pattern != nil && len(r.Targets) > 0 && r.pattern.allows("source", source) && r.pattern.allows("detail-type", detailType) {
 			return true
 		}
 	}
@@ -146,27 +166,32 @@ func (w *World) wants(source, detailType string) bool {
 }
 
 func (w *World) putEvent(source, detailType string, at time.Time, resources []string, detail string, about Entry) string {
-	e := busEvent{
-		Version: "0", ID: w.uuid(), DetailType: detailType, Source: source, Account: w.cfg.Account, Time: iso(at), Region: w.cfg.Region,
-		Resources: slices.Concat([]string{}, resources), Detail: json.RawMessage(detail),
-	}
 	if !w.wants(source, detailType) {
-		return e.ID
+		return w.uuid()
 	}
-	body := toJSON(e)
-	var fields map[string]any
-	if err := json.Unmarshal([]byte(body), &fields); err != nil {
-		return e.ID
-	}
+	body, fields := w.spell(source, detailType, at, resources, detail)
 	for _, r := range w.rules {
-		if r.State != "ENABLED" || !r.pattern.matches(fields) {
+		if r.State != "ENABLED" || r.pattern == nil || !r.pattern.matches(fields) {
 			continue
 		}
 		for _, t := range r.Targets {
 			w.sendTo(t.ARN, "", targetInput(t, body, fields), about)
 		}
 	}
-	return e.ID
+	id, _ := fields["id"].(string)
+	return id
+}
+
+// spell writes an event, and reads it as patterns and input paths do. The detail is a JSON object.
+func (w *World) spell(source, detailType string, at time.Time, resources []string, detail string) (body string, fields map[string]any) {
+	body = toJSON(busEvent{
+		Version: "0", ID: w.uuid(), DetailType: detailType, Source: source, Account: w.cfg.Account, Time: iso(at), Region: w.cfg.Region,
+		Resources: slices.Concat([]string{}, resources), Detail: json.RawMessage(detail),
+	})
+	if err := json.Unmarshal([]byte(body), &fields); err != nil {
+		panic("sim: an event that cannot be read: " + err.Error())
+	}
+	return body, fields
 }
 
 // targetInput is what a target of a rule gets: the event, a part of it, or a constant.

@@ -315,10 +315,12 @@ func TestPatterns(t *testing.T) {
 
 func TestPatternRefusals(t *testing.T) {
 	b := small(t, 1, nil)
-	for _, pattern := range []string{``, `{`, `[]`, `{}`, `{"source":"aws.ec2"}`, `{"source":[]}`, `{"source":{}}`, `{"source":[["x"]]}`, `{"source":[{"suffix":"x"}]}`, `{"source":[{"anything-but":{"prefix":"x"}}]}`} {
+	for _, pattern := range []string{`{`, `[]`, `{}`, `{"source":"aws.ec2"}`, `{"source":[]}`, `{"source":{}}`, `{"source":[["x"]]}`, `{"source":[{"suffix":"x"}]}`, `{"source":[{"anything-but":{"prefix":"x"}}]}`} {
 		_, err := b.PutRule(Rule{Name: "r", Pattern: pattern})
 		b.wantError(err, "InvalidEventPatternException", "Event pattern is not valid")
 	}
+	_, err := b.PutRule(Rule{Name: "r"})
+	b.wantError(err, "ValidationException", "must be specified")
 }
 
 func FuzzPattern(f *testing.F) {

@@ -101,7 +101,8 @@ func (w *World) deliver(about Entry, send func()) {
 	}
 }
 
-// sendTo sends to the queue or topic of an ARN. What has nowhere to go is lost.
+// sendTo sends to the queue, topic or function of an ARN. What has nowhere to go is lost. A function gets what a queue would get as body:
+// for EventBridge that is documented, for the target of a hook AWS does not say.
 func (w *World) sendTo(arn, subject, body string, about Entry) {
 	if t := w.findTopic(arn); t != nil {
 		w.publish(t, subject, body, about)
@@ -109,6 +110,10 @@ func (w *World) sendTo(arn, subject, body string, about Entry) {
 	}
 	if q := w.queue[lastPart(arn)]; q != nil && q.ARN == arn {
 		w.send(q, body, nil, q.Delay, about)
+		return
+	}
+	if f := w.findFunction(arn); f != nil {
+		w.enqueue(f, []byte(body), about)
 		return
 	}
 	about.Kind, about.To, about.Queue = EntryMessage, "lost", lastPart(arn)

@@ -71,7 +71,8 @@ type Entry struct {
 	TargetGroup       string    `json:"target_group,omitempty"`
 	Target            string    `json:"target,omitempty"` // id:port
 	Queue             string    `json:"queue,omitempty"`
-	Message           string    `json:"message,omitempty"` // message id
+	Message           string    `json:"message,omitempty"` // message id; of an invocation, its request id
+	Function          string    `json:"function,omitempty"`
 	From              string    `json:"from,omitempty"`
 	To                string    `json:"to,omitempty"`
 	By                string    `json:"by,omitempty"` // "ebb", "aws", or the caller's name
@@ -91,6 +92,7 @@ const (
 	EntryTask       EntryKind = "task"               // lastStatus From -> To; Text holds stop code and "killed" after SIGKILL
 	EntryTarget     EntryKind = "target"             // target state From -> To
 	EntryMessage    EntryKind = "message"            // To: sent, received, deleted, redriven, expired, lost
+	EntryInvocation EntryKind = "invocation"         // To: started, succeeded, failed, killed, timed-out, throttled, dropped; From: async, invoke, sqs:NAME; Text: the error
 	EntryCall       EntryKind = "call"               // an API call: Text is the operation, To the error code or "ok"
 	EntryNote       EntryKind = "note"               // anything else that a story wants to show
 	EntryJournal    EntryKind = "journal"            // written by the driver: a batch became durable; Message: ids of messages it covers

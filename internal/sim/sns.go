@@ -2,6 +2,7 @@ package sim
 
 import (
 	"slices"
+	"strings"
 )
 
 // CreateTopic makes a topic, or returns the one of that name.
@@ -28,15 +29,19 @@ func (w *World) findTopic(arn string) *Topic {
 	return nil
 }
 
-// Subscribe delivers a topic to a queue (protocol sqs, endpoint its ARN); raw leaves the envelope out.
+// Subscribe delivers a topic to a queue (protocol sqs) or a function (protocol lambda); the endpoint is its ARN. Raw leaves the envelope
+// out, for queues.
 // https://docs.aws.amazon.com/sns/latest/api/API_Subscribe.html
 func (w *World) Subscribe(topicARN, protocol, endpoint string, raw bool) (*Subscription, error) {
 	t := w.findTopic(topicARN)
 	if t == nil {
 		return nil, &Error{Code: "NotFound", Message: "Topic does not exist", Status: 404}
 	}
-	if protocol != "sqs" {
-		return nil, refuse("InvalidParameter", "Invalid parameter: Protocol %s is not one that the simulator delivers to: use sqs", protocol)
+	if protocol != "sqs" && protocol != "lambda" {
+		return nil, refuse("InvalidParameter", "Invalid parameter: Protocol %s is not one that the simulator delivers to: use sqs or lambda", protocol)
+	}
+	if protocol == "lambda" && (raw || !strings.HasPrefix(endpoint, "arn:aws:lambda:")) {
+		return nil, refuse("InvalidParameter", "Invalid parameter: a subscription of protocol lambda has the ARN of a function as endpoint, and no RawMessageDelivery")
 	}
 	for _, s := range t.Subscriptions {
 		if s.Endpoint == endpoint {
@@ -77,24 +82,26 @@ type envelope struct {
 }
 
 func (w *World) publish(t *Topic, subject, message string, about Entry) string {
-	id := w.uuid()
-	for _, s := range t.Subscriptions {
-		q := w.queue[lastPart(s.Endpoint)]
-		if q == nil {
-			about.Kind, about.To, about.Queue = EntryMessage, "lost", lastPart(s.Endpoint)
-			w.Log(about)
-			continue
-		}
-		body := message
-		if !s.Raw {
-			host := "https://sns." + w.cfg.Region + ".amazonaws.com/"
-			body = toJSON(envelope{
-				Type: "Notification", MessageID: id, TopicArn: t.ARN, Subject: subject, Message: message, Timestamp: isoMillis(w.now),
-				SignatureVersion: "1", Signature: "c2ltdWxhdGVk", SigningCertURL: host + "SimpleNotificationService-0123abcd.pem",
-				UnsubscribeURL: host + "?Action=Unsubscribe&SubscriptionArn=" + s.ARN,
-			})
-		}
-		w.send(q, body, nil, q.Delay, about)
+	host := "https://sns." + w.cfg.Region + ".amazonaws.com/"
+	e := envelope{
+		Type: "Notification", MessageID: w.uuid(), TopicArn: t.ARN, Subject: subject, Message: message, Timestamp: isoMillis(w.now),
+		SignatureVersion: "1", Signature: "c2ltdWxhdGVk", SigningCertURL: host + "SimpleNotificationService-0123abcd.pem",
 	}
-	return id
+	for _, s := range t.Subscriptions {
+		e.UnsubscribeURL = host + "?Action=Unsubscribe&SubscriptionArn=" + s.ARN
+		q, f := w.queue[lastPart(s.Endpoint)], w.findFunction(s.Endpoint)
+		switch {
+		case s.Protocol == "lambda" && f != nil:
+			w.enqueue(f, topicEvent(e, s.ARN), about)
+		case s.Protocol == "sqs" && q != nil && s.Raw:
+			w.send(q, message, nil, q.Delay, about)
+		case s.Protocol == "sqs" && q != nil:
+			w.send(q, toJSON(e), nil, q.Delay, about)
+		default:
+			lost := about
+			lost.Kind, lost.To, lost.Queue = EntryMessage, "lost", lastPart(s.Endpoint)
+			w.Log(lost)
+		}
+	}
+	return e.MessageID
 }

@@ -9,6 +9,7 @@ type Spec struct {
 	Switches        Switches           `yaml:"switches,omitempty"`
 	Clusters        []ClusterSpec      `yaml:"clusters,omitempty"`
 	Queues          []QueueSpec        `yaml:"queues,omitempty"`
+	Functions       []FunctionSpec     `yaml:"functions,omitempty"`
 	Topics          []TopicSpec        `yaml:"topics,omitempty"`
 	Rules           []RuleSpec         `yaml:"rules,omitempty"`
 	TargetGroups    []TargetGroupSpec  `yaml:"target_groups,omitempty"`
@@ -36,23 +37,44 @@ type QueueSpec struct {
 	Policy      string        `yaml:"policy,omitempty"`       // JSON, shown and not enforced; empty: what topics and rules that send to it need
 }
 
-// TopicSpec is a topic and the queues that it delivers to.
+// FunctionSpec is a Lambda function. Rules and hooks name it function:NAME.
+type FunctionSpec struct {
+	Name        string            `yaml:"name,omitempty"`
+	Timeout     time.Duration     `yaml:"timeout,omitempty"`     // of an invocation, 1s to 15m; 0: 30 s
+	Concurrency int               `yaml:"concurrency,omitempty"` // reserved: so many invocations at once; 0: 10
+	Command     []string          `yaml:"command,omitempty"`     // of its process, for ebb sim
+	Env         map[string]string `yaml:"env,omitempty"`
+	Sources     []SourceSpec      `yaml:"event_sources,omitempty"`
+}
+
+// SourceSpec is a queue that Lambda polls for a function.
+type SourceSpec struct {
+	Queue          string        `yaml:"queue,omitempty"`
+	Batch          int           `yaml:"batch,omitempty"`                      // most messages of an invocation; 0: 10
+	Window         time.Duration `yaml:"window,omitempty"`                     // how long a batch is gathered; a batch over 10 needs 1s
+	Report         bool          `yaml:"report_batch_item_failures,omitempty"` // the function names the messages that failed
+	MaxConcurrency int           `yaml:"max_concurrency,omitempty"`            // batches at once, 2 to 1000; 0: 5
+}
+
+// TopicSpec is a topic and the queues and functions that it delivers to.
 type TopicSpec struct {
 	Name          string             `yaml:"name,omitempty"`
 	Subscriptions []SubscriptionSpec `yaml:"subscriptions,omitempty"`
 }
 
-// SubscriptionSpec is one queue of a topic.
+// SubscriptionSpec is one queue or one function of a topic.
 type SubscriptionSpec struct {
-	Queue string `yaml:"queue,omitempty"`
-	Raw   bool   `yaml:"raw,omitempty"`
+	Queue    string `yaml:"queue,omitempty"`
+	Function string `yaml:"function,omitempty"`
+	Raw      bool   `yaml:"raw,omitempty"` // queues only
 }
 
 // RuleSpec is an EventBridge rule and its targets.
 type RuleSpec struct {
-	Name    string   `yaml:"name,omitempty"`
-	Pattern string   `yaml:"pattern,omitempty"` // JSON
-	Targets []string `yaml:"targets,omitempty"` // names of queues or topics
+	Name     string   `yaml:"name,omitempty"`
+	Pattern  string   `yaml:"pattern,omitempty"`  // JSON
+	Schedule string   `yaml:"schedule,omitempty"` // rate(1 minute); instead of a pattern, or with one
+	Targets  []string `yaml:"targets,omitempty"`  // names of queues or topics, or function:NAME
 }
 
 // TargetGroupSpec is a target group.
@@ -73,7 +95,7 @@ type HookSpec struct {
 	Transition    string        `yaml:"transition,omitempty"`     // terminating (default), launching
 	Heartbeat     time.Duration `yaml:"heartbeat,omitempty"`      // 0: 1 h
 	DefaultResult string        `yaml:"default_result,omitempty"` // ABANDON (default), CONTINUE
-	Target        string        `yaml:"target,omitempty"`         // the name of a queue or topic; empty: EventBridge only
+	Target        string        `yaml:"target,omitempty"`         // the name of a queue or topic, or function:NAME; empty: EventBridge only
 	Metadata      string        `yaml:"metadata,omitempty"`
 }
 

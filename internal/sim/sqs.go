@@ -110,14 +110,15 @@ func (w *World) send(q *Queue, body string, attrs map[string]MessageAttribute, d
 	m := &Message{ID: w.uuid(), Body: body, Sent: w.now, VisibleAt: w.now.Add(delay), Attributes: attrs, about: about}
 	q.Messages = append(q.Messages, m)
 	w.logMessage(q, m, "sent")
-	w.wakeAt(m.VisibleAt)
+	w.wakeAt(q, m.VisibleAt)
 	return m
 }
 
-// wakeAt schedules nothing, so that a driver that waits for the next change looks into the queue then.
-func (w *World) wakeAt(t time.Time) {
-	if t.After(w.now) {
-		w.At(t, func() {})
+// wakeAt lets the event source mappings of a queue look at it then. Where there are none it schedules nothing, so that a driver that
+// waits for the next change looks into the queue then.
+func (w *World) wakeAt(q *Queue, t time.Time) {
+	if t.After(w.now) || w.mapped(q) {
+		w.At(t, func() { w.pollQueue(q) })
 	}
 }
 
@@ -168,6 +169,7 @@ func (w *World) sweep(q *Queue) {
 			moved.Receives, moved.Handle, moved.VisibleAt = 0, "", w.now
 			moved.FirstReceived, moved.LastReceived = time.Time{}, time.Time{}
 			dead.Messages = append(dead.Messages, &moved)
+			w.wakeAt(dead, w.now)
 			w.logMessage(q, m, "redriven")
 			return true
 		}
@@ -187,7 +189,7 @@ func (w *World) receive(q *Queue, m *Message, hide time.Duration) Message {
 		m.VisibleAt = w.now // delivered again although it was hidden
 	}
 	w.receipts[m.Handle] = receipt{q, m}
-	w.wakeAt(m.VisibleAt)
+	w.wakeAt(q, m.VisibleAt)
 	w.logMessage(q, m, "received")
 	return *m
 }
@@ -242,7 +244,7 @@ func (w *World) ChangeMessageVisibility(queue, handle string, d time.Duration) e
 		return refuse("InvalidParameterValue", "Value %d for parameter VisibilityTimeout is invalid. Reason: Total VisibilityTimeout for the message is beyond the limit [43200 seconds]", int(d.Seconds()))
 	}
 	m.VisibleAt = w.now.Add(d)
-	w.wakeAt(m.VisibleAt)
+	w.wakeAt(q, m.VisibleAt)
 	return nil
 }
 

@@ -19,7 +19,8 @@ type World struct {
 	by     string
 	lag    time.Duration
 
-	runtime Runtime // nil: processes are modelled
+	runtime Runtime         // nil: processes are modelled
+	invoker FunctionRuntime // nil: functions do not run
 
 	hosts     []*host
 	host      map[string]*host // by instance id
@@ -40,6 +41,10 @@ type World struct {
 	topics    []*Topic
 	rules     []*rule
 	networks  int // addresses given to awsvpc tasks
+
+	functions   []*function
+	underway    map[int]*running // invocations by number
+	invocations int              // how many were begun
 }
 
 // New makes an empty world at its start time.
@@ -58,7 +63,7 @@ func New(cfg Config) *World {
 		host: map[string]*host{}, group: map[string]*group{}, members: map[string]*groupInstance{},
 		cluster: map[string]*cluster{}, machine: map[string]*containerInstance{}, tasks: map[string]*task{},
 		families: map[string][]*TaskDefinition{}, balancer: map[string]*targetGroup{}, queue: map[string]*Queue{},
-		receipts: map[string]receipt{},
+		receipts: map[string]receipt{}, underway: map[int]*running{},
 	}
 }
 

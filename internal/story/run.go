@@ -24,12 +24,13 @@ const caller = "ebb"
 
 // Result is what came of a story.
 type Result struct {
-	Lines      []Line         // the transcript
-	Violations []Violation    // invariants that did not hold, and expectations that were not met
-	Cover      map[string]int // how often each rule, fault and outcome was reached
-	Drains     int            // finished drains
-	Calls      map[string]int // Ebb's API calls by operation
-	Record     []sim.Entry    // the world's own record
+	Lines      []Line             // the transcript
+	Violations []Violation        // invariants that did not hold, and expectations that were not met
+	Cover      map[string]int     // how often each rule, fault and outcome was reached
+	Drains     int                // finished drains
+	Calls      map[string]int     // Ebb's API calls by operation
+	Checks     map[wire.Check]int // what the policies of Run were asked; none without a policy
+	Record     []sim.Entry        // the world's own record
 	End        time.Time
 }
 
@@ -115,11 +116,15 @@ type run struct {
 	cover     map[string]int
 }
 
-// Run tells a story and checks it. The error is about the scenario itself; what did not hold is in the result.
-func Run(s Scenario) (Result, error) {
+// Run tells a story and checks it. Policies are what Ebb may do; without any it may do everything. The error is about the scenario itself; what did
+// not hold is in the result.
+func Run(s Scenario, policies ...*wire.Policy) (Result, error) {
 	r, err := newRun(s)
 	if err != nil {
 		return Result{}, err
+	}
+	for _, p := range policies {
+		r.api.Attach(caller, p)
 	}
 	end := r.start.Add(s.until())
 	for r.w.Now().Before(end) && !r.quiet() {
@@ -283,7 +288,7 @@ func (r *run) finish() Result {
 		r.counted()
 	}
 	ended := r.ended()
-	res := Result{Cover: r.cover, Drains: len(ended), Calls: r.api.CountsBy(caller), Record: r.w.Record(), End: r.w.Now()}
+	res := Result{Cover: r.cover, Drains: len(ended), Calls: r.api.CountsBy(caller), Checks: r.api.Checks(), Record: r.w.Record(), End: r.w.Now()}
 	res.Violations = append(Judge(r.evidence(ended)), r.expectations()...)
 	res.Lines = r.transcript()
 	return res

@@ -38,12 +38,14 @@ type Config struct {
 // API is the AWS operations over one world. It is as safe for concurrent use as its Config.Lock makes it.
 type API struct {
 	Config
-	counts  map[tally]int
-	seq     int
-	buckets map[string]*bucket
-	runs    map[string][]string // tasks by the client token of the RunTask that started them
-	clock   *Clock              // nil: the world stands still between calls
-	moved   chan struct{}       // closed when the world has changed; nil: nobody waits
+	counts   map[tally]int
+	seq      int
+	buckets  map[string]*bucket
+	runs     map[string][]string  // tasks by the client token of the RunTask that started them
+	policies map[string][]*Policy // by caller
+	checks   map[Check]int
+	clock    *Clock        // nil: the world stands still between calls
+	moved    chan struct{} // closed when the world has changed; nil: nobody waits
 }
 
 type tally struct{ operation, caller string }
@@ -57,10 +59,12 @@ func New(cfg Config) *API {
 		cfg.Region = "eu-west-1"
 	}
 	return &API{
-		Config:  cfg,
-		counts:  map[tally]int{},
-		buckets: map[string]*bucket{},
-		runs:    map[string][]string{},
+		Config:   cfg,
+		counts:   map[tally]int{},
+		buckets:  map[string]*bucket{},
+		runs:     map[string][]string{},
+		policies: map[string][]*Policy{},
+		checks:   map[Check]int{},
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 	"github.com/ebbhq/ebb/internal/sim"
 )
 
-// call is the way of every operation: it names the caller to the world, counts, limits, injects faults, answers, and writes the
+// call is the way of every operation: it names the caller to the world, counts, limits, authorizes, injects faults, answers, and writes the
 // call into the world's record.
 func call[In, Out any](ctx context.Context, a *API, service, operation string, in *In, answer func(*In) (*Out, error)) (*Out, error) {
 	if err := ctx.Err(); err != nil {
@@ -45,6 +45,9 @@ func (a *API) arrive(ctx context.Context, service, operation string, in any) Req
 func perform[In, Out any](a *API, req Request, in *In, answer func(*In) (*Out, error)) (*Out, error) {
 	if !a.admit(req) {
 		return nil, throttled(req)
+	}
+	if err := a.authorize(req); err != nil {
+		return nil, err
 	}
 	var fault Fault
 	if a.Faults != nil {

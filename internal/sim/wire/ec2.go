@@ -64,7 +64,7 @@ type (
 )
 
 // ec2Names are the members whose names in the query protocol are not the regular ones.
-var ec2Names = map[string]string{"InstanceId": "InstanceIds", "Filter": "Filters", "Value": "Values", "InstanceType": "InstanceTypes"}
+var ec2Names = map[string]string{"InstanceId": "InstanceIds", "Filter": "Filters", "Value": "Values", "InstanceType": "InstanceTypes", "LaunchTemplateVersion": "LaunchTemplateVersions"}
 
 // DescribeInstances is ec2:DescribeInstances, all pages of it.
 func (s EC2) DescribeInstances(ctx context.Context, ids []string) ([]sim.Instance, error) {

@@ -100,6 +100,7 @@ var queryCodes = map[string]string{
 	"PurgeQueueInProgress":           "AWS.SimpleQueueService.PurgeQueueInProgress",
 	"UnsupportedOperation":           "AWS.SimpleQueueService.UnsupportedOperation",
 	"InvalidParameterValueException": "InvalidParameterValue",
+	"AccessDeniedException":          "AccessDenied",
 }
 
 // sorry makes the error of a call from what its answer says.

@@ -133,6 +133,7 @@ func (a *API) otherOperations() []operation {
 		op("sts", "GetCallerIdentity", s.GetCallerIdentity),
 		op("ec2", "DescribeInstances", c.describeInstances),
 		op("ec2", "DescribeInstanceTypes", c.describeTypes),
+		op("ec2", "DescribeLaunchTemplateVersions", c.describeTemplate),
 		op("ec2", "TerminateInstances", c.terminateInstances),
 		op("ec2", "StopInstances", c.stopInstances),
 	}

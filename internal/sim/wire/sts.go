@@ -11,7 +11,7 @@ func (s STS) GetCallerIdentity(ctx context.Context, in *sts.GetCallerIdentityInp
 	return call(ctx, s.api, "sts", "GetCallerIdentity", in, func(*sts.GetCallerIdentityInput) (*sts.GetCallerIdentityOutput, error) {
 		name := callerOf(ctx)
 		return &sts.GetCallerIdentityOutput{
-			Account: &s.api.Account, Arn: new("arn:aws:iam::" + s.api.Account + ":user/" + name), UserId: &name,
+			Account: &s.api.Account, Arn: new(s.api.userARN(name)), UserId: &name,
 		}, nil
 	})
 }

@@ -1,0 +1,68 @@
+package wire
+
+import (
+	"slices"
+	"strings"
+)
+
+// arnParts is how many parts an ARN has; the last may have colons of its own.
+const arnParts = 6
+
+// matches reports whether a statement speaks of an action on a resource. Every condition must hold; a key that the call does not have makes its
+// condition false.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_multi-value-conditions.html
+func (s statement) matches(action string, r resource) bool {
+	action = strings.ToLower(action)
+	return slices.ContainsFunc(s.actions, func(p string) bool { return glob(p, action) }) &&
+		slices.ContainsFunc(s.resources, func(p string) bool { return p == "*" || arnLike(p, r.arn) }) &&
+		!slices.ContainsFunc(s.conditions, func(c condition) bool { return !c.holds(r.keys) })
+}
+
+func (c condition) holds(keys map[string]string) bool {
+	have, ok := keys[c.key]
+	return ok && slices.ContainsFunc(c.values, func(want string) bool {
+		switch c.operator {
+		case "StringEquals":
+			return want == have
+		case "StringLike":
+			return glob(want, have)
+		}
+		return arnLike(want, have) // ArnEquals and ArnLike are the same
+	})
+}
+
+// arnLike matches an ARN part by part, so that no * reaches over a colon but in the last part, which has colons of its own.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html#Conditions_ARN
+func arnLike(pattern, arn string) bool {
+	want, have := strings.SplitN(pattern, ":", arnParts), strings.SplitN(arn, ":", arnParts)
+	if len(want) != len(have) {
+		return false
+	}
+	for i := range want {
+		if !glob(want[i], have[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// glob matches * with anything and ? with one character; all others stand for themselves.
+func glob(pattern, text string) bool {
+	p, t := 0, 0
+	star, mark := -1, 0 // the last * and how much of the text it has taken
+	for t < len(text) {
+		switch {
+		case p < len(pattern) && pattern[p] == '*':
+			star, mark = p, t
+			p++
+		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == text[t]):
+			p, t = p+1, t+1
+		case star >= 0:
+			mark++
+			p, t = star+1, mark
+		default:
+			return false
+		}
+	}
+	return strings.Trim(pattern[p:], "*") == ""
+}

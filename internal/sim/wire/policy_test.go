@@ -1,0 +1,319 @@
+package wire
+
+import (
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	eb "github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/aws/smithy-go"
+
+	"github.com/ebbhq/ebb/internal/sim"
+)
+
+func mustParse(t *testing.T, text string) *Policy {
+	t.Helper()
+	p, err := ParsePolicy([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// allowing is a policy of one statement.
+func allowing(t *testing.T, rest string) *Policy {
+	t.Helper()
+	return mustParse(t, `{"Version":"2012-10-17","Statement":[{"Sid":"S","Effect":"Allow",`+rest+`}]}`)
+}
+
+func TestParsePolicyRefusesWhatItDoesNotUnderstand(t *testing.T) {
+	for _, c := range []struct{ text, want string }{
+		{`{`, "read the policy"},
+		{`{"Version":"2012-10-17","Statement":[]} {}`, "more after its end"},
+		{`{"Version":"2012-10-17","Id":"x","Statement":[]}`, `the policy has "Id"`},
+		{`{"Statement":[]}`, "Version missing"},
+		{`{"Version":"2008-10-17","Statement":[]}`, `Version "2008-10-17"`},
+		{`{"Version":"2012-10-17","Statement":[]}`, "no Statement"},
+		{`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"ecs:*","NotResource":"*"}}`, `statement 1 of the policy has "NotResource"`},
+		{`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"ecs:*","resource":"*"}}`, `has "resource"`},
+		{`{"Version":"2012-10-17","Statement":{"Effect":"allow","Action":"ecs:*","Resource":"*"}}`, `Effect "allow"`},
+		{`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Resource":"*"}}`, "no Action"},
+		{`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"ListTasks","Resource":"*"}}`, `Action "ListTasks"`},
+		{`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"ecs:*"}}`, "no Resource"},
+		{`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"ecs:*","Resource":"arn:aws:ecs:*"}}`, "no ARN of six parts"},
+		{`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"ecs:*","Resource":"arn:aws:ecs:${aws:RequestedRegion}:*:cluster/x"}}`, "no policy variables"},
+		{`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"ecs:*","Resource":"*","Condition":{"Bool":{"aws:SecureTransport":"true"}}}}`, `the operator "Bool"`},
+		{`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"ecs:*","Resource":"*","Condition":{"StringEquals":{"ecs:service":"x"}}}}`, `the key "ecs:service"`},
+		{`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"ecs:*","Resource":"*","Condition":{"ArnLike":{"ecs:cluster":"prod"}}}}`, `"prod", which is no ARN`},
+		{`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"ecs:*","Resource":"*","Condition":{"ArnLike":{"ecs:cluster":[]}}}}`, `no text for the key "ecs:cluster"`},
+	} {
+		if _, err := ParsePolicy([]byte(c.text)); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: error %v, want %q in it", c.text, err, c.want)
+		}
+	}
+}
+
+func TestGlob(t *testing.T) {
+	for _, c := range []struct {
+		pattern, text string
+		want          bool
+	}{
+		{"", "", true}, {"*", "", true}, {"a*", "a", true}, {"a*c", "abbc", true}, {"a*c", "abcb", false}, {"*b*b", "abab", true}, {"a?c", "abc", true},
+		{"a?c", "ac", false}, {"a", "ab", false}, {"web-*", "web-", true}, {"**", "x", true}, {"[ab]", "a", false}, {"a*?", "a", false}, {"a*?", "ab", true},
+	} {
+		if got := glob(c.pattern, c.text); got != c.want {
+			t.Errorf("glob(%q, %q) = %t", c.pattern, c.text, got)
+		}
+	}
+}
+
+// TestDecide holds what IAM's evaluation says about one action on one resource.
+func TestDecide(t *testing.T) {
+	const arn = "arn:aws:ecs:eu-west-1:111122223333:"
+	keys := map[string]string{clusterKey: arn + "cluster/prod", "aws:resourcetag/team": "Web"}
+	for _, c := range []struct {
+		name, statement string
+		want            string
+	}{
+		{"allowed", `{"Effect":"Allow","Action":"ecs:DescribeTasks","Resource":"*"}`, allow},
+		{"by a list", `{"Effect":"Allow","Action":["x:y","ecs:DescribeTasks"],"Resource":["` + arn + `task/dev/*","` + arn + `task/prod/*"]}`, allow},
+		{"by patterns", `{"Effect":"Allow","Action":"ecs:Describe*","Resource":"arn:aws:ecs:*:*:task/p?od/*"}`, allow},
+		{"actions have no case", `{"Effect":"Allow","Action":"ECS:describetasks","Resource":"*"}`, allow},
+		{"everything", `{"Effect":"Allow","Action":"*","Resource":"*"}`, allow},
+		{"another action", `{"Effect":"Allow","Action":"ecs:DescribeTask","Resource":"*"}`, ""},
+		{"another service", `{"Effect":"Allow","Action":"ec*s:DescribeTasks","Resource":"arn:aws:ec2:*:*:task/*"}`, ""},
+		{"another cluster", `{"Effect":"Allow","Action":"ecs:*","Resource":"` + arn + `task/dev/*"}`, ""},
+		{"a star stays in its part", `{"Effect":"Allow","Action":"ecs:*","Resource":"arn:aws:ecs:*:111122223333:*:task/prod/*"}`, ""},
+		{"a Deny wins", `{"Effect":"Allow","Action":"*","Resource":"*"},{"Effect":"Deny","Action":"ecs:*","Resource":"*"}`, deny},
+		{"also before", `{"Effect":"Deny","Action":"ecs:*","Resource":"*"},{"Effect":"Allow","Action":"*","Resource":"*"}`, deny},
+		{"a Deny that does not fit", `{"Effect":"Allow","Action":"*","Resource":"*"},{"Effect":"Deny","Action":"*","Resource":"*","Condition":{"StringEquals":{"aws:ResourceTag/team":"web"}}}`, allow},
+		{"the key", `{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"ArnEquals":{"ecs:cluster":"` + arn + `cluster/pr*"}}}`, allow},
+		{"another value of the key", `{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"ArnLike":{"ecs:cluster":"` + arn + `cluster/dev"}}}`, ""},
+		{"any value will do", `{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"ArnLike":{"ecs:cluster":["` + arn + `cluster/dev","` + arn + `cluster/prod"]}}}`, allow},
+		{"every condition must hold", `{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"ArnLike":{"ecs:cluster":"` + arn + `cluster/prod"},"StringEquals":{"aws:ResourceTag/team":"Db"}}}`, ""},
+		{"keys have no case, values have", `{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"StringEquals":{"AWS:resourceTag/Team":"Web"}}}`, allow},
+		{"StringEquals knows no star", `{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"StringEquals":{"aws:ResourceTag/team":"W*"}}}`, ""},
+		{"StringLike does", `{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"StringLike":{"aws:ResourceTag/team":"W*"}}}`, allow},
+		{"a key that is not there", `{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"StringLike":{"aws:ResourceTag/other":"*"}}}`, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := mustParse(t, `{"Version":"2012-10-17","Statement":[`+c.statement+`]}`)
+			if _, got := decide([]*Policy{p}, "ecs:DescribeTasks", resource{kind: "task", arn: arn + "task/prod/0a1b", keys: keys}); got != c.want {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+	other := allowing(t, `"Action":"ecs:ListClusters","Resource":"*"`)
+	if by, got := decide([]*Policy{other, allowing(t, `"Action":"ecs:DescribeTasks","Resource":"*"`)}, "ecs:DescribeTasks", resource{arn: "*"}); got != allow || by != "S" {
+		t.Errorf("a second policy counts too: got %q by %q", got, by)
+	}
+}
+
+// TestDenied holds code, status and words of the refusals of each service, as the SDK reads them.
+func TestDenied(t *testing.T) {
+	const user, account = "User: arn:aws:iam::111122223333:user/ebb is not authorized to perform: ", ":eu-west-1:111122223333:"
+	because := func(action string) string {
+		return " because no identity-based policy allows the " + action + " action"
+	}
+	for _, c := range []struct {
+		name, code, message string
+		status              int
+		call                func(aws.Config) error
+	}{
+		{"ecs on a resource", "AccessDeniedException", user + "ecs:DescribeTasks on resource: arn:aws:ecs" + account + "task/demo/x" + because("ecs:DescribeTasks"), 400, func(c aws.Config) error {
+			_, err := ecs.NewFromConfig(c).DescribeTasks(t.Context(), &ecs.DescribeTasksInput{Cluster: new("demo"), Tasks: []string{"x"}})
+			return err
+		}},
+		{"ecs without a resource", "AccessDeniedException", user + "ecs:ListClusters on resource: *" + because("ecs:ListClusters"), 400, func(c aws.Config) error {
+			_, err := ecs.NewFromConfig(c).ListClusters(t.Context(), &ecs.ListClustersInput{})
+			return err
+		}},
+		{"autoscaling", "AccessDenied", user + "autoscaling:DescribeAutoScalingGroups" + because("autoscaling:DescribeAutoScalingGroups"), 403, func(c aws.Config) error {
+			_, err := autoscaling.NewFromConfig(c).DescribeAutoScalingGroups(t.Context(), &autoscaling.DescribeAutoScalingGroupsInput{})
+			return err
+		}},
+		{"a group that is not there", "AccessDenied", user + "autoscaling:SetDesiredCapacity on resource: arn:aws:autoscaling" + account + "autoScalingGroup:*:autoScalingGroupName/none" + because("autoscaling:SetDesiredCapacity"), 403, func(c aws.Config) error {
+			_, err := autoscaling.NewFromConfig(c).SetDesiredCapacity(t.Context(), &autoscaling.SetDesiredCapacityInput{AutoScalingGroupName: new("none"), DesiredCapacity: new(int32(1))})
+			return err
+		}},
+		{"elasticloadbalancing", "AccessDenied", user + "elasticloadbalancing:DescribeTargetGroups" + because("elasticloadbalancing:DescribeTargetGroups"), 403, func(c aws.Config) error {
+			_, err := elb.NewFromConfig(c).DescribeTargetGroups(t.Context(), &elb.DescribeTargetGroupsInput{})
+			return err
+		}},
+		{"a batch of sqs", "AccessDenied", user + "sqs:deletemessage on resource: arn:aws:sqs" + account + "ebb" + because("sqs:deletemessage"), 403, func(c aws.Config) error {
+			_, err := sqs.NewFromConfig(c).DeleteMessageBatch(t.Context(), &sqs.DeleteMessageBatchInput{
+				QueueUrl: new("https://sqs.eu-west-1.amazonaws.com/111122223333/ebb"), Entries: []sqstypes.DeleteMessageBatchRequestEntry{{Id: new("1"), ReceiptHandle: new("x")}},
+			})
+			return err
+		}},
+		{"sns", "AuthorizationError", user + "SNS:Publish on resource: arn:aws:sns" + account + "t" + because("SNS:Publish"), 403, func(c aws.Config) error {
+			_, err := sns.NewFromConfig(c).Publish(t.Context(), &sns.PublishInput{TopicArn: new("arn:aws:sns" + account + "t"), Message: new("m")})
+			return err
+		}},
+		{"events", "AccessDeniedException", user + "events:DescribeRule on resource: arn:aws:events" + account + "rule/r" + because("events:DescribeRule"), 400, func(c aws.Config) error {
+			_, err := eb.NewFromConfig(c).DescribeRule(t.Context(), &eb.DescribeRuleInput{Name: new("r")})
+			return err
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			api := New(Config{World: sim.New(sim.Config{})})
+			api.Attach("ebb", allowing(t, `"Action":"s3:*","Resource":"*"`))
+			err := c.call(config(api.Handler()))
+			var e smithy.APIError
+			if !errors.As(err, &e) || e.ErrorCode() != c.code || e.ErrorMessage() != c.message {
+				t.Errorf("got %v\nwant %s: %s", err, c.code, c.message)
+			}
+			var status interface{ HTTPStatusCode() int }
+			if !errors.As(err, &status) || status.HTTPStatusCode() != c.status {
+				t.Errorf("got %v, want status %d", err, c.status)
+			}
+		})
+	}
+}
+
+// TestDeniedEC2 reads EC2's answer as it is, because the SDK's EC2 package is for nobody; with an explicit Deny.
+func TestDeniedEC2(t *testing.T) {
+	api := New(Config{World: sim.New(sim.Config{})})
+	api.Attach("operator", mustParse(t, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},{"Effect":"Deny","Action":"ec2:Terminate*","Resource":"*"}]}`))
+	w := post(api.Handler(), "ec2", "", "Action=TerminateInstances&InstanceId.1=i-0a1b2c3d4e5f60718")
+	want := "<Code>UnauthorizedOperation</Code><Message>You are not authorized to perform this operation. User: arn:aws:iam::111122223333:user/operator is not authorized to perform: " +
+		"ec2:TerminateInstances on resource: arn:aws:ec2:eu-west-1:111122223333:instance/i-0a1b2c3d4e5f60718 with an explicit deny in an identity-based policy</Message>"
+	if body := w.Body.String(); w.Code != 403 || !strings.Contains(body, want) {
+		t.Errorf("%d %s", w.Code, body)
+	}
+	if w := post(api.Handler(), "ec2", "", "Action=DescribeInstances"); w.Code != 200 {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+// TestChecks holds who is asked about, and what is recorded.
+func TestChecks(t *testing.T) {
+	world, err := sim.Build(sim.Demo())
+	if err != nil {
+		t.Fatal(err)
+	}
+	api := New(Config{World: world})
+	api.Attach("ebb", allowing(t, `"Action":["ecs:ListTasks","ecs:DescribeContainerInstances"],"Resource":"*","Condition":{"ArnLike":{"ecs:cluster":"arn:aws:ecs:*:*:cluster/demo"}}`))
+	ctx := WithCaller(t.Context(), "ebb")
+	for _, err := range []error{
+		failure(api.ECS().ListTasks(t.Context(), &ecs.ListTasksInput{Cluster: new("none")})), // nobody's policy
+		failure(api.STS().GetCallerIdentity(ctx, nil)),
+		failure(api.ECS().ListTasks(ctx, &ecs.ListTasksInput{Cluster: new("demo")})),
+		failure(api.ECS().ListTasks(ctx, &ecs.ListTasksInput{Cluster: new("arn:aws:ecs:eu-west-1:111122223333:cluster/demo")})),
+		failure(api.ECS().ListTasks(ctx, &ecs.ListTasksInput{Cluster: new("other")})),
+		failure(api.ECS().DescribeContainerInstances(ctx, &ecs.DescribeContainerInstancesInput{Cluster: new("demo"), ContainerInstances: []string{"a", "b"}})),
+	} {
+		if err != nil {
+			t.Log(err)
+		}
+	}
+	const cluster, other, host = "arn:aws:ecs:eu-west-1:111122223333:cluster/demo", "arn:aws:ecs:eu-west-1:111122223333:cluster/other", "arn:aws:ecs:eu-west-1:111122223333:container-instance/demo/*"
+	want := map[Check]int{
+		{"ebb", "ecs:ListTasks", "*", cluster, "*", true, "S"}:                                    2,
+		{"ebb", "ecs:ListTasks", "*", other, "*", false, ""}:                                      1,
+		{"ebb", "ecs:DescribeContainerInstances", "container-instance", cluster, host, true, "S"}: 2,
+	}
+	if got := api.Checks(); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v\nwant %v", got, want)
+	}
+}
+
+func failure(_ any, err error) error { return err }
+
+// TestTagsOfGroups holds that a condition on a tag sees the tags of the group that a call names.
+func TestTagsOfGroups(t *testing.T) {
+	spec := sim.Demo()
+	spec.Groups[0].Tags = map[string]string{"Ebb": "yes"}
+	for key, want := range map[string]bool{"aws:ResourceTag/Ebb": true, "autoscaling:ResourceTag/Ebb": true, "aws:ResourceTag/other": false} {
+		world, err := sim.Build(spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		group := world.DescribeAutoScalingGroups(nil)[0]
+		api := New(Config{World: world})
+		api.Attach("ebb", allowing(t, `"Action":"autoscaling:*","Resource":"arn:aws:autoscaling:*:*:autoScalingGroup:*:autoScalingGroupName/demo-*","Condition":{"StringEquals":{"`+key+`":"yes"}}`))
+		ctx := WithCaller(t.Context(), "ebb")
+		_, err = api.AutoScaling().SetInstanceProtection(ctx, &autoscaling.SetInstanceProtectionInput{
+			AutoScalingGroupName: &group.Name, InstanceIds: []string{group.Instances[0].ID}, ProtectedFromScaleIn: new(true),
+		})
+		if (err == nil) != want {
+			t.Errorf("with a condition on %s: %v", key, err)
+		}
+		_, err = api.AutoScaling().TerminateInstanceInAutoScalingGroup(ctx, &autoscaling.TerminateInstanceInAutoScalingGroupInput{InstanceId: &group.Instances[0].ID, ShouldDecrementDesiredCapacity: new(false)})
+		if err != nil == want {
+			t.Errorf("with a condition on %s, by the instance: %v", key, err)
+		}
+	}
+}
+
+// TestKinds holds what each operation is checked against to the Service Authorization Reference, as copied here in September 2026. A new operation
+// must be looked up there. ListTasks is the one with a container instance; sqs:ListQueues has no resource there, and one in its refusal.
+func TestKinds(t *testing.T) {
+	const reference = `
+		* autoscaling: DescribeAutoScalingGroups DescribeAutoScalingInstances DescribeLifecycleHooks DescribeLifecycleHookTypes DescribeScalingActivities
+		* autoscaling: DescribeLaunchConfigurations DescribeInstanceRefreshes
+		autoScalingGroup autoscaling: PutLifecycleHook DeleteLifecycleHook CompleteLifecycleAction RecordLifecycleActionHeartbeat
+		autoScalingGroup autoscaling: TerminateInstanceInAutoScalingGroup SetDesiredCapacity UpdateAutoScalingGroup SetInstanceProtection SetInstanceHealth
+		* ecs: ListClusters DescribeTaskDefinition
+		*+ ecs: ListServices
+		cluster ecs: DescribeClusters ListContainerInstances DeregisterContainerInstance ListAttributes
+		container-instance+ ecs: DescribeContainerInstances UpdateContainerInstancesState ListTasks PutAttributes DeleteAttributes
+		task+ ecs: DescribeTasks StopTask GetTaskProtection UpdateTaskProtection
+		service+ ecs: DescribeServices UpdateService
+		task-definition+ ecs: RunTask
+		capacity-provider ecs: DescribeCapacityProviders
+		* elasticloadbalancing: DescribeTargetGroups DescribeTargetGroupAttributes DescribeTargetHealth
+		targetgroup elasticloadbalancing: ModifyTargetGroupAttributes RegisterTargets DeregisterTargets
+		* ec2: DescribeInstances DescribeInstanceTypes DescribeLaunchTemplateVersions
+		instance ec2: TerminateInstances StopInstances
+		* sqs: ListQueues
+		queue sqs: CreateQueue GetQueueUrl GetQueueAttributes SetQueueAttributes DeleteQueue PurgeQueue SendMessage SendMessageBatch ReceiveMessage
+		queue sqs: DeleteMessage DeleteMessageBatch ChangeMessageVisibility ChangeMessageVisibilityBatch
+		* sns: ListTopics
+		topic sns: CreateTopic Subscribe ListSubscriptionsByTopic Publish
+		* events: ListRules ListRuleNamesByTarget
+		rule events: PutRule DescribeRule DeleteRule PutTargets ListTargetsByRule RemoveTargets
+		event-bus events: PutEvents
+		* sts: GetCallerIdentity`
+	want := map[string]string{}
+	for line := range strings.Lines(reference) {
+		if words := strings.Fields(line); len(words) > 0 {
+			for _, name := range words[2:] {
+				want[strings.TrimSuffix(words[1], ":")+"."+name] = words[0]
+			}
+		}
+	}
+	api := New(Config{World: sim.New(sim.Config{})})
+	got := map[string]string{}
+	for key, o := range api.operations() {
+		in := o.input()
+		fill(reflect.ValueOf(in), 0)
+		for _, r := range api.resourcesOf(Request{Service: o.service, Operation: o.name, Input: in}) {
+			got[key] = r.kind
+			if r.keys[clusterKey] != "" {
+				got[key] += "+"
+			}
+			if r.kind != "*" && r.kind != "targetgroup" && !(r.kind == "topic" && o.name != "CreateTopic") && !strings.HasPrefix(r.arn, "arn:aws:"+o.service+":eu-west-1:111122223333:") {
+				t.Errorf("%s: ARN %s", key, r.arn)
+			}
+		}
+	}
+	for key := range want {
+		if got[key] != want[key] {
+			t.Errorf("%s: checked against %q, the reference says %q", key, got[key], want[key])
+		}
+	}
+	for key := range got {
+		if want[key] == "" {
+			t.Errorf("%s is not in the table of this test: look it up in the Service Authorization Reference", key)
+		}
+	}
+}
