@@ -47,6 +47,7 @@ func beyond(kind, name string) (made, bool) {
 		"AWS::Logs::LogGroup": "arn:aws:logs:" + at + "log-group:" + name + ":*", "AWS::Logs::MetricFilter": "", "AWS::CloudWatch::Alarm": "arn:aws:cloudwatch:" + at + "alarm:" + name,
 		"AWS::Lambda::Function": "arn:aws:lambda:" + at + "function:" + name, "AWS::Lambda::EventSourceMapping": "", "AWS::Lambda::Permission": "", "AWS::Lambda::EventInvokeConfig": "",
 		"AWS::ECS::TaskDefinition": "", "AWS::ECS::Service": "",
+		"AWS::Events::Rule": "arn:aws:events:" + at + "rule/" + name, // with a schedule: over HTTP the simulated cloud takes rules with a pattern only
 	}
 	arn, known := arns[kind]
 	return made{kind: kind, ref: name, attributes: map[string]string{"Arn": arn}, remove: func() error { return nil }}, known
@@ -137,9 +138,6 @@ func (f *formation) create(r resource, properties map[string]any) (made, error) 
 		return f.rule("ebb-"+r.id+"-0EXAMPLE", properties)
 	case r.kind == "AWS::AutoScaling::LifecycleHook":
 		return f.hook(properties)
-	case r.kind == "AWS::Events::Rule": // a schedule: the simulated cloud has rules with a pattern only
-		f.rolled[r.id] = properties
-		return made{ref: r.id, attributes: map[string]string{"Arn": "arn:aws:events:eu-west-1:111122223333:rule/" + r.id}, remove: func() error { return nil }}, nil
 	}
 	name := r.id
 	for _, key := range []string{"FunctionName", "TableName", "LogGroupName", "AlarmName", "RoleName"} {

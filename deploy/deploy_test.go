@@ -37,6 +37,7 @@ type account struct {
 	endpoint string
 	mu       sync.Mutex
 	world    *sim.World
+	api      *wire.API
 }
 
 func newAccount(t *testing.T) *account {
@@ -52,12 +53,12 @@ func newAccount(t *testing.T) *account {
 		t.Fatal(err)
 	}
 	a := &account{world: world}
-	api := wire.New(wire.Config{World: world, Lock: &a.mu, Strict: true})
+	a.api = wire.New(wire.Config{World: world, Lock: &a.mu, Strict: true})
 	ctx, stop := context.WithCancel(t.Context())
 	var ended sync.WaitGroup
-	clock := wire.NewClock(api, speed)
+	clock := wire.NewClock(a.api, speed)
 	ended.Go(func() { clock.Run(ctx) })
-	server := httptest.NewServer(api.Handler())
+	server := httptest.NewServer(a.api.Handler())
 	a.endpoint = server.URL
 	t.Cleanup(func() { stop(); server.CloseClientConnections(); server.Close(); ended.Wait() })
 	return a
@@ -331,34 +332,87 @@ func TestConfiguration(t *testing.T) {
 	}
 }
 
-// TestAServiceDrains forms the stack, runs ebb serve with what the task definition gives it, and terminates an instance.
-func TestAServiceDrains(t *testing.T) {
-	a, f := formed(t, "service")
-	env := f.environment(t)
-	env["EBB_ENDPOINT"], env["EBB_JOURNAL"] = a.endpoint, "memory:"
+// sdkEnvironment sets the environment that the AWS SDK reads, to those of the caller ebb.
+func sdkEnvironment(t *testing.T) {
+	t.Helper()
 	for name, value := range map[string]string{
 		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "AWS_EC2_METADATA_DISABLED": "true", "AWS_PROFILE": "",
 		"AWS_ACCESS_KEY_ID": "ebb", "AWS_SECRET_ACCESS_KEY": "none",
 	} {
 		t.Setenv(name, value)
 	}
-	var log bytes.Buffer
+}
+
+// ebb runs a command line to its end, and returns its exit code and what it printed.
+func ebb(ctx context.Context, env map[string]string, args ...string) (code int, stdout, stderr string) {
+	var out, errs bytes.Buffer
+	code = cli.Main(ctx, args, cli.Process{Stdout: &out, Stderr: &errs, Env: func(name string) string { return env[name] }})
+	return code, out.String(), errs.String()
+}
+
+// drainsOne runs ebb serve, terminates an instance, waits for the answer, and holds that Ebb heard of it through the rule and the queue.
+func (a *account) drainsOne(t *testing.T, f *formation, env map[string]string, args ...string) {
+	t.Helper()
+	type end struct {
+		code int
+		log  string
+	}
 	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan int, 1)
+	ended := make(chan end, 1)
 	go func() {
-		ended <- cli.Main(ctx, []string{"serve", "--clock", a.endpoint}, cli.Process{Stdout: &log, Stderr: &log, Env: func(name string) string { return env[name] }})
+		code, _, log := ebb(ctx, env, append([]string{"serve", "--clock", a.endpoint}, args...)...)
+		ended <- end{code, log}
 	}()
 	instance := f.terminateOne(t)
 	a.until(t, "an answer by ebb", func(e sim.Entry) bool {
 		return e.Kind == sim.EntryHook && e.Instance == instance && e.To == "CONTINUE" && e.By == "ebb"
 	})
 	stop()
-	if code := <-ended; code != cli.ExitOK {
-		t.Errorf("ebb serve ended with %d", code)
+	got := <-ended
+	if got.code != cli.ExitOK || !strings.Contains(got.log, "Auto Scaling terminates "+instance) || strings.Contains(got.log, "AccessDenied") {
+		t.Errorf("ebb serve ended with %d and should have heard of %s:\n%s", got.code, instance, got.log)
 	}
-	if !strings.Contains(log.String(), "Auto Scaling terminates "+instance) {
-		t.Errorf("the rule did not tell Ebb of it:\n%s", log.String())
+}
+
+// TestAServiceDrains forms the stack, and runs ebb serve with what the task definition gives it and with the rights of its role only.
+func TestAServiceDrains(t *testing.T) {
+	sdkEnvironment(t)
+	a, f := formed(t, "service")
+	for _, document := range f.documents(t) {
+		policy, err := wire.ParsePolicy(document)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.api.Attach("ebb", policy)
 	}
+	env := f.environment(t)
+	env["EBB_ENDPOINT"], env["EBB_JOURNAL"] = a.endpoint, "memory:"
+	a.drainsOne(t, f, env)
+	acted := false
+	for check := range a.api.Checks() {
+		if !check.Allowed {
+			t.Errorf("denied: %+v", check)
+		}
+		acted = acted || check.Action == "autoscaling:CompleteLifecycleAction"
+	}
+	if !acted {
+		t.Error("no policy was asked about the answer")
+	}
+}
+
+// documents are the policies of Ebb's role.
+func (f *formation) documents(t *testing.T) (all [][]byte) {
+	t.Helper()
+	for _, id := range f.order {
+		if f.made[id].kind == "AWS::IAM::RolePolicy" {
+			b, err := json.Marshal(f.rolled[id]["PolicyDocument"])
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, b)
+		}
+	}
+	return all
 }
 
 func (f *formation) terminateOne(t *testing.T) string {
