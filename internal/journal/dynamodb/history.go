@@ -1,0 +1,88 @@
+package dynamodb
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/ebbhq/ebb/internal/journal"
+)
+
+const (
+	day = 24 * time.Hour
+	// ahead is how far the clock of another Ebb may be ahead of this one's and its lines still be found.
+	ahead = time.Hour
+	// late is how long before it is written a line may have happened at least, and be found by the time at which it happened.
+	late = day
+)
+
+// History returns lines, oldest first: those that are kept. The Seq of a line is made of the clock of the Ebb that wrote it, so it orders the
+// lines of one Ebb as they were written, and those of several Ebbs as well as their clocks agree; no two lines have the same. A reader that asks
+// for what is after the last line it saw may miss what another Ebb wrote at the same moment.
+func (s *Store) History(ctx context.Context, q journal.Query) ([]journal.Line, error) {
+	now := s.now()
+	first := latest(now.Add(-keepHistory), q.Since.Add(-late), time.UnixMicro(q.After/maxLines))
+	var newest []journal.Line
+	for d := now.Add(ahead).UTC().Truncate(day); !d.Before(first.UTC().Truncate(day)); d = d.Add(-day) {
+		full, err := s.linesOf(ctx, d, q, &newest)
+		if err != nil {
+			return nil, s.explain("read", err)
+		}
+		if full {
+			break
+		}
+	}
+	slices.Reverse(newest)
+	return newest, nil
+}
+
+func latest(times ...time.Time) time.Time { return slices.MaxFunc(times, time.Time.Compare) }
+
+// linesOf appends what was written on one day, the newest first, and reports whether the limit is reached.
+func (s *Store) linesOf(ctx context.Context, d time.Time, q journal.Query, newest *[]journal.Line) (bool, error) {
+	limit := q.Limit
+	if q.Key != "" || !q.Since.IsZero() {
+		limit = 0 // most items may have nothing that is asked for
+	}
+	for it, err := range s.query(ctx, partitionLines(d), backward(true), pages(limit), from(padded(q.After/maxLines))) {
+		if err != nil {
+			return false, err
+		}
+		ls, err := it.history()
+		if err != nil {
+			return false, err
+		}
+		for _, l := range slices.Backward(ls) {
+			if l.Seq <= q.After || q.Key != "" && l.Key != q.Key || l.At.Before(q.Since) {
+				continue
+			}
+			if *newest = append(*newest, l); len(*newest) == q.Limit {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
+// history is the lines of an item. Their numbers are the item's stamp with three digits more.
+func (it item) history() ([]journal.Line, error) {
+	stamp, err := strconv.ParseInt(it.plain("sk"), 10, 64)
+	list, ok := it[lines].(*types.AttributeValueMemberL)
+	if err != nil || !ok {
+		return nil, fmt.Errorf("the item %s / %s is no history: something else than Ebb has written to the table", it.plain("pk"), it.plain("sk"))
+	}
+	var out []journal.Line
+	for i, v := range list.Value {
+		l, err := readLine(v)
+		if err != nil {
+			return nil, err
+		}
+		l.Seq = stamp*maxLines + int64(i)
+		out = append(out, l)
+	}
+	return out, nil
+}

@@ -1,0 +1,134 @@
+package dynamodb
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sdk "github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/ebbhq/ebb/internal/journal"
+)
+
+// Leases returns the leases of all scopes that ever had one, by scope.
+func (s *Store) Leases(ctx context.Context) ([]journal.Lease, error) {
+	var out []journal.Lease
+	for it, err := range s.query(ctx, partitionLease, backward(false)) {
+		if err != nil {
+			return nil, s.explain("read", err)
+		}
+		l, err := it.lease()
+		if err != nil {
+			return nil, s.explain("read", err)
+		}
+		out = append(out, l)
+	}
+	return out, nil
+}
+
+// Claim stores a lease in place of the one that was read. A claim that is stored already is no conflict: an answer may have been lost, and
+// the SDK has asked again.
+func (s *Store) Claim(ctx context.Context, was, is journal.Lease) error {
+	if err := s.writable(ctx); err != nil {
+		return s.explain("write", err)
+	}
+	in := &sdk.PutItemInput{
+		TableName: &s.table, Item: leaseItem(is), ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+		ConditionExpression: aws.String("attribute_not_exists(pk)"),
+	}
+	if was.Fence != 0 || was.Beat != 0 {
+		in.ConditionExpression = aws.String("#fence = :fence AND #beat = :beat")
+		in.ExpressionAttributeNames = map[string]string{"#fence": fence, "#beat": beat}
+		in.ExpressionAttributeValues = item{":fence": number(was.Fence), ":beat": number(was.Beat)}
+	}
+	err := again(ctx, func() error {
+		_, err := s.api.PutItem(ctx, in)
+		if _, busy := errors.AsType[*types.TransactionConflictException](err); busy {
+			return passing{err}
+		}
+		return err
+	})
+	if failed, ok := errors.AsType[*types.ConditionalCheckFailedException](err); ok {
+		if stored, bad := item(failed.Item).lease(); bad == nil && equal(stored, is) {
+			return nil
+		}
+		err = fmt.Errorf("claim %s: %w", is.Scope, journal.ErrConflict)
+	}
+	if err != nil {
+		return s.explain("write", err)
+	}
+	return nil
+}
+
+func equal(a, b journal.Lease) bool {
+	return a.Scope == b.Scope && a.Holder == b.Holder && a.Fence == b.Fence && a.Beat == b.Beat && a.For == b.For && a.At.Equal(b.At)
+}
+
+// Notes returns the notes for some scopes, the oldest first.
+func (s *Store) Notes(ctx context.Context, scopes []string) ([]journal.Note, error) {
+	type aged struct {
+		note  journal.Note
+		stamp int64
+	}
+	var found []aged
+	for _, scope := range slices.Compact(slices.Sorted(slices.Values(scopes))) {
+		for it, err := range s.query(ctx, partitionNotes(scope)) {
+			if err != nil {
+				return nil, s.explain("read", err)
+			}
+			n, stamp, err := it.note(scope)
+			if err != nil {
+				return nil, s.explain("read", err)
+			}
+			found = append(found, aged{n, stamp})
+		}
+	}
+	slices.SortStableFunc(found, func(a, b aged) int { return cmp.Compare(a.stamp, b.stamp) })
+	var out []journal.Note
+	for _, f := range found {
+		out = append(out, f.note)
+	}
+	return out, nil
+}
+
+// putNote leaves a note that is there already as it is, but for the time until which it is kept.
+func putNote(n journal.Note, stamp int64, keep types.AttributeValue) op {
+	names, values := map[string]string{"#expires": expires}, item{":expires": keep}
+	expression := "SET #expires = :expires"
+	for _, v := range []struct {
+		name  string
+		value types.AttributeValue
+	}{{body, text(n.Body)}, {sent, when(n.Sent)}, {stamped, number(stamp)}} {
+		expression += fmt.Sprintf(", #%s = if_not_exists(#%s, :%s)", v.name, v.name, v.name)
+		names["#"+v.name], values[":"+v.name] = v.name, v.value
+	}
+	return op{TransactWriteItem: types.TransactWriteItem{Update: &types.Update{
+		Key: place(partitionNotes(n.Scope), n.ID), UpdateExpression: &expression, ExpressionAttributeNames: names, ExpressionAttributeValues: values,
+	}}}
+}
+
+// Discard removes notes; one that is not there is no error.
+func (s *Store) Discard(ctx context.Context, notes []journal.Note) error {
+	if err := s.writable(ctx); err != nil {
+		return s.explain("write", err)
+	}
+	var once part
+	once.join(part{notes: notes})
+	for chunk := range slices.Chunk(once.notes, maxItems) {
+		err := s.transact(ctx, func(int64) []op {
+			var ops []op
+			for _, n := range chunk {
+				ops = append(ops, op{TransactWriteItem: types.TransactWriteItem{Delete: &types.Delete{Key: place(partitionNotes(n.Scope), n.ID)}}})
+			}
+			return ops
+		})
+		if err != nil {
+			return s.explain("write", err)
+		}
+	}
+	return nil
+}

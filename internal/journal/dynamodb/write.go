@@ -1,0 +1,235 @@
+package dynamodb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sdk "github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/ebbhq/ebb/internal/journal"
+)
+
+// Write writes the batch, in one transaction, or in several if it is too large; see journal.Batch.
+func (s *Store) Write(ctx context.Context, b journal.Batch) error {
+	if err := s.writable(ctx); err != nil {
+		return s.explain("write", err)
+	}
+	if err := checkSizes(b); err != nil {
+		return s.explain("write", err)
+	}
+	parts, err := split(b)
+	if err != nil {
+		return s.explain("write", err)
+	}
+	for _, p := range parts {
+		if err := s.transact(ctx, func(stamp int64) []op { return ops(p, stamp, s.now()) }); err != nil {
+			return s.explain("write", err)
+		}
+	}
+	return nil
+}
+
+// writable refuses what Close, the context or OpenReader forbids.
+func (s *Store) writable(ctx context.Context) error {
+	if s.reader {
+		return errors.New("it was opened for reading only")
+	}
+	return s.ready(ctx)
+}
+
+// checkSizes refuses what no item could hold, in clearer words than DynamoDB.
+func checkSizes(b journal.Batch) error {
+	refuse := func(what string, size int) error {
+		return fmt.Errorf("%s has %d bytes; a journal takes at most %d", what, size, journal.MaxBody)
+	}
+	for _, r := range b.Records {
+		if len(r.Body) > journal.MaxBody {
+			return refuse("record "+r.Key, len(r.Body))
+		}
+	}
+	for _, l := range b.Lines {
+		if n := len(l.Data) + len(l.Text); len(l.Data) > journal.MaxBody || n > maxLineBytes-rough {
+			return refuse("a line of "+l.Key, n)
+		}
+	}
+	for _, n := range b.Notes {
+		if len(n.Body) > journal.MaxBody {
+			return refuse("note "+n.ID, len(n.Body))
+		}
+	}
+	return nil
+}
+
+// op is what a transaction does to one item. What names its condition for the error; where it is empty the item only must not be there,
+// and another stamp helps.
+type op struct {
+	types.TransactWriteItem
+	what string
+}
+
+// ops is a part as a transaction. The stamp orders what it writes after all that this Store has written before.
+func ops(p part, stamp int64, now time.Time) []op {
+	var out []op
+	for _, l := range p.leases {
+		out = append(out, underLease(l))
+	}
+	history, notes := until(now.Add(keepHistory)), until(now.Add(keepNotes))
+	for _, c := range p.changes {
+		out = append(out, c.op())
+		for _, r := range c.ended {
+			it := place(partitionEnded, padded(stamp)+"#"+r.Key).with(recordItem(r)).with(item{expires: history})
+			out = append(out, op{TransactWriteItem: types.TransactWriteItem{Put: &types.Put{Item: it}}})
+		}
+	}
+	for i, ls := range packed(p.lines) {
+		day := partitionLines(time.UnixMicro(stamp + int64(i)))
+		list := &types.AttributeValueMemberL{}
+		for _, l := range ls {
+			list.Value = append(list.Value, lineItem(l.Line))
+		}
+		it := place(day, padded(stamp+int64(i))).with(item{lines: list, expires: history})
+		out = append(out, op{TransactWriteItem: types.TransactWriteItem{Put: &types.Put{
+			Item: it, ConditionExpression: aws.String("attribute_not_exists(pk)"),
+		}}})
+	}
+	for i, n := range p.notes {
+		out = append(out, putNote(n, stamp+int64(i), notes))
+	}
+	return out
+}
+
+// underLease checks that a lease is still held.
+func underLease(l journal.Lease) op {
+	return op{types.TransactWriteItem{ConditionCheck: &types.ConditionCheck{
+		Key:                       place(partitionLease, l.Scope),
+		ConditionExpression:       aws.String("#holder = :holder AND #fence = :fence"),
+		ExpressionAttributeNames:  map[string]string{"#holder": holder, "#fence": fence},
+		ExpressionAttributeValues: item{":holder": text(l.Holder), ":fence": number(l.Fence)},
+	}}, fmt.Sprintf("%q has lease %d of %s no more", l.Holder, l.Fence, l.Scope)}
+}
+
+// op replaces, removes or checks the subject's open record.
+func (c *change) op() op {
+	where := place(partitionOpen, c.subject)
+	condition, names, values := c.condition()
+	var w types.TransactWriteItem
+	switch {
+	case c.open != nil:
+		w.Put = &types.Put{Item: where.with(recordItem(*c.open)), ConditionExpression: &condition, ExpressionAttributeNames: names, ExpressionAttributeValues: values}
+	case c.was == held:
+		w.Delete = &types.Delete{Key: where, ConditionExpression: &condition, ExpressionAttributeNames: names, ExpressionAttributeValues: values}
+	default:
+		w.ConditionCheck = &types.ConditionCheck{Key: where, ConditionExpression: &condition, ExpressionAttributeNames: names, ExpressionAttributeValues: values}
+	}
+	last := c.records()[len(c.records())-1]
+	return op{w, fmt.Sprintf("record %s revision %d", last.Key, last.Rev)}
+}
+
+// condition is what must be stored as the subject's open record.
+func (c *change) condition() (expression string, names map[string]string, values item) {
+	switch c.was {
+	case free:
+		return "attribute_not_exists(pk)", nil, nil
+	case held:
+		return "#key = :key AND #rev = :rev", map[string]string{"#key": key, "#rev": rev}, item{":key": text(c.key), ":rev": number(c.rev)}
+	}
+	values = item{}
+	var list []string
+	for i, k := range c.not {
+		name := fmt.Sprintf(":not%d", i)
+		list, values[name] = append(list, name), text(k)
+	}
+	return "attribute_not_exists(pk) OR NOT (#key IN (" + strings.Join(list, ", ") + "))", map[string]string{"#key": key}, values
+}
+
+// tries is how often a transaction is begun before its conflicts with others, or its throttling, is an error.
+const tries = 7
+
+// transact runs the operations that make builds, in one transaction. One that DynamoDB has cancelled for reasons that pass is begun again,
+// with a new stamp. After a failure that leaves open whether it was carried out, the SDK sends the same request again with the same token, so
+// that it is not carried out twice.
+// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html
+func (s *Store) transact(ctx context.Context, build func(stamp int64) []op) error {
+	return again(ctx, func() error {
+		ops := build(s.stamp())
+		in := &sdk.TransactWriteItemsInput{}
+		for _, o := range ops {
+			in.TransactItems = append(in.TransactItems, o.in(s.table))
+		}
+		_, err := s.api.TransactWriteItems(ctx, in)
+		return judge(err, ops)
+	})
+}
+
+// in names the table.
+func (o op) in(table string) types.TransactWriteItem {
+	switch w := o.TransactWriteItem; {
+	case w.Put != nil:
+		w.Put.TableName = &table
+	case w.Delete != nil:
+		w.Delete.TableName = &table
+	case w.Update != nil:
+		w.Update.TableName = &table
+	default:
+		w.ConditionCheck.TableName = &table
+	}
+	return o.TransactWriteItem
+}
+
+// passing is an error of something that may go well the next time.
+type passing struct{ error }
+
+func (p passing) Unwrap() error { return p.error }
+
+// judge says what a cancelled transaction means, by the first reason that counts.
+// https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
+func judge(err error, ops []op) error {
+	cancelled, ok := errors.AsType[*types.TransactionCanceledException](err)
+	if !ok {
+		return err
+	}
+	passes := false
+	for i, reason := range cancelled.CancellationReasons {
+		switch code := aws.ToString(reason.Code); code {
+		case "", "None":
+		case "ConditionalCheckFailed":
+			if i < len(ops) && ops[i].what != "" {
+				return fmt.Errorf("%s: %w", ops[i].what, journal.ErrConflict)
+			}
+			passes = true
+		case "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded":
+			passes = true
+		default:
+			return fmt.Errorf("item %d of %d: %s: %s: %w", i+1, len(ops), code, aws.ToString(reason.Message), err)
+		}
+	}
+	if passes {
+		return passing{err}
+	}
+	return err
+}
+
+// again does something until it goes well or fails for good, with a random pause before each further try.
+func again(ctx context.Context, do func() error) error {
+	for try := range tries {
+		err := do()
+		if _, ok := errors.AsType[passing](err); !ok {
+			return err
+		}
+		if try == tries-1 {
+			return fmt.Errorf("DynamoDB was busy with other requests for the same items, or throttled, %d times: %w", tries, err)
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), err)
+		case <-time.After(rand.N(20 * time.Millisecond << try)):
+		}
+	}
+	return nil
+}
