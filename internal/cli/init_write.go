@@ -13,8 +13,10 @@ import (
 
 	"github.com/rogpeppe/go-internal/diff"
 
+	"github.com/ebbhq/ebb/internal/cloud"
 	"github.com/ebbhq/ebb/internal/config"
 	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/journal/dynamodb"
 	"github.com/ebbhq/ebb/internal/survey"
 )
 
@@ -139,6 +141,7 @@ func (s setup) removal(seen *survey.Survey) string {
 		b.WriteString("# the stack deletes its hooks first, and then what hears them\n")
 		s.aws(&b, "cloudformation delete-stack --stack-name %s", s.name)
 		s.aws(&b, "cloudformation wait stack-delete-complete --stack-name %s", s.name)
+		s.tellTable(&b)
 		return b.String()
 	}
 	b.WriteString("# the hooks first; Auto Scaling completes what waits in them with CONTINUE\n")
@@ -154,7 +157,16 @@ func (s setup) removal(seen *survey.Survey) string {
 	s.aws(&b, "sqs delete-queue --queue-url %s", s.queueURL(s.name))
 	s.aws(&b, "sqs delete-queue --queue-url %s", s.queueURL(s.name+"-dead-letters"))
 	b.WriteString("# then stop ebb serve\n")
+	s.tellTable(&b)
 	return b.String()
+}
+
+// tellTable names a journal's table that no stack deletes. It may be another Ebb's too, and has the history: that is for the user to say.
+func (s setup) tellTable(b *strings.Builder) {
+	if s.tableThere || s.shape == shapeServe && s.table != "" {
+		b.WriteString("# and when nobody needs the history of its drains any more:\n# ")
+		s.aws(b, "dynamodb delete-table --table-name %s", s.table)
+	}
 }
 
 // tellWaiting names the instances that a removal now would let go undrained.
@@ -168,7 +180,15 @@ func (s setup) tellWaiting(w io.Writer, seen *survey.Survey) {
 	}
 }
 
-// createTable makes the DynamoDB table of a journal.
-func createTable(_ context.Context, _ Process, _ config.Config, table string) error {
-	return fmt.Errorf("make table %s: not wired yet", table)
+// createTable makes the DynamoDB table of a journal, or finds it as it should be.
+func createTable(ctx context.Context, p Process, cfg config.Config, table string) error {
+	awsCfg, err := cloud.AWSConfig(ctx, cloud.Options{Region: cfg.Region, Endpoint: cfg.Endpoint})
+	if err != nil {
+		return misconfigured(err)
+	}
+	if err := dynamodb.Create(ctx, awsCfg, table, dynamodb.Options{Endpoint: p.Env("EBB_DYNAMODB_ENDPOINT")}); err != nil {
+		return err
+	}
+	fmt.Fprintf(p.Stderr, "table %s is there\n", table)
+	return nil
 }
