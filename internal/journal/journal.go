@@ -83,8 +83,9 @@ type Batch struct {
 	Notes   []Note // for the holders of other scopes
 }
 
-// MaxAtomic is how many records every store writes at once.
-const MaxAtomic = 40
+// MaxAtomic is how many records every store writes at once, each with a lease and together with lines of 1 MB. A transaction of DynamoDB
+// takes 100 items, and a record that ends is two.
+const MaxAtomic = 30
 
 // MaxBody is how many bytes the body of a record, the data of a line and the body of a note may have in every store.
 const MaxBody = 128 << 10

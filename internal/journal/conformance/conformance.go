@@ -358,6 +358,9 @@ func under(t *testing.T, s journal.Store) {
 	conflict(t, s, batch(a, lease("b", "y", 3, 1)))
 	conflict(t, s, batch(a, lease("b", "x", 2, 1)))
 	conflict(t, s, batch(lease("c", "x", 1, 1)))
+	if err := s.Write(t.Context(), journal.Batch{Under: []journal.Lease{a, lease("b", "y", 3, 1)}}); !errors.Is(err, journal.ErrConflict) {
+		t.Errorf("a batch of nothing but leases: error %v, want ErrConflict", err)
+	}
 	same(t, "open records", records())(s.Open(t.Context()))
 	same(t, "history", lines())(history(t, s, journal.Query{}))
 	same(t, "notes", []journal.Note(nil))(s.Notes(t.Context(), []string{"c"}))

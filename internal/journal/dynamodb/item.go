@@ -48,8 +48,10 @@ const (
 	data    = "data"
 )
 
-func text(s string) types.AttributeValue   { return &types.AttributeValueMemberS{Value: s} }
-func number(n int64) types.AttributeValue  { return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)} }
+func text(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
+func number(n int64) types.AttributeValue {
+	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
+}
 func binary(b []byte) types.AttributeValue { return &types.AttributeValueMemberB{Value: b} }
 
 // timeForm is how times are stored, to the nanosecond.

@@ -7,9 +7,12 @@ package dynamodb
 import (
 	"context"
 	"errors"
+	"net"
+	"net/http"
 	"os"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -17,6 +20,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	sdk "github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/ebbhq/ebb/internal/journal"
 	"github.com/ebbhq/ebb/internal/journal/conformance"
@@ -69,7 +75,347 @@ func TestConformance(t *testing.T) {
 	conformance.Run(t, fresh, again)
 }
 
-var _ = errors.New
-var _ = context.Background
-var _ = sdk.New
-var _ types.Put
+// still has a clock that stands still.
+func still(t time.Time) Options {
+	return Options{Endpoint: os.Getenv("EBB_DYNAMODB_ENDPOINT"), Now: func() time.Time { return t }}
+}
+
+func openAt(t *testing.T, table string, now time.Time) *Store {
+	t.Helper()
+	s, err := Open(t.Context(), config(t), table, still(now))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func write(t *testing.T, s *Store, b journal.Batch) {
+	t.Helper()
+	if err := s.Write(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestCreate(t *testing.T) {
+	var c clock
+	name := table(t, &c)
+	if err := Create(t.Context(), config(t), name, options(&c)); err != nil {
+		t.Errorf("create it a second time: %v", err)
+	}
+	db := client(config(t), options(&c))
+	life, err := db.DescribeTimeToLive(t.Context(), &sdk.DescribeTimeToLiveInput{TableName: &name})
+	if err != nil || aws.ToString(life.TimeToLiveDescription.AttributeName) != "expires" {
+		t.Errorf("time to live %+v, error %v", life, err)
+	}
+	other := "other-" + name
+	_, err = db.CreateTable(t.Context(), &sdk.CreateTableInput{
+		TableName: &other, BillingMode: types.BillingModePayPerRequest,
+		AttributeDefinitions: []types.AttributeDefinition{{AttributeName: aws.String("id"), AttributeType: types.ScalarAttributeTypeS}},
+		KeySchema:            []types.KeySchemaElement{{AttributeName: aws.String("id"), KeyType: types.KeyTypeHash}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := Create(t.Context(), config(t), other, options(&c)); err == nil || !strings.Contains(err.Error(), "set journal to another table") {
+		t.Errorf("create a table that is there with another key: %v", err)
+	}
+	if _, err := Open(t.Context(), config(t), other, options(&c)); err == nil || !strings.Contains(err.Error(), `key is "id HASH S; "`) {
+		t.Errorf("open a table with another key: %v", err)
+	}
+}
+
+func TestATableWithAnotherTimeToLiveIsRefused(t *testing.T) {
+	var c clock
+	name := table(t, &c)
+	db := client(config(t), options(&c))
+	for _, to := range []types.TimeToLiveSpecification{
+		{AttributeName: aws.String("expires"), Enabled: aws.Bool(false)}, {AttributeName: aws.String("dies"), Enabled: aws.Bool(true)},
+	} {
+		if _, err := db.UpdateTimeToLive(t.Context(), &sdk.UpdateTimeToLiveInput{TableName: &name, TimeToLiveSpecification: &to}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := Create(t.Context(), config(t), name, options(&c)); err == nil || !strings.Contains(err.Error(), `time to live is by "dies"`) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	var c clock
+	name := table(t, &c)
+	_, err := Open(t.Context(), config(t), "nobodys", options(&c))
+	if err == nil || !strings.Contains(err.Error(), "open journal dynamodb://nobodys: there is no such table in eu-west-1: create it with the template of ebb init") {
+		t.Errorf("a table that is not there: %v", err)
+	}
+	db := client(config(t), options(&c))
+	_, err = db.PutItem(t.Context(), &sdk.PutItemInput{TableName: &name, Item: place("schema", "schema").with(item{version: number(journal.Schema + 1)})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, open := range []func(context.Context, aws.Config, string, Options) (*Store, error){Open, OpenReader} {
+		if _, err := open(t.Context(), config(t), name, options(&c)); !errors.Is(err, journal.ErrNewer) || !strings.Contains(err.Error(), "run that Ebb or a later one") {
+			t.Errorf("a journal of a newer version: %v", err)
+		}
+	}
+}
+
+// A reader writes nothing, not even the version into a new table.
+func TestReader(t *testing.T) {
+	now := start
+	var c clock
+	name := table(t, &c)
+	r, err := OpenReader(t.Context(), config(t), name, still(now))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if stored, err := r.check(t.Context()); stored != 0 || err != nil {
+		t.Errorf("the reader has written version %d, error %v", stored, err)
+	}
+	write(t, openAt(t, name, now), journal.Batch{Records: []journal.Record{{Key: "s/a", Rev: 1, Open: true}}})
+	if got, err := r.Open(t.Context()); len(got) != 1 || err != nil {
+		t.Errorf("%d records, error %v", len(got), err)
+	}
+	for what, err := range map[string]error{
+		"write":   r.Write(t.Context(), journal.Batch{Lines: []journal.Line{{}}}),
+		"claim":   r.Claim(t.Context(), journal.Lease{}, journal.Lease{Scope: "s", Fence: 1}),
+		"discard": r.Discard(t.Context(), []journal.Note{{Scope: "s", ID: "m"}}),
+	} {
+		if err == nil || !strings.Contains(err.Error(), "reading only") {
+			t.Errorf("%s: error %v", what, err)
+		}
+	}
+}
+
+// What has expired is not shown, though DynamoDB has not deleted it yet; what is open never expires, nor do leases.
+func TestWhatHasExpiredIsNotShown(t *testing.T) {
+	var c clock
+	name := table(t, &c)
+	s := openAt(t, name, start)
+	lease := journal.Lease{Scope: "s", Holder: "x", Fence: 1, Beat: 1, At: start}
+	if err := s.Claim(t.Context(), journal.Lease{}, lease); err != nil {
+		t.Fatal(err)
+	}
+	note := journal.Note{Scope: "s", ID: "m", Body: "old", Sent: start}
+	write(t, s, journal.Batch{
+		Records: []journal.Record{{Key: "s/a", Rev: 1, Open: true}, {Key: "s/b", Rev: 1}},
+		Lines:   []journal.Line{{Key: "s/a", At: start}}, Notes: []journal.Note{note},
+	})
+	for _, x := range []struct {
+		after                     time.Duration
+		open, ended, lines, noted int
+	}{
+		{keepNotes - time.Minute, 1, 1, 1, 1},
+		{keepNotes + time.Minute, 1, 1, 1, 0},
+		{keepHistory - time.Minute, 1, 1, 1, 0},
+		{keepHistory + time.Minute, 1, 0, 0, 0},
+	} {
+		s := openAt(t, name, start.Add(x.after))
+		open, errOpen := s.Open(t.Context())
+		ended, errEnded := s.Recent(t.Context(), 0)
+		lines, errLines := s.History(t.Context(), journal.Query{})
+		notes, errNotes := s.Notes(t.Context(), []string{"s"})
+		leases, errLeases := s.Leases(t.Context())
+		if err := errors.Join(errOpen, errEnded, errLines, errNotes, errLeases); err != nil {
+			t.Fatal(err)
+		}
+		if len(open) != x.open || len(ended) != x.ended || len(lines) != x.lines || len(notes) != x.noted || len(leases) != 1 {
+			t.Errorf("after %s: %d open, %d ended, %d lines, %d notes, %d leases", x.after, len(open), len(ended), len(lines), len(notes), len(leases))
+		}
+	}
+	again := openAt(t, name, start.Add(keepNotes+time.Minute))
+	write(t, again, journal.Batch{Notes: []journal.Note{note}})
+	if got, err := again.Notes(t.Context(), []string{"s"}); len(got) != 1 || err != nil {
+		t.Errorf("a note that came again after it had expired: %v, error %v", got, err)
+	}
+}
+
+// History goes over the days, whichever Ebb wrote it, and its numbers lead on from any line.
+func TestHistoryOverDays(t *testing.T) {
+	var c clock
+	name := table(t, &c)
+	var want []journal.Line
+	for i := range 12 { // every 12 hours: over midnight, and over the end of a month
+		when := start.Add(time.Duration(i) * 12 * time.Hour)
+		l := journal.Line{At: when.Add(-time.Minute), Key: []string{"s/a", "s/b"}[i%2], Text: when.String()}
+		write(t, openAt(t, name, when), journal.Batch{Lines: []journal.Line{l, l}})
+		want = append(want, l, l)
+	}
+	s := openAt(t, name, start.Add(6*day))
+	all, err := s.History(t.Context(), journal.Query{})
+	if err != nil || len(all) != len(want) {
+		t.Fatalf("%d lines, want %d, error %v", len(all), len(want), err)
+	}
+	for i, l := range all {
+		want[i].Seq = l.Seq
+		if i > 0 && l.Seq <= all[i-1].Seq {
+			t.Errorf("line %d has number %d after %d", i, l.Seq, all[i-1].Seq)
+		}
+	}
+	for i, l := range all {
+		after, errAfter := s.History(t.Context(), journal.Query{After: l.Seq})
+		newest, errNewest := s.History(t.Context(), journal.Query{Limit: i + 1})
+		since, errSince := s.History(t.Context(), journal.Query{Since: l.At})
+		if err := errors.Join(errAfter, errNewest, errSince); err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(want[i+1:], after, cmpopts.EquateEmpty()) + cmp.Diff(want[len(want)-i-1:], newest) + cmp.Diff(want[i/2*2:], since); d != "" {
+			t.Errorf("line %d: %s", i, d)
+		}
+	}
+	ofA, err := s.History(t.Context(), journal.Query{Key: "s/a", Limit: 3})
+	if d := cmp.Diff([]journal.Line{want[17], want[20], want[21]}, ofA); d != "" || err != nil {
+		t.Errorf("error %v, %s", err, d)
+	}
+}
+
+// Two Ebbs whose clocks stand still take the same stamps; no line is lost for that, and no two have one number.
+func TestLinesOfTheSameMoment(t *testing.T) {
+	var c clock
+	name := table(t, &c)
+	a, b := openAt(t, name, start), openAt(t, name, start)
+	for range 3 {
+		write(t, a, journal.Batch{Lines: []journal.Line{{Key: "a", At: start}}})
+		write(t, b, journal.Batch{Lines: []journal.Line{{Key: "b", At: start}}})
+	}
+	got, err := a.History(t.Context(), journal.Query{})
+	seqs := map[int64]bool{}
+	for _, l := range got {
+		seqs[l.Seq] = true
+	}
+	if len(got) != 6 || len(seqs) != 6 || err != nil {
+		t.Errorf("%d lines with %d numbers, error %v", len(got), len(seqs), err)
+	}
+}
+
+// A holder that is none any more writes no part of a batch that takes several transactions.
+func TestPartsAreUnderTheirLeases(t *testing.T) {
+	var c clock
+	s := open(t, table(t, &c), &c)
+	b := batch(100, 100, 10)
+	for _, l := range b.Under[:99] {
+		if err := s.Claim(t.Context(), journal.Lease{}, l); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range b.Records {
+		b.Records[i].Rev, b.Records[i].Open = 1, true
+	}
+	if err := s.Write(t.Context(), b); !errors.Is(err, journal.ErrConflict) || !strings.Contains(err.Error(), "has lease 1 of scope 99 no more") {
+		t.Fatalf("error %v", err)
+	}
+	open, err := s.Open(t.Context())
+	if err != nil || len(open) == 0 || len(open) >= 100 {
+		t.Errorf("%d records are written, error %v; want those of the parts before", len(open), err)
+	}
+	lines, err := s.History(t.Context(), journal.Query{})
+	if err != nil || len(lines) != len(open) {
+		t.Errorf("%d lines of %d records, error %v", len(lines), len(open), err)
+	}
+}
+
+// deaf loses the first answer of an operation.
+type deaf struct {
+	operation string
+	lost      int
+}
+
+func (d *deaf) Do(r *http.Request) (*http.Response, error) {
+	out, err := http.DefaultClient.Do(r)
+	if err == nil && strings.HasSuffix(r.Header.Get("X-Amz-Target"), "."+d.operation) && d.lost == 0 {
+		d.lost++
+		out.Body.Close()
+		return nil, &net.OpError{Op: "read", Err: syscall.ECONNRESET}
+	}
+	return out, err
+}
+
+// An answer that is lost does not make a conflict of what was carried out, nor carry it out twice.
+func TestALostAnswer(t *testing.T) {
+	var c clock
+	name := table(t, &c)
+	for _, operation := range []string{"TransactWriteItems", "PutItem"} {
+		cfg, lossy := config(t), &deaf{operation: operation}
+		cfg.HTTPClient = lossy
+		open(t, name, &c)
+		s, err := Open(t.Context(), cfg, name, options(&c))
+		if err != nil {
+			t.Fatal(err)
+		}
+		key := operation + "/a"
+		if err := s.Claim(t.Context(), journal.Lease{}, journal.Lease{Scope: operation, Holder: "x", Fence: 1, Beat: 1, At: start}); err != nil {
+			t.Errorf("claim without an answer to %s: %v", operation, err)
+		}
+		write(t, s, journal.Batch{Records: []journal.Record{{Key: key, Rev: 1, Open: true}}, Lines: []journal.Line{{Key: key}}})
+		lines, err := s.History(t.Context(), journal.Query{Key: key})
+		if len(lines) != 1 || err != nil || lossy.lost != 1 {
+			t.Errorf("%d lines after %d lost answers to %s, error %v", len(lines), lossy.lost, operation, err)
+		}
+	}
+}
+
+// meter adds up the capacity that DynamoDB says it takes.
+type meter struct {
+	api
+	read, written float64
+}
+
+func (m *meter) TransactWriteItems(ctx context.Context, in *sdk.TransactWriteItemsInput, o ...func(*sdk.Options)) (*sdk.TransactWriteItemsOutput, error) {
+	in.ReturnConsumedCapacity = types.ReturnConsumedCapacityTotal
+	out, err := m.api.TransactWriteItems(ctx, in, o...)
+	if err == nil {
+		for _, c := range out.ConsumedCapacity {
+			m.written += aws.ToFloat64(c.CapacityUnits)
+		}
+	}
+	return out, err
+}
+
+func (m *meter) PutItem(ctx context.Context, in *sdk.PutItemInput, o ...func(*sdk.Options)) (*sdk.PutItemOutput, error) {
+	in.ReturnConsumedCapacity = types.ReturnConsumedCapacityTotal
+	out, err := m.api.PutItem(ctx, in, o...)
+	if err == nil {
+		m.written += aws.ToFloat64(out.ConsumedCapacity.CapacityUnits)
+	}
+	return out, err
+}
+
+func (m *meter) Query(ctx context.Context, in *sdk.QueryInput, o ...func(*sdk.Options)) (*sdk.QueryOutput, error) {
+	in.ReturnConsumedCapacity = types.ReturnConsumedCapacityTotal
+	out, err := m.api.Query(ctx, in, o...)
+	if err == nil {
+		m.read += aws.ToFloat64(out.ConsumedCapacity.CapacityUnits)
+	}
+	return out, err
+}
+
+// What docs/reference/journal.md says that a drain costs.
+func TestWhatADrainCosts(t *testing.T) {
+	var c clock
+	s := open(t, table(t, &c), &c)
+	m := &meter{api: s.api}
+	s.api = m
+	lease := journal.Lease{Scope: "prod", Holder: "x", Fence: 1, Beat: 1, For: 30 * time.Second, At: start}
+	if err := s.Claim(t.Context(), journal.Lease{}, lease); err != nil {
+		t.Fatal(err)
+	}
+	claim := m.written
+	key := "web/i-0123456789abcdef0/71514b9d-6a40-4b26-8523-05e7eEXAMPLE"
+	step := func(rev int64, open bool) float64 {
+		before := m.written
+		r := journal.Record{Key: key, Scope: "prod", Rev: rev, Open: open, Body: make([]byte, 700)}
+		l := journal.Line{At: start, Key: key, Kind: "waiting", Text: strings.Repeat("x", 120), Data: make([]byte, 150)}
+		write(t, s, journal.Batch{Under: []journal.Lease{lease}, Records: []journal.Record{r}, Lines: []journal.Line{l}})
+		return m.written - before
+	}
+	opened := step(1, true)
+	var updates []float64
+	for rev := range int64(8) {
+		updates = append(updates, step(rev+2, true))
+	}
+	ended := step(10, false)
+	total := m.written - claim
+	if _, err := s.Open(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("write units: claim %v, open %v, updates %v, end %v, together %v; read units of a load without drains: %v", claim, opened, updates, ended, total, m.read)
+}
