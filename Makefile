@@ -5,7 +5,7 @@ LINT     := $(GO) tool -modfile=tools/go.mod golangci-lint
 # the packages with goroutines
 RACY     := ./internal/engine/... ./internal/journal/... ./internal/source/... ./internal/sim/wire/... ./internal/traffic/... ./internal/cloud/surveyor/...
 
-.PHONY: help build zip test race lint sim fuzz plants storm bench nightly
+.PHONY: help build zip test race lint sim fuzz plants storm bench iam nightly
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -49,6 +49,9 @@ storm: ## ebb serve killed 40 times while 50 hosts drain: 5 runs of one, and 5 o
 
 bench: ## what a drain costs: writes docs/cost.md, in about half an hour; see go run ./test/bench -help
 	$(GO) run ./test/bench -o docs/cost.md
+
+iam: ## write the table of calls that the IAM policies are made of, from what simulated runs record
+	$(GO) test ./internal/iam -run '^TestCalls$$' -count=1 -write
 
 nightly: ## what takes too long for each change
 	$(MAKE) race

@@ -76,11 +76,34 @@ class Program:
         check(f"{self.name} ends on {by.name}", got == status, f"status {got}, want {status}\n{self.text()[-3000:]}")
 
 
+def policy(queue):
+    """Writes the policy that ebb iam prints for the controller on a queue, and returns its file."""
+    path = os.path.join(DIRECTORY, f"{queue}.json")
+    with open(path, "w") as out:
+        subprocess.run([EBB, "iam", "--group", GROUP, "--cluster", CLUSTER, "--queue", f"https://sqs.eu-west-1.amazonaws.com/111122223333/{queue}"],
+                       stdout=out, check=True)
+    return path
+
+
+def only_what_the_policy_allows(cloud):
+    """Checks that no call of the controller was refused, and that its key can do nothing else."""
+    calls = cloud.record(kind="call", by="ebb")
+    denied = [c for c in calls if "Denied" in c["to"] or "Unauthorized" in c["to"]]
+    check(f"policy: all {len(calls)} calls of the controller are allowed", len(calls) > 20 and not denied, denied)
+    asg = boto3.client("autoscaling", endpoint_url=cloud.endpoint, region_name="eu-west-1", aws_access_key_id="ebb", aws_secret_access_key="none")
+    try:
+        answer = asg.set_desired_capacity(AutoScalingGroupName=GROUP, DesiredCapacity=0)
+    except asg.exceptions.ClientError as error:
+        answer = error.response["Error"]["Code"]
+    check("policy: its key cannot scale the group", answer == "AccessDenied", answer)
+
+
 class Cloud:
     """The simulated cloud, as an operator sees it."""
 
     def __init__(self, speed):
-        self.program = Program(f"sim {speed}", "sim", "--world", "test/serve-world.yaml", "--listen", "127.0.0.1:0", "--speed", str(speed))
+        self.program = Program(f"sim {speed}", "sim", "--world", "test/serve-world.yaml", "--listen", "127.0.0.1:0", "--speed", str(speed),
+                               *(f"--policy=ebb={policy(queue)}" for queue in ("ebb", "ebb-plain")))
         until("the simulated cloud listens", lambda: "stop with Ctrl-C" in self.program.text(), quiet=True)
         self.endpoint = self.program.text().split()[3]
         self.seen = []
@@ -230,6 +253,7 @@ def main():
     serve = Serve(cloud, "serve", "ebb")
     every_shape_is_heard(cloud, serve)
     a_killed_controller_goes_on(cloud, serve)
+    only_what_the_policy_allows(cloud)
     cloud.program.end(signal.SIGTERM, 0)
 
     cloud = Cloud(60)  # the later a message comes again, the more often it came
@@ -240,6 +264,7 @@ def main():
     bad_messages_without_redrive_go_into_the_journal(cloud, plain, redriving, kept, bodies)
     still_hears(cloud, "bad", "ebb")
     still_hears(cloud, "no redrive", "ebb-plain")
+    only_what_the_policy_allows(cloud)
     for program in (redriving, plain, cloud.program):
         program.end(signal.SIGTERM, 0)
     print("served")

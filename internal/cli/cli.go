@@ -97,7 +97,9 @@ Try it without an account:  ebb demo`,
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return fmt.Errorf("%w: %w; see %s --help", errUsage, err, c.CommandPath())
 	})
-	root.AddCommand(newDemo(p), newInit(p), newPlan(p), newServe(p), newStatus(p), newDoctor(p), newStory(p), newSim(p), newVersion(p), newWhy(p))
+	root.AddCommand(
+		newDemo(p), newDoctor(p), newIAM(p), newInit(p), newPlan(p), newServe(p), newSim(p), newStatus(p), newStory(p), newVersion(p), newWhy(p),
+	)
 	return root
 }
 

@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -40,7 +41,7 @@ func TestMain(m *testing.M) {
 //
 //	exits CODE PROGRAM ARGUMENTS...     it must end with this exit code
 //	until PATTERN PROGRAM ARGUMENTS...  it must print a match and run on, and then end with 0 on SIGTERM
-//	sim [WORLD]                         a simulated cloud that stands still; $ENDPOINT is its URL
+//	sim [-policy KEY=FILE] [WORLD]      a simulated cloud that stands still; $ENDPOINT is its URL
 //	busy                                $BUSY is an address where somebody listens already
 //	journal FILE VERSION                an empty journal of a version
 //	task FILE                           $TASK is the id of the first task in a plan
@@ -150,14 +151,24 @@ func until(ts *testscript.TestScript, _ bool, args []string) {
 
 func simulated(ts *testscript.TestScript, _ bool, args []string) {
 	file := ""
+	var policies []string
+	if len(args) > 1 && args[0] == "-policy" {
+		key, file, _ := strings.Cut(args[1], "=")
+		policies, args = []string{key + "=" + ts.MkAbs(file)}, args[2:]
+	}
 	if len(args) > 0 {
 		file = ts.MkAbs(args[0])
 	}
+	attached, err := readPolicies(policies)
+	ts.Check(err)
 	spec, err := worldSpec(file)
 	ts.Check(err)
 	s, err := startSim(context.Background(), spec, "127.0.0.1:0", 0)
 	ts.Check(err)
 	ts.Defer(s.close)
+	for _, a := range attached {
+		s.api.Attach(a.key, a.policy)
+	}
 	ts.Setenv("ENDPOINT", s.endpoint)
 }
 

@@ -23,6 +23,7 @@ import (
 func newSim(p Process) *cobra.Command {
 	var listen, file string
 	var speed float64
+	var policies []string
 	c := &cobra.Command{
 		Use: "sim", Short: "Run a simulated cloud that any AWS client can talk to", Args: noArgs,
 		Long: `Sim simulates Auto Scaling, ECS, Elastic Load Balancing, SQS, SNS, EventBridge, STS and DescribeInstances on loopback, with their
@@ -31,11 +32,13 @@ that come again. It speaks the AWS protocols, so the AWS CLI and the SDKs work o
 
 Always give clients the endpoint explicitly: some ignore the environment variables and would call AWS.`,
 		Example: `  ebb sim
-  ebb sim --world my-world.yaml --speed 60      # a minute a second; start the controller with: ebb serve --clock http://127.0.0.1:4599`,
+  ebb sim --world my-world.yaml --speed 60      # a minute a second; start the controller with: ebb serve --clock http://127.0.0.1:4599
+  ebb sim --policy ebb=policy.json              # who signs with the access key ebb may do what the IAM policy says, and nothing else`,
 	}
 	c.Flags().StringVar(&listen, "listen", "127.0.0.1:4599", "address to listen on")
 	c.Flags().StringVar(&file, "world", "", "world file (YAML); without it: cluster demo, group demo-asg, services web and api, queue ebb")
 	c.Flags().Float64Var(&speed, "speed", 1, "seconds of the world per second; 0: it stands still until POST /_sim/advance")
+	c.Flags().StringArrayVar(&policies, "policy", nil, "KEY=FILE: an IAM policy for the access key; may be repeated. A key without any may do everything")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		if speed < 0 {
 			return fmt.Errorf("%w: --speed must not be negative; write 1 for real time, 60 for a minute a second, 0 to let the world stand still", errUsage)
@@ -44,16 +47,50 @@ Always give clients the endpoint explicitly: some ignore the environment variabl
 		if err != nil {
 			return err
 		}
+		attached, err := readPolicies(policies)
+		if err != nil {
+			return err
+		}
 		s, err := startSim(cmd.Context(), spec, listen, speed)
 		if err != nil {
 			return err
 		}
 		defer s.close()
+		for _, a := range attached {
+			s.api.Attach(a.key, a.policy)
+		}
 		s.greet(p.Stdout)
 		<-cmd.Context().Done()
 		return nil
 	}
 	return c
+}
+
+// attachment is an IAM policy of an access key.
+type attachment struct {
+	key    string
+	policy *wire.Policy
+}
+
+// readPolicies reads policies given as KEY=FILE.
+func readPolicies(given []string) ([]attachment, error) {
+	var all []attachment
+	for _, g := range given {
+		key, file, ok := strings.Cut(g, "=")
+		if !ok || key == "" || file == "" {
+			return nil, fmt.Errorf("%w: --policy is %q; write the access key and the file, like --policy ebb=policy.json", errUsage, g)
+		}
+		b, err := os.ReadFile(file)
+		if err != nil {
+			return nil, misconfigured(fmt.Errorf("read the policy of access key %s: %w", key, err))
+		}
+		p, err := wire.ParsePolicy(b)
+		if err != nil {
+			return nil, misconfigured(fmt.Errorf("%s: %w; ebb iam prints a policy that will do", file, err))
+		}
+		all = append(all, attachment{key, p})
+	}
+	return all, nil
 }
 
 // worldSpec reads a world file, or takes the built-in world. Unless the world says when it starts, it starts now, so that a

@@ -70,7 +70,7 @@ func Policy(m Mode, s Scope) Document {
 	for _, k := range kinds(m, s) {
 		st := Statement{Sid: k.sid, Effect: "Allow", Resource: k.resources, Condition: k.condition}
 		for _, c := range append(calls(), untold()...) {
-			if c.on == k.on && c.acts == k.acts && c.in(m) && !(c.action == everyCluster && len(s.Clusters) > 0) {
+			if c.on == k.on && c.acts == k.acts && c.in(m) && !(c.action == everyCluster && m == ReadOnly && len(s.Clusters) > 0) {
 				st.Action = append(st.Action, c.action)
 			}
 		}
@@ -81,7 +81,8 @@ func Policy(m Mode, s Scope) Document {
 	return d
 }
 
-// everyCluster is the action that nobody needs who is told the clusters.
+// everyCluster is the action that looking does not need where the clusters are told. The controller always does: a host that is not in its cluster is
+// let go only once it is in no other either.
 const everyCluster = "ecs:ListClusters"
 
 // arn spells ARNs of a service, one for each resource.

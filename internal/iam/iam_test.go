@@ -93,14 +93,25 @@ func TestWhatIsNotThere(t *testing.T) {
 	s.Table, s.LogGroup, s.Queue = "", "", ""
 	for _, st := range Policy(Lambda, s).Statement {
 		for _, a := range st.Action {
-			if service, _, _ := strings.Cut(a, ":"); service == "dynamodb" || service == "logs" || service == "sqs" || a == everyCluster {
+			if service, _, _ := strings.Cut(a, ":"); service == "dynamodb" || service == "logs" || service == "sqs" {
 				t.Errorf("%s allows %s", st.Sid, a)
 			}
 		}
 	}
-	s.Clusters = nil
-	if got := statement(t, Policy(Serve, s), "Look").Action; !slices.Contains(got, everyCluster) {
-		t.Errorf("who is not told the clusters must list them: %v", got)
+}
+
+// TestClustersAreListed holds who may list the clusters: who looks at them all, and the controller.
+func TestClustersAreListed(t *testing.T) {
+	for _, c := range []struct {
+		mode     Mode
+		clusters []string
+		want     bool
+	}{{ReadOnly, nil, true}, {ReadOnly, []string{"prod"}, false}, {Serve, nil, true}, {Serve, []string{"prod"}, true}} {
+		s := one()
+		s.Clusters = c.clusters
+		if got := slices.Contains(statement(t, Policy(c.mode, s), "Look").Action, everyCluster); got != c.want {
+			t.Errorf("%s of clusters %v: %t", c.mode, c.clusters, got)
+		}
 	}
 }
 

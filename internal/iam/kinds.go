@@ -17,7 +17,9 @@ const (
 	onNothing          on = "*"            // AWS knows no resource of these calls
 	inCluster          on = "* in cluster" // nor of these, but they carry the condition key ecs:cluster
 	onCluster          on = "cluster"
+	onAnyCluster       on = "any cluster" // whatever the scope says
 	onHost             on = "container-instance"
+	onAnyHost          on = "any container-instance"
 	onTask             on = "task"
 	onService          on = "service"
 	onCapacityProvider on = "capacity-provider"
@@ -35,6 +37,8 @@ func kinds(m Mode, s Scope) []kind {
 		{sid: "Look", on: onNothing, resources: []string{"*"}},
 		{sid: "LookAtClusters", on: onCluster, resources: s.arn("ecs", "cluster/%s", s.Clusters)},
 		{sid: "ListInClusters", on: inCluster, resources: []string{"*"}, condition: s.inClusters()},
+		{sid: "FindHosts", on: onAnyCluster, resources: s.arn("ecs", "cluster/%s", nil)},
+		{sid: "LookAtFoundHosts", on: onAnyHost, resources: s.arn("ecs", "container-instance/%s", nil)},
 		{sid: "LookAtHosts", on: onHost, resources: s.arn("ecs", "container-instance/%s/*", s.Clusters)},
 		{sid: "LookAtTasks", on: onTask, resources: s.arn("ecs", "task/%s/*", s.Clusters)},
 		{sid: "LookAtServices", on: onService, resources: s.arn("ecs", "service/%s/*", s.Clusters)},

@@ -66,3 +66,13 @@ func glob(pattern, text string) bool {
 	}
 	return strings.Trim(pattern[p:], "*") == ""
 }
+
+// Allows reports whether a policy alone would let an earlier check pass. The check's resource stands for itself, its stars too, and it has no tags.
+func (p *Policy) Allows(c Check) bool {
+	r := resource{kind: c.Kind, arn: c.Resource, keys: map[string]string{}}
+	if c.Cluster != "" {
+		r.keys[clusterKey] = c.Cluster
+	}
+	_, effect := decide([]*Policy{p}, c.Action, r)
+	return effect == allow
+}

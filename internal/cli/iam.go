@@ -1,0 +1,191 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ebbhq/ebb/internal/config"
+	"github.com/ebbhq/ebb/internal/iam"
+)
+
+// iamFlags are what the policy is made of, besides the configuration.
+type iamFlags struct {
+	file, mode, queue, table, logGroup, tag, region, account, output string
+	groups, clusters                                                 []string
+}
+
+func newIAM(p Process) *cobra.Command {
+	var f iamFlags
+	c := &cobra.Command{
+		Use: "iam", Short: "Print the IAM policy that Ebb needs", Args: noArgs,
+		Long: `Iam prints an IAM policy with every right that Ebb needs and no other, for the groups, clusters, queue and table of the configuration or
+of the flags. It asks AWS nothing.
+
+The modes are serve, lambda and read-only; why, plan, doctor and status need read-only. What each statement is for, and which calls
+AWS lets a policy limit, is in docs/reference/iam.md.`,
+		Example: `  ebb iam --config ebb.yaml
+  ebb iam --group web-asg --cluster prod --queue https://sqs.eu-west-1.amazonaws.com/111122223333/ebb
+  ebb iam --mode read-only --region eu-west-1 --account 111122223333`,
+	}
+	flags := c.Flags()
+	flags.StringVarP(&f.file, "config", "c", "", "Ebb's configuration file ($EBB_CONFIG)")
+	flags.StringVar(&f.mode, "mode", string(iam.Serve), "serve, lambda or read-only")
+	flags.StringSliceVar(&f.groups, "group", nil, "Auto Scaling group, or a pattern with * and ?, instead of those of the configuration; may be repeated")
+	flags.StringSliceVar(&f.clusters, "cluster", nil, "ECS cluster, instead of those of the configuration; may be repeated")
+	flags.StringVar(&f.queue, "queue", "", "URL of the SQS queue ($EBB_QUEUE)")
+	flags.StringVar(&f.table, "table", "", "DynamoDB table of the journal, instead of the configuration's")
+	flags.StringVar(&f.logGroup, "log-group", "/aws/lambda/ebb", "log group of the Lambda function")
+	flags.StringVar(&f.tag, "tag", "", "KEY=VALUE: answer hooks only of groups with this tag")
+	flags.StringVar(&f.region, "region", "", "AWS Region ($EBB_REGION, $AWS_REGION)")
+	flags.StringVar(&f.account, "account", "", "AWS account, instead of the one in the queue's URL")
+	flags.StringVarP(&f.output, "output", "o", "json", "json")
+	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		mode, err := iam.ParseMode(f.mode)
+		if err != nil {
+			return fmt.Errorf("%w: %w", errUsage, err)
+		}
+		if f.output != "json" {
+			return fmt.Errorf("%w: no output form %q; a policy is JSON", errUsage, f.output)
+		}
+		cfg, err := config.Load(f.file, p.Env, map[string]string{"queue": f.queue, "region": f.region})
+		if err != nil {
+			return err
+		}
+		scope, err := f.scope(mode, cfg)
+		if err != nil {
+			return misconfigured(err)
+		}
+		if len(scope.Clusters) == 0 && mode != iam.ReadOnly {
+			fmt.Fprintln(p.Stderr, "ebb: no cluster is named, so the policy reaches every cluster of the account and Region; name them with --cluster, or for each group in the configuration")
+		}
+		return writeJSON(p.Stdout, iam.Policy(mode, scope))
+	}
+	return c
+}
+
+// scope is what the policy reaches. The error says what is missing, and where to write it.
+func (f *iamFlags) scope(m iam.Mode, cfg config.Config) (iam.Scope, error) {
+	s := iam.Scope{Region: cfg.Region, Account: f.account, Clusters: f.clusters, Groups: f.groups, LogGroup: f.logGroup}
+	account, name := queueOf(cfg.Queue)
+	if s.Account == "" {
+		s.Account = account
+	}
+	if s.Region == "" {
+		return s, errors.New("no AWS Region: write --region eu-west-1, or region in the configuration")
+	}
+	if !accountID.MatchString(s.Account) {
+		return s, fmt.Errorf("the AWS account is %q, which is not one; write --account with its 12 digits, or --queue with the queue's URL, which has them", s.Account)
+	}
+	s.Partition = partition(s.Region)
+	arn := func(service, account, resource string) string {
+		return strings.Join([]string{"arn", s.Partition, service, s.Region, account, resource}, ":")
+	}
+	if name != "" {
+		s.Queue = arn("sqs", account, name)
+	}
+	if table := f.journalTable(cfg); table != "" {
+		s.Table = arn("dynamodb", s.Account, "table/"+table)
+	}
+	if m == iam.ReadOnly {
+		return s, f.looks()
+	}
+	return s, f.acts(m, cfg, &s)
+}
+
+// looks checks what read-only cannot be limited to.
+func (f *iamFlags) looks() error {
+	if len(f.groups) > 0 || f.tag != "" {
+		return errors.New("--group and --tag limit which hooks are answered, and read-only answers none: AWS does not let a policy limit which groups are described")
+	}
+	return nil
+}
+
+// acts fills in what the controller reaches.
+func (f *iamFlags) acts(m iam.Mode, cfg config.Config, s *iam.Scope) error {
+	if s.Queue == "" {
+		return errors.New("no queue: write --queue https://sqs.eu-west-1.amazonaws.com/111122223333/ebb, or queue in the configuration")
+	}
+	if m == iam.Lambda && s.Table == "" {
+		return errors.New("no table: a Lambda function keeps its journal in DynamoDB; write --table ebb, or journal: dynamodb://ebb in the configuration")
+	}
+	if f.tag != "" {
+		key, value, ok := strings.Cut(f.tag, "=")
+		if !ok || key == "" {
+			return fmt.Errorf("--tag is %q; write it like --tag ebb=yes", f.tag)
+		}
+		s.Tag = iam.Tag{Key: key, Value: value}
+	}
+	if len(s.Groups) == 0 && f.tag == "" {
+		for _, g := range cfg.Groups {
+			s.Groups = append(s.Groups, g.Match)
+		}
+		if len(s.Groups) == 0 {
+			return errors.New("no group: write --group web-asg, --tag KEY=VALUE, or groups in the configuration; --group '*' is every group of the account and Region")
+		}
+	}
+	for _, g := range s.Groups {
+		if strings.ContainsAny(g, `[\`) {
+			return fmt.Errorf(`the group pattern %q has no equal in IAM, which knows * and ? only; write --group for what the policy is to reach`, g)
+		}
+	}
+	if len(f.clusters) == 0 {
+		s.Clusters = clustersIn(cfg)
+	}
+	return nil
+}
+
+// clustersIn are the clusters of the groups, each once; none if some group's cluster is found only when a host leaves.
+func clustersIn(cfg config.Config) []string {
+	var all []string
+	seen := map[string]bool{}
+	for _, g := range cfg.Groups {
+		if g.Cluster == "" {
+			return nil
+		}
+		if !seen[g.Cluster] {
+			all = append(all, g.Cluster)
+		}
+		seen[g.Cluster] = true
+	}
+	return all
+}
+
+var accountID = regexp.MustCompile(`^[0-9]{12}$`)
+
+// queueOf is the account and the name in the URL of a queue.
+func queueOf(queueURL string) (account, name string) {
+	u, err := url.Parse(queueURL)
+	if parts := strings.Split(strings.TrimPrefix(u.Path, "/"), "/"); err == nil && len(parts) == 2 {
+		return parts[0], parts[1]
+	}
+	return "", ""
+}
+
+// journalTable is the table of the journal, empty if the journal is elsewhere.
+func (f *iamFlags) journalTable(cfg config.Config) string {
+	if f.table != "" {
+		return f.table
+	}
+	table, _ := strings.CutPrefix(cfg.Journal, "dynamodb://")
+	if table == cfg.Journal {
+		return ""
+	}
+	return table
+}
+
+// partition is the part of AWS that a Region belongs to.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html
+func partition(region string) string {
+	switch {
+	case strings.HasPrefix(region, "cn-"):
+		return "aws-cn"
+	case strings.HasPrefix(region, "us-gov-"):
+		return "aws-us-gov"
+	}
+	return "aws"
+}

@@ -1,0 +1,294 @@
+package iam_test
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/ebbhq/ebb/internal/iam"
+	"github.com/ebbhq/ebb/internal/sim/wire"
+	"github.com/ebbhq/ebb/internal/story"
+)
+
+var write = flag.Bool("write", false, "write calls.go anew from what is recorded")
+
+// seen is what a run was checked for under its policy, and beyond that.
+type seen struct {
+	run
+	mode   iam.Mode
+	checks map[wire.Check]int
+}
+
+// beyond is the statement that allows, and so records, what the policy does not.
+const beyond = "Beyond"
+
+// record does all that Ebb does, once for all tests.
+var record = sync.OnceValue(func() func(*testing.T) []seen {
+	var all []seen
+	return func(t *testing.T) []seen {
+		t.Helper()
+		if all != nil {
+			return all
+		}
+		wide, err := wire.ParsePolicy([]byte(`{"Version":"2012-10-17","Statement":{"Sid":"` + beyond + `","Effect":"Allow","Action":"*","Resource":"*"}}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range []iam.Mode{iam.Serve, iam.ReadOnly} {
+			runs := serving(t)
+			if m == iam.ReadOnly {
+				runs = looking(t)
+			}
+			for _, r := range runs {
+				all = append(all, seen{r, m, r.do(t, parsed(t, iam.Policy(m, r.scope)), wide)})
+			}
+		}
+		return all
+	}
+})
+
+// TestNoCallIsDenied holds that the policies are enough.
+func TestNoCallIsDenied(t *testing.T) {
+	for _, s := range record()(t) {
+		for c := range s.checks {
+			if c.Statement == beyond {
+				t.Errorf("%s, %s: %s on %s in %q is not allowed", s.mode, s.name, c.Action, c.Resource, c.Cluster)
+			}
+		}
+	}
+}
+
+// use is one action of one statement of the policy of a mode.
+type use struct {
+	mode        iam.Mode
+	sid, action string
+}
+
+// smallest finds for each use the run with the fewest checks that needed it.
+func smallest(all []seen) map[use]seen {
+	best := map[use]seen{}
+	for _, s := range all {
+		for c := range s.checks {
+			u := use{s.mode, c.Statement, c.Action}
+			if old, ok := best[u]; !ok || len(s.checks) < len(old.checks) {
+				best[u] = s
+			}
+		}
+	}
+	return best
+}
+
+// recordable reports whether the simulated cloud can see an action: it has no DynamoDB.
+func recordable(action string) bool { return !strings.HasPrefix(action, "dynamodb:") }
+
+// TestEveryActionIsNeeded holds that the policies are not too much: each action of each statement was used, and without it some call is denied.
+func TestEveryActionIsNeeded(t *testing.T) {
+	needed, tried := smallest(record()(t)), 0
+	for _, m := range []iam.Mode{iam.Serve, iam.ReadOnly} {
+		for _, s := range iam.Policy(m, whole()).Statement {
+			for _, action := range s.Action {
+				r, ok := needed[use{m, s.Sid, action}]
+				if !ok {
+					continue // in the policy of a narrower scope alone: see below
+				}
+				tried++
+				without := iam.Policy(m, r.scope)
+				for i := range without.Statement {
+					if without.Statement[i].Sid == s.Sid {
+						without.Statement[i].Action = slices.DeleteFunc(without.Statement[i].Action, func(a string) bool { return a == action })
+					}
+				}
+				without.Statement = slices.DeleteFunc(without.Statement, func(s iam.Statement) bool { return len(s.Action) == 0 })
+				denied := false
+				for c := range r.do(t, parsed(t, without)) {
+					denied = denied || c.Action == action && !c.Allowed
+				}
+				if !denied {
+					t.Errorf("%s: without %s of %s nothing is denied in %s", m, action, s.Sid, r.name)
+				}
+			}
+		}
+	}
+	if tried < 30 {
+		t.Errorf("only %d actions were taken away", tried)
+	}
+	for _, scope := range []iam.Scope{whole(), named()} {
+		for _, m := range []iam.Mode{iam.Serve, iam.ReadOnly} {
+			for _, s := range iam.Policy(m, scope).Statement {
+				for _, action := range s.Action {
+					if _, ok := needed[use{m, s.Sid, action}]; !ok && recordable(action) {
+						t.Errorf("%s: %s of %s was never needed", m, action, s.Sid)
+					}
+				}
+			}
+		}
+	}
+}
+
+func named() iam.Scope {
+	s := whole()
+	s.Clusters, s.Groups = []string{"prod"}, []string{"web-0"}
+	return s
+}
+
+// TestNothingElseIsAllowed holds that what was done would be refused elsewhere.
+func TestNothingElseIsAllowed(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		modes  []iam.Mode
+		kinds  string // that must be refused
+		change func(*iam.Scope)
+	}{
+		{"another account", []iam.Mode{iam.Serve, iam.ReadOnly}, "all", func(s *iam.Scope) { s.Account, s.Queue = "444455556666", "arn:aws:sqs:eu-west-1:444455556666:ebb" }},
+		{"another Region", []iam.Mode{iam.Serve, iam.ReadOnly}, "all", func(s *iam.Scope) { s.Region, s.Queue = "eu-west-2", "arn:aws:sqs:eu-west-2:111122223333:ebb" }},
+		{"another group", []iam.Mode{iam.Serve}, "autoScalingGroup", func(s *iam.Scope) { s.Groups = []string{"elsewhere"} }},
+		{"another cluster", []iam.Mode{iam.Serve, iam.ReadOnly}, "cluster * container-instance task service", func(s *iam.Scope) { s.Clusters = []string{"elsewhere"} }},
+		{"another queue", []iam.Mode{iam.Serve}, "queue", func(s *iam.Scope) { s.Queue = "arn:aws:sqs:eu-west-1:111122223333:other" }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			refused := map[string]int{}
+			for _, s := range record()(t) {
+				if !slices.Contains(c.modes, s.mode) {
+					continue
+				}
+				scope := s.scope
+				c.change(&scope)
+				p := parsed(t, iam.Policy(s.mode, scope))
+				for check := range s.checks {
+					nowhere := check.Kind == "*" && check.Cluster == ""
+					if nowhere || c.kinds != "all" && !slices.Contains(strings.Fields(c.kinds), check.Kind) || c.name == "another cluster" && s.mode == iam.Serve && findsHosts(check.Action) {
+						continue
+					}
+					if refused[check.Kind]++; p.Allows(check) {
+						t.Errorf("%s, %s: %s on %s in %q is allowed", s.mode, s.name, check.Action, check.Resource, check.Cluster)
+					}
+				}
+			}
+			for _, kind := range strings.Fields(c.kinds) {
+				if kind != "all" && refused[kind] == 0 || len(refused) == 0 {
+					t.Errorf("no call on %s was tried: %v", kind, refused)
+				}
+			}
+		})
+	}
+}
+
+// findsHosts reports whether an action looks for hosts in every cluster.
+func findsHosts(action string) bool {
+	return action == "ecs:ListContainerInstances" || action == "ecs:DescribeContainerInstances"
+}
+
+// TestATagIsAsked tells a story with a policy for groups with a tag, with and without that tag.
+func TestATagIsAsked(t *testing.T) {
+	b, err := os.ReadFile("../story/testdata/stories/a-drain-ends-when-every-task-has-stopped.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := story.Parse(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for value, want := range map[string]bool{"yes": true, "no": false} {
+		s.World.Groups[0].Tags = map[string]string{"ebb": value}
+		r := telling("tagged "+value, s)
+		r.scope.Tag = iam.Tag{Key: "ebb", Value: "yes"}
+		denied := map[string]bool{}
+		for c := range r.do(t, parsed(t, iam.Policy(iam.Serve, r.scope))) {
+			denied[c.Action] = denied[c.Action] || !c.Allowed
+		}
+		for action, no := range denied {
+			hook := action == "autoscaling:CompleteLifecycleAction" || action == "autoscaling:RecordLifecycleActionHeartbeat"
+			if no == (want || !hook) {
+				t.Errorf("tag %s: %s denied: %t", value, action, no)
+			}
+		}
+		if _, ok := denied["autoscaling:CompleteLifecycleAction"]; !ok {
+			t.Errorf("tag %s: no hook was answered", value)
+		}
+	}
+}
+
+// TestCalls holds calls.go to what is recorded. make iam writes it.
+func TestCalls(t *testing.T) {
+	ons := map[iam.Mode]map[string]map[string]bool{iam.Serve: {}, iam.ReadOnly: {}} // by action
+	for _, s := range record()(t) {
+		for c := range s.checks {
+			of := ons[s.mode]
+			if of[c.Action] == nil {
+				of[c.Action] = map[string]bool{}
+			}
+			of[c.Action][on(c, s.scope)] = true
+		}
+	}
+	modes := map[string]string{} // of a row without them
+	for _, m := range slices.Sorted(maps.Keys(ons)) {
+		for action, kinds := range ons[m] {
+			row := fmt.Sprintf("{%q, %q, %t", action, widest(kinds), acts(action))
+			switch {
+			case m == iam.ReadOnly:
+				modes[row] += ", ReadOnly"
+			case strings.HasPrefix(action, "sqs:"): // of a Lambda function, Lambda itself reads the queue: see untold
+				modes[row] += ", Serve"
+			default:
+				modes[row] += ", Serve, Lambda"
+			}
+		}
+	}
+	var b bytes.Buffer
+	b.WriteString("// Code generated by make iam from the calls of simulated runs; DO NOT EDIT.\n\npackage iam\n\n" +
+		"// calls are the actions that Ebb was seen to need, by the record of the simulated cloud.\nfunc calls() []call {\n\treturn []call{\n")
+	for _, row := range slices.Sorted(maps.Keys(modes)) {
+		fmt.Fprintf(&b, "\t\t%s, []Mode{%s}},\n", row, modes[row][2:])
+	}
+	b.WriteString("\t}\n}\n")
+	if *write {
+		if err := os.WriteFile("calls.go", b.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	have, err := os.ReadFile("calls.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(have, b.Bytes()) {
+		t.Errorf("calls.go is not what was recorded; if Ebb is to make other calls, run make iam and read what changes. Recorded:\n%s", b.Bytes())
+	}
+}
+
+// on is what a call was checked against, as kinds.go names it: "any" where it reached out of the scope.
+func on(c wire.Check, s iam.Scope) string {
+	if c.Kind == "*" && c.Cluster != "" {
+		return "* in cluster"
+	}
+	cluster := c.Cluster
+	if c.Kind == "cluster" {
+		cluster = c.Resource
+	}
+	if cluster != "" && len(s.Clusters) > 0 && !slices.Contains(s.Clusters, cluster[strings.LastIndexByte(cluster, '/')+1:]) {
+		return "any " + c.Kind
+	}
+	return c.Kind
+}
+
+// widest is the kind that covers the others: a list of a cluster's tasks one of a host's, and any cluster the one.
+func widest(kinds map[string]bool) string {
+	all := slices.Sorted(maps.Keys(kinds))
+	for _, k := range all {
+		if k == "* in cluster" || strings.HasPrefix(k, "any ") {
+			return k
+		}
+	}
+	return strings.Join(all, " and ")
+}
+
+// acts reports whether an action is more than a look.
+func acts(action string) bool {
+	_, verb, _ := strings.Cut(action, ":")
+	return !strings.HasPrefix(verb, "Describe") && !strings.HasPrefix(verb, "List") && !strings.HasPrefix(verb, "Get")
+}

@@ -1,0 +1,219 @@
+package iam_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
+	astypes "github.com/aws/aws-sdk-go-v2/service/autoscaling/types"
+
+	"github.com/ebbhq/ebb/internal/cloud/surveyor"
+	"github.com/ebbhq/ebb/internal/iam"
+	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/wire"
+	"github.com/ebbhq/ebb/internal/source/sqs"
+	"github.com/ebbhq/ebb/internal/story"
+)
+
+// seeds is how many random stories are run besides those that are kept as files.
+const seeds = 300
+
+// run is something that Ebb does, under policies.
+type run struct {
+	name  string
+	scope iam.Scope
+	do    func(*testing.T, ...*wire.Policy) map[wire.Check]int
+}
+
+// whole is every cluster and group of the account of the simulated cloud, and its queue.
+func whole() iam.Scope {
+	return iam.Scope{Partition: "aws", Region: "eu-west-1", Account: "111122223333", Queue: "arn:aws:sqs:eu-west-1:111122223333:ebb"}
+}
+
+// parsed is a policy as the simulated cloud reads it.
+func parsed(t *testing.T, d iam.Document) *wire.Policy {
+	t.Helper()
+	b, err := json.Marshal(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := wire.ParsePolicy(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// serving is what the controller does: the stories, the seeds, and its look at the queue as it starts.
+func serving(t *testing.T) []run {
+	t.Helper()
+	files, err := filepath.Glob("../story/testdata/*/*.yaml")
+	if err != nil || len(files) < 40 {
+		t.Fatalf("%d stories, %v", len(files), err)
+	}
+	var all []run
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := story.Parse(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, telling(filepath.Base(file), s))
+	}
+	for seed := range seeds {
+		all = append(all, telling(fmt.Sprint("seed ", seed+1), story.Random(uint64(seed+1))))
+	}
+	return append(all, run{"the start of ebb serve", whole(), start})
+}
+
+func telling(name string, s story.Scenario) run {
+	return run{name, within(s.Ebb), func(t *testing.T, policies ...*wire.Policy) map[wire.Check]int {
+		t.Helper()
+		res, err := story.Run(s, policies...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res.Checks
+	}}
+}
+
+// within is the scope of a story's Ebb, as ebb iam would make it of its configuration.
+func within(e story.Ebb) iam.Scope {
+	s, named := whole(), true
+	if e.Queue != "" {
+		s.Queue = "arn:aws:sqs:eu-west-1:111122223333:" + e.Queue
+	}
+	for _, g := range e.Groups {
+		s.Groups, s.Clusters = append(s.Groups, g.Match), append(s.Clusters, g.Cluster)
+		named = named && g.Cluster != ""
+	}
+	if !named {
+		s.Clusters = nil
+	}
+	return s
+}
+
+func start(t *testing.T, policies ...*wire.Policy) map[wire.Check]int {
+	t.Helper()
+	api := built(t, sim.Demo(), policies)
+	q, err := api.World.Queue("ebb")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = sqs.New(api.SQS(), sqs.Config{URL: q.URL}).Check(wire.WithCaller(t.Context(), "ebb"))
+	if err != nil && len(policies) == 0 {
+		t.Fatal(err)
+	}
+	return api.Checks()
+}
+
+func built(t *testing.T, spec sim.Spec, policies []*wire.Policy) *wire.API {
+	t.Helper()
+	world, err := sim.Build(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	api := wire.New(wire.Config{World: world, Strict: true})
+	for _, p := range policies {
+		api.Attach("ebb", p)
+	}
+	return api
+}
+
+// looking is what why, plan and doctor do: surveys of all scopes.
+func looking(t *testing.T) []run {
+	t.Helper()
+	demo := whole()
+	demo.Clusters = []string{"demo"}
+	provided := sim.Demo()
+	provided.Providers = []sim.CapacityProvider{{Name: "p", Group: "demo-asg"}}
+	worlds := []sim.Spec{sim.Demo(), provided, story.Random(1).World, story.Random(2).World}
+	var all []run
+	for i, w := range worlds {
+		all = append(all, run{fmt.Sprint("a survey of all of world ", i), whole(), surveying(w, surveyor.Scope{}, false)})
+	}
+	host := first(t, sim.Demo())
+	return append(all,
+		run{"a survey of a cluster", demo, surveying(provided, surveyor.Scope{Clusters: []string{"demo"}}, false)},
+		run{"a survey of a group", whole(), surveying(sim.Demo(), surveyor.Scope{Groups: []string{"demo-asg"}}, false)},
+		run{"a survey of an instance", whole(), surveying(sim.Demo(), surveyor.Scope{Instance: host}, false)},
+		run{"a survey of groups with launch templates", whole(), surveying(sim.Demo(), surveyor.Scope{}, true)},
+	)
+}
+
+func first(t *testing.T, spec sim.Spec) string {
+	t.Helper()
+	return built(t, spec, nil).World.DescribeAutoScalingGroups(nil)[0].Instances[0].ID
+}
+
+// surveying takes a survey through the SDK's own clients.
+func surveying(spec sim.Spec, scope surveyor.Scope, templates bool) func(*testing.T, ...*wire.Policy) map[wire.Check]int {
+	return func(t *testing.T, policies ...*wire.Policy) map[wire.Check]int {
+		t.Helper()
+		api := built(t, spec, policies)
+		s := surveyor.New(aws.Config{
+			Region: "eu-west-1", Credentials: credentials.NewStaticCredentialsProvider("ebb", "secret", ""), BaseEndpoint: aws.String("http://sim.invalid"),
+			HTTPClient: &http.Client{Transport: inProcess{api.Handler(), &sync.Mutex{}}},
+		})
+		s.Now = api.World.Now
+		if templates {
+			s.AutoScaling = templated{s.AutoScaling}
+		}
+		if scope.Clusters == nil && scope.Groups == nil && scope.Instance == "" {
+			scope.Queues = []string{"http://sim.invalid/111122223333/ebb"}
+		}
+		if _, err := s.Take(t.Context(), scope); err != nil {
+			t.Fatal(err)
+		}
+		return api.Checks()
+	}
+}
+
+// inProcess carries requests to a handler without a network.
+type inProcess struct {
+	handler http.Handler
+	mu      *sync.Mutex
+}
+
+func (t inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, errors.Join(errors.New("read the request"), err)
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	w := httptest.NewRecorder()
+	t.handler.ServeHTTP(w, r)
+	return w.Result(), nil
+}
+
+// templated gives every group a launch template; the simulated cloud has none.
+type templated struct{ surveyor.AutoScaling }
+
+func (a templated) DescribeAutoScalingGroups(ctx context.Context, in *autoscaling.DescribeAutoScalingGroupsInput, o ...func(*autoscaling.Options)) (*autoscaling.DescribeAutoScalingGroupsOutput, error) {
+	out, err := a.AutoScaling.DescribeAutoScalingGroups(ctx, in, o...)
+	if err != nil {
+		return nil, err
+	}
+	for i := range out.AutoScalingGroups {
+		out.AutoScalingGroups[i].LaunchConfigurationName = nil
+		out.AutoScalingGroups[i].LaunchTemplate = &astypes.LaunchTemplateSpecification{LaunchTemplateId: aws.String("lt-0123456789abcdef0")}
+	}
+	return out, nil
+}
