@@ -186,7 +186,7 @@ func (w *World) putEvent(source, detailType string, at time.Time, resources []st
 func (w *World) spell(source, detailType string, at time.Time, resources []string, detail string) (body string, fields map[string]any) {
 	body = toJSON(busEvent{
 		Version: "0", ID: w.uuid(), DetailType: detailType, Source: source, Account: w.cfg.Account, Time: iso(at), Region: w.cfg.Region,
-		Resources: slices.Concat([]string{}, resources), Detail: json.RawMessage(detail),
+		Resources: append([]string{}, resources...), Detail: json.RawMessage(detail),
 	})
 	if err := json.Unmarshal([]byte(body), &fields); err != nil {
 		panic("sim: an event that cannot be read: " + err.Error())

@@ -109,7 +109,7 @@ func (w *World) findFunction(arn string) *function {
 	return nil
 }
 
-// UseFunctions gives the functions of the world somebody who runs them. What has waited for that is begun.
+// UseFunctions gives the functions of the world somebody who runs them; nil takes him away. What has waited for him is begun.
 func (w *World) UseFunctions(r FunctionRuntime) {
 	w.invoker = r
 	for _, f := range w.functions {
@@ -156,7 +156,9 @@ func (w *World) timeOut(v Invocation) {
 	if w.underway[v.Number] == nil {
 		return
 	}
-	w.invoker.Stop(v)
+	if w.invoker != nil {
+		w.invoker.Stop(v)
+	}
 	text := fmt.Sprintf("RequestId: %s Error: Task timed out after %.2f seconds", v.ID, v.Deadline.Sub(v.Started).Seconds())
 	w.finish(v.Number, "timed-out", FunctionError("Sandbox.Timedout", text))
 }

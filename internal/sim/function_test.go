@@ -112,7 +112,7 @@ func TestScheduleIsOnNoBus(t *testing.T) {
 	b, h := withFunction(t, func(s *Spec) {
 		s.Rules = []RuleSpec{
 			{Name: "clock", Schedule: "rate(1 minute)", Targets: []string{"q"}},
-			{Name: "all", Pattern: `{"source":["aws.events"]}`, Targets: []string{"function:fn"}},
+			{Name: "all", Pattern: `{"source":["aws.events","mine"]}`, Targets: []string{"function:fn"}},
 		}
 	})
 	if _, err := b.PutEvent("mine", "x", nil, "{}"); err != nil {
@@ -122,8 +122,10 @@ func TestScheduleIsOnNoBus(t *testing.T) {
 	if got := b.receive("q", 10); len(got) != 1 || !strings.Contains(got[0].Body, "Scheduled Event") {
 		t.Errorf("the queue got %v", got)
 	}
-	if len(h.given) != 0 {
-		t.Errorf("the function got %s", h.given[0].Payload)
+	for _, v := range h.given {
+		if !strings.Contains(string(v.Payload), `"mine"`) {
+			t.Errorf("the function got %s", v.Payload)
+		}
 	}
 }
 

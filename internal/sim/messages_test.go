@@ -347,7 +347,7 @@ func TestRulesAndTheirTargets(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := b.receive("q", 10)
-	if len(got) != 3 || got[1].Body != `{"b":1}` || got[2].Body != "constant" {
+	if len(got) != 3 || got[1].Body != `{"b":1}` || got[2].Body != "constant" || !strings.Contains(got[0].Body, `"resources":[]`) {
 		t.Errorf("delivered %+v", got)
 	}
 	if _, err := b.PutEvent("you", "x", nil, `{}`); err != nil || len(b.receive("q", 10)) != 0 {

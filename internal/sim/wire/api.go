@@ -1,5 +1,5 @@
 // Package wire is the AWS protocols on top of the simulated world: the operations of Auto Scaling, ECS, ELBv2, SQS, SNS,
-// EventBridge, STS and EC2, to be called directly with the SDK's own types or over HTTP by any AWS client.
+// EventBridge, STS and EC2, to be called directly with the SDK's own types or over HTTP by any AWS client, and a few of Lambda over HTTP.
 //
 // It never changes the world but through the methods of package sim, and never speaks to AWS.
 package wire

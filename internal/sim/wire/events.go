@@ -37,7 +37,7 @@ func (s Events) rule(name, bus *string) (*sim.Rule, error) {
 	return nil, refuse("ResourceNotFoundException", "Rule %s does not exist on EventBus default.", *name)
 }
 
-// PutRule answers for the SDK operation of this name, for rules with an event pattern.
+// PutRule answers for the SDK operation of this name, for rules with an event pattern or a rate.
 func (s Events) PutRule(ctx context.Context, in *eb.PutRuleInput, _ ...eventsOptions) (*eb.PutRuleOutput, error) {
 	return call(ctx, s.api, "events", "PutRule", in, s.putRule)
 }
@@ -47,13 +47,10 @@ func (s Events) putRule(in *eb.PutRuleInput) (*eb.PutRuleOutput, error) {
 	if err == nil {
 		err = defaultBus(in.EventBusName)
 	}
-	if err == nil && deref(in.EventPattern) == "" {
-		err = refuse("ValidationException", "The simulated cloud has rules with an EventPattern only.")
-	}
 	if err != nil {
 		return nil, err
 	}
-	r := sim.Rule{Name: *in.Name, Pattern: *in.EventPattern, State: string(in.State), Description: deref(in.Description)}
+	r := sim.Rule{Name: *in.Name, Pattern: deref(in.EventPattern), Schedule: deref(in.ScheduleExpression), State: string(in.State), Description: deref(in.Description)}
 	if r.State == "" {
 		r.State = string(types.RuleStateEnabled)
 	}
@@ -88,7 +85,8 @@ func (s Events) listRules(in *eb.ListRulesInput) (*eb.ListRulesOutput, error) {
 
 func ruleOut(r *sim.Rule) types.Rule {
 	return types.Rule{
-		Name: &r.Name, Arn: &r.ARN, EventPattern: &r.Pattern, State: types.RuleState(r.State), Description: optional(r.Description),
+		Name: &r.Name, Arn: &r.ARN, EventPattern: optional(r.Pattern), ScheduleExpression: optional(r.Schedule), State: types.RuleState(r.State),
+		Description:  optional(r.Description),
 		EventBusName: new("default"), ManagedBy: optional(r.ManagedBy),
 	}
 }
@@ -130,7 +128,10 @@ func (s Events) describeRule(in *eb.DescribeRuleInput) (*eb.DescribeRuleOutput, 
 		return nil, err
 	}
 	o := ruleOut(r)
-	return &eb.DescribeRuleOutput{Name: o.Name, Arn: o.Arn, EventPattern: o.EventPattern, State: o.State, Description: o.Description, EventBusName: o.EventBusName, ManagedBy: o.ManagedBy}, nil
+	return &eb.DescribeRuleOutput{
+		Name: o.Name, Arn: o.Arn, EventPattern: o.EventPattern, ScheduleExpression: o.ScheduleExpression, State: o.State, Description: o.Description,
+		EventBusName: o.EventBusName, ManagedBy: o.ManagedBy,
+	}, nil
 }
 
 // DeleteRule answers for the SDK operation of this name.

@@ -30,6 +30,7 @@ func (a *API) Handler() http.Handler {
 	s := &server{api: a, operations: a.operations()}
 	mux := http.NewServeMux()
 	s.own(mux)
+	s.lambda(mux)
 	mux.HandleFunc("/", s.serve)
 	return mux
 }
