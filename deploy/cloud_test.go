@@ -47,7 +47,6 @@ func beyond(kind, name string) (made, bool) {
 		"AWS::Logs::LogGroup": "arn:aws:logs:" + at + "log-group:" + name + ":*", "AWS::Logs::MetricFilter": "", "AWS::CloudWatch::Alarm": "arn:aws:cloudwatch:" + at + "alarm:" + name,
 		"AWS::Lambda::Function": "arn:aws:lambda:" + at + "function:" + name, "AWS::Lambda::EventSourceMapping": "", "AWS::Lambda::Permission": "", "AWS::Lambda::EventInvokeConfig": "",
 		"AWS::ECS::TaskDefinition": "", "AWS::ECS::Service": "",
-		"AWS::Events::Rule": "arn:aws:events:" + at + "rule/" + name, // with a schedule: over HTTP the simulated cloud takes rules with a pattern only
 	}
 	arn, known := arns[kind]
 	return made{kind: kind, ref: name, attributes: map[string]string{"Arn": arn}, remove: func() error { return nil }}, known
@@ -134,7 +133,7 @@ func (f *formation) create(r resource, properties map[string]any) (made, error) 
 		return f.queue(properties)
 	case r.kind == "AWS::SQS::QueuePolicy":
 		return f.queuePolicy(properties)
-	case r.kind == "AWS::Events::Rule" && properties["ScheduleExpression"] == nil:
+	case r.kind == "AWS::Events::Rule":
 		return f.rule("ebb-"+r.id+"-0EXAMPLE", properties)
 	case r.kind == "AWS::AutoScaling::LifecycleHook":
 		return f.hook(properties)
@@ -213,14 +212,19 @@ func (f *formation) queuePolicy(properties map[string]any) (made, error) {
 
 func (f *formation) rule(name string, properties map[string]any) (made, error) {
 	var p struct {
-		Description  string
-		EventPattern json.RawMessage
-		Targets      []struct{ Id, Arn string } //nolint:revive // CloudFormation's names
+		Description        string
+		EventPattern       json.RawMessage
+		ScheduleExpression *string
+		Targets            []struct{ Id, Arn string } //nolint:revive // CloudFormation's names
 	}
 	if err := strictly(properties, &p); err != nil {
 		return made{}, err
 	}
-	out, err := f.events.PutRule(f.ctx, &eventbridge.PutRuleInput{Name: &name, Description: &p.Description, EventPattern: aws.String(string(p.EventPattern))})
+	in := &eventbridge.PutRuleInput{Name: &name, Description: &p.Description, ScheduleExpression: p.ScheduleExpression}
+	if p.EventPattern != nil {
+		in.EventPattern = aws.String(string(p.EventPattern))
+	}
+	out, err := f.events.PutRule(f.ctx, in)
 	if err != nil {
 		return made{}, err
 	}

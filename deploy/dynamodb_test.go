@@ -1,0 +1,32 @@
+//go:build dynamodb
+
+package deploy_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/ebbhq/ebb/internal/cli"
+)
+
+// TestATableOfInitServes makes the table with ebb init in DynamoDB Local, and drains an instance with the configuration that ebb init wrote.
+// Run it with: go run ./test/dynamodb -- go test -tags dynamodb ./deploy
+func TestATableOfInitServes(t *testing.T) {
+	local := os.Getenv("EBB_DYNAMODB_ENDPOINT")
+	if !strings.HasPrefix(local, "http://127.0.0.1:") {
+		t.Fatal("EBB_DYNAMODB_ENDPOINT does not name DynamoDB Local on this machine: go run ./test/dynamodb -- go test -tags dynamodb ./deploy")
+	}
+	sdkEnvironment(t)
+	a, f := formed(t, "service", "Table", "made-by-init", "CreateTable", "false")
+	dir, env := t.TempDir(), map[string]string{"EBB_DYNAMODB_ENDPOINT": local}
+	for range 2 { // the second finds it as it should be
+		code, out, errs := ebb(t.Context(), env, "init", "--endpoint", a.endpoint, "--region", "eu-west-1", "--group", "demo-asg", "--shape", "service",
+			"--table", "made-by-init", "--create-table", "--dir", dir)
+		if code != cli.ExitOK || !strings.Contains(errs, "table made-by-init is there\n") {
+			t.Fatalf("ebb init ended with %d:\n%s%s", code, out, errs)
+		}
+	}
+	a.drainsOne(t, f, env, "--config", filepath.Join(dir, "ebb.yaml"))
+}
