@@ -128,14 +128,14 @@ func (f *formation) remove() error {
 }
 
 func (f *formation) create(r resource, properties map[string]any) (made, error) {
-	switch {
-	case r.kind == "AWS::SQS::Queue":
+	switch r.kind {
+	case "AWS::SQS::Queue":
 		return f.queue(properties)
-	case r.kind == "AWS::SQS::QueuePolicy":
+	case "AWS::SQS::QueuePolicy":
 		return f.queuePolicy(properties)
-	case r.kind == "AWS::Events::Rule":
+	case "AWS::Events::Rule":
 		return f.rule("ebb-"+r.id+"-0EXAMPLE", properties)
-	case r.kind == "AWS::AutoScaling::LifecycleHook":
+	case "AWS::AutoScaling::LifecycleHook":
 		return f.hook(properties)
 	}
 	name := r.id
@@ -215,7 +215,7 @@ func (f *formation) rule(name string, properties map[string]any) (made, error) {
 		Description        string
 		EventPattern       json.RawMessage
 		ScheduleExpression *string
-		Targets            []struct{ Id, Arn string } //nolint:revive // CloudFormation's names
+		Targets            []struct{ Id, Arn string }
 	}
 	if err := strictly(properties, &p); err != nil {
 		return made{}, err
