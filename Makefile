@@ -5,7 +5,7 @@ LINT     := $(GO) tool -modfile=tools/go.mod golangci-lint
 # the packages with goroutines
 RACY     := ./internal/engine/... ./internal/journal/... ./internal/source/... ./internal/sim/wire/... ./internal/traffic/... ./internal/cloud/surveyor/...
 
-.PHONY: help build zip test race lint sim fuzz plants storm bench iam nightly
+.PHONY: help build zip test race dynamodb lint sim fuzz plants storm bench iam nightly
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -25,6 +25,9 @@ test: ## go vet and all tests, with 1,000 simulated runs
 
 race: ## the packages with goroutines under the race detector; needs a C compiler
 	CGO_ENABLED=1 $(GO) test -race $(RACY)
+
+dynamodb: ## the journal in DynamoDB against DynamoDB Local; needs Java 17 and Maven
+	$(GO) run ./test/dynamodb -- $(GO) test -count=1 -tags dynamodb ./internal/journal/dynamodb ./internal/cli ./deploy
 
 lint: ## golangci-lint; the first time it is built, which takes some minutes
 	$(LINT) run

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -46,16 +47,20 @@ func TestMain(m *testing.M) {
 //	journal FILE VERSION                an empty journal of a version
 //	task FILE                           $TASK is the id of the first task in a plan
 //	drains FILE [INSTANCE]              a journal with an open drain
-func TestScripts(t *testing.T) {
+func TestScripts(t *testing.T) { scripts(t, "testdata/script", nil) }
+
+// scripts runs the scripts in a directory, with more commands.
+func scripts(t *testing.T, dir string, more map[string]func(*testscript.TestScript, bool, []string)) {
+	cmds := map[string]func(*testscript.TestScript, bool, []string){
+		"exits": exits, "until": until, "sim": simulated, "busy": busy, "journal": emptyJournal, "drains": drains, "task": firstTask,
+	}
+	maps.Copy(cmds, more)
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script", RequireExplicitExec: true, RequireUniqueNames: true,
+		Dir: dir, RequireExplicitExec: true, RequireUniqueNames: true, Cmds: cmds,
 		Setup: func(e *testscript.Env) error {
 			e.Vars = append(e.Vars, "TZ=UTC", "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null", "AWS_EC2_METADATA_DISABLED=true",
 				"AWS_ACCESS_KEY_ID=ebb", "AWS_SECRET_ACCESS_KEY=none")
 			return nil
-		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "until": until, "sim": simulated, "busy": busy, "journal": emptyJournal, "drains": drains, "task": firstTask,
 		},
 	})
 }
@@ -124,7 +129,7 @@ func until(ts *testscript.TestScript, _ bool, args []string) {
 	out := &output{pattern: regexp.MustCompile(args[0]), found: make(chan struct{})}
 	cmd := exec.Command(args[1], args[2:]...)
 	cmd.Stdout, cmd.Stderr, cmd.Dir = out, out, ts.Getenv("WORK")
-	for _, name := range []string{"TZ", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_EC2_METADATA_DISABLED", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"} {
+	for _, name := range []string{"TZ", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_EC2_METADATA_DISABLED", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "EBB_DYNAMODB_ENDPOINT"} {
 		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
 	}
 	ts.Check(cmd.Start())

@@ -16,8 +16,6 @@ import (
 	"github.com/ebbhq/ebb/internal/drain"
 	"github.com/ebbhq/ebb/internal/engine"
 	"github.com/ebbhq/ebb/internal/journal"
-	"github.com/ebbhq/ebb/internal/journal/memory"
-	"github.com/ebbhq/ebb/internal/journal/sqlite"
 	"github.com/ebbhq/ebb/internal/kernel"
 	"github.com/ebbhq/ebb/internal/source/sqs"
 )
@@ -39,7 +37,7 @@ message told it of it finds by looking at the groups every minute.`,
 	for _, f := range []struct{ key, help string }{
 		{"queue", "URL of the SQS queue ($EBB_QUEUE)"},
 		{"region", "AWS Region ($EBB_REGION, $AWS_REGION)"},
-		{"journal", "sqlite:///absolute/path or memory: ($EBB_JOURNAL)"},
+		{"journal", "sqlite:///absolute/path, dynamodb://TABLE or memory: ($EBB_JOURNAL)"},
 		{"endpoint", "URL for all AWS calls, such as a simulated cloud ($EBB_ENDPOINT, $AWS_ENDPOINT_URL)"},
 	} {
 		over[f.key] = flags.String(f.key, "", f.help)
@@ -89,9 +87,9 @@ func serve(ctx context.Context, p Process, cfg config.Config, clockURL string) e
 	if err != nil {
 		return misconfigured(err)
 	}
-	store, err := openJournal(cfg)
+	store, err := openJournal(ctx, cfg, awsCfg)
 	if err != nil {
-		return misconfigured(err)
+		return err
 	}
 	defer store.Close()
 	queue := sqs.New(sqs.NewClient(awsCfg), sqs.Config{URL: cfg.Queue, Wait: 20 * time.Second, Log: log})
@@ -134,13 +132,6 @@ func kernelConfig(cfg config.Config, redrive bool) kernel.Config {
 		k.Groups = append(k.Groups, kernel.Managed{Match: g.Match, Cluster: g.Cluster, Policy: policy})
 	}
 	return k
-}
-
-func openJournal(cfg config.Config) (journal.Store, error) {
-	if file := cfg.JournalFile(); file != "" {
-		return sqlite.Open(file)
-	}
-	return memory.New(), nil
 }
 
 // unheard says what to do when the queue cannot be read. A network that is away may come back, so that is no matter of the

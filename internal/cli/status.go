@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -15,7 +14,6 @@ import (
 	"github.com/ebbhq/ebb/internal/config"
 	"github.com/ebbhq/ebb/internal/drain"
 	"github.com/ebbhq/ebb/internal/journal"
-	"github.com/ebbhq/ebb/internal/journal/sqlite"
 	"github.com/ebbhq/ebb/internal/kernel"
 )
 
@@ -39,14 +37,14 @@ func newStatus(p Process) *cobra.Command {
 	var ended int
 	c := &cobra.Command{
 		Use: "status", Short: "List the drains that are open, and those that ended lately", Args: noArgs,
-		Long: `Status reads the journal, also while ebb serve is writing it. It asks AWS nothing.
+		Long: `Status reads the journal, also while ebb serve is writing it. It asks AWS nothing, but for a journal in DynamoDB.
 
 What a drain waits for is as of the last change that was written.`,
 		Example: `  ebb status --config ebb.yaml
   ebb status --journal sqlite:///var/lib/ebb/journal.db -o json`,
 	}
 	c.Flags().StringVarP(&file, "config", "c", "", "configuration file ($EBB_CONFIG)")
-	c.Flags().StringVar(&journalURL, "journal", "", "sqlite:///absolute/path ($EBB_JOURNAL)")
+	c.Flags().StringVar(&journalURL, "journal", "", "sqlite:///absolute/path or dynamodb://TABLE ($EBB_JOURNAL)")
 	c.Flags().StringVarP(&output, "output", "o", "table", "table, tsv, json or jsonl")
 	c.Flags().IntVar(&ended, "ended", 10, "how many ended drains to list")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -68,12 +66,7 @@ What a drain waits for is as of the last change that was written.`,
 }
 
 func status(ctx context.Context, cfg config.Config, ended int) ([]statusLine, error) {
-	path := cfg.JournalFile()
-	if path == "" {
-		return nil, misconfigured(errors.New("there is no journal to read: one in memory is known only to the ebb serve that holds it; name the file that ebb serve writes, " +
-			"with journal: sqlite:///path in the configuration, $EBB_JOURNAL or --journal"))
-	}
-	store, err := sqlite.OpenReader(path)
+	store, err := readJournal(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}

@@ -14,7 +14,6 @@ import (
 	"github.com/ebbhq/ebb/internal/explain"
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/journal"
-	"github.com/ebbhq/ebb/internal/journal/sqlite"
 	"github.com/ebbhq/ebb/internal/kernel"
 )
 
@@ -68,14 +67,15 @@ Exit codes: 0 it has answered, whatever the answer; 1 it could not look, or TARG
 
 // journalOf reads what Ebb's journal says about an instance; nil, if there is no journal here.
 func journalOf(ctx context.Context, cfg config.Config, id fleet.InstanceID) ([]explain.Line, error) {
-	path := cfg.JournalFile()
-	if path == "" {
+	if file := cfg.JournalFile(); file != "" {
+		if _, err := os.Stat(file); errors.Is(err, os.ErrNotExist) {
+			return nil, nil
+		}
+	}
+	store, err := readJournal(ctx, cfg)
+	if errors.Is(err, errNoJournal) {
 		return nil, nil
 	}
-	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
-		return nil, nil
-	}
-	store, err := sqlite.OpenReader(path)
 	if err != nil {
 		return nil, fmt.Errorf("read Ebb's journal: %w", err)
 	}

@@ -13,17 +13,18 @@ import (
 
 // Config is everything that can be set. All values have been checked.
 type Config struct {
-	Queue       string // URL of the SQS queue to hear from; empty: none, which Serves refuses
-	Region      string // empty: the one in the queue's URL, and if it has none, what the AWS SDK finds
-	Endpoint    string // URL for all AWS calls, for a simulated cloud; empty: AWS
-	Journal     string // "memory:" or "sqlite:///absolute/path"
-	Hook        string // name of the lifecycle hook that Ebb answers
-	Foreign     string // what to do with messages about other groups and hooks: Acknowledge or Leave
-	LogLevel    string // debug, info, warn, error
-	LogFormat   string // text, json
-	LostAfter   time.Duration
-	DaemonGrace time.Duration
-	Groups      []Group // in the order of the file
+	Queue           string // URL of the SQS queue to hear from; empty: none, which Serves refuses
+	Region          string // empty: the one in the queue's URL, and if it has none, what the AWS SDK finds
+	Endpoint        string // URL for all AWS calls, for a simulated cloud; empty: AWS
+	Journal         string // "memory:", "sqlite:///absolute/path" or "dynamodb://table"
+	JournalEndpoint string // URL of DynamoDB alone; empty: Endpoint
+	Hook            string // name of the lifecycle hook that Ebb answers
+	Foreign         string // what to do with messages about other groups and hooks: Acknowledge or Leave
+	LogLevel        string // debug, info, warn, error
+	LogFormat       string // text, json
+	LostAfter       time.Duration
+	DaemonGrace     time.Duration
+	Groups          []Group // in the order of the file
 }
 
 // Group says how the Auto Scaling groups with certain names are drained.
@@ -132,11 +133,16 @@ func (c Config) Group(name string) (Group, bool) {
 	return Group{}, false
 }
 
-// JournalFile is the path of the SQLite journal, or empty for the journal in memory.
-func (c Config) JournalFile() string {
-	file, _ := strings.CutPrefix(c.Journal, sqliteScheme)
-	if file == c.Journal {
-		return ""
+// JournalFile is the path of the SQLite journal, or empty for another kind.
+func (c Config) JournalFile() string { return after(sqliteScheme, c.Journal) }
+
+// JournalTable is the name of the journal's DynamoDB table, or empty for another kind.
+func (c Config) JournalTable() string { return after(dynamodbScheme, c.Journal) }
+
+// after is what follows the scheme, or empty.
+func after(scheme, url string) string {
+	if rest, ok := strings.CutPrefix(url, scheme); ok {
+		return rest
 	}
-	return file
+	return ""
 }

@@ -104,17 +104,22 @@ func TestPrecedence(t *testing.T) {
 	if got := journal(map[string]string{"journal": "memory:"}); got != "" {
 		t.Errorf("in memory: %q", got)
 	}
+	if got := journal(map[string]string{"journal": "dynamodb://ebb"}); got != "" {
+		t.Errorf("in DynamoDB: %q", got)
+	}
 }
 
 func TestEnvironment(t *testing.T) {
 	env := map[string]string{
 		"EBB_QUEUE": exampleQueue, "AWS_REGION": "eu-west-1", "AWS_ENDPOINT_URL": "http://127.0.0.1:1", "EBB_ENDPOINT": "http://127.0.0.1:2",
+		"EBB_JOURNAL": "dynamodb://ebb-2.journal_x", "EBB_DYNAMODB_ENDPOINT": "http://127.0.0.1:3",
 	}
 	c, err := Load("", vars(env), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Queue != exampleQueue || c.Region != "eu-west-1" || c.Endpoint != "http://127.0.0.1:2" {
+	if c.Queue != exampleQueue || c.Region != "eu-west-1" || c.Endpoint != "http://127.0.0.1:2" ||
+		c.JournalTable() != "ebb-2.journal_x" || c.JournalEndpoint != "http://127.0.0.1:3" {
 		t.Errorf("got %+v", c)
 	}
 }
@@ -232,6 +237,10 @@ func TestProblems(t *testing.T) {
 		{"endpoint: localhost", `f:1:11: endpoint is "localhost", which is not a URL`},
 		{"journal: sqlite://ebb.db", "f:1:10: journal is"},
 		{"journal: redis:///x", "f:1:10: journal is"},
+		{"journal: dynamodb://eb", `f:1:10: journal is "dynamodb://eb", but "eb" is no name of a DynamoDB table; write dynamodb://NAME`},
+		{"journal: dynamodb:///ebb", `but "/ebb" is no name of a DynamoDB table`},
+		{"journal: dynamodb://" + strings.Repeat("e", 256), "is no name of a DynamoDB table"},
+		{"journal_endpoint: localhost", `f:1:19: journal_endpoint is "localhost", which is not a URL`},
 		{"hook: a b", `f:1:7: hook is "a b"; write its name`},
 		{"foreign: leaf", `f:1:10: foreign is "leaf"; write acknowledge or leave; did you mean "leave"?`},
 		{"log_level: trace", "f:1:12: log_level"},
@@ -309,7 +318,7 @@ func FuzzLoad(f *testing.F) {
 // checkConfig holds for every configuration that is accepted.
 func checkConfig(t *testing.T, c Config) {
 	t.Helper()
-	if c.Hook == "" || c.LostAfter < time.Minute || c.DaemonGrace < time.Second || (c.Journal != "memory:" && c.JournalFile() == "") {
+	if c.Hook == "" || c.LostAfter < time.Minute || c.DaemonGrace < time.Second || (c.Journal != "memory:" && c.JournalFile() == "" && c.JournalTable() == "") {
 		t.Fatalf("accepted: %+v", c)
 	}
 	for _, g := range c.Groups {

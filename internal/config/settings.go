@@ -20,8 +20,9 @@ type setting[T any] struct {
 }
 
 const (
-	sqliteScheme = "sqlite://"
-	exampleQueue = "https://sqs.eu-west-1.amazonaws.com/111122223333/ebb"
+	sqliteScheme   = "sqlite://"
+	dynamodbScheme = "dynamodb://"
+	exampleQueue   = "https://sqs.eu-west-1.amazonaws.com/111122223333/ebb"
 	// longest is how long a lifecycle hook can last whatever the heartbeats.
 	// https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_PutLifecycleHook.html
 	longest = 48 * time.Hour
@@ -32,8 +33,12 @@ func settings() []setting[Config] {
 	return []setting[Config]{
 		{key: "queue", env: []string{"EBB_QUEUE"}, set: func(c *Config, s string) error { c.Queue = s; return checkQueue(s) }},
 		{key: "region", env: []string{"EBB_REGION", "AWS_REGION"}, set: func(c *Config, s string) error { c.Region = s; return checkName("region", regionName, s) }},
-		{key: "endpoint", env: []string{"EBB_ENDPOINT", "AWS_ENDPOINT_URL"}, set: func(c *Config, s string) error { c.Endpoint = s; return checkEndpoint(s) }},
+		{key: "endpoint", env: []string{"EBB_ENDPOINT", "AWS_ENDPOINT_URL"}, set: func(c *Config, s string) error { c.Endpoint = s; return checkEndpoint("endpoint", s) }},
 		{key: "journal", env: []string{"EBB_JOURNAL"}, initial: "memory:", set: func(c *Config, s string) error { c.Journal = s; return checkJournal(s) }},
+		{key: "journal_endpoint", env: []string{"EBB_DYNAMODB_ENDPOINT"}, set: func(c *Config, s string) error {
+			c.JournalEndpoint = s
+			return checkEndpoint("journal_endpoint", s)
+		}},
 		{key: "hook", initial: "ebb-drain", set: func(c *Config, s string) error { c.Hook = s; return checkName("hook", hookName, s) }},
 		{key: "foreign", initial: Acknowledge, set: func(c *Config, s string) error { c.Foreign = s; return oneOf("foreign", s, Acknowledge, Leave) }},
 		{key: "log_level", initial: "info", set: func(c *Config, s string) error {
@@ -94,19 +99,25 @@ func checkQueue(s string) error {
 	return nil
 }
 
-func checkEndpoint(s string) error {
+func checkEndpoint(key, s string) error {
 	u, err := url.Parse(s)
 	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" {
-		return fmt.Errorf("endpoint is %q, which is not a URL; write it like http://127.0.0.1:4600", s)
+		return fmt.Errorf("%s is %q, which is not a URL; write it like http://127.0.0.1:4600", key, s)
 	}
 	return nil
 }
 
 func checkJournal(s string) error {
+	if table, ok := strings.CutPrefix(s, dynamodbScheme); ok {
+		if match(tableName, table) {
+			return nil
+		}
+		return fmt.Errorf("journal is %q, but %q is no name of a DynamoDB table; write dynamodb://NAME with 3 to 255 letters, digits, - _ and .", s, table)
+	}
 	if file, ok := strings.CutPrefix(s, sqliteScheme); s == "memory:" || ok && strings.HasPrefix(file, "/") && !strings.HasSuffix(file, "/") {
 		return nil
 	}
-	return fmt.Errorf("journal is %q; write sqlite:///var/lib/ebb/journal.db (three slashes: the path is absolute), or memory: to forget at each restart", s)
+	return fmt.Errorf("journal is %q; write sqlite:///var/lib/ebb/journal.db (three slashes: the path is absolute), dynamodb://TABLE, or memory: to forget at each restart", s)
 }
 
 func checkPattern(s string) error {
@@ -147,6 +158,7 @@ const (
 	regionName  = `^[a-z]{2}(-[a-z]+)+-[0-9]+$`
 	hookName    = `^[A-Za-z0-9_/-]{1,255}$`
 	clusterName = `^[A-Za-z0-9_-]{1,255}$`
+	tableName   = `^[A-Za-z0-9_.-]{3,255}$`
 )
 
 func match(pattern, s string) bool { return regexp.MustCompile(pattern).MatchString(s) }

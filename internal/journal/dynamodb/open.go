@@ -31,7 +31,10 @@ const (
 // client makes a client that tries again by itself: what it does is the same each time, or has a token.
 func client(cfg aws.Config, o Options) *sdk.Client {
 	return sdk.NewFromConfig(cfg, func(c *sdk.Options) {
-		c.Retryer = retry.NewStandard(func(r *retry.StandardOptions) { r.MaxAttempts = attempts })
+		c.Retryer = retry.NewStandard(func(r *retry.StandardOptions) {
+			r.MaxAttempts = attempts
+			r.Backoff = retry.BackoffDelayerFunc(func(attempt int, _ error) (time.Duration, error) { return pause(attempt), nil })
+		})
 		if h, ok := cfg.HTTPClient.(*awshttp.BuildableClient); ok {
 			c.HTTPClient = h.WithTimeout(callTimeout)
 		}

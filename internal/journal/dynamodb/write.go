@@ -215,6 +215,9 @@ func judge(err error, ops []op) error {
 	return err
 }
 
+// pause is how long to wait after the first, second, ... try; random, so that those who met do not meet again.
+func pause(try int) time.Duration { return rand.N(25 * time.Millisecond << min(try, 10)) }
+
 // again does something until it goes well or fails for good, with a random pause before each further try.
 func again(ctx context.Context, do func() error) error {
 	for try := range tries {
@@ -228,7 +231,7 @@ func again(ctx context.Context, do func() error) error {
 		select {
 		case <-ctx.Done():
 			return errors.Join(ctx.Err(), err)
-		case <-time.After(rand.N(20 * time.Millisecond << try)):
+		case <-time.After(pause(try)):
 		}
 	}
 	return nil

@@ -1,0 +1,72 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/ebbhq/ebb/internal/cloud"
+	"github.com/ebbhq/ebb/internal/config"
+	"github.com/ebbhq/ebb/internal/journal"
+	"github.com/ebbhq/ebb/internal/journal/dynamodb"
+	"github.com/ebbhq/ebb/internal/journal/memory"
+	"github.com/ebbhq/ebb/internal/journal/sqlite"
+)
+
+// openJournal opens the journal that the configuration names for the controller.
+func openJournal(ctx context.Context, cfg config.Config, awsCfg aws.Config) (journal.Store, error) {
+	if table := cfg.JournalTable(); table != "" {
+		s, err := dynamodb.Open(ctx, awsCfg, table, dynamodb.Options{Endpoint: cfg.JournalEndpoint})
+		if err != nil {
+			return nil, unopened(err)
+		}
+		return s, nil
+	}
+	if file := cfg.JournalFile(); file != "" {
+		s, err := sqlite.Open(file)
+		if err != nil {
+			return nil, misconfigured(err)
+		}
+		return s, nil
+	}
+	return memory.New(), nil
+}
+
+// readJournal opens the journal for reading only. One in memory cannot be read: the error is errNoJournal.
+func readJournal(ctx context.Context, cfg config.Config) (journal.Store, error) {
+	if table := cfg.JournalTable(); table != "" {
+		awsCfg, err := cloud.AWSConfig(ctx, cloud.Options{Region: cfg.Region, Endpoint: cfg.Endpoint})
+		if err != nil {
+			return nil, misconfigured(err)
+		}
+		s, err := dynamodb.OpenReader(ctx, awsCfg, table, dynamodb.Options{Endpoint: cfg.JournalEndpoint})
+		if err != nil {
+			return nil, unopened(err)
+		}
+		return s, nil
+	}
+	file := cfg.JournalFile()
+	if file == "" {
+		return nil, misconfigured(errNoJournal)
+	}
+	s, err := sqlite.OpenReader(file)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+var errNoJournal = errors.New("there is no journal to read: one in memory is known only to the ebb serve that holds it; name the journal that ebb serve writes, " +
+	"with journal: sqlite:///path or dynamodb://TABLE in the configuration, $EBB_JOURNAL or --journal")
+
+// unopened tells a table that cannot be used from a network that is away: the latter may come back, and is no matter of the configuration.
+func unopened(err error) error {
+	var away net.Error
+	if errors.As(err, &away) {
+		return fmt.Errorf("%w; DynamoDB does not answer: check the network, the Region and journal_endpoint", err)
+	}
+	return misconfigured(err)
+}
