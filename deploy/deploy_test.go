@@ -1,17 +1,12 @@
 package deploy_test
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
-	"net/http/httptest"
-	"os"
 	"reflect"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -24,63 +19,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/ebbhq/ebb/internal/cli"
 	"github.com/ebbhq/ebb/internal/config"
 	"github.com/ebbhq/ebb/internal/iam"
-	"github.com/ebbhq/ebb/internal/sim"
-	"github.com/ebbhq/ebb/internal/sim/wire"
 )
-
-// speed is how much faster than the machine's the simulated cloud's clock goes.
-const speed = 30
-
-// account is a simulated cloud over HTTP: two clusters with a group each, and neither queue nor hook.
-type account struct {
-	endpoint string
-	mu       sync.Mutex
-	world    *sim.World
-	api      *wire.API
-}
-
-func newAccount(t *testing.T) *account {
-	t.Helper()
-	spec := sim.Demo()
-	spec.Start = time.Now().UTC()
-	spec.Queues, spec.Groups[0].Hooks = nil, nil
-	second := spec.Groups[0]
-	second.Name, second.Launch.Cluster, second.Desired, second.Min = "batch-asg", "batch", 1, 0
-	spec.Clusters, spec.Groups = append(spec.Clusters, sim.ClusterSpec{Name: "batch"}), append(spec.Groups, second)
-	world, err := sim.Build(spec)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a := &account{world: world}
-	a.api = wire.New(wire.Config{World: world, Lock: &a.mu, Strict: true})
-	ctx, stop := context.WithCancel(t.Context())
-	var ended sync.WaitGroup
-	clock := wire.NewClock(a.api, speed)
-	ended.Go(func() { clock.Run(ctx) })
-	server := httptest.NewServer(a.api.Handler())
-	a.endpoint = server.URL
-	t.Cleanup(func() { stop(); server.CloseClientConnections(); server.Close(); ended.Wait() })
-	return a
-}
-
-// until waits for an entry in the cloud's own record.
-func (a *account) until(t *testing.T, what string, found func(sim.Entry) bool) {
-	t.Helper()
-	ticker := time.NewTicker(10 * time.Millisecond)
-	defer ticker.Stop()
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); <-ticker.C {
-		a.mu.Lock()
-		entries := a.world.Record()
-		a.mu.Unlock()
-		if slices.ContainsFunc(entries, found) {
-			return
-		}
-	}
-	t.Fatalf("within a minute there was not: %s", what)
-}
 
 // parameters are those of a shape, in which all that has no default is given.
 func parameters(shape string) map[string]string {
@@ -335,101 +276,4 @@ func TestConfiguration(t *testing.T) {
 			t.Errorf("%s: made %d tables", shape, n)
 		}
 	}
-}
-
-// sdkEnvironment sets the environment that the AWS SDK reads, to those of the caller ebb.
-func sdkEnvironment(t *testing.T) {
-	t.Helper()
-	for name, value := range map[string]string{
-		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "AWS_EC2_METADATA_DISABLED": "true", "AWS_PROFILE": "",
-		"AWS_ACCESS_KEY_ID": "ebb", "AWS_SECRET_ACCESS_KEY": "none",
-	} {
-		t.Setenv(name, value)
-	}
-}
-
-// ebb runs a command line to its end, and returns its exit code and what it printed.
-func ebb(ctx context.Context, env map[string]string, args ...string) (code int, stdout, stderr string) {
-	var out, errs bytes.Buffer
-	code = cli.Main(ctx, args, cli.Process{Stdout: &out, Stderr: &errs, Env: func(name string) string { return env[name] }})
-	return code, out.String(), errs.String()
-}
-
-// drainsOne runs ebb serve, terminates an instance, waits for the answer, and holds that Ebb heard of it through the rule and the queue.
-func (a *account) drainsOne(t *testing.T, f *formation, env map[string]string, args ...string) {
-	t.Helper()
-	type end struct {
-		code int
-		log  string
-	}
-	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan end, 1)
-	go func() {
-		code, _, log := ebb(ctx, env, append([]string{"serve", "--clock", a.endpoint}, args...)...)
-		ended <- end{code, log}
-	}()
-	instance := f.terminateOne(t)
-	a.until(t, "an answer by ebb", func(e sim.Entry) bool {
-		return e.Kind == sim.EntryHook && e.Instance == instance && e.To == "CONTINUE" && e.By == "ebb"
-	})
-	stop()
-	got := <-ended
-	if got.code != cli.ExitOK || !strings.Contains(got.log, "Auto Scaling terminates "+instance) || strings.Contains(got.log, "AccessDenied") {
-		t.Errorf("ebb serve ended with %d and should have heard of %s:\n%s", got.code, instance, got.log)
-	}
-}
-
-// TestAServiceDrains forms the stack, and runs ebb serve with what the task definition gives it and with the rights of its role only.
-func TestAServiceDrains(t *testing.T) {
-	sdkEnvironment(t)
-	a, f := formed(t, "service")
-	for _, document := range f.documents(t) {
-		policy, err := wire.ParsePolicy(document)
-		if err != nil {
-			t.Fatal(err)
-		}
-		a.api.Attach("ebb", policy)
-	}
-	env := f.environment(t)
-	env["EBB_ENDPOINT"], env["EBB_JOURNAL"] = a.endpoint, "memory:"
-	a.drainsOne(t, f, env)
-	acted := false
-	for check := range a.api.Checks() {
-		if !check.Allowed {
-			t.Errorf("denied: %+v", check)
-		}
-		acted = acted || check.Action == "autoscaling:CompleteLifecycleAction"
-	}
-	if !acted {
-		t.Error("no policy was asked about the answer")
-	}
-}
-
-// documents are the policies of Ebb's role.
-func (f *formation) documents(t *testing.T) (all [][]byte) {
-	t.Helper()
-	for _, id := range f.order {
-		if f.made[id].kind == "AWS::IAM::RolePolicy" {
-			b, err := json.Marshal(f.rolled[id]["PolicyDocument"])
-			if err != nil {
-				t.Fatal(err)
-			}
-			all = append(all, b)
-		}
-	}
-	return all
-}
-
-func (f *formation) terminateOne(t *testing.T) string {
-	t.Helper()
-	out, err := f.asg.DescribeAutoScalingGroups(t.Context(), &autoscaling.DescribeAutoScalingGroupsInput{AutoScalingGroupNames: []string{"demo-asg"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	id := out.AutoScalingGroups[0].Instances[0].InstanceId
-	_, err = f.asg.TerminateInstanceInAutoScalingGroup(t.Context(), &autoscaling.TerminateInstanceInAutoScalingGroupInput{InstanceId: id, ShouldDecrementDesiredCapacity: aws.Bool(false)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return *id
 }
