@@ -3,10 +3,12 @@
 package deploy_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ebbhq/ebb/internal/cli"
 )
@@ -19,12 +21,13 @@ func TestATableOfInitServes(t *testing.T) {
 		t.Fatal("EBB_DYNAMODB_ENDPOINT does not name DynamoDB Local on this machine: go run ./test/dynamodb -- go test -tags dynamodb ./deploy")
 	}
 	sdkEnvironment(t)
-	a, f := formed(t, "service", "Table", "made-by-init", "CreateTable", "false")
+	table := fmt.Sprintf("made-by-init-%d", time.Now().UnixNano())
+	a, f := formed(t, "service", "Table", table, "CreateTable", "false")
 	dir, env := t.TempDir(), map[string]string{"EBB_DYNAMODB_ENDPOINT": local}
 	for range 2 { // the second finds it as it should be
 		code, out, errs := ebb(t.Context(), env, "init", "--endpoint", a.endpoint, "--region", "eu-west-1", "--group", "demo-asg", "--shape", "service",
-			"--table", "made-by-init", "--create-table", "--dir", dir)
-		if code != cli.ExitOK || !strings.Contains(errs, "table made-by-init is there\n") {
+			"--table", table, "--create-table", "--dir", dir)
+		if code != cli.ExitOK || !strings.Contains(errs, "table "+table+" is there\n") {
 			t.Fatalf("ebb init ended with %d:\n%s%s", code, out, errs)
 		}
 	}
