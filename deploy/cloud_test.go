@@ -54,6 +54,21 @@ func beyond(kind, name string) (made, bool) {
 
 // form makes a stack in a simulated cloud. On an error, what was made until then stays.
 func form(ctx context.Context, s *stack, endpoint string) (*formation, error) {
+	f := begin(ctx, s, endpoint)
+	for _, r := range s.resources {
+		wanted, err := s.wanted(r)
+		if err == nil && wanted {
+			err = f.make(r.id)
+		}
+		if err != nil {
+			return f, err
+		}
+	}
+	return f, nil
+}
+
+// begin is a stack of which nothing is made yet.
+func begin(ctx context.Context, s *stack, endpoint string) *formation {
 	cfg := aws.Config{Region: "eu-west-1", BaseEndpoint: aws.String(endpoint), Credentials: credentials.NewStaticCredentialsProvider("operator", "none", "")}
 	f := &formation{
 		stack: s, ctx: ctx, asg: autoscaling.NewFromConfig(cfg), sqs: sqs.NewFromConfig(cfg), events: eventbridge.NewFromConfig(cfg),
@@ -72,16 +87,7 @@ func form(ctx context.Context, s *stack, endpoint string) (*formation, error) {
 		}
 		return v, nil
 	}
-	for _, r := range s.resources {
-		wanted, err := s.wanted(r)
-		if err == nil && wanted {
-			err = f.make(r.id)
-		}
-		if err != nil {
-			return f, err
-		}
-	}
-	return f, nil
+	return f
 }
 
 // make makes a resource unless it is there, and before it all that it refers to or depends on.

@@ -17,8 +17,8 @@ var update = flag.Bool("update", false, "write the statements of ebb iam into th
 
 // The lines between which the statements stand.
 const (
-	begin = "  # The statements are those of \"ebb iam\". go test ./deploy -update writes them anew, from here ...\n"
-	end   = "  # ... to here.\n"
+	from = "  # The statements are those of \"ebb iam\". go test ./deploy -update writes them anew, from here ...\n"
+	to   = "  # ... to here.\n"
 )
 
 // modes are the shapes and what ebb iam calls them.
@@ -110,12 +110,12 @@ func writePolicy(b *strings.Builder, indent int, id, name string, statements []i
 func TestRightsAreWritten(t *testing.T) {
 	for shape := range modes {
 		text := deploy.Template(shape)
-		before, rest, ok := strings.Cut(text, begin)
-		_, after, ok2 := strings.Cut(rest, end)
+		before, rest, ok := strings.Cut(text, from)
+		_, after, ok2 := strings.Cut(rest, to)
 		if !ok || !ok2 {
-			t.Fatalf("%s.yaml has not both of the lines %q and %q", shape, begin, end)
+			t.Fatalf("%s.yaml has not both of the lines %q and %q", shape, from, to)
 		}
-		want := before + begin + rights(shape) + end + after
+		want := before + from + rights(shape) + to + after
 		if text == want {
 			continue
 		}
