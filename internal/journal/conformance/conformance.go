@@ -357,6 +357,7 @@ func under(t *testing.T, s journal.Store) {
 	claim(t, s, a, lease("a", "x", 1, 2))
 	conflict(t, s, batch(a, lease("b", "y", 3, 1)))
 	conflict(t, s, batch(a, lease("b", "x", 2, 1)))
+	conflict(t, s, batch(a, lease("b", "x", 4, 1)))
 	conflict(t, s, batch(lease("c", "x", 1, 1)))
 	if err := s.Write(t.Context(), journal.Batch{Under: []journal.Lease{a, lease("b", "y", 3, 1)}}); !errors.Is(err, journal.ErrConflict) {
 		t.Errorf("a batch of nothing but leases: error %v, want ErrConflict", err)

@@ -16,8 +16,8 @@ const (
 	day = 24 * time.Hour
 	// ahead is how far the clock of another Ebb may be ahead of this one's and its lines still be found.
 	ahead = time.Hour
-	// late is how long before it is written a line may have happened at least, and be found by the time at which it happened.
-	late = day
+	// early is how long before its own time a line may be written and still be found by that time: the clock that stamps lines need not be the store's.
+	early = day
 )
 
 // History returns lines, oldest first: those that are kept. The Seq of a line is made of the clock of the Ebb that wrote it, so it orders the
@@ -25,7 +25,7 @@ const (
 // for what is after the last line it saw may miss what another Ebb wrote at the same moment.
 func (s *Store) History(ctx context.Context, q journal.Query) ([]journal.Line, error) {
 	now := s.now()
-	first := latest(now.Add(-keepHistory), q.Since.Add(-late), time.UnixMicro(q.After/maxLines))
+	first := latest(now.Add(-keepHistory), q.Since.Add(-early), time.UnixMicro(q.After/maxLines))
 	var newest []journal.Line
 	for d := now.Add(ahead).UTC().Truncate(day); !d.Before(first.UTC().Truncate(day)); d = d.Add(-day) {
 		full, err := s.linesOf(ctx, d, q, &newest)

@@ -7,6 +7,7 @@ package dynamodb
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -265,6 +266,52 @@ func TestHistoryOverDays(t *testing.T) {
 	ofA, err := s.History(t.Context(), journal.Query{Key: "s/a", Limit: 3})
 	if d := cmp.Diff([]journal.Line{want[17], want[20], want[21]}, ofA); d != "" || err != nil {
 		t.Errorf("error %v, %s", err, d)
+	}
+}
+
+// Clocks differ, and around midnight that must not hide a line.
+func TestHistoryOfClocksThatDiffer(t *testing.T) {
+	var c clock
+	name, midnight := table(t, &c), time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
+	ahead := openAt(t, name, midnight.Add(20*time.Minute))
+	write(t, ahead, journal.Batch{Lines: []journal.Line{{Text: "written ahead", At: midnight.Add(-10 * time.Minute)}}})
+	s := openAt(t, name, midnight.Add(-10*time.Minute))
+	write(t, s, journal.Batch{Lines: []journal.Line{{Text: "of tomorrow", At: midnight.Add(10 * time.Minute)}}})
+	for _, q := range []struct {
+		journal.Query
+		want []string
+	}{
+		{journal.Query{}, []string{"of tomorrow", "written ahead"}},
+		{journal.Query{Since: midnight.Add(5 * time.Minute)}, []string{"of tomorrow"}},
+	} {
+		var got []string
+		lines, err := s.History(t.Context(), q.Query)
+		for _, l := range lines {
+			got = append(got, l.Text)
+		}
+		if d := cmp.Diff(q.want, got); d != "" || err != nil {
+			t.Errorf("since %s: error %v, %s", q.Since, err, d)
+		}
+	}
+}
+
+// A page holds 1 MB.
+func TestAllPagesAreRead(t *testing.T) {
+	var c clock
+	s := open(t, table(t, &c), &c)
+	const n = 20
+	for i := range n {
+		write(t, s, journal.Batch{
+			Records: []journal.Record{{Key: fmt.Sprintf("s/%02d/a", i), Rev: 1, Open: true, Body: make([]byte, 100<<10)}, {Key: fmt.Sprintf("s/%02d/b", i), Rev: 1, Body: make([]byte, 100<<10)}},
+			Lines:   []journal.Line{{At: start, Data: make([]byte, 100<<10)}}, Notes: []journal.Note{{Scope: "s", ID: fmt.Sprint(i), Body: strings.Repeat("x", 100<<10)}},
+		})
+	}
+	open, errOpen := s.Open(t.Context())
+	ended, errEnded := s.Recent(t.Context(), n)
+	lines, errLines := s.History(t.Context(), journal.Query{})
+	notes, errNotes := s.Notes(t.Context(), []string{"s"})
+	if err := errors.Join(errOpen, errEnded, errLines, errNotes); err != nil || len(open) != n || len(ended) != n || len(lines) != n || len(notes) != n {
+		t.Errorf("%d open, %d ended, %d lines, %d notes, error %v; want %d of each", len(open), len(ended), len(lines), len(notes), err, n)
 	}
 }
 
