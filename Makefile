@@ -28,6 +28,7 @@ race: ## the packages with goroutines under the race detector; needs a C compile
 
 dynamodb: ## the journal in DynamoDB against DynamoDB Local; needs Java 17 and Maven
 	$(GO) run ./test/dynamodb -- $(GO) test -count=1 -tags dynamodb ./internal/journal/dynamodb ./internal/cli ./deploy
+	$(GO) run ./test/dynamodb -- $(GO) test -count=1 -tags dynamodb ./internal/iam -run DynamoDB
 
 lint: ## golangci-lint; the first time it is built, which takes some minutes
 	$(LINT) run

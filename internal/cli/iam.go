@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
@@ -88,7 +89,7 @@ func (f *iamFlags) scope(m iam.Mode, cfg config.Config) (iam.Scope, error) {
 	if name != "" {
 		s.Queue = arn("sqs", account, name)
 	}
-	if table := f.journalTable(cfg); table != "" {
+	if table := cmp.Or(f.table, cfg.JournalTable()); table != "" {
 		s.Table = arn("dynamodb", s.Account, "table/"+table)
 	}
 	if m == iam.ReadOnly {
@@ -164,18 +165,6 @@ func queueOf(queueURL string) (account, name string) {
 		return parts[0], parts[1]
 	}
 	return "", ""
-}
-
-// journalTable is the table of the journal, empty if the journal is elsewhere.
-func (f *iamFlags) journalTable(cfg config.Config) string {
-	if f.table != "" {
-		return f.table
-	}
-	table, _ := strings.CutPrefix(cfg.Journal, "dynamodb://")
-	if table == cfg.Journal {
-		return ""
-	}
-	return table
 }
 
 // partition is the part of AWS that a Region belongs to.

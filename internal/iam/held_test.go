@@ -170,7 +170,7 @@ func TestNothingElseIsAllowed(t *testing.T) {
 					}
 				}
 			}
-			for _, kind := range strings.Fields(c.kinds) {
+			for kind := range strings.FieldsSeq(c.kinds) {
 				if kind != "all" && refused[kind] == 0 || len(refused) == 0 {
 					t.Errorf("no call on %s was tried: %v", kind, refused)
 				}

@@ -28,7 +28,7 @@ import (
 )
 
 // seeds is how many random stories are run besides those that are kept as files.
-const seeds = 300
+const seeds = 200
 
 // run is something that Ebb does, under policies.
 type run struct {

@@ -1,5 +1,7 @@
 package iam
 
+import "slices"
+
 // call is an action that Ebb needs.
 type call struct {
 	action string
@@ -8,14 +10,7 @@ type call struct {
 	modes  []Mode
 }
 
-func (c call) in(m Mode) bool {
-	for _, have := range c.modes {
-		if have == m {
-			return true
-		}
-	}
-	return false
-}
+func (c call) in(m Mode) bool { return slices.Contains(c.modes, m) }
 
 // untold are the actions that no record of the simulated cloud can show, because it has no DynamoDB and because Lambda, and not Ebb,
 // makes the call.

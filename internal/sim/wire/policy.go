@@ -1,9 +1,8 @@
 package wire
 
 import (
-	"cmp"
+	"maps"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/ebbhq/ebb/internal/sim"
@@ -29,19 +28,7 @@ func (a *API) Attach(caller string, p *Policy) {
 // Checks returns how often each check was made since the API was made, of callers with a policy.
 func (a *API) Checks() map[Check]int {
 	defer a.lock()()
-	all := make(map[Check]int, len(a.checks))
-	for c, n := range a.checks { //ebb:any-order a copy
-		all[c] = n
-	}
-	return all
-}
-
-// SortChecks puts checks in the order of their members.
-func SortChecks(all []Check) {
-	slices.SortFunc(all, func(a, b Check) int {
-		return cmp.Or(cmp.Compare(a.Caller, b.Caller), cmp.Compare(a.Action, b.Action), cmp.Compare(a.Kind, b.Kind),
-			cmp.Compare(a.Resource, b.Resource), cmp.Compare(a.Cluster, b.Cluster), cmp.Compare(a.Statement, b.Statement))
-	})
+	return maps.Clone(a.checks)
 }
 
 // authorize asks the caller's policies about a call, as IAM does: a Deny wins, and what no statement allows is refused. Of several

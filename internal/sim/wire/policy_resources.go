@@ -95,21 +95,23 @@ func (a *API) scalingResources(in any) []resource {
 
 // group is a group by name. The id in the ARN of one that is not there is unknown; AWS's own answer to that is not documented.
 func (a *API) group(name *string) []resource {
-	for _, g := range a.World.DescribeAutoScalingGroups([]string{deref(name)}) {
-		r := resource{kind: "autoScalingGroup", arn: g.ARN, keys: map[string]string{}}
-		for k, v := range g.Tags { //ebb:any-order each has its own place
-			r.keys["aws:resourcetag/"+strings.ToLower(k)], r.keys["autoscaling:resourcetag/"+strings.ToLower(k)] = v, v
-		}
-		return []resource{r}
+	found := a.World.DescribeAutoScalingGroups([]string{deref(name)})
+	if len(found) == 0 {
+		return []resource{{kind: "autoScalingGroup", arn: a.arn("autoscaling", "autoScalingGroup:*:autoScalingGroupName/"+deref(name))}}
 	}
-	return []resource{{kind: "autoScalingGroup", arn: a.arn("autoscaling", "autoScalingGroup:*:autoScalingGroupName/"+deref(name))}}
+	r := resource{kind: "autoScalingGroup", arn: found[0].ARN, keys: map[string]string{}}
+	for k, v := range found[0].Tags { //ebb:any-order each has its own place
+		r.keys["aws:resourcetag/"+strings.ToLower(k)], r.keys["autoscaling:resourcetag/"+strings.ToLower(k)] = v, v
+	}
+	return []resource{r}
 }
 
 func (a *API) groupOf(instance string) []resource {
-	for _, i := range a.World.DescribeAutoScalingInstances([]string{instance}) {
-		return a.group(&i.Group)
+	found := a.World.DescribeAutoScalingInstances([]string{instance})
+	if len(found) == 0 {
+		return a.group(nil)
 	}
-	return a.group(nil)
+	return a.group(&found[0].Group)
 }
 
 // targetGroupResources: what acts is checked against the target group; nothing that describes is.
