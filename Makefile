@@ -5,13 +5,19 @@ LINT     := $(GO) tool -modfile=tools/go.mod golangci-lint
 # the packages with goroutines
 RACY     := ./internal/engine/... ./internal/journal/... ./internal/source/... ./internal/sim/wire/... ./internal/traffic/... ./internal/cloud/surveyor/...
 
-.PHONY: help build test race dynamodb lint sim fuzz plants storm bench iam nightly
+.PHONY: help build zip test race dynamodb lint sim fuzz plants storm bench iam nightly
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
 build: ## build bin/ebb
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/...
+
+zip: ## dist/ebb-lambda-arm64.zip and -amd64.zip, the code of the Lambda function
+	@for arch in arm64 amd64; do \
+		CGO_ENABLED=0 GOOS=linux GOARCH=$$arch $(GO) build -trimpath -ldflags "-s -w" -o dist/ebb-linux-$$arch ./cmd/ebb && \
+		$(GO) run ./deploy/zip dist/ebb-linux-$$arch dist/ebb-lambda-$$arch.zip && ls -l dist/ebb-lambda-$$arch.zip || exit 1; \
+	done
 
 test: ## go vet and all tests, with 1,000 simulated runs
 	$(GO) vet ./...
@@ -21,7 +27,7 @@ race: ## the packages with goroutines under the race detector; needs a C compile
 	CGO_ENABLED=1 $(GO) test -race $(RACY)
 
 dynamodb: ## the journal in DynamoDB against DynamoDB Local; needs Java 17 and Maven
-	$(GO) run ./test/dynamodb -- $(GO) test -count=1 -tags dynamodb ./internal/journal/dynamodb ./internal/cli
+	$(GO) run ./test/dynamodb -- $(GO) test -count=1 -tags dynamodb ./internal/journal/dynamodb ./internal/cli ./deploy
 	$(GO) run ./test/dynamodb -- $(GO) test -count=1 -tags dynamodb ./internal/iam -run DynamoDB
 
 lint: ## golangci-lint; the first time it is built, which takes some minutes

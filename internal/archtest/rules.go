@@ -41,7 +41,7 @@ func pureNames() map[string]names {
 // journal/*) know the nouns and never each other.
 func mayImport() map[string][]string {
 	all := []string{
-		"archtest", "cloud", "cloud/surveyor", "config", "doctor", "drain", "engine", "event", "explain", "fleet", "homemade", "journal",
+		"archtest", "cloud", "cloud/surveyor", "config", "deploy", "doctor", "drain", "engine", "event", "explain", "fleet", "homemade", "journal",
 		"iam", "journal/conformance", "journal/dynamodb", "journal/memory", "journal/sqlite", "kernel", "lease", "placement", "plan", "sim", "sim/lambda", "sim/wire",
 		"source/lambda", "source/sqs", "story", "survey", "traffic",
 	}
@@ -76,6 +76,7 @@ func mayImport() map[string][]string {
 		"homemade":       {},
 		"traffic":        {"sim"},
 		"config":         {},
+		"deploy":         {},
 		"archtest":       {},
 		"cli":            all[1:],
 	}

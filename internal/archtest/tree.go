@@ -52,10 +52,10 @@ type Tree struct {
 	Packages []*Package // by path
 }
 
-// Load parses cmd and internal below root. It reads test files too, but nothing in testdata.
+// Load parses cmd, deploy and internal below root. It reads test files too, but nothing in testdata.
 func Load(root string) (*Tree, error) {
 	t := &Tree{root: root, set: token.NewFileSet()}
-	for _, top := range []string{"cmd", "internal"} {
+	for _, top := range []string{"cmd", "deploy", "internal"} {
 		if _, err := os.Stat(filepath.Join(root, top)); err != nil {
 			continue
 		}

@@ -29,6 +29,7 @@ const (
 
 // Process is what a command has of the process it runs in.
 type Process struct {
+	Stdin          io.Reader // nil: nobody can be asked
 	Stdout, Stderr io.Writer
 	Env            func(string) string
 }
@@ -48,6 +49,9 @@ func misconfigured(err error) error { return &exitError{ExitConfig, err} }
 func Main(ctx context.Context, args []string, p Process) int {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if len(args) == 0 && p.Env(runtimeAPI) != "" {
+		args = []string{"lambda"} // Lambda starts bootstrap without arguments
+	}
 	root := newRoot(p)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
@@ -96,7 +100,9 @@ Try it without an account:  ebb demo`,
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return fmt.Errorf("%w: %w; see %s --help", errUsage, err, c.CommandPath())
 	})
-	root.AddCommand(newDemo(p), newIAM(p), newPlan(p), newServe(p), newStatus(p), newDoctor(p), newStory(p), newSim(p), newVersion(p), newWhy(p))
+	root.AddCommand(
+		newDemo(p), newDoctor(p), newIAM(p), newLambda(p), newInit(p), newPlan(p), newServe(p), newSim(p), newStatus(p), newStory(p), newVersion(p), newWhy(p),
+	)
 	return root
 }
 

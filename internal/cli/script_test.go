@@ -35,7 +35,7 @@ import (
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"ebb": func() {
-		os.Exit(Main(context.Background(), os.Args[1:], Process{Stdout: os.Stdout, Stderr: os.Stderr, Env: os.Getenv}))
+		os.Exit(Main(context.Background(), os.Args[1:], Process{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Env: os.Getenv}))
 	}, "function": func() {
 		runtime.Start(func(event struct {
 			Kind string `json:"detail-type"`

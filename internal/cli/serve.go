@@ -17,6 +17,7 @@ import (
 	"github.com/ebbhq/ebb/internal/engine"
 	"github.com/ebbhq/ebb/internal/journal"
 	"github.com/ebbhq/ebb/internal/kernel"
+	"github.com/ebbhq/ebb/internal/lease"
 	"github.com/ebbhq/ebb/internal/source/sqs"
 )
 
@@ -102,7 +103,7 @@ func serve(ctx context.Context, p Process, cfg config.Config, clockURL string) e
 			"give the queue a dead-letter queue to keep such messages", "queue", cfg.Queue)
 	}
 	e := engine.New(engine.Config{
-		Kernel: kernelConfig(cfg, facts.Redrive), Store: store, Cloud: cloud.FromConfig(awsCfg), Source: newFeed(queue, log),
+		Kernel: kernelConfig(cfg, facts.Redrive), Store: store, Cloud: cloud.FromConfig(awsCfg), Source: newFeed(queue, log), Me: engine.Name(),
 		Now: now, Speed: speed, Log: log, Tell: teller(log),
 	})
 	log.Info("serving", "queue", cfg.Queue, "hook", cfg.Hook, "groups", len(cfg.Groups), "journal", cfg.Journal, "version", versionText())
@@ -126,10 +127,13 @@ func teller(log *slog.Logger) func(journal.Line) {
 
 func kernelConfig(cfg config.Config, redrive bool) kernel.Config {
 	k := kernel.Config{Hook: cfg.Hook, LeaveForeign: cfg.Foreign == config.Leave, Redrive: redrive}
+	if cfg.JournalTable() != "" {
+		k.Skew = lease.Skew // others write it, by clocks of their own
+	}
 	for _, g := range cfg.Groups {
 		policy := drain.Defaults()
 		policy.Deadline, policy.LostAfter, policy.DaemonGrace = g.Deadline, cfg.LostAfter, cfg.DaemonGrace
-		k.Groups = append(k.Groups, kernel.Managed{Match: g.Match, Cluster: g.Cluster, Policy: policy})
+		k.Groups = append(k.Groups, kernel.Managed{Match: g.Match, Cluster: g.Cluster, Policy: policy, Budget: kernel.Limit(g.Budget)})
 	}
 	return k
 }

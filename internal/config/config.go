@@ -33,7 +33,11 @@ type Group struct {
 	Cluster    string        // ECS cluster; empty: found from the container instance
 	Deadline   time.Duration // from the termination's notice until Ebb lets go of what still runs
 	OnDeadline string        // Continue
+	Budget     Budget        // how many of its instances leave at once; zero: as many as Auto Scaling terminates
 }
+
+// Budget is a number of instances, or a share of those that a group has.
+type Budget struct{ Count, Percent int }
 
 // Words that settings take.
 const (
@@ -42,19 +46,30 @@ const (
 	Continue    = "continue"
 )
 
+// textVariable holds the configuration itself, where there is no file to put it in: a container, a function.
+const textVariable = "EBB_CONFIG_TEXT"
+
 // Load reads the file and lays the environment and the overrides over it: flag > environment > file > default. With an empty path the
-// file is the one that EBB_CONFIG names, or none. Overrides are values of flags by key: "log_level" for --log-level; an empty value
-// is as good as none. Every error is an *Error.
+// file is the one that EBB_CONFIG names, or the text in EBB_CONFIG_TEXT, or none. Overrides are values of flags by key: "log_level" for
+// --log-level; an empty value is as good as none. Every error is an *Error.
 func Load(file string, env func(string) string, overrides map[string]string) (Config, error) {
+	named := "--config " + file
 	if file == "" {
 		file = env("EBB_CONFIG")
+		named = "EBB_CONFIG=" + file
 	}
-	var text []byte
-	if file != "" {
-		var err error
-		if text, err = os.ReadFile(file); err != nil {
-			return Config{}, &Error{Problems: []Problem{{Where: file, Text: fmt.Sprintf("cannot read the configuration: %v", err)}}}
-		}
+	inline := env(textVariable)
+	switch {
+	case file != "" && inline != "":
+		return Config{}, &Error{Problems: []Problem{{Text: fmt.Sprintf("%s names a configuration file and %s holds a configuration; give one of them", named, textVariable)}}}
+	case file == "" && inline != "":
+		return parse(textVariable, []byte(inline), env, overrides)
+	case file == "":
+		return parse("", nil, env, overrides)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return Config{}, &Error{Problems: []Problem{{Where: file, Text: fmt.Sprintf("cannot read the configuration: %v", err)}}}
 	}
 	return parse(file, text, env, overrides)
 }
@@ -96,6 +111,8 @@ func checkRegion(c *Config, values map[string]value) []Problem {
 	return []Problem{at}
 }
 
+const noGroups = `no groups are set, so there is nothing to look after; write groups: with at least "- match: NAME"`
+
 // Serves returns an error that says what is missing for ebb serve: a queue and at least one group.
 func (c Config) Serves() error {
 	var problems []Problem
@@ -103,7 +120,22 @@ func (c Config) Serves() error {
 		problems = append(problems, Problem{Text: "no queue is set; write queue: with the queue's URL, or set EBB_QUEUE or --queue"})
 	}
 	if len(c.Groups) == 0 {
-		problems = append(problems, Problem{Text: `no groups are set, so there is nothing to look after; write groups: with at least "- match: NAME"`})
+		problems = append(problems, Problem{Text: noGroups})
+	}
+	if len(problems) > 0 {
+		return &Error{Problems: problems}
+	}
+	return nil
+}
+
+// Invoked returns an error that says what is missing for ebb lambda: at least one group, and a journal that outlives an invocation.
+func (c Config) Invoked() error {
+	var problems []Problem
+	if c.JournalTable() == "" {
+		problems = append(problems, Problem{Text: fmt.Sprintf("journal is %q, but invocations share nothing but a table; write journal: dynamodb://TABLE, or set EBB_JOURNAL", c.Journal)})
+	}
+	if len(c.Groups) == 0 {
+		problems = append(problems, Problem{Text: noGroups})
 	}
 	if len(problems) > 0 {
 		return &Error{Problems: problems}

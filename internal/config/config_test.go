@@ -124,6 +124,28 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
+func TestTextInTheEnvironment(t *testing.T) {
+	env := map[string]string{"EBB_CONFIG_TEXT": "hook: of-the-text\ngroups: [{match: web}]\n"}
+	c, err := Load("", vars(env), nil)
+	if err != nil || c.Hook != "of-the-text" || len(c.Groups) != 1 {
+		t.Errorf("got %+v, %v", c, err)
+	}
+	env["EBB_CONFIG_TEXT"] = "hok: a\n"
+	want := "EBB_CONFIG_TEXT:1:1: unknown key \"hok\"; did you mean \"hook\"?\n    1 | hok: a\n      | ^"
+	if _, err := Load("", vars(env), nil); err == nil || err.Error() != want {
+		t.Errorf("got\n%v\nwant\n%s", err, want)
+	}
+	for _, tt := range []struct{ file, env, want string }{
+		{"a.yaml", "", "--config a.yaml names a configuration file and EBB_CONFIG_TEXT holds a configuration; give one of them"},
+		{"", "b.yaml", "EBB_CONFIG=b.yaml names a configuration file and EBB_CONFIG_TEXT holds a configuration; give one of them"},
+	} {
+		env["EBB_CONFIG"] = tt.env
+		if _, err := Load(tt.file, vars(env), nil); err == nil || err.Error() != tt.want {
+			t.Errorf("got %v, want %s", err, tt.want)
+		}
+	}
+}
+
 func TestRegionOfQueue(t *testing.T) {
 	for queue, want := range map[string]string{
 		exampleQueue: "eu-west-1",

@@ -276,13 +276,12 @@ func (e *Engine) settle(ctx context.Context, vs []kernel.Verdict) {
 // tellOpen says once a minute how many hooks are open, and for how long the oldest has been: an alarm can watch it.
 func (e *Engine) tellOpen(k *kernel.Kernel) {
 	now := e.cfg.Now()
-	if now.Sub(e.told) < time.Minute {
+	if len(e.under) == 0 || now.Sub(e.told) < time.Minute {
 		return
 	}
-	if open, oldest := k.Oldest(now); open > 0 {
-		e.told = now
-		e.cfg.Log.Info("hooks", "open", open, "oldest_s", int(oldest.Seconds()))
-	}
+	e.told = now
+	open, oldest := k.Oldest(now)
+	e.cfg.Log.Info("hooks", "open", open, "oldest_s", int(oldest.Seconds()))
 }
 
 func (e *Engine) tell(lines []journal.Line) {

@@ -228,7 +228,8 @@ func (p *invocation) tell(lines []journal.Line) {
 }
 
 func (p *invocation) tellOpen(k *kernel.Kernel) {
-	if open, oldest := k.Oldest(p.cfg.Now()); open > 0 {
+	if len(p.keeper.Held(time.Now())) > 0 {
+		open, oldest := k.Oldest(p.cfg.Now())
 		p.cfg.Log.Info("hooks", "open", open, "oldest_s", int(oldest.Seconds()))
 	}
 }

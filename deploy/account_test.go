@@ -1,0 +1,70 @@
+package deploy_test
+
+import (
+	"context"
+	"net/http/httptest"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/wire"
+)
+
+// speed is how much faster than the machine's the simulated cloud's clock goes.
+const speed = 30
+
+// account is a simulated cloud over HTTP: two clusters with a group each, and neither queue nor hook.
+type account struct {
+	endpoint string
+	mu       sync.Mutex
+	world    *sim.World
+	api      *wire.API
+}
+
+func newAccount(t *testing.T) *account {
+	t.Helper()
+	spec := sim.Demo()
+	spec.Start = time.Now().UTC()
+	spec.Queues, spec.Groups[0].Hooks = nil, nil
+	second := spec.Groups[0]
+	second.Name, second.Launch.Cluster, second.Desired, second.Min = "batch-asg", "batch", 1, 0
+	spec.Clusters, spec.Groups = append(spec.Clusters, sim.ClusterSpec{Name: "batch"}), append(spec.Groups, second)
+	world, err := sim.Build(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &account{world: world}
+	a.api = wire.New(wire.Config{World: world, Lock: &a.mu, Strict: true})
+	ctx, stop := context.WithCancel(t.Context())
+	var ended sync.WaitGroup
+	clock := wire.NewClock(a.api, speed)
+	ended.Go(func() { clock.Run(ctx) })
+	server := httptest.NewServer(a.api.Handler())
+	a.endpoint = server.URL
+	t.Cleanup(func() { stop(); server.CloseClientConnections(); server.Close(); ended.Wait() })
+	return a
+}
+
+// until waits for something to come true.
+func (a *account) until(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	ticker := time.NewTicker(10 * time.Millisecond)
+	defer ticker.Stop()
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); <-ticker.C {
+		if holds() {
+			return
+		}
+	}
+	t.Fatalf("within a minute there was not: %s", what)
+}
+
+// answered reports whether the cloud's own record has an answer by ebb for an instance.
+func (a *account) answered(instance string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.ContainsFunc(a.world.Record(), func(e sim.Entry) bool {
+		return e.Kind == sim.EntryHook && e.Instance == instance && e.To == "CONTINUE" && e.By == "ebb"
+	})
+}

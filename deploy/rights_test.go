@@ -1,0 +1,130 @@
+package deploy_test
+
+import (
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/ebbhq/ebb/deploy"
+	"github.com/ebbhq/ebb/internal/iam"
+)
+
+var update = flag.Bool("update", false, "write the statements of ebb iam into the templates")
+
+// The lines between which the statements stand.
+const (
+	from = "  # The statements are those of \"ebb iam\". go test ./deploy -update writes them anew, from here ...\n"
+	to   = "  # ... to here.\n"
+)
+
+// modes are the shapes and what ebb iam calls them.
+var modes = map[string]iam.Mode{"lambda": iam.Lambda, "service": iam.Serve}
+
+// templateScope is the scope of a template, with placeholders for Fn::Sub.
+func templateScope(shape string) iam.Scope {
+	s := iam.Scope{
+		Partition: "${AWS::Partition}", Region: "${AWS::Region}", Account: "${AWS::AccountId}", Clusters: []string{"${Cluster}"}, Groups: []string{"${Group}"},
+		Queue: "${Queue.Arn}", Table: "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${Table}",
+	}
+	if shape == "lambda" {
+		s.LogGroup = "/aws/lambda/${AWS::StackName}"
+	}
+	return s
+}
+
+// rights are the three kinds of policies as YAML: one of the role, one a group, one a cluster.
+func rights(shape string) string {
+	all := iam.Policy(modes[shape], templateScope(shape)).Statement
+	var b strings.Builder
+	of := func(placeholder string) (found []iam.Statement) {
+		for _, s := range all {
+			text := fmt.Sprint(s)
+			mine := placeholder != "" && strings.Contains(text, placeholder)
+			mine = mine || placeholder == "" && !strings.Contains(text, "${Cluster}") && !strings.Contains(text, "${Group}")
+			if mine {
+				found = append(found, s)
+			}
+		}
+		return found
+	}
+	b.WriteString("\n")
+	writePolicy(&b, 2, "RolePolicy", "ebb", of(""))
+	for _, each := range []string{"Group", "Cluster"} {
+		fmt.Fprintf(&b, "\n  Fn::ForEach::%sPolicies:\n    - %[1]s\n    - !Ref %[1]ss\n    - ", each)
+		var policy strings.Builder
+		writePolicy(&policy, 6, each+"Policy&{"+each+"}", "!Sub "+strings.ToLower(each)+"-${"+each+"}", of("${"+each+"}"))
+		b.WriteString(strings.TrimLeft(policy.String(), " "))
+	}
+	b.WriteString("\n")
+	return b.String()
+}
+
+func writePolicy(b *strings.Builder, indent int, id, name string, statements []iam.Statement) {
+	line := func(deeper int, format string, args ...any) {
+		b.WriteString(strings.Repeat(" ", indent+deeper) + fmt.Sprintf(format, args...) + "\n")
+	}
+	list := func(deeper int, items []string) {
+		for _, i := range items {
+			switch {
+			case i == "*":
+				i = `"*"`
+			case strings.Contains(i, "${"):
+				i = `!Sub "` + i + `"`
+			}
+			line(deeper, "- %s", i)
+		}
+	}
+	line(0, "%s:", id)
+	line(2, "Type: AWS::IAM::RolePolicy")
+	line(2, "Properties:")
+	line(4, "RoleName: !Ref Role")
+	line(4, "PolicyName: %s", name)
+	line(4, "PolicyDocument:")
+	line(6, `Version: "2012-10-17"`)
+	line(6, "Statement:")
+	for _, s := range statements {
+		line(8, "- Sid: %s", s.Sid)
+		line(10, "Effect: %s", s.Effect)
+		line(10, "Action:")
+		list(12, s.Action)
+		line(10, "Resource:")
+		list(12, s.Resource)
+		if len(s.Condition) > 0 {
+			line(10, "Condition:")
+		}
+		for _, operator := range slices.Sorted(maps.Keys(s.Condition)) {
+			line(12, "%s:", operator)
+			for _, key := range slices.Sorted(maps.Keys(s.Condition[operator])) {
+				line(14, "%s:", key)
+				list(16, s.Condition[operator][key])
+			}
+		}
+	}
+}
+
+// TestRightsAreWritten holds the text of the templates against ebb iam; what they come to is TestRolesAreWhatIAMSays's.
+func TestRightsAreWritten(t *testing.T) {
+	for shape := range modes {
+		text := deploy.Template(shape)
+		before, rest, ok := strings.Cut(text, from)
+		_, after, ok2 := strings.Cut(rest, to)
+		if !ok || !ok2 {
+			t.Fatalf("%s.yaml has not both of the lines %q and %q", shape, from, to)
+		}
+		want := before + from + rights(shape) + to + after
+		if text == want {
+			continue
+		}
+		if !*update {
+			t.Errorf("%s.yaml does not have the statements of ebb iam; run: go test ./deploy -update", shape)
+			continue
+		}
+		if err := os.WriteFile(shape+".yaml", []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,231 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ebbhq/ebb/deploy"
+	"github.com/ebbhq/ebb/internal/cloud/surveyor"
+	"github.com/ebbhq/ebb/internal/config"
+	"github.com/ebbhq/ebb/internal/survey"
+)
+
+// The shapes in which Ebb runs.
+const (
+	shapeLambda  = "lambda"
+	shapeService = "service"
+	shapeServe   = "serve"
+)
+
+// initFlags are the flags of ebb init.
+type initFlags struct {
+	groups, clusters                          []string
+	shape, dir, name, table, region, endpoint string
+	createTable, yes, remove                  bool
+}
+
+func newInit(p Process) *cobra.Command {
+	var f initFlags
+	c := &cobra.Command{
+		Use: "init", Short: "Write the files and commands that put Ebb up for your groups, or take it out", Args: noArgs,
+		Long: `Init looks at Auto Scaling groups and the clusters of their instances, and writes what puts Ebb up for them: ebb.yaml, and for a Lambda
+function or an ECS service a CloudFormation template and its parameters. It prints the commands that come next, and what in the account
+stands against it. It changes nothing in the account but, with --create-table, makes a table.
+
+Run it again at any time: it shows what would change in the files, and changes them only with --yes or when you say so. With --remove
+it prints the commands that take Ebb out again.`,
+		Example: `  ebb init --group web-asg --cluster prod                     # a Lambda function
+  ebb init --group web-asg --group api-asg --shape service     # an ECS service
+  ebb init --group web-asg --shape serve                       # one machine with ebb serve, and no CloudFormation
+  ebb init --group web-asg --shape serve --remove | sh`,
+	}
+	flags := c.Flags()
+	flags.StringSliceVar(&f.groups, "group", nil, "Auto Scaling group to look after; may be repeated")
+	flags.StringSliceVar(&f.clusters, "cluster", nil, "ECS cluster of their instances; may be repeated; without it the clusters are found")
+	flags.StringVar(&f.shape, "shape", shapeLambda, "how Ebb is to run: lambda, service (ECS) or serve (a machine)")
+	flags.StringVar(&f.dir, "dir", ".", "where to write the files")
+	flags.StringVar(&f.name, "name", "ebb", "name of the stack and the queue")
+	flags.StringVar(&f.table, "table", "", "DynamoDB table of the journal; without it the name, and for serve a file")
+	flags.BoolVar(&f.createTable, "create-table", false, "make that table now, instead of the stack")
+	flags.BoolVar(&f.yes, "yes", false, "write files that are there already and differ")
+	flags.BoolVar(&f.remove, "remove", false, "print the commands that take Ebb out of the account")
+	flags.StringVar(&f.region, "region", "", "AWS Region ($EBB_REGION, $AWS_REGION)")
+	flags.StringVar(&f.endpoint, "endpoint", "", "URL for all AWS calls, such as a simulated cloud ($EBB_ENDPOINT, $AWS_ENDPOINT_URL)")
+	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := f.check(); err != nil {
+			return fmt.Errorf("%w: %w; see ebb init --help", errUsage, err)
+		}
+		return f.run(cmd.Context(), p)
+	}
+	return c
+}
+
+// The forms of names. Those of groups and clusters are narrower than AWS's, so that each can stand in a policy's name, a pattern and a command.
+const (
+	plainName = `^[A-Za-z0-9][A-Za-z0-9_.-]*$`
+	stackName = `^[A-Za-z][A-Za-z0-9-]{2,59}$`
+)
+
+// check refuses flags that cannot be meant.
+func (f *initFlags) check() error {
+	if !slices.Contains([]string{shapeLambda, shapeService, shapeServe}, f.shape) {
+		return fmt.Errorf("there is no shape %q; use %s, %s or %s", f.shape, shapeLambda, shapeService, shapeServe)
+	}
+	if len(f.groups) == 0 {
+		return fmt.Errorf("no group is named; write --group with the name of each Auto Scaling group that Ebb is to look after")
+	}
+	for _, name := range append(slices.Clone(f.groups), f.clusters...) {
+		if !regexp.MustCompile(plainName).MatchString(name) {
+			return fmt.Errorf("the name %q has characters other than letters, digits, _ . and -, which ebb init cannot write; set Ebb up by hand", name)
+		}
+	}
+	if !regexp.MustCompile(stackName).MatchString(f.name) {
+		return fmt.Errorf("the name %q does not do for a stack and a queue; use 3 to 60 letters, digits and -, beginning with a letter", f.name)
+	}
+	if f.createTable && f.table == "" {
+		return fmt.Errorf("--create-table makes the table that --table names; write --table %s too", f.name)
+	}
+	if f.shape == shapeServe {
+		return nil
+	}
+	return f.distinct()
+}
+
+// distinct refuses names that come to the same in CloudFormation, which keeps only letters and digits of a name in a resource's id.
+func (f *initFlags) distinct() error {
+	for _, names := range [][]string{f.groups, f.clusters} {
+		ids := map[string]string{}
+		for _, name := range names {
+			id := regexp.MustCompile(`[^A-Za-z0-9]`).ReplaceAllString(name, "")
+			if other, taken := ids[id]; taken {
+				return fmt.Errorf("%s and %s are the same to CloudFormation, which sees letters and digits only; give each a stack of its own with --name", other, name)
+			}
+			ids[id] = name
+		}
+	}
+	return nil
+}
+
+func (f *initFlags) run(ctx context.Context, p Process) error {
+	cfg, err := config.Load("", p.Env, map[string]string{"region": f.region, "endpoint": f.endpoint})
+	if err != nil {
+		return err
+	}
+	cfg.Queue = "" // that of another setup
+	seen, err := look(ctx, cfg, surveyor.Scope{Groups: f.groups, Clusters: f.clusters}, time.Now)
+	if err != nil {
+		return err
+	}
+	s, err := f.setup(cfg, &seen)
+	if err != nil {
+		return err
+	}
+	if f.remove {
+		s.tellWaiting(p.Stderr, &seen)
+		_, err := io.WriteString(p.Stdout, s.removal(&seen))
+		return err
+	}
+	s.remark(p.Stderr, &seen)
+	if f.createTable {
+		if err := createTable(ctx, p, cfg, f.table); err != nil {
+			return err
+		}
+	}
+	return f.write(p, s)
+}
+
+// write brings the files up to date and then prints what comes next.
+func (f *initFlags) write(p Process, s setup) error {
+	parameters, missing, err := s.parameters(filepath.Join(f.dir, parametersFile))
+	if err != nil {
+		return err
+	}
+	files := []file{{"ebb.yaml", s.config()}}
+	if text := deploy.Template(s.shape); text != "" {
+		files = append(files, file{s.templateFile(), text}, file{parametersFile, parameters})
+	}
+	if err := writeFiles(p, f.dir, files, f.yes); err != nil {
+		return err
+	}
+	if len(missing) > 0 {
+		fmt.Fprintf(p.Stderr, "still to be filled in, in %s: %s\n", filepath.Join(f.dir, parametersFile), strings.Join(missing, ", "))
+	}
+	_, err = io.WriteString(p.Stdout, s.next(f.dir))
+	return err
+}
+
+// setup works out what is to be written. The error says what does not fit.
+func (f *initFlags) setup(cfg config.Config, seen *survey.Survey) (setup, error) {
+	s := setup{
+		shape: f.shape, name: f.name, table: f.table, tableThere: f.createTable, region: seen.Region, account: seen.Account, endpoint: cfg.Endpoint,
+		partition: "aws",
+	}
+	if s.table == "" && s.shape != shapeServe {
+		s.table = f.name
+	}
+	for _, name := range f.clusters {
+		if seen.Cluster(name) == nil {
+			return s, fmt.Errorf("cluster %s is not there, or cannot be read%s; check the name, the Region (%s) and the credentials", name, whyUnread(seen, name), seen.Region)
+		}
+	}
+	for _, name := range f.groups {
+		g := seen.Group(name)
+		if g == nil {
+			return s, fmt.Errorf("group %s is not there, or cannot be read%s; check the name, the Region (%s) and the credentials", name, whyUnread(seen, name), seen.Region)
+		}
+		if parts := strings.Split(string(g.ARN), ":"); len(parts) > 1 {
+			s.partition = parts[1]
+		}
+		cluster, err := clusterOfGroup(seen, g, f.clusters)
+		if err != nil {
+			return s, err
+		}
+		s.groups = append(s.groups, looked{name, cluster})
+	}
+	return s, nil
+}
+
+// whyUnread is what the survey says of a thing that it could not read, in parentheses.
+func whyUnread(seen *survey.Survey, name string) string {
+	for _, u := range seen.Unread {
+		if strings.HasSuffix(u.What, " "+name) || !strings.Contains(u.What, " of ") {
+			return " (" + u.What + ": " + u.Error + ")"
+		}
+	}
+	return ""
+}
+
+// clusterOfGroup finds the one cluster that a group's instances are in: by the container instances, or if there are none by the capacity
+// providers, or because only one was named.
+func clusterOfGroup(seen *survey.Survey, g *survey.Group, named []string) (string, error) {
+	var in []string
+	for i := range seen.Clusters {
+		c := &seen.Clusters[i]
+		joined := slices.ContainsFunc(c.CapacityProviders, func(p survey.CapacityProvider) bool { return p.Group == g.Name })
+		for _, m := range g.Instances {
+			joined = joined || c.Host(m.ID) != nil
+		}
+		if joined {
+			in = append(in, c.Name)
+		}
+	}
+	switch {
+	case len(in) == 1:
+		return in[0], nil
+	case len(in) > 1:
+		return "", fmt.Errorf("the instances of group %s are in several clusters (%s), and Ebb takes one for a group; is the cluster in its user data right?", g.Name, strings.Join(in, ", "))
+	case len(g.Instances) > 0 && len(named) > 0:
+		return "", fmt.Errorf("no instance of group %s is in %s; leave --cluster out to find its cluster", g.Name, strings.Join(named, " or "))
+	case len(named) == 1:
+		return named[0], nil
+	}
+	return "", fmt.Errorf("which cluster the instances of group %s are in cannot be seen: it has %s, and none is registered in a cluster that can be read; write --cluster", g.Name, counted(len(g.Instances), "instance"))
+}

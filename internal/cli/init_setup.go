@@ -1,0 +1,191 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ebbhq/ebb/deploy"
+	"github.com/ebbhq/ebb/internal/doctor"
+	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/survey"
+)
+
+const parametersFile = "ebb-parameters.json"
+
+// The hook that every shape has.
+const (
+	drainHook     = "ebb-drain"
+	hookHeartbeat = 900 * time.Second
+)
+
+// looked is a group to look after and its cluster.
+type looked struct{ name, cluster string }
+
+// setup is one Ebb: what it looks after, and where it is to be.
+type setup struct {
+	shape, name, table                   string
+	tableThere                           bool
+	partition, region, account, endpoint string
+	groups                               []looked
+}
+
+func (s setup) templateFile() string { return "ebb-" + s.shape + ".yaml" }
+
+func (s setup) queueURL(name string) string {
+	if s.endpoint != "" {
+		return strings.TrimSuffix(s.endpoint, "/") + "/" + s.account + "/" + name
+	}
+	suffix := "amazonaws.com"
+	if s.partition == "aws-cn" {
+		suffix = "amazonaws.com.cn"
+	}
+	return fmt.Sprintf("https://sqs.%s.%s/%s/%s", s.region, suffix, s.account, name)
+}
+
+func (s setup) arn(service, rest string) string {
+	return strings.Join([]string{"arn", s.partition, service, s.region, s.account, rest}, ":")
+}
+
+// config is the text of ebb.yaml.
+func (s setup) config() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# Written by ebb init. docs/reference/config.md has every key.\nqueue: %s\nregion: %s\n", s.queueURL(s.name), s.region)
+	if s.endpoint != "" {
+		fmt.Fprintf(&b, "endpoint: %s\n", s.endpoint)
+	}
+	journal := "sqlite:///var/lib/ebb/journal.db"
+	if s.table != "" {
+		journal = "dynamodb://" + s.table
+	}
+	fmt.Fprintf(&b, "journal: %s\ngroups:\n", journal)
+	for _, g := range s.groups {
+		fmt.Fprintf(&b, "  - match: %q\n    cluster: %q\n", g.name, g.cluster)
+	}
+	return b.String()
+}
+
+// parameter is one of a CloudFormation template, in the form that the AWS CLI reads.
+type parameter struct {
+	Key   string `json:"ParameterKey"`
+	Value string `json:"ParameterValue"`
+}
+
+// parameters is the text of the parameters file. What is not worked out here stays as the file has it; missing names what is empty yet.
+func (s setup) parameters(path string) (text string, missing []string, err error) {
+	if deploy.Template(s.shape) == "" {
+		return "", nil, nil
+	}
+	var old []parameter
+	b, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(b, &old)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", nil, fmt.Errorf("read %s, to keep what was filled in: %w; mend it, or move it away", path, err)
+	}
+	var names, clusters, settings []string
+	for _, g := range s.groups {
+		names = append(names, g.name)
+		if !slices.Contains(clusters, g.cluster) {
+			clusters = append(clusters, g.cluster)
+		}
+		settings = append(settings, fmt.Sprintf("{match: %q, cluster: %q}", g.name, g.cluster))
+	}
+	all := []parameter{
+		{"Groups", strings.Join(names, ",")}, {"Clusters", strings.Join(clusters, ",")}, {"GroupSettings", "[" + strings.Join(settings, ", ") + "]"},
+		{"Table", s.table}, {"CreateTable", fmt.Sprint(!s.tableThere)},
+	}
+	mine := len(all)
+	for _, name := range deploy.Yours(s.shape) {
+		all = append(all, parameter{name, ""})
+	}
+	for _, o := range old {
+		i := slices.IndexFunc(all, func(n parameter) bool { return n.Key == o.Key })
+		switch {
+		case i < 0:
+			all = append(all, o)
+		case i >= mine:
+			all[i].Value = o.Value
+		}
+	}
+	for _, n := range all {
+		if n.Value == "" && slices.Contains(deploy.Yours(s.shape), n.Key) {
+			missing = append(missing, n.Key)
+		}
+	}
+	out, err := json.MarshalIndent(all, "", "  ")
+	return string(out) + "\n", missing, err
+}
+
+// remark tells what stands against the setup: what is there already, and what ebb doctor will say once it is made.
+func (s setup) remark(w io.Writer, seen *survey.Survey) {
+	for _, g := range s.groups {
+		for _, h := range seen.Group(g.name).Hooks {
+			if h.Name != drainHook {
+				continue
+			}
+			fmt.Fprintf(w, "group %s has a hook %s already (heartbeat time-out %s, %s)", g.name, h.Name, h.Heartbeat, h.DefaultResult)
+			if s.shape == shapeServe {
+				fmt.Fprintf(w, "; it gets %s and CONTINUE\n", hookHeartbeat)
+			} else {
+				fmt.Fprintf(w, "; if stack %s did not make it, delete it first, because the stack makes its own\n", s.name)
+			}
+		}
+	}
+	for _, f := range doctor.Examine(&doctor.Input{Survey: s.asItWillBe(seen), Ebb: s.settings(), Now: seen.At}) {
+		if f.Severity > doctor.Info {
+			fmt.Fprintf(w, "%s: %s: %s.\n  If left: %s.\n  Mend: %s\n", f.Severity, f.Subject, f.What, f.IfLeft, f.Mend)
+		}
+	}
+}
+
+func (s setup) settings() *doctor.Settings {
+	settings := &doctor.Settings{Hook: drainHook, Queue: s.queueURL(s.name)}
+	for _, g := range s.groups {
+		settings.Groups = append(settings.Groups, doctor.Managed{Match: g.name, Cluster: g.cluster, Deadline: 30 * time.Minute})
+	}
+	return settings
+}
+
+// asItWillBe is the survey with the hooks, the rule and the queue of the setup in it.
+func (s setup) asItWillBe(seen *survey.Survey) *survey.Survey {
+	will := *seen
+	queue := s.arn("sqs", s.name)
+	will.Groups = slices.Clone(seen.Groups)
+	for i := range will.Groups {
+		g := &will.Groups[i]
+		if !slices.ContainsFunc(s.groups, func(l looked) bool { return l.name == g.Name }) {
+			continue
+		}
+		g.Hooks = append(slices.DeleteFunc(slices.Clone(g.Hooks), func(h fleet.Hook) bool { return h.Name == drainHook }), fleet.Hook{
+			Name: drainHook, Group: g.Name, Transition: fleet.TerminatingTransit, Heartbeat: hookHeartbeat, Global: 100 * hookHeartbeat, DefaultResult: "CONTINUE",
+		})
+	}
+	will.Rules = append(slices.Clone(seen.Rules), survey.Rule{
+		Name: s.name, ARN: s.arn("events", "rule/"+s.name), Pattern: s.pattern(), Enabled: true, Targets: []string{queue},
+	})
+	will.Queues = append(slices.DeleteFunc(slices.Clone(seen.Queues), func(q survey.Queue) bool { return q.ARN == queue }), survey.Queue{
+		URL: s.queueURL(s.name), ARN: queue, Visibility: 3 * time.Minute, Retention: 4 * 24 * time.Hour, Redrive: queue + "-dead-letters", MaxReceives: 5, Policy: s.queuePolicy(),
+	})
+	return &will
+}
+
+// file is a file to be written.
+type file struct{ name, text string }
+
+// read is what a file holds now; false: it is not there.
+func (f file) read(dir string) (string, bool, error) {
+	b, err := os.ReadFile(filepath.Join(dir, f.name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", false, nil
+	}
+	return string(b), true, err
+}

@@ -1,0 +1,126 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	runtime "github.com/aws/aws-lambda-go/lambda"
+	"github.com/spf13/cobra"
+
+	"github.com/ebbhq/ebb/internal/cloud"
+	"github.com/ebbhq/ebb/internal/config"
+	"github.com/ebbhq/ebb/internal/drain"
+	"github.com/ebbhq/ebb/internal/engine"
+	"github.com/ebbhq/ebb/internal/kernel"
+	"github.com/ebbhq/ebb/internal/source/lambda"
+)
+
+// runtimeAPI is where Lambda tells a function where to fetch its invocations.
+// https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
+const runtimeAPI = "AWS_LAMBDA_RUNTIME_API"
+
+func newLambda(p Process) *cobra.Command {
+	var file, clockURL string
+	over := map[string]*string{}
+	c := &cobra.Command{
+		Use: "lambda", Short: "Run as an AWS Lambda function: one pass per invocation", Args: noArgs,
+		Long: `Lambda is Ebb as a function. It is invoked by an event source mapping on its queue, by rules of EventBridge, by topics or by lifecycle
+hooks, and once a minute by a schedule, which is its sweep and its clock. Each invocation goes as far as it can without waiting, keeps in the
+DynamoDB journal what the next one has to know, and ends. Where many are invoked at once, one works for a cluster and the others leave it a note.
+
+Hooks of its groups need a heartbeat time-out of at least ` + drain.ShortestFor(kernel.Tick).String() + `: what looks once a minute cannot keep a shorter one alive.
+
+As bootstrap of a function ebb needs no argument: it does this by itself. ebb init writes a template that sets everything up.`,
+		Example: `  EBB_CONFIG_TEXT='...' ebb lambda     # where ` + runtimeAPI + ` is set`,
+	}
+	flags := c.Flags()
+	flags.StringVarP(&file, "config", "c", "", "configuration file ($EBB_CONFIG); a function has it in $EBB_CONFIG_TEXT")
+	for _, f := range []struct{ key, help string }{
+		{"region", "AWS Region ($EBB_REGION, $AWS_REGION)"},
+		{"journal", "dynamodb://TABLE ($EBB_JOURNAL)"},
+		{"endpoint", "URL for all AWS calls, such as a simulated cloud ($EBB_ENDPOINT, $AWS_ENDPOINT_URL)"},
+	} {
+		over[f.key] = flags.String(f.key, "", f.help)
+	}
+	flags.StringVar(&clockURL, "clock", "", "follow the clock of a simulated cloud at this URL ($EBB_CLOCK)")
+	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		if p.Env(runtimeAPI) == "" {
+			return fmt.Errorf("%w: ebb lambda runs in AWS Lambda, which sets %s; on a machine of your own run ebb serve", errUsage, runtimeAPI)
+		}
+		set := map[string]string{}
+		for key, v := range over {
+			set[key] = *v
+		}
+		cfg, err := config.Load(file, p.Env, set)
+		if err != nil {
+			return err
+		}
+		if clockURL == "" {
+			clockURL = p.Env("EBB_CLOCK")
+		}
+		handle, err := newFunction(cmd.Context(), p, cfg, clockURL)
+		if err != nil {
+			return err
+		}
+		runtime.StartWithOptions(handle, runtime.WithContext(cmd.Context()))
+		return errors.New("the Lambda runtime API does not answer any more") // it returns when there is nothing to wait for
+	}
+	return c
+}
+
+// newFunction makes what handles one invocation after another.
+func newFunction(ctx context.Context, p Process, cfg config.Config, clockURL string) (func(context.Context, json.RawMessage) (any, error), error) {
+	if err := cfg.Invoked(); err != nil {
+		return nil, err
+	}
+	log := logger(p, cfg.LogLevel, "json")
+	now, _, err := clockAt(ctx, clockURL)
+	if err != nil {
+		return nil, err
+	}
+	awsCfg, err := cloud.AWSConfig(ctx, cloud.Options{Region: cfg.Region, Endpoint: cfg.Endpoint})
+	if err != nil {
+		return nil, misconfigured(err)
+	}
+	store, err := openJournal(ctx, cfg, awsCfg)
+	if err != nil {
+		return nil, misconfigured(err)
+	}
+	k := kernelConfig(cfg, true) // what is not understood fails, and Lambda or the queue keeps it
+	each := engine.Config{Kernel: k, Store: store, Cloud: cloud.FromConfig(awsCfg), Me: engine.Name(), Now: now, Log: log, Tell: teller(log)}
+	return func(ctx context.Context, payload json.RawMessage) (any, error) {
+		return invoke(ctx, each, payload)
+	}, nil
+}
+
+// invoke is one invocation.
+func invoke(ctx context.Context, cfg engine.Config, payload []byte) (any, error) {
+	in := lambda.Parse(payload)
+	heard := make([]engine.Message, len(in.Messages))
+	for i, m := range in.Messages {
+		heard[i] = engine.Message{ID: m.ID, Body: m.Body, Sent: m.Sent, Receives: m.Receives}
+	}
+	verdicts, err := engine.Pass(ctx, cfg, heard, in.Clock)
+	if err != nil {
+		cfg.Log.Error("the pass was broken off; the next one goes on", "err", err)
+	}
+	return in.Reply(taken(verdicts, cfg.Log), err)
+}
+
+// taken says which messages need not come again.
+func taken(verdicts []kernel.Verdict, log *slog.Logger) map[string]bool {
+	t := map[string]bool{}
+	for _, v := range verdicts {
+		t[v.Message] = v.Delete
+		switch {
+		case !v.Delete:
+			log.Warn("message left to the queue", "message", v.Message, "why", v.Why)
+		case v.Why != "":
+			log.Debug("message acknowledged", "message", v.Message, "kind", v.Kind, "why", v.Why)
+		}
+	}
+	return t
+}
