@@ -46,7 +46,7 @@ func TestExampleFile(t *testing.T) {
 		Queue: exampleQueue, Region: "eu-west-1", Journal: "sqlite:///var/lib/ebb/journal.db", Hook: "ebb-drain", Foreign: Acknowledge,
 		LogLevel: "info", LogFormat: "text", LostAfter: 5 * time.Minute, DaemonGrace: 2 * time.Minute,
 		Groups: []Group{
-			{Match: "web-*", Cluster: "prod", Deadline: 30 * time.Minute, OnDeadline: Continue},
+			{Match: "web-*", Cluster: "prod", Deadline: 30 * time.Minute, OnDeadline: Continue, Budget: Budget{Percent: 20}},
 			{Match: "batch", Deadline: 6 * time.Hour, OnDeadline: Continue},
 		},
 	}
