@@ -310,7 +310,7 @@ func (c *decider) beat() {
 	if last.IsZero() {
 		last = d.Zero
 	}
-	if c.p.Tick > 0 && h.Is == fleet.Unknown && (c.o.Trouble == nil || c.o.Trouble(plan.Hooks) == "") {
+	if c.p.Tick > 0 && h.Is == fleet.Unknown && c.trouble(plan.Groups, plan.Hooks) == "" {
 		return // the look is under way
 	}
 	due := last.Add(timeout/3 - jitter(d.Key, 0, timeout/12) - c.p.Tick)

@@ -105,6 +105,12 @@ type past struct {
 	over  bool // the instance has been seen not waiting since: its next wait is a new one
 }
 
+// pastOf is what is kept of a drain. After one that ended because its instance was not leaving, or that returned it to its warm pool, the
+// next wait that a sweep sees is always a new one: no sweep shows an instance of a warm pool.
+func pastOf(d *drain.Drain) past {
+	return past{token: d.Token, ended: d.Ended, key: d.Key, over: d.WarmPool || d.Final != nil && d.Final.Outcome == drain.NotLeaving}
+}
+
 // trouble is why looks of a kind fail, and how many have in a row.
 type trouble struct {
 	why   string
@@ -165,7 +171,7 @@ func New(cfg Config, open, ended []journal.Record) (*Kernel, error) {
 			return nil, err
 		}
 		if p, ok := k.recent[d.Instance]; !ok || d.Ended.After(p.ended) {
-			k.recent[d.Instance] = past{token: d.Token, ended: d.Ended, key: d.Key}
+			k.recent[d.Instance] = pastOf(&d)
 		}
 	}
 	for _, r := range open {

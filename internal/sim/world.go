@@ -128,6 +128,9 @@ func (w *World) SetCaller(name string) { w.by = name }
 // It applies to container instances, tasks, instances of groups and target health. What did not exist then is left out.
 func (w *World) SetLag(d time.Duration) { w.lag = d }
 
+// Lagging reports whether reads show the world as it was some time ago.
+func (w *World) Lagging() bool { return w.lag > 0 }
+
 // then is the time that reads see.
 func (w *World) then() time.Time { return w.now.Add(-w.lag) }
 

@@ -173,6 +173,9 @@ func (p *past) lostHook(w *wait) {
 	}
 	const again = 18 * time.Second                        // the retry interval with its jitter, and 5 s there and 5 s back
 	slow := min(20*time.Second+p.handOver(), timeout*2/5) // a call may take some seconds there and back
+	if p.Function {
+		slow = timeout/2 - 10*time.Second // one pass may be killed, and the next is a minute after that
+	}
 	from := w.closed.Add(-timeout)
 	if !p.upAll(from.Add(-slow), w.closed) || !p.heardOf(w, from) {
 		return

@@ -3,6 +3,7 @@ package wire
 import (
 	"encoding/base64"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -29,7 +30,7 @@ func page[T any](a *API, p paging, all []T, key func(T) string) (items []T, next
 	}
 	from := 0
 	if p.token != nil && *p.token != "" {
-		if from, ok = resume(p, all, key); !ok {
+		if from, ok = resume(p, all, key, a.World != nil && a.World.Lagging()); !ok {
 			return nil, nil, false
 		}
 	}
@@ -45,8 +46,9 @@ func mint(operation string, offset int, last string) string {
 	return base64.StdEncoding.EncodeToString(fmt.Appendf(nil, "%s %d %s", operation, offset, last))
 }
 
-// resume finds where the page after a token starts.
-func resume[T any](p paging, all []T, key func(T) string) (int, bool) {
+// resume finds where the page after a token starts. When the item that the token names has gone, the one after it may be skipped: AWS does
+// not say that none is. A read that lags is another matter: what it does not show yet was not skipped, so lists that are in order go on there.
+func resume[T any](p paging, all []T, key func(T) string, lagging bool) (int, bool) {
 	raw, err := base64.StdEncoding.DecodeString(*p.token)
 	if err != nil {
 		return 0, false
@@ -66,6 +68,11 @@ func resume[T any](p paging, all []T, key func(T) string) (int, bool) {
 		if key(item) == parts[2] {
 			return i + 1, true
 		}
+	}
+	byKey := func(x, y T) int { return strings.Compare(key(x), key(y)) }
+	if lagging && slices.IsSortedFunc(all, byKey) {
+		i, _ := slices.BinarySearchFunc(all, parts[2], func(x T, last string) int { return strings.Compare(key(x), last) })
+		return i, true
 	}
 	return min(offset-1, len(all)), true
 }
