@@ -12,8 +12,8 @@ import (
 	"github.com/ebbhq/ebb/internal/sim/wire"
 )
 
-// speed is how much faster than the machine's the simulated cloud's clock goes.
-const speed = 30
+// speed is how much faster than the machine's the simulated cloud's clock goes. With it a function's 30 s are 2 s.
+const speed = 15
 
 // account is a simulated cloud over HTTP: two clusters with a group each, and neither queue nor hook.
 type account struct {

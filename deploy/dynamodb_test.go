@@ -20,7 +20,7 @@ func TestATableOfInitServes(t *testing.T) {
 	if !strings.HasPrefix(local, "http://127.0.0.1:") {
 		t.Fatal("EBB_DYNAMODB_ENDPOINT does not name DynamoDB Local on this machine: go run ./test/dynamodb -- go test -tags dynamodb ./deploy")
 	}
-	sdkEnvironment(t)
+	sdkEnvironment(t, "ebb")
 	table := fmt.Sprintf("made-by-init-%d", time.Now().UnixNano())
 	a, f := formed(t, "service", "Table", table, "CreateTable", "false")
 	dir, env := t.TempDir(), map[string]string{"EBB_DYNAMODB_ENDPOINT": local}
