@@ -94,8 +94,8 @@ func (a *account) invokedFor(from string) (n int) {
 }
 
 // functionDrainsOne runs the function, terminates an instance just after the clock invoked it, waits for the answer, and holds that the function heard
-// of it through the rule and the queue.
-func (a *account) functionDrainsOne(t *testing.T, f *formation, fn sim.Function, handlers map[string]lambda.Handler, log *printed) {
+// of it through the rule and the queue. It returns the instance.
+func (a *account) functionDrainsOne(t *testing.T, f *formation, fn sim.Function, handlers map[string]lambda.Handler, log *printed) string {
 	t.Helper()
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -123,6 +123,7 @@ func (a *account) functionDrainsOne(t *testing.T, f *formation, fn sim.Function,
 	if !strings.Contains(log.String(), "Auto Scaling terminates "+instance) {
 		t.Errorf("the function should have heard of %s", instance)
 	}
+	return instance
 }
 
 // inProcess is the function as a Go function of this process, with a journal in memory: only with DynamoDB can it be a process of its own.
