@@ -74,10 +74,13 @@ func (c *decider) checkZero() {
 	if began.Is == fleet.Absent && d.Doubt && d.Zero.Before(d.WaitingSince) {
 		d.Zero = d.WaitingSince // Auto Scaling does not know better either
 	}
-	if began.Is != fleet.Seen || began.Value.After(c.now) {
+	if began.Is != fleet.Seen {
 		return
 	}
 	at := began.Value
+	if at.After(c.now) {
+		at = c.now // AWS's clock is ahead of ours
+	}
 	if at.Before(d.NotBefore) {
 		at = d.NotBefore // the group's own load balancers come first, and take as long as they are set to
 	}

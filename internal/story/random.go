@@ -436,6 +436,8 @@ func (g *maker) many() {
 	g.s.Ebb.Replicas, g.s.Ebb.Skew = pick(g, 2, 3), pick(g, 0, 10*time.Second, 30*time.Second)
 	if g.percent(40) {
 		g.s.Ebb.Replicas, g.s.Ebb.Function = 0, true
+		// All that is due is sent in the same moment: it cannot wait for a limit that lets little through at once.
+		g.s.World.Switches.AutoScalingBurst, g.s.World.Switches.AutoScalingRate = 0, 0
 	}
 	for i := range g.s.World.Groups { // with a shorter hook there is no time for another Ebb to take over
 		for j := range g.s.World.Groups[i].Hooks {
