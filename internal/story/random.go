@@ -438,6 +438,11 @@ func (g *maker) many() {
 		g.s.Ebb.Replicas, g.s.Ebb.Function = 0, true
 		// All that is due is sent in the same moment: it cannot wait for a limit that lets little through at once.
 		g.s.World.Switches.AutoScalingBurst, g.s.World.Switches.AutoScalingRate = 0, 0
+		for i := range g.s.Faults { // and each failure of its journal costs it a minute
+			if g.s.Faults[i].Op == "journal" {
+				g.s.Faults[i].Times = 1
+			}
+		}
 	}
 	for i := range g.s.World.Groups { // with a shorter hook there is no time for another Ebb to take over
 		for j := range g.s.World.Groups[i].Hooks {
