@@ -8,12 +8,14 @@ import (
 	"log/slog"
 
 	runtime "github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/spf13/cobra"
 
 	"github.com/ebbhq/ebb/internal/cloud"
 	"github.com/ebbhq/ebb/internal/config"
 	"github.com/ebbhq/ebb/internal/drain"
 	"github.com/ebbhq/ebb/internal/engine"
+	"github.com/ebbhq/ebb/internal/journal"
 	"github.com/ebbhq/ebb/internal/kernel"
 	"github.com/ebbhq/ebb/internal/source/lambda"
 )
@@ -76,18 +78,24 @@ func newFunction(ctx context.Context, p Process, cfg config.Config, clockURL str
 	if err := cfg.Invoked(); err != nil {
 		return nil, err
 	}
-	log := logger(p, cfg.LogLevel, "json")
-	now, _, err := clockAt(ctx, clockURL)
-	if err != nil {
-		return nil, err
-	}
 	awsCfg, err := cloud.AWSConfig(ctx, cloud.Options{Region: cfg.Region, Endpoint: cfg.Endpoint})
 	if err != nil {
 		return nil, misconfigured(err)
 	}
 	store, err := openJournal(ctx, cfg, awsCfg)
 	if err != nil {
-		return nil, misconfigured(err)
+		return nil, err
+	}
+	return Function(ctx, p, cfg, awsCfg, store, clockURL)
+}
+
+// Function is what ebb lambda does with each invocation, on a journal that is open already. With a clock URL it follows the clock of a simulated cloud;
+// the error is that there is none.
+func Function(ctx context.Context, p Process, cfg config.Config, awsCfg aws.Config, store journal.Store, clockURL string) (func(context.Context, json.RawMessage) (any, error), error) {
+	log := logger(p, cfg.LogLevel, "json")
+	now, _, err := clockAt(ctx, clockURL)
+	if err != nil {
+		return nil, err
 	}
 	k := kernelConfig(cfg, true) // what is not understood fails, and Lambda or the queue keeps it
 	each := engine.Config{Kernel: k, Store: store, Cloud: cloud.FromConfig(awsCfg), Me: engine.Name(), Now: now, Log: log, Tell: teller(log)}

@@ -32,7 +32,7 @@ func TestALeaseOfADeadProcessIsFree(t *testing.T) {
 	if got := strings.Join(free, " "); got != "dead free" && here != "" {
 		t.Errorf("free: %s", got)
 	}
-	if Name() == Name() {
+	if a, b := Name(), Name(); a == b {
 		t.Error("two processes could have the same name")
 	}
 }
