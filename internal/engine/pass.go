@@ -41,18 +41,20 @@ func Pass(ctx context.Context, cfg Config, heard []Message, clock bool) ([]kerne
 	}
 	p.scopes = kernel.Scopes(cfg.Kernel.Groups, open)
 	p.keeper.Concern(p.scopes)
-	if err := p.claim(ctx, p.scopes); err != nil {
+	defer p.release(ctx)
+	work, cancel := p.bound(ctx)
+	defer cancel()
+	if err := p.claim(work, p.scopes); err != nil {
 		return nil, err
 	}
-	err = p.once(ctx, heard)
-	for n := 1; err == nil && n < mostPasses && ctx.Err() == nil; n++ {
+	err = p.once(work, heard)
+	for n := 1; err == nil && n < mostPasses && p.early(); n++ {
 		var more bool
-		if more, err = p.more(ctx); err != nil || !more {
+		if more, err = p.more(work); err != nil || !more {
 			break
 		}
-		err = p.once(ctx, nil)
+		err = p.once(work, nil)
 	}
-	p.release(ctx)
 	return p.settled, err
 }
 
@@ -63,7 +65,23 @@ type invocation struct {
 	keeper  *lease.Keeper
 	wake    bool // something only wakes it, and would wake the others
 	settled []kernel.Verdict
+	until   time.Time // it begins nothing more then; zero: never
 }
+
+// bound leaves some of the time that is given for an end in good order: after two thirds of it nothing more is begun, and after five sixths
+// calls are broken off. One that is killed keeps its leases until they have run out.
+func (p *invocation) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	end, ok := ctx.Deadline()
+	if !ok {
+		return ctx, func() {}
+	}
+	now := time.Now()
+	p.until = now.Add(end.Sub(now) * 2 / 3)
+	return context.WithDeadline(ctx, now.Add(end.Sub(now)*5/6))
+}
+
+// early reports whether there is time to begin something.
+func (p *invocation) early() bool { return p.until.IsZero() || time.Now().Before(p.until) }
 
 // wakes reports whether a message does no more than wake, such as that a task has stopped.
 func wakes(m Message) bool { return event.Parse([]byte(m.Body)).Kind == event.Ignored }
@@ -213,9 +231,9 @@ func (p *invocation) wakeOthers(held map[string]journal.Lease) []journal.Note {
 	return notes
 }
 
-// sure reports whether everything that was held is.
+// sure reports whether everything that was held is, and there is time to go on.
 func (p *invocation) sure(held map[string]journal.Lease) bool {
-	return len(p.keeper.Held(time.Now())) == len(held)
+	return p.early() && len(p.keeper.Held(time.Now())) == len(held)
 }
 
 func (p *invocation) tell(lines []journal.Line) {

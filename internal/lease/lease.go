@@ -26,8 +26,9 @@ type Pace struct {
 // up to Look until his last beat is seen, For until it is old, and up to Look until that is noticed.
 func Serve() Pace { return Pace{For: 10 * time.Second, Beat: 3 * time.Second, Look: 2 * time.Second} }
 
-// Pass is the pace of an Ebb that lives for one invocation of a function, of 30 s at most, and renews nothing.
-func Pass() Pace { return Pace{For: 30 * time.Second, Beat: time.Hour, Look: time.Hour} }
+// Pass is the pace of an Ebb that lives for one invocation of a function and works for 20 s of it at most. It claims only as it begins, and then
+// also what an invocation before it in the same process could not give up.
+func Pass() Pace { return Pace{For: 30 * time.Second, Look: time.Hour} }
 
 // Claim is a lease to be stored in place of the one that was read.
 type Claim struct{ Was, Is journal.Lease }
