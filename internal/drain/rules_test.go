@@ -318,3 +318,30 @@ func TestAnEndedDrainWantsNothing(t *testing.T) {
 		t.Errorf("decided %+v", dec)
 	}
 }
+
+// Who waits for its turn has no deadline but the hook's own; once it is let go, by Ebb or by somebody else, it has one.
+func TestTheDeadlineOfWhoWaitedForItsTurn(t *testing.T) {
+	for name, c := range map[string]struct {
+		status string
+		turn   Turn
+		begun  bool
+	}{
+		"it waits":                    {fleet.Active, Turn{Limited: true, Leave: 2, Limit: 2}, false},
+		"its turn has come":           {fleet.Active, Turn{Limited: true, Leave: 1, Limit: 2}, true},
+		"there is no budget any more": {fleet.Active, Turn{}, true},
+		"set DRAINING by hand":        {fleet.Draining, Turn{Limited: true, Leave: 2, Limit: 2}, true},
+		"deregistered by hand":        {fleet.Inactive, Turn{Limited: true, Leave: 2, Limit: 2}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := emptyHost()
+			s.d.Queued, s.d.DrainingSince = t0, time.Time{}
+			s.task("app", "", "RUNNING", "RUNNING")
+			s.o.Container.Value.Status, s.o.Turn = c.status, c.turn
+			dec := s.decide()
+			over := s.now.Add(s.p.Deadline)
+			if got := Deadline(dec.Drain, s.o.Hook, s.p); got.After(over) == c.begun {
+				t.Errorf("the deadline is %s after the zero, and one of %s was to be set: %v", got.Sub(t0), s.p.Deadline, c.begun)
+			}
+		})
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/drain"
@@ -105,6 +106,11 @@ type past struct {
 	over  bool // the instance has been seen not waiting since: its next wait is a new one
 }
 
+// pastOf is what is kept of a drain. The instance of one that ended because it was not leaving did not wait.
+func pastOf(d drain.Drain) past {
+	return past{token: d.Token, ended: d.Ended, key: d.Key, over: d.Final != nil && d.Final.Outcome == drain.NotLeaving}
+}
+
 // trouble is why looks of a kind fail, and how many have in a row.
 type trouble struct {
 	why   string
@@ -165,7 +171,7 @@ func New(cfg Config, open, ended []journal.Record) (*Kernel, error) {
 			return nil, err
 		}
 		if p, ok := k.recent[d.Instance]; !ok || d.Ended.After(p.ended) {
-			k.recent[d.Instance] = past{token: d.Token, ended: d.Ended, key: d.Key}
+			k.recent[d.Instance] = pastOf(d)
 		}
 	}
 	for _, r := range open {
@@ -187,6 +193,9 @@ func (k *Kernel) load(r journal.Record) error {
 	scope := man.Scope()
 	if !ok { // it was when the drain began: what was begun is brought to its end
 		man, scope = Managed{Match: d.Group, Cluster: d.Cluster, Policy: drain.Defaults()}, r.Scope
+		if !d.Queued.IsZero() || !d.Turn.IsZero() {
+			man.Budget = Limit{Count: 1} // it had one; which is not known any more
+		}
 	}
 	if !k.mine(scope) {
 		return nil
@@ -314,7 +323,7 @@ func (k *Kernel) Hear(h Heard, now time.Time) {
 	case event.TerminateAction:
 		v.Delete, v.Why = k.hearTermination(h, now)
 	case event.LaunchAction, event.ScalingNotification, event.Ignored:
-		v.Delete = !k.cfg.LeaveForeign // no use to Ebb, but perhaps to another consumer
+		v.Delete = h.Noted || !k.cfg.LeaveForeign // no use to Ebb, but perhaps to another consumer
 	case event.TestNotification:
 		v.Why = "a test notification of group " + h.Event.Group + ": its messages reach Ebb"
 	case event.Unknown:
@@ -353,12 +362,13 @@ func (k *Kernel) hearTermination(h Heard, now time.Time) (ack bool, why string) 
 		if ok {
 			why = fmt.Sprintf("hook %s of group %s is not ours", e.Hook, e.Group)
 		}
-		return !k.cfg.LeaveForeign, why
+		return h.Noted || !k.cfg.LeaveForeign, why // nobody else reads a note
 	}
-	if !k.mine(man.Scope()) {
+	if !k.mine(man.Scope()) { // a note too, when its group is of another scope by now
 		k.Counts["noted"]++
-		k.notes = append(k.notes, journal.Note{Scope: man.Scope(), ID: h.Message, Body: h.Body, Sent: h.Sent})
-		return !h.Noted, "noted for the Ebb that works for " + man.Scope()
+		id := h.Message[strings.LastIndexByte(h.Message, '/')+1:] // a note that is passed on keeps its name
+		k.notes = append(k.notes, journal.Note{Scope: man.Scope(), ID: id, Body: h.Body, Sent: h.Sent})
+		return true, "noted for the Ebb that works for " + man.Scope()
 	}
 	if o, ok := k.open[e.Instance]; ok {
 		if o.d.Token == "" {
