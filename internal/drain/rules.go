@@ -81,9 +81,9 @@ func (c *decider) end(o Outcome, reason string, cut []string) {
 	c.note("ended", "%s", text)
 }
 
-// ShortestFor is the shortest heartbeat time-out of a hook that passes so far apart can keep alive: one may fail, and its lease must run out
-// before the next can do its work.
-func ShortestFor(tick time.Duration) time.Duration { return 3 * tick }
+// ShortestFor is the shortest heartbeat time-out of a hook that passes so far apart can keep alive: one may be killed, the next may find its
+// lease still there, and the one after that is no earlier than three ticks after the heartbeat.
+func ShortestFor(tick time.Duration) time.Duration { return 4 * tick }
 
 // refuse ends a drain whose hook cannot be kept alive by passes that are so far apart.
 func (c *decider) refuse() bool {
@@ -313,7 +313,7 @@ func (c *decider) beat() {
 	if c.p.Tick > 0 && h.Is == fleet.Unknown && (c.o.Trouble == nil || c.o.Trouble(plan.Hooks) == "") {
 		return // the look is under way
 	}
-	due := last.Add(timeout/3 - jitter(d.Key, 0, timeout/12) - c.p.Tick)
+	due := last.Add(max(timeout/12, timeout/3-jitter(d.Key, 0, timeout/12)-c.p.Tick)) // by the pass before that, but not again and again in one
 	if due.After(c.now) {
 		c.wake(due)
 		return
@@ -321,7 +321,7 @@ func (c *decider) beat() {
 	if c.ready(plan.Beat) {
 		c.out.Do = append(c.out.Do, plan.Action{
 			Kind: plan.Beat, Group: d.Group, Hook: d.Hook, Instance: d.Instance, Token: d.token(),
-			Expiring: c.now.Sub(last) > timeout/2 || try.Fails > 0 && try.Class != plan.Throttled, Why: "the hook times out " + timeout.String() + " after the last heartbeat",
+			Expiring: c.now.Sub(last) > timeout/2-2*c.p.Tick || try.Fails > 0 && try.Class != plan.Throttled, Why: "the hook times out " + timeout.String() + " after the last heartbeat",
 		})
 	}
 }

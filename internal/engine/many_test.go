@@ -328,7 +328,7 @@ func TestAShortHookIsRefusedByPasses(t *testing.T) {
 		f.wait(host)
 		f.cloud.look = func(_ context.Context, l plan.Look, s *plan.Sight) {
 			if l.Kind == plan.Hooks {
-				s.View.Hooks[0].Heartbeat = 2 * time.Minute
+				s.View.Hooks[0].Heartbeat = 3 * time.Minute
 			}
 		}
 		if _, err := f.invoke(t.Context(), false, message(host)); err != nil {
@@ -339,7 +339,7 @@ func TestAShortHookIsRefusedByPasses(t *testing.T) {
 			t.Fatalf("ended: %v, %v:%s", ended, err, f)
 		}
 		d, err := kernel.Read(ended[0])
-		if err != nil || d.Final == nil || d.Final.Outcome != "refused" || !strings.Contains(d.Final.Reason, "3m0s or more, or run ebb serve") {
+		if err != nil || d.Final == nil || d.Final.Outcome != "refused" || !strings.Contains(d.Final.Reason, "4m0s or more, or run ebb serve") {
 			t.Errorf("%+v, %v", d.Final, err)
 		}
 		if f.index("do ") >= 0 {
