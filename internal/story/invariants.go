@@ -174,7 +174,7 @@ func (p *past) lostHook(w *wait) {
 	const again = 18 * time.Second                        // the retry interval with its jitter, and 5 s there and 5 s back
 	slow := min(20*time.Second+p.handOver(), timeout*2/5) // a call may take some seconds there and back
 	from := w.closed.Add(-timeout)
-	if !p.upAll(from.Add(-slow), w.closed) || !p.heardOf(w, from) {
+	if !p.upAll(from.Add(-slow), w.closed) || !p.heardOf(w, from) || p.Function && p.killedTooOften(from, w.closed) {
 		return
 	}
 	last, next := from, from.Add(timeout/2+slow) // due at a third; at half it is sent whatever the budget says
@@ -197,6 +197,18 @@ func (p *past) lostHook(w *wait) {
 		p.blame(2, "the hook of %s ran out at %s although Ebb was there; it sent no heartbeat after %s", p.name(w.instance),
 			w.closed.Sub(p.Start).Round(time.Second), last.Sub(p.Start).Round(time.Second))
 	}
+}
+
+// killedTooOften reports whether so many invocations were killed that no other came in time: each costs two minutes, its own and the next, which
+// finds the lease still there.
+func (p *past) killedTooOften(from, to time.Time) bool {
+	n := 0
+	for _, at := range p.killed {
+		if at.After(from) && at.Before(to) {
+			n++
+		}
+	}
+	return time.Duration(2+2*n)*time.Minute > to.Sub(from)
 }
 
 // retried is the other half of invariant 2: a heartbeat that failed is sent again soon, whether or not the hook is lost by it.

@@ -38,6 +38,7 @@ type past struct {
 	journal   map[string][]sim.Entry // journal entries by instance
 	unread    int
 	up        []span            // lives of Ebb
+	killed    []time.Time       // invocations of a function
 	beats     map[string][]beat // heartbeats of Ebb by instance
 	looked    map[string]bool   // which Ebb has looked since it started
 	bad       []Violation
@@ -190,6 +191,8 @@ func (p *past) controller(e sim.Entry) {
 		}
 	}
 	switch e.To {
+	case "crashed":
+		p.killed = append(p.killed, e.At)
 	case "started":
 		delete(p.looked, e.By)
 		fallthrough
