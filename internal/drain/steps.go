@@ -145,7 +145,9 @@ func (c *decider) turn() bool {
 // stopped waits until every task has really stopped: lastStatus STOPPED, not merely gone from the running count.
 func stopped(c *decider) bool {
 	live := c.liveTasks()
-	c.tellLeft(live)
+	if len(live) > 0 || len(c.o.Stopped) > 0 { // after a restart those that stop are not known again before they are listed
+		c.tellLeft(live)
+	}
 	var waited, daemons []*fleet.Task
 	for _, t := range live {
 		if c.isDaemon(t) {

@@ -388,8 +388,9 @@ func (p *past) calmAtEnd() bool { return p.End.Sub(p.LastFault) > time.Minute }
 
 // leftAt reports whether a task lived on the host when its drain was answered, and for long enough before to be known.
 func (p *past) leftAt(d drain.Drain) bool {
+	at := d.Final.At.Add(p.Skew) // by the clock of the Ebb that answered
 	for _, t := range p.on[string(d.Instance)] {
-		if t.created.Before(d.Final.At.Add(-time.Minute)) && (t.live || t.stopped.After(d.Final.At)) && p.goneAt[t.instance].After(d.Final.At) {
+		if t.created.Before(at.Add(-time.Minute-2*p.Skew)) && (t.live || t.stopped.After(at)) && p.goneAt[t.instance].After(at) {
 			return true
 		}
 	}
