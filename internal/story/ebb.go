@@ -346,6 +346,7 @@ func (e *ebb) pass() {
 		e.load()
 		return
 	}
+	e.alone(e.name, e.under)
 	var where string
 	var away time.Duration
 	if !o.Batch.Empty() {

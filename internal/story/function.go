@@ -210,6 +210,7 @@ func (i *invocation) round(heard []sqs.Message) {
 		i.finish()
 		return
 	}
+	i.f.alone(i.name, i.held)
 	i.f.writes++
 	where, _ := i.f.crashPoint(i.f.writes)
 	if where == beforeWrite {

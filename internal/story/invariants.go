@@ -95,8 +95,10 @@ func (p *past) turn(w *wait) (from time.Time, queued bool) {
 		switch {
 		case !d.Turn.IsZero():
 			return d.Turn, true
-		case !d.Queued.IsZero():
+		case !d.Queued.IsZero() && p.status[w.instance] == "ACTIVE":
 			return never, true
+		case !d.Queued.IsZero(): // somebody else set it DRAINING
+			return p.changed[w.instance], true
 		}
 	}
 	return time.Time{}, false
@@ -278,7 +280,6 @@ func (p *past) durable(m event.Event) bool {
 // answeredInTime is invariant 3: nothing hangs. A wait that is still open long after its deadline, or whose host has been gone for
 // minutes while Ebb was there and nothing failed, should have been answered.
 func (p *past) answeredInTime() {
-	slack := 4*time.Minute + 2*p.handOver() // two minutes of the invariant, the pace of looks, and messages and answers on their way
 	now := p.End
 	for _, w := range p.waits {
 		if !w.ours {
@@ -295,12 +296,15 @@ func (p *past) answeredInTime() {
 		}
 		for _, why := range slices.Sorted(maps.Keys(since)) {
 			at := since[why]
-			if from := p.calm(at, w); end.Sub(from) > slack {
+			if from := p.calm(at, w); end.Sub(from) > p.slack() {
 				p.blame(3, "the hook of %s hung for %s %s", p.name(w.instance), end.Sub(from).Round(time.Second), why)
 			}
 		}
 	}
 }
+
+// slack is two minutes of the invariant, the pace of looks, and messages and answers on their way.
+func (p *past) slack() time.Duration { return 4*time.Minute + 2*p.handOver() }
 
 // handOver is how long it may take until another Ebb goes on, and as much more as it waits for clocks that differ.
 func (p *past) handOver() time.Duration {
