@@ -179,7 +179,7 @@ func (c *decider) deadline() bool {
 // doubtful reports whether the zero of the deadline is still to be checked; for a while, lest a look that is refused makes it hang.
 func (c *decider) doubtful() bool {
 	d := c.d()
-	unchecked, since := c.o.Began.Is == fleet.Unknown || c.o.Began.At.Before(d.WaitingSince), d.WaitingSince
+	unchecked, since := c.o.Began.Is == fleet.Unknown || c.o.Began.At.Add(c.p.Skew).Before(d.WaitingSince), d.WaitingSince
 	for _, k := range []plan.ActionKind{plan.Beat, plan.Answer} {
 		if try := c.o.Tried[k]; refused(try) {
 			since = later(since, try.At) // the doubt came only then

@@ -345,3 +345,29 @@ func TestTheDeadlineOfWhoWaitedForItsTurn(t *testing.T) {
 		})
 	}
 }
+
+// What another Ebb has noted by a clock that is ahead does not make this one look again and again until its own has come so far.
+func TestAClockThatIsAheadMakesNobodyLookAgainAndAgain(t *testing.T) {
+	ahead := 20 * time.Second
+	for name, set := range map[string]func(s *scene){
+		"since when it waits": func(s *scene) {
+			s.d.Adopted, s.d.WaitingSince = true, s.now.Add(ahead)
+			s.o.Began = fleet.Fact[time.Time]{Is: fleet.Seen, At: s.now, Value: t0}
+		},
+		"since when it is empty": func(s *scene) {
+			s.d.EmptySince, s.o.Container.Value.Running = s.now.Add(ahead), 1
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := emptyHost()
+			s.p.Skew = 30 * time.Second
+			s.d.DrainingSince = t0.Add(-time.Minute)
+			s.o.Stopped = []time.Time{s.now}
+			s.fresh()
+			set(s)
+			if _, looks, _ := spell(s.decide(), s.now); looks != "" {
+				t.Errorf("it looks at %s at once", looks)
+			}
+		})
+	}
+}

@@ -17,15 +17,16 @@ func Name() string {
 	return fmt.Sprintf("%s/%d/%s", place(), os.Getpid(), rand.Text()[:8])
 }
 
-// place is where the numbers of processes are unique: on Linux the run of the kernel and the name space, elsewhere the host.
+// place is where the numbers of processes are unique: on Linux the run of the kernel and the name space, elsewhere the host. The host is part of
+// it everywhere: machines that were copied while they ran share the run of the kernel.
 func place() string {
+	host, _ := os.Hostname() // without it the name is random all the same
 	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	space, err2 := os.Readlink("/proc/self/ns/pid")
 	if err != nil || err2 != nil {
-		host, _ := os.Hostname() // without it the name is random all the same
 		return "host-" + host
 	}
-	return strings.TrimSpace(string(boot)) + "-" + strings.Trim(space, "pid:[]")
+	return strings.TrimSpace(string(boot)) + "-" + strings.Trim(space, "pid:[]") + "-" + host
 }
 
 // dead reports whether the process of a name is certainly gone: it ran where this one runs, and there is none of its number. Then nobody
