@@ -321,7 +321,7 @@ func (c *decider) beat() {
 	if c.ready(plan.Beat) {
 		c.out.Do = append(c.out.Do, plan.Action{
 			Kind: plan.Beat, Group: d.Group, Hook: d.Hook, Instance: d.Instance, Token: d.token(),
-			Expiring: c.now.Sub(last) > timeout/2-2*c.p.Tick || try.Fails > 0 && try.Class != plan.Throttled, Why: "the hook times out " + timeout.String() + " after the last heartbeat",
+			Expiring: c.p.Tick > 0 || c.now.Sub(last) > timeout/2 || try.Fails > 0 && try.Class != plan.Throttled, Why: "the hook times out " + timeout.String() + " after the last heartbeat",
 		})
 	}
 }

@@ -176,13 +176,27 @@ func (p *invocation) once(ctx context.Context, heard []Message) error {
 		heard = nil
 		p.settle(ctx, o.Settle, notes)
 		notes = nil
-		if len(o.Do) == 0 || !p.sure(held) {
+		if !p.sure(held) || len(o.Do) == 0 && !p.soon(ctx, o.Wake) {
 			p.tellOpen(k)
 			return nil
 		}
 		for _, done := range p.carryOut(ctx, o.Do) {
 			k.Did(done, p.cfg.Now())
 		}
+	}
+}
+
+// soon waits for more calls to be allowed, or for what the ending of one drain lets another do, if that is a moment away; else the pass is over.
+func (p *invocation) soon(ctx context.Context, wake time.Time) bool {
+	d := wake.Sub(p.cfg.Now())
+	if d > kernel.Moment {
+		return false
+	}
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(max(d, time.Millisecond)):
+		return true
 	}
 }
 

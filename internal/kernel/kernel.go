@@ -42,12 +42,16 @@ type Config struct {
 	Skew         time.Duration            // how far the clock may be off by which the journal's times were taken
 
 	// OnePass: it lives for one pass, and the next one comes within Tick. The driver brings back what came of all orders before it calls Next
-	// again, and ends when there are none. What the next pass has to know goes into the journal, and nothing waits for more to do it with.
+	// again, and ends when there are none and none will come in a Moment. What the next pass has to know goes into the journal, and nothing
+	// waits for more to do it with.
 	OnePass bool
 }
 
 // Tick is how far apart passes are at most.
 const Tick = time.Minute
+
+// Moment is how long it may take until calls are allowed again that were too many.
+const Moment = time.Second
 
 // Heard is a message as it came from a source.
 type Heard struct {

@@ -230,8 +230,16 @@ func (i *invocation) round(heard []sqs.Message) {
 		i.kill(where)
 		return
 	}
-	if len(o.Do) == 0 || !i.sure() {
+	switch soon := o.Wake.Sub(i.now()); {
+	case !i.sure() || len(o.Do) == 0 && soon > kernel.Moment:
 		i.more()
+		return
+	case len(o.Do) == 0:
+		i.f.later(i.f.w.Now().Add(max(soon, time.Millisecond)), func() {
+			if !i.dead {
+				i.round(nil)
+			}
+		})
 		return
 	}
 	i.flying = len(o.Do)
