@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ebbhq/ebb/internal/journal"
+	"github.com/ebbhq/ebb/internal/kernel"
 	"github.com/ebbhq/ebb/internal/plan"
 )
 
@@ -131,4 +132,19 @@ func TestAPassEndsBeforeItsTime(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A pass that may make few calls waits for more of them, as long as it has time.
+func TestAPassWaitsForCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFunction()
+		f.wait(host)
+		f.cfg.Kernel.Budget = kernel.Budget{kernel.AutoScaling: {Burst: 2, PerSecond: 1}}
+		if _, err := f.invoke(t.Context(), false, message(host)); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(f.trail.start); f.index("do set-draining") < 0 || took == 0 || took > 15*time.Second {
+			t.Errorf("it took %s; the host was to be set DRAINING:%s", took, f)
+		}
+	})
 }

@@ -380,6 +380,7 @@ var errJournal = errors.New("injected: the journal failed")
 
 // write makes a batch durable. When that fails Ebb forgets everything and reads its journal again, as the engine does.
 func (e *ebb) write(b journal.Batch) bool {
+	e.run.under(e.name, b)
 	err := e.cutOff()
 	if err == nil {
 		switch e.journalFault() {

@@ -267,6 +267,7 @@ func (i *invocation) send(o plan.Order) {
 }
 
 func (i *invocation) write(b journal.Batch) bool {
+	i.f.under(i.name, b)
 	var err error
 	fault := i.f.journalFault()
 	if fault == "conflict" || fault == "error" {

@@ -368,6 +368,15 @@ func (r *run) alone(name string, held map[string]journal.Lease) {
 	}
 }
 
+// under is the other half of invariant 11, at each write: records are written under the lease of their scope.
+func (r *run) under(name string, b journal.Batch) {
+	for _, rec := range b.Records {
+		if !slices.ContainsFunc(b.Under, func(l journal.Lease) bool { return l.Scope == rec.Scope }) {
+			r.bad = append(r.bad, Violation{11, fmt.Sprintf("%s writes %s without the lease of %s", name, rec.Key, rec.Scope)})
+		}
+	}
+}
+
 // runs reports whether an Ebb works.
 func (r *run) runs() bool {
 	if r.fn != nil {
