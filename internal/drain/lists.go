@@ -102,12 +102,11 @@ func (c *decider) counted() int { return c.o.Container.Value.Running + c.o.Conta
 
 // recount wants to see the count again, and once it is no read that lags, the list.
 func (c *decider) recount(from time.Time) {
-	pace, at := c.p.LookFast, c.o.Container.At
-	if at.Before(from) {
-		pace = 0
+	if !c.countedSince(from) {
+		return
 	}
-	c.lookAtContainer(pace)
-	if at.Sub(from) > c.p.Settle {
+	c.lookAtContainer(c.p.LookFast)
+	if c.o.Container.At.Sub(from) > c.settle() {
 		c.out.Uncounted = true
 		c.out.Want = append(c.out.Want, Want{Kind: plan.ListRunning, In: c.d().Cluster, ID: string(c.d().ContainerInstance), Due: later(c.now, c.o.Running[len(c.o.Running)-1].Add(c.p.Look))})
 	}

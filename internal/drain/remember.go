@@ -67,7 +67,7 @@ func (c *decider) checkZero() {
 	if !waiting || !d.Adopted && !d.Doubt {
 		return
 	}
-	if began.At.Before(d.WaitingSince) {
+	if began.At.Add(c.p.Skew).Before(d.WaitingSince) {
 		began.Is = fleet.Unknown // that was before the wait
 	}
 	c.want(Want{Kind: plan.Activities, In: d.Group, ID: string(d.Instance)}, began.Is, began.At, 24*time.Hour)

@@ -155,11 +155,7 @@ func (e *Engine) start(ctx context.Context) (*kernel.Kernel, error) {
 }
 
 func (e *Engine) load(ctx context.Context) (*kernel.Kernel, error) {
-	select {
-	case <-e.holder.changed: // what is held now is known at once
-	default:
-	}
-	held := e.holder.now() // before the journal is read: nobody else writes of these scopes from here on
+	held := e.holder.take() // before the journal is read: nobody else writes of these scopes from here on
 	open, err := e.cfg.Store.Open(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read the open drains: %w", err)

@@ -14,18 +14,23 @@ import (
 
 // Name is a name for this process that no other ever has: host and number for people, something random, and where numbers are unique.
 func Name() string {
-	host, _ := os.Hostname() // without it the name is random all the same
-	return fmt.Sprintf("%s/%d/%s/%s", strings.ReplaceAll(host, "/", "-"), os.Getpid(), rand.Text()[:8], place())
+	return fmt.Sprintf("%s/%d/%s/%s", hostName(), os.Getpid(), rand.Text()[:8], place())
 }
 
-// place is where the numbers of processes are unique: on Linux the run of the kernel and the name space, elsewhere nowhere that can be told.
+func hostName() string {
+	name, _ := os.Hostname() // without it the name is random all the same
+	return strings.ReplaceAll(name, "/", "-")
+}
+
+// place is where the numbers of processes are unique: on Linux the run of the kernel and the name space, elsewhere nowhere that can be told. The
+// host is part of it: machines that were copied while they ran share the run of the kernel.
 func place() string {
 	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	space, err2 := os.Readlink("/proc/self/ns/pid")
 	if err != nil || err2 != nil {
 		return ""
 	}
-	return strings.TrimSpace(string(boot)) + "-" + strings.Trim(space, "pid:[]")
+	return strings.TrimSpace(string(boot)) + "-" + strings.Trim(space, "pid:[]") + "-" + hostName()
 }
 
 // dead reports whether the process of a name is certainly gone: it ran where this one runs, and there is none of its number. Then nobody

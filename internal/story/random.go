@@ -5,6 +5,8 @@ import (
 	"math"
 	"time"
 
+	"github.com/ebbhq/ebb/internal/drain"
+	"github.com/ebbhq/ebb/internal/kernel"
 	"github.com/ebbhq/ebb/internal/sim"
 )
 
@@ -444,10 +446,22 @@ func (g *maker) many() {
 			}
 		}
 	}
-	for i := range g.s.World.Groups { // with a shorter hook there is no time for another Ebb to take over
+	shortest := 5 * time.Minute // with a shorter hook there is no time for another Ebb to take over
+	if g.s.Ebb.Function {
+		shortest = drain.ShortestFor(kernel.Tick)
+		if g.s.Ebb.Skew > 0 {
+			shortest += kernel.Tick // the lease of one that is killed lasts longer for a clock that is behind
+		}
+	}
+	for i := range g.s.World.Groups {
 		for j := range g.s.World.Groups[i].Hooks {
 			h := &g.s.World.Groups[i].Hooks[j]
-			h.Heartbeat = max(h.Heartbeat, 5*time.Minute)
+			h.Heartbeat = max(h.Heartbeat, shortest)
+		}
+	}
+	for i := range g.s.At {
+		if st := &g.s.At[i]; st.Do == "put-hook" && g.s.Ebb.Function {
+			st.For = max(st.For, shortest)
 		}
 	}
 	for range g.n(5) {

@@ -52,6 +52,11 @@ func FuzzParse(f *testing.F) {
 		if !in.Clock && len(in.Messages) == 0 {
 			t.Errorf("%q: nothing was heard", event)
 		}
+		for _, m := range in.Messages {
+			if m.ID == "" {
+				t.Errorf("%q: a message has no id", event)
+			}
+		}
 	})
 }
 
