@@ -46,15 +46,35 @@ func (c *decider) agrees() bool {
 	if !c.o.Paged || ci.Is != fleet.Seen || ci.Value.Status != fleet.Draining || !d.Agreed.Before(c.o.Whole) {
 		return true
 	}
-	if c.counted() > len(c.o.Tasks) {
-		c.recount(c.o.Whole)
-		return false
-	}
 	if !c.countedSince(c.o.Whole.Add(c.p.Skew)) {
 		return false
 	}
-	d.Agreed = ci.At
-	return true
+	switch known, sure := c.counting(); {
+	case c.counted() <= known:
+		d.Agreed = ci.At
+		return true
+	case sure:
+		c.recount(c.o.Whole)
+	}
+	return false
+}
+
+// counting is how many of the tasks on it ECS has counted for certain: those that were still desired to run when they were looked at later.
+// One that was to stop by then is not taken for one that is counted and was not listed. It is not sure before all have been looked at since.
+func (c *decider) counting() (known int, sure bool) {
+	sure = true
+	for i := range c.o.Tasks {
+		f := &c.o.Tasks[i]
+		switch {
+		case f.Is == fleet.Absent || f.Is == fleet.Seen && f.Value.DesiredStatus == fleet.Stopped:
+		case f.Is == fleet.Seen && !f.At.Before(c.o.Container.At):
+			known++
+		default:
+			sure = false
+			c.want(Want{Kind: plan.Tasks, In: c.d().Cluster, ID: string(f.Value.ARN)}, fleet.Unknown, f.At, 0)
+		}
+	}
+	return known, sure
 }
 
 // countedSince reports whether the count was seen at or after a time, and wants it seen if not.

@@ -19,9 +19,17 @@ func TestAListOfAWholeClusterIsHeldAgainstTheCount(t *testing.T) {
 	run(t, []decideCase{
 		{name: "it agrees", set: func(s *scene) { long(s, 0) }, looks: "list-stopped-tasks", waiting: "once more"},
 		{name: "it agrees with the tasks that were listed", set: func(s *scene) {
+			s.task("web", "", "RUNNING", "RUNNING")
+			long(s, 1)
+		}, looks: "list-stopped-tasks", waiting: "1 of 1 tasks", notes: "waiting"},
+		{name: "one that stops is not the one that is counted", set: func(s *scene) {
 			s.task("web", "", "STOPPED", "STOPPED")
 			long(s, 1)
-		}, looks: "list-stopped-tasks", waiting: "once more"},
+		}, looks: "container-instances", waiting: "once more"},
+		{name: "one that ran before the count may stop by now", set: func(s *scene) {
+			s.task("web", "", "RUNNING", "RUNNING").At = s.now.Add(-15 * time.Second)
+			long(s, 1)
+		}, looks: "tasks", waiting: "1 of 1 tasks", notes: "waiting"},
 		{name: "a task is counted that is not on it", set: func(s *scene) {
 			long(s, 1)
 			s.o.Container.At = s.now
