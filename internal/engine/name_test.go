@@ -32,7 +32,7 @@ func TestALeaseOfADeadProcessIsFree(t *testing.T) {
 	if got := strings.Join(free, " "); got != "dead free" && !strings.HasPrefix(here, "host-") {
 		t.Errorf("free: %s", got)
 	}
-	if Name() == Name() {
+	if one, other := Name(), Name(); one == other {
 		t.Error("two processes could have the same name")
 	}
 }

@@ -79,7 +79,7 @@ func TestReply(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			taken := map[string]bool{}
-			for _, id := range strings.Fields(c.taken) {
+			for id := range strings.FieldsSeq(c.taken) {
 				taken[id] = true
 			}
 			got, err := c.in.Reply(taken, c.err)
