@@ -46,8 +46,6 @@ PLANTS = [
     ("a turn is not remembered", "internal/drain/drain.go", 'json:"turn,omitzero"', 'json:"-"'),
     ("one less than may is let go", "internal/drain/steps.go", "t.Leave < t.Limit:", "t.Leave == 0 || t.Leave+1 < t.Limit:"),
     ("a share is taken of more than a group has", "internal/kernel/see.go", "k.groups[g.Name] = len(g.Instances)", "k.groups[g.Name] = max(6, len(g.Instances))"),
-    ("an instance that was not leaving is not adopted when it is", "internal/kernel/kernel.go", "over: d.Final != nil && d.Final.Outcome == drain.NotLeaving", "over: false"),
-    ("a task that stops is taken for the one that is counted", "internal/drain/lists.go", "case c.counted() <= known:", "case c.counted() <= len(c.o.Tasks):"),
     ("a list of the cluster with tasks on two hosts counts for one of them only", "internal/kernel/listing.go",
      "k.listed(t.ARN, k.facts.hostOf[t.ContainerInstance])\n", "if len(l.subjects) > 0 {\n\t\t\tk.listed(t.ARN, k.facts.hostOf[fleet.ARN(l.subjects[0].id)])\n\t\t}\n"),
 ]
