@@ -98,24 +98,24 @@ func Function(ctx context.Context, p Process, cfg config.Config, awsCfg aws.Conf
 		return nil, err
 	}
 	k := kernelConfig(cfg, true) // what is not understood fails, and Lambda or the queue keeps it
-	each := engine.Config{Kernel: k, Store: store, Cloud: cloud.FromConfig(awsCfg), Me: engine.Name(), Now: now, Log: log, Tell: teller(log)}
+	f := engine.NewFunction(engine.Config{Kernel: k, Store: store, Cloud: cloud.FromConfig(awsCfg), Me: engine.Name(), Now: now, Log: log, Tell: teller(log)})
 	return func(ctx context.Context, payload json.RawMessage) (any, error) {
-		return invoke(ctx, each, payload)
+		return invoke(ctx, f, log, payload)
 	}, nil
 }
 
 // invoke is one invocation.
-func invoke(ctx context.Context, cfg engine.Config, payload []byte) (any, error) {
+func invoke(ctx context.Context, f *engine.Function, log *slog.Logger, payload []byte) (any, error) {
 	in := lambda.Parse(payload)
 	heard := make([]engine.Message, len(in.Messages))
 	for i, m := range in.Messages {
 		heard[i] = engine.Message{ID: m.ID, Body: m.Body, Sent: m.Sent, Receives: m.Receives}
 	}
-	verdicts, err := engine.Pass(ctx, cfg, heard, in.Clock)
+	verdicts, err := f.Pass(ctx, heard, in.Clock)
 	if err != nil {
-		cfg.Log.Error("the pass was broken off; the next one goes on", "err", err)
+		log.Error("the pass was broken off; the next one goes on", "err", err)
 	}
-	return in.Reply(taken(verdicts, cfg.Log), err)
+	return in.Reply(taken(verdicts, log), err)
 }
 
 // taken says which messages need not come again.

@@ -78,13 +78,13 @@ func TestAnEnvironmentThatCouldNotGiveUpItsLeaseGoesOn(t *testing.T) {
 		away := true
 		f.cfg.Store = failing{f.store, func(is journal.Lease) bool { return away && is.Holder == "" }}
 		f.wait(host)
-		if _, err := Pass(t.Context(), f.cfg, []Message{message(host)}, false); err != nil {
+		if _, err := NewFunction(f.cfg).Pass(t.Context(), []Message{message(host)}, false); err != nil {
 			t.Fatal(err)
 		}
 		away = false
 		looks := len(f.times("look"))
 		pass(time.Minute)
-		if _, err := Pass(t.Context(), f.cfg, nil, true); err != nil || len(f.times("look")) == looks {
+		if _, err := NewFunction(f.cfg).Pass(t.Context(), nil, true); err != nil || len(f.times("look")) == looks {
 			t.Errorf("error %v; it was to go on:%s", err, f)
 		}
 	})

@@ -185,7 +185,7 @@ func (f *function) invoke(ctx context.Context, clock bool, ms ...Message) ([]ker
 	f.n++
 	cfg := f.cfg
 	cfg.Me = fmt.Sprintf("pass-%d", f.n)
-	return Pass(ctx, cfg, ms, clock)
+	return NewFunction(cfg).Pass(ctx, ms, clock)
 }
 
 func newFunction() *function {

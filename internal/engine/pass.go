@@ -25,21 +25,33 @@ const remembered = 200
 // mostPasses bounds the passes of one invocation.
 const mostPasses = 5
 
-// Pass is what an Ebb does that lives for one invocation of a function: it hears the messages, goes as far as it can without waiting for
+// Function is an Ebb that lives for one invocation at a time. Between two it knows only which leases it has seen, and since when.
+type Function struct {
+	cfg    Config
+	keeper *lease.Keeper
+}
+
+// NewFunction returns what handles one invocation after another in a process.
+func NewFunction(cfg Config) *Function {
+	cfg = New(cfg).cfg
+	return &Function{cfg, lease.New(cfg.Me, nil, lease.Pass())}
+}
+
+// Pass is what an Ebb does in one invocation: it hears the messages, goes as far as it can without waiting for
 // anything but answers, and returns what becomes of each message. Scopes for which another invocation works it leaves a note for. The clock
 // tells that a minute has passed and everything is to be looked at; without it a pass is made only if there is something to be done.
 //
 // A message without a verdict has no durable effect. The error is that of the journal.
-func Pass(ctx context.Context, cfg Config, heard []Message, clock bool) ([]kernel.Verdict, error) {
-	p := &invocation{cfg: New(cfg).cfg, keeper: lease.New(cfg.Me, nil, lease.Pass()), wake: slices.ContainsFunc(heard, wakes)}
-	open, err := cfg.Store.Open(ctx)
+func (f *Function) Pass(ctx context.Context, heard []Message, clock bool) ([]kernel.Verdict, error) {
+	p := &invocation{cfg: f.cfg, keeper: f.keeper, wake: slices.ContainsFunc(heard, wakes)}
+	open, err := f.cfg.Store.Open(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read the open drains: %w", err)
 	}
 	if !clock && len(open) == 0 && !slices.ContainsFunc(heard, func(m Message) bool { return !wakes(m) }) {
 		return p.idle(heard), nil
 	}
-	p.scopes = kernel.Scopes(cfg.Kernel.Groups, open)
+	p.scopes = kernel.Scopes(f.cfg.Kernel.Groups, open)
 	p.keeper.Concern(p.scopes)
 	defer p.release(ctx)
 	work, cancel := p.bound(ctx)
@@ -102,6 +114,11 @@ func (p *invocation) claim(ctx context.Context, scopes []string) error {
 		return fmt.Errorf("read the leases: %w", err)
 	}
 	p.keeper.Read(all, started)
+	return p.store(ctx, scopes)
+}
+
+// store stores the claims on some scopes that are due.
+func (p *invocation) store(ctx context.Context, scopes []string) error {
 	_, claims, _ := p.keeper.Due(time.Now())
 	for _, c := range claims {
 		if !slices.Contains(scopes, c.Is.Scope) {
@@ -160,6 +177,9 @@ func (p *invocation) once(ctx context.Context, heard []Message) error {
 		k.Hear(kernel.Heard{Event: event.Parse([]byte(m.Body)), Message: m.ID, Body: m.Body, Sent: m.Sent, Receives: m.Receives}, p.cfg.Now())
 	}
 	for {
+		if err := p.store(ctx, slices.Sorted(maps.Keys(held))); err != nil { // it still lives
+			return err
+		}
 		o := k.Next(p.cfg.Now())
 		if len(heard) > 0 && p.wake {
 			o.Batch.Notes = append(o.Batch.Notes, p.wakeOthers(held)...)

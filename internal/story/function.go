@@ -148,10 +148,15 @@ func (i *invocation) claim(scopes []string) {
 	all, err := i.f.store.Leases(i.ctx)
 	must(err)
 	i.keeper.Read(all, i.now())
+	i.store(scopes)
+}
+
+// store stores the claims on some scopes that are due.
+func (i *invocation) store(scopes []string) {
 	_, claims, _ := i.keeper.Due(i.now())
 	for _, c := range claims {
 		if slices.Contains(scopes, c.Is.Scope) {
-			if c.Was.Holder != "" {
+			if c.Was.Holder != "" && c.Was.Holder != i.name {
 				i.f.cover["lease taken over"]++
 			}
 			i.keeper.Claimed(c, i.now(), i.f.store.Claim(i.ctx, c.Was, c.Is), i.now())
@@ -198,6 +203,7 @@ func (i *invocation) early() bool { return i.f.w.Now().Before(i.until.Add(-invoc
 
 // round lets the kernel decide once, and ends the pass when there is nothing more to do without waiting.
 func (i *invocation) round(heard []sqs.Message) {
+	i.store(slices.Sorted(maps.Keys(i.held))) // it still lives
 	o := i.k.Next(i.now())
 	if len(heard) > 0 && i.wake {
 		for _, scope := range i.scopes {

@@ -428,6 +428,14 @@ func (g *maker) budgets() {
 		}
 	}
 	g.rounds = min(6, 1+g.hosts/2)
+	if g.percent(40) { // a long queue, and little else, so that it can be seen to move
+		g.s.Faults = nil
+		for range 8 {
+			if host, ok := g.anyHost(); ok {
+				g.step(Step{At: time.Minute + g.between(0, time.Minute), Do: "terminate", Host: host, Decrement: g.percent(60)})
+			}
+		}
+	}
 }
 
 // many lets two or three Ebbs share the work, with clocks that differ, and troubles of their own.

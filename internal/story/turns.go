@@ -78,13 +78,12 @@ func (p *past) leaves1(instance string, at time.Time) {
 func (p *past) queues(at time.Time) {
 	waiting, away := map[string]bool{}, map[string]int{}
 	for _, w := range p.open { //ebb:any-order one that waits is enough
-		if !w.ours {
-			continue
-		}
-		if p.status[w.instance] == "ACTIVE" && p.goneAt[w.instance].IsZero() && p.lostFrom[w.instance].IsZero() && !slices.Contains(p.leaves[w.group], w.instance) {
-			waiting[w.group] = true
-		} else {
+		serves := p.status[w.instance] == "ACTIVE" && p.goneAt[w.instance].IsZero() && p.lostFrom[w.instance].IsZero() && !slices.Contains(p.leaves[w.group], w.instance)
+		switch {
+		case !serves: // in whichever hook
 			away[w.group]++
+		case w.ours:
+			waiting[w.group] = true
 		}
 	}
 	for _, group := range slices.Sorted(maps.Keys(p.idle)) {
