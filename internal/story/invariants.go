@@ -179,7 +179,7 @@ func (p *past) lostHook(w *wait) {
 		slow = timeout/2 - 10*time.Second // one pass may be killed, and the next is a minute after that
 	}
 	from := w.closed.Add(-timeout)
-	if !p.upAll(from.Add(-slow), w.closed) || !p.heardOf(w, from) || p.Function && p.killedTooOften(from, w.closed) {
+	if !p.upAll(from.Add(-slow), w.closed) || !p.heardOf(w, from) || p.Function && p.brokenOff(w, from) {
 		return
 	}
 	last, next := from, from.Add(timeout/2+slow) // due at a third; at half it is sent whatever the budget says
@@ -204,16 +204,21 @@ func (p *past) lostHook(w *wait) {
 	}
 }
 
-// killedTooOften reports whether so many invocations were killed that no other came in time: each costs two minutes, its own and the next, which
-// finds the lease still there.
-func (p *past) killedTooOften(from, to time.Time) bool {
-	n := 0
+// brokenOff reports whether so much happened to passes that none could send a heartbeat in time: one that is killed costs two minutes, its own and
+// the next, which finds the lease still there; a heartbeat that fails is sent again by the next pass.
+func (p *past) brokenOff(w *wait, from time.Time) bool {
+	cost := 2 * time.Minute
 	for _, at := range p.killed {
-		if at.After(from) && at.Before(to) {
-			n++
+		if at.After(from) && at.Before(w.closed) {
+			cost += 2 * time.Minute
 		}
 	}
-	return time.Duration(2+2*n)*time.Minute > to.Sub(from)
+	for _, b := range p.beats[w.instance] {
+		if !b.ok && b.at.After(from) && b.at.Before(w.closed) {
+			cost += time.Minute
+		}
+	}
+	return cost > w.closed.Sub(from)
 }
 
 // retried is the other half of invariant 2: a heartbeat that failed is sent again soon, whether or not the hook is lost by it.
