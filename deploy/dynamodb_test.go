@@ -4,23 +4,35 @@ package deploy_test
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
 	"github.com/ebbhq/ebb/internal/cli"
 )
 
-// TestATableOfInitServes makes the table with ebb init in DynamoDB Local, and drains an instance with the configuration that ebb init wrote.
-// Run it with: go run ./test/dynamodb -- go test -tags dynamodb ./deploy
-func TestATableOfInitServes(t *testing.T) {
+// dynamoDBLocal is where DynamoDB Local listens.
+func dynamoDBLocal(t *testing.T) string {
+	t.Helper()
 	local := os.Getenv("EBB_DYNAMODB_ENDPOINT")
 	if !strings.HasPrefix(local, "http://127.0.0.1:") {
 		t.Fatal("EBB_DYNAMODB_ENDPOINT does not name DynamoDB Local on this machine: go run ./test/dynamodb -- go test -tags dynamodb ./deploy")
 	}
-	sdkEnvironment(t)
+	return local
+}
+
+// TestATableOfInitServes makes the table with ebb init in DynamoDB Local, and drains an instance with the configuration that ebb init wrote.
+// Run it with: go run ./test/dynamodb -- go test -tags dynamodb ./deploy
+func TestATableOfInitServes(t *testing.T) {
+	local := dynamoDBLocal(t)
+	sdkEnvironment(t, "ebb")
 	table := fmt.Sprintf("made-by-init-%d", time.Now().UnixNano())
 	a, f := formed(t, "service", "Table", table, "CreateTable", "false")
 	dir, env := t.TempDir(), map[string]string{"EBB_DYNAMODB_ENDPOINT": local}
@@ -32,4 +44,49 @@ func TestATableOfInitServes(t *testing.T) {
 		}
 	}
 	a.drainsOne(t, f, env, "--config", filepath.Join(dir, "ebb.yaml"))
+}
+
+// TestBootstrapDrains runs the function as processes that begin without arguments, as bootstrap does, on the template's table in DynamoDB Local.
+func TestBootstrapDrains(t *testing.T) {
+	local := dynamoDBLocal(t)
+	sdkEnvironment(t, "ebb")
+	table := fmt.Sprintf("of-the-template-%d", time.Now().UnixNano())
+	a, f := formed(t, "lambda", "Table", table)
+	f.makeTable(t, local)
+	f.hold(t, a)
+	fn, log := f.function(t), &printed{}
+	fn.Command = []string{os.Args[0]}
+	maps.Copy(fn.Env, map[string]string{
+		asBootstrap: "yes", "EBB_DYNAMODB_ENDPOINT": local, "EBB_CLOCK": a.endpoint,
+		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "AWS_EC2_METADATA_DISABLED": "true",
+	})
+	instance := a.functionDrainsOne(t, f, fn, nil, log)
+	a.checkRights(t)
+	code, out, errs := ebb(t.Context(), map[string]string{"EBB_DYNAMODB_ENDPOINT": local, "EBB_REGION": "eu-west-1"}, "status", "--journal", "dynamodb://"+table)
+	if code != cli.ExitOK || !strings.Contains(out, instance) {
+		t.Errorf("ebb status ended with %d and should tell of %s:\n%s%s", code, instance, out, errs)
+	}
+}
+
+// makeTable makes the table of the template.
+func (f *formation) makeTable(t *testing.T, endpoint string) {
+	t.Helper()
+	api := dynamodb.New(dynamodb.Options{Region: "eu-west-1", BaseEndpoint: &endpoint, Credentials: credentials.NewStaticCredentialsProvider("ebb", "none", "")})
+	properties := maps.Clone(f.rolled["JournalTable"])
+	life := dynamodb.UpdateTimeToLiveInput{TableName: aws.String(properties["TableName"].(string))}
+	if err := strictly(properties["TimeToLiveSpecification"], &life.TimeToLiveSpecification); err != nil {
+		t.Fatal(err)
+	}
+	delete(properties, "TimeToLiveSpecification")
+	var table dynamodb.CreateTableInput
+	err := strictly(properties, &table)
+	if err == nil {
+		_, err = api.CreateTable(t.Context(), &table)
+	}
+	if err == nil {
+		_, err = api.UpdateTimeToLive(t.Context(), &life)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }

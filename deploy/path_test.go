@@ -12,29 +12,54 @@ import (
 	"github.com/ebbhq/ebb/internal/cli"
 )
 
-// TestTheNewUsersPath goes from nothing to a drained instance and back: init, the stack, doctor, serve, a termination, and the stack taken
-// out again with no hook left.
+// TestTheNewUsersPath goes from nothing to a drained instance and back: init, the stack, doctor, a termination that Ebb drains with the rights of its
+// role only, and the stack taken out again with nothing left. The shape serve goes this way in test/init.sh.
 func TestTheNewUsersPath(t *testing.T) {
-	sdkEnvironment(t)
-	a, dir := newAccount(t), t.TempDir()
-	env := map[string]string{"EBB_JOURNAL": "memory:"}
-	args := []string{"init", "--endpoint", a.endpoint, "--region", "eu-west-1", "--group", "demo-asg", "--group", "batch-asg", "--shape", "service", "--dir", dir}
-	if code, out, errs := ebb(t.Context(), env, args...); code != cli.ExitOK || !strings.Contains(out, "aws --region eu-west-1 --endpoint-url "+a.endpoint+" cloudformation deploy") {
-		t.Fatalf("ebb init ended with %d:\n%s%s", code, out, errs)
+	for _, shape := range []string{"service", "lambda"} {
+		t.Run(shape, func(t *testing.T) {
+			sdkEnvironment(t, "operator")
+			a, dir := newAccount(t), t.TempDir()
+			args := []string{"init", "--endpoint", a.endpoint, "--region", "eu-west-1", "--group", "demo-asg", "--group", "batch-asg", "--shape", shape, "--dir", dir}
+			if code, out, errs := ebb(t.Context(), nil, args...); code != cli.ExitOK || !strings.Contains(out, "aws --region eu-west-1 --endpoint-url "+a.endpoint+" cloudformation deploy") {
+				t.Fatalf("ebb init ended with %d:\n%s%s", code, out, errs)
+			}
+			f := a.formWritten(t, shape, dir)
+			if code, out, errs := ebb(t.Context(), nil, "doctor", "--config", filepath.Join(dir, "ebb.yaml"), "--clock", a.endpoint); code != cli.ExitOK {
+				t.Errorf("ebb doctor ended with %d:\n%s%s", code, out, errs)
+			}
+			a.drainsWithItsRights(t, f, shape)
+			sdkEnvironment(t, "operator")
+			code, out, errs := ebb(t.Context(), nil, append(args, "--remove")...)
+			if code != cli.ExitOK || !strings.Contains(out, "cloudformation delete-stack --stack-name ebb\n") {
+				t.Errorf("ebb init --remove ended with %d:\n%s%s", code, out, errs)
+			}
+			if err := f.remove(); err != nil {
+				t.Fatal(err)
+			}
+			a.nothingIsLeft(t, f)
+		})
 	}
-	f := a.formWritten(t, dir)
-	ours := filepath.Join(dir, "ebb.yaml")
-	if code, out, errs := ebb(t.Context(), env, "doctor", "--config", ours, "--clock", a.endpoint); code != cli.ExitOK {
-		t.Errorf("ebb doctor ended with %d:\n%s%s", code, out, errs)
+}
+
+// drainsWithItsRights lets Ebb drain an instance with what the template gives its program, and with the rights of its role and no other. The journal is
+// in memory: the table is for the tests with DynamoDB Local.
+func (a *account) drainsWithItsRights(t *testing.T, f *formation, shape string) {
+	t.Helper()
+	sdkEnvironment(t, "ebb")
+	f.hold(t, a)
+	if shape == "lambda" {
+		fn, log := f.function(t), &printed{}
+		a.functionDrainsOne(t, f, fn, f.inProcess(t, a, fn, log), log)
+	} else {
+		env := f.environment(t)
+		env["EBB_ENDPOINT"], env["EBB_JOURNAL"] = a.endpoint, "memory:"
+		a.drainsOne(t, f, env)
 	}
-	a.drainsOne(t, f, env, "--config", ours)
-	code, out, errs := ebb(t.Context(), env, append(args, "--remove")...)
-	if code != cli.ExitOK || !strings.Contains(out, "cloudformation delete-stack --stack-name ebb\n") {
-		t.Errorf("ebb init --remove ended with %d:\n%s%s", code, out, errs)
-	}
-	if err := f.remove(); err != nil {
-		t.Fatal(err)
-	}
+	a.checkRights(t)
+}
+
+func (a *account) nothingIsLeft(t *testing.T, f *formation) {
+	t.Helper()
 	if n := len(f.hooksOf(t, "demo-asg")) + len(f.hooksOf(t, "batch-asg")); n != 0 {
 		t.Errorf("%d hooks are left", n)
 	}
@@ -46,10 +71,10 @@ func TestTheNewUsersPath(t *testing.T) {
 }
 
 // formWritten makes the stack of the template and parameters that ebb init has written; what was left to the user is filled in.
-func (a *account) formWritten(t *testing.T, dir string) *formation {
+func (a *account) formWritten(t *testing.T, shape, dir string) *formation {
 	t.Helper()
-	template, err := os.ReadFile(filepath.Join(dir, "ebb-service.yaml"))
-	if err != nil || string(template) != deploy.Template("service") {
+	template, err := os.ReadFile(filepath.Join(dir, "ebb-"+shape+".yaml"))
+	if err != nil || string(template) != deploy.Template(shape) {
 		t.Fatalf("the template is not the one in the binary: %v", err)
 	}
 	text, err := os.ReadFile(filepath.Join(dir, "ebb-parameters.json"))
@@ -64,10 +89,10 @@ func (a *account) formWritten(t *testing.T, dir string) *formation {
 	for _, p := range written {
 		values[p.ParameterKey] = p.ParameterValue
 		if p.ParameterValue == "" {
-			values[p.ParameterKey] = parameters("service")[p.ParameterKey]
+			values[p.ParameterKey] = parameters(shape)[p.ParameterKey]
 		}
 	}
-	s, err := read("service", values)
+	s, err := read(shape, values)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,8 @@ import (
 	"github.com/ebbhq/ebb/internal/cloud/surveyor"
 	"github.com/ebbhq/ebb/internal/config"
 	"github.com/ebbhq/ebb/internal/doctor"
+	"github.com/ebbhq/ebb/internal/drain"
+	"github.com/ebbhq/ebb/internal/kernel"
 	"github.com/ebbhq/ebb/internal/survey"
 )
 
@@ -77,6 +79,9 @@ func settingsOf(cfg config.Config) *doctor.Settings {
 		return nil
 	}
 	s := &doctor.Settings{Hook: cfg.Hook, Queue: cfg.Queue}
+	if cfg.JournalTable() != "" { // without a table it is no function
+		s.Shortest = drain.ShortestFor(kernel.Tick)
+	}
 	for _, g := range cfg.Groups {
 		s.Groups = append(s.Groups, doctor.Managed{Match: g.Match, Cluster: g.Cluster, Deadline: g.Deadline})
 	}

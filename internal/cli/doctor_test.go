@@ -107,6 +107,7 @@ func TestDoctorFindsWhatIsPlanted(t *testing.T) {
 		"hook-runs-out":        "group web-asg",
 		"queue-gone":           "group web-asg",
 		"wrong-cluster":        "group web-asg",
+		"hook-short":           "group web-asg",
 		"deadline-short":       "group web-asg",
 		"matches-no-group":     "Ebb's configuration",
 		"two-drainers":         "group managed-asg",

@@ -83,6 +83,9 @@ func (f *initFlags) check() error {
 		return fmt.Errorf("no group is named; write --group with the name of each Auto Scaling group that Ebb is to look after")
 	}
 	for _, name := range append(slices.Clone(f.groups), f.clusters...) {
+		if strings.ContainsAny(name, "*?[") {
+			return fmt.Errorf("%q is a pattern, and ebb init takes names: a hook, a rule and a policy are of one group each; write --group for every one", name)
+		}
 		if !regexp.MustCompile(plainName).MatchString(name) {
 			return fmt.Errorf("the name %q has characters other than letters, digits, _ . and -, which ebb init cannot write; set Ebb up by hand", name)
 		}

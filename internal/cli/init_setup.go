@@ -136,7 +136,8 @@ func (s setup) remark(w io.Writer, seen *survey.Survey) {
 			if s.shape == shapeServe {
 				fmt.Fprintf(w, "; it gets %s and CONTINUE\n", hookHeartbeat)
 			} else {
-				fmt.Fprintf(w, "; if stack %s did not make it, delete it first, because the stack makes its own\n", s.name)
+				fmt.Fprintf(w, "; if stack %s did not make it, delete it first, because the stack makes its own: aws autoscaling delete-lifecycle-hook --auto-scaling-group-name %s --lifecycle-hook-name %s\n",
+					s.name, g.name, h.Name)
 			}
 		}
 	}

@@ -21,7 +21,7 @@ func openJournal(ctx context.Context, cfg config.Config, awsCfg aws.Config) (jou
 	if table := cfg.JournalTable(); table != "" {
 		s, err := dynamodb.Open(ctx, awsCfg, table, dynamodb.Options{Endpoint: cfg.JournalEndpoint})
 		if err != nil {
-			return nil, unopened(err)
+			return nil, unopened(cfg, err)
 		}
 		return s, nil
 	}
@@ -44,7 +44,7 @@ func readJournal(ctx context.Context, cfg config.Config) (journal.Store, error) 
 		}
 		s, err := dynamodb.OpenReader(ctx, awsCfg, table, dynamodb.Options{Endpoint: cfg.JournalEndpoint})
 		if err != nil {
-			return nil, unopened(err)
+			return nil, unopened(cfg, err)
 		}
 		return s, nil
 	}
@@ -63,7 +63,10 @@ var errNoJournal = errors.New("there is no journal to read: one in memory is kno
 	"with journal: sqlite:///path or dynamodb://TABLE in the configuration, $EBB_JOURNAL or --journal")
 
 // unopened tells a table that cannot be used from a network that is away: the latter may come back, and is no matter of the configuration.
-func unopened(err error) error {
+func unopened(cfg config.Config, err error) error {
+	if cfg.Endpoint != "" && cfg.JournalEndpoint == "" {
+		err = fmt.Errorf("%w; endpoint is %s for all of AWS: where DynamoDB has another, such as DynamoDB Local beside a simulated cloud, set journal_endpoint", err, cfg.Endpoint)
+	}
 	if _, away := errors.AsType[net.Error](err); away {
 		return fmt.Errorf("%w; DynamoDB does not answer: check the network, the Region and journal_endpoint", err)
 	}

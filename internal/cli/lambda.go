@@ -8,12 +8,14 @@ import (
 	"log/slog"
 
 	runtime "github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/spf13/cobra"
 
 	"github.com/ebbhq/ebb/internal/cloud"
 	"github.com/ebbhq/ebb/internal/config"
 	"github.com/ebbhq/ebb/internal/drain"
 	"github.com/ebbhq/ebb/internal/engine"
+	"github.com/ebbhq/ebb/internal/journal"
 	"github.com/ebbhq/ebb/internal/kernel"
 	"github.com/ebbhq/ebb/internal/source/lambda"
 )
@@ -76,38 +78,44 @@ func newFunction(ctx context.Context, p Process, cfg config.Config, clockURL str
 	if err := cfg.Invoked(); err != nil {
 		return nil, err
 	}
-	log := logger(p, cfg.LogLevel, "json")
-	now, _, err := clockAt(ctx, clockURL)
-	if err != nil {
-		return nil, err
-	}
 	awsCfg, err := cloud.AWSConfig(ctx, cloud.Options{Region: cfg.Region, Endpoint: cfg.Endpoint})
 	if err != nil {
 		return nil, misconfigured(err)
 	}
 	store, err := openJournal(ctx, cfg, awsCfg)
 	if err != nil {
-		return nil, misconfigured(err)
+		return nil, err
+	}
+	return Function(ctx, p, cfg, awsCfg, store, clockURL)
+}
+
+// Function is what ebb lambda does with each invocation, on a journal that is open already. With a clock URL it follows the clock of a simulated cloud;
+// the error is that there is none.
+func Function(ctx context.Context, p Process, cfg config.Config, awsCfg aws.Config, store journal.Store, clockURL string) (func(context.Context, json.RawMessage) (any, error), error) {
+	log := logger(p, cfg.LogLevel, "json")
+	now, _, err := clockAt(ctx, clockURL)
+	if err != nil {
+		return nil, err
 	}
 	k := kernelConfig(cfg, true) // what is not understood fails, and Lambda or the queue keeps it
-	each := engine.Config{Kernel: k, Store: store, Cloud: cloud.FromConfig(awsCfg), Me: engine.Name(), Now: now, Log: log, Tell: teller(log)}
+	f := engine.NewFunction(engine.Config{Kernel: k, Store: store, Cloud: cloud.FromConfig(awsCfg), Me: engine.Name(), Now: now, Log: log, Tell: teller(log)})
 	return func(ctx context.Context, payload json.RawMessage) (any, error) {
-		return invoke(ctx, each, payload)
+		return invoke(ctx, f, log, payload)
 	}, nil
 }
 
 // invoke is one invocation.
-func invoke(ctx context.Context, cfg engine.Config, payload []byte) (any, error) {
+func invoke(ctx context.Context, f *engine.Function, log *slog.Logger, payload []byte) (any, error) {
 	in := lambda.Parse(payload)
 	heard := make([]engine.Message, len(in.Messages))
 	for i, m := range in.Messages {
 		heard[i] = engine.Message{ID: m.ID, Body: m.Body, Sent: m.Sent, Receives: m.Receives}
 	}
-	verdicts, err := engine.Pass(ctx, cfg, heard, in.Clock)
+	verdicts, err := f.Pass(ctx, heard, in.Clock)
 	if err != nil {
-		cfg.Log.Error("the pass was broken off; the next one goes on", "err", err)
+		log.Error("the pass was broken off; the next one goes on", "err", err)
 	}
-	return in.Reply(taken(verdicts, cfg.Log), err)
+	return in.Reply(taken(verdicts, log), err)
 }
 
 // taken says which messages need not come again.

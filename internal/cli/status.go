@@ -13,6 +13,7 @@ import (
 
 	"github.com/ebbhq/ebb/internal/config"
 	"github.com/ebbhq/ebb/internal/drain"
+	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/journal"
 	"github.com/ebbhq/ebb/internal/kernel"
 )
@@ -32,6 +33,19 @@ type statusLine struct {
 	CutOff   []string  `json:"cut_off,omitempty"`
 }
 
+// holderLine is who works for a scope; its JSON keys are stable.
+type holderLine struct {
+	Scope  string    `json:"scope"`
+	Holder string    `json:"holder"` // empty: nobody
+	Beat   time.Time `json:"beat"`   // when it last said that it lives, by its own clock
+}
+
+// report is what status tells.
+type report struct {
+	drains  []statusLine
+	holders []holderLine
+}
+
 func newStatus(p Process) *cobra.Command {
 	var file, journalURL, output string
 	var ended int
@@ -39,7 +53,8 @@ func newStatus(p Process) *cobra.Command {
 		Use: "status", Short: "List the drains that are open, and those that ended lately", Args: noArgs,
 		Long: `Status reads the journal, also while ebb serve is writing it. It asks AWS nothing, but for a journal in DynamoDB.
 
-What a drain waits for is as of the last change that was written.`,
+What a drain waits for is as of the last change that was written. Below the drains stands which process works for which scope - a cluster, or
+a group without one - and when it last said that it lives. A function holds a scope for a moment only.`,
 		Example: `  ebb status --config ebb.yaml
   ebb status --journal sqlite:///var/lib/ebb/journal.db -o json`,
 	}
@@ -56,40 +71,47 @@ What a drain waits for is as of the last change that was written.`,
 		if err != nil {
 			return err
 		}
-		lines, err := status(cmd.Context(), cfg, ended)
+		r, err := status(cmd.Context(), cfg, ended)
 		if err != nil {
 			return err
 		}
-		return write(p.Stdout, lines)
+		return write(p.Stdout, r)
 	}
 	return c
 }
 
-func status(ctx context.Context, cfg config.Config, ended int) ([]statusLine, error) {
+func status(ctx context.Context, cfg config.Config, ended int) (r report, err error) {
 	store, err := readJournal(ctx, cfg)
 	if err != nil {
-		return nil, err
+		return r, err
 	}
 	defer store.Close()
 	open, err := store.Open(ctx)
 	if err != nil {
-		return nil, err
+		return r, err
+	}
+	leases, err := store.Leases(ctx)
+	if err != nil {
+		return r, err
+	}
+	for _, l := range leases {
+		r.holders = append(r.holders, holderLine{l.Scope, l.Holder, l.At})
 	}
 	var past []journal.Record
 	if ended > 0 {
 		if past, err = store.Recent(ctx, ended); err != nil {
-			return nil, err
+			return r, err
 		}
 	}
-	lines := make([]statusLine, 0, len(open)+len(past))
-	for _, r := range append(open, past...) {
-		d, err := kernel.Read(r)
+	r.drains = make([]statusLine, 0, len(open)+len(past))
+	for _, rec := range append(open, past...) {
+		d, err := kernel.Read(rec)
 		if err != nil {
-			return nil, err
+			return r, err
 		}
-		lines = append(lines, lineOf(d, kernel.Waiting(r), cfg))
+		r.drains = append(r.drains, lineOf(d, kernel.Waiting(rec), cfg))
 	}
-	return lines, nil
+	return r, nil
 }
 
 func lineOf(d drain.Drain, waiting string, cfg config.Config) statusLine {
@@ -97,8 +119,9 @@ func lineOf(d drain.Drain, waiting string, cfg config.Config) statusLine {
 		Key: d.Key, Group: d.Group, Instance: string(d.Instance), Cluster: d.Cluster,
 		State: "open", Since: d.Heard, Text: "waits " + waiting, Left: d.Left,
 	}
-	if g, ok := cfg.Group(d.Group); ok && d.Open() {
-		l.Deadline = d.Zero.Add(g.Deadline)
+	waits := !d.Queued.IsZero() && d.Turn.IsZero() // for its turn: the deadline counts from that
+	if g, ok := cfg.Group(d.Group); ok && d.Open() && !waits {
+		l.Deadline = drain.Deadline(d, fleet.Fact[fleet.Hook]{}, drain.Policy{Deadline: g.Deadline})
 	}
 	if !d.Open() {
 		l.State, l.Ended, l.Text, l.CutOff, l.Left = string(d.Final.Outcome), d.Ended, d.Final.Reason, d.Final.CutOff, nil
@@ -106,30 +129,47 @@ func lineOf(d drain.Drain, waiting string, cfg config.Config) statusLine {
 	return l
 }
 
-var statusForms = map[string]func(io.Writer, []statusLine) error{
-	"table": func(w io.Writer, ls []statusLine) error {
+var statusForms = map[string]func(io.Writer, report) error{
+	"table": func(w io.Writer, r report) error {
+		local := func(t time.Time) string { return t.Local().Format("15:04:05") }
 		tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-		writeStatus(tw, ls, func(t time.Time) string { return t.Local().Format("15:04:05") })
+		writeStatus(tw, r.drains, local)
+		if err := tw.Flush(); err != nil || len(r.holders) == 0 {
+			return err
+		}
+		fmt.Fprintln(tw, "\nSCOPE\tWHO WORKS\tLAST BEAT")
+		for _, h := range r.holders {
+			fmt.Fprintf(tw, "%s\t%s\t%s\n", h.Scope, who(h.Holder), local(h.Beat))
+		}
 		return tw.Flush()
 	},
-	"tsv": func(w io.Writer, ls []statusLine) error {
-		writeStatus(w, ls, func(t time.Time) string { return t.Format(time.RFC3339) })
+	"tsv": func(w io.Writer, r report) error {
+		writeStatus(w, r.drains, func(t time.Time) string { return t.Format(time.RFC3339) })
 		return nil
 	},
-	"json": func(w io.Writer, ls []statusLine) error {
+	"json": func(w io.Writer, r report) error {
 		e := json.NewEncoder(w)
 		e.SetIndent("", "  ")
-		return e.Encode(map[string]any{"schema_version": 1, "drains": ls})
+		return e.Encode(map[string]any{"schema_version": 1, "drains": r.drains, "holders": r.holders})
 	},
-	"jsonl": func(w io.Writer, ls []statusLine) error {
+	"jsonl": func(w io.Writer, r report) error {
 		e := json.NewEncoder(w)
-		for _, l := range ls {
+		for _, l := range r.drains {
 			if err := e.Encode(l); err != nil {
 				return err
 			}
 		}
 		return nil
 	},
+}
+
+// who names a holder for people: its host and process number.
+func who(holder string) string {
+	if holder == "" {
+		return "nobody"
+	}
+	parts := strings.Split(holder, "/")
+	return strings.Join(parts[:min(2, len(parts))], "/")
 }
 
 func writeStatus(w io.Writer, ls []statusLine, at func(time.Time) string) {

@@ -46,7 +46,7 @@ func TestExampleFile(t *testing.T) {
 		Queue: exampleQueue, Region: "eu-west-1", Journal: "sqlite:///var/lib/ebb/journal.db", Hook: "ebb-drain", Foreign: Acknowledge,
 		LogLevel: "info", LogFormat: "text", LostAfter: 5 * time.Minute, DaemonGrace: 2 * time.Minute,
 		Groups: []Group{
-			{Match: "web-*", Cluster: "prod", Deadline: 30 * time.Minute, OnDeadline: Continue},
+			{Match: "web-*", Cluster: "prod", Deadline: 30 * time.Minute, OnDeadline: Continue, Budget: Budget{Percent: 20}},
 			{Match: "batch", Deadline: 6 * time.Hour, OnDeadline: Continue},
 		},
 	}
@@ -182,6 +182,25 @@ func TestGroup(t *testing.T) {
 	}
 }
 
+func TestBudget(t *testing.T) {
+	for text, want := range map[string]Budget{"1": {Count: 1}, "250": {Count: 250}, "1%": {Percent: 1}, "100%": {Percent: 100}} {
+		c, err := parse("f", []byte("groups: [{match: a, budget: "+text+"}]"), vars(nil), nil)
+		if err != nil || c.Groups[0].Budget != want {
+			t.Errorf("%s: %+v, %v", text, c, err)
+		}
+	}
+}
+
+func TestInvoked(t *testing.T) {
+	err := Config{Journal: "memory:"}.Invoked()
+	if err == nil || !strings.Contains(err.Error(), "write journal: dynamodb://TABLE") || !strings.Contains(err.Error(), "- match: NAME") {
+		t.Errorf("got %v", err)
+	}
+	if err := (Config{Journal: "dynamodb://ebb", Groups: []Group{{Match: "a"}}}).Invoked(); err != nil {
+		t.Error(err) // no queue: Lambda hears it
+	}
+}
+
 func TestServes(t *testing.T) {
 	err := Config{}.Serves()
 	if err == nil || !strings.Contains(err.Error(), "EBB_QUEUE") || !strings.Contains(err.Error(), "- match: NAME") {
@@ -257,6 +276,12 @@ func TestProblems(t *testing.T) {
 		{"groups: [{match: a, deadline: 59s}]", "f:1:31: deadline is 59s; write at least 1m and at most 48h"},
 		{"groups: [{match: a, deadline: 49h}]", "f:1:31: deadline is 49h; write"},
 		{"groups: [{match: a, on_deadline: retain}]", `f:1:34: on_deadline is "retain"; write continue`},
+		{"groups: [{match: a, budget: all}]", `f:1:29: budget is "all"; write how many instances of the group may leave at once, like 3, or which share of it, like 20%`},
+		{"groups: [{match: a, budget: 0}]", `f:1:29: budget is "0"`},
+		{"groups: [{match: a, budget: 0%}]", `f:1:29: budget is "0%"`},
+		{"groups: [{match: a, budget: 101%}]", `f:1:29: budget is "101%"`},
+		{"groups: [{match: a, budget: -1}]", `f:1:29: budget is "-1"`},
+		{"groups: [{match: a, budget: 2.5}]", `f:1:29: budget is "2.5"`},
 		{"hook: a\n---\nhook: b", "f: not valid YAML: expected single document"},
 		{"hook: 'a", "f:1:9: not valid YAML: while scanning a quoted scalar"},
 	}

@@ -69,9 +69,10 @@ type Input struct {
 
 // Settings are what Ebb is told to do.
 type Settings struct {
-	Hook   string // name of the lifecycle hook that it answers
-	Queue  string // URL of the queue that it hears
-	Groups []Managed
+	Hook     string        // name of the lifecycle hook that it answers
+	Queue    string        // URL of the queue that it hears
+	Shortest time.Duration // heartbeat time-out below which Ebb refuses a hook, if it is a function; 0: it cannot be one
+	Groups   []Managed
 }
 
 // Managed are groups that Ebb looks after.

@@ -125,6 +125,9 @@ func settingsPlants() []plant {
 	return []plant{
 		{name: "Ebb without its hook", check: "ebb-hook-missing", severity: Error, what: "only logs", do: func(_ *Input, _ *survey.Cluster, g *survey.Group) { hookOf(g).Name = "logs" }},
 		{name: "another cluster", check: "wrong-cluster", severity: Error, what: "in cluster prod", do: func(in *Input, _ *survey.Cluster, _ *survey.Group) { in.Ebb.Groups[0].Cluster = "staging" }},
+		{name: "a hook that a function cannot keep", check: "hook-short", severity: Warn, what: "needs 3m", do: func(in *Input, _ *survey.Cluster, g *survey.Group) {
+			hookOf(g).Heartbeat, hookOf(g).Global, in.Ebb.Shortest = 179*time.Second, 179*100*time.Second, 3*time.Minute
+		}},
 		{name: "no group", check: "matches-no-group", severity: Warn, what: "api-*", do: func(in *Input, _ *survey.Cluster, _ *survey.Group) {
 			in.Ebb.Groups = append(in.Ebb.Groups, Managed{Match: "api-*", Deadline: time.Hour})
 		}},

@@ -5,6 +5,7 @@ import (
 	"path"
 	"slices"
 
+	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/survey"
 )
 
@@ -13,6 +14,7 @@ func settingsChecks() []Check {
 		{"ebb-hook-missing", "A group that Ebb looks after lacks Ebb's hook", ebbHookMissing},
 		{"wrong-cluster", "A group's instances are in another cluster than Ebb is told", wrongCluster},
 		{"matches-no-group", "A pattern of Ebb's configuration matches no group", matchesNoGroup},
+		{"hook-short", "A hook that Ebb as a function cannot keep alive", hookShort},
 		{"deadline-short", "Ebb's deadline is shorter than a drain takes", deadlineShort},
 	}
 }
@@ -66,6 +68,24 @@ func matchesNoGroup(in *Input) (found []Finding) {
 		found = append(found, Finding{
 			Severity: Warn, Subject: "Ebb's configuration", What: "match: " + m.Match + " matches no Auto Scaling group of this account and Region",
 			IfLeft: "Ebb looks after nothing there", Mend: "correct the pattern; the groups are: aws autoscaling describe-auto-scaling-groups --query 'AutoScalingGroups[].AutoScalingGroupName'",
+		})
+	}
+	return found
+}
+
+// hookShort: whether Ebb is a function or a process cannot be seen here, only that it may be one.
+func hookShort(in *Input) (found []Finding) {
+	for i := range in.Survey.Groups {
+		g := &in.Survey.Groups[i]
+		h := hookNamed(g, in.hook())
+		if _, ok := in.managed(g.Name); !ok || h == nil || h.Transition != fleet.TerminatingTransit || h.Heartbeat == 0 || h.Heartbeat >= in.Ebb.Shortest {
+			continue
+		}
+		found = append(found, Finding{
+			Severity: Warn, Subject: "group " + g.Name,
+			What:   fmt.Sprintf("hook %s has a heartbeat time-out of %s, and Ebb as a Lambda function, which looks once a minute, needs %s", h.Name, span(h.Heartbeat), span(in.Ebb.Shortest)),
+			IfLeft: "ebb lambda drains none of the group's instances, and ends each drain as refused; ebb serve keeps such a hook alive",
+			Mend:   fmt.Sprintf("aws autoscaling put-lifecycle-hook --auto-scaling-group-name %s --lifecycle-hook-name %s --heartbeat-timeout 900", g.Name, h.Name),
 		})
 	}
 	return found

@@ -171,7 +171,7 @@ type Observation struct {
 type Turn struct {
 	Limited bool // only so many may
 	Leave   int  // do
-	Limit   int  // may; zero: it is not known yet
+	Limit   int  // may
 }
 
 // Note is one line for the journal.

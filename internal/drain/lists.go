@@ -40,21 +40,53 @@ func (c *decider) allListed() bool {
 const atOnce = 2 * time.Second
 
 // agrees holds a list of the whole cluster against what ECS counts: AWS does not say that no task is skipped when others go between two
-// pages. All that are counted then must have been listed, before the list of those that stop is begun.
+// pages. Before the list of those that stop is begun, as many tasks must have been seen to be desired to run, after the count, as were counted:
+// what is desired to run then was so at the count too, so no other was counted.
 func (c *decider) agrees() bool {
 	ci, d := c.o.Container, c.d()
 	if !c.o.Paged || ci.Is != fleet.Seen || ci.Value.Status != fleet.Draining || !d.Agreed.Before(c.o.Whole) {
 		return true
 	}
-	if c.counted() > len(c.o.Tasks) {
-		c.recount(c.o.Whole)
-		return false
-	}
 	if !c.countedSince(c.o.Whole.Add(c.p.Skew)) {
 		return false
 	}
-	d.Agreed = ci.At
-	return true
+	switch sure, possible := c.desiredToRun(); {
+	case c.counted() <= sure:
+		d.Agreed = ci.At
+		return true
+	case c.counted() > possible:
+		c.recount(c.o.Whole)
+	default:
+		c.lookAtContainer(c.p.Look)
+		c.lookAfter(ci.At)
+	}
+	return false
+}
+
+// desiredToRun is how many of the known tasks were desired to run, for certain and at most, when ECS counted.
+func (c *decider) desiredToRun() (sure, possible int) {
+	at := c.o.Container.At
+	for i := range c.o.Tasks {
+		f := &c.o.Tasks[i]
+		stopping := f.Is == fleet.Absent || f.Is == fleet.Seen && f.Value.DesiredStatus == fleet.Stopped
+		switch {
+		case f.Is == fleet.Seen && !stopping && f.At.After(at):
+			sure++
+			possible++
+		case !stopping || f.At.After(at):
+			possible++
+		}
+	}
+	return sure, possible
+}
+
+// lookAfter wants the tasks that may be desired to run looked at after a time.
+func (c *decider) lookAfter(at time.Time) {
+	for i := range c.o.Tasks {
+		if f := &c.o.Tasks[i]; f.Is != fleet.Absent && (f.Is != fleet.Seen || f.Value.DesiredStatus != fleet.Stopped) && !f.At.After(at) {
+			c.out.Want = append(c.out.Want, Want{Kind: plan.Tasks, In: c.d().Cluster, ID: string(f.Value.ARN), Due: c.now})
+		}
+	}
 }
 
 // countedSince reports whether the count was seen at or after a time, and wants it seen if not.
@@ -70,12 +102,11 @@ func (c *decider) counted() int { return c.o.Container.Value.Running + c.o.Conta
 
 // recount wants to see the count again, and once it is no read that lags, the list.
 func (c *decider) recount(from time.Time) {
-	pace, at := c.p.LookFast, c.o.Container.At
-	if at.Before(from) {
-		pace = 0
+	if !c.countedSince(from) {
+		return
 	}
-	c.lookAtContainer(pace)
-	if at.Sub(from) > c.p.Settle {
+	c.lookAtContainer(c.p.LookFast)
+	if c.o.Container.At.Sub(from) > c.settle() {
 		c.out.Uncounted = true
 		c.out.Want = append(c.out.Want, Want{Kind: plan.ListRunning, In: c.d().Cluster, ID: string(c.d().ContainerInstance), Due: later(c.now, c.o.Running[len(c.o.Running)-1].Add(c.p.Look))})
 	}

@@ -18,10 +18,25 @@ func TestAListOfAWholeClusterIsHeldAgainstTheCount(t *testing.T) {
 	}
 	run(t, []decideCase{
 		{name: "it agrees", set: func(s *scene) { long(s, 0) }, looks: "list-stopped-tasks", waiting: "once more"},
-		{name: "it agrees with the tasks that were listed", set: func(s *scene) {
+		{name: "it agrees with a task that is seen to be desired to run afterwards", set: func(s *scene) {
+			s.task("web", "", "RUNNING", "RUNNING")
+			long(s, 1)
+		}, looks: "list-stopped-tasks", notes: "waiting", waiting: "1 of 1 tasks"},
+		{name: "a task that has come to stop since may have been the one that was counted", set: func(s *scene) {
 			s.task("web", "", "STOPPED", "STOPPED")
 			long(s, 1)
-		}, looks: "list-stopped-tasks", waiting: "once more"},
+		}, waiting: "once more"},
+		{name: "one that was to stop before was not", set: func(s *scene) {
+			s.task("web", "", "STOPPED", "STOPPED")
+			long(s, 1)
+			s.o.Tasks[0].At = s.o.Container.At.Add(-time.Second)
+			s.o.Whole = s.o.Container.At.Add(-s.p.Settle - time.Second)
+		}, looks: "container-instances list-running-tasks", waiting: "once more"},
+		{name: "one that was seen before the count is looked at again", set: func(s *scene) {
+			s.task("web", "", "RUNNING", "RUNNING")
+			long(s, 1)
+			s.o.Tasks[0].At = s.o.Container.At
+		}, looks: "tasks", notes: "waiting", waiting: "1 of 1 tasks"},
 		{name: "a task is counted that is not on it", set: func(s *scene) {
 			long(s, 1)
 			s.o.Container.At = s.now

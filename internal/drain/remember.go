@@ -67,17 +67,20 @@ func (c *decider) checkZero() {
 	if !waiting || !d.Adopted && !d.Doubt {
 		return
 	}
-	if began.At.Before(d.WaitingSince) {
+	if began.At.Add(c.p.Skew).Before(d.WaitingSince) {
 		began.Is = fleet.Unknown // that was before the wait
 	}
 	c.want(Want{Kind: plan.Activities, In: d.Group, ID: string(d.Instance)}, began.Is, began.At, 24*time.Hour)
 	if began.Is == fleet.Absent && d.Doubt && d.Zero.Before(d.WaitingSince) {
 		d.Zero = d.WaitingSince // Auto Scaling does not know better either
 	}
-	if began.Is != fleet.Seen || began.Value.After(c.now) {
+	if began.Is != fleet.Seen {
 		return
 	}
 	at := began.Value
+	if at.After(c.now) {
+		at = c.now // AWS's clock is ahead of ours
+	}
 	if at.Before(d.NotBefore) {
 		at = d.NotBefore // the group's own load balancers come first, and take as long as they are set to
 	}

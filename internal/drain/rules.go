@@ -81,8 +81,8 @@ func (c *decider) end(o Outcome, reason string, cut []string) {
 	c.note("ended", "%s", text)
 }
 
-// ShortestFor is the shortest heartbeat time-out of a hook that passes so far apart can keep alive: one may fail, and its lease must run out
-// before the next can do its work.
+// ShortestFor is the shortest heartbeat time-out of a hook that passes so far apart can keep alive: one may be killed that was to beat, and the
+// next does so two ticks after the heartbeat, when the lease of the one that was killed is over.
 func ShortestFor(tick time.Duration) time.Duration { return 3 * tick }
 
 // refuse ends a drain whose hook cannot be kept alive by passes that are so far apart.
@@ -179,7 +179,7 @@ func (c *decider) deadline() bool {
 // doubtful reports whether the zero of the deadline is still to be checked; for a while, lest a look that is refused makes it hang.
 func (c *decider) doubtful() bool {
 	d := c.d()
-	unchecked, since := c.o.Began.Is == fleet.Unknown || c.o.Began.At.Before(d.WaitingSince), d.WaitingSince
+	unchecked, since := c.o.Began.Is == fleet.Unknown || c.o.Began.At.Add(c.p.Skew).Before(d.WaitingSince), d.WaitingSince
 	for _, k := range []plan.ActionKind{plan.Beat, plan.Answer} {
 		if try := c.o.Tried[k]; refused(try) {
 			since = later(since, try.At) // the doubt came only then
@@ -310,10 +310,10 @@ func (c *decider) beat() {
 	if last.IsZero() {
 		last = d.Zero
 	}
-	if c.p.Tick > 0 && h.Is == fleet.Unknown && (c.o.Trouble == nil || c.o.Trouble(plan.Hooks) == "") {
+	if c.p.Tick > 0 && h.Is == fleet.Unknown && c.trouble(plan.Groups, plan.Hooks) == "" {
 		return // the look is under way
 	}
-	due := last.Add(timeout/3 - jitter(d.Key, 0, timeout/12) - c.p.Tick)
+	due := last.Add(max(timeout/12, timeout/3-jitter(d.Key, 0, timeout/12)-c.p.Tick)) // by the pass before that, but not again and again in one
 	if due.After(c.now) {
 		c.wake(due)
 		return
@@ -321,7 +321,7 @@ func (c *decider) beat() {
 	if c.ready(plan.Beat) {
 		c.out.Do = append(c.out.Do, plan.Action{
 			Kind: plan.Beat, Group: d.Group, Hook: d.Hook, Instance: d.Instance, Token: d.token(),
-			Expiring: c.now.Sub(last) > timeout/2 || try.Fails > 0 && try.Class != plan.Throttled, Why: "the hook times out " + timeout.String() + " after the last heartbeat",
+			Expiring: c.p.Tick > 0 || c.now.Sub(last) > timeout/2 || try.Fails > 0 && try.Class != plan.Throttled, Why: "the hook times out " + timeout.String() + " after the last heartbeat",
 		})
 	}
 }

@@ -318,3 +318,56 @@ func TestAnEndedDrainWantsNothing(t *testing.T) {
 		t.Errorf("decided %+v", dec)
 	}
 }
+
+// Who waits for its turn has no deadline but the hook's own; once it is let go, by Ebb or by somebody else, it has one.
+func TestTheDeadlineOfWhoWaitedForItsTurn(t *testing.T) {
+	for name, c := range map[string]struct {
+		status string
+		turn   Turn
+		begun  bool
+	}{
+		"it waits":                    {fleet.Active, Turn{Limited: true, Leave: 2, Limit: 2}, false},
+		"its turn has come":           {fleet.Active, Turn{Limited: true, Leave: 1, Limit: 2}, true},
+		"there is no budget any more": {fleet.Active, Turn{}, true},
+		"set DRAINING by hand":        {fleet.Draining, Turn{Limited: true, Leave: 2, Limit: 2}, true},
+		"deregistered by hand":        {fleet.Inactive, Turn{Limited: true, Leave: 2, Limit: 2}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := emptyHost()
+			s.d.Queued, s.d.DrainingSince = t0, time.Time{}
+			s.task("app", "", "RUNNING", "RUNNING")
+			s.o.Container.Value.Status, s.o.Turn = c.status, c.turn
+			dec := s.decide()
+			over := s.now.Add(s.p.Deadline)
+			if got := Deadline(dec.Drain, s.o.Hook, s.p); got.After(over) == c.begun {
+				t.Errorf("the deadline is %s after the zero, and one of %s was to be set: %v", got.Sub(t0), s.p.Deadline, c.begun)
+			}
+		})
+	}
+}
+
+// What another Ebb has noted by a clock that is ahead does not make this one look again and again until its own has come so far.
+func TestAClockThatIsAheadMakesNobodyLookAgainAndAgain(t *testing.T) {
+	ahead := 20 * time.Second
+	for name, set := range map[string]func(s *scene){
+		"since when it waits": func(s *scene) {
+			s.d.Adopted, s.d.WaitingSince = true, s.now.Add(ahead)
+			s.o.Began = fleet.Fact[time.Time]{Is: fleet.Seen, At: s.now, Value: t0}
+		},
+		"since when it is empty": func(s *scene) {
+			s.d.EmptySince, s.o.Container.Value.Running = s.now.Add(ahead), 1
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := emptyHost()
+			s.p.Skew = 30 * time.Second
+			s.d.DrainingSince = t0.Add(-time.Minute)
+			s.o.Stopped = []time.Time{s.now}
+			s.fresh()
+			set(s)
+			if _, looks, _ := spell(s.decide(), s.now); looks != "" {
+				t.Errorf("it looks at %s at once", looks)
+			}
+		})
+	}
+}

@@ -86,6 +86,9 @@ func draining(c *decider) bool {
 	ci := c.o.Container
 	if ci.Is != fleet.Seen || ci.Value.Status == fleet.Inactive || ci.Value.Status == fleet.Draining ||
 		ci.Value.Status == fleet.RegistrationFailed {
+		if !c.d().Queued.IsZero() {
+			c.begun() // whoever saw to that
+		}
 		return true
 	}
 	if ci.Value.Status != fleet.Active {
@@ -114,20 +117,25 @@ func draining(c *decider) bool {
 	return false
 }
 
+// begun ends the wait for a turn: the deadline counts from now on.
+func (c *decider) begun() {
+	if c.d().Turn.IsZero() {
+		c.d().Turn = c.now
+	}
+}
+
 // turn reports whether the budget of its group lets it leave. Once it has, it does so for good.
 func (c *decider) turn() bool {
 	d, t := c.d(), c.o.Turn
 	switch {
-	case !t.Limited || !d.Turn.IsZero():
+	case !t.Limited && d.Queued.IsZero():
 		return true
-	case t.Leave < t.Limit:
-		d.Turn = c.now
+	case !t.Limited || !d.Turn.IsZero() || t.Leave < t.Limit:
+		c.begun()
 		return true
 	}
 	c.out.Waiting = fmt.Sprintf("for its turn: %d of group %s leave, and no more than %d may at once", t.Leave, d.Group, t.Limit)
-	if t.Limit == 0 {
-		c.out.Waiting = "to see how many of group " + d.Group + " may leave at once"
-	} else if d.Queued.IsZero() {
+	if d.Queued.IsZero() {
 		d.Queued = c.now
 		c.note("queued", "waits %s", c.out.Waiting)
 	}
@@ -137,7 +145,9 @@ func (c *decider) turn() bool {
 // stopped waits until every task has really stopped: lastStatus STOPPED, not merely gone from the running count.
 func stopped(c *decider) bool {
 	live := c.liveTasks()
-	c.tellLeft(live)
+	if len(live) > 0 || len(c.o.Stopped) > 0 { // after a restart those that stop are not known again before they are listed
+		c.tellLeft(live)
+	}
 	var waited, daemons []*fleet.Task
 	for _, t := range live {
 		if c.isDaemon(t) {

@@ -103,6 +103,7 @@ func New(cfg Config) *Engine {
 // Run works until ctx ends. It returns an error when it cannot start: the journal cannot be read, or does not fit the configuration; and
 // when the journal is gone, for then nothing can be made durable any more.
 func (e *Engine) Run(ctx context.Context) error {
+	defer e.holder.release() // last: when nothing is under way any more
 	k, err := e.start(ctx)
 	if ctx.Err() != nil {
 		return nil
@@ -110,7 +111,6 @@ func (e *Engine) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer e.holder.release()
 	ctx, cancel := context.WithCancel(ctx)
 	var sides sync.WaitGroup
 	defer sides.Wait()
@@ -155,11 +155,7 @@ func (e *Engine) start(ctx context.Context) (*kernel.Kernel, error) {
 }
 
 func (e *Engine) load(ctx context.Context) (*kernel.Kernel, error) {
-	select {
-	case <-e.holder.changed: // what is held now is known at once
-	default:
-	}
-	held := e.holder.now() // before the journal is read: nobody else writes of these scopes from here on
+	held := e.holder.take() // before the journal is read: nobody else writes of these scopes from here on
 	open, err := e.cfg.Store.Open(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read the open drains: %w", err)

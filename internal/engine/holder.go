@@ -23,7 +23,7 @@ type holder struct {
 
 	mu      sync.Mutex
 	keeper  *lease.Keeper
-	held    map[string]journal.Lease // as it was told last
+	held    map[string]journal.Lease // for which the engine works, or will when it has heard of the change
 	changed chan struct{}
 }
 
@@ -129,6 +129,19 @@ func (h *holder) tell() {
 	case h.changed <- struct{}{}:
 	default:
 	}
+}
+
+// take are the leases that are certainly held, for the engine to work for from now on. What it knew before counts no more: a change back to
+// that is a change.
+func (h *holder) take() map[string]journal.Lease {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	select {
+	case <-h.changed:
+	default:
+	}
+	h.held = h.keeper.Held(time.Now())
+	return h.held
 }
 
 // now are the leases that are certainly held.

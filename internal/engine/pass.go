@@ -25,34 +25,48 @@ const remembered = 200
 // mostPasses bounds the passes of one invocation.
 const mostPasses = 5
 
-// Pass is what an Ebb does that lives for one invocation of a function: it hears the messages, goes as far as it can without waiting for
+// Function is an Ebb that lives for one invocation at a time. Between two it knows only which leases it has seen, and since when.
+type Function struct {
+	cfg    Config
+	keeper *lease.Keeper
+}
+
+// NewFunction returns what handles one invocation after another in a process.
+func NewFunction(cfg Config) *Function {
+	cfg = New(cfg).cfg
+	return &Function{cfg, lease.New(cfg.Me, nil, lease.Pass())}
+}
+
+// Pass is what an Ebb does in one invocation: it hears the messages, goes as far as it can without waiting for
 // anything but answers, and returns what becomes of each message. Scopes for which another invocation works it leaves a note for. The clock
 // tells that a minute has passed and everything is to be looked at; without it a pass is made only if there is something to be done.
 //
 // A message without a verdict has no durable effect. The error is that of the journal.
-func Pass(ctx context.Context, cfg Config, heard []Message, clock bool) ([]kernel.Verdict, error) {
-	p := &invocation{cfg: New(cfg).cfg, keeper: lease.New(cfg.Me, nil, lease.Pass()), wake: slices.ContainsFunc(heard, wakes)}
-	open, err := cfg.Store.Open(ctx)
+func (f *Function) Pass(ctx context.Context, heard []Message, clock bool) ([]kernel.Verdict, error) {
+	p := &invocation{cfg: f.cfg, keeper: f.keeper, wake: slices.ContainsFunc(heard, wakes)}
+	open, err := f.cfg.Store.Open(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read the open drains: %w", err)
 	}
 	if !clock && len(open) == 0 && !slices.ContainsFunc(heard, func(m Message) bool { return !wakes(m) }) {
 		return p.idle(heard), nil
 	}
-	p.scopes = kernel.Scopes(cfg.Kernel.Groups, open)
+	p.scopes = kernel.Scopes(f.cfg.Kernel.Groups, open)
 	p.keeper.Concern(p.scopes)
-	if err := p.claim(ctx, p.scopes); err != nil {
+	defer p.release(ctx)
+	work, cancel := p.bound(ctx)
+	defer cancel()
+	if err := p.claim(work, p.scopes); err != nil {
 		return nil, err
 	}
-	err = p.once(ctx, heard)
-	for n := 1; err == nil && n < mostPasses && ctx.Err() == nil; n++ {
+	err = p.once(work, heard)
+	for n := 1; err == nil && n < mostPasses && p.early(); n++ {
 		var more bool
-		if more, err = p.more(ctx); err != nil || !more {
+		if more, err = p.more(work); err != nil || !more {
 			break
 		}
-		err = p.once(ctx, nil)
+		err = p.once(work, nil)
 	}
-	p.release(ctx)
 	return p.settled, err
 }
 
@@ -63,7 +77,23 @@ type invocation struct {
 	keeper  *lease.Keeper
 	wake    bool // something only wakes it, and would wake the others
 	settled []kernel.Verdict
+	until   time.Time // it begins nothing more then; zero: never
 }
+
+// bound leaves some of the time that is given for an end in good order: after two thirds of it nothing more is begun, and after five sixths
+// calls are broken off. One that is killed keeps its leases until they have run out.
+func (p *invocation) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	end, ok := ctx.Deadline()
+	if !ok {
+		return ctx, func() {}
+	}
+	now := time.Now()
+	p.until = now.Add(end.Sub(now) * 2 / 3)
+	return context.WithDeadline(ctx, now.Add(end.Sub(now)*5/6))
+}
+
+// early reports whether there is time to begin something.
+func (p *invocation) early() bool { return p.until.IsZero() || time.Now().Before(p.until) }
 
 // wakes reports whether a message does no more than wake, such as that a task has stopped.
 func wakes(m Message) bool { return event.Parse([]byte(m.Body)).Kind == event.Ignored }
@@ -84,6 +114,11 @@ func (p *invocation) claim(ctx context.Context, scopes []string) error {
 		return fmt.Errorf("read the leases: %w", err)
 	}
 	p.keeper.Read(all, started)
+	return p.store(ctx, scopes)
+}
+
+// store stores the claims on some scopes that are due.
+func (p *invocation) store(ctx context.Context, scopes []string) error {
 	_, claims, _ := p.keeper.Due(time.Now())
 	for _, c := range claims {
 		if !slices.Contains(scopes, c.Is.Scope) {
@@ -142,6 +177,9 @@ func (p *invocation) once(ctx context.Context, heard []Message) error {
 		k.Hear(kernel.Heard{Event: event.Parse([]byte(m.Body)), Message: m.ID, Body: m.Body, Sent: m.Sent, Receives: m.Receives}, p.cfg.Now())
 	}
 	for {
+		if err := p.store(ctx, slices.Sorted(maps.Keys(held))); err != nil { // it still lives
+			return err
+		}
 		o := k.Next(p.cfg.Now())
 		if len(heard) > 0 && p.wake {
 			o.Batch.Notes = append(o.Batch.Notes, p.wakeOthers(held)...)
@@ -158,13 +196,27 @@ func (p *invocation) once(ctx context.Context, heard []Message) error {
 		heard = nil
 		p.settle(ctx, o.Settle, notes)
 		notes = nil
-		if len(o.Do) == 0 || !p.sure(held) {
+		if !p.sure(held) || len(o.Do) == 0 && !p.soon(ctx, o.Wake) {
 			p.tellOpen(k)
 			return nil
 		}
 		for _, done := range p.carryOut(ctx, o.Do) {
 			k.Did(done, p.cfg.Now())
 		}
+	}
+}
+
+// soon waits for more calls to be allowed, or for what the ending of one drain lets another do, if that is a moment away; else the pass is over.
+func (p *invocation) soon(ctx context.Context, wake time.Time) bool {
+	d := wake.Sub(p.cfg.Now())
+	if d > kernel.Moment {
+		return false
+	}
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(max(d, time.Millisecond)):
+		return true
 	}
 }
 
@@ -213,9 +265,9 @@ func (p *invocation) wakeOthers(held map[string]journal.Lease) []journal.Note {
 	return notes
 }
 
-// sure reports whether everything that was held is.
+// sure reports whether everything that was held is, and there is time to go on.
 func (p *invocation) sure(held map[string]journal.Lease) bool {
-	return len(p.keeper.Held(time.Now())) == len(held)
+	return p.early() && len(p.keeper.Held(time.Now())) == len(held)
 }
 
 func (p *invocation) tell(lines []journal.Line) {

@@ -31,15 +31,15 @@ func calls() []call {
 		{"ecs:ListTasks", "* in cluster", false, []Mode{ReadOnly, Serve, Lambda}},
 		{"ecs:UpdateContainerInstancesState", "container-instance", true, []Mode{Serve, Lambda}},
 		{"elasticloadbalancing:DeregisterTargets", "targetgroup", true, []Mode{Serve, Lambda}},
-		{"elasticloadbalancing:DescribeTargetGroupAttributes", "*", false, []Mode{ReadOnly, Serve, Lambda}},
+		{"elasticloadbalancing:DescribeTargetGroupAttributes", "*", false, []Mode{ReadOnly, Serve}},
 		{"elasticloadbalancing:DescribeTargetGroups", "*", false, []Mode{ReadOnly}},
 		{"elasticloadbalancing:DescribeTargetHealth", "*", false, []Mode{ReadOnly, Serve, Lambda}},
 		{"events:ListRules", "*", false, []Mode{ReadOnly}},
 		{"events:ListTargetsByRule", "rule", false, []Mode{ReadOnly}},
 		{"sqs:ChangeMessageVisibility", "queue", true, []Mode{Serve}},
-		{"sqs:DeleteMessage", "queue", true, []Mode{Serve}},
+		{"sqs:DeleteMessage", "queue", true, []Mode{Serve, Lambda}},
 		{"sqs:GetQueueAttributes", "queue", false, []Mode{ReadOnly, Serve}},
 		{"sqs:GetQueueUrl", "queue", false, []Mode{ReadOnly}},
-		{"sqs:ReceiveMessage", "queue", true, []Mode{Serve}},
+		{"sqs:ReceiveMessage", "queue", true, []Mode{Serve, Lambda}},
 	}
 }

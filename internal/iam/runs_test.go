@@ -33,6 +33,7 @@ const seeds = 200
 // run is something that Ebb does, under policies.
 type run struct {
 	name  string
+	mode  iam.Mode // whose policies
 	scope iam.Scope
 	do    func(*testing.T, ...*wire.Policy) map[wire.Check]int
 }
@@ -56,7 +57,8 @@ func parsed(t *testing.T, d iam.Document) *wire.Policy {
 	return p
 }
 
-// serving is what the controller does: the stories, the seeds, and its look at the queue as it starts.
+// serving is what the controller does, as a process and as a function: the stories in both shapes, the seeds in theirs, one Ebb or many, and the look
+// at the queue as ebb serve starts.
 func serving(t *testing.T) []run {
 	t.Helper()
 	files, err := filepath.Glob("../story/testdata/*/*.yaml")
@@ -74,15 +76,30 @@ func serving(t *testing.T) []run {
 			t.Fatal(err)
 		}
 		all = append(all, telling(filepath.Base(file), s))
+		if !s.Ebb.Function {
+			s.Ebb.Function, s.Ebb.Replicas = true, 0
+			all = append(all, telling(filepath.Base(file)+" as a function", s))
+		}
 	}
+	shapes := map[string]int{}
 	for seed := range seeds {
-		all = append(all, telling(fmt.Sprint("seed ", seed+1), story.Random(uint64(seed+1))))
+		s := story.Random(uint64(seed + 1))
+		shapes[fmt.Sprintf("function %t, many %t", s.Ebb.Function, s.Ebb.Replicas > 1)]++
+		all = append(all, telling(fmt.Sprint("seed ", seed+1), s))
 	}
-	return append(all, run{"the start of ebb serve", whole(), start})
+	if len(shapes) != 3 {
+		t.Errorf("the seeds have the shapes %v; there are three", shapes)
+	}
+	return append(all, run{"the start of ebb serve", iam.Serve, whole(), start})
 }
 
+// telling is a story. Of one with a function the event source mapping polls the queue, which Lambda does with the rights of the function's role.
 func telling(name string, s story.Scenario) run {
-	return run{name, within(s.Ebb), func(t *testing.T, policies ...*wire.Policy) map[wire.Check]int {
+	mode := iam.Serve
+	if s.Ebb.Function {
+		mode = iam.Lambda
+	}
+	return run{name, mode, within(s.Ebb), func(t *testing.T, policies ...*wire.Policy) map[wire.Check]int {
 		t.Helper()
 		res, err := story.Run(s, policies...)
 		if err != nil {
@@ -145,14 +162,14 @@ func looking(t *testing.T) []run {
 	worlds := []sim.Spec{sim.Demo(), provided, story.Random(1).World, story.Random(2).World}
 	var all []run
 	for i, w := range worlds {
-		all = append(all, run{fmt.Sprint("a survey of all of world ", i), whole(), surveying(w, surveyor.Scope{}, false)})
+		all = append(all, run{fmt.Sprint("a survey of all of world ", i), iam.ReadOnly, whole(), surveying(w, surveyor.Scope{}, false)})
 	}
 	host := first(t, sim.Demo())
 	return append(all,
-		run{"a survey of a cluster", demo, surveying(provided, surveyor.Scope{Clusters: []string{"demo"}}, false)},
-		run{"a survey of a group", whole(), surveying(sim.Demo(), surveyor.Scope{Groups: []string{"demo-asg"}}, false)},
-		run{"a survey of an instance", whole(), surveying(sim.Demo(), surveyor.Scope{Instance: host}, false)},
-		run{"a survey of groups with launch templates", whole(), surveying(sim.Demo(), surveyor.Scope{}, true)},
+		run{"a survey of a cluster", iam.ReadOnly, demo, surveying(provided, surveyor.Scope{Clusters: []string{"demo"}}, false)},
+		run{"a survey of a group", iam.ReadOnly, whole(), surveying(sim.Demo(), surveyor.Scope{Groups: []string{"demo-asg"}}, false)},
+		run{"a survey of an instance", iam.ReadOnly, whole(), surveying(sim.Demo(), surveyor.Scope{Instance: host}, false)},
+		run{"a survey of groups with launch templates", iam.ReadOnly, whole(), surveying(sim.Demo(), surveyor.Scope{}, true)},
 	)
 }
 

@@ -17,11 +17,9 @@ func (c call) in(m Mode) bool { return slices.Contains(c.modes, m) }
 func untold() []call {
 	both, poller := []Mode{Serve, Lambda}, []Mode{Lambda}
 	return []call{
-		// The event source mapping polls the queue with the role of the function.
+		// The event source mapping polls the queue with the role of the function. Stories show that it receives and deletes; this is AWS's word.
 		// https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html#events-sqs-permissions
 		{"sqs:GetQueueAttributes", onQueue, false, poller},
-		{"sqs:DeleteMessage", onQueue, true, poller},
-		{"sqs:ReceiveMessage", onQueue, true, poller},
 		// Lambda writes what the function prints. The log group is the template's.
 		// https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html
 		{"logs:CreateLogStream", onLogs, true, poller},

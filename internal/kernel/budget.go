@@ -162,7 +162,7 @@ func (p *pace) settle(throttled bool, now time.Time) {
 }
 
 // patience is how long to wait before trying again what the budget did not allow.
-func (l *ledger) patience(time.Time) time.Duration { return time.Second }
+func (l *ledger) patience(time.Time) time.Duration { return Moment }
 
 // priority is the order in which calls get their share.
 type priority int

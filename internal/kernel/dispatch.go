@@ -81,8 +81,8 @@ func (k *Kernel) look(now time.Time) []plan.Order {
 	short := map[Bucket]bool{}
 	for _, due := range k.dueLooks(now) {
 		l, b := due.Look, lookBucket(due.Kind)
-		if l.Kind == plan.Clusters && k.ask(subjects(l)[0]).flying {
-			continue // both kinds of list want to know
+		if (l.Kind == plan.Clusters || l.Kind == plan.Hooks) && k.ask(subjects(l)[0]).flying {
+			continue // it is wanted for two reasons
 		}
 		if short[b] || !k.room(looking) || !k.budget.take(b, float64(estimate(l)), looking, now) {
 			short[b] = true

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/drain"
@@ -41,12 +42,16 @@ type Config struct {
 	Skew         time.Duration            // how far the clock may be off by which the journal's times were taken
 
 	// OnePass: it lives for one pass, and the next one comes within Tick. The driver brings back what came of all orders before it calls Next
-	// again, and ends when there are none. What the next pass has to know goes into the journal, and nothing waits for more to do it with.
+	// again, and ends when there are none and none will come in a Moment. What the next pass has to know goes into the journal, and nothing
+	// waits for more to do it with.
 	OnePass bool
 }
 
 // Tick is how far apart passes are at most.
 const Tick = time.Minute
+
+// Moment is how long it may take until calls are allowed again that were too many.
+const Moment = time.Second
 
 // Heard is a message as it came from a source.
 type Heard struct {
@@ -103,6 +108,12 @@ type past struct {
 	ended time.Time
 	key   string
 	over  bool // the instance has been seen not waiting since: its next wait is a new one
+}
+
+// pastOf is what is kept of a drain. After one that ended because its instance was not leaving, or that returned it to its warm pool, the
+// next wait that a sweep sees is always a new one: no sweep shows an instance of a warm pool.
+func pastOf(d *drain.Drain) past {
+	return past{token: d.Token, ended: d.Ended, key: d.Key, over: d.WarmPool || d.Final != nil && d.Final.Outcome == drain.NotLeaving}
 }
 
 // trouble is why looks of a kind fail, and how many have in a row.
@@ -165,7 +176,7 @@ func New(cfg Config, open, ended []journal.Record) (*Kernel, error) {
 			return nil, err
 		}
 		if p, ok := k.recent[d.Instance]; !ok || d.Ended.After(p.ended) {
-			k.recent[d.Instance] = past{token: d.Token, ended: d.Ended, key: d.Key}
+			k.recent[d.Instance] = pastOf(&d)
 		}
 	}
 	for _, r := range open {
@@ -187,6 +198,9 @@ func (k *Kernel) load(r journal.Record) error {
 	scope := man.Scope()
 	if !ok { // it was when the drain began: what was begun is brought to its end
 		man, scope = Managed{Match: d.Group, Cluster: d.Cluster, Policy: drain.Defaults()}, r.Scope
+		if !d.Queued.IsZero() || !d.Turn.IsZero() {
+			man.Budget = Limit{Count: 1} // it had one; which is not known any more
+		}
 	}
 	if !k.mine(scope) {
 		return nil
@@ -314,7 +328,7 @@ func (k *Kernel) Hear(h Heard, now time.Time) {
 	case event.TerminateAction:
 		v.Delete, v.Why = k.hearTermination(h, now)
 	case event.LaunchAction, event.ScalingNotification, event.Ignored:
-		v.Delete = !k.cfg.LeaveForeign // no use to Ebb, but perhaps to another consumer
+		v.Delete = h.Noted || !k.cfg.LeaveForeign // no use to Ebb, but perhaps to another consumer
 	case event.TestNotification:
 		v.Why = "a test notification of group " + h.Event.Group + ": its messages reach Ebb"
 	case event.Unknown:
@@ -353,12 +367,13 @@ func (k *Kernel) hearTermination(h Heard, now time.Time) (ack bool, why string) 
 		if ok {
 			why = fmt.Sprintf("hook %s of group %s is not ours", e.Hook, e.Group)
 		}
-		return !k.cfg.LeaveForeign, why
+		return h.Noted || !k.cfg.LeaveForeign, why // nobody else reads a note
 	}
-	if !k.mine(man.Scope()) {
+	if !k.mine(man.Scope()) { // a note too, when its group is of another scope by now
 		k.Counts["noted"]++
-		k.notes = append(k.notes, journal.Note{Scope: man.Scope(), ID: h.Message, Body: h.Body, Sent: h.Sent})
-		return !h.Noted, "noted for the Ebb that works for " + man.Scope()
+		id := h.Message[strings.LastIndexByte(h.Message, '/')+1:] // a note that is passed on keeps its name
+		k.notes = append(k.notes, journal.Note{Scope: man.Scope(), ID: id, Body: h.Body, Sent: h.Sent})
+		return true, "noted for the Ebb that works for " + man.Scope()
 	}
 	if o, ok := k.open[e.Instance]; ok {
 		if o.d.Token == "" {

@@ -32,10 +32,10 @@ func (l Limit) of(size int) int {
 // budgeted reports whether only so many of a drain's group may leave at once.
 func (e *entry) budgeted() bool { return e.man.Budget != Limit{} }
 
-// leaving reports whether a drain counts against the budget of its group: its turn has come, or somebody else set it DRAINING.
+// isLeaving reports whether a drain counts against the budget of its group: its turn has come, or somebody else set it DRAINING.
 func (k *Kernel) isLeaving(e *entry) bool {
 	ci := k.facts.containers[e.d.Instance]
-	return !e.d.Turn.IsZero() || ci.Is == fleet.Seen && ci.Value.Status == fleet.Draining
+	return !e.d.Turn.IsZero() || !e.d.DrainingSince.IsZero() || ci.Is == fleet.Seen && ci.Value.Status == fleet.Draining
 }
 
 // countLeaves counts how many of each group with a budget leave, before anything is decided.
@@ -55,17 +55,13 @@ func (k *Kernel) counted(e *entry, now *drain.Drain) {
 	}
 }
 
-// turn1 says whether a drain of a group with a budget may begin.
+// turn1 says whether a drain of a group with a budget may begin. One may of a group whose size is not known: a sweep that fails for ever must
+// not hold all.
 func (k *Kernel) turn1(e *entry) drain.Turn {
 	if !e.budgeted() {
 		return drain.Turn{}
 	}
-	size, known := k.groups[e.d.Group]
-	t := drain.Turn{Limited: true, Leave: k.leaves[e.d.Group]}
-	if known || e.man.Budget.Percent == 0 {
-		t.Limit = e.man.Budget.of(size)
-	}
-	return t
+	return drain.Turn{Limited: true, Leave: k.leaves[e.d.Group], Limit: e.man.Budget.of(k.groups[e.d.Group])}
 }
 
 // wakeQueued lets those decide who wait for their turn in a group.

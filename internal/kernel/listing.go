@@ -36,6 +36,9 @@ const (
 	// again, and the cluster is not listed as a whole for a while.
 	listingFails    = 8
 	listingRestarts = 3
+	// passPages is how many pages one pass may read: each costs two calls with those that say where its tasks are, and the twenty seconds of a
+	// pass have 375 for everything. What is not complete when it ends is lost, while lists of single hosts are kept.
+	passPages = 100
 	// sizeFor is how long what is known of a cluster's size holds.
 	sizeFor = 10 * time.Minute
 )
@@ -60,7 +63,7 @@ func (k *Kernel) listLooks(kind plan.LookKind, cluster string, due []dueSubject,
 	if size.Is == fleet.Unknown || now.Sub(size.At) > sizeFor {
 		return k.sizeLooks(cluster, due, now)
 	}
-	if size.Is == fleet.Absent || !cheaper(size.Value, all) {
+	if size.Is == fleet.Absent || !cheaper(size.Value, all) || k.cfg.OnePass && pages(size.Value) > passPages {
 		return chunked(due, listBatch)
 	}
 	if w.soon > 0 && now.Sub(w.first) < gather && !k.cfg.OnePass {
@@ -107,10 +110,9 @@ func (l *listing) desired() string {
 
 // cheaper reports whether a list of the whole cluster clearly takes fewer calls than one for each of n container instances. As many tasks
 // may have stopped lately as run, and those of which it is not known where they are must be described.
-func cheaper(size fleet.Cluster, n int) bool {
-	pages := (size.Running+size.Pending)/plan.MaxDescribeECS + 1
-	return 3*pages < n
-}
+func cheaper(size fleet.Cluster, n int) bool { return 3*pages(size) < n }
+
+func pages(size fleet.Cluster) int { return (size.Running+size.Pending)/plan.MaxDescribeECS + 1 }
 
 // listingLooks are the next looks of the listings under way.
 func (k *Kernel) listingLooks(now time.Time) []dueLook {

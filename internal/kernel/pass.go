@@ -90,7 +90,7 @@ func (k *Kernel) forgetEnded() {
 			continue
 		}
 		id := e.d.Instance
-		k.recent[id] = past{token: e.d.Token, ended: e.d.Ended, key: e.d.Key}
+		k.recent[id] = pastOf(&e.d)
 		k.Counts["ended "+string(e.d.Final.Outcome)]++
 		k.forget(e)
 		delete(k.open, id)

@@ -89,10 +89,20 @@ func (k *Kernel) sweptInstance(i fleet.GroupInstance, at time.Time) {
 		}
 		return
 	}
-	if p, ok := k.recent[i.ID]; !ok || p.over {
+	p, ok := k.recent[i.ID]
+	if ok && at.Sub(p.ended) > unwatched {
+		p.over = true
+		k.recent[i.ID] = p
+	}
+	if !ok || p.over {
 		k.toAdopt[i.ID] = i.Group
 	}
 }
+
+// unwatched is how long after its drain an instance that waits is taken for one whose hook was answered, and which another hook holds: after a
+// restart, and in a function always, nobody has seen whether it has not waited since. Should it be so all the same, AWS says that nothing is
+// active, and the drain ends.
+const unwatched = time.Hour
 
 func (k *Kernel) sawHooks(group string, hooks []fleet.Hook, at time.Time) {
 	for _, h := range hooks {

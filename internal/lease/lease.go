@@ -26,8 +26,9 @@ type Pace struct {
 // up to Look until his last beat is seen, For until it is old, and up to Look until that is noticed.
 func Serve() Pace { return Pace{For: 10 * time.Second, Beat: 3 * time.Second, Look: 2 * time.Second} }
 
-// Pass is the pace of an Ebb that lives for one invocation of a function, of 30 s at most, and renews nothing.
-func Pass() Pace { return Pace{For: 30 * time.Second, Beat: time.Hour, Look: time.Hour} }
+// Pass is the pace of an Ebb that lives for one invocation of a function. It beats while it works, so that one that is killed is soon followed:
+// by an invocation in a process that has seen the same beat for as long, or by any other when Skew is over too.
+func Pass() Pace { return Pace{For: 12 * time.Second, Beat: 3 * time.Second, Look: time.Hour} }
 
 // Claim is a lease to be stored in place of the one that was read.
 type Claim struct{ Was, Is journal.Lease }

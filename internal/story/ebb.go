@@ -346,6 +346,7 @@ func (e *ebb) pass() {
 		e.load()
 		return
 	}
+	e.alone(e.name, e.under)
 	var where string
 	var away time.Duration
 	if !o.Batch.Empty() {
@@ -379,6 +380,7 @@ var errJournal = errors.New("injected: the journal failed")
 
 // write makes a batch durable. When that fails Ebb forgets everything and reads its journal again, as the engine does.
 func (e *ebb) write(b journal.Batch) bool {
+	e.run.under(e.name, b)
 	err := e.cutOff()
 	if err == nil {
 		switch e.journalFault() {

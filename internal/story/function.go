@@ -148,10 +148,15 @@ func (i *invocation) claim(scopes []string) {
 	all, err := i.f.store.Leases(i.ctx)
 	must(err)
 	i.keeper.Read(all, i.now())
+	i.store(scopes)
+}
+
+// store stores the claims on some scopes that are due.
+func (i *invocation) store(scopes []string) {
 	_, claims, _ := i.keeper.Due(i.now())
 	for _, c := range claims {
 		if slices.Contains(scopes, c.Is.Scope) {
-			if c.Was.Holder != "" {
+			if c.Was.Holder != "" && c.Was.Holder != i.name {
 				i.f.cover["lease taken over"]++
 			}
 			i.keeper.Claimed(c, i.now(), i.f.store.Claim(i.ctx, c.Was, c.Is), i.now())
@@ -191,10 +196,14 @@ func (i *invocation) pass(heard []sqs.Message) {
 	i.round(heard)
 }
 
-func (i *invocation) sure() bool { return len(i.keeper.Held(i.now())) == len(i.held) }
+func (i *invocation) sure() bool { return i.early() && len(i.keeper.Held(i.now())) == len(i.held) }
+
+// early reports whether there is time to begin something, as in engine.
+func (i *invocation) early() bool { return i.f.w.Now().Before(i.until.Add(-invocationFor / 3)) }
 
 // round lets the kernel decide once, and ends the pass when there is nothing more to do without waiting.
 func (i *invocation) round(heard []sqs.Message) {
+	i.store(slices.Sorted(maps.Keys(i.held))) // it still lives
 	o := i.k.Next(i.now())
 	if len(heard) > 0 && i.wake {
 		for _, scope := range i.scopes {
@@ -207,6 +216,7 @@ func (i *invocation) round(heard []sqs.Message) {
 		i.finish()
 		return
 	}
+	i.f.alone(i.name, i.held)
 	i.f.writes++
 	where, _ := i.f.crashPoint(i.f.writes)
 	if where == beforeWrite {
@@ -226,8 +236,16 @@ func (i *invocation) round(heard []sqs.Message) {
 		i.kill(where)
 		return
 	}
-	if len(o.Do) == 0 || !i.sure() {
+	switch soon := o.Wake.Sub(i.now()); {
+	case !i.sure() || len(o.Do) == 0 && soon > kernel.Moment:
 		i.more()
+		return
+	case len(o.Do) == 0:
+		i.f.later(i.f.w.Now().Add(max(soon, time.Millisecond)), func() {
+			if !i.dead {
+				i.round(nil)
+			}
+		})
 		return
 	}
 	i.flying = len(o.Do)
@@ -255,6 +273,7 @@ func (i *invocation) send(o plan.Order) {
 }
 
 func (i *invocation) write(b journal.Batch) bool {
+	i.f.under(i.name, b)
 	var err error
 	fault := i.f.journalFault()
 	if fault == "conflict" || fault == "error" {
@@ -288,7 +307,7 @@ func (i *invocation) settle(vs []kernel.Verdict) {
 // more lets go, and goes on if somebody has left a note meanwhile.
 func (i *invocation) more() {
 	i.finish1()
-	if i.passes >= mostPasses {
+	if i.passes >= mostPasses || !i.early() {
 		i.end()
 		return
 	}
@@ -352,6 +371,7 @@ func (i *invocation) kill(where string) {
 		return
 	}
 	i.f.lastFault = i.f.w.Now()
+	i.f.w.Log(sim.Entry{Kind: sim.EntryController, By: i.name, To: "crashed", Text: where})
 	i.f.tell(i.name, "", "is killed ("+where+")")
 	i.f.cover["crash "+where]++
 	i.gone()

@@ -95,8 +95,10 @@ func (p *past) turn(w *wait) (from time.Time, queued bool) {
 		switch {
 		case !d.Turn.IsZero():
 			return d.Turn, true
-		case !d.Queued.IsZero():
+		case !d.Queued.IsZero() && p.status[w.instance] == "ACTIVE":
 			return never, true
+		case !d.Queued.IsZero(): // somebody else set it DRAINING
+			return p.changed[w.instance], true
 		}
 	}
 	return time.Time{}, false
@@ -173,8 +175,11 @@ func (p *past) lostHook(w *wait) {
 	}
 	const again = 18 * time.Second                        // the retry interval with its jitter, and 5 s there and 5 s back
 	slow := min(20*time.Second+p.handOver(), timeout*2/5) // a call may take some seconds there and back
+	if p.Function {
+		slow = timeout/2 - 10*time.Second // one pass may be killed, and the next is a minute after that
+	}
 	from := w.closed.Add(-timeout)
-	if !p.upAll(from.Add(-slow), w.closed) || !p.heardOf(w, from) {
+	if !p.upAll(from.Add(-slow), w.closed) || !p.heardOf(w, from) || p.Function && p.brokenOff(w, from) {
 		return
 	}
 	last, next := from, from.Add(timeout/2+slow) // due at a third; at half it is sent whatever the budget says
@@ -197,6 +202,23 @@ func (p *past) lostHook(w *wait) {
 		p.blame(2, "the hook of %s ran out at %s although Ebb was there; it sent no heartbeat after %s", p.name(w.instance),
 			w.closed.Sub(p.Start).Round(time.Second), last.Sub(p.Start).Round(time.Second))
 	}
+}
+
+// brokenOff reports whether so much happened to passes that none could send a heartbeat in time: one that is killed costs two minutes, its own and
+// the next, which finds the lease still there; a heartbeat that fails is sent again by the next pass.
+func (p *past) brokenOff(w *wait, from time.Time) bool {
+	cost := 2 * time.Minute
+	for _, at := range p.killed {
+		if at.After(from) && at.Before(w.closed) {
+			cost += 2 * time.Minute
+		}
+	}
+	for _, b := range p.beats[w.instance] {
+		if !b.ok && b.at.After(from) && b.at.Before(w.closed) {
+			cost += time.Minute
+		}
+	}
+	return cost > w.closed.Sub(from)
 }
 
 // retried is the other half of invariant 2: a heartbeat that failed is sent again soon, whether or not the hook is lost by it.
@@ -266,7 +288,6 @@ func (p *past) durable(m event.Event) bool {
 // answeredInTime is invariant 3: nothing hangs. A wait that is still open long after its deadline, or whose host has been gone for
 // minutes while Ebb was there and nothing failed, should have been answered.
 func (p *past) answeredInTime() {
-	slack := 4*time.Minute + 2*p.handOver() // two minutes of the invariant, the pace of looks, and messages and answers on their way
 	now := p.End
 	for _, w := range p.waits {
 		if !w.ours {
@@ -283,12 +304,15 @@ func (p *past) answeredInTime() {
 		}
 		for _, why := range slices.Sorted(maps.Keys(since)) {
 			at := since[why]
-			if from := p.calm(at, w); end.Sub(from) > slack {
+			if from := p.calm(at, w); end.Sub(from) > p.slack() {
 				p.blame(3, "the hook of %s hung for %s %s", p.name(w.instance), end.Sub(from).Round(time.Second), why)
 			}
 		}
 	}
 }
+
+// slack is two minutes of the invariant, the pace of looks, and messages and answers on their way.
+func (p *past) slack() time.Duration { return 4*time.Minute + 2*p.handOver() }
 
 // handOver is how long it may take until another Ebb goes on, and as much more as it waits for clocks that differ.
 func (p *past) handOver() time.Duration {
@@ -382,8 +406,9 @@ func (p *past) calmAtEnd() bool { return p.End.Sub(p.LastFault) > time.Minute }
 
 // leftAt reports whether a task lived on the host when its drain was answered, and for long enough before to be known.
 func (p *past) leftAt(d drain.Drain) bool {
+	at := d.Final.At.Add(p.Skew) // by the clock of the Ebb that answered
 	for _, t := range p.on[string(d.Instance)] {
-		if t.created.Before(d.Final.At.Add(-time.Minute)) && (t.live || t.stopped.After(d.Final.At)) && p.goneAt[t.instance].After(d.Final.At) {
+		if t.created.Before(at.Add(-time.Minute-2*p.Skew)) && (t.live || t.stopped.After(at)) && p.goneAt[t.instance].After(at) {
 			return true
 		}
 	}

@@ -41,12 +41,13 @@ func Judge(e Evidence) []Violation {
 		goneAt: map[string]time.Time{}, lostFrom: map[string]time.Time{}, backAt: map[string]time.Time{}, leaving: map[string]time.Time{},
 		open: map[string]*wait{}, journal: map[string][]sim.Entry{}, looked: map[string]bool{}, deletions: map[string]bool{}, beats: map[string][]beat{},
 		status: map[string]string{}, changed: map[string]time.Time{},
-		sizes: map[string]int{}, largest: map[string]int{}, leaves: map[string][]string{}, drained: map[string]time.Time{},
+		sizes: map[string][]size{}, idle: map[string]time.Time{}, leaves: map[string][]string{}, drained: map[string]time.Time{},
 	}
 	p.drains = append(slices.Clone(p.Ended), p.Open...)
 	for _, e := range p.Record {
 		p.fold(e)
 	}
+	p.queues(p.End)
 	p.answeredInTime()
 	p.endedWell(p.Ended)
 	return p.bad

@@ -2,12 +2,10 @@ package story
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/drain"
-	"github.com/ebbhq/ebb/internal/kernel"
 	"github.com/ebbhq/ebb/internal/sim"
 )
 
@@ -38,16 +36,17 @@ type past struct {
 	journal   map[string][]sim.Entry // journal entries by instance
 	unread    int
 	up        []span            // lives of Ebb
+	killed    []time.Time       // invocations of a function
 	beats     map[string][]beat // heartbeats of Ebb by instance
 	looked    map[string]bool   // which Ebb has looked since it started
 	bad       []Violation
 	deletions map[string]bool
 	status    map[string]string    // container instance status by instance
 	changed   map[string]time.Time // since when
-	sizes     map[string]int       // instances of each group
-	largest   map[string]int       // at most so far
+	sizes     map[string][]size    // instances of each group
 	leaves    map[string][]string  // instances of each group that Ebb has set DRAINING and whose hook is open
 	drained   map[string]time.Time // when Ebb set them so
+	idle      map[string]time.Time // since when somebody of a group waits for a turn that could be given
 }
 
 type taskPast struct {
@@ -73,6 +72,14 @@ func (p *past) blame(invariant int, format string, args ...any) {
 }
 
 func (p *past) fold(e sim.Entry) {
+	p.take(e)
+	switch e.Kind {
+	case sim.EntryContainer, sim.EntryHook, sim.EntryLifecycle, sim.EntryInstance, sim.EntryAgent:
+		p.queues(e.At)
+	}
+}
+
+func (p *past) take(e sim.Entry) {
 	switch e.Kind {
 	case sim.EntryTask:
 		p.task(e)
@@ -100,7 +107,7 @@ func (p *past) fold(e sim.Entry) {
 			p.agent(e.Instance, true, e.At)
 		}
 	case sim.EntryLifecycle:
-		p.size(e)
+		p.resize(e)
 		if e.To == "Terminating" || e.To == "Warmed:Pending:Wait" || e.To == "Terminating:Wait" && p.leaving[e.Instance].IsZero() {
 			p.leaving[e.Instance] = e.At
 		}
@@ -190,6 +197,8 @@ func (p *past) controller(e sim.Entry) {
 		}
 	}
 	switch e.To {
+	case "crashed":
+		p.killed = append(p.killed, e.At)
 	case "started":
 		delete(p.looked, e.By)
 		fallthrough
@@ -235,34 +244,4 @@ func (p *past) heardOf(w *wait, at time.Time) bool {
 		}
 	}
 	return false
-}
-
-// size follows how many instances a group has.
-func (p *past) size(e sim.Entry) {
-	switch {
-	case e.From == "":
-		p.sizes[e.Group]++
-	case e.To == "Terminated" || e.To == "Detached":
-		p.sizes[e.Group]--
-	}
-	p.largest[e.Group] = max(p.largest[e.Group], p.sizes[e.Group])
-}
-
-// leaves1 is invariant 5, at the moment Ebb lets one more leave.
-func (p *past) leaves1(instance string, at time.Time) {
-	for _, w := range p.open { //ebb:any-order an instance waits in one hook of ours at most
-		g, _ := p.group(w.group)
-		if !w.ours || w.instance != instance || g.Budget == (kernel.Limit{}) || slices.Contains(p.leaves[w.group], instance) {
-			continue
-		}
-		p.drained[instance] = at
-		p.leaves[w.group] = append(p.leaves[w.group], instance)
-		limit := g.Budget.Count
-		if g.Budget.Percent > 0 { // of what the group had at some time before: it shrinks while they leave
-			limit = max(1, p.largest[w.group]*g.Budget.Percent/100)
-		}
-		if n := len(p.leaves[w.group]); n > limit {
-			p.blame(5, "%s was set DRAINING as number %d of group %s at a time, whose budget is %s", p.name(instance), n, w.group, g.Budget)
-		}
-	}
 }

@@ -5,6 +5,8 @@ import (
 	"math"
 	"time"
 
+	"github.com/ebbhq/ebb/internal/drain"
+	"github.com/ebbhq/ebb/internal/kernel"
 	"github.com/ebbhq/ebb/internal/sim"
 )
 
@@ -426,6 +428,14 @@ func (g *maker) budgets() {
 		}
 	}
 	g.rounds = min(6, 1+g.hosts/2)
+	if g.percent(40) { // a long queue, and little else, so that it can be seen to move
+		g.s.Faults = nil
+		for range 8 {
+			if host, ok := g.anyHost(); ok {
+				g.step(Step{At: time.Minute + g.between(0, time.Minute), Do: "terminate", Host: host, Decrement: g.percent(60)})
+			}
+		}
+	}
 }
 
 // many lets two or three Ebbs share the work, with clocks that differ, and troubles of their own.
@@ -436,11 +446,30 @@ func (g *maker) many() {
 	g.s.Ebb.Replicas, g.s.Ebb.Skew = pick(g, 2, 3), pick(g, 0, 10*time.Second, 30*time.Second)
 	if g.percent(40) {
 		g.s.Ebb.Replicas, g.s.Ebb.Function = 0, true
+		// All that is due is sent in the same moment: it cannot wait for a limit that lets little through at once.
+		g.s.World.Switches.AutoScalingBurst, g.s.World.Switches.AutoScalingRate = 0, 0
+		for i := range g.s.Faults { // and each failure of its journal costs it a minute
+			if g.s.Faults[i].Op == "journal" {
+				g.s.Faults[i].Times = 1
+			}
+		}
 	}
-	for i := range g.s.World.Groups { // with a shorter hook there is no time for another Ebb to take over
+	shortest := 5 * time.Minute // with a shorter hook there is no time for another Ebb to take over
+	if g.s.Ebb.Function {
+		shortest = drain.ShortestFor(kernel.Tick)
+		if g.s.Ebb.Skew > 0 {
+			shortest += kernel.Tick // the lease of one that is killed lasts longer for a clock that is behind
+		}
+	}
+	for i := range g.s.World.Groups {
 		for j := range g.s.World.Groups[i].Hooks {
 			h := &g.s.World.Groups[i].Hooks[j]
-			h.Heartbeat = max(h.Heartbeat, 5*time.Minute)
+			h.Heartbeat = max(h.Heartbeat, shortest)
+		}
+	}
+	for i := range g.s.At {
+		if st := &g.s.At[i]; st.Do == "put-hook" && g.s.Ebb.Function {
+			st.For = max(st.For, shortest)
 		}
 	}
 	for range g.n(5) {

@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -105,6 +106,8 @@ type run struct {
 	struck    map[int]int
 	lastFault time.Time
 	refused   int
+	both      map[string]bool // scopes that two held at a time
+	bad       []Violation
 	steps     int // still to come
 	lines     []Line
 	cover     map[string]int
@@ -138,7 +141,7 @@ func newRun(s Scenario) (*run, error) {
 	r := &run{
 		s: s, w: w, store: memory.New(), dice: newDice(s.Seed ^ 0xebb), start: w.Now(),
 		hosts: map[string][]string{}, names: map[string]string{}, bodies: map[string]string{},
-		messages: map[string]event.Event{}, struck: map[int]int{}, cover: map[string]int{}, steps: len(s.At),
+		messages: map[string]event.Event{}, struck: map[int]int{}, both: map[string]bool{}, cover: map[string]int{}, steps: len(s.At),
 	}
 	r.api = wire.New(wire.Config{World: w, Limits: wire.Limits(s.World.Switches), Faults: r.fault, PageSize: s.World.Switches.PageSize})
 	ec2 := r.api.EC2()
@@ -319,7 +322,7 @@ func (r *run) finish() Result {
 	}
 	ended, open := r.drains()
 	res := Result{Cover: r.cover, Drains: len(ended), Calls: calls, Checks: r.api.Checks(), Record: r.w.Record(), End: r.w.Now()}
-	res.Violations = append(Judge(r.evidence(ended, open)), r.expectations()...)
+	res.Violations = slices.Concat(r.bad, Judge(r.evidence(ended, open)), r.expectations())
 	res.Lines = r.transcript()
 	return res
 }
@@ -337,6 +340,40 @@ func (r *run) evidence(ended, open []drain.Drain) Evidence {
 	return Evidence{
 		Ebb: r.s.Ebb, Record: r.w.Record(), Ended: ended, Open: open, Messages: r.messages, Heartbeat: heartbeat, Names: r.names,
 		Start: r.start, End: r.w.Now(), LastFault: r.lastFault, Running: r.runs(), Skew: r.s.Ebb.Skew, Many: len(r.ebbs) > 1, Function: r.fn != nil,
+	}
+}
+
+// alone is invariant 11, at the moment an Ebb acts for some scopes: no other is certain to hold one of them.
+func (r *run) alone(name string, held map[string]journal.Lease) {
+	other := func(who string, theirs map[string]journal.Lease) {
+		for _, scope := range slices.Sorted(maps.Keys(held)) {
+			if _, too := theirs[scope]; too && who != name && !r.both[scope] {
+				r.both[scope] = true
+				r.bad = append(r.bad, Violation{11, fmt.Sprintf("%s acts for %s, and so does %s", name, scope, who)})
+			}
+		}
+	}
+	for _, e := range r.ebbs {
+		if e.keeper != nil {
+			other(e.name, e.keeper.Held(e.now()))
+		}
+	}
+	if r.fn == nil {
+		return
+	}
+	for _, i := range r.fn.busy {
+		if i.keeper != nil {
+			other(i.name, i.keeper.Held(i.now()))
+		}
+	}
+}
+
+// under is the other half of invariant 11, at each write: records are written under the lease of their scope.
+func (r *run) under(name string, b journal.Batch) {
+	for _, rec := range b.Records {
+		if !slices.ContainsFunc(b.Under, func(l journal.Lease) bool { return l.Scope == rec.Scope }) {
+			r.bad = append(r.bad, Violation{11, fmt.Sprintf("%s writes %s without the lease of %s", name, rec.Key, rec.Scope)})
+		}
 	}
 }
 

@@ -216,14 +216,19 @@ func (e *ebb) hang(d time.Duration) {
 	if e.keeper == nil {
 		return
 	}
-	e.hangs = e.w.Now().Add(d)
+	e.hangs = later(e.hangs, e.w.Now().Add(d))
 	e.lastFault = e.hangs
 	e.cover["hang"]++
-	e.w.Log(sim.Entry{Kind: sim.EntryController, By: e.name, To: "paused"})
 	e.tell(e.name, "", fmt.Sprintf("hangs for %s", d))
+	e.pausedUntil(e.hangs)
+}
+
+// pausedUntil tells the judge that it can do nothing until then.
+func (e *ebb) pausedUntil(at time.Time) {
+	e.w.Log(sim.Entry{Kind: sim.EntryController, By: e.name, To: "paused"})
 	life := e.life
-	e.later(e.hangs, func() {
-		if life == e.life {
+	e.later(at, func() {
+		if now := e.w.Now(); life == e.life && !e.hangs.After(now) && !e.cut.After(now) {
 			e.w.Log(sim.Entry{Kind: sim.EntryController, By: e.name, To: "resumed"})
 		}
 	})
@@ -231,8 +236,12 @@ func (e *ebb) hang(d time.Duration) {
 
 // cutFor keeps a process from its journal for a while; AWS it still reaches.
 func (e *ebb) cutFor(d time.Duration) {
-	e.cut = e.w.Now().Add(d)
+	if e.keeper == nil {
+		return
+	}
+	e.cut = later(e.cut, e.w.Now().Add(d))
 	e.lastFault = e.cut
 	e.cover["cut-off"]++
 	e.tell(e.name, "", fmt.Sprintf("does not reach its journal for %s", d))
+	e.pausedUntil(e.cut)
 }

@@ -65,12 +65,17 @@ func Parse(event []byte) Invocation {
 			return fromTopic(e.Records)
 		}
 	}
-	id := e.ID // of an event of EventBridge
-	if id == "" {
-		sum := sha256.Sum256(event)
-		id = hex.EncodeToString(sum[:16]) // the same event, when it is tried again, is the same message
-	}
+	id := or(e.ID, event) // of an event of EventBridge
 	return Invocation{Messages: []Message{{ID: id, Body: string(event), Receives: 1}}}
+}
+
+// or is an id, or one made of what was said: the same event, when it is tried again, is the same message.
+func or(id string, said []byte) string {
+	if id != "" {
+		return id
+	}
+	sum := sha256.Sum256(said)
+	return hex.EncodeToString(sum[:16])
 }
 
 func all(rs []record, ok func(record) bool) bool {
@@ -106,7 +111,7 @@ func fromTopic(rs []record) Invocation {
 			Timestamp time.Time `json:"Timestamp"`
 		}
 		_ = json.Unmarshal(r.SNS, &sns) // without them it is a message all the same
-		in.Messages = append(in.Messages, Message{ID: sns.MessageID, Body: string(r.SNS), Sent: sns.Timestamp, Receives: 1})
+		in.Messages = append(in.Messages, Message{ID: or(sns.MessageID, r.SNS), Body: string(r.SNS), Sent: sns.Timestamp, Receives: 1})
 	}
 	return in
 }

@@ -52,6 +52,11 @@ func FuzzParse(f *testing.F) {
 		if !in.Clock && len(in.Messages) == 0 {
 			t.Errorf("%q: nothing was heard", event)
 		}
+		for _, m := range in.Messages {
+			if m.ID == "" {
+				t.Errorf("%q: a message has no id", event)
+			}
+		}
 	})
 }
 
@@ -74,7 +79,7 @@ func TestReply(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			taken := map[string]bool{}
-			for _, id := range strings.Fields(c.taken) {
+			for id := range strings.FieldsSeq(c.taken) {
 				taken[id] = true
 			}
 			got, err := c.in.Reply(taken, c.err)

@@ -1,0 +1,154 @@
+package deploy_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/cli"
+	"github.com/ebbhq/ebb/internal/cloud"
+	"github.com/ebbhq/ebb/internal/config"
+	"github.com/ebbhq/ebb/internal/journal/memory"
+	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/lambda"
+)
+
+// asBootstrap makes this test binary be bootstrap, the program of the function.
+const asBootstrap = "EBB_TEST_AS_BOOTSTRAP"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asBootstrap) != "" {
+		os.Exit(cli.Main(context.Background(), nil, cli.Process{Stdout: os.Stdout, Stderr: os.Stderr, Env: os.Getenv}))
+	}
+	os.Exit(m.Run())
+}
+
+// printed is what a function has printed.
+type printed struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+// Write keeps it.
+func (p *printed) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.text.Write(b)
+}
+
+// String is all of it.
+func (p *printed) String() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.text.String()
+}
+
+// function is the function of the stack, and its event source, as the template has them.
+func (f *formation) function(t *testing.T) sim.Function {
+	t.Helper()
+	var fn struct {
+		FunctionName, Runtime, Handler string
+		Timeout                        int
+		Environment                    struct{ Variables map[string]string }
+	}
+	var mapping struct {
+		FunctionName, EventSourceArn string
+		BatchSize                    int
+		FunctionResponseTypes        []string
+		ScalingConfig                struct{ MaximumConcurrency int }
+	}
+	for id, into := range map[string]any{"Function": &fn, "QueueMapping": &mapping} {
+		b, err := json.Marshal(f.rolled[id])
+		if err == nil {
+			err = json.Unmarshal(b, into)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if fn.Runtime != "provided.al2023" || fn.Handler != "bootstrap" || mapping.FunctionName != fn.FunctionName {
+		t.Errorf("the function is %+v, the mapping %+v", fn, mapping)
+	}
+	return sim.Function{Name: fn.FunctionName, Timeout: time.Duration(fn.Timeout) * time.Second, Env: fn.Environment.Variables, Sources: []sim.EventSource{{
+		Queue: mapping.EventSourceArn[strings.LastIndexByte(mapping.EventSourceArn, ':')+1:], Batch: mapping.BatchSize,
+		Report: slices.Contains(mapping.FunctionResponseTypes, "ReportBatchItemFailures"), MaxConcurrency: mapping.ScalingConfig.MaximumConcurrency,
+	}}}
+}
+
+// invokedFor counts the invocations that have succeeded, by what they came from.
+func (a *account) invokedFor(from string) (n int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, e := range a.world.Record() {
+		if e.Kind == sim.EntryInvocation && e.To == "succeeded" && e.From == from {
+			n++
+		}
+	}
+	return n
+}
+
+// functionDrainsOne runs the function, terminates an instance just after the clock invoked it, waits for the answer, and holds that the function heard
+// of it through the rule and the queue. It returns the instance.
+func (a *account) functionDrainsOne(t *testing.T, f *formation, fn sim.Function, handlers map[string]lambda.Handler, log *printed) string {
+	t.Helper()
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the function printed:\n%s", log)
+		}
+	})
+	a.mu.Lock()
+	err := a.world.AddFunction(fn)
+	a.mu.Unlock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	service, err := lambda.Start(lambda.Config{
+		World: func(do func(*sim.World)) { a.mu.Lock(); defer a.mu.Unlock(); do(a.world) },
+		Speed: speed, Endpoint: a.endpoint, Logs: log, Handlers: handlers,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer service.Close()
+	a.until(t, "an invocation by the clock", func() bool { return a.invokedFor("async") > 0 })
+	instance := f.terminateOne(t)
+	a.until(t, "an answer by ebb", func() bool { return a.answered(instance) })
+	a.until(t, "the end of the invocation for the message", func() bool { return a.invokedFor("sqs:"+fn.Sources[0].Queue) > 0 })
+	if !strings.Contains(log.String(), "Auto Scaling terminates "+instance) {
+		t.Errorf("the function should have heard of %s", instance)
+	}
+	return instance
+}
+
+// inProcess is the function as a Go function of this process, with a journal in memory: only with DynamoDB can it be a process of its own.
+func (f *formation) inProcess(t *testing.T, a *account, fn sim.Function, log *printed) map[string]lambda.Handler {
+	t.Helper()
+	cfg, err := config.Load("", func(name string) string { return fn.Env[name] }, map[string]string{"region": "eu-west-1", "endpoint": a.endpoint})
+	if err == nil {
+		err = cfg.Invoked()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	awsCfg, err := cloud.AWSConfig(t.Context(), cloud.Options{Region: cfg.Region, Endpoint: cfg.Endpoint})
+	if err != nil {
+		t.Fatal(err)
+	}
+	handle, err := cli.Function(t.Context(), cli.Process{Stderr: log}, cfg, awsCfg, memory.New(), a.endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return map[string]lambda.Handler{fn.Name: func(ctx context.Context, payload []byte) ([]byte, error) {
+		answer, err := handle(ctx, payload)
+		if err != nil {
+			return nil, err
+		}
+		return json.Marshal(answer)
+	}}
+}

@@ -1,0 +1,132 @@
+package kernel
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/journal"
+	"github.com/ebbhq/ebb/internal/plan"
+)
+
+// passes makes passes of twenty seconds, a minute apart, over many hosts of one cluster that are DRAINING, each with some tasks, and says how
+// many hosts have been listed after each. What one pass knows the next has from the journal alone.
+func passes(t *testing.T, hosts, tasks, times int) []int {
+	c := crowd{hosts, tasks}
+	var listed []int
+	stored := map[string]journal.Record{}
+	for n := range times {
+		var open []journal.Record
+		for i := range hosts {
+			if r, ok := stored[fmt.Sprintf("web/i-%04d/token-00", i)]; ok {
+				open = append(open, r)
+			}
+		}
+		cfg := budgeted(Limit{})
+		cfg.Hook, cfg.OnePass, cfg.InFlight, cfg.Skew = "ebb-drain", true, 0, 30*time.Second
+		cfg.Groups[0].Policy.Deadline = 10 * time.Hour
+		k, err := New(cfg, open, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		begin := t0.Add(time.Duration(n) * time.Minute)
+		if n == 0 {
+			for i := range hosts {
+				k.Hear(termination(i), begin)
+			}
+		}
+		for now := begin; now.Before(begin.Add(20 * time.Second)); {
+			o := k.Next(now)
+			for _, r := range o.Batch.Records {
+				stored[r.Key] = r
+			}
+			if len(o.Do) == 0 && o.Wake.Sub(now) > Moment {
+				break
+			}
+			if now = now.Add(100 * time.Millisecond); len(o.Do) == 0 {
+				now = o.Wake
+			}
+			for _, order := range o.Do {
+				k.Did(c.answer(order, now), now)
+			}
+		}
+		done := 0
+		for _, e := range k.order {
+			if len(e.lists[plan.ListRunning]) > 0 {
+				done++
+			}
+		}
+		listed = append(listed, done)
+	}
+	return listed
+}
+
+// crowd answers for many hosts with as many tasks each, all of which run.
+type crowd struct{ hosts, tasks int }
+
+const taskARN = "arn:aws:ecs:eu-west-1:111122223333:task/prod/"
+
+func (c crowd) host(id string) fleet.ContainerInstance {
+	return fleet.ContainerInstance{ARN: fleet.ARN("arn:aws:ecs:eu-west-1:111122223333:container-instance/prod/" + id), Cluster: "prod", Instance: fleet.InstanceID(id), Status: fleet.Draining, Connected: true, Running: c.tasks}
+}
+
+func (c crowd) answer(o plan.Order, now time.Time) plan.Done {
+	d := cloud{fleet.Draining}.answer(o)
+	d.Started = now
+	if o.Action != nil {
+		return d
+	}
+	l, v := o.Look, &d.Sight.View
+	switch l.Kind {
+	case plan.FindContainerInstances:
+		v.ContainerInstances = nil
+		for _, id := range l.Instances {
+			v.ContainerInstances = append(v.ContainerInstances, c.host(string(id)))
+		}
+	case plan.ContainerInstances:
+		for _, arn := range l.ARNs {
+			v.ContainerInstances = append(v.ContainerInstances, c.host(short(arn)))
+		}
+	case plan.ListRunning:
+		d.Sight.Err, d.Sight.Calls = nil, len(l.ARNs)
+		for _, arn := range l.ARNs {
+			for n := range c.tasks {
+				v.Listed = append(v.Listed, plan.Listed{Task: fleet.ARN(fmt.Sprintf("%s%s-%d", taskARN, short(arn), n)), On: arn})
+			}
+		}
+	case plan.Clusters:
+		v.Clusters = []fleet.Cluster{{Name: "prod", Running: c.hosts * c.tasks}}
+	case plan.ListCluster:
+		var from int
+		_, _ = fmt.Sscan(l.Token, &from)
+		to := min(from+plan.ListPages*plan.MaxDescribeECS, c.hosts*c.tasks)
+		for n := from; n < to; n++ {
+			v.Listed = append(v.Listed, plan.Listed{Task: fleet.ARN(fmt.Sprintf("%si-%04d-%d", taskARN, n/c.tasks, n%c.tasks))})
+		}
+		if to < c.hosts*c.tasks {
+			v.Next = fmt.Sprint(to)
+		}
+		d.Sight.Calls = (to - from + plan.MaxDescribeECS - 1) / plan.MaxDescribeECS
+	case plan.Tasks, plan.Homes:
+		for _, arn := range l.ARNs {
+			id := short(arn)
+			v.Tasks = append(v.Tasks, fleet.Task{ARN: arn, Cluster: "prod", ContainerInstance: c.host(id[:len("i-0000")]).ARN, LastStatus: "RUNNING", DesiredStatus: "RUNNING"})
+		}
+	}
+	return d
+}
+
+func short(arn fleet.ARN) string { return string(arn)[strings.LastIndexByte(string(arn), '/')+1:] }
+
+// Passes over more hosts than one can list all the same come to an end: a list of the cluster that can be made in one is made, and what takes
+// longer is listed host by host, those first that have waited longest.
+func TestPassesOverManyHostsGetOn(t *testing.T) {
+	for _, c := range []struct{ hosts, tasks, passes int }{{50, 2, 2}, {1000, 2, 3}, {700, 28, 5}} {
+		got := passes(t, c.hosts, c.tasks, c.passes)
+		if got[len(got)-1] != c.hosts {
+			t.Errorf("%d hosts with %d tasks each: %v are listed after each pass, want all in the end", c.hosts, c.tasks, got)
+		}
+	}
+}

@@ -1,0 +1,106 @@
+package story
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/kernel"
+	"github.com/ebbhq/ebb/internal/sim"
+)
+
+// size is how many instances a group has from some time on.
+type size struct {
+	at time.Time
+	n  int
+}
+
+// resize follows how many instances a group has.
+func (p *past) resize(e sim.Entry) {
+	n := p.size(e.Group)
+	switch {
+	case e.From == "":
+		n++
+	case e.To == "Terminated" || e.To == "Detached":
+		n--
+	default:
+		return
+	}
+	p.sizes[e.Group] = append(p.sizes[e.Group], size{e.At, n})
+}
+
+func (p *past) size(group string) int {
+	if s := p.sizes[group]; len(s) > 0 {
+		return s[len(s)-1].n
+	}
+	return 0
+}
+
+// largest is the most instances that a group has had lately: Ebb may not know yet that it has shrunk. Where calls have failed it may not know
+// for long.
+func (p *past) largest(group string, at time.Time) int {
+	const lately = 5 * time.Minute
+	most := 0
+	for _, s := range slices.Backward(p.sizes[group]) {
+		most = max(most, s.n)
+		if s.at.Before(at.Add(-lately)) && p.LastFault.Before(at.Add(-lately)) {
+			break
+		}
+	}
+	return most
+}
+
+// limit is how many of a group of some size may leave.
+func limit(l kernel.Limit, size int) int {
+	if l.Percent > 0 {
+		return max(1, size*l.Percent/100)
+	}
+	return l.Count
+}
+
+// leaves1 is invariant 5, at the moment Ebb lets one more leave.
+func (p *past) leaves1(instance string, at time.Time) {
+	for _, w := range p.open { //ebb:any-order an instance waits in one hook of ours at most
+		g, _ := p.group(w.group)
+		if !w.ours || w.instance != instance || g.Budget == (kernel.Limit{}) || slices.Contains(p.leaves[w.group], instance) {
+			continue
+		}
+		p.drained[instance] = at
+		p.leaves[w.group] = append(p.leaves[w.group], instance)
+		if n := len(p.leaves[w.group]); n > limit(g.Budget, p.largest(w.group, at)) {
+			p.blame(5, "%s was set DRAINING as number %d of group %s at a time, whose budget is %s", p.name(instance), n, w.group, g.Budget)
+		}
+	}
+}
+
+// queues is the other half of invariant 5: while fewer leave than may, nobody waits for long. It is held against each change of the world, and
+// the end.
+func (p *past) queues(at time.Time) {
+	waiting, away := map[string]bool{}, map[string]int{}
+	for _, w := range p.open { //ebb:any-order one that waits is enough
+		serves := p.status[w.instance] == "ACTIVE" && p.goneAt[w.instance].IsZero() && p.lostFrom[w.instance].IsZero() && !slices.Contains(p.leaves[w.group], w.instance)
+		switch {
+		case !serves: // in whichever hook
+			away[w.group]++
+		case w.ours:
+			waiting[w.group] = true
+		}
+	}
+	for _, group := range slices.Sorted(maps.Keys(p.idle)) {
+		g, _ := p.group(group)
+		if waiting[group] && away[group] < limit(g.Budget, p.size(group)) && !at.Equal(p.End) {
+			continue
+		}
+		from := p.calm(p.idle[group], &wait{})
+		delete(p.idle, group)
+		if at.Sub(from) > p.slack() && p.upAll(from, at) {
+			p.blame(5, "for %s somebody of group %s waited for a turn that was free", at.Sub(from).Round(time.Second), group)
+		}
+	}
+	for group := range waiting { //ebb:any-order each by itself
+		g, _ := p.group(group)
+		if _, known := p.idle[group]; !known && g.Budget != (kernel.Limit{}) && away[group] < limit(g.Budget, p.size(group)) {
+			p.idle[group] = at
+		}
+	}
+}
