@@ -67,8 +67,9 @@ const (
 
 // Drainer drains what its queue tells of. It is not safe for concurrent use.
 type Drainer struct {
-	cfg    Config
-	chains []*chain // in the order in which their messages came
+	cfg         Config
+	chains      []*chain // in the order in which their messages came
+	invocations int
 }
 
 // chain is what one message of a hook has set going.
@@ -110,6 +111,10 @@ func (d *Drainer) Tick(ctx context.Context, now time.Time) (next time.Time, err 
 	return next, err
 }
 
+// Invocations is how often its models would have been invoked so far: once for each message, and then once for each poll, for which they
+// post a message to themselves.
+func (d *Drainer) Invocations() int { return d.invocations }
+
 // listen starts a chain for each message of a terminating hook, until the queue has no more. Other messages are dropped, as a Lambda
 // ignores them.
 func (d *Drainer) listen(ctx context.Context, now time.Time) error {
@@ -142,6 +147,7 @@ func chainOf(body string, now time.Time) *chain {
 
 // invoke is one invocation of the Lambda.
 func (d *Drainer) invoke(ctx context.Context, c *chain) error {
+	d.invocations++
 	running, err := d.running(ctx, c)
 	if err != nil {
 		return fmt.Errorf("drain %s: %w", c.instance, err)

@@ -316,13 +316,19 @@ func (p *past) slack() time.Duration { return 4*time.Minute + 2*p.handOver() }
 
 // handOver is how long it may take until another Ebb goes on, and as much more as it waits for clocks that differ.
 func (p *past) handOver() time.Duration {
+	leases := func(d time.Duration) time.Duration {
+		if p.Speed == 0 {
+			return d
+		}
+		return time.Duration(float64(d) * p.Speed)
+	}
 	switch {
-	case p.Function: // one that was killed holds its lease until it runs out, and the next look is a minute after that
-		return 3 * time.Minute
+	case p.Function: // one that was killed holds its lease for a minute, and the next look is a minute after that
+		return leases(time.Minute) + 2*time.Minute
 	case !p.Many:
 		return 0
 	}
-	return 15*time.Second + 2*p.Skew
+	return leases(15*time.Second) + 2*p.Skew
 }
 
 // conditions are what ends a wait, and since when they have held without a break.

@@ -31,6 +31,7 @@ type Evidence struct {
 	Many     bool          // more than one Ebb ran: one follows another only after a while
 	Function bool          // Ebb was a function: it looks once a minute
 	Skew     time.Duration // how far apart their clocks were at most
+	Speed    float64       // of the world against the clock of leases, which is real time for processes; 0: 1
 }
 
 // Judge checks what must always hold, as functions over the evidence. The numbers are those of docs/ARCHITECTURE.md.

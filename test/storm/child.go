@@ -16,18 +16,19 @@ type child struct {
 }
 
 // start runs ebb with arguments, under a name that the simulated cloud writes into its record. What it prints is added to a file. It
-// gets an environment of its own, so that no setting and no account of the user reaches it.
-func start(o options, name, log string, args ...string) (*child, error) {
+// gets an environment of its own, so that no setting and no account of the user reaches it. Apart, it sees no process but its own, as on
+// a host of its own.
+func start(o options, name, log string, apart bool, env []string, args ...string) (*child, error) {
 	f, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return nil, err
 	}
 	c := &child{cmd: exec.Command(o.ebb, args...), log: f, ended: make(chan error, 1)}
-	c.cmd.Stdout, c.cmd.Stderr, c.cmd.SysProcAttr = f, f, alone()
-	c.cmd.Env = []string{
+	c.cmd.Stdout, c.cmd.Stderr, c.cmd.SysProcAttr = f, f, alone(apart)
+	c.cmd.Env = append([]string{
 		"AWS_ACCESS_KEY_ID=" + name, "AWS_SECRET_ACCESS_KEY=none", "AWS_EC2_METADATA_DISABLED=true",
 		"AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null",
-	}
+	}, env...)
 	if err := c.cmd.Start(); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("start ebb %s: %w", args[0], err)

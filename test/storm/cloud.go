@@ -37,7 +37,7 @@ func simulate(ctx context.Context, o options) (*simulated, error) {
 	if err := os.WriteFile(file, []byte(world(o)), 0o644); err != nil {
 		return nil, err
 	}
-	c, err := start(o, "sim", log, "sim", "--world", file, "--listen", "127.0.0.1:0", "--speed", fmt.Sprint(o.speed))
+	c, err := start(o, "sim", log, false, nil, "sim", "--world", file, "--listen", "127.0.0.1:0", "--speed", fmt.Sprint(o.speed))
 	if err != nil {
 		return nil, err
 	}
@@ -108,8 +108,11 @@ func (s *simulated) readClock(ctx context.Context) error {
 }
 
 // now is the world's time, or a moment before: the answer that told it was on its way for a moment.
-func (s *simulated) now() time.Time {
-	return s.world.Add(time.Duration(float64(time.Since(s.real)) * s.speed))
+func (s *simulated) now() time.Time { return s.at(time.Now()) }
+
+// at is the world's time at a real one.
+func (s *simulated) at(real time.Time) time.Time {
+	return s.world.Add(time.Duration(float64(real.Sub(s.real)) * s.speed))
 }
 
 // lasts is how long a time of the world takes.

@@ -23,29 +23,29 @@ import (
 // fails but the serves, so that every drain must come to its good end.
 func judge(r remains) []string {
 	bad := slices.Clone(r.blames)
-	ended, problems := drains(r)
+	ended, open, problems := drains(r)
 	bad = append(bad, problems...)
-	for _, v := range story.Judge(evidence(r, ended)) {
+	for _, v := range story.Judge(evidence(r, ended, open)) {
 		bad = append(bad, v.String())
 	}
 	bad = append(bad, hooks(r)...)
 	bad = append(bad, journaled(r, ended)...)
-	return bad
+	return append(bad, handedOver(r)...)
 }
 
 // evidence is what the stories' judge wants to see.
-func evidence(r remains, ended []drain.Drain) story.Evidence {
+func evidence(r remains, ended, open []drain.Drain) story.Evidence {
 	e := story.Evidence{
-		Record: merged(r), Ended: ended, Messages: map[string]event.Event{}, Heartbeat: map[string]time.Duration{}, Names: r.names,
-		Start: r.start, End: r.end, LastFault: r.quiet, Running: true,
+		Record: merged(r), Ended: ended, Open: open, Messages: map[string]event.Event{}, Heartbeat: map[string]time.Duration{}, Names: r.names,
+		Start: r.start, End: r.end, LastFault: r.quiet, Running: true, Many: r.processes > 1, Function: r.processes == 0, Speed: r.speed,
 	}
 	e.Ebb.Hook = hook
-	for _, g := range groups {
-		e.Ebb.Groups = append(e.Ebb.Groups, story.Group{Match: g.name, Cluster: cluster, Deadline: deadline})
-		e.Heartbeat[g.name] = time.Duration(g.heartbeat) * time.Second
+	for _, g := range r.groups {
+		e.Ebb.Groups = append(e.Ebb.Groups, g.judged())
+		e.Heartbeat[g.name] = g.heartbeat
 	}
 	for _, m := range r.record {
-		if m.Kind == sim.EntryMessage && m.Instance != "" {
+		if m.Kind == sim.EntryMessage && m.Hook != "" {
 			e.Messages[m.Message] = event.Event{
 				Kind: event.TerminateAction, Group: m.Group, Hook: m.Hook, Instance: fleet.InstanceID(m.Instance), Token: m.Text,
 			}
@@ -54,19 +54,23 @@ func evidence(r remains, ended []drain.Drain) story.Evidence {
 	return e
 }
 
-// merged is the cloud's record with what it cannot know: when a serve began - with its first call, at the latest -, when it was struck,
-// and when a drain came into the journal. The serves' clocks are never ahead of the cloud's, so the lines are not either.
+// merged is the cloud's record with what it cannot know: when an Ebb began - with its first call, at the latest -, when it was struck,
+// and when a drain, or a note of it, came into the journal. The Ebbs' clocks are never ahead of the cloud's, so the lines are not either.
+// Messages that Lambda deletes for a function it deletes at its word.
 func merged(r remains) []sim.Entry {
 	var all []sim.Entry
 	known := map[string]bool{}
 	for _, e := range r.record {
-		if strings.HasPrefix(e.By, "ebb-") && !known[e.By] {
+		if e.Kind == sim.EntryMessage && e.To == "deleted" && e.By == "lambda" {
+			e.By = function
+		}
+		if byEbb(e.By) && !known[e.By] {
 			known[e.By] = true
 			all = append(all, sim.Entry{At: e.At, Kind: sim.EntryController, By: e.By, To: "started"})
 		}
 		all = append(all, e)
 	}
-	all = append(all, r.told...)
+	all = append(append(all, r.told...), r.noted...)
 	for _, l := range r.lines {
 		if l.Kind == "heard" {
 			all = append(all, sim.Entry{At: l.At, Kind: sim.EntryJournal, Instance: instanceOf(l.Key), To: "open", Message: l.Key})
@@ -76,6 +80,9 @@ func merged(r remains) []sim.Entry {
 	return all
 }
 
+// byEbb reports whether a name in the record is that of a serve or of the function.
+func byEbb(name string) bool { return name == function || strings.HasPrefix(name, function+"-") }
+
 // instanceOf is the instance in a drain's key: group/instance/generation.
 func instanceOf(key string) string {
 	subject := journal.Record{Key: key}.Subject()
@@ -83,19 +90,20 @@ func instanceOf(key string) string {
 }
 
 // drains reads the drains of the journal. None may be open at the end.
-func drains(r remains) (ended []drain.Drain, bad []string) {
+func drains(r remains) (ended, open []drain.Drain, bad []string) {
 	for _, rec := range r.drains {
 		d, err := kernel.Read(rec)
 		switch {
 		case err != nil:
 			bad = append(bad, err.Error())
 		case d.Open():
+			open = append(open, d)
 			bad = append(bad, fmt.Sprintf("the drain of %s is open at the end; it waits %s", r.name(string(d.Instance)), kernel.Waiting(rec)))
 		default:
 			ended = append(ended, d)
 		}
 	}
-	return ended, bad
+	return ended, open, bad
 }
 
 // hooks looks at how each wait of each instance that left ended: once, by Ebb, with CONTINUE, and with no task killed.
@@ -151,10 +159,11 @@ type summary struct {
 	outcomes                            string
 	calls, refused, redriven, conflicts int
 	world, real                         time.Duration
+	invocations                         map[string]int // of the function, by what became of them
 }
 
 func sum(r remains) summary {
-	s := summary{conflicts: r.refusals, world: r.end.Sub(r.start).Round(time.Second), real: r.real.Round(time.Second)}
+	s := summary{invocations: map[string]int{}, conflicts: r.refusals, world: r.end.Sub(r.start).Round(time.Second), real: r.real.Round(time.Second)}
 	count := map[string]int{}
 	for _, rec := range r.drains {
 		what := "unreadable"
@@ -172,13 +181,15 @@ func sum(r remains) summary {
 	s.outcomes = fmt.Sprintf("%d hosts left: %s", len(r.leavers), strings.Join(words, ", "))
 	for _, e := range r.record {
 		switch {
-		case e.Kind == sim.EntryCall && strings.HasPrefix(e.By, "ebb-"):
+		case e.Kind == sim.EntryCall && byEbb(e.By):
 			s.calls++
 			if e.To != "ok" {
 				s.refused++
 			}
 		case e.Kind == sim.EntryMessage && e.To == "redriven":
 			s.redriven++
+		case e.Kind == sim.EntryInvocation:
+			s.invocations[e.To]++
 		}
 	}
 	return s

@@ -61,6 +61,7 @@ func good(t *testing.T) remains {
 	}
 	const first, second = "ebb-1-1", "ebb-1-2"
 	return remains{
+		groups: options{}.groups(), speed: 20, processes: 1,
 		leavers: []string{host}, names: map[string]string{host: "web-asg/0"}, start: at(0), end: at(300), quiet: at(70),
 		drains: []journal.Record{stored(t, drained(host))},
 		lines:  []journal.Line{{At: at(12), Key: drained(host).Key, Kind: "heard"}},
@@ -197,26 +198,28 @@ func TestPlantedWrongsAreFound(t *testing.T) {
 
 // TestLotsLeaveTimeForHeartbeats: however the lots fall, a serve is not kept from a long life for as long as a hook waits.
 func TestLotsLeaveTimeForHeartbeats(t *testing.T) {
-	shortest := slices.MinFunc(groups, func(a, b group) int { return a.heartbeat - b.heartbeat }).heartbeat
-	seen := map[deed]int{}
-	for seed := range uint64(200) {
-		l := lots{dice: rand.New(rand.NewPCG(seed, 2))}
-		var without time.Duration
-		for range 100 {
-			f := l.draw()
-			seen[f.deed]++
-			if f.after >= longLife {
-				without = 0
-			} else {
-				without += f.after
-			}
-			without += f.away
-			if without > time.Duration(shortest)*time.Second*9/10 {
-				t.Fatalf("seed %d: no long life for %s", seed, without)
+	for _, o := range []options{{journal: "sqlite", speed: 20}, {journal: "dynamodb", speed: tableSpeed}} {
+		shortest := slices.MinFunc(o.groups(), func(a, b group) int { return int(a.heartbeat - b.heartbeat) }).heartbeat
+		seen := map[deed]int{}
+		for seed := range uint64(200) {
+			l := lots{pace: o.pace(), dice: rand.New(rand.NewPCG(seed, 2))}
+			var without time.Duration
+			for range 100 {
+				f := l.draw()
+				seen[f.deed]++
+				if f.after >= l.longLife {
+					without = 0
+				} else {
+					without += f.after
+				}
+				without += f.away
+				if without > shortest*9/10 {
+					t.Fatalf("%s, seed %d: no long life for %s", o.journal, seed, without)
+				}
 			}
 		}
-	}
-	if seen[ended] == 0 || seen[paused] == 0 || seen[killed] < seen[ended]+seen[paused] {
-		t.Errorf("the deeds are %v", seen)
+		if seen[ended] == 0 || seen[paused] == 0 || seen[killed] < seen[ended]+seen[paused] {
+			t.Errorf("the deeds are %v", seen)
+		}
 	}
 }

@@ -1,12 +1,16 @@
-// Command storm kills ebb serve again and again while hosts drain, and judges what came of it by the simulated cloud's own record and
-// by the journal. It runs the built ebb: one ebb sim, and one or more ebb serve on one journal, each a process of its own.
+// Command storm kills Ebb again and again while hosts drain, and judges what came of it by the simulated cloud's own record and by the
+// journal. It runs the built ebb, each a process of its own: one ebb sim and one or more ebb serve on one journal; or the processes of a
+// Lambda function.
 //
 // It never speaks to anything but loopback, never trusts what an Ebb says of itself, and never leaves a process behind.
 //
 //	go run ./test/storm -runs 5 -processes 2
+//	go run ./test/dynamodb -- go run ./test/storm -journal dynamodb
+//	go run ./test/dynamodb -- go run ./test/storm -shape lambda
 package main
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -22,13 +26,19 @@ import (
 // options are how a storm blows.
 type options struct {
 	ebb       string // the program
+	shape     string // serve, lambda
+	journal   string // sqlite, dynamodb
 	seed      uint64
-	hosts     int // that leave
-	kills     int // SIGKILLs, over all processes
-	processes int
+	hosts     int     // that leave
+	kills     int     // SIGKILLs, over all processes
+	processes int     // ebb serve
 	speed     float64 // of the world against real time
+	spaces    bool    // processes can be kept from seeing each other
 	dir       string  // of logs, journal and world
 }
+
+// apart reports whether the serves run as if each had a host of its own, where nobody can tell that another is dead but by its lease.
+func (o options) apart() bool { return o.spaces && o.journal == "dynamodb" && o.seed%2 == 0 }
 
 func main() {
 	runtime.LockOSThread() // the children die with this thread: see child.go
@@ -42,15 +52,21 @@ func storm() error {
 	var o options
 	runs := flag.Int("runs", 1, "how many runs, each with the next seed")
 	keep := flag.Bool("keep", false, "keep the logs and journals of good runs too")
+	table := flag.String("o", "", "write a table about the function to this file, beside the home-made drainer; -shape lambda only")
 	flag.StringVar(&o.ebb, "ebb", "", "the ebb program; empty: it is built")
-	flag.Uint64Var(&o.seed, "seed", 0, "the first seed; 0: a random one")
-	flag.IntVar(&o.hosts, "hosts", 50, "how many hosts leave")
-	flag.IntVar(&o.kills, "kills", 40, "how many times an ebb serve is killed in a run")
-	flag.IntVar(&o.processes, "processes", 1, "how many ebb serve share the journal")
-	flag.Float64Var(&o.speed, "speed", 20, "seconds of the world per second")
+	flag.StringVar(&o.shape, "shape", "serve", "serve, or lambda")
+	flag.StringVar(&o.journal, "journal", "", "sqlite or dynamodb, which is DynamoDB Local; empty: sqlite for serve, dynamodb for lambda")
+	flag.Uint64Var(&o.seed, "seed", 0, "the first seed; 0: a random one. With -journal dynamodb, serves of an even seed cannot see whether another has died")
+	flag.IntVar(&o.hosts, "hosts", 0, "how many hosts leave; 0: 50, and 150 with -shape lambda")
+	flag.IntVar(&o.kills, "kills", -1, "how many times an Ebb is killed in a run; -1: 40 times, and 20 times on DynamoDB")
+	flag.IntVar(&o.processes, "processes", 0, "how many ebb serve share the journal; 0: 1, and 3 on DynamoDB")
+	flag.Float64Var(&o.speed, "speed", 0, "seconds of the world per second; 0: 20, and less where leases count, which do so in real time")
 	flag.Parse()
-	if *runs < 1 || o.hosts < 1 || o.kills < 0 || o.processes < 1 || o.speed <= 0 || flag.NArg() > 0 {
-		return fmt.Errorf("-runs, -hosts, -processes and -speed must be positive, -kills not negative, and there are no arguments: %q", flag.Args())
+	if err := o.complete(); err != nil {
+		return err
+	}
+	if *runs < 1 || *table != "" && o.shape != lambdaShape || flag.NArg() > 0 {
+		return fmt.Errorf("-runs must be positive, -o goes with -shape lambda, and there are no arguments: %q", flag.Args())
 	}
 	if o.seed == 0 {
 		o.seed = rand.Uint64() % 1e9
@@ -65,6 +81,10 @@ func storm() error {
 		if o.ebb, err = build(ctx, top); err != nil {
 			return err
 		}
+	}
+	o.spaces = canSeparate(o, top)
+	if *table != "" {
+		return o.writeTable(ctx, top, *table)
 	}
 	failed := 0
 	for i := range *runs {
@@ -101,24 +121,112 @@ func build(ctx context.Context, dir string) (string, error) {
 	return out, nil
 }
 
+// The shapes.
+const (
+	serveShape  = "serve"
+	lambdaShape = "lambda"
+)
+
+// The speeds of worlds in which leases count: they do so in real time, so that a dead Ebb's lease blocks the longer the faster the world.
+const (
+	tableSpeed  = 5
+	lambdaSpeed = 3
+)
+
+// complete fills in what was left open, and refuses what does not fit.
+func (o *options) complete() error {
+	if o.shape != serveShape && o.shape != lambdaShape {
+		return fmt.Errorf("-shape is %q; it is serve or lambda", o.shape)
+	}
+	if o.journal == "" {
+		o.journal = map[string]string{serveShape: "sqlite", lambdaShape: "dynamodb"}[o.shape]
+	}
+	if o.journal != "dynamodb" && (o.journal != "sqlite" || o.shape == lambdaShape) {
+		return fmt.Errorf("-journal is %q; it is sqlite or dynamodb, and a function needs dynamodb", o.journal)
+	}
+	usual := options{hosts: 50, kills: 40, processes: 1, speed: 20}
+	switch {
+	case o.shape == lambdaShape:
+		usual = options{hosts: 150, kills: 20, speed: lambdaSpeed}
+	case o.journal == "dynamodb":
+		usual = options{hosts: 50, kills: 20, processes: 3, speed: tableSpeed}
+	}
+	if o.kills == -1 {
+		o.kills = usual.kills
+	}
+	o.hosts, o.processes, o.speed = cmp.Or(o.hosts, usual.hosts), cmp.Or(o.processes, usual.processes), cmp.Or(o.speed, usual.speed)
+	if o.hosts < 1 || o.kills < 0 || o.processes < 0 || o.speed <= 0 || o.shape == lambdaShape && (o.processes > 0 || o.hosts%len(clusters) > 0) {
+		return fmt.Errorf("-hosts and -speed must be positive, -kills and -processes not negative; with -shape lambda there are no -processes, and -hosts can be shared by %d clusters", len(clusters))
+	}
+	return nil
+}
+
+// canSeparate tries whether processes can be kept from seeing each other here.
+func canSeparate(o options, dir string) bool {
+	if !canApart || o.journal != "dynamodb" || o.shape == lambdaShape {
+		return false
+	}
+	c, err := start(o, "try", filepath.Join(dir, "try.log"), true, nil, "version")
+	if err == nil {
+		err = c.wait()
+		c.close()
+	}
+	if err != nil {
+		fmt.Println("this machine gives no name spaces for processes, so that every ebb serve sees whether another has died:", err)
+	}
+	return err == nil
+}
+
+// blow makes one run.
+func blow(ctx context.Context, o options) (remains, error) {
+	if err := os.Mkdir(o.dir, 0o755); err != nil {
+		return remains{}, err
+	}
+	if o.shape == lambdaShape {
+		return runFunction(ctx, o)
+	}
+	return run(ctx, o)
+}
+
 // tell makes one run, prints what came of it and reports whether all held.
 func tell(ctx context.Context, o options) (bool, error) {
-	if err := os.Mkdir(o.dir, 0o755); err != nil {
-		return false, err
-	}
-	left, err := run(ctx, o)
+	left, err := blow(ctx, o)
 	if err != nil {
 		return false, err
 	}
-	s := sum(left)
-	fmt.Printf("seed %d: %d ebb serve, %d killed, %d ended, %d paused; %s; %d calls, %d refused; %d messages redriven; %d conflicts in the journal; %s of the world in %s\n",
-		o.seed, o.processes, left.kills, left.terms, left.stops, s.outcomes, s.calls, s.refused, s.redriven, s.conflicts, s.world, s.real)
+	fmt.Println(left.text(o))
+	return blameless(o, left), nil
+}
+
+// blameless prints what did not hold.
+func blameless(o options, left remains) bool {
 	bad := judge(left)
 	for _, v := range bad {
 		fmt.Println("  VIOLATION", v)
 	}
 	if len(bad) > 0 {
-		fmt.Printf("  again: go run ./test/storm -seed %d -hosts %d -kills %d -processes %d -speed %g\n", o.seed, o.hosts, o.kills, o.processes, o.speed)
+		fmt.Printf("  again: go run ./test/storm -shape %s -journal %s -seed %d -hosts %d -kills %d -processes %d -speed %g\n", o.shape, o.journal, o.seed, o.hosts, o.kills, o.processes, o.speed)
 	}
-	return len(bad) == 0, nil
+	return len(bad) == 0
+}
+
+// text is a run in one line.
+func (r remains) text(o options) string {
+	s := sum(r)
+	if o.shape == lambdaShape {
+		return r.functionText(o, s)
+	}
+	where := "on one host"
+	if o.apart() {
+		where = "apart"
+	}
+	text := fmt.Sprintf("seed %d: %d ebb serve %s, %d killed, %d ended, %d paused; %s; %d calls, %d refused; %d messages redriven; %d conflicts in the journal; %s of the world in %s",
+		o.seed, o.processes, where, r.kills, r.terms, r.stops, s.outcomes, s.calls, s.refused, s.redriven, s.conflicts, s.world, s.real)
+	if o.processes > 1 {
+		text += fmt.Sprintf("; %d hand-overs in at most %.1f s", len(r.handed), slowest(r.handed).Seconds())
+	}
+	if o.journal == "dynamodb" {
+		text += fmt.Sprintf("; %d requests of DynamoDB", r.requests)
+	}
+	return text
 }

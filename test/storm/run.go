@@ -11,14 +11,17 @@ import (
 	"time"
 
 	"github.com/ebbhq/ebb/internal/journal"
-	"github.com/ebbhq/ebb/internal/journal/sqlite"
 	"github.com/ebbhq/ebb/internal/sim"
 )
 
 // remains is what a run leaves behind: all that it is judged by.
 type remains struct {
+	groups     []group           // that are managed
+	speed      float64           // of the world
+	processes  int               // that share the journal; 0: a function
 	record     []sim.Entry       // the cloud's own
 	told       []sim.Entry       // of the lives of the serves, by this program
+	noted      []sim.Entry       // of the notes in the journal, by its witness
 	leavers    []string          // the instances that were told to leave
 	names      map[string]string // of the instances of the start
 	drains     []journal.Record  // all of the journal
@@ -30,7 +33,12 @@ type remains struct {
 	kills      int
 	terms      int
 	stops      int
-	refusals   int // batches that the journal refused because another serve was first, as the logs say
+	requests   int // of DynamoDB
+
+	environments int // execution environments of the function
+
+	refusals int // batches that the journal refused because another serve was first, as the logs say
+	handed   []handOver
 }
 
 // running is a run under way.
@@ -39,8 +47,9 @@ type running struct {
 	o       options
 	cloud   *simulated
 	config  string
-	journal string
+	books   books
 	servers []*server
+	fates   []fate
 	waiting []string // instances that are still to be told to leave
 	gone    map[string]time.Time
 	dice    *rand.Rand
@@ -60,6 +69,11 @@ func (r *running) calm() bool { return r.kills >= r.o.kills }
 func run(ctx context.Context, o options) (left remains, err error) {
 	began := time.Now()
 	r := &running{o: o, gone: map[string]time.Time{}, dice: rand.New(rand.NewPCG(o.seed, 1))}
+	r.groups, r.speed, r.processes = o.groups(), o.speed, o.processes
+	if r.books, err = openBooks(ctx, o); err != nil {
+		return remains{}, err
+	}
+	defer r.books.close()
 	if r.cloud, err = simulate(ctx, o); err != nil {
 		return remains{}, err
 	}
@@ -82,8 +96,8 @@ func run(ctx context.Context, o options) (left remains, err error) {
 }
 
 func (r *running) prepare(ctx context.Context) error {
-	r.start, r.journal, r.config = r.cloud.now(), filepath.Join(r.o.dir, "journal.db"), filepath.Join(r.o.dir, "ebb.yaml")
-	if err := os.WriteFile(r.config, []byte(configuration(r.cloud.endpoint, r.journal)), 0o644); err != nil {
+	r.start, r.config = r.cloud.now(), filepath.Join(r.o.dir, "ebb.yaml")
+	if err := os.WriteFile(r.config, []byte(configuration(r.cloud.endpoint, r.books.url(), r.groups)), 0o644); err != nil {
 		return err
 	}
 	ids, names, err := r.cloud.instances(ctx)
@@ -97,7 +111,7 @@ func (r *running) prepare(ctx context.Context) error {
 	r.names, r.waiting = names, ids[:r.o.hosts]
 	for i := range r.o.processes {
 		dice := rand.New(rand.NewPCG(r.o.seed, uint64(i)+2))
-		r.servers = append(r.servers, &server{r: r, number: i + 1, lots: lots{dice: dice}})
+		r.servers = append(r.servers, &server{r: r, number: i + 1, lots: lots{pace: r.o.pace(), dice: dice}})
 	}
 	return nil
 }
@@ -199,30 +213,26 @@ func (r *running) collect(ctx context.Context) error {
 		return fmt.Errorf("the simulated cloud did not end well: %w", err)
 	}
 	for _, s := range r.servers {
-		n, err := refusals(filepath.Join(r.o.dir, fmt.Sprintf("serve-%d.log", s.number)))
+		n, err := refusals(s.log())
 		if err != nil {
 			return err
 		}
 		r.refusals += n
 	}
+	worked, err := readWorks(r.servers)
+	if err != nil {
+		return err
+	}
+	r.handed = handOvers(r.fates, worked)
 	return r.readJournal(ctx)
 }
 
 func (r *running) readJournal(ctx context.Context) error {
-	store, err := sqlite.OpenReader(r.journal)
+	notes, err := r.books.noted()
 	if err != nil {
-		return err
+		return fmt.Errorf("ask the journal's witness: %w", err)
 	}
-	defer store.Close()
-	open, err := store.Open(ctx)
-	if err != nil {
-		return err
-	}
-	ended, err := store.Recent(ctx, 0)
-	if err != nil {
-		return err
-	}
-	r.drains = append(open, ended...)
-	r.lines, err = store.History(ctx, journal.Query{})
+	r.noted, r.requests = entries(notes, r.cloud.at), r.books.requests()
+	r.drains, r.lines, err = readBooks(ctx, r.books)
 	return err
 }

@@ -16,7 +16,7 @@ type server struct {
 	number int
 	lives  int
 	lots   lots
-	fate   lot
+	fate   lot // of this life
 	state  state
 	began  time.Time // this life
 	due    time.Time // when the next thing happens to it
@@ -33,6 +33,9 @@ const (
 
 // name is what this life is called in the cloud's record.
 func (s *server) name() string { return fmt.Sprintf("ebb-%d-%d", s.number, s.lives) }
+
+// log is where all its lives write.
+func (s *server) log() string { return filepath.Join(s.r.o.dir, fmt.Sprintf("serve-%d.log", s.number)) }
 
 // step lets happen to the server what is due.
 func (s *server) step() error {
@@ -55,7 +58,7 @@ func (s *server) step() error {
 			return s.strike()
 		}
 	case asleep:
-		s.state, s.due = serving, s.r.in(longLife)
+		s.state, s.due = serving, s.r.in(s.lots.longLife)
 		s.fate = s.lots.draw()
 		err := s.signal(syscall.SIGCONT)
 		s.tell("resumed")
@@ -71,18 +74,23 @@ func (s *server) step() error {
 // begin starts the next life.
 func (s *server) begin() error {
 	s.lives++
-	c, err := start(s.r.o, s.name(), filepath.Join(s.r.o.dir, fmt.Sprintf("serve-%d.log", s.number)),
-		"serve", "--config", s.r.config, "--clock", s.r.cloud.endpoint)
+	s.began = time.Now()
+	s.happened("started")
+	c, err := start(s.r.o, s.name(), s.log(), s.r.o.apart(), s.r.books.env(), "serve", "--config", s.r.config, "--clock", s.r.cloud.endpoint)
 	if err != nil {
 		return err
 	}
-	s.child, s.state, s.fate, s.began = c, serving, s.lots.draw(), time.Now()
+	s.child, s.state, s.fate = c, serving, s.lots.draw()
 	s.due = s.r.in(s.fate.after)
 	return nil
 }
 
 // strike does what this life is fated to.
 func (s *server) strike() error {
+	if age := time.Since(s.began); s.fate.deed == ended && s.r.o.apart() && age < young {
+		s.due = s.began.Add(young) // the first process of a name space does not get a signal that it does not listen to
+		return nil
+	}
 	s.tell(map[deed]string{killed: "crashed", ended: "ended", paused: "paused"}[s.fate.deed])
 	switch s.fate.deed {
 	case ended:
@@ -123,5 +131,11 @@ func (s *server) gone(err error) error {
 
 // tell writes into the evidence what the world cannot know.
 func (s *server) tell(what string) {
+	s.happened(what)
 	s.r.told = append(s.r.told, sim.Entry{At: s.r.cloud.now(), Kind: sim.EntryController, By: s.name(), To: what})
+}
+
+// happened notes what happens to this life in real time.
+func (s *server) happened(what string) {
+	s.r.fates = append(s.r.fates, fate{at: time.Now(), server: s.number, life: s.name(), what: what})
 }

@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/ebbhq/ebb/internal/kernel"
+	"github.com/ebbhq/ebb/internal/story"
 )
 
 // What the world and the controller are called.
@@ -13,22 +16,42 @@ const (
 	deadline = time.Hour
 )
 
-// groups are the managed groups and the heartbeat time-outs of their hooks. A run keeps every serve from its heartbeats for less
-// than the shortest: see plan.go.
-var groups = []group{{"web-asg", 600}, {"batch-asg", 300}}
-
+// group is a managed group.
 type group struct {
-	name      string
-	heartbeat int // seconds
+	name, cluster string
+	heartbeat     time.Duration // time-out of its hook
+	budget        kernel.Limit
+}
+
+// groups are the managed groups. A run keeps every serve from its heartbeats for less than the shortest time-out: see plan.go. Where
+// another Ebb goes on only after a while, that while is real time, and so the time-outs are longer; and there the groups have budgets.
+func (o options) groups() []group {
+	if o.journal == "dynamodb" {
+		return []group{
+			{name: "web-asg", cluster: cluster, heartbeat: 15 * time.Minute, budget: kernel.Limit{Count: 8}},
+			{name: "batch-asg", cluster: cluster, heartbeat: 10 * time.Minute, budget: kernel.Limit{Percent: 30}},
+		}
+	}
+	return []group{{name: "web-asg", cluster: cluster, heartbeat: 10 * time.Minute}, {name: "batch-asg", cluster: cluster, heartbeat: 5 * time.Minute}}
+}
+
+// judged is a group as the stories' judge knows it.
+func (g group) judged() story.Group {
+	return story.Group{Match: g.name, Cluster: g.cluster, Deadline: deadline, Budget: g.budget}
 }
 
 // world is the world of a storm: a fifth more hosts than leave, services that move with and without load balancers, a daemon, tasks
 // that nobody replaces, and notifications that get lost, come twice or come late.
 func world(o options) string {
 	n := o.hosts + (o.hosts+4)/5
-	spec := func(i, desired int) string {
-		return fmt.Sprintf("  - name: %s\n    desired: %d\n    hooks: [{name: %s, heartbeat: %ds, default_result: ABANDON, target: ebb}]\n    launch: {cluster: %s, boot: 20s}\n",
-			groups[i].name, desired, hook, groups[i].heartbeat, cluster)
+	gs := o.groups()
+	spec := func(g group, desired int) string {
+		return fmt.Sprintf("  - name: %s\n    desired: %d\n    hooks: [{name: %s, heartbeat: %s, default_result: ABANDON, target: ebb}]\n    launch: {cluster: %s, boot: 20s}\n",
+			g.name, desired, hook, g.heartbeat, g.cluster)
+	}
+	long := 11 * time.Minute
+	if gs[0].budget != (kernel.Limit{}) {
+		long = 5 * time.Minute // with a budget one waits for the other
 	}
 	return fmt.Sprintf(`seed: %d
 switches: {lost: 5, duplicate: 10, late: 5}
@@ -45,7 +68,7 @@ task_definitions:
   - {family: worker, cpu: 128, memory: 256, start: 3s, exit: 45s, stop_timeout: 90s}
   - {family: log, cpu: 64, memory: 128, start: 2s, exit: 2s, stop_timeout: 30s}
   - {family: short, cpu: 256, memory: 512, run: 4m}
-  - {family: long, cpu: 256, memory: 512, run: 11m}
+  - {family: long, cpu: 256, memory: 512, run: %s}
 groups:
 %s%sservices:
   - {name: web, cluster: prod, task: web, desired: %d, min: 100, max: 200, target_group: web-tg}
@@ -55,15 +78,19 @@ groups:
 tasks:
   - {cluster: prod, task: short, count: %d}
   - {cluster: prod, task: long, count: %d}
-`, o.seed, spec(0, n-n*2/5), spec(1, n*2/5), 2*n, n, n, n/2, n/4)
+`, o.seed, long, spec(gs[0], n-n*2/5), spec(gs[1], n*2/5), 2*n, n, n, n/2, n/4)
 }
 
-// configuration is the file of every serve. They share it, and the journal in it.
-func configuration(endpoint, journal string) string {
+// configuration is the configuration of all Ebbs of a run. They share the queue and the journal in it.
+func configuration(endpoint, journal string, groups []group) string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "queue: %s/111122223333/ebb\nregion: eu-west-1\nendpoint: %s\njournal: sqlite://%s\nhook: %s\nlog_format: json\ngroups:\n", endpoint, endpoint, journal, hook)
+	fmt.Fprintf(&text, "queue: %s/111122223333/ebb\nregion: eu-west-1\nendpoint: %s\njournal: %s\nhook: %s\nlog_format: json\ngroups:\n", endpoint, endpoint, journal, hook)
 	for _, g := range groups {
-		fmt.Fprintf(&text, "  - {match: %s, cluster: %s, deadline: %s}\n", g.name, cluster, deadline)
+		fmt.Fprintf(&text, "  - {match: %s, cluster: %s, deadline: %s", g.name, g.cluster, deadline)
+		if g.budget != (kernel.Limit{}) {
+			fmt.Fprintf(&text, ", budget: %s", g.budget)
+		}
+		text.WriteString("}\n")
 	}
 	return text.String()
 }

@@ -1,0 +1,211 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/lambda"
+	"github.com/ebbhq/ebb/internal/sim/wire"
+)
+
+// function is the name of the Lambda function, which is what its processes are called in the record.
+const function = "ebb"
+
+// invoked is a run of the function: the simulated cloud in this process, and the function's processes.
+type invoked struct {
+	remains
+	o       options
+	mu      sync.Mutex // guards the world
+	world   *sim.World
+	service *lambda.Service
+	books   books
+	dice    *rand.Rand
+	clock   time.Time            // when the world's clock began to go
+	seen    int                  // entries of the record
+	busy    int                  // invocations under way
+	gone    map[string]time.Time // leavers, since when
+	strike  time.Time            // when the next blow falls, in real time
+	aimed   bool                 // something was busy when it was due
+}
+
+// runFunction makes one run with a Lambda function. The error is about the run itself.
+func runFunction(ctx context.Context, o options) (left remains, err error) {
+	r := &invoked{o: o, gone: map[string]time.Time{}, dice: rand.New(rand.NewPCG(o.seed, 1))}
+	r.groups, r.speed = functionGroups(), o.speed
+	if r.books, err = openBooks(ctx, o); err != nil {
+		return remains{}, err
+	}
+	defer r.books.close()
+	logs, err := os.Create(filepath.Join(o.dir, "function.log"))
+	if err != nil {
+		return remains{}, err
+	}
+	defer logs.Close()
+	stop, err := r.begin(logs)
+	if err != nil {
+		return remains{}, err
+	}
+	defer stop()
+	if err = r.blow(ctx); err != nil {
+		return remains{}, err
+	}
+	stop()
+	r.real = time.Since(r.clock)
+	err = r.collect(ctx)
+	return r.remains, err
+}
+
+// begin lets the world go and its function run. What it returns ends both, and may be called twice.
+func (r *invoked) begin(logs io.Writer) (stop func(), err error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("listen as a simulated cloud: %w", err)
+	}
+	endpoint := "http://" + l.Addr().String()
+	spec := functionWorld(r.o.seed, r.o.hosts, "")
+	env := map[string]string{"EBB_CONFIG_TEXT": configuration(endpoint, r.books.url(), r.groups), "EBB_CLOCK": endpoint, "AWS_EC2_METADATA_DISABLED": "true",
+		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull}
+	for _, v := range r.books.env() {
+		name, value, _ := strings.Cut(v, "=")
+		env[name] = value
+	}
+	asFunction(&spec, r.o.ebb, env)
+	if r.world, err = sim.Build(spec); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	r.start = r.world.Now()
+	api := wire.New(wire.Config{World: r.world, Lock: &r.mu, Limits: wire.Limits(spec.Switches)})
+	clock := wire.NewClock(api, r.o.speed)
+	r.clock = time.Now()
+	server := &http.Server{Handler: api.Handler(), ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.New(io.Discard, "", 0)}
+	ctx, cancel := context.WithCancel(context.Background())
+	var both sync.WaitGroup
+	both.Go(func() { clock.Run(ctx) })
+	both.Go(func() { _ = server.Serve(l) }) // ends with ErrServerClosed
+	r.service, err = lambda.Start(lambda.Config{World: r.look, Endpoint: endpoint, Speed: r.o.speed, Logs: logs})
+	return sync.OnceFunc(func() {
+		if r.service != nil {
+			r.service.Close()
+		}
+		cancel()
+		_ = server.Close()
+		both.Wait()
+	}), err
+}
+
+// look gives f the world between two of its changes.
+func (r *invoked) look(f func(*sim.World)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f(r.world)
+}
+
+// blow lets all hosts leave at once, and strikes until all blows have fallen and all hosts are gone, or it has taken too long.
+func (r *invoked) blow(ctx context.Context) error {
+	const (
+		peace  = 3 * time.Minute // after the last host has gone and the last blow has fallen, for what is still on its way
+		enough = 60 * time.Minute
+	)
+	var err error
+	r.look(func(w *sim.World) {
+		r.quiet, r.names = w.Now(), namesOf(w)
+		r.leavers, err = leaveAtOnce(w, r.o.hosts, r.dice)
+	})
+	if err != nil {
+		return err
+	}
+	r.strike = r.next()
+	for {
+		if r.kills < r.o.kills {
+			r.hit()
+		}
+		last, now := r.watch()
+		if r.kills >= r.o.kills && (len(r.gone) == len(r.leavers) && now.Sub(last) > peace && now.Sub(r.quiet) > peace || now.Sub(r.quiet) > enough) {
+			r.end = now
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// next is when the next blow falls: within 40 s of the world.
+func (r *invoked) next() time.Time {
+	return time.Now().Add(time.Duration(r.dice.Float64() * 40 / r.o.speed * float64(time.Second)))
+}
+
+// hit kills a busy process when it is time, somewhere in its work and not always at its beginning.
+func (r *invoked) hit() {
+	const work = 1500 * time.Millisecond // how long an invocation takes, about
+	if time.Now().Before(r.strike) {
+		return
+	}
+	if !r.aimed {
+		if r.busy > 0 {
+			r.aimed, r.strike = true, time.Now().Add(time.Duration(r.dice.Int64N(int64(work))))
+		}
+		return
+	}
+	r.aimed = false
+	if r.service.Kill(function) {
+		r.kills++
+		r.look(func(w *sim.World) { r.quiet = w.Now() })
+		r.strike = r.next()
+	}
+}
+
+// watch reads the record on, and returns when the last host left its group, and the time.
+func (r *invoked) watch() (last, now time.Time) {
+	r.look(func(w *sim.World) { r.record, now = w.Record(), w.Now() }) // entries that are written stay as they are
+	leaver := map[string]bool{}
+	for _, id := range r.leavers {
+		leaver[id] = true
+	}
+	for _, e := range r.record[r.seen:] {
+		switch {
+		case e.Kind == sim.EntryLifecycle && e.To == "Terminated" && leaver[e.Instance]:
+			r.gone[e.Instance] = e.At
+		case e.Kind == sim.EntryInvocation && e.To == "started":
+			r.busy++
+		case e.Kind == sim.EntryInvocation && e.To != "throttled" && e.To != "dropped":
+			r.busy--
+		}
+	}
+	r.seen = len(r.record)
+	for _, at := range r.gone {
+		if at.After(last) {
+			last = at
+		}
+	}
+	return last, now
+}
+
+// collect gathers what remains.
+func (r *invoked) collect(ctx context.Context) error {
+	notes, err := r.books.noted()
+	if err != nil {
+		return fmt.Errorf("ask the journal's witness: %w", err)
+	}
+	r.environments = r.service.Counts(function).Environments
+	r.requests = r.books.requests()
+	r.noted = entries(notes, func(at time.Time) time.Time {
+		return r.start.Add(time.Duration(float64(at.Sub(r.clock)) * r.speed))
+	})
+	r.drains, r.lines, err = readBooks(ctx, r.books)
+	return err
+}
