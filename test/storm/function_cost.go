@@ -163,7 +163,7 @@ DynamoDB Local, 20 at most at once, in a simulated cloud over HTTP in real time,
 The home-made one is the Lambda that most people copied, in virtual time: each message starts a chain of invocations, one every 5 s, that it
 posts to itself. *Calls* are calls of AWS by the function, failed and throttled ones too, without those of DynamoDB; what Lambda does for a function,
 such as receiving messages, is not among them, nor is what the home-made one posts. *Requests* are requests of DynamoDB. Ebb's count until the
-schedule has looked for three more minutes. *Last* is when the last hook was answered. *Cut off* are tasks that were killed with their host.
+schedule has looked for two more minutes. *Last* is when the last hook was answered. *Cut off* are tasks that were killed with their host.
 
     go run ./test/dynamodb -- go run ./test/storm -shape lambda -o FILE
 

@@ -32,7 +32,7 @@ func functionWorld(seed uint64, hosts int, queues string) sim.Spec {
 			{Family: "api", CPU: 256, Memory: 512, Port: 9090, Network: "awsvpc", Start: 8 * time.Second, Exit: 5 * time.Second, Stop: 60 * time.Second},
 			{Family: "worker", CPU: 128, Memory: 256, Start: 3 * time.Second, Exit: 45 * time.Second, Stop: 90 * time.Second},
 			{Family: "log", CPU: 64, Memory: 128, Start: 2 * time.Second, Exit: 2 * time.Second, Stop: 30 * time.Second},
-			{Family: "job", CPU: 256, Memory: 512, Run: 4 * time.Minute},
+			{Family: "job", CPU: 256, Memory: 512, Run: 6 * time.Minute},
 		},
 	}
 	n := hosts / len(clusters)
@@ -47,8 +47,8 @@ func functionWorld(seed uint64, hosts int, queues string) sim.Spec {
 		w.Clusters = append(w.Clusters, sim.ClusterSpec{Name: c})
 		w.Groups = append(w.Groups, sim.GroupSpec{Name: g.name, Desired: n, Hooks: []sim.HookSpec{h}, Launch: sim.HostSpec{Cluster: c, Boot: 20 * time.Second}})
 		w.TargetGroups = append(w.TargetGroups,
-			sim.TargetGroupSpec{Name: c + "-web", Delay: 30 * time.Second, Check: 10 * time.Second},
-			sim.TargetGroupSpec{Name: c + "-api", Delay: 10 * time.Second, Check: 5 * time.Second})
+			sim.TargetGroupSpec{Name: c + "-web", Delay: time.Minute, Check: 10 * time.Second},
+			sim.TargetGroupSpec{Name: c + "-api", Delay: 30 * time.Second, Check: 5 * time.Second})
 		w.Services = append(w.Services,
 			sim.ServiceSpec{Name: c + "-web", Cluster: c, Task: "web", Desired: 2 * n, Min: 100, Max: 200, TargetGroup: c + "-web"},
 			sim.ServiceSpec{Name: c + "-api", Cluster: c, Task: "api", Desired: n, Min: 50, Max: 200, TargetGroup: c + "-api"},
