@@ -153,9 +153,9 @@ func (r *invoked) blow(ctx context.Context) error {
 	}
 }
 
-// next is when the next blow falls: within 36 s of the world.
+// next is when the next blow falls: within 20 s of the world.
 func (r *invoked) next() time.Time {
-	return time.Now().Add(time.Duration(r.dice.Float64() * 36 / r.o.speed * float64(time.Second)))
+	return time.Now().Add(time.Duration(r.dice.Float64() * 20 / r.o.speed * float64(time.Second)))
 }
 
 // hit kills a busy process when it is time, somewhere in its work and not always at its beginning.
