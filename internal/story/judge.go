@@ -14,7 +14,7 @@ import (
 //
 // The record is the world's own. The driver writes into it what the world cannot know: EntryController when an Ebb started, crashed
 // (or was paused) or resumed, By the name that this Ebb calls under; EntryJournal when a drain became durable. The name of an Ebb is
-// "ebb", or begins with "ebb-".
+// "ebb", or begins so.
 type Evidence struct {
 	Ebb       Ebb                      // how Ebb was set up
 	Record    []sim.Entry              // in order of time
@@ -54,4 +54,4 @@ func Judge(e Evidence) []Violation {
 }
 
 // byEbb reports whether a caller in the record is an Ebb.
-func byEbb(name string) bool { return name == caller || strings.HasPrefix(name, caller+"-") }
+func byEbb(name string) bool { return strings.HasPrefix(name, caller) }

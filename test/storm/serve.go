@@ -32,7 +32,7 @@ const (
 )
 
 // name is what this life is called in the cloud's record.
-func (s *server) name() string { return fmt.Sprintf("ebb-%d-%d", s.number, s.lives) }
+func (s *server) name() string { return fmt.Sprintf("ebb%dx%d", s.number, s.lives) // it is its access key too, which DynamoDB Local takes without a hyphen only }
 
 // log is where all its lives write.
 func (s *server) log() string { return filepath.Join(s.r.o.dir, fmt.Sprintf("serve-%d.log", s.number)) }
