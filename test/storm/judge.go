@@ -81,7 +81,7 @@ func merged(r remains) []sim.Entry {
 }
 
 // byEbb reports whether a name in the record is that of a serve or of the function.
-func byEbb(name string) bool { return name == function || strings.HasPrefix(name, function+"-") }
+func byEbb(name string) bool { return strings.HasPrefix(name, function) }
 
 // instanceOf is the instance in a drain's key: group/instance/generation.
 func instanceOf(key string) string {
@@ -113,7 +113,11 @@ func hooks(r remains) []string {
 	for _, e := range r.record {
 		switch {
 		case e.Kind == sim.EntryHook && e.Hook == hook && e.To != "opened" && e.To != "heartbeat":
-			ends[e.Instance] = append(ends[e.Instance], e.To+" by "+strings.SplitN(e.By, "-", 2)[0])
+			by := e.By
+			if byEbb(by) {
+				by = "ebb"
+			}
+			ends[e.Instance] = append(ends[e.Instance], e.To+" by "+by)
 		case e.Kind == sim.EntryTask && strings.Contains(e.Text, "killed"):
 			bad = append(bad, fmt.Sprintf("task %s on %s: %s", e.Task, r.name(e.Instance), e.Text))
 		}

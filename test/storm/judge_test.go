@@ -59,7 +59,7 @@ func good(t *testing.T) remains {
 	call := func(seconds int, op, by string) sim.Entry {
 		return with(e(seconds, sim.EntryCall, "ok", by), func(e *sim.Entry) { e.Text = op })
 	}
-	const first, second = "ebb-1-1", "ebb-1-2"
+	const first, second = "ebb1x1", "ebb1x2"
 	return remains{
 		groups: options{}.groups(), speed: 20, processes: 1,
 		leavers: []string{host}, names: map[string]string{host: "web-asg/0"}, start: at(0), end: at(300), quiet: at(70),
@@ -183,7 +183,7 @@ func TestPlantedWrongsAreFound(t *testing.T) {
 			func(t *testing.T, r *remains) { r.drains = append(r.drains, stored(t, drained("i-1"))) }, "which was not to leave",
 		},
 		"a serve that ended by itself": {
-			func(_ *testing.T, r *remains) { r.blames = []string{"ebb-1-2 ended by itself"} }, "by itself",
+			func(_ *testing.T, r *remains) { r.blames = []string{"ebb1x2 ended by itself"} }, "by itself",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
