@@ -31,8 +31,7 @@ const (
 	ending
 )
 
-// name is what this life is called in the cloud's record.
-// name is its access key too, and DynamoDB Local takes none with a hyphen.
+// name is what this life is called in the cloud's record: its access key, of which DynamoDB Local takes none with a hyphen.
 func (s *server) name() string { return fmt.Sprintf("ebb%dx%d", s.number, s.lives) }
 
 // log is where all its lives write.
