@@ -47,9 +47,11 @@ fuzz: ## every fuzz target for FUZZTIME=60s
 plants: ## plant known bugs in a copy of the tree, one at a time, and see the seeds find each
 	python3 test/plants.py
 
-storm: ## ebb serve killed 40 times while 50 hosts drain: 5 runs of one, and 5 of two on one journal
+storm: ## Ebb killed while hosts drain: 5 runs each of one serve, two on one journal, three on DynamoDB Local, and the function
 	$(GO) run ./test/storm -runs 5
 	$(GO) run ./test/storm -runs 5 -processes 2
+	$(GO) run ./test/dynamodb -- $(GO) run ./test/storm -runs 5 -shape lambda
+	$(GO) run ./test/dynamodb -- $(GO) run ./test/storm -runs 5 -journal dynamodb
 
 bench: ## what a drain costs: writes docs/cost.md, in about half an hour; see go run ./test/bench -help
 	$(GO) run ./test/bench -o docs/cost.md
