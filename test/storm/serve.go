@@ -31,13 +31,8 @@ const (
 	ending
 )
 
-<<<<<<< HEAD
-// name is what this life is called in the cloud's record. It is its access key too, and DynamoDB Local takes none with a hyphen.
-func (s *server) name() string { return fmt.Sprintf("%s%dx%d", function, s.number, s.lives) }
-=======
 // name is what this life is called in the cloud's record: its access key, of which DynamoDB Local takes none with a hyphen.
 func (s *server) name() string { return fmt.Sprintf("ebb%dx%d", s.number, s.lives) }
->>>>>>> storm3
 
 // log is where all its lives write.
 func (s *server) log() string { return filepath.Join(s.r.o.dir, fmt.Sprintf("serve-%d.log", s.number)) }
