@@ -17,7 +17,7 @@ import (
 	"github.com/ebbhq/ebb/internal/source/sqs"
 )
 
-// function is Ebb as a Lambda function: what invokes it, in virtual time. Each invocation does what engine.Pass does.
+// function is Ebb as a Lambda function: what invokes it, in virtual time. Each invocation does what engine.Function does.
 type function struct {
 	*run
 	queue *sqs.Queue
@@ -125,7 +125,7 @@ func (i *invocation) now() time.Time { return i.f.w.Now().Add(i.skew) }
 
 func wakes(m sqs.Message) bool { return event.Parse([]byte(m.Body)).Kind == event.Ignored }
 
-// begin is what engine.Pass does first.
+// begin is what engine.Function does first.
 func (i *invocation) begin(clock bool) {
 	open, err := i.f.store.Open(i.ctx)
 	must(err)
