@@ -14,7 +14,7 @@ import (
 //
 // The record is the world's own. The driver writes into it what the world cannot know: EntryController when an Ebb started, crashed
 // (or was paused) or resumed, By the name that this Ebb calls under; EntryJournal when a drain became durable. The name of an Ebb is
-// "ebb", or begins so.
+// "ebb", or begins so and goes on with a hyphen or a digit.
 type Evidence struct {
 	Ebb       Ebb                      // how Ebb was set up
 	Record    []sim.Entry              // in order of time
@@ -54,4 +54,7 @@ func Judge(e Evidence) []Violation {
 }
 
 // byEbb reports whether a caller in the record is an Ebb.
-func byEbb(name string) bool { return strings.HasPrefix(name, caller) }
+func byEbb(name string) bool {
+	rest, ok := strings.CutPrefix(name, caller)
+	return ok && (rest == "" || rest[0] == '-' || rest[0] >= '0' && rest[0] <= '9')
+}
