@@ -46,7 +46,7 @@ func (f *file) url() string          { return "sqlite://" + f.path }
 func (f *file) env() []string        { return nil }
 func (f *file) store() journal.Store { return f.Store }
 func (f *file) requests() int        { return 0 }
-func (f *file) close() error         { return errors.Join(f.Store.Close(), f.witness.Close()) }
+func (f *file) close() error         { return errors.Join(f.Close(), f.witness.Close()) }
 
 func (f *file) noted() ([]note, error) {
 	rows, err := f.witness.Query("SELECT at, body FROM storm_note ORDER BY at")

@@ -72,7 +72,7 @@ func (t *table) store() journal.Store { return t.Store }
 func (t *table) close() error {
 	err := t.server.Close()
 	t.ended.Wait()
-	return errors.Join(err, t.Store.Close())
+	return errors.Join(err, t.Close())
 }
 
 func (t *table) requests() int {

@@ -27,7 +27,6 @@ func (s ECS) list(operation string, all []string, size *int32, fallback int, tok
 	if size != nil && (*size < 1 || *size > 100) {
 		return nil, nil, refuse("InvalidParameterException", "maxResults must be between 1 and 100 (inclusive), not %d.", *size)
 	}
-	all = slices.Sorted(slices.Values(all))
 	items, next, ok := page(s.api, paging{operation, size, fallback, 100, token}, all, same)
 	if !ok {
 		return nil, nil, refuse("InvalidParameterException", "Invalid token %s.", deref(token))

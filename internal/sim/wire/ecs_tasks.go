@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
@@ -30,6 +31,7 @@ func (s ECS) listTasks(in *ecs.ListTasksInput) (*ecs.ListTasksOutput, error) {
 			return nil, err
 		}
 	}
+	slices.Sort(all)
 	arns, next, err := s.list("ListTasks", all, in.MaxResults, 100, in.NextToken)
 	return &ecs.ListTasksOutput{TaskArns: arns, NextToken: next}, err
 }
