@@ -96,5 +96,5 @@ func outcome(res story.Result) string {
 	}
 	sort.Strings(ops)
 	calls, _ := json.Marshal(res.Calls)
-	return text.String() + fmt.Sprintf("%d drains ended, %d AWS calls %s", res.Drains, total, calls)
+	return text.String() + fmt.Sprintf("%d drains ended, %d AWS calls %s", len(res.Ended), total, calls)
 }

@@ -329,8 +329,8 @@ func (e *ebb) counted() {
 
 // letGo forgets the kernel; messages that are not settled go back.
 func (e *ebb) letGo() {
-	for _, m := range e.held { //ebb:any-order each goes back by itself
-		_ = e.queue.Return(e.ctx, m, 0)
+	for _, id := range slices.Sorted(maps.Keys(e.held)) { // in order: each call may meet a fault
+		_ = e.queue.Return(e.ctx, e.held[id], 0)
 	}
 	e.counted()
 	e.k, e.held = nil, map[string]sqs.Message{}

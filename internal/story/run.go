@@ -28,7 +28,7 @@ type Result struct {
 	Lines      []Line             // the transcript
 	Violations []Violation        // invariants that did not hold, and expectations that were not met
 	Cover      map[string]int     // how often each rule, fault and outcome was reached
-	Drains     int                // finished drains
+	Ended      []drain.Drain      // finished drains
 	Calls      map[string]int     // Ebb's API calls by operation
 	Checks     map[wire.Check]int // what the policies of Run were asked; none without a policy
 	Record     []sim.Entry        // the world's own record
@@ -321,7 +321,7 @@ func (r *run) finish() Result {
 		calls = r.api.CountsBy(caller)
 	}
 	ended, open := r.drains()
-	res := Result{Cover: r.cover, Drains: len(ended), Calls: calls, Checks: r.api.Checks(), Record: r.w.Record(), End: r.w.Now()}
+	res := Result{Cover: r.cover, Ended: ended, Calls: calls, Checks: r.api.Checks(), Record: r.w.Record(), End: r.w.Now()}
 	res.Violations = slices.Concat(r.bad, Judge(r.evidence(ended, open)), r.expectations())
 	res.Lines = r.transcript()
 	return res

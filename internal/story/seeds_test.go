@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -23,6 +24,7 @@ var (
 	once      = flag.Bool("once", false, "run each seed once only, without comparing two runs byte for byte")
 	stop      = flag.Bool("stop", false, "stop at the first seeds that fail and print the lowest of them")
 	report    = flag.Bool("report", false, "print the share of seeds that reach each rule and fault")
+	dump      = flag.String("dump", "", "write what became of each seed to this file; test/same.py compares two of them")
 )
 
 // TestMain gives the garbage collector fewer things to do: the runs are short and small.
@@ -35,7 +37,7 @@ func TestMain(m *testing.M) {
 func digest(res Result) [32]byte {
 	var b bytes.Buffer
 	res.Print(&b)
-	fmt.Fprintln(&b, res.Violations, res.Calls, res.Drains, res.End.UnixNano())
+	fmt.Fprintln(&b, res.Violations, res.Calls, len(res.Ended), res.End.UnixNano())
 	return sha256.Sum256(b.Bytes())
 }
 
@@ -46,6 +48,7 @@ type tally struct {
 	reach  map[string]int // seeds in which a thing was reached at least once
 	drains int
 	hosts  []int
+	dumped map[uint64]string // what became of each seed, with -dump
 }
 
 func (t *tally) add(seed uint64, s Scenario, res Result) {
@@ -57,7 +60,10 @@ func (t *tally) add(seed uint64, s Scenario, res Result) {
 	for name := range res.Cover {
 		t.reach[name]++
 	}
-	t.drains += res.Drains
+	t.drains += len(res.Ended)
+	if *dump != "" {
+		t.dumped[seed] = fate(s, res)
+	}
 	n := 0
 	for _, g := range s.World.Groups {
 		n += g.Desired
@@ -65,9 +71,37 @@ func (t *tally) add(seed uint64, s Scenario, res Result) {
 	t.hosts = append(t.hosts, n)
 }
 
+// fate is one seed as text: digests of its scenario and of the world's own record of the run, and how each drain ended, a line each. The words
+// of the transcript are no part of it.
+func fate(s Scenario, res Result) string {
+	var b bytes.Buffer
+	for _, e := range res.Record {
+		fmt.Fprintf(&b, "%d %+v\n", e.At.UnixNano(), e)
+	}
+	fmt.Fprintln(&b, res.Violations, res.Calls, len(res.Ended), res.End.UnixNano())
+	scenario, world := sha256.Sum256(Format(s)), sha256.Sum256(b.Bytes())
+	lines := []string{fmt.Sprintf("scenario %x world %x", scenario[:6], world[:6])}
+	for _, d := range res.Ended {
+		lines = append(lines, fmt.Sprintf("%s %s: %s", d.Instance, d.Final.Outcome, d.Final.Reason))
+	}
+	sort.Strings(lines[1:])
+	return strings.Join(lines, "\n")
+}
+
+// writeDump writes the fate of each seed in the order of the seeds.
+func writeDump(t *testing.T, sum *tally) {
+	var b bytes.Buffer
+	for _, seed := range slices.Sorted(maps.Keys(sum.dumped)) {
+		fmt.Fprintf(&b, "seed %d\n%s\n", seed, sum.dumped[seed])
+	}
+	if err := os.WriteFile(*dump, b.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // runSeeds runs many seeds on all cores.
 func runSeeds(t *testing.T, seeds []uint64) *tally {
-	sum := &tally{failed: map[uint64][]Violation{}, reach: map[string]int{}}
+	sum := &tally{failed: map[uint64][]Violation{}, reach: map[string]int{}, dumped: map[uint64]string{}}
 	work := make(chan uint64)
 	var wg sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
@@ -119,6 +153,9 @@ func TestSeeds(t *testing.T) {
 		float64(runs*sum.drains)/core, sum.hosts[len(sum.hosts)/2], sum.hosts[len(sum.hosts)*95/100])
 	if *report || testing.Verbose() {
 		t.Log("\n" + shares(sum.reach, len(seeds)))
+	}
+	if *dump != "" {
+		writeDump(t, sum)
 	}
 	complain(t, sum)
 	if len(seeds) >= 1000 {
