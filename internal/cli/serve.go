@@ -133,7 +133,7 @@ func kernelConfig(cfg config.Config, redrive bool) kernel.Config {
 	for _, g := range cfg.Groups {
 		policy := drain.Defaults()
 		policy.Deadline, policy.LostAfter, policy.DaemonGrace = g.Deadline, cfg.LostAfter, cfg.DaemonGrace
-		k.Groups = append(k.Groups, kernel.Managed{Match: g.Match, Cluster: g.Cluster, Policy: policy, Budget: kernel.Limit(g.Budget)})
+		k.Groups = append(k.Groups, kernel.Managed{Match: g.Match, Cluster: g.Cluster, Policy: policy, MaxUnavailable: kernel.MaxUnavailable(g.MaxUnavailable)})
 	}
 	return k
 }

@@ -88,7 +88,7 @@ func (c *Cloud) Whoami(ctx context.Context) (Identity, error) {
 // sight collects what one look finds.
 type sight struct {
 	*Cloud
-	plan.Sight
+	plan.LookResult
 }
 
 // ask sends one request and counts it, whatever comes of it.

@@ -91,7 +91,7 @@ func TestConnectSaysWhatIsMissing(t *testing.T) {
 func TestConnectDoesNotRetry(t *testing.T) {
 	url, asked, _ := server(t, http.StatusInternalServerError, "")
 	c := connect(t, url)
-	for name, s := range map[string]plan.Sight{
+	for name, s := range map[string]plan.LookResult{
 		"autoscaling": c.Look(t.Context(), plan.Look{Kind: plan.Hooks, Group: "web-asg"}),
 		"ecs":         c.Look(t.Context(), plan.Look{Kind: plan.Tasks, ARNs: []fleet.ARN{"arn:1"}}),
 		"elb":         c.Look(t.Context(), plan.Look{Kind: plan.Targets, Targets: []fleet.TargetID{{ID: "i-0a"}}}),

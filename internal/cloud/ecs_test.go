@@ -112,7 +112,7 @@ func (l *listing) answer(in any) (any, error) {
 	return out, nil
 }
 
-func (l *listing) look(t *testing.T, look plan.Look) (plan.Sight, []string) {
+func (l *listing) look(t *testing.T, look plan.Look) (plan.LookResult, []string) {
 	t.Helper()
 	c, _ := newFake(l.answer)
 	s := c.Look(t.Context(), look)

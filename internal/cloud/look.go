@@ -13,12 +13,12 @@ import (
 
 // Look asks AWS one question. It splits what is longer than AWS's limits, so the look as a whole takes as many requests as
 // Calls says. When nothing at all could be learnt Err is set; when a part could not, that part is in Failed.
-func (c *Cloud) Look(ctx context.Context, l plan.Look) plan.Sight {
+func (c *Cloud) Look(ctx context.Context, l plan.Look) plan.LookResult {
 	s := &sight{Cloud: c}
 	if err := s.look(ctx, l); err != nil {
-		return plan.Sight{Err: Classify(err), Calls: s.Calls}
+		return plan.LookResult{Err: Classify(err), Calls: s.Calls}
 	}
-	return s.Sight
+	return s.LookResult
 }
 
 func (s *sight) look(ctx context.Context, l plan.Look) error {

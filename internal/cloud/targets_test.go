@@ -24,7 +24,7 @@ func TestTargets(t *testing.T) {
 		health("i-0a", 32768, "draining", "Target.DeregistrationInProgress"), health("i-0b", 32769, "unused", "Target.NotRegistered"),
 	}}, nil))
 	s := c.Look(t.Context(), lookAtTargets)
-	diff(t, "sight", plan.Sight{Calls: 1, View: plan.View{Health: []fleet.Health{
+	diff(t, "sight", plan.LookResult{Calls: 1, View: plan.View{Health: []fleet.Health{
 		{TargetGroup: "arn:tg", Target: lookAtTargets.Targets[0], State: "draining", Reason: "Target.DeregistrationInProgress"},
 		{TargetGroup: "arn:tg", Target: lookAtTargets.Targets[1], State: "unused", Reason: "Target.NotRegistered"},
 	}}}, s)

@@ -29,15 +29,15 @@ type Config struct {
 
 // Group says how the Auto Scaling groups with certain names are drained.
 type Group struct {
-	Match      string        // pattern of path.Match
-	Cluster    string        // ECS cluster; empty: found from the container instance
-	Deadline   time.Duration // from the termination's notice until Ebb lets go of what still runs
-	OnDeadline string        // Continue
-	Budget     Budget        // how many of its instances leave at once; zero: as many as Auto Scaling terminates
+	Match          string         // pattern of path.Match
+	Cluster        string         // ECS cluster; empty: found from the container instance
+	Deadline       time.Duration  // from the termination's notice until Ebb lets go of what still runs
+	OnDeadline     string         // Continue
+	MaxUnavailable MaxUnavailable // how many of its instances leave at once; zero: as many as Auto Scaling terminates
 }
 
-// Budget is a number of instances, or a share of those that a group has.
-type Budget struct{ Count, Percent int }
+// MaxUnavailable is a number of instances, or a share of those that a group has.
+type MaxUnavailable struct{ Count, Percent int }
 
 // Words that settings take.
 const (

@@ -46,7 +46,7 @@ func TestExampleFile(t *testing.T) {
 		Queue: exampleQueue, Region: "eu-west-1", Journal: "sqlite:///var/lib/ebb/journal.db", Hook: "ebb-drain", Foreign: Acknowledge,
 		LogLevel: "info", LogFormat: "text", LostAfter: 5 * time.Minute, DaemonGrace: 2 * time.Minute,
 		Groups: []Group{
-			{Match: "web-*", Cluster: "prod", Deadline: 30 * time.Minute, OnDeadline: Continue, Budget: Budget{Percent: 20}},
+			{Match: "web-*", Cluster: "prod", Deadline: 30 * time.Minute, OnDeadline: Continue, MaxUnavailable: MaxUnavailable{Percent: 20}},
 			{Match: "batch", Deadline: 6 * time.Hour, OnDeadline: Continue},
 		},
 	}
@@ -183,9 +183,9 @@ func TestGroup(t *testing.T) {
 }
 
 func TestBudget(t *testing.T) {
-	for text, want := range map[string]Budget{"1": {Count: 1}, "250": {Count: 250}, "1%": {Percent: 1}, "100%": {Percent: 100}} {
+	for text, want := range map[string]MaxUnavailable{"1": {Count: 1}, "250": {Count: 250}, "1%": {Percent: 1}, "100%": {Percent: 100}} {
 		c, err := parse("f", []byte("groups: [{match: a, budget: "+text+"}]"), vars(nil), nil)
-		if err != nil || c.Groups[0].Budget != want {
+		if err != nil || c.Groups[0].MaxUnavailable != want {
 			t.Errorf("%s: %+v, %v", text, c, err)
 		}
 	}

@@ -65,7 +65,7 @@ func groupSettings() []setting[Group] {
 			return setDuration(&g.Deadline, "deadline", s, time.Minute)
 		}},
 		{key: "on_deadline", initial: Continue, set: func(g *Group, s string) error { g.OnDeadline = s; return oneOf("on_deadline", s, Continue) }},
-		{key: "budget", set: func(g *Group, s string) error { return setBudget(&g.Budget, s) }},
+		{key: "budget", set: func(g *Group, s string) error { return setMaxUnavailable(&g.MaxUnavailable, s) }},
 	}
 }
 
@@ -136,15 +136,15 @@ func oneOf(key, s string, words ...string) error {
 	return fmt.Errorf("%s is %q; write %s%s", key, s, strings.Join(words, " or "), suggest(s, words))
 }
 
-// setBudget takes a number of instances, or a share of the group's.
-func setBudget(b *Budget, s string) error {
+// setMaxUnavailable takes a number of instances, or a share of the group's.
+func setMaxUnavailable(b *MaxUnavailable, s string) error {
 	number, share := strings.CutSuffix(s, "%")
 	n, err := strconv.Atoi(number)
 	if err != nil || n < 1 || share && n > 100 {
 		return fmt.Errorf("budget is %q; write how many instances of the group may leave at once, like 3, or which share of it, like 20%%; without a budget all may", s)
 	}
-	if *b = (Budget{Count: n}); share {
-		*b = Budget{Percent: n}
+	if *b = (MaxUnavailable{Count: n}); share {
+		*b = MaxUnavailable{Percent: n}
 	}
 	return nil
 }

@@ -89,7 +89,7 @@ type Drain struct {
 
 	Doubt         bool      `json:"doubt,omitempty"`         // the zero is to be checked against the termination activity
 	Queued        time.Time `json:"queued,omitzero"`         // since when it has waited for its turn to leave, in a group of which only so many may at once
-	Turn          time.Time `json:"turn,omitzero"`           // when its turn came: the deadline counts from here then
+	Slot          time.Time `json:"turn,omitzero"`           // when its turn came: the deadline counts from here then
 	Asked         time.Time `json:"asked,omitzero"`          // since when it has been asked to become DRAINING
 	AbsentSince   time.Time `json:"absent_since,omitzero"`   // first complete look in which no cluster knew the instance
 	UnreachedFrom time.Time `json:"unreached_from,omitzero"` // first look of this run of Ebb in which ECS could not reach the instance, without a break since
@@ -110,7 +110,7 @@ func (d *Drain) Same(o *Drain) bool {
 	return d.Key == o.Key && d.Group == o.Group && d.Hook == o.Hook && d.Instance == o.Instance &&
 		d.Token == o.Token && d.ByID == o.ByID && d.Cluster == o.Cluster && d.ContainerInstance == o.ContainerInstance &&
 		d.Adopted == o.Adopted && d.WarmPool == o.WarmPool && d.Heard.Equal(o.Heard) && d.NotBefore.Equal(o.NotBefore) &&
-		d.Zero.Equal(o.Zero) && d.Doubt == o.Doubt && d.Queued.Equal(o.Queued) && d.Turn.Equal(o.Turn) && d.Asked.Equal(o.Asked) && d.AbsentSince.Equal(o.AbsentSince) &&
+		d.Zero.Equal(o.Zero) && d.Doubt == o.Doubt && d.Queued.Equal(o.Queued) && d.Slot.Equal(o.Slot) && d.Asked.Equal(o.Asked) && d.AbsentSince.Equal(o.AbsentSince) &&
 		d.UnreachedFrom.Equal(o.UnreachedFrom) && d.WaitingSince.Equal(o.WaitingSince) && d.StayingSince.Equal(o.StayingSince) && d.DrainingSince.Equal(o.DrainingSince) &&
 		d.Agreed.Equal(o.Agreed) && d.EmptySince.Equal(o.EmptySince) && d.Ended.Equal(o.Ended) &&
 		slices.Equal(d.Left, o.Left) && d.Intent.same(o.Intent) && d.Final.same(o.Final)
@@ -153,7 +153,7 @@ type Observation struct {
 	Machine   fleet.Fact[fleet.InstanceState]
 	Began     fleet.Fact[time.Time] // start of the termination activity
 	Container fleet.Fact[fleet.ContainerInstance]
-	Turn      Turn
+	Turn      Slot
 	Before    time.Time                // start of the look at the container instance before that; zero: none
 	Running   []time.Time              // starts of the complete lists of its tasks with desired status RUNNING made in this run of Ebb, oldest first
 	Whole     time.Time                // when the newest of those lists had come in full
@@ -167,15 +167,15 @@ type Observation struct {
 	Trouble   func(plan.LookKind) string // why looks of a kind have failed lately, for people; empty: they have not
 }
 
-// Turn says how many of a group leave, and how many may.
-type Turn struct {
+// Slot says how many of a group leave, and how many may.
+type Slot struct {
 	Limited bool // only so many may
 	Leave   int  // do
 	Limit   int  // may
 }
 
-// Note is one line for the journal.
-type Note struct{ Kind, Text string }
+// Line is one line for the journal.
+type Line struct{ Kind, Text string }
 
 // Want is a look that a drain needs at one subject, no earlier than Due. The kernel merges the wants of all drains.
 type Want struct {
@@ -189,7 +189,7 @@ type Want struct {
 // Decision is what follows from an observation.
 type Decision struct {
 	Drain   Drain
-	Notes   []Note
+	Lines   []Line
 	Do      []plan.Action
 	Want    []Want
 	Wake    time.Time // decide again no later than this, looks apart; zero: when something is learnt
@@ -230,7 +230,7 @@ func Decide(d Drain, o Observation, p Policy, now time.Time) Decision {
 func (c *decider) d() *Drain { return &c.out.Drain }
 
 func (c *decider) note(kind, format string, args ...any) {
-	c.out.Notes = append(c.out.Notes, Note{kind, fmt.Sprintf(format, args...)})
+	c.out.Lines = append(c.out.Lines, Line{kind, fmt.Sprintf(format, args...)})
 }
 
 func (c *decider) wake(at time.Time) {

@@ -258,11 +258,11 @@ func TestAnswered(t *testing.T) {
 func TestNothingIsToldOfTasksThatAreNotListedYet(t *testing.T) {
 	s := emptyHost()
 	s.d.Left, s.o.Stopped = []string{"app:1/12345678 STOPPING"}, nil
-	if dec := s.decide(); len(dec.Notes) > 0 || len(dec.Drain.Left) != 1 {
-		t.Errorf("notes %v, left %v", dec.Notes, dec.Drain.Left)
+	if dec := s.decide(); len(dec.Lines) > 0 || len(dec.Drain.Left) != 1 {
+		t.Errorf("notes %v, left %v", dec.Lines, dec.Drain.Left)
 	}
 	s.o.Stopped = []time.Time{t0.Add(27 * time.Second)}
-	if dec := s.decide(); len(dec.Notes) == 0 || dec.Notes[0].Kind != "empty" || len(dec.Drain.Left) != 0 {
-		t.Errorf("notes %v, left %v", dec.Notes, dec.Drain.Left)
+	if dec := s.decide(); len(dec.Lines) == 0 || dec.Lines[0].Kind != "empty" || len(dec.Drain.Left) != 0 {
+		t.Errorf("notes %v, left %v", dec.Lines, dec.Drain.Left)
 	}
 }

@@ -156,7 +156,7 @@ func TestADecisionFedBackHasNothingNewToRemember(t *testing.T) {
 		if !reflect.DeepEqual(first.Drain, second.Drain) {
 			t.Errorf("remembered %+v and then %+v", first.Drain, second.Drain)
 		}
-		for _, n := range second.Notes {
+		for _, n := range second.Lines {
 			if n.Kind != "draining" { // belongs to the action, which is asked for again
 				t.Errorf("noted again: %+v", n)
 			}

@@ -134,8 +134,8 @@ func (c *decider) reached() bool {
 // afterwards AWS applies the hook's default result and Ebb's answer comes too late.
 // It counts from when its turn came, in a group with a budget: who waits for it has not begun to leave.
 func Deadline(d Drain, hook fleet.Fact[fleet.Hook], p Policy) time.Time {
-	at := later(d.Zero, d.Turn).Add(p.Deadline)
-	if !d.Queued.IsZero() && d.Turn.IsZero() {
+	at := later(d.Zero, d.Slot).Add(p.Deadline)
+	if !d.Queued.IsZero() && d.Slot.IsZero() {
 		at = d.Zero.Add(longestHook)
 	}
 	if hook.Is == fleet.Seen && hook.Value.Global > 0 {
@@ -165,8 +165,8 @@ func (c *decider) deadline() bool {
 	if len(cut) == 0 {
 		cut = c.d().Left
 	}
-	reason := fmt.Sprintf("the deadline of %s is over", at.Sub(later(c.d().Zero, c.d().Turn)).Round(time.Second))
-	if c.d().Turn.IsZero() && !c.d().Queued.IsZero() {
+	reason := fmt.Sprintf("the deadline of %s is over", at.Sub(later(c.d().Zero, c.d().Slot)).Round(time.Second))
+	if c.d().Slot.IsZero() && !c.d().Queued.IsZero() {
 		reason = "the hook ends before its turn came to leave"
 	}
 	if w := c.unseen(); w != "" {

@@ -314,7 +314,7 @@ func TestAnEndedDrainWantsNothing(t *testing.T) {
 	s := emptyHost()
 	s.d.Ended = t0
 	s.o = Observation{}
-	if dec := s.decide(); len(dec.Do)+len(dec.Want)+len(dec.Notes) > 0 || !dec.Wake.IsZero() {
+	if dec := s.decide(); len(dec.Do)+len(dec.Want)+len(dec.Lines) > 0 || !dec.Wake.IsZero() {
 		t.Errorf("decided %+v", dec)
 	}
 }
@@ -323,14 +323,14 @@ func TestAnEndedDrainWantsNothing(t *testing.T) {
 func TestTheDeadlineOfWhoWaitedForItsTurn(t *testing.T) {
 	for name, c := range map[string]struct {
 		status string
-		turn   Turn
+		turn   Slot
 		begun  bool
 	}{
-		"it waits":                    {fleet.Active, Turn{Limited: true, Leave: 2, Limit: 2}, false},
-		"its turn has come":           {fleet.Active, Turn{Limited: true, Leave: 1, Limit: 2}, true},
-		"there is no budget any more": {fleet.Active, Turn{}, true},
-		"set DRAINING by hand":        {fleet.Draining, Turn{Limited: true, Leave: 2, Limit: 2}, true},
-		"deregistered by hand":        {fleet.Inactive, Turn{Limited: true, Leave: 2, Limit: 2}, true},
+		"it waits":                    {fleet.Active, Slot{Limited: true, Leave: 2, Limit: 2}, false},
+		"its turn has come":           {fleet.Active, Slot{Limited: true, Leave: 1, Limit: 2}, true},
+		"there is no budget any more": {fleet.Active, Slot{}, true},
+		"set DRAINING by hand":        {fleet.Draining, Slot{Limited: true, Leave: 2, Limit: 2}, true},
+		"deregistered by hand":        {fleet.Inactive, Slot{Limited: true, Leave: 2, Limit: 2}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := emptyHost()

@@ -144,7 +144,7 @@ func spell(dec Decision, now time.Time) (do, looks, notes string) {
 		}
 	}
 	slices.Sort(due)
-	for _, n := range dec.Notes {
+	for _, n := range dec.Lines {
 		told = append(told, n.Kind)
 	}
 	return strings.Join(done, " "), strings.Join(due, " "), strings.Join(told, " ")

@@ -119,8 +119,8 @@ func draining(c *decider) bool {
 
 // begun ends the wait for a turn: the deadline counts from now on.
 func (c *decider) begun() {
-	if c.d().Turn.IsZero() {
-		c.d().Turn = c.now
+	if c.d().Slot.IsZero() {
+		c.d().Slot = c.now
 	}
 }
 
@@ -130,7 +130,7 @@ func (c *decider) turn() bool {
 	switch {
 	case !t.Limited && d.Queued.IsZero():
 		return true
-	case !t.Limited || !d.Turn.IsZero() || t.Leave < t.Limit:
+	case !t.Limited || !d.Slot.IsZero() || t.Leave < t.Limit:
 		c.begun()
 		return true
 	}

@@ -22,7 +22,7 @@ import (
 
 // Cloud looks and acts. Both calls end by themselves in bounded time and tell failures in their results.
 type Cloud interface {
-	Look(ctx context.Context, l plan.Look) plan.Sight
+	Look(ctx context.Context, l plan.Look) plan.LookResult
 	Do(ctx context.Context, a plan.Action) plan.Outcome
 }
 
@@ -70,10 +70,10 @@ type Engine struct {
 	cfg     Config
 	heard   chan []Message
 	results chan result
-	held    map[string]bool         // messages handed over and not settled
-	notes   map[string]journal.Note // notes handed over and not settled, by message
-	noted   time.Time               // when notes were last looked for, in real time
-	told    time.Time               // when it last told how many hooks are open
+	held    map[string]bool              // messages handed over and not settled
+	notes   map[string]journal.Forwarded // notes handed over and not settled, by message
+	noted   time.Time                    // when notes were last looked for, in real time
+	told    time.Time                    // when it last told how many hooks are open
 	holder  *holder
 	under   map[string]journal.Lease // the leases under which the kernel works
 	run     int                      // number of the current kernel; results for an earlier one are forgotten
@@ -95,7 +95,7 @@ func New(cfg Config) *Engine {
 		cfg.Me = "ebb"
 	}
 	return &Engine{
-		cfg: cfg, heard: make(chan []Message), results: make(chan result), held: map[string]bool{}, notes: map[string]journal.Note{},
+		cfg: cfg, heard: make(chan []Message), results: make(chan result), held: map[string]bool{}, notes: map[string]journal.Forwarded{},
 		holder: newHolder(cfg.Me, kernel.Scopes(cfg.Kernel.Groups, nil), cfg.Store, cfg.Log),
 	}
 }
@@ -235,7 +235,7 @@ func (e *Engine) hearNotes(ctx context.Context, k *kernel.Kernel) error {
 		return nil
 	}
 	e.noted = now
-	notes, err := e.cfg.Store.Notes(ctx, slices.Sorted(maps.Keys(e.under)))
+	notes, err := e.cfg.Store.Forwarded(ctx, slices.Sorted(maps.Keys(e.under)))
 	if err != nil {
 		return fmt.Errorf("read the notes of other ebbs: %w", err)
 	}
@@ -249,7 +249,7 @@ func (e *Engine) hearNotes(ctx context.Context, k *kernel.Kernel) error {
 
 // settle lets go of messages and notes whose effect is durable.
 func (e *Engine) settle(ctx context.Context, vs []kernel.Verdict) {
-	var heard []journal.Note
+	var heard []journal.Forwarded
 	for _, v := range vs {
 		n, note := e.notes[v.Message]
 		switch {
@@ -338,15 +338,15 @@ func (e *Engine) did(k *kernel.Kernel, r result) {
 }
 
 // send carries out one order in a worker of its own; the kernel bounds how many are under way.
-func (e *Engine) send(ctx context.Context, o plan.Order) {
+func (e *Engine) send(ctx context.Context, o plan.Request) {
 	run := e.run
 	e.workers.Go(func() {
-		r := result{run: run, done: plan.Done{Order: o, Started: e.cfg.Now()}}
+		r := result{run: run, done: plan.Done{Request: o, Started: e.cfg.Now()}}
 		if o.Action != nil {
 			e.cfg.Log.Debug("act", "kind", o.Action.Kind, "target", o.Action.Instance, "why", o.Action.Why)
 			r.done.Outcome = e.cfg.Cloud.Do(ctx, *o.Action)
 		} else {
-			r.done.Sight = e.cfg.Cloud.Look(ctx, *o.Look)
+			r.done.Result = e.cfg.Cloud.Look(ctx, *o.Look)
 		}
 		select {
 		case e.results <- r:

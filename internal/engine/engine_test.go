@@ -144,7 +144,7 @@ func TestAResultForAForgottenKernelIsIgnored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig()
 		var sweeps atomic.Int32
-		r.cloud.look = func(ctx context.Context, l plan.Look, s *plan.Sight) {
+		r.cloud.look = func(ctx context.Context, l plan.Look, s *plan.LookResult) {
 			if l.Kind != plan.Groups {
 				return
 			}
@@ -173,7 +173,7 @@ func TestAResultForAForgottenKernelIsIgnored(t *testing.T) {
 func TestShutdownEndsCallsThatAreUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig()
-		r.cloud.look = func(ctx context.Context, _ plan.Look, _ *plan.Sight) { wait(ctx, time.Hour) }
+		r.cloud.look = func(ctx context.Context, _ plan.Look, _ *plan.LookResult) { wait(ctx, time.Hour) }
 		r.terminate(host)
 		took := r.run(t, func() { pass(time.Minute) })
 		if n := len(r.times("look")); n < 2 {
@@ -188,7 +188,7 @@ func TestShutdownEndsCallsThatAreUnderWay(t *testing.T) {
 func TestRunOutlivesTheCallsThatItMade(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig()
-		r.cloud.look = func(ctx context.Context, _ plan.Look, _ *plan.Sight) {
+		r.cloud.look = func(ctx context.Context, _ plan.Look, _ *plan.LookResult) {
 			<-ctx.Done()
 			<-time.After(time.Second) // such as the end of a request that was on its way
 			r.note("look ended")
@@ -246,7 +246,7 @@ func TestACallThatIsNotAnsweredHoldsNothingElseUp(t *testing.T) {
 			}
 		}
 		var sweeps atomic.Int32
-		r.cloud.look = func(ctx context.Context, l plan.Look, _ *plan.Sight) {
+		r.cloud.look = func(ctx context.Context, l plan.Look, _ *plan.LookResult) {
 			if l.Kind == plan.Groups && sweeps.Add(1) > 1 {
 				wait(ctx, 20*time.Minute)
 			}
@@ -271,7 +271,7 @@ func TestACallThatIsNotAnsweredHoldsNothingElseUp(t *testing.T) {
 func TestASweepThatIsUnderWayIsNotMadeAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig()
-		r.cloud.look = func(ctx context.Context, l plan.Look, _ *plan.Sight) {
+		r.cloud.look = func(ctx context.Context, l plan.Look, _ *plan.LookResult) {
 			if l.Kind == plan.Groups {
 				wait(ctx, 10*time.Second)
 			}

@@ -182,8 +182,8 @@ type cloud struct {
 	mu      sync.Mutex
 	waiting []fleet.InstanceID
 	status  map[fleet.InstanceID]string
-	look    func(context.Context, plan.Look, *plan.Sight) // may hold a look up or change what it saw; nil: neither
-	do      func(context.Context, plan.Action)            // may hold an action up; nil: it does not
+	look    func(context.Context, plan.Look, *plan.LookResult) // may hold a look up or change what it saw; nil: neither
+	do      func(context.Context, plan.Action)                 // may hold an action up; nil: it does not
 }
 
 func (c *cloud) Do(ctx context.Context, a plan.Action) plan.Outcome {
@@ -202,16 +202,16 @@ func (c *cloud) Do(ctx context.Context, a plan.Action) plan.Outcome {
 	return plan.Outcome{Calls: 1}
 }
 
-func (c *cloud) Look(ctx context.Context, l plan.Look) plan.Sight {
+func (c *cloud) Look(ctx context.Context, l plan.Look) plan.LookResult {
 	c.trail.note("look %s %v", l.Kind, l.Instances)
 	c.mu.Lock()
-	s := plan.Sight{Calls: 1, View: c.view(l)}
+	s := plan.LookResult{Calls: 1, View: c.view(l)}
 	c.mu.Unlock()
 	if c.look != nil {
 		c.look(ctx, l, &s)
 	}
 	if ctx.Err() != nil {
-		return plan.Sight{Calls: 1, Err: &plan.Failure{Class: plan.Unclear, Message: ctx.Err().Error()}}
+		return plan.LookResult{Calls: 1, Err: &plan.Failure{Class: plan.Unclear, Message: ctx.Err().Error()}}
 	}
 	return s
 }

@@ -112,14 +112,14 @@ func TestAPassEndsBeforeItsTime(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			f := newFunction()
 			f.wait(host)
-			f.cloud.look = func(ctx context.Context, l plan.Look, _ *plan.Sight) { wait(ctx, 4*time.Second) }
+			f.cloud.look = func(ctx context.Context, l plan.Look, _ *plan.LookResult) { wait(ctx, 4*time.Second) }
 			ctx, cancel := context.WithTimeout(t.Context(), given)
 			defer cancel()
-			if err := f.store.Store.Write(t.Context(), journal.Batch{Notes: []journal.Note{{Scope: "cluster/prod", ID: wakeNote}}}); err != nil {
+			if err := f.store.Store.Write(t.Context(), journal.Batch{Forwarded: []journal.Forwarded{{Scope: "cluster/prod", ID: wakeNote}}}); err != nil {
 				t.Fatal(err)
 			}
 			f.cloud.do = func(context.Context, plan.Action) { // there is always a note left, and so another pass to be made
-				if err := f.store.Store.Write(t.Context(), journal.Batch{Notes: []journal.Note{{Scope: "cluster/prod", ID: wakeNote}}}); err != nil {
+				if err := f.store.Store.Write(t.Context(), journal.Batch{Forwarded: []journal.Forwarded{{Scope: "cluster/prod", ID: wakeNote}}}); err != nil {
 					t.Error(err)
 				}
 			}
@@ -139,7 +139,7 @@ func TestAPassWaitsForCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFunction()
 		f.wait(host)
-		f.cfg.Kernel.Budget = kernel.Budget{kernel.AutoScaling: {Burst: 2, PerSecond: 1}}
+		f.cfg.Kernel.Rates = kernel.Rates{kernel.AutoScaling: {Burst: 2, PerSecond: 1}}
 		if _, err := f.invoke(t.Context(), false, message(host)); err != nil {
 			t.Fatal(err)
 		}

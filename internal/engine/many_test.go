@@ -57,7 +57,7 @@ func TestOneOfTwoWorksAndTheOtherNotes(t *testing.T) {
 		if a.index("a told ended") < 0 || a.index("deleted m-") < 0 || a.index("b told") >= 0 {
 			t.Errorf("a was to drain what b heard:%s", a)
 		}
-		if notes, err := a.store.Notes(t.Context(), []string{"cluster/prod"}); err != nil || len(notes) != 0 {
+		if notes, err := a.store.Forwarded(t.Context(), []string{"cluster/prod"}); err != nil || len(notes) != 0 {
 			t.Errorf("notes are left: %v, %v", notes, err)
 		}
 	})
@@ -66,9 +66,9 @@ func TestOneOfTwoWorksAndTheOtherNotes(t *testing.T) {
 // refusing is a cloud that must not be asked.
 type refusing struct{ t *testing.T }
 
-func (r refusing) Look(_ context.Context, l plan.Look) plan.Sight {
+func (r refusing) Look(_ context.Context, l plan.Look) plan.LookResult {
 	r.t.Errorf("looked at %s", l.Kind)
-	return plan.Sight{}
+	return plan.LookResult{}
 }
 
 func (r refusing) Do(_ context.Context, a plan.Action) plan.Outcome {
@@ -231,7 +231,7 @@ func TestAPassDoesWhatOthersNotedMeanwhile(t *testing.T) {
 		f.wait(host)
 		var slow atomic.Bool
 		slow.Store(true)
-		f.cloud.look = func(ctx context.Context, l plan.Look, _ *plan.Sight) {
+		f.cloud.look = func(ctx context.Context, l plan.Look, _ *plan.LookResult) {
 			if l.Kind == plan.Groups && slow.Swap(false) {
 				wait(ctx, 5*time.Second)
 			}
@@ -262,7 +262,7 @@ func TestAKilledPassHoldsItsScopeForAMinute(t *testing.T) {
 		f := newFunction()
 		f.wait(host)
 		ctx, kill := context.WithCancel(t.Context())
-		f.cloud.look = func(ctx context.Context, _ plan.Look, _ *plan.Sight) { <-ctx.Done() }
+		f.cloud.look = func(ctx context.Context, _ plan.Look, _ *plan.LookResult) { <-ctx.Done() }
 		ended := make(chan struct{})
 		go func() {
 			_, _ = f.invoke(ctx, false, message(host))
@@ -326,7 +326,7 @@ func TestAShortHookIsRefusedByPasses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFunction()
 		f.wait(host)
-		f.cloud.look = func(_ context.Context, l plan.Look, s *plan.Sight) {
+		f.cloud.look = func(_ context.Context, l plan.Look, s *plan.LookResult) {
 			if l.Kind == plan.Hooks {
 				s.View.Hooks[0].Heartbeat = 2 * time.Minute
 			}

@@ -147,7 +147,7 @@ func (p *invocation) release(ctx context.Context) {
 // Whoever leaves a note looks for a free lease afterwards, and whoever frees a lease looks for notes afterwards, so one of them sees it.
 func (p *invocation) more(ctx context.Context) (bool, error) {
 	p.release(ctx)
-	notes, err := p.cfg.Store.Notes(ctx, p.scopes)
+	notes, err := p.cfg.Store.Forwarded(ctx, p.scopes)
 	if err != nil {
 		return false, fmt.Errorf("read the notes: %w", err)
 	}
@@ -182,7 +182,7 @@ func (p *invocation) once(ctx context.Context, heard []Message) error {
 		}
 		o := k.Next(p.cfg.Now())
 		if len(heard) > 0 && p.wake {
-			o.Batch.Notes = append(o.Batch.Notes, p.wakeOthers(held)...)
+			o.Batch.Forwarded = append(o.Batch.Forwarded, p.wakeOthers(held)...)
 		}
 		if !p.sure(held) {
 			return nil // the next one goes on
@@ -237,15 +237,15 @@ func (p *invocation) load(ctx context.Context, held map[string]journal.Lease) (*
 	return kernel.New(cfg, open, ended)
 }
 
-func (p *invocation) hearNotes(ctx context.Context, k *kernel.Kernel, held map[string]journal.Lease) (map[string]journal.Note, error) {
+func (p *invocation) hearNotes(ctx context.Context, k *kernel.Kernel, held map[string]journal.Lease) (map[string]journal.Forwarded, error) {
 	if len(held) == 0 {
 		return nil, nil
 	}
-	notes, err := p.cfg.Store.Notes(ctx, slices.Sorted(maps.Keys(held)))
+	notes, err := p.cfg.Store.Forwarded(ctx, slices.Sorted(maps.Keys(held)))
 	if err != nil {
 		return nil, fmt.Errorf("read the notes: %w", err)
 	}
-	by := map[string]journal.Note{}
+	by := map[string]journal.Forwarded{}
 	for _, n := range notes {
 		id := "note/" + n.Scope + "/" + n.ID
 		by[id] = n
@@ -255,11 +255,11 @@ func (p *invocation) hearNotes(ctx context.Context, k *kernel.Kernel, held map[s
 }
 
 // wakeOthers are notes for those who work for the other scopes: what they look at may have changed.
-func (p *invocation) wakeOthers(held map[string]journal.Lease) []journal.Note {
-	var notes []journal.Note
+func (p *invocation) wakeOthers(held map[string]journal.Lease) []journal.Forwarded {
+	var notes []journal.Forwarded
 	for _, scope := range p.scopes {
 		if _, ours := held[scope]; !ours {
-			notes = append(notes, journal.Note{Scope: scope, ID: wakeNote, Sent: p.cfg.Now()})
+			notes = append(notes, journal.Forwarded{Scope: scope, ID: wakeNote, Sent: p.cfg.Now()})
 		}
 	}
 	return notes
@@ -286,8 +286,8 @@ func (p *invocation) tellOpen(k *kernel.Kernel) {
 	}
 }
 
-func (p *invocation) settle(ctx context.Context, vs []kernel.Verdict, notes map[string]journal.Note) {
-	var heard []journal.Note
+func (p *invocation) settle(ctx context.Context, vs []kernel.Verdict, notes map[string]journal.Forwarded) {
+	var heard []journal.Forwarded
 	for _, v := range vs {
 		n, note := notes[v.Message]
 		switch {
@@ -306,16 +306,16 @@ func (p *invocation) settle(ctx context.Context, vs []kernel.Verdict, notes map[
 }
 
 // carryOut carries out orders at once and waits for all of them.
-func (p *invocation) carryOut(ctx context.Context, orders []plan.Order) []plan.Done {
+func (p *invocation) carryOut(ctx context.Context, orders []plan.Request) []plan.Done {
 	done := make([]plan.Done, len(orders))
 	var all sync.WaitGroup
 	for i, o := range orders {
-		done[i] = plan.Done{Order: o, Started: p.cfg.Now()}
+		done[i] = plan.Done{Request: o, Started: p.cfg.Now()}
 		all.Go(func() {
 			if o.Action != nil {
 				done[i].Outcome = p.cfg.Cloud.Do(ctx, *o.Action)
 			} else {
-				done[i].Sight = p.cfg.Cloud.Look(ctx, *o.Look)
+				done[i].Result = p.cfg.Cloud.Look(ctx, *o.Look)
 			}
 		})
 	}

@@ -61,8 +61,8 @@ type Lease struct {
 	At     time.Time     // of the beat, by the holder's clock
 }
 
-// Note is a message that one Ebb has heard for the holder of a scope.
-type Note struct {
+// Forwarded is a message that one Ebb has heard for the holder of a scope.
+type Forwarded struct {
 	Scope string
 	ID    string // of the message, so that hearing it twice leaves one note
 	Body  string
@@ -77,10 +77,10 @@ type Note struct {
 // A store that cannot write many records at once writes a batch of more than MaxAtomic records in parts, each record with the lines of its
 // key. Then a failure may leave some parts written, as if the writer had died between them.
 type Batch struct {
-	Under   []Lease
-	Records []Record
-	Lines   []Line
-	Notes   []Note // for the holders of other scopes
+	Under     []Lease
+	Records   []Record
+	Lines     []Line
+	Forwarded []Forwarded // for the holders of other scopes
 }
 
 // MaxAtomic is how many records every store writes at once, each with a lease and together with lines of 1 MB. A transaction of DynamoDB
@@ -91,7 +91,7 @@ const MaxAtomic = 30
 const MaxBody = 128 << 10
 
 // Empty reports whether there is nothing to write.
-func (b Batch) Empty() bool { return len(b.Records) == 0 && len(b.Lines) == 0 && len(b.Notes) == 0 }
+func (b Batch) Empty() bool { return len(b.Records) == 0 && len(b.Lines) == 0 && len(b.Forwarded) == 0 }
 
 // Query selects history.
 type Query struct {
@@ -117,10 +117,10 @@ type Store interface {
 	// Claim stores a lease in place of the one that was read; that is the zero Lease where there was none. If another is stored by now
 	// the error is ErrConflict.
 	Claim(ctx context.Context, was, is Lease) error
-	// Notes returns the notes for some scopes, the oldest first.
-	Notes(ctx context.Context, scopes []string) ([]Note, error)
+	// Forwarded returns the notes for some scopes, the oldest first.
+	Forwarded(ctx context.Context, scopes []string) ([]Forwarded, error)
 	// Discard removes notes; one that is not there is no error.
-	Discard(ctx context.Context, notes []Note) error
+	Discard(ctx context.Context, notes []Forwarded) error
 	// Close releases the journal.
 	Close() error
 }

@@ -21,8 +21,8 @@ const (
 // Rate is a token bucket: calls at once, and calls per second.
 type Rate struct{ Burst, PerSecond float64 }
 
-// Budget is how many calls Ebb allows itself; a missing bucket takes the default.
-type Budget map[Bucket]Rate
+// Rates is how many calls Ebb allows itself; a missing bucket takes the default.
+type Rates map[Bucket]Rate
 
 // defaults leave a part of AWS's own limits to others: half, and a quarter of the reads of ECS, of which a drain needs the most. Those of Auto Scaling, ELB and EC2 are not published and are guesses on the
 // careful side.
@@ -64,7 +64,7 @@ const (
 	freePace   = 100.0 // above it there is no limit any more
 )
 
-func newLedger(b Budget) *ledger {
+func newLedger(b Rates) *ledger {
 	l := &ledger{acting: map[Bucket]*tokens{}, looking: map[Bucket]*tokens{}}
 	for _, d := range defaults {
 		r, ok := b[d.bucket]

@@ -83,7 +83,7 @@ func TestPacedCallsAreSentAtThePace(t *testing.T) {
 
 // Throttling empties a bucket of looks and holds it, longer each time in a row, and only that one.
 func TestThrottledLooksPause(t *testing.T) {
-	l := newLedger(Budget{ECSRead: {Burst: 10, PerSecond: 10}})
+	l := newLedger(Rates{ECSRead: {Burst: 10, PerSecond: 10}})
 	now := t0
 	for i := 1; i <= 12; i++ {
 		l.settle(ECSRead, looking, 0, throttling, now)

@@ -13,7 +13,7 @@ import (
 
 // seenBefore is a drain after a look at everything, in an Ebb that lives for one pass or on.
 func seenBefore(t *testing.T, onePass bool) (*Kernel, *entry) {
-	cfg := budgeted(Limit{})
+	cfg := budgeted(MaxUnavailable{})
 	cfg.OnePass = onePass
 	k := newKernel(t, cfg)
 	k.Hear(termination(1), t0)

@@ -19,14 +19,14 @@ const crowdMax = 200
 
 // dispatch turns actions and due looks into orders, the most urgent first, as far as the budget and the number of orders under
 // way allow. What it leaves is decided again in a moment.
-func (k *Kernel) dispatch(acts []intent, now time.Time) []plan.Order {
+func (k *Kernel) dispatch(acts []intent, now time.Time) []plan.Request {
 	slices.SortStableFunc(acts, func(a, b intent) int {
 		if c := cmp.Compare(priorityOf(a.a), priorityOf(b.a)); c != 0 {
 			return c
 		}
 		return a.e.tried[a.a.Kind].Started.Compare(b.e.tried[b.a.Kind].Started) // whoever was tried last waits longest
 	})
-	var orders []plan.Order
+	var orders []plan.Request
 	crowd := 0
 	for _, group := range merge(acts) {
 		a, p := group.action, priorityOf(group.action)
@@ -55,7 +55,7 @@ func (k *Kernel) dispatch(acts []intent, now time.Time) []plan.Order {
 			t.Flying = true
 			e.tried[a.Kind] = t
 		}
-		orders = append(orders, k.order1(plan.Order{Action: &a}))
+		orders = append(orders, k.order1(plan.Request{Action: &a}))
 	}
 	return append(orders, k.look(now)...)
 }
@@ -76,8 +76,8 @@ func (k *Kernel) queue(p priority, again, now time.Time) time.Time {
 
 // look orders the due looks. When there are too few calls for one it waits, and those behind it that draw on the same API wait too: small
 // ones would take for ever what it waits for.
-func (k *Kernel) look(now time.Time) []plan.Order {
-	var orders []plan.Order
+func (k *Kernel) look(now time.Time) []plan.Request {
+	var orders []plan.Request
 	short := map[Bucket]bool{}
 	for _, due := range k.dueLooks(now) {
 		l, b := due.Look, lookBucket(due.Kind)
@@ -92,7 +92,7 @@ func (k *Kernel) look(now time.Time) []plan.Order {
 		for _, s := range subjects(l) {
 			k.ask(s).flying = true
 		}
-		o := k.order1(plan.Order{Look: &l})
+		o := k.order1(plan.Request{Look: &l})
 		k.sent(l, o.ID)
 		orders = append(orders, o)
 	}
@@ -112,7 +112,7 @@ func (k *Kernel) gathered(a plan.Action, now time.Time) bool {
 	return true
 }
 
-func (k *Kernel) order1(o plan.Order) plan.Order {
+func (k *Kernel) order1(o plan.Request) plan.Request {
 	k.nextID++
 	o.ID = k.nextID
 	k.flying[o.ID] = o

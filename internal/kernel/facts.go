@@ -87,7 +87,7 @@ func (k *Kernel) concerns(id fleet.InstanceID, at time.Time) bool {
 
 // looked takes in what a look found. What the look was not asked for, or could not say, stays as it was.
 func (k *Kernel) looked(l plan.Look, done plan.Done, now time.Time) {
-	s, at := done.Sight, done.Started
+	s, at := done.Result, done.Started
 	k.budget.settle(lookBucket(l.Kind), looking, s.Calls-estimate(l), s.Err, now)
 	failed := map[string]bool{}
 	for _, f := range s.Failed {
@@ -143,7 +143,7 @@ func (k *Kernel) looked(l plan.Look, done plan.Done, now time.Time) {
 const stubborn = 12
 
 // noteTrouble keeps why looks of a kind fail, and writes it down: at once when it is something that a person must mend.
-func (k *Kernel) noteTrouble(l plan.Look, s plan.Sight, now time.Time) {
+func (k *Kernel) noteTrouble(l plan.Look, s plan.LookResult, now time.Time) {
 	t, class := trouble{}, plan.OK
 	switch {
 	case s.Err != nil:

@@ -23,10 +23,10 @@ import (
 
 // Managed says which groups Ebb manages, and how.
 type Managed struct {
-	Match   string // group name or glob (path.Match)
-	Cluster string // of its container instances; empty: every cluster is asked
-	Policy  drain.Policy
-	Budget  Limit // of each group that matches
+	Match          string // group name or glob (path.Match)
+	Cluster        string // of its container instances; empty: every cluster is asked
+	Policy         drain.Policy
+	MaxUnavailable MaxUnavailable // of each group that matches
 }
 
 // Config is what a kernel works by.
@@ -36,7 +36,7 @@ type Config struct {
 	LeaveForeign bool // leave messages about other groups and hooks to other consumers of the queue
 	Redrive      bool // the queue has a redrive policy, so what is not understood need not be deleted here
 	Sweep        time.Duration
-	Budget       Budget
+	Rates        Rates
 	InFlight     int                      // orders under way at once; 0: 16
 	Held         map[string]journal.Lease // the leases under which it works, by scope; nil: it works for every scope, under none
 	Skew         time.Duration            // how far the clock may be off by which the journal's times were taken
@@ -71,12 +71,12 @@ type Verdict struct {
 	Why     string
 }
 
-// Orders is what follows from what was heard, seen and done. The driver makes Batch durable first; if that fails it must
+// Output is what follows from what was heard, seen and done. The driver makes Batch durable first; if that fails it must
 // forget this kernel and start a new one from the journal.
-type Orders struct {
+type Output struct {
 	Batch  journal.Batch
 	Settle []Verdict
-	Do     []plan.Order
+	Do     []plan.Request
 	Wake   time.Time // call Next again no later than this
 }
 
@@ -133,7 +133,7 @@ type Kernel struct {
 	trouble  map[plan.LookKind]trouble
 	leaving  map[fleet.InstanceID]time.Time // when a sweep last saw the instance leaving, its hook not open yet
 	turn     [answering + 1]time.Time       // by priority: when the urgent calls that wait may be sent
-	flying   map[int]plan.Order
+	flying   map[int]plan.Request
 	listings map[string]*listing // lists of whole clusters that are being made
 	spaced   map[place]time.Time // when a look of this kind and place was last sent
 	nextID   int
@@ -144,7 +144,7 @@ type Kernel struct {
 	toAdopt  map[fleet.InstanceID]string // waits in the named group, whose hook is not known yet
 	settle   []Verdict
 	lines    []journal.Line
-	notes    []journal.Note
+	notes    []journal.Forwarded
 	Counts   map[string]int // messages by what became of them, sweeps, adoptions
 }
 
@@ -166,7 +166,7 @@ func New(cfg Config, open, ended []journal.Record) (*Kernel, error) {
 	}
 	k := &Kernel{
 		cfg: cfg, open: map[fleet.InstanceID]*entry{}, recent: map[fleet.InstanceID]past{}, facts: newFacts(),
-		asked: map[subject]*ask{}, trouble: map[plan.LookKind]trouble{}, leaving: map[fleet.InstanceID]time.Time{}, flying: map[int]plan.Order{}, budget: newLedger(cfg.Budget),
+		asked: map[subject]*ask{}, trouble: map[plan.LookKind]trouble{}, leaving: map[fleet.InstanceID]time.Time{}, flying: map[int]plan.Request{}, budget: newLedger(cfg.Rates),
 		listings: map[string]*listing{}, spaced: map[place]time.Time{},
 		groups: map[string]int{}, toAdopt: map[fleet.InstanceID]string{}, Counts: map[string]int{},
 	}
@@ -198,8 +198,8 @@ func (k *Kernel) load(r journal.Record) error {
 	scope := man.Scope()
 	if !ok { // it was when the drain began: what was begun is brought to its end
 		man, scope = Managed{Match: d.Group, Cluster: d.Cluster, Policy: drain.Defaults()}, r.Scope
-		if !d.Queued.IsZero() || !d.Turn.IsZero() {
-			man.Budget = Limit{Count: 1} // it had one; which is not known any more
+		if !d.Queued.IsZero() || !d.Slot.IsZero() {
+			man.MaxUnavailable = MaxUnavailable{Count: 1} // it had one; which is not known any more
 		}
 	}
 	if !k.mine(scope) {
@@ -372,7 +372,7 @@ func (k *Kernel) hearTermination(h Heard, now time.Time) (ack bool, why string) 
 	if !k.mine(man.Scope()) { // a note too, when its group is of another scope by now
 		k.Counts["noted"]++
 		id := h.Message[strings.LastIndexByte(h.Message, '/')+1:] // a note that is passed on keeps its name
-		k.notes = append(k.notes, journal.Note{Scope: man.Scope(), ID: id, Body: h.Body, Sent: h.Sent})
+		k.notes = append(k.notes, journal.Forwarded{Scope: man.Scope(), ID: id, Body: h.Body, Sent: h.Sent})
 		return true, "noted for the Ebb that works for " + man.Scope()
 	}
 	if o, ok := k.open[e.Instance]; ok {

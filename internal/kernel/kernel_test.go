@@ -39,17 +39,17 @@ func termination(i int) Heard {
 // be listed.
 type cloud struct{ status string }
 
-func (c cloud) answer(o plan.Order) plan.Done {
-	d := plan.Done{Order: o, Started: t0}
-	d.Sight.Calls, d.Outcome.Calls = 1, 1
+func (c cloud) answer(o plan.Request) plan.Done {
+	d := plan.Done{Request: o, Started: t0}
+	d.Result.Calls, d.Outcome.Calls = 1, 1
 	if o.Action != nil {
 		return d
 	}
 	arn := func(id fleet.InstanceID) fleet.ARN { return fleet.ARN("arn/prod/" + string(id)) }
 	if o.Look.Kind == plan.ListRunning { // so that no drain ends
-		d.Sight.Err = &plan.Failure{Class: plan.Unclear, Message: "no answer"}
+		d.Result.Err = &plan.Failure{Class: plan.Unclear, Message: "no answer"}
 	}
-	v := &d.Sight.View
+	v := &d.Result.View
 	for _, id := range o.Look.Instances {
 		switch o.Look.Kind {
 		case plan.GroupInstances:
@@ -67,8 +67,8 @@ func (c cloud) answer(o plan.Order) plan.Done {
 }
 
 // settle answers all orders until the kernel wants nothing at this moment, and returns what was ordered.
-func settle(k *Kernel, c cloud, now time.Time) []plan.Order {
-	var all []plan.Order
+func settle(k *Kernel, c cloud, now time.Time) []plan.Request {
+	var all []plan.Request
 	for range 200 {
 		o := k.Next(now)
 		if len(o.Do) == 0 {
@@ -84,7 +84,7 @@ func settle(k *Kernel, c cloud, now time.Time) []plan.Order {
 	return all
 }
 
-func kinds(orders []plan.Order) map[string]int {
+func kinds(orders []plan.Request) map[string]int {
 	n := map[string]int{}
 	for _, o := range orders {
 		if o.Action != nil {
@@ -139,7 +139,7 @@ func TestARestartOrdersNothingButLooks(t *testing.T) {
 }
 
 func TestHeartbeatsComeFirstAndLeaveLooksTheirShareWhenCallsAreScarce(t *testing.T) {
-	k := newKernel(t, Config{InFlight: 1000, Budget: Budget{AutoScaling: {Burst: 4, PerSecond: 1}}})
+	k := newKernel(t, Config{InFlight: 1000, Rates: Rates{AutoScaling: {Burst: 4, PerSecond: 1}}})
 	for i := range 50 {
 		k.Hear(termination(i), t0)
 	}

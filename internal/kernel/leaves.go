@@ -7,14 +7,14 @@ import (
 	"github.com/ebbhq/ebb/internal/fleet"
 )
 
-// Limit is the budget of a group: how many of its instances may leave at once. The zero Limit is none at all.
-type Limit struct {
+// MaxUnavailable is the budget of a group: how many of its instances may leave at once. The zero MaxUnavailable is none at all.
+type MaxUnavailable struct {
 	Count   int
 	Percent int // of the instances that the group has, those that leave included; rounded down, but never less than one
 }
 
 // String spells the limit as it is configured.
-func (l Limit) String() string {
+func (l MaxUnavailable) String() string {
 	if l.Percent > 0 {
 		return fmt.Sprintf("%d%%", l.Percent)
 	}
@@ -22,7 +22,7 @@ func (l Limit) String() string {
 }
 
 // of is how many may leave of a group of some size.
-func (l Limit) of(size int) int {
+func (l MaxUnavailable) of(size int) int {
 	if l.Percent > 0 {
 		return max(1, size*l.Percent/100)
 	}
@@ -30,12 +30,12 @@ func (l Limit) of(size int) int {
 }
 
 // budgeted reports whether only so many of a drain's group may leave at once.
-func (e *entry) budgeted() bool { return e.man.Budget != Limit{} }
+func (e *entry) budgeted() bool { return e.man.MaxUnavailable != MaxUnavailable{} }
 
 // isLeaving reports whether a drain counts against the budget of its group: its turn has come, or somebody else set it DRAINING.
 func (k *Kernel) isLeaving(e *entry) bool {
 	ci := k.facts.containers[e.d.Instance]
-	return !e.d.Turn.IsZero() || !e.d.DrainingSince.IsZero() || ci.Is == fleet.Seen && ci.Value.Status == fleet.Draining
+	return !e.d.Slot.IsZero() || !e.d.DrainingSince.IsZero() || ci.Is == fleet.Seen && ci.Value.Status == fleet.Draining
 }
 
 // countLeaves counts how many of each group with a budget leave, before anything is decided.
@@ -50,24 +50,24 @@ func (k *Kernel) countLeaves() {
 
 // counted keeps the count true while drains decide one after another.
 func (k *Kernel) counted(e *entry, now *drain.Drain) {
-	if e.budgeted() && e.d.Turn.IsZero() && !now.Turn.IsZero() {
+	if e.budgeted() && e.d.Slot.IsZero() && !now.Slot.IsZero() {
 		k.leaves[e.d.Group]++
 	}
 }
 
 // turn1 says whether a drain of a group with a budget may begin. One may of a group whose size is not known: a sweep that fails for ever must
 // not hold all.
-func (k *Kernel) turn1(e *entry) drain.Turn {
+func (k *Kernel) turn1(e *entry) drain.Slot {
 	if !e.budgeted() {
-		return drain.Turn{}
+		return drain.Slot{}
 	}
-	return drain.Turn{Limited: true, Leave: k.leaves[e.d.Group], Limit: e.man.Budget.of(k.groups[e.d.Group])}
+	return drain.Slot{Limited: true, Leave: k.leaves[e.d.Group], Limit: e.man.MaxUnavailable.of(k.groups[e.d.Group])}
 }
 
 // wakeQueued lets those decide who wait for their turn in a group.
 func (k *Kernel) wakeQueued(group string) {
 	for _, e := range k.order {
-		if e.d.Group == group && e.budgeted() && e.d.Turn.IsZero() {
+		if e.d.Group == group && e.budgeted() && e.d.Slot.IsZero() {
 			e.dirty = true
 		}
 	}

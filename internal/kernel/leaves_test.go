@@ -13,27 +13,27 @@ import (
 )
 
 // budgeted is group web, of which only so many may leave.
-func budgeted(l Limit) Config {
-	return Config{InFlight: 1000, Groups: []Managed{{Match: "web", Cluster: "prod", Policy: drain.Defaults(), Budget: l}}}
+func budgeted(l MaxUnavailable) Config {
+	return Config{InFlight: 1000, Groups: []Managed{{Match: "web", Cluster: "prod", Policy: drain.Defaults(), MaxUnavailable: l}}}
 }
 
 // began answers all orders for a while and counts the container instances that were set DRAINING. The sweep finds a group of some size, or
 // fails when that is negative.
 func began(k *Kernel, from time.Time, d time.Duration, size int) int {
 	c := cloud{fleet.Active}
-	_, _, orders := drive(k, from, d, func(o plan.Order, now time.Time) plan.Done {
+	_, _, orders := drive(k, from, d, func(o plan.Request, now time.Time) plan.Done {
 		done := c.answer(o)
 		switch {
 		case o.Look != nil && o.Look.Kind == plan.ContainerInstances:
 			for _, arn := range o.Look.ARNs {
 				ci := fleet.ContainerInstance{ARN: arn, Cluster: "prod", Instance: fleet.InstanceID(strings.TrimPrefix(string(arn), "arn/prod/")), Status: c.status, Connected: true}
-				done.Sight.View.ContainerInstances = append(done.Sight.View.ContainerInstances, ci)
+				done.Result.View.ContainerInstances = append(done.Result.View.ContainerInstances, ci)
 			}
 		case o.Look == nil || o.Look.Kind != plan.Groups:
 		case size < 0:
-			done.Sight.Err = &plan.Failure{Class: plan.Denied, Message: "not allowed"}
+			done.Result.Err = &plan.Failure{Class: plan.Denied, Message: "not allowed"}
 		default:
-			done.Sight.View.Groups = []fleet.Group{{Name: "web", Instances: make([]fleet.GroupInstance, size)}}
+			done.Result.View.Groups = []fleet.Group{{Name: "web", Instances: make([]fleet.GroupInstance, size)}}
 		}
 		return done
 	})
@@ -50,17 +50,17 @@ func began(k *Kernel, from time.Time, d time.Duration, size int) int {
 
 func TestABudgetBoundsHowManyLeave(t *testing.T) {
 	for name, c := range map[string]struct {
-		limit Limit
+		limit MaxUnavailable
 		size  int
 		want  int
 	}{
-		"a number":                              {Limit{Count: 3}, 20, 3},
-		"a number, and the sweep fails":         {Limit{Count: 3}, -1, 3},
-		"a share":                               {Limit{Percent: 20}, 20, 4},
-		"a share of few is one":                 {Limit{Percent: 20}, 3, 1},
-		"a share of what is not known is one":   {Limit{Percent: 50}, -1, 1},
-		"none":                                  {Limit{}, 20, 10},
-		"a share of more than there are leaves": {Limit{Percent: 100}, 20, 10},
+		"a number":                              {MaxUnavailable{Count: 3}, 20, 3},
+		"a number, and the sweep fails":         {MaxUnavailable{Count: 3}, -1, 3},
+		"a share":                               {MaxUnavailable{Percent: 20}, 20, 4},
+		"a share of few is one":                 {MaxUnavailable{Percent: 20}, 3, 1},
+		"a share of what is not known is one":   {MaxUnavailable{Percent: 50}, -1, 1},
+		"none":                                  {MaxUnavailable{}, 20, 10},
+		"a share of more than there are leaves": {MaxUnavailable{Percent: 100}, 20, 10},
 	} {
 		t.Run(name, func(t *testing.T) {
 			k := newKernel(t, budgeted(c.limit))
@@ -76,7 +76,7 @@ func TestABudgetBoundsHowManyLeave(t *testing.T) {
 
 // records are ten drains of a group with a budget of two, when a few have begun, as they are in the journal.
 func records(t *testing.T) []journal.Record {
-	k := newKernel(t, budgeted(Limit{Count: 2}))
+	k := newKernel(t, budgeted(MaxUnavailable{Count: 2}))
 	for i := range 10 {
 		k.Hear(termination(i), t0)
 	}
@@ -93,11 +93,11 @@ func TestWhoLeavesIsCountedAfterARestart(t *testing.T) {
 		groups []Managed
 		want   int
 	}{
-		"the same":                       {budgeted(Limit{Count: 2}).Groups, 2},
-		"one more may":                   {budgeted(Limit{Count: 3}).Groups, 3},
-		"all may":                        {budgeted(Limit{}).Groups, 10},
+		"the same":                       {budgeted(MaxUnavailable{Count: 2}).Groups, 2},
+		"one more may":                   {budgeted(MaxUnavailable{Count: 3}).Groups, 3},
+		"all may":                        {budgeted(MaxUnavailable{}).Groups, 10},
 		"the group is managed no more":   {[]Managed{{Match: "other", Cluster: "prod", Policy: drain.Defaults()}}, 2},
-		"the budget is smaller than was": {budgeted(Limit{Count: 1}).Groups, 2},
+		"the budget is smaller than was": {budgeted(MaxUnavailable{Count: 1}).Groups, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			k, err := New(Config{Hook: "ebb-drain", InFlight: 1000, Groups: c.groups}, records(t), nil)
@@ -114,7 +114,7 @@ func TestWhoLeavesIsCountedAfterARestart(t *testing.T) {
 // A host that somebody else has set DRAINING leaves, also before it is looked at again after a restart.
 func TestWhatWasSetDrainingByOthersIsCountedAfterARestart(t *testing.T) {
 	recs := records(t)
-	k, err := New(Config{Hook: "ebb-drain", InFlight: 1000, Groups: budgeted(Limit{Count: 3}).Groups}, recs, nil)
+	k, err := New(Config{Hook: "ebb-drain", InFlight: 1000, Groups: budgeted(MaxUnavailable{Count: 3}).Groups}, recs, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,16 +133,16 @@ func TestANoteIsHeardOnce(t *testing.T) {
 	passedOn.Event.Group = "moved"
 	for name, c := range map[string]struct {
 		h     Heard
-		notes []journal.Note
+		notes []journal.Forwarded
 	}{
 		"of ours":                       {termination(0), nil},
 		"of a group nobody manages now": {other, nil},
-		"of a group of another scope":   {passedOn, []journal.Note{{Scope: "group/moved", ID: "m1", Body: "b", Sent: t0}}},
+		"of a group of another scope":   {passedOn, []journal.Forwarded{{Scope: "group/moved", ID: "m1", Body: "b", Sent: t0}}},
 		"that only wakes":               {Heard{Event: event.Event{Kind: event.Unknown}}, nil},
 		"that nobody needs":             {Heard{Event: event.Event{Kind: event.ScalingNotification}}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cfg := budgeted(Limit{})
+			cfg := budgeted(MaxUnavailable{})
 			cfg.Groups = append(cfg.Groups, Managed{Match: "moved", Policy: drain.Defaults()})
 			cfg.LeaveForeign, cfg.Held = true, map[string]journal.Lease{"cluster/prod": {Scope: "cluster/prod"}}
 			k := newKernel(t, cfg)
@@ -153,8 +153,8 @@ func TestANoteIsHeardOnce(t *testing.T) {
 			if len(o.Settle) != 1 || !o.Settle[0].Delete {
 				t.Errorf("verdicts %+v, want one that deletes", o.Settle)
 			}
-			if len(o.Batch.Notes) != len(c.notes) || len(c.notes) > 0 && o.Batch.Notes[0] != c.notes[0] {
-				t.Errorf("notes %+v, want %+v", o.Batch.Notes, c.notes)
+			if len(o.Batch.Forwarded) != len(c.notes) || len(c.notes) > 0 && o.Batch.Forwarded[0] != c.notes[0] {
+				t.Errorf("notes %+v, want %+v", o.Batch.Forwarded, c.notes)
 			}
 		})
 	}
@@ -165,17 +165,17 @@ func TestAnInstanceThatWaitsLongAfterItsDrainIsAdopted(t *testing.T) {
 	for after, want := range map[time.Duration]int{10 * time.Minute: 0, 2 * time.Hour: 1, 100 * time.Hour: 1} {
 		d := drain.Drain{Key: "web/i-0001/token-00", Group: "web", Instance: "i-0001", Ended: t0, Final: &drain.Answer{Outcome: drain.Drained}}
 		rec := (&Kernel{}).record(&entry{d: d})
-		cfg := budgeted(Limit{})
+		cfg := budgeted(MaxUnavailable{})
 		cfg.Hook, cfg.OnePass = "ebb-drain", true
 		k, err := New(cfg, nil, []journal.Record{rec})
 		if err != nil {
 			t.Fatal(err)
 		}
 		c := cloud{fleet.Active}
-		drive(k, t0.Add(after), time.Second, func(o plan.Order, now time.Time) plan.Done {
+		drive(k, t0.Add(after), time.Second, func(o plan.Request, now time.Time) plan.Done {
 			done := c.answer(o)
 			if o.Look != nil && o.Look.Kind == plan.Groups {
-				done.Sight.View.Groups = []fleet.Group{{Name: "web", Instances: []fleet.GroupInstance{{ID: "i-0001", Group: "web", State: fleet.TerminatingWait}}}}
+				done.Result.View.Groups = []fleet.Group{{Name: "web", Instances: []fleet.GroupInstance{{ID: "i-0001", Group: "web", State: fleet.TerminatingWait}}}}
 			}
 			return done
 		})

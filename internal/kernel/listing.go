@@ -166,7 +166,7 @@ func (k *Kernel) unsent(l plan.Look) {
 // sawListing takes in a page, or where tasks are. What an earlier listing of the cluster ordered is nothing to this one: its pages have
 // other tokens.
 func (k *Kernel) sawListing(l plan.Look, done plan.Done, now time.Time) {
-	listing, id := k.listings[l.Cluster], done.Order.ID
+	listing, id := k.listings[l.Cluster], done.Request.ID
 	if listing == nil || listing.page != id && !listing.homes[id] {
 		return
 	}
@@ -174,8 +174,8 @@ func (k *Kernel) sawListing(l plan.Look, done plan.Done, now time.Time) {
 		listing.page = 0
 	}
 	delete(listing.homes, id)
-	listing.calls += done.Sight.Calls
-	switch s := done.Sight; {
+	listing.calls += done.Result.Calls
+	switch s := done.Result; {
 	case s.Err != nil:
 		k.listingFailed(listing, l, done, now)
 	case l.Kind == plan.ListCluster:
@@ -202,7 +202,7 @@ func (k *Kernel) listingFailed(listing *listing, l plan.Look, done plan.Done, no
 	listing.failed(done.Started, now)
 	if l.Kind == plan.Homes {
 		listing.homeless = append(listing.homeless, l.ARNs...)
-	} else if done.Sight.Err.Class == plan.Invalid {
+	} else if done.Result.Err.Class == plan.Invalid {
 		listing.restarts++
 		k.Counts["listings restarted"]++
 		listing.restart()
@@ -239,19 +239,19 @@ func (k *Kernel) sawPage(l *listing, v plan.View, at time.Time) {
 // sawHomes keeps where tasks are; those on hosts that leave are described once more, together. One that AWS does not know any more has
 // stopped long ago. One that is nowhere yet is on no host that is DRAINING, but may come to be on another.
 func (k *Kernel) sawHomes(l *listing, done plan.Done, now time.Time) {
-	for _, t := range done.Sight.View.Tasks {
+	for _, t := range done.Result.View.Tasks {
 		if t.ContainerInstance == "" {
 			continue
 		}
 		put(k.facts.homes, t.ARN, fleet.Seen, done.Started, t.ContainerInstance)
 		k.listed(t.ARN, k.facts.hostOf[t.ContainerInstance])
 	}
-	if len(done.Sight.Failed) > 0 {
+	if len(done.Result.Failed) > 0 {
 		l.failed(done.Started, now)
 	} else {
 		l.fails = 0
 	}
-	for _, f := range done.Sight.Failed {
+	for _, f := range done.Result.Failed {
 		l.homeless = append(l.homeless, fleet.ARN(f.ID))
 	}
 }

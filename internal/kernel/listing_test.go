@@ -33,18 +33,18 @@ func (c *town) tasks() []fleet.ARN {
 	return all
 }
 
-func (c *town) answer(o plan.Order, now time.Time) plan.Done {
+func (c *town) answer(o plan.Request, now time.Time) plan.Done {
 	if o.Action != nil {
 		return full(fleet.TerminatingWait)(o, now)
 	}
 	l := *o.Look
 	if c.wrong != nil {
 		if f := c.wrong(l, now); f != nil {
-			return plan.Done{Sight: plan.Sight{Err: f, Calls: 1}}
+			return plan.Done{Result: plan.LookResult{Err: f, Calls: 1}}
 		}
 	}
-	d := plan.Done{Sight: plan.Sight{Calls: 1}}
-	v := &d.Sight.View
+	d := plan.Done{Result: plan.LookResult{Calls: 1}}
+	v := &d.Result.View
 	switch l.Kind {
 	case plan.Clusters:
 		if !c.lost {
@@ -77,7 +77,7 @@ func (c *town) answer(o plan.Order, now time.Time) plan.Done {
 		}
 		for _, a := range l.ARNs {
 			if slices.Contains(failed, a) {
-				d.Sight.Failed = append(d.Sight.Failed, plan.ItemFailure{ID: string(a), Class: plan.Unclear})
+				d.Result.Failed = append(d.Result.Failed, plan.ItemFailure{ID: string(a), Class: plan.Unclear})
 				continue
 			}
 			on := a[len("task/"):]
@@ -219,7 +219,7 @@ func TestAPageOfAnEarlierListingIsNotTaken(t *testing.T) {
 	now := t0.Add(time.Second)
 	k.look(now)
 	l := k.listings["prod"]
-	k.Did(plan.Done{Order: old, Started: t0, Sight: plan.Sight{Calls: 1, View: plan.View{Listed: []plan.Listed{{Task: "t"}}, Next: "from 500"}}}, now)
+	k.Did(plan.Done{Request: old, Started: t0, Result: plan.LookResult{Calls: 1, View: plan.View{Listed: []plan.Listed{{Task: "t"}}, Next: "from 500"}}}, now)
 	if l.token != "" || len(l.homeless) > 0 || !l.started.IsZero() || l.page == 0 {
 		t.Errorf("the listing took the page of an earlier one: %+v", *l)
 	}
@@ -230,7 +230,7 @@ func TestATaskThatIsNowhereYetIsAskedForAgain(t *testing.T) {
 	k := newKernel(t, Config{})
 	l := &listing{kind: plan.ListRunning, homes: map[int]bool{}}
 	l.restart()
-	k.sawHomes(l, plan.Done{Started: t0, Sight: plan.Sight{View: plan.View{Tasks: []fleet.Task{{ARN: "t1"}, {ARN: "t2", ContainerInstance: host(0)}}}}}, t0)
+	k.sawHomes(l, plan.Done{Started: t0, Result: plan.LookResult{View: plan.View{Tasks: []fleet.Task{{ARN: "t1"}, {ARN: "t2", ContainerInstance: host(0)}}}}}, t0)
 	l.restart()
 	k.sawPage(l, plan.View{Listed: []plan.Listed{{Task: "t1"}, {Task: "t2"}}}, t0)
 	if len(l.homeless) != 1 || l.homeless[0] != "t1" {
@@ -296,7 +296,7 @@ func TestAListingOutlivesADrainAndCreditsNoOther(t *testing.T) {
 	for range 20 {
 		for _, o := range k.look(at) {
 			d := c.answer(o, at)
-			d.Order, d.Started = o, at
+			d.Request, d.Started = o, at
 			k.Did(d, at)
 		}
 	}
@@ -336,7 +336,7 @@ func TestAListOfAnEarlierRegistrationIsNotCredited(t *testing.T) {
 
 // What is asked again and again must not keep a listing, which takes more calls at once, from being made at all.
 func TestFewCallsAreSharedByWhoHasWaitedLongest(t *testing.T) {
-	k := newKernel(t, Config{Sweep: time.Hour, Budget: Budget{ECSRead: {Burst: 5, PerSecond: 1}}})
+	k := newKernel(t, Config{Sweep: time.Hour, Rates: Rates{ECSRead: {Burst: 5, PerSecond: 1}}})
 	c := town{hosts: 300, perPage: 100}
 	for i := range c.hosts {
 		k.Hear(termination(i), t0)

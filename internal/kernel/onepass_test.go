@@ -24,7 +24,7 @@ func passes(t *testing.T, hosts, tasks, times int) []int {
 				open = append(open, r)
 			}
 		}
-		cfg := budgeted(Limit{})
+		cfg := budgeted(MaxUnavailable{})
 		cfg.Hook, cfg.OnePass, cfg.InFlight, cfg.Skew = "ebb-drain", true, 0, 30*time.Second
 		cfg.Groups[0].Policy.Deadline = 10 * time.Hour
 		k, err := New(cfg, open, nil)
@@ -72,13 +72,13 @@ func (c crowd) host(id string) fleet.ContainerInstance {
 	return fleet.ContainerInstance{ARN: fleet.ARN("arn:aws:ecs:eu-west-1:111122223333:container-instance/prod/" + id), Cluster: "prod", Instance: fleet.InstanceID(id), Status: fleet.Draining, Connected: true, Running: c.tasks}
 }
 
-func (c crowd) answer(o plan.Order, now time.Time) plan.Done {
+func (c crowd) answer(o plan.Request, now time.Time) plan.Done {
 	d := cloud{fleet.Draining}.answer(o)
 	d.Started = now
 	if o.Action != nil {
 		return d
 	}
-	l, v := o.Look, &d.Sight.View
+	l, v := o.Look, &d.Result.View
 	switch l.Kind {
 	case plan.FindContainerInstances:
 		v.ContainerInstances = nil
@@ -90,7 +90,7 @@ func (c crowd) answer(o plan.Order, now time.Time) plan.Done {
 			v.ContainerInstances = append(v.ContainerInstances, c.host(short(arn)))
 		}
 	case plan.ListRunning:
-		d.Sight.Err, d.Sight.Calls = nil, len(l.ARNs)
+		d.Result.Err, d.Result.Calls = nil, len(l.ARNs)
 		for _, arn := range l.ARNs {
 			for n := range c.tasks {
 				v.Listed = append(v.Listed, plan.Listed{Task: fleet.ARN(fmt.Sprintf("%s%s-%d", taskARN, short(arn), n)), On: arn})
@@ -108,7 +108,7 @@ func (c crowd) answer(o plan.Order, now time.Time) plan.Done {
 		if to < c.hosts*c.tasks {
 			v.Next = fmt.Sprint(to)
 		}
-		d.Sight.Calls = (to - from + plan.MaxDescribeECS - 1) / plan.MaxDescribeECS
+		d.Result.Calls = (to - from + plan.MaxDescribeECS - 1) / plan.MaxDescribeECS
 	case plan.Tasks, plan.Homes:
 		for _, arn := range l.ARNs {
 			id := short(arn)

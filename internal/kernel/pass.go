@@ -12,10 +12,10 @@ import (
 )
 
 // Next says what is to be done now. It decides anew for every drain that something was learnt about or whose time has come.
-func (k *Kernel) Next(now time.Time) Orders {
+func (k *Kernel) Next(now time.Time) Output {
 	k.adopt(now)
 	k.countLeaves()
-	var out Orders
+	var out Output
 	var acts []intent
 	for _, e := range k.order {
 		if e.dirty || !e.wake.IsZero() && !e.wake.After(now) {
@@ -24,7 +24,7 @@ func (k *Kernel) Next(now time.Time) Orders {
 	}
 	k.forgetEnded()
 	out.Do = k.dispatch(acts, now)
-	out.Batch.Lines, out.Batch.Notes, out.Settle = k.lines, k.notes, k.settle
+	out.Batch.Lines, out.Batch.Forwarded, out.Settle = k.lines, k.notes, k.settle
 	k.lines, k.notes, k.settle = nil, nil, nil
 	out.Batch.Under = k.under(out.Batch.Records)
 	out.Wake = k.wake(now)
@@ -32,7 +32,7 @@ func (k *Kernel) Next(now time.Time) Orders {
 }
 
 // decide lets one drain decide, keeps what it remembers and returns what it wants done.
-func (k *Kernel) decide(e *entry, now time.Time, out *Orders) []intent {
+func (k *Kernel) decide(e *entry, now time.Time, out *Output) []intent {
 	dec := drain.Decide(e.d, k.observe(e), e.man.Policy, now)
 	if dec.Uncounted {
 		k.Counts["counts that disagree"]++
@@ -43,7 +43,7 @@ func (k *Kernel) decide(e *entry, now time.Time, out *Orders) []intent {
 	if known := k.carry(e); !known.same(e.known) {
 		e.known, changed = known, true
 	}
-	for _, n := range dec.Notes {
+	for _, n := range dec.Lines {
 		k.line(now, e.d.Key, n.Kind, n.Text)
 	}
 	if changed {
@@ -166,11 +166,11 @@ func (k *Kernel) adopt(now time.Time) {
 
 // Did takes in what came of an order.
 func (k *Kernel) Did(done plan.Done, now time.Time) {
-	order, ok := k.flying[done.Order.ID]
+	order, ok := k.flying[done.Request.ID]
 	if !ok {
 		return
 	}
-	delete(k.flying, done.Order.ID)
+	delete(k.flying, done.Request.ID)
 	if order.Action != nil {
 		k.acted(*order.Action, done, now)
 		return

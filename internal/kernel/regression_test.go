@@ -14,7 +14,7 @@ import (
 )
 
 // drive runs a kernel in steps of a second; each order is answered at once by f.
-func drive(k *Kernel, from time.Time, d time.Duration, f func(plan.Order, time.Time) plan.Done) (recs []journal.Record, lines []journal.Line, orders []plan.Order) {
+func drive(k *Kernel, from time.Time, d time.Duration, f func(plan.Request, time.Time) plan.Done) (recs []journal.Record, lines []journal.Line, orders []plan.Request) {
 	for now := from; now.Before(from.Add(d)); now = now.Add(time.Second) {
 		for range 20 {
 			o := k.Next(now)
@@ -24,7 +24,7 @@ func drive(k *Kernel, from time.Time, d time.Duration, f func(plan.Order, time.T
 			}
 			for _, x := range o.Do {
 				done := f(x, now)
-				done.Order, done.Started = x, now
+				done.Request, done.Started = x, now
 				k.Did(done, now)
 			}
 		}
@@ -33,14 +33,14 @@ func drive(k *Kernel, from time.Time, d time.Duration, f func(plan.Order, time.T
 }
 
 // full answers looks about instances of group web in a state; their tasks run when listed and have stopped when looked at again.
-func full(state fleet.LifecycleState) func(o plan.Order, now time.Time) plan.Done {
-	return func(o plan.Order, now time.Time) plan.Done {
+func full(state fleet.LifecycleState) func(o plan.Request, now time.Time) plan.Done {
+	return func(o plan.Request, now time.Time) plan.Done {
 		var d plan.Done
-		d.Sight.Calls, d.Outcome.Calls = 1, 1
+		d.Result.Calls, d.Outcome.Calls = 1, 1
 		if o.Action != nil {
 			return d
 		}
-		v := &d.Sight.View
+		v := &d.Result.View
 		arn := func(id fleet.InstanceID) fleet.ARN { return fleet.ARN("arn/prod/" + string(id)) }
 		for _, id := range o.Look.Instances {
 			switch o.Look.Kind {
@@ -77,11 +77,11 @@ func full(state fleet.LifecycleState) func(o plan.Order, now time.Time) plan.Don
 }
 
 // stillRunning changes answers so that no task ever stops.
-func stillRunning(f func(plan.Order, time.Time) plan.Done) func(plan.Order, time.Time) plan.Done {
-	return func(o plan.Order, now time.Time) plan.Done {
+func stillRunning(f func(plan.Request, time.Time) plan.Done) func(plan.Request, time.Time) plan.Done {
+	return func(o plan.Request, now time.Time) plan.Done {
 		d := f(o, now)
-		for i := range d.Sight.View.Tasks {
-			d.Sight.View.Tasks[i].LastStatus = "RUNNING"
+		for i := range d.Result.View.Tasks {
+			d.Result.View.Tasks[i].LastStatus = "RUNNING"
 		}
 		return d
 	}
@@ -89,7 +89,7 @@ func stillRunning(f func(plan.Order, time.Time) plan.Done) func(plan.Order, time
 
 // What was asked for drains that ended is forgotten.
 func TestAskedDoesNotGrow(t *testing.T) {
-	k := newKernel(t, Config{Sweep: 100 * time.Hour, Budget: Budget{AutoScaling: {1e6, 1e6}, ECSRead: {1e6, 1e6}, ECSModify: {1e6, 1e6}}})
+	k := newKernel(t, Config{Sweep: 100 * time.Hour, Rates: Rates{AutoScaling: {1e6, 1e6}, ECSRead: {1e6, 1e6}, ECSModify: {1e6, 1e6}}})
 	for i := range 50 {
 		at := t0.Add(time.Duration(i) * 5 * time.Minute)
 		h := termination(i)
@@ -138,23 +138,23 @@ func TestDeletedGroupIsForgotten(t *testing.T) {
 	k := newKernel(t, Config{Groups: []Managed{{Match: "web-*", Cluster: "prod", Policy: drain.Defaults()}}})
 	alive := true
 	calls := 0
-	f := func(o plan.Order, now time.Time) plan.Done {
+	f := func(o plan.Request, now time.Time) plan.Done {
 		var d plan.Done
-		d.Sight.Calls = 1
+		d.Result.Calls = 1
 		switch o.Look.Kind {
 		case plan.Groups:
 			if alive {
 				for i := range 100 {
-					d.Sight.View.Groups = append(d.Sight.View.Groups, fleet.Group{Name: fmt.Sprintf("web-%d", i)})
+					d.Result.View.Groups = append(d.Result.View.Groups, fleet.Group{Name: fmt.Sprintf("web-%d", i)})
 				}
 			}
 		case plan.Hooks:
 			if !alive {
 				calls++
-				d.Sight.Err = &plan.Failure{Class: plan.Gone, Code: "ValidationError", Message: "AutoScalingGroup name not found"}
+				d.Result.Err = &plan.Failure{Class: plan.Gone, Code: "ValidationError", Message: "AutoScalingGroup name not found"}
 				return d
 			}
-			d.Sight.View.Hooks = []fleet.Hook{{Name: "ebb-drain", Transition: fleet.TerminatingTransit, Heartbeat: time.Minute}}
+			d.Result.View.Hooks = []fleet.Hook{{Name: "ebb-drain", Transition: fleet.TerminatingTransit, Heartbeat: time.Minute}}
 		}
 		return d
 	}
@@ -175,10 +175,10 @@ func TestLateDuplicateDoesNotReuseAKey(t *testing.T) {
 		t.Fatal("still open")
 	}
 	key := recs[0].Key
-	sweep := func(o plan.Order, now time.Time) plan.Done {
+	sweep := func(o plan.Request, now time.Time) plan.Done {
 		d := full(fleet.TerminatingProceed)(o, now)
 		if o.Look != nil && o.Look.Kind == plan.Groups {
-			d.Sight.View.Groups = []fleet.Group{{Name: "web", Instances: []fleet.GroupInstance{{ID: "i-0001", Group: "web", State: fleet.TerminatingProceed}}}}
+			d.Result.View.Groups = []fleet.Group{{Name: "web", Instances: []fleet.GroupInstance{{ID: "i-0001", Group: "web", State: fleet.TerminatingProceed}}}}
 		}
 		return d
 	}
@@ -233,22 +233,22 @@ func TestTheLiveRegistrationCounts(t *testing.T) {
 	k := newKernel(t, Config{})
 	k.Hear(termination(1), t0)
 	f := full(fleet.TerminatingWait)
-	_, _, orders := drive(k, t0, 60*time.Second, func(o plan.Order, now time.Time) plan.Done {
+	_, _, orders := drive(k, t0, 60*time.Second, func(o plan.Request, now time.Time) plan.Done {
 		d := f(o, now)
 		if o.Look == nil {
 			return d
 		}
 		switch o.Look.Kind {
 		case plan.FindContainerInstances:
-			live := d.Sight.View.ContainerInstances[0]
+			live := d.Result.View.ContainerInstances[0]
 			ghost := live
 			ghost.ARN, ghost.Connected = "arn/prod/i-000g", false
-			d.Sight.View.ContainerInstances = []fleet.ContainerInstance{ghost, live}
+			d.Result.View.ContainerInstances = []fleet.ContainerInstance{ghost, live}
 		case plan.ListRunning, plan.ContainerInstances:
 			if o.Look.ARNs[0] == "arn/prod/i-000g" {
-				d.Sight.View.Listed = nil // the tasks are on the live one
-				for i := range d.Sight.View.ContainerInstances {
-					d.Sight.View.ContainerInstances[i].Instance, d.Sight.View.ContainerInstances[i].Connected = "i-0001", false
+				d.Result.View.Listed = nil // the tasks are on the live one
+				for i := range d.Result.View.ContainerInstances {
+					d.Result.View.ContainerInstances[i].Instance, d.Result.View.ContainerInstances[i].Connected = "i-0001", false
 				}
 			}
 		}
@@ -268,7 +268,7 @@ func TestDrainingIsNotedOnce(t *testing.T) {
 	for i := range 500 {
 		k.Hear(termination(i), t0)
 	}
-	_, lines, _ := drive(k, t0, 10*time.Second, func(o plan.Order, now time.Time) plan.Done { return full(fleet.TerminatingWait)(o, now) })
+	_, lines, _ := drive(k, t0, 10*time.Second, func(o plan.Request, now time.Time) plan.Done { return full(fleet.TerminatingWait)(o, now) })
 	n := 0
 	for _, l := range lines {
 		if l.Kind == "draining" {
@@ -285,10 +285,10 @@ func TestLateMessageOfAnAdoptedDrain(t *testing.T) {
 	k := newKernel(t, Config{})
 	waits := true
 	f := full(fleet.TerminatingWait)
-	g := func(o plan.Order, now time.Time) plan.Done {
+	g := func(o plan.Request, now time.Time) plan.Done {
 		d := f(o, now)
 		if o.Look != nil && o.Look.Kind == plan.Groups && waits {
-			d.Sight.View.Groups = []fleet.Group{{Name: "web", Instances: []fleet.GroupInstance{{ID: "i-0001", Group: "web", State: fleet.TerminatingWait, Healthy: true}}}}
+			d.Result.View.Groups = []fleet.Group{{Name: "web", Instances: []fleet.GroupInstance{{ID: "i-0001", Group: "web", State: fleet.TerminatingWait, Healthy: true}}}}
 		}
 		return d
 	}
@@ -310,13 +310,13 @@ func TestADeregisteredInstanceWithAnOrphanedTaskIsLost(t *testing.T) {
 	k := newKernel(t, Config{})
 	k.Hear(termination(1), t0)
 	f := stillRunning(full(fleet.TerminatingWait))
-	_, lines, _ := drive(k, t0, 10*time.Minute, func(o plan.Order, now time.Time) plan.Done {
+	_, lines, _ := drive(k, t0, 10*time.Minute, func(o plan.Request, now time.Time) plan.Done {
 		d := f(o, now)
 		if o.Look == nil {
 			return d
 		}
 		if now.Sub(t0) > time.Minute && (o.Look.Kind == plan.ContainerInstances || o.Look.Kind == plan.FindContainerInstances) {
-			d.Sight.View.ContainerInstances = nil
+			d.Result.View.ContainerInstances = nil
 		}
 		return d
 	})

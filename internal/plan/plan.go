@@ -186,9 +186,9 @@ type ItemFailure struct {
 	Reason string // AWS's reason, such as MISSING
 }
 
-// Sight is the result of a look. With Err set the whole look failed and View says nothing. An id that was asked for and is
+// LookResult is the result of a look. With Err set the whole look failed and View says nothing. An id that was asked for and is
 // neither in View nor in Failed is absent.
-type Sight struct {
+type LookResult struct {
 	View   View
 	Failed []ItemFailure // items that remain unknown
 	Err    *Failure
@@ -202,8 +202,8 @@ type Outcome struct {
 	Calls  int
 }
 
-// Order is an action or a look with the number under which its result comes back.
-type Order struct {
+// Request is an action or a look with the number under which its result comes back.
+type Request struct {
 	ID     int
 	Action *Action
 	Look   *Look
@@ -211,8 +211,8 @@ type Order struct {
 
 // Done is what came of an order.
 type Done struct {
-	Order   Order
-	Started time.Time // when the first request was sent
-	Sight   Sight     // for a look
-	Outcome Outcome   // for an action
+	Request Request
+	Started time.Time  // when the first request was sent
+	Result  LookResult // for a look
+	Outcome Outcome    // for an action
 }

@@ -33,7 +33,7 @@ type ebb struct {
 	wake   time.Time // in true time, as all below
 	stir   bool      // something was heard or came back since the last pass
 	held   map[string]sqs.Message
-	notes  map[string]journal.Note
+	notes  map[string]journal.Forwarded
 	polled time.Time
 	noted  time.Time
 	leased time.Time // when its leases are due
@@ -158,7 +158,7 @@ func (e *ebb) hearNotes() {
 		e.fail(errJournal)
 		return
 	}
-	notes, err := e.store.Notes(e.ctx, slices.Sorted(maps.Keys(e.under)))
+	notes, err := e.store.Forwarded(e.ctx, slices.Sorted(maps.Keys(e.under)))
 	must(err)
 	for _, n := range notes {
 		id := "note/" + n.ID
@@ -184,7 +184,7 @@ func (e *ebb) boot() {
 
 // load starts a kernel from the journal, for the scopes of which it holds the lease.
 func (e *ebb) load() {
-	e.k, e.held, e.notes = nil, map[string]sqs.Message{}, map[string]journal.Note{}
+	e.k, e.held, e.notes = nil, map[string]sqs.Message{}, map[string]journal.Forwarded{}
 	if e.keeper == nil {
 		return
 	}
@@ -222,7 +222,7 @@ func (r *run) kernelConfig() kernel.Config {
 		cfg.Skew = lease.Skew
 	}
 	for _, g := range r.s.Ebb.Groups {
-		cfg.Groups = append(cfg.Groups, kernel.Managed{Match: g.Match, Cluster: g.Cluster, Policy: r.s.Ebb.policy(g), Budget: g.Budget})
+		cfg.Groups = append(cfg.Groups, kernel.Managed{Match: g.Match, Cluster: g.Cluster, Policy: r.s.Ebb.policy(g), MaxUnavailable: g.Budget})
 	}
 	return cfg
 }
@@ -422,7 +422,7 @@ func (r *run) durable(b journal.Batch, skew time.Duration) {
 		}
 		r.w.Log(sim.Entry{Kind: sim.EntryJournal, Instance: string(d.Instance), Group: d.Group, Hook: d.Hook, Text: d.Token, To: to, Message: rec.Key})
 	}
-	for _, n := range b.Notes {
+	for _, n := range b.Forwarded {
 		ev := event.Parse([]byte(n.Body))
 		r.w.Log(sim.Entry{Kind: sim.EntryJournal, Instance: string(ev.Instance), Group: ev.Group, Hook: ev.Hook, Text: ev.Token, To: "noted", Message: n.ID})
 		r.cover["noted"]++
@@ -438,7 +438,7 @@ func (r *run) durable(b journal.Batch, skew time.Duration) {
 
 func (e *ebb) settle(vs []kernel.Verdict) {
 	var done []sqs.Message
-	var heard []journal.Note
+	var heard []journal.Forwarded
 	for _, v := range vs {
 		if n, ok := e.notes[v.Message]; ok {
 			delete(e.notes, v.Message)
@@ -468,7 +468,7 @@ func (e *ebb) settle(vs []kernel.Verdict) {
 
 // send carries out an order after some time on the way, and brings its result back after some more. A crash in between loses the
 // result, and half of the orders that were still on their way there.
-func (e *ebb) send(o plan.Order) {
+func (e *ebb) send(o plan.Request) {
 	k, life, started := e.k, e.life, e.now()
 	e.carryOut(o, started, func() bool { return life == e.life }, func(done plan.Done) {
 		if e.hangs.After(e.w.Now()) {
@@ -488,18 +488,18 @@ func (e *ebb) did(k *kernel.Kernel, done plan.Done) {
 }
 
 // carryOut carries an order out for somebody who may have died when it arrives.
-func (e *ebb) carryOut(o plan.Order, started time.Time, alive func() bool, back func(plan.Done)) {
+func (e *ebb) carryOut(o plan.Request, started time.Time, alive func() bool, back func(plan.Done)) {
 	there, return1 := e.latency(), e.latency()
 	lost := e.dice.percent(50)
 	e.later(e.w.Now().Add(there), func() {
 		if !alive() && lost {
 			return
 		}
-		done := plan.Done{Order: o, Started: started}
+		done := plan.Done{Request: o, Started: started}
 		if o.Action != nil {
 			done.Outcome = e.cloud.Do(e.ctx, *o.Action)
 		} else {
-			done.Sight = e.cloud.Look(e.ctx, *o.Look)
+			done.Result = e.cloud.Look(e.ctx, *o.Look)
 		}
 		e.later(e.w.Now().Add(return1), func() { back(done) })
 	})

@@ -41,7 +41,7 @@ type invocation struct {
 	k      *kernel.Kernel
 	heard  []sqs.Message
 	wake   bool
-	notes  map[string]journal.Note
+	notes  map[string]journal.Forwarded
 	held   map[string]journal.Lease
 	taken  map[string]bool
 	flying int
@@ -182,9 +182,9 @@ func (i *invocation) pass(heard []sqs.Message) {
 	must(err)
 	i.k, err = kernel.New(cfg, open, ended)
 	must(err)
-	notes, err := i.f.store.Notes(i.ctx, slices.Sorted(maps.Keys(i.held)))
+	notes, err := i.f.store.Forwarded(i.ctx, slices.Sorted(maps.Keys(i.held)))
 	must(err)
-	i.notes = map[string]journal.Note{}
+	i.notes = map[string]journal.Forwarded{}
 	for _, n := range notes {
 		id := "note/" + n.Scope + "/" + n.ID
 		i.notes[id] = n
@@ -208,7 +208,7 @@ func (i *invocation) round(heard []sqs.Message) {
 	if len(heard) > 0 && i.wake {
 		for _, scope := range i.scopes {
 			if _, ours := i.held[scope]; !ours {
-				o.Batch.Notes = append(o.Batch.Notes, journal.Note{Scope: scope, ID: "wake", Sent: i.now()})
+				o.Batch.Forwarded = append(o.Batch.Forwarded, journal.Forwarded{Scope: scope, ID: "wake", Sent: i.now()})
 			}
 		}
 	}
@@ -258,7 +258,7 @@ func (i *invocation) round(heard []sqs.Message) {
 }
 
 // send carries out an order; when all of a round are back there is another.
-func (i *invocation) send(o plan.Order) {
+func (i *invocation) send(o plan.Request) {
 	started := i.now()
 	e := &ebb{run: i.f.run, ctx: i.ctx}
 	e.carryOut(o, started, func() bool { return !i.dead }, func(done plan.Done) {
@@ -291,7 +291,7 @@ func (i *invocation) write(b journal.Batch) bool {
 }
 
 func (i *invocation) settle(vs []kernel.Verdict) {
-	var heard []journal.Note
+	var heard []journal.Forwarded
 	for _, v := range vs {
 		if n, ok := i.notes[v.Message]; ok {
 			if v.Delete {
@@ -312,7 +312,7 @@ func (i *invocation) more() {
 		return
 	}
 	i.release()
-	notes, err := i.f.store.Notes(i.ctx, i.scopes)
+	notes, err := i.f.store.Forwarded(i.ctx, i.scopes)
 	must(err)
 	var noted []string
 	for _, n := range notes {

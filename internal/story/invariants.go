@@ -93,8 +93,8 @@ func (p *past) turn(w *wait) (from time.Time, queued bool) {
 			continue
 		}
 		switch {
-		case !d.Turn.IsZero():
-			return d.Turn, true
+		case !d.Slot.IsZero():
+			return d.Slot, true
 		case !d.Queued.IsZero() && p.status[w.instance] == "ACTIVE":
 			return never, true
 		case !d.Queued.IsZero(): // somebody else set it DRAINING
@@ -342,7 +342,7 @@ func (p *past) conditions(w *wait) map[string]time.Time {
 	}
 	g, _ := p.group(w.group)
 	begun := w.opened
-	if g.Budget != (kernel.Limit{}) {
+	if g.Budget != (kernel.MaxUnavailable{}) {
 		if begun = p.drained[w.instance]; begun.IsZero() {
 			return since // it waits for its turn
 		}

@@ -51,7 +51,7 @@ func (p *past) largest(group string, at time.Time) int {
 }
 
 // limit is how many of a group of some size may leave.
-func limit(l kernel.Limit, size int) int {
+func limit(l kernel.MaxUnavailable, size int) int {
 	if l.Percent > 0 {
 		return max(1, size*l.Percent/100)
 	}
@@ -62,7 +62,7 @@ func limit(l kernel.Limit, size int) int {
 func (p *past) leaves1(instance string, at time.Time) {
 	for _, w := range p.open { //ebb:any-order an instance waits in one hook of ours at most
 		g, _ := p.group(w.group)
-		if !w.ours || w.instance != instance || g.Budget == (kernel.Limit{}) || slices.Contains(p.leaves[w.group], instance) {
+		if !w.ours || w.instance != instance || g.Budget == (kernel.MaxUnavailable{}) || slices.Contains(p.leaves[w.group], instance) {
 			continue
 		}
 		p.drained[instance] = at
@@ -99,7 +99,7 @@ func (p *past) queues(at time.Time) {
 	}
 	for group := range waiting { //ebb:any-order each by itself
 		g, _ := p.group(group)
-		if _, known := p.idle[group]; !known && g.Budget != (kernel.Limit{}) && away[group] < limit(g.Budget, p.size(group)) {
+		if _, known := p.idle[group]; !known && g.Budget != (kernel.MaxUnavailable{}) && away[group] < limit(g.Budget, p.size(group)) {
 			p.idle[group] = at
 		}
 	}

@@ -20,7 +20,7 @@ const (
 type group struct {
 	name, cluster string
 	heartbeat     time.Duration // time-out of its hook
-	budget        kernel.Limit
+	budget        kernel.MaxUnavailable
 }
 
 // groups are the managed groups. A run keeps every serve from its heartbeats for less than the shortest time-out: see plan.go. Where
@@ -28,8 +28,8 @@ type group struct {
 func (o options) groups() []group {
 	if o.journal == "dynamodb" {
 		return []group{
-			{name: "web-asg", cluster: cluster, heartbeat: 15 * time.Minute, budget: kernel.Limit{Count: 8}},
-			{name: "batch-asg", cluster: cluster, heartbeat: 10 * time.Minute, budget: kernel.Limit{Percent: 30}},
+			{name: "web-asg", cluster: cluster, heartbeat: 15 * time.Minute, budget: kernel.MaxUnavailable{Count: 8}},
+			{name: "batch-asg", cluster: cluster, heartbeat: 10 * time.Minute, budget: kernel.MaxUnavailable{Percent: 30}},
 		}
 	}
 	return []group{{name: "web-asg", cluster: cluster, heartbeat: 10 * time.Minute}, {name: "batch-asg", cluster: cluster, heartbeat: 5 * time.Minute}}
@@ -50,7 +50,7 @@ func world(o options) string {
 			g.name, desired, hook, g.heartbeat, g.cluster)
 	}
 	long := 11 * time.Minute
-	if gs[0].budget != (kernel.Limit{}) {
+	if gs[0].budget != (kernel.MaxUnavailable{}) {
 		long = 5 * time.Minute // with a budget one waits for the other
 	}
 	return fmt.Sprintf(`seed: %d
@@ -87,7 +87,7 @@ func configuration(endpoint, journal string, groups []group) string {
 	fmt.Fprintf(&text, "queue: %s/111122223333/ebb\nregion: eu-west-1\nendpoint: %s\njournal: %s\nhook: %s\nlog_format: json\ngroups:\n", endpoint, endpoint, journal, hook)
 	for _, g := range groups {
 		fmt.Fprintf(&text, "  - {match: %s, cluster: %s, deadline: %s", g.name, g.cluster, deadline)
-		if g.budget != (kernel.Limit{}) {
+		if g.budget != (kernel.MaxUnavailable{}) {
 			fmt.Fprintf(&text, ", budget: %s", g.budget)
 		}
 		text.WriteString("}\n")

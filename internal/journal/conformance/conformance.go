@@ -349,7 +349,7 @@ func leases(t *testing.T, s journal.Store) {
 func under(t *testing.T, s journal.Store) {
 	a, b := lease("a", "x", 1, 1), lease("b", "x", 3, 1)
 	batch := func(under ...journal.Lease) journal.Batch {
-		return journal.Batch{Under: under, Records: records(record("r", 1, true)), Lines: lines(line(0, "r")), Notes: []journal.Note{{Scope: "c", ID: "m"}}}
+		return journal.Batch{Under: under, Records: records(record("r", 1, true)), Lines: lines(line(0, "r")), Forwarded: []journal.Forwarded{{Scope: "c", ID: "m"}}}
 	}
 	conflict(t, s, batch(a))
 	claim(t, s, journal.Lease{}, a)
@@ -364,31 +364,31 @@ func under(t *testing.T, s journal.Store) {
 	}
 	same(t, "open records", records())(s.Open(t.Context()))
 	same(t, "history", lines())(history(t, s, journal.Query{}))
-	same(t, "notes", []journal.Note(nil))(s.Notes(t.Context(), []string{"c"}))
+	same(t, "notes", []journal.Forwarded(nil))(s.Forwarded(t.Context(), []string{"c"}))
 	write(t, s, batch(a, b))
 	same(t, "open records", records(record("r", 1, true)))(s.Open(t.Context()))
 }
 
 func notes(t *testing.T, s journal.Store) {
-	n := func(scope, id string) journal.Note {
-		return journal.Note{Scope: scope, ID: id, Body: "body of " + id, Sent: start}
+	n := func(scope, id string) journal.Forwarded {
+		return journal.Forwarded{Scope: scope, ID: id, Body: "body of " + id, Sent: start}
 	}
-	write(t, s, journal.Batch{Notes: []journal.Note{n("a", "2"), n("b", "1")}})
-	write(t, s, journal.Batch{Notes: []journal.Note{n("a", "1"), n("a", "2")}})
-	write(t, s, journal.Batch{Notes: []journal.Note{n("c", "2"), n("a", "3")}})
-	same(t, "notes of one scope", []journal.Note{n("a", "2"), n("a", "1"), n("a", "3")})(s.Notes(t.Context(), []string{"a"}))
-	same(t, "notes of none", []journal.Note(nil))(s.Notes(t.Context(), nil))
-	got, err := s.Notes(t.Context(), []string{"a", "b"})
+	write(t, s, journal.Batch{Forwarded: []journal.Forwarded{n("a", "2"), n("b", "1")}})
+	write(t, s, journal.Batch{Forwarded: []journal.Forwarded{n("a", "1"), n("a", "2")}})
+	write(t, s, journal.Batch{Forwarded: []journal.Forwarded{n("c", "2"), n("a", "3")}})
+	same(t, "notes of one scope", []journal.Forwarded{n("a", "2"), n("a", "1"), n("a", "3")})(s.Forwarded(t.Context(), []string{"a"}))
+	same(t, "notes of none", []journal.Forwarded(nil))(s.Forwarded(t.Context(), nil))
+	got, err := s.Forwarded(t.Context(), []string{"a", "b"})
 	if err != nil || len(got) != 4 {
 		t.Errorf("notes of two scopes: %v, error %v", got, err)
 	}
-	if err := s.Discard(t.Context(), []journal.Note{n("a", "1"), n("a", "2"), n("b", "3")}); err != nil {
+	if err := s.Discard(t.Context(), []journal.Forwarded{n("a", "1"), n("a", "2"), n("b", "3")}); err != nil {
 		t.Fatalf("discard: %v", err)
 	}
-	same(t, "notes that are left", []journal.Note{n("a", "3")})(s.Notes(t.Context(), []string{"a"}))
-	same(t, "notes of another scope", []journal.Note{n("b", "1")})(s.Notes(t.Context(), []string{"b"}))
-	write(t, s, journal.Batch{Notes: []journal.Note{n("a", "1")}})
-	same(t, "a note that came again", []journal.Note{n("a", "3"), n("a", "1")})(s.Notes(t.Context(), []string{"a"}))
+	same(t, "notes that are left", []journal.Forwarded{n("a", "3")})(s.Forwarded(t.Context(), []string{"a"}))
+	same(t, "notes of another scope", []journal.Forwarded{n("b", "1")})(s.Forwarded(t.Context(), []string{"b"}))
+	write(t, s, journal.Batch{Forwarded: []journal.Forwarded{n("a", "1")}})
+	same(t, "a note that came again", []journal.Forwarded{n("a", "3"), n("a", "1")})(s.Forwarded(t.Context(), []string{"a"}))
 }
 
 // many: a batch of more records than a store may be able to write at once is written whole when nothing stands in its way.

@@ -90,7 +90,7 @@ type part struct {
 	leases  []journal.Lease
 	changes []*change
 	lines   []placed
-	notes   []journal.Note
+	notes   []journal.Forwarded
 }
 
 // placed is a line and its place in the batch.
@@ -148,8 +148,8 @@ func units(b journal.Batch) ([]part, error) {
 			out = append(out, part{lines: []placed{{i, l}}})
 		}
 	}
-	for _, n := range b.Notes {
-		out = append(out, part{notes: []journal.Note{n}})
+	for _, n := range b.Forwarded {
+		out = append(out, part{notes: []journal.Forwarded{n}})
 	}
 	return out, nil
 }
@@ -174,7 +174,7 @@ func (p *part) join(q part) {
 		}
 	}
 	for _, n := range q.notes {
-		if !slices.ContainsFunc(p.notes, func(o journal.Note) bool { return o.Scope == n.Scope && o.ID == n.ID }) {
+		if !slices.ContainsFunc(p.notes, func(o journal.Forwarded) bool { return o.Scope == n.Scope && o.ID == n.ID }) {
 			p.notes = append(p.notes, n)
 		}
 	}

@@ -120,7 +120,7 @@ func TestSplit(t *testing.T) {
 	large.Lines = append(large.Lines, journal.Line{Text: "of nobody"})
 	large.Under = append(large.Under, journal.Lease{Scope: "of nobody", Holder: "x", Fence: 1})
 	for i := range 300 {
-		large.Notes = append(large.Notes, journal.Note{Scope: "s", ID: fmt.Sprint(i)})
+		large.Forwarded = append(large.Forwarded, journal.Forwarded{Scope: "s", ID: fmt.Sprint(i)})
 	}
 	parts, err := split(large)
 	if err != nil || len(parts) < 2 {

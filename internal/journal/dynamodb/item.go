@@ -171,9 +171,9 @@ func (it item) lease() (journal.Lease, error) {
 	return out, r.err
 }
 
-func (it item) note(scope string) (journal.Note, int64, error) {
+func (it item) note(scope string) (journal.Forwarded, int64, error) {
 	r := reading{item: it}
-	out := journal.Note{Scope: scope, ID: r.text("sk"), Body: r.text(body), Sent: r.time(sent)}
+	out := journal.Forwarded{Scope: scope, ID: r.text("sk"), Body: r.text(body), Sent: r.time(sent)}
 	return out, r.number(stamped), r.err
 }
 

@@ -68,10 +68,10 @@ func equal(a, b journal.Lease) bool {
 	return a.Scope == b.Scope && a.Holder == b.Holder && a.Fence == b.Fence && a.Beat == b.Beat && a.For == b.For && a.At.Equal(b.At)
 }
 
-// Notes returns the notes for some scopes, the oldest first.
-func (s *Store) Notes(ctx context.Context, scopes []string) ([]journal.Note, error) {
+// Forwarded returns the notes for some scopes, the oldest first.
+func (s *Store) Forwarded(ctx context.Context, scopes []string) ([]journal.Forwarded, error) {
 	type aged struct {
-		note  journal.Note
+		note  journal.Forwarded
 		stamp int64
 	}
 	var found []aged
@@ -88,7 +88,7 @@ func (s *Store) Notes(ctx context.Context, scopes []string) ([]journal.Note, err
 		}
 	}
 	slices.SortStableFunc(found, func(a, b aged) int { return cmp.Compare(a.stamp, b.stamp) })
-	var out []journal.Note
+	var out []journal.Forwarded
 	for _, f := range found {
 		out = append(out, f.note)
 	}
@@ -96,7 +96,7 @@ func (s *Store) Notes(ctx context.Context, scopes []string) ([]journal.Note, err
 }
 
 // putNote leaves a note that is there already as it is, but for the time until which it is kept.
-func putNote(n journal.Note, stamp int64, keep types.AttributeValue) op {
+func putNote(n journal.Forwarded, stamp int64, keep types.AttributeValue) op {
 	names, values := map[string]string{"#expires": expires}, item{":expires": keep}
 	expression := "SET #expires = :expires"
 	for _, v := range []struct {
@@ -112,7 +112,7 @@ func putNote(n journal.Note, stamp int64, keep types.AttributeValue) op {
 }
 
 // Discard removes notes; one that is not there is no error.
-func (s *Store) Discard(ctx context.Context, notes []journal.Note) error {
+func (s *Store) Discard(ctx context.Context, notes []journal.Forwarded) error {
 	if err := s.writable(ctx); err != nil {
 		return s.explain("write", err)
 	}

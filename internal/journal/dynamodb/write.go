@@ -58,7 +58,7 @@ func checkSizes(b journal.Batch) error {
 			return refuse("a line of "+l.Key, n)
 		}
 	}
-	for _, n := range b.Notes {
+	for _, n := range b.Forwarded {
 		if len(n.Body) > journal.MaxBody {
 			return refuse("note "+n.ID, len(n.Body))
 		}

@@ -21,7 +21,7 @@ type Store struct {
 	records map[string]entry
 	lines   []journal.Line // by Seq, which is the index plus one
 	leases  map[string]journal.Lease
-	notes   []journal.Note // the oldest first
+	notes   []journal.Forwarded // the oldest first
 	writes  int64
 	closed  bool
 }
@@ -94,8 +94,8 @@ func (s *Store) Write(ctx context.Context, b journal.Batch) error {
 		l.Data = slices.Clone(l.Data)
 		s.lines = append(s.lines, l)
 	}
-	for _, n := range b.Notes {
-		if !slices.ContainsFunc(s.notes, func(o journal.Note) bool { return o.Scope == n.Scope && o.ID == n.ID }) {
+	for _, n := range b.Forwarded {
+		if !slices.ContainsFunc(s.notes, func(o journal.Forwarded) bool { return o.Scope == n.Scope && o.ID == n.ID }) {
 			s.notes = append(s.notes, n)
 		}
 	}
@@ -195,13 +195,13 @@ func (s *Store) Claim(ctx context.Context, was, is journal.Lease) error {
 	return nil
 }
 
-// Notes returns the notes for some scopes, the oldest first.
-func (s *Store) Notes(ctx context.Context, scopes []string) ([]journal.Note, error) {
+// Forwarded returns the notes for some scopes, the oldest first.
+func (s *Store) Forwarded(ctx context.Context, scopes []string) ([]journal.Forwarded, error) {
 	if err := s.lock(ctx); err != nil {
 		return nil, err
 	}
 	defer s.mu.Unlock()
-	var out []journal.Note
+	var out []journal.Forwarded
 	for _, n := range s.notes {
 		if slices.Contains(scopes, n.Scope) {
 			out = append(out, n)
@@ -211,13 +211,13 @@ func (s *Store) Notes(ctx context.Context, scopes []string) ([]journal.Note, err
 }
 
 // Discard removes notes.
-func (s *Store) Discard(ctx context.Context, notes []journal.Note) error {
+func (s *Store) Discard(ctx context.Context, notes []journal.Forwarded) error {
 	if err := s.lock(ctx); err != nil {
 		return err
 	}
 	defer s.mu.Unlock()
-	s.notes = slices.DeleteFunc(s.notes, func(n journal.Note) bool {
-		return slices.ContainsFunc(notes, func(o journal.Note) bool { return o.Scope == n.Scope && o.ID == n.ID })
+	s.notes = slices.DeleteFunc(s.notes, func(n journal.Forwarded) bool {
+		return slices.ContainsFunc(notes, func(o journal.Forwarded) bool { return o.Scope == n.Scope && o.ID == n.ID })
 	})
 	return nil
 }

@@ -49,8 +49,8 @@ func held(ctx context.Context, tx *sql.Tx, leases []journal.Lease) error {
 	return nil
 }
 
-// Notes returns the notes for some scopes, the oldest first.
-func (s *Store) Notes(ctx context.Context, scopes []string) ([]journal.Note, error) {
+// Forwarded returns the notes for some scopes, the oldest first.
+func (s *Store) Forwarded(ctx context.Context, scopes []string) ([]journal.Forwarded, error) {
 	if s.before(2) {
 		return nil, nil
 	}
@@ -58,20 +58,20 @@ func (s *Store) Notes(ctx context.Context, scopes []string) ([]journal.Note, err
 	if err != nil {
 		return nil, s.explain("read", err)
 	}
-	return gather(ctx, s, func(rows *sql.Rows) (journal.Note, error) {
-		var n journal.Note
+	return gather(ctx, s, func(rows *sql.Rows) (journal.Forwarded, error) {
+		var n journal.Forwarded
 		err := rows.Scan(&n.Scope, &n.ID, &n.Body, (*stamp)(&n.Sent))
 		return n, err
 	}, "SELECT scope, id, body, sent FROM note WHERE scope IN (SELECT value FROM json_each(?)) ORDER BY seq", string(list))
 }
 
-func writeNote(ctx context.Context, tx *sql.Tx, n journal.Note) error {
+func writeNote(ctx context.Context, tx *sql.Tx, n journal.Forwarded) error {
 	_, err := tx.ExecContext(ctx, "INSERT INTO note (scope, id, body, sent) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", n.Scope, n.ID, n.Body, stamp(n.Sent))
 	return err
 }
 
 // Discard removes notes; one that is not there is no error.
-func (s *Store) Discard(ctx context.Context, notes []journal.Note) error {
+func (s *Store) Discard(ctx context.Context, notes []journal.Forwarded) error {
 	if len(notes) == 0 {
 		return nil
 	}

@@ -118,7 +118,7 @@ func write(ctx context.Context, tx *sql.Tx, b journal.Batch) error {
 			return err
 		}
 	}
-	for _, n := range b.Notes {
+	for _, n := range b.Forwarded {
 		if err := writeNote(ctx, tx, n); err != nil {
 			return err
 		}

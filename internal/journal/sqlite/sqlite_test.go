@@ -248,7 +248,7 @@ func TestAReaderReadsTheVersionBefore(t *testing.T) {
 	defer r.Close()
 	compare(t, r)
 	leases, errLeases := r.Leases(t.Context())
-	notes, errNotes := r.Notes(t.Context(), []string{"web"})
+	notes, errNotes := r.Forwarded(t.Context(), []string{"web"})
 	if err := errors.Join(errLeases, errNotes); err != nil || len(leases)+len(notes) > 0 {
 		t.Errorf("leases %v, notes %v, error %v", leases, notes, err)
 	}
@@ -268,7 +268,7 @@ func TestTheVersionBeforeIsBroughtToThisOne(t *testing.T) {
 	}
 	next := oldOpen[0]
 	next.Rev++
-	b := journal.Batch{Under: []journal.Lease{mine}, Records: []journal.Record{next}, Notes: []journal.Note{{Scope: "web", ID: "1"}}}
+	b := journal.Batch{Under: []journal.Lease{mine}, Records: []journal.Record{next}, Forwarded: []journal.Forwarded{{Scope: "web", ID: "1"}}}
 	if err := s.Write(t.Context(), b); err != nil {
 		t.Fatal(err)
 	}
