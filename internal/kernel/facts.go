@@ -178,7 +178,7 @@ func (k *Kernel) touch(l plan.Look) {
 	for _, e := range k.order {
 		switch l.Kind {
 		case plan.Hooks, plan.Activities:
-			e.dirty = e.dirty || e.d.Group == l.In
+			e.dirty = e.dirty || e.d.Group == l.In || e.d.Cluster == ""
 		case plan.Services:
 			e.dirty = e.dirty || e.d.Cluster == l.In
 		case plan.Targets, plan.Delays:

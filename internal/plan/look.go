@@ -67,7 +67,8 @@ type LookSpec struct {
 // looks has a row for each kind of look.
 var looks = [LookKinds]LookSpec{
 	Groups: {Name: "groups", API: "autoscaling:DescribeAutoScalingGroups", Bucket: AutoScaling, Batch: 100, Calls: 1},
-	Hooks:  {Name: "hooks", API: "autoscaling:DescribeLifecycleHooks", Bucket: AutoScaling, Batch: 1, Calls: 1, Shared: true},
+	// A group is one subject, so its batch is never full: looks at its hooks are a second apart.
+	Hooks: {Name: "hooks", API: "autoscaling:DescribeLifecycleHooks", Bucket: AutoScaling, Batch: 100, Calls: 1, Shared: true},
 	GroupInstances: {Name: "group-instances", API: "autoscaling:DescribeAutoScalingInstances", Bucket: AutoScaling, Batch: MaxGroupInstances, Calls: 1,
 		Early: true},
 	Activities: {Name: "activities", API: "autoscaling:DescribeScalingActivities", Bucket: AutoScaling, Batch: 100, Calls: 1},
