@@ -9,12 +9,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/ebbhq/ebb/internal/cloud/surveyor"
+	"github.com/ebbhq/ebb/internal/cloud/collector"
 	"github.com/ebbhq/ebb/internal/config"
 	"github.com/ebbhq/ebb/internal/doctor"
 	"github.com/ebbhq/ebb/internal/drain"
+	"github.com/ebbhq/ebb/internal/inventory"
 	"github.com/ebbhq/ebb/internal/kernel"
-	"github.com/ebbhq/ebb/internal/survey"
 )
 
 // The exit codes of ebb doctor, by the worst finding.
@@ -52,12 +52,12 @@ Exit codes: 0 nothing above info; 3 warnings; 4 errors; 1 it could not look; 64 
 		if err != nil {
 			return err
 		}
-		seen, err := f.look(cmd.Context(), cfg, surveyor.Scope{Clusters: f.clusters, Groups: groups})
+		seen, err := f.look(cmd.Context(), cfg, collector.Scope{Clusters: f.clusters, Groups: groups})
 		if err != nil {
 			return err
 		}
 		found := doctor.Examine(&doctor.Input{
-			Survey: &seen, Everything: len(f.clusters) == 0 && len(groups) == 0, Ebb: settingsOf(cfg), Now: seen.At,
+			Inventory: &seen, Everything: len(f.clusters) == 0 && len(groups) == 0, Ebb: settingsOf(cfg), Now: seen.At,
 		})
 		found = slices.DeleteFunc(found, func(f doctor.Finding) bool { return f.Severity < severity })
 		if f.output == "json" {
@@ -123,7 +123,7 @@ const inFull = 3
 
 // writeFindings writes the findings, which come with the worst first, under a line for each severity. Of many of one check the first are
 // told in full, and of the others what they are about.
-func writeFindings(w io.Writer, found []doctor.Finding, seen survey.Survey) error {
+func writeFindings(w io.Writer, found []doctor.Finding, seen inventory.Inventory) error {
 	over := fmt.Sprintf("%s over %s and %s in %s", counted(len(doctor.Checks()), "check"), counted(len(seen.Clusters), "cluster"), counted(len(seen.Groups), "group"), seen.Region)
 	if len(found) == 0 {
 		_, err := fmt.Fprintf(w, "Nothing was found: %s.\n", over)

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ebbhq/ebb/internal/cloud/surveyor"
+	"github.com/ebbhq/ebb/internal/cloud/collector"
 	"github.com/ebbhq/ebb/internal/config"
 	"github.com/ebbhq/ebb/internal/doctor"
 	"github.com/ebbhq/ebb/internal/sim"
@@ -42,11 +42,11 @@ func examined(t *testing.T, world, configuration string, do func(*testing.T, *si
 		t.Fatal(err)
 	}
 	s.read(func(w *sim.World) { do(t, w) })
-	seen, err := look(t.Context(), cfg, surveyor.Scope{}, s.world.Now)
+	seen, err := look(t.Context(), cfg, collector.Scope{}, s.world.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return doctor.Examine(&doctor.Input{Survey: &seen, Everything: true, Ebb: settingsOf(cfg), Now: seen.At})
+	return doctor.Examine(&doctor.Input{Inventory: &seen, Everything: true, Ebb: settingsOf(cfg), Now: seen.At})
 }
 
 func must(t *testing.T, err error) {

@@ -13,9 +13,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ebbhq/ebb/deploy"
-	"github.com/ebbhq/ebb/internal/cloud/surveyor"
+	"github.com/ebbhq/ebb/internal/cloud/collector"
 	"github.com/ebbhq/ebb/internal/config"
-	"github.com/ebbhq/ebb/internal/survey"
+	"github.com/ebbhq/ebb/internal/inventory"
 )
 
 // The shapes in which Ebb runs.
@@ -123,7 +123,7 @@ func (f *initFlags) run(ctx context.Context, p Process) error {
 		return err
 	}
 	cfg.Queue = "" // that of another setup
-	seen, err := look(ctx, cfg, surveyor.Scope{Groups: f.groups, Clusters: f.clusters}, time.Now)
+	seen, err := look(ctx, cfg, collector.Scope{Groups: f.groups, Clusters: f.clusters}, time.Now)
 	if err != nil {
 		return err
 	}
@@ -166,7 +166,7 @@ func (f *initFlags) write(p Process, s setup) error {
 }
 
 // setup works out what is to be written. The error says what does not fit.
-func (f *initFlags) setup(cfg config.Config, seen *survey.Survey) (setup, error) {
+func (f *initFlags) setup(cfg config.Config, seen *inventory.Inventory) (setup, error) {
 	s := setup{
 		shape: f.shape, name: f.name, table: f.table, tableThere: f.createTable, region: seen.Region, account: seen.Account, endpoint: cfg.Endpoint,
 		partition: "aws",
@@ -196,8 +196,8 @@ func (f *initFlags) setup(cfg config.Config, seen *survey.Survey) (setup, error)
 	return s, nil
 }
 
-// whyUnread is what the survey says of a thing that it could not read, in parentheses.
-func whyUnread(seen *survey.Survey, name string) string {
+// whyUnread is what the inventory says of a thing that it could not read, in parentheses.
+func whyUnread(seen *inventory.Inventory, name string) string {
 	for _, u := range seen.Unread {
 		if strings.HasSuffix(u.What, " "+name) || !strings.Contains(u.What, " of ") {
 			return " (" + u.What + ": " + u.Error + ")"
@@ -208,11 +208,11 @@ func whyUnread(seen *survey.Survey, name string) string {
 
 // clusterOfGroup finds the one cluster that a group's instances are in: by the container instances, or if there are none by the capacity
 // providers, or because only one was named.
-func clusterOfGroup(seen *survey.Survey, g *survey.Group, named []string) (string, error) {
+func clusterOfGroup(seen *inventory.Inventory, g *inventory.Group, named []string) (string, error) {
 	var in []string
 	for i := range seen.Clusters {
 		c := &seen.Clusters[i]
-		joined := slices.ContainsFunc(c.CapacityProviders, func(p survey.CapacityProvider) bool { return p.Group == g.Name })
+		joined := slices.ContainsFunc(c.CapacityProviders, func(p inventory.CapacityProvider) bool { return p.Group == g.Name })
 		for _, m := range g.Instances {
 			joined = joined || c.Host(m.ID) != nil
 		}

@@ -16,8 +16,8 @@ import (
 	"github.com/ebbhq/ebb/internal/cloud"
 	"github.com/ebbhq/ebb/internal/config"
 	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/inventory"
 	"github.com/ebbhq/ebb/internal/journal/dynamodb"
-	"github.com/ebbhq/ebb/internal/survey"
 )
 
 // writeFiles writes what is new. What is there and differs is shown, and written only if the user says so: nothing that somebody may
@@ -135,7 +135,7 @@ func (s setup) next(dir string) string {
 }
 
 // removal are the commands that take Ebb out, for a shell: the hooks first, because a hook that nobody hears holds its instance.
-func (s setup) removal(seen *survey.Survey) string {
+func (s setup) removal(seen *inventory.Inventory) string {
 	var b strings.Builder
 	if s.shape != shapeServe {
 		b.WriteString("# the stack deletes its hooks first, and then what hears them\n")
@@ -170,7 +170,7 @@ func (s setup) tellTable(b *strings.Builder) {
 }
 
 // tellWaiting names the instances that a removal now would let go undrained.
-func (s setup) tellWaiting(w io.Writer, seen *survey.Survey) {
+func (s setup) tellWaiting(w io.Writer, seen *inventory.Inventory) {
 	for _, g := range s.groups {
 		for _, i := range seen.Group(g.name).Instances {
 			if i.State == fleet.TerminatingWait {

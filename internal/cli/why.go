@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ebbhq/ebb/internal/config"
-	"github.com/ebbhq/ebb/internal/explain"
+	"github.com/ebbhq/ebb/internal/diagnose"
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/journal"
 	"github.com/ebbhq/ebb/internal/kernel"
@@ -43,12 +43,12 @@ Exit codes: 0 it has answered, whatever the answer; 1 it could not look, or TARG
 		if err != nil {
 			return err
 		}
-		q := explain.Question{Target: args[0], Now: seen.At}
+		q := diagnose.Question{Target: args[0], Now: seen.At}
 		if cfg.Queue != "" || len(cfg.Groups) > 0 {
 			q.Hook = cfg.Hook
 		}
-		q.Lines, err = journalOf(cmd.Context(), cfg, explain.Instance(&seen, args[0]))
-		r := explain.Why(&seen, q)
+		q.Lines, err = journalOf(cmd.Context(), cfg, diagnose.Instance(&seen, args[0]))
+		r := diagnose.Why(&seen, q)
 		if err != nil {
 			r.Notes = append(r.Notes, err.Error())
 		}
@@ -66,7 +66,7 @@ Exit codes: 0 it has answered, whatever the answer; 1 it could not look, or TARG
 }
 
 // journalOf reads what Ebb's journal says about an instance; nil, if there is no journal here.
-func journalOf(ctx context.Context, cfg config.Config, id fleet.InstanceID) ([]explain.Line, error) {
+func journalOf(ctx context.Context, cfg config.Config, id fleet.InstanceID) ([]diagnose.Line, error) {
 	if file := cfg.JournalFile(); file != "" {
 		if _, err := os.Stat(file); errors.Is(err, os.ErrNotExist) {
 			return nil, nil
@@ -93,20 +93,20 @@ func journalOf(ctx context.Context, cfg config.Config, id fleet.InstanceID) ([]e
 			return history(ctx, store, d.Key)
 		}
 	}
-	return []explain.Line{}, nil
+	return []diagnose.Line{}, nil
 }
 
-func history(ctx context.Context, store journal.Store, key string) ([]explain.Line, error) {
+func history(ctx context.Context, store journal.Store, key string) ([]diagnose.Line, error) {
 	found, err := store.History(ctx, journal.Query{Key: key, Limit: 50})
-	lines := make([]explain.Line, len(found))
+	lines := make([]diagnose.Line, len(found))
 	for i, l := range found {
-		lines[i] = explain.Line{At: l.At, Kind: l.Kind, Text: l.Text}
+		lines[i] = diagnose.Line{At: l.At, Kind: l.Kind, Text: l.Text}
 	}
 	return lines, err
 }
 
 // writeWhy writes the answer into the first line: the first blocker, whose words are not repeated below, and then what mends it.
-func writeWhy(w io.Writer, r explain.Report) error {
+func writeWhy(w io.Writer, r diagnose.Report) error {
 	var b strings.Builder
 	if !strings.HasPrefix(r.Headline, r.Target) {
 		fmt.Fprintf(&b, "%s: ", r.Target)

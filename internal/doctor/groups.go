@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/ebbhq/ebb/internal/fleet"
-	"github.com/ebbhq/ebb/internal/survey"
+	"github.com/ebbhq/ebb/internal/inventory"
 )
 
 func groupChecks() []Check {
@@ -46,7 +46,7 @@ func suspended(in *Input) (found []Finding) {
 // retained instances are there until somebody terminates them.
 // https://docs.aws.amazon.com/autoscaling/ec2/userguide/instance-lifecycle-policy.html
 func retained(in *Input) (found []Finding) {
-	for _, g := range in.Survey.Groups {
+	for _, g := range in.Inventory.Groups {
 		for _, i := range g.Instances {
 			if i.State != fleet.TerminatingRetained {
 				continue
@@ -64,7 +64,7 @@ func retained(in *Input) (found []Finding) {
 // refreshWaits: a refresh with Wait waits for an hour and fails.
 // https://docs.aws.amazon.com/autoscaling/ec2/userguide/understand-instance-refresh-default-values.html
 func refreshWaits(in *Input) (found []Finding) {
-	for _, g := range in.Survey.Groups {
+	for _, g := range in.Inventory.Groups {
 		protected := g.ProtectsNew || slices.ContainsFunc(g.Instances, func(i fleet.GroupInstance) bool { return i.Protected })
 		for _, r := range g.Refreshes {
 			if !protected || r.ScaleInProtected != "Wait" || r.Status != "Pending" && r.Status != "InProgress" {
@@ -87,8 +87,8 @@ const spotNotice = 2 * time.Minute
 
 // rebalanceHook leaves out ECS's hook and Ebb's: they are answered as soon as the tasks have stopped.
 func rebalanceHook(in *Input) (found []Finding) {
-	for i := range in.Survey.Groups {
-		g := &in.Survey.Groups[i]
+	for i := range in.Inventory.Groups {
+		g := &in.Inventory.Groups[i]
 		if !g.CapacityRebalance || !in.hasSpot(g) {
 			continue
 		}
@@ -107,16 +107,16 @@ func rebalanceHook(in *Input) (found []Finding) {
 }
 
 // hasSpot reports whether a group has or asks for Spot capacity.
-func (in *Input) hasSpot(g *survey.Group) bool {
+func (in *Input) hasSpot(g *inventory.Group) bool {
 	return g.Spot || slices.ContainsFunc(g.Instances, func(i fleet.GroupInstance) bool {
-		m := in.Survey.Machine(i.ID)
+		m := in.Inventory.Machine(i.ID)
 		return m != nil && m.Spot
 	})
 }
 
 // agentSetting reads a setting of the ECS agent out of a group's user data. Known is false where the user data has no settings of the
 // agent: they may be in the image.
-func agentSetting(g *survey.Group, name string) (value string, known bool) {
+func agentSetting(g *inventory.Group, name string) (value string, known bool) {
 	known = g.UserDataKnown && strings.Contains(g.UserData, "ECS_CLUSTER")
 	for line := range strings.Lines(g.UserData) {
 		if _, after, ok := strings.Cut(line, name+"="); ok && !strings.HasPrefix(strings.TrimSpace(line), "#") {

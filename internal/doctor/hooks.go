@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/ebbhq/ebb/internal/fleet"
-	"github.com/ebbhq/ebb/internal/survey"
+	"github.com/ebbhq/ebb/internal/inventory"
 )
 
 func hookChecks() []Check {
@@ -59,7 +59,7 @@ func managedHookMissing(in *Input) (found []Finding) {
 	return found
 }
 
-func hookNamed(g *survey.Group, name string) *fleet.Hook {
+func hookNamed(g *inventory.Group, name string) *fleet.Hook {
 	for i := range g.Hooks {
 		if g.Hooks[i].Name == name {
 			return &g.Hooks[i]
@@ -70,8 +70,8 @@ func hookNamed(g *survey.Group, name string) *fleet.Hook {
 
 // managedHookEdited compares with the values that ECS gives its hook. They are observed, not documented.
 func managedHookEdited(in *Input) (found []Finding) {
-	for i := range in.Survey.Groups {
-		g := &in.Survey.Groups[i]
+	for i := range in.Inventory.Groups {
+		g := &in.Inventory.Groups[i]
 		h := hookNamed(g, managedHook)
 		if h == nil || h.Heartbeat == time.Hour && h.DefaultResult == "CONTINUE" && h.Transition == fleet.TerminatingTransit {
 			continue
@@ -91,8 +91,8 @@ func managedHookEdited(in *Input) (found []Finding) {
 // retains instances.
 // https://docs.aws.amazon.com/autoscaling/ec2/userguide/lifecycle-hooks.html
 func abandon(in *Input) (found []Finding) {
-	for i := range in.Survey.Groups {
-		g := &in.Survey.Groups[i]
+	for i := range in.Inventory.Groups {
+		g := &in.Inventory.Groups[i]
 		hooks := terminating(g)
 		for _, h := range hooks {
 			if h.DefaultResult != "ABANDON" {
@@ -136,7 +136,7 @@ func hookRunsOut(in *Input) (found []Finding) {
 	return found
 }
 
-func (in *Input) runsOut(g *survey.Group, h fleet.Hook, need time.Duration, service string) (Finding, bool) {
+func (in *Input) runsOut(g *inventory.Group, h fleet.Hook, need time.Duration, service string) (Finding, bool) {
 	ebbs := h.Name == in.hook()
 	if !ebbs && (in.drainsManaged(g) || hookNamed(g, in.hook()) != nil) {
 		return Finding{}, false // somebody else drains: what this one is for is not known

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/ebbhq/ebb/internal/fleet"
-	"github.com/ebbhq/ebb/internal/survey"
+	"github.com/ebbhq/ebb/internal/inventory"
 )
 
 func hostChecks() []Check {
@@ -22,8 +22,8 @@ func hostChecks() []Check {
 const foreignLimit = time.Hour
 
 func waiting(in *Input) (found []Finding) {
-	for i := range in.Survey.Groups {
-		g := &in.Survey.Groups[i]
+	for i := range in.Inventory.Groups {
+		g := &in.Inventory.Groups[i]
 		for _, inst := range g.Instances {
 			if inst.State.Waiting() {
 				found = append(found, in.waits(g, inst))
@@ -34,7 +34,7 @@ func waiting(in *Input) (found []Finding) {
 }
 
 // waits judges by how long the termination is under way; that AWS tells in the scaling activity, which begins before the hook.
-func (in *Input) waits(g *survey.Group, inst fleet.GroupInstance) Finding {
+func (in *Input) waits(g *inventory.Group, inst fleet.GroupInstance) Finding {
 	id := string(inst.ID)
 	f := Finding{Severity: Info, Subject: "instance " + id, What: "the instance is in " + string(inst.State) + " in group " + g.Name, IfLeft: "it is terminated when its hooks have ended", Mend: "see what it waits for: ebb why " + id}
 	since := in.terminatingSince(g, inst.ID)
@@ -53,7 +53,7 @@ func (in *Input) waits(g *survey.Group, inst fleet.GroupInstance) Finding {
 	}
 	f.What += "; hooks that may hold it: " + names(hooks)
 	answer := "aws autoscaling complete-lifecycle-action --auto-scaling-group-name " + g.Name + " --instance-id " + id + " --lifecycle-action-result CONTINUE --lifecycle-hook-name " + hooks[0].Name
-	m := in.Survey.Machine(inst.ID)
+	m := in.Inventory.Machine(inst.ID)
 	switch {
 	case m != nil && m.State.Gone():
 		f.Severity = Error
@@ -69,7 +69,7 @@ func (in *Input) waits(g *survey.Group, inst fleet.GroupInstance) Finding {
 }
 
 // terminatingSince is when the newest termination of an instance began.
-func (in *Input) terminatingSince(g *survey.Group, id fleet.InstanceID) (since time.Time) {
+func (in *Input) terminatingSince(g *inventory.Group, id fleet.InstanceID) (since time.Time) {
 	for _, a := range g.Activities {
 		if a.Instance == id && a.Start.After(since) {
 			since = a.Start
@@ -79,8 +79,8 @@ func (in *Input) terminatingSince(g *survey.Group, id fleet.InstanceID) (since t
 }
 
 func drainingInService(in *Input) (found []Finding) {
-	for i := range in.Survey.Groups {
-		g := &in.Survey.Groups[i]
+	for i := range in.Inventory.Groups {
+		g := &in.Inventory.Groups[i]
 		for _, inst := range g.Instances {
 			h, ok := in.home(inst.ID)
 			if !ok || h.host.Status != fleet.Draining || inst.State != fleet.InService {
@@ -101,17 +101,17 @@ func drainingInService(in *Input) (found []Finding) {
 // ghost: a container instance whose agent was away when its instance ended is not deregistered by anybody.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeregisterContainerInstance.html
 func ghost(in *Input) (found []Finding) {
-	if in.Survey.Missed("ec2:DescribeInstances", "") {
+	if in.Inventory.Missed("ec2:DescribeInstances", "") {
 		return nil
 	}
-	for i := range in.Survey.Clusters {
-		c := &in.Survey.Clusters[i]
+	for i := range in.Inventory.Clusters {
+		c := &in.Inventory.Clusters[i]
 		for _, h := range c.Hosts {
 			if h.Connected || !strings.HasPrefix(string(h.Instance), "i-") || h.Status != fleet.Active && h.Status != fleet.Draining {
 				continue
 			}
 			state := "does not know it any more"
-			if m := in.Survey.Machine(h.Instance); m != nil {
+			if m := in.Inventory.Machine(h.Instance); m != nil {
 				state = "says that it is " + string(m.State)
 				if m.State != fleet.StateStopped && m.State != fleet.StateTerminated {
 					continue
@@ -129,7 +129,7 @@ func ghost(in *Input) (found []Finding) {
 
 // neverJoined can say that an instance is in no cluster only if all were looked at.
 func neverJoined(in *Input) (found []Finding) {
-	s := in.Survey
+	s := in.Inventory
 	if !in.Everything || !in.providersKnown() || s.Missed("ecs:ListContainerInstances", "") || s.Missed("ecs:DescribeContainerInstances", "") {
 		return nil
 	}

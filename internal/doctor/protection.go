@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/ebbhq/ebb/internal/fleet"
-	"github.com/ebbhq/ebb/internal/survey"
+	"github.com/ebbhq/ebb/internal/inventory"
 )
 
 func protectionChecks() []Check {
@@ -22,11 +22,11 @@ func protectionChecks() []Check {
 const settled = 20 * time.Minute
 
 // protected are the instances in service of a group that are protected from scale-in.
-func protected(g *survey.Group) []fleet.GroupInstance {
+func protected(g *inventory.Group) []fleet.GroupInstance {
 	return slices.DeleteFunc(slices.Clone(g.Instances), func(i fleet.GroupInstance) bool { return !i.Protected || i.State != fleet.InService })
 }
 
-func unprotect(g *survey.Group, i fleet.GroupInstance) string {
+func unprotect(g *inventory.Group, i fleet.GroupInstance) string {
 	return "aws autoscaling set-instance-protection --auto-scaling-group-name " + g.Name + " --instance-ids " + string(i.ID) + " --no-protected-from-scale-in"
 }
 
@@ -51,10 +51,10 @@ func protectionStuck(in *Input) (found []Finding) {
 	return found
 }
 
-func (in *Input) tasksKnown(c *survey.Cluster) bool {
+func (in *Input) tasksKnown(c *inventory.Cluster) bool {
 	of := "cluster " + c.Name
 	for _, operation := range []string{"ecs:ListTasks", "ecs:DescribeTasks", "ecs:ListServices", "ecs:DescribeServices"} {
-		if in.Survey.Missed(operation, of) {
+		if in.Inventory.Missed(operation, of) {
 			return false
 		}
 	}
@@ -62,7 +62,7 @@ func (in *Input) tasksKnown(c *survey.Cluster) bool {
 }
 
 func daemonsOnly(h home) bool {
-	return !slices.ContainsFunc(h.tasks(), func(t *survey.Task) bool {
+	return !slices.ContainsFunc(h.tasks(), func(t *inventory.Task) bool {
 		v := h.cluster.Service(t.Service())
 		return v == nil || !v.Daemon
 	})

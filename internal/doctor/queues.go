@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/ebbhq/ebb/internal/survey"
+	"github.com/ebbhq/ebb/internal/inventory"
 )
 
 func itoa(n int) string { return strconv.Itoa(n) }
@@ -20,8 +20,8 @@ func queueChecks() []Check {
 }
 
 // listened are the queues that are told of lifecycle actions: by a hook, by a rule, or because Ebb hears them.
-func (in *Input) listened() []survey.Queue {
-	s := in.Survey
+func (in *Input) listened() []inventory.Queue {
+	s := in.Inventory
 	told := map[string]bool{}
 	for _, g := range s.Groups {
 		for _, h := range g.Hooks {
@@ -33,13 +33,13 @@ func (in *Input) listened() []survey.Queue {
 			told[arn] = true
 		}
 	}
-	return slices.DeleteFunc(slices.Clone(s.Queues), func(q survey.Queue) bool {
+	return slices.DeleteFunc(slices.Clone(s.Queues), func(q inventory.Queue) bool {
 		return q.Absent || q.ARN == "" || s.Missed("sqs:GetQueueAttributes", "queue "+q.URL) || !told[q.ARN] && (in.Ebb == nil || in.Ebb.Queue != q.URL)
 	})
 }
 
-func (in *Input) isDeadLetterQueue(q survey.Queue) bool {
-	return slices.ContainsFunc(in.Survey.Queues, func(other survey.Queue) bool { return q.ARN != "" && other.Redrive == q.ARN })
+func (in *Input) isDeadLetterQueue(q inventory.Queue) bool {
+	return slices.ContainsFunc(in.Inventory.Queues, func(other inventory.Queue) bool { return q.ARN != "" && other.Redrive == q.ARN })
 }
 
 func noRedrive(in *Input) (found []Finding) {
@@ -82,7 +82,7 @@ func queueSettings(in *Input) (found []Finding) {
 }
 
 func deadLetters(in *Input) (found []Finding) {
-	for _, q := range in.Survey.Queues {
+	for _, q := range in.Inventory.Queues {
 		if in.isDeadLetterQueue(q) && q.Visible > 0 {
 			found = append(found, Finding{
 				Severity: Warn, Subject: "queue " + q.URL, What: fmt.Sprintf("this dead-letter queue holds messages: about %d", q.Visible),

@@ -3,7 +3,7 @@ package doctor
 import (
 	"fmt"
 
-	"github.com/ebbhq/ebb/internal/survey"
+	"github.com/ebbhq/ebb/internal/inventory"
 )
 
 func serviceChecks() []Check {
@@ -16,16 +16,16 @@ func serviceChecks() []Check {
 
 // bounds are the fewest healthy and the most tasks that a service may have while it drains: ECS rounds the one up and the other down.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeploymentConfiguration.html
-func bounds(v *survey.Service) (least, most int) {
+func bounds(v *inventory.Service) (least, most int) {
 	return (v.Desired*v.MinPercent + 99) / 100, v.Desired * v.MaxPercent / 100
 }
 
-func update(c *survey.Cluster, v *survey.Service, configuration string) string {
+func update(c *inventory.Cluster, v *inventory.Service, configuration string) string {
 	return "aws ecs update-service --cluster " + c.Name + " --service " + v.Name + " --deployment-configuration " + configuration
 }
 
 func neverDrains(in *Input) (found []Finding) {
-	in.eachService(func(c *survey.Cluster, v *survey.Service) {
+	in.eachService(func(c *inventory.Cluster, v *inventory.Service) {
 		least, most := bounds(v)
 		if least < v.Desired || most > v.Desired {
 			return
@@ -42,7 +42,7 @@ func neverDrains(in *Input) (found []Finding) {
 
 // stopsAll speaks only of services behind a load balancer: somebody waits for their answers.
 func stopsAll(in *Input) (found []Finding) {
-	in.eachService(func(c *survey.Cluster, v *survey.Service) {
+	in.eachService(func(c *inventory.Cluster, v *inventory.Service) {
 		if least, _ := bounds(v); least > 0 || len(v.LoadBalancers) == 0 {
 			return
 		}

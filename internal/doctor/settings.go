@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"github.com/ebbhq/ebb/internal/fleet"
-	"github.com/ebbhq/ebb/internal/survey"
+	"github.com/ebbhq/ebb/internal/inventory"
 )
 
 func settingsChecks() []Check {
@@ -21,8 +21,8 @@ func settingsChecks() []Check {
 
 // ebbHookMissing leaves groups without any drainer to nobody-drains.
 func ebbHookMissing(in *Input) (found []Finding) {
-	for i := range in.Survey.Groups {
-		g := &in.Survey.Groups[i]
+	for i := range in.Inventory.Groups {
+		g := &in.Inventory.Groups[i]
 		if _, ok := in.managed(g.Name); !ok || !in.hooksKnown(g) || hookNamed(g, in.hook()) != nil || len(terminating(g)) == 0 {
 			continue
 		}
@@ -37,8 +37,8 @@ func ebbHookMissing(in *Input) (found []Finding) {
 }
 
 func wrongCluster(in *Input) (found []Finding) {
-	for i := range in.Survey.Groups {
-		g := &in.Survey.Groups[i]
+	for i := range in.Inventory.Groups {
+		g := &in.Inventory.Groups[i]
 		m, ok := in.managed(g.Name)
 		at := slices.IndexFunc(in.homes(g), func(h home) bool { return h.cluster.Name != m.Cluster })
 		if !ok || m.Cluster == "" || at < 0 {
@@ -55,11 +55,11 @@ func wrongCluster(in *Input) (found []Finding) {
 }
 
 func matchesNoGroup(in *Input) (found []Finding) {
-	if in.Ebb == nil || !in.Everything || in.Survey.Missed("autoscaling:DescribeAutoScalingGroups", "") {
+	if in.Ebb == nil || !in.Everything || in.Inventory.Missed("autoscaling:DescribeAutoScalingGroups", "") {
 		return nil
 	}
 	for _, m := range in.Ebb.Groups {
-		if slices.ContainsFunc(in.Survey.Groups, func(g survey.Group) bool {
+		if slices.ContainsFunc(in.Inventory.Groups, func(g inventory.Group) bool {
 			ok, err := path.Match(m.Match, g.Name)
 			return ok || err != nil
 		}) {
@@ -75,8 +75,8 @@ func matchesNoGroup(in *Input) (found []Finding) {
 
 // hookShort: whether Ebb is a function or a process cannot be seen here, only that it may be one.
 func hookShort(in *Input) (found []Finding) {
-	for i := range in.Survey.Groups {
-		g := &in.Survey.Groups[i]
+	for i := range in.Inventory.Groups {
+		g := &in.Inventory.Groups[i]
 		h := hookNamed(g, in.hook())
 		if _, ok := in.managed(g.Name); !ok || h == nil || h.Transition != fleet.TerminatingTransit || h.Heartbeat == 0 || h.Heartbeat >= in.Ebb.Shortest {
 			continue

@@ -3,7 +3,7 @@ package doctor
 import (
 	"slices"
 
-	"github.com/ebbhq/ebb/internal/survey"
+	"github.com/ebbhq/ebb/internal/inventory"
 )
 
 func spotChecks() []Check {
@@ -52,17 +52,17 @@ func spotRedundant(in *Input) (found []Finding) {
 }
 
 // onSpot reports whether tasks of a service run on Spot capacity, or may.
-func (in *Input) onSpot(c *survey.Cluster, v *survey.Service) bool {
-	if slices.ContainsFunc(strategy(c, v), func(i survey.StrategyItem) bool { return i.Provider == "FARGATE_SPOT" }) {
+func (in *Input) onSpot(c *inventory.Cluster, v *inventory.Service) bool {
+	if slices.ContainsFunc(strategy(c, v), func(i inventory.StrategyItem) bool { return i.Provider == "FARGATE_SPOT" }) {
 		return true
 	}
-	for i := range in.Survey.Groups {
-		g := &in.Survey.Groups[i]
+	for i := range in.Inventory.Groups {
+		g := &in.Inventory.Groups[i]
 		if !in.hasSpot(g) {
 			continue
 		}
 		for _, h := range in.homes(g) {
-			if h.cluster == c && slices.ContainsFunc(h.tasks(), func(t *survey.Task) bool { return t.Service() == v.Name }) {
+			if h.cluster == c && slices.ContainsFunc(h.tasks(), func(t *inventory.Task) bool { return t.Service() == v.Name }) {
 				return true
 			}
 		}
@@ -71,9 +71,9 @@ func (in *Input) onSpot(c *survey.Cluster, v *survey.Service) bool {
 }
 
 // eachOnSpot calls f for every service with replicas on Spot capacity.
-func (in *Input) eachOnSpot(f func(*survey.Cluster, *survey.Service)) {
-	for i := range in.Survey.Clusters {
-		c := &in.Survey.Clusters[i]
+func (in *Input) eachOnSpot(f func(*inventory.Cluster, *inventory.Service)) {
+	for i := range in.Inventory.Clusters {
+		c := &in.Inventory.Clusters[i]
 		for j := range c.Services {
 			if v := &c.Services[j]; !v.Daemon && v.Desired > 0 && in.onSpot(c, v) {
 				f(c, v)
@@ -83,7 +83,7 @@ func (in *Input) eachOnSpot(f func(*survey.Cluster, *survey.Service)) {
 }
 
 func spotDelay(in *Input) (found []Finding) {
-	in.eachOnSpot(func(c *survey.Cluster, v *survey.Service) {
+	in.eachOnSpot(func(c *inventory.Cluster, v *inventory.Service) {
 		d, g := in.delay(v)
 		if g == nil || d < spotNotice {
 			return
@@ -97,7 +97,7 @@ func spotDelay(in *Input) (found []Finding) {
 }
 
 func spotStop(in *Input) (found []Finding) {
-	in.eachOnSpot(func(c *survey.Cluster, v *survey.Service) {
+	in.eachOnSpot(func(c *inventory.Cluster, v *inventory.Service) {
 		d, _ := in.delay(v)
 		def := c.TaskDefinition(v.TaskDefinition)
 		if d >= spotNotice || def == nil || d+stop(def) <= spotNotice {
@@ -114,7 +114,7 @@ func spotStop(in *Input) (found []Finding) {
 }
 
 func spotMinHealthy(in *Input) (found []Finding) {
-	in.eachOnSpot(func(c *survey.Cluster, v *survey.Service) {
+	in.eachOnSpot(func(c *inventory.Cluster, v *inventory.Service) {
 		if least, _ := bounds(v); least < v.Desired || !onEC2(c, v) || v.Controller != "ECS" {
 			return
 		}

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/ebbhq/ebb/internal/fleet"
-	"github.com/ebbhq/ebb/internal/survey"
+	"github.com/ebbhq/ebb/internal/inventory"
 )
 
 func targetChecks() []Check {
@@ -25,13 +25,13 @@ const (
 )
 
 // serving are the target groups of the services with replicas, each with a service that uses it.
-func (in *Input) serving(f func(*survey.TargetGroup, *survey.Cluster, *survey.Service)) {
+func (in *Input) serving(f func(*inventory.TargetGroup, *inventory.Cluster, *inventory.Service)) {
 	seen := map[fleet.ARN]bool{}
-	for i := range in.Survey.Clusters {
-		c := &in.Survey.Clusters[i]
+	for i := range in.Inventory.Clusters {
+		c := &in.Inventory.Clusters[i]
 		for j := range c.Services {
 			for _, lb := range c.Services[j].LoadBalancers {
-				if g := in.Survey.TargetGroup(lb.TargetGroup); g != nil && g.DelayKnown && !seen[g.ARN] {
+				if g := in.Inventory.TargetGroup(lb.TargetGroup); g != nil && g.DelayKnown && !seen[g.ARN] {
 					seen[g.ARN] = true
 					f(g, c, &c.Services[j])
 				}
@@ -40,19 +40,19 @@ func (in *Input) serving(f func(*survey.TargetGroup, *survey.Cluster, *survey.Se
 	}
 }
 
-func setAttribute(g *survey.TargetGroup, key, value string) string {
+func setAttribute(g *inventory.TargetGroup, key, value string) string {
 	return "aws elbv2 modify-target-group-attributes --target-group-arn " + string(g.ARN) + " --attributes Key=" + key + ",Value=" + value
 }
 
 const delayKey = "deregistration_delay.timeout_seconds"
 
 // isNetwork reports whether a target group belongs to a Network Load Balancer.
-func isNetwork(g *survey.TargetGroup) bool {
+func isNetwork(g *inventory.TargetGroup) bool {
 	return slices.Contains([]string{"TCP", "TLS", "UDP", "TCP_UDP"}, g.Protocol)
 }
 
 func longDelay(in *Input) (found []Finding) {
-	in.serving(func(g *survey.TargetGroup, c *survey.Cluster, v *survey.Service) {
+	in.serving(func(g *inventory.TargetGroup, c *inventory.Cluster, v *inventory.Service) {
 		if g.Delay < defaultTargetDelay || isNetwork(g) {
 			return
 		}
@@ -65,7 +65,7 @@ func longDelay(in *Input) (found []Finding) {
 }
 
 func nlbDelay(in *Input) (found []Finding) {
-	in.serving(func(g *survey.TargetGroup, c *survey.Cluster, v *survey.Service) {
+	in.serving(func(g *inventory.TargetGroup, c *inventory.Cluster, v *inventory.Service) {
 		if !isNetwork(g) || g.Delay >= networkDelay {
 			return
 		}

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ebbhq/ebb/internal/survey"
+	"github.com/ebbhq/ebb/internal/inventory"
 )
 
 func taskChecks() []Check {
@@ -18,8 +18,8 @@ func taskChecks() []Check {
 // standaloneTasks: a drain neither stops nor moves them.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/container-instance-draining.html
 func standaloneTasks(in *Input) (found []Finding) {
-	for i := range in.Survey.Clusters {
-		c := &in.Survey.Clusters[i]
+	for i := range in.Inventory.Clusters {
+		c := &in.Inventory.Clusters[i]
 		var families []string
 		n, oldest := 0, in.Now
 		for _, t := range c.Tasks {
@@ -50,8 +50,8 @@ func standaloneTasks(in *Input) (found []Finding) {
 const longProtection = 24 * time.Hour
 
 func taskProtected(in *Input) (found []Finding) {
-	for i := range in.Survey.Clusters {
-		c := &in.Survey.Clusters[i]
+	for i := range in.Inventory.Clusters {
+		c := &in.Inventory.Clusters[i]
 		for _, t := range c.Tasks {
 			left := t.ProtectedUntil.Sub(in.Now)
 			if !t.Protected || t.ProtectedUntil.IsZero() || left >= -time.Hour && left <= longProtection {
@@ -71,6 +71,6 @@ func taskProtected(in *Input) (found []Finding) {
 	return found
 }
 
-func unprotectTask(c *survey.Cluster, t survey.Task) string {
+func unprotectTask(c *inventory.Cluster, t inventory.Task) string {
 	return "aws ecs update-task-protection --cluster " + c.Name + " --tasks " + string(t.ARN) + " --no-protection-enabled"
 }

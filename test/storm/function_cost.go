@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ebbhq/ebb/internal/homemade"
+	"github.com/ebbhq/ebb/internal/baseline"
 	"github.com/ebbhq/ebb/internal/sim"
 	"github.com/ebbhq/ebb/internal/sim/wire"
 )
@@ -67,13 +67,13 @@ func drainAtHome(o options) (cost, error) {
 		return cost{}, err
 	}
 	api := wire.New(wire.Config{World: w, Limits: wire.Limits(sim.Switches{})})
-	var all []*homemade.Drainer
+	var all []*baseline.Drainer
 	for _, c := range clusters {
 		q, err := w.Queue(queues + c)
 		if err != nil {
 			return cost{}, err
 		}
-		all = append(all, homemade.New(homemade.Config{ECS: api.ECS(), AutoScaling: api.AutoScaling(), SQS: api.SQS(), Queue: q.URL, Cluster: c}))
+		all = append(all, baseline.New(baseline.Config{ECS: api.ECS(), AutoScaling: api.AutoScaling(), SQS: api.SQS(), Queue: q.URL, Cluster: c}))
 	}
 	start := w.Now()
 	leavers, err := leaveAtOnce(w, o.hosts, rand.New(rand.NewPCG(o.seed, 1)))
