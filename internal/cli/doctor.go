@@ -30,14 +30,14 @@ func newDoctor(p Process) *cobra.Command {
 	c := &cobra.Command{
 		Use: "doctor", Short: "Find what will lose work or hang when capacity leaves", Args: noArgs,
 		Long: `Doctor looks at clusters, services, Auto Scaling groups, their hooks, queues and rules, and says what will lose work or hang when an
-instance is taken away, what happens if that is left, and the command that mends it. It changes nothing: it only reads.
+instance is taken away, what happens if that is left, and the command that fixes it. It changes nothing: it only reads.
 
 With a configuration file it also checks that what Ebb is told fits the account. docs/reference/doctor.md lists the checks.
 
 Exit codes: 0 nothing above info; 3 warnings; 4 errors; 1 it could not look; 64 wrong usage; 78 wrong configuration.`,
 		Example: `  ebb doctor
   ebb doctor --cluster prod --severity warn
-  ebb doctor --config ebb.yaml -o json | jq -r '.[].mend'
+  ebb doctor --config ebb.yaml -o json | jq -r '.[].fix'
   ebb doctor --endpoint http://127.0.0.1:4599 --region eu-west-1   # against ebb sim`,
 	}
 	f.add(c)
@@ -153,11 +153,11 @@ func writeCheck(b *strings.Builder, found []doctor.Finding) {
 		found, rest = found[:inFull], found[inFull:]
 	}
 	for i, f := range found {
-		fmt.Fprintf(b, "  %s: %s\n    %s.\n", f.Check, f.Subject, f.What)
-		if i == 0 || f.IfLeft != found[i-1].IfLeft {
-			fmt.Fprintf(b, "    If left: %s.\n", f.IfLeft)
+		fmt.Fprintf(b, "  %s: %s\n    %s.\n", f.Check, f.Subject, f.Finding)
+		if i == 0 || f.Impact != found[i-1].Impact {
+			fmt.Fprintf(b, "    Impact: %s.\n", f.Impact)
 		}
-		fmt.Fprintf(b, "    Mend: %s\n", f.Mend)
+		fmt.Fprintf(b, "    Fix: %s\n", f.Fix)
 	}
 	if len(rest) == 0 {
 		return

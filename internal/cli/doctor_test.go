@@ -92,7 +92,7 @@ func TestDoctorFindsWhatIsPlanted(t *testing.T) {
 	found := map[string][]string{}
 	for _, f := range examined(t, "faulty.yaml", "ebb.yaml", spoil) {
 		found[f.Check] = append(found[f.Check], f.Subject)
-		t.Logf("%s %s %s: %s", f.Severity, f.Check, f.Subject, f.What)
+		t.Logf("%s %s %s: %s", f.Severity, f.Check, f.Subject, f.Finding)
 	}
 	for check, subject := range map[string]string{
 		"nobody-drains":        "group naked-asg",

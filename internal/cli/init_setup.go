@@ -89,7 +89,7 @@ func (s setup) parameters(path string) (text string, missing []string, err error
 		err = json.Unmarshal(b, &old)
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", nil, fmt.Errorf("read %s, to keep what was filled in: %w; mend it, or move it away", path, err)
+		return "", nil, fmt.Errorf("read %s, to keep what was filled in: %w; fix it, or move it away", path, err)
 	}
 	var names, clusters, settings []string
 	for _, g := range s.groups {
@@ -143,7 +143,7 @@ func (s setup) remark(w io.Writer, seen *inventory.Inventory) {
 	}
 	for _, f := range doctor.Examine(&doctor.Input{Inventory: s.asItWillBe(seen), Ebb: s.settings(), Now: seen.At}) {
 		if f.Severity > doctor.Info {
-			fmt.Fprintf(w, "%s: %s: %s.\n  If left: %s.\n  Mend: %s\n", f.Severity, f.Subject, f.What, f.IfLeft, f.Mend)
+			fmt.Fprintf(w, "%s: %s: %s.\n  Impact: %s.\n  Fix: %s\n", f.Severity, f.Subject, f.Finding, f.Impact, f.Fix)
 		}
 	}
 }

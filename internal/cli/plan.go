@@ -63,17 +63,17 @@ func writePlan(w io.Writer, f diagnose.Forecast) error {
 	if len(f.Steps) > 0 {
 		b.WriteString("\n")
 		tw := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(tw, "INSTANCE\tTASK\tSERVICE\tWHAT\tSTOPS WITHIN\tROOM NOW ON")
+		fmt.Fprintln(tw, "INSTANCE\tTASK\tSERVICE\tOUTCOME\tSTOPS WITHIN\tROOM NOW ON")
 		for _, s := range f.Steps {
 			service := s.Service
 			if service == "" {
 				service = "(" + s.Kind + ")"
 			}
 			stop := inventory.Span(time.Duration(s.Stop))
-			if s.What == diagnose.NotTouched {
+			if s.Outcome == diagnose.NotTouched {
 				stop = "-"
 			}
-			fmt.Fprintf(tw, "%s\t%.12s\t%s\t%s\t%s\t%s\n", s.Instance, s.Task, service, s.What, stop, someOf(s.Where))
+			fmt.Fprintf(tw, "%s\t%.12s\t%s\t%s\t%s\t%s\n", s.Instance, s.Task, service, s.Outcome, stop, someOf(s.Where))
 		}
 		if err := tw.Flush(); err != nil {
 			return err

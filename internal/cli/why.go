@@ -20,10 +20,10 @@ import (
 func newWhy(p Process) *cobra.Command {
 	var f lookFlags
 	c := &cobra.Command{
-		Use: "why TARGET", Short: "Say why an instance or a task does not leave, and what mends it",
+		Use: "why TARGET", Short: "Say why an instance or a task does not leave, and what fixes it",
 		Args: targets(1),
 		Long: `Why looks at everything that can keep TARGET: its group and its hooks, its container instance, its tasks, their services, target
-groups, and where replacements could go. It says what holds it, with the command that mends it. It only reads; it changes nothing.
+groups, and where replacements could go. It says what holds it, with the command that fixes it. It only reads; it changes nothing.
 docs/reference/why.md lists what it can say.
 
 TARGET is an EC2 instance id, or a container instance or a task, as ARN or id. With --config the journal is asked too.
@@ -105,7 +105,7 @@ func history(ctx context.Context, store journal.Store, key string) ([]diagnose.L
 	return lines, err
 }
 
-// writeWhy writes the answer into the first line: the first blocker, whose words are not repeated below, and then what mends it.
+// writeWhy writes the answer into the first line: the first blocker, whose words are not repeated below, and then what fixes it.
 func writeWhy(w io.Writer, r diagnose.Report) error {
 	var b strings.Builder
 	if !strings.HasPrefix(r.Headline, r.Target) {
@@ -118,10 +118,10 @@ func writeWhy(w io.Writer, r diagnose.Report) error {
 			b.WriteString(", by exclusion")
 		}
 		if i > 0 {
-			fmt.Fprintf(&b, ": %s", blocker.Words)
+			fmt.Fprintf(&b, ": %s", blocker.Message)
 		}
 		b.WriteString("\n")
-		for _, m := range blocker.Mend {
+		for _, m := range blocker.Fix {
 			if m.Command != "" {
 				fmt.Fprintf(&b, "   > %s\n", m.Command)
 			}

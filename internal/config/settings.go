@@ -65,7 +65,7 @@ func groupSettings() []setting[Group] {
 			return setDuration(&g.Deadline, "deadline", s, time.Minute)
 		}},
 		{key: "on_deadline", initial: Continue, set: func(g *Group, s string) error { g.OnDeadline = s; return oneOf("on_deadline", s, Continue) }},
-		{key: "budget", set: func(g *Group, s string) error { return setMaxUnavailable(&g.MaxUnavailable, s) }},
+		{key: "max_unavailable", set: func(g *Group, s string) error { return setMaxUnavailable(&g.MaxUnavailable, s) }},
 	}
 }
 
@@ -141,7 +141,8 @@ func setMaxUnavailable(b *MaxUnavailable, s string) error {
 	number, share := strings.CutSuffix(s, "%")
 	n, err := strconv.Atoi(number)
 	if err != nil || n < 1 || share && n > 100 {
-		return fmt.Errorf("budget is %q; write how many instances of the group may leave at once, like 3, or which share of it, like 20%%; without a budget all may", s)
+		return fmt.Errorf("max_unavailable is %q; write how many instances of the group may leave at once, like 3, or a share of it, like 20%%; "+
+			"without the key there is no limit", s)
 	}
 	if *b = (MaxUnavailable{Count: n}); share {
 		*b = MaxUnavailable{Percent: n}

@@ -118,7 +118,7 @@ type cause struct {
 	act   func(*scene)
 	want  diagnose.Code
 	words []string // in the headline
-	mend  string   // a part of the first command
+	fix   string   // a part of the first command
 	exact bool
 }
 
@@ -263,7 +263,7 @@ func TestEveryCauseIsNamedWithWhatMendsIt(t *testing.T) {
 			c.act(s)
 			seen := s.take()
 			r := diagnose.Why(seen, diagnose.Question{Target: s.target, Hook: "ebb-drain", Now: s.Now()})
-			if len(r.Blockers) == 0 || r.Blockers[0].Code != c.want || r.Blockers[0].Exact != c.exact || r.Headline != r.Blockers[0].Words {
+			if len(r.Blockers) == 0 || r.Blockers[0].Code != c.want || r.Blockers[0].Exact != c.exact || r.Headline != r.Blockers[0].Message {
 				t.Fatalf("headline %q\nblockers %+v", r.Headline, r.Blockers)
 			}
 			for _, part := range c.words {
@@ -271,8 +271,8 @@ func TestEveryCauseIsNamedWithWhatMendsIt(t *testing.T) {
 					t.Errorf("the headline does not say %q: %s", part, r.Headline)
 				}
 			}
-			if mend := commands(r.Blockers[0]); !strings.Contains(mend, c.mend) {
-				t.Errorf("mend does not say %q:\n%s", c.mend, mend)
+			if fix := commands(r.Blockers[0]); !strings.Contains(fix, c.fix) {
+				t.Errorf("fix does not say %q:\n%s", c.fix, fix)
 			}
 		})
 	}
@@ -280,7 +280,7 @@ func TestEveryCauseIsNamedWithWhatMendsIt(t *testing.T) {
 
 func commands(b diagnose.Blocker) string {
 	var all []string
-	for _, m := range b.Mend {
+	for _, m := range b.Fix {
 		all = append(all, m.Command)
 	}
 	return strings.Join(all, "\n")
@@ -296,7 +296,7 @@ func TestWhatEbbHasAnsweredIsNoCandidate(t *testing.T) {
 		{At: s.Now().Add(-time.Minute), Kind: "waiting", Text: "1 of 1 tasks left"}, {At: s.Now(), Kind: "ended", Text: "drained"},
 	}}
 	r := diagnose.Why(s.take(), q)
-	if b := r.Blockers; len(b) != 1 || b[0].Code != diagnose.OpenHook || b[0].Exact || len(b[0].Mend) != 1 || !strings.Contains(b[0].Mend[0].Command, "flush-logs") {
+	if b := r.Blockers; len(b) != 1 || b[0].Code != diagnose.OpenHook || b[0].Exact || len(b[0].Fix) != 1 || !strings.Contains(b[0].Fix[0].Command, "flush-logs") {
 		t.Errorf("blockers %+v", r.Blockers)
 	}
 	if !strings.Contains(strings.Join(r.Notes, "\n"), "1 of 1 tasks left") {
@@ -372,7 +372,7 @@ func TestADaemonTaskWaitsForTheOthers(t *testing.T) {
 	s.after(5 * time.Minute)
 	r := diagnose.Why(s.take(), diagnose.Question{Target: s.target, Now: s.Now()})
 	last := r.Blockers[len(r.Blockers)-1]
-	if last.Code != diagnose.DaemonLast || !strings.Contains(last.Words, "of DAEMON service logs stops after the 1 other task left") {
+	if last.Code != diagnose.DaemonLast || !strings.Contains(last.Message, "of DAEMON service logs stops after the 1 other task left") {
 		t.Errorf("%+v", r.Blockers)
 	}
 }

@@ -1,5 +1,5 @@
 // Package diagnose says why a host or a task does not leave, and what would happen if hosts had to leave now: the blockers in
-// words, with names and numbers, ranked, each with the command that mends it.
+// words, with names and numbers, ranked, each with the command that fixes it.
 //
 // It is pure: everything comes from one inventory, and times only from AWS's own timestamps and from Ebb's journal. It never asks
 // AWS anything, never changes anything, and never calls a guess a fact: what is known only because all else is excluded says so.
@@ -73,22 +73,22 @@ type Report struct {
 
 // Blocker is one thing that keeps the target.
 type Blocker struct {
-	Code  Code   `json:"code"`
-	Words string `json:"words"`
-	Mend  []Mend `json:"mend,omitempty"` // the best first
+	Code    Code   `json:"code"`
+	Message string `json:"message"`
+	Fix     []Fix  `json:"fix,omitempty"` // the best first
 	// Exact reports that AWS shows the blocker itself. If not, it is what remains when all else is excluded.
 	Exact bool `json:"exact"`
 	// Until is when it ends by itself at the latest; zero: it does not, or nobody knows.
 	Until time.Time `json:"until,omitzero"`
 }
 
-// Mend is one thing that mends a blocker.
-type Mend struct {
+// Fix is one thing that fixes a blocker.
+type Fix struct {
 	Command string `json:"command,omitempty"` // to be pasted into a shell; empty: there is none, and the note says what to do
 	Note    string `json:"note,omitempty"`    // what to know before
 }
 
-func (m Mend) but(note string) Mend {
+func (m Fix) but(note string) Fix {
 	m.Note = note
 	return m
 }
@@ -127,7 +127,7 @@ type why struct {
 }
 
 func (w *why) add(b Blocker) {
-	b.Words = strings.TrimSpace(b.Words)
+	b.Message = strings.TrimSpace(b.Message)
 	w.report.Blockers = append(w.report.Blockers, b)
 }
 
@@ -186,7 +186,7 @@ func (w *why) journal() {
 
 func (w *why) headline() string {
 	if len(w.report.Blockers) > 0 {
-		return w.report.Blockers[0].Words
+		return w.report.Blockers[0].Message
 	}
 	return "nothing holds " + w.q.Target
 }

@@ -20,7 +20,7 @@ func (w *why) notFound() {
 	if n := len(w.s.Unread); n > 0 {
 		words += fmt.Sprintf("; %s could not be read, so it may be there", plural(n, "part"))
 	}
-	w.add(Blocker{Code: NotFound, Words: words, Exact: len(w.s.Unread) == 0, Mend: []Mend{
+	w.add(Blocker{Code: NotFound, Message: words, Exact: len(w.s.Unread) == 0, Fix: []Fix{
 		{Note: "check the id, the credentials and the Region"},
 	}})
 }
@@ -32,18 +32,18 @@ func (w *why) groupState() {
 		return
 	}
 	state := w.member.State
-	say := func(mend []Mend, format string, args ...any) {
-		w.add(Blocker{Code: GroupState, Words: fmt.Sprintf("%s is %s in group %s: ", w.instance, state, w.group.Name) + fmt.Sprintf(format, args...), Mend: mend, Exact: true})
+	say := func(fix []Fix, format string, args ...any) {
+		w.add(Blocker{Code: GroupState, Message: fmt.Sprintf("%s is %s in group %s: ", w.instance, state, w.group.Name) + fmt.Sprintf(format, args...), Fix: fix, Exact: true})
 	}
 	switch {
 	case state.Leaving():
 		w.leaving()
 	case state == fleet.TerminatingRetained:
-		say([]Mend{terminate(w.instance)}, "a hook was abandoned, and the group's lifecycle policy keeps such instances, running and billed, until somebody terminates them")
+		say([]Fix{terminate(w.instance)}, "a hook was abandoned, and the group's lifecycle policy keeps such instances, running and billed, until somebody terminates them")
 	case state == fleet.TerminatingProceed:
 		say(nil, "every hook has been answered, and EC2 terminates it")
 	case state == fleet.Standby || state == "EnteringStandby":
-		say([]Mend{command("aws autoscaling exit-standby --auto-scaling-group-name %s --instance-ids %s", w.group.Name, w.instance)},
+		say([]Fix{command("aws autoscaling exit-standby --auto-scaling-group-name %s --instance-ids %s", w.group.Name, w.instance)},
 			"scale-in and instance refresh pass over it, and no hook runs")
 	case state == fleet.Detaching || state == fleet.Detached:
 		say(nil, "it is none of the group's any more, and no hook runs")
@@ -52,7 +52,7 @@ func (w *why) groupState() {
 	case strings.HasPrefix(string(state), "Pending"):
 		say(nil, "it is being launched")
 	case state == fleet.InService && slices.Contains(w.group.Suspended, "Terminate"):
-		say([]Mend{command("aws autoscaling resume-processes --auto-scaling-group-name %s --scaling-processes Terminate", w.group.Name)}, "the process Terminate of the group is suspended")
+		say([]Fix{command("aws autoscaling resume-processes --auto-scaling-group-name %s --scaling-processes Terminate", w.group.Name)}, "the process Terminate of the group is suspended")
 	}
 }
 
@@ -68,7 +68,7 @@ func (w *why) leaving() {
 		}
 		parts = append(parts, fmt.Sprintf("Auto Scaling first waits for target group %s (deregistration delay %s)", tg.Name, inventory.Span(tg.Delay)))
 		if tg.Delay > longest {
-			longest, b.Mend = tg.Delay, []Mend{delay(tg.ARN, 30).but("for the next time: AWS does not say that it shortens a delay that runs")}
+			longest, b.Fix = tg.Delay, []Fix{delay(tg.ARN, 30).but("for the next time: AWS does not say that it shortens a delay that runs")}
 		}
 	}
 	if len(w.group.ClassicBalancers) > 0 {
@@ -82,7 +82,7 @@ func (w *why) leaving() {
 		}
 		parts = append(parts, since)
 	}
-	b.Words = strings.Join(parts, "; ")
+	b.Message = strings.Join(parts, "; ")
 	w.add(b)
 }
 
@@ -102,19 +102,19 @@ func (w *why) began() time.Time {
 func (w *why) gone() bool {
 	if w.machine != nil && w.machine.State.Gone() {
 		words := fmt.Sprintf("EC2 says that %s is %s", w.instance, w.machine.State)
-		var mend []Mend
+		var fix []Fix
 		if w.host != nil {
 			words += "; its container instance is still registered, and ECS waits for tasks that no agent will report as stopped"
-			mend = append(mend, w.deregister())
+			fix = append(fix, w.deregister())
 		}
 		if w.member != nil && w.member.State.Waiting() {
 			words += "; the group waits for " + plural(len(w.terminating()), "hook")
-			mend = append(mend, w.answers()...)
+			fix = append(fix, w.answers()...)
 		}
 		if w.host == nil && w.member == nil {
 			words += ", and neither a group nor a cluster has it any more: it has left"
 		}
-		w.add(Blocker{Code: HostGone, Words: words, Mend: mend, Exact: true})
+		w.add(Blocker{Code: HostGone, Message: words, Fix: fix, Exact: true})
 		return true
 	}
 	if w.host != nil && !w.host.Connected {
@@ -122,15 +122,15 @@ func (w *why) gone() bool {
 		if w.machine != nil {
 			words += fmt.Sprintf("; EC2 says the instance is %s", w.machine.State)
 		}
-		w.add(Blocker{Code: placement.AgentGone, Exact: true, Mend: append([]Mend{
+		w.add(Blocker{Code: placement.AgentGone, Exact: true, Fix: append([]Fix{
 			w.onHost("systemctl restart ecs"), w.deregister().but("only if it is lost: gives its tasks up")}, w.answers()...),
-			Words: words + ". A break of a minute is normal; AWS does not say since when"})
+			Message: words + ". A break of a minute is normal; AWS does not say since when"})
 	}
 	return false
 }
 
-func (w *why) answers() []Mend {
-	var all []Mend
+func (w *why) answers() []Fix {
+	var all []Fix
 	if w.member != nil && w.member.State.Waiting() {
 		for _, h := range w.terminating() {
 			all = append(all, w.complete(h.Name))
@@ -170,7 +170,7 @@ func (w *why) stays() bool {
 	if w.member == nil && !groups {
 		parts = append(parts, "but its group could not be read, and may do so")
 	}
-	w.add(Blocker{Code: NotLeaving, Words: "nothing takes " + string(w.instance) + " away: " + strings.Join(parts, "; "), Exact: w.member != nil || groups, Mend: []Mend{command("ebb plan %s", w.instance).but("tells what would become of its tasks")}})
+	w.add(Blocker{Code: NotLeaving, Message: "nothing takes " + string(w.instance) + " away: " + strings.Join(parts, "; "), Exact: w.member != nil || groups, Fix: []Fix{command("ebb plan %s", w.instance).but("tells what would become of its tasks")}})
 	return true
 }
 
@@ -179,7 +179,7 @@ func (w *why) empty() {
 	if w.task != nil || w.member == nil || w.member.State != fleet.InService || len(w.report.Blockers) > 0 {
 		return
 	}
-	w.add(Blocker{Code: NotLeaving, Exact: true, Mend: []Mend{terminate(w.instance), w.setState(fleet.Active).but("if it is to stay")}, Words: fmt.Sprintf(
+	w.add(Blocker{Code: NotLeaving, Exact: true, Fix: []Fix{terminate(w.instance), w.setState(fleet.Active).but("if it is to stay")}, Message: fmt.Sprintf(
 		"no task is left on %s and it is DRAINING in cluster %s, but nothing terminates it: it is InService in group %s", w.instance, w.clusterName(), w.group.Name)})
 }
 
@@ -189,10 +189,10 @@ func (w *why) draining() {
 	case w.host == nil || w.host.Status == fleet.Draining || w.task != nil && w.task.DesiredStatus == fleet.Stopped:
 		return
 	case w.host.Status != fleet.Active:
-		w.add(Blocker{Code: NotDraining, Exact: true, Words: fmt.Sprintf("container instance %s is %s, so that it cannot be set DRAINING", w.instance, w.host.Status), Mend: []Mend{w.deregister()}})
+		w.add(Blocker{Code: NotDraining, Exact: true, Message: fmt.Sprintf("container instance %s is %s, so that it cannot be set DRAINING", w.instance, w.host.Status), Fix: []Fix{w.deregister()}})
 		return
 	}
-	w.add(Blocker{Code: NotDraining, Exact: true, Mend: []Mend{w.setState(fleet.Draining)}, Words: fmt.Sprintf(
+	w.add(Blocker{Code: NotDraining, Exact: true, Fix: []Fix{w.setState(fleet.Draining)}, Message: fmt.Sprintf(
 		"nobody drains %s: group %s terminates it, and its container instance in cluster %s is ACTIVE, so that ECS leaves its tasks there and may place more. %s",
 		w.instance, w.group.Name, w.clusterName(), w.drainers())})
 }

@@ -20,13 +20,13 @@ func (w *why) hooks() {
 		words = string(w.instance) + " is in no cluster that was read, so that there is nothing to drain"
 	}
 	var names []string
-	var mend []Mend
+	var fix []Fix
 	for _, h := range w.terminating() {
 		if answered && h.Name == w.q.Hook {
 			words += fmt.Sprintf(", and Ebb has answered %s", h.Name)
 			continue
 		}
-		names, mend = append(names, h.Name+w.owner(h)), append(mend, w.complete(h.Name))
+		names, fix = append(names, h.Name+w.owner(h)), append(fix, w.complete(h.Name))
 	}
 	if len(names) == 0 {
 		words += ", and no other terminating hook of the group is known: it was deleted or answered meanwhile"
@@ -39,7 +39,7 @@ func (w *why) hooks() {
 	if at := w.began(); !at.IsZero() {
 		words += fmt.Sprintf(". The termination began at %s, %s ago", w.clock(at), span(at, w.q.Now))
 	}
-	w.add(Blocker{Code: OpenHook, Words: words, Mend: mend, Exact: len(names) == 1 && !answered})
+	w.add(Blocker{Code: OpenHook, Message: words, Fix: fix, Exact: len(names) == 1 && !answered})
 }
 
 // owner says who answers a hook, as far as that is known, and how long it lasts unanswered.

@@ -52,7 +52,7 @@ type Step struct {
 	Service    string          `json:"service,omitempty"`
 	Kind       string          `json:"kind"` // replica, daemon, standalone
 	Instance   string          `json:"instance"`
-	What       string          `json:"what"`
+	Outcome    string          `json:"outcome"`
 	Where      []string        `json:"where,omitempty"` // hosts with room for its replacement now
 	Because    []ForecastCause `json:"because,omitempty"`
 	// Stop is how long its stop takes at most: deregistration delay and stop time-out.
@@ -61,8 +61,8 @@ type Step struct {
 
 // ForecastCause is one reason.
 type ForecastCause struct {
-	Code  Code   `json:"code"`
-	Words string `json:"words"`
+	Code    Code   `json:"code"`
+	Message string `json:"message"`
 }
 
 // Plan says what would happen if the targets left now. A target is an instance id, a container instance, a task (for its host),
@@ -162,14 +162,14 @@ func (f *Forecast) add(s *inventory.Inventory, c *inventory.Cluster, r placement
 		if p.host == nil || !t.Live() || !slices.Contains(f.Instances, string(p.host.Instance)) {
 			continue
 		}
-		step := Step{Task: short(t.ARN), Definition: t.Family, Service: t.Service(), Instance: string(p.host.Instance), Kind: "replica", What: StopsAlways}
+		step := Step{Task: short(t.ARN), Definition: t.Family, Service: t.Service(), Instance: string(p.host.Instance), Kind: "replica", Outcome: StopsAlways}
 		wait, _ := p.delayIn(s, t)
 		limit, _ := p.timeout(t)
 		step.Stop = Seconds(wait + limit)
 		if k >= 0 {
 			step.fate(&r.Fates[k])
 		}
-		if step.What != NotTouched {
+		if step.Outcome != NotTouched {
 			f.Longest = max(f.Longest, step.Stop)
 		}
 		f.Steps = append(f.Steps, step)
@@ -179,26 +179,26 @@ func (f *Forecast) add(s *inventory.Inventory, c *inventory.Cluster, r placement
 func (p *Step) fate(f *placement.Fate) {
 	p.Kind = f.Kind.String()
 	for _, r := range f.Reasons {
-		p.Because = append(p.Because, ForecastCause{r.Code, r.Words})
+		p.Because = append(p.Because, ForecastCause{r.Code, r.Message})
 	}
 	for _, id := range f.Places {
 		p.Where = append(p.Where, string(id))
 	}
 	switch {
 	case f.Kind == placement.Alone:
-		p.What, p.Stop = NotTouched, 0
+		p.Outcome, p.Stop = NotTouched, 0
 	case f.Kind == placement.Daemon && f.Verdict == placement.Moves:
-		p.What = StopsLast
+		p.Outcome = StopsLast
 	case f.Verdict == placement.Stuck:
-		p.What = Stays
+		p.Outcome = Stays
 	case f.Verdict == placement.Uncertain:
-		p.What = MayStay
+		p.Outcome = MayStay
 	case f.Verdict == placement.Shrinks:
-		p.What = StopsOnly
+		p.Outcome = StopsOnly
 	case f.StopsFirst:
-		p.What = StopsFirst
+		p.Outcome = StopsFirst
 	default:
-		p.What = Replaced
+		p.Outcome = Replaced
 	}
 }
 
@@ -228,7 +228,7 @@ func (f *Forecast) headline(v placement.Verdict) string {
 
 func (f *Forecast) first(what string) string {
 	for _, s := range f.Steps {
-		if s.What == what && len(s.Because) > 0 {
+		if s.Outcome == what && len(s.Because) > 0 {
 			return s.about(s.Because[0])
 		}
 	}
@@ -237,10 +237,10 @@ func (f *Forecast) first(what string) string {
 
 // about spells a reason with the service that it is about.
 func (p Step) about(c ForecastCause) string {
-	if p.Service == "" || strings.Contains(c.Words, "service "+p.Service) {
-		return c.Words
+	if p.Service == "" || strings.Contains(c.Message, "service "+p.Service) {
+		return c.Message
 	}
-	return "service " + p.Service + ": " + c.Words
+	return "service " + p.Service + ": " + c.Message
 }
 
 // Reasons are the reasons of all tasks in words, each with its code and once.

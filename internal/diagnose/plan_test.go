@@ -26,7 +26,7 @@ func mixed() sim.Spec {
 func what(f diagnose.Forecast) map[string]string {
 	all := map[string]string{}
 	for _, step := range f.Steps {
-		all[strings.Split(step.Definition, ":")[0]] = step.What
+		all[strings.Split(step.Definition, ":")[0]] = step.Outcome
 	}
 	return all
 }

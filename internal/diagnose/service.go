@@ -47,36 +47,36 @@ func (w *why) service(s *inventory.Service, f placement.Fate) {
 		if r.Code == placement.Deployment && failing.Code != "" || r.Code == placement.NotHealthy && len(starting) > 0 {
 			continue
 		}
-		w.add(Blocker{Code: r.Code, Words: who + r.Words, Mend: w.mend(s, r.Code, f), Exact: f.Verdict == placement.Stuck})
+		w.add(Blocker{Code: r.Code, Message: who + r.Message, Fix: w.fix(s, r.Code, f), Exact: f.Verdict == placement.Stuck})
 	}
 	for _, b := range starting {
 		w.add(b)
 	}
 	if f.Verdict <= placement.Shrinks && len(starting) == 0 && failing.Code == "" {
-		w.add(Blocker{Code: InProgress, Words: who + "nothing blocks it; ECS is to start the replacement or stop the task within a minute or so"})
+		w.add(Blocker{Code: InProgress, Message: who + "nothing blocks it; ECS is to start the replacement or stop the task within a minute or so"})
 	}
 }
 
 // failing tells of a deployment or of replacements that do not come up, as the service's own counts and events say.
 func (w *why) failing(s *inventory.Service) Blocker {
-	b := Blocker{Code: placement.Deployment, Exact: true, Mend: w.back(s)}
+	b := Blocker{Code: placement.Deployment, Exact: true, Fix: w.back(s)}
 	for _, d := range s.Deployments {
 		switch {
 		case d.Rollout == "FAILED":
-			b.Words = fmt.Sprintf("%s has failed: %s", what(s, d), d.RolloutReason)
+			b.Message = fmt.Sprintf("%s has failed: %s", what(s, d), d.RolloutReason)
 			return b
 		case d.Failed > 0 && d.Running < d.Desired:
-			b.Words = fmt.Sprintf("%s: %s failed to start, %d of %d run%s", what(s, d), plural(d.Failed, "task"), d.Running, d.Desired, w.saying(s))
+			b.Message = fmt.Sprintf("%s: %s failed to start, %d of %d run%s", what(s, d), plural(d.Failed, "task"), d.Running, d.Desired, w.saying(s))
 			return b
 		}
 	}
 	if text := w.saying(s); text != "" {
-		b.Words = fmt.Sprintf("the replacements of service %s do not stay up%s", s.Name, text)
+		b.Message = fmt.Sprintf("the replacements of service %s do not stay up%s", s.Name, text)
 		return b
 	}
 	for _, d := range s.Deployments {
 		if d.Status == "PRIMARY" && d.Rollout == "IN_PROGRESS" || d.Status == "ACTIVE" && d.Running > 0 {
-			b.Words = fmt.Sprintf("%s: %d of %d run, %d pending", phrase(what(s, d), "is under way", w.since(d.CreatedAt)), d.Running, d.Desired, d.Pending)
+			b.Message = fmt.Sprintf("%s: %d of %d run, %d pending", phrase(what(s, d), "is under way", w.since(d.CreatedAt)), d.Running, d.Desired, d.Pending)
 			return b
 		}
 	}
@@ -88,13 +88,13 @@ func what(s *inventory.Service, d inventory.Deployment) string {
 }
 
 // back are the ways out of a deployment that fails.
-func (w *why) back(s *inventory.Service) []Mend {
+func (w *why) back(s *inventory.Service) []Fix {
 	for _, d := range s.Deployments {
 		if d.Status == "ACTIVE" && d.TaskDefinition != s.TaskDefinition {
-			return []Mend{w.redeploy(s.Name, d.TaskDefinition)}
+			return []Fix{w.redeploy(s.Name, d.TaskDefinition)}
 		}
 	}
-	return []Mend{
+	return []Fix{
 		command("aws ecs list-tasks --cluster %s --service-name %s --desired-status STOPPED", w.clusterName(), s.Name).but("then describe-tasks of these: stoppedReason"),
 		{Note: "deploy the last good revision of its task definition"},
 	}
@@ -134,7 +134,7 @@ func (w *why) replacement(s *inventory.Service) []Blocker {
 	}
 	for i := range all {
 		if n := more[all[i].Code] - 1; n > 0 {
-			all[i].Words += fmt.Sprintf("; so it is with %s more", plural(n, "task"))
+			all[i].Message += fmt.Sprintf("; so it is with %s more", plural(n, "task"))
 		}
 	}
 	return all
@@ -147,9 +147,9 @@ func (w *why) coming(s *inventory.Service, t *inventory.Task) (Blocker, bool) {
 	case t.LastStatus == "RUNNING":
 		return w.health(s, t, name)
 	case !t.PullStartedAt.IsZero():
-		return Blocker{Code: PullingImage, Exact: true, Words: phrase(name, "is", t.LastStatus, "and has been loading its image", w.since(t.PullStartedAt))}, true
+		return Blocker{Code: PullingImage, Exact: true, Message: phrase(name, "is", t.LastStatus, "and has been loading its image", w.since(t.PullStartedAt))}, true
 	}
-	return Blocker{Code: ReplacementNew, Exact: true, Words: phrase(name, "is", t.LastStatus, w.since(t.CreatedAt), "and not RUNNING yet")}, true
+	return Blocker{Code: ReplacementNew, Exact: true, Message: phrase(name, "is", t.LastStatus, w.since(t.CreatedAt), "and not RUNNING yet")}, true
 }
 
 // health says why a task that runs may not count as healthy: its container's health check, the grace of its load balancer, or the
@@ -161,19 +161,19 @@ func (w *why) health(s *inventory.Service, t *inventory.Task, name string) (Bloc
 	checked := def != nil && slices.ContainsFunc(def.Containers, func(c inventory.Container) bool { return c.HealthCheck })
 	switch age := w.q.Now.Sub(t.StartedAt); {
 	case t.HealthStatus == "UNHEALTHY", checked && t.HealthStatus != "HEALTHY":
-		b.Words = phrase(name, "runs", w.since(t.StartedAt), "and its container health check says", t.HealthStatus)
+		b.Message = phrase(name, "runs", w.since(t.StartedAt), "and its container health check says", t.HealthStatus)
 	case len(s.LoadBalancers) > 0:
 		state := w.targetState(s, t)
 		if state == "" || state == "healthy" {
 			return b, false
 		}
-		b.Words = phrase(name, "runs", w.since(t.StartedAt), "and its target is", state)
+		b.Message = phrase(name, "runs", w.since(t.StartedAt), "and its target is", state)
 		if s.HealthCheckGrace > age {
-			b.Words += fmt.Sprintf("; its health check grace period lasts until %s", w.when(t.StartedAt.Add(s.HealthCheckGrace)))
+			b.Message += fmt.Sprintf("; its health check grace period lasts until %s", w.when(t.StartedAt.Add(s.HealthCheckGrace)))
 		}
 	case !checked && !t.StartedAt.IsZero() && age < 40*time.Second:
 		b.Until = t.StartedAt.Add(40 * time.Second)
-		b.Words = fmt.Sprintf("%s; without any health check ECS counts it 40 s after its start: at %s", phrase(name, "runs", w.since(t.StartedAt)), w.when(b.Until))
+		b.Message = fmt.Sprintf("%s; without any health check ECS counts it 40 s after its start: at %s", phrase(name, "runs", w.since(t.StartedAt)), w.when(b.Until))
 	default:
 		return b, false
 	}

@@ -44,7 +44,7 @@ func TestTheStateOfTheGroupIsTold(t *testing.T) {
 		edit  func(seen)
 		code  diagnose.Code
 		words string
-		mend  string
+		fix   string
 	}{
 		{"in service", func(seen) {}, diagnose.NotLeaving, "nothing takes TARGET away: it is InService in group web-asg", "ebb plan TARGET"},
 		{"protected from scale-in", func(p seen) { p.member.Protected = true }, diagnose.NotLeaving, "scale-in passes over it", "ebb plan TARGET"},
@@ -80,9 +80,9 @@ func TestTheStateOfTheGroupIsTold(t *testing.T) {
 			if want := strings.ReplaceAll(c.words, "TARGET", s.target); !strings.Contains(r.Headline, want) {
 				t.Errorf("the headline does not say %q: %s", want, r.Headline)
 			}
-			mend, want := commands(r.Blockers[0]), strings.ReplaceAll(c.mend, "TARGET", s.target)
-			if !strings.HasPrefix(mend, want) || (want == "") != (mend == "") {
-				t.Errorf("mend is %q, want %q", mend, want)
+			fix, want := commands(r.Blockers[0]), strings.ReplaceAll(c.fix, "TARGET", s.target)
+			if !strings.HasPrefix(fix, want) || (want == "") != (fix == "") {
+				t.Errorf("fix is %q, want %q", fix, want)
 			}
 		})
 	}
@@ -109,7 +109,7 @@ func TestReplacementsThatDoNotStayUpAreToldByTheServicesOwnEvents(t *testing.T) 
 
 func told(r diagnose.Report, code diagnose.Code, words string) bool {
 	for _, b := range r.Blockers {
-		if b.Code == code && strings.Contains(b.Words, words) {
+		if b.Code == code && strings.Contains(b.Message, words) {
 			return true
 		}
 	}
@@ -125,7 +125,7 @@ func TestAProtectedTaskIsToldWithTheCommandThatFreesIt(t *testing.T) {
 	}
 	r := diagnose.Why(p.Inventory, diagnose.Question{Target: s.target, Now: s.Now()})
 	for _, b := range r.Blockers {
-		if b.Code == placement.Protected && len(b.Mend) == 1 && strings.HasPrefix(b.Mend[0].Command, "aws ecs update-task-protection --cluster prod --tasks ") && !b.Exact {
+		if b.Code == placement.Protected && len(b.Fix) == 1 && strings.HasPrefix(b.Fix[0].Command, "aws ecs update-task-protection --cluster prod --tasks ") && !b.Exact {
 			return
 		}
 	}
@@ -170,7 +170,7 @@ func TestLoweredPercentsLetEveryTaskOnTheHostStop(t *testing.T) {
 	s.after(10 * time.Minute)
 	r := diagnose.Why(s.take(), diagnose.Question{Target: s.target, Now: s.Now()})
 	var lower string
-	for _, m := range r.Blockers[0].Mend {
+	for _, m := range r.Blockers[0].Fix {
 		if strings.Contains(m.Command, "minimumHealthyPercent") {
 			lower = m.Command
 		}

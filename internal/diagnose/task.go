@@ -20,15 +20,15 @@ func (w *why) about(t *inventory.Task, left []*inventory.Task) {
 	case t.DesiredStatus == fleet.Stopped:
 		w.stopping(t)
 	case t.Service() == "":
-		w.add(Blocker{Code: placement.Standalone, Exact: true, Mend: []Mend{w.stopTask(t)}, Words: fmt.Sprintf(
+		w.add(Blocker{Code: placement.Standalone, Exact: true, Fix: []Fix{w.stopTask(t)}, Message: fmt.Sprintf(
 			"task %s (%s) was started by %s and belongs to no service: ECS never moves or stops it; %s until it ends by itself",
 			short(t.ARN), t.Family, startedBy(t), phrase("it runs", w.since(t.StartedAt)))})
 	case s != nil && s.Daemon:
 		if n := replicas(left, w.cluster); n > 0 {
-			w.add(Blocker{Code: DaemonLast, Exact: true, Words: fmt.Sprintf("task %s of DAEMON service %s stops after the %s left on the host", short(t.ARN), s.Name, plural(n, "other task"))})
+			w.add(Blocker{Code: DaemonLast, Exact: true, Message: fmt.Sprintf("task %s of DAEMON service %s stops after the %s left on the host", short(t.ARN), s.Name, plural(n, "other task"))})
 			return
 		}
-		w.add(Blocker{Code: InProgress, Words: fmt.Sprintf("only daemon tasks are left; ECS is to stop task %s of service %s now", short(t.ARN), s.Name), Mend: []Mend{w.stopTask(t)}})
+		w.add(Blocker{Code: InProgress, Message: fmt.Sprintf("only daemon tasks are left; ECS is to stop task %s of service %s now", short(t.ARN), s.Name), Fix: []Fix{w.stopTask(t)}})
 	}
 }
 
@@ -68,21 +68,21 @@ func (w *why) stopping(t *inventory.Task) {
 	switch t.LastStatus {
 	case "DEACTIVATING":
 		if tg == nil {
-			w.add(Blocker{Code: Deregistration, Exact: true, Words: phrase(name, "is DEACTIVATING", w.since(t.StoppingAt)) + ": it is being taken out of its load balancer or service discovery"})
+			w.add(Blocker{Code: Deregistration, Exact: true, Message: phrase(name, "is DEACTIVATING", w.since(t.StoppingAt)) + ": it is being taken out of its load balancer or service discovery"})
 			return
 		}
-		b := Blocker{Code: Deregistration, Exact: true, Mend: []Mend{delay(tg.ARN, 30).but("for the next time: AWS does not say that it shortens a delay that runs")}, Words: fmt.Sprintf(
+		b := Blocker{Code: Deregistration, Exact: true, Fix: []Fix{delay(tg.ARN, 30).but("for the next time: AWS does not say that it shortens a delay that runs")}, Message: fmt.Sprintf(
 			"%s: target group %s drains it for its deregistration delay of %s, used or not, before the task gets SIGTERM",
 			phrase(name, "is DEACTIVATING", w.since(t.StoppingAt)), tg.Name, inventory.Span(wait))}
 		if !t.StoppingAt.IsZero() {
 			b.Until = t.StoppingAt.Add(wait)
-			b.Words += ", that is until " + w.when(b.Until)
+			b.Message += ", that is until " + w.when(b.Until)
 		}
 		w.add(b)
 	case "STOPPING":
 		w.sigterm(t, name, container, wait, limit)
 	default:
-		w.add(Blocker{Code: InProgress, Exact: true, Words: phrase(name, "is", t.LastStatus, w.since(t.StoppingAt), "on its way to STOPPED")})
+		w.add(Blocker{Code: InProgress, Exact: true, Message: phrase(name, "is", t.LastStatus, w.since(t.StoppingAt), "on its way to STOPPED")})
 	}
 }
 
@@ -90,7 +90,7 @@ func (w *why) stopping(t *inventory.Task) {
 // long stop time-out is told as what it is, and heedlessness as what may lie behind it.
 func (w *why) sigterm(t *inventory.Task, name, container string, wait, limit time.Duration) {
 	words := fmt.Sprintf("%s: it has got SIGTERM and has not exited; the stopTimeout of container %s is %s", phrase(name, "is STOPPING", w.since(t.StoppingAt)), container, inventory.Span(limit))
-	mend := []Mend{w.kill(t)}
+	fix := []Fix{w.kill(t)}
 	var until time.Time
 	if !t.StoppingAt.IsZero() {
 		until = t.StoppingAt.Add(wait + limit)
@@ -99,13 +99,13 @@ func (w *why) sigterm(t *inventory.Task, name, container string, wait, limit tim
 			words += ", which is over: look at the agent and at Docker on the host"
 		}
 	}
-	heed := Mend{Note: "for the next time: make process 1 of container " + container + " exit on SIGTERM (an init process, exec in the entry point)"}
+	heed := Fix{Note: "for the next time: make process 1 of container " + container + " exit on SIGTERM (an init process, exec in the entry point)"}
 	if limit > agentTimeout {
-		w.add(Blocker{Code: StopTimeout, Words: words, Mend: append(mend, Mend{Note: "for the next time: register a revision of " + t.Family + " with a shorter stopTimeout"}), Exact: true, Until: until})
-		w.add(Blocker{Code: SigtermIgnored, Words: name + " either still finishes its work or ignores SIGTERM", Mend: []Mend{heed}, Until: until})
+		w.add(Blocker{Code: StopTimeout, Message: words, Fix: append(fix, Fix{Note: "for the next time: register a revision of " + t.Family + " with a shorter stopTimeout"}), Exact: true, Until: until})
+		w.add(Blocker{Code: SigtermIgnored, Message: name + " either still finishes its work or ignores SIGTERM", Fix: []Fix{heed}, Until: until})
 		return
 	}
-	w.add(Blocker{Code: SigtermIgnored, Words: words, Mend: append(mend, heed), Exact: true, Until: until})
+	w.add(Blocker{Code: SigtermIgnored, Message: words, Fix: append(fix, heed), Exact: true, Until: until})
 }
 
 // when spells a time to come with how far away it is.

@@ -90,24 +90,24 @@ func use(h *inventory.Host) int {
 func (in *Input) cannotSpare(c *inventory.Cluster, worst stay, hang, of int) Finding {
 	var parts []string
 	for _, f := range worst.fates[:min(3, len(worst.fates))] {
-		parts = append(parts, "service "+f.Service+": "+f.Reasons[0].Words)
+		parts = append(parts, "service "+f.Service+": "+f.Reasons[0].Message)
 	}
 	if more := len(worst.fates) - len(parts); more > 0 {
 		parts = append(parts, fmt.Sprintf("and %d services more", more))
 	}
 	f := Finding{
 		Severity: Warn, Subject: "cluster " + c.Name,
-		What:   fmt.Sprintf("if host %s left now, replacements would have no place (so it is with %d of the %d hosts looked at, the fullest): %s", worst.host.Instance, hang, of, strings.Join(parts, "; ")),
-		IfLeft: "a drain waits for another host, and if none comes until it is cut off at its deadline",
-		Mend:   "keep one host more in cluster " + c.Name,
+		Finding: fmt.Sprintf("if host %s left now, replacements would have no place (so it is with %d of the %d hosts looked at, the fullest): %s", worst.host.Instance, hang, of, strings.Join(parts, "; ")),
+		Impact:  "a drain waits for another host, and if none comes until it is cut off at its deadline",
+		Fix:     "keep one host more in cluster " + c.Name,
 	}
 	for i := range in.Inventory.Groups {
 		g := &in.Inventory.Groups[i]
 		if slices.ContainsFunc(g.Instances, func(m fleet.GroupInstance) bool { return m.ID == worst.host.Instance }) {
 			n := g.Desired + 1
-			f.Mend = fmt.Sprintf("keep one host more: aws autoscaling update-auto-scaling-group --auto-scaling-group-name %s --desired-capacity %d --max-size %d", g.Name, n, max(n, g.Max))
+			f.Fix = fmt.Sprintf("keep one host more: aws autoscaling update-auto-scaling-group --auto-scaling-group-name %s --desired-capacity %d --max-size %d", g.Name, n, max(n, g.Max))
 		}
 	}
-	f.Mend += "; or let a task stop first, with a lower minimumHealthyPercent"
+	f.Fix += "; or let a task stop first, with a lower minimumHealthyPercent"
 	return f
 }

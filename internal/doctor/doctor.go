@@ -1,5 +1,5 @@
 // Package doctor finds what in an account will lose work or hang when capacity leaves: it judges an inventory by a list of checks, each of
-// which says what it saw, what happens if that is left, and the command that mends it.
+// which says what it saw, what happens if that is left, and the command that fixes it.
 //
 // It never asks AWS anything, never changes anything, and never takes a part that could not be read for absent.
 package doctor
@@ -45,9 +45,9 @@ type Finding struct {
 	Check    string   `json:"check"`
 	Severity Severity `json:"severity"`
 	Subject  string   `json:"subject"` // what it is about: "group web-asg", "service web in cluster prod"
-	What     string   `json:"what"`    // what was seen
-	IfLeft   string   `json:"if_left"` // what happens if nobody does anything
-	Mend     string   `json:"mend"`    // what to do: a command with the real names where there is one
+	Finding  string   `json:"finding"` // what was seen
+	Impact   string   `json:"impact"`  // what happens if nobody does anything
+	Fix      string   `json:"fix"`     // what to do: a command with the real names where there is one
 }
 
 // Check is one thing that the doctor looks for. Run finds nothing where the inventory does not know enough.
@@ -115,9 +115,9 @@ func unreadCheck() Check {
 	return Check{"unread", "A part could not be read", func(in *Input) (found []Finding) {
 		for _, u := range in.Inventory.Unread {
 			found = append(found, Finding{
-				Severity: Warn, Subject: u.What, What: "could not read " + u.What + ": " + u.Error,
-				IfLeft: "the checks that need it say nothing about it",
-				Mend:   "if access was denied, allow the operation named here to whoever runs the doctor; if it was throttled, run it again",
+				Severity: Warn, Subject: u.What, Finding: "could not read " + u.What + ": " + u.Error,
+				Impact: "the checks that need it say nothing about it",
+				Fix:    "if access was denied, allow the operation named here to whoever runs the doctor; if it was throttled, run it again",
 			})
 		}
 		return found

@@ -290,7 +290,7 @@ func TestEachFaultIsFoundByItsName(t *testing.T) {
 				switch {
 				case f.Check == p.check:
 					hits++
-					if f.Severity != p.severity || !strings.Contains(f.What, p.what) || f.Subject == "" || f.IfLeft == "" || f.Mend == "" {
+					if f.Severity != p.severity || !strings.Contains(f.Finding, p.what) || f.Subject == "" || f.Impact == "" || f.Fix == "" {
 						t.Errorf("found %+v, want severity %s and %q", f, p.severity, p.what)
 					}
 				case f.Check != p.also:

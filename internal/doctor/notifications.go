@@ -30,17 +30,17 @@ func unheard(in *Input) (found []Finding) {
 				continue
 			}
 			f := Finding{
-				Severity: Warn, Subject: "group " + g.Name, What: "hook " + h.Name + " has no notification target, and no rule of EventBridge that is on passes its event on",
-				IfLeft: "unless something on the instance answers it, every instance waits " + span(h.Heartbeat) + " and is then terminated undrained",
-				Mend: "give it a queue: aws autoscaling put-lifecycle-hook --auto-scaling-group-name " + g.Name + " --lifecycle-hook-name " + h.Name +
+				Severity: Warn, Subject: "group " + g.Name, Finding: "hook " + h.Name + " has no notification target, and no rule of EventBridge that is on passes its event on",
+				Impact: "unless something on the instance answers it, every instance waits " + span(h.Heartbeat) + " and is then terminated undrained",
+				Fix: "give it a queue: aws autoscaling put-lifecycle-hook --auto-scaling-group-name " + g.Name + " --lifecycle-hook-name " + h.Name +
 					" --notification-target-arn " + in.queueARN() + " --role-arn ROLE, with a role that Auto Scaling may take and that may send to it",
 			}
 			if h.Target != "" {
-				f.What = "hook " + h.Name + " tells " + string(h.Target) + ", which is not the queue that Ebb hears, and no rule of EventBridge that is on passes its event on"
+				f.Finding = "hook " + h.Name + " tells " + string(h.Target) + ", which is not the queue that Ebb hears, and no rule of EventBridge that is on passes its event on"
 			}
 			if h.Name == in.hook() {
-				f.What += " to Ebb"
-				f.IfLeft = "Ebb finds a leaving instance only by its look at the groups every minute, which takes from its time"
+				f.Finding += " to Ebb"
+				f.Impact = "Ebb finds a leaving instance only by its look at the groups every minute, which takes from its time"
 			}
 			in.explainRules(g, h, &f)
 			found = append(found, f)
@@ -55,12 +55,12 @@ func (in *Input) explainRules(g *inventory.Group, h fleet.Hook, f *Finding) {
 		switch {
 		case matches(r.Pattern, in.actionEvent(g.Name, g.ARN, h.Name)) == no || r.ManagedBy != "":
 		case !r.Enabled:
-			f.What += "; rule " + r.Name + " would, but it is disabled"
-			f.Mend = "aws events enable-rule --name " + r.Name
+			f.Finding += "; rule " + r.Name + " would, but it is disabled"
+			f.Fix = "aws events enable-rule --name " + r.Name
 			return
 		case len(r.Targets) == 0:
-			f.What += "; rule " + r.Name + " would, but it has no target"
-			f.Mend = "aws events put-targets --rule " + r.Name + " --targets Id=ebb,Arn=" + in.queueARN()
+			f.Finding += "; rule " + r.Name + " would, but it has no target"
+			f.Fix = "aws events put-targets --rule " + r.Name + " --targets Id=ebb,Arn=" + in.queueARN()
 			return
 		}
 	}
@@ -102,8 +102,8 @@ func queueGone(in *Input) (found []Finding) {
 		absent[q.ARN] = q.Absent && q.ARN != ""
 		if q.Absent && in.Ebb != nil && q.URL == in.Ebb.Queue {
 			found = append(found, Finding{
-				Severity: Error, Subject: "queue " + q.URL, What: "Ebb is told to hear this queue, and there is no such queue",
-				IfLeft: "ebb serve does not start", Mend: "correct queue: in Ebb's configuration, or make it: aws sqs create-queue --queue-name " + q.URL[strings.LastIndexByte(q.URL, '/')+1:],
+				Severity: Error, Subject: "queue " + q.URL, Finding: "Ebb is told to hear this queue, and there is no such queue",
+				Impact: "ebb serve does not start", Fix: "correct queue: in Ebb's configuration, or make it: aws sqs create-queue --queue-name " + q.URL[strings.LastIndexByte(q.URL, '/')+1:],
 			})
 		}
 	}
@@ -126,8 +126,8 @@ func queueGone(in *Input) (found []Finding) {
 
 func gone(subject, who, arn string) Finding {
 	return Finding{
-		Severity: Error, Subject: subject, What: who + " tells queue " + arn + ", which does not exist", IfLeft: "nobody hears that an instance leaves",
-		Mend: "make the queue: aws sqs create-queue --queue-name " + arn[strings.LastIndexByte(arn, ':')+1:] + "; or name another",
+		Severity: Error, Subject: subject, Finding: who + " tells queue " + arn + ", which does not exist", Impact: "nobody hears that an instance leaves",
+		Fix: "make the queue: aws sqs create-queue --queue-name " + arn[strings.LastIndexByte(arn, ':')+1:] + "; or name another",
 	}
 }
 
@@ -143,9 +143,9 @@ func queuePolicy(in *Input) (found []Finding) {
 				continue
 			}
 			found = append(found, Finding{
-				Severity: Error, Subject: "queue " + q.ARN, What: "rule " + r.Name + " sends to it, but its policy does not let EventBridge (events.amazonaws.com) send",
-				IfLeft: "the events are dropped, and nobody hears that an instance leaves",
-				Mend: `add to its policy with aws sqs set-queue-attributes --queue-url ` + q.URL + `: {"Effect":"Allow","Principal":{"Service":"events.amazonaws.com"},"Action":"sqs:SendMessage","Resource":"` +
+				Severity: Error, Subject: "queue " + q.ARN, Finding: "rule " + r.Name + " sends to it, but its policy does not let EventBridge (events.amazonaws.com) send",
+				Impact: "the events are dropped, and nobody hears that an instance leaves",
+				Fix: `add to its policy with aws sqs set-queue-attributes --queue-url ` + q.URL + `: {"Effect":"Allow","Principal":{"Service":"events.amazonaws.com"},"Action":"sqs:SendMessage","Resource":"` +
 					q.ARN + `","Condition":{"ArnEquals":{"aws:SourceArn":"` + r.ARN + `"}}}`,
 			})
 		}
@@ -234,9 +234,9 @@ func ruleMatchesNothing(in *Input) (found []Finding) {
 		}
 		if hooks > 0 && best == no {
 			found = append(found, Finding{
-				Severity: Warn, Subject: "rule " + r.Name, What: "the rule is for terminating lifecycle actions, but its pattern matches none of the " + itoa(hooks) + " terminating hooks: " + r.Pattern,
-				IfLeft: "whoever waits for its events does not hear that an instance leaves",
-				Mend:   `aws events put-rule --name ` + r.Name + ` --event-pattern '{"source":["aws.autoscaling"],"detail-type":["EC2 Instance-terminate Lifecycle Action"]}', or name the right group and hook in detail`,
+				Severity: Warn, Subject: "rule " + r.Name, Finding: "the rule is for terminating lifecycle actions, but its pattern matches none of the " + itoa(hooks) + " terminating hooks: " + r.Pattern,
+				Impact: "whoever waits for its events does not hear that an instance leaves",
+				Fix:    `aws events put-rule --name ` + r.Name + ` --event-pattern '{"source":["aws.autoscaling"],"detail-type":["EC2 Instance-terminate Lifecycle Action"]}', or name the right group and hook in detail`,
 			})
 		}
 	}

@@ -46,9 +46,9 @@ func noRedrive(in *Input) (found []Finding) {
 	for _, q := range in.listened() {
 		if q.Redrive == "" {
 			found = append(found, Finding{
-				Severity: Warn, Subject: "queue " + q.URL, What: "the queue has no redrive policy",
-				IfLeft: "what nobody understands comes again and again until it is too old; Ebb writes it into its journal and deletes it after 5 receives",
-				Mend: "aws sqs set-queue-attributes --queue-url " + q.URL + ` --attributes '{"RedrivePolicy":"{\"deadLetterTargetArn\":\"` + q.ARN +
+				Severity: Warn, Subject: "queue " + q.URL, Finding: "the queue has no redrive policy",
+				Impact: "what nobody understands comes again and again until it is too old; Ebb writes it into its journal and deletes it after 5 receives",
+				Fix: "aws sqs set-queue-attributes --queue-url " + q.URL + ` --attributes '{"RedrivePolicy":"{\"deadLetterTargetArn\":\"` + q.ARN +
 					`-dlq\",\"maxReceiveCount\":\"5\"}"}', after making that queue`,
 			})
 		}
@@ -64,7 +64,7 @@ func queueSettings(in *Input) (found []Finding) {
 		ebbs := in.Ebb != nil && in.Ebb.Queue == q.URL
 		set := func(what, ifLeft, attribute string) {
 			found = append(found, Finding{
-				Severity: Warn, Subject: "queue " + q.URL, What: what, IfLeft: ifLeft, Mend: "aws sqs set-queue-attributes --queue-url " + q.URL + " --attributes " + attribute,
+				Severity: Warn, Subject: "queue " + q.URL, Finding: what, Impact: ifLeft, Fix: "aws sqs set-queue-attributes --queue-url " + q.URL + " --attributes " + attribute,
 			})
 		}
 		if q.Retention < shortRetention {
@@ -85,9 +85,9 @@ func deadLetters(in *Input) (found []Finding) {
 	for _, q := range in.Inventory.Queues {
 		if in.isDeadLetterQueue(q) && q.Visible > 0 {
 			found = append(found, Finding{
-				Severity: Warn, Subject: "queue " + q.URL, What: fmt.Sprintf("this dead-letter queue holds messages: about %d", q.Visible),
-				IfLeft: "nobody acted on them: they may be of instances that left undrained, or of a listener that does not understand its messages",
-				Mend: "read them: aws sqs receive-message --queue-url " + q.URL + " --max-number-of-messages 10 --visibility-timeout 30; send them back: aws sqs start-message-move-task --source-arn " +
+				Severity: Warn, Subject: "queue " + q.URL, Finding: fmt.Sprintf("this dead-letter queue holds messages: about %d", q.Visible),
+				Impact: "nobody acted on them: they may be of instances that left undrained, or of a listener that does not understand its messages",
+				Fix: "read them: aws sqs receive-message --queue-url " + q.URL + " --max-number-of-messages 10 --visibility-timeout 30; send them back: aws sqs start-message-move-task --source-arn " +
 					q.ARN + "; or drop them: aws sqs purge-queue --queue-url " + q.URL,
 			})
 		}

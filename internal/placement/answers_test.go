@@ -41,8 +41,8 @@ func (o *outcome) wrongPlan(movable *int) (wrong []string) {
 	}
 	what := map[string]string{}
 	for _, s := range f.Steps {
-		what[s.Task] = s.What
-		if s.What == diagnose.Replaced || s.What == diagnose.StopsFirst || s.What == diagnose.StopsOnly {
+		what[s.Task] = s.Outcome
+		if s.Outcome == diagnose.Replaced || s.Outcome == diagnose.StopsFirst || s.Outcome == diagnose.StopsOnly {
 			*movable++
 		}
 	}
@@ -79,10 +79,10 @@ func (o *outcome) holds(k sim.Task, b diagnose.Blocker) bool {
 	s, ok := o.services[k.Service]
 	switch {
 	case !ok:
-		return b.Code == placement.Standalone && strings.Contains(b.Words, idOf(k))
+		return b.Code == placement.Standalone && strings.Contains(b.Message, idOf(k))
 	case s.Daemon:
-		return b.Code == diagnose.DaemonLast && strings.Contains(b.Words, idOf(k))
-	case !strings.HasPrefix(b.Words, "service "+k.Service+" keeps "):
+		return b.Code == diagnose.DaemonLast && strings.Contains(b.Message, idOf(k))
+	case !strings.HasPrefix(b.Message, "service "+k.Service+" keeps "):
 		return false
 	case b.Code == placement.PercentArithmetic:
 		return (s.Desired*s.Min+99)/100 >= s.Desired*s.Max/100

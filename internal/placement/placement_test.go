@@ -118,7 +118,7 @@ func TestRules(t *testing.T) {
 			var words []string
 			for _, f := range r.Fates {
 				for _, reason := range f.Reasons {
-					codes, words = append(codes, reason.Code), append(words, reason.Words)
+					codes, words = append(codes, reason.Code), append(words, reason.Message)
 				}
 			}
 			if c.code == "" && len(codes) > 0 || c.code != "" && (len(codes) == 0 || codes[0] != c.code) {
@@ -146,7 +146,7 @@ func TestWhatAnotherServiceMayTakeIsNotPromised(t *testing.T) {
 	s := pair()
 	rival(s, "db", 600)
 	r := leave(s)
-	if r.Verdict != placement.Uncertain || r.Fates[0].Reasons[0].Code != placement.Order || !strings.Contains(r.Fates[0].Reasons[0].Words, "db may be placed first") {
+	if r.Verdict != placement.Uncertain || r.Fates[0].Reasons[0].Code != placement.Order || !strings.Contains(r.Fates[0].Reasons[0].Message, "db may be placed first") {
 		t.Fatalf("%s%s", r.Verdict, told(r))
 	}
 	s = pair()

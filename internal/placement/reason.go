@@ -31,8 +31,8 @@ const (
 // Reason is why tasks do not simply move.
 type Reason struct {
 	Code Code
-	// Words are for people, with numbers and names.
-	Words string
+	// Message are for people, with numbers and names.
+	Message string
 }
 
 // AWS is the word with which ECS itself gives the reason in service events and failures, empty if it has none.

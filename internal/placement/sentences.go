@@ -28,7 +28,7 @@ func (v *view) whyFull(d *demand, needed, room int) []Reason {
 	reasons := v.refusals(d, d.admits, loads, false)
 	if room > 0 {
 		for i := range reasons {
-			reasons[i].Words = fmt.Sprintf("there is room for %d of the %s that it must start; for more: %s", room, tasks(needed), reasons[i].Words)
+			reasons[i].Message = fmt.Sprintf("there is room for %d of the %s that it must start; for more: %s", room, tasks(needed), reasons[i].Message)
 		}
 	}
 	return reasons

@@ -71,7 +71,7 @@ func told(r placement.Result) string {
 	for _, f := range r.Fates {
 		fmt.Fprintf(&b, "\n  %s %s ×%d: %s", f.Kind, f.Service, len(f.Tasks), f.Verdict)
 		for _, r := range f.Reasons {
-			fmt.Fprintf(&b, "\n    %s: %s", r.Code, r.Words)
+			fmt.Fprintf(&b, "\n    %s: %s", r.Code, r.Message)
 		}
 	}
 	return b.String()
