@@ -154,7 +154,8 @@ type unwilling struct {
 	left int
 }
 
-func (u *unwilling) CompleteLifecycleAction(ctx context.Context, in *autoscaling.CompleteLifecycleActionInput, o ...func(*autoscaling.Options)) (*autoscaling.CompleteLifecycleActionOutput, error) {
+func (u *unwilling) CompleteLifecycleAction(ctx context.Context, in *autoscaling.CompleteLifecycleActionInput,
+	o ...func(*autoscaling.Options)) (*autoscaling.CompleteLifecycleActionOutput, error) {
 	if u.left > 0 {
 		u.left--
 		return nil, errors.New("throttled")

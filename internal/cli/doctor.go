@@ -124,7 +124,8 @@ const inFull = 3
 // writeFindings writes the findings, which come with the worst first, under a line for each severity. Of many of one check the first are
 // told in full, and of the others what they are about.
 func writeFindings(w io.Writer, found []doctor.Finding, seen inventory.Inventory) error {
-	over := fmt.Sprintf("%s over %s and %s in %s", counted(len(doctor.Checks()), "check"), counted(len(seen.Clusters), "cluster"), counted(len(seen.Groups), "group"), seen.Region)
+	over := fmt.Sprintf("%s over %s and %s in %s", counted(len(doctor.Checks()), "check"), counted(len(seen.Clusters), "cluster"),
+		counted(len(seen.Groups), "group"), seen.Region)
 	if len(found) == 0 {
 		_, err := fmt.Fprintf(w, "Nothing was found: %s.\n", over)
 		return err

@@ -123,7 +123,8 @@ func TestDoctorFindsWhatIsPlanted(t *testing.T) {
 		}
 	}
 	for _, check := range []string{ // what they name has an id or a port in its name
-		"unheard", "queue-policy", "no-redrive", "queue-settings", "dead-letters", "retained", "waiting", "draining-in-service", "ghost", "never-joined", "protection-stuck", "task-protected",
+		"unheard", "queue-policy", "no-redrive", "queue-settings", "dead-letters", "retained", "waiting", "draining-in-service", "ghost",
+		"never-joined", "protection-stuck", "task-protected",
 	} {
 		if len(found[check]) == 0 {
 			t.Errorf("%s found nothing", check)

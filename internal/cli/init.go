@@ -176,13 +176,15 @@ func (f *initFlags) setup(cfg config.Config, seen *inventory.Inventory) (setup, 
 	}
 	for _, name := range f.clusters {
 		if seen.Cluster(name) == nil {
-			return s, fmt.Errorf("cluster %s is not there, or cannot be read%s; check the name, the Region (%s) and the credentials", name, whyUnread(seen, name), seen.Region)
+			return s, fmt.Errorf("cluster %s is not there, or cannot be read%s; check the name, the Region (%s) and the credentials", name,
+				whyUnread(seen, name), seen.Region)
 		}
 	}
 	for _, name := range f.groups {
 		g := seen.Group(name)
 		if g == nil {
-			return s, fmt.Errorf("group %s is not there, or cannot be read%s; check the name, the Region (%s) and the credentials", name, whyUnread(seen, name), seen.Region)
+			return s, fmt.Errorf("group %s is not there, or cannot be read%s; check the name, the Region (%s) and the credentials", name,
+				whyUnread(seen, name), seen.Region)
 		}
 		if parts := strings.Split(string(g.ARN), ":"); len(parts) > 1 {
 			s.partition = parts[1]
@@ -224,11 +226,13 @@ func clusterOfGroup(seen *inventory.Inventory, g *inventory.Group, named []strin
 	case len(in) == 1:
 		return in[0], nil
 	case len(in) > 1:
-		return "", fmt.Errorf("the instances of group %s are in several clusters (%s), and Ebb takes one for a group; is the cluster in its user data right?", g.Name, strings.Join(in, ", "))
+		return "", fmt.Errorf("the instances of group %s are in several clusters (%s), and Ebb takes one for a group; is the cluster in its "+
+			"user data right?", g.Name, strings.Join(in, ", "))
 	case len(g.Instances) > 0 && len(named) > 0:
 		return "", fmt.Errorf("no instance of group %s is in %s; leave --cluster out to find its cluster", g.Name, strings.Join(named, " or "))
 	case len(named) == 1:
 		return named[0], nil
 	}
-	return "", fmt.Errorf("which cluster the instances of group %s are in cannot be seen: it has %s, and none is registered in a cluster that can be read; write --cluster", g.Name, counted(len(g.Instances), "instance"))
+	return "", fmt.Errorf("which cluster the instances of group %s are in cannot be seen: it has %s, and none is registered in a cluster "+
+		"that can be read; write --cluster", g.Name, counted(len(g.Instances), "instance"))
 }

@@ -136,7 +136,8 @@ func (s setup) remark(w io.Writer, seen *inventory.Inventory) {
 			if s.shape == shapeServe {
 				fmt.Fprintf(w, "; it gets %s and CONTINUE\n", hookHeartbeat)
 			} else {
-				fmt.Fprintf(w, "; if stack %s did not make it, delete it first, because the stack makes its own: aws autoscaling delete-lifecycle-hook --auto-scaling-group-name %s --lifecycle-hook-name %s\n",
+				fmt.Fprintf(w, "; if stack %s did not make it, delete it first, because the stack makes its own: aws autoscaling "+
+					"delete-lifecycle-hook --auto-scaling-group-name %s --lifecycle-hook-name %s\n",
 					s.name, g.name, h.Name)
 			}
 		}
@@ -174,7 +175,8 @@ func (s setup) asItWillBe(seen *inventory.Inventory) *inventory.Inventory {
 		Name: s.name, ARN: s.arn("events", "rule/"+s.name), Pattern: s.pattern(), Enabled: true, Targets: []string{queue},
 	})
 	will.Queues = append(slices.DeleteFunc(slices.Clone(seen.Queues), func(q inventory.Queue) bool { return q.ARN == queue }), inventory.Queue{
-		URL: s.queueURL(s.name), ARN: queue, Visibility: 3 * time.Minute, Retention: 4 * 24 * time.Hour, Redrive: queue + "-dead-letters", MaxReceives: 5, Policy: s.queuePolicy(),
+		URL: s.queueURL(s.name), ARN: queue, Visibility: 3 * time.Minute, Retention: 4 * 24 * time.Hour, Redrive: queue + "-dead-letters",
+		MaxReceives: 5, Policy: s.queuePolicy(),
 	})
 	return &will
 }

@@ -276,7 +276,8 @@ func TestProblems(t *testing.T) {
 		{"groups: [{match: a, deadline: 59s}]", "f:1:31: deadline is 59s; write at least 1m and at most 48h"},
 		{"groups: [{match: a, deadline: 49h}]", "f:1:31: deadline is 49h; write"},
 		{"groups: [{match: a, on_deadline: retain}]", `f:1:34: on_deadline is "retain"; write continue`},
-		{"groups: [{match: a, max_unavailable: all}]", `f:1:38: max_unavailable is "all"; write how many instances of the group may leave at once, like 3, or a share of it, like 20%`},
+		{"groups: [{match: a, max_unavailable: all}]", `f:1:38: max_unavailable is "all"; write how many instances of the group may leave at ` +
+			`once, like 3, or a share of it, like 20%`},
 		{"groups: [{match: a, budget: 3}]", `f:1:21: unknown key "budget"; it is called "max_unavailable" now`},
 		{"groups: [{match: a, max_unavailable: 0}]", `f:1:38: max_unavailable is "0"`},
 		{"groups: [{match: a, max_unavailable: 0%}]", `f:1:38: max_unavailable is "0%"`},

@@ -34,7 +34,8 @@ func settings() []setting[Config] {
 	return []setting[Config]{
 		{key: "queue", env: []string{"EBB_QUEUE"}, set: func(c *Config, s string) error { c.Queue = s; return checkQueue(s) }},
 		{key: "region", env: []string{"EBB_REGION", "AWS_REGION"}, set: func(c *Config, s string) error { c.Region = s; return checkName("region", regionName, s) }},
-		{key: "endpoint", env: []string{"EBB_ENDPOINT", "AWS_ENDPOINT_URL"}, set: func(c *Config, s string) error { c.Endpoint = s; return checkEndpoint("endpoint", s) }},
+		{key: "endpoint", env: []string{"EBB_ENDPOINT", "AWS_ENDPOINT_URL"},
+			set: func(c *Config, s string) error { c.Endpoint = s; return checkEndpoint("endpoint", s) }},
 		{key: "journal", env: []string{"EBB_JOURNAL"}, initial: "memory:", set: func(c *Config, s string) error { c.Journal = s; return checkJournal(s) }},
 		{key: "journal_endpoint", env: []string{"EBB_DYNAMODB_ENDPOINT"}, set: func(c *Config, s string) error {
 			c.JournalEndpoint = s
@@ -119,7 +120,8 @@ func checkJournal(s string) error {
 	if file, ok := strings.CutPrefix(s, sqliteScheme); s == "memory:" || ok && strings.HasPrefix(file, "/") && !strings.HasSuffix(file, "/") {
 		return nil
 	}
-	return fmt.Errorf("journal is %q; write sqlite:///var/lib/ebb/journal.db (three slashes: the path is absolute), dynamodb://TABLE, or memory: to forget at each restart", s)
+	return fmt.Errorf("journal is %q; write sqlite:///var/lib/ebb/journal.db (three slashes: the path is absolute), dynamodb://TABLE, or "+
+		"memory: to forget at each restart", s)
 }
 
 func checkPattern(s string) error {

@@ -125,7 +125,8 @@ type cause struct {
 func causes() []cause {
 	return []cause{
 		{"no capacity", func(s *sim.Spec) { s.TaskDefinitions[0].CPU = 600 }, func(s *scene) { s.terminate(); s.after(5 * time.Minute) },
-			placement.NoCPU, []string{"service web", "needs 600 CPU units", "at most 424 are free on the only other host"}, "aws autoscaling set-desired-capacity --auto-scaling-group-name web-asg --desired-capacity 2", true},
+			placement.NoCPU, []string{"service web", "needs 600 CPU units", "at most 424 are free on the only other host"},
+			"aws autoscaling set-desired-capacity --auto-scaling-group-name web-asg --desired-capacity 2", true},
 		{"percent arithmetic", func(s *sim.Spec) { s.Services[0].Min, s.Services[0].Max = 100, 100 }, func(s *scene) { s.terminate(); s.after(5 * time.Minute) },
 			placement.PercentArithmetic, []string{"minimumHealthyPercent 100", "at least 2", "at most 2"},
 			"aws ecs update-service --cluster prod --service web --deployment-configuration minimumHealthyPercent=100,maximumPercent=200", true},
@@ -137,7 +138,8 @@ func causes() []cause {
 			s.Services[0].Constraints = []sim.Constraint{{Type: "memberOf", Expression: "attribute:tier == gold"}}
 			s.Groups[0].Hosts = []sim.HostSpec{{Attributes: map[string]string{"tier": "gold"}}}
 		}, func(s *scene) { s.terminate(); s.after(5 * time.Minute) },
-			placement.ConstraintUnmet, []string{"attribute:tier == gold", "the only other host"}, `aws ecs list-container-instances --cluster prod --filter "attribute:tier == gold"`, true},
+			placement.ConstraintUnmet, []string{"attribute:tier == gold", "the only other host"},
+			`aws ecs list-container-instances --cluster prod --filter "attribute:tier == gold"`, true},
 		{"attribute", func(s *sim.Spec) {
 			s.TaskDefinitions[0].Requires = []string{"tier=gold"}
 			s.Groups[0].Hosts = []sim.HostSpec{{Attributes: map[string]string{"tier": "gold"}}}
@@ -150,16 +152,19 @@ func causes() []cause {
 			}
 			s.terminate()
 			s.after(5 * time.Minute)
-		}, placement.Deployment, []string{"service web", "broken:1", "failed to start"}, "aws ecs update-service --cluster prod --service web --task-definition web:1", true},
+		}, placement.Deployment, []string{"service web", "broken:1", "failed to start"}, "aws ecs update-service --cluster prod --service web " +
+			"--task-definition web:1", true},
 		{"standalone task", func(s *sim.Spec) {
 			s.TaskDefinitions = append(s.TaskDefinitions, sim.TaskDefinition{Family: "job", CPU: 64, Memory: 64})
 			s.Tasks = []sim.TaskSpec{{Cluster: "prod", Task: "job", Host: new(int), StartedBy: "nightly"}}
-		}, func(s *scene) { s.terminate(); s.after(5 * time.Minute) }, placement.Standalone, []string{"job:1", "nightly", "never moves"}, "aws ecs stop-task --cluster prod --task ", true},
+		}, func(s *scene) { s.terminate(); s.after(5 * time.Minute) }, placement.Standalone, []string{"job:1", "nightly", "never moves"},
+			"aws ecs stop-task --cluster prod --task ", true},
 		{"container that ignores SIGTERM", func(s *sim.Spec) { s.TaskDefinitions[0].Exit, s.TaskDefinitions[0].Stop = time.Hour, 0 }, func(s *scene) {
 			s.terminate()
 			s.until("STOPPING")
 			s.after(5 * time.Second)
-		}, diagnose.SigtermIgnored, []string{"has got SIGTERM and has not exited", "the stopTimeout of container web is 30s", "SIGKILL comes at"}, "docker kill $(docker ps -q --filter label=com.amazonaws.ecs.task-arn=arn:aws:ecs:", true},
+		}, diagnose.SigtermIgnored, []string{"has got SIGTERM and has not exited", "the stopTimeout of container web is 30s", "SIGKILL comes at"},
+			"docker kill $(docker ps -q --filter label=com.amazonaws.ecs.task-arn=arn:aws:ecs:", true},
 		{"stop time-out", func(s *sim.Spec) { s.TaskDefinitions[0].Exit, s.TaskDefinitions[0].Stop = 50*time.Minute, time.Hour }, func(s *scene) {
 			s.terminate()
 			s.until("STOPPING")
@@ -169,7 +174,8 @@ func causes() []cause {
 			s.terminate()
 			s.until("DEACTIVATING")
 			s.after(30 * time.Second)
-		}, diagnose.Deregistration, []string{"target group web-tg", " 2m,", "until"}, "aws elbv2 modify-target-group-attributes --target-group-arn arn:aws:elasticloadbalancing:", true},
+		}, diagnose.Deregistration, []string{"target group web-tg", " 2m,", "until"},
+			"aws elbv2 modify-target-group-attributes --target-group-arn arn:aws:elasticloadbalancing:", true},
 		{"agent gone", nil, func(s *scene) {
 			arns, _ := s.ListContainerInstances("prod", "", "ec2InstanceId == "+s.target)
 			s.terminate()
@@ -191,13 +197,15 @@ func causes() []cause {
 			if err := s.CompleteLifecycleAction("web-asg", "ebb-drain", "", s.target, "CONTINUE"); err != nil {
 				s.t.Fatal(err)
 			}
-		}, diagnose.OpenHook, []string{"no task is left", "flush-logs"}, "aws autoscaling complete-lifecycle-action --auto-scaling-group-name web-asg --lifecycle-hook-name", false},
+		}, diagnose.OpenHook, []string{"no task is left", "flush-logs"}, "aws autoscaling complete-lifecycle-action --auto-scaling-group-name " +
+			"web-asg --lifecycle-hook-name", false},
 		{"nobody drains", nil, func(s *scene) {
 			if _, err := s.TerminateInstanceInAutoScalingGroup(s.target, true); err != nil {
 				s.t.Fatal(err)
 			}
 			s.after(time.Minute)
-		}, diagnose.NotDraining, []string{"nobody drains", "ACTIVE", "ebb-drain"}, "aws ecs update-container-instances-state --cluster prod --container-instances ", true},
+		}, diagnose.NotDraining, []string{"nobody drains", "ACTIVE", "ebb-drain"}, "aws ecs update-container-instances-state --cluster prod " +
+			"--container-instances ", true},
 		{"image pull of the replacement", func(s *sim.Spec) { s.TaskDefinitions[0].Start = 10 * time.Minute }, func(s *scene) { s.terminate(); s.after(time.Minute) },
 			diagnose.PullingImage, []string{"service web", "is PENDING", "loading its image since"}, "", true},
 		{"replacement without network interface yet", func(s *sim.Spec) {
@@ -208,7 +216,8 @@ func causes() []cause {
 		},
 			func(s *scene) { s.terminate(); s.after(time.Minute) },
 			diagnose.NotYetHealthy, []string{"its target is initial", "web-tg", "health check grace period lasts until"}, "", true},
-		{"40 s without a health check", nil, func(s *scene) { s.terminate(); s.after(20 * time.Second) }, diagnose.NotYetHealthy, []string{"40 s after its start"}, "", true},
+		{"40 s without a health check", nil, func(s *scene) { s.terminate(); s.after(20 * time.Second) }, diagnose.NotYetHealthy,
+			[]string{"40 s after its start"}, "", true},
 		{"retained", func(s *sim.Spec) { s.Groups[0].Retain = true }, func(s *scene) {
 			s.terminate()
 			if err := s.CompleteLifecycleAction("web-asg", "ebb-drain", "", s.target, "ABANDON"); err != nil {

@@ -42,7 +42,8 @@ func (p *place) deregister() Fix {
 }
 
 func (p *place) percents(service string, least, most int) Fix {
-	return command("aws ecs update-service --cluster %s --service %s --deployment-configuration minimumHealthyPercent=%d,maximumPercent=%d", p.clusterName(), service, least, most)
+	return command("aws ecs update-service --cluster %s --service %s --deployment-configuration minimumHealthyPercent=%d,maximumPercent=%d",
+		p.clusterName(), service, least, most)
 }
 
 func (p *place) redeploy(service, definition string) Fix {
@@ -51,7 +52,8 @@ func (p *place) redeploy(service, definition string) Fix {
 
 // complete answers a hook.
 func (p *place) complete(hook string) Fix {
-	return command("aws autoscaling complete-lifecycle-action --auto-scaling-group-name %s --lifecycle-hook-name %s --instance-id %s --lifecycle-action-result CONTINUE",
+	return command("aws autoscaling complete-lifecycle-action --auto-scaling-group-name %s --lifecycle-hook-name %s --instance-id %s "+
+		"--lifecycle-action-result CONTINUE",
 		p.groupName(), hook, p.instance)
 }
 

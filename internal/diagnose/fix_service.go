@@ -96,5 +96,6 @@ func (w *why) whoMeets(s *inventory.Service) []Fix {
 	if len(expressions) == 0 {
 		return nil
 	}
-	return []Fix{command("aws ecs list-container-instances --cluster %s --filter \"%s\"", w.clusterName(), strings.ReplaceAll(expressions[0], `"`, `\"`)).but("lists the hosts that meet it")}
+	return []Fix{command("aws ecs list-container-instances --cluster %s --filter \"%s\"", w.clusterName(), strings.ReplaceAll(expressions[0],
+		`"`, `\"`)).but("lists the hosts that meet it")}
 }

@@ -33,13 +33,15 @@ func (w *why) groupState() {
 	}
 	state := w.member.State
 	say := func(fix []Fix, format string, args ...any) {
-		w.add(Blocker{Code: GroupState, Message: fmt.Sprintf("%s is %s in group %s: ", w.instance, state, w.group.Name) + fmt.Sprintf(format, args...), Fix: fix, Exact: true})
+		w.add(Blocker{Code: GroupState, Message: fmt.Sprintf("%s is %s in group %s: ", w.instance, state, w.group.Name) + fmt.Sprintf(format,
+			args...), Fix: fix, Exact: true})
 	}
 	switch {
 	case state.Leaving():
 		w.leaving()
 	case state == fleet.TerminatingRetained:
-		say([]Fix{terminate(w.instance)}, "a hook was abandoned, and the group's lifecycle policy keeps such instances, running and billed, until somebody terminates them")
+		say([]Fix{terminate(w.instance)}, "a hook was abandoned, and the group's lifecycle policy keeps such instances, running and billed, "+
+			"until somebody terminates them")
 	case state == fleet.TerminatingProceed:
 		say(nil, "every hook has been answered, and EC2 terminates it")
 	case state == fleet.Standby || state == "EnteringStandby":
@@ -52,7 +54,8 @@ func (w *why) groupState() {
 	case strings.HasPrefix(string(state), "Pending"):
 		say(nil, "it is being launched")
 	case state == fleet.InService && slices.Contains(w.group.Suspended, "Terminate"):
-		say([]Fix{command("aws autoscaling resume-processes --auto-scaling-group-name %s --scaling-processes Terminate", w.group.Name)}, "the process Terminate of the group is suspended")
+		say([]Fix{command("aws autoscaling resume-processes --auto-scaling-group-name %s --scaling-processes Terminate", w.group.Name)},
+			"the process Terminate of the group is suspended")
 	}
 }
 
@@ -170,7 +173,8 @@ func (w *why) stays() bool {
 	if w.member == nil && !groups {
 		parts = append(parts, "but its group could not be read, and may do so")
 	}
-	w.add(Blocker{Code: NotLeaving, Message: "nothing takes " + string(w.instance) + " away: " + strings.Join(parts, "; "), Exact: w.member != nil || groups, Fix: []Fix{command("ebb plan %s", w.instance).but("tells what would become of its tasks")}})
+	w.add(Blocker{Code: NotLeaving, Message: "nothing takes " + string(w.instance) + " away: " + strings.Join(parts, "; "),
+		Exact: w.member != nil || groups, Fix: []Fix{command("ebb plan %s", w.instance).but("tells what would become of its tasks")}})
 	return true
 }
 
@@ -189,7 +193,8 @@ func (w *why) draining() {
 	case w.host == nil || w.host.Status == fleet.Draining || w.task != nil && w.task.DesiredStatus == fleet.Stopped:
 		return
 	case w.host.Status != fleet.Active:
-		w.add(Blocker{Code: NotDraining, Exact: true, Message: fmt.Sprintf("container instance %s is %s, so that it cannot be set DRAINING", w.instance, w.host.Status), Fix: []Fix{w.deregister()}})
+		w.add(Blocker{Code: NotDraining, Exact: true, Message: fmt.Sprintf("container instance %s is %s, so that it cannot be set DRAINING",
+			w.instance, w.host.Status), Fix: []Fix{w.deregister()}})
 		return
 	}
 	w.add(Blocker{Code: NotDraining, Exact: true, Fix: []Fix{w.setState(fleet.Draining)}, Message: fmt.Sprintf(

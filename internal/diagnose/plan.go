@@ -106,7 +106,8 @@ func Plan(s *inventory.Inventory, targets []string, now time.Time) Forecast {
 	}
 	if len(f.Missing) > 0 {
 		f.Verdict = "unknown"
-		missing := fmt.Sprintf("neither an instance nor a group that was looked at, in account %s and Region %s: %s", s.Account, s.Region, strings.Join(f.Missing, ", "))
+		missing := fmt.Sprintf("neither an instance nor a group that was looked at, in account %s and Region %s: %s", s.Account, s.Region,
+			strings.Join(f.Missing, ", "))
 		if len(f.Instances) > 0 {
 			missing += "; of the others: " + f.Headline
 		}
@@ -266,7 +267,8 @@ func protections(s *inventory.Inventory, ids []fleet.InstanceID) []string {
 				continue
 			}
 			if in.Protected {
-				notes = append(notes, fmt.Sprintf("%s is protected from scale-in: a scale-in of group %s would choose another; terminate-instance-in-auto-scaling-group takes it all the same", in.ID, in.Group))
+				notes = append(notes, fmt.Sprintf("%s is protected from scale-in: a scale-in of group %s would choose another; "+
+					"terminate-instance-in-auto-scaling-group takes it all the same", in.ID, in.Group))
 			}
 			if in.State != fleet.InService {
 				notes = append(notes, fmt.Sprintf("%s is %s in group %s", in.ID, in.State, in.Group))

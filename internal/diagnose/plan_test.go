@@ -84,7 +84,8 @@ func TestAPlanForAWholeGroupHasNoPlaceLeft(t *testing.T) {
 func TestAPlanForWhatIsNotThereSaysSo(t *testing.T) {
 	s := stage(t, mixed())
 	f := diagnose.Plan(s.take(), []string{"i-none", s.target}, s.Now())
-	if f.Verdict != "unknown" || !slices.Equal(f.Missing, []string{"i-none"}) || !strings.Contains(f.Headline, "neither an instance nor a group that was looked at, in account 111122223333 and Region eu-west-1: i-none; of the others: 3 tasks on 1 host would leave") {
+	if f.Verdict != "unknown" || !slices.Equal(f.Missing, []string{"i-none"}) || !strings.Contains(f.Headline,
+		"neither an instance nor a group that was looked at, in account 111122223333 and Region eu-west-1: i-none; of the others: 3 tasks on 1 host would leave") {
 		t.Errorf("%s: %s", f.Verdict, f.Headline)
 	}
 }

@@ -95,7 +95,8 @@ func (w *why) back(s *inventory.Service) []Fix {
 		}
 	}
 	return []Fix{
-		command("aws ecs list-tasks --cluster %s --service-name %s --desired-status STOPPED", w.clusterName(), s.Name).but("then describe-tasks of these: stoppedReason"),
+		command("aws ecs list-tasks --cluster %s --service-name %s --desired-status STOPPED", w.clusterName(),
+			s.Name).but("then describe-tasks of these: stoppedReason"),
 		{Note: "deploy the last good revision of its task definition"},
 	}
 }
@@ -106,7 +107,8 @@ func (w *why) saying(s *inventory.Service) string {
 		if w.q.Now.Sub(e.At) > lately {
 			return ""
 		}
-		for _, sign := range [...]string{"unable to consistently start tasks", "failed to launch a task", "(circuit breaker)", "tasks failed to start", "is unhealthy in", "failed container health checks"} {
+		for _, sign := range [...]string{"unable to consistently start tasks", "failed to launch a task", "(circuit breaker)",
+			"tasks failed to start", "is unhealthy in", "failed container health checks"} {
 			if strings.Contains(e.Text, sign) {
 				return fmt.Sprintf("; its event of %s: %s", w.clock(e.At), e.Text)
 			}

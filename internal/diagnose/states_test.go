@@ -48,17 +48,21 @@ func TestTheStateOfTheGroupIsTold(t *testing.T) {
 	}{
 		{"in service", func(seen) {}, diagnose.NotLeaving, "nothing takes TARGET away: it is InService in group web-asg", "ebb plan TARGET"},
 		{"protected from scale-in", func(p seen) { p.member.Protected = true }, diagnose.NotLeaving, "scale-in passes over it", "ebb plan TARGET"},
-		{"standby", func(p seen) { p.member.State = fleet.Standby }, diagnose.GroupState, "Standby in group web-asg", "aws autoscaling exit-standby --auto-scaling-group-name web-asg --instance-ids TARGET"},
+		{"standby", func(p seen) { p.member.State = fleet.Standby }, diagnose.GroupState, "Standby in group web-asg",
+			"aws autoscaling exit-standby --auto-scaling-group-name web-asg --instance-ids TARGET"},
 		{"warm pool", func(p seen) { p.member.State = "Warmed:Stopped" }, diagnose.GroupState, "in the warm pool", ""},
 		{"launching", func(p seen) { p.member.State = "Pending:Wait" }, diagnose.GroupState, "being launched", ""},
 		{"detached", func(p seen) { p.member.State = fleet.Detached }, diagnose.GroupState, "none of the group's any more", ""},
 		{"all hooks answered", func(p seen) { p.member.State = fleet.TerminatingProceed }, diagnose.GroupState, "every hook has been answered", ""},
 		{"Terminate suspended", func(p seen) { p.group.Suspended = []string{"Terminate"} }, diagnose.GroupState, "the process Terminate of the group is suspended",
 			"aws autoscaling resume-processes --auto-scaling-group-name web-asg --scaling-processes Terminate"},
-		{"container instance deregistering", func(p seen) { p.member.State, p.host.Status = fleet.TerminatingWait, "DEREGISTERING" }, diagnose.NotDraining, "cannot be set DRAINING", "aws ecs deregister-container-instance"},
-		{"drained, and nobody terminates it", func(p seen) { p.host.Status, p.cluster.Tasks = fleet.Draining, nil }, diagnose.NotLeaving, "it is DRAINING in cluster prod, but nothing terminates it",
+		{"container instance deregistering", func(p seen) { p.member.State, p.host.Status = fleet.TerminatingWait, "DEREGISTERING" },
+			diagnose.NotDraining, "cannot be set DRAINING", "aws ecs deregister-container-instance"},
+		{"drained, and nobody terminates it", func(p seen) { p.host.Status, p.cluster.Tasks = fleet.Draining, nil }, diagnose.NotLeaving,
+			"it is DRAINING in cluster prod, but nothing terminates it",
 			"aws autoscaling terminate-instance-in-auto-scaling-group --instance-id TARGET"},
-		{"in a hook, and in no cluster", func(p seen) { p.member.State, p.cluster.Hosts, p.cluster.Tasks = fleet.TerminatingWait, nil, nil }, diagnose.OpenHook, "nothing to drain: group web-asg waits in its hook ebb-drain",
+		{"in a hook, and in no cluster", func(p seen) { p.member.State, p.cluster.Hosts, p.cluster.Tasks = fleet.TerminatingWait, nil, nil },
+			diagnose.OpenHook, "nothing to drain: group web-asg waits in its hook ebb-drain",
 			"aws autoscaling complete-lifecycle-action"},
 		{"of no group", func(p seen) { p.Groups = nil }, diagnose.NotLeaving, "its container instance is ACTIVE in cluster prod", "ebb plan TARGET"},
 		{"neither group nor cluster", func(p seen) { p.Groups, p.Clusters = nil, nil }, diagnose.NotLeaving, "in no group and no cluster", "ebb plan TARGET"},
@@ -125,7 +129,8 @@ func TestAProtectedTaskIsToldWithTheCommandThatFreesIt(t *testing.T) {
 	}
 	r := diagnose.Why(p.Inventory, diagnose.Question{Target: s.target, Now: s.Now()})
 	for _, b := range r.Blockers {
-		if b.Code == placement.Protected && len(b.Fix) == 1 && strings.HasPrefix(b.Fix[0].Command, "aws ecs update-task-protection --cluster prod --tasks ") && !b.Exact {
+		if b.Code == placement.Protected && len(b.Fix) == 1 && strings.HasPrefix(b.Fix[0].Command,
+			"aws ecs update-task-protection --cluster prod --tasks ") && !b.Exact {
 			return
 		}
 	}
@@ -139,10 +144,12 @@ func TestAHookOfManagedDrainingIsToldAsECSs(t *testing.T) {
 	s.terminate()
 	s.after(5 * time.Minute)
 	r := diagnose.Why(s.take(), diagnose.Question{Target: s.target, Now: s.Now()})
-	if r.Blockers[0].Code != diagnose.OpenHook || !strings.Contains(r.Headline, diagnose.ManagedHook+" (ECS managed draining, heartbeat 1h, at most 48h, then CONTINUE)") {
+	if r.Blockers[0].Code != diagnose.OpenHook || !strings.Contains(r.Headline, diagnose.ManagedHook+" (ECS managed draining, heartbeat "+
+		"1h, at most 48h, then CONTINUE)") {
 		t.Errorf("headline %q", r.Headline)
 	}
-	if notes := strings.Join(r.Notes, "\n"); !strings.Contains(notes, "ends after 48h at most") || !strings.Contains(notes, "ECS managed draining keeps it open until every task has stopped") {
+	if notes := strings.Join(r.Notes, "\n"); !strings.Contains(notes, "ends after 48h at most") || !strings.Contains(notes,
+		"ECS managed draining keeps it open until every task has stopped") {
 		t.Errorf("notes %q", r.Notes)
 	}
 }

@@ -25,10 +25,12 @@ func (w *why) about(t *inventory.Task, left []*inventory.Task) {
 			short(t.ARN), t.Family, startedBy(t), phrase("it runs", w.since(t.StartedAt)))})
 	case s != nil && s.Daemon:
 		if n := replicas(left, w.cluster); n > 0 {
-			w.add(Blocker{Code: DaemonLast, Exact: true, Message: fmt.Sprintf("task %s of DAEMON service %s stops after the %s left on the host", short(t.ARN), s.Name, plural(n, "other task"))})
+			w.add(Blocker{Code: DaemonLast, Exact: true, Message: fmt.Sprintf("task %s of DAEMON service %s stops after the %s left on the host",
+				short(t.ARN), s.Name, plural(n, "other task"))})
 			return
 		}
-		w.add(Blocker{Code: InProgress, Message: fmt.Sprintf("only daemon tasks are left; ECS is to stop task %s of service %s now", short(t.ARN), s.Name), Fix: []Fix{w.stopTask(t)}})
+		w.add(Blocker{Code: InProgress, Message: fmt.Sprintf("only daemon tasks are left; ECS is to stop task %s of service %s now", short(t.ARN),
+			s.Name), Fix: []Fix{w.stopTask(t)}})
 	}
 }
 
@@ -68,10 +70,12 @@ func (w *why) stopping(t *inventory.Task) {
 	switch t.LastStatus {
 	case "DEACTIVATING":
 		if tg == nil {
-			w.add(Blocker{Code: Deregistration, Exact: true, Message: phrase(name, "is DEACTIVATING", w.since(t.StoppingAt)) + ": it is being taken out of its load balancer or service discovery"})
+			w.add(Blocker{Code: Deregistration, Exact: true, Message: phrase(name, "is DEACTIVATING", w.since(t.StoppingAt)) +
+				": it is being taken out of its load balancer or service discovery"})
 			return
 		}
-		b := Blocker{Code: Deregistration, Exact: true, Fix: []Fix{delay(tg.ARN, 30).but("for the next time: AWS does not say that it shortens a delay that runs")}, Message: fmt.Sprintf(
+		b := Blocker{Code: Deregistration, Exact: true, Fix: []Fix{delay(tg.ARN, 30).but("for the next time: AWS does not say that it " +
+			"shortens a delay that runs")}, Message: fmt.Sprintf(
 			"%s: target group %s drains it for its deregistration delay of %s, used or not, before the task gets SIGTERM",
 			phrase(name, "is DEACTIVATING", w.since(t.StoppingAt)), tg.Name, inventory.Span(wait))}
 		if !t.StoppingAt.IsZero() {
@@ -89,7 +93,8 @@ func (w *why) stopping(t *inventory.Task) {
 // sigterm tells of a task that has got SIGTERM. Whether its process still works or pays no heed cannot be seen from outside, so a
 // long stop time-out is told as what it is, and heedlessness as what may lie behind it.
 func (w *why) sigterm(t *inventory.Task, name, container string, wait, limit time.Duration) {
-	words := fmt.Sprintf("%s: it has got SIGTERM and has not exited; the stopTimeout of container %s is %s", phrase(name, "is STOPPING", w.since(t.StoppingAt)), container, inventory.Span(limit))
+	words := fmt.Sprintf("%s: it has got SIGTERM and has not exited; the stopTimeout of container %s is %s",
+		phrase(name, "is STOPPING", w.since(t.StoppingAt)), container, inventory.Span(limit))
 	fix := []Fix{w.kill(t)}
 	var until time.Time
 	if !t.StoppingAt.IsZero() {
@@ -101,7 +106,8 @@ func (w *why) sigterm(t *inventory.Task, name, container string, wait, limit tim
 	}
 	heed := Fix{Note: "for the next time: make process 1 of container " + container + " exit on SIGTERM (an init process, exec in the entry point)"}
 	if limit > agentTimeout {
-		w.add(Blocker{Code: StopTimeout, Message: words, Fix: append(fix, Fix{Note: "for the next time: register a revision of " + t.Family + " with a shorter stopTimeout"}), Exact: true, Until: until})
+		w.add(Blocker{Code: StopTimeout, Message: words, Fix: append(fix, Fix{Note: "for the next time: register a revision of " + t.Family +
+			" with a shorter stopTimeout"}), Exact: true, Until: until})
 		w.add(Blocker{Code: SigtermIgnored, Message: name + " either still finishes its work or ignores SIGTERM", Fix: []Fix{heed}, Until: until})
 		return
 	}

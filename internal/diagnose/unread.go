@@ -21,7 +21,8 @@ func unseen(s *inventory.Inventory, c *inventory.Cluster) []string {
 	of, operations := "", []string{"ecs:ListClusters", "ecs:DescribeClusters", "ecs:ListContainerInstances", "ecs:DescribeContainerInstances"}
 	if c != nil {
 		of = "cluster " + c.Name
-		operations = []string{"ecs:ListContainerInstances", "ecs:DescribeContainerInstances", "ecs:ListTasks", "ecs:DescribeTasks", "ecs:ListServices", "ecs:DescribeServices"}
+		operations = []string{"ecs:ListContainerInstances", "ecs:DescribeContainerInstances", "ecs:ListTasks", "ecs:DescribeTasks",
+			"ecs:ListServices", "ecs:DescribeServices"}
 	}
 	var missed []string
 	for _, operation := range operations {

@@ -49,7 +49,8 @@ func noPlace(in *Input) (found []Finding) {
 // hostsKnown reports whether the hosts of a cluster and what tells them apart are all in the inventory.
 func (in *Input) hostsKnown(c *inventory.Cluster) bool {
 	of := "cluster " + c.Name
-	return !in.Inventory.Missed("ecs:ListContainerInstances", of) && !in.Inventory.Missed("ecs:DescribeContainerInstances", of) && !in.Inventory.Missed("ecs:DescribeCapacityProviders", of)
+	return !in.Inventory.Missed("ecs:ListContainerInstances", of) && !in.Inventory.Missed("ecs:DescribeContainerInstances", of) &&
+		!in.Inventory.Missed("ecs:DescribeCapacityProviders", of)
 }
 
 // stay is what would stay on a host that leaves.
@@ -97,15 +98,17 @@ func (in *Input) cannotSpare(c *inventory.Cluster, worst stay, hang, of int) Fin
 	}
 	f := Finding{
 		Severity: Warn, Subject: "cluster " + c.Name,
-		Finding: fmt.Sprintf("if host %s left now, replacements would have no place (so it is with %d of the %d hosts looked at, the fullest): %s", worst.host.Instance, hang, of, strings.Join(parts, "; ")),
-		Impact:  "a drain waits for another host, and if none comes until it is cut off at its deadline",
-		Fix:     "keep one host more in cluster " + c.Name,
+		Finding: fmt.Sprintf("if host %s left now, replacements would have no place (so it is with %d of the %d hosts looked at, the "+
+			"fullest): %s", worst.host.Instance, hang, of, strings.Join(parts, "; ")),
+		Impact: "a drain waits for another host, and if none comes until it is cut off at its deadline",
+		Fix:    "keep one host more in cluster " + c.Name,
 	}
 	for i := range in.Inventory.Groups {
 		g := &in.Inventory.Groups[i]
 		if slices.ContainsFunc(g.Instances, func(m fleet.GroupInstance) bool { return m.ID == worst.host.Instance }) {
 			n := g.Desired + 1
-			f.Fix = fmt.Sprintf("keep one host more: aws autoscaling update-auto-scaling-group --auto-scaling-group-name %s --desired-capacity %d --max-size %d", g.Name, n, max(n, g.Max))
+			f.Fix = fmt.Sprintf("keep one host more: aws autoscaling update-auto-scaling-group --auto-scaling-group-name %s --desired-capacity "+
+				"%d --max-size %d", g.Name, n, max(n, g.Max))
 		}
 	}
 	f.Fix += "; or let a task stop first, with a lower minimumHealthyPercent"

@@ -30,7 +30,8 @@ func clean() *Input {
 					},
 					Status: "ACTIVE", LaunchType: "EC2", Controller: "ECS", TaskDefinition: "web:1",
 				},
-				{Service: fleet.Service{Name: "agent", Cluster: "prod", Daemon: true, Desired: 3, Running: 3, MaxPercent: 100}, Status: "ACTIVE", LaunchType: "EC2", Controller: "ECS", TaskDefinition: "agent:1"},
+				{Service: fleet.Service{Name: "agent", Cluster: "prod", Daemon: true, Desired: 3, Running: 3, MaxPercent: 100}, Status: "ACTIVE",
+					LaunchType: "EC2", Controller: "ECS", TaskDefinition: "agent:1"},
 			},
 			TaskDefinitions: []inventory.TaskDefinition{
 				{Name: "web:1", Network: "bridge", Containers: []inventory.Container{{Name: "web", Essential: true}}},
@@ -38,7 +39,8 @@ func clean() *Input {
 			},
 		}},
 		Groups: []inventory.Group{{
-			Group: fleet.Group{Name: "web-asg", ARN: "arn:aws:autoscaling:eu-west-1:111122223333:autoScalingGroup:0:autoScalingGroupName/web-asg", Min: 1, Max: 6, Desired: 3},
+			Group: fleet.Group{Name: "web-asg", ARN: "arn:aws:autoscaling:eu-west-1:111122223333:autoScalingGroup:0:autoScalingGroupName/web-asg",
+				Min: 1, Max: 6, Desired: 3},
 			Hooks: []fleet.Hook{{
 				Name: "ebb-drain", Group: "web-asg", Transition: fleet.TerminatingTransit, Heartbeat: 15 * time.Minute, Global: 25 * time.Hour,
 				DefaultResult: "CONTINUE", Target: queueARN,
@@ -54,7 +56,8 @@ func clean() *Input {
 	for i, id := range []fleet.InstanceID{"i-0a", "i-0b", "i-0c"} {
 		arn := fleet.ARN("arn:aws:ecs:eu-west-1:111122223333:container-instance/prod/" + string(id))
 		c.Hosts = append(c.Hosts, inventory.Host{
-			ContainerInstance: fleet.ContainerInstance{ARN: arn, Cluster: "prod", Instance: id, Status: fleet.Active, Connected: true}, RegisteredAt: now.Add(-time.Hour),
+			ContainerInstance: fleet.ContainerInstance{ARN: arn, Cluster: "prod", Instance: id, Status: fleet.Active, Connected: true},
+			RegisteredAt:      now.Add(-time.Hour),
 		})
 		g.Instances = append(g.Instances, fleet.GroupInstance{ID: id, Group: "web-asg", State: fleet.InService, Healthy: true})
 		s.Machines = append(s.Machines, inventory.Machine{ID: id, State: fleet.StateRunning, Launched: now.Add(-time.Hour)})

@@ -52,9 +52,11 @@ func retained(in *Input) (found []Finding) {
 				continue
 			}
 			found = append(found, Finding{
-				Severity: Warn, Subject: "instance " + string(i.ID), Finding: "the instance is in Terminating:Retained in group " + g.Name + ": a terminating hook was abandoned, and the group retains such instances",
+				Severity: Warn, Subject: "instance " + string(i.ID), Finding: "the instance is in Terminating:Retained in group " + g.Name +
+					": a terminating hook was abandoned, and the group retains such instances",
 				Impact: "it is billed, does no work for the group, and stays until somebody terminates it",
-				Fix:    "look why its hook was abandoned, then: aws autoscaling terminate-instance-in-auto-scaling-group --instance-id " + string(i.ID) + " --no-should-decrement-desired-capacity",
+				Fix: "look why its hook was abandoned, then: aws autoscaling terminate-instance-in-auto-scaling-group --instance-id " +
+					string(i.ID) + " --no-should-decrement-desired-capacity",
 			})
 		}
 	}
@@ -71,9 +73,11 @@ func refreshWaits(in *Input) (found []Finding) {
 				continue
 			}
 			found = append(found, Finding{
-				Severity: Warn, Subject: "group " + g.Name, Finding: "instance refresh " + r.ID + " is " + r.Status + " and waits for instances that are protected from scale-in (ScaleInProtectedInstances=Wait, the default)",
+				Severity: Warn, Subject: "group " + g.Name, Finding: "instance refresh " + r.ID + " is " + r.Status +
+					" and waits for instances that are protected from scale-in (ScaleInProtectedInstances=Wait, the default)",
 				Impact: "it waits for an hour and then fails",
-				Fix: "aws autoscaling cancel-instance-refresh --auto-scaling-group-name " + g.Name + "; then start it again with ScaleInProtectedInstances=Refresh: aws autoscaling start-instance-refresh --auto-scaling-group-name " +
+				Fix: "aws autoscaling cancel-instance-refresh --auto-scaling-group-name " + g.Name +
+					"; then start it again with ScaleInProtectedInstances=Refresh: aws autoscaling start-instance-refresh --auto-scaling-group-name " +
 					g.Name + ` --preferences '{"ScaleInProtectedInstances":"Refresh"}'`,
 			})
 		}
@@ -97,7 +101,8 @@ func rebalanceHook(in *Input) (found []Finding) {
 				continue
 			}
 			found = append(found, Finding{
-				Severity: Warn, Subject: "group " + g.Name, Finding: fmt.Sprintf("the group rebalances Spot capacity, and hook %s may wait %s: EC2 takes the instance two minutes after its notice all the same", h.Name, span(h.Heartbeat)),
+				Severity: Warn, Subject: "group " + g.Name, Finding: fmt.Sprintf("the group rebalances Spot capacity, and hook %s may wait %s: EC2 "+
+					"takes the instance two minutes after its notice all the same", h.Name, span(h.Heartbeat)),
 				Impact: "the instance is reclaimed while the hook still waits, and what the hook is for is not done",
 				Fix:    "aws autoscaling put-lifecycle-hook --auto-scaling-group-name " + g.Name + " --lifecycle-hook-name " + h.Name + " --heartbeat-timeout 120",
 			})

@@ -52,7 +52,8 @@ func managedHookMissing(in *Input) (found []Finding) {
 			Severity: Error, Subject: "group " + g.Name,
 			Finding: "capacity provider " + name + " has managed draining, but the group has no hook " + managedHook,
 			Impact:  "ECS is not told of terminations and drains nothing: instances are terminated with their tasks",
-			Fix: "let ECS make the hook again: aws ecs update-capacity-provider --name " + name + " --auto-scaling-group-provider managedDraining=DISABLED, then the same with managedDraining=ENABLED; " +
+			Fix: "let ECS make the hook again: aws ecs update-capacity-provider --name " + name +
+				" --auto-scaling-group-provider managedDraining=DISABLED, then the same with managedDraining=ENABLED; " +
 				"whether that restores it is not documented, so look afterwards: aws autoscaling describe-lifecycle-hooks --auto-scaling-group-name " + g.Name,
 		})
 	}
@@ -78,8 +79,9 @@ func managedHookEdited(in *Input) (found []Finding) {
 		}
 		found = append(found, Finding{
 			Severity: Warn, Subject: "group " + g.Name,
-			Finding: fmt.Sprintf("hook %s belongs to ECS, which makes it with a heartbeat time-out of 1h and CONTINUE; here it has %s and %s", h.Name, span(h.Heartbeat), h.DefaultResult),
-			Impact:  "a drain that takes longer is cut off without a word, and whether ECS sets its own values again is not documented",
+			Finding: fmt.Sprintf("hook %s belongs to ECS, which makes it with a heartbeat time-out of 1h and CONTINUE; here it has %s and %s",
+				h.Name, span(h.Heartbeat), h.DefaultResult),
+			Impact: "a drain that takes longer is cut off without a word, and whether ECS sets its own values again is not documented",
 			Fix: "give it ECS's values: aws autoscaling put-lifecycle-hook --auto-scaling-group-name " + g.Name + " --lifecycle-hook-name " + managedHook +
 				" --heartbeat-timeout 3600 --default-result CONTINUE; for a deadline of your own turn managed draining off and let Ebb drain",
 		})
@@ -143,7 +145,8 @@ func (in *Input) runsOut(g *inventory.Group, h fleet.Hook, need time.Duration, s
 	}
 	f := Finding{
 		Subject: "group " + g.Name, Impact: "the instance is terminated in the middle of its drain, with tasks that still answer requests",
-		Fix: fmt.Sprintf("aws autoscaling put-lifecycle-hook --auto-scaling-group-name %s --lifecycle-hook-name %s --heartbeat-timeout %d; or shorten the deregistration delay and stop time-out of service %s",
+		Fix: fmt.Sprintf("aws autoscaling put-lifecycle-hook --auto-scaling-group-name %s --lifecycle-hook-name %s --heartbeat-timeout %d; or "+
+			"shorten the deregistration delay and stop time-out of service %s",
 			g.Name, h.Name, seconds(max(need, 5*time.Minute)), service),
 	}
 	needs := fmt.Sprintf("the drain of service %s takes up to %s (deregistration delay, stop time-out and a minute)", service, span(need))
@@ -157,7 +160,8 @@ func (in *Input) runsOut(g *inventory.Group, h fleet.Hook, need time.Duration, s
 		f.Fix = fmt.Sprintf("aws autoscaling put-lifecycle-hook --auto-scaling-group-name %s --lifecycle-hook-name %s --heartbeat-timeout 900", g.Name, h.Name)
 	case !ebbs && h.Heartbeat < need:
 		f.Severity = Warn
-		f.Finding = fmt.Sprintf("hook %s has a heartbeat time-out of %s, but %s, and many home-made drainers, such as AWS's sample of 2017, send no heartbeat", h.Name, span(h.Heartbeat), needs)
+		f.Finding = fmt.Sprintf("hook %s has a heartbeat time-out of %s, but %s, and many home-made drainers, such as AWS's sample of 2017, "+
+			"send no heartbeat", h.Name, span(h.Heartbeat), needs)
 	default:
 		return Finding{}, false
 	}
@@ -180,12 +184,14 @@ func twoDrainers(in *Input) (found []Finding) {
 		}
 		fix := "keep one: aws autoscaling delete-lifecycle-hook --auto-scaling-group-name " + g.Name + " --lifecycle-hook-name " + drainers[0].Name
 		if p := in.provider(g.Name); p != nil && p.ManagedDraining {
-			fix = "keep one: to let Ebb drain, aws ecs update-capacity-provider --name " + p.Name + " --auto-scaling-group-provider managedDraining=DISABLED; to let ECS, delete the other hook"
+			fix = "keep one: to let Ebb drain, aws ecs update-capacity-provider --name " + p.Name +
+				" --auto-scaling-group-provider managedDraining=DISABLED; to let ECS, delete the other hook"
 		}
 		found = append(found, Finding{
 			Severity: Warn, Subject: "group " + g.Name, Finding: "more than one hook drains its instances: " + names(drainers),
-			Impact: "both wait for the same tasks, and the instance leaves when the last is content: the deadline of the one does not hold for the other (managed draining waits up to 48h)",
-			Fix:    fix,
+			Impact: "both wait for the same tasks, and the instance leaves when the last is content: the deadline of the one does not hold for " +
+				"the other (managed draining waits up to 48h)",
+			Fix: fix,
 		})
 	}
 	return found

@@ -36,7 +36,8 @@ func waiting(in *Input) (found []Finding) {
 // waits judges by how long the termination is under way; that AWS tells in the scaling activity, which begins before the hook.
 func (in *Input) waits(g *inventory.Group, inst fleet.GroupInstance) Finding {
 	id := string(inst.ID)
-	f := Finding{Severity: Info, Subject: "instance " + id, Finding: "the instance is in " + string(inst.State) + " in group " + g.Name, Impact: "it is terminated when its hooks have ended", Fix: "see what it waits for: ebb why " + id}
+	f := Finding{Severity: Info, Subject: "instance " + id, Finding: "the instance is in " + string(inst.State) + " in group " + g.Name,
+		Impact: "it is terminated when its hooks have ended", Fix: "see what it waits for: ebb why " + id}
 	since := in.terminatingSince(g, inst.ID)
 	limit := foreignLimit
 	if _, ok := in.managed(g.Name); ok {
@@ -52,7 +53,8 @@ func (in *Input) waits(g *inventory.Group, inst fleet.GroupInstance) Finding {
 		return f
 	}
 	f.Finding += "; hooks that may hold it: " + names(hooks)
-	answer := "aws autoscaling complete-lifecycle-action --auto-scaling-group-name " + g.Name + " --instance-id " + id + " --lifecycle-action-result CONTINUE --lifecycle-hook-name " + hooks[0].Name
+	answer := "aws autoscaling complete-lifecycle-action --auto-scaling-group-name " + g.Name + " --instance-id " + id +
+		" --lifecycle-action-result CONTINUE --lifecycle-hook-name " + hooks[0].Name
 	m := in.Inventory.Machine(inst.ID)
 	switch {
 	case m != nil && m.State.Gone():
@@ -88,9 +90,11 @@ func drainingInService(in *Input) (found []Finding) {
 			}
 			found = append(found, Finding{
 				Severity: Warn, Subject: "instance " + string(inst.ID),
-				Finding: "its container instance in cluster " + h.cluster.Name + " is DRAINING, but the instance is InService in group " + g.Name + "; since when, AWS does not tell",
-				Impact:  "it takes no tasks, counts as capacity, and stays so: DRAINING never ends by itself",
-				Fix: "if nobody means to terminate it: aws ecs update-container-instances-state --cluster " + h.cluster.Name + " --status ACTIVE --container-instances " + string(h.host.ARN) +
+				Finding: "its container instance in cluster " + h.cluster.Name + " is DRAINING, but the instance is InService in group " + g.Name +
+					"; since when, AWS does not tell",
+				Impact: "it takes no tasks, counts as capacity, and stays so: DRAINING never ends by itself",
+				Fix: "if nobody means to terminate it: aws ecs update-container-instances-state --cluster " + h.cluster.Name +
+					" --status ACTIVE --container-instances " + string(h.host.ARN) +
 					"; else: aws autoscaling terminate-instance-in-auto-scaling-group --instance-id " + string(inst.ID) + " --no-should-decrement-desired-capacity",
 			})
 		}
@@ -118,7 +122,8 @@ func ghost(in *Input) (found []Finding) {
 				}
 			}
 			found = append(found, Finding{
-				Severity: Warn, Subject: "instance " + string(h.Instance), Finding: "cluster " + c.Name + " still has it as " + h.Status + " with a disconnected agent, and EC2 " + state,
+				Severity: Warn, Subject: "instance " + string(h.Instance), Finding: "cluster " + c.Name + " still has it as " + h.Status +
+					" with a disconnected agent, and EC2 " + state,
 				Impact: "it counts as a host of the cluster, and whoever waits for its tasks to stop waits in vain",
 				Fix:    "aws ecs deregister-container-instance --cluster " + c.Name + " --container-instance " + string(h.ARN) + " --force",
 			})
@@ -136,13 +141,16 @@ func neverJoined(in *Input) (found []Finding) {
 	for _, g := range in.ecsGroups() {
 		for _, inst := range g.Instances {
 			m := s.Machine(inst.ID)
-			if _, ok := in.home(inst.ID); ok || m == nil || inst.State != fleet.InService || m.State != fleet.StateRunning || m.Launched.IsZero() || in.Now.Sub(m.Launched) < settled {
+			if _, ok := in.home(inst.ID); ok || m == nil || inst.State != fleet.InService || m.State != fleet.StateRunning || m.Launched.IsZero() ||
+				in.Now.Sub(m.Launched) < settled {
 				continue
 			}
 			found = append(found, Finding{
-				Severity: Warn, Subject: "instance " + string(inst.ID), Finding: "the instance is InService in group " + g.Name + ", launched " + span(in.Now.Sub(m.Launched)) + " ago, and is in no cluster, though others of the group are or a capacity provider stands on it",
+				Severity: Warn, Subject: "instance " + string(inst.ID), Finding: "the instance is InService in group " + g.Name + ", launched " +
+					span(in.Now.Sub(m.Launched)) + " ago, and is in no cluster, though others of the group are or a capacity provider stands on it",
 				Impact: "it is paid for and takes no tasks; managed draining may wait for it when it is terminated",
-				Fix: "look at ECS_CLUSTER in its user data, its instance profile and /var/log/ecs/ecs-agent.log; or replace it: aws autoscaling terminate-instance-in-auto-scaling-group --instance-id " +
+				Fix: "look at ECS_CLUSTER in its user data, its instance profile and /var/log/ecs/ecs-agent.log; or replace it: aws autoscaling " +
+					"terminate-instance-in-auto-scaling-group --instance-id " +
 					string(inst.ID) + " --no-should-decrement-desired-capacity",
 			})
 		}

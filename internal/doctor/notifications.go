@@ -30,13 +30,15 @@ func unheard(in *Input) (found []Finding) {
 				continue
 			}
 			f := Finding{
-				Severity: Warn, Subject: "group " + g.Name, Finding: "hook " + h.Name + " has no notification target, and no rule of EventBridge that is on passes its event on",
+				Severity: Warn, Subject: "group " + g.Name, Finding: "hook " + h.Name + " has no notification target, and no rule of EventBridge " +
+					"that is on passes its event on",
 				Impact: "unless something on the instance answers it, every instance waits " + span(h.Heartbeat) + " and is then terminated undrained",
 				Fix: "give it a queue: aws autoscaling put-lifecycle-hook --auto-scaling-group-name " + g.Name + " --lifecycle-hook-name " + h.Name +
 					" --notification-target-arn " + in.queueARN() + " --role-arn ROLE, with a role that Auto Scaling may take and that may send to it",
 			}
 			if h.Target != "" {
-				f.Finding = "hook " + h.Name + " tells " + string(h.Target) + ", which is not the queue that Ebb hears, and no rule of EventBridge that is on passes its event on"
+				f.Finding = "hook " + h.Name + " tells " + string(h.Target) + ", which is not the queue that Ebb hears, and no rule of EventBridge " +
+					"that is on passes its event on"
 			}
 			if h.Name == in.hook() {
 				f.Finding += " to Ebb"
@@ -103,7 +105,8 @@ func queueGone(in *Input) (found []Finding) {
 		if q.Absent && in.Ebb != nil && q.URL == in.Ebb.Queue {
 			found = append(found, Finding{
 				Severity: Error, Subject: "queue " + q.URL, Finding: "Ebb is told to hear this queue, and there is no such queue",
-				Impact: "ebb serve does not start", Fix: "correct queue: in Ebb's configuration, or make it: aws sqs create-queue --queue-name " + q.URL[strings.LastIndexByte(q.URL, '/')+1:],
+				Impact: "ebb serve does not start", Fix: "correct queue: in Ebb's configuration, or make it: aws sqs create-queue --queue-name " +
+					q.URL[strings.LastIndexByte(q.URL, '/')+1:],
 			})
 		}
 	}
@@ -145,7 +148,8 @@ func queuePolicy(in *Input) (found []Finding) {
 			found = append(found, Finding{
 				Severity: Error, Subject: "queue " + q.ARN, Finding: "rule " + r.Name + " sends to it, but its policy does not let EventBridge (events.amazonaws.com) send",
 				Impact: "the events are dropped, and nobody hears that an instance leaves",
-				Fix: `add to its policy with aws sqs set-queue-attributes --queue-url ` + q.URL + `: {"Effect":"Allow","Principal":{"Service":"events.amazonaws.com"},"Action":"sqs:SendMessage","Resource":"` +
+				Fix: `add to its policy with aws sqs set-queue-attributes --queue-url ` + q.URL +
+					`: {"Effect":"Allow","Principal":{"Service":"events.amazonaws.com"},"Action":"sqs:SendMessage","Resource":"` +
 					q.ARN + `","Condition":{"ArnEquals":{"aws:SourceArn":"` + r.ARN + `"}}}`,
 			})
 		}
@@ -234,9 +238,11 @@ func ruleMatchesNothing(in *Input) (found []Finding) {
 		}
 		if hooks > 0 && best == no {
 			found = append(found, Finding{
-				Severity: Warn, Subject: "rule " + r.Name, Finding: "the rule is for terminating lifecycle actions, but its pattern matches none of the " + itoa(hooks) + " terminating hooks: " + r.Pattern,
+				Severity: Warn, Subject: "rule " + r.Name, Finding: "the rule is for terminating lifecycle actions, but its pattern matches " +
+					"none of the " + itoa(hooks) + " terminating hooks: " + r.Pattern,
 				Impact: "whoever waits for its events does not hear that an instance leaves",
-				Fix:    `aws events put-rule --name ` + r.Name + ` --event-pattern '{"source":["aws.autoscaling"],"detail-type":["EC2 Instance-terminate Lifecycle Action"]}', or name the right group and hook in detail`,
+				Fix: `aws events put-rule --name ` + r.Name + ` --event-pattern '{"source":["aws.autoscaling"],` +
+					`"detail-type":["EC2 Instance-terminate Lifecycle Action"]}', or name the right group and hook in detail`,
 			})
 		}
 	}

@@ -43,8 +43,9 @@ func protectionStuck(in *Input) (found []Finding) {
 			}
 			found = append(found, Finding{
 				Severity: Warn, Subject: "instance " + string(i.ID),
-				Finding: "the instance is protected from scale-in although no task but those of daemon services is on it; ECS should have lifted that. Since when it is empty is not known: look again in a quarter of an hour",
-				Impact:  "it is never scaled in and is paid for (aws/containers-roadmap#2814)", Fix: unprotect(g, i),
+				Finding: "the instance is protected from scale-in although no task but those of daemon services is on it; ECS should have lifted " +
+					"that. Since when it is empty is not known: look again in a quarter of an hour",
+				Impact: "it is never scaled in and is paid for (aws/containers-roadmap#2814)", Fix: unprotect(g, i),
 			})
 		}
 	}
@@ -78,7 +79,8 @@ func protectionLeft(in *Input) (found []Finding) {
 		}
 		for _, i := range protected(g) {
 			found = append(found, Finding{
-				Severity: Info, Subject: "instance " + string(i.ID), Finding: "the instance is protected from scale-in, but neither the group nor a capacity provider protects its instances: somebody did it by hand, or a capacity provider that is gone",
+				Severity: Info, Subject: "instance " + string(i.ID), Finding: "the instance is protected from scale-in, but neither the group nor a " +
+					"capacity provider protects its instances: somebody did it by hand, or a capacity provider that is gone",
 				Impact: "it is never scaled in (aws/containers-roadmap#2862)", Fix: unprotect(g, i),
 			})
 		}
@@ -95,8 +97,10 @@ func protectionOff(in *Input) (found []Finding) {
 			continue
 		}
 		found = append(found, Finding{
-			Severity: Warn, Subject: "group " + g.Name, Finding: "capacity provider " + p.Name + " has managed termination protection, but the group does not protect new instances from scale-in",
-			Impact: "instances with running tasks are scaled in", Fix: "aws autoscaling update-auto-scaling-group --auto-scaling-group-name " + g.Name + " --new-instances-protected-from-scale-in",
+			Severity: Warn, Subject: "group " + g.Name, Finding: "capacity provider " + p.Name + " has managed termination protection, but the " +
+				"group does not protect new instances from scale-in",
+			Impact: "instances with running tasks are scaled in", Fix: "aws autoscaling update-auto-scaling-group --auto-scaling-group-name " +
+				g.Name + " --new-instances-protected-from-scale-in",
 		})
 	}
 	return found
@@ -110,9 +114,11 @@ func lifetimeProtected(in *Input) (found []Finding) {
 			continue
 		}
 		found = append(found, Finding{
-			Severity: Warn, Subject: "group " + g.Name, Finding: "the group has a maximum instance lifetime of " + span(g.MaxLifetime) + " and protects its instances from scale-in",
+			Severity: Warn, Subject: "group " + g.Name, Finding: "the group has a maximum instance lifetime of " + span(g.MaxLifetime) +
+				" and protects its instances from scale-in",
 			Impact: "a busy instance stays protected and is not replaced at the end of its lifetime: old images stay in use",
-			Fix:    "replace instances by a refresh: aws autoscaling start-instance-refresh --auto-scaling-group-name " + g.Name + ` --preferences '{"ScaleInProtectedInstances":"Refresh"}'`,
+			Fix: "replace instances by a refresh: aws autoscaling start-instance-refresh --auto-scaling-group-name " + g.Name +
+				` --preferences '{"ScaleInProtectedInstances":"Refresh"}'`,
 		})
 	}
 	return found

@@ -64,17 +64,21 @@ func queueSettings(in *Input) (found []Finding) {
 		ebbs := in.Ebb != nil && in.Ebb.Queue == q.URL
 		set := func(what, ifLeft, attribute string) {
 			found = append(found, Finding{
-				Severity: Warn, Subject: "queue " + q.URL, Finding: what, Impact: ifLeft, Fix: "aws sqs set-queue-attributes --queue-url " + q.URL + " --attributes " + attribute,
+				Severity: Warn, Subject: "queue " + q.URL, Finding: what, Impact: ifLeft, Fix: "aws sqs set-queue-attributes --queue-url " + q.URL +
+					" --attributes " + attribute,
 			})
 		}
 		if q.Retention < shortRetention {
-			set("the queue keeps messages for "+span(q.Retention)+" only", "if its listener is away for longer, terminations go unheard", "MessageRetentionPeriod=345600")
+			set("the queue keeps messages for "+span(q.Retention)+" only", "if its listener is away for longer, terminations go unheard",
+				"MessageRetentionPeriod=345600")
 		}
 		if q.Visibility == 0 && !ebbs { // Ebb asks for a time of its own at each receive
-			set("a received message becomes visible again at once (visibility time-out 0)", "every message is handled several times at the same time", "VisibilityTimeout=60")
+			set("a received message becomes visible again at once (visibility time-out 0)",
+				"every message is handled several times at the same time", "VisibilityTimeout=60")
 		}
 		if q.Redrive != "" && q.MaxReceives > 0 && q.MaxReceives < 3 {
-			set(fmt.Sprintf("a message goes to the dead-letter queue after %d receives", q.MaxReceives), "a listener that is restarted in the middle loses the message to the dead-letter queue",
+			set(fmt.Sprintf("a message goes to the dead-letter queue after %d receives", q.MaxReceives),
+				"a listener that is restarted in the middle loses the message to the dead-letter queue",
 				`'{"RedrivePolicy":"{\"deadLetterTargetArn\":\"`+q.Redrive+`\",\"maxReceiveCount\":\"5\"}"}'`)
 		}
 	}
@@ -87,7 +91,8 @@ func deadLetters(in *Input) (found []Finding) {
 			found = append(found, Finding{
 				Severity: Warn, Subject: "queue " + q.URL, Finding: fmt.Sprintf("this dead-letter queue holds messages: about %d", q.Visible),
 				Impact: "nobody acted on them: they may be of instances that left undrained, or of a listener that does not understand its messages",
-				Fix: "read them: aws sqs receive-message --queue-url " + q.URL + " --max-number-of-messages 10 --visibility-timeout 30; send them back: aws sqs start-message-move-task --source-arn " +
+				Fix: "read them: aws sqs receive-message --queue-url " + q.URL + " --max-number-of-messages 10 --visibility-timeout 30; send them " +
+					"back: aws sqs start-message-move-task --source-arn " +
 					q.ARN + "; or drop them: aws sqs purge-queue --queue-url " + q.URL,
 			})
 		}

@@ -32,9 +32,11 @@ func neverDrains(in *Input) (found []Finding) {
 		}
 		found = append(found, Finding{
 			Severity: Error, Subject: serviceIn(c, v),
-			Finding: fmt.Sprintf("of %d tasks at least %d must be healthy (minimumHealthyPercent %d, rounded up) and at most %d may run (maximumPercent %d, rounded down): ECS may neither stop a task first nor start another",
+			Finding: fmt.Sprintf("of %d tasks at least %d must be healthy (minimumHealthyPercent %d, rounded up) and at most %d may run "+
+				"(maximumPercent %d, rounded down): ECS may neither stop a task first nor start another",
 				v.Desired, least, v.MinPercent, most, v.MaxPercent),
-			Impact: "no host with a task of it ever drains: Ebb cuts the task off at its deadline, managed draining after 48h", Fix: update(c, v, "minimumHealthyPercent=100,maximumPercent=200"),
+			Impact: "no host with a task of it ever drains: Ebb cuts the task off at its deadline, managed draining after 48h",
+			Fix:    update(c, v, "minimumHealthyPercent=100,maximumPercent=200"),
 		})
 	})
 	return found
@@ -47,7 +49,8 @@ func stopsAll(in *Input) (found []Finding) {
 			return
 		}
 		found = append(found, Finding{
-			Severity: Info, Subject: serviceIn(c, v), Finding: fmt.Sprintf("with a minimumHealthyPercent of %d a drain may stop every task before one replacement answers", v.MinPercent),
+			Severity: Info, Subject: serviceIn(c, v), Finding: fmt.Sprintf("with a minimumHealthyPercent of %d a drain may stop every task "+
+				"before one replacement answers", v.MinPercent),
 			Impact: "clients may get errors during a drain", Fix: update(c, v, "minimumHealthyPercent=100,maximumPercent=200"),
 		})
 	})

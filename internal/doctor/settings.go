@@ -27,10 +27,12 @@ func ebbHookMissing(in *Input) (found []Finding) {
 			continue
 		}
 		found = append(found, Finding{
-			Severity: Error, Subject: "group " + g.Name, Finding: "Ebb is told to look after the group, but it has no hook " + in.hook() + ", only " + names(terminating(g)),
+			Severity: Error, Subject: "group " + g.Name, Finding: "Ebb is told to look after the group, but it has no hook " + in.hook() +
+				", only " + names(terminating(g)),
 			Impact: "Ebb never acts on its instances: it answers no other hook than its own",
 			Fix: "put the hook on it: aws autoscaling put-lifecycle-hook --auto-scaling-group-name " + g.Name + " --lifecycle-hook-name " + in.hook() +
-				" --lifecycle-transition autoscaling:EC2_INSTANCE_TERMINATING --heartbeat-timeout 900 --default-result CONTINUE; or take the group out of Ebb's configuration",
+				" --lifecycle-transition autoscaling:EC2_INSTANCE_TERMINATING --heartbeat-timeout 900 --default-result CONTINUE; or take the group " +
+				"out of Ebb's configuration",
 		})
 	}
 	return found
@@ -46,7 +48,8 @@ func wrongCluster(in *Input) (found []Finding) {
 		}
 		cluster := in.homes(g)[at].cluster.Name
 		found = append(found, Finding{
-			Severity: Error, Subject: "group " + g.Name, Finding: "Ebb is told that the group is in cluster " + m.Cluster + ", but its instances are in cluster " + cluster,
+			Severity: Error, Subject: "group " + g.Name, Finding: "Ebb is told that the group is in cluster " + m.Cluster +
+				", but its instances are in cluster " + cluster,
 			Impact: "Ebb takes the instances for hosts that never joined, and lets them go undrained",
 			Fix:    fmt.Sprintf("write cluster: %s for match: %s in Ebb's configuration", cluster, m.Match),
 		})
@@ -67,7 +70,8 @@ func matchesNoGroup(in *Input) (found []Finding) {
 		}
 		found = append(found, Finding{
 			Severity: Warn, Subject: "Ebb's configuration", Finding: "match: " + m.Match + " matches no Auto Scaling group of this account and Region",
-			Impact: "Ebb looks after nothing there", Fix: "correct the pattern; the groups are: aws autoscaling describe-auto-scaling-groups --query 'AutoScalingGroups[].AutoScalingGroupName'",
+			Impact: "Ebb looks after nothing there", Fix: "correct the pattern; the groups are: aws autoscaling describe-auto-scaling-groups " +
+				"--query 'AutoScalingGroups[].AutoScalingGroupName'",
 		})
 	}
 	return found
@@ -83,9 +87,10 @@ func hookShort(in *Input) (found []Finding) {
 		}
 		found = append(found, Finding{
 			Severity: Warn, Subject: "group " + g.Name,
-			Finding: fmt.Sprintf("hook %s has a heartbeat time-out of %s, and Ebb as a Lambda function, which looks once a minute, needs %s", h.Name, span(h.Heartbeat), span(in.Ebb.Shortest)),
-			Impact:  "ebb lambda drains none of the group's instances, and ends each drain as refused; ebb serve keeps such a hook alive",
-			Fix:     fmt.Sprintf("aws autoscaling put-lifecycle-hook --auto-scaling-group-name %s --lifecycle-hook-name %s --heartbeat-timeout 900", g.Name, h.Name),
+			Finding: fmt.Sprintf("hook %s has a heartbeat time-out of %s, and Ebb as a Lambda function, which looks once a minute, needs %s", h.Name,
+				span(h.Heartbeat), span(in.Ebb.Shortest)),
+			Impact: "ebb lambda drains none of the group's instances, and ends each drain as refused; ebb serve keeps such a hook alive",
+			Fix:    fmt.Sprintf("aws autoscaling put-lifecycle-hook --auto-scaling-group-name %s --lifecycle-hook-name %s --heartbeat-timeout 900", g.Name, h.Name),
 		})
 	}
 	return found
@@ -100,8 +105,10 @@ func deadlineShort(in *Input) (found []Finding) {
 		}
 		found = append(found, Finding{
 			Severity: Warn, Subject: "group " + g.Name,
-			Finding: fmt.Sprintf("Ebb's deadline is %s, but the drain of service %s takes up to %s (deregistration delay, stop time-out and a minute)", span(m.Deadline), service, span(need+margin)),
-			Impact:  "every drain is cut off at the deadline", Fix: fmt.Sprintf("write deadline: %s or more for match: %s in Ebb's configuration, or shorten the deregistration delay of the service", span(need+margin), m.Match),
+			Finding: fmt.Sprintf("Ebb's deadline is %s, but the drain of service %s takes up to %s (deregistration delay, stop time-out and "+
+				"a minute)", span(m.Deadline), service, span(need+margin)),
+			Impact: "every drain is cut off at the deadline", Fix: fmt.Sprintf("write deadline: %s or more for match: %s in Ebb's "+
+				"configuration, or shorten the deregistration delay of the service", span(need+margin), m.Match),
 		})
 	}
 	return found

@@ -30,7 +30,8 @@ func spotUnheard(in *Input) (found []Finding) {
 			continue
 		}
 		found = append(found, Finding{
-			Severity: Warn, Subject: "group " + g.Name, Finding: "the group has Spot capacity, but its user data does not set " + spotDraining + "=true, and ECS does not drain it either",
+			Severity: Warn, Subject: "group " + g.Name, Finding: "the group has Spot capacity, but its user data does not set " + spotDraining +
+				"=true, and ECS does not drain it either",
 			Impact: "when EC2 takes a Spot instance back its tasks are killed after two minutes without a drain",
 			Fix:    "write " + spotDraining + "=true into /etc/ecs/ecs.config in the group's user data; or turn managed draining on for its capacity provider",
 		})
@@ -89,8 +90,10 @@ func spotDelay(in *Input) (found []Finding) {
 			return
 		}
 		found = append(found, Finding{
-			Severity: Warn, Subject: serviceIn(c, v), Finding: "it runs on Spot capacity, and the deregistration delay of target group " + g.Name + " is " + span(d) + ": longer than the two minutes of Spot's notice",
-			Impact: "at an interruption the task is killed before it has got its stop signal, or while its target still gets requests", Fix: setAttribute(g, delayKey, "60"),
+			Severity: Warn, Subject: serviceIn(c, v), Finding: "it runs on Spot capacity, and the deregistration delay of target group " + g.Name +
+				" is " + span(d) + ": longer than the two minutes of Spot's notice",
+			Impact: "at an interruption the task is killed before it has got its stop signal, or while its target still gets requests",
+			Fix:    setAttribute(g, delayKey, "60"),
 		})
 	})
 	return found
@@ -104,10 +107,12 @@ func spotStop(in *Input) (found []Finding) {
 			return
 		}
 		found = append(found, Finding{
-			Severity: Warn, Subject: serviceIn(c, v), Finding: "it runs on Spot capacity, and its tasks may take " + span(d+stop(def)) + " to leave (deregistration delay " + span(d) + ", then stopTimeout " + span(stop(def)) +
+			Severity: Warn, Subject: serviceIn(c, v), Finding: "it runs on Spot capacity, and its tasks may take " + span(d+stop(def)) +
+				" to leave (deregistration delay " + span(d) + ", then stopTimeout " + span(stop(def)) +
 				" of " + def.Name + "): longer than the two minutes of Spot's notice",
 			Impact: "at an interruption containers that use their time are killed",
-			Fix:    "register a revision of " + def.Name + " with a stopTimeout of at most " + itoa(seconds(spotNotice-d)) + ", and update the service to it: aws ecs update-service --cluster " + c.Name + " --service " + v.Name + " --task-definition FAMILY",
+			Fix: "register a revision of " + def.Name + " with a stopTimeout of at most " + itoa(seconds(spotNotice-d)) +
+				", and update the service to it: aws ecs update-service --cluster " + c.Name + " --service " + v.Name + " --task-definition FAMILY",
 		})
 	})
 	return found
@@ -120,7 +125,8 @@ func spotMinHealthy(in *Input) (found []Finding) {
 		}
 		found = append(found, Finding{
 			Severity: Info, Subject: serviceIn(c, v), Finding: "it runs on Spot hosts, and its minimumHealthyPercent lets no task stop before a replacement is healthy",
-			Impact: "at an interruption two minutes are seldom enough for that: tasks are killed without a drain", Fix: update(c, v, "minimumHealthyPercent=50,maximumPercent=200"),
+			Impact: "at an interruption two minutes are seldom enough for that: tasks are killed without a drain",
+			Fix:    update(c, v, "minimumHealthyPercent=50,maximumPercent=200"),
 		})
 	})
 	return found

@@ -57,7 +57,8 @@ func longDelay(in *Input) (found []Finding) {
 			return
 		}
 		found = append(found, Finding{
-			Severity: Info, Subject: "target group " + g.Name, Finding: "the deregistration delay is " + span(g.Delay) + " (" + serviceIn(c, v) + "); a task gets its stop signal only when that is over, whether requests are open or not",
+			Severity: Info, Subject: "target group " + g.Name, Finding: "the deregistration delay is " + span(g.Delay) + " (" + serviceIn(c, v) +
+				"); a task gets its stop signal only when that is over, whether requests are open or not",
 			Impact: "every drain and every deployment of the service takes at least that long", Fix: "if no request takes that long: " + setAttribute(g, delayKey, "30"),
 		})
 	})
@@ -75,7 +76,8 @@ func nlbDelay(in *Input) (found []Finding) {
 			what += ", and open connections are not closed at the end of the delay"
 		}
 		found = append(found, Finding{
-			Severity: Warn, Subject: "target group " + g.Name, Finding: what, Impact: "connections reach a task that has been stopped, and fail", Fix: setAttribute(g, delayKey, "120"),
+			Severity: Warn, Subject: "target group " + g.Name, Finding: what, Impact: "connections reach a task that has been stopped, and fail",
+			Fix: setAttribute(g, delayKey, "120"),
 		})
 	})
 	return found

@@ -37,9 +37,11 @@ func standaloneTasks(in *Input) (found []Finding) {
 		}
 		found = append(found, Finding{
 			Severity: Info, Subject: "cluster " + c.Name,
-			Finding: fmt.Sprintf("tasks on its hosts that belong to no service: %d (%s); the oldest runs for %s", n, strings.Join(sortedUnique(families), ", "), span(in.Now.Sub(oldest))),
-			Impact:  "a drain waits for them to end by themselves: Ebb until its deadline, managed draining up to 48h; then they are killed",
-			Fix:     "nothing, if they end soon; a task that must not be cut off needs a deadline that is longer than it runs (deadline: in Ebb's configuration), or a host without terminations",
+			Finding: fmt.Sprintf("tasks on its hosts that belong to no service: %d (%s); the oldest runs for %s", n,
+				strings.Join(sortedUnique(families), ", "), span(in.Now.Sub(oldest))),
+			Impact: "a drain waits for them to end by themselves: Ebb until its deadline, managed draining up to 48h; then they are killed",
+			Fix: "nothing, if they end soon; a task that must not be cut off needs a deadline that is longer than it runs (deadline: in " +
+				"Ebb's configuration), or a host without terminations",
 		})
 	}
 	return found

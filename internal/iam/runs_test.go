@@ -223,7 +223,8 @@ func (t inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
 // templated gives every group a launch template; the simulated cloud has none.
 type templated struct{ collector.AutoScaling }
 
-func (a templated) DescribeAutoScalingGroups(ctx context.Context, in *autoscaling.DescribeAutoScalingGroupsInput, o ...func(*autoscaling.Options)) (*autoscaling.DescribeAutoScalingGroupsOutput, error) {
+func (a templated) DescribeAutoScalingGroups(ctx context.Context, in *autoscaling.DescribeAutoScalingGroupsInput,
+	o ...func(*autoscaling.Options)) (*autoscaling.DescribeAutoScalingGroupsOutput, error) {
 	out, err := a.AutoScaling.DescribeAutoScalingGroups(ctx, in, o...)
 	if err != nil {
 		return nil, err

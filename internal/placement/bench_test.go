@@ -15,8 +15,9 @@ func large(r *rand.Rand) *inventory.Inventory {
 	c := inventory.Cluster{Name: "prod"}
 	for i := range 200 {
 		c.Hosts = append(c.Hosts, inventory.Host{
-			ContainerInstance: fleet.ContainerInstance{ARN: fleet.ARN(fmt.Sprintf("ci/%d", i)), Instance: fleet.InstanceID(fmt.Sprintf("i-%d", i)), Status: fleet.Active, Connected: true},
-			CPU:               8192, Memory: 16000, Free: inventory.Resources{CPU: 8192, Memory: 16000}, Trunk: true,
+			ContainerInstance: fleet.ContainerInstance{ARN: fleet.ARN(fmt.Sprintf("ci/%d", i)), Instance: fleet.InstanceID(fmt.Sprintf("i-%d", i)),
+				Status: fleet.Active, Connected: true},
+			CPU: 8192, Memory: 16000, Free: inventory.Resources{CPU: 8192, Memory: 16000}, Trunk: true,
 		})
 	}
 	for i := range 150 {
@@ -32,7 +33,8 @@ func large(r *rand.Rand) *inventory.Inventory {
 			}
 			h.Free.CPU -= cpu
 			c.Tasks = append(c.Tasks, inventory.Task{Task: fleet.Task{
-				ARN: fleet.ARN(fmt.Sprintf("task/%d-%d", i, j)), ContainerInstance: h.ARN, Family: name + ":1", Group: "service:" + name, LastStatus: "RUNNING", DesiredStatus: "RUNNING",
+				ARN: fleet.ARN(fmt.Sprintf("task/%d-%d", i, j)), ContainerInstance: h.ARN, Family: name + ":1", Group: "service:" + name,
+				LastStatus: "RUNNING", DesiredStatus: "RUNNING",
 			}})
 		}
 	}

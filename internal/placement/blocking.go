@@ -125,7 +125,8 @@ func (g *blockade) sort() {
 func (g *blockade) price(i, limit int) int {
 	r := &g.v.rooms[i]
 	for k, o := range g.others {
-		if g.left[k] > 0 && g.enters(i, o) && (o == g.d && g.d.distinct || slices.ContainsFunc(o.ports, func(p inventory.Port) bool { return slices.Contains(g.d.ports, p) })) {
+		if g.left[k] > 0 && g.enters(i, o) && (o == g.d && g.d.distinct || slices.ContainsFunc(o.ports,
+			func(p inventory.Port) bool { return slices.Contains(g.d.ports, p) })) {
 			return 1
 		}
 	}

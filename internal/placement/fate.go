@@ -68,8 +68,10 @@ func (v *view) arithmetic(d *demand) (Reason, bool) {
 
 func arithmeticWords(d *demand) string {
 	least, most := d.s.MinPercent, d.s.MaxPercent
-	return fmt.Sprintf("service %s wants %s; minimumHealthyPercent %d asks for at least %d healthy (rounded up), maximumPercent %d allows at most %d (rounded down): "+
-		"no task may stop before its replacement runs, and no replacement may start before a task has stopped", d.name, tasks(d.s.Desired), least, d.lower, most, d.upper)
+	return fmt.Sprintf("service %s wants %s; minimumHealthyPercent %d asks for at least %d healthy (rounded up), maximumPercent %d allows "+
+		"at most %d (rounded down): "+
+		"no task may stop before its replacement runs, and no replacement may start before a task has stopped", d.name, tasks(d.s.Desired), least,
+		d.lower, most, d.upper)
 }
 
 // doubts are what keeps a service from a promise besides its place.
@@ -176,7 +178,8 @@ func (v *view) alone() []Fate {
 		switch {
 		case name == "":
 			fates = append(fates, Fate{Kind: Alone, Tasks: []fleet.ARN{t.ARN}, Verdict: Stuck, Reasons: []Reason{{
-				Standalone, fmt.Sprintf("task %s (%s) was started by RunTask or StartTask, so ECS never moves it: the host waits until it ends or somebody stops it", short(t.ARN), t.Family)}}})
+				Standalone, fmt.Sprintf("task %s (%s) was started by RunTask or StartTask, so ECS never moves it: the host waits until it ends or "+
+					"somebody stops it", short(t.ARN), t.Family)}}})
 		case v.c.Service(name) == nil:
 			fates = append(fates, Fate{Kind: Replica, Service: name, Tasks: []fleet.ARN{t.ARN}, Verdict: Uncertain, Reasons: []Reason{{
 				Unjudged, fmt.Sprintf("task %s belongs to service %s, which was not read", short(t.ARN), name)}}})
@@ -197,6 +200,7 @@ func (v *view) each(f func(*inventory.Task)) {
 func (f *Fate) doubt(h *inventory.Host, t *inventory.Task) {
 	if !h.Connected {
 		f.Verdict = Uncertain
-		f.Reasons = append(f.Reasons, Reason{AgentGone, fmt.Sprintf("the agent on %s is not connected; until it is, task %s is not stopped", h.Instance, short(t.ARN))})
+		f.Reasons = append(f.Reasons, Reason{AgentGone, fmt.Sprintf("the agent on %s is not connected; until it is, task %s is not stopped",
+			h.Instance, short(t.ARN))})
 	}
 }

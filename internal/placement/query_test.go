@@ -55,7 +55,8 @@ func TestTheClusterQueryLanguage(t *testing.T) {
 	}
 	for _, text := range []string{
 		"", "attribute:stack", "attribute:stack ==", "attribute:stack is prod", "(attribute:stack == prod", "attribute:stack == prod)", "attribute:stack == 'prod",
-		"attribute:stack in prod", "attribute:stack in [prod", "attribute:stack in []", "and", "not", "attribute:stack == prod prod", "== ==", "attribute:stack == ==",
+		"attribute:stack in prod", "attribute:stack in [prod", "attribute:stack in []", "and", "not", "attribute:stack == prod prod", "== ==",
+		"attribute:stack == ==",
 	} {
 		if q, ok := parse(text); ok || q(&host) != unknown {
 			t.Errorf("%q was understood", text)

@@ -41,6 +41,7 @@ func (c Code) AWS() string { return awsWords[c] }
 
 var awsWords = map[Code]string{
 	NoCPU: "RESOURCE:CPU", NoMemory: "RESOURCE:MEMORY", NoGPU: "RESOURCE:GPU", NoPort: "RESOURCE:PORTS", NoInterface: "RESOURCE:ENI",
-	NoAttribute: "ATTRIBUTE", ConstraintUnmet: "MemberOf placement constraint unsatisfied.", DistinctInstance: "DistinctInstance placement constraint unsatisfied.",
-	NoHost: "No Container Instances were found in your cluster", AgentGone: "AGENT",
+	NoAttribute: "ATTRIBUTE", ConstraintUnmet: "MemberOf placement constraint unsatisfied.",
+	DistinctInstance: "DistinctInstance placement constraint unsatisfied.",
+	NoHost:           "No Container Instances were found in your cluster", AgentGone: "AGENT",
 }

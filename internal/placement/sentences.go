@@ -109,7 +109,8 @@ func (t tally) words(d *demand, rooms int) string {
 	case DistinctInstance:
 		return fmt.Sprintf("distinctInstance allows one task of service %s on a host, and there is one %s", d.name, on)
 	case NoProviderHost:
-		return fmt.Sprintf("service %s takes only hosts of the capacity provider that ECS chooses from its strategy; %d of %s are of others", d.name, t.hosts, hosts(rooms))
+		return fmt.Sprintf("service %s takes only hosts of the capacity provider that ECS chooses from its strategy; %d of %s are of others",
+			d.name, t.hosts, hosts(rooms))
 	}
 	return fmt.Sprintf("what a task of service %s needs is not known", d.name)
 }

@@ -245,7 +245,10 @@ func refusals(w *sim.World, s sim.Service, hosts []sim.ContainerInstance, tasks 
 			continue
 		}
 		codes := slices.Concat(refuses(h, d), excludes(h, d, s))
-		if d.Network == "awsvpc" && h.Interfaces > 0 && count(tasks, func(k sim.Task) bool { return k.IP != "" && k.ContainerInstance == h.ARN && k.LastStatus != "STOPPED" }) >= h.Interfaces-1 {
+		if d.Network == "awsvpc" && h.Interfaces > 0 && count(tasks, func(k sim.Task) bool {
+			return k.IP != "" && k.ContainerInstance == h.ARN &&
+				k.LastStatus != "STOPPED"
+		}) >= h.Interfaces-1 {
 			codes = append(codes, placement.NoInterface)
 		}
 		if s.DistinctInstance && slices.ContainsFunc(tasks, func(k sim.Task) bool {

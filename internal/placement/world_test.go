@@ -44,7 +44,8 @@ func randomSpec(r *rand.Rand) sim.Spec {
 // addService adds a service and returns how much CPU it takes.
 func addService(r *rand.Rand, s *sim.Spec, i int) int {
 	name := fmt.Sprintf("s%d", i)
-	d := sim.TaskDefinition{Family: name, CPU: pick(r, 64, 128, 256, 512, 768, 1024), Memory: pick(r, 128, 256, 512, 1024, 2048), Network: pick(r, "bridge", "bridge", "host", "awsvpc")}
+	d := sim.TaskDefinition{Family: name, CPU: pick(r, 64, 128, 256, 512, 768, 1024), Memory: pick(r, 128, 256, 512, 1024, 2048),
+		Network: pick(r, "bridge", "bridge", "host", "awsvpc")}
 	if r.IntN(4) == 0 {
 		d.Port, d.HostPort = 80, 8000+r.IntN(3)
 	}
@@ -122,7 +123,8 @@ func expressions() []expression {
 // bounds are minimum and maximum percent, the usual ones more often.
 func bounds() [][2]int {
 	usual := [2]int{100, 200}
-	return [][2]int{usual, usual, usual, usual, usual, usual, usual, usual, {100, 150}, {100, 150}, {100, 110}, {50, 100}, {50, 100}, {50, 200}, {50, 200}, {0, 100}, {100, 100}, {75, 125}}
+	return [][2]int{usual, usual, usual, usual, usual, usual, usual, usual, {100, 150}, {100, 150}, {100, 110}, {50, 100}, {50, 100},
+		{50, 200}, {50, 200}, {0, 100}, {100, 100}, {75, 125}}
 }
 
 func allHosts(t *testing.T, w *sim.World) []sim.ContainerInstance {
@@ -246,7 +248,8 @@ func serviceOf(s sim.Service) inventory.Service {
 }
 
 func definitionOf(d sim.TaskDefinition) inventory.TaskDefinition {
-	v := inventory.TaskDefinition{Name: fmt.Sprintf("%s:%d", d.Family, d.Revision), Network: d.Network, CPU: d.CPU, Memory: d.Memory, GPU: d.GPU, Requires: d.Attributes()}
+	v := inventory.TaskDefinition{Name: fmt.Sprintf("%s:%d", d.Family, d.Revision), Network: d.Network, CPU: d.CPU, Memory: d.Memory,
+		GPU: d.GPU, Requires: d.Attributes()}
 	if d.Network == "awsvpc" {
 		return v
 	}

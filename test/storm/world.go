@@ -46,7 +46,8 @@ func world(o options) string {
 	n := o.hosts + (o.hosts+4)/5
 	gs := o.groups()
 	spec := func(g group, desired int) string {
-		return fmt.Sprintf("  - name: %s\n    desired: %d\n    hooks: [{name: %s, heartbeat: %s, default_result: ABANDON, target: ebb}]\n    launch: {cluster: %s, boot: 20s}\n",
+		return fmt.Sprintf("  - name: %s\n    desired: %d\n    hooks: [{name: %s, heartbeat: %s, default_result: ABANDON, target: ebb}]\n    "+
+			"launch: {cluster: %s, boot: 20s}\n",
 			g.name, desired, hook, g.heartbeat, g.cluster)
 	}
 	long := 11 * time.Minute
@@ -84,7 +85,8 @@ tasks:
 // configuration is the configuration of all Ebbs of a run. They share the queue and the journal in it.
 func configuration(endpoint, journal string, groups []group) string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "queue: %s/111122223333/ebb\nregion: eu-west-1\nendpoint: %s\njournal: %s\nhook: %s\nlog_format: json\ngroups:\n", endpoint, endpoint, journal, hook)
+	fmt.Fprintf(&text, "queue: %s/111122223333/ebb\nregion: eu-west-1\nendpoint: %s\njournal: %s\nhook: %s\nlog_format: json\ngroups:\n",
+		endpoint, endpoint, journal, hook)
 	for _, g := range groups {
 		fmt.Fprintf(&text, "  - {match: %s, cluster: %s, deadline: %s", g.name, g.cluster, deadline)
 		if g.maxUnavailable != (kernel.MaxUnavailable{}) {

@@ -129,13 +129,15 @@ func TestTheRestIsRead(t *testing.T) {
 		t.Fatalf("unread: %+v", got.Unread)
 	}
 	c, g := got.Cluster("jobs"), got.Group("jobs-asg")
-	if !g.Spot || !g.UserDataKnown || g.UserData != "ECS_CLUSTER=jobs" || !g.ProtectsNew || !g.CapacityRebalance || g.MaxLifetime != 168*time.Hour || !slices.Equal(g.Suspended, []string{"AZRebalance"}) {
+	if !g.Spot || !g.UserDataKnown || g.UserData != "ECS_CLUSTER=jobs" || !g.ProtectsNew || !g.CapacityRebalance ||
+		g.MaxLifetime != 168*time.Hour || !slices.Equal(g.Suspended, []string{"AZRebalance"}) {
 		t.Errorf("group: %+v", g)
 	}
 	if len(g.Refreshes) != 1 || g.Refreshes[0].ScaleInProtected != "Wait" || g.Refreshes[0].Status != "InProgress" {
 		t.Errorf("refreshes: %+v", g.Refreshes)
 	}
-	want := inventory.CapacityProvider{Name: "jobs-cp", Group: "jobs-asg", ManagedScaling: true, TerminationProtection: true, ManagedDraining: true, Status: "ACTIVE"}
+	want := inventory.CapacityProvider{Name: "jobs-cp", Group: "jobs-asg", ManagedScaling: true, TerminationProtection: true,
+		ManagedDraining: true, Status: "ACTIVE"}
 	if len(c.CapacityProviders) != 1 || c.CapacityProviders[0] != want || len(c.DefaultStrategy) != 1 {
 		t.Errorf("capacity providers: %+v, strategy %+v", c.CapacityProviders, c.DefaultStrategy)
 	}
@@ -219,7 +221,8 @@ func TestWhatDoesNotExistIsUnread(t *testing.T) {
 func TestWhatIsRefusedIsUnreadAndTheRestStillComes(t *testing.T) {
 	s, _ := simulated(t, two(), "DescribeServices", "DescribeLifecycleHooks")
 	got := take(t, s, Scope{})
-	if !got.Missed("ecs:DescribeServices", "cluster demo") || !got.Missed("ecs:DescribeServices", "cluster other") || !got.Missed("autoscaling:DescribeLifecycleHooks", "group demo-asg") {
+	if !got.Missed("ecs:DescribeServices", "cluster demo") || !got.Missed("ecs:DescribeServices", "cluster other") ||
+		!got.Missed("autoscaling:DescribeLifecycleHooks", "group demo-asg") {
 		t.Errorf("unread: %+v", got.Unread)
 	}
 	if got.Missed("ecs:DescribeTasks", "") || len(got.Cluster("demo").Tasks) != 6 || len(got.Group("demo-asg").Instances) != 4 {

@@ -16,14 +16,17 @@ import (
 // templateAnswer is an answer as AWS gives it, as far as it matters.
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeLaunchTemplateVersions.html
 func templateAnswer(data string) string {
-	return `<DescribeLaunchTemplateVersionsResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><requestId>65cadec1</requestId><launchTemplateVersionSet>` + data +
+	return `<DescribeLaunchTemplateVersionsResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><requestId>65cadec1</requestId>` +
+		`<launchTemplateVersionSet>` + data +
 		`</launchTemplateVersionSet></DescribeLaunchTemplateVersionsResponse>`
 }
 
 func TestALaunchTemplateIsRead(t *testing.T) {
 	const script = "#!/bin/bash\necho ECS_CLUSTER=prod >> /etc/ecs/ecs.config\n"
-	spot := "<item><launchTemplateId>lt-0123456789abcdef0</launchTemplateId><versionNumber>3</versionNumber><launchTemplateData><instanceType>m7i.large</instanceType>" +
-		"<instanceMarketOptions><marketType>spot</marketType></instanceMarketOptions><userData>" + base64.StdEncoding.EncodeToString([]byte(script)) + "</userData></launchTemplateData></item>"
+	spot := "<item><launchTemplateId>lt-0123456789abcdef0</launchTemplateId><versionNumber>3</versionNumber><launchTemplateData>" +
+		"<instanceType>m7i.large</instanceType>" +
+		"<instanceMarketOptions><marketType>spot</marketType></instanceMarketOptions><userData>" +
+		base64.StdEncoding.EncodeToString([]byte(script)) + "</userData></launchTemplateData></item>"
 	for _, c := range []struct {
 		name     string
 		template astypes.LaunchTemplateSpecification
@@ -33,8 +36,10 @@ func TestALaunchTemplateIsRead(t *testing.T) {
 		fails    string
 	}{
 		{
-			"by id, a version", astypes.LaunchTemplateSpecification{LaunchTemplateId: aws.String("lt-0123456789abcdef0"), LaunchTemplateName: aws.String("web"), Version: aws.String("3")}, spot,
-			url.Values{"LaunchTemplateId": {"lt-0123456789abcdef0"}, "LaunchTemplateVersion.1": {"3"}}, inventory.Group{Spot: true, UserData: script, UserDataKnown: true}, "",
+			"by id, a version", astypes.LaunchTemplateSpecification{LaunchTemplateId: aws.String("lt-0123456789abcdef0"),
+				LaunchTemplateName: aws.String("web"), Version: aws.String("3")}, spot,
+			url.Values{"LaunchTemplateId": {"lt-0123456789abcdef0"}, "LaunchTemplateVersion.1": {"3"}}, inventory.Group{Spot: true, UserData: script,
+				UserDataKnown: true}, "",
 		},
 		{
 			"by name, without a version", astypes.LaunchTemplateSpecification{LaunchTemplateName: aws.String("web")}, "<item><launchTemplateData/></item>",
