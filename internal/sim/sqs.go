@@ -187,8 +187,9 @@ func (w *World) receive(q *Queue, m *Message, hide time.Duration) Message {
 	}
 	m.Handle = "AQEB" + w.Hex(48)
 	m.VisibleAt = w.Now().Add(hide)
-	if w.Chance(w.Switches.Duplicate) {
-		m.VisibleAt = w.Now() // delivered again although it was hidden
+	m.again = w.Chance(w.Switches.Duplicate) && !m.again
+	if m.again {
+		m.VisibleAt = w.Now() // delivered once more although it was hidden
 	}
 	w.receipts[m.Handle] = receipt{q, m}
 	w.wakeAt(q, m.VisibleAt)
