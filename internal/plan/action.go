@@ -76,7 +76,7 @@ const (
 type Action struct {
 	Kind     ActionKind
 	Drain    string           // the key of the drain that wants it; empty for an action of several
-	Instance fleet.InstanceID // what it is about
+	Target  fleet.Target // what leaves; of an action of several, the first
 	Why      string           // for people; the core writes it once
 	Hook     *HookCall
 	State    *StateChange
