@@ -44,6 +44,20 @@ type Fact[T any] struct {
 	Value  T
 }
 
+// When is the start of the look that established the fact.
+func (f *Fact[T]) When() time.Time { return f.At }
+
+// Put replaces the fact unless what is known is newer.
+func (f *Fact[T]) Put(is Knowledge, at time.Time, v T) {
+	if at.Before(f.At) {
+		return
+	}
+	if at.After(f.At) && !f.At.IsZero() {
+		f.Before = f.At
+	}
+	f.Is, f.At, f.Value = is, at, v
+}
+
 // LifecycleState is the state of an instance in its Auto Scaling group.
 // https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-lifecycle.html
 type LifecycleState string
