@@ -53,8 +53,8 @@ func passes(t *testing.T, hosts, tasks, times int) []int {
 			}
 		}
 		done := 0
-		for _, e := range k.order {
-			if len(e.lists[plan.ListRunning]) > 0 {
+		for _, e := range k.sorted {
+			if len(e.running.Starts) > 0 {
 				done++
 			}
 		}

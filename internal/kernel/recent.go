@@ -26,10 +26,10 @@ type past struct {
 // remember adds a drain that has just ended. After one that ended because its instance was not leaving, or that returned it to its warm pool,
 // the next wait that a sweep sees is always a new one: no sweep shows an instance of a warm pool.
 func (k *Kernel) remember(d *drain.Drain) {
-	h := k.recent[d.Instance]
+	h := k.recent[d.Target]
 	if h == nil {
 		h = &history{}
-		k.recent[d.Instance] = h
+		k.recent[d.Target] = h
 	}
 	h.drains = append(h.drains, past{key: d.Key, token: d.Token, ended: d.Ended})
 	h.over = d.WarmPool || d.Final != nil && d.Final.Outcome == drain.NotLeaving

@@ -7,14 +7,15 @@ import (
 
 	"github.com/ebbhq/ebb/internal/drain"
 	"github.com/ebbhq/ebb/internal/event"
+	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/journal"
 )
 
 // endedAt is the record of a drain of instance i-1 that has ended.
 func endedAt(t *testing.T, key, token string, at time.Time) journal.Record {
 	t.Helper()
-	d := drain.Drain{Key: key, Group: "web", Hook: "ebb-drain", Instance: "i-1", Token: token, Ended: at, Final: &drain.Answer{Outcome: drain.HostGone}}
-	body, err := json.Marshal(stored{Drain: d})
+	d := drain.Drain{Key: key, Target: fleet.HostTarget("i-1"), Hold: drain.Hold{Group: "web", Hook: "ebb-drain", Token: token}, Ended: at, Final: &drain.Answer{Outcome: drain.HostGone}}
+	body, err := json.Marshal(stored{Record: d.Record()})
 	if err != nil {
 		t.Fatal(err)
 	}

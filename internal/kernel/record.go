@@ -12,9 +12,9 @@ import (
 
 // stored is the form of a record's body.
 type stored struct {
-	drain.Drain
-	Waiting string   `json:"waiting,omitempty"`
-	Known   *carried `json:"known,omitempty"`
+	drain.Record
+	Waiting string     `json:"waiting,omitempty"`
+	Known   *passState `json:"known,omitempty"`
 }
 
 // load takes up an open drain from the journal, if its scope is ours.
@@ -23,8 +23,8 @@ func (k *Kernel) load(r journal.Record) error {
 	if err != nil {
 		return err
 	}
-	d := s.Drain
-	man, ok := k.managed(d.Group)
+	d := s.Drain()
+	man, ok := k.cfg.managed(d.Group)
 	scope := man.Scope()
 	if !ok { // it was when the drain began: what was begun is brought to its end
 		man, scope = Managed{Match: d.Group, Cluster: d.Cluster, Policy: drain.Defaults()}, r.Scope
@@ -32,31 +32,31 @@ func (k *Kernel) load(r journal.Record) error {
 			man.MaxUnavailable = MaxUnavailable{Count: 1} // it had one; which is not known any more
 		}
 	}
-	if !k.mine(scope) {
+	if !k.cfg.mine(scope) {
 		return nil
 	}
-	if o := k.open[d.Instance]; o != nil {
+	if o := k.open[d.Target]; o != nil {
 		return fmt.Errorf("the journal has two open drains of %s: %s and %s; two Ebbs wrote it without knowing of each other. Move the journal "+
-			"away and start anew: what still waits in a hook is found again by the sweep", d.Instance, o.d.Key, d.Key)
+			"away and start anew: what still waits in a hook is found again by the sweep", d.Target.ID, o.d.Key, d.Key)
 	}
-	man.Policy = k.policy(man)
+	man.Policy = k.cfg.policy(man)
 	man.Policy.Skew = k.cfg.Skew
 	e := &entry{d: d, man: man, scope: scope, rev: r.Rev, dirty: true}
 	if k.cfg.OnePass {
-		k.add(e)
+		k.begun(e)
 		k.recall(e, s.Known)
 		return nil
 	}
 	e.d.UnreachedFrom = time.Time{} // as seen by Ebb: while it was away it saw nothing
 	e.d.Agreed = time.Time{}        // and the lists that were agreed on are made anew
-	k.add(e)
+	k.begun(e)
 	return nil
 }
 
 func (k *Kernel) record(e *entry) journal.Record {
-	s := stored{Drain: e.d, Waiting: e.waiting}
+	s := stored{Record: e.d.Record(), Waiting: e.waiting}
 	if e.d.Open() {
-		s.Known = e.known
+		s.Known = e.state
 	}
 	body, err := json.Marshal(s)
 	if err != nil {
@@ -77,7 +77,7 @@ func read(r journal.Record) (stored, error) {
 // Read reads the drain in a record.
 func Read(r journal.Record) (drain.Drain, error) {
 	s, err := read(r)
-	return s.Drain, err
+	return s.Drain(), err
 }
 
 // Waiting reads what the drain in a record waited for when it was written.
@@ -91,14 +91,14 @@ func Waiting(r journal.Record) string {
 
 // Scopes are all scopes of a configuration and of the open records of an earlier one, sorted.
 func Scopes(managed []Managed, open []journal.Record) []string {
-	k := Kernel{cfg: Config{Groups: managed}}
+	cfg := Config{Groups: managed}
 	var scopes []string
 	for _, m := range managed {
 		scopes = append(scopes, m.Scope())
 	}
 	for _, r := range open {
 		if d, err := Read(r); err == nil {
-			if _, ok := k.managed(d.Group); !ok {
+			if _, ok := cfg.managed(d.Group); !ok {
 				scopes = append(scopes, r.Scope)
 			}
 		}

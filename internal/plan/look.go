@@ -1,6 +1,10 @@
 package plan
 
-import "github.com/ebbhq/ebb/internal/fleet"
+import (
+	"time"
+
+	"github.com/ebbhq/ebb/internal/fleet"
+)
 
 // LookKind is a kind of question to AWS.
 type LookKind uint8
@@ -60,8 +64,9 @@ type LookSpec struct {
 	// Early: it may be made before it is due, to share a call. A list of tasks and a search must not: they prove that something is
 	// absent from a certain moment on.
 	Early bool
-	// Shared: what it finds is of use to several drains, so it is kept until none wants it; otherwise it ends with its drain.
+	// Shared: what it finds is of use to several drains, so it is asked about until none wants it; otherwise that ends with its drain.
 	Shared bool
+	Keep   time.Duration // how long what it finds is kept; zero: as long as its drain, or its group
 }
 
 // looks has a row for each kind of look.
@@ -79,13 +84,15 @@ var looks = [LookKinds]LookSpec{
 	ListRunning: {Name: "list-running-tasks", API: "ecs:ListTasks", Bucket: ECSRead, Batch: 5, Each: 1},
 	ListStopped: {Name: "list-stopped-tasks", API: "ecs:ListTasks", Bucket: ECSRead, Batch: 5, Each: 1},
 	ListCluster: {Name: "list-cluster", API: "ecs:ListTasks", Bucket: ECSRead, Batch: 1, Calls: ListPages},
-	Homes:       {Name: "homes", API: "ecs:DescribeTasks", Bucket: ECSRead, Batch: MaxDescribeECS, Calls: 1},
-	Clusters:    {Name: "clusters", API: "ecs:DescribeClusters", Bucket: ECSRead, Batch: MaxDescribeECS, Calls: 1},
+	Homes:       {Name: "homes", API: "ecs:DescribeTasks", Bucket: ECSRead, Batch: MaxDescribeECS, Calls: 1, Keep: 2 * time.Hour},
+	Clusters:    {Name: "clusters", API: "ecs:DescribeClusters", Bucket: ECSRead, Batch: MaxDescribeECS, Calls: 1, Keep: 10 * time.Minute},
 	Tasks:       {Name: "tasks", API: "ecs:DescribeTasks", Bucket: ECSRead, Batch: MaxDescribeECS, Calls: 1, Early: true},
-	Services:    {Name: "services", API: "ecs:DescribeServices", Bucket: ECSRead, Batch: MaxDescribeServices, Calls: 1, Shared: true},
-	Targets:     {Name: "targets", API: "elasticloadbalancing:DescribeTargetHealth", Bucket: ELB, Batch: 100, Calls: 1, Early: true, Shared: true},
-	Delays:      {Name: "deregistration-delays", API: "elasticloadbalancing:DescribeTargetGroupAttributes", Bucket: ELB, Batch: 1, Calls: 1, Shared: true},
-	Instances:   {Name: "instances", API: "ec2:DescribeInstances", Bucket: EC2, Batch: 100, Calls: 1, Early: true},
+	Services:    {Name: "services", API: "ecs:DescribeServices", Bucket: ECSRead, Batch: MaxDescribeServices, Calls: 1, Shared: true, Keep: time.Hour},
+	Targets: {Name: "targets", API: "elasticloadbalancing:DescribeTargetHealth", Bucket: ELB, Batch: 100, Calls: 1,
+		Early: true, Shared: true, Keep: 10 * time.Minute},
+	Delays: {Name: "deregistration-delays", API: "elasticloadbalancing:DescribeTargetGroupAttributes", Bucket: ELB, Batch: 1, Calls: 1,
+		Shared: true, Keep: 2 * time.Hour},
+	Instances: {Name: "instances", API: "ec2:DescribeInstances", Bucket: EC2, Batch: 100, Calls: 1, Early: true},
 }
 
 // String is the name of the kind.
