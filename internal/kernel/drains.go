@@ -13,8 +13,16 @@ import (
 
 // entry is one open drain with what this run of Ebb knows beside it.
 type entry struct {
-	d       drain.Drain
+	// Read for each drain at each pass, so side by side.
+	dirty bool // decide again
+	fresh bool // not in the journal yet
+	wake  time.Time
+	wants []wanted
+	few   bool // only so many of its pool may leave at once
+
 	man     Managed
+	own     [3]any // facts of the target itself, as they are in the table; see view
+	d       drain.Drain
 	scope   string
 	rev     int64
 	tried   [plan.ActionKinds]drain.Try
@@ -24,11 +32,7 @@ type entry struct {
 	opened  time.Time                 // the deadline's zero when the drain was opened; it does not follow when that is corrected
 	since   time.Time                 // looks that were started before it may tell of an earlier life of the target; zero: none can
 	state   *passState                // as it is in the journal
-	wants   []wanted
-	wake    time.Time
 	waiting string
-	dirty   bool // decide again
-	fresh   bool // not in the journal yet
 }
 
 // lists are the complete lists of its tasks, for ListRunning or ListStopped.
@@ -48,7 +52,7 @@ type drains struct {
 
 func (d *drains) add(e *entry) {
 	d.open[e.d.Target] = e
-	e.opened = e.d.Zero
+	e.opened, e.few = e.d.Zero, e.man.MaxUnavailable != MaxUnavailable{}
 	at, _ := slices.BinarySearchFunc(d.sorted, e, func(a, b *entry) int {
 		return cmp.Or(a.opened.Compare(b.opened), strings.Compare(a.d.Target.ID, b.d.Target.ID))
 	})

@@ -91,7 +91,7 @@ func (k *Kernel) hearTermination(h Heard, now time.Time) (ack bool, why string) 
 		} else if e.Token != "" && e.Token != o.d.Token && !o.d.ByID {
 			// Another wait of the same instance, or a false message. Auto Scaling knows which wait it is.
 			o.d.ByID, o.d.Doubt, o.dirty, o.fresh = true, true, true, true
-			delete(k.facts, began(t, o.d.Group))
+			unknown[time.Time](k.facts, began(t, o.d.Group))
 		}
 		k.Counts["duplicate"]++
 		return true, "already draining"

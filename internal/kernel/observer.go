@@ -64,6 +64,13 @@ func put[T any](f facts, s plan.Subject, is fleet.Knowledge, at time.Time, v T) 
 	f[s] = &fleet.Fact[T]{Is: is, At: at, Value: v}
 }
 
+// unknown takes back a fact of an open drain.
+func unknown[T any](f facts, s plan.Subject) {
+	if fact, ok := f[s].(*fleet.Fact[T]); ok {
+		*fact = fleet.Fact[T]{}
+	}
+}
+
 // The subjects under which the facts of a target stand.
 
 func groupInstance(t fleet.Target) plan.Subject {

@@ -17,12 +17,16 @@ func (k *Kernel) Next(now time.Time) Output {
 	k.countLeaving()
 	var out Output
 	var acts []intent
+	ended := false
 	for _, e := range k.sorted {
 		if e.dirty || !e.wake.IsZero() && !e.wake.After(now) {
 			acts = append(acts, k.decide(e, now, &out)...)
+			ended = ended || !e.d.Open()
 		}
 	}
-	k.forgetEnded()
+	if ended {
+		k.forgetEnded()
+	}
 	out.Do = k.dispatch(acts, now)
 	out.Batch.Lines, out.Batch.Forwarded, out.Settle = k.lines, k.forwarded, k.settle
 	k.lines, k.forwarded, k.settle = nil, nil, nil
@@ -93,11 +97,30 @@ type view struct {
 	e *entry
 }
 
+// Fact keeps what every decision reads beside the drain: facts are replaced in place and go only with it.
 func (v *view) Fact(s plan.Subject) any {
-	if f := v.k.facts[s]; f != nil {
-		return f
+	var own *any
+	if s.In == "" && s.ID == v.e.d.Target.ID {
+		switch s.Kind {
+		case plan.GroupInstances:
+			own = &v.e.own[0]
+		case plan.Instances:
+			own = &v.e.own[1]
+		case plan.FindContainerInstances:
+			own = &v.e.own[2]
+		}
 	}
-	return nil
+	if own != nil && *own != nil {
+		return *own
+	}
+	f := v.k.facts[s]
+	if f == nil {
+		return nil
+	}
+	if own != nil {
+		*own = f
+	}
+	return f
 }
 
 func (v *view) Tasks() []*fleet.Fact[fleet.Task]     { return v.e.tasks }

@@ -32,7 +32,7 @@ func sawGroups(o *observer, a answer) {
 		t := e.d.Target
 		if in, ok := seen[e.d.Group]; ok && !in[t] && o.concerns(t, at) {
 			// Not in the group, or in its warm pool, which is not listed here: it has to be looked at by itself.
-			delete(o.facts, groupInstance(t))
+			unknown[fleet.GroupInstance](o.facts, groupInstance(t))
 			e.dirty = true
 		}
 	}

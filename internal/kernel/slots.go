@@ -34,9 +34,6 @@ type pool struct{ scope, group string }
 
 func (e *entry) pool() pool { return pool{e.scope, e.d.Group} }
 
-// limited reports whether only so many of a drain's pool may leave at once.
-func (e *entry) limited() bool { return e.man.MaxUnavailable != MaxUnavailable{} }
-
 // isLeaving reports whether a drain counts against the limit: it has a slot, or somebody else set it DRAINING.
 func (k *Kernel) isLeaving(e *entry) bool {
 	ci := k.container(e.d.Target)
@@ -47,7 +44,7 @@ func (k *Kernel) isLeaving(e *entry) bool {
 func (k *Kernel) countLeaving() {
 	k.leave = map[pool]int{}
 	for _, e := range k.sorted {
-		if e.limited() && k.isLeaving(e) {
+		if e.few && k.isLeaving(e) {
 			k.leave[e.pool()]++
 		}
 	}
@@ -55,7 +52,7 @@ func (k *Kernel) countLeaving() {
 
 // counted keeps the count true while drains decide one after another.
 func (k *Kernel) counted(e *entry, now *drain.Drain) {
-	if e.limited() && e.d.Slot.IsZero() && !now.Slot.IsZero() {
+	if e.few && e.d.Slot.IsZero() && !now.Slot.IsZero() {
 		k.leave[e.pool()]++
 	}
 }
@@ -63,7 +60,7 @@ func (k *Kernel) counted(e *entry, now *drain.Drain) {
 // slot says whether a drain of a pool with a limit may begin to leave. Of a group whose size is not known, one may: a sweep that fails for ever
 // must not hold all.
 func (k *Kernel) slot(e *entry) drain.Slot {
-	if !e.limited() {
+	if !e.few {
 		return drain.Slot{}
 	}
 	return drain.Slot{Limited: true, Leave: k.leave[e.pool()], Limit: e.man.MaxUnavailable.of(k.groups[e.d.Group])}
@@ -72,7 +69,7 @@ func (k *Kernel) slot(e *entry) drain.Slot {
 // wakeQueued lets the drains of a pool that wait for a slot decide again.
 func (k *Kernel) wakeQueued(p pool) {
 	for _, e := range k.sorted {
-		if e.limited() && e.pool() == p && e.d.Slot.IsZero() {
+		if e.few && e.pool() == p && e.d.Slot.IsZero() {
 			e.dirty = true
 		}
 	}
