@@ -66,7 +66,7 @@ func mayImport() map[string][]string {
 		"source/lambda":       {"fleet", "event"},
 		"iam":                 {},
 		"story": {
-			"cloud", "drain", "event", "fleet", "journal", "journal/memory", "kernel", "lease", "plan", "sim", "sim/wire", "source/sqs",
+			"cloud", "drain", "engine", "event", "fleet", "journal", "journal/memory", "kernel", "lease", "plan", "sim", "sim/wire", "source/sqs",
 		},
 		"survey":         {"fleet"},
 		"placement":      {"fleet", "survey"},

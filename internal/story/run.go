@@ -4,7 +4,6 @@ import (
 	"container/heap"
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -93,11 +92,11 @@ type run struct {
 	dice  dice
 	start time.Time
 
-	ebbs   []*ebb    // none where Ebb is a function
-	fn     *function // nil where it is not
-	writes int       // of all its invocations
-	agenda agenda
-	seq    int
+	ebbs     []*ebb    // none where Ebb is a function
+	fn       *function // nil where it is not
+	queueURL string
+	agenda   agenda
+	seq      int
 
 	hosts     map[string][]string // group to its instances, as the story began
 	names     map[string]string   // instance to group/index
@@ -150,14 +149,15 @@ func newRun(s Scenario) (*run, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the world has no queue %q for Ebb: %w", s.Ebb.queue(), err)
 	}
+	r.queueURL = q.URL
 	if s.Ebb.Function {
-		r.fn = r.newFunction(q.URL)
+		r.fn = r.newFunction()
 	}
 	for i := range max(1, s.Ebb.Replicas) {
 		if s.Ebb.Function {
 			break
 		}
-		r.ebbs = append(r.ebbs, r.newEbb(i, q.URL))
+		r.ebbs = append(r.ebbs, r.newEbb(i))
 	}
 	for _, g := range w.DescribeAutoScalingGroups(nil) {
 		for i, in := range g.Instances {
@@ -229,7 +229,7 @@ func (r *run) quiet() bool {
 		return false
 	}
 	for _, e := range r.ebbs {
-		if e.k == nil || e.k.Open() > 0 || len(e.held) > 0 {
+		if !e.loaded() || e.core.Open() > 0 || e.queue.Held() > 0 {
 			return false
 		}
 	}
@@ -343,47 +343,13 @@ func (r *run) evidence(ended, open []drain.Drain) Evidence {
 	}
 }
 
-// alone is invariant 11, at the moment an Ebb acts for some scopes: no other is certain to hold one of them.
-func (r *run) alone(name string, held map[string]journal.Lease) {
-	other := func(who string, theirs map[string]journal.Lease) {
-		for _, scope := range slices.Sorted(maps.Keys(held)) {
-			if _, too := theirs[scope]; too && who != name && !r.both[scope] {
-				r.both[scope] = true
-				r.bad = append(r.bad, Violation{11, fmt.Sprintf("%s acts for %s, and so does %s", name, scope, who)})
-			}
-		}
-	}
-	for _, e := range r.ebbs {
-		if e.keeper != nil {
-			other(e.name, e.keeper.Held(e.now()))
-		}
-	}
-	if r.fn == nil {
-		return
-	}
-	for _, i := range r.fn.busy {
-		if i.keeper != nil {
-			other(i.name, i.keeper.Held(i.now()))
-		}
-	}
-}
-
-// under is the other half of invariant 11, at each write: records are written under the lease of their scope.
-func (r *run) under(name string, b journal.Batch) {
-	for _, rec := range b.Records {
-		if !slices.ContainsFunc(b.Under, func(l journal.Lease) bool { return l.Scope == rec.Scope }) {
-			r.bad = append(r.bad, Violation{11, fmt.Sprintf("%s writes %s without the lease of %s", name, rec.Key, rec.Scope)})
-		}
-	}
-}
-
 // runs reports whether an Ebb works.
 func (r *run) runs() bool {
 	if r.fn != nil {
 		return true
 	}
 	for _, e := range r.ebbs {
-		if e.k != nil && len(e.under) > 0 {
+		if e.loaded() && e.core.Works() {
 			return true
 		}
 	}
