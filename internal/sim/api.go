@@ -143,6 +143,7 @@ type Message struct {
 	Attributes    map[string]MessageAttribute
 
 	about Entry // what the message is about: group, hook, instance
+	again bool  // the latest receive leaves it visible, as a queue that delivers more than once may
 }
 
 // MessageAttribute is a user attribute of a message.

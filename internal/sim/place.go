@@ -15,10 +15,10 @@ type wanted struct {
 	placement        []PlacementStrategy
 }
 
-// byService is what a service wants, on instances of some capacity providers only or on any.
-func byService(s *service, providers []string) wanted {
+// byService is what a service wants.
+func byService(s *service) wanted {
 	return wanted{
-		def: s.def, s: s, group: "service:" + s.Name, startedBy: s.deployment, providers: providers,
+		def: s.def, s: s, group: "service:" + s.Name, startedBy: s.deployment,
 		constraints: slices.Concat(s.def.Constraints, s.Constraints), placement: s.Placement,
 	}
 }
@@ -30,35 +30,38 @@ type miss struct {
 	rank   int // how many of the conditions hold
 }
 
-// place chooses where a task starts. Without a place it says why.
+// place chooses where the next task starts. Without a place it says why.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-placement.html
-func (w *World) place(c *cluster, want wanted) (*containerInstance, miss) {
-	var fits []*containerInstance
+func (p *placing) place() (*spot, miss) {
 	closest := miss{reason: "No Container Instances were found in your cluster", rank: -1}
-	if len(want.providers) > 0 {
+	if len(p.want.providers) > 0 {
 		closest.reason = "No Container Instances were found in your capacity provider"
 	}
-	bound := w.bindings(want)
-	for _, ci := range c.machines {
-		if !want.mayUse(ci) {
-			continue
-		}
-		m := w.unfit(ci, want.def, bound)
-		if m.reason == "" {
-			fits = append(fits, ci)
-		} else if m.rank > closest.rank {
-			closest = m
+	var fits bool
+	for i := range p.spots {
+		s := &p.spots[i]
+		switch {
+		case !p.want.allows(s.ci):
+		case s.miss.reason == "":
+			fits = true
+		case s.miss.rank > closest.rank:
+			closest = s.miss
 		}
 	}
-	if len(fits) == 0 {
+	if !fits {
 		return nil, closest
 	}
-	return w.preferred(fits, want), miss{}
+	return p.preferred(), miss{}
 }
 
 // mayUse reports whether an instance is a candidate at all.
 func (want wanted) mayUse(ci *containerInstance) bool {
-	return ci.Status == "ACTIVE" && (len(want.providers) == 0 || slices.Contains(want.providers, ci.CapacityProvider))
+	return ci.Status == "ACTIVE" && want.allows(ci)
+}
+
+// allows reports whether an instance is one of the capacity providers that are wanted.
+func (want wanted) allows(ci *containerInstance) bool {
+	return len(want.providers) == 0 || slices.Contains(want.providers, ci.CapacityProvider)
 }
 
 // binding is a placement constraint that is ready to be asked, and what AWS says when it does not hold.
@@ -106,20 +109,19 @@ func (w *World) unfit(ci *containerInstance, def *TaskDefinition, bound []bindin
 // misfit says which resource or attribute of an instance a task lacks, in AWS's words, or no reason.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/api_failures_messages.html
 func misfit(ci *containerInstance, def *TaskDefinition) miss {
-	for i, lack := range []struct {
-		is     bool
-		reason string
-	}{
-		{def.CPU > ci.FreeCPU, "RESOURCE:CPU"},
-		{def.GPU > len(ci.FreeGPUs), "RESOURCE:GPU"},
-		{def.memory() > ci.FreeMemory, "RESOURCE:MEMORY"},
-		{portTaken(ci, def), "RESOURCE:PORTS"},
-		{def.Network == "awsvpc" && ci.Interfaces > 0 && interfacesUsed(ci) >= ci.Interfaces, "RESOURCE:ENI"},
-		{!hasAttributes(ci, def.Attributes()), "ATTRIBUTE"},
-	} {
-		if lack.is {
-			return miss{ci, lack.reason, 1 + i}
-		}
+	switch {
+	case def.CPU > ci.FreeCPU:
+		return miss{ci, "RESOURCE:CPU", 1}
+	case def.GPU > len(ci.FreeGPUs):
+		return miss{ci, "RESOURCE:GPU", 2}
+	case def.memory() > ci.FreeMemory:
+		return miss{ci, "RESOURCE:MEMORY", 3}
+	case portTaken(ci, def):
+		return miss{ci, "RESOURCE:PORTS", 4}
+	case def.Network == "awsvpc" && ci.Interfaces > 0 && interfacesUsed(ci) >= ci.Interfaces:
+		return miss{ci, "RESOURCE:ENI", 5}
+	case !hasAttributes(ci, def.Attributes()):
+		return miss{ci, "ATTRIBUTE", 6}
 	}
 	return miss{}
 }

@@ -134,17 +134,6 @@ func next(strategy []StrategyItem, count map[string]int) []string {
 	return []string{best}
 }
 
-// nextProvider is next for a service.
-func (s *service) nextProvider() []string {
-	count := map[string]int{}
-	for _, t := range s.tasks {
-		if t.live() {
-			count[t.CapacityProvider]++
-		}
-	}
-	return next(s.Providers, count)
-}
-
 // allProviders are those of a service's strategy; a DAEMON service runs on the instances of all of them.
 func (s *service) allProviders() []string {
 	var names []string

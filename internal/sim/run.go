@@ -31,19 +31,15 @@ func (w *World) RunTasks(cluster string, run TaskRun) ([]Task, []Failure, error)
 	if err != nil {
 		return nil, nil, err
 	}
-	want := standalone(def, run)
-	count := map[string]int{}
+	p := w.placing(c, standalone(def, run), strategy)
 	var started []Task
 	var failures []Failure
 	for range run.Count {
-		want.providers = next(strategy, count)
-		ci, why := w.place(c, want)
-		if ci == nil {
+		t, why := p.start()
+		if t == nil {
 			failures = append(failures, why.asFailure())
 			continue
 		}
-		t := w.newTask(ci, want)
-		count[t.CapacityProvider]++
 		started = append(started, t.Task)
 	}
 	return started, failures, nil

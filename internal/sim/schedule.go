@@ -154,8 +154,9 @@ func (v *survey) start(w *World) {
 		w.checkSoon(v.s, v.s.retryAt.Sub(w.now))
 		return
 	}
+	p := w.placingFor(v.s)
 	for range missing {
-		if !w.startOne(v.s) {
+		if !w.startOne(p) {
 			w.backOff(v.s)
 			return
 		}
@@ -197,18 +198,25 @@ func (w *World) backOff(s *service) {
 	w.checkSoon(s, s.backoff)
 }
 
-// startOne places and starts one task of a service.
-func (w *World) startOne(s *service) bool {
-	want := byService(s, s.nextProvider())
-	ci, why := w.place(s.c, want)
-	if ci == nil {
-		s.blocked = true
-		w.say(s, why.asEvent())
-		return false
+// placingFor places the tasks of a service.
+func (w *World) placingFor(s *service) *placing {
+	p := w.placing(s.c, byService(s), s.Providers)
+	for _, t := range s.tasks {
+		if t.live() {
+			p.has[t.CapacityProvider]++
+		}
 	}
-	s.blocked = false
-	w.newTask(ci, want)
-	return true
+	return p
+}
+
+// startOne places and starts one more task of a service.
+func (w *World) startOne(p *placing) bool {
+	s := p.want.s
+	t, why := p.start()
+	if s.blocked = t == nil; s.blocked {
+		w.say(s, why.asEvent())
+	}
+	return !s.blocked
 }
 
 // checkDaemons is checkService for a DAEMON service: one task on every active instance. On a draining instance its task stops
@@ -243,7 +251,8 @@ func (w *World) startDaemons(s *service) {
 		w.checkSoon(s, s.retryAt.Sub(w.now))
 		return
 	}
-	want := byService(s, s.allProviders())
+	want := byService(s)
+	want.providers = s.allProviders()
 	bound := w.bindings(want)
 	s.Desired = w.daemonsWanted(s.c, want, bound)
 	has := make(map[*containerInstance]bool, len(s.tasks))

@@ -123,8 +123,11 @@ func (w *World) startMissing(s *service) {
 			live++
 		}
 	}
-	for ; live < s.Desired; live++ {
-		if !w.startOne(s) {
+	if live >= s.Desired {
+		return
+	}
+	for p := w.placingFor(s); live < s.Desired; live++ {
+		if !w.startOne(p) {
 			return
 		}
 	}

@@ -185,8 +185,9 @@ func (w *World) receive(q *Queue, m *Message, hide time.Duration) Message {
 	}
 	m.Handle = "AQEB" + w.hex(48)
 	m.VisibleAt = w.now.Add(hide)
-	if w.chance(w.sw.Duplicate) {
-		m.VisibleAt = w.now // delivered again although it was hidden
+	m.again = w.chance(w.sw.Duplicate) && !m.again
+	if m.again {
+		m.VisibleAt = w.now // delivered once more although it was hidden
 	}
 	w.receipts[m.Handle] = receipt{q, m}
 	w.wakeAt(q, m.VisibleAt)
