@@ -60,6 +60,7 @@ func (e *ebb) boot() {
 	e.journal = &faulty{Store: e.store, run: e.run, name: e.name, skew: e.skew, kill: e.crash, count: &e.writes}
 	e.journal.cut = func() bool { return e.cut.After(e.w.Now()) }
 	e.queue = e.newQueue(e.now)
+	e.journal.flush = func() { e.queue.Flush(e.ctx) }
 	cfg := engine.Config{
 		Kernel: e.kernelConfig(), Store: e.journal, Source: e.queue, Me: me, Now: e.now, Clock: e.now,
 		Dead: func(holder string) bool { return holder != me && strings.HasPrefix(holder, e.name+"/") }, // a host knows its processes
@@ -120,8 +121,8 @@ func (e *ebb) next() (time.Time, bool) {
 	return at, true
 }
 
-// turn does what is due now.
-func (e *ebb) turn() {
+// act does what is due now.
+func (e *ebb) act() {
 	now := e.w.Now()
 	if e.leases == nil || e.hangs.After(now) {
 		return

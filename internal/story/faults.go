@@ -10,7 +10,8 @@ import (
 // hows are the ways in which a call goes wrong.
 var hows = map[string]wire.FaultKind{
 	"throttle": wire.Throttle, "error": wire.ErrorBefore, "error-after": wire.ErrorAfter, "timeout": wire.TimeoutBefore,
-	"timeout-after": wire.TimeoutAfter, "stale": wire.Stale, "drop-page": wire.DropPage, "stale-token": wire.StaleToken, "item": wire.ItemFailure,
+	"timeout-after": wire.TimeoutAfter, "stale": wire.Stale, "drop-page": wire.DropPage, "stale-token": wire.StaleToken,
+	"item": wire.ItemFailure,
 }
 
 // The places at which a crash or a journal failure strikes.

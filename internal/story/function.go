@@ -72,8 +72,8 @@ func (f *function) due() time.Time {
 	return at
 }
 
-// turn invokes it by the clock and for the messages of the queue.
-func (f *function) turn() {
+// act invokes it by the clock and for the messages of the queue.
+func (f *function) act() {
 	now := f.w.Now()
 	if now.Before(f.start.Add(f.s.Ebb.Late)) {
 		return

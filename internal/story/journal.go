@@ -20,8 +20,8 @@ var (
 	errKilled  = errors.New("injected: the process is killed")
 )
 
-// faulty is the journal of a story as one process reaches it: writes fail as the story says, may be the last thing that the process does, and
-// what they made durable is written into the world's own record.
+// faulty is the journal of a story as one process reaches it: writes fail as the story says, may be the last thing that the process does,
+// and what they made durable is written into the world's own record.
 type faulty struct {
 	*memory.Store
 	run   *run
@@ -29,6 +29,7 @@ type faulty struct {
 	skew  time.Duration
 	held  func() map[string]journal.Lease
 	kill  func(where string, away time.Duration)
+	flush func()      // sends what was settled to the queue, which the source may do at any moment; nil: there is no source
 	cut   func() bool // reports whether it does not reach the journal now; nil: it always does
 	count *int        // of what a crash point is counted by; nil: the driver calls strike
 	at    crashPoint
@@ -104,6 +105,9 @@ func (f *faulty) Claim(ctx context.Context, was, is journal.Lease) error {
 
 func (f *faulty) Write(ctx context.Context, b journal.Batch) error {
 	f.run.alone(f.name, f.held())
+	if f.flush != nil {
+		f.flush()
+	}
 	if f.count != nil {
 		*f.count++
 		f.strike(*f.count)
@@ -151,11 +155,15 @@ func (r *run) durable(b journal.Batch, skew time.Duration) {
 		if !rec.Open {
 			to = "ended"
 		}
-		r.w.Log(sim.Entry{Kind: sim.EntryJournal, Instance: string(d.Instance), Group: d.Group, Hook: d.Hook, Text: d.Token, To: to, Message: rec.Key})
+		r.w.Log(sim.Entry{
+			Kind: sim.EntryJournal, Instance: string(d.Instance), Group: d.Group, Hook: d.Hook, Text: d.Token, To: to, Message: rec.Key,
+		})
 	}
 	for _, n := range b.Forwarded {
 		ev := event.Parse([]byte(n.Body))
-		r.w.Log(sim.Entry{Kind: sim.EntryJournal, Instance: string(ev.Instance), Group: ev.Group, Hook: ev.Hook, Text: ev.Token, To: "noted", Message: n.ID})
+		r.w.Log(sim.Entry{
+			Kind: sim.EntryJournal, Instance: string(ev.Instance), Group: ev.Group, Hook: ev.Hook, Text: ev.Token, To: "noted", Message: n.ID,
+		})
 		r.cover["noted"]++
 	}
 	for _, l := range b.Lines {

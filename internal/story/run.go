@@ -1,10 +1,11 @@
 package story
 
 import (
-	"container/heap"
 	"context"
 	"fmt"
 	"slices"
+	"sort"
+	"strings"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/cloud"
@@ -56,30 +57,10 @@ func (v Violation) String() string {
 	return fmt.Sprintf("invariant %d: %s", v.Invariant, v.Text)
 }
 
-// event in the future of the driver: a result that comes back, a restart, a step.
+// pending is something in the future of the driver: a result that comes back, a restart, a step.
 type pending struct {
 	at  time.Time
-	seq int
 	run func()
-}
-
-type agenda []pending
-
-func (a agenda) Len() int { return len(a) }
-
-func (a agenda) Less(i, j int) bool {
-	return a[i].at.Before(a[j].at) || a[i].at.Equal(a[j].at) && a[i].seq < a[j].seq
-}
-
-func (a agenda) Swap(i, j int) { a[i], a[j] = a[j], a[i] }
-
-func (a *agenda) Push(x any) { *a = append(*a, x.(pending)) }
-
-func (a *agenda) Pop() any {
-	old := *a
-	p := old[len(old)-1]
-	*a = old[:len(old)-1]
-	return p
 }
 
 // run is one story being told.
@@ -95,8 +76,7 @@ type run struct {
 	ebbs     []*ebb    // none where Ebb is a function
 	fn       *function // nil where it is not
 	queueURL string
-	agenda   agenda
-	seq      int
+	agenda   []pending // in order of time
 
 	hosts     map[string][]string // group to its instances, as the story began
 	names     map[string]string   // instance to group/index
@@ -112,8 +92,8 @@ type run struct {
 	cover     map[string]int
 }
 
-// Run tells a story and checks it. Policies are what Ebb may do; without any it may do everything. The error is about the scenario itself; what did
-// not hold is in the result.
+// Run tells a story and checks it. Policies are what Ebb may do; without any it may do everything. The error is about the scenario itself;
+// what did not hold is in the result.
 func Run(s Scenario, policies ...*wire.Policy) (Result, error) {
 	r, err := newRun(s)
 	if err != nil {
@@ -181,9 +161,10 @@ func ec2States(ec2 wire.EC2) cloud.DescribeInstances {
 	}
 }
 
+// later does something at a time, after what is already to be done at the same time.
 func (r *run) later(at time.Time, f func()) {
-	r.seq++
-	heap.Push(&r.agenda, pending{at, r.seq, f})
+	i := sort.Search(len(r.agenda), func(i int) bool { return r.agenda[i].at.After(at) })
+	r.agenda = slices.Insert(r.agenda, i, pending{at, f})
 }
 
 // advance moves to the next moment at which something happens, in the world or to Ebb, and lets it happen.
@@ -213,13 +194,15 @@ func (r *run) advance(end time.Time) {
 	}
 	r.w.Advance(next)
 	for len(r.agenda) > 0 && !r.agenda[0].at.After(next) {
-		heap.Pop(&r.agenda).(pending).run()
+		p := r.agenda[0]
+		r.agenda = slices.Delete(r.agenda, 0, 1)
+		p.run()
 	}
 	for _, e := range r.ebbs {
-		e.turn()
+		e.act()
 	}
 	if r.fn != nil {
-		r.fn.turn()
+		r.fn.act()
 	}
 }
 
@@ -274,20 +257,13 @@ func (r *run) lastChange() time.Time {
 	return r.start
 }
 
+// hostOfKey is what a story calls the instance of a drain: its key is group/instance/token.
 func (r *run) hostOfKey(key string) string {
-	id := key
-	for i := 0; i < len(key); i++ {
-		if key[i] == '/' {
-			id = key[i+1:]
-			break
-		}
+	_, id, found := strings.Cut(key, "/")
+	if !found {
+		id = key
 	}
-	for i := 0; i < len(id); i++ {
-		if id[i] == '/' {
-			id = id[:i]
-			break
-		}
-	}
+	id, _, _ = strings.Cut(id, "/")
 	return r.hostName(id)
 }
 
@@ -339,7 +315,8 @@ func (r *run) evidence(ended, open []drain.Drain) Evidence {
 	}
 	return Evidence{
 		Ebb: r.s.Ebb, Record: r.w.Record(), Ended: ended, Open: open, Messages: r.messages, Heartbeat: heartbeat, Names: r.names,
-		Start: r.start, End: r.w.Now(), LastFault: r.lastFault, Running: r.runs(), Skew: r.s.Ebb.Skew, Many: len(r.ebbs) > 1, Function: r.fn != nil,
+		Start: r.start, End: r.w.Now(), LastFault: r.lastFault, Running: r.runs(),
+		Skew: r.s.Ebb.Skew, Many: len(r.ebbs) > 1, Function: r.fn != nil,
 	}
 }
 

@@ -201,7 +201,9 @@ func (q *Queue) delete(ctx context.Context, ms []received) (left []received, err
 	return q.batches(ms, "delete from", func(batch []received) ([]types.BatchResultErrorEntry, error) {
 		in := &awssqs.DeleteMessageBatchInput{QueueUrl: aws.String(q.cfg.URL)}
 		for i, m := range batch {
-			in.Entries = append(in.Entries, types.DeleteMessageBatchRequestEntry{Id: aws.String(strconv.Itoa(i)), ReceiptHandle: aws.String(m.handle)})
+			in.Entries = append(in.Entries, types.DeleteMessageBatchRequestEntry{
+				Id: aws.String(strconv.Itoa(i)), ReceiptHandle: aws.String(m.handle),
+			})
 		}
 		out, err := q.api.DeleteMessageBatch(ctx, in)
 		if err != nil {
