@@ -51,7 +51,8 @@ func (g *gate) Do(r *http.Request) (*http.Response, error) {
 		g.mu.Unlock()
 		if !g.policy.Allows(wire.Check{Action: a, Kind: "table", Resource: "arn:aws:dynamodb:eu-west-1:111122223333:table/" + table}) {
 			refusal := fmt.Sprintf(`{"__type":"com.amazon.coral.service#AccessDeniedException","Message":"User: ebb is not authorized to perform: %s"}`, a)
-			return &http.Response{StatusCode: http.StatusBadRequest, Body: io.NopCloser(strings.NewReader(refusal)), Header: http.Header{"Content-Type": {"application/x-amz-json-1.0"}}}, nil
+			return &http.Response{StatusCode: http.StatusBadRequest, Body: io.NopCloser(strings.NewReader(refusal)),
+				Header: http.Header{"Content-Type": {"application/x-amz-json-1.0"}}}, nil
 		}
 	}
 	return http.DefaultClient.Do(r)
