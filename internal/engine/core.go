@@ -112,7 +112,7 @@ func (c *Core) Works() bool { return c.kernel != nil && len(c.under) > 0 }
 func (c *Core) Run() int { return c.run }
 
 // Outdated reports whether other leases are held than those under which the kernel works.
-func (c *Core) Outdated() bool { return !maps.EqualFunc(c.under, c.leases.Held(), sameHolder) }
+func (c *Core) Outdated() bool { return !c.leases.HoldOnly(c.under) }
 
 // Due says when to call Step: by the clock of the cloud for what the kernel waits for, and by that of processes for forwarded messages,
 // where zero is never.

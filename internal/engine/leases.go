@@ -134,17 +134,19 @@ func (l *Leases) Held() map[string]journal.Lease {
 
 // Hold reports whether all of some leases are certainly held.
 func (l *Leases) Hold(some map[string]journal.Lease) bool {
-	held := l.Held()
-	for scope, s := range some { //ebb:any-order all of them
-		if h, ok := held[scope]; !ok || !sameHolder(s, h) {
-			return false
-		}
-	}
-	return true
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	all, _ := l.keeper.Holds(some, l.now())
+	return all
 }
 
-// sameHolder reports whether nobody else has held a lease since.
-func sameHolder(a, b journal.Lease) bool { return a.Fence == b.Fence }
+// HoldOnly reports whether those leases are certainly held, and no others.
+func (l *Leases) HoldOnly(some map[string]journal.Lease) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	all, only := l.keeper.Holds(some, l.now())
+	return all && only
+}
 
 // Release gives up what is held, so that another Ebb need not wait.
 func (l *Leases) Release(ctx context.Context) {

@@ -120,7 +120,13 @@ func (f *Function) Begin(ctx context.Context, heard []event.Message, clock bool,
 	if err != nil {
 		return i, fmt.Errorf("read the open drains: %w", err)
 	}
-	if !clock && len(open) == 0 && !slices.ContainsFunc(heard, func(m event.Message) bool { return !wakes(m) }) {
+	wakes := 0 // messages that do no more than wake, such as that a task has stopped
+	for _, m := range heard {
+		if event.Parse([]byte(m.Body)).Kind == event.Ignored {
+			wakes++
+		}
+	}
+	if !clock && len(open) == 0 && wakes == len(heard) {
 		i.ignore(heard)
 		return i, nil
 	}
@@ -133,14 +139,11 @@ func (f *Function) Begin(ctx context.Context, heard []event.Message, clock bool,
 		return i, err
 	}
 	i.core.Hear(heard)
-	if slices.ContainsFunc(heard, wakes) {
+	if wakes > 0 {
 		i.wakeOthers()
 	}
 	return i, nil
 }
-
-// wakes reports whether a message does no more than wake, such as that a task has stopped.
-func wakes(m event.Message) bool { return event.Parse([]byte(m.Body)).Kind == event.Ignored }
 
 // ignore acknowledges messages that would only wake an Ebb, when nothing leaves.
 func (i *Invocation) ignore(heard []event.Message) {

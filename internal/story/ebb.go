@@ -205,8 +205,11 @@ func (e *ebb) poll() {
 // remember keeps what messages say, for the judge and for messages that come again.
 func (r *run) remember(ms []event.Message) {
 	for _, m := range ms {
-		ev := event.Parse([]byte(m.Body))
-		r.messages[m.ID] = ev
+		ev, again := r.messages[m.ID]
+		if !again {
+			ev = event.Parse([]byte(m.Body))
+			r.messages[m.ID] = ev
+		}
 		if ev.Kind == event.TerminateAction {
 			r.bodies[string(ev.Instance)] = m.Body
 		}
@@ -234,7 +237,7 @@ func (e *ebb) step() {
 	if e.journal.killed(afterSettle) {
 		return
 	}
-	if len(requests) > 0 {
+	if len(requests) > 0 && len(e.ebbs) > 1 {
 		e.alone(e.name, e.leases.Held())
 	}
 	for _, r := range requests {
