@@ -11,6 +11,7 @@ import (
 	"github.com/ebbhq/ebb/internal/event"
 	"github.com/ebbhq/ebb/internal/journal"
 	"github.com/ebbhq/ebb/internal/kernel"
+	"github.com/ebbhq/ebb/internal/lease"
 	"github.com/ebbhq/ebb/internal/plan"
 )
 
@@ -29,11 +30,11 @@ const (
 // Core is one Ebb in one thread. Its driver brings messages and results, calls Step when it is due, carries out the requests that it hands
 // out, and after an error calls Forget and Load. It never waits, except for the journal.
 type Core struct {
+	Leases  *Leases
 	cfg     Config
-	leases  *Leases
 	settled func(kernel.Verdict) // called when the effect of a message is durable
 
-	kernel    *kernel.Kernel // nil: not loaded
+	Kernel    *kernel.Kernel // nil: not loaded
 	run       int            // number of the kernel; results of an earlier one are ignored
 	under     map[string]journal.Lease
 	forwarded map[string]journal.Forwarded // heard and not discarded yet, by message id
@@ -44,19 +45,20 @@ type Core struct {
 }
 
 // NewCore returns the core of an Ebb that lives on, not loaded yet. Each message that it settles it settles with cfg.Source.
-func NewCore(cfg Config, leases *Leases) *Core {
-	c := newCore(cfg.withDefaults(), leases)
+func NewCore(cfg Config) *Core {
+	cfg = cfg.withDefaults()
+	c := newCore(cfg, newLeases(cfg, lease.Serve()))
 	c.settled = c.settleSource
 	return c
 }
 
 func newCore(cfg Config, leases *Leases) *Core {
-	return &Core{cfg: cfg, leases: leases, forwarded: map[string]journal.Forwarded{}}
+	return &Core{cfg: cfg, Leases: leases, forwarded: map[string]journal.Forwarded{}}
 }
 
 // Load starts a new kernel from the journal, for the scopes whose leases are held.
 func (c *Core) Load(ctx context.Context) error {
-	held := c.leases.Held() // before the journal is read: from here on nobody else writes of these scopes
+	held := c.Leases.Held() // before the journal is read: from here on nobody else writes of these scopes
 	onePass, limit := c.cfg.Kernel.OnePass, recentDrains
 	if onePass {
 		limit = recentDrainsOnePass
@@ -72,7 +74,7 @@ func (c *Core) Load(ctx context.Context) error {
 		}
 	}
 	if !onePass {
-		c.leases.Concern(kernel.Scopes(c.cfg.Kernel.Groups, open))
+		c.Leases.Concern(kernel.Scopes(c.cfg.Kernel.Groups, open))
 	}
 	cfg := c.cfg.Kernel
 	cfg.Held = held
@@ -80,7 +82,7 @@ func (c *Core) Load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c.kernel, c.under = k, held
+	c.Kernel, c.under = k, held
 	c.changed = true
 	return nil
 }
@@ -89,30 +91,21 @@ func (c *Core) Load(ctx context.Context) error {
 // the journal.
 func (c *Core) Forget() {
 	c.run++
-	c.kernel = nil
+	c.Kernel = nil
 	clear(c.forwarded)
 	if c.cfg.Source != nil {
 		c.cfg.Source.LetGo()
 	}
 }
 
-// Loaded reports whether there is a kernel.
-func (c *Core) Loaded() bool { return c.kernel != nil }
-
-// Open is the number of open drains.
-func (c *Core) Open() int { return c.kernel.Open() }
-
-// Counts are what the kernel has counted.
-func (c *Core) Counts() map[string]int { return c.kernel.Counts }
-
 // Works reports whether there is a scope for which it works.
-func (c *Core) Works() bool { return c.kernel != nil && len(c.under) > 0 }
+func (c *Core) Works() bool { return c.Kernel != nil && len(c.under) > 0 }
 
 // Run is the number of the kernel that hands out requests now. It goes with each request to Did.
 func (c *Core) Run() int { return c.run }
 
 // Outdated reports whether other leases are held than those under which the kernel works.
-func (c *Core) Outdated() bool { return !c.leases.HoldOnly(c.under) }
+func (c *Core) Outdated() bool { return !c.Leases.HoldOnly(c.under) }
 
 // Due says when to call Step: by the clock of the cloud for what the kernel waits for, and by that of processes for forwarded messages,
 // where zero is never.
@@ -134,7 +127,7 @@ func (c *Core) Hear(ms []event.Message) {
 }
 
 func (c *Core) hear(m event.Message, forwarded bool) {
-	c.kernel.Hear(kernel.Heard{
+	c.Kernel.Hear(kernel.Heard{
 		Event: event.Parse([]byte(m.Body)), Message: m.ID, Body: m.Body, Sent: m.Sent, Receives: m.Receives, Noted: forwarded,
 	}, c.cfg.Now())
 	c.changed = true
@@ -142,8 +135,8 @@ func (c *Core) hear(m event.Message, forwarded bool) {
 
 // Did takes in what came of a request that the kernel of this number made.
 func (c *Core) Did(run int, done plan.Done) {
-	if run == c.run && c.kernel != nil {
-		c.kernel.Did(done, c.cfg.Now())
+	if run == c.run && c.Kernel != nil {
+		c.Kernel.Did(done, c.cfg.Now())
 		c.changed = true
 	}
 }
@@ -183,7 +176,7 @@ func (c *Core) hearForwarded(ctx context.Context) error {
 // are checked before the write, and after it, because it may have taken long.
 func (c *Core) decide(ctx context.Context, others []journal.Forwarded) ([]plan.Request, error) {
 	c.changed = false
-	out := c.kernel.Next(c.cfg.Now())
+	out := c.Kernel.Next(c.cfg.Now())
 	c.wake = out.Wake
 	out.Batch.Forwarded = append(out.Batch.Forwarded, others...)
 	if !c.mayAct() {
@@ -200,9 +193,10 @@ func (c *Core) decide(ctx context.Context, others []journal.Forwarded) ([]plan.R
 }
 
 // mayAct reports whether there is time to begin something, and every lease is certainly held under which the kernel works.
-func (c *Core) mayAct() bool { return c.early() && c.leases.Hold(c.under) }
+func (c *Core) mayAct() bool { return c.Early() && c.Leases.Hold(c.under) }
 
-func (c *Core) early() bool { return c.until.IsZero() || c.cfg.Clock().Before(c.until) }
+// Early reports whether there is time to begin something.
+func (c *Core) Early() bool { return c.until.IsZero() || c.cfg.Clock().Before(c.until) }
 
 func (c *Core) write(ctx context.Context, b journal.Batch) error {
 	if b.Empty() {
@@ -254,7 +248,7 @@ func (c *Core) settleSource(v kernel.Verdict) {
 // logOpen says how many hooks are open, and for how long the oldest has been: an alarm can watch it.
 func (c *Core) logOpen() {
 	if c.Works() {
-		open, oldest := c.kernel.Oldest(c.cfg.Now())
+		open, oldest := c.Kernel.Oldest(c.cfg.Now())
 		c.cfg.Log.Info("hooks", "open", open, "oldest_s", int(oldest.Seconds()))
 	}
 }

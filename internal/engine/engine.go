@@ -32,7 +32,6 @@ type result struct {
 type Engine struct {
 	cfg     Config
 	core    *Core
-	leases  *Leases
 	heard   chan []event.Message
 	results chan result
 	renewed chan struct{} // the leases may have changed
@@ -47,34 +46,18 @@ func New(cfg Config) *Engine {
 		here := place()
 		cfg.Dead = func(holder string) bool { return dead(holder, here) }
 	}
-	timed := cfg
-	timed.Store = leaseStore{cfg.Store}
-	leases := NewLeases(timed, lease.Serve())
+	core := NewCore(cfg)
+	core.Leases.limit = leaseTimeout
 	return &Engine{
-		cfg: cfg, core: NewCore(cfg, leases), leases: leases,
+		cfg: cfg, core: core,
 		heard: make(chan []event.Message), results: make(chan result), renewed: make(chan struct{}, 1),
 	}
-}
-
-// leaseStore is a journal whose calls on behalf of leases end in bounded time.
-type leaseStore struct{ journal.Store }
-
-func (s leaseStore) Leases(ctx context.Context) ([]journal.Lease, error) {
-	ctx, cancel := context.WithTimeout(ctx, leaseTimeout)
-	defer cancel()
-	return s.Store.Leases(ctx)
-}
-
-func (s leaseStore) Claim(ctx context.Context, was, is journal.Lease) error {
-	ctx, cancel := context.WithTimeout(ctx, leaseTimeout)
-	defer cancel()
-	return s.Store.Claim(ctx, was, is)
 }
 
 // Run works until ctx ends. It returns an error when it cannot start: the journal cannot be read, or does not fit the configuration; and
 // when the journal is gone, for then nothing can be made durable any more.
 func (e *Engine) Run(ctx context.Context) error {
-	defer e.leases.Release(context.WithoutCancel(ctx)) // last: when nothing is under way any more
+	defer e.core.Leases.Release(context.WithoutCancel(ctx)) // last: when nothing is under way any more
 	if err := e.start(ctx); err != nil || ctx.Err() != nil {
 		if ctx.Err() != nil {
 			return nil
@@ -112,7 +95,7 @@ func (e *Engine) Run(ctx context.Context) error {
 
 // start claims the leases that are free and reads the journal.
 func (e *Engine) start(ctx context.Context) error {
-	if _, err := e.leases.Step(ctx); err != nil {
+	if _, err := e.core.Leases.Step(ctx); err != nil {
 		return fmt.Errorf("read the leases: %w", err)
 	}
 	return e.load(ctx)
@@ -229,7 +212,7 @@ func (e *Engine) send(ctx context.Context, r plan.Request) {
 // renew renews the leases and claims those that are free, until ctx ends.
 func (e *Engine) renew(ctx context.Context) {
 	for ctx.Err() == nil {
-		again, _ := e.leases.Step(ctx)
+		again, _ := e.core.Leases.Step(ctx)
 		select {
 		case e.renewed <- struct{}{}:
 		default:

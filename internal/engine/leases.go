@@ -21,14 +21,14 @@ type Leases struct {
 	now   func() time.Time
 	dead  func(holder string) bool
 	log   *slog.Logger
+	limit time.Duration // how long one call of the journal may take; 0: as long as it likes
 
 	mu     sync.Mutex // guards keeper; never held across a call to the journal
 	keeper *lease.Keeper
 }
 
-// NewLeases returns the leases of the Ebb cfg.Me, which holds none yet and works at a pace.
-func NewLeases(cfg Config, pace lease.Pace) *Leases {
-	cfg = cfg.withDefaults()
+// newLeases returns the leases of the Ebb cfg.Me, which holds none yet, and renews them at a pace.
+func newLeases(cfg Config, pace lease.Pace) *Leases {
 	keeper := lease.New(cfg.Me, kernel.Scopes(cfg.Kernel.Groups, nil), pace)
 	return &Leases{store: cfg.Store, now: cfg.Clock, dead: cfg.Dead, log: cfg.Log, keeper: keeper}
 }
@@ -74,6 +74,8 @@ func (l *Leases) expiry(at time.Time) time.Time {
 // read reads the leases of all Ebbs. Those of dead processes count as free: after a crash, waiting until they have run out is most of the
 // time until Ebb goes on.
 func (l *Leases) read(ctx context.Context) error {
+	ctx, cancel := l.bound(ctx)
+	defer cancel()
 	started := l.now()
 	all, err := l.store.Leases(ctx)
 	l.mu.Lock()
@@ -117,12 +119,21 @@ func (l *Leases) claimDue(ctx context.Context, scopes []string) error {
 }
 
 func (l *Leases) claim(ctx context.Context, c lease.Claim) error {
+	ctx, cancel := l.bound(ctx)
+	defer cancel()
 	started := l.now()
 	err := l.store.Claim(ctx, c.Was, c.Is)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.keeper.Claimed(c, started, err, l.now())
 	return err
+}
+
+func (l *Leases) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	if l.limit == 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, l.limit)
 }
 
 // Held are the leases that are certainly held, by scope.

@@ -31,7 +31,7 @@ type Function struct {
 func NewFunction(cfg Config) *Function {
 	cfg = cfg.withDefaults()
 	cfg.Kernel.OnePass = true
-	return &Function{cfg, NewLeases(cfg, lease.Pass())}
+	return &Function{cfg, newLeases(cfg, lease.Pass())}
 }
 
 // Pass handles one invocation: it hears the messages, goes as far as it can without waiting for anything but answers, and returns what
@@ -44,7 +44,7 @@ func (f *Function) Pass(ctx context.Context, heard []event.Message, clock bool) 
 	defer cancel()
 	i, err := f.Begin(work, heard, clock, until)
 	defer i.End(ctx)
-	for err == nil && !i.Over() {
+	for err == nil && !i.Over {
 		var r Round
 		if r, err = i.Round(work); err != nil {
 			break
@@ -56,7 +56,7 @@ func (f *Function) Pass(ctx context.Context, heard []event.Message, clock bool) 
 			err = i.More(work)
 		}
 	}
-	return i.Verdicts(), err
+	return i.Settled, err
 }
 
 // bound leaves some of the time that is given for an end in good order: after two thirds of it nothing more is begun, and after five sixths
@@ -96,12 +96,12 @@ func pause(ctx context.Context, d time.Duration) bool {
 // Invocation is one invocation at work. Its driver calls Round, carries out what is asked for and calls Did for each result, then Round
 // again; More when a round asks for nothing; and End when it is over, or after an error.
 type Invocation struct {
-	core    *Core
+	Core    *Core
+	Over    bool             // there is nothing more to do but End
+	Settled []kernel.Verdict // what becomes of the messages; one without a verdict has no durable effect
 	scopes  []string
 	others  []journal.Forwarded // to be written with the first batch
-	settled []kernel.Verdict
 	passes  int
-	over    bool
 }
 
 // Round says what is to be done before the next one: carry out all of Do, or else wait until Again. If there is neither, the pass is over.
@@ -113,9 +113,9 @@ type Round struct {
 // Begin reads the journal, claims the leases that are free, and hears. The invocation begins nothing more after a time by cfg.Clock; zero:
 // it may at any time.
 func (f *Function) Begin(ctx context.Context, heard []event.Message, clock bool, until time.Time) (*Invocation, error) {
-	i := &Invocation{core: newCore(f.cfg, f.leases)}
-	i.core.until = until
-	i.core.settled = func(v kernel.Verdict) { i.settled = append(i.settled, v) }
+	i := &Invocation{Core: newCore(f.cfg, f.leases)}
+	i.Core.until = until
+	i.Core.settled = func(v kernel.Verdict) { i.Settled = append(i.Settled, v) }
 	open, err := f.cfg.Store.Open(ctx)
 	if err != nil {
 		return i, fmt.Errorf("read the open drains: %w", err)
@@ -138,7 +138,7 @@ func (f *Function) Begin(ctx context.Context, heard []event.Message, clock bool,
 	if err := i.pass(ctx); err != nil {
 		return i, err
 	}
-	i.core.Hear(heard)
+	i.Core.Hear(heard)
 	if wakes > 0 {
 		i.wakeOthers()
 	}
@@ -148,71 +148,71 @@ func (f *Function) Begin(ctx context.Context, heard []event.Message, clock bool,
 // ignore acknowledges messages that would only wake an Ebb, when nothing leaves.
 func (i *Invocation) ignore(heard []event.Message) {
 	for _, m := range heard {
-		i.settled = append(i.settled, kernel.Verdict{Message: m.ID, Delete: true, Kind: event.Ignored, Why: "nothing leaves"})
+		i.Settled = append(i.Settled, kernel.Verdict{Message: m.ID, Delete: true, Kind: event.Ignored, Why: "nothing leaves"})
 	}
-	i.over = true
+	i.Over = true
 }
 
 // claim takes the leases of those of some scopes that are free.
 func (i *Invocation) claim(ctx context.Context, scopes []string) error {
-	if err := i.core.leases.read(ctx); err != nil {
+	if err := i.Core.Leases.read(ctx); err != nil {
 		return fmt.Errorf("read the leases: %w", err)
 	}
-	return i.core.leases.claimDue(ctx, scopes)
+	return i.Core.Leases.claimDue(ctx, scopes)
 }
 
 // pass begins a pass over the scopes that are held.
 func (i *Invocation) pass(ctx context.Context) error {
 	i.passes++
-	if err := i.core.Load(ctx); err != nil {
+	if err := i.Core.Load(ctx); err != nil {
 		return err
 	}
-	return i.core.hearForwarded(ctx)
+	return i.Core.hearForwarded(ctx)
 }
 
 // wakeOthers forwards to those who work for the other scopes that what they look at may have changed.
 func (i *Invocation) wakeOthers() {
 	for _, scope := range i.scopes {
-		if _, ours := i.core.under[scope]; !ours {
-			i.others = append(i.others, journal.Forwarded{Scope: scope, ID: wakeID, Sent: i.core.cfg.Now()})
+		if _, ours := i.Core.under[scope]; !ours {
+			i.others = append(i.others, journal.Forwarded{Scope: scope, ID: wakeID, Sent: i.Core.cfg.Now()})
 		}
 	}
 }
 
 // Round lets the kernel decide once. It beats the leases too, to show that it still lives.
 func (i *Invocation) Round(ctx context.Context) (Round, error) {
-	if err := i.core.leases.claimDue(ctx, slices.Sorted(maps.Keys(i.core.under))); err != nil {
+	if err := i.Core.Leases.claimDue(ctx, slices.Sorted(maps.Keys(i.Core.under))); err != nil {
 		return Round{}, err
 	}
-	do, err := i.core.decide(ctx, i.others)
+	do, err := i.Core.decide(ctx, i.others)
 	i.others = nil
 	switch {
 	case errors.Is(err, ErrLeases): // the next invocation goes on
 		do = nil
 	case err != nil:
 		return Round{}, err
-	case len(do) == 0 && i.core.wake.Sub(i.core.cfg.Now()) <= kernel.Moment: // more calls are allowed, or one drain lets another go on
-		return Round{Again: i.core.wake}, nil
+	case len(do) == 0 && i.Core.wake.Sub(i.Core.cfg.Now()) <= kernel.Moment: // more calls are allowed, or one drain lets another go on
+		return Round{Again: i.Core.wake}, nil
 	}
 	if len(do) == 0 {
-		i.core.logOpen()
+		i.Core.logOpen()
 	}
 	return Round{Do: do}, nil
 }
 
 // Did takes in what came of a request.
-func (i *Invocation) Did(done plan.Done) { i.core.Did(i.core.run, done) }
+func (i *Invocation) Did(done plan.Done) { i.Core.Did(i.Core.run, done) }
 
 // More ends a pass: it gives up all leases and begins another pass if there is a reason to, which is a message that was forwarded meanwhile
 // for a scope that is free. Who forwards a message looks for a free lease afterwards, and who frees a lease looks for forwarded messages
 // afterwards, so one of them sees it.
 func (i *Invocation) More(ctx context.Context) error {
-	i.over = true
-	if i.passes >= mostPasses || !i.core.early() {
+	i.Over = true
+	if i.passes >= mostPasses || !i.Core.Early() {
 		return nil
 	}
-	i.core.leases.Release(ctx)
-	all, err := i.core.cfg.Store.Forwarded(ctx, i.scopes)
+	i.Core.Leases.Release(ctx)
+	all, err := i.Core.cfg.Store.Forwarded(ctx, i.scopes)
 	if err != nil {
 		return fmt.Errorf("read the messages that other ebbs forwarded: %w", err)
 	}
@@ -223,27 +223,12 @@ func (i *Invocation) More(ctx context.Context) error {
 	if len(scopes) == 0 {
 		return nil
 	}
-	if err := i.claim(ctx, scopes); err != nil || len(i.core.leases.Held()) == 0 {
+	if err := i.claim(ctx, scopes); err != nil || len(i.Core.Leases.Held()) == 0 {
 		return err
 	}
-	i.over = false
+	i.Over = false
 	return i.pass(ctx)
 }
 
-// Over reports whether there is nothing more to do but End.
-func (i *Invocation) Over() bool { return i.over }
-
-// Early reports whether there is time to begin something.
-func (i *Invocation) Early() bool { return i.core.early() }
-
-// Verdicts are what becomes of the messages. One without a verdict has no durable effect.
-func (i *Invocation) Verdicts() []kernel.Verdict { return i.settled }
-
-// Counts are what the kernel of this pass has counted.
-func (i *Invocation) Counts() map[string]int { return i.core.Counts() }
-
-// Held are the leases that are certainly held.
-func (i *Invocation) Held() map[string]journal.Lease { return i.core.leases.Held() }
-
 // End gives up what is held: nobody need wait until it has run out.
-func (i *Invocation) End(ctx context.Context) { i.core.leases.Release(ctx) }
+func (i *Invocation) End(ctx context.Context) { i.Core.Leases.Release(ctx) }

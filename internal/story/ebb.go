@@ -25,9 +25,8 @@ type ebb struct {
 	ctx  context.Context
 	skew time.Duration // of its clock
 
-	life    int            // number of its process
-	leases  *engine.Leases // nil while it is away, as the next three
-	core    *engine.Core
+	life    int          // number of its process
+	core    *engine.Core // nil while it is away, as the next two
 	queue   *sqs.Queue
 	journal *faulty
 	polled  time.Time
@@ -51,7 +50,7 @@ func (r *run) newEbb(i int) *ebb {
 func (e *ebb) now() time.Time { return e.w.Now().Add(e.skew) }
 
 // loaded reports whether it runs and has read its journal.
-func (e *ebb) loaded() bool { return e.core != nil && e.core.Loaded() }
+func (e *ebb) loaded() bool { return e.core != nil && e.core.Kernel != nil }
 
 // boot starts a process.
 func (e *ebb) boot() {
@@ -65,16 +64,15 @@ func (e *ebb) boot() {
 		Kernel: e.kernelConfig(), Store: e.journal, Source: e.queue, Me: me, Now: e.now, Clock: e.now,
 		Dead: func(holder string) bool { return holder != me && strings.HasPrefix(holder, e.name+"/") }, // a host knows its processes
 	}
-	e.leases = engine.NewLeases(cfg, lease.Serve())
-	e.journal.held = e.leases.Held
-	e.core = engine.NewCore(cfg, e.leases)
+	e.core = engine.NewCore(cfg)
+	e.journal.held = e.core.Leases.Held
 	e.w.Log(sim.Entry{Kind: sim.EntryController, By: e.name, To: "started"})
 	e.renew()
 	if !e.loaded() {
 		e.load()
 	}
 	if e.life > 1 && e.loaded() {
-		e.tell(e.name, "", fmt.Sprintf("starts again with %d open drains from its journal", e.core.Open()))
+		e.tell(e.name, "", fmt.Sprintf("starts again with %d open drains from its journal", e.core.Kernel.Open()))
 	}
 }
 
@@ -98,7 +96,7 @@ func (r *run) kernelConfig() kernel.Config {
 
 // next is when it has something to do, or never.
 func (e *ebb) next() (time.Time, bool) {
-	if e.leases == nil {
+	if e.core == nil {
 		return time.Time{}, false
 	}
 	at := e.leased
@@ -124,7 +122,7 @@ func (e *ebb) next() (time.Time, bool) {
 // act does what is due now.
 func (e *ebb) act() {
 	now := e.w.Now()
-	if e.leases == nil || e.hangs.After(now) {
+	if e.core == nil || e.hangs.After(now) {
 		return
 	}
 	if !e.leased.After(now) {
@@ -138,7 +136,7 @@ func (e *ebb) act() {
 
 // renew sees to its leases, and loads anew when other leases are held than before.
 func (e *ebb) renew() {
-	again, _ := e.leases.Step(e.ctx)
+	again, _ := e.core.Leases.Step(e.ctx)
 	e.leased = again.Add(-e.skew)
 	if e.core.Outdated() {
 		e.forget()
@@ -172,17 +170,25 @@ func (e *ebb) forget() {
 // nextMessage is when its long poll would return: when a message is visible, and not more often than a poll takes.
 func (e *ebb) nextMessage() time.Time {
 	at := e.start.Add(1000 * time.Hour)
-	q, err := e.w.Queue(e.s.Ebb.queue())
-	if err != nil || !e.loaded() {
+	if !e.loaded() {
+		return at
+	}
+	return later(e.visible(at), e.polled.Add(pollPause))
+}
+
+// pollPause is how long a poll takes at least.
+const pollPause = 200 * time.Millisecond
+
+// visible is when a message of Ebb's queue is visible, but no later than at.
+func (r *run) visible(at time.Time) time.Time {
+	q, err := r.w.Queue(r.s.Ebb.queue())
+	if err != nil {
 		return at
 	}
 	for _, m := range q.Messages {
 		if m.VisibleAt.Before(at) {
 			at = m.VisibleAt
 		}
-	}
-	if floor := e.polled.Add(200 * time.Millisecond); at.Before(floor) {
-		return floor
 	}
 	return at
 }
@@ -218,7 +224,7 @@ func (r *run) remember(ms []event.Message) {
 
 // step lets the core do what is due, and is where a process is killed.
 func (e *ebb) step() {
-	e.journal.at = crashPoint{}
+	e.journal.at = Fault{}
 	requests, err := e.core.Step(e.ctx)
 	switch {
 	case e.core == nil: // killed
@@ -238,7 +244,7 @@ func (e *ebb) step() {
 		return
 	}
 	if len(requests) > 0 && len(e.ebbs) > 1 {
-		e.alone(e.name, e.leases.Held())
+		e.alone(e.name, e.core.Leases.Held())
 	}
 	for _, r := range requests {
 		e.send(r)
@@ -260,11 +266,11 @@ func (e *ebb) send(r plan.Request) {
 
 // crash takes a process away at once: what it had in its head is lost, what it had sent may or may not arrive.
 func (e *ebb) crash(where string, away time.Duration) {
-	if e.leases == nil {
+	if e.core == nil {
 		return
 	}
 	e.counted()
-	e.leases, e.core, e.queue, e.journal = nil, nil, nil, nil
+	e.core, e.queue, e.journal = nil, nil, nil
 	e.life++
 	e.lastFault = e.w.Now()
 	e.w.Log(sim.Entry{Kind: sim.EntryController, By: e.name, To: "crashed", Text: where})
@@ -276,7 +282,7 @@ func (e *ebb) crash(where string, away time.Duration) {
 // counted keeps what the kernel counted before it is forgotten.
 func (e *ebb) counted() {
 	if e.loaded() {
-		e.count(e.core.Counts())
+		e.count(e.core.Kernel.Counts)
 	}
 }
 

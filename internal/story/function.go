@@ -56,20 +56,8 @@ func (f *function) due() time.Time {
 	if len(f.busy) >= mostAtOnce {
 		return at
 	}
-	if q, err := f.w.Queue(f.s.Ebb.queue()); err == nil {
-		for _, m := range q.Messages {
-			if m.VisibleAt.Before(at) {
-				at = m.VisibleAt
-			}
-		}
-	}
-	if floor := f.poll.Add(200 * time.Millisecond); at.Before(floor) {
-		return floor
-	}
-	if started := f.start.Add(f.s.Ebb.Late); at.Before(started) {
-		return started
-	}
-	return at
+	at = f.visible(at)
+	return later(later(at, f.poll.Add(pollPause)), f.start.Add(f.s.Ebb.Late))
 }
 
 // act invokes it by the clock and for the messages of the queue.
@@ -111,7 +99,7 @@ func (f *function) invoke(queue *sqs.Queue, ms []event.Message, clock bool) {
 	var err error
 	i.at, err = engine.NewFunction(cfg).Begin(f.ctx, ms, clock, i.now().Add(invocationFor*2/3))
 	must(err)
-	i.journal.held = i.at.Held
+	i.journal.held = i.at.Core.Leases.Held
 	f.busy = append(f.busy, i)
 	i.round()
 }
@@ -121,11 +109,11 @@ func (i *invocation) now() time.Time { return i.f.w.Now().Add(i.skew) }
 
 // round goes on until requests are under way or there is nothing to do for a moment, and is where an invocation is killed.
 func (i *invocation) round() {
-	for !i.dead && !i.at.Over() {
-		i.journal.at = crashPoint{}
-		if i.at.Early() {
+	for !i.dead && !i.at.Over {
+		i.journal.at = Fault{}
+		if i.at.Core.Early() {
 			i.f.steps++
-			i.journal.strike(i.f.steps)
+			i.journal.at = i.f.faultOf("crash", i.f.steps)
 		}
 		r, err := i.at.Round(i.f.ctx)
 		switch {
@@ -133,11 +121,11 @@ func (i *invocation) round() {
 			return
 		case err != nil:
 			i.f.tell(i.journal.name, "", "could not write its journal, and ends")
-			i.f.run.count(i.at.Counts())
+			i.f.run.count(i.at.Core.Kernel.Counts)
 			i.end()
 			return
 		case len(r.Do) > 0:
-			i.f.alone(i.journal.name, i.at.Held())
+			i.f.alone(i.journal.name, i.at.Core.Leases.Held())
 			i.flying = len(r.Do)
 			for _, req := range r.Do {
 				i.send(req)
@@ -148,9 +136,9 @@ func (i *invocation) round() {
 			i.f.later(later(r.Again.Add(-i.skew), i.f.w.Now().Add(time.Millisecond)), i.round)
 			return
 		}
-		i.f.run.count(i.at.Counts())
+		i.f.run.count(i.at.Core.Kernel.Counts)
 		must(i.at.More(i.f.ctx))
-		if !i.at.Over() {
+		if !i.at.Over {
 			i.f.cover["pass for a note"]++
 		}
 	}
@@ -176,7 +164,7 @@ func (i *invocation) send(r plan.Request) {
 func (i *invocation) end() {
 	i.at.End(i.f.ctx)
 	taken := map[string]bool{}
-	for _, v := range i.at.Verdicts() {
+	for _, v := range i.at.Settled {
 		taken[v.Message] = v.Delete
 	}
 	for _, m := range i.heard {

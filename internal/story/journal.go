@@ -31,14 +31,8 @@ type faulty struct {
 	kill  func(where string, away time.Duration)
 	flush func()      // sends what was settled to the queue, which the source may do at any moment; nil: there is no source
 	cut   func() bool // reports whether it does not reach the journal now; nil: it always does
-	count *int        // of what a crash point is counted by; nil: the driver calls strike
-	at    crashPoint
-}
-
-// crashPoint is where the process is killed in the step that is under way: nowhere, or at one of the places.
-type crashPoint struct {
-	where string
-	away  time.Duration
+	count *int        // of writes, by which crashes are counted; nil: the driver counts and sets at
+	at    Fault       // where the process is killed in the step that is under way; zero: nowhere
 }
 
 // reach is why the journal cannot be reached, if it cannot.
@@ -49,15 +43,12 @@ func (f *faulty) reach() error {
 	return nil
 }
 
-// strike sets where the process is killed in its nth step.
-func (f *faulty) strike(nth int) { f.at.where, f.at.away = f.run.crashPoint(nth) }
-
 // killed kills the process if it is to be killed at this place.
 func (f *faulty) killed(where string) bool {
-	if f.at.where != where {
+	if f.at.How != where {
 		return false
 	}
-	f.kill(where, f.at.away)
+	f.kill(where, f.at.For)
 	return true
 }
 
@@ -85,7 +76,7 @@ func (f *faulty) Leases(ctx context.Context) ([]journal.Lease, error) {
 func (f *faulty) Claim(ctx context.Context, was, is journal.Lease) error {
 	fault := ""
 	if f.cut != nil { // a function claims too seldom for that to be a story
-		fault = f.run.leaseFault()
+		fault = f.run.faultOf("lease", 0).How
 	}
 	err := f.reach()
 	if err == nil && fault != "error" {
@@ -110,7 +101,7 @@ func (f *faulty) Write(ctx context.Context, b journal.Batch) error {
 	}
 	if f.count != nil {
 		*f.count++
-		f.strike(*f.count)
+		f.at = f.run.faultOf("crash", *f.count)
 	}
 	if f.killed(beforeWrite) {
 		return errKilled
@@ -129,7 +120,7 @@ func (f *faulty) write(ctx context.Context, b journal.Batch) error {
 	if err := f.reach(); err != nil {
 		return err
 	}
-	fault := f.run.journalFault()
+	fault := f.run.faultOf("journal", 0).How
 	switch fault {
 	case "conflict":
 		return journal.ErrConflict
@@ -189,8 +180,8 @@ func (r *run) alone(name string, held map[string]journal.Lease) {
 		}
 	}
 	for _, e := range r.ebbs {
-		if e.leases != nil {
-			other(e.name, e.leases.Held())
+		if e.core != nil {
+			other(e.name, e.core.Leases.Held())
 		}
 	}
 	if r.fn == nil {

@@ -212,7 +212,7 @@ func (r *run) quiet() bool {
 		return false
 	}
 	for _, e := range r.ebbs {
-		if !e.loaded() || e.core.Open() > 0 || e.queue.Held() > 0 {
+		if !e.loaded() || e.core.Kernel.Open() > 0 || e.queue.Held() > 0 {
 			return false
 		}
 	}
@@ -222,10 +222,8 @@ func (r *run) quiet() bool {
 	if open, err := r.store.Open(context.Background()); err != nil || len(open) > 0 {
 		return false
 	}
-	for _, q := range r.w.Queues() {
-		if q.Name == r.s.Ebb.queue() && len(q.Messages) > 0 {
-			return false
-		}
+	if q, err := r.w.Queue(r.s.Ebb.queue()); err == nil && len(q.Messages) > 0 {
+		return false
 	}
 	return r.w.Now().Sub(r.lastChange()) > 3*time.Minute && !r.anyLeaving()
 }
