@@ -3,7 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
-	"io"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -177,7 +177,7 @@ func homemadeWork(_ context.Context, s *demoStory, out *screen) (func(context.Co
 func ebbWork(ctx context.Context, s *demoStory, out *screen) (func(context.Context), error) {
 	cfg := s.awsConfig()
 	cfg.Retryer = func() aws.Retryer { return aws.NopRetryer{} }
-	queue := sqs.New(sqs.NewClient(cfg), sqs.Config{URL: s.queue(), Wait: 20 * time.Second, Log: logger(Process{Stderr: io.Discard}, "error", "text")})
+	queue := sqs.New(sqs.NewClient(cfg), sqs.Config{URL: s.queue(), Wait: 20 * time.Second, Log: slog.New(slog.DiscardHandler)})
 	if _, err := queue.Check(ctx); err != nil {
 		return nil, fmt.Errorf("check the queue: %w", err)
 	}

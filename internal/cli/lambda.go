@@ -29,11 +29,13 @@ func newLambda(p Process) *cobra.Command {
 	over := map[string]*string{}
 	c := &cobra.Command{
 		Use: "lambda", Short: "Run as an AWS Lambda function: one pass per invocation", Args: noArgs,
-		Long: `Lambda is Ebb as a function. It is invoked by an event source mapping on its queue, by rules of EventBridge, by topics or by lifecycle
-hooks, and once a minute by a schedule, which is its sweep and its clock. Each invocation goes as far as it can without waiting, keeps in the
-DynamoDB journal what the next one has to know, and ends. Where many are invoked at once, one works for a cluster and the others leave it a note.
+		Long: `Lambda is Ebb as a function. It is invoked by an event source mapping on its queue, by rules of EventBridge, by topics or by
+lifecycle hooks, and once a minute by a schedule, which is its sweep and its clock. Each invocation goes as far as it can without
+waiting, keeps in the DynamoDB journal what the next one has to know, and ends. Where many are invoked at once, one works for a
+cluster and the others forward to it what they heard.
 
-Hooks of its groups need a heartbeat time-out of at least ` + drain.ShortestFor(kernel.Tick).String() + `: what looks once a minute cannot keep a shorter one alive.
+Hooks of its groups need a heartbeat timeout of at least ` + drain.ShortestFor(kernel.Tick).String() + `: what looks once a minute
+cannot keep a shorter one alive.
 
 As bootstrap of a function ebb needs no argument: it does this by itself. ebb init writes a template that sets everything up.`,
 		Example: `  EBB_CONFIG_TEXT='...' ebb lambda     # where ` + runtimeAPI + ` is set`,
