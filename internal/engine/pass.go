@@ -120,9 +120,9 @@ func (f *Function) Begin(ctx context.Context, heard []event.Message, clock bool,
 	if err != nil {
 		return i, fmt.Errorf("read the open drains: %w", err)
 	}
-	wakes := 0 // messages that do no more than wake, such as that a task has stopped
+	wakes := 0 // messages that do no more than wake
 	for _, m := range heard {
-		if event.Parse([]byte(m.Body)).Kind == event.Ignored {
+		if event.Parse([]byte(m.Body)).Wakes() {
 			wakes++
 		}
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/ebbhq/ebb/internal/kernel"
 	"github.com/ebbhq/ebb/internal/lease"
 	"github.com/ebbhq/ebb/internal/plan"
-	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/core"
 	"github.com/ebbhq/ebb/internal/sim/wire"
 	"github.com/ebbhq/ebb/internal/source/sqs"
 )
@@ -66,7 +66,7 @@ func (e *ebb) boot() {
 	}
 	e.core = engine.NewCore(cfg)
 	e.journal.held = e.core.Leases.Held
-	e.w.Log(sim.Entry{Kind: sim.EntryController, By: e.name, To: "started"})
+	e.w.Log(core.Entry{Kind: core.EntryController, By: e.name, To: "started"})
 	e.renew()
 	if !e.loaded() {
 		e.load()
@@ -273,7 +273,7 @@ func (e *ebb) crash(where string, away time.Duration) {
 	e.core, e.queue, e.journal = nil, nil, nil
 	e.life++
 	e.lastFault = e.w.Now()
-	e.w.Log(sim.Entry{Kind: sim.EntryController, By: e.name, To: "crashed", Text: where})
+	e.w.Log(core.Entry{Kind: core.EntryController, By: e.name, To: "crashed", Text: where})
 	e.tell(e.name, "", "is killed ("+where+")")
 	e.cover["crash "+where]++
 	e.later(e.w.Now().Add(max(away, time.Second)), e.boot)

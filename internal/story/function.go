@@ -10,7 +10,7 @@ import (
 	"github.com/ebbhq/ebb/internal/event"
 	"github.com/ebbhq/ebb/internal/lease"
 	"github.com/ebbhq/ebb/internal/plan"
-	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/core"
 	"github.com/ebbhq/ebb/internal/sim/wire"
 	"github.com/ebbhq/ebb/internal/source/sqs"
 )
@@ -46,7 +46,7 @@ const (
 
 func (r *run) newFunction() *function {
 	f := &function{run: r, next: r.start.Add(r.s.Ebb.Late), ctx: wire.WithCaller(context.Background(), caller)}
-	r.later(f.next, func() { r.w.Log(sim.Entry{Kind: sim.EntryController, By: caller, To: "started"}) })
+	r.later(f.next, func() { r.w.Log(core.Entry{Kind: core.EntryController, By: caller, To: "started"}) })
 	return f
 }
 
@@ -182,7 +182,7 @@ func (i *invocation) kill(where string) {
 		return
 	}
 	i.f.lastFault = i.f.w.Now()
-	i.f.w.Log(sim.Entry{Kind: sim.EntryController, By: i.journal.name, To: "crashed", Text: where})
+	i.f.w.Log(core.Entry{Kind: core.EntryController, By: i.journal.name, To: "crashed", Text: where})
 	i.f.tell(i.journal.name, "", "is killed ("+where+")")
 	i.f.cover["crash "+where]++
 	i.gone()

@@ -12,7 +12,7 @@ import (
 	"github.com/ebbhq/ebb/internal/journal"
 	"github.com/ebbhq/ebb/internal/journal/memory"
 	"github.com/ebbhq/ebb/internal/kernel"
-	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 var (
@@ -146,14 +146,14 @@ func (r *run) durable(b journal.Batch, skew time.Duration) {
 		if !rec.Open {
 			to = "ended"
 		}
-		r.w.Log(sim.Entry{
-			Kind: sim.EntryJournal, Instance: string(d.Instance), Group: d.Group, Hook: d.Hook, Text: d.Token, To: to, Message: rec.Key,
+		r.w.Log(core.Entry{
+			Kind: core.EntryJournal, Instance: string(d.Instance), Group: d.Group, Hook: d.Hook, Text: d.Token, To: to, Message: rec.Key,
 		})
 	}
 	for _, n := range b.Forwarded {
 		ev := event.Parse([]byte(n.Body))
-		r.w.Log(sim.Entry{
-			Kind: sim.EntryJournal, Instance: string(ev.Instance), Group: ev.Group, Hook: ev.Hook, Text: ev.Token, To: "noted", Message: n.ID,
+		r.w.Log(core.Entry{
+			Kind: core.EntryJournal, Instance: string(ev.Instance), Group: ev.Group, Hook: ev.Hook, Text: ev.Token, To: "noted", Message: n.ID,
 		})
 		r.cover["noted"]++
 	}
@@ -161,7 +161,7 @@ func (r *run) durable(b journal.Batch, skew time.Duration) {
 		r.lines = append(r.lines, Line{l.At.Add(-skew).Sub(r.start), l.Kind, r.hostOfKey(l.Key), l.Text})
 		r.cover["line "+l.Kind]++
 		if l.Kind == "unreadable" {
-			r.w.Log(sim.Entry{Kind: sim.EntryJournal, To: "unreadable", Text: l.Text})
+			r.w.Log(core.Entry{Kind: core.EntryJournal, To: "unreadable", Text: l.Text})
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 // size is how many hosts a world has: log-normal with median 5 and 5 % above 50.
@@ -18,7 +19,7 @@ func (g *maker) size() int {
 }
 
 func (g *maker) switches() {
-	g.s.World.Switches = sim.Switches{
+	g.s.World.Switches = core.Switches{
 		ProtectionHonoured: g.percent(20), SilentEC2Terminate: g.percent(20), HookEditApplies: g.percent(20),
 		LateHeartbeatRefused: g.percent(20), SigtermFirst: g.percent(20), LaunchBeforeTerm: g.percent(20),
 	}
