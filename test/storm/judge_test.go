@@ -34,7 +34,7 @@ func stored(t *testing.T, d drain.Drain) journal.Record {
 func drained(instance string) drain.Drain {
 	return drain.Drain{
 		Key: "web-asg/" + instance + "/00000000", Target: fleet.HostTarget(fleet.InstanceID(instance)), Heard: at(12), Ended: at(121),
-		Hold: drain.Hold{Group: "web-asg", Hook: hook},
+		Hold:  drain.Hold{Group: "web-asg", Hook: hook},
 		Final: &drain.Answer{At: at(121), Outcome: drain.Drained, Reason: "its task has stopped"},
 	}
 }
