@@ -118,9 +118,9 @@ type decider struct {
 	out Decision
 
 	// What nearly every rule and step reads, read once.
-	instance  fleet.Fact[fleet.GroupInstance]
+	instance  fleet.Fact[fleet.GroupInstance] // as its group says
 	hook      fleet.Fact[fleet.Hook]
-	machine   fleet.Fact[fleet.InstanceState]
+	ec2       fleet.Fact[fleet.InstanceState] // as EC2 says
 	container fleet.Fact[fleet.ContainerInstance]
 	tasks     []*fleet.Fact[fleet.Task]
 	running   Lists
@@ -156,7 +156,7 @@ func (c *decider) read() {
 	d := c.d()
 	c.instance = factOf[fleet.GroupInstance](c, d.subject(plan.GroupInstances, ""))
 	c.hook = factOf[fleet.Hook](c, plan.Subject{Kind: plan.Hooks, In: d.Group})
-	c.machine = factOf[fleet.InstanceState](c, d.subject(plan.Instances, ""))
+	c.ec2 = factOf[fleet.InstanceState](c, d.subject(plan.Instances, ""))
 	c.container = factOf[fleet.ContainerInstance](c, d.subject(plan.FindContainerInstances, ""))
 	c.tasks, c.running, c.stopped = c.seen.Tasks(), c.seen.Lists(plan.ListRunning), c.seen.Lists(plan.ListStopped)
 }

@@ -48,11 +48,11 @@ type Policy struct {
 	LookSlow    time.Duration // pace of what seldom changes: the host, the agent
 	Retry       time.Duration // after a failed call
 	Settle      time.Duration // how far AWS's reads may lag behind its writes: a list younger than this after DRAINING may miss a task
-	Skew        time.Duration // how far apart the clocks may be by which what is remembered was timed; zero: it was one clock
-	Tick        time.Duration // between two passes of an Ebb that lives for one pass; zero: it lives on
+	Skew        time.Duration // how far apart the clocks of the Ebbs that wrote the drain may be; zero: it was one clock
+	Tick        time.Duration // between two passes, where Ebb runs as a function; zero: it runs all the time
 }
 
-// Defaults are the paces of the design, and AWS-independent time-outs.
+// Defaults is the policy where a configuration says nothing.
 func Defaults() Policy {
 	return Policy{
 		Deadline: 30 * time.Minute, LostAfter: 5 * time.Minute, DaemonGrace: 2 * time.Minute,

@@ -27,16 +27,17 @@ func (c *decider) allListed() bool {
 			continue
 		}
 		agreed := agrees(c)
-		second := later(at.Add(atOnce), later(c.running.Whole, c.d().Agreed)).Add(c.settle()) // the same for all that were listed at once, so that they share calls
+		// The same for all container instances that were listed at once, so that they share calls.
+		second := Later(at.Add(atOnce), Later(c.running.Whole, c.d().Agreed)).Add(c.settle())
 		if over := Deadline(*c.d(), c.hook, c.p); len(c.stopped.Starts) == 0 && over.Before(second.Add(c.p.Settle)) {
-			return c.listAfter(at, plan.ListStopped, c.stopped.Starts) // there is no time for more than to learn the names of what will be cut off
+			return c.listAfter(at, plan.ListStopped, c.stopped.Starts) // only to learn the names of what will be cut off
 		}
 		return agreed && c.listAfter(second, plan.ListStopped, c.stopped.Starts)
 	}
 	return false
 }
 
-// atOnce is how long a list may take without putting off the next.
+// atOnce: lists that take no longer than this do not put off the next one.
 const atOnce = 2 * time.Second
 
 // agrees checks a list of the whole cluster, which comes in pages, against ECS's own count: AWS does not promise that no task is skipped
@@ -93,13 +94,13 @@ func (c *decider) countedSince(from time.Time) bool {
 	if !c.container.At.Before(from) {
 		return true
 	}
-	c.wantAt(c.d().registered(plan.ContainerInstances), later(c.now, from))
+	c.wantAt(c.d().registered(plan.ContainerInstances), Later(c.now, from))
 	return false
 }
 
 func (c *decider) counted() int { return c.container.Value.Running + c.container.Value.Pending }
 
-// recount wants to see the count again, and once it is no read that lags, the list.
+// recount wants to see the count again, and, once the count cannot be a read that lags, the list too.
 func recount(c *decider, from time.Time) {
 	if !c.countedSince(from) {
 		return
@@ -107,12 +108,12 @@ func recount(c *decider, from time.Time) {
 	c.lookAtContainer(c.p.LookFast)
 	if c.container.At.Sub(from) > c.settle() {
 		c.out.Uncounted = true
-		c.wantAt(c.d().registered(plan.ListRunning), later(c.now, c.running.Starts[len(c.running.Starts)-1].Add(c.p.Look)))
+		c.wantAt(c.d().registered(plan.ListRunning), Later(c.now, c.running.Starts[len(c.running.Starts)-1].Add(c.p.Look)))
 	}
 }
 
-// confirmed holds the lists against what ECS counts. Its count is of tasks that are desired to run: it says nothing of those that still
-// stop, but should it be more than are known to live there is a task that the lists do not show.
+// confirmed compares the lists with what ECS counts. ECS counts tasks with desired status RUNNING and says nothing of those that still
+// stop; but if it counts more than are known to live, there is a task that the lists do not show.
 func confirmed(c *decider) bool {
 	if !c.allListed() {
 		c.out.Waiting = "to list the tasks on it once more"
@@ -124,7 +125,7 @@ func confirmed(c *decider) bool {
 	}
 	if counted <= len(c.liveTasks()) {
 		c.out.Waiting = "to see once more how many tasks ECS counts on it"
-		return c.countedSince(later(c.settled(), c.now.Add(-2*c.p.LookSlow))) // and that it is still DRAINING
+		return c.countedSince(Later(c.settled(), c.now.Add(-2*c.p.LookSlow))) // and that it is still DRAINING
 	}
 	recount(c, c.d().EmptySince)
 	c.out.Waiting = "for ECS to count no running task on it"
@@ -134,14 +135,15 @@ func confirmed(c *decider) bool {
 	return false
 }
 
-func later(a, b time.Time) time.Time {
+// Later is the later of two times.
+func Later(a, b time.Time) time.Time {
 	if a.After(b) {
 		return a
 	}
 	return b
 }
 
-// settled is when a list cannot miss a task that was placed before DRAINING any more.
+// settled is the time from which a list cannot miss a task that was placed before DRAINING.
 func (c *decider) settled() time.Time {
 	from := c.d().DrainingSince
 	if from.IsZero() {
@@ -150,7 +152,7 @@ func (c *decider) settled() time.Time {
 	return from.Add(c.settle())
 }
 
-// settle is how much later, by any clock, a read shows what was true before.
+// settle is the longest read lag, as seen by any of the clocks.
 func (c *decider) settle() time.Duration { return c.p.Settle + c.p.Skew }
 
 // after reports whether the newest list was made at or after a time.
@@ -163,6 +165,6 @@ func (c *decider) listAfter(from time.Time, kind plan.LookKind, lists []time.Tim
 	if after(lists, from) {
 		return true
 	}
-	c.wantAt(c.d().registered(kind), later(c.now, from))
+	c.wantAt(c.d().registered(kind), Later(c.now, from))
 	return false
 }

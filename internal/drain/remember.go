@@ -61,7 +61,7 @@ func checkZero(c *decider) {
 	d, i := c.d(), c.instance
 	waiting := i.Is == fleet.Seen && i.Value.State.Waiting()
 	if d.WaitingSince.IsZero() && i.Is == fleet.Seen && !waiting {
-		d.Doubt = true // heard before there was anything to hear
+		d.Doubt = true // the message came before the wait that it tells of
 	}
 	if !waiting || !d.Adopted && !d.Doubt {
 		return
@@ -72,7 +72,7 @@ func checkZero(c *decider) {
 	}
 	c.want(d.subject(plan.Activities, d.Group), began.Is, began.At, 24*time.Hour)
 	if began.Is == fleet.Absent && d.Doubt && d.Zero.Before(d.WaitingSince) {
-		d.Zero = d.WaitingSince // Auto Scaling does not know better either
+		d.Zero = d.WaitingSince // Auto Scaling knows nothing better
 	}
 	if began.Is != fleet.Seen {
 		return

@@ -59,7 +59,7 @@ func stateText(i fleet.Fact[fleet.GroupInstance]) string {
 	return "that the instance is " + string(i.Value.State)
 }
 
-// lastGone is when AWS last said "no active lifecycle action" of the instance, whatever the token, and nothing better since.
+// lastGone is when AWS last said "no active lifecycle action" of a call that named the instance, if no later call of that kind succeeded.
 func lastGone(c *decider) time.Time {
 	var t time.Time
 	for _, k := range []plan.ActionKind{plan.Beat, plan.Answer} {
@@ -83,13 +83,14 @@ func refuse(c *decider) bool {
 		return false
 	}
 	c.close(Refused, fmt.Sprintf("hook %s of group %s times out after %s, and Ebb as a function looks once in %s: "+
-		"set its heartbeat time-out to %s or more, or run ebb serve", c.d().Hook, c.d().Group, h.Value.Heartbeat, c.p.Tick, ShortestFor(c.p.Tick)), nil)
+		"set its heartbeat time-out to %s or more, or run ebb serve",
+		c.d().Hook, c.d().Group, h.Value.Heartbeat, c.p.Tick, ShortestFor(c.p.Tick)), nil)
 	return true
 }
 
 // hostGone: EC2 says that the instance is not running, so there is nothing to wait for.
 func hostGone(c *decider) bool {
-	m := c.machine
+	m := c.ec2
 	switch {
 	case c.d().Intent != nil && c.d().Intent.Outcome != HostGone && c.instance.Is == fleet.Unknown:
 		return false // after a restart: it may be gone because the hook was answered, which the group says
@@ -125,7 +126,7 @@ func (c *decider) reached() bool {
 // afterwards AWS applies the hook's default result and Ebb's answer comes too late.
 // Where only so many may leave at once it counts from when the drain got its slot: until then it has not begun to leave.
 func Deadline(d Drain, hook fleet.Fact[fleet.Hook], p Policy) time.Time {
-	at := later(d.Zero, d.Slot).Add(p.Deadline)
+	at := Later(d.Zero, d.Slot).Add(p.Deadline)
 	if !d.Queued.IsZero() && d.Slot.IsZero() {
 		at = d.Zero.Add(longestHook)
 	}
@@ -156,7 +157,7 @@ func deadline(c *decider) bool {
 	if len(cut) == 0 {
 		cut = c.d().Left
 	}
-	reason := fmt.Sprintf("the deadline of %s is over", at.Sub(later(c.d().Zero, c.d().Slot)).Round(time.Second))
+	reason := fmt.Sprintf("the deadline of %s is over", at.Sub(Later(c.d().Zero, c.d().Slot)).Round(time.Second))
 	if c.d().Slot.IsZero() && !c.d().Queued.IsZero() {
 		reason = "the hook ends before its turn came to leave"
 	}
@@ -173,7 +174,7 @@ func doubtful(c *decider) bool {
 	unchecked, since := began.Is == fleet.Unknown || began.At.Add(c.p.Skew).Before(d.WaitingSince), d.WaitingSince
 	for _, k := range []plan.ActionKind{plan.Beat, plan.Answer} {
 		if try := c.seen.Tried(k); refused(try) {
-			since = later(since, try.At) // the doubt came only then
+			since = Later(since, try.At) // the doubt came only then
 		}
 	}
 	return d.Doubt && unchecked && c.now.Sub(since) < 2*time.Minute
@@ -192,7 +193,7 @@ func unseen(c *decider) string {
 	return ""
 }
 
-// trouble is why looks of some kinds fail, to be put behind what could not be seen.
+// trouble is why looks of some kinds fail, as the end of a sentence.
 func (c *decider) trouble(kinds ...plan.LookKind) string {
 	for _, k := range kinds {
 		if why := c.seen.Trouble(k); why != "" {
@@ -213,7 +214,7 @@ func lost(c *decider) bool {
 		return false
 	}
 	if c.container.At.Sub(d.UnreachedFrom) < c.lostAfter() || !c.allListed() || c.undescribed() {
-		return false // not confirmed by a look after the whole time, or its tasks and targets are not known: the steps go on
+		return false // no look after the whole time has confirmed it, or its tasks are not known: the steps go on
 	}
 	c.lookAtContainer(c.p.Look) // it may be back
 	if !c.targetsOut(c.liveTasks()) {
@@ -249,7 +250,7 @@ func (c *decider) answer(o Outcome, reason string, cut []string) {
 		c.lookAtGroup(c.p.Look)
 		return
 	}
-	// It may have had its effect: look first, but not for ever, for the answer can be repeated safely.
+	// The answer may have had its effect: look first, but not for ever; it can be repeated safely.
 	if (try.Class == plan.Unclear || gone(try)) && !i.At.After(try.Started) && c.now.Sub(try.At) < 6*c.p.Retry {
 		c.lookAtGroupNow()
 		c.wake(c.now.Add(c.p.Retry))

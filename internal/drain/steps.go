@@ -98,7 +98,7 @@ func draining(c *decider) bool {
 	}
 	if c.d().Asked.IsZero() {
 		c.d().Asked = c.now
-		c.note("draining", "set %s DRAINING in cluster %s", short(ci.Value.ARN), ci.Value.Cluster)
+		c.note("draining", "set %s DRAINING in cluster %s", ci.Value.ARN.Name(), ci.Value.Cluster)
 	}
 	c.do(plan.Action{
 		Kind: plan.SetDraining, Why: "Auto Scaling is terminating it",
@@ -167,7 +167,7 @@ func stopped(c *decider) bool {
 	return c.targetsOut(daemons)
 }
 
-// watch wants the live tasks looked at again.
+// watch asks for looks at the live tasks.
 func watch(c *decider, waiting bool) {
 	var along []plan.Subject
 	next := c.now.Add(c.p.LookSlow)
@@ -179,7 +179,7 @@ func watch(c *decider, waiting bool) {
 		case f.Is == fleet.Absent || !f.Value.Live():
 			continue
 		case waiting && c.isDaemon(&f.Value):
-			along = append(along, s) // it stops after the others: it is looked at with them
+			along = append(along, s) // it stops after the others, so it is looked at with them
 			continue
 		default:
 			c.want(s, f.Is, f.At, c.pace(&f.Value, f.At))
@@ -193,8 +193,8 @@ func watch(c *decider, waiting bool) {
 	}
 }
 
-// pace is how soon a live task is looked at again: fast while it is stopping, but not while its targets drain, when it is known how
-// long that takes.
+// pace is how soon a live task is looked at again: fast while it stops, but slower while its targets drain, because it is known how long
+// that takes.
 func (c *decider) pace(t *fleet.Task, at time.Time) time.Duration {
 	switch {
 	case t.DesiredStatus != fleet.Stopped:
@@ -230,7 +230,7 @@ func (c *decider) delay(t *fleet.Task) (longest time.Duration, known bool) {
 	return longest, known
 }
 
-// tellLeft notes the tasks that are left whenever there are fewer or others.
+// tellLeft writes a line with the tasks that are left, whenever they have changed.
 func tellLeft(c *decider, live []*fleet.Task) {
 	if c.undescribed() {
 		return
@@ -252,7 +252,7 @@ func tellLeft(c *decider, live []*fleet.Task) {
 	d.Left = left
 }
 
-// answered ends a drain the good way.
+// answered lets the host go: everything that is waited for has stopped.
 func answered(c *decider) bool {
 	var cut []string
 	reason := "no task was on it"
@@ -315,7 +315,7 @@ func (c *decider) live() []string {
 
 // name is a task for people: its family, the end of its id, and how far it is.
 func name(t *fleet.Task) string {
-	id := short(t.ARN)
+	id := t.ARN.Name()
 	if len(id) > 8 {
 		id = id[:8]
 	}
@@ -323,9 +323,4 @@ func name(t *fleet.Task) string {
 		return "task " + id
 	}
 	return fmt.Sprintf("%s/%s %s", t.Family, id, t.LastStatus)
-}
-
-func short(a fleet.ARN) string {
-	s := string(a)
-	return s[strings.LastIndexByte(s, '/')+1:]
 }

@@ -40,14 +40,14 @@ func (c *decider) targetOut(tg fleet.ARN, target fleet.TargetID) bool {
 	s := plan.Subject{Kind: plan.Targets, In: string(tg), ID: target.ID, Port: target.Port}
 	h := factOf[fleet.Health](c, s)
 	if h.At.Before(c.d().Heard) || c.now.Sub(h.At) > 2*c.p.Look {
-		h = fleet.Fact[fleet.Health]{} // addresses and ports are used again
+		h = fleet.Fact[fleet.Health]{} // another task may have used the address and port since
 	}
 	c.want(s, h.Is, h.At, c.p.LookFast)
 	if h.Is != fleet.Unknown && (h.Is == fleet.Absent || !h.Value.InUse()) {
 		return true
 	}
 	c.out.Waiting = fmt.Sprintf("for target %s:%d to leave its target group", target.ID, target.Port)
-	// Once deregistered it is looked at again first: the result of the one call must not bring on the next.
+	// After a deregistration the target is looked at before the call is repeated.
 	if h.Is == fleet.Seen && h.At.After(c.seen.Tried(plan.Deregister).OK) && c.ready(plan.Deregister) {
 		c.do(plan.Action{
 			Kind: plan.Deregister, Why: "its host is being let go and it is still " + h.Value.State,

@@ -15,6 +15,9 @@ type InstanceID string
 // ARN is an Amazon resource name, as AWS spells it.
 type ARN string
 
+// Name is the part of the ARN after the last slash.
+func (a ARN) Name() string { return string(a[strings.LastIndexByte(string(a), '/')+1:]) }
+
 // TargetID is one registration in a target group: the instance id or IP address, and the port. The same id on two
 // ports is two targets (ELB RegisterTargets).
 type TargetID struct {

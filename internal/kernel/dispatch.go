@@ -14,7 +14,7 @@ type intent struct {
 	a plan.Action
 }
 
-// crowdMax is how many drains decide again at each pass while too many requests are under way; the others do so in a moment.
+// crowdMax is how many drains decide again at each pass while too many requests are under way; the others wait for a Moment.
 const crowdMax = 200
 
 // dispatch turns actions and due looks into requests, the most urgent first, as far as the call rates and the number of requests under
@@ -72,15 +72,15 @@ func (k *Kernel) queue(p plan.Priority, again, now time.Time) time.Time {
 	return k.pacedTo[p]
 }
 
-// look requests the due looks. When there are too few calls for one it waits, and those behind it that draw on the same API wait too: small
-// ones would take for ever what it waits for.
+// look requests the due looks. A look for which there are too few calls waits, and so do those behind it that draw on the same bucket:
+// otherwise small looks would always take the calls that a large one waits for.
 func (k *Kernel) look(now time.Time) []plan.Request {
 	var requests []plan.Request
 	short := map[plan.Bucket]bool{}
 	for _, due := range k.dueLooks(now) {
 		l, b := due.Look, due.Kind.Spec().Bucket
 		if (l.Kind == plan.Clusters || l.Kind == plan.Hooks) && k.ask(l.Subjects[0]).flying {
-			continue // it is wanted for two reasons
+			continue // a drain and the kernel itself want it
 		}
 		if short[b] || !k.room(plan.Looking) || !k.rates.take(b, float64(l.Calls()), plan.Looking, now) {
 			short[b] = true
@@ -97,16 +97,17 @@ func (k *Kernel) look(now time.Time) []plan.Request {
 	return requests
 }
 
-// gathered reports whether a batch is full, or none of its kind was sent a moment ago: then others may want the same soon.
+// gathered reports whether a batch need not wait: it is full, or none was sent within the last spacing, in which others may have decided
+// on the same.
 func (k *Kernel) gathered(a plan.Action, now time.Time) bool {
 	if a.Kind != plan.SetDraining || k.cfg.OnePass {
 		return true
 	}
 	c := a.State.Cluster
-	if len(a.State.ContainerInstances) < a.Kind.Spec().Batch && now.Sub(k.set[c]) < spacing {
+	if len(a.State.ContainerInstances) < a.Kind.Spec().Batch && now.Sub(k.lastSet[c]) < spacing {
 		return false
 	}
-	k.set[c] = now
+	k.lastSet[c] = now
 	return true
 }
 

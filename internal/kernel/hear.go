@@ -19,13 +19,13 @@ type Heard struct {
 	Body     string
 	Sent     time.Time
 	Receives int
-	Noted    bool // another Ebb heard it and left a note
+	Noted    bool // another Ebb heard it and forwarded it
 }
 
 // Verdict says what becomes of a message.
 type Verdict struct {
 	Message string
-	Delete  bool // acknowledge it; otherwise it is left to come again, later and later
+	Delete  bool // acknowledge it; otherwise the queue delivers it again, later each time
 	Kind    event.Kind
 	Why     string
 }
@@ -51,7 +51,7 @@ func (k *Kernel) Hear(h Heard, now time.Time) {
 
 func (k *Kernel) hearUnknown(h Heard, now time.Time) bool {
 	if h.Noted {
-		return true // it was only to wake somebody
+		return true // it was forwarded only to wake this Ebb
 	}
 	const giveUp = 5 // receives; with a redrive policy the queue itself moves the message away
 	if k.cfg.Redrive || h.Receives < giveUp {
@@ -62,8 +62,8 @@ func (k *Kernel) hearUnknown(h Heard, now time.Time) bool {
 		body = body[:64<<10]
 	}
 	data, _ := json.Marshal(map[string]string{"message": h.Message, "body": body})
-	k.lines = append(k.lines, journal.Line{At: now, Kind: "unreadable", Data: data,
-		Text: fmt.Sprintf("deleted message %s after %d receives: %s; the queue has no redrive policy to keep it", h.Message, h.Receives, h.Event.Why)})
+	text := fmt.Sprintf("deleted message %s after %d receives: %s; the queue has no redrive policy to keep it", h.Message, h.Receives, h.Event.Why)
+	k.lines = append(k.lines, journal.Line{At: now, Kind: "unreadable", Data: data, Text: text})
 	return true
 }
 
@@ -76,11 +76,11 @@ func (k *Kernel) hearTermination(h Heard, now time.Time) (ack bool, why string) 
 		if ok {
 			why = fmt.Sprintf("hook %s of group %s is not ours", e.Hook, e.Group)
 		}
-		return h.Noted || !k.cfg.LeaveForeign, why // nobody else reads a note
+		return h.Noted || !k.cfg.LeaveForeign, why // a forwarded message has no other reader
 	}
-	if !k.cfg.mine(man.Scope()) { // a note too, when its group is of another scope by now
+	if !k.cfg.mine(man.Scope()) { // a forwarded message too, when its group belongs to another scope by now
 		k.Counts["noted"]++
-		id := h.Message[strings.LastIndexByte(h.Message, '/')+1:] // a note that is passed on keeps its name
+		id := h.Message[strings.LastIndexByte(h.Message, '/')+1:] // one that is forwarded again keeps its name
 		k.forwarded = append(k.forwarded, journal.Forwarded{Scope: man.Scope(), ID: id, Body: h.Body, Sent: h.Sent})
 		return true, "noted for the Ebb that works for " + man.Scope()
 	}
@@ -117,7 +117,7 @@ func (k *Kernel) begun(e *entry) {
 	}
 }
 
-// doubtful is how old a message may say to be before Auto Scaling is asked when the termination really began.
+// doubtful: of a message that claims to be older than this, Auto Scaling is asked when the termination really began.
 const doubtful = 2 * time.Minute
 
 // begin opens a drain. Its zero never lies in the future: clocks differ.

@@ -1,8 +1,12 @@
-// Package kernel is the one place where everything comes together: it hears events, sees views, learns what was done, and
-// orders what is next, for all drains at once.
+// Package kernel decides for all drains of one Ebb at once: it hears events, takes in what looks and actions brought, and says what is to
+// be written, acknowledged, done and looked at next.
 //
-// It is pure and single-threaded: it never acts, looks, writes or waits by itself. engine.Core
-// calls it, makes its batch durable first, and only then settles messages and carries out orders.
+// It is pure and single-threaded: it never acts, looks, writes or waits by itself. engine.Core calls it, makes its batch durable first,
+// and only then settles messages and carries out requests.
+//
+// Its parts: what is open and what has ended (drains.go, recent.go), what was seen and is to be looked at (observer.go and its files), how
+// many calls may be made (rates.go), how many may leave (slots.go), and the pass in which all drains decide (pass.go, dispatch.go). Scaling
+// services will be a second user of the observer, the call rates, the records and the leases, beside drain and not a kind of it.
 package kernel
 
 import (
@@ -24,7 +28,7 @@ type Managed struct {
 	MaxUnavailable MaxUnavailable // of each group that matches
 }
 
-// Config is what a kernel works by.
+// Config is how a kernel works.
 type Config struct {
 	Hook         string // the name of the hook that Ebb owns
 	Groups       []Managed
@@ -32,20 +36,20 @@ type Config struct {
 	Redrive      bool // the queue has a redrive policy, so what is not understood need not be deleted here
 	Sweep        time.Duration
 	Rates        Rates
-	InFlight     int                      // orders under way at once; 0: 16
+	InFlight     int                      // requests under way at once; 0: 16
 	Held         map[string]journal.Lease // the leases under which it works, by scope; nil: it works for every scope, under none
-	Skew         time.Duration            // how far the clock may be off by which the journal's times were taken
+	Skew         time.Duration            // how far the clock of whoever wrote the journal may differ from this one
 
-	// OnePass: it lives for one pass, and the next one comes within Tick. The driver brings back what came of all orders before it calls Next
-	// again, and ends when there are none and none will come in a Moment. What the next pass has to know goes into the journal, and nothing
-	// waits for more to do it with.
+	// OnePass: the kernel runs one invocation and is started again within Tick. The driver must return all results before it calls Next
+	// again, and stops when there are no requests and none is due within Moment. What the next pass has to know goes into the journal, and no
+	// look waits for others to share a call with.
 	OnePass bool
 }
 
-// Tick is how far apart passes are at most.
+// Tick is the longest time between the starts of two passes.
 const Tick = time.Minute
 
-// Moment is how long it may take until calls are allowed again that were too many.
+// Moment is how long to wait before calls are tried again that our own rate limit refused.
 const Moment = time.Second
 
 // Output is what follows from what was heard, seen and done. The driver makes Batch durable first; if that fails it must
@@ -57,8 +61,8 @@ type Output struct {
 	Wake   time.Time // call Next again no later than this
 }
 
-// Scope is the unit of work to which its groups belong: whoever holds its lease works for all of them, so that calls are shared and budgets
-// are kept whole.
+// Scope is the unit of work to which its groups belong: whoever holds its lease works for all of them, so that calls are shared and how
+// many leave is counted in one place.
 func (m Managed) Scope() string {
 	if m.Cluster != "" {
 		return "cluster/" + m.Cluster
@@ -72,7 +76,7 @@ func (c *Config) mine(scope string) bool {
 	return held || c.Held == nil
 }
 
-// policy is that of a group, as this Ebb can keep it.
+// policy is the policy of a group, with what follows from how this Ebb runs.
 func (c *Config) policy(man Managed) drain.Policy {
 	p := man.Policy
 	if c.OnePass {
@@ -93,7 +97,7 @@ func (c *Config) managed(group string) (Managed, bool) {
 // log collects what is to be written and counted.
 type log struct {
 	lines  []journal.Line
-	Counts map[string]int // messages by what became of them, sweeps, adoptions
+	Counts map[string]int // messages by kind and by what became of them, sweeps, adoptions, listings, endings
 }
 
 func (l *log) line(now time.Time, key, kind, text string) {
@@ -106,7 +110,7 @@ type Kernel struct {
 	cfg       Config
 	rates     *rates
 	pacedTo   [plan.Answering + 1]time.Time // by priority: until when the urgent calls that wait are held back
-	set       map[string]time.Time          // by cluster: when container instances were last set DRAINING
+	lastSet   map[string]time.Time          // by cluster: when container instances were last set DRAINING
 	flying    map[int]plan.Request          // sent, no result yet; by id
 	nextID    int
 	leave     map[pool]int // how many leave; only while deciding
@@ -125,8 +129,9 @@ func New(cfg Config, open, ended []journal.Record) (*Kernel, error) {
 	if cfg.Sweep == 0 {
 		cfg.Sweep = time.Minute
 	}
-	k := &Kernel{cfg: cfg, rates: newRates(cfg.Rates), set: map[string]time.Time{}, flying: map[int]plan.Request{}}
-	k.observer = newObserver(&drains{open: map[fleet.Target]*entry{}, recent: map[fleet.Target]*history{}}, &log{Counts: map[string]int{}}, &k.cfg)
+	k := &Kernel{cfg: cfg, rates: newRates(cfg.Rates), lastSet: map[string]time.Time{}, flying: map[int]plan.Request{}}
+	all := &drains{open: map[fleet.Target]*entry{}, recent: map[fleet.Target]*history{}}
+	k.observer = newObserver(all, &log{Counts: map[string]int{}}, &k.cfg)
 	k.view.k = k
 	for _, r := range slices.Backward(ended) {
 		d, err := Read(r)

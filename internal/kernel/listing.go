@@ -15,11 +15,11 @@ type listing struct {
 	kind     plan.LookKind  // ListRunning or ListStopped
 	token    string         // of its next page
 	started  time.Time      // when its first page was sent
-	subjects []plan.Subject // whose wants it fulfils
+	subjects []plan.Subject // container instances that want a list; it is made for them
 	seen     map[fleet.ARN]bool
-	homeless []fleet.ARN  // listed, and not known where they are
-	page     int          // the order of the page under way; 0: none is
-	homes    map[int]bool // the orders under way that ask where tasks are
+	homeless []fleet.ARN  // tasks listed of which the container instance is not known yet
+	page     int          // the request for the page under way; 0: none is
+	homes    map[int]bool // the requests under way that ask where tasks are
 	listed   bool         // every page has come
 	calls    int          // so far
 	restarts int
@@ -29,12 +29,12 @@ type listing struct {
 }
 
 const (
-	// wholeFrom is how many container instances must want a list before one of the whole cluster is thought of.
+	// wholeFrom is how many container instances must want a list before one of the whole cluster is considered.
 	wholeFrom = 20
-	// gather is how long a list of the whole cluster waits for others who will want it within that time.
+	// gather is how long a list of the whole cluster waits for container instances that will want one within that time.
 	gather = 10 * time.Second
-	// listingFails and listingRestarts are how many failures in a row, and how many beginnings anew, end a listing. Its wants are then due
-	// again, and the cluster is not listed as a whole for a while.
+	// listingFails and listingRestarts are how many failures in a row, and how many restarts, end a listing. Its wants are then due again,
+	// and the cluster is not listed as a whole for a while.
 	listingFails    = 8
 	listingRestarts = 3
 	// passPages is how many pages one pass may read: each costs two calls with those that say where its tasks are, and the twenty seconds of a
@@ -42,21 +42,21 @@ const (
 	passPages = 100
 )
 
-// waiters are those who want looks of one kind at one place: since when the first is due, and how many more will be soon.
+// waiters are those that want looks of one kind at one place: since when the first is due, and how many more will be due soon.
 type waiters struct {
 	first time.Time
 	soon  int
 }
 
 // listLooks turns the wants for lists in one cluster into looks: of each container instance, or of the cluster as a whole.
-// It waits a little for those who will want it soon.
+// That one waits a little for those that will want it soon.
 func (o *observer) listLooks(kind plan.LookKind, cluster string, due []dueSubject, w waiters, now time.Time) []dueLook {
 	all := len(due) + w.soon
 	if all < wholeFrom {
 		return chunked(due)
 	}
 	if o.listings[cluster] != nil {
-		return nil // when that is over
+		return nil // after the listing that is under way
 	}
 	size := known[fleet.Cluster](o.facts, sizeOf(cluster))
 	if size.Is == fleet.Unknown || now.Sub(size.At) > plan.Clusters.Spec().Keep {
@@ -72,7 +72,7 @@ func (o *observer) listLooks(kind plan.LookKind, cluster string, due []dueSubjec
 	return nil
 }
 
-// sizeLooks asks how large a cluster is. Where that fails, perhaps for ever, nobody waits for it.
+// sizeLooks asks how large a cluster is. Where that fails, perhaps always, the container instances are listed one by one meanwhile.
 func (o *observer) sizeLooks(cluster string, due []dueSubject, now time.Time) []dueLook {
 	var looks []dueLook
 	a := o.ask(sizeOf(cluster))
@@ -113,7 +113,7 @@ func (l *listing) desired() string {
 }
 
 // cheaper reports whether a list of the whole cluster clearly takes fewer calls than one for each of n container instances. As many tasks
-// may have stopped lately as run, and those of which it is not known where they are must be described.
+// may have stopped lately as run now, and tasks whose container instance is not known must be described.
 func cheaper(size fleet.Cluster, n int) bool { return 3*pages(size) < n }
 
 func pages(size fleet.Cluster) int { return (size.Running+size.Pending)/plan.MaxDescribeECS + 1 }
@@ -149,16 +149,16 @@ func (o *observer) listingClusters() []string {
 	return names
 }
 
-// stalled reports whether a listing has something to send that is not under way.
+// stalled reports whether a listing has a request to make.
 func (l *listing) stalled() bool { return len(l.homeless) > 0 && l.listed || !l.listed && l.page == 0 }
 
-// sent notes that a look of a listing is under way, unsent that the budget did not allow it.
-func (o *observer) sent(l plan.Look, order int) {
+// sent notes that a look of a listing is under way, unsent that the call rates did not allow it.
+func (o *observer) sent(l plan.Look, request int) {
 	switch l.Kind {
 	case plan.ListCluster:
-		o.listings[l.In].page = order
+		o.listings[l.In].page = request
 	case plan.Homes:
-		o.listings[l.In].homes[order] = true
+		o.listings[l.In].homes[request] = true
 	}
 }
 
@@ -198,12 +198,12 @@ func (o *observer) sawListing(a answer) {
 	}
 }
 
-// hopeless reports whether a list of each container instance is the better way after all: calls fail, or take more of them.
+// hopeless reports whether to list each container instance after all: calls fail, or the listing takes more of them than that would.
 func (l *listing) hopeless() bool {
 	return l.fails >= listingFails || l.restarts > listingRestarts || l.calls > 2*len(l.subjects)+plan.ListPages
 }
 
-// listingFailed puts off what failed. A page that AWS refuses may have a token that is too old: then it starts anew.
+// listingFailed puts off what failed. If AWS refuses a page its token may be too old: then the listing restarts.
 func (o *observer) listingFailed(listing *listing, l plan.Look, done plan.Done, now time.Time) {
 	listing.failed(done.Started, now)
 	if l.Kind == plan.Homes {
@@ -222,7 +222,7 @@ func (l *listing) ask(homes plan.Look) {
 	}
 }
 
-// failed counts failures in a row; those that were under way together are one.
+// failed counts failures in a row; those of calls that were under way together count once.
 func (l *listing) failed(started, now time.Time) {
 	if l.fails == 0 || started.After(l.failedAt) {
 		l.fails++
@@ -250,8 +250,8 @@ func (o *observer) sawPage(l *listing, v plan.View, started time.Time) {
 	l.token, l.listed = v.Next, v.Next == ""
 }
 
-// sawHomes keeps where tasks are; those on hosts that leave are described once more, together. One that AWS does not know any more has
-// stopped long ago. One that is nowhere yet is on no host that is DRAINING, but may come to be on another.
+// sawHomes keeps on which container instances tasks are; those on hosts that leave are described once more, together. A task that AWS does
+// not know any more has stopped long ago. One without a container instance yet cannot come to a host that is DRAINING, but to another.
 func (o *observer) sawHomes(l *listing, done plan.Done, now time.Time) {
 	for _, t := range done.Result.View.Tasks {
 		if t.ContainerInstance == "" {
@@ -270,7 +270,7 @@ func (o *observer) sawHomes(l *listing, done plan.Done, now time.Time) {
 	}
 }
 
-// endListing credits the container instances whose lists it was. After one that failed each is listed by itself for a while.
+// endListing credits the container instances that the listing was for. After a listing that failed each is listed by itself for a while.
 func (o *observer) endListing(cluster string, l *listing, complete bool, now time.Time) {
 	delete(o.listings, cluster)
 	if complete {

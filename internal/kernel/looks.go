@@ -25,8 +25,8 @@ func slack(k plan.LookKind, left time.Duration, p drain.Policy) time.Duration {
 	return max(0, min(p.Look, left)/3)
 }
 
-// asksOf are the subjects under which it is kept what came of a look. A sweep is one question, whatever it names; of the lists of whole
-// clusters the listing keeps account.
+// asksOf are the subjects whose asks a look concerns. A sweep is one, whatever groups it names; lists of whole clusters have none, because
+// the listing itself keeps their state.
 func asksOf(l plan.Look) []plan.Subject {
 	switch l.Kind {
 	case plan.Groups:
@@ -50,14 +50,14 @@ func (o *observer) ask(s plan.Subject) *ask {
 type wanted struct {
 	a     *ask
 	due   time.Time
-	early time.Duration // by how much it may be made too early
+	early time.Duration // how much before due it may be made
 }
 
-// delaysFor is up to how many drains it saves calls to know how long their targets drain: more of them share the calls that look.
+// delaysFor is the number of drains up to which knowing deregistration delays saves calls. More drains share the calls that look at tasks.
 const delaysFor = 20
 
-// wants turns the wants of a decision into subjects, each once, the earliest due counting. It reuses those of the decision before: mostly
-// they are the same in the same order.
+// wants makes one wanted of each subject that a decision wants, due when the earliest is. It reuses the slice of the decision before,
+// because mostly the same subjects come in the same order.
 func (o *observer) wants(was []wanted, from []drain.Want, p drain.Policy, now time.Time) []wanted {
 	into := was[:0]
 	for i := range from {
@@ -83,8 +83,7 @@ func (o *observer) wants(was []wanted, from []drain.Want, p drain.Policy, now ti
 	return into
 }
 
-// at is when the look may be made: not while it is under way, and after a failure not before the retry interval. The zero time
-// means: when what is under way comes back.
+// at is when the look may be made: after a failure not before the retry interval. The zero time means that it is under way.
 func (w wanted) at() time.Time {
 	if w.a.flying {
 		return time.Time{}
@@ -115,12 +114,12 @@ func (o *observer) sweepDue(now time.Time) time.Time {
 	}
 	due := o.swept.Add(every)
 	if o.cfg.Held != nil && len(o.cfg.Held) == 0 {
-		return now.Add(time.Hour) // it works for nobody
+		return now.Add(time.Hour) // it holds no lease
 	}
 	a := o.ask(plan.Subject{Kind: plan.Groups})
 	switch {
 	case a.flying:
-		return now.Add(time.Hour) // when it comes back
+		return now.Add(time.Hour) // its result wakes the kernel
 	case a.fails > 0 && a.failedAt.Add(backoff(a.fails)).After(due):
 		return a.failedAt.Add(backoff(a.fails))
 	}
@@ -163,7 +162,7 @@ type dueLook struct {
 	at time.Time
 }
 
-// chunked makes looks of as many subjects as go into one.
+// chunked makes looks of subjects of one kind and place, as large as AWS allows.
 func chunked(s []dueSubject) []dueLook {
 	var looks []dueLook
 	for chunk := range slices.Chunk(s, s[0].Kind.Spec().Batch) {
@@ -188,23 +187,23 @@ func (o *observer) dueLooks(now time.Time) []dueLook {
 	if due := o.sweepDue(now); !due.After(now) {
 		looks = append(looks, dueLook{o.sweepLook(), due})
 		if o.cfg.OnePass {
-			return looks // it tells most of what would be looked at beside it
+			return looks // a sweep shows most of what the other looks would
 		}
 	}
 	for _, l := range o.hookLooks(now) {
 		looks = append(looks, dueLook{Look: l})
 	}
-	looks = append(looks, o.merged(now)...)
+	looks = append(looks, o.dueBatches(now)...)
 	looks = append(looks, o.listingLooks(now)...)
 	slices.SortStableFunc(looks, func(a, b dueLook) int { return a.at.Compare(b.at) })
 	return looks
 }
 
-// hooksFor is how long what is known of a group's hooks holds.
+// hooksFor is how long it is before the hooks of a group are looked at again.
 const hooksFor = 10 * time.Minute
 
-// hookLooks asks for the hooks of every managed group, so that the sweep keeps pace with the shortest, and of those in which
-// somebody waits at once.
+// hookLooks asks for the hooks of every managed group, because the shortest time-out sets the pace of sweeps, and at once for the hooks of
+// groups in which an instance waits.
 func (o *observer) hookLooks(now time.Time) []plan.Look {
 	urgent := map[string]bool{}
 	for _, g := range o.toAdopt { //ebb:any-order a set
@@ -226,7 +225,7 @@ func (o *observer) hookLooks(now time.Time) []plan.Look {
 	return looks
 }
 
-// groupsOfInterest are the groups whose hooks are of use: all that exist; for one pass those in which somebody waits.
+// groupsOfInterest are the groups whose hooks are of use: all that exist; in one pass those in which an instance leaves or waits.
 func (o *observer) groupsOfInterest(waited map[string]bool) []string {
 	var groups []string
 	if o.cfg.OnePass {
@@ -265,9 +264,8 @@ type place struct {
 	where string
 }
 
-// merged collects the wanted subjects by kind and place. A place with a subject that is due takes along those that are nearly
-// due.
-func (o *observer) merged(now time.Time) []dueLook {
+// dueBatches collects the wanted subjects by kind and place. Where one subject is due, those that are nearly due come along.
+func (o *observer) dueBatches(now time.Time) []dueLook {
 	if !o.anyDue(now) {
 		return nil
 	}

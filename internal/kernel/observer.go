@@ -107,7 +107,8 @@ func (o *observer) forget(e *entry) {
 	t, cluster := e.d.Target, e.d.Cluster
 	delete(o.ownerOf, o.container(t).Value.ARN) // it may be in another cluster than the drain
 	delete(o.ownerOf, e.d.ContainerInstance)
-	own := []plan.Subject{groupInstance(t), instanceOf(t), began(t, e.d.Group), containerOf(t), {Kind: plan.FindContainerInstances, In: cluster, ID: t.ID}}
+	found := plan.Subject{Kind: plan.FindContainerInstances, In: cluster, ID: t.ID}
+	own := []plan.Subject{groupInstance(t), instanceOf(t), began(t, e.d.Group), containerOf(t), found}
 	for _, kind := range []plan.LookKind{plan.ContainerInstances, plan.ListRunning, plan.ListStopped} {
 		own = append(own, plan.Subject{Kind: kind, In: cluster, ID: string(e.d.ContainerInstance)})
 	}
@@ -136,7 +137,7 @@ type answer struct {
 	now    time.Time
 }
 
-// saw has a row for each kind of look: what the kernel learns from it. Those of a listing learn from failures too.
+// saw has a row for each kind of look: what is learnt from it. Listings learn from failures too.
 var saw = [plan.LookKinds]func(*observer, answer){
 	plan.Groups:                 sawGroups,
 	plan.Hooks:                  sawHooks,
@@ -255,5 +256,6 @@ func (o *observer) share(t *fleet.Task) {
 	}
 	t.Cluster, t.Family, t.Group = intern(t.Cluster), intern(t.Family), intern(t.Group)
 	t.ContainerInstance = fleet.ARN(intern(string(t.ContainerInstance)))
-	t.LastStatus, t.DesiredStatus, t.StopCode, t.StoppedReason = intern(t.LastStatus), intern(t.DesiredStatus), intern(t.StopCode), intern(t.StoppedReason)
+	t.LastStatus, t.DesiredStatus = intern(t.LastStatus), intern(t.DesiredStatus)
+	t.StopCode, t.StoppedReason = intern(t.StopCode), intern(t.StoppedReason)
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/ebbhq/ebb/internal/plan"
 )
 
-// Next says what is to be done now. It decides anew for every drain that something was learnt about or whose time has come.
+// Next says what is to be done now. Every drain decides of which something was learnt, or whose time has come.
 func (k *Kernel) Next(now time.Time) Output {
 	k.adopt(now)
 	k.countLeaving()
@@ -91,13 +91,14 @@ func (k *Kernel) forgetEnded() {
 	k.sorted = kept
 }
 
-// view is what is known for the drain that decides: drain.Seen.
+// view is drain.Seen for the drain that decides.
 type view struct {
 	k *Kernel
 	e *entry
 }
 
-// Fact keeps what every decision reads beside the drain: facts are replaced in place and go only with it.
+// Fact keeps the facts that every decision reads beside the drain. The table replaces facts in place, and drops those of a target only with
+// its drain.
 func (v *view) Fact(s plan.Subject) any {
 	var own *any
 	if s.In == "" && s.ID == v.e.d.Target.ID {
@@ -129,7 +130,7 @@ func (v *view) Tried(k plan.ActionKind) drain.Try    { return v.e.tried[k] }
 func (v *view) Slot() drain.Slot                     { return v.k.slot(v.e) }
 func (v *view) Trouble(k plan.LookKind) (why string) { return v.k.trouble[k].why }
 
-// hookless is how long Ebb believes that a group does not have its hook.
+// hookless is how long a look that found no hook of Ebb's in a group counts.
 const hookless = 5 * time.Minute
 
 // adopt opens drains for the instances that the sweep found waiting, once their group is known to have our hook.
@@ -143,7 +144,7 @@ func (k *Kernel) adopt(now time.Time) {
 		group := k.toAdopt[t]
 		h := k.hook(group)
 		if h.Is == fleet.Absent && now.Sub(h.At) > hookless {
-			h.Is = fleet.Unknown // it may have been put since
+			h.Is = fleet.Unknown // the hook may have been created since
 		}
 		_, open := k.open[t]
 		done := k.recent[t].holds()
@@ -207,7 +208,7 @@ func (k *Kernel) tried(e *entry, a plan.Action, started time.Time, fail *plan.Fa
 		t.OK, t.Fails = started, 0
 		ci, ok := k.facts[containerOf(e.d.Target)].(*fleet.Fact[fleet.ContainerInstance])
 		if a.Kind == plan.SetDraining && ok && ci.Is == fleet.Seen {
-			ci.Value.Status, ci.At = fleet.Draining, started // looks that were under way then say nothing
+			ci.Value.Status, ci.At = fleet.Draining, started // looks that were started before this are older
 		}
 	}
 	if fail != nil && (t.Fails == 1 || t.Fails%12 == 0) && fail.Class != plan.Gone {
@@ -232,13 +233,6 @@ func (k *Kernel) entriesOf(a plan.Action) []*entry {
 	return es
 }
 
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
-}
-
 // wake is when something has to be decided, looked at or sent next.
 func (k *Kernel) wake(now time.Time) time.Time {
 	at := k.sweepDue(now)
@@ -252,7 +246,7 @@ func (k *Kernel) wake(now time.Time) time.Time {
 	}
 	for _, l := range k.listings { //ebb:any-order the earliest
 		if l.stalled() {
-			sooner(later(now, l.failedAt.Add(backoff(l.fails))))
+			sooner(drain.Later(now, l.failedAt.Add(backoff(l.fails))))
 		}
 	}
 	for _, e := range k.sorted {

@@ -10,17 +10,17 @@ import (
 	"github.com/ebbhq/ebb/internal/plan"
 )
 
-// passState is what one pass knows that the next one needs and could see only by waiting: an Ebb that lives for one pass keeps it in the
-// journal. All else is looked at anew.
+// passState is what one pass knows of a drain and the next one needs, and could see only by waiting: an Ebb that lives for one pass keeps
+// it in the journal. Everything else is looked at anew.
 type passState struct {
 	Running []time.Time `json:"running,omitempty"` // as entry.running
 	Stopped []time.Time `json:"stopped,omitempty"`
 	Whole   time.Time   `json:"whole,omitzero"`
 	Paged   bool        `json:"paged,omitempty"`
-	Looked  time.Time   `json:"looked,omitzero"` // the latest look at a container instance that ECS does not reach
-	Beaten  time.Time   `json:"beaten,omitzero"` // the latest heartbeat that AWS took
-	Live    []string    `json:"live,omitempty"`  // tasks ever listed, by id where the container instance's ARN tells the rest
-	Done    []string    `json:"done,omitempty"`  // those that have stopped for good
+	Looked  time.Time   `json:"looked,omitzero"` // start of the latest look at a container instance that ECS does not reach
+	Beaten  time.Time   `json:"beaten,omitzero"` // start of the latest heartbeat that AWS accepted
+	Live    []string    `json:"live,omitempty"`  // tasks ever listed: the id, if the rest of the ARN is as in the container instance's
+	Done    []string    `json:"done,omitempty"`  // tasks that have stopped
 }
 
 // same reports whether two passes know the same.
@@ -44,7 +44,7 @@ func (k *Kernel) passState(e *entry) *passState {
 	}
 	if !e.d.UnreachedFrom.IsZero() {
 		ci := k.container(e.d.Target)
-		c.Looked = later(ci.At, ci.Before)
+		c.Looked = drain.Later(ci.At, ci.Before)
 	}
 	for _, t := range e.tasks {
 		id := strings.TrimPrefix(string(t.Value.ARN), taskPrefix(e.d.ContainerInstance))

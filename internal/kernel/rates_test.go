@@ -9,7 +9,8 @@ import (
 
 var throttling = &plan.Failure{Class: plan.Throttled}
 
-// The pace of urgent calls is found by trying: free until AWS throttles one, then lower with what is throttled and higher with what is taken.
+// The pace of urgent calls is found by trying: free until AWS throttles one, then lower with what is throttled and higher with what is
+// taken.
 func TestThePaceOfUrgentCalls(t *testing.T) {
 	sec := func(s float64) time.Time { return t0.Add(time.Duration(s * float64(time.Second))) }
 	type result struct {
@@ -53,7 +54,8 @@ func TestThePaceOfUrgentCalls(t *testing.T) {
 	}
 }
 
-// What the pace allows is what is sent: nothing in the moment that was throttled, then as much a second as it says, and not more after a rest.
+// What the pace allows is what is sent: nothing in the moment that was throttled, then as much a second as it says, and not more after a
+// rest.
 func TestPacedCallsAreSentAtThePace(t *testing.T) {
 	l := newRates(nil)
 	sent := func(now time.Time) (n int) {

@@ -22,8 +22,8 @@ func endedAt(t *testing.T, key, token string, at time.Time) journal.Record {
 	return journal.Record{Key: key, Scope: "cluster/prod", Rev: 2, Body: body}
 }
 
-// A sweep found an instance and a message came later, so one wait has two drains that ended, by clocks that differ. When the message comes once
-// more it starts neither again.
+// A sweep found an instance and a message came later, so one wait has two drains that ended, by clocks that differ. When the message comes
+// once more it starts neither again.
 func TestAMessageOfAnEarlierDrainIsLate(t *testing.T) {
 	at := time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
 	const token = "71514b9d-6a40-4b26-8523-05e7eEXAMPLE"

@@ -10,7 +10,7 @@ import (
 	"github.com/ebbhq/ebb/internal/plan"
 )
 
-// sawGroups is the sweep: every instance of the managed groups, and who waits in a hook that no message told of.
+// sawGroups takes in a sweep: every instance of the managed groups, and which wait in a hook although no message was heard.
 func sawGroups(o *observer, a answer) {
 	at := a.Started
 	o.swept = at
@@ -31,7 +31,7 @@ func sawGroups(o *observer, a answer) {
 	for _, e := range o.sorted {
 		t := e.d.Target
 		if in, ok := seen[e.d.Group]; ok && !in[t] && o.concerns(t, at) {
-			// Not in the group, or in its warm pool, which is not listed here: it has to be looked at by itself.
+			// Not in the group, or in its warm pool, which a sweep does not list: it has to be looked at by itself.
 			unknown[fleet.GroupInstance](o.facts, groupInstance(t))
 			e.dirty = true
 		}
@@ -77,7 +77,7 @@ func (o *observer) sweptInstance(i fleet.GroupInstance, at time.Time) {
 			return
 		}
 		put(o.facts, groupInstance(t), fleet.Seen, at, i)
-		e.dirty = true // if for nothing else, it need not look itself
+		e.dirty = true // it need not look itself now
 		return
 	}
 	h := o.recent[t]
@@ -98,9 +98,9 @@ func (o *observer) sweptInstance(i fleet.GroupInstance, at time.Time) {
 	}
 }
 
-// unwatched: for this long after a drain ended, an instance that still waits is assumed to be held by a different hook. A restarted Ebb, and
-// a function, cannot know better: nobody has seen whether it has not waited since. If it is wrong, AWS reports no active action and the new
-// drain ends at once.
+// unwatched: for this long after a drain ended, an instance that still waits is assumed to be held by a different hook. A restarted Ebb,
+// and a function, cannot know better: nobody has seen whether it has not waited since. If it is wrong, AWS reports no active action and the
+// new drain ends at once.
 const unwatched = time.Hour
 
 func sawHooks(o *observer, a answer) {
@@ -162,7 +162,7 @@ func sawActivities(o *observer, a answer) {
 	}
 }
 
-// rank orders registrations of the same instance: an agent that registered anew leaves the old one behind.
+// rank orders the container instances of one EC2 instance: an agent that registers again leaves the old one behind.
 func rank(ci fleet.ContainerInstance) int {
 	switch {
 	case ci.Status == fleet.Inactive:
@@ -207,8 +207,8 @@ func sawLists(o *observer, a answer) {
 	}
 }
 
-// credit records a complete list of the tasks of a drain's container instance. Lists of an earlier container instance of the same host do not
-// count.
+// credit records a complete list of the tasks of a drain's container instance. Lists of an earlier container instance of the same host do
+// not count.
 func (o *observer) credit(e *entry, arn fleet.ARN, kind plan.LookKind, at, now time.Time, paged bool) {
 	if arn != e.d.ContainerInstance {
 		return
@@ -244,7 +244,7 @@ func sawClusters(o *observer, a answer) {
 	absent[fleet.Cluster](o, a, seen)
 }
 
-// absent puts what a look should have found and did not.
+// absent keeps as absent what a look should have found and did not.
 func absent[T any](o *observer, a answer, seen map[string]bool) {
 	var none T
 	for _, s := range a.Subjects {

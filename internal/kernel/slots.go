@@ -10,7 +10,7 @@ import (
 // MaxUnavailable is how many instances of a group may leave at once. The zero MaxUnavailable means unlimited.
 type MaxUnavailable struct {
 	Count   int
-	Percent int // of the instances that the group has, those that leave included; rounded down, but never less than one
+	Percent int // of the instances that the group has, those that leave included; rounded down, but at least one
 }
 
 // String spells the limit as it is configured.
@@ -21,7 +21,7 @@ func (l MaxUnavailable) String() string {
 	return fmt.Sprint(l.Count)
 }
 
-// of is how many may leave of a group of some size.
+// of is how many may leave of a group of this size.
 func (l MaxUnavailable) of(size int) int {
 	if l.Percent > 0 {
 		return max(1, size*l.Percent/100)
@@ -50,15 +50,15 @@ func (k *Kernel) countLeaving() {
 	}
 }
 
-// counted keeps the count true while drains decide one after another.
+// counted keeps the count right while drains decide one after another.
 func (k *Kernel) counted(e *entry, now *drain.Drain) {
 	if e.few && e.d.Slot.IsZero() && !now.Slot.IsZero() {
 		k.leave[e.pool()]++
 	}
 }
 
-// slot says whether a drain of a pool with a limit may begin to leave. Of a group whose size is not known, one may: a sweep that fails for ever
-// must not hold all.
+// slot says whether a drain of a pool with a limit may begin to leave. Of a group whose size is not known, one may: a sweep that fails for
+// ever must not hold all.
 func (k *Kernel) slot(e *entry) drain.Slot {
 	if !e.few {
 		return drain.Slot{}

@@ -17,8 +17,8 @@ func budgeted(l MaxUnavailable) Config {
 	return Config{InFlight: 1000, Groups: []Managed{{Match: "web", Cluster: "prod", Policy: drain.Defaults(), MaxUnavailable: l}}}
 }
 
-// setDraining answers all orders for a while and counts the container instances that were set DRAINING. The sweep finds a group of some size, or
-// fails when that is negative.
+// setDraining answers all orders for a while and counts the container instances that were set DRAINING. The sweep finds a group of some
+// size, or fails when that is negative.
 func setDraining(k *Kernel, from time.Time, d time.Duration, size int) int {
 	c := cloud{fleet.Active}
 	_, _, orders := drive(k, from, d, func(o plan.Request, now time.Time) plan.Done {

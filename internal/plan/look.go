@@ -74,12 +74,13 @@ var looks = [LookKinds]LookSpec{
 	Groups: {Name: "groups", API: "autoscaling:DescribeAutoScalingGroups", Bucket: AutoScaling, Batch: 100, Calls: 1},
 	// A group is one subject, so its batch is never full: looks at its hooks are a second apart.
 	Hooks: {Name: "hooks", API: "autoscaling:DescribeLifecycleHooks", Bucket: AutoScaling, Batch: 100, Calls: 1, Shared: true},
-	GroupInstances: {Name: "group-instances", API: "autoscaling:DescribeAutoScalingInstances", Bucket: AutoScaling, Batch: MaxGroupInstances, Calls: 1,
-		Early: true},
+	GroupInstances: {Name: "group-instances", API: "autoscaling:DescribeAutoScalingInstances", Bucket: AutoScaling,
+		Batch: MaxGroupInstances, Calls: 1, Early: true},
 	Activities: {Name: "activities", API: "autoscaling:DescribeScalingActivities", Bucket: AutoScaling, Batch: 100, Calls: 1},
 	// 50 ids bound the filter expression of ListContainerInstances; what it lists is then described.
 	FindContainerInstances: {Name: "find-container-instances", API: "ecs:ListContainerInstances", Bucket: ECSRead, Batch: 50, Calls: 2},
-	ContainerInstances:     {Name: "container-instances", API: "ecs:DescribeContainerInstances", Bucket: ECSRead, Batch: MaxDescribeECS, Calls: 1, Early: true},
+	ContainerInstances: {Name: "container-instances", API: "ecs:DescribeContainerInstances", Bucket: ECSRead,
+		Batch: MaxDescribeECS, Calls: 1, Early: true},
 	// Each container instance takes a call of its own; five in a look, so that one slow look does not hold up many.
 	ListRunning: {Name: "list-running-tasks", API: "ecs:ListTasks", Bucket: ECSRead, Batch: 5, Each: 1},
 	ListStopped: {Name: "list-stopped-tasks", API: "ecs:ListTasks", Bucket: ECSRead, Batch: 5, Each: 1},
@@ -87,7 +88,8 @@ var looks = [LookKinds]LookSpec{
 	Homes:       {Name: "homes", API: "ecs:DescribeTasks", Bucket: ECSRead, Batch: MaxDescribeECS, Calls: 1, Keep: 2 * time.Hour},
 	Clusters:    {Name: "clusters", API: "ecs:DescribeClusters", Bucket: ECSRead, Batch: MaxDescribeECS, Calls: 1, Keep: 10 * time.Minute},
 	Tasks:       {Name: "tasks", API: "ecs:DescribeTasks", Bucket: ECSRead, Batch: MaxDescribeECS, Calls: 1, Early: true},
-	Services:    {Name: "services", API: "ecs:DescribeServices", Bucket: ECSRead, Batch: MaxDescribeServices, Calls: 1, Shared: true, Keep: time.Hour},
+	Services: {Name: "services", API: "ecs:DescribeServices", Bucket: ECSRead, Batch: MaxDescribeServices, Calls: 1,
+		Shared: true, Keep: time.Hour},
 	Targets: {Name: "targets", API: "elasticloadbalancing:DescribeTargetHealth", Bucket: ELB, Batch: 100, Calls: 1,
 		Early: true, Shared: true, Keep: 10 * time.Minute},
 	Delays: {Name: "deregistration-delays", API: "elasticloadbalancing:DescribeTargetGroupAttributes", Bucket: ELB, Batch: 1, Calls: 1,
