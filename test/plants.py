@@ -44,7 +44,7 @@ PLANTS = [
     ("a lease is taken over without waiting", "internal/lease/lease.go", "now.Sub(s.since) > l.For ||", "now.Sub(s.since) > l.For/4 ||"),
     ("a record is written under no lease", "internal/kernel/pass.go", "out.Batch.Under = k.under(out.Batch.Records)", "out.Batch.Under = nil"),
     ("a function forgets that tasks ran", "internal/kernel/passstate.go", "\t\t\tc.Live = append(c.Live, id)\n", "\t\t\t_ = id\n"),
-    ("a turn is not remembered", "internal/drain/record.go", 'json:"turn,omitzero"', 'json:"-"'),
+    ("a turn is not remembered", "internal/drain/drain.go", 'json:"turn,omitzero"', 'json:"-"'),
     ("one less than may is let go", "internal/drain/steps.go", "t.Leave < t.Limit:", "t.Leave == 0 || t.Leave+1 < t.Limit:"),
     ("a share is taken of more than a group has", "internal/kernel/saw.go", "o.groups[g.Name] = len(g.Instances)", "o.groups[g.Name] = max(6, len(g.Instances))"),
     ("a list of the cluster with tasks on two hosts counts for one of them only", "internal/kernel/listing.go",

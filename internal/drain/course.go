@@ -19,36 +19,9 @@ type course struct {
 	end func(c *decider, o Outcome, reason string, cut []string)
 }
 
-// courses has a row for each kind of target.
-var courses = map[fleet.TargetKind]course{
-	fleet.Host: {
-		rules: []func(*decider) bool{
-			ended,    // the hook does not hold the instance any more
-			refuse,   // the hook cannot be kept alive
-			hostGone, // EC2 says that the instance is not running
-			deadline, // what is left is cut off
-			lost,     // ECS does not reach the instance any more
-		},
-		steps: []func(*decider) bool{
-			waits,     // the group says that the instance waits in a terminating hook
-			found,     // a cluster says which container instance it is
-			draining,  // ECS says DRAINING
-			listed,    // the tasks that are to run on it are known
-			stopped,   // every task that is waited for has stopped
-			confirmed, // and there is no other
-			answered,  // the hook is answered
-		},
-		after: []func(*decider){beat},
-		end:   (*decider).answer,
-	},
-}
-
 // Seen is what is known when a drain decides. A decision changes nothing of it.
 type Seen interface {
-	// Fact is the *fleet.Fact that is known of a subject, or nil. Its value has the type that the kind of look finds:
-	// GroupInstances fleet.GroupInstance, Hooks fleet.Hook, Activities time.Time (the start of the termination), Instances
-	// fleet.InstanceState, FindContainerInstances fleet.ContainerInstance (whatever kind of look found it, and without In), Services
-	// fleet.Service, Targets fleet.Health, Delays time.Duration, Tasks fleet.Task.
+	// Fact is the *fleet.Fact that is known of a subject, or nil. The type of its value is what plan says of the kind of look.
 	Fact(plan.Subject) any
 	// Tasks are all tasks ever listed on the target, by ARN. Unknown: it was only listed yet; Absent: AWS no longer knows it.
 	Tasks() []*fleet.Fact[fleet.Task]

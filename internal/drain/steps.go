@@ -10,6 +10,28 @@ import (
 	"github.com/ebbhq/ebb/internal/plan"
 )
 
+// hostCourse is how a container instance leaves.
+var hostCourse = course{
+	rules: []func(*decider) bool{
+		ended,    // the hook does not hold the instance any more
+		refuse,   // the hook cannot be kept alive
+		hostGone, // EC2 says that the instance is not running
+		deadline, // what is left is cut off
+		lost,     // ECS does not reach the instance any more
+	},
+	steps: []func(*decider) bool{
+		waits,     // the group says that the instance waits in a terminating hook
+		found,     // a cluster says which container instance it is
+		draining,  // ECS says DRAINING
+		listed,    // the tasks that are to run on it are known
+		stopped,   // every task that is waited for has stopped
+		confirmed, // and there is no other
+		answered,  // the hook is answered
+	},
+	after: []func(*decider){beat},
+	end:   (*decider).answer,
+}
+
 // waits verifies what was heard: a message can wake Ebb but not make it act.
 func waits(c *decider) bool {
 	i := c.instance

@@ -42,9 +42,8 @@ type trouble struct {
 	times int
 }
 
-// facts are what this run of Ebb has seen, each a *fleet.Fact, by subject. A newer look replaces an older one, never the other way round.
-// Which type of value belongs to which kind of look, drain.Seen says; beside those there are Clusters, with a fleet.Cluster (Absent: not
-// to be listed as a whole), and Homes, with the ARN of the container instance on which a task is.
+// facts are what this run of Ebb has seen, each a *fleet.Fact, by subject; the type of its value is what plan says of the kind of look. A
+// newer look replaces an older one, never the other way round, and a fact is replaced in place.
 type facts map[plan.Subject]interface{ When() time.Time }
 
 // known is what is known of a subject; Unknown where nobody has looked.
@@ -129,34 +128,6 @@ func (o *observer) concerns(t fleet.Target, at time.Time) bool {
 	return ok && !at.Before(e.since)
 }
 
-// answer is what came of a looo.
-type answer struct {
-	plan.Look
-	plan.Done
-	failed map[string]bool // the ids of which it says nothing
-	now    time.Time
-}
-
-// saw has a row for each kind of look: what is learnt from it. Listings learn from failures too.
-var saw = [plan.LookKinds]func(*observer, answer){
-	plan.Groups:                 sawGroups,
-	plan.Hooks:                  sawHooks,
-	plan.GroupInstances:         sawGroupInstances,
-	plan.Activities:             sawActivities,
-	plan.FindContainerInstances: sawContainers,
-	plan.ContainerInstances:     sawContainers,
-	plan.ListRunning:            sawLists,
-	plan.ListStopped:            sawLists,
-	plan.ListCluster:            (*observer).sawListing,
-	plan.Homes:                  (*observer).sawListing,
-	plan.Clusters:               sawClusters,
-	plan.Tasks:                  sawTasks,
-	plan.Services:               sawServices,
-	plan.Targets:                sawTargets,
-	plan.Delays:                 sawDelays,
-	plan.Instances:              sawInstances,
-}
-
 // looked takes in what a look found. What the look was not asked for, or could not say, stays as it was.
 func (o *observer) looked(l plan.Look, done plan.Done, now time.Time) {
 	s := done.Result
@@ -200,33 +171,6 @@ func (o *observer) noteTrouble(l plan.Look, s plan.LookResult, now time.Time) {
 	mend := class == plan.Denied || class == plan.Invalid || class == plan.Gone
 	if mend && was.why != t.why || t.times == stubborn {
 		o.line(now, "", "failed", "looking at "+l.Kind.String()+" failed: "+t.why+"; it is tried again")
-	}
-}
-
-// drainOf finds the open drain to whose target a subject belongs: by instance, or by the ARN of its container instance or taso.
-func (o *observer) drainOf(s plan.Subject) *entry {
-	if e := o.open[fleet.HostTarget(fleet.InstanceID(s.ID))]; e != nil {
-		return e
-	}
-	return o.open[o.ownerOf[fleet.ARN(s.ID)]]
-}
-
-// touch marks the drains that a look concerned: they decide again.
-func (o *observer) touch(l plan.Look) {
-	for _, s := range l.Subjects {
-		if e := o.drainOf(s); e != nil {
-			e.dirty = true
-		}
-	}
-	for _, e := range o.sorted {
-		switch l.Kind {
-		case plan.Hooks, plan.Activities:
-			e.dirty = e.dirty || e.d.Group == l.In || e.d.Cluster == ""
-		case plan.Services:
-			e.dirty = e.dirty || e.d.Cluster == l.In
-		case plan.Targets, plan.Delays:
-			e.dirty = true
-		}
 	}
 }
 

@@ -10,6 +10,61 @@ import (
 	"github.com/ebbhq/ebb/internal/plan"
 )
 
+// answer is what came of a looo.
+type answer struct {
+	plan.Look
+	plan.Done
+	failed map[string]bool // the ids of which it says nothing
+	now    time.Time
+}
+
+// saw has a row for each kind of look: what is learnt from it. Listings learn from failures too.
+var saw = [plan.LookKinds]func(*observer, answer){
+	plan.Groups:                 sawGroups,
+	plan.Hooks:                  sawHooks,
+	plan.GroupInstances:         sawGroupInstances,
+	plan.Activities:             sawActivities,
+	plan.FindContainerInstances: sawContainers,
+	plan.ContainerInstances:     sawContainers,
+	plan.ListRunning:            sawLists,
+	plan.ListStopped:            sawLists,
+	plan.ListCluster:            (*observer).sawListing,
+	plan.Homes:                  (*observer).sawListing,
+	plan.Clusters:               sawClusters,
+	plan.Tasks:                  sawTasks,
+	plan.Services:               sawServices,
+	plan.Targets:                sawTargets,
+	plan.Delays:                 sawDelays,
+	plan.Instances:              sawInstances,
+}
+
+// drainOf finds the open drain to whose target a subject belongs: by instance, or by the ARN of its container instance or taso.
+func (o *observer) drainOf(s plan.Subject) *entry {
+	if e := o.open[fleet.HostTarget(fleet.InstanceID(s.ID))]; e != nil {
+		return e
+	}
+	return o.open[o.ownerOf[fleet.ARN(s.ID)]]
+}
+
+// touch marks the drains that a look concerned: they decide again.
+func (o *observer) touch(l plan.Look) {
+	for _, s := range l.Subjects {
+		if e := o.drainOf(s); e != nil {
+			e.dirty = true
+		}
+	}
+	for _, e := range o.sorted {
+		switch l.Kind {
+		case plan.Hooks, plan.Activities:
+			e.dirty = e.dirty || e.d.Group == l.In || e.d.Cluster == ""
+		case plan.Services:
+			e.dirty = e.dirty || e.d.Cluster == l.In
+		case plan.Targets, plan.Delays:
+			e.dirty = true
+		}
+	}
+}
+
 // sawGroups takes in a sweep: every instance of the managed groups, and which wait in a hook although no message was heard.
 func sawGroups(o *observer, a answer) {
 	at := a.Started

@@ -9,23 +9,24 @@ import (
 // LookKind is a kind of question to AWS.
 type LookKind uint8
 
-// The questions. Each says what it asks, in which place (Look.In) and about what (Subject.ID), and which part of the view then holds the
-// answer.
+// The questions. Each says what it asks, in which place (Look.In) and about what (Subject.ID), which part of the view then holds the
+// answer, and what is known of a subject afterwards.
 const (
 	_ LookKind = iota
 	// Groups: Auto Scaling groups by name, or every group when the look has no subject. View.Groups with their instances.
 	Groups
-	// Hooks: the lifecycle hooks of the group In. View.Hooks.
+	// Hooks: the lifecycle hooks of the group In. View.Hooks; known: a fleet.Hook, the one that Ebb owns.
 	Hooks
-	// GroupInstances: instances by id, as their groups see them. View.GroupInstances; AWS leaves out those that are absent.
+	// GroupInstances: instances by id, as their groups see them. View.GroupInstances; AWS leaves out those that are absent. Known:
+	// a fleet.GroupInstance.
 	GroupInstances
 	// Activities: the newest 1,000 scaling activities of the group In, or fewer once all instances asked about are found.
-	// View.Activities, newest first.
+	// View.Activities, newest first; known: a time.Time, the start of the termination.
 	Activities
 	// FindContainerInstances: the container instances of EC2 instances, in the cluster In, or in every cluster of the account when In is
-	// empty. View.ContainerInstances.
+	// empty. View.ContainerInstances; known: a fleet.ContainerInstance, without In and whichever kind of look found it.
 	FindContainerInstances
-	// ContainerInstances: container instances of the cluster In, by ARN. View.ContainerInstances.
+	// ContainerInstances: container instances of the cluster In, by ARN. View.ContainerInstances; known: see FindContainerInstances.
 	ContainerInstances
 	// ListRunning: for each container instance of the cluster In, its tasks with desired status RUNNING, all pages. View.Listed;
 	// complete for each container instance that is not in LookResult.Failed.
@@ -35,19 +36,21 @@ const (
 	// ListCluster: up to ListPages pages of the tasks of the whole cluster In, from Token on; the only subject is the desired status.
 	// View.Listed without container instances, and View.Next.
 	ListCluster
-	// Homes: tasks of the cluster In by ARN, to learn on which container instances they are. View.Tasks.
+	// Homes: tasks of the cluster In by ARN, to learn on which container instances they are. View.Tasks; known: the fleet.ARN of that.
 	Homes
-	// Clusters: clusters by name. View.Clusters.
+	// Clusters: clusters by name. View.Clusters; known: a fleet.Cluster, absent: not to be listed as a whole.
 	Clusters
-	// Tasks: tasks of the cluster In, by ARN. View.Tasks.
+	// Tasks: tasks of the cluster In, by ARN. View.Tasks; known: a fleet.Task.
 	Tasks
-	// Services: services of the cluster In, by name. View.Services.
+	// Services: services of the cluster In, by name. View.Services; known: a fleet.Service.
 	Services
-	// Targets: targets of the target group In, by id and port. View.Health; a target that is not registered reads "unused".
+	// Targets: targets of the target group In, by id and port. View.Health; a target that is not registered reads
+	// "unused". Known: a fleet.Health.
 	Targets
-	// Delays: the deregistration delay of the target group In. View.Delays.
+	// Delays: the deregistration delay of the target group In. View.Delays; known: a time.Duration.
 	Delays
-	// Instances: instances as EC2 sees them, by id. View.Instances; an id that EC2 does not know is absent.
+	// Instances: instances as EC2 sees them, by id. View.Instances; an id that EC2 does not know is absent. Known: a
+	// fleet.InstanceState.
 	Instances
 	// LookKinds is one more than the last kind.
 	LookKinds
