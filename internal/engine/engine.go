@@ -78,6 +78,8 @@ type Engine struct {
 	under   map[string]journal.Lease // the leases under which the kernel works
 	run     int                      // number of the current kernel; results for an earlier one are forgotten
 	workers sync.WaitGroup
+
+	leftAlone leftAlone
 }
 
 // New returns an engine; Run starts it.
@@ -95,7 +97,7 @@ func New(cfg Config) *Engine {
 		cfg.Me = "ebb"
 	}
 	return &Engine{
-		cfg: cfg, heard: make(chan []Message), results: make(chan result), held: map[string]bool{}, notes: map[string]journal.Forwarded{},
+		cfg: cfg, heard: make(chan []Message), results: make(chan result), held: map[string]bool{}, notes: map[string]journal.Forwarded{}, leftAlone: leftAlone{},
 		holder: newHolder(cfg.Me, kernel.Scopes(cfg.Kernel.Groups, nil), cfg.Store, cfg.Log),
 	}
 }
@@ -164,6 +166,7 @@ func (e *Engine) load(ctx context.Context) (*kernel.Kernel, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the ended drains: %w", err)
 	}
+	e.leftAlone.warn(e.cfg.Log, open)
 	e.holder.concern(kernel.Scopes(e.cfg.Kernel.Groups, open))
 	cfg := e.cfg.Kernel
 	cfg.Held, e.under = held, held

@@ -27,14 +27,15 @@ const mostPasses = 5
 
 // Function is an Ebb that lives for one invocation at a time. Between two it knows only which leases it has seen, and since when.
 type Function struct {
-	cfg    Config
-	keeper *lease.Keeper
+	cfg       Config
+	keeper    *lease.Keeper
+	leftAlone leftAlone
 }
 
 // NewFunction returns what handles one invocation after another in a process.
 func NewFunction(cfg Config) *Function {
 	cfg = New(cfg).cfg
-	return &Function{cfg, lease.New(cfg.Me, nil, lease.Pass())}
+	return &Function{cfg, lease.New(cfg.Me, nil, lease.Pass()), leftAlone{}}
 }
 
 // Pass is what an Ebb does in one invocation: it hears the messages, goes as far as it can without waiting for
@@ -51,6 +52,7 @@ func (f *Function) Pass(ctx context.Context, heard []Message, clock bool) ([]ker
 	if !clock && len(open) == 0 && !slices.ContainsFunc(heard, func(m Message) bool { return !wakes(m) }) {
 		return p.idle(heard), nil
 	}
+	f.leftAlone.warn(f.cfg.Log, open)
 	p.scopes = kernel.Scopes(f.cfg.Kernel.Groups, open)
 	p.keeper.Concern(p.scopes)
 	defer p.release(ctx)

@@ -8,6 +8,7 @@ package kernel
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -110,28 +111,29 @@ type trouble struct {
 
 // Kernel holds all drains of one Ebb.
 type Kernel struct {
-	cfg      Config
-	open     map[fleet.InstanceID]*entry
-	order    []*entry // those that are open, by the deadline zero with which they were opened, then id
-	recent   map[fleet.InstanceID]*history
-	facts    facts
-	asked    map[subject]*ask
-	trouble  map[plan.LookKind]trouble
-	leaving  map[fleet.InstanceID]time.Time // when a sweep last saw the instance leaving, its hook not open yet
-	turn     [answering + 1]time.Time       // by priority: when the urgent calls that wait may be sent
-	flying   map[int]plan.Request
-	listings map[string]*listing // lists of whole clusters that are being made
-	spaced   map[place]time.Time // when a look of this kind and place was last sent
-	nextID   int
-	budget   *ledger
-	swept    time.Time                   // start of the latest successful sweep
-	groups   map[string]int              // managed groups that exist, and how many instances they have
-	leaves   map[string]int              // by group: how many leave; only while deciding
-	toAdopt  map[fleet.InstanceID]string // waits in the named group, whose hook is not known yet
-	settle   []Verdict
-	lines    []journal.Line
-	notes    []journal.Forwarded
-	Counts   map[string]int // messages by what became of them, sweeps, adoptions
+	cfg       Config
+	open      map[fleet.InstanceID]*entry
+	order     []*entry // those that are open, by the deadline zero with which they were opened, then id
+	recent    map[fleet.InstanceID]*history
+	leftAlone map[string]bool // subjects of the open records that only a newer Ebb reads
+	facts     facts
+	asked     map[subject]*ask
+	trouble   map[plan.LookKind]trouble
+	leaving   map[fleet.InstanceID]time.Time // when a sweep last saw the instance leaving, its hook not open yet
+	turn      [answering + 1]time.Time       // by priority: when the urgent calls that wait may be sent
+	flying    map[int]plan.Request
+	listings  map[string]*listing // lists of whole clusters that are being made
+	spaced    map[place]time.Time // when a look of this kind and place was last sent
+	nextID    int
+	budget    *ledger
+	swept     time.Time                   // start of the latest successful sweep
+	groups    map[string]int              // managed groups that exist, and how many instances they have
+	leaves    map[string]int              // by group: how many leave; only while deciding
+	toAdopt   map[fleet.InstanceID]string // waits in the named group, whose hook is not known yet
+	settle    []Verdict
+	lines     []journal.Line
+	notes     []journal.Forwarded
+	Counts    map[string]int // messages by what became of them, sweeps, adoptions
 }
 
 // New starts a kernel from the journal's open records and those that ended lately, as journal.Store returns them: the newest first. It orders nothing by itself: what was true
@@ -144,13 +146,16 @@ func New(cfg Config, open, ended []journal.Record) (*Kernel, error) {
 		cfg.Sweep = time.Minute
 	}
 	k := &Kernel{
-		cfg: cfg, open: map[fleet.InstanceID]*entry{}, recent: map[fleet.InstanceID]*history{}, facts: newFacts(),
+		cfg: cfg, open: map[fleet.InstanceID]*entry{}, recent: map[fleet.InstanceID]*history{}, leftAlone: map[string]bool{}, facts: newFacts(),
 		asked: map[subject]*ask{}, trouble: map[plan.LookKind]trouble{}, leaving: map[fleet.InstanceID]time.Time{}, flying: map[int]plan.Request{}, budget: newLedger(cfg.Rates),
 		listings: map[string]*listing{}, spaced: map[place]time.Time{},
 		groups: map[string]int{}, toAdopt: map[fleet.InstanceID]string{}, Counts: map[string]int{},
 	}
 	for _, r := range slices.Backward(ended) {
 		d, err := Read(r)
+		if _, unknown := errors.AsType[*UnknownRecord](err); unknown {
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -285,6 +290,10 @@ func (k *Kernel) hearTermination(h Heard, now time.Time) (ack bool, why string) 
 		}
 		k.Counts["duplicate"]++
 		return true, "already draining"
+	}
+	if k.leftAlone[e.Group+"/"+string(e.Instance)] {
+		k.Counts["left alone"]++
+		return true, "its record in the journal is open, and only a newer version of Ebb reads it"
 	}
 	if key, late := k.recent[e.Instance].late(e); late {
 		k.Counts["late"]++
