@@ -111,29 +111,30 @@ type trouble struct {
 
 // Kernel holds all drains of one Ebb.
 type Kernel struct {
-	cfg       Config
-	open      map[fleet.InstanceID]*entry
-	order     []*entry // those that are open, by the deadline zero with which they were opened, then id
-	recent    map[fleet.InstanceID]*history
-	leftAlone map[string]bool // subjects of the open records that only a newer Ebb reads
-	facts     facts
-	asked     map[subject]*ask
-	trouble   map[plan.LookKind]trouble
-	leaving   map[fleet.InstanceID]time.Time // when a sweep last saw the instance leaving, its hook not open yet
-	turn      [answering + 1]time.Time       // by priority: when the urgent calls that wait may be sent
-	flying    map[int]plan.Request
-	listings  map[string]*listing // lists of whole clusters that are being made
-	spaced    map[place]time.Time // when a look of this kind and place was last sent
-	nextID    int
-	budget    *ledger
-	swept     time.Time                   // start of the latest successful sweep
-	groups    map[string]int              // managed groups that exist, and how many instances they have
-	leaves    map[string]int              // by group: how many leave; only while deciding
-	toAdopt   map[fleet.InstanceID]string // waits in the named group, whose hook is not known yet
-	settle    []Verdict
-	lines     []journal.Line
-	notes     []journal.Forwarded
-	Counts    map[string]int // messages by what became of them, sweeps, adoptions
+	cfg      Config
+	open     map[fleet.InstanceID]*entry
+	order    []*entry // those that are open, by the deadline zero with which they were opened, then id
+	recent   map[fleet.InstanceID]*history
+	newer    map[string]bool // subjects of the open records that only a newer Ebb reads
+	facts    facts
+	asked    map[plan.Subject]*ask
+	trouble  map[plan.LookKind]trouble
+	leaving  map[fleet.InstanceID]time.Time // when a sweep last saw the instance leaving, its hook not open yet
+	turn     [plan.Answering + 1]time.Time  // by priority: when the urgent calls that wait may be sent
+	flying   map[int]plan.Request
+	listings map[string]*listing  // lists of whole clusters that are being made
+	spaced   map[place]time.Time  // when a look of this kind and place was last sent
+	set      map[string]time.Time // by cluster: when container instances were last set DRAINING
+	nextID   int
+	budget   *ledger
+	swept    time.Time                   // start of the latest successful sweep
+	groups   map[string]int              // managed groups that exist, and how many instances they have
+	leaves   map[string]int              // by group: how many leave; only while deciding
+	toAdopt  map[fleet.InstanceID]string // waits in the named group, whose hook is not known yet
+	settle   []Verdict
+	lines    []journal.Line
+	notes    []journal.Forwarded
+	Counts   map[string]int // messages by what became of them, sweeps, adoptions
 }
 
 // New starts a kernel from the journal's open records and those that ended lately, as journal.Store returns them: the newest first. It orders nothing by itself: what was true
@@ -146,9 +147,10 @@ func New(cfg Config, open, ended []journal.Record) (*Kernel, error) {
 		cfg.Sweep = time.Minute
 	}
 	k := &Kernel{
-		cfg: cfg, open: map[fleet.InstanceID]*entry{}, recent: map[fleet.InstanceID]*history{}, leftAlone: map[string]bool{}, facts: newFacts(),
-		asked: map[subject]*ask{}, trouble: map[plan.LookKind]trouble{}, leaving: map[fleet.InstanceID]time.Time{}, flying: map[int]plan.Request{}, budget: newLedger(cfg.Rates),
-		listings: map[string]*listing{}, spaced: map[place]time.Time{},
+		cfg: cfg, open: map[fleet.InstanceID]*entry{}, recent: map[fleet.InstanceID]*history{}, newer: map[string]bool{}, facts: newFacts(),
+		asked: map[plan.Subject]*ask{}, trouble: map[plan.LookKind]trouble{}, leaving: map[fleet.InstanceID]time.Time{},
+		flying: map[int]plan.Request{}, budget: newLedger(cfg.Rates), listings: map[string]*listing{},
+		spaced: map[place]time.Time{}, set: map[string]time.Time{},
 		groups: map[string]int{}, toAdopt: map[fleet.InstanceID]string{}, Counts: map[string]int{},
 	}
 	for _, r := range slices.Backward(ended) {
@@ -229,14 +231,14 @@ func (k *Kernel) Oldest(now time.Time) (open int, oldest time.Duration) {
 // Hear takes in a message. What becomes of it is among the verdicts of the next Next, after the batch that makes it durable.
 func (k *Kernel) Hear(h Heard, now time.Time) {
 	v := Verdict{Message: h.Message, Delete: true, Kind: h.Event.Kind, Why: h.Event.Why}
-	switch h.Event.Kind {
-	case event.TerminateAction:
+	switch h.Event.Kind.Use() { //exhaustive:enforce
+	case event.Drains:
 		v.Delete, v.Why = k.hearTermination(h, now)
-	case event.LaunchAction, event.ScalingNotification, event.Ignored:
-		v.Delete = h.Noted || !k.cfg.LeaveForeign // no use to Ebb, but perhaps to another consumer
-	case event.TestNotification:
+	case event.Nothing, event.Wakes:
+		v.Delete = h.Noted || !k.cfg.LeaveForeign
+	case event.Answers:
 		v.Why = "a test notification of group " + h.Event.Group + ": its messages reach Ebb"
-	case event.Unknown:
+	case event.Unread:
 		v.Delete = k.hearUnknown(h, now)
 	}
 	k.Counts[string(h.Event.Kind)]++
@@ -291,7 +293,7 @@ func (k *Kernel) hearTermination(h Heard, now time.Time) (ack bool, why string) 
 		k.Counts["duplicate"]++
 		return true, "already draining"
 	}
-	if k.leftAlone[e.Group+"/"+string(e.Instance)] {
+	if k.newer[e.Group+"/"+string(e.Instance)] {
 		k.Counts["left alone"]++
 		return true, "its record in the journal is open, and only a newer version of Ebb reads it"
 	}

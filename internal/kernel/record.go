@@ -58,7 +58,7 @@ type stored struct {
 func (k *Kernel) load(r journal.Record) error {
 	s, err := read(r)
 	if _, unknown := errors.AsType[*UnknownRecord](err); unknown {
-		k.leftAlone[r.Subject()] = true
+		k.newer[r.Subject()] = true
 		return nil
 	}
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/ebbhq/ebb/internal/event"
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/journal"
+	"github.com/ebbhq/ebb/internal/plan"
 )
 
 // testdata/e0e7ec5.jsonl has bodies of records as the Ebb of commit e0e7ec5 wrote them: with every key, with the fewest, and some of a drain. What is
@@ -121,13 +122,33 @@ func TestASweepLeavesTheInstanceOfANewerRecordAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k.sawGroups([]fleet.Group{{Name: "web", Instances: []fleet.GroupInstance{
-		{ID: "i-1", Group: "web", State: fleet.TerminatingWait}, {ID: "i-2", Group: "web", State: fleet.TerminatingWait},
-	}}}, at)
-	k.sawHooks("web", []fleet.Hook{{Name: "ebb-drain", Group: "web", Transition: fleet.TerminatingTransit}}, at)
-	k.Next(at)
-	if _, adopted := k.open["i-1"]; k.Open() != 1 || !adopted || len(k.toAdopt) != 0 {
-		t.Errorf("%d open, to be adopted %v", k.Open(), k.toAdopt)
+	var wrote []string
+	for range 3 { // the sweep, the hook of the group, and what comes of them
+		at = at.Add(time.Second)
+		o := k.Next(at)
+		for _, r := range o.Batch.Records {
+			wrote = append(wrote, r.Key)
+		}
+		for _, r := range o.Do {
+			if r.Look == nil {
+				continue
+			}
+			done := plan.Done{Request: r, Started: at}
+			switch r.Look.Kind {
+			case plan.Groups:
+				done.Result.View.Groups = []fleet.Group{{Name: "web", Instances: []fleet.GroupInstance{
+					{ID: "i-1", Group: "web", State: fleet.TerminatingWait}, {ID: "i-2", Group: "web", State: fleet.TerminatingWait},
+				}}}
+			case plan.Hooks:
+				done.Result.View.Hooks = []fleet.Hook{{Name: "ebb-drain", Group: "web", Transition: fleet.TerminatingTransit}}
+			default:
+				continue
+			}
+			k.Did(done, at)
+		}
+	}
+	if len(wrote) == 0 || !strings.HasPrefix(wrote[0], "web/i-1/") || k.Open() != 1 {
+		t.Errorf("%d open, written %q", k.Open(), wrote)
 	}
 }
 
