@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/ebbhq/ebb/internal/event"
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/journal"
 	"github.com/ebbhq/ebb/internal/journal/memory"
@@ -45,7 +46,7 @@ var shapes = map[string]func(*testing.T, *rig){
 	"function": func(t *testing.T, r *rig) {
 		r.cfg.Source, r.cfg.Kernel.Skew = nil, 30*time.Second
 		f := NewFunction(r.cfg) // one process
-		ms := []Message{message(host)}
+		ms := []event.Message{message(host)}
 		for range 30 {
 			if _, err := f.Pass(t.Context(), ms, true); err != nil {
 				t.Fatal(err)
