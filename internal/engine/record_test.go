@@ -94,9 +94,9 @@ func TestRecordsOfANewerEbbAreLeftAlone(t *testing.T) {
 	}
 }
 
-// testdata/e0e7ec5.db is the journal of an ebb serve of commit e0e7ec5 that was killed while two hosts were draining; a third had drained.
+// testdata/e0e7ec5.sqlite is the journal of an ebb serve of commit e0e7ec5 that was killed while two hosts were draining; a third had drained.
 func TestDrainsOfTheEbbBeforeGoOn(t *testing.T) {
-	file, err := os.ReadFile("testdata/e0e7ec5.db")
+	file, err := os.ReadFile("testdata/e0e7ec5.sqlite")
 	if err != nil {
 		t.Fatal(err)
 	}
