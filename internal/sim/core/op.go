@@ -8,6 +8,15 @@ type Member struct {
 	Value any // nil, an empty string and an empty list are missing
 }
 
+// Members are pairs of a name and a value.
+func Members(pairs ...any) []Member {
+	all := make([]Member, 0, len(pairs)/2)
+	for i := 0; i+1 < len(pairs); i += 2 {
+		all = append(all, Member{Name: pairs[i].(string), Value: pairs[i+1]})
+	}
+	return all
+}
+
 // Resource is what IAM checks an action against: an ARN, or * for an action that AWS knows no resource of.
 type Resource struct {
 	Kind    string // in the words of the Service Authorization Reference; "*": AWS knows none
