@@ -3,7 +3,7 @@ SEEDS    ?= 20000
 FUZZTIME ?= 60s
 LINT     := $(GO) tool -modfile=tools/go.mod golangci-lint
 # the packages with goroutines
-RACY     := ./internal/engine/... ./internal/journal/... ./internal/source/... ./internal/sim/wire/... ./internal/traffic/... ./internal/cloud/surveyor/...
+RACY     := ./internal/engine/... ./internal/journal/... ./internal/source/... ./internal/sim/wire/... ./internal/loadtest/... ./internal/cloud/collector/...
 
 .PHONY: help build zip test race dynamodb lint sim fuzz plants storm bench iam nightly
 

@@ -44,8 +44,10 @@ func beyond(kind, name string) (made, bool) {
 	const at = "eu-west-1:111122223333:"
 	arns := map[string]string{
 		"AWS::IAM::Role": "arn:aws:iam::111122223333:role/" + name, "AWS::IAM::RolePolicy": "", "AWS::DynamoDB::Table": "arn:aws:dynamodb:" + at + "table/" + name,
-		"AWS::Logs::LogGroup": "arn:aws:logs:" + at + "log-group:" + name + ":*", "AWS::Logs::MetricFilter": "", "AWS::CloudWatch::Alarm": "arn:aws:cloudwatch:" + at + "alarm:" + name,
-		"AWS::Lambda::Function": "arn:aws:lambda:" + at + "function:" + name, "AWS::Lambda::EventSourceMapping": "", "AWS::Lambda::Permission": "", "AWS::Lambda::EventInvokeConfig": "",
+		"AWS::Logs::LogGroup": "arn:aws:logs:" + at + "log-group:" + name + ":*", "AWS::Logs::MetricFilter": "",
+		"AWS::CloudWatch::Alarm": "arn:aws:cloudwatch:" + at + "alarm:" + name,
+		"AWS::Lambda::Function":  "arn:aws:lambda:" + at + "function:" + name, "AWS::Lambda::EventSourceMapping": "",
+		"AWS::Lambda::Permission": "", "AWS::Lambda::EventInvokeConfig": "",
 		"AWS::ECS::TaskDefinition": "", "AWS::ECS::Service": "",
 	}
 	arn, known := arns[kind]
@@ -263,7 +265,8 @@ func (f *formation) hook(properties map[string]any) (made, error) {
 	in.HeartbeatTimeout = aws.Int32(int32(seconds))
 	_, err = f.asg.PutLifecycleHook(f.ctx, &in)
 	return made{ref: *in.LifecycleHookName, remove: func() error {
-		_, err := f.asg.DeleteLifecycleHook(f.ctx, &autoscaling.DeleteLifecycleHookInput{AutoScalingGroupName: in.AutoScalingGroupName, LifecycleHookName: in.LifecycleHookName})
+		_, err := f.asg.DeleteLifecycleHook(f.ctx, &autoscaling.DeleteLifecycleHookInput{AutoScalingGroupName: in.AutoScalingGroupName,
+			LifecycleHookName: in.LifecycleHookName})
 		return err
 	}}, err
 }

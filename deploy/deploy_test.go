@@ -87,7 +87,8 @@ func TestResources(t *testing.T) {
 			f.checkRules(t)
 			for _, group := range []string{"demo-asg", "batch-asg"} {
 				h := f.hooksOf(t, group)
-				if len(h) != 1 || *h[0].LifecycleHookName != "ebb-drain" || *h[0].HeartbeatTimeout != 900 || *h[0].DefaultResult != "CONTINUE" || h[0].NotificationTargetARN != nil {
+				if len(h) != 1 || *h[0].LifecycleHookName != "ebb-drain" || *h[0].HeartbeatTimeout != 900 || *h[0].DefaultResult != "CONTINUE" ||
+					h[0].NotificationTargetARN != nil {
 					t.Errorf("hooks of %s: %+v", group, h)
 				}
 			}
@@ -116,11 +117,13 @@ func (f *formation) checkQueue(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := f.sqs.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{QueueUrl: aws.String(url.(string)), AttributeNames: []sqstypes.QueueAttributeName{"All"}})
+	out, err := f.sqs.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{QueueUrl: aws.String(url.(string)),
+		AttributeNames: []sqstypes.QueueAttributeName{"All"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a := out.Attributes; a["VisibilityTimeout"] != "180" || !strings.Contains(a["RedrivePolicy"], "ebb-dead-letters") || !strings.Contains(a["Policy"], "rule/ebb-*") {
+	if a := out.Attributes; a["VisibilityTimeout"] != "180" || !strings.Contains(a["RedrivePolicy"], "ebb-dead-letters") ||
+		!strings.Contains(a["Policy"], "rule/ebb-*") {
 		t.Errorf("queue: %v", a)
 	}
 }

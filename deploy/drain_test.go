@@ -106,7 +106,8 @@ func (f *formation) terminateOne(t *testing.T) string {
 		t.Fatal(err)
 	}
 	id := out.AutoScalingGroups[0].Instances[0].InstanceId
-	_, err = f.asg.TerminateInstanceInAutoScalingGroup(t.Context(), &autoscaling.TerminateInstanceInAutoScalingGroupInput{InstanceId: id, ShouldDecrementDesiredCapacity: aws.Bool(false)})
+	_, err = f.asg.TerminateInstanceInAutoScalingGroup(t.Context(), &autoscaling.TerminateInstanceInAutoScalingGroupInput{InstanceId: id,
+		ShouldDecrementDesiredCapacity: aws.Bool(false)})
 	if err != nil {
 		t.Fatal(err)
 	}

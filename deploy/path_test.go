@@ -20,7 +20,8 @@ func TestTheNewUsersPath(t *testing.T) {
 			sdkEnvironment(t, "operator")
 			a, dir := newAccount(t), t.TempDir()
 			args := []string{"init", "--endpoint", a.endpoint, "--region", "eu-west-1", "--group", "demo-asg", "--group", "batch-asg", "--shape", shape, "--dir", dir}
-			if code, out, errs := ebb(t.Context(), nil, args...); code != cli.ExitOK || !strings.Contains(out, "aws --region eu-west-1 --endpoint-url "+a.endpoint+" cloudformation deploy") {
+			if code, out, errs := ebb(t.Context(), nil, args...); code != cli.ExitOK || !strings.Contains(out,
+				"aws --region eu-west-1 --endpoint-url "+a.endpoint+" cloudformation deploy") {
 				t.Fatalf("ebb init ended with %d:\n%s%s", code, out, errs)
 			}
 			f := a.formWritten(t, shape, dir)

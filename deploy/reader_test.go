@@ -44,7 +44,8 @@ type stack struct {
 // read reads a template with parameters; pseudo parameters have the names of the simulated cloud.
 func read(shape string, parameters map[string]string) (*stack, error) {
 	s := &stack{values: map[string]any{
-		"AWS::Partition": "aws", "AWS::Region": "eu-west-1", "AWS::AccountId": "111122223333", "AWS::StackName": "ebb", "AWS::URLSuffix": "amazonaws.com", "AWS::NoValue": nil,
+		"AWS::Partition": "aws", "AWS::Region": "eu-west-1", "AWS::AccountId": "111122223333", "AWS::StackName": "ebb",
+		"AWS::URLSuffix": "amazonaws.com", "AWS::NoValue": nil,
 	}}
 	if err := yaml.Load([]byte(deploy.Template(shape)), &s.template); err != nil {
 		return nil, err

@@ -4,7 +4,7 @@
 usage: plants.py [SEEDS]     default 1000; exits with 1 when a plant is not found within that many seeds
        plants.py check       only sees whether each plant still has its place in the code
 
-It changes nothing in this tree. A plant whose place in the code is not found any more is an error: mend the plant.
+It changes nothing in this tree. A plant whose place in the code is not found any more is an error: fix the plant.
 """
 import pathlib
 import re
@@ -78,7 +78,7 @@ def planted(tree, name, file, good, bad):
     """Returns the file's text as it is and with the bug."""
     text = (tree / file).read_text()
     if text.count(good) != 1:
-        sys.exit(f"plant {name!r}: its place in {file} is there {text.count(good)} times; mend test/plants.py")
+        sys.exit(f"plant {name!r}: its place in {file} is there {text.count(good)} times; fix test/plants.py")
     return text, text.replace(good, bad)
 
 

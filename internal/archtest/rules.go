@@ -4,7 +4,7 @@ package archtest
 func pure() []string {
 	return []string{
 		"internal/fleet", "internal/event", "internal/plan", "internal/journal", "internal/drain", "internal/kernel", "internal/sim", "internal/sim/core",
-		"internal/survey", "internal/placement", "internal/explain", "internal/doctor", "internal/lease", "internal/iam",
+		"internal/inventory", "internal/placement", "internal/diagnose", "internal/doctor", "internal/lease", "internal/iam",
 	}
 }
 
@@ -41,9 +41,9 @@ func pureNames() map[string]names {
 // journal/*) know the nouns and never each other.
 func mayImport() map[string][]string {
 	all := []string{
-		"archtest", "cloud", "cloud/surveyor", "config", "deploy", "doctor", "drain", "engine", "event", "explain", "fleet", "homemade", "journal",
+		"archtest", "cloud", "cloud/collector", "config", "deploy", "doctor", "drain", "engine", "event", "diagnose", "fleet", "baseline", "journal",
 		"iam", "journal/conformance", "journal/dynamodb", "journal/memory", "journal/sqlite", "kernel", "lease", "placement", "plan", "sim", "sim/core", "sim/lambda", "sim/wire",
-		"source/lambda", "source/sqs", "story", "survey", "traffic",
+		"source/lambda", "source/sqs", "story", "inventory", "loadtest",
 	}
 	return map[string][]string{
 		"fleet":               {},
@@ -69,17 +69,17 @@ func mayImport() map[string][]string {
 		"story": {
 			"cloud", "drain", "event", "fleet", "journal", "journal/memory", "kernel", "lease", "plan", "sim", "sim/core", "sim/wire", "source/sqs",
 		},
-		"survey":         {"fleet"},
-		"placement":      {"fleet", "survey"},
-		"explain":        {"fleet", "survey", "placement"},
-		"doctor":         {"fleet", "survey", "placement"},
-		"cloud/surveyor": {"cloud", "fleet", "plan", "survey"},
-		"homemade":       {},
-		"traffic":        {"sim"},
-		"config":         {},
-		"deploy":         {},
-		"archtest":       {},
-		"cli":            all[1:],
+		"inventory":       {"fleet"},
+		"placement":       {"fleet", "inventory"},
+		"diagnose":        {"fleet", "inventory", "placement"},
+		"doctor":          {"fleet", "inventory", "placement"},
+		"cloud/collector": {"cloud", "fleet", "plan", "inventory"},
+		"baseline":        {},
+		"loadtest":        {"sim"},
+		"config":          {},
+		"deploy":          {},
+		"archtest":        {},
+		"cli":             all[1:],
 	}
 }
 
@@ -88,17 +88,17 @@ func mayImport() map[string][]string {
 func owners() map[string][]string {
 	const sdk = "github.com/aws/aws-sdk-go-v2"
 	return map[string][]string{
-		sdk:                                   {"cloud", "cloud/surveyor", "homemade", "source/sqs", "sim/wire", "journal/dynamodb", "cli"},
-		"github.com/aws/smithy-go":            {"cloud", "cloud/surveyor", "source/sqs", "sim/wire", "journal/dynamodb"},
+		sdk:                                   {"cloud", "cloud/collector", "baseline", "source/sqs", "sim/wire", "journal/dynamodb", "cli"},
+		"github.com/aws/smithy-go":            {"cloud", "cloud/collector", "source/sqs", "sim/wire", "journal/dynamodb"},
 		sdk + "/service":                      {},
-		sdk + "/service/autoscaling":          {"cloud", "cloud/surveyor", "homemade", "sim/wire"},
-		sdk + "/service/ecs":                  {"cloud", "cloud/surveyor", "homemade", "sim/wire"},
-		sdk + "/service/elasticloadbalancing": {"cloud", "cloud/surveyor", "sim/wire"}, // and ...v2
-		sdk + "/service/sts":                  {"cloud", "cloud/surveyor", "sim/wire"},
-		sdk + "/service/sqs":                  {"source/sqs", "cloud/surveyor", "homemade", "sim/wire"},
+		sdk + "/service/autoscaling":          {"cloud", "cloud/collector", "baseline", "sim/wire"},
+		sdk + "/service/ecs":                  {"cloud", "cloud/collector", "baseline", "sim/wire"},
+		sdk + "/service/elasticloadbalancing": {"cloud", "cloud/collector", "sim/wire"}, // and ...v2
+		sdk + "/service/sts":                  {"cloud", "cloud/collector", "sim/wire"},
+		sdk + "/service/sqs":                  {"source/sqs", "cloud/collector", "baseline", "sim/wire"},
 		sdk + "/service/dynamodb":             {"journal/dynamodb"},
 		sdk + "/service/sns":                  {"sim/wire"},
-		sdk + "/service/eventbridge":          {"cloud/surveyor", "sim/wire"},
+		sdk + "/service/eventbridge":          {"cloud/collector", "sim/wire"},
 		"github.com/aws/aws-lambda-go":        {"source/lambda", "cli"},
 		"modernc.org":                         {"journal/sqlite"},
 		"github.com/spf13":                    {"cli"},

@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/ebbhq/ebb/internal/traffic"
+	"github.com/ebbhq/ebb/internal/loadtest"
 )
 
 const (
@@ -21,7 +21,7 @@ const (
 )
 
 // demoLoad is what the users of each story do: 200 requests a second that do not wait for each other, every twentieth of them slow.
-var demoLoad = traffic.Load{Seed: 1, PerSecond: 200, SlowPercent: 5, Quick: 5 * time.Millisecond, Slow: 3 * time.Second}
+var demoLoad = loadtest.Load{Seed: 1, PerSecond: 200, SlowPercent: 5, Quick: 5 * time.Millisecond, Slow: 3 * time.Second}
 
 func newDemo(p Process) *cobra.Command {
 	var output string
@@ -144,8 +144,8 @@ func (d *demo) close() {
 	}
 }
 
-func (d *demo) clients() []*traffic.Client {
-	var all []*traffic.Client
+func (d *demo) clients() []*loadtest.Client {
+	var all []*loadtest.Client
 	for _, s := range d.stories {
 		all = append(all, s.client)
 	}

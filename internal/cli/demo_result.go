@@ -46,7 +46,8 @@ func writeDemoTable(w io.Writer, results []demoResult) {
 		fmt.Fprintf(tw, "%s\t%d\t%d\t%.0f ms\t%.1f s\t%d\t%s\n", r.Name, r.Requests, r.Failed, r.P99, r.GoneAfter, r.Calls, kinds(r.FailedByKind))
 	}
 	_ = tw.Flush() // a reader that is gone needs no table
-	fmt.Fprintf(w, "\nP99 is of the quick requests that were answered; AWS calls are the drainer's, without polls of its queue that brought nothing.\n\n%s\n", moral(results))
+	fmt.Fprintf(w, "\nP99 is of the quick requests that were answered; AWS calls are the drainer's, without polls of its queue that "+
+		"brought nothing.\n\n%s\n", moral(results))
 }
 
 // kinds spells failures by kind, in order.
@@ -68,7 +69,8 @@ func moral(results []demoResult) string {
 	for _, r := range results {
 		lost = append(lost, r.Failed)
 	}
-	return fmt.Sprintf("Of the same %d requests %d were lost without draining, %d with the home-made drainer, which answers its hook as soon as tasks begin to stop, and\n"+
+	return fmt.Sprintf("Of the same %d requests %d were lost without draining, %d with the home-made drainer, which answers its hook as "+
+		"soon as tasks begin to stop, and\n"+
 		"%d with Ebb, which waits until they have STOPPED.\n"+
 		"Next: ebb demo --keep leaves this cloud to your own aws command, and ebb serve --help tells how to run the controller.", lost...)
 }
@@ -80,7 +82,8 @@ func lostByEbb(results []demoResult) error {
 			return nil
 		}
 		if r.Name == "ebb" {
-			return fmt.Errorf("ebb lost %d of %d requests (%s); that must not happen: please report it with all that was printed", r.Failed, r.Requests, kinds(r.FailedByKind))
+			return fmt.Errorf("ebb lost %d of %d requests (%s); that must not happen: please report it with all that was printed", r.Failed,
+				r.Requests, kinds(r.FailedByKind))
 		}
 	}
 	return errors.New("the demonstration has no story of ebb")

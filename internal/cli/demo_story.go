@@ -10,16 +10,16 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 
+	"github.com/ebbhq/ebb/internal/baseline"
 	"github.com/ebbhq/ebb/internal/cloud"
 	"github.com/ebbhq/ebb/internal/drain"
 	"github.com/ebbhq/ebb/internal/engine"
-	"github.com/ebbhq/ebb/internal/homemade"
 	"github.com/ebbhq/ebb/internal/journal/memory"
 	"github.com/ebbhq/ebb/internal/kernel"
+	"github.com/ebbhq/ebb/internal/loadtest"
 	"github.com/ebbhq/ebb/internal/sim"
 	"github.com/ebbhq/ebb/internal/sim/core"
 	"github.com/ebbhq/ebb/internal/source/sqs"
-	"github.com/ebbhq/ebb/internal/traffic"
 )
 
 // The size of the demonstration's world.
@@ -66,8 +66,8 @@ func demoWorld(hooks []sim.HookSpec) sim.Spec {
 type demoStory struct {
 	demoKind
 	*simulation
-	site   *traffic.Site
-	client *traffic.Client
+	site   *loadtest.Site
+	client *loadtest.Client
 	began  time.Time // when the hosts were told to leave, in the world's time
 }
 
@@ -82,12 +82,12 @@ func openStory(k demoKind) (*demoStory, error) {
 		cloud.close()
 		return nil, err
 	}
-	site, err := traffic.Open(cloud.read, balanced[0].ARN)
+	site, err := loadtest.Open(cloud.read, balanced[0].ARN)
 	if err != nil {
 		cloud.close()
 		return nil, err
 	}
-	return &demoStory{demoKind: k, simulation: cloud, site: site, client: traffic.NewClient(site.URL)}, nil
+	return &demoStory{demoKind: k, simulation: cloud, site: site, client: loadtest.NewClient(site.URL)}, nil
 }
 
 func (s *demoStory) close() {
@@ -159,7 +159,7 @@ func (s *demoStory) awsConfig() aws.Config {
 
 // homemadeWork is the drainer that people write themselves.
 func homemadeWork(_ context.Context, s *demoStory, out *screen) (func(context.Context), error) {
-	d := homemade.FromConfig(s.awsConfig(), s.queue(), "demo")
+	d := baseline.FromConfig(s.awsConfig(), s.queue(), "demo")
 	return func(ctx context.Context) {
 		for ctx.Err() == nil {
 			next, err := d.Tick(ctx, time.Now())

@@ -42,7 +42,8 @@ func TestDemoTellsItsFigures(t *testing.T) {
 		t.Fatalf("%v in %s", err, object.String())
 	}
 	want := map[string]any{
-		"name": "none", "requests": 1000., "failed": 30., "failed_by_kind": map[string]any{"reset": 10., "502": 20.}, "p99_ms": 12.5, "gone_after_s": 15.25, "aws_calls": 0.,
+		"name": "none", "requests": 1000., "failed": 30., "failed_by_kind": map[string]any{"reset": 10., "502": 20.}, "p99_ms": 12.5,
+		"gone_after_s": 15.25, "aws_calls": 0.,
 	}
 	if !reflect.DeepEqual(got.Stories[0], want) {
 		t.Errorf("%v, want %v", got.Stories[0], want)
@@ -85,7 +86,8 @@ func TestDemoCountsTheCallsOfADrainer(t *testing.T) {
 	}
 	receive := func(want int) {
 		t.Helper()
-		out, err := sqs.NewFromConfig(s.awsConfig()).ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &url, MaxNumberOfMessages: 10, WaitTimeSeconds: 10})
+		out, err := sqs.NewFromConfig(s.awsConfig()).ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &url, MaxNumberOfMessages: 10,
+			WaitTimeSeconds: 10})
 		if err != nil || len(out.Messages) != want {
 			t.Fatalf("received %v, %v; want %d messages", out, err, want)
 		}

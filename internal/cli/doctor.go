@@ -9,12 +9,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/ebbhq/ebb/internal/cloud/surveyor"
+	"github.com/ebbhq/ebb/internal/cloud/collector"
 	"github.com/ebbhq/ebb/internal/config"
 	"github.com/ebbhq/ebb/internal/doctor"
 	"github.com/ebbhq/ebb/internal/drain"
+	"github.com/ebbhq/ebb/internal/inventory"
 	"github.com/ebbhq/ebb/internal/kernel"
-	"github.com/ebbhq/ebb/internal/survey"
 )
 
 // The exit codes of ebb doctor, by the worst finding.
@@ -30,14 +30,14 @@ func newDoctor(p Process) *cobra.Command {
 	c := &cobra.Command{
 		Use: "doctor", Short: "Find what will lose work or hang when capacity leaves", Args: noArgs,
 		Long: `Doctor looks at clusters, services, Auto Scaling groups, their hooks, queues and rules, and says what will lose work or hang when an
-instance is taken away, what happens if that is left, and the command that mends it. It changes nothing: it only reads.
+instance is taken away, what happens if that is left, and the command that fixes it. It changes nothing: it only reads.
 
 With a configuration file it also checks that what Ebb is told fits the account. docs/reference/doctor.md lists the checks.
 
 Exit codes: 0 nothing above info; 3 warnings; 4 errors; 1 it could not look; 64 wrong usage; 78 wrong configuration.`,
 		Example: `  ebb doctor
   ebb doctor --cluster prod --severity warn
-  ebb doctor --config ebb.yaml -o json | jq -r '.[].mend'
+  ebb doctor --config ebb.yaml -o json | jq -r '.[].fix'
   ebb doctor --endpoint http://127.0.0.1:4599 --region eu-west-1   # against ebb sim`,
 	}
 	f.add(c)
@@ -52,12 +52,12 @@ Exit codes: 0 nothing above info; 3 warnings; 4 errors; 1 it could not look; 64 
 		if err != nil {
 			return err
 		}
-		seen, err := f.look(cmd.Context(), cfg, surveyor.Scope{Clusters: f.clusters, Groups: groups})
+		seen, err := f.look(cmd.Context(), cfg, collector.Scope{Clusters: f.clusters, Groups: groups})
 		if err != nil {
 			return err
 		}
 		found := doctor.Examine(&doctor.Input{
-			Survey: &seen, Everything: len(f.clusters) == 0 && len(groups) == 0, Ebb: settingsOf(cfg), Now: seen.At,
+			Inventory: &seen, Everything: len(f.clusters) == 0 && len(groups) == 0, Ebb: settingsOf(cfg), Now: seen.At,
 		})
 		found = slices.DeleteFunc(found, func(f doctor.Finding) bool { return f.Severity < severity })
 		if f.output == "json" {
@@ -123,8 +123,9 @@ const inFull = 3
 
 // writeFindings writes the findings, which come with the worst first, under a line for each severity. Of many of one check the first are
 // told in full, and of the others what they are about.
-func writeFindings(w io.Writer, found []doctor.Finding, seen survey.Survey) error {
-	over := fmt.Sprintf("%s over %s and %s in %s", counted(len(doctor.Checks()), "check"), counted(len(seen.Clusters), "cluster"), counted(len(seen.Groups), "group"), seen.Region)
+func writeFindings(w io.Writer, found []doctor.Finding, seen inventory.Inventory) error {
+	over := fmt.Sprintf("%s over %s and %s in %s", counted(len(doctor.Checks()), "check"), counted(len(seen.Clusters), "cluster"),
+		counted(len(seen.Groups), "group"), seen.Region)
 	if len(found) == 0 {
 		_, err := fmt.Fprintf(w, "Nothing was found: %s.\n", over)
 		return err
@@ -153,11 +154,11 @@ func writeCheck(b *strings.Builder, found []doctor.Finding) {
 		found, rest = found[:inFull], found[inFull:]
 	}
 	for i, f := range found {
-		fmt.Fprintf(b, "  %s: %s\n    %s.\n", f.Check, f.Subject, f.What)
-		if i == 0 || f.IfLeft != found[i-1].IfLeft {
-			fmt.Fprintf(b, "    If left: %s.\n", f.IfLeft)
+		fmt.Fprintf(b, "  %s: %s\n    %s.\n", f.Check, f.Subject, f.Finding)
+		if i == 0 || f.Impact != found[i-1].Impact {
+			fmt.Fprintf(b, "    Impact: %s.\n", f.Impact)
 		}
-		fmt.Fprintf(b, "    Mend: %s\n", f.Mend)
+		fmt.Fprintf(b, "    Fix: %s\n", f.Fix)
 	}
 	if len(rest) == 0 {
 		return

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ebbhq/ebb/internal/cloud/surveyor"
+	"github.com/ebbhq/ebb/internal/cloud/collector"
 	"github.com/ebbhq/ebb/internal/config"
 	"github.com/ebbhq/ebb/internal/doctor"
 	"github.com/ebbhq/ebb/internal/sim"
@@ -42,11 +42,11 @@ func examined(t *testing.T, world, configuration string, do func(*testing.T, *si
 		t.Fatal(err)
 	}
 	s.read(func(w *sim.World) { do(t, w) })
-	seen, err := look(t.Context(), cfg, surveyor.Scope{}, s.world.Now)
+	seen, err := look(t.Context(), cfg, collector.Scope{}, s.world.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return doctor.Examine(&doctor.Input{Survey: &seen, Everything: true, Ebb: settingsOf(cfg), Now: seen.At})
+	return doctor.Examine(&doctor.Input{Inventory: &seen, Everything: true, Ebb: settingsOf(cfg), Now: seen.At})
 }
 
 func must(t *testing.T, err error) {
@@ -92,7 +92,7 @@ func TestDoctorFindsWhatIsPlanted(t *testing.T) {
 	found := map[string][]string{}
 	for _, f := range examined(t, "faulty.yaml", "ebb.yaml", spoil) {
 		found[f.Check] = append(found[f.Check], f.Subject)
-		t.Logf("%s %s %s: %s", f.Severity, f.Check, f.Subject, f.What)
+		t.Logf("%s %s %s: %s", f.Severity, f.Check, f.Subject, f.Finding)
 	}
 	for check, subject := range map[string]string{
 		"nobody-drains":        "group naked-asg",
@@ -123,7 +123,8 @@ func TestDoctorFindsWhatIsPlanted(t *testing.T) {
 		}
 	}
 	for _, check := range []string{ // what they name has an id or a port in its name
-		"unheard", "queue-policy", "no-redrive", "queue-settings", "dead-letters", "retained", "waiting", "draining-in-service", "ghost", "never-joined", "protection-stuck", "task-protected",
+		"unheard", "queue-policy", "no-redrive", "queue-settings", "dead-letters", "retained", "waiting", "draining-in-service", "ghost",
+		"never-joined", "protection-stuck", "task-protected",
 	} {
 		if len(found[check]) == 0 {
 			t.Errorf("%s found nothing", check)

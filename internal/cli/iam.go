@@ -62,7 +62,8 @@ AWS lets a policy limit, is in docs/reference/iam.md.`,
 			return misconfigured(err)
 		}
 		if len(scope.Clusters) == 0 && mode != iam.ReadOnly {
-			fmt.Fprintln(p.Stderr, "ebb: no cluster is named, so the policy reaches every cluster of the account and Region; name them with --cluster, or for each group in the configuration")
+			fmt.Fprintln(p.Stderr, "ebb: no cluster is named, so the policy reaches every cluster of the account and Region; name them with "+
+				"--cluster, or for each group in the configuration")
 		}
 		return writeJSON(p.Stdout, iam.Policy(mode, scope))
 	}
@@ -80,7 +81,8 @@ func (f *iamFlags) scope(m iam.Mode, cfg config.Config) (iam.Scope, error) {
 		return s, errors.New("no AWS Region: write --region eu-west-1, or region in the configuration")
 	}
 	if !accountID.MatchString(s.Account) {
-		return s, fmt.Errorf("the AWS account is %q, which is not one; write --account with its 12 digits, or --queue with the queue's URL, which has them", s.Account)
+		return s, fmt.Errorf("the AWS account is %q, which is not one; write --account with its 12 digits, or --queue with the queue's URL, "+
+			"which has them", s.Account)
 	}
 	s.Partition = partition(s.Region)
 	arn := func(service, account, resource string) string {

@@ -13,9 +13,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ebbhq/ebb/deploy"
-	"github.com/ebbhq/ebb/internal/cloud/surveyor"
+	"github.com/ebbhq/ebb/internal/cloud/collector"
 	"github.com/ebbhq/ebb/internal/config"
-	"github.com/ebbhq/ebb/internal/survey"
+	"github.com/ebbhq/ebb/internal/inventory"
 )
 
 // The shapes in which Ebb runs.
@@ -123,7 +123,7 @@ func (f *initFlags) run(ctx context.Context, p Process) error {
 		return err
 	}
 	cfg.Queue = "" // that of another setup
-	seen, err := look(ctx, cfg, surveyor.Scope{Groups: f.groups, Clusters: f.clusters}, time.Now)
+	seen, err := look(ctx, cfg, collector.Scope{Groups: f.groups, Clusters: f.clusters}, time.Now)
 	if err != nil {
 		return err
 	}
@@ -166,7 +166,7 @@ func (f *initFlags) write(p Process, s setup) error {
 }
 
 // setup works out what is to be written. The error says what does not fit.
-func (f *initFlags) setup(cfg config.Config, seen *survey.Survey) (setup, error) {
+func (f *initFlags) setup(cfg config.Config, seen *inventory.Inventory) (setup, error) {
 	s := setup{
 		shape: f.shape, name: f.name, table: f.table, tableThere: f.createTable, region: seen.Region, account: seen.Account, endpoint: cfg.Endpoint,
 		partition: "aws",
@@ -176,13 +176,15 @@ func (f *initFlags) setup(cfg config.Config, seen *survey.Survey) (setup, error)
 	}
 	for _, name := range f.clusters {
 		if seen.Cluster(name) == nil {
-			return s, fmt.Errorf("cluster %s is not there, or cannot be read%s; check the name, the Region (%s) and the credentials", name, whyUnread(seen, name), seen.Region)
+			return s, fmt.Errorf("cluster %s is not there, or cannot be read%s; check the name, the Region (%s) and the credentials", name,
+				whyUnread(seen, name), seen.Region)
 		}
 	}
 	for _, name := range f.groups {
 		g := seen.Group(name)
 		if g == nil {
-			return s, fmt.Errorf("group %s is not there, or cannot be read%s; check the name, the Region (%s) and the credentials", name, whyUnread(seen, name), seen.Region)
+			return s, fmt.Errorf("group %s is not there, or cannot be read%s; check the name, the Region (%s) and the credentials", name,
+				whyUnread(seen, name), seen.Region)
 		}
 		if parts := strings.Split(string(g.ARN), ":"); len(parts) > 1 {
 			s.partition = parts[1]
@@ -196,8 +198,8 @@ func (f *initFlags) setup(cfg config.Config, seen *survey.Survey) (setup, error)
 	return s, nil
 }
 
-// whyUnread is what the survey says of a thing that it could not read, in parentheses.
-func whyUnread(seen *survey.Survey, name string) string {
+// whyUnread is what the inventory says of a thing that it could not read, in parentheses.
+func whyUnread(seen *inventory.Inventory, name string) string {
 	for _, u := range seen.Unread {
 		if strings.HasSuffix(u.What, " "+name) || !strings.Contains(u.What, " of ") {
 			return " (" + u.What + ": " + u.Error + ")"
@@ -208,11 +210,11 @@ func whyUnread(seen *survey.Survey, name string) string {
 
 // clusterOfGroup finds the one cluster that a group's instances are in: by the container instances, or if there are none by the capacity
 // providers, or because only one was named.
-func clusterOfGroup(seen *survey.Survey, g *survey.Group, named []string) (string, error) {
+func clusterOfGroup(seen *inventory.Inventory, g *inventory.Group, named []string) (string, error) {
 	var in []string
 	for i := range seen.Clusters {
 		c := &seen.Clusters[i]
-		joined := slices.ContainsFunc(c.CapacityProviders, func(p survey.CapacityProvider) bool { return p.Group == g.Name })
+		joined := slices.ContainsFunc(c.CapacityProviders, func(p inventory.CapacityProvider) bool { return p.Group == g.Name })
 		for _, m := range g.Instances {
 			joined = joined || c.Host(m.ID) != nil
 		}
@@ -224,11 +226,13 @@ func clusterOfGroup(seen *survey.Survey, g *survey.Group, named []string) (strin
 	case len(in) == 1:
 		return in[0], nil
 	case len(in) > 1:
-		return "", fmt.Errorf("the instances of group %s are in several clusters (%s), and Ebb takes one for a group; is the cluster in its user data right?", g.Name, strings.Join(in, ", "))
+		return "", fmt.Errorf("the instances of group %s are in several clusters (%s), and Ebb takes one for a group; is the cluster in its "+
+			"user data right?", g.Name, strings.Join(in, ", "))
 	case len(g.Instances) > 0 && len(named) > 0:
 		return "", fmt.Errorf("no instance of group %s is in %s; leave --cluster out to find its cluster", g.Name, strings.Join(named, " or "))
 	case len(named) == 1:
 		return named[0], nil
 	}
-	return "", fmt.Errorf("which cluster the instances of group %s are in cannot be seen: it has %s, and none is registered in a cluster that can be read; write --cluster", g.Name, counted(len(g.Instances), "instance"))
+	return "", fmt.Errorf("which cluster the instances of group %s are in cannot be seen: it has %s, and none is registered in a cluster "+
+		"that can be read; write --cluster", g.Name, counted(len(g.Instances), "instance"))
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/ebbhq/ebb/deploy"
 	"github.com/ebbhq/ebb/internal/doctor"
 	"github.com/ebbhq/ebb/internal/fleet"
-	"github.com/ebbhq/ebb/internal/survey"
+	"github.com/ebbhq/ebb/internal/inventory"
 )
 
 const parametersFile = "ebb-parameters.json"
@@ -89,7 +89,7 @@ func (s setup) parameters(path string) (text string, missing []string, err error
 		err = json.Unmarshal(b, &old)
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", nil, fmt.Errorf("read %s, to keep what was filled in: %w; mend it, or move it away", path, err)
+		return "", nil, fmt.Errorf("read %s, to keep what was filled in: %w; fix it, or move it away", path, err)
 	}
 	var names, clusters, settings []string
 	for _, g := range s.groups {
@@ -126,7 +126,7 @@ func (s setup) parameters(path string) (text string, missing []string, err error
 }
 
 // remark tells what stands against the setup: what is there already, and what ebb doctor will say once it is made.
-func (s setup) remark(w io.Writer, seen *survey.Survey) {
+func (s setup) remark(w io.Writer, seen *inventory.Inventory) {
 	for _, g := range s.groups {
 		for _, h := range seen.Group(g.name).Hooks {
 			if h.Name != drainHook {
@@ -136,14 +136,15 @@ func (s setup) remark(w io.Writer, seen *survey.Survey) {
 			if s.shape == shapeServe {
 				fmt.Fprintf(w, "; it gets %s and CONTINUE\n", hookHeartbeat)
 			} else {
-				fmt.Fprintf(w, "; if stack %s did not make it, delete it first, because the stack makes its own: aws autoscaling delete-lifecycle-hook --auto-scaling-group-name %s --lifecycle-hook-name %s\n",
+				fmt.Fprintf(w, "; if stack %s did not make it, delete it first, because the stack makes its own: aws autoscaling "+
+					"delete-lifecycle-hook --auto-scaling-group-name %s --lifecycle-hook-name %s\n",
 					s.name, g.name, h.Name)
 			}
 		}
 	}
-	for _, f := range doctor.Examine(&doctor.Input{Survey: s.asItWillBe(seen), Ebb: s.settings(), Now: seen.At}) {
+	for _, f := range doctor.Examine(&doctor.Input{Inventory: s.asItWillBe(seen), Ebb: s.settings(), Now: seen.At}) {
 		if f.Severity > doctor.Info {
-			fmt.Fprintf(w, "%s: %s: %s.\n  If left: %s.\n  Mend: %s\n", f.Severity, f.Subject, f.What, f.IfLeft, f.Mend)
+			fmt.Fprintf(w, "%s: %s: %s.\n  Impact: %s.\n  Fix: %s\n", f.Severity, f.Subject, f.Finding, f.Impact, f.Fix)
 		}
 	}
 }
@@ -156,8 +157,8 @@ func (s setup) settings() *doctor.Settings {
 	return settings
 }
 
-// asItWillBe is the survey with the hooks, the rule and the queue of the setup in it.
-func (s setup) asItWillBe(seen *survey.Survey) *survey.Survey {
+// asItWillBe is the inventory with the hooks, the rule and the queue of the setup in it.
+func (s setup) asItWillBe(seen *inventory.Inventory) *inventory.Inventory {
 	will := *seen
 	queue := s.arn("sqs", s.name)
 	will.Groups = slices.Clone(seen.Groups)
@@ -170,11 +171,12 @@ func (s setup) asItWillBe(seen *survey.Survey) *survey.Survey {
 			Name: drainHook, Group: g.Name, Transition: fleet.TerminatingTransit, Heartbeat: hookHeartbeat, Global: 100 * hookHeartbeat, DefaultResult: "CONTINUE",
 		})
 	}
-	will.Rules = append(slices.Clone(seen.Rules), survey.Rule{
+	will.Rules = append(slices.Clone(seen.Rules), inventory.Rule{
 		Name: s.name, ARN: s.arn("events", "rule/"+s.name), Pattern: s.pattern(), Enabled: true, Targets: []string{queue},
 	})
-	will.Queues = append(slices.DeleteFunc(slices.Clone(seen.Queues), func(q survey.Queue) bool { return q.ARN == queue }), survey.Queue{
-		URL: s.queueURL(s.name), ARN: queue, Visibility: 3 * time.Minute, Retention: 4 * 24 * time.Hour, Redrive: queue + "-dead-letters", MaxReceives: 5, Policy: s.queuePolicy(),
+	will.Queues = append(slices.DeleteFunc(slices.Clone(seen.Queues), func(q inventory.Queue) bool { return q.ARN == queue }), inventory.Queue{
+		URL: s.queueURL(s.name), ARN: queue, Visibility: 3 * time.Minute, Retention: 4 * 24 * time.Hour, Redrive: queue + "-dead-letters",
+		MaxReceives: 5, Policy: s.queuePolicy(),
 	})
 	return &will
 }

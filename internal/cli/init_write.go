@@ -16,8 +16,8 @@ import (
 	"github.com/ebbhq/ebb/internal/cloud"
 	"github.com/ebbhq/ebb/internal/config"
 	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/inventory"
 	"github.com/ebbhq/ebb/internal/journal/dynamodb"
-	"github.com/ebbhq/ebb/internal/survey"
 )
 
 // writeFiles writes what is new. What is there and differs is shown, and written only if the user says so: nothing that somebody may
@@ -119,10 +119,12 @@ func (s setup) next(dir string) string {
 		s.aws(&b, "events put-rule --name %s --event-pattern '%s'", s.name, s.pattern())
 		s.aws(&b, "events put-targets --rule %s --targets Id=ebb,Arn=%s", s.name, s.arn("sqs", s.name))
 		for _, g := range s.groups {
-			s.aws(&b, "autoscaling put-lifecycle-hook --auto-scaling-group-name %s --lifecycle-hook-name %s --lifecycle-transition %s --heartbeat-timeout %d --default-result CONTINUE",
+			s.aws(&b, "autoscaling put-lifecycle-hook --auto-scaling-group-name %s --lifecycle-hook-name %s --lifecycle-transition %s "+
+				"--heartbeat-timeout %d --default-result CONTINUE",
 				g.name, drainHook, fleet.TerminatingTransit, int(hookHeartbeat.Seconds()))
 		}
-		fmt.Fprintf(&b, "# then, with the rights that ebb iam --mode serve --config %s prints:\n# ebb doctor --config %[1]s\n# ebb serve --config %[1]s\n", in("ebb.yaml"))
+		fmt.Fprintf(&b, "# then, with the rights that ebb iam --mode serve --config %s prints:\n# ebb doctor --config %[1]s\n# ebb serve "+
+			"--config %[1]s\n", in("ebb.yaml"))
 		return b.String()
 	}
 	if s.shape == shapeLambda {
@@ -135,7 +137,7 @@ func (s setup) next(dir string) string {
 }
 
 // removal are the commands that take Ebb out, for a shell: the hooks first, because a hook that nobody hears holds its instance.
-func (s setup) removal(seen *survey.Survey) string {
+func (s setup) removal(seen *inventory.Inventory) string {
 	var b strings.Builder
 	if s.shape != shapeServe {
 		b.WriteString("# the stack deletes its hooks first, and then what hears them\n")
@@ -170,11 +172,12 @@ func (s setup) tellTable(b *strings.Builder) {
 }
 
 // tellWaiting names the instances that a removal now would let go undrained.
-func (s setup) tellWaiting(w io.Writer, seen *survey.Survey) {
+func (s setup) tellWaiting(w io.Writer, seen *inventory.Inventory) {
 	for _, g := range s.groups {
 		for _, i := range seen.Group(g.name).Instances {
 			if i.State == fleet.TerminatingWait {
-				fmt.Fprintf(w, "instance %s of group %s waits in a hook: without the hook it is terminated at once, with what still runs on it; wait until ebb status shows nothing open\n", i.ID, g.name)
+				fmt.Fprintf(w, "instance %s of group %s waits in a hook: without the hook it is terminated at once, with what still runs on it; "+
+					"wait until ebb status shows nothing open\n", i.ID, g.name)
 			}
 		}
 	}

@@ -9,8 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/ebbhq/ebb/internal/explain"
-	"github.com/ebbhq/ebb/internal/survey"
+	"github.com/ebbhq/ebb/internal/diagnose"
+	"github.com/ebbhq/ebb/internal/inventory"
 )
 
 func newPlan(p Process) *cobra.Command {
@@ -47,7 +47,7 @@ Exit codes: 0 it has answered, whatever the verdict; 1 it could not look, or a t
 		if err != nil {
 			return err
 		}
-		forecast := explain.Plan(&seen, args, seen.At)
+		forecast := diagnose.Plan(&seen, args, seen.At)
 		write := func() error { return writePlan(p.Stdout, forecast) }
 		if f.output == "json" {
 			write = func() error { return writeJSON(p.Stdout, forecast) }
@@ -57,23 +57,23 @@ Exit codes: 0 it has answered, whatever the verdict; 1 it could not look, or a t
 	return c
 }
 
-func writePlan(w io.Writer, f explain.Forecast) error {
+func writePlan(w io.Writer, f diagnose.Forecast) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s\n", f.Verdict, f.Headline)
 	if len(f.Steps) > 0 {
 		b.WriteString("\n")
 		tw := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(tw, "INSTANCE\tTASK\tSERVICE\tWHAT\tSTOPS WITHIN\tROOM NOW ON")
+		fmt.Fprintln(tw, "INSTANCE\tTASK\tSERVICE\tOUTCOME\tSTOPS WITHIN\tROOM NOW ON")
 		for _, s := range f.Steps {
 			service := s.Service
 			if service == "" {
 				service = "(" + s.Kind + ")"
 			}
-			stop := survey.Span(time.Duration(s.Stop))
-			if s.What == explain.NotTouched {
+			stop := inventory.Span(time.Duration(s.Stop))
+			if s.Outcome == diagnose.NotTouched {
 				stop = "-"
 			}
-			fmt.Fprintf(tw, "%s\t%.12s\t%s\t%s\t%s\t%s\n", s.Instance, s.Task, service, s.What, stop, someOf(s.Where))
+			fmt.Fprintf(tw, "%s\t%.12s\t%s\t%s\t%s\t%s\n", s.Instance, s.Task, service, s.Outcome, stop, someOf(s.Where))
 		}
 		if err := tw.Flush(); err != nil {
 			return err

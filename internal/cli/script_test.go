@@ -136,7 +136,8 @@ func until(ts *testscript.TestScript, _ bool, args []string) {
 	out := &output{pattern: regexp.MustCompile(args[0]), found: make(chan struct{})}
 	cmd := exec.Command(args[1], args[2:]...)
 	cmd.Stdout, cmd.Stderr, cmd.Dir = out, out, ts.Getenv("WORK")
-	for _, name := range []string{"PATH", "TZ", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_EC2_METADATA_DISABLED", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "EBB_DYNAMODB_ENDPOINT"} {
+	for _, name := range []string{"PATH", "TZ", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_EC2_METADATA_DISABLED",
+		"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "EBB_DYNAMODB_ENDPOINT"} {
 		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
 	}
 	ts.Check(cmd.Start())

@@ -246,7 +246,8 @@ func (s *simulation) commands(w io.Writer, world *sim.World) {
 	fmt.Fprintf(w, "%sautoscaling terminate-instance-in-auto-scaling-group --no-should-decrement-desired-capacity --instance-id %s\n", aws, g.Instances[0].ID)
 	if qs := world.Queues(); len(qs) > 0 && len(g.Hooks) > 0 {
 		fmt.Fprintf(w, "\nand the controller beside it, with this as ebb.yaml:\n\n")
-		fmt.Fprintf(w, "  queue: %s\n  region: eu-west-1\n  endpoint: %s\n  journal: \"memory:\"\n  hook: %s\n  groups:\n    - match: %s\n\n", s.queueURL(s.mainQueue(world)), s.endpoint, g.Hooks[0].Name, g.Name)
+		fmt.Fprintf(w, "  queue: %s\n  region: eu-west-1\n  endpoint: %s\n  journal: \"memory:\"\n  hook: %s\n  groups:\n    - match: %s\n\n",
+			s.queueURL(s.mainQueue(world)), s.endpoint, g.Hooks[0].Name, g.Name)
 		fmt.Fprintln(w, "  ebb serve --config ebb.yaml")
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ebbhq/ebb/internal/config"
-	"github.com/ebbhq/ebb/internal/explain"
+	"github.com/ebbhq/ebb/internal/diagnose"
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/journal"
 	"github.com/ebbhq/ebb/internal/kernel"
@@ -20,10 +20,10 @@ import (
 func newWhy(p Process) *cobra.Command {
 	var f lookFlags
 	c := &cobra.Command{
-		Use: "why TARGET", Short: "Say why an instance or a task does not leave, and what mends it",
+		Use: "why TARGET", Short: "Say why an instance or a task does not leave, and what fixes it",
 		Args: targets(1),
 		Long: `Why looks at everything that can keep TARGET: its group and its hooks, its container instance, its tasks, their services, target
-groups, and where replacements could go. It says what holds it, with the command that mends it. It only reads; it changes nothing.
+groups, and where replacements could go. It says what holds it, with the command that fixes it. It only reads; it changes nothing.
 docs/reference/why.md lists what it can say.
 
 TARGET is an EC2 instance id, or a container instance or a task, as ARN or id. With --config the journal is asked too.
@@ -43,12 +43,12 @@ Exit codes: 0 it has answered, whatever the answer; 1 it could not look, or TARG
 		if err != nil {
 			return err
 		}
-		q := explain.Question{Target: args[0], Now: seen.At}
+		q := diagnose.Question{Target: args[0], Now: seen.At}
 		if cfg.Queue != "" || len(cfg.Groups) > 0 {
 			q.Hook = cfg.Hook
 		}
-		q.Lines, err = journalOf(cmd.Context(), cfg, explain.Instance(&seen, args[0]))
-		r := explain.Why(&seen, q)
+		q.Lines, err = journalOf(cmd.Context(), cfg, diagnose.Instance(&seen, args[0]))
+		r := diagnose.Why(&seen, q)
 		if err != nil {
 			r.Notes = append(r.Notes, err.Error())
 		}
@@ -66,7 +66,7 @@ Exit codes: 0 it has answered, whatever the answer; 1 it could not look, or TARG
 }
 
 // journalOf reads what Ebb's journal says about an instance; nil, if there is no journal here.
-func journalOf(ctx context.Context, cfg config.Config, id fleet.InstanceID) ([]explain.Line, error) {
+func journalOf(ctx context.Context, cfg config.Config, id fleet.InstanceID) ([]diagnose.Line, error) {
 	if file := cfg.JournalFile(); file != "" {
 		if _, err := os.Stat(file); errors.Is(err, os.ErrNotExist) {
 			return nil, nil
@@ -93,20 +93,20 @@ func journalOf(ctx context.Context, cfg config.Config, id fleet.InstanceID) ([]e
 			return history(ctx, store, d.Key)
 		}
 	}
-	return []explain.Line{}, nil
+	return []diagnose.Line{}, nil
 }
 
-func history(ctx context.Context, store journal.Store, key string) ([]explain.Line, error) {
+func history(ctx context.Context, store journal.Store, key string) ([]diagnose.Line, error) {
 	found, err := store.History(ctx, journal.Query{Key: key, Limit: 50})
-	lines := make([]explain.Line, len(found))
+	lines := make([]diagnose.Line, len(found))
 	for i, l := range found {
-		lines[i] = explain.Line{At: l.At, Kind: l.Kind, Text: l.Text}
+		lines[i] = diagnose.Line{At: l.At, Kind: l.Kind, Text: l.Text}
 	}
 	return lines, err
 }
 
-// writeWhy writes the answer into the first line: the first blocker, whose words are not repeated below, and then what mends it.
-func writeWhy(w io.Writer, r explain.Report) error {
+// writeWhy writes the answer into the first line: the first blocker, whose words are not repeated below, and then what fixes it.
+func writeWhy(w io.Writer, r diagnose.Report) error {
 	var b strings.Builder
 	if !strings.HasPrefix(r.Headline, r.Target) {
 		fmt.Fprintf(&b, "%s: ", r.Target)
@@ -118,10 +118,10 @@ func writeWhy(w io.Writer, r explain.Report) error {
 			b.WriteString(", by exclusion")
 		}
 		if i > 0 {
-			fmt.Fprintf(&b, ": %s", blocker.Words)
+			fmt.Fprintf(&b, ": %s", blocker.Message)
 		}
 		b.WriteString("\n")
-		for _, m := range blocker.Mend {
+		for _, m := range blocker.Fix {
 			if m.Command != "" {
 				fmt.Fprintf(&b, "   > %s\n", m.Command)
 			}

@@ -59,7 +59,8 @@ func TestHeartbeatAndAnswerNameTheAction(t *testing.T) {
 		diff(t, "outcome of an answer", plan.Outcome{Calls: 1}, out)
 		done := f.asked[0].(*autoscaling.CompleteLifecycleActionInput)
 		diff(t, "answer", []string{"web-asg", "ebb-drain", "CONTINUE", c.wantToken, c.wantInstance},
-			[]string{*done.AutoScalingGroupName, *done.LifecycleHookName, *done.LifecycleActionResult, aws.ToString(done.LifecycleActionToken), aws.ToString(done.InstanceId)})
+			[]string{*done.AutoScalingGroupName, *done.LifecycleHookName, *done.LifecycleActionResult, aws.ToString(done.LifecycleActionToken),
+				aws.ToString(done.InstanceId)})
 	}
 }
 

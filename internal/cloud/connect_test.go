@@ -136,7 +136,8 @@ const (
 	page2 = `<DescribeInstancesResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><reservationSet>
 		<item><instancesSet><item><instanceId>i-0000000c</instanceId><instanceState><name>terminated</name></instanceState></item></instancesSet></item>
 		</reservationSet></DescribeInstancesResponse>`
-	refusal = `<Response><Errors><Error><Code>UnauthorizedOperation</Code><Message>You are not authorized</Message></Error></Errors><RequestID>1</RequestID></Response>`
+	refusal = `<Response><Errors><Error><Code>UnauthorizedOperation</Code><Message>You are not authorized</Message></Error></Errors>` +
+		`<RequestID>1</RequestID></Response>`
 )
 
 func TestEC2ByHand(t *testing.T) {

@@ -43,7 +43,8 @@ func TestAddresses(t *testing.T) {
 		want []fleet.Address
 	}{
 		{"bridge, IPv4 and IPv6", ecstypes.Task{Containers: []ecstypes.Container{
-			{Name: aws.String("app"), NetworkBindings: []ecstypes.NetworkBinding{binding("0.0.0.0", 8080, 32768), binding("::", 8080, 32768), binding("0.0.0.0", 9090, 32769)}},
+			{Name: aws.String("app"), NetworkBindings: []ecstypes.NetworkBinding{binding("0.0.0.0", 8080, 32768), binding("::", 8080, 32768),
+				binding("0.0.0.0", 9090, 32769)}},
 			{Name: aws.String("log")},
 		}}, []fleet.Address{{Container: "app", ContainerPort: 8080, HostPort: 32768}, {Container: "app", ContainerPort: 9090, HostPort: 32769}}},
 		{"awsvpc by container", ecstypes.Task{Containers: []ecstypes.Container{

@@ -259,7 +259,8 @@ func TestFindContainerInstances(t *testing.T) {
 		{name: "the one cluster is gone", cluster: "x/a", cs: clusters{fails: map[string]error{"x/a": noCluster}}, err: true, class: plan.Gone, calls: 1},
 		{name: "a cluster was deleted meanwhile", cs: clusters{fails: map[string]error{"x/c": noCluster}}, seen: 1, calls: 6},
 		{name: "it left between list and describe", cs: clusters{failure: []ecstypes.Failure{missingItem("arn:b")}}, calls: 6},
-		{name: "it cannot be described", cs: clusters{failure: []ecstypes.Failure{failedItem("arn:b")}}, failed: []string{"i-0a", "i-0b"}, class: plan.Unclear, calls: 6},
+		{name: "it cannot be described", cs: clusters{failure: []ecstypes.Failure{failedItem("arn:b")}}, failed: []string{"i-0a", "i-0b"},
+			class: plan.Unclear, calls: 6},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			cloud, _ := newFake(c.cs.answer)

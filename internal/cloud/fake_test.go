@@ -37,27 +37,33 @@ type (
 	fakeELB struct{ *fake }
 )
 
-func (f fakeAS) DescribeAutoScalingGroups(_ context.Context, in *autoscaling.DescribeAutoScalingGroupsInput, _ ...func(*autoscaling.Options)) (*autoscaling.DescribeAutoScalingGroupsOutput, error) {
+func (f fakeAS) DescribeAutoScalingGroups(_ context.Context, in *autoscaling.DescribeAutoScalingGroupsInput,
+	_ ...func(*autoscaling.Options)) (*autoscaling.DescribeAutoScalingGroupsOutput, error) {
 	return answered[autoscaling.DescribeAutoScalingGroupsOutput](f.fake, in)
 }
 
-func (f fakeAS) DescribeAutoScalingInstances(_ context.Context, in *autoscaling.DescribeAutoScalingInstancesInput, _ ...func(*autoscaling.Options)) (*autoscaling.DescribeAutoScalingInstancesOutput, error) {
+func (f fakeAS) DescribeAutoScalingInstances(_ context.Context, in *autoscaling.DescribeAutoScalingInstancesInput,
+	_ ...func(*autoscaling.Options)) (*autoscaling.DescribeAutoScalingInstancesOutput, error) {
 	return answered[autoscaling.DescribeAutoScalingInstancesOutput](f.fake, in)
 }
 
-func (f fakeAS) DescribeLifecycleHooks(_ context.Context, in *autoscaling.DescribeLifecycleHooksInput, _ ...func(*autoscaling.Options)) (*autoscaling.DescribeLifecycleHooksOutput, error) {
+func (f fakeAS) DescribeLifecycleHooks(_ context.Context, in *autoscaling.DescribeLifecycleHooksInput,
+	_ ...func(*autoscaling.Options)) (*autoscaling.DescribeLifecycleHooksOutput, error) {
 	return answered[autoscaling.DescribeLifecycleHooksOutput](f.fake, in)
 }
 
-func (f fakeAS) DescribeScalingActivities(_ context.Context, in *autoscaling.DescribeScalingActivitiesInput, _ ...func(*autoscaling.Options)) (*autoscaling.DescribeScalingActivitiesOutput, error) {
+func (f fakeAS) DescribeScalingActivities(_ context.Context, in *autoscaling.DescribeScalingActivitiesInput,
+	_ ...func(*autoscaling.Options)) (*autoscaling.DescribeScalingActivitiesOutput, error) {
 	return answered[autoscaling.DescribeScalingActivitiesOutput](f.fake, in)
 }
 
-func (f fakeAS) RecordLifecycleActionHeartbeat(_ context.Context, in *autoscaling.RecordLifecycleActionHeartbeatInput, _ ...func(*autoscaling.Options)) (*autoscaling.RecordLifecycleActionHeartbeatOutput, error) {
+func (f fakeAS) RecordLifecycleActionHeartbeat(_ context.Context, in *autoscaling.RecordLifecycleActionHeartbeatInput,
+	_ ...func(*autoscaling.Options)) (*autoscaling.RecordLifecycleActionHeartbeatOutput, error) {
 	return answered[autoscaling.RecordLifecycleActionHeartbeatOutput](f.fake, in)
 }
 
-func (f fakeAS) CompleteLifecycleAction(_ context.Context, in *autoscaling.CompleteLifecycleActionInput, _ ...func(*autoscaling.Options)) (*autoscaling.CompleteLifecycleActionOutput, error) {
+func (f fakeAS) CompleteLifecycleAction(_ context.Context, in *autoscaling.CompleteLifecycleActionInput,
+	_ ...func(*autoscaling.Options)) (*autoscaling.CompleteLifecycleActionOutput, error) {
 	return answered[autoscaling.CompleteLifecycleActionOutput](f.fake, in)
 }
 
@@ -65,7 +71,8 @@ func (f fakeECS) DescribeClusters(_ context.Context, in *ecs.DescribeClustersInp
 	return answered[ecs.DescribeClustersOutput](f.fake, in)
 }
 
-func (f fakeELB) DescribeTargetGroupAttributes(_ context.Context, in *elb.DescribeTargetGroupAttributesInput, _ ...func(*elb.Options)) (*elb.DescribeTargetGroupAttributesOutput, error) {
+func (f fakeELB) DescribeTargetGroupAttributes(_ context.Context, in *elb.DescribeTargetGroupAttributesInput,
+	_ ...func(*elb.Options)) (*elb.DescribeTargetGroupAttributesOutput, error) {
 	return answered[elb.DescribeTargetGroupAttributesOutput](f.fake, in)
 }
 
@@ -73,15 +80,18 @@ func (f fakeECS) ListClusters(_ context.Context, in *ecs.ListClustersInput, _ ..
 	return answered[ecs.ListClustersOutput](f.fake, in)
 }
 
-func (f fakeECS) ListContainerInstances(_ context.Context, in *ecs.ListContainerInstancesInput, _ ...func(*ecs.Options)) (*ecs.ListContainerInstancesOutput, error) {
+func (f fakeECS) ListContainerInstances(_ context.Context, in *ecs.ListContainerInstancesInput,
+	_ ...func(*ecs.Options)) (*ecs.ListContainerInstancesOutput, error) {
 	return answered[ecs.ListContainerInstancesOutput](f.fake, in)
 }
 
-func (f fakeECS) DescribeContainerInstances(_ context.Context, in *ecs.DescribeContainerInstancesInput, _ ...func(*ecs.Options)) (*ecs.DescribeContainerInstancesOutput, error) {
+func (f fakeECS) DescribeContainerInstances(_ context.Context, in *ecs.DescribeContainerInstancesInput,
+	_ ...func(*ecs.Options)) (*ecs.DescribeContainerInstancesOutput, error) {
 	return answered[ecs.DescribeContainerInstancesOutput](f.fake, in)
 }
 
-func (f fakeECS) UpdateContainerInstancesState(_ context.Context, in *ecs.UpdateContainerInstancesStateInput, _ ...func(*ecs.Options)) (*ecs.UpdateContainerInstancesStateOutput, error) {
+func (f fakeECS) UpdateContainerInstancesState(_ context.Context, in *ecs.UpdateContainerInstancesStateInput,
+	_ ...func(*ecs.Options)) (*ecs.UpdateContainerInstancesStateOutput, error) {
 	return answered[ecs.UpdateContainerInstancesStateOutput](f.fake, in)
 }
 

@@ -16,7 +16,8 @@ import (
 func groupPage(names []string, fails bool) func(any) (any, error) {
 	return func(in any) (any, error) {
 		i := 0
-		for aws.ToString(in.(*autoscaling.DescribeAutoScalingGroupsInput).NextToken) != "" && names[i] != *in.(*autoscaling.DescribeAutoScalingGroupsInput).NextToken {
+		for aws.ToString(in.(*autoscaling.DescribeAutoScalingGroupsInput).NextToken) != "" &&
+			names[i] != *in.(*autoscaling.DescribeAutoScalingGroupsInput).NextToken {
 			i++
 		}
 		if i == len(names)-1 && fails {
@@ -110,7 +111,8 @@ func TestALookThatLearntNothingIsAnError(t *testing.T) {
 
 // AWS takes an empty list of ids for "all", so it must never be sent.
 func TestNoIDsNoCalls(t *testing.T) {
-	for _, kind := range []plan.LookKind{plan.GroupInstances, plan.FindContainerInstances, plan.ContainerInstances, plan.ListRunning, plan.ListStopped, plan.Clusters, plan.Tasks, plan.Services, plan.Targets, plan.Instances} {
+	for _, kind := range []plan.LookKind{plan.GroupInstances, plan.FindContainerInstances, plan.ContainerInstances, plan.ListRunning,
+		plan.ListStopped, plan.Clusters, plan.Tasks, plan.Services, plan.Targets, plan.Instances} {
 		c, f := newFake(theAnswer(nil, errBroken))
 		if s := c.Look(t.Context(), plan.Look{Kind: kind}); s.Err != nil || s.Calls != 0 || len(f.asked) != 0 {
 			t.Errorf("%s without ids: %+v, want no call", kind, s)

@@ -157,7 +157,8 @@ func TestWhatTheSimulatedCloudDoesNotHave(t *testing.T) {
 			t.Errorf("%s: error %v, want gone", l.Kind, s.Err)
 		}
 	}
-	s := c.Look(t.Context(), plan.Look{Kind: plan.Tasks, Cluster: "demo", ARNs: []fleet.ARN{"arn:aws:ecs:eu-west-1:111122223333:task/demo/0123456789abcdef0123456789abcdef"}})
+	s := c.Look(t.Context(), plan.Look{Kind: plan.Tasks, Cluster: "demo",
+		ARNs: []fleet.ARN{"arn:aws:ecs:eu-west-1:111122223333:task/demo/0123456789abcdef0123456789abcdef"}})
 	if s.Err != nil || s.Failed != nil || s.View.Tasks != nil {
 		t.Errorf("a task that is missing: %+v, want it absent", s)
 	}

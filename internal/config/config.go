@@ -61,7 +61,8 @@ func Load(file string, env func(string) string, overrides map[string]string) (Co
 	inline := env(textVariable)
 	switch {
 	case file != "" && inline != "":
-		return Config{}, &Error{Problems: []Problem{{Text: fmt.Sprintf("%s names a configuration file and %s holds a configuration; give one of them", named, textVariable)}}}
+		return Config{}, &Error{Problems: []Problem{{Text: fmt.Sprintf("%s names a configuration file and %s holds a configuration; give "+
+			"one of them", named, textVariable)}}}
 	case file == "" && inline != "":
 		return parse(textVariable, []byte(inline), env, overrides)
 	case file == "":
@@ -132,7 +133,8 @@ func (c Config) Serves() error {
 func (c Config) Invoked() error {
 	var problems []Problem
 	if c.JournalTable() == "" {
-		problems = append(problems, Problem{Text: fmt.Sprintf("journal is %q, but invocations share nothing but a table; write journal: dynamodb://TABLE, or set EBB_JOURNAL", c.Journal)})
+		problems = append(problems, Problem{Text: fmt.Sprintf("journal is %q, but invocations share nothing but a table; write journal: "+
+			"dynamodb://TABLE, or set EBB_JOURNAL", c.Journal)})
 	}
 	if len(c.Groups) == 0 {
 		problems = append(problems, Problem{Text: noGroups})

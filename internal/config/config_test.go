@@ -182,9 +182,9 @@ func TestGroup(t *testing.T) {
 	}
 }
 
-func TestBudget(t *testing.T) {
+func TestMaxUnavailable(t *testing.T) {
 	for text, want := range map[string]MaxUnavailable{"1": {Count: 1}, "250": {Count: 250}, "1%": {Percent: 1}, "100%": {Percent: 100}} {
-		c, err := parse("f", []byte("groups: [{match: a, budget: "+text+"}]"), vars(nil), nil)
+		c, err := parse("f", []byte("groups: [{match: a, max_unavailable: "+text+"}]"), vars(nil), nil)
 		if err != nil || c.Groups[0].MaxUnavailable != want {
 			t.Errorf("%s: %+v, %v", text, c, err)
 		}
@@ -276,12 +276,14 @@ func TestProblems(t *testing.T) {
 		{"groups: [{match: a, deadline: 59s}]", "f:1:31: deadline is 59s; write at least 1m and at most 48h"},
 		{"groups: [{match: a, deadline: 49h}]", "f:1:31: deadline is 49h; write"},
 		{"groups: [{match: a, on_deadline: retain}]", `f:1:34: on_deadline is "retain"; write continue`},
-		{"groups: [{match: a, budget: all}]", `f:1:29: budget is "all"; write how many instances of the group may leave at once, like 3, or which share of it, like 20%`},
-		{"groups: [{match: a, budget: 0}]", `f:1:29: budget is "0"`},
-		{"groups: [{match: a, budget: 0%}]", `f:1:29: budget is "0%"`},
-		{"groups: [{match: a, budget: 101%}]", `f:1:29: budget is "101%"`},
-		{"groups: [{match: a, budget: -1}]", `f:1:29: budget is "-1"`},
-		{"groups: [{match: a, budget: 2.5}]", `f:1:29: budget is "2.5"`},
+		{"groups: [{match: a, max_unavailable: all}]", `f:1:38: max_unavailable is "all"; write how many instances of the group may leave at ` +
+			`once, like 3, or a share of it, like 20%`},
+		{"groups: [{match: a, budget: 3}]", `f:1:21: unknown key "budget"; it is called "max_unavailable" now`},
+		{"groups: [{match: a, max_unavailable: 0}]", `f:1:38: max_unavailable is "0"`},
+		{"groups: [{match: a, max_unavailable: 0%}]", `f:1:38: max_unavailable is "0%"`},
+		{"groups: [{match: a, max_unavailable: 101%}]", `f:1:38: max_unavailable is "101%"`},
+		{"groups: [{match: a, max_unavailable: -1}]", `f:1:38: max_unavailable is "-1"`},
+		{"groups: [{match: a, max_unavailable: 2.5}]", `f:1:38: max_unavailable is "2.5"`},
 		{"hook: a\n---\nhook: b", "f: not valid YAML: expected single document"},
 		{"hook: 'a", "f:1:9: not valid YAML: while scanning a quoted scalar"},
 	}

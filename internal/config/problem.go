@@ -74,8 +74,15 @@ func newError(problems []Problem, text []byte) *Error {
 	return &Error{Problems: problems}
 }
 
-// suggest is "; did you mean ...?" when one of the words is close to what was written, else empty.
+// renamed are keys of earlier versions and what they are called now.
+func renamed() map[string]string { return map[string]string{"budget": "max_unavailable"} }
+
+// suggest names the word that was meant: the new name of a renamed key, or a word that is close to what was written. Otherwise it is
+// empty.
 func suggest(written string, words []string) string {
+	if now := renamed()[written]; slices.Contains(words, now) {
+		return fmt.Sprintf("; it is called %q now", now)
+	}
 	best, least := "", 1+min(len(written), 40)/3
 	for _, w := range words {
 		if d := distance(written, w); d <= least && d < len(w) {

@@ -34,7 +34,8 @@ func settings() []setting[Config] {
 	return []setting[Config]{
 		{key: "queue", env: []string{"EBB_QUEUE"}, set: func(c *Config, s string) error { c.Queue = s; return checkQueue(s) }},
 		{key: "region", env: []string{"EBB_REGION", "AWS_REGION"}, set: func(c *Config, s string) error { c.Region = s; return checkName("region", regionName, s) }},
-		{key: "endpoint", env: []string{"EBB_ENDPOINT", "AWS_ENDPOINT_URL"}, set: func(c *Config, s string) error { c.Endpoint = s; return checkEndpoint("endpoint", s) }},
+		{key: "endpoint", env: []string{"EBB_ENDPOINT", "AWS_ENDPOINT_URL"},
+			set: func(c *Config, s string) error { c.Endpoint = s; return checkEndpoint("endpoint", s) }},
 		{key: "journal", env: []string{"EBB_JOURNAL"}, initial: "memory:", set: func(c *Config, s string) error { c.Journal = s; return checkJournal(s) }},
 		{key: "journal_endpoint", env: []string{"EBB_DYNAMODB_ENDPOINT"}, set: func(c *Config, s string) error {
 			c.JournalEndpoint = s
@@ -65,7 +66,7 @@ func groupSettings() []setting[Group] {
 			return setDuration(&g.Deadline, "deadline", s, time.Minute)
 		}},
 		{key: "on_deadline", initial: Continue, set: func(g *Group, s string) error { g.OnDeadline = s; return oneOf("on_deadline", s, Continue) }},
-		{key: "budget", set: func(g *Group, s string) error { return setMaxUnavailable(&g.MaxUnavailable, s) }},
+		{key: "max_unavailable", set: func(g *Group, s string) error { return setMaxUnavailable(&g.MaxUnavailable, s) }},
 	}
 }
 
@@ -119,7 +120,8 @@ func checkJournal(s string) error {
 	if file, ok := strings.CutPrefix(s, sqliteScheme); s == "memory:" || ok && strings.HasPrefix(file, "/") && !strings.HasSuffix(file, "/") {
 		return nil
 	}
-	return fmt.Errorf("journal is %q; write sqlite:///var/lib/ebb/journal.db (three slashes: the path is absolute), dynamodb://TABLE, or memory: to forget at each restart", s)
+	return fmt.Errorf("journal is %q; write sqlite:///var/lib/ebb/journal.db (three slashes: the path is absolute), dynamodb://TABLE, or "+
+		"memory: to forget at each restart", s)
 }
 
 func checkPattern(s string) error {
@@ -141,7 +143,8 @@ func setMaxUnavailable(b *MaxUnavailable, s string) error {
 	number, share := strings.CutSuffix(s, "%")
 	n, err := strconv.Atoi(number)
 	if err != nil || n < 1 || share && n > 100 {
-		return fmt.Errorf("budget is %q; write how many instances of the group may leave at once, like 3, or which share of it, like 20%%; without a budget all may", s)
+		return fmt.Errorf("max_unavailable is %q; write how many instances of the group may leave at once, like 3, or a share of it, like 20%%; "+
+			"without the key there is no limit", s)
 	}
 	if *b = (MaxUnavailable{Count: n}); share {
 		*b = MaxUnavailable{Percent: n}

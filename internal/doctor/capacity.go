@@ -7,8 +7,8 @@ import (
 	"strings"
 
 	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/inventory"
 	"github.com/ebbhq/ebb/internal/placement"
-	"github.com/ebbhq/ebb/internal/survey"
 )
 
 // fullestHosts is of how many hosts of a cluster it is asked whether they could leave: a bound on time, not on what is wrong.
@@ -23,8 +23,8 @@ var lacks = [...]placement.Code{
 // noPlace asks of the fullest hosts of each cluster, one at a time, what would become of their tasks if they left now. It speaks only
 // where it is proved that a task would stay.
 func noPlace(in *Input) (found []Finding) {
-	for i := range in.Survey.Clusters {
-		c := &in.Survey.Clusters[i]
+	for i := range in.Inventory.Clusters {
+		c := &in.Inventory.Clusters[i]
 		if !in.tasksKnown(c) || !in.hostsKnown(c) {
 			continue
 		}
@@ -46,22 +46,23 @@ func noPlace(in *Input) (found []Finding) {
 	return found
 }
 
-// hostsKnown reports whether the hosts of a cluster and what tells them apart are all in the survey.
-func (in *Input) hostsKnown(c *survey.Cluster) bool {
+// hostsKnown reports whether the hosts of a cluster and what tells them apart are all in the inventory.
+func (in *Input) hostsKnown(c *inventory.Cluster) bool {
 	of := "cluster " + c.Name
-	return !in.Survey.Missed("ecs:ListContainerInstances", of) && !in.Survey.Missed("ecs:DescribeContainerInstances", of) && !in.Survey.Missed("ecs:DescribeCapacityProviders", of)
+	return !in.Inventory.Missed("ecs:ListContainerInstances", of) && !in.Inventory.Missed("ecs:DescribeContainerInstances", of) &&
+		!in.Inventory.Missed("ecs:DescribeCapacityProviders", of)
 }
 
 // stay is what would stay on a host that leaves.
 type stay struct {
-	host  *survey.Host
+	host  *inventory.Host
 	tasks int
 	fates []placement.Fate
 }
 
-func (in *Input) leave(c *survey.Cluster, h *survey.Host) stay {
+func (in *Input) leave(c *inventory.Cluster, h *inventory.Host) stay {
 	s := stay{host: h}
-	for _, f := range placement.Leave(in.Survey, c, []fleet.InstanceID{h.Instance}).Fates {
+	for _, f := range placement.Leave(in.Inventory, c, []fleet.InstanceID{h.Instance}).Fates {
 		if f.Kind == placement.Replica && f.Verdict == placement.Stuck && slices.Contains(lacks[:], f.Reasons[0].Code) {
 			s.tasks += len(f.Tasks)
 			s.fates = append(s.fates, f)
@@ -71,43 +72,45 @@ func (in *Input) leave(c *survey.Cluster, h *survey.Host) stay {
 }
 
 // fullest are the hosts with the greatest share of CPU or memory in use, the fullest first.
-func fullest(c *survey.Cluster) []*survey.Host {
-	var hosts []*survey.Host
+func fullest(c *inventory.Cluster) []*inventory.Host {
+	var hosts []*inventory.Host
 	for i := range c.Hosts {
 		if h := &c.Hosts[i]; h.Status == fleet.Active && h.Connected {
 			hosts = append(hosts, h)
 		}
 	}
-	slices.SortStableFunc(hosts, func(a, b *survey.Host) int { return cmp.Compare(use(b), use(a)) })
+	slices.SortStableFunc(hosts, func(a, b *inventory.Host) int { return cmp.Compare(use(b), use(a)) })
 	return hosts[:min(fullestHosts, len(hosts))]
 }
 
 // use is the share that is in use, in a thousand.
-func use(h *survey.Host) int {
+func use(h *inventory.Host) int {
 	return max(1000*(h.CPU-h.Free.CPU)/max(1, h.CPU), 1000*(h.Memory-h.Free.Memory)/max(1, h.Memory))
 }
 
-func (in *Input) cannotSpare(c *survey.Cluster, worst stay, hang, of int) Finding {
+func (in *Input) cannotSpare(c *inventory.Cluster, worst stay, hang, of int) Finding {
 	var parts []string
 	for _, f := range worst.fates[:min(3, len(worst.fates))] {
-		parts = append(parts, "service "+f.Service+": "+f.Reasons[0].Words)
+		parts = append(parts, "service "+f.Service+": "+f.Reasons[0].Message)
 	}
 	if more := len(worst.fates) - len(parts); more > 0 {
 		parts = append(parts, fmt.Sprintf("and %d services more", more))
 	}
 	f := Finding{
 		Severity: Warn, Subject: "cluster " + c.Name,
-		What:   fmt.Sprintf("if host %s left now, replacements would have no place (so it is with %d of the %d hosts looked at, the fullest): %s", worst.host.Instance, hang, of, strings.Join(parts, "; ")),
-		IfLeft: "a drain waits for another host, and if none comes until it is cut off at its deadline",
-		Mend:   "keep one host more in cluster " + c.Name,
+		Finding: fmt.Sprintf("if host %s left now, replacements would have no place (so it is with %d of the %d hosts looked at, the "+
+			"fullest): %s", worst.host.Instance, hang, of, strings.Join(parts, "; ")),
+		Impact: "a drain waits for another host, and if none comes until it is cut off at its deadline",
+		Fix:    "keep one host more in cluster " + c.Name,
 	}
-	for i := range in.Survey.Groups {
-		g := &in.Survey.Groups[i]
+	for i := range in.Inventory.Groups {
+		g := &in.Inventory.Groups[i]
 		if slices.ContainsFunc(g.Instances, func(m fleet.GroupInstance) bool { return m.ID == worst.host.Instance }) {
 			n := g.Desired + 1
-			f.Mend = fmt.Sprintf("keep one host more: aws autoscaling update-auto-scaling-group --auto-scaling-group-name %s --desired-capacity %d --max-size %d", g.Name, n, max(n, g.Max))
+			f.Fix = fmt.Sprintf("keep one host more: aws autoscaling update-auto-scaling-group --auto-scaling-group-name %s --desired-capacity "+
+				"%d --max-size %d", g.Name, n, max(n, g.Max))
 		}
 	}
-	f.Mend += "; or let a task stop first, with a lower minimumHealthyPercent"
+	f.Fix += "; or let a task stop first, with a lower minimumHealthyPercent"
 	return f
 }

@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"github.com/ebbhq/ebb/internal/fleet"
-	"github.com/ebbhq/ebb/internal/survey"
+	"github.com/ebbhq/ebb/internal/inventory"
 )
 
 var now = time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
@@ -18,11 +18,11 @@ const (
 // clean is an account in which Ebb drains one group of three hosts, with a service behind a load balancer and a daemon. Nothing is
 // wrong with it.
 func clean() *Input {
-	s := &survey.Survey{
+	s := &inventory.Inventory{
 		At: now, Account: "111122223333", Region: "eu-west-1",
-		Clusters: []survey.Cluster{{
+		Clusters: []inventory.Cluster{{
 			Name: "prod", ARN: "arn:aws:ecs:eu-west-1:111122223333:cluster/prod",
-			Services: []survey.Service{
+			Services: []inventory.Service{
 				{
 					Service: fleet.Service{
 						Name: "web", Cluster: "prod", Desired: 2, Running: 2, MinPercent: 100, MaxPercent: 200,
@@ -30,22 +30,24 @@ func clean() *Input {
 					},
 					Status: "ACTIVE", LaunchType: "EC2", Controller: "ECS", TaskDefinition: "web:1",
 				},
-				{Service: fleet.Service{Name: "agent", Cluster: "prod", Daemon: true, Desired: 3, Running: 3, MaxPercent: 100}, Status: "ACTIVE", LaunchType: "EC2", Controller: "ECS", TaskDefinition: "agent:1"},
+				{Service: fleet.Service{Name: "agent", Cluster: "prod", Daemon: true, Desired: 3, Running: 3, MaxPercent: 100}, Status: "ACTIVE",
+					LaunchType: "EC2", Controller: "ECS", TaskDefinition: "agent:1"},
 			},
-			TaskDefinitions: []survey.TaskDefinition{
-				{Name: "web:1", Network: "bridge", Containers: []survey.Container{{Name: "web", Essential: true}}},
-				{Name: "agent:1", Network: "host", Containers: []survey.Container{{Name: "agent", Essential: true}}},
+			TaskDefinitions: []inventory.TaskDefinition{
+				{Name: "web:1", Network: "bridge", Containers: []inventory.Container{{Name: "web", Essential: true}}},
+				{Name: "agent:1", Network: "host", Containers: []inventory.Container{{Name: "agent", Essential: true}}},
 			},
 		}},
-		Groups: []survey.Group{{
-			Group: fleet.Group{Name: "web-asg", ARN: "arn:aws:autoscaling:eu-west-1:111122223333:autoScalingGroup:0:autoScalingGroupName/web-asg", Min: 1, Max: 6, Desired: 3},
+		Groups: []inventory.Group{{
+			Group: fleet.Group{Name: "web-asg", ARN: "arn:aws:autoscaling:eu-west-1:111122223333:autoScalingGroup:0:autoScalingGroupName/web-asg",
+				Min: 1, Max: 6, Desired: 3},
 			Hooks: []fleet.Hook{{
 				Name: "ebb-drain", Group: "web-asg", Transition: fleet.TerminatingTransit, Heartbeat: 15 * time.Minute, Global: 25 * time.Hour,
 				DefaultResult: "CONTINUE", Target: queueARN,
 			}},
 		}},
-		TargetGroups: []survey.TargetGroup{{ARN: webTG, Name: "web-tg", Type: "instance", Protocol: "HTTP", Delay: 30 * time.Second, DelayKnown: true}},
-		Queues: []survey.Queue{
+		TargetGroups: []inventory.TargetGroup{{ARN: webTG, Name: "web-tg", Type: "instance", Protocol: "HTTP", Delay: 30 * time.Second, DelayKnown: true}},
+		Queues: []inventory.Queue{
 			{URL: queueURL, ARN: queueARN, Visibility: time.Minute, Retention: 96 * time.Hour, Redrive: queueARN + "-dlq", MaxReceives: 5},
 			{URL: queueURL + "-dlq", ARN: queueARN + "-dlq", Visibility: time.Minute, Retention: 336 * time.Hour},
 		},
@@ -53,24 +55,25 @@ func clean() *Input {
 	c, g := &s.Clusters[0], &s.Groups[0]
 	for i, id := range []fleet.InstanceID{"i-0a", "i-0b", "i-0c"} {
 		arn := fleet.ARN("arn:aws:ecs:eu-west-1:111122223333:container-instance/prod/" + string(id))
-		c.Hosts = append(c.Hosts, survey.Host{
-			ContainerInstance: fleet.ContainerInstance{ARN: arn, Cluster: "prod", Instance: id, Status: fleet.Active, Connected: true}, RegisteredAt: now.Add(-time.Hour),
+		c.Hosts = append(c.Hosts, inventory.Host{
+			ContainerInstance: fleet.ContainerInstance{ARN: arn, Cluster: "prod", Instance: id, Status: fleet.Active, Connected: true},
+			RegisteredAt:      now.Add(-time.Hour),
 		})
 		g.Instances = append(g.Instances, fleet.GroupInstance{ID: id, Group: "web-asg", State: fleet.InService, Healthy: true})
-		s.Machines = append(s.Machines, survey.Machine{ID: id, State: fleet.StateRunning, Launched: now.Add(-time.Hour)})
+		s.Machines = append(s.Machines, inventory.Machine{ID: id, State: fleet.StateRunning, Launched: now.Add(-time.Hour)})
 		addTask(c, arn, "agent:1", "service:agent")
 		if i < 2 {
 			addTask(c, arn, "web:1", "service:web")
 		}
 	}
 	return &Input{
-		Survey: s, Everything: true, Now: now,
+		Inventory: s, Everything: true, Now: now,
 		Ebb: &Settings{Hook: "ebb-drain", Queue: queueURL, Groups: []Managed{{Match: "web-*", Cluster: "prod", Deadline: 30 * time.Minute}}},
 	}
 }
 
-func addTask(c *survey.Cluster, host fleet.ARN, family, group string) {
-	c.Tasks = append(c.Tasks, survey.Task{
+func addTask(c *inventory.Cluster, host fleet.ARN, family, group string) {
+	c.Tasks = append(c.Tasks, inventory.Task{
 		Task: fleet.Task{
 			ARN: host + "-" + fleet.ARN(family), Cluster: "prod", ContainerInstance: host, Family: family, Group: group, LastStatus: "RUNNING", DesiredStatus: "RUNNING",
 		},
@@ -82,9 +85,9 @@ func addTask(c *survey.Cluster, host fleet.ARN, family, group string) {
 func managed() *Input {
 	in := clean()
 	in.Ebb = nil
-	s := in.Survey
+	s := in.Inventory
 	s.Queues = nil
-	s.Clusters[0].CapacityProviders = []survey.CapacityProvider{{
+	s.Clusters[0].CapacityProviders = []inventory.CapacityProvider{{
 		Name: "web-cp", Group: "web-asg", ManagedScaling: true, TerminationProtection: true, ManagedDraining: true, Status: "ACTIVE",
 	}}
 	s.Groups[0].ProtectsNew = true
@@ -94,7 +97,7 @@ func managed() *Input {
 	for i := range 2 { // those with tasks of the service
 		s.Groups[0].Instances[i].Protected = true
 	}
-	s.Rules = []survey.Rule{{
+	s.Rules = []inventory.Rule{{
 		Name: "AutoScalingManagedRule", Enabled: true, ManagedBy: "ecs.amazonaws.com", Targets: []string{"arn:aws:ecs:eu-west-1:111122223333:managed"},
 		Pattern: `{"source":["aws.autoscaling"],"detail-type":["EC2 Instance-terminate Lifecycle Action"]}`,
 	}}

@@ -1,5 +1,5 @@
-// Package doctor finds what in an account will lose work or hang when capacity leaves: it judges a survey by a list of checks, each of
-// which says what it saw, what happens if that is left, and the command that mends it.
+// Package doctor finds what in an account will lose work or hang when capacity leaves: it judges an inventory by a list of checks, each of
+// which says what it saw, what happens if that is left, and the command that fixes it.
 //
 // It never asks AWS anything, never changes anything, and never takes a part that could not be read for absent.
 package doctor
@@ -10,7 +10,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/ebbhq/ebb/internal/survey"
+	"github.com/ebbhq/ebb/internal/inventory"
 )
 
 // Severity says how bad a finding is.
@@ -45,12 +45,12 @@ type Finding struct {
 	Check    string   `json:"check"`
 	Severity Severity `json:"severity"`
 	Subject  string   `json:"subject"` // what it is about: "group web-asg", "service web in cluster prod"
-	What     string   `json:"what"`    // what was seen
-	IfLeft   string   `json:"if_left"` // what happens if nobody does anything
-	Mend     string   `json:"mend"`    // what to do: a command with the real names where there is one
+	Finding  string   `json:"finding"` // what was seen
+	Impact   string   `json:"impact"`  // what happens if nobody does anything
+	Fix      string   `json:"fix"`     // what to do: a command with the real names where there is one
 }
 
-// Check is one thing that the doctor looks for. Run finds nothing where the survey does not know enough.
+// Check is one thing that the doctor looks for. Run finds nothing where the inventory does not know enough.
 type Check struct {
 	Name  string // unique, stable: scripts may rely on it
 	Title string
@@ -59,8 +59,8 @@ type Check struct {
 
 // Input is what the checks judge.
 type Input struct {
-	Survey *survey.Survey
-	// Everything: the survey is of the whole account and Region, so that what is not in it does not exist.
+	Inventory *inventory.Inventory
+	// Everything: the inventory is of the whole account and Region, so that what is not in it does not exist.
 	Everything bool
 	// Ebb is what Ebb is told to do; nil: there is no configuration.
 	Ebb *Settings
@@ -113,11 +113,11 @@ func Worst(found []Finding) (Severity, bool) {
 // unreadCheck makes a part that could not be read a finding: a check that could not be made was not passed.
 func unreadCheck() Check {
 	return Check{"unread", "A part could not be read", func(in *Input) (found []Finding) {
-		for _, u := range in.Survey.Unread {
+		for _, u := range in.Inventory.Unread {
 			found = append(found, Finding{
-				Severity: Warn, Subject: u.What, What: "could not read " + u.What + ": " + u.Error,
-				IfLeft: "the checks that need it say nothing about it",
-				Mend:   "if access was denied, allow the operation named here to whoever runs the doctor; if it was throttled, run it again",
+				Severity: Warn, Subject: u.What, Finding: "could not read " + u.What + ": " + u.Error,
+				Impact: "the checks that need it say nothing about it",
+				Fix:    "if access was denied, allow the operation named here to whoever runs the doctor; if it was throttled, run it again",
 			})
 		}
 		return found

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/ebbhq/ebb/internal/fleet"
-	"github.com/ebbhq/ebb/internal/survey"
+	"github.com/ebbhq/ebb/internal/inventory"
 )
 
 // ManagedHook is the name of the hook that ECS puts on the group of a capacity provider with managed draining.
@@ -50,14 +50,14 @@ func (in *Input) deadline(group string) time.Duration {
 
 // home is a host with its cluster.
 type home struct {
-	cluster *survey.Cluster
-	host    *survey.Host
+	cluster *inventory.Cluster
+	host    *inventory.Host
 }
 
 // home finds the host that an instance is.
 func (in *Input) home(id fleet.InstanceID) (home, bool) {
-	for i := range in.Survey.Clusters {
-		c := &in.Survey.Clusters[i]
+	for i := range in.Inventory.Clusters {
+		c := &in.Inventory.Clusters[i]
 		if h := c.Host(id); h != nil {
 			return home{c, h}, true
 		}
@@ -66,7 +66,7 @@ func (in *Input) home(id fleet.InstanceID) (home, bool) {
 }
 
 // homes are the hosts of a group.
-func (in *Input) homes(g *survey.Group) (out []home) {
+func (in *Input) homes(g *inventory.Group) (out []home) {
 	for _, i := range g.Instances {
 		if h, ok := in.home(i.ID); ok {
 			out = append(out, h)
@@ -76,9 +76,9 @@ func (in *Input) homes(g *survey.Group) (out []home) {
 }
 
 // provider is the capacity provider of a group, or nil.
-func (in *Input) provider(group string) *survey.CapacityProvider {
-	for i := range in.Survey.Clusters {
-		ps := in.Survey.Clusters[i].CapacityProviders
+func (in *Input) provider(group string) *inventory.CapacityProvider {
+	for i := range in.Inventory.Clusters {
+		ps := in.Inventory.Clusters[i].CapacityProviders
 		for j := range ps {
 			if ps[j].Group == group {
 				return &ps[j]
@@ -89,9 +89,9 @@ func (in *Input) provider(group string) *survey.CapacityProvider {
 }
 
 // ecsGroups are the groups whose instances are container instances, or that a capacity provider stands on.
-func (in *Input) ecsGroups() (out []*survey.Group) {
-	for i := range in.Survey.Groups {
-		if g := &in.Survey.Groups[i]; len(in.homes(g)) > 0 || in.provider(g.Name) != nil {
+func (in *Input) ecsGroups() (out []*inventory.Group) {
+	for i := range in.Inventory.Groups {
+		if g := &in.Inventory.Groups[i]; len(in.homes(g)) > 0 || in.provider(g.Name) != nil {
 			out = append(out, g)
 		}
 	}
@@ -99,23 +99,23 @@ func (in *Input) ecsGroups() (out []*survey.Group) {
 }
 
 // drainsManaged reports whether ECS drains the instances of a group.
-func (in *Input) drainsManaged(g *survey.Group) bool {
+func (in *Input) drainsManaged(g *inventory.Group) bool {
 	p := in.provider(g.Name)
 	return p != nil && p.ManagedDraining
 }
 
 // providersKnown reports whether it is known which groups have a capacity provider.
 func (in *Input) providersKnown() bool {
-	s := in.Survey
+	s := in.Inventory
 	return !s.Missed("ecs:DescribeCapacityProviders", "") && !s.Missed("ecs:DescribeClusters", "") && !s.Missed("ecs:ListClusters", "")
 }
 
-func (in *Input) hooksKnown(g *survey.Group) bool {
-	return !in.Survey.Missed("autoscaling:DescribeLifecycleHooks", "group "+g.Name)
+func (in *Input) hooksKnown(g *inventory.Group) bool {
+	return !in.Inventory.Missed("autoscaling:DescribeLifecycleHooks", "group "+g.Name)
 }
 
 // terminating are the terminating hooks of a group.
-func terminating(g *survey.Group) (out []fleet.Hook) {
+func terminating(g *inventory.Group) (out []fleet.Hook) {
 	for _, h := range g.Hooks {
 		if h.Transition == fleet.TerminatingTransit {
 			out = append(out, h)
@@ -125,7 +125,7 @@ func terminating(g *survey.Group) (out []fleet.Hook) {
 }
 
 // own are the terminating hooks of a group that are not ECS's.
-func own(g *survey.Group) []fleet.Hook {
+func own(g *inventory.Group) []fleet.Hook {
 	return slices.DeleteFunc(terminating(g), func(h fleet.Hook) bool { return h.Name == managedHook })
 }
 
@@ -138,7 +138,7 @@ func names(hooks []fleet.Hook) string {
 }
 
 // tasksOn are the tasks on a host.
-func (h home) tasks() (out []*survey.Task) {
+func (h home) tasks() (out []*inventory.Task) {
 	for i := range h.cluster.Tasks {
 		if t := &h.cluster.Tasks[i]; t.ContainerInstance == h.host.ARN {
 			out = append(out, t)
@@ -152,7 +152,7 @@ func (h home) tasks() (out []*survey.Task) {
 const defaultStop = 30 * time.Second
 
 // stop is the longest stop time-out of the containers of a task definition.
-func stop(d *survey.TaskDefinition) time.Duration {
+func stop(d *inventory.TaskDefinition) time.Duration {
 	longest := time.Duration(0)
 	for _, c := range d.Containers {
 		longest = max(longest, cmpOr(c.StopTimeout, defaultStop))
@@ -168,9 +168,9 @@ func cmpOr(d, otherwise time.Duration) time.Duration {
 }
 
 // delay is the longest deregistration delay of a service, and the target group that has it.
-func (in *Input) delay(v *survey.Service) (longest time.Duration, of *survey.TargetGroup) {
+func (in *Input) delay(v *inventory.Service) (longest time.Duration, of *inventory.TargetGroup) {
 	for _, lb := range v.LoadBalancers {
-		if g := in.Survey.TargetGroup(lb.TargetGroup); g != nil && g.DelayKnown && (of == nil || g.Delay > longest) {
+		if g := in.Inventory.TargetGroup(lb.TargetGroup); g != nil && g.DelayKnown && (of == nil || g.Delay > longest) {
 			longest, of = g.Delay, g
 		}
 	}
@@ -179,7 +179,7 @@ func (in *Input) delay(v *survey.Service) (longest time.Duration, of *survey.Tar
 
 // need is how long the tasks of a service take to leave at most: ECS sends the stop signal when the deregistration delay is over.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/load-balancer-connection-draining.html
-func (in *Input) need(c *survey.Cluster, v *survey.Service) time.Duration {
+func (in *Input) need(c *inventory.Cluster, v *inventory.Service) time.Duration {
 	d, _ := in.delay(v)
 	if def := c.TaskDefinition(v.TaskDefinition); def != nil {
 		d += stop(def)
@@ -188,7 +188,7 @@ func (in *Input) need(c *survey.Cluster, v *survey.Service) time.Duration {
 }
 
 // needOf is the longest need of the services with tasks on a group's hosts, and the service.
-func (in *Input) needOf(g *survey.Group) (longest time.Duration, service string) {
+func (in *Input) needOf(g *inventory.Group) (longest time.Duration, service string) {
 	for _, h := range in.homes(g) {
 		for _, t := range h.tasks() {
 			v := h.cluster.Service(t.Service())
@@ -204,7 +204,7 @@ func (in *Input) needOf(g *survey.Group) (longest time.Duration, service string)
 }
 
 // onEC2 reports whether the tasks of a service run on container instances.
-func onEC2(c *survey.Cluster, v *survey.Service) bool {
+func onEC2(c *inventory.Cluster, v *inventory.Service) bool {
 	if v.LaunchType != "" {
 		return v.LaunchType == "EC2"
 	}
@@ -215,11 +215,11 @@ func onEC2(c *survey.Cluster, v *survey.Service) bool {
 			}
 		}
 	}
-	return slices.ContainsFunc(c.Tasks, func(t survey.Task) bool { return t.Service() == v.Name && t.ContainerInstance != "" })
+	return slices.ContainsFunc(c.Tasks, func(t inventory.Task) bool { return t.Service() == v.Name && t.ContainerInstance != "" })
 }
 
 // strategy is the capacity provider strategy that a service follows.
-func strategy(c *survey.Cluster, v *survey.Service) []survey.StrategyItem {
+func strategy(c *inventory.Cluster, v *inventory.Service) []inventory.StrategyItem {
 	if v.LaunchType == "" && len(v.Strategy) == 0 {
 		return c.DefaultStrategy
 	}
@@ -229,9 +229,9 @@ func strategy(c *survey.Cluster, v *survey.Service) []survey.StrategyItem {
 // eachService calls f for every service that ECS's own scheduler keeps at a desired count on container instances. For CODE_DEPLOY and
 // EXTERNAL ECS takes 100 and 200 percent whatever is set.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeploymentConfiguration.html
-func (in *Input) eachService(f func(*survey.Cluster, *survey.Service)) {
-	for i := range in.Survey.Clusters {
-		c := &in.Survey.Clusters[i]
+func (in *Input) eachService(f func(*inventory.Cluster, *inventory.Service)) {
+	for i := range in.Inventory.Clusters {
+		c := &in.Inventory.Clusters[i]
 		for j := range c.Services {
 			if v := &c.Services[j]; !v.Daemon && v.Desired > 0 && v.Controller == "ECS" && v.Status == "ACTIVE" && onEC2(c, v) {
 				f(c, v)
@@ -240,8 +240,8 @@ func (in *Input) eachService(f func(*survey.Cluster, *survey.Service)) {
 	}
 }
 
-func serviceIn(c *survey.Cluster, v *survey.Service) string {
+func serviceIn(c *inventory.Cluster, v *inventory.Service) string {
 	return "service " + v.Name + " in cluster " + c.Name
 }
 
-func span(d time.Duration) string { return survey.Span(d) }
+func span(d time.Duration) string { return inventory.Span(d) }

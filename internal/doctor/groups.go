@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/ebbhq/ebb/internal/fleet"
-	"github.com/ebbhq/ebb/internal/survey"
+	"github.com/ebbhq/ebb/internal/inventory"
 )
 
 func groupChecks() []Check {
@@ -35,8 +35,8 @@ func suspended(in *Input) (found []Finding) {
 				continue
 			}
 			found = append(found, Finding{
-				Severity: w.severity, Subject: "group " + g.Name, What: "process " + process + " is suspended", IfLeft: w.ifLeft,
-				Mend: "aws autoscaling resume-processes --auto-scaling-group-name " + g.Name + " --scaling-processes " + process,
+				Severity: w.severity, Subject: "group " + g.Name, Finding: "process " + process + " is suspended", Impact: w.ifLeft,
+				Fix: "aws autoscaling resume-processes --auto-scaling-group-name " + g.Name + " --scaling-processes " + process,
 			})
 		}
 	}
@@ -46,15 +46,17 @@ func suspended(in *Input) (found []Finding) {
 // retained instances are there until somebody terminates them.
 // https://docs.aws.amazon.com/autoscaling/ec2/userguide/instance-lifecycle-policy.html
 func retained(in *Input) (found []Finding) {
-	for _, g := range in.Survey.Groups {
+	for _, g := range in.Inventory.Groups {
 		for _, i := range g.Instances {
 			if i.State != fleet.TerminatingRetained {
 				continue
 			}
 			found = append(found, Finding{
-				Severity: Warn, Subject: "instance " + string(i.ID), What: "the instance is in Terminating:Retained in group " + g.Name + ": a terminating hook was abandoned, and the group retains such instances",
-				IfLeft: "it is billed, does no work for the group, and stays until somebody terminates it",
-				Mend:   "look why its hook was abandoned, then: aws autoscaling terminate-instance-in-auto-scaling-group --instance-id " + string(i.ID) + " --no-should-decrement-desired-capacity",
+				Severity: Warn, Subject: "instance " + string(i.ID), Finding: "the instance is in Terminating:Retained in group " + g.Name +
+					": a terminating hook was abandoned, and the group retains such instances",
+				Impact: "it is billed, does no work for the group, and stays until somebody terminates it",
+				Fix: "look why its hook was abandoned, then: aws autoscaling terminate-instance-in-auto-scaling-group --instance-id " +
+					string(i.ID) + " --no-should-decrement-desired-capacity",
 			})
 		}
 	}
@@ -64,16 +66,18 @@ func retained(in *Input) (found []Finding) {
 // refreshWaits: a refresh with Wait waits for an hour and fails.
 // https://docs.aws.amazon.com/autoscaling/ec2/userguide/understand-instance-refresh-default-values.html
 func refreshWaits(in *Input) (found []Finding) {
-	for _, g := range in.Survey.Groups {
+	for _, g := range in.Inventory.Groups {
 		protected := g.ProtectsNew || slices.ContainsFunc(g.Instances, func(i fleet.GroupInstance) bool { return i.Protected })
 		for _, r := range g.Refreshes {
 			if !protected || r.ScaleInProtected != "Wait" || r.Status != "Pending" && r.Status != "InProgress" {
 				continue
 			}
 			found = append(found, Finding{
-				Severity: Warn, Subject: "group " + g.Name, What: "instance refresh " + r.ID + " is " + r.Status + " and waits for instances that are protected from scale-in (ScaleInProtectedInstances=Wait, the default)",
-				IfLeft: "it waits for an hour and then fails",
-				Mend: "aws autoscaling cancel-instance-refresh --auto-scaling-group-name " + g.Name + "; then start it again with ScaleInProtectedInstances=Refresh: aws autoscaling start-instance-refresh --auto-scaling-group-name " +
+				Severity: Warn, Subject: "group " + g.Name, Finding: "instance refresh " + r.ID + " is " + r.Status +
+					" and waits for instances that are protected from scale-in (ScaleInProtectedInstances=Wait, the default)",
+				Impact: "it waits for an hour and then fails",
+				Fix: "aws autoscaling cancel-instance-refresh --auto-scaling-group-name " + g.Name +
+					"; then start it again with ScaleInProtectedInstances=Refresh: aws autoscaling start-instance-refresh --auto-scaling-group-name " +
 					g.Name + ` --preferences '{"ScaleInProtectedInstances":"Refresh"}'`,
 			})
 		}
@@ -87,8 +91,8 @@ const spotNotice = 2 * time.Minute
 
 // rebalanceHook leaves out ECS's hook and Ebb's: they are answered as soon as the tasks have stopped.
 func rebalanceHook(in *Input) (found []Finding) {
-	for i := range in.Survey.Groups {
-		g := &in.Survey.Groups[i]
+	for i := range in.Inventory.Groups {
+		g := &in.Inventory.Groups[i]
 		if !g.CapacityRebalance || !in.hasSpot(g) {
 			continue
 		}
@@ -97,9 +101,10 @@ func rebalanceHook(in *Input) (found []Finding) {
 				continue
 			}
 			found = append(found, Finding{
-				Severity: Warn, Subject: "group " + g.Name, What: fmt.Sprintf("the group rebalances Spot capacity, and hook %s may wait %s: EC2 takes the instance two minutes after its notice all the same", h.Name, span(h.Heartbeat)),
-				IfLeft: "the instance is reclaimed while the hook still waits, and what the hook is for is not done",
-				Mend:   "aws autoscaling put-lifecycle-hook --auto-scaling-group-name " + g.Name + " --lifecycle-hook-name " + h.Name + " --heartbeat-timeout 120",
+				Severity: Warn, Subject: "group " + g.Name, Finding: fmt.Sprintf("the group rebalances Spot capacity, and hook %s may wait %s: EC2 "+
+					"takes the instance two minutes after its notice all the same", h.Name, span(h.Heartbeat)),
+				Impact: "the instance is reclaimed while the hook still waits, and what the hook is for is not done",
+				Fix:    "aws autoscaling put-lifecycle-hook --auto-scaling-group-name " + g.Name + " --lifecycle-hook-name " + h.Name + " --heartbeat-timeout 120",
 			})
 		}
 	}
@@ -107,16 +112,16 @@ func rebalanceHook(in *Input) (found []Finding) {
 }
 
 // hasSpot reports whether a group has or asks for Spot capacity.
-func (in *Input) hasSpot(g *survey.Group) bool {
+func (in *Input) hasSpot(g *inventory.Group) bool {
 	return g.Spot || slices.ContainsFunc(g.Instances, func(i fleet.GroupInstance) bool {
-		m := in.Survey.Machine(i.ID)
+		m := in.Inventory.Machine(i.ID)
 		return m != nil && m.Spot
 	})
 }
 
 // agentSetting reads a setting of the ECS agent out of a group's user data. Known is false where the user data has no settings of the
 // agent: they may be in the image.
-func agentSetting(g *survey.Group, name string) (value string, known bool) {
+func agentSetting(g *inventory.Group, name string) (value string, known bool) {
 	known = g.UserDataKnown && strings.Contains(g.UserData, "ECS_CLUSTER")
 	for line := range strings.Lines(g.UserData) {
 		if _, after, ok := strings.Cut(line, name+"="); ok && !strings.HasPrefix(strings.TrimSpace(line), "#") {

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/ebbhq/ebb/internal/fleet"
-	"github.com/ebbhq/ebb/internal/survey"
+	"github.com/ebbhq/ebb/internal/inventory"
 )
 
 func hookChecks() []Check {
@@ -28,15 +28,15 @@ func nobodyDrains(in *Input) (found []Finding) {
 		if !in.hooksKnown(g) || in.drainsManaged(g) || len(terminating(g)) > 0 {
 			continue
 		}
-		mend := "put Ebb's hook on it: aws autoscaling put-lifecycle-hook --auto-scaling-group-name " + g.Name + " --lifecycle-hook-name " + in.hook() +
+		fix := "put Ebb's hook on it: aws autoscaling put-lifecycle-hook --auto-scaling-group-name " + g.Name + " --lifecycle-hook-name " + in.hook() +
 			" --lifecycle-transition autoscaling:EC2_INSTANCE_TERMINATING --heartbeat-timeout 900 --default-result CONTINUE"
 		if p := in.provider(g.Name); p != nil {
-			mend += "; or let ECS drain: aws ecs update-capacity-provider --name " + p.Name + " --auto-scaling-group-provider managedDraining=ENABLED"
+			fix += "; or let ECS drain: aws ecs update-capacity-provider --name " + p.Name + " --auto-scaling-group-provider managedDraining=ENABLED"
 		}
 		found = append(found, Finding{
-			Severity: Error, Subject: "group " + g.Name, What: "the group has no terminating hook, and no capacity provider with managed draining stands on it",
-			IfLeft: "an instance that Auto Scaling takes away is terminated at once: its tasks are killed while they work, and their targets still get requests",
-			Mend:   mend,
+			Severity: Error, Subject: "group " + g.Name, Finding: "the group has no terminating hook, and no capacity provider with managed draining stands on it",
+			Impact: "an instance that Auto Scaling takes away is terminated at once: its tasks are killed while they work, and their targets still get requests",
+			Fix:    fix,
 		})
 	}
 	return found
@@ -50,16 +50,17 @@ func managedHookMissing(in *Input) (found []Finding) {
 		name := in.provider(g.Name).Name
 		found = append(found, Finding{
 			Severity: Error, Subject: "group " + g.Name,
-			What:   "capacity provider " + name + " has managed draining, but the group has no hook " + managedHook,
-			IfLeft: "ECS is not told of terminations and drains nothing: instances are terminated with their tasks",
-			Mend: "let ECS make the hook again: aws ecs update-capacity-provider --name " + name + " --auto-scaling-group-provider managedDraining=DISABLED, then the same with managedDraining=ENABLED; " +
+			Finding: "capacity provider " + name + " has managed draining, but the group has no hook " + managedHook,
+			Impact:  "ECS is not told of terminations and drains nothing: instances are terminated with their tasks",
+			Fix: "let ECS make the hook again: aws ecs update-capacity-provider --name " + name +
+				" --auto-scaling-group-provider managedDraining=DISABLED, then the same with managedDraining=ENABLED; " +
 				"whether that restores it is not documented, so look afterwards: aws autoscaling describe-lifecycle-hooks --auto-scaling-group-name " + g.Name,
 		})
 	}
 	return found
 }
 
-func hookNamed(g *survey.Group, name string) *fleet.Hook {
+func hookNamed(g *inventory.Group, name string) *fleet.Hook {
 	for i := range g.Hooks {
 		if g.Hooks[i].Name == name {
 			return &g.Hooks[i]
@@ -70,17 +71,18 @@ func hookNamed(g *survey.Group, name string) *fleet.Hook {
 
 // managedHookEdited compares with the values that ECS gives its hook. They are observed, not documented.
 func managedHookEdited(in *Input) (found []Finding) {
-	for i := range in.Survey.Groups {
-		g := &in.Survey.Groups[i]
+	for i := range in.Inventory.Groups {
+		g := &in.Inventory.Groups[i]
 		h := hookNamed(g, managedHook)
 		if h == nil || h.Heartbeat == time.Hour && h.DefaultResult == "CONTINUE" && h.Transition == fleet.TerminatingTransit {
 			continue
 		}
 		found = append(found, Finding{
 			Severity: Warn, Subject: "group " + g.Name,
-			What:   fmt.Sprintf("hook %s belongs to ECS, which makes it with a heartbeat time-out of 1h and CONTINUE; here it has %s and %s", h.Name, span(h.Heartbeat), h.DefaultResult),
-			IfLeft: "a drain that takes longer is cut off without a word, and whether ECS sets its own values again is not documented",
-			Mend: "give it ECS's values: aws autoscaling put-lifecycle-hook --auto-scaling-group-name " + g.Name + " --lifecycle-hook-name " + managedHook +
+			Finding: fmt.Sprintf("hook %s belongs to ECS, which makes it with a heartbeat time-out of 1h and CONTINUE; here it has %s and %s",
+				h.Name, span(h.Heartbeat), h.DefaultResult),
+			Impact: "a drain that takes longer is cut off without a word, and whether ECS sets its own values again is not documented",
+			Fix: "give it ECS's values: aws autoscaling put-lifecycle-hook --auto-scaling-group-name " + g.Name + " --lifecycle-hook-name " + managedHook +
 				" --heartbeat-timeout 3600 --default-result CONTINUE; for a deadline of your own turn managed draining off and let Ebb drain",
 		})
 	}
@@ -91,26 +93,26 @@ func managedHookEdited(in *Input) (found []Finding) {
 // retains instances.
 // https://docs.aws.amazon.com/autoscaling/ec2/userguide/lifecycle-hooks.html
 func abandon(in *Input) (found []Finding) {
-	for i := range in.Survey.Groups {
-		g := &in.Survey.Groups[i]
+	for i := range in.Inventory.Groups {
+		g := &in.Inventory.Groups[i]
 		hooks := terminating(g)
 		for _, h := range hooks {
 			if h.DefaultResult != "ABANDON" {
 				continue
 			}
 			f := Finding{
-				Severity: Info, Subject: "group " + g.Name, What: "terminating hook " + h.Name + " has the default result ABANDON",
-				IfLeft: "nothing today, but it will cut off any second hook that is put on the group",
-				Mend:   "aws autoscaling put-lifecycle-hook --auto-scaling-group-name " + g.Name + " --lifecycle-hook-name " + h.Name + " --default-result CONTINUE",
+				Severity: Info, Subject: "group " + g.Name, Finding: "terminating hook " + h.Name + " has the default result ABANDON",
+				Impact: "nothing today, but it will cut off any second hook that is put on the group",
+				Fix:    "aws autoscaling put-lifecycle-hook --auto-scaling-group-name " + g.Name + " --lifecycle-hook-name " + h.Name + " --default-result CONTINUE",
 			}
 			switch {
 			case len(hooks) > 1:
 				f.Severity = Error
-				f.What += " beside other terminating hooks (" + names(hooks) + ")"
-				f.IfLeft = "when it runs out the instance is terminated at once, whatever the other hooks still wait for: a drain is cut off"
+				f.Finding += " beside other terminating hooks (" + names(hooks) + ")"
+				f.Impact = "when it runs out the instance is terminated at once, whatever the other hooks still wait for: a drain is cut off"
 			case g.Retains:
-				f.What += ", and the group retains abandoned instances"
-				f.IfLeft = "when it runs out the instance stays in Terminating:Retained, is billed, and is there until somebody terminates it"
+				f.Finding += ", and the group retains abandoned instances"
+				f.Impact = "when it runs out the instance stays in Terminating:Retained, is billed, and is there until somebody terminates it"
 			}
 			found = append(found, f)
 		}
@@ -136,28 +138,30 @@ func hookRunsOut(in *Input) (found []Finding) {
 	return found
 }
 
-func (in *Input) runsOut(g *survey.Group, h fleet.Hook, need time.Duration, service string) (Finding, bool) {
+func (in *Input) runsOut(g *inventory.Group, h fleet.Hook, need time.Duration, service string) (Finding, bool) {
 	ebbs := h.Name == in.hook()
 	if !ebbs && (in.drainsManaged(g) || hookNamed(g, in.hook()) != nil) {
 		return Finding{}, false // somebody else drains: what this one is for is not known
 	}
 	f := Finding{
-		Subject: "group " + g.Name, IfLeft: "the instance is terminated in the middle of its drain, with tasks that still answer requests",
-		Mend: fmt.Sprintf("aws autoscaling put-lifecycle-hook --auto-scaling-group-name %s --lifecycle-hook-name %s --heartbeat-timeout %d; or shorten the deregistration delay and stop time-out of service %s",
+		Subject: "group " + g.Name, Impact: "the instance is terminated in the middle of its drain, with tasks that still answer requests",
+		Fix: fmt.Sprintf("aws autoscaling put-lifecycle-hook --auto-scaling-group-name %s --lifecycle-hook-name %s --heartbeat-timeout %d; or "+
+			"shorten the deregistration delay and stop time-out of service %s",
 			g.Name, h.Name, seconds(max(need, 5*time.Minute)), service),
 	}
 	needs := fmt.Sprintf("the drain of service %s takes up to %s (deregistration delay, stop time-out and a minute)", service, span(need))
 	switch {
 	case h.Global < need:
 		f.Severity = Error
-		f.What = fmt.Sprintf("hook %s ends %s after it opened whatever is done (100 heartbeat time-outs, at most 48h), but %s", h.Name, span(h.Global), needs)
+		f.Finding = fmt.Sprintf("hook %s ends %s after it opened whatever is done (100 heartbeat time-outs, at most 48h), but %s", h.Name, span(h.Global), needs)
 	case ebbs && h.Global < in.deadline(g.Name):
 		f.Severity = Warn
-		f.What = fmt.Sprintf("hook %s ends %s after it opened whatever is done, before Ebb's deadline of %s", h.Name, span(h.Global), span(in.deadline(g.Name)))
-		f.Mend = fmt.Sprintf("aws autoscaling put-lifecycle-hook --auto-scaling-group-name %s --lifecycle-hook-name %s --heartbeat-timeout 900", g.Name, h.Name)
+		f.Finding = fmt.Sprintf("hook %s ends %s after it opened whatever is done, before Ebb's deadline of %s", h.Name, span(h.Global), span(in.deadline(g.Name)))
+		f.Fix = fmt.Sprintf("aws autoscaling put-lifecycle-hook --auto-scaling-group-name %s --lifecycle-hook-name %s --heartbeat-timeout 900", g.Name, h.Name)
 	case !ebbs && h.Heartbeat < need:
 		f.Severity = Warn
-		f.What = fmt.Sprintf("hook %s has a heartbeat time-out of %s, but %s, and many home-made drainers, such as AWS's sample of 2017, send no heartbeat", h.Name, span(h.Heartbeat), needs)
+		f.Finding = fmt.Sprintf("hook %s has a heartbeat time-out of %s, but %s, and many home-made drainers, such as AWS's sample of 2017, "+
+			"send no heartbeat", h.Name, span(h.Heartbeat), needs)
 	default:
 		return Finding{}, false
 	}
@@ -178,14 +182,16 @@ func twoDrainers(in *Input) (found []Finding) {
 		if len(drainers) < 2 {
 			continue
 		}
-		mend := "keep one: aws autoscaling delete-lifecycle-hook --auto-scaling-group-name " + g.Name + " --lifecycle-hook-name " + drainers[0].Name
+		fix := "keep one: aws autoscaling delete-lifecycle-hook --auto-scaling-group-name " + g.Name + " --lifecycle-hook-name " + drainers[0].Name
 		if p := in.provider(g.Name); p != nil && p.ManagedDraining {
-			mend = "keep one: to let Ebb drain, aws ecs update-capacity-provider --name " + p.Name + " --auto-scaling-group-provider managedDraining=DISABLED; to let ECS, delete the other hook"
+			fix = "keep one: to let Ebb drain, aws ecs update-capacity-provider --name " + p.Name +
+				" --auto-scaling-group-provider managedDraining=DISABLED; to let ECS, delete the other hook"
 		}
 		found = append(found, Finding{
-			Severity: Warn, Subject: "group " + g.Name, What: "more than one hook drains its instances: " + names(drainers),
-			IfLeft: "both wait for the same tasks, and the instance leaves when the last is content: the deadline of the one does not hold for the other (managed draining waits up to 48h)",
-			Mend:   mend,
+			Severity: Warn, Subject: "group " + g.Name, Finding: "more than one hook drains its instances: " + names(drainers),
+			Impact: "both wait for the same tasks, and the instance leaves when the last is content: the deadline of the one does not hold for " +
+				"the other (managed draining waits up to 48h)",
+			Fix: fix,
 		})
 	}
 	return found

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/ebbhq/ebb/internal/fleet"
-	"github.com/ebbhq/ebb/internal/survey"
+	"github.com/ebbhq/ebb/internal/inventory"
 )
 
 func hostChecks() []Check {
@@ -22,8 +22,8 @@ func hostChecks() []Check {
 const foreignLimit = time.Hour
 
 func waiting(in *Input) (found []Finding) {
-	for i := range in.Survey.Groups {
-		g := &in.Survey.Groups[i]
+	for i := range in.Inventory.Groups {
+		g := &in.Inventory.Groups[i]
 		for _, inst := range g.Instances {
 			if inst.State.Waiting() {
 				found = append(found, in.waits(g, inst))
@@ -34,42 +34,44 @@ func waiting(in *Input) (found []Finding) {
 }
 
 // waits judges by how long the termination is under way; that AWS tells in the scaling activity, which begins before the hook.
-func (in *Input) waits(g *survey.Group, inst fleet.GroupInstance) Finding {
+func (in *Input) waits(g *inventory.Group, inst fleet.GroupInstance) Finding {
 	id := string(inst.ID)
-	f := Finding{Severity: Info, Subject: "instance " + id, What: "the instance is in " + string(inst.State) + " in group " + g.Name, IfLeft: "it is terminated when its hooks have ended", Mend: "see what it waits for: ebb why " + id}
+	f := Finding{Severity: Info, Subject: "instance " + id, Finding: "the instance is in " + string(inst.State) + " in group " + g.Name,
+		Impact: "it is terminated when its hooks have ended", Fix: "see what it waits for: ebb why " + id}
 	since := in.terminatingSince(g, inst.ID)
 	limit := foreignLimit
 	if _, ok := in.managed(g.Name); ok {
 		limit = in.deadline(g.Name)
 	}
 	if since.IsZero() {
-		f.What += ", since when is not known"
+		f.Finding += ", since when is not known"
 	} else {
-		f.What += ", under way since " + since.UTC().Format("2006-01-02 15:04:05 UTC") + " (" + span(in.Now.Sub(since)) + ")"
+		f.Finding += ", under way since " + since.UTC().Format("2006-01-02 15:04:05 UTC") + " (" + span(in.Now.Sub(since)) + ")"
 	}
 	hooks := terminating(g)
 	if len(hooks) == 0 {
 		return f
 	}
-	f.What += "; hooks that may hold it: " + names(hooks)
-	answer := "aws autoscaling complete-lifecycle-action --auto-scaling-group-name " + g.Name + " --instance-id " + id + " --lifecycle-action-result CONTINUE --lifecycle-hook-name " + hooks[0].Name
-	m := in.Survey.Machine(inst.ID)
+	f.Finding += "; hooks that may hold it: " + names(hooks)
+	answer := "aws autoscaling complete-lifecycle-action --auto-scaling-group-name " + g.Name + " --instance-id " + id +
+		" --lifecycle-action-result CONTINUE --lifecycle-hook-name " + hooks[0].Name
+	m := in.Inventory.Machine(inst.ID)
 	switch {
 	case m != nil && m.State.Gone():
 		f.Severity = Error
-		f.What += "; EC2 says that it is " + string(m.State)
-		f.IfLeft = "nothing on it can be saved any more, and the hook may hold it up to " + span(hooks[0].Global)
-		f.Mend = answer
+		f.Finding += "; EC2 says that it is " + string(m.State)
+		f.Impact = "nothing on it can be saved any more, and the hook may hold it up to " + span(hooks[0].Global)
+		f.Fix = answer
 	case !since.IsZero() && in.Now.Sub(since) > limit+5*time.Minute:
 		f.Severity = Error
-		f.IfLeft = "it is longer under way than " + span(limit) + ": whoever should answer the hook probably does not, and it may last up to " + span(hooks[0].Global)
-		f.Mend += "; then let it go: " + answer
+		f.Impact = "it is longer under way than " + span(limit) + ": whoever should answer the hook probably does not, and it may last up to " + span(hooks[0].Global)
+		f.Fix += "; then let it go: " + answer
 	}
 	return f
 }
 
 // terminatingSince is when the newest termination of an instance began.
-func (in *Input) terminatingSince(g *survey.Group, id fleet.InstanceID) (since time.Time) {
+func (in *Input) terminatingSince(g *inventory.Group, id fleet.InstanceID) (since time.Time) {
 	for _, a := range g.Activities {
 		if a.Instance == id && a.Start.After(since) {
 			since = a.Start
@@ -79,8 +81,8 @@ func (in *Input) terminatingSince(g *survey.Group, id fleet.InstanceID) (since t
 }
 
 func drainingInService(in *Input) (found []Finding) {
-	for i := range in.Survey.Groups {
-		g := &in.Survey.Groups[i]
+	for i := range in.Inventory.Groups {
+		g := &in.Inventory.Groups[i]
 		for _, inst := range g.Instances {
 			h, ok := in.home(inst.ID)
 			if !ok || h.host.Status != fleet.Draining || inst.State != fleet.InService {
@@ -88,9 +90,11 @@ func drainingInService(in *Input) (found []Finding) {
 			}
 			found = append(found, Finding{
 				Severity: Warn, Subject: "instance " + string(inst.ID),
-				What:   "its container instance in cluster " + h.cluster.Name + " is DRAINING, but the instance is InService in group " + g.Name + "; since when, AWS does not tell",
-				IfLeft: "it takes no tasks, counts as capacity, and stays so: DRAINING never ends by itself",
-				Mend: "if nobody means to terminate it: aws ecs update-container-instances-state --cluster " + h.cluster.Name + " --status ACTIVE --container-instances " + string(h.host.ARN) +
+				Finding: "its container instance in cluster " + h.cluster.Name + " is DRAINING, but the instance is InService in group " + g.Name +
+					"; since when, AWS does not tell",
+				Impact: "it takes no tasks, counts as capacity, and stays so: DRAINING never ends by itself",
+				Fix: "if nobody means to terminate it: aws ecs update-container-instances-state --cluster " + h.cluster.Name +
+					" --status ACTIVE --container-instances " + string(h.host.ARN) +
 					"; else: aws autoscaling terminate-instance-in-auto-scaling-group --instance-id " + string(inst.ID) + " --no-should-decrement-desired-capacity",
 			})
 		}
@@ -101,26 +105,27 @@ func drainingInService(in *Input) (found []Finding) {
 // ghost: a container instance whose agent was away when its instance ended is not deregistered by anybody.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeregisterContainerInstance.html
 func ghost(in *Input) (found []Finding) {
-	if in.Survey.Missed("ec2:DescribeInstances", "") {
+	if in.Inventory.Missed("ec2:DescribeInstances", "") {
 		return nil
 	}
-	for i := range in.Survey.Clusters {
-		c := &in.Survey.Clusters[i]
+	for i := range in.Inventory.Clusters {
+		c := &in.Inventory.Clusters[i]
 		for _, h := range c.Hosts {
 			if h.Connected || !strings.HasPrefix(string(h.Instance), "i-") || h.Status != fleet.Active && h.Status != fleet.Draining {
 				continue
 			}
 			state := "does not know it any more"
-			if m := in.Survey.Machine(h.Instance); m != nil {
+			if m := in.Inventory.Machine(h.Instance); m != nil {
 				state = "says that it is " + string(m.State)
 				if m.State != fleet.StateStopped && m.State != fleet.StateTerminated {
 					continue
 				}
 			}
 			found = append(found, Finding{
-				Severity: Warn, Subject: "instance " + string(h.Instance), What: "cluster " + c.Name + " still has it as " + h.Status + " with a disconnected agent, and EC2 " + state,
-				IfLeft: "it counts as a host of the cluster, and whoever waits for its tasks to stop waits in vain",
-				Mend:   "aws ecs deregister-container-instance --cluster " + c.Name + " --container-instance " + string(h.ARN) + " --force",
+				Severity: Warn, Subject: "instance " + string(h.Instance), Finding: "cluster " + c.Name + " still has it as " + h.Status +
+					" with a disconnected agent, and EC2 " + state,
+				Impact: "it counts as a host of the cluster, and whoever waits for its tasks to stop waits in vain",
+				Fix:    "aws ecs deregister-container-instance --cluster " + c.Name + " --container-instance " + string(h.ARN) + " --force",
 			})
 		}
 	}
@@ -129,20 +134,23 @@ func ghost(in *Input) (found []Finding) {
 
 // neverJoined can say that an instance is in no cluster only if all were looked at.
 func neverJoined(in *Input) (found []Finding) {
-	s := in.Survey
+	s := in.Inventory
 	if !in.Everything || !in.providersKnown() || s.Missed("ecs:ListContainerInstances", "") || s.Missed("ecs:DescribeContainerInstances", "") {
 		return nil
 	}
 	for _, g := range in.ecsGroups() {
 		for _, inst := range g.Instances {
 			m := s.Machine(inst.ID)
-			if _, ok := in.home(inst.ID); ok || m == nil || inst.State != fleet.InService || m.State != fleet.StateRunning || m.Launched.IsZero() || in.Now.Sub(m.Launched) < settled {
+			if _, ok := in.home(inst.ID); ok || m == nil || inst.State != fleet.InService || m.State != fleet.StateRunning || m.Launched.IsZero() ||
+				in.Now.Sub(m.Launched) < settled {
 				continue
 			}
 			found = append(found, Finding{
-				Severity: Warn, Subject: "instance " + string(inst.ID), What: "the instance is InService in group " + g.Name + ", launched " + span(in.Now.Sub(m.Launched)) + " ago, and is in no cluster, though others of the group are or a capacity provider stands on it",
-				IfLeft: "it is paid for and takes no tasks; managed draining may wait for it when it is terminated",
-				Mend: "look at ECS_CLUSTER in its user data, its instance profile and /var/log/ecs/ecs-agent.log; or replace it: aws autoscaling terminate-instance-in-auto-scaling-group --instance-id " +
+				Severity: Warn, Subject: "instance " + string(inst.ID), Finding: "the instance is InService in group " + g.Name + ", launched " +
+					span(in.Now.Sub(m.Launched)) + " ago, and is in no cluster, though others of the group are or a capacity provider stands on it",
+				Impact: "it is paid for and takes no tasks; managed draining may wait for it when it is terminated",
+				Fix: "look at ECS_CLUSTER in its user data, its instance profile and /var/log/ecs/ecs-agent.log; or replace it: aws autoscaling " +
+					"terminate-instance-in-auto-scaling-group --instance-id " +
 					string(inst.ID) + " --no-should-decrement-desired-capacity",
 			})
 		}

@@ -34,7 +34,7 @@ func matches(pattern string, event map[string]any) verdict {
 func (in *Input) actionEvent(g string, arn fleet.ARN, hook string) map[string]any {
 	return map[string]any{
 		"version": "0", "source": "aws.autoscaling", "detail-type": "EC2 Instance-terminate Lifecycle Action",
-		"account": in.Survey.Account, "region": in.Survey.Region, "resources": string(arn),
+		"account": in.Inventory.Account, "region": in.Inventory.Region, "resources": string(arn),
 		"detail": map[string]any{
 			"AutoScalingGroupName": g, "LifecycleHookName": hook, "LifecycleTransition": fleet.TerminatingTransit,
 			"Origin": "AutoScalingGroup", "Destination": "EC2",

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/ebbhq/ebb/internal/fleet"
-	"github.com/ebbhq/ebb/internal/survey"
+	"github.com/ebbhq/ebb/internal/inventory"
 )
 
 func protectionChecks() []Check {
@@ -22,11 +22,11 @@ func protectionChecks() []Check {
 const settled = 20 * time.Minute
 
 // protected are the instances in service of a group that are protected from scale-in.
-func protected(g *survey.Group) []fleet.GroupInstance {
+func protected(g *inventory.Group) []fleet.GroupInstance {
 	return slices.DeleteFunc(slices.Clone(g.Instances), func(i fleet.GroupInstance) bool { return !i.Protected || i.State != fleet.InService })
 }
 
-func unprotect(g *survey.Group, i fleet.GroupInstance) string {
+func unprotect(g *inventory.Group, i fleet.GroupInstance) string {
 	return "aws autoscaling set-instance-protection --auto-scaling-group-name " + g.Name + " --instance-ids " + string(i.ID) + " --no-protected-from-scale-in"
 }
 
@@ -43,18 +43,19 @@ func protectionStuck(in *Input) (found []Finding) {
 			}
 			found = append(found, Finding{
 				Severity: Warn, Subject: "instance " + string(i.ID),
-				What:   "the instance is protected from scale-in although no task but those of daemon services is on it; ECS should have lifted that. Since when it is empty is not known: look again in a quarter of an hour",
-				IfLeft: "it is never scaled in and is paid for (aws/containers-roadmap#2814)", Mend: unprotect(g, i),
+				Finding: "the instance is protected from scale-in although no task but those of daemon services is on it; ECS should have lifted " +
+					"that. Since when it is empty is not known: look again in a quarter of an hour",
+				Impact: "it is never scaled in and is paid for (aws/containers-roadmap#2814)", Fix: unprotect(g, i),
 			})
 		}
 	}
 	return found
 }
 
-func (in *Input) tasksKnown(c *survey.Cluster) bool {
+func (in *Input) tasksKnown(c *inventory.Cluster) bool {
 	of := "cluster " + c.Name
 	for _, operation := range []string{"ecs:ListTasks", "ecs:DescribeTasks", "ecs:ListServices", "ecs:DescribeServices"} {
-		if in.Survey.Missed(operation, of) {
+		if in.Inventory.Missed(operation, of) {
 			return false
 		}
 	}
@@ -62,7 +63,7 @@ func (in *Input) tasksKnown(c *survey.Cluster) bool {
 }
 
 func daemonsOnly(h home) bool {
-	return !slices.ContainsFunc(h.tasks(), func(t *survey.Task) bool {
+	return !slices.ContainsFunc(h.tasks(), func(t *inventory.Task) bool {
 		v := h.cluster.Service(t.Service())
 		return v == nil || !v.Daemon
 	})
@@ -78,8 +79,9 @@ func protectionLeft(in *Input) (found []Finding) {
 		}
 		for _, i := range protected(g) {
 			found = append(found, Finding{
-				Severity: Info, Subject: "instance " + string(i.ID), What: "the instance is protected from scale-in, but neither the group nor a capacity provider protects its instances: somebody did it by hand, or a capacity provider that is gone",
-				IfLeft: "it is never scaled in (aws/containers-roadmap#2862)", Mend: unprotect(g, i),
+				Severity: Info, Subject: "instance " + string(i.ID), Finding: "the instance is protected from scale-in, but neither the group nor a " +
+					"capacity provider protects its instances: somebody did it by hand, or a capacity provider that is gone",
+				Impact: "it is never scaled in (aws/containers-roadmap#2862)", Fix: unprotect(g, i),
 			})
 		}
 	}
@@ -95,8 +97,10 @@ func protectionOff(in *Input) (found []Finding) {
 			continue
 		}
 		found = append(found, Finding{
-			Severity: Warn, Subject: "group " + g.Name, What: "capacity provider " + p.Name + " has managed termination protection, but the group does not protect new instances from scale-in",
-			IfLeft: "instances with running tasks are scaled in", Mend: "aws autoscaling update-auto-scaling-group --auto-scaling-group-name " + g.Name + " --new-instances-protected-from-scale-in",
+			Severity: Warn, Subject: "group " + g.Name, Finding: "capacity provider " + p.Name + " has managed termination protection, but the " +
+				"group does not protect new instances from scale-in",
+			Impact: "instances with running tasks are scaled in", Fix: "aws autoscaling update-auto-scaling-group --auto-scaling-group-name " +
+				g.Name + " --new-instances-protected-from-scale-in",
 		})
 	}
 	return found
@@ -110,9 +114,11 @@ func lifetimeProtected(in *Input) (found []Finding) {
 			continue
 		}
 		found = append(found, Finding{
-			Severity: Warn, Subject: "group " + g.Name, What: "the group has a maximum instance lifetime of " + span(g.MaxLifetime) + " and protects its instances from scale-in",
-			IfLeft: "a busy instance stays protected and is not replaced at the end of its lifetime: old images stay in use",
-			Mend:   "replace instances by a refresh: aws autoscaling start-instance-refresh --auto-scaling-group-name " + g.Name + ` --preferences '{"ScaleInProtectedInstances":"Refresh"}'`,
+			Severity: Warn, Subject: "group " + g.Name, Finding: "the group has a maximum instance lifetime of " + span(g.MaxLifetime) +
+				" and protects its instances from scale-in",
+			Impact: "a busy instance stays protected and is not replaced at the end of its lifetime: old images stay in use",
+			Fix: "replace instances by a refresh: aws autoscaling start-instance-refresh --auto-scaling-group-name " + g.Name +
+				` --preferences '{"ScaleInProtectedInstances":"Refresh"}'`,
 		})
 	}
 	return found

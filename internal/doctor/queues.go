@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/ebbhq/ebb/internal/survey"
+	"github.com/ebbhq/ebb/internal/inventory"
 )
 
 func itoa(n int) string { return strconv.Itoa(n) }
@@ -20,8 +20,8 @@ func queueChecks() []Check {
 }
 
 // listened are the queues that are told of lifecycle actions: by a hook, by a rule, or because Ebb hears them.
-func (in *Input) listened() []survey.Queue {
-	s := in.Survey
+func (in *Input) listened() []inventory.Queue {
+	s := in.Inventory
 	told := map[string]bool{}
 	for _, g := range s.Groups {
 		for _, h := range g.Hooks {
@@ -33,22 +33,22 @@ func (in *Input) listened() []survey.Queue {
 			told[arn] = true
 		}
 	}
-	return slices.DeleteFunc(slices.Clone(s.Queues), func(q survey.Queue) bool {
+	return slices.DeleteFunc(slices.Clone(s.Queues), func(q inventory.Queue) bool {
 		return q.Absent || q.ARN == "" || s.Missed("sqs:GetQueueAttributes", "queue "+q.URL) || !told[q.ARN] && (in.Ebb == nil || in.Ebb.Queue != q.URL)
 	})
 }
 
-func (in *Input) isDeadLetterQueue(q survey.Queue) bool {
-	return slices.ContainsFunc(in.Survey.Queues, func(other survey.Queue) bool { return q.ARN != "" && other.Redrive == q.ARN })
+func (in *Input) isDeadLetterQueue(q inventory.Queue) bool {
+	return slices.ContainsFunc(in.Inventory.Queues, func(other inventory.Queue) bool { return q.ARN != "" && other.Redrive == q.ARN })
 }
 
 func noRedrive(in *Input) (found []Finding) {
 	for _, q := range in.listened() {
 		if q.Redrive == "" {
 			found = append(found, Finding{
-				Severity: Warn, Subject: "queue " + q.URL, What: "the queue has no redrive policy",
-				IfLeft: "what nobody understands comes again and again until it is too old; Ebb writes it into its journal and deletes it after 5 receives",
-				Mend: "aws sqs set-queue-attributes --queue-url " + q.URL + ` --attributes '{"RedrivePolicy":"{\"deadLetterTargetArn\":\"` + q.ARN +
+				Severity: Warn, Subject: "queue " + q.URL, Finding: "the queue has no redrive policy",
+				Impact: "what nobody understands comes again and again until it is too old; Ebb writes it into its journal and deletes it after 5 receives",
+				Fix: "aws sqs set-queue-attributes --queue-url " + q.URL + ` --attributes '{"RedrivePolicy":"{\"deadLetterTargetArn\":\"` + q.ARN +
 					`-dlq\",\"maxReceiveCount\":\"5\"}"}', after making that queue`,
 			})
 		}
@@ -64,17 +64,21 @@ func queueSettings(in *Input) (found []Finding) {
 		ebbs := in.Ebb != nil && in.Ebb.Queue == q.URL
 		set := func(what, ifLeft, attribute string) {
 			found = append(found, Finding{
-				Severity: Warn, Subject: "queue " + q.URL, What: what, IfLeft: ifLeft, Mend: "aws sqs set-queue-attributes --queue-url " + q.URL + " --attributes " + attribute,
+				Severity: Warn, Subject: "queue " + q.URL, Finding: what, Impact: ifLeft, Fix: "aws sqs set-queue-attributes --queue-url " + q.URL +
+					" --attributes " + attribute,
 			})
 		}
 		if q.Retention < shortRetention {
-			set("the queue keeps messages for "+span(q.Retention)+" only", "if its listener is away for longer, terminations go unheard", "MessageRetentionPeriod=345600")
+			set("the queue keeps messages for "+span(q.Retention)+" only", "if its listener is away for longer, terminations go unheard",
+				"MessageRetentionPeriod=345600")
 		}
 		if q.Visibility == 0 && !ebbs { // Ebb asks for a time of its own at each receive
-			set("a received message becomes visible again at once (visibility time-out 0)", "every message is handled several times at the same time", "VisibilityTimeout=60")
+			set("a received message becomes visible again at once (visibility time-out 0)",
+				"every message is handled several times at the same time", "VisibilityTimeout=60")
 		}
 		if q.Redrive != "" && q.MaxReceives > 0 && q.MaxReceives < 3 {
-			set(fmt.Sprintf("a message goes to the dead-letter queue after %d receives", q.MaxReceives), "a listener that is restarted in the middle loses the message to the dead-letter queue",
+			set(fmt.Sprintf("a message goes to the dead-letter queue after %d receives", q.MaxReceives),
+				"a listener that is restarted in the middle loses the message to the dead-letter queue",
 				`'{"RedrivePolicy":"{\"deadLetterTargetArn\":\"`+q.Redrive+`\",\"maxReceiveCount\":\"5\"}"}'`)
 		}
 	}
@@ -82,12 +86,13 @@ func queueSettings(in *Input) (found []Finding) {
 }
 
 func deadLetters(in *Input) (found []Finding) {
-	for _, q := range in.Survey.Queues {
+	for _, q := range in.Inventory.Queues {
 		if in.isDeadLetterQueue(q) && q.Visible > 0 {
 			found = append(found, Finding{
-				Severity: Warn, Subject: "queue " + q.URL, What: fmt.Sprintf("this dead-letter queue holds messages: about %d", q.Visible),
-				IfLeft: "nobody acted on them: they may be of instances that left undrained, or of a listener that does not understand its messages",
-				Mend: "read them: aws sqs receive-message --queue-url " + q.URL + " --max-number-of-messages 10 --visibility-timeout 30; send them back: aws sqs start-message-move-task --source-arn " +
+				Severity: Warn, Subject: "queue " + q.URL, Finding: fmt.Sprintf("this dead-letter queue holds messages: about %d", q.Visible),
+				Impact: "nobody acted on them: they may be of instances that left undrained, or of a listener that does not understand its messages",
+				Fix: "read them: aws sqs receive-message --queue-url " + q.URL + " --max-number-of-messages 10 --visibility-timeout 30; send them " +
+					"back: aws sqs start-message-move-task --source-arn " +
 					q.ARN + "; or drop them: aws sqs purge-queue --queue-url " + q.URL,
 			})
 		}

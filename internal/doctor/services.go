@@ -3,7 +3,7 @@ package doctor
 import (
 	"fmt"
 
-	"github.com/ebbhq/ebb/internal/survey"
+	"github.com/ebbhq/ebb/internal/inventory"
 )
 
 func serviceChecks() []Check {
@@ -16,25 +16,27 @@ func serviceChecks() []Check {
 
 // bounds are the fewest healthy and the most tasks that a service may have while it drains: ECS rounds the one up and the other down.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeploymentConfiguration.html
-func bounds(v *survey.Service) (least, most int) {
+func bounds(v *inventory.Service) (least, most int) {
 	return (v.Desired*v.MinPercent + 99) / 100, v.Desired * v.MaxPercent / 100
 }
 
-func update(c *survey.Cluster, v *survey.Service, configuration string) string {
+func update(c *inventory.Cluster, v *inventory.Service, configuration string) string {
 	return "aws ecs update-service --cluster " + c.Name + " --service " + v.Name + " --deployment-configuration " + configuration
 }
 
 func neverDrains(in *Input) (found []Finding) {
-	in.eachService(func(c *survey.Cluster, v *survey.Service) {
+	in.eachService(func(c *inventory.Cluster, v *inventory.Service) {
 		least, most := bounds(v)
 		if least < v.Desired || most > v.Desired {
 			return
 		}
 		found = append(found, Finding{
 			Severity: Error, Subject: serviceIn(c, v),
-			What: fmt.Sprintf("of %d tasks at least %d must be healthy (minimumHealthyPercent %d, rounded up) and at most %d may run (maximumPercent %d, rounded down): ECS may neither stop a task first nor start another",
+			Finding: fmt.Sprintf("of %d tasks at least %d must be healthy (minimumHealthyPercent %d, rounded up) and at most %d may run "+
+				"(maximumPercent %d, rounded down): ECS may neither stop a task first nor start another",
 				v.Desired, least, v.MinPercent, most, v.MaxPercent),
-			IfLeft: "no host with a task of it ever drains: Ebb cuts the task off at its deadline, managed draining after 48h", Mend: update(c, v, "minimumHealthyPercent=100,maximumPercent=200"),
+			Impact: "no host with a task of it ever drains: Ebb cuts the task off at its deadline, managed draining after 48h",
+			Fix:    update(c, v, "minimumHealthyPercent=100,maximumPercent=200"),
 		})
 	})
 	return found
@@ -42,13 +44,14 @@ func neverDrains(in *Input) (found []Finding) {
 
 // stopsAll speaks only of services behind a load balancer: somebody waits for their answers.
 func stopsAll(in *Input) (found []Finding) {
-	in.eachService(func(c *survey.Cluster, v *survey.Service) {
+	in.eachService(func(c *inventory.Cluster, v *inventory.Service) {
 		if least, _ := bounds(v); least > 0 || len(v.LoadBalancers) == 0 {
 			return
 		}
 		found = append(found, Finding{
-			Severity: Info, Subject: serviceIn(c, v), What: fmt.Sprintf("with a minimumHealthyPercent of %d a drain may stop every task before one replacement answers", v.MinPercent),
-			IfLeft: "clients may get errors during a drain", Mend: update(c, v, "minimumHealthyPercent=100,maximumPercent=200"),
+			Severity: Info, Subject: serviceIn(c, v), Finding: fmt.Sprintf("with a minimumHealthyPercent of %d a drain may stop every task "+
+				"before one replacement answers", v.MinPercent),
+			Impact: "clients may get errors during a drain", Fix: update(c, v, "minimumHealthyPercent=100,maximumPercent=200"),
 		})
 	})
 	return found

@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"github.com/ebbhq/ebb/internal/fleet"
-	"github.com/ebbhq/ebb/internal/survey"
+	"github.com/ebbhq/ebb/internal/inventory"
 )
 
 func settingsChecks() []Check {
@@ -21,24 +21,26 @@ func settingsChecks() []Check {
 
 // ebbHookMissing leaves groups without any drainer to nobody-drains.
 func ebbHookMissing(in *Input) (found []Finding) {
-	for i := range in.Survey.Groups {
-		g := &in.Survey.Groups[i]
+	for i := range in.Inventory.Groups {
+		g := &in.Inventory.Groups[i]
 		if _, ok := in.managed(g.Name); !ok || !in.hooksKnown(g) || hookNamed(g, in.hook()) != nil || len(terminating(g)) == 0 {
 			continue
 		}
 		found = append(found, Finding{
-			Severity: Error, Subject: "group " + g.Name, What: "Ebb is told to look after the group, but it has no hook " + in.hook() + ", only " + names(terminating(g)),
-			IfLeft: "Ebb never acts on its instances: it answers no other hook than its own",
-			Mend: "put the hook on it: aws autoscaling put-lifecycle-hook --auto-scaling-group-name " + g.Name + " --lifecycle-hook-name " + in.hook() +
-				" --lifecycle-transition autoscaling:EC2_INSTANCE_TERMINATING --heartbeat-timeout 900 --default-result CONTINUE; or take the group out of Ebb's configuration",
+			Severity: Error, Subject: "group " + g.Name, Finding: "Ebb is told to look after the group, but it has no hook " + in.hook() +
+				", only " + names(terminating(g)),
+			Impact: "Ebb never acts on its instances: it answers no other hook than its own",
+			Fix: "put the hook on it: aws autoscaling put-lifecycle-hook --auto-scaling-group-name " + g.Name + " --lifecycle-hook-name " + in.hook() +
+				" --lifecycle-transition autoscaling:EC2_INSTANCE_TERMINATING --heartbeat-timeout 900 --default-result CONTINUE; or take the group " +
+				"out of Ebb's configuration",
 		})
 	}
 	return found
 }
 
 func wrongCluster(in *Input) (found []Finding) {
-	for i := range in.Survey.Groups {
-		g := &in.Survey.Groups[i]
+	for i := range in.Inventory.Groups {
+		g := &in.Inventory.Groups[i]
 		m, ok := in.managed(g.Name)
 		at := slices.IndexFunc(in.homes(g), func(h home) bool { return h.cluster.Name != m.Cluster })
 		if !ok || m.Cluster == "" || at < 0 {
@@ -46,28 +48,30 @@ func wrongCluster(in *Input) (found []Finding) {
 		}
 		cluster := in.homes(g)[at].cluster.Name
 		found = append(found, Finding{
-			Severity: Error, Subject: "group " + g.Name, What: "Ebb is told that the group is in cluster " + m.Cluster + ", but its instances are in cluster " + cluster,
-			IfLeft: "Ebb takes the instances for hosts that never joined, and lets them go undrained",
-			Mend:   fmt.Sprintf("write cluster: %s for match: %s in Ebb's configuration", cluster, m.Match),
+			Severity: Error, Subject: "group " + g.Name, Finding: "Ebb is told that the group is in cluster " + m.Cluster +
+				", but its instances are in cluster " + cluster,
+			Impact: "Ebb takes the instances for hosts that never joined, and lets them go undrained",
+			Fix:    fmt.Sprintf("write cluster: %s for match: %s in Ebb's configuration", cluster, m.Match),
 		})
 	}
 	return found
 }
 
 func matchesNoGroup(in *Input) (found []Finding) {
-	if in.Ebb == nil || !in.Everything || in.Survey.Missed("autoscaling:DescribeAutoScalingGroups", "") {
+	if in.Ebb == nil || !in.Everything || in.Inventory.Missed("autoscaling:DescribeAutoScalingGroups", "") {
 		return nil
 	}
 	for _, m := range in.Ebb.Groups {
-		if slices.ContainsFunc(in.Survey.Groups, func(g survey.Group) bool {
+		if slices.ContainsFunc(in.Inventory.Groups, func(g inventory.Group) bool {
 			ok, err := path.Match(m.Match, g.Name)
 			return ok || err != nil
 		}) {
 			continue
 		}
 		found = append(found, Finding{
-			Severity: Warn, Subject: "Ebb's configuration", What: "match: " + m.Match + " matches no Auto Scaling group of this account and Region",
-			IfLeft: "Ebb looks after nothing there", Mend: "correct the pattern; the groups are: aws autoscaling describe-auto-scaling-groups --query 'AutoScalingGroups[].AutoScalingGroupName'",
+			Severity: Warn, Subject: "Ebb's configuration", Finding: "match: " + m.Match + " matches no Auto Scaling group of this account and Region",
+			Impact: "Ebb looks after nothing there", Fix: "correct the pattern; the groups are: aws autoscaling describe-auto-scaling-groups " +
+				"--query 'AutoScalingGroups[].AutoScalingGroupName'",
 		})
 	}
 	return found
@@ -75,17 +79,18 @@ func matchesNoGroup(in *Input) (found []Finding) {
 
 // hookShort: whether Ebb is a function or a process cannot be seen here, only that it may be one.
 func hookShort(in *Input) (found []Finding) {
-	for i := range in.Survey.Groups {
-		g := &in.Survey.Groups[i]
+	for i := range in.Inventory.Groups {
+		g := &in.Inventory.Groups[i]
 		h := hookNamed(g, in.hook())
 		if _, ok := in.managed(g.Name); !ok || h == nil || h.Transition != fleet.TerminatingTransit || h.Heartbeat == 0 || h.Heartbeat >= in.Ebb.Shortest {
 			continue
 		}
 		found = append(found, Finding{
 			Severity: Warn, Subject: "group " + g.Name,
-			What:   fmt.Sprintf("hook %s has a heartbeat time-out of %s, and Ebb as a Lambda function, which looks once a minute, needs %s", h.Name, span(h.Heartbeat), span(in.Ebb.Shortest)),
-			IfLeft: "ebb lambda drains none of the group's instances, and ends each drain as refused; ebb serve keeps such a hook alive",
-			Mend:   fmt.Sprintf("aws autoscaling put-lifecycle-hook --auto-scaling-group-name %s --lifecycle-hook-name %s --heartbeat-timeout 900", g.Name, h.Name),
+			Finding: fmt.Sprintf("hook %s has a heartbeat time-out of %s, and Ebb as a Lambda function, which looks once a minute, needs %s", h.Name,
+				span(h.Heartbeat), span(in.Ebb.Shortest)),
+			Impact: "ebb lambda drains none of the group's instances, and ends each drain as refused; ebb serve keeps such a hook alive",
+			Fix:    fmt.Sprintf("aws autoscaling put-lifecycle-hook --auto-scaling-group-name %s --lifecycle-hook-name %s --heartbeat-timeout 900", g.Name, h.Name),
 		})
 	}
 	return found
@@ -100,8 +105,10 @@ func deadlineShort(in *Input) (found []Finding) {
 		}
 		found = append(found, Finding{
 			Severity: Warn, Subject: "group " + g.Name,
-			What:   fmt.Sprintf("Ebb's deadline is %s, but the drain of service %s takes up to %s (deregistration delay, stop time-out and a minute)", span(m.Deadline), service, span(need+margin)),
-			IfLeft: "every drain is cut off at the deadline", Mend: fmt.Sprintf("write deadline: %s or more for match: %s in Ebb's configuration, or shorten the deregistration delay of the service", span(need+margin), m.Match),
+			Finding: fmt.Sprintf("Ebb's deadline is %s, but the drain of service %s takes up to %s (deregistration delay, stop time-out and "+
+				"a minute)", span(m.Deadline), service, span(need+margin)),
+			Impact: "every drain is cut off at the deadline", Fix: fmt.Sprintf("write deadline: %s or more for match: %s in Ebb's "+
+				"configuration, or shorten the deregistration delay of the service", span(need+margin), m.Match),
 		})
 	}
 	return found

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ebbhq/ebb/internal/survey"
+	"github.com/ebbhq/ebb/internal/inventory"
 )
 
 func taskChecks() []Check {
@@ -18,8 +18,8 @@ func taskChecks() []Check {
 // standaloneTasks: a drain neither stops nor moves them.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/container-instance-draining.html
 func standaloneTasks(in *Input) (found []Finding) {
-	for i := range in.Survey.Clusters {
-		c := &in.Survey.Clusters[i]
+	for i := range in.Inventory.Clusters {
+		c := &in.Inventory.Clusters[i]
 		var families []string
 		n, oldest := 0, in.Now
 		for _, t := range c.Tasks {
@@ -37,9 +37,11 @@ func standaloneTasks(in *Input) (found []Finding) {
 		}
 		found = append(found, Finding{
 			Severity: Info, Subject: "cluster " + c.Name,
-			What:   fmt.Sprintf("tasks on its hosts that belong to no service: %d (%s); the oldest runs for %s", n, strings.Join(sortedUnique(families), ", "), span(in.Now.Sub(oldest))),
-			IfLeft: "a drain waits for them to end by themselves: Ebb until its deadline, managed draining up to 48h; then they are killed",
-			Mend:   "nothing, if they end soon; a task that must not be cut off needs a deadline that is longer than it runs (deadline: in Ebb's configuration), or a host without terminations",
+			Finding: fmt.Sprintf("tasks on its hosts that belong to no service: %d (%s); the oldest runs for %s", n,
+				strings.Join(sortedUnique(families), ", "), span(in.Now.Sub(oldest))),
+			Impact: "a drain waits for them to end by themselves: Ebb until its deadline, managed draining up to 48h; then they are killed",
+			Fix: "nothing, if they end soon; a task that must not be cut off needs a deadline that is longer than it runs (deadline: in " +
+				"Ebb's configuration), or a host without terminations",
 		})
 	}
 	return found
@@ -50,8 +52,8 @@ func standaloneTasks(in *Input) (found []Finding) {
 const longProtection = 24 * time.Hour
 
 func taskProtected(in *Input) (found []Finding) {
-	for i := range in.Survey.Clusters {
-		c := &in.Survey.Clusters[i]
+	for i := range in.Inventory.Clusters {
+		c := &in.Inventory.Clusters[i]
 		for _, t := range c.Tasks {
 			left := t.ProtectedUntil.Sub(in.Now)
 			if !t.Protected || t.ProtectedUntil.IsZero() || left >= -time.Hour && left <= longProtection {
@@ -62,15 +64,15 @@ func taskProtected(in *Input) (found []Finding) {
 				what = "although its protection ended " + span(-left) + " ago"
 			}
 			found = append(found, Finding{
-				Severity: Warn, Subject: "task " + string(t.ARN), What: "the task of service " + t.Service() + " is protected from scale-in " + what,
-				IfLeft: "deployments of the service leave it on the old revision, and scale-in spares it; whether a drain spares it too AWS does not say",
-				Mend:   "if its work is done: " + unprotectTask(c, t),
+				Severity: Warn, Subject: "task " + string(t.ARN), Finding: "the task of service " + t.Service() + " is protected from scale-in " + what,
+				Impact: "deployments of the service leave it on the old revision, and scale-in spares it; whether a drain spares it too AWS does not say",
+				Fix:    "if its work is done: " + unprotectTask(c, t),
 			})
 		}
 	}
 	return found
 }
 
-func unprotectTask(c *survey.Cluster, t survey.Task) string {
+func unprotectTask(c *inventory.Cluster, t inventory.Task) string {
 	return "aws ecs update-task-protection --cluster " + c.Name + " --tasks " + string(t.ARN) + " --no-protection-enabled"
 }

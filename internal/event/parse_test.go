@@ -151,7 +151,8 @@ func TestParseUnknown(t *testing.T) {
 		{"wrong token", `{` + action + `,"EC2InstanceId":"i-0a","LifecycleActionToken":{}}`, `"LifecycleActionToken" is an object, not a string`},
 		{"wrong time", `{` + action + `,"EC2InstanceId":"i-0a","Time":1763715302}`, `"Time" is a number, not a string`},
 		{"no instance id", `{` + action + `,"EC2InstanceId":"web-1"}`, `"EC2InstanceId" is "web-1", which is no instance id`},
-		{"all at once", `{"LifecycleTransition":"x"}`, `"AutoScalingGroupName" is missing or empty; the field "LifecycleHookName" is missing or empty; the field "EC2`},
+		{"all at once", `{"LifecycleTransition":"x"}`, `"AutoScalingGroupName" is missing or empty; the field "LifecycleHookName" is missing or ` +
+			`empty; the field "EC2`},
 		{"transition", `{"LifecycleTransition":"autoscaling:X"}`, `"autoscaling:X", which is no transition that Ebb knows`},
 		{"boolean event", `{"Event":true}`, `the field "Event" is a boolean, not a string`},
 		{"other event", `{"Event":"autoscaling:X"}`, `"autoscaling:X", which is no notification that Ebb knows`},
@@ -159,7 +160,8 @@ func TestParseUnknown(t *testing.T) {
 		{"no detail", `{` + bridge + `}`, `the field "detail" is missing`},
 		{"detail is text", `{` + bridge + `,"detail":"{}"}`, `the field "detail" is a string, not an object`},
 		{"detail field", `{` + bridge + `,"detail":{` + action + `,"EC2InstanceId":false}}`, `"detail.EC2InstanceId" is a boolean, not a string`},
-		{"contradiction", `{` + bridge + `,"detail":{"LifecycleTransition":"autoscaling:EC2_INSTANCE_LAUNCHING"}}`, `but the detail-type means autoscaling:EC2_INSTANCE_TERMINATING`},
+		{"contradiction", `{` + bridge + `,"detail":{"LifecycleTransition":"autoscaling:EC2_INSTANCE_LAUNCHING"}}`,
+			`but the detail-type means autoscaling:EC2_INSTANCE_TERMINATING`},
 		{"not from AWS", `{"source":"me","detail-type":"EC2 Instance-terminate Lifecycle Action","detail":{}}`, `has source "me" and detail-type`},
 		{"new detail-type", `{"source":"aws.autoscaling","detail-type":"X"}`, `detail-type "X" of aws.autoscaling`},
 		{"region", `{` + bridge + `,"region":1,"detail":{` + action + `,"EC2InstanceId":"i-0a"}}`, `the field "region" is a number`},
@@ -195,7 +197,8 @@ func TestParseTwoEnvelopes(t *testing.T) {
 }
 
 func TestParseTimeOfEnvelope(t *testing.T) {
-	message := `{"AutoScalingGroupName":"web","LifecycleHookName":"h","LifecycleTransition":"autoscaling:EC2_INSTANCE_TERMINATING","EC2InstanceId":"i-0a","Time":"noon"}`
+	message := `{"AutoScalingGroupName":"web","LifecycleHookName":"h","LifecycleTransition":"autoscaling:EC2_INSTANCE_TERMINATING",` +
+		`"EC2InstanceId":"i-0a","Time":"noon"}`
 	body := strings.Replace(sns(t, message), "{", `{"Timestamp":"2026-11-21T10:15:03+01:00",`, 1)
 	got := Parse([]byte(body))
 	if got.Kind != TerminateAction || !got.Time.Equal(at("2026-11-21T09:15:03Z")) || got.Time.Location() != time.UTC {

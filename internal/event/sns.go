@@ -14,7 +14,8 @@ func parseSNS(f *fields, envelopes int) Event {
 		e = Event{Kind: Ignored, Region: regionOf(topic), Why: fmt.Sprintf("SNS asks whether the queue may be subscribed to the topic %s, and sends nothing until "+
 			"that is confirmed; subscribe the queue from the account that owns it, then SNS does not ask", quote(topic))}
 	case "UnsubscribeConfirmation":
-		e = Event{Kind: Ignored, Region: regionOf(topic), Why: fmt.Sprintf("the queue is no longer subscribed to the topic %s; if that was not meant, subscribe it again", quote(topic))}
+		e = Event{Kind: Ignored, Region: regionOf(topic), Why: fmt.Sprintf("the queue is no longer subscribed to the topic %s; if that was "+
+			"not meant, subscribe it again", quote(topic))}
 	default:
 		e = unknown(`the field "Type" is %s, which is no SNS message type`, quote(kind))
 	}

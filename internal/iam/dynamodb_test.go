@@ -17,6 +17,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -51,7 +52,8 @@ func (g *gate) Do(r *http.Request) (*http.Response, error) {
 		g.mu.Unlock()
 		if !g.policy.Allows(wire.Check{Action: a, Kind: "table", Resource: "arn:aws:dynamodb:eu-west-1:111122223333:table/" + table}) {
 			refusal := fmt.Sprintf(`{"__type":"com.amazon.coral.service#AccessDeniedException","Message":"User: ebb is not authorized to perform: %s"}`, a)
-			return &http.Response{StatusCode: http.StatusBadRequest, Body: io.NopCloser(strings.NewReader(refusal)), Header: http.Header{"Content-Type": {"application/x-amz-json-1.0"}}}, nil
+			return &http.Response{StatusCode: http.StatusBadRequest, Body: io.NopCloser(strings.NewReader(refusal)),
+				Header: http.Header{"Content-Type": {"application/x-amz-json-1.0"}}}, nil
 		}
 	}
 	return http.DefaultClient.Do(r)
@@ -119,7 +121,7 @@ func TestTheJournalInDynamoDB(t *testing.T) {
 		}
 		return open(t, last)
 	}
-	conformance.Run(t, fresh, func(t *testing.T, s journal.Store) journal.Store { t.Helper(); return open(t, names[s]) })
+	conformance.Run(t, time.Now(), fresh, func(t *testing.T, s journal.Store) journal.Store { t.Helper(); return open(t, names[s]) })
 	sameActions(t, iam.Serve, scope, g)
 
 	g, cfg = gated(iam.ReadOnly)

@@ -162,7 +162,8 @@ func TestNothingElseIsAllowed(t *testing.T) {
 				p := parsed(t, iam.Policy(s.mode, scope))
 				for check := range s.checks {
 					nowhere := check.Kind == "*" && check.Cluster == ""
-					if nowhere || c.kinds != "all" && !slices.Contains(strings.Fields(c.kinds), check.Kind) || c.name == "another cluster" && s.mode != iam.ReadOnly && findsHosts(check.Action) {
+					if nowhere || c.kinds != "all" && !slices.Contains(strings.Fields(c.kinds), check.Kind) || c.name == "another cluster" &&
+						s.mode != iam.ReadOnly && findsHosts(check.Action) {
 						continue
 					}
 					if refused[check.Kind]++; p.Allows(check) {

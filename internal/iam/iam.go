@@ -69,7 +69,7 @@ func Policy(m Mode, s Scope) Document {
 	d := Document{Version: "2012-10-17"}
 	for _, k := range kinds(m, s) {
 		st := Statement{Sid: k.sid, Effect: "Allow", Resource: k.resources, Condition: k.condition}
-		for _, c := range append(calls(), untold()...) {
+		for _, c := range append(calls(), unrecorded()...) {
 			if c.on == k.on && c.acts == k.acts && c.in(m) && !(c.action == everyCluster && m == ReadOnly && len(s.Clusters) > 0) {
 				st.Action = append(st.Action, c.action)
 			}

@@ -69,8 +69,10 @@ func TestScope(t *testing.T) {
 		}},
 		{"any cluster", "LookAtClusters", Serve, func(s *Scope) { s.Clusters = nil }, []string{"arn:aws:ecs:eu-west-1:111122223333:cluster/*"}},
 		{"a group", "AnswerHooks", Lambda, nil, []string{"arn:aws:autoscaling:eu-west-1:111122223333:autoScalingGroup:*:autoScalingGroupName/web-asg"}},
-		{"any group", "AnswerHooks", Serve, func(s *Scope) { s.Groups = nil }, []string{"arn:aws:autoscaling:eu-west-1:111122223333:autoScalingGroup:*:autoScalingGroupName/*"}},
-		{"China", "DeregisterTargets", Serve, func(s *Scope) { s.Partition, s.Region = "aws-cn", "cn-north-1" }, []string{"arn:aws-cn:elasticloadbalancing:cn-north-1:111122223333:targetgroup/*/*"}},
+		{"any group", "AnswerHooks", Serve, func(s *Scope) { s.Groups = nil },
+			[]string{"arn:aws:autoscaling:eu-west-1:111122223333:autoScalingGroup:*:autoScalingGroupName/*"}},
+		{"China", "DeregisterTargets", Serve, func(s *Scope) { s.Partition, s.Region = "aws-cn", "cn-north-1" },
+			[]string{"arn:aws-cn:elasticloadbalancing:cn-north-1:111122223333:targetgroup/*/*"}},
 		{"a template", "Hear", Lambda, func(s *Scope) { s.Queue = "${Queue.Arn}" }, []string{"${Queue.Arn}"}},
 		{"read-only looks at all queues", "LookAtQueues", ReadOnly, nil, []string{"arn:aws:sqs:eu-west-1:111122223333:*"}},
 		{"logs", "WriteLogs", Lambda, nil, []string{"arn:aws:logs:eu-west-1:111122223333:log-group:/aws/lambda/ebb:*"}},
@@ -123,7 +125,8 @@ func TestTag(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `{"Sid":"AnswerHooks","Effect":"Allow","Action":["autoscaling:CompleteLifecycleAction","autoscaling:RecordLifecycleActionHeartbeat"],` +
-		`"Resource":["arn:aws:autoscaling:eu-west-1:111122223333:autoScalingGroup:*:autoScalingGroupName/web-asg"],"Condition":{"StringEquals":{"aws:ResourceTag/ebb":["yes"]}}}`
+		`"Resource":["arn:aws:autoscaling:eu-west-1:111122223333:autoScalingGroup:*:autoScalingGroupName/web-asg"],` +
+		`"Condition":{"StringEquals":{"aws:ResourceTag/ebb":["yes"]}}}`
 	if string(b) != want {
 		t.Errorf("got %s", b)
 	}

@@ -19,7 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
 	astypes "github.com/aws/aws-sdk-go-v2/service/autoscaling/types"
 
-	"github.com/ebbhq/ebb/internal/cloud/surveyor"
+	"github.com/ebbhq/ebb/internal/cloud/collector"
 	"github.com/ebbhq/ebb/internal/iam"
 	"github.com/ebbhq/ebb/internal/sim"
 	"github.com/ebbhq/ebb/internal/sim/wire"
@@ -152,7 +152,7 @@ func built(t *testing.T, spec sim.Spec, policies []*wire.Policy) *wire.API {
 	return api
 }
 
-// looking is what why, plan and doctor do: surveys of all scopes.
+// looking is what why, plan and doctor do: inventories of all scopes.
 func looking(t *testing.T) []run {
 	t.Helper()
 	demo := whole()
@@ -162,14 +162,14 @@ func looking(t *testing.T) []run {
 	worlds := []sim.Spec{sim.Demo(), provided, story.Random(1).World, story.Random(2).World}
 	var all []run
 	for i, w := range worlds {
-		all = append(all, run{fmt.Sprint("a survey of all of world ", i), iam.ReadOnly, whole(), surveying(w, surveyor.Scope{}, false)})
+		all = append(all, run{fmt.Sprint("an inventory of all of world ", i), iam.ReadOnly, whole(), collecting(w, collector.Scope{}, false)})
 	}
 	host := first(t, sim.Demo())
 	return append(all,
-		run{"a survey of a cluster", iam.ReadOnly, demo, surveying(provided, surveyor.Scope{Clusters: []string{"demo"}}, false)},
-		run{"a survey of a group", iam.ReadOnly, whole(), surveying(sim.Demo(), surveyor.Scope{Groups: []string{"demo-asg"}}, false)},
-		run{"a survey of an instance", iam.ReadOnly, whole(), surveying(sim.Demo(), surveyor.Scope{Instance: host}, false)},
-		run{"a survey of groups with launch templates", iam.ReadOnly, whole(), surveying(sim.Demo(), surveyor.Scope{}, true)},
+		run{"an inventory of a cluster", iam.ReadOnly, demo, collecting(provided, collector.Scope{Clusters: []string{"demo"}}, false)},
+		run{"an inventory of a group", iam.ReadOnly, whole(), collecting(sim.Demo(), collector.Scope{Groups: []string{"demo-asg"}}, false)},
+		run{"an inventory of an instance", iam.ReadOnly, whole(), collecting(sim.Demo(), collector.Scope{Instance: host}, false)},
+		run{"an inventory of groups with launch templates", iam.ReadOnly, whole(), collecting(sim.Demo(), collector.Scope{}, true)},
 	)
 }
 
@@ -178,12 +178,12 @@ func first(t *testing.T, spec sim.Spec) string {
 	return built(t, spec, nil).World.DescribeAutoScalingGroups(nil)[0].Instances[0].ID
 }
 
-// surveying takes a survey through the SDK's own clients.
-func surveying(spec sim.Spec, scope surveyor.Scope, templates bool) func(*testing.T, ...*wire.Policy) map[wire.Check]int {
+// collecting takes an inventory through the SDK's own clients.
+func collecting(spec sim.Spec, scope collector.Scope, templates bool) func(*testing.T, ...*wire.Policy) map[wire.Check]int {
 	return func(t *testing.T, policies ...*wire.Policy) map[wire.Check]int {
 		t.Helper()
 		api := built(t, spec, policies)
-		s := surveyor.New(aws.Config{
+		s := collector.New(aws.Config{
 			Region: "eu-west-1", Credentials: credentials.NewStaticCredentialsProvider("ebb", "secret", ""), BaseEndpoint: aws.String("http://sim.invalid"),
 			HTTPClient: &http.Client{Transport: inProcess{api.Handler(), &sync.Mutex{}}},
 		})
@@ -221,9 +221,10 @@ func (t inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // templated gives every group a launch template; the simulated cloud has none.
-type templated struct{ surveyor.AutoScaling }
+type templated struct{ collector.AutoScaling }
 
-func (a templated) DescribeAutoScalingGroups(ctx context.Context, in *autoscaling.DescribeAutoScalingGroupsInput, o ...func(*autoscaling.Options)) (*autoscaling.DescribeAutoScalingGroupsOutput, error) {
+func (a templated) DescribeAutoScalingGroups(ctx context.Context, in *autoscaling.DescribeAutoScalingGroupsInput,
+	o ...func(*autoscaling.Options)) (*autoscaling.DescribeAutoScalingGroupsOutput, error) {
 	out, err := a.AutoScaling.DescribeAutoScalingGroups(ctx, in, o...)
 	if err != nil {
 		return nil, err

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ebbhq/ebb/internal/explain"
+	"github.com/ebbhq/ebb/internal/diagnose"
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/placement"
 	"github.com/ebbhq/ebb/internal/sim"
@@ -35,20 +35,20 @@ func (o *outcome) wrongPlan(movable *int) (wrong []string) {
 	for i, id := range o.targets {
 		targets[i] = string(id)
 	}
-	f := explain.Plan(o.before, targets, o.before.At)
+	f := diagnose.Plan(o.before, targets, o.before.At)
 	if f.Verdict == "unknown" || (f.Verdict == "moves" || f.Verdict == "shrinks") && len(o.left) > 0 {
 		wrong = append(wrong, fmt.Sprintf("plan says %s, and %d tasks stay", f.Verdict, len(o.left)))
 	}
 	what := map[string]string{}
 	for _, s := range f.Steps {
-		what[s.Task] = s.What
-		if s.What == explain.Replaced || s.What == explain.StopsFirst || s.What == explain.StopsOnly {
+		what[s.Task] = s.Outcome
+		if s.Outcome == diagnose.Replaced || s.Outcome == diagnose.StopsFirst || s.Outcome == diagnose.StopsOnly {
 			*movable++
 		}
 	}
 	for _, k := range o.left {
 		switch said := what[idOf(k)]; said {
-		case explain.Stays, explain.MayStay, explain.NotTouched, explain.StopsLast: // a daemon's task stays with the others
+		case diagnose.Stays, diagnose.MayStay, diagnose.NotTouched, diagnose.StopsLast: // a daemon's task stays with the others
 		default:
 			wrong = append(wrong, fmt.Sprintf("plan says %q of task %s of service %s, and it stays", said, idOf(k), k.Service))
 		}
@@ -61,12 +61,12 @@ func idOf(k sim.Task) string { return k.ARN[strings.LastIndexByte(k.ARN, '/')+1:
 // wrongWhy asks about each target when nothing has moved for hours.
 func (o *outcome) wrongWhy() (wrong []string) {
 	for _, id := range o.targets {
-		r := explain.Why(o.after, explain.Question{Target: string(id), Now: o.after.At})
+		r := diagnose.Why(o.after, diagnose.Question{Target: string(id), Now: o.after.At})
 		for _, k := range o.left {
 			if k.Instance != string(id) {
 				continue
 			}
-			if !slices.ContainsFunc(r.Blockers, func(b explain.Blocker) bool { return o.holds(k, b) }) {
+			if !slices.ContainsFunc(r.Blockers, func(b diagnose.Blocker) bool { return o.holds(k, b) }) {
 				wrong = append(wrong, fmt.Sprintf("why has no true reason for task %s of service %q: %+v", idOf(k), k.Service, r.Blockers))
 			}
 		}
@@ -75,14 +75,14 @@ func (o *outcome) wrongWhy() (wrong []string) {
 }
 
 // holds reports whether a blocker is about a task and true, by the test's own arithmetic.
-func (o *outcome) holds(k sim.Task, b explain.Blocker) bool {
+func (o *outcome) holds(k sim.Task, b diagnose.Blocker) bool {
 	s, ok := o.services[k.Service]
 	switch {
 	case !ok:
-		return b.Code == placement.Standalone && strings.Contains(b.Words, idOf(k))
+		return b.Code == placement.Standalone && strings.Contains(b.Message, idOf(k))
 	case s.Daemon:
-		return b.Code == explain.DaemonLast && strings.Contains(b.Words, idOf(k))
-	case !strings.HasPrefix(b.Words, "service "+k.Service+" keeps "):
+		return b.Code == diagnose.DaemonLast && strings.Contains(b.Message, idOf(k))
+	case !strings.HasPrefix(b.Message, "service "+k.Service+" keeps "):
 		return false
 	case b.Code == placement.PercentArithmetic:
 		return (s.Desired*s.Min+99)/100 >= s.Desired*s.Max/100
@@ -97,7 +97,7 @@ func (o *outcome) holds(k sim.Task, b explain.Blocker) bool {
 // Hosts that are left out of what is asked keep their tasks out of the answer.
 func TestPlanSpeaksOfTheTargetsOnly(t *testing.T) {
 	o := drained(t, *firstSeed)
-	f := explain.Plan(o.before, []string{string(o.targets[0])}, o.before.At)
+	f := diagnose.Plan(o.before, []string{string(o.targets[0])}, o.before.At)
 	if len(f.Instances) != 1 {
 		t.Fatalf("instances %v", f.Instances)
 	}

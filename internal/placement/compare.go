@@ -7,12 +7,12 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/ebbhq/ebb/internal/survey"
+	"github.com/ebbhq/ebb/internal/inventory"
 )
 
 // compare judges one comparison of a query on a host. How many tasks a host has and of which groups changes while tasks are
 // placed, so that comparisons with these are unknown.
-func compare(h *survey.Host, subject, op string, want []string) answer {
+func compare(h *inventory.Host, subject, op string, want []string) answer {
 	have, found, ok := value(h, subject)
 	switch {
 	case !ok:
@@ -44,7 +44,7 @@ func compare(h *survey.Host, subject, op string, want []string) answer {
 }
 
 // value is what a host has of a subject, and whether it has it; ok is false if it cannot be known or will not stay.
-func value(h *survey.Host, subject string) (have string, found, ok bool) {
+func value(h *inventory.Host, subject string) (have string, found, ok bool) {
 	if name, is := strings.CutPrefix(subject, "attribute:"); is {
 		have, found = h.Attributes[name]
 		return have, found, len(h.Attributes) > 0
@@ -116,7 +116,7 @@ func version(s string) ([]int, bool) {
 }
 
 // requires judges one attribute that a task definition requires, name or name=value.
-func requires(h *survey.Host, want string) answer {
+func requires(h *inventory.Host, want string) answer {
 	if len(h.Attributes) == 0 {
 		return unknown
 	}

@@ -4,24 +4,24 @@ import (
 	"slices"
 
 	"github.com/ebbhq/ebb/internal/fleet"
-	"github.com/ebbhq/ebb/internal/survey"
+	"github.com/ebbhq/ebb/internal/inventory"
 )
 
 // demand is what one service will ask of the scheduler: count times the same place.
 type demand struct {
-	s    *survey.Service
-	def  *survey.TaskDefinition // nil: not in the survey
+	s    *inventory.Service
+	def  *inventory.TaskDefinition // nil: not in the inventory
 	name string
 
 	cpu, memory, gpu, nics int
-	ports                  []survey.Port
+	ports                  []inventory.Port
 	distinct               bool
 	admits                 []answer   // by room: whether attributes, constraints and capacity providers let it in
 	refused                []Code     // by room: which of them does not
 	choices                [][]answer // admits for each capacity provider alone, of which ECS chooses one; one if there is no choice
 
 	count   int // to be started
-	targets []*survey.Task
+	targets []*inventory.Task
 	running int // targets that run
 	others  int // tasks on hosts that leave besides the targets
 	staying int // tasks elsewhere, of any revision
@@ -31,7 +31,7 @@ type demand struct {
 }
 
 // demandsOf is what a service asks for; a daemon asks for one task on each host that lacks it.
-func (v *view) demandsOf(s *survey.Service) []demand {
+func (v *view) demandsOf(s *inventory.Service) []demand {
 	if s.LaunchType == "FARGATE" || s.LaunchType == "EXTERNAL" || s.Status == "INACTIVE" {
 		return nil
 	}
@@ -140,7 +140,7 @@ func (v *view) admit(d *demand) {
 
 // providers are the capacity providers that a service may use, nil if any host will do.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CapacityProviderStrategyItem.html
-func (v *view) providers(s *survey.Service) []string {
+func (v *view) providers(s *inventory.Service) []string {
 	strategy := s.Strategy
 	if len(strategy) == 0 && s.LaunchType == "" {
 		strategy = v.c.DefaultStrategy
@@ -160,7 +160,7 @@ func (v *view) providers(s *survey.Service) []string {
 }
 
 // admit says whether a host has the attributes that the task needs and meets the constraints, and what it fails.
-func (d *demand) admit(h *survey.Host) (answer, Code) {
+func (d *demand) admit(h *inventory.Host) (answer, Code) {
 	if d.def == nil {
 		return unknown, Unjudged
 	}
@@ -173,7 +173,7 @@ func (d *demand) admit(h *survey.Host) (answer, Code) {
 	for _, want := range d.def.Requires {
 		note(requires(h, want), NoAttribute)
 	}
-	for _, list := range [][]survey.Constraint{d.def.Constraints, d.s.Constraints} {
+	for _, list := range [][]inventory.Constraint{d.def.Constraints, d.s.Constraints} {
 		for _, c := range list {
 			if c.Type == "memberOf" {
 				q, _ := parse(c.Expression)

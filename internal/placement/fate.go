@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"github.com/ebbhq/ebb/internal/fleet"
-	"github.com/ebbhq/ebb/internal/survey"
+	"github.com/ebbhq/ebb/internal/inventory"
 )
 
 // fate judges the tasks of one service on the targets.
@@ -39,11 +39,11 @@ func (v *view) fate(d *demand) Fate {
 		return f
 	}
 	needed := max(0, d.lower-d.healthy)
-	if why := v.besieged(d, needed); len(why) > 0 {
+	if why := v.mayBeBlocked(d, needed); len(why) > 0 {
 		f.Verdict, f.Reasons = Uncertain, why
 		return f
 	}
-	if why := v.besieged(d, d.count); len(why) > 0 {
+	if why := v.mayBeBlocked(d, d.count); len(why) > 0 {
 		f.Verdict, f.Reasons = Shrinks, why
 		if room := v.capacity(d); room < d.count {
 			f.Reasons = v.whyFull(d, d.count, room)
@@ -68,8 +68,10 @@ func (v *view) arithmetic(d *demand) (Reason, bool) {
 
 func arithmeticWords(d *demand) string {
 	least, most := d.s.MinPercent, d.s.MaxPercent
-	return fmt.Sprintf("service %s wants %s; minimumHealthyPercent %d asks for at least %d healthy (rounded up), maximumPercent %d allows at most %d (rounded down): "+
-		"no task may stop before its replacement runs, and no replacement may start before a task has stopped", d.name, tasks(d.s.Desired), least, d.lower, most, d.upper)
+	return fmt.Sprintf("service %s wants %s; minimumHealthyPercent %d asks for at least %d healthy (rounded up), maximumPercent %d allows "+
+		"at most %d (rounded down): "+
+		"no task may stop before its replacement runs, and no replacement may start before a task has stopped", d.name, tasks(d.s.Desired), least,
+		d.lower, most, d.upper)
 }
 
 // doubts are what keeps a service from a promise besides its place.
@@ -123,7 +125,7 @@ func (v *view) hopes(d *demand) []Reason {
 
 // deploying reports whether a service is changing its revision, or fails to bring tasks up. A first deployment is IN_PROGRESS for as
 // long as tasks find no place, and that says nothing more.
-func deploying(s *survey.Service) bool {
+func deploying(s *inventory.Service) bool {
 	for _, d := range s.Deployments {
 		switch {
 		case d.Status == "PRIMARY" && (d.Rollout == "FAILED" || d.Rollout == "IN_PROGRESS" && d.Failed > 0):
@@ -155,7 +157,7 @@ func (v *view) daemons() []Fate {
 			continue
 		}
 		f := Fate{Kind: Daemon, Service: s.Name, Desired: s.Desired}
-		v.each(func(t *survey.Task) {
+		v.each(func(t *inventory.Task) {
 			if t.Service() == s.Name {
 				f.Tasks = append(f.Tasks, t.ARN)
 				f.doubt(v.hosts[t.ContainerInstance], t)
@@ -168,15 +170,16 @@ func (v *view) daemons() []Fate {
 	return fates
 }
 
-// alone are the fates of tasks on the targets that no service in the survey owns.
+// alone are the fates of tasks on the targets that no service in the inventory owns.
 func (v *view) alone() []Fate {
 	var fates []Fate
-	v.each(func(t *survey.Task) {
+	v.each(func(t *inventory.Task) {
 		name := t.Service()
 		switch {
 		case name == "":
 			fates = append(fates, Fate{Kind: Alone, Tasks: []fleet.ARN{t.ARN}, Verdict: Stuck, Reasons: []Reason{{
-				Standalone, fmt.Sprintf("task %s (%s) was started by RunTask or StartTask, so ECS never moves it: the host waits until it ends or somebody stops it", short(t.ARN), t.Family)}}})
+				Standalone, fmt.Sprintf("task %s (%s) was started by RunTask or StartTask, so ECS never moves it: the host waits until it ends or "+
+					"somebody stops it", short(t.ARN), t.Family)}}})
 		case v.c.Service(name) == nil:
 			fates = append(fates, Fate{Kind: Replica, Service: name, Tasks: []fleet.ARN{t.ARN}, Verdict: Uncertain, Reasons: []Reason{{
 				Unjudged, fmt.Sprintf("task %s belongs to service %s, which was not read", short(t.ARN), name)}}})
@@ -186,7 +189,7 @@ func (v *view) alone() []Fate {
 }
 
 // each calls f for the tasks on the targets that are not stopping already.
-func (v *view) each(f func(*survey.Task)) {
+func (v *view) each(f func(*inventory.Task)) {
 	for i := range v.c.Tasks {
 		if t := &v.c.Tasks[i]; t.Live() && v.target[t.ContainerInstance] && t.DesiredStatus != fleet.Stopped {
 			f(t)
@@ -194,9 +197,10 @@ func (v *view) each(f func(*survey.Task)) {
 	}
 }
 
-func (f *Fate) doubt(h *survey.Host, t *survey.Task) {
+func (f *Fate) doubt(h *inventory.Host, t *inventory.Task) {
 	if !h.Connected {
 		f.Verdict = Uncertain
-		f.Reasons = append(f.Reasons, Reason{AgentGone, fmt.Sprintf("the agent on %s is not connected; until it is, task %s is not stopped", h.Instance, short(t.ARN))})
+		f.Reasons = append(f.Reasons, Reason{AgentGone, fmt.Sprintf("the agent on %s is not connected; until it is, task %s is not stopped",
+			h.Instance, short(t.ARN))})
 	}
 }

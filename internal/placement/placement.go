@@ -4,7 +4,7 @@
 // ECS places one task after the other, by strategies that only choose and in an order that nobody promises, and the tasks of
 // several services compete. So there are promises and proofs, and what lies between: a task Moves only if it finds a place
 // whatever ECS places before it and wherever; it is Stuck only if no order and no choice helps; all else is Uncertain.
-// Every answer is about the cluster as it was surveyed: no host is added, no task ends by itself, nobody deploys.
+// Every answer is about the cluster as it was read: no host is added, no task ends by itself, nobody deploys.
 //
 // It is pure. It never asks AWS anything and shares no code with the simulated cloud, against whose scheduler it is tested.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-placement.html
@@ -12,7 +12,7 @@ package placement
 
 import (
 	"github.com/ebbhq/ebb/internal/fleet"
-	"github.com/ebbhq/ebb/internal/survey"
+	"github.com/ebbhq/ebb/internal/inventory"
 )
 
 // Verdict says what becomes of tasks whose hosts leave. A greater one is worse.
@@ -80,8 +80,8 @@ type Result struct {
 }
 
 // Leave says what would happen if the hosts of these instances left now, together, beside those that are leaving already.
-// Instances that are not in the cluster are ignored. The survey is for what is around the cluster: groups and EC2 instances.
-func Leave(s *survey.Survey, c *survey.Cluster, targets []fleet.InstanceID) Result {
+// Instances that are not in the cluster are ignored. The inventory is for what is around the cluster: groups and EC2 instances.
+func Leave(s *inventory.Inventory, c *inventory.Cluster, targets []fleet.InstanceID) Result {
 	v := look(s, c, targets)
 	var r Result
 	for i := range v.demands {

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/ebbhq/ebb/internal/survey"
+	"github.com/ebbhq/ebb/internal/inventory"
 )
 
 // answer is what can be said about a host and a requirement: no, unknown or yes. A requirement that Ebb cannot judge is unknown,
@@ -26,7 +26,7 @@ func known(b bool) answer {
 }
 
 // query is an expression of the cluster query language, asked of one host.
-type query func(*survey.Host) answer
+type query func(*inventory.Host) answer
 
 // parser reads the cluster query language by recursive descent. What it does not understand makes the whole expression unknown.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/cluster-query-language.html
@@ -41,7 +41,7 @@ func parse(text string) (query, bool) {
 	p := &parser{tokens: tokens, failed: !ok}
 	q := p.either()
 	if p.failed || len(p.tokens) > 0 {
-		return func(*survey.Host) answer { return unknown }, false
+		return func(*inventory.Host) answer { return unknown }, false
 	}
 	return q, true
 }
@@ -86,7 +86,7 @@ func (p *parser) either() query {
 	left := p.both()
 	for p.take("or", "||") {
 		a, b := left, p.both()
-		left = func(h *survey.Host) answer { return max(a(h), b(h)) }
+		left = func(h *inventory.Host) answer { return max(a(h), b(h)) }
 	}
 	return left
 }
@@ -95,7 +95,7 @@ func (p *parser) both() query {
 	left := p.one()
 	for p.take("and", "&&") {
 		a, b := left, p.one()
-		left = func(h *survey.Host) answer { return min(a(h), b(h)) }
+		left = func(h *inventory.Host) answer { return min(a(h), b(h)) }
 	}
 	return left
 }
@@ -104,7 +104,7 @@ func (p *parser) one() query {
 	switch {
 	case p.take("not", "!"):
 		q := p.one()
-		return func(h *survey.Host) answer { return -q(h) }
+		return func(h *inventory.Host) answer { return -q(h) }
 	case p.take("("):
 		q := p.either()
 		if !p.take(")") {
@@ -130,7 +130,7 @@ func (p *parser) comparison() query {
 	default:
 		want = []string{p.word()}
 	}
-	return func(h *survey.Host) answer { return compare(h, subject, op, want) }
+	return func(h *inventory.Host) answer { return compare(h, subject, op, want) }
 }
 
 // operators are the operators by all their spellings.

@@ -4,11 +4,11 @@ import (
 	"testing"
 
 	"github.com/ebbhq/ebb/internal/fleet"
-	"github.com/ebbhq/ebb/internal/survey"
+	"github.com/ebbhq/ebb/internal/inventory"
 )
 
 func TestTheClusterQueryLanguage(t *testing.T) {
-	host := survey.Host{
+	host := inventory.Host{
 		ContainerInstance: fleet.ContainerInstance{Instance: "i-0a", Connected: true}, AgentVersion: "1.68.2",
 		Attributes: map[string]string{"ecs.instance-type": "m7i.large", "stack": "prod", "disks": "12", "flag": ""},
 	}
@@ -55,7 +55,8 @@ func TestTheClusterQueryLanguage(t *testing.T) {
 	}
 	for _, text := range []string{
 		"", "attribute:stack", "attribute:stack ==", "attribute:stack is prod", "(attribute:stack == prod", "attribute:stack == prod)", "attribute:stack == 'prod",
-		"attribute:stack in prod", "attribute:stack in [prod", "attribute:stack in []", "and", "not", "attribute:stack == prod prod", "== ==", "attribute:stack == ==",
+		"attribute:stack in prod", "attribute:stack in [prod", "attribute:stack in []", "and", "not", "attribute:stack == prod prod", "== ==",
+		"attribute:stack == ==",
 	} {
 		if q, ok := parse(text); ok || q(&host) != unknown {
 			t.Errorf("%q was understood", text)
@@ -65,14 +66,14 @@ func TestTheClusterQueryLanguage(t *testing.T) {
 
 func TestAHostWithoutAttributesIsUnknown(t *testing.T) {
 	q, _ := parse("attribute:stack == prod")
-	if got := q(&survey.Host{}); got != unknown {
+	if got := q(&inventory.Host{}); got != unknown {
 		t.Errorf("%d", got)
 	}
 }
 
 func FuzzParse(f *testing.F) {
 	f.Add("not (attribute:a in [b, 'c d'] and agentVersion >= 1.2.3) || x !~ \"y\"")
-	host := survey.Host{Attributes: map[string]string{"a": "b"}}
+	host := inventory.Host{Attributes: map[string]string{"a": "b"}}
 	f.Fuzz(func(t *testing.T, text string) {
 		q, ok := parse(text)
 		if a := q(&host); !ok && a != unknown || a < no || a > yes {

@@ -31,8 +31,8 @@ const (
 // Reason is why tasks do not simply move.
 type Reason struct {
 	Code Code
-	// Words are for people, with numbers and names.
-	Words string
+	// Message are for people, with numbers and names.
+	Message string
 }
 
 // AWS is the word with which ECS itself gives the reason in service events and failures, empty if it has none.
@@ -41,6 +41,7 @@ func (c Code) AWS() string { return awsWords[c] }
 
 var awsWords = map[Code]string{
 	NoCPU: "RESOURCE:CPU", NoMemory: "RESOURCE:MEMORY", NoGPU: "RESOURCE:GPU", NoPort: "RESOURCE:PORTS", NoInterface: "RESOURCE:ENI",
-	NoAttribute: "ATTRIBUTE", ConstraintUnmet: "MemberOf placement constraint unsatisfied.", DistinctInstance: "DistinctInstance placement constraint unsatisfied.",
-	NoHost: "No Container Instances were found in your cluster", AgentGone: "AGENT",
+	NoAttribute: "ATTRIBUTE", ConstraintUnmet: "MemberOf placement constraint unsatisfied.",
+	DistinctInstance: "DistinctInstance placement constraint unsatisfied.",
+	NoHost:           "No Container Instances were found in your cluster", AgentGone: "AGENT",
 }

@@ -4,7 +4,7 @@ import (
 	"slices"
 
 	"github.com/ebbhq/ebb/internal/fleet"
-	"github.com/ebbhq/ebb/internal/survey"
+	"github.com/ebbhq/ebb/internal/inventory"
 )
 
 // endless is more network interfaces than a host can have: their number is unknown, or not the limit.
@@ -13,13 +13,13 @@ const endless = 1 << 30
 // space is what a host has left for tasks.
 type space struct {
 	cpu, memory, gpu, nics int
-	taken                  map[survey.Port]bool
+	taken                  map[inventory.Port]bool
 	has                    map[string]bool // services with a task here
 }
 
 // room is a host on which ECS may place tasks.
 type room struct {
-	host *survey.Host
+	host *inventory.Host
 	// tight is the space as it is. loose is the space after every task has ended that may: it is stopping, or its service
 	// has too many or deploys. A promise rests on tight, a proof on loose.
 	tight, loose space
@@ -29,7 +29,7 @@ type room struct {
 // load is what is placed into a room in thought.
 type load struct {
 	cpu, memory, gpu, nics int
-	ports                  []survey.Port
+	ports                  []inventory.Port
 	services               []string
 }
 
@@ -69,15 +69,15 @@ func (s *space) fits(l load, d *demand) bool {
 }
 
 // room makes the room of a host from what ECS says is free and from the tasks on it.
-func (v *view) room(h *survey.Host) room {
+func (v *view) room(h *inventory.Host) room {
 	r := room{host: h, tight: space{cpu: h.Free.CPU, memory: h.Free.Memory, gpu: h.Free.GPU, nics: endless}}
-	r.tight.taken, r.loose.taken = map[survey.Port]bool{}, map[survey.Port]bool{}
+	r.tight.taken, r.loose.taken = map[inventory.Port]bool{}, map[inventory.Port]bool{}
 	r.tight.has, r.loose.has = map[string]bool{}, map[string]bool{}
 	for _, n := range h.Free.Ports {
-		r.tight.taken[survey.Port{Number: n}] = true
+		r.tight.taken[inventory.Port{Number: n}] = true
 	}
 	for _, n := range h.Free.UDP {
-		r.tight.taken[survey.Port{Number: n, UDP: true}] = true
+		r.tight.taken[inventory.Port{Number: n, UDP: true}] = true
 	}
 	for p := range r.tight.taken { //ebb:any-order a set is copied
 		r.loose.taken[p] = true
@@ -94,7 +94,7 @@ func (v *view) room(h *survey.Host) room {
 }
 
 // occupy notes a task that is on the host: it uses a network interface, it keeps its like away, and it may end.
-func (v *view) occupy(r *room, t *survey.Task) {
+func (v *view) occupy(r *room, t *inventory.Task) {
 	def := v.c.TaskDefinition(t.Family)
 	nics := 0
 	if def != nil && def.Network == "awsvpc" {
@@ -128,7 +128,7 @@ func or(a, b int) int {
 }
 
 // mayEnd reports whether a task on a host that stays may end without anybody's doing.
-func (v *view) mayEnd(t *survey.Task) bool {
+func (v *view) mayEnd(t *inventory.Task) bool {
 	if t.DesiredStatus == fleet.Stopped || t.HealthStatus == "UNHEALTHY" {
 		return true
 	}

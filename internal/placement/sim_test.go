@@ -10,9 +10,9 @@ import (
 	"time"
 
 	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/inventory"
 	"github.com/ebbhq/ebb/internal/placement"
 	"github.com/ebbhq/ebb/internal/sim"
-	"github.com/ebbhq/ebb/internal/survey"
 )
 
 var (
@@ -24,8 +24,8 @@ var (
 // outcome is what the simulated scheduler did to one cluster, beside what was said before.
 type outcome struct {
 	said     placement.Result
-	before   *survey.Survey
-	after    *survey.Survey
+	before   *inventory.Inventory
+	after    *inventory.Inventory
 	targets  []fleet.InstanceID
 	left     []sim.Task                    // tasks still on the targets, hours later
 	short    []string                      // services that have not come back to what they want
@@ -71,7 +71,7 @@ func told(r placement.Result) string {
 	for _, f := range r.Fates {
 		fmt.Fprintf(&b, "\n  %s %s ×%d: %s", f.Kind, f.Service, len(f.Tasks), f.Verdict)
 		for _, r := range f.Reasons {
-			fmt.Fprintf(&b, "\n    %s: %s", r.Code, r.Words)
+			fmt.Fprintf(&b, "\n    %s: %s", r.Code, r.Message)
 		}
 	}
 	return b.String()
@@ -86,7 +86,7 @@ func drained(t *testing.T, seed uint64) outcome {
 		t.Fatalf("seed %d: %v", seed, err)
 	}
 	w.Advance(w.Now().Add(10 * time.Minute))
-	o := outcome{before: surveyOf(t, w)}
+	o := outcome{before: inventoryOf(t, w)}
 	c := &o.before.Clusters[0]
 	var arns []string
 	for _, i := range r.Perm(len(c.Hosts))[:1+r.IntN(1+len(c.Hosts)/4)] {
@@ -100,7 +100,7 @@ func drained(t *testing.T, seed uint64) outcome {
 	}
 	w.Advance(w.Now().Add(6 * time.Hour))
 	o.look(t, w)
-	o.after = surveyOf(t, w)
+	o.after = inventoryOf(t, w)
 	return o
 }
 
@@ -245,7 +245,10 @@ func refusals(w *sim.World, s sim.Service, hosts []sim.ContainerInstance, tasks 
 			continue
 		}
 		codes := slices.Concat(refuses(h, d), excludes(h, d, s))
-		if d.Network == "awsvpc" && h.Interfaces > 0 && count(tasks, func(k sim.Task) bool { return k.IP != "" && k.ContainerInstance == h.ARN && k.LastStatus != "STOPPED" }) >= h.Interfaces-1 {
+		if d.Network == "awsvpc" && h.Interfaces > 0 && count(tasks, func(k sim.Task) bool {
+			return k.IP != "" && k.ContainerInstance == h.ARN &&
+				k.LastStatus != "STOPPED"
+		}) >= h.Interfaces-1 {
 			codes = append(codes, placement.NoInterface)
 		}
 		if s.DistinctInstance && slices.ContainsFunc(tasks, func(k sim.Task) bool {

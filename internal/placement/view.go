@@ -4,15 +4,15 @@ import (
 	"slices"
 
 	"github.com/ebbhq/ebb/internal/fleet"
-	"github.com/ebbhq/ebb/internal/survey"
+	"github.com/ebbhq/ebb/internal/inventory"
 )
 
 // view is a cluster seen with the question in mind.
 type view struct {
-	s       *survey.Survey
-	c       *survey.Cluster
-	on      map[fleet.ARN][]*survey.Task // live tasks by host
-	hosts   map[fleet.ARN]*survey.Host
+	s       *inventory.Inventory
+	c       *inventory.Cluster
+	on      map[fleet.ARN][]*inventory.Task // live tasks by host
+	hosts   map[fleet.ARN]*inventory.Host
 	live    map[string]int // tasks by service that are meant to run
 	target  map[fleet.ARN]bool
 	leaving map[fleet.ARN]bool // targets, and what leaves already
@@ -21,9 +21,9 @@ type view struct {
 	blind   bool // an awsvpc task asked for a host whose interfaces nobody knows
 }
 
-func look(s *survey.Survey, c *survey.Cluster, targets []fleet.InstanceID) *view {
+func look(s *inventory.Inventory, c *inventory.Cluster, targets []fleet.InstanceID) *view {
 	v := &view{
-		s: s, c: c, on: map[fleet.ARN][]*survey.Task{}, hosts: map[fleet.ARN]*survey.Host{}, live: map[string]int{},
+		s: s, c: c, on: map[fleet.ARN][]*inventory.Task{}, hosts: map[fleet.ARN]*inventory.Host{}, live: map[string]int{},
 		target: map[fleet.ARN]bool{}, leaving: map[fleet.ARN]bool{},
 	}
 	for i := range c.Hosts {

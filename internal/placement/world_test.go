@@ -7,8 +7,8 @@ import (
 	"testing"
 
 	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/inventory"
 	"github.com/ebbhq/ebb/internal/sim"
-	"github.com/ebbhq/ebb/internal/survey"
 )
 
 func pick[T any](r *rand.Rand, of ...T) T { return of[r.IntN(len(of))] }
@@ -44,7 +44,8 @@ func randomSpec(r *rand.Rand) sim.Spec {
 // addService adds a service and returns how much CPU it takes.
 func addService(r *rand.Rand, s *sim.Spec, i int) int {
 	name := fmt.Sprintf("s%d", i)
-	d := sim.TaskDefinition{Family: name, CPU: pick(r, 64, 128, 256, 512, 768, 1024), Memory: pick(r, 128, 256, 512, 1024, 2048), Network: pick(r, "bridge", "bridge", "host", "awsvpc")}
+	d := sim.TaskDefinition{Family: name, CPU: pick(r, 64, 128, 256, 512, 768, 1024), Memory: pick(r, 128, 256, 512, 1024, 2048),
+		Network: pick(r, "bridge", "bridge", "host", "awsvpc")}
 	if r.IntN(4) == 0 {
 		d.Port, d.HostPort = 80, 8000+r.IntN(3)
 	}
@@ -122,7 +123,8 @@ func expressions() []expression {
 // bounds are minimum and maximum percent, the usual ones more often.
 func bounds() [][2]int {
 	usual := [2]int{100, 200}
-	return [][2]int{usual, usual, usual, usual, usual, usual, usual, usual, {100, 150}, {100, 150}, {100, 110}, {50, 100}, {50, 100}, {50, 200}, {50, 200}, {0, 100}, {100, 100}, {75, 125}}
+	return [][2]int{usual, usual, usual, usual, usual, usual, usual, usual, {100, 150}, {100, 150}, {100, 110}, {50, 100}, {50, 100},
+		{50, 200}, {50, 200}, {0, 100}, {100, 100}, {75, 125}}
 }
 
 func allHosts(t *testing.T, w *sim.World) []sim.ContainerInstance {
@@ -176,10 +178,10 @@ func allServices(t *testing.T, w *sim.World) []sim.Service {
 	return all
 }
 
-// surveyOf is what a survey of the world's one cluster shows.
-func surveyOf(t *testing.T, w *sim.World) *survey.Survey {
+// inventoryOf is what an inventory of the world's one cluster shows.
+func inventoryOf(t *testing.T, w *sim.World) *inventory.Inventory {
 	t.Helper()
-	c := survey.Cluster{Name: "prod", ARN: "arn:aws:ecs:eu-west-1:111122223333:cluster/prod"}
+	c := inventory.Cluster{Name: "prod", ARN: "arn:aws:ecs:eu-west-1:111122223333:cluster/prod"}
 	for _, h := range allHosts(t, w) {
 		c.Hosts = append(c.Hosts, hostOf(h))
 	}
@@ -196,22 +198,22 @@ func surveyOf(t *testing.T, w *sim.World) *survey.Survey {
 		}
 		c.TaskDefinitions = append(c.TaskDefinitions, definitionOf(d))
 	}
-	return &survey.Survey{At: w.Now(), Clusters: []survey.Cluster{c}}
+	return &inventory.Inventory{At: w.Now(), Clusters: []inventory.Cluster{c}}
 }
 
-func hostOf(h sim.ContainerInstance) survey.Host {
-	return survey.Host{
+func hostOf(h sim.ContainerInstance) inventory.Host {
+	return inventory.Host{
 		ContainerInstance: fleet.ContainerInstance{
 			ARN: fleet.ARN(h.ARN), Cluster: h.Cluster, Instance: fleet.InstanceID(h.Instance), Status: h.Status, Connected: h.Connected,
 		},
 		Zone: h.Zone, CPU: h.CPU, Memory: h.Memory, GPU: len(h.GPUs), Attributes: h.Attributes, AgentVersion: h.AgentVersion,
 		CapacityProvider: h.CapacityProvider, Trunk: h.Interfaces == 0, Interfaces: h.Interfaces,
-		Free: survey.Resources{CPU: h.FreeCPU, Memory: h.FreeMemory, GPU: len(h.FreeGPUs), Ports: h.Ports, UDP: h.UDP},
+		Free: inventory.Resources{CPU: h.FreeCPU, Memory: h.FreeMemory, GPU: len(h.FreeGPUs), Ports: h.Ports, UDP: h.UDP},
 	}
 }
 
-func taskOf(k sim.Task) survey.Task {
-	return survey.Task{
+func taskOf(k sim.Task) inventory.Task {
+	return inventory.Task{
 		Task: fleet.Task{
 			ARN: fleet.ARN(k.ARN), Cluster: k.Cluster, ContainerInstance: fleet.ARN(k.ContainerInstance), Family: k.Definition, Group: k.Group,
 			LastStatus: k.LastStatus, DesiredStatus: k.DesiredStatus, CreatedAt: k.CreatedAt,
@@ -220,33 +222,34 @@ func taskOf(k sim.Task) survey.Task {
 	}
 }
 
-func serviceOf(s sim.Service) survey.Service {
-	v := survey.Service{
+func serviceOf(s sim.Service) inventory.Service {
+	v := inventory.Service{
 		Service: fleet.Service{Name: s.Name, Cluster: s.Cluster, Daemon: s.Daemon, Desired: s.Desired, Running: s.Running, MinPercent: s.Min, MaxPercent: s.Max},
 		Status:  s.Status, Controller: "ECS", TaskDefinition: s.Definition,
 	}
 	for _, item := range s.Providers {
-		v.Strategy = append(v.Strategy, survey.StrategyItem{Provider: item.Provider, Base: item.Base, Weight: item.Weight})
+		v.Strategy = append(v.Strategy, inventory.StrategyItem{Provider: item.Provider, Base: item.Base, Weight: item.Weight})
 	}
 	if len(v.Strategy) == 0 {
 		v.LaunchType = "EC2"
 	}
 	if s.DistinctInstance {
-		v.Constraints = append(v.Constraints, survey.Constraint{Type: "distinctInstance"})
+		v.Constraints = append(v.Constraints, inventory.Constraint{Type: "distinctInstance"})
 	}
 	for _, c := range s.Constraints {
-		v.Constraints = append(v.Constraints, survey.Constraint{Type: c.Type, Expression: c.Expression})
+		v.Constraints = append(v.Constraints, inventory.Constraint{Type: c.Type, Expression: c.Expression})
 	}
 	for _, d := range s.Deployments {
-		v.Deployments = append(v.Deployments, survey.Deployment{
+		v.Deployments = append(v.Deployments, inventory.Deployment{
 			ID: d.ID, Status: d.Status, TaskDefinition: d.Definition, Rollout: d.Rollout, Desired: d.Desired, Running: d.Running, Pending: d.Pending, Failed: d.Failed,
 		})
 	}
 	return v
 }
 
-func definitionOf(d sim.TaskDefinition) survey.TaskDefinition {
-	v := survey.TaskDefinition{Name: fmt.Sprintf("%s:%d", d.Family, d.Revision), Network: d.Network, CPU: d.CPU, Memory: d.Memory, GPU: d.GPU, Requires: d.Attributes()}
+func definitionOf(d sim.TaskDefinition) inventory.TaskDefinition {
+	v := inventory.TaskDefinition{Name: fmt.Sprintf("%s:%d", d.Family, d.Revision), Network: d.Network, CPU: d.CPU, Memory: d.Memory,
+		GPU: d.GPU, Requires: d.Attributes()}
 	if d.Network == "awsvpc" {
 		return v
 	}
@@ -255,7 +258,7 @@ func definitionOf(d sim.TaskDefinition) survey.TaskDefinition {
 			p.HostPort = p.Port
 		}
 		if p.HostPort != 0 {
-			v.HostPorts = append(v.HostPorts, survey.Port{Number: p.HostPort, UDP: p.UDP})
+			v.HostPorts = append(v.HostPorts, inventory.Port{Number: p.HostPort, UDP: p.UDP})
 		}
 	}
 	return v

@@ -54,7 +54,8 @@ The simulated ECS throttles as AWS documents it. What Auto Scaling allows is not
 also a row *free* without that limit.
 `
 
-const tableHead = "| at once | drainer | calls per drain | answer p50 | answer p99 | DRAINING p50 | DRAINING p99 | cut off |\n|--:|---|--:|--:|--:|--:|--:|--:|\n"
+const tableHead = "| at once | drainer | calls per drain | answer p50 | answer p99 | DRAINING p50 | DRAINING p99 | cut off " +
+	"|\n|--:|---|--:|--:|--:|--:|--:|--:|\n"
 
 // variant is one way to empty the hosts.
 type variant struct {

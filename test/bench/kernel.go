@@ -15,7 +15,8 @@ import (
 // kernelTimes is the section about the kernel's processor time and allocations, from the benchmarks of package kernel, and the size of
 // the binary.
 func kernelTimes(w io.Writer) error {
-	fmt.Fprintf(w, "\n## Processor time\n\nRead on %s with %d processors, %s/%s, %s. 10,000 drains are open.\n\n", processor(), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version())
+	fmt.Fprintf(w, "\n## Processor time\n\nRead on %s with %d processors, %s/%s, %s. 10,000 drains are open.\n\n", processor(),
+		runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version())
 	cmd := exec.Command("go", "test", "./internal/kernel", "-run", "^$", "-bench", ".", "-benchmem", "-cpu", "1")
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()

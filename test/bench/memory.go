@@ -146,7 +146,8 @@ func newCloud(ctx context.Context, ended *sync.WaitGroup, hosts int) (*cloud, er
 // serve starts ebb serve on the cloud, in an environment of its own.
 func (c *cloud) serve(ctx context.Context, ebb, dir string) (*exec.Cmd, error) {
 	file := filepath.Join(dir, "ebb.yaml")
-	text := fmt.Sprintf("queue: %s/111122223333/%s\nregion: eu-west-1\nendpoint: %s\njournal: sqlite://%s\nhook: %s\nlog_level: error\ngroups:\n  - {match: %s, cluster: %s, deadline: 2h}\n",
+	text := fmt.Sprintf("queue: %s/111122223333/%s\nregion: eu-west-1\nendpoint: %s\njournal: sqlite://%s\nhook: %s\nlog_level: "+
+		"error\ngroups:\n  - {match: %s, cluster: %s, deadline: 2h}\n",
 		c.endpoint, queue, c.endpoint, filepath.Join(dir, fmt.Sprint(time.Now().UnixNano(), ".db")), hook, group, cluster)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return nil, err

@@ -44,7 +44,8 @@ const dynamodbLocal = "EBB_DYNAMODB_ENDPOINT"
 func openTable(ctx context.Context, o options) (*table, error) {
 	local, err := url.Parse(os.Getenv(dynamodbLocal))
 	if ip := net.ParseIP(local.Hostname()); err != nil || ip == nil || !ip.IsLoopback() {
-		return nil, fmt.Errorf("%s does not name DynamoDB Local on this machine; run it as go run ./test/dynamodb -- go run ./test/storm -journal dynamodb", dynamodbLocal)
+		return nil, fmt.Errorf("%s does not name DynamoDB Local on this machine; run it as go run ./test/dynamodb -- go run ./test/storm "+
+			"-journal dynamodb", dynamodbLocal)
 	}
 	t := &table{name: fmt.Sprintf("storm-%d-%d", o.seed, time.Now().UnixNano())}
 	cfg := aws.Config{Region: "eu-west-1", Credentials: credentials.NewStaticCredentialsProvider("storm", "none", "")}

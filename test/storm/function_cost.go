@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ebbhq/ebb/internal/homemade"
+	"github.com/ebbhq/ebb/internal/baseline"
 	"github.com/ebbhq/ebb/internal/sim"
 	"github.com/ebbhq/ebb/internal/sim/core"
 	"github.com/ebbhq/ebb/internal/sim/wire"
@@ -50,7 +50,8 @@ func (c cost) each(n int) string { return fmt.Sprintf("%.2f", float64(n)/float64
 // functionText is a run of the function in one line.
 func (r remains) functionText(o options, s summary) string {
 	c := costOf(r, s)
-	return fmt.Sprintf("seed %d: ebb lambda, %d invocations in %d environments, %d killed, %d timed out, %d failed, %d throttled; %s, the last answered after %s; "+
+	return fmt.Sprintf("seed %d: ebb lambda, %d invocations in %d environments, %d killed, %d timed out, %d failed, %d throttled; %s, the "+
+		"last answered after %s; "+
 		"per drain: %s calls of AWS, %s requests of DynamoDB, %s invocations; %d calls refused; %d messages redriven; %s of the world in %s",
 		o.seed, c.invocations, c.environments, c.killed, c.timedOut, s.invocations["failed"], c.throttled, s.outcomes, c.last.Round(time.Second),
 		c.each(c.calls), c.each(c.requests), c.each(c.invocations), s.refused, s.redriven, s.world, s.real)
@@ -68,13 +69,13 @@ func drainAtHome(o options) (cost, error) {
 		return cost{}, err
 	}
 	api := wire.New(wire.Config{World: w, Limits: wire.Limits(core.Switches{})})
-	var all []*homemade.Drainer
+	var all []*baseline.Drainer
 	for _, c := range clusters {
 		q, err := w.Queue(queues + c)
 		if err != nil {
 			return cost{}, err
 		}
-		all = append(all, homemade.New(homemade.Config{ECS: api.ECS(), AutoScaling: api.AutoScaling(), SQS: api.SQS(), Queue: q.URL, Cluster: c}))
+		all = append(all, baseline.New(baseline.Config{ECS: api.ECS(), AutoScaling: api.AutoScaling(), SQS: api.SQS(), Queue: q.URL, Cluster: c}))
 	}
 	start := w.Now()
 	leavers, err := leaveAtOnce(w, o.hosts, rand.New(rand.NewPCG(o.seed, 1)))
@@ -126,7 +127,8 @@ func (o options) writeTable(ctx context.Context, top, file string) error {
 	var text strings.Builder
 	fmt.Fprintf(&text, tableHead, o.hosts, len(clusters), o.seed)
 	row := func(name string, c cost, requests, environments string) {
-		fmt.Fprintf(&text, "| %s | %s | %s | %s | %s | %d | %d | %s | %d |\n", name, c.each(c.invocations), c.each(c.calls), requests, environments, c.throttled, c.timedOut,
+		fmt.Fprintf(&text, "| %s | %s | %s | %s | %s | %d | %d | %s | %d |\n", name, c.each(c.invocations), c.each(c.calls), requests,
+			environments, c.throttled, c.timedOut,
 			c.last.Round(time.Second), c.cutOff)
 	}
 	for _, kills := range []int{0, o.kills} {

@@ -156,7 +156,8 @@ func (o *options) complete() error {
 	}
 	o.hosts, o.processes, o.speed = cmp.Or(o.hosts, usual.hosts), cmp.Or(o.processes, usual.processes), cmp.Or(o.speed, usual.speed)
 	if o.hosts < 1 || o.kills < 0 || o.processes < 0 || o.speed <= 0 || o.shape == lambdaShape && (o.processes > 0 || o.hosts%len(clusters) > 0) {
-		return fmt.Errorf("-hosts and -speed must be positive, -kills and -processes not negative; with -shape lambda there are no -processes, and -hosts can be shared by %d clusters", len(clusters))
+		return fmt.Errorf("-hosts and -speed must be positive, -kills and -processes not negative; with -shape lambda there are no "+
+			"-processes, and -hosts can be shared by %d clusters", len(clusters))
 	}
 	return nil
 }
@@ -205,7 +206,8 @@ func blameless(o options, left remains) bool {
 		fmt.Println("  VIOLATION", v)
 	}
 	if len(bad) > 0 {
-		fmt.Printf("  again: go run ./test/storm -shape %s -journal %s -seed %d -hosts %d -kills %d -processes %d -speed %g\n", o.shape, o.journal, o.seed, o.hosts, o.kills, o.processes, o.speed)
+		fmt.Printf("  again: go run ./test/storm -shape %s -journal %s -seed %d -hosts %d -kills %d -processes %d -speed %g\n", o.shape,
+			o.journal, o.seed, o.hosts, o.kills, o.processes, o.speed)
 	}
 	return len(bad) == 0
 }
@@ -220,7 +222,8 @@ func (r remains) text(o options) string {
 	if o.apart() {
 		where = "apart"
 	}
-	text := fmt.Sprintf("seed %d: %d ebb serve %s, %d killed, %d ended, %d paused; %s; %d calls, %d refused; %d messages redriven; %d conflicts in the journal; %s of the world in %s",
+	text := fmt.Sprintf("seed %d: %d ebb serve %s, %d killed, %d ended, %d paused; %s; %d calls, %d refused; %d messages redriven; %d "+
+		"conflicts in the journal; %s of the world in %s",
 		o.seed, o.processes, where, r.kills, r.terms, r.stops, s.outcomes, s.calls, s.refused, s.redriven, s.conflicts, s.world, s.real)
 	if o.processes > 1 {
 		text += fmt.Sprintf("; %d hand-overs in at most %.1f s", len(r.handed), slowest(r.handed).Seconds())

@@ -18,18 +18,18 @@ const (
 
 // group is a managed group.
 type group struct {
-	name, cluster string
-	heartbeat     time.Duration // time-out of its hook
-	budget        kernel.MaxUnavailable
+	name, cluster  string
+	heartbeat      time.Duration // time-out of its hook
+	maxUnavailable kernel.MaxUnavailable
 }
 
 // groups are the managed groups. A run keeps every serve from its heartbeats for less than the shortest time-out: see plan.go. Where
-// another Ebb goes on only after a while, that while is real time, and so the time-outs are longer; and there the groups have budgets.
+// another Ebb goes on only after a while, that while is real time, so the timeouts are longer; and there the groups have max_unavailable.
 func (o options) groups() []group {
 	if o.journal == "dynamodb" {
 		return []group{
-			{name: "web-asg", cluster: cluster, heartbeat: 15 * time.Minute, budget: kernel.MaxUnavailable{Count: 8}},
-			{name: "batch-asg", cluster: cluster, heartbeat: 10 * time.Minute, budget: kernel.MaxUnavailable{Percent: 30}},
+			{name: "web-asg", cluster: cluster, heartbeat: 15 * time.Minute, maxUnavailable: kernel.MaxUnavailable{Count: 8}},
+			{name: "batch-asg", cluster: cluster, heartbeat: 10 * time.Minute, maxUnavailable: kernel.MaxUnavailable{Percent: 30}},
 		}
 	}
 	return []group{{name: "web-asg", cluster: cluster, heartbeat: 10 * time.Minute}, {name: "batch-asg", cluster: cluster, heartbeat: 5 * time.Minute}}
@@ -37,7 +37,7 @@ func (o options) groups() []group {
 
 // judged is a group as the stories' judge knows it.
 func (g group) judged() story.Group {
-	return story.Group{Match: g.name, Cluster: g.cluster, Deadline: deadline, Budget: g.budget}
+	return story.Group{Match: g.name, Cluster: g.cluster, Deadline: deadline, Budget: g.maxUnavailable}
 }
 
 // world is the world of a storm: a fifth more hosts than leave, services that move with and without load balancers, a daemon, tasks
@@ -46,12 +46,13 @@ func world(o options) string {
 	n := o.hosts + (o.hosts+4)/5
 	gs := o.groups()
 	spec := func(g group, desired int) string {
-		return fmt.Sprintf("  - name: %s\n    desired: %d\n    hooks: [{name: %s, heartbeat: %s, default_result: ABANDON, target: ebb}]\n    launch: {cluster: %s, boot: 20s}\n",
+		return fmt.Sprintf("  - name: %s\n    desired: %d\n    hooks: [{name: %s, heartbeat: %s, default_result: ABANDON, target: ebb}]\n    "+
+			"launch: {cluster: %s, boot: 20s}\n",
 			g.name, desired, hook, g.heartbeat, g.cluster)
 	}
 	long := 11 * time.Minute
-	if gs[0].budget != (kernel.MaxUnavailable{}) {
-		long = 5 * time.Minute // with a budget one waits for the other
+	if gs[0].maxUnavailable != (kernel.MaxUnavailable{}) {
+		long = 5 * time.Minute // some wait until others have left
 	}
 	return fmt.Sprintf(`seed: %d
 switches: {lost: 5, duplicate: 10, late: 5}
@@ -84,11 +85,12 @@ tasks:
 // configuration is the configuration of all Ebbs of a run. They share the queue and the journal in it.
 func configuration(endpoint, journal string, groups []group) string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "queue: %s/111122223333/ebb\nregion: eu-west-1\nendpoint: %s\njournal: %s\nhook: %s\nlog_format: json\ngroups:\n", endpoint, endpoint, journal, hook)
+	fmt.Fprintf(&text, "queue: %s/111122223333/ebb\nregion: eu-west-1\nendpoint: %s\njournal: %s\nhook: %s\nlog_format: json\ngroups:\n",
+		endpoint, endpoint, journal, hook)
 	for _, g := range groups {
 		fmt.Fprintf(&text, "  - {match: %s, cluster: %s, deadline: %s", g.name, g.cluster, deadline)
-		if g.budget != (kernel.MaxUnavailable{}) {
-			fmt.Fprintf(&text, ", budget: %s", g.budget)
+		if g.maxUnavailable != (kernel.MaxUnavailable{}) {
+			fmt.Fprintf(&text, ", max_unavailable: %s", g.maxUnavailable)
 		}
 		text.WriteString("}\n")
 	}

@@ -1,0 +1,122 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ebbhq/ebb/internal/cloud"
+	"github.com/ebbhq/ebb/internal/cloud/collector"
+	"github.com/ebbhq/ebb/internal/config"
+	"github.com/ebbhq/ebb/internal/inventory"
+)
+
+// lookFlags are the flags of the commands that look at AWS and tell: why, plan and doctor.
+type lookFlags struct {
+	file, region, endpoint, clock, output string
+	clusters                              []string
+}
+
+func (f *lookFlags) add(c *cobra.Command) {
+	flags := c.Flags()
+	flags.StringSliceVar(&f.clusters, "cluster", nil, "look in this cluster only; may be repeated")
+	flags.StringVarP(&f.file, "config", "c", "", "Ebb's configuration file ($EBB_CONFIG)")
+	flags.StringVar(&f.region, "region", "", "AWS Region ($EBB_REGION, $AWS_REGION)")
+	flags.StringVar(&f.endpoint, "endpoint", "", "URL for all AWS calls, such as a simulated cloud ($EBB_ENDPOINT, $AWS_ENDPOINT_URL)")
+	flags.StringVar(&f.clock, "clock", "", "take the time from a simulated cloud at this URL")
+	flags.StringVarP(&f.output, "output", "o", "table", "table, for people, or json")
+}
+
+// load checks the output form and reads the configuration.
+func (f *lookFlags) load(p Process) (config.Config, error) {
+	if f.output != "table" && f.output != "json" {
+		return config.Config{}, fmt.Errorf("%w: no output form %q; use table or json", errUsage, f.output)
+	}
+	return config.Load(f.file, p.Env, map[string]string{"region": f.region, "endpoint": f.endpoint})
+}
+
+// look reads what is in the scope. The error says what to do.
+func (f *lookFlags) look(ctx context.Context, cfg config.Config, scope collector.Scope) (inventory.Inventory, error) {
+	now, _, err := clockAt(ctx, f.clock)
+	if err != nil {
+		return inventory.Inventory{}, err
+	}
+	return look(ctx, cfg, scope, now)
+}
+
+func look(ctx context.Context, cfg config.Config, scope collector.Scope, now func() time.Time) (inventory.Inventory, error) {
+	awsCfg, err := cloud.AWSConfig(ctx, cloud.Options{Region: cfg.Region, Endpoint: cfg.Endpoint})
+	if err != nil {
+		return inventory.Inventory{}, misconfigured(err)
+	}
+	if cfg.Queue != "" {
+		scope.Queues = append(scope.Queues, cfg.Queue)
+	}
+	s := collector.New(awsCfg)
+	s.Now = now
+	seen, err := s.Take(ctx, scope)
+	if away, ok := errors.AsType[net.Error](err); ok && away != nil && cfg.Endpoint != "" {
+		return seen, fmt.Errorf("%w; nobody answers at the endpoint %s: is ebb sim running there?", err, cfg.Endpoint)
+	}
+	return seen, err
+}
+
+// lookFor reads the clusters and groups of targets. Without a cluster, an instance id is looked for in its group and wherever it
+// is registered, and for everything else the whole account is.
+func (f *lookFlags) lookFor(ctx context.Context, cfg config.Config, targets []string) (inventory.Inventory, error) {
+	scope := collector.Scope{Clusters: f.clusters}
+	if len(targets) == 1 && len(f.clusters) == 0 {
+		if strings.HasPrefix(targets[0], "i-") {
+			scope.Instance = targets[0]
+		} else if cluster := clusterOf(targets[0]); cluster != "" {
+			scope.Clusters = []string{cluster}
+		}
+	}
+	return f.look(ctx, cfg, scope)
+}
+
+// clusterOf is the cluster that the ARN of a task or container instance names.
+func clusterOf(target string) string {
+	if parts := strings.Split(target, "/"); strings.HasPrefix(target, "arn:") && len(parts) == 3 {
+		return parts[1]
+	}
+	return ""
+}
+
+// targets refuses a wrong number of targets; most 0: any.
+func targets(most int) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		switch {
+		case len(args) == 0:
+			return fmt.Errorf("%w: %s needs a target, such as an instance id; see %s --help", errUsage, c.CommandPath(), c.CommandPath())
+		case most > 0 && len(args) > most:
+			return fmt.Errorf("%w: %s takes one target, not also %q; see %s --help", errUsage, c.CommandPath(), args[most], c.CommandPath())
+		}
+		return nil
+	}
+}
+
+// answered makes targets that were not found a failure, after the answer was written.
+func answered(err error, missing []string, seen inventory.Inventory) error {
+	switch {
+	case err != nil || len(missing) == 0:
+		return err
+	case len(seen.Unread) > 0:
+		return fmt.Errorf("%s was not found, and not everything could be read: see the notes", strings.Join(missing, ", "))
+	}
+	return fmt.Errorf("%s was not found; check the id, the credentials and the Region", strings.Join(missing, ", "))
+}
+
+func writeJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}

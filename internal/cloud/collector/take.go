@@ -1,0 +1,168 @@
+package collector
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/inventory"
+	"github.com/ebbhq/ebb/internal/plan"
+)
+
+// Scope says what to read. All empty: every cluster and group of the account and Region that the caller may list.
+type Scope struct {
+	Clusters []string // names or ARNs; their groups are read too
+	Groups   []string // names; the clusters of their instances are read too
+	Instance string   // an EC2 instance id: its group and its cluster are read
+	Queues   []string // URLs of queues that are of interest besides those that hooks and rules name
+}
+
+func (s Scope) everything() bool {
+	return len(s.Clusters) == 0 && len(s.Groups) == 0 && s.Instance == ""
+}
+
+// Take looks at everything in the scope. A part that is refused, throttled for too long, or gone is named in Unread, and the rest
+// still comes. The error says what to do when nothing at all can be read.
+func (s *Collector) Take(ctx context.Context, scope Scope) (inventory.Inventory, error) {
+	l := s.newLook()
+	out := inventory.Inventory{At: s.Now(), Region: s.Region}
+	who, err := ask(ctx, l, s.STS.GetCallerIdentity, &sts.GetCallerIdentityInput{})
+	if err != nil {
+		return out, fmt.Errorf("ask STS whose credentials these are: %w; check that they are valid and that AWS can be reached", err)
+	}
+	out.Account = aws.ToString(who.Account)
+	f := l.resolve(ctx, scope)
+	out.Clusters, out.Groups = f.clusters, f.groups
+	ids, arns := unique(append(f.instances(), scope.Instance)), f.targetGroups() // an instance that has left is told by EC2 alone
+	together(
+		func() { out.Machines = l.machines(ctx, ids) },
+		func() { l.interfaces(ctx, f.clusters) },
+		func() { out.TargetGroups = l.targetGroups(ctx, arns) },
+		func() {
+			out.Rules = l.rules(ctx)
+			out.Queues = l.queues(ctx, scope.Queues, queueARNs(f.groups, out.Rules))
+		},
+	)
+	out.Unread = l.unreadSorted()
+	return out, nil
+}
+
+// found are the clusters and groups of a scope.
+type found struct {
+	clusters []inventory.Cluster
+	groups   []inventory.Group
+}
+
+func (l *look) resolve(ctx context.Context, scope Scope) (f found) {
+	if scope.everything() {
+		together(
+			func() { f.groups = l.groups(ctx, nil) },
+			func() { f.clusters = l.clusters(ctx, l.listClusters(ctx)) },
+		)
+		return f
+	}
+	names := scope.Groups
+	if scope.Instance != "" {
+		names = append(slices.Clone(names), l.groupsOf(ctx, []string{scope.Instance})...)
+	}
+	if len(names) > 0 {
+		f.groups = l.groups(ctx, names)
+	}
+	if len(scope.Clusters) > 0 {
+		f.clusters = l.clusters(ctx, scope.Clusters)
+	} else {
+		f.clusters = l.clusters(ctx, l.clustersOf(ctx, append(f.instances(), scope.Instance)))
+	}
+	if len(names) == 0 && scope.Instance == "" {
+		if names = l.groupsBehind(ctx, f.clusters); len(names) > 0 {
+			f.groups = l.groups(ctx, names)
+		}
+	}
+	return f
+}
+
+// groupsBehind are the groups of the hosts and capacity providers of clusters.
+func (l *look) groupsBehind(ctx context.Context, clusters []inventory.Cluster) []string {
+	names := l.groupsOf(ctx, found{clusters: clusters}.instances())
+	for _, c := range clusters {
+		for _, p := range c.CapacityProviders {
+			names = append(names, p.Group)
+		}
+	}
+	return unique(names)
+}
+
+// groupsOf are the groups of instances. AWS leaves instances without a group out.
+// https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribeAutoScalingInstances.html
+func (l *look) groupsOf(ctx context.Context, ids []string) []string {
+	chunks := slices.Collect(slices.Chunk(ids, plan.MaxGroupInstances))
+	names := make([][]string, len(chunks))
+	each(chunks, func(i int, chunk []string) {
+		l.read("autoscaling:DescribeAutoScalingInstances", func() error {
+			return pages(func(token *string) (*string, error) {
+				out, err := ask(ctx, l, l.AutoScaling.DescribeAutoScalingInstances, &autoscaling.DescribeAutoScalingInstancesInput{InstanceIds: chunk, NextToken: token})
+				if err != nil {
+					return nil, err
+				}
+				for _, found := range out.AutoScalingInstances {
+					names[i] = append(names[i], aws.ToString(found.AutoScalingGroupName))
+				}
+				return out.NextToken, nil
+			})
+		})
+	})
+	return unique(slices.Concat(names...))
+}
+
+// instances are the EC2 instances of the groups and hosts. The hosts outside EC2 have ids with mi-.
+func (f found) instances() []string {
+	var ids []string
+	for _, g := range f.groups {
+		for _, i := range g.Instances {
+			ids = append(ids, string(i.ID))
+		}
+	}
+	for _, c := range f.clusters {
+		for _, h := range c.Hosts {
+			ids = append(ids, string(h.Instance))
+		}
+	}
+	return slices.DeleteFunc(unique(ids), func(id string) bool { return len(id) < 2 || id[:2] != "i-" })
+}
+
+// targetGroups are those of the services and of the groups themselves.
+func (f found) targetGroups() []string {
+	var arns []string
+	for _, c := range f.clusters {
+		for _, v := range c.Services {
+			for _, lb := range v.LoadBalancers {
+				arns = append(arns, string(lb.TargetGroup))
+			}
+		}
+	}
+	for _, g := range f.groups {
+		for _, arn := range g.TargetGroups {
+			arns = append(arns, string(arn))
+		}
+	}
+	return unique(arns)
+}
+
+// queueARNs are the queues that hooks and rules send to.
+func queueARNs(groups []inventory.Group, rules []inventory.Rule) []string {
+	var arns []string
+	for _, g := range groups {
+		for _, h := range g.Hooks {
+			arns = append(arns, string(h.Target))
+		}
+	}
+	for _, r := range rules {
+		arns = append(arns, r.Targets...)
+	}
+	return slices.DeleteFunc(unique(arns), func(arn string) bool { return service(fleet.ARN(arn)) != "sqs" })
+}

@@ -1,0 +1,279 @@
+// Package diagnose says why a host or a task does not leave, and what would happen if hosts had to leave now: the blockers in
+// words, with names and numbers, ranked, each with the command that fixes it.
+//
+// It is pure: everything comes from one inventory, and times only from AWS's own timestamps and from Ebb's journal. It never asks
+// AWS anything, never changes anything, and never calls a guess a fact: what is known only because all else is excluded says so.
+package diagnose
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/inventory"
+	"github.com/ebbhq/ebb/internal/placement"
+)
+
+// Code names a blocker. Those of package placement are used as they are, besides these.
+type Code = placement.Code
+
+// The blockers that are no matter of placement.
+const (
+	NotFound       Code = "not-found"            // neither a group nor a cluster in the inventory knows it
+	HostGone       Code = "host-gone"            // EC2 says that the instance is not running
+	NotDraining    Code = "not-draining"         // it leaves, and nobody has set its container instance DRAINING
+	StopTimeout    Code = "stop-timeout"         // a long stopTimeout runs
+	SigtermIgnored Code = "sigterm"              // the process has not exited since SIGTERM
+	Deregistration Code = "deregistration-delay" // the load balancer still drains the task's targets
+	PullingImage   Code = "image-pull"           // the replacement loads its image
+	ReplacementNew Code = "replacement-starting" // the replacement is not RUNNING yet
+	NotYetHealthy  Code = "replacement-health"   // the replacement runs and does not count as healthy yet
+	DaemonLast     Code = "daemon-last"          // daemon tasks stop after all others
+	OpenHook       Code = "open-hook"            // no task is left, and a hook of the group holds the instance
+	GroupBalancer  Code = "group-balancer"       // Auto Scaling drains the group's own load balancers before the hook opens
+	GroupState     Code = "group-state"          // standby, warm pool, retained, detached
+	NotLeaving     Code = "not-leaving"          // nobody takes it away
+	InProgress     Code = "in-progress"          // nothing blocks: ECS is at it
+)
+
+// Question is what Why answers.
+type Question struct {
+	// Target is an instance id, a container instance or a task; the latter two as ARN or id.
+	Target string
+	// Hook is the name of the lifecycle hook that Ebb answers; empty: unknown.
+	Hook string
+	// Lines are of Ebb's journal about this instance, oldest first; empty: the journal knows nothing of it, nil: it is not at hand.
+	Lines []Line
+	Now   time.Time
+}
+
+// journalLines is how many of the newest lines of Ebb's journal a report quotes.
+const journalLines = 3
+
+// Line is one line of Ebb's journal.
+type Line struct {
+	At         time.Time
+	Kind, Text string
+}
+
+// Report is why a target does not leave.
+type Report struct {
+	Target   string    `json:"target"`
+	At       time.Time `json:"at"`
+	Instance string    `json:"instance,omitempty"`
+	Group    string    `json:"group,omitempty"`
+	State    string    `json:"lifecycle_state,omitempty"`
+	Cluster  string    `json:"cluster,omitempty"`
+	Status   string    `json:"container_instance_status,omitempty"`
+	Headline string    `json:"headline"`
+	Blockers []Blocker `json:"blockers"`
+	Notes    []string  `json:"notes,omitempty"` // what the answer rests on and could not be seen
+}
+
+// Blocker is one thing that keeps the target.
+type Blocker struct {
+	Code    Code   `json:"code"`
+	Message string `json:"message"`
+	Fix     []Fix  `json:"fix,omitempty"` // the best first
+	// Exact reports that AWS shows the blocker itself. If not, it is what remains when all else is excluded.
+	Exact bool `json:"exact"`
+	// Until is when it ends by itself at the latest; zero: it does not, or nobody knows.
+	Until time.Time `json:"until,omitzero"`
+}
+
+// Fix is one thing that fixes a blocker.
+type Fix struct {
+	Command string `json:"command,omitempty"` // to be pasted into a shell; empty: there is none, and the note says what to do
+	Note    string `json:"note,omitempty"`    // what to know before
+}
+
+func (m Fix) but(note string) Fix {
+	m.Note = note
+	return m
+}
+
+// Found reports whether the inventory knows the target.
+func (r Report) Found() bool {
+	return !slices.ContainsFunc(r.Blockers, func(b Blocker) bool { return b.Code == NotFound })
+}
+
+// Why says why a target does not leave. The inventory must hold the target's cluster and group; where it does not, the report says so.
+func Why(s *inventory.Inventory, q Question) Report {
+	w := &why{s: s, q: q, report: Report{Target: q.Target, At: q.Now, Blockers: []Blocker{}}}
+	w.place = find(s, q.Target)
+	w.report.Instance, w.report.Group, w.report.Cluster = string(w.instance), w.groupName(), w.clusterName()
+	if w.member != nil {
+		w.report.State = string(w.member.State)
+	}
+	if w.host != nil {
+		w.report.Status = w.host.Status
+	}
+	w.report.Notes = unread(s)
+	w.look()
+	w.limits()
+	w.journal()
+	slices.SortStableFunc(w.report.Blockers, func(a, b Blocker) int { return rank(a) - rank(b) })
+	w.report.Headline = w.headline()
+	return w.report
+}
+
+// why is one question being answered.
+type why struct {
+	place
+	s      *inventory.Inventory
+	q      Question
+	report Report
+}
+
+func (w *why) add(b Blocker) {
+	b.Message = strings.TrimSpace(b.Message)
+	w.report.Blockers = append(w.report.Blockers, b)
+}
+
+// look goes from the outside in: is it known, does it leave at all, does its host live, is it DRAINING, then its tasks.
+func (w *why) look() {
+	if w.host == nil && w.member == nil && w.task == nil && w.machine == nil {
+		w.notFound()
+		return
+	}
+	w.groupState()
+	if w.gone() || w.stays() {
+		return
+	}
+	w.draining()
+	if w.blind() {
+		return
+	}
+	if w.host == nil {
+		w.hooks()
+		return
+	}
+	left := w.tasks()
+	for _, t := range left {
+		w.about(t, left)
+	}
+	w.services(left)
+	if len(left) == 0 {
+		w.hooks()
+		w.empty()
+	}
+}
+
+// tasks are the tasks that the question is about: the one asked for, or all on the host that have not stopped.
+func (w *why) tasks() []*inventory.Task {
+	if w.task != nil {
+		return []*inventory.Task{w.task}
+	}
+	var left []*inventory.Task
+	for i := range w.cluster.Tasks {
+		if t := &w.cluster.Tasks[i]; t.Live() && t.ContainerInstance == w.host.ARN {
+			left = append(left, t)
+		}
+	}
+	return left
+}
+
+// journal adds the last of what Ebb itself has written, or that it has written nothing.
+func (w *why) journal() {
+	if w.q.Lines != nil && len(w.q.Lines) == 0 && w.member != nil && w.member.State.Waiting() {
+		w.report.Notes = append(w.report.Notes, "Ebb's journal knows no drain of "+string(w.instance)+": Ebb has not heard of it, or is not "+
+			"told to look after group "+w.group.Name)
+	}
+	for _, l := range w.q.Lines[max(0, len(w.q.Lines)-journalLines):] {
+		w.report.Notes = append(w.report.Notes, "Ebb's journal, "+w.clock(l.At)+": "+l.Text)
+	}
+}
+
+func (w *why) headline() string {
+	if len(w.report.Blockers) > 0 {
+		return w.report.Blockers[0].Message
+	}
+	return "nothing holds " + w.q.Target
+}
+
+// Codes are all codes in the order of their rank: what keeps the rest from being true, then what stays until somebody acts, then what
+// ends by itself.
+func Codes() []Code {
+	return []Code{
+		NotFound, HostGone, placement.AgentGone, GroupState, NotLeaving, GroupBalancer, NotDraining,
+		placement.PercentArithmetic, placement.NoHost, placement.NoProviderHost, placement.NoAttribute, placement.ConstraintUnmet,
+		placement.DistinctInstance, placement.NoPort, placement.NoCPU, placement.NoMemory, placement.NoGPU, placement.NoInterface,
+		placement.Together, placement.Deployment, placement.Standalone, placement.Protected, placement.NotHealthy, placement.Scaling, placement.Unjudged,
+		StopTimeout, SigtermIgnored, Deregistration, PullingImage, ReplacementNew, NotYetHealthy, placement.Order, DaemonLast, OpenHook, InProgress,
+	}
+}
+
+// rank orders blockers by their codes; what is known by exclusion only comes after what AWS shows.
+func rank(b Blocker) int {
+	order := Codes()
+	at := slices.Index(order, b.Code)
+	if !b.Exact && b.Code != OpenHook {
+		at += len(order)
+	}
+	return at
+}
+
+// place is where a target is, as far as the inventory shows it.
+type place struct {
+	instance fleet.InstanceID
+	cluster  *inventory.Cluster
+	host     *inventory.Host
+	group    *inventory.Group
+	member   *fleet.GroupInstance
+	machine  *inventory.Machine
+	task     *inventory.Task // if it is what was asked for
+}
+
+// Instance is the EC2 instance that a target is, or that a task runs on; where the inventory does not know it, the target itself.
+func Instance(s *inventory.Inventory, target string) fleet.InstanceID {
+	p := find(s, target)
+	return p.instance
+}
+
+// find finds an instance, container instance or task by id or ARN.
+func find(s *inventory.Inventory, target string) place {
+	p := place{instance: fleet.InstanceID(target)}
+	for i := range s.Clusters {
+		c := &s.Clusters[i]
+		for j := range c.Tasks {
+			if t := &c.Tasks[j]; same(t.ARN, target) {
+				p.cluster, p.task = c, t
+				target = string(t.ContainerInstance)
+			}
+		}
+		for j := range c.Hosts {
+			if h := &c.Hosts[j]; string(h.Instance) == target || same(h.ARN, target) {
+				p.cluster, p.host, p.instance = c, h, h.Instance
+			}
+		}
+	}
+	for i := range s.Groups {
+		g := &s.Groups[i]
+		for j := range g.Instances {
+			if g.Instances[j].ID == p.instance {
+				p.group, p.member = g, &g.Instances[j]
+			}
+		}
+	}
+	p.machine = s.Machine(p.instance)
+	return p
+}
+
+func same(arn fleet.ARN, target string) bool {
+	return target != "" && (string(arn) == target || short(arn) == target)
+}
+
+func (p *place) groupName() string {
+	if p.group == nil {
+		return ""
+	}
+	return p.group.Name
+}
+
+func (p *place) clusterName() string {
+	if p.cluster == nil {
+		return ""
+	}
+	return p.cluster.Name
+}

@@ -1,0 +1,249 @@
+package diagnose
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/inventory"
+	"github.com/ebbhq/ebb/internal/placement"
+)
+
+// ManagedHook is the hook by which ECS drains instances of a capacity provider with managed draining.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/managed-instance-draining.html
+const ManagedHook = "ecs-managed-draining-termination-hook"
+
+func (w *why) notFound() {
+	words := fmt.Sprintf("%s is neither in a group nor in a cluster that was looked at, in account %s and Region %s", w.q.Target, w.s.Account, w.s.Region)
+	if n := len(w.s.Unread); n > 0 {
+		words += fmt.Sprintf("; %s could not be read, so it may be there", plural(n, "part"))
+	}
+	w.add(Blocker{Code: NotFound, Message: words, Exact: len(w.s.Unread) == 0, Fix: []Fix{
+		{Note: "check the id, the credentials and the Region"},
+	}})
+}
+
+// groupState says what the group's own state has to do with it.
+// https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-lifecycle.html
+func (w *why) groupState() {
+	if w.member == nil {
+		return
+	}
+	state := w.member.State
+	say := func(fix []Fix, format string, args ...any) {
+		w.add(Blocker{Code: GroupState, Message: fmt.Sprintf("%s is %s in group %s: ", w.instance, state, w.group.Name) + fmt.Sprintf(format,
+			args...), Fix: fix, Exact: true})
+	}
+	switch {
+	case state.Leaving():
+		w.leaving()
+	case state == fleet.TerminatingRetained:
+		say([]Fix{terminate(w.instance)}, "a hook was abandoned, and the group's lifecycle policy keeps such instances, running and billed, "+
+			"until somebody terminates them")
+	case state == fleet.TerminatingProceed:
+		say(nil, "every hook has been answered, and EC2 terminates it")
+	case state == fleet.Standby || state == "EnteringStandby":
+		say([]Fix{command("aws autoscaling exit-standby --auto-scaling-group-name %s --instance-ids %s", w.group.Name, w.instance)},
+			"scale-in and instance refresh pass over it, and no hook runs")
+	case state == fleet.Detaching || state == fleet.Detached:
+		say(nil, "it is none of the group's any more, and no hook runs")
+	case strings.HasPrefix(string(state), "Warmed:") && !state.Waiting():
+		say(nil, "it is in the warm pool and takes no tasks")
+	case strings.HasPrefix(string(state), "Pending"):
+		say(nil, "it is being launched")
+	case state == fleet.InService && slices.Contains(w.group.Suspended, "Terminate"):
+		say([]Fix{command("aws autoscaling resume-processes --auto-scaling-group-name %s --scaling-processes Terminate", w.group.Name)},
+			"the process Terminate of the group is suspended")
+	}
+}
+
+// leaving is the time before the hook opens: Auto Scaling takes the instance out of the group's own load balancers first.
+func (w *why) leaving() {
+	parts := []string{fmt.Sprintf("%s is %s in group %s: no hook is open yet", w.instance, w.member.State, w.group.Name)}
+	b := Blocker{Code: GroupBalancer, Exact: true}
+	var longest time.Duration
+	for _, arn := range w.group.TargetGroups {
+		tg := w.s.TargetGroup(arn)
+		if tg == nil {
+			continue
+		}
+		parts = append(parts, fmt.Sprintf("Auto Scaling first waits for target group %s (deregistration delay %s)", tg.Name, inventory.Span(tg.Delay)))
+		if tg.Delay > longest {
+			longest, b.Fix = tg.Delay, []Fix{delay(tg.ARN, 30).but("for the next time: AWS does not say that it shortens a delay that runs")}
+		}
+	}
+	if len(w.group.ClassicBalancers) > 0 {
+		parts = append(parts, "Auto Scaling first waits for connection draining of "+strings.Join(w.group.ClassicBalancers, ", "))
+	}
+	if at := w.began(); !at.IsZero() {
+		since := fmt.Sprintf("it began at %s, %s ago", w.clock(at), span(at, w.q.Now))
+		if longest > 0 {
+			b.Until = at.Add(longest)
+			since += ", and takes until " + w.clock(b.Until) + " or a little longer"
+		}
+		parts = append(parts, since)
+	}
+	b.Message = strings.Join(parts, "; ")
+	w.add(b)
+}
+
+// began is when the scaling activity that terminates the instance started, zero if the inventory does not show it.
+func (w *why) began() time.Time {
+	if w.group != nil {
+		for _, a := range w.group.Activities {
+			if a.Instance == w.instance && !a.Start.IsZero() {
+				return a.Start
+			}
+		}
+	}
+	return time.Time{}
+}
+
+// gone says whether the host lives; if it does not, nothing on it can stop or report any more.
+func (w *why) gone() bool {
+	if w.machine != nil && w.machine.State.Gone() {
+		words := fmt.Sprintf("EC2 says that %s is %s", w.instance, w.machine.State)
+		var fix []Fix
+		if w.host != nil {
+			words += "; its container instance is still registered, and ECS waits for tasks that no agent will report as stopped"
+			fix = append(fix, w.deregister())
+		}
+		if w.member != nil && w.member.State.Waiting() {
+			words += "; the group waits for " + plural(len(w.terminating()), "hook")
+			fix = append(fix, w.answers()...)
+		}
+		if w.host == nil && w.member == nil {
+			words += ", and neither a group nor a cluster has it any more: it has left"
+		}
+		w.add(Blocker{Code: HostGone, Message: words, Fix: fix, Exact: true})
+		return true
+	}
+	if w.host != nil && !w.host.Connected {
+		words := fmt.Sprintf("the ECS agent on %s is not connected: ECS neither stops tasks there nor hears that they have stopped", w.instance)
+		if w.machine != nil {
+			words += fmt.Sprintf("; EC2 says the instance is %s", w.machine.State)
+		}
+		w.add(Blocker{Code: placement.AgentGone, Exact: true, Fix: append([]Fix{
+			w.onHost("systemctl restart ecs"), w.deregister().but("only if it is lost: gives its tasks up")}, w.answers()...),
+			Message: words + ". A break of a minute is normal; AWS does not say since when"})
+	}
+	return false
+}
+
+func (w *why) answers() []Fix {
+	var all []Fix
+	if w.member != nil && w.member.State.Waiting() {
+		for _, h := range w.terminating() {
+			all = append(all, w.complete(h.Name))
+		}
+	}
+	return all
+}
+
+// stays says that nobody takes the target away, if that is so: then there is nothing that could hold it. Nor is there when it is
+// past all hooks.
+func (w *why) stays() bool {
+	if w.member != nil && w.member.State == fleet.TerminatingProceed {
+		return true
+	}
+	leaves := w.member != nil && strings.HasPrefix(strings.TrimPrefix(string(w.member.State), "Warmed:"), "Terminating")
+	stops := w.task != nil && w.task.DesiredStatus == fleet.Stopped
+	if leaves || stops || w.host != nil && w.host.Status != fleet.Active {
+		return false
+	}
+	if len(w.report.Blockers) > 0 {
+		return true // the state of the group says it
+	}
+	var parts []string
+	if w.member != nil {
+		parts = append(parts, fmt.Sprintf("it is %s in group %s", w.member.State, w.group.Name))
+	}
+	if w.host != nil {
+		parts = append(parts, fmt.Sprintf("its container instance is ACTIVE in cluster %s, and ECS leaves its tasks where they are", w.clusterName()))
+	}
+	if w.member != nil && w.member.Protected {
+		parts = append(parts, "it is protected from scale-in, so that scale-in passes over it")
+	}
+	if len(parts) == 0 {
+		parts = append(parts, "it is in no group and no cluster that was read")
+	}
+	groups := !w.s.Missed("autoscaling:DescribeAutoScalingGroups", "") && !w.s.Missed("autoscaling:DescribeAutoScalingInstances", "")
+	if w.member == nil && !groups {
+		parts = append(parts, "but its group could not be read, and may do so")
+	}
+	w.add(Blocker{Code: NotLeaving, Message: "nothing takes " + string(w.instance) + " away: " + strings.Join(parts, "; "),
+		Exact: w.member != nil || groups, Fix: []Fix{command("ebb plan %s", w.instance).but("tells what would become of its tasks")}})
+	return true
+}
+
+// empty says that nobody terminates an instance that was drained to its end.
+func (w *why) empty() {
+	if w.task != nil || w.member == nil || w.member.State != fleet.InService || len(w.report.Blockers) > 0 {
+		return
+	}
+	w.add(Blocker{Code: NotLeaving, Exact: true, Fix: []Fix{terminate(w.instance), w.setState(fleet.Active).but("if it is to stay")}, Message: fmt.Sprintf(
+		"no task is left on %s and it is DRAINING in cluster %s, but nothing terminates it: it is InService in group %s", w.instance, w.clusterName(), w.group.Name)})
+}
+
+// draining says whether anybody drains a host that leaves.
+func (w *why) draining() {
+	switch {
+	case w.host == nil || w.host.Status == fleet.Draining || w.task != nil && w.task.DesiredStatus == fleet.Stopped:
+		return
+	case w.host.Status != fleet.Active:
+		w.add(Blocker{Code: NotDraining, Exact: true, Message: fmt.Sprintf("container instance %s is %s, so that it cannot be set DRAINING",
+			w.instance, w.host.Status), Fix: []Fix{w.deregister()}})
+		return
+	}
+	w.add(Blocker{Code: NotDraining, Exact: true, Fix: []Fix{w.setState(fleet.Draining)}, Message: fmt.Sprintf(
+		"nobody drains %s: group %s terminates it, and its container instance in cluster %s is ACTIVE, so that ECS leaves its tasks there and may place more. %s",
+		w.instance, w.group.Name, w.clusterName(), w.drainers())})
+}
+
+// drainers says who ought to drain the host.
+func (w *why) drainers() string {
+	for _, p := range w.cluster.CapacityProviders {
+		if p.Name == w.host.CapacityProvider && p.ManagedDraining {
+			return fmt.Sprintf("Capacity provider %s has managed draining, so ECS ought to do it", p.Name)
+		}
+	}
+	hooks := w.terminating()
+	if len(hooks) == 0 {
+		return "Its group has no terminating hook, and ECS does not manage its draining"
+	}
+	names := make([]string, len(hooks))
+	for i, h := range hooks {
+		names[i] = h.Name
+		if h.Target != "" {
+			names[i] += " (tells " + string(h.Target) + ")"
+		}
+	}
+	return "ECS does not manage its draining; whoever answers hook " + strings.Join(names, " or ") + " ought to do it"
+}
+
+// terminating are the terminating hooks of the group.
+func (w *why) terminating() []fleet.Hook {
+	var hooks []fleet.Hook
+	if w.group != nil {
+		for _, h := range w.group.Hooks {
+			if h.Transition == fleet.TerminatingTransit {
+				hooks = append(hooks, h)
+			}
+		}
+	}
+	return hooks
+}
+
+// groupFor is the group of a capacity provider of a service, or that of the target.
+func (w *why) groupFor(s *inventory.Service) *inventory.Group {
+	for _, item := range s.Strategy {
+		for _, p := range w.cluster.CapacityProviders {
+			if g := w.s.Group(p.Group); p.Name == item.Provider && g != nil {
+				return g
+			}
+		}
+	}
+	return w.group
+}

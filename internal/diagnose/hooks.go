@@ -1,0 +1,81 @@
+package diagnose
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/inventory"
+)
+
+// hooks says which hook holds an instance without tasks. AWS does not show which hooks of an instance are open, so that this is
+// known by exclusion only, unless there is just one.
+func (w *why) hooks() {
+	if w.member == nil || !w.member.State.Waiting() {
+		return
+	}
+	words, answered := "no task is left on "+string(w.instance), w.answered()
+	if w.host == nil {
+		words = string(w.instance) + " is in no cluster that was read, so that there is nothing to drain"
+	}
+	var names []string
+	var fix []Fix
+	for _, h := range w.terminating() {
+		if answered && h.Name == w.q.Hook {
+			words += fmt.Sprintf(", and Ebb has answered %s", h.Name)
+			continue
+		}
+		names, fix = append(names, h.Name+w.owner(h)), append(fix, w.complete(h.Name))
+	}
+	if len(names) == 0 {
+		words += ", and no other terminating hook of the group is known: it was deleted or answered meanwhile"
+	} else {
+		words += fmt.Sprintf(": group %s waits in its hook %s", w.group.Name, strings.Join(names, " or "))
+		if len(names) > 1 {
+			words += "; AWS does not show which of them is open, and refuses to complete one that is not"
+		}
+	}
+	if at := w.began(); !at.IsZero() {
+		words += fmt.Sprintf(". The termination began at %s, %s ago", w.clock(at), span(at, w.q.Now))
+	}
+	w.add(Blocker{Code: OpenHook, Message: words, Fix: fix, Exact: len(names) == 1 && !answered})
+}
+
+// owner says who answers a hook, as far as that is known, and how long it lasts unanswered.
+func (w *why) owner(h fleet.Hook) string {
+	who := ""
+	switch h.Name {
+	case ManagedHook:
+		who = "ECS managed draining, "
+	case w.q.Hook:
+		who = "Ebb, "
+	}
+	return fmt.Sprintf(" (%sheartbeat %s, at most %s, then %s)", who, inventory.Span(h.Heartbeat), inventory.Span(h.Global), h.DefaultResult)
+}
+
+// answered reports whether Ebb's journal says that its own drain has ended, so that its hook holds nothing any more.
+func (w *why) answered() bool {
+	return slices.ContainsFunc(w.q.Lines, func(l Line) bool { return l.Kind == "ended" })
+}
+
+// limits notes how long a hook can be held at most, by ECS managed draining as by anybody else.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/managed-instance-draining.html
+func (w *why) limits() {
+	if w.member == nil || !w.member.State.Waiting() {
+		return
+	}
+	for _, h := range w.terminating() {
+		if h.Global == 0 {
+			continue
+		}
+		note := fmt.Sprintf("hook %s ends after %s at most, whatever its heartbeats", h.Name, inventory.Span(h.Global))
+		if at := w.began(); !at.IsZero() {
+			note += ": about " + w.clock(at.Add(h.Global))
+		}
+		if h.Name == ManagedHook {
+			note += "; ECS managed draining keeps it open until every task has stopped"
+		}
+		w.report.Notes = append(w.report.Notes, note)
+	}
+}

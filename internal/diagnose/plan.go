@@ -1,0 +1,279 @@
+package diagnose
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/inventory"
+	"github.com/ebbhq/ebb/internal/placement"
+)
+
+// What would become of one task.
+const (
+	Replaced    = "replaced elsewhere"          // a replacement starts first
+	StopsFirst  = "stops, then replaced"        // a replacement starts after
+	StopsOnly   = "stops, replacement not sure" // the service goes on with fewer
+	Stays       = "stays"                       // until something changes
+	MayStay     = "may stay"                    // it depends on what the reasons say
+	NotTouched  = "is not touched"              // standalone
+	StopsLast   = "stops last"                  // daemon
+	StopsAlways = "is stopping already"
+)
+
+// Seconds is a duration that JSON spells in seconds.
+type Seconds time.Duration
+
+// MarshalJSON writes the seconds, as a number.
+func (s Seconds) MarshalJSON() ([]byte, error) {
+	return strconv.AppendFloat(nil, time.Duration(s).Seconds(), 'f', -1, 64), nil
+}
+
+// Forecast is what would happen if the targets left now, all at once. Nothing is touched to find out.
+type Forecast struct {
+	Targets   []string  `json:"targets"`
+	At        time.Time `json:"at"`
+	Instances []string  `json:"instances"`
+	Verdict   string    `json:"verdict"` // moves, shrinks, uncertain, stuck; unknown if a target was not found
+	Headline  string    `json:"headline"`
+	Longest   Seconds   `json:"longest_stop_seconds"` // of all stops, from the order to stop to the end of the process
+	Steps     []Step    `json:"tasks"`
+	Missing   []string  `json:"not_found,omitempty"`
+	Notes     []string  `json:"notes,omitempty"`
+}
+
+// Step is what would become of one task.
+type Step struct {
+	Task       string          `json:"task"`
+	Definition string          `json:"task_definition"`
+	Service    string          `json:"service,omitempty"`
+	Kind       string          `json:"kind"` // replica, daemon, standalone
+	Instance   string          `json:"instance"`
+	Outcome    string          `json:"outcome"`
+	Where      []string        `json:"where,omitempty"` // hosts with room for its replacement now
+	Because    []ForecastCause `json:"because,omitempty"`
+	// Stop is how long its stop takes at most: deregistration delay and stop time-out.
+	Stop Seconds `json:"stop_seconds"`
+}
+
+// ForecastCause is one reason.
+type ForecastCause struct {
+	Code    Code   `json:"code"`
+	Message string `json:"message"`
+}
+
+// Plan says what would happen if the targets left now. A target is an instance id, a container instance, a task (for its host),
+// or the name of a group for all its instances.
+func Plan(s *inventory.Inventory, targets []string, now time.Time) Forecast {
+	f := Forecast{Targets: targets, At: now, Instances: []string{}, Steps: []Step{}}
+	var ids []fleet.InstanceID
+	for _, target := range targets {
+		found := instances(s, target)
+		if len(found) == 0 {
+			f.Missing = append(f.Missing, target)
+		}
+		for _, id := range found {
+			if !slices.Contains(ids, id) {
+				ids = append(ids, id)
+				f.Instances = append(f.Instances, string(id))
+			}
+		}
+	}
+	worst := placement.Moves
+	f.Notes = unread(s)
+	for i := range s.Clusters {
+		c := &s.Clusters[i]
+		if !slices.ContainsFunc(c.Hosts, func(h inventory.Host) bool { return slices.Contains(ids, h.Instance) }) {
+			continue
+		}
+		r := placement.Leave(s, c, ids)
+		worst = max(worst, r.Verdict)
+		f.add(s, c, r)
+		for _, n := range r.Notes {
+			if !slices.Contains(f.Notes, n) {
+				f.Notes = append(f.Notes, n)
+			}
+		}
+	}
+	f.Notes = append(f.Notes, protections(s, ids)...)
+	f.Verdict, f.Headline = worst.String(), f.headline(worst)
+	if missed := f.unseen(s, ids); len(missed) > 0 {
+		f.Verdict = placement.Uncertain.String()
+		f.Headline = strings.Join(missed, ", ") + " could not be read, so that nothing is promised or proved; of what is known: " + f.Headline
+	}
+	if len(f.Missing) > 0 {
+		f.Verdict = "unknown"
+		missing := fmt.Sprintf("neither an instance nor a group that was looked at, in account %s and Region %s: %s", s.Account, s.Region,
+			strings.Join(f.Missing, ", "))
+		if len(f.Instances) > 0 {
+			missing += "; of the others: " + f.Headline
+		}
+		f.Headline = missing
+	}
+	return f
+}
+
+// unseen are the operations that failed and that the answer about these instances needs.
+func (f *Forecast) unseen(s *inventory.Inventory, ids []fleet.InstanceID) []string {
+	var missed []string
+	known := 0
+	for i := range s.Clusters {
+		for _, h := range s.Clusters[i].Hosts {
+			if slices.Contains(ids, h.Instance) {
+				missed = append(missed, unseen(s, &s.Clusters[i])...)
+				known++
+			}
+		}
+	}
+	if known < len(ids) {
+		missed = append(missed, unseen(s, nil)...)
+	}
+	slices.Sort(missed)
+	return slices.Compact(missed)
+}
+
+// instances are what a target names.
+func instances(s *inventory.Inventory, target string) []fleet.InstanceID {
+	var ids []fleet.InstanceID
+	if g := s.Group(target); g != nil {
+		for _, in := range g.Instances {
+			ids = append(ids, in.ID)
+		}
+		return ids
+	}
+	if p := find(s, target); p.host != nil || p.member != nil || p.machine != nil {
+		ids = append(ids, p.instance)
+	}
+	return ids
+}
+
+func (f *Forecast) add(s *inventory.Inventory, c *inventory.Cluster, r placement.Result) {
+	for i := range c.Tasks {
+		t := &c.Tasks[i]
+		k := slices.IndexFunc(r.Fates, func(f placement.Fate) bool { return slices.Contains(f.Tasks, t.ARN) })
+		p := place{cluster: c}
+		for j := range c.Hosts {
+			if c.Hosts[j].ARN == t.ContainerInstance {
+				p.host = &c.Hosts[j]
+			}
+		}
+		if p.host == nil || !t.Live() || !slices.Contains(f.Instances, string(p.host.Instance)) {
+			continue
+		}
+		step := Step{Task: short(t.ARN), Definition: t.Family, Service: t.Service(), Instance: string(p.host.Instance), Kind: "replica", Outcome: StopsAlways}
+		wait, _ := p.delayIn(s, t)
+		limit, _ := p.timeout(t)
+		step.Stop = Seconds(wait + limit)
+		if k >= 0 {
+			step.fate(&r.Fates[k])
+		}
+		if step.Outcome != NotTouched {
+			f.Longest = max(f.Longest, step.Stop)
+		}
+		f.Steps = append(f.Steps, step)
+	}
+}
+
+func (p *Step) fate(f *placement.Fate) {
+	p.Kind = f.Kind.String()
+	for _, r := range f.Reasons {
+		p.Because = append(p.Because, ForecastCause{r.Code, r.Message})
+	}
+	for _, id := range f.Places {
+		p.Where = append(p.Where, string(id))
+	}
+	switch {
+	case f.Kind == placement.Alone:
+		p.Outcome, p.Stop = NotTouched, 0
+	case f.Kind == placement.Daemon && f.Verdict == placement.Moves:
+		p.Outcome = StopsLast
+	case f.Verdict == placement.Stuck:
+		p.Outcome = Stays
+	case f.Verdict == placement.Uncertain:
+		p.Outcome = MayStay
+	case f.Verdict == placement.Shrinks:
+		p.Outcome = StopsOnly
+	case f.StopsFirst:
+		p.Outcome = StopsFirst
+	default:
+		p.Outcome = Replaced
+	}
+}
+
+func (f *Forecast) headline(v placement.Verdict) string {
+	n := plural(len(f.Steps), "task")
+	on := plural(len(f.Instances), "host")
+	if len(f.Steps) == 0 && v == placement.Moves {
+		return fmt.Sprintf("no task runs on %s: nothing is to be moved", plural(len(f.Instances), "instance"))
+	}
+	switch v {
+	case placement.Moves:
+		return fmt.Sprintf("%s on %s would leave, and every replacement finds a place elsewhere, whatever the order", n, on)
+	case placement.Shrinks:
+		return fmt.Sprintf("%s on %s would leave, but not every replacement is sure to find a place: services may run with fewer tasks than they want", n, on)
+	case placement.Uncertain:
+		return fmt.Sprintf("whether all of %s on %s would leave cannot be promised: %s", n, on, f.first(MayStay))
+	}
+	why := f.first(Stays)
+	if why == "" {
+		why = f.first(NotTouched)
+	}
+	if len(f.Steps) == 1 {
+		return fmt.Sprintf("the task on %s would stay: %s", f.Steps[0].Instance, why)
+	}
+	return fmt.Sprintf("at least one of %s on %s would stay: %s", n, on, why)
+}
+
+func (f *Forecast) first(what string) string {
+	for _, s := range f.Steps {
+		if s.Outcome == what && len(s.Because) > 0 {
+			return s.about(s.Because[0])
+		}
+	}
+	return ""
+}
+
+// about spells a reason with the service that it is about.
+func (p Step) about(c ForecastCause) string {
+	if p.Service == "" || strings.Contains(c.Message, "service "+p.Service) {
+		return c.Message
+	}
+	return "service " + p.Service + ": " + c.Message
+}
+
+// Reasons are the reasons of all tasks in words, each with its code and once.
+func (f *Forecast) Reasons() []string {
+	var all []string
+	for _, s := range f.Steps {
+		for _, c := range s.Because {
+			if text := string(c.Code) + ": " + s.about(c); !slices.Contains(all, text) {
+				all = append(all, text)
+			}
+		}
+	}
+	return all
+}
+
+// protections says which of the instances a scale-in or a refresh would pass over.
+// https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-instance-protection.html
+func protections(s *inventory.Inventory, ids []fleet.InstanceID) []string {
+	var notes []string
+	for i := range s.Groups {
+		for _, in := range s.Groups[i].Instances {
+			if !slices.Contains(ids, in.ID) {
+				continue
+			}
+			if in.Protected {
+				notes = append(notes, fmt.Sprintf("%s is protected from scale-in: a scale-in of group %s would choose another; "+
+					"terminate-instance-in-auto-scaling-group takes it all the same", in.ID, in.Group))
+			}
+			if in.State != fleet.InService {
+				notes = append(notes, fmt.Sprintf("%s is %s in group %s", in.ID, in.State, in.Group))
+			}
+		}
+	}
+	return notes
+}

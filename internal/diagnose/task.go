@@ -1,0 +1,172 @@
+package diagnose
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/inventory"
+	"github.com/ebbhq/ebb/internal/placement"
+)
+
+// agentTimeout is how long a container has between SIGTERM and SIGKILL if neither it nor the agent says otherwise.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html#ECS-Type-ContainerDefinition-stopTimeout
+const agentTimeout = 30 * time.Second
+
+// about says what holds one task that is stopping, stands alone, or is a daemon's. What holds replica tasks that are still meant
+// to run is a matter of their service.
+func (w *why) about(t *inventory.Task, left []*inventory.Task) {
+	switch s := w.cluster.Service(t.Service()); {
+	case t.DesiredStatus == fleet.Stopped:
+		w.stopping(t)
+	case t.Service() == "":
+		w.add(Blocker{Code: placement.Standalone, Exact: true, Fix: []Fix{w.stopTask(t)}, Message: fmt.Sprintf(
+			"task %s (%s) was started by %s and belongs to no service: ECS never moves or stops it; %s until it ends by itself",
+			short(t.ARN), t.Family, startedBy(t), phrase("it runs", w.since(t.StartedAt)))})
+	case s != nil && s.Daemon:
+		if n := replicas(left, w.cluster); n > 0 {
+			w.add(Blocker{Code: DaemonLast, Exact: true, Message: fmt.Sprintf("task %s of DAEMON service %s stops after the %s left on the host",
+				short(t.ARN), s.Name, plural(n, "other task"))})
+			return
+		}
+		w.add(Blocker{Code: InProgress, Message: fmt.Sprintf("only daemon tasks are left; ECS is to stop task %s of service %s now", short(t.ARN),
+			s.Name), Fix: []Fix{w.stopTask(t)}})
+	}
+}
+
+func startedBy(t *inventory.Task) string {
+	if t.StartedBy == "" {
+		return "RunTask or StartTask"
+	}
+	return "RunTask or StartTask (startedBy " + t.StartedBy + ")"
+}
+
+// since spells a start and how long ago it was, nothing if it is not known.
+func (w *why) since(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return fmt.Sprintf("since %s (%s)", w.clock(t), span(t, w.q.Now))
+}
+
+// replicas counts the tasks that daemons wait for.
+func replicas(left []*inventory.Task, c *inventory.Cluster) int {
+	n := 0
+	for _, t := range left {
+		if s := c.Service(t.Service()); s != nil && !s.Daemon {
+			n++
+		}
+	}
+	return n
+}
+
+// stopping says where on its way out a task is. ECS takes it out of its target groups first and waits for the whole deregistration
+// delay, then sends SIGTERM, and SIGKILL after the stop time-out.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-lifecycle-explanation.html
+func (w *why) stopping(t *inventory.Task) {
+	wait, tg := w.delayOf(t)
+	limit, container := w.timeout(t)
+	name := w.named(t)
+	switch t.LastStatus {
+	case "DEACTIVATING":
+		if tg == nil {
+			w.add(Blocker{Code: Deregistration, Exact: true, Message: phrase(name, "is DEACTIVATING", w.since(t.StoppingAt)) +
+				": it is being taken out of its load balancer or service discovery"})
+			return
+		}
+		b := Blocker{Code: Deregistration, Exact: true, Fix: []Fix{delay(tg.ARN, 30).but("for the next time: AWS does not say that it " +
+			"shortens a delay that runs")}, Message: fmt.Sprintf(
+			"%s: target group %s drains it for its deregistration delay of %s, used or not, before the task gets SIGTERM",
+			phrase(name, "is DEACTIVATING", w.since(t.StoppingAt)), tg.Name, inventory.Span(wait))}
+		if !t.StoppingAt.IsZero() {
+			b.Until = t.StoppingAt.Add(wait)
+			b.Message += ", that is until " + w.when(b.Until)
+		}
+		w.add(b)
+	case "STOPPING":
+		w.sigterm(t, name, container, wait, limit)
+	default:
+		w.add(Blocker{Code: InProgress, Exact: true, Message: phrase(name, "is", t.LastStatus, w.since(t.StoppingAt), "on its way to STOPPED")})
+	}
+}
+
+// sigterm tells of a task that has got SIGTERM. Whether its process still works or pays no heed cannot be seen from outside, so a
+// long stop time-out is told as what it is, and heedlessness as what may lie behind it.
+func (w *why) sigterm(t *inventory.Task, name, container string, wait, limit time.Duration) {
+	words := fmt.Sprintf("%s: it has got SIGTERM and has not exited; the stopTimeout of container %s is %s",
+		phrase(name, "is STOPPING", w.since(t.StoppingAt)), container, inventory.Span(limit))
+	fix := []Fix{w.kill(t)}
+	var until time.Time
+	if !t.StoppingAt.IsZero() {
+		until = t.StoppingAt.Add(wait + limit)
+		words += ", so that SIGKILL comes at " + w.when(until) + " at the latest"
+		if w.q.Now.After(until) {
+			words += ", which is over: look at the agent and at Docker on the host"
+		}
+	}
+	heed := Fix{Note: "for the next time: make process 1 of container " + container + " exit on SIGTERM (an init process, exec in the entry point)"}
+	if limit > agentTimeout {
+		w.add(Blocker{Code: StopTimeout, Message: words, Fix: append(fix, Fix{Note: "for the next time: register a revision of " + t.Family +
+			" with a shorter stopTimeout"}), Exact: true, Until: until})
+		w.add(Blocker{Code: SigtermIgnored, Message: name + " either still finishes its work or ignores SIGTERM", Fix: []Fix{heed}, Until: until})
+		return
+	}
+	w.add(Blocker{Code: SigtermIgnored, Message: words, Fix: append(fix, heed), Exact: true, Until: until})
+}
+
+// when spells a time to come with how far away it is.
+func (w *why) when(t time.Time) string {
+	if t.Before(w.q.Now) {
+		return w.clock(t)
+	}
+	return fmt.Sprintf("%s (in %s)", w.clock(t), span(w.q.Now, t))
+}
+
+func (w *why) named(t *inventory.Task) string {
+	if s := t.Service(); s != "" {
+		return fmt.Sprintf("task %s of service %s", short(t.ARN), s)
+	}
+	return fmt.Sprintf("task %s (%s)", short(t.ARN), t.Family)
+}
+
+// delayIn is the longest deregistration delay of a task's target groups, and the target group.
+func (p *place) delayIn(s *inventory.Inventory, t *inventory.Task) (time.Duration, *inventory.TargetGroup) {
+	service := p.cluster.Service(t.Service())
+	if service == nil {
+		return 0, nil
+	}
+	var longest *inventory.TargetGroup
+	for _, lb := range service.LoadBalancers {
+		if tg := s.TargetGroup(lb.TargetGroup); tg != nil && (longest == nil || tg.Delay > longest.Delay) {
+			longest = tg
+		}
+	}
+	if longest == nil {
+		return 0, nil
+	}
+	return longest.Delay, longest
+}
+
+func (w *why) delayOf(t *inventory.Task) (time.Duration, *inventory.TargetGroup) {
+	return w.delayIn(w.s, t)
+}
+
+// timeout is the longest stop time-out of a task's containers, and the name of the container.
+func (p *place) timeout(t *inventory.Task) (time.Duration, string) {
+	limit, name := agentTimeout, "(unknown)"
+	def := p.cluster.TaskDefinition(t.Family)
+	if def == nil || len(def.Containers) == 0 {
+		return limit, name
+	}
+	limit = 0
+	for _, c := range def.Containers {
+		own := c.StopTimeout
+		if own == 0 {
+			own = agentTimeout
+		}
+		if own > limit {
+			limit, name = own, c.Name
+		}
+	}
+	return limit, name
+}

@@ -1,0 +1,250 @@
+package doctor
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/inventory"
+)
+
+func tellChecks() []Check {
+	return []Check{
+		{"unheard", "A hook that tells nobody", unheard},
+		{"queue-gone", "A hook or rule tells a queue that is not there", queueGone},
+		{"queue-policy", "A queue that refuses EventBridge", queuePolicy},
+		{"rule-matches-nothing", "A rule that matches no hook", ruleMatchesNothing},
+	}
+}
+
+// unheard looks at every way by which a hook can tell: its own target, and the rules. ECS hears its own hook.
+func unheard(in *Input) (found []Finding) {
+	if in.Inventory.Missed("events:ListRules", "") || in.Inventory.Missed("events:ListTargetsByRule", "") {
+		return nil
+	}
+	for i := range in.Inventory.Groups {
+		g := &in.Inventory.Groups[i]
+		for _, h := range own(g) {
+			if in.heard(g, h) {
+				continue
+			}
+			f := Finding{
+				Severity: Warn, Subject: "group " + g.Name, Finding: "hook " + h.Name + " has no notification target, and no rule of EventBridge " +
+					"that is on passes its event on",
+				Impact: "unless something on the instance answers it, every instance waits " + span(h.Heartbeat) + " and is then terminated undrained",
+				Fix: "give it a queue: aws autoscaling put-lifecycle-hook --auto-scaling-group-name " + g.Name + " --lifecycle-hook-name " + h.Name +
+					" --notification-target-arn " + in.queueARN() + " --role-arn ROLE, with a role that Auto Scaling may take and that may send to it",
+			}
+			if h.Target != "" {
+				f.Finding = "hook " + h.Name + " tells " + string(h.Target) + ", which is not the queue that Ebb hears, and no rule of EventBridge " +
+					"that is on passes its event on"
+			}
+			if h.Name == in.hook() {
+				f.Finding += " to Ebb"
+				f.Impact = "Ebb finds a leaving instance only by its look at the groups every minute, which takes from its time"
+			}
+			in.explainRules(g, h, &f)
+			found = append(found, f)
+		}
+	}
+	return found
+}
+
+// explainRules names a rule that would tell if it were on or had a target.
+func (in *Input) explainRules(g *inventory.Group, h fleet.Hook, f *Finding) {
+	for _, r := range in.Inventory.Rules {
+		switch {
+		case matches(r.Pattern, in.actionEvent(g.Name, g.ARN, h.Name)) == no || r.ManagedBy != "":
+		case !r.Enabled:
+			f.Finding += "; rule " + r.Name + " would, but it is disabled"
+			f.Fix = "aws events enable-rule --name " + r.Name
+			return
+		case len(r.Targets) == 0:
+			f.Finding += "; rule " + r.Name + " would, but it has no target"
+			f.Fix = "aws events put-targets --rule " + r.Name + " --targets Id=ebb,Arn=" + in.queueARN()
+			return
+		}
+	}
+}
+
+// queueARN is the queue that Ebb hears, or a word to be replaced.
+func (in *Input) queueARN() string {
+	if in.Ebb != nil {
+		for _, q := range in.Inventory.Queues {
+			if q.URL == in.Ebb.Queue && q.ARN != "" {
+				return q.ARN
+			}
+		}
+	}
+	return "QUEUE_ARN"
+}
+
+// heard reports whether somebody may hear of a hook; where Ebb's queue is known, whether Ebb does. Where a topic or function sends
+// what it hears is not known, and taken for right.
+func (in *Input) heard(g *inventory.Group, h fleet.Hook) bool {
+	queue := ""
+	if h.Name == in.hook() && in.queueARN() != "QUEUE_ARN" {
+		queue = in.queueARN()
+	}
+	reaches := func(arn string) bool {
+		return arn != "" && (queue == "" || arn == queue || !strings.Contains(arn, ":sqs:"))
+	}
+	if reaches(string(h.Target)) {
+		return true
+	}
+	return slices.ContainsFunc(in.Inventory.Rules, func(r inventory.Rule) bool {
+		return r.Enabled && r.ManagedBy == "" && matches(r.Pattern, in.actionEvent(g.Name, g.ARN, h.Name)) != no && slices.ContainsFunc(r.Targets, reaches)
+	})
+}
+
+func queueGone(in *Input) (found []Finding) {
+	absent := map[string]bool{}
+	for _, q := range in.Inventory.Queues {
+		absent[q.ARN] = q.Absent && q.ARN != ""
+		if q.Absent && in.Ebb != nil && q.URL == in.Ebb.Queue {
+			found = append(found, Finding{
+				Severity: Error, Subject: "queue " + q.URL, Finding: "Ebb is told to hear this queue, and there is no such queue",
+				Impact: "ebb serve does not start", Fix: "correct queue: in Ebb's configuration, or make it: aws sqs create-queue --queue-name " +
+					q.URL[strings.LastIndexByte(q.URL, '/')+1:],
+			})
+		}
+	}
+	for _, g := range in.Inventory.Groups {
+		for _, h := range g.Hooks {
+			if absent[string(h.Target)] {
+				found = append(found, gone("group "+g.Name, "hook "+h.Name, string(h.Target)))
+			}
+		}
+	}
+	for _, r := range in.Inventory.Rules {
+		for _, arn := range r.Targets {
+			if absent[arn] {
+				found = append(found, gone("rule "+r.Name, "the rule", arn))
+			}
+		}
+	}
+	return found
+}
+
+func gone(subject, who, arn string) Finding {
+	return Finding{
+		Severity: Error, Subject: subject, Finding: who + " tells queue " + arn + ", which does not exist", Impact: "nobody hears that an instance leaves",
+		Fix: "make the queue: aws sqs create-queue --queue-name " + arn[strings.LastIndexByte(arn, ':')+1:] + "; or name another",
+	}
+}
+
+// queuePolicy looks at the queues that a rule sends to without a role: EventBridge may do so only if the queue's policy says so.
+// https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html
+func queuePolicy(in *Input) (found []Finding) {
+	for _, q := range in.Inventory.Queues {
+		if q.Absent || q.ARN == "" || in.Inventory.Missed("sqs:GetQueueAttributes", "queue "+q.URL) || allowsEvents(q.Policy) != no {
+			continue
+		}
+		for _, r := range in.Inventory.Rules {
+			if !r.Enabled || !slices.Contains(r.Targets, q.ARN) || slices.Contains(r.WithRole, q.ARN) {
+				continue
+			}
+			found = append(found, Finding{
+				Severity: Error, Subject: "queue " + q.ARN, Finding: "rule " + r.Name + " sends to it, but its policy does not let EventBridge (events.amazonaws.com) send",
+				Impact: "the events are dropped, and nobody hears that an instance leaves",
+				Fix: `add to its policy with aws sqs set-queue-attributes --queue-url ` + q.URL +
+					`: {"Effect":"Allow","Principal":{"Service":"events.amazonaws.com"},"Action":"sqs:SendMessage","Resource":"` +
+					q.ARN + `","Condition":{"ArnEquals":{"aws:SourceArn":"` + r.ARN + `"}}}`,
+			})
+		}
+	}
+	return found
+}
+
+// allowsEvents reads a policy: maybe, where it cannot be read. Conditions are taken for met.
+func allowsEvents(policy string) verdict {
+	if policy == "" {
+		return no
+	}
+	var p struct{ Statement json.RawMessage }
+	if json.Unmarshal([]byte(policy), &p) != nil {
+		return maybe
+	}
+	type statement struct {
+		Effect            string
+		Principal, Action any
+		NotPrincipal      any
+		NotAction         any
+	}
+	var all []statement
+	if json.Unmarshal(p.Statement, &all) != nil {
+		all = make([]statement, 1)
+		if json.Unmarshal(p.Statement, &all[0]) != nil {
+			return maybe
+		}
+	}
+	for _, s := range all {
+		if s.Effect != "Allow" {
+			continue
+		}
+		if s.NotPrincipal != nil || s.NotAction != nil {
+			return maybe
+		}
+		sends := slices.ContainsFunc(words(s.Action), func(a string) bool {
+			a = strings.ToLower(a)
+			return a == "sqs:sendmessage" || strings.HasSuffix(a, "*") && strings.HasPrefix("sqs:sendmessage", strings.TrimSuffix(a, "*"))
+		})
+		if sends && speaksOfEvents(s.Principal) {
+			return yes
+		}
+	}
+	return no
+}
+
+func speaksOfEvents(principal any) bool {
+	if m, ok := principal.(map[string]any); ok {
+		return slices.Contains(words(m["Service"]), "events.amazonaws.com") || slices.Contains(words(m["AWS"]), "*")
+	}
+	return principal == "*"
+}
+
+// words reads what a policy writes as one word or as a list.
+func words(v any) (out []string) {
+	switch v := v.(type) {
+	case string:
+		return []string{v}
+	case []any:
+		for _, item := range v {
+			if s, ok := item.(string); ok {
+				out = append(out, s)
+			}
+		}
+	}
+	return out
+}
+
+// ruleMatchesNothing looks at rules that speak of terminating actions. It can say so only of an inventory of everything.
+func ruleMatchesNothing(in *Input) (found []Finding) {
+	s := in.Inventory
+	if !in.Everything || s.Missed("autoscaling:DescribeAutoScalingGroups", "") || s.Missed("autoscaling:DescribeLifecycleHooks", "") {
+		return nil
+	}
+	for _, r := range s.Rules {
+		if !strings.Contains(r.Pattern, "EC2 Instance-terminate Lifecycle Action") || !r.Enabled || r.ManagedBy != "" {
+			continue
+		}
+		best, hooks := no, 0
+		for _, g := range s.Groups {
+			for _, h := range terminating(&g) {
+				hooks++
+				best = max(best, matches(r.Pattern, in.actionEvent(g.Name, g.ARN, h.Name)))
+			}
+		}
+		if hooks > 0 && best == no {
+			found = append(found, Finding{
+				Severity: Warn, Subject: "rule " + r.Name, Finding: "the rule is for terminating lifecycle actions, but its pattern matches " +
+					"none of the " + itoa(hooks) + " terminating hooks: " + r.Pattern,
+				Impact: "whoever waits for its events does not hear that an instance leaves",
+				Fix: `aws events put-rule --name ` + r.Name + ` --event-pattern '{"source":["aws.autoscaling"],` +
+					`"detail-type":["EC2 Instance-terminate Lifecycle Action"]}', or name the right group and hook in detail`,
+			})
+		}
+	}
+	return found
+}

@@ -1,0 +1,37 @@
+package iam
+
+import "slices"
+
+// call is an action that Ebb needs.
+type call struct {
+	action string
+	on     on
+	acts   bool // it changes something; otherwise it looks
+	modes  []Mode
+}
+
+func (c call) in(m Mode) bool { return slices.Contains(c.modes, m) }
+
+// unrecorded are the actions that no record of the simulated cloud can show, because it has no DynamoDB and because Lambda, and not Ebb,
+// makes the call.
+func unrecorded() []call {
+	both, poller := []Mode{Serve, Lambda}, []Mode{Lambda}
+	return []call{
+		// The event source mapping polls the queue with the role of the function. Stories show that it receives and deletes; this is AWS's word.
+		// https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html#events-sqs-permissions
+		{"sqs:GetQueueAttributes", onQueue, false, poller},
+		// Lambda writes what the function prints. The log group is the template's.
+		// https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html
+		{"logs:CreateLogStream", onLogs, true, poller},
+		{"logs:PutLogEvents", onLogs, true, poller},
+		// journal/dynamodb. A transaction needs the rights of each of its parts, and TransactWriteItems is no action of its own.
+		// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html
+		{"dynamodb:DescribeTable", onTable, false, []Mode{Serve, Lambda, ReadOnly}},
+		{"dynamodb:GetItem", onTable, false, []Mode{Serve, Lambda, ReadOnly}},
+		{"dynamodb:Query", onTable, false, []Mode{Serve, Lambda, ReadOnly}},
+		{"dynamodb:ConditionCheckItem", onTable, true, both},
+		{"dynamodb:DeleteItem", onTable, true, both},
+		{"dynamodb:PutItem", onTable, true, both},
+		{"dynamodb:UpdateItem", onTable, true, both},
+	}
+}

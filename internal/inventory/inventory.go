@@ -1,0 +1,338 @@
+// Package inventory is what one wide, read-only look at clusters and groups shows: the resources and settings from which why, plan and
+// doctor explain. Everything is in AWS's own words.
+//
+// It is pure data. It never asks AWS anything, never reads a clock and never judges.
+package inventory
+
+import (
+	"strings"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/fleet"
+)
+
+// Inventory is one look. A part that could not be read is empty and named in Unread: it must not be taken for absent.
+type Inventory struct {
+	At       time.Time
+	Account  string
+	Region   string
+	Clusters []Cluster
+	Groups   []Group
+	// Machines are the EC2 instances of the groups and clusters, as far as EC2 knows them.
+	Machines     []Machine
+	TargetGroups []TargetGroup
+	Queues       []Queue
+	Rules        []Rule
+	Unread       []Unread
+}
+
+// Unread is a part that could not be read: access denied, throttled for too long, or gone meanwhile.
+type Unread struct {
+	What  string // the operation and what it was to read: "ecs:DescribeServices of cluster prod"
+	Error string
+}
+
+// Cluster is an ECS cluster with all that is in it.
+type Cluster struct {
+	Name, ARN         string
+	Hosts             []Host
+	Tasks             []Task // not STOPPED
+	Services          []Service
+	TaskDefinitions   []TaskDefinition // those of the services and tasks
+	CapacityProviders []CapacityProvider
+	// DefaultStrategy is what services and tasks without launch type and strategy of their own take.
+	DefaultStrategy []StrategyItem
+}
+
+// Host is a container instance. Resources are CPU units, MiB, and numbers of GPUs.
+type Host struct {
+	fleet.ContainerInstance
+	Zone             string
+	Type             string // of the EC2 instance; empty: unknown
+	CapacityProvider string // empty: none
+	AgentVersion     string
+	RegisteredAt     time.Time
+	StatusReason     string
+	CPU, Memory, GPU int // registered
+	Free             Resources
+	// Attributes as DescribeContainerInstances lists them: built-in and custom.
+	Attributes map[string]string
+	// Trunk reports that a trunk network interface is attached, so that Interfaces is not the limit.
+	Trunk bool
+	// Interfaces is how many network interfaces the instance type can have, the primary one included; 0: unknown.
+	// https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_NetworkInfo.html
+	Interfaces int
+}
+
+// Resources is what a container instance has left for tasks.
+type Resources struct {
+	CPU, Memory, GPU int
+	Ports, UDP       []int // host ports in use, AWS's own reserved ones included
+}
+
+// Task is an ECS task.
+type Task struct {
+	fleet.Task
+	LaunchType       string // EC2, FARGATE, EXTERNAL
+	CapacityProvider string
+	StartedBy        string // ecs-svc/... of its deployment, or what RunTask was told
+	StartedAt        time.Time
+	StoppingAt       time.Time
+	PullStartedAt    time.Time
+	HealthStatus     string // HEALTHY, UNHEALTHY, UNKNOWN
+	CPU, Memory      int    // of the task, when it has them; 0: as its definition says
+	GPU              int    // devices assigned to it
+	Protected        bool   // task scale-in protection
+	ProtectedUntil   time.Time
+}
+
+// Service is an ECS service.
+type Service struct {
+	fleet.Service
+	ARN              string
+	Status           string // ACTIVE, DRAINING, INACTIVE
+	LaunchType       string // EC2, FARGATE, EXTERNAL; empty with a capacity provider strategy
+	Strategy         []StrategyItem
+	Controller       string // ECS, CODE_DEPLOY, EXTERNAL
+	TaskDefinition   string // family:revision
+	Pending          int
+	Constraints      []Constraint
+	Placement        []PlacementStrategy
+	Deployments      []Deployment
+	Events           []Event // newest first
+	HealthCheckGrace time.Duration
+	ZoneRebalancing  bool
+	CircuitBreaker   bool
+	CreatedAt        time.Time
+}
+
+// StrategyItem is one part of a capacity provider strategy.
+type StrategyItem struct {
+	Provider     string
+	Base, Weight int
+}
+
+// Constraint is a placement constraint: distinctInstance, or memberOf with an expression of the cluster query language.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-placement-constraints.html
+type Constraint struct {
+	Type       string
+	Expression string
+}
+
+// PlacementStrategy is one step of a placement strategy: spread, binpack or random, by a field.
+type PlacementStrategy struct {
+	Type, Field string
+}
+
+// Deployment is one deployment of a service.
+type Deployment struct {
+	ID             string
+	Status         string // PRIMARY, ACTIVE, INACTIVE
+	TaskDefinition string
+	Rollout        string // COMPLETED, FAILED, IN_PROGRESS; empty without the circuit breaker
+	RolloutReason  string
+	Desired        int
+	Running        int
+	Pending        int
+	Failed         int
+	CreatedAt      time.Time
+	UpdatedAt      time.Time
+}
+
+// Event is one line of a service's events.
+type Event struct {
+	At   time.Time
+	Text string
+}
+
+// TaskDefinition is what a task needs.
+type TaskDefinition struct {
+	Name             string // family:revision
+	Network          string // bridge, host, awsvpc, none
+	CPU, Memory, GPU int    // of the whole task: its own, or the sum of its containers' reservations
+	HostPorts        []Port // fixed ones; a dynamic port is none
+	Constraints      []Constraint
+	Requires         []string // attributes that an instance must have, as name or name=value
+	Containers       []Container
+}
+
+// Port is a fixed host port.
+type Port struct {
+	Number int
+	UDP    bool
+}
+
+// Container is a container of a task definition.
+type Container struct {
+	Name        string
+	Essential   bool
+	StopTimeout time.Duration // 0: the agent's, 30 s if that is not set either
+	HealthCheck bool
+}
+
+// CapacityProvider is a capacity provider.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_AutoScalingGroupProvider.html
+type CapacityProvider struct {
+	Name                  string
+	Group                 string // name of its Auto Scaling group; empty: FARGATE, FARGATE_SPOT, managed instances
+	ManagedScaling        bool
+	TerminationProtection bool // managedTerminationProtection ENABLED
+	ManagedDraining       bool // managedDraining ENABLED
+	Status                string
+}
+
+// Group is an Auto Scaling group.
+type Group struct {
+	fleet.Group
+	Hooks             []fleet.Hook
+	Suspended         []string // processes
+	HealthCheckType   string
+	TargetGroups      []fleet.ARN // attached to the group itself
+	ClassicBalancers  []string
+	ProtectsNew       bool // NewInstancesProtectedFromScaleIn
+	CapacityRebalance bool
+	Spot              bool // its launch template or mixed instances policy asks for Spot capacity
+	MaxLifetime       time.Duration
+	WarmPool          bool
+	// Activities are the newest scaling activities.
+	Activities []fleet.Activity
+	Refreshes  []Refresh
+	// UserData is the decoded user data of what its instances are launched from.
+	UserData      string
+	UserDataKnown bool
+}
+
+// Refresh is an instance refresh.
+type Refresh struct {
+	ID, Status, Reason string
+	ScaleInProtected   string // Refresh, Ignore, Wait
+	Started            time.Time
+}
+
+// Machine is an EC2 instance.
+type Machine struct {
+	ID       fleet.InstanceID
+	State    fleet.InstanceState
+	Type     string
+	Zone     string
+	Launched time.Time
+	Spot     bool
+}
+
+// TargetGroup is a target group.
+type TargetGroup struct {
+	ARN                   fleet.ARN
+	Name                  string
+	Type                  string        // instance, ip
+	Protocol              string        // HTTP, HTTPS: application; TCP, TLS, UDP: network
+	Delay                 time.Duration // deregistration_delay.timeout_seconds
+	DelayKnown            bool          // its attributes were read: a delay of 0 is one
+	ConnectionTermination bool          // deregistration_delay.connection_termination.enabled
+	CheckInterval         time.Duration
+	HealthyThreshold      int
+	BalancerARNs          []fleet.ARN
+	Targets               []fleet.Health
+}
+
+// Queue is an SQS queue.
+type Queue struct {
+	URL, ARN    string // one of them is empty when it could not be found out
+	Absent      bool   // AWS says that there is no such queue
+	Visibility  time.Duration
+	Retention   time.Duration
+	Redrive     string // ARN of the dead-letter queue; empty: none
+	MaxReceives int
+	Visible     int // about how many messages wait
+	InFlight    int
+	Policy      string // JSON
+}
+
+// Rule is an EventBridge rule on the default bus.
+type Rule struct {
+	Name, ARN, Pattern string
+	Enabled            bool
+	Targets            []string // ARNs
+	WithRole           []string // those of Targets that EventBridge reaches by a role of their own
+	ManagedBy          string   // the AWS service that made it; empty: the user
+}
+
+// Missed reports whether a part could not be read: an operation such as "ecs:DescribeServices", of something such as "cluster prod".
+// An operation that failed as a whole has missed everything; with an empty of, any part counts.
+func (s *Inventory) Missed(operation, of string) bool {
+	for _, u := range s.Unread {
+		if u.What == operation || of == "" && strings.HasPrefix(u.What, operation+" of ") || u.What == operation+" of "+of {
+			return true
+		}
+	}
+	return false
+}
+
+// Cluster returns the cluster of a name or ARN, or nil.
+func (s *Inventory) Cluster(id string) *Cluster {
+	for i := range s.Clusters {
+		if c := &s.Clusters[i]; c.Name == id || c.ARN == id {
+			return c
+		}
+	}
+	return nil
+}
+
+// Group returns the group of a name, or nil.
+func (s *Inventory) Group(name string) *Group {
+	for i := range s.Groups {
+		if s.Groups[i].Name == name {
+			return &s.Groups[i]
+		}
+	}
+	return nil
+}
+
+// Machine returns the EC2 instance of an id, or nil.
+func (s *Inventory) Machine(id fleet.InstanceID) *Machine {
+	for i := range s.Machines {
+		if s.Machines[i].ID == id {
+			return &s.Machines[i]
+		}
+	}
+	return nil
+}
+
+// TargetGroup returns the target group of an ARN, or nil.
+func (s *Inventory) TargetGroup(arn fleet.ARN) *TargetGroup {
+	for i := range s.TargetGroups {
+		if s.TargetGroups[i].ARN == arn {
+			return &s.TargetGroups[i]
+		}
+	}
+	return nil
+}
+
+// Host returns the container instance of an EC2 instance, or nil.
+func (c *Cluster) Host(id fleet.InstanceID) *Host {
+	for i := range c.Hosts {
+		if c.Hosts[i].Instance == id {
+			return &c.Hosts[i]
+		}
+	}
+	return nil
+}
+
+// Service returns the service of a name, or nil.
+func (c *Cluster) Service(name string) *Service {
+	for i := range c.Services {
+		if c.Services[i].Name == name {
+			return &c.Services[i]
+		}
+	}
+	return nil
+}
+
+// TaskDefinition returns the task definition of a family:revision, or nil.
+func (c *Cluster) TaskDefinition(name string) *TaskDefinition {
+	for i := range c.TaskDefinitions {
+		if c.TaskDefinitions[i].Name == name {
+			return &c.TaskDefinitions[i]
+		}
+	}
+	return nil
+}

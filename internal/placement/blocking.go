@@ -1,0 +1,160 @@
+package placement
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/ebbhq/ebb/internal/inventory"
+)
+
+// patience bounds each search, in steps that each look at one room or one service; a search that is not through by then has no
+// result. It is a few hundredths of a second.
+const patience = 1_000_000
+
+// blockade is the search for a way in which other tasks, placed before, keep a task of one service out of every host. If there is
+// none, the task is placed whatever ECS chooses: what is not kept out by everything that may come before it cannot be missed.
+//
+// Others fill loose space, for that may have become free when they come, and the service must make do with tight space.
+type blockade struct {
+	v      *view
+	d      *demand
+	others []*demand // that are to be started, the service itself among them
+	rooms  []int
+	left   []int // of others
+	spent  int
+	dead   map[string]bool
+	found  []load   // by place in rooms: a way
+	sorted [4][]int // others by what they need of CPU, memory, GPUs and interfaces, the greediest first
+}
+
+// mayBeBlocked says why a service may fail to have n tasks placed; nothing: it cannot fail.
+func (v *view) mayBeBlocked(d *demand, n int) []Reason {
+	if n <= 0 {
+		return nil
+	}
+	for _, choice := range d.choices {
+		g := blockade{v: v, d: d, dead: map[string]bool{}}
+		for i := range v.rooms {
+			if choice[i] == yes && v.rooms[i].tight.fits(load{}, d) {
+				g.rooms = append(g.rooms, i)
+			}
+		}
+		for i := range v.demands {
+			if o := &v.demands[i]; o == d && n > 1 || o != d && o.count > 0 {
+				g.others = append(g.others, o)
+				g.left = append(g.left, o.count)
+				if o == d {
+					g.left[len(g.left)-1] = n - 1
+				}
+			}
+		}
+		g.found = make([]load, len(g.rooms))
+		g.sort()
+		if g.from(0) {
+			return g.words(choice)
+		}
+	}
+	return nil
+}
+
+// from reports whether rooms i and on can all be closed with what is left. A search that takes too long counts as success.
+func (g *blockade) from(i int) bool {
+	if i == len(g.rooms) {
+		return true
+	}
+	if g.spent++; g.spent > patience {
+		return true
+	}
+	total := 0
+	for _, n := range g.left {
+		total += n
+	}
+	for _, r := range g.rooms[i:] {
+		g.spent += len(g.others)
+		if total -= g.price(r, total); total < 0 {
+			return false
+		}
+	}
+	key := fmt.Sprint(i, g.left)
+	if g.dead[key] {
+		return false
+	}
+	if g.fill(i, 0, load{}) {
+		return true
+	}
+	g.dead[key] = true
+	return false
+}
+
+// fill puts others, from the k-th on, into room i until the service does not fit any more, and goes on with the next room.
+func (g *blockade) fill(i, k int, l load) bool {
+	r := &g.v.rooms[g.rooms[i]]
+	if !r.tight.fits(l, g.d) {
+		g.found[i] = l
+		return g.from(i + 1)
+	}
+	for ; k < len(g.others); k++ {
+		if g.left[k] == 0 || g.others[k].admits[g.rooms[i]] == no || !r.loose.fits(l, g.others[k]) {
+			continue
+		}
+		if g.spent++; g.spent > patience {
+			return true
+		}
+		g.left[k]--
+		done := g.fill(i, k, l.with(g.others[k]))
+		g.left[k]++
+		if done {
+			return true
+		}
+	}
+	return false
+}
+
+func (d *demand) needs() [4]int { return [4]int{d.cpu, d.memory, d.gpu, d.nics} }
+
+func (g *blockade) sort() {
+	for dim := range g.sorted {
+		for k := range g.others {
+			g.sorted[dim] = append(g.sorted[dim], k)
+		}
+		slices.SortFunc(g.sorted[dim], func(a, b int) int { return g.others[b].needs()[dim] - g.others[a].needs()[dim] })
+	}
+}
+
+// price is the least number of tasks that close a room, more than limit if what is left cannot.
+func (g *blockade) price(i, limit int) int {
+	r := &g.v.rooms[i]
+	for k, o := range g.others {
+		if g.left[k] > 0 && g.enters(i, o) && (o == g.d && g.d.distinct || slices.ContainsFunc(o.ports,
+			func(p inventory.Port) bool { return slices.Contains(g.d.ports, p) })) {
+			return 1
+		}
+	}
+	best, needs := limit+1, g.d.needs()
+	for dim, free := range [4]int{r.tight.cpu, r.tight.memory, r.tight.gpu, r.tight.nics} {
+		if needs[dim] == 0 {
+			continue
+		}
+		over, n := free-needs[dim]+1, 0
+		for _, k := range g.sorted[dim] {
+			size := g.others[k].needs()[dim]
+			if size == 0 || n >= best {
+				break
+			}
+			if g.left[k] == 0 || !g.enters(i, g.others[k]) {
+				continue
+			}
+			take := min(g.left[k], (over+size-1)/size)
+			if n, over = n+take, over-take*size; over <= 0 {
+				best = min(best, n)
+				break
+			}
+		}
+	}
+	return best
+}
+
+// enters reports whether a task may be placed into a room at all.
+func (g *blockade) enters(i int, o *demand) bool {
+	return o.admits[i] != no && g.v.rooms[i].loose.fits(load{}, o)
+}

@@ -1,0 +1,203 @@
+package placement
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/inventory"
+)
+
+// tally counts the hosts that refuse for one reason.
+type tally struct {
+	code  Code
+	hosts int
+	most  int // free, on the best of them
+	best  fleet.InstanceID
+}
+
+// whyFull says why a service has only room for some of the tasks that it needs to start.
+func (v *view) whyFull(d *demand, needed, room int) []Reason {
+	loads := make([]load, len(v.rooms))
+	for i := range v.rooms {
+		if d.admits[i] != no {
+			loads[i] = v.rooms[i].filled(d, load{}, d.s.Desired)
+		}
+	}
+	reasons := v.refusals(d, d.admits, loads, false)
+	if room > 0 {
+		for i := range reasons {
+			reasons[i].Message = fmt.Sprintf("there is room for %d of the %s that it must start; for more: %s", room, tasks(needed), reasons[i].Message)
+		}
+	}
+	return reasons
+}
+
+// refusals says, for loads already placed, why each room refuses one task more; the reason of the most hosts first.
+func (v *view) refusals(d *demand, admits []answer, loads []load, tight bool) []Reason {
+	if len(v.rooms) == 0 {
+		return []Reason{{NoHost, "no other host of the cluster is ACTIVE with a connected agent"}}
+	}
+	var tallies []tally
+	for i := range v.rooms {
+		s := &v.rooms[i].loose
+		if tight {
+			s = &v.rooms[i].tight
+		}
+		code, most := s.misfit(loads[i], d)
+		if d.admits[i] != yes {
+			code = d.refused[i]
+		} else if admits[i] == no {
+			code = NoProviderHost
+		}
+		if code == "" {
+			continue
+		}
+		k := slices.IndexFunc(tallies, func(t tally) bool { return t.code == code })
+		if k < 0 {
+			k = len(tallies)
+			tallies = append(tallies, tally{code: code, most: most, best: v.rooms[i].host.Instance})
+		}
+		t := &tallies[k]
+		t.hosts++
+		if most > t.most {
+			t.most, t.best = most, v.rooms[i].host.Instance
+		}
+	}
+	slices.SortStableFunc(tallies, func(a, b tally) int { return b.hosts - a.hosts })
+	reasons := make([]Reason, len(tallies))
+	for i, t := range tallies {
+		reasons[i] = Reason{t.code, t.words(d, len(v.rooms))}
+	}
+	return reasons
+}
+
+func (t tally) words(d *demand, rooms int) string {
+	on := fmt.Sprintf("on %d of %s", t.hosts, hosts(rooms))
+	switch {
+	case rooms == 1:
+		on = "on the only other host"
+	case t.hosts == rooms:
+		on = "on all " + hosts(rooms)
+	}
+	such := string(t.best)
+	if t.hosts > 1 {
+		such = "such as " + such
+	}
+	free := func(need string) string {
+		if t.most <= 0 {
+			return fmt.Sprintf("a task needs %s, and none is free %s (%s)", need, on, such)
+		}
+		return fmt.Sprintf("a task needs %s, and at most %d are free %s (%s)", need, t.most, on, t.best)
+	}
+	switch t.code {
+	case NoCPU:
+		return free(plural(d.cpu, "CPU unit"))
+	case NoMemory:
+		return free(fmt.Sprintf("%d MiB of memory", d.memory))
+	case NoGPU:
+		return free(plural(d.gpu, "GPU"))
+	case NoInterface:
+		return free(plural(d.nics, "network interface"))
+	case NoPort:
+		return fmt.Sprintf("a task needs host port %s, which is taken %s (%s)", portWords(d.ports), on, such)
+	case NoAttribute:
+		return fmt.Sprintf("task definition %s requires attributes that are missing %s (%s): %s", d.def.Name, on, such, strings.Join(d.def.Requires, ", "))
+	case ConstraintUnmet:
+		return fmt.Sprintf("the placement constraint %s is not met, or cannot be judged, %s (%s)", expressions(d), on, such)
+	case DistinctInstance:
+		return fmt.Sprintf("distinctInstance allows one task of service %s on a host, and there is one %s", d.name, on)
+	case NoProviderHost:
+		return fmt.Sprintf("service %s takes only hosts of the capacity provider that ECS chooses from its strategy; %d of %s are of others",
+			d.name, t.hosts, hosts(rooms))
+	}
+	return fmt.Sprintf("what a task of service %s needs is not known", d.name)
+}
+
+// words tells of a blockade that succeeds: who competes, and what would keep the service out.
+func (g *blockade) words(choice []answer) []Reason {
+	loads := make([]load, len(g.v.rooms))
+	for i, r := range g.rooms {
+		loads[r] = g.found[i]
+	}
+	refusals := g.v.refusals(g.d, choice, loads, true)
+	if len(g.rooms) == 0 || len(g.others) == 0 {
+		return append([]Reason{{Order, fmt.Sprintf("service %s may find no place", g.d.name)}}, refusals...)
+	}
+	var rivals []string
+	for _, o := range g.others {
+		if o != g.d && !slices.Contains(rivals, o.name) {
+			rivals = append(rivals, o.name)
+		}
+	}
+	words := fmt.Sprintf("there is room for service %s on %s, but it depends on the order and the hosts in which ECS places", g.d.name, g.some())
+	if len(rivals) > 0 {
+		words += "; " + strings.Join(rivals, ", ") + " may be placed first"
+	}
+	return append([]Reason{{Order, words}}, refusals...)
+}
+
+// some names the first of the hosts that have room.
+func (g *blockade) some() string {
+	var ids []string
+	for _, r := range g.rooms[:min(3, len(g.rooms))] {
+		ids = append(ids, string(g.v.rooms[r].host.Instance))
+	}
+	if more := len(g.rooms) - len(ids); more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(ids, ", "), more)
+	}
+	return strings.Join(ids, ", ")
+}
+
+func togetherWords(p *packing) string {
+	parts := make([]string, len(p.demands))
+	for i, d := range p.demands {
+		parts[i] = fmt.Sprintf("%s of %s (%d CPU units, %d MiB)", tasks(p.needed[i]), d.name, d.cpu, d.memory)
+	}
+	return "each fits alone, but the other hosts have no room for all of them together: " + strings.Join(parts, ", ")
+}
+
+func expressions(d *demand) string {
+	var all []string
+	for _, list := range [][]inventory.Constraint{d.def.Constraints, d.s.Constraints} {
+		for _, c := range list {
+			if c.Type == "memberOf" {
+				all = append(all, c.Expression)
+			}
+		}
+	}
+	return strings.Join(all, " and ")
+}
+
+func portWords(ports []inventory.Port) string {
+	words := make([]string, len(ports))
+	for i, p := range ports {
+		words[i] = fmt.Sprintf("%d/tcp", p.Number)
+		if p.UDP {
+			words[i] = fmt.Sprintf("%d/udp", p.Number)
+		}
+	}
+	return strings.Join(words, ", ")
+}
+
+func tasks(n int) string { return plural(n, "task") }
+func hosts(n int) string { return plural(n, "other host") }
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+func arns(ts []*inventory.Task) []fleet.ARN {
+	out := make([]fleet.ARN, len(ts))
+	for i, t := range ts {
+		out[i] = t.ARN
+	}
+	return out
+}
+
+// short is the id at the end of an ARN.
+func short(arn fleet.ARN) string { return string(arn[strings.LastIndexByte(string(arn), '/')+1:]) }
