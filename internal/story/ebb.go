@@ -13,6 +13,7 @@ import (
 	"github.com/ebbhq/ebb/internal/kernel"
 	"github.com/ebbhq/ebb/internal/lease"
 	"github.com/ebbhq/ebb/internal/plan"
+	"github.com/ebbhq/ebb/internal/sim/client"
 	"github.com/ebbhq/ebb/internal/sim/core"
 	"github.com/ebbhq/ebb/internal/sim/wire"
 	"github.com/ebbhq/ebb/internal/source/sqs"
@@ -49,7 +50,7 @@ func (r *run) newEbb(i int, queueURL string) *ebb {
 		e.skew = r.dice.between(-r.s.Ebb.Skew/2, r.s.Ebb.Skew/2+time.Millisecond)
 	}
 	e.ctx = wire.WithCaller(context.Background(), e.name)
-	e.queue = sqs.New(r.api.SQS(), sqs.Config{URL: queueURL, Now: e.now})
+	e.queue = sqs.New(client.SQS(r.api), sqs.Config{URL: queueURL, Now: e.now})
 	return e
 }
 

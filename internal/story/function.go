@@ -12,6 +12,7 @@ import (
 	"github.com/ebbhq/ebb/internal/kernel"
 	"github.com/ebbhq/ebb/internal/lease"
 	"github.com/ebbhq/ebb/internal/plan"
+	"github.com/ebbhq/ebb/internal/sim/client"
 	"github.com/ebbhq/ebb/internal/sim/core"
 	"github.com/ebbhq/ebb/internal/sim/wire"
 	"github.com/ebbhq/ebb/internal/source/sqs"
@@ -56,7 +57,7 @@ const (
 
 func (r *run) newFunction(queueURL string) *function {
 	f := &function{run: r, next: r.start.Add(r.s.Ebb.Late), ctx: wire.WithCaller(context.Background(), caller)}
-	f.queue = sqs.New(r.api.SQS(), sqs.Config{URL: queueURL, Now: r.w.Now})
+	f.queue = sqs.New(client.SQS(r.api), sqs.Config{URL: queueURL, Now: r.w.Now})
 	r.later(f.next, func() { r.w.Log(core.Entry{Kind: core.EntryController, By: caller, To: "started"}) })
 	return f
 }

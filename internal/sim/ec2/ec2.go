@@ -43,6 +43,9 @@ func New(c *core.Core, bus Bus, observer Observer) *EC2 {
 // Find returns the instance of an id, or nil.
 func (w *EC2) Find(id string) *core.Instance { return w.host[id] }
 
+// Instances returns the live instances, in order of launch, terminated ones too.
+func (w *EC2) Instances() []*core.Instance { return slices.Clone(w.hosts) }
+
 // Launch makes an instance in state pending.
 func (w *EC2) Launch(spec core.HostSpec, group, zone string) *core.Instance {
 	n := len(w.hosts) + 1

@@ -33,7 +33,7 @@ type (
 		NextToken    *string       `xml:"nextToken,omitempty"`
 
 		// Found is what is in Reservations, in the words of the simulated cloud, for those who call directly.
-		Found []core.Instance
+		Found []core.Instance `xml:"-"`
 	}
 	reservation struct {
 		ID        string      `xml:"reservationId"`

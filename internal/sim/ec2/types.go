@@ -17,7 +17,7 @@ type (
 		NextToken *string         `xml:"nextToken,omitempty"`
 
 		// Found is what is in Types, in the words of the simulated cloud, for those who call directly.
-		Found []InstanceType
+		Found []InstanceType `xml:"-"`
 	}
 	describedType struct {
 		Name    string       `xml:"instanceType"`

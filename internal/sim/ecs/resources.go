@@ -38,7 +38,7 @@ func (s api) inCluster(cluster *string, kind string, ids ...string) []core.Resou
 
 // orARN is an ECS resource by id or ARN.
 func (s api) orARN(id, before string) string {
-	if strings.HasPrefix(id, "ARN:") {
+	if strings.HasPrefix(id, "arn:") {
 		return id
 	}
 	return s.ARN("ecs", before+id)

@@ -20,7 +20,7 @@ func (w *ECS) UseRuntime(r Runtime) {
 	w.runtime = r
 	for _, c := range w.clusters {
 		for _, t := range c.tasks {
-			if t.process {
+			if t.Process {
 				r.Start(t.Task)
 			}
 		}
@@ -31,10 +31,10 @@ func (w *ECS) UseRuntime(r Runtime) {
 // killed, or a task that is not known, it takes no notice.
 func (w *ECS) Exited(arn string) {
 	t := w.tasks[arn]
-	if t == nil || !t.process {
+	if t == nil || !t.Process {
 		return
 	}
-	t.process = false
+	t.Process = false
 	if t.live() {
 		w.step(t, 0, func() { w.stopTask(t, "EssentialContainerExited", "Essential container in task exited") })
 		return
@@ -44,14 +44,14 @@ func (w *ECS) Exited(arn string) {
 
 // startProcess is the start of a task's containers.
 func (w *ECS) startProcess(t *task) {
-	t.process = true
+	t.Process = true
 	if w.runtime != nil {
 		w.runtime.Start(t.Task)
 		return
 	}
 	if t.def.Run > 0 {
 		w.step(t, t.def.Run, func() {
-			t.process = false
+			t.Process = false
 			w.stopTask(t, "EssentialContainerExited", "Essential container in task exited")
 		})
 	}
@@ -65,7 +65,7 @@ func (w *ECS) sigterm(t *task) {
 	}
 	w.runtime.Terminate(t.Task)
 	w.step(t, t.def.Stop, func() {
-		if t.process {
+		if t.Process {
 			w.runtime.Kill(t.Task)
 			w.exit(t, true)
 		}
@@ -74,7 +74,7 @@ func (w *ECS) sigterm(t *task) {
 
 // killProcess is the end of a task's process with its host.
 func (w *ECS) killProcess(t *task) {
-	t.process, t.Killed = false, true
+	t.Process, t.Killed = false, true
 	if w.runtime != nil {
 		w.runtime.Kill(t.Task)
 	}

@@ -17,8 +17,7 @@ type task struct {
 	def     *TaskDefinition
 	targets []core.Target
 	w       *ECS
-	process bool // its containers run, whatever ECS thinks
-	turn    int  // rises when its course changes, so that what was scheduled before does not apply
+	turn    int // rises when its course changes, so that what was scheduled before does not apply
 	trail   core.Trail
 }
 
@@ -28,7 +27,7 @@ func (t *task) About() core.Entry {
 }
 
 // Answers reports whether the process of the task answers health checks.
-func (t *task) Answers() bool { return t.process }
+func (t *task) Answers() bool { return t.Process }
 
 // Forget takes a registration from the task.
 func (t *task) Forget(target core.Target) {
@@ -199,7 +198,7 @@ func (w *ECS) stopTask(t *task, code, reason string) {
 		return
 	}
 	w.setTask(t, "DEACTIVATING", code)
-	if w.Switches.SigtermFirst && t.process {
+	if w.Switches.SigtermFirst && t.Process {
 		w.Log(core.Entry{Kind: core.EntryNote, Task: t.ARN, Cluster: t.Cluster, ContainerInstance: t.ContainerInstance, Instance: t.Instance, Service: t.Service, Text: "SIGTERM"})
 		w.sigterm(t)
 	}
@@ -217,7 +216,7 @@ func (w *ECS) stopping(t *task) {
 		return
 	}
 	w.setTask(t, "STOPPING", t.StopCode)
-	if !t.process {
+	if !t.Process {
 		w.step(t, 0, func() { w.deprovision(t) })
 		return
 	}
@@ -229,7 +228,7 @@ func (w *ECS) stopping(t *task) {
 
 // exit is the end of a task's process after SIGTERM, or after SIGKILL if it took too long.
 func (w *ECS) exit(t *task, killed bool) {
-	t.process, t.Killed = false, killed
+	t.Process, t.Killed = false, killed
 	if t.LastStatus == "STOPPING" {
 		w.deprovision(t)
 	}
@@ -237,7 +236,7 @@ func (w *ECS) exit(t *task, killed bool) {
 
 // deprovision is the short last part of a stop.
 func (w *ECS) deprovision(t *task) {
-	t.process = false
+	t.Process = false
 	w.setTask(t, "DEPROVISIONING", killedText(t))
 	w.step(t, w.Between(time.Second, 2*time.Second), func() { w.stopped(t) })
 }
@@ -289,7 +288,7 @@ func (w *ECS) failTask(t *task) {
 // taskDies is the sudden end of a task's process with its host. ECS does not know yet.
 func (w *ECS) taskDies(t *task) {
 	t.turn++
-	if !t.process {
+	if !t.Process {
 		return
 	}
 	w.killProcess(t)

@@ -74,6 +74,19 @@ func (w *ECS) findTask(c *cluster, id string) *task {
 	return t
 }
 
+// Tasks returns the live tasks of a cluster, in order of creation, stopped ones too.
+func (w *ECS) Tasks(cluster string) []*Task {
+	c, err := w.findCluster(cluster)
+	if err != nil {
+		return nil
+	}
+	all := make([]*Task, len(c.tasks))
+	for i, t := range c.tasks {
+		all[i] = &t.Task
+	}
+	return all
+}
+
 // seeTask copies a task as reads see it; false if it is not there.
 func (w *ECS) seeTask(t *task) (Task, bool) {
 	if t.LastStatus == "STOPPED" && w.Now().Sub(t.StoppedAt) > stoppedFor {

@@ -111,6 +111,7 @@ type Task struct {
 	Healthy                                                                 bool // counts for minimumHealthyPercent
 	Killed                                                                  bool // by SIGKILL at the stop time-out, or with its host
 	Version                                                                 int
+	Process                                                                 bool // its containers run, whatever ECS thinks
 
 	Bindings                                       []Port // on the host; none with awsvpc
 	GPUs                                           []string

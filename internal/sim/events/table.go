@@ -13,7 +13,17 @@ type api struct{ *Events }
 
 // Service is EventBridge as the wire serves it.
 func (w *Events) Service() core.Service {
-	return core.Service{Name: "events", Protocol: core.Protocol{JSON: "1.1"}, Errors: refusals(), Operations: api{w}.operations()}
+	names := core.Names{Members: map[string]string{ // what events share with ECS is spelled as there
+		"CapacityProviderStrategyItem.CapacityProvider": "capacityProvider",
+		"CapacityProviderStrategyItem.Base":             "base",
+		"CapacityProviderStrategyItem.Weight":           "weight",
+		"NetworkConfiguration.AwsvpcConfiguration":      "awsvpcConfiguration",
+		"PlacementConstraint.Expression":                "expression",
+		"PlacementConstraint.Type":                      "type",
+		"PlacementStrategy.Field":                       "field",
+		"PlacementStrategy.Type":                        "type",
+	}}
+	return core.Service{Name: "events", Protocol: core.Protocol{JSON: "1.1", Names: names}, Errors: refusals(), Operations: api{w}.operations()}
 }
 
 func refusals() core.Errors {

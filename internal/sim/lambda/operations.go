@@ -1,6 +1,10 @@
 package lambda
 
-import "github.com/ebbhq/ebb/internal/sim/core"
+import (
+	"strings"
+
+	"github.com/ebbhq/ebb/internal/sim/core"
+)
 
 // The requests, by what they are about; where their fields are found is what the protocol restJson1 says.
 // https://docs.aws.amazon.com/lambda/latest/api/API_Operations.html
@@ -20,7 +24,8 @@ type (
 	}
 )
 
-// Service is Lambda as the wire serves it. Who runs functions reads the world instead.
+// Service is Lambda as the wire serves it. Who runs functions reads the world instead. What is about one function is checked against it.
+// https://docs.aws.amazon.com/service-authorization/latest/reference/list_awslambda.html
 func (w *Lambda) Service() core.Service {
 	const version = "/2015-03-31/"
 	return core.Service{
@@ -28,7 +33,7 @@ func (w *Lambda) Service() core.Service {
 		Operations: []core.Operation{
 			core.NewOperation("Invoke", w.invoke, "lambda",
 				core.NoNeeds,
-				core.NoResource,
+				func(in *invokeInput) []core.Resource { return w.functionResource(in.Name) },
 				core.NoSubject,
 				core.NotPaged,
 				core.NoBatch,
@@ -42,7 +47,7 @@ func (w *Lambda) Service() core.Service {
 			).At("GET "+version+"functions", "GET "+version+"functions/{$}"),
 			core.NewOperation("GetFunction", w.getFunction, "lambda",
 				core.NoNeeds,
-				core.NoResource,
+				func(in *getFunctionInput) []core.Resource { return w.functionResource(in.Name) },
 				core.NoSubject,
 				core.NotPaged,
 				core.NoBatch,
@@ -99,6 +104,13 @@ func answerOut(a Answer) *core.RESTAnswer {
 		out.Header["X-Amz-Function-Error"] = "Unhandled"
 	}
 	return out
+}
+
+func (w *Lambda) functionResource(name string) []core.Resource {
+	if !strings.HasPrefix(name, "arn:") {
+		name = w.ARN("lambda", "function:"+name)
+	}
+	return []core.Resource{{Kind: "function", ARN: name}}
 }
 
 // named finds a function by name or ARN.

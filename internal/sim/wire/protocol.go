@@ -177,7 +177,7 @@ func (ec2Protocol) answer(operation, requestID string, out any) (string, []byte,
 	v := reflect.ValueOf(out).Elem()
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
-		if !f.IsExported() {
+		if !f.IsExported() || f.Tag.Get("xml") == "-" {
 			continue
 		}
 		name, item, _ := strings.Cut(strings.TrimSuffix(f.Tag.Get("xml"), ",omitempty"), ">")

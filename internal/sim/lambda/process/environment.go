@@ -1,16 +1,16 @@
-package lambda
+package process
 
 import (
 	"context"
 	"slices"
 	"time"
 
-	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/lambda"
 )
 
 // job is an invocation on its way to an environment.
 type job struct {
-	sim.Invocation
+	lambda.Invocation
 	deadline time.Time // on the clock of processes
 }
 
@@ -18,19 +18,19 @@ type job struct {
 // https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
 type environment struct {
 	s    *Service
-	f    sim.Function
+	f    lambda.Function
 	work chan job        // what it is to do next; never more than one
 	gone context.Context // done when it is to end, or has ended
 	end  context.CancelFunc
 
 	// Guarded by Service.mu.
-	current   *sim.Invocation // nil: idle, or it has not begun
-	delivered bool            // it has taken the current one, or an earlier one, and so has begun
-	answer    *sim.Answer     // to the current one; the invocation lasts until it asks for the next
+	current   *lambda.Invocation // nil: idle, or it has not begun
+	delivered bool               // it has taken the current one, or an earlier one, and so has begun
+	answer    *lambda.Answer     // to the current one; the invocation lasts until it asks for the next
 	dead      bool
 }
 
-func newEnvironment(s *Service, f sim.Function) *environment {
+func newEnvironment(s *Service, f lambda.Function) *environment {
 	e := &environment{s: s, f: f, work: make(chan job, 1)}
 	e.gone, e.end = context.WithCancel(context.Background())
 	return e
@@ -38,7 +38,7 @@ func newEnvironment(s *Service, f sim.Function) *environment {
 
 // bury ends an environment and returns what it leaves, the invocation and the answer to it; nil if somebody else has. The service
 // must be locked.
-func (s *Service) bury(e *environment) (*sim.Invocation, *sim.Answer) {
+func (s *Service) bury(e *environment) (*lambda.Invocation, *lambda.Answer) {
 	if e.dead {
 		return nil, nil
 	}
@@ -54,7 +54,7 @@ func (s *Service) bury(e *environment) (*sim.Invocation, *sim.Answer) {
 
 // over is the end of an environment by itself: an invocation in it that has no answer fails with the one given. AWS does not say what
 // becomes of one that was answered when the process ends before it asks for the next; here the answer counts.
-func (e *environment) over(otherwise func(id string) sim.Answer) {
+func (e *environment) over(otherwise func(id string) lambda.Answer) {
 	e.s.mu.Lock()
 	v, a := e.s.bury(e)
 	e.s.mu.Unlock()
@@ -79,7 +79,7 @@ var (
 )
 
 // reply takes the answer to the current invocation.
-func (e *environment) reply(id string, a sim.Answer) *refusal {
+func (e *environment) reply(id string, a lambda.Answer) *refusal {
 	e.s.mu.Lock()
 	defer e.s.mu.Unlock()
 	switch {
@@ -140,9 +140,9 @@ func (e *environment) runHandler(h Handler) {
 		ctx, cancel := context.WithDeadline(e.gone, j.deadline)
 		out, err := h(ctx, j.Payload)
 		cancel()
-		a := sim.Answer{Payload: out}
+		a := lambda.Answer{Payload: out}
 		if err != nil {
-			a = sim.FunctionError("Handler.Error", err.Error())
+			a = lambda.FunctionError("Handler.Error", err.Error())
 		}
 		if e.reply(j.ID, a) != nil {
 			return // its time was up, or it was killed

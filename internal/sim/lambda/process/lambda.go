@@ -3,7 +3,7 @@
 //
 // It never decides what is invoked, when, how often or for how long: the world does (package sim), and this package tells it how
 // invocations have ended. It never gives a process the credentials or the environment of its own.
-package lambda
+package process
 
 import (
 	"context"
@@ -14,6 +14,7 @@ import (
 
 	"github.com/ebbhq/ebb/internal/sim"
 	"github.com/ebbhq/ebb/internal/sim/core"
+	"github.com/ebbhq/ebb/internal/sim/lambda"
 )
 
 // Handler is a Go function in the place of a process. Its context ends at the invocation's deadline.
@@ -94,7 +95,7 @@ func (s *Service) Close() {
 }
 
 // Invoke is how the world begins an invocation: see sim.FunctionRuntime.
-func (s *Service) Invoke(f sim.Function, v sim.Invocation) {
+func (s *Service) Invoke(f lambda.Function, v lambda.Invocation) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -115,7 +116,7 @@ func (s *Service) real(d time.Duration) time.Duration {
 }
 
 // environment is the warm environment of a function that was used last, or a new one. The service must be locked.
-func (s *Service) environment(f sim.Function) *environment {
+func (s *Service) environment(f lambda.Function) *environment {
 	if warm := s.idle[f.Name]; len(warm) > 0 {
 		e := warm[len(warm)-1]
 		s.idle[f.Name] = warm[:len(warm)-1]
@@ -133,7 +134,7 @@ func (s *Service) environment(f sim.Function) *environment {
 }
 
 // Stop is how the world ends an invocation whose time is up, and its environment with it: see sim.FunctionRuntime.
-func (s *Service) Stop(v sim.Invocation) {
+func (s *Service) Stop(v lambda.Invocation) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if e := s.busy[v.Number]; e != nil {
@@ -150,7 +151,7 @@ func (s *Service) Kill(function string) bool {
 			oldest = e
 		}
 	}
-	var v *sim.Invocation
+	var v *lambda.Invocation
 	if oldest != nil {
 		v, _ = s.bury(oldest)
 	}
@@ -181,13 +182,13 @@ func (s *Service) Counts(function string) Counts {
 }
 
 // finish tells the world how an invocation has ended. The service must not be locked.
-func (s *Service) finish(v sim.Invocation, a sim.Answer) {
+func (s *Service) finish(v lambda.Invocation, a lambda.Answer) {
 	s.cfg.World(func(w *sim.World) { w.FinishInvocation(v.Number, a) })
 }
 
 // exited is the answer of an invocation whose process has ended.
-func exited(id, how string) sim.Answer {
-	return sim.FunctionError("Runtime.ExitError", "RequestId: "+id+" Error: "+how)
+func exited(id, how string) lambda.Answer {
+	return lambda.FunctionError("Runtime.ExitError", "RequestId: "+id+" Error: "+how)
 }
 
 // lockedWriter is a writer for many processes.

@@ -1,4 +1,4 @@
-package lambda
+package process
 
 import (
 	"context"
@@ -15,6 +15,8 @@ import (
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
 	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/core"
+	"github.com/ebbhq/ebb/internal/sim/lambda"
 )
 
 // TestMain makes the test binary a function when Lambda's environment says so.
@@ -72,7 +74,7 @@ func TestARealFunctionIsInvokedFromEverywhere(t *testing.T) {
 		}
 		s.Topics = []sim.TopicSpec{{Name: "t", Subscriptions: []sim.SubscriptionSpec{{Function: "fn"}}}}
 		s.Clusters = []sim.ClusterSpec{{Name: "prod"}}
-		s.Groups = []sim.GroupSpec{{Name: "g", Desired: 1, Launch: sim.HostSpec{Cluster: "prod"}, Hooks: []sim.HookSpec{{Name: "ebb-drain", Target: "function:fn"}}}}
+		s.Groups = []sim.GroupSpec{{Name: "g", Desired: 1, Launch: core.HostSpec{Cluster: "prod"}, Hooks: []sim.HookSpec{{Name: "ebb-drain", Target: "function:fn"}}}}
 		s.Functions[0].Sources = []sim.SourceSpec{{Queue: "q", Report: true}}
 	}, Config{})
 	did := ""
@@ -230,7 +232,7 @@ func TestKill(t *testing.T) {
 	ids := make([]string, 3)
 	for i := range ids {
 		r.world(func(w *sim.World) {
-			v, err := w.Invoke("fn", []byte(`{"Do":"hang"}`), func(sim.Answer) {})
+			v, err := w.Invoke("fn", []byte(`{"Do":"hang"}`), func(lambda.Answer) {})
 			if err != nil {
 				t.Error(err)
 			}
@@ -302,7 +304,7 @@ func TestAnEnvironmentThatIsEndedAnswersNobody(t *testing.T) {
 			}
 			r := newRig(t, nil, Config{Handlers: map[string]Handler{"fn": handler}})
 			r.world(func(w *sim.World) {
-				if _, err := w.Invoke("fn", nil, func(sim.Answer) {}); err != nil {
+				if _, err := w.Invoke("fn", nil, func(lambda.Answer) {}); err != nil {
 					t.Error(err)
 				}
 			})

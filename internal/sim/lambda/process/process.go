@@ -1,4 +1,4 @@
-package lambda
+package process
 
 import (
 	"fmt"
@@ -14,7 +14,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/lambda"
 )
 
 // runProcess is the life of an environment that is a process. That it starts counts for the time of its first invocation, where AWS
@@ -43,12 +43,14 @@ func (e *environment) runProcess() {
 	if err := p.Wait(); err != nil {
 		how = "Runtime exited with error: " + err.Error()
 	}
-	e.over(func(id string) sim.Answer { return exited(id, how) })
+	e.over(func(id string) lambda.Answer { return exited(id, how) })
 }
 
 // broken is the answer of an environment that could not be started.
-func broken(kind string, err error) func(string) sim.Answer {
-	return func(id string) sim.Answer { return sim.FunctionError(kind, "RequestId: "+id+" Error: "+err.Error()) }
+func broken(kind string, err error) func(string) lambda.Answer {
+	return func(id string) lambda.Answer {
+		return lambda.FunctionError(kind, "RequestId: "+id+" Error: "+err.Error())
+	}
 }
 
 // variables are the environment variables of a process: those that Lambda sets, then the function's own. Its access key is its name, by

@@ -1,4 +1,4 @@
-package lambda
+package process
 
 import (
 	"bytes"
@@ -11,6 +11,7 @@ import (
 
 	"github.com/ebbhq/ebb/internal/sim"
 	"github.com/ebbhq/ebb/internal/sim/core"
+	"github.com/ebbhq/ebb/internal/sim/lambda"
 )
 
 // rig is a world that stands still but when the test moves it, with its functions running.
@@ -129,11 +130,11 @@ func (r *rig) until(want ...string) {
 }
 
 // call invokes and waits for the answer.
-func (r *rig) call(payload string) sim.Answer {
+func (r *rig) call(payload string) lambda.Answer {
 	r.t.Helper()
-	answers := make(chan sim.Answer, 1)
+	answers := make(chan lambda.Answer, 1)
 	r.world(func(w *sim.World) {
-		if _, err := w.Invoke("fn", []byte(payload), func(a sim.Answer) { answers <- a }); err != nil {
+		if _, err := w.Invoke("fn", []byte(payload), func(a lambda.Answer) { answers <- a }); err != nil {
 			r.t.Error(err)
 			close(answers)
 		}
@@ -143,6 +144,6 @@ func (r *rig) call(payload string) sim.Answer {
 		return a
 	case <-time.After(30 * time.Second):
 		r.t.Fatal("no answer")
-		return sim.Answer{}
+		return lambda.Answer{}
 	}
 }

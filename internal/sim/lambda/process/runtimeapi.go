@@ -1,4 +1,4 @@
-package lambda
+package process
 
 import (
 	"encoding/json"
@@ -8,7 +8,7 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/lambda"
 )
 
 const (
@@ -56,7 +56,7 @@ func (e *environment) serveResponse(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxPayload))
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
 		why := &refusal{413, "RequestEntityTooLarge", fmt.Sprintf("Exceeded maximum allowed payload size (%d bytes).", maxPayload)}
-		if other := e.reply(r.PathValue("id"), sim.FunctionError("Function.ResponseSizeTooLarge", "Response payload size exceeded maximum allowed payload size (6291556 bytes).")); other != nil {
+		if other := e.reply(r.PathValue("id"), lambda.FunctionError("Function.ResponseSizeTooLarge", "Response payload size exceeded maximum allowed payload size (6291556 bytes).")); other != nil {
 			why = other
 		}
 		why.write(w)
@@ -65,9 +65,9 @@ func (e *environment) serveResponse(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		panic(http.ErrAbortHandler) // it has ended in the middle of it
 	}
-	a := sim.Answer{Payload: body}
+	a := lambda.Answer{Payload: body}
 	if kind := r.Trailer.Get(errorType); kind != "" {
-		a = sim.FunctionError(kind, "the response broke off")
+		a = lambda.FunctionError(kind, "the response broke off")
 	}
 	accept(w, e.reply(r.PathValue("id"), a))
 }
@@ -88,11 +88,11 @@ func (e *environment) serveInitError(w http.ResponseWriter, r *http.Request) {
 	a := errorOf(w, r)
 	accept(w, nil)
 	_ = http.NewResponseController(w).Flush() // the process may end at once
-	e.over(func(string) sim.Answer { return a })
+	e.over(func(string) lambda.Answer { return a })
 }
 
 // errorOf reads the error that a runtime reports.
-func errorOf(w http.ResponseWriter, r *http.Request) sim.Answer {
+func errorOf(w http.ResponseWriter, r *http.Request) lambda.Answer {
 	body, _ := io.ReadAll(http.MaxBytesReader(w, r.Body, maxPayload)) // what is too long is cut, and then not readable
 	var object struct {
 		Kind string `json:"errorType"`
@@ -104,7 +104,7 @@ func errorOf(w http.ResponseWriter, r *http.Request) sim.Answer {
 	if kind == "" {
 		kind = "Function.Unknown"
 	}
-	return sim.Answer{Payload: body, Error: kind}
+	return lambda.Answer{Payload: body, Error: kind}
 }
 
 func accept(w http.ResponseWriter, why *refusal) {

@@ -1,4 +1,4 @@
-package lambda
+package process
 
 import (
 	"net/http"
@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/lambda"
 )
 
 // bare is an environment without a process, whose Runtime API the test calls.
@@ -56,11 +57,11 @@ const (
 )
 
 // invoke begins an invocation whose answer comes on the channel.
-func (r *rig) invoke(payload string) <-chan sim.Answer {
+func (r *rig) invoke(payload string) <-chan lambda.Answer {
 	r.t.Helper()
-	answers := make(chan sim.Answer, 1)
+	answers := make(chan lambda.Answer, 1)
 	r.world(func(w *sim.World) {
-		if _, err := w.Invoke("fn", []byte(payload), func(a sim.Answer) { answers <- a }); err != nil {
+		if _, err := w.Invoke("fn", []byte(payload), func(a lambda.Answer) { answers <- a }); err != nil {
 			r.t.Error(err)
 		}
 	})
@@ -102,7 +103,7 @@ func TestRuntimeAPI(t *testing.T) {
 }
 
 // later waits for an answer and then invokes again, with nothing.
-func (r *rig) later(answers <-chan sim.Answer) <-chan string {
+func (r *rig) later(answers <-chan lambda.Answer) <-chan string {
 	got := make(chan string, 1)
 	go func() {
 		a := <-answers
