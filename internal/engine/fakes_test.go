@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ebbhq/ebb/internal/drain"
+	"github.com/ebbhq/ebb/internal/event"
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/journal"
 	"github.com/ebbhq/ebb/internal/journal/memory"
@@ -134,13 +136,13 @@ func wait(ctx context.Context, d time.Duration) {
 // queue is a source: what is put into it comes, and comes again a minute after it was let go.
 type queue struct {
 	trail *trail
-	in    chan Message
+	in    chan event.Message
 	mu    sync.Mutex
-	held  map[string]Message
+	held  map[string]event.Message
 	ends  int // Run fails so many times before it works
 }
 
-func (q *queue) Run(ctx context.Context, hear func(context.Context, []Message) error) error {
+func (q *queue) Run(ctx context.Context, hear func(context.Context, []event.Message) error) error {
 	q.trail.note("listen")
 	if q.ends > 0 {
 		q.ends--
@@ -155,7 +157,7 @@ func (q *queue) Run(ctx context.Context, hear func(context.Context, []Message) e
 			m.Receives++
 			q.held[m.ID] = m
 			q.mu.Unlock()
-			if err := hear(ctx, []Message{m}); err != nil {
+			if err := hear(ctx, []event.Message{m}); err != nil {
 				return err
 			}
 		}
@@ -176,6 +178,15 @@ func (q *queue) Settle(id string, del bool) {
 	}
 }
 
+func (q *queue) LetGo() {
+	q.mu.Lock()
+	ids := slices.Sorted(maps.Keys(q.held))
+	q.mu.Unlock()
+	for _, id := range ids {
+		q.Settle(id, false)
+	}
+}
+
 // cloud is one group whose instances wait in the hook, each of them a container instance without tasks.
 type cloud struct {
 	trail   *trail
@@ -193,8 +204,10 @@ func (c *cloud) Do(ctx context.Context, a plan.Action) plan.Outcome {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, arn := range a.ContainerInstances {
-		c.status[fleet.InstanceID(arn)] = fleet.Draining
+	if a.State != nil {
+		for _, arn := range a.State.ContainerInstances {
+			c.status[fleet.InstanceID(arn)] = fleet.Draining
+		}
 	}
 	if a.Kind == plan.Answer {
 		c.waiting = slices.DeleteFunc(c.waiting, func(id fleet.InstanceID) bool { return id == a.Instance })
@@ -203,7 +216,7 @@ func (c *cloud) Do(ctx context.Context, a plan.Action) plan.Outcome {
 }
 
 func (c *cloud) Look(ctx context.Context, l plan.Look) plan.LookResult {
-	c.trail.note("look %s %v", l.Kind, l.Instances)
+	c.trail.note("look %s %v", l.Kind, l.IDs())
 	c.mu.Lock()
 	s := plan.LookResult{Calls: 1, View: c.view(l)}
 	c.mu.Unlock()
@@ -222,18 +235,15 @@ func (c *cloud) view(l plan.Look) (v plan.View) {
 		v.Groups = []fleet.Group{{Name: "web"}}
 	case plan.Hooks:
 		v.Hooks = []fleet.Hook{{Name: "ebb-drain", Group: "web", Transition: fleet.TerminatingTransit, Heartbeat: 15 * time.Minute, Global: 25 * time.Hour}}
-	case plan.ContainerInstances:
-		for _, arn := range l.ARNs {
-			v.ContainerInstances = append(v.ContainerInstances, c.host(fleet.InstanceID(arn)))
-		}
 	}
-	for _, id := range l.Instances {
+	for _, s := range l.Subjects {
+		id := fleet.InstanceID(s.ID)
 		switch l.Kind {
 		case plan.GroupInstances:
 			if slices.Contains(c.waiting, id) {
 				v.GroupInstances = append(v.GroupInstances, fleet.GroupInstance{ID: id, Group: "web", State: fleet.TerminatingWait, Healthy: true})
 			}
-		case plan.FindContainerInstances:
+		case plan.FindContainerInstances, plan.ContainerInstances:
 			v.ContainerInstances = append(v.ContainerInstances, c.host(id))
 		case plan.Instances:
 			v.Instances = append(v.Instances, plan.InstanceStatus{ID: id, State: fleet.StateRunning})
@@ -264,12 +274,12 @@ func newRig() *rig {
 	tr := &trail{start: time.Now()}
 	r := &rig{
 		trail: tr, store: &store{Store: memory.New(), trail: tr}, cloud: &cloud{trail: tr, status: map[fleet.InstanceID]string{}},
-		queue: &queue{trail: tr, in: make(chan Message, 100), held: map[string]Message{}},
+		queue: &queue{trail: tr, in: make(chan event.Message, 100), held: map[string]event.Message{}},
 	}
 	groups := []kernel.Managed{{Match: "web", Cluster: "prod", Policy: drain.Defaults()}}
 	r.cfg = Config{
 		Kernel: kernel.Config{Hook: "ebb-drain", Groups: groups, Redrive: true}, Store: r.store, Cloud: r.cloud, Source: r.queue,
-		Tell: func(l journal.Line) { tr.note("told %s", l.Kind) },
+		OnLine: func(l journal.Line) { tr.note("told %s", l.Kind) },
 	}
 	return r
 }
@@ -299,7 +309,7 @@ func (r *rig) terminate(id fleet.InstanceID) {
 
 // tell puts the message that an instance waits into the queue.
 func (r *rig) tell(id fleet.InstanceID) {
-	r.queue.in <- Message{ID: "m-" + string(id), Sent: time.Now(), Body: fmt.Sprintf(`{"LifecycleTransition":"autoscaling:EC2_INSTANCE_TERMINATING",
+	r.queue.in <- event.Message{ID: "m-" + string(id), Sent: time.Now(), Body: fmt.Sprintf(`{"LifecycleTransition":"autoscaling:EC2_INSTANCE_TERMINATING",
 		"AutoScalingGroupName":"web","LifecycleHookName":"ebb-drain","EC2InstanceId":%q,"LifecycleActionToken":"71514b9d-6a40-4b26-8523-05e7eEXAMPLE"}`, id)}
 }
 

@@ -29,6 +29,33 @@ const (
 	Unknown Kind = "unknown"
 )
 
+// Use says what Ebb does with an event.
+type Use uint8
+
+// The uses.
+const (
+	Drains  Use = iota + 1 // it may begin a drain
+	Answers                // it shows that messages arrive; nothing follows
+	Nothing                // Ebb has no use for it, but another consumer of the queue may
+	Wakes                  // Ebb has no use for what it says, but something has changed: a good moment to look
+	Unread                 // it cannot be understood
+)
+
+// kinds has a row for each kind of event.
+//
+//exhaustive:enforce
+var kinds = map[Kind]Use{
+	TerminateAction:     Drains,
+	LaunchAction:        Nothing,
+	TestNotification:    Answers,
+	ScalingNotification: Nothing,
+	Ignored:             Wakes,
+	Unknown:             Unread,
+}
+
+// Use is what Ebb does with events of the kind.
+func (k Kind) Use() Use { return kinds[k] }
+
 // Event is one message, understood.
 type Event struct {
 	Kind        Kind
@@ -46,6 +73,17 @@ type Event struct {
 	Why         string    // Unknown and Ignored: in words
 }
 
+// Wakes reports whether the message does no more than wake an Ebb that runs as a function, such as that a task has stopped.
+func (e Event) Wakes() bool { return e.Kind.Use() == Wakes }
+
 // ToWarmPool reports whether the instance returns to its warm pool: a terminating hook, but not a termination.
 // https://docs.aws.amazon.com/autoscaling/ec2/userguide/warm-pools-eventbridge-events.html
 func (e Event) ToWarmPool() bool { return e.Destination == "WarmPool" }
+
+// Message is one message as a source hands it over, not read yet.
+type Message struct {
+	ID       string // the source's name for it; the same when it comes again
+	Body     string
+	Sent     time.Time // zero: the source does not say
+	Receives int       // how often it has been handed over, this time included
+}
