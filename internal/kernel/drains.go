@@ -48,6 +48,7 @@ type drains struct {
 	open   map[fleet.Target]*entry
 	sorted []*entry // those that are open, by opened, then by the id of the target
 	recent map[fleet.Target]*history
+	newer  map[string]bool // subjects (journal.Record.Subject) of the open records that only a newer Ebb reads
 }
 
 func (d *drains) add(e *entry) {

@@ -96,6 +96,10 @@ func (k *Kernel) hearTermination(h Heard, now time.Time) (ack bool, why string) 
 		k.Counts["duplicate"]++
 		return true, "already draining"
 	}
+	if k.newer[e.Group+"/"+t.ID] {
+		k.Counts["left alone"]++
+		return true, "its record in the journal is open, and only a newer version of Ebb reads it"
+	}
 	if key, late := k.recent[t].late(e); late {
 		k.Counts["late"]++
 		return true, "drain " + key + " has ended"

@@ -10,6 +10,7 @@
 package kernel
 
 import (
+	"errors"
 	"path"
 	"slices"
 	"time"
@@ -130,11 +131,14 @@ func New(cfg Config, open, ended []journal.Record) (*Kernel, error) {
 		cfg.Sweep = time.Minute
 	}
 	k := &Kernel{cfg: cfg, rates: newRates(cfg.Rates), lastSet: map[string]time.Time{}, flying: map[int]plan.Request{}}
-	all := &drains{open: map[fleet.Target]*entry{}, recent: map[fleet.Target]*history{}}
+	all := &drains{open: map[fleet.Target]*entry{}, recent: map[fleet.Target]*history{}, newer: map[string]bool{}}
 	k.observer = newObserver(all, &log{Counts: map[string]int{}}, &k.cfg)
 	k.view.k = k
 	for _, r := range slices.Backward(ended) {
 		d, err := Read(r)
+		if _, unknown := errors.AsType[*UnknownRecord](err); unknown {
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}

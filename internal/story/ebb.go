@@ -13,6 +13,7 @@ import (
 	"github.com/ebbhq/ebb/internal/kernel"
 	"github.com/ebbhq/ebb/internal/lease"
 	"github.com/ebbhq/ebb/internal/plan"
+	"github.com/ebbhq/ebb/internal/sim/client"
 	"github.com/ebbhq/ebb/internal/sim/core"
 	"github.com/ebbhq/ebb/internal/sim/wire"
 	"github.com/ebbhq/ebb/internal/source/sqs"
@@ -77,7 +78,7 @@ func (e *ebb) boot() {
 }
 
 func (r *run) newQueue(now func() time.Time) *sqs.Queue {
-	return sqs.New(r.api.SQS(), sqs.Config{URL: r.queueURL, Now: now, Log: slog.New(slog.DiscardHandler)})
+	return sqs.New(client.SQS(r.api), sqs.Config{URL: r.queueURL, Now: now, Log: slog.New(slog.DiscardHandler)})
 }
 
 func (r *run) kernelConfig() kernel.Config {
@@ -254,13 +255,13 @@ func (e *ebb) step() {
 
 // send carries out a request. While the process hangs, its result waits.
 func (e *ebb) send(r plan.Request) {
-	core, run, life := e.core, e.core.Run(), e.life
+	core, k, life := e.core, e.core.Kernel, e.life
 	e.carryOut(e.ctx, r, e.now(), func() bool { return life == e.life }, func(done plan.Done) {
 		if e.hangs.After(e.w.Now()) {
-			e.later(e.hangs, func() { core.Did(run, done) })
+			e.later(e.hangs, func() { core.Did(k, done) })
 			return
 		}
-		core.Did(run, done)
+		core.Did(k, done)
 	})
 }
 
