@@ -67,7 +67,8 @@ func (s api) describeRefreshes(c *core.Call, in *autoscaling.DescribeInstanceRef
 
 func refreshOut(group string, r Refresh) types.InstanceRefresh {
 	return types.InstanceRefresh{
-		AutoScalingGroupName: &group, InstanceRefreshId: &r.ID, Status: types.InstanceRefreshStatus(r.Status), StatusReason: core.Optional(r.Reason), StartTime: &r.Started,
+		AutoScalingGroupName: &group, InstanceRefreshId: &r.ID, Status: types.InstanceRefreshStatus(r.Status),
+		StatusReason: core.Optional(r.Reason), StartTime: &r.Started,
 		Preferences: &types.RefreshPreferences{ScaleInProtectedInstances: types.ScaleInProtectedInstances(r.ScaleInProtected)},
 	}
 }

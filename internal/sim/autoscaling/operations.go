@@ -125,7 +125,9 @@ func (s api) heartbeat(c *core.Call, in *autoscaling.RecordLifecycleActionHeartb
 func actionNamed(token, instance *string) error {
 	switch {
 	case token != nil && len(*token) != 36:
-		return core.Refuse("ValidationError", "1 validation error detected: Value '%s' at 'lifecycleActionToken' failed to satisfy constraint: Member must have length equal to 36", *token)
+		return core.Refuse("ValidationError",
+			"1 validation error detected: Value '%s' at 'lifecycleActionToken' failed to satisfy constraint: Member must have length equal "+
+				"to 36", *token)
 	case token == nil && core.Deref(instance) == "":
 		return core.Refuse("ValidationError", "Either lifecycleActionToken or instanceId must be specified.")
 	}
@@ -158,7 +160,8 @@ func needsInstance(in *autoscaling.TerminateInstanceInAutoScalingGroupInput) []c
 	if in.InstanceId != nil {
 		return core.Members("ShouldDecrementDesiredCapacity", in.ShouldDecrementDesiredCapacity)
 	}
-	return core.Members("ShouldDecrementDesiredCapacity", in.ShouldDecrementDesiredCapacity, "InstanceId", in.InstanceIds, "AutoScalingGroupName", in.AutoScalingGroupName)
+	return core.Members("ShouldDecrementDesiredCapacity", in.ShouldDecrementDesiredCapacity, "InstanceId", in.InstanceIds,
+		"AutoScalingGroupName", in.AutoScalingGroupName)
 }
 
 // group is a group by name. The id in the ARN of one that is not there is unknown; AWS's own answer to that is not documented.

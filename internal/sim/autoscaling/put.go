@@ -100,7 +100,9 @@ func oneOf(name, value string, allowed ...string) error {
 	if slices.Contains(allowed, value) {
 		return nil
 	}
-	return core.Refuse("ValidationError", "1 validation error detected: Value '%s' at '%s' failed to satisfy constraint: Member must satisfy enum value set: %v", value, name, allowed)
+	return core.Refuse("ValidationError",
+		"1 validation error detected: Value '%s' at '%s' failed to satisfy constraint: Member must satisfy enum value set: "+
+			"%v", value, name, allowed)
 }
 
 func badToken(token *string) error {

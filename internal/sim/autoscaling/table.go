@@ -232,7 +232,8 @@ func (s api) actionOps() []core.Operation {
 	return []core.Operation{
 		core.NewOperation("CompleteLifecycleAction", s.complete, "autoscaling",
 			func(in *autoscaling.CompleteLifecycleActionInput) []core.Member {
-				return core.Members("AutoScalingGroupName", in.AutoScalingGroupName, "LifecycleHookName", in.LifecycleHookName, "LifecycleActionResult", in.LifecycleActionResult)
+				return core.Members("AutoScalingGroupName", in.AutoScalingGroupName, "LifecycleHookName", in.LifecycleHookName, "LifecycleActionResult",
+					in.LifecycleActionResult)
 			},
 			func(in *autoscaling.CompleteLifecycleActionInput) []core.Resource {
 				return s.groupNamed(in.AutoScalingGroupName)

@@ -59,7 +59,8 @@ func (s api) runTask(c *core.Call, in *ecs.RunTaskInput) (*ecs.RunTaskOutput, er
 		return nil, core.Refuse("InvalidParameterException", "Count must be between 1 and 10 (inclusive), not %d.", count)
 	}
 	if in.LaunchType != "" && len(in.CapacityProviderStrategy) > 0 {
-		return nil, core.Refuse("InvalidParameterException", "Specifying both a launch type and capacity provider strategy is not supported. Remove one and try again.")
+		return nil, core.Refuse("InvalidParameterException",
+			"Specifying both a launch type and capacity provider strategy is not supported. Remove one and try again.")
 	}
 	if in.LaunchType != "" && in.LaunchType != types.LaunchTypeEc2 {
 		return nil, core.Refuse("UnsupportedFeatureException", "The simulated cloud runs tasks on container instances only, not with launch type %s.", in.LaunchType)

@@ -86,7 +86,8 @@ func attributesOut(g TargetGroup) []types.TargetGroupAttribute {
 func (s api) modify(c *core.Call, in *elb.ModifyTargetGroupAttributesInput) (*elb.ModifyTargetGroupAttributesOutput, error) {
 	for _, a := range in.Attributes {
 		if core.Deref(a.Key) != delayKey {
-			return nil, core.Refuse("InvalidConfigurationRequest", "Target group attribute key '%s' is not recognized: the simulated cloud knows %s only", core.Deref(a.Key), delayKey)
+			return nil, core.Refuse("InvalidConfigurationRequest",
+				"Target group attribute key '%s' is not recognized: the simulated cloud knows %s only", core.Deref(a.Key), delayKey)
 		}
 		n, err := strconv.Atoi(core.Deref(a.Value))
 		if err != nil || n < 0 || n > 3600 {

@@ -37,7 +37,8 @@ func (s api) putRule(c *core.Call, in *eb.PutRuleInput) (*eb.PutRuleOutput, erro
 	if err != nil {
 		return nil, err
 	}
-	r := Rule{Name: *in.Name, Pattern: core.Deref(in.EventPattern), Schedule: core.Deref(in.ScheduleExpression), State: string(in.State), Description: core.Deref(in.Description)}
+	r := Rule{Name: *in.Name, Pattern: core.Deref(in.EventPattern), Schedule: core.Deref(in.ScheduleExpression), State: string(in.State),
+		Description: core.Deref(in.Description)}
 	if r.State == "" {
 		r.State = string(types.RuleStateEnabled)
 	}
@@ -58,7 +59,8 @@ func (s api) listRules(c *core.Call, in *eb.ListRulesInput) (*eb.ListRulesOutput
 			rules = append(rules, r)
 		}
 	}
-	rules, next, ok := core.Page(c, core.Paging{Operation: "ListRules", Asked: in.Limit, Fallback: 100, Most: 100, Token: in.NextToken}, rules, func(r *Rule) string { return r.Name })
+	rules, next, ok := core.Page(c, core.Paging{Operation: "ListRules", Asked: in.Limit, Fallback: 100, Most: 100, Token: in.NextToken}, rules,
+		func(r *Rule) string { return r.Name })
 	if !ok {
 		return nil, core.Refuse("ValidationException", "Invalid token.")
 	}
@@ -84,7 +86,8 @@ func (s api) listRuleNames(c *core.Call, in *eb.ListRuleNamesByTargetInput) (*eb
 			names = append(names, r.Name)
 		}
 	}
-	names, next, ok := core.Page(c, core.Paging{Operation: "ListRuleNamesByTarget", Asked: in.Limit, Fallback: 100, Most: 100, Token: in.NextToken}, names, core.Same)
+	names, next, ok := core.Page(c, core.Paging{Operation: "ListRuleNamesByTarget", Asked: in.Limit, Fallback: 100, Most: 100,
+		Token: in.NextToken}, names, core.Same)
 	if !ok {
 		return nil, core.Refuse("ValidationException", "Invalid token.")
 	}
@@ -156,7 +159,8 @@ func (s api) removeTargets(c *core.Call, in *eb.RemoveTargetsInput) (*eb.RemoveT
 // putEvents: An entry that is refused does not keep the others back.
 func (s api) putEvents(c *core.Call, in *eb.PutEventsInput) (*eb.PutEventsOutput, error) {
 	if n := len(in.Entries); n < 1 || n > 10 {
-		return nil, core.Refuse("ValidationException", "1 validation error detected: Value at 'entries' failed to satisfy constraint: Member must have length between 1 and 10, not %d", n)
+		return nil, core.Refuse("ValidationException",
+			"1 validation error detected: Value at 'entries' failed to satisfy constraint: Member must have length between 1 and 10, not %d", n)
 	}
 	out := &eb.PutEventsOutput{}
 	for _, e := range in.Entries {
@@ -180,7 +184,8 @@ func (s api) putEvent(e types.PutEventsRequestEntry) types.PutEventsResultEntry 
 		name = "Detail"
 	}
 	if name != "" {
-		return types.PutEventsResultEntry{ErrorCode: new("InvalidArgument"), ErrorMessage: new("Parameter " + name + " is not valid. Reason: " + name + " is a required argument.")}
+		return types.PutEventsResultEntry{ErrorCode: new("InvalidArgument"), ErrorMessage: new("Parameter " + name + " is not valid. Reason: " +
+			name + " is a required argument.")}
 	}
 	id, err := s.PutEvent(*e.Source, *e.DetailType, e.Resources, *e.Detail)
 	if err != nil {

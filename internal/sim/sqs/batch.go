@@ -25,7 +25,8 @@ func checkBatch[T any](entries []T, id func(T) *string) error {
 	for _, e := range entries {
 		name := core.Deref(id(e))
 		if !entryID.MatchString(name) {
-			return core.Refuse("InvalidBatchEntryId", "A batch entry id can only contain alphanumeric characters, hyphens and underscores. It can be at most 80 letters long.")
+			return core.Refuse("InvalidBatchEntryId",
+				"A batch entry id can only contain alphanumeric characters, hyphens and underscores. It can be at most 80 letters long.")
 		}
 		if seen[name] {
 			return core.Refuse("BatchEntryIdsNotDistinct", "Id %s repeated.", name)
