@@ -48,7 +48,7 @@ func (s api) describeInstances(c *core.Call, in *autoscaling.DescribeAutoScaling
 	return &autoscaling.DescribeAutoScalingInstancesOutput{AutoScalingInstances: core.Mapped(instances, instanceDetails), NextToken: next}, nil
 }
 
-func (s api) describeHooks(c *core.Call, in *autoscaling.DescribeLifecycleHooksInput) (*autoscaling.DescribeLifecycleHooksOutput, error) {
+func (s api) describeHooks(_ *core.Call, in *autoscaling.DescribeLifecycleHooksInput) (*autoscaling.DescribeLifecycleHooksOutput, error) {
 	hooks, err := s.DescribeLifecycleHooks(*in.AutoScalingGroupName, in.LifecycleHookNames)
 	if err != nil {
 		return nil, err
@@ -59,7 +59,7 @@ func (s api) describeHooks(c *core.Call, in *autoscaling.DescribeLifecycleHooksI
 	}, nil
 }
 
-func (s api) describeLifecycleHookTypes(c *core.Call, in *autoscaling.DescribeLifecycleHookTypesInput) (*autoscaling.DescribeLifecycleHookTypesOutput, error) {
+func (s api) describeLifecycleHookTypes(_ *core.Call, in *autoscaling.DescribeLifecycleHookTypesInput) (*autoscaling.DescribeLifecycleHookTypesOutput, error) {
 	return &autoscaling.DescribeLifecycleHookTypesOutput{LifecycleHookTypes: []string{TransitionLaunching, TransitionTerminating}}, nil
 }
 
@@ -100,7 +100,7 @@ func (s api) activities(in *autoscaling.DescribeScalingActivitiesInput) ([]Activ
 	return all, nil
 }
 
-func (s api) complete(c *core.Call, in *autoscaling.CompleteLifecycleActionInput) (*autoscaling.CompleteLifecycleActionOutput, error) {
+func (s api) complete(_ *core.Call, in *autoscaling.CompleteLifecycleActionInput) (*autoscaling.CompleteLifecycleActionOutput, error) {
 	err := actionNamed(in.LifecycleActionToken, in.InstanceId)
 	if err == nil {
 		err = oneOf("lifecycleActionResult", *in.LifecycleActionResult, "CONTINUE", "ABANDON")
@@ -112,7 +112,7 @@ func (s api) complete(c *core.Call, in *autoscaling.CompleteLifecycleActionInput
 	return &autoscaling.CompleteLifecycleActionOutput{}, err
 }
 
-func (s api) heartbeat(c *core.Call, in *autoscaling.RecordLifecycleActionHeartbeatInput) (*autoscaling.RecordLifecycleActionHeartbeatOutput, error) {
+func (s api) heartbeat(_ *core.Call, in *autoscaling.RecordLifecycleActionHeartbeatInput) (*autoscaling.RecordLifecycleActionHeartbeatOutput, error) {
 	err := actionNamed(in.LifecycleActionToken, in.InstanceId)
 	if err == nil {
 		err = s.RecordLifecycleActionHeartbeat(*in.AutoScalingGroupName, *in.LifecycleHookName,
@@ -134,7 +134,7 @@ func actionNamed(token, instance *string) error {
 	return nil
 }
 
-func (s api) terminate(c *core.Call, in *autoscaling.TerminateInstanceInAutoScalingGroupInput) (*autoscaling.TerminateInstanceInAutoScalingGroupOutput, error) {
+func (s api) terminate(_ *core.Call, in *autoscaling.TerminateInstanceInAutoScalingGroupInput) (*autoscaling.TerminateInstanceInAutoScalingGroupOutput, error) {
 	if in.InstanceId != nil {
 		a, err := s.TerminateInstanceInAutoScalingGroup(*in.InstanceId, *in.ShouldDecrementDesiredCapacity)
 		return &autoscaling.TerminateInstanceInAutoScalingGroupOutput{Activity: new(activityOut(a))}, err

@@ -51,6 +51,8 @@ func refusals() core.Errors {
 
 // operations are the rows of all operations: what acts on a group is checked against it and its tags; nothing that describes is.
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2autoscaling.html
+//
+// The columns: needed members, what IAM checks, what the record says, page token, batch.
 func (s api) operations() []core.Operation {
 	return slices.Concat(s.groupOps(), s.sizeOps(), s.instanceOps(), s.hookOps(), s.actionOps())
 }

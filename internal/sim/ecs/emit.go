@@ -29,8 +29,8 @@ func (w *ECS) emitTask(t *task) {
 	optional("startedBy", t.StartedBy)
 	optional("stopCode", t.StopCode)
 	optional("stoppedReason", t.StoppedReason)
-	for name, at := range map[string]time.Time{"startedAt": t.StartedAt, "stoppingAt": t.StoppingAt,
-		"stoppedAt": t.StoppedAt} { //ebb:any-order the result is an object
+	times := map[string]time.Time{"startedAt": t.StartedAt, "stoppingAt": t.StoppingAt, "stoppedAt": t.StoppedAt}
+	for name, at := range times { //ebb:any-order the result is an object
 		if !at.IsZero() {
 			detail[name] = core.ISOMillis(at)
 		}

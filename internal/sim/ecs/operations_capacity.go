@@ -52,11 +52,11 @@ func either[T any](is bool, yes, no T) T {
 	return no
 }
 
-func (s api) putAttributes(c *core.Call, in *ecs.PutAttributesInput) (*ecs.PutAttributesOutput, error) {
+func (s api) putAttributes(_ *core.Call, in *ecs.PutAttributesInput) (*ecs.PutAttributesOutput, error) {
 	return &ecs.PutAttributesOutput{Attributes: in.Attributes}, s.PutAttributes(core.Deref(in.Cluster), core.Mapped(in.Attributes, attributeIn))
 }
 
-func (s api) deleteAttributes(c *core.Call, in *ecs.DeleteAttributesInput) (*ecs.DeleteAttributesOutput, error) {
+func (s api) deleteAttributes(_ *core.Call, in *ecs.DeleteAttributesInput) (*ecs.DeleteAttributesOutput, error) {
 	return &ecs.DeleteAttributesOutput{Attributes: in.Attributes}, s.DeleteAttributes(core.Deref(in.Cluster), core.Mapped(in.Attributes, attributeIn))
 }
 
