@@ -31,22 +31,17 @@ func (w *AutoScaling) Service() core.Service {
 }
 
 func refusals() core.Errors {
-	return core.Errors{
-		Throttled:  core.Error{Code: "Throttling", Message: "Rate exceeded", Status: 400},
-		Internal:   core.Error{Code: "InternalFailure", Message: "We encountered an internal error. Please try again.", Status: 500},
-		StaleToken: core.Error{Code: "InvalidNextToken", Message: "The token is invalid.", Status: 400},
-		Missing:    missing,
-		Denied:     core.Denial{Code: "AccessDenied", Status: 403},
-		Typed: func(code, message string) error {
-			switch code {
-			case "ResourceContention":
-				return &types.ResourceContentionFault{Message: &message}
-			case "ScalingActivityInProgress":
-				return &types.ScalingActivityInProgressFault{Message: &message}
-			}
-			return nil
-		},
+	e := core.Refusals(missing, core.Denial{Code: "AccessDenied", Status: 403})
+	e.Typed = func(code, message string) error {
+		switch code {
+		case "ResourceContention":
+			return &types.ResourceContentionFault{Message: &message}
+		case "ScalingActivityInProgress":
+			return &types.ScalingActivityInProgressFault{Message: &message}
+		}
+		return nil
 	}
+	return e
 }
 
 // operations are the rows of all operations: what acts on a group is checked against it and its tags; nothing that describes is.

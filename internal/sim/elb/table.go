@@ -21,19 +21,14 @@ func (w *ELB) Service() core.Service {
 }
 
 func refusals() core.Errors {
-	return core.Errors{
-		Throttled:  core.Error{Code: "Throttling", Message: "Rate exceeded", Status: 400},
-		Internal:   core.Error{Code: "InternalFailure", Message: "We encountered an internal error. Please try again.", Status: 500},
-		StaleToken: core.Error{Code: "InvalidNextToken", Message: "The token is invalid.", Status: 400},
-		Missing:    missing,
-		Denied:     core.Denial{Code: "AccessDenied", Status: 403},
-		Typed: func(code, message string) error {
-			if code == "TargetGroupNotFound" {
-				return &types.TargetGroupNotFoundException{Message: &message}
-			}
-			return nil
-		},
+	e := core.Refusals(missing, core.Denial{Code: "AccessDenied", Status: 403})
+	e.Typed = func(code, message string) error {
+		if code == "TargetGroupNotFound" {
+			return &types.TargetGroupNotFoundException{Message: &message}
+		}
+		return nil
 	}
+	return e
 }
 
 // operations are the rows of all operations: what acts is checked against the target group; nothing that describes is.

@@ -29,7 +29,8 @@ type (
 func (w *Lambda) Service() core.Service {
 	const version = "/2015-03-31/"
 	return core.Service{
-		Name: "lambda", Protocol: core.Protocol{REST: true}, Errors: refusals(),
+		Name: "lambda", Protocol: core.Protocol{REST: true},
+		Errors: core.Refusals(missing, core.Denial{Code: "AccessDenied", Status: 403}),
 		Operations: []core.Operation{
 			core.NewOperation("Invoke", w.invoke, "lambda",
 				core.NoNeeds,
@@ -63,15 +64,7 @@ func (w *Lambda) Service() core.Service {
 	}
 }
 
-func refusals() core.Errors {
-	return core.Errors{
-		Throttled:  core.Error{Code: "Throttling", Message: "Rate exceeded", Status: 400},
-		Internal:   core.Error{Code: "InternalFailure", Message: "We encountered an internal error. Please try again.", Status: 500},
-		StaleToken: core.Error{Code: "InvalidNextToken", Message: "The token is invalid.", Status: 400},
-		Missing:    func(name string) error { return core.Refuse("InvalidParameterValueException", "%s is missing", name) },
-		Denied:     core.Denial{Code: "AccessDenied", Status: 403},
-	}
-}
+func missing(member string) error { return core.Null("InvalidParameterValueException", member) }
 
 func (w *Lambda) invoke(_ *core.Call, in *invokeInput) (*core.RESTAnswer, error) {
 	switch in.Type {
