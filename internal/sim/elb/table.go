@@ -42,9 +42,7 @@ func (s api) operations() []core.Operation {
 func (s api) groupOps() []core.Operation {
 	return []core.Operation{
 		core.NewOperation("DescribeTargetGroups", s.describeGroups, "elasticloadbalancing",
-			core.NoNeeds,
-			core.NoResource,
-			core.NoSubject,
+			core.NoNeeds, core.NoResource, core.NoSubject,
 			func(in *elb.DescribeTargetGroupsInput) *string { return in.Marker },
 			core.NoBatch,
 		),
@@ -52,10 +50,8 @@ func (s api) groupOps() []core.Operation {
 			func(in *elb.DescribeTargetGroupAttributesInput) []core.Member {
 				return core.Members("TargetGroupArn", in.TargetGroupArn)
 			},
-			core.NoResource,
-			core.NoSubject,
-			core.NotPaged,
-			core.NoBatch,
+			core.NoResource, core.NoSubject,
+			core.NotPaged, core.NoBatch,
 		),
 		core.NewOperation("ModifyTargetGroupAttributes", s.modify, "elasticloadbalancing",
 			func(in *elb.ModifyTargetGroupAttributesInput) []core.Member {
@@ -64,9 +60,7 @@ func (s api) groupOps() []core.Operation {
 			func(in *elb.ModifyTargetGroupAttributesInput) []core.Resource {
 				return targetGroupResource(in.TargetGroupArn)
 			},
-			core.NoSubject,
-			core.NotPaged,
-			core.NoBatch,
+			core.NoSubject, core.NotPaged, core.NoBatch,
 		),
 	}
 }
@@ -81,8 +75,7 @@ func (s api) targetOps() []core.Operation {
 			func(in *elb.DescribeTargetHealthInput) core.Entry {
 				return core.Entry{TargetGroup: core.Deref(in.TargetGroupArn)}
 			},
-			core.NotPaged,
-			core.NoBatch,
+			core.NotPaged, core.NoBatch,
 		),
 		core.NewOperation("RegisterTargets", s.register, "elasticloadbalancing",
 			func(in *elb.RegisterTargetsInput) []core.Member {
@@ -92,8 +85,7 @@ func (s api) targetOps() []core.Operation {
 			func(in *elb.RegisterTargetsInput) core.Entry {
 				return core.Entry{TargetGroup: core.Deref(in.TargetGroupArn)}
 			},
-			core.NotPaged,
-			core.NoBatch,
+			core.NotPaged, core.NoBatch,
 		),
 		core.NewOperation("DeregisterTargets", s.deregister, "elasticloadbalancing",
 			func(in *elb.DeregisterTargetsInput) []core.Member {
@@ -103,8 +95,7 @@ func (s api) targetOps() []core.Operation {
 			func(in *elb.DeregisterTargetsInput) core.Entry {
 				return core.Entry{TargetGroup: core.Deref(in.TargetGroupArn)}
 			},
-			core.NotPaged,
-			core.NoBatch,
+			core.NotPaged, core.NoBatch,
 		),
 	}
 }

@@ -31,14 +31,10 @@ func (s api) operations() []core.Operation {
 			func(in *sns.CreateTopicInput) []core.Resource {
 				return topicResource(s.ARN("sns", core.Deref(in.Name)))
 			},
-			core.NoSubject,
-			core.NotPaged,
-			core.NoBatch,
+			core.NoSubject, core.NotPaged, core.NoBatch,
 		),
 		core.NewOperation("ListTopics", s.listTopics, "sns",
-			core.NoNeeds,
-			core.NoResource,
-			core.NoSubject,
+			core.NoNeeds, core.NoResource, core.NoSubject,
 			func(in *sns.ListTopicsInput) *string { return in.NextToken },
 			core.NoBatch,
 		),
@@ -47,9 +43,7 @@ func (s api) operations() []core.Operation {
 				return core.Members("TopicArn", in.TopicArn, "Protocol", in.Protocol, "Endpoint", in.Endpoint)
 			},
 			func(in *sns.SubscribeInput) []core.Resource { return topicResource(core.Deref(in.TopicArn)) },
-			core.NoSubject,
-			core.NotPaged,
-			core.NoBatch,
+			core.NoSubject, core.NotPaged, core.NoBatch,
 		),
 		core.NewOperation("ListSubscriptionsByTopic", s.listSubscriptions, "sns",
 			func(in *sns.ListSubscriptionsByTopicInput) []core.Member {
@@ -67,9 +61,7 @@ func (s api) operations() []core.Operation {
 				return core.Members("TopicArn", topicOf(in), "Message", in.Message)
 			},
 			func(in *sns.PublishInput) []core.Resource { return topicResource(core.Deref(in.TopicArn)) },
-			core.NoSubject,
-			core.NotPaged,
-			core.NoBatch,
+			core.NoSubject, core.NotPaged, core.NoBatch,
 		),
 	}
 }

@@ -23,11 +23,8 @@ func (w *STS) Service() core.Service {
 		Errors: core.Refusals(missing, core.Denial{Code: "AccessDenied", Status: 403}),
 		Operations: []core.Operation{
 			core.NewOperation("GetCallerIdentity", w.getCallerIdentity, "sts",
-				core.NoNeeds,
-				core.Unchecked,
-				core.NoSubject,
-				core.NotPaged,
-				core.NoBatch,
+				core.NoNeeds, core.Unchecked,
+				core.NoSubject, core.NotPaged, core.NoBatch,
 			),
 		},
 	}
