@@ -1,7 +1,7 @@
 // Package lease decides which leases one Ebb claims, renews and gives up, so that each scope has one Ebb that works for it.
 //
-// It is pure: it never reads or writes the journal, and it never trusts that clocks agree. A holder says that it lives by raising the
-// beat of its lease; whoever has seen the same beat for as long as the holder meant to live, by his own clock, takes the lease over.
+// It is pure: it never reads or writes the journal, and it never trusts that clocks agree. A holder shows that it lives by raising the beat
+// of its lease. An Ebb that sees an unchanged beat for the lease's whole lifetime, by its own clock, takes the lease over.
 package lease
 
 import (
@@ -17,26 +17,26 @@ const Skew = 30 * time.Second
 
 // Pace is how often leases are renewed and looked at.
 type Pace struct {
-	For  time.Duration // how long a holder means to live after a beat; after two thirds of it it acts no more
+	For  time.Duration // how long a lease lasts after a beat; its holder stops acting after two thirds of that
 	Beat time.Duration // between two beats
 	Look time.Duration // between two looks at leases of others
 }
 
-// Serve is the pace of a process that runs for long: a lease whose holder died is taken over within 14 s, if the journal answers at once:
-// up to Look until his last beat is seen, For until it is old, and up to Look until that is noticed.
+// Serve is the pace of a process that runs for long. A lease whose holder died is taken over within 14 s if the journal answers at once: up
+// to Look until the last beat is seen, For until the lease has expired, and up to Look until that is noticed.
 func Serve() Pace { return Pace{For: 10 * time.Second, Beat: 3 * time.Second, Look: 2 * time.Second} }
 
-// Pass is the pace of an Ebb that lives for one invocation of a function. It beats while it works, so that one that is killed is soon followed:
-// by an invocation in a process that has seen the same beat for as long, or by any other when Skew is over too.
+// Pass is the pace of an Ebb that lives for one invocation of a function. It renews its leases while it works, so they can be short: when
+// it is killed, an invocation in a process that saw the last beat takes over after For, and any other invocation after For and Skew.
 func Pass() Pace { return Pace{For: 12 * time.Second, Beat: 3 * time.Second, Look: time.Hour} }
 
 // Claim is a lease to be stored in place of the one that was read.
 type Claim struct{ Was, Is journal.Lease }
 
-// seen is a lease as it is stored, and since when its beat is the same by our own clock.
+// seen is a lease as it is stored.
 type seen struct {
 	lease journal.Lease
-	since time.Time
+	since time.Time // start of the first look, by our own clock, that saw this holder, fence and beat; never later than the look that saw it
 }
 
 // Keeper is one Ebb's knowledge of the leases of all scopes that concern it.
@@ -45,12 +45,14 @@ type Keeper struct {
 	scopes []string
 	pace   Pace
 	stored map[string]seen
-	sure   map[string]time.Time // start of the latest beat of ours that was stored, by scope
-	looked time.Time            // start of the latest look; zero: look at once
-	fails  time.Time            // of the latest failure of the journal
+	// sure is by scope when the latest beat of ours that is stored was sent, and not when the answer came: others count from no earlier time,
+	// so a lease is ours for certain until For after it. A scope is in sure only while its stored lease names us as the holder.
+	sure   map[string]time.Time
+	looked time.Time // start of the latest look; zero: look at once
+	fails  time.Time // of the latest failure of the journal; no look begins within half of Pace.Look after it
 }
 
-// New makes a keeper for the Ebb named me, which no other may be called, ever.
+// New makes a keeper for the Ebb named me. No other process may ever have that name.
 func New(me string, scopes []string, p Pace) *Keeper {
 	return &Keeper{me: me, scopes: slices.Clone(scopes), pace: p, stored: map[string]seen{}, sure: map[string]time.Time{}}
 }
@@ -108,8 +110,7 @@ func (k *Keeper) raised(l journal.Lease, fence int64, now time.Time) journal.Lea
 	return journal.Lease{Scope: l.Scope, Holder: k.me, Fence: l.Fence + fence, Beat: l.Beat + 1, For: k.pace.For, At: now}
 }
 
-// free reports whether nobody holds a lease, or whoever did can be taken for dead: by our own clock, or by his if it is so long ago that
-// clocks do not matter.
+// free reports whether a lease has no holder or has expired: by our own clock, or by its holder's if it expired more than Skew ago.
 func (k *Keeper) free(s seen, now time.Time) bool {
 	l := s.lease
 	return l.Holder == "" || now.Sub(s.since) > l.For || now.Sub(l.At) > l.For+Skew
@@ -139,7 +140,7 @@ func (k *Keeper) Read(all []journal.Lease, started time.Time) {
 	}
 }
 
-// Failed takes in that the leases could not be read.
+// Failed notes that the leases could not be read.
 func (k *Keeper) Failed(now time.Time) { k.looked, k.fails = time.Time{}, now }
 
 // Claimed takes in what came of a claim that was started at a time. After a failure, whatever it was, the leases are looked at before
@@ -157,8 +158,8 @@ func (k *Keeper) Claimed(c Claim, started time.Time, err error, now time.Time) {
 	}
 }
 
-// Held are the leases that are ours for certain at a time, by scope. After two thirds of the time that we meant to live there is none: by
-// then somebody may be about to take it over.
+// Held are the leases that are certainly ours at a time, by scope. Two thirds of its lifetime after our last beat a lease is not certain
+// any more: another Ebb may soon take it over.
 func (k *Keeper) Held(now time.Time) map[string]journal.Lease {
 	held := map[string]journal.Lease{}
 	for scope, at := range k.sure { //ebb:any-order a map of the same keys
@@ -169,7 +170,7 @@ func (k *Keeper) Held(now time.Time) map[string]journal.Lease {
 	return held
 }
 
-// Holds reports whether all of some leases are ours for certain, without another holder since, and whether there are no others.
+// Holds reports whether all of some leases are certainly ours and were ours all the time since, and whether no others are.
 func (k *Keeper) Holds(some map[string]journal.Lease, now time.Time) (all, only bool) {
 	found, others := 0, 0
 	for scope, at := range k.sure { //ebb:any-order a count
@@ -185,7 +186,7 @@ func (k *Keeper) Holds(some map[string]journal.Lease, now time.Time) (all, only 
 	return found == len(some), others == 0
 }
 
-// Until is until when all that are held are ours for certain; zero when none is.
+// Until is when the first of the leases that are held stops being certain; zero if none is held.
 func (k *Keeper) Until(now time.Time) time.Time {
 	var until time.Time
 	for scope := range k.Held(now) { //ebb:any-order the earliest
@@ -196,7 +197,7 @@ func (k *Keeper) Until(now time.Time) time.Time {
 	return until
 }
 
-// Release are the claims that give up what is held, so that nobody has to wait.
+// Release are the claims that give up what is held, so that no other Ebb has to wait.
 func (k *Keeper) Release(now time.Time) []Claim {
 	var claims []Claim
 	for _, scope := range k.scopes {
