@@ -85,7 +85,7 @@ func mayImport() map[string][]string {
 		"source/lambda":      {"fleet", "event"},
 		"iam":                {},
 		"story": {
-			"cloud", "drain", "engine", "event", "fleet", "journal", "journal/memory", "kernel", "lease", "plan", "sim", "sim/autoscaling", "sim/client",
+			"cloud", "drain", "engine", "event", "fleet", "iam", "journal", "journal/memory", "kernel", "lease", "plan", "sim", "sim/autoscaling", "sim/client",
 			"sim/core", "sim/ecs", "sim/wire", "source/sqs",
 		},
 		"inventory":       {"fleet"},
