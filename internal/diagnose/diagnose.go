@@ -100,8 +100,7 @@ func (r Report) Found() bool {
 
 // Why says why a target does not leave. The inventory must hold the target's cluster and group; where it does not, the report says so.
 func Why(s *inventory.Inventory, q Question) Report {
-	w := &why{s: s, q: q, report: Report{Target: q.Target, At: q.Now, Blockers: []Blocker{}}}
-	w.place = find(s, q.Target)
+	w := &why{known: known{place: find(s, q.Target), s: s, q: q}, report: Report{Target: q.Target, At: q.Now, Blockers: []Blocker{}}}
 	w.report.Instance, w.report.Group, w.report.Cluster = string(w.instance), w.groupName(), w.clusterName()
 	if w.member != nil {
 		w.report.State = string(w.member.State)
@@ -118,11 +117,16 @@ func Why(s *inventory.Inventory, q Question) Report {
 	return w.report
 }
 
+// known is what a question can be answered from: the target's place and all around it. It finds and spells; it blames nothing.
+type known struct {
+	place
+	s *inventory.Inventory
+	q Question
+}
+
 // why is one question being answered.
 type why struct {
-	place
-	s      *inventory.Inventory
-	q      Question
+	known
 	report Report
 }
 
@@ -133,7 +137,7 @@ func (w *why) add(b Blocker) {
 
 // look goes from the outside in: is it known, does it leave at all, does its host live, is it DRAINING, then its tasks.
 func (w *why) look() {
-	if w.host == nil && w.member == nil && w.task == nil && w.machine == nil {
+	if w.host == nil && w.member == nil && w.task == nil && w.ec2 == nil {
 		w.notFound()
 		return
 	}
@@ -221,8 +225,8 @@ type place struct {
 	host     *inventory.Host
 	group    *inventory.Group
 	member   *fleet.GroupInstance
-	machine  *inventory.Machine
-	task     *inventory.Task // if it is what was asked for
+	ec2      *inventory.Instance // as EC2 shows it
+	task     *inventory.Task     // if it is what was asked for
 }
 
 // Instance is the EC2 instance that a target is, or that a task runs on; where the inventory does not know it, the target itself.
@@ -256,7 +260,7 @@ func find(s *inventory.Inventory, target string) place {
 			}
 		}
 	}
-	p.machine = s.Machine(p.instance)
+	p.ec2 = s.Instance(p.instance)
 	return p
 }
 

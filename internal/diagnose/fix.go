@@ -66,9 +66,9 @@ func delay(tg fleet.ARN, seconds int) Fix {
 }
 
 // addHost launches one host more in the group of the target, or in the first group that a service's capacity providers name.
-func (w *why) addHost(g *inventory.Group) []Fix {
+func (k *known) addHost(g *inventory.Group) []Fix {
 	if g == nil {
-		return []Fix{{Note: "add a host to cluster " + w.clusterName()}}
+		return []Fix{{Note: "add a host to cluster " + k.clusterName()}}
 	}
 	if n := g.Desired + 1; n > g.Max {
 		return []Fix{command("aws autoscaling update-auto-scaling-group --auto-scaling-group-name %s --desired-capacity %d --max-size %d", g.Name, n, n)}
@@ -80,9 +80,9 @@ func (w *why) addHost(g *inventory.Group) []Fix {
 func short(arn fleet.ARN) string { return string(arn[strings.LastIndexByte(string(arn), '/')+1:]) }
 
 // clock spells a time as on a clock, with the date if that is not today's.
-func (w *why) clock(t time.Time) string {
+func (k *known) clock(t time.Time) string {
 	t = t.UTC()
-	if y, d := t.YearDay(), w.q.Now.UTC().YearDay(); y != d {
+	if y, d := t.YearDay(), k.q.Now.UTC().YearDay(); y != d {
 		return t.Format("2006-01-02 15:04:05 UTC")
 	}
 	return t.Format("15:04:05 UTC")

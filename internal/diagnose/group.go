@@ -90,10 +90,10 @@ func (w *why) leaving() {
 }
 
 // began is when the scaling activity that terminates the instance started, zero if the inventory does not show it.
-func (w *why) began() time.Time {
-	if w.group != nil {
-		for _, a := range w.group.Activities {
-			if a.Instance == w.instance && !a.Start.IsZero() {
+func (k *known) began() time.Time {
+	if k.group != nil {
+		for _, a := range k.group.Activities {
+			if a.Instance == k.instance && !a.Start.IsZero() {
 				return a.Start
 			}
 		}
@@ -103,8 +103,8 @@ func (w *why) began() time.Time {
 
 // gone says whether the host lives; if it does not, nothing on it can stop or report any more.
 func (w *why) gone() bool {
-	if w.machine != nil && w.machine.State.Gone() {
-		words := fmt.Sprintf("EC2 says that %s is %s", w.instance, w.machine.State)
+	if w.ec2 != nil && w.ec2.State.Gone() {
+		words := fmt.Sprintf("EC2 says that %s is %s", w.instance, w.ec2.State)
 		var fix []Fix
 		if w.host != nil {
 			words += "; its container instance is still registered, and ECS waits for tasks that no agent will report as stopped"
@@ -122,8 +122,8 @@ func (w *why) gone() bool {
 	}
 	if w.host != nil && !w.host.Connected {
 		words := fmt.Sprintf("the ECS agent on %s is not connected: ECS neither stops tasks there nor hears that they have stopped", w.instance)
-		if w.machine != nil {
-			words += fmt.Sprintf("; EC2 says the instance is %s", w.machine.State)
+		if w.ec2 != nil {
+			words += fmt.Sprintf("; EC2 says the instance is %s", w.ec2.State)
 		}
 		w.add(Blocker{Code: placement.AgentGone, Exact: true, Fix: append([]Fix{
 			w.onHost("systemctl restart ecs"), w.deregister().but("only if it is lost: gives its tasks up")}, w.answers()...),
@@ -132,11 +132,11 @@ func (w *why) gone() bool {
 	return false
 }
 
-func (w *why) answers() []Fix {
+func (k *known) answers() []Fix {
 	var all []Fix
-	if w.member != nil && w.member.State.Waiting() {
-		for _, h := range w.terminating() {
-			all = append(all, w.complete(h.Name))
+	if k.member != nil && k.member.State.Waiting() {
+		for _, h := range k.terminating() {
+			all = append(all, k.complete(h.Name))
 		}
 	}
 	return all
@@ -203,13 +203,13 @@ func (w *why) draining() {
 }
 
 // drainers says who ought to drain the host.
-func (w *why) drainers() string {
-	for _, p := range w.cluster.CapacityProviders {
-		if p.Name == w.host.CapacityProvider && p.ManagedDraining {
+func (k *known) drainers() string {
+	for _, p := range k.cluster.CapacityProviders {
+		if p.Name == k.host.CapacityProvider && p.ManagedDraining {
 			return fmt.Sprintf("Capacity provider %s has managed draining, so ECS ought to do it", p.Name)
 		}
 	}
-	hooks := w.terminating()
+	hooks := k.terminating()
 	if len(hooks) == 0 {
 		return "Its group has no terminating hook, and ECS does not manage its draining"
 	}
@@ -224,10 +224,10 @@ func (w *why) drainers() string {
 }
 
 // terminating are the terminating hooks of the group.
-func (w *why) terminating() []fleet.Hook {
+func (k *known) terminating() []fleet.Hook {
 	var hooks []fleet.Hook
-	if w.group != nil {
-		for _, h := range w.group.Hooks {
+	if k.group != nil {
+		for _, h := range k.group.Hooks {
 			if h.Transition == fleet.TerminatingTransit {
 				hooks = append(hooks, h)
 			}
@@ -237,13 +237,13 @@ func (w *why) terminating() []fleet.Hook {
 }
 
 // groupFor is the group of a capacity provider of a service, or that of the target.
-func (w *why) groupFor(s *inventory.Service) *inventory.Group {
+func (k *known) groupFor(s *inventory.Service) *inventory.Group {
 	for _, item := range s.Strategy {
-		for _, p := range w.cluster.CapacityProviders {
-			if g := w.s.Group(p.Group); p.Name == item.Provider && g != nil {
+		for _, p := range k.cluster.CapacityProviders {
+			if g := k.s.Group(p.Group); p.Name == item.Provider && g != nil {
 				return g
 			}
 		}
 	}
-	return w.group
+	return k.group
 }

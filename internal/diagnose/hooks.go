@@ -43,12 +43,12 @@ func (w *why) hooks() {
 }
 
 // owner says who answers a hook, as far as that is known, and how long it lasts unanswered.
-func (w *why) owner(h fleet.Hook) string {
+func (k *known) owner(h fleet.Hook) string {
 	who := ""
 	switch h.Name {
 	case ManagedHook:
 		who = "ECS managed draining, "
-	case w.q.Hook:
+	case k.q.Hook:
 		who = "Ebb, "
 	}
 	return fmt.Sprintf(" (%sheartbeat %s, at most %s, then %s)", who, inventory.Span(h.Heartbeat), inventory.Span(h.Global), h.DefaultResult)

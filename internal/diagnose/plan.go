@@ -144,7 +144,7 @@ func instances(s *inventory.Inventory, target string) []fleet.InstanceID {
 		}
 		return ids
 	}
-	if p := find(s, target); p.host != nil || p.member != nil || p.machine != nil {
+	if p := find(s, target); p.host != nil || p.member != nil || p.ec2 != nil {
 		ids = append(ids, p.instance)
 	}
 	return ids

@@ -104,7 +104,7 @@ func TestAPlanTellsOfProtection(t *testing.T) {
 func TestAPlanTellsWhatCouldNotBeRead(t *testing.T) {
 	s := stage(t, mixed())
 	seen := s.take()
-	seen.Clusters, seen.Groups, seen.Machines = nil, nil, nil
+	seen.Clusters, seen.Groups, seen.Instances = nil, nil, nil
 	seen.Unread = []inventory.Unread{{What: "ecs:ListClusters", Error: "AccessDeniedException: no"}}
 	f := diagnose.Plan(seen, []string{s.target}, s.Now())
 	if f.Verdict != "unknown" || !slices.Equal(f.Notes, []string{"ecs:ListClusters could not be read: AccessDeniedException: no"}) {

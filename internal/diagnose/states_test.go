@@ -68,8 +68,8 @@ func TestTheStateOfTheGroupIsTold(t *testing.T) {
 		{"neither group nor cluster", func(p seen) { p.Groups, p.Clusters = nil, nil }, diagnose.NotLeaving, "in no group and no cluster", "ebb plan TARGET"},
 		{"left, and EC2 still knows it", func(p seen) {
 			p.Groups, p.Clusters = nil, nil
-			for i := range p.Machines {
-				p.Machines[i].State = fleet.StateTerminated
+			for i := range p.Instances {
+				p.Instances[i].State = fleet.StateTerminated
 			}
 		}, diagnose.HostGone, "EC2 says that TARGET is terminated, and neither a group nor a cluster has it any more: it has left", ""},
 	} {

@@ -42,11 +42,11 @@ func startedBy(t *inventory.Task) string {
 }
 
 // since spells a start and how long ago it was, nothing if it is not known.
-func (w *why) since(t time.Time) string {
+func (k *known) since(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	return fmt.Sprintf("since %s (%s)", w.clock(t), span(t, w.q.Now))
+	return fmt.Sprintf("since %s (%s)", k.clock(t), span(t, k.q.Now))
 }
 
 // replicas counts the tasks that daemons wait for.
@@ -115,14 +115,14 @@ func (w *why) sigterm(t *inventory.Task, name, container string, wait, limit tim
 }
 
 // when spells a time to come with how far away it is.
-func (w *why) when(t time.Time) string {
-	if t.Before(w.q.Now) {
-		return w.clock(t)
+func (k *known) when(t time.Time) string {
+	if t.Before(k.q.Now) {
+		return k.clock(t)
 	}
-	return fmt.Sprintf("%s (in %s)", w.clock(t), span(w.q.Now, t))
+	return fmt.Sprintf("%s (in %s)", k.clock(t), span(k.q.Now, t))
 }
 
-func (w *why) named(t *inventory.Task) string {
+func (k *known) named(t *inventory.Task) string {
 	if s := t.Service(); s != "" {
 		return fmt.Sprintf("task %s of service %s", short(t.ARN), s)
 	}
@@ -147,8 +147,8 @@ func (p *place) delayIn(s *inventory.Inventory, t *inventory.Task) (time.Duratio
 	return longest.Delay, longest
 }
 
-func (w *why) delayOf(t *inventory.Task) (time.Duration, *inventory.TargetGroup) {
-	return w.delayIn(w.s, t)
+func (k *known) delayOf(t *inventory.Task) (time.Duration, *inventory.TargetGroup) {
+	return k.delayIn(k.s, t)
 }
 
 // timeout is the longest stop time-out of a task's containers, and the name of the container.

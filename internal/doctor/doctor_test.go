@@ -267,8 +267,8 @@ func servicePlants() []plant {
 // onSpotHosts makes the group one of Spot capacity whose service may stop tasks first.
 func onSpotHosts(do func(*Input, *inventory.Cluster, *inventory.Group)) func(*Input, *inventory.Cluster, *inventory.Group) {
 	return func(in *Input, c *inventory.Cluster, g *inventory.Group) {
-		for i := range in.Inventory.Machines {
-			in.Inventory.Machines[i].Spot = true
+		for i := range in.Inventory.Instances {
+			in.Inventory.Instances[i].Spot = true
 		}
 		c.Service("web").MinPercent = 50
 		g.UserData, g.UserDataKnown = "#!/bin/sh\necho ECS_CLUSTER=prod >> /etc/ecs/ecs.config\necho ECS_ENABLE_SPOT_INSTANCE_DRAINING=true "+
@@ -323,18 +323,18 @@ func hostPlants() []plant {
 		{name: "waits for the dead", check: "waiting", severity: Error, what: "EC2 says that it is stopped",
 			do: func(in *Input, c *inventory.Cluster, g *inventory.Group) {
 				wait(time.Minute)(in, c, g)
-				in.Inventory.Machines[2].State = fleet.StateStopped
+				in.Inventory.Instances[2].State = fleet.StateStopped
 			}},
 		{name: "drains for nothing", check: "draining-in-service", severity: Warn, what: "since when, AWS does not tell",
 			do: func(_ *Input, c *inventory.Cluster, _ *inventory.Group) {
 				c.Hosts[2].Status = fleet.Draining
 			}},
 		{name: "stopped by hand", check: "ghost", severity: Warn, what: "says that it is stopped", do: func(in *Input, c *inventory.Cluster, _ *inventory.Group) {
-			c.Hosts[2].Connected, in.Inventory.Machines[2].State = false, fleet.StateStopped
+			c.Hosts[2].Connected, in.Inventory.Instances[2].State = false, fleet.StateStopped
 		}},
 		{name: "EC2 has forgotten it", check: "ghost", severity: Warn, what: "does not know it any more",
 			do: func(in *Input, c *inventory.Cluster, g *inventory.Group) {
-				c.Hosts[2].Connected, in.Inventory.Machines, g.Instances = false, in.Inventory.Machines[:2], g.Instances[:2]
+				c.Hosts[2].Connected, in.Inventory.Instances, g.Instances = false, in.Inventory.Instances[:2], g.Instances[:2]
 			}},
 		{name: "never joined", check: "never-joined", severity: Warn, what: "launched 1h ago",
 			do: func(_ *Input, c *inventory.Cluster, _ *inventory.Group) {
@@ -421,7 +421,7 @@ func TestWhatIsUnreadIsNotTakenForAbsent(t *testing.T) {
 		}},
 		"events:ListRules": {clean, func(in *Input, _ *inventory.Cluster, g *inventory.Group) { hookOf(g).Target = "" }},
 		"ec2:DescribeInstances": {clean, func(in *Input, c *inventory.Cluster, _ *inventory.Group) {
-			in.Inventory.Machines, c.Hosts[0].Connected = nil, false
+			in.Inventory.Instances, c.Hosts[0].Connected = nil, false
 		}},
 		"sqs:GetQueueAttributes of queue " + queueURL: {clean, func(in *Input, _ *inventory.Cluster, _ *inventory.Group) {
 			in.Inventory.Queues = []inventory.Queue{{URL: queueURL, ARN: queueARN}}

@@ -114,7 +114,7 @@ func rebalanceHook(in *Input) (found []Finding) {
 // hasSpot reports whether a group has or asks for Spot capacity.
 func (in *Input) hasSpot(g *inventory.Group) bool {
 	return g.Spot || slices.ContainsFunc(g.Instances, func(i fleet.GroupInstance) bool {
-		m := in.Inventory.Machine(i.ID)
+		m := in.Inventory.Instance(i.ID)
 		return m != nil && m.Spot
 	})
 }

@@ -55,7 +55,7 @@ func (in *Input) waits(g *inventory.Group, inst fleet.GroupInstance) Finding {
 	f.Finding += "; hooks that may hold it: " + names(hooks)
 	answer := "aws autoscaling complete-lifecycle-action --auto-scaling-group-name " + g.Name + " --instance-id " + id +
 		" --lifecycle-action-result CONTINUE --lifecycle-hook-name " + hooks[0].Name
-	m := in.Inventory.Machine(inst.ID)
+	m := in.Inventory.Instance(inst.ID)
 	switch {
 	case m != nil && m.State.Gone():
 		f.Severity = Error
@@ -115,7 +115,7 @@ func ghost(in *Input) (found []Finding) {
 				continue
 			}
 			state := "does not know it any more"
-			if m := in.Inventory.Machine(h.Instance); m != nil {
+			if m := in.Inventory.Instance(h.Instance); m != nil {
 				state = "says that it is " + string(m.State)
 				if m.State != fleet.StateStopped && m.State != fleet.StateTerminated {
 					continue
@@ -140,7 +140,7 @@ func neverJoined(in *Input) (found []Finding) {
 	}
 	for _, g := range in.ecsGroups() {
 		for _, inst := range g.Instances {
-			m := s.Machine(inst.ID)
+			m := s.Instance(inst.ID)
 			if _, ok := in.home(inst.ID); ok || m == nil || inst.State != fleet.InService || m.State != fleet.StateRunning || m.Launched.IsZero() ||
 				in.Now.Sub(m.Launched) < settled {
 				continue

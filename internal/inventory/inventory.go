@@ -18,8 +18,8 @@ type Inventory struct {
 	Region   string
 	Clusters []Cluster
 	Groups   []Group
-	// Machines are the EC2 instances of the groups and clusters, as far as EC2 knows them.
-	Machines     []Machine
+	// Instances are the EC2 instances of the groups and clusters, as far as EC2 knows them.
+	Instances    []Instance
 	TargetGroups []TargetGroup
 	Queues       []Queue
 	Rules        []Rule
@@ -209,8 +209,8 @@ type Refresh struct {
 	Started            time.Time
 }
 
-// Machine is an EC2 instance.
-type Machine struct {
+// Instance is an EC2 instance.
+type Instance struct {
 	ID       fleet.InstanceID
 	State    fleet.InstanceState
 	Type     string
@@ -287,11 +287,11 @@ func (s *Inventory) Group(name string) *Group {
 	return nil
 }
 
-// Machine returns the EC2 instance of an id, or nil.
-func (s *Inventory) Machine(id fleet.InstanceID) *Machine {
-	for i := range s.Machines {
-		if s.Machines[i].ID == id {
-			return &s.Machines[i]
+// Instance returns the EC2 instance of an id, or nil.
+func (s *Inventory) Instance(id fleet.InstanceID) *Instance {
+	for i := range s.Instances {
+		if s.Instances[i].ID == id {
+			return &s.Instances[i]
 		}
 	}
 	return nil

@@ -55,7 +55,7 @@ func look(s *inventory.Inventory, c *inventory.Cluster, targets []fleet.Instance
 
 // departs reports whether an instance is on its way out of its group, or is not running.
 func (v *view) departs(id fleet.InstanceID) bool {
-	if m := v.s.Machine(id); m != nil && m.State.Gone() {
+	if m := v.s.Instance(id); m != nil && m.State.Gone() {
 		return true
 	}
 	for i := range v.s.Groups {

@@ -150,10 +150,10 @@ func capacityProvider(p ecstypes.CapacityProvider) inventory.CapacityProvider {
 
 // failures notes the items that an answer with HTTP 200 could not speak of. MISSING is an answer: the item has gone.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/api_failures_messages.html
-func (l *look) failures(what string, failures []ecstypes.Failure) {
+func (r *requests) failures(what string, failures []ecstypes.Failure) {
 	for _, f := range failures {
 		if aws.ToString(f.Reason) != "MISSING" {
-			l.miss(what, errors.New(aws.ToString(f.Arn)+": "+aws.ToString(f.Reason)+" "+aws.ToString(f.Detail)))
+			r.miss(what, errors.New(aws.ToString(f.Arn)+": "+aws.ToString(f.Reason)+" "+aws.ToString(f.Detail)))
 		}
 	}
 }
@@ -184,9 +184,9 @@ func (l *look) hosts(ctx context.Context, cluster string) []inventory.Host {
 }
 
 // list reads every page of a list.
-func (l *look) list(what string, page func(token *string) (arns []string, next *string, err error)) []string {
+func (r *requests) list(what string, page func(token *string) (arns []string, next *string, err error)) []string {
 	var all []string
-	l.read(what, func() error {
+	r.read(what, func() error {
 		return pages(func(token *string) (*string, error) {
 			arns, next, err := page(token)
 			all = append(all, arns...)

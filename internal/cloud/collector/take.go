@@ -40,7 +40,7 @@ func (s *Collector) Take(ctx context.Context, scope Scope) (inventory.Inventory,
 	out.Clusters, out.Groups = f.clusters, f.groups
 	ids, arns := unique(append(f.instances(), scope.Instance)), f.targetGroups() // an instance that has left is told by EC2 alone
 	together(
-		func() { out.Machines = l.machines(ctx, ids) },
+		func() { out.Instances = l.instances(ctx, ids) },
 		func() { l.interfaces(ctx, f.clusters) },
 		func() { out.TargetGroups = l.targetGroups(ctx, arns) },
 		func() {
