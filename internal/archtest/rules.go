@@ -77,7 +77,7 @@ func mayImport() map[string][]string {
 		"cloud/collector": {"cloud", "fleet", "plan", "inventory"},
 		"baseline":        {},
 		"loadtest":        {"sim"},
-		"config":          {},
+		"config":          {"fleet"},
 		"deploy":          {},
 		"archtest":        {},
 		"cli":             all[1:],

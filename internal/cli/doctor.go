@@ -112,7 +112,7 @@ func tally(found []doctor.Finding) string {
 			}
 		}
 		if n > 0 {
-			parts = append(parts, counted(n, s.word))
+			parts = append(parts, inventory.Count(n, s.word))
 		}
 	}
 	return strings.Join(parts, ", ")
@@ -124,8 +124,8 @@ const inFull = 3
 // writeFindings writes the findings, which come with the worst first, under a line for each severity. Of many of one check the first are
 // told in full, and of the others what they are about.
 func writeFindings(w io.Writer, found []doctor.Finding, seen inventory.Inventory) error {
-	over := fmt.Sprintf("%s over %s and %s in %s", counted(len(doctor.Checks()), "check"), counted(len(seen.Clusters), "cluster"),
-		counted(len(seen.Groups), "group"), seen.Region)
+	over := fmt.Sprintf("%s over %s and %s in %s", inventory.Count(len(doctor.Checks()), "check"), inventory.Count(len(seen.Clusters), "cluster"),
+		inventory.Count(len(seen.Groups), "group"), seen.Region)
 	if len(found) == 0 {
 		_, err := fmt.Fprintf(w, "Nothing was found: %s.\n", over)
 		return err
@@ -168,11 +168,4 @@ func writeCheck(b *strings.Builder, found []doctor.Finding) {
 		subjects[i] = f.Subject
 	}
 	fmt.Fprintf(b, "  %s: %d more, in full with -o json: %s\n", rest[0].Check, len(rest), someOf(subjects))
-}
-
-func counted(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

@@ -234,5 +234,5 @@ func clusterOfGroup(seen *inventory.Inventory, g *inventory.Group, named []strin
 		return named[0], nil
 	}
 	return "", fmt.Errorf("which cluster the instances of group %s are in cannot be seen: it has %s, and none is registered in a cluster "+
-		"that can be read; write --cluster", g.Name, counted(len(g.Instances), "instance"))
+		"that can be read; write --cluster", g.Name, inventory.Count(len(g.Instances), "instance"))
 }

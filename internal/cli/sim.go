@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/sim"
 	"github.com/ebbhq/ebb/internal/sim/lambda"
 	"github.com/ebbhq/ebb/internal/sim/wire"
@@ -187,7 +188,7 @@ func (s *simulation) greet(w io.Writer) {
 	s.read(func(world *sim.World) {
 		fmt.Fprintf(w, "simulated cloud at %s\n\n", s.endpoint)
 		for _, c := range world.ListClusters() {
-			fmt.Fprintf(w, "  cluster  %s\n", shortName(c))
+			fmt.Fprintf(w, "  cluster  %s\n", fleet.ARN(c).Name())
 			for _, service := range servicesOf(world, c) {
 				fmt.Fprintf(w, "  service  %s: %d tasks\n", service.Name, service.Desired)
 			}
@@ -212,8 +213,6 @@ func (s *simulation) greet(w io.Writer) {
 }
 
 // shortName is the last part of an ARN.
-func shortName(arn string) string { return arn[strings.LastIndexByte(arn, '/')+1:] }
-
 func servicesOf(world *sim.World, cluster string) []sim.Service {
 	ids, err := world.ListServices(cluster)
 	if err != nil {

@@ -29,15 +29,6 @@ type Options struct {
 	Profile  string
 }
 
-// Connect returns a Cloud on the AWS SDK. The error says what to do when there is no Region or there are no credentials.
-func Connect(ctx context.Context, o Options) (*Cloud, error) {
-	cfg, err := AWSConfig(ctx, o)
-	if err != nil {
-		return nil, err
-	}
-	return FromConfig(cfg), nil
-}
-
 // FromConfig returns a Cloud on the AWS SDK with this configuration. Each call ends after 10 s.
 func FromConfig(cfg aws.Config) *Cloud {
 	cfg = WithTimeout(cfg)
@@ -61,7 +52,8 @@ func WithTimeout(cfg aws.Config) aws.Config {
 	return cfg
 }
 
-// AWSConfig loads the configuration of the AWS SDK and tries out the credentials locally. The SDK does not retry with it: the
+// AWSConfig loads the configuration of the AWS SDK and checks that there are credentials. The error says what to do when there is no
+// Region or there are no credentials. The SDK does not retry with it: the
 // kernel does, within its own budget of calls and with the freshest decision, and a retry inside the SDK would hide from it
 // what was sent and when.
 func AWSConfig(ctx context.Context, o Options) (aws.Config, error) {

@@ -6,9 +6,10 @@ package config
 import (
 	"fmt"
 	"os"
-	"path"
 	"strings"
 	"time"
+
+	"github.com/ebbhq/ebb/internal/fleet"
 )
 
 // Config is everything that can be set. All values have been checked.
@@ -148,12 +149,7 @@ func (c Config) Invoked() error {
 // Group finds the settings for an Auto Scaling group: the first whose pattern matches the name. False means that the group is not
 // managed.
 func (c Config) Group(name string) (Group, bool) {
-	for _, g := range c.Groups {
-		if ok, err := path.Match(g.Match, name); ok && err == nil {
-			return g, true
-		}
-	}
-	return Group{}, false
+	return fleet.FirstMatch(c.Groups, name, func(g Group) string { return g.Match })
 }
 
 // JournalFile is the path of the SQLite journal, or empty for another kind.

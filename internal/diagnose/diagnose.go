@@ -265,7 +265,7 @@ func find(s *inventory.Inventory, target string) place {
 }
 
 func same(arn fleet.ARN, target string) bool {
-	return target != "" && (string(arn) == target || short(arn) == target)
+	return target != "" && (string(arn) == target || arn.Name() == target)
 }
 
 func (p *place) groupName() string {

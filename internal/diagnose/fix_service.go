@@ -45,7 +45,7 @@ func (k *known) fix(s *inventory.Service, c Code, f placement.Fate) []Fix {
 func (k *known) lower(s *inventory.Service, f placement.Fate) Fix {
 	rest := max(0, f.Desired-len(f.Tasks))
 	return k.percents(s.Name, 100*rest/max(1, f.Desired), max(100, s.MaxPercent)).
-		but(fmt.Sprintf("it may then run with %d of %s; set it back afterwards", rest, plural(f.Desired, "task")))
+		but(fmt.Sprintf("it may then run with %d of %s; set it back afterwards", rest, inventory.Count(f.Desired, "task")))
 }
 
 // constraints are the attributes that a service asks of a host, as expressions and as name=value.
@@ -83,7 +83,7 @@ func (k *known) giveAttribute(s *inventory.Service) []Fix {
 		for i := range k.cluster.Hosts {
 			if h := &k.cluster.Hosts[i]; h.Status == fleet.Active && h.Connected && h.ARN != k.host.ARN && (h.Attributes[name] != value || value == "") {
 				return []Fix{command("aws ecs put-attributes --cluster %s --attributes name=%s,value=%s,targetType=container-instance,targetId=%s",
-					k.clusterName(), name, value, short(h.ARN)).but("if " + string(h.Instance) + " may have it")}
+					k.clusterName(), name, value, h.ARN.Name()).but("if " + string(h.Instance) + " may have it")}
 			}
 		}
 	}

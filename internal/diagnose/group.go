@@ -11,14 +11,10 @@ import (
 	"github.com/ebbhq/ebb/internal/placement"
 )
 
-// ManagedHook is the hook by which ECS drains instances of a capacity provider with managed draining.
-// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/managed-instance-draining.html
-const ManagedHook = "ecs-managed-draining-termination-hook"
-
 func (w *why) notFound() {
 	words := fmt.Sprintf("%s is neither in a group nor in a cluster that was looked at, in account %s and Region %s", w.q.Target, w.s.Account, w.s.Region)
 	if n := len(w.s.Unread); n > 0 {
-		words += fmt.Sprintf("; %s could not be read, so it may be there", plural(n, "part"))
+		words += fmt.Sprintf("; %s could not be read, so it may be there", inventory.Count(n, "part"))
 	}
 	w.add(Blocker{Code: NotFound, Message: words, Exact: len(w.s.Unread) == 0, Fix: []Fix{
 		{Note: "check the id, the credentials and the Region"},
@@ -111,7 +107,7 @@ func (w *why) gone() bool {
 			fix = append(fix, w.deregister())
 		}
 		if w.member != nil && w.member.State.Waiting() {
-			words += "; the group waits for " + plural(len(w.terminating()), "hook")
+			words += "; the group waits for " + inventory.Count(len(w.terminating()), "hook")
 			fix = append(fix, w.answers()...)
 		}
 		if w.host == nil && w.member == nil {

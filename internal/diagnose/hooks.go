@@ -46,7 +46,7 @@ func (w *why) hooks() {
 func (k *known) owner(h fleet.Hook) string {
 	who := ""
 	switch h.Name {
-	case ManagedHook:
+	case fleet.ManagedDrainingHook:
 		who = "ECS managed draining, "
 	case k.q.Hook:
 		who = "Ebb, "
@@ -73,7 +73,7 @@ func (w *why) limits() {
 		if at := w.began(); !at.IsZero() {
 			note += ": about " + w.clock(at.Add(h.Global))
 		}
-		if h.Name == ManagedHook {
+		if h.Name == fleet.ManagedDrainingHook {
 			note += "; ECS managed draining keeps it open until every task has stopped"
 		}
 		w.report.Notes = append(w.report.Notes, note)

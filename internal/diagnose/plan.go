@@ -163,7 +163,7 @@ func (f *Forecast) add(s *inventory.Inventory, c *inventory.Cluster, r placement
 		if p.host == nil || !t.Live() || !slices.Contains(f.Instances, string(p.host.Instance)) {
 			continue
 		}
-		step := Step{Task: short(t.ARN), Definition: t.Family, Service: t.Service(), Instance: string(p.host.Instance), Kind: "replica", Outcome: StopsAlways}
+		step := Step{Task: t.ARN.Name(), Definition: t.Family, Service: t.Service(), Instance: string(p.host.Instance), Kind: "replica", Outcome: StopsAlways}
 		wait, _ := p.delayIn(s, t)
 		limit, _ := p.timeout(t)
 		step.Stop = Seconds(wait + limit)
@@ -204,10 +204,10 @@ func (p *Step) fate(f *placement.Fate) {
 }
 
 func (f *Forecast) headline(v placement.Verdict) string {
-	n := plural(len(f.Steps), "task")
-	on := plural(len(f.Instances), "host")
+	n := inventory.Count(len(f.Steps), "task")
+	on := inventory.Count(len(f.Instances), "host")
 	if len(f.Steps) == 0 && v == placement.Moves {
-		return fmt.Sprintf("no task runs on %s: nothing is to be moved", plural(len(f.Instances), "instance"))
+		return fmt.Sprintf("no task runs on %s: nothing is to be moved", inventory.Count(len(f.Instances), "instance"))
 	}
 	switch v {
 	case placement.Moves:

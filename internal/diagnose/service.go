@@ -37,7 +37,7 @@ func (w *why) services(left []*inventory.Task) {
 }
 
 func (w *why) service(s *inventory.Service, f placement.Fate) {
-	who := fmt.Sprintf("service %s keeps %s there: ", s.Name, plural(len(f.Tasks), "task"))
+	who := fmt.Sprintf("service %s keeps %s there: ", s.Name, inventory.Count(len(f.Tasks), "task"))
 	failing := w.failing(s)
 	if failing.Code != "" {
 		w.add(failing)
@@ -66,7 +66,7 @@ func (k *known) failing(s *inventory.Service) Blocker {
 			b.Message = fmt.Sprintf("%s has failed: %s", what(s, d), d.RolloutReason)
 			return b
 		case d.Failed > 0 && d.Running < d.Desired:
-			b.Message = fmt.Sprintf("%s: %s failed to start, %d of %d run%s", what(s, d), plural(d.Failed, "task"), d.Running, d.Desired, k.saying(s))
+			b.Message = fmt.Sprintf("%s: %s failed to start, %d of %d run%s", what(s, d), inventory.Count(d.Failed, "task"), d.Running, d.Desired, k.saying(s))
 			return b
 		}
 	}
@@ -136,7 +136,7 @@ func (k *known) replacement(s *inventory.Service) []Blocker {
 	}
 	for i := range all {
 		if n := more[all[i].Code] - 1; n > 0 {
-			all[i].Message += fmt.Sprintf("; so it is with %s more", plural(n, "task"))
+			all[i].Message += fmt.Sprintf("; so it is with %s more", inventory.Count(n, "task"))
 		}
 	}
 	return all
@@ -144,7 +144,7 @@ func (k *known) replacement(s *inventory.Service) []Blocker {
 
 // coming says what a task still lacks to count as healthy.
 func (k *known) coming(s *inventory.Service, t *inventory.Task) (Blocker, bool) {
-	name := fmt.Sprintf("a replacement of service %s (task %s on %s)", s.Name, short(t.ARN), k.hostOf(t))
+	name := fmt.Sprintf("a replacement of service %s (task %s on %s)", s.Name, t.ARN.Name(), k.hostOf(t))
 	switch {
 	case t.LastStatus == "RUNNING":
 		return k.health(s, t, name)

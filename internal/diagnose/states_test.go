@@ -139,12 +139,12 @@ func TestAProtectedTaskIsToldWithTheCommandThatFreesIt(t *testing.T) {
 
 func TestAHookOfManagedDrainingIsToldAsECSs(t *testing.T) {
 	spec := base()
-	spec.Groups[0].Hooks = []sim.HookSpec{{Name: diagnose.ManagedHook, Heartbeat: time.Hour, DefaultResult: "CONTINUE"}}
+	spec.Groups[0].Hooks = []sim.HookSpec{{Name: fleet.ManagedDrainingHook, Heartbeat: time.Hour, DefaultResult: "CONTINUE"}}
 	s := stage(t, spec)
 	s.terminate()
 	s.after(5 * time.Minute)
 	r := diagnose.Why(s.take(), diagnose.Question{Target: s.target, Now: s.Now()})
-	if r.Blockers[0].Code != diagnose.OpenHook || !strings.Contains(r.Headline, diagnose.ManagedHook+" (ECS managed draining, heartbeat "+
+	if r.Blockers[0].Code != diagnose.OpenHook || !strings.Contains(r.Headline, fleet.ManagedDrainingHook+" (ECS managed draining, heartbeat "+
 		"1h, at most 48h, then CONTINUE)") {
 		t.Errorf("headline %q", r.Headline)
 	}

@@ -1,6 +1,7 @@
 package diagnose
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -8,10 +9,6 @@ import (
 	"github.com/ebbhq/ebb/internal/inventory"
 	"github.com/ebbhq/ebb/internal/placement"
 )
-
-// agentTimeout is how long a container has between SIGTERM and SIGKILL if neither it nor the agent says otherwise.
-// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html#ECS-Type-ContainerDefinition-stopTimeout
-const agentTimeout = 30 * time.Second
 
 // about says what holds one task that is stopping, stands alone, or is a daemon's. What holds replica tasks that are still meant
 // to run is a matter of their service.
@@ -22,14 +19,14 @@ func (w *why) about(t *inventory.Task, left []*inventory.Task) {
 	case t.Service() == "":
 		w.add(Blocker{Code: placement.Standalone, Exact: true, Fix: []Fix{w.stopTask(t)}, Message: fmt.Sprintf(
 			"task %s (%s) was started by %s and belongs to no service: ECS never moves or stops it; %s until it ends by itself",
-			short(t.ARN), t.Family, startedBy(t), phrase("it runs", w.since(t.StartedAt)))})
+			t.ARN.Name(), t.Family, startedBy(t), phrase("it runs", w.since(t.StartedAt)))})
 	case s != nil && s.Daemon:
 		if n := replicas(left, w.cluster); n > 0 {
 			w.add(Blocker{Code: DaemonLast, Exact: true, Message: fmt.Sprintf("task %s of DAEMON service %s stops after the %s left on the host",
-				short(t.ARN), s.Name, plural(n, "other task"))})
+				t.ARN.Name(), s.Name, inventory.Count(n, "other task"))})
 			return
 		}
-		w.add(Blocker{Code: InProgress, Message: fmt.Sprintf("only daemon tasks are left; ECS is to stop task %s of service %s now", short(t.ARN),
+		w.add(Blocker{Code: InProgress, Message: fmt.Sprintf("only daemon tasks are left; ECS is to stop task %s of service %s now", t.ARN.Name(),
 			s.Name), Fix: []Fix{w.stopTask(t)}})
 	}
 }
@@ -105,7 +102,7 @@ func (w *why) sigterm(t *inventory.Task, name, container string, wait, limit tim
 		}
 	}
 	heed := Fix{Note: "for the next time: make process 1 of container " + container + " exit on SIGTERM (an init process, exec in the entry point)"}
-	if limit > agentTimeout {
+	if limit > inventory.DefaultStopTimeout {
 		w.add(Blocker{Code: StopTimeout, Message: words, Fix: append(fix, Fix{Note: "for the next time: register a revision of " + t.Family +
 			" with a shorter stopTimeout"}), Exact: true, Until: until})
 		w.add(Blocker{Code: SigtermIgnored, Message: name + " either still finishes its work or ignores SIGTERM", Fix: []Fix{heed}, Until: until})
@@ -124,9 +121,9 @@ func (k *known) when(t time.Time) string {
 
 func (k *known) named(t *inventory.Task) string {
 	if s := t.Service(); s != "" {
-		return fmt.Sprintf("task %s of service %s", short(t.ARN), s)
+		return fmt.Sprintf("task %s of service %s", t.ARN.Name(), s)
 	}
-	return fmt.Sprintf("task %s (%s)", short(t.ARN), t.Family)
+	return fmt.Sprintf("task %s (%s)", t.ARN.Name(), t.Family)
 }
 
 // delayIn is the longest deregistration delay of a task's target groups, and the target group.
@@ -153,18 +150,14 @@ func (k *known) delayOf(t *inventory.Task) (time.Duration, *inventory.TargetGrou
 
 // timeout is the longest stop time-out of a task's containers, and the name of the container.
 func (p *place) timeout(t *inventory.Task) (time.Duration, string) {
-	limit, name := agentTimeout, "(unknown)"
+	limit, name := inventory.DefaultStopTimeout, "(unknown)"
 	def := p.cluster.TaskDefinition(t.Family)
 	if def == nil || len(def.Containers) == 0 {
 		return limit, name
 	}
 	limit = 0
 	for _, c := range def.Containers {
-		own := c.StopTimeout
-		if own == 0 {
-			own = agentTimeout
-		}
-		if own > limit {
+		if own := cmp.Or(c.StopTimeout, inventory.DefaultStopTimeout); own > limit {
 			limit, name = own, c.Name
 		}
 	}

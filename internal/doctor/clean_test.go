@@ -92,7 +92,8 @@ func managed() *Input {
 	}}
 	s.Groups[0].ProtectsNew = true
 	s.Groups[0].Hooks = []fleet.Hook{{
-		Name: managedHook, Group: "web-asg", Transition: fleet.TerminatingTransit, Heartbeat: time.Hour, Global: 48 * time.Hour, DefaultResult: "CONTINUE",
+		Name: fleet.ManagedDrainingHook, Group: "web-asg", Transition: fleet.TerminatingTransit, Heartbeat: time.Hour, Global: 48 * time.Hour,
+		DefaultResult: "CONTINUE",
 	}}
 	for i := range 2 { // those with tasks of the service
 		s.Groups[0].Instances[i].Protected = true

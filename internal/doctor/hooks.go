@@ -44,13 +44,13 @@ func nobodyDrains(in *Input) (found []Finding) {
 
 func managedHookMissing(in *Input) (found []Finding) {
 	for _, g := range in.ecsGroups() {
-		if p := in.provider(g.Name); p == nil || !p.ManagedDraining || p.Status != "ACTIVE" || !in.hooksKnown(g) || hookNamed(g, managedHook) != nil {
+		if p := in.provider(g.Name); p == nil || !p.ManagedDraining || p.Status != "ACTIVE" || !in.hooksKnown(g) || hookNamed(g, fleet.ManagedDrainingHook) != nil {
 			continue
 		}
 		name := in.provider(g.Name).Name
 		found = append(found, Finding{
 			Severity: Error, Subject: "group " + g.Name,
-			Finding: "capacity provider " + name + " has managed draining, but the group has no hook " + managedHook,
+			Finding: "capacity provider " + name + " has managed draining, but the group has no hook " + fleet.ManagedDrainingHook,
 			Impact:  "ECS is not told of terminations and drains nothing: instances are terminated with their tasks",
 			Fix: "let ECS make the hook again: aws ecs update-capacity-provider --name " + name +
 				" --auto-scaling-group-provider managedDraining=DISABLED, then the same with managedDraining=ENABLED; " +
@@ -73,7 +73,7 @@ func hookNamed(g *inventory.Group, name string) *fleet.Hook {
 func managedHookEdited(in *Input) (found []Finding) {
 	for i := range in.Inventory.Groups {
 		g := &in.Inventory.Groups[i]
-		h := hookNamed(g, managedHook)
+		h := hookNamed(g, fleet.ManagedDrainingHook)
 		if h == nil || h.Heartbeat == time.Hour && h.DefaultResult == "CONTINUE" && h.Transition == fleet.TerminatingTransit {
 			continue
 		}
@@ -82,7 +82,7 @@ func managedHookEdited(in *Input) (found []Finding) {
 			Finding: fmt.Sprintf("hook %s belongs to ECS, which makes it with a heartbeat time-out of 1h and CONTINUE; here it has %s and %s",
 				h.Name, span(h.Heartbeat), h.DefaultResult),
 			Impact: "a drain that takes longer is cut off without a word, and whether ECS sets its own values again is not documented",
-			Fix: "give it ECS's values: aws autoscaling put-lifecycle-hook --auto-scaling-group-name " + g.Name + " --lifecycle-hook-name " + managedHook +
+			Fix: "give it ECS's values: aws autoscaling put-lifecycle-hook --auto-scaling-group-name " + g.Name + " --lifecycle-hook-name " + fleet.ManagedDrainingHook +
 				" --heartbeat-timeout 3600 --default-result CONTINUE; for a deadline of your own turn managed draining off and let Ebb drain",
 		})
 	}

@@ -3,6 +3,7 @@ package doctor
 import (
 	"encoding/json"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/ebbhq/ebb/internal/fleet"
@@ -239,7 +240,7 @@ func ruleMatchesNothing(in *Input) (found []Finding) {
 		if hooks > 0 && best == no {
 			found = append(found, Finding{
 				Severity: Warn, Subject: "rule " + r.Name, Finding: "the rule is for terminating lifecycle actions, but its pattern matches " +
-					"none of the " + itoa(hooks) + " terminating hooks: " + r.Pattern,
+					"none of the " + strconv.Itoa(hooks) + " terminating hooks: " + r.Pattern,
 				Impact: "whoever waits for its events does not hear that an instance leaves",
 				Fix: `aws events put-rule --name ` + r.Name + ` --event-pattern '{"source":["aws.autoscaling"],` +
 					`"detail-type":["EC2 Instance-terminate Lifecycle Action"]}', or name the right group and hook in detail`,

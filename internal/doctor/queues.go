@@ -3,13 +3,10 @@ package doctor
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/inventory"
 )
-
-func itoa(n int) string { return strconv.Itoa(n) }
 
 func queueChecks() []Check {
 	return []Check{

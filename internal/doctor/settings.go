@@ -2,7 +2,6 @@ package doctor
 
 import (
 	"fmt"
-	"path"
 	"slices"
 
 	"github.com/ebbhq/ebb/internal/fleet"
@@ -62,10 +61,7 @@ func matchesNoGroup(in *Input) (found []Finding) {
 		return nil
 	}
 	for _, m := range in.Ebb.Groups {
-		if slices.ContainsFunc(in.Inventory.Groups, func(g inventory.Group) bool {
-			ok, err := path.Match(m.Match, g.Name)
-			return ok || err != nil
-		}) {
+		if slices.ContainsFunc(in.Inventory.Groups, func(g inventory.Group) bool { return fleet.Match(m.Match, g.Name) }) {
 			continue
 		}
 		found = append(found, Finding{

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"slices"
+	"strconv"
 
 	"github.com/ebbhq/ebb/internal/inventory"
 )
@@ -111,7 +112,7 @@ func spotStop(in *Input) (found []Finding) {
 				" to leave (deregistration delay " + span(d) + ", then stopTimeout " + span(stop(def)) +
 				" of " + def.Name + "): longer than the two minutes of Spot's notice",
 			Impact: "at an interruption containers that use their time are killed",
-			Fix: "register a revision of " + def.Name + " with a stopTimeout of at most " + itoa(seconds(spotNotice-d)) +
+			Fix: "register a revision of " + def.Name + " with a stopTimeout of at most " + strconv.Itoa(seconds(spotNotice-d)) +
 				", and update the service to it: aws ecs update-service --cluster " + c.Name + " --service " + v.Name + " --task-definition FAMILY",
 		})
 	})

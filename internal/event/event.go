@@ -33,16 +33,12 @@ const (
 type Event struct {
 	Kind        Kind
 	Account     string
-	Region      string // where the wire says it; empty otherwise
 	Group       string
 	Hook        string
 	Instance    fleet.InstanceID
-	Token       string // LifecycleActionToken
-	Metadata    string // NotificationMetadata
-	Origin      string // EC2, AutoScalingGroup, WarmPool, or empty: the message does not say
-	Destination string
+	Token       string    // LifecycleActionToken
+	Destination string    // EC2, AutoScalingGroup, WarmPool, or empty: the message does not say
 	Time        time.Time // when AWS says it happened; zero: the message does not say
-	Via         string    // "sqs", "sns", "eventbridge", "eventbridge+sns": how it was wrapped
 	Why         string    // Unknown and Ignored: in words
 }
 

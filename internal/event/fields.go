@@ -99,7 +99,7 @@ func (f *fields) problem(format string, args ...any) {
 // or returns the event, or Unknown if there were problems.
 func (f *fields) or(e Event) Event {
 	if len(f.problems) > 0 {
-		return Event{Kind: Unknown, Via: e.Via, Why: strings.Join(f.problems, "; ")}
+		return Event{Kind: Unknown, Why: strings.Join(f.problems, "; ")}
 	}
 	return e
 }

@@ -15,6 +15,10 @@ type InstanceID string
 // ARN is an Amazon resource name, as AWS spells it.
 type ARN string
 
+// Name is the last part of an ARN: the id of a task or container instance, the name of a cluster or service, family:revision of a task
+// definition.
+func (a ARN) Name() string { return string(a[strings.LastIndexByte(string(a), '/')+1:]) }
+
 // TargetID is one registration in a target group: the instance id or IP address, and the port. The same id on two
 // ports is two targets (ELB RegisterTargets).
 type TargetID struct {
@@ -116,6 +120,10 @@ type Group struct {
 	Tags      map[string]string
 	Instances []GroupInstance
 }
+
+// ManagedDrainingHook is the hook that ECS puts on the group of a capacity provider with managed draining.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/managed-instance-draining.html
+const ManagedDrainingHook = "ecs-managed-draining-termination-hook"
 
 // Hook is a lifecycle hook.
 // https://docs.aws.amazon.com/autoscaling/ec2/userguide/lifecycle-hooks.html

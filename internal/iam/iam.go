@@ -25,9 +25,6 @@ func ParseMode(text string) (Mode, error) {
 	case Serve, Lambda, ReadOnly:
 		return m, nil
 	}
-	if text == "agent" {
-		return "", fmt.Errorf("there is no policy for the agent, because Ebb has no agent yet; the modes are %s, %s and %s", Serve, Lambda, ReadOnly)
-	}
 	return "", fmt.Errorf("there is no mode %q; the modes are %s, %s and %s", text, Serve, Lambda, ReadOnly)
 }
 

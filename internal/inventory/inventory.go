@@ -162,11 +162,15 @@ type Port struct {
 	UDP    bool
 }
 
+// DefaultStopTimeout is how long a container has between SIGTERM and SIGKILL if neither it nor the agent sets another time.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html#ECS-Type-ContainerDefinition-stopTimeout
+const DefaultStopTimeout = 30 * time.Second
+
 // Container is a container of a task definition.
 type Container struct {
 	Name        string
 	Essential   bool
-	StopTimeout time.Duration // 0: the agent's, 30 s if that is not set either
+	StopTimeout time.Duration // 0: the agent's; see DefaultStopTimeout
 	HealthCheck bool
 }
 

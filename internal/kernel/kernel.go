@@ -9,7 +9,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 	"time"
@@ -289,12 +288,7 @@ func Waiting(r journal.Record) string {
 }
 
 func (k *Kernel) managed(group string) (Managed, bool) {
-	for _, m := range k.cfg.Groups {
-		if ok, _ := path.Match(m.Match, group); ok {
-			return m, true
-		}
-	}
-	return Managed{}, false
+	return fleet.FirstMatch(k.cfg.Groups, group, func(m Managed) string { return m.Match })
 }
 
 func (k *Kernel) add(e *entry) {

@@ -88,10 +88,10 @@ func (v *view) doubts(d *demand) []Reason {
 	}
 	for _, t := range d.targets {
 		if t.Protected {
-			say(Protected, "task %s of service %s has scale-in protection; whether draining waits for that is not documented", short(t.ARN), d.name)
+			say(Protected, "task %s of service %s has scale-in protection; whether draining waits for that is not documented", t.ARN.Name(), d.name)
 		}
 		if h := v.hosts[t.ContainerInstance]; !h.Connected {
-			say(AgentGone, "the agent on %s is not connected; until it is, task %s is not stopped", h.Instance, short(t.ARN))
+			say(AgentGone, "the agent on %s is not connected; until it is, task %s is not stopped", h.Instance, t.ARN.Name())
 		}
 	}
 	needed := d.lower - d.healthy
@@ -179,10 +179,10 @@ func (v *view) alone() []Fate {
 		case name == "":
 			fates = append(fates, Fate{Kind: Alone, Tasks: []fleet.ARN{t.ARN}, Verdict: Stuck, Reasons: []Reason{{
 				Standalone, fmt.Sprintf("task %s (%s) was started by RunTask or StartTask, so ECS never moves it: the host waits until it ends or "+
-					"somebody stops it", short(t.ARN), t.Family)}}})
+					"somebody stops it", t.ARN.Name(), t.Family)}}})
 		case v.c.Service(name) == nil:
 			fates = append(fates, Fate{Kind: Replica, Service: name, Tasks: []fleet.ARN{t.ARN}, Verdict: Uncertain, Reasons: []Reason{{
-				Unjudged, fmt.Sprintf("task %s belongs to service %s, which was not read", short(t.ARN), name)}}})
+				Unjudged, fmt.Sprintf("task %s belongs to service %s, which was not read", t.ARN.Name(), name)}}})
 		}
 	})
 	return fates
@@ -201,6 +201,6 @@ func (f *Fate) doubt(h *inventory.Host, t *inventory.Task) {
 	if !h.Connected {
 		f.Verdict = Uncertain
 		f.Reasons = append(f.Reasons, Reason{AgentGone, fmt.Sprintf("the agent on %s is not connected; until it is, task %s is not stopped",
-			h.Instance, short(t.ARN))})
+			h.Instance, t.ARN.Name())})
 	}
 }

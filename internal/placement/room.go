@@ -1,6 +1,7 @@
 package placement
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/ebbhq/ebb/internal/fleet"
@@ -112,19 +113,12 @@ func (v *view) occupy(r *room, t *inventory.Task) {
 		clear(r.loose.taken)
 		return
 	}
-	r.loose.cpu += or(t.CPU, def.CPU)
-	r.loose.memory += or(t.Memory, def.Memory)
-	r.loose.gpu += or(t.GPU, def.GPU)
+	r.loose.cpu += cmp.Or(t.CPU, def.CPU)
+	r.loose.memory += cmp.Or(t.Memory, def.Memory)
+	r.loose.gpu += cmp.Or(t.GPU, def.GPU)
 	for _, p := range def.HostPorts {
 		delete(r.loose.taken, p)
 	}
-}
-
-func or(a, b int) int {
-	if a != 0 {
-		return a
-	}
-	return b
 }
 
 // mayEnd reports whether a task on a host that stays may end without anybody's doing.

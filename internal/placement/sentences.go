@@ -93,13 +93,13 @@ func (t tally) words(d *demand, rooms int) string {
 	}
 	switch t.code {
 	case NoCPU:
-		return free(plural(d.cpu, "CPU unit"))
+		return free(inventory.Count(d.cpu, "CPU unit"))
 	case NoMemory:
 		return free(fmt.Sprintf("%d MiB of memory", d.memory))
 	case NoGPU:
-		return free(plural(d.gpu, "GPU"))
+		return free(inventory.Count(d.gpu, "GPU"))
 	case NoInterface:
-		return free(plural(d.nics, "network interface"))
+		return free(inventory.Count(d.nics, "network interface"))
 	case NoPort:
 		return fmt.Sprintf("a task needs host port %s, which is taken %s (%s)", portWords(d.ports), on, such)
 	case NoAttribute:
@@ -181,15 +181,8 @@ func portWords(ports []inventory.Port) string {
 	return strings.Join(words, ", ")
 }
 
-func tasks(n int) string { return plural(n, "task") }
-func hosts(n int) string { return plural(n, "other host") }
-
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
+func tasks(n int) string { return inventory.Count(n, "task") }
+func hosts(n int) string { return inventory.Count(n, "other host") }
 
 func arns(ts []*inventory.Task) []fleet.ARN {
 	out := make([]fleet.ARN, len(ts))
@@ -198,6 +191,3 @@ func arns(ts []*inventory.Task) []fleet.ARN {
 	}
 	return out
 }
-
-// short is the id at the end of an ARN.
-func short(arn fleet.ARN) string { return string(arn[strings.LastIndexByte(string(arn), '/')+1:]) }

@@ -127,6 +127,3 @@ func unique(items []string) []string {
 	items = slices.Compact(slices.Sorted(slices.Values(items)))
 	return slices.DeleteFunc(items, func(s string) bool { return s == "" })
 }
-
-// short is the last part of an ARN: the name of a cluster or service, family:revision of a task definition, or the name of a group.
-func short(arn string) string { return arn[strings.LastIndexByte(arn, '/')+1:] }

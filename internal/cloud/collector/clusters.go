@@ -45,7 +45,7 @@ func (l *look) clustersOf(ctx context.Context, ids []string) []string {
 	all := l.listClusters(ctx)
 	holds := make([]bool, len(all))
 	each(all, func(i int, cluster string) {
-		l.read("ecs:ListContainerInstances of cluster "+short(cluster), func() error {
+		l.read("ecs:ListContainerInstances of cluster "+fleet.ARN(cluster).Name(), func() error {
 			for chunk := range slices.Chunk(ids, maxFilter) {
 				out, err := ask(ctx, l, l.ECS.ListContainerInstances, &ecs.ListContainerInstancesInput{
 					Cluster: aws.String(cluster), Filter: aws.String("ec2InstanceId in ['" + strings.Join(chunk, "','") + "']"),
@@ -78,7 +78,7 @@ func (l *look) clusters(ctx context.Context, ids []string) []inventory.Cluster {
 				return err
 			}
 			for _, f := range out.Failures {
-				l.missed("ecs:DescribeClusters of cluster "+short(aws.ToString(f.Arn)), aws.ToString(f.Reason))
+				l.missed("ecs:DescribeClusters of cluster "+fleet.ARN(aws.ToString(f.Arn)).Name(), aws.ToString(f.Reason))
 			}
 			raw = append(raw, out.Clusters...)
 			return nil
@@ -141,7 +141,7 @@ func capacityProvider(p ecstypes.CapacityProvider) inventory.CapacityProvider {
 	if g == nil {
 		return out
 	}
-	out.Group = short(aws.ToString(g.AutoScalingGroupArn)) // an ARN or a name
+	out.Group = fleet.ARN(aws.ToString(g.AutoScalingGroupArn)).Name() // an ARN or a name
 	out.ManagedScaling = g.ManagedScaling != nil && g.ManagedScaling.Status == ecstypes.ManagedScalingStatusEnabled
 	out.TerminationProtection = g.ManagedTerminationProtection == ecstypes.ManagedTerminationProtectionEnabled
 	out.ManagedDraining = g.ManagedDraining == ecstypes.ManagedDrainingEnabled
