@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/core"
 	"github.com/ebbhq/ebb/internal/sim/wire"
 )
 
@@ -64,7 +65,7 @@ func (a *account) until(t *testing.T, what string, holds func() bool) {
 func (a *account) answered(instance string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return slices.ContainsFunc(a.world.Record(), func(e sim.Entry) bool {
-		return e.Kind == sim.EntryHook && e.Instance == instance && e.To == "CONTINUE" && e.By == "ebb"
+	return slices.ContainsFunc(a.world.Record(), func(e core.Entry) bool {
+		return e.Kind == core.EntryHook && e.Instance == instance && e.To == "CONTINUE" && e.By == "ebb"
 	})
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/ebbhq/ebb/internal/config"
 	"github.com/ebbhq/ebb/internal/journal/memory"
 	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/core"
 	"github.com/ebbhq/ebb/internal/sim/lambda"
 )
 
@@ -86,7 +87,7 @@ func (a *account) invokedFor(from string) (n int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, e := range a.world.Record() {
-		if e.Kind == sim.EntryInvocation && e.To == "succeeded" && e.From == from {
+		if e.Kind == core.EntryInvocation && e.To == "succeeded" && e.From == from {
 			n++
 		}
 	}

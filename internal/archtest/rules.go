@@ -5,7 +5,7 @@ import "strings"
 // pure lists the packages without clock, I/O, goroutine, shared state or accidental order.
 func pure() []string {
 	return []string{
-		"internal/fleet", "internal/event", "internal/plan", "internal/journal", "internal/drain", "internal/kernel", "internal/sim",
+		"internal/fleet", "internal/event", "internal/plan", "internal/journal", "internal/drain", "internal/kernel", "internal/sim", "internal/sim/core",
 		"internal/inventory", "internal/placement", "internal/diagnose", "internal/doctor", "internal/lease", "internal/iam",
 	}
 }
@@ -44,7 +44,7 @@ func pureNames() map[string]names {
 func mayImport() map[string][]string {
 	all := []string{
 		"archtest", "cloud", "cloud/collector", "config", "deploy", "doctor", "drain", "engine", "event", "diagnose", "fleet", "baseline", "journal",
-		"iam", "journal/conformance", "journal/dynamodb", "journal/memory", "journal/sqlite", "kernel", "lease", "placement", "plan", "sim", "sim/lambda", "sim/wire",
+		"iam", "journal/conformance", "journal/dynamodb", "journal/memory", "journal/sqlite", "kernel", "lease", "placement", "plan", "sim", "sim/core", "sim/lambda", "sim/wire",
 		"source/lambda", "source/sqs", "story", "inventory", "loadtest",
 	}
 	return map[string][]string{
@@ -62,13 +62,14 @@ func mayImport() map[string][]string {
 		"engine":              {"fleet", "event", "plan", "journal", "drain", "kernel", "lease"},
 		"cloud":               {"fleet", "plan"},
 		"source/sqs":          {"fleet", "event"},
-		"sim":                 {},
-		"sim/wire":            {"sim"},
-		"sim/lambda":          {"sim", "sim/wire"},
+		"sim":                 {"sim/core"},
+		"sim/core":            {},
+		"sim/wire":            {"sim", "sim/core"},
+		"sim/lambda":          {"sim", "sim/core", "sim/wire"},
 		"source/lambda":       {"fleet", "event"},
 		"iam":                 {},
 		"story": {
-			"cloud", "drain", "event", "fleet", "journal", "journal/memory", "kernel", "lease", "plan", "sim", "sim/wire", "source/sqs",
+			"cloud", "drain", "event", "fleet", "journal", "journal/memory", "kernel", "lease", "plan", "sim", "sim/core", "sim/wire", "source/sqs",
 		},
 		"inventory":       {"fleet"},
 		"placement":       {"fleet", "inventory"},

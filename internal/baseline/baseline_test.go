@@ -11,6 +11,7 @@ import (
 
 	"github.com/ebbhq/ebb/internal/baseline"
 	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/core"
 	"github.com/ebbhq/ebb/internal/sim/wire"
 )
 
@@ -77,7 +78,7 @@ func (s *scene) terminate(i int) string {
 }
 
 // when is the first entry that is wanted, since the start; 0: there is none.
-func (s *scene) when(want func(sim.Entry) bool) time.Duration {
+func (s *scene) when(want func(core.Entry) bool) time.Duration {
 	for _, e := range s.w.Record() {
 		if want(e) {
 			return e.At.Sub(s.start)
@@ -90,11 +91,13 @@ func TestItAnswersWhileTasksStillStop(t *testing.T) {
 	s := newScene(t, 3, 3, nil)
 	id := s.terminate(1)
 	s.run(5 * time.Minute)
-	draining := s.when(func(e sim.Entry) bool { return e.Kind == sim.EntryContainer && e.Instance == id && e.To == "DRAINING" })
-	answered := s.when(func(e sim.Entry) bool { return e.Kind == sim.EntryHook && e.Instance == id && e.To == "CONTINUE" })
-	leaving := s.when(func(e sim.Entry) bool { return e.Kind == sim.EntryTask && e.Instance == id && e.To == "DEACTIVATING" })
-	killed := s.when(func(e sim.Entry) bool {
-		return e.Kind == sim.EntryTask && e.Instance == id && strings.Contains(e.Text, "killed: host gone")
+	draining := s.when(func(e core.Entry) bool {
+		return e.Kind == core.EntryContainer && e.Instance == id && e.To == "DRAINING"
+	})
+	answered := s.when(func(e core.Entry) bool { return e.Kind == core.EntryHook && e.Instance == id && e.To == "CONTINUE" })
+	leaving := s.when(func(e core.Entry) bool { return e.Kind == core.EntryTask && e.Instance == id && e.To == "DEACTIVATING" })
+	killed := s.when(func(e core.Entry) bool {
+		return e.Kind == core.EntryTask && e.Instance == id && strings.Contains(e.Text, "killed: host gone")
 	})
 	if draining == 0 || leaving < draining || answered < leaving || answered > leaving+5*time.Second {
 		t.Errorf("DRAINING at %s, its task leaves at %s, answered at %s; want the answer at the next poll", draining, leaving, answered)
@@ -121,7 +124,9 @@ func TestItFindsAHostOnALaterPage(t *testing.T) {
 	first, last := s.terminate(0), s.terminate(249)
 	s.run(2 * time.Minute)
 	for _, id := range []string{first, last} {
-		if s.when(func(e sim.Entry) bool { return e.Kind == sim.EntryContainer && e.Instance == id && e.To == "DRAINING" }) == 0 {
+		if s.when(func(e core.Entry) bool {
+			return e.Kind == core.EntryContainer && e.Instance == id && e.To == "DRAINING"
+		}) == 0 {
 			t.Errorf("%s was never set DRAINING", id)
 		}
 	}
@@ -143,7 +148,7 @@ func TestAHostThatNoClusterKnowsIsLetGo(t *testing.T) {
 	}
 	id := s.terminate(0)
 	s.run(time.Minute)
-	if s.when(func(e sim.Entry) bool { return e.Kind == sim.EntryHook && e.Instance == id && e.To == "CONTINUE" }) == 0 {
+	if s.when(func(e core.Entry) bool { return e.Kind == core.EntryHook && e.Instance == id && e.To == "CONTINUE" }) == 0 {
 		t.Error("the hook was not answered")
 	}
 }
@@ -170,7 +175,7 @@ func TestAFailedInvocationIsTriedAgainAndAnActionThatIsOverIsNot(t *testing.T) {
 	if len(s.errs) != 2 || !strings.Contains(s.errs[0].Error(), id) {
 		t.Errorf("errors %v, want two that name the instance", s.errs)
 	}
-	if s.when(func(e sim.Entry) bool { return e.Kind == sim.EntryHook && e.Instance == id && e.To == "CONTINUE" }) == 0 {
+	if s.when(func(e core.Entry) bool { return e.Kind == core.EntryHook && e.Instance == id && e.To == "CONTINUE" }) == 0 {
 		t.Error("the hook was not answered in the end")
 	}
 	body := `{"LifecycleTransition":"autoscaling:EC2_INSTANCE_TERMINATING","AutoScalingGroupName":"asg","LifecycleHookName":"drain","EC2InstanceId":"` + id + `"}`

@@ -11,6 +11,7 @@ import (
 
 	"github.com/ebbhq/ebb/internal/journal"
 	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 const demoIntroduction = `Ten hosts run the 20 tasks of a web service behind a load balancer; 200 requests a second go to it, 5 % of them take 3 s.
@@ -128,7 +129,7 @@ func (n *narrator) watch(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		var fresh []sim.Entry
+		var fresh []core.Entry
 		n.s.read(func(w *sim.World) {
 			rec := w.Record()
 			fresh, n.told = rec[n.told:], len(rec) // entries that are written stay as they are
@@ -142,27 +143,27 @@ func (n *narrator) watch(ctx context.Context) {
 }
 
 // lineOf is what there is to say of an entry, or nothing.
-func (n *narrator) lineOf(e sim.Entry) string {
+func (n *narrator) lineOf(e core.Entry) string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.victim == "" && e.Kind == sim.EntryLifecycle && e.To == "Terminating" {
+	if n.victim == "" && e.Kind == core.EntryLifecycle && e.To == "Terminating" {
 		n.victim = e.Instance
 	}
 	if e.Instance == "" || e.Instance != n.victim {
 		return ""
 	}
 	switch e.Kind {
-	case sim.EntryLifecycle:
+	case core.EntryLifecycle:
 		return "the group says " + e.To + " of " + e.Instance
-	case sim.EntryContainer:
+	case core.EntryContainer:
 		return "the container instance is " + e.To
-	case sim.EntryTask:
+	case core.EntryTask:
 		if n.said[e.To] || strings.Contains(e.Text, "killed") {
 			break
 		}
 		n.said[e.To] = true
 		return taskNews[e.To]
-	case sim.EntryInstance:
+	case core.EntryInstance:
 		return "EC2 says " + e.To
 	}
 	return ""

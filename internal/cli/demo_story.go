@@ -18,6 +18,7 @@ import (
 	"github.com/ebbhq/ebb/internal/kernel"
 	"github.com/ebbhq/ebb/internal/loadtest"
 	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/core"
 	"github.com/ebbhq/ebb/internal/source/sqs"
 )
 
@@ -49,7 +50,7 @@ var demoKinds = []demoKind{
 func demoWorld(hooks []sim.HookSpec) sim.Spec {
 	return sim.Spec{
 		Seed: 1, Start: time.Now().UTC().Truncate(time.Millisecond),
-		Switches:        sim.Switches{Propagation: 4 * time.Second},
+		Switches:        core.Switches{Propagation: 4 * time.Second},
 		Clusters:        []sim.ClusterSpec{{Name: "demo"}},
 		Queues:          []sim.QueueSpec{{Name: "ebb", Redrive: "ebb-dlq", MaxReceives: 5}, {Name: "ebb-dlq", Retention: 14 * 24 * time.Hour}},
 		TargetGroups:    []sim.TargetGroupSpec{{Name: "web-tg", Delay: 15 * time.Second, Check: 10 * time.Second}},
@@ -117,7 +118,7 @@ func (s *demoStory) scaleIn() (err error) {
 func (s *demoStory) gone() (n int, after time.Duration) {
 	s.read(func(w *sim.World) {
 		for _, e := range w.Record() {
-			if e.Kind == sim.EntryInstance && e.To == "terminated" {
+			if e.Kind == core.EntryInstance && e.To == "terminated" {
 				n, after = n+1, e.At.Sub(s.began)
 			}
 		}
@@ -131,8 +132,8 @@ func (s *demoStory) calls() (n int) {
 	s.read(func(w *sim.World) {
 		inPoll := false
 		for _, e := range w.Record() {
-			brought := e.Kind == sim.EntryMessage && e.To == "received" && e.By == s.name
-			if brought && !inPoll || e.Kind == sim.EntryCall && e.By == s.name && e.Text != "sqs.ReceiveMessage" {
+			brought := e.Kind == core.EntryMessage && e.To == "received" && e.By == s.name
+			if brought && !inPoll || e.Kind == core.EntryCall && e.By == s.name && e.Text != "sqs.ReceiveMessage" {
 				n++
 			}
 			inPoll = brought

@@ -13,6 +13,7 @@ import (
 
 	"github.com/ebbhq/ebb/internal/journal"
 	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/core"
 	"github.com/ebbhq/ebb/internal/sim/wire"
 )
 
@@ -122,14 +123,14 @@ func TestDemoNarratesTheFirstHostOnly(t *testing.T) {
 	var out bytes.Buffer
 	n := &narrator{out: newScreen(&out), said: map[string]bool{}}
 	said := ""
-	for _, e := range []sim.Entry{
-		{Kind: sim.EntryTask, Instance: "i-1", To: "DEACTIVATING"}, // before any host leaves
-		{Kind: sim.EntryLifecycle, Instance: "i-1", To: "Terminating"},
-		{Kind: sim.EntryLifecycle, Instance: "i-2", To: "Terminating"},
-		{Kind: sim.EntryTask, Instance: "i-1", To: "STOPPING"},
-		{Kind: sim.EntryTask, Instance: "i-1", To: "STOPPING"},
-		{Kind: sim.EntryInstance, Instance: "i-1", To: "terminated"},
-		{Kind: sim.EntryInstance, Instance: "i-2", To: "terminated"},
+	for _, e := range []core.Entry{
+		{Kind: core.EntryTask, Instance: "i-1", To: "DEACTIVATING"}, // before any host leaves
+		{Kind: core.EntryLifecycle, Instance: "i-1", To: "Terminating"},
+		{Kind: core.EntryLifecycle, Instance: "i-2", To: "Terminating"},
+		{Kind: core.EntryTask, Instance: "i-1", To: "STOPPING"},
+		{Kind: core.EntryTask, Instance: "i-1", To: "STOPPING"},
+		{Kind: core.EntryInstance, Instance: "i-1", To: "terminated"},
+		{Kind: core.EntryInstance, Instance: "i-2", To: "terminated"},
 	} {
 		said += n.lineOf(e) + "|"
 	}

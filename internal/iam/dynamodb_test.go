@@ -17,6 +17,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -120,7 +121,7 @@ func TestTheJournalInDynamoDB(t *testing.T) {
 		}
 		return open(t, last)
 	}
-	conformance.Run(t, fresh, func(t *testing.T, s journal.Store) journal.Store { t.Helper(); return open(t, names[s]) })
+	conformance.Run(t, time.Now(), fresh, func(t *testing.T, s journal.Store) journal.Store { t.Helper(); return open(t, names[s]) })
 	sameActions(t, iam.Serve, scope, g)
 
 	g, cfg = gated(iam.ReadOnly)

@@ -69,10 +69,14 @@ type Forwarded struct {
 	Sent  time.Time
 }
 
-// Batch is one atomic write. A record with Rev n replaces the stored one with Rev n-1, no two open records have the same subject, and each
-// lease in Under has the Holder and Fence that are stored; else nothing at all is written and the error is ErrConflict. The second rule is
-// for two writers that learn of the same leaving instance in different ways, and so name its drain differently; the third for a holder that
-// does not know yet that it is none any more.
+// Batch is one atomic write. If one of these rules is broken, nothing at all is written and the error is ErrConflict:
+//
+//   - A record with Rev n > 1 replaces the open record of its key with Rev n-1. A record that has ended has no further revision.
+//   - A record with Rev 1 is new: there is no open record of its key. There may be one that has ended, unless this batch ended it. The new
+//     record takes its place; until the new one ends as well, a store may still show the old one among those that ended.
+//   - No two open records have the same subject: two writers may learn of one leaving instance in different ways, and name its drain
+//     differently.
+//   - Each lease in Under has the Holder and Fence that are stored: a holder may have been replaced without knowing it.
 //
 // A store that cannot write many records at once writes a batch of more than MaxAtomic records in parts, each record with the lines of its
 // key. Then a failure may leave some parts written, as if the writer had died between them.
@@ -106,7 +110,8 @@ type Query struct {
 type Store interface {
 	// Open returns all open records, by key.
 	Open(ctx context.Context) ([]Record, error)
-	// Recent returns the records of drains that ended, the newest first, at most limit.
+	// Recent returns the records of drains that ended, the newest first, at most limit; limit 0 means all that are kept. Newest is by the
+	// order of the writes and not by any clock. Of a key that was used again it has the newest record only.
 	Recent(ctx context.Context, limit int) ([]Record, error)
 	// Write writes the batch, all of it or nothing.
 	Write(ctx context.Context, b Batch) error

@@ -101,20 +101,6 @@ type entry struct {
 	fresh   bool // not in the journal yet
 }
 
-// past is what is kept of a drain that ended, so that a late message does not start it anew.
-type past struct {
-	token string
-	ended time.Time
-	key   string
-	over  bool // the instance has been seen not waiting since: its next wait is a new one
-}
-
-// pastOf is what is kept of a drain. After one that ended because its instance was not leaving, or that returned it to its warm pool, the
-// next wait that a sweep sees is always a new one: no sweep shows an instance of a warm pool.
-func pastOf(d *drain.Drain) past {
-	return past{token: d.Token, ended: d.Ended, key: d.Key, over: d.WarmPool || d.Final != nil && d.Final.Outcome == drain.NotLeaving}
-}
-
 // trouble is why looks of a kind fail, and how many have in a row.
 type trouble struct {
 	why   string
@@ -126,7 +112,7 @@ type Kernel struct {
 	cfg      Config
 	open     map[fleet.InstanceID]*entry
 	order    []*entry // those that are open, by the deadline zero with which they were opened, then id
-	recent   map[fleet.InstanceID]past
+	recent   map[fleet.InstanceID]*history
 	facts    facts
 	asked    map[subject]*ask
 	trouble  map[plan.LookKind]trouble
@@ -147,14 +133,7 @@ type Kernel struct {
 	Counts   map[string]int // messages by what became of them, sweeps, adoptions
 }
 
-// stored is the form of a record's body.
-type stored struct {
-	drain.Drain
-	Waiting string   `json:"waiting,omitempty"`
-	Known   *carried `json:"known,omitempty"`
-}
-
-// New starts a kernel from the journal's open records and those that ended lately. It orders nothing by itself: what was true
+// New starts a kernel from the journal's open records and those that ended lately, as journal.Store returns them: the newest first. It orders nothing by itself: what was true
 // before a restart is looked at again first. A record that cannot be read is an error that names it.
 func New(cfg Config, open, ended []journal.Record) (*Kernel, error) {
 	if cfg.InFlight == 0 {
@@ -164,19 +143,17 @@ func New(cfg Config, open, ended []journal.Record) (*Kernel, error) {
 		cfg.Sweep = time.Minute
 	}
 	k := &Kernel{
-		cfg: cfg, open: map[fleet.InstanceID]*entry{}, recent: map[fleet.InstanceID]past{}, facts: newFacts(),
+		cfg: cfg, open: map[fleet.InstanceID]*entry{}, recent: map[fleet.InstanceID]*history{}, facts: newFacts(),
 		asked: map[subject]*ask{}, trouble: map[plan.LookKind]trouble{}, leaving: map[fleet.InstanceID]time.Time{}, flying: map[int]plan.Request{}, budget: newLedger(cfg.Rates),
 		listings: map[string]*listing{}, spaced: map[place]time.Time{},
 		groups: map[string]int{}, toAdopt: map[fleet.InstanceID]string{}, Counts: map[string]int{},
 	}
-	for _, r := range ended {
+	for _, r := range slices.Backward(ended) {
 		d, err := Read(r)
 		if err != nil {
 			return nil, err
 		}
-		if p, ok := k.recent[d.Instance]; !ok || d.Ended.After(p.ended) {
-			k.recent[d.Instance] = pastOf(&d)
-		}
+		k.remember(&d)
 	}
 	for _, r := range open {
 		if err := k.load(r); err != nil {
@@ -184,60 +161,6 @@ func New(cfg Config, open, ended []journal.Record) (*Kernel, error) {
 		}
 	}
 	return k, nil
-}
-
-// load takes up an open drain from the journal, if its scope is ours.
-func (k *Kernel) load(r journal.Record) error {
-	s, err := read(r)
-	if err != nil {
-		return err
-	}
-	d := s.Drain
-	man, ok := k.managed(d.Group)
-	scope := man.Scope()
-	if !ok { // it was when the drain began: what was begun is brought to its end
-		man, scope = Managed{Match: d.Group, Cluster: d.Cluster, Policy: drain.Defaults()}, r.Scope
-		if !d.Queued.IsZero() || !d.Slot.IsZero() {
-			man.MaxUnavailable = MaxUnavailable{Count: 1} // it had one; which is not known any more
-		}
-	}
-	if !k.mine(scope) {
-		return nil
-	}
-	if o := k.open[d.Instance]; o != nil {
-		return fmt.Errorf("the journal has two open drains of %s: %s and %s; two Ebbs wrote it without knowing of each other. Move the journal "+
-			"away and start anew: what still waits in a hook is found again by the sweep", d.Instance, o.d.Key, d.Key)
-	}
-	man.Policy = k.policy(man)
-	man.Policy.Skew = k.cfg.Skew
-	e := &entry{d: d, man: man, scope: scope, rev: r.Rev, dirty: true}
-	if k.cfg.OnePass {
-		k.add(e)
-		k.recall(e, s.Known)
-		return nil
-	}
-	e.d.UnreachedFrom = time.Time{} // as seen by Ebb: while it was away it saw nothing
-	e.d.Agreed = time.Time{}        // and the lists that were agreed on are made anew
-	k.add(e)
-	return nil
-}
-
-// Scopes are all scopes of a configuration and of the open records of an earlier one, sorted.
-func Scopes(managed []Managed, open []journal.Record) []string {
-	k := Kernel{cfg: Config{Groups: managed}}
-	var scopes []string
-	for _, m := range managed {
-		scopes = append(scopes, m.Scope())
-	}
-	for _, r := range open {
-		if d, err := Read(r); err == nil {
-			if _, ok := k.managed(d.Group); !ok {
-				scopes = append(scopes, r.Scope)
-			}
-		}
-	}
-	slices.Sort(scopes)
-	return slices.Compact(scopes)
 }
 
 // Scope is the unit of work to which its groups belong: whoever holds its lease works for all of them, so that calls are shared and budgets
@@ -262,29 +185,6 @@ func (k *Kernel) policy(man Managed) drain.Policy {
 		p.Tick = Tick
 	}
 	return p
-}
-
-func read(r journal.Record) (stored, error) {
-	var s stored
-	if err := json.Unmarshal(r.Body, &s); err != nil {
-		return stored{}, fmt.Errorf("read drain %s from the journal: %w", r.Key, err)
-	}
-	return s, nil
-}
-
-// Read reads the drain in a record.
-func Read(r journal.Record) (drain.Drain, error) {
-	s, err := read(r)
-	return s.Drain, err
-}
-
-// Waiting reads what the drain in a record waited for when it was written.
-func Waiting(r journal.Record) string {
-	var s stored
-	if json.Unmarshal(r.Body, &s) != nil {
-		return ""
-	}
-	return s.Waiting
 }
 
 func (k *Kernel) managed(group string) (Managed, bool) {
@@ -380,9 +280,9 @@ func (k *Kernel) hearTermination(h Heard, now time.Time) (ack bool, why string) 
 		k.Counts["duplicate"]++
 		return true, "already draining"
 	}
-	if p, ok := k.recent[e.Instance]; ok && (e.Token == p.token || e.Token == "" || !e.Time.IsZero() && e.Time.Before(p.ended)) {
+	if key, late := k.recent[e.Instance].late(e); late {
 		k.Counts["late"]++
-		return true, "drain " + p.key + " has ended"
+		return true, "drain " + key + " has ended"
 	}
 	zero := e.Time
 	if zero.IsZero() {
@@ -409,7 +309,7 @@ func (k *Kernel) begin(d drain.Drain, man Managed, now time.Time) {
 	if len(gen) > 8 && d.Token != "" {
 		gen = gen[:8]
 	}
-	d.Key = d.Group + "/" + string(d.Instance) + "/" + gen
+	d.Key = k.recent[d.Instance].unused(d.Group + "/" + string(d.Instance) + "/" + gen)
 	man.Policy = k.policy(man)
 	k.add(&entry{d: d, man: man, scope: man.Scope(), since: now, dirty: true, fresh: true})
 	how := "Auto Scaling terminates " + string(d.Instance) + " of group " + d.Group

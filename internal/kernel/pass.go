@@ -1,7 +1,6 @@
 package kernel
 
 import (
-	"encoding/json"
 	"slices"
 	"time"
 
@@ -56,19 +55,6 @@ func (k *Kernel) decide(e *entry, now time.Time, out *Output) []intent {
 	return acts
 }
 
-func (k *Kernel) record(e *entry) journal.Record {
-	s := stored{Drain: e.d, Waiting: e.waiting}
-	if e.d.Open() {
-		s.Known = e.known
-	}
-	body, err := json.Marshal(s)
-	if err != nil {
-		panic(err) // a struct of strings and times always marshals
-	}
-	e.rev, e.fresh = e.rev+1, false
-	return journal.Record{Key: e.d.Key, Scope: e.scope, Rev: e.rev, Open: e.d.Open(), Body: body}
-}
-
 // under are the leases under which records are written.
 func (k *Kernel) under(records []journal.Record) []journal.Lease {
 	var under []journal.Lease
@@ -90,7 +76,7 @@ func (k *Kernel) forgetEnded() {
 			continue
 		}
 		id := e.d.Instance
-		k.recent[id] = pastOf(&e.d)
+		k.remember(&e.d)
 		k.Counts["ended "+string(e.d.Final.Outcome)]++
 		k.forget(e)
 		delete(k.open, id)
@@ -149,8 +135,7 @@ func (k *Kernel) adopt(now time.Time) {
 			h.Is = fleet.Unknown // it may have been put since
 		}
 		_, open := k.open[id]
-		p, done := k.recent[id]
-		done = done && !p.over
+		done := k.recent[id].holds()
 		if h.Is == fleet.Unknown && !open && !done {
 			continue
 		}

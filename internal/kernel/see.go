@@ -49,7 +49,7 @@ func (k *Kernel) prune(now time.Time) {
 	maps.DeleteFunc(k.facts.homes, func(_ fleet.ARN, f fleet.Fact[fleet.ARN]) bool { return now.Sub(f.At) > 2*time.Hour })
 	maps.DeleteFunc(k.facts.sizes, func(_ string, f fleet.Fact[fleet.Cluster]) bool { return now.Sub(f.At) > sizeFor })
 	maps.DeleteFunc(k.facts.hooks, func(g string, _ fleet.Fact[fleet.Hook]) bool { return !k.exists(g) })
-	maps.DeleteFunc(k.recent, func(_ fleet.InstanceID, p past) bool { return now.Sub(p.ended) > late })
+	maps.DeleteFunc(k.recent, func(_ fleet.InstanceID, h *history) bool { return h.forget(now.Add(-late)) })
 	maps.DeleteFunc(k.toAdopt, func(_ fleet.InstanceID, g string) bool { return !k.exists(g) })
 	maps.DeleteFunc(k.leaving, func(_ fleet.InstanceID, at time.Time) bool { return now.Sub(at) > 2*time.Hour })
 	wanted := map[subject]bool{}
@@ -83,18 +83,15 @@ func (k *Kernel) sweptInstance(i fleet.GroupInstance, at time.Time) {
 		if i.State.Leaving() {
 			k.leaving[i.ID] = at
 		}
-		if p, ok := k.recent[i.ID]; ok {
-			p.over = true
-			k.recent[i.ID] = p
+		if h := k.recent[i.ID]; h != nil {
+			h.over = true
 		}
 		return
 	}
-	p, ok := k.recent[i.ID]
-	if ok && at.Sub(p.ended) > unwatched {
-		p.over = true
-		k.recent[i.ID] = p
+	if h := k.recent[i.ID]; h != nil && at.Sub(h.newest().ended) > unwatched {
+		h.over = true
 	}
-	if !ok || p.over {
+	if !k.recent[i.ID].holds() {
 		k.toAdopt[i.ID] = i.Group
 	}
 }

@@ -24,7 +24,7 @@ const (
 const cutEvery = 100 * time.Millisecond
 
 // Balancer is a load balancer: a reverse proxy with kept connections on both sides. It sends a request to one healthy target after the
-// other, and for as long as the news has not reached it also to targets that are no longer healthy (sim.Switches.Propagation). When a
+// other, and for as long as the news has not reached it also to targets that are no longer healthy (core.Switches.Propagation). When a
 // deregistration delay is over it cuts what is left. It tries each request once.
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-target-group-attributes.html
 type Balancer struct {

@@ -1,6 +1,10 @@
 package sim
 
-import "time"
+import (
+	"time"
+
+	"github.com/ebbhq/ebb/internal/sim/core"
+)
 
 // This file and ecs_types.go are the shape of the simulated APIs: one Go type for each AWS resource, in AWS's words. The methods on World of
 // the same names as AWS's operations stand in the file of their service.
@@ -142,7 +146,8 @@ type Message struct {
 	Handle        string // of the latest receive; older handles are stale
 	Attributes    map[string]MessageAttribute
 
-	about Entry // what the message is about: group, hook, instance
+	about core.Entry // what the message is about: group, hook, instance
+	again bool       // the latest receive leaves it visible, as a queue that delivers more than once may
 }
 
 // MessageAttribute is a user attribute of a message.

@@ -3,7 +3,10 @@ package sim
 import (
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
+
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 // Attribute is a custom or built-in attribute of a container instance.
@@ -33,7 +36,7 @@ func builtIn(h *host) map[string]string {
 func gpus(h *host) []string {
 	var all []string
 	for i := range h.Host.GPU {
-		all = append(all, "GPU-"+strings.TrimPrefix(h.ID, "i-")+"-"+itoa(i))
+		all = append(all, "GPU-"+strings.TrimPrefix(h.ID, "i-")+"-"+strconv.Itoa(i))
 	}
 	return all
 }
@@ -56,14 +59,14 @@ func (w *World) eachAttribute(cluster string, attributes []Attribute, change fun
 		return err
 	}
 	if n := len(attributes); n < 1 || n > 10 {
-		return refuse("InvalidParameterException", "Attributes must have 1 to 10 items, not %d.", n)
+		return core.Refuse("InvalidParameterException", "Attributes must have 1 to 10 items, not %d.", n)
 	}
 	for _, a := range attributes {
 		if ci := w.findMachine(c, a.Target); ci == nil || ci.Status == "INACTIVE" {
-			return refuse("TargetNotFoundException", "The specified target %s wasn't found.", a.Target)
+			return core.Refuse("TargetNotFoundException", "The specified target %s wasn't found.", a.Target)
 		}
 		if a.Name == "" || strings.HasPrefix(a.Name, "ecs.") {
-			return refuse("InvalidParameterException", "The attribute name %q cannot be changed: names that start with ecs. are reserved.", a.Name)
+			return core.Refuse("InvalidParameterException", "The attribute name %q cannot be changed: names that start with ecs. are reserved.", a.Name)
 		}
 	}
 	for _, a := range attributes {

@@ -3,8 +3,11 @@ package sim
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
+
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 // builder makes the world of a spec, in the order in which its parts need each other.
@@ -15,7 +18,7 @@ type builder struct {
 
 // Build makes the world of a spec, settled: everything that should run runs. Its errors say which part is wrong.
 func Build(s Spec) (*World, error) {
-	b := builder{w: New(Config{Seed: s.Seed, Start: s.Start, Switches: s.Switches}), targetGroups: map[string]string{}}
+	b := builder{w: New(core.Config{Seed: s.Seed, Start: s.Start, Switches: s.Switches}), targetGroups: map[string]string{}}
 	for _, c := range s.Clusters {
 		b.w.AddCluster(c.Name)
 		b.w.cluster[c.Name].DefaultStrategy = c.DefaultStrategy
@@ -38,7 +41,7 @@ func (b *builder) queues(s Spec) error {
 		if q.Redrive == "" {
 			continue
 		}
-		queue.RedriveARN, queue.MaxReceives = b.w.arn("sqs", q.Redrive), max(q.MaxReceives, 0)
+		queue.RedriveARN, queue.MaxReceives = b.w.ARN("sqs", q.Redrive), max(q.MaxReceives, 0)
 		if queue.MaxReceives == 0 {
 			queue.MaxReceives = 5
 		}
@@ -66,7 +69,7 @@ func (b *builder) topics(s Spec) error {
 // destination is the ARN of the queue or topic of a name, or of function:NAME.
 func (b *builder) destination(name string) (string, error) {
 	if function, ok := strings.CutPrefix(name, "function:"); ok {
-		if f := b.w.findFunction(b.w.arn("lambda", name)); f != nil {
+		if f := b.w.findFunction(b.w.ARN("lambda", name)); f != nil {
 			return f.ARN, nil
 		}
 		return "", fmt.Errorf("there is no function %q; add it to functions", function)
@@ -74,7 +77,7 @@ func (b *builder) destination(name string) (string, error) {
 	if q, err := b.w.Queue(name); err == nil {
 		return q.ARN, nil
 	}
-	if t := b.w.findTopic(b.w.arn("sns", name)); t != nil {
+	if t := b.w.findTopic(b.w.ARN("sns", name)); t != nil {
 		return t.ARN, nil
 	}
 	return "", fmt.Errorf("there is neither a queue nor a topic %q; add it to queues or topics", name)
@@ -93,7 +96,7 @@ func (b *builder) rules(s Spec) error {
 			if q, err := b.w.Queue(name); err == nil {
 				allow(q)
 			}
-			if err := b.w.PutTargets(r.Name, []RuleTarget{{ID: "t" + itoa(i+1), ARN: arn}}); err != nil {
+			if err := b.w.PutTargets(r.Name, []RuleTarget{{ID: "t" + strconv.Itoa(i+1), ARN: arn}}); err != nil {
 				return fmt.Errorf("rule %q: %w", r.Name, err)
 			}
 		}
@@ -195,7 +198,7 @@ func (b *builder) hook(h HookSpec) (*Hook, error) {
 		return hook, nil
 	}
 	arn, err := b.destination(h.Target)
-	hook.Target, hook.Role = arn, "arn:aws:iam::"+b.w.cfg.Account+":role/autoscaling-notifies"
+	hook.Target, hook.Role = arn, "arn:aws:iam::"+b.w.Account+":role/autoscaling-notifies"
 	return hook, err
 }
 

@@ -5,12 +5,12 @@ import "slices"
 // deploy makes a new deployment of a service the primary one; the others stay ACTIVE as long as they have tasks.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Deployment.html
 func (w *World) deploy(s *service) {
-	s.deployment = "ecs-svc/" + w.hex(16)
+	s.deployment = "ecs-svc/" + w.Hex(16)
 	for _, d := range s.deploys {
 		d.Status, d.Desired = "ACTIVE", 0
 	}
 	s.deploys = slices.Insert(s.deploys, 0, &Deployment{
-		ID: s.deployment, Status: "PRIMARY", Definition: s.Definition, CreatedAt: w.now, UpdatedAt: w.now,
+		ID: s.deployment, Status: "PRIMARY", Definition: s.Definition, CreatedAt: w.Now(), UpdatedAt: w.Now(),
 		Rollout: "IN_PROGRESS", RolloutReason: "ECS deployment " + s.deployment + " in progress.",
 	})
 }
@@ -18,7 +18,7 @@ func (w *World) deploy(s *service) {
 // deployed is when the primary deployment has all its tasks.
 func (w *World) deployed(s *service) {
 	if d := s.deploys[0]; d.Rollout == "IN_PROGRESS" {
-		d.Rollout, d.RolloutReason, d.UpdatedAt = "COMPLETED", "ECS deployment "+d.ID+" completed.", w.now
+		d.Rollout, d.RolloutReason, d.UpdatedAt = "COMPLETED", "ECS deployment "+d.ID+" completed.", w.Now()
 	}
 }
 
@@ -35,7 +35,7 @@ func (w *World) deploymentFailing(t *task) {
 	if t.StartedBy != d.ID {
 		return
 	}
-	d.Failed, d.UpdatedAt = d.Failed+1, w.now
+	d.Failed, d.UpdatedAt = d.Failed+1, w.Now()
 	if t.s.CircuitBreaker && d.Rollout == "IN_PROGRESS" && d.Failed >= min(max(3, (t.s.Desired+1)/2), 200) {
 		d.Rollout, d.RolloutReason = "FAILED", "ECS deployment circuit breaker: tasks failed to start."
 		w.say(t.s, "(deployment "+d.ID+") deployment failed: tasks failed to start.")

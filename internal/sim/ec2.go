@@ -2,8 +2,11 @@ package sim
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"time"
+
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 // host is an EC2 instance and what lives on it.
@@ -21,30 +24,30 @@ func (h *host) alive() bool { return h.State == "pending" || h.State == "running
 func (w *World) newHost(spec HostSpec, group, zone string) *host {
 	n := len(w.hosts) + 1
 	h := &host{Instance: Instance{
-		ID: "i-0" + w.hex(16), Zone: zone, State: "pending", Group: group, Host: spec,
-		PrivateIP: "10.0." + itoa(n/250) + "." + itoa(n%250+1), LaunchedAt: w.now, Since: w.now,
+		ID: "i-0" + w.Hex(16), Zone: zone, State: "pending", Group: group, Host: spec,
+		PrivateIP: "10.0." + strconv.Itoa(n/250) + "." + strconv.Itoa(n%250+1), LaunchedAt: w.Now(), Since: w.Now(),
 	}}
 	w.hosts = append(w.hosts, h)
 	w.host[h.ID] = h
-	w.Log(Entry{Kind: EntryInstance, Instance: h.ID, Group: group, To: "pending"})
+	w.Log(core.Entry{Kind: core.EntryInstance, Instance: h.ID, Group: group, To: "pending"})
 	return h
 }
 
 // setHost moves an instance to another EC2 state.
 func (w *World) setHost(h *host, state string) {
-	w.Log(Entry{Kind: EntryInstance, Instance: h.ID, Group: h.Group, ContainerInstance: h.ContainerInstance, From: h.State, To: state})
-	h.State, h.Since = state, w.now
+	w.Log(core.Entry{Kind: core.EntryInstance, Instance: h.ID, Group: h.Group, ContainerInstance: h.ContainerInstance, From: h.State, To: state})
+	h.State, h.Since = state, w.Now()
 	w.emitInstance(h)
 }
 
 // gone reports whether EC2 no longer describes the instance.
 func (w *World) gone(h *host) bool {
-	return h.State == "terminated" && w.now.Sub(h.Since) > w.inactiveFor()
+	return h.State == "terminated" && w.Now().Sub(h.Since) > w.inactiveFor()
 }
 
 func (w *World) inactiveFor() time.Duration {
-	if w.sw.InactiveFor > 0 {
-		return w.sw.InactiveFor
+	if w.Switches.InactiveFor > 0 {
+		return w.Switches.InactiveFor
 	}
 	return time.Hour
 }
@@ -113,7 +116,7 @@ func (w *World) DescribeInstanceTypes(names []string) ([]InstanceType, error) {
 		found = append(found, known[i])
 	}
 	if len(unknown) > 0 {
-		return nil, refuse("InvalidInstanceType", "The following supplied instance types do not exist: [%s]", strings.Join(unknown, ", "))
+		return nil, core.Refuse("InvalidInstanceType", "The following supplied instance types do not exist: [%s]", strings.Join(unknown, ", "))
 	}
 	return found, nil
 }
@@ -123,7 +126,7 @@ func (w *World) findHosts(ids []string) ([]*host, error) {
 	var unknown []string
 	for _, id := range ids {
 		if !strings.HasPrefix(id, "i-") {
-			return nil, refuse("InvalidInstanceID.Malformed", "Invalid id: %q", id)
+			return nil, core.Refuse("InvalidInstanceID.Malformed", "Invalid id: %q", id)
 		}
 		h := w.host[id]
 		if h == nil || w.gone(h) {
@@ -138,9 +141,9 @@ func (w *World) findHosts(ids []string) ([]*host, error) {
 	case 0:
 		return hosts, nil
 	case 1:
-		return nil, refuse("InvalidInstanceID.NotFound", "The instance ID '%s' does not exist", unknown[0])
+		return nil, core.Refuse("InvalidInstanceID.NotFound", "The instance ID '%s' does not exist", unknown[0])
 	}
-	return nil, refuse("InvalidInstanceID.NotFound", "The instance IDs '%s' do not exist", strings.Join(unknown, ", "))
+	return nil, core.Refuse("InvalidInstanceID.NotFound", "The instance IDs '%s' do not exist", strings.Join(unknown, ", "))
 }
 
 // TerminateInstances ends instances directly. No lifecycle hook and no scale-in protection holds it: the processes die now and
@@ -170,7 +173,7 @@ func (w *World) StopInstances(ids []string) error {
 	}
 	for _, h := range hosts {
 		if h.State == "shutting-down" || h.State == "terminated" {
-			return refuse("IncorrectInstanceState", "This instance '%s' is not in a state from which it can be stopped.", h.ID)
+			return core.Refuse("IncorrectInstanceState", "This instance '%s' is not in a state from which it can be stopped.", h.ID)
 		}
 	}
 	for _, h := range hosts {
@@ -180,12 +183,12 @@ func (w *World) StopInstances(ids []string) error {
 		w.setHost(h, "stopping")
 		w.hostDown(h)
 		h.connected = false // so that a later termination leaves a ghost
-		w.after(w.between(5*time.Second, 15*time.Second), func() {
+		w.After(w.Between(5*time.Second, 15*time.Second), func() {
 			if h.State == "stopping" {
 				w.setHost(h, "stopped")
 			}
 		})
-		w.after(30*time.Second, func() { w.hostTasksStopped(h) })
+		w.After(30*time.Second, func() { w.hostTasksStopped(h) })
 		w.noticeLater(h)
 	}
 	return nil
@@ -198,7 +201,7 @@ func (w *World) shutDown(h *host) {
 	if wasAlive {
 		w.hostDown(h)
 	}
-	w.after(w.between(5*time.Second, 15*time.Second), func() {
+	w.After(w.Between(5*time.Second, 15*time.Second), func() {
 		w.setHost(h, "terminated")
 		w.hostTerminated(h)
 	})
@@ -215,7 +218,7 @@ func (w *World) hostDown(h *host) {
 	for _, t := range ci.tasks {
 		w.taskDies(t)
 	}
-	w.after(w.between(2*time.Second, 5*time.Second), func() {
+	w.After(w.Between(2*time.Second, 5*time.Second), func() {
 		if !h.alive() {
 			w.setConnected(ci, false)
 		}
@@ -233,13 +236,13 @@ func (w *World) hostTerminated(h *host) {
 		return
 	}
 	if h.connected {
-		w.after(w.between(2*time.Second, 20*time.Second), func() {
+		w.After(w.Between(2*time.Second, 20*time.Second), func() {
 			w.hostTasksStopped(h)
 			w.setInactive(h.ci)
 		})
 		return
 	}
-	w.after(ghostFor, func() { w.hostTasksStopped(h) })
+	w.After(ghostFor, func() { w.hostTasksStopped(h) })
 }
 
 // ghostFor is how long ECS takes the tasks of a dead host for running when it had lost the agent before.

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 // cluster is an ECS cluster at work.
@@ -24,7 +26,7 @@ type containerInstance struct {
 	tasks []*task // not STOPPED
 	held  []func()
 	port  int // the last dynamic host port
-	trail trail
+	trail core.Trail
 
 	number int // of its registration in the cluster
 	idle   int // rises with every task that comes or goes
@@ -38,7 +40,7 @@ func ReservedPorts() []int { return []int{22, 2375, 2376, 51678, 51679} }
 func (w *World) AddCluster(name string) *Cluster {
 	c := w.cluster[name]
 	if c == nil {
-		c = &cluster{Cluster: Cluster{Name: name, ARN: w.arn("ecs", "cluster/"+name)}}
+		c = &cluster{Cluster: Cluster{Name: name, ARN: w.ARN("ecs", "cluster/"+name)}}
 		w.clusters = append(w.clusters, c)
 		w.cluster[name] = c
 	}
@@ -51,10 +53,10 @@ func (w *World) findCluster(id string) (*cluster, error) {
 	if id == "" {
 		id = "default"
 	}
-	if c := w.cluster[lastPart(id)]; c != nil && (id == c.Name || id == c.ARN) {
+	if c := w.cluster[core.LastPart(id)]; c != nil && (id == c.Name || id == c.ARN) {
 		return c, nil
 	}
-	return nil, refuse("ClusterNotFoundException", "Cluster not found.")
+	return nil, core.Refuse("ClusterNotFoundException", "Cluster not found.")
 }
 
 // ListClusters answers with all cluster ARNs.
@@ -92,15 +94,15 @@ func (w *World) fullARN(id, prefix string) string {
 	if strings.HasPrefix(id, "arn:") {
 		return id
 	}
-	return w.arn("ecs", prefix+id)
+	return w.ARN("ecs", prefix+id)
 }
 
 // register makes a host a container instance of its cluster.
 func (w *World) register(h *host) {
 	c := w.cluster[h.Host.Cluster]
 	ci := &containerInstance{c: c, h: h, port: 32767, number: len(c.machines) + len(c.inactive), ContainerInstance: ContainerInstance{
-		ARN: w.arn("ecs", "container-instance/"+c.Name+"/"+w.hex(32)), Cluster: c.Name, Instance: h.ID, Zone: h.Zone, Connected: true,
-		CPU: h.Host.CPU, Memory: h.Host.Memory, FreeCPU: h.Host.CPU, FreeMemory: h.Host.Memory, Ports: ReservedPorts(), RegisteredAt: w.now,
+		ARN: w.ARN("ecs", "container-instance/"+c.Name+"/"+w.Hex(32)), Cluster: c.Name, Instance: h.ID, Zone: h.Zone, Connected: true,
+		CPU: h.Host.CPU, Memory: h.Host.Memory, FreeCPU: h.Host.CPU, FreeMemory: h.Host.Memory, Ports: ReservedPorts(), RegisteredAt: w.Now(),
 		Attributes: builtIn(h), GPUs: gpus(h), FreeGPUs: gpus(h), Interfaces: h.Host.Interfaces, AgentVersion: h.Host.AgentVersion,
 	}}
 	if h.member != nil && h.member.g.provider != nil {
@@ -115,7 +117,7 @@ func (w *World) register(h *host) {
 
 // setMachine moves a container instance to another status.
 func (w *World) setMachine(ci *containerInstance, status string) {
-	w.Log(Entry{Kind: EntryContainer, Cluster: ci.Cluster, ContainerInstance: ci.ARN, Instance: ci.Instance, Group: ci.h.Group, From: ci.Status, To: status})
+	w.Log(core.Entry{Kind: core.EntryContainer, Cluster: ci.Cluster, ContainerInstance: ci.ARN, Instance: ci.Instance, Group: ci.h.Group, From: ci.Status, To: status})
 	ci.Status = status
 	w.machineChanged(ci)
 }
@@ -129,7 +131,7 @@ func (w *World) setConnected(ci *containerInstance, connected bool) {
 	if connected {
 		from, to = to, from
 	}
-	w.Log(Entry{Kind: EntryAgent, Cluster: ci.Cluster, ContainerInstance: ci.ARN, Instance: ci.Instance, Group: ci.h.Group, From: from, To: to})
+	w.Log(core.Entry{Kind: core.EntryAgent, Cluster: ci.Cluster, ContainerInstance: ci.ARN, Instance: ci.Instance, Group: ci.h.Group, From: from, To: to})
 	w.machineChanged(ci)
 }
 
@@ -139,7 +141,7 @@ func (w *World) machineChanged(ci *containerInstance) {
 	if ci.Connected {
 		connected = "connected"
 	}
-	ci.trail.mark(w.now, ci.Status, connected)
+	ci.trail.Mark(w.Now(), ci.Status, connected)
 	w.emitMachine(ci)
 }
 
@@ -148,7 +150,7 @@ func (w *World) setInactive(ci *containerInstance) {
 	if ci.Status == "INACTIVE" {
 		return
 	}
-	ci.Connected, ci.InactiveAt = false, w.now
+	ci.Connected, ci.InactiveAt = false, w.Now()
 	w.setMachine(ci, "INACTIVE")
 	ci.c.machines = slices.DeleteFunc(ci.c.machines, func(x *containerInstance) bool { return x == ci })
 	ci.c.inactive = append(ci.c.inactive, ci)
@@ -183,7 +185,7 @@ func (w *World) findMachineAnywhere(id string) *containerInstance {
 		return ci
 	}
 	for _, c := range w.clusters {
-		if ci := w.machine[w.arn("ecs", "container-instance/"+c.Name+"/"+id)]; ci != nil {
+		if ci := w.machine[w.ARN("ecs", "container-instance/"+c.Name+"/"+id)]; ci != nil {
 			return ci
 		}
 	}
@@ -194,7 +196,7 @@ func (w *World) findMachineAnywhere(id string) *containerInstance {
 func (w *World) findMachine(c *cluster, id string) *containerInstance {
 	ci := w.machine[id]
 	if ci == nil {
-		ci = w.machine[w.arn("ecs", "container-instance/"+c.Name+"/"+id)]
+		ci = w.machine[w.ARN("ecs", "container-instance/"+c.Name+"/"+id)]
 	}
 	if ci == nil || ci.c != c {
 		return nil
@@ -206,18 +208,18 @@ func (w *World) findMachine(c *cluster, id string) *containerInstance {
 // RUNNING, so that tasks which are stopping count for nothing.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerInstance.html
 func (w *World) seeMachine(ci *containerInstance) (ContainerInstance, bool) {
-	then := ci.trail.at(w.then())
-	if then.state == "" || ci.Status == "INACTIVE" && w.now.Sub(ci.InactiveAt) > w.inactiveFor() {
+	then := ci.trail.At(w.Then())
+	if then.State == "" || ci.Status == "INACTIVE" && w.Now().Sub(ci.InactiveAt) > w.inactiveFor() {
 		return ContainerInstance{}, false
 	}
 	seen := ci.ContainerInstance
-	seen.Status, seen.Connected = then.state, then.second == "connected"
+	seen.Status, seen.Connected = then.State, then.Second == "connected"
 	seen.Ports, seen.UDP = slices.Clone(ci.Ports), slices.Clone(ci.UDP)
 	seen.GPUs, seen.FreeGPUs = slices.Clone(ci.GPUs), slices.Clone(ci.FreeGPUs)
 	seen.Attributes = maps.Clone(ci.Attributes)
 	for _, t := range ci.tasks {
-		if now := t.trail.at(w.then()); now.second == "RUNNING" {
-			if now.state == "RUNNING" {
+		if now := t.trail.At(w.Then()); now.Second == "RUNNING" {
+			if now.State == "RUNNING" {
 				seen.Running++
 			} else {
 				seen.Pending++
@@ -236,14 +238,14 @@ func (w *World) ListContainerInstances(cluster, status, filter string) ([]string
 		return nil, err
 	}
 	if status != "" && !slices.Contains([]string{"ACTIVE", "DRAINING", "REGISTERING", "DEREGISTERING", "REGISTRATION_FAILED"}, status) {
-		return nil, refuse("InvalidParameterException", "container instance status should be one of [REGISTERING, DEREGISTERING, REGISTRATION_FAILED, ACTIVE, DRAINING]")
+		return nil, core.Refuse("InvalidParameterException", "container instance status should be one of [REGISTERING, DEREGISTERING, REGISTRATION_FAILED, ACTIVE, DRAINING]")
 	}
 	match, err := parseFilter(filter)
 	if err != nil {
 		return nil, err
 	}
 	there := c.machines
-	if w.lag > 0 {
+	if w.Lagging() {
 		there = slices.Concat(c.inactive, c.machines)
 	}
 	var arns []string
@@ -286,9 +288,9 @@ func (w *World) DescribeContainerInstances(cluster string, ids []string) ([]Cont
 func checkBatch(what string, ids []string, most int) error {
 	switch {
 	case len(ids) == 0:
-		return refuse("InvalidParameterException", "%s cannot be empty.", what)
+		return core.Refuse("InvalidParameterException", "%s cannot be empty.", what)
 	case len(ids) > most:
-		return refuse("InvalidParameterException", "%s can have at most %d items.", what, most)
+		return core.Refuse("InvalidParameterException", "%s can have at most %d items.", what, most)
 	}
 	return nil
 }
@@ -305,7 +307,7 @@ func (w *World) UpdateContainerInstancesState(cluster string, ids []string, stat
 		return nil, nil, err
 	}
 	if status != "ACTIVE" && status != "DRAINING" {
-		return nil, nil, refuse("InvalidParameterException", "Container instance status should be one of [ACTIVE, DRAINING].")
+		return nil, nil, core.Refuse("InvalidParameterException", "Container instance status should be one of [ACTIVE, DRAINING].")
 	}
 	var done []ContainerInstance
 	var failures []Failure
@@ -329,11 +331,9 @@ func (w *World) UpdateContainerInstancesState(cluster string, ids []string, stat
 }
 
 // seeFresh is seeMachine without lag: what a write answers with.
-func (w *World) seeFresh(ci *containerInstance) (ContainerInstance, bool) {
-	lag := w.lag
-	w.lag = 0
-	defer func() { w.lag = lag }()
-	return w.seeMachine(ci)
+func (w *World) seeFresh(ci *containerInstance) (seen ContainerInstance, ok bool) {
+	w.Fresh(func() { seen, ok = w.seeMachine(ci) })
+	return seen, ok
 }
 
 // drainingChanged is what the scheduler does as soon as an instance starts or ends to drain.
@@ -367,11 +367,11 @@ func (w *World) DeregisterContainerInstance(cluster, id string, force bool) (Con
 	}
 	ci := w.findMachine(c, id)
 	if ci == nil || ci.Status == "INACTIVE" {
-		return ContainerInstance{}, refuse("InvalidParameterException", "Referenced container instance %s not found.", id)
+		return ContainerInstance{}, core.Refuse("InvalidParameterException", "Referenced container instance %s not found.", id)
 	}
 	for _, t := range ci.tasks {
 		if t.DesiredStatus == "RUNNING" && !force {
-			return ContainerInstance{}, refuse("InvalidParameterException", "Found running tasks on the instance.")
+			return ContainerInstance{}, core.Refuse("InvalidParameterException", "Found running tasks on the instance.")
 		}
 	}
 	for _, t := range slices.Clone(ci.tasks) {

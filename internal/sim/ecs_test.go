@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 // The counts follow the desired status: a task that is stopping counts for nothing, long before it has stopped.
@@ -100,7 +102,7 @@ func TestDeregisterByForceOrphansTasks(t *testing.T) {
 	if now := b.service("web"); now.Running != 2 || !task.process || task.LastStatus != "STOPPED" {
 		t.Errorf("%d running, want the orphan replaced; ECS says %s of it, its process runs: %v", now.Running, task.LastStatus, task.process)
 	}
-	b.wantCourse(EntryTarget, isTask(task.ARN), "initial healthy draining unused")
+	b.wantCourse(core.EntryTarget, isTask(task.ARN), "initial healthy draining unused")
 	if listed, _ := b.ListContainerInstances("prod", "", ""); len(listed) != 1 {
 		t.Errorf("listed %v, want only the active one", listed)
 	}
@@ -126,7 +128,7 @@ func TestDisconnectedAgentHoldsTasks(t *testing.T) {
 	if task.LastStatus != "STOPPED" {
 		t.Errorf("%s, want STOPPED", task.LastStatus)
 	}
-	b.wantCourse(EntryAgent, nil, "disconnected connected")
+	b.wantCourse(core.EntryAgent, nil, "disconnected connected")
 }
 
 func TestNothingIsPlacedWithoutAgent(t *testing.T) {

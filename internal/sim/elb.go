@@ -2,8 +2,11 @@ package sim
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"time"
+
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 // targetGroup is a target group at work.
@@ -18,7 +21,7 @@ type target struct {
 	Target
 	tg    *targetGroup
 	owner *task // nil: not registered by ECS
-	trail trail
+	trail core.Trail
 	turn  int // rises with every change, so that what was scheduled before does not apply
 }
 
@@ -26,7 +29,7 @@ type target struct {
 func (w *World) AddTargetGroup(spec TargetGroup) *TargetGroup {
 	tg := &targetGroup{TargetGroup: spec}
 	tg.Targets = nil
-	tg.ARN = w.arn("elasticloadbalancing", "targetgroup/"+tg.Name+"/"+w.hex(16))
+	tg.ARN = w.ARN("elasticloadbalancing", "targetgroup/"+tg.Name+"/"+w.Hex(16))
 	if tg.Type == "" {
 		tg.Type = "instance"
 	}
@@ -60,7 +63,7 @@ func (tg *targetGroup) find(id string, port int) *target {
 
 // setTarget moves a target to another state. Load balancers obey a change some seconds later.
 func (w *World) setTarget(t *target, state, reason string) {
-	e := Entry{Kind: EntryTarget, TargetGroup: t.tg.Name, Target: t.ID + ":" + itoa(t.Port), From: t.State, To: state, Task: t.Task}
+	e := core.Entry{Kind: core.EntryTarget, TargetGroup: t.tg.Name, Target: t.ID + ":" + strconv.Itoa(t.Port), From: t.State, To: state, Task: t.Task}
 	if t.owner != nil {
 		e.Service, e.Cluster, e.ContainerInstance, e.Instance = t.owner.Service, t.owner.Cluster, t.owner.ContainerInstance, t.owner.Instance
 	} else if h := w.host[t.ID]; h != nil {
@@ -70,21 +73,21 @@ func (w *World) setTarget(t *target, state, reason string) {
 	t.turn++
 	t.RoutedUntil = time.Time{}
 	if t.State == "healthy" {
-		t.RoutedUntil = w.now.Add(w.propagation())
+		t.RoutedUntil = w.Now().Add(w.propagation())
 	}
-	t.State, t.Reason, t.Since = state, reason, w.now
+	t.State, t.Reason, t.Since = state, reason, w.Now()
 	if state == "unused" {
 		state = ""
 	}
-	t.trail.mark(w.now, state, reason)
+	t.trail.Mark(w.Now(), state, reason)
 	if t.owner != nil {
 		w.targetChanged(t.owner)
 	}
 }
 
 func (w *World) propagation() time.Duration {
-	if w.sw.Propagation > 0 {
-		return w.sw.Propagation
+	if w.Switches.Propagation > 0 {
+		return w.Switches.Propagation
 	}
 	return 4 * time.Second
 }
@@ -105,7 +108,7 @@ func (w *World) registerTarget(tg *targetGroup, id string, port int, owner *task
 	w.own(t, owner)
 	w.setTarget(t, "initial", "Elb.InitialHealthChecking")
 	turn := t.turn
-	w.after(tg.Check, func() {
+	w.After(tg.Check, func() {
 		switch {
 		case t.turn != turn:
 		case w.answers(t):
@@ -142,7 +145,7 @@ func (w *World) answers(t *target) bool {
 // targetDies lets the health checks of a target fail from now on.
 func (w *World) targetDies(t *target) {
 	turn := t.turn
-	w.after(t.tg.Check, func() {
+	w.After(t.tg.Check, func() {
 		if t.turn == turn && t.State == "healthy" {
 			w.setTarget(t, "unhealthy", "Target.FailedHealthChecks")
 		}
@@ -172,12 +175,12 @@ func (w *World) deregisterTarget(tg *targetGroup, t *target) {
 	}
 	w.setTarget(t, "draining", "Target.DeregistrationInProgress")
 	turn := t.turn
-	w.after(tg.Delay, func() {
+	w.After(tg.Delay, func() {
 		if t.turn != turn {
 			return
 		}
 		tg.targets = slices.DeleteFunc(tg.targets, func(x *target) bool { return x == t })
-		tg.left = slices.DeleteFunc(tg.left, func(x *target) bool { return w.now.Sub(x.Since) > keepTrail })
+		tg.left = slices.DeleteFunc(tg.left, func(x *target) bool { return w.Now().Sub(x.Since) > core.KeepTrail })
 		tg.left = append(tg.left, t)
 		if t.owner != nil {
 			t.owner.targets = slices.DeleteFunc(t.owner.targets, func(x *target) bool { return x == t })
@@ -190,7 +193,7 @@ func (w *World) findTargetGroup(arn string) (*targetGroup, error) {
 	if tg := w.balancer[arn]; tg != nil {
 		return tg, nil
 	}
-	return nil, refuse("TargetGroupNotFound", "Target groups '%s' not found", arn)
+	return nil, core.Refuse("TargetGroupNotFound", "Target groups '%s' not found", arn)
 }
 
 // DescribeTargetGroups answers for ARNs or names, or for all if there are neither; an unknown one fails the call. Their targets
@@ -213,7 +216,7 @@ func (w *World) DescribeTargetGroups(arns, names []string) ([]TargetGroup, error
 		}
 	}
 	if len(names) > known {
-		return nil, refuse("TargetGroupNotFound", "One or more target groups not found: %s", strings.Join(names, ", "))
+		return nil, core.Refuse("TargetGroupNotFound", "One or more target groups not found: %s", strings.Join(names, ", "))
 	}
 	return found, nil
 }
@@ -226,7 +229,7 @@ func (w *World) SetDeregistrationDelay(arn string, d time.Duration) error {
 		return err
 	}
 	if d < 0 || d > time.Hour {
-		return refuse("ValidationError", "'deregistration_delay.timeout_seconds' must be between '0' and '3600'")
+		return core.Refuse("ValidationError", "'deregistration_delay.timeout_seconds' must be between '0' and '3600'")
 	}
 	tg.Delay = d
 	return nil
@@ -241,14 +244,14 @@ func (w *World) DescribeTargetHealth(arn string, targets []Target) ([]Target, er
 		return nil, err
 	}
 	there := tg.targets
-	if w.lag > 0 {
+	if w.Lagging() {
 		there = slices.Concat(tg.left, tg.targets)
 	}
 	var found []Target
 	for _, t := range there {
-		if then := t.trail.at(w.then()); then.state != "" {
+		if then := t.trail.At(w.Then()); then.State != "" {
 			c := t.Target
-			c.State, c.Reason = then.state, then.second
+			c.State, c.Reason = then.State, then.Second
 			found = append(found, c)
 		}
 	}
@@ -279,7 +282,7 @@ func (w *World) RegisterTargets(arn string, targets []Target) error {
 	}
 	for _, t := range targets {
 		if h := w.host[t.ID]; tg.Type == "instance" && (h == nil || h.State != "running") {
-			return refuse("InvalidTarget", "The following targets are not in a running state and cannot be registered: '%s'", t.ID)
+			return core.Refuse("InvalidTarget", "The following targets are not in a running state and cannot be registered: '%s'", t.ID)
 		}
 	}
 	for _, t := range targets {

@@ -1,12 +1,17 @@
 package sim
 
-import "time"
+import (
+	"strconv"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/sim/core"
+)
 
 // emitInstance tells EventBridge about a new state of an EC2 instance.
 // https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/monitoring-instance-state-changes.html
 func (w *World) emitInstance(h *host) {
 	if w.wants("aws.ec2", "EC2 Instance State-change Notification") {
-		w.emit("aws.ec2", "EC2 Instance State-change Notification", []string{w.arn("ec2", "instance/"+h.ID)}, map[string]any{"instance-id": h.ID, "state": h.State})
+		w.emit("aws.ec2", "EC2 Instance State-change Notification", []string{w.ARN("ec2", "instance/"+h.ID)}, map[string]any{"instance-id": h.ID, "state": h.State})
 	}
 }
 
@@ -17,9 +22,9 @@ func (w *World) emitTerminated(m *groupInstance, a *Activity) {
 	if a == nil || !w.wants("aws.autoscaling", detailType) {
 		return
 	}
-	w.emit("aws.autoscaling", detailType, []string{m.g.ARN, w.arn("ec2", "instance/"+m.ID)}, map[string]any{
+	w.emit("aws.autoscaling", detailType, []string{m.g.ARN, w.ARN("ec2", "instance/"+m.ID)}, map[string]any{
 		"StatusCode": "InProgress", "Description": a.Description, "AutoScalingGroupName": m.g.Name, "ActivityId": a.ID, "RequestId": a.ID,
-		"Details": map[string]any{"Availability Zone": m.Zone}, "StatusMessage": "", "StartTime": isoMillis(a.Start), "EndTime": isoMillis(a.End),
+		"Details": map[string]any{"Availability Zone": m.Zone}, "StatusMessage": "", "StartTime": core.ISOMillis(a.Start), "EndTime": core.ISOMillis(a.End),
 		"EC2InstanceId": m.ID, "Cause": a.Cause,
 	})
 }
@@ -32,9 +37,9 @@ func (w *World) emitTask(t *task) {
 		return
 	}
 	detail := map[string]any{
-		"clusterArn": t.c.ARN, "containerInstanceArn": t.ContainerInstance, "taskArn": t.ARN, "taskDefinitionArn": w.arn("ecs", "task-definition/"+t.Definition),
-		"lastStatus": t.LastStatus, "desiredStatus": t.DesiredStatus, "group": t.Group, "launchType": "EC2", "cpu": itoa(t.CPU), "memory": itoa(t.Memory),
-		"availabilityZone": t.ci.Zone, "version": t.Version, "createdAt": isoMillis(t.CreatedAt), "updatedAt": isoMillis(w.now),
+		"clusterArn": t.c.ARN, "containerInstanceArn": t.ContainerInstance, "taskArn": t.ARN, "taskDefinitionArn": w.ARN("ecs", "task-definition/"+t.Definition),
+		"lastStatus": t.LastStatus, "desiredStatus": t.DesiredStatus, "group": t.Group, "launchType": "EC2", "cpu": strconv.Itoa(t.CPU), "memory": strconv.Itoa(t.Memory),
+		"availabilityZone": t.ci.Zone, "version": t.Version, "createdAt": core.ISOMillis(t.CreatedAt), "updatedAt": core.ISOMillis(w.Now()),
 		"containers": []any{map[string]any{"name": t.def.Family, "lastStatus": t.LastStatus, "taskArn": t.ARN}},
 	}
 	optional := func(name, value string) {
@@ -47,7 +52,7 @@ func (w *World) emitTask(t *task) {
 	optional("stoppedReason", t.StoppedReason)
 	for name, at := range map[string]time.Time{"startedAt": t.StartedAt, "stoppingAt": t.StoppingAt, "stoppedAt": t.StoppedAt} { //ebb:any-order the result is an object
 		if !at.IsZero() {
-			detail[name] = isoMillis(at)
+			detail[name] = core.ISOMillis(at)
 		}
 	}
 	w.emit("aws.ecs", detailType, []string{t.ARN}, detail)
@@ -66,7 +71,7 @@ func (w *World) emitMachine(ci *containerInstance) {
 		"registeredResources": []any{integer("CPU", ci.CPU), integer("MEMORY", ci.Memory)},
 		"remainingResources":  []any{integer("CPU", ci.FreeCPU), integer("MEMORY", ci.FreeMemory)},
 		"versionInfo":         map[string]any{"agentVersion": ci.AgentVersion, "dockerVersion": "DockerVersion: 25.0.8"},
-		"updatedAt":           isoMillis(w.now),
+		"updatedAt":           core.ISOMillis(w.Now()),
 	})
 }
 
@@ -76,6 +81,6 @@ func integer(name string, value int) map[string]any {
 
 // emit puts an event on the bus after the usual delay of notifications, and with their luck.
 func (w *World) emit(source, detailType string, resources []string, detail map[string]any) {
-	at, text := w.now, toJSON(detail)
-	w.deliver(Entry{}, func() { w.putEvent(source, detailType, at, resources, text, Entry{}) })
+	at, text := w.Now(), core.JSON(detail)
+	w.Deliver(core.Entry{}, func() { w.putEvent(source, detailType, at, resources, text, core.Entry{}) })
 }

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 // rule is a rule with its pattern and schedule parsed.
@@ -33,7 +35,7 @@ type busEvent struct {
 // https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutRule.html
 func (w *World) PutRule(spec Rule) (*Rule, error) {
 	if spec.Name == "" {
-		return nil, refuse("ValidationException", "1 validation error detected: Value at 'name' failed to satisfy constraint: Member must not be null")
+		return nil, core.Refuse("ValidationException", "1 validation error detected: Value at 'name' failed to satisfy constraint: Member must not be null")
 	}
 	p, every, err := when(spec)
 	if err != nil {
@@ -51,7 +53,7 @@ func (w *World) PutRule(spec Rule) (*Rule, error) {
 	}
 	anew := r.every != every
 	r.Rule, r.pattern, r.every = spec, p, every
-	r.ARN = w.arn("events", "rule/"+r.Name)
+	r.ARN = w.ARN("events", "rule/"+r.Name)
 	if anew {
 		w.schedule(r)
 	}
@@ -62,7 +64,7 @@ func (w *World) PutRule(spec Rule) (*Rule, error) {
 // when reads what makes a rule run.
 func when(spec Rule) (p pattern, every time.Duration, err error) {
 	if spec.Pattern == "" && spec.Schedule == "" {
-		return nil, 0, refuse("ValidationException", "Parameter(s) EventPattern or ScheduleExpression must be specified.")
+		return nil, 0, core.Refuse("ValidationException", "Parameter(s) EventPattern or ScheduleExpression must be specified.")
 	}
 	if spec.Pattern != "" {
 		p, err = parsePattern(spec.Pattern)
@@ -97,7 +99,7 @@ func (w *World) mustFindRule(name string) (*rule, error) {
 	if r := w.findRule(name); r != nil {
 		return r, nil
 	}
-	return nil, refuse("ResourceNotFoundException", "Rule %s does not exist on EventBus default.", name)
+	return nil, core.Refuse("ResourceNotFoundException", "Rule %s does not exist on EventBus default.", name)
 }
 
 // PutTargets adds targets to a rule, or changes those with the same id.
@@ -113,7 +115,7 @@ func (w *World) PutTargets(ruleName string, targets []RuleTarget) error {
 			continue
 		}
 		if len(r.Targets) == 5 {
-			return refuse("LimitExceededException", "The requested resource exceeds the maximum number allowed.")
+			return core.Refuse("LimitExceededException", "The requested resource exceeds the maximum number allowed.")
 		}
 		r.Targets = append(r.Targets, t)
 	}
@@ -139,7 +141,7 @@ func (w *World) DeleteRule(name string) error {
 		return nil
 	}
 	if len(r.Targets) > 0 {
-		return refuse("ValidationException", "Rule can't be deleted since it has targets.")
+		return core.Refuse("ValidationException", "Rule can't be deleted since it has targets.")
 	}
 	w.rules = slices.DeleteFunc(w.rules, func(x *rule) bool { return x == r })
 	return nil
@@ -150,9 +152,9 @@ func (w *World) DeleteRule(name string) error {
 func (w *World) PutEvent(source, detailType string, resources []string, detail string) (string, error) {
 	var object map[string]any
 	if err := json.Unmarshal([]byte(detail), &object); err != nil || object == nil {
-		return "", refuse("MalformedDetail", "Detail is malformed.")
+		return "", core.Refuse("MalformedDetail", "Detail is malformed.")
 	}
-	return w.putEvent(source, detailType, w.now, resources, detail, Entry{}), nil
+	return w.putEvent(source, detailType, w.Now(), resources, detail, core.Entry{}), nil
 }
 
 // wants reports whether a rule could match events of the source and type, so that nobody spells events that nobody reads.
@@ -165,9 +167,9 @@ func (w *World) wants(source, detailType string) bool {
 	return false
 }
 
-func (w *World) putEvent(source, detailType string, at time.Time, resources []string, detail string, about Entry) string {
+func (w *World) putEvent(source, detailType string, at time.Time, resources []string, detail string, about core.Entry) string {
 	if !w.wants(source, detailType) {
-		return w.uuid()
+		return w.UUID()
 	}
 	body, fields := w.spell(source, detailType, at, resources, detail)
 	for _, r := range w.rules {
@@ -184,8 +186,8 @@ func (w *World) putEvent(source, detailType string, at time.Time, resources []st
 
 // spell writes an event, and reads it as patterns and input paths do. The detail is a JSON object.
 func (w *World) spell(source, detailType string, at time.Time, resources []string, detail string) (body string, fields map[string]any) {
-	body = toJSON(busEvent{
-		Version: "0", ID: w.uuid(), DetailType: detailType, Source: source, Account: w.cfg.Account, Time: iso(at), Region: w.cfg.Region,
+	body = core.JSON(busEvent{
+		Version: "0", ID: w.UUID(), DetailType: detailType, Source: source, Account: w.Account, Time: core.ISO(at), Region: w.Region,
 		Resources: append([]string{}, resources...), Detail: json.RawMessage(detail),
 	})
 	if err := json.Unmarshal([]byte(body), &fields); err != nil {
@@ -208,5 +210,5 @@ func targetInput(t RuleTarget, body string, fields map[string]any) string {
 		object, _ := value.(map[string]any)
 		value = object[part]
 	}
-	return toJSON(value)
+	return core.JSON(value)
 }

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 // subject is a container instance that a filter looks at.
@@ -68,7 +70,7 @@ func tokenLength(text string) int {
 }
 
 func (p *filterParser) refuse(why string) error {
-	return refuse("InvalidParameterException", "Invalid filter expression %q: %s.", p.text, why)
+	return core.Refuse("InvalidParameterException", "Invalid filter expression %q: %s.", p.text, why)
 }
 
 func (p *filterParser) next() string {
@@ -222,9 +224,9 @@ func subjectNamed(name string) getter {
 	case "agentVersion":
 		return one(func(s *subject) string { return s.AgentVersion })
 	case "registeredAt":
-		return one(func(s *subject) string { return iso(s.RegisteredAt) })
+		return one(func(s *subject) string { return core.ISO(s.RegisteredAt) })
 	case "runningTasksCount":
-		return one(func(s *subject) string { return itoa(s.Running) })
+		return one(func(s *subject) string { return strconv.Itoa(s.Running) })
 	case "task:group":
 		return func(s *subject) ([]string, bool) {
 			var groups []string

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 // Function is a Lambda function.
@@ -60,13 +62,13 @@ type function struct {
 type running struct {
 	Invocation
 	f     *function
-	about Entry
+	about core.Entry
 	done  func(Answer)
 }
 
 // AddFunction makes a function and its event source mappings.
 func (w *World) AddFunction(spec Function) error {
-	if spec.Name == "" || w.findFunction(w.arn("lambda", "function:"+spec.Name)) != nil {
+	if spec.Name == "" || w.findFunction(w.ARN("lambda", "function:"+spec.Name)) != nil {
 		return fmt.Errorf("every function needs a name of its own")
 	}
 	if spec.Timeout == 0 {
@@ -79,7 +81,7 @@ func (w *World) AddFunction(spec Function) error {
 		return fmt.Errorf("the time-out is %v and the concurrency %d; AWS wants a time-out from 1s to 15m and a concurrency of at least 0", spec.Timeout, spec.Concurrency)
 	}
 	f := &function{Function: spec}
-	f.ARN = w.arn("lambda", "function:"+f.Name)
+	f.ARN = w.ARN("lambda", "function:"+f.Name)
 	f.Sources = nil
 	for _, s := range spec.Sources {
 		if err := w.addSource(f, s); err != nil {
@@ -114,11 +116,11 @@ func (w *World) UseFunctions(r FunctionRuntime) {
 	w.invoker = r
 	for _, f := range w.functions {
 		for _, e := range f.parked {
-			w.after(0, func() { w.tryAsync(f, e) })
+			w.After(0, func() { w.tryAsync(f, e) })
 		}
 		f.parked = nil
 		for _, s := range f.sources {
-			w.after(0, func() { w.poll(s) })
+			w.After(0, func() { w.poll(s) })
 		}
 	}
 }
@@ -131,18 +133,18 @@ func (w *World) Invoke(function string, payload []byte, done func(Answer)) (Invo
 	if err != nil {
 		return Invocation{}, err
 	}
-	id := w.uuid()
+	id := w.UUID()
 	if w.invoker == nil || f.running >= f.Concurrency {
-		w.logInvocation(f, id, "invoke", "throttled", "", Entry{})
-		return Invocation{}, &Error{Code: "TooManyRequestsException", Message: "Rate Exceeded.", Status: 429}
+		w.logInvocation(f, id, "invoke", "throttled", "", core.Entry{})
+		return Invocation{}, &core.Error{Code: "TooManyRequestsException", Message: "Rate Exceeded.", Status: 429}
 	}
-	return w.begin(f, Invocation{ID: id, From: "invoke", Payload: payload}, Entry{}, done), nil
+	return w.begin(f, Invocation{ID: id, From: "invoke", Payload: payload}, core.Entry{}, done), nil
 }
 
 // begin runs an invocation. Whoever calls it has seen that there is a runtime and free concurrency.
-func (w *World) begin(f *function, v Invocation, about Entry, done func(Answer)) Invocation {
+func (w *World) begin(f *function, v Invocation, about core.Entry, done func(Answer)) Invocation {
 	w.invocations++
-	v.Number, v.Function, v.ARN, v.Started, v.Deadline = w.invocations, f.Name, f.ARN, w.now, w.now.Add(f.Timeout)
+	v.Number, v.Function, v.ARN, v.Started, v.Deadline = w.invocations, f.Name, f.ARN, w.Now(), w.Now().Add(f.Timeout)
 	f.running++
 	w.underway[v.Number] = &running{v, f, about, done}
 	w.logInvocation(f, v.ID, v.From, "started", "", about)
@@ -185,12 +187,12 @@ func (w *World) finish(number int, outcome string, a Answer) {
 	w.logInvocation(r.f, r.ID, r.From, outcome, a.Error, r.about)
 	r.done(a)
 	for _, s := range r.f.sources {
-		w.after(0, func() { w.poll(s) })
+		w.After(0, func() { w.poll(s) })
 	}
 }
 
-func (w *World) logInvocation(f *function, id, from, to, text string, about Entry) {
-	about.Kind, about.Function, about.Message, about.From, about.To, about.Text, about.By = EntryInvocation, f.Name, id, from, to, text, "lambda"
+func (w *World) logInvocation(f *function, id, from, to, text string, about core.Entry) {
+	about.Kind, about.Function, about.Message, about.From, about.To, about.Text, about.By = core.EntryInvocation, f.Name, id, from, to, text, "lambda"
 	w.Log(about)
 }
 
@@ -201,5 +203,5 @@ func FunctionError(kind, message string) Answer {
 		Type    string `json:"errorType"`
 		Message string `json:"errorMessage"`
 	}{kind, message}
-	return Answer{Payload: []byte(toJSON(object)), Error: kind}
+	return Answer{Payload: []byte(core.JSON(object)), Error: kind}
 }

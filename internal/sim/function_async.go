@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"strings"
 	"time"
+
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 // Asynchronous invocation: two retries after errors, and retries for six hours when throttled.
@@ -19,7 +21,7 @@ const (
 type asyncEvent struct {
 	id      string
 	payload []byte
-	about   Entry
+	about   core.Entry
 	queued  time.Time
 	failed  int           // how many runs of it have failed
 	pause   time.Duration // after the next throttling
@@ -32,34 +34,34 @@ func (w *World) InvokeAsync(function string, payload []byte) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return w.enqueue(f, payload, Entry{}), nil
+	return w.enqueue(f, payload, core.Entry{}), nil
 }
 
 // invocable finds a function by name or ARN, and refuses what it cannot be given.
 func (w *World) invocable(function string, payload []byte) (*function, error) {
 	arn := function
 	if !strings.HasPrefix(arn, "arn:") {
-		arn = w.arn("lambda", "function:"+function)
+		arn = w.ARN("lambda", "function:"+function)
 	}
 	f := w.findFunction(arn)
 	if f == nil {
-		return nil, &Error{Code: "ResourceNotFoundException", Message: "Function not found: " + arn, Status: 404}
+		return nil, &core.Error{Code: "ResourceNotFoundException", Message: "Function not found: " + arn, Status: 404}
 	}
 	if len(payload) > 0 && !json.Valid(payload) {
-		return nil, refuse("InvalidRequestContentException", "Could not parse request body into json.")
+		return nil, core.Refuse("InvalidRequestContentException", "Could not parse request body into json.")
 	}
 	return f, nil
 }
 
 // enqueue puts an event into a function's queue, from which it comes at least once.
-func (w *World) enqueue(f *function, payload []byte, about Entry) string {
-	id, times := w.uuid(), 1
-	if w.chance(w.sw.Duplicate) {
+func (w *World) enqueue(f *function, payload []byte, about core.Entry) string {
+	id, times := w.UUID(), 1
+	if w.Chance(w.Switches.Duplicate) {
 		times = 2
 	}
 	for range times {
-		e := &asyncEvent{id: id, payload: payload, about: about, queued: w.now, pause: firstThrottle}
-		w.after(0, func() { w.tryAsync(f, e) })
+		e := &asyncEvent{id: id, payload: payload, about: about, queued: w.Now(), pause: firstThrottle}
+		w.After(0, func() { w.tryAsync(f, e) })
 	}
 	return id
 }
@@ -67,13 +69,13 @@ func (w *World) enqueue(f *function, payload []byte, about Entry) string {
 // tryAsync runs an event if there is free concurrency, and else tries again.
 func (w *World) tryAsync(f *function, e *asyncEvent) {
 	switch {
-	case w.now.Sub(e.queued) >= maxAge:
+	case w.Now().Sub(e.queued) >= maxAge:
 		w.logInvocation(f, e.id, "async", "dropped", "it is older than 6 hours", e.about)
 	case w.invoker == nil:
 		f.parked = append(f.parked, e)
 	case f.running >= f.Concurrency:
 		w.logInvocation(f, e.id, "async", "throttled", "", e.about)
-		w.after(e.pause, func() { w.tryAsync(f, e) })
+		w.After(e.pause, func() { w.tryAsync(f, e) })
 		e.pause = min(2*e.pause, lastThrottle)
 	default:
 		w.begin(f, Invocation{ID: e.id, From: "async", Payload: e.payload}, e.about, func(a Answer) { w.asyncEnded(f, e, a) })
@@ -90,5 +92,5 @@ func (w *World) asyncEnded(f *function, e *asyncEvent, a Answer) {
 		w.logInvocation(f, e.id, "async", "dropped", "it has failed 3 times", e.about)
 		return
 	}
-	w.after(time.Duration(e.failed)*time.Minute, func() { w.tryAsync(f, e) })
+	w.After(time.Duration(e.failed)*time.Minute, func() { w.tryAsync(f, e) })
 }

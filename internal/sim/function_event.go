@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"strconv"
 	"strings"
+
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 // senderID is who sends the messages of the simulated cloud.
@@ -50,13 +52,13 @@ func queueEvent(messages []Message, queueARN, region string) []byte {
 		records = append(records, queueRecord{
 			MessageID: m.ID, ReceiptHandle: m.Handle, Body: m.Body, MessageAttributes: attributes, MD5OfBody: hex.EncodeToString(sum[:]),
 			Attributes: map[string]string{
-				"ApproximateReceiveCount": itoa(m.Receives), "SenderId": senderID, "SentTimestamp": strconv.FormatInt(m.Sent.UnixMilli(), 10),
+				"ApproximateReceiveCount": strconv.Itoa(m.Receives), "SenderId": senderID, "SentTimestamp": strconv.FormatInt(m.Sent.UnixMilli(), 10),
 				"ApproximateFirstReceiveTimestamp": strconv.FormatInt(m.FirstReceived.UnixMilli(), 10),
 			},
 			EventSource: "aws:sqs", EventSourceARN: queueARN, Region: region,
 		})
 	}
-	return []byte(toJSON(map[string]any{"Records": records}))
+	return []byte(core.JSON(map[string]any{"Records": records}))
 }
 
 // failures reads a report of batch item failures: the ids of the messages that failed, or false if the whole batch did. No list is no
@@ -126,5 +128,5 @@ func topicEvent(e envelope, subscription string) []byte {
 	if e.Subject != "" {
 		m.Subject = &e.Subject
 	}
-	return []byte(toJSON(map[string]any{"Records": []topicRecord{{EventSource: "aws:sns", EventVersion: "1.0", EventSubscriptionArn: subscription, Sns: m}}}))
+	return []byte(core.JSON(map[string]any{"Records": []topicRecord{{EventSource: "aws:sns", EventVersion: "1.0", EventSubscriptionArn: subscription, Sns: m}}}))
 }

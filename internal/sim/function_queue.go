@@ -50,7 +50,7 @@ func (w *World) addSource(f *function, s EventSource) error {
 	case s.MaxConcurrency != 0 && (s.MaxConcurrency < 2 || s.MaxConcurrency > 1000):
 		return fmt.Errorf("the maximum concurrency of queue %q is %d; it must be from 2 to 1000, or 0 for none", q.Name, s.MaxConcurrency)
 	}
-	s.UUID, s.QueueARN = w.uuid(), q.ARN
+	s.UUID, s.QueueARN = w.UUID(), q.ARN
 	f.Sources = append(f.Sources, s)
 	f.sources = append(f.sources, &eventSource{EventSource: s, f: f})
 	return nil
@@ -79,11 +79,10 @@ func (w *World) poll(s *eventSource) {
 	if w.invoker == nil || q == nil {
 		return
 	}
-	by := w.by
-	w.by = "lambda"
-	for w.ready(s, q) && w.take(s, q) {
-	}
-	w.by = by
+	w.As("lambda", func() {
+		for w.ready(s, q) && w.take(s, q) {
+		}
+	})
 }
 
 // ready reports whether a batch is there: a full one, or one whose window is over.
@@ -96,16 +95,16 @@ func (w *World) ready(s *eventSource, q *Queue) bool {
 		return false
 	}
 	w.sweep(q)
-	visible, first := 0, w.now
+	visible, first := 0, w.Now()
 	for _, m := range q.Messages {
-		if !m.VisibleAt.After(w.now) {
+		if !m.VisibleAt.After(w.Now()) {
 			visible++
 			if m.VisibleAt.Before(first) {
 				first = m.VisibleAt
 			}
 		}
 	}
-	if over := first.Add(s.Window); visible > 0 && visible < s.Batch && over.After(w.now) {
+	if over := first.Add(s.Window); visible > 0 && visible < s.Batch && over.After(w.Now()) {
 		w.At(over, func() { w.poll(s) })
 		return false
 	}
@@ -114,7 +113,7 @@ func (w *World) ready(s *eventSource, q *Queue) bool {
 
 // take receives a batch and hands it to the function.
 func (w *World) take(s *eventSource, q *Queue) bool {
-	b := &batch{s: s, until: w.now.Add(q.Visibility), pause: firstThrottle}
+	b := &batch{s: s, until: w.Now().Add(q.Visibility), pause: firstThrottle}
 	for len(b.messages) < s.Batch {
 		got, err := w.ReceiveMessage(q.Name, min(10, s.Batch-len(b.messages)), nil)
 		if err != nil || len(got) == 0 {
@@ -137,16 +136,16 @@ func (w *World) invokeBatch(b *batch) {
 	f, from := b.s.f, "sqs:"+b.s.Queue
 	about := b.messages[0].about
 	if f.running < f.Concurrency {
-		v := Invocation{ID: w.uuid(), From: from, Payload: queueEvent(b.messages, b.s.QueueARN, w.cfg.Region)}
+		v := Invocation{ID: w.UUID(), From: from, Payload: queueEvent(b.messages, b.s.QueueARN, w.Region)}
 		w.begin(f, v, about, func(a Answer) { w.batchEnded(b, a) })
 		return
 	}
 	w.logInvocation(f, "", from, "throttled", "", about)
-	if !w.now.Add(b.pause).Before(b.until) {
+	if !w.Now().Add(b.pause).Before(b.until) {
 		b.s.batches--
 		return
 	}
-	w.after(b.pause, func() { w.invokeBatch(b) })
+	w.After(b.pause, func() { w.invokeBatch(b) })
 	b.pause *= 2
 }
 
@@ -163,12 +162,11 @@ func (w *World) batchEnded(b *batch, a Answer) {
 			return
 		}
 	}
-	by := w.by
-	w.by = "lambda"
-	for _, m := range b.messages {
-		if !failed[m.ID] {
-			_ = w.DeleteMessage(b.s.Queue, m.Handle) // of a queue that is gone there is nothing to delete
+	w.As("lambda", func() {
+		for _, m := range b.messages {
+			if !failed[m.ID] {
+				_ = w.DeleteMessage(b.s.Queue, m.Handle) // of a queue that is gone there is nothing to delete
+			}
 		}
-	}
-	w.by = by
+	})
 }

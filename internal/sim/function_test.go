@@ -4,9 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 // hands is a runtime whose invocations the test answers.
@@ -43,7 +46,7 @@ func withFunction(t *testing.T, change func(*Spec)) (bench, *hands) {
 
 var failure = FunctionError("Oops", "it broke")
 
-func (b bench) outcomes() string { return b.course(EntryInvocation, nil) }
+func (b bench) outcomes() string { return b.course(core.EntryInvocation, nil) }
 
 func (b bench) wantOutcomes(want string) {
 	b.t.Helper()
@@ -69,7 +72,7 @@ func TestScheduleInvokesEveryMinute(t *testing.T) {
 	}
 	f := fieldsOf(t, string(h.given[0].Payload))
 	wantFields(t, f, "version", "id", "detail-type", "source", "account", "time", "region", "resources", "detail")
-	if f["detail-type"] != "Scheduled Event" || f["source"] != "aws.events" || f["time"] != iso(b.cfg.Start.Add(time.Minute)) ||
+	if f["detail-type"] != "Scheduled Event" || f["source"] != "aws.events" || f["time"] != core.ISO(b.Start().Add(time.Minute)) ||
 		fmt.Sprint(f["resources"]) != "[arn:aws:events:eu-west-1:111122223333:rule/clock]" || fmt.Sprint(f["detail"]) != "map[]" {
 		t.Errorf("the event is %s", h.given[0].Payload)
 	}
@@ -153,7 +156,7 @@ func TestEventsOfRulesHooksAndTopicsReachAFunction(t *testing.T) {
 	if ruled["source"] != "aws.autoscaling" {
 		t.Errorf("the rule sent %v", ruled)
 	}
-	if started := b.entries(EntryInvocation, isInstance(b.id(0))); len(started) < 2 || started[0].Function != "fn" || started[0].From != "async" {
+	if started := b.entries(core.EntryInvocation, isInstance(b.id(0))); len(started) < 2 || started[0].Function != "fn" || started[0].From != "async" {
 		t.Errorf("the record does not say what the invocations were about: %+v", started)
 	}
 	if _, err := b.Publish(b.Topics()[0].ARN, "", "hello"); err != nil {
@@ -218,12 +221,12 @@ func TestThrottledEventsWaitAndAreDroppedAfterSixHours(t *testing.T) {
 	place()
 	last, err := b.InvokeAsync("fn", nil)
 	b.must(err)
-	for b.Now().Before(b.cfg.Start.Add(7 * time.Hour)) {
+	for b.Now().Before(b.Start().Add(7 * time.Hour)) {
 		place()
 		b.pass(time.Second)
 	}
-	dropped := b.entries(EntryInvocation, func(e Entry) bool { return e.To == "dropped" && e.Message == last })
-	if len(dropped) != 1 || dropped[0].At.Sub(b.cfg.Start) < 6*time.Hour || dropped[0].At.Sub(b.cfg.Start) > 6*time.Hour+6*time.Minute {
+	dropped := b.entries(core.EntryInvocation, func(e core.Entry) bool { return e.To == "dropped" && e.Message == last })
+	if len(dropped) != 1 || dropped[0].At.Sub(b.Start()) < 6*time.Hour || dropped[0].At.Sub(b.Start()) > 6*time.Hour+6*time.Minute {
 		t.Errorf("dropped were %+v", dropped)
 	}
 	if h.given[0].From != "invoke" {
@@ -316,8 +319,8 @@ func TestQueueInvokes(t *testing.T) {
 		t.Errorf("the record is %s", h.last(t).Payload)
 	}
 	b.FinishInvocation(h.last(t).Number, Answer{Payload: []byte("null")})
-	b.wantCourse(EntryMessage, nil, "sent received deleted")
-	if by := b.entries(EntryMessage, nil)[2].By; by != "lambda" {
+	b.wantCourse(core.EntryMessage, nil, "sent received deleted")
+	if by := b.entries(core.EntryMessage, nil)[2].By; by != "lambda" {
 		t.Errorf("deleted by %s", by)
 	}
 }
@@ -379,20 +382,20 @@ func TestAFailedBatchStaysWhole(t *testing.T) {
 		b.pass(25 * time.Second) // the second is not answered at all
 		b.pass(20 * time.Second)
 		b.wantOutcomes("started failed started timed-out")
-		b.wantCourse(EntryMessage, nil, "sent received received redriven")
+		b.wantCourse(core.EntryMessage, nil, "sent received received redriven")
 	}
 	// Without ReportBatchItemFailures the answer does not count.
 	b, h := fromQueue(t, SourceSpec{}, nil)
 	m := b.send("q", "hi")
 	b.pass(time.Second)
 	b.FinishInvocation(h.last(t).Number, Answer{Payload: []byte(`{"batchItemFailures":[{"itemIdentifier":"` + m.ID + `"}]}`)})
-	b.wantCourse(EntryMessage, nil, "sent received deleted")
+	b.wantCourse(core.EntryMessage, nil, "sent received deleted")
 }
 
 func TestBatchesAndConcurrency(t *testing.T) {
 	b, h := fromQueue(t, SourceSpec{Batch: 3, MaxConcurrency: 2}, func(s *Spec) { s.Functions[0].Concurrency = 10 })
 	for i := range 8 {
-		b.send("q", itoa(i))
+		b.send("q", strconv.Itoa(i))
 	}
 	b.pass(time.Second)
 	if len(h.given) != 2 || len(batchOf(t, h.given[0]).Records) != 3 {
@@ -419,7 +422,7 @@ func TestWindowGathers(t *testing.T) {
 	}
 	b.FinishInvocation(h.last(t).Number, Answer{})
 	for i := range 13 {
-		b.send("q", itoa(i))
+		b.send("q", strconv.Itoa(i))
 	}
 	b.pass(0)
 	if len(h.given) != 2 || len(batchOf(t, h.given[1]).Records) != 12 {
@@ -438,7 +441,7 @@ func TestAThrottledBatchIsTriedUntilItsMessagesShowAgain(t *testing.T) {
 	b.pass(2 * time.Second)
 	b.wantOutcomes("started throttled throttled throttled succeeded started")
 	b.FinishInvocation(h.last(t).Number, Answer{})
-	b.wantCourse(EntryMessage, nil, "sent received deleted")
+	b.wantCourse(core.EntryMessage, nil, "sent received deleted")
 }
 
 func TestWrongFunctionsAreRefused(t *testing.T) {

@@ -3,6 +3,8 @@ package sim
 import (
 	"slices"
 	"time"
+
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 // copyGroup copies a group as it was at the time that reads see; its activities are left out.
@@ -17,7 +19,7 @@ func (w *World) copyGroup(g *group) Group {
 	c.Refreshes = slices.Clone(g.Refreshes)
 	c.TargetGroups, c.Suspended = slices.Clone(g.TargetGroups), slices.Clone(g.Suspended)
 	c.Instances = make([]*GroupInstance, 0, len(g.members))
-	if w.lag > 0 {
+	if w.Lagging() {
 		for _, m := range g.left {
 			if seen, ok := w.seeMember(m); ok {
 				c.Instances = append(c.Instances, &seen)
@@ -34,12 +36,12 @@ func (w *World) copyGroup(g *group) Group {
 
 // seeMember copies an instance of a group as reads see it; false if it is not there.
 func (w *World) seeMember(m *groupInstance) (GroupInstance, bool) {
-	then := m.trail.at(w.then())
-	if then.state == "" {
+	then := m.trail.At(w.Then())
+	if then.State == "" {
 		return GroupInstance{}, false
 	}
 	c := m.GroupInstance
-	c.State = then.state
+	c.State = then.State
 	c.Actions = make([]*HookAction, len(m.Actions))
 	for i, a := range m.Actions {
 		action := *a
@@ -138,10 +140,10 @@ func (w *World) SetDesiredCapacity(group string, desired int) error {
 		return err
 	}
 	if desired > g.Max {
-		return refuse("ValidationError", "New SetDesiredCapacity value %d is above max value %d for the AutoScalingGroup.", desired, g.Max)
+		return core.Refuse("ValidationError", "New SetDesiredCapacity value %d is above max value %d for the AutoScalingGroup.", desired, g.Max)
 	}
 	if desired < g.Min {
-		return refuse("ValidationError", "New SetDesiredCapacity value %d is below min value %d for the AutoScalingGroup.", desired, g.Min)
+		return core.Refuse("ValidationError", "New SetDesiredCapacity value %d is below min value %d for the AutoScalingGroup.", desired, g.Min)
 	}
 	g.Desired = desired
 	w.reconcileSoon(g)
@@ -163,13 +165,13 @@ func (w *World) UpdateAutoScalingGroup(group string, minimum, maximum, desired *
 		}
 	}
 	if low > high {
-		return refuse("ValidationError", "Max bound, %d, must be greater than or equal to min bound, %d", high, low)
+		return core.Refuse("ValidationError", "Max bound, %d, must be greater than or equal to min bound, %d", high, low)
 	}
 	if desired == nil {
 		want = min(max(want, low), high)
 	}
 	if want < low || want > high {
-		return refuse("ValidationError", "Desired capacity:%d must be between the specified min size:%d and max size:%d", want, low, high)
+		return core.Refuse("ValidationError", "Desired capacity:%d must be between the specified min size:%d and max size:%d", want, low, high)
 	}
 	g.Min, g.Max, g.Desired = low, high, want
 	w.reconcileSoon(g)
@@ -184,15 +186,15 @@ func (w *World) SetInstanceProtection(group string, ids []string, protected bool
 		return err
 	}
 	if len(ids) > 50 {
-		return refuse("ValidationError", "The number of instances (%d) exceeds the limit of 50.", len(ids))
+		return core.Refuse("ValidationError", "The number of instances (%d) exceeds the limit of 50.", len(ids))
 	}
 	for _, id := range ids {
 		m := w.members[id]
 		if m == nil || m.g != g || m.State == "Terminated" {
-			return refuse("ValidationError", "The instance %s is not part of Auto Scaling group %s.", id, group)
+			return core.Refuse("ValidationError", "The instance %s is not part of Auto Scaling group %s.", id, group)
 		}
 		if m.State != "InService" {
-			return refuse("ValidationError", "The instance %s is not in InService or EnteringStandby or Standby.", id)
+			return core.Refuse("ValidationError", "The instance %s is not in InService or EnteringStandby or Standby.", id)
 		}
 	}
 	for _, id := range ids {
@@ -206,14 +208,14 @@ func (w *World) SetInstanceProtection(group string, ids []string, protected bool
 func (w *World) SetInstanceHealth(instance, health string) error {
 	m := w.members[instance]
 	if m == nil || m.State == "Terminated" {
-		return refuse("ValidationError", "Instance not found - %s", instance)
+		return core.Refuse("ValidationError", "Instance not found - %s", instance)
 	}
 	if health != "Healthy" && health != "Unhealthy" {
-		return refuse("ValidationError", "Valid instance health states are: [Healthy, Unhealthy].")
+		return core.Refuse("ValidationError", "Valid instance health states are: [Healthy, Unhealthy].")
 	}
 	m.Health = health
 	if health == "Unhealthy" {
-		w.after(w.between(5*time.Second, 15*time.Second), func() { w.replaceUnhealthy(m) })
+		w.After(w.Between(5*time.Second, 15*time.Second), func() { w.replaceUnhealthy(m) })
 	}
 	return nil
 }

@@ -2,7 +2,10 @@ package sim
 
 import (
 	"slices"
+	"strconv"
 	"time"
+
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 // group is an Auto Scaling group at work.
@@ -21,7 +24,7 @@ type groupInstance struct {
 	h        *host
 	activity *Activity // the one under way
 	doomed   bool      // to be terminated when its replacement is in service
-	trail    trail
+	trail    core.Trail
 }
 
 // live reports whether the instance counts toward the desired capacity.
@@ -39,8 +42,8 @@ func (w *World) AddGroup(spec Group) *Group {
 	g := &group{Group: spec}
 	g.Instances, g.Activities = nil, nil
 	g.Hooks = nil
-	g.ARN = w.arn("autoscaling", "autoScalingGroup:"+w.uuid()+":autoScalingGroupName/"+g.Name)
-	g.CreatedAt = w.now
+	g.ARN = w.ARN("autoscaling", "autoScalingGroup:"+w.UUID()+":autoScalingGroupName/"+g.Name)
+	g.CreatedAt = w.Now()
 	g.Launch = g.Launch.withDefaults()
 	g.Max = max(g.Max, g.Desired)
 	w.groups = append(w.groups, g)
@@ -50,7 +53,7 @@ func (w *World) AddGroup(spec Group) *Group {
 	}
 	for i := range g.Refreshes {
 		r := &g.Refreshes[i]
-		r.ID, r.Started = g.Name+"-refresh-"+itoa(i), w.now.Add(-r.Ago)
+		r.ID, r.Started = g.Name+"-refresh-"+strconv.Itoa(i), w.Now().Add(-r.Ago)
 		if r.Status == "" {
 			r.Status = "InProgress"
 		}
@@ -66,7 +69,7 @@ func (w *World) AddGroup(spec Group) *Group {
 		m := w.launch(g, like)
 		w.running(m.h)
 		w.inService(m)
-		m.trail.settle()
+		m.trail.Settle()
 	}
 	for _, h := range spec.Hooks {
 		g.Hooks = append(g.Hooks, hookDefaults(*h))
@@ -117,12 +120,12 @@ func (s HostSpec) over(base HostSpec) HostSpec {
 
 // setLife moves an instance to another lifecycle state of its group.
 func (w *World) setLife(m *groupInstance, state string) {
-	w.Log(Entry{Kind: EntryLifecycle, Group: m.g.Name, Instance: m.ID, Cluster: m.g.Launch.Cluster, ContainerInstance: m.h.ContainerInstance, From: m.State, To: state})
-	m.State, m.Since = state, w.now
+	w.Log(core.Entry{Kind: core.EntryLifecycle, Group: m.g.Name, Instance: m.ID, Cluster: m.g.Launch.Cluster, ContainerInstance: m.h.ContainerInstance, From: m.State, To: state})
+	m.State, m.Since = state, w.Now()
 	if state == "Terminated" {
 		state = ""
 	}
-	m.trail.mark(w.now, state, "")
+	m.trail.Mark(w.Now(), state, "")
 }
 
 // reconcileSoon lets the group compare its instances with its desired capacity a second from now.
@@ -131,7 +134,7 @@ func (w *World) reconcileSoon(g *group) {
 		return
 	}
 	g.reconcile = true
-	w.after(time.Second, func() {
+	w.After(time.Second, func() {
 		g.reconcile = false
 		w.reconcile(g)
 	})
@@ -151,9 +154,9 @@ func (w *World) reconcile(g *group) {
 	}
 	for ; live < g.Desired && !slices.Contains(g.Suspended, "Launch"); live++ {
 		m := w.launch(g, g.Launch)
-		m.activity.Cause = "At " + iso(w.now) + " an instance was started in response to a difference between desired and actual capacity, increasing the capacity from " +
-			itoa(live) + " to " + itoa(live+1) + "."
-		w.after(g.Launch.Boot, func() { w.booted(m) })
+		m.activity.Cause = "At " + core.ISO(w.Now()) + " an instance was started in response to a difference between desired and actual capacity, increasing the capacity from " +
+			strconv.Itoa(live) + " to " + strconv.Itoa(live+1) + "."
+		w.After(g.Launch.Boot, func() { w.booted(m) })
 	}
 	if live > g.Desired && !slices.Contains(g.Suspended, "Terminate") {
 		w.scaleIn(g, live)
@@ -164,7 +167,7 @@ func (w *World) reconcile(g *group) {
 	for _, m := range slices.Clone(g.members) {
 		if m.doomed && m.State == "InService" {
 			m.doomed = false
-			w.terminateInGroup(m, healthCause(w.now))
+			w.terminateInGroup(m, healthCause(w.Now()))
 		}
 	}
 }
@@ -177,12 +180,12 @@ func (w *World) scaleIn(g *group, live int) {
 		m := victim(g)
 		if m == nil {
 			a := w.activity(g, "", "Could not scale to desired capacity because all remaining instances are protected from scale-in.")
-			a.Status, a.Progress, a.End = "Cancelled", 100, w.now
-			a.Cause = "At " + iso(w.now) + " a user request explicitly set group desired capacity changing the desired capacity from " + itoa(live) + " to " + itoa(g.Desired) + "."
+			a.Status, a.Progress, a.End = "Cancelled", 100, w.Now()
+			a.Cause = "At " + core.ISO(w.Now()) + " a user request explicitly set group desired capacity changing the desired capacity from " + strconv.Itoa(live) + " to " + strconv.Itoa(g.Desired) + "."
 			return
 		}
-		w.terminateInGroup(m, "At "+iso(w.now)+" an instance was taken out of service in response to a difference between desired and actual capacity, shrinking the capacity from "+
-			itoa(live)+" to "+itoa(live-1)+".  At "+iso(w.now)+" instance "+m.ID+" was selected for termination.")
+		w.terminateInGroup(m, "At "+core.ISO(w.Now())+" an instance was taken out of service in response to a difference between desired and actual capacity, shrinking the capacity from "+
+			strconv.Itoa(live)+" to "+strconv.Itoa(live-1)+".  At "+core.ISO(w.Now())+" instance "+m.ID+" was selected for termination.")
 	}
 }
 
@@ -209,7 +212,7 @@ func victim(g *group) *groupInstance {
 
 // launch starts an instance in the zone with the fewest.
 func (w *World) launch(g *group, like HostSpec) *groupInstance {
-	zones := [...]string{w.cfg.Region + "a", w.cfg.Region + "b", w.cfg.Region + "c"}
+	zones := [...]string{w.Region + "a", w.Region + "b", w.Region + "c"}
 	var count [len(zones)]int
 	for _, m := range g.members {
 		if i := slices.Index(zones[:], m.Zone); i >= 0 && m.live() {
@@ -273,14 +276,14 @@ func (w *World) inService(m *groupInstance) {
 
 // activity opens a scaling activity.
 func (w *World) activity(g *group, instance, description string) *Activity {
-	a := &Activity{ID: w.uuid(), Group: g.Name, Instance: instance, Status: "InProgress", Description: description, Start: w.now}
+	a := &Activity{ID: w.UUID(), Group: g.Name, Instance: instance, Status: "InProgress", Description: description, Start: w.Now()}
 	g.Activities = append(g.Activities, a)
 	return a
 }
 
 func (w *World) endActivity(m *groupInstance, status string) {
 	if a := m.activity; a != nil {
-		a.Status, a.Progress, a.End = status, 100, w.now
+		a.Status, a.Progress, a.End = status, 100, w.Now()
 		m.activity = nil
 	}
 }

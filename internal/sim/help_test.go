@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 // bench is a small world with shortcuts for tests.
@@ -57,7 +59,7 @@ func (b bench) state(i int) string {
 func (b bench) wantState(i int, want string) {
 	b.t.Helper()
 	if got := b.state(i); got != want {
-		b.t.Fatalf("%s: host %d is %s, want %s", b.Now().Sub(b.cfg.Start), i, got, want)
+		b.t.Fatalf("%s: host %d is %s, want %s", b.Now().Sub(b.Start()), i, got, want)
 	}
 }
 
@@ -78,7 +80,7 @@ func (b bench) must(err error) {
 // wantError checks the code and a part of the message.
 func (b bench) wantError(err error, code, part string) {
 	b.t.Helper()
-	var refusal *Error
+	var refusal *core.Error
 	if !errors.As(err, &refusal) || refusal.Code != code || !strings.Contains(refusal.Message, part) {
 		b.t.Fatalf("got %v, want %s with %q", err, code, part)
 	}
@@ -114,8 +116,8 @@ func (b bench) service(name string) Service {
 }
 
 // entries lists the record of a kind that the filter wants.
-func (b bench) entries(kind EntryKind, want func(Entry) bool) []Entry {
-	var found []Entry
+func (b bench) entries(kind core.EntryKind, want func(core.Entry) bool) []core.Entry {
+	var found []core.Entry
 	for _, e := range b.Record() {
 		if e.Kind == kind && (want == nil || want(e)) {
 			found = append(found, e)
@@ -125,7 +127,7 @@ func (b bench) entries(kind EntryKind, want func(Entry) bool) []Entry {
 }
 
 // course is the sequence of states that the record tells of one thing.
-func (b bench) course(kind EntryKind, want func(Entry) bool) string {
+func (b bench) course(kind core.EntryKind, want func(core.Entry) bool) string {
 	var states []string
 	for _, e := range b.entries(kind, want) {
 		states = append(states, e.To)
@@ -133,18 +135,22 @@ func (b bench) course(kind EntryKind, want func(Entry) bool) string {
 	return strings.Join(states, " ")
 }
 
-func (b bench) wantCourse(kind EntryKind, want func(Entry) bool, states string) {
+func (b bench) wantCourse(kind core.EntryKind, want func(core.Entry) bool, states string) {
 	b.t.Helper()
 	if got := b.course(kind, want); got != states {
 		b.t.Fatalf("the course of %s is\n  %s\nwant\n  %s", kind, got, states)
 	}
 }
 
-func isInstance(id string) func(Entry) bool { return func(e Entry) bool { return e.Instance == id } }
-func isTask(arn string) func(Entry) bool    { return func(e Entry) bool { return e.Task == arn } }
+func isInstance(id string) func(core.Entry) bool {
+	return func(e core.Entry) bool { return e.Instance == id }
+}
+func isTask(arn string) func(core.Entry) bool {
+	return func(e core.Entry) bool { return e.Task == arn }
+}
 
 // at finds when the first such entry was written.
-func (b bench) at(kind EntryKind, want func(Entry) bool) time.Time {
+func (b bench) at(kind core.EntryKind, want func(core.Entry) bool) time.Time {
 	b.t.Helper()
 	found := b.entries(kind, want)
 	if len(found) == 0 {

@@ -3,6 +3,8 @@ package sim
 import (
 	"slices"
 	"time"
+
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 // The transitions that hooks have.
@@ -47,7 +49,7 @@ func (w *World) openActions(m *groupInstance, transition, state string) bool {
 	w.setLife(m, state)
 	for _, h := range hooks {
 		a := &HookAction{
-			Hook: h.Name, Token: w.uuid(), Opened: w.now, Expires: w.now.Add(h.Heartbeat), GlobalAt: w.now.Add(h.GlobalTimeout()),
+			Hook: h.Name, Token: w.UUID(), Opened: w.Now(), Expires: w.Now().Add(h.Heartbeat), GlobalAt: w.Now().Add(h.GlobalTimeout()),
 			heartbeat: h.Heartbeat, fallback: h.DefaultResult,
 		}
 		m.Actions = append(m.Actions, a)
@@ -62,8 +64,8 @@ func (w *World) openActions(m *groupInstance, transition, state string) bool {
 }
 
 func (w *World) logHook(m *groupInstance, a *HookAction, to string) {
-	w.Log(Entry{
-		Kind: EntryHook, Group: m.g.Name, Hook: a.Hook, Instance: m.ID, Cluster: m.g.Launch.Cluster, ContainerInstance: m.h.ContainerInstance,
+	w.Log(core.Entry{
+		Kind: core.EntryHook, Group: m.g.Name, Hook: a.Hook, Instance: m.ID, Cluster: m.g.Launch.Cluster, ContainerInstance: m.h.ContainerInstance,
 		From: m.State, To: to, Text: a.Token,
 	})
 }
@@ -74,11 +76,11 @@ func (w *World) expire(m *groupInstance, a *HookAction) {
 	if a.Result != "" {
 		return
 	}
-	if w.now.Before(a.Expires) {
+	if w.Now().Before(a.Expires) {
 		w.At(a.Expires, func() { w.expire(m, a) })
 		return
 	}
-	if w.now.Before(a.GlobalAt) {
+	if w.Now().Before(a.GlobalAt) {
 		w.logHook(m, a, "expired")
 		w.answered(m, a, a.fallback)
 		return
@@ -101,11 +103,11 @@ func (w *World) answered(m *groupInstance, a *HookAction, result string) {
 	}
 	if m.State == "Pending:Wait" {
 		if result == "ABANDON" {
-			w.terminateInGroup(m, "At "+iso(w.now)+" an instance was taken out of service in response to a launch lifecycle hook that was abandoned.")
+			w.terminateInGroup(m, "At "+core.ISO(w.Now())+" an instance was taken out of service in response to a launch lifecycle hook that was abandoned.")
 			return
 		}
 		w.setLife(m, "Pending:Proceed")
-		w.after(time.Second, func() {
+		w.After(time.Second, func() {
 			if m.State == "Pending:Proceed" {
 				w.inService(m)
 			}
@@ -135,7 +137,7 @@ func (w *World) findGroup(name string) (*group, error) {
 	if g := w.group[name]; g != nil {
 		return g, nil
 	}
-	return nil, refuse("ValidationError", "AutoScalingGroup name not found - AutoScalingGroup '%s' not found", name)
+	return nil, core.Refuse("ValidationError", "AutoScalingGroup name not found - AutoScalingGroup '%s' not found", name)
 }
 
 // findAction returns the open action of a hook that a token, or else an instance id, names.
@@ -145,7 +147,7 @@ func (w *World) findAction(groupName, hook, token, instance string) (*groupInsta
 		return nil, nil, err
 	}
 	if token == "" && instance == "" {
-		return nil, nil, refuse("ValidationError", "Either a lifecycle action token or an instance ID must be given.")
+		return nil, nil, core.Refuse("ValidationError", "Either a lifecycle action token or an instance ID must be given.")
 	}
 	for _, m := range g.members {
 		if instance != "" && m.ID != instance {
@@ -158,16 +160,16 @@ func (w *World) findAction(groupName, hook, token, instance string) (*groupInsta
 		}
 	}
 	if token != "" {
-		return nil, nil, refuse("ValidationError", "No active Lifecycle Action found with token %s", token)
+		return nil, nil, core.Refuse("ValidationError", "No active Lifecycle Action found with token %s", token)
 	}
-	return nil, nil, refuse("ValidationError", "No active Lifecycle Action found with instance ID %s", instance)
+	return nil, nil, core.Refuse("ValidationError", "No active Lifecycle Action found with instance ID %s", instance)
 }
 
 // CompleteLifecycleAction answers an open action.
 // https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_CompleteLifecycleAction.html
 func (w *World) CompleteLifecycleAction(group, hook, token, instance, result string) error {
 	if result != "CONTINUE" && result != "ABANDON" {
-		return refuse("ValidationError", "Invalid lifecycle action result %q: it must be CONTINUE or ABANDON.", result)
+		return core.Refuse("ValidationError", "Invalid lifecycle action result %q: it must be CONTINUE or ABANDON.", result)
 	}
 	m, a, err := w.findAction(group, hook, token, instance)
 	if err != nil {
@@ -185,10 +187,10 @@ func (w *World) RecordLifecycleActionHeartbeat(group, hook, token, instance stri
 	if err != nil {
 		return err
 	}
-	until := w.now.Add(a.heartbeat)
+	until := w.Now().Add(a.heartbeat)
 	if until.After(a.GlobalAt) {
-		if w.sw.LateHeartbeatRefused {
-			return refuse("ValidationError", "The lifecycle action cannot be extended beyond its global timeout at %s.", iso(a.GlobalAt))
+		if w.Switches.LateHeartbeatRefused {
+			return core.Refuse("ValidationError", "The lifecycle action cannot be extended beyond its global timeout at %s.", core.ISO(a.GlobalAt))
 		}
 		until = a.GlobalAt
 	}
@@ -206,15 +208,15 @@ func (w *World) PutLifecycleHook(group string, h Hook) error {
 		return err
 	}
 	if h.Heartbeat != 0 && (h.Heartbeat < 30*time.Second || h.Heartbeat > 7200*time.Second) {
-		return refuse("ValidationError", "1 validation error detected: heartbeatTimeout must be between 30 and 7200 seconds, and is %d.", int(h.Heartbeat.Seconds()))
+		return core.Refuse("ValidationError", "1 validation error detected: heartbeatTimeout must be between 30 and 7200 seconds, and is %d.", int(h.Heartbeat.Seconds()))
 	}
 	i := slices.IndexFunc(g.Hooks, func(x *Hook) bool { return x.Name == h.Name })
 	if i < 0 {
 		if len(g.Hooks) >= 50 {
-			return refuse("LimitExceeded", "Lifecycle hook limit exceeded for group %s: 50", group)
+			return core.Refuse("LimitExceeded", "Lifecycle hook limit exceeded for group %s: 50", group)
 		}
 		if h.Transition == "" {
-			return refuse("ValidationError", "LifecycleTransition is required for a new lifecycle hook.")
+			return core.Refuse("ValidationError", "LifecycleTransition is required for a new lifecycle hook.")
 		}
 		if h.Target == "-" {
 			h.Target = ""
@@ -246,7 +248,7 @@ func (w *World) editHook(g *group, old *Hook, h Hook) {
 	if h.Heartbeat != 0 {
 		old.Heartbeat = h.Heartbeat
 	}
-	if !w.sw.HookEditApplies {
+	if !w.Switches.HookEditApplies {
 		return
 	}
 	for _, m := range g.members {
@@ -270,7 +272,7 @@ func (w *World) DeleteLifecycleHook(group, hook string) error {
 	}
 	i := slices.IndexFunc(g.Hooks, func(x *Hook) bool { return x.Name == hook })
 	if i < 0 {
-		return refuse("ValidationError", "No Lifecycle Hook found with name %s for AutoScalingGroup %s", hook, group)
+		return core.Refuse("ValidationError", "No Lifecycle Hook found with name %s for AutoScalingGroup %s", hook, group)
 	}
 	result := "CONTINUE"
 	if g.Hooks[i].Transition == launching {

@@ -3,13 +3,17 @@ package sim
 import (
 	"testing"
 	"time"
+
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 func twoHooks(s *Spec) {
 	s.Groups[0].Hooks = append(s.Groups[0].Hooks, HookSpec{Name: "other", Heartbeat: 2 * time.Minute, DefaultResult: "CONTINUE"})
 }
 
-func isHook(name string) func(Entry) bool { return func(e Entry) bool { return e.Hook == name } }
+func isHook(name string) func(core.Entry) bool {
+	return func(e core.Entry) bool { return e.Hook == name }
+}
 
 func TestHookExpires(t *testing.T) {
 	for result, course := range map[string]string{
@@ -21,8 +25,8 @@ func TestHookExpires(t *testing.T) {
 		b.pass(60 * time.Second)
 		b.wantState(0, "Terminating:Wait")
 		b.pass(time.Second)
-		b.wantCourse(EntryHook, nil, "opened expired")
-		b.wantCourse(EntryLifecycle, isInstance(b.id(0)), course)
+		b.wantCourse(core.EntryHook, nil, "opened expired")
+		b.wantCourse(core.EntryLifecycle, isInstance(b.id(0)), course)
 		err := b.CompleteLifecycleAction("web-asg", "drain", "", b.id(0), "CONTINUE")
 		b.wantError(err, "ValidationError", "No active Lifecycle Action found with instance ID "+b.id(0))
 	}
@@ -54,7 +58,7 @@ func TestGlobalTimeout(t *testing.T) {
 			last = b.RecordLifecycleActionHeartbeat("web-asg", "drain", "", b.id(0))
 		}
 		b.wantState(0, "Terminating:Retained") // the global time-out abandons, whatever the default result
-		ended := b.at(EntryHook, func(e Entry) bool { return e.To == "global-timeout" || e.To == "expired" })
+		ended := b.at(core.EntryHook, func(e core.Entry) bool { return e.To == "global-timeout" || e.To == "expired" })
 		if refused {
 			b.wantError(last, "ValidationError", "No active Lifecycle Action found")
 		}
@@ -96,9 +100,9 @@ func TestAbandonCancelsTheOthers(t *testing.T) {
 	b.SetCaller("operator")
 	b.must(b.CompleteLifecycleAction("web-asg", "other", "", b.id(0), "ABANDON"))
 	b.wantState(0, "Terminating:Proceed")
-	b.wantCourse(EntryHook, isHook("drain"), "opened cancelled")
-	b.wantCourse(EntryHook, isHook("other"), "opened ABANDON")
-	if by := b.entries(EntryHook, func(e Entry) bool { return e.To == "ABANDON" })[0].By; by != "operator" {
+	b.wantCourse(core.EntryHook, isHook("drain"), "opened cancelled")
+	b.wantCourse(core.EntryHook, isHook("other"), "opened ABANDON")
+	if by := b.entries(core.EntryHook, func(e core.Entry) bool { return e.To == "ABANDON" })[0].By; by != "operator" {
 		t.Errorf("answered by %q, want operator", by)
 	}
 }

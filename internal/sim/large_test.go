@@ -24,14 +24,15 @@ func large() Spec {
 	return s
 }
 
-// TestLargeWorldStands keeps the building of a world from growing with the square of its hosts or tasks: that took minutes.
+// TestLargeWorldStands keeps the building of a world from growing with the square of its hosts or tasks: that
+// took more than five minutes. The limit leaves room for a busy machine.
 func TestLargeWorldStands(t *testing.T) {
 	began := time.Now()
 	w, err := Build(large())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if took := time.Since(began); took > 20*time.Second {
+	if took := time.Since(began); took > 100*time.Second {
 		t.Errorf("3,000 hosts and 30,000 tasks took %v", took)
 	}
 	tasks, err := w.ListTasks("big", TaskQuery{})

@@ -37,17 +37,9 @@ func (w *World) addManagedDraining(g *group) {
 
 // drainManaged is ECS hearing that an instance waits in the hook of managed draining.
 func (w *World) drainManaged(m *groupInstance, a *HookAction) {
-	w.after(w.between(time.Second, 5*time.Second), func() {
-		w.asECS(func() { w.watchManaged(m, a, w.now) })
+	w.After(w.Between(time.Second, 5*time.Second), func() {
+		w.As("ecs", func() { w.watchManaged(m, a, w.Now()) })
 	})
-}
-
-// asECS runs a change that ECS makes by its service-linked role.
-func (w *World) asECS(f func()) {
-	by := w.by
-	w.by = "ecs"
-	defer func() { w.by = by }()
-	f()
 }
 
 // watchManaged sets an instance DRAINING, waits until all its tasks have stopped, and answers the hook; beat is when its last
@@ -66,10 +58,10 @@ func (w *World) watchManaged(m *groupInstance, a *HookAction, beat time.Time) {
 		w.answered(m, a, "CONTINUE")
 		return
 	}
-	if w.now.Sub(beat) >= managedBeat && w.RecordLifecycleActionHeartbeat(m.g.Name, a.Hook, a.Token, "") == nil {
-		beat = w.now
+	if w.Now().Sub(beat) >= managedBeat && w.RecordLifecycleActionHeartbeat(m.g.Name, a.Hook, a.Token, "") == nil {
+		beat = w.Now()
 	}
-	w.after(managedLook, func() {
-		w.asECS(func() { w.watchManaged(m, a, beat) })
+	w.After(managedLook, func() {
+		w.As("ecs", func() { w.watchManaged(m, a, beat) })
 	})
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 func (b bench) receive(queue string, limit int) []Message {
@@ -67,7 +69,7 @@ func TestNotificationToQueue(t *testing.T) {
 	if f["EC2InstanceId"] != b.id(0) || f["LifecycleTransition"] != "autoscaling:EC2_INSTANCE_TERMINATING" || f["Service"] != "AWS Auto Scaling" || f["Time"] != "2026-11-21T09:00:01.000Z" {
 		t.Errorf("message %v", f)
 	}
-	sent := b.entries(EntryMessage, func(e Entry) bool { return e.To == "sent" })[0]
+	sent := b.entries(core.EntryMessage, func(e core.Entry) bool { return e.To == "sent" })[0]
 	if sent.Instance != b.id(0) || sent.Hook != "drain" || sent.Group != "web-asg" || sent.Text != f["LifecycleActionToken"] || sent.Message != got[0].ID {
 		t.Errorf("the record says %+v", sent)
 	}
@@ -135,7 +137,7 @@ func TestTestNotification(t *testing.T) {
 }
 
 func TestLostDuplicateAndLateNotifications(t *testing.T) {
-	notified := func(sw Switches) (sent, lost int, latest time.Duration) {
+	notified := func(sw core.Switches) (sent, lost int, latest time.Duration) {
 		b := small(t, 20, func(s *Spec) {
 			s.Groups[0].Hooks[0].Target, s.Groups[0].Hooks[0].Heartbeat, s.Switches = "q", time.Hour, sw
 		})
@@ -143,30 +145,30 @@ func TestLostDuplicateAndLateNotifications(t *testing.T) {
 			b.terminate(i)
 		}
 		b.pass(20 * time.Minute)
-		for _, e := range b.entries(EntryMessage, nil) {
+		for _, e := range b.entries(core.EntryMessage, nil) {
 			switch e.To {
 			case "sent":
 				sent++
-				latest = max(latest, e.At.Sub(b.cfg.Start))
+				latest = max(latest, e.At.Sub(b.Start()))
 			case "lost":
 				lost++
 			}
 		}
 		return sent, lost, latest
 	}
-	if sent, lost, latest := notified(Switches{}); sent != 20 || lost != 0 || latest > 6*time.Second {
+	if sent, lost, latest := notified(core.Switches{}); sent != 20 || lost != 0 || latest > 6*time.Second {
 		t.Errorf("as usual: %d sent, %d lost, the last after %s", sent, lost, latest)
 	}
-	if sent, lost, _ := notified(Switches{LostPercent: 100}); sent != 0 || lost != 20 {
+	if sent, lost, _ := notified(core.Switches{LostPercent: 100}); sent != 0 || lost != 20 {
 		t.Errorf("all lost: %d sent, %d lost", sent, lost)
 	}
-	if sent, _, _ := notified(Switches{Duplicate: 100}); sent != 40 {
+	if sent, _, _ := notified(core.Switches{Duplicate: 100}); sent != 40 {
 		t.Errorf("all twice: %d sent", sent)
 	}
-	if sent, _, latest := notified(Switches{LatePercent: 100}); sent != 20 || latest < time.Minute || latest > 11*time.Minute {
+	if sent, _, latest := notified(core.Switches{LatePercent: 100}); sent != 20 || latest < time.Minute || latest > 11*time.Minute {
 		t.Errorf("all late: %d sent, the last after %s", sent, latest)
 	}
-	if sent, lost, _ := notified(Switches{LostPercent: 50}); sent+lost != 20 || sent < 3 || lost < 3 {
+	if sent, lost, _ := notified(core.Switches{LostPercent: 50}); sent+lost != 20 || sent < 3 || lost < 3 {
 		t.Errorf("half lost: %d sent, %d lost", sent, lost)
 	}
 }
@@ -200,7 +202,7 @@ func TestVisibilityAndRedelivery(t *testing.T) {
 	b.must(b.DeleteMessage("q", third[0].Handle))
 	b.must(b.DeleteMessage("q", third[0].Handle))
 	b.wantError(b.DeleteMessage("q", "nonsense"), "ReceiptHandleIsInvalid", "nonsense")
-	b.wantCourse(EntryMessage, nil, "sent received received received deleted")
+	b.wantCourse(core.EntryMessage, nil, "sent received received received deleted")
 }
 
 func TestVisibilityEndsAfter12Hours(t *testing.T) {
@@ -236,7 +238,7 @@ func TestRedrive(t *testing.T) {
 	if len(got) != 1 || got[0].ID != sent.ID || !got[0].Sent.Equal(sent.Sent) || got[0].Receives != 1 {
 		t.Errorf("dead letters: %+v", got)
 	}
-	b.wantCourse(EntryMessage, nil, "sent received received received redriven received")
+	b.wantCourse(core.EntryMessage, nil, "sent received received received redriven received")
 }
 
 func TestDelayRetentionAndDuplicates(t *testing.T) {
@@ -256,7 +258,7 @@ func TestDelayRetentionAndDuplicates(t *testing.T) {
 	if len(b.receive("q", 1)) != 0 {
 		t.Error("received after its retention")
 	}
-	b.wantCourse(EntryMessage, nil, "sent received received expired")
+	b.wantCourse(core.EntryMessage, nil, "sent received received expired")
 }
 
 func TestQueueRefusals(t *testing.T) {
@@ -411,9 +413,9 @@ func TestTopicRefusals(t *testing.T) {
 	}
 	_, err = b.Subscribe(topic.ARN, "email", "x@example.com", false)
 	b.wantError(err, "InvalidParameter", "email")
-	_, err = b.Subscribe(topic.ARN, "sqs", b.arn("sqs", "gone"), false)
+	_, err = b.Subscribe(topic.ARN, "sqs", b.ARN("sqs", "gone"), false)
 	b.must(err)
 	_, err = b.Publish(topic.ARN, "", "x")
 	b.must(err)
-	b.wantCourse(EntryMessage, nil, "lost")
+	b.wantCourse(core.EntryMessage, nil, "lost")
 }

@@ -1,9 +1,10 @@
 package sim
 
 import (
-	"encoding/json"
 	"strings"
 	"time"
+
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 // lifecycleMessage is what Auto Scaling sends to a queue or topic.
@@ -43,29 +44,29 @@ func (w *World) notify(m *groupInstance, a *HookAction, h *Hook) {
 	if h.Transition == launching {
 		origin, destination, verb = "EC2", "AutoScalingGroup", "launch"
 	}
-	about := Entry{Group: m.g.Name, Hook: h.Name, Instance: m.ID, Text: a.Token}
+	about := core.Entry{Group: m.g.Name, Hook: h.Name, Instance: m.ID, Text: a.Token}
 	detailType := "EC2 Instance-" + verb + " Lifecycle Action"
 	if w.wants("aws.autoscaling", detailType) {
-		detail := toJSON(lifecycleDetail{a.Token, m.g.Name, h.Name, m.ID, h.Transition, h.Metadata, origin, destination})
-		arn, opened := m.g.ARN, w.now
-		w.deliver(about, func() { w.putEvent("aws.autoscaling", detailType, opened, []string{arn}, detail, about) })
+		detail := core.JSON(lifecycleDetail{a.Token, m.g.Name, h.Name, m.ID, h.Transition, h.Metadata, origin, destination})
+		arn, opened := m.g.ARN, w.Now()
+		w.Deliver(about, func() { w.putEvent("aws.autoscaling", detailType, opened, []string{arn}, detail, about) })
 	}
 	if h.Target == "" {
 		return
 	}
-	body := toJSON(lifecycleMessage{
-		Origin: origin, Destination: destination, LifecycleHookName: h.Name, AccountID: w.cfg.Account, RequestID: w.uuid(), LifecycleTransition: h.Transition,
-		AutoScalingGroupName: m.g.Name, Service: "AWS Auto Scaling", Time: isoMillis(w.now), EC2InstanceID: m.ID, NotificationMetadata: h.Metadata, LifecycleActionToken: a.Token,
+	body := core.JSON(lifecycleMessage{
+		Origin: origin, Destination: destination, LifecycleHookName: h.Name, AccountID: w.Account, RequestID: w.UUID(), LifecycleTransition: h.Transition,
+		AutoScalingGroupName: m.g.Name, Service: "AWS Auto Scaling", Time: core.ISOMillis(w.Now()), EC2InstanceID: m.ID, NotificationMetadata: h.Metadata, LifecycleActionToken: a.Token,
 	})
 	short := strings.TrimPrefix(h.Transition, "autoscaling:EC2_INSTANCE_")
 	subject := "Auto Scaling:  Lifecycle action '" + short + "' for instance " + m.ID + " in progress."
 	target := h.Target
-	w.deliver(about, func() { w.sendTo(target, subject, body, about) })
+	w.Deliver(about, func() { w.sendTo(target, subject, body, about) })
 }
 
 // notifyTest sends the message by which Auto Scaling tries a target that was just set. It has no token, hook or instance.
 func (w *World) notifyTest(g *group, target string) {
-	body := toJSON(struct {
+	body := core.JSON(struct {
 		AccountID            string `json:"AccountId"`
 		RequestID            string `json:"RequestId"`
 		AutoScalingGroupARN  string
@@ -73,42 +74,19 @@ func (w *World) notifyTest(g *group, target string) {
 		Service              string
 		Event                string
 		Time                 string
-	}{w.cfg.Account, w.uuid(), g.ARN, g.Name, "AWS Auto Scaling", "autoscaling:TEST_NOTIFICATION", isoMillis(w.now)})
+	}{w.Account, w.UUID(), g.ARN, g.Name, "AWS Auto Scaling", "autoscaling:TEST_NOTIFICATION", core.ISOMillis(w.Now())})
 	subject := `Auto Scaling: test notification for group "` + g.Name + `"`
-	w.after(time.Second, func() { w.sendTo(target, subject, body, Entry{Group: g.Name}) })
-}
-
-// deliver runs a delivery after the usual delay, or as the switches have it: never, late, or twice.
-func (w *World) deliver(about Entry, send func()) {
-	if w.chance(w.sw.LostPercent) {
-		about.Kind, about.To = EntryMessage, "lost"
-		w.Log(about)
-		return
-	}
-	times := 1
-	if w.chance(w.sw.Duplicate) {
-		times = 2
-	}
-	for range times {
-		delay := w.sw.Notify
-		if delay == 0 {
-			delay = w.between(time.Second, 5*time.Second)
-		}
-		if w.chance(w.sw.LatePercent) {
-			delay += w.between(5*time.Second, 10*time.Minute)
-		}
-		w.after(delay, send)
-	}
+	w.After(time.Second, func() { w.sendTo(target, subject, body, core.Entry{Group: g.Name}) })
 }
 
 // sendTo sends to the queue, topic or function of an ARN. What has nowhere to go is lost. A function gets what a queue would get as body:
 // for EventBridge that is documented, for the target of a hook AWS does not say.
-func (w *World) sendTo(arn, subject, body string, about Entry) {
+func (w *World) sendTo(arn, subject, body string, about core.Entry) {
 	if t := w.findTopic(arn); t != nil {
 		w.publish(t, subject, body, about)
 		return
 	}
-	if q := w.queue[lastPart(arn)]; q != nil && q.ARN == arn {
+	if q := w.queue[core.LastPart(arn)]; q != nil && q.ARN == arn {
 		w.send(q, body, nil, q.Delay, about)
 		return
 	}
@@ -116,14 +94,6 @@ func (w *World) sendTo(arn, subject, body string, about Entry) {
 		w.enqueue(f, []byte(body), about)
 		return
 	}
-	about.Kind, about.To, about.Queue = EntryMessage, "lost", lastPart(arn)
+	about.Kind, about.To, about.Queue = core.EntryMessage, "lost", core.LastPart(arn)
 	w.Log(about)
-}
-
-func toJSON(v any) string {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic("sim: a message that cannot be spelled: " + err.Error())
-	}
-	return string(b)
 }

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 // pattern is an EventBridge event pattern: every field must match. Matched are literals, {"prefix": ...}, {"exists": ...} and
@@ -28,7 +30,7 @@ type matcher struct {
 }
 
 func invalidPattern(why string) error {
-	return refuse("InvalidEventPatternException", "Event pattern is not valid. Reason: %s", why)
+	return core.Refuse("InvalidEventPatternException", "Event pattern is not valid. Reason: %s", why)
 }
 
 func parsePattern(text string) (pattern, error) {

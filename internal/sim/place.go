@@ -3,6 +3,8 @@ package sim
 import (
 	"slices"
 	"strings"
+
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 // wanted is a task that is to start somewhere.
@@ -180,6 +182,6 @@ func (m miss) asEvent() string {
 	if !ok {
 		closest = `encountered error "` + m.reason + `".`
 	}
-	return text + "The closest matching (container-instance " + lastPart(m.ci.ARN) + ") " + closest +
+	return text + "The closest matching (container-instance " + core.LastPart(m.ci.ARN) + ") " + closest +
 		" For more information, see the Troubleshooting section of the Amazon ECS Developer Guide."
 }

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -113,7 +114,7 @@ func TestRandomPlacement(t *testing.T) {
 		}
 		key := ""
 		for _, n := range one {
-			key += itoa(n)
+			key += strconv.Itoa(n)
 		}
 		seen[key] = true
 	}

@@ -3,6 +3,8 @@ package sim
 import (
 	"slices"
 	"time"
+
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 // AddCapacityProvider makes a capacity provider of a group and associates it with the cluster into which the group launches. The
@@ -16,16 +18,16 @@ func (w *World) AddCapacityProvider(p CapacityProvider) error {
 	c := w.cluster[g.Launch.Cluster]
 	switch {
 	case p.Name == "" || w.findProvider(p.Name) != nil:
-		return refuse("ClientException", "The specified capacity provider name %q is not one that can be made: it must be given, and new.", p.Name)
+		return core.Refuse("ClientException", "The specified capacity provider name %q is not one that can be made: it must be given, and new.", p.Name)
 	case c == nil:
-		return refuse("ClientException", "Group %s launches into no cluster.", p.Group)
+		return core.Refuse("ClientException", "Group %s launches into no cluster.", p.Group)
 	case p.TerminationProtection && !p.ManagedScaling:
-		return refuse("InvalidParameterException", "The managed termination protection setting for the capacity provider is invalid: it needs managed scaling.")
+		return core.Refuse("InvalidParameterException", "The managed termination protection setting for the capacity provider is invalid: it needs managed scaling.")
 	case p.TerminationProtection && !g.ProtectNew:
-		return refuse("InvalidParameterException", "The managed termination protection setting for the capacity provider is invalid. "+
+		return core.Refuse("InvalidParameterException", "The managed termination protection setting for the capacity provider is invalid. "+
 			"To enable managed termination protection for a capacity provider, the Auto Scaling group must have instance protection from scale in enabled.")
 	}
-	p.ARN, p.GroupARN = w.arn("ecs", "capacity-provider/"+p.Name), g.ARN
+	p.ARN, p.GroupARN = w.ARN("ecs", "capacity-provider/"+p.Name), g.ARN
 	w.providers = append(w.providers, &p)
 	g.provider = &p
 	c.Providers = append(c.Providers, p.Name)
@@ -61,12 +63,12 @@ func (w *World) DescribeCapacityProviders(of string, ids []string) ([]CapacityPr
 		}
 	}
 	if len(ids) > 100 {
-		return nil, nil, refuse("InvalidParameterException", "Capacity providers can have at most 100 items.")
+		return nil, nil, core.Refuse("InvalidParameterException", "Capacity providers can have at most 100 items.")
 	}
 	var all []CapacityProvider
 	if c == nil {
 		for _, name := range []string{"FARGATE", "FARGATE_SPOT"} {
-			all = append(all, CapacityProvider{Name: name, ARN: w.arn("ecs", "capacity-provider/"+name)})
+			all = append(all, CapacityProvider{Name: name, ARN: w.ARN("ecs", "capacity-provider/"+name)})
 		}
 	}
 	for _, p := range w.providers {
@@ -98,14 +100,14 @@ func (w *World) strategyFor(c *cluster, own []StrategyItem, ec2 bool) ([]Strateg
 	bases := 0
 	for _, item := range own {
 		if !slices.Contains(c.Providers, item.Provider) {
-			return nil, refuse("InvalidParameterException", "The specified capacity provider '%s' is not associated with the cluster %s.", item.Provider, c.Name)
+			return nil, core.Refuse("InvalidParameterException", "The specified capacity provider '%s' is not associated with the cluster %s.", item.Provider, c.Name)
 		}
 		if item.Base > 0 {
 			bases++
 		}
 	}
 	if bases > 1 {
-		return nil, refuse("InvalidParameterException", "Only one capacity provider in a capacity provider strategy can have a base defined.")
+		return nil, core.Refuse("InvalidParameterException", "Only one capacity provider in a capacity provider strategy can have a base defined.")
 	}
 	return own, nil
 }
@@ -160,7 +162,7 @@ func (w *World) protectSoon(ci *containerInstance) {
 		return
 	}
 	idle := ci.idle
-	w.after(unprotectAfter, func() {
+	w.After(unprotectAfter, func() {
 		if ci.idle == idle {
 			w.unprotect(ci)
 		}
@@ -170,7 +172,7 @@ func (w *World) protectSoon(ci *containerInstance) {
 // unprotect lifts the protection of an instance that has no task other than daemons'.
 func (w *World) unprotect(ci *containerInstance) {
 	m := ci.h.member
-	if m != nil && m.g.provider != nil && m.g.provider.TerminationProtection && m.State == "InService" && !hasOther(ci) && !w.sw.ProtectionStuck {
+	if m != nil && m.g.provider != nil && m.g.provider.TerminationProtection && m.State == "InService" && !hasOther(ci) && !w.Switches.ProtectionStuck {
 		m.Protected = false
 	}
 }

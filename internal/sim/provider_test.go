@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 // provided is a world of two groups in one cluster, web-asg with n hosts and spot-asg with m, and a capacity provider for each, od and
@@ -167,14 +169,14 @@ func TestManagedDraining(t *testing.T) {
 	b.wantState(0, "Terminating:Wait")
 	b.pass(10 * time.Minute)
 	b.wantState(0, "gone")
-	b.wantCourse(EntryHook, isInstance(b.id(0)), "opened CONTINUE")
-	b.wantCourse(EntryContainer, isInstance(b.id(0)), "ACTIVE DRAINING INACTIVE")
-	answer := b.entries(EntryHook, func(e Entry) bool { return e.To == "CONTINUE" })[0]
-	draining := b.entries(EntryContainer, func(e Entry) bool { return e.To == "DRAINING" })[0]
+	b.wantCourse(core.EntryHook, isInstance(b.id(0)), "opened CONTINUE")
+	b.wantCourse(core.EntryContainer, isInstance(b.id(0)), "ACTIVE DRAINING INACTIVE")
+	answer := b.entries(core.EntryHook, func(e core.Entry) bool { return e.To == "CONTINUE" })[0]
+	draining := b.entries(core.EntryContainer, func(e core.Entry) bool { return e.To == "DRAINING" })[0]
 	if answer.By != "ecs" || draining.By != "ecs" {
 		t.Errorf("drained by %s, answered by %s", draining.By, answer.By)
 	}
-	if killed := b.entries(EntryTask, func(e Entry) bool { return strings.Contains(e.Text, "killed") }); len(killed) > 0 {
+	if killed := b.entries(core.EntryTask, func(e core.Entry) bool { return strings.Contains(e.Text, "killed") }); len(killed) > 0 {
 		t.Errorf("killed: %+v", killed)
 	}
 	if now := b.service("web"); now.Running != 2 {
@@ -191,7 +193,7 @@ func TestManagedDrainingWaits(t *testing.T) {
 	b.wantState(0, "Terminating:Wait")
 	b.pass(10 * time.Minute)
 	b.wantState(0, "gone")
-	if got := b.course(EntryHook, isInstance(b.id(0))); !strings.HasSuffix(got, "heartbeat global-timeout") {
+	if got := b.course(core.EntryHook, isInstance(b.id(0))); !strings.HasSuffix(got, "heartbeat global-timeout") {
 		t.Errorf("the course of the hook ends with %q", got[max(0, len(got)-60):])
 	}
 }
@@ -200,7 +202,7 @@ func TestManagedDrainingWithoutContainerInstance(t *testing.T) {
 	b := managed(t, func(s *Spec) { s.Groups[0].Launch.NoAgent = true })
 	b.terminate(0)
 	b.pass(time.Minute)
-	b.wantCourse(EntryHook, isInstance(b.id(0)), "opened CONTINUE")
+	b.wantCourse(core.EntryHook, isInstance(b.id(0)), "opened CONTINUE")
 }
 
 // TestManagedDrainingWithAnotherHook: the instance waits for both hooks.

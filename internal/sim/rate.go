@@ -4,12 +4,14 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 // parseRate reads a schedule expression of the form rate(5 minutes). The simulated cloud has no cron expressions.
 // https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html
 func parseRate(text string) (time.Duration, error) {
-	bad := refuse("ValidationException", "Parameter ScheduleExpression is not valid.")
+	bad := core.Refuse("ValidationException", "Parameter ScheduleExpression is not valid.")
 	inner, opens := strings.CutPrefix(text, "rate(")
 	inner, closes := strings.CutSuffix(inner, ")")
 	number, unit, _ := strings.Cut(inner, " ")
@@ -49,18 +51,18 @@ func (w *World) schedule(r *rule) {
 		if r.State == "ENABLED" {
 			w.fire(r)
 		}
-		w.after(r.every, fire)
+		w.After(r.every, fire)
 	}
-	w.after(r.every, fire)
+	w.After(r.every, fire)
 }
 
 // fire sends the event of a schedule to the rule's own targets: it is on no bus.
 func (w *World) fire(r *rule) {
-	at := w.now
+	at := w.Now()
 	for _, t := range r.Targets {
-		w.deliver(Entry{}, func() {
+		w.Deliver(core.Entry{}, func() {
 			body, fields := w.spell("aws.events", "Scheduled Event", at, []string{r.ARN}, "{}")
-			w.sendTo(t.ARN, "", targetInput(t, body, fields), Entry{})
+			w.sendTo(t.ARN, "", targetInput(t, body, fields), core.Entry{})
 		})
 	}
 }

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -55,7 +56,7 @@ func (w *World) reserve(t *task) {
 	t.GPUs, ci.FreeGPUs = slices.Clone(ci.FreeGPUs[:def.GPU]), ci.FreeGPUs[def.GPU:]
 	if def.Network == "awsvpc" {
 		w.networks++
-		t.IP = "10.1." + itoa(w.networks/250) + "." + itoa(w.networks%250+1)
+		t.IP = "10.1." + strconv.Itoa(w.networks/250) + "." + strconv.Itoa(w.networks%250+1)
 	}
 	t.Bindings = def.hostPorts()
 	for i := range t.Bindings {

@@ -1,5 +1,7 @@
 package sim
 
+import "github.com/ebbhq/ebb/internal/sim/core"
+
 // RunTask starts up to 10 standalone tasks where there is place; see RunTasks.
 func (w *World) RunTask(cluster, definition, startedBy string, count int) ([]Task, []Failure, error) {
 	return w.RunTasks(cluster, TaskRun{Definition: definition, StartedBy: startedBy, Count: count})
@@ -18,11 +20,11 @@ func (w *World) RunTasks(cluster string, run TaskRun) ([]Task, []Failure, error)
 		run.Count = 1
 	}
 	if run.Count < 1 || run.Count > 10 {
-		return nil, nil, refuse("InvalidParameterException", "count should be between 1 and 10.")
+		return nil, nil, core.Refuse("InvalidParameterException", "count should be between 1 and 10.")
 	}
 	def, err := w.findDefinition(run.Definition)
 	if err != nil {
-		return nil, nil, refuse("ClientException", "TaskDefinition not found.")
+		return nil, nil, core.Refuse("ClientException", "TaskDefinition not found.")
 	}
 	strategy, err := w.strategyFor(c, run.Providers, run.EC2)
 	if err == nil {
@@ -75,10 +77,10 @@ func (w *World) RunTaskOn(cluster, definition, containerInstance, startedBy stri
 	}
 	ci := w.findMachine(c, containerInstance)
 	if ci == nil {
-		return Task{}, refuse("InvalidParameterException", "Container instance not found: %s", containerInstance)
+		return Task{}, core.Refuse("InvalidParameterException", "Container instance not found: %s", containerInstance)
 	}
 	if why := misfit(ci, def); why.reason != "" {
-		return Task{}, refuse("InvalidParameterException", "the task %s does not fit on %s: %s", definition, ci.Instance, why.reason)
+		return Task{}, core.Refuse("InvalidParameterException", "the task %s does not fit on %s: %s", definition, ci.Instance, why.reason)
 	}
 	return w.newTask(ci, standalone(def, TaskRun{StartedBy: startedBy})).Task, nil
 }

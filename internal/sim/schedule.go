@@ -13,7 +13,7 @@ const (
 
 // checkSoon lets the scheduler look at a service d from now, or earlier if that is due already.
 func (w *World) checkSoon(s *service, d time.Duration) {
-	at := w.now.Add(d)
+	at := w.Now().Add(d)
 	if s.checking && !at.Before(s.check) {
 		return
 	}
@@ -81,7 +81,7 @@ func (w *World) survey(s *service) *survey {
 // mustLeave reports whether a task is to be replaced. Protection spares a task from deployments; from draining only if the
 // switch says so, for no page of AWS does.
 func (w *World) mustLeave(t *task) bool {
-	if t.ci.Status != "ACTIVE" && !(w.sw.ProtectionHonoured && w.protected(t)) {
+	if t.ci.Status != "ACTIVE" && !(w.Switches.ProtectionHonoured && w.protected(t)) {
 		return true
 	}
 	if t.StartedBy != t.s.deployment && !w.protected(t) {
@@ -150,8 +150,8 @@ func (v *survey) start(w *World) {
 	if missing <= 0 || v.s.failed() {
 		return
 	}
-	if w.now.Before(v.s.retryAt) {
-		w.checkSoon(v.s, v.s.retryAt.Sub(w.now))
+	if w.Now().Before(v.s.retryAt) {
+		w.checkSoon(v.s, v.s.retryAt.Sub(w.Now()))
 		return
 	}
 	p := w.placingFor(v.s)
@@ -194,7 +194,7 @@ func healthyOne(t *task) int {
 // backOff makes a service wait before it tries to start tasks again: 10 s, doubling to 5 min.
 func (w *World) backOff(s *service) {
 	s.backoff = min(max(firstRetry, 2*s.backoff), lastRetry)
-	s.retryAt = w.now.Add(s.backoff)
+	s.retryAt = w.Now().Add(s.backoff)
 	w.checkSoon(s, s.backoff)
 }
 
@@ -247,8 +247,8 @@ func hasReplica(ci *containerInstance) bool {
 }
 
 func (w *World) startDaemons(s *service) {
-	if w.now.Before(s.retryAt) {
-		w.checkSoon(s, s.retryAt.Sub(w.now))
+	if w.Now().Before(s.retryAt) {
+		w.checkSoon(s, s.retryAt.Sub(w.Now()))
 		return
 	}
 	want := byService(s)

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 // service is an ECS service at work.
@@ -25,7 +27,7 @@ type service struct {
 // AddService makes a service. Its tasks start with Settle at once, or else as in real life. The definition must exist; target
 // groups are named by ARN. It returns a copy.
 func (w *World) AddService(spec Service) *Service {
-	c := w.cluster[lastPart(spec.Cluster)]
+	c := w.cluster[core.LastPart(spec.Cluster)]
 	if c == nil {
 		w.AddCluster(spec.Cluster)
 		c = w.cluster[spec.Cluster]
@@ -33,8 +35,8 @@ func (w *World) AddService(spec Service) *Service {
 	s := &service{Service: spec, c: c}
 	w.deploy(s)
 	s.Cluster, s.Events = c.Name, nil
-	s.ARN = w.arn("ecs", "service/"+c.Name+"/"+s.Name)
-	s.Status, s.CreatedAt = "ACTIVE", w.now
+	s.ARN = w.ARN("ecs", "service/"+c.Name+"/"+s.Name)
+	s.Status, s.CreatedAt = "ACTIVE", w.Now()
 	if s.Min == 0 && s.Max == 0 {
 		s.Min, s.Max = 100, 200
 		if s.Daemon {
@@ -80,7 +82,7 @@ func (w *World) Settle() {
 		}
 		for _, ci := range c.machines {
 			w.unprotect(ci)
-			ci.trail.settle()
+			ci.trail.Settle()
 		}
 	}
 	for _, tg := range w.balanced {
@@ -88,12 +90,12 @@ func (w *World) Settle() {
 			if t.State == "initial" {
 				w.setTarget(t, "healthy", "")
 			}
-			t.trail.settle()
+			t.trail.Settle()
 		}
 	}
 	for _, g := range w.groups {
 		for _, m := range g.members {
-			m.trail.settle()
+			m.trail.Settle()
 		}
 	}
 }
@@ -108,7 +110,7 @@ func (w *World) settleTask(t *task) {
 	if t.s != nil {
 		t.Healthy = true
 	}
-	t.trail.settle()
+	t.trail.Settle()
 }
 
 // startMissing starts tasks until there are as many as desired or there is no place.
@@ -216,18 +218,18 @@ func (w *World) UpdateService(cluster, id string, desired *int, definition strin
 	}
 	s := w.findService(c, id)
 	if s == nil {
-		return Service{}, refuse("ServiceNotFoundException", "Service not found.")
+		return Service{}, core.Refuse("ServiceNotFoundException", "Service not found.")
 	}
 	if desired != nil && s.Daemon {
-		return Service{}, refuse("InvalidParameterException", "The daemon scheduling strategy does not support a desired count.")
+		return Service{}, core.Refuse("InvalidParameterException", "The daemon scheduling strategy does not support a desired count.")
 	}
 	if desired != nil && *desired < 0 {
-		return Service{}, refuse("InvalidParameterException", "desiredCount cannot be negative.")
+		return Service{}, core.Refuse("InvalidParameterException", "desiredCount cannot be negative.")
 	}
 	if definition != "" {
 		def, err := w.findDefinition(definition)
 		if err != nil {
-			return Service{}, refuse("ClientException", "TaskDefinition not found.")
+			return Service{}, core.Refuse("ClientException", "TaskDefinition not found.")
 		}
 		if def != s.def {
 			s.def, s.Definition = def, definitionID(def)
@@ -251,7 +253,7 @@ func (w *World) SetHealthyPercents(cluster, id string, least, most *int) error {
 	}
 	s := w.findService(c, id)
 	if s == nil {
-		return refuse("ServiceNotFoundException", "Service not found.")
+		return core.Refuse("ServiceNotFoundException", "Service not found.")
 	}
 	low, high := s.Min, s.Max
 	if least != nil {
@@ -261,7 +263,7 @@ func (w *World) SetHealthyPercents(cluster, id string, least, most *int) error {
 		high = *most
 	}
 	if low < 0 || high < 0 {
-		return refuse("InvalidParameterException", "minimumHealthyPercent and maximumPercent cannot be negative.")
+		return core.Refuse("InvalidParameterException", "minimumHealthyPercent and maximumPercent cannot be negative.")
 	}
 	s.Min, s.Max = low, high
 	s.blocked, s.backoff, s.retryAt = false, 0, time.Time{}
@@ -273,8 +275,8 @@ func (w *World) SetHealthyPercents(cluster, id string, least, most *int) error {
 func (w *World) say(s *service, parts ...string) {
 	text := "(service " + s.Name + ") " + strings.Join(parts, "")
 	if n := len(s.Events); n > 0 && s.Events[n-1].Text == text {
-		s.Events[n-1].At = w.now
+		s.Events[n-1].At = w.Now()
 		return
 	}
-	s.Events = append(s.Events, ServiceEvent{At: w.now, Text: text})
+	s.Events = append(s.Events, ServiceEvent{At: w.Now(), Text: text})
 }

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 // web adds a service "web" with n tasks, behind a target group with 20 s of deregistration delay.
@@ -23,10 +25,10 @@ func TestStopWaitsForTheLoadBalancer(t *testing.T) {
 		t.Fatalf("%+v %v", stopped, err)
 	}
 	b.pass(time.Minute)
-	b.wantCourse(EntryTask, isTask(task.ARN), "PENDING RUNNING DEACTIVATING STOPPING DEPROVISIONING STOPPED")
-	b.wantCourse(EntryTarget, isTask(task.ARN), "initial healthy draining unused")
+	b.wantCourse(core.EntryTask, isTask(task.ARN), "PENDING RUNNING DEACTIVATING STOPPING DEPROVISIONING STOPPED")
+	b.wantCourse(core.EntryTarget, isTask(task.ARN), "initial healthy draining unused")
 	since := func(to string) time.Duration {
-		return b.at(EntryTask, func(e Entry) bool { return e.Task == task.ARN && e.To == to }).Sub(before)
+		return b.at(core.EntryTask, func(e core.Entry) bool { return e.Task == task.ARN && e.To == to }).Sub(before)
 	}
 	if since("STOPPING") != 20*time.Second || since("DEPROVISIONING") != 22*time.Second {
 		t.Errorf("SIGTERM after %s, exit after %s; want 20 s and 22 s", since("STOPPING"), since("DEPROVISIONING"))
@@ -46,7 +48,7 @@ func TestSigtermFirst(t *testing.T) {
 		t.Errorf("process %v, status %s; want it gone while its target drains", task.process, task.LastStatus)
 	}
 	b.pass(time.Minute)
-	b.wantCourse(EntryTask, isTask(task.ARN), "PENDING RUNNING DEACTIVATING STOPPING DEPROVISIONING STOPPED")
+	b.wantCourse(core.EntryTask, isTask(task.ARN), "PENDING RUNNING DEACTIVATING STOPPING DEPROVISIONING STOPPED")
 }
 
 func TestKilledAtStopTimeout(t *testing.T) {
@@ -60,11 +62,11 @@ func TestKilledAtStopTimeout(t *testing.T) {
 		_, err := b.StopTask("prod", task.ARN, "")
 		b.must(err)
 		b.pass(3 * time.Minute)
-		end := b.at(EntryTask, func(e Entry) bool { return e.Task == task.ARN && e.To == "DEPROVISIONING" })
+		end := b.at(core.EntryTask, func(e core.Entry) bool { return e.Task == task.ARN && e.To == "DEPROVISIONING" })
 		if end.Sub(stopped) != limit || !task.Killed {
 			t.Errorf("%s ended after %s, killed %v; want %s and killed", task.Definition, end.Sub(stopped), task.Killed, limit)
 		}
-		last := b.entries(EntryTask, func(e Entry) bool { return e.Task == task.ARN && e.To == "STOPPED" })[0]
+		last := b.entries(core.EntryTask, func(e core.Entry) bool { return e.Task == task.ARN && e.To == "STOPPED" })[0]
 		if last.Text != "UserInitiated killed" {
 			t.Errorf("the record says %q", last.Text)
 		}
@@ -82,7 +84,7 @@ func TestTaskLifeInAwsvpc(t *testing.T) {
 	b.must(err)
 	b.pass(30 * time.Second)
 	fresh := b.clusters[0].tasks[1]
-	b.wantCourse(EntryTask, isTask(fresh.ARN), "PROVISIONING PENDING ACTIVATING RUNNING")
+	b.wantCourse(core.EntryTask, isTask(fresh.ARN), "PROVISIONING PENDING ACTIVATING RUNNING")
 	if fresh.IP == "" || fresh.HostPort != 0 || fresh.targets[0].ID != fresh.IP || fresh.targets[0].Port != 80 {
 		t.Errorf("task %+v with target %+v, want the target to be its address", fresh.Task, fresh.targets[0].Target)
 	}
@@ -108,9 +110,9 @@ func TestDrainReplacesFirstAtMinimum100(t *testing.T) {
 	if now := b.service("web"); now.Running != 3 {
 		t.Fatalf("%d tasks run, want the old ones and the replacement", now.Running)
 	}
-	b.wantCourse(EntryTask, isTask(old), "PENDING RUNNING")
+	b.wantCourse(core.EntryTask, isTask(old), "PENDING RUNNING")
 	b.pass(2 * time.Second)
-	b.wantCourse(EntryTask, isTask(old), "PENDING RUNNING DEACTIVATING")
+	b.wantCourse(core.EntryTask, isTask(old), "PENDING RUNNING DEACTIVATING")
 	b.pass(time.Minute)
 	if on := b.on(0); len(on) != 0 {
 		t.Errorf("still there: %+v", on)
@@ -126,9 +128,9 @@ func TestHealthyAfter40s(t *testing.T) {
 	old := b.on(0)[0].ARN
 	b.drain(0)
 	b.pass(44 * time.Second)
-	b.wantCourse(EntryTask, isTask(old), "PENDING RUNNING")
+	b.wantCourse(core.EntryTask, isTask(old), "PENDING RUNNING")
 	b.pass(2 * time.Second)
-	b.wantCourse(EntryTask, isTask(old), "PENDING RUNNING DEACTIVATING STOPPING")
+	b.wantCourse(core.EntryTask, isTask(old), "PENDING RUNNING DEACTIVATING STOPPING")
 }
 
 // The bounds: min rounds up, max rounds down, and stopping tasks count against the maximum.
@@ -227,7 +229,7 @@ func TestDaemonStopsLast(t *testing.T) {
 	b.drain(0)
 	b.pass(5 * time.Minute)
 	var replica, daemon time.Time
-	for _, e := range b.entries(EntryTask, isInstance(b.id(0))) {
+	for _, e := range b.entries(core.EntryTask, isInstance(b.id(0))) {
 		if e.To == "STOPPED" && !e.Daemon {
 			replica = e.At
 		}
@@ -400,5 +402,5 @@ func TestDeadTaskIsReplacedByHealth(t *testing.T) {
 	if now := b.service("web"); now.Running != 2 {
 		t.Errorf("%d running, want the lost task replaced", now.Running)
 	}
-	b.wantCourse(EntryTarget, func(e Entry) bool { return e.Instance == b.id(0) }, "initial healthy unhealthy draining unused")
+	b.wantCourse(core.EntryTarget, func(e core.Entry) bool { return e.Instance == b.id(0) }, "initial healthy unhealthy draining unused")
 }

@@ -3,12 +3,14 @@ package sim
 import (
 	"slices"
 	"strings"
+
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 // CreateTopic makes a topic, or returns the one of that name.
 // https://docs.aws.amazon.com/sns/latest/api/API_CreateTopic.html
 func (w *World) CreateTopic(name string) *Topic {
-	arn := w.arn("sns", name)
+	arn := w.ARN("sns", name)
 	if t := w.findTopic(arn); t != nil {
 		return t
 	}
@@ -35,20 +37,20 @@ func (w *World) findTopic(arn string) *Topic {
 func (w *World) Subscribe(topicARN, protocol, endpoint string, raw bool) (*Subscription, error) {
 	t := w.findTopic(topicARN)
 	if t == nil {
-		return nil, &Error{Code: "NotFound", Message: "Topic does not exist", Status: 404}
+		return nil, &core.Error{Code: "NotFound", Message: "Topic does not exist", Status: 404}
 	}
 	if protocol != "sqs" && protocol != "lambda" {
-		return nil, refuse("InvalidParameter", "Invalid parameter: Protocol %s is not one that the simulator delivers to: use sqs or lambda", protocol)
+		return nil, core.Refuse("InvalidParameter", "Invalid parameter: Protocol %s is not one that the simulator delivers to: use sqs or lambda", protocol)
 	}
 	if protocol == "lambda" && (raw || !strings.HasPrefix(endpoint, "arn:aws:lambda:")) {
-		return nil, refuse("InvalidParameter", "Invalid parameter: a subscription of protocol lambda has the ARN of a function as endpoint, and no RawMessageDelivery")
+		return nil, core.Refuse("InvalidParameter", "Invalid parameter: a subscription of protocol lambda has the ARN of a function as endpoint, and no RawMessageDelivery")
 	}
 	for _, s := range t.Subscriptions {
 		if s.Endpoint == endpoint {
 			return s, nil
 		}
 	}
-	s := &Subscription{ARN: t.ARN + ":" + w.uuid(), Protocol: protocol, Endpoint: endpoint, Raw: raw}
+	s := &Subscription{ARN: t.ARN + ":" + w.UUID(), Protocol: protocol, Endpoint: endpoint, Raw: raw}
 	t.Subscriptions = append(t.Subscriptions, s)
 	return s, nil
 }
@@ -58,12 +60,12 @@ func (w *World) Subscribe(topicARN, protocol, endpoint string, raw bool) (*Subsc
 func (w *World) Publish(topicARN, subject, message string) (string, error) {
 	t := w.findTopic(topicARN)
 	if t == nil {
-		return "", &Error{Code: "NotFound", Message: "Topic does not exist", Status: 404}
+		return "", &core.Error{Code: "NotFound", Message: "Topic does not exist", Status: 404}
 	}
 	if message == "" {
-		return "", refuse("InvalidParameter", "Invalid parameter: Empty message")
+		return "", core.Refuse("InvalidParameter", "Invalid parameter: Empty message")
 	}
-	return w.publish(t, subject, message, Entry{}), nil
+	return w.publish(t, subject, message, core.Entry{}), nil
 }
 
 // envelope is how SNS wraps a message.
@@ -81,25 +83,25 @@ type envelope struct {
 	UnsubscribeURL   string
 }
 
-func (w *World) publish(t *Topic, subject, message string, about Entry) string {
-	host := "https://sns." + w.cfg.Region + ".amazonaws.com/"
+func (w *World) publish(t *Topic, subject, message string, about core.Entry) string {
+	host := "https://sns." + w.Region + ".amazonaws.com/"
 	e := envelope{
-		Type: "Notification", MessageID: w.uuid(), TopicArn: t.ARN, Subject: subject, Message: message, Timestamp: isoMillis(w.now),
+		Type: "Notification", MessageID: w.UUID(), TopicArn: t.ARN, Subject: subject, Message: message, Timestamp: core.ISOMillis(w.Now()),
 		SignatureVersion: "1", Signature: "c2ltdWxhdGVk", SigningCertURL: host + "SimpleNotificationService-0123abcd.pem",
 	}
 	for _, s := range t.Subscriptions {
 		e.UnsubscribeURL = host + "?Action=Unsubscribe&SubscriptionArn=" + s.ARN
-		q, f := w.queue[lastPart(s.Endpoint)], w.findFunction(s.Endpoint)
+		q, f := w.queue[core.LastPart(s.Endpoint)], w.findFunction(s.Endpoint)
 		switch {
 		case s.Protocol == "lambda" && f != nil:
 			w.enqueue(f, topicEvent(e, s.ARN), about)
 		case s.Protocol == "sqs" && q != nil && s.Raw:
 			w.send(q, message, nil, q.Delay, about)
 		case s.Protocol == "sqs" && q != nil:
-			w.send(q, toJSON(e), nil, q.Delay, about)
+			w.send(q, core.JSON(e), nil, q.Delay, about)
 		default:
 			lost := about
-			lost.Kind, lost.To, lost.Queue = EntryMessage, "lost", lastPart(s.Endpoint)
+			lost.Kind, lost.To, lost.Queue = core.EntryMessage, "lost", core.LastPart(s.Endpoint)
 			w.Log(lost)
 		}
 	}

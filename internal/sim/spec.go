@@ -1,12 +1,16 @@
 package sim
 
-import "time"
+import (
+	"time"
+
+	"github.com/ebbhq/ebb/internal/sim/core"
+)
 
 // Spec is a world as text: what there is at the start, in AWS's words. Everything is named by its short name.
 type Spec struct {
 	Seed            uint64             `yaml:"seed,omitempty"`
 	Start           time.Time          `yaml:"start,omitempty"`
-	Switches        Switches           `yaml:"switches,omitempty"`
+	Switches        core.Switches      `yaml:"switches,omitempty"`
 	Clusters        []ClusterSpec      `yaml:"clusters,omitempty"`
 	Queues          []QueueSpec        `yaml:"queues,omitempty"`
 	Functions       []FunctionSpec     `yaml:"functions,omitempty"`

@@ -3,6 +3,8 @@ package sim
 import (
 	"slices"
 	"time"
+
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 // maxInvisible is the longest that one receive can hide a message, counted from the receive.
@@ -20,16 +22,16 @@ type receipt struct {
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html
 func (w *World) CreateQueue(spec Queue) (*Queue, error) {
 	if spec.Name == "" || len(spec.Name) > 80 {
-		return nil, refuse("InvalidParameterValue", "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length")
+		return nil, core.Refuse("InvalidParameterValue", "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length")
 	}
 	if q := w.queue[spec.Name]; q != nil {
 		return q, nil
 	}
 	q := &spec
 	q.Messages = nil
-	q.ARN = w.arn("sqs", q.Name)
-	q.URL = "https://sqs." + w.cfg.Region + ".amazonaws.com/" + w.cfg.Account + "/" + q.Name
-	q.CreatedAt = w.now
+	q.ARN = w.ARN("sqs", q.Name)
+	q.URL = "https://sqs." + w.Region + ".amazonaws.com/" + w.Account + "/" + q.Name
+	q.CreatedAt = w.Now()
 	if q.Visibility == 0 {
 		q.Visibility = 30 * time.Second
 	}
@@ -43,10 +45,10 @@ func (w *World) CreateQueue(spec Queue) (*Queue, error) {
 
 // Queue returns the live queue of a name, URL or ARN, whose attributes may be changed.
 func (w *World) Queue(id string) (*Queue, error) {
-	if q := w.queue[lastPart(id)]; q != nil {
+	if q := w.queue[core.LastPart(id)]; q != nil {
 		return q, nil
 	}
-	return nil, refuse("QueueDoesNotExist", "The specified queue does not exist.")
+	return nil, core.Refuse("QueueDoesNotExist", "The specified queue does not exist.")
 }
 
 // Queues returns the live queues, in the order in which they were made.
@@ -80,7 +82,7 @@ func (w *World) PurgeQueue(id string) error {
 
 func (w *World) logMessage(q *Queue, m *Message, to string) {
 	e := m.about
-	e.Kind, e.Queue, e.Message, e.To = EntryMessage, q.Name, m.ID, to
+	e.Kind, e.Queue, e.Message, e.To = core.EntryMessage, q.Name, m.ID, to
 	w.Log(e)
 }
 
@@ -92,22 +94,22 @@ func (w *World) SendMessage(queue, body string, attrs map[string]MessageAttribut
 		return Message{}, err
 	}
 	if body == "" {
-		return Message{}, refuse("MissingParameter", "The request must contain the parameter MessageBody.")
+		return Message{}, core.Refuse("MissingParameter", "The request must contain the parameter MessageBody.")
 	}
 	if len(body) > 1<<20 {
-		return Message{}, refuse("InvalidParameterValue", "One or more parameters are invalid. Reason: Message must be shorter than 1048576 bytes.")
+		return Message{}, core.Refuse("InvalidParameterValue", "One or more parameters are invalid. Reason: Message must be shorter than 1048576 bytes.")
 	}
 	if delay > 900*time.Second {
-		return Message{}, refuse("InvalidParameterValue", "Value %d for parameter DelaySeconds is invalid. Reason: DelaySeconds must be >= 0 and <= 900.", int(delay.Seconds()))
+		return Message{}, core.Refuse("InvalidParameterValue", "Value %d for parameter DelaySeconds is invalid. Reason: DelaySeconds must be >= 0 and <= 900.", int(delay.Seconds()))
 	}
 	if delay < 0 {
 		delay = q.Delay
 	}
-	return *w.send(q, body, attrs, delay, Entry{}), nil
+	return *w.send(q, body, attrs, delay, core.Entry{}), nil
 }
 
-func (w *World) send(q *Queue, body string, attrs map[string]MessageAttribute, delay time.Duration, about Entry) *Message {
-	m := &Message{ID: w.uuid(), Body: body, Sent: w.now, VisibleAt: w.now.Add(delay), Attributes: attrs, about: about}
+func (w *World) send(q *Queue, body string, attrs map[string]MessageAttribute, delay time.Duration, about core.Entry) *Message {
+	m := &Message{ID: w.UUID(), Body: body, Sent: w.Now(), VisibleAt: w.Now().Add(delay), Attributes: attrs, about: about}
 	q.Messages = append(q.Messages, m)
 	w.logMessage(q, m, "sent")
 	w.wakeAt(q, m.VisibleAt)
@@ -117,7 +119,7 @@ func (w *World) send(q *Queue, body string, attrs map[string]MessageAttribute, d
 // wakeAt lets the event source mappings of a queue look at it then. Where there are none it schedules nothing, so that a driver that
 // waits for the next change looks into the queue then.
 func (w *World) wakeAt(q *Queue, t time.Time) {
-	if t.After(w.now) || w.mapped(q) {
+	if t.After(w.Now()) || w.mapped(q) {
 		w.At(t, func() { w.pollQueue(q) })
 	}
 }
@@ -134,7 +136,7 @@ func (w *World) ReceiveMessage(queue string, maxMessages int, visibility *time.D
 		maxMessages = 1
 	}
 	if maxMessages < 1 || maxMessages > 10 {
-		return nil, refuse("InvalidParameterValue", "Value %d for parameter MaxNumberOfMessages is invalid. Reason: Must be between 1 and 10, if provided.", maxMessages)
+		return nil, core.Refuse("InvalidParameterValue", "Value %d for parameter MaxNumberOfMessages is invalid. Reason: Must be between 1 and 10, if provided.", maxMessages)
 	}
 	hide := q.Visibility
 	if visibility != nil {
@@ -149,7 +151,7 @@ func (w *World) ReceiveMessage(queue string, maxMessages int, visibility *time.D
 		if len(got) == maxMessages {
 			break
 		}
-		if !m.VisibleAt.After(w.now) {
+		if !m.VisibleAt.After(w.Now()) {
 			got = append(got, w.receive(q, m, hide))
 		}
 	}
@@ -158,18 +160,18 @@ func (w *World) ReceiveMessage(queue string, maxMessages int, visibility *time.D
 
 // sweep moves or drops what a receive no longer finds: messages past their retention, and those received too often.
 func (w *World) sweep(q *Queue) {
-	dead := w.queue[lastPart(q.RedriveARN)]
+	dead := w.queue[core.LastPart(q.RedriveARN)]
 	q.Messages = slices.DeleteFunc(q.Messages, func(m *Message) bool {
 		switch {
-		case w.now.Sub(m.Sent) >= q.Retention:
+		case w.Now().Sub(m.Sent) >= q.Retention:
 			w.logMessage(q, m, "expired")
 			return true
-		case dead != nil && q.MaxReceives > 0 && m.Receives >= q.MaxReceives && !m.VisibleAt.After(w.now):
+		case dead != nil && q.MaxReceives > 0 && m.Receives >= q.MaxReceives && !m.VisibleAt.After(w.Now()):
 			moved := *m // the time it was sent stays
-			moved.Receives, moved.Handle, moved.VisibleAt = 0, "", w.now
+			moved.Receives, moved.Handle, moved.VisibleAt = 0, "", w.Now()
 			moved.FirstReceived, moved.LastReceived = time.Time{}, time.Time{}
 			dead.Messages = append(dead.Messages, &moved)
-			w.wakeAt(dead, w.now)
+			w.wakeAt(dead, w.Now())
 			w.logMessage(q, m, "redriven")
 			return true
 		}
@@ -179,14 +181,15 @@ func (w *World) sweep(q *Queue) {
 
 func (w *World) receive(q *Queue, m *Message, hide time.Duration) Message {
 	m.Receives++
-	m.LastReceived = w.now
+	m.LastReceived = w.Now()
 	if m.FirstReceived.IsZero() {
-		m.FirstReceived = w.now
+		m.FirstReceived = w.Now()
 	}
-	m.Handle = "AQEB" + w.hex(48)
-	m.VisibleAt = w.now.Add(hide)
-	if w.chance(w.sw.Duplicate) {
-		m.VisibleAt = w.now // delivered again although it was hidden
+	m.Handle = "AQEB" + w.Hex(48)
+	m.VisibleAt = w.Now().Add(hide)
+	m.again = w.Chance(w.Switches.Duplicate) && !m.again
+	if m.again {
+		m.VisibleAt = w.Now() // delivered once more although it was hidden
 	}
 	w.receipts[m.Handle] = receipt{q, m}
 	w.wakeAt(q, m.VisibleAt)
@@ -218,7 +221,7 @@ func (w *World) findReceipt(queue, handle string) (*Queue, receipt, error) {
 	}
 	r, ok := w.receipts[handle]
 	if !ok || r.queue != q {
-		return nil, receipt{}, refuse("ReceiptHandleIsInvalid", "The input receipt handle \"%s\" is not a valid receipt handle.", handle)
+		return nil, receipt{}, core.Refuse("ReceiptHandleIsInvalid", "The input receipt handle \"%s\" is not a valid receipt handle.", handle)
 	}
 	return q, r, nil
 }
@@ -235,19 +238,19 @@ func (w *World) ChangeMessageVisibility(queue, handle string, d time.Duration) e
 	}
 	m := r.message
 	if m.Handle != handle || !slices.Contains(q.Messages, m) {
-		return refuse("InvalidParameterValue", "Value %s for parameter ReceiptHandle is invalid. Reason: Message does not exist or is not available for visibility timeout change.", handle)
+		return core.Refuse("InvalidParameterValue", "Value %s for parameter ReceiptHandle is invalid. Reason: Message does not exist or is not available for visibility timeout change.", handle)
 	}
-	if !m.VisibleAt.After(w.now) {
-		return refuse("MessageNotInflight", "The message referred to is not in flight.")
+	if !m.VisibleAt.After(w.Now()) {
+		return core.Refuse("MessageNotInflight", "The message referred to is not in flight.")
 	}
-	if w.now.Add(d).After(m.LastReceived.Add(maxInvisible)) {
-		return refuse("InvalidParameterValue", "Value %d for parameter VisibilityTimeout is invalid. Reason: Total VisibilityTimeout for the message is beyond the limit [43200 seconds]", int(d.Seconds()))
+	if w.Now().Add(d).After(m.LastReceived.Add(maxInvisible)) {
+		return core.Refuse("InvalidParameterValue", "Value %d for parameter VisibilityTimeout is invalid. Reason: Total VisibilityTimeout for the message is beyond the limit [43200 seconds]", int(d.Seconds()))
 	}
-	m.VisibleAt = w.now.Add(d)
+	m.VisibleAt = w.Now().Add(d)
 	w.wakeAt(q, m.VisibleAt)
 	return nil
 }
 
 func refuseVisibility(d time.Duration) error {
-	return refuse("InvalidParameterValue", "Value %d for parameter VisibilityTimeout is invalid. Reason: Must be >= 0 and <= 43200, if provided.", int(d.Seconds()))
+	return core.Refuse("InvalidParameterValue", "Value %d for parameter VisibilityTimeout is invalid. Reason: Must be >= 0 and <= 43200, if provided.", int(d.Seconds()))
 }

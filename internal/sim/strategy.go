@@ -1,6 +1,10 @@
 package sim
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/ebbhq/ebb/internal/sim/core"
+)
 
 // placing places tasks of one kind, one after the other. What it has counted stays true as long as nothing else changes in between.
 type placing struct {
@@ -113,8 +117,8 @@ func (p *placing) keys() []func(*spot) int {
 		case step.Type == "binpack":
 			keys = append(keys, func(s *spot) int { return s.ci.FreeCPU })
 		case step.Type == "random":
-			dice := p.w.roll()
-			keys = append(keys, func(s *spot) int { return int(mix(dice^uint64(s.ci.number)) >> 1) })
+			dice := p.w.Roll()
+			keys = append(keys, func(s *spot) int { return int(core.Mix(dice^uint64(s.ci.number)) >> 1) })
 		case spreads(step):
 			keys = append(keys, func(s *spot) int { return *s.same[i] })
 		default:

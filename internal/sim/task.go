@@ -2,7 +2,10 @@ package sim
 
 import (
 	"slices"
+	"strconv"
 	"time"
+
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 // task is an ECS task at work.
@@ -15,21 +18,21 @@ type task struct {
 	targets []*target
 	process bool // its containers run, whatever ECS thinks
 	turn    int  // rises when its course changes, so that what was scheduled before does not apply
-	trail   trail
+	trail   core.Trail
 }
 
 // live reports whether the task is meant to run.
 func (t *task) live() bool { return t.DesiredStatus == "RUNNING" }
 
 // protected reports whether scale-in protection is on.
-func (w *World) protected(t *task) bool { return t.Protected && w.now.Before(t.ProtectedUntil) }
+func (w *World) protected(t *task) bool { return t.Protected && w.Now().Before(t.ProtectedUntil) }
 
 // newTask places a task on a container instance.
 func (w *World) newTask(ci *containerInstance, want wanted) *task {
 	def, s := want.def, want.s
 	t := &task{c: ci.c, ci: ci, s: s, def: def, Task: Task{
-		ARN: w.arn("ecs", "task/"+ci.Cluster+"/"+w.hex(32)), Cluster: ci.Cluster, ContainerInstance: ci.ARN, Instance: ci.Instance,
-		Definition: definitionID(def), Group: want.group, StartedBy: want.startedBy, DesiredStatus: "RUNNING", CPU: def.CPU, Memory: def.Memory, ContainerPort: def.Port, HealthCheck: def.HealthCheck, CreatedAt: w.now,
+		ARN: w.ARN("ecs", "task/"+ci.Cluster+"/"+w.Hex(32)), Cluster: ci.Cluster, ContainerInstance: ci.ARN, Instance: ci.Instance,
+		Definition: definitionID(def), Group: want.group, StartedBy: want.startedBy, DesiredStatus: "RUNNING", CPU: def.CPU, Memory: def.Memory, ContainerPort: def.Port, HealthCheck: def.HealthCheck, CreatedAt: w.Now(),
 	}}
 	if s != nil {
 		t.Service, t.Daemon = s.Name, s.Daemon
@@ -47,19 +50,19 @@ func (w *World) newTask(ci *containerInstance, want wanted) *task {
 	return t
 }
 
-func definitionID(def *TaskDefinition) string { return def.Family + ":" + itoa(def.Revision) }
+func definitionID(def *TaskDefinition) string { return def.Family + ":" + strconv.Itoa(def.Revision) }
 
 // setTask moves a task to another last status.
 func (w *World) setTask(t *task, status, text string) {
 	w.logTask(t, t.LastStatus, status, text)
 	t.LastStatus = status
-	t.clock(w.now)
+	t.clock(w.Now())
 	w.taskChanged(t)
 }
 
 func (w *World) logTask(t *task, from, to, text string) {
-	w.Log(Entry{
-		Kind: EntryTask, Task: t.ARN, Cluster: t.Cluster, ContainerInstance: t.ContainerInstance, Instance: t.Instance, Group: t.ci.h.Group,
+	w.Log(core.Entry{
+		Kind: core.EntryTask, Task: t.ARN, Cluster: t.Cluster, ContainerInstance: t.ContainerInstance, Instance: t.Instance, Group: t.ci.h.Group,
 		Service: t.Service, Daemon: t.Daemon, From: from, To: to, Text: text,
 	})
 }
@@ -68,7 +71,7 @@ func (w *World) logTask(t *task, from, to, text string) {
 func (w *World) taskChanged(t *task) {
 	t.Version++
 	t.ci.Version++
-	t.trail.mark(w.now, t.LastStatus, t.DesiredStatus)
+	t.trail.Mark(w.Now(), t.LastStatus, t.DesiredStatus)
 	w.emitTask(t)
 	w.emitMachine(t.ci)
 	if t.s != nil {
@@ -80,7 +83,7 @@ func (w *World) taskChanged(t *task) {
 // report waits until the agent is connected.
 func (w *World) step(t *task, d time.Duration, f func()) {
 	turn := t.turn
-	w.after(d, func() {
+	w.After(d, func() {
 		if t.turn == turn {
 			w.byAgent(t, f)
 		}
@@ -122,7 +125,7 @@ func (w *World) startTask(t *task) {
 // runTask is the moment at which a task's containers run: its targets are registered.
 func (w *World) runTask(t *task) {
 	t.turn++
-	t.StartedAt = w.now
+	t.StartedAt = w.Now()
 	w.setTask(t, "RUNNING", "")
 	if t.s != nil {
 		w.registerTask(t)
@@ -179,15 +182,15 @@ func (w *World) stopTask(t *task, code, reason string) {
 		return
 	}
 	t.turn++
-	t.DesiredStatus, t.StopCode, t.StoppedReason, t.StoppingAt, t.Healthy = "STOPPED", code, reason, w.now, false
+	t.DesiredStatus, t.StopCode, t.StoppedReason, t.StoppingAt, t.Healthy = "STOPPED", code, reason, w.Now(), false
 	if t.LastStatus != "RUNNING" {
 		w.taskChanged(t)
 		w.step(t, 0, func() { w.deprovision(t) })
 		return
 	}
 	w.setTask(t, "DEACTIVATING", code)
-	if w.sw.SigtermFirst && t.process {
-		w.Log(Entry{Kind: EntryNote, Task: t.ARN, Cluster: t.Cluster, ContainerInstance: t.ContainerInstance, Instance: t.Instance, Service: t.Service, Text: "SIGTERM"})
+	if w.Switches.SigtermFirst && t.process {
+		w.Log(core.Entry{Kind: core.EntryNote, Task: t.ARN, Cluster: t.Cluster, ContainerInstance: t.ContainerInstance, Instance: t.Instance, Service: t.Service, Text: "SIGTERM"})
 		w.sigterm(t)
 	}
 	for _, target := range slices.Clone(t.targets) {
@@ -208,7 +211,7 @@ func (w *World) stopping(t *task) {
 		w.step(t, 0, func() { w.deprovision(t) })
 		return
 	}
-	if w.sw.SigtermFirst {
+	if w.Switches.SigtermFirst {
 		return // exit is under way
 	}
 	w.sigterm(t)
@@ -226,7 +229,7 @@ func (w *World) exit(t *task, killed bool) {
 func (w *World) deprovision(t *task) {
 	t.process = false
 	w.setTask(t, "DEPROVISIONING", killedText(t))
-	w.step(t, w.between(time.Second, 2*time.Second), func() { w.stopped(t) })
+	w.step(t, w.Between(time.Second, 2*time.Second), func() { w.stopped(t) })
 }
 
 func killedText(t *task) string {
@@ -239,7 +242,7 @@ func killedText(t *task) string {
 // stopped is the end of a task. Targets that it still has are deregistered.
 func (w *World) stopped(t *task) {
 	t.turn++
-	t.StoppedAt = w.now
+	t.StoppedAt = w.Now()
 	w.release(t)
 	w.setTask(t, "STOPPED", killedText(t))
 	for _, target := range slices.Clone(t.targets) {
@@ -264,7 +267,7 @@ func (w *World) capacityFreed(t *task) {
 // failTask is the end of a task that cannot start.
 func (w *World) failTask(t *task) {
 	t.turn++
-	t.DesiredStatus, t.StopCode, t.StoppingAt = "STOPPED", "TaskFailedToStart", w.now
+	t.DesiredStatus, t.StopCode, t.StoppingAt = "STOPPED", "TaskFailedToStart", w.Now()
 	t.StoppedReason = "CannotPullContainerError: pull image manifest has been retried 5 time(s): image not found"
 	if t.s != nil {
 		w.deploymentFailing(t)
@@ -292,7 +295,7 @@ func (w *World) taskLost(t *task, reason string) {
 		return
 	}
 	if t.live() {
-		t.StoppingAt = w.now
+		t.StoppingAt = w.Now()
 	}
 	t.DesiredStatus, t.StoppedReason, t.Healthy = "STOPPED", reason, false
 	w.stopped(t)
@@ -300,6 +303,6 @@ func (w *World) taskLost(t *task, reason string) {
 
 // orphan lets ECS forget a task whose container instance was deregistered by force: the process goes on, its targets go.
 func (w *World) orphan(t *task) {
-	t.DesiredStatus, t.StoppedReason, t.StoppingAt, t.Healthy = "STOPPED", "Container instance deregistered by force; the containers still run.", w.now, false
+	t.DesiredStatus, t.StoppedReason, t.StoppingAt, t.Healthy = "STOPPED", "Container instance deregistered by force; the containers still run.", w.Now(), false
 	w.stopped(t)
 }

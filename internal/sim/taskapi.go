@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 // stoppedFor is how long stopped tasks stay visible.
@@ -45,7 +47,7 @@ func (w *World) findDefinition(id string) (*TaskDefinition, error) {
 		n, _ = strconv.Atoi(revision)
 	}
 	if n < 1 || n > len(all) {
-		return nil, refuse("ClientException", "Unable to describe task definition.")
+		return nil, core.Refuse("ClientException", "Unable to describe task definition.")
 	}
 	return all[n-1], nil
 }
@@ -64,7 +66,7 @@ func (w *World) DescribeTaskDefinition(id string) (TaskDefinition, error) {
 func (w *World) findTask(c *cluster, id string) *task {
 	t := w.tasks[id]
 	if t == nil {
-		t = w.tasks[w.arn("ecs", "task/"+c.Name+"/"+id)]
+		t = w.tasks[w.ARN("ecs", "task/"+c.Name+"/"+id)]
 	}
 	if t == nil || t.c != c {
 		return nil
@@ -74,25 +76,25 @@ func (w *World) findTask(c *cluster, id string) *task {
 
 // seeTask copies a task as reads see it; false if it is not there.
 func (w *World) seeTask(t *task) (Task, bool) {
-	if t.LastStatus == "STOPPED" && w.now.Sub(t.StoppedAt) > stoppedFor {
+	if t.LastStatus == "STOPPED" && w.Now().Sub(t.StoppedAt) > stoppedFor {
 		return Task{}, false
 	}
-	then := t.trail.at(w.then())
-	if then.state == "" {
+	then := t.trail.At(w.Then())
+	if then.State == "" {
 		return Task{}, false
 	}
 	seen := t.Task
 	seen.Protected = w.protected(t)
-	if then.state == seen.LastStatus && then.second == seen.DesiredStatus {
+	if then.State == seen.LastStatus && then.Second == seen.DesiredStatus {
 		return seen, true
 	}
-	seen.LastStatus, seen.DesiredStatus = then.state, then.second
+	seen.LastStatus, seen.DesiredStatus = then.State, then.Second
 	for _, at := range []*time.Time{&seen.StartedAt, &seen.StoppingAt, &seen.StoppedAt, &seen.PullStartedAt, &seen.PullStoppedAt, &seen.ExecutionStopped} {
-		if at.After(w.then()) {
+		if at.After(w.Then()) {
 			*at = time.Time{}
 		}
 	}
-	if then.second == "RUNNING" {
+	if then.Second == "RUNNING" {
 		seen.StopCode, seen.StoppedReason = "", ""
 	}
 	return seen, true
@@ -111,17 +113,17 @@ func (w *World) ListTasks(cluster string, q TaskQuery) ([]string, error) {
 		q.DesiredStatus = "RUNNING"
 	case "RUNNING", "PENDING", "STOPPED":
 	default:
-		return nil, refuse("InvalidParameterException", "desiredStatus should be one of [RUNNING, PENDING, STOPPED]")
+		return nil, core.Refuse("InvalidParameterException", "desiredStatus should be one of [RUNNING, PENDING, STOPPED]")
 	}
 	if q.ContainerInstance != "" {
 		ci := w.findMachine(c, q.ContainerInstance)
 		if ci == nil {
-			return nil, refuse("InvalidParameterException", "Container instance not found: %s", q.ContainerInstance)
+			return nil, core.Refuse("InvalidParameterException", "Container instance not found: %s", q.ContainerInstance)
 		}
 		q.ContainerInstance = ci.ARN
 	}
 	if q.Service != "" && w.findService(c, q.Service) == nil {
-		return nil, refuse("ServiceNotFoundException", "Service not found.")
+		return nil, core.Refuse("ServiceNotFoundException", "Service not found.")
 	}
 	var arns []string
 	for _, t := range c.tasks {
@@ -137,7 +139,7 @@ func (w *World) ListTasks(cluster string, q TaskQuery) ([]string, error) {
 
 func (q *TaskQuery) fits(t *task) bool {
 	return (q.ContainerInstance == "" || t.ContainerInstance == q.ContainerInstance) &&
-		(q.Service == "" || t.Service == lastPart(q.Service)) &&
+		(q.Service == "" || t.Service == core.LastPart(q.Service)) &&
 		(q.Family == "" || t.def.Family == q.Family) &&
 		(q.StartedBy == "" || t.StartedBy == q.StartedBy)
 }
@@ -175,7 +177,7 @@ func (w *World) StopTask(cluster, id, reason string) (Task, error) {
 	}
 	t := w.findTask(c, id)
 	if t == nil {
-		return Task{}, refuse("InvalidParameterException", "The referenced task was not found.")
+		return Task{}, core.Refuse("InvalidParameterException", "The referenced task was not found.")
 	}
 	if reason == "" {
 		reason = "Task stopped by user"
@@ -213,7 +215,7 @@ func (w *World) UpdateTaskProtection(cluster string, ids []string, on bool, expi
 		expires = 120 * time.Minute
 	}
 	if expires < time.Minute || expires > 2880*time.Minute {
-		return nil, nil, refuse("InvalidParameterException", "expiresInMinutes should be between 1 and 2880.")
+		return nil, nil, core.Refuse("InvalidParameterException", "expiresInMinutes should be between 1 and 2880.")
 	}
 	var done []Task
 	var failures []Failure
@@ -229,7 +231,7 @@ func (w *World) UpdateTaskProtection(cluster string, ids []string, on bool, expi
 		}
 		t.Protected, t.ProtectedUntil = on, time.Time{}
 		if on {
-			t.ProtectedUntil = w.now.Add(expires)
+			t.ProtectedUntil = w.Now().Add(expires)
 			w.At(t.ProtectedUntil, func() { w.checkSoon(t.s, 0) })
 		}
 		w.checkSoon(t.s, 0)

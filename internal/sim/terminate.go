@@ -2,7 +2,10 @@ package sim
 
 import (
 	"slices"
+	"strconv"
 	"time"
+
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 // terminateInGroup takes an instance out of its group: first the load balancers of the group and their delay, then the
@@ -18,7 +21,7 @@ func (w *World) terminateInGroup(m *groupInstance, cause string) {
 	if delay > 0 {
 		m.activity.Status = "WaitingForELBConnectionDraining"
 	}
-	w.after(delay+time.Second, func() {
+	w.After(delay+time.Second, func() {
 		if m.State != "Terminating" {
 			return
 		}
@@ -53,7 +56,7 @@ func (w *World) proceed(m *groupInstance) {
 	if m.activity != nil {
 		m.activity.Status = "InProgress"
 	}
-	w.after(w.between(2*time.Second, 5*time.Second), func() {
+	w.After(w.Between(2*time.Second, 5*time.Second), func() {
 		switch m.h.State {
 		case "terminated":
 			w.leave(m, "Successful")
@@ -72,7 +75,7 @@ func (w *World) leave(m *groupInstance, status string) {
 	w.setLife(m, "Terminated")
 	g := m.g
 	g.members = slices.DeleteFunc(g.members, func(x *groupInstance) bool { return x == m })
-	g.left = slices.DeleteFunc(g.left, func(x *groupInstance) bool { return w.now.Sub(x.Since) > keepTrail })
+	g.left = slices.DeleteFunc(g.left, func(x *groupInstance) bool { return w.Now().Sub(x.Since) > core.KeepTrail })
 	g.left = append(g.left, m)
 	a := m.activity
 	w.endActivity(m, status)
@@ -86,7 +89,7 @@ func (w *World) noticeLater(h *host) {
 	if m == nil {
 		return
 	}
-	w.after(w.between(50*time.Second, 70*time.Second), func() {
+	w.After(w.Between(50*time.Second, 70*time.Second), func() {
 		if m.State != "InService" && m.State != "Pending" && m.State != "Pending:Wait" && m.State != "Pending:Proceed" {
 			return
 		}
@@ -94,8 +97,8 @@ func (w *World) noticeLater(h *host) {
 			return
 		}
 		m.Health = "Unhealthy"
-		cause := "At " + iso(w.now) + " an instance was taken out of service in response to an EC2 health check indicating it has been terminated or stopped."
-		if w.sw.SilentEC2Terminate && (h.State == "shutting-down" || h.State == "terminated") {
+		cause := "At " + core.ISO(w.Now()) + " an instance was taken out of service in response to an EC2 health check indicating it has been terminated or stopped."
+		if w.Switches.SilentEC2Terminate && (h.State == "shutting-down" || h.State == "terminated") {
 			m.activity = w.activity(m.g, m.ID, "Terminating EC2 instance: "+m.ID)
 			m.activity.Cause = cause
 			w.cancelActions(m)
@@ -108,7 +111,7 @@ func (w *World) noticeLater(h *host) {
 }
 
 func healthCause(now time.Time) string {
-	return "At " + iso(now) + " an instance was taken out of service in response to a user health-check."
+	return "At " + core.ISO(now) + " an instance was taken out of service in response to a user health-check."
 }
 
 // replaceUnhealthy takes an unhealthy instance out, through its hooks; with launch before terminate only after its replacement
@@ -117,12 +120,12 @@ func (w *World) replaceUnhealthy(m *groupInstance) {
 	if m.Health != "Unhealthy" || !m.live() || slices.Contains(m.g.Suspended, "ReplaceUnhealthy") {
 		return
 	}
-	if w.sw.LaunchBeforeTerm && m.State == "InService" {
+	if w.Switches.LaunchBeforeTerm && m.State == "InService" {
 		m.doomed = true
 		w.reconcileSoon(m.g)
 		return
 	}
-	w.terminateInGroup(m, healthCause(w.now))
+	w.terminateInGroup(m, healthCause(w.Now()))
 }
 
 // TerminateInstanceInAutoScalingGroup terminates an instance through the hooks, whether or not it is protected, and replaces it
@@ -131,7 +134,7 @@ func (w *World) replaceUnhealthy(m *groupInstance) {
 func (w *World) TerminateInstanceInAutoScalingGroup(instance string, decrement bool) (Activity, error) {
 	m := w.members[instance]
 	if m == nil || m.State == "Terminated" {
-		return Activity{}, refuse("ValidationError", "Instance Id not found - No managed instance found for instance ID: %s", instance)
+		return Activity{}, core.Refuse("ValidationError", "Instance Id not found - No managed instance found for instance ID: %s", instance)
 	}
 	if m.State == "Terminating:Retained" {
 		m.activity = w.activity(m.g, m.ID, "Terminating EC2 instance: "+m.ID)
@@ -140,19 +143,19 @@ func (w *World) TerminateInstanceInAutoScalingGroup(instance string, decrement b
 	}
 	if !m.live() && !m.doomed {
 		if m.activity == nil {
-			return Activity{}, refuse("ScalingActivityInProgress", "Instance %s is already terminating.", instance)
+			return Activity{}, core.Refuse("ScalingActivityInProgress", "Instance %s is already terminating.", instance)
 		}
 		return *m.activity, nil
 	}
 	g := m.g
 	if decrement && g.Desired-1 < g.Min {
-		return Activity{}, refuse("ValidationError", "Currently, desiredSize equals minSize (%d). Terminating instance without replacement will violate group's min size constraint. "+
+		return Activity{}, core.Refuse("ValidationError", "Currently, desiredSize equals minSize (%d). Terminating instance without replacement will violate group's min size constraint. "+
 			"Either set shouldDecrementDesiredCapacity flag to false or lower group's min size.", g.Min)
 	}
-	cause := "At " + iso(w.now) + " instance " + m.ID + " was taken out of service in response to a user request."
+	cause := "At " + core.ISO(w.Now()) + " instance " + m.ID + " was taken out of service in response to a user request."
 	if decrement {
 		g.Desired--
-		cause = "At " + iso(w.now) + " instance " + m.ID + " was taken out of service in response to a user request, shrinking the capacity from " + itoa(g.Desired+1) + " to " + itoa(g.Desired) + "."
+		cause = "At " + core.ISO(w.Now()) + " instance " + m.ID + " was taken out of service in response to a user request, shrinking the capacity from " + strconv.Itoa(g.Desired+1) + " to " + strconv.Itoa(g.Desired) + "."
 	}
 	m.doomed = false
 	w.terminateInGroup(m, cause)

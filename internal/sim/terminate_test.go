@@ -4,6 +4,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 func TestTerminationWithHook(t *testing.T) {
@@ -18,13 +20,13 @@ func TestTerminationWithHook(t *testing.T) {
 	proceeded := b.Now()
 	b.pass(time.Minute)
 	b.wantState(0, "gone")
-	down := b.at(EntryInstance, func(e Entry) bool { return e.Instance == b.id(0) && e.To == "shutting-down" })
+	down := b.at(core.EntryInstance, func(e core.Entry) bool { return e.Instance == b.id(0) && e.To == "shutting-down" })
 	if d := down.Sub(proceeded); d < 2*time.Second || d > 5*time.Second {
 		t.Errorf("EC2 was told %s after Terminating:Proceed, want 2 to 5 s", d)
 	}
-	b.wantCourse(EntryLifecycle, isInstance(b.id(0)), "Pending InService Terminating Terminating:Wait Terminating:Proceed Terminated")
-	b.wantCourse(EntryInstance, isInstance(b.id(0)), "pending running shutting-down terminated")
-	b.wantCourse(EntryContainer, isInstance(b.id(0)), "ACTIVE INACTIVE")
+	b.wantCourse(core.EntryLifecycle, isInstance(b.id(0)), "Pending InService Terminating Terminating:Wait Terminating:Proceed Terminated")
+	b.wantCourse(core.EntryInstance, isInstance(b.id(0)), "pending running shutting-down terminated")
+	b.wantCourse(core.EntryContainer, isInstance(b.id(0)), "ACTIVE INACTIVE")
 	activities, err := b.DescribeScalingActivities("web-asg")
 	if err != nil || activities[0].Status != "Successful" || activities[0].Instance != b.id(0) || activities[0].Progress != 100 {
 		t.Errorf("the newest activity is %+v, %v; want the successful termination", activities[0], err)
@@ -35,7 +37,7 @@ func TestTerminationWithoutHook(t *testing.T) {
 	b := small(t, 1, func(s *Spec) { s.Groups[0].Hooks = nil })
 	b.terminate(0)
 	b.pass(time.Minute)
-	b.wantCourse(EntryLifecycle, isInstance(b.id(0)), "Pending InService Terminating Terminating:Proceed Terminated")
+	b.wantCourse(core.EntryLifecycle, isInstance(b.id(0)), "Pending InService Terminating Terminating:Proceed Terminated")
 }
 
 // The load balancers of the group drain before the hook opens, for the whole delay.
@@ -49,7 +51,7 @@ func TestGroupTargetsDrainBeforeTheHook(t *testing.T) {
 	b.wantState(0, "Terminating")
 	b.pass(time.Second)
 	b.wantState(0, "Terminating:Wait")
-	b.wantCourse(EntryTarget, isInstance(b.id(0)), "initial healthy draining unused")
+	b.wantCourse(core.EntryTarget, isInstance(b.id(0)), "initial healthy draining unused")
 	activities, err := b.DescribeScalingActivities("web-asg")
 	if err != nil || activities[0].Status != "MidLifecycleAction" {
 		t.Errorf("activity %+v, %v; want MidLifecycleAction", activities[0], err)
@@ -182,14 +184,14 @@ func TestDirectTerminate(t *testing.T) {
 	b := small(t, 2, func(s *Spec) { addService(s, ServiceSpec{Name: "web", Task: "web", Desired: 2}) })
 	doomed := b.on(0)[0].ARN
 	b.must(b.TerminateInstances([]string{b.id(0)}))
-	killed := b.entries(EntryTask, func(e Entry) bool { return e.Task == doomed && e.Text == "killed: host gone" })
+	killed := b.entries(core.EntryTask, func(e core.Entry) bool { return e.Task == doomed && e.Text == "killed: host gone" })
 	if len(killed) != 1 || !killed[0].At.Equal(b.Now()) {
 		t.Fatalf("killed: %+v", killed)
 	}
 	b.wantState(0, "InService")
 	b.pass(40 * time.Second)
-	b.wantCourse(EntryContainer, isInstance(b.id(0)), "ACTIVE INACTIVE")
-	b.wantCourse(EntryTask, isTask(doomed), "PENDING RUNNING RUNNING STOPPED")
+	b.wantCourse(core.EntryContainer, isInstance(b.id(0)), "ACTIVE INACTIVE")
+	b.wantCourse(core.EntryTask, isTask(doomed), "PENDING RUNNING RUNNING STOPPED")
 	b.pass(31 * time.Second)
 	b.wantState(0, "Terminating:Wait")
 	b.must(b.CompleteLifecycleAction("web-asg", "drain", "", b.id(0), "CONTINUE"))
@@ -202,7 +204,7 @@ func TestDirectTerminateSilent(t *testing.T) {
 	b.must(b.TerminateInstances([]string{b.id(0)}))
 	b.pass(75 * time.Second)
 	b.wantState(0, "gone")
-	if hooks := b.entries(EntryHook, nil); len(hooks) > 0 {
+	if hooks := b.entries(core.EntryHook, nil); len(hooks) > 0 {
 		t.Errorf("hooks ran: %+v", hooks)
 	}
 	b.wantState(2, "Pending")

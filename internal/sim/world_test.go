@@ -6,10 +6,12 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 func TestEventsRunInOrderOfTimeThenOfScheduling(t *testing.T) {
-	w := New(Config{})
+	w := New(core.Config{})
 	start := w.Now()
 	var ran []string
 	at := func(d time.Duration, name string) {
@@ -35,13 +37,13 @@ func TestEventsRunInOrderOfTimeThenOfScheduling(t *testing.T) {
 }
 
 func TestCallerIsRecorded(t *testing.T) {
-	w := New(Config{})
+	w := New(core.Config{})
 	w.SetCaller("ebb")
-	w.Log(Entry{Kind: EntryNote, Text: "mine"})
-	w.At(w.Now(), func() { w.Log(Entry{Kind: EntryNote, Text: "aws'"}) })
-	w.At(w.Now(), func() { w.SetCaller("operator"); w.Log(Entry{Kind: EntryNote, Text: "theirs"}) })
+	w.Log(core.Entry{Kind: core.EntryNote, Text: "mine"})
+	w.At(w.Now(), func() { w.Log(core.Entry{Kind: core.EntryNote, Text: "aws'"}) })
+	w.At(w.Now(), func() { w.SetCaller("operator"); w.Log(core.Entry{Kind: core.EntryNote, Text: "theirs"}) })
 	w.Advance(w.Now())
-	w.Log(Entry{Kind: EntryNote, Text: "mine again"})
+	w.Log(core.Entry{Kind: core.EntryNote, Text: "mine again"})
 	var by []string
 	for _, e := range w.Record() {
 		by = append(by, e.By)
@@ -70,7 +72,7 @@ func busy(t testing.TB, seed uint64, hosts int) *World {
 			{Name: "a", Cluster: "prod", Task: "a", Desired: 2 * hosts, TargetGroup: "a-tg"}, {Name: "b", Cluster: "prod", Task: "b", Desired: hosts, TargetGroup: "b-tg"},
 			{Name: "c", Cluster: "prod", Task: "c", Desired: hosts, Min: 50, Max: 150}, {Name: "d", Cluster: "prod", Task: "d", Daemon: true},
 		},
-		Switches: Switches{Duplicate: 20, LostPercent: 10, LatePercent: 10},
+		Switches: core.Switches{Duplicate: 20, LostPercent: 10, LatePercent: 10},
 	}
 	w, err := Build(s)
 	if err != nil {
@@ -141,9 +143,9 @@ func TestBooksBalance(t *testing.T) {
 }
 
 func TestIDsComeFromTheSeed(t *testing.T) {
-	one, same, other := New(Config{Seed: 1}), New(Config{Seed: 1}), New(Config{Seed: 2})
-	id := one.uuid()
-	if id != same.uuid() || id == other.uuid() || id == one.uuid() || len(id) != 36 {
+	one, same, other := New(core.Config{Seed: 1}), New(core.Config{Seed: 1}), New(core.Config{Seed: 2})
+	id := one.UUID()
+	if id != same.UUID() || id == other.UUID() || id == one.UUID() || len(id) != 36 {
 		t.Errorf("id %s: the same seed must give the same, another seed or a second call another", id)
 	}
 }
@@ -154,13 +156,13 @@ func TestRecordIsContinuous(t *testing.T) {
 	for _, e := range busy(t, 3, 12).Record() {
 		var key string
 		switch e.Kind {
-		case EntryTask:
+		case core.EntryTask:
 			key = e.Task
-		case EntryInstance, EntryLifecycle:
+		case core.EntryInstance, core.EntryLifecycle:
 			key = string(e.Kind) + e.Instance
-		case EntryContainer:
+		case core.EntryContainer:
 			key = e.ContainerInstance
-		case EntryTarget:
+		case core.EntryTarget:
 			key = e.TargetGroup + e.Target
 		default:
 			continue

@@ -13,7 +13,7 @@ import (
 	"github.com/ebbhq/ebb/internal/kernel"
 	"github.com/ebbhq/ebb/internal/lease"
 	"github.com/ebbhq/ebb/internal/plan"
-	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/core"
 	"github.com/ebbhq/ebb/internal/sim/wire"
 	"github.com/ebbhq/ebb/internal/source/sqs"
 )
@@ -172,7 +172,7 @@ func (e *ebb) hearNotes() {
 func (e *ebb) boot() {
 	e.life++
 	e.keeper = lease.New(fmt.Sprintf("%s/%d", e.name, e.life), kernel.Scopes(e.kernelConfig().Groups, nil), lease.Serve())
-	e.w.Log(sim.Entry{Kind: sim.EntryController, By: e.name, To: "started"})
+	e.w.Log(core.Entry{Kind: core.EntryController, By: e.name, To: "started"})
 	e.lease()
 	if e.k == nil {
 		e.load()
@@ -311,7 +311,7 @@ func (e *ebb) crash(where string, away time.Duration) {
 	e.k, e.keeper, e.under, e.held = nil, nil, nil, map[string]sqs.Message{}
 	e.life++
 	e.lastFault = e.w.Now()
-	e.w.Log(sim.Entry{Kind: sim.EntryController, By: e.name, To: "crashed", Text: where})
+	e.w.Log(core.Entry{Kind: core.EntryController, By: e.name, To: "crashed", Text: where})
 	e.tell(e.name, "", "is killed ("+where+")")
 	e.cover["crash "+where]++
 	e.later(e.w.Now().Add(max(away, time.Second)), e.boot)
@@ -420,18 +420,18 @@ func (r *run) durable(b journal.Batch, skew time.Duration) {
 		if !rec.Open {
 			to = "ended"
 		}
-		r.w.Log(sim.Entry{Kind: sim.EntryJournal, Instance: string(d.Instance), Group: d.Group, Hook: d.Hook, Text: d.Token, To: to, Message: rec.Key})
+		r.w.Log(core.Entry{Kind: core.EntryJournal, Instance: string(d.Instance), Group: d.Group, Hook: d.Hook, Text: d.Token, To: to, Message: rec.Key})
 	}
 	for _, n := range b.Forwarded {
 		ev := event.Parse([]byte(n.Body))
-		r.w.Log(sim.Entry{Kind: sim.EntryJournal, Instance: string(ev.Instance), Group: ev.Group, Hook: ev.Hook, Text: ev.Token, To: "noted", Message: n.ID})
+		r.w.Log(core.Entry{Kind: core.EntryJournal, Instance: string(ev.Instance), Group: ev.Group, Hook: ev.Hook, Text: ev.Token, To: "noted", Message: n.ID})
 		r.cover["noted"]++
 	}
 	for _, l := range b.Lines {
 		r.lines = append(r.lines, Line{l.At.Add(-skew).Sub(r.start), l.Kind, r.hostOfKey(l.Key), l.Text})
 		r.cover["line "+l.Kind]++
 		if l.Kind == "unreadable" {
-			r.w.Log(sim.Entry{Kind: sim.EntryJournal, To: "unreadable", Text: l.Text})
+			r.w.Log(core.Entry{Kind: core.EntryJournal, To: "unreadable", Text: l.Text})
 		}
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/ebbhq/ebb/internal/kernel"
 	"github.com/ebbhq/ebb/internal/lease"
 	"github.com/ebbhq/ebb/internal/plan"
-	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/core"
 	"github.com/ebbhq/ebb/internal/sim/wire"
 	"github.com/ebbhq/ebb/internal/source/sqs"
 )
@@ -57,7 +57,7 @@ const (
 func (r *run) newFunction(queueURL string) *function {
 	f := &function{run: r, next: r.start.Add(r.s.Ebb.Late), ctx: wire.WithCaller(context.Background(), caller)}
 	f.queue = sqs.New(r.api.SQS(), sqs.Config{URL: queueURL, Now: r.w.Now})
-	r.later(f.next, func() { r.w.Log(sim.Entry{Kind: sim.EntryController, By: caller, To: "started"}) })
+	r.later(f.next, func() { r.w.Log(core.Entry{Kind: core.EntryController, By: caller, To: "started"}) })
 	return f
 }
 
@@ -371,7 +371,7 @@ func (i *invocation) kill(where string) {
 		return
 	}
 	i.f.lastFault = i.f.w.Now()
-	i.f.w.Log(sim.Entry{Kind: sim.EntryController, By: i.name, To: "crashed", Text: where})
+	i.f.w.Log(core.Entry{Kind: core.EntryController, By: i.name, To: "crashed", Text: where})
 	i.f.tell(i.name, "", "is killed ("+where+")")
 	i.f.cover["crash "+where]++
 	i.gone()

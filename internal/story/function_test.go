@@ -7,6 +7,7 @@ import (
 	"github.com/ebbhq/ebb/internal/drain"
 	"github.com/ebbhq/ebb/internal/kernel"
 	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 // shortHooks is a function with hooks as short as can be, and one host that takes ten minutes to leave; the nth write of the journal is the
@@ -47,10 +48,10 @@ func TestAFunctionKeepsTheShortestHookAlive(t *testing.T) {
 			killed += res.Cover["crash "+afterWrite]
 			beats := 0
 			for _, e := range res.Record {
-				if e.Kind == sim.EntryHook && e.To == "expired" {
+				if e.Kind == core.EntryHook && e.To == "expired" {
 					t.Errorf("seed %d, killed at write %d: the hook ran out", seed, nth)
 				}
-				if e.Kind == sim.EntryHook && e.To == "heartbeat" {
+				if e.Kind == core.EntryHook && e.To == "heartbeat" {
 					beats++
 				}
 			}

@@ -10,10 +10,10 @@ import (
 	"github.com/ebbhq/ebb/internal/drain"
 	"github.com/ebbhq/ebb/internal/event"
 	"github.com/ebbhq/ebb/internal/kernel"
-	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
-func (p *past) hook(e sim.Entry) {
+func (p *past) hook(e core.Entry) {
 	key := e.Group + "|" + e.Hook + "|" + e.Instance
 	switch e.To {
 	case "opened":
@@ -260,7 +260,7 @@ func (p *past) retried(w *wait) {
 }
 
 // deleted is invariant 6, at the moment Ebb deletes a message.
-func (p *past) deleted(e sim.Entry) {
+func (p *past) deleted(e core.Entry) {
 	m, ok := p.Messages[e.Message]
 	if !ok || p.deletions[e.Message] {
 		return

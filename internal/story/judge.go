@@ -7,7 +7,7 @@ import (
 
 	"github.com/ebbhq/ebb/internal/drain"
 	"github.com/ebbhq/ebb/internal/event"
-	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 // Evidence is what a run of Ebb leaves behind, in virtual or in real time: all that the invariants are judged by.
@@ -17,7 +17,7 @@ import (
 // "ebb", or begins so and goes on with a hyphen or a digit.
 type Evidence struct {
 	Ebb       Ebb                      // how Ebb was set up
-	Record    []sim.Entry              // in order of time
+	Record    []core.Entry             // in order of time
 	Ended     []drain.Drain            // the drains of the journal that have ended
 	Open      []drain.Drain            // and those that have not
 	Messages  map[string]event.Event   // what the messages of the queue said, by message id
@@ -39,7 +39,7 @@ func Judge(e Evidence) []Violation {
 	p := &past{
 		Evidence: e, tasks: map[string]*taskPast{}, on: map[string][]*taskPast{}, inUse: map[string]map[string]bool{}, machine: map[string]string{},
 		goneAt: map[string]time.Time{}, lostFrom: map[string]time.Time{}, backAt: map[string]time.Time{}, leaving: map[string]time.Time{},
-		open: map[string]*wait{}, journal: map[string][]sim.Entry{}, looked: map[string]bool{}, deletions: map[string]bool{}, beats: map[string][]beat{},
+		open: map[string]*wait{}, journal: map[string][]core.Entry{}, looked: map[string]bool{}, deletions: map[string]bool{}, beats: map[string][]beat{},
 		status: map[string]string{}, changed: map[string]time.Time{},
 		sizes: map[string][]size{}, idle: map[string]time.Time{}, leaves: map[string][]string{}, drained: map[string]time.Time{},
 	}

@@ -5,48 +5,48 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 // TestJudgeTellsEbbsApart: with several Ebbs at work, each answers for itself. What one has looked at, and how long one has been there,
 // says nothing of another.
 func TestJudgeTellsEbbsApart(t *testing.T) {
 	start := time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
-	entry := func(minutes int, kind sim.EntryKind, by, to string) sim.Entry {
-		return sim.Entry{At: start.Add(time.Duration(minutes) * time.Minute), Kind: kind, Group: "web", Hook: "ebb-drain", Instance: "i-1", By: by, To: to, Text: "ecs.ListTasks"}
+	entry := func(minutes int, kind core.EntryKind, by, to string) core.Entry {
+		return core.Entry{At: start.Add(time.Duration(minutes) * time.Minute), Kind: kind, Group: "web", Hook: "ebb-drain", Instance: "i-1", By: by, To: to, Text: "ecs.ListTasks"}
 	}
-	lives := func(minutes int, by, to string) sim.Entry { return entry(minutes, sim.EntryController, by, to) }
-	looks := func(minutes int, by string) sim.Entry { return entry(minutes, sim.EntryCall, by, "ok") }
-	hook := func(minutes int, by, to string) sim.Entry { return entry(minutes, sim.EntryHook, by, to) }
-	known := entry(0, sim.EntryJournal, "", "open")
+	lives := func(minutes int, by, to string) core.Entry { return entry(minutes, core.EntryController, by, to) }
+	looks := func(minutes int, by string) core.Entry { return entry(minutes, core.EntryCall, by, "ok") }
+	hook := func(minutes int, by, to string) core.Entry { return entry(minutes, core.EntryHook, by, to) }
+	known := entry(0, core.EntryJournal, "", "open")
 	known.Text = ""
 	for name, c := range map[string]struct {
-		record []sim.Entry
+		record []core.Entry
 		want   string // empty: nothing is wrong
 	}{
 		"the other one has just started": {
-			[]sim.Entry{lives(0, "ebb-1", "started"), looks(0, "ebb-1"), hook(1, "aws", "opened"), lives(2, "ebb-2", "started"), hook(2, "ebb-1", "CONTINUE")}, "",
+			[]core.Entry{lives(0, "ebb-1", "started"), looks(0, "ebb-1"), hook(1, "aws", "opened"), lives(2, "ebb-2", "started"), hook(2, "ebb-1", "CONTINUE")}, "",
 		},
 		"it has not looked, only the other has": {
-			[]sim.Entry{lives(0, "ebb-1", "started"), looks(0, "ebb-1"), hook(1, "aws", "opened"), lives(2, "ebb-2", "started"), hook(2, "ebb-2", "CONTINUE")}, "had not looked",
+			[]core.Entry{lives(0, "ebb-1", "started"), looks(0, "ebb-1"), hook(1, "aws", "opened"), lives(2, "ebb-2", "started"), hook(2, "ebb-2", "CONTINUE")}, "had not looked",
 		},
 		"it has looked, but in a life before": {
-			[]sim.Entry{lives(0, "ebb", "started"), looks(0, "ebb"), hook(1, "aws", "opened"), lives(2, "ebb", "crashed"), lives(2, "ebb", "started"), hook(2, "ebb", "CONTINUE")}, "had not looked",
+			[]core.Entry{lives(0, "ebb", "started"), looks(0, "ebb"), hook(1, "aws", "opened"), lives(2, "ebb", "crashed"), lives(2, "ebb", "started"), hook(2, "ebb", "CONTINUE")}, "had not looked",
 		},
 		"it has looked before it was paused": {
-			[]sim.Entry{lives(0, "ebb", "started"), looks(0, "ebb"), hook(1, "aws", "opened"), lives(2, "ebb", "paused"), lives(3, "ebb", "resumed"), hook(3, "ebb", "CONTINUE")}, "",
+			[]core.Entry{lives(0, "ebb", "started"), looks(0, "ebb"), hook(1, "aws", "opened"), lives(2, "ebb", "paused"), lives(3, "ebb", "resumed"), hook(3, "ebb", "CONTINUE")}, "",
 		},
 		"one is there all the time and does not send heartbeats": {
-			[]sim.Entry{lives(0, "ebb-1", "started"), known, lives(0, "ebb-2", "started"), hook(1, "aws", "opened"), lives(3, "ebb-2", "crashed"), hook(11, "aws", "expired")}, "although Ebb was there",
+			[]core.Entry{lives(0, "ebb-1", "started"), known, lives(0, "ebb-2", "started"), hook(1, "aws", "opened"), lives(3, "ebb-2", "crashed"), hook(11, "aws", "expired")}, "although Ebb was there",
 		},
 		"none is there all the time": {
-			[]sim.Entry{lives(0, "ebb-1", "started"), known, hook(1, "aws", "opened"), lives(3, "ebb-2", "started"), lives(4, "ebb-1", "crashed"), hook(11, "aws", "expired")}, "",
+			[]core.Entry{lives(0, "ebb-1", "started"), known, hook(1, "aws", "opened"), lives(3, "ebb-2", "started"), lives(4, "ebb-1", "crashed"), hook(11, "aws", "expired")}, "",
 		},
 		"it was paused": {
-			[]sim.Entry{lives(0, "ebb", "started"), known, hook(1, "aws", "opened"), lives(2, "ebb", "paused"), lives(10, "ebb", "resumed"), hook(11, "aws", "expired")}, "",
+			[]core.Entry{lives(0, "ebb", "started"), known, hook(1, "aws", "opened"), lives(2, "ebb", "paused"), lives(10, "ebb", "resumed"), hook(11, "aws", "expired")}, "",
 		},
 		"somebody whose name begins like an Ebb's": {
-			[]sim.Entry{lives(0, "ebb", "started"), hook(1, "aws", "opened"), hook(2, "ebbets", "ABANDON")}, "",
+			[]core.Entry{lives(0, "ebb", "started"), hook(1, "aws", "opened"), hook(2, "ebbets", "ABANDON")}, "",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

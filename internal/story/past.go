@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/ebbhq/ebb/internal/drain"
-	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 // wait is one wait of one instance in one hook, as the world recorded it.
@@ -33,7 +33,7 @@ type past struct {
 	leaving   map[string]time.Time
 	waits     []*wait
 	open      map[string]*wait
-	journal   map[string][]sim.Entry // journal entries by instance
+	journal   map[string][]core.Entry // journal entries by instance
 	unread    int
 	up        []span            // lives of Ebb
 	killed    []time.Time       // invocations of a function
@@ -71,28 +71,28 @@ func (p *past) blame(invariant int, format string, args ...any) {
 	p.bad = append(p.bad, Violation{invariant, fmt.Sprintf(format, args...)})
 }
 
-func (p *past) fold(e sim.Entry) {
+func (p *past) fold(e core.Entry) {
 	p.take(e)
 	switch e.Kind {
-	case sim.EntryContainer, sim.EntryHook, sim.EntryLifecycle, sim.EntryInstance, sim.EntryAgent:
+	case core.EntryContainer, core.EntryHook, core.EntryLifecycle, core.EntryInstance, core.EntryAgent:
 		p.queues(e.At)
 	}
 }
 
-func (p *past) take(e sim.Entry) {
+func (p *past) take(e core.Entry) {
 	switch e.Kind {
-	case sim.EntryTask:
+	case core.EntryTask:
 		p.task(e)
-	case sim.EntryTarget:
+	case core.EntryTarget:
 		p.target(e)
-	case sim.EntryInstance:
+	case core.EntryInstance:
 		p.machine[e.Instance] = e.To
 		if e.To != "running" && e.To != "pending" && p.goneAt[e.Instance].IsZero() {
 			p.goneAt[e.Instance] = e.At
 		}
-	case sim.EntryAgent:
+	case core.EntryAgent:
 		p.agent(e.Instance, e.To == "disconnected", e.At)
-	case sim.EntryContainer:
+	case core.EntryContainer:
 		p.status[e.Instance] = e.To
 		if byEbb(e.By) && !p.inOurHook(e.Instance) {
 			p.blame(4, "Ebb set %s %s, which does not wait in its hook", p.name(e.Instance), e.To)
@@ -106,32 +106,32 @@ func (p *past) take(e sim.Entry) {
 		if e.To == "INACTIVE" {
 			p.agent(e.Instance, true, e.At)
 		}
-	case sim.EntryLifecycle:
+	case core.EntryLifecycle:
 		p.resize(e)
 		if e.To == "Terminating" || e.To == "Warmed:Pending:Wait" || e.To == "Terminating:Wait" && p.leaving[e.Instance].IsZero() {
 			p.leaving[e.Instance] = e.At
 		}
-	case sim.EntryHook:
+	case core.EntryHook:
 		p.hook(e)
-	case sim.EntryJournal:
+	case core.EntryJournal:
 		if e.To == "unreadable" {
 			p.unread++
 		}
 		p.journal[e.Instance] = append(p.journal[e.Instance], e)
-	case sim.EntryMessage:
+	case core.EntryMessage:
 		if e.To == "deleted" && byEbb(e.By) {
 			p.deleted(e)
 		}
-	case sim.EntryController:
+	case core.EntryController:
 		p.controller(e)
-	case sim.EntryCall:
+	case core.EntryCall:
 		if byEbb(e.By) {
 			p.called(e)
 		}
 	}
 }
 
-func (p *past) task(e sim.Entry) {
+func (p *past) task(e core.Entry) {
 	t := p.tasks[e.Task]
 	if t == nil {
 		t = &taskPast{id: e.Task, created: e.At}
@@ -159,7 +159,7 @@ func (p *past) inOurHook(instance string) bool {
 	return false
 }
 
-func (p *past) target(e sim.Entry) {
+func (p *past) target(e core.Entry) {
 	if byEbb(e.By) && !p.inOurHook(e.Instance) {
 		p.blame(4, "Ebb took target %s of %s out, which does not wait in its hook", e.Target, p.name(e.Instance))
 	}
@@ -190,7 +190,7 @@ func (p *past) agent(instance string, lost bool, at time.Time) {
 }
 
 // controller follows the lives of each Ebb. One that is resumed still knows what it knew when it was paused.
-func (p *past) controller(e sim.Entry) {
+func (p *past) controller(e core.Entry) {
 	for i := range p.up {
 		if s := &p.up[i]; s.by == e.By && s.to.IsZero() {
 			s.to = e.At
@@ -207,7 +207,7 @@ func (p *past) controller(e sim.Entry) {
 	}
 }
 
-func (p *past) called(e sim.Entry) {
+func (p *past) called(e core.Entry) {
 	_, op, _ := strings.Cut(e.Text, ".")
 	switch {
 	case op == "RecordLifecycleActionHeartbeat":

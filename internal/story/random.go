@@ -8,6 +8,7 @@ import (
 	"github.com/ebbhq/ebb/internal/drain"
 	"github.com/ebbhq/ebb/internal/kernel"
 	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 // Random makes the scenario of a seed: a world (half of them with 5 hosts or fewer, one in twenty with 50 or more), a story and
@@ -55,7 +56,7 @@ func (g *maker) size() int {
 func pick[T any](g *maker, from ...T) T { return from[g.n(len(from))] }
 
 func (g *maker) switches() {
-	g.s.World.Switches = sim.Switches{
+	g.s.World.Switches = core.Switches{
 		ProtectionHonoured: g.percent(20), SilentEC2Terminate: g.percent(20), HookEditApplies: g.percent(20),
 		LateHeartbeatRefused: g.percent(20), SigtermFirst: g.percent(20), LaunchBeforeTerm: g.percent(20),
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/ebbhq/ebb/internal/kernel"
 	"github.com/ebbhq/ebb/internal/plan"
 	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/core"
 	"github.com/ebbhq/ebb/internal/sim/wire"
 )
 
@@ -31,7 +32,7 @@ type Result struct {
 	Ended      []drain.Drain      // finished drains
 	Calls      map[string]int     // Ebb's API calls by operation
 	Checks     map[wire.Check]int // what the policies of Run were asked; none without a policy
-	Record     []sim.Entry        // the world's own record
+	Record     []core.Entry       // the world's own record
 	End        time.Time
 }
 
@@ -267,7 +268,7 @@ func (r *run) lastChange() time.Time {
 	rec := r.w.Record()
 	for _, r := range slices.Backward(rec) {
 		switch r.Kind {
-		case sim.EntryLifecycle, sim.EntryHook, sim.EntryInstance:
+		case core.EntryLifecycle, core.EntryHook, core.EntryInstance:
 			return r.At
 		}
 	}

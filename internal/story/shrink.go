@@ -1,6 +1,6 @@
 package story
 
-import "github.com/ebbhq/ebb/internal/sim"
+import "github.com/ebbhq/ebb/internal/sim/core"
 
 // Shrink returns the smallest part of a failing scenario that still breaks the same invariant: without the steps, faults, services,
 // tasks and switches that are not needed, and with fewer hosts. A scenario that does not fail comes back as it is.
@@ -93,9 +93,9 @@ func fewerTasks(s *Scenario, i int) bool {
 
 // plain sets the switches to their documented values, all at once.
 func plain(s *Scenario, i int) bool {
-	if i > 0 || s.World.Switches == (sim.Switches{}) {
+	if i > 0 || s.World.Switches == (core.Switches{}) {
 		return false
 	}
-	s.World.Switches = sim.Switches{}
+	s.World.Switches = core.Switches{}
 	return true
 }

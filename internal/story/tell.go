@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 // transcript is what an operator would have seen: the journal's lines, what he did himself, and what became of hosts and tasks.
@@ -22,9 +22,9 @@ func (r *run) transcript() []Line {
 	return lines
 }
 
-func (r *run) worldLine(e sim.Entry) (kind, text string) {
+func (r *run) worldLine(e core.Entry) (kind, text string) {
 	switch e.Kind {
-	case sim.EntryHook:
+	case core.EntryHook:
 		switch e.To {
 		case "opened":
 			return "aws", "waits in hook " + e.Hook
@@ -34,21 +34,21 @@ func (r *run) worldLine(e sim.Entry) (kind, text string) {
 			return "aws", fmt.Sprintf("hook %s is answered %s by %s", e.Hook, e.To, e.By)
 		}
 		return "aws", fmt.Sprintf("hook %s: %s", e.Hook, e.To)
-	case sim.EntryInstance:
+	case core.EntryInstance:
 		if e.To == "terminated" || e.To == "stopped" || e.To == "running" && e.At.After(r.start) {
 			return "aws", "the instance is " + e.To
 		}
-	case sim.EntryContainer:
+	case core.EntryContainer:
 		if e.To == "DRAINING" || e.To == "INACTIVE" {
 			return "aws", "the container instance is " + e.To
 		}
-	case sim.EntryTask:
+	case core.EntryTask:
 		return r.taskLine(e)
 	}
 	return "", ""
 }
 
-func (r *run) taskLine(e sim.Entry) (kind, text string) {
+func (r *run) taskLine(e core.Entry) (kind, text string) {
 	who := or(e.Service, "standalone task")
 	id := e.Task[strings.LastIndexByte(e.Task, '/')+1:]
 	if len(id) > 8 {

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/ebbhq/ebb/internal/kernel"
-	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 // size is how many instances a group has from some time on.
@@ -16,7 +16,7 @@ type size struct {
 }
 
 // resize follows how many instances a group has.
-func (p *past) resize(e sim.Entry) {
+func (p *past) resize(e core.Entry) {
 	n := p.size(e.Group)
 	switch {
 	case e.From == "":

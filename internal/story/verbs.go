@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 // verbs are what can happen in a story: one entry each, and what an operator would call it.
@@ -225,11 +226,11 @@ func (e *ebb) hang(d time.Duration) {
 
 // pausedUntil tells the judge that it can do nothing until then.
 func (e *ebb) pausedUntil(at time.Time) {
-	e.w.Log(sim.Entry{Kind: sim.EntryController, By: e.name, To: "paused"})
+	e.w.Log(core.Entry{Kind: core.EntryController, By: e.name, To: "paused"})
 	life := e.life
 	e.later(at, func() {
 		if now := e.w.Now(); life == e.life && !e.hangs.After(now) && !e.cut.After(now) {
-			e.w.Log(sim.Entry{Kind: sim.EntryController, By: e.name, To: "resumed"})
+			e.w.Log(core.Entry{Kind: core.EntryController, By: e.name, To: "resumed"})
 		}
 	})
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/ebbhq/ebb/internal/baseline"
 	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/core"
 	"github.com/ebbhq/ebb/internal/sim/wire"
 )
 
@@ -17,7 +18,7 @@ func homeMade(n int, delay time.Duration) (figures, error) {
 	if err != nil {
 		return figures{}, err
 	}
-	api := wire.New(wire.Config{World: world, Limits: wire.Limits(sim.Switches{})})
+	api := wire.New(wire.Config{World: world, Limits: wire.Limits(core.Switches{})})
 	q, err := world.Queue(queue)
 	if err != nil {
 		return figures{}, err
@@ -47,7 +48,7 @@ func homeMade(n int, delay time.Duration) (figures, error) {
 func answered(w *sim.World) int {
 	n := 0
 	for _, e := range w.Record() {
-		if e.Kind == sim.EntryHook && (e.To == "CONTINUE" || e.To == "expired") {
+		if e.Kind == core.EntryHook && (e.To == "CONTINUE" || e.To == "expired") {
 			n++
 		}
 	}

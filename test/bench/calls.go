@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/core"
 	"github.com/ebbhq/ebb/internal/story"
 )
 
@@ -122,14 +122,14 @@ type figures struct {
 }
 
 // measure reads the world's record of a drainer's calls, from the first message to the last answer.
-func measure(record []sim.Entry, by string) figures {
+func measure(record []core.Entry, by string) figures {
 	f := figures{ops: map[string]int{}}
 	lastStop, heard, killed := map[string]time.Time{}, map[string]time.Time{}, map[string]bool{}
 	answers := map[string]time.Time{}
 	calls, received := map[string]int{}, false
 	for _, e := range record {
 		switch {
-		case e.Kind == sim.EntryCall && e.By == by:
+		case e.Kind == core.EntryCall && e.By == by:
 			if e.Text != "sqs.ReceiveMessage" || received {
 				calls[e.Text]++
 			}
@@ -140,21 +140,21 @@ func measure(record []sim.Entry, by string) figures {
 			if e.Text == "autoscaling.CompleteLifecycleAction" {
 				maps.Copy(f.ops, calls)
 			}
-		case e.Kind == sim.EntryTask:
+		case e.Kind == core.EntryTask:
 			if e.To == "STOPPED" {
 				lastStop[e.Instance] = e.At
 			}
 			if strings.Contains(e.Text, "killed") {
 				killed[e.Task] = true
 			}
-		case e.Kind == sim.EntryHook && e.To == "CONTINUE":
+		case e.Kind == core.EntryHook && e.To == "CONTINUE":
 			answers[e.Instance] = e.At
-		case e.Kind == sim.EntryMessage && e.To == "received":
+		case e.Kind == core.EntryMessage && e.To == "received":
 			received = true
 			if heard[e.Instance].IsZero() {
 				heard[e.Instance] = e.At
 			}
-		case e.Kind == sim.EntryContainer && e.To == "DRAINING":
+		case e.Kind == core.EntryContainer && e.To == "DRAINING":
 			f.draining = append(f.draining, e.At.Sub(heard[e.Instance]))
 		}
 	}

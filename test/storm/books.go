@@ -7,7 +7,7 @@ import (
 
 	"github.com/ebbhq/ebb/internal/event"
 	"github.com/ebbhq/ebb/internal/journal"
-	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 // books is the journal that the Ebbs of a run share, and a witness of what they write into it: a note that one Ebb leaves for another
@@ -36,11 +36,11 @@ func openBooks(ctx context.Context, o options) (books, error) {
 }
 
 // entries are notes as a run's evidence: the drain of which a note tells is as good as in the journal.
-func entries(ns []note, world func(time.Time) time.Time) []sim.Entry {
-	var all []sim.Entry
+func entries(ns []note, world func(time.Time) time.Time) []core.Entry {
+	var all []core.Entry
 	for _, n := range ns {
 		if e := event.Parse([]byte(n.body)); e.Kind == event.TerminateAction {
-			all = append(all, sim.Entry{At: world(n.at), Kind: sim.EntryJournal, Group: e.Group, Hook: e.Hook, Instance: string(e.Instance), Text: e.Token, To: "noted"})
+			all = append(all, core.Entry{At: world(n.at), Kind: core.EntryJournal, Group: e.Group, Hook: e.Hook, Instance: string(e.Instance), Text: e.Token, To: "noted"})
 		}
 	}
 	return all

@@ -16,7 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
 
-	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 // simulated is the simulated cloud in its process, as an operator sees it.
@@ -24,7 +24,7 @@ type simulated struct {
 	*child
 	endpoint string
 	scaling  *autoscaling.Client
-	record   []sim.Entry // read so far
+	record   []core.Entry // read so far
 
 	real  time.Time // when the world's clock was read
 	world time.Time // what it said
@@ -121,11 +121,11 @@ func (s *simulated) lasts(d time.Duration) time.Duration {
 }
 
 // read reads what the record has beyond what was read before, and returns that.
-func (s *simulated) read(ctx context.Context) ([]sim.Entry, error) {
+func (s *simulated) read(ctx context.Context) ([]core.Entry, error) {
 	had := len(s.record)
 	err := s.get(ctx, fmt.Sprintf("record?after=%d", had), func(r io.Reader) error {
 		for lines := json.NewDecoder(r); ; {
-			var e sim.Entry
+			var e core.Entry
 			switch err := lines.Decode(&e); {
 			case errors.Is(err, io.EOF):
 				return nil

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/core"
 	"github.com/ebbhq/ebb/internal/sim/lambda"
 	"github.com/ebbhq/ebb/internal/sim/wire"
 )
@@ -209,11 +210,11 @@ func (r *invoked) watch() (last, now time.Time) {
 	}
 	for _, e := range r.record[r.seen:] {
 		switch {
-		case e.Kind == sim.EntryLifecycle && e.To == "Terminated" && leaver[e.Instance]:
+		case e.Kind == core.EntryLifecycle && e.To == "Terminated" && leaver[e.Instance]:
 			r.gone[e.Instance] = e.At
-		case e.Kind == sim.EntryInvocation && e.To == "started":
+		case e.Kind == core.EntryInvocation && e.To == "started":
 			r.busy++
-		case e.Kind == sim.EntryInvocation && e.To != "throttled" && e.To != "dropped":
+		case e.Kind == core.EntryInvocation && e.To != "throttled" && e.To != "dropped":
 			r.busy--
 		}
 	}

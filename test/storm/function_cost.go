@@ -11,6 +11,7 @@ import (
 
 	"github.com/ebbhq/ebb/internal/baseline"
 	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/core"
 	"github.com/ebbhq/ebb/internal/sim/wire"
 )
 
@@ -31,13 +32,13 @@ func costOf(r remains, s summary) cost {
 }
 
 // lastly counts the tasks that were cut off, and says when the last hook was answered.
-func lastly(record []sim.Entry, start time.Time) (cutOff int, last time.Duration) {
+func lastly(record []core.Entry, start time.Time) (cutOff int, last time.Duration) {
 	killed := map[string]bool{}
 	for _, e := range record {
 		switch {
-		case e.Kind == sim.EntryTask && strings.Contains(e.Text, "killed"):
+		case e.Kind == core.EntryTask && strings.Contains(e.Text, "killed"):
 			killed[e.Task] = true
-		case e.Kind == sim.EntryHook && e.To == "CONTINUE":
+		case e.Kind == core.EntryHook && e.To == "CONTINUE":
 			last = e.At.Sub(start)
 		}
 	}
@@ -67,7 +68,7 @@ func drainAtHome(o options) (cost, error) {
 	if err != nil {
 		return cost{}, err
 	}
-	api := wire.New(wire.Config{World: w, Limits: wire.Limits(sim.Switches{})})
+	api := wire.New(wire.Config{World: w, Limits: wire.Limits(core.Switches{})})
 	var all []*baseline.Drainer
 	for _, c := range clusters {
 		q, err := w.Queue(queues + c)
@@ -101,7 +102,7 @@ func drainAtHome(o options) (cost, error) {
 		c.invocations += d.Invocations()
 	}
 	for _, e := range w.Record() {
-		if e.Kind == sim.EntryCall && e.By == caller && !strings.HasPrefix(e.Text, "sqs.") { // Lambda listens for it
+		if e.Kind == core.EntryCall && e.By == caller && !strings.HasPrefix(e.Text, "sqs.") { // Lambda listens for it
 			c.calls++
 		}
 	}
@@ -113,7 +114,7 @@ func drainAtHome(o options) (cost, error) {
 func answered(w *sim.World, leavers []string) int {
 	over := map[string]bool{}
 	for _, e := range w.Record() {
-		if e.Kind == sim.EntryHook && (e.To == "CONTINUE" || e.To == "expired") {
+		if e.Kind == core.EntryHook && (e.To == "CONTINUE" || e.To == "expired") {
 			over[e.Instance] = true
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 // clusters are those of the function's world. Each is a scope of its own, for which one process works at a time.
@@ -26,7 +27,7 @@ func functionGroups() []group {
 // cluster's. Without a prefix they tell EventBridge only.
 func functionWorld(seed uint64, hosts int, queues string) sim.Spec {
 	w := sim.Spec{
-		Seed: seed, Switches: sim.Switches{Duplicate: 10, LatePercent: 5},
+		Seed: seed, Switches: core.Switches{Duplicate: 10, LatePercent: 5},
 		TaskDefinitions: []sim.TaskDefinition{
 			{Family: "web", CPU: 128, Memory: 256, Port: 8080, Start: 5 * time.Second, Exit: 10 * time.Second, Stop: 60 * time.Second},
 			{Family: "api", CPU: 256, Memory: 512, Port: 9090, Network: "awsvpc", Start: 8 * time.Second, Exit: 5 * time.Second, Stop: 60 * time.Second},

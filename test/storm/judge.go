@@ -15,7 +15,7 @@ import (
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/journal"
 	"github.com/ebbhq/ebb/internal/kernel"
-	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/core"
 	"github.com/ebbhq/ebb/internal/story"
 )
 
@@ -45,7 +45,7 @@ func evidence(r remains, ended, open []drain.Drain) story.Evidence {
 		e.Heartbeat[g.name] = g.heartbeat
 	}
 	for _, m := range r.record {
-		if m.Kind == sim.EntryMessage && m.Hook != "" {
+		if m.Kind == core.EntryMessage && m.Hook != "" {
 			e.Messages[m.Message] = event.Event{
 				Kind: event.TerminateAction, Group: m.Group, Hook: m.Hook, Instance: fleet.InstanceID(m.Instance), Token: m.Text,
 			}
@@ -57,26 +57,26 @@ func evidence(r remains, ended, open []drain.Drain) story.Evidence {
 // merged is the cloud's record with what it cannot know: when an Ebb began - with its first call, at the latest -, when it was struck,
 // and when a drain, or a note of it, came into the journal. The Ebbs' clocks are never ahead of the cloud's, so the lines are not either.
 // Messages that Lambda deletes for a function it deletes at its word.
-func merged(r remains) []sim.Entry {
-	var all []sim.Entry
+func merged(r remains) []core.Entry {
+	var all []core.Entry
 	known := map[string]bool{}
 	for _, e := range r.record {
-		if e.Kind == sim.EntryMessage && e.To == "deleted" && e.By == "lambda" {
+		if e.Kind == core.EntryMessage && e.To == "deleted" && e.By == "lambda" {
 			e.By = function
 		}
 		if byEbb(e.By) && !known[e.By] {
 			known[e.By] = true
-			all = append(all, sim.Entry{At: e.At, Kind: sim.EntryController, By: e.By, To: "started"})
+			all = append(all, core.Entry{At: e.At, Kind: core.EntryController, By: e.By, To: "started"})
 		}
 		all = append(all, e)
 	}
 	all = append(append(all, r.told...), r.noted...)
 	for _, l := range r.lines {
 		if l.Kind == "heard" {
-			all = append(all, sim.Entry{At: l.At, Kind: sim.EntryJournal, Instance: instanceOf(l.Key), To: "open", Message: l.Key})
+			all = append(all, core.Entry{At: l.At, Kind: core.EntryJournal, Instance: instanceOf(l.Key), To: "open", Message: l.Key})
 		}
 	}
-	slices.SortStableFunc(all, func(a, b sim.Entry) int { return a.At.Compare(b.At) })
+	slices.SortStableFunc(all, func(a, b core.Entry) int { return a.At.Compare(b.At) })
 	return all
 }
 
@@ -112,13 +112,13 @@ func hooks(r remains) []string {
 	ends := map[string][]string{}
 	for _, e := range r.record {
 		switch {
-		case e.Kind == sim.EntryHook && e.Hook == hook && e.To != "opened" && e.To != "heartbeat":
+		case e.Kind == core.EntryHook && e.Hook == hook && e.To != "opened" && e.To != "heartbeat":
 			by := e.By
 			if byEbb(by) {
 				by = "ebb"
 			}
 			ends[e.Instance] = append(ends[e.Instance], e.To+" by "+by)
-		case e.Kind == sim.EntryTask && strings.Contains(e.Text, "killed"):
+		case e.Kind == core.EntryTask && strings.Contains(e.Text, "killed"):
 			bad = append(bad, fmt.Sprintf("task %s on %s: %s", e.Task, r.name(e.Instance), e.Text))
 		}
 	}
@@ -149,7 +149,7 @@ func journaled(r remains, ended []drain.Drain) []string {
 		}
 	}
 	for _, e := range r.record {
-		if e.Kind == sim.EntryMessage && e.To == "deleted" && e.Instance != "" && len(of[e.Instance]) == 0 {
+		if e.Kind == core.EntryMessage && e.To == "deleted" && e.Instance != "" && len(of[e.Instance]) == 0 {
 			bad = append(bad, fmt.Sprintf("a message about %s was deleted, and the journal knows no drain of it", r.name(e.Instance)))
 		}
 	}
@@ -185,14 +185,14 @@ func sum(r remains) summary {
 	s.outcomes = fmt.Sprintf("%d hosts left: %s", len(r.leavers), strings.Join(words, ", "))
 	for _, e := range r.record {
 		switch {
-		case e.Kind == sim.EntryCall && byEbb(e.By):
+		case e.Kind == core.EntryCall && byEbb(e.By):
 			s.calls++
 			if e.To != "ok" {
 				s.refused++
 			}
-		case e.Kind == sim.EntryMessage && e.To == "redriven":
+		case e.Kind == core.EntryMessage && e.To == "redriven":
 			s.redriven++
-		case e.Kind == sim.EntryInvocation:
+		case e.Kind == core.EntryInvocation:
 			s.invocations[e.To]++
 		}
 	}

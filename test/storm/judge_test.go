@@ -11,7 +11,7 @@ import (
 	"github.com/ebbhq/ebb/internal/drain"
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/journal"
-	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 var nine = time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
@@ -40,24 +40,24 @@ func drained(instance string) drain.Drain {
 
 // good is what remains of a small run in which all held: one host left, and its serve was killed once on the way.
 func good(t *testing.T) remains {
-	e := func(seconds int, kind sim.EntryKind, to, by string) sim.Entry {
-		return sim.Entry{At: at(seconds), Kind: kind, Instance: host, Group: "web-asg", To: to, By: by}
+	e := func(seconds int, kind core.EntryKind, to, by string) core.Entry {
+		return core.Entry{At: at(seconds), Kind: kind, Instance: host, Group: "web-asg", To: to, By: by}
 	}
-	with := func(e sim.Entry, set func(*sim.Entry)) sim.Entry { set(&e); return e }
-	task := func(seconds int, to string) sim.Entry {
-		return with(e(seconds, sim.EntryTask, to, "aws"), func(e *sim.Entry) { e.Task, e.Service = "task-1", "web" })
+	with := func(e core.Entry, set func(*core.Entry)) core.Entry { set(&e); return e }
+	task := func(seconds int, to string) core.Entry {
+		return with(e(seconds, core.EntryTask, to, "aws"), func(e *core.Entry) { e.Task, e.Service = "task-1", "web" })
 	}
-	target := func(seconds int, to string) sim.Entry {
-		return with(e(seconds, sim.EntryTarget, to, "aws"), func(e *sim.Entry) { e.Task, e.TargetGroup, e.Target = "task-1", "web-tg", host+":8080" })
+	target := func(seconds int, to string) core.Entry {
+		return with(e(seconds, core.EntryTarget, to, "aws"), func(e *core.Entry) { e.Task, e.TargetGroup, e.Target = "task-1", "web-tg", host+":8080" })
 	}
-	waits := func(seconds int, to, by string) sim.Entry {
-		return with(e(seconds, sim.EntryHook, to, by), func(e *sim.Entry) { e.Hook, e.Text = hook, "00000000-0000-4000-8000-000000000001" })
+	waits := func(seconds int, to, by string) core.Entry {
+		return with(e(seconds, core.EntryHook, to, by), func(e *core.Entry) { e.Hook, e.Text = hook, "00000000-0000-4000-8000-000000000001" })
 	}
-	message := func(seconds int, to, by string) sim.Entry {
-		return with(waits(seconds, to, by), func(e *sim.Entry) { e.Kind, e.Message, e.Queue = sim.EntryMessage, "m-1", "ebb" })
+	message := func(seconds int, to, by string) core.Entry {
+		return with(waits(seconds, to, by), func(e *core.Entry) { e.Kind, e.Message, e.Queue = core.EntryMessage, "m-1", "ebb" })
 	}
-	call := func(seconds int, op, by string) sim.Entry {
-		return with(e(seconds, sim.EntryCall, "ok", by), func(e *sim.Entry) { e.Text = op })
+	call := func(seconds int, op, by string) core.Entry {
+		return with(e(seconds, core.EntryCall, "ok", by), func(e *core.Entry) { e.Text = op })
 	}
 	const first, second = "ebb1x1", "ebb1x2"
 	return remains{
@@ -65,24 +65,24 @@ func good(t *testing.T) remains {
 		leavers: []string{host}, names: map[string]string{host: "web-asg/0"}, start: at(0), end: at(300), quiet: at(70),
 		drains: []journal.Record{stored(t, drained(host))},
 		lines:  []journal.Line{{At: at(12), Key: drained(host).Key, Kind: "heard"}},
-		told:   []sim.Entry{{At: at(70), Kind: sim.EntryController, By: first, To: "crashed"}},
-		record: []sim.Entry{
-			e(0, sim.EntryContainer, "ACTIVE", "aws"), task(0, "RUNNING"), target(0, "healthy"),
+		told:   []core.Entry{{At: at(70), Kind: core.EntryController, By: first, To: "crashed"}},
+		record: []core.Entry{
+			e(0, core.EntryContainer, "ACTIVE", "aws"), task(0, "RUNNING"), target(0, "healthy"),
 			call(5, "autoscaling.DescribeAutoScalingGroups", first),
-			e(10, sim.EntryLifecycle, "Terminating:Wait", "aws"), waits(10, "opened", "aws"), message(11, "sent", "aws"),
+			e(10, core.EntryLifecycle, "Terminating:Wait", "aws"), waits(10, "opened", "aws"), message(11, "sent", "aws"),
 			message(12, "received", first), message(13, "deleted", first),
-			with(e(20, sim.EntryContainer, "DRAINING", first), func(e *sim.Entry) { e.From = "ACTIVE" }),
+			with(e(20, core.EntryContainer, "DRAINING", first), func(e *core.Entry) { e.From = "ACTIVE" }),
 			task(30, "DEACTIVATING"), target(30, "draining"), target(60, "unused"), task(60, "STOPPING"),
 			call(75, "ecs.ListTasks", second), task(80, "STOPPED"), waits(110, "heartbeat", second), waits(120, "CONTINUE", second),
-			e(121, sim.EntryLifecycle, "Terminated", "aws"),
+			e(121, core.EntryLifecycle, "Terminated", "aws"),
 		},
 	}
 }
 
 // entry finds an entry of the record.
-func entry(t *testing.T, r *remains, kind sim.EntryKind, to string) *sim.Entry {
+func entry(t *testing.T, r *remains, kind core.EntryKind, to string) *core.Entry {
 	t.Helper()
-	i := slices.IndexFunc(r.record, func(e sim.Entry) bool { return e.Kind == kind && e.To == to })
+	i := slices.IndexFunc(r.record, func(e core.Entry) bool { return e.Kind == kind && e.To == to })
 	if i < 0 {
 		t.Fatalf("there is no entry %s %s", kind, to)
 	}
@@ -97,57 +97,57 @@ func TestWhatHeldIsGood(t *testing.T) {
 
 // TestPlantedWrongsAreFound: the judge finds whatever is wrong in what remains of a run.
 func TestPlantedWrongsAreFound(t *testing.T) {
-	drop := func(t *testing.T, r *remains, kind sim.EntryKind, to string) {
+	drop := func(t *testing.T, r *remains, kind core.EntryKind, to string) {
 		gone := *entry(t, r, kind, to)
-		r.record = slices.DeleteFunc(r.record, func(e sim.Entry) bool { return e == gone })
+		r.record = slices.DeleteFunc(r.record, func(e core.Entry) bool { return e == gone })
 	}
 	for name, c := range map[string]struct {
 		plant func(*testing.T, *remains)
 		want  string
 	}{
 		"a hook answered before the task had stopped": {
-			func(t *testing.T, r *remains) { entry(t, r, sim.EntryTask, "STOPPED").At = at(125) }, "tasks had not stopped",
+			func(t *testing.T, r *remains) { entry(t, r, core.EntryTask, "STOPPED").At = at(125) }, "tasks had not stopped",
 		},
 		"a hook answered while a daemon's target was in use": {
 			func(t *testing.T, r *remains) {
 				for i := range r.record {
-					r.record[i].Daemon = r.record[i].Kind == sim.EntryTask
+					r.record[i].Daemon = r.record[i].Kind == core.EntryTask
 				}
-				drop(t, r, sim.EntryTask, "STOPPED")
-				drop(t, r, sim.EntryTarget, "draining")
-				drop(t, r, sim.EntryTarget, "unused")
-				entry(t, r, sim.EntryHook, "CONTINUE").At = at(280)
+				drop(t, r, core.EntryTask, "STOPPED")
+				drop(t, r, core.EntryTarget, "draining")
+				drop(t, r, core.EntryTarget, "unused")
+				entry(t, r, core.EntryHook, "CONTINUE").At = at(280)
 			}, "still in use",
 		},
 		"a hook that ran out": {
 			func(t *testing.T, r *remains) {
-				e := entry(t, r, sim.EntryHook, "CONTINUE")
+				e := entry(t, r, core.EntryHook, "CONTINUE")
 				e.To, e.By = "expired", "aws"
 			}, `ended "expired by aws"`,
 		},
 		"a hook that is still open": {
-			func(t *testing.T, r *remains) { drop(t, r, sim.EntryHook, "CONTINUE") }, `ended ""`,
+			func(t *testing.T, r *remains) { drop(t, r, core.EntryHook, "CONTINUE") }, `ended ""`,
 		},
 		"a hook that hung": {
-			func(t *testing.T, r *remains) { entry(t, r, sim.EntryHook, "CONTINUE").At, r.end = at(1000), at(1200) }, "hung for",
+			func(t *testing.T, r *remains) { entry(t, r, core.EntryHook, "CONTINUE").At, r.end = at(1000), at(1200) }, "hung for",
 		},
 		"an answer by somebody else": {
-			func(t *testing.T, r *remains) { entry(t, r, sim.EntryHook, "CONTINUE").By = "operator" }, `"CONTINUE by operator"`,
+			func(t *testing.T, r *remains) { entry(t, r, core.EntryHook, "CONTINUE").By = "operator" }, `"CONTINUE by operator"`,
 		},
 		"ABANDON": {
-			func(t *testing.T, r *remains) { entry(t, r, sim.EntryHook, "CONTINUE").To = "ABANDON" }, "ABANDON",
+			func(t *testing.T, r *remains) { entry(t, r, core.EntryHook, "CONTINUE").To = "ABANDON" }, "ABANDON",
 		},
 		"an answer by a serve that had not looked": {
-			func(t *testing.T, r *remains) { drop(t, r, sim.EntryCall, "ok"); drop(t, r, sim.EntryCall, "ok") }, "had not looked",
+			func(t *testing.T, r *remains) { drop(t, r, core.EntryCall, "ok"); drop(t, r, core.EntryCall, "ok") }, "had not looked",
 		},
 		"a foreign hook that was beaten": {
-			func(t *testing.T, r *remains) { entry(t, r, sim.EntryHook, "heartbeat").Hook = "other-hook" }, "not its own",
+			func(t *testing.T, r *remains) { entry(t, r, core.EntryHook, "heartbeat").Hook = "other-hook" }, "not its own",
 		},
 		"a host set DRAINING that did not leave": {
-			func(t *testing.T, r *remains) { entry(t, r, sim.EntryContainer, "DRAINING").Instance = "i-1" }, "does not wait in its hook",
+			func(t *testing.T, r *remains) { entry(t, r, core.EntryContainer, "DRAINING").Instance = "i-1" }, "does not wait in its hook",
 		},
 		"a killed task": {
-			func(t *testing.T, r *remains) { entry(t, r, sim.EntryTask, "STOPPED").Text = "killed: host gone" }, "killed",
+			func(t *testing.T, r *remains) { entry(t, r, core.EntryTask, "STOPPED").Text = "killed: host gone" }, "killed",
 		},
 		"a message deleted before its drain was durable": {
 			func(_ *testing.T, r *remains) { r.lines[0].At = at(15) }, "was deleted before its drain was in the journal",

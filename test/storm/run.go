@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/ebbhq/ebb/internal/journal"
-	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 // remains is what a run leaves behind: all that it is judged by.
@@ -19,9 +19,9 @@ type remains struct {
 	groups     []group           // that are managed
 	speed      float64           // of the world
 	processes  int               // that share the journal; 0: a function
-	record     []sim.Entry       // the cloud's own
-	told       []sim.Entry       // of the lives of the serves, by this program
-	noted      []sim.Entry       // of the notes in the journal, by its witness
+	record     []core.Entry      // the cloud's own
+	told       []core.Entry      // of the lives of the serves, by this program
+	noted      []core.Entry      // of the notes in the journal, by its witness
 	leavers    []string          // the instances that were told to leave
 	names      map[string]string // of the instances of the start
 	drains     []journal.Record  // all of the journal
@@ -180,7 +180,7 @@ func (r *running) leave(ctx context.Context) error {
 func (r *running) watch(ctx context.Context) (last time.Time, err error) {
 	entries, err := r.cloud.read(ctx)
 	for _, e := range entries {
-		if e.Kind == sim.EntryLifecycle && e.To == "Terminated" && slices.Contains(r.leavers, e.Instance) {
+		if e.Kind == core.EntryLifecycle && e.To == "Terminated" && slices.Contains(r.leavers, e.Instance) {
 			r.gone[e.Instance] = e.At
 		}
 	}

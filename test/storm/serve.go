@@ -6,7 +6,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 // server is one place in which an ebb serve runs, one life after another.
@@ -132,7 +132,7 @@ func (s *server) gone(err error) error {
 // tell writes into the evidence what the world cannot know.
 func (s *server) tell(what string) {
 	s.happened(what)
-	s.r.told = append(s.r.told, sim.Entry{At: s.r.cloud.now(), Kind: sim.EntryController, By: s.name(), To: what})
+	s.r.told = append(s.r.told, core.Entry{At: s.r.cloud.now(), Kind: core.EntryController, By: s.name(), To: what})
 }
 
 // happened notes what happens to this life in real time.

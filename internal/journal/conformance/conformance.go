@@ -17,14 +17,15 @@ import (
 	"github.com/ebbhq/ebb/internal/journal"
 )
 
-// start is the time of the first line of each test; the nanosecond must survive.
-var start = time.Date(2026, 11, 21, 9, 0, 0, 1, time.UTC)
+// start is the time of the first line of each test. All tests of a process have the same, by the clock of the store.
+var start time.Time
 
-// Run tests a kind of store. Open makes a new, empty journal. Again opens one more handle on the same journal; it is nil where
-// a journal has one handle only and ends with it.
-func Run(t *testing.T, open func(*testing.T) journal.Store, again func(*testing.T, journal.Store) journal.Store) {
+// Run tests a kind of store. Now is the time by the store's clock. Open makes a new, empty journal. Again opens one more handle on the same
+// journal; it is nil where a journal has one handle only and ends with it.
+func Run(t *testing.T, now time.Time, open func(*testing.T) journal.Store, again func(*testing.T, journal.Store) journal.Store) {
+	start = now.UTC().Truncate(time.Second).Add(1) // the nanosecond must survive
 	one := map[string]func(*testing.T, journal.Store){
-		"empty": empty, "round trip": roundTrip, "revisions": revisions, "atomic": atomic, "twice in one batch": twice,
+		"empty": empty, "round trip": roundTrip, "revisions": revisions, "atomic": atomic, "twice in one batch": twice, "a key used again": usedAgain,
 		"one open for a subject": oneOpen, "order": order, "query": query, "large": large, "no aliasing": noAliasing, "cancelled": cancelled,
 		"closed": closed,
 		"leases": leases, "under": under, "notes": notes, "many": many,
@@ -129,6 +130,29 @@ func revisions(t *testing.T, s journal.Store) {
 	write(t, s, journal.Batch{Records: records(record("a", 3, false))})
 	same(t, "open records after the end", records())(s.Open(t.Context()))
 	same(t, "recent records", records(record("a", 3, false)))(s.Recent(t.Context(), 10))
+}
+
+// usedAgain: a record that has ended has no further revision, but its key may be used for a new record, in a later batch.
+func usedAgain(t *testing.T, s journal.Store) {
+	write(t, s, journal.Batch{Records: records(record("web/i-1/a", 1, true), record("web/i-2/a", 1, false))})
+	write(t, s, journal.Batch{Records: records(record("web/i-1/a", 2, false))})
+	for _, wrong := range []journal.Record{record("web/i-1/a", 3, true), record("web/i-1/a", 3, false), record("web/i-2/a", 2, true)} {
+		conflict(t, s, journal.Batch{Records: records(wrong)})
+	}
+	again := record("web/i-1/a", 1, true)
+	again.Body = []byte(`{"again":true}`)
+	write(t, s, journal.Batch{Records: records(again)})
+	same(t, "open records", records(again))(s.Open(t.Context()))
+	conflict(t, s, journal.Batch{Records: records(record("web/i-1/b", 1, true))})
+	conflict(t, s, journal.Batch{Records: records(record("web/i-1/a", 2, false), record("web/i-1/a", 1, true))})
+	conflict(t, s, journal.Batch{Records: records(record("web/i-3/a", 1, false), record("web/i-3/a", 1, false))})
+	again.Rev, again.Open = 2, false
+	write(t, s, journal.Batch{Records: records(again)})
+	same(t, "open records", records())(s.Open(t.Context()))
+	same(t, "recent records", records(again, record("web/i-2/a", 1, false)))(s.Recent(t.Context(), 0))
+	same(t, "the most recent", records(again, record("web/i-2/a", 1, false)))(s.Recent(t.Context(), 2))
+	write(t, s, journal.Batch{Records: records(record("web/i-2/a", 1, false))})
+	same(t, "recent records", records(record("web/i-2/a", 1, false), again))(s.Recent(t.Context(), 0))
 }
 
 // oneOpen: a second drain of the same subject has to wait until the first has ended, whatever it is called.

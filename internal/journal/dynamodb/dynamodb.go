@@ -3,8 +3,7 @@
 // The items of the table are described in docs/reference/journal.md. What is open has its subject as its key, so that there is one open
 // drain of a subject by construction; what has ended, and the history, is kept for a while and then deleted by DynamoDB.
 //
-// It never decides who may write: the leases of a batch do. A record that has ended is not looked up again: a first revision with the
-// same key is taken for a new one, which only a writer without a lease could send.
+// It never decides who may write: the leases of a batch do.
 package dynamodb
 
 import (
@@ -74,6 +73,7 @@ func (s *Store) Open(ctx context.Context) ([]journal.Record, error) {
 // Recent returns the records of drains that ended, the newest first, at most limit; limit 0 means all that are kept.
 func (s *Store) Recent(ctx context.Context, limit int) ([]journal.Record, error) {
 	var out []journal.Record
+	shown := map[string]bool{}
 	for it, err := range s.query(ctx, partitionEnded, backward(true), pages(limit)) {
 		if err != nil {
 			return nil, s.explain("read", err)
@@ -82,6 +82,10 @@ func (s *Store) Recent(ctx context.Context, limit int) ([]journal.Record, error)
 		if err != nil {
 			return nil, s.explain("read", err)
 		}
+		if shown[r.Key] {
+			continue // its key was used again
+		}
+		shown[r.Key] = true
 		if out = append(out, r); len(out) == limit {
 			break
 		}

@@ -24,10 +24,10 @@ func TestWhatHasExpiredIsNotShown(t *testing.T) {
 	if err := s.Claim(t.Context(), journal.Lease{}, lease); err != nil {
 		t.Fatal(err)
 	}
-	note := journal.Note{Scope: "s", ID: "m", Body: "old", Sent: start}
+	note := journal.Forwarded{Scope: "s", ID: "m", Body: "old", Sent: start}
 	write(t, s, journal.Batch{
 		Records: []journal.Record{{Key: "s/a", Rev: 1, Open: true}, {Key: "s/b", Rev: 1}},
-		Lines:   []journal.Line{{Key: "s/a", At: start}}, Notes: []journal.Note{note},
+		Lines:   []journal.Line{{Key: "s/a", At: start}}, Forwarded: []journal.Forwarded{note},
 	})
 	for _, x := range []struct {
 		after                     time.Duration
@@ -42,7 +42,7 @@ func TestWhatHasExpiredIsNotShown(t *testing.T) {
 		open, errOpen := s.Open(t.Context())
 		ended, errEnded := s.Recent(t.Context(), 0)
 		lines, errLines := s.History(t.Context(), journal.Query{})
-		notes, errNotes := s.Notes(t.Context(), []string{"s"})
+		notes, errNotes := s.Forwarded(t.Context(), []string{"s"})
 		leases, errLeases := s.Leases(t.Context())
 		if err := errors.Join(errOpen, errEnded, errLines, errNotes, errLeases); err != nil {
 			t.Fatal(err)
@@ -52,8 +52,8 @@ func TestWhatHasExpiredIsNotShown(t *testing.T) {
 		}
 	}
 	again := openAt(t, name, start.Add(keepNotes+time.Minute))
-	write(t, again, journal.Batch{Notes: []journal.Note{note}})
-	if got, err := again.Notes(t.Context(), []string{"s"}); len(got) != 1 || err != nil {
+	write(t, again, journal.Batch{Forwarded: []journal.Forwarded{note}})
+	if got, err := again.Forwarded(t.Context(), []string{"s"}); len(got) != 1 || err != nil {
 		t.Errorf("a note that came again after it had expired: %v, error %v", got, err)
 	}
 }
@@ -100,7 +100,7 @@ func TestHistoryOverDays(t *testing.T) {
 // Clocks differ, and around midnight that must not hide a line.
 func TestHistoryOfClocksThatDiffer(t *testing.T) {
 	var c clock
-	name, midnight := table(t, &c), time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
+	name, midnight := table(t, &c), start.Truncate(day).Add(day)
 	ahead := openAt(t, name, midnight.Add(20*time.Minute))
 	write(t, ahead, journal.Batch{Lines: []journal.Line{{Text: "written ahead", At: midnight.Add(-10 * time.Minute)}}})
 	s := openAt(t, name, midnight.Add(-10*time.Minute))
@@ -131,13 +131,13 @@ func TestAllPagesAreRead(t *testing.T) {
 	for i := range n {
 		write(t, s, journal.Batch{
 			Records: []journal.Record{{Key: fmt.Sprintf("s/%02d/a", i), Rev: 1, Open: true, Body: make([]byte, 100<<10)}, {Key: fmt.Sprintf("s/%02d/b", i), Rev: 1, Body: make([]byte, 100<<10)}},
-			Lines:   []journal.Line{{At: start, Data: make([]byte, 100<<10)}}, Notes: []journal.Note{{Scope: "s", ID: fmt.Sprint(i), Body: strings.Repeat("x", 100<<10)}},
+			Lines:   []journal.Line{{At: start, Data: make([]byte, 100<<10)}}, Forwarded: []journal.Forwarded{{Scope: "s", ID: fmt.Sprint(i), Body: strings.Repeat("x", 100<<10)}},
 		})
 	}
 	open, errOpen := s.Open(t.Context())
 	ended, errEnded := s.Recent(t.Context(), n)
 	lines, errLines := s.History(t.Context(), journal.Query{})
-	notes, errNotes := s.Notes(t.Context(), []string{"s"})
+	notes, errNotes := s.Forwarded(t.Context(), []string{"s"})
 	if err := errors.Join(errOpen, errEnded, errLines, errNotes); err != nil || len(open) != n || len(ended) != n || len(lines) != n || len(notes) != n {
 		t.Errorf("%d open, %d ended, %d lines, %d notes, error %v; want %d of each", len(open), len(ended), len(lines), len(notes), err, n)
 	}

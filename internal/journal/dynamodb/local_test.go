@@ -7,6 +7,7 @@ package dynamodb
 import (
 	"context"
 	"errors"
+	"flag"
 	"net"
 	"net/http"
 	"os"
@@ -25,12 +26,19 @@ import (
 	"github.com/ebbhq/ebb/internal/journal/conformance"
 )
 
+var years = flag.Int("years", 0, "how many years the clock of these tests is ahead of its usual time, which is fixed; negative: behind")
+
+// TestMain sets the clock of the tests. No test depends on the real time, by which DynamoDB Local deletes what has expired.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	start = start.AddDate(*years, 0, 0)
+	os.Exit(m.Run())
+}
+
 // clock rises by a millisecond with each look.
 type clock struct{ looks atomic.Int64 }
 
-func (c *clock) now() time.Time {
-	return time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC).Add(time.Duration(c.looks.Add(1)) * time.Millisecond)
-}
+func (c *clock) now() time.Time { return start.Add(time.Duration(c.looks.Add(1)) * time.Millisecond) }
 
 func config(t *testing.T) aws.Config {
 	t.Helper()
@@ -46,14 +54,31 @@ func options(c *clock) Options {
 
 var tables atomic.Int64
 
-// table makes a table of its own for a test.
-func table(t *testing.T, c *clock) string {
+// created makes a table of its own for a test, as ebb init does.
+func created(t *testing.T, c *clock) string {
 	t.Helper()
 	name := "ebb." + time.Now().Format("150405.000000") + "-" + string(rune('a'+tables.Add(1)%26))
 	if err := Create(t.Context(), config(t), name, options(c)); err != nil {
 		t.Fatal(err)
 	}
 	return name
+}
+
+// table makes a table in which nothing is deleted while a test looks: its time to live is off, for the clock of DynamoDB Local is the real one.
+func table(t *testing.T, c *clock) string {
+	t.Helper()
+	name := created(t, c)
+	live(t, name, types.TimeToLiveSpecification{AttributeName: aws.String("expires"), Enabled: aws.Bool(false)})
+	return name
+}
+
+// live sets the time to live of a table.
+func live(t *testing.T, table string, to types.TimeToLiveSpecification) {
+	t.Helper()
+	db := client(config(t), Options{Endpoint: os.Getenv("EBB_DYNAMODB_ENDPOINT")})
+	if _, err := db.UpdateTimeToLive(t.Context(), &sdk.UpdateTimeToLiveInput{TableName: &table, TimeToLiveSpecification: &to}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func open(t *testing.T, table string, c *clock) *Store {
@@ -69,7 +94,7 @@ func TestConformance(t *testing.T) {
 	var c clock
 	fresh := func(t *testing.T) journal.Store { return open(t, table(t, &c), &c) }
 	again := func(t *testing.T, s journal.Store) journal.Store { return open(t, s.(*Store).table, &c) }
-	conformance.Run(t, fresh, again)
+	conformance.Run(t, c.now(), fresh, again)
 }
 
 // still has a clock that stands still.
@@ -95,7 +120,7 @@ func write(t *testing.T, s *Store, b journal.Batch) {
 
 func TestCreate(t *testing.T) {
 	var c clock
-	name := table(t, &c)
+	name := created(t, &c)
 	if err := Create(t.Context(), config(t), name, options(&c)); err != nil {
 		t.Errorf("create it a second time: %v", err)
 	}
@@ -124,14 +149,7 @@ func TestCreate(t *testing.T) {
 func TestATableWithAnotherTimeToLiveIsRefused(t *testing.T) {
 	var c clock
 	name := table(t, &c)
-	db := client(config(t), options(&c))
-	for _, to := range []types.TimeToLiveSpecification{
-		{AttributeName: aws.String("expires"), Enabled: aws.Bool(false)}, {AttributeName: aws.String("dies"), Enabled: aws.Bool(true)},
-	} {
-		if _, err := db.UpdateTimeToLive(t.Context(), &sdk.UpdateTimeToLiveInput{TableName: &name, TimeToLiveSpecification: &to}); err != nil {
-			t.Fatal(err)
-		}
-	}
+	live(t, name, types.TimeToLiveSpecification{AttributeName: aws.String("dies"), Enabled: aws.Bool(true)})
 	if err := Create(t.Context(), config(t), name, options(&c)); err == nil || !strings.Contains(err.Error(), `time to live is by "dies"`) {
 		t.Errorf("error %v", err)
 	}
@@ -175,7 +193,7 @@ func TestReader(t *testing.T) {
 	for what, err := range map[string]error{
 		"write":   r.Write(t.Context(), journal.Batch{Lines: []journal.Line{{}}}),
 		"claim":   r.Claim(t.Context(), journal.Lease{}, journal.Lease{Scope: "s", Fence: 1}),
-		"discard": r.Discard(t.Context(), []journal.Note{{Scope: "s", ID: "m"}}),
+		"discard": r.Discard(t.Context(), []journal.Forwarded{{Scope: "s", ID: "m"}}),
 	} {
 		if err == nil || !strings.Contains(err.Error(), "reading only") {
 			t.Errorf("%s: error %v", what, err)

@@ -110,8 +110,12 @@ func (s *Store) stage(records []journal.Record) (map[string]entry, error) {
 		if !again {
 			old = s.records[r.Key]
 		}
-		if r.Rev != old.record.Rev+1 {
-			return nil, fmt.Errorf("write record %s revision %d over revision %d: %w", r.Key, r.Rev, old.record.Rev, journal.ErrConflict)
+		rev := old.record.Rev
+		if !again && !old.record.Open {
+			rev = 0 // it has ended, or never was: only a first revision may follow
+		}
+		if r.Rev != rev+1 || again && !old.record.Open {
+			return nil, fmt.Errorf("write record %s revision %d over revision %d: %w", r.Key, r.Rev, rev, journal.ErrConflict)
 		}
 		if r.Rev == 1 && r.Open {
 			if other := s.rival(r, staged); other != "" {

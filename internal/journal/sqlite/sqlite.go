@@ -126,12 +126,15 @@ func write(ctx context.Context, tx *sql.Tx, b journal.Batch) error {
 	return nil
 }
 
-// writeRecord replaces the revision before r's, or inserts the first one.
+// writeRecord replaces the revision before r's, which is open, or inserts the first one, also in place of a record that ended in an earlier
+// write.
 func writeRecord(ctx context.Context, tx *sql.Tx, r journal.Record, number int64) error {
-	query := "UPDATE record SET scope = ?, rev = ?, open = ?, body = ?, written = ? WHERE key = ? AND rev = ? - 1"
+	query := "UPDATE record SET scope = ?, rev = ?, open = ?, body = ?, written = ? WHERE key = ? AND rev = ? - 1 AND open = 1"
 	args := []any{r.Scope, r.Rev, r.Open, r.Body, number, r.Key, r.Rev}
 	if r.Rev == 1 {
-		query = "INSERT INTO record (scope, rev, open, body, written, key) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+		query = "INSERT INTO record (scope, rev, open, body, written, key) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET " +
+			"scope = excluded.scope, rev = excluded.rev, open = excluded.open, body = excluded.body, written = excluded.written " +
+			"WHERE record.open = 0 AND record.written < excluded.written"
 		args = args[:6]
 	}
 	if err := changeOne(ctx, tx, fmt.Sprintf("record %s revision %d", r.Key, r.Rev), query, args...); err != nil {

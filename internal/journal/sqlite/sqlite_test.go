@@ -33,7 +33,7 @@ func open(t *testing.T, path string) *Store {
 }
 
 func TestConformance(t *testing.T) {
-	conformance.Run(t, fresh, func(t *testing.T, s journal.Store) journal.Store { return open(t, s.(*Store).path) })
+	conformance.Run(t, time.Now(), fresh, func(t *testing.T, s journal.Store) journal.Store { return open(t, s.(*Store).path) })
 }
 
 var one = journal.Batch{

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 // Handler is a Go function in the place of a process. Its context ends at the invocation's deadline.
@@ -168,7 +169,7 @@ func (s *Service) Counts(function string) Counts {
 	c := Counts{Invocations: map[string]int{}}
 	s.cfg.World(func(w *sim.World) {
 		for _, e := range w.Record() {
-			if e.Kind == sim.EntryInvocation && e.Function == function {
+			if e.Kind == core.EntryInvocation && e.Function == function {
 				c.Invocations[e.To]++
 			}
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 // rig is a world that stands still but when the test moves it, with its functions running.
@@ -65,7 +66,7 @@ func (j *journal) until(t *testing.T, count int) string {
 func newRig(t *testing.T, change func(*sim.Spec), cfg Config) *rig {
 	t.Helper()
 	spec := sim.Spec{
-		Switches:  sim.Switches{Notify: time.Second},
+		Switches:  core.Switches{Notify: time.Second},
 		Queues:    []sim.QueueSpec{{Name: "q"}},
 		Functions: []sim.FunctionSpec{{Name: "fn", Command: []string{os.Args[0]}, Env: map[string]string{"OWN": "mine"}}},
 	}
@@ -100,7 +101,7 @@ func (r *rig) pass(d time.Duration) { r.world(func(w *sim.World) { w.Advance(w.N
 func course(w *sim.World) string {
 	var all []string
 	for _, e := range w.Record() {
-		if e.Kind == sim.EntryInvocation {
+		if e.Kind == core.EntryInvocation {
 			all = append(all, e.To)
 		}
 	}

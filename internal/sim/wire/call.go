@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 
-	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 // call is the way of every operation: it names the caller to the world, counts, limits, authorizes, injects faults, answers, and writes the
@@ -73,7 +73,7 @@ func perform[In, Out any](a *API, req Request, in *In, answer func(*In) (*Out, e
 // note writes the call into the world's record.
 func (a *API) note(req Request, err error) {
 	e := subject(req.Input)
-	e.Kind, e.By, e.Text, e.To = sim.EntryCall, req.Caller, req.Name(), "ok"
+	e.Kind, e.By, e.Text, e.To = core.EntryCall, req.Caller, req.Name(), "ok"
 	var refusal *Error
 	switch {
 	case err == nil:

@@ -11,7 +11,7 @@ import (
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/aws/smithy-go"
 
-	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 // Error is an answer by which AWS refuses a call. It is a smithy.APIError, and unwraps to the SDK's own type where Ebb or its
@@ -106,7 +106,7 @@ var queryCodes = map[string]string{
 // sorry makes the error of a call from what its answer says.
 func (a *API) sorry(req Request, err error) error {
 	var own *Error
-	var refused *sim.Error
+	var refused *core.Error
 	switch {
 	case errors.As(err, &own):
 		own.Service, own.Operation = req.Service, req.Operation
@@ -117,7 +117,7 @@ func (a *API) sorry(req Request, err error) error {
 	return err
 }
 
-func refusal(req Request, r *sim.Error) *Error {
+func refusal(req Request, r *core.Error) *Error {
 	e := &Error{Service: req.Service, Operation: req.Operation, Code: r.Code, Message: r.Message, Status: r.Status}
 	if e.Status == 0 {
 		e.Status = http.StatusBadRequest
@@ -130,5 +130,5 @@ func refusal(req Request, r *sim.Error) *Error {
 
 // refuse is an answer by which AWS refuses a call, with status 400.
 func refuse(code, format string, args ...any) error {
-	return &sim.Error{Code: code, Message: fmt.Sprintf(format, args...), Status: http.StatusBadRequest}
+	return &core.Error{Code: code, Message: fmt.Sprintf(format, args...), Status: http.StatusBadRequest}
 }

@@ -20,11 +20,12 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 // refusing serves calls that are all refused with the same error, which depends on nothing in a world.
-func refusing(e *sim.Error) http.Handler {
-	s := &server{api: New(Config{World: sim.New(sim.Config{})})}
+func refusing(e *core.Error) http.Handler {
+	s := &server{api: New(Config{World: sim.New(core.Config{})})}
 	s.operations = s.api.operations()
 	for key, o := range s.operations {
 		o.run = func(context.Context, any) (any, error) {
@@ -40,37 +41,37 @@ func TestErrors(t *testing.T) {
 	text := func(s string) *string { return &s }
 	tests := []struct {
 		service string
-		error   sim.Error
+		error   core.Error
 		code    string
 		typed   any // a pointer to the SDK's type of the error; nil: it has none
 		call    func(context.Context, http.Handler) error
 	}{
-		{"autoscaling", sim.Error{Code: "ValidationError", Message: "No active Lifecycle Action found with instance ID i-1", Status: 400}, "ValidationError", nil,
+		{"autoscaling", core.Error{Code: "ValidationError", Message: "No active Lifecycle Action found with instance ID i-1", Status: 400}, "ValidationError", nil,
 			func(ctx context.Context, h http.Handler) error {
 				_, err := autoscaling.NewFromConfig(config(h)).CompleteLifecycleAction(ctx, &autoscaling.CompleteLifecycleActionInput{
 					AutoScalingGroupName: text("g"), LifecycleHookName: text("h"), LifecycleActionResult: text("CONTINUE")})
 				return err
 			}},
-		{"autoscaling", sim.Error{Code: "ResourceContention", Message: "busy <&>", Status: 500}, "ResourceContention", new(*astypes.ResourceContentionFault), describeGroups},
-		{"autoscaling", sim.Error{Code: "Throttling", Message: "Rate exceeded", Status: 400}, "Throttling", nil, describeGroups},
-		{"ecs", sim.Error{Code: "ClusterNotFoundException", Message: "Cluster not found.", Status: 400}, "ClusterNotFoundException", new(*ecstypes.ClusterNotFoundException), listTasks},
-		{"ecs", sim.Error{Code: "ServerException", Message: "later", Status: 500}, "ServerException", new(*ecstypes.ServerException), listTasks},
-		{"elasticloadbalancing", sim.Error{Code: "TargetGroupNotFound", Message: "not found", Status: 400}, "TargetGroupNotFound", new(*elbtypes.TargetGroupNotFoundException),
+		{"autoscaling", core.Error{Code: "ResourceContention", Message: "busy <&>", Status: 500}, "ResourceContention", new(*astypes.ResourceContentionFault), describeGroups},
+		{"autoscaling", core.Error{Code: "Throttling", Message: "Rate exceeded", Status: 400}, "Throttling", nil, describeGroups},
+		{"ecs", core.Error{Code: "ClusterNotFoundException", Message: "Cluster not found.", Status: 400}, "ClusterNotFoundException", new(*ecstypes.ClusterNotFoundException), listTasks},
+		{"ecs", core.Error{Code: "ServerException", Message: "later", Status: 500}, "ServerException", new(*ecstypes.ServerException), listTasks},
+		{"elasticloadbalancing", core.Error{Code: "TargetGroupNotFound", Message: "not found", Status: 400}, "TargetGroupNotFound", new(*elbtypes.TargetGroupNotFoundException),
 			func(ctx context.Context, h http.Handler) error {
 				_, err := elb.NewFromConfig(config(h)).DescribeTargetGroups(ctx, nil)
 				return err
 			}},
-		{"sqs", sim.Error{Code: "QueueDoesNotExist", Message: "The specified queue does not exist.", Status: 400}, "AWS.SimpleQueueService.NonExistentQueue", new(*sqstypes.QueueDoesNotExist),
+		{"sqs", core.Error{Code: "QueueDoesNotExist", Message: "The specified queue does not exist.", Status: 400}, "AWS.SimpleQueueService.NonExistentQueue", new(*sqstypes.QueueDoesNotExist),
 			func(ctx context.Context, h http.Handler) error {
 				_, err := sqs.NewFromConfig(config(h)).ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: text("q")})
 				return err
 			}},
-		{"sns", sim.Error{Code: "NotFound", Message: "Topic does not exist", Status: 404}, "NotFound", nil,
+		{"sns", core.Error{Code: "NotFound", Message: "Topic does not exist", Status: 404}, "NotFound", nil,
 			func(ctx context.Context, h http.Handler) error {
 				_, err := sns.NewFromConfig(config(h)).ListTopics(ctx, nil)
 				return err
 			}},
-		{"events", sim.Error{Code: "ResourceNotFoundException", Message: "no rule", Status: 400}, "ResourceNotFoundException", nil,
+		{"events", core.Error{Code: "ResourceNotFoundException", Message: "no rule", Status: 400}, "ResourceNotFoundException", nil,
 			func(ctx context.Context, h http.Handler) error {
 				_, err := eb.NewFromConfig(config(h)).ListRules(ctx, nil)
 				return err
@@ -109,7 +110,7 @@ func listTasks(ctx context.Context, h http.Handler) error {
 }
 
 func TestErrorShapes(t *testing.T) {
-	h := New(Config{World: sim.New(sim.Config{}), Strict: true}).Handler()
+	h := New(Config{World: sim.New(core.Config{}), Strict: true}).Handler()
 	tests := []struct {
 		name, service, target, body string
 		status                      int

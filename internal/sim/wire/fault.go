@@ -9,7 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
-	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 // FaultKind is a way for a call to go wrong.
@@ -76,7 +76,7 @@ func (f Fault) after(req Request) error {
 }
 
 func throttled(req Request) error {
-	e := &sim.Error{Code: "Throttling", Message: "Rate exceeded", Status: http.StatusBadRequest}
+	e := &core.Error{Code: "Throttling", Message: "Rate exceeded", Status: http.StatusBadRequest}
 	switch req.Service {
 	case "ecs", "events":
 		e.Code = "ThrottlingException"
@@ -89,7 +89,7 @@ func throttled(req Request) error {
 }
 
 func staleToken(req Request) error {
-	e := &sim.Error{Code: "InvalidNextToken", Message: "The token is invalid.", Status: http.StatusBadRequest}
+	e := &core.Error{Code: "InvalidNextToken", Message: "The token is invalid.", Status: http.StatusBadRequest}
 	if req.Service == "ecs" {
 		e.Code, e.Message = "InvalidParameterException", "Invalid token."
 	}
@@ -97,7 +97,7 @@ func staleToken(req Request) error {
 }
 
 func broken(req Request) error {
-	e := &sim.Error{Code: "InternalFailure", Message: "We encountered an internal error. Please try again.", Status: http.StatusInternalServerError}
+	e := &core.Error{Code: "InternalFailure", Message: "We encountered an internal error. Please try again.", Status: http.StatusInternalServerError}
 	switch req.Service {
 	case "ecs":
 		e.Code, e.Message = "ServerException", "Service Unavailable. Please try again later."

@@ -12,11 +12,12 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 // faulty is an API on which every call goes wrong in the same way.
 func faulty(f Fault) *API {
-	return New(Config{World: sim.New(sim.Config{}), Faults: func(Request) Fault { return f }})
+	return New(Config{World: sim.New(core.Config{}), Faults: func(Request) Fault { return f }})
 }
 
 func TestFaults(t *testing.T) {
@@ -66,7 +67,7 @@ func TestFaults(t *testing.T) {
 func TestThrottlingByService(t *testing.T) {
 	want := map[string]int{"autoscaling Throttling": 400, "ecs ThrottlingException": 400, "ec2 RequestLimitExceeded": 503, "elasticloadbalancing Throttling": 400}
 	for _, service := range []string{"autoscaling", "ecs", "ec2", "elasticloadbalancing"} {
-		var e *sim.Error
+		var e *core.Error
 		if !errors.As(throttled(Request{Service: service}), &e) || want[service+" "+e.Code] != e.Status {
 			t.Errorf("%s: %v, status %d", service, e, e.Status)
 		}
@@ -125,7 +126,7 @@ func TestFaultsOverHTTP(t *testing.T) {
 // TestFaultsSeeTheRequest checks what a fault function can decide by.
 func TestFaultsSeeTheRequest(t *testing.T) {
 	var seen []Request
-	a := New(Config{World: sim.New(sim.Config{}), Faults: func(r Request) Fault {
+	a := New(Config{World: sim.New(core.Config{}), Faults: func(r Request) Fault {
 		seen = append(seen, r)
 		return Fault{Kind: ErrorBefore}
 	}})
@@ -155,7 +156,7 @@ func TestFaultsSeeTheRequest(t *testing.T) {
 }
 
 func TestUnsignedIsRefused(t *testing.T) {
-	h := New(Config{World: sim.New(sim.Config{})}).Handler()
+	h := New(Config{World: sim.New(core.Config{})}).Handler()
 	for _, authorization := range []string{"", "Basic eDp5", "AWS4-HMAC-SHA256 Credential=x", "AWS4-HMAC-SHA256 Credential=/d/r/ecs/aws4_request,"} {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://sim.invalid/", http.NoBody)
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 // lambda are the operations of AWS Lambda that the simulated cloud knows, over HTTP only: who runs functions reads the world.
@@ -114,7 +115,7 @@ func (s *server) function(name string) (sim.Function, error) {
 			return f, nil
 		}
 	}
-	return sim.Function{}, &sim.Error{Code: "ResourceNotFoundException", Message: "Function not found: " + name, Status: http.StatusNotFound}
+	return sim.Function{}, &core.Error{Code: "ResourceNotFoundException", Message: "Function not found: " + name, Status: http.StatusNotFound}
 }
 
 func (s *server) listFunctions(*functionCall) (*functionAnswer, error) {

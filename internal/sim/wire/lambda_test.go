@@ -138,7 +138,7 @@ func TestFunctionsAsTargets(t *testing.T) {
 	}))
 	must[*sns.PublishOutput](t)(topics.Publish(t.Context(), &sns.PublishInput{TopicArn: topic, Message: new("hi")}))
 	for _, part := range []string{"aws:sns", "TEST_NOTIFICATION", "Scheduled Event"} {
-		for len(k.given) == 0 && api.World.Now().Before(api.World.Config().Start.Add(2*time.Minute)) {
+		for len(k.given) == 0 && api.World.Now().Before(api.World.Start().Add(2*time.Minute)) {
 			api.World.Advance(api.World.Now().Add(time.Second))
 		}
 		if len(k.given) == 0 {

@@ -3,7 +3,7 @@ package wire
 import (
 	"time"
 
-	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 // Limit is a token bucket in world time.
@@ -29,7 +29,7 @@ func DefaultLimits() map[string]Limit {
 }
 
 // Limits are DefaultLimits with what a world's switches say otherwise.
-func Limits(s sim.Switches) map[string]Limit {
+func Limits(s core.Switches) map[string]Limit {
 	limits := DefaultLimits()
 	own := limits["autoscaling"]
 	if s.AutoScalingBurst > 0 {

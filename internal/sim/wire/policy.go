@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 // Check is what came of calls that a policy was asked about: one action on resources of one kind and place.
@@ -86,7 +86,7 @@ func (a *API) userARN(caller string) string { return "arn:aws:iam::" + a.Account
 // a sentence of its own. Query services name a resource only where IAM knows one.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
 func denied(service, action, user string, r resource, explicit bool) error {
-	e := &sim.Error{Code: "AccessDenied", Status: http.StatusForbidden}
+	e := &core.Error{Code: "AccessDenied", Status: http.StatusForbidden}
 	begin, where := "", " on resource: "+r.arn
 	switch service {
 	case "ecs", "events":

@@ -16,6 +16,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 // TestDenied holds code, status and words of the refusals of each service, as the SDK reads them.
@@ -65,7 +66,7 @@ func TestDenied(t *testing.T) {
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			api := New(Config{World: sim.New(sim.Config{})})
+			api := New(Config{World: sim.New(core.Config{})})
 			api.Attach("ebb", allowing(t, `"Action":"s3:*","Resource":"*"`))
 			err := c.call(config(api.Handler()))
 			var e smithy.APIError
@@ -82,7 +83,7 @@ func TestDenied(t *testing.T) {
 
 // TestDeniedEC2 reads EC2's answer as it is, because the SDK's EC2 package is for nobody; with an explicit Deny.
 func TestDeniedEC2(t *testing.T) {
-	api := New(Config{World: sim.New(sim.Config{})})
+	api := New(Config{World: sim.New(core.Config{})})
 	api.Attach("operator", mustParse(t, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},{"Effect":"Deny","Action":"ec2:Terminate*","Resource":"*"}]}`))
 	w := post(api.Handler(), "ec2", "", "Action=TerminateInstances&InstanceId.1=i-0a1b2c3d4e5f60718")
 	want := "<Code>UnauthorizedOperation</Code><Message>You are not authorized to perform this operation. User: arn:aws:iam::111122223333:user/operator is not authorized to perform: " +

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 
 	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 func mustParse(t *testing.T, text string) *Policy {
@@ -217,7 +218,7 @@ func TestKinds(t *testing.T) {
 			}
 		}
 	}
-	api := New(Config{World: sim.New(sim.Config{})})
+	api := New(Config{World: sim.New(core.Config{})})
 	got := map[string]string{}
 	for key, o := range api.operations() {
 		in := o.input()

@@ -12,7 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
-	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 // member is one member of a request, by its name in AWS's API.
@@ -121,90 +121,90 @@ func tokenOf(in any) string {
 }
 
 // subject is what a request is about, for the record of the call.
-func subject(in any) sim.Entry {
+func subject(in any) core.Entry {
 	switch in := in.(type) {
 	case *autoscaling.CompleteLifecycleActionInput:
-		return sim.Entry{Group: deref(in.AutoScalingGroupName), Hook: deref(in.LifecycleHookName), Instance: deref(in.InstanceId)}
+		return core.Entry{Group: deref(in.AutoScalingGroupName), Hook: deref(in.LifecycleHookName), Instance: deref(in.InstanceId)}
 	case *autoscaling.RecordLifecycleActionHeartbeatInput:
-		return sim.Entry{Group: deref(in.AutoScalingGroupName), Hook: deref(in.LifecycleHookName), Instance: deref(in.InstanceId)}
+		return core.Entry{Group: deref(in.AutoScalingGroupName), Hook: deref(in.LifecycleHookName), Instance: deref(in.InstanceId)}
 	case *autoscaling.PutLifecycleHookInput:
-		return sim.Entry{Group: deref(in.AutoScalingGroupName), Hook: deref(in.LifecycleHookName)}
+		return core.Entry{Group: deref(in.AutoScalingGroupName), Hook: deref(in.LifecycleHookName)}
 	case *autoscaling.DeleteLifecycleHookInput:
-		return sim.Entry{Group: deref(in.AutoScalingGroupName), Hook: deref(in.LifecycleHookName)}
+		return core.Entry{Group: deref(in.AutoScalingGroupName), Hook: deref(in.LifecycleHookName)}
 	case *autoscaling.TerminateInstanceInAutoScalingGroupInput:
-		return sim.Entry{Group: deref(in.AutoScalingGroupName), Instance: only(in.InstanceIds, deref(in.InstanceId))}
+		return core.Entry{Group: deref(in.AutoScalingGroupName), Instance: only(in.InstanceIds, deref(in.InstanceId))}
 	case *autoscaling.DescribeAutoScalingInstancesInput:
-		return sim.Entry{Instance: only(in.InstanceIds, "")}
+		return core.Entry{Instance: only(in.InstanceIds, "")}
 	case *autoscaling.DescribeAutoScalingGroupsInput:
-		return sim.Entry{Group: only(in.AutoScalingGroupNames, "")}
+		return core.Entry{Group: only(in.AutoScalingGroupNames, "")}
 	case *autoscaling.DescribeLifecycleHooksInput:
-		return sim.Entry{Group: deref(in.AutoScalingGroupName), Hook: only(in.LifecycleHookNames, "")}
+		return core.Entry{Group: deref(in.AutoScalingGroupName), Hook: only(in.LifecycleHookNames, "")}
 	case *autoscaling.DescribeInstanceRefreshesInput:
-		return sim.Entry{Group: deref(in.AutoScalingGroupName)}
+		return core.Entry{Group: deref(in.AutoScalingGroupName)}
 	case *autoscaling.SetDesiredCapacityInput:
-		return sim.Entry{Group: deref(in.AutoScalingGroupName)}
+		return core.Entry{Group: deref(in.AutoScalingGroupName)}
 	case *autoscaling.UpdateAutoScalingGroupInput:
-		return sim.Entry{Group: deref(in.AutoScalingGroupName)}
+		return core.Entry{Group: deref(in.AutoScalingGroupName)}
 	case *autoscaling.SetInstanceProtectionInput:
-		return sim.Entry{Group: deref(in.AutoScalingGroupName), Instance: only(in.InstanceIds, "")}
+		return core.Entry{Group: deref(in.AutoScalingGroupName), Instance: only(in.InstanceIds, "")}
 	case *autoscaling.SetInstanceHealthInput:
-		return sim.Entry{Instance: deref(in.InstanceId)}
+		return core.Entry{Instance: deref(in.InstanceId)}
 	case *describeInstancesInput:
-		return sim.Entry{Instance: only(in.InstanceIds, "")}
+		return core.Entry{Instance: only(in.InstanceIds, "")}
 	case *changeInstancesInput:
-		return sim.Entry{Instance: only(in.InstanceIds, "")}
+		return core.Entry{Instance: only(in.InstanceIds, "")}
 	}
 	return subjectECS(in)
 }
 
-func subjectECS(in any) sim.Entry {
+func subjectECS(in any) core.Entry {
 	switch in := in.(type) {
 	case *ecs.DescribeContainerInstancesInput:
-		return sim.Entry{Cluster: deref(in.Cluster), ContainerInstance: only(in.ContainerInstances, "")}
+		return core.Entry{Cluster: deref(in.Cluster), ContainerInstance: only(in.ContainerInstances, "")}
 	case *ecs.UpdateContainerInstancesStateInput:
-		return sim.Entry{Cluster: deref(in.Cluster), ContainerInstance: only(in.ContainerInstances, "")}
+		return core.Entry{Cluster: deref(in.Cluster), ContainerInstance: only(in.ContainerInstances, "")}
 	case *ecs.DeregisterContainerInstanceInput:
-		return sim.Entry{Cluster: deref(in.Cluster), ContainerInstance: deref(in.ContainerInstance)}
+		return core.Entry{Cluster: deref(in.Cluster), ContainerInstance: deref(in.ContainerInstance)}
 	case *ecs.DescribeCapacityProvidersInput:
-		return sim.Entry{Cluster: deref(in.Cluster)}
+		return core.Entry{Cluster: deref(in.Cluster)}
 	case *ecs.PutAttributesInput:
-		return sim.Entry{Cluster: deref(in.Cluster)}
+		return core.Entry{Cluster: deref(in.Cluster)}
 	case *ecs.DeleteAttributesInput:
-		return sim.Entry{Cluster: deref(in.Cluster)}
+		return core.Entry{Cluster: deref(in.Cluster)}
 	case *ecs.ListAttributesInput:
-		return sim.Entry{Cluster: deref(in.Cluster)}
+		return core.Entry{Cluster: deref(in.Cluster)}
 	case *ecs.GetTaskProtectionInput:
-		return sim.Entry{Cluster: deref(in.Cluster), Task: only(in.Tasks, "")}
+		return core.Entry{Cluster: deref(in.Cluster), Task: only(in.Tasks, "")}
 	case *ecs.ListContainerInstancesInput:
-		return sim.Entry{Cluster: deref(in.Cluster)}
+		return core.Entry{Cluster: deref(in.Cluster)}
 	case *ecs.ListTasksInput:
-		return sim.Entry{Cluster: deref(in.Cluster), ContainerInstance: deref(in.ContainerInstance), Service: deref(in.ServiceName)}
+		return core.Entry{Cluster: deref(in.Cluster), ContainerInstance: deref(in.ContainerInstance), Service: deref(in.ServiceName)}
 	case *ecs.DescribeTasksInput:
-		return sim.Entry{Cluster: deref(in.Cluster), Task: only(in.Tasks, "")}
+		return core.Entry{Cluster: deref(in.Cluster), Task: only(in.Tasks, "")}
 	case *ecs.StopTaskInput:
-		return sim.Entry{Cluster: deref(in.Cluster), Task: deref(in.Task)}
+		return core.Entry{Cluster: deref(in.Cluster), Task: deref(in.Task)}
 	case *ecs.UpdateTaskProtectionInput:
-		return sim.Entry{Cluster: deref(in.Cluster), Task: only(in.Tasks, "")}
+		return core.Entry{Cluster: deref(in.Cluster), Task: only(in.Tasks, "")}
 	case *ecs.UpdateServiceInput:
-		return sim.Entry{Cluster: deref(in.Cluster), Service: deref(in.Service)}
+		return core.Entry{Cluster: deref(in.Cluster), Service: deref(in.Service)}
 	case *ecs.DescribeServicesInput:
-		return sim.Entry{Cluster: deref(in.Cluster), Service: only(in.Services, "")}
+		return core.Entry{Cluster: deref(in.Cluster), Service: only(in.Services, "")}
 	case *elasticloadbalancingv2.DescribeTargetHealthInput:
-		return sim.Entry{TargetGroup: deref(in.TargetGroupArn)}
+		return core.Entry{TargetGroup: deref(in.TargetGroupArn)}
 	case *elasticloadbalancingv2.DeregisterTargetsInput:
-		return sim.Entry{TargetGroup: deref(in.TargetGroupArn)}
+		return core.Entry{TargetGroup: deref(in.TargetGroupArn)}
 	case *elasticloadbalancingv2.RegisterTargetsInput:
-		return sim.Entry{TargetGroup: deref(in.TargetGroupArn)}
+		return core.Entry{TargetGroup: deref(in.TargetGroupArn)}
 	case *sqs.ReceiveMessageInput:
-		return sim.Entry{Queue: queueName(in.QueueUrl)}
+		return core.Entry{Queue: queueName(in.QueueUrl)}
 	case *sqs.DeleteMessageInput:
-		return sim.Entry{Queue: queueName(in.QueueUrl)}
+		return core.Entry{Queue: queueName(in.QueueUrl)}
 	case *sqs.DeleteMessageBatchInput:
-		return sim.Entry{Queue: queueName(in.QueueUrl)}
+		return core.Entry{Queue: queueName(in.QueueUrl)}
 	case *sqs.SendMessageInput:
-		return sim.Entry{Queue: queueName(in.QueueUrl)}
+		return core.Entry{Queue: queueName(in.QueueUrl)}
 	}
-	return sim.Entry{}
+	return core.Entry{}
 }
 
 // only is the one element of ids, or otherwise other: an entry of the record names one thing.

@@ -22,6 +22,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 // filler gives every field of a value a value of its own, so that none can stand for another.
@@ -94,7 +95,7 @@ func fill(v reflect.Value, from int) reflect.Value {
 // TestRoundTrip sends every operation through the real client of the SDK with every field filled: the request that the operation gets
 // must be the one that was sent, and the answer that the client gets the one that was given.
 func TestRoundTrip(t *testing.T) {
-	api := New(Config{World: sim.New(sim.Config{}), Strict: true})
+	api := New(Config{World: sim.New(core.Config{}), Strict: true})
 	s := &server{api: api, operations: api.operations()}
 	cfg := config(http.HandlerFunc(s.serve))
 	noSums := func(o *sqs.Options) { o.DisableMessageChecksumValidation = true }

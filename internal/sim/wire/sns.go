@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sns/types"
 
 	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 type snsOptions = func(*sns.Options)
@@ -86,7 +87,7 @@ func (s SNS) listSubscriptions(in *sns.ListSubscriptionsByTopicInput) (*sns.List
 			Subscriptions: mapped(subs, func(sub *sim.Subscription) types.Subscription { return s.subscriptionOut(t, sub) }), NextToken: next,
 		}, nil
 	}
-	return nil, &sim.Error{Code: "NotFound", Message: "Topic does not exist", Status: 404}
+	return nil, &core.Error{Code: "NotFound", Message: "Topic does not exist", Status: 404}
 }
 
 func (s SNS) subscriptionOut(t *sim.Topic, sub *sim.Subscription) types.Subscription {

@@ -8,7 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
-	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 var entryID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
@@ -39,7 +39,7 @@ func checkBatch[T any](entries []T, id func(T) *string) error {
 // failedEntry is how a batch answers for an entry that was refused.
 func failedEntry(id *string, err error) types.BatchResultErrorEntry {
 	out := types.BatchResultErrorEntry{Id: id, Code: new("InternalError"), Message: new(err.Error())}
-	if refused, ok := errors.AsType[*sim.Error](err); ok {
+	if refused, ok := errors.AsType[*core.Error](err); ok {
 		out.Code, out.Message, out.SenderFault = &refused.Code, &refused.Message, refused.Status < 500
 	}
 	return out

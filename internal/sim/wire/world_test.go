@@ -17,6 +17,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 const (
@@ -299,16 +300,16 @@ func TestRecord(t *testing.T) {
 	ctx := WithCaller(t.Context(), "ebb")
 	_, _ = api.ECS().ListTasks(ctx, &ecs.ListTasksInput{Cluster: new("no-such"), ContainerInstance: new("ci")})
 	_, _ = api.AutoScaling().DescribeLifecycleHooks(ctx, &autoscaling.DescribeLifecycleHooksInput{AutoScalingGroupName: new(group)})
-	var calls []sim.Entry
+	var calls []core.Entry
 	for _, e := range api.World.Record()[before:] {
-		if e.Kind == sim.EntryCall {
+		if e.Kind == core.EntryCall {
 			calls = append(calls, e)
 		}
 	}
 	at := api.World.Now()
-	want := []sim.Entry{
-		{At: at, Kind: sim.EntryCall, By: "ebb", Text: "ecs.ListTasks", To: "ClusterNotFoundException", Cluster: "no-such", ContainerInstance: "ci"},
-		{At: at, Kind: sim.EntryCall, By: "ebb", Text: "autoscaling.DescribeLifecycleHooks", To: "ok", Group: group},
+	want := []core.Entry{
+		{At: at, Kind: core.EntryCall, By: "ebb", Text: "ecs.ListTasks", To: "ClusterNotFoundException", Cluster: "no-such", ContainerInstance: "ci"},
+		{At: at, Kind: core.EntryCall, By: "ebb", Text: "autoscaling.DescribeLifecycleHooks", To: "ok", Group: group},
 	}
 	if !slices.Equal(calls, want) {
 		t.Errorf("got %+v\nwant %+v", calls, want)

@@ -1,0 +1,74 @@
+package kernel
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/drain"
+	"github.com/ebbhq/ebb/internal/event"
+)
+
+// history is what is kept of the drains of one instance that have ended, so that a late message does not start one of them again. A nil
+// history is that of an instance without any.
+type history struct {
+	drains []past // never empty; in the order in which the journal took their ends: by their clocks a later one may have ended earlier
+	over   bool   // since the newest ended, the instance was seen not to wait: its next wait is a new one
+}
+
+// past is one drain that has ended.
+type past struct {
+	key   string
+	token string
+	ended time.Time
+}
+
+// remember adds a drain that has just ended. After one that ended because its instance was not leaving, or that returned it to its warm pool,
+// the next wait that a sweep sees is always a new one: no sweep shows an instance of a warm pool.
+func (k *Kernel) remember(d *drain.Drain) {
+	h := k.recent[d.Instance]
+	if h == nil {
+		h = &history{}
+		k.recent[d.Instance] = h
+	}
+	h.drains = append(h.drains, past{key: d.Key, token: d.Token, ended: d.Ended})
+	h.over = d.WarmPool || d.Final != nil && d.Final.Outcome == drain.NotLeaving
+}
+
+// newest is the drain that ended last.
+func (h *history) newest() past { return h.drains[len(h.drains)-1] }
+
+// holds reports whether a wait of the instance belongs to a drain that has ended: another hook holds it now.
+func (h *history) holds() bool { return h != nil && !h.over }
+
+// late reports whether a message is about a drain that has ended, and which. Each drain of the instance counts, not only the newest: a sweep and
+// a message may have opened one each for the same wait.
+func (h *history) late(e event.Event) (key string, late bool) {
+	if h == nil {
+		return "", false
+	}
+	for _, p := range slices.Backward(h.drains) {
+		if e.Token == p.token || e.Token == "" || !e.Time.IsZero() && e.Time.Before(p.ended) {
+			return p.key, true
+		}
+	}
+	return "", false
+}
+
+// unused is a key that no drain of the instance had: the given one, or that with a number.
+func (h *history) unused(key string) string {
+	if h == nil {
+		return key
+	}
+	free := key
+	for n := 2; slices.ContainsFunc(h.drains, func(p past) bool { return p.key == free }); n++ {
+		free = fmt.Sprintf("%s-%d", key, n)
+	}
+	return free
+}
+
+// forget drops the drains that ended before a time, and reports whether none is left.
+func (h *history) forget(before time.Time) bool {
+	h.drains = slices.DeleteFunc(h.drains, func(p past) bool { return p.ended.Before(before) })
+	return len(h.drains) == 0
+}

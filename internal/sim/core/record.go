@@ -1,0 +1,47 @@
+package core
+
+import "time"
+
+// Entry is one line of the world's own record: what became of what, when, and by whom. The invariants are functions over
+// these entries, so every change of state that they need writes one.
+type Entry struct {
+	At                time.Time `json:"at"`
+	Kind              EntryKind `json:"kind"`
+	Group             string    `json:"group,omitempty"`
+	Hook              string    `json:"hook,omitempty"`
+	Instance          string    `json:"instance,omitempty"`
+	Cluster           string    `json:"cluster,omitempty"`
+	ContainerInstance string    `json:"container_instance,omitempty"`
+	Task              string    `json:"task,omitempty"`
+	Service           string    `json:"service,omitempty"` // owning service, empty for standalone tasks
+	Daemon            bool      `json:"daemon,omitempty"`
+	TargetGroup       string    `json:"target_group,omitempty"`
+	Target            string    `json:"target,omitempty"` // id:port
+	Queue             string    `json:"queue,omitempty"`
+	Message           string    `json:"message,omitempty"` // message id; of an invocation, its request id
+	Function          string    `json:"function,omitempty"`
+	From              string    `json:"from,omitempty"`
+	To                string    `json:"to,omitempty"`
+	By                string    `json:"by,omitempty"` // "ebb", "aws", or the caller's name
+	Text              string    `json:"text,omitempty"`
+}
+
+// EntryKind says what an entry is about.
+type EntryKind string
+
+// The kinds of entry.
+const (
+	EntryInstance   EntryKind = "instance"           // EC2 state From -> To
+	EntryLifecycle  EntryKind = "lifecycle"          // group instance state From -> To
+	EntryHook       EntryKind = "hook"               // To: opened, heartbeat, CONTINUE, ABANDON (answered By), expired, global-timeout, cancelled
+	EntryContainer  EntryKind = "container-instance" // status From -> To
+	EntryAgent      EntryKind = "agent"              // To: connected, disconnected
+	EntryTask       EntryKind = "task"               // lastStatus From -> To; Text holds stop code and "killed" after SIGKILL
+	EntryTarget     EntryKind = "target"             // target state From -> To
+	EntryMessage    EntryKind = "message"            // To: sent, received, deleted, redriven, expired, lost
+	EntryInvocation EntryKind = "invocation"         // To: started, succeeded, failed, killed, timed-out, throttled, dropped; From: async, invoke, sqs:NAME; Text: the error
+	EntryCall       EntryKind = "call"               // an API call: Text is the operation, To the error code or "ok"
+	EntryNote       EntryKind = "note"               // anything else that a story wants to show
+	EntryJournal    EntryKind = "journal"            // written by the driver: a batch became durable; Message: ids of messages it covers
+	EntryController EntryKind = "controller"         // written by the driver: started, crashed
+)
