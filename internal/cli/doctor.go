@@ -42,7 +42,7 @@ Exit codes: 0 nothing above info; 3 warnings; 4 errors; 1 it could not look; 64 
 	}
 	f.add(c)
 	c.Flags().StringSliceVar(&groups, "group", nil, "look at this Auto Scaling group and its clusters only; may be repeated")
-	c.Flags().StringVar(&least, "severity", "info", "the least that is told: info, warn or error")
+	c.Flags().StringVar(&least, "severity", "info", "lowest severity to show: info, warn or error")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		severity, err := doctor.ParseSeverity(least)
 		if err != nil {

@@ -132,7 +132,7 @@ func (s setup) remark(w io.Writer, seen *inventory.Inventory) {
 			if h.Name != drainHook {
 				continue
 			}
-			fmt.Fprintf(w, "group %s has a hook %s already (heartbeat time-out %s, %s)", g.name, h.Name, h.Heartbeat, h.DefaultResult)
+			fmt.Fprintf(w, "group %s has a hook %s already (heartbeat timeout %s, %s)", g.name, h.Name, h.Heartbeat, h.DefaultResult)
 			if s.shape == shapeServe {
 				fmt.Fprintf(w, "; it gets %s and CONTINUE\n", hookHeartbeat)
 			} else {

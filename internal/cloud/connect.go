@@ -17,7 +17,7 @@ import (
 	"github.com/aws/smithy-go/logging"
 )
 
-// callTimeout ends a request that AWS does not answer. It is far below the shortest heartbeat time-out of 30 s, so that one
+// callTimeout ends a request that AWS does not answer. It is far below the shortest heartbeat timeout of 30 s, so that one
 // lost request never costs a hook.
 const callTimeout = 10 * time.Second
 

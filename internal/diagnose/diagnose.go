@@ -181,7 +181,7 @@ func (w *why) tasks() []*inventory.Task {
 // journal adds the last of what Ebb itself has written, or that it has written nothing.
 func (w *why) journal() {
 	if w.q.Lines != nil && len(w.q.Lines) == 0 && w.member != nil && w.member.State.Waiting() {
-		w.report.Notes = append(w.report.Notes, "Ebb's journal knows no drain of "+string(w.instance)+": Ebb has not heard of it, or is not "+
+		w.report.Notes = append(w.report.Notes, "Ebb's journal has no drain of "+string(w.instance)+": Ebb has not heard of it, or is not "+
 			"told to look after group "+w.group.Name)
 	}
 	for _, l := range w.q.Lines[max(0, len(w.q.Lines)-journalLines):] {

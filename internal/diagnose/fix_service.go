@@ -20,7 +20,7 @@ func (k *known) fix(s *inventory.Service, c Code, f placement.Fate) []Fix {
 		case len(f.Places) > 0:
 			return []Fix{surge, k.lower(s, f)}
 		default:
-			return []Fix{k.lower(s, f), surge.but("needs a host with room for one task more")}
+			return []Fix{k.lower(s, f), surge.but("needs a host with room for one more task")}
 		}
 	case placement.NoCPU, placement.NoMemory, placement.NoGPU, placement.NoInterface, placement.NoPort, placement.DistinctInstance,
 		placement.NoHost, placement.NoProviderHost, placement.Together, placement.Order, placement.Scaling:

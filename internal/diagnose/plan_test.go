@@ -85,7 +85,7 @@ func TestAPlanForWhatIsNotThereSaysSo(t *testing.T) {
 	s := stage(t, mixed())
 	f := diagnose.Plan(s.take(), []string{"i-none", s.target}, s.Now())
 	if f.Verdict != "unknown" || !slices.Equal(f.Missing, []string{"i-none"}) || !strings.Contains(f.Headline,
-		"neither an instance nor a group that was looked at, in account 111122223333 and Region eu-west-1: i-none; of the others: 3 tasks on 1 host would leave") {
+		"not found as an instance or a group, in account 111122223333 and Region eu-west-1: i-none; for the others: 3 tasks on 1 host would leave") {
 		t.Errorf("%s: %s", f.Verdict, f.Headline)
 	}
 }

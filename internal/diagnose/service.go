@@ -53,7 +53,7 @@ func (w *why) service(s *inventory.Service, f placement.Fate) {
 		w.add(b)
 	}
 	if f.Verdict <= placement.Shrinks && len(starting) == 0 && failing.Code == "" {
-		w.add(Blocker{Code: InProgress, Message: who + "nothing blocks it; ECS is to start the replacement or stop the task within a minute or so"})
+		w.add(Blocker{Code: InProgress, Message: who + "nothing blocks it; ECS should start the replacement or stop the task within about a minute"})
 	}
 }
 
@@ -110,7 +110,7 @@ func (k *known) saying(s *inventory.Service) string {
 		for _, sign := range [...]string{"unable to consistently start tasks", "failed to launch a task", "(circuit breaker)",
 			"tasks failed to start", "is unhealthy in", "failed container health checks"} {
 			if strings.Contains(e.Text, sign) {
-				return fmt.Sprintf("; its event of %s: %s", k.clock(e.At), e.Text)
+				return fmt.Sprintf("; its event at %s: %s", k.clock(e.At), e.Text)
 			}
 		}
 	}
@@ -136,7 +136,7 @@ func (k *known) replacement(s *inventory.Service) []Blocker {
 	}
 	for i := range all {
 		if n := more[all[i].Code] - 1; n > 0 {
-			all[i].Message += fmt.Sprintf("; so it is with %s more", inventory.Count(n, "task"))
+			all[i].Message += fmt.Sprintf("; the same applies to %s more", inventory.Count(n, "task"))
 		}
 	}
 	return all
@@ -149,7 +149,7 @@ func (k *known) coming(s *inventory.Service, t *inventory.Task) (Blocker, bool) 
 	case t.LastStatus == "RUNNING":
 		return k.health(s, t, name)
 	case !t.PullStartedAt.IsZero():
-		return Blocker{Code: PullingImage, Exact: true, Message: phrase(name, "is", t.LastStatus, "and has been loading its image", k.since(t.PullStartedAt))}, true
+		return Blocker{Code: PullingImage, Exact: true, Message: phrase(name, "is", t.LastStatus, "and has been pulling its image", k.since(t.PullStartedAt))}, true
 	}
 	return Blocker{Code: ReplacementNew, Exact: true, Message: phrase(name, "is", t.LastStatus, k.since(t.CreatedAt), "and not RUNNING yet")}, true
 }
@@ -175,7 +175,8 @@ func (k *known) health(s *inventory.Service, t *inventory.Task, name string) (Bl
 		}
 	case !checked && !t.StartedAt.IsZero() && age < 40*time.Second:
 		b.Until = t.StartedAt.Add(40 * time.Second)
-		b.Message = fmt.Sprintf("%s; without any health check ECS counts it 40 s after its start: at %s", phrase(name, "runs", k.since(t.StartedAt)), k.when(b.Until))
+		b.Message = fmt.Sprintf("%s; without a health check ECS counts it as healthy 40 s after its start: at %s",
+			phrase(name, "runs", k.since(t.StartedAt)), k.when(b.Until))
 	default:
 		return b, false
 	}

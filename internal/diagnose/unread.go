@@ -41,6 +41,7 @@ func (w *why) blind() bool {
 		return false
 	}
 	words := "whether tasks run on " + string(w.instance) + " is not known: " + strings.Join(missed, ", ") + " could not be read"
-	w.add(Blocker{Code: placement.Unjudged, Message: words, Fix: []Fix{{Note: "allow what was refused, or ask again; the notes say why it failed"}}})
+	w.add(Blocker{Code: placement.Unjudged, Message: words, Fix: []Fix{{Note: "allow the operations that were refused, or try again; the " +
+		"notes say why they failed"}}})
 	return true
 }

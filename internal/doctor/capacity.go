@@ -98,16 +98,16 @@ func (in *Input) cannotSpare(c *inventory.Cluster, worst stay, hang, of int) Fin
 	}
 	f := Finding{
 		Severity: Warn, Subject: "cluster " + c.Name,
-		Finding: fmt.Sprintf("if host %s left now, replacements would have no place (so it is with %d of the %d hosts looked at, the "+
+		Finding: fmt.Sprintf("if host %s left now, replacements would have no place (the same applies to %d of the %d hosts examined, the "+
 			"fullest): %s", worst.host.Instance, hang, of, strings.Join(parts, "; ")),
-		Impact: "a drain waits for another host, and if none comes until it is cut off at its deadline",
-		Fix:    "keep one host more in cluster " + c.Name,
+		Impact: "a drain waits for another host, and without one it is cut off at its deadline",
+		Fix:    "keep one more host in cluster " + c.Name,
 	}
 	for i := range in.Inventory.Groups {
 		g := &in.Inventory.Groups[i]
 		if slices.ContainsFunc(g.Instances, func(m fleet.GroupInstance) bool { return m.ID == worst.host.Instance }) {
 			n := g.Desired + 1
-			f.Fix = fmt.Sprintf("keep one host more: aws autoscaling update-auto-scaling-group --auto-scaling-group-name %s --desired-capacity "+
+			f.Fix = fmt.Sprintf("keep one more host: aws autoscaling update-auto-scaling-group --auto-scaling-group-name %s --desired-capacity "+
 				"%d --max-size %d", g.Name, n, max(n, g.Max))
 		}
 	}

@@ -71,7 +71,7 @@ type Input struct {
 type Settings struct {
 	Hook     string        // name of the lifecycle hook that it answers
 	Queue    string        // URL of the queue that it hears
-	Shortest time.Duration // heartbeat time-out below which Ebb refuses a hook, if it is a function; 0: it cannot be one
+	Shortest time.Duration // heartbeat timeout below which Ebb refuses a hook, if it is a function; 0: it cannot be one
 	Groups   []Managed
 }
 

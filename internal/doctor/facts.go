@@ -138,7 +138,7 @@ func (h home) tasks() (out []*inventory.Task) {
 	return out
 }
 
-// stop is the longest stop time-out of the containers of a task definition.
+// stop is the longest stop timeout of the containers of a task definition.
 func stop(d *inventory.TaskDefinition) time.Duration {
 	longest := time.Duration(0)
 	for _, c := range d.Containers {

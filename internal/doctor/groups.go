@@ -25,8 +25,8 @@ func suspended(in *Input) (found []Finding) {
 		ifLeft   string
 	}{
 		"Launch":      {Warn, "no replacement is launched: tasks of a drained host have nowhere to go, and the drain waits"},
-		"Terminate":   {Warn, "nothing is scaled in, and unhealthy instances stay; capacity that is not needed is paid for"},
-		"AZRebalance": {Info, "the zones may stay uneven; many suspend it on purpose, because it takes instances away"},
+		"Terminate":   {Warn, "nothing is scaled in, and unhealthy instances stay; capacity that is not needed is billed"},
+		"AZRebalance": {Info, "the zones may stay uneven; many suspend it on purpose, because it terminates instances"},
 	}
 	for _, g := range in.ecsGroups() {
 		for _, process := range g.Suspended {
@@ -55,7 +55,7 @@ func retained(in *Input) (found []Finding) {
 				Severity: Warn, Subject: "instance " + string(i.ID), Finding: "the instance is in Terminating:Retained in group " + g.Name +
 					": a terminating hook was abandoned, and the group retains such instances",
 				Impact: "it is billed, does no work for the group, and stays until somebody terminates it",
-				Fix: "look why its hook was abandoned, then: aws autoscaling terminate-instance-in-auto-scaling-group --instance-id " +
+				Fix: "find out why its hook was abandoned, then: aws autoscaling terminate-instance-in-auto-scaling-group --instance-id " +
 					string(i.ID) + " --no-should-decrement-desired-capacity",
 			})
 		}
@@ -102,8 +102,8 @@ func rebalanceHook(in *Input) (found []Finding) {
 			}
 			found = append(found, Finding{
 				Severity: Warn, Subject: "group " + g.Name, Finding: fmt.Sprintf("the group rebalances Spot capacity, and hook %s may wait %s: EC2 "+
-					"takes the instance two minutes after its notice all the same", h.Name, span(h.Heartbeat)),
-				Impact: "the instance is reclaimed while the hook still waits, and what the hook is for is not done",
+					"reclaims the instance two minutes after its notice anyway", h.Name, span(h.Heartbeat)),
+				Impact: "the instance is reclaimed while the hook still waits, so the work of the hook is not finished",
 				Fix:    "aws autoscaling put-lifecycle-hook --auto-scaling-group-name " + g.Name + " --lifecycle-hook-name " + h.Name + " --heartbeat-timeout 120",
 			})
 		}

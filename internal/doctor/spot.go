@@ -12,7 +12,7 @@ func spotChecks() []Check {
 		{"spot-unheard", "Spot hosts that do not drain at an interruption", spotUnheard},
 		{"spot-draining-redundant", "Agents and ECS both drain Spot hosts", spotRedundant},
 		{"spot-delay", "A deregistration delay longer than Spot's notice", spotDelay},
-		{"spot-stop", "Delay and stop time-out longer than Spot's notice", spotStop},
+		{"spot-stop", "Delay and stop timeout longer than Spot's notice", spotStop},
 		{"spot-min-healthy", "Spot tasks that may not stop first", spotMinHealthy},
 	}
 }
@@ -32,8 +32,8 @@ func spotUnheard(in *Input) (found []Finding) {
 		}
 		found = append(found, Finding{
 			Severity: Warn, Subject: "group " + g.Name, Finding: "the group has Spot capacity, but its user data does not set " + spotDraining +
-				"=true, and ECS does not drain it either",
-			Impact: "when EC2 takes a Spot instance back its tasks are killed after two minutes without a drain",
+				"=true, and ECS does not drain its instances either",
+			Impact: "when EC2 reclaims a Spot instance, its tasks are killed after two minutes without a drain",
 			Fix:    "write " + spotDraining + "=true into /etc/ecs/ecs.config in the group's user data; or turn managed draining on for its capacity provider",
 		})
 	}

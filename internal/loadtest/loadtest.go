@@ -41,7 +41,7 @@ func Open(world World, targetGroup string) (*Site, error) {
 	s := &Site{URL: "http://" + l.Addr().String(), processes: NewProcesses(world), stop: stop}
 	world(func(w *sim.World) { w.UseRuntime(s.processes) })
 	s.balancer = NewBalancer(world, targetGroup, s.processes.Address)
-	// No time-out of its own: a connection that a client keeps is never closed just when a request is on its way.
+	// No timeout of its own: a connection that a client keeps is never closed just when a request is on its way.
 	s.server = &http.Server{Handler: s.balancer, ErrorLog: silent()}
 	s.ended.Go(func() { _ = s.server.Serve(l) }) // ends with ErrServerClosed
 	s.ended.Go(func() { s.balancer.Run(ctx) })

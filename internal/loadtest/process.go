@@ -52,7 +52,7 @@ func (p *Processes) Start(t sim.Task) {
 		return
 	}
 	s := &process{address: l.Addr().String(), conns: map[net.Conn]bool{}, cancel: func() {}}
-	// It has no time-outs: the load balancer gives idle connections up first, as it must be with an Application Load Balancer too.
+	// It has no timeouts: the load balancer gives idle connections up first, as it must be with an Application Load Balancer too.
 	s.server = &http.Server{Handler: http.HandlerFunc(answer), ConnState: s.connection, ErrorLog: silent()}
 	p.running[t.ARN] = s
 	p.ended.Go(func() { _ = s.server.Serve(l) }) // ends with ErrServerClosed

@@ -101,18 +101,18 @@ func (t tally) words(d *demand, rooms int) string {
 	case NoInterface:
 		return free(inventory.Count(d.nics, "network interface"))
 	case NoPort:
-		return fmt.Sprintf("a task needs host port %s, which is taken %s (%s)", portWords(d.ports), on, such)
+		return fmt.Sprintf("a task needs host port %s, which is in use %s (%s)", portWords(d.ports), on, such)
 	case NoAttribute:
 		return fmt.Sprintf("task definition %s requires attributes that are missing %s (%s): %s", d.def.Name, on, such, strings.Join(d.def.Requires, ", "))
 	case ConstraintUnmet:
 		return fmt.Sprintf("the placement constraint %s is not met, or cannot be judged, %s (%s)", expressions(d), on, such)
 	case DistinctInstance:
-		return fmt.Sprintf("distinctInstance allows one task of service %s on a host, and there is one %s", d.name, on)
+		return fmt.Sprintf("distinctInstance allows one task of service %s on a host, and there already is one %s", d.name, on)
 	case NoProviderHost:
 		return fmt.Sprintf("service %s takes only hosts of the capacity provider that ECS chooses from its strategy; %d of %s are of others",
 			d.name, t.hosts, hosts(rooms))
 	}
-	return fmt.Sprintf("what a task of service %s needs is not known", d.name)
+	return fmt.Sprintf("the needs of a task of service %s are not known", d.name)
 }
 
 // words tells of a blockade that succeeds: who competes, and what would keep the service out.
@@ -123,7 +123,7 @@ func (g *blockade) words(choice []answer) []Reason {
 	}
 	refusals := g.v.refusals(g.d, choice, loads, true)
 	if len(g.rooms) == 0 || len(g.others) == 0 {
-		return append([]Reason{{Order, fmt.Sprintf("service %s may find no place", g.d.name)}}, refusals...)
+		return append([]Reason{{Order, fmt.Sprintf("there may be no place for service %s", g.d.name)}}, refusals...)
 	}
 	var rivals []string
 	for _, o := range g.others {
@@ -131,7 +131,8 @@ func (g *blockade) words(choice []answer) []Reason {
 			rivals = append(rivals, o.name)
 		}
 	}
-	words := fmt.Sprintf("there is room for service %s on %s, but it depends on the order and the hosts in which ECS places", g.d.name, g.some())
+	words := fmt.Sprintf("there is room for service %s on %s, but it depends on the order in which ECS places tasks, and on the hosts "+
+		"it chooses", g.d.name, g.some())
 	if len(rivals) > 0 {
 		words += "; " + strings.Join(rivals, ", ") + " may be placed first"
 	}
