@@ -13,25 +13,21 @@ import (
 	"github.com/ebbhq/ebb/internal/plan"
 )
 
+// actions has a row for each kind of action.
+var actions = [plan.ActionKinds]func(*Cloud, context.Context, plan.Action, *plan.Outcome) error{
+	plan.SetDraining: (*Cloud).setDraining,
+	plan.Beat:        (*Cloud).beat,
+	plan.Answer:      (*Cloud).complete,
+	plan.Deregister:  (*Cloud).deregister,
+}
+
 // Do has one effect on AWS, and says what came of it.
 func (c *Cloud) Do(ctx context.Context, a plan.Action) plan.Outcome {
-	var out plan.Outcome
-	var err error
-	switch a.Kind {
-	case plan.SetDraining:
-		err = c.setDraining(ctx, a, &out)
-	case plan.Beat:
-		_, err = ask(ctx, &out.Calls, c.AutoScaling.RecordLifecycleActionHeartbeat, heartbeat(a))
-	case plan.Answer:
-		_, err = ask(ctx, &out.Calls, c.AutoScaling.CompleteLifecycleAction, completion(a))
-	case plan.Deregister:
-		_, err = ask(ctx, &out.Calls, c.ELB.DeregisterTargets, &elb.DeregisterTargetsInput{
-			TargetGroupArn: aws.String(string(a.TargetGroup)), Targets: descriptions(a.Targets),
-		})
-	default:
-		err = fmt.Errorf("action of unknown kind %q", a.Kind)
+	if a.Kind >= plan.ActionKinds || actions[a.Kind] == nil {
+		return plan.Outcome{Err: Classify(fmt.Errorf("action of unknown kind %d", a.Kind))}
 	}
-	if err != nil {
+	var out plan.Outcome
+	if err := actions[a.Kind](c, ctx, a, &out); err != nil {
 		out.Err, out.Failed = Classify(err), nil
 	}
 	return out
@@ -41,9 +37,9 @@ func (c *Cloud) Do(ctx context.Context, a plan.Action) plan.Outcome {
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_UpdateContainerInstancesState.html
 func (c *Cloud) setDraining(ctx context.Context, a plan.Action, out *plan.Outcome) error {
 	fail := func(items []plan.ItemFailure) { out.Failed = append(out.Failed, items...) }
-	return chunks(texts(a.ContainerInstances), plan.MaxDrainBatch, fail, func(ids []string) error {
+	return chunks(texts(a.State.ContainerInstances), plan.MaxDrainBatch, fail, func(ids []string) error {
 		res, err := ask(ctx, &out.Calls, c.ECS.UpdateContainerInstancesState, &ecs.UpdateContainerInstancesStateInput{
-			Cluster: aws.String(a.Cluster), ContainerInstances: ids, Status: ecstypes.ContainerInstanceStatusDraining,
+			Cluster: aws.String(a.State.Cluster), ContainerInstances: ids, Status: ecstypes.ContainerInstanceStatusDraining,
 		})
 		if err != nil {
 			return err
@@ -53,31 +49,40 @@ func (c *Cloud) setDraining(ctx context.Context, a plan.Action, out *plan.Outcom
 	})
 }
 
-// heartbeat names the action by the instance and, where there is one, by its token.
-func heartbeat(a plan.Action) *autoscaling.RecordLifecycleActionHeartbeatInput {
+// beat names the action by the instance and, where there is one, by its token.
+func (c *Cloud) beat(ctx context.Context, a plan.Action, out *plan.Outcome) error {
 	in := &autoscaling.RecordLifecycleActionHeartbeatInput{
-		AutoScalingGroupName: aws.String(a.Group), LifecycleHookName: aws.String(a.Hook),
+		AutoScalingGroupName: aws.String(a.Hook.Group), LifecycleHookName: aws.String(a.Hook.Hook),
 	}
-	in.LifecycleActionToken, in.InstanceId = handle(a)
-	return in
+	in.LifecycleActionToken, in.InstanceId = handle(a.Hook)
+	_, err := ask(ctx, &out.Calls, c.AutoScaling.RecordLifecycleActionHeartbeat, in)
+	return err
 }
 
-func completion(a plan.Action) *autoscaling.CompleteLifecycleActionInput {
+func (c *Cloud) complete(ctx context.Context, a plan.Action, out *plan.Outcome) error {
 	in := &autoscaling.CompleteLifecycleActionInput{
-		AutoScalingGroupName: aws.String(a.Group), LifecycleHookName: aws.String(a.Hook),
-		LifecycleActionResult: aws.String(a.Result),
+		AutoScalingGroupName: aws.String(a.Hook.Group), LifecycleHookName: aws.String(a.Hook.Hook),
+		LifecycleActionResult: aws.String(a.Hook.Result),
 	}
-	in.LifecycleActionToken, in.InstanceId = handle(a)
-	return in
+	in.LifecycleActionToken, in.InstanceId = handle(a.Hook)
+	_, err := ask(ctx, &out.Calls, c.AutoScaling.CompleteLifecycleAction, in)
+	return err
+}
+
+func (c *Cloud) deregister(ctx context.Context, a plan.Action, out *plan.Outcome) error {
+	_, err := ask(ctx, &out.Calls, c.ELB.DeregisterTargets, &elb.DeregisterTargetsInput{
+		TargetGroupArn: aws.String(string(a.Targets.Group)), Targets: descriptions(a.Targets.Targets),
+	})
+	return err
 }
 
 // handle is what names one lifecycle action: the instance id, and the token where there is one. AWS is content with either; the
 // instance id beside the token is for those who read the trail of calls.
-func handle(a plan.Action) (token, instance *string) {
-	if a.Token != "" {
-		token = aws.String(a.Token)
+func handle(h *plan.HookCall) (token, instance *string) {
+	if h.Token != "" {
+		token = aws.String(h.Token)
 	}
-	return token, aws.String(string(a.Instance))
+	return token, aws.String(string(h.Instance))
 }
 
 // missing is AWS's reason for an item that does not exist.

@@ -29,7 +29,7 @@ func TestSetDrainingReadsFailures(t *testing.T) {
 		}
 		return &ecs.UpdateContainerInstancesStateOutput{}, nil
 	}
-	out := c.Do(t.Context(), plan.Action{Kind: plan.SetDraining, Cluster: "prod", ContainerInstances: all})
+	out := c.Do(t.Context(), plan.Action{Kind: plan.SetDraining, State: &plan.StateChange{Cluster: "prod", ContainerInstances: all}})
 	if out.Err != nil || out.Calls != 3 || len(out.Failed) != 12 {
 		t.Fatalf("got %+v, want 12 failed by 3 calls", out)
 	}
@@ -48,14 +48,14 @@ func TestHeartbeatAndAnswerNameTheAction(t *testing.T) {
 	const token = "bcd2f1b8-9a78-44d3-8a7a-4dd07d7cf635"
 	for _, c := range []struct{ token, wantToken, wantInstance string }{{token, token, "i-0a"}, {"", "", "i-0a"}} {
 		cloud, f := newFake(theAnswer(&autoscaling.RecordLifecycleActionHeartbeatOutput{}, nil))
-		out := cloud.Do(t.Context(), plan.Action{Kind: plan.Beat, Group: "web-asg", Hook: "ebb-drain", Instance: "i-0a", Token: c.token})
+		out := cloud.Do(t.Context(), plan.Action{Kind: plan.Beat, Hook: &plan.HookCall{Group: "web-asg", Hook: "ebb-drain", Instance: "i-0a", Token: c.token}})
 		diff(t, "outcome of a heartbeat", plan.Outcome{Calls: 1}, out)
 		beat := f.asked[0].(*autoscaling.RecordLifecycleActionHeartbeatInput)
 		diff(t, "heartbeat", []string{"web-asg", "ebb-drain", c.wantToken, c.wantInstance},
 			[]string{*beat.AutoScalingGroupName, *beat.LifecycleHookName, aws.ToString(beat.LifecycleActionToken), aws.ToString(beat.InstanceId)})
 
 		cloud, f = newFake(theAnswer(&autoscaling.CompleteLifecycleActionOutput{}, nil))
-		out = cloud.Do(t.Context(), plan.Action{Kind: plan.Answer, Group: "web-asg", Hook: "ebb-drain", Instance: "i-0a", Token: c.token, Result: "CONTINUE"})
+		out = cloud.Do(t.Context(), plan.Action{Kind: plan.Answer, Hook: &plan.HookCall{Group: "web-asg", Hook: "ebb-drain", Instance: "i-0a", Token: c.token, Result: "CONTINUE"}})
 		diff(t, "outcome of an answer", plan.Outcome{Calls: 1}, out)
 		done := f.asked[0].(*autoscaling.CompleteLifecycleActionInput)
 		diff(t, "answer", []string{"web-asg", "ebb-drain", "CONTINUE", c.wantToken, c.wantInstance},
@@ -66,7 +66,7 @@ func TestHeartbeatAndAnswerNameTheAction(t *testing.T) {
 
 func TestAnswerToNoActionIsGone(t *testing.T) {
 	c, _ := newFake(theAnswer(nil, &smithy.GenericAPIError{Code: "ValidationError", Message: "No active Lifecycle Action found with instance ID i-0a"}))
-	out := c.Do(t.Context(), plan.Action{Kind: plan.Answer, Instance: "i-0a"})
+	out := c.Do(t.Context(), plan.Action{Kind: plan.Answer, Hook: &plan.HookCall{Instance: "i-0a"}})
 	if out.Err == nil || out.Err.Class != plan.Gone || out.Calls != 1 {
 		t.Errorf("got %+v, want gone", out)
 	}
@@ -74,7 +74,7 @@ func TestAnswerToNoActionIsGone(t *testing.T) {
 
 func TestDeregisterGivesThePort(t *testing.T) {
 	c, f := newFake(theAnswer(&elb.DeregisterTargetsOutput{}, nil))
-	out := c.Do(t.Context(), plan.Action{Kind: plan.Deregister, TargetGroup: "arn:tg", Targets: []fleet.TargetID{{ID: "i-0a", Port: 32768}, {ID: "i-0b"}}})
+	out := c.Do(t.Context(), plan.Action{Kind: plan.Deregister, Targets: &plan.TargetChange{Group: "arn:tg", Targets: []fleet.TargetID{{ID: "i-0a", Port: 32768}, {ID: "i-0b"}}}})
 	diff(t, "outcome", plan.Outcome{Calls: 1}, out)
 	in := f.asked[0].(*elb.DeregisterTargetsInput)
 	if *in.TargetGroupArn != "arn:tg" || *in.Targets[0].Id != "i-0a" || *in.Targets[0].Port != 32768 || in.Targets[1].Port != nil {
@@ -84,10 +84,10 @@ func TestDeregisterGivesThePort(t *testing.T) {
 
 func TestUnknownKinds(t *testing.T) {
 	c, _ := newFake(theAnswer(nil, errBroken))
-	if out := c.Do(t.Context(), plan.Action{Kind: "dance"}); out.Err == nil || out.Calls != 0 {
+	if out := c.Do(t.Context(), plan.Action{Kind: plan.ActionKinds}); out.Err == nil || out.Calls != 0 {
 		t.Errorf("an unknown action: %+v", out)
 	}
-	if s := c.Look(t.Context(), plan.Look{Kind: "stare"}); s.Err == nil || s.Calls != 0 {
+	if s := c.Look(t.Context(), plan.Look{Kind: plan.LookKinds}); s.Err == nil || s.Calls != 0 {
 		t.Errorf("an unknown look: %+v", s)
 	}
 }

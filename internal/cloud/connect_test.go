@@ -92,10 +92,10 @@ func TestConnectDoesNotRetry(t *testing.T) {
 	url, asked, _ := server(t, http.StatusInternalServerError, "")
 	c := connect(t, url)
 	for name, s := range map[string]plan.LookResult{
-		"autoscaling": c.Look(t.Context(), plan.Look{Kind: plan.Hooks, Group: "web-asg"}),
-		"ecs":         c.Look(t.Context(), plan.Look{Kind: plan.Tasks, ARNs: []fleet.ARN{"arn:1"}}),
-		"elb":         c.Look(t.Context(), plan.Look{Kind: plan.Targets, Targets: []fleet.TargetID{{ID: "i-0a"}}}),
-		"ec2":         c.Look(t.Context(), plan.Look{Kind: plan.Instances, Instances: []fleet.InstanceID{"i-0000000a"}}),
+		"autoscaling": c.Look(t.Context(), plan.Look{Kind: plan.Hooks, In: "web-asg"}),
+		"ecs":         c.Look(t.Context(), plan.LookFor(plan.Tasks, "", "arn:1")),
+		"elb":         c.Look(t.Context(), plan.LookFor(plan.Targets, "", "i-0a")),
+		"ec2":         c.Look(t.Context(), plan.LookFor(plan.Instances, "", "i-0000000a")),
 	} {
 		if s.Err == nil || s.Err.Class != plan.Unclear || s.Calls != 1 {
 			t.Errorf("%s: %+v, want one unclear call", name, s)
@@ -142,7 +142,7 @@ const (
 
 func TestEC2ByHand(t *testing.T) {
 	url, asked, bodies := server(t, http.StatusOK, page1, page2)
-	s := connect(t, url).Look(t.Context(), plan.Look{Kind: plan.Instances, Instances: []fleet.InstanceID{"i-0000000a", "i-0000000b", "i-0000000c"}})
+	s := connect(t, url).Look(t.Context(), plan.LookFor(plan.Instances, "", "i-0000000a", "i-0000000b", "i-0000000c"))
 	diff(t, "instances", []plan.InstanceStatus{
 		{ID: "i-0000000a", State: fleet.StateRunning}, {ID: "i-0000000b", State: fleet.StateShuttingDown}, {ID: "i-0000000c", State: fleet.StateTerminated},
 	}, s.View.Instances)
@@ -172,7 +172,7 @@ func TestEC2Errors(t *testing.T) {
 		{http.StatusOK, "<html></html>", plan.Unclear},
 	} {
 		url, _, _ := server(t, c.status, c.body)
-		s := connect(t, url).Look(t.Context(), plan.Look{Kind: plan.Instances, Instances: []fleet.InstanceID{"i-0000000a"}})
+		s := connect(t, url).Look(t.Context(), plan.LookFor(plan.Instances, "", "i-0000000a"))
 		if s.Err == nil || s.Err.Class != c.want {
 			t.Errorf("status %d, body %.40q: %+v, want class %q", c.status, c.body, s, c.want)
 		}

@@ -36,14 +36,14 @@ func askedFor(asked []string, arn string) string {
 
 // containerInstances looks at container instances of one cluster.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeContainerInstances.html
-func (s *sight) containerInstances(ctx context.Context, cluster string, arns []string) error {
-	return chunks(arns, plan.MaxDescribeECS, s.fail, func(chunk []string) error {
-		out, err := s.describeContainerInstances(ctx, cluster, chunk)
+func (s *sight) containerInstances(ctx context.Context, l plan.Look) error {
+	return chunks(l.IDs(), plan.MaxDescribeECS, s.fail, func(chunk []string) error {
+		out, err := s.describeContainerInstances(ctx, l.In, chunk)
 		if err != nil {
 			return err
 		}
 		for _, ci := range out.ContainerInstances {
-			s.View.ContainerInstances = append(s.View.ContainerInstances, ReadContainerInstance(cluster, ci))
+			s.View.ContainerInstances = append(s.View.ContainerInstances, ReadContainerInstance(l.In, ci))
 		}
 		s.fail(unanswered(chunk, out.Failures))
 		return nil
@@ -58,9 +58,9 @@ func (s *sight) describeContainerInstances(ctx context.Context, cluster string, 
 
 // tasks looks at tasks of one cluster.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html
-func (s *sight) tasks(ctx context.Context, cluster string, arns []string) error {
-	return chunks(arns, plan.MaxDescribeECS, s.fail, func(chunk []string) error {
-		out, err := ask(ctx, &s.Calls, s.ECS.DescribeTasks, &ecs.DescribeTasksInput{Cluster: aws.String(cluster), Tasks: chunk})
+func (s *sight) tasks(ctx context.Context, l plan.Look) error {
+	return chunks(l.IDs(), plan.MaxDescribeECS, s.fail, func(chunk []string) error {
+		out, err := ask(ctx, &s.Calls, s.ECS.DescribeTasks, &ecs.DescribeTasksInput{Cluster: aws.String(l.In), Tasks: chunk})
 		if err != nil {
 			return err
 		}
@@ -74,9 +74,9 @@ func (s *sight) tasks(ctx context.Context, cluster string, arns []string) error 
 
 // services looks at services of one cluster. A deleted service stays describable as INACTIVE; that is absence.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeServices.html
-func (s *sight) services(ctx context.Context, cluster string, names []string) error {
-	return chunks(names, plan.MaxDescribeServices, s.fail, func(chunk []string) error {
-		out, err := ask(ctx, &s.Calls, s.ECS.DescribeServices, &ecs.DescribeServicesInput{Cluster: aws.String(cluster), Services: chunk})
+func (s *sight) services(ctx context.Context, l plan.Look) error {
+	return chunks(l.IDs(), plan.MaxDescribeServices, s.fail, func(chunk []string) error {
+		out, err := ask(ctx, &s.Calls, s.ECS.DescribeServices, &ecs.DescribeServicesInput{Cluster: aws.String(l.In), Services: chunk})
 		if err != nil {
 			return err
 		}
@@ -93,26 +93,29 @@ func (s *sight) services(ctx context.Context, cluster string, names []string) er
 // listTasks lists the tasks of some container instances that have a desired status. What could not be listed in full leaves its container
 // instance unknown, and only that.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListTasks.html
-func (s *sight) listTasks(ctx context.Context, cluster string, arns []string, desired ecstypes.DesiredStatus) error {
-	return chunks(arns, 1, s.fail, func(chunk []string) error {
-		return Pages(func(token *string) (*string, error) {
-			out, err := ask(ctx, &s.Calls, s.ECS.ListTasks, &ecs.ListTasksInput{
-				Cluster: aws.String(cluster), ContainerInstance: aws.String(chunk[0]), DesiredStatus: desired, NextToken: token,
+func listTasks(desired ecstypes.DesiredStatus) func(*sight, context.Context, plan.Look) error {
+	return func(s *sight, ctx context.Context, l plan.Look) error {
+		return chunks(l.IDs(), 1, s.fail, func(chunk []string) error {
+			return Pages(func(token *string) (*string, error) {
+				out, err := ask(ctx, &s.Calls, s.ECS.ListTasks, &ecs.ListTasksInput{
+					Cluster: aws.String(l.In), ContainerInstance: aws.String(chunk[0]), DesiredStatus: desired, NextToken: token,
+				})
+				if err != nil {
+					return nil, err
+				}
+				for _, t := range out.TaskArns {
+					s.View.Listed = append(s.View.Listed, plan.Listed{Task: fleet.ARN(t), On: fleet.ARN(chunk[0])})
+				}
+				return out.NextToken, nil
 			})
-			if err != nil {
-				return nil, err
-			}
-			for _, t := range out.TaskArns {
-				s.View.Listed = append(s.View.Listed, plan.Listed{Task: fleet.ARN(t), On: fleet.ARN(chunk[0])})
-			}
-			return out.NextToken, nil
 		})
-	})
+	}
 }
 
 // listPages lists some pages of all the tasks of a cluster. A page that fails after others leaves its token as the next.
-func (s *sight) listPages(ctx context.Context, cluster string, desired []string, token string) error {
-	in := &ecs.ListTasksInput{Cluster: aws.String(cluster), DesiredStatus: ecstypes.DesiredStatus(strings.Join(desired, ""))}
+func (s *sight) listPages(ctx context.Context, l plan.Look) error {
+	in := &ecs.ListTasksInput{Cluster: aws.String(l.In), DesiredStatus: ecstypes.DesiredStatus(strings.Join(l.IDs(), ""))}
+	token := l.Token
 	for range plan.ListPages {
 		if token != "" {
 			in.NextToken = aws.String(token)
@@ -137,8 +140,8 @@ func (s *sight) listPages(ctx context.Context, cluster string, desired []string,
 
 // clusterSizes looks at how many tasks clusters have.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeClusters.html
-func (s *sight) clusterSizes(ctx context.Context, names []string) error {
-	return chunks(names, plan.MaxDescribeECS, s.fail, func(chunk []string) error {
+func (s *sight) clusterSizes(ctx context.Context, l plan.Look) error {
+	return chunks(l.IDs(), plan.MaxDescribeECS, s.fail, func(chunk []string) error {
 		out, err := ask(ctx, &s.Calls, s.ECS.DescribeClusters, &ecs.DescribeClustersInput{Clusters: chunk})
 		if err != nil {
 			return err

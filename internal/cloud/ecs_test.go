@@ -33,7 +33,7 @@ func TestContainerInstances(t *testing.T) {
 		}},
 		Failures: []ecstypes.Failure{missingItem("arn:2"), failedItem("arn:3")},
 	}, nil))
-	s := c.Look(t.Context(), plan.Look{Kind: plan.ContainerInstances, Cluster: arns + "cluster/prod", ARNs: []fleet.ARN{"arn:1", "arn:2", "arn:3"}})
+	s := c.Look(t.Context(), plan.LookFor(plan.ContainerInstances, arns+"cluster/prod", "arn:1", "arn:2", "arn:3"))
 	diff(t, "seen", []fleet.ContainerInstance{{
 		ARN: "arn:1", Cluster: "prod", Instance: "i-0a", Status: fleet.Draining, Connected: true, Running: 2, Pending: 1,
 	}}, s.View.ContainerInstances)
@@ -43,7 +43,7 @@ func TestContainerInstances(t *testing.T) {
 
 func TestContainerInstancesOfAClusterThatIsGone(t *testing.T) {
 	c, _ := newFake(theAnswer(nil, noCluster))
-	s := c.Look(t.Context(), plan.Look{Kind: plan.ContainerInstances, Cluster: "prod", ARNs: []fleet.ARN{"arn:1"}})
+	s := c.Look(t.Context(), plan.LookFor(plan.ContainerInstances, "prod", "arn:1"))
 	if s.Err == nil || s.Err.Class != plan.Gone {
 		t.Errorf("got %+v, want gone", s)
 	}
@@ -71,7 +71,7 @@ func TestServices(t *testing.T) {
 		return first, nil
 	}
 	names := append([]string{"web", "agent", "old", "none", "sick"}, ids[string]("more-%d", 8)...)
-	s := c.Look(t.Context(), plan.Look{Kind: plan.Services, Cluster: "prod", Names: names})
+	s := c.Look(t.Context(), plan.LookFor(plan.Services, "prod", names...))
 	if s.Calls != 2 || len(f.asked[0].(*ecs.DescribeServicesInput).Services) != plan.MaxDescribeServices {
 		t.Errorf("%d calls, want 13 services in chunks of ten", s.Calls)
 	}
@@ -137,7 +137,7 @@ func TestListTasks(t *testing.T) {
 		{"the first page fails", plan.ListStopped, "t1", []string{"ci2/t5", "ci2/t6"}, []string{"ci1"}, "STOPPED STOPPED STOPPED"},
 	} {
 		l := &listing{tasks: map[string][]string{"ci1": {"t1", "t2", "t3"}, "ci2": {"t5", "t6"}}, failPage: c.failPage}
-		s, seen := l.look(t, plan.Look{Kind: c.kind, Cluster: "prod", ARNs: []fleet.ARN{"ci1", "ci2"}})
+		s, seen := l.look(t, plan.LookFor(c.kind, "prod", "ci1", "ci2"))
 		if s.Err != nil || !cmp.Equal(seen, c.seen) || !cmp.Equal(failedIDs(t, s.Failed, plan.Throttled), c.failed) || s.Calls != len(l.statuses) {
 			t.Errorf("%s: seen %v, failed %v, error %v, %d calls; want %v and %v", c.name, seen, s.Failed, s.Err, s.Calls, c.seen, c.failed)
 		}
@@ -146,7 +146,7 @@ func TestListTasks(t *testing.T) {
 }
 
 func TestListTasksOfNobody(t *testing.T) {
-	s, seen := (&listing{}).look(t, plan.Look{Kind: plan.ListRunning, Cluster: "prod", ARNs: []fleet.ARN{"ci1", "ci2"}})
+	s, seen := (&listing{}).look(t, plan.LookFor(plan.ListRunning, "prod", "ci1", "ci2"))
 	if s.Err != nil || seen != nil || s.Failed != nil || s.Calls != 2 {
 		t.Errorf("got %+v, want complete and empty by 2 calls", s)
 	}
@@ -167,7 +167,9 @@ func TestListCluster(t *testing.T) {
 		{"t3", "t3", nil, "", true},
 	} {
 		l := &listing{tasks: map[string][]string{"": all}, failPage: c.failPage}
-		s, seen := l.look(t, plan.Look{Kind: plan.ListCluster, Cluster: "prod", Names: []string{"STOPPED"}, Token: c.from})
+		page := plan.LookFor(plan.ListCluster, "prod", "STOPPED")
+		page.Token = c.from
+		s, seen := l.look(t, page)
 		if !cmp.Equal(seen, c.seen) || s.View.Next != c.next || (s.Err != nil) != c.err || l.statuses[0] != "STOPPED" {
 			t.Errorf("from %q, page %q fails: %v, next %q, error %v; want %v, %q", c.from, c.failPage, seen, s.View.Next, s.Err, c.seen, c.next)
 		}
@@ -179,7 +181,7 @@ func TestClusters(t *testing.T) {
 		Clusters: []ecstypes.Cluster{{ClusterArn: aws.String("arn:aws:ecs:eu-west-1:111122223333:cluster/prod"), RunningTasksCount: 120, PendingTasksCount: 3}},
 		Failures: []ecstypes.Failure{failedItem("arn:aws:ecs:eu-west-1:111122223333:cluster/sick")},
 	}, nil))
-	s := c.Look(t.Context(), plan.Look{Kind: plan.Clusters, Names: []string{"prod", "sick"}})
+	s := c.Look(t.Context(), plan.LookFor(plan.Clusters, "", "prod", "sick"))
 	diff(t, "clusters", []fleet.Cluster{{Name: "prod", Running: 120, Pending: 3}}, s.View.Clusters)
 	diff(t, "unknown", []string{"sick"}, failedIDs(t, s.Failed, plan.Unclear))
 }
@@ -196,7 +198,7 @@ func TestTasksInChunks(t *testing.T) {
 		}
 		return out, nil
 	}
-	s := c.Look(t.Context(), plan.Look{Kind: plan.Tasks, Cluster: "prod", ARNs: ids[fleet.ARN]("t%d", 250)})
+	s := c.Look(t.Context(), plan.LookFor(plan.Tasks, "prod", ids[fleet.ARN]("t%d", 250)...))
 	if s.Err != nil || s.Calls != 3 || len(s.View.Tasks) != 200 {
 		t.Errorf("%d tasks by %d calls, error %v; want 200 by 3", len(s.View.Tasks), s.Calls, s.Err)
 	}
@@ -264,7 +266,7 @@ func TestFindContainerInstances(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			cloud, _ := newFake(c.cs.answer)
-			s := cloud.Look(t.Context(), plan.Look{Kind: plan.FindContainerInstances, Cluster: c.cluster, Instances: []fleet.InstanceID{"i-0a", "i-0b"}})
+			s := cloud.Look(t.Context(), plan.LookFor(plan.FindContainerInstances, c.cluster, "i-0a", "i-0b"))
 			if c.err && (s.Err == nil || s.Err.Class != c.class) || !c.err && s.Err != nil {
 				t.Fatalf("error %v, want one: %v of class %q", s.Err, c.err, c.class)
 			}

@@ -17,9 +17,9 @@ const maxFilter = 50
 
 // findContainerInstances looks for the container instances of EC2 instances: in one cluster, or in every cluster when the
 // cluster is not known. An instance that was not found is absent only if every cluster answered in full.
-func (s *sight) findContainerInstances(ctx context.Context, cluster string, ids []string) error {
-	clusters := []string{cluster}
-	if cluster == "" && len(ids) > 0 {
+func (s *sight) findContainerInstances(ctx context.Context, l plan.Look) error {
+	clusters, ids := []string{l.In}, possible(l.IDs())
+	if l.In == "" && len(ids) > 0 {
 		var err error
 		if clusters, err = s.clusters(ctx); err != nil {
 			return err

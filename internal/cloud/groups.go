@@ -18,7 +18,8 @@ const maxGroups = 100
 
 // groups looks at the named groups, or at every group of the account and Region.
 // https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribeAutoScalingGroups.html
-func (s *sight) groups(ctx context.Context, names []string) error {
+func (s *sight) groups(ctx context.Context, l plan.Look) error {
+	names := l.IDs()
 	if len(names) == 0 {
 		return s.groupPages(ctx, nil)
 	}
@@ -78,8 +79,8 @@ func healthy(status *string) bool { return strings.EqualFold(aws.ToString(status
 // groupInstances looks at instances as their groups see them. AWS leaves unknown ids out without a word, and takes no ids
 // for all.
 // https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribeAutoScalingInstances.html
-func (s *sight) groupInstances(ctx context.Context, ids []string) error {
-	return chunks(ids, plan.MaxGroupInstances, s.fail, func(chunk []string) error {
+func (s *sight) groupInstances(ctx context.Context, l plan.Look) error {
+	return chunks(possible(l.IDs()), plan.MaxGroupInstances, s.fail, func(chunk []string) error {
 		var found []fleet.GroupInstance
 		err := Pages(func(token *string) (*string, error) {
 			out, err := ask(ctx, &s.Calls, s.AutoScaling.DescribeAutoScalingInstances, &autoscaling.DescribeAutoScalingInstancesInput{
@@ -111,9 +112,9 @@ func groupInstance(i astypes.AutoScalingInstanceDetails) fleet.GroupInstance {
 
 // hooks looks at the lifecycle hooks of a group.
 // https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribeLifecycleHooks.html
-func (s *sight) hooks(ctx context.Context, group string) error {
+func (s *sight) hooks(ctx context.Context, l plan.Look) error {
 	out, err := ask(ctx, &s.Calls, s.AutoScaling.DescribeLifecycleHooks, &autoscaling.DescribeLifecycleHooksInput{
-		AutoScalingGroupName: aws.String(group),
+		AutoScalingGroupName: aws.String(l.In),
 	})
 	if err != nil {
 		return err
@@ -146,15 +147,15 @@ const (
 // activities looks at the newest scaling activities of a group, and keeps those that terminate an instance. AWS answers with the
 // newest first; no further page is read once all wanted instances are found.
 // https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribeScalingActivities.html
-func (s *sight) activities(ctx context.Context, group string, wanted []fleet.InstanceID) error {
+func (s *sight) activities(ctx context.Context, l plan.Look) error {
 	var found []fleet.Activity
-	read, missing := 0, map[fleet.InstanceID]bool{}
-	for _, id := range wanted {
+	read, missing := 0, map[string]bool{}
+	for _, id := range l.IDs() {
 		missing[id] = true
 	}
 	err := Pages(func(token *string) (*string, error) {
 		out, err := ask(ctx, &s.Calls, s.AutoScaling.DescribeScalingActivities, &autoscaling.DescribeScalingActivitiesInput{
-			AutoScalingGroupName: aws.String(group), MaxRecords: aws.Int32(activityPage), NextToken: token,
+			AutoScalingGroupName: aws.String(l.In), MaxRecords: aws.Int32(activityPage), NextToken: token,
 		})
 		if err != nil {
 			return nil, err
@@ -162,10 +163,10 @@ func (s *sight) activities(ctx context.Context, group string, wanted []fleet.Ins
 		for _, a := range out.Activities {
 			for _, t := range ReadTerminations(a) {
 				found = append(found, t)
-				delete(missing, t.Instance)
+				delete(missing, string(t.Instance))
 			}
 		}
-		if read += len(out.Activities); read >= maxActivities || len(wanted) > 0 && len(missing) == 0 {
+		if read += len(out.Activities); read >= maxActivities || len(l.Subjects) > 0 && len(missing) == 0 {
 			return nil, nil
 		}
 		return out.NextToken, nil

@@ -68,7 +68,7 @@ func TestGroup(t *testing.T) {
 			HealthStatus: aws.String("Healthy"), ProtectedFromScaleIn: aws.Bool(true),
 		}},
 	}}}, nil))
-	s := c.Look(t.Context(), plan.Look{Kind: plan.Groups, Names: []string{"web-asg"}})
+	s := c.Look(t.Context(), plan.LookFor(plan.Groups, "", "web-asg"))
 	diff(t, "groups", []fleet.Group{{
 		Name: "web-asg", ARN: "arn:g", Min: 1, Max: 5, Desired: 3, Retains: true, Tags: map[string]string{"team": "web"},
 		Instances: []fleet.GroupInstance{{
@@ -94,7 +94,7 @@ func TestGroupInstancesInChunks(t *testing.T) {
 		}
 		return out, nil
 	}
-	s := c.Look(t.Context(), plan.Look{Kind: plan.GroupInstances, Instances: all})
+	s := c.Look(t.Context(), plan.LookFor(plan.GroupInstances, "", all...))
 	if s.Err != nil || s.Calls != 3 || len(s.View.GroupInstances) != 49+19 || !s.View.GroupInstances[0].Healthy {
 		t.Errorf("%d instances by %d calls, error %v; want 68 healthy ones by 3", len(s.View.GroupInstances), s.Calls, s.Err)
 	}
@@ -103,7 +103,7 @@ func TestGroupInstancesInChunks(t *testing.T) {
 
 func TestALookThatLearntNothingIsAnError(t *testing.T) {
 	c, _ := newFake(theAnswer(nil, errBroken))
-	s := c.Look(t.Context(), plan.Look{Kind: plan.GroupInstances, Instances: ids[fleet.InstanceID]("i-%d", 60)})
+	s := c.Look(t.Context(), plan.LookFor(plan.GroupInstances, "", ids[fleet.InstanceID]("i-%d", 60)...))
 	if s.Err == nil || s.Err.Class != plan.Unclear || s.Calls != 2 || s.Failed != nil {
 		t.Errorf("got %+v, want an error by two calls", s)
 	}
@@ -126,7 +126,7 @@ func TestHooks(t *testing.T) {
 		LifecycleTransition: aws.String(fleet.TerminatingTransit), HeartbeatTimeout: aws.Int32(900), GlobalTimeout: aws.Int32(90000),
 		NotificationTargetARN: aws.String("arn:q"),
 	}}}, nil))
-	s := c.Look(t.Context(), plan.Look{Kind: plan.Hooks, Group: "web-asg"})
+	s := c.Look(t.Context(), plan.Look{Kind: plan.Hooks, In: "web-asg"})
 	diff(t, "hooks", []fleet.Hook{{
 		Name: "ebb-drain", Group: "web-asg", Transition: fleet.TerminatingTransit, Heartbeat: 15 * time.Minute,
 		Global: 25 * time.Hour, DefaultResult: "CONTINUE", Target: "arn:q",
@@ -148,12 +148,12 @@ func TestActivities(t *testing.T) {
 		}
 		return out, nil
 	}
-	s := c.Look(t.Context(), plan.Look{Kind: plan.Activities, Group: "web-asg"})
+	s := c.Look(t.Context(), plan.Look{Kind: plan.Activities, In: "web-asg"})
 	if s.Err != nil || s.Calls != 25 || len(s.View.Activities) != 25*39 {
 		t.Fatalf("%d activities by %d calls, error %v; want to stop after a thousand", len(s.View.Activities), s.Calls, s.Err)
 	}
 	f.asked = nil
-	if s := c.Look(t.Context(), plan.Look{Kind: plan.Activities, Group: "web-asg", Instances: []fleet.InstanceID{"i-0a1b2c3d4e5f60718"}}); s.Calls != 1 {
+	if s := c.Look(t.Context(), plan.LookFor(plan.Activities, "web-asg", "i-0a1b2c3d4e5f60718")); s.Calls != 1 {
 		t.Errorf("%d calls although the first page names the instance", s.Calls)
 	}
 	diff(t, "activity", fleet.Activity{Instance: "i-0a1b2c3d4e5f60718", Start: start, Status: "InProgress", Cause: "a person"}, s.View.Activities[0])

@@ -7,14 +7,16 @@ import (
 	"strings"
 
 	"github.com/aws/smithy-go"
+
+	"github.com/ebbhq/ebb/internal/plan"
 )
 
 // maxInstances is how many ids one DescribeInstances names.
 const maxInstances = 100
 
 // instances looks at instances as EC2 sees them.
-func (s *sight) instances(ctx context.Context, ids []string) error {
-	return chunks(ids, maxInstances, s.fail, func(chunk []string) error { return s.describe(ctx, chunk) })
+func (s *sight) instances(ctx context.Context, l plan.Look) error {
+	return chunks(possible(l.IDs()), maxInstances, s.fail, func(chunk []string) error { return s.describe(ctx, chunk) })
 }
 
 // describe asks until EC2 knows all ids that are left: it refuses the whole request for one that it does not know, and names

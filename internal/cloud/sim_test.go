@@ -58,13 +58,13 @@ func do(t *testing.T, c *Cloud, a plan.Action) {
 func tasksOn(t *testing.T, c *Cloud, kind plan.LookKind, on fleet.ARN) []fleet.Task {
 	t.Helper()
 	var arns []fleet.ARN
-	for _, l := range look(t, c, plan.Look{Kind: kind, Cluster: "demo", ARNs: []fleet.ARN{on}}).Listed {
+	for _, l := range look(t, c, plan.LookFor(kind, "demo", on)).Listed {
 		arns = append(arns, l.Task)
 	}
 	if arns == nil {
 		return nil
 	}
-	return look(t, c, plan.Look{Kind: plan.Tasks, Cluster: "demo", ARNs: arns}).Tasks
+	return look(t, c, plan.LookFor(plan.Tasks, "demo", arns...)).Tasks
 }
 
 // One drain by hand, with the requests and answers of the real protocols.
@@ -75,7 +75,7 @@ func TestADrainOnTheSimulatedCloud(t *testing.T) {
 		t.Fatalf("groups: %+v", groups)
 	}
 	id := groups[0].Instances[0].ID
-	found := look(t, c, plan.Look{Kind: plan.FindContainerInstances, Instances: []fleet.InstanceID{id, "i-0ffffffffffffffff"}}).ContainerInstances
+	found := look(t, c, plan.LookFor(plan.FindContainerInstances, "", id, "i-0ffffffffffffffff")).ContainerInstances
 	if len(found) != 1 || found[0].Instance != id || found[0].Cluster != "demo" || found[0].Status != fleet.Active {
 		t.Fatalf("container instances: %+v", found)
 	}
@@ -92,14 +92,14 @@ func TestADrainOnTheSimulatedCloud(t *testing.T) {
 		t.Fatal(err)
 	}
 	world.Advance(world.Now().Add(time.Second))
-	acts := look(t, c, plan.Look{Kind: plan.Activities, Group: "demo-asg"}).Activities
+	acts := look(t, c, plan.Look{Kind: plan.Activities, In: "demo-asg"}).Activities
 	if len(acts) != 1 || acts[0].Instance != id {
 		t.Errorf("activities: %+v", acts)
 	}
-	do(t, c, plan.Action{Kind: plan.SetDraining, Cluster: "demo", ContainerInstances: []fleet.ARN{found[0].ARN}})
-	do(t, c, plan.Action{Kind: plan.Beat, Group: "demo-asg", Hook: "ebb-drain", Instance: id})
+	do(t, c, plan.Action{Kind: plan.SetDraining, State: &plan.StateChange{Cluster: "demo", ContainerInstances: []fleet.ARN{found[0].ARN}}})
+	do(t, c, plan.Action{Kind: plan.Beat, Hook: &plan.HookCall{Group: "demo-asg", Hook: "ebb-drain", Instance: id}})
 	world.Advance(world.Now().Add(25 * time.Second))
-	do(t, c, plan.Action{Kind: plan.Beat, Group: "demo-asg", Hook: "ebb-drain", Instance: id})
+	do(t, c, plan.Action{Kind: plan.Beat, Hook: &plan.HookCall{Group: "demo-asg", Hook: "ebb-drain", Instance: id}})
 	world.Advance(world.Now().Add(25 * time.Second))
 	stopped := tasksOn(t, c, plan.ListStopped, found[0].ARN)
 	if len(stopped) != len(tasks) || len(tasksOn(t, c, plan.ListRunning, found[0].ARN)) != 0 {
@@ -113,15 +113,15 @@ func TestADrainOnTheSimulatedCloud(t *testing.T) {
 	if state := healthOf(t, c, target); state != "unused" {
 		t.Errorf("the target of a stopped task is %s", state)
 	}
-	answer := plan.Action{Kind: plan.Answer, Group: "demo-asg", Hook: "ebb-drain", Instance: id, Result: "CONTINUE"}
+	answer := plan.Action{Kind: plan.Answer, Hook: &plan.HookCall{Group: "demo-asg", Hook: "ebb-drain", Instance: id, Result: "CONTINUE"}}
 	do(t, c, answer)
 	if out := c.Do(t.Context(), answer); out.Err == nil || out.Err.Class != plan.Gone {
 		t.Errorf("the second answer: %+v, want gone", out)
 	}
 	world.Advance(world.Now().Add(5 * time.Minute))
-	instances := look(t, c, plan.Look{Kind: plan.Instances, Instances: []fleet.InstanceID{"i-0ffffffffffffffff", id}}).Instances
+	instances := look(t, c, plan.LookFor(plan.Instances, "", "i-0ffffffffffffffff", id)).Instances
 	diff(t, "instances", []plan.InstanceStatus{{ID: id, State: fleet.StateTerminated}}, instances)
-	if left := look(t, c, plan.Look{Kind: plan.GroupInstances, Instances: []fleet.InstanceID{id}}).GroupInstances; left != nil {
+	if left := look(t, c, plan.LookFor(plan.GroupInstances, "", id)).GroupInstances; left != nil {
 		t.Errorf("the group still has %+v", left)
 	}
 }
@@ -129,19 +129,19 @@ func TestADrainOnTheSimulatedCloud(t *testing.T) {
 // targetOf is the look at the target of a task in bridge mode.
 func targetOf(t *testing.T, c *Cloud, id fleet.InstanceID, task fleet.Task) plan.Look {
 	t.Helper()
-	services := look(t, c, plan.Look{Kind: plan.Services, Cluster: "demo", Names: []string{task.Service()}}).Services
+	services := look(t, c, plan.LookFor(plan.Services, "demo", task.Service())).Services
 	if len(services) != 1 || len(services[0].LoadBalancers) != 1 || len(task.Addresses) != 1 {
 		t.Fatalf("service %+v of task %+v", services, task)
 	}
-	return plan.Look{
-		Kind: plan.Targets, TargetGroup: services[0].LoadBalancers[0].TargetGroup, Targets: []fleet.TargetID{{ID: string(id), Port: task.Addresses[0].HostPort}},
-	}
+	return plan.LookAt(plan.Subject{
+		Kind: plan.Targets, In: string(services[0].LoadBalancers[0].TargetGroup), ID: string(id), Port: task.Addresses[0].HostPort,
+	})
 }
 
 func healthOf(t *testing.T, c *Cloud, l plan.Look) string {
 	t.Helper()
 	health := look(t, c, l).Health
-	if len(health) != 1 || health[0].Target != l.Targets[0] {
+	if len(health) != 1 || health[0].Target.ID != l.Subjects[0].ID || health[0].Target.Port != l.Subjects[0].Port {
 		t.Fatalf("health: %+v", health)
 	}
 	return health[0].State
@@ -150,15 +150,14 @@ func healthOf(t *testing.T, c *Cloud, l plan.Look) string {
 func TestWhatTheSimulatedCloudDoesNotHave(t *testing.T) {
 	c, _ := simulated(t)
 	for _, l := range []plan.Look{
-		{Kind: plan.Hooks, Group: "none"},
-		{Kind: plan.Tasks, Cluster: "none", ARNs: []fleet.ARN{"arn:aws:ecs:eu-west-1:111122223333:task/none/1"}},
+		{Kind: plan.Hooks, In: "none"},
+		plan.LookFor(plan.Tasks, "none", "arn:aws:ecs:eu-west-1:111122223333:task/none/1"),
 	} {
 		if s := c.Look(t.Context(), l); s.Err == nil || s.Err.Class != plan.Gone {
 			t.Errorf("%s: error %v, want gone", l.Kind, s.Err)
 		}
 	}
-	s := c.Look(t.Context(), plan.Look{Kind: plan.Tasks, Cluster: "demo",
-		ARNs: []fleet.ARN{"arn:aws:ecs:eu-west-1:111122223333:task/demo/0123456789abcdef0123456789abcdef"}})
+	s := c.Look(t.Context(), plan.LookFor(plan.Tasks, "demo", "arn:aws:ecs:eu-west-1:111122223333:task/demo/0123456789abcdef0123456789abcdef"))
 	if s.Err != nil || s.Failed != nil || s.View.Tasks != nil {
 		t.Errorf("a task that is missing: %+v, want it absent", s)
 	}

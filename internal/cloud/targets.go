@@ -17,12 +17,16 @@ import (
 // targets looks at the named targets of a target group. A target that is not registered reads "unused", and so does every
 // target of a group that does not exist. No targets take no request: AWS would answer with all.
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_DescribeTargetHealth.html
-func (s *sight) targets(ctx context.Context, group fleet.ARN, ids []fleet.TargetID) error {
-	if len(ids) == 0 {
+func (s *sight) targets(ctx context.Context, l plan.Look) error {
+	if len(l.Subjects) == 0 {
 		return nil
 	}
+	group, ids := fleet.ARN(l.In), make([]fleet.TargetID, len(l.Subjects))
+	for i, t := range l.Subjects {
+		ids[i] = fleet.TargetID{ID: t.ID, Port: t.Port}
+	}
 	out, err := ask(ctx, &s.Calls, s.ELB.DescribeTargetHealth, &elb.DescribeTargetHealthInput{
-		TargetGroupArn: aws.String(string(group)), Targets: descriptions(ids),
+		TargetGroupArn: aws.String(l.In), Targets: descriptions(ids),
 	})
 	if err != nil && Classify(err).Class == plan.Gone {
 		s.View.Health = unregistered(group, ids)
@@ -54,8 +58,8 @@ func unregistered(group fleet.ARN, ids []fleet.TargetID) []fleet.Health {
 
 // delay looks at how long a target group lets deregistered targets drain.
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_DescribeTargetGroupAttributes.html
-func (s *sight) delay(ctx context.Context, group fleet.ARN) error {
-	out, err := ask(ctx, &s.Calls, s.ELB.DescribeTargetGroupAttributes, &elb.DescribeTargetGroupAttributesInput{TargetGroupArn: aws.String(string(group))})
+func (s *sight) delay(ctx context.Context, l plan.Look) error {
+	out, err := ask(ctx, &s.Calls, s.ELB.DescribeTargetGroupAttributes, &elb.DescribeTargetGroupAttributesInput{TargetGroupArn: aws.String(l.In)})
 	if err != nil {
 		return err
 	}
@@ -65,9 +69,9 @@ func (s *sight) delay(ctx context.Context, group fleet.ARN) error {
 		}
 		seconds, err := strconv.Atoi(aws.ToString(a.Value))
 		if err != nil {
-			return fmt.Errorf("the deregistration delay of target group %s is no number: %w", group, err)
+			return fmt.Errorf("the deregistration delay of target group %s is no number: %w", l.In, err)
 		}
-		s.View.Delays = append(s.View.Delays, fleet.Delay{TargetGroup: group, Delay: time.Duration(seconds) * time.Second})
+		s.View.Delays = append(s.View.Delays, fleet.Delay{TargetGroup: fleet.ARN(l.In), Delay: time.Duration(seconds) * time.Second})
 	}
 	return nil
 }

@@ -12,7 +12,13 @@ import (
 	"github.com/ebbhq/ebb/internal/plan"
 )
 
-var lookAtTargets = plan.Look{Kind: plan.Targets, TargetGroup: "arn:tg", Targets: []fleet.TargetID{{ID: "i-0a", Port: 32768}, {ID: "i-0b", Port: 32769}}}
+var lookAtTargets = plan.LookAt(
+	plan.Subject{Kind: plan.Targets, In: "arn:tg", ID: "i-0a", Port: 32768}, plan.Subject{Kind: plan.Targets, In: "arn:tg", ID: "i-0b", Port: 32769},
+)
+
+func target(i int) fleet.TargetID {
+	return fleet.TargetID{ID: lookAtTargets.Subjects[i].ID, Port: lookAtTargets.Subjects[i].Port}
+}
 
 func TestTargets(t *testing.T) {
 	health := func(id string, port int32, state elbtypes.TargetHealthStateEnum, reason elbtypes.TargetHealthReasonEnum) elbtypes.TargetHealthDescription {
@@ -25,8 +31,8 @@ func TestTargets(t *testing.T) {
 	}}, nil))
 	s := c.Look(t.Context(), lookAtTargets)
 	diff(t, "sight", plan.LookResult{Calls: 1, View: plan.View{Health: []fleet.Health{
-		{TargetGroup: "arn:tg", Target: lookAtTargets.Targets[0], State: "draining", Reason: "Target.DeregistrationInProgress"},
-		{TargetGroup: "arn:tg", Target: lookAtTargets.Targets[1], State: "unused", Reason: "Target.NotRegistered"},
+		{TargetGroup: "arn:tg", Target: target(0), State: "draining", Reason: "Target.DeregistrationInProgress"},
+		{TargetGroup: "arn:tg", Target: target(1), State: "unused", Reason: "Target.NotRegistered"},
 	}}}, s)
 	in := f.asked[0].(*elb.DescribeTargetHealthInput)
 	if len(in.Targets) != 2 || *in.Targets[1].Id != "i-0b" || *in.Targets[1].Port != 32769 {
@@ -37,7 +43,7 @@ func TestTargets(t *testing.T) {
 func TestTargetsOfAGroupThatIsGone(t *testing.T) {
 	c, _ := newFake(theAnswer(nil, &elbtypes.TargetGroupNotFoundException{}))
 	s := c.Look(t.Context(), lookAtTargets)
-	if s.Err != nil || len(s.View.Health) != 2 || s.View.Health[1].InUse() || s.View.Health[1].Target != lookAtTargets.Targets[1] {
+	if s.Err != nil || len(s.View.Health) != 2 || s.View.Health[1].InUse() || s.View.Health[1].Target != target(1) {
 		t.Errorf("got %+v, want both targets unused", s)
 	}
 }
@@ -57,7 +63,7 @@ func TestInstancesDropsTheUnknown(t *testing.T) {
 		}
 		return &[]plan.InstanceStatus{{ID: "i-0000000a", State: fleet.StateTerminated}, {ID: "i-0000000c", State: fleet.StateRunning}}, nil
 	}
-	s := c.Look(t.Context(), plan.Look{Kind: plan.Instances, Instances: []fleet.InstanceID{"i-0000000a", "i-0000000b", "i-0000000c", "i-0000000d"}})
+	s := c.Look(t.Context(), plan.LookFor(plan.Instances, "", "i-0000000a", "i-0000000b", "i-0000000c", "i-0000000d"))
 	if s.Err != nil || s.Failed != nil || s.Calls != 2 || len(s.View.Instances) != 2 {
 		t.Errorf("got %+v, want two seen by two calls", s)
 	}
@@ -72,7 +78,7 @@ func TestInstancesDropsTheMalformed(t *testing.T) {
 		}
 		return &[]plan.InstanceStatus{{ID: "i-0000000a", State: fleet.StateRunning}}, nil
 	}
-	s := c.Look(t.Context(), plan.Look{Kind: plan.Instances, Instances: []fleet.InstanceID{"i-0", "i-0000000a"}})
+	s := c.Look(t.Context(), plan.LookFor(plan.Instances, "", "i-0", "i-0000000a"))
 	if s.Err != nil || s.Failed != nil || len(s.View.Instances) != 1 {
 		t.Errorf("got %+v, want the good one seen", s)
 	}
@@ -80,7 +86,7 @@ func TestInstancesDropsTheMalformed(t *testing.T) {
 
 func TestInstancesAllUnknown(t *testing.T) {
 	c, _ := newFake(theAnswer(nil, &smithy.GenericAPIError{Code: "InvalidInstanceID.NotFound", Message: "The instance ID 'i-0000000a' does not exist"}))
-	s := c.Look(t.Context(), plan.Look{Kind: plan.Instances, Instances: []fleet.InstanceID{"i-0000000a"}})
+	s := c.Look(t.Context(), plan.LookFor(plan.Instances, "", "i-0000000a"))
 	if s.Err != nil || s.Failed != nil || s.View.Instances != nil || s.Calls != 1 {
 		t.Errorf("got %+v, want it absent by one call", s)
 	}
@@ -89,7 +95,7 @@ func TestInstancesAllUnknown(t *testing.T) {
 // A refusal that names nobody we asked for must not go round for ever, nor mean absence.
 func TestInstancesRefusedWithoutAName(t *testing.T) {
 	c, _ := newFake(theAnswer(nil, &smithy.GenericAPIError{Code: "InvalidInstanceID.NotFound", Message: "The instance ID 'i-0000000f' does not exist"}))
-	s := c.Look(t.Context(), plan.Look{Kind: plan.Instances, Instances: []fleet.InstanceID{"i-0000000a"}})
+	s := c.Look(t.Context(), plan.LookFor(plan.Instances, "", "i-0000000a"))
 	if s.Err == nil || s.Calls != 1 {
 		t.Errorf("got %+v, want an error by one call", s)
 	}
@@ -100,7 +106,7 @@ func TestForgedInstanceIDs(t *testing.T) {
 	forged := []fleet.InstanceID{"i-0a'] or runningTasksCount >= 0 or ec2InstanceId in ['i-0b", "i-", "", "x", "i-0a i-0b"}
 	for _, kind := range []plan.LookKind{plan.Instances, plan.GroupInstances, plan.FindContainerInstances} {
 		c, f := newFake(theAnswer(nil, errBroken))
-		s := c.Look(t.Context(), plan.Look{Kind: kind, Cluster: "prod", Instances: forged})
+		s := c.Look(t.Context(), plan.LookFor(kind, "prod", forged...))
 		if s.Err != nil || s.Failed != nil || len(f.asked) != 0 {
 			t.Errorf("%s: %+v, asked for %v; want all absent without a question", kind, s, f.asked)
 		}

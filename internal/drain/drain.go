@@ -134,6 +134,11 @@ func (d Drain) token() string {
 	return d.Token
 }
 
+// hookCall names the lifecycle action to AWS.
+func (d Drain) hookCall() *plan.HookCall {
+	return &plan.HookCall{Group: d.Group, Hook: d.Hook, Instance: d.Instance, Token: d.token()}
+}
+
 // Try is what came of the attempts at one kind of action in this run of Ebb.
 type Try struct {
 	Flying  bool      // sent, no result yet
@@ -179,11 +184,8 @@ type Line struct{ Kind, Text string }
 
 // Want is a look that a drain needs at one subject, no earlier than Due. The kernel merges the wants of all drains.
 type Want struct {
-	Kind plan.LookKind
-	In   string // cluster, group or target group; empty where the kind needs none
-	ID   string // instance, ARN, service name or target id; empty where the kind needs none
-	Port int    // of a target
-	Due  time.Time
+	plan.Subject
+	Due time.Time
 }
 
 // Decision is what follows from an observation.
@@ -240,12 +242,17 @@ func (c *decider) wake(at time.Time) {
 }
 
 // want asks for a look once the fact is older than pace, at once if nothing is known.
-func (c *decider) want(w Want, known fleet.Knowledge, at time.Time, pace time.Duration) {
-	w.Due = c.now
+func (c *decider) want(s plan.Subject, known fleet.Knowledge, at time.Time, pace time.Duration) {
+	due := c.now
 	if known != fleet.Unknown && at.Add(pace).After(c.now) {
-		w.Due = at.Add(pace)
+		due = at.Add(pace)
 	}
-	c.out.Want = append(c.out.Want, w)
+	c.wantAt(s, due)
+}
+
+// wantAt asks for a look at a time.
+func (c *decider) wantAt(s plan.Subject, due time.Time) {
+	c.out.Want = append(c.out.Want, Want{s, due})
 }
 
 // ready reports whether an action of the kind may be sent now: none is on its way, and a failed one has waited for the retry

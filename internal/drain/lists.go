@@ -84,7 +84,7 @@ func (c *decider) desiredToRun() (sure, possible int) {
 func (c *decider) lookAfter(at time.Time) {
 	for i := range c.o.Tasks {
 		if f := &c.o.Tasks[i]; f.Is != fleet.Absent && (f.Is != fleet.Seen || f.Value.DesiredStatus != fleet.Stopped) && !f.At.After(at) {
-			c.out.Want = append(c.out.Want, Want{Kind: plan.Tasks, In: c.d().Cluster, ID: string(f.Value.ARN), Due: c.now})
+			c.wantAt(plan.Subject{Kind: plan.Tasks, In: c.d().Cluster, ID: string(f.Value.ARN)}, c.now)
 		}
 	}
 }
@@ -94,7 +94,7 @@ func (c *decider) countedSince(from time.Time) bool {
 	if !c.o.Container.At.Before(from) {
 		return true
 	}
-	c.out.Want = append(c.out.Want, Want{Kind: plan.ContainerInstances, In: c.d().Cluster, ID: string(c.d().ContainerInstance), Due: later(c.now, from)})
+	c.wantAt(plan.Subject{Kind: plan.ContainerInstances, In: c.d().Cluster, ID: string(c.d().ContainerInstance)}, later(c.now, from))
 	return false
 }
 
@@ -108,7 +108,7 @@ func (c *decider) recount(from time.Time) {
 	c.lookAtContainer(c.p.LookFast)
 	if c.o.Container.At.Sub(from) > c.settle() {
 		c.out.Uncounted = true
-		c.out.Want = append(c.out.Want, Want{Kind: plan.ListRunning, In: c.d().Cluster, ID: string(c.d().ContainerInstance), Due: later(c.now, c.o.Running[len(c.o.Running)-1].Add(c.p.Look))})
+		c.wantAt(plan.Subject{Kind: plan.ListRunning, In: c.d().Cluster, ID: string(c.d().ContainerInstance)}, later(c.now, c.o.Running[len(c.o.Running)-1].Add(c.p.Look)))
 	}
 }
 
@@ -164,10 +164,6 @@ func (c *decider) listAfter(from time.Time, kind plan.LookKind, lists []time.Tim
 	if after(lists, from) {
 		return true
 	}
-	w := Want{Kind: kind, In: c.d().Cluster, ID: string(c.d().ContainerInstance), Due: from}
-	if from.Before(c.now) {
-		w.Due = c.now
-	}
-	c.out.Want = append(c.out.Want, w)
+	c.wantAt(plan.Subject{Kind: kind, In: c.d().Cluster, ID: string(c.d().ContainerInstance)}, later(c.now, from))
 	return false
 }

@@ -174,7 +174,7 @@ func TestOnlyWhatIsKnownIsActedOn(t *testing.T) {
 			case plan.Answer:
 				answers[dec.Drain.Intent.Outcome]++
 				s.mayAnswer(t, dec.Drain.Intent.Outcome, Deadline(dec.Drain, s.o.Hook, s.p))
-				if a.Result != "CONTINUE" || a.Group != "web" || a.Hook != "ebb-drain" || a.Instance != host {
+				if *a.Hook != (plan.HookCall{Group: "web", Hook: "ebb-drain", Instance: host, Token: a.Hook.Token, Result: "CONTINUE"}) {
 					t.Errorf("answer %+v", a)
 				}
 			case plan.SetDraining:
@@ -182,7 +182,7 @@ func TestOnlyWhatIsKnownIsActedOn(t *testing.T) {
 					t.Errorf("set DRAINING a host that does not wait or is not ACTIVE")
 				}
 			case plan.Deregister:
-				if h := s.health[a.Targets[0]]; h.Is != fleet.Seen || !h.Value.InUse() {
+				if h := s.health[a.Targets.Targets[0]]; h.Is != fleet.Seen || !h.Value.InUse() {
 					t.Errorf("deregistered a target that is %s %s", h.Is, h.Value.State)
 				}
 			case plan.Beat:

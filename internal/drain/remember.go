@@ -70,7 +70,7 @@ func (c *decider) checkZero() {
 	if began.At.Add(c.p.Skew).Before(d.WaitingSince) {
 		began.Is = fleet.Unknown // that was before the wait
 	}
-	c.want(Want{Kind: plan.Activities, In: d.Group, ID: string(d.Instance)}, began.Is, began.At, 24*time.Hour)
+	c.want(plan.Subject{Kind: plan.Activities, In: d.Group, ID: string(d.Instance)}, began.Is, began.At, 24*time.Hour)
 	if began.Is == fleet.Absent && d.Doubt && d.Zero.Before(d.WaitingSince) {
 		d.Zero = d.WaitingSince // Auto Scaling does not know better either
 	}

@@ -120,7 +120,7 @@ func (c *decider) hostGone() bool {
 	if m.Is == fleet.Unknown && c.d().UnreachedFrom.IsZero() {
 		at, m.Is = c.d().Heard, fleet.Seen // no sign of trouble: the first look can wait
 	}
-	c.want(Want{Kind: plan.Instances, ID: string(c.d().Instance)}, m.Is, at, pace)
+	c.want(plan.Subject{Kind: plan.Instances, ID: string(c.d().Instance)}, m.Is, at, pace)
 	return false
 }
 
@@ -269,20 +269,18 @@ func (c *decider) answer(o Outcome, reason string, cut []string) {
 }
 
 func (c *decider) send() {
-	d := c.d()
-	c.out.Do = append(c.out.Do, plan.Action{
-		Kind: plan.Answer, Group: d.Group, Hook: d.Hook, Instance: d.Instance, Token: d.token(),
-		Result: "CONTINUE", Why: d.Intent.Reason,
-	})
+	call := c.d().hookCall()
+	call.Result = "CONTINUE"
+	c.out.Do = append(c.out.Do, plan.Action{Kind: plan.Answer, Instance: call.Instance, Why: c.d().Intent.Reason, Hook: call})
 }
 
 // lookAtGroupNow asks for the state in the group at once.
 func (c *decider) lookAtGroupNow() {
-	c.out.Want = append(c.out.Want, Want{Kind: plan.GroupInstances, ID: string(c.d().Instance), Due: c.now})
+	c.wantAt(plan.Subject{Kind: plan.GroupInstances, ID: string(c.d().Instance)}, c.now)
 }
 
 func (c *decider) lookAtGroup(pace time.Duration) {
-	c.want(Want{Kind: plan.GroupInstances, ID: string(c.d().Instance)}, c.o.Instance.Is, c.o.Instance.At, pace)
+	c.want(plan.Subject{Kind: plan.GroupInstances, ID: string(c.d().Instance)}, c.o.Instance.Is, c.o.Instance.At, pace)
 }
 
 // beat is the heartbeat rule: a third of the hook's own time-out after the last success, and after a failure at the retry
@@ -290,7 +288,7 @@ func (c *decider) lookAtGroup(pace time.Duration) {
 // there are none: should the answer not get through, the hook's own time-out lets the host go.
 func (c *decider) beat() {
 	d, try, h := c.d(), c.o.Tried[plan.Beat], c.o.Hook
-	c.want(Want{Kind: plan.Hooks, In: d.Group}, h.Is, h.At, 10*time.Minute)
+	c.want(plan.Subject{Kind: plan.Hooks, In: d.Group}, h.Is, h.At, 10*time.Minute)
 	if !c.now.Before(Deadline(*d, h, c.p)) {
 		return
 	}
@@ -319,9 +317,9 @@ func (c *decider) beat() {
 		return
 	}
 	if c.ready(plan.Beat) {
-		c.out.Do = append(c.out.Do, plan.Action{
-			Kind: plan.Beat, Group: d.Group, Hook: d.Hook, Instance: d.Instance, Token: d.token(),
-			Expiring: c.p.Tick > 0 || c.now.Sub(last) > timeout/2 || try.Fails > 0 && try.Class != plan.Throttled, Why: "the hook times out " + timeout.String() + " after the last heartbeat",
-		})
+		call := d.hookCall()
+		call.Expiring = c.p.Tick > 0 || c.now.Sub(last) > timeout/2 || try.Fails > 0 && try.Class != plan.Throttled
+		why := "the hook times out " + timeout.String() + " after the last heartbeat"
+		c.out.Do = append(c.out.Do, plan.Action{Kind: plan.Beat, Instance: call.Instance, Why: why, Hook: call})
 	}
 }

@@ -216,12 +216,12 @@ func TestHeartbeat(t *testing.T) {
 
 func TestTheActionIsNamedByItsTokenUntilAWSDoesNotTakeIt(t *testing.T) {
 	s := emptyHost()
-	if a := s.decide().Do[0]; a.Token != token || a.Result != "CONTINUE" || a.Group != "web" || a.Hook != "ebb-drain" || a.Instance != host {
+	if a := s.decide().Do[0].Hook; *a != (plan.HookCall{Group: "web", Hook: "ebb-drain", Instance: host, Token: token, Result: "CONTINUE"}) {
 		t.Errorf("answer %+v", a)
 	}
 	s.tried(plan.Answer, plan.Gone, 10*time.Second)
 	dec := s.decide()
-	if !dec.Drain.ByID || len(dec.Do) != 1 || dec.Do[0].Token != "" {
+	if !dec.Drain.ByID || len(dec.Do) != 1 || dec.Do[0].Hook.Token != "" {
 		t.Errorf("after the token was refused: by id %v, %+v", dec.Drain.ByID, dec.Do)
 	}
 }

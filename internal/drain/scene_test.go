@@ -136,11 +136,11 @@ func (s *scene) decide() Decision { return Decide(s.d, s.o, s.p, s.now) }
 func spell(dec Decision, now time.Time) (do, looks, notes string) {
 	var done, due, told []string
 	for _, a := range dec.Do {
-		done = append(done, string(a.Kind))
+		done = append(done, a.Kind.String())
 	}
 	for _, w := range dec.Want {
-		if !w.Due.After(now) && !slices.Contains(due, string(w.Kind)) {
-			due = append(due, string(w.Kind))
+		if !w.Due.After(now) && !slices.Contains(due, w.Kind.String()) {
+			due = append(due, w.Kind.String())
 		}
 	}
 	slices.Sort(due)

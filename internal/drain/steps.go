@@ -44,7 +44,7 @@ func held(c *decider) bool {
 func found(c *decider) bool {
 	d, ci := c.d(), c.o.Container
 	if c.elsewhere() {
-		c.want(Want{Kind: plan.FindContainerInstances, ID: string(d.Instance)}, ci.Is, ci.At, c.p.LookSlow)
+		c.want(plan.Subject{Kind: plan.FindContainerInstances, ID: string(d.Instance)}, ci.Is, ci.At, c.p.LookSlow)
 		c.out.Waiting = "for the deadline: the instance is in cluster " + ci.Value.Cluster + ", but its group is configured for " + d.Cluster
 		return false
 	}
@@ -67,7 +67,7 @@ func found(c *decider) bool {
 	if !d.AbsentSince.IsZero() {
 		in = "" // not in its group's cluster: it may have joined another
 	}
-	c.want(Want{Kind: plan.FindContainerInstances, In: in, ID: string(d.Instance)}, ci.Is, ci.At, c.p.Look)
+	c.want(plan.Subject{Kind: plan.FindContainerInstances, In: in, ID: string(d.Instance)}, ci.Is, ci.At, c.p.Look)
 	c.out.Waiting = "to find the container instance"
 	if ci.Is == fleet.Absent && ci.At.Sub(d.AbsentSince) >= absentFor+c.p.Skew {
 		c.answer(NeverJoined, "no cluster knows the instance: two complete looks a minute apart did not find it", nil)
@@ -78,7 +78,7 @@ func found(c *decider) bool {
 // lookAtContainer asks for the state of the known container instance.
 func (c *decider) lookAtContainer(pace time.Duration) {
 	d, ci := c.d(), c.o.Container
-	c.want(Want{Kind: plan.ContainerInstances, In: d.Cluster, ID: string(d.ContainerInstance)}, ci.Is, ci.At, pace)
+	c.want(plan.Subject{Kind: plan.ContainerInstances, In: d.Cluster, ID: string(d.ContainerInstance)}, ci.Is, ci.At, pace)
 }
 
 // draining sets DRAINING. One that is already DRAINING, or deregistered, is left as it is.
@@ -101,7 +101,7 @@ func draining(c *decider) bool {
 	}
 	c.out.Waiting = "for ECS to set DRAINING"
 	if try := c.o.Tried[plan.SetDraining]; try.Fails > 0 && try.Class != plan.Throttled && !ci.At.After(try.Started) {
-		c.want(Want{Kind: plan.ContainerInstances, In: ci.Value.Cluster, ID: string(ci.Value.ARN)}, fleet.Unknown, ci.At, 0)
+		c.want(plan.Subject{Kind: plan.ContainerInstances, In: ci.Value.Cluster, ID: string(ci.Value.ARN)}, fleet.Unknown, ci.At, 0)
 	}
 	if !c.ready(plan.SetDraining) {
 		return false
@@ -111,8 +111,8 @@ func draining(c *decider) bool {
 		c.note("draining", "set %s DRAINING in cluster %s", short(ci.Value.ARN), ci.Value.Cluster)
 	}
 	c.out.Do = append(c.out.Do, plan.Action{
-		Kind: plan.SetDraining, Cluster: ci.Value.Cluster, ContainerInstances: []fleet.ARN{ci.Value.ARN}, Instance: c.d().Instance,
-		Why: "Auto Scaling is terminating it",
+		Kind: plan.SetDraining, Instance: c.d().Instance, Why: "Auto Scaling is terminating it",
+		State: &plan.StateChange{Cluster: ci.Value.Cluster, ContainerInstances: []fleet.ARN{ci.Value.ARN}},
 	})
 	return false
 }
@@ -179,29 +179,28 @@ func stopped(c *decider) bool {
 
 // watch wants the live tasks looked at again.
 func (c *decider) watch(waiting bool) {
-	var along []Want
+	var along []plan.Subject
 	next := c.now.Add(c.p.LookSlow)
 	for i := range c.o.Tasks {
 		f := &c.o.Tasks[i]
-		w := Want{Kind: plan.Tasks, In: c.d().Cluster, ID: string(f.Value.ARN)}
+		s := plan.Subject{Kind: plan.Tasks, In: c.d().Cluster, ID: string(f.Value.ARN)}
 		switch {
 		case f.Is == fleet.Unknown:
-			c.want(w, f.Is, f.At, 0)
+			c.want(s, f.Is, f.At, 0)
 		case f.Is == fleet.Absent || !f.Value.Live():
 			continue
 		case waiting && c.isDaemon(&f.Value):
-			along = append(along, w) // it stops after the others: it is looked at with them
+			along = append(along, s) // it stops after the others: it is looked at with them
 			continue
 		default:
-			c.want(w, f.Is, f.At, c.pace(&f.Value, f.At))
+			c.want(s, f.Is, f.At, c.pace(&f.Value, f.At))
 		}
 		if due := c.out.Want[len(c.out.Want)-1].Due; due.Before(next) {
 			next = due
 		}
 	}
-	for _, w := range along {
-		w.Due = next
-		c.out.Want = append(c.out.Want, w)
+	for _, s := range along {
+		c.wantAt(s, next)
 	}
 }
 
@@ -234,7 +233,7 @@ func (c *decider) delay(t *fleet.Task) (longest time.Duration, known bool) {
 			continue // a Classic Load Balancer
 		}
 		f := c.o.Delay(lb.TargetGroup)
-		c.want(Want{Kind: plan.Delays, In: string(lb.TargetGroup)}, f.Is, f.At, time.Hour)
+		c.want(plan.Subject{Kind: plan.Delays, In: string(lb.TargetGroup)}, f.Is, f.At, time.Hour)
 		known = known && f.Is == fleet.Seen
 		longest = max(longest, f.Value)
 	}
@@ -286,7 +285,7 @@ func (c *decider) service(t *fleet.Task) fleet.Fact[fleet.Service] {
 	if c.now.Sub(f.At) > 15*time.Minute {
 		f = fleet.Fact[fleet.Service]{}
 	}
-	c.want(Want{Kind: plan.Services, In: c.d().Cluster, ID: t.Service()}, f.Is, f.At, 10*time.Minute)
+	c.want(plan.Subject{Kind: plan.Services, In: c.d().Cluster, ID: t.Service()}, f.Is, f.At, 10*time.Minute)
 	return f
 }
 

@@ -41,7 +41,7 @@ func (c *decider) targetOut(tg fleet.ARN, target fleet.TargetID) bool {
 	if h.At.Before(c.d().Heard) || c.now.Sub(h.At) > 2*c.p.Look {
 		h = fleet.Fact[fleet.Health]{} // addresses and ports are used again
 	}
-	c.want(Want{Kind: plan.Targets, In: string(tg), ID: target.ID, Port: target.Port}, h.Is, h.At, c.p.LookFast)
+	c.want(plan.Subject{Kind: plan.Targets, In: string(tg), ID: target.ID, Port: target.Port}, h.Is, h.At, c.p.LookFast)
 	if h.Is != fleet.Unknown && (h.Is == fleet.Absent || !h.Value.InUse()) {
 		return true
 	}
@@ -49,8 +49,8 @@ func (c *decider) targetOut(tg fleet.ARN, target fleet.TargetID) bool {
 	// Once deregistered it is looked at again first: the result of the one call must not bring on the next.
 	if h.Is == fleet.Seen && h.At.After(c.o.Tried[plan.Deregister].OK) && c.ready(plan.Deregister) {
 		c.out.Do = append(c.out.Do, plan.Action{
-			Kind: plan.Deregister, TargetGroup: tg, Targets: []fleet.TargetID{target}, Instance: c.d().Instance,
-			Why: "its host is being let go and it is still " + h.Value.State,
+			Kind: plan.Deregister, Instance: c.d().Instance, Why: "its host is being let go and it is still " + h.Value.State,
+			Targets: &plan.TargetChange{Group: tg, Targets: []fleet.TargetID{target}},
 		})
 	}
 	return false

@@ -343,7 +343,7 @@ func (e *Engine) send(ctx context.Context, o plan.Request) {
 	e.workers.Go(func() {
 		r := result{run: run, done: plan.Done{Request: o, Started: e.cfg.Now()}}
 		if o.Action != nil {
-			e.cfg.Log.Debug("act", "kind", o.Action.Kind, "target", o.Action.Instance, "why", o.Action.Why)
+			e.cfg.Log.Debug("act", "kind", o.Action.Kind.String(), "target", o.Action.Instance, "why", o.Action.Why)
 			r.done.Outcome = e.cfg.Cloud.Do(ctx, *o.Action)
 		} else {
 			r.done.Result = e.cfg.Cloud.Look(ctx, *o.Look)

@@ -193,8 +193,10 @@ func (c *cloud) Do(ctx context.Context, a plan.Action) plan.Outcome {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, arn := range a.ContainerInstances {
-		c.status[fleet.InstanceID(arn)] = fleet.Draining
+	if a.State != nil {
+		for _, arn := range a.State.ContainerInstances {
+			c.status[fleet.InstanceID(arn)] = fleet.Draining
+		}
 	}
 	if a.Kind == plan.Answer {
 		c.waiting = slices.DeleteFunc(c.waiting, func(id fleet.InstanceID) bool { return id == a.Instance })
@@ -203,7 +205,7 @@ func (c *cloud) Do(ctx context.Context, a plan.Action) plan.Outcome {
 }
 
 func (c *cloud) Look(ctx context.Context, l plan.Look) plan.LookResult {
-	c.trail.note("look %s %v", l.Kind, l.Instances)
+	c.trail.note("look %s %v", l.Kind, l.IDs())
 	c.mu.Lock()
 	s := plan.LookResult{Calls: 1, View: c.view(l)}
 	c.mu.Unlock()
@@ -222,18 +224,15 @@ func (c *cloud) view(l plan.Look) (v plan.View) {
 		v.Groups = []fleet.Group{{Name: "web"}}
 	case plan.Hooks:
 		v.Hooks = []fleet.Hook{{Name: "ebb-drain", Group: "web", Transition: fleet.TerminatingTransit, Heartbeat: 15 * time.Minute, Global: 25 * time.Hour}}
-	case plan.ContainerInstances:
-		for _, arn := range l.ARNs {
-			v.ContainerInstances = append(v.ContainerInstances, c.host(fleet.InstanceID(arn)))
-		}
 	}
-	for _, id := range l.Instances {
+	for _, s := range l.Subjects {
+		id := fleet.InstanceID(s.ID)
 		switch l.Kind {
 		case plan.GroupInstances:
 			if slices.Contains(c.waiting, id) {
 				v.GroupInstances = append(v.GroupInstances, fleet.GroupInstance{ID: id, Group: "web", State: fleet.TerminatingWait, Healthy: true})
 			}
-		case plan.FindContainerInstances:
+		case plan.FindContainerInstances, plan.ContainerInstances:
 			v.ContainerInstances = append(v.ContainerInstances, c.host(id))
 		case plan.Instances:
 			v.Instances = append(v.Instances, plan.InstanceStatus{ID: id, State: fleet.StateRunning})

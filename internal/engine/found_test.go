@@ -139,7 +139,7 @@ func TestAPassWaitsForCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFunction()
 		f.wait(host)
-		f.cfg.Kernel.Rates = kernel.Rates{kernel.AutoScaling: {Burst: 2, PerSecond: 1}}
+		f.cfg.Kernel.Rates = kernel.Rates{plan.AutoScaling: {Burst: 2, PerSecond: 1}}
 		if _, err := f.invoke(t.Context(), false, message(host)); err != nil {
 			t.Fatal(err)
 		}

@@ -95,8 +95,8 @@ func (p *invocation) bound(ctx context.Context) (context.Context, context.Cancel
 // early reports whether there is time to begin something.
 func (p *invocation) early() bool { return p.until.IsZero() || time.Now().Before(p.until) }
 
-// wakes reports whether a message does no more than wake, such as that a task has stopped.
-func wakes(m Message) bool { return event.Parse([]byte(m.Body)).Kind == event.Ignored }
+// wakes reports whether a message does no more than wake.
+func wakes(m Message) bool { return event.Parse([]byte(m.Body)).Wakes() }
 
 // idle is what becomes of messages that would only wake somebody, when nothing leaves.
 func (p *invocation) idle(heard []Message) []kernel.Verdict {

@@ -29,6 +29,33 @@ const (
 	Unknown Kind = "unknown"
 )
 
+// Use says what Ebb does with an event.
+type Use uint8
+
+// The uses.
+const (
+	Drains  Use = iota + 1 // it may begin a drain
+	Answers                // it shows that messages arrive; nothing follows
+	Nothing                // Ebb has no use for it, but another consumer of the queue may
+	Wakes                  // Ebb has no use for what it says, but something has changed: a good moment to look
+	Unread                 // it cannot be understood
+)
+
+// kinds has a row for each kind of event.
+//
+//exhaustive:enforce
+var kinds = map[Kind]Use{
+	TerminateAction:     Drains,
+	LaunchAction:        Nothing,
+	TestNotification:    Answers,
+	ScalingNotification: Nothing,
+	Ignored:             Wakes,
+	Unknown:             Unread,
+}
+
+// Use is what Ebb does with events of the kind.
+func (k Kind) Use() Use { return kinds[k] }
+
 // Event is one message, understood.
 type Event struct {
 	Kind        Kind
@@ -41,6 +68,9 @@ type Event struct {
 	Time        time.Time // when AWS says it happened; zero: the message does not say
 	Why         string    // Unknown and Ignored: in words
 }
+
+// Wakes reports whether the message does no more than wake an Ebb that runs as a function, such as that a task has stopped.
+func (e Event) Wakes() bool { return e.Kind.Use() == Wakes }
 
 // ToWarmPool reports whether the instance returns to its warm pool: a terminating hook, but not a termination.
 // https://docs.aws.amazon.com/autoscaling/ec2/userguide/warm-pools-eventbridge-events.html

@@ -6,31 +6,19 @@ import (
 	"github.com/ebbhq/ebb/internal/plan"
 )
 
-// Bucket is an API whose calls AWS limits together.
-type Bucket string
-
-// The buckets. https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html
-const (
-	AutoScaling Bucket = "autoscaling"
-	ECSRead     Bucket = "ecs-read"
-	ECSModify   Bucket = "ecs-modify"
-	ELB         Bucket = "elb"
-	EC2         Bucket = "ec2"
-)
-
 // Rate is a token bucket: calls at once, and calls per second.
 type Rate struct{ Burst, PerSecond float64 }
 
 // Rates is how many calls Ebb allows itself; a missing bucket takes the default.
-type Rates map[Bucket]Rate
+type Rates map[plan.Bucket]Rate
 
 // defaults leave a part of AWS's own limits to others: half, and a quarter of the reads of ECS, of which a drain needs the most. Those of Auto Scaling, ELB and EC2 are not published and are guesses on the
 // careful side.
 var defaults = [...]struct {
-	bucket Bucket
+	bucket plan.Bucket
 	rate   Rate
 }{
-	{AutoScaling, Rate{50, 5}}, {ECSRead, Rate{75, 15}}, {ECSModify, Rate{50, 20}}, {ELB, Rate{20, 5}}, {EC2, Rate{20, 5}},
+	{plan.AutoScaling, Rate{50, 5}}, {plan.ECSRead, Rate{75, 15}}, {plan.ECSModify, Rate{50, 20}}, {plan.ELB, Rate{20, 5}}, {plan.EC2, Rate{20, 5}},
 }
 
 // tokens is the state of one bucket. Throttling empties it and holds it for a while, longer each time in a row.
@@ -48,8 +36,8 @@ type tokens struct {
 // Urgent calls have no bucket until AWS throttles one. Then they are sent at a pace that rises with what AWS takes and falls with what it
 // throttles, so that a thousand answers do not knock a hundred times each.
 type ledger struct {
-	acting, looking map[Bucket]*tokens
-	urgent          [answering + 1]pace // by priority: heartbeats that are throttled must not hold up the answers
+	acting, looking map[plan.Bucket]*tokens
+	urgent          [plan.Answering + 1]pace // by priority: heartbeats that are throttled must not hold up the answers
 }
 
 // pace is calls per second, found by trying. Zero: as many as come.
@@ -65,13 +53,13 @@ const (
 )
 
 func newLedger(b Rates) *ledger {
-	l := &ledger{acting: map[Bucket]*tokens{}, looking: map[Bucket]*tokens{}}
+	l := &ledger{acting: map[plan.Bucket]*tokens{}, looking: map[plan.Bucket]*tokens{}}
 	for _, d := range defaults {
 		r, ok := b[d.bucket]
 		if !ok {
 			r = d.rate
 		}
-		if d.bucket == AutoScaling || d.bucket == ELB {
+		if d.bucket == plan.AutoScaling || d.bucket == plan.ELB {
 			r = Rate{r.Burst / 2, r.PerSecond / 2}
 		}
 		l.acting[d.bucket] = &tokens{rate: r, have: r.Burst}
@@ -80,8 +68,8 @@ func newLedger(b Rates) *ledger {
 	return l
 }
 
-func (l *ledger) of(b Bucket, p priority) *tokens {
-	if p == looking {
+func (l *ledger) of(b plan.Bucket, p plan.Priority) *tokens {
+	if p == plan.Looking {
 		return l.looking[b]
 	}
 	return l.acting[b]
@@ -96,8 +84,8 @@ func (t *tokens) refill(now time.Time) {
 
 // take spends calls if the bucket has them, or is full. Urgent calls are limited by AWS alone: a heartbeat that is not sent is a hook that
 // is lost, and how many AWS takes only AWS knows.
-func (l *ledger) take(b Bucket, calls float64, p priority, now time.Time) bool {
-	if p <= answering {
+func (l *ledger) take(b plan.Bucket, calls float64, p plan.Priority, now time.Time) bool {
+	if p <= plan.Answering {
 		return l.urgent[p].take(now)
 	}
 	t := l.of(b, p)
@@ -110,9 +98,9 @@ func (l *ledger) take(b Bucket, calls float64, p priority, now time.Time) bool {
 }
 
 // settle corrects an estimate by what was really sent, and reacts to throttling.
-func (l *ledger) settle(b Bucket, p priority, extra int, fail *plan.Failure, now time.Time) {
+func (l *ledger) settle(b plan.Bucket, p plan.Priority, extra int, fail *plan.Failure, now time.Time) {
 	throttled := fail != nil && fail.Class == plan.Throttled
-	if p <= answering {
+	if p <= plan.Answering {
 		l.urgent[p].settle(throttled, now)
 		return
 	}
@@ -159,62 +147,4 @@ func (p *pace) settle(throttled bool, now time.Time) {
 	}
 	p.refill(now)
 	p.rate = Rate{Burst: max(1, r), PerSecond: r}
-}
-
-// patience is how long to wait before trying again what the budget did not allow.
-func (l *ledger) patience(time.Time) time.Duration { return Moment }
-
-// priority is the order in which calls get their share.
-type priority int
-
-const (
-	urgent    priority = iota // heartbeats about to be late
-	answering                 // answers
-	draining                  // other heartbeats, and what takes instances out of service
-	looking                   // everything that only looks
-)
-
-func priorityOf(a plan.Action) priority {
-	switch {
-	case a.Kind == plan.Beat && a.Expiring:
-		return urgent
-	case a.Kind == plan.Answer:
-		return answering
-	}
-	return draining
-}
-
-func bucketOf(k plan.ActionKind) Bucket {
-	switch k {
-	case plan.SetDraining:
-		return ECSModify
-	case plan.Deregister:
-		return ELB
-	}
-	return AutoScaling
-}
-
-func lookBucket(k plan.LookKind) Bucket {
-	switch k {
-	case plan.Groups, plan.Hooks, plan.GroupInstances, plan.Activities:
-		return AutoScaling
-	case plan.Targets, plan.Delays:
-		return ELB
-	case plan.Instances:
-		return EC2
-	}
-	return ECSRead
-}
-
-// estimate is how many calls a look is likely to cost.
-func estimate(l plan.Look) int {
-	switch l.Kind {
-	case plan.ListRunning, plan.ListStopped:
-		return len(l.ARNs)
-	case plan.FindContainerInstances:
-		return 2
-	case plan.ListCluster:
-		return plan.ListPages
-	}
-	return 1
 }

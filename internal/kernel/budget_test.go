@@ -40,13 +40,13 @@ func TestThePaceOfUrgentCalls(t *testing.T) {
 					fail = throttling
 				}
 				for range r.times {
-					l.settle(AutoScaling, answering, 0, fail, sec(r.at))
+					l.settle(plan.AutoScaling, plan.Answering, 0, fail, sec(r.at))
 				}
 			}
-			if got := l.urgent[answering].rate.PerSecond; got != tt.want {
+			if got := l.urgent[plan.Answering].rate.PerSecond; got != tt.want {
 				t.Errorf("pace %v, want %v", got, tt.want)
 			}
-			if got := l.urgent[urgent].rate.PerSecond; got != 0 {
+			if got := l.urgent[plan.Urgent].rate.PerSecond; got != 0 {
 				t.Errorf("heartbeats have the pace %v of the answers", got)
 			}
 		})
@@ -58,7 +58,7 @@ func TestPacedCallsAreSentAtThePace(t *testing.T) {
 	l := newLedger(nil)
 	sent := func(now time.Time) (n int) {
 		for range 1000 {
-			if l.take(AutoScaling, 1, answering, now) {
+			if l.take(plan.AutoScaling, 1, plan.Answering, now) {
 				n++
 			}
 		}
@@ -67,7 +67,7 @@ func TestPacedCallsAreSentAtThePace(t *testing.T) {
 	if n := sent(t0); n != 1000 {
 		t.Errorf("%d of 1000 sent before anything was throttled", n)
 	}
-	l.settle(AutoScaling, answering, 0, throttling, t0)
+	l.settle(plan.AutoScaling, plan.Answering, 0, throttling, t0)
 	for _, x := range []struct {
 		after time.Duration
 		want  int
@@ -76,26 +76,26 @@ func TestPacedCallsAreSentAtThePace(t *testing.T) {
 			t.Errorf("%s after the first throttle %d are sent, want %d", x.after, n, x.want)
 		}
 	}
-	if !l.take(AutoScaling, 1, urgent, t0.Add(time.Minute)) {
+	if !l.take(plan.AutoScaling, 1, plan.Urgent, t0.Add(time.Minute)) {
 		t.Error("answers that are throttled hold up a heartbeat")
 	}
 }
 
 // Throttling empties a bucket of looks and holds it, longer each time in a row, and only that one.
 func TestThrottledLooksPause(t *testing.T) {
-	l := newLedger(Rates{ECSRead: {Burst: 10, PerSecond: 10}})
+	l := newLedger(Rates{plan.ECSRead: {Burst: 10, PerSecond: 10}})
 	now := t0
 	for i := 1; i <= 12; i++ {
-		l.settle(ECSRead, looking, 0, throttling, now)
+		l.settle(plan.ECSRead, plan.Looking, 0, throttling, now)
 		pause := time.Duration(min(i, 10)) * time.Second
-		if l.take(ECSRead, 1, looking, now.Add(pause-time.Millisecond)) {
+		if l.take(plan.ECSRead, 1, plan.Looking, now.Add(pause-time.Millisecond)) {
 			t.Errorf("throttled %d times in a row: sent before %s were over", i, pause)
 		}
-		if now = now.Add(pause); !l.take(ECSRead, 1, looking, now) {
+		if now = now.Add(pause); !l.take(plan.ECSRead, 1, plan.Looking, now) {
 			t.Errorf("throttled %d times in a row: not sent after %s", i, pause)
 		}
 	}
-	if !l.take(ECSModify, 1, draining, t0) || !l.take(ECSRead, 10, draining, t0) {
+	if !l.take(plan.ECSModify, 1, plan.Draining, t0) || !l.take(plan.ECSRead, 10, plan.Draining, t0) {
 		t.Error("another bucket is held too")
 	}
 }

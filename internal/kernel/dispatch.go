@@ -21,7 +21,7 @@ const crowdMax = 200
 // way allow. What it leaves is decided again in a moment.
 func (k *Kernel) dispatch(acts []intent, now time.Time) []plan.Request {
 	slices.SortStableFunc(acts, func(a, b intent) int {
-		if c := cmp.Compare(priorityOf(a.a), priorityOf(b.a)); c != 0 {
+		if c := cmp.Compare(a.a.Priority(), b.a.Priority()); c != 0 {
 			return c
 		}
 		return a.e.tried[a.a.Kind].Started.Compare(b.e.tried[b.a.Kind].Started) // whoever was tried last waits longest
@@ -29,7 +29,7 @@ func (k *Kernel) dispatch(acts []intent, now time.Time) []plan.Request {
 	var orders []plan.Request
 	crowd := 0
 	for _, group := range merge(acts) {
-		a, p := group.action, priorityOf(group.action)
+		a, p := group.action, group.action.Priority()
 		if !k.room(p) && crowd < crowdMax {
 			crowd++
 			for _, e := range group.entries {
@@ -37,9 +37,9 @@ func (k *Kernel) dispatch(acts []intent, now time.Time) []plan.Request {
 			}
 			continue
 		}
-		if k.queued(p, now) || !k.gathered(a, now) || !k.room(p) || !k.budget.take(bucketOf(a.Kind), 1, p, now) {
-			again := now.Add(k.budget.patience(now))
-			if p <= answering && k.room(p) {
+		if k.queued(p, now) || !k.gathered(a, now) || !k.room(p) || !k.budget.take(a.Kind.Spec().Bucket, 1, p, now) {
+			again := now.Add(Moment)
+			if p <= plan.Answering && k.room(p) {
 				k.Counts["urgent calls paced"]++
 				again = k.queue(p, again, now)
 			}
@@ -62,12 +62,12 @@ func (k *Kernel) dispatch(acts []intent, now time.Time) []plan.Request {
 
 // queued reports whether urgent calls of a priority wait for their turn: all of them then wait for the same moment, so that whoever has waited
 // longest comes first, and not whoever happens to decide when a call is allowed.
-func (k *Kernel) queued(p priority, now time.Time) bool {
-	return p <= answering && now.Before(k.turn[p])
+func (k *Kernel) queued(p plan.Priority, now time.Time) bool {
+	return p <= plan.Answering && now.Before(k.turn[p])
 }
 
 // queue is the moment for which urgent calls of a priority wait.
-func (k *Kernel) queue(p priority, again, now time.Time) time.Time {
+func (k *Kernel) queue(p plan.Priority, again, now time.Time) time.Time {
 	if !now.Before(k.turn[p]) {
 		k.turn[p] = again
 	}
@@ -78,18 +78,18 @@ func (k *Kernel) queue(p priority, again, now time.Time) time.Time {
 // ones would take for ever what it waits for.
 func (k *Kernel) look(now time.Time) []plan.Request {
 	var orders []plan.Request
-	short := map[Bucket]bool{}
+	short := map[plan.Bucket]bool{}
 	for _, due := range k.dueLooks(now) {
-		l, b := due.Look, lookBucket(due.Kind)
-		if (l.Kind == plan.Clusters || l.Kind == plan.Hooks) && k.ask(subjects(l)[0]).flying {
+		l, b := due.Look, due.Kind.Spec().Bucket
+		if (l.Kind == plan.Clusters || l.Kind == plan.Hooks) && k.ask(l.Subjects[0]).flying {
 			continue // it is wanted for two reasons
 		}
-		if short[b] || !k.room(looking) || !k.budget.take(b, float64(estimate(l)), looking, now) {
+		if short[b] || !k.room(plan.Looking) || !k.budget.take(b, float64(l.Calls()), plan.Looking, now) {
 			short[b] = true
 			k.unsent(l)
 			continue
 		}
-		for _, s := range subjects(l) {
+		for _, s := range asksOf(l) {
 			k.ask(s).flying = true
 		}
 		o := k.order1(plan.Request{Look: &l})
@@ -104,11 +104,11 @@ func (k *Kernel) gathered(a plan.Action, now time.Time) bool {
 	if a.Kind != plan.SetDraining || k.cfg.OnePass {
 		return true
 	}
-	p := place{plan.LookKind(a.Kind), a.Cluster}
-	if len(a.ContainerInstances) < plan.MaxDrainBatch && now.Sub(k.spaced[p]) < spacing {
+	c := a.State.Cluster
+	if len(a.State.ContainerInstances) < a.Kind.Spec().Batch && now.Sub(k.set[c]) < spacing {
 		return false
 	}
-	k.spaced[p] = now
+	k.set[c] = now
 	return true
 }
 
@@ -120,12 +120,12 @@ func (k *Kernel) order1(o plan.Request) plan.Request {
 }
 
 // room keeps some of the orders that may be under way for what is urgent.
-func (k *Kernel) room(p priority) bool {
+func (k *Kernel) room(p plan.Priority) bool {
 	limit := k.cfg.InFlight
 	switch p {
-	case urgent, answering:
+	case plan.Urgent, plan.Answering:
 		limit *= 2
-	case looking:
+	case plan.Looking:
 		limit = max(1, limit*3/4)
 	}
 	return len(k.flying) < limit
@@ -141,15 +141,15 @@ func merge(acts []intent) []merged {
 	var out []merged
 	at := map[string]int{} // cluster to its open batch
 	for _, i := range acts {
-		if i.a.Kind == plan.SetDraining {
-			if n, ok := at[i.a.Cluster]; ok && len(out[n].action.ContainerInstances) < plan.MaxDrainBatch {
-				out[n].action.ContainerInstances = append(out[n].action.ContainerInstances, i.a.ContainerInstances...)
+		if s := i.a.State; s != nil {
+			if n, ok := at[s.Cluster]; ok && len(out[n].action.State.ContainerInstances) < i.a.Kind.Spec().Batch {
+				batch := out[n].action.State
+				batch.ContainerInstances = append(batch.ContainerInstances, s.ContainerInstances...)
 				out[n].entries = append(out[n].entries, i.e)
 				continue
 			}
-			at[i.a.Cluster] = len(out)
-		}
-		if i.a.Kind != plan.SetDraining {
+			at[s.Cluster] = len(out)
+		} else {
 			i.a.Drain = i.e.d.Key
 		}
 		out = append(out, merged{i.a, []*entry{i.e}})

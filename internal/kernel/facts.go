@@ -85,18 +85,46 @@ func (k *Kernel) concerns(id fleet.InstanceID, at time.Time) bool {
 	return ok && !at.Before(e.since)
 }
 
+// answer is what came of a look.
+type answer struct {
+	plan.Look
+	plan.Done
+	failed map[string]bool // the ids of which it says nothing
+	now    time.Time
+}
+
+// saw has a row for each kind of look: what the kernel learns from it. Those of a listing learn from failures too.
+var saw = [plan.LookKinds]func(*Kernel, answer){
+	plan.Groups:                 (*Kernel).sawGroups,
+	plan.Hooks:                  (*Kernel).sawHooks,
+	plan.GroupInstances:         (*Kernel).sawGroupInstances,
+	plan.Activities:             (*Kernel).sawActivities,
+	plan.FindContainerInstances: (*Kernel).sawContainers,
+	plan.ContainerInstances:     (*Kernel).sawContainers,
+	plan.ListRunning:            (*Kernel).sawLists,
+	plan.ListStopped:            (*Kernel).sawLists,
+	plan.ListCluster:            (*Kernel).sawListing,
+	plan.Homes:                  (*Kernel).sawListing,
+	plan.Clusters:               (*Kernel).sawClusters,
+	plan.Tasks:                  (*Kernel).sawTasks,
+	plan.Services:               (*Kernel).sawServices,
+	plan.Targets:                (*Kernel).sawTargets,
+	plan.Delays:                 (*Kernel).sawDelays,
+	plan.Instances:              (*Kernel).sawInstances,
+}
+
 // looked takes in what a look found. What the look was not asked for, or could not say, stays as it was.
 func (k *Kernel) looked(l plan.Look, done plan.Done, now time.Time) {
-	s, at := done.Result, done.Started
-	k.budget.settle(lookBucket(l.Kind), looking, s.Calls-estimate(l), s.Err, now)
+	s := done.Result
+	k.budget.settle(l.Kind.Spec().Bucket, plan.Looking, s.Calls-l.Calls(), s.Err, now)
 	failed := map[string]bool{}
 	for _, f := range s.Failed {
 		failed[f.ID] = true
 	}
-	for _, sub := range subjects(l) {
+	for _, sub := range asksOf(l) {
 		a := k.ask(sub)
 		a.flying = false
-		if s.Err != nil || failed[sub.id] {
+		if s.Err != nil || failed[sub.ID] {
 			a.fails, a.failedAt = a.fails+1, now
 		} else {
 			a.fails = 0
@@ -104,38 +132,8 @@ func (k *Kernel) looked(l plan.Look, done plan.Done, now time.Time) {
 	}
 	k.noteTrouble(l, s, now)
 	k.touch(l)
-	if l.Kind == plan.ListCluster || l.Kind == plan.Homes {
-		k.sawListing(l, done, now)
-		return
-	}
-	if s.Err != nil {
-		return
-	}
-	switch l.Kind {
-	case plan.Groups:
-		k.sawGroups(s.View.Groups, at)
-	case plan.Hooks:
-		k.sawHooks(l.Group, s.View.Hooks, at)
-	case plan.GroupInstances:
-		k.sawGroupInstances(l, s.View.GroupInstances, failed, at)
-	case plan.Activities:
-		k.sawActivities(l, s.View.Activities, at)
-	case plan.FindContainerInstances, plan.ContainerInstances:
-		k.sawContainers(l, s.View.ContainerInstances, failed, at)
-	case plan.ListRunning, plan.ListStopped:
-		k.sawLists(l, s.View.Listed, failed, at, now)
-	case plan.Clusters:
-		k.sawClusters(l, s.View.Clusters, failed, at)
-	case plan.Delays:
-		k.sawDelays(l.TargetGroup, s.View.Delays, at)
-	case plan.Tasks:
-		k.sawTasks(l, s.View.Tasks, failed, at)
-	case plan.Services:
-		k.sawServices(l, s.View.Services, failed, at)
-	case plan.Targets:
-		k.sawTargets(l, s.View.Health, at)
-	case plan.Instances:
-		k.sawMachines(l, s.View.Instances, failed, at)
+	if s.Err == nil || l.Kind == plan.ListCluster || l.Kind == plan.Homes {
+		saw[l.Kind](k, answer{l, done, failed, now})
 	}
 }
 
@@ -158,28 +156,33 @@ func (k *Kernel) noteTrouble(l plan.Look, s plan.LookResult, now time.Time) {
 	k.trouble[l.Kind] = t
 	mend := class == plan.Denied || class == plan.Invalid || class == plan.Gone
 	if mend && was.why != t.why || t.times == stubborn {
-		k.line(now, "", "failed", "looking at "+string(l.Kind)+" failed: "+t.why+"; it is tried again")
+		k.line(now, "", "failed", "looking at "+l.Kind.String()+" failed: "+t.why+"; it is tried again")
 	}
+}
+
+// drainOf finds the open drain to whose target a subject belongs: by instance, or by the ARN of its container instance or task.
+func (k *Kernel) drainOf(s plan.Subject) *entry {
+	if e := k.open[fleet.InstanceID(s.ID)]; e != nil {
+		return e
+	}
+	return k.open[k.facts.hostOf[fleet.ARN(s.ID)]]
 }
 
 // touch marks the drains that a look concerned: they decide again.
 func (k *Kernel) touch(l plan.Look) {
-	mark := func(id fleet.InstanceID) {
-		if e, ok := k.open[id]; ok {
+	for _, s := range l.Subjects {
+		if e := k.drainOf(s); e != nil {
 			e.dirty = true
 		}
 	}
-	for _, id := range l.Instances {
-		mark(id)
-	}
-	for _, arn := range l.ARNs {
-		mark(k.facts.hostOf[arn])
-	}
-	if l.Kind == plan.Hooks || l.Kind == plan.Activities || l.Kind == plan.Services || l.Kind == plan.Targets || l.Kind == plan.Delays {
-		for _, e := range k.order {
-			if e.d.Group == l.Group || e.d.Cluster == l.Cluster || l.TargetGroup != "" {
-				e.dirty = true
-			}
+	for _, e := range k.order {
+		switch l.Kind {
+		case plan.Hooks, plan.Activities:
+			e.dirty = e.dirty || e.d.Group == l.In || e.d.Cluster == ""
+		case plan.Services:
+			e.dirty = e.dirty || e.d.Cluster == l.In
+		case plan.Targets, plan.Delays:
+			e.dirty = true
 		}
 	}
 }

@@ -114,13 +114,14 @@ type Kernel struct {
 	order    []*entry // those that are open, by the deadline zero with which they were opened, then id
 	recent   map[fleet.InstanceID]*history
 	facts    facts
-	asked    map[subject]*ask
+	asked    map[plan.Subject]*ask
 	trouble  map[plan.LookKind]trouble
 	leaving  map[fleet.InstanceID]time.Time // when a sweep last saw the instance leaving, its hook not open yet
-	turn     [answering + 1]time.Time       // by priority: when the urgent calls that wait may be sent
+	turn     [plan.Answering + 1]time.Time  // by priority: when the urgent calls that wait may be sent
 	flying   map[int]plan.Request
-	listings map[string]*listing // lists of whole clusters that are being made
-	spaced   map[place]time.Time // when a look of this kind and place was last sent
+	listings map[string]*listing  // lists of whole clusters that are being made
+	spaced   map[place]time.Time  // when a look of this kind and place was last sent
+	set      map[string]time.Time // by cluster: when container instances were last set DRAINING
 	nextID   int
 	budget   *ledger
 	swept    time.Time                   // start of the latest successful sweep
@@ -144,8 +145,9 @@ func New(cfg Config, open, ended []journal.Record) (*Kernel, error) {
 	}
 	k := &Kernel{
 		cfg: cfg, open: map[fleet.InstanceID]*entry{}, recent: map[fleet.InstanceID]*history{}, facts: newFacts(),
-		asked: map[subject]*ask{}, trouble: map[plan.LookKind]trouble{}, leaving: map[fleet.InstanceID]time.Time{}, flying: map[int]plan.Request{}, budget: newLedger(cfg.Rates),
-		listings: map[string]*listing{}, spaced: map[place]time.Time{},
+		asked: map[plan.Subject]*ask{}, trouble: map[plan.LookKind]trouble{}, leaving: map[fleet.InstanceID]time.Time{},
+		flying: map[int]plan.Request{}, budget: newLedger(cfg.Rates), listings: map[string]*listing{},
+		spaced: map[place]time.Time{}, set: map[string]time.Time{},
 		groups: map[string]int{}, toAdopt: map[fleet.InstanceID]string{}, Counts: map[string]int{},
 	}
 	for _, r := range slices.Backward(ended) {
@@ -218,14 +220,14 @@ func (k *Kernel) Oldest(now time.Time) (open int, oldest time.Duration) {
 // Hear takes in a message. What becomes of it is among the verdicts of the next Next, after the batch that makes it durable.
 func (k *Kernel) Hear(h Heard, now time.Time) {
 	v := Verdict{Message: h.Message, Delete: true, Kind: h.Event.Kind, Why: h.Event.Why}
-	switch h.Event.Kind {
-	case event.TerminateAction:
+	switch h.Event.Kind.Use() { //exhaustive:enforce
+	case event.Drains:
 		v.Delete, v.Why = k.hearTermination(h, now)
-	case event.LaunchAction, event.ScalingNotification, event.Ignored:
-		v.Delete = h.Noted || !k.cfg.LeaveForeign // no use to Ebb, but perhaps to another consumer
-	case event.TestNotification:
+	case event.Nothing, event.Wakes:
+		v.Delete = h.Noted || !k.cfg.LeaveForeign
+	case event.Answers:
 		v.Why = "a test notification of group " + h.Event.Group + ": its messages reach Ebb"
-	case event.Unknown:
+	case event.Unread:
 		v.Delete = k.hearUnknown(h, now)
 	}
 	k.Counts[string(h.Event.Kind)]++

@@ -50,7 +50,8 @@ func (c cloud) answer(o plan.Request) plan.Done {
 		d.Result.Err = &plan.Failure{Class: plan.Unclear, Message: "no answer"}
 	}
 	v := &d.Result.View
-	for _, id := range o.Look.Instances {
+	for _, s := range o.Look.Subjects {
+		id := fleet.InstanceID(s.ID)
 		switch o.Look.Kind {
 		case plan.GroupInstances:
 			v.GroupInstances = append(v.GroupInstances, fleet.GroupInstance{ID: id, Group: "web", State: fleet.TerminatingWait, Healthy: true})
@@ -88,9 +89,9 @@ func kinds(orders []plan.Request) map[string]int {
 	n := map[string]int{}
 	for _, o := range orders {
 		if o.Action != nil {
-			n[string(o.Action.Kind)]++
+			n[o.Action.Kind.String()]++
 		} else {
-			n[string(o.Look.Kind)]++
+			n[o.Look.Kind.String()]++
 		}
 	}
 	return n
@@ -103,7 +104,7 @@ func TestLooksAndDrainsAreMergedUpToAWSLimits(t *testing.T) {
 	}
 	got := kinds(settle(k, cloud{fleet.Active}, t0))
 	for kind, want := range map[string]int{
-		string(plan.GroupInstances): 3, string(plan.FindContainerInstances): 3, string(plan.SetDraining): 12, string(plan.Hooks): 1, string(plan.Groups): 1,
+		plan.GroupInstances.String(): 3, plan.FindContainerInstances.String(): 3, plan.SetDraining.String(): 12, plan.Hooks.String(): 1, plan.Groups.String(): 1,
 	} {
 		if got[kind] != want {
 			t.Errorf("%s: %d orders for 120 drains, want %d (all: %v)", kind, got[kind], want, got)
@@ -139,19 +140,19 @@ func TestARestartOrdersNothingButLooks(t *testing.T) {
 }
 
 func TestHeartbeatsComeFirstAndLeaveLooksTheirShareWhenCallsAreScarce(t *testing.T) {
-	k := newKernel(t, Config{InFlight: 1000, Rates: Rates{AutoScaling: {Burst: 4, PerSecond: 1}}})
+	k := newKernel(t, Config{InFlight: 1000, Rates: Rates{plan.AutoScaling: {Burst: 4, PerSecond: 1}}})
 	for i := range 50 {
 		k.Hear(termination(i), t0)
 	}
 	settle(k, cloud{fleet.Active}, t0)
 	late := t0.Add(6 * time.Minute) // every heartbeat is due
 	first := k.Next(late).Do
-	if n := kinds(first); n[string(plan.Beat)] == 0 || first[0].Action == nil || first[0].Action.Kind != plan.Beat {
+	if n := kinds(first); n[plan.Beat.String()] == 0 || first[0].Action == nil || first[0].Action.Kind != plan.Beat {
 		t.Fatalf("first orders %v, want heartbeats in front", n)
 	}
 	looks := 0
 	for _, o := range first {
-		if o.Look != nil && lookBucket(o.Look.Kind) == AutoScaling {
+		if o.Look != nil && o.Look.Kind.Spec().Bucket == plan.AutoScaling {
 			looks++
 		}
 	}
@@ -229,7 +230,7 @@ func TestADrainOfAGroupThatIsNoLongerManagedIsBroughtToItsEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := kinds(settle(again, cloud{fleet.Active}, t0)); n[string(plan.SetDraining)] != 1 {
+	if n := kinds(settle(again, cloud{fleet.Active}, t0)); n[plan.SetDraining.String()] != 1 {
 		t.Errorf("orders %v, want the drain to go on", n)
 	}
 }

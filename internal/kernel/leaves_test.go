@@ -25,7 +25,8 @@ func began(k *Kernel, from time.Time, d time.Duration, size int) int {
 		done := c.answer(o)
 		switch {
 		case o.Look != nil && o.Look.Kind == plan.ContainerInstances:
-			for _, arn := range o.Look.ARNs {
+			for _, id := range o.Look.IDs() {
+				arn := fleet.ARN(id)
 				ci := fleet.ContainerInstance{ARN: arn, Cluster: "prod", Instance: fleet.InstanceID(strings.TrimPrefix(string(arn), "arn/prod/")), Status: c.status, Connected: true}
 				done.Result.View.ContainerInstances = append(done.Result.View.ContainerInstances, ci)
 			}
@@ -40,7 +41,7 @@ func began(k *Kernel, from time.Time, d time.Duration, size int) int {
 	hosts := map[fleet.ARN]bool{}
 	for _, o := range orders {
 		if o.Action != nil && o.Action.Kind == plan.SetDraining {
-			for _, arn := range o.Action.ContainerInstances {
+			for _, arn := range o.Action.State.ContainerInstances {
 				hosts[arn] = true
 			}
 		}

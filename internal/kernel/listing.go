@@ -11,10 +11,10 @@ import (
 // listing is one list of all the tasks of a cluster that have a desired status, made page by page: for many container instances that takes
 // far fewer calls than a list of each. ListTasks names only the tasks, so each that is new is described once to learn where it is.
 type listing struct {
-	kind     plan.LookKind // ListRunning or ListStopped
-	token    string        // of its next page
-	started  time.Time     // when its first page was sent
-	subjects []subject     // whose wants it fulfils
+	kind     plan.LookKind  // ListRunning or ListStopped
+	token    string         // of its next page
+	started  time.Time      // when its first page was sent
+	subjects []plan.Subject // whose wants it fulfils
 	seen     map[fleet.ARN]bool
 	homeless []fleet.ARN  // listed, and not known where they are
 	page     int          // the order of the page under way; 0: none is
@@ -54,7 +54,7 @@ type waiters struct {
 func (k *Kernel) listLooks(kind plan.LookKind, cluster string, due []dueSubject, w waiters, now time.Time) []dueLook {
 	all := len(due) + w.soon
 	if all < wholeFrom {
-		return chunked(due, listBatch)
+		return chunked(due)
 	}
 	if k.listings[cluster] != nil {
 		return nil // when that is over
@@ -64,7 +64,7 @@ func (k *Kernel) listLooks(kind plan.LookKind, cluster string, due []dueSubject,
 		return k.sizeLooks(cluster, due, now)
 	}
 	if size.Is == fleet.Absent || !cheaper(size.Value, all) || k.cfg.OnePass && pages(size.Value) > passPages {
-		return chunked(due, listBatch)
+		return chunked(due)
 	}
 	if w.soon > 0 && now.Sub(w.first) < gather && !k.cfg.OnePass {
 		return nil
@@ -76,14 +76,14 @@ func (k *Kernel) listLooks(kind plan.LookKind, cluster string, due []dueSubject,
 // sizeLooks asks how large a cluster is. Where that fails, perhaps for ever, nobody waits for it.
 func (k *Kernel) sizeLooks(cluster string, due []dueSubject, now time.Time) []dueLook {
 	var looks []dueLook
-	a := k.ask(subject{kind: plan.Clusters, id: cluster})
+	a := k.ask(plan.Subject{Kind: plan.Clusters, ID: cluster})
 	if !a.flying && (a.fails == 0 || !a.failedAt.Add(backoff(a.fails)).After(now)) {
-		looks = append(looks, dueLook{plan.Look{Kind: plan.Clusters, Names: []string{cluster}}, now})
+		looks = append(looks, dueLook{plan.LookAt(a.s), now})
 	}
 	if a.fails == 0 {
 		return looks
 	}
-	return append(looks, chunked(due, listBatch)...)
+	return append(looks, chunked(due)...)
 }
 
 func (k *Kernel) beginListing(cluster string, l *listing) {
@@ -124,11 +124,13 @@ func (k *Kernel) listingLooks(now time.Time) []dueLook {
 		}
 		for len(l.homeless) >= plan.MaxDescribeECS || l.listed && len(l.homeless) > 0 {
 			n := min(len(l.homeless), plan.MaxDescribeECS)
-			looks = append(looks, dueLook{plan.Look{Kind: plan.Homes, Cluster: cluster, ARNs: slices.Clone(l.homeless[:n])}, l.begun})
+			looks = append(looks, dueLook{plan.LookFor(plan.Homes, cluster, l.homeless[:n]...), l.begun})
 			l.homeless = l.homeless[n:]
 		}
 		if !l.listed && l.page == 0 {
-			looks = append(looks, dueLook{plan.Look{Kind: plan.ListCluster, Cluster: cluster, Names: []string{l.desired()}, Token: l.token}, l.begun})
+			page := plan.LookFor(plan.ListCluster, cluster, l.desired())
+			page.Token = l.token
+			looks = append(looks, dueLook{page, l.begun})
 		}
 	}
 	return looks
@@ -150,23 +152,23 @@ func (l *listing) stalled() bool { return len(l.homeless) > 0 && l.listed || !l.
 func (k *Kernel) sent(l plan.Look, order int) {
 	switch l.Kind {
 	case plan.ListCluster:
-		k.listings[l.Cluster].page = order
+		k.listings[l.In].page = order
 	case plan.Homes:
-		k.listings[l.Cluster].homes[order] = true
+		k.listings[l.In].homes[order] = true
 	}
 }
 
 func (k *Kernel) unsent(l plan.Look) {
 	if l.Kind == plan.Homes {
-		listing := k.listings[l.Cluster]
-		listing.homeless = append(listing.homeless, l.ARNs...)
+		k.listings[l.In].ask(l)
 	}
 }
 
 // sawListing takes in a page, or where tasks are. What an earlier listing of the cluster ordered is nothing to this one: its pages have
 // other tokens.
-func (k *Kernel) sawListing(l plan.Look, done plan.Done, now time.Time) {
-	listing, id := k.listings[l.Cluster], done.Request.ID
+func (k *Kernel) sawListing(a answer) {
+	l, done, now := a.Look, a.Done, a.now
+	listing, id := k.listings[l.In], done.Request.ID
 	if listing == nil || listing.page != id && !listing.homes[id] {
 		return
 	}
@@ -186,9 +188,9 @@ func (k *Kernel) sawListing(l plan.Look, done plan.Done, now time.Time) {
 	}
 	switch {
 	case listing.hopeless():
-		k.endListing(l.Cluster, listing, false, now)
+		k.endListing(l.In, listing, false, now)
 	case listing.listed && len(listing.homeless)+len(listing.homes) == 0:
-		k.endListing(l.Cluster, listing, true, now)
+		k.endListing(l.In, listing, true, now)
 	}
 }
 
@@ -201,11 +203,18 @@ func (l *listing) hopeless() bool {
 func (k *Kernel) listingFailed(listing *listing, l plan.Look, done plan.Done, now time.Time) {
 	listing.failed(done.Started, now)
 	if l.Kind == plan.Homes {
-		listing.homeless = append(listing.homeless, l.ARNs...)
+		listing.ask(l)
 	} else if done.Result.Err.Class == plan.Invalid {
 		listing.restarts++
 		k.Counts["listings restarted"]++
 		listing.restart()
+	}
+}
+
+// ask asks once more where tasks are.
+func (l *listing) ask(homes plan.Look) {
+	for _, s := range homes.Subjects {
+		l.homeless = append(l.homeless, fleet.ARN(s.ID))
 	}
 }
 
@@ -266,7 +275,7 @@ func (k *Kernel) endListing(cluster string, l *listing, complete bool, now time.
 		put(k.facts.sizes, cluster, fleet.Absent, now, fleet.Cluster{})
 	}
 	for _, s := range l.subjects {
-		arn := fleet.ARN(s.id)
+		arn := fleet.ARN(s.ID)
 		e := k.open[k.facts.hostOf[arn]]
 		if e == nil {
 			continue // its drain has ended meanwhile
@@ -274,7 +283,7 @@ func (k *Kernel) endListing(cluster string, l *listing, complete bool, now time.
 		e.dirty = true
 		k.ask(s).flying = false
 		if complete {
-			k.credit(e, arn, s.kind, l.started, now, true)
+			k.credit(e, arn, s.Kind, l.started, now, true)
 		}
 	}
 }

@@ -51,7 +51,7 @@ func (c *town) answer(o plan.Request, now time.Time) plan.Done {
 			v.Clusters = []fleet.Cluster{{Name: "prod", Running: c.hosts}}
 		}
 	case plan.ListCluster:
-		if l.Names[0] == fleet.Stopped {
+		if l.Subjects[0].ID == fleet.Stopped {
 			break
 		}
 		from, all := 0, c.tasks()
@@ -66,7 +66,8 @@ func (c *town) answer(o plan.Request, now time.Time) plan.Done {
 			v.Next = fmt.Sprintf("from %d", to)
 		}
 	case plan.ListRunning:
-		for _, a := range l.ARNs {
+		for _, id := range l.IDs() {
+			a := fleet.ARN(id)
 			v.Listed = append(v.Listed, plan.Listed{Task: taskOf(a), On: a})
 		}
 	case plan.ListStopped:
@@ -75,7 +76,8 @@ func (c *town) answer(o plan.Request, now time.Time) plan.Done {
 		if c.item != nil {
 			failed = c.item(l, now)
 		}
-		for _, a := range l.ARNs {
+		for _, id := range l.IDs() {
+			a := fleet.ARN(id)
 			if slices.Contains(failed, a) {
 				d.Result.Failed = append(d.Result.Failed, plan.ItemFailure{ID: string(a), Class: plan.Unclear})
 				continue
@@ -192,11 +194,11 @@ func TestListings(t *testing.T) {
 					t.Errorf("%s: %d, want %d", name, k.Counts[name], want)
 				}
 			}
-			if got := did[string(plan.ListRunning)] > 0; got != tt.singly {
+			if got := did[plan.ListRunning.String()] > 0; got != tt.singly {
 				t.Errorf("listed one by one: %v, want %v (orders %v)", got, tt.singly, did)
 			}
-			if did[string(plan.Clusters)] > 15 {
-				t.Errorf("asked %d times how large the cluster is", did[string(plan.Clusters)])
+			if did[plan.Clusters.String()] > 15 {
+				t.Errorf("asked %d times how large the cluster is", did[plan.Clusters.String()])
 			}
 			if len(k.listings) > 0 {
 				t.Error("a listing never ended")
@@ -209,7 +211,7 @@ func TestListings(t *testing.T) {
 func TestAPageOfAnEarlierListingIsNotTaken(t *testing.T) {
 	k := newKernel(t, Config{})
 	k.facts.hostOf[host(0)] = "i-0000"
-	k.beginListing("prod", &listing{kind: plan.ListRunning, begun: t0, subjects: []subject{{kind: plan.ListRunning, where: "prod", id: string(host(0))}}})
+	k.beginListing("prod", &listing{kind: plan.ListRunning, begun: t0, subjects: []plan.Subject{{Kind: plan.ListRunning, In: "prod", ID: string(host(0))}}})
 	old := k.look(t0)[1] // the first is the sweep
 	if old.Look.Kind != plan.ListCluster {
 		t.Fatalf("ordered %+v", old.Look)
@@ -254,8 +256,8 @@ func TestALongWaitingLookIsNotOvertaken(t *testing.T) {
 	c := town{hosts: 1}
 	k, _ := c.leave(t, 5*time.Second)
 	now, e := t0.Add(5*time.Second), k.open["i-0000"]
-	k.budget.looking[ECSRead] = &tokens{rate: Rate{Burst: 50}, have: 3}
-	s := subject{kind: plan.Tasks, where: "prod", id: "t"}
+	k.budget.looking[plan.ECSRead] = &tokens{rate: Rate{Burst: 50}, have: 3}
+	s := plan.Subject{Kind: plan.Tasks, In: "prod", ID: "t"}
 	e.wants = []wanted{{a: k.ask(s), due: now}}
 	for _, x := range []struct {
 		begun time.Time
@@ -263,8 +265,8 @@ func TestALongWaitingLookIsNotOvertaken(t *testing.T) {
 	}{{now.Add(-time.Second), 0}, {now.Add(time.Second), 1}} {
 		k.listings["prod"] = &listing{kind: plan.ListRunning, homes: map[int]bool{}, begun: x.begun}
 		delete(k.spaced, place{plan.Tasks, "prod"})
-		if n := kinds(k.look(now)); n[string(plan.Tasks)] != x.want {
-			t.Errorf("a listing begun at %s: %d looks at tasks, want %d", x.begun, n[string(plan.Tasks)], x.want)
+		if n := kinds(k.look(now)); n[plan.Tasks.String()] != x.want {
+			t.Errorf("a listing begun at %s: %d looks at tasks, want %d", x.begun, n[plan.Tasks.String()], x.want)
 		}
 	}
 }
@@ -285,9 +287,9 @@ func TestAListingOutlivesADrainAndCreditsNoOther(t *testing.T) {
 	c := town{hosts: 30, perPage: 10}
 	k, _ := c.leave(t, 5*time.Second) // DRAINING, not listed yet
 	e, late := k.open["i-0001"], k.open["i-0029"]
-	var subjects []subject
+	var subjects []plan.Subject
 	for i := range 25 {
-		subjects = append(subjects, subject{kind: plan.ListRunning, where: "prod", id: string(host(i))})
+		subjects = append(subjects, plan.Subject{Kind: plan.ListRunning, In: "prod", ID: string(host(i))})
 	}
 	k.beginListing("prod", &listing{kind: plan.ListRunning, begun: t0, subjects: subjects})
 	e.d.Ended, e.d.Final = t0.Add(5*time.Second), &drain.Answer{Outcome: drain.Elsewhere}
@@ -310,7 +312,7 @@ func TestAListingOutlivesADrainAndCreditsNoOther(t *testing.T) {
 		t.Errorf("a host that it was not for is credited: %v", got)
 	}
 	for s, a := range k.asked { //ebb:any-order each by itself
-		if s.kind == plan.ListRunning && a.flying {
+		if s.Kind == plan.ListRunning && a.flying {
 			t.Errorf("%v is still under way", s)
 		}
 	}
@@ -322,12 +324,12 @@ func TestAListOfAnEarlierRegistrationIsNotCredited(t *testing.T) {
 	k, _ := c.leave(t, 5*time.Second)
 	e := k.open["i-0000"]
 	k.facts.hostOf["arn/prod/old"] = "i-0000"
-	look := plan.Look{Kind: plan.ListRunning, Cluster: "prod", ARNs: []fleet.ARN{"arn/prod/old"}}
+	look := plan.LookFor(plan.ListRunning, "prod", "arn/prod/old")
 	k.looked(look, plan.Done{Started: t0.Add(time.Minute)}, t0.Add(time.Minute))
 	if len(e.lists[plan.ListRunning]) > 0 {
 		t.Error("credited")
 	}
-	look.ARNs[0] = host(0)
+	look.Subjects[0].ID = string(host(0))
 	k.looked(look, plan.Done{Started: t0.Add(time.Minute)}, t0.Add(time.Minute))
 	if len(e.lists[plan.ListRunning]) != 1 {
 		t.Error("its own list is not credited")
@@ -336,7 +338,7 @@ func TestAListOfAnEarlierRegistrationIsNotCredited(t *testing.T) {
 
 // What is asked again and again must not keep a listing, which takes more calls at once, from being made at all.
 func TestFewCallsAreSharedByWhoHasWaitedLongest(t *testing.T) {
-	k := newKernel(t, Config{Sweep: time.Hour, Rates: Rates{ECSRead: {Burst: 5, PerSecond: 1}}})
+	k := newKernel(t, Config{Sweep: time.Hour, Rates: Rates{plan.ECSRead: {Burst: 5, PerSecond: 1}}})
 	c := town{hosts: 300, perPage: 100}
 	for i := range c.hosts {
 		k.Hear(termination(i), t0)
@@ -346,7 +348,7 @@ func TestFewCallsAreSharedByWhoHasWaitedLongest(t *testing.T) {
 		t.Errorf("no listing was made in 90 s: %v", k.Counts)
 	}
 	_, _, orders := drive(k, t0.Add(90*time.Second), 3*time.Minute, c.answer)
-	if n := kinds(orders); n[string(plan.Tasks)] == 0 || k.Counts["listings complete"] < 2 {
+	if n := kinds(orders); n[plan.Tasks.String()] == 0 || k.Counts["listings complete"] < 2 {
 		t.Errorf("orders %v, counts %v", n, k.Counts)
 	}
 }

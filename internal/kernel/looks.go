@@ -9,115 +9,35 @@ import (
 	"github.com/ebbhq/ebb/internal/plan"
 )
 
-// subject is one thing that a look asks about; several subjects of the same kind and place go into one call.
-type subject struct {
-	kind  plan.LookKind
-	where string // cluster, group or target group
-	id    string
-	port  int
-}
-
 // ask is what came of asking about one subject.
 type ask struct {
-	s        subject
+	s        plan.Subject
 	flying   bool
 	fails    int
 	failedAt time.Time
 }
 
-const (
-	// findBatch bounds the filter expression of ListContainerInstances.
-	findBatch = 50
-	// listBatch bounds how many container instances are listed in one order, so that one slow order does not hold many.
-	listBatch = 5
-)
-
-// batch is how many subjects go into one look.
-func batch(k plan.LookKind) int {
-	switch k {
-	case plan.GroupInstances:
-		return plan.MaxGroupInstances
-	case plan.FindContainerInstances:
-		return findBatch
-	case plan.Delays:
-		return 1
-	case plan.Services:
-		return plan.MaxDescribeServices
+// slack is how early a look may be made so that it can share a call: one third of the time left until it is due.
+func slack(k plan.LookKind, left time.Duration, p drain.Policy) time.Duration {
+	if !k.Spec().Early {
+		return 0
 	}
-	return plan.MaxDescribeECS
+	return max(0, min(p.Look, left)/3)
 }
 
-// slack is how much too early a look may be made so that it can share a call: a third of the time that it is away. A list of tasks and a
-// search must not be early: they prove an absence from a certain moment on.
-func slack(k plan.LookKind, away time.Duration, p drain.Policy) time.Duration {
-	switch k {
-	case plan.Tasks, plan.ContainerInstances, plan.GroupInstances, plan.Instances, plan.Targets:
-		return max(0, min(p.Look, away)/3)
-	}
-	return 0
-}
-
-func subjects(l plan.Look) []subject {
-	var s []subject
-	where := l.Cluster
+// asksOf are the subjects under which it is kept what came of a look. A sweep is one question, whatever it names; of the lists of whole
+// clusters the listing keeps account.
+func asksOf(l plan.Look) []plan.Subject {
 	switch l.Kind {
+	case plan.Groups:
+		return []plan.Subject{{Kind: plan.Groups}}
 	case plan.ListCluster, plan.Homes:
-		return nil // the listing keeps account of them
-	case plan.Clusters:
-		where = ""
-	case plan.Hooks, plan.Groups:
-		return []subject{{kind: l.Kind, where: l.Group}}
-	case plan.Delays:
-		return []subject{{kind: l.Kind, where: string(l.TargetGroup)}}
-	case plan.Activities:
-		where = l.Group
-	case plan.Targets:
-		for _, t := range l.Targets {
-			s = append(s, subject{l.Kind, string(l.TargetGroup), t.ID, t.Port})
-		}
-		return s
-	case plan.GroupInstances, plan.Instances:
-		where = ""
+		return nil
 	}
-	for _, n := range l.Names {
-		s = append(s, subject{kind: l.Kind, where: where, id: n})
-	}
-	for _, a := range l.ARNs {
-		s = append(s, subject{kind: l.Kind, where: where, id: string(a)})
-	}
-	for _, i := range l.Instances {
-		s = append(s, subject{kind: l.Kind, where: where, id: string(i)})
-	}
-	return s
+	return l.Subjects
 }
 
-// lookAt builds the look for subjects of one kind and place.
-func lookAt(s []subject) plan.Look {
-	l := plan.Look{Kind: s[0].kind}
-	switch l.Kind {
-	case plan.Hooks, plan.Activities:
-		l.Group = s[0].where
-	case plan.Targets, plan.Delays:
-		l.TargetGroup = fleet.ARN(s[0].where)
-	default:
-		l.Cluster = s[0].where
-	}
-	for _, x := range s {
-		switch l.Kind {
-		case plan.Services, plan.Clusters:
-			l.Names = append(l.Names, x.id)
-		case plan.ContainerInstances, plan.ListRunning, plan.ListStopped, plan.Tasks:
-			l.ARNs = append(l.ARNs, fleet.ARN(x.id))
-		case plan.Targets:
-			l.Targets = append(l.Targets, fleet.TargetID{ID: x.id, Port: x.port})
-		case plan.GroupInstances, plan.Activities, plan.FindContainerInstances, plan.Instances:
-			l.Instances = append(l.Instances, fleet.InstanceID(x.id))
-		}
-	}
-	return l
-}
-
-func (k *Kernel) ask(s subject) *ask {
+func (k *Kernel) ask(s plan.Subject) *ask {
 	a := k.asked[s]
 	if a == nil {
 		a = &ask{s: s}
@@ -145,7 +65,7 @@ func (k *Kernel) wants(was []wanted, from []drain.Want, p drain.Policy, now time
 		if w.Kind == plan.Delays && (len(k.order) > delaysFor || k.cfg.OnePass) {
 			continue
 		}
-		s := subject{w.Kind, w.In, w.ID, w.Port}
+		s := w.Subject
 		n := slices.IndexFunc(into, func(x wanted) bool { return x.a.s == s })
 		switch {
 		case n < 0:
@@ -197,7 +117,7 @@ func (k *Kernel) sweepDue(now time.Time) time.Time {
 	if k.cfg.Held != nil && len(k.cfg.Held) == 0 {
 		return now.Add(time.Hour) // it works for nobody
 	}
-	a := k.ask(subject{kind: plan.Groups})
+	a := k.ask(plan.Subject{Kind: plan.Groups})
 	switch {
 	case a.flying:
 		return now.Add(time.Hour) // when it comes back
@@ -217,7 +137,7 @@ func (k *Kernel) hooksByGroup() []fleet.Fact[fleet.Hook] {
 
 // sweepLook asks for the managed groups by name, or for all when a name is a pattern.
 func (k *Kernel) sweepLook() plan.Look {
-	l := plan.Look{Kind: plan.Groups}
+	var names []string
 	for _, m := range k.cfg.Groups {
 		if !k.mine(m.Scope()) {
 			continue
@@ -225,9 +145,9 @@ func (k *Kernel) sweepLook() plan.Look {
 		if isGlob(m.Match) {
 			return plan.Look{Kind: plan.Groups}
 		}
-		l.Names = append(l.Names, m.Match)
+		names = append(names, m.Match)
 	}
-	return l
+	return plan.LookFor(plan.Groups, "", names...)
 }
 
 func isGlob(s string) bool {
@@ -241,7 +161,7 @@ func isGlob(s string) bool {
 
 // dueSubject is a subject and when it is due.
 type dueSubject struct {
-	subject
+	plan.Subject
 	at time.Time
 }
 
@@ -252,19 +172,19 @@ type dueLook struct {
 }
 
 // chunked makes looks of as many subjects as go into one.
-func chunked(s []dueSubject, size int) []dueLook {
+func chunked(s []dueSubject) []dueLook {
 	var looks []dueLook
-	for chunk := range slices.Chunk(s, size) {
+	for chunk := range slices.Chunk(s, s[0].Kind.Spec().Batch) {
 		first := slices.MinFunc(chunk, func(a, b dueSubject) int { return a.at.Compare(b.at) })
-		looks = append(looks, dueLook{lookAt(subjectsOf(chunk)), first.at})
+		looks = append(looks, dueLook{plan.LookAt(subjectsOf(chunk)...), first.at})
 	}
 	return looks
 }
 
-func subjectsOf(due []dueSubject) []subject {
-	s := make([]subject, len(due))
+func subjectsOf(due []dueSubject) []plan.Subject {
+	s := make([]plan.Subject, len(due))
 	for i := range due {
-		s[i] = due[i].subject
+		s[i] = due[i].Subject
 	}
 	return s
 }
@@ -307,8 +227,8 @@ func (k *Kernel) hookLooks(now time.Time) []plan.Look {
 	}
 	var looks []plan.Look
 	for _, g := range groups {
-		if a := k.ask(subject{kind: plan.Hooks, where: g}); !a.flying && (a.fails == 0 || !a.failedAt.Add(backoff(a.fails)).After(now)) {
-			looks = append(looks, plan.Look{Kind: plan.Hooks, Group: g})
+		if a := k.ask(plan.Subject{Kind: plan.Hooks, In: g}); !a.flying && (a.fails == 0 || !a.failedAt.Add(backoff(a.fails)).After(now)) {
+			looks = append(looks, plan.LookAt(a.s))
 		}
 	}
 	return looks
@@ -363,10 +283,10 @@ func (k *Kernel) merged(now time.Time) []dueLook {
 	due := map[place]bool{}
 	waiting := map[place]waiters{}
 	var places []place
-	known := map[subject]bool{}
+	known := map[plan.Subject]bool{}
 	for _, e := range k.order {
 		for _, w := range e.wants {
-			at, p := w.at(), place{w.a.s.kind, w.a.s.where}
+			at, p := w.at(), place{w.a.s.Kind, w.a.s.In}
 			if at.IsZero() || at.After(now.Add(w.early)) {
 				if at.After(now) && !at.After(now.Add(gather)) {
 					ws := waiting[p]
@@ -395,11 +315,11 @@ func (k *Kernel) merged(now time.Time) []dueLook {
 		case !due[p]:
 		case p.kind == plan.ListRunning || p.kind == plan.ListStopped:
 			looks = append(looks, k.listLooks(p.kind, p.where, s, waiting[p], now)...)
-		case len(s) < batch(p.kind) && now.Sub(k.spaced[p]) < spacing && !k.cfg.OnePass:
+		case len(s) < p.kind.Spec().Batch && now.Sub(k.spaced[p]) < spacing && !k.cfg.OnePass:
 			// others may want the same soon
 		default:
 			k.spaced[p] = now
-			looks = append(looks, chunked(s, batch(p.kind))...)
+			looks = append(looks, chunked(s)...)
 		}
 	}
 	return looks

@@ -82,16 +82,17 @@ func (c crowd) answer(o plan.Request, now time.Time) plan.Done {
 	switch l.Kind {
 	case plan.FindContainerInstances:
 		v.ContainerInstances = nil
-		for _, id := range l.Instances {
-			v.ContainerInstances = append(v.ContainerInstances, c.host(string(id)))
+		for _, id := range l.IDs() {
+			v.ContainerInstances = append(v.ContainerInstances, c.host(id))
 		}
 	case plan.ContainerInstances:
-		for _, arn := range l.ARNs {
-			v.ContainerInstances = append(v.ContainerInstances, c.host(short(arn)))
+		for _, id := range l.IDs() {
+			v.ContainerInstances = append(v.ContainerInstances, c.host(short(fleet.ARN(id))))
 		}
 	case plan.ListRunning:
-		d.Result.Err, d.Result.Calls = nil, len(l.ARNs)
-		for _, arn := range l.ARNs {
+		d.Result.Err, d.Result.Calls = nil, len(l.Subjects)
+		for _, s := range l.Subjects {
+			arn := fleet.ARN(s.ID)
 			for n := range c.tasks {
 				v.Listed = append(v.Listed, plan.Listed{Task: fleet.ARN(fmt.Sprintf("%s%s-%d", taskARN, short(arn), n)), On: arn})
 			}
@@ -110,7 +111,8 @@ func (c crowd) answer(o plan.Request, now time.Time) plan.Done {
 		}
 		d.Result.Calls = (to - from + plan.MaxDescribeECS - 1) / plan.MaxDescribeECS
 	case plan.Tasks, plan.Homes:
-		for _, arn := range l.ARNs {
+		for _, s := range l.Subjects {
+			arn := fleet.ARN(s.ID)
 			id := short(arn)
 			v.Tasks = append(v.Tasks, fleet.Task{ARN: arn, Cluster: "prod", ContainerInstance: c.host(id[:len("i-0000")]).ARN, LastStatus: "RUNNING", DesiredStatus: "RUNNING"})
 		}

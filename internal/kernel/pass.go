@@ -90,15 +90,15 @@ func (k *Kernel) forgetEnded() {
 func (k *Kernel) forget(e *entry) {
 	k.facts.forget(e)
 	id, cluster := string(e.d.Instance), e.d.Cluster
-	own := []subject{
-		{kind: plan.GroupInstances, id: id}, {kind: plan.Instances, id: id}, {kind: plan.Activities, where: e.d.Group, id: id},
-		{kind: plan.FindContainerInstances, id: id}, {kind: plan.FindContainerInstances, where: cluster, id: id},
-		{kind: plan.ContainerInstances, where: cluster, id: string(e.d.ContainerInstance)},
-		{kind: plan.ListRunning, where: cluster, id: string(e.d.ContainerInstance)},
-		{kind: plan.ListStopped, where: cluster, id: string(e.d.ContainerInstance)},
+	own := []plan.Subject{
+		{Kind: plan.GroupInstances, ID: id}, {Kind: plan.Instances, ID: id}, {Kind: plan.Activities, In: e.d.Group, ID: id},
+		{Kind: plan.FindContainerInstances, ID: id}, {Kind: plan.FindContainerInstances, In: cluster, ID: id},
+		{Kind: plan.ContainerInstances, In: cluster, ID: string(e.d.ContainerInstance)},
+		{Kind: plan.ListRunning, In: cluster, ID: string(e.d.ContainerInstance)},
+		{Kind: plan.ListStopped, In: cluster, ID: string(e.d.ContainerInstance)},
 	}
 	for i := range e.tasks {
-		own = append(own, subject{kind: plan.Tasks, where: cluster, id: string(e.tasks[i].Value.ARN)})
+		own = append(own, plan.Subject{Kind: plan.Tasks, In: cluster, ID: string(e.tasks[i].Value.ARN)})
 	}
 	for _, s := range own {
 		delete(k.asked, s)
@@ -165,10 +165,10 @@ func (k *Kernel) Did(done plan.Done, now time.Time) {
 
 func (k *Kernel) acted(a plan.Action, done plan.Done, now time.Time) {
 	out := done.Outcome
-	if p := priorityOf(a); p <= answering && out.Err != nil && out.Err.Class == plan.Throttled {
+	if p := a.Priority(); p <= plan.Answering && out.Err != nil && out.Err.Class == plan.Throttled {
 		k.Counts["urgent calls throttled"]++
 	}
-	k.budget.settle(bucketOf(a.Kind), priorityOf(a), out.Calls-1, out.Err, now)
+	k.budget.settle(a.Kind.Spec().Bucket, a.Priority(), out.Calls-1, out.Err, now)
 	for _, e := range k.entriesOf(a) {
 		fail := out.Err
 		for _, item := range out.Failed {
@@ -183,7 +183,10 @@ func (k *Kernel) acted(a plan.Action, done plan.Done, now time.Time) {
 
 func (k *Kernel) tried(e *entry, a plan.Action, started time.Time, fail *plan.Failure, now time.Time) {
 	t := e.tried[a.Kind]
-	t.Flying, t.Started, t.At, t.Class, t.Message, t.Token = false, started, now, plan.OK, "", a.Token
+	t.Flying, t.Started, t.At, t.Class, t.Message, t.Token = false, started, now, plan.OK, "", ""
+	if a.Hook != nil {
+		t.Token = a.Hook.Token
+	}
 	if fail != nil {
 		t.Class, t.Message, t.Fails = fail.Class, fail.Message, t.Fails+1
 	} else {
@@ -194,7 +197,7 @@ func (k *Kernel) tried(e *entry, a plan.Action, started time.Time, fail *plan.Fa
 		}
 	}
 	if fail != nil && (t.Fails == 1 || t.Fails%12 == 0) && fail.Class != plan.Gone {
-		k.line(now, e.d.Key, "failed", string(a.Kind)+" failed: "+fail.Error()+"; it is tried again")
+		k.line(now, e.d.Key, "failed", a.Kind.String()+" failed: "+fail.Error()+"; it is tried again")
 	}
 	e.tried[a.Kind] = t
 }
@@ -208,7 +211,7 @@ func (k *Kernel) entriesOf(a plan.Action) []*entry {
 		return nil
 	}
 	var es []*entry
-	for _, arn := range a.ContainerInstances {
+	for _, arn := range a.State.ContainerInstances {
 		if e, ok := k.open[k.facts.hostOf[arn]]; ok {
 			es = append(es, e)
 		}
@@ -248,7 +251,7 @@ func (k *Kernel) wake(now time.Time) time.Time {
 			sooner(w.at())
 		}
 	}
-	if floor := now.Add(k.budget.patience(now)); !at.After(now) {
+	if floor := now.Add(Moment); !at.After(now) {
 		return floor
 	}
 	return at

@@ -42,7 +42,8 @@ func full(state fleet.LifecycleState) func(o plan.Request, now time.Time) plan.D
 		}
 		v := &d.Result.View
 		arn := func(id fleet.InstanceID) fleet.ARN { return fleet.ARN("arn/prod/" + string(id)) }
-		for _, id := range o.Look.Instances {
+		for _, s := range o.Look.Subjects {
+			id, a := fleet.InstanceID(s.ID), fleet.ARN(s.ID)
 			switch o.Look.Kind {
 			case plan.GroupInstances:
 				v.GroupInstances = append(v.GroupInstances, fleet.GroupInstance{ID: id, Group: "web", State: state, Healthy: true})
@@ -50,12 +51,8 @@ func full(state fleet.LifecycleState) func(o plan.Request, now time.Time) plan.D
 				v.ContainerInstances = append(v.ContainerInstances, fleet.ContainerInstance{ARN: arn(id), Cluster: "prod", Instance: id, Status: fleet.Active, Connected: true})
 			case plan.Instances:
 				v.Instances = append(v.Instances, plan.InstanceStatus{ID: id, State: fleet.StateRunning})
-			}
-		}
-		for _, a := range o.Look.ARNs {
-			id := fleet.InstanceID(string(a)[len("arn/prod/"):])
-			switch o.Look.Kind {
 			case plan.ContainerInstances:
+				id := fleet.InstanceID(strings.TrimPrefix(s.ID, "arn/prod/"))
 				v.ContainerInstances = append(v.ContainerInstances, fleet.ContainerInstance{ARN: a, Cluster: "prod", Instance: id, Status: fleet.Draining, Connected: true})
 			case plan.ListRunning:
 				for n := range 10 {
@@ -67,7 +64,7 @@ func full(state fleet.LifecycleState) func(o plan.Request, now time.Time) plan.D
 		}
 		switch o.Look.Kind {
 		case plan.Hooks:
-			v.Hooks = []fleet.Hook{{Name: "ebb-drain", Group: o.Look.Group, Transition: fleet.TerminatingTransit, Heartbeat: 15 * time.Minute, Global: 25 * time.Hour}}
+			v.Hooks = []fleet.Hook{{Name: "ebb-drain", Group: o.Look.In, Transition: fleet.TerminatingTransit, Heartbeat: 15 * time.Minute, Global: 25 * time.Hour}}
 		case plan.Groups:
 			g := fleet.Group{Name: "web"}
 			v.Groups = []fleet.Group{g}
@@ -89,7 +86,7 @@ func stillRunning(f func(plan.Request, time.Time) plan.Done) func(plan.Request, 
 
 // What was asked for drains that ended is forgotten.
 func TestAskedDoesNotGrow(t *testing.T) {
-	k := newKernel(t, Config{Sweep: 100 * time.Hour, Rates: Rates{AutoScaling: {1e6, 1e6}, ECSRead: {1e6, 1e6}, ECSModify: {1e6, 1e6}}})
+	k := newKernel(t, Config{Sweep: 100 * time.Hour, Rates: Rates{plan.AutoScaling: {1e6, 1e6}, plan.ECSRead: {1e6, 1e6}, plan.ECSModify: {1e6, 1e6}}})
 	for i := range 50 {
 		at := t0.Add(time.Duration(i) * 5 * time.Minute)
 		h := termination(i)
@@ -126,7 +123,7 @@ func TestOneSweepAtATime(t *testing.T) {
 	k := newKernel(t, Config{})
 	n := 0
 	for i := range 20 {
-		n += kinds(k.Next(t0.Add(time.Duration(i) * time.Second)).Do)[string(plan.Groups)]
+		n += kinds(k.Next(t0.Add(time.Duration(i) * time.Second)).Do)[plan.Groups.String()]
 	}
 	if n != 1 {
 		t.Errorf("%d sweeps ordered while the first had not come back", n)
@@ -245,7 +242,7 @@ func TestTheLiveRegistrationCounts(t *testing.T) {
 			ghost.ARN, ghost.Connected = "arn/prod/i-000g", false
 			d.Result.View.ContainerInstances = []fleet.ContainerInstance{ghost, live}
 		case plan.ListRunning, plan.ContainerInstances:
-			if o.Look.ARNs[0] == "arn/prod/i-000g" {
+			if o.Look.Subjects[0].ID == "arn/prod/i-000g" {
 				d.Result.View.Listed = nil // the tasks are on the live one
 				for i := range d.Result.View.ContainerInstances {
 					d.Result.View.ContainerInstances[i].Instance, d.Result.View.ContainerInstances[i].Connected = "i-0001", false
@@ -255,7 +252,7 @@ func TestTheLiveRegistrationCounts(t *testing.T) {
 		return d
 	})
 	for _, o := range orders {
-		if o.Action != nil && o.Action.Kind == plan.SetDraining && o.Action.ContainerInstances[0] == "arn/prod/i-0001" {
+		if o.Action != nil && o.Action.Kind == plan.SetDraining && o.Action.State.ContainerInstances[0] == "arn/prod/i-0001" {
 			return
 		}
 	}

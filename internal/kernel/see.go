@@ -10,12 +10,13 @@ import (
 )
 
 // sawGroups is the sweep: every instance of the managed groups, and who waits in a hook that no message told of.
-func (k *Kernel) sawGroups(groups []fleet.Group, at time.Time) {
+func (k *Kernel) sawGroups(a answer) {
+	at := a.Started
 	k.swept = at
 	k.Counts["sweeps"]++
 	clear(k.groups)
 	seen := map[string]map[fleet.InstanceID]bool{}
-	for _, g := range groups {
+	for _, g := range a.Result.View.Groups {
 		if man, ok := k.managed(g.Name); !ok || !k.mine(man.Scope()) {
 			continue
 		}
@@ -45,6 +46,7 @@ func (k *Kernel) prune(now time.Time) {
 	maps.DeleteFunc(k.facts.services, func(_ string, f fleet.Fact[fleet.Service]) bool { return now.Sub(f.At) > time.Hour })
 	clear(k.facts.words)
 	maps.DeleteFunc(k.facts.delays, func(_ fleet.ARN, f fleet.Fact[time.Duration]) bool { return now.Sub(f.At) > 2*time.Hour })
+	maps.DeleteFunc(k.set, func(_ string, at time.Time) bool { return now.Sub(at) > spacing })
 	maps.DeleteFunc(k.spaced, func(_ place, at time.Time) bool { return now.Sub(at) > spacing })
 	maps.DeleteFunc(k.facts.homes, func(_ fleet.ARN, f fleet.Fact[fleet.ARN]) bool { return now.Sub(f.At) > 2*time.Hour })
 	maps.DeleteFunc(k.facts.sizes, func(_ string, f fleet.Fact[fleet.Cluster]) bool { return now.Sub(f.At) > sizeFor })
@@ -52,15 +54,14 @@ func (k *Kernel) prune(now time.Time) {
 	maps.DeleteFunc(k.recent, func(_ fleet.InstanceID, h *history) bool { return h.forget(now.Add(-late)) })
 	maps.DeleteFunc(k.toAdopt, func(_ fleet.InstanceID, g string) bool { return !k.exists(g) })
 	maps.DeleteFunc(k.leaving, func(_ fleet.InstanceID, at time.Time) bool { return now.Sub(at) > 2*time.Hour })
-	wanted := map[subject]bool{}
+	wanted := map[plan.Subject]bool{}
 	for _, e := range k.order {
 		for _, w := range e.wants {
 			wanted[w.a.s] = true
 		}
 	}
-	maps.DeleteFunc(k.asked, func(s subject, a *ask) bool {
-		shared := s.kind == plan.Targets || s.kind == plan.Services || s.kind == plan.Delays || s.kind == plan.Hooks && !k.exists(s.where)
-		return shared && !a.flying && !wanted[s]
+	maps.DeleteFunc(k.asked, func(s plan.Subject, a *ask) bool {
+		return s.Kind.Spec().Shared && (s.Kind != plan.Hooks || !k.exists(s.In)) && !a.flying && !wanted[s]
 	})
 }
 
@@ -101,8 +102,9 @@ func (k *Kernel) sweptInstance(i fleet.GroupInstance, at time.Time) {
 // active, and the drain ends.
 const unwatched = time.Hour
 
-func (k *Kernel) sawHooks(group string, hooks []fleet.Hook, at time.Time) {
-	for _, h := range hooks {
+func (k *Kernel) sawHooks(a answer) {
+	group, at := a.In, a.Started
+	for _, h := range a.Result.View.Hooks {
 		if h.Name == k.cfg.Hook && h.Transition == fleet.TerminatingTransit {
 			put(k.facts.hooks, group, fleet.Seen, at, h)
 			return
@@ -111,9 +113,10 @@ func (k *Kernel) sawHooks(group string, hooks []fleet.Hook, at time.Time) {
 	put(k.facts.hooks, group, fleet.Absent, at, fleet.Hook{})
 }
 
-func (k *Kernel) sawGroupInstances(l plan.Look, found []fleet.GroupInstance, failed map[string]bool, at time.Time) {
+func (k *Kernel) sawGroupInstances(a answer) {
+	at := a.Started
 	seen := map[fleet.InstanceID]bool{}
-	for _, i := range found {
+	for _, i := range a.Result.View.GroupInstances {
 		if e := k.open[i.ID]; e != nil && e.d.Group != i.Group {
 			continue // the message named another group than the one it is in: absent from that
 		}
@@ -122,22 +125,23 @@ func (k *Kernel) sawGroupInstances(l plan.Look, found []fleet.GroupInstance, fai
 			put(k.facts.instances, i.ID, fleet.Seen, at, i)
 		}
 	}
-	for _, id := range l.Instances {
-		if !seen[id] && !failed[string(id)] && k.concerns(id, at) {
+	for _, s := range a.Subjects {
+		if id := fleet.InstanceID(s.ID); !seen[id] && !a.failed[s.ID] && k.concerns(id, at) {
 			put(k.facts.instances, id, fleet.Absent, at, fleet.GroupInstance{})
 		}
 	}
 }
 
 // sawActivities keeps when each open drain's instance began to terminate: the newest activity that names it.
-func (k *Kernel) sawActivities(l plan.Look, acts []fleet.Activity, at time.Time) {
-	start := map[fleet.InstanceID]time.Time{}
-	for _, a := range acts {
-		if _, ok := start[a.Instance]; !ok {
-			start[a.Instance] = a.Start
+func (k *Kernel) sawActivities(a answer) {
+	at, start := a.Started, map[fleet.InstanceID]time.Time{}
+	for _, t := range a.Result.View.Activities {
+		if _, ok := start[t.Instance]; !ok {
+			start[t.Instance] = t.Start
 		}
 	}
-	for _, id := range l.Instances {
+	for _, s := range a.Subjects {
+		id := fleet.InstanceID(s.ID)
 		if !k.concerns(id, at) {
 			continue
 		}
@@ -168,7 +172,8 @@ func rank(ci fleet.ContainerInstance) int {
 	return 2
 }
 
-func (k *Kernel) sawContainers(l plan.Look, found []fleet.ContainerInstance, failed map[string]bool, at time.Time) {
+func (k *Kernel) sawContainers(a answer) {
+	at, found := a.Started, a.Result.View.ContainerInstances
 	seen := map[string]bool{}
 	best := map[fleet.InstanceID]fleet.ContainerInstance{}
 	for _, ci := range found {
@@ -184,30 +189,25 @@ func (k *Kernel) sawContainers(l plan.Look, found []fleet.ContainerInstance, fai
 		k.putContainer(ci.Instance, fleet.Seen, at, ci)
 		k.facts.hostOf[ci.ARN] = ci.Instance
 	}
-	absent := func(id fleet.InstanceID) {
-		if k.concerns(id, at) {
+	for _, s := range a.Subjects {
+		id := fleet.InstanceID(s.ID)
+		if s.Kind == plan.ContainerInstances {
+			id = k.facts.hostOf[fleet.ARN(s.ID)]
+		}
+		if !seen[s.ID] && !a.failed[s.ID] && k.concerns(id, at) {
 			k.putContainer(id, fleet.Absent, at, fleet.ContainerInstance{})
-		}
-	}
-	for _, id := range l.Instances {
-		if !seen[string(id)] && !failed[string(id)] {
-			absent(id)
-		}
-	}
-	for _, arn := range l.ARNs {
-		if host, ok := k.facts.hostOf[arn]; ok && !seen[string(arn)] && !failed[string(arn)] {
-			absent(host)
 		}
 	}
 }
 
-func (k *Kernel) sawLists(l plan.Look, found []plan.Listed, failed map[string]bool, at, now time.Time) {
-	for _, t := range found {
+func (k *Kernel) sawLists(a answer) {
+	for _, t := range a.Result.View.Listed {
 		k.listed(t.Task, k.facts.hostOf[t.On])
 	}
-	for _, arn := range l.ARNs {
-		if e := k.open[k.facts.hostOf[arn]]; e != nil && !failed[string(arn)] {
-			k.credit(e, arn, l.Kind, at, now, false)
+	for _, s := range a.Subjects {
+		arn := fleet.ARN(s.ID)
+		if e := k.open[k.facts.hostOf[arn]]; e != nil && !a.failed[s.ID] {
+			k.credit(e, arn, a.Kind, a.Started, a.now, false)
 		}
 	}
 }
@@ -245,77 +245,79 @@ func (k *Kernel) listed(task fleet.ARN, host fleet.InstanceID) {
 }
 
 // sawClusters keeps how large clusters are.
-func (k *Kernel) sawClusters(l plan.Look, found []fleet.Cluster, failed map[string]bool, at time.Time) {
-	seen := map[string]bool{}
-	for _, c := range found {
+func (k *Kernel) sawClusters(a answer) {
+	at, seen := a.Started, map[string]bool{}
+	for _, c := range a.Result.View.Clusters {
 		seen[c.Name] = true
 		put(k.facts.sizes, c.Name, fleet.Seen, at, c)
 	}
-	for _, name := range l.Names {
-		if !seen[name] && !failed[name] {
+	for _, s := range a.Subjects {
+		if name := s.ID; !seen[name] && !a.failed[name] {
 			put(k.facts.sizes, name, fleet.Absent, at, fleet.Cluster{})
 		}
 	}
 }
 
-func (k *Kernel) sawDelays(tg fleet.ARN, found []fleet.Delay, at time.Time) {
+func (k *Kernel) sawDelays(a answer) {
+	tg, at := fleet.ARN(a.In), a.Started
 	put(k.facts.delays, tg, fleet.Absent, at, 0)
-	for _, d := range found {
+	for _, d := range a.Result.View.Delays {
 		put(k.facts.delays, tg, fleet.Seen, at, d.Delay)
 	}
 }
 
-func (k *Kernel) sawTasks(l plan.Look, found []fleet.Task, failed map[string]bool, at time.Time) {
-	seen := map[fleet.ARN]bool{}
-	for _, t := range found {
+func (k *Kernel) sawTasks(a answer) {
+	at, seen := a.Started, map[fleet.ARN]bool{}
+	for _, t := range a.Result.View.Tasks {
 		seen[t.ARN] = true
 		if e := k.open[k.facts.hostOf[t.ARN]]; e != nil {
 			k.putTask(e, t.ARN, fleet.Seen, at, t)
 		}
 	}
-	for _, arn := range l.ARNs {
-		if e := k.open[k.facts.hostOf[arn]]; e != nil && !seen[arn] && !failed[string(arn)] {
+	for _, s := range a.Subjects {
+		arn := fleet.ARN(s.ID)
+		if e := k.open[k.facts.hostOf[arn]]; e != nil && !seen[arn] && !a.failed[s.ID] {
 			k.putTask(e, arn, fleet.Absent, at, fleet.Task{ARN: arn})
 		}
 	}
 }
 
-func (k *Kernel) sawServices(l plan.Look, found []fleet.Service, failed map[string]bool, at time.Time) {
-	seen := map[string]bool{}
-	for _, s := range found {
+func (k *Kernel) sawServices(a answer) {
+	at, seen := a.Started, map[string]bool{}
+	for _, s := range a.Result.View.Services {
 		seen[s.Name] = true
-		put(k.facts.services, l.Cluster+"/"+s.Name, fleet.Seen, at, s)
+		put(k.facts.services, a.In+"/"+s.Name, fleet.Seen, at, s)
 	}
-	for _, n := range l.Names {
-		if !seen[n] && !failed[n] {
-			put(k.facts.services, l.Cluster+"/"+n, fleet.Absent, at, fleet.Service{})
+	for _, s := range a.Subjects {
+		if n := s.ID; !seen[n] && !a.failed[n] {
+			put(k.facts.services, a.In+"/"+n, fleet.Absent, at, fleet.Service{})
 		}
 	}
 }
 
-func (k *Kernel) sawTargets(l plan.Look, found []fleet.Health, at time.Time) {
-	seen := map[fleet.TargetID]bool{}
-	for _, h := range found {
+func (k *Kernel) sawTargets(a answer) {
+	tg, at, seen := fleet.ARN(a.In), a.Started, map[fleet.TargetID]bool{}
+	for _, h := range a.Result.View.Health {
 		seen[h.Target] = true
-		put(k.facts.health, targetKey{l.TargetGroup, h.Target}, fleet.Seen, at, h)
+		put(k.facts.health, targetKey{tg, h.Target}, fleet.Seen, at, h)
 	}
-	for _, t := range l.Targets {
-		if !seen[t] {
-			put(k.facts.health, targetKey{l.TargetGroup, t}, fleet.Absent, at, fleet.Health{})
+	for _, s := range a.Subjects {
+		if t := (fleet.TargetID{ID: s.ID, Port: s.Port}); !seen[t] {
+			put(k.facts.health, targetKey{tg, t}, fleet.Absent, at, fleet.Health{})
 		}
 	}
 }
 
-func (k *Kernel) sawMachines(l plan.Look, found []plan.InstanceStatus, failed map[string]bool, at time.Time) {
-	seen := map[fleet.InstanceID]bool{}
-	for _, m := range found {
+func (k *Kernel) sawInstances(a answer) {
+	at, seen := a.Started, map[fleet.InstanceID]bool{}
+	for _, m := range a.Result.View.Instances {
 		seen[m.ID] = true
 		if k.concerns(m.ID, at) {
 			put(k.facts.machines, m.ID, fleet.Seen, at, m.State)
 		}
 	}
-	for _, id := range l.Instances {
-		if !seen[id] && !failed[string(id)] && k.concerns(id, at) {
+	for _, s := range a.Subjects {
+		if id := fleet.InstanceID(s.ID); !seen[id] && !a.failed[s.ID] && k.concerns(id, at) {
 			put(k.facts.machines, id, fleet.Absent, at, "")
 		}
 	}

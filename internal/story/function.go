@@ -123,7 +123,7 @@ func (f *function) invoke(ms []sqs.Message, clock bool) {
 // now is the time by its clock.
 func (i *invocation) now() time.Time { return i.f.w.Now().Add(i.skew) }
 
-func wakes(m sqs.Message) bool { return event.Parse([]byte(m.Body)).Kind == event.Ignored }
+func wakes(m sqs.Message) bool { return event.Parse([]byte(m.Body)).Wakes() }
 
 // begin is what engine.Function does first.
 func (i *invocation) begin(clock bool) {

@@ -1,0 +1,126 @@
+package plan
+
+import "github.com/ebbhq/ebb/internal/fleet"
+
+// ActionKind is a kind of effect on AWS.
+type ActionKind uint8
+
+// The effects. Each says which part of the action counts.
+const (
+	_ ActionKind = iota
+	// SetDraining sets container instances of one cluster DRAINING. State.
+	SetDraining
+	// Beat sends a heartbeat for a lifecycle action. Hook.
+	Beat
+	// Answer completes a lifecycle action. Hook.
+	Answer
+	// Deregister takes targets out of one target group. Targets.
+	Deregister
+	// ActionKinds is one more than the last kind.
+	ActionKinds
+)
+
+// ActionSpec is what a kind of action is made of.
+type ActionSpec struct {
+	Name     string // in the journal
+	API      string // the operation
+	Bucket   Bucket
+	Priority Priority // of Beat, when it is not yet Expiring
+	Batch    int      // how many items of one place go into one action
+}
+
+// actions has a row for each kind of action.
+var actions = [ActionKinds]ActionSpec{
+	SetDraining: {Name: "set-draining", API: "ecs:UpdateContainerInstancesState", Bucket: ECSModify, Priority: Draining, Batch: MaxDrainBatch},
+	Beat:        {Name: "heartbeat", API: "autoscaling:RecordLifecycleActionHeartbeat", Bucket: AutoScaling, Priority: Draining, Batch: 1},
+	Answer:      {Name: "answer", API: "autoscaling:CompleteLifecycleAction", Bucket: AutoScaling, Priority: Answering, Batch: 1},
+	Deregister:  {Name: "deregister", API: "elasticloadbalancing:DeregisterTargets", Bucket: ELB, Priority: Draining, Batch: 1},
+}
+
+// String is the name of the kind.
+func (k ActionKind) String() string { return k.Spec().Name }
+
+// Spec is the row of the kind; that of what is no kind is empty.
+func (k ActionKind) Spec() ActionSpec {
+	if k < ActionKinds {
+		return actions[k]
+	}
+	return ActionSpec{}
+}
+
+// Bucket is an API whose calls AWS limits together.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html
+type Bucket string
+
+// The buckets.
+const (
+	AutoScaling Bucket = "autoscaling"
+	ECSRead     Bucket = "ecs-read"
+	ECSModify   Bucket = "ecs-modify"
+	ELB         Bucket = "elb"
+	EC2         Bucket = "ec2"
+)
+
+// Priority is the order in which calls get their share, the most urgent first.
+type Priority int
+
+// The priorities.
+const (
+	Urgent    Priority = iota // heartbeats about to be late
+	Answering                 // answers
+	Draining                  // other heartbeats, and what takes targets out of service
+	Looking                   // everything that only looks
+)
+
+// Action is one effect to have. Exactly one of Hook, State and Targets is set; which one, Kind says.
+type Action struct {
+	Kind     ActionKind
+	Drain    string           // the key of the drain that wants it; empty for an action of several
+	Instance fleet.InstanceID // what it is about
+	Why      string           // for people; the core writes it once
+	Hook     *HookCall
+	State    *StateChange
+	Targets  *TargetChange
+}
+
+// HookCall names one lifecycle action.
+type HookCall struct {
+	Group    string
+	Hook     string
+	Instance fleet.InstanceID
+	Token    string // empty: the instance names it
+	Result   string // Answer: CONTINUE or ABANDON
+	Expiring bool   // Beat: half of the time-out is over, or the last one failed and not for want of calls
+}
+
+// StateChange names container instances of one cluster, at most MaxDrainBatch.
+type StateChange struct {
+	Cluster            string
+	ContainerInstances []fleet.ARN
+}
+
+// TargetChange names targets of one target group.
+type TargetChange struct {
+	Group   fleet.ARN
+	Targets []fleet.TargetID
+}
+
+// Priority is how urgent the action is.
+func (a Action) Priority() Priority {
+	if a.Kind == Beat && a.Hook.Expiring {
+		return Urgent
+	}
+	return a.Kind.Spec().Priority
+}
+
+// Batch limits of AWS.
+const (
+	// MaxDrainBatch is the limit of UpdateContainerInstancesState.
+	MaxDrainBatch = 10
+	// MaxDescribeECS is the limit of DescribeContainerInstances and DescribeTasks.
+	MaxDescribeECS = 100
+	// MaxDescribeServices is the limit of DescribeServices.
+	MaxDescribeServices = 10
+	// MaxGroupInstances is the limit of DescribeAutoScalingInstances.
+	MaxGroupInstances = 50
+)

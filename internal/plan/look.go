@@ -1,0 +1,172 @@
+package plan
+
+import "github.com/ebbhq/ebb/internal/fleet"
+
+// LookKind is a kind of question to AWS.
+type LookKind uint8
+
+// The questions. Each says what it asks, in which place (Look.In) and about what (Subject.ID), and which part of the view then holds the
+// answer.
+const (
+	_ LookKind = iota
+	// Groups: Auto Scaling groups by name, or every group when the look has no subject. View.Groups with their instances.
+	Groups
+	// Hooks: the lifecycle hooks of the group In. View.Hooks.
+	Hooks
+	// GroupInstances: instances by id, as their groups see them. View.GroupInstances; AWS leaves out those that are absent.
+	GroupInstances
+	// Activities: the newest 1,000 scaling activities of the group In, or fewer once all instances asked about are found.
+	// View.Activities, newest first.
+	Activities
+	// FindContainerInstances: the container instances of EC2 instances, in the cluster In, or in every cluster of the account when In is
+	// empty. View.ContainerInstances.
+	FindContainerInstances
+	// ContainerInstances: container instances of the cluster In, by ARN. View.ContainerInstances.
+	ContainerInstances
+	// ListRunning: for each container instance of the cluster In, its tasks with desired status RUNNING, all pages. View.Listed;
+	// complete for each container instance that is not in LookResult.Failed.
+	ListRunning
+	// ListStopped: the same with desired status STOPPED.
+	ListStopped
+	// ListCluster: up to ListPages pages of the tasks of the whole cluster In, from Token on; the only subject is the desired status.
+	// View.Listed without container instances, and View.Next.
+	ListCluster
+	// Homes: tasks of the cluster In by ARN, to learn on which container instances they are. View.Tasks.
+	Homes
+	// Clusters: clusters by name. View.Clusters.
+	Clusters
+	// Tasks: tasks of the cluster In, by ARN. View.Tasks.
+	Tasks
+	// Services: services of the cluster In, by name. View.Services.
+	Services
+	// Targets: targets of the target group In, by id and port. View.Health; a target that is not registered reads "unused".
+	Targets
+	// Delays: the deregistration delay of the target group In. View.Delays.
+	Delays
+	// Instances: instances as EC2 sees them, by id. View.Instances; an id that EC2 does not know is absent.
+	Instances
+	// LookKinds is one more than the last kind.
+	LookKinds
+)
+
+// LookSpec is what a kind of look is made of.
+type LookSpec struct {
+	Name   string // in the journal
+	API    string // the operation that answers it
+	Bucket Bucket // on whose call rate it draws
+	Batch  int    // how many subjects of one place go into one look: AWS's limit, or less
+	Calls  int    // how many calls a look is likely to take ...
+	Each   int    // ... and how many more for each of its subjects
+	// Early: it may be made before it is due, to share a call. A list of tasks and a search must not: they prove that something is
+	// absent from a certain moment on.
+	Early bool
+	// Shared: what it finds is of use to several drains, so it is kept until none wants it; otherwise it ends with its drain.
+	Shared bool
+}
+
+// looks has a row for each kind of look.
+var looks = [LookKinds]LookSpec{
+	Groups: {Name: "groups", API: "autoscaling:DescribeAutoScalingGroups", Bucket: AutoScaling, Batch: 100, Calls: 1},
+	// A group is one subject, so its batch is never full: looks at its hooks are a second apart.
+	Hooks: {Name: "hooks", API: "autoscaling:DescribeLifecycleHooks", Bucket: AutoScaling, Batch: 100, Calls: 1, Shared: true},
+	GroupInstances: {Name: "group-instances", API: "autoscaling:DescribeAutoScalingInstances", Bucket: AutoScaling, Batch: MaxGroupInstances, Calls: 1,
+		Early: true},
+	Activities: {Name: "activities", API: "autoscaling:DescribeScalingActivities", Bucket: AutoScaling, Batch: 100, Calls: 1},
+	// 50 ids bound the filter expression of ListContainerInstances; what it lists is then described.
+	FindContainerInstances: {Name: "find-container-instances", API: "ecs:ListContainerInstances", Bucket: ECSRead, Batch: 50, Calls: 2},
+	ContainerInstances:     {Name: "container-instances", API: "ecs:DescribeContainerInstances", Bucket: ECSRead, Batch: MaxDescribeECS, Calls: 1, Early: true},
+	// Each container instance takes a call of its own; five in a look, so that one slow look does not hold up many.
+	ListRunning: {Name: "list-running-tasks", API: "ecs:ListTasks", Bucket: ECSRead, Batch: 5, Each: 1},
+	ListStopped: {Name: "list-stopped-tasks", API: "ecs:ListTasks", Bucket: ECSRead, Batch: 5, Each: 1},
+	ListCluster: {Name: "list-cluster", API: "ecs:ListTasks", Bucket: ECSRead, Batch: 1, Calls: ListPages},
+	Homes:       {Name: "homes", API: "ecs:DescribeTasks", Bucket: ECSRead, Batch: MaxDescribeECS, Calls: 1},
+	Clusters:    {Name: "clusters", API: "ecs:DescribeClusters", Bucket: ECSRead, Batch: MaxDescribeECS, Calls: 1},
+	Tasks:       {Name: "tasks", API: "ecs:DescribeTasks", Bucket: ECSRead, Batch: MaxDescribeECS, Calls: 1, Early: true},
+	Services:    {Name: "services", API: "ecs:DescribeServices", Bucket: ECSRead, Batch: MaxDescribeServices, Calls: 1, Shared: true},
+	Targets:     {Name: "targets", API: "elasticloadbalancing:DescribeTargetHealth", Bucket: ELB, Batch: 100, Calls: 1, Early: true, Shared: true},
+	Delays:      {Name: "deregistration-delays", API: "elasticloadbalancing:DescribeTargetGroupAttributes", Bucket: ELB, Batch: 1, Calls: 1, Shared: true},
+	Instances:   {Name: "instances", API: "ec2:DescribeInstances", Bucket: EC2, Batch: 100, Calls: 1, Early: true},
+}
+
+// String is the name of the kind.
+func (k LookKind) String() string { return k.Spec().Name }
+
+// Spec is the row of the kind; that of what is no kind is empty.
+func (k LookKind) Spec() LookSpec {
+	if k < LookKinds {
+		return looks[k]
+	}
+	return LookSpec{}
+}
+
+// ListPages is how many pages of a cluster's tasks one look reads.
+const ListPages = 5
+
+// Subject is one thing that can be looked at. It is also the name under which it is known what was found.
+type Subject struct {
+	Kind LookKind
+	In   string // cluster, group or target group; empty where the kind needs none
+	ID   string // instance, ARN, name or target id; empty where In says all
+	Port int    // of a target
+}
+
+// Look is one question about subjects of one kind in one place.
+type Look struct {
+	Kind     LookKind
+	In       string
+	Subjects []Subject
+	Token    string // ListCluster: where to go on; empty: at the beginning
+}
+
+// LookAt is a look at subjects of one kind and place, of which there is at least one.
+func LookAt(s ...Subject) Look { return Look{Kind: s[0].Kind, In: s[0].In, Subjects: s} }
+
+// LookFor is a look at ids of one kind in one place. Where the place says all, there are none.
+func LookFor[S ~string](k LookKind, in string, ids ...S) Look {
+	l := Look{Kind: k, In: in, Subjects: make([]Subject, len(ids))}
+	for i, id := range ids {
+		l.Subjects[i] = Subject{Kind: k, In: in, ID: string(id)}
+	}
+	return l
+}
+
+// IDs are the ids of the subjects.
+func (l Look) IDs() []string {
+	ids := make([]string, len(l.Subjects))
+	for i, s := range l.Subjects {
+		ids[i] = s.ID
+	}
+	return ids
+}
+
+// Calls is how many calls the look is likely to take.
+func (l Look) Calls() int { return l.Kind.Spec().Calls + l.Kind.Spec().Each*len(l.Subjects) }
+
+// InstanceStatus is an instance as EC2 describes it.
+type InstanceStatus struct {
+	ID    fleet.InstanceID
+	State fleet.InstanceState
+}
+
+// Listed is a task that was listed, by ARN, and the container instance it was listed for.
+type Listed struct {
+	Task fleet.ARN
+	On   fleet.ARN
+}
+
+// View is what a look found.
+type View struct {
+	Groups             []fleet.Group
+	Hooks              []fleet.Hook
+	GroupInstances     []fleet.GroupInstance
+	Activities         []fleet.Activity
+	ContainerInstances []fleet.ContainerInstance
+	Listed             []Listed
+	Next               string // ListCluster: the token of the next page; empty: this was the last
+	Tasks              []fleet.Task
+	Services           []fleet.Service
+	Health             []fleet.Health
+	Delays             []fleet.Delay
+	Clusters           []fleet.Cluster
+	Instances          []InstanceStatus
+}
