@@ -44,7 +44,8 @@ func pureNames() map[string]names {
 func mayImport() map[string][]string {
 	all := []string{
 		"archtest", "cloud", "cloud/collector", "config", "deploy", "doctor", "drain", "engine", "event", "diagnose", "fleet", "baseline", "journal",
-		"iam", "journal/conformance", "journal/dynamodb", "journal/memory", "journal/sqlite", "kernel", "lease", "placement", "plan", "sim", "sim/core", "sim/lambda", "sim/wire",
+		"iam", "journal/conformance", "journal/dynamodb", "journal/memory", "journal/sqlite", "kernel", "lease", "placement", "plan", "sim",
+		"sim/core", "sim/lambda", "sim/wire",
 		"source/lambda", "source/sqs", "story", "inventory", "loadtest",
 	}
 	return map[string][]string{

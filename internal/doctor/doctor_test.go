@@ -224,7 +224,8 @@ func servicePlants() []plant {
 			do: web(func(v *inventory.Service) { v.MaxPercent = 100 })},
 		{name: "rounding leaves no freedom", check: "never-drains", severity: Error, what: "minimumHealthyPercent 50",
 			do: web(func(v *inventory.Service) { v.Desired, v.MinPercent, v.MaxPercent = 1, 50, 150 })},
-		{name: "distinctInstance on every host", check: "no-place", severity: Warn, what: "distinctInstance allows one task of service web on a host, and there already is one on all 2 other hosts", do: web(func(v *inventory.Service) {
+		{name: "distinctInstance on every host", check: "no-place", severity: Warn, what: "distinctInstance allows one task of service web on " +
+			"a host, and there already is one on all 2 other hosts", do: web(func(v *inventory.Service) {
 			v.Desired, v.Constraints = 3, []inventory.Constraint{{Type: "distinctInstance"}}
 		})},
 		{name: "a fixed port on every host", check: "no-place", severity: Warn, what: "host port 80/tcp",
