@@ -70,7 +70,8 @@ func mayImport() map[string][]string {
 		"source/lambda":       {"fleet", "event"},
 		"iam":                 {},
 		"story": {
-			"cloud", "drain", "event", "fleet", "journal", "journal/memory", "kernel", "lease", "plan", "sim", "sim/core", "sim/wire", "source/sqs",
+			"cloud", "drain", "engine", "event", "fleet", "journal", "journal/memory", "kernel", "lease", "plan", "sim", "sim/core", "sim/wire",
+			"source/sqs",
 		},
 		"inventory":       {"fleet"},
 		"placement":       {"fleet", "inventory"},

@@ -3,7 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
-	"io"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -178,14 +178,14 @@ func homemadeWork(_ context.Context, s *demoStory, out *screen) (func(context.Co
 func ebbWork(ctx context.Context, s *demoStory, out *screen) (func(context.Context), error) {
 	cfg := s.awsConfig()
 	cfg.Retryer = func() aws.Retryer { return aws.NopRetryer{} }
-	queue := sqs.New(sqs.NewClient(cfg), sqs.Config{URL: s.queue(), Wait: 20 * time.Second})
+	queue := sqs.New(sqs.NewClient(cfg), sqs.Config{URL: s.queue(), Wait: 20 * time.Second, Log: slog.New(slog.DiscardHandler)})
 	if _, err := queue.Check(ctx); err != nil {
 		return nil, fmt.Errorf("check the queue: %w", err)
 	}
 	n := newNarrator(s, out)
 	e := engine.New(engine.Config{
 		Kernel: kernel.Config{Hook: "ebb-drain", Redrive: true, Groups: []kernel.Managed{{Match: "demo-asg", Cluster: "demo", Policy: drain.Defaults()}}},
-		Store:  memory.New(), Cloud: cloud.FromConfig(cfg), Source: newFeed(queue, logger(Process{Stderr: io.Discard}, "error", "text")), Tell: n.journal,
+		Store:  memory.New(), Cloud: cloud.FromConfig(cfg), Source: queue, OnLine: n.journal,
 	})
 	return func(ctx context.Context) {
 		var told sync.WaitGroup

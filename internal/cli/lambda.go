@@ -29,11 +29,13 @@ func newLambda(p Process) *cobra.Command {
 	over := map[string]*string{}
 	c := &cobra.Command{
 		Use: "lambda", Short: "Run as an AWS Lambda function: one pass per invocation", Args: noArgs,
-		Long: `Lambda is Ebb as a function. It is invoked by an event source mapping on its queue, by rules of EventBridge, by topics or by lifecycle
-hooks, and once a minute by a schedule, which is its sweep and its clock. Each invocation goes as far as it can without waiting, keeps in the
-DynamoDB journal what the next one has to know, and ends. Where many are invoked at once, one works for a cluster and the others leave it a note.
+		Long: `Lambda is Ebb as a function. It is invoked by an event source mapping on its queue, by rules of EventBridge, by topics or by
+lifecycle hooks, and once a minute by a schedule, which is its sweep and its clock. Each invocation goes as far as it can without
+waiting, keeps in the DynamoDB journal what the next one has to know, and ends. Where many are invoked at once, one works for a
+cluster and the others forward to it what they heard.
 
-Hooks of its groups need a heartbeat time-out of at least ` + drain.ShortestFor(kernel.Tick).String() + `: what looks once a minute cannot keep a shorter one alive.
+Hooks of its groups need a heartbeat timeout of at least ` + drain.ShortestFor(kernel.Tick).String() + `: what looks once a minute
+cannot keep a shorter one alive.
 
 As bootstrap of a function ebb needs no argument: it does this by itself. ebb init writes a template that sets everything up.`,
 		Example: `  EBB_CONFIG_TEXT='...' ebb lambda     # where ` + runtimeAPI + ` is set`,
@@ -74,7 +76,7 @@ As bootstrap of a function ebb needs no argument: it does this by itself. ebb in
 }
 
 // newFunction makes what handles one invocation after another.
-func newFunction(ctx context.Context, p Process, cfg config.Config, clockURL string) (func(context.Context, json.RawMessage) (any, error), error) {
+func newFunction(ctx context.Context, p Process, cfg config.Config, clockURL string) (Handler, error) {
 	if err := cfg.Invoked(); err != nil {
 		return nil, err
 	}
@@ -89,16 +91,23 @@ func newFunction(ctx context.Context, p Process, cfg config.Config, clockURL str
 	return Function(ctx, p, cfg, awsCfg, store, clockURL)
 }
 
-// Function is what ebb lambda does with each invocation, on a journal that is open already. With a clock URL it follows the clock of a simulated cloud;
-// the error is that there is none.
-func Function(ctx context.Context, p Process, cfg config.Config, awsCfg aws.Config, store journal.Store, clockURL string) (func(context.Context, json.RawMessage) (any, error), error) {
+// Handler handles one invocation of the function.
+type Handler = func(context.Context, json.RawMessage) (any, error)
+
+// Function is what ebb lambda does with each invocation, on a journal that is open already. With a clock URL it follows the clock of a
+// simulated cloud; the error is that there is none.
+func Function(
+	ctx context.Context, p Process, cfg config.Config, awsCfg aws.Config, store journal.Store, clockURL string,
+) (Handler, error) {
 	log := logger(p, cfg.LogLevel, "json")
 	now, _, err := clockAt(ctx, clockURL)
 	if err != nil {
 		return nil, err
 	}
 	k := kernelConfig(cfg, true) // what is not understood fails, and Lambda or the queue keeps it
-	f := engine.NewFunction(engine.Config{Kernel: k, Store: store, Cloud: cloud.FromConfig(awsCfg), Me: engine.Name(), Now: now, Log: log, Tell: teller(log)})
+	f := engine.NewFunction(engine.Config{
+		Kernel: k, Store: store, Cloud: cloud.FromConfig(awsCfg), Me: engine.Name(), Now: now, Log: log, OnLine: logLines(log),
+	})
 	return func(ctx context.Context, payload json.RawMessage) (any, error) {
 		return invoke(ctx, f, log, payload)
 	}, nil
@@ -107,11 +116,7 @@ func Function(ctx context.Context, p Process, cfg config.Config, awsCfg aws.Conf
 // invoke is one invocation.
 func invoke(ctx context.Context, f *engine.Function, log *slog.Logger, payload []byte) (any, error) {
 	in := lambda.Parse(payload)
-	heard := make([]engine.Message, len(in.Messages))
-	for i, m := range in.Messages {
-		heard[i] = engine.Message{ID: m.ID, Body: m.Body, Sent: m.Sent, Receives: m.Receives}
-	}
-	verdicts, err := f.Pass(ctx, heard, in.Clock)
+	verdicts, err := f.Pass(ctx, in.Messages, in.Clock)
 	if err != nil {
 		log.Error("the pass was broken off; the next one goes on", "err", err)
 	}

@@ -94,17 +94,17 @@ func serve(ctx context.Context, p Process, cfg config.Config, clockURL string) e
 	}
 	defer store.Close()
 	queue := sqs.New(sqs.NewClient(awsCfg), sqs.Config{URL: cfg.Queue, Wait: 20 * time.Second, Log: log})
-	facts, err := queue.Check(ctx)
+	redrive, err := queue.Check(ctx)
 	if err != nil {
 		return unheard(cfg, err)
 	}
-	if !facts.Redrive {
+	if !redrive {
 		log.Warn("the queue has no redrive policy: what Ebb does not understand it writes into its journal and deletes after 5 receives; "+
 			"give the queue a dead-letter queue to keep such messages", "queue", cfg.Queue)
 	}
 	e := engine.New(engine.Config{
-		Kernel: kernelConfig(cfg, facts.Redrive), Store: store, Cloud: cloud.FromConfig(awsCfg), Source: newFeed(queue, log), Me: engine.Name(),
-		Now: now, Speed: speed, Log: log, Tell: teller(log),
+		Kernel: kernelConfig(cfg, redrive), Store: store, Cloud: cloud.FromConfig(awsCfg), Source: queue, Me: engine.Name(),
+		Now: now, Speed: speed, Log: log, OnLine: logLines(log),
 	})
 	log.Info("serving", "queue", cfg.Queue, "hook", cfg.Hook, "groups", len(cfg.Groups), "journal", cfg.Journal, "version", versionText())
 	if err := e.Run(ctx); err != nil {
@@ -114,8 +114,8 @@ func serve(ctx context.Context, p Process, cfg config.Config, clockURL string) e
 	return nil
 }
 
-// teller writes the journal's lines into the log.
-func teller(log *slog.Logger) func(journal.Line) {
+// logLines writes the lines of history into the log.
+func logLines(log *slog.Logger) func(journal.Line) {
 	return func(l journal.Line) {
 		level := slog.LevelInfo
 		if l.Kind == "failed" || l.Kind == "unreadable" {
@@ -133,7 +133,9 @@ func kernelConfig(cfg config.Config, redrive bool) kernel.Config {
 	for _, g := range cfg.Groups {
 		policy := drain.Defaults()
 		policy.Deadline, policy.LostAfter, policy.DaemonGrace = g.Deadline, cfg.LostAfter, cfg.DaemonGrace
-		k.Groups = append(k.Groups, kernel.Managed{Match: g.Match, Cluster: g.Cluster, Policy: policy, MaxUnavailable: kernel.MaxUnavailable(g.MaxUnavailable)})
+		k.Groups = append(k.Groups, kernel.Managed{
+			Match: g.Match, Cluster: g.Cluster, Policy: policy, MaxUnavailable: kernel.MaxUnavailable(g.MaxUnavailable),
+		})
 	}
 	return k
 }

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ebbhq/ebb/internal/drain"
+	"github.com/ebbhq/ebb/internal/event"
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/journal"
 	"github.com/ebbhq/ebb/internal/journal/memory"
@@ -134,13 +136,13 @@ func wait(ctx context.Context, d time.Duration) {
 // queue is a source: what is put into it comes, and comes again a minute after it was let go.
 type queue struct {
 	trail *trail
-	in    chan Message
+	in    chan event.Message
 	mu    sync.Mutex
-	held  map[string]Message
+	held  map[string]event.Message
 	ends  int // Run fails so many times before it works
 }
 
-func (q *queue) Run(ctx context.Context, hear func(context.Context, []Message) error) error {
+func (q *queue) Run(ctx context.Context, hear func(context.Context, []event.Message) error) error {
 	q.trail.note("listen")
 	if q.ends > 0 {
 		q.ends--
@@ -155,7 +157,7 @@ func (q *queue) Run(ctx context.Context, hear func(context.Context, []Message) e
 			m.Receives++
 			q.held[m.ID] = m
 			q.mu.Unlock()
-			if err := hear(ctx, []Message{m}); err != nil {
+			if err := hear(ctx, []event.Message{m}); err != nil {
 				return err
 			}
 		}
@@ -173,6 +175,15 @@ func (q *queue) Settle(id string, del bool) {
 	case ok:
 		q.trail.note("let go %s", id)
 		time.AfterFunc(time.Minute, func() { q.in <- m })
+	}
+}
+
+func (q *queue) LetGo() {
+	q.mu.Lock()
+	ids := slices.Sorted(maps.Keys(q.held))
+	q.mu.Unlock()
+	for _, id := range ids {
+		q.Settle(id, false)
 	}
 }
 
@@ -263,12 +274,12 @@ func newRig() *rig {
 	tr := &trail{start: time.Now()}
 	r := &rig{
 		trail: tr, store: &store{Store: memory.New(), trail: tr}, cloud: &cloud{trail: tr, status: map[fleet.InstanceID]string{}},
-		queue: &queue{trail: tr, in: make(chan Message, 100), held: map[string]Message{}},
+		queue: &queue{trail: tr, in: make(chan event.Message, 100), held: map[string]event.Message{}},
 	}
 	groups := []kernel.Managed{{Match: "web", Cluster: "prod", Policy: drain.Defaults()}}
 	r.cfg = Config{
 		Kernel: kernel.Config{Hook: "ebb-drain", Groups: groups, Redrive: true}, Store: r.store, Cloud: r.cloud, Source: r.queue,
-		Tell: func(l journal.Line) { tr.note("told %s", l.Kind) },
+		OnLine: func(l journal.Line) { tr.note("told %s", l.Kind) },
 	}
 	return r
 }
@@ -298,7 +309,7 @@ func (r *rig) terminate(id fleet.InstanceID) {
 
 // tell puts the message that an instance waits into the queue.
 func (r *rig) tell(id fleet.InstanceID) {
-	r.queue.in <- Message{ID: "m-" + string(id), Sent: time.Now(), Body: fmt.Sprintf(`{"LifecycleTransition":"autoscaling:EC2_INSTANCE_TERMINATING",
+	r.queue.in <- event.Message{ID: "m-" + string(id), Sent: time.Now(), Body: fmt.Sprintf(`{"LifecycleTransition":"autoscaling:EC2_INSTANCE_TERMINATING",
 		"AutoScalingGroupName":"web","LifecycleHookName":"ebb-drain","EC2InstanceId":%q,"LifecycleActionToken":"71514b9d-6a40-4b26-8523-05e7eEXAMPLE"}`, id)}
 }
 

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ebbhq/ebb/internal/event"
 	"github.com/ebbhq/ebb/internal/journal"
 	"github.com/ebbhq/ebb/internal/kernel"
 	"github.com/ebbhq/ebb/internal/plan"
@@ -78,7 +79,7 @@ func TestAnEnvironmentThatCouldNotGiveUpItsLeaseGoesOn(t *testing.T) {
 		away := true
 		f.cfg.Store = failing{f.store, func(is journal.Lease) bool { return away && is.Holder == "" }}
 		f.wait(host)
-		if _, err := NewFunction(f.cfg).Pass(t.Context(), []Message{message(host)}, false); err != nil {
+		if _, err := NewFunction(f.cfg).Pass(t.Context(), []event.Message{message(host)}, false); err != nil {
 			t.Fatal(err)
 		}
 		away = false
@@ -115,11 +116,11 @@ func TestAPassEndsBeforeItsTime(t *testing.T) {
 			f.cloud.look = func(ctx context.Context, l plan.Look, _ *plan.LookResult) { wait(ctx, 4*time.Second) }
 			ctx, cancel := context.WithTimeout(t.Context(), given)
 			defer cancel()
-			if err := f.store.Store.Write(t.Context(), journal.Batch{Forwarded: []journal.Forwarded{{Scope: "cluster/prod", ID: wakeNote}}}); err != nil {
+			if err := f.store.Store.Write(t.Context(), journal.Batch{Forwarded: []journal.Forwarded{{Scope: "cluster/prod", ID: wakeID}}}); err != nil {
 				t.Fatal(err)
 			}
 			f.cloud.do = func(context.Context, plan.Action) { // there is always a note left, and so another pass to be made
-				if err := f.store.Store.Write(t.Context(), journal.Batch{Forwarded: []journal.Forwarded{{Scope: "cluster/prod", ID: wakeNote}}}); err != nil {
+				if err := f.store.Store.Write(t.Context(), journal.Batch{Forwarded: []journal.Forwarded{{Scope: "cluster/prod", ID: wakeID}}}); err != nil {
 					t.Error(err)
 				}
 			}

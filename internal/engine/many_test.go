@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ebbhq/ebb/internal/event"
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/journal"
 	"github.com/ebbhq/ebb/internal/kernel"
@@ -21,10 +22,10 @@ const second fleet.InstanceID = "i-0fedcba9876543210"
 // beside is another Ebb on the same journal and the same cloud, with a queue of its own.
 func (r *rig) beside(name string) *rig {
 	o := *r
-	o.queue = &queue{trail: r.trail, in: make(chan Message, 100), held: map[string]Message{}}
+	o.queue = &queue{trail: r.trail, in: make(chan event.Message, 100), held: map[string]event.Message{}}
 	o.store = &store{Store: r.store.Store, trail: r.trail}
 	o.cfg.Source, o.cfg.Store, o.cfg.Me = o.queue, o.store, name
-	o.cfg.Tell = func(l journal.Line) { r.note("%s told %s %s", name, l.Kind, l.Key) }
+	o.cfg.OnLine = func(l journal.Line) { r.note("%s told %s %s", name, l.Kind, l.Key) }
 	return &o
 }
 
@@ -167,13 +168,13 @@ func (s *away) Write(ctx context.Context, b journal.Batch) error {
 	return s.Store.Write(ctx, b)
 }
 
-func message(id fleet.InstanceID) Message {
-	return Message{ID: "m-" + string(id), Sent: time.Now(), Receives: 1, Body: fmt.Sprintf(`{"LifecycleTransition":"autoscaling:EC2_INSTANCE_TERMINATING",
+func message(id fleet.InstanceID) event.Message {
+	return event.Message{ID: "m-" + string(id), Sent: time.Now(), Receives: 1, Body: fmt.Sprintf(`{"LifecycleTransition":"autoscaling:EC2_INSTANCE_TERMINATING",
 		"AutoScalingGroupName":"web","LifecycleHookName":"ebb-drain","EC2InstanceId":%q,"LifecycleActionToken":"71514b9d-6a40-4b26-8523-05e7eEXAMPLE"}`, id)}
 }
 
 // taskStopped is what ECS tells of a task.
-var taskStopped = Message{ID: "m-task", Receives: 1, Body: `{"detail-type":"ECS Task State Change","source":"aws.ecs","id":"1","time":"2026-11-21T09:00:00Z","account":"111122223333","region":"eu-west-1","detail":{"lastStatus":"STOPPED"}}`}
+var taskStopped = event.Message{ID: "m-task", Receives: 1, Body: `{"detail-type":"ECS Task State Change","source":"aws.ecs","id":"1","time":"2026-11-21T09:00:00Z","account":"111122223333","region":"eu-west-1","detail":{"lastStatus":"STOPPED"}}`}
 
 // function invokes passes, each in a process of its own.
 type function struct {
@@ -181,7 +182,7 @@ type function struct {
 	n int
 }
 
-func (f *function) invoke(ctx context.Context, clock bool, ms ...Message) ([]kernel.Verdict, error) {
+func (f *function) invoke(ctx context.Context, clock bool, ms ...event.Message) ([]kernel.Verdict, error) {
 	f.n++
 	cfg := f.cfg
 	cfg.Me = fmt.Sprintf("pass-%d", f.n)

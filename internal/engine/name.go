@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-
-	"github.com/ebbhq/ebb/internal/journal"
 )
 
 // Name is a name for this process that no other ever has: host and number for people, something random, and where numbers are unique.
@@ -22,8 +20,8 @@ func hostName() string {
 	return strings.ReplaceAll(name, "/", "-")
 }
 
-// place is where the numbers of processes are unique: on Linux the run of the kernel and the name space, elsewhere nowhere that can be told. The
-// host is part of it: machines that were copied while they ran share the run of the kernel.
+// place identifies the PID name space: boot id and name space on Linux, empty elsewhere. The host is part of it, because instances that were
+// copied while they ran have the same boot id.
 func place() string {
 	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	space, err2 := os.Readlink("/proc/self/ns/pid")
@@ -33,8 +31,8 @@ func place() string {
 	return strings.TrimSpace(string(boot)) + "-" + strings.Trim(space, "pid:[]") + "-" + hostName()
 }
 
-// dead reports whether the process of a name is certainly gone: it ran where this one runs, and there is none of its number. Then nobody
-// need wait until its leases have run out, which after a crash is most of the time until Ebb goes on.
+// dead reports whether the process of a name has certainly ended: it ran in the PID name space of this one, and no process there has its
+// PID. Then nobody needs to wait until its leases have run out, which after a crash is most of the time until Ebb goes on.
 func dead(name, here string) bool {
 	parts := strings.Split(name, "/")
 	if here == "" || len(parts) != 4 || parts[3] != here {
@@ -45,14 +43,4 @@ func dead(name, here string) bool {
 		return false
 	}
 	return errors.Is(syscall.Kill(pid, 0), syscall.ESRCH)
-}
-
-// unburied shows the leases of dead processes as free.
-func unburied(all []journal.Lease, here string) []journal.Lease {
-	for i := range all {
-		if dead(all[i].Holder, here) {
-			all[i].Holder = ""
-		}
-	}
-	return all
 }

@@ -6,8 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-
-	"github.com/ebbhq/ebb/internal/journal"
 )
 
 func TestALeaseOfADeadProcessIsFree(t *testing.T) {
@@ -19,18 +17,12 @@ func TestALeaseOfADeadProcessIsFree(t *testing.T) {
 	name := func(pid int) string {
 		return strings.Replace(Name(), "/"+strconv.Itoa(os.Getpid())+"/", "/"+strconv.Itoa(pid)+"/", 1)
 	}
-	all := []journal.Lease{
-		{Scope: "dead", Holder: name(gone.Process.Pid)}, {Scope: "alive", Holder: Name()}, {Scope: "elsewhere", Holder: "other/999999/x/y"},
-		{Scope: "strange", Holder: "ebb"}, {Scope: "free"},
-	}
-	var free []string
-	for _, l := range unburied(all, here) {
-		if l.Holder == "" {
-			free = append(free, l.Scope)
+	for holder, want := range map[string]bool{
+		name(gone.Process.Pid): here != "", Name(): false, "other/999999/x/y": false, "ebb": false, "": false,
+	} {
+		if got := dead(holder, here); got != want {
+			t.Errorf("dead(%q) = %v, want %v", holder, got, want)
 		}
-	}
-	if got := strings.Join(free, " "); got != "dead free" && here != "" {
-		t.Errorf("free: %s", got)
 	}
 	if a, b := Name(), Name(); a == b {
 		t.Error("two processes could have the same name")

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/event"
@@ -16,11 +15,8 @@ import (
 	"github.com/ebbhq/ebb/internal/plan"
 )
 
-// wakeNote is the ID of the note that only asks for one more pass.
-const wakeNote = "wake"
-
-// remembered is how many ended drains a pass reads, to know late messages by.
-const remembered = 200
+// wakeID is the ID of a forwarded message that only asks for one more pass.
+const wakeID = "wake"
 
 // mostPasses bounds the passes of one invocation.
 const mostPasses = 5
@@ -28,190 +24,67 @@ const mostPasses = 5
 // Function is an Ebb that lives for one invocation at a time. Between two it knows only which leases it has seen, and since when.
 type Function struct {
 	cfg    Config
-	keeper *lease.Keeper
+	leases *Leases
 }
 
 // NewFunction returns what handles one invocation after another in a process.
 func NewFunction(cfg Config) *Function {
-	cfg = New(cfg).cfg
-	return &Function{cfg, lease.New(cfg.Me, nil, lease.Pass())}
+	cfg = cfg.withDefaults()
+	cfg.Kernel.OnePass = true
+	return &Function{cfg, newLeases(cfg, lease.Pass())}
 }
 
-// Pass is what an Ebb does in one invocation: it hears the messages, goes as far as it can without waiting for
-// anything but answers, and returns what becomes of each message. Scopes for which another invocation works it leaves a note for. The clock
-// tells that a minute has passed and everything is to be looked at; without it a pass is made only if there is something to be done.
+// Pass handles one invocation: it hears the messages, goes as far as it can without waiting for anything but answers, and returns what
+// becomes of each message. For scopes whose lease another invocation holds it forwards messages. clock is true on the scheduled invocation,
+// when everything is checked; without it a pass is made only if there is something to be done.
 //
 // A message without a verdict has no durable effect. The error is that of the journal.
-func (f *Function) Pass(ctx context.Context, heard []Message, clock bool) ([]kernel.Verdict, error) {
-	p := &invocation{cfg: f.cfg, keeper: f.keeper, wake: slices.ContainsFunc(heard, wakes)}
-	open, err := f.cfg.Store.Open(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("read the open drains: %w", err)
-	}
-	if !clock && len(open) == 0 && !slices.ContainsFunc(heard, func(m Message) bool { return !wakes(m) }) {
-		return p.idle(heard), nil
-	}
-	p.scopes = kernel.Scopes(f.cfg.Kernel.Groups, open)
-	p.keeper.Concern(p.scopes)
-	defer p.release(ctx)
-	work, cancel := p.bound(ctx)
+func (f *Function) Pass(ctx context.Context, heard []event.Message, clock bool) ([]kernel.Verdict, error) {
+	work, until, cancel := f.bound(ctx)
 	defer cancel()
-	if err := p.claim(work, p.scopes); err != nil {
-		return nil, err
-	}
-	err = p.once(work, heard)
-	for n := 1; err == nil && n < mostPasses && p.early(); n++ {
-		var more bool
-		if more, err = p.more(work); err != nil || !more {
+	i, err := f.Begin(work, heard, clock, until)
+	defer i.End(ctx)
+	for err == nil && !i.Over {
+		var r Round
+		if r, err = i.Round(work); err != nil {
 			break
 		}
-		err = p.once(work, nil)
+		switch {
+		case len(r.Do) > 0:
+			f.carryOut(work, i, r.Do)
+		case r.Again.IsZero() || !pause(work, r.Again.Sub(f.cfg.Now())):
+			err = i.More(work)
+		}
 	}
-	return p.settled, err
-}
-
-// invocation is a pass, or some, at work.
-type invocation struct {
-	cfg     Config
-	scopes  []string
-	keeper  *lease.Keeper
-	wake    bool // something only wakes it, and would wake the others
-	settled []kernel.Verdict
-	until   time.Time // it begins nothing more then; zero: never
+	return i.Settled, err
 }
 
 // bound leaves some of the time that is given for an end in good order: after two thirds of it nothing more is begun, and after five sixths
-// calls are broken off. One that is killed keeps its leases until they have run out.
-func (p *invocation) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+// calls are broken off. An invocation that is killed keeps its leases until they have run out.
+func (f *Function) bound(ctx context.Context) (work context.Context, until time.Time, cancel context.CancelFunc) {
 	end, ok := ctx.Deadline()
 	if !ok {
-		return ctx, func() {}
+		return ctx, until, func() {}
 	}
-	now := time.Now()
-	p.until = now.Add(end.Sub(now) * 2 / 3)
-	return context.WithDeadline(ctx, now.Add(end.Sub(now)*5/6))
+	given, now := time.Until(end), time.Now()
+	work, cancel = context.WithDeadline(ctx, now.Add(given*5/6))
+	return work, f.cfg.Clock().Add(given * 2 / 3), cancel
 }
 
-// early reports whether there is time to begin something.
-func (p *invocation) early() bool { return p.until.IsZero() || time.Now().Before(p.until) }
-
-// wakes reports whether a message does no more than wake.
-func wakes(m Message) bool { return event.Parse([]byte(m.Body)).Wakes() }
-
-// idle is what becomes of messages that would only wake somebody, when nothing leaves.
-func (p *invocation) idle(heard []Message) []kernel.Verdict {
-	for _, m := range heard {
-		p.settled = append(p.settled, kernel.Verdict{Message: m.ID, Delete: true, Kind: event.Ignored, Why: "nothing leaves"})
+// carryOut carries out requests at once and waits for all of them.
+func (f *Function) carryOut(ctx context.Context, i *Invocation, requests []plan.Request) {
+	results := make(chan plan.Done)
+	for _, r := range requests {
+		started := f.cfg.Now()
+		go func() { results <- CarryOut(ctx, f.cfg.Cloud, r, started) }()
 	}
-	return p.settled
-}
-
-// claim takes the leases of those of some scopes that are free.
-func (p *invocation) claim(ctx context.Context, scopes []string) error {
-	started := time.Now()
-	all, err := p.cfg.Store.Leases(ctx)
-	if err != nil {
-		return fmt.Errorf("read the leases: %w", err)
-	}
-	p.keeper.Read(all, started)
-	return p.store(ctx, scopes)
-}
-
-// store stores the claims on some scopes that are due.
-func (p *invocation) store(ctx context.Context, scopes []string) error {
-	_, claims, _ := p.keeper.Due(time.Now())
-	for _, c := range claims {
-		if !slices.Contains(scopes, c.Is.Scope) {
-			continue
-		}
-		started := time.Now()
-		err := p.cfg.Store.Claim(ctx, c.Was, c.Is)
-		p.keeper.Claimed(c, started, err, time.Now())
-		if err != nil && !errors.Is(err, journal.ErrConflict) {
-			return fmt.Errorf("claim %s: %w", c.Is.Scope, err)
-		}
-	}
-	return nil
-}
-
-// release gives up what is held: nobody need wait until it has run out.
-func (p *invocation) release(ctx context.Context) {
-	for _, c := range p.keeper.Release(time.Now()) {
-		started := time.Now()
-		err := p.cfg.Store.Claim(ctx, c.Was, c.Is)
-		p.keeper.Claimed(c, started, err, time.Now())
+	for range requests {
+		i.Did(<-results)
 	}
 }
 
-// more lets go of everything and reports whether there is a reason to go on: notes that somebody left meanwhile, for a scope that is free.
-// Whoever leaves a note looks for a free lease afterwards, and whoever frees a lease looks for notes afterwards, so one of them sees it.
-func (p *invocation) more(ctx context.Context) (bool, error) {
-	p.release(ctx)
-	notes, err := p.cfg.Store.Forwarded(ctx, p.scopes)
-	if err != nil {
-		return false, fmt.Errorf("read the notes: %w", err)
-	}
-	var noted []string
-	for _, n := range notes {
-		noted = append(noted, n.Scope)
-	}
-	if len(noted) == 0 {
-		return false, nil
-	}
-	err = p.claim(ctx, noted)
-	return err == nil && len(p.keeper.Held(time.Now())) > 0, err
-}
-
-// once makes a pass over the scopes that are held.
-func (p *invocation) once(ctx context.Context, heard []Message) error {
-	held := p.keeper.Held(time.Now())
-	k, err := p.load(ctx, held)
-	if err != nil {
-		return err
-	}
-	notes, err := p.hearNotes(ctx, k, held)
-	if err != nil {
-		return err
-	}
-	for _, m := range heard {
-		k.Hear(kernel.Heard{Event: event.Parse([]byte(m.Body)), Message: m.ID, Body: m.Body, Sent: m.Sent, Receives: m.Receives}, p.cfg.Now())
-	}
-	for {
-		if err := p.store(ctx, slices.Sorted(maps.Keys(held))); err != nil { // it still lives
-			return err
-		}
-		o := k.Next(p.cfg.Now())
-		if len(heard) > 0 && p.wake {
-			o.Batch.Forwarded = append(o.Batch.Forwarded, p.wakeOthers(held)...)
-		}
-		if !p.sure(held) {
-			return nil // the next one goes on
-		}
-		if !o.Batch.Empty() {
-			if err := p.cfg.Store.Write(ctx, o.Batch); err != nil {
-				return fmt.Errorf("write the journal: %w", err)
-			}
-			p.tell(o.Batch.Lines)
-		}
-		heard = nil
-		p.settle(ctx, o.Settle, notes)
-		notes = nil
-		if !p.sure(held) || len(o.Do) == 0 && !p.soon(ctx, o.Wake) {
-			p.tellOpen(k)
-			return nil
-		}
-		for _, done := range p.carryOut(ctx, o.Do) {
-			k.Did(done, p.cfg.Now())
-		}
-	}
-}
-
-// soon waits for more calls to be allowed, or for what the ending of one drain lets another do, if that is a moment away; else the pass is over.
-func (p *invocation) soon(ctx context.Context, wake time.Time) bool {
-	d := wake.Sub(p.cfg.Now())
-	if d > kernel.Moment {
-		return false
-	}
+// pause waits, and reports whether the time has passed before ctx ended.
+func pause(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-ctx.Done():
 		return false
@@ -220,105 +93,142 @@ func (p *invocation) soon(ctx context.Context, wake time.Time) bool {
 	}
 }
 
-func (p *invocation) load(ctx context.Context, held map[string]journal.Lease) (*kernel.Kernel, error) {
-	cfg := p.cfg.Kernel
-	cfg.Held, cfg.OnePass = held, true
-	if len(held) == 0 {
-		return kernel.New(cfg, nil, nil)
-	}
-	open, err := p.cfg.Store.Open(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("read the open drains: %w", err)
-	}
-	ended, err := p.cfg.Store.Recent(ctx, remembered)
-	if err != nil {
-		return nil, fmt.Errorf("read the ended drains: %w", err)
-	}
-	return kernel.New(cfg, open, ended)
+// Invocation is one invocation at work. Its driver calls Round, carries out what is asked for and calls Did for each result, then Round
+// again; More when a round asks for nothing; and End when it is over, or after an error.
+type Invocation struct {
+	Core    *Core
+	Over    bool             // there is nothing more to do but End
+	Settled []kernel.Verdict // what becomes of the messages; one without a verdict has no durable effect
+	scopes  []string
+	others  []journal.Forwarded // to be written with the first batch
+	passes  int
 }
 
-func (p *invocation) hearNotes(ctx context.Context, k *kernel.Kernel, held map[string]journal.Lease) (map[string]journal.Forwarded, error) {
-	if len(held) == 0 {
-		return nil, nil
-	}
-	notes, err := p.cfg.Store.Forwarded(ctx, slices.Sorted(maps.Keys(held)))
-	if err != nil {
-		return nil, fmt.Errorf("read the notes: %w", err)
-	}
-	by := map[string]journal.Forwarded{}
-	for _, n := range notes {
-		id := "note/" + n.Scope + "/" + n.ID
-		by[id] = n
-		k.Hear(kernel.Heard{Event: event.Parse([]byte(n.Body)), Message: id, Body: n.Body, Sent: n.Sent, Noted: true}, p.cfg.Now())
-	}
-	return by, nil
+// Round says what is to be done before the next one: carry out all of Do, or else wait until Again. If there is neither, the pass is over.
+type Round struct {
+	Do    []plan.Request
+	Again time.Time
 }
 
-// wakeOthers are notes for those who work for the other scopes: what they look at may have changed.
-func (p *invocation) wakeOthers(held map[string]journal.Lease) []journal.Forwarded {
-	var notes []journal.Forwarded
-	for _, scope := range p.scopes {
-		if _, ours := held[scope]; !ours {
-			notes = append(notes, journal.Forwarded{Scope: scope, ID: wakeNote, Sent: p.cfg.Now()})
+// Begin reads the journal, claims the leases that are free, and hears. The invocation begins nothing more after a time by cfg.Clock; zero:
+// it may at any time.
+func (f *Function) Begin(ctx context.Context, heard []event.Message, clock bool, until time.Time) (*Invocation, error) {
+	i := &Invocation{Core: newCore(f.cfg, f.leases)}
+	i.Core.until = until
+	i.Core.settled = func(v kernel.Verdict) { i.Settled = append(i.Settled, v) }
+	open, err := f.cfg.Store.Open(ctx)
+	if err != nil {
+		return i, fmt.Errorf("read the open drains: %w", err)
+	}
+	wakes := 0 // messages that do no more than wake
+	for _, m := range heard {
+		if event.Parse([]byte(m.Body)).Wakes() {
+			wakes++
 		}
 	}
-	return notes
-}
-
-// sure reports whether everything that was held is, and there is time to go on.
-func (p *invocation) sure(held map[string]journal.Lease) bool {
-	return p.early() && len(p.keeper.Held(time.Now())) == len(held)
-}
-
-func (p *invocation) tell(lines []journal.Line) {
-	if p.cfg.Tell == nil {
-		return
+	if !clock && len(open) == 0 && wakes == len(heard) {
+		i.ignore(heard)
+		return i, nil
 	}
-	for _, l := range lines {
-		p.cfg.Tell(l)
+	i.scopes = kernel.Scopes(f.cfg.Kernel.Groups, open)
+	f.leases.Concern(i.scopes)
+	if err := i.claim(ctx, i.scopes); err != nil {
+		return i, err
 	}
+	if err := i.pass(ctx); err != nil {
+		return i, err
+	}
+	i.Core.Hear(heard)
+	if wakes > 0 {
+		i.wakeOthers()
+	}
+	return i, nil
 }
 
-func (p *invocation) tellOpen(k *kernel.Kernel) {
-	if len(p.keeper.Held(time.Now())) > 0 {
-		open, oldest := k.Oldest(p.cfg.Now())
-		p.cfg.Log.Info("hooks", "open", open, "oldest_s", int(oldest.Seconds()))
+// ignore acknowledges messages that would only wake an Ebb, when nothing leaves.
+func (i *Invocation) ignore(heard []event.Message) {
+	for _, m := range heard {
+		i.Settled = append(i.Settled, kernel.Verdict{Message: m.ID, Delete: true, Kind: event.Ignored, Why: "nothing leaves"})
 	}
+	i.Over = true
 }
 
-func (p *invocation) settle(ctx context.Context, vs []kernel.Verdict, notes map[string]journal.Forwarded) {
-	var heard []journal.Forwarded
-	for _, v := range vs {
-		n, note := notes[v.Message]
-		switch {
-		case !note:
-			p.settled = append(p.settled, v)
-		case v.Delete:
-			heard = append(heard, n)
+// claim takes the leases of those of some scopes that are free.
+func (i *Invocation) claim(ctx context.Context, scopes []string) error {
+	if err := i.Core.Leases.read(ctx); err != nil {
+		return fmt.Errorf("read the leases: %w", err)
+	}
+	return i.Core.Leases.claimDue(ctx, scopes)
+}
+
+// pass begins a pass over the scopes that are held.
+func (i *Invocation) pass(ctx context.Context) error {
+	i.passes++
+	if err := i.Core.Load(ctx); err != nil {
+		return err
+	}
+	return i.Core.hearForwarded(ctx)
+}
+
+// wakeOthers forwards to those who work for the other scopes that what they look at may have changed.
+func (i *Invocation) wakeOthers() {
+	for _, scope := range i.scopes {
+		if _, ours := i.Core.under[scope]; !ours {
+			i.others = append(i.others, journal.Forwarded{Scope: scope, ID: wakeID, Sent: i.Core.cfg.Now()})
 		}
 	}
-	if len(heard) == 0 {
-		return
-	}
-	if err := p.cfg.Store.Discard(ctx, heard); err != nil {
-		p.cfg.Log.Warn("notes cannot be removed; they are heard again", "err", err)
-	}
 }
 
-// carryOut carries out orders at once and waits for all of them.
-func (p *invocation) carryOut(ctx context.Context, orders []plan.Request) []plan.Done {
-	done := make([]plan.Done, len(orders))
-	var all sync.WaitGroup
-	for i, o := range orders {
-		done[i] = plan.Done{Request: o, Started: p.cfg.Now()}
-		all.Go(func() {
-			if o.Action != nil {
-				done[i].Outcome = p.cfg.Cloud.Do(ctx, *o.Action)
-			} else {
-				done[i].Result = p.cfg.Cloud.Look(ctx, *o.Look)
-			}
-		})
+// Round lets the kernel decide once. It beats the leases too, to show that it still lives.
+func (i *Invocation) Round(ctx context.Context) (Round, error) {
+	if err := i.Core.Leases.claimDue(ctx, slices.Sorted(maps.Keys(i.Core.under))); err != nil {
+		return Round{}, err
 	}
-	all.Wait()
-	return done
+	do, err := i.Core.decide(ctx, i.others)
+	i.others = nil
+	switch {
+	case errors.Is(err, ErrLeases): // the next invocation goes on
+		do = nil
+	case err != nil:
+		return Round{}, err
+	case len(do) == 0 && i.Core.wake.Sub(i.Core.cfg.Now()) <= kernel.Moment: // more calls are allowed, or one drain lets another go on
+		return Round{Again: i.Core.wake}, nil
+	}
+	if len(do) == 0 {
+		i.Core.logOpen()
+	}
+	return Round{Do: do}, nil
 }
+
+// Did takes in what came of a request.
+func (i *Invocation) Did(done plan.Done) { i.Core.Did(i.Core.run, done) }
+
+// More ends a pass: it gives up all leases and begins another pass if there is a reason to, which is a message that was forwarded meanwhile
+// for a scope that is free. Who forwards a message looks for a free lease afterwards, and who frees a lease looks for forwarded messages
+// afterwards, so one of them sees it.
+func (i *Invocation) More(ctx context.Context) error {
+	i.Over = true
+	if i.passes >= mostPasses || !i.Core.Early() {
+		return nil
+	}
+	i.Core.Leases.Release(ctx)
+	all, err := i.Core.cfg.Store.Forwarded(ctx, i.scopes)
+	if err != nil {
+		return fmt.Errorf("read the messages that other ebbs forwarded: %w", err)
+	}
+	var scopes []string
+	for _, f := range all {
+		scopes = append(scopes, f.Scope)
+	}
+	if len(scopes) == 0 {
+		return nil
+	}
+	if err := i.claim(ctx, scopes); err != nil || len(i.Core.Leases.Held()) == 0 {
+		return err
+	}
+	i.Over = false
+	return i.pass(ctx)
+}
+
+// End gives up what is held: nobody need wait until it has run out.
+func (i *Invocation) End(ctx context.Context) { i.Core.Leases.Release(ctx) }

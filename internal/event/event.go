@@ -75,3 +75,11 @@ func (e Event) Wakes() bool { return e.Kind.Use() == Wakes }
 // ToWarmPool reports whether the instance returns to its warm pool: a terminating hook, but not a termination.
 // https://docs.aws.amazon.com/autoscaling/ec2/userguide/warm-pools-eventbridge-events.html
 func (e Event) ToWarmPool() bool { return e.Destination == "WarmPool" }
+
+// Message is one message as a source hands it over, not read yet.
+type Message struct {
+	ID       string // the source's name for it; the same when it comes again
+	Body     string
+	Sent     time.Time // zero: the source does not say
+	Receives int       // how often it has been handed over, this time included
+}

@@ -1,8 +1,8 @@
 // Package kernel is the one place where everything comes together: it hears events, sees views, learns what was done, and
 // orders what is next, for all drains at once.
 //
-// It is pure and single-threaded: it never acts, looks, writes or waits by itself. A driver (engine in real time, story in
-// virtual time) calls it, makes its batch durable first, and only then settles messages and carries out orders.
+// It is pure and single-threaded: it never acts, looks, writes or waits by itself. engine.Core
+// calls it, makes its batch durable first, and only then settles messages and carries out orders.
 package kernel
 
 import (

@@ -97,6 +97,9 @@ func Scopes(managed []Managed, open []journal.Record) []string {
 		scopes = append(scopes, m.Scope())
 	}
 	for _, r := range open {
+		if slices.Contains(scopes, r.Scope) {
+			continue // known already, and need not be read
+		}
 		if d, err := Read(r); err == nil {
 			if _, ok := k.managed(d.Group); !ok {
 				scopes = append(scopes, r.Scope)

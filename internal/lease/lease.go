@@ -169,6 +169,22 @@ func (k *Keeper) Held(now time.Time) map[string]journal.Lease {
 	return held
 }
 
+// Holds reports whether all of some leases are ours for certain, without another holder since, and whether there are no others.
+func (k *Keeper) Holds(some map[string]journal.Lease, now time.Time) (all, only bool) {
+	found, others := 0, 0
+	for scope, at := range k.sure { //ebb:any-order a count
+		if now.Sub(at) >= k.pace.For*2/3 {
+			continue
+		}
+		if s, ok := some[scope]; ok && s.Fence == k.stored[scope].lease.Fence {
+			found++
+		} else {
+			others++
+		}
+	}
+	return found == len(some), others == 0
+}
+
 // Until is until when all that are held are ours for certain; zero when none is.
 func (k *Keeper) Until(now time.Time) time.Time {
 	var until time.Time

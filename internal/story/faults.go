@@ -10,7 +10,8 @@ import (
 // hows are the ways in which a call goes wrong.
 var hows = map[string]wire.FaultKind{
 	"throttle": wire.Throttle, "error": wire.ErrorBefore, "error-after": wire.ErrorAfter, "timeout": wire.TimeoutBefore,
-	"timeout-after": wire.TimeoutAfter, "stale": wire.Stale, "drop-page": wire.DropPage, "stale-token": wire.StaleToken, "item": wire.ItemFailure,
+	"timeout-after": wire.TimeoutAfter, "stale": wire.Stale, "drop-page": wire.DropPage, "stale-token": wire.StaleToken,
+	"item": wire.ItemFailure,
 }
 
 // The places at which a crash or a journal failure strikes.
@@ -98,32 +99,12 @@ func (r *run) fault(req wire.Request) wire.Fault {
 	return wire.Fault{}
 }
 
-// journalFault says what goes wrong with a write of the journal: "", error, error-after or conflict.
-func (r *run) journalFault() string {
+// faultOf is the fault that hits the journal, a claim or, in its nth step, the process; zero: none.
+func (r *run) faultOf(op string, nth int) Fault {
 	for i, f := range r.s.Faults {
-		if f.Op == "journal" && r.strikes(i, "journal") {
-			return f.How
+		if f.Op == op && f.Nth == nth && r.strikes(i, op) {
+			return f
 		}
 	}
-	return ""
-}
-
-// leaseFault says what goes wrong with a claim: "", error or error-after.
-func (r *run) leaseFault() string {
-	for i, f := range r.s.Faults {
-		if f.Op == "lease" && r.strikes(i, "lease") {
-			return f.How
-		}
-	}
-	return ""
-}
-
-// crashPoint says where Ebb crashes in the write that is about to happen: "", or one of the places.
-func (r *run) crashPoint(writes int) (where string, away time.Duration) {
-	for i, f := range r.s.Faults {
-		if f.Op == "crash" && f.Nth == writes && r.strikes(i, "crash") {
-			return f.How, f.For
-		}
-	}
-	return "", 0
+	return Fault{}
 }

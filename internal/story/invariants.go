@@ -52,7 +52,8 @@ func (p *past) judge(w *wait) {
 			p.blame(1, "Ebb answered ABANDON for %s", p.name(w.instance))
 		}
 		if why := p.tooEarly(w); why != "" {
-			p.blame(1, "the hook of %s was answered too early, %s after it opened: %s", p.name(w.instance), w.closed.Sub(w.opened).Round(time.Second), why)
+			after := w.closed.Sub(w.opened).Round(time.Second)
+			p.blame(1, "the hook of %s was answered too early, %s after it opened: %s", p.name(w.instance), after, why)
 		}
 		if !p.looked[w.by] {
 			p.blame(7, "the hook of %s was answered by an Ebb that had not looked since it started", p.name(w.instance))
@@ -64,12 +65,12 @@ func (p *past) judge(w *wait) {
 	}
 }
 
-// deadline is when what is left is cut off. In a group with a budget it counts from when the turn of the instance came, which only the
-// journal knows.
+// deadline is when what is left is cut off. In a group of which only so many may leave at once, it counts from when
+// the instance got its slot, which only the journal knows.
 func (p *past) deadline(w *wait) time.Time {
 	g, _ := p.group(w.group)
 	at := w.leaving.Add(p.Ebb.policy(g).Deadline)
-	if from, queued := p.turn(w); queued {
+	if from, queued := p.slot(w); queued {
 		at = from
 		if !at.Equal(never) {
 			at = at.Add(p.Ebb.policy(g).Deadline)
@@ -86,8 +87,8 @@ func (p *past) deadline(w *wait) time.Time {
 
 var never = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// turn is when an instance that had to wait for its turn got it.
-func (p *past) turn(w *wait) (from time.Time, queued bool) {
+// slot is when an instance that had to wait for a slot got one.
+func (p *past) slot(w *wait) (from time.Time, queued bool) {
 	for _, d := range p.drains {
 		if string(d.Instance) != w.instance || d.Hook != w.hook || d.Ended.Before(w.leaving) && !d.Ended.IsZero() {
 			continue
@@ -163,100 +164,6 @@ func (p *past) anyInUse(ts []*taskPast) string {
 		}
 	}
 	return ""
-}
-
-// lostHook is invariant 2. A hook ran out before the deadline while Ebb was there and knew of it. That is only the cloud's doing if it
-// refused every heartbeat, and Ebb sent them as it should: the first by a third of the time-out after the last success, and
-// after a failure again at the retry interval, each with some time for calls that are slow.
-func (p *past) lostHook(w *wait) {
-	timeout, ok := p.Heartbeat[w.group]
-	if !ok || !w.closed.Before(p.deadline(w)) {
-		return
-	}
-	const again = 18 * time.Second                        // the retry interval with its jitter, and 5 s there and 5 s back
-	slow := min(20*time.Second+p.handOver(), timeout*2/5) // a call may take some seconds there and back
-	if p.Function {
-		slow = timeout/2 - 10*time.Second // one pass may be killed, and the next is a minute after that
-	}
-	from := w.closed.Add(-timeout)
-	if !p.upAll(from.Add(-slow), w.closed) || !p.heardOf(w, from) || p.Function && p.brokenOff(w, from) {
-		return
-	}
-	last, next := from, from.Add(timeout/2+slow) // due at a third; at half it is sent whatever the budget says
-	for _, b := range p.beats[w.instance] {
-		if b.at.Before(from) || b.at.After(w.closed) {
-			continue
-		}
-		if b.at.After(next) {
-			break
-		}
-		last, next = b.at, b.at.Add(max(slow, again))
-		switch half := from.Add(timeout / 2); {
-		case b.ok:
-			next = b.at.Add(slow + timeout/2)
-		case b.throttled && b.at.Before(half): // it may wait for its turn until it is urgent
-			next = half.Add(slow)
-		}
-	}
-	if next.Before(w.closed) {
-		p.blame(2, "the hook of %s ran out at %s although Ebb was there; it sent no heartbeat after %s", p.name(w.instance),
-			w.closed.Sub(p.Start).Round(time.Second), last.Sub(p.Start).Round(time.Second))
-	}
-}
-
-// brokenOff reports whether so much happened to passes that none could send a heartbeat in time: one that is killed costs two minutes, its own and
-// the next, which finds the lease still there; a heartbeat that fails is sent again by the next pass.
-func (p *past) brokenOff(w *wait, from time.Time) bool {
-	cost := 2 * time.Minute
-	for _, at := range p.killed {
-		if at.After(from) && at.Before(w.closed) {
-			cost += 2 * time.Minute
-		}
-	}
-	for _, b := range p.beats[w.instance] {
-		if !b.ok && b.at.After(from) && b.at.Before(w.closed) {
-			cost += time.Minute
-		}
-	}
-	return cost > w.closed.Sub(from)
-}
-
-// retried is the other half of invariant 2: a heartbeat that failed is sent again soon, whether or not the hook is lost by it.
-func (p *past) retried(w *wait) {
-	soon := 25*time.Second + p.handOver() // the retry interval, and calls that are slow there and back
-	end := w.closed
-	if end.IsZero() {
-		end = p.End
-	}
-	if d := p.deadline(w); d.Before(end) {
-		end = d
-	}
-	timeout, known := p.Heartbeat[w.group]
-	if !known {
-		return
-	}
-	beats, last := p.beats[w.instance], w.opened
-	if j := p.journal[w.instance]; len(j) > 0 && j[0].At.After(last) {
-		last = j[0].At // Ebb learnt of it later
-	}
-	for i, b := range beats {
-		by := b.at.Add(soon)
-		if b.ok {
-			last = b.at
-		}
-		if b.at.Sub(last) < timeout/3 {
-			continue // it was early, as after a restart, and need not be repeated
-		}
-		if b.throttled && b.at.Sub(last) < timeout/2 {
-			continue // it may wait for its turn
-		}
-		if b.ok || b.at.Before(w.opened) || by.After(end) || !p.upAll(b.at, by) {
-			continue
-		}
-		if i+1 == len(beats) || beats[i+1].at.After(by) {
-			p.blame(2, "a heartbeat for %s failed at %s and was not sent again soon", p.name(w.instance), b.at.Sub(p.Start).Round(time.Second))
-		}
-	}
 }
 
 // deleted is invariant 6, at the moment Ebb deletes a message.
@@ -344,7 +251,7 @@ func (p *past) conditions(w *wait) map[string]time.Time {
 	begun := w.opened
 	if g.Budget != (kernel.MaxUnavailable{}) {
 		if begun = p.drained[w.instance]; begun.IsZero() {
-			return since // it waits for its turn
+			return since // it waits for a slot
 		}
 	}
 	if lost := p.lostFrom[w.instance]; !lost.IsZero() && p.backAt[w.instance].IsZero() {
@@ -391,7 +298,8 @@ func (p *past) endedWell(ended []drain.Drain) {
 		switch {
 		case d.Final == nil || d.Final.Outcome == "" || d.Final.Reason == "":
 			p.blame(8, "the drain of %s ended without a reason", p.name(string(d.Instance)))
-		case d.Final.Outcome == drain.Forced && len(d.Final.CutOff) == 0 && !strings.Contains(d.Final.Reason, "could not") && !strings.Contains(d.Final.Reason, "not looked at") && p.leftAt(d):
+		case d.Final.Outcome == drain.Forced && len(d.Final.CutOff) == 0 && p.leftAt(d) &&
+			!strings.Contains(d.Final.Reason, "could not") && !strings.Contains(d.Final.Reason, "not looked at"):
 			p.blame(8, "the drain of %s was forced but names nothing that was cut off", p.name(string(d.Instance)))
 		}
 	}

@@ -37,9 +37,11 @@ type Evidence struct {
 // Judge checks what must always hold, as functions over the evidence. The numbers are those of docs/ARCHITECTURE.md.
 func Judge(e Evidence) []Violation {
 	p := &past{
-		Evidence: e, tasks: map[string]*taskPast{}, on: map[string][]*taskPast{}, inUse: map[string]map[string]bool{}, machine: map[string]string{},
+		Evidence: e, tasks: map[string]*taskPast{}, on: map[string][]*taskPast{},
+		inUse: map[string]map[string]bool{}, machine: map[string]string{},
 		goneAt: map[string]time.Time{}, lostFrom: map[string]time.Time{}, backAt: map[string]time.Time{}, leaving: map[string]time.Time{},
-		open: map[string]*wait{}, journal: map[string][]core.Entry{}, looked: map[string]bool{}, deletions: map[string]bool{}, beats: map[string][]beat{},
+		open: map[string]*wait{}, journal: map[string][]core.Entry{}, looked: map[string]bool{}, deletions: map[string]bool{},
+		beats:  map[string][]beat{},
 		status: map[string]string{}, changed: map[string]time.Time{},
 		sizes: map[string][]size{}, idle: map[string]time.Time{}, leaves: map[string][]string{}, drained: map[string]time.Time{},
 	}

@@ -46,7 +46,7 @@ type past struct {
 	sizes     map[string][]size    // instances of each group
 	leaves    map[string][]string  // instances of each group that Ebb has set DRAINING and whose hook is open
 	drained   map[string]time.Time // when Ebb set them so
-	idle      map[string]time.Time // since when somebody of a group waits for a turn that could be given
+	idle      map[string]time.Time // since when somebody of a group waits for a slot that is free
 }
 
 type taskPast struct {
@@ -98,7 +98,7 @@ func (p *past) take(e core.Entry) {
 			p.blame(4, "Ebb set %s %s, which does not wait in its hook", p.name(e.Instance), e.To)
 		}
 		if byEbb(e.By) && e.To == "DRAINING" {
-			p.leaves1(e.Instance, e.At)
+			p.letLeave(e.Instance, e.At)
 		}
 		if e.From != "" && e.From != e.To {
 			p.changed[e.Instance] = e.At

@@ -1,11 +1,11 @@
 package story
 
 import (
-	"container/heap"
 	"context"
 	"fmt"
-	"maps"
 	"slices"
+	"sort"
+	"strings"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/cloud"
@@ -58,30 +58,10 @@ func (v Violation) String() string {
 	return fmt.Sprintf("invariant %d: %s", v.Invariant, v.Text)
 }
 
-// event in the future of the driver: a result that comes back, a restart, a step.
+// pending is something in the future of the driver: a result that comes back, a restart, a step.
 type pending struct {
 	at  time.Time
-	seq int
 	run func()
-}
-
-type agenda []pending
-
-func (a agenda) Len() int { return len(a) }
-
-func (a agenda) Less(i, j int) bool {
-	return a[i].at.Before(a[j].at) || a[i].at.Equal(a[j].at) && a[i].seq < a[j].seq
-}
-
-func (a agenda) Swap(i, j int) { a[i], a[j] = a[j], a[i] }
-
-func (a *agenda) Push(x any) { *a = append(*a, x.(pending)) }
-
-func (a *agenda) Pop() any {
-	old := *a
-	p := old[len(old)-1]
-	*a = old[:len(old)-1]
-	return p
 }
 
 // run is one story being told.
@@ -94,11 +74,10 @@ type run struct {
 	dice  dice
 	start time.Time
 
-	ebbs   []*ebb    // none where Ebb is a function
-	fn     *function // nil where it is not
-	writes int       // of all its invocations
-	agenda agenda
-	seq    int
+	ebbs     []*ebb    // none where Ebb is a function
+	fn       *function // nil where it is not
+	queueURL string
+	agenda   []pending // in order of time
 
 	hosts     map[string][]string // group to its instances, as the story began
 	names     map[string]string   // instance to group/index
@@ -114,8 +93,8 @@ type run struct {
 	cover     map[string]int
 }
 
-// Run tells a story and checks it. Policies are what Ebb may do; without any it may do everything. The error is about the scenario itself; what did
-// not hold is in the result.
+// Run tells a story and checks it. Policies are what Ebb may do; without any it may do everything. The error is about the scenario itself;
+// what did not hold is in the result.
 func Run(s Scenario, policies ...*wire.Policy) (Result, error) {
 	r, err := newRun(s)
 	if err != nil {
@@ -151,14 +130,15 @@ func newRun(s Scenario) (*run, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the world has no queue %q for Ebb: %w", s.Ebb.queue(), err)
 	}
+	r.queueURL = q.URL
 	if s.Ebb.Function {
-		r.fn = r.newFunction(q.URL)
+		r.fn = r.newFunction()
 	}
 	for i := range max(1, s.Ebb.Replicas) {
 		if s.Ebb.Function {
 			break
 		}
-		r.ebbs = append(r.ebbs, r.newEbb(i, q.URL))
+		r.ebbs = append(r.ebbs, r.newEbb(i))
 	}
 	for _, g := range w.DescribeAutoScalingGroups(nil) {
 		for i, in := range g.Instances {
@@ -182,9 +162,10 @@ func ec2States(ec2 wire.EC2) cloud.DescribeInstances {
 	}
 }
 
+// later does something at a time, after what is already to be done at the same time.
 func (r *run) later(at time.Time, f func()) {
-	r.seq++
-	heap.Push(&r.agenda, pending{at, r.seq, f})
+	i := sort.Search(len(r.agenda), func(i int) bool { return r.agenda[i].at.After(at) })
+	r.agenda = slices.Insert(r.agenda, i, pending{at, f})
 }
 
 // advance moves to the next moment at which something happens, in the world or to Ebb, and lets it happen.
@@ -214,13 +195,15 @@ func (r *run) advance(end time.Time) {
 	}
 	r.w.Advance(next)
 	for len(r.agenda) > 0 && !r.agenda[0].at.After(next) {
-		heap.Pop(&r.agenda).(pending).run()
+		p := r.agenda[0]
+		r.agenda = slices.Delete(r.agenda, 0, 1)
+		p.run()
 	}
 	for _, e := range r.ebbs {
-		e.turn()
+		e.act()
 	}
 	if r.fn != nil {
-		r.fn.turn()
+		r.fn.act()
 	}
 }
 
@@ -230,7 +213,7 @@ func (r *run) quiet() bool {
 		return false
 	}
 	for _, e := range r.ebbs {
-		if e.k == nil || e.k.Open() > 0 || len(e.held) > 0 {
+		if !e.loaded() || e.core.Kernel.Open() > 0 || e.queue.Held() > 0 {
 			return false
 		}
 	}
@@ -240,10 +223,8 @@ func (r *run) quiet() bool {
 	if open, err := r.store.Open(context.Background()); err != nil || len(open) > 0 {
 		return false
 	}
-	for _, q := range r.w.Queues() {
-		if q.Name == r.s.Ebb.queue() && len(q.Messages) > 0 {
-			return false
-		}
+	if q, err := r.w.Queue(r.s.Ebb.queue()); err == nil && len(q.Messages) > 0 {
+		return false
 	}
 	return r.w.Now().Sub(r.lastChange()) > 3*time.Minute && !r.anyLeaving()
 }
@@ -275,20 +256,13 @@ func (r *run) lastChange() time.Time {
 	return r.start
 }
 
+// hostOfKey is what a story calls the instance of a drain: its key is group/instance/token.
 func (r *run) hostOfKey(key string) string {
-	id := key
-	for i := 0; i < len(key); i++ {
-		if key[i] == '/' {
-			id = key[i+1:]
-			break
-		}
+	_, id, found := strings.Cut(key, "/")
+	if !found {
+		id = key
 	}
-	for i := 0; i < len(id); i++ {
-		if id[i] == '/' {
-			id = id[:i]
-			break
-		}
-	}
+	id, _, _ = strings.Cut(id, "/")
 	return r.hostName(id)
 }
 
@@ -340,41 +314,8 @@ func (r *run) evidence(ended, open []drain.Drain) Evidence {
 	}
 	return Evidence{
 		Ebb: r.s.Ebb, Record: r.w.Record(), Ended: ended, Open: open, Messages: r.messages, Heartbeat: heartbeat, Names: r.names,
-		Start: r.start, End: r.w.Now(), LastFault: r.lastFault, Running: r.runs(), Skew: r.s.Ebb.Skew, Many: len(r.ebbs) > 1, Function: r.fn != nil,
-	}
-}
-
-// alone is invariant 11, at the moment an Ebb acts for some scopes: no other is certain to hold one of them.
-func (r *run) alone(name string, held map[string]journal.Lease) {
-	other := func(who string, theirs map[string]journal.Lease) {
-		for _, scope := range slices.Sorted(maps.Keys(held)) {
-			if _, too := theirs[scope]; too && who != name && !r.both[scope] {
-				r.both[scope] = true
-				r.bad = append(r.bad, Violation{11, fmt.Sprintf("%s acts for %s, and so does %s", name, scope, who)})
-			}
-		}
-	}
-	for _, e := range r.ebbs {
-		if e.keeper != nil {
-			other(e.name, e.keeper.Held(e.now()))
-		}
-	}
-	if r.fn == nil {
-		return
-	}
-	for _, i := range r.fn.busy {
-		if i.keeper != nil {
-			other(i.name, i.keeper.Held(i.now()))
-		}
-	}
-}
-
-// under is the other half of invariant 11, at each write: records are written under the lease of their scope.
-func (r *run) under(name string, b journal.Batch) {
-	for _, rec := range b.Records {
-		if !slices.ContainsFunc(b.Under, func(l journal.Lease) bool { return l.Scope == rec.Scope }) {
-			r.bad = append(r.bad, Violation{11, fmt.Sprintf("%s writes %s without the lease of %s", name, rec.Key, rec.Scope)})
-		}
+		Start: r.start, End: r.w.Now(), LastFault: r.lastFault, Running: r.runs(),
+		Skew: r.s.Ebb.Skew, Many: len(r.ebbs) > 1, Function: r.fn != nil,
 	}
 }
 
@@ -384,7 +325,7 @@ func (r *run) runs() bool {
 		return true
 	}
 	for _, e := range r.ebbs {
-		if e.k != nil && len(e.under) > 0 {
+		if e.loaded() && e.core.Works() {
 			return true
 		}
 	}

@@ -30,7 +30,7 @@ var (
 
 // TestMain gives the garbage collector fewer things to do: the runs are short and small.
 func TestMain(m *testing.M) {
-	debug.SetGCPercent(400)
+	debug.SetGCPercent(1000)
 	os.Exit(m.Run())
 }
 

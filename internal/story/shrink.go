@@ -15,7 +15,9 @@ func Shrink(s Scenario) Scenario {
 	}
 	for again := true; again; {
 		again = false
-		for _, smaller := range []func(*Scenario, int) bool{dropStep, dropFault, dropService, dropTasks, dropRule, dropGroup, fewerHosts, fewerTasks, plain} {
+		for _, smaller := range []func(*Scenario, int) bool{
+			dropStep, dropFault, dropService, dropTasks, dropRule, dropGroup, fewerHosts, fewerTasks, plain,
+		} {
 			for i := 0; ; i++ {
 				c := clone(s)
 				if !smaller(&c, i) {

@@ -2,8 +2,8 @@
 // times, faults, and what is expected. The same scenario is a demonstration, a bug report and a regression test; the seeds make
 // random ones.
 //
-// It never speaks to a real cloud and never waits in real time. It runs the real kernel, the real cloud and source code and a
-// journal against the simulated APIs; only the loop around them is its own, because it must be reproducible.
+// It never speaks to a real cloud and never waits in real time. It drives engine.Core, and with it the real kernel, cloud and source code
+// and a journal, against the simulated APIs, in one thread so that a run can be repeated byte for byte.
 package story
 
 import (

@@ -214,7 +214,7 @@ func (r *run) each(s Step, do func(*ebb)) error {
 
 // hang lets a process do nothing for a while and not notice, as one that is stopped and continued.
 func (e *ebb) hang(d time.Duration) {
-	if e.keeper == nil {
+	if e.core == nil {
 		return
 	}
 	e.hangs = later(e.hangs, e.w.Now().Add(d))
@@ -237,7 +237,7 @@ func (e *ebb) pausedUntil(at time.Time) {
 
 // cutFor keeps a process from its journal for a while; AWS it still reaches.
 func (e *ebb) cutFor(d time.Duration) {
-	if e.keeper == nil {
+	if e.core == nil {
 		return
 	}
 	e.cut = later(e.cut, e.w.Now().Add(d))

@@ -1,5 +1,5 @@
-// Package lambda hears as an AWS Lambda function does: it turns the event of one invocation into messages, and what became of them into the
-// function's answer.
+// Package lambda hears as an AWS Lambda function does: it turns the event of one invocation into messages, and what became of them into
+// the function's answer.
 //
 // It never waits, never calls AWS, and never drops a record that it does not know: that is a message which nobody understands.
 package lambda
@@ -11,19 +11,13 @@ import (
 	"fmt"
 	"strconv"
 	"time"
-)
 
-// Message is one message of an invocation.
-type Message struct {
-	ID       string
-	Body     string
-	Sent     time.Time // zero where the event does not say
-	Receives int       // how often the queue has handed it over; 1 where there is no queue
-}
+	"github.com/ebbhq/ebb/internal/event"
+)
 
 // Invocation is the event of one invocation.
 type Invocation struct {
-	Messages []Message
+	Messages []event.Message
 	Clock    bool // the schedule invoked it: a minute has passed
 	Queue    bool // an event source mapping invoked it: what failed is told message by message
 }
@@ -53,9 +47,9 @@ type record struct {
 
 // Parse reads the event of an invocation. It does not fail: an event of a kind that it does not know is one message, which nobody will
 // understand.
-func Parse(event []byte) Invocation {
+func Parse(payload []byte) Invocation {
 	var e envelope
-	if err := json.Unmarshal(event, &e); err == nil {
+	if err := json.Unmarshal(payload, &e); err == nil {
 		switch {
 		case e.DetailType == "Scheduled Event" && e.Source == "aws.events":
 			return Invocation{Clock: true}
@@ -65,8 +59,8 @@ func Parse(event []byte) Invocation {
 			return fromTopic(e.Records)
 		}
 	}
-	id := or(e.ID, event) // of an event of EventBridge
-	return Invocation{Messages: []Message{{ID: id, Body: string(event), Receives: 1}}}
+	id := or(e.ID, payload) // of an event of EventBridge
+	return Invocation{Messages: []event.Message{{ID: id, Body: string(payload), Receives: 1}}}
 }
 
 // or is an id, or one made of what was said: the same event, when it is tried again, is the same message.
@@ -90,7 +84,7 @@ func all(rs []record, ok func(record) bool) bool {
 func fromQueue(rs []record) Invocation {
 	in := Invocation{Queue: true}
 	for _, r := range rs {
-		m := Message{ID: r.MessageID, Body: r.Body, Receives: 1}
+		m := event.Message{ID: r.MessageID, Body: r.Body, Receives: 1}
 		if n, err := strconv.Atoi(r.Attributes.Receives); err == nil {
 			m.Receives = n
 		}
@@ -111,7 +105,7 @@ func fromTopic(rs []record) Invocation {
 			Timestamp time.Time `json:"Timestamp"`
 		}
 		_ = json.Unmarshal(r.SNS, &sns) // without them it is a message all the same
-		in.Messages = append(in.Messages, Message{ID: or(sns.MessageID, r.SNS), Body: string(r.SNS), Sent: sns.Timestamp, Receives: 1})
+		in.Messages = append(in.Messages, event.Message{ID: or(sns.MessageID, r.SNS), Body: string(r.SNS), Sent: sns.Timestamp, Receives: 1})
 	}
 	return in
 }

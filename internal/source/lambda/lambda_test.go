@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/ebbhq/ebb/internal/event"
 )
 
 const hook = `{"LifecycleTransition":"autoscaling:EC2_INSTANCE_TERMINATING"}`
@@ -20,12 +22,12 @@ func TestParse(t *testing.T) {
 	}{
 		"schedule": {`{"version":"0","id":"a1","detail-type":"Scheduled Event","source":"aws.events","account":"111122223333","detail":{}}`, Invocation{Clock: true}},
 		"queue": {`{"Records":[{"messageId":"m1","receiptHandle":"h","body":` + string(quoted) + `,"attributes":{"ApproximateReceiveCount":"3","SentTimestamp":"1795251600123"},"eventSource":"aws:sqs"},
-			{"messageId":"m2","body":"x","attributes":{},"eventSource":"aws:sqs"}]}`, Invocation{Queue: true, Messages: []Message{
+			{"messageId":"m2","body":"x","attributes":{},"eventSource":"aws:sqs"}]}`, Invocation{Queue: true, Messages: []event.Message{
 			{ID: "m1", Body: hook, Sent: time.UnixMilli(1795251600123).UTC(), Receives: 3}, {ID: "m2", Body: "x", Receives: 1}}}},
 		"topic": {`{"Records":[{"EventSource":"aws:sns","EventVersion":"1.0","Sns":{"MessageId":"s1","Timestamp":"2026-11-21T09:00:00.000Z","Message":"x"}}]}`,
-			Invocation{Messages: []Message{{ID: "s1", Body: `{"MessageId":"s1","Timestamp":"2026-11-21T09:00:00.000Z","Message":"x"}`, Sent: time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC), Receives: 1}}}},
+			Invocation{Messages: []event.Message{{ID: "s1", Body: `{"MessageId":"s1","Timestamp":"2026-11-21T09:00:00.000Z","Message":"x"}`, Sent: time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC), Receives: 1}}}},
 		"rule": {`{"id":"e1","detail-type":"EC2 Instance-terminate Lifecycle Action","source":"aws.autoscaling"}`,
-			Invocation{Messages: []Message{{ID: "e1", Body: `{"id":"e1","detail-type":"EC2 Instance-terminate Lifecycle Action","source":"aws.autoscaling"}`, Receives: 1}}}},
+			Invocation{Messages: []event.Message{{ID: "e1", Body: `{"id":"e1","detail-type":"EC2 Instance-terminate Lifecycle Action","source":"aws.autoscaling"}`, Receives: 1}}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if d := cmp.Diff(c.want, Parse([]byte(c.event))); d != "" {
@@ -62,7 +64,7 @@ func FuzzParse(f *testing.F) {
 
 func TestReply(t *testing.T) {
 	away := errors.New("the journal is away")
-	two := []Message{{ID: "a"}, {ID: "b"}}
+	two := []event.Message{{ID: "a"}, {ID: "b"}}
 	for name, c := range map[string]struct {
 		in    Invocation
 		taken string

@@ -2,12 +2,9 @@ package sqs
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -15,48 +12,16 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// Facts are what the queue says about itself.
-type Facts struct {
-	Redrive     bool          // it has a dead-letter queue
-	MaxReceives int           // after which a message goes there
-	Visibility  time.Duration // its own visibility time-out
-	Retention   time.Duration // after which a message is lost
-	Waiting     int           // messages that are visible now, about
-}
-
-// Check asks whether the queue exists and may be read. The error says what to do.
+// Check asks whether the queue exists and may be read, and whether it has a dead-letter queue. The error says what to do.
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html
-func (q *Queue) Check(ctx context.Context) (Facts, error) {
+func (q *Queue) Check(ctx context.Context) (redrive bool, err error) {
 	out, err := q.api.GetQueueAttributes(ctx, &awssqs.GetQueueAttributesInput{
-		QueueUrl: aws.String(q.cfg.URL), AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameAll},
+		QueueUrl: aws.String(q.cfg.URL), AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameRedrivePolicy},
 	})
 	if err != nil {
-		return Facts{}, q.explain("read the attributes of", err)
+		return false, q.explain("read the attributes of", err)
 	}
-	number := func(name types.QueueAttributeName) int {
-		n, _ := strconv.Atoi(out.Attributes[string(name)]) // absent or not a number: unknown, which is 0
-		return n
-	}
-	f := Facts{
-		Visibility: time.Duration(number(types.QueueAttributeNameVisibilityTimeout)) * time.Second,
-		Retention:  time.Duration(number(types.QueueAttributeNameMessageRetentionPeriod)) * time.Second,
-		Waiting:    number(types.QueueAttributeNameApproximateNumberOfMessages),
-	}
-	f.Redrive, f.MaxReceives = redrive(out.Attributes[string(types.QueueAttributeNameRedrivePolicy)])
-	return f, nil
-}
-
-// redrive reads a redrive policy. maxReceiveCount is a number or, as the AWS CLI examples write it, a string.
-func redrive(policy string) (has bool, maxReceives int) {
-	var p struct {
-		Target string          `json:"deadLetterTargetArn"`
-		Max    json.RawMessage `json:"maxReceiveCount"`
-	}
-	if json.Unmarshal([]byte(policy), &p) != nil || p.Target == "" {
-		return false, 0
-	}
-	n, _ := strconv.Atoi(strings.Trim(string(p.Max), `"`)) // not a number: unknown, which is 0
-	return true, n
+	return out.Attributes[string(types.QueueAttributeNameRedrivePolicy)] != "", nil // a queue without a policy has no such attribute
 }
 
 // explain says what to do about an error of SQS.

@@ -12,6 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"github.com/ebbhq/ebb/internal/event"
 )
 
 const url = "https://sqs.eu-west-1.amazonaws.com/111122223333/ebb"
@@ -134,7 +136,7 @@ func newQueue(n int, wait time.Duration) (*Queue, *fake) {
 	return New(f, Config{URL: url, Wait: wait, Log: slog.New(slog.DiscardHandler)}), f
 }
 
-func receive(t *testing.T, q *Queue) []Message {
+func receive(t *testing.T, q *Queue) []event.Message {
 	t.Helper()
 	ms, err := q.Receive(t.Context())
 	if err != nil {

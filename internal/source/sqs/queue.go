@@ -1,5 +1,5 @@
-// Package sqs hears: it receives the messages of one standard SQS queue, hands them over, and deletes or returns them when it
-// is told to.
+// Package sqs is one standard SQS queue as a source of messages: it receives them, hands them over, keeps them invisible, and deletes or
+// returns them once they are settled.
 //
 // It never reads what a message says, and never deletes one by itself.
 package sqs
@@ -8,6 +8,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -16,13 +18,17 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"github.com/ebbhq/ebb/internal/event"
 )
 
 // API is what is used of the SQS client.
 type API interface {
 	ReceiveMessage(context.Context, *awssqs.ReceiveMessageInput, ...func(*awssqs.Options)) (*awssqs.ReceiveMessageOutput, error)
 	DeleteMessageBatch(context.Context, *awssqs.DeleteMessageBatchInput, ...func(*awssqs.Options)) (*awssqs.DeleteMessageBatchOutput, error)
-	ChangeMessageVisibilityBatch(context.Context, *awssqs.ChangeMessageVisibilityBatchInput, ...func(*awssqs.Options)) (*awssqs.ChangeMessageVisibilityBatchOutput, error)
+	ChangeMessageVisibilityBatch(
+		context.Context, *awssqs.ChangeMessageVisibilityBatchInput, ...func(*awssqs.Options),
+	) (*awssqs.ChangeMessageVisibilityBatchOutput, error)
 	GetQueueAttributes(context.Context, *awssqs.GetQueueAttributesInput, ...func(*awssqs.Options)) (*awssqs.GetQueueAttributesOutput, error)
 }
 
@@ -51,13 +57,29 @@ type Config struct {
 	Log               *slog.Logger     // nil: slog.Default
 }
 
-// Queue is one queue. Its methods are safe for concurrent use.
+// Queue is one queue as a source of messages. Its methods are safe for concurrent use.
 type Queue struct {
-	api API
-	cfg Config
+	api  API
+	cfg  Config
+	stir chan struct{} // something is to be deleted or returned
 
-	mu   sync.Mutex // guards held; never held across a request
-	held map[string]Message
+	mu       sync.Mutex          // guards the rest; never held across a request
+	held     map[string]received // handed over and not settled, by message id
+	deleted  []received          // settled, but SQS does not know it yet
+	returned []returned
+}
+
+// received is a message as it was received once.
+type received struct {
+	event.Message
+	handle string // of this receive
+	at     time.Time
+}
+
+// returned is a message that is to become visible again after a while.
+type returned struct {
+	received
+	after time.Duration
 }
 
 // New returns the queue behind an API.
@@ -71,55 +93,37 @@ func New(api API, cfg Config) *Queue {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
-	return &Queue{api: api, cfg: cfg, held: map[string]Message{}}
+	return &Queue{api: api, cfg: cfg, stir: make(chan struct{}, 1), held: map[string]received{}}
 }
 
-// Message is one message, as received once.
-type Message struct {
-	ID       string
-	Handle   string // of this receive
-	Body     string
-	Receives int       // ApproximateReceiveCount, this one included
-	Sent     time.Time // SentTimestamp
-	Received time.Time
-}
-
-// PartialError says which messages a request for several did not reach.
-type PartialError struct {
-	Left []Message
-	Err  error // why, for the last of them
-}
-
-// Error says how many were left and why.
-func (e *PartialError) Error() string {
-	return fmt.Sprintf("%d messages left, the last one because: %v", len(e.Left), e.Err)
-}
-
-// Unwrap returns why.
-func (e *PartialError) Unwrap() error { return e.Err }
-
-// Receive waits for up to ten messages and returns them, or none when the wait is over.
+// Receive waits for up to ten messages and holds them, or returns none when the wait is over.
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
-func (q *Queue) Receive(ctx context.Context) ([]Message, error) {
+func (q *Queue) Receive(ctx context.Context) ([]event.Message, error) {
 	out, err := q.api.ReceiveMessage(ctx, &awssqs.ReceiveMessageInput{
 		QueueUrl: aws.String(q.cfg.URL), MaxNumberOfMessages: maxBatch,
 		WaitTimeSeconds: int32(min(q.cfg.Wait, maxWait) / time.Second), VisibilityTimeout: int32(q.cfg.VisibilityTimeout / time.Second),
-		MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameApproximateReceiveCount, types.MessageSystemAttributeNameSentTimestamp},
+		MessageSystemAttributeNames: []types.MessageSystemAttributeName{
+			types.MessageSystemAttributeNameApproximateReceiveCount, types.MessageSystemAttributeNameSentTimestamp,
+		},
 	})
 	if err != nil {
 		return nil, q.explain("receive from", err)
 	}
-	var found []Message
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	var found []event.Message
 	for _, m := range out.Messages {
-		found = append(found, q.message(m))
+		r := received{message(m), aws.ToString(m.ReceiptHandle), q.cfg.Now()}
+		q.held[r.ID] = r
+		found = append(found, r.Message)
 	}
 	return found, nil
 }
 
-func (q *Queue) message(m types.Message) Message {
-	out := Message{ID: aws.ToString(m.MessageId), Handle: aws.ToString(m.ReceiptHandle), Body: aws.ToString(m.Body), Received: q.cfg.Now()}
-	// Both attributes are numbers in strings; without them a message counts as received for the first time, at an unknown age.
-	out.Receives = 1
+// message reads a message. Both attributes are numbers in strings; without them a message counts as received for the first time, at an
+// unknown age.
+func message(m types.Message) event.Message {
+	out := event.Message{ID: aws.ToString(m.MessageId), Body: aws.ToString(m.Body), Receives: 1}
 	if n, err := strconv.Atoi(m.Attributes[string(types.MessageSystemAttributeNameApproximateReceiveCount)]); err == nil {
 		out.Receives = n
 	}
@@ -129,15 +133,77 @@ func (q *Queue) message(m types.Message) Message {
 	return out
 }
 
-// Delete acknowledges messages. Those that could not be deleted are named in a *PartialError; they come again when their
-// visibility time-out is over.
+// Held is the number of messages that were handed over and are not settled.
+func (q *Queue) Held() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.held)
+}
+
+// Settle takes note that a message is to be deleted, or returned to come again later and later.
+func (q *Queue) Settle(id string, del bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	m, ok := q.held[id]
+	switch {
+	case !ok:
+		return
+	case del:
+		q.deleted = append(q.deleted, m)
+	default:
+		q.returned = append(q.returned, returned{m, Backoff(m.Receives)})
+	}
+	q.settled(id)
+}
+
+// LetGo takes note that all messages that are not settled are to be returned. A message comes again at once, unless it has been received
+// before: so a journal that fails again and again does not soon bring it to the dead-letter queue.
+func (q *Queue) LetGo() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, id := range slices.Sorted(maps.Keys(q.held)) {
+		m, after := q.held[id], time.Duration(0)
+		if m.Receives > 1 {
+			after = Backoff(m.Receives - 1)
+		}
+		q.returned = append(q.returned, returned{m, after})
+		q.settled(id)
+	}
+}
+
+func (q *Queue) settled(id string) {
+	delete(q.held, id)
+	select {
+	case q.stir <- struct{}{}:
+	default:
+	}
+}
+
+// Flush makes SQS know what was settled.
+func (q *Queue) Flush(ctx context.Context) {
+	q.mu.Lock()
+	gone, back := q.deleted, q.returned
+	q.deleted, q.returned = nil, nil
+	q.mu.Unlock()
+	for _, r := range back {
+		if _, err := q.extend(ctx, []received{r.received}, r.after); err != nil {
+			q.cfg.Log.Debug("message could not be returned; it comes again after its visibility timeout", "err", err)
+		}
+	}
+	if left, err := q.delete(ctx, gone); err != nil {
+		q.cfg.Log.Warn("messages could not be acknowledged; they come again and are known then", "count", len(left), "err", err)
+	}
+}
+
+// delete acknowledges messages. Those that are left come again after their visibility timeout.
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteMessageBatch.html
-func (q *Queue) Delete(ctx context.Context, ms []Message) error {
-	q.release(ms)
-	return q.batches(ms, "delete from", func(batch []Message) ([]types.BatchResultErrorEntry, error) {
+func (q *Queue) delete(ctx context.Context, ms []received) (left []received, err error) {
+	return q.batches(ms, "delete from", func(batch []received) ([]types.BatchResultErrorEntry, error) {
 		in := &awssqs.DeleteMessageBatchInput{QueueUrl: aws.String(q.cfg.URL)}
 		for i, m := range batch {
-			in.Entries = append(in.Entries, types.DeleteMessageBatchRequestEntry{Id: aws.String(strconv.Itoa(i)), ReceiptHandle: aws.String(m.Handle)})
+			in.Entries = append(in.Entries, types.DeleteMessageBatchRequestEntry{
+				Id: aws.String(strconv.Itoa(i)), ReceiptHandle: aws.String(m.handle),
+			})
 		}
 		out, err := q.api.DeleteMessageBatch(ctx, in)
 		if err != nil {
@@ -147,67 +213,71 @@ func (q *Queue) Delete(ctx context.Context, ms []Message) error {
 	})
 }
 
-// Extend keeps messages invisible for d from now, as far as the 12 hours since their receive allow. Those that could not be
-// extended are named in a *PartialError.
+// extend keeps messages invisible for d from now, as far as the 12 hours since their receive allow.
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibility.html
-func (q *Queue) Extend(ctx context.Context, ms []Message, d time.Duration) error {
+func (q *Queue) extend(ctx context.Context, ms []received, d time.Duration) (left []received, err error) {
 	now := q.cfg.Now()
-	return q.batches(ms, "extend in", func(batch []Message) ([]types.BatchResultErrorEntry, error) {
+	return q.batches(ms, "extend in", func(batch []received) ([]types.BatchResultErrorEntry, error) {
 		in := &awssqs.ChangeMessageVisibilityBatchInput{QueueUrl: aws.String(q.cfg.URL)}
 		for i, m := range batch {
+			seconds := int32(max(0, min(d, extensible(m, now))) / time.Second)
 			in.Entries = append(in.Entries, types.ChangeMessageVisibilityBatchRequestEntry{
-				Id: aws.String(strconv.Itoa(i)), ReceiptHandle: aws.String(m.Handle), VisibilityTimeout: int32(max(0, min(d, left(m, now))) / time.Second),
+				Id: aws.String(strconv.Itoa(i)), ReceiptHandle: aws.String(m.handle), VisibilityTimeout: seconds,
 			})
 		}
 		out, err := q.api.ChangeMessageVisibilityBatch(ctx, in)
 		if err != nil {
 			return nil, err
 		}
-		q.release(lost(batch, out.Failed))
+		q.drop(lost(batch, out.Failed))
 		return out.Failed, nil
 	})
 }
 
-// left is how much longer a message can stay invisible. SQS refuses more than the 12 hours instead of shortening it, so a
-// minute is kept for the difference of clocks.
-func left(m Message, now time.Time) time.Duration {
-	return maxVisibility - time.Minute - now.Sub(m.Received)
+// extensible is how much longer a message can stay invisible. SQS refuses more than the 12 hours instead of shortening it, so a minute is
+// kept for the difference of clocks.
+func extensible(m received, now time.Time) time.Duration {
+	return maxVisibility - time.Minute - now.Sub(m.at)
 }
 
-// Return gives a message back to the queue: it becomes visible after d, for whoever receives it next.
-func (q *Queue) Return(ctx context.Context, m Message, d time.Duration) error {
-	q.release([]Message{m})
-	return q.Extend(ctx, []Message{m}, d)
+// drop forgets messages, unless they have been received once more since.
+func (q *Queue) drop(ms []received) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, m := range ms {
+		if q.held[m.ID].handle == m.handle {
+			delete(q.held, m.ID)
+		}
+	}
 }
 
-// Backoff is how long a message that was not understood stays away: 30 s after the first receive, doubling, at most 15 min.
+// Backoff is how long a message that was returned stays away: 30 s after the first receive, doubling, at most 15 min.
 func Backoff(receives int) time.Duration {
 	return min(15*time.Minute, 30*time.Second<<min(max(receives-1, 0), 5))
 }
 
-// batches sends messages by ten and reads the failures, which come with HTTP 200.
-func (q *Queue) batches(ms []Message, doing string, send func([]Message) ([]types.BatchResultErrorEntry, error)) error {
-	var out PartialError
+// batches sends messages by ten and reads the failures, which come with HTTP 200. It returns the messages that were left, and why the last
+// of them was.
+func (q *Queue) batches(
+	ms []received, doing string, send func([]received) ([]types.BatchResultErrorEntry, error),
+) (left []received, why error) {
 	for len(ms) > 0 {
 		batch := ms[:min(maxBatch, len(ms))]
 		ms = ms[len(batch):]
 		failed, err := send(batch)
 		if err != nil {
-			out.Left, out.Err = append(out.Left, batch...), q.explain(doing, err)
+			left, why = append(left, batch...), q.explain(doing, err)
 		}
 		for _, f := range failed {
-			out.Left = append(out.Left, named(batch, f)...)
-			out.Err = fmt.Errorf("%s: %s", aws.ToString(f.Code), aws.ToString(f.Message))
+			left = append(left, named(batch, f)...)
+			why = fmt.Errorf("%s: %s", aws.ToString(f.Code), aws.ToString(f.Message))
 		}
 	}
-	if out.Err == nil {
-		return nil
-	}
-	return &out
+	return left, why
 }
 
 // named is the message that a failure is about.
-func named(batch []Message, f types.BatchResultErrorEntry) []Message {
+func named(batch []received, f types.BatchResultErrorEntry) []received {
 	i, err := strconv.Atoi(aws.ToString(f.Id))
 	if err != nil || i < 0 || i >= len(batch) {
 		return nil
@@ -215,10 +285,10 @@ func named(batch []Message, f types.BatchResultErrorEntry) []Message {
 	return batch[i : i+1]
 }
 
-// lost are the messages whose handles SQS refuses for good, such as ones that are not in flight any more: to extend them again
-// does not help.
-func lost(batch []Message, failed []types.BatchResultErrorEntry) []Message {
-	var out []Message
+// lost are the messages whose handles SQS refuses for good, such as ones that are not in flight any more: to extend them again does not
+// help.
+func lost(batch []received, failed []types.BatchResultErrorEntry) []received {
+	var out []received
 	for _, f := range failed {
 		if f.SenderFault {
 			out = append(out, named(batch, f)...)

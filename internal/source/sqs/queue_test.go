@@ -12,16 +12,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/aws/smithy-go"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/ebbhq/ebb/internal/event"
 )
 
 func TestReceive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q, f := newQueue(12, 20*time.Second)
 		ms := receive(t, q)
-		want := Message{
-			ID: "m0", Handle: "m0/1", Body: "body of m0", Receives: 1,
-			Sent: time.UnixMilli(1795251600123).UTC(), Received: time.Now(),
-		}
+		want := event.Message{ID: "m0", Body: "body of m0", Receives: 1, Sent: time.UnixMilli(1795251600123).UTC()}
 		if d := cmp.Diff(want, ms[0]); d != "" || len(ms) != 10 {
 			t.Errorf("%d messages, the first one (-want +got)\n%s", len(ms), d)
 		}
@@ -37,56 +36,74 @@ func TestReceive(t *testing.T) {
 func TestDeleteSaysWhatIsLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q, f := newQueue(12, 0)
-		ms := append(receive(t, q), receive(t, q)...)
+		receive(t, q)
+		receive(t, q)
+		ms := q.extendable()
 		f.refuse["m3/1"], f.refuse["m11/1"] = true, true
-		err := q.Delete(t.Context(), ms)
-		var part *PartialError
-		if !errors.As(err, &part) || !slices.Equal(part.Left, []Message{ms[3], ms[11]}) || !strings.Contains(err.Error(), "it is stale") {
-			t.Errorf("error %v, want m3 and m11 left", err)
+		left, err := q.delete(t.Context(), ms)
+		if len(left) != 2 || !f.refuse[left[0].handle] || !f.refuse[left[1].handle] || !strings.Contains(err.Error(), "it is stale") {
+			t.Errorf("left %v, error %v, want m3 and m11 left", left, err)
 		}
 		if len(f.deleted) != 10 {
 			t.Errorf("%d deleted, want 10", len(f.deleted))
 		}
 		f.fails = errors.New("no connection")
-		if err := q.Delete(t.Context(), ms); !errors.As(err, &part) || len(part.Left) != 12 || !errors.Is(err, f.fails) {
-			t.Errorf("error %v, want all left", err)
+		if left, err := q.delete(t.Context(), ms); len(left) != 12 || !errors.Is(err, f.fails) {
+			t.Errorf("left %v, error %v, want all left", left, err)
 		}
-		if err := q.Delete(t.Context(), nil); err != nil {
-			t.Errorf("nothing to delete: %v", err)
+		if left, err := q.delete(t.Context(), nil); len(left) != 0 || err != nil {
+			t.Errorf("nothing to delete: %v, %v", left, err)
 		}
 	})
 }
 
-func TestReturn(t *testing.T) {
+func TestWhatIsNotDeletedComesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q, _ := newQueue(1, 0)
-		m := receive(t, q)[0]
-		if err := q.Return(t.Context(), m, Backoff(m.Receives)); err != nil {
-			t.Fatal(err)
+		q, f := newQueue(3, 0)
+		receive(t, q)
+		q.Settle("m0", true)
+		q.Settle("m1", false)
+		q.Settle("unheard of", true)
+		if q.Held() != 1 || len(f.deleted) != 0 {
+			t.Errorf("%d held, %v deleted, want one held, and nothing sent before Flush", q.Held(), f.deleted)
 		}
-		time.Sleep(29 * time.Second)
-		if ms := receive(t, q); len(ms) != 0 {
-			t.Error("it came before its time")
+		again := func(after time.Duration, id string, receives int) {
+			t.Helper()
+			if q.Held() != 0 || !slices.Equal(f.deleted, []string{"m0/1"}) {
+				t.Errorf("%d held, %v deleted, want none held and m0 deleted", q.Held(), f.deleted)
+			}
+			if after > 0 {
+				time.Sleep(after - time.Second)
+				if ms := receive(t, q); len(ms) != 0 {
+					t.Errorf("got %v before its time", ms)
+				}
+				time.Sleep(time.Second)
+			}
+			if ms := receive(t, q); len(ms) != 1 || ms[0].ID != id || ms[0].Receives != receives {
+				t.Errorf("got %v after %s, want %s for the %d. time", ms, after, id, receives)
+			}
 		}
-		time.Sleep(time.Second)
-		if ms := receive(t, q); len(ms) != 1 || ms[0].Receives != 2 {
-			t.Errorf("got %v after 30 s, want it for the second time", ms)
-		}
+		q.LetGo() // m2
+		q.Flush(t.Context())
+		again(0, "m2", 2)
+		q.Settle("m2", true)
+		again(30*time.Second, "m1", 2)
 	})
 }
 
 func TestExtendStaysWithinTheLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q, f := newQueue(1, 0)
-		ms := receive(t, q)
+		receive(t, q)
+		ms := q.extendable()
 		time.Sleep(11*time.Hour + 50*time.Minute)
 		for _, d := range []time.Duration{time.Minute, time.Hour} {
-			if err := q.Extend(t.Context(), ms, d); err != nil {
+			if _, err := q.extend(t.Context(), ms, d); err != nil {
 				t.Fatal(err)
 			}
 		}
 		time.Sleep(time.Hour)
-		if err := q.Extend(t.Context(), ms, time.Hour); err != nil {
+		if _, err := q.extend(t.Context(), ms, time.Hour); err != nil {
 			t.Fatal(err)
 		}
 		if want := []int{60, 9 * 60, 0}; !slices.Equal(f.changes["m0/1"], want) {
@@ -107,22 +124,13 @@ func TestBackoff(t *testing.T) {
 
 func TestCheck(t *testing.T) {
 	q, f := newQueue(0, 0)
-	f.facts = map[string]string{
-		"VisibilityTimeout": "30", "MessageRetentionPeriod": "345600", "ApproximateNumberOfMessages": "7",
-		"RedrivePolicy": `{"deadLetterTargetArn":"arn:aws:sqs:eu-west-1:111122223333:dead","maxReceiveCount":"5"}`,
+	f.facts = map[string]string{"RedrivePolicy": `{"deadLetterTargetArn":"arn:aws:sqs:eu-west-1:111122223333:dead","maxReceiveCount":"5"}`}
+	if redrive, err := q.Check(t.Context()); err != nil || !redrive {
+		t.Errorf("got %v, error %v; want a dead-letter queue", redrive, err)
 	}
-	want := Facts{Redrive: true, MaxReceives: 5, Visibility: 30 * time.Second, Retention: 96 * time.Hour, Waiting: 7}
-	if got, err := q.Check(t.Context()); err != nil || got != want {
-		t.Errorf("got %+v, error %v; want %+v", got, err, want)
-	}
-	f.facts["RedrivePolicy"] = `{"deadLetterTargetArn":"arn:aws:sqs:eu-west-1:111122223333:dead","maxReceiveCount":5}`
-	if got, err := q.Check(t.Context()); err != nil || got != want {
-		t.Errorf("with a number: got %+v, error %v; want %+v", got, err, want)
-	}
-	delete(f.facts, "RedrivePolicy")
-	want.Redrive, want.MaxReceives = false, 0
-	if got, err := q.Check(t.Context()); err != nil || got != want {
-		t.Errorf("without a redrive policy: got %+v, error %v; want %+v", got, err, want)
+	f.facts = nil
+	if redrive, err := q.Check(t.Context()); err != nil || redrive {
+		t.Errorf("without a redrive policy: got %v, error %v", redrive, err)
 	}
 }
 

@@ -3,10 +3,11 @@ package sqs
 import (
 	"cmp"
 	"context"
-	"errors"
 	"math/rand/v2"
 	"slices"
 	"time"
+
+	"github.com/ebbhq/ebb/internal/event"
 )
 
 // The pause after an error, doubling from the first to the last.
@@ -15,14 +16,17 @@ const (
 	lastPause  = 30 * time.Second
 )
 
-// Run receives until ctx is done, and hands each batch to hear. From then on the messages are kept invisible until Delete or
-// Return is called for them, or the 12 hours that SQS allows are over. When hear fails they are let go, and come again after
-// the visibility time-out. Run returns nil when ctx is done, after all it started has ended.
-func (q *Queue) Run(ctx context.Context, hear func(context.Context, []Message) error) error {
+// lastFlush is how long Run takes at its end to make SQS know what was settled.
+const lastFlush = 2 * time.Second
+
+// Run receives until ctx is done, and hands each batch to hear. From then on the messages are kept invisible until they are settled, or the
+// 12 hours that SQS allows are over. When hear fails they come again after the visibility timeout. Run returns nil when ctx is done, after
+// all it started has ended.
+func (q *Queue) Run(ctx context.Context, hear func(context.Context, []event.Message) error) error {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		q.keep(ctx)
+		q.attend(ctx)
 	}()
 	defer func() { <-done }()
 	pause := firstPause
@@ -42,26 +46,39 @@ func (q *Queue) Run(ctx context.Context, hear func(context.Context, []Message) e
 	return nil
 }
 
-func (q *Queue) once(ctx context.Context, hear func(context.Context, []Message) error) error {
+func (q *Queue) once(ctx context.Context, hear func(context.Context, []event.Message) error) error {
 	ms, err := q.Receive(ctx)
 	if err != nil || len(ms) == 0 {
 		return err
 	}
-	q.hold(ms)
 	if err := hear(ctx, ms); err != nil {
-		q.release(ms)
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		for _, m := range ms {
+			delete(q.held, m.ID)
+		}
 		return err
 	}
 	return nil
 }
 
-// keep extends what is held, at half of the visibility time-out.
-func (q *Queue) keep(ctx context.Context) {
-	for wait(ctx, q.cfg.VisibilityTimeout/2) {
-		ms := q.extendable()
-		var part *PartialError
-		if err := q.Extend(ctx, ms, q.cfg.VisibilityTimeout); errors.As(err, &part) && ctx.Err() == nil {
-			q.cfg.Log.Warn("some messages may come again before they are acknowledged", "count", len(part.Left), "error", part.Err)
+// attend makes SQS know what was settled, and at half of the visibility timeout extends what is held.
+func (q *Queue) attend(ctx context.Context) {
+	half := time.NewTicker(q.cfg.VisibilityTimeout / 2)
+	defer half.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastFlush)
+			defer cancel()
+			q.Flush(last)
+			return
+		case <-q.stir:
+			q.Flush(ctx)
+		case <-half.C:
+			if left, err := q.extend(ctx, q.extendable(), q.cfg.VisibilityTimeout); err != nil && ctx.Err() == nil {
+				q.cfg.Log.Warn("some messages may come again before they are acknowledged", "count", len(left), "error", err)
+			}
 		}
 	}
 }
@@ -78,35 +95,19 @@ func wait(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-func (q *Queue) hold(ms []Message) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for _, m := range ms {
-		q.held[m.Handle] = m
-	}
-}
-
-func (q *Queue) release(ms []Message) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for _, m := range ms {
-		delete(q.held, m.Handle)
-	}
-}
-
-// extendable returns what is held, the oldest first, and lets go of what SQS would not extend by a whole time-out.
-func (q *Queue) extendable() []Message {
+// extendable returns what is held, the oldest first, and lets go of what SQS would not extend by a whole timeout.
+func (q *Queue) extendable() []received {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	now := q.cfg.Now()
-	var out []Message
-	for handle, m := range q.held {
-		if left(m, now) < q.cfg.VisibilityTimeout {
-			delete(q.held, handle)
+	var out []received
+	for id, m := range q.held {
+		if extensible(m, now) < q.cfg.VisibilityTimeout {
+			delete(q.held, id)
 			continue
 		}
 		out = append(out, m)
 	}
-	slices.SortFunc(out, func(a, b Message) int { return cmp.Or(a.Received.Compare(b.Received), cmp.Compare(a.Handle, b.Handle)) })
+	slices.SortFunc(out, func(a, b received) int { return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.handle, b.handle)) })
 	return out
 }

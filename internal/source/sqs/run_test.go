@@ -6,10 +6,12 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/ebbhq/ebb/internal/event"
 )
 
 // running runs a queue in the background for the length of a test of synctest.
-func running(t *testing.T, q *Queue, hear func(context.Context, []Message) error) (stop func()) {
+func running(t *testing.T, q *Queue, hear func(context.Context, []event.Message) error) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
@@ -23,9 +25,9 @@ func running(t *testing.T, q *Queue, hear func(context.Context, []Message) error
 }
 
 // keeps collects what is heard.
-type keeps struct{ ms []Message }
+type keeps struct{ ms []event.Message }
 
-func (k *keeps) hear(_ context.Context, ms []Message) error {
+func (k *keeps) hear(_ context.Context, ms []event.Message) error {
 	k.ms = append(k.ms, ms...)
 	return nil
 }
@@ -43,11 +45,8 @@ func TestRunKeepsMessagesInvisibleUntilTheyAreDeleted(t *testing.T) {
 		if n := len(f.changes["m0/1"]); n != 120 {
 			t.Errorf("extended %d times in an hour, want every 30 s", n)
 		}
-		if err := q.Delete(t.Context(), k.ms[:6]); err != nil {
-			t.Fatal(err)
-		}
-		if err := q.Return(t.Context(), k.ms[6], 10*time.Second); err != nil {
-			t.Fatal(err)
+		for i, m := range k.ms[:7] {
+			q.Settle(m.ID, i < 6)
 		}
 		time.Sleep(time.Hour)
 		synctest.Wait()
@@ -84,7 +83,7 @@ func TestRunGivesBackWhatWasNotTaken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q, f := newQueue(1, 20*time.Second)
 		heard := 0
-		stop := running(t, q, func(context.Context, []Message) error {
+		stop := running(t, q, func(context.Context, []event.Message) error {
 			heard++
 			if heard == 1 {
 				return errors.New("the journal is full")

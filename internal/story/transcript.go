@@ -83,14 +83,14 @@ func (r *run) expectations() []Violation {
 	for _, x := range r.s.Expect {
 		i := r.find(x, at)
 		if i < 0 {
-			bad = append(bad, Violation{0, describe1(x) + ", but no such line came (in this order)"})
+			bad = append(bad, Violation{0, describeExpect(x) + ", but no such line came (in this order)"})
 			continue
 		}
 		at = i + 1
 	}
 	for _, x := range r.s.Never {
 		if i := r.find(x, 0); i >= 0 {
-			bad = append(bad, Violation{0, "never " + describe1(x) + ", but it came at " + clock(r.lines[i].At)})
+			bad = append(bad, Violation{0, "never " + describeExpect(x) + ", but it came at " + clock(r.lines[i].At)})
 		}
 	}
 	return bad
@@ -107,7 +107,7 @@ func (r *run) find(x Expect, from int) int {
 	return -1
 }
 
-func describe1(x Expect) string {
+func describeExpect(x Expect) string {
 	words := []string{"a line " + x.Line}
 	if x.Host != "" {
 		words = append(words, "of "+x.Host)

@@ -36,8 +36,8 @@ func (p *past) size(group string) int {
 	return 0
 }
 
-// largest is the most instances that a group has had lately: Ebb may not know yet that it has shrunk. Where calls have failed it may not know
-// for long.
+// largest is the most instances that a group has had lately: Ebb may not know yet that it has shrunk. Where calls have failed it may not
+// know for long.
 func (p *past) largest(group string, at time.Time) int {
 	const lately = 5 * time.Minute
 	most := 0
@@ -58,8 +58,8 @@ func limit(l kernel.MaxUnavailable, size int) int {
 	return l.Count
 }
 
-// leaves1 is invariant 5, at the moment Ebb lets one more leave.
-func (p *past) leaves1(instance string, at time.Time) {
+// letLeave is invariant 5, at the moment Ebb lets one more instance leave.
+func (p *past) letLeave(instance string, at time.Time) {
 	for _, w := range p.open { //ebb:any-order an instance waits in one hook of ours at most
 		g, _ := p.group(w.group)
 		if !w.ours || w.instance != instance || g.Budget == (kernel.MaxUnavailable{}) || slices.Contains(p.leaves[w.group], instance) {
@@ -73,12 +73,13 @@ func (p *past) leaves1(instance string, at time.Time) {
 	}
 }
 
-// queues is the other half of invariant 5: while fewer leave than may, nobody waits for long. It is held against each change of the world, and
-// the end.
+// queues is the other half of invariant 5: while fewer leave than may, nobody waits for long. It is checked at each change of the world, and
+// at the end.
 func (p *past) queues(at time.Time) {
 	waiting, away := map[string]bool{}, map[string]int{}
 	for _, w := range p.open { //ebb:any-order one that waits is enough
-		serves := p.status[w.instance] == "ACTIVE" && p.goneAt[w.instance].IsZero() && p.lostFrom[w.instance].IsZero() && !slices.Contains(p.leaves[w.group], w.instance)
+		serves := p.status[w.instance] == "ACTIVE" && p.goneAt[w.instance].IsZero() && p.lostFrom[w.instance].IsZero() &&
+			!slices.Contains(p.leaves[w.group], w.instance)
 		switch {
 		case !serves: // in whichever hook
 			away[w.group]++
@@ -94,7 +95,7 @@ func (p *past) queues(at time.Time) {
 		from := p.calm(p.idle[group], &wait{})
 		delete(p.idle, group)
 		if at.Sub(from) > p.slack() && p.upAll(from, at) {
-			p.blame(5, "for %s somebody of group %s waited for a turn that was free", at.Sub(from).Round(time.Second), group)
+			p.blame(5, "for %s somebody of group %s waited for a slot that was free", at.Sub(from).Round(time.Second), group)
 		}
 	}
 	for group := range waiting { //ebb:any-order each by itself

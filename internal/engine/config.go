@@ -1,0 +1,76 @@
+// Package engine is the loop around the kernel. Core is the loop itself, in one thread and without a clock: it hears, lets the kernel
+// decide, makes the batch durable, and only then settles messages and hands out requests. Around it are three drivers: Engine in real time
+// (ebb serve), Function for one invocation at a time (ebb lambda), and package story in virtual time.
+//
+// It never decides anything about a drain, only one goroutine touches a Core, and it never acts for a scope whose lease it does not hold.
+package engine
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/event"
+	"github.com/ebbhq/ebb/internal/journal"
+	"github.com/ebbhq/ebb/internal/kernel"
+	"github.com/ebbhq/ebb/internal/plan"
+)
+
+// Cloud looks and acts. Both calls end by themselves in bounded time, and their results say what failed.
+type Cloud interface {
+	Look(ctx context.Context, l plan.Look) plan.LookResult
+	Do(ctx context.Context, a plan.Action) plan.Outcome
+}
+
+// Source hears. Run hands messages over until ctx ends; a message stays invisible to others until it is settled. Settle and LetGo only take
+// note and return at once; a delete that fails is harmless, for the message comes again and is known then.
+type Source interface {
+	Run(ctx context.Context, hear func(context.Context, []event.Message) error) error
+	Settle(id string, del bool) // deletes a message, or returns it to come again
+	LetGo()                     // returns every message that is not settled
+}
+
+// Config is what an Ebb needs.
+type Config struct {
+	Kernel kernel.Config
+	Store  journal.Store
+	Cloud  Cloud
+	Me     string             // name of this process among all that ever share the journal; empty: ebb
+	Source Source             // nil: nothing is heard, and only the sweep finds what waits
+	Now    func() time.Time   // the clock of the cloud; nil: time.Now
+	Speed  float64            // of Now against real time; 0: 1
+	Clock  func() time.Time   // the clock of processes, for leases and forwarded messages; nil: time.Now
+	Dead   func(string) bool  // reports whether the process of that name is certainly gone; nil: it is never known
+	Log    *slog.Logger       // nil: nothing is logged
+	OnLine func(journal.Line) // called for each line of history once it is durable; nil: nobody wants it
+}
+
+func (c Config) withDefaults() Config {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Clock == nil {
+		c.Clock = time.Now
+	}
+	if c.Speed == 0 {
+		c.Speed = 1
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Me == "" {
+		c.Me = "ebb"
+	}
+	return c
+}
+
+// CarryOut sends one request to the cloud and waits for what comes of it.
+func CarryOut(ctx context.Context, c Cloud, r plan.Request, started time.Time) plan.Done {
+	done := plan.Done{Request: r, Started: started}
+	if r.Action != nil {
+		done.Outcome = c.Do(ctx, *r.Action)
+	} else {
+		done.Result = c.Look(ctx, *r.Look)
+	}
+	return done
+}

@@ -1,0 +1,254 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/event"
+	"github.com/ebbhq/ebb/internal/journal"
+	"github.com/ebbhq/ebb/internal/kernel"
+	"github.com/ebbhq/ebb/internal/lease"
+	"github.com/ebbhq/ebb/internal/plan"
+)
+
+// ErrLeases: this Ebb does not certainly hold the leases any more under which its kernel works. Forget the kernel and load it again.
+var ErrLeases = errors.New("other leases are held")
+
+// forwardedPause is how often an Ebb that lives on looks for messages that other Ebbs have forwarded to it.
+const forwardedPause = 2 * time.Second
+
+// How many ended drains are read, to recognise late messages by.
+const (
+	recentDrains        = 1000
+	recentDrainsOnePass = 200
+)
+
+// Core is one Ebb in one thread. Its driver brings messages and results, calls Step when it is due, carries out the requests that it hands
+// out, and after an error calls Forget and Load. It never waits, except for the journal.
+type Core struct {
+	Leases  *Leases
+	cfg     Config
+	settled func(kernel.Verdict) // called when the effect of a message is durable
+
+	Kernel    *kernel.Kernel // nil: not loaded
+	run       int            // number of the kernel; results of an earlier one are ignored
+	under     map[string]journal.Lease
+	forwarded map[string]journal.Forwarded // heard and not discarded yet, by message id
+	changed   bool                         // something was heard or came back since the kernel decided
+	wake      time.Time                    // when the kernel wants to decide again, by cfg.Now
+	looked    time.Time                    // when forwarded messages were last looked for, by cfg.Clock
+	until     time.Time                    // it begins nothing from then on, by cfg.Clock; zero: never
+}
+
+// NewCore returns the core of an Ebb that lives on, not loaded yet. Each message that it settles it settles with cfg.Source.
+func NewCore(cfg Config) *Core {
+	cfg = cfg.withDefaults()
+	c := newCore(cfg, newLeases(cfg, lease.Serve()))
+	c.settled = c.settleSource
+	return c
+}
+
+func newCore(cfg Config, leases *Leases) *Core {
+	return &Core{cfg: cfg, Leases: leases, forwarded: map[string]journal.Forwarded{}}
+}
+
+// Load starts a new kernel from the journal, for the scopes whose leases are held.
+func (c *Core) Load(ctx context.Context) error {
+	held := c.Leases.Held() // before the journal is read: from here on nobody else writes of these scopes
+	onePass, limit := c.cfg.Kernel.OnePass, recentDrains
+	if onePass {
+		limit = recentDrainsOnePass
+	}
+	var open, ended []journal.Record
+	var err error
+	if len(held) > 0 || !onePass {
+		if open, err = c.cfg.Store.Open(ctx); err != nil {
+			return fmt.Errorf("read the open drains: %w", err)
+		}
+		if ended, err = c.cfg.Store.Recent(ctx, limit); err != nil {
+			return fmt.Errorf("read the ended drains: %w", err)
+		}
+	}
+	if !onePass {
+		c.Leases.Concern(kernel.Scopes(c.cfg.Kernel.Groups, open))
+	}
+	cfg := c.cfg.Kernel
+	cfg.Held = held
+	k, err := kernel.New(cfg, open, ended)
+	if err != nil {
+		return err
+	}
+	c.Kernel, c.under = k, held
+	c.changed = true
+	return nil
+}
+
+// Forget drops the kernel and what it heard. Messages whose effect may not be durable go back to the source; forwarded ones are still in
+// the journal.
+func (c *Core) Forget() {
+	c.run++
+	c.Kernel = nil
+	clear(c.forwarded)
+	if c.cfg.Source != nil {
+		c.cfg.Source.LetGo()
+	}
+}
+
+// Works reports whether there is a scope for which it works.
+func (c *Core) Works() bool { return c.Kernel != nil && len(c.under) > 0 }
+
+// Run is the number of the kernel that hands out requests now. It goes with each request to Did.
+func (c *Core) Run() int { return c.run }
+
+// Outdated reports whether other leases are held than those under which the kernel works.
+func (c *Core) Outdated() bool { return !c.Leases.HoldOnly(c.under) }
+
+// Due says when to call Step: by the clock of the cloud for what the kernel waits for, and by that of processes for forwarded messages,
+// where zero is never.
+func (c *Core) Due() (wake, forwarded time.Time) {
+	if len(c.under) > 0 {
+		forwarded = c.looked.Add(forwardedPause)
+	}
+	if c.changed {
+		return c.cfg.Now(), forwarded
+	}
+	return c.wake, forwarded
+}
+
+// Hear takes in messages of the source.
+func (c *Core) Hear(ms []event.Message) {
+	for _, m := range ms {
+		c.hear(m, false)
+	}
+}
+
+func (c *Core) hear(m event.Message, forwarded bool) {
+	c.Kernel.Hear(kernel.Heard{
+		Event: event.Parse([]byte(m.Body)), Message: m.ID, Body: m.Body, Sent: m.Sent, Receives: m.Receives, Noted: forwarded,
+	}, c.cfg.Now())
+	c.changed = true
+}
+
+// Did takes in what came of a request that the kernel of this number made.
+func (c *Core) Did(run int, done plan.Done) {
+	if run == c.run && c.Kernel != nil {
+		c.Kernel.Did(done, c.cfg.Now())
+		c.changed = true
+	}
+}
+
+// Step does what is due, and returns the requests to be carried out. After an error nothing of it counts: call Forget and Load.
+func (c *Core) Step(ctx context.Context) ([]plan.Request, error) {
+	if len(c.under) > 0 && !c.looked.Add(forwardedPause).After(c.cfg.Clock()) {
+		c.looked = c.cfg.Clock()
+		if err := c.hearForwarded(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if !c.changed && c.wake.After(c.cfg.Now()) {
+		return nil, nil
+	}
+	return c.decide(ctx, nil)
+}
+
+// hearForwarded takes in what other Ebbs have heard for the scopes of this one.
+func (c *Core) hearForwarded(ctx context.Context) error {
+	if len(c.under) == 0 {
+		return nil
+	}
+	all, err := c.cfg.Store.Forwarded(ctx, slices.Sorted(maps.Keys(c.under)))
+	if err != nil {
+		return fmt.Errorf("read the messages that other ebbs forwarded: %w", err)
+	}
+	for _, f := range all {
+		id := "note/" + f.Scope + "/" + f.ID
+		c.forwarded[id] = f
+		c.hear(event.Message{ID: id, Body: f.Body, Sent: f.Sent}, true)
+	}
+	return nil
+}
+
+// decide lets the kernel decide, makes its batch durable together with messages for others, and only then settles what was heard. Leases
+// are checked before the write, and after it, because it may have taken long.
+func (c *Core) decide(ctx context.Context, others []journal.Forwarded) ([]plan.Request, error) {
+	c.changed = false
+	out := c.Kernel.Next(c.cfg.Now())
+	c.wake = out.Wake
+	out.Batch.Forwarded = append(out.Batch.Forwarded, others...)
+	if !c.mayAct() {
+		return nil, ErrLeases
+	}
+	if err := c.write(ctx, out.Batch); err != nil {
+		return nil, err
+	}
+	c.settle(ctx, out.Settle)
+	if !c.mayAct() {
+		return nil, ErrLeases
+	}
+	return out.Do, nil
+}
+
+// mayAct reports whether there is time to begin something, and every lease is certainly held under which the kernel works.
+func (c *Core) mayAct() bool { return c.Early() && c.Leases.Hold(c.under) }
+
+// Early reports whether there is time to begin something.
+func (c *Core) Early() bool { return c.until.IsZero() || c.cfg.Clock().Before(c.until) }
+
+func (c *Core) write(ctx context.Context, b journal.Batch) error {
+	if b.Empty() {
+		return nil
+	}
+	if err := c.cfg.Store.Write(ctx, b); err != nil {
+		return fmt.Errorf("write the journal: %w", err)
+	}
+	if c.cfg.OnLine != nil {
+		for _, l := range b.Lines {
+			c.cfg.OnLine(l)
+		}
+	}
+	return nil
+}
+
+// settle settles messages whose effect is durable, and discards forwarded ones.
+func (c *Core) settle(ctx context.Context, vs []kernel.Verdict) {
+	var heard []journal.Forwarded
+	for _, v := range vs {
+		f, ok := c.forwarded[v.Message]
+		switch {
+		case !ok:
+			c.settled(v)
+		case v.Delete:
+			heard = append(heard, f)
+		}
+		delete(c.forwarded, v.Message)
+	}
+	if len(heard) == 0 {
+		return
+	}
+	if err := c.cfg.Store.Discard(ctx, heard); err != nil {
+		c.cfg.Log.Warn("forwarded messages cannot be removed from the journal; they are heard again", "err", err)
+	}
+}
+
+func (c *Core) settleSource(v kernel.Verdict) {
+	switch {
+	case v.Why == "":
+	case v.Delete:
+		c.cfg.Log.Info("message acknowledged", "message", v.Message, "kind", v.Kind, "why", v.Why)
+	default:
+		c.cfg.Log.Warn("message left to the queue", "message", v.Message, "why", v.Why)
+	}
+	c.cfg.Source.Settle(v.Message, v.Delete)
+}
+
+// logOpen says how many hooks are open, and for how long the oldest has been: an alarm can watch it.
+func (c *Core) logOpen() {
+	if c.Works() {
+		open, oldest := c.Kernel.Oldest(c.cfg.Now())
+		c.cfg.Log.Info("hooks", "open", open, "oldest_s", int(oldest.Seconds()))
+	}
+}

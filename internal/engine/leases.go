@@ -1,0 +1,170 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/journal"
+	"github.com/ebbhq/ebb/internal/kernel"
+	"github.com/ebbhq/ebb/internal/lease"
+)
+
+// Leases are the leases of one Ebb: package lease decides, this acts. They follow the clock of processes, whatever clock the cloud has. Their
+// methods are safe for concurrent use, so that one goroutine can renew them while another works under them.
+type Leases struct {
+	store journal.Store
+	now   func() time.Time
+	dead  func(holder string) bool
+	log   *slog.Logger
+	limit time.Duration // how long one call of the journal may take; 0: as long as it likes
+
+	mu     sync.Mutex // guards keeper; never held across a call to the journal
+	keeper *lease.Keeper
+}
+
+// newLeases returns the leases of the Ebb cfg.Me, which holds none yet, and renews them at a pace.
+func newLeases(cfg Config, pace lease.Pace) *Leases {
+	keeper := lease.New(cfg.Me, kernel.Scopes(cfg.Kernel.Groups, nil), pace)
+	return &Leases{store: cfg.Store, now: cfg.Clock, dead: cfg.Dead, log: cfg.Log, keeper: keeper}
+}
+
+// Concern sets which scopes there are.
+func (l *Leases) Concern(scopes []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.keeper.Concern(scopes)
+}
+
+// Step does what is due, and says when there is more to do. The error is that of the journal when the leases could not be read.
+func (l *Leases) Step(ctx context.Context) (again time.Time, err error) {
+	for {
+		look, claims, again := l.due()
+		switch {
+		case look:
+			err = l.read(ctx)
+		case len(claims) == 0:
+			return l.expiry(again), err
+		default:
+			l.claimInOrder(ctx, claims)
+		}
+	}
+}
+
+func (l *Leases) due() (look bool, claims []lease.Claim, again time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.keeper.Due(l.now())
+}
+
+// expiry is a time, or the moment before it at which what is held is not certain any more.
+func (l *Leases) expiry(at time.Time) time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if until := l.keeper.Until(l.now()); !until.IsZero() && until.Before(at) {
+		return until
+	}
+	return at
+}
+
+// read reads the leases of all Ebbs. Those of dead processes count as free: after a crash, waiting until they have run out is most of the
+// time until Ebb goes on.
+func (l *Leases) read(ctx context.Context) error {
+	ctx, cancel := l.bound(ctx)
+	defer cancel()
+	started := l.now()
+	all, err := l.store.Leases(ctx)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err != nil {
+		l.log.Debug("leases cannot be read", "err", err)
+		l.keeper.Failed(l.now())
+		return err
+	}
+	for i := range all {
+		if l.dead != nil && l.dead(all[i].Holder) {
+			all[i].Holder = ""
+		}
+	}
+	l.keeper.Read(all, started)
+	return nil
+}
+
+// claimInOrder stores claims until one is refused: then another Ebb is claiming too.
+func (l *Leases) claimInOrder(ctx context.Context, claims []lease.Claim) {
+	for _, c := range claims {
+		if err := l.claim(ctx, c); err != nil {
+			l.log.Debug("claim refused", "scope", c.Is.Scope, "err", err)
+			return
+		}
+	}
+}
+
+// claimDue stores the claims on some scopes that are due. One that another Ebb has claimed is no error.
+func (l *Leases) claimDue(ctx context.Context, scopes []string) error {
+	_, claims, _ := l.due()
+	for _, c := range claims {
+		if !slices.Contains(scopes, c.Is.Scope) {
+			continue
+		}
+		if err := l.claim(ctx, c); err != nil && !errors.Is(err, journal.ErrConflict) {
+			return fmt.Errorf("claim %s: %w", c.Is.Scope, err)
+		}
+	}
+	return nil
+}
+
+func (l *Leases) claim(ctx context.Context, c lease.Claim) error {
+	ctx, cancel := l.bound(ctx)
+	defer cancel()
+	started := l.now()
+	err := l.store.Claim(ctx, c.Was, c.Is)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.keeper.Claimed(c, started, err, l.now())
+	return err
+}
+
+func (l *Leases) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	if l.limit == 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, l.limit)
+}
+
+// Held are the leases that are certainly held, by scope.
+func (l *Leases) Held() map[string]journal.Lease {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.keeper.Held(l.now())
+}
+
+// Hold reports whether all of some leases are certainly held.
+func (l *Leases) Hold(some map[string]journal.Lease) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	all, _ := l.keeper.Holds(some, l.now())
+	return all
+}
+
+// HoldOnly reports whether those leases are certainly held, and no others.
+func (l *Leases) HoldOnly(some map[string]journal.Lease) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	all, only := l.keeper.Holds(some, l.now())
+	return all && only
+}
+
+// Release gives up what is held, so that another Ebb need not wait.
+func (l *Leases) Release(ctx context.Context) {
+	l.mu.Lock()
+	claims := l.keeper.Release(l.now())
+	l.mu.Unlock()
+	for _, c := range claims {
+		_ = l.claim(ctx, c) // what cannot be given up runs out
+	}
+}

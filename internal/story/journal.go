@@ -1,0 +1,202 @@
+package story
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/event"
+	"github.com/ebbhq/ebb/internal/journal"
+	"github.com/ebbhq/ebb/internal/journal/memory"
+	"github.com/ebbhq/ebb/internal/kernel"
+	"github.com/ebbhq/ebb/internal/sim/core"
+)
+
+var (
+	errJournal = errors.New("injected: the journal failed")
+	errKilled  = errors.New("injected: the process is killed")
+)
+
+// faulty is the journal of a story as one process reaches it: writes fail as the story says, may be the last thing that the process does,
+// and what they made durable is written into the world's own record.
+type faulty struct {
+	*memory.Store
+	run   *run
+	name  string
+	skew  time.Duration
+	held  func() map[string]journal.Lease
+	kill  func(where string, away time.Duration)
+	flush func()      // sends what was settled to the queue, which the source may do at any moment; nil: there is no source
+	cut   func() bool // reports whether it does not reach the journal now; nil: it always does
+	count *int        // of writes, by which crashes are counted; nil: the driver counts and sets at
+	at    Fault       // where the process is killed in the step that is under way; zero: nowhere
+}
+
+// reach is why the journal cannot be reached, if it cannot.
+func (f *faulty) reach() error {
+	if f.cut != nil && f.cut() {
+		return errJournal
+	}
+	return nil
+}
+
+// killed kills the process if it is to be killed at this place.
+func (f *faulty) killed(where string) bool {
+	if f.at.How != where {
+		return false
+	}
+	f.kill(where, f.at.For)
+	return true
+}
+
+func (f *faulty) Open(ctx context.Context) ([]journal.Record, error) {
+	if err := f.reach(); err != nil {
+		return nil, err
+	}
+	return f.Store.Open(ctx)
+}
+
+func (f *faulty) Forwarded(ctx context.Context, scopes []string) ([]journal.Forwarded, error) {
+	if err := f.reach(); err != nil {
+		return nil, err
+	}
+	return f.Store.Forwarded(ctx, scopes)
+}
+
+func (f *faulty) Leases(ctx context.Context) ([]journal.Lease, error) {
+	if err := f.reach(); err != nil {
+		return nil, err
+	}
+	return f.Store.Leases(ctx)
+}
+
+func (f *faulty) Claim(ctx context.Context, was, is journal.Lease) error {
+	fault := ""
+	if f.cut != nil { // a function claims too seldom for that to be a story
+		fault = f.run.faultOf("lease", 0).How
+	}
+	err := f.reach()
+	if err == nil && fault != "error" {
+		err = f.Store.Claim(ctx, was, is)
+	}
+	if fault != "" {
+		err = errJournal
+	}
+	if err == nil && is.Holder != "" && was.Holder != is.Holder {
+		f.run.cover["lease taken"]++
+		if was.Holder != "" {
+			f.run.cover["lease taken over"]++
+		}
+	}
+	return err
+}
+
+func (f *faulty) Write(ctx context.Context, b journal.Batch) error {
+	f.run.alone(f.name, f.held())
+	if f.flush != nil {
+		f.flush()
+	}
+	if f.count != nil {
+		*f.count++
+		f.at = f.run.faultOf("crash", *f.count)
+	}
+	if f.killed(beforeWrite) {
+		return errKilled
+	}
+	f.run.under(f.name, b)
+	if err := f.write(ctx, b); err != nil {
+		return err
+	}
+	if f.killed(afterWrite) {
+		return errKilled
+	}
+	return nil
+}
+
+func (f *faulty) write(ctx context.Context, b journal.Batch) error {
+	if err := f.reach(); err != nil {
+		return err
+	}
+	fault := f.run.faultOf("journal", 0).How
+	switch fault {
+	case "conflict":
+		return journal.ErrConflict
+	case "error":
+		return errJournal
+	}
+	if err := f.Store.Write(ctx, b); err != nil {
+		return err
+	}
+	f.run.durable(b, f.skew)
+	if fault != "" {
+		return errJournal
+	}
+	return nil
+}
+
+// durable writes into the world's own record what the journal now holds, so that the order of things can be checked.
+func (r *run) durable(b journal.Batch, skew time.Duration) {
+	for _, rec := range b.Records {
+		d, err := kernel.Read(rec)
+		must(err)
+		to := "open"
+		if !rec.Open {
+			to = "ended"
+		}
+		r.w.Log(core.Entry{
+			Kind: core.EntryJournal, Instance: string(d.Instance), Group: d.Group, Hook: d.Hook, Text: d.Token, To: to, Message: rec.Key,
+		})
+	}
+	for _, n := range b.Forwarded {
+		ev := event.Parse([]byte(n.Body))
+		r.w.Log(core.Entry{
+			Kind: core.EntryJournal, Instance: string(ev.Instance), Group: ev.Group, Hook: ev.Hook, Text: ev.Token, To: "noted", Message: n.ID,
+		})
+		r.cover["noted"]++
+	}
+	for _, l := range b.Lines {
+		r.lines = append(r.lines, Line{l.At.Add(-skew).Sub(r.start), l.Kind, r.hostOfKey(l.Key), l.Text})
+		r.cover["line "+l.Kind]++
+		if l.Kind == "unreadable" {
+			r.w.Log(core.Entry{Kind: core.EntryJournal, To: "unreadable", Text: l.Text})
+		}
+	}
+}
+
+// alone is invariant 11, at the moment an Ebb acts for some scopes: no other is certain to hold one of them.
+func (r *run) alone(name string, held map[string]journal.Lease) {
+	other := func(who string, theirs map[string]journal.Lease) {
+		if who == name {
+			return
+		}
+		for _, scope := range slices.Sorted(maps.Keys(held)) {
+			if _, too := theirs[scope]; too && !r.both[scope] {
+				r.both[scope] = true
+				r.bad = append(r.bad, Violation{11, fmt.Sprintf("%s acts for %s, and so does %s", name, scope, who)})
+			}
+		}
+	}
+	for _, e := range r.ebbs {
+		if e.core != nil {
+			other(e.name, e.core.Leases.Held())
+		}
+	}
+	if r.fn == nil {
+		return
+	}
+	for _, i := range r.fn.busy {
+		other(i.journal.name, i.journal.held())
+	}
+}
+
+// under is the other half of invariant 11, at each write: records are written under the lease of their scope.
+func (r *run) under(name string, b journal.Batch) {
+	for _, rec := range b.Records {
+		if !slices.ContainsFunc(b.Under, func(l journal.Lease) bool { return l.Scope == rec.Scope }) {
+			r.bad = append(r.bad, Violation{11, fmt.Sprintf("%s writes %s without the lease of %s", name, rec.Key, rec.Scope)})
+		}
+	}
+}
