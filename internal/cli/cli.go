@@ -29,7 +29,7 @@ const (
 
 // Process is what a command has of the process it runs in.
 type Process struct {
-	Stdin          io.Reader // nil: nobody can be asked
+	Stdin          io.Reader // nil: there is no terminal to ask on
 	Stdout, Stderr io.Writer
 	Env            func(string) string
 }

@@ -126,7 +126,7 @@ func cutShort(ctx context.Context) error {
 	return errors.New("interrupted")
 }
 
-// open makes the worlds and what stands in them.
+// open makes the worlds and what runs in them.
 func (d *demo) open() error {
 	for _, k := range demoKinds {
 		s, err := openStory(k)
@@ -152,7 +152,7 @@ func (d *demo) clients() []*loadtest.Client {
 	return all
 }
 
-// watch lets the hosts leave after the warm-up, and tells every second how the stories stand until all hosts are gone.
+// watch lets the hosts leave after the warm-up, and shows the state of the stories every second until all hosts are gone.
 func (d *demo) watch(ctx context.Context) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()

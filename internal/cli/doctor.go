@@ -73,7 +73,7 @@ Exit codes: 0 nothing above info; 3 warnings; 4 errors; 1 it could not look; 64 
 	return c
 }
 
-// settingsOf is what a configuration tells Ebb to do, or nil without one.
+// settingsOf is the part of a configuration that the doctor checks, or nil without one.
 func settingsOf(cfg config.Config) *doctor.Settings {
 	if cfg.Queue == "" && len(cfg.Groups) == 0 {
 		return nil
@@ -118,11 +118,11 @@ func tally(found []doctor.Finding) string {
 	return strings.Join(parts, ", ")
 }
 
-// inFull is how many findings of one check are told in full.
+// inFull is how many findings of one check are shown in full.
 const inFull = 3
 
-// writeFindings writes the findings, which come with the worst first, under a line for each severity. Of many of one check the first are
-// told in full, and of the others what they are about.
+// writeFindings writes the findings, which come with the worst first, under a line for each severity. Of many findings of one check
+// the first are shown in full, and the others by their subjects.
 func writeFindings(w io.Writer, found []doctor.Finding, seen inventory.Inventory) error {
 	over := fmt.Sprintf("%s over %s and %s in %s", inventory.Count(len(doctor.Checks()), "check"), inventory.Count(len(seen.Clusters), "cluster"),
 		inventory.Count(len(seen.Groups), "group"), seen.Region)
@@ -147,7 +147,7 @@ func writeFindings(w io.Writer, found []doctor.Finding, seen inventory.Inventory
 	return err
 }
 
-// writeCheck writes the findings of one check; what is left is told again only where it differs.
+// writeCheck writes the findings of one check. It repeats the impact only where it differs.
 func writeCheck(b *strings.Builder, found []doctor.Finding) {
 	rest := []doctor.Finding{}
 	if len(found) > inFull+1 {

@@ -40,7 +40,7 @@ type holderLine struct {
 	Beat   time.Time `json:"beat"`   // when it last said that it lives, by its own clock
 }
 
-// report is what status tells.
+// report is what status shows.
 type report struct {
 	drains  []statusLine
 	holders []holderLine

@@ -60,7 +60,7 @@ func AWSConfig(ctx context.Context, o Options) (aws.Config, error) {
 	load := []func(*config.LoadOptions) error{
 		config.WithRetryer(func() aws.Retryer { return aws.NopRetryer{} }),
 		config.WithHTTPClient(awshttp.NewBuildableClient()),
-		config.WithLogger(logging.Nop{}), // it would write between the lines of the log what the results tell
+		config.WithLogger(logging.Nop{}), // it would write into the log what the results hold
 	}
 	if o.Region != "" {
 		load = append(load, config.WithRegion(o.Region))
@@ -81,7 +81,7 @@ func AWSConfig(ctx context.Context, o Options) (aws.Config, error) {
 	return cfg, checkCredentials(ctx, cfg)
 }
 
-// checkCredentials makes the SDK look for credentials once, so that their lack is told at the start.
+// checkCredentials makes the SDK look for credentials once, so that a lack of them shows at the start.
 func checkCredentials(ctx context.Context, cfg aws.Config) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()

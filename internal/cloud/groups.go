@@ -175,7 +175,7 @@ func (s *sight) activities(ctx context.Context, l plan.Look) error {
 	return err
 }
 
-// ReadTerminations reads an activity. What it does and to which instance stands only in its description: "Terminating EC2 instance:
+// ReadTerminations reads an activity. Only its description says what it does and to which instance: "Terminating EC2 instance:
 // i-0a1b2c3d4e5f60718". Anything else is left out: taken for a termination, a launch long ago would put a deadline in the past.
 func ReadTerminations(a astypes.Activity) []fleet.Activity {
 	description := aws.ToString(a.Description)

@@ -14,7 +14,7 @@ import (
 
 // Config is everything that can be set. All values have been checked.
 type Config struct {
-	Queue           string // URL of the SQS queue to hear from; empty: none, which Serves refuses
+	Queue           string // URL of the SQS queue to read; empty: there is no queue, which Serves refuses
 	Region          string // empty: the one in the queue's URL, and if it has none, what the AWS SDK finds
 	Endpoint        string // URL for all AWS calls, for a simulated cloud; empty: AWS
 	Journal         string // "memory:", "sqlite:///absolute/path" or "dynamodb://table"

@@ -22,7 +22,7 @@ type Code = placement.Code
 const (
 	NotFound       Code = "not-found"            // neither a group nor a cluster in the inventory knows it
 	HostGone       Code = "host-gone"            // EC2 says that the instance is not running
-	NotDraining    Code = "not-draining"         // it leaves, and nobody has set its container instance DRAINING
+	NotDraining    Code = "not-draining"         // it leaves, and its container instance is not DRAINING
 	StopTimeout    Code = "stop-timeout"         // a long stopTimeout runs
 	SigtermIgnored Code = "sigterm"              // the process has not exited since SIGTERM
 	Deregistration Code = "deregistration-delay" // the load balancer still drains the task's targets
@@ -33,8 +33,8 @@ const (
 	OpenHook       Code = "open-hook"            // no task is left, and a hook of the group holds the instance
 	GroupBalancer  Code = "group-balancer"       // Auto Scaling drains the group's own load balancers before the hook opens
 	GroupState     Code = "group-state"          // standby, warm pool, retained, detached
-	NotLeaving     Code = "not-leaving"          // nobody takes it away
-	InProgress     Code = "in-progress"          // nothing blocks: ECS is at it
+	NotLeaving     Code = "not-leaving"          // nothing terminates it
+	InProgress     Code = "in-progress"          // nothing blocks: ECS is working on it
 )
 
 // Question is what Why answers.
@@ -78,13 +78,13 @@ type Blocker struct {
 	Fix     []Fix  `json:"fix,omitempty"` // the best first
 	// Exact reports that AWS shows the blocker itself. If not, it is what remains when all else is excluded.
 	Exact bool `json:"exact"`
-	// Until is when it ends by itself at the latest; zero: it does not, or nobody knows.
+	// Until is when it ends by itself at the latest; zero: it does not, or that is not known.
 	Until time.Time `json:"until,omitzero"`
 }
 
 // Fix is one thing that fixes a blocker.
 type Fix struct {
-	Command string `json:"command,omitempty"` // to be pasted into a shell; empty: there is none, and the note says what to do
+	Command string `json:"command,omitempty"` // for a shell; empty: there is no command, and the note says what to do
 	Note    string `json:"note,omitempty"`    // what to know before
 }
 
@@ -196,8 +196,8 @@ func (w *why) headline() string {
 	return "nothing holds " + w.q.Target
 }
 
-// Codes are all codes in the order of their rank: what keeps the rest from being true, then what stays until somebody acts, then what
-// ends by itself.
+// Codes are all codes by rank: first those that make the others irrelevant, then those that stay until somebody acts, then those
+// that end by themselves.
 func Codes() []Code {
 	return []Code{
 		NotFound, HostGone, placement.AgentGone, GroupState, NotLeaving, GroupBalancer, NotDraining,

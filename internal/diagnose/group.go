@@ -138,8 +138,8 @@ func (k *known) answers() []Fix {
 	return all
 }
 
-// stays says that nobody takes the target away, if that is so: then there is nothing that could hold it. Nor is there when it is
-// past all hooks.
+// stays reports whether nothing holds the target, because nothing terminates it or because it is past all hooks. It adds the first
+// as a blocker.
 func (w *why) stays() bool {
 	if w.member != nil && w.member.State == fleet.TerminatingProceed {
 		return true
@@ -174,7 +174,7 @@ func (w *why) stays() bool {
 	return true
 }
 
-// empty says that nobody terminates an instance that was drained to its end.
+// empty adds a blocker where an instance is fully drained and nothing terminates it.
 func (w *why) empty() {
 	if w.task != nil || w.member == nil || w.member.State != fleet.InService || len(w.report.Blockers) > 0 {
 		return

@@ -11,11 +11,11 @@ import (
 	"github.com/ebbhq/ebb/internal/placement"
 )
 
-// lately is how old a service event may be to tell of now: ECS tries to place at least every few minutes.
+// lately is how old a service event may be and still describe the present: ECS tries to place at least every few minutes.
 const lately = 15 * time.Minute
 
-// services says what holds the tasks that services still want to run on the host. While nobody drains it, ECS has no reason to
-// move them, and all this would only come true later: that is what Plan is for.
+// services says what holds the tasks that services still want to run on the host. While the host is not DRAINING, ECS has no reason
+// to move them; Plan answers what would happen then.
 func (w *why) services(left []*inventory.Task) {
 	if w.host.Status != fleet.Draining {
 		return
@@ -57,7 +57,7 @@ func (w *why) service(s *inventory.Service, f placement.Fate) {
 	}
 }
 
-// failing tells of a deployment or of replacements that do not come up, as the service's own counts and events say.
+// failing describes a deployment that fails or replacements that do not start, from the service's own counts and events.
 func (k *known) failing(s *inventory.Service) Blocker {
 	b := Blocker{Code: placement.Deployment, Exact: true, Fix: k.back(s)}
 	for _, d := range s.Deployments {
@@ -117,7 +117,7 @@ func (k *known) saying(s *inventory.Service) string {
 	return ""
 }
 
-// replacement tells how far the tasks of a service elsewhere are that do not count as healthy yet: one of each kind.
+// replacement describes the tasks of a service elsewhere that do not count as healthy yet: one of each kind.
 func (k *known) replacement(s *inventory.Service) []Blocker {
 	var all []Blocker
 	more := map[Code]int{}

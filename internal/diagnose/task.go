@@ -87,8 +87,8 @@ func (w *why) stopping(t *inventory.Task) {
 	}
 }
 
-// sigterm tells of a task that has got SIGTERM. Whether its process still works or pays no heed cannot be seen from outside, so a
-// long stop timeout is told as what it is, and heedlessness as what may lie behind it.
+// sigterm describes a task that received SIGTERM. From outside we cannot tell a process that finishes its work from one that
+// ignores SIGTERM. So a long stopTimeout is reported as a fact, and ignoring SIGTERM as a possible cause.
 func (w *why) sigterm(t *inventory.Task, name, container string, wait, limit time.Duration) {
 	words := fmt.Sprintf("%s: it received SIGTERM and has not exited; the stopTimeout of container %s is %s",
 		phrase(name, "is STOPPING", w.since(t.StoppingAt)), container, inventory.Span(limit))

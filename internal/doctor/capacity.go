@@ -46,7 +46,7 @@ func noPlace(in *Input) (found []Finding) {
 	return found
 }
 
-// hostsKnown reports whether the hosts of a cluster and what tells them apart are all in the inventory.
+// hostsKnown reports whether all hosts of a cluster, and what distinguishes them, are in the inventory.
 func (in *Input) hostsKnown(c *inventory.Cluster) bool {
 	of := "cluster " + c.Name
 	return !in.Inventory.Missed("ecs:ListContainerInstances", of) && !in.Inventory.Missed("ecs:DescribeContainerInstances", of) &&

@@ -46,7 +46,7 @@ type Finding struct {
 	Severity Severity `json:"severity"`
 	Subject  string   `json:"subject"` // what it is about: "group web-asg", "service web in cluster prod"
 	Finding  string   `json:"finding"` // what was seen
-	Impact   string   `json:"impact"`  // what happens if nobody does anything
+	Impact   string   `json:"impact"`  // what happens if nothing is done
 	Fix      string   `json:"fix"`     // what to do: a command with the real names where there is one
 }
 
@@ -62,15 +62,15 @@ type Input struct {
 	Inventory *inventory.Inventory
 	// Everything: the inventory is of the whole account and Region, so that what is not in it does not exist.
 	Everything bool
-	// Ebb is what Ebb is told to do; nil: there is no configuration.
+	// Ebb is Ebb's configuration; nil: there is none.
 	Ebb *Settings
 	Now time.Time
 }
 
-// Settings are what Ebb is told to do.
+// Settings are the part of Ebb's configuration that checks need.
 type Settings struct {
 	Hook     string        // name of the lifecycle hook that it answers
-	Queue    string        // URL of the queue that it hears
+	Queue    string        // URL of the queue that it reads
 	Shortest time.Duration // heartbeat timeout below which Ebb refuses a hook, if it is a function; 0: it cannot be one
 	Groups   []Managed
 }
@@ -101,7 +101,7 @@ func Examine(in *Input) []Finding {
 	return found
 }
 
-// Worst is the severity of the worst finding; false: there is none.
+// Worst is the severity of the worst finding; false: nothing was found.
 func Worst(found []Finding) (Severity, bool) {
 	worst := Info
 	for _, f := range found {

@@ -24,7 +24,7 @@ func (in *Input) hook() string {
 	return in.Ebb.Hook
 }
 
-// managed are Ebb's settings for a group, if it is told to look after it.
+// managed are Ebb's settings for a group, if its configuration includes the group.
 func (in *Input) managed(group string) (Managed, bool) {
 	if in.Ebb == nil {
 		return Managed{}, false
@@ -79,7 +79,7 @@ func (in *Input) provider(group string) *inventory.CapacityProvider {
 	return nil
 }
 
-// ecsGroups are the groups whose instances are container instances, or that a capacity provider stands on.
+// ecsGroups are the groups whose instances are container instances, or that a capacity provider uses.
 func (in *Input) ecsGroups() (out []*inventory.Group) {
 	for i := range in.Inventory.Groups {
 		if g := &in.Inventory.Groups[i]; len(in.homes(g)) > 0 || in.provider(g.Name) != nil {

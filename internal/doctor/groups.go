@@ -43,7 +43,7 @@ func suspended(in *Input) (found []Finding) {
 	return found
 }
 
-// retained instances are there until somebody terminates them.
+// retained instances exist until somebody terminates them.
 // https://docs.aws.amazon.com/autoscaling/ec2/userguide/instance-lifecycle-policy.html
 func retained(in *Input) (found []Finding) {
 	for _, g := range in.Inventory.Groups {
@@ -85,7 +85,7 @@ func refreshWaits(in *Input) (found []Finding) {
 	return found
 }
 
-// spotNotice is how long before its end a Spot instance is told, at most.
+// spotNotice is how long before the end the notice of a Spot interruption comes, at most.
 // https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-instance-termination-notices.html
 const spotNotice = 2 * time.Minute
 

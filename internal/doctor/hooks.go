@@ -141,7 +141,7 @@ func hookRunsOut(in *Input) (found []Finding) {
 func (in *Input) runsOut(g *inventory.Group, h fleet.Hook, need time.Duration, service string) (Finding, bool) {
 	ebbs := h.Name == in.hook()
 	if !ebbs && (in.drainsManaged(g) || hookNamed(g, in.hook()) != nil) {
-		return Finding{}, false // somebody else drains: what this one is for is not known
+		return Finding{}, false // another drainer is at work, so the purpose of this hook is not known
 	}
 	f := Finding{
 		Subject: "group " + g.Name, Impact: "the instance is terminated in the middle of its drain, with tasks that still answer requests",

@@ -33,7 +33,7 @@ func waiting(in *Input) (found []Finding) {
 	return found
 }
 
-// waits judges by how long the termination is under way; that AWS tells in the scaling activity, which begins before the hook.
+// waits judges by how long the termination has been running. AWS shows that in the scaling activity, which begins before the hook.
 func (in *Input) waits(g *inventory.Group, inst fleet.GroupInstance) Finding {
 	id := string(inst.ID)
 	f := Finding{Severity: Info, Subject: "instance " + id, Finding: "the instance is in " + string(inst.State) + " in group " + g.Name,

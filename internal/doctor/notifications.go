@@ -19,7 +19,7 @@ func tellChecks() []Check {
 	}
 }
 
-// unheard looks at every way by which a hook can tell: its own target, and the rules. ECS hears its own hook.
+// unheard looks at every way by which a hook can notify: its own target, and the rules. ECS listens to its own hook.
 func unheard(in *Input) (found []Finding) {
 	if in.Inventory.Missed("events:ListRules", "") || in.Inventory.Missed("events:ListTargetsByRule", "") {
 		return nil
@@ -51,7 +51,7 @@ func unheard(in *Input) (found []Finding) {
 	return found
 }
 
-// explainRules names a rule that would tell if it were on or had a target.
+// explainRules names a rule that would forward the event if it were enabled or had a target.
 func (in *Input) explainRules(g *inventory.Group, h fleet.Hook, f *Finding) {
 	for _, r := range in.Inventory.Rules {
 		switch {
@@ -68,7 +68,7 @@ func (in *Input) explainRules(g *inventory.Group, h fleet.Hook, f *Finding) {
 	}
 }
 
-// queueARN is the queue that Ebb hears, or a word to be replaced.
+// queueARN is the queue that Ebb reads, or a word for the user to replace.
 func (in *Input) queueARN() string {
 	if in.Ebb != nil {
 		for _, q := range in.Inventory.Queues {
@@ -80,8 +80,8 @@ func (in *Input) queueARN() string {
 	return "QUEUE_ARN"
 }
 
-// heard reports whether somebody may hear of a hook; where Ebb's queue is known, whether Ebb does. Where a topic or function sends
-// what it hears is not known, and taken for right.
+// heard reports whether some listener may receive the messages of a hook; where Ebb's queue is known, whether Ebb receives them.
+// Where a topic or function forwards its messages is not known, and assumed to be right.
 func (in *Input) heard(g *inventory.Group, h fleet.Hook) bool {
 	queue := ""
 	if h.Name == in.hook() && in.queueARN() != "QUEUE_ARN" {

@@ -16,7 +16,7 @@ func queueChecks() []Check {
 	}
 }
 
-// listened are the queues that are told of lifecycle actions: by a hook, by a rule, or because Ebb hears them.
+// listened are the queues that receive lifecycle actions: from a hook, from a rule, or because Ebb reads them.
 func (in *Input) listened() []inventory.Queue {
 	s := in.Inventory
 	told := map[string]bool{}

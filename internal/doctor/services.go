@@ -42,7 +42,7 @@ func neverDrains(in *Input) (found []Finding) {
 	return found
 }
 
-// stopsAll speaks only of services behind a load balancer: somebody waits for their answers.
+// stopsAll looks only at services behind a load balancer: clients wait for their answers.
 func stopsAll(in *Input) (found []Finding) {
 	in.eachService(func(c *inventory.Cluster, v *inventory.Service) {
 		if least, _ := bounds(v); least > 0 || len(v.LoadBalancers) == 0 {

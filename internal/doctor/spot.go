@@ -19,7 +19,7 @@ func spotChecks() []Check {
 
 const spotDraining = "ECS_ENABLE_SPOT_INSTANCE_DRAINING"
 
-// spotUnheard: with capacity rebalancing the notice starts the termination with its hooks, and managed draining hears it too.
+// spotUnheard: with capacity rebalancing the notice starts the termination with its hooks, and managed draining receives it too.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/container-instance-spot.html
 func spotUnheard(in *Input) (found []Finding) {
 	if !in.providersKnown() {

@@ -19,9 +19,9 @@ const (
 	TerminateAction Kind = "terminate-action"
 	// LaunchAction: an instance waits in a launching lifecycle hook.
 	LaunchAction Kind = "launch-action"
-	// TestNotification: Auto Scaling tries out a new notification target; nothing happened.
+	// TestNotification: Auto Scaling tests a new notification target; nothing happened.
 	TestNotification Kind = "test-notification"
-	// ScalingNotification: Auto Scaling tells of a launch or termination that has begun or ended; no hook waits.
+	// ScalingNotification: Auto Scaling reports that a launch or termination has begun or ended; no hook waits.
 	ScalingNotification Kind = "scaling-notification"
 	// Ignored: a message that Ebb knows and has no use for.
 	Ignored Kind = "ignored"

@@ -29,10 +29,11 @@ func open(body []byte, envelopes int) Event {
 	if len(body) == 0 {
 		return unknown("the body is empty")
 	}
-	if body[0] != '{' {
-		return unknown("the body is not a JSON object")
+	read := readLines
+	if body[0] == '{' {
+		read = readObject
 	}
-	f, problem := readObject(body)
+	f, problem := read(body)
 	if problem != "" {
 		return unknown("%s", problem)
 	}

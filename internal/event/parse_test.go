@@ -63,6 +63,8 @@ func documented() map[string]Event {
 		"sqs-scaling-terminate.json":     group(ScalingNotification, "2026-11-21T09:21:44.1Z", instance),
 		"sns-scaling-launch-error.json":  group(ScalingNotification, "2026-11-21T09:21:44.1Z", nil),
 		"sns-terminate.json":             terminating("sns", nil),
+		"sns-terminate-lines.json":       terminating("sns", nil),
+		"terminate.txt":                  terminating("sqs", nil),
 		"eventbridge-terminate.json":     terminating("eventbridge", nil),
 		"eventbridge-sns-terminate.json": terminating("eventbridge+sns", nil),
 		"eventbridge-terminate-plain.json": terminating("eventbridge", func(e *Event) {
@@ -135,8 +137,8 @@ func TestParseUnknown(t *testing.T) {
 	valid := `{` + action + `,"EC2InstanceId":"i-0a"}`
 	tests := []struct{ name, body, why string }{
 		{"empty", " \n", "the body is empty"},
-		{"text", "hello", "not a JSON object"},
-		{"array", "[1,2]", "not a JSON object"},
+		{"text", "hello", "neither a JSON object nor"},
+		{"array", "[1,2]", "neither a JSON object nor"},
 		{"cut off", valid[:40], "not valid JSON: unexpected end"},
 		{"two objects", valid + valid, "not valid JSON: invalid character '{' after"},
 		{"no known field", `{"Records":[]}`, `none of the fields "LifecycleTransition"`},
@@ -162,6 +164,8 @@ func TestParseUnknown(t *testing.T) {
 		{"not from AWS", `{"source":"me","detail-type":"EC2 Instance-terminate Lifecycle Action","detail":{}}`, `has source "me" and detail-type`},
 		{"new detail-type", `{"source":"aws.autoscaling","detail-type":"X"}`, `detail-type "X" of aws.autoscaling`},
 		{"account", `{` + bridge + `,"account":1,"detail":{` + action + `,"EC2InstanceId":"i-0a"}}`, `the field "account" is a number`},
+		{"line twice", "LifecycleTransition: x\nEC2InstanceId: i-1\nEC2InstanceId: i-2\n", `the line "EC2InstanceId" comes twice`},
+		{"envelope in lines", "Event: x\nType: Notification\nTopicArn: t\n", `the field "Event" is "x"`},
 		{"SNS type", `{"Type":"X","TopicArn":"t"}`, `the field "Type" is "X", which is no SNS message type`},
 		{"SNS message", `{"Type":"Notification","TopicArn":"t","Message":{}}`, `the field "Message" is an object, not a string`},
 		{"in SNS", sns(t, `{`+action+`}`), `in the SNS message: the field "EC2InstanceId" is missing`},

@@ -26,12 +26,12 @@ type TargetID struct {
 	Port int
 }
 
-// Knowledge says how far a look got. The zero value is Unknown, so that what nobody looked at is never taken for absent.
+// Knowledge says how far a look got. The zero value is Unknown, so that what was never looked at is not taken for absent.
 type Knowledge uint8
 
 // The three answers a look can give.
 const (
-	// Unknown: nobody looked, the look failed, or it was partial.
+	// Unknown: there was no look, it failed, or it was partial.
 	Unknown Knowledge = iota
 	// Absent: a successful, complete look did not find it.
 	Absent

@@ -78,8 +78,8 @@ func Policy(m Mode, s Scope) Document {
 	return d
 }
 
-// everyCluster is the action that looking does not need where the clusters are told. The controller always does: a host that is not in its cluster is
-// let go only once it is in no other either.
+// everyCluster is the action that looking does not need where the clusters are named. The controller always does: a host that is
+// not in its cluster is let go only once it is in no other either.
 const everyCluster = "ecs:ListClusters"
 
 // arn spells ARNs of a service, one for each resource.

@@ -26,7 +26,7 @@ type Inventory struct {
 	Unread       []Unread
 }
 
-// Unread is a part that could not be read: access denied, throttled for too long, or gone meanwhile.
+// Unread is a part that could not be read: access denied, throttled for too long, or deleted in the meantime.
 type Unread struct {
 	What  string // the operation and what it was to read: "ecs:DescribeServices of cluster prod"
 	Error string
@@ -75,7 +75,7 @@ type Task struct {
 	fleet.Task
 	LaunchType       string // EC2, FARGATE, EXTERNAL
 	CapacityProvider string
-	StartedBy        string // ecs-svc/... of its deployment, or what RunTask was told
+	StartedBy        string // ecs-svc/... of its deployment, or the startedBy of RunTask
 	StartedAt        time.Time
 	StoppingAt       time.Time
 	PullStartedAt    time.Time
@@ -150,7 +150,7 @@ type TaskDefinition struct {
 	Name             string // family:revision
 	Network          string // bridge, host, awsvpc, none
 	CPU, Memory, GPU int    // of the whole task: its own, or the sum of its containers' reservations
-	HostPorts        []Port // fixed ones; a dynamic port is none
+	HostPorts        []Port // fixed ones; dynamic ports are not in it
 	Constraints      []Constraint
 	Requires         []string // attributes that an instance must have, as name or name=value
 	Containers       []Container

@@ -2,7 +2,7 @@
 // that obeys the world's target states as an Application Load Balancer does, and a generator of requests that counts what its users
 // would see.
 //
-// It never changes the world but to tell it that a process has ended, and never retries, hides or excuses a failed request.
+// It changes the world only by reporting that a process has ended. It never retries or hides a failed request.
 package loadtest
 
 import (

@@ -18,7 +18,7 @@ type Processes struct {
 
 	mu      sync.Mutex // guards the rest; taken with the world locked, so never held while locking the world
 	running map[string]*process
-	stopped map[string]*process // told to end, and not at the end yet
+	stopped map[string]*process // got SIGTERM, and have not ended yet
 	closed  bool
 	ended   sync.WaitGroup
 }
@@ -115,7 +115,7 @@ func (p *Processes) Close() {
 	p.ended.Wait()
 }
 
-// exited tells the world that a process has ended by itself, unless it was killed before.
+// exited reports to the world that a process has ended by itself, unless it was killed before.
 func (p *Processes) exited(arn string) {
 	p.mu.Lock()
 	s := p.stopped[arn]
@@ -166,7 +166,7 @@ func answer(w http.ResponseWriter, r *http.Request) {
 	_ = http.NewResponseController(w).Flush()
 	select {
 	case <-time.After(take):
-	case <-r.Context().Done(): // nobody waits for it
+	case <-r.Context().Done(): // the client has gone
 		return
 	}
 	_, _ = io.WriteString(w, whole[1:])

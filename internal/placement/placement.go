@@ -1,7 +1,7 @@
 // Package placement answers about a set of tasks: if hosts of a cluster leave, do the tasks there leave too, and can ECS start
 // their replacements elsewhere, all together? If not, it says which and why, in AWS's words and in a person's.
 //
-// ECS places one task after the other, by strategies that only choose and in an order that nobody promises, and the tasks of
+// ECS places one task after the other, by strategies that only choose, and in an order that AWS does not promise, and the tasks of
 // several services compete. So there are promises and proofs, and what lies between: a task Moves only if it finds a place
 // whatever ECS places before it and wherever; it is Stuck only if no order and no choice helps; all else is Uncertain.
 // Every answer is about the cluster as it was read: no host is added, no task ends by itself, nobody deploys.

@@ -24,7 +24,7 @@ type room struct {
 	// tight is the space as it is. loose is the space after every task has ended that may: it is stopping, or its service
 	// has too many or deploys. A promise rests on tight, a proof on loose.
 	tight, loose space
-	blind        bool // awsvpc tasks, and nobody knows how many interfaces the host can have
+	blind        bool // awsvpc tasks, and it is not known how many interfaces the host can have
 }
 
 // load is what is placed into a room in thought.
@@ -94,7 +94,7 @@ func (v *view) room(h *inventory.Host) room {
 	return r
 }
 
-// occupy notes a task that is on the host: it uses a network interface, it keeps its like away, and it may end.
+// occupy counts a task that is on the host: it uses a network interface, it keeps other tasks of its kind away, and it may end.
 func (v *view) occupy(r *room, t *inventory.Task) {
 	def := v.c.TaskDefinition(t.Family)
 	nics := 0
@@ -108,7 +108,7 @@ func (v *view) occupy(r *room, t *inventory.Task) {
 		r.loose.has[t.Service()] = true
 		return
 	}
-	if def == nil { // nobody knows what it gives back: all of the host at most
+	if def == nil { // it is not known what it gives back: all of the host at most
 		r.loose.cpu, r.loose.memory, r.loose.gpu = r.host.CPU, r.host.Memory, r.host.GPU
 		clear(r.loose.taken)
 		return

@@ -115,7 +115,7 @@ func (t tally) words(d *demand, rooms int) string {
 	return fmt.Sprintf("the needs of a task of service %s are not known", d.name)
 }
 
-// words tells of a blockade that succeeds: who competes, and what would keep the service out.
+// words describes a blockade that succeeds: who competes, and what would keep the service out.
 func (g *blockade) words(choice []answer) []Reason {
 	loads := make([]load, len(g.v.rooms))
 	for i, r := range g.rooms {

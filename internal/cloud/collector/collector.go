@@ -104,7 +104,7 @@ type Collector struct {
 func New(cfg aws.Config) *Collector {
 	cfg = cloud.WithTimeout(cfg)
 	cfg.Retryer = func() aws.Retryer { return aws.NopRetryer{} } // see try
-	cfg.Logger = logging.Nop{}                                   // it would write to standard error what Unread tells
+	cfg.Logger = logging.Nop{}                                   // it would write to standard error what Unread holds
 	return On(Clients{
 		AutoScaling: autoscaling.NewFromConfig(cfg), ECS: ecs.NewFromConfig(cfg), ELB: elb.NewFromConfig(cfg), SQS: sqs.NewFromConfig(cfg),
 		Events: eventbridge.NewFromConfig(cfg), STS: sts.NewFromConfig(cfg), EC2: cloud.NewEC2(cfg).Ask, Region: cfg.Region,
