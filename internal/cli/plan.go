@@ -22,9 +22,9 @@ func newPlan(p Process) *cobra.Command {
 how long its stop takes at most. It only reads; nothing is touched.
 
 Its verdict is
-  moves      promised: every task stops and is replaced elsewhere, in whatever order ECS places
-  shrinks    promised is that every task stops; services may be left with fewer tasks than they want
-  uncertain  neither can be promised nor ruled out; the reasons say on what it depends
+  moves      promised: every task stops and is replaced elsewhere, in any order in which ECS places tasks
+  shrinks    promised: every task stops; services may be left with fewer tasks than they want
+  uncertain  nothing can be promised and nothing ruled out; the reasons say what it depends on
   stuck      proved: at least one task stays until something changes
 
   unknown    a target was not found

@@ -26,7 +26,7 @@ const (
 	StopTimeout    Code = "stop-timeout"         // a long stopTimeout runs
 	SigtermIgnored Code = "sigterm"              // the process has not exited since SIGTERM
 	Deregistration Code = "deregistration-delay" // the load balancer still drains the task's targets
-	PullingImage   Code = "image-pull"           // the replacement loads its image
+	PullingImage   Code = "image-pull"           // the replacement pulls its image
 	ReplacementNew Code = "replacement-starting" // the replacement is not RUNNING yet
 	NotYetHealthy  Code = "replacement-health"   // the replacement runs and does not count as healthy yet
 	DaemonLast     Code = "daemon-last"          // daemon tasks stop after all others

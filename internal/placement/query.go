@@ -8,6 +8,8 @@ import (
 	"github.com/ebbhq/ebb/internal/inventory"
 )
 
+// The query language of ECS is written a second time in the simulated cloud (sim/filter.go), on purpose: each judges the other.
+
 // answer is what can be said about a host and a requirement: no, unknown or yes. A requirement that Ebb cannot judge is unknown,
 // so that it is neither promised nor refused.
 type answer int8
