@@ -88,8 +88,9 @@ func newRoot(p Process) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "ebb",
 		Short: "Take Amazon ECS and EC2 Auto Scaling capacity out of service without dropping work",
-		Long: `Ebb drains ECS container instances that EC2 Auto Scaling is about to terminate: it sets them DRAINING, waits until every
-task has really stopped, and answers the lifecycle hook. Nothing hangs: a deadline, dead and lost hosts are all cared for.
+		Long: `Ebb drains ECS container instances that EC2 Auto Scaling is about to terminate: it sets them to DRAINING, waits until every
+task has really stopped, and completes the lifecycle hook. Nothing hangs: each drain has a deadline, and Ebb recognises dead and
+lost hosts.
 
 Try it without an account:  ebb demo`,
 		SilenceErrors: true, SilenceUsage: true, DisableFlagsInUseLine: true,

@@ -29,12 +29,12 @@ func newDoctor(p Process) *cobra.Command {
 	var least string
 	c := &cobra.Command{
 		Use: "doctor", Short: "Find what will lose work or hang when capacity leaves", Args: noArgs,
-		Long: `Doctor looks at clusters, services, Auto Scaling groups, their hooks, queues and rules, and says what will lose work or hang when an
-instance is taken away, what happens if that is left, and the command that fixes it. It changes nothing: it only reads.
+		Long: `Doctor reads clusters, services, Auto Scaling groups, their hooks, queues and rules. It says what will lose work or hang when
+an instance is terminated, the impact, and the command that fixes it. It only reads and changes nothing.
 
-With a configuration file it also checks that what Ebb is told fits the account. docs/reference/doctor.md lists the checks.
+With a configuration file it also checks Ebb's configuration against the account. docs/reference/doctor.md lists the checks.
 
-Exit codes: 0 nothing above info; 3 warnings; 4 errors; 1 it could not look; 64 wrong usage; 78 wrong configuration.`,
+Exit codes: 0 nothing above info; 3 warnings; 4 errors; 1 it could not read the account; 64 wrong usage; 78 wrong configuration.`,
 		Example: `  ebb doctor
   ebb doctor --cluster prod --severity warn
   ebb doctor --config ebb.yaml -o json | jq -r '.[].fix'

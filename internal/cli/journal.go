@@ -59,8 +59,8 @@ func readJournal(ctx context.Context, cfg config.Config) (journal.Store, error) 
 	return s, nil
 }
 
-var errNoJournal = errors.New("there is no journal to read: one in memory is known only to the ebb serve that holds it; name the " +
-	"journal that ebb serve writes, " +
+var errNoJournal = errors.New("there is no journal to read: a journal in memory can be read only by its own ebb serve; name the journal " +
+	"that ebb serve writes, " +
 	"with journal: sqlite:///path or dynamodb://TABLE in the configuration, $EBB_JOURNAL or --journal")
 
 // unopened separates a table that cannot be used from a network that does not answer: the network may come back, and is no matter

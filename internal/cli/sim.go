@@ -29,14 +29,14 @@ func newSim(p Process) *cobra.Command {
 	c := &cobra.Command{
 		Use: "sim", Short: "Run a simulated cloud that any AWS client can talk to", Args: noArgs,
 		Long: `Sim simulates Auto Scaling, ECS, Elastic Load Balancing, SQS, SNS, EventBridge, STS and DescribeInstances on loopback, with their
-behaviour over time: lifecycle hooks that run out, tasks that move under minimum and maximum percent, targets that drain, messages
-that come again. It speaks the AWS protocols, so the AWS CLI and the SDKs work on it. The Lambda functions of a world file run as processes
-of this machine, with the Lambda Runtime API; what they print goes to standard error.
+behaviour over time: lifecycle hooks that time out, tasks that move under minimum and maximum percent, targets that drain, messages
+that come again. It speaks the AWS protocols, so the AWS CLI and the SDKs work with it. The Lambda functions of a world file run as
+processes on this machine, with the Lambda Runtime API; their output goes to standard error.
 
 Always give clients the endpoint explicitly: some ignore the environment variables and would call AWS.`,
 		Example: `  ebb sim
   ebb sim --world my-world.yaml --speed 60      # a minute a second; start the controller with: ebb serve --clock http://127.0.0.1:4599
-  ebb sim --policy ebb=policy.json              # who signs with the access key ebb may do what the IAM policy says, and nothing else`,
+  ebb sim --policy ebb=policy.json              # callers with the access key ebb may do only what the policy allows`,
 	}
 	c.Flags().StringVar(&listen, "listen", "127.0.0.1:4599", "address to listen on")
 	c.Flags().StringVar(&file, "world", "", "world file (YAML); without it: cluster demo, group demo-asg, services web and api, queue ebb")
@@ -92,7 +92,7 @@ func readPolicies(given []string) ([]attachment, error) {
 		}
 		p, err := wire.ParsePolicy(b)
 		if err != nil {
-			return nil, misconfigured(fmt.Errorf("%s: %w; ebb iam prints a policy that will do", file, err))
+			return nil, misconfigured(fmt.Errorf("%s: %w; ebb iam prints a policy that works", file, err))
 		}
 		all = append(all, attachment{key, p})
 	}
@@ -212,7 +212,6 @@ func (s *simulation) greet(w io.Writer) {
 	fmt.Fprintln(w, "\nstop with Ctrl-C")
 }
 
-// shortName is the last part of an ARN.
 func servicesOf(world *sim.World, cluster string) []sim.Service {
 	ids, err := world.ListServices(cluster)
 	if err != nil {

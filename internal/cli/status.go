@@ -51,10 +51,11 @@ func newStatus(p Process) *cobra.Command {
 	var ended int
 	c := &cobra.Command{
 		Use: "status", Short: "List the drains that are open, and those that ended lately", Args: noArgs,
-		Long: `Status reads the journal, also while ebb serve is writing it. It asks AWS nothing, but for a journal in DynamoDB.
+		Long: `Status reads the journal, also while ebb serve is writing it. It calls AWS only for a journal in DynamoDB.
 
-What a drain waits for is as of the last change that was written. Below the drains stands which process works for which scope - a cluster, or
-a group without one - and when it last said that it lives. A function holds a scope for a moment only.`,
+It shows what a drain waits for as of the last change in the journal. Below the drains it lists which process works for which scope
+(a cluster, or a group without a cluster) and when that process last renewed its lease. A function holds a scope only for a
+moment.`,
 		Example: `  ebb status --config ebb.yaml
   ebb status --journal sqlite:///var/lib/ebb/journal.db -o json`,
 	}

@@ -1,4 +1,4 @@
-// Package config turns a file, the environment and flags into one validated struct: what Ebb is to look after, and how.
+// Package config turns a file, the environment and flags into one validated struct: what Ebb manages, and how.
 //
 // It never talks to AWS, never guesses what a wrong value meant, and never stops at the first mistake: all are reported.
 package config
@@ -52,7 +52,7 @@ const textVariable = "EBB_CONFIG_TEXT"
 
 // Load reads the file and lays the environment and the overrides over it: flag > environment > file > default. With an empty path the
 // file is the one that EBB_CONFIG names, or the text in EBB_CONFIG_TEXT, or none. Overrides are values of flags by key: "log_level" for
-// --log-level; an empty value is as good as none. Every error is an *Error.
+// --log-level; an empty value counts as not set. Every error is an *Error.
 func Load(file string, env func(string) string, overrides map[string]string) (Config, error) {
 	named := "--config " + file
 	if file == "" {
@@ -113,7 +113,7 @@ func checkRegion(c *Config, values map[string]value) []Problem {
 	return []Problem{at}
 }
 
-const noGroups = `no groups are set, so there is nothing to look after; write groups: with at least "- match: NAME"`
+const noGroups = `no groups are set, so there is nothing to manage; write groups: with at least "- match: NAME"`
 
 // Serves returns an error that says what is missing for ebb serve: a queue and at least one group.
 func (c Config) Serves() error {
@@ -134,7 +134,7 @@ func (c Config) Serves() error {
 func (c Config) Invoked() error {
 	var problems []Problem
 	if c.JournalTable() == "" {
-		problems = append(problems, Problem{Text: fmt.Sprintf("journal is %q, but invocations share nothing but a table; write journal: "+
+		problems = append(problems, Problem{Text: fmt.Sprintf("journal is %q, but invocations can share only a table; write journal: "+
 			"dynamodb://TABLE, or set EBB_JOURNAL", c.Journal)})
 	}
 	if len(c.Groups) == 0 {

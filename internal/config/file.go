@@ -85,7 +85,7 @@ func (d *document) addGroup(entry *yaml.Node, values map[string]value) {
 	}
 	if slices.ContainsFunc(d.groups, func(other Group) bool { return other.Match == g.Match && g.Match != "" }) {
 		at := values["match"].at
-		at.Text = fmt.Sprintf("match %q stands above already, and the first one counts; remove one of the two", g.Match)
+		at.Text = fmt.Sprintf("match %q appears above already, and the first entry counts; remove one of the two", g.Match)
 		d.problems = append(d.problems, at)
 	}
 	d.groups = append(d.groups, g)
@@ -108,7 +108,7 @@ func (d *document) mapping(node *yaml.Node, what string, known []string) func(yi
 			case key.Kind != yaml.ScalarNode || !slices.Contains(known, key.Value):
 				d.problem(key, "unknown key %q%s", key.Value, suggest(key.Value, known))
 			case twice:
-				d.problem(key, "the key %q stands in line %d already; remove one of the two", key.Value, first)
+				d.problem(key, "the key %q is in line %d already; remove one of the two", key.Value, first)
 			case !yield(key.Value, resolve(node.Content[i+1])):
 				return
 			}

@@ -115,7 +115,7 @@ func checkJournal(s string) error {
 		if match(tableName, table) {
 			return nil
 		}
-		return fmt.Errorf("journal is %q, but %q is no name of a DynamoDB table; write dynamodb://NAME with 3 to 255 of letters, digits and . - _", s, table)
+		return fmt.Errorf("journal is %q, but %q is not a valid name of a DynamoDB table; write dynamodb://NAME with 3 to 255 of letters, digits and . - _", s, table)
 	}
 	if file, ok := strings.CutPrefix(s, sqliteScheme); s == "memory:" || ok && strings.HasPrefix(file, "/") && !strings.HasSuffix(file, "/") {
 		return nil

@@ -1,5 +1,5 @@
-// Package diagnose says why a host or a task does not leave, and what would happen if hosts had to leave now: the blockers in
-// words, with names and numbers, ranked, each with the command that fixes it.
+// Package diagnose says why a host or a task does not leave, and what would happen if hosts had to leave now: the ranked blockers,
+// with names and numbers, each with the command that fixes it.
 //
 // It is pure: everything comes from one inventory, and times only from AWS's own timestamps and from Ebb's journal. It never asks
 // AWS anything, never changes anything, and never calls a guess a fact: what is known only because all else is excluded says so.
@@ -15,10 +15,10 @@ import (
 	"github.com/ebbhq/ebb/internal/placement"
 )
 
-// Code names a blocker. Those of package placement are used as they are, besides these.
+// Code names a blocker. The codes of package placement are blockers too.
 type Code = placement.Code
 
-// The blockers that are no matter of placement.
+// The blockers that have nothing to do with placement.
 const (
 	NotFound       Code = "not-found"            // neither a group nor a cluster in the inventory knows it
 	HostGone       Code = "host-gone"            // EC2 says that the instance is not running
@@ -43,7 +43,7 @@ type Question struct {
 	Target string
 	// Hook is the name of the lifecycle hook that Ebb answers; empty: unknown.
 	Hook string
-	// Lines are of Ebb's journal about this instance, oldest first; empty: the journal knows nothing of it, nil: it is not at hand.
+	// Lines of Ebb's journal about this instance, oldest first; empty: the journal has none, nil: there is no journal to read.
 	Lines []Line
 	Now   time.Time
 }
@@ -68,7 +68,7 @@ type Report struct {
 	Status   string    `json:"container_instance_status,omitempty"`
 	Headline string    `json:"headline"`
 	Blockers []Blocker `json:"blockers"`
-	Notes    []string  `json:"notes,omitempty"` // what the answer rests on and could not be seen
+	Notes    []string  `json:"notes,omitempty"` // what the answer needs and could not be read
 }
 
 // Blocker is one thing that keeps the target.
@@ -117,7 +117,7 @@ func Why(s *inventory.Inventory, q Question) Report {
 	return w.report
 }
 
-// known is what a question can be answered from: the target's place and all around it. It finds and spells; it blames nothing.
+// known is what a question is answered from: the target and everything around it. Its methods look up and spell; they add no blocker.
 type known struct {
 	place
 	s *inventory.Inventory

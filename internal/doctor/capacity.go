@@ -11,7 +11,7 @@ import (
 	"github.com/ebbhq/ebb/internal/placement"
 )
 
-// fullestHosts is of how many hosts of a cluster it is asked whether they could leave: a bound on time, not on what is wrong.
+// fullestHosts is how many hosts of a cluster the check examines. It bounds the time of the check, not its findings.
 const fullestHosts = 20
 
 // lacks are the reasons for which a replacement has no place now; the others are transient, or matters of other checks.
@@ -20,8 +20,8 @@ var lacks = [...]placement.Code{
 	placement.DistinctInstance, placement.NoProviderHost, placement.NoHost, placement.Together,
 }
 
-// noPlace asks of the fullest hosts of each cluster, one at a time, what would become of their tasks if they left now. It speaks only
-// where it is proved that a task would stay.
+// noPlace asks what would happen to the tasks of each cluster's fullest hosts, one host at a time, if it left now. It finds only
+// what is proved: that a task would stay.
 func noPlace(in *Input) (found []Finding) {
 	for i := range in.Inventory.Clusters {
 		c := &in.Inventory.Clusters[i]
@@ -53,7 +53,7 @@ func (in *Input) hostsKnown(c *inventory.Cluster) bool {
 		!in.Inventory.Missed("ecs:DescribeCapacityProviders", of)
 }
 
-// stay is what would stay on a host that leaves.
+// stay holds the tasks that would stay on a host that leaves.
 type stay struct {
 	host  *inventory.Host
 	tasks int

@@ -1,5 +1,5 @@
-// Package doctor finds what in an account will lose work or hang when capacity leaves: it judges an inventory by a list of checks, each of
-// which says what it saw, what happens if that is left, and the command that fixes it.
+// Package doctor finds what in an account will lose work or hang when capacity leaves: it runs a list of checks over an inventory.
+// Each finding says what was found, its impact, and the command that fixes it.
 //
 // It never asks AWS anything, never changes anything, and never takes a part that could not be read for absent.
 package doctor
@@ -60,7 +60,7 @@ type Check struct {
 // Input is what the checks judge.
 type Input struct {
 	Inventory *inventory.Inventory
-	// Everything: the inventory is of the whole account and Region, so that what is not in it does not exist.
+	// Everything: the inventory covers the whole account and Region, so what is not in it does not exist.
 	Everything bool
 	// Ebb is Ebb's configuration; nil: there is none.
 	Ebb *Settings
@@ -110,7 +110,7 @@ func Worst(found []Finding) (Severity, bool) {
 	return worst, len(found) > 0
 }
 
-// unreadCheck makes a part that could not be read a finding: a check that could not be made was not passed.
+// unreadCheck makes a finding of each part that could not be read: a check that could not run did not pass.
 func unreadCheck() Check {
 	return Check{"unread", "A part could not be read", func(in *Input) (found []Finding) {
 		for _, u := range in.Inventory.Unread {

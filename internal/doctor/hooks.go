@@ -89,8 +89,8 @@ func managedHookEdited(in *Input) (found []Finding) {
 	return found
 }
 
-// abandon: on a terminating hook ABANDON ends the other hooks too. With one hook it comes to the same as CONTINUE, unless the group
-// retains instances.
+// abandon: on a terminating hook ABANDON ends the other hooks too. With one hook it has the same effect as CONTINUE, unless the
+// group retains instances.
 // https://docs.aws.amazon.com/autoscaling/ec2/userguide/lifecycle-hooks.html
 func abandon(in *Input) (found []Finding) {
 	for i := range in.Inventory.Groups {
@@ -170,7 +170,7 @@ func (in *Input) runsOut(g *inventory.Group, h fleet.Hook, need time.Duration, s
 
 func seconds(d time.Duration) int { return int(d.Round(time.Second) / time.Second) }
 
-// twoDrainers counts the managed hook, Ebb's, and those that by their name drain.
+// twoDrainers counts the managed hook, Ebb's hook, and hooks with "drain" in their names.
 func twoDrainers(in *Input) (found []Finding) {
 	for _, g := range in.ecsGroups() {
 		var drainers []fleet.Hook

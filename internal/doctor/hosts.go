@@ -18,7 +18,7 @@ func hostChecks() []Check {
 	}
 }
 
-// foreignLimit is how long an instance may wait before it is taken for stuck, where Ebb's deadline does not hold.
+// foreignLimit is how long an instance may wait before it counts as stuck, where Ebb's deadline does not apply.
 const foreignLimit = time.Hour
 
 func waiting(in *Input) (found []Finding) {
@@ -103,7 +103,7 @@ func drainingInService(in *Input) (found []Finding) {
 	return found
 }
 
-// ghost: a container instance whose agent was away when its instance ended is not deregistered by anybody.
+// ghost: nobody deregisters a container instance whose agent was disconnected when its instance ended.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeregisterContainerInstance.html
 func ghost(in *Input) (found []Finding) {
 	if in.Inventory.Missed("ec2:DescribeInstances", "") {
@@ -133,7 +133,7 @@ func ghost(in *Input) (found []Finding) {
 	return found
 }
 
-// neverJoined can say that an instance is in no cluster only if all were looked at.
+// neverJoined can say that an instance is in no cluster only if all clusters were read.
 func neverJoined(in *Input) (found []Finding) {
 	s := in.Inventory
 	if !in.Everything || !in.providersKnown() || s.Missed("ecs:ListContainerInstances", "") || s.Missed("ecs:DescribeContainerInstances", "") {

@@ -157,7 +157,7 @@ func queuePolicy(in *Input) (found []Finding) {
 	return found
 }
 
-// allowsEvents reads a policy: maybe, where it cannot be read. Conditions are taken for met.
+// allowsEvents reads a policy: maybe, where it cannot be read. Conditions count as met.
 func allowsEvents(policy string) verdict {
 	if policy == "" {
 		return no
@@ -219,7 +219,7 @@ func words(v any) (out []string) {
 	return out
 }
 
-// ruleMatchesNothing looks at rules that speak of terminating actions. It can say so only of an inventory of everything.
+// ruleMatchesNothing looks at rules for terminating actions. It needs an inventory of the whole account.
 func ruleMatchesNothing(in *Input) (found []Finding) {
 	s := in.Inventory
 	if !in.Everything || s.Missed("autoscaling:DescribeAutoScalingGroups", "") || s.Missed("autoscaling:DescribeLifecycleHooks", "") {

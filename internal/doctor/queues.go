@@ -53,7 +53,7 @@ func noRedrive(in *Input) (found []Finding) {
 	return found
 }
 
-// shortRetention is how long a listener may be away, at least, before terminations go unheard.
+// shortRetention is how long a reader must be able to be away without losing messages about terminations.
 const shortRetention = time.Hour
 
 func queueSettings(in *Input) (found []Finding) {

@@ -1,5 +1,5 @@
-// Package inventory is what one wide, read-only look at clusters and groups shows: the resources and settings from which why, plan and
-// doctor explain. Everything is in AWS's own words.
+// Package inventory is what one wide, read-only look at clusters and groups shows: the resources and settings that why, plan and
+// doctor judge. Everything is in AWS's own words.
 //
 // It is pure data. It never asks AWS anything, never reads a clock and never judges.
 package inventory

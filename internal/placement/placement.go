@@ -51,7 +51,7 @@ const (
 // String spells the kind: replica, daemon or standalone.
 func (k Kind) String() string { return [...]string{"replica", "daemon", "standalone"}[k] }
 
-// Fate is what becomes of the tasks of one service on the hosts that leave, or of one standalone task.
+// Fate is what happens to the tasks of one service on the hosts that leave, or to one standalone task.
 type Fate struct {
 	Kind    Kind
 	Service string // empty for a standalone task
@@ -75,7 +75,7 @@ type Fate struct {
 type Result struct {
 	Verdict Verdict // the worst of all
 	Fates   []Fate  // in order of the cluster's services, then the standalone tasks
-	// Notes are what the answer rests on and could not be seen, such as unknown numbers of network interfaces.
+	// Notes name what the answer needs and could not be read, such as the number of network interfaces of a host.
 	Notes []string
 }
 

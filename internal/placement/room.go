@@ -27,7 +27,7 @@ type room struct {
 	blind        bool // awsvpc tasks, and it is not known how many interfaces the host can have
 }
 
-// load is what is placed into a room in thought.
+// load is what the search has placed into a room.
 type load struct {
 	cpu, memory, gpu, nics int
 	ports                  []inventory.Port

@@ -9,7 +9,7 @@ import (
 	"github.com/ebbhq/ebb/internal/inventory"
 )
 
-// tally counts the hosts that refuse for one reason.
+// tally counts the hosts that refuse a task for one reason.
 type tally struct {
 	code  Code
 	hosts int

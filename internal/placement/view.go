@@ -7,7 +7,7 @@ import (
 	"github.com/ebbhq/ebb/internal/inventory"
 )
 
-// view is a cluster seen with the question in mind.
+// view is a cluster as one question needs it.
 type view struct {
 	s       *inventory.Inventory
 	c       *inventory.Cluster
@@ -68,7 +68,7 @@ func (v *view) departs(id fleet.InstanceID) bool {
 	return false
 }
 
-// notes are what could not be seen.
+// notes name what could not be read.
 func (v *view) notes() []string {
 	var notes []string
 	if v.blind {

@@ -1,5 +1,5 @@
 // Package collector takes one wide look at clusters and groups: it asks Auto Scaling, ECS, Elastic Load Balancing, EC2, SQS and
-// EventBridge for all that why, plan and doctor explain from, many questions at a time.
+// EventBridge for everything that why, plan and doctor judge, with many requests at a time.
 //
 // It never changes anything, never judges, and never takes a part that it could not read for absent.
 package collector
