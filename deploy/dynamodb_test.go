@@ -16,6 +16,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"github.com/ebbhq/ebb/internal/cli"
+	"github.com/ebbhq/ebb/internal/journal"
+	journaldb "github.com/ebbhq/ebb/internal/journal/dynamodb"
 )
 
 // dynamoDBLocal is where DynamoDB Local listens.
@@ -53,6 +55,7 @@ func TestBootstrapDrains(t *testing.T) {
 	table := fmt.Sprintf("of-the-template-%d", time.Now().UnixNano())
 	a, f := formed(t, "lambda", "Table", table)
 	f.makeTable(t, local)
+	leaveNewer(t, local, table)
 	f.hold(t, a)
 	fn, log := f.function(t), &printed{}
 	fn.Command = []string{os.Args[0]}
@@ -63,8 +66,23 @@ func TestBootstrapDrains(t *testing.T) {
 	instance := a.functionDrainsOne(t, f, fn, nil, log)
 	a.checkRights(t)
 	code, out, errs := ebb(t.Context(), map[string]string{"EBB_DYNAMODB_ENDPOINT": local, "EBB_REGION": "eu-west-1"}, "status", "--journal", "dynamodb://"+table)
-	if code != cli.ExitOK || !strings.Contains(out, instance) {
-		t.Errorf("ebb status ended with %d and should tell of %s:\n%s%s", code, instance, out, errs)
+	if code != cli.ExitOK || !strings.Contains(out, instance) || !strings.Contains(out, "task, version 2") {
+		t.Errorf("ebb status ended with %d and should tell of %s, and of a record of a newer Ebb:\n%s%s", code, instance, out, errs)
+	}
+}
+
+// leaveNewer writes an open record that only a newer Ebb reads.
+func leaveNewer(t *testing.T, endpoint, table string) {
+	t.Helper()
+	cfg := aws.Config{Region: "eu-west-1", Credentials: credentials.NewStaticCredentialsProvider("ebb", "none", "")}
+	s, err := journaldb.Open(t.Context(), cfg, table, journaldb.Options{Endpoint: endpoint})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	r := journal.Record{Key: "task:demo/0123/1", Scope: "cluster/demo", Rev: 1, Open: true, Body: []byte(`{"v":2,"kind":"task","task":"0123"}`)}
+	if err := s.Write(t.Context(), journal.Batch{Records: []journal.Record{r}}); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/ebbhq/ebb/internal/sim"
 	"github.com/ebbhq/ebb/internal/sim/core"
 	"github.com/ebbhq/ebb/internal/sim/lambda"
+	"github.com/ebbhq/ebb/internal/sim/lambda/process"
 )
 
 // asBootstrap makes this test binary be bootstrap, the program of the function.
@@ -51,7 +52,7 @@ func (p *printed) String() string {
 }
 
 // function is the function of the stack, and its event source, as the template has them.
-func (f *formation) function(t *testing.T) sim.Function {
+func (f *formation) function(t *testing.T) lambda.Function {
 	t.Helper()
 	var fn struct {
 		FunctionName, Runtime, Handler string
@@ -76,7 +77,7 @@ func (f *formation) function(t *testing.T) sim.Function {
 	if fn.Runtime != "provided.al2023" || fn.Handler != "bootstrap" || mapping.FunctionName != fn.FunctionName {
 		t.Errorf("the function is %+v, the mapping %+v", fn, mapping)
 	}
-	return sim.Function{Name: fn.FunctionName, Timeout: time.Duration(fn.Timeout) * time.Second, Env: fn.Environment.Variables, Sources: []sim.EventSource{{
+	return lambda.Function{Name: fn.FunctionName, Timeout: time.Duration(fn.Timeout) * time.Second, Env: fn.Environment.Variables, Sources: []lambda.EventSource{{
 		Queue: mapping.EventSourceArn[strings.LastIndexByte(mapping.EventSourceArn, ':')+1:], Batch: mapping.BatchSize,
 		Report: slices.Contains(mapping.FunctionResponseTypes, "ReportBatchItemFailures"), MaxConcurrency: mapping.ScalingConfig.MaximumConcurrency,
 	}}}
@@ -96,7 +97,7 @@ func (a *account) invokedFor(from string) (n int) {
 
 // functionDrainsOne runs the function, terminates an instance just after the clock invoked it, waits for the answer, and holds that the function heard
 // of it through the rule and the queue. It returns the instance.
-func (a *account) functionDrainsOne(t *testing.T, f *formation, fn sim.Function, handlers map[string]lambda.Handler, log *printed) string {
+func (a *account) functionDrainsOne(t *testing.T, f *formation, fn lambda.Function, handlers map[string]process.Handler, log *printed) string {
 	t.Helper()
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -109,7 +110,7 @@ func (a *account) functionDrainsOne(t *testing.T, f *formation, fn sim.Function,
 	if err != nil {
 		t.Fatal(err)
 	}
-	service, err := lambda.Start(lambda.Config{
+	service, err := process.Start(process.Config{
 		World: func(do func(*sim.World)) { a.mu.Lock(); defer a.mu.Unlock(); do(a.world) },
 		Speed: speed, Endpoint: a.endpoint, Logs: log, Handlers: handlers,
 	})
@@ -128,7 +129,7 @@ func (a *account) functionDrainsOne(t *testing.T, f *formation, fn sim.Function,
 }
 
 // inProcess is the function as a Go function of this process, with a journal in memory: only with DynamoDB can it be a process of its own.
-func (f *formation) inProcess(t *testing.T, a *account, fn sim.Function, log *printed) map[string]lambda.Handler {
+func (f *formation) inProcess(t *testing.T, a *account, fn lambda.Function, log *printed) map[string]process.Handler {
 	t.Helper()
 	cfg, err := config.Load("", func(name string) string { return fn.Env[name] }, map[string]string{"region": "eu-west-1", "endpoint": a.endpoint})
 	if err == nil {
@@ -145,7 +146,7 @@ func (f *formation) inProcess(t *testing.T, a *account, fn sim.Function, log *pr
 	if err != nil {
 		t.Fatal(err)
 	}
-	return map[string]lambda.Handler{fn.Name: func(ctx context.Context, payload []byte) ([]byte, error) {
+	return map[string]process.Handler{fn.Name: func(ctx context.Context, payload []byte) ([]byte, error) {
 		answer, err := handle(ctx, payload)
 		if err != nil {
 			return nil, err

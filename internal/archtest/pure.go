@@ -45,12 +45,12 @@ func (v *visitor) report(n ast.Node, format string, args ...any) {
 	v.found = append(v.found, v.tree.finding(n.Pos(), format, args...))
 }
 
-// imports lets through what is known to be pure, and the tree's own packages, which Imports checks.
+// imports lets through what is known to be pure, and the tree's own packages and the SDK's, which Imports checks.
 func (v *visitor) imports() {
 	known := pureImports()
 	for _, spec := range v.file.Imports {
 		target := importPath(spec)
-		if known[target] || v.journal && target == "context" || strings.HasPrefix(target, Module+"/") {
+		if known[target] || v.journal && target == "context" || strings.HasPrefix(target, Module+"/") || strings.HasPrefix(target, typesOnly) {
 			continue
 		}
 		v.report(spec, "a pure package may not import %s", target)
@@ -134,6 +134,9 @@ func (v *visitor) selector(n *ast.SelectorExpr) {
 		v.report(n, "Time.Local depends on the machine; use UTC")
 	}
 	pkg := v.packageOf(n)
+	if _, function := v.info.Uses[n.Sel].(*types.Func); function && strings.HasPrefix(pkg, typesOnly) {
+		v.report(n, "a pure package may not use %s.%s: of the SDK it uses types only", pkg, n.Sel.Name)
+	}
 	rule, ok := pureNames()[pkg]
 	if !ok || v.sorted == n || pkg == "maps" && v.excused[v.tree.set.Position(n.Pos()).Line] {
 		return

@@ -1,9 +1,14 @@
 package archtest
 
 import (
+	"fmt"
 	"go/ast"
 	"go/importer"
+	"go/token"
 	"go/types"
+	"io"
+	"os"
+	"os/exec"
 	"strings"
 )
 
@@ -11,22 +16,38 @@ import (
 type checker struct {
 	tree    *Tree
 	std     types.Importer
+	sdk     types.Importer
 	done    map[string]*types.Package
 	details map[string]*types.Info
 }
 
 func newChecker(t *Tree) *checker {
-	return &checker{tree: t, std: importer.Default(), done: map[string]*types.Package{}, details: map[string]*types.Info{}}
+	return &checker{tree: t, std: importer.Default(), sdk: importer.ForCompiler(token.NewFileSet(), "gc", t.compiled),
+		done: map[string]*types.Package{}, details: map[string]*types.Info{}}
 }
 
 // Import is types.Importer: packages of the tree from their source, all others from what the compiler left.
 func (c *checker) Import(target string) (*types.Package, error) {
 	p := c.tree.find(strings.TrimPrefix(target, Module+"/"))
-	if p == nil {
+	switch {
+	case p == nil && strings.HasPrefix(target, typesOnly):
+		return c.sdk.Import(target)
+	case p == nil:
 		return c.std.Import(target)
 	}
 	c.info(p)
 	return c.done[p.Path], nil
+}
+
+// compiled opens what the compiler left of a package of the SDK.
+func (t *Tree) compiled(target string) (io.ReadCloser, error) {
+	list := exec.Command("go", "list", "-export", "-f", "{{.Export}}", target)
+	list.Dir = t.root
+	file, err := list.Output()
+	if err != nil {
+		return nil, fmt.Errorf("go list -export %s: %w", target, err)
+	}
+	return os.Open(strings.TrimSpace(string(file)))
 }
 
 func (c *checker) info(p *Package) *types.Info {

@@ -11,7 +11,9 @@ import (
 
 	"github.com/ebbhq/ebb/internal/baseline"
 	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/client"
 	"github.com/ebbhq/ebb/internal/sim/core"
+	"github.com/ebbhq/ebb/internal/sim/ecs"
 	"github.com/ebbhq/ebb/internal/sim/wire"
 )
 
@@ -30,9 +32,9 @@ func newScene(t *testing.T, hosts, tasks int, scaling func(baseline.AutoScaling)
 	w, err := sim.Build(sim.Spec{
 		Seed: 3, Clusters: []sim.ClusterSpec{{Name: "prod"}}, Queues: []sim.QueueSpec{{Name: "hooks"}},
 		TargetGroups:    []sim.TargetGroupSpec{{Name: "web", Delay: 20 * time.Second}},
-		TaskDefinitions: []sim.TaskDefinition{{Family: "web", Port: 80, Exit: 2 * time.Second}},
+		TaskDefinitions: []ecs.TaskDefinition{{Family: "web", Port: 80, Exit: 2 * time.Second}},
 		Groups: []sim.GroupSpec{{
-			Name: "asg", Desired: hosts, Max: hosts + 1, Launch: sim.HostSpec{Cluster: "prod"},
+			Name: "asg", Desired: hosts, Max: hosts + 1, Launch: core.HostSpec{Cluster: "prod"},
 			Hooks: []sim.HookSpec{{Name: "drain", Heartbeat: 15 * time.Minute, Target: "hooks"}},
 		}},
 		Services: []sim.ServiceSpec{{Name: "web", Cluster: "prod", Task: "web", Desired: tasks, TargetGroup: "web"}},
@@ -45,11 +47,11 @@ func newScene(t *testing.T, hosts, tasks int, scaling func(baseline.AutoScaling)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var as baseline.AutoScaling = s.api.AutoScaling()
+	var as baseline.AutoScaling = client.AutoScaling(s.api)
 	if scaling != nil {
 		as = scaling(as)
 	}
-	s.d = baseline.New(baseline.Config{ECS: s.api.ECS(), AutoScaling: as, SQS: s.api.SQS(), Queue: q.URL, Cluster: "prod"})
+	s.d = baseline.New(baseline.Config{ECS: client.ECS(s.api), AutoScaling: as, SQS: client.SQS(s.api), Queue: q.URL, Cluster: "prod"})
 	return s
 }
 

@@ -19,6 +19,8 @@ import (
 	"github.com/ebbhq/ebb/internal/loadtest"
 	"github.com/ebbhq/ebb/internal/sim"
 	"github.com/ebbhq/ebb/internal/sim/core"
+	"github.com/ebbhq/ebb/internal/sim/ecs"
+	"github.com/ebbhq/ebb/internal/sim/elb"
 	"github.com/ebbhq/ebb/internal/source/sqs"
 )
 
@@ -54,9 +56,9 @@ func demoWorld(hooks []sim.HookSpec) sim.Spec {
 		Clusters:        []sim.ClusterSpec{{Name: "demo"}},
 		Queues:          []sim.QueueSpec{{Name: "ebb", Redrive: "ebb-dlq", MaxReceives: 5}, {Name: "ebb-dlq", Retention: 14 * 24 * time.Hour}},
 		TargetGroups:    []sim.TargetGroupSpec{{Name: "web-tg", Delay: 15 * time.Second, Check: 10 * time.Second}},
-		TaskDefinitions: []sim.TaskDefinition{{Family: "web", CPU: 256, Memory: 512, Port: 8080, Start: 3 * time.Second}},
+		TaskDefinitions: []ecs.TaskDefinition{{Family: "web", CPU: 256, Memory: 512, Port: 8080, Start: 3 * time.Second}},
 		Groups: []sim.GroupSpec{{
-			Name: "demo-asg", Min: 1, Max: demoHosts, Desired: demoHosts, Hooks: hooks, Launch: sim.HostSpec{Cluster: "demo", Boot: 10 * time.Second},
+			Name: "demo-asg", Min: 1, Max: demoHosts, Desired: demoHosts, Hooks: hooks, Launch: core.HostSpec{Cluster: "demo", Boot: 10 * time.Second},
 		}},
 		Services: []sim.ServiceSpec{{Name: "web", Cluster: "demo", Task: "web", Desired: demoTasks, Min: 100, Max: 200, TargetGroup: "web-tg"}},
 	}
@@ -76,7 +78,7 @@ func openStory(k demoKind) (*demoStory, error) {
 	if err != nil {
 		return nil, err
 	}
-	var balanced []sim.TargetGroup
+	var balanced []elb.TargetGroup
 	cloud.read(func(w *sim.World) { balanced, err = w.DescribeTargetGroups(nil, []string{"web-tg"}) })
 	if err != nil {
 		cloud.close()

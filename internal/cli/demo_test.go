@@ -94,7 +94,7 @@ func TestDemoCountsTheCallsOfADrainer(t *testing.T) {
 	}
 	for i, step := range []func(){
 		func() {
-			if _, err := cloud.api.SQS().ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: &url}); err != nil {
+			if _, err := wire.Call[sqs.ReceiveMessageOutput](ctx, cloud.api, &sqs.ReceiveMessageInput{QueueUrl: &url}); err != nil {
 				t.Fatal(err)
 			}
 		},
@@ -102,13 +102,13 @@ func TestDemoCountsTheCallsOfADrainer(t *testing.T) {
 		func() { send(time.Second); receive(1) },
 		func() {
 			for _, who := range []string{"homemade", "somebody else"} {
-				if _, err := cloud.api.ECS().ListClusters(wire.WithCaller(ctx, who), &ecs.ListClustersInput{}); err != nil {
+				if _, err := wire.Call[ecs.ListClustersOutput](wire.WithCaller(ctx, who), cloud.api, &ecs.ListClustersInput{}); err != nil {
 					t.Fatal(err)
 				}
 			}
 		},
 		func() {
-			if _, err := cloud.api.ECS().ListTasks(ctx, &ecs.ListTasksInput{Cluster: new("nowhere")}); err == nil {
+			if _, err := wire.Call[ecs.ListTasksOutput](ctx, cloud.api, &ecs.ListTasksInput{Cluster: new("nowhere")}); err == nil {
 				t.Fatal("there is no such cluster")
 			}
 		},

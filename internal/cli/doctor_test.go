@@ -10,6 +10,8 @@ import (
 	"github.com/ebbhq/ebb/internal/config"
 	"github.com/ebbhq/ebb/internal/doctor"
 	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/autoscaling"
+	"github.com/ebbhq/ebb/internal/sim/ecs"
 )
 
 // examined is what the doctor finds in a simulated account over the wire, after something was done in it.
@@ -60,11 +62,11 @@ func must(t *testing.T, err error) {
 func spoil(t *testing.T, w *sim.World) {
 	t.Helper()
 	w.Advance(w.Now().Add(30 * time.Minute))
-	group := func(name string) sim.Group { return w.DescribeAutoScalingGroups([]string{name})[0] }
+	group := func(name string) autoscaling.Group { return w.DescribeAutoScalingGroups([]string{name})[0] }
 	must(t, w.DeleteQueue("gone"))
 	_, err := w.SendMessage("ebb-dlq", "what is this?", nil, 0)
 	must(t, err)
-	must(t, w.PutLifecycleHook("managed-asg", sim.Hook{Name: "ecs-managed-draining-termination-hook", Heartbeat: time.Minute, DefaultResult: "CONTINUE"}))
+	must(t, w.PutLifecycleHook("managed-asg", autoscaling.Hook{Name: "ecs-managed-draining-termination-hook", Heartbeat: time.Minute, DefaultResult: "CONTINUE"}))
 	web := group("web-asg").Instances
 	for _, i := range web[:1] {
 		_, err := w.TerminateInstanceInAutoScalingGroup(i.ID, false)
@@ -82,7 +84,7 @@ func spoil(t *testing.T, w *sim.World) {
 	must(t, err)
 	must(t, w.StopInstances([]string{naked[1].ID}))
 	w.Advance(w.Now().Add(20 * time.Second))
-	tasks, err := w.ListTasks("shop", sim.TaskQuery{Service: "stuck"})
+	tasks, err := w.ListTasks("shop", ecs.TaskQuery{Service: "stuck"})
 	must(t, err)
 	_, _, err = w.UpdateTaskProtection("shop", tasks[:1], true, 48*time.Hour)
 	must(t, err)

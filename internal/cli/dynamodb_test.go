@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -22,7 +23,7 @@ import (
 
 // TestDynamoDBScripts runs testdata/dynamodb against DynamoDB Local: make dynamodb. Beside the commands of TestScripts there is
 //
-//	table                an empty table for a journal; $TABLE is its name
+//	table                a table for a journal, with two open records of a newer Ebb; $TABLE is its name
 //	leaves URL INSTANCE  the message that an instance of the group web leaves, sent to a queue
 func TestDynamoDBScripts(t *testing.T) {
 	endpoint := os.Getenv("EBB_DYNAMODB_ENDPOINT")
@@ -40,6 +41,9 @@ func TestDynamoDBScripts(t *testing.T) {
 			ts.Check(err)
 			table := fmt.Sprintf("ebb.cli.%d", time.Now().UnixNano())
 			ts.Check(dynamodb.Create(ctx, cfg, table, dynamodb.Options{Endpoint: endpoint}))
+			store, err := dynamodb.Open(ctx, cfg, table, dynamodb.Options{Endpoint: endpoint})
+			ts.Check(err)
+			ts.Check(errors.Join(store.Write(ctx, ofNewer), store.Close()))
 			ts.Setenv("TABLE", table)
 			ts.Setenv("EBB_DYNAMODB_ENDPOINT", endpoint)
 		},

@@ -29,6 +29,7 @@ import (
 	"github.com/ebbhq/ebb/internal/drain"
 	"github.com/ebbhq/ebb/internal/event"
 	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/journal"
 	"github.com/ebbhq/ebb/internal/journal/sqlite"
 	"github.com/ebbhq/ebb/internal/kernel"
 )
@@ -59,7 +60,7 @@ func TestScripts(t *testing.T) { scripts(t, "testdata/script", nil) }
 // scripts runs the scripts in a directory, with more commands.
 func scripts(t *testing.T, dir string, more map[string]func(*testscript.TestScript, bool, []string)) {
 	cmds := map[string]func(*testscript.TestScript, bool, []string){
-		"exits": exits, "until": until, "sim": simulated, "busy": busy, "journal": emptyJournal, "drains": drains, "task": firstTask,
+		"exits": exits, "until": until, "sim": simulated, "busy": busy, "journal": emptyJournal, "drains": drains, "newer": newer, "task": firstTask,
 	}
 	maps.Copy(cmds, more)
 	testscript.Run(t, testscript.Params{
@@ -216,6 +217,18 @@ func drains(ts *testscript.TestScript, _ bool, args []string) {
 	}}, at)
 	ts.Check(errors.Join(store.Write(context.Background(), k.Next(at).Batch), store.Close()))
 }
+
+func newer(ts *testscript.TestScript, _ bool, args []string) {
+	store, err := sqlite.Open(ts.MkAbs(args[0]))
+	ts.Check(err)
+	ts.Check(errors.Join(store.Write(context.Background(), ofNewer), store.Close()))
+}
+
+// ofNewer are open records that only a newer Ebb reads.
+var ofNewer = journal.Batch{Records: []journal.Record{
+	{Key: "task:prod/0123/1", Scope: "cluster/prod", Rev: 1, Open: true, Body: []byte(`{"v":2,"kind":"task","task":"0123"}`)},
+	{Key: "task:prod/4567/1", Scope: "cluster/prod", Rev: 1, Open: true, Body: []byte(`{"v":2,"kind":"task","task":"4567"}`)},
+}}
 
 func firstTask(ts *testscript.TestScript, _ bool, args []string) {
 	var plan struct {

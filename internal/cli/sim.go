@@ -17,7 +17,9 @@ import (
 
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/sim"
-	"github.com/ebbhq/ebb/internal/sim/lambda"
+	"github.com/ebbhq/ebb/internal/sim/ecs"
+	"github.com/ebbhq/ebb/internal/sim/lambda/process"
+	"github.com/ebbhq/ebb/internal/sim/sqs"
 	"github.com/ebbhq/ebb/internal/sim/wire"
 	"github.com/ebbhq/ebb/internal/story"
 )
@@ -128,7 +130,7 @@ type simulation struct {
 	stop     context.CancelFunc
 	ended    sync.WaitGroup
 
-	functions *lambda.Service // nil: the world's functions do not run
+	functions *process.Service // nil: the world's functions do not run
 }
 
 // startSim builds the world, listens and lets its clock run.
@@ -147,7 +149,7 @@ func startSim(ctx context.Context, spec sim.Spec, listen string, speed float64) 
 	}
 	ctx, stop := context.WithCancel(ctx)
 	s := &simulation{world: world, mu: &sync.Mutex{}, endpoint: "http://" + l.Addr().String(), stop: stop}
-	s.api = wire.New(wire.Config{World: world, Lock: s.mu, Limits: wire.Limits(spec.Switches), PageSize: spec.Switches.PageSize})
+	s.api = wire.New(wire.Config{World: world, Lock: s.mu, Limits: wire.Limits(world), PageSize: spec.Switches.PageSize})
 	clock := wire.NewClock(s.api, speed)
 	s.server = &http.Server{Handler: s.api.Handler(), ReadHeaderTimeout: 10 * time.Second}
 	s.ended.Go(func() { clock.Run(ctx) })
@@ -163,7 +165,7 @@ func (s *simulation) runFunctions(logs io.Writer, speed float64) error {
 		return nil
 	}
 	var err error
-	s.functions, err = lambda.Start(lambda.Config{World: s.read, Endpoint: s.endpoint, Speed: speed, Logs: logs})
+	s.functions, err = process.Start(process.Config{World: s.read, Endpoint: s.endpoint, Speed: speed, Logs: logs})
 	return err
 }
 
@@ -212,12 +214,12 @@ func (s *simulation) greet(w io.Writer) {
 	fmt.Fprintln(w, "\nstop with Ctrl-C")
 }
 
-func servicesOf(world *sim.World, cluster string) []sim.Service {
+func servicesOf(world *sim.World, cluster string) []ecs.Service {
 	ids, err := world.ListServices(cluster)
 	if err != nil {
 		return nil
 	}
-	var all []sim.Service
+	var all []ecs.Service
 	for _, id := range ids {
 		if found, _, err := world.DescribeServices(cluster, []string{id}); err == nil {
 			all = append(all, found...)
@@ -227,7 +229,7 @@ func servicesOf(world *sim.World, cluster string) []sim.Service {
 }
 
 // queueURL is a queue's URL on this endpoint.
-func (s *simulation) queueURL(q *sim.Queue) string { return s.endpoint + "/111122223333/" + q.Name }
+func (s *simulation) queueURL(q *sqs.Queue) string { return s.endpoint + "/111122223333/" + q.Name }
 
 func (s *simulation) commands(w io.Writer, world *sim.World) {
 	groups := world.DescribeAutoScalingGroups(nil)
@@ -251,7 +253,7 @@ func (s *simulation) commands(w io.Writer, world *sim.World) {
 }
 
 // mainQueue is the first queue that is not the dead-letter queue of another.
-func (s *simulation) mainQueue(world *sim.World) *sim.Queue {
+func (s *simulation) mainQueue(world *sim.World) *sqs.Queue {
 	dead := map[string]bool{}
 	for _, q := range world.Queues() {
 		dead[q.RedriveARN] = true

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -40,10 +41,30 @@ type holderLine struct {
 	Beat   time.Time `json:"beat"`   // when it last said that it lives, by its own clock
 }
 
+// unknownLine counts the open records of one form that a newer Ebb wrote; its JSON keys are stable.
+type unknownLine struct {
+	Scope   string `json:"scope"`
+	Kind    string `json:"kind"`
+	Version int    `json:"version"`
+	Records int    `json:"records"`
+}
+
 // report is what status shows.
 type report struct {
 	drains  []statusLine
 	holders []holderLine
+	unknown []unknownLine
+}
+
+// count counts an open record that this Ebb does not read.
+func (r *report) count(u *kernel.UnknownRecord) {
+	for i, l := range r.unknown {
+		if l.Scope == u.Scope && l.Kind == u.Kind && l.Version == u.Version {
+			r.unknown[i].Records++
+			return
+		}
+	}
+	r.unknown = append(r.unknown, unknownLine{u.Scope, u.Kind, u.Version, 1})
 }
 
 func newStatus(p Process) *cobra.Command {
@@ -55,7 +76,7 @@ func newStatus(p Process) *cobra.Command {
 
 It shows what a drain waits for as of the last change in the journal. Below the drains it lists which process works for which scope
 (a cluster, or a group without a cluster) and when that process last renewed its lease. A function holds a scope only for a
-moment.`,
+moment. The last lines count the open records that a newer version of Ebb wrote: this one cannot read them and leaves them alone.`,
 		Example: `  ebb status --config ebb.yaml
   ebb status --journal sqlite:///var/lib/ebb/journal.db -o json`,
 	}
@@ -104,9 +125,15 @@ func status(ctx context.Context, cfg config.Config, ended int) (r report, err er
 			return r, err
 		}
 	}
-	r.drains = make([]statusLine, 0, len(open)+len(past))
+	r.drains, r.unknown = make([]statusLine, 0, len(open)+len(past)), []unknownLine{}
 	for _, rec := range append(open, past...) {
 		d, err := kernel.Read(rec)
+		if unknown, ok := errors.AsType[*kernel.UnknownRecord](err); ok {
+			if rec.Open {
+				r.count(unknown)
+			}
+			continue
+		}
 		if err != nil {
 			return r, err
 		}
@@ -135,12 +162,20 @@ var statusForms = map[string]func(io.Writer, report) error{
 		local := func(t time.Time) string { return t.Local().Format("15:04:05") }
 		tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 		writeStatus(tw, r.drains, local)
-		if err := tw.Flush(); err != nil || len(r.holders) == 0 {
+		if err := tw.Flush(); err != nil {
 			return err
 		}
-		fmt.Fprintln(tw, "\nSCOPE\tWHO WORKS\tLAST BEAT")
+		if len(r.holders) > 0 {
+			fmt.Fprintln(tw, "\nSCOPE\tWHO WORKS\tLAST BEAT")
+		}
 		for _, h := range r.holders {
 			fmt.Fprintf(tw, "%s\t%s\t%s\n", h.Scope, who(h.Holder), local(h.Beat))
+		}
+		if len(r.unknown) > 0 {
+			fmt.Fprintln(tw, "\nSCOPE\tOF A NEWER EBB\tOPEN RECORDS, LEFT ALONE")
+		}
+		for _, u := range r.unknown {
+			fmt.Fprintf(tw, "%s\t%s, version %d\t%d\n", u.Scope, u.Kind, u.Version, u.Records)
 		}
 		return tw.Flush()
 	},
@@ -151,7 +186,7 @@ var statusForms = map[string]func(io.Writer, report) error{
 	"json": func(w io.Writer, r report) error {
 		e := json.NewEncoder(w)
 		e.SetIndent("", "  ")
-		return e.Encode(map[string]any{"schema_version": 1, "drains": r.drains, "holders": r.holders})
+		return e.Encode(map[string]any{"schema_version": 1, "drains": r.drains, "holders": r.holders, "unknown_records": r.unknown})
 	},
 	"jsonl": func(w io.Writer, r report) error {
 		e := json.NewEncoder(w)

@@ -16,6 +16,8 @@ import (
 	"github.com/ebbhq/ebb/internal/inventory"
 	"github.com/ebbhq/ebb/internal/placement"
 	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/core"
+	"github.com/ebbhq/ebb/internal/sim/ecs"
 	"github.com/ebbhq/ebb/internal/sim/wire"
 )
 
@@ -46,9 +48,9 @@ func base() sim.Spec {
 	return sim.Spec{
 		Seed: 3, Clusters: []sim.ClusterSpec{{Name: "prod"}},
 		TargetGroups:    []sim.TargetGroupSpec{{Name: "web-tg", Delay: 2 * time.Minute, Check: 10 * time.Second}},
-		TaskDefinitions: []sim.TaskDefinition{{Family: "web", CPU: 512, Memory: 512, Port: 80, Exit: 2 * time.Second}},
+		TaskDefinitions: []ecs.TaskDefinition{{Family: "web", CPU: 512, Memory: 512, Port: 80, Exit: 2 * time.Second}},
 		Groups: []sim.GroupSpec{{
-			Name: "web-asg", Desired: 2, Max: 4, Launch: sim.HostSpec{Cluster: "prod", CPU: 1024, Memory: 2048},
+			Name: "web-asg", Desired: 2, Max: 4, Launch: core.HostSpec{Cluster: "prod", CPU: 1024, Memory: 2048},
 			Hooks: []sim.HookSpec{{Name: "ebb-drain", Heartbeat: time.Hour, DefaultResult: "CONTINUE"}},
 		}},
 		Services: []sim.ServiceSpec{{Name: "web", Cluster: "prod", Task: "web", Desired: 2}},
@@ -135,17 +137,17 @@ func causes() []cause {
 		{"static port", func(s *sim.Spec) { s.TaskDefinitions[0].HostPort = 8080 }, func(s *scene) { s.terminate(); s.after(5 * time.Minute) },
 			placement.NoPort, []string{"host port 8080/tcp", "in use"}, "aws autoscaling set-desired-capacity", true},
 		{"memberOf", func(s *sim.Spec) {
-			s.Services[0].Constraints = []sim.Constraint{{Type: "memberOf", Expression: "attribute:tier == gold"}}
-			s.Groups[0].Hosts = []sim.HostSpec{{Attributes: map[string]string{"tier": "gold"}}}
+			s.Services[0].Constraints = []ecs.Constraint{{Type: "memberOf", Expression: "attribute:tier == gold"}}
+			s.Groups[0].Hosts = []core.HostSpec{{Attributes: map[string]string{"tier": "gold"}}}
 		}, func(s *scene) { s.terminate(); s.after(5 * time.Minute) },
 			placement.ConstraintUnmet, []string{"attribute:tier == gold", "the only other host"},
 			`aws ecs list-container-instances --cluster prod --filter "attribute:tier == gold"`, true},
 		{"attribute", func(s *sim.Spec) {
 			s.TaskDefinitions[0].Requires = []string{"tier=gold"}
-			s.Groups[0].Hosts = []sim.HostSpec{{Attributes: map[string]string{"tier": "gold"}}}
+			s.Groups[0].Hosts = []core.HostSpec{{Attributes: map[string]string{"tier": "gold"}}}
 		}, func(s *scene) { s.terminate(); s.after(5 * time.Minute) }, placement.NoAttribute, []string{"tier=gold"}, "aws autoscaling set-desired-capacity", true},
 		{"deployment that fails", func(s *sim.Spec) {
-			s.TaskDefinitions = append(s.TaskDefinitions, sim.TaskDefinition{Family: "broken", CPU: 64, Memory: 64, Fails: true})
+			s.TaskDefinitions = append(s.TaskDefinitions, ecs.TaskDefinition{Family: "broken", CPU: 64, Memory: 64, Fails: true})
 		}, func(s *scene) {
 			if _, err := s.UpdateService("prod", "web", nil, "broken"); err != nil {
 				s.t.Fatal(err)
@@ -155,7 +157,7 @@ func causes() []cause {
 		}, placement.Deployment, []string{"service web", "broken:1", "failed to start"}, "aws ecs update-service --cluster prod --service web " +
 			"--task-definition web:1", true},
 		{"standalone task", func(s *sim.Spec) {
-			s.TaskDefinitions = append(s.TaskDefinitions, sim.TaskDefinition{Family: "job", CPU: 64, Memory: 64})
+			s.TaskDefinitions = append(s.TaskDefinitions, ecs.TaskDefinition{Family: "job", CPU: 64, Memory: 64})
 			s.Tasks = []sim.TaskSpec{{Cluster: "prod", Task: "job", Host: new(int), StartedBy: "nightly"}}
 		}, func(s *scene) { s.terminate(); s.after(5 * time.Minute) }, placement.Standalone, []string{"job:1", "nightly", "never moves"},
 			"aws ecs stop-task --cluster prod --task ", true},
@@ -239,7 +241,7 @@ func (s *scene) until(status string) {
 	s.t.Helper()
 	for range 1000 {
 		for _, desired := range []string{"RUNNING", "STOPPED"} {
-			arns, err := s.ListTasks("prod", sim.TaskQuery{DesiredStatus: desired})
+			arns, err := s.ListTasks("prod", ecs.TaskQuery{DesiredStatus: desired})
 			if err != nil {
 				s.t.Fatal(err)
 			}
@@ -373,7 +375,7 @@ func TestNothingHoldsWhatNobodyTakesAway(t *testing.T) {
 
 func TestADaemonTaskWaitsForTheOthers(t *testing.T) {
 	spec := base()
-	spec.TaskDefinitions = append(spec.TaskDefinitions, sim.TaskDefinition{Family: "logs", CPU: 10, Memory: 10})
+	spec.TaskDefinitions = append(spec.TaskDefinitions, ecs.TaskDefinition{Family: "logs", CPU: 10, Memory: 10})
 	spec.Services = append(spec.Services, sim.ServiceSpec{Name: "logs", Cluster: "prod", Task: "logs", Daemon: true})
 	spec.TaskDefinitions[0].CPU = 600
 	s := stage(t, spec)

@@ -10,14 +10,15 @@ import (
 	"github.com/ebbhq/ebb/internal/inventory"
 	"github.com/ebbhq/ebb/internal/placement"
 	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/ecs"
 )
 
 // mixed is a host with a task of each kind, beside one with room.
 func mixed() sim.Spec {
 	s := base()
 	s.Groups[0].Launch.CPU, s.Services[0].TargetGroup = 4096, "web-tg"
-	s.TaskDefinitions = append(s.TaskDefinitions, sim.TaskDefinition{Family: "logs", CPU: 10, Memory: 10}, sim.TaskDefinition{Family: "job", CPU: 10, Memory: 10},
-		sim.TaskDefinition{Family: "worker", CPU: 256, Memory: 256, Stop: time.Hour})
+	s.TaskDefinitions = append(s.TaskDefinitions, ecs.TaskDefinition{Family: "logs", CPU: 10, Memory: 10}, ecs.TaskDefinition{Family: "job", CPU: 10, Memory: 10},
+		ecs.TaskDefinition{Family: "worker", CPU: 256, Memory: 256, Stop: time.Hour})
 	s.Services = append(s.Services, sim.ServiceSpec{Name: "logs", Cluster: "prod", Task: "logs", Daemon: true},
 		sim.ServiceSpec{Name: "worker", Cluster: "prod", Task: "worker", Desired: 2, Min: 50, Max: 100})
 	return s

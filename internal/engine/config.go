@@ -43,6 +43,8 @@ type Config struct {
 	Dead   func(string) bool  // reports whether the process of that name is certainly gone; nil: it is never known
 	Log    *slog.Logger       // nil: nothing is logged
 	OnLine func(journal.Line) // called for each line of history once it is durable; nil: nobody wants it
+
+	leftAlone leftAlone // shared by the cores of one process
 }
 
 func (c Config) withDefaults() Config {
@@ -60,6 +62,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Me == "" {
 		c.Me = "ebb"
+	}
+	if c.leftAlone == nil {
+		c.leftAlone = leftAlone{}
 	}
 	return c
 }

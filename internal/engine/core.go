@@ -73,6 +73,7 @@ func (c *Core) Load(ctx context.Context) error {
 			return fmt.Errorf("read the ended drains: %w", err)
 		}
 	}
+	c.cfg.leftAlone.warn(c.cfg.Log, open)
 	if !onePass {
 		c.Leases.Concern(kernel.Scopes(c.cfg.Kernel.Groups, open))
 	}

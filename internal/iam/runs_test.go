@@ -22,6 +22,8 @@ import (
 	"github.com/ebbhq/ebb/internal/cloud/collector"
 	"github.com/ebbhq/ebb/internal/iam"
 	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/client"
+	"github.com/ebbhq/ebb/internal/sim/ecs"
 	"github.com/ebbhq/ebb/internal/sim/wire"
 	"github.com/ebbhq/ebb/internal/source/sqs"
 	"github.com/ebbhq/ebb/internal/story"
@@ -128,11 +130,11 @@ func within(e story.Ebb) iam.Scope {
 func start(t *testing.T, policies ...*wire.Policy) map[wire.Check]int {
 	t.Helper()
 	api := built(t, sim.Demo(), policies)
-	q, err := api.World.Queue("ebb")
+	q, err := api.World.(*sim.World).Queue("ebb")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = sqs.New(api.SQS(), sqs.Config{URL: q.URL}).Check(wire.WithCaller(t.Context(), "ebb"))
+	_, err = sqs.New(client.SQS(api), sqs.Config{URL: q.URL}).Check(wire.WithCaller(t.Context(), "ebb"))
 	if err != nil && len(policies) == 0 {
 		t.Fatal(err)
 	}
@@ -158,7 +160,7 @@ func looking(t *testing.T) []run {
 	demo := whole()
 	demo.Clusters = []string{"demo"}
 	provided := sim.Demo()
-	provided.Providers = []sim.CapacityProvider{{Name: "p", Group: "demo-asg"}}
+	provided.Providers = []ecs.CapacityProvider{{Name: "p", Group: "demo-asg"}}
 	worlds := []sim.Spec{sim.Demo(), provided, story.Random(1).World, story.Random(2).World}
 	var all []run
 	for i, w := range worlds {
@@ -175,7 +177,7 @@ func looking(t *testing.T) []run {
 
 func first(t *testing.T, spec sim.Spec) string {
 	t.Helper()
-	return built(t, spec, nil).World.DescribeAutoScalingGroups(nil)[0].Instances[0].ID
+	return built(t, spec, nil).World.(*sim.World).DescribeAutoScalingGroups(nil)[0].Instances[0].ID
 }
 
 // collecting takes an inventory through the SDK's own clients.

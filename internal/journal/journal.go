@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// Schema is the version of the stored form that this code writes. A newer one is refused, the previous one is read.
+// Schema is the version of the layout of a store: its tables, items and keys. A newer one is refused at start, an older one is brought to this
+// one. What is in the body of a record has a version of its own, which its owner writes and reads.
 const Schema = 2
 
 // ErrConflict: a record or lease was changed by somebody else since it was read. Forget, load, decide again.
@@ -26,11 +27,13 @@ var ErrGone = errors.New("journal: removed or replaced while it was open")
 
 // Record is the remembered part of one drain.
 type Record struct {
-	Key   string // stable name of the drain: its subject, a slash, and which drain of that subject it is
+	// Key is the stable name of the drain: its subject, a slash, and which drain of that subject it is. The subject of a host is its group, a
+	// slash, and its instance. That of another kind begins with the kind and a colon, which no group has in its name.
+	Key   string
 	Scope string // to which lease it belongs
 	Rev   int64  // 1 for a new record, then one more with each write
 	Open  bool   // false once the drain has ended
-	Body  []byte // JSON, the core's own form
+	Body  []byte // JSON, the core's own form; it says its kind and version
 }
 
 // Subject is what the drain is about, such as group and instance: the key without its last part. A key of one part is its own subject.

@@ -8,6 +8,7 @@ package kernel
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -113,6 +114,7 @@ type Kernel struct {
 	open     map[fleet.InstanceID]*entry
 	order    []*entry // those that are open, by the deadline zero with which they were opened, then id
 	recent   map[fleet.InstanceID]*history
+	newer    map[string]bool // subjects of the open records that only a newer Ebb reads
 	facts    facts
 	asked    map[plan.Subject]*ask
 	trouble  map[plan.LookKind]trouble
@@ -144,7 +146,7 @@ func New(cfg Config, open, ended []journal.Record) (*Kernel, error) {
 		cfg.Sweep = time.Minute
 	}
 	k := &Kernel{
-		cfg: cfg, open: map[fleet.InstanceID]*entry{}, recent: map[fleet.InstanceID]*history{}, facts: newFacts(),
+		cfg: cfg, open: map[fleet.InstanceID]*entry{}, recent: map[fleet.InstanceID]*history{}, newer: map[string]bool{}, facts: newFacts(),
 		asked: map[plan.Subject]*ask{}, trouble: map[plan.LookKind]trouble{}, leaving: map[fleet.InstanceID]time.Time{},
 		flying: map[int]plan.Request{}, budget: newLedger(cfg.Rates), listings: map[string]*listing{},
 		spaced: map[place]time.Time{}, set: map[string]time.Time{},
@@ -152,6 +154,9 @@ func New(cfg Config, open, ended []journal.Record) (*Kernel, error) {
 	}
 	for _, r := range slices.Backward(ended) {
 		d, err := Read(r)
+		if _, unknown := errors.AsType[*UnknownRecord](err); unknown {
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -281,6 +286,10 @@ func (k *Kernel) hearTermination(h Heard, now time.Time) (ack bool, why string) 
 		}
 		k.Counts["duplicate"]++
 		return true, "already draining"
+	}
+	if k.newer[e.Group+"/"+string(e.Instance)] {
+		k.Counts["left alone"]++
+		return true, "its record in the journal is open, and only a newer version of Ebb reads it"
 	}
 	if key, late := k.recent[e.Instance].late(e); late {
 		k.Counts["late"]++

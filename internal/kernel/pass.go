@@ -135,7 +135,7 @@ func (k *Kernel) adopt(now time.Time) {
 			h.Is = fleet.Unknown // it may have been put since
 		}
 		_, open := k.open[id]
-		done := k.recent[id].holds()
+		done := k.recent[id].holds() || k.newer[group+"/"+string(id)]
 		if h.Is == fleet.Unknown && !open && !done {
 			continue
 		}

@@ -1,7 +1,9 @@
 package kernel
 
 import (
+	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -10,16 +12,55 @@ import (
 	"github.com/ebbhq/ebb/internal/journal"
 )
 
-// stored is the form of a record's body.
+// form is what the body of a record says of itself. There is one kind yet, in one version, and its bodies say neither, so that an Ebb from before
+// there were kinds reads them. A new kind, or a body that must not be taken for the one before, gets a higher version; the layout of the store,
+// journal.Schema, stays.
+type form struct {
+	Version int    `json:"v,omitempty"`    // 0: 1
+	Kind    string `json:"kind,omitempty"` // empty: host
+}
+
+const (
+	hostKind  = "host"
+	newestRec = 1 // the newest version of a record that this Ebb reads
+)
+
+// UnknownRecord is the error of a record that a newer Ebb wrote. It stays in the journal as it is: whoever knows it goes on with it.
+type UnknownRecord struct {
+	Key, Scope, Kind string
+	Version          int
+}
+
+// Error names the record.
+func (u *UnknownRecord) Error() string {
+	return fmt.Sprintf("record %s in the journal is of kind %s, version %d, which only a newer version of Ebb reads", u.Key, u.Kind, u.Version)
+}
+
+// unknown is the error of a record in a form that this Ebb does not read, or nil.
+func (f form) unknown(r journal.Record) error {
+	u := &UnknownRecord{Key: r.Key, Scope: r.Scope, Kind: cmp.Or(f.Kind, hostKind), Version: cmp.Or(f.Version, 1)}
+	if u.Kind == hostKind && u.Version <= newestRec {
+		return nil
+	}
+	return u
+}
+
+// stored is the form of a host's body.
 type stored struct {
+	form
 	drain.Drain
 	Waiting string   `json:"waiting,omitempty"`
 	Known   *carried `json:"known,omitempty"`
 }
 
-// load takes up an open drain from the journal, if its scope is ours.
+// load takes up an open drain from the journal, if its scope is ours. Of a record that a newer Ebb wrote it keeps only what it is about: the store
+// takes no second record of that.
 func (k *Kernel) load(r journal.Record) error {
 	s, err := read(r)
+	if _, unknown := errors.AsType[*UnknownRecord](err); unknown {
+		k.newer[r.Subject()] = true
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -68,13 +109,21 @@ func (k *Kernel) record(e *entry) journal.Record {
 
 func read(r journal.Record) (stored, error) {
 	var s stored
-	if err := json.Unmarshal(r.Body, &s); err != nil {
+	err := json.Unmarshal(r.Body, &s)
+	if err != nil {
+		s = stored{}
+		_ = json.Unmarshal(r.Body, &s.form) // the body of another kind need not fit, but it says what it is
+	}
+	if unknown := s.unknown(r); unknown != nil {
+		return stored{}, unknown
+	}
+	if err != nil {
 		return stored{}, fmt.Errorf("read drain %s from the journal: %w", r.Key, err)
 	}
 	return s, nil
 }
 
-// Read reads the drain in a record.
+// Read reads the drain in a record. The error is an *UnknownRecord if a newer Ebb wrote it.
 func Read(r journal.Record) (drain.Drain, error) {
 	s, err := read(r)
 	return s.Drain, err
@@ -89,7 +138,8 @@ func Waiting(r journal.Record) string {
 	return s.Waiting
 }
 
-// Scopes are all scopes of a configuration and of the open records of an earlier one, sorted.
+// Scopes are all scopes of a configuration and of the open drains of an earlier one, sorted. Those of records that a newer Ebb wrote are not among
+// them: their leases are for an Ebb that reads them.
 func Scopes(managed []Managed, open []journal.Record) []string {
 	k := Kernel{cfg: Config{Groups: managed}}
 	var scopes []string

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/elb"
 )
 
 // The settings of an Application Load Balancer.
@@ -70,7 +71,7 @@ func (b *Balancer) Run(ctx context.Context) {
 }
 
 // targets are the registered targets, and whether each is sent requests.
-func (b *Balancer) targets() (all []sim.Target, routed []bool) {
+func (b *Balancer) targets() (all []elb.Target, routed []bool) {
 	b.world(func(w *sim.World) {
 		all, _ = w.DescribeTargetHealth(b.group, nil) // no target group: no targets
 		for _, t := range all {

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/core"
+	"github.com/ebbhq/ebb/internal/sim/ecs"
 )
 
 // scene is a world that stands still between its changes: two hosts, a web task on each, a deregistration delay of 20 s.
@@ -16,15 +18,15 @@ type scene struct {
 	mu    sync.Mutex
 	w     *sim.World
 	group string
-	tasks []sim.Task
+	tasks []ecs.Task
 }
 
 func newScene(t *testing.T) *scene {
 	t.Helper()
 	w, err := sim.Build(sim.Spec{
 		Seed: 1, Clusters: []sim.ClusterSpec{{Name: "prod"}}, TargetGroups: []sim.TargetGroupSpec{{Name: "web", Delay: 20 * time.Second}},
-		TaskDefinitions: []sim.TaskDefinition{{Family: "web", Port: 80}},
-		Groups:          []sim.GroupSpec{{Name: "asg", Desired: 2, Launch: sim.HostSpec{Cluster: "prod"}}},
+		TaskDefinitions: []ecs.TaskDefinition{{Family: "web", Port: 80}},
+		Groups:          []sim.GroupSpec{{Name: "asg", Desired: 2, Launch: core.HostSpec{Cluster: "prod"}}},
 		Services:        []sim.ServiceSpec{{Name: "web", Cluster: "prod", Task: "web", Desired: 2, TargetGroup: "web"}},
 	})
 	if err != nil {
@@ -35,7 +37,7 @@ func newScene(t *testing.T) *scene {
 		t.Fatal(err)
 	}
 	s := &scene{t: t, w: w, group: groups[0].ARN}
-	arns, err := w.ListTasks("prod", sim.TaskQuery{})
+	arns, err := w.ListTasks("prod", ecs.TaskQuery{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +58,7 @@ func (s *scene) pass(d time.Duration) {
 }
 
 // stop lets ECS stop a task: its target begins to deregister.
-func (s *scene) stop(t sim.Task) {
+func (s *scene) stop(t ecs.Task) {
 	s.t.Helper()
 	s.world(func(w *sim.World) {
 		if _, err := w.StopTask("prod", t.ARN, ""); err != nil {

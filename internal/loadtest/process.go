@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/ecs"
 )
 
 // Processes are the processes of a world's tasks: each is an HTTP server on a port of its own. On SIGTERM it stops to listen at once,
@@ -39,7 +40,7 @@ type process struct {
 }
 
 // Start listens on a free port, which does not block, and serves. A process that cannot listen exits.
-func (p *Processes) Start(t sim.Task) {
+func (p *Processes) Start(t ecs.Task) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
@@ -59,7 +60,7 @@ func (p *Processes) Start(t sim.Task) {
 }
 
 // Terminate is SIGTERM.
-func (p *Processes) Terminate(t sim.Task) {
+func (p *Processes) Terminate(t ecs.Task) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := p.running[t.ARN]
@@ -78,7 +79,7 @@ func (p *Processes) Terminate(t sim.Task) {
 }
 
 // Kill is SIGKILL: every connection is reset.
-func (p *Processes) Kill(t sim.Task) {
+func (p *Processes) Kill(t ecs.Task) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, set := range []map[string]*process{p.running, p.stopped} {

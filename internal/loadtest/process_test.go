@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/ecs"
 )
 
 func TestAProcessFinishesWhatItHasBegunAndExits(t *testing.T) {
@@ -38,10 +39,10 @@ func TestAProcessFinishesWhatItHasBegunAndExits(t *testing.T) {
 }
 
 func TestAProcessThatIsKilledResetsItsConnections(t *testing.T) {
-	for name, signals := range map[string][]func(*Processes, sim.Task){
+	for name, signals := range map[string][]func(*Processes, ecs.Task){
 		"at once":       {(*Processes).Kill},
 		"after SIGTERM": {(*Processes).Terminate, (*Processes).Kill},
-		"with the site": {func(p *Processes, _ sim.Task) { go p.Close() }},
+		"with the site": {func(p *Processes, _ ecs.Task) { go p.Close() }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScene(t)

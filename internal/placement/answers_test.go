@@ -9,7 +9,7 @@ import (
 	"github.com/ebbhq/ebb/internal/diagnose"
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/placement"
-	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/ecs"
 )
 
 // TestPlanAndWhyAgainstTheSimulatedScheduler holds the answers of ebb plan and ebb why against what became of the same random clusters:
@@ -56,7 +56,7 @@ func (o *outcome) wrongPlan(movable *int) (wrong []string) {
 	return wrong
 }
 
-func idOf(k sim.Task) string { return k.ARN[strings.LastIndexByte(k.ARN, '/')+1:] }
+func idOf(k ecs.Task) string { return k.ARN[strings.LastIndexByte(k.ARN, '/')+1:] }
 
 // wrongWhy asks about each target when nothing has moved for hours.
 func (o *outcome) wrongWhy() (wrong []string) {
@@ -75,7 +75,7 @@ func (o *outcome) wrongWhy() (wrong []string) {
 }
 
 // holds reports whether a blocker is about a task and true, by the test's own arithmetic.
-func (o *outcome) holds(k sim.Task, b diagnose.Blocker) bool {
+func (o *outcome) holds(k ecs.Task, b diagnose.Blocker) bool {
 	s, ok := o.services[k.Service]
 	switch {
 	case !ok:

@@ -13,6 +13,7 @@ import (
 	"github.com/ebbhq/ebb/internal/inventory"
 	"github.com/ebbhq/ebb/internal/placement"
 	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/ecs"
 )
 
 var (
@@ -27,12 +28,12 @@ type outcome struct {
 	before   *inventory.Inventory
 	after    *inventory.Inventory
 	targets  []fleet.InstanceID
-	left     []sim.Task                    // tasks still on the targets, hours later
+	left     []ecs.Task                    // tasks still on the targets, hours later
 	short    []string                      // services that have not come back to what they want
-	hosts    []sim.ContainerInstance       // before
-	tasks    []sim.Task                    // before
-	defs     map[string]sim.TaskDefinition // by service
-	services map[string]sim.Service
+	hosts    []ecs.ContainerInstance       // before
+	tasks    []ecs.Task                    // before
+	defs     map[string]ecs.TaskDefinition // by service
+	services map[string]ecs.Service
 	events   map[string]string             // the last word of each service
 	blocked  map[string][][]placement.Code // why no host takes a task more, by service and host
 }
@@ -93,7 +94,7 @@ func drained(t *testing.T, seed uint64) outcome {
 		o.targets = append(o.targets, c.Hosts[i].Instance)
 		arns = append(arns, string(c.Hosts[i].ARN))
 	}
-	o.hosts, o.tasks, o.defs = allHosts(t, w), allTasks(t, w), map[string]sim.TaskDefinition{}
+	o.hosts, o.tasks, o.defs = allHosts(t, w), allTasks(t, w), map[string]ecs.TaskDefinition{}
 	o.said = placement.Leave(o.before, c, o.targets)
 	if _, failures, err := w.UpdateContainerInstancesState("prod", arns, "DRAINING"); err != nil || len(failures) > 0 {
 		t.Fatalf("seed %d: draining: %v %v", seed, err, failures)
@@ -111,7 +112,7 @@ func (o *outcome) look(t *testing.T, w *sim.World) {
 			o.left = append(o.left, task)
 		}
 	}
-	o.services, o.events, o.blocked = map[string]sim.Service{}, map[string]string{}, map[string][][]placement.Code{}
+	o.services, o.events, o.blocked = map[string]ecs.Service{}, map[string]string{}, map[string][][]placement.Code{}
 	for _, s := range allServices(t, w) {
 		if o.defs[s.Name], _ = w.DescribeTaskDefinition(s.Definition); o.defs[s.Name].Family == "" {
 			t.Fatalf("there is no task definition %s", s.Definition)
@@ -138,7 +139,7 @@ func (o *outcome) wrong() []string {
 	}
 	for i := range o.said.Fates {
 		f := &o.said.Fates[i]
-		stays := slices.ContainsFunc(o.left, func(t sim.Task) bool { return slices.Contains(f.Tasks, fleet.ARN(t.ARN)) })
+		stays := slices.ContainsFunc(o.left, func(t ecs.Task) bool { return slices.Contains(f.Tasks, fleet.ARN(t.ARN)) })
 		single := len(f.Reasons) == 0 || f.Reasons[0].Code != placement.Together
 		switch {
 		case f.Kind == placement.Daemon: // stops when the others have
@@ -204,10 +205,10 @@ func (o *outcome) full(f *placement.Fate, given func(placement.Code) bool) bool 
 }
 
 // roomFor is how many tasks of a service a host takes when nothing counts but the given reasons.
-func (o *outcome) roomFor(service string, h sim.ContainerInstance, given func(placement.Code) bool) int {
+func (o *outcome) roomFor(service string, h ecs.ContainerInstance, given func(placement.Code) bool) int {
 	free, d := 1000, o.defs[service]
-	here := func(is func(sim.Task) bool) int {
-		return count(o.tasks, func(k sim.Task) bool { return k.ContainerInstance == h.ARN && k.LastStatus != "STOPPED" && is(k) })
+	here := func(is func(ecs.Task) bool) int {
+		return count(o.tasks, func(k ecs.Task) bool { return k.ContainerInstance == h.ARN && k.LastStatus != "STOPPED" && is(k) })
 	}
 	if given(placement.NoCPU) {
 		free = min(free, h.FreeCPU/d.CPU)
@@ -219,10 +220,10 @@ func (o *outcome) roomFor(service string, h sim.ContainerInstance, given func(pl
 		free = min(free, len(h.FreeGPUs)/d.GPU)
 	}
 	if given(placement.NoInterface) && h.Interfaces > 0 {
-		free = min(free, h.Interfaces-1-here(func(k sim.Task) bool { return k.IP != "" }))
+		free = min(free, h.Interfaces-1-here(func(k ecs.Task) bool { return k.IP != "" }))
 	}
 	if given(placement.DistinctInstance) {
-		free = min(free, 1-min(1, here(func(k sim.Task) bool { return k.Service == service })))
+		free = min(free, 1-min(1, here(func(k ecs.Task) bool { return k.Service == service })))
 	}
 	if given(placement.NoPort) {
 		free = min(free, 1)
@@ -234,7 +235,7 @@ func (o *outcome) roomFor(service string, h sim.ContainerInstance, given func(pl
 }
 
 // refusals are, for each host that takes tasks, all reasons for which it takes no further task of a service; nil if one takes it.
-func refusals(w *sim.World, s sim.Service, hosts []sim.ContainerInstance, tasks []sim.Task) [][]placement.Code {
+func refusals(w *sim.World, s ecs.Service, hosts []ecs.ContainerInstance, tasks []ecs.Task) [][]placement.Code {
 	d, err := w.DescribeTaskDefinition(s.Definition)
 	if err != nil {
 		return nil
@@ -245,13 +246,13 @@ func refusals(w *sim.World, s sim.Service, hosts []sim.ContainerInstance, tasks 
 			continue
 		}
 		codes := slices.Concat(refuses(h, d), excludes(h, d, s))
-		if d.Network == "awsvpc" && h.Interfaces > 0 && count(tasks, func(k sim.Task) bool {
+		if d.Network == "awsvpc" && h.Interfaces > 0 && count(tasks, func(k ecs.Task) bool {
 			return k.IP != "" && k.ContainerInstance == h.ARN &&
 				k.LastStatus != "STOPPED"
 		}) >= h.Interfaces-1 {
 			codes = append(codes, placement.NoInterface)
 		}
-		if s.DistinctInstance && slices.ContainsFunc(tasks, func(k sim.Task) bool {
+		if s.DistinctInstance && slices.ContainsFunc(tasks, func(k ecs.Task) bool {
 			return k.Service == s.Name && k.ContainerInstance == h.ARN && k.LastStatus != "STOPPED"
 		}) {
 			codes = append(codes, placement.DistinctInstance)
@@ -264,7 +265,7 @@ func refusals(w *sim.World, s sim.Service, hosts []sim.ContainerInstance, tasks 
 	return all
 }
 
-func refuses(h sim.ContainerInstance, d sim.TaskDefinition) []placement.Code {
+func refuses(h ecs.ContainerInstance, d ecs.TaskDefinition) []placement.Code {
 	var codes []placement.Code
 	if d.CPU > h.FreeCPU {
 		codes = append(codes, placement.NoCPU)
@@ -284,7 +285,7 @@ func refuses(h sim.ContainerInstance, d sim.TaskDefinition) []placement.Code {
 }
 
 // excludes are the reasons for which a service may not use a host, whatever is free there.
-func excludes(h sim.ContainerInstance, d sim.TaskDefinition, s sim.Service) []placement.Code {
+func excludes(h ecs.ContainerInstance, d ecs.TaskDefinition, s ecs.Service) []placement.Code {
 	var codes []placement.Code
 	for _, a := range d.Attributes() {
 		name, value, valued := strings.Cut(a, "=")
@@ -299,13 +300,13 @@ func excludes(h sim.ContainerInstance, d sim.TaskDefinition, s sim.Service) []pl
 			}
 		}
 	}
-	if len(s.Providers) > 0 && !slices.ContainsFunc(s.Providers, func(i sim.StrategyItem) bool { return i.Provider == h.CapacityProvider }) {
+	if len(s.Providers) > 0 && !slices.ContainsFunc(s.Providers, func(i ecs.StrategyItem) bool { return i.Provider == h.CapacityProvider }) {
 		codes = append(codes, placement.NoProviderHost)
 	}
 	return codes
 }
 
-func count(tasks []sim.Task, is func(sim.Task) bool) int {
+func count(tasks []ecs.Task, is func(ecs.Task) bool) int {
 	n := 0
 	for _, k := range tasks {
 		if is(k) {

@@ -9,6 +9,8 @@ import (
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/inventory"
 	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/core"
+	"github.com/ebbhq/ebb/internal/sim/ecs"
 )
 
 func pick[T any](r *rand.Rand, of ...T) T { return of[r.IntN(len(of))] }
@@ -19,7 +21,7 @@ func randomSpec(r *rand.Rand) sim.Spec {
 	free := 0
 	for i := range 1 + r.IntN(3) {
 		g := sim.GroupSpec{Name: fmt.Sprintf("g%d", i), Desired: 2 + r.IntN(3), Max: 10}
-		g.Launch = sim.HostSpec{Cluster: "prod", CPU: pick(r, 1024, 2048, 4096), Memory: pick(r, 2048, 4096, 8192)}
+		g.Launch = core.HostSpec{Cluster: "prod", CPU: pick(r, 1024, 2048, 4096), Memory: pick(r, 2048, 4096, 8192)}
 		free += g.Desired * g.Launch.CPU
 		s.Groups = append(s.Groups, g)
 	}
@@ -31,11 +33,11 @@ func randomSpec(r *rand.Rand) sim.Spec {
 		free -= addService(r, &s, i)
 	}
 	if r.IntN(3) == 0 {
-		s.TaskDefinitions = append(s.TaskDefinitions, sim.TaskDefinition{Family: "agent", CPU: 64, Memory: 64})
+		s.TaskDefinitions = append(s.TaskDefinitions, ecs.TaskDefinition{Family: "agent", CPU: 64, Memory: 64})
 		s.Services = append(s.Services, sim.ServiceSpec{Name: "agent", Cluster: "prod", Task: "agent", Daemon: true})
 	}
 	if r.IntN(12) == 0 {
-		s.TaskDefinitions = append(s.TaskDefinitions, sim.TaskDefinition{Family: "job", CPU: 1, Memory: 1})
+		s.TaskDefinitions = append(s.TaskDefinitions, ecs.TaskDefinition{Family: "job", CPU: 1, Memory: 1})
 		s.Tasks = append(s.Tasks, sim.TaskSpec{Cluster: "prod", Task: "job", Host: new(int)})
 	}
 	return s
@@ -44,7 +46,7 @@ func randomSpec(r *rand.Rand) sim.Spec {
 // addService adds a service and returns how much CPU it takes.
 func addService(r *rand.Rand, s *sim.Spec, i int) int {
 	name := fmt.Sprintf("s%d", i)
-	d := sim.TaskDefinition{Family: name, CPU: pick(r, 64, 128, 256, 512, 768, 1024), Memory: pick(r, 128, 256, 512, 1024, 2048),
+	d := ecs.TaskDefinition{Family: name, CPU: pick(r, 64, 128, 256, 512, 768, 1024), Memory: pick(r, 128, 256, 512, 1024, 2048),
 		Network: pick(r, "bridge", "bridge", "host", "awsvpc")}
 	if r.IntN(4) == 0 {
 		d.Port, d.HostPort = 80, 8000+r.IntN(3)
@@ -64,41 +66,41 @@ func refine(r *rand.Rand, s *sim.Spec) {
 	for i := range s.Groups {
 		g := &s.Groups[i]
 		for range g.Desired {
-			h := sim.HostSpec{GPU: pick(r, 0, 0, 0, 1, 4), Interfaces: pick(r, 0, 0, 2, 3, 4)}
+			h := core.HostSpec{GPU: pick(r, 0, 0, 0, 1, 4), Interfaces: pick(r, 0, 0, 2, 3, 4)}
 			h.Attributes = map[string]string{"disk": pick(r, "ssd", "ssd", "hdd")}
 			if r.IntN(4) > 0 {
 				h.Attributes["tier"] = pick(r, "1", "2", "3")
 			}
 			g.Hosts = append(g.Hosts, h)
 		}
-		s.Providers = append(s.Providers, sim.CapacityProvider{Name: "p-" + g.Name, Group: g.Name})
+		s.Providers = append(s.Providers, ecs.CapacityProvider{Name: "p-" + g.Name, Group: g.Name})
 	}
 }
 
 // demanding gives a service needs of the kinds that refine makes hosts differ in.
-func demanding(r *rand.Rand, s *sim.Spec, d *sim.TaskDefinition, v *sim.ServiceSpec) {
+func demanding(r *rand.Rand, s *sim.Spec, d *ecs.TaskDefinition, v *sim.ServiceSpec) {
 	if r.IntN(6) == 0 {
 		d.GPU = 1
 	}
 	if d.Network != "awsvpc" && r.IntN(5) == 0 {
-		d.Ports = []sim.Port{{HostPort: 9000 + r.IntN(2), UDP: r.IntN(2) == 0}}
+		d.Ports = []ecs.Port{{HostPort: 9000 + r.IntN(2), UDP: r.IntN(2) == 0}}
 	}
 	if r.IntN(6) == 0 {
 		d.Requires = []string{pick(r, "disk=ssd", "tier")}
 	}
 	if r.IntN(5) == 0 {
-		v.Constraints = []sim.Constraint{{Type: "memberOf", Expression: pick(r, expressions()...).text}}
+		v.Constraints = []ecs.Constraint{{Type: "memberOf", Expression: pick(r, expressions()...).text}}
 	}
 	if r.IntN(3) == 0 {
-		v.Placement = []sim.PlacementStrategy{pick(r, sim.PlacementStrategy{Type: "binpack", Field: "memory"}, sim.PlacementStrategy{Type: "random"},
-			sim.PlacementStrategy{Type: "spread", Field: "instanceId"}, sim.PlacementStrategy{Type: "spread", Field: "attribute:disk"})}
+		v.Placement = []ecs.PlacementStrategy{pick(r, ecs.PlacementStrategy{Type: "binpack", Field: "memory"}, ecs.PlacementStrategy{Type: "random"},
+			ecs.PlacementStrategy{Type: "spread", Field: "instanceId"}, ecs.PlacementStrategy{Type: "spread", Field: "attribute:disk"})}
 	}
 	if r.IntN(4) > 0 {
 		return
 	}
 	for range 1 + r.IntN(2) {
-		item := sim.StrategyItem{Provider: pick(r, s.Providers...).Name, Weight: 1 + r.IntN(2)}
-		if !slices.ContainsFunc(v.Providers, func(i sim.StrategyItem) bool { return i.Provider == item.Provider }) {
+		item := ecs.StrategyItem{Provider: pick(r, s.Providers...).Name, Weight: 1 + r.IntN(2)}
+		if !slices.ContainsFunc(v.Providers, func(i ecs.StrategyItem) bool { return i.Provider == item.Provider }) {
 			v.Providers = append(v.Providers, item)
 		}
 	}
@@ -127,7 +129,7 @@ func bounds() [][2]int {
 		{50, 200}, {50, 200}, {0, 100}, {100, 100}, {75, 125}}
 }
 
-func allHosts(t *testing.T, w *sim.World) []sim.ContainerInstance {
+func allHosts(t *testing.T, w *sim.World) []ecs.ContainerInstance {
 	t.Helper()
 	arns, err := w.ListContainerInstances("prod", "", "")
 	if err != nil {
@@ -140,17 +142,17 @@ func allHosts(t *testing.T, w *sim.World) []sim.ContainerInstance {
 	return hosts
 }
 
-func allTasks(t *testing.T, w *sim.World) []sim.Task {
+func allTasks(t *testing.T, w *sim.World) []ecs.Task {
 	t.Helper()
 	var ids []string
 	for _, desired := range []string{"RUNNING", "STOPPED"} {
-		more, err := w.ListTasks("prod", sim.TaskQuery{DesiredStatus: desired})
+		more, err := w.ListTasks("prod", ecs.TaskQuery{DesiredStatus: desired})
 		if err != nil {
 			t.Fatal(err)
 		}
 		ids = append(ids, more...)
 	}
-	var all []sim.Task
+	var all []ecs.Task
 	for batch := range slices.Chunk(ids, 100) {
 		tasks, _, err := w.DescribeTasks("prod", batch)
 		if err != nil {
@@ -161,13 +163,13 @@ func allTasks(t *testing.T, w *sim.World) []sim.Task {
 	return all
 }
 
-func allServices(t *testing.T, w *sim.World) []sim.Service {
+func allServices(t *testing.T, w *sim.World) []ecs.Service {
 	t.Helper()
 	arns, err := w.ListServices("prod")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var all []sim.Service
+	var all []ecs.Service
 	for batch := range slices.Chunk(arns, 10) {
 		services, _, err := w.DescribeServices("prod", batch)
 		if err != nil {
@@ -201,7 +203,7 @@ func inventoryOf(t *testing.T, w *sim.World) *inventory.Inventory {
 	return &inventory.Inventory{At: w.Now(), Clusters: []inventory.Cluster{c}}
 }
 
-func hostOf(h sim.ContainerInstance) inventory.Host {
+func hostOf(h ecs.ContainerInstance) inventory.Host {
 	return inventory.Host{
 		ContainerInstance: fleet.ContainerInstance{
 			ARN: fleet.ARN(h.ARN), Cluster: h.Cluster, Instance: fleet.InstanceID(h.Instance), Status: h.Status, Connected: h.Connected,
@@ -212,7 +214,7 @@ func hostOf(h sim.ContainerInstance) inventory.Host {
 	}
 }
 
-func taskOf(k sim.Task) inventory.Task {
+func taskOf(k ecs.Task) inventory.Task {
 	return inventory.Task{
 		Task: fleet.Task{
 			ARN: fleet.ARN(k.ARN), Cluster: k.Cluster, ContainerInstance: fleet.ARN(k.ContainerInstance), Family: k.Definition, Group: k.Group,
@@ -222,7 +224,7 @@ func taskOf(k sim.Task) inventory.Task {
 	}
 }
 
-func serviceOf(s sim.Service) inventory.Service {
+func serviceOf(s ecs.Service) inventory.Service {
 	v := inventory.Service{
 		Service: fleet.Service{Name: s.Name, Cluster: s.Cluster, Daemon: s.Daemon, Desired: s.Desired, Running: s.Running, MinPercent: s.Min, MaxPercent: s.Max},
 		Status:  s.Status, Controller: "ECS", TaskDefinition: s.Definition,
@@ -247,13 +249,13 @@ func serviceOf(s sim.Service) inventory.Service {
 	return v
 }
 
-func definitionOf(d sim.TaskDefinition) inventory.TaskDefinition {
+func definitionOf(d ecs.TaskDefinition) inventory.TaskDefinition {
 	v := inventory.TaskDefinition{Name: fmt.Sprintf("%s:%d", d.Family, d.Revision), Network: d.Network, CPU: d.CPU, Memory: d.Memory,
 		GPU: d.GPU, Requires: d.Attributes()}
 	if d.Network == "awsvpc" {
 		return v
 	}
-	for _, p := range append([]sim.Port{{Port: d.Port, HostPort: d.HostPort}}, d.Ports...) {
+	for _, p := range append([]ecs.Port{{Port: d.Port, HostPort: d.HostPort}}, d.Ports...) {
 		if p.HostPort == 0 && d.Network == "host" {
 			p.HostPort = p.Port
 		}

@@ -7,7 +7,14 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ebbhq/ebb/internal/sim/autoscaling"
 	"github.com/ebbhq/ebb/internal/sim/core"
+	"github.com/ebbhq/ebb/internal/sim/ecs"
+	"github.com/ebbhq/ebb/internal/sim/elb"
+	"github.com/ebbhq/ebb/internal/sim/events"
+	"github.com/ebbhq/ebb/internal/sim/lambda"
+	"github.com/ebbhq/ebb/internal/sim/sns"
+	"github.com/ebbhq/ebb/internal/sim/sqs"
 )
 
 // builder makes the world of a spec, in the order in which its parts need each other.
@@ -21,7 +28,7 @@ func Build(s Spec) (*World, error) {
 	b := builder{w: New(core.Config{Seed: s.Seed, Start: s.Start, Switches: s.Switches}), targetGroups: map[string]string{}}
 	for _, c := range s.Clusters {
 		b.w.AddCluster(c.Name)
-		b.w.cluster[c.Name].DefaultStrategy = c.DefaultStrategy
+		b.w.SetDefaultStrategy(c.Name, c.DefaultStrategy)
 	}
 	for _, step := range []func(Spec) error{b.queues, b.functions, b.topics, b.rules, b.addTargetGroups, b.definitions, b.groups, b.providers, b.services, b.tasks} {
 		if err := step(s); err != nil {
@@ -34,7 +41,7 @@ func Build(s Spec) (*World, error) {
 
 func (b *builder) queues(s Spec) error {
 	for _, q := range s.Queues {
-		queue, err := b.w.CreateQueue(Queue{Name: q.Name, Visibility: q.Visibility, Retention: q.Retention, Delay: q.Delay, Policy: q.Policy})
+		queue, err := b.w.CreateQueue(sqs.Queue{Name: q.Name, Visibility: q.Visibility, Retention: q.Retention, Delay: q.Delay, Policy: q.Policy})
 		if err != nil {
 			return fmt.Errorf("queue %q: %w", q.Name, err)
 		}
@@ -69,23 +76,25 @@ func (b *builder) topics(s Spec) error {
 // destination is the ARN of the queue or topic of a name, or of function:NAME.
 func (b *builder) destination(name string) (string, error) {
 	if function, ok := strings.CutPrefix(name, "function:"); ok {
-		if f := b.w.findFunction(b.w.ARN("lambda", name)); f != nil {
-			return f.ARN, nil
+		if arn := b.w.ARN("lambda", name); slices.ContainsFunc(b.w.Functions(), func(f lambda.Function) bool { return f.ARN == arn }) {
+			return arn, nil
 		}
 		return "", fmt.Errorf("there is no function %q; add it to functions", function)
 	}
 	if q, err := b.w.Queue(name); err == nil {
 		return q.ARN, nil
 	}
-	if t := b.w.findTopic(b.w.ARN("sns", name)); t != nil {
-		return t.ARN, nil
+	for _, t := range b.w.Topics() {
+		if t.Name == name {
+			return t.ARN, nil
+		}
 	}
 	return "", fmt.Errorf("there is neither a queue nor a topic %q; add it to queues or topics", name)
 }
 
 func (b *builder) rules(s Spec) error {
 	for _, r := range s.Rules {
-		if _, err := b.w.PutRule(Rule{Name: r.Name, Pattern: r.Pattern, Schedule: r.Schedule}); err != nil {
+		if _, err := b.w.PutRule(events.Rule{Name: r.Name, Pattern: r.Pattern, Schedule: r.Schedule}); err != nil {
 			return fmt.Errorf("rule %q: %w", r.Name, err)
 		}
 		for i, name := range r.Targets {
@@ -96,7 +105,7 @@ func (b *builder) rules(s Spec) error {
 			if q, err := b.w.Queue(name); err == nil {
 				allow(q)
 			}
-			if err := b.w.PutTargets(r.Name, []RuleTarget{{ID: "t" + strconv.Itoa(i+1), ARN: arn}}); err != nil {
+			if err := b.w.PutTargets(r.Name, []events.RuleTarget{{ID: "t" + strconv.Itoa(i+1), ARN: arn}}); err != nil {
 				return fmt.Errorf("rule %q: %w", r.Name, err)
 			}
 		}
@@ -112,7 +121,7 @@ func (b *builder) addTargetGroups(s Spec) error {
 		if t.Type == "" && s.usedByAWSVPC(t.Name) {
 			t.Type = "ip"
 		}
-		tg := TargetGroup{Name: t.Name, Type: t.Type, Protocol: t.Protocol, Port: t.Port, Delay: t.Delay, Check: t.Check, ConnectionTermination: t.ConnectionTermination}
+		tg := elb.TargetGroup{Name: t.Name, Type: t.Type, Protocol: t.Protocol, Port: t.Port, Delay: t.Delay, Check: t.Check, ConnectionTermination: t.ConnectionTermination}
 		b.targetGroups[t.Name] = b.w.AddTargetGroup(tg).ARN
 	}
 	return nil
@@ -121,7 +130,7 @@ func (b *builder) addTargetGroups(s Spec) error {
 // usedByAWSVPC reports whether a service with tasks of network awsvpc uses the target group.
 func (s Spec) usedByAWSVPC(targetGroup string) bool {
 	return slices.ContainsFunc(s.Services, func(v ServiceSpec) bool {
-		return v.TargetGroup == targetGroup && slices.ContainsFunc(s.TaskDefinitions, func(d TaskDefinition) bool {
+		return v.TargetGroup == targetGroup && slices.ContainsFunc(s.TaskDefinitions, func(d ecs.TaskDefinition) bool {
 			return d.Family == v.Task && d.Network == "awsvpc"
 		})
 	})
@@ -144,7 +153,7 @@ func (b *builder) definitions(s Spec) error {
 		if d.Family == "" {
 			return fmt.Errorf("a task definition has no family; give it one")
 		}
-		if err := checkDefinition(d); err != nil {
+		if err := ecs.CheckDefinition(d); err != nil {
 			return fmt.Errorf("task definition %q: %w", d.Family, err)
 		}
 		b.w.AddTaskDefinition(d)
@@ -154,14 +163,14 @@ func (b *builder) definitions(s Spec) error {
 
 func (b *builder) groups(s Spec) error {
 	for _, g := range s.Groups {
-		if g.Name == "" || b.w.group[g.Name] != nil {
+		if g.Name == "" || len(b.w.DescribeAutoScalingGroups([]string{g.Name})) > 0 {
 			return fmt.Errorf("group %q: every group needs a name of its own", g.Name)
 		}
 		arns, err := b.arns(g.TargetGroups)
 		if err != nil {
 			return fmt.Errorf("group %q: %w", g.Name, err)
 		}
-		group := Group{Name: g.Name, Min: g.Min, Max: g.Max, Desired: g.Desired, Retain: g.Retain, TargetGroups: arns, Tags: g.Tags, Suspended: g.Suspended, Launch: g.Launch,
+		group := autoscaling.Group{Name: g.Name, Min: g.Min, Max: g.Max, Desired: g.Desired, Retain: g.Retain, TargetGroups: arns, Tags: g.Tags, Suspended: g.Suspended, Launch: g.Launch,
 			Hosts: g.Hosts, HealthCheck: g.HealthCheck, ProtectNew: g.ProtectNew, MaxLifetime: g.MaxLifetime, Rebalance: g.Rebalance, Refreshes: slices.Clone(g.Refreshes)}
 		if group.Max == 0 {
 			group.Max = g.Desired + max(1, g.Desired/2)
@@ -178,13 +187,13 @@ func (b *builder) groups(s Spec) error {
 	return nil
 }
 
-func (b *builder) hook(h HookSpec) (*Hook, error) {
-	hook := &Hook{Name: h.Name, Heartbeat: h.Heartbeat, DefaultResult: h.DefaultResult, Metadata: h.Metadata}
+func (b *builder) hook(h HookSpec) (*autoscaling.Hook, error) {
+	hook := &autoscaling.Hook{Name: h.Name, Heartbeat: h.Heartbeat, DefaultResult: h.DefaultResult, Metadata: h.Metadata}
 	switch h.Transition {
 	case "", "terminating":
-		hook.Transition = terminating
+		hook.Transition = autoscaling.TransitionTerminating
 	case "launching":
-		hook.Transition = launching
+		hook.Transition = autoscaling.TransitionLaunching
 	default:
 		return nil, fmt.Errorf("the transition is %q; it must be terminating or launching", h.Transition)
 	}
@@ -212,19 +221,19 @@ func (b *builder) services(s Spec) error {
 }
 
 func (b *builder) service(v ServiceSpec) error {
-	def, err := b.w.findDefinition(v.Task)
+	def, err := b.w.DescribeTaskDefinition(v.Task)
 	if err != nil {
 		return fmt.Errorf("there is no task definition %q; add it to task_definitions", v.Task)
 	}
-	if b.w.cluster[v.Cluster] == nil {
+	if known, _ := b.w.DescribeClusters([]string{v.Cluster}); len(known) == 0 {
 		return fmt.Errorf("there is no cluster %q; add it to clusters, or let a group launch into it", v.Cluster)
 	}
-	service := Service{Name: v.Name, Cluster: v.Cluster, Definition: v.Task, Desired: v.Desired, Daemon: v.Daemon, Min: v.Min, Max: v.Max, DistinctInstance: v.DistinctInstance,
+	service := ecs.Service{Name: v.Name, Cluster: v.Cluster, Definition: v.Task, Desired: v.Desired, Daemon: v.Daemon, Min: v.Min, Max: v.Max, DistinctInstance: v.DistinctInstance,
 		Constraints: v.Constraints, Placement: v.Placement, Providers: v.Providers, EC2: v.EC2, Grace: v.Grace, ZoneRebalance: v.ZoneRebalance, CircuitBreaker: v.CircuitBreaker}
-	if _, err := b.w.strategyFor(b.w.cluster[v.Cluster], v.Providers, v.EC2); err != nil {
+	if err := b.w.CheckStrategy(v.Cluster, v.Providers, v.EC2); err != nil {
 		return err
 	}
-	if err := checkPlacement(v.Constraints, v.Placement); err != nil {
+	if err := ecs.CheckPlacement(v.Constraints, v.Placement); err != nil {
 		return err
 	}
 	if v.TargetGroup != "" {
@@ -235,10 +244,14 @@ func (b *builder) service(v ServiceSpec) error {
 		if def.Port == 0 {
 			return fmt.Errorf("it has a target group, but its task definition %q has no port; give it one", v.Task)
 		}
-		if ip := b.w.balancer[arn].Type == "ip"; ip != (def.Network == "awsvpc") {
+		groups, err := b.w.DescribeTargetGroups([]string{arn}, nil)
+		if err != nil {
+			return err
+		}
+		if ip := groups[0].Type == "ip"; ip != (def.Network == "awsvpc") {
 			return fmt.Errorf("target group %q does not fit: tasks with network awsvpc need type ip, all others type instance", v.TargetGroup)
 		}
-		service.TargetGroups = []ServiceTargetGroup{{ARN: arn, Container: def.Family, Port: def.Port}}
+		service.TargetGroups = []ecs.ServiceTargetGroup{{ARN: arn, Container: def.Family, Port: def.Port}}
 	}
 	b.w.AddService(service)
 	return nil
@@ -257,7 +270,7 @@ func (b *builder) tasks(s Spec) error {
 
 func (b *builder) task(t TaskSpec) error {
 	if t.Host == nil {
-		_, failures, err := b.w.RunTasks(t.Cluster, TaskRun{
+		_, failures, err := b.w.RunTasks(t.Cluster, ecs.TaskRun{
 			Definition: t.Task, StartedBy: t.StartedBy, Group: t.Group, Constraints: t.Constraints, Placement: t.Placement, Providers: t.Providers,
 		})
 		if err == nil && len(failures) > 0 {
@@ -265,14 +278,14 @@ func (b *builder) task(t TaskSpec) error {
 		}
 		return err
 	}
-	c, err := b.w.findCluster(t.Cluster)
+	hosts, err := b.w.ListContainerInstances(t.Cluster, "", "")
 	if err != nil {
 		return err
 	}
-	if *t.Host < 0 || *t.Host >= len(c.machines) {
-		return fmt.Errorf("there is no host %d in cluster %q; it has %d, counted from 0", *t.Host, t.Cluster, len(c.machines))
+	if *t.Host < 0 || *t.Host >= len(hosts) {
+		return fmt.Errorf("there is no host %d in cluster %q; it has %d, counted from 0", *t.Host, t.Cluster, len(hosts))
 	}
-	_, err = b.w.RunTaskOn(t.Cluster, t.Task, c.machines[*t.Host].ARN, t.StartedBy)
+	_, err = b.w.RunTaskOn(t.Cluster, t.Task, hosts[*t.Host], t.StartedBy)
 	return err
 }
 
@@ -283,7 +296,7 @@ func (b *builder) providers(s Spec) error {
 		}
 	}
 	for _, c := range s.Clusters {
-		if _, err := b.w.strategyFor(b.w.cluster[c.Name], nil, false); err != nil {
+		if err := b.w.CheckStrategy(c.Name, nil, false); err != nil {
 			return fmt.Errorf("cluster %q: the default strategy: %w", c.Name, err)
 		}
 	}
@@ -292,9 +305,39 @@ func (b *builder) providers(s Spec) error {
 
 // allow gives a queue without a policy one by which topics and rules may send to it.
 // https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html
-func allow(q *Queue) {
+func allow(q *sqs.Queue) {
 	if q.Policy == "" {
 		q.Policy = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":["events.amazonaws.com","sns.amazonaws.com"]},` +
 			`"Action":"sqs:SendMessage","Resource":"` + q.ARN + `"}]}`
 	}
+}
+
+func (b *builder) subscribe(topic *sns.Topic, sub SubscriptionSpec) error {
+	if sub.Function != "" {
+		arn, err := b.destination("function:" + sub.Function)
+		if err == nil {
+			_, err = b.w.Subscribe(topic.ARN, "lambda", arn, sub.Raw)
+		}
+		return err
+	}
+	q, err := b.w.Queue(sub.Queue)
+	if err != nil {
+		return fmt.Errorf("there is no queue %q; add it to queues", sub.Queue)
+	}
+	allow(q)
+	_, err = b.w.Subscribe(topic.ARN, "sqs", q.ARN, sub.Raw)
+	return err
+}
+
+func (b *builder) functions(s Spec) error {
+	for _, f := range s.Functions {
+		spec := lambda.Function{Name: f.Name, Timeout: f.Timeout, Concurrency: f.Concurrency, Command: f.Command, Env: f.Env}
+		for _, e := range f.Sources {
+			spec.Sources = append(spec.Sources, lambda.EventSource{Queue: e.Queue, Batch: e.Batch, Window: e.Window, Report: e.Report, MaxConcurrency: e.MaxConcurrency})
+		}
+		if err := b.w.AddFunction(spec); err != nil {
+			return fmt.Errorf("function %q: %w", f.Name, err)
+		}
+	}
+	return nil
 }

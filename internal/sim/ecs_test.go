@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/ebbhq/ebb/internal/sim/core"
+	"github.com/ebbhq/ebb/internal/sim/ecs"
+	"github.com/ebbhq/ebb/internal/sim/elb"
 )
 
 // The counts follow the desired status: a task that is stopping counts for nothing, long before it has stopped.
@@ -14,11 +16,11 @@ func TestCountsLie(t *testing.T) {
 	b := small(t, 1, web(1, 0, 100))
 	b.drain(0)
 	b.pass(5 * time.Second)
-	found, _, err := b.DescribeContainerInstances("prod", []string{b.machineOf(0)})
+	found, _, err := b.DescribeContainerInstances("prod", []string{b.containerInstance(0)})
 	if err != nil || found[0].Running != 0 || found[0].Pending != 0 {
 		t.Fatalf("%+v %v, want no running tasks counted", found, err)
 	}
-	q := TaskQuery{ContainerInstance: b.machineOf(0)}
+	q := ecs.TaskQuery{ContainerInstance: b.containerInstance(0)}
 	if listed, err := b.ListTasks("prod", q); err != nil || len(listed) != 0 {
 		t.Errorf("listed without desired status: %v %v, want none", listed, err)
 	}
@@ -42,9 +44,9 @@ func TestCountsLie(t *testing.T) {
 
 func TestUpdateContainerInstancesStateFailures(t *testing.T) {
 	b := small(t, 2, nil)
-	_, err := b.DeregisterContainerInstance("prod", b.machineOf(1), false)
+	_, err := b.DeregisterContainerInstance("prod", b.containerInstance(1), false)
 	b.must(err)
-	done, failures, err := b.UpdateContainerInstancesState("prod", []string{b.machineOf(0), b.machineOf(1), "feed"}, "DRAINING")
+	done, failures, err := b.UpdateContainerInstancesState("prod", []string{b.containerInstance(0), b.containerInstance(1), "feed"}, "DRAINING")
 	if err != nil || len(done) != 1 || done[0].Status != "DRAINING" || len(failures) != 2 || failures[0].Reason != "INACTIVE" || failures[1].Reason != "MISSING" {
 		t.Errorf("%+v %+v %v", done, failures, err)
 	}
@@ -66,14 +68,14 @@ func TestBatchLimits(t *testing.T) {
 	b.wantError(err, "InvalidParameterException", "at most 10")
 	_, _, err = b.DescribeTasks("prod", nil)
 	b.wantError(err, "InvalidParameterException", "empty")
-	_, err = b.ListTasks("prod", TaskQuery{DesiredStatus: "SLEEPING"})
+	_, err = b.ListTasks("prod", ecs.TaskQuery{DesiredStatus: "SLEEPING"})
 	b.wantError(err, "InvalidParameterException", "desiredStatus")
 }
 
 func TestUnknownIDsAreFailures(t *testing.T) {
 	b := small(t, 1, nil)
 	_, failures, err := b.DescribeTasks("prod", []string{"feed"})
-	if err != nil || len(failures) != 1 || failures[0] != (Failure{ARN: "arn:aws:ecs:eu-west-1:111122223333:task/prod/feed", Reason: "MISSING"}) {
+	if err != nil || len(failures) != 1 || failures[0] != (ecs.Failure{ARN: "arn:aws:ecs:eu-west-1:111122223333:task/prod/feed", Reason: "MISSING"}) {
 		t.Errorf("%+v %v", failures, err)
 	}
 	_, failures, err = b.DescribeServices("prod", []string{"feed"})
@@ -91,16 +93,16 @@ func TestUnknownIDsAreFailures(t *testing.T) {
 
 func TestDeregisterByForceOrphansTasks(t *testing.T) {
 	b := small(t, 2, web(2, 100, 200))
-	_, err := b.DeregisterContainerInstance("prod", b.machineOf(0), false)
+	_, err := b.DeregisterContainerInstance("prod", b.containerInstance(0), false)
 	b.wantError(err, "InvalidParameterException", "running tasks")
-	task := b.hosts[0].ci.tasks[0]
-	ci, err := b.DeregisterContainerInstance("prod", b.machineOf(0), true)
-	if err != nil || ci.Status != "INACTIVE" || !task.process {
-		t.Fatalf("%+v %v, process %v; want it to run on", ci, err, task.process)
+	task := b.live(0)[0]
+	ci, err := b.DeregisterContainerInstance("prod", b.containerInstance(0), true)
+	if err != nil || ci.Status != "INACTIVE" || !task.Process {
+		t.Fatalf("%+v %v, process %v; want it to run on", ci, err, task.Process)
 	}
 	b.pass(time.Minute)
-	if now := b.service("web"); now.Running != 2 || !task.process || task.LastStatus != "STOPPED" {
-		t.Errorf("%d running, want the orphan replaced; ECS says %s of it, its process runs: %v", now.Running, task.LastStatus, task.process)
+	if now := b.service("web"); now.Running != 2 || !task.Process || task.LastStatus != "STOPPED" {
+		t.Errorf("%d running, want the orphan replaced; ECS says %s of it, its process runs: %v", now.Running, task.LastStatus, task.Process)
 	}
 	b.wantCourse(core.EntryTarget, isTask(task.ARN), "initial healthy draining unused")
 	if listed, _ := b.ListContainerInstances("prod", "", ""); len(listed) != 1 {
@@ -115,15 +117,15 @@ func TestDeregisterByForceOrphansTasks(t *testing.T) {
 // A task whose agent is cut off does not move until the agent is back.
 func TestDisconnectedAgentHoldsTasks(t *testing.T) {
 	b := small(t, 1, func(s *Spec) { s.Tasks = []TaskSpec{{Cluster: "prod", Task: "job"}} })
-	task := b.hosts[0].ci.tasks[0]
-	b.DisconnectAgent(b.machineOf(0))
+	task := b.live(0)[0]
+	b.DisconnectAgent(b.containerInstance(0))
 	_, err := b.StopTask("prod", task.ARN, "")
 	b.must(err)
 	b.pass(time.Hour)
-	if task.LastStatus != "DEACTIVATING" || !task.process {
-		t.Fatalf("%s, process %v; want DEACTIVATING and alive", task.LastStatus, task.process)
+	if task.LastStatus != "DEACTIVATING" || !task.Process {
+		t.Fatalf("%s, process %v; want DEACTIVATING and alive", task.LastStatus, task.Process)
 	}
-	b.ReconnectAgent(b.machineOf(0))
+	b.ReconnectAgent(b.containerInstance(0))
 	b.pass(time.Minute)
 	if task.LastStatus != "STOPPED" {
 		t.Errorf("%s, want STOPPED", task.LastStatus)
@@ -133,7 +135,7 @@ func TestDisconnectedAgentHoldsTasks(t *testing.T) {
 
 func TestNothingIsPlacedWithoutAgent(t *testing.T) {
 	b := small(t, 1, nil)
-	b.DisconnectAgent(b.machineOf(0))
+	b.DisconnectAgent(b.containerInstance(0))
 	if _, failures, err := b.RunTask("prod", "job", "", 1); err != nil || len(failures) != 1 || failures[0].Reason != "AGENT" {
 		t.Errorf("%+v %v, want AGENT", failures, err)
 	}
@@ -145,20 +147,20 @@ func TestListTasksNarrows(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
-		q    TaskQuery
+		q    ecs.TaskQuery
 		want int
 	}{
-		{TaskQuery{}, 3},
-		{TaskQuery{Service: "web"}, 2},
-		{TaskQuery{Family: "job"}, 1},
-		{TaskQuery{StartedBy: "me"}, 1},
-		{TaskQuery{DesiredStatus: "PENDING"}, 0},
+		{ecs.TaskQuery{}, 3},
+		{ecs.TaskQuery{Service: "web"}, 2},
+		{ecs.TaskQuery{Family: "job"}, 1},
+		{ecs.TaskQuery{StartedBy: "me"}, 1},
+		{ecs.TaskQuery{DesiredStatus: "PENDING"}, 0},
 	} {
 		if listed, err := b.ListTasks("prod", c.q); err != nil || len(listed) != c.want {
 			t.Errorf("%+v: %d tasks, %v; want %d", c.q, len(listed), err, c.want)
 		}
 	}
-	_, err := b.ListTasks("prod", TaskQuery{Service: "nope"})
+	_, err := b.ListTasks("prod", ecs.TaskQuery{Service: "nope"})
 	b.wantError(err, "ServiceNotFoundException", "Service not found.")
 }
 
@@ -167,7 +169,7 @@ func TestFilter(t *testing.T) {
 		host := 3
 		s.Tasks = []TaskSpec{{Cluster: "prod", Task: "job", Host: &host}}
 	})
-	b.DisconnectAgent(b.machineOf(2))
+	b.DisconnectAgent(b.containerInstance(2))
 	a, c := b.id(0), b.id(1)
 	for _, v := range []struct {
 		filter string
@@ -200,7 +202,7 @@ func TestFilter(t *testing.T) {
 		}
 		var want []string
 		for _, i := range v.want {
-			want = append(want, b.machineOf(i))
+			want = append(want, b.containerInstance(i))
 		}
 		if !slices.Equal(listed, want) {
 			t.Errorf("%s: %d instances, want %v", v.filter, len(listed), v.want)
@@ -221,21 +223,6 @@ func TestFilterRefusals(t *testing.T) {
 	b.wantError(err, "InvalidParameterException", "status")
 }
 
-func FuzzFilter(f *testing.F) {
-	for _, seed := range []string{"ec2InstanceId in ['i-1','i-2']", "(a == b) or not attribute:x exists", "runningTasksCount>=2", "'", "!!!"} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		match, err := parseFilter(text)
-		if (match == nil) == (err == nil) {
-			t.Fatalf("%q: match %v, error %v", text, match != nil, err)
-		}
-		if err == nil {
-			match(&subject{ci: &containerInstance{}})
-		}
-	})
-}
-
 // Reads with a lag answer with the past, and do not know what is too new.
 func TestLag(t *testing.T) {
 	b := small(t, 2, web(2, 0, 100))
@@ -248,11 +235,11 @@ func TestLag(t *testing.T) {
 	b.pass(2 * time.Second)
 
 	see := func() (machine, life, status, desired, health string, young bool) {
-		machines, _, _ := b.DescribeContainerInstances("prod", []string{b.machineOf(0)})
+		machines, _, _ := b.DescribeContainerInstances("prod", []string{b.containerInstance(0)})
 		tasks, _, _ := b.DescribeTasks("prod", []string{task})
-		listed, _ := b.ListTasks("prod", TaskQuery{Family: "job"})
+		listed, _ := b.ListTasks("prod", ecs.TaskQuery{Family: "job"})
 		tg, _ := b.DescribeTargetGroups(nil, []string{"web-tg"})
-		targets, _ := b.DescribeTargetHealth(tg[0].ARN, []Target{{ID: b.id(0), Port: tasks[0].HostPort}})
+		targets, _ := b.DescribeTargetHealth(tg[0].ARN, []elb.Target{{ID: b.id(0), Port: tasks[0].HostPort}})
 		return machines[0].Status, b.state(0), tasks[0].LastStatus, tasks[0].DesiredStatus, targets[0].State, slices.Contains(listed, started[0].ARN)
 	}
 	want := func(lag time.Duration, machine, life, status, desired, health string, young bool) {
@@ -289,7 +276,7 @@ func TestSettledWorldHasAPast(t *testing.T) {
 	b := small(t, 1, web(1, 100, 200))
 	b.SetLag(time.Minute)
 	machines, _ := b.ListContainerInstances("prod", "", "")
-	tasks, _ := b.ListTasks("prod", TaskQuery{})
+	tasks, _ := b.ListTasks("prod", ecs.TaskQuery{})
 	tg, _ := b.DescribeTargetGroups(nil, nil)
 	targets, _ := b.DescribeTargetHealth(tg[0].ARN, nil)
 	if len(machines) != 1 || len(tasks) != 1 || len(targets) != 1 || targets[0].State != "healthy" || b.state(0) != "InService" {

@@ -10,19 +10,21 @@ import (
 	"time"
 
 	"github.com/ebbhq/ebb/internal/sim/core"
+	"github.com/ebbhq/ebb/internal/sim/events"
+	"github.com/ebbhq/ebb/internal/sim/lambda"
 )
 
 // hands is a runtime whose invocations the test answers.
 type hands struct {
-	given   []Invocation
+	given   []lambda.Invocation
 	stopped []int
 }
 
-func (h *hands) Invoke(_ Function, v Invocation) { h.given = append(h.given, v) }
-func (h *hands) Stop(v Invocation)               { h.stopped = append(h.stopped, v.Number) }
+func (h *hands) Invoke(_ lambda.Function, v lambda.Invocation) { h.given = append(h.given, v) }
+func (h *hands) Stop(v lambda.Invocation)                      { h.stopped = append(h.stopped, v.Number) }
 
 // last is the latest invocation.
-func (h *hands) last(t *testing.T) Invocation {
+func (h *hands) last(t *testing.T) lambda.Invocation {
 	t.Helper()
 	if len(h.given) == 0 {
 		t.Fatal("the function was not invoked")
@@ -44,7 +46,7 @@ func withFunction(t *testing.T, change func(*Spec)) (bench, *hands) {
 	return b, h
 }
 
-var failure = FunctionError("Oops", "it broke")
+var failure = lambda.FunctionError("Oops", "it broke")
 
 func (b bench) outcomes() string { return b.course(core.EntryInvocation, nil) }
 
@@ -68,7 +70,7 @@ func TestScheduleInvokesEveryMinute(t *testing.T) {
 		if len(h.given) != n {
 			t.Fatalf("%d invocations after %d minutes", len(h.given), n)
 		}
-		b.FinishInvocation(h.last(t).Number, Answer{})
+		b.FinishInvocation(h.last(t).Number, lambda.Answer{})
 	}
 	f := fieldsOf(t, string(h.given[0].Payload))
 	wantFields(t, f, "version", "id", "detail-type", "source", "account", "time", "region", "resources", "detail")
@@ -76,7 +78,7 @@ func TestScheduleInvokesEveryMinute(t *testing.T) {
 		fmt.Sprint(f["resources"]) != "[arn:aws:events:eu-west-1:111122223333:rule/clock]" || fmt.Sprint(f["detail"]) != "map[]" {
 		t.Errorf("the event is %s", h.given[0].Payload)
 	}
-	if _, err := b.PutRule(Rule{Name: "clock", Schedule: "rate(2 hours)"}); err != nil {
+	if _, err := b.PutRule(events.Rule{Name: "clock", Schedule: "rate(2 hours)"}); err != nil {
 		t.Fatal(err)
 	}
 	b.pass(2*time.Hour - time.Second)
@@ -87,8 +89,8 @@ func TestScheduleInvokesEveryMinute(t *testing.T) {
 	if len(h.given) != 4 {
 		t.Errorf("%d invocations, want one more by the new schedule", len(h.given))
 	}
-	b.FinishInvocation(h.last(t).Number, Answer{})
-	if _, err := b.PutRule(Rule{Name: "clock", Schedule: "rate(2 hours)", State: "DISABLED"}); err != nil {
+	b.FinishInvocation(h.last(t).Number, lambda.Answer{})
+	if _, err := b.PutRule(events.Rule{Name: "clock", Schedule: "rate(2 hours)", State: "DISABLED"}); err != nil {
 		t.Fatal(err)
 	}
 	b.pass(5 * time.Hour)
@@ -98,14 +100,13 @@ func TestScheduleInvokesEveryMinute(t *testing.T) {
 }
 
 func TestScheduleExpressions(t *testing.T) {
-	for text, want := range map[string]time.Duration{"rate(1 minute)": time.Minute, "rate(5 minutes)": 5 * time.Minute, "rate(1 hour)": time.Hour, "rate(7 days)": 7 * 24 * time.Hour} {
-		if got, err := parseRate(text); err != nil || got != want {
-			t.Errorf("%s: %v, %v", text, got, err)
-		}
-	}
 	b := small(t, 1, nil)
+	for _, text := range []string{"rate(1 minute)", "rate(5 minutes)", "rate(1 hour)", "rate(7 days)"} {
+		_, err := b.PutRule(events.Rule{Name: "r", Schedule: text})
+		b.must(err)
+	}
 	for _, text := range []string{"rate(1 minutes)", "rate(2 minute)", "rate(0 minutes)", "rate(1 second)", "rate( 1 minute)", "cron(0 12 * * ? *)", "1 minute"} {
-		_, err := b.PutRule(Rule{Name: "r", Schedule: text})
+		_, err := b.PutRule(events.Rule{Name: "r", Schedule: text})
 		b.wantError(err, "ValidationException", "ScheduleExpression is not valid")
 	}
 }
@@ -191,9 +192,9 @@ func TestAsynchronousInvocationIsRetriedTwice(t *testing.T) {
 	if !slices.Equal(h.stopped, []int{2}) {
 		t.Errorf("stopped were %v", h.stopped)
 	}
-	b.FinishInvocation(2, Answer{}) // too late
+	b.FinishInvocation(2, lambda.Answer{}) // too late
 	b.pass(2 * time.Minute)
-	b.FinishInvocation(h.last(t).Number, Answer{Error: "Runtime.ExitError", Killed: true})
+	b.FinishInvocation(h.last(t).Number, lambda.Answer{Error: "Runtime.ExitError", Killed: true})
 	b.pass(10 * time.Minute)
 	b.wantOutcomes("started failed started timed-out started killed dropped")
 	for _, v := range h.given {
@@ -211,13 +212,13 @@ func TestThrottledEventsWaitAndAreDroppedAfterSixHours(t *testing.T) {
 	}
 	b.pass(6 * time.Second) // tried at 0 s, 1 s and 3 s
 	b.wantOutcomes("started throttled throttled throttled")
-	b.FinishInvocation(h.last(t).Number, Answer{})
+	b.FinishInvocation(h.last(t).Number, lambda.Answer{})
 	b.pass(time.Second)
 	b.wantOutcomes("started throttled throttled throttled succeeded started")
-	b.FinishInvocation(h.last(t).Number, Answer{})
+	b.FinishInvocation(h.last(t).Number, lambda.Answer{})
 	// The only place is taken again as soon as it is free.
 	b, h = withFunction(t, func(s *Spec) { s.Functions[0].Concurrency, s.Functions[0].Timeout = 1, 15*time.Minute })
-	place := func() { _, _ = b.Invoke("fn", nil, func(Answer) {}) } // is refused unless it is free
+	place := func() { _, _ = b.Invoke("fn", nil, func(lambda.Answer) {}) } // is refused unless it is free
 	place()
 	last, err := b.InvokeAsync("fn", nil)
 	b.must(err)
@@ -237,7 +238,7 @@ func TestThrottledEventsWaitAndAreDroppedAfterSixHours(t *testing.T) {
 func TestInvoke(t *testing.T) {
 	b, h := withFunction(t, nil)
 	var answers []string
-	done := func(a Answer) { answers = append(answers, a.Error+string(a.Payload)) }
+	done := func(a lambda.Answer) { answers = append(answers, a.Error+string(a.Payload)) }
 	for range 2 {
 		_, err := b.Invoke("arn:aws:lambda:eu-west-1:111122223333:function:fn", []byte(`{}`), done)
 		b.must(err)
@@ -248,7 +249,7 @@ func TestInvoke(t *testing.T) {
 	b.wantError(err, "ResourceNotFoundException", "function:other")
 	_, err = b.InvokeAsync("fn", []byte("{"))
 	b.wantError(err, "InvalidRequestContentException", "json")
-	b.FinishInvocation(h.given[0].Number, Answer{Payload: []byte(`"a"`)})
+	b.FinishInvocation(h.given[0].Number, lambda.Answer{Payload: []byte(`"a"`)})
 	b.pass(3 * time.Second)
 	want := `Sandbox.Timedout{"errorType":"Sandbox.Timedout","errorMessage":"RequestId: ` + h.given[1].ID + ` Error: Task timed out after 3.00 seconds"}`
 	if !slices.Equal(answers, []string{`"a"`, want}) {
@@ -298,7 +299,7 @@ type sqsEvent struct {
 	}
 }
 
-func batchOf(t *testing.T, v Invocation) sqsEvent {
+func batchOf(t *testing.T, v lambda.Invocation) sqsEvent {
 	t.Helper()
 	var e sqsEvent
 	if err := json.Unmarshal(v.Payload, &e); err != nil {
@@ -318,7 +319,7 @@ func TestQueueInvokes(t *testing.T) {
 		r.ARN != "arn:aws:sqs:eu-west-1:111122223333:q" || r.Attributes["ApproximateReceiveCount"] != "1" || len(r.Attributes) != 4 {
 		t.Errorf("the record is %s", h.last(t).Payload)
 	}
-	b.FinishInvocation(h.last(t).Number, Answer{Payload: []byte("null")})
+	b.FinishInvocation(h.last(t).Number, lambda.Answer{Payload: []byte("null")})
 	b.wantCourse(core.EntryMessage, nil, "sent received deleted")
 	if by := b.entries(core.EntryMessage, nil)[2].By; by != "lambda" {
 		t.Errorf("deleted by %s", by)
@@ -351,7 +352,7 @@ func TestReports(t *testing.T) {
 			first, second := b.send("q", "a"), b.send("q", "b")
 			b.pass(time.Second)
 			answer := strings.NewReplacer("$a", first.ID, "$b", second.ID).Replace(c.answer)
-			b.FinishInvocation(h.last(t).Number, Answer{Payload: []byte(answer)})
+			b.FinishInvocation(h.last(t).Number, lambda.Answer{Payload: []byte(answer)})
 			b.pass(18 * time.Second)
 			if len(h.given) != 1 {
 				t.Fatal("it comes again before the visibility timeout is over")
@@ -388,7 +389,7 @@ func TestAFailedBatchStaysWhole(t *testing.T) {
 	b, h := fromQueue(t, SourceSpec{}, nil)
 	m := b.send("q", "hi")
 	b.pass(time.Second)
-	b.FinishInvocation(h.last(t).Number, Answer{Payload: []byte(`{"batchItemFailures":[{"itemIdentifier":"` + m.ID + `"}]}`)})
+	b.FinishInvocation(h.last(t).Number, lambda.Answer{Payload: []byte(`{"batchItemFailures":[{"itemIdentifier":"` + m.ID + `"}]}`)})
 	b.wantCourse(core.EntryMessage, nil, "sent received deleted")
 }
 
@@ -401,7 +402,7 @@ func TestBatchesAndConcurrency(t *testing.T) {
 	if len(h.given) != 2 || len(batchOf(t, h.given[0]).Records) != 3 {
 		t.Fatalf("%d invocations, the first of %d messages", len(h.given), len(batchOf(t, h.given[0]).Records))
 	}
-	b.FinishInvocation(h.given[0].Number, Answer{})
+	b.FinishInvocation(h.given[0].Number, lambda.Answer{})
 	b.pass(0)
 	if len(h.given) != 3 || len(batchOf(t, h.given[2]).Records) != 2 {
 		t.Fatalf("%d invocations after one has ended", len(h.given))
@@ -420,7 +421,7 @@ func TestWindowGathers(t *testing.T) {
 	if len(h.given) != 1 || len(batchOf(t, h.given[0]).Records) != 2 {
 		t.Fatalf("given were %d invocations", len(h.given))
 	}
-	b.FinishInvocation(h.last(t).Number, Answer{})
+	b.FinishInvocation(h.last(t).Number, lambda.Answer{})
 	for i := range 13 {
 		b.send("q", strconv.Itoa(i))
 	}
@@ -432,15 +433,15 @@ func TestWindowGathers(t *testing.T) {
 
 func TestAThrottledBatchIsTriedUntilItsMessagesShowAgain(t *testing.T) {
 	b, h := fromQueue(t, SourceSpec{}, func(s *Spec) { s.Functions[0].Concurrency, s.Functions[0].Timeout = 1, 20*time.Second })
-	_, err := b.Invoke("fn", nil, func(Answer) {})
+	_, err := b.Invoke("fn", nil, func(lambda.Answer) {})
 	b.must(err)
 	b.send("q", "hi")
 	b.pass(5 * time.Second) // tried at 0 s, 1 s and 3 s
 	b.wantOutcomes("started throttled throttled throttled")
-	b.FinishInvocation(h.last(t).Number, Answer{})
+	b.FinishInvocation(h.last(t).Number, lambda.Answer{})
 	b.pass(2 * time.Second)
 	b.wantOutcomes("started throttled throttled throttled succeeded started")
-	b.FinishInvocation(h.last(t).Number, Answer{})
+	b.FinishInvocation(h.last(t).Number, lambda.Answer{})
 	b.wantCourse(core.EntryMessage, nil, "sent received deleted")
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ebbhq/ebb/internal/sim/core"
+	"github.com/ebbhq/ebb/internal/sim/ecs"
 )
 
 // bench is a small world with shortcuts for tests.
@@ -25,10 +26,10 @@ func small(t *testing.T, n int, change func(*Spec)) bench {
 		Clusters: []ClusterSpec{{Name: "prod"}},
 		Queues:   []QueueSpec{{Name: "q"}},
 		Groups: []GroupSpec{{
-			Name: "web-asg", Max: 2*n + 2, Desired: n, Launch: HostSpec{Cluster: "prod", Boot: 20 * time.Second},
+			Name: "web-asg", Max: 2*n + 2, Desired: n, Launch: core.HostSpec{Cluster: "prod", Boot: 20 * time.Second},
 			Hooks: []HookSpec{{Name: "drain", Heartbeat: time.Minute, DefaultResult: "CONTINUE"}},
 		}},
-		TaskDefinitions: []TaskDefinition{
+		TaskDefinitions: []ecs.TaskDefinition{
 			{Family: "web", Port: 8080, Exit: 2 * time.Second},
 			{Family: "job", Exit: 2 * time.Second},
 		},
@@ -46,7 +47,7 @@ func small(t *testing.T, n int, change func(*Spec)) bench {
 func (b bench) pass(d time.Duration) { b.Advance(b.Now().Add(d)) }
 
 // id is the i-th host of the first group, in order of launch.
-func (b bench) id(i int) string { return b.hosts[i].ID }
+func (b bench) id(i int) string { return b.Instances()[i].ID }
 
 func (b bench) state(i int) string {
 	found := b.DescribeAutoScalingInstances([]string{b.id(i)})
@@ -86,27 +87,43 @@ func (b bench) wantError(err error, code, part string) {
 	}
 }
 
-// machineOf is the ARN of the container instance on a host.
-func (b bench) machineOf(i int) string { return b.hosts[i].ContainerInstance }
+// containerInstance is the ARN of the container instance on a host.
+func (b bench) containerInstance(i int) string { return b.Instances()[i].ContainerInstance }
 
 func (b bench) drain(i int) {
 	b.t.Helper()
-	_, failures, err := b.UpdateContainerInstancesState("prod", []string{b.machineOf(i)}, "DRAINING")
+	_, failures, err := b.UpdateContainerInstancesState("prod", []string{b.containerInstance(i)}, "DRAINING")
 	if err != nil || len(failures) > 0 {
 		b.t.Fatal(err, failures)
 	}
 }
 
-// on lists the tasks on a host whose last status is not STOPPED.
-func (b bench) on(i int) []Task {
-	var found []Task
-	for _, t := range b.hosts[i].ci.tasks {
-		found = append(found, t.Task)
-	}
-	return found
+// live lists the live tasks on a host whose last status is not STOPPED.
+func (b bench) live(i int) []*ecs.Task {
+	return slices.DeleteFunc(b.Tasks("prod"), func(t *ecs.Task) bool { return t.Instance != b.id(i) || t.LastStatus == "STOPPED" })
 }
 
-func (b bench) service(name string) Service {
+// on lists copies of them.
+func (b bench) on(i int) []ecs.Task {
+	return core.Mapped(b.live(i), func(t *ecs.Task) ecs.Task { return *t })
+}
+
+// of lists the live tasks of a service whose last status is not STOPPED.
+func (b bench) of(service string) []*ecs.Task {
+	return slices.DeleteFunc(b.Tasks("prod"), func(t *ecs.Task) bool { return t.Service != service || t.LastStatus == "STOPPED" })
+}
+
+// host describes the container instance of a host.
+func (b bench) host(i int) ecs.ContainerInstance {
+	b.t.Helper()
+	found, failures, err := b.DescribeContainerInstances("prod", []string{b.containerInstance(i)})
+	if err != nil || len(failures) > 0 {
+		b.t.Fatal(err, failures)
+	}
+	return found[0]
+}
+
+func (b bench) service(name string) ecs.Service {
 	b.t.Helper()
 	found, failures, err := b.DescribeServices("prod", []string{name})
 	if err != nil || len(failures) > 0 {
@@ -170,7 +187,7 @@ func addBalancer(s *Spec, name string, delay time.Duration) {
 	s.TargetGroups = append(s.TargetGroups, TargetGroupSpec{Name: name, Delay: delay})
 }
 
-func ids(tasks []Task) []string {
+func ids(tasks []ecs.Task) []string {
 	var arns []string
 	for _, t := range tasks {
 		arns = append(arns, t.ARN)

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ebbhq/ebb/internal/sim/autoscaling"
 	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
@@ -115,7 +116,7 @@ func TestRetain(t *testing.T) {
 	b.terminate(0)
 	b.pass(5 * time.Minute)
 	b.wantState(0, "Terminating:Retained")
-	if state := b.hosts[0].State; state != "running" {
+	if state := b.Instances()[0].State; state != "running" {
 		t.Errorf("EC2 says %s, want running", state)
 	}
 	_, err := b.TerminateInstanceInAutoScalingGroup(b.id(0), false)
@@ -165,7 +166,7 @@ func TestHookEdit(t *testing.T) {
 		b := small(t, 1, func(s *Spec) { s.Switches.HookEditApplies = applies })
 		b.terminate(0)
 		b.pass(time.Second)
-		b.must(b.PutLifecycleHook("web-asg", Hook{Name: "drain", Heartbeat: 30 * time.Second}))
+		b.must(b.PutLifecycleHook("web-asg", autoscaling.Hook{Name: "drain", Heartbeat: 30 * time.Second}))
 		b.pass(31 * time.Second)
 		if applied := b.state(0) == "Terminating:Proceed"; applied != applies {
 			t.Errorf("switch %v: the edit applied to the action in flight: %v", applies, applied)
@@ -179,9 +180,9 @@ func TestHookEdit(t *testing.T) {
 
 func TestPutHookRefusals(t *testing.T) {
 	b := small(t, 1, nil)
-	b.wantError(b.PutLifecycleHook("web-asg", Hook{Name: "x", Transition: terminating, Heartbeat: 29 * time.Second}), "ValidationError", "between 30 and 7200")
-	b.wantError(b.PutLifecycleHook("web-asg", Hook{Name: "x"}), "ValidationError", "LifecycleTransition")
-	b.must(b.PutLifecycleHook("web-asg", Hook{Name: "x", Transition: terminating}))
+	b.wantError(b.PutLifecycleHook("web-asg", autoscaling.Hook{Name: "x", Transition: autoscaling.TransitionTerminating, Heartbeat: 29 * time.Second}), "ValidationError", "between 30 and 7200")
+	b.wantError(b.PutLifecycleHook("web-asg", autoscaling.Hook{Name: "x"}), "ValidationError", "LifecycleTransition")
+	b.must(b.PutLifecycleHook("web-asg", autoscaling.Hook{Name: "x", Transition: autoscaling.TransitionTerminating}))
 	hooks, err := b.DescribeLifecycleHooks("web-asg", []string{"x"})
 	if err != nil || len(hooks) != 1 || hooks[0].Heartbeat != time.Hour || hooks[0].DefaultResult != "ABANDON" || hooks[0].GlobalTimeout() != 48*time.Hour {
 		t.Errorf("defaults: %+v, %v", hooks, err)

@@ -3,6 +3,9 @@ package sim
 import (
 	"testing"
 	"time"
+
+	"github.com/ebbhq/ebb/internal/sim/core"
+	"github.com/ebbhq/ebb/internal/sim/ecs"
 )
 
 // large is a world of 3,000 hosts and 30,000 tasks.
@@ -10,7 +13,7 @@ func large() Spec {
 	s := Spec{
 		Clusters:     []ClusterSpec{{Name: "big"}},
 		TargetGroups: []TargetGroupSpec{{Name: "web", Delay: 5 * time.Second}},
-		TaskDefinitions: []TaskDefinition{
+		TaskDefinitions: []ecs.TaskDefinition{
 			{Family: "web", CPU: 128, Memory: 256, Port: 8080}, {Family: "worker", CPU: 128, Memory: 256},
 		},
 		Services: []ServiceSpec{
@@ -19,7 +22,7 @@ func large() Spec {
 		},
 	}
 	for _, name := range []string{"a", "b", "c"} {
-		s.Groups = append(s.Groups, GroupSpec{Name: name, Desired: 1000, Launch: HostSpec{Cluster: "big", CPU: 4096, Memory: 15000}})
+		s.Groups = append(s.Groups, GroupSpec{Name: name, Desired: 1000, Launch: core.HostSpec{Cluster: "big", CPU: 4096, Memory: 15000}})
 	}
 	return s
 }
@@ -35,7 +38,7 @@ func TestLargeWorldStands(t *testing.T) {
 	if took := time.Since(began); took > 100*time.Second {
 		t.Errorf("3,000 hosts and 30,000 tasks took %v", took)
 	}
-	tasks, err := w.ListTasks("big", TaskQuery{})
+	tasks, err := w.ListTasks("big", ecs.TaskQuery{})
 	if err != nil || len(tasks) != 30_000 {
 		t.Errorf("%d tasks run, not 30,000; %v", len(tasks), err)
 	}

@@ -7,17 +7,20 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ebbhq/ebb/internal/sim/autoscaling"
 	"github.com/ebbhq/ebb/internal/sim/core"
+	"github.com/ebbhq/ebb/internal/sim/events"
+	"github.com/ebbhq/ebb/internal/sim/sqs"
 )
 
-func (b bench) receive(queue string, limit int) []Message {
+func (b bench) receive(queue string, limit int) []sqs.Message {
 	b.t.Helper()
 	got, err := b.ReceiveMessage(queue, limit, nil)
 	b.must(err)
 	return got
 }
 
-func (b bench) send(queue, body string) Message {
+func (b bench) send(queue, body string) sqs.Message {
 	b.t.Helper()
 	m, err := b.SendMessage(queue, body, nil, -1)
 	b.must(err)
@@ -123,14 +126,14 @@ func TestTestNotification(t *testing.T) {
 	b := small(t, 1, nil)
 	q, err := b.Queue("q")
 	b.must(err)
-	b.must(b.PutLifecycleHook("web-asg", Hook{Name: "drain", Target: q.ARN}))
+	b.must(b.PutLifecycleHook("web-asg", autoscaling.Hook{Name: "drain", Target: q.ARN}))
 	b.pass(time.Second)
 	f := fieldsOf(t, b.receive("q", 1)[0].Body)
 	wantFields(t, f, "AccountId", "RequestId", "AutoScalingGroupARN", "AutoScalingGroupName", "Service", "Event", "Time")
 	if f["Event"] != "autoscaling:TEST_NOTIFICATION" {
 		t.Errorf("message %v", f)
 	}
-	b.must(b.PutLifecycleHook("web-asg", Hook{Name: "drain", Target: "-"}))
+	b.must(b.PutLifecycleHook("web-asg", autoscaling.Hook{Name: "drain", Target: "-"}))
 	if hooks, _ := b.DescribeLifecycleHooks("web-asg", nil); hooks[0].Target != "" {
 		t.Errorf("the target %q was not removed", hooks[0].Target)
 	}
@@ -282,69 +285,22 @@ func TestQueueRefusals(t *testing.T) {
 	b.wantError(b.PurgeQueue("q"), "QueueDoesNotExist", "")
 }
 
-func TestPatterns(t *testing.T) {
-	event := `{"source":"aws.ec2","detail-type":"x","resources":["a","b"],"detail":{"state":"running","n":3,"deep":{"ok":true}}}`
-	for pattern, want := range map[string]bool{ //ebb:any-order each stands alone
-		`{"source":["aws.ec2"]}`:                                     true,
-		`{"source":["aws.ecs"]}`:                                     false,
-		`{"source":["aws.ecs","aws.ec2"],"detail-type":["x"]}`:       true,
-		`{"resources":["b"]}`:                                        true,
-		`{"resources":["c"]}`:                                        false,
-		`{"detail":{"state":["stopped"]}}`:                           false,
-		`{"detail":{"n":[3]}}`:                                       true,
-		`{"detail":{"deep":{"ok":[true]}}}`:                          true,
-		`{"source":[{"prefix":"aws."}]}`:                             true,
-		`{"source":[{"prefix":"com."}]}`:                             false,
-		`{"detail":{"nope":[{"exists":false}]}}`:                     true,
-		`{"detail":{"state":[{"exists":false}]}}`:                    false,
-		`{"detail":{"state":[{"exists":true}]}}`:                     true,
-		`{"detail":{"state":[{"anything-but":"running"}]}}`:          false,
-		`{"detail":{"state":[{"anything-but":["stopped"]}]}}`:        true,
-		`{"detail":{"nope":{"deeper":["x"]}}}`:                       false,
-		`{"detail":{"deep":["text"]}}`:                               false,
-		`{"detail":{"state":["running"]},"source":["aws.ec2","no"]}`: true,
-	} {
-		p, err := parsePattern(pattern)
-		if err != nil {
-			t.Errorf("%s: %v", pattern, err)
-			continue
-		}
-		if got := p.matches(fieldsOf(t, event)); got != want {
-			t.Errorf("%s matches: %v, want %v", pattern, got, want)
-		}
-	}
-}
-
 func TestPatternRefusals(t *testing.T) {
 	b := small(t, 1, nil)
 	for _, pattern := range []string{`{`, `[]`, `{}`, `{"source":"aws.ec2"}`, `{"source":[]}`, `{"source":{}}`, `{"source":[["x"]]}`, `{"source":[{"suffix":"x"}]}`, `{"source":[{"anything-but":{"prefix":"x"}}]}`} {
-		_, err := b.PutRule(Rule{Name: "r", Pattern: pattern})
+		_, err := b.PutRule(events.Rule{Name: "r", Pattern: pattern})
 		b.wantError(err, "InvalidEventPatternException", "Event pattern is not valid")
 	}
-	_, err := b.PutRule(Rule{Name: "r"})
+	_, err := b.PutRule(events.Rule{Name: "r"})
 	b.wantError(err, "ValidationException", "must be specified")
-}
-
-func FuzzPattern(f *testing.F) {
-	f.Add(`{"source":["a",{"prefix":"b"}],"detail":{"x":[{"exists":true}]}}`, `{"source":"a","detail":{"x":[1,{"y":2}]}}`)
-	f.Fuzz(func(t *testing.T, pattern, event string) {
-		p, err := parsePattern(pattern)
-		var fields map[string]any
-		if err != nil || json.Unmarshal([]byte(event), &fields) != nil {
-			return
-		}
-		if first, again := p.matches(fields), p.matches(fields); first != again {
-			t.Error("the same pattern and event gave two answers")
-		}
-	})
 }
 
 func TestRulesAndTheirTargets(t *testing.T) {
 	b := small(t, 1, nil)
-	_, err := b.PutRule(Rule{Name: "r", Pattern: `{"source":["me"]}`})
+	_, err := b.PutRule(events.Rule{Name: "r", Pattern: `{"source":["me"]}`})
 	b.must(err)
 	q, _ := b.Queue("q")
-	b.must(b.PutTargets("r", []RuleTarget{{ID: "1", ARN: q.ARN}, {ID: "2", ARN: q.ARN, InputPath: "$.detail.a"}, {ID: "3", ARN: q.ARN, Input: "constant"}}))
+	b.must(b.PutTargets("r", []events.RuleTarget{{ID: "1", ARN: q.ARN}, {ID: "2", ARN: q.ARN, InputPath: "$.detail.a"}, {ID: "3", ARN: q.ARN, Input: "constant"}}))
 	if _, err := b.PutEvent("me", "x", nil, `{"a":{"b":1}}`); err != nil {
 		t.Fatal(err)
 	}
@@ -362,9 +318,9 @@ func TestRulesAndTheirTargets(t *testing.T) {
 	b.must(b.DeleteRule("r"))
 	b.wantError(b.PutTargets("r", nil), "ResourceNotFoundException", "Rule r does not exist")
 	for name, state := range map[string]string{"r": "DISABLED", "on": "ENABLED"} { //ebb:any-order both are there in the end
-		_, err = b.PutRule(Rule{Name: name, Pattern: `{"source":["me"]}`, State: state})
+		_, err = b.PutRule(events.Rule{Name: name, Pattern: `{"source":["me"]}`, State: state})
 		b.must(err)
-		b.must(b.PutTargets(name, []RuleTarget{{ID: "1", ARN: q.ARN, Input: name}}))
+		b.must(b.PutTargets(name, []events.RuleTarget{{ID: "1", ARN: q.ARN, Input: name}}))
 	}
 	_, err = b.PutEvent("me", "x", nil, `{}`)
 	b.must(err)

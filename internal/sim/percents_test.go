@@ -3,6 +3,8 @@ package sim
 import (
 	"testing"
 	"time"
+
+	"github.com/ebbhq/ebb/internal/sim/ecs"
 )
 
 // TestHealthyPercentsLetADrainGoOn: with 100 and 100 percent nothing moves; with leave to start another first, it does.
@@ -19,7 +21,7 @@ func TestHealthyPercentsLetADrainGoOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	left := func() int {
-		tasks, err := b.ListTasks("prod", TaskQuery{ContainerInstance: arns[0]})
+		tasks, err := b.ListTasks("prod", ecs.TaskQuery{ContainerInstance: arns[0]})
 		if err != nil {
 			t.Fatal(err)
 		}

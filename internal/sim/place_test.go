@@ -6,10 +6,13 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ebbhq/ebb/internal/sim/core"
+	"github.com/ebbhq/ebb/internal/sim/ecs"
 )
 
 // hosts is a world of hosts that differ; change adds to it.
-func hosts(t *testing.T, all []HostSpec, change func(*Spec)) bench {
+func hosts(t *testing.T, all []core.HostSpec, change func(*Spec)) bench {
 	t.Helper()
 	return small(t, len(all), func(s *Spec) {
 		s.Groups[0].Hosts = all
@@ -22,9 +25,9 @@ func hosts(t *testing.T, all []HostSpec, change func(*Spec)) bench {
 // spread says how many tasks of a service each host has.
 func (b bench) spread(service string) []int {
 	var n []int
-	for _, h := range b.hosts {
+	for i := range b.Instances() {
 		n = append(n, 0)
-		for _, t := range h.ci.tasks {
+		for _, t := range b.on(i) {
 			if t.Service == service {
 				n[len(n)-1]++
 			}
@@ -35,44 +38,46 @@ func (b bench) spread(service string) []int {
 
 // TestPlacementRules places a service under each rule and looks at where its tasks are.
 func TestPlacementRules(t *testing.T) {
-	member := func(expression string) []Constraint { return []Constraint{{Type: "memberOf", Expression: expression}} }
-	by := func(pairs ...string) (all []PlacementStrategy) {
+	member := func(expression string) []ecs.Constraint {
+		return []ecs.Constraint{{Type: "memberOf", Expression: expression}}
+	}
+	by := func(pairs ...string) (all []ecs.PlacementStrategy) {
 		for i := 0; i < len(pairs); i += 2 {
-			all = append(all, PlacementStrategy{Type: pairs[i], Field: pairs[i+1]})
+			all = append(all, ecs.PlacementStrategy{Type: pairs[i], Field: pairs[i+1]})
 		}
 		return all
 	}
-	three := []HostSpec{{}, {}, {}} // zones a, b and c
+	three := []core.HostSpec{{}, {}, {}} // zones a, b and c
 	rows := []struct {
 		name    string
-		hosts   []HostSpec
-		task    TaskDefinition
+		hosts   []core.HostSpec
+		task    ecs.TaskDefinition
 		service ServiceSpec
 		want    []int
 		event   string // part of the newest event of a service that does not find enough place
 	}{
-		{"spread over zones without a strategy", []HostSpec{{}, {}, {}, {}}, TaskDefinition{}, ServiceSpec{Desired: 3}, []int{1, 1, 1, 0}, ""},
-		{"distinctInstance", three, TaskDefinition{}, ServiceSpec{Desired: 4, Constraints: []Constraint{{Type: "distinctInstance"}}}, []int{1, 1, 1}, `encountered error "DistinctInstance placement constraint unsatisfied."`},
-		{"memberOf of the service", []HostSpec{{}, {Attributes: map[string]string{"stack": "blue"}}, {}}, TaskDefinition{}, ServiceSpec{Desired: 2, Constraints: member("attribute:stack == blue")}, []int{0, 2, 0}, ""},
-		{"memberOf of the task definition", three, TaskDefinition{Constraints: member("attribute:ecs.availability-zone in [eu-west-1b,eu-west-1c]")}, ServiceSpec{Desired: 2}, []int{0, 1, 1}, ""},
-		{"memberOf that nothing meets", three, TaskDefinition{}, ServiceSpec{Desired: 1, Constraints: member("attribute:stack == blue")}, []int{0, 0, 0}, `encountered error "MemberOf placement constraint unsatisfied."`},
-		{"anti-affinity by task:group", three, TaskDefinition{}, ServiceSpec{Desired: 3, Constraints: member("not(task:group == service:x)"), Placement: by("binpack", "cpu")}, []int{1, 1, 1}, ""},
-		{"instance type", []HostSpec{{}, {Type: "g5.xlarge"}, {}}, TaskDefinition{}, ServiceSpec{Desired: 2, Constraints: member("attribute:ecs.instance-type =~ g5.*")}, []int{0, 2, 0}, ""},
-		{"binpack by cpu", []HostSpec{{}, {CPU: 1024}, {}}, TaskDefinition{}, ServiceSpec{Desired: 5, Placement: by("binpack", "cpu")}, []int{1, 4, 0}, ""},
-		{"binpack by memory", []HostSpec{{}, {}, {Memory: 600}}, TaskDefinition{}, ServiceSpec{Desired: 3, Placement: by("binpack", "memory")}, []int{1, 0, 2}, ""},
-		{"spread by instanceId", []HostSpec{{}, {}, {}, {}}, TaskDefinition{}, ServiceSpec{Desired: 4, Placement: by("spread", "instanceId")}, []int{1, 1, 1, 1}, ""},
-		{"spread by a custom attribute", []HostSpec{{Attributes: map[string]string{"rack": "1"}}, {Attributes: map[string]string{"rack": "1"}}, {Attributes: map[string]string{"rack": "2"}}}, TaskDefinition{}, ServiceSpec{Desired: 4, Placement: by("spread", "attribute:rack")}, []int{1, 1, 2}, ""},
-		{"spread over zones, then binpack", []HostSpec{{}, {}, {}, {CPU: 1024}}, TaskDefinition{}, ServiceSpec{Desired: 3, Placement: by("spread", "attribute:ecs.availability-zone", "binpack", "cpu")}, []int{0, 1, 1, 1}, ""},
-		{"GPU", []HostSpec{{}, {GPU: 2}, {GPU: 1}}, TaskDefinition{GPU: 1}, ServiceSpec{Desired: 4}, []int{0, 2, 1}, `encountered error "RESOURCE:GPU"`},
-		{"memory reservation instead of the limit", []HostSpec{{Memory: 1000}}, TaskDefinition{Memory: 800, Reservation: 300}, ServiceSpec{Desired: 4}, []int{3}, "has insufficient memory available."},
-		{"several fixed ports", []HostSpec{{}, {}}, TaskDefinition{Port: 80, HostPort: 80, Ports: []Port{{Port: 443, HostPort: 443}}}, ServiceSpec{Desired: 3}, []int{1, 1}, "is already using a port required by your task."},
-		{"reserved port", []HostSpec{{}}, TaskDefinition{Ports: []Port{{HostPort: 51678}}}, ServiceSpec{Desired: 1}, []int{0}, "is already using a port required by your task."},
-		{"UDP ports are not TCP ports", []HostSpec{{}}, TaskDefinition{Ports: []Port{{HostPort: 51678, UDP: true}}}, ServiceSpec{Desired: 2}, []int{1}, "is already using a port required by your task."},
-		{"network interfaces", []HostSpec{{Interfaces: 3}, {Interfaces: 2}}, TaskDefinition{Network: "awsvpc"}, ServiceSpec{Desired: 4}, []int{2, 1}, `encountered error "RESOURCE:ENI"`},
-		{"a trunk has no limit", []HostSpec{{}}, TaskDefinition{Network: "awsvpc"}, ServiceSpec{Desired: 8}, []int{8}, ""},
-		{"required attribute", []HostSpec{{}, {Attributes: map[string]string{"disk": "nvme"}}, {Attributes: map[string]string{"disk": "ebs"}}}, TaskDefinition{Requires: []string{"disk=nvme"}}, ServiceSpec{Desired: 1}, []int{0, 1, 0}, ""},
-		{"required attribute that is nowhere", three, TaskDefinition{Requires: []string{"disk"}}, ServiceSpec{Desired: 1}, []int{0, 0, 0}, "is missing an attribute required by your task."},
-		{"a daemon runs where its constraint allows", []HostSpec{{}, {Attributes: map[string]string{"stack": "blue"}}, {}}, TaskDefinition{}, ServiceSpec{Daemon: true, Constraints: member("attribute:stack exists")}, []int{0, 1, 0}, ""},
+		{"spread over zones without a strategy", []core.HostSpec{{}, {}, {}, {}}, ecs.TaskDefinition{}, ServiceSpec{Desired: 3}, []int{1, 1, 1, 0}, ""},
+		{"distinctInstance", three, ecs.TaskDefinition{}, ServiceSpec{Desired: 4, Constraints: []ecs.Constraint{{Type: "distinctInstance"}}}, []int{1, 1, 1}, `encountered error "DistinctInstance placement constraint unsatisfied."`},
+		{"memberOf of the service", []core.HostSpec{{}, {Attributes: map[string]string{"stack": "blue"}}, {}}, ecs.TaskDefinition{}, ServiceSpec{Desired: 2, Constraints: member("attribute:stack == blue")}, []int{0, 2, 0}, ""},
+		{"memberOf of the task definition", three, ecs.TaskDefinition{Constraints: member("attribute:ecs.availability-zone in [eu-west-1b,eu-west-1c]")}, ServiceSpec{Desired: 2}, []int{0, 1, 1}, ""},
+		{"memberOf that nothing meets", three, ecs.TaskDefinition{}, ServiceSpec{Desired: 1, Constraints: member("attribute:stack == blue")}, []int{0, 0, 0}, `encountered error "MemberOf placement constraint unsatisfied."`},
+		{"anti-affinity by task:group", three, ecs.TaskDefinition{}, ServiceSpec{Desired: 3, Constraints: member("not(task:group == service:x)"), Placement: by("binpack", "cpu")}, []int{1, 1, 1}, ""},
+		{"instance type", []core.HostSpec{{}, {Type: "g5.xlarge"}, {}}, ecs.TaskDefinition{}, ServiceSpec{Desired: 2, Constraints: member("attribute:ecs.instance-type =~ g5.*")}, []int{0, 2, 0}, ""},
+		{"binpack by cpu", []core.HostSpec{{}, {CPU: 1024}, {}}, ecs.TaskDefinition{}, ServiceSpec{Desired: 5, Placement: by("binpack", "cpu")}, []int{1, 4, 0}, ""},
+		{"binpack by memory", []core.HostSpec{{}, {}, {Memory: 600}}, ecs.TaskDefinition{}, ServiceSpec{Desired: 3, Placement: by("binpack", "memory")}, []int{1, 0, 2}, ""},
+		{"spread by instanceId", []core.HostSpec{{}, {}, {}, {}}, ecs.TaskDefinition{}, ServiceSpec{Desired: 4, Placement: by("spread", "instanceId")}, []int{1, 1, 1, 1}, ""},
+		{"spread by a custom attribute", []core.HostSpec{{Attributes: map[string]string{"rack": "1"}}, {Attributes: map[string]string{"rack": "1"}}, {Attributes: map[string]string{"rack": "2"}}}, ecs.TaskDefinition{}, ServiceSpec{Desired: 4, Placement: by("spread", "attribute:rack")}, []int{1, 1, 2}, ""},
+		{"spread over zones, then binpack", []core.HostSpec{{}, {}, {}, {CPU: 1024}}, ecs.TaskDefinition{}, ServiceSpec{Desired: 3, Placement: by("spread", "attribute:ecs.availability-zone", "binpack", "cpu")}, []int{0, 1, 1, 1}, ""},
+		{"GPU", []core.HostSpec{{}, {GPU: 2}, {GPU: 1}}, ecs.TaskDefinition{GPU: 1}, ServiceSpec{Desired: 4}, []int{0, 2, 1}, `encountered error "RESOURCE:GPU"`},
+		{"memory reservation instead of the limit", []core.HostSpec{{Memory: 1000}}, ecs.TaskDefinition{Memory: 800, Reservation: 300}, ServiceSpec{Desired: 4}, []int{3}, "has insufficient memory available."},
+		{"several fixed ports", []core.HostSpec{{}, {}}, ecs.TaskDefinition{Port: 80, HostPort: 80, Ports: []ecs.Port{{Port: 443, HostPort: 443}}}, ServiceSpec{Desired: 3}, []int{1, 1}, "is already using a port required by your task."},
+		{"reserved port", []core.HostSpec{{}}, ecs.TaskDefinition{Ports: []ecs.Port{{HostPort: 51678}}}, ServiceSpec{Desired: 1}, []int{0}, "is already using a port required by your task."},
+		{"UDP ports are not TCP ports", []core.HostSpec{{}}, ecs.TaskDefinition{Ports: []ecs.Port{{HostPort: 51678, UDP: true}}}, ServiceSpec{Desired: 2}, []int{1}, "is already using a port required by your task."},
+		{"network interfaces", []core.HostSpec{{Interfaces: 3}, {Interfaces: 2}}, ecs.TaskDefinition{Network: "awsvpc"}, ServiceSpec{Desired: 4}, []int{2, 1}, `encountered error "RESOURCE:ENI"`},
+		{"a trunk has no limit", []core.HostSpec{{}}, ecs.TaskDefinition{Network: "awsvpc"}, ServiceSpec{Desired: 8}, []int{8}, ""},
+		{"required attribute", []core.HostSpec{{}, {Attributes: map[string]string{"disk": "nvme"}}, {Attributes: map[string]string{"disk": "ebs"}}}, ecs.TaskDefinition{Requires: []string{"disk=nvme"}}, ServiceSpec{Desired: 1}, []int{0, 1, 0}, ""},
+		{"required attribute that is nowhere", three, ecs.TaskDefinition{Requires: []string{"disk"}}, ServiceSpec{Desired: 1}, []int{0, 0, 0}, "is missing an attribute required by your task."},
+		{"a daemon runs where its constraint allows", []core.HostSpec{{}, {Attributes: map[string]string{"stack": "blue"}}, {}}, ecs.TaskDefinition{}, ServiceSpec{Daemon: true, Constraints: member("attribute:stack exists")}, []int{0, 1, 0}, ""},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
@@ -100,9 +105,9 @@ func TestPlacementRules(t *testing.T) {
 // TestRandomPlacement: the same seed places the same, and not everything in one place.
 func TestRandomPlacement(t *testing.T) {
 	place := func(seed uint64) []int {
-		b := hosts(t, make([]HostSpec, 4), func(s *Spec) {
+		b := hosts(t, make([]core.HostSpec, 4), func(s *Spec) {
 			s.Seed = seed
-			addService(s, ServiceSpec{Name: "x", Task: "job", Desired: 8, Placement: []PlacementStrategy{{Type: "random"}}})
+			addService(s, ServiceSpec{Name: "x", Task: "job", Desired: 8, Placement: []ecs.PlacementStrategy{{Type: "random"}}})
 		})
 		return b.spread("x")
 	}
@@ -125,15 +130,18 @@ func TestRandomPlacement(t *testing.T) {
 
 // TestResourcesComeBack: what a task takes is free again when it has stopped.
 func TestResourcesComeBack(t *testing.T) {
-	b := hosts(t, []HostSpec{{GPU: 2, Interfaces: 2}}, func(s *Spec) {
+	b := hosts(t, []core.HostSpec{{GPU: 2, Interfaces: 2}}, func(s *Spec) {
 		s.TaskDefinitions = append(s.TaskDefinitions,
-			TaskDefinition{Family: "gpu", GPU: 2, Memory: 500, Reservation: 100, Port: 53, HostPort: 53, Ports: []Port{{HostPort: 53, UDP: true}}},
-			TaskDefinition{Family: "eni", Network: "awsvpc"})
+			ecs.TaskDefinition{Family: "gpu", GPU: 2, Memory: 500, Reservation: 100, Port: 53, HostPort: 53, Ports: []ecs.Port{{HostPort: 53, UDP: true}}},
+			ecs.TaskDefinition{Family: "eni", Network: "awsvpc"})
 		s.Tasks = []TaskSpec{{Cluster: "prod", Task: "gpu"}, {Cluster: "prod", Task: "eni"}}
 	})
-	ci := b.hosts[0].ci
-	if len(ci.FreeGPUs) != 0 || !slices.Equal(ci.UDP, []int{53}) || !slices.Contains(ci.Ports, 53) || ci.FreeMemory != 7680-100-256 || interfacesUsed(ci) != 2 {
-		t.Fatalf("taken: %+v", ci.ContainerInstance)
+	ci := b.host(0)
+	if len(ci.FreeGPUs) != 0 || !slices.Equal(ci.UDP, []int{53}) || !slices.Contains(ci.Ports, 53) || ci.FreeMemory != 7680-100-256 {
+		t.Fatalf("taken: %+v", ci)
+	}
+	if _, failures, err := b.RunTask("prod", "eni", "", 1); err != nil || len(failures) != 1 || failures[0].Reason != "RESOURCE:ENI" {
+		t.Errorf("there is an interface more than there should be: %v %v", failures, err)
 	}
 	if gpus := b.on(0)[0].GPUs; len(gpus) != 2 || gpus[0] == gpus[1] {
 		t.Errorf("the task has the devices %v", gpus)
@@ -143,15 +151,19 @@ func TestResourcesComeBack(t *testing.T) {
 		b.must(err)
 	}
 	b.pass(2 * time.Minute)
-	if len(ci.FreeGPUs) != 2 || len(ci.UDP) != 0 || len(ci.Ports) != len(ReservedPorts()) || ci.FreeMemory != 7680 || interfacesUsed(ci) != 1 {
-		t.Errorf("given back: %+v", ci.ContainerInstance)
+	ci = b.host(0)
+	if len(ci.FreeGPUs) != 2 || len(ci.UDP) != 0 || len(ci.Ports) != len(ecs.ReservedPorts()) || ci.FreeMemory != 7680 {
+		t.Errorf("given back: %+v", ci)
+	}
+	if _, failures, err := b.RunTask("prod", "eni", "", 1); err != nil || len(failures) > 0 {
+		t.Errorf("the interface is not given back: %v %v", failures, err)
 	}
 }
 
 // TestRunTasksByGroup: constraints and strategies of standalone tasks count those of the same task group.
 func TestRunTasksByGroup(t *testing.T) {
 	b := small(t, 3, nil)
-	run := TaskRun{Definition: "job", Group: "databases", Count: 4, Constraints: []Constraint{{Type: "distinctInstance"}}}
+	run := ecs.TaskRun{Definition: "job", Group: "databases", Count: 4, Constraints: []ecs.Constraint{{Type: "distinctInstance"}}}
 	started, failures, err := b.RunTasks("prod", run)
 	if err != nil || len(started) != 3 || len(failures) != 1 || failures[0].Reason != "DistinctInstance placement constraint unsatisfied." || failures[0].ARN == "" {
 		t.Fatalf("%d started, failures %+v, %v", len(started), failures, err)
@@ -159,7 +171,7 @@ func TestRunTasksByGroup(t *testing.T) {
 	if started[0].Group != "databases" {
 		t.Errorf("the group is %s", started[0].Group)
 	}
-	run.Constraints = []Constraint{{Type: "memberOf", Expression: "task:group == databases"}}
+	run.Constraints = []ecs.Constraint{{Type: "memberOf", Expression: "task:group == databases"}}
 	run.Group, run.Count = "web", 1
 	if _, failures, err := b.RunTasks("prod", run); err != nil || len(failures) > 0 {
 		t.Errorf("%+v %v", failures, err)
@@ -174,31 +186,31 @@ func TestRunTasksByGroup(t *testing.T) {
 func TestBadPlacement(t *testing.T) {
 	for want, change := range map[string]func(*Spec){
 		`service "x": InvalidParameterException: Invalid filter expression`: func(s *Spec) {
-			addService(s, ServiceSpec{Name: "x", Task: "job", Constraints: []Constraint{{Type: "memberOf", Expression: "attribute:a ~ b"}}})
+			addService(s, ServiceSpec{Name: "x", Task: "job", Constraints: []ecs.Constraint{{Type: "memberOf", Expression: "attribute:a ~ b"}}})
 		},
 		`service "x": InvalidParameterException: The placement strategy "binpack"`: func(s *Spec) {
-			addService(s, ServiceSpec{Name: "x", Task: "job", Placement: []PlacementStrategy{{Type: "binpack", Field: "disk"}}})
+			addService(s, ServiceSpec{Name: "x", Task: "job", Placement: []ecs.PlacementStrategy{{Type: "binpack", Field: "disk"}}})
 		},
 		`task definition "y": the placement constraint is of type "distinctInstance"`: func(s *Spec) {
-			s.TaskDefinitions = append(s.TaskDefinitions, TaskDefinition{Family: "y", Constraints: []Constraint{{Type: "distinctInstance"}}})
+			s.TaskDefinitions = append(s.TaskDefinitions, ecs.TaskDefinition{Family: "y", Constraints: []ecs.Constraint{{Type: "distinctInstance"}}})
 		},
 		`task definition "y": the memory reservation`: func(s *Spec) {
-			s.TaskDefinitions = append(s.TaskDefinitions, TaskDefinition{Family: "y", Memory: 100, Reservation: 200})
+			s.TaskDefinitions = append(s.TaskDefinitions, ecs.TaskDefinition{Family: "y", Memory: 100, Reservation: 200})
 		},
 		`service "x": InvalidParameterException: The specified capacity provider 'no'`: func(s *Spec) {
-			addService(s, ServiceSpec{Name: "x", Task: "job", Providers: []StrategyItem{{Provider: "no", Weight: 1}}})
+			addService(s, ServiceSpec{Name: "x", Task: "job", Providers: []ecs.StrategyItem{{Provider: "no", Weight: 1}}})
 		},
 		"the Auto Scaling group must have instance protection": func(s *Spec) {
-			s.Providers = []CapacityProvider{{Name: "p", Group: "web-asg", ManagedScaling: true, TerminationProtection: true}}
+			s.Providers = []ecs.CapacityProvider{{Name: "p", Group: "web-asg", ManagedScaling: true, TerminationProtection: true}}
 		},
 		"it needs managed scaling": func(s *Spec) {
-			s.Providers = []CapacityProvider{{Name: "p", Group: "web-asg", TerminationProtection: true}}
+			s.Providers = []ecs.CapacityProvider{{Name: "p", Group: "web-asg", TerminationProtection: true}}
 		},
-		`cluster "prod": the default strategy`: func(s *Spec) { s.Clusters[0].DefaultStrategy = []StrategyItem{{Provider: "no", Weight: 1}} },
+		`cluster "prod": the default strategy`: func(s *Spec) { s.Clusters[0].DefaultStrategy = []ecs.StrategyItem{{Provider: "no", Weight: 1}} },
 	} {
 		s := Spec{
-			Clusters: []ClusterSpec{{Name: "prod"}}, TaskDefinitions: []TaskDefinition{{Family: "job"}},
-			Groups: []GroupSpec{{Name: "web-asg", Desired: 1, Launch: HostSpec{Cluster: "prod"}}},
+			Clusters: []ClusterSpec{{Name: "prod"}}, TaskDefinitions: []ecs.TaskDefinition{{Family: "job"}},
+			Groups: []GroupSpec{{Name: "web-asg", Desired: 1, Launch: core.HostSpec{Cluster: "prod"}}},
 		}
 		change(&s)
 		if _, err := Build(s); err == nil || !strings.Contains(err.Error(), want) {
@@ -209,7 +221,7 @@ func TestBadPlacement(t *testing.T) {
 
 // TestFilterLanguage asks the cluster query language about one instance.
 func TestFilterLanguage(t *testing.T) {
-	b := hosts(t, []HostSpec{{Attributes: map[string]string{"stack": "blue", "size": "12"}, AgentVersion: "1.9.0"}}, func(s *Spec) {
+	b := hosts(t, []core.HostSpec{{Attributes: map[string]string{"stack": "blue", "size": "12"}, AgentVersion: "1.9.0"}}, func(s *Spec) {
 		s.Tasks = []TaskSpec{{Cluster: "prod", Task: "job"}}
 	})
 	b.pass(time.Minute)

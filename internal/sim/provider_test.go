@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/ebbhq/ebb/internal/sim/core"
+	"github.com/ebbhq/ebb/internal/sim/ec2"
+	"github.com/ebbhq/ebb/internal/sim/ecs"
 )
 
 // provided is a world of two groups in one cluster, web-asg with n hosts and spot-asg with m, and a capacity provider for each, od and
@@ -15,8 +17,8 @@ func provided(t *testing.T, n, m int, change func(*Spec)) bench {
 	t.Helper()
 	return small(t, n, func(s *Spec) {
 		s.Groups[0].ProtectNew = true
-		s.Groups = append(s.Groups, GroupSpec{Name: "spot-asg", Desired: m, Max: m + 1, Launch: HostSpec{Cluster: "prod", Boot: 20 * time.Second, Spot: true}})
-		s.Providers = []CapacityProvider{{Name: "od", Group: "web-asg"}, {Name: "spot", Group: "spot-asg"}}
+		s.Groups = append(s.Groups, GroupSpec{Name: "spot-asg", Desired: m, Max: m + 1, Launch: core.HostSpec{Cluster: "prod", Boot: 20 * time.Second, Spot: true}})
+		s.Providers = []ecs.CapacityProvider{{Name: "od", Group: "web-asg"}, {Name: "spot", Group: "spot-asg"}}
 		if change != nil {
 			change(s)
 		}
@@ -25,14 +27,14 @@ func provided(t *testing.T, n, m int, change func(*Spec)) bench {
 
 func TestCapacityProviderStrategy(t *testing.T) {
 	for name, row := range map[string]struct {
-		strategy []StrategyItem
+		strategy []ecs.StrategyItem
 		desired  int
 		od, spot int
 	}{
-		"one provider":          {[]StrategyItem{{Provider: "spot", Weight: 1}}, 3, 0, 3},
-		"base, then by weight":  {[]StrategyItem{{Provider: "od", Base: 2, Weight: 1}, {Provider: "spot", Weight: 3}}, 10, 4, 6},
-		"weights alone":         {[]StrategyItem{{Provider: "od", Weight: 1}, {Provider: "spot", Weight: 1}}, 4, 2, 2},
-		"no weight but a base":  {[]StrategyItem{{Provider: "od", Base: 1}, {Provider: "spot", Weight: 1}}, 4, 1, 3},
+		"one provider":          {[]ecs.StrategyItem{{Provider: "spot", Weight: 1}}, 3, 0, 3},
+		"base, then by weight":  {[]ecs.StrategyItem{{Provider: "od", Base: 2, Weight: 1}, {Provider: "spot", Weight: 3}}, 10, 4, 6},
+		"weights alone":         {[]ecs.StrategyItem{{Provider: "od", Weight: 1}, {Provider: "spot", Weight: 1}}, 4, 2, 2},
+		"no weight but a base":  {[]ecs.StrategyItem{{Provider: "od", Base: 1}, {Provider: "spot", Weight: 1}}, 4, 1, 3},
 		"launch type, anywhere": {nil, 4, 2, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -40,8 +42,10 @@ func TestCapacityProviderStrategy(t *testing.T) {
 				addService(s, ServiceSpec{Name: "x", Task: "job", Desired: row.desired, Providers: row.strategy})
 			})
 			count := map[string]int{}
-			for _, task := range b.clusters[0].services[0].tasks {
-				count[task.ci.CapacityProvider]++
+			for _, task := range b.of("x") {
+				at, _, err := b.DescribeContainerInstances("prod", []string{task.ContainerInstance})
+				b.must(err)
+				count[at[0].CapacityProvider]++
 				if (task.CapacityProvider != "") != (row.strategy != nil) {
 					t.Errorf("the task names the provider %q", task.CapacityProvider)
 				}
@@ -56,7 +60,7 @@ func TestCapacityProviderStrategy(t *testing.T) {
 // TestNoFailover: what a provider has no place for does not go to another one.
 func TestNoFailover(t *testing.T) {
 	b := provided(t, 1, 0, func(s *Spec) {
-		s.Clusters[0].DefaultStrategy = []StrategyItem{{Provider: "spot", Weight: 1}}
+		s.Clusters[0].DefaultStrategy = []ecs.StrategyItem{{Provider: "spot", Weight: 1}}
 		addService(s, ServiceSpec{Name: "x", Task: "job", Desired: 1})
 		addService(s, ServiceSpec{Name: "y", Task: "job", Desired: 1, EC2: true})
 	})
@@ -80,7 +84,7 @@ func TestDescribeCapacityProviders(t *testing.T) {
 		t.Errorf("all: %+v %v", all, err)
 	}
 	own, failures, err := b.DescribeCapacityProviders("prod", []string{"spot", "FARGATE"})
-	if err != nil || len(own) != 1 || own[0].GroupARN != b.group["spot-asg"].ARN || len(failures) != 1 || failures[0].Reason != "MISSING" {
+	if err != nil || len(own) != 1 || own[0].GroupARN != b.DescribeAutoScalingGroups([]string{"spot-asg"})[0].ARN || len(failures) != 1 || failures[0].Reason != "MISSING" {
 		t.Errorf("of the cluster: %+v %+v %v", own, failures, err)
 	}
 }
@@ -88,8 +92,8 @@ func TestDescribeCapacityProviders(t *testing.T) {
 // protectedHosts says which hosts are protected from scale-in.
 func (b bench) protectedHosts() []bool {
 	var all []bool
-	for _, h := range b.hosts {
-		all = append(all, h.member.Protected)
+	for i := range b.Instances() {
+		all = append(all, b.DescribeAutoScalingInstances([]string{b.id(i)})[0].Protected)
 	}
 	return all
 }
@@ -108,9 +112,9 @@ func TestManagedTerminationProtection(t *testing.T) {
 	if got := b.protectedHosts(); !slices.Equal(got, []bool{true, false}) {
 		t.Fatalf("protected: %v; want the host with a task, and not the one with a daemon's only", got)
 	}
-	_, err := b.RunTaskOn("prod", "job", b.machineOf(1), "")
+	_, err := b.RunTaskOn("prod", "job", b.containerInstance(1), "")
 	b.must(err)
-	if !b.hosts[1].member.Protected {
+	if !b.protectedHosts()[1] {
 		t.Error("a task has arrived, and the host is not protected")
 	}
 	for _, task := range b.on(0) {
@@ -120,7 +124,7 @@ func TestManagedTerminationProtection(t *testing.T) {
 		}
 	}
 	b.pass(30 * time.Second)
-	if !b.hosts[0].member.Protected {
+	if !b.protectedHosts()[0] {
 		t.Error("the protection was lifted at once")
 	}
 	b.pass(2 * time.Minute)
@@ -129,11 +133,11 @@ func TestManagedTerminationProtection(t *testing.T) {
 	}
 	b.must(b.SetDesiredCapacity("web-asg", 3))
 	b.pass(30 * time.Second)
-	if !b.hosts[2].member.Protected {
+	if !b.protectedHosts()[2] {
 		t.Error("a new host is not protected")
 	}
 	b.pass(2 * time.Minute)
-	if b.hosts[2].member.Protected {
+	if b.protectedHosts()[2] {
 		t.Error("a new host without tasks stays protected")
 	}
 	b = world(true)
@@ -158,11 +162,11 @@ func managed(t *testing.T, change func(*Spec)) bench {
 func TestManagedDraining(t *testing.T) {
 	b := managed(t, web(2, 100, 200))
 	hooks, err := b.DescribeLifecycleHooks("web-asg", nil)
-	if err != nil || len(hooks) != 1 || hooks[0].Name != managedHook || hooks[0].Heartbeat != time.Hour || hooks[0].DefaultResult != "CONTINUE" {
+	if err != nil || len(hooks) != 1 || hooks[0].Name != "ecs-managed-draining-termination-hook" || hooks[0].Heartbeat != time.Hour || hooks[0].DefaultResult != "CONTINUE" {
 		t.Fatalf("hooks: %+v %v", hooks, err)
 	}
-	if r := b.findRule(managedRule); r == nil || r.ManagedBy != "ecs.amazonaws.com" || !strings.HasPrefix(r.Name, "ecs-managed-") {
-		t.Errorf("rule: %+v", r)
+	if rules := b.Rules(); len(rules) != 1 || rules[0].ManagedBy != "ecs.amazonaws.com" || !strings.HasPrefix(rules[0].Name, "ecs-managed-") {
+		t.Errorf("rules: %+v", rules)
 	}
 	b.terminate(0)
 	b.pass(10 * time.Second)
@@ -220,7 +224,7 @@ func TestManagedDrainingWithAnotherHook(t *testing.T) {
 
 func TestDeployments(t *testing.T) {
 	b := small(t, 2, func(s *Spec) {
-		s.TaskDefinitions = append(s.TaskDefinitions, TaskDefinition{Family: "bad", Fails: true})
+		s.TaskDefinitions = append(s.TaskDefinitions, ecs.TaskDefinition{Family: "bad", Fails: true})
 		addService(s, ServiceSpec{Name: "x", Task: "job", Desired: 2, CircuitBreaker: true})
 	})
 	d := b.service("x").Deployments
@@ -252,25 +256,25 @@ func TestDeployments(t *testing.T) {
 
 func TestAttributes(t *testing.T) {
 	b := small(t, 2, nil)
-	put := []Attribute{{Name: "stack", Value: "blue", Target: b.machineOf(1)}}
+	put := []ecs.Attribute{{Name: "stack", Value: "blue", Target: b.containerInstance(1)}}
 	b.must(b.PutAttributes("prod", put))
 	found, err := b.ListAttributes("prod", "stack", "blue")
 	if err != nil || !slices.Equal(found, put) {
 		t.Errorf("%+v %v", found, err)
 	}
-	b.must(b.DeleteAttributes("prod", []Attribute{{Name: "stack", Target: b.machineOf(1)}}))
+	b.must(b.DeleteAttributes("prod", []ecs.Attribute{{Name: "stack", Target: b.containerInstance(1)}}))
 	if found, _ := b.ListAttributes("prod", "stack", ""); len(found) > 0 {
 		t.Errorf("still there: %+v", found)
 	}
-	b.wantError(b.PutAttributes("prod", []Attribute{{Name: "x", Target: "no"}}), "TargetNotFoundException", "no")
-	b.wantError(b.PutAttributes("prod", []Attribute{{Name: "ecs.ami-id", Target: b.machineOf(0)}}), "InvalidParameterException", "reserved")
-	b.wantError(b.PutAttributes("prod", make([]Attribute, 11)), "InvalidParameterException", "11")
+	b.wantError(b.PutAttributes("prod", []ecs.Attribute{{Name: "x", Target: "no"}}), "TargetNotFoundException", "no")
+	b.wantError(b.PutAttributes("prod", []ecs.Attribute{{Name: "ecs.ami-id", Target: b.containerInstance(0)}}), "InvalidParameterException", "reserved")
+	b.wantError(b.PutAttributes("prod", make([]ecs.Attribute, 11)), "InvalidParameterException", "11")
 }
 
 func TestDescribeInstanceTypes(t *testing.T) {
-	b := hosts(t, []HostSpec{{}, {Type: "c7g.xlarge", Interfaces: 4}, {Type: "x9.huge"}}, nil)
+	b := hosts(t, []core.HostSpec{{}, {Type: "c7g.xlarge", Interfaces: 4}, {Type: "x9.huge"}}, nil)
 	found, err := b.DescribeInstanceTypes([]string{"x9.huge", "c7g.xlarge", "m7i.large"})
-	if err != nil || !slices.Equal(found, []InstanceType{{"x9.huge", 0}, {"c7g.xlarge", 4}, {"m7i.large", 3}}) {
+	if err != nil || !slices.Equal(found, []ec2.InstanceType{{Name: "x9.huge"}, {Name: "c7g.xlarge", Interfaces: 4}, {Name: "m7i.large", Interfaces: 3}}) {
 		t.Errorf("%+v %v", found, err)
 	}
 	_, err = b.DescribeInstanceTypes([]string{"m7i.large", "t0.none"})

@@ -4,14 +4,16 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/ebbhq/ebb/internal/sim/ecs"
 )
 
 // calls is a runtime that notes what it is told.
 type calls struct{ started, terminated, killed []string }
 
-func (c *calls) Start(t Task)     { c.started = append(c.started, t.ARN) }
-func (c *calls) Terminate(t Task) { c.terminated = append(c.terminated, t.ARN) }
-func (c *calls) Kill(t Task)      { c.killed = append(c.killed, t.ARN) }
+func (c *calls) Start(t ecs.Task)     { c.started = append(c.started, t.ARN) }
+func (c *calls) Terminate(t ecs.Task) { c.terminated = append(c.terminated, t.ARN) }
+func (c *calls) Kill(t ecs.Task)      { c.killed = append(c.killed, t.ARN) }
 
 // withRuntime is a world of n web tasks on two hosts with real processes.
 func withRuntime(t *testing.T, n int, change func(*Spec)) (bench, *calls) {
@@ -33,7 +35,7 @@ func withRuntime(t *testing.T, n int, change func(*Spec)) (bench, *calls) {
 func TestRealProcessExitsWhenItSaysSo(t *testing.T) {
 	for _, first := range []bool{false, true} {
 		b, rt := withRuntime(t, 1, func(s *Spec) { s.Switches.SigtermFirst = first })
-		task := b.clusters[0].tasks[0]
+		task := b.Tasks("prod")[0]
 		_, err := b.StopTask("prod", task.ARN, "")
 		b.must(err)
 		b.pass(time.Second)
@@ -58,7 +60,7 @@ func TestRealProcessExitsWhenItSaysSo(t *testing.T) {
 
 func TestRealProcessIsKilledAtTheStopTimeout(t *testing.T) {
 	b, rt := withRuntime(t, 1, nil)
-	task := b.clusters[0].tasks[0]
+	task := b.Tasks("prod")[0]
 	_, err := b.StopTask("prod", task.ARN, "")
 	b.must(err)
 	b.pass(55 * time.Second) // 20 s of deregistration, 30 s of stop time-out
@@ -87,7 +89,7 @@ func TestRealProcessesDieWithTheirHost(t *testing.T) {
 
 func TestRealProcessThatEndsByItselfEndsItsTask(t *testing.T) {
 	b, rt := withRuntime(t, 2, nil)
-	task := b.clusters[0].tasks[0]
+	task := b.Tasks("prod")[0]
 	b.Exited(task.ARN)
 	b.Exited("arn:aws:ecs:eu-west-1:111122223333:task/prod/nobody")
 	b.pass(time.Minute)

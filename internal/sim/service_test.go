@@ -1,11 +1,14 @@
 package sim
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/sim/core"
+	"github.com/ebbhq/ebb/internal/sim/ecs"
+	"github.com/ebbhq/ebb/internal/sim/elb"
 )
 
 // web adds a service "web" with n tasks, behind a target group with 20 s of deregistration delay.
@@ -18,7 +21,7 @@ func web(n, low, high int) func(*Spec) {
 
 func TestStopWaitsForTheLoadBalancer(t *testing.T) {
 	b := small(t, 2, web(1, 100, 200))
-	task := b.clusters[0].tasks[0]
+	task := b.Tasks("prod")[0]
 	before := b.Now()
 	stopped, err := b.StopTask("prod", task.ARN, "")
 	if err != nil || stopped.LastStatus != "DEACTIVATING" || stopped.DesiredStatus != "STOPPED" {
@@ -40,12 +43,12 @@ func TestStopWaitsForTheLoadBalancer(t *testing.T) {
 
 func TestSigtermFirst(t *testing.T) {
 	b := small(t, 2, func(s *Spec) { web(1, 100, 200)(s); s.Switches.SigtermFirst = true })
-	task := b.clusters[0].tasks[0]
+	task := b.Tasks("prod")[0]
 	_, err := b.StopTask("prod", task.ARN, "")
 	b.must(err)
 	b.pass(3 * time.Second)
-	if task.process || task.LastStatus != "DEACTIVATING" {
-		t.Errorf("process %v, status %s; want it gone while its target drains", task.process, task.LastStatus)
+	if task.Process || task.LastStatus != "DEACTIVATING" {
+		t.Errorf("process %v, status %s; want it gone while its target drains", task.Process, task.LastStatus)
 	}
 	b.pass(time.Minute)
 	b.wantCourse(core.EntryTask, isTask(task.ARN), "PENDING RUNNING DEACTIVATING STOPPING DEPROVISIONING STOPPED")
@@ -53,11 +56,11 @@ func TestSigtermFirst(t *testing.T) {
 
 func TestKilledAtStopTimeout(t *testing.T) {
 	b := small(t, 1, func(s *Spec) {
-		s.TaskDefinitions = append(s.TaskDefinitions, TaskDefinition{Family: "slow", Exit: time.Hour}, TaskDefinition{Family: "slower", Exit: time.Hour, Stop: 2 * time.Minute})
+		s.TaskDefinitions = append(s.TaskDefinitions, ecs.TaskDefinition{Family: "slow", Exit: time.Hour}, ecs.TaskDefinition{Family: "slower", Exit: time.Hour, Stop: 2 * time.Minute})
 		s.Tasks = []TaskSpec{{Cluster: "prod", Task: "slow"}, {Cluster: "prod", Task: "slower"}}
 	})
 	for i, limit := range []time.Duration{30 * time.Second, 2 * time.Minute} {
-		task := b.clusters[0].tasks[i]
+		task := b.Tasks("prod")[i]
 		stopped := b.Now()
 		_, err := b.StopTask("prod", task.ARN, "")
 		b.must(err)
@@ -75,7 +78,7 @@ func TestKilledAtStopTimeout(t *testing.T) {
 
 func TestTaskLifeInAwsvpc(t *testing.T) {
 	b := small(t, 1, func(s *Spec) {
-		s.TaskDefinitions = append(s.TaskDefinitions, TaskDefinition{Family: "net", Network: "awsvpc", Port: 80, Start: 8 * time.Second})
+		s.TaskDefinitions = append(s.TaskDefinitions, ecs.TaskDefinition{Family: "net", Network: "awsvpc", Port: 80, Start: 8 * time.Second})
 		s.TargetGroups = []TargetGroupSpec{{Name: "ip-tg", Delay: time.Second}}
 		addService(s, ServiceSpec{Name: "net", Task: "net", Desired: 1, TargetGroup: "ip-tg"})
 	})
@@ -83,22 +86,27 @@ func TestTaskLifeInAwsvpc(t *testing.T) {
 	_, err := b.UpdateService("prod", "net", &two, "")
 	b.must(err)
 	b.pass(30 * time.Second)
-	fresh := b.clusters[0].tasks[1]
+	fresh := b.Tasks("prod")[1]
 	b.wantCourse(core.EntryTask, isTask(fresh.ARN), "PROVISIONING PENDING ACTIVATING RUNNING")
-	if fresh.IP == "" || fresh.HostPort != 0 || fresh.targets[0].ID != fresh.IP || fresh.targets[0].Port != 80 {
-		t.Errorf("task %+v with target %+v, want the target to be its address", fresh.Task, fresh.targets[0].Target)
+	groups, err := b.DescribeTargetGroups(nil, []string{"ip-tg"})
+	b.must(err)
+	targets, err := b.DescribeTargetHealth(groups[0].ARN, nil)
+	b.must(err)
+	at := func(t elb.Target) bool { return t.Task == fresh.ARN && t.ID == fresh.IP && t.Port == 80 }
+	if fresh.IP == "" || fresh.HostPort != 0 || !slices.ContainsFunc(targets, at) {
+		t.Errorf("task %+v with targets %+v, want a target with its address", fresh, targets)
 	}
 }
 
 func TestTaskEndsByItself(t *testing.T) {
 	b := small(t, 1, func(s *Spec) {
-		s.TaskDefinitions = append(s.TaskDefinitions, TaskDefinition{Family: "batch", Run: time.Minute})
+		s.TaskDefinitions = append(s.TaskDefinitions, ecs.TaskDefinition{Family: "batch", Run: time.Minute})
 		s.Tasks = []TaskSpec{{Cluster: "prod", Task: "batch"}}
 	})
 	b.pass(2 * time.Minute)
-	task := b.clusters[0].tasks[0]
+	task := b.Tasks("prod")[0]
 	if task.LastStatus != "STOPPED" || task.StopCode != "EssentialContainerExited" || task.Killed {
-		t.Errorf("task %+v, want it ended by itself", task.Task)
+		t.Errorf("task %+v, want it ended by itself", *task)
 	}
 }
 
@@ -159,8 +167,8 @@ func TestDrainBounds(t *testing.T) {
 		b.drain(0)
 		b.pass(time.Second)
 		stopped, started := 0, 0
-		for _, task := range b.clusters[0].tasks {
-			if !task.live() {
+		for _, task := range b.Tasks("prod") {
+			if task.DesiredStatus != "RUNNING" {
 				stopped++
 			}
 			if task.Instance == b.id(1) {
@@ -188,14 +196,14 @@ func TestDrainLeavesStandaloneTasks(t *testing.T) {
 	if on := b.on(0); len(on) != 1 || on[0].LastStatus != "RUNNING" {
 		t.Errorf("%+v, want the standalone task untouched", on)
 	}
-	if started, failures, err := b.RunTask("prod", "job", "", 3); err != nil || len(failures) > 0 || len(started) != 3 || b.hosts[0].ci.tasks[0].Instance == started[0].Instance {
+	if started, failures, err := b.RunTask("prod", "job", "", 3); err != nil || len(failures) > 0 || len(started) != 3 || b.on(0)[0].Instance == started[0].Instance {
 		t.Errorf("%+v %+v %v, want three tasks elsewhere", started, failures, err)
 	}
 }
 
 func TestDrainStopsPendingAtOnce(t *testing.T) {
 	b := small(t, 2, func(s *Spec) {
-		s.TaskDefinitions = append(s.TaskDefinitions, TaskDefinition{Family: "slow", Start: 10 * time.Minute})
+		s.TaskDefinitions = append(s.TaskDefinitions, ecs.TaskDefinition{Family: "slow", Start: 10 * time.Minute})
 		addService(s, ServiceSpec{Name: "slow", Task: "slow", Desired: 2, Min: 100, Max: 100})
 	})
 	two := 4
@@ -220,7 +228,7 @@ func TestDrainStopsPendingAtOnce(t *testing.T) {
 func TestDaemonStopsLast(t *testing.T) {
 	b := small(t, 2, func(s *Spec) {
 		web(2, 100, 200)(s)
-		s.TaskDefinitions = append(s.TaskDefinitions, TaskDefinition{Family: "agent"})
+		s.TaskDefinitions = append(s.TaskDefinitions, ecs.TaskDefinition{Family: "agent"})
 		addService(s, ServiceSpec{Name: "agent", Task: "agent", Daemon: true})
 	})
 	if on := b.on(0); len(on) != 2 {
@@ -243,7 +251,7 @@ func TestDaemonStopsLast(t *testing.T) {
 	if on := b.on(0); len(on) != 0 {
 		t.Errorf("still there, or started again: %+v", on)
 	}
-	_, _, err := b.UpdateContainerInstancesState("prod", []string{b.machineOf(0)}, "ACTIVE")
+	_, _, err := b.UpdateContainerInstancesState("prod", []string{b.containerInstance(0)}, "ACTIVE")
 	b.must(err)
 	b.pass(time.Minute)
 	if on := b.on(0); len(on) != 1 || !on[0].Daemon {
@@ -282,7 +290,7 @@ func TestTaskProtectionFailures(t *testing.T) {
 
 func TestUnplaceableWaitsForCapacity(t *testing.T) {
 	b := small(t, 1, func(s *Spec) {
-		s.TaskDefinitions = append(s.TaskDefinitions, TaskDefinition{Family: "big", CPU: 2048})
+		s.TaskDefinitions = append(s.TaskDefinitions, ecs.TaskDefinition{Family: "big", CPU: 2048})
 		addService(s, ServiceSpec{Name: "big", Task: "big", Desired: 2})
 	})
 	b.pass(10 * time.Minute)
@@ -299,7 +307,7 @@ func TestUnplaceableWaitsForCapacity(t *testing.T) {
 
 func TestFixedHostPortAndDistinctInstance(t *testing.T) {
 	b := small(t, 2, func(s *Spec) {
-		s.TaskDefinitions = append(s.TaskDefinitions, TaskDefinition{Family: "port", Port: 80, HostPort: 80})
+		s.TaskDefinitions = append(s.TaskDefinitions, ecs.TaskDefinition{Family: "port", Port: 80, HostPort: 80})
 		addService(s, ServiceSpec{Name: "port", Task: "port", Desired: 3})
 		addService(s, ServiceSpec{Name: "one", Task: "job", Desired: 3, DistinctInstance: true})
 	})
@@ -319,8 +327,8 @@ func TestSpreadOverZones(t *testing.T) {
 		addService(s, ServiceSpec{Name: "web", Task: "web", Desired: 3})
 	})
 	zones := map[string]int{}
-	for _, task := range b.clusters[0].services[0].tasks {
-		zones[task.ci.Zone]++
+	for _, task := range b.of("web") {
+		zones[b.Find(task.Instance).Zone]++
 	}
 	if len(zones) != 3 {
 		t.Errorf("tasks by zone: %v, want one in each", zones)
@@ -344,16 +352,16 @@ func TestUnhealthyLeavesFirst(t *testing.T) {
 
 func TestFailingTasksBackOff(t *testing.T) {
 	b := small(t, 1, func(s *Spec) {
-		s.TaskDefinitions = append(s.TaskDefinitions, TaskDefinition{Family: "bad", Fails: true})
+		s.TaskDefinitions = append(s.TaskDefinitions, ecs.TaskDefinition{Family: "bad", Fails: true})
 		addService(s, ServiceSpec{Name: "bad", Task: "bad", Desired: 1})
 	})
 	b.pass(time.Hour)
-	n := len(b.clusters[0].tasks)
+	n := len(b.Tasks("prod"))
 	if n < 8 || n > 25 {
 		t.Errorf("%d tasks were tried in an hour, want 8 to 25", n)
 	}
-	if task := b.clusters[0].tasks[0]; task.StopCode != "TaskFailedToStart" || task.LastStatus != "STOPPED" || !task.StartedAt.IsZero() {
-		t.Errorf("task %+v", task.Task)
+	if task := b.Tasks("prod")[0]; task.StopCode != "TaskFailedToStart" || task.LastStatus != "STOPPED" || !task.StartedAt.IsZero() {
+		t.Errorf("task %+v", *task)
 	}
 }
 
@@ -366,7 +374,7 @@ func TestServiceScalesInAndDeploys(t *testing.T) {
 	if now := b.service("web"); now.Running != 2 {
 		t.Fatalf("%d running, want 2", now.Running)
 	}
-	b.AddTaskDefinition(TaskDefinition{Family: "web", Port: 8080})
+	b.AddTaskDefinition(ecs.TaskDefinition{Family: "web", Port: 8080})
 	_, err = b.UpdateService("prod", "web", nil, "web")
 	b.must(err)
 	b.pass(2 * time.Minute)
@@ -374,7 +382,7 @@ func TestServiceScalesInAndDeploys(t *testing.T) {
 	if now.Running != 2 || now.Definition != "web:2" {
 		t.Errorf("%+v, want 2 tasks of web:2", now)
 	}
-	for _, task := range b.clusters[0].services[0].tasks {
+	for _, task := range b.of("web") {
 		if task.Definition != "web:2" {
 			t.Errorf("task of %s still runs", task.Definition)
 		}
@@ -383,14 +391,14 @@ func TestServiceScalesInAndDeploys(t *testing.T) {
 
 func TestProtectedTasksAreSparedByScaleIn(t *testing.T) {
 	b := small(t, 2, web(3, 100, 200))
-	newest := b.clusters[0].tasks[2].ARN
+	newest := b.Tasks("prod")[2].ARN
 	_, _, err := b.UpdateTaskProtection("prod", []string{newest}, true, 0)
 	b.must(err)
 	one := 1
 	_, err = b.UpdateService("prod", "web", &one, "")
 	b.must(err)
 	b.pass(time.Minute)
-	if left := b.clusters[0].services[0].tasks; len(left) != 1 || left[0].ARN != newest {
+	if left := b.of("web"); len(left) != 1 || left[0].ARN != newest {
 		t.Errorf("%d tasks are left, want the protected one", len(left))
 	}
 }

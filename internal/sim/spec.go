@@ -3,31 +3,33 @@ package sim
 import (
 	"time"
 
+	"github.com/ebbhq/ebb/internal/sim/autoscaling"
 	"github.com/ebbhq/ebb/internal/sim/core"
+	"github.com/ebbhq/ebb/internal/sim/ecs"
 )
 
 // Spec is a world as text: what there is at the start, in AWS's words. Everything is named by its short name.
 type Spec struct {
-	Seed            uint64             `yaml:"seed,omitempty"`
-	Start           time.Time          `yaml:"start,omitempty"`
-	Switches        core.Switches      `yaml:"switches,omitempty"`
-	Clusters        []ClusterSpec      `yaml:"clusters,omitempty"`
-	Queues          []QueueSpec        `yaml:"queues,omitempty"`
-	Functions       []FunctionSpec     `yaml:"functions,omitempty"`
-	Topics          []TopicSpec        `yaml:"topics,omitempty"`
-	Rules           []RuleSpec         `yaml:"rules,omitempty"`
-	TargetGroups    []TargetGroupSpec  `yaml:"target_groups,omitempty"`
-	TaskDefinitions []TaskDefinition   `yaml:"task_definitions,omitempty"`
-	Groups          []GroupSpec        `yaml:"groups,omitempty"`
-	Providers       []CapacityProvider `yaml:"capacity_providers,omitempty"`
-	Services        []ServiceSpec      `yaml:"services,omitempty"`
-	Tasks           []TaskSpec         `yaml:"tasks,omitempty"`
+	Seed            uint64                 `yaml:"seed,omitempty"`
+	Start           time.Time              `yaml:"start,omitempty"`
+	Switches        core.Switches          `yaml:"switches,omitempty"`
+	Clusters        []ClusterSpec          `yaml:"clusters,omitempty"`
+	Queues          []QueueSpec            `yaml:"queues,omitempty"`
+	Functions       []FunctionSpec         `yaml:"functions,omitempty"`
+	Topics          []TopicSpec            `yaml:"topics,omitempty"`
+	Rules           []RuleSpec             `yaml:"rules,omitempty"`
+	TargetGroups    []TargetGroupSpec      `yaml:"target_groups,omitempty"`
+	TaskDefinitions []ecs.TaskDefinition   `yaml:"task_definitions,omitempty"`
+	Groups          []GroupSpec            `yaml:"groups,omitempty"`
+	Providers       []ecs.CapacityProvider `yaml:"capacity_providers,omitempty"`
+	Services        []ServiceSpec          `yaml:"services,omitempty"`
+	Tasks           []TaskSpec             `yaml:"tasks,omitempty"`
 }
 
 // ClusterSpec is a cluster.
 type ClusterSpec struct {
-	Name            string         `yaml:"name,omitempty"`
-	DefaultStrategy []StrategyItem `yaml:"default_strategy,omitempty"` // of services and tasks that name neither strategy nor launch type
+	Name            string             `yaml:"name,omitempty"`
+	DefaultStrategy []ecs.StrategyItem `yaml:"default_strategy,omitempty"` // of services and tasks that name neither strategy nor launch type
 }
 
 // QueueSpec is a queue.
@@ -105,22 +107,22 @@ type HookSpec struct {
 
 // GroupSpec is an Auto Scaling group.
 type GroupSpec struct {
-	Name         string            `yaml:"name,omitempty"`
-	Min          int               `yaml:"min,omitempty"`
-	Max          int               `yaml:"max,omitempty"` // 0: desired and half as many again, at least one more
-	Desired      int               `yaml:"desired,omitempty"`
-	Retain       bool              `yaml:"retain,omitempty"`
-	TargetGroups []string          `yaml:"target_groups,omitempty"`
-	Tags         map[string]string `yaml:"tags,omitempty"`
-	Suspended    []string          `yaml:"suspended,omitempty"`
-	Hooks        []HookSpec        `yaml:"hooks,omitempty"`
-	Launch       HostSpec          `yaml:"launch,omitempty"`
-	Hosts        []HostSpec        `yaml:"hosts,omitempty"`              // what its first instances are instead, in order; an empty field is as in launch
-	HealthCheck  string            `yaml:"health_check,omitempty"`       // EC2 (default), ELB; shown only
-	ProtectNew   bool              `yaml:"protect_new,omitempty"`        // new instances are protected from scale-in
-	MaxLifetime  time.Duration     `yaml:"max_lifetime,omitempty"`       // shown only
-	Rebalance    bool              `yaml:"capacity_rebalance,omitempty"` // shown only
-	Refreshes    []Refresh         `yaml:"refreshes,omitempty"`          // instance refreshes, newest first; shown only
+	Name         string                `yaml:"name,omitempty"`
+	Min          int                   `yaml:"min,omitempty"`
+	Max          int                   `yaml:"max,omitempty"` // 0: desired and half as many again, at least one more
+	Desired      int                   `yaml:"desired,omitempty"`
+	Retain       bool                  `yaml:"retain,omitempty"`
+	TargetGroups []string              `yaml:"target_groups,omitempty"`
+	Tags         map[string]string     `yaml:"tags,omitempty"`
+	Suspended    []string              `yaml:"suspended,omitempty"`
+	Hooks        []HookSpec            `yaml:"hooks,omitempty"`
+	Launch       core.HostSpec         `yaml:"launch,omitempty"`
+	Hosts        []core.HostSpec       `yaml:"hosts,omitempty"`              // what its first instances are instead, in order; an empty field is as in launch
+	HealthCheck  string                `yaml:"health_check,omitempty"`       // EC2 (default), ELB; shown only
+	ProtectNew   bool                  `yaml:"protect_new,omitempty"`        // new instances are protected from scale-in
+	MaxLifetime  time.Duration         `yaml:"max_lifetime,omitempty"`       // shown only
+	Rebalance    bool                  `yaml:"capacity_rebalance,omitempty"` // shown only
+	Refreshes    []autoscaling.Refresh `yaml:"refreshes,omitempty"`          // instance refreshes, newest first; shown only
 }
 
 // ServiceSpec is a service.
@@ -135,13 +137,13 @@ type ServiceSpec struct {
 	TargetGroup      string `yaml:"target_group,omitempty"` // empty: none
 	DistinctInstance bool   `yaml:"distinct_instance,omitempty"`
 
-	Constraints    []Constraint        `yaml:"placement_constraints,omitempty"`
-	Placement      []PlacementStrategy `yaml:"placement_strategy,omitempty"` // none: spread over zones
-	Providers      []StrategyItem      `yaml:"capacity_providers,omitempty"` // none: the cluster's default strategy
-	EC2            bool                `yaml:"ec2,omitempty"`                // launch type EC2, whatever the cluster's default strategy is
-	Grace          time.Duration       `yaml:"health_check_grace,omitempty"` // shown only
-	ZoneRebalance  bool                `yaml:"zone_rebalancing,omitempty"`   // shown only
-	CircuitBreaker bool                `yaml:"circuit_breaker,omitempty"`    // without rollback
+	Constraints    []ecs.Constraint        `yaml:"placement_constraints,omitempty"`
+	Placement      []ecs.PlacementStrategy `yaml:"placement_strategy,omitempty"` // none: spread over zones
+	Providers      []ecs.StrategyItem      `yaml:"capacity_providers,omitempty"` // none: the cluster's default strategy
+	EC2            bool                    `yaml:"ec2,omitempty"`                // launch type EC2, whatever the cluster's default strategy is
+	Grace          time.Duration           `yaml:"health_check_grace,omitempty"` // shown only
+	ZoneRebalance  bool                    `yaml:"zone_rebalancing,omitempty"`   // shown only
+	CircuitBreaker bool                    `yaml:"circuit_breaker,omitempty"`    // without rollback
 }
 
 // TaskSpec is a number of standalone tasks that run at the start.
@@ -152,8 +154,8 @@ type TaskSpec struct {
 	Count     int    `yaml:"count,omitempty"` // 0: 1
 	StartedBy string `yaml:"started_by,omitempty"`
 
-	Group       string              `yaml:"group,omitempty"` // task group; empty: family:NAME. Unused with host, as is what follows
-	Constraints []Constraint        `yaml:"placement_constraints,omitempty"`
-	Placement   []PlacementStrategy `yaml:"placement_strategy,omitempty"`
-	Providers   []StrategyItem      `yaml:"capacity_providers,omitempty"`
+	Group       string                  `yaml:"group,omitempty"` // task group; empty: family:NAME. Unused with host, as is what follows
+	Constraints []ecs.Constraint        `yaml:"placement_constraints,omitempty"`
+	Placement   []ecs.PlacementStrategy `yaml:"placement_strategy,omitempty"`
+	Providers   []ecs.StrategyItem      `yaml:"capacity_providers,omitempty"`
 }

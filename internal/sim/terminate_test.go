@@ -79,8 +79,8 @@ func TestReplacementStartsWhileTheOldOneWaits(t *testing.T) {
 	b.wantState(2, "Pending")
 	b.pass(20 * time.Second)
 	b.wantState(2, "InService")
-	if b.machineOf(2) == "" || b.hosts[2].Zone != b.hosts[0].Zone {
-		t.Errorf("the replacement %+v is not registered, or not in the zone of the old one", b.hosts[2].Instance)
+	if b.containerInstance(2) == "" || b.Instances()[2].Zone != b.Instances()[0].Zone {
+		t.Errorf("the replacement %+v is not registered, or not in the zone of the old one", *b.Instances()[2])
 	}
 }
 
@@ -141,8 +141,8 @@ func TestSuspendedProcesses(t *testing.T) {
 	b.pass(5 * time.Minute)
 	b.wantState(0, "InService")
 	b.wantState(1, "InService")
-	if len(b.hosts) != 2 {
-		t.Errorf("%d instances, want nothing launched", len(b.hosts))
+	if len(b.Instances()) != 2 {
+		t.Errorf("%d instances, want nothing launched", len(b.Instances()))
 	}
 	b.terminate(0) // goes all the same
 	b.wantState(0, "Terminating")
@@ -214,12 +214,12 @@ func TestDirectTerminateSilent(t *testing.T) {
 func TestGhosts(t *testing.T) {
 	b := small(t, 2, func(s *Spec) { s.Groups[0].Hooks = nil })
 	b.must(b.StopInstances([]string{b.id(0)}))
-	b.DisconnectAgent(b.machineOf(1))
+	b.DisconnectAgent(b.containerInstance(1))
 	b.must(b.TerminateInstances([]string{b.id(1)}))
 	b.pass(10 * time.Minute)
 	for i := range 2 {
 		b.wantState(i, "gone")
-		found, _, err := b.DescribeContainerInstances("prod", []string{b.machineOf(i)})
+		found, _, err := b.DescribeContainerInstances("prod", []string{b.containerInstance(i)})
 		if err != nil || len(found) != 1 || found[0].Status != "ACTIVE" || found[0].Connected {
 			t.Errorf("host %d: %+v, %v; want an ACTIVE ghost without agent", i, found, err)
 		}
@@ -231,7 +231,7 @@ func TestGhostTasksLastUntilECSGivesUp(t *testing.T) {
 		s.Tasks = []TaskSpec{{Cluster: "prod", Task: "job"}}
 		s.Groups[0].Hooks, s.Groups[0].Suspended = nil, []string{"Launch"}
 	})
-	b.DisconnectAgent(b.machineOf(0))
+	b.DisconnectAgent(b.containerInstance(0))
 	b.must(b.TerminateInstances([]string{b.id(0)}))
 	b.pass(10 * time.Minute)
 	if on := b.on(0); len(on) != 1 || on[0].LastStatus != "RUNNING" {

@@ -1,47 +1,62 @@
 package sim
 
-import "github.com/ebbhq/ebb/internal/sim/core"
+import (
+	"github.com/ebbhq/ebb/internal/sim/autoscaling"
+	"github.com/ebbhq/ebb/internal/sim/core"
+	"github.com/ebbhq/ebb/internal/sim/ec2"
+	"github.com/ebbhq/ebb/internal/sim/ecs"
+	"github.com/ebbhq/ebb/internal/sim/elb"
+	"github.com/ebbhq/ebb/internal/sim/events"
+	"github.com/ebbhq/ebb/internal/sim/lambda"
+	"github.com/ebbhq/ebb/internal/sim/sns"
+	"github.com/ebbhq/ebb/internal/sim/sqs"
+	"github.com/ebbhq/ebb/internal/sim/sts"
+)
 
-// World is a simulated cloud. Its methods are AWS's operations, the building of a world, and the passing of time. It is not
-// safe for concurrent use. Lists are answered whole, in a fixed order, and as copies; paging is the wire's.
+// World is a simulated cloud: its services over one core. It is not safe for concurrent use. Lists are answered whole, in a fixed
+// order, and as copies; paging is the wire's.
 type World struct {
 	*core.Core
-
-	runtime Runtime         // nil: processes are modelled
-	invoker FunctionRuntime // nil: functions do not run
-
-	hosts     []*host
-	host      map[string]*host // by instance id
-	groups    []*group
-	group     map[string]*group // by name
-	members   map[string]*groupInstance
-	clusters  []*cluster
-	providers []*CapacityProvider
-	cluster   map[string]*cluster
-	machine   map[string]*containerInstance // by ARN
-	tasks     map[string]*task              // by ARN
-	families  map[string][]*TaskDefinition  // revisions in order
-	balanced  []*targetGroup
-	balancer  map[string]*targetGroup // by ARN
-	queues    []*Queue
-	queue     map[string]*Queue // by name
-	receipts  map[string]receipt
-	topics    []*Topic
-	rules     []*rule
-	networks  int // addresses given to awsvpc tasks
-
-	functions   []*function
-	underway    map[int]*running // invocations by number
-	invocations int              // how many were begun
+	*autoscaling.AutoScaling
+	*ec2.EC2
+	*ecs.ECS
+	*elb.ELB
+	*events.Events
+	*lambda.Lambda
+	*sns.SNS
+	*sqs.SQS
+	*sts.STS
 }
 
 // New makes an empty world at its start time.
 func New(cfg core.Config) *World {
-	return &World{
-		Core: core.New(cfg),
-		host: map[string]*host{}, group: map[string]*group{}, members: map[string]*groupInstance{},
-		cluster: map[string]*cluster{}, machine: map[string]*containerInstance{}, tasks: map[string]*task{},
-		families: map[string][]*TaskDefinition{}, balancer: map[string]*targetGroup{}, queue: map[string]*Queue{},
-		receipts: map[string]receipt{}, underway: map[int]*running{},
+	c := core.New(cfg)
+	w := &World{Core: c}
+	w.Events = events.New(c, post{w})
+	w.EC2 = ec2.New(c, w.Events, observer{w})
+	w.ELB = elb.New(c, w.EC2)
+	w.Lambda = lambda.New(c, queues{w})
+	w.SQS = sqs.New(c, w.Lambda)
+	w.SNS = sns.New(c, w.SQS, w.Lambda)
+	w.ECS = ecs.New(c, ecs.Others{Targets: w.ELB, Bus: w.Events})
+	w.AutoScaling = autoscaling.New(c, autoscaling.Others{Instances: w.EC2, Clusters: w.ECS, Targets: w.ELB, Bus: w.Events, Post: post{w}})
+	w.ECS.Groups = w.AutoScaling
+	w.STS = sts.New(c)
+	return w
+}
+
+// Services are the services of the world, as the wire serves them.
+func (w *World) Services() []core.Service {
+	return []core.Service{
+		w.AutoScaling.Service(), w.EC2.Service(), w.ECS.Service(), w.ELB.Service(), w.Events.Service(), w.Lambda.Service(), w.SNS.Service(),
+		w.SQS.Service(), w.STS.Service(),
 	}
+}
+
+// Settle places and starts everything at once and makes all targets healthy, without moving the time: the world as it has been
+// for a while.
+func (w *World) Settle() {
+	w.ECS.Settle()
+	w.ELB.Settle()
+	w.AutoScaling.Settle()
 }

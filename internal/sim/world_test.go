@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/ebbhq/ebb/internal/sim/core"
+	"github.com/ebbhq/ebb/internal/sim/ecs"
+	"github.com/ebbhq/ebb/internal/sim/elb"
 )
 
 func TestEventsRunInOrderOfTimeThenOfScheduling(t *testing.T) {
@@ -61,11 +63,11 @@ func busy(t testing.TB, seed uint64, hosts int) *World {
 		Queues:       []QueueSpec{{Name: "q", Redrive: "dlq"}, {Name: "dlq"}},
 		Rules:        []RuleSpec{{Name: "r", Pattern: `{"source":["aws.autoscaling"]}`, Targets: []string{"q"}}},
 		TargetGroups: []TargetGroupSpec{{Name: "a-tg", Delay: 20 * time.Second}, {Name: "b-tg", Delay: 5 * time.Second}},
-		TaskDefinitions: []TaskDefinition{
+		TaskDefinitions: []ecs.TaskDefinition{
 			{Family: "a", Port: 80, CPU: 128, Memory: 256, Exit: time.Second}, {Family: "b", Port: 81, Network: "awsvpc", Exit: time.Minute}, {Family: "c"}, {Family: "d", CPU: 10, Memory: 10},
 		},
 		Groups: []GroupSpec{{
-			Name: "g", Desired: hosts, Max: 2 * hosts, Launch: HostSpec{Cluster: "prod"},
+			Name: "g", Desired: hosts, Max: 2 * hosts, Launch: core.HostSpec{Cluster: "prod"},
 			Hooks: []HookSpec{{Name: "h", Heartbeat: 5 * time.Minute, DefaultResult: "CONTINUE", Target: "q"}},
 		}},
 		Services: []ServiceSpec{
@@ -79,7 +81,7 @@ func busy(t testing.TB, seed uint64, hosts int) *World {
 		t.Fatal(err)
 	}
 	for i := range hosts / 2 {
-		h := w.hosts[i]
+		h := w.Instances()[i]
 		if _, err := w.TerminateInstanceInAutoScalingGroup(h.ID, i%2 == 0); err != nil {
 			t.Fatal(err)
 		}
@@ -117,27 +119,42 @@ func TestSameSeedSameRecord(t *testing.T) {
 func TestBooksBalance(t *testing.T) {
 	for seed := range uint64(10) {
 		w := busy(t, seed, 7)
-		for _, c := range w.clusters {
-			for _, ci := range slices.Concat(c.machines, c.inactive) {
-				cpu, memory, ports := ci.CPU, ci.Memory, len(ReservedPorts())
-				for _, task := range ci.tasks {
-					cpu, memory = cpu-task.CPU, memory-task.Memory
-					if task.HostPort != 0 {
-						ports++
-					}
-				}
-				if cpu != ci.FreeCPU || memory != ci.FreeMemory || ports != len(ci.Ports) || cpu < 0 || memory < 0 {
-					t.Fatalf("seed %d: %s has %d CPU, %d MiB free and %d ports in use; by its tasks %d, %d, %d", seed, ci.Instance, ci.FreeCPU, ci.FreeMemory, len(ci.Ports), cpu, memory, ports)
-				}
-			}
-			for _, s := range c.services {
-				if seen := w.seeService(s); seen.Running != seen.Desired && !s.Daemon || seen.Pending != 0 {
-					t.Errorf("seed %d: service %s has %d of %d running and %d pending after 20 minutes", seed, s.Name, seen.Running, seen.Desired, seen.Pending)
-				}
+		var arns []string
+		for _, e := range w.Record() {
+			if e.Kind == core.EntryContainer && e.To == "ACTIVE" && !slices.Contains(arns, e.ContainerInstance) {
+				arns = append(arns, e.ContainerInstance)
 			}
 		}
-		if g := w.groups[0]; len(g.members) != g.Desired {
-			t.Errorf("seed %d: the group has %d of %d instances", seed, len(g.members), g.Desired)
+		instances, _, err := w.DescribeContainerInstances("prod", arns)
+		if err != nil || len(instances) < 7 {
+			t.Fatalf("seed %d: %d container instances, %v", seed, len(instances), err)
+		}
+		for _, ci := range instances {
+			cpu, memory, ports := ci.CPU, ci.Memory, len(ecs.ReservedPorts())
+			for _, task := range w.Tasks("prod") {
+				if task.ContainerInstance != ci.ARN || task.LastStatus == "STOPPED" {
+					continue
+				}
+				cpu, memory = cpu-task.CPU, memory-task.Memory
+				if task.HostPort != 0 {
+					ports++
+				}
+			}
+			if cpu != ci.FreeCPU || memory != ci.FreeMemory || ports != len(ci.Ports) || cpu < 0 || memory < 0 {
+				t.Fatalf("seed %d: %s has %d CPU, %d MiB free and %d ports in use; by its tasks %d, %d, %d", seed, ci.Instance, ci.FreeCPU, ci.FreeMemory, len(ci.Ports), cpu, memory, ports)
+			}
+		}
+		services, _, err := w.DescribeServices("prod", []string{"a", "b", "c", "d"})
+		if err != nil || len(services) != 4 {
+			t.Fatalf("seed %d: %d services, %v", seed, len(services), err)
+		}
+		for _, seen := range services {
+			if seen.Running != seen.Desired && !seen.Daemon || seen.Pending != 0 {
+				t.Errorf("seed %d: service %s has %d of %d running and %d pending after 20 minutes", seed, seen.Name, seen.Running, seen.Desired, seen.Pending)
+			}
+		}
+		if g := w.DescribeAutoScalingGroups([]string{"g"})[0]; len(g.Instances) != g.Desired {
+			t.Errorf("seed %d: the group has %d of %d instances", seed, len(g.Instances), g.Desired)
 		}
 	}
 }
@@ -183,9 +200,9 @@ func TestAnswersAreCopies(t *testing.T) {
 	g.Instances[0].State, g.Hooks[0].Name = "Broken", "broken"
 	s := b.service("web")
 	s.TargetGroups[0].ARN, s.Name = "broken", "broken"
-	machines, _, _ := b.DescribeContainerInstances("prod", []string{b.machineOf(0)})
+	machines, _, _ := b.DescribeContainerInstances("prod", []string{b.containerInstance(0)})
 	machines[0].Ports[0], machines[0].Attributes["ecs.os-type"] = 1, "broken"
-	again, _, _ := b.DescribeContainerInstances("prod", []string{b.machineOf(0)})
+	again, _, _ := b.DescribeContainerInstances("prod", []string{b.containerInstance(0)})
 	if b.state(0) != "InService" || b.DescribeAutoScalingGroups(nil)[0].Hooks[0].Name != "drain" || b.service("web").TargetGroups[0].ARN == "broken" ||
 		again[0].Ports[0] == 1 || again[0].Attributes["ecs.os-type"] != "linux" {
 		t.Error("an answer shares memory with the world")
@@ -196,7 +213,7 @@ func TestTargets(t *testing.T) {
 	b := small(t, 1, func(s *Spec) { addBalancer(s, "tg", 30*time.Second) })
 	tg, err := b.DescribeTargetGroups(nil, []string{"tg"})
 	b.must(err)
-	arn, target := tg[0].ARN, []Target{{ID: b.id(0)}}
+	arn, target := tg[0].ARN, []elb.Target{{ID: b.id(0)}}
 	state := func() string {
 		found, err := b.DescribeTargetHealth(arn, target)
 		b.must(err)
@@ -234,17 +251,19 @@ func TestTargets(t *testing.T) {
 	b.wantError(err, "TargetGroupNotFound", "nope")
 	_, err = b.DescribeTargetGroups(nil, []string{"nope"})
 	b.wantError(err, "TargetGroupNotFound", "nope")
-	b.wantError(b.RegisterTargets(arn, []Target{{ID: "i-0feed"}}), "InvalidTarget", "i-0feed")
+	b.wantError(b.RegisterTargets(arn, []elb.Target{{ID: "i-0feed"}}), "InvalidTarget", "i-0feed")
 	b.wantError(b.SetDeregistrationDelay(arn, 2*time.Hour), "ValidationError", "3600")
 }
 
 // A task whose draining target somebody else takes over does not wait for it for ever.
 func TestTargetTakenFromStoppingTask(t *testing.T) {
 	b := small(t, 1, web(1, 0, 100))
-	task := b.clusters[0].tasks[0]
+	task := b.Tasks("prod")[0]
 	_, err := b.StopTask("prod", task.ARN, "")
 	b.must(err)
-	b.must(b.RegisterTargets(b.balanced[0].ARN, []Target{{ID: b.id(0), Port: task.HostPort}}))
+	groups, err := b.DescribeTargetGroups(nil, nil)
+	b.must(err)
+	b.must(b.RegisterTargets(groups[0].ARN, []elb.Target{{ID: b.id(0), Port: task.HostPort}}))
 	b.pass(10 * time.Second)
 	if task.LastStatus != "STOPPED" {
 		t.Errorf("%s, want STOPPED", task.LastStatus)

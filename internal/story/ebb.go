@@ -13,6 +13,7 @@ import (
 	"github.com/ebbhq/ebb/internal/kernel"
 	"github.com/ebbhq/ebb/internal/lease"
 	"github.com/ebbhq/ebb/internal/plan"
+	"github.com/ebbhq/ebb/internal/sim/client"
 	"github.com/ebbhq/ebb/internal/sim/core"
 	"github.com/ebbhq/ebb/internal/sim/wire"
 	"github.com/ebbhq/ebb/internal/source/sqs"
@@ -77,7 +78,7 @@ func (e *ebb) boot() {
 }
 
 func (r *run) newQueue(now func() time.Time) *sqs.Queue {
-	return sqs.New(r.api.SQS(), sqs.Config{URL: r.queueURL, Now: now, Log: slog.New(slog.DiscardHandler)})
+	return sqs.New(client.SQS(r.api), sqs.Config{URL: r.queueURL, Now: now, Log: slog.New(slog.DiscardHandler)})
 }
 
 func (r *run) kernelConfig() kernel.Config {

@@ -8,6 +8,7 @@ import (
 	"github.com/ebbhq/ebb/internal/kernel"
 	"github.com/ebbhq/ebb/internal/sim"
 	"github.com/ebbhq/ebb/internal/sim/core"
+	"github.com/ebbhq/ebb/internal/sim/ecs"
 )
 
 // shortHooks is a function with hooks as short as can be, and one host that takes ten minutes to leave; the nth write of the journal is the
@@ -23,10 +24,10 @@ func shortHooks(seed uint64, nth int) Scenario {
 		World: sim.Spec{
 			Seed: seed, Clusters: []sim.ClusterSpec{{Name: "prod"}}, Queues: []sim.QueueSpec{{Name: "ebb", Visibility: time.Minute}},
 			Groups: []sim.GroupSpec{{
-				Name: "web", Desired: 3, Max: 6, Launch: sim.HostSpec{Cluster: "prod", CPU: 2048, Memory: 8192, Boot: time.Minute},
+				Name: "web", Desired: 3, Max: 6, Launch: core.HostSpec{Cluster: "prod", CPU: 2048, Memory: 8192, Boot: time.Minute},
 				Hooks: []sim.HookSpec{{Name: "ebb-drain", Heartbeat: shortest, DefaultResult: "CONTINUE", Target: "ebb"}},
 			}},
-			TaskDefinitions: []sim.TaskDefinition{{Family: "a", CPU: 64, Memory: 64, Exit: 10 * time.Minute, Stop: 10 * time.Minute}},
+			TaskDefinitions: []ecs.TaskDefinition{{Family: "a", CPU: 64, Memory: 64, Exit: 10 * time.Minute, Stop: 10 * time.Minute}},
 			Services:        []sim.ServiceSpec{{Name: "a", Cluster: "prod", Task: "a", Desired: 6, Min: 100, Max: 200}},
 		},
 		Ebb:    Ebb{Groups: []Group{{Match: "web", Cluster: "prod"}}, Function: true, Skew: skew},

@@ -7,6 +7,7 @@ import (
 
 	"github.com/ebbhq/ebb/internal/sim"
 	"github.com/ebbhq/ebb/internal/sim/core"
+	"github.com/ebbhq/ebb/internal/sim/ecs"
 )
 
 // size is how many hosts a world has: log-normal with median 5 and 5 % above 50.
@@ -89,7 +90,7 @@ func (g *maker) group(name string, hosts int) {
 	beat := pick(g, 30*time.Second, time.Minute, 5*time.Minute, 15*time.Minute, time.Hour)
 	spec := sim.GroupSpec{
 		Name: name, Min: 0, Desired: hosts, Max: hosts*2 + 2,
-		Launch: sim.HostSpec{
+		Launch: core.HostSpec{
 			Cluster: "prod", CPU: pick(g, 1024, 2048, 4096), Memory: 8192, Boot: pick(g, 20*time.Second, time.Minute, 3*time.Minute),
 		},
 		Hooks: []sim.HookSpec{{
@@ -148,7 +149,7 @@ func (g *maker) route(group string) string {
 
 func (g *maker) foreign() {
 	g.s.World.Groups = append(g.s.World.Groups, sim.GroupSpec{
-		Name: "theirs", Desired: 2, Max: 4, Launch: sim.HostSpec{Cluster: "prod", Boot: time.Minute},
+		Name: "theirs", Desired: 2, Max: 4, Launch: core.HostSpec{Cluster: "prod", Boot: time.Minute},
 		Hooks: []sim.HookSpec{{Name: pick(g, "ebb-drain", "their-hook"), Heartbeat: 2 * time.Minute, DefaultResult: "CONTINUE", Target: "ebb"}},
 	})
 	g.s.Ebb.LeaveForeign = g.percent(30)
@@ -163,7 +164,7 @@ func (g *maker) services() {
 	}
 	w := &g.s.World
 	if g.percent(50) {
-		w.TaskDefinitions = append(w.TaskDefinitions, sim.TaskDefinition{Family: "agent", CPU: 32, Memory: 64, Exit: g.exit(), Stop: g.stop()})
+		w.TaskDefinitions = append(w.TaskDefinitions, ecs.TaskDefinition{Family: "agent", CPU: 32, Memory: 64, Exit: g.exit(), Stop: g.stop()})
 		s := sim.ServiceSpec{Name: "agent", Cluster: "prod", Task: "agent", Daemon: true}
 		if g.percent(15) {
 			s.TargetGroup = g.targetGroup("agent")
@@ -172,7 +173,7 @@ func (g *maker) services() {
 		w.Services = append(w.Services, s)
 	}
 	if g.percent(30) && !g.bare {
-		w.TaskDefinitions = append(w.TaskDefinitions, sim.TaskDefinition{
+		w.TaskDefinitions = append(w.TaskDefinitions, ecs.TaskDefinition{
 			Family: "batch", CPU: 128, Memory: 256, Exit: g.exit(), Stop: g.stop(), Run: pick(g, time.Minute, 5*time.Minute, 0),
 		})
 		w.Tasks = append(w.Tasks, sim.TaskSpec{Task: "batch", Cluster: "prod", Count: 1 + g.n(g.hosts)})
@@ -188,7 +189,7 @@ func (g *maker) stop() time.Duration { return pick(g, 0, 10*time.Second, time.Mi
 func (g *maker) service(i int) {
 	w := &g.s.World
 	name := fmt.Sprintf("svc-%d", i)
-	def := sim.TaskDefinition{
+	def := ecs.TaskDefinition{
 		Family: name, CPU: pick(g, 64, 128, 256, 512), Memory: pick(g, 64, 256), Port: 8080,
 		Start: pick(g, 2*time.Second, 10*time.Second, 40*time.Second),
 		Exit:  g.exit(), Stop: g.stop(), Network: pick(g, "bridge", "bridge", "awsvpc"),

@@ -17,6 +17,7 @@ import (
 	"github.com/ebbhq/ebb/internal/kernel"
 	"github.com/ebbhq/ebb/internal/plan"
 	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/client"
 	"github.com/ebbhq/ebb/internal/sim/core"
 	"github.com/ebbhq/ebb/internal/sim/wire"
 )
@@ -123,9 +124,8 @@ func newRun(s Scenario) (*run, error) {
 		hosts: map[string][]string{}, names: map[string]string{}, bodies: map[string]string{},
 		messages: map[string]event.Event{}, struck: map[int]int{}, both: map[string]bool{}, cover: map[string]int{}, steps: len(s.At),
 	}
-	r.api = wire.New(wire.Config{World: w, Limits: wire.Limits(s.World.Switches), Faults: r.fault, PageSize: s.World.Switches.PageSize})
-	ec2 := r.api.EC2()
-	r.cloud = cloud.New(cloud.Clients{AutoScaling: r.api.AutoScaling(), ECS: r.api.ECS(), ELB: r.api.ELB(), EC2: ec2States(ec2)})
+	r.api = wire.New(wire.Config{World: w, Limits: wire.Limits(w), Faults: r.fault, PageSize: s.World.Switches.PageSize})
+	r.cloud = cloud.New(cloud.Clients{AutoScaling: client.AutoScaling(r.api), ECS: client.ECS(r.api), ELB: client.ELB(r.api), EC2: r.instances})
 	q, err := w.Queue(s.Ebb.queue())
 	if err != nil {
 		return nil, fmt.Errorf("the world has no queue %q for Ebb: %w", s.Ebb.queue(), err)
@@ -153,13 +153,6 @@ func newRun(s Scenario) (*run, error) {
 		r.later(r.start.Add(s.Ebb.Late), e.boot)
 	}
 	return r, nil
-}
-
-// ec2States adapts the simulated DescribeInstances to the one that cloud uses.
-func ec2States(ec2 wire.EC2) cloud.DescribeInstances {
-	return func(ctx context.Context, ids []string) ([]plan.InstanceStatus, error) {
-		return describe(ctx, ec2, ids)
-	}
 }
 
 // later does something at a time, after what is already to be done at the same time.
@@ -339,9 +332,9 @@ func must(err error) {
 	}
 }
 
-// describe asks the simulated EC2 and keeps what cloud needs.
-func describe(ctx context.Context, ec2 wire.EC2, ids []string) ([]plan.InstanceStatus, error) {
-	found, err := ec2.DescribeInstances(ctx, ids)
+// instances asks the simulated EC2 and keeps what cloud needs.
+func (r *run) instances(ctx context.Context, ids []string) ([]plan.InstanceStatus, error) {
+	found, err := client.DescribeInstances(ctx, r.api, ids)
 	if err != nil {
 		return nil, err
 	}

@@ -8,8 +8,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/autoscaling"
 	"github.com/ebbhq/ebb/internal/sim/core"
+	"github.com/ebbhq/ebb/internal/sim/ecs"
 )
 
 // verbs are what can happen in a story: one entry each, and what an operator would call it.
@@ -111,7 +112,7 @@ func (r *run) runTask(s Step) error {
 }
 
 func (r *run) stopTasks(s Step) error {
-	ids, err := r.w.ListTasks(s.Cluster, sim.TaskQuery{Family: s.Task, Service: s.Service})
+	ids, err := r.w.ListTasks(s.Cluster, ecs.TaskQuery{Family: s.Task, Service: s.Service})
 	if err != nil {
 		return err
 	}
@@ -130,12 +131,12 @@ func (r *run) updateService(s Step) error {
 
 // putHook changes the heartbeat time-out of a hook.
 func (r *run) putHook(s Step) error {
-	return r.w.PutLifecycleHook(s.Group, sim.Hook{Name: or(s.Hook, r.s.Ebb.hook()), Heartbeat: s.For})
+	return r.w.PutLifecycleHook(s.Group, autoscaling.Hook{Name: or(s.Hook, r.s.Ebb.hook()), Heartbeat: s.For})
 }
 
 // protect sets scale-in protection on the tasks of a service, for as long as the step says.
 func (r *run) protect(s Step) error {
-	ids, err := r.w.ListTasks(s.Cluster, sim.TaskQuery{Service: s.Service})
+	ids, err := r.w.ListTasks(s.Cluster, ecs.TaskQuery{Service: s.Service})
 	if err != nil || len(ids) == 0 {
 		return err
 	}

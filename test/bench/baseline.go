@@ -7,6 +7,7 @@ import (
 
 	"github.com/ebbhq/ebb/internal/baseline"
 	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/client"
 	"github.com/ebbhq/ebb/internal/sim/core"
 	"github.com/ebbhq/ebb/internal/sim/wire"
 )
@@ -18,12 +19,12 @@ func homeMade(n int, delay time.Duration) (figures, error) {
 	if err != nil {
 		return figures{}, err
 	}
-	api := wire.New(wire.Config{World: world, Limits: wire.Limits(core.Switches{})})
+	api := wire.New(wire.Config{World: world, Limits: wire.Limits(world)})
 	q, err := world.Queue(queue)
 	if err != nil {
 		return figures{}, err
 	}
-	d := baseline.New(baseline.Config{ECS: api.ECS(), AutoScaling: api.AutoScaling(), SQS: api.SQS(), Queue: q.URL, Cluster: cluster})
+	d := baseline.New(baseline.Config{ECS: client.ECS(api), AutoScaling: client.AutoScaling(api), SQS: client.SQS(api), Queue: q.URL, Cluster: cluster})
 	start := world.Now()
 	world.Advance(start.Add(time.Second))
 	for _, i := range world.DescribeAutoScalingGroups([]string{group})[0].Instances[:n] {

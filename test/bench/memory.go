@@ -131,7 +131,7 @@ func newCloud(ctx context.Context, ended *sync.WaitGroup, hosts int) (*cloud, er
 		return nil, err
 	}
 	c := &cloud{world: world, endpoint: "http://" + l.Addr().String()}
-	api := wire.New(wire.Config{World: world, Lock: &c.mu, Limits: wire.Limits(spec.Switches)})
+	api := wire.New(wire.Config{World: world, Lock: &c.mu, Limits: wire.Limits(world)})
 	clock := wire.NewClock(api, 1)
 	server := &http.Server{Handler: api.Handler(), ReadHeaderTimeout: 10 * time.Second}
 	ended.Go(func() { clock.Run(ctx) })

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/core"
+	"github.com/ebbhq/ebb/internal/sim/ecs"
 )
 
 // What things are called in the world of the report.
@@ -29,14 +31,14 @@ func fleetOf(hosts int, delay, exit time.Duration) sim.Spec {
 		Seed:     1,
 		Clusters: []sim.ClusterSpec{{Name: cluster}},
 		Queues:   []sim.QueueSpec{{Name: queue, Redrive: "ebb-dlq"}, {Name: "ebb-dlq"}},
-		TaskDefinitions: []sim.TaskDefinition{
+		TaskDefinitions: []ecs.TaskDefinition{
 			{Family: "web", CPU: 200, Memory: 512, Port: 8080, Start: 10 * time.Second, Exit: exit, Stop: stop},
 			{Family: "agent", CPU: 100, Memory: 128, Start: 5 * time.Second, Exit: exit, Stop: stop},
 		},
 		Groups: []sim.GroupSpec{{
 			Name: group, Desired: hosts,
 			Hooks:  []sim.HookSpec{{Name: hook, Heartbeat: 15 * time.Minute, DefaultResult: "CONTINUE", Target: queue}},
-			Launch: sim.HostSpec{Cluster: cluster},
+			Launch: core.HostSpec{Cluster: cluster},
 		}},
 		Services: []sim.ServiceSpec{{Name: "agent", Cluster: cluster, Task: "agent", Daemon: true}},
 	}

@@ -17,7 +17,7 @@ import (
 
 	"github.com/ebbhq/ebb/internal/sim"
 	"github.com/ebbhq/ebb/internal/sim/core"
-	"github.com/ebbhq/ebb/internal/sim/lambda"
+	"github.com/ebbhq/ebb/internal/sim/lambda/process"
 	"github.com/ebbhq/ebb/internal/sim/wire"
 )
 
@@ -30,7 +30,7 @@ type invoked struct {
 	o        options
 	mu       sync.Mutex // guards the world
 	world    *sim.World
-	service  *lambda.Service
+	service  *process.Service
 	books    books
 	dice     *rand.Rand
 	clock    time.Time            // when the world's clock began to go
@@ -88,7 +88,7 @@ func (r *invoked) begin(logs io.Writer) (stop func(), err error) {
 		return nil, errors.Join(err, l.Close())
 	}
 	r.start = r.world.Now()
-	api := wire.New(wire.Config{World: r.world, Lock: &r.mu, Limits: wire.Limits(spec.Switches)})
+	api := wire.New(wire.Config{World: r.world, Lock: &r.mu, Limits: wire.Limits(r.world)})
 	clock := wire.NewClock(api, r.o.speed)
 	r.clock = time.Now()
 	server := &http.Server{Handler: api.Handler(), ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.New(io.Discard, "", 0)}
@@ -96,7 +96,7 @@ func (r *invoked) begin(logs io.Writer) (stop func(), err error) {
 	var both sync.WaitGroup
 	both.Go(func() { clock.Run(ctx) })
 	both.Go(func() { _ = server.Serve(l) }) // ends with ErrServerClosed
-	r.service, err = lambda.Start(lambda.Config{World: r.look, Endpoint: endpoint, Speed: r.o.speed, Logs: logs})
+	r.service, err = process.Start(process.Config{World: r.look, Endpoint: endpoint, Speed: r.o.speed, Logs: logs})
 	return sync.OnceFunc(func() {
 		if r.service != nil {
 			r.service.Close()

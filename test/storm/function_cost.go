@@ -11,6 +11,7 @@ import (
 
 	"github.com/ebbhq/ebb/internal/baseline"
 	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/client"
 	"github.com/ebbhq/ebb/internal/sim/core"
 	"github.com/ebbhq/ebb/internal/sim/wire"
 )
@@ -68,14 +69,14 @@ func drainAtHome(o options) (cost, error) {
 	if err != nil {
 		return cost{}, err
 	}
-	api := wire.New(wire.Config{World: w, Limits: wire.Limits(core.Switches{})})
+	api := wire.New(wire.Config{World: w, Limits: wire.Limits(w)})
 	var all []*baseline.Drainer
 	for _, c := range clusters {
 		q, err := w.Queue(queues + c)
 		if err != nil {
 			return cost{}, err
 		}
-		all = append(all, baseline.New(baseline.Config{ECS: api.ECS(), AutoScaling: api.AutoScaling(), SQS: api.SQS(), Queue: q.URL, Cluster: c}))
+		all = append(all, baseline.New(baseline.Config{ECS: client.ECS(api), AutoScaling: client.AutoScaling(api), SQS: client.SQS(api), Queue: q.URL, Cluster: c}))
 	}
 	start := w.Now()
 	leavers, err := leaveAtOnce(w, o.hosts, rand.New(rand.NewPCG(o.seed, 1)))

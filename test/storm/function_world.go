@@ -7,6 +7,7 @@ import (
 
 	"github.com/ebbhq/ebb/internal/sim"
 	"github.com/ebbhq/ebb/internal/sim/core"
+	"github.com/ebbhq/ebb/internal/sim/ecs"
 )
 
 // clusters are those of the function's world. Each is a scope of its own, for which one process works at a time.
@@ -28,7 +29,7 @@ func functionGroups() []group {
 func functionWorld(seed uint64, hosts int, queues string) sim.Spec {
 	w := sim.Spec{
 		Seed: seed, Switches: core.Switches{Duplicate: 10, LatePercent: 5},
-		TaskDefinitions: []sim.TaskDefinition{
+		TaskDefinitions: []ecs.TaskDefinition{
 			{Family: "web", CPU: 128, Memory: 256, Port: 8080, Start: 5 * time.Second, Exit: 10 * time.Second, Stop: 60 * time.Second},
 			{Family: "api", CPU: 256, Memory: 512, Port: 9090, Network: "awsvpc", Start: 8 * time.Second, Exit: 5 * time.Second, Stop: 60 * time.Second},
 			{Family: "worker", CPU: 128, Memory: 256, Start: 3 * time.Second, Exit: 45 * time.Second, Stop: 90 * time.Second},
@@ -46,7 +47,7 @@ func functionWorld(seed uint64, hosts int, queues string) sim.Spec {
 			w.Queues = append(w.Queues, sim.QueueSpec{Name: h.Target})
 		}
 		w.Clusters = append(w.Clusters, sim.ClusterSpec{Name: c})
-		w.Groups = append(w.Groups, sim.GroupSpec{Name: g.name, Desired: n, Hooks: []sim.HookSpec{h}, Launch: sim.HostSpec{Cluster: c, Boot: 20 * time.Second}})
+		w.Groups = append(w.Groups, sim.GroupSpec{Name: g.name, Desired: n, Hooks: []sim.HookSpec{h}, Launch: core.HostSpec{Cluster: c, Boot: 20 * time.Second}})
 		w.TargetGroups = append(w.TargetGroups,
 			sim.TargetGroupSpec{Name: c + "-web", Delay: time.Minute, Check: 10 * time.Second},
 			sim.TargetGroupSpec{Name: c + "-api", Delay: 30 * time.Second, Check: 5 * time.Second})

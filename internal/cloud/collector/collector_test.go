@@ -11,6 +11,9 @@ import (
 
 	"github.com/ebbhq/ebb/internal/inventory"
 	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/autoscaling"
+	"github.com/ebbhq/ebb/internal/sim/core"
+	"github.com/ebbhq/ebb/internal/sim/ecs"
 	"github.com/ebbhq/ebb/internal/sim/wire"
 )
 
@@ -18,7 +21,7 @@ import (
 func two() sim.Spec {
 	spec := sim.Demo()
 	spec.Clusters = append(spec.Clusters, sim.ClusterSpec{Name: "other"})
-	spec.Groups = append(spec.Groups, sim.GroupSpec{Name: "other-asg", Desired: 2, Launch: sim.HostSpec{Cluster: "other"}})
+	spec.Groups = append(spec.Groups, sim.GroupSpec{Name: "other-asg", Desired: 2, Launch: core.HostSpec{Cluster: "other"}})
 	spec.Services = append(spec.Services, sim.ServiceSpec{Name: "agent", Cluster: "other", Task: "api", Daemon: true})
 	spec.Tasks = append(spec.Tasks, sim.TaskSpec{Cluster: "other", Task: "web"})
 	spec.Rules = append(spec.Rules,
@@ -101,27 +104,27 @@ func TestWhatIsAroundIsReadToo(t *testing.T) {
 // What only some accounts have: Spot, user data, capacity providers, constraints, reservations, host ports, network interfaces, protection.
 func TestTheRestIsRead(t *testing.T) {
 	spec := sim.Spec{
-		Clusters: []sim.ClusterSpec{{Name: "jobs", DefaultStrategy: []sim.StrategyItem{{Provider: "jobs-cp", Weight: 1}}}},
-		TaskDefinitions: []sim.TaskDefinition{{
+		Clusters: []sim.ClusterSpec{{Name: "jobs", DefaultStrategy: []ecs.StrategyItem{{Provider: "jobs-cp", Weight: 1}}}},
+		TaskDefinitions: []ecs.TaskDefinition{{
 			Family: "job", CPU: 512, Memory: 1024, Reservation: 256, Stop: 90 * time.Second, GPU: 1, HealthCheck: true,
-			Ports: []sim.Port{{Port: 53, HostPort: 53, UDP: true}}, Constraints: []sim.Constraint{{Type: "memberOf", Expression: "attribute:tier == fast"}},
+			Ports: []ecs.Port{{Port: 53, HostPort: 53, UDP: true}}, Constraints: []ecs.Constraint{{Type: "memberOf", Expression: "attribute:tier == fast"}},
 		}},
 		Groups: []sim.GroupSpec{{
 			Name: "jobs-asg", Desired: 2, ProtectNew: true, Rebalance: true, MaxLifetime: 168 * time.Hour, Suspended: []string{"AZRebalance"},
-			Refreshes: []sim.Refresh{{Status: "InProgress"}},
-			Launch: sim.HostSpec{
+			Refreshes: []autoscaling.Refresh{{Status: "InProgress"}},
+			Launch: core.HostSpec{
 				Cluster: "jobs", Spot: true, UserData: "ECS_CLUSTER=jobs", GPU: 2, Interfaces: 4, Attributes: map[string]string{"tier": "fast"},
 			},
 		}},
-		Providers: []sim.CapacityProvider{{Name: "jobs-cp", Group: "jobs-asg", ManagedScaling: true, TerminationProtection: true, ManagedDraining: true}},
+		Providers: []ecs.CapacityProvider{{Name: "jobs-cp", Group: "jobs-asg", ManagedScaling: true, TerminationProtection: true, ManagedDraining: true}},
 		Services:  []sim.ServiceSpec{{Name: "job", Cluster: "jobs", Task: "job", Desired: 2, Min: 100, Max: 200}},
 	}
 	s, api := simulated(t, spec)
-	tasks, err := api.World.ListTasks("jobs", sim.TaskQuery{})
+	tasks, err := api.World.(*sim.World).ListTasks("jobs", ecs.TaskQuery{})
 	if err != nil || len(tasks) != 2 {
 		t.Fatalf("tasks %v, error %v", tasks, err)
 	}
-	if _, _, err := api.World.UpdateTaskProtection("jobs", tasks[:1], true, time.Hour); err != nil {
+	if _, _, err := api.World.(*sim.World).UpdateTaskProtection("jobs", tasks[:1], true, time.Hour); err != nil {
 		t.Fatal(err)
 	}
 	got := take(t, s, Scope{})
@@ -164,7 +167,7 @@ func TestTheRestIsRead(t *testing.T) {
 func TestATaskThatHasStoppedIsNotRead(t *testing.T) {
 	s, api := simulated(t, two())
 	before := take(t, s, Scope{Clusters: []string{"demo"}})
-	if _, err := api.World.StopTask("demo", string(before.Cluster("demo").Tasks[0].ARN), "by hand"); err != nil {
+	if _, err := api.World.(*sim.World).StopTask("demo", string(before.Cluster("demo").Tasks[0].ARN), "by hand"); err != nil {
 		t.Fatal(err)
 	}
 	api.World.Advance(api.World.Now().Add(4 * time.Second)) // the target still drains

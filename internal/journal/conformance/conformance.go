@@ -164,6 +164,12 @@ func oneOpen(t *testing.T, s journal.Store) {
 	write(t, s, journal.Batch{Records: records(record("web/i-1/a", 3, false), record("web/i-1/b", 1, true))})
 	same(t, "open records", records(record("web/i-1/b", 1, true), record("web/i-1/x/a", 1, true), record("web/i-10/a", 1, true), record("web/i-2/a", 1, true)))(s.Open(t.Context()))
 	same(t, "history", lines())(history(t, s, journal.Query{}))
+	write(t, s, journal.Batch{Records: records(record("task:prod/1/a", 1, true), record("task:prod/2/a", 1, true), record("odd", 1, true), record("even", 1, true))})
+	for _, beside := range []string{"task:prod/1/b", "odd/a"} {
+		conflict(t, s, journal.Batch{Records: records(record(beside, 1, true))})
+	}
+	write(t, s, journal.Batch{Records: records(record("x/a", 1, true))})
+	conflict(t, s, journal.Batch{Records: records(record("x", 1, true))})
 }
 
 func conflict(t *testing.T, s journal.Store, b journal.Batch) {

@@ -174,6 +174,27 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
+// A layout of an older Ebb is this one's once this one has opened it, so that the older one is refused when it starts again.
+func TestAnOlderLayoutIsRaised(t *testing.T) {
+	var c clock
+	name := table(t, &c)
+	db := client(config(t), options(&c))
+	_, err := db.PutItem(t.Context(), &sdk.PutItemInput{TableName: &name, Item: place("schema", "schema").with(item{version: number(journal.Schema - 1)})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := OpenReader(t.Context(), config(t), name, options(&c))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []int64{journal.Schema - 1, journal.Schema, journal.Schema} {
+		if stored, err := r.check(t.Context()); stored != want || err != nil {
+			t.Errorf("version %d, error %v; want %d", stored, err, want)
+		}
+		open(t, name, &c)
+	}
+}
+
 // A reader writes nothing, not even the version into a new table.
 func TestReader(t *testing.T) {
 	now := start

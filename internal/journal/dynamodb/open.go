@@ -53,12 +53,13 @@ func newStore(cfg aws.Config, table string, o Options) *Store {
 	return s
 }
 
-// Open opens the journal in a table that is there. A journal of a newer Ebb is refused with journal.ErrNewer.
+// Open opens the journal in a table that is there. A newer layout is refused with journal.ErrNewer; an older one is this one from now on, and an
+// Ebb that knows only the older is refused when it starts again.
 func Open(ctx context.Context, cfg aws.Config, table string, o Options) (*Store, error) {
 	s := newStore(cfg, table, o)
 	stored, err := s.check(ctx)
-	if err == nil && stored == 0 {
-		err = s.begin(ctx)
+	if err == nil && stored < journal.Schema {
+		err = s.raise(ctx)
 	}
 	if err != nil {
 		return nil, s.refuse(err, cfg.Region)
@@ -76,7 +77,7 @@ func OpenReader(ctx context.Context, cfg aws.Config, table string, o Options) (*
 	return s, nil
 }
 
-// check looks at the table and returns the version of the journal in it, 0 for none.
+// check looks at the table and returns the version of the layout in it, 0 for none.
 func (s *Store) check(ctx context.Context) (int64, error) {
 	out, err := s.api.DescribeTable(ctx, &sdk.DescribeTableInput{TableName: &s.table})
 	if err != nil {
@@ -118,11 +119,13 @@ func fits(t *types.TableDescription) error {
 	return nil
 }
 
-// begin writes the version into a new table. That another Ebb has just done so is as good.
-func (s *Store) begin(ctx context.Context) error {
+// raise writes the version of the layout into a table that is new or has an older one. Another Ebb may just have done so.
+func (s *Store) raise(ctx context.Context) error {
 	_, err := s.api.PutItem(ctx, &sdk.PutItemInput{
 		TableName: &s.table, Item: place(partitionSchema, "schema").with(item{version: number(journal.Schema)}),
-		ConditionExpression: aws.String("attribute_not_exists(pk)"),
+		ConditionExpression:       aws.String("attribute_not_exists(pk) OR #version < :version"),
+		ExpressionAttributeNames:  map[string]string{"#version": version},
+		ExpressionAttributeValues: item{":version": number(journal.Schema)},
 	})
 	if _, there := errors.AsType[*types.ConditionalCheckFailedException](err); there {
 		_, err = s.check(ctx)

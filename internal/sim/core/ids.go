@@ -53,3 +53,6 @@ func (c *Core) Chance(percent int) bool {
 func (c *Core) ARN(service, resource string) string {
 	return "arn:aws:" + service + ":" + c.Region + ":" + c.Account + ":" + resource
 }
+
+// UserARN is who a caller is: an IAM user with the name of its access key.
+func (c *Core) UserARN(name string) string { return "arn:aws:iam::" + c.Account + ":user/" + name }

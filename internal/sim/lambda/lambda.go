@@ -1,207 +1,249 @@
-// Package lambda runs the functions of a simulated cloud as AWS Lambda does: execution environments with the Lambda Runtime API, each a
-// process of the function's command or, in tests, a Go function; one invocation at a time each, and warm ones are used again.
+// Package lambda is AWS Lambda in a simulated cloud: which function is invoked, when, how often and for how long. Event source mappings poll
+// queues, asynchronous events are retried, concurrency is bounded, and invocations time out.
 //
-// It never decides what is invoked, when, how often or for how long: the world does (package sim), and this package tells it how
-// invocations have ended. It never gives a process the credentials or the environment of its own.
+// It never runs the code of a function: a Runtime does, such as package lambda/process.
 package lambda
 
 import (
-	"context"
 	"fmt"
-	"io"
-	"sync"
+	"slices"
 	"time"
 
-	"github.com/ebbhq/ebb/internal/sim"
 	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
-// Handler is a Go function in the place of a process. Its context ends at the invocation's deadline.
-type Handler func(ctx context.Context, payload []byte) ([]byte, error)
-
-// Config says what functions run on.
-type Config struct {
-	// World gives a function the world between two of its changes, under the lock that guards it.
-	World func(func(*sim.World))
-
-	// Endpoint is the URL of the simulated cloud; processes get it as AWS_ENDPOINT_URL. Empty: they get none.
-	Endpoint string
-
-	// Speed is how many seconds of the world pass in a real one; 0: it stands still. An invocation is ended by the world's clock, so
-	// that at speed 60 a time-out of 30 s leaves a process half a second. The deadline that a process is told is that moment on its own clock.
-	Speed float64
-
-	// Logs gets what processes write to their standard output and error. Nil: nobody does.
-	Logs io.Writer
-
-	// Handlers are Go functions by the name of the function whose environments they are.
-	Handlers map[string]Handler
+// Function is a Lambda function.
+// https://docs.aws.amazon.com/lambda/latest/api/API_FunctionConfiguration.html
+type Function struct {
+	Name, ARN   string
+	Timeout     time.Duration // 1 s to 900 s; 0: 30 s
+	Concurrency int           // reserved concurrency: so many invocations at once; 0: 10
+	Command     []string      // program and arguments of its process; empty: whoever runs it knows
+	Env         map[string]string
+	Sources     []EventSource
 }
 
-// Service runs the functions of one world.
-type Service struct {
-	cfg  Config
-	logs io.Writer
-
-	mu      sync.Mutex                // guards the rest, and environments; taken with the world locked, so never held while locking the world
-	idle    map[string][]*environment // by function, the one used last at the end
-	busy    map[int]*environment      // by number of the invocation
-	alive   map[*environment]bool
-	started map[string]int // environments by function
-	closed  bool
-	ended   sync.WaitGroup
+// Invocation is one run of a function's handler.
+type Invocation struct {
+	Number   int    // of the run, from 1
+	ID       string // request id; the runs of one asynchronous event share it
+	Function string // name
+	ARN      string // of the function
+	From     string // async, invoke, or sqs:NAME
+	Payload  []byte
+	Started  time.Time
+	Deadline time.Time // at which the world ends it
 }
 
-// Counts are what became of invocations, and how many environments were started for them.
-type Counts struct {
-	Environments int
-	Invocations  map[string]int // started, succeeded, failed, killed, timed-out, throttled, dropped: as in the world's record
+// Answer is how an invocation has ended.
+type Answer struct {
+	Payload []byte // what the function returned; of a failure, AWS's error object
+	Error   string // the error's type, such as Runtime.ExitError; empty: it has succeeded
+	Killed  bool   // somebody killed its process on purpose
 }
 
-// Start runs the functions of a world from now on. Each needs a command or a handler.
-func Start(cfg Config) (*Service, error) {
-	s := &Service{
-		cfg: cfg, logs: &lockedWriter{to: cfg.Logs}, idle: map[string][]*environment{}, busy: map[int]*environment{},
-		alive: map[*environment]bool{}, started: map[string]int{},
+// Runtime runs the code of a world's functions, each invocation in an execution environment of its own. The world bounds how
+// many run at once, and ends those whose time is up. Without a runtime asynchronous events wait, and queues are not polled.
+//
+// The world calls it in the middle of its changes, under whatever lock guards the world: a method must return at once, and must not
+// call the world.
+type Runtime interface {
+	// Invoke begins an invocation. FinishInvocation tells how it has ended.
+	Invoke(Function, Invocation)
+	// Stop ends an invocation whose time is up, and its execution environment with it: nobody tells.
+	Stop(Invocation)
+}
+
+// Lambda are the functions of a world.
+type Lambda struct {
+	*core.Core
+	queues      Queues
+	runtime     Runtime // nil: functions do not run
+	functions   []*function
+	underway    map[int]*running // invocations by number
+	invocations int              // how many were begun
+}
+
+// Queues are what Lambda polls.
+type Queues interface {
+	Find(name string) (arn string, visibility time.Duration, ok bool)
+	Waiting(name string) (visible int, first time.Time) // messages that a receive would find, and since when the first has been there
+	Receive(name string, most int) []Message
+	Delete(name, handle string)
+}
+
+// Message is a message of a queue as Lambda receives it.
+type Message struct {
+	ID, Body, Handle    string
+	Sent, FirstReceived time.Time
+	Receives            int
+	Attributes          map[string]Attribute
+	About               core.Entry // what it is about, for the record
+}
+
+// Attribute is a user attribute of a message.
+type Attribute struct {
+	Type, Value string
+	Binary      []byte
+}
+
+// New makes Lambda without functions.
+func New(c *core.Core, queues Queues) *Lambda {
+	return &Lambda{Core: c, queues: queues, underway: map[int]*running{}}
+}
+
+// function is a function and what it does.
+type function struct {
+	Function
+	running int
+	sources []*eventSource
+	parked  []*asyncEvent // that wait for a runtime
+}
+
+// running is an invocation that has not ended.
+type running struct {
+	Invocation
+	f     *function
+	about core.Entry
+	done  func(Answer)
+}
+
+// AddFunction makes a function and its event source mappings.
+func (w *Lambda) AddFunction(spec Function) error {
+	if spec.Name == "" || w.findFunction(w.ARN("lambda", "function:"+spec.Name)) != nil {
+		return fmt.Errorf("every function needs a name of its own")
 	}
-	var err error
-	cfg.World(func(w *sim.World) {
-		for _, f := range w.Functions() {
-			if len(f.Command) == 0 && cfg.Handlers[f.Name] == nil {
-				err = fmt.Errorf("run the function %q: nothing says which program it is; give it a command, such as command: [./bootstrap]", f.Name)
-				return
-			}
+	if spec.Timeout == 0 {
+		spec.Timeout = 30 * time.Second
+	}
+	if spec.Concurrency == 0 {
+		spec.Concurrency = 10
+	}
+	if spec.Timeout < time.Second || spec.Timeout > 900*time.Second || spec.Concurrency < 0 {
+		return fmt.Errorf("the time-out is %v and the concurrency %d; AWS wants a time-out from 1s to 15m and a concurrency of at least 0", spec.Timeout, spec.Concurrency)
+	}
+	f := &function{Function: spec}
+	f.ARN = w.ARN("lambda", "function:"+f.Name)
+	f.Sources = nil
+	for _, s := range spec.Sources {
+		if err := w.addSource(f, s); err != nil {
+			return err
 		}
-		w.UseFunctions(s)
-	})
+	}
+	w.functions = append(w.functions, f)
+	return nil
+}
+
+// Functions returns copies of the functions, in the order in which they were made.
+func (w *Lambda) Functions() []Function {
+	all := make([]Function, len(w.functions))
+	for i, f := range w.functions {
+		all[i] = f.Function
+		all[i].Sources = slices.Clone(f.Sources)
+	}
+	return all
+}
+
+func (w *Lambda) findFunction(arn string) *function {
+	for _, f := range w.functions {
+		if f.ARN == arn {
+			return f
+		}
+	}
+	return nil
+}
+
+// UseFunctions gives the functions of the world somebody who runs them; nil takes him away. What has waited for him is begun.
+func (w *Lambda) UseFunctions(r Runtime) {
+	w.runtime = r
+	for _, f := range w.functions {
+		for _, e := range f.parked {
+			w.After(0, func() { w.tryAsync(f, e) })
+		}
+		f.parked = nil
+		for _, s := range f.sources {
+			w.After(0, func() { w.poll(s) })
+		}
+	}
+}
+
+// Invoke begins an invocation by name or ARN as a caller that waits; done gets its answer, in the middle of a change of the world.
+// A function without free concurrency throttles.
+// https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+func (w *Lambda) Invoke(function string, payload []byte, done func(Answer)) (Invocation, error) {
+	f, err := w.invocable(function, payload)
 	if err != nil {
-		return nil, err
+		return Invocation{}, err
 	}
-	return s, nil
+	id := w.UUID()
+	if w.runtime == nil || f.running >= f.Concurrency {
+		w.logInvocation(f, id, "invoke", "throttled", "", core.Entry{})
+		return Invocation{}, &core.Error{Code: "TooManyRequestsException", Message: "Rate Exceeded.", Status: 429}
+	}
+	return w.begin(f, Invocation{ID: id, From: "invoke", Payload: payload}, core.Entry{}, done), nil
 }
 
-// Close kills all environments; what runs in them gets no answer. The world must not be locked.
-func (s *Service) Close() {
-	s.cfg.World(func(w *sim.World) { w.UseFunctions(nil) })
-	s.mu.Lock()
-	s.closed = true
-	for e := range s.alive {
-		e.current = nil
-		s.bury(e)
-	}
-	s.mu.Unlock()
-	s.ended.Wait()
+// begin runs an invocation. Whoever calls it has seen that there is a runtime and free concurrency.
+func (w *Lambda) begin(f *function, v Invocation, about core.Entry, done func(Answer)) Invocation {
+	w.invocations++
+	v.Number, v.Function, v.ARN, v.Started, v.Deadline = w.invocations, f.Name, f.ARN, w.Now(), w.Now().Add(f.Timeout)
+	f.running++
+	w.underway[v.Number] = &running{v, f, about, done}
+	w.logInvocation(f, v.ID, v.From, "started", "", about)
+	w.At(v.Deadline, func() { w.timeOut(v) })
+	w.runtime.Invoke(f.Function, v)
+	return v
 }
 
-// Invoke is how the world begins an invocation: see sim.FunctionRuntime.
-func (s *Service) Invoke(f sim.Function, v sim.Invocation) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
+// timeOut ends an invocation that has had its time.
+func (w *Lambda) timeOut(v Invocation) {
+	if w.underway[v.Number] == nil {
 		return
 	}
-	e := s.environment(f)
-	e.current, e.delivered, e.answer = &v, false, nil
-	s.busy[v.Number] = e
-	e.work <- job{v, time.Now().Add(s.real(v.Deadline.Sub(v.Started)))}
+	if w.runtime != nil {
+		w.runtime.Stop(v)
+	}
+	text := fmt.Sprintf("RequestId: %s Error: Task timed out after %.2f seconds", v.ID, v.Deadline.Sub(v.Started).Seconds())
+	w.finish(v.Number, "timed-out", FunctionError("Sandbox.Timedout", text))
 }
 
-// real is how long a time of the world is for processes. While the world stands still nobody can say; then it is as long.
-func (s *Service) real(d time.Duration) time.Duration {
-	if s.cfg.Speed <= 0 {
-		return d
-	}
-	return time.Duration(float64(d) / s.cfg.Speed)
-}
-
-// environment is the warm environment of a function that was used last, or a new one. The service must be locked.
-func (s *Service) environment(f sim.Function) *environment {
-	if warm := s.idle[f.Name]; len(warm) > 0 {
-		e := warm[len(warm)-1]
-		s.idle[f.Name] = warm[:len(warm)-1]
-		return e
-	}
-	e := newEnvironment(s, f)
-	s.started[f.Name]++
-	s.alive[e] = true
-	run := e.runProcess
-	if h := s.cfg.Handlers[f.Name]; h != nil {
-		run = func() { e.runHandler(h) }
-	}
-	s.ended.Go(run)
-	return e
-}
-
-// Stop is how the world ends an invocation whose time is up, and its environment with it: see sim.FunctionRuntime.
-func (s *Service) Stop(v sim.Invocation) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if e := s.busy[v.Number]; e != nil {
-		s.bury(e)
+// FinishInvocation is how a runtime tells that an invocation has ended. One that has ended before, by its time-out, is ignored.
+func (w *Lambda) FinishInvocation(number int, a Answer) {
+	switch {
+	case a.Error == "":
+		w.finish(number, "succeeded", a)
+	case a.Killed:
+		w.finish(number, "killed", a)
+	default:
+		w.finish(number, "failed", a)
 	}
 }
 
-// Kill kills the environment of a function that has been busy for longest, as kill -9 does; false if none is busy.
-func (s *Service) Kill(function string) bool {
-	s.mu.Lock()
-	var oldest *environment
-	for _, e := range s.busy {
-		if e.f.Name == function && (oldest == nil || e.current.Number < oldest.current.Number) {
-			oldest = e
-		}
+func (w *Lambda) finish(number int, outcome string, a Answer) {
+	r := w.underway[number]
+	if r == nil {
+		return
 	}
-	var v *sim.Invocation
-	if oldest != nil {
-		v, _ = s.bury(oldest)
+	delete(w.underway, number)
+	r.f.running--
+	w.logInvocation(r.f, r.ID, r.From, outcome, a.Error, r.about)
+	r.done(a)
+	for _, s := range r.f.sources {
+		w.After(0, func() { w.poll(s) })
 	}
-	s.mu.Unlock()
-	if v == nil {
-		return false
-	}
-	a := exited(v.ID, "Runtime exited with error: signal: killed")
-	a.Killed = true
-	s.finish(*v, a)
-	return true
 }
 
-// Counts returns the counts of a function since the world's start.
-func (s *Service) Counts(function string) Counts {
-	c := Counts{Invocations: map[string]int{}}
-	s.cfg.World(func(w *sim.World) {
-		for _, e := range w.Record() {
-			if e.Kind == core.EntryInvocation && e.Function == function {
-				c.Invocations[e.To]++
-			}
-		}
-	})
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	c.Environments = s.started[function]
-	return c
+func (w *Lambda) logInvocation(f *function, id, from, to, text string, about core.Entry) {
+	about.Kind, about.Function, about.Message, about.From, about.To, about.Text, about.By = core.EntryInvocation, f.Name, id, from, to, text, "lambda"
+	w.Log(about)
 }
 
-// finish tells the world how an invocation has ended. The service must not be locked.
-func (s *Service) finish(v sim.Invocation, a sim.Answer) {
-	s.cfg.World(func(w *sim.World) { w.FinishInvocation(v.Number, a) })
-}
-
-// exited is the answer of an invocation whose process has ended.
-func exited(id, how string) sim.Answer {
-	return sim.FunctionError("Runtime.ExitError", "RequestId: "+id+" Error: "+how)
-}
-
-// lockedWriter is a writer for many processes.
-type lockedWriter struct {
-	mu sync.Mutex
-	to io.Writer
-}
-
-// Write writes, if there is anywhere to write to.
-func (l *lockedWriter) Write(p []byte) (int, error) {
-	if l.to == nil {
-		return len(p), nil
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.to.Write(p)
+// FunctionError is the answer of a failed invocation, with Lambda's error object as its payload.
+// https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
+func FunctionError(kind, message string) Answer {
+	object := struct {
+		Type    string `json:"errorType"`
+		Message string `json:"errorMessage"`
+	}{kind, message}
+	return Answer{Payload: []byte(core.JSON(object)), Error: kind}
 }

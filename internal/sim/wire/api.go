@@ -1,26 +1,43 @@
-// Package wire is the AWS protocols on top of the simulated world: the operations of Auto Scaling, ECS, ELBv2, SQS, SNS,
-// EventBridge, STS and EC2, to be called directly with the SDK's own types or over HTTP by any AWS client, and a few of Lambda over HTTP.
+// Package wire serves the operations of a simulated cloud: directly, with the types of the SDK, or over HTTP in AWS's protocols to any AWS
+// client. What goes wrong with calls, how many are let through, and what IAM policies allow is decided here.
 //
-// It never changes the world but through the methods of package sim, and never speaks to AWS.
+// It knows no service: all that it does with an operation is in the operation's row (core.Operation). It never changes the world but through
+// these rows, and never speaks to AWS.
 package wire
 
 import (
 	"context"
+	"fmt"
+	"reflect"
 	"sync"
 	"time"
 
-	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
+
+// World is a simulated cloud as this package sees it.
+type World interface {
+	Now() time.Time
+	Next() (time.Time, bool)
+	Advance(to time.Time)
+	Record() []core.Entry
+	Log(core.Entry)
+	SetCaller(name string)
+	SetLag(d time.Duration)
+	Lagging() bool
+	UserARN(name string) string
+	Services() []core.Service
+}
 
 // Config says what an API stands on.
 type Config struct {
-	World *sim.World
+	World World
 
 	// Lock guards the world. Nil: the caller uses the API from one goroutine only.
 	Lock sync.Locker
 
-	// Limits are the token buckets by category, such as DefaultLimits. A category that is not in it is not limited.
-	Limits map[string]Limit
+	// Limits are the token buckets by the names in the rows, such as Limits makes them. What is not in it is not limited.
+	Limits map[string]core.Limit
 
 	// Faults is asked before each call. Nil: none.
 	Faults func(Request) Fault
@@ -30,18 +47,16 @@ type Config struct {
 
 	// Strict refuses request fields that the operation does not have. AWS ignores them; tests must not.
 	Strict bool
-
-	Account string // empty: 111122223333
-	Region  string // empty: eu-west-1
 }
 
 // API is the AWS operations over one world. It is as safe for concurrent use as its Config.Lock makes it.
 type API struct {
 	Config
+	services map[string]*service
+	byInput  map[reflect.Type]*operation
 	counts   map[tally]int
 	seq      int
 	buckets  map[string]*bucket
-	runs     map[string][]string  // tasks by the client token of the RunTask that started them
 	policies map[string][]*Policy // by caller
 	checks   map[Check]int
 	clock    *Clock        // nil: the world stands still between calls
@@ -50,68 +65,56 @@ type API struct {
 
 type tally struct{ operation, caller string }
 
+// service is a service and its operations by name.
+type service struct {
+	core.Service
+	operations map[string]*operation
+}
+
+// operation is one row, and where it belongs.
+type operation struct {
+	core.Operation
+	of *service
+}
+
 // New makes the operations over a world.
 func New(cfg Config) *API {
-	if cfg.Account == "" {
-		cfg.Account = "111122223333"
-	}
-	if cfg.Region == "" {
-		cfg.Region = "eu-west-1"
-	}
-	return &API{
+	a := &API{
 		Config:   cfg,
+		services: map[string]*service{},
+		byInput:  map[reflect.Type]*operation{},
 		counts:   map[tally]int{},
 		buckets:  map[string]*bucket{},
-		runs:     map[string][]string{},
 		policies: map[string][]*Policy{},
 		checks:   map[Check]int{},
 	}
+	for _, described := range cfg.World.Services() {
+		s := &service{Service: described, operations: map[string]*operation{}}
+		a.services[s.Name] = s
+		for _, row := range s.Operations {
+			o := &operation{Operation: row, of: s}
+			s.operations[o.Name] = o
+			a.byInput[reflect.TypeOf(o.Input())] = o
+		}
+	}
+	return a
 }
 
-// The services. Each has the methods of the SDK client of the same name, as far as the simulated cloud knows them.
-type (
-	// AutoScaling is Amazon EC2 Auto Scaling.
-	AutoScaling struct{ api *API }
-	// ECS is Amazon Elastic Container Service.
-	ECS struct{ api *API }
-	// ELB is Elastic Load Balancing, version 2.
-	ELB struct{ api *API }
-	// SQS is Amazon Simple Queue Service.
-	SQS struct{ api *API }
-	// SNS is Amazon Simple Notification Service.
-	SNS struct{ api *API }
-	// Events is Amazon EventBridge.
-	Events struct{ api *API }
-	// STS is AWS Security Token Service.
-	STS struct{ api *API }
-	// EC2 is Amazon EC2. Its methods take and return the world's own types, because the SDK's EC2 package is too large
-	// to compile for three calls.
-	EC2 struct{ api *API }
-)
-
-// AutoScaling returns the operations of Auto Scaling.
-func (a *API) AutoScaling() AutoScaling { return AutoScaling{a} }
-
-// ECS returns the operations of ECS.
-func (a *API) ECS() ECS { return ECS{a} }
-
-// ELB returns the operations of Elastic Load Balancing.
-func (a *API) ELB() ELB { return ELB{a} }
-
-// SQS returns the operations of SQS.
-func (a *API) SQS() SQS { return SQS{a} }
-
-// SNS returns the operations of SNS.
-func (a *API) SNS() SNS { return SNS{a} }
-
-// Events returns the operations of EventBridge.
-func (a *API) Events() Events { return Events{a} }
-
-// STS returns the operations of STS.
-func (a *API) STS() STS { return STS{a} }
-
-// EC2 returns the operations of EC2.
-func (a *API) EC2() EC2 { return EC2{a} }
+// Call makes a direct call: the type of the request says which operation it is. No request is an empty one.
+func Call[Out, In any](ctx context.Context, a *API, in *In) (*Out, error) {
+	o := a.byInput[reflect.TypeFor[*In]()]
+	if o == nil {
+		return nil, fmt.Errorf("the simulated cloud has no operation with the request %T", in)
+	}
+	if in == nil {
+		in = new(In)
+	}
+	out, err := a.call(ctx, o, in)
+	if err != nil {
+		return nil, err
+	}
+	return out.(*Out), nil
+}
 
 // Counts returns how often each operation was called, by "ecs.ListTasks", failed calls included.
 func (a *API) Counts() map[string]int { return a.count(func(string) bool { return true }) }
@@ -192,13 +195,15 @@ func webOf(ctx context.Context) (web, bool) {
 
 // Request is one call before it is answered.
 type Request struct {
-	Service   string // ecs, autoscaling, elasticloadbalancing, ec2, sqs, sns, events, sts: as in SigV4 scopes
+	Service   string // as in the scopes of signatures: ecs
 	Operation string // ListTasks
 	Caller    string
 	At        time.Time // world time
 	Number    int       // of the call since the API was made, from 1
 	Input     any       // pointer to the SDK's input type
 	Page      bool      // it asks for a later page of an answer
+
+	row *operation
 }
 
 // Name spells service and operation, such as ecs.ListTasks.

@@ -3,25 +3,31 @@ package wire
 import (
 	"context"
 	"errors"
+	"reflect"
 
 	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 // call is the way of every operation: it names the caller to the world, counts, limits, authorizes, injects faults, answers, and writes the
-// call into the world's record.
-func call[In, Out any](ctx context.Context, a *API, service, operation string, in *In, answer func(*In) (*Out, error)) (*Out, error) {
+// call into the world's record. A call over HTTP may wait for a better answer.
+func (a *API) call(ctx context.Context, o *operation, in any) (any, error) {
+	out, err := a.once(ctx, o, in)
+	if _, ok := webOf(ctx); ok && err == nil && o.Poll != nil {
+		return a.wait(ctx, o, in, out)
+	}
+	return out, err
+}
+
+func (a *API) once(ctx context.Context, o *operation, in any) (any, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
-	}
-	if in == nil {
-		in = new(In)
 	}
 	defer a.lock()()
 	if a.clock != nil {
 		a.clock.catchUp()
 	}
-	req := a.arrive(ctx, service, operation, in)
-	out, err := perform(a, req, in, answer)
+	req := a.arrive(ctx, o, in)
+	out, err := a.perform(ctx, req)
 	if err != nil {
 		out, err = nil, a.sorry(req, err)
 	}
@@ -31,20 +37,20 @@ func call[In, Out any](ctx context.Context, a *API, service, operation string, i
 }
 
 // arrive counts a call and tells the world who makes it.
-func (a *API) arrive(ctx context.Context, service, operation string, in any) Request {
+func (a *API) arrive(ctx context.Context, o *operation, in any) Request {
 	a.seq++
 	req := Request{
-		Service: service, Operation: operation, Caller: callerOf(ctx),
-		At: a.World.Now(), Number: a.seq, Input: in, Page: tokenOf(in) != "",
+		Service: o.of.Name, Operation: o.Name, Caller: callerOf(ctx),
+		At: a.World.Now(), Number: a.seq, Input: in, Page: o.Token(in) != "", row: o,
 	}
 	a.counts[tally{req.Name(), req.Caller}]++
 	a.World.SetCaller(req.Caller)
 	return req
 }
 
-func perform[In, Out any](a *API, req Request, in *In, answer func(*In) (*Out, error)) (*Out, error) {
+func (a *API) perform(ctx context.Context, req Request) (any, error) {
 	if !a.admit(req) {
-		return nil, throttled(req)
+		return nil, &req.row.of.Errors.Throttled
 	}
 	if err := a.authorize(req); err != nil {
 		return nil, err
@@ -61,18 +67,41 @@ func perform[In, Out any](a *API, req Request, in *In, answer func(*In) (*Out, e
 		defer a.World.SetLag(0)
 	}
 	if fault.Kind == ItemFailure {
-		return withoutItem(fault, in, answer)
+		return a.withoutItem(ctx, fault, req)
 	}
-	out, err := answer(in)
+	out, err := a.answer(ctx, req.row, req.Input)
 	if err != nil {
 		return nil, err
 	}
 	return out, fault.after(req)
 }
 
+// answer lets the operation answer, if the request has all that it must have.
+func (a *API) answer(ctx context.Context, o *operation, in any) (any, error) {
+	if name := missing(o.Needs(in)); name != "" {
+		return nil, o.of.Errors.Missing(name)
+	}
+	w, _ := webOf(ctx)
+	return o.Run(&core.Call{Caller: callerOf(ctx), Endpoint: w.endpoint, PageSize: a.PageSize, Lagging: a.World.Lagging()}, in)
+}
+
+// missing returns the name of the first member that a request lacks, empty if there is none.
+func missing(members []core.Member) string {
+	for _, m := range members {
+		v := reflect.ValueOf(m.Value)
+		if v.Kind() == reflect.Pointer && !v.IsNil() && v.Elem().Kind() == reflect.String {
+			v = v.Elem()
+		}
+		if v.IsZero() || v.Kind() == reflect.Slice && v.Len() == 0 {
+			return m.Name
+		}
+	}
+	return ""
+}
+
 // note writes the call into the world's record.
 func (a *API) note(req Request, err error) {
-	e := subject(req.Input)
+	e := req.row.Subject(req.Input)
 	e.Kind, e.By, e.Text, e.To = core.EntryCall, req.Caller, req.Name(), "ok"
 	var refusal *Error
 	switch {

@@ -14,21 +14,9 @@ import (
 
 // spelling is how a service writes the members of its structures.
 type spelling struct {
-	small bool // ECS begins members with a small letter
-}
-
-// irregular are the members whose names on the wire are not the Go names of the SDK.
-var irregular = map[string]string{
-	"CreateQueueInput.Tags":                         "tags",
-	"CpuPerformanceFactorRequest.References":        "Reference",
-	"CapacityProviderStrategyItem.CapacityProvider": "capacityProvider",
-	"CapacityProviderStrategyItem.Base":             "base",
-	"CapacityProviderStrategyItem.Weight":           "weight",
-	"NetworkConfiguration.AwsvpcConfiguration":      "awsvpcConfiguration",
-	"PlacementConstraint.Expression":                "expression",
-	"PlacementConstraint.Type":                      "type",
-	"PlacementStrategy.Field":                       "field",
-	"PlacementStrategy.Type":                        "type",
+	small bool              // members begin with a small letter
+	names map[string]string // Type.Field to the name of members that are not spelled as in the SDK
+	items map[string]string // type of an item to its element in a list of the query protocol
 }
 
 // name is a member's name on the wire; empty if it is not part of the message.
@@ -39,7 +27,7 @@ func (s spelling) name(t reflect.Type, f reflect.StructField) string {
 	if s.small {
 		return strings.ToLower(f.Name[:1]) + f.Name[1:]
 	}
-	if n, ok := irregular[t.Name()+"."+f.Name]; ok {
+	if n, ok := s.names[t.Name()+"."+f.Name]; ok {
 		return n
 	}
 	return f.Name
@@ -136,7 +124,7 @@ func (s spelling) xml(b *bytes.Buffer, v reflect.Value) {
 			return
 		}
 		for i := range v.Len() {
-			s.element(b, itemName(v.Type().Elem()), v.Index(i))
+			s.element(b, s.item(v.Type().Elem()), v.Index(i))
 		}
 	case reflect.Map:
 		for _, k := range sortedKeys(v) {
@@ -150,13 +138,8 @@ func (s spelling) xml(b *bytes.Buffer, v reflect.Value) {
 	}
 }
 
-// itemName is the element of a list item: Auto Scaling has one list that differs from all others.
-func itemName(t reflect.Type) string {
-	if t.Name() == "PerformanceFactorReferenceRequest" {
-		return "item"
-	}
-	return "member"
-}
+// item is the element of a list item.
+func (s spelling) item(t reflect.Type) string { return or(s.items[t.Name()], "member") }
 
 // element writes one member, or nothing if it is nil or an enumeration without a value.
 func (s spelling) element(b *bytes.Buffer, name string, v reflect.Value) {

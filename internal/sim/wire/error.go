@@ -5,10 +5,6 @@ import (
 	"fmt"
 	"net/http"
 
-	astypes "github.com/aws/aws-sdk-go-v2/service/autoscaling/types"
-	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
-	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
-	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/aws/smithy-go"
 
 	"github.com/ebbhq/ebb/internal/sim/core"
@@ -23,7 +19,8 @@ type Error struct {
 	Message   string
 	Status    int // HTTP status
 
-	shape string // the name of the error in JSON, where it differs from Code
+	shape string                           // the name of the error in JSON, where it differs from Code
+	typed func(code, message string) error // makes the SDK's own type; nil: there is none
 }
 
 var _ smithy.APIError = (*Error)(nil)
@@ -52,30 +49,10 @@ func (e *Error) HTTPStatusCode() int { return e.Status }
 
 // Unwrap is the SDK's own type of the error, if it has one.
 func (e *Error) Unwrap() error {
-	m := &e.Message
-	switch e.Service + "." + e.jsonName() {
-	case "autoscaling.ResourceContention":
-		return &astypes.ResourceContentionFault{Message: m}
-	case "autoscaling.ScalingActivityInProgress":
-		return &astypes.ScalingActivityInProgressFault{Message: m}
-	case "ecs.ClientException":
-		return &ecstypes.ClientException{Message: m}
-	case "ecs.ClusterNotFoundException":
-		return &ecstypes.ClusterNotFoundException{Message: m}
-	case "ecs.InvalidParameterException":
-		return &ecstypes.InvalidParameterException{Message: m}
-	case "ecs.ServerException":
-		return &ecstypes.ServerException{Message: m}
-	case "ecs.ServiceNotFoundException":
-		return &ecstypes.ServiceNotFoundException{Message: m}
-	case "elasticloadbalancing.TargetGroupNotFound":
-		return &elbtypes.TargetGroupNotFoundException{Message: m}
-	case "sqs.QueueDoesNotExist":
-		return &sqstypes.QueueDoesNotExist{Message: m}
-	case "sqs.ReceiptHandleIsInvalid":
-		return &sqstypes.ReceiptHandleIsInvalid{Message: m}
+	if e.typed == nil {
+		return nil
 	}
-	return nil
+	return e.typed(e.jsonName(), e.Message)
 }
 
 func (e *Error) jsonName() string {
@@ -83,24 +60,6 @@ func (e *Error) jsonName() string {
 		return e.shape
 	}
 	return e.Code
-}
-
-// queryCodes are the SQS errors whose code in the query protocol, and so in ErrorCode(), differs from the name of the error in JSON.
-// The JSON answer carries it in the header x-amzn-query-error.
-// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/CommonErrors.html
-var queryCodes = map[string]string{
-	"QueueDoesNotExist":              "AWS.SimpleQueueService.NonExistentQueue",
-	"QueueNameExists":                "QueueAlreadyExists",
-	"MessageNotInflight":             "AWS.SimpleQueueService.MessageNotInflight",
-	"EmptyBatchRequest":              "AWS.SimpleQueueService.EmptyBatchRequest",
-	"TooManyEntriesInBatchRequest":   "AWS.SimpleQueueService.TooManyEntriesInBatchRequest",
-	"BatchEntryIdsNotDistinct":       "AWS.SimpleQueueService.BatchEntryIdsNotDistinct",
-	"InvalidBatchEntryId":            "AWS.SimpleQueueService.InvalidBatchEntryId",
-	"BatchRequestTooLong":            "AWS.SimpleQueueService.BatchRequestTooLong",
-	"PurgeQueueInProgress":           "AWS.SimpleQueueService.PurgeQueueInProgress",
-	"UnsupportedOperation":           "AWS.SimpleQueueService.UnsupportedOperation",
-	"InvalidParameterValueException": "InvalidParameterValue",
-	"AccessDeniedException":          "AccessDenied",
 }
 
 // sorry makes the error of a call from what its answer says.
@@ -122,13 +81,9 @@ func refusal(req Request, r *core.Error) *Error {
 	if e.Status == 0 {
 		e.Status = http.StatusBadRequest
 	}
-	if code, ok := queryCodes[r.Code]; ok && req.Service == "sqs" {
+	if code, ok := req.row.of.Errors.Query[r.Code]; ok {
 		e.Code, e.shape = code, r.Code
 	}
+	e.typed = req.row.of.Errors.Typed
 	return e
-}
-
-// refuse is an answer by which AWS refuses a call, with status 400.
-func refuse(code, format string, args ...any) error {
-	return &core.Error{Code: code, Message: fmt.Sprintf(format, args...), Status: http.StatusBadRequest}
 }

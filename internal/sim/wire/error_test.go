@@ -26,12 +26,11 @@ import (
 // refusing serves calls that are all refused with the same error, which depends on nothing in a world.
 func refusing(e *core.Error) http.Handler {
 	s := &server{api: New(Config{World: sim.New(core.Config{})})}
-	s.operations = s.api.operations()
-	for key, o := range s.operations {
-		o.run = func(context.Context, any) (any, error) {
-			return nil, refusal(Request{Service: o.service, Operation: o.name}, e)
+	for _, known := range s.api.services {
+		for _, o := range known.operations {
+			o.Needs = func(any) []core.Member { return nil }
+			o.Run = func(*core.Call, any) (any, error) { return nil, e }
 		}
-		s.operations[key] = o
 	}
 	return http.HandlerFunc(s.serve)
 }
@@ -77,11 +76,12 @@ func TestErrors(t *testing.T) {
 				return err
 			}},
 	}
+	api := New(Config{World: sim.New(core.Config{})})
 	for _, tt := range tests {
 		t.Run(tt.service+"."+tt.error.Code, func(t *testing.T) {
 			faces := map[string]error{
 				"http":   tt.call(t.Context(), refusing(&tt.error)),
-				"direct": refusal(Request{Service: tt.service}, &tt.error),
+				"direct": refusal(Request{Service: tt.service, row: &operation{of: api.services[tt.service]}}, &tt.error),
 			}
 			for face, err := range faces {
 				var e smithy.APIError

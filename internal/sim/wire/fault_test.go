@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/aws/smithy-go"
@@ -42,11 +43,13 @@ func TestFaults(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			effect := false
-			in := &ecs.ListTasksInput{NextToken: optional(tt.token)}
-			out, err := call(t.Context(), faulty(tt.fault), "ecs", "ListTasks", in, func(*ecs.ListTasksInput) (*ecs.ListTasksOutput, error) {
+			in := &ecs.ListTasksInput{NextToken: core.Optional(tt.token)}
+			a := faulty(tt.fault)
+			a.services["ecs"].operations["ListTasks"].Run = func(*core.Call, any) (any, error) {
 				effect = true
 				return &ecs.ListTasksOutput{}, nil
-			})
+			}
+			out, err := Call[ecs.ListTasksOutput](t.Context(), a, in)
 			if effect != tt.effect {
 				t.Errorf("effect %v, want %v", effect, tt.effect)
 			}
@@ -66,9 +69,9 @@ func TestFaults(t *testing.T) {
 
 func TestThrottlingByService(t *testing.T) {
 	want := map[string]int{"autoscaling Throttling": 400, "ecs ThrottlingException": 400, "ec2 RequestLimitExceeded": 503, "elasticloadbalancing Throttling": 400}
+	a := New(Config{World: sim.New(core.Config{})})
 	for _, service := range []string{"autoscaling", "ecs", "ec2", "elasticloadbalancing"} {
-		var e *core.Error
-		if !errors.As(throttled(Request{Service: service}), &e) || want[service+" "+e.Code] != e.Status {
+		if e := a.services[service].Errors.Throttled; want[service+" "+e.Code] != e.Status {
 			t.Errorf("%s: %v, status %d", service, e, e.Status)
 		}
 	}
@@ -88,16 +91,18 @@ func TestItemFailure(t *testing.T) {
 	for _, tt := range tests {
 		var asked []string
 		in := &ecs.DescribeTasksInput{Tasks: slices.Clone(tt.ids)}
-		out, err := call(t.Context(), faulty(Fault{Kind: ItemFailure, Item: tt.item}), "ecs", "DescribeTasks", in, func(in *ecs.DescribeTasksInput) (*ecs.DescribeTasksOutput, error) {
-			asked = in.Tasks
+		a := faulty(Fault{Kind: ItemFailure, Item: tt.item})
+		a.services["ecs"].operations["DescribeTasks"].Run = func(_ *core.Call, in any) (any, error) {
+			asked = in.(*ecs.DescribeTasksInput).Tasks
 			return &ecs.DescribeTasksOutput{Failures: []ecstypes.Failure{{Arn: new("x"), Reason: new("MISSING")}}}, nil
-		})
+		}
+		out, err := Call[ecs.DescribeTasksOutput](t.Context(), a, in)
 		if err != nil {
 			t.Fatal(err)
 		}
 		last := out.Failures[len(out.Failures)-1]
-		if deref(last.Arn) != tt.failed || deref(last.Reason) == "MISSING" || !slices.Equal(asked, tt.asked) {
-			t.Errorf("%v item %d: failure %s %s, asked %v", tt.ids, tt.item, deref(last.Arn), deref(last.Reason), asked)
+		if core.Deref(last.Arn) != tt.failed || core.Deref(last.Reason) == "MISSING" || !slices.Equal(asked, tt.asked) {
+			t.Errorf("%v item %d: failure %s %s, asked %v", tt.ids, tt.item, core.Deref(last.Arn), core.Deref(last.Reason), asked)
 		}
 		if !slices.Equal(in.Tasks, tt.ids) {
 			t.Errorf("the caller's request was changed to %v", in.Tasks)
@@ -132,8 +137,8 @@ func TestFaultsSeeTheRequest(t *testing.T) {
 	}})
 	ctx := WithCaller(t.Context(), "operator")
 	in := &ecs.ListTasksInput{NextToken: new("t")}
-	_, _ = a.ECS().ListTasks(ctx, in)
-	_, _ = a.AutoScaling().DescribeAutoScalingGroups(t.Context(), nil)
+	_, _ = Call[ecs.ListTasksOutput](ctx, a, in)
+	_, _ = Call[autoscaling.DescribeAutoScalingGroupsOutput](t.Context(), a, &autoscaling.DescribeAutoScalingGroupsInput{})
 	if len(seen) != 2 {
 		t.Fatalf("%d requests seen, want 2", len(seen))
 	}

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,9 +19,8 @@ const maxBody = 4 << 20
 
 // server is the API over HTTP.
 type server struct {
-	api        *API
-	operations map[string]operation
-	requests   atomic.Int64
+	api      *API
+	requests atomic.Int64
 }
 
 // Handler serves the operations to any AWS client, and the simulated cloud's own pages under /_sim/. The API gets a lock if it has none.
@@ -27,10 +28,10 @@ func (a *API) Handler() http.Handler {
 	if a.Lock == nil {
 		a.Lock = new(sync.Mutex)
 	}
-	s := &server{api: a, operations: a.operations()}
+	s := &server{api: a}
 	mux := http.NewServeMux()
 	s.own(mux)
-	s.lambda(mux)
+	s.rest(mux)
 	mux.HandleFunc("/", s.serve)
 	return mux
 }
@@ -38,7 +39,8 @@ func (a *API) Handler() http.Handler {
 // serve answers one call. A call that is to have no answer ends with http.ErrAbortHandler, which closes the connection.
 func (s *server) serve(w http.ResponseWriter, r *http.Request) {
 	id := fmt.Sprintf("00000000-0000-4000-8000-%012x", s.requests.Add(1))
-	key, service, signed := credential(r)
+	key, scope, signed := credential(r)
+	service := s.api.services[scope]
 	p := protocolOf(service, r)
 	body, err := bodyOf(r)
 	if err != nil {
@@ -50,18 +52,18 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	name := p.operation(r, body)
-	o, ok := s.operations[service+"."+name]
-	if !ok {
-		s.refuse(w, p, id, s.unknown(p, service, name))
+	if service == nil || service.operations[name] == nil {
+		s.refuse(w, p, id, unknown(p, service, scope, name))
 		return
 	}
-	in := o.input()
+	o := service.operations[name]
+	in := o.Input()
 	if err := p.decode(body, in, s.api.Strict); err != nil {
-		s.refuse(w, p, id, &Error{Service: service, Code: p.broken(), Message: err.Error(), Status: http.StatusBadRequest})
+		s.refuse(w, p, id, &Error{Service: scope, Code: p.broken(), Message: err.Error(), Status: http.StatusBadRequest})
 		return
 	}
 	ctx := context.WithValue(WithCaller(r.Context(), key), webKey{}, web{endpoint: "http://" + r.Host})
-	out, err := o.run(ctx, in)
+	out, err := s.api.call(ctx, o, in)
 	if err != nil {
 		s.fail(w, p, id, err)
 		return
@@ -74,14 +76,14 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request) {
 	write(w, http.StatusOK, contentType, id, answer)
 }
 
-func (s *server) unknown(p protocol, service, name string) *Error {
-	e := &Error{Service: service, Code: p.unknown(), Status: http.StatusBadRequest}
-	known := knownIn(s.operations, service)
-	if known == "" {
-		e.Message = fmt.Sprintf("The simulated cloud has no service %q.", service)
-	} else {
-		e.Message = fmt.Sprintf("The simulated cloud has no operation %q of %s. It knows %s.", name, service, known)
+func unknown(p protocol, s *service, scope, name string) *Error {
+	e := &Error{Service: scope, Code: p.unknown(), Status: http.StatusBadRequest}
+	if s == nil {
+		e.Message = fmt.Sprintf("The simulated cloud has no service %q.", scope)
+		return e
 	}
+	known := strings.Join(slices.Sorted(maps.Keys(s.operations)), ", ")
+	e.Message = fmt.Sprintf("The simulated cloud has no operation %q of %s. It knows %s.", name, scope, known)
 	return e
 }
 
@@ -96,7 +98,7 @@ func (s *server) fail(w http.ResponseWriter, p protocol, id string, err error) {
 
 func (s *server) refuse(w http.ResponseWriter, p protocol, id string, e *Error) {
 	contentType, body := p.refuse(e, id)
-	if _, isJSON := p.(jsonProtocol); isJSON && e.Service == "sqs" {
+	if known := s.api.services[e.Service]; known != nil && len(known.Errors.Query) > 0 && isJSON(p) {
 		fault := "Sender"
 		if e.Status >= http.StatusInternalServerError {
 			fault = "Receiver"
@@ -104,6 +106,11 @@ func (s *server) refuse(w http.ResponseWriter, p protocol, id string, e *Error) 
 		w.Header().Set("x-amzn-query-error", e.Code+";"+fault)
 	}
 	write(w, e.Status, contentType, id, body)
+}
+
+func isJSON(p protocol) bool {
+	_, ok := p.(jsonProtocol)
+	return ok
 }
 
 func write(w http.ResponseWriter, status int, contentType, id string, body []byte) {

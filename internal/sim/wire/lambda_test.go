@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 
 	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/lambda"
 )
 
 const fn = "arn:aws:lambda:eu-west-1:111122223333:function:fn"
@@ -28,15 +29,15 @@ func functions(t *testing.T) (*API, *kept) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := &kept{given: make(chan sim.Invocation, 10)}
+	k := &kept{given: make(chan lambda.Invocation, 10)}
 	world.UseFunctions(k)
 	return New(Config{World: world, Strict: true}), k
 }
 
-type kept struct{ given chan sim.Invocation }
+type kept struct{ given chan lambda.Invocation }
 
-func (k *kept) Invoke(_ sim.Function, v sim.Invocation) { k.given <- v }
-func (k *kept) Stop(sim.Invocation)                     {}
+func (k *kept) Invoke(_ lambda.Function, v lambda.Invocation) { k.given <- v }
+func (k *kept) Stop(lambda.Invocation)                        {}
 
 // rest asks Lambda.
 func rest(h http.Handler, method, path, body string, header ...string) *httptest.ResponseRecorder {
@@ -54,16 +55,16 @@ func TestInvokeOverHTTP(t *testing.T) {
 	api, k := functions(t)
 	h := api.Handler()
 	for _, c := range []struct {
-		answer           sim.Answer
+		answer           lambda.Answer
 		failed, contains string
 	}{
-		{sim.Answer{Payload: []byte(`"done"`)}, "", `"done"`},
-		{sim.FunctionError("Oops", "it broke"), "Unhandled", `"errorType":"Oops"`},
+		{lambda.Answer{Payload: []byte(`"done"`)}, "", `"done"`},
+		{lambda.FunctionError("Oops", "it broke"), "Unhandled", `"errorType":"Oops"`},
 	} {
 		go func() {
 			v := <-k.given
 			defer api.lock()()
-			api.World.FinishInvocation(v.Number, c.answer)
+			api.World.(*sim.World).FinishInvocation(v.Number, c.answer)
 		}()
 		got := rest(h, "POST", "functions/fn/invocations", "{}")
 		if got.Code != 200 || got.Header().Get("X-Amz-Function-Error") != c.failed || !strings.Contains(got.Body.String(), c.contains) || got.Header().Get("X-Amz-Executed-Version") != "$LATEST" {
@@ -134,18 +135,18 @@ func TestFunctionsAsTargets(t *testing.T) {
 	_, err := events.PutRule(t.Context(), &eb.PutRuleInput{Name: new("clock")})
 	wantCode(t, err, "ValidationException", "must be specified")
 	must[*autoscaling.PutLifecycleHookOutput](t)(autoscaling.NewFromConfig(cfg).PutLifecycleHook(t.Context(), &autoscaling.PutLifecycleHookInput{
-		AutoScalingGroupName: new(group), LifecycleHookName: new(hook), LifecycleTransition: new(terminating), NotificationTargetARN: new(fn), RoleARN: new("arn:aws:iam::111122223333:role/r"),
+		AutoScalingGroupName: new(group), LifecycleHookName: new(hook), LifecycleTransition: new("autoscaling:EC2_INSTANCE_TERMINATING"), NotificationTargetARN: new(fn), RoleARN: new("arn:aws:iam::111122223333:role/r"),
 	}))
 	must[*sns.PublishOutput](t)(topics.Publish(t.Context(), &sns.PublishInput{TopicArn: topic, Message: new("hi")}))
 	for _, part := range []string{"aws:sns", "TEST_NOTIFICATION", "Scheduled Event"} {
-		for len(k.given) == 0 && api.World.Now().Before(api.World.Start().Add(2*time.Minute)) {
+		for len(k.given) == 0 && api.World.Now().Before(api.World.(*sim.World).Start().Add(2*time.Minute)) {
 			api.World.Advance(api.World.Now().Add(time.Second))
 		}
 		if len(k.given) == 0 {
 			t.Fatalf("no invocation with %s", part)
 		}
 		v := <-k.given
-		api.World.FinishInvocation(v.Number, sim.Answer{})
+		api.World.(*sim.World).FinishInvocation(v.Number, lambda.Answer{})
 		if !strings.Contains(string(v.Payload), part) {
 			t.Errorf("the function got %s, want %s", v.Payload, part)
 		}

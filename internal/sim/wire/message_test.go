@@ -19,6 +19,7 @@ import (
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/ec2"
 )
 
 // TestQueue sends and receives with the SDK's client, which checks the digests of bodies and attributes.
@@ -54,25 +55,10 @@ func TestQueue(t *testing.T) {
 	}
 }
 
-// TestAttributeDigest compares with digests made by another implementation: the Go client does not check this one, others do.
-func TestAttributeDigest(t *testing.T) {
-	number := map[string]sim.MessageAttribute{"timestamp": {Type: "Number", Value: "1493147359900"}}
-	if got := *md5OfAttributes(number); got != "235c5c510d26fb653d073faed50ae77c" {
-		t.Errorf("one number: %s", got)
-	}
-	mixed := map[string]sim.MessageAttribute{"text": {Type: "String", Value: "x"}, "bytes": {Type: "Binary", Binary: []byte{0, 1}}}
-	if got := *md5OfAttributes(mixed); got != "20934fc2cac75cfe417f2762653bc121" {
-		t.Errorf("text and bytes: %s", got)
-	}
-	if got := md5OfAttributes(nil); got != nil {
-		t.Errorf("none: %s", *got)
-	}
-}
-
 func TestSetQueueAttributes(t *testing.T) {
 	api := demoAPI(t, nil)
 	set := func(attributes map[string]string) error {
-		_, err := api.SQS().SetQueueAttributes(t.Context(), &sqs.SetQueueAttributesInput{QueueUrl: new("ebb"), Attributes: attributes})
+		_, err := Call[sqs.SetQueueAttributesOutput](t.Context(), api, &sqs.SetQueueAttributesInput{QueueUrl: new("ebb"), Attributes: attributes})
 		return err
 	}
 	if err := set(map[string]string{"VisibilityTimeout": "77", "RedrivePolicy": `{"deadLetterTargetArn":"arn:aws:sqs:eu-west-1:111122223333:ebb-dlq","maxReceiveCount":"3"}`}); err != nil {
@@ -81,7 +67,7 @@ func TestSetQueueAttributes(t *testing.T) {
 	wantCode(t, set(map[string]string{"VisibilityTimeout": "43201"}), "InvalidAttributeValue", "VisibilityTimeout")
 	wantCode(t, set(map[string]string{"VisibilityTimeout": "1", "Colour": "red"}), "InvalidAttributeName", "Colour")
 	wantCode(t, set(map[string]string{"RedrivePolicy": "{}"}), "InvalidAttributeValue", "RedrivePolicy")
-	out := must[*sqs.GetQueueAttributesOutput](t)(api.SQS().GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{QueueUrl: new("ebb"), AttributeNames: []sqstypes.QueueAttributeName{"VisibilityTimeout", "RedrivePolicy"}}))
+	out := must[*sqs.GetQueueAttributesOutput](t)(Call[sqs.GetQueueAttributesOutput](t.Context(), api, &sqs.GetQueueAttributesInput{QueueUrl: new("ebb"), AttributeNames: []sqstypes.QueueAttributeName{"VisibilityTimeout", "RedrivePolicy"}}))
 	if out.Attributes["VisibilityTimeout"] != "77" || !strings.Contains(out.Attributes["RedrivePolicy"], `"maxReceiveCount":3`) || len(out.Attributes) != 2 {
 		t.Errorf("attributes %v", out.Attributes)
 	}
@@ -94,14 +80,14 @@ func TestBatchRefusals(t *testing.T) {
 		for _, id := range ids {
 			in.Entries = append(in.Entries, sqstypes.SendMessageBatchRequestEntry{Id: &id, MessageBody: new("x")})
 		}
-		_, err := api.SQS().SendMessageBatch(t.Context(), in)
+		_, err := Call[sqs.SendMessageBatchOutput](t.Context(), api, in)
 		return err
 	}
 	wantCode(t, send(), "AWS.SimpleQueueService.EmptyBatchRequest", "")
 	wantCode(t, send(strings.Split("abcdefghijk", "")...), "AWS.SimpleQueueService.TooManyEntriesInBatchRequest", "11")
 	wantCode(t, send("a", "a"), "AWS.SimpleQueueService.BatchEntryIdsNotDistinct", "a")
 	wantCode(t, send("a b"), "AWS.SimpleQueueService.InvalidBatchEntryId", "")
-	_, err := api.SQS().ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: new("no-such")})
+	_, err := Call[sqs.ReceiveMessageOutput](t.Context(), api, &sqs.ReceiveMessageInput{QueueUrl: new("no-such")})
 	if _, ok := errors.AsType[*sqstypes.QueueDoesNotExist](err); !ok {
 		t.Errorf("unknown queue: %v", err)
 	}
@@ -114,7 +100,7 @@ func TestTopicAndRule(t *testing.T) {
 	events, topics := eb.NewFromConfig(cfg), sns.NewFromConfig(cfg)
 	topic := must[*sns.CreateTopicOutput](t)(topics.CreateTopic(t.Context(), &sns.CreateTopicInput{Name: new("hooks")})).TopicArn
 	api.World.Advance(api.World.Now().Add(time.Minute))
-	must[*sqs.PurgeQueueOutput](t)(api.SQS().PurgeQueue(t.Context(), &sqs.PurgeQueueInput{QueueUrl: new("ebb")}))
+	must[*sqs.PurgeQueueOutput](t)(Call[sqs.PurgeQueueOutput](t.Context(), api, &sqs.PurgeQueueInput{QueueUrl: new("ebb")}))
 	must[*sns.SubscribeOutput](t)(topics.Subscribe(t.Context(), &sns.SubscribeInput{TopicArn: topic, Protocol: new("sqs"), Endpoint: new("arn:aws:sqs:eu-west-1:111122223333:ebb")}))
 	must[*eb.PutRuleOutput](t)(events.PutRule(t.Context(), &eb.PutRuleInput{Name: new("mine"), EventPattern: new(`{"source":["mine"]}`)}))
 	must[*eb.PutTargetsOutput](t)(events.PutTargets(t.Context(), &eb.PutTargetsInput{Rule: new("mine"), Targets: []ebtypes.Target{{Id: new("t"), Arn: topic}}}))
@@ -125,7 +111,7 @@ func TestTopicAndRule(t *testing.T) {
 		t.Errorf("put %+v", put)
 	}
 	api.World.Advance(api.World.Now().Add(time.Minute))
-	got := must[*sqs.ReceiveMessageOutput](t)(api.SQS().ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: new("ebb")})).Messages
+	got := must[*sqs.ReceiveMessageOutput](t)(Call[sqs.ReceiveMessageOutput](t.Context(), api, &sqs.ReceiveMessageInput{QueueUrl: new("ebb")})).Messages
 	if len(got) != 1 || !strings.Contains(*got[0].Body, `"Type":"Notification"`) || !strings.Contains(*got[0].Body, "answer") {
 		t.Errorf("received %d messages: %+v", len(got), got)
 	}
@@ -215,13 +201,13 @@ func TestOwnPages(t *testing.T) {
 func TestEC2(t *testing.T) {
 	api := demoAPI(t, func(c *Config) { c.PageSize = 3 })
 	h := api.Handler()
-	all, err := api.EC2().DescribeInstances(t.Context(), nil)
+	all, err := api.World.(*sim.World).DescribeInstances(nil)
 	if err != nil || len(all) != 4 {
 		t.Fatalf("%d instances, %v", len(all), err)
 	}
 	var page struct {
 		XMLName xml.Name
-		describeInstancesOutput
+		ec2.DescribeInstancesOutput
 	}
 	w := post(h, "ec2", "", "Action=DescribeInstances&Version=2016-11-15&Filter.1.Name=instance-state-name&Filter.1.Value.1=running")
 	read(t, w.Body, &page)
@@ -229,17 +215,17 @@ func TestEC2(t *testing.T) {
 	if page.XMLName.Local != "DescribeInstancesResponse" || len(page.Reservations) != 3 || page.NextToken == nil {
 		t.Errorf("%s with %d reservations, next token %v", page.XMLName.Local, len(page.Reservations), page.NextToken)
 	}
-	if first.ID != all[0].ID || first.State != (ec2State{16, "running"}) || first.Zone != all[0].Zone || len(first.Tags) != 1 || first.Tags[0].Value != group {
+	if first.ID != all[0].ID || first.State.Code != 16 || first.State.Name != "running" || first.Zone != all[0].Zone || len(first.Tags) != 1 || first.Tags[0].Value != group {
 		t.Errorf("first instance %+v, want %+v", first, all[0])
 	}
-	var change struct{ changeInstancesOutput }
+	var change struct{ ec2.ChangeInstancesOutput }
 	read(t, post(h, "ec2", "", "Action=TerminateInstances&InstanceId.1="+first.ID).Body, &change)
 	if len(change.Changes) != 1 || change.Changes[0].Previous.Name != "running" || change.Changes[0].Current.Name == "running" {
 		t.Errorf("terminated: %+v", change.Changes)
 	}
-	_, err = api.EC2().DescribeInstances(t.Context(), []string{"i-0123456789abcdef0"})
+	_, err = Call[ec2.DescribeInstancesOutput](t.Context(), api, &ec2.DescribeInstancesInput{InstanceIds: []string{"i-0123456789abcdef0"}})
 	wantCode(t, err, "InvalidInstanceID.NotFound", "i-0123456789abcdef0")
-	if err := api.EC2().StopInstances(t.Context(), nil); err == nil {
+	if _, err := Call[ec2.ChangeInstancesOutput](t.Context(), api, &ec2.StopInstancesInput{}); err == nil {
 		t.Error("no instances were stopped without a word")
 	}
 }

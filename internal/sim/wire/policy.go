@@ -2,8 +2,6 @@ package wire
 
 import (
 	"maps"
-	"net/http"
-	"strings"
 
 	"github.com/ebbhq/ebb/internal/sim/core"
 )
@@ -36,33 +34,27 @@ func (a *API) Checks() map[Check]int {
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 func (a *API) authorize(req Request) error {
 	policies := a.policies[req.Caller]
-	if len(policies) == 0 || req.Service == "sts" && req.Operation == "GetCallerIdentity" {
-		return nil // STS answers this one even to who is denied it: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
+	if len(policies) == 0 {
+		return nil
 	}
-	action := actionOf(req.Service, req.Operation)
-	for _, r := range a.resourcesOf(req) {
+	action := req.Service + ":" + req.Operation
+	if as := req.row.of.Action; as != nil {
+		action = req.Service + ":" + as(req.Operation)
+	}
+	for _, r := range req.row.Resource(req.Input) {
 		by, effect := decide(policies, action, r)
 		a.checks[Check{
-			Caller: req.Caller, Action: action, Kind: r.kind, Cluster: r.keys[clusterKey], Resource: r.pattern(), Allowed: effect == allow, Statement: by,
+			Caller: req.Caller, Action: action, Kind: r.Kind, Cluster: r.Keys[clusterKey], Resource: or(r.Pattern, r.ARN), Allowed: effect == allow, Statement: by,
 		}]++
 		if effect != allow {
-			return denied(req.Service, action, a.userARN(req.Caller), r, effect == deny)
+			return denied(req.row.of.Errors.Denied, action, a.World.UserARN(req.Caller), r, effect == deny)
 		}
 	}
 	return nil
 }
 
-// actionOf is the action that IAM knows an operation by. The batches of SQS have none of their own.
-// https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsqs.html
-func actionOf(service, operation string) string {
-	if service == "sqs" {
-		operation = strings.TrimSuffix(operation, "Batch")
-	}
-	return service + ":" + operation
-}
-
 // decide finds the statement that decides, and its effect; none is the empty effect.
-func decide(policies []*Policy, action string, r resource) (by string, effect string) {
+func decide(policies []*Policy, action string, r core.Resource) (by string, effect string) {
 	for _, p := range policies {
 		for _, s := range p.statements {
 			if !s.matches(action, r) {
@@ -79,32 +71,19 @@ func decide(policies []*Policy, action string, r resource) (by string, effect st
 	return by, effect
 }
 
-// userARN is who a caller is: an IAM user with the name of its access key.
-func (a *API) userARN(caller string) string { return "arn:aws:iam::" + a.Account + ":user/" + caller }
-
-// denied is the refusal in the words of the service. SQS writes the action in small letters, SNS its own name in large ones, and EC2 begins with
-// a sentence of its own. Query services name a resource only where IAM knows one.
+// denied is the refusal in the words of the service.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
-func denied(service, action, user string, r resource, explicit bool) error {
-	e := &core.Error{Code: "AccessDenied", Status: http.StatusForbidden}
-	begin, where := "", " on resource: "+r.arn
-	switch service {
-	case "ecs", "events":
-		e.Code, e.Status = "AccessDeniedException", http.StatusBadRequest
-	case "sqs":
-		e.Code, action = "AccessDeniedException", strings.ToLower(action) // in JSON; see queryCodes
-	case "sns":
-		e.Code, action = "AuthorizationError", "SNS"+strings.TrimPrefix(action, "sns")
-	case "ec2":
-		e.Code, begin = "UnauthorizedOperation", "You are not authorized to perform this operation. "
+func denied(d core.Denial, action, user string, r core.Resource, explicit bool) error {
+	if d.Action != nil {
+		action = d.Action(action)
 	}
-	if r.arn == "*" && service != "ecs" && service != "events" {
+	where := " on resource: " + r.ARN
+	if r.ARN == "*" && !d.Star {
 		where = ""
 	}
 	why := " because no identity-based policy allows the " + action + " action"
 	if explicit {
 		why = " with an explicit deny in an identity-based policy"
 	}
-	e.Message = begin + "User: " + user + " is not authorized to perform: " + action + where + why
-	return e
+	return &core.Error{Code: d.Code, Status: d.Status, Message: d.Begin + "User: " + user + " is not authorized to perform: " + action + where + why}
 }

@@ -3,6 +3,8 @@ package wire
 import (
 	"slices"
 	"strings"
+
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 // arnParts is how many parts an ARN has; the last may have colons of its own.
@@ -11,11 +13,11 @@ const arnParts = 6
 // matches reports whether a statement speaks of an action on a resource. Every condition must hold; a key that the call does not have makes its
 // condition false.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_multi-value-conditions.html
-func (s statement) matches(action string, r resource) bool {
+func (s statement) matches(action string, r core.Resource) bool {
 	action = strings.ToLower(action)
 	return slices.ContainsFunc(s.actions, func(p string) bool { return glob(p, action) }) &&
-		slices.ContainsFunc(s.resources, func(p string) bool { return p == "*" || arnLike(p, r.arn) }) &&
-		!slices.ContainsFunc(s.conditions, func(c condition) bool { return !c.holds(r.keys) })
+		slices.ContainsFunc(s.resources, func(p string) bool { return p == "*" || arnLike(p, r.ARN) }) &&
+		!slices.ContainsFunc(s.conditions, func(c condition) bool { return !c.holds(r.Keys) })
 }
 
 func (c condition) holds(keys map[string]string) bool {
@@ -69,9 +71,9 @@ func glob(pattern, text string) bool {
 
 // Allows reports whether a policy alone would let an earlier check pass. The check's resource stands for itself, its stars too, and it has no tags.
 func (p *Policy) Allows(c Check) bool {
-	r := resource{kind: c.Kind, arn: c.Resource, keys: map[string]string{}}
+	r := core.Resource{Kind: c.Kind, ARN: c.Resource, Keys: map[string]string{}}
 	if c.Cluster != "" {
-		r.keys[clusterKey] = c.Cluster
+		r.Keys[clusterKey] = c.Cluster
 	}
 	_, effect := decide([]*Policy{p}, c.Action, r)
 	return effect == allow

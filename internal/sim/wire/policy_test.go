@@ -7,6 +7,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"github.com/ebbhq/ebb/internal/sim"
 	"github.com/ebbhq/ebb/internal/sim/core"
@@ -110,13 +111,13 @@ func TestDecide(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := mustParse(t, `{"Version":"2012-10-17","Statement":[`+c.statement+`]}`)
-			if _, got := decide([]*Policy{p}, "ecs:DescribeTasks", resource{kind: "task", arn: arn + "task/prod/0a1b", keys: keys}); got != c.want {
+			if _, got := decide([]*Policy{p}, "ecs:DescribeTasks", core.Resource{Kind: "task", ARN: arn + "task/prod/0a1b", Keys: keys}); got != c.want {
 				t.Errorf("got %q, want %q", got, c.want)
 			}
 		})
 	}
 	other := allowing(t, `"Action":"ecs:ListClusters","Resource":"*"`)
-	if by, got := decide([]*Policy{other, allowing(t, `"Action":"ecs:DescribeTasks","Resource":"*"`)}, "ecs:DescribeTasks", resource{arn: "*"}); got != allow || by != "S" {
+	if by, got := decide([]*Policy{other, allowing(t, `"Action":"ecs:DescribeTasks","Resource":"*"`)}, "ecs:DescribeTasks", core.Resource{ARN: "*"}); got != allow || by != "S" {
 		t.Errorf("a second policy counts too: got %q by %q", got, by)
 	}
 }
@@ -131,12 +132,12 @@ func TestChecks(t *testing.T) {
 	api.Attach("ebb", allowing(t, `"Action":["ecs:ListTasks","ecs:DescribeContainerInstances"],"Resource":"*","Condition":{"ArnLike":{"ecs:cluster":"arn:aws:ecs:*:*:cluster/demo"}}`))
 	ctx := WithCaller(t.Context(), "ebb")
 	for _, err := range []error{
-		failure(api.ECS().ListTasks(t.Context(), &ecs.ListTasksInput{Cluster: new("none")})), // nobody's policy
-		failure(api.STS().GetCallerIdentity(ctx, nil)),
-		failure(api.ECS().ListTasks(ctx, &ecs.ListTasksInput{Cluster: new("demo")})),
-		failure(api.ECS().ListTasks(ctx, &ecs.ListTasksInput{Cluster: new("arn:aws:ecs:eu-west-1:111122223333:cluster/demo")})),
-		failure(api.ECS().ListTasks(ctx, &ecs.ListTasksInput{Cluster: new("other")})),
-		failure(api.ECS().DescribeContainerInstances(ctx, &ecs.DescribeContainerInstancesInput{Cluster: new("demo"), ContainerInstances: []string{"a", "b"}})),
+		failure(Call[ecs.ListTasksOutput](t.Context(), api, &ecs.ListTasksInput{Cluster: new("none")})), // nobody's policy
+		failure(Call[sts.GetCallerIdentityOutput](ctx, api, &sts.GetCallerIdentityInput{})),
+		failure(Call[ecs.ListTasksOutput](ctx, api, &ecs.ListTasksInput{Cluster: new("demo")})),
+		failure(Call[ecs.ListTasksOutput](ctx, api, &ecs.ListTasksInput{Cluster: new("arn:aws:ecs:eu-west-1:111122223333:cluster/demo")})),
+		failure(Call[ecs.ListTasksOutput](ctx, api, &ecs.ListTasksInput{Cluster: new("other")})),
+		failure(Call[ecs.DescribeContainerInstancesOutput](ctx, api, &ecs.DescribeContainerInstancesInput{Cluster: new("demo"), ContainerInstances: []string{"a", "b"}})),
 	} {
 		if err != nil {
 			t.Log(err)
@@ -168,13 +169,13 @@ func TestTagsOfGroups(t *testing.T) {
 		api := New(Config{World: world})
 		api.Attach("ebb", allowing(t, `"Action":"autoscaling:*","Resource":"arn:aws:autoscaling:*:*:autoScalingGroup:*:autoScalingGroupName/demo-*","Condition":{"StringEquals":{"`+key+`":"yes"}}`))
 		ctx := WithCaller(t.Context(), "ebb")
-		_, err = api.AutoScaling().SetInstanceProtection(ctx, &autoscaling.SetInstanceProtectionInput{
+		_, err = Call[autoscaling.SetInstanceProtectionOutput](ctx, api, &autoscaling.SetInstanceProtectionInput{
 			AutoScalingGroupName: &group.Name, InstanceIds: []string{group.Instances[0].ID}, ProtectedFromScaleIn: new(true),
 		})
 		if (err == nil) != want {
 			t.Errorf("with a condition on %s: %v", key, err)
 		}
-		_, err = api.AutoScaling().TerminateInstanceInAutoScalingGroup(ctx, &autoscaling.TerminateInstanceInAutoScalingGroupInput{InstanceId: &group.Instances[0].ID, ShouldDecrementDesiredCapacity: new(false)})
+		_, err = Call[autoscaling.TerminateInstanceInAutoScalingGroupOutput](ctx, api, &autoscaling.TerminateInstanceInAutoScalingGroupInput{InstanceId: &group.Instances[0].ID, ShouldDecrementDesiredCapacity: new(false)})
 		if err != nil == want {
 			t.Errorf("with a condition on %s, by the instance: %v", key, err)
 		}
@@ -209,7 +210,9 @@ func TestKinds(t *testing.T) {
 		* events: ListRules ListRuleNamesByTarget
 		rule events: PutRule DescribeRule DeleteRule PutTargets ListTargetsByRule RemoveTargets
 		event-bus events: PutEvents
-		* sts: GetCallerIdentity`
+		unchecked sts: GetCallerIdentity
+		function lambda: Invoke GetFunction
+		* lambda: ListFunctions ListEventSourceMappings`
 	want := map[string]string{}
 	for line := range strings.Lines(reference) {
 		if words := strings.Fields(line); len(words) > 0 {
@@ -220,16 +223,22 @@ func TestKinds(t *testing.T) {
 	}
 	api := New(Config{World: sim.New(core.Config{})})
 	got := map[string]string{}
-	for key, o := range api.operations() {
-		in := o.input()
-		fill(reflect.ValueOf(in), 0)
-		for _, r := range api.resourcesOf(Request{Service: o.service, Operation: o.name, Input: in}) {
-			got[key] = r.kind
-			if r.keys[clusterKey] != "" {
-				got[key] += "+"
+	for _, s := range api.services {
+		for name, o := range s.operations {
+			in, key := o.Input(), s.Name+"."+name
+			fill(reflect.ValueOf(in), 0)
+			all := o.Resource(in)
+			if len(all) == 0 {
+				got[key] = "unchecked"
 			}
-			if r.kind != "*" && r.kind != "targetgroup" && !(r.kind == "topic" && o.name != "CreateTopic") && !strings.HasPrefix(r.arn, "arn:aws:"+o.service+":eu-west-1:111122223333:") {
-				t.Errorf("%s: ARN %s", key, r.arn)
+			for _, r := range all {
+				got[key] = r.Kind
+				if r.Keys[clusterKey] != "" {
+					got[key] += "+"
+				}
+				if r.Kind != "*" && r.Kind != "targetgroup" && !(r.Kind == "topic" && name != "CreateTopic") && !strings.HasPrefix(r.ARN, "arn:aws:"+s.Name+":eu-west-1:111122223333:") {
+					t.Errorf("%s: ARN %s", key, r.ARN)
+				}
 			}
 		}
 	}

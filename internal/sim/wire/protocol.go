@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"reflect"
 	"strings"
+
+	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 // A protocol is a way to write requests, answers and refusals.
@@ -22,28 +24,27 @@ type protocol interface {
 	broken() string
 }
 
-// protocolOf finds the protocol of a request: JSON requests name their operation in a header, the others in a form.
-func protocolOf(service string, r *http.Request) protocol {
+// protocolOf finds the protocol of a request: JSON requests name their operation in a header, the others in a form. A service that is not known
+// gets its refusal as one of awsQuery would.
+func protocolOf(s *service, r *http.Request) protocol {
+	var p core.Protocol
+	if s != nil {
+		p = s.Protocol
+	}
 	switch {
 	case r.Header.Get("X-Amz-Target") != "":
-		version := "1.1"
-		if service == "sqs" {
-			version = "1.0"
-		}
-		return jsonProtocol{version: version, spelling: spelling{small: service == "ecs"}, service: service}
-	case service == "ec2":
-		return ec2Protocol{}
-	case service == "sqs":
-		return queryProtocol{service: service, flat: true}
+		return jsonProtocol{version: or(p.JSON, "1.1"), prefix: p.Prefix, spelling: spelling{small: p.Small, names: p.Names.Members}}
+	case p.EC2:
+		return ec2Protocol{p.Names}
 	}
-	return queryProtocol{service: service}
+	return queryProtocol{p}
 }
 
 // jsonProtocol is awsJson 1.0 and 1.1.
 // https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html
 type jsonProtocol struct {
-	version, service string
-	spelling         spelling
+	version, prefix string
+	spelling        spelling
 }
 
 func (p jsonProtocol) contentType() string { return "application/x-amz-json-" + p.version }
@@ -70,11 +71,7 @@ func (p jsonProtocol) answer(_, _ string, out any) (string, []byte, error) {
 }
 
 func (p jsonProtocol) refuse(e *Error, _ string) (string, []byte) {
-	name := e.jsonName()
-	if p.service == "sqs" {
-		name = "com.amazonaws.sqs#" + name
-	}
-	body, err := spelling{}.json(map[string]string{"__type": name, "message": e.Message})
+	body, err := spelling{}.json(map[string]string{"__type": p.prefix + e.jsonName(), "message": e.Message})
 	if err != nil { // strings always have a JSON form
 		panic(err)
 	}
@@ -86,18 +83,13 @@ func (jsonProtocol) broken() string  { return "SerializationException" }
 
 // queryProtocol is awsQuery.
 // https://smithy.io/2.0/aws/protocols/aws-query-protocol.html
-type queryProtocol struct {
-	service string
-	flat    bool // lists have no level of their own, as in SQS
+type queryProtocol struct{ core.Protocol }
+
+func (p queryProtocol) spelling() spelling {
+	return spelling{names: p.Names.Members, items: p.Names.Items}
 }
 
-var namespaces = map[string]string{
-	"autoscaling":          "http://autoscaling.amazonaws.com/doc/2011-01-01/",
-	"elasticloadbalancing": "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/",
-	"sns":                  "http://sns.amazonaws.com/doc/2010-03-31/",
-	"sqs":                  "http://queue.amazonaws.com/doc/2012-11-05/",
-	"sts":                  "https://sts.amazonaws.com/doc/2011-06-15/",
-}
+func (p queryProtocol) flat() flat { return flat{spelling: p.spelling(), names: p.Names.Flat} }
 
 func (queryProtocol) operation(_ *http.Request, body []byte) string { return action(body) }
 
@@ -110,9 +102,9 @@ func action(body []byte) string {
 }
 
 func (p queryProtocol) decode(body []byte, in any, strict bool) error {
-	names := spelling{}.field
-	if p.flat {
-		names = flatField
+	names := p.spelling().field
+	if p.Flat {
+		names = p.flat().field
 	}
 	return decodeForm(body, in, decoder{query: true, strict: strict, field: names})
 }
@@ -131,16 +123,16 @@ func decodeForm(body []byte, in any, d decoder) error {
 
 func (p queryProtocol) answer(operation, requestID string, out any) (string, []byte, error) {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, `<%sResponse xmlns="%s">`, operation, namespaces[p.service])
+	fmt.Fprintf(&b, `<%sResponse xmlns="%s">`, operation, p.Namespace)
 	if reflect.TypeOf(out).Elem().NumField() > 1 { // there is more than ResultMetadata
 		fmt.Fprintf(&b, "<%sResult>", operation)
-		if p.flat {
-			flatXML(&b, reflect.ValueOf(out).Elem())
+		if p.Flat {
+			p.flat().xml(&b, reflect.ValueOf(out).Elem())
 		} else {
-			spelling{}.xml(&b, reflect.ValueOf(out))
+			p.spelling().xml(&b, reflect.ValueOf(out))
 		}
 		fmt.Fprintf(&b, "</%sResult>", operation)
-	} else if !p.flat {
+	} else if !p.Flat {
 		fmt.Fprintf(&b, "<%sResult/>", operation)
 	}
 	fmt.Fprintf(&b, "<ResponseMetadata><RequestId>%s</RequestId></ResponseMetadata></%sResponse>", requestID, operation)
@@ -153,7 +145,7 @@ func (p queryProtocol) refuse(e *Error, requestID string) (string, []byte) {
 		fault = "Receiver"
 	}
 	var b bytes.Buffer
-	fmt.Fprintf(&b, `<ErrorResponse xmlns="%s"><Error><Type>%s</Type><Code>`, namespaces[p.service], fault)
+	fmt.Fprintf(&b, `<ErrorResponse xmlns="%s"><Error><Type>%s</Type><Code>`, p.Namespace, fault)
 	escape(&b, e.Code)
 	b.WriteString("</Code><Message>")
 	escape(&b, e.Message)
@@ -166,13 +158,13 @@ func (queryProtocol) broken() string  { return "MalformedQueryString" }
 
 // ec2Protocol is ec2Query: like awsQuery, with flat lists and its own errors.
 // https://smithy.io/2.0/aws/protocols/aws-ec2-query-protocol.html
-type ec2Protocol struct{}
+type ec2Protocol struct{ names core.Names }
 
 func (ec2Protocol) operation(_ *http.Request, body []byte) string { return action(body) }
 
-func (ec2Protocol) decode(body []byte, in any, strict bool) error {
+func (p ec2Protocol) decode(body []byte, in any, strict bool) error {
 	return decodeForm(body, in, decoder{query: true, strict: strict, field: func(t reflect.Type, name string) (int, bool) {
-		if plural, ok := ec2Names[name]; ok {
+		if plural, ok := p.names.Plural[name]; ok {
 			name = plural
 		}
 		return spelling{}.field(t, name)
@@ -185,7 +177,7 @@ func (ec2Protocol) answer(operation, requestID string, out any) (string, []byte,
 	v := reflect.ValueOf(out).Elem()
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
-		if !f.IsExported() {
+		if !f.IsExported() || f.Tag.Get("xml") == "-" {
 			continue
 		}
 		name, item, _ := strings.Cut(strings.TrimSuffix(f.Tag.Get("xml"), ",omitempty"), ">")

@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"reflect"
@@ -96,7 +95,7 @@ func fill(v reflect.Value, from int) reflect.Value {
 // must be the one that was sent, and the answer that the client gets the one that was given.
 func TestRoundTrip(t *testing.T) {
 	api := New(Config{World: sim.New(core.Config{}), Strict: true})
-	s := &server{api: api, operations: api.operations()}
+	s := &server{api: api}
 	cfg := config(http.HandlerFunc(s.serve))
 	noSums := func(o *sqs.Options) { o.DisableMessageChecksumValidation = true }
 	clients := []struct {
@@ -113,37 +112,36 @@ func TestRoundTrip(t *testing.T) {
 		{"sqs", sqs.NewFromConfig(cfg, noSums, func(o *sqs.Options) { o.Protocol = awsquery.New(sqsschemas.AmazonSQS) }), true},
 		{"sts", sts.NewFromConfig(cfg), false},
 	}
-	tried := map[string]bool{"ec2": true} // not a client of the SDK: see TestEC2
+	tried := map[string]bool{"ec2": true, "lambda": true} // not clients of the SDK: see TestEC2 and TestLambda
 	for _, c := range clients {
 		tried[c.service] = true
-		for key, o := range api.operations() {
-			if o.service == c.service {
-				t.Run(key, func(t *testing.T) { roundTrip(t, s, c.client, o, c.flat) })
-			}
+		for name, o := range api.services[c.service].operations {
+			t.Run(c.service+"."+name, func(t *testing.T) { roundTrip(t, c.client, o, c.flat) })
 		}
 	}
-	for key, o := range api.operations() {
-		if !tried[o.service] {
-			t.Errorf("%s: no client tries it", key)
+	for name := range api.services {
+		if !tried[name] {
+			t.Errorf("%s: no client tries it", name)
 		}
 	}
 }
 
-func roundTrip(t *testing.T, s *server, client any, o operation, flat bool) {
-	method := reflect.ValueOf(client).MethodByName(o.name)
+func roundTrip(t *testing.T, client any, o *operation, flat bool) {
+	method := reflect.ValueOf(client).MethodByName(o.Name)
 	if !method.IsValid() {
-		t.Fatalf("the client has no method %s", o.name)
+		t.Fatalf("the client has no method %s", o.Name)
 	}
 	sent := fill(reflect.New(method.Type().In(1).Elem()), 0)
 	given := fill(reflect.New(method.Type().Out(0).Elem()), 1000)
 	var got any
-	key := o.service + "." + o.name
-	before := s.operations[key]
-	defer func() { s.operations[key] = before }()
-	s.operations[key] = operation{service: o.service, name: o.name, input: o.input, run: func(_ context.Context, in any) (any, error) {
+	before := o.Operation
+	defer func() { o.Operation = before }()
+	o.Needs = func(any) []core.Member { return nil }
+	o.Poll = nil
+	o.Run = func(_ *core.Call, in any) (any, error) {
 		got = in
 		return given.Interface(), nil
-	}}
+	}
 	out := method.Call([]reflect.Value{reflect.ValueOf(t.Context()), sent})
 	if err, _ := reflect.TypeAssert[error](out[1]); err != nil {
 		t.Fatal(err)

@@ -18,35 +18,39 @@ import (
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"github.com/ebbhq/ebb/internal/sim"
+	simautoscaling "github.com/ebbhq/ebb/internal/sim/autoscaling"
+	"github.com/ebbhq/ebb/internal/sim/core"
+	"github.com/ebbhq/ebb/internal/sim/ec2"
+	simecs "github.com/ebbhq/ebb/internal/sim/ecs"
 )
 
 // wide is a world in which everything that a wide look reads has a value of its own.
 func wide(t *testing.T) (*API, aws.Config) {
 	t.Helper()
 	world, err := sim.Build(sim.Spec{
-		Clusters:     []sim.ClusterSpec{{Name: "prod", DefaultStrategy: []sim.StrategyItem{{Provider: "gpu", Base: 1, Weight: 2}}}},
+		Clusters:     []sim.ClusterSpec{{Name: "prod", DefaultStrategy: []simecs.StrategyItem{{Provider: "gpu", Base: 1, Weight: 2}}}},
 		Queues:       []sim.QueueSpec{{Name: "ebb"}},
 		Rules:        []sim.RuleSpec{{Name: "mine", Pattern: `{"source":["aws.ec2"]}`, Targets: []string{"ebb"}}},
 		TargetGroups: []sim.TargetGroupSpec{{Name: "tg", Protocol: "TCP", Delay: 42 * time.Second, ConnectionTermination: true}},
-		TaskDefinitions: []sim.TaskDefinition{
+		TaskDefinitions: []simecs.TaskDefinition{
 			{
-				Family: "x", CPU: 512, Memory: 800, Reservation: 300, GPU: 1, Port: 80, HostPort: 8080, Ports: []sim.Port{{HostPort: 53, UDP: true}}, HealthCheck: true,
-				Stop: 77 * time.Second, Requires: []string{"disk=nvme"}, Constraints: []sim.Constraint{{Type: "memberOf", Expression: "attribute:disk exists"}},
+				Family: "x", CPU: 512, Memory: 800, Reservation: 300, GPU: 1, Port: 80, HostPort: 8080, Ports: []simecs.Port{{HostPort: 53, UDP: true}}, HealthCheck: true,
+				Stop: 77 * time.Second, Requires: []string{"disk=nvme"}, Constraints: []simecs.Constraint{{Type: "memberOf", Expression: "attribute:disk exists"}},
 			},
 			{Family: "y", Network: "awsvpc", TaskSize: true},
 		},
 		Groups: []sim.GroupSpec{{
 			Name: "asg", Desired: 2, HealthCheck: "ELB", ProtectNew: true, MaxLifetime: 24 * time.Hour, Rebalance: true, Suspended: []string{"AZRebalance"},
-			Refreshes: []sim.Refresh{{Status: "InProgress", Reason: "waiting", Ago: time.Hour}},
-			Launch: sim.HostSpec{
+			Refreshes: []simautoscaling.Refresh{{Status: "InProgress", Reason: "waiting", Ago: time.Hour}},
+			Launch: core.HostSpec{
 				Cluster: "prod", Type: "g5.xlarge", GPU: 2, Interfaces: 4, Spot: true, UserData: "#!/bin/sh\necho ebb", AgentVersion: "1.2.3",
 				Attributes: map[string]string{"disk": "nvme"},
 			},
 		}},
-		Providers: []sim.CapacityProvider{{Name: "gpu", Group: "asg", ManagedScaling: true, TerminationProtection: true, ManagedDraining: true}},
+		Providers: []simecs.CapacityProvider{{Name: "gpu", Group: "asg", ManagedScaling: true, TerminationProtection: true, ManagedDraining: true}},
 		Services: []sim.ServiceSpec{{
 			Name: "x", Cluster: "prod", Task: "x", Desired: 1, TargetGroup: "tg", Grace: time.Minute, ZoneRebalance: true, CircuitBreaker: true, DistinctInstance: true,
-			Placement: []sim.PlacementStrategy{{Type: "binpack", Field: "cpu"}},
+			Placement: []simecs.PlacementStrategy{{Type: "binpack", Field: "cpu"}},
 		}},
 		Tasks: []sim.TaskSpec{{Cluster: "prod", Task: "y", Group: "jobs"}},
 	})
@@ -134,7 +138,7 @@ func TestHostReads(t *testing.T) {
 	}
 	found := map[string]string{}
 	for _, a := range h.Attributes {
-		found[*a.Name] = deref(a.Value)
+		found[*a.Name] = core.Deref(a.Value)
 	}
 	if found["disk"] != "nvme" || found["ecs.instance-type"] != "g5.xlarge" || found["ecs.availability-zone"] == "" || found["ecs.ami-id"] == "" {
 		t.Errorf("attributes: %v", found)
@@ -155,21 +159,21 @@ func TestHostReads(t *testing.T) {
 
 	var page struct {
 		XMLName xml.Name
-		describeInstancesOutput
+		ec2.DescribeInstancesOutput
 	}
 	read(t, post(api.Handler(), "ec2", "", "Action=DescribeInstances&InstanceId.1="+*h.Ec2InstanceId).Body, &page)
 	if i := page.Reservations[0].Instances[0]; i.Type != "g5.xlarge" || i.Lifecycle != "spot" || i.Zone == "" || i.Launched.IsZero() {
-		t.Errorf("machine: %+v", i)
+		t.Errorf("instance: %+v", i)
 	}
 	var kinds struct {
 		XMLName xml.Name
-		describeTypesOutput
+		ec2.DescribeInstanceTypesOutput
 	}
 	read(t, post(api.Handler(), "ec2", "", "Action=DescribeInstanceTypes&Version=2016-11-15&InstanceType.1=g5.xlarge").Body, &kinds)
 	if kinds.XMLName.Local != "DescribeInstanceTypesResponse" || len(kinds.Types) != 1 || kinds.Types[0].Network.Interfaces != 4 {
 		t.Errorf("types: %+v", kinds)
 	}
-	_, err := api.EC2().DescribeInstanceTypes(t.Context(), []string{"t0.none"})
+	_, err := Call[ec2.DescribeInstanceTypesOutput](t.Context(), api, &ec2.DescribeInstanceTypesInput{InstanceTypes: []string{"t0.none"}})
 	wantCode(t, err, "InvalidInstanceType", "t0.none")
 }
 
@@ -234,7 +238,7 @@ func TestBalancerQueueAndRuleReads(t *testing.T) {
 	for _, a := range must[*elb.DescribeTargetGroupAttributesOutput](t)(balancers.DescribeTargetGroupAttributes(t.Context(), &elb.DescribeTargetGroupAttributesInput{TargetGroupArn: tg.TargetGroupArn})).Attributes {
 		got[*a.Key] = *a.Value
 	}
-	if got[delayKey] != "42" || got[terminationKey] != "true" {
+	if got["deregistration_delay.timeout_seconds"] != "42" || got["deregistration_delay.connection_termination.enabled"] != "true" {
 		t.Errorf("attributes: %v", got)
 	}
 	queues := sqs.NewFromConfig(cfg)

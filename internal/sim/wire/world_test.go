@@ -14,10 +14,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/smithy-go"
 
 	"github.com/ebbhq/ebb/internal/sim"
 	"github.com/ebbhq/ebb/internal/sim/core"
+	simecs "github.com/ebbhq/ebb/internal/sim/ecs"
 )
 
 const (
@@ -69,7 +71,7 @@ type face struct {
 func onBothFaces(t *testing.T, test func(*testing.T, *API, face)) {
 	t.Run("direct", func(t *testing.T) {
 		api := demoAPI(t, nil)
-		test(t, api, face{api.AutoScaling(), api.ECS(), api.ELB()})
+		test(t, api, face{directScaling{api}, directECS{api}, directELB{api}})
 	})
 	t.Run("http", func(t *testing.T) {
 		api := demoAPI(t, nil)
@@ -132,7 +134,7 @@ func TestDrainByHand(t *testing.T) {
 		wantCode(t, err, "ValidationError", "No active Lifecycle Action found")
 
 		ended := must[*autoscaling.TerminateInstanceInAutoScalingGroupOutput](t)(f.as.TerminateInstanceInAutoScalingGroup(t.Context(), &autoscaling.TerminateInstanceInAutoScalingGroupInput{InstanceId: &id, ShouldDecrementDesiredCapacity: new(false)}))
-		if deref(ended.Activity.ActivityId) == "" {
+		if core.Deref(ended.Activity.ActivityId) == "" {
 			t.Error("the activity has no id")
 		}
 		advance(t, api, "Terminating:Wait", func() bool { return f.stateOf(t, id) == "Terminating:Wait" })
@@ -265,20 +267,20 @@ func TestRefusals(t *testing.T) {
 // TestMissingMembers leaves out what the SDK's clients would not let through.
 func TestMissingMembers(t *testing.T) {
 	api := demoAPI(t, nil)
-	_, err := api.AutoScaling().CompleteLifecycleAction(t.Context(), &autoscaling.CompleteLifecycleActionInput{})
+	_, err := Call[autoscaling.CompleteLifecycleActionOutput](t.Context(), api, &autoscaling.CompleteLifecycleActionInput{})
 	wantCode(t, err, "ValidationError", "'autoScalingGroupName'")
-	_, err = api.ECS().DescribeTasks(t.Context(), nil)
+	_, err = Call[ecs.DescribeTasksOutput](t.Context(), api, &ecs.DescribeTasksInput{})
 	wantCode(t, err, "InvalidParameterException", "Tasks cannot be empty")
-	_, err = api.ELB().DescribeTargetHealth(t.Context(), nil)
+	_, err = Call[elb.DescribeTargetHealthOutput](t.Context(), api, &elb.DescribeTargetHealthInput{})
 	wantCode(t, err, "ValidationError", "'targetGroupArn'")
-	_, err = api.SQS().ReceiveMessage(t.Context(), nil)
+	_, err = Call[sqs.ReceiveMessageOutput](t.Context(), api, &sqs.ReceiveMessageInput{})
 	wantCode(t, err, "MissingParameter", "QueueUrl")
 }
 
 // TestSDKPaginator walks over pages of two with the SDK's own paginator.
 func TestSDKPaginator(t *testing.T) {
 	api := demoAPI(t, func(c *Config) { c.PageSize = 2 })
-	whole := slices.Sorted(slices.Values(must[[]string](t)(api.World.ListTasks(demo, sim.TaskQuery{}))))
+	whole := slices.Sorted(slices.Values(must[[]string](t)(api.World.(*sim.World).ListTasks(demo, simecs.TaskQuery{}))))
 	pages := ecs.NewListTasksPaginator(ecs.NewFromConfig(config(api.Handler())), &ecs.ListTasksInput{Cluster: new(demo)})
 	var got []string
 	for pages.HasMorePages() {
@@ -298,8 +300,8 @@ func TestRecord(t *testing.T) {
 	api := demoAPI(t, nil)
 	before := len(api.World.Record())
 	ctx := WithCaller(t.Context(), "ebb")
-	_, _ = api.ECS().ListTasks(ctx, &ecs.ListTasksInput{Cluster: new("no-such"), ContainerInstance: new("ci")})
-	_, _ = api.AutoScaling().DescribeLifecycleHooks(ctx, &autoscaling.DescribeLifecycleHooksInput{AutoScalingGroupName: new(group)})
+	_, _ = Call[ecs.ListTasksOutput](ctx, api, &ecs.ListTasksInput{Cluster: new("no-such"), ContainerInstance: new("ci")})
+	_, _ = Call[autoscaling.DescribeLifecycleHooksOutput](ctx, api, &autoscaling.DescribeLifecycleHooksInput{AutoScalingGroupName: new(group)})
 	var calls []core.Entry
 	for _, e := range api.World.Record()[before:] {
 		if e.Kind == core.EntryCall {
@@ -328,12 +330,12 @@ func TestStale(t *testing.T) {
 		}
 	})
 	api.World.Advance(api.World.Now().Add(2 * time.Minute))
-	arns := must[[]string](t)(api.World.ListContainerInstances(demo, "", ""))
-	must[*ecs.UpdateContainerInstancesStateOutput](t)(api.ECS().UpdateContainerInstancesState(t.Context(), &ecs.UpdateContainerInstancesStateInput{Cluster: new(demo), ContainerInstances: arns[:1], Status: "DRAINING"}))
+	arns := must[[]string](t)(api.World.(*sim.World).ListContainerInstances(demo, "", ""))
+	must[*ecs.UpdateContainerInstancesStateOutput](t)(Call[ecs.UpdateContainerInstancesStateOutput](t.Context(), api, &ecs.UpdateContainerInstancesStateInput{Cluster: new(demo), ContainerInstances: arns[:1], Status: "DRAINING"}))
 	api.World.Advance(api.World.Now().Add(time.Second))
 	for _, want := range []string{"ACTIVE", "DRAINING"} {
 		lag = want == "ACTIVE"
-		out := must[*ecs.DescribeContainerInstancesOutput](t)(api.ECS().DescribeContainerInstances(t.Context(), &ecs.DescribeContainerInstancesInput{Cluster: new(demo), ContainerInstances: arns[:1]}))
+		out := must[*ecs.DescribeContainerInstancesOutput](t)(Call[ecs.DescribeContainerInstancesOutput](t.Context(), api, &ecs.DescribeContainerInstancesInput{Cluster: new(demo), ContainerInstances: arns[:1]}))
 		if got := *out.ContainerInstances[0].Status; got != want {
 			t.Errorf("lag %v: %s, want %s", lag, got, want)
 		}

@@ -1,0 +1,166 @@
+package kernel
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ebbhq/ebb/internal/drain"
+	"github.com/ebbhq/ebb/internal/event"
+	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/journal"
+	"github.com/ebbhq/ebb/internal/plan"
+)
+
+// testdata/e0e7ec5.jsonl has bodies of records as the Ebb of commit e0e7ec5 wrote them: with every key, with the fewest, and some of a drain. What is
+// written today has the same keys at the same places, so that either Ebb goes on with what the other wrote.
+func TestBodiesAreThoseOfTheEbbBefore(t *testing.T) {
+	file, err := os.ReadFile("testdata/e0e7ec5.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for body := range bytes.Lines(file) {
+		s, err := read(journal.Record{Body: body})
+		if err != nil {
+			t.Fatal(err)
+		}
+		written, err := json.Marshal(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var was, is map[string]any
+		if err := errors.Join(json.Unmarshal(body, &was), json.Unmarshal(written, &is)); err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(was, is); d != "" {
+			t.Errorf("(-e0e7ec5 +now)\n%s", d)
+		}
+	}
+}
+
+func TestForms(t *testing.T) {
+	for body, want := range map[string]string{
+		`{}`:                       "",
+		`{"v":1,"kind":"host"}`:    "",
+		`{"v":2}`:                  "record k in the journal is of kind host, version 2, which only a newer version of Ebb reads",
+		`{"kind":"task"}`:          "of kind task, version 1,",
+		`{"v":3,"kind":"task"}`:    "of kind task, version 3,",
+		`{"heard":7,"v":2}`:        "of kind host, version 2,", // what a newer Ebb means by a key need not be a time
+		`{"heard":"soon"}`:         "read drain k from the journal",
+		`{"v":1,"kind":"host"`:     "read drain k from the journal",
+		`{"group":7,"kind":"ask"}`: "of kind ask, version 1,",
+	} {
+		_, err := Read(journal.Record{Key: "k", Scope: "cluster/prod", Body: []byte(body)})
+		switch {
+		case want == "" && err != nil, want != "" && (err == nil || !strings.Contains(err.Error(), want)):
+			t.Errorf("%s: error %v, want %q", body, err, want)
+		}
+		if _, unknown := errors.AsType[*UnknownRecord](err); unknown != strings.Contains(want, "of kind") {
+			t.Errorf("%s: unknown %t", body, unknown)
+		}
+	}
+}
+
+// ofNewer are open records that only a newer Ebb reads: two tasks, which have no instance, and a host in a form of its own.
+func ofNewer() []journal.Record {
+	return []journal.Record{
+		{Key: "task:prod/0123/1", Scope: "cluster/prod", Rev: 4, Open: true, Body: []byte(`{"v":2,"kind":"task","task":"0123"}`)},
+		{Key: "task:prod/4567/1", Scope: "cluster/other", Rev: 1, Open: true, Body: []byte(`{"v":2,"kind":"task","heard":7}`)},
+		{Key: "web/i-2/71514b9d", Scope: "cluster/prod", Rev: 2, Open: true, Body: []byte(`{"v":9,"instance":"i-2","group":"web"}`)},
+	}
+}
+
+// Records of a newer Ebb are left alone, and so is what they are about; all else goes on.
+func TestRecordsOfANewerEbbAreLeftAlone(t *testing.T) {
+	at := time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
+	cfg := Config{Hook: "ebb-drain", Groups: []Managed{{Match: "web", Cluster: "prod", Policy: drain.Defaults()}}}
+	all := ofNewer()
+	for _, open := range [][]journal.Record{all[:1], all[:2], all} {
+		k, err := New(cfg, open, []journal.Record{{Key: "task:prod/89/1", Rev: 2, Body: []byte(`{"v":2,"kind":"task"}`)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, id := range []fleet.InstanceID{"i-1", "i-2"} {
+			e := event.Event{Kind: event.TerminateAction, Group: "web", Hook: "ebb-drain", Instance: id, Token: "71514b9d-6a40-4b26-8523-05e7eEXAMPLE", Time: at}
+			k.Hear(Heard{Event: e, Message: string(id), Sent: at}, at)
+		}
+		var wrote []string
+		for now := at; now.Before(at.Add(time.Hour)); now = now.Add(time.Minute) { // no call is ever answered
+			o := k.Next(now)
+			for _, v := range o.Settle {
+				if !v.Delete {
+					t.Errorf("message %s is left to the queue", v.Message)
+				}
+			}
+			for _, r := range o.Batch.Records {
+				wrote = append(wrote, r.Key)
+			}
+		}
+		want := []string{"web/i-1/71514b9d", "web/i-2/71514b9d"}
+		if len(open) == 3 {
+			want = want[:1]
+		}
+		if d := cmp.Diff(want, unique(wrote)); d != "" || k.Open() != len(want) {
+			t.Errorf("%d records of a newer Ebb: %d open, written: %s", len(open), k.Open(), d)
+		}
+		if d := cmp.Diff([]string{"cluster/prod"}, Scopes(cfg.Groups, open)); d != "" {
+			t.Errorf("the lease of a scope that only a newer Ebb works for is claimed: %s", d)
+		}
+	}
+}
+
+// An instance that a sweep finds waiting is not adopted beside the open record of a newer Ebb.
+func TestASweepLeavesTheInstanceOfANewerRecordAlone(t *testing.T) {
+	at := time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
+	k, err := New(Config{Hook: "ebb-drain", Groups: []Managed{{Match: "web", Cluster: "prod", Policy: drain.Defaults()}}}, ofNewer(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wrote []string
+	for range 3 { // the sweep, the hook of the group, and what comes of them
+		at = at.Add(time.Second)
+		o := k.Next(at)
+		for _, r := range o.Batch.Records {
+			wrote = append(wrote, r.Key)
+		}
+		for _, r := range o.Do {
+			if r.Look == nil {
+				continue
+			}
+			done := plan.Done{Request: r, Started: at}
+			switch r.Look.Kind {
+			case plan.Groups:
+				done.Result.View.Groups = []fleet.Group{{Name: "web", Instances: []fleet.GroupInstance{
+					{ID: "i-1", Group: "web", State: fleet.TerminatingWait}, {ID: "i-2", Group: "web", State: fleet.TerminatingWait},
+				}}}
+			case plan.Hooks:
+				done.Result.View.Hooks = []fleet.Hook{{Name: "ebb-drain", Group: "web", Transition: fleet.TerminatingTransit}}
+			default:
+				continue
+			}
+			k.Did(done, at)
+		}
+	}
+	if len(wrote) == 0 || !strings.HasPrefix(wrote[0], "web/i-1/") || k.Open() != 1 {
+		t.Errorf("%d open, written %q", k.Open(), wrote)
+	}
+}
+
+// unique is a list without what it has already, in its order.
+func unique(list []string) []string {
+	var out []string
+	seen := map[string]bool{}
+	for _, s := range list {
+		if !seen[s] {
+			out = append(out, s)
+		}
+		seen[s] = true
+	}
+	return out
+}

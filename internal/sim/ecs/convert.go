@@ -1,0 +1,108 @@
+package ecs
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/ebbhq/ebb/internal/sim/core"
+)
+
+// arn spells an ECS ARN; a name that is one already stays as it is.
+func (s api) arn(kind, name string) *string {
+	if name == "" || strings.HasPrefix(name, "arn:") {
+		return core.Optional(name)
+	}
+	return new("arn:aws:ecs:" + s.Region + ":" + s.Account + ":" + kind + "/" + name)
+}
+
+func (s api) clusterOut(c Cluster) types.Cluster {
+	out := types.Cluster{
+		ClusterName: &c.Name, ClusterArn: &c.ARN, Status: new("ACTIVE"),
+		CapacityProviders: core.Mapped(c.Providers, core.Same), DefaultCapacityProviderStrategy: core.Mapped(c.DefaultStrategy, strategyItemOut),
+	}
+	arns, err := s.ListContainerInstances(c.Name, "", "")
+	if err != nil {
+		return out
+	}
+	out.RegisteredContainerInstancesCount = int32(len(arns))
+	hosts, _, _ := s.DescribeContainerInstances(c.Name, arns)
+	for _, h := range hosts {
+		out.RunningTasksCount += int32(h.Running)
+		out.PendingTasksCount += int32(h.Pending)
+	}
+	services, _ := s.ListServices(c.Name)
+	out.ActiveServicesCount = int32(len(services))
+	return out
+}
+
+func (s api) taskOut(t Task) types.Task {
+	family, _, _ := strings.Cut(t.Definition[strings.LastIndex(t.Definition, "/")+1:], ":")
+	out := types.Task{
+		TaskArn: &t.ARN, ClusterArn: s.arn("cluster", t.Cluster), ContainerInstanceArn: core.Optional(t.ContainerInstance),
+		TaskDefinitionArn: s.arn("task-definition", t.Definition), Group: &t.Group, StartedBy: core.Optional(t.StartedBy),
+		LastStatus: &t.LastStatus, DesiredStatus: &t.DesiredStatus, StopCode: types.TaskStopCode(t.StopCode), StoppedReason: core.Optional(t.StoppedReason),
+		Cpu: new(strconv.Itoa(t.CPU)), Memory: new(strconv.Itoa(t.Memory)), LaunchType: types.LaunchTypeEc2, HealthStatus: healthOfTask(t),
+		CreatedAt: core.Instant(t.CreatedAt), StartedAt: core.Instant(t.StartedAt), StoppingAt: core.Instant(t.StoppingAt), StoppedAt: core.Instant(t.StoppedAt),
+		PullStartedAt: core.Instant(t.PullStartedAt), PullStoppedAt: core.Instant(t.PullStoppedAt), ExecutionStoppedAt: core.Instant(t.ExecutionStopped),
+		CapacityProviderName: core.Optional(t.CapacityProvider), Connectivity: types.ConnectivityConnected, Version: int64(t.Version),
+		Attachments: []types.Attachment{}, Attributes: []types.Attribute{}, Tags: []types.Tag{}, Overrides: &types.TaskOverride{},
+	}
+	c := types.Container{
+		ContainerArn: new(strings.Replace(t.ARN, ":task/", ":container/", 1)), TaskArn: &t.ARN, Name: &family, LastStatus: &t.LastStatus,
+		HealthStatus: healthOfTask(t), GpuIds: t.GPUs, NetworkInterfaces: []types.NetworkInterface{},
+	}
+	if t.IP != "" {
+		out.Attachments = append(out.Attachments, eni(t))
+		c.NetworkInterfaces = append(c.NetworkInterfaces, types.NetworkInterface{AttachmentId: out.Attachments[0].Id, PrivateIpv4Address: &t.IP})
+	}
+	c.NetworkBindings = core.Mapped(t.Bindings, func(p Port) types.NetworkBinding {
+		return types.NetworkBinding{BindIP: new("0.0.0.0"), ContainerPort: new(int32(p.Port)), HostPort: new(int32(p.HostPort)), Protocol: protocolOut(p)}
+	})
+	if t.LastStatus == "STOPPED" {
+		c.ExitCode = new(exitCode(t))
+	}
+	out.Containers = []types.Container{c}
+	return out
+}
+
+// healthOfTask is UNKNOWN without a container health check. A check passes in the simulated cloud as long as the task runs.
+func healthOfTask(t Task) types.HealthStatus {
+	if t.HealthCheck && t.LastStatus == "RUNNING" {
+		return types.HealthStatusHealthy
+	}
+	return types.HealthStatusUnknown
+}
+
+func protocolOut(p Port) types.TransportProtocol {
+	if p.UDP {
+		return types.TransportProtocolUdp
+	}
+	return types.TransportProtocolTcp
+}
+
+// exitCode is 137 for a container that was killed: 128 and the number of SIGKILL.
+func exitCode(t Task) int32 {
+	if t.Killed {
+		return 137
+	}
+	return 0
+}
+
+// eni is the network interface of a task in awsvpc mode.
+func eni(t Task) types.Attachment {
+	id := t.ARN[strings.LastIndex(t.ARN, "/")+1:]
+	return types.Attachment{
+		Id: new("eni-attach-" + id), Type: new("ElasticNetworkInterface"), Status: new("ATTACHED"),
+		Details: []types.KeyValuePair{{Name: new("networkInterfaceId"), Value: new("eni-" + id)}, {Name: new("privateIPv4Address"), Value: &t.IP}},
+	}
+}
+
+func protectedOut(t Task) types.ProtectedTask {
+	out := types.ProtectedTask{TaskArn: &t.ARN, ProtectionEnabled: t.Protected}
+	if t.Protected {
+		out.ExpirationDate = core.Instant(t.ProtectedUntil)
+	}
+	return out
+}

@@ -1,0 +1,63 @@
+package ecs
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/ebbhq/ebb/internal/sim/core"
+)
+
+func (s api) definitionOut(d TaskDefinition) types.TaskDefinition {
+	name := d.Family + ":" + strconv.Itoa(d.Revision)
+	network := types.NetworkMode(d.Network)
+	if network == "" {
+		network = types.NetworkModeBridge
+	}
+	out := types.TaskDefinition{
+		TaskDefinitionArn: s.arn("task-definition", name), Family: &d.Family, Revision: int32(d.Revision), Status: types.TaskDefinitionStatusActive,
+		NetworkMode: network, RequiresCompatibilities: []types.Compatibility{types.CompatibilityEc2}, Compatibilities: []types.Compatibility{types.CompatibilityExternal, types.CompatibilityEc2},
+		RequiresAttributes: core.Mapped(d.Attributes(), requiredOut), PlacementConstraints: core.Mapped(d.Constraints, definitionConstraintOut),
+	}
+	c := containerOut(d)
+	if d.TaskSize {
+		out.Cpu, out.Memory = new(strconv.Itoa(d.CPU)), new(strconv.Itoa(d.Memory))
+	} else {
+		c.Cpu, c.Memory = int32(d.CPU), new(int32(d.Memory))
+	}
+	out.ContainerDefinitions = []types.ContainerDefinition{c}
+	return out
+}
+
+// containerOut is the one container of a task, without its size.
+func containerOut(d TaskDefinition) types.ContainerDefinition {
+	c := types.ContainerDefinition{Name: &d.Family, Image: new("simulated"), Essential: new(true), PortMappings: core.Mapped(d.PortMappings(), portOut)}
+	if d.Reservation > 0 {
+		c.MemoryReservation = new(int32(d.Reservation))
+	}
+	if !d.AgentStop {
+		c.StopTimeout = new(core.Seconds(d.Stop))
+	}
+	if d.GPU > 0 {
+		c.ResourceRequirements = []types.ResourceRequirement{{Type: types.ResourceTypeGpu, Value: new(strconv.Itoa(d.GPU))}}
+	}
+	if d.HealthCheck {
+		c.HealthCheck = &types.HealthCheck{Command: []string{"CMD-SHELL", "exit 0"}, Interval: new(int32(30)), Timeout: new(int32(5)), Retries: new(int32(3))}
+	}
+	return c
+}
+
+func portOut(p Port) types.PortMapping {
+	return types.PortMapping{ContainerPort: new(int32(p.Port)), HostPort: new(int32(p.HostPort)), Protocol: protocolOut(p)}
+}
+
+// requiredOut spells an attribute that is written as name or name=value.
+func requiredOut(a string) types.Attribute {
+	name, value, _ := strings.Cut(a, "=")
+	return types.Attribute{Name: &name, Value: core.Optional(value)}
+}
+
+func definitionConstraintOut(c Constraint) types.TaskDefinitionPlacementConstraint {
+	return types.TaskDefinitionPlacementConstraint{Type: types.TaskDefinitionPlacementConstraintType(c.Type), Expression: &c.Expression}
+}

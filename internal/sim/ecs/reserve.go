@@ -1,0 +1,110 @@
+package ecs
+
+import (
+	"slices"
+	"strconv"
+	"time"
+)
+
+// memory is how much of the instance's memory a task takes: the reservation, or else the limit.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
+func (d *TaskDefinition) memory() int {
+	if d.Reservation > 0 && !d.TaskSize {
+		return d.Reservation
+	}
+	return d.Memory
+}
+
+// PortMappings are the ports of a task's container, with their places on the host as the definition says them; 0: dynamic.
+func (d *TaskDefinition) PortMappings() []Port {
+	all := slices.Clone(d.Ports)
+	if d.Port != 0 || d.HostPort != 0 {
+		all = slices.Insert(all, 0, Port{Port: d.Port, HostPort: d.HostPort})
+	}
+	for i := range all {
+		switch p := &all[i]; {
+		case p.HostPort == 0 && (d.Network == "host" || d.Network == "awsvpc"):
+			p.HostPort = p.Port
+		case p.Port == 0:
+			p.Port = p.HostPort
+		}
+	}
+	return all
+}
+
+// hostPorts are the ports that a task takes on its host; 0: any that is free. With awsvpc it takes none.
+func (d *TaskDefinition) hostPorts() []Port {
+	if d.Network == "awsvpc" {
+		return nil
+	}
+	return d.PortMappings()
+}
+
+// portsOf is where an instance notes the ports of a protocol.
+func (ci *containerInstance) portsOf(p Port) *[]int {
+	if p.UDP {
+		return &ci.UDP
+	}
+	return &ci.Ports
+}
+
+// reserve takes the resources of a task on its instance.
+func (w *ECS) reserve(t *task) {
+	ci, def := t.ci, t.def
+	ci.FreeCPU -= def.CPU
+	ci.FreeMemory -= def.memory()
+	t.GPUs, ci.FreeGPUs = slices.Clone(ci.FreeGPUs[:def.GPU]), ci.FreeGPUs[def.GPU:]
+	if def.Network == "awsvpc" {
+		w.networks++
+		t.IP = "10.1." + strconv.Itoa(w.networks/250) + "." + strconv.Itoa(w.networks%250+1)
+	}
+	t.Bindings = def.hostPorts()
+	for i := range t.Bindings {
+		p := &t.Bindings[i]
+		if p.HostPort == 0 {
+			ci.port++
+			p.HostPort = ci.port
+		}
+		*ci.portsOf(*p) = append(*ci.portsOf(*p), p.HostPort)
+	}
+	if def.Port != 0 && len(t.Bindings) > 0 {
+		t.HostPort = t.Bindings[0].HostPort
+	}
+}
+
+// release gives the resources of a stopped task back.
+func (w *ECS) release(t *task) {
+	ci := t.ci
+	ci.FreeCPU += t.def.CPU
+	ci.FreeMemory += t.def.memory()
+	ci.FreeGPUs = slices.Concat(ci.FreeGPUs, t.GPUs)
+	for _, p := range t.Bindings {
+		*ci.portsOf(p) = slices.DeleteFunc(*ci.portsOf(p), func(n int) bool { return n == p.HostPort })
+	}
+	ci.tasks = slices.DeleteFunc(ci.tasks, func(x *task) bool { return x == t })
+	if t.s != nil {
+		t.s.tasks = slices.DeleteFunc(t.s.tasks, func(x *task) bool { return x == t })
+	}
+	w.protectSoon(ci)
+}
+
+// clock notes when a task reached the parts of its course that its last status tells.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Task.html
+func (t *task) clock(now time.Time) {
+	once := func(at *time.Time) {
+		if at.IsZero() {
+			*at = now
+		}
+	}
+	switch t.LastStatus {
+	case "PENDING":
+		once(&t.PullStartedAt)
+	case "ACTIVATING", "RUNNING":
+		once(&t.PullStartedAt)
+		once(&t.PullStoppedAt)
+	case "DEPROVISIONING", "STOPPED":
+		if !t.StartedAt.IsZero() {
+			once(&t.ExecutionStopped)
+		}
+	}
+}

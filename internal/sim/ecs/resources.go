@@ -1,0 +1,71 @@
+package ecs
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/ebbhq/ebb/internal/sim/core"
+)
+
+// cluster is a cluster by name or ARN. AWS does not give the key ecs:cluster to calls on the cluster itself.
+func (s api) clusterResource(id string) core.Resource {
+	if id == "" {
+		id = "default"
+	}
+	return core.Resource{Kind: "cluster", ARN: s.orARN(id, "cluster/")}
+}
+
+func (s api) clusterKeys(cluster string) map[string]string {
+	return map[string]string{"ecs:cluster": s.clusterResource(cluster).ARN}
+}
+
+// inCluster are things of a cluster, or with the kind * the cluster's condition key alone.
+func (s api) inCluster(cluster *string, kind string, ids ...string) []core.Resource {
+	keys := s.clusterKeys(core.Deref(cluster))
+	if kind == "*" {
+		return []core.Resource{{Kind: kind, ARN: "*", Keys: keys}}
+	}
+	arn := s.clusterResource(core.Deref(cluster)).ARN
+	name := arn[strings.LastIndexByte(arn, '/')+1:]
+	return core.Mapped(ids, func(id string) core.Resource {
+		r := core.Resource{Kind: kind, ARN: s.orARN(id, kind+"/"+name+"/"), Keys: keys}
+		if kind != "service" {
+			r.Pattern = r.ARN[:strings.LastIndexByte(r.ARN, '/')+1] + "*"
+		}
+		return r
+	})
+}
+
+// orARN is an ECS resource by id or ARN.
+func (s api) orARN(id, before string) string {
+	if strings.HasPrefix(id, "arn:") {
+		return id
+	}
+	return s.ARN("ecs", before+id)
+}
+
+// definitionResource is a task definition that runs in a cluster.
+func (s api) definitionResource(id, cluster *string) []core.Resource {
+	arn := s.definition(core.Deref(id))
+	return []core.Resource{{
+		Kind: "task-definition", ARN: arn, Pattern: arn[:strings.LastIndexByte(arn, ':')+1] + "*", Keys: s.clusterKeys(core.Deref(cluster)),
+	}}
+}
+
+// definition is a task definition by ARN, family and revision, or family, which means its newest revision.
+func (s api) definition(id string) string {
+	if d, err := s.DescribeTaskDefinition(id); err == nil {
+		return s.ARN("ecs", fmt.Sprintf("task-definition/%s:%d", d.Family, d.Revision))
+	}
+	return s.orARN(id, "task-definition/")
+}
+
+// providers are capacity providers; a call without a name is about all of them, which AWS does not say how it checks.
+func (s api) providerResources(names []string) []core.Resource {
+	if len(names) == 0 {
+		names = []string{"*"}
+	}
+	return core.Mapped(names, func(n string) core.Resource {
+		return core.Resource{Kind: "capacity-provider", ARN: s.orARN(n, "capacity-provider/")}
+	})
+}

@@ -1,0 +1,81 @@
+package ecs
+
+// Runtime runs the processes of tasks for real. A world without one models them: a process exits a while after SIGTERM, as its task
+// definition says. With one, a process exits when Exited says so.
+//
+// The world calls it in the middle of its changes, under whatever lock guards the world: a method must return at once, and must
+// not call the world.
+type Runtime interface {
+	// Start starts the process of a task. It is there for health checks and requests from now on.
+	Start(Task)
+	// Terminate is SIGTERM: the process ends in its own time, and Exited tells when.
+	Terminate(Task)
+	// Kill is SIGKILL, or the end of the host: the process is gone, and nobody tells.
+	Kill(Task)
+}
+
+// UseRuntime gives the tasks of the world real processes from now on, those that run already included. How long health checks take
+// stays modelled: TargetGroup.Check.
+func (w *ECS) UseRuntime(r Runtime) {
+	w.runtime = r
+	for _, c := range w.clusters {
+		for _, t := range c.tasks {
+			if t.Process {
+				r.Start(t.Task)
+			}
+		}
+	}
+}
+
+// Exited is how a runtime tells that the process of a task has ended by itself, after SIGTERM or without one. Of a process that was
+// killed, or a task that is not known, it takes no notice.
+func (w *ECS) Exited(arn string) {
+	t := w.tasks[arn]
+	if t == nil || !t.Process {
+		return
+	}
+	t.Process = false
+	if t.live() {
+		w.step(t, 0, func() { w.stopTask(t, "EssentialContainerExited", "Essential container in task exited") })
+		return
+	}
+	w.step(t, 0, func() { w.exit(t, false) })
+}
+
+// startProcess is the start of a task's containers.
+func (w *ECS) startProcess(t *task) {
+	t.Process = true
+	if w.runtime != nil {
+		w.runtime.Start(t.Task)
+		return
+	}
+	if t.def.Run > 0 {
+		w.step(t, t.def.Run, func() {
+			t.Process = false
+			w.stopTask(t, "EssentialContainerExited", "Essential container in task exited")
+		})
+	}
+}
+
+// sigterm asks a task's process to exit; at the stop time-out it is killed.
+func (w *ECS) sigterm(t *task) {
+	if w.runtime == nil {
+		w.step(t, min(t.def.Exit, t.def.Stop), func() { w.exit(t, t.def.Exit > t.def.Stop) })
+		return
+	}
+	w.runtime.Terminate(t.Task)
+	w.step(t, t.def.Stop, func() {
+		if t.Process {
+			w.runtime.Kill(t.Task)
+			w.exit(t, true)
+		}
+	})
+}
+
+// killProcess is the end of a task's process with its host.
+func (w *ECS) killProcess(t *task) {
+	t.Process, t.Killed = false, true
+	if w.runtime != nil {
+		w.runtime.Kill(t.Task)
+	}
+}

@@ -1,0 +1,185 @@
+package ecs
+
+import "time"
+
+// The ECS part of what api.go begins.
+
+// Cluster is an ECS cluster.
+type Cluster struct {
+	Name, ARN string
+	// DefaultStrategy is what services and tasks take that name neither a launch type nor a strategy.
+	DefaultStrategy []StrategyItem
+	// Providers are the names of the capacity providers of its groups.
+	Providers []string
+}
+
+// CapacityProvider is an ECS capacity provider of an Auto Scaling group.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_AutoScalingGroupProvider.html
+type CapacityProvider struct {
+	Name                  string `yaml:"name,omitempty"`
+	ARN                   string `yaml:"-"`
+	Group                 string `yaml:"group,omitempty"`                          // name
+	GroupARN              string `yaml:"-"`                                        // empty: AWS's own, such as FARGATE
+	ManagedScaling        bool   `yaml:"managed_scaling,omitempty"`                // shown only: the simulated cloud does not scale groups
+	TerminationProtection bool   `yaml:"managed_termination_protection,omitempty"` // needs managed_scaling and a group with protect_new
+	ManagedDraining       bool   `yaml:"managed_draining,omitempty"`
+}
+
+// ContainerInstance is an instance registered in a cluster.
+type ContainerInstance struct {
+	ARN, Cluster, Instance, Status, Zone string
+	Connected                            bool
+	CPU, Memory                          int // registered
+	FreeCPU, FreeMemory                  int
+	Ports, UDP                           []int // host ports in use
+	GPUs, FreeGPUs                       []string
+	Interfaces                           int    // that the instance can have, the primary one included; 0: no limit
+	CapacityProvider                     string // empty: none
+	AgentVersion                         string
+	RegisteredAt                         time.Time
+	InactiveAt                           time.Time
+	Attributes                           map[string]string
+	Version                              int
+	Running, Pending                     int // as AWS counts: by desired status RUNNING
+}
+
+// TaskDefinition is what a task is made of; the simulated part of it.
+type TaskDefinition struct {
+	Family   string        `yaml:"family,omitempty"`
+	Revision int           `yaml:"-"`
+	CPU      int           `yaml:"cpu,omitempty"`       // units; 0: 256
+	Memory   int           `yaml:"memory,omitempty"`    // MiB; 0: 256
+	Port     int           `yaml:"port,omitempty"`      // container port; 0: none
+	HostPort int           `yaml:"host_port,omitempty"` // 0: dynamic
+	Network  string        `yaml:"network,omitempty"`   // bridge (default), host, awsvpc
+	Start    time.Duration `yaml:"start,omitempty"`     // from placement to RUNNING; 0: 5 s
+	Exit     time.Duration `yaml:"exit,omitempty"`      // from SIGTERM to exit; longer than StopTimeout: killed
+	Stop     time.Duration `yaml:"stop_timeout,omitempty"`
+	Run      time.Duration `yaml:"run,omitempty"`   // the task ends by itself after this; 0: never
+	Fails    bool          `yaml:"fails,omitempty"` // never starts: TaskFailedToStart
+
+	GPU         int          `yaml:"gpu,omitempty"`                   // devices
+	Reservation int          `yaml:"memory_reservation,omitempty"`    // MiB; taken from the instance instead of Memory, which is only the limit then
+	TaskSize    bool         `yaml:"task_size,omitempty"`             // CPU and memory are the task's own and not its container's
+	Ports       []Port       `yaml:"ports,omitempty"`                 // besides Port
+	Constraints []Constraint `yaml:"placement_constraints,omitempty"` // memberOf only
+	Requires    []string     `yaml:"requires,omitempty"`              // attributes, as name or name=value
+	HealthCheck bool         `yaml:"health_check,omitempty"`          // its container has one
+	AgentStop   bool         `yaml:"-"`                               // it names no stop time-out, so that Stop is the agent's
+}
+
+// Port is a port of a container and its place on the host.
+type Port struct {
+	Port     int  `yaml:"port,omitempty"`      // container port; 0: the host port
+	HostPort int  `yaml:"host_port,omitempty"` // 0: dynamic
+	UDP      bool `yaml:"udp,omitempty"`
+}
+
+// Constraint is a placement constraint: distinctInstance, or memberOf with an expression of the cluster query language.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-placement-constraints.html
+type Constraint struct {
+	Type       string `yaml:"type,omitempty"`
+	Expression string `yaml:"expression,omitempty"`
+}
+
+// PlacementStrategy is one step of a placement strategy: spread by instanceId or attribute:NAME, binpack by cpu or memory, or random.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-placement-strategies.html
+type PlacementStrategy struct {
+	Type  string `yaml:"type,omitempty"`
+	Field string `yaml:"field,omitempty"`
+}
+
+// StrategyItem is one part of a capacity provider strategy.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CapacityProviderStrategyItem.html
+type StrategyItem struct {
+	Provider string `yaml:"provider,omitempty"`
+	Base     int    `yaml:"base,omitempty"`
+	Weight   int    `yaml:"weight,omitempty"`
+}
+
+// Task is an ECS task.
+type Task struct {
+	ARN, Cluster, ContainerInstance, Instance, Definition, Group, StartedBy string
+	LastStatus, DesiredStatus, StopCode, StoppedReason                      string
+	Service                                                                 string
+	Daemon                                                                  bool
+	CPU, Memory, ContainerPort, HostPort                                    int
+	IP                                                                      string // awsvpc only
+	CreatedAt, StartedAt, StoppingAt, StoppedAt                             time.Time
+	Protected                                                               bool
+	ProtectedUntil                                                          time.Time
+	Healthy                                                                 bool // counts for minimumHealthyPercent
+	Killed                                                                  bool // by SIGKILL at the stop time-out, or with its host
+	Version                                                                 int
+	Process                                                                 bool // its containers run, whatever ECS thinks
+
+	Bindings                                       []Port // on the host; none with awsvpc
+	GPUs                                           []string
+	CapacityProvider                               string // that its strategy chose; empty: launch type EC2
+	HealthCheck                                    bool   // its container has one
+	PullStartedAt, PullStoppedAt, ExecutionStopped time.Time
+}
+
+// Service is an ECS service.
+type Service struct {
+	Name, ARN, Cluster, Definition, Status string
+	Daemon                                 bool
+	Desired, Running, Pending              int
+	Min, Max                               int // percent; AddService: both 0: 100 and 200, for DAEMON 0 and 100
+	TargetGroups                           []ServiceTargetGroup
+	DistinctInstance                       bool
+	CreatedAt                              time.Time
+	Events                                 []ServiceEvent // newest first
+
+	Constraints    []Constraint
+	Placement      []PlacementStrategy // none: spread over zones
+	Providers      []StrategyItem      // capacity provider strategy; none: launch type EC2
+	EC2            bool                // launch type EC2, whatever the cluster's default strategy is
+	Grace          time.Duration       // healthCheckGracePeriodSeconds; shown only
+	ZoneRebalance  bool                // availabilityZoneRebalancing ENABLED; shown only
+	CircuitBreaker bool                // a deployment whose tasks do not start fails; without rollback
+	Deployments    []Deployment        // newest first
+}
+
+// Deployment is one deployment of a service.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Deployment.html
+type Deployment struct {
+	ID, Status, Definition            string // Status: PRIMARY, ACTIVE
+	Rollout, RolloutReason            string // Rollout: IN_PROGRESS, COMPLETED, FAILED
+	Desired, Running, Pending, Failed int
+	CreatedAt, UpdatedAt              time.Time
+}
+
+// ServiceTargetGroup is one load balancer entry of a service.
+type ServiceTargetGroup struct {
+	ARN, Container string
+	Port           int
+}
+
+// ServiceEvent is one line of a service's event list.
+type ServiceEvent struct {
+	At   time.Time
+	Text string
+}
+
+// Failure is one item that an ECS call could not do although it answered.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Failure.html
+type Failure struct {
+	ARN, Reason, Detail string // Reason: MISSING, INACTIVE, RESOURCE:CPU, TASK_NOT_VALID, ...
+}
+
+// TaskQuery narrows ListTasks. Empty fields do not narrow, but an empty DesiredStatus is RUNNING.
+type TaskQuery struct {
+	ContainerInstance, Service, Family, DesiredStatus, StartedBy string
+}
+
+// TaskRun is what RunTasks is to start.
+type TaskRun struct {
+	Definition, StartedBy string
+	Group                 string // task group; empty: family:NAME
+	Count                 int    // 0: 1
+	EC2                   bool   // launch type EC2, whatever the cluster's default strategy is
+	Constraints           []Constraint
+	Placement             []PlacementStrategy
+	Providers             []StrategyItem
+}

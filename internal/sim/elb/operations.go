@@ -1,0 +1,195 @@
+package elb
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+
+	"github.com/ebbhq/ebb/internal/sim/core"
+)
+
+// delayKey is the one target group attribute that the simulated cloud obeys.
+const delayKey = "deregistration_delay.timeout_seconds"
+
+// terminationKey is the attribute of network load balancers that is shown only.
+const terminationKey = "deregistration_delay.connection_termination.enabled"
+
+func (s api) describeGroups(c *core.Call, in *elb.DescribeTargetGroupsInput) (*elb.DescribeTargetGroupsOutput, error) {
+	if n := in.PageSize; n != nil && (*n < 1 || *n > 400) {
+		return nil, core.Refuse("ValidationError", "PageSize must be between 1 and 400 (inclusive), not %d.", *n)
+	}
+	groups, err := s.DescribeTargetGroups(in.TargetGroupArns, in.Names)
+	if err != nil {
+		return nil, err
+	}
+	p := core.Paging{Operation: "DescribeTargetGroups", Asked: in.PageSize, Fallback: 400, Most: 400, Token: in.Marker}
+	groups, next, ok := core.Page(c, p, groups, func(g TargetGroup) string { return g.ARN })
+	if !ok {
+		return nil, core.Refuse("ValidationError", "'%s' is not a valid marker.", core.Deref(in.Marker))
+	}
+	return &elb.DescribeTargetGroupsOutput{TargetGroups: core.Mapped(groups, targetGroupOut), NextMarker: next}, nil
+}
+
+func targetGroupOut(g TargetGroup) types.TargetGroup {
+	return types.TargetGroup{
+		TargetGroupArn: &g.ARN, TargetGroupName: &g.Name, TargetType: types.TargetTypeEnum(g.Type), Protocol: types.ProtocolEnum(g.Protocol),
+		Port: new(int32(g.Port)), VpcId: new("vpc-0ebb"), HealthCheckEnabled: new(true), HealthCheckPort: new("traffic-port"),
+		HealthyThresholdCount: new(int32(2)), HealthCheckIntervalSeconds: new(core.Seconds(g.Check / 2)),
+		UnhealthyThresholdCount: new(int32(2)), HealthCheckTimeoutSeconds: new(int32(5)), LoadBalancerArns: []string{balancerARN(g)},
+	}
+}
+
+// balancerARN names the load balancer that a target group is attached to: each has one of its own.
+func balancerARN(g TargetGroup) string {
+	kind := "loadbalancer/app/"
+	if network(g) {
+		kind = "loadbalancer/net/"
+	}
+	return strings.Replace(g.ARN, "targetgroup/", kind, 1)
+}
+
+// network reports whether a target group is one of a network load balancer.
+func network(g TargetGroup) bool {
+	return slices.Contains([]string{"TCP", "TLS", "UDP", "TCP_UDP"}, g.Protocol)
+}
+
+// group finds the one target group that a request names.
+func (s api) named(arn *string) (TargetGroup, error) {
+	groups, err := s.DescribeTargetGroups([]string{*arn}, nil)
+	if err == nil && len(groups) == 0 {
+		err = core.Refuse("TargetGroupNotFound", "Target groups '%s' not found", *arn)
+	}
+	if err != nil {
+		return TargetGroup{}, err
+	}
+	return groups[0], nil
+}
+
+func (s api) attributes(c *core.Call, in *elb.DescribeTargetGroupAttributesInput) (*elb.DescribeTargetGroupAttributesOutput, error) {
+	g, err := s.named(in.TargetGroupArn)
+	return &elb.DescribeTargetGroupAttributesOutput{Attributes: attributesOut(g)}, err
+}
+
+func attributesOut(g TargetGroup) []types.TargetGroupAttribute {
+	all := []types.TargetGroupAttribute{{Key: new(delayKey), Value: new(strconv.Itoa(int(g.Delay / time.Second)))}}
+	if network(g) {
+		all = append(all, types.TargetGroupAttribute{Key: new(terminationKey), Value: new(strconv.FormatBool(g.ConnectionTermination))})
+	}
+	return all
+}
+
+// modify: The one attribute it takes is the deregistration delay.
+func (s api) modify(c *core.Call, in *elb.ModifyTargetGroupAttributesInput) (*elb.ModifyTargetGroupAttributesOutput, error) {
+	for _, a := range in.Attributes {
+		if core.Deref(a.Key) != delayKey {
+			return nil, core.Refuse("InvalidConfigurationRequest", "Target group attribute key '%s' is not recognized: the simulated cloud knows %s only", core.Deref(a.Key), delayKey)
+		}
+		n, err := strconv.Atoi(core.Deref(a.Value))
+		if err != nil || n < 0 || n > 3600 {
+			return nil, core.Refuse("ValidationError", "Deregistration delay timeout seconds must be between 0 and 3600, not '%s'", core.Deref(a.Value))
+		}
+		if err := s.SetDeregistrationDelay(*in.TargetGroupArn, time.Duration(n)*time.Second); err != nil {
+			return nil, err
+		}
+	}
+	g, err := s.named(in.TargetGroupArn)
+	return &elb.ModifyTargetGroupAttributesOutput{Attributes: attributesOut(g)}, err
+}
+
+func (s api) describeHealth(c *core.Call, in *elb.DescribeTargetHealthInput) (*elb.DescribeTargetHealthOutput, error) {
+	g, err := s.named(in.TargetGroupArn)
+	if err != nil {
+		return nil, err
+	}
+	var asked []Target
+	if len(in.Targets) > 0 {
+		if asked, err = targetsIn(g, in.Targets); err != nil {
+			return nil, err
+		}
+	}
+	targets, err := s.DescribeTargetHealth(g.ARN, asked)
+	if err != nil {
+		return nil, err
+	}
+	return &elb.DescribeTargetHealthOutput{TargetHealthDescriptions: core.Mapped(targets, healthOut)}, nil
+}
+
+func healthOut(t Target) types.TargetHealthDescription {
+	return types.TargetHealthDescription{
+		Target:          &types.TargetDescription{Id: &t.ID, Port: new(int32(t.Port))},
+		HealthCheckPort: new(strconv.Itoa(t.Port)),
+		TargetHealth: &types.TargetHealth{
+			State: types.TargetHealthStateEnum(t.State), Reason: types.TargetHealthReasonEnum(t.Reason), Description: core.Optional(describe(t)),
+		},
+	}
+}
+
+// describe spells the reasons as ELB does.
+// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html
+func describe(t Target) string {
+	switch t.Reason {
+	case "Target.DeregistrationInProgress":
+		return "Target deregistration is in progress"
+	case "Target.NotRegistered":
+		return "Target is not registered to the target group"
+	case "Elb.RegistrationInProgress":
+		return "Target registration is in progress"
+	case "Target.FailedHealthChecks":
+		return "Health checks failed"
+	}
+	return ""
+}
+
+// targetsIn reads targets; one without a port means the port of its group.
+func targetsIn(g TargetGroup, in []types.TargetDescription) ([]Target, error) {
+	targets := make([]Target, 0, len(in))
+	for _, t := range in {
+		if core.Deref(t.Id) == "" {
+			return nil, missing("Id")
+		}
+		port := g.Port
+		if t.Port != nil {
+			port = int(*t.Port)
+		}
+		targets = append(targets, Target{ID: *t.Id, Port: port})
+	}
+	return targets, nil
+}
+
+func (s api) register(c *core.Call, in *elb.RegisterTargetsInput) (*elb.RegisterTargetsOutput, error) {
+	g, err := s.named(in.TargetGroupArn)
+	if err != nil {
+		return nil, err
+	}
+	targets, err := targetsIn(g, in.Targets)
+	if err == nil {
+		err = s.RegisterTargets(g.ARN, targets)
+	}
+	return &elb.RegisterTargetsOutput{}, err
+}
+
+func (s api) deregister(c *core.Call, in *elb.DeregisterTargetsInput) (*elb.DeregisterTargetsOutput, error) {
+	g, err := s.named(in.TargetGroupArn)
+	if err != nil {
+		return nil, err
+	}
+	targets, err := targetsIn(g, in.Targets)
+	if err == nil {
+		err = s.DeregisterTargets(g.ARN, targets)
+	}
+	return &elb.DeregisterTargetsOutput{}, err
+}
+
+func missing(name string) error {
+	first := strings.ToLower(name[:1]) + name[1:]
+	return core.Refuse("ValidationError", "1 validation error detected: Value null at '%s' failed to satisfy constraint: Member must not be null", first)
+}
+
+func targetGroupResource(arn *string) []core.Resource {
+	whole := core.Deref(arn)
+	return []core.Resource{{Kind: "targetgroup", ARN: whole, Pattern: whole[:strings.LastIndexByte(whole, '/')+1] + "*"}}
+}

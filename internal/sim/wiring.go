@@ -1,0 +1,70 @@
+package sim
+
+import (
+	"time"
+
+	"github.com/ebbhq/ebb/internal/sim/core"
+	"github.com/ebbhq/ebb/internal/sim/lambda"
+	"github.com/ebbhq/ebb/internal/sim/sqs"
+)
+
+// post sends for EventBridge and lifecycle hooks.
+type post struct{ w *World }
+
+// Send sends to the queue, topic or function of an ARN. What has nowhere to go is lost. A function gets what a queue would get as body:
+// for EventBridge that is documented, for the target of a hook AWS does not say.
+func (p post) Send(arn, subject, body string, about core.Entry) {
+	if p.w.SNS.Deliver(arn, subject, body, about) || p.w.SQS.Deliver(arn, body, about) || p.w.Lambda.Deliver(arn, []byte(body), about) {
+		return
+	}
+	about.Kind, about.To, about.Queue = core.EntryMessage, "lost", core.LastPart(arn)
+	p.w.Log(about)
+}
+
+// observer passes on what becomes of instances.
+type observer struct{ w *World }
+
+func (o observer) Down(i *core.Instance) {
+	o.w.ELB.InstanceDown(i)
+	o.w.ECS.InstanceDown(i)
+}
+
+func (o observer) Stopping(i *core.Instance) { o.w.ECS.InstanceStopping(i) }
+
+func (o observer) Terminated(i *core.Instance) {
+	o.w.AutoScaling.InstanceTerminated(i)
+	o.w.ECS.InstanceTerminated(i)
+}
+
+func (o observer) Ended(i *core.Instance) { o.w.AutoScaling.InstanceEnded(i) }
+
+// queues are the queues that Lambda polls.
+type queues struct{ w *World }
+
+func (q queues) Find(name string) (arn string, visibility time.Duration, ok bool) {
+	found, err := q.w.Queue(name)
+	if err != nil {
+		return "", 0, false
+	}
+	return found.ARN, found.Visibility, true
+}
+
+func (q queues) Waiting(name string) (int, time.Time) { return q.w.Waiting(name) }
+
+func (q queues) Receive(name string, most int) []lambda.Message {
+	got, err := q.w.ReceiveMessage(name, most, nil)
+	if err != nil {
+		return nil
+	}
+	return core.Mapped(got, func(m sqs.Message) lambda.Message {
+		attributes := make(map[string]lambda.Attribute, len(m.Attributes))
+		for name, a := range m.Attributes { //ebb:any-order one map to another
+			attributes[name] = lambda.Attribute(a)
+		}
+		return lambda.Message{
+			ID: m.ID, Body: m.Body, Handle: m.Handle, Sent: m.Sent, FirstReceived: m.FirstReceived, Receives: m.Receives, Attributes: attributes, About: m.About(),
+		}
+	})
+}
+
+func (q queues) Delete(name, handle string) { _ = q.w.DeleteMessage(name, handle) } // of a queue that is gone there is nothing to delete
