@@ -113,37 +113,36 @@ func checkRegion(c *Config, values map[string]value) []Problem {
 	return []Problem{at}
 }
 
-const noGroups = `no groups are set, so there is nothing to manage; write groups: with at least "- match: NAME"`
-
 // Serves returns an error that says what is missing for ebb serve: a queue and at least one group.
 func (c Config) Serves() error {
-	var problems []Problem
 	if c.Queue == "" {
-		problems = append(problems, Problem{Text: "no queue is set; write queue: with the queue's URL, or set EBB_QUEUE or --queue"})
+		return c.complete("no queue is set; write queue: with the queue's URL, or set EBB_QUEUE or --queue")
 	}
-	if len(c.Groups) == 0 {
-		problems = append(problems, Problem{Text: noGroups})
-	}
-	if len(problems) > 0 {
-		return &Error{Problems: problems}
-	}
-	return nil
+	return c.complete()
 }
 
 // Invoked returns an error that says what is missing for ebb lambda: at least one group, and a journal that outlives an invocation.
 func (c Config) Invoked() error {
-	var problems []Problem
 	if c.JournalTable() == "" {
-		problems = append(problems, Problem{Text: fmt.Sprintf("journal is %q, but invocations can share only a table; write journal: "+
-			"dynamodb://TABLE, or set EBB_JOURNAL", c.Journal)})
+		return c.complete(fmt.Sprintf("journal is %q, but invocations can share only a table; write journal: dynamodb://TABLE, or set "+
+			"EBB_JOURNAL", c.Journal))
 	}
+	return c.complete()
+}
+
+// complete is the error for what is missing, groups included.
+func (c Config) complete(missing ...string) error {
 	if len(c.Groups) == 0 {
-		problems = append(problems, Problem{Text: noGroups})
+		missing = append(missing, `no groups are set, so there is nothing to manage; write groups: with at least "- match: NAME"`)
 	}
-	if len(problems) > 0 {
-		return &Error{Problems: problems}
+	if len(missing) == 0 {
+		return nil
 	}
-	return nil
+	e := &Error{}
+	for _, text := range missing {
+		e.Problems = append(e.Problems, Problem{Text: text})
+	}
+	return e
 }
 
 // Group finds the settings for an Auto Scaling group: the first whose pattern matches the name. False means that the group is not
