@@ -147,7 +147,7 @@ func lineOf(d drain.Drain, waiting string, cfg config.Config) statusLine {
 		Key: d.Key, Group: d.Group, Instance: string(d.Instance), Cluster: d.Cluster,
 		State: "open", Since: d.Heard, Text: "waits " + waiting, Left: d.Left,
 	}
-	waits := !d.Queued.IsZero() && d.Slot.IsZero() // for its turn: the deadline counts from that
+	waits := !d.Queued.IsZero() && d.Slot.IsZero() // until it may leave: the deadline counts from then
 	if g, ok := cfg.Group(d.Group); ok && d.Open() && !waits {
 		l.Deadline = drain.Deadline(d, fleet.Fact[fleet.Hook]{}, drain.Policy{Deadline: g.Deadline})
 	}

@@ -54,7 +54,7 @@ func WithTimeout(cfg aws.Config) aws.Config {
 
 // AWSConfig loads the configuration of the AWS SDK and checks that there are credentials. The error says what to do when there is no
 // Region or there are no credentials. The SDK does not retry with it: the
-// kernel does, within its own budget of calls and with the freshest decision, and a retry inside the SDK would hide from it
+// kernel does, within its own rate limits and with the freshest decision, and a retry inside the SDK would hide from it
 // what was sent and when.
 func AWSConfig(ctx context.Context, o Options) (aws.Config, error) {
 	load := []func(*config.LoadOptions) error{

@@ -53,10 +53,7 @@ func ReadGroup(g astypes.AutoScalingGroup) fleet.Group {
 	out := fleet.Group{
 		Name: aws.ToString(g.AutoScalingGroupName), ARN: fleet.ARN(aws.ToString(g.AutoScalingGroupARN)),
 		Min: int(aws.ToInt32(g.MinSize)), Max: int(aws.ToInt32(g.MaxSize)), Desired: int(aws.ToInt32(g.DesiredCapacity)),
-		Retains: retains(g.InstanceLifecyclePolicy), Tags: map[string]string{},
-	}
-	for _, t := range g.Tags {
-		out.Tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
+		Retains: retains(g.InstanceLifecyclePolicy),
 	}
 	for _, i := range g.Instances {
 		out.Instances = append(out.Instances, fleet.GroupInstance{

@@ -39,9 +39,6 @@ const (
 	Seen
 )
 
-// String spells the knowledge for people.
-func (k Knowledge) String() string { return [...]string{"unknown", "absent", "seen"}[k] }
-
 // Fact is one part of a view: what was found, and when the look that found it was started. At is the start and not the
 // end of the look because AWS answers with the state at some moment after the request was sent.
 type Fact[T any] struct {
@@ -49,9 +46,6 @@ type Fact[T any] struct {
 	At    time.Time
 	Value T
 }
-
-// Known reports whether the fact was established, as seen or as absent, by a look started at or after since.
-func (f Fact[T]) Known(since time.Time) bool { return f.Is != Unknown && !f.At.Before(since) }
 
 // LifecycleState is the state of an instance in its Auto Scaling group.
 // https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-lifecycle.html
@@ -117,7 +111,6 @@ type Group struct {
 	Max       int
 	Desired   int
 	Retains   bool // InstanceLifecyclePolicy TerminateHookAbandon=retain
-	Tags      map[string]string
 	Instances []GroupInstance
 }
 
