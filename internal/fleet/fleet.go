@@ -39,6 +39,9 @@ const (
 	Seen
 )
 
+// String spells the knowledge for people.
+func (k Knowledge) String() string { return [...]string{"unknown", "absent", "seen"}[k] }
+
 // Fact is one part of a view: what was found, and when the look that found it was started. At is the start and not the
 // end of the look because AWS answers with the state at some moment after the request was sent.
 type Fact[T any] struct {
