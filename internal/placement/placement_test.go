@@ -95,7 +95,7 @@ func TestRules(t *testing.T) {
 		}, placement.Stuck, placement.NoProviderHost, ""},
 		"no host":           {func(p parts) { p.rest.Status = fleet.Draining }, placement.Stuck, placement.NoHost, ""},
 		"no connected host": {func(p parts) { p.rest.Connected = false }, placement.Stuck, placement.NoHost, ""},
-		"a host that EC2 has stopped": {func(p parts) { p.s.Machines = []inventory.Machine{{ID: "i-1", State: fleet.StateStopped}} },
+		"a host that EC2 has stopped": {func(p parts) { p.s.Instances = []inventory.Instance{{ID: "i-1", State: fleet.StateStopped}} },
 			placement.Stuck, placement.NoHost, ""},
 		"100 and 100": {func(p parts) { p.web.MaxPercent = 100 }, placement.Stuck, placement.PercentArithmetic,
 			"at least 2 healthy (rounded up), maximumPercent 100 allows at most 2 (rounded down)"},
