@@ -39,15 +39,27 @@ const (
 	Seen
 )
 
-// String spells the knowledge for people.
-func (k Knowledge) String() string { return [...]string{"unknown", "absent", "seen"}[k] }
-
 // Fact is one part of a view: what was found, and when the look that found it was started. At is the start and not the
 // end of the look because AWS answers with the state at some moment after the request was sent.
 type Fact[T any] struct {
-	Is    Knowledge
-	At    time.Time
-	Value T
+	Is     Knowledge
+	At     time.Time
+	Before time.Time // At of the look before; zero: there was none
+	Value  T
+}
+
+// When is the start of the look that established the fact.
+func (f *Fact[T]) When() time.Time { return f.At }
+
+// Put replaces the fact unless what is known is newer.
+func (f *Fact[T]) Put(is Knowledge, at time.Time, v T) {
+	if at.Before(f.At) {
+		return
+	}
+	if at.After(f.At) && !f.At.IsZero() {
+		f.Before = f.At
+	}
+	f.Is, f.At, f.Value = is, at, v
 }
 
 // LifecycleState is the state of an instance in its Auto Scaling group.
