@@ -263,7 +263,7 @@ func (s *scene) until(status string) {
 	s.t.Fatalf("no task on %s became %s", s.target, status)
 }
 
-func TestEveryCauseIsNamedWithWhatMendsIt(t *testing.T) {
+func TestEveryCauseIsNamedWithItsFix(t *testing.T) {
 	for _, c := range causes() {
 		t.Run(c.name, func(t *testing.T) {
 			spec := base()
@@ -315,7 +315,7 @@ func TestWhatEbbHasAnsweredIsNoCandidate(t *testing.T) {
 	}
 }
 
-func TestAJournalThatKnowsNothingOfAWaitingInstanceIsTold(t *testing.T) {
+func TestAJournalWithoutTheWaitingInstanceIsNoted(t *testing.T) {
 	s := stage(t, base())
 	s.terminate()
 	for _, c := range []struct {
@@ -365,7 +365,7 @@ func TestATargetMayBeAnInstanceAContainerInstanceOrATask(t *testing.T) {
 	}
 }
 
-func TestNothingHoldsWhatNobodyTakesAway(t *testing.T) {
+func TestNothingHoldsWhatNothingTerminates(t *testing.T) {
 	s := stage(t, base())
 	r := diagnose.Why(s.take(), diagnose.Question{Target: s.target, Now: s.Now()})
 	if len(r.Blockers) != 1 || r.Blockers[0].Code != diagnose.NotLeaving || r.State != "InService" || r.Status != "ACTIVE" {

@@ -59,7 +59,7 @@ func TestAPlanSaysWhatBecomesOfEachTask(t *testing.T) {
 	}
 }
 
-func TestAPlanForAStandaloneTaskSaysThatNobodyMovesIt(t *testing.T) {
+func TestAPlanForAStandaloneTaskSaysThatECSDoesNotMoveIt(t *testing.T) {
 	spec := mixed()
 	spec.Tasks = []sim.TaskSpec{{Cluster: "prod", Task: "job", Host: new(int)}}
 	s := stage(t, spec)
@@ -91,7 +91,7 @@ func TestAPlanForWhatIsNotThereSaysSo(t *testing.T) {
 	}
 }
 
-func TestAPlanTellsOfProtection(t *testing.T) {
+func TestAPlanNotesProtection(t *testing.T) {
 	s := stage(t, mixed())
 	if err := s.SetInstanceProtection("web-asg", []string{s.target}, true); err != nil {
 		t.Fatal(err)
@@ -102,7 +102,7 @@ func TestAPlanTellsOfProtection(t *testing.T) {
 	}
 }
 
-func TestAPlanTellsWhatCouldNotBeRead(t *testing.T) {
+func TestAPlanNotesWhatCouldNotBeRead(t *testing.T) {
 	s := stage(t, mixed())
 	seen := s.take()
 	seen.Clusters, seen.Groups, seen.Instances = nil, nil, nil

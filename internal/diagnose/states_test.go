@@ -38,7 +38,7 @@ func (s *scene) parts() seen {
 }
 
 // What a group, EC2 or a person has done with an instance is the answer before all that its tasks could say.
-func TestTheStateOfTheGroupIsTold(t *testing.T) {
+func TestTheStateOfTheGroupIsReported(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		edit  func(seen)
@@ -92,7 +92,7 @@ func TestTheStateOfTheGroupIsTold(t *testing.T) {
 	}
 }
 
-func TestReplacementsThatDoNotStayUpAreToldByTheServicesOwnEvents(t *testing.T) {
+func TestReplacementsThatDoNotStayUpAreReportedFromServiceEvents(t *testing.T) {
 	spec := base()
 	spec.Services[0].Min, spec.Services[0].Max = 100, 100
 	s := stage(t, spec)
@@ -120,7 +120,7 @@ func told(r diagnose.Report, code diagnose.Code, words string) bool {
 	return false
 }
 
-func TestAProtectedTaskIsToldWithTheCommandThatFreesIt(t *testing.T) {
+func TestAProtectedTaskIsReportedWithTheCommandThatFreesIt(t *testing.T) {
 	s := stage(t, base())
 	s.terminate()
 	p := s.parts()
@@ -137,7 +137,7 @@ func TestAProtectedTaskIsToldWithTheCommandThatFreesIt(t *testing.T) {
 	t.Errorf("blockers %+v", r.Blockers)
 }
 
-func TestAHookOfManagedDrainingIsToldAsECSs(t *testing.T) {
+func TestAHookOfManagedDrainingIsNamedAsECSs(t *testing.T) {
 	spec := base()
 	spec.Groups[0].Hooks = []sim.HookSpec{{Name: fleet.ManagedDrainingHook, Heartbeat: time.Hour, DefaultResult: "CONTINUE"}}
 	s := stage(t, spec)

@@ -184,7 +184,7 @@ func TestTwoServicesThatFitAloneAndNotTogether(t *testing.T) {
 	}
 }
 
-func TestPlacesAndNumbersAreTold(t *testing.T) {
+func TestPlacesAndNumbersAreReported(t *testing.T) {
 	f := leave(pair()).Fates[0]
 	if !slices.Equal(f.Places, []fleet.InstanceID{"i-1"}) || f.Desired != 2 || f.Min != 2 || f.Max != 4 || f.Missing != 1 || f.StopsFirst ||
 		!slices.Equal(f.Tasks, []fleet.ARN{"task/0"}) {
@@ -192,7 +192,7 @@ func TestPlacesAndNumbersAreTold(t *testing.T) {
 	}
 }
 
-func TestUnknownInterfacesAreNoLimitAndAreTold(t *testing.T) {
+func TestUnknownInterfacesAreNoLimitAndAreNoted(t *testing.T) {
 	s := pair()
 	c := &s.Clusters[0]
 	c.TaskDefinitions[0].Network, c.Hosts[1].Trunk = "awsvpc", false
