@@ -1,7 +1,5 @@
 package archtest
 
-import "strings"
-
 // pure lists the packages without clock, I/O, goroutine, shared state or accidental order.
 func pure() []string {
 	return []string{
@@ -125,18 +123,6 @@ func owners() map[string][]string {
 		"github.com/spf13":                    {"cli"},
 		"go.yaml.in/yaml":                     {"config", "story", "cli"},
 	}
-}
-
-// unfinished reports whether a file, or the folder that it is in, is still excused from Limits.
-func unfinished(file string) bool {
-	for _, prefix := range []string{
-		"internal/drain/", "internal/kernel/", "internal/engine/", "internal/story/", "internal/journal/", "internal/sim/", "internal/source/",
-	} {
-		if strings.HasPrefix(file, prefix) {
-			return true
-		}
-	}
-	return false
 }
 
 // banned is what not even a test may import.
