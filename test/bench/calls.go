@@ -8,8 +8,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ebbhq/ebb/internal/sim"
 	"github.com/ebbhq/ebb/internal/sim/core"
 	"github.com/ebbhq/ebb/internal/story"
+	"github.com/ebbhq/ebb/test/homemade"
 )
 
 // detailed is the case that is shown by operation.
@@ -107,6 +109,20 @@ func ebb(n int, delay time.Duration, throttle int, free bool) (figures, error) {
 		}
 	}
 	return measure(res.Record, "ebb"), nil
+}
+
+// homeMade lets the home-made drainer do the same in the same world.
+func homeMade(n int, delay time.Duration) (figures, error) {
+	r, err := homemade.Drain(worldW(n, delay), func(w *sim.World) (int, error) {
+		w.Advance(w.Now().Add(time.Second))
+		for _, i := range w.DescribeAutoScalingGroups([]string{group})[0].Instances[:n] {
+			if _, err := w.TerminateInstanceInAutoScalingGroup(i.ID, true); err != nil {
+				return 0, err
+			}
+		}
+		return n, nil
+	})
+	return measure(r.Record, homemade.Caller), err
 }
 
 // late is the number of the invariant that nothing hangs. It does not know how long thousands of answers take that Auto Scaling throttles.
