@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -36,19 +35,7 @@ type handOver struct {
 // mostHandOver is how long a hand-over may take.
 const mostHandOver = 15 * time.Second
 
-// readWorks reads the logs of the serves.
-func readWorks(servers []*server) ([]works, error) {
-	var all []works
-	for _, s := range servers {
-		text, err := os.ReadFile(s.log())
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, worksIn(s.number, text)...)
-	}
-	return all, nil
-}
-
+// worksIn reads the log of a serve.
 func worksIn(server int, log []byte) []works {
 	var all []works
 	for line := range bytes.Lines(log) {
@@ -117,15 +104,20 @@ func handOvers(fates []fate, worked []works) []handOver {
 			holds[scope] = me
 		}
 	}
-	slices.SortStableFunc(worked, func(a, b works) int { return a.at.Compare(b.at) })
-	for len(fates)+len(worked) > 0 {
-		if len(worked) == 0 || len(fates) > 0 && fates[0].at.Before(worked[0].at) {
-			happens(fates[0])
-			fates = fates[1:]
-		} else {
-			goesOn(worked[0])
-			worked = worked[1:]
-		}
+	type moment struct {
+		at   time.Time
+		then func()
+	}
+	var all []moment
+	for _, w := range worked {
+		all = append(all, moment{w.at, func() { goesOn(w) }})
+	}
+	for _, f := range fates {
+		all = append(all, moment{f.at, func() { happens(f) }})
+	}
+	slices.SortStableFunc(all, func(a, b moment) int { return a.at.Compare(b.at) })
+	for _, m := range all {
+		m.then()
 	}
 	return found
 }

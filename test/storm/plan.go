@@ -41,7 +41,7 @@ const maxShorts = 3
 // pace is how long lives are. Where a serve that dies is not known for dead at once, leases count in real time: then the short lives are
 // too short to take over a lease, and the long ones are not.
 func (o options) pace() pace {
-	if o.journal == "dynamodb" {
+	if o.journal == dynamodbJournal {
 		real := func(d time.Duration) time.Duration { return time.Duration(float64(d) * o.speed) }
 		return pace{shortLife: real(8 * time.Second), longLife: real(25 * time.Second), longAway: real(20 * time.Second)}
 	}
