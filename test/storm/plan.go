@@ -6,12 +6,12 @@ import (
 )
 
 // deed is what happens to a serve.
-type deed int
+type deed string
 
 const (
-	killed deed = iota // SIGKILL
-	ended              // SIGTERM
-	paused             // SIGSTOP, later SIGCONT
+	killed deed = "crashed" // SIGKILL
+	ended  deed = "ended"   // SIGTERM
+	paused deed = "paused"  // SIGSTOP, later SIGCONT
 )
 
 // lot is the fate of one life of a serve. The times are the world's.
@@ -49,7 +49,7 @@ func (o options) pace() pace {
 }
 
 func (l *lots) draw() lot {
-	f := lot{after: l.longLife + l.upTo(l.longLife)}
+	f := lot{after: l.longLife + l.upTo(l.longLife), deed: killed}
 	if l.shorts < maxShorts && l.dice.IntN(2) == 0 {
 		f.after = l.upTo(l.shortLife)
 		l.shorts++

@@ -144,7 +144,7 @@ func (s *server) strike() error {
 		s.due = s.began.Add(young) // the first process of a name space does not get a signal that it does not listen to
 		return nil
 	}
-	s.happened(map[deed]string{killed: "crashed", ended: "ended", paused: "paused"}[s.fate.deed])
+	s.happened(string(s.fate.deed))
 	switch s.fate.deed {
 	case ended:
 		s.r.terms++
