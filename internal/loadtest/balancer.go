@@ -61,13 +61,11 @@ func NewBalancer(world World, targetGroup string, address func(task string) (str
 
 // Run cuts what is left when a deregistration delay is over, until ctx ends.
 func (b *Balancer) Run(ctx context.Context) {
-	tick := time.NewTicker(cutEvery)
-	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case <-time.After(cutEvery):
 			b.cut()
 		}
 	}

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -15,21 +13,25 @@ import (
 // kernelTimes is the section about the kernel's processor time and allocations, from the benchmarks of package kernel, and the size of
 // the binary.
 func kernelTimes(w io.Writer) error {
-	fmt.Fprintf(w, "\n## Processor time\n\nRead on %s with %d processors, %s/%s, %s. 10,000 drains are open.\n\n", processor(),
-		runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version())
 	cmd := exec.Command("go", "test", "./internal/kernel", "-run", "^$", "-bench", ".", "-benchmem", "-cpu", "1")
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
 		return fmt.Errorf("run the benchmarks of internal/kernel: %w; start bench in the root of the repository", err)
 	}
-	fmt.Fprint(w, "| benchmark | time | memory allocated | allocations |\n|---|--:|--:|--:|\n")
-	for s := bufio.NewScanner(bytes.NewReader(out)); s.Scan(); {
-		f := strings.Fields(s.Text())
-		if len(f) >= 8 && strings.HasPrefix(f[0], "Benchmark") {
-			fmt.Fprintf(w, "| %s | %s ns | %s B | %s |\n", strings.TrimPrefix(f[0], "Benchmark"), f[2], f[4], f[6])
+	processor := "a processor of unknown model"
+	var rows strings.Builder
+	for line := range strings.Lines(string(out)) {
+		f := strings.Fields(line)
+		if model, ok := strings.CutPrefix(line, "cpu: "); ok {
+			processor = strings.TrimSpace(model)
+		} else if len(f) >= 8 && strings.HasPrefix(f[0], "Benchmark") {
+			fmt.Fprintf(&rows, "| %s | %s ns | %s B | %s |\n", strings.TrimPrefix(f[0], "Benchmark"), f[2], f[4], f[6])
 		}
 	}
+	fmt.Fprintf(w, "\n## Processor time\n\nRead on %s with %d processors, %s/%s, %s. 10,000 drains are open.\n\n"+
+		"| benchmark | time | memory allocated | allocations |\n|---|--:|--:|--:|\n%s",
+		processor, runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version(), &rows)
 	return binarySize(w)
 }
 
@@ -60,18 +62,4 @@ func build(dir string, flags ...string) (string, error) {
 		return "", fmt.Errorf("build ebb: %w: %s; start bench in the root of the repository", err, out)
 	}
 	return path, nil
-}
-
-// processor is the model of the processor, as Linux names it.
-func processor() string {
-	b, err := os.ReadFile("/proc/cpuinfo")
-	if err != nil {
-		return "a processor of unknown model"
-	}
-	for line := range strings.Lines(string(b)) {
-		if name, model, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
-			return strings.TrimSpace(model)
-		}
-	}
-	return "a processor of unknown model"
 }

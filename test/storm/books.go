@@ -43,8 +43,8 @@ type books struct {
 
 // note is what the witness saw of a note.
 type note struct {
-	at   time.Time // in real time, when it was stored for certain
-	body string
+	At   time.Time // in real time, when it was stored for certain
+	Body string
 }
 
 // openBooks makes an empty journal.
@@ -59,9 +59,9 @@ func openBooks(ctx context.Context, o options) (*books, error) {
 func entries(ns []note, world func(time.Time) time.Time) []core.Entry {
 	var all []core.Entry
 	for _, n := range ns {
-		if e := event.Parse([]byte(n.body)); e.Kind == event.TerminateAction {
+		if e := event.Parse([]byte(n.Body)); e.Kind == event.TerminateAction {
 			all = append(all, core.Entry{
-				At: world(n.at), Kind: core.EntryJournal, Group: e.Group, Hook: e.Hook, Instance: string(e.Instance), Text: e.Token, To: "noted",
+				At: world(n.At), Kind: core.EntryJournal, Group: e.Group, Hook: e.Hook, Instance: string(e.Instance), Text: e.Token, To: "noted",
 			})
 		}
 	}
@@ -85,9 +85,9 @@ func (b *books) read(ctx context.Context) (drains []journal.Record, lines []jour
 // trigger is the witness of a journal in SQLite. It belongs to the transaction of the Ebb that writes, and keeps each note, and when it was
 // stored, in a table of its own.
 const trigger = `
-CREATE TABLE storm_note (at INTEGER NOT NULL, body TEXT NOT NULL); -- in ms
+CREATE TABLE storm_note (at TEXT NOT NULL, body TEXT NOT NULL);
 CREATE TRIGGER storm_noted AFTER INSERT ON note BEGIN
-	INSERT INTO storm_note VALUES (CAST(ROUND(unixepoch('subsec') * 1000) AS INTEGER), NEW.body);
+	INSERT INTO storm_note VALUES (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), NEW.body);
 END`
 
 // openFile makes a journal in SQLite.
@@ -114,21 +114,13 @@ func openFile(ctx context.Context, path string) (*books, error) {
 }
 
 func storedIn(witness *sql.DB) (all []note, err error) {
-	rows, err := witness.Query("SELECT at, body FROM storm_note ORDER BY at")
-	if err != nil {
+	var text []byte
+	row := witness.QueryRow("SELECT json_group_array(json_object('At', at, 'Body', body)) FROM storm_note")
+	if err := row.Scan(&text); err != nil {
 		return nil, err
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var ms int64
-		var n note
-		if err := rows.Scan(&ms, &n.body); err != nil {
-			return nil, err
-		}
-		n.at = time.UnixMilli(ms)
-		all = append(all, n)
-	}
-	return all, rows.Err()
+	err = json.Unmarshal(text, &all)
+	return all, err
 }
 
 // dynamodbLocal names where DynamoDB Local listens.
