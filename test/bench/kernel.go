@@ -1,13 +1,15 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"strings"
+
+	"github.com/ebbhq/ebb/test/rig"
 )
 
 // kernelTimes is the section about the kernel's processor time and allocations, from the benchmarks of package kernel, and the size of
@@ -42,7 +44,7 @@ func binarySize(w io.Writer) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	path, err := build(dir, "-trimpath", "-ldflags=-s -w")
+	path, err := rig.Build(context.Background(), dir, "-trimpath", "-ldflags=-s -w")
 	if err != nil {
 		return err
 	}
@@ -52,14 +54,4 @@ func binarySize(w io.Writer) error {
 	}
 	fmt.Fprintf(w, "\nThe binary, stripped, is %.1f MB.\n", float64(info.Size())/1e6)
 	return nil
-}
-
-func build(dir string, flags ...string) (string, error) {
-	path := filepath.Join(dir, "ebb")
-	cmd := exec.Command("go", append(append([]string{"build", "-o", path}, flags...), "./cmd/ebb")...)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build ebb: %w: %s; start bench in the root of the repository", err, out)
-	}
-	return path, nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/ebbhq/ebb/internal/sim"
 	"github.com/ebbhq/ebb/internal/sim/loopback"
+	"github.com/ebbhq/ebb/test/rig"
 )
 
 // memory is the section about the memory that ebb serve holds: with nothing to do, and with many drains that do not end.
@@ -23,7 +25,7 @@ func (o *options) memory(w io.Writer) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	ebb, err := build(dir)
+	ebb, err := rig.Build(context.Background(), dir)
 	if err != nil {
 		return err
 	}
@@ -125,10 +127,7 @@ func serve(c *loopback.Cloud, ebb, dir string) (*exec.Cmd, error) {
 	}
 	p := exec.Command(ebb, "serve", "--config", file)
 	p.Stderr = os.Stderr
-	p.Env = []string{
-		"AWS_ACCESS_KEY_ID=ebb", "AWS_SECRET_ACCESS_KEY=none", "AWS_EC2_METADATA_DISABLED=true",
-		"AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null",
-	}
+	p.Env = rig.Caller("ebb")
 	return p, p.Start()
 }
 

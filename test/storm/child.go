@@ -6,6 +6,8 @@ import (
 	"os/exec"
 	"syscall"
 	"time"
+
+	"github.com/ebbhq/ebb/test/rig"
 )
 
 // child is a process that this program has started. All are started by the main goroutine, on its locked thread.
@@ -13,11 +15,6 @@ type child struct {
 	cmd   *exec.Cmd
 	ended chan struct{} // closed when it has ended
 	err   error         // how, after that
-}
-
-// noAccount keeps every account and setting of the user from a child.
-func noAccount() []string {
-	return []string{"AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE=" + os.DevNull, "AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull}
 }
 
 // start runs ebb with arguments, under a name that the simulated cloud writes into its record. What it prints is added to a file. It
@@ -30,7 +27,7 @@ func start(o options, name, log string, apart bool, env []string, args ...string
 	defer f.Close() // the child has it open as well
 	c := &child{cmd: exec.Command(o.ebb, args...), ended: make(chan struct{})}
 	c.cmd.Stdout, c.cmd.Stderr, c.cmd.SysProcAttr = f, f, alone(apart)
-	c.cmd.Env = append(append(noAccount(), "AWS_ACCESS_KEY_ID="+name, "AWS_SECRET_ACCESS_KEY=none"), env...)
+	c.cmd.Env = append(rig.Caller(name), env...)
 	if err := c.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start ebb %s: %w", args[0], err)
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/ebbhq/ebb/internal/kernel"
 	"github.com/ebbhq/ebb/internal/sim"
 	"github.com/ebbhq/ebb/internal/sim/core"
-	"github.com/ebbhq/ebb/test/homemade"
+	"github.com/ebbhq/ebb/test/rig"
 )
 
 // figures are what the record says of a drainer's work.
@@ -74,7 +74,8 @@ func (r remains) outcomes() string {
 }
 
 // text is a run in one line.
-func (r remains) text(o options) string {
+func (r remains) text() string {
+	o := r.o
 	f := measure(r.record, r.start, byEbb)
 	text := fmt.Sprintf("seed %d: ", o.seed)
 	if o.shape == lambdaShape {
@@ -105,12 +106,12 @@ func (r remains) text(o options) string {
 func (o options) each(n int) string { return fmt.Sprintf("%.2f", float64(n)/float64(o.hosts)) }
 
 // drainAtHome lets the home-made Lambda, one in each cluster, drain the same hosts in virtual time.
-func drainAtHome(o options) (homemade.Run, error) {
+func drainAtHome(o options) (rig.Drained, error) {
 	spec := o.world(func(cluster string) string { return "hooks-" + cluster })
 	for _, c := range functionClusters {
 		spec.Queues = append(spec.Queues, sim.QueueSpec{Name: "hooks-" + c})
 	}
-	return homemade.Drain(spec, func(w *sim.World) (int, error) {
+	return rig.DrainAtHome(spec, func(w *sim.World) (int, error) {
 		ids, _ := leavers(w, o.hosts, rand.New(rand.NewPCG(o.seed, 1)))
 		return len(ids), terminate(w, ids, 0, len(ids))
 	})
@@ -146,8 +147,8 @@ func (o options) writeTable(ctx context.Context, top, file string) error {
 	if err != nil {
 		return err
 	}
-	f := measure(home.Record, home.Start, func(name string) bool { return name == homemade.Caller })
-	row("home-made", f, home.Invocations, f.calls-f.polls, "0", "-") // Lambda polls for it
+	f := measure(home.Record, home.Start, func(name string) bool { return name == rig.HomeMade })
+	row(rig.HomeMade, f, home.Invocations, f.calls-f.polls, "0", "-") // Lambda polls for it
 	fmt.Print("\n", text.String())
 	return os.WriteFile(file, []byte(text.String()), 0o644)
 }

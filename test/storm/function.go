@@ -10,6 +10,7 @@ import (
 
 	"github.com/ebbhq/ebb/internal/sim"
 	"github.com/ebbhq/ebb/internal/sim/core"
+	"github.com/ebbhq/ebb/test/rig"
 )
 
 // function is the name of the Lambda function, which is what its processes are called in the record.
@@ -23,7 +24,7 @@ func asFunction(w sim.Spec, program, endpoint, config string, env []string) sim.
 		Env:     map[string]string{"EBB_CONFIG_TEXT": config, "EBB_CLOCK": endpoint},
 		Sources: []sim.SourceSpec{{Queue: "ebb", Batch: 10, Report: true, MaxConcurrency: atOnce}},
 	}
-	for _, v := range append(noAccount(), env...) {
+	for _, v := range append(rig.NoAccount(), env...) {
 		name, value, _ := strings.Cut(v, "=")
 		f.Env[name] = value
 	}
@@ -59,13 +60,8 @@ func newFunction(r *run) (*invoked, error) {
 	return f, r.cloud.Run(logs)
 }
 
-// kill ends the function's processes at once.
-func (f *invoked) kill() {
-	if s := f.r.cloud.Functions; s != nil {
-		s.Close()
-	}
-	f.logs.Close()
-}
+// kill leaves the processes to the cloud, which ends them when it is closed.
+func (f *invoked) kill() { f.logs.Close() }
 
 // end ends the function's processes and counts them.
 func (f *invoked) end() error {

@@ -35,11 +35,11 @@ func judge(r remains) []string {
 func evidence(r remains, ended, open []drain.Drain) story.Evidence {
 	e := story.Evidence{
 		Record: merged(r), Ended: ended, Open: open, Messages: map[string]event.Event{}, Heartbeat: map[string]time.Duration{}, Names: r.names,
-		Start: r.start, End: r.end, LastFault: r.quiet, Running: true, Many: r.processes > 1, Function: r.processes == 0, Speed: r.speed,
+		Start: r.start, End: r.end, LastFault: r.quiet, Running: true, Many: r.o.processes > 1, Function: r.o.shape == lambdaShape, Speed: r.o.speed,
 	}
 	e.Ebb.Hook = hook
-	for _, g := range r.groups {
-		e.Ebb.Groups = append(e.Ebb.Groups, g.judged())
+	for _, g := range r.o.groups() {
+		e.Ebb.Groups = append(e.Ebb.Groups, story.Group{Match: g.name, Cluster: g.cluster, Deadline: deadline, Budget: g.maxUnavailable})
 		e.Heartbeat[g.name] = g.heartbeat
 	}
 	for _, m := range r.record {

@@ -16,11 +16,12 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"runtime"
 	"syscall"
+
+	"github.com/ebbhq/ebb/test/rig"
 )
 
 // options are how a storm blows.
@@ -75,7 +76,7 @@ func storm() error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if o.ebb, err = build(ctx, top); err != nil {
+	if o.ebb, err = rig.Build(ctx, top); err != nil {
 		return err
 	}
 	o.spaces = canSeparate(o, top)
@@ -101,16 +102,6 @@ func storm() error {
 	}
 	fmt.Printf("%d of %d runs held\n", *runs, *runs)
 	return os.RemoveAll(top)
-}
-
-// build makes the program in dir.
-func build(ctx context.Context, dir string) (string, error) {
-	out := filepath.Join(dir, "ebb")
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", out, "github.com/ebbhq/ebb/cmd/ebb")
-	if text, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build ebb: %w\n%s", err, text)
-	}
-	return out, nil
 }
 
 // The shapes.
@@ -181,7 +172,7 @@ func tell(ctx context.Context, o options) (left remains, good bool, err error) {
 	if left, err = blow(ctx, o); err != nil {
 		return left, false, err
 	}
-	fmt.Println(left.text(o))
+	fmt.Println(left.text())
 	bad := judge(left)
 	for _, v := range bad {
 		fmt.Println("  VIOLATION", v)

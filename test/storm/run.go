@@ -17,9 +17,7 @@ import (
 
 // remains is what a run leaves behind: all that it is judged by.
 type remains struct {
-	groups     []group           // that are managed
-	speed      float64           // of the world
-	processes  int               // that share the journal; 0: a function
+	o          options
 	record     []core.Entry      // the cloud's own
 	told       []core.Entry      // of the lives of the serves, by this program
 	noted      []core.Entry      // of the notes in the journal, by its witness
@@ -45,7 +43,6 @@ type remains struct {
 // run is a run under way: the simulated cloud in this process, and Ebb's processes.
 type run struct {
 	remains
-	o     options
 	cloud *loopback.Cloud
 	books *books
 	ebbs  ebbs
@@ -89,8 +86,7 @@ func (r *run) killed() {
 // blow makes one run. The error is about the run itself; what Ebb did wrong is in what remains.
 func blow(ctx context.Context, o options) (left remains, err error) {
 	began := time.Now()
-	r := &run{o: o, dice: rand.New(rand.NewPCG(o.seed, 1))}
-	r.groups, r.speed, r.processes = o.groups(), o.speed, o.processes
+	r := &run{remains: remains{o: o}, dice: rand.New(rand.NewPCG(o.seed, 1))}
 	if err := os.Mkdir(o.dir, 0o755); err != nil {
 		return remains{}, err
 	}
@@ -102,7 +98,7 @@ func blow(ctx context.Context, o options) (left remains, err error) {
 	if err != nil {
 		return remains{}, fmt.Errorf("listen as a simulated cloud: %w", err)
 	}
-	config := configuration(loopback.Endpoint(l), r.books.url, r.groups)
+	config := configuration(loopback.Endpoint(l), r.books.url, o.groups())
 	if r.cloud, err = loopback.Serve(l, o.worldOfEbb(loopback.Endpoint(l), config, r.books.env), o.speed); err != nil {
 		return remains{}, err
 	}

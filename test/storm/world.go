@@ -10,7 +10,6 @@ import (
 	"github.com/ebbhq/ebb/internal/sim"
 	"github.com/ebbhq/ebb/internal/sim/core"
 	"github.com/ebbhq/ebb/internal/sim/ecs"
-	"github.com/ebbhq/ebb/internal/story"
 )
 
 // What the world and the controller are called.
@@ -51,11 +50,6 @@ func (o options) groups() (all []group) {
 		all[1].heartbeat, all[1].maxUnavailable.Percent = 10*time.Minute, 30
 	}
 	return all
-}
-
-// judged is a group as the stories' judge knows it.
-func (g group) judged() story.Group {
-	return story.Group{Match: g.name, Cluster: g.cluster, Deadline: deadline, Budget: g.maxUnavailable}
 }
 
 // job is a task that nobody replaces.

@@ -1,7 +1,4 @@
-// Package homemade lets the home-made drainer of package baseline empty hosts of a simulated cloud in virtual time.
-//
-// It never helps the drainer: calls that are throttled fail, and the drainer tries again at its own pace, as its models do.
-package homemade
+package rig
 
 import (
 	"context"
@@ -15,49 +12,50 @@ import (
 	"github.com/ebbhq/ebb/internal/sim/wire"
 )
 
-// Caller is the drainer's name in the record.
-const Caller = "home-made"
+// HomeMade is the name of the home-made drainer in the record.
+const HomeMade = "home-made"
 
 const (
 	patience  = 2 * time.Hour    // until the last hook is answered
 	afterward = 10 * time.Minute // for tasks that are killed with their host
 )
 
-// Run is what came of a drain.
-type Run struct {
+// Drained is what came of it.
+type Drained struct {
 	Start       time.Time
 	Record      []core.Entry
 	Invocations int // of the Lambda that the drainer imitates
 }
 
-// Drain builds a world with a drainer for each group, which hears the queue of the group's hook. It lets hosts leave and works until no hook
-// holds any of them.
-func Drain(spec sim.Spec, leave func(*sim.World) (hosts int, err error)) (Run, error) {
+// DrainAtHome builds a world with a home-made drainer for each group, which hears the queue of the group's hook. It lets hosts leave and works
+// until no hook holds any of them, in virtual time. Calls that are throttled fail, and the drainer tries again at its own pace, as its models
+// do.
+func DrainAtHome(spec sim.Spec, leave func(*sim.World) (hosts int, err error)) (Drained, error) {
 	w, err := sim.Build(spec)
 	if err != nil {
-		return Run{}, err
+		return Drained{}, err
 	}
 	api := wire.New(wire.Config{World: w, Limits: wire.Limits(w)})
 	var all []*baseline.Drainer
 	for _, g := range spec.Groups {
 		q, err := w.Queue(g.Hooks[0].Target)
 		if err != nil {
-			return Run{}, err
+			return Drained{}, err
 		}
 		all = append(all, baseline.New(baseline.Config{
 			ECS: client.ECS(api), AutoScaling: client.AutoScaling(api), SQS: client.SQS(api), Queue: q.URL, Cluster: g.Launch.Cluster,
 		}))
 	}
-	r := Run{Start: w.Now()}
+	r := Drained{Start: w.Now()}
 	hosts, err := leave(w)
 	if err != nil {
-		return Run{}, err
+		return Drained{}, err
 	}
-	ctx := wire.WithCaller(context.Background(), Caller)
+	ctx := wire.WithCaller(context.Background(), HomeMade)
 	over := map[string]bool{}
 	for seen := 0; len(over) < hosts; {
 		if w.Now().After(r.Start.Add(patience)) {
-			return Run{}, fmt.Errorf("the home-made drainer let %d of %d hosts go within %s", len(over), hosts, patience)
+			return Drained{}, fmt.Errorf("the home-made drainer let %d of %d hosts go within %s", len(over), hosts, patience)
 		}
 		next := w.Now().Add(time.Minute)
 		for _, d := range all {
