@@ -38,7 +38,7 @@ type process struct {
 
 // listener makes the connections of a process.
 type listener struct {
-	net.Listener
+	*net.TCPListener
 	of *process
 }
 
@@ -49,11 +49,11 @@ type connection struct {
 }
 
 func (l listener) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if tcp, ok := c.(*net.TCPConn); ok {
-		return connection{tcp, l.of}, err
+	c, err := l.AcceptTCP()
+	if err != nil {
+		return nil, err
 	}
-	return c, err
+	return connection{c, l.of}, nil
 }
 
 func (c connection) Close() error {
@@ -73,7 +73,7 @@ func (p *Processes) Start(t ecs.Task) {
 	// It has no time-outs: the load balancer gives idle connections up first, as it must be with an Application Load Balancer too.
 	s := &process{server: &http.Server{Handler: http.HandlerFunc(answer), ErrorLog: silent()}}
 	p.alive[t.ARN] = s
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		p.ended.Go(func() { p.exited(t.ARN) })
 		return
