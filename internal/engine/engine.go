@@ -200,7 +200,7 @@ func (e *Engine) wait(ctx context.Context, timeout time.Duration) {
 func (e *Engine) send(ctx context.Context, r plan.Request) {
 	k := e.core.Kernel
 	if a := r.Action; a != nil {
-		e.cfg.Log.Debug("act", "kind", a.Kind.String(), "target", a.Instance, "why", a.Why)
+		e.cfg.Log.Debug("act", "kind", a.Kind.String(), "target", a.Target.ID, "why", a.Why)
 	}
 	e.workers.Go(func() {
 		done := CarryOut(ctx, e.cfg.Cloud, r, e.cfg.Now())
