@@ -51,7 +51,7 @@ func mayImport() map[string][]string {
 		"archtest", "cloud", "cloud/collector", "config", "deploy", "doctor", "drain", "engine", "event", "diagnose", "fleet", "baseline", "journal",
 		"iam", "journal/conformance", "journal/dynamodb", "journal/memory", "journal/sqlite", "kernel", "lease", "placement", "plan", "sim",
 		"sim/autoscaling", "sim/client", "sim/core", "sim/ec2", "sim/ecs", "sim/elb", "sim/events", "sim/lambda", "sim/lambda/process", "sim/sns", "sim/sqs",
-		"sim/sts", "sim/wire",
+		"sim/loopback", "sim/sts", "sim/wire",
 		"source/lambda", "source/sqs", "story", "inventory", "loadtest",
 	}
 	return map[string][]string{
@@ -84,6 +84,7 @@ func mayImport() map[string][]string {
 		"sim/wire":           {"sim/core"},
 		"sim/client":         {"sim/core", "sim/ec2", "sim/wire"},
 		"sim/lambda/process": {"sim", "sim/core", "sim/lambda"},
+		"sim/loopback":       {"sim", "sim/lambda/process", "sim/wire"},
 		"source/lambda":      {"fleet", "event"},
 		"iam":                {},
 		"story": {
