@@ -67,7 +67,7 @@ func connect(t *testing.T, endpoint string) *Cloud {
 	return FromConfig(cfg)
 }
 
-func TestConnectSaysWhatIsMissing(t *testing.T) {
+func TestAConfigurationSaysWhatIsMissing(t *testing.T) {
 	alone(t)
 	for _, c := range []struct {
 		o    Options
@@ -88,7 +88,7 @@ func TestConnectSaysWhatIsMissing(t *testing.T) {
 }
 
 // The kernel counts requests and repeats them; the SDK must not.
-func TestConnectDoesNotRetry(t *testing.T) {
+func TestNoCallIsRepeated(t *testing.T) {
 	url, asked, _ := server(t, http.StatusInternalServerError, "")
 	c := connect(t, url)
 	for name, s := range map[string]plan.LookResult{

@@ -13,20 +13,20 @@ import (
 	"github.com/ebbhq/ebb/internal/plan"
 )
 
-// maxGroups is how many groups one request of DescribeAutoScalingGroups names, and its largest page.
+// maxGroups is the largest page of DescribeAutoScalingGroups.
 const maxGroups = 100
 
 // groups looks at the named groups, or at every group of the account and Region.
 // https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribeAutoScalingGroups.html
-func (s *sight) groups(ctx context.Context, l plan.Look) error {
+func (s *lookup) groups(ctx context.Context, l plan.Look) error {
 	names := l.IDs()
 	if len(names) == 0 {
 		return s.groupPages(ctx, nil)
 	}
-	return chunks(names, maxGroups, s.fail, func(chunk []string) error { return s.groupPages(ctx, chunk) })
+	return chunks(names, l.Kind.Spec().Batch, s.fail, func(chunk []string) error { return s.groupPages(ctx, chunk) })
 }
 
-func (s *sight) groupPages(ctx context.Context, names []string) error {
+func (s *lookup) groupPages(ctx context.Context, names []string) error {
 	var found []fleet.Group
 	err := Pages(func(token *string) (*string, error) {
 		out, err := ask(ctx, &s.Calls, s.AutoScaling.DescribeAutoScalingGroups, &autoscaling.DescribeAutoScalingGroupsInput{
@@ -76,8 +76,8 @@ func healthy(status *string) bool { return strings.EqualFold(aws.ToString(status
 // groupInstances looks at instances as their groups see them. AWS leaves unknown ids out without a word, and takes no ids
 // for all.
 // https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribeAutoScalingInstances.html
-func (s *sight) groupInstances(ctx context.Context, l plan.Look) error {
-	return chunks(possible(l.IDs()), plan.MaxGroupInstances, s.fail, func(chunk []string) error {
+func (s *lookup) groupInstances(ctx context.Context, l plan.Look) error {
+	return chunks(possible(l.IDs()), l.Kind.Spec().Batch, s.fail, func(chunk []string) error {
 		var found []fleet.GroupInstance
 		err := Pages(func(token *string) (*string, error) {
 			out, err := ask(ctx, &s.Calls, s.AutoScaling.DescribeAutoScalingInstances, &autoscaling.DescribeAutoScalingInstancesInput{
@@ -109,7 +109,7 @@ func groupInstance(i astypes.AutoScalingInstanceDetails) fleet.GroupInstance {
 
 // hooks looks at the lifecycle hooks of a group.
 // https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribeLifecycleHooks.html
-func (s *sight) hooks(ctx context.Context, l plan.Look) error {
+func (s *lookup) hooks(ctx context.Context, l plan.Look) error {
 	out, err := ask(ctx, &s.Calls, s.AutoScaling.DescribeLifecycleHooks, &autoscaling.DescribeLifecycleHooksInput{
 		AutoScalingGroupName: aws.String(l.In),
 	})
@@ -144,7 +144,7 @@ const (
 // activities looks at the newest scaling activities of a group, and keeps those that terminate an instance. AWS answers with the
 // newest first; no further page is read once all wanted instances are found.
 // https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribeScalingActivities.html
-func (s *sight) activities(ctx context.Context, l plan.Look) error {
+func (s *lookup) activities(ctx context.Context, l plan.Look) error {
 	var found []fleet.Activity
 	read, missing := 0, map[string]bool{}
 	for _, id := range l.IDs() {
