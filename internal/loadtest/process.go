@@ -163,7 +163,7 @@ func answer(w http.ResponseWriter, r *http.Request) {
 	_ = http.NewResponseController(w).Flush()
 	select {
 	case <-time.After(take):
-	case <-r.Context().Done(): // the client has gone
+	case <-r.Context().Done(): // nobody waits for it
 		return
 	}
 	_, _ = io.WriteString(w, whole[1:])

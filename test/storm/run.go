@@ -21,7 +21,7 @@ type remains struct {
 	record     []core.Entry      // the cloud's own
 	told       []core.Entry      // of the lives of the serves, by this program
 	noted      []core.Entry      // of the notes in the journal, by its witness
-	leavers    []string          // the instances that must leave
+	leavers    []string          // the instances that were told to leave
 	names      map[string]string // of the instances of the start
 	drains     []journal.Record  // all of the journal
 	lines      []journal.Line
