@@ -76,7 +76,7 @@ func storm() error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if o.ebb, err = rig.Build(ctx, top); err != nil {
+	if o.ebb, err = rig.Build(ctx, top, nil); err != nil {
 		return err
 	}
 	o.spaces = canSeparate(o, top)
