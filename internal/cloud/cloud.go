@@ -93,8 +93,8 @@ func (c *Cloud) Whoami(ctx context.Context) (Identity, error) {
 	return Identity{Account: aws.ToString(out.Account), ARN: aws.ToString(out.Arn)}, nil
 }
 
-// sight collects what one look finds.
-type sight struct {
+// lookup collects what one look finds.
+type lookup struct {
 	*Cloud
 	plan.LookResult
 }
@@ -157,7 +157,7 @@ func reason(f *plan.Failure) string {
 }
 
 // fail notes items that stay unknown.
-func (s *sight) fail(items []plan.ItemFailure) { s.Failed = append(s.Failed, items...) }
+func (s *lookup) fail(items []plan.ItemFailure) { s.Failed = append(s.Failed, items...) }
 
 func texts[S ~string](in []S) []string {
 	out := make([]string, len(in))

@@ -11,13 +11,9 @@ import (
 	"github.com/ebbhq/ebb/internal/plan"
 )
 
-// maxFilter is how many instance ids one filter of ListContainerInstances names. AWS states no limit; this keeps the
-// filter near one kilobyte.
-const maxFilter = 50
-
 // findContainerInstances looks for the container instances of EC2 instances: in one cluster, or in every cluster when the
 // cluster is not known. An instance that was not found is absent only if every cluster answered in full.
-func (s *sight) findContainerInstances(ctx context.Context, l plan.Look) error {
+func (s *lookup) findContainerInstances(ctx context.Context, l plan.Look) error {
 	clusters, ids := []string{l.In}, possible(l.IDs())
 	if l.In == "" && len(ids) > 0 {
 		var err error
@@ -25,11 +21,11 @@ func (s *sight) findContainerInstances(ctx context.Context, l plan.Look) error {
 			return err
 		}
 	}
-	return chunks(ids, maxFilter, s.fail, func(chunk []string) error { return s.find(ctx, clusters, chunk) })
+	return chunks(ids, l.Kind.Spec().Batch, s.fail, func(chunk []string) error { return s.find(ctx, clusters, chunk) })
 }
 
 // find searches the clusters in turn. It fails only when no cluster answered.
-func (s *sight) find(ctx context.Context, clusters, ids []string) error {
+func (s *lookup) find(ctx context.Context, clusters, ids []string) error {
 	var last error
 	bad := 0
 	for _, cluster := range clusters {
@@ -48,7 +44,7 @@ func (s *sight) find(ctx context.Context, clusters, ids []string) error {
 	return nil
 }
 
-func (s *sight) notFound(ids []string) []string {
+func (s *lookup) notFound(ids []string) []string {
 	seen := map[string]bool{}
 	for _, ci := range s.View.ContainerInstances {
 		seen[string(ci.Instance)] = true
@@ -65,7 +61,7 @@ func (s *sight) notFound(ids []string) []string {
 // findIn lists with a filter in the cluster query language, then describes. What is described stays seen even when another
 // part fails; what the describe could not speak of is an error, because its instance id is not known.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/cluster-query-language.html
-func (s *sight) findIn(ctx context.Context, cluster string, ids []string) error {
+func (s *lookup) findIn(ctx context.Context, cluster string, ids []string) error {
 	var arns []string
 	filter := "ec2InstanceId in ['" + strings.Join(ids, "','") + "']"
 	err := Pages(func(token *string) (*string, error) {
@@ -102,7 +98,7 @@ func (s *sight) findIn(ctx context.Context, cluster string, ids []string) error 
 
 // clusters lists every cluster of the account and Region.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListClusters.html
-func (s *sight) clusters(ctx context.Context) ([]string, error) {
+func (s *lookup) clusters(ctx context.Context) ([]string, error) {
 	var found []string
 	err := Pages(func(token *string) (*string, error) {
 		out, err := ask(ctx, &s.Calls, s.ECS.ListClusters, &ecs.ListClustersInput{NextToken: token})

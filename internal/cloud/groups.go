@@ -13,20 +13,20 @@ import (
 	"github.com/ebbhq/ebb/internal/plan"
 )
 
-// maxGroups is how many groups one request of DescribeAutoScalingGroups names, and its largest page.
+// maxGroups is the largest page of DescribeAutoScalingGroups.
 const maxGroups = 100
 
 // groups looks at the named groups, or at every group of the account and Region.
 // https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribeAutoScalingGroups.html
-func (s *sight) groups(ctx context.Context, l plan.Look) error {
+func (s *lookup) groups(ctx context.Context, l plan.Look) error {
 	names := l.IDs()
 	if len(names) == 0 {
 		return s.groupPages(ctx, nil)
 	}
-	return chunks(names, maxGroups, s.fail, func(chunk []string) error { return s.groupPages(ctx, chunk) })
+	return chunks(names, l.Kind.Spec().Batch, s.fail, func(chunk []string) error { return s.groupPages(ctx, chunk) })
 }
 
-func (s *sight) groupPages(ctx context.Context, names []string) error {
+func (s *lookup) groupPages(ctx context.Context, names []string) error {
 	var found []fleet.Group
 	err := Pages(func(token *string) (*string, error) {
 		out, err := ask(ctx, &s.Calls, s.AutoScaling.DescribeAutoScalingGroups, &autoscaling.DescribeAutoScalingGroupsInput{
@@ -53,10 +53,7 @@ func ReadGroup(g astypes.AutoScalingGroup) fleet.Group {
 	out := fleet.Group{
 		Name: aws.ToString(g.AutoScalingGroupName), ARN: fleet.ARN(aws.ToString(g.AutoScalingGroupARN)),
 		Min: int(aws.ToInt32(g.MinSize)), Max: int(aws.ToInt32(g.MaxSize)), Desired: int(aws.ToInt32(g.DesiredCapacity)),
-		Retains: retains(g.InstanceLifecyclePolicy), Tags: map[string]string{},
-	}
-	for _, t := range g.Tags {
-		out.Tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
+		Retains: retains(g.InstanceLifecyclePolicy),
 	}
 	for _, i := range g.Instances {
 		out.Instances = append(out.Instances, fleet.GroupInstance{
@@ -79,8 +76,8 @@ func healthy(status *string) bool { return strings.EqualFold(aws.ToString(status
 // groupInstances looks at instances as their groups see them. AWS leaves unknown ids out without a word, and takes no ids
 // for all.
 // https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribeAutoScalingInstances.html
-func (s *sight) groupInstances(ctx context.Context, l plan.Look) error {
-	return chunks(possible(l.IDs()), plan.MaxGroupInstances, s.fail, func(chunk []string) error {
+func (s *lookup) groupInstances(ctx context.Context, l plan.Look) error {
+	return chunks(possible(l.IDs()), l.Kind.Spec().Batch, s.fail, func(chunk []string) error {
 		var found []fleet.GroupInstance
 		err := Pages(func(token *string) (*string, error) {
 			out, err := ask(ctx, &s.Calls, s.AutoScaling.DescribeAutoScalingInstances, &autoscaling.DescribeAutoScalingInstancesInput{
@@ -112,7 +109,7 @@ func groupInstance(i astypes.AutoScalingInstanceDetails) fleet.GroupInstance {
 
 // hooks looks at the lifecycle hooks of a group.
 // https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribeLifecycleHooks.html
-func (s *sight) hooks(ctx context.Context, l plan.Look) error {
+func (s *lookup) hooks(ctx context.Context, l plan.Look) error {
 	out, err := ask(ctx, &s.Calls, s.AutoScaling.DescribeLifecycleHooks, &autoscaling.DescribeLifecycleHooksInput{
 		AutoScalingGroupName: aws.String(l.In),
 	})
@@ -147,7 +144,7 @@ const (
 // activities looks at the newest scaling activities of a group, and keeps those that terminate an instance. AWS answers with the
 // newest first; no further page is read once all wanted instances are found.
 // https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribeScalingActivities.html
-func (s *sight) activities(ctx context.Context, l plan.Look) error {
+func (s *lookup) activities(ctx context.Context, l plan.Look) error {
 	var found []fleet.Activity
 	read, missing := 0, map[string]bool{}
 	for _, id := range l.IDs() {
@@ -175,7 +172,7 @@ func (s *sight) activities(ctx context.Context, l plan.Look) error {
 	return err
 }
 
-// ReadTerminations reads an activity. What it does and to which instance stands only in its description: "Terminating EC2 instance:
+// ReadTerminations reads an activity. Only its description says what it does and to which instance: "Terminating EC2 instance:
 // i-0a1b2c3d4e5f60718". Anything else is left out: taken for a termination, a launch long ago would put a deadline in the past.
 func ReadTerminations(a astypes.Activity) []fleet.Activity {
 	description := aws.ToString(a.Description)

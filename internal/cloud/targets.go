@@ -17,7 +17,7 @@ import (
 // targets looks at the named targets of a target group. A target that is not registered reads "unused", and so does every
 // target of a group that does not exist. No targets take no request: AWS would answer with all.
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_DescribeTargetHealth.html
-func (s *sight) targets(ctx context.Context, l plan.Look) error {
+func (s *lookup) targets(ctx context.Context, l plan.Look) error {
 	if len(l.Subjects) == 0 {
 		return nil
 	}
@@ -58,7 +58,7 @@ func unregistered(group fleet.ARN, ids []fleet.TargetID) []fleet.Health {
 
 // delay looks at how long a target group lets deregistered targets drain.
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_DescribeTargetGroupAttributes.html
-func (s *sight) delay(ctx context.Context, l plan.Look) error {
+func (s *lookup) delay(ctx context.Context, l plan.Look) error {
 	out, err := ask(ctx, &s.Calls, s.ELB.DescribeTargetGroupAttributes, &elb.DescribeTargetGroupAttributesInput{TargetGroupArn: aws.String(l.In)})
 	if err != nil {
 		return err

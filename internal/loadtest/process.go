@@ -137,7 +137,7 @@ func (p *Processes) Close() {
 	p.ended.Wait()
 }
 
-// exited tells the world that a process has ended by itself, unless it was killed before.
+// exited reports to the world that a process has ended by itself, unless it was killed before.
 func (p *Processes) exited(arn string) {
 	p.mu.Lock()
 	s := p.alive[arn]

@@ -55,7 +55,7 @@ func openBooks(ctx context.Context, o options) (*books, error) {
 	return openFile(ctx, filepath.Join(o.dir, "journal.db"))
 }
 
-// entries are notes as a run's evidence: the drain of which a note tells is as good as in the journal.
+// entries are notes as a run's evidence: the drain that a note names counts as in the journal.
 func entries(ns []note, world func(time.Time) time.Time) []core.Entry {
 	var all []core.Entry
 	for _, n := range ns {

@@ -22,7 +22,7 @@ const (
 type group struct {
 	name, cluster  string
 	hosts          int           // at the start
-	heartbeat      time.Duration // time-out of its hook
+	heartbeat      time.Duration // timeout of its hook
 	maxUnavailable kernel.MaxUnavailable
 }
 
@@ -30,7 +30,7 @@ type group struct {
 var functionClusters = []string{"prod-1", "prod-2", "prod-3"}
 
 // groups are the managed groups. They have a fifth more hosts than leave. A run keeps every serve from its heartbeats for less than the
-// shortest time-out: see plan.go. Where another Ebb goes on only after a while, that while is real time, so the timeouts are longer; and
+// shortest timeout: see plan.go. Where another Ebb goes on only after a while, that while is real time, so the timeouts are longer; and
 // there the groups have max_unavailable. The function has a group in each cluster.
 func (o options) groups() (all []group) {
 	more := func(leave int) int { return leave + (leave+4)/5 }

@@ -12,7 +12,7 @@ import (
 	"github.com/ebbhq/ebb/internal/plan"
 )
 
-// maxAtOnce is how many requests are under way at a time. It is far below the bursts that AWS publishes for reads, so that a
+// maxAtOnce is how many requests are under way at a time. It is far below the bursts that AWS publishes for reads, so that an
 // inventory does not slow down what else works in the account.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html
 const maxAtOnce = 8
@@ -20,6 +20,11 @@ const maxAtOnce = 8
 // look is one inventory being taken.
 type look struct {
 	Clients
+	requests
+}
+
+// requests sends requests, and notes what could not be read.
+type requests struct {
 	slots  chan struct{} // one per request under way
 	pauses []time.Duration
 	mu     sync.Mutex
@@ -27,7 +32,7 @@ type look struct {
 }
 
 func (s *Collector) newLook() *look {
-	return &look{Clients: s.Clients, slots: make(chan struct{}, maxAtOnce), pauses: s.pauses}
+	return &look{s.Clients, requests{slots: make(chan struct{}, maxAtOnce), pauses: s.pauses}}
 }
 
 // ask sends one request, and again after a pause when AWS throttles it.
@@ -41,15 +46,15 @@ func ask[I, O, P any](ctx context.Context, l *look, f func(context.Context, *I, 
 
 // try is the one place of retries: the SDK's own do not know Auto Scaling's RateExceeded, nor the requests that are made by hand. What
 // is unclear, such as a connection that broke, is sent again once: it only reads.
-func (l *look) try(ctx context.Context, send func() error) error {
+func (r *requests) try(ctx context.Context, send func() error) error {
 	select {
-	case l.slots <- struct{}{}:
+	case r.slots <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	defer func() { <-l.slots }()
+	defer func() { <-r.slots }()
 	broken := 0
-	for _, pause := range l.pauses {
+	for _, pause := range r.pauses {
 		err := send()
 		if err == nil {
 			return nil
@@ -73,36 +78,36 @@ func (l *look) try(ctx context.Context, send func() error) error {
 }
 
 // read runs a part of the inventory and notes it as unread when it fails. What names the operation and what it is to read.
-func (l *look) read(what string, part func() error) {
+func (r *requests) read(what string, part func() error) {
 	if err := part(); err != nil {
-		l.miss(what, err)
+		r.miss(what, err)
 	}
 }
 
-func (l *look) miss(what string, err error) {
+func (r *requests) miss(what string, err error) {
 	f := cloud.Classify(err)
 	text := f.Message
 	if f.Code != "" {
 		text = f.Code + ": " + f.Message
 	}
-	l.missed(what, text)
+	r.missed(what, text)
 }
 
-func (l *look) missed(what, text string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.unread = append(l.unread, inventory.Unread{What: what, Error: text})
+func (r *requests) missed(what, text string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.unread = append(r.unread, inventory.Unread{What: what, Error: text})
 }
 
 // unreadSorted are the parts that could not be read, in an order that does not depend on which answer came first.
-func (l *look) unreadSorted() []inventory.Unread {
-	slices.SortFunc(l.unread, func(a, b inventory.Unread) int {
+func (r *requests) unreadSorted() []inventory.Unread {
+	slices.SortFunc(r.unread, func(a, b inventory.Unread) int {
 		if c := strings.Compare(a.What, b.What); c != 0 {
 			return c
 		}
 		return strings.Compare(a.Error, b.Error)
 	})
-	return slices.Compact(l.unread)
+	return slices.Compact(r.unread)
 }
 
 // each does something with every item at the same time, and returns when all is done. The slots limit the requests.
@@ -122,6 +127,3 @@ func unique(items []string) []string {
 	items = slices.Compact(slices.Sorted(slices.Values(items)))
 	return slices.DeleteFunc(items, func(s string) bool { return s == "" })
 }
-
-// short is the last part of an ARN: the name of a cluster or service, family:revision of a task definition, or the name of a group.
-func short(arn string) string { return arn[strings.LastIndexByte(arn, '/')+1:] }

@@ -45,7 +45,7 @@ func (l *look) clustersOf(ctx context.Context, ids []string) []string {
 	all := l.listClusters(ctx)
 	holds := make([]bool, len(all))
 	each(all, func(i int, cluster string) {
-		l.read("ecs:ListContainerInstances of cluster "+short(cluster), func() error {
+		l.read("ecs:ListContainerInstances of cluster "+fleet.ARN(cluster).Name(), func() error {
 			for chunk := range slices.Chunk(ids, maxFilter) {
 				out, err := ask(ctx, l, l.ECS.ListContainerInstances, &ecs.ListContainerInstancesInput{
 					Cluster: aws.String(cluster), Filter: aws.String("ec2InstanceId in ['" + strings.Join(chunk, "','") + "']"),
@@ -78,7 +78,7 @@ func (l *look) clusters(ctx context.Context, ids []string) []inventory.Cluster {
 				return err
 			}
 			for _, f := range out.Failures {
-				l.missed("ecs:DescribeClusters of cluster "+short(aws.ToString(f.Arn)), aws.ToString(f.Reason))
+				l.missed("ecs:DescribeClusters of cluster "+fleet.ARN(aws.ToString(f.Arn)).Name(), aws.ToString(f.Reason))
 			}
 			raw = append(raw, out.Clusters...)
 			return nil
@@ -141,7 +141,7 @@ func capacityProvider(p ecstypes.CapacityProvider) inventory.CapacityProvider {
 	if g == nil {
 		return out
 	}
-	out.Group = short(aws.ToString(g.AutoScalingGroupArn)) // an ARN or a name
+	out.Group = fleet.ARN(aws.ToString(g.AutoScalingGroupArn)).Name() // an ARN or a name
 	out.ManagedScaling = g.ManagedScaling != nil && g.ManagedScaling.Status == ecstypes.ManagedScalingStatusEnabled
 	out.TerminationProtection = g.ManagedTerminationProtection == ecstypes.ManagedTerminationProtectionEnabled
 	out.ManagedDraining = g.ManagedDraining == ecstypes.ManagedDrainingEnabled
@@ -150,10 +150,10 @@ func capacityProvider(p ecstypes.CapacityProvider) inventory.CapacityProvider {
 
 // failures notes the items that an answer with HTTP 200 could not speak of. MISSING is an answer: the item has gone.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/api_failures_messages.html
-func (l *look) failures(what string, failures []ecstypes.Failure) {
+func (r *requests) failures(what string, failures []ecstypes.Failure) {
 	for _, f := range failures {
 		if aws.ToString(f.Reason) != "MISSING" {
-			l.miss(what, errors.New(aws.ToString(f.Arn)+": "+aws.ToString(f.Reason)+" "+aws.ToString(f.Detail)))
+			r.miss(what, errors.New(aws.ToString(f.Arn)+": "+aws.ToString(f.Reason)+" "+aws.ToString(f.Detail)))
 		}
 	}
 }
@@ -184,9 +184,9 @@ func (l *look) hosts(ctx context.Context, cluster string) []inventory.Host {
 }
 
 // list reads every page of a list.
-func (l *look) list(what string, page func(token *string) (arns []string, next *string, err error)) []string {
+func (r *requests) list(what string, page func(token *string) (arns []string, next *string, err error)) []string {
 	var all []string
-	l.read(what, func() error {
+	r.read(what, func() error {
 		return pages(func(token *string) (*string, error) {
 			arns, next, err := page(token)
 			all = append(all, arns...)

@@ -37,12 +37,12 @@ func (l *look) query(ctx context.Context, action string, form url.Values, answer
 	return nil
 }
 
-// machines reads instances as EC2 sees them. It asks with a filter, which leaves out ids that EC2 does not know: named as ids they
+// instances reads instances as EC2 sees them. It asks with a filter, which leaves out ids that EC2 does not know: named as ids they
 // would fail the request.
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstances.html
-func (l *look) machines(ctx context.Context, ids []string) []inventory.Machine {
+func (l *look) instances(ctx context.Context, ids []string) []inventory.Instance {
 	chunks := slices.Collect(slices.Chunk(ids, maxEC2))
-	found := make([][]inventory.Machine, len(chunks))
+	found := make([][]inventory.Instance, len(chunks))
 	each(chunks, func(i int, chunk []string) {
 		l.read("ec2:DescribeInstances", func() error {
 			form := url.Values{"Filter.1.Name": {"instance-id"}}
@@ -56,7 +56,7 @@ func (l *look) machines(ctx context.Context, ids []string) []inventory.Machine {
 				var page instancesPage
 				err := l.query(ctx, "DescribeInstances", form, &page)
 				for _, m := range page.Items {
-					found[i] = append(found[i], m.machine())
+					found[i] = append(found[i], m.instance())
 				}
 				return &page.Next, err
 			})
@@ -80,9 +80,9 @@ type instanceXML struct {
 	Lifecycle string `xml:"instanceLifecycle"` // spot, scheduled, capacity-block; empty: On-Demand
 }
 
-func (i instanceXML) machine() inventory.Machine {
+func (i instanceXML) instance() inventory.Instance {
 	launched, _ := time.Parse(time.RFC3339, i.Launched) // zero: unknown
-	return inventory.Machine{
+	return inventory.Instance{
 		ID: fleet.InstanceID(i.ID), State: fleet.InstanceState(i.State), Type: i.Type, Zone: i.Zone, Launched: launched, Spot: i.Lifecycle == "spot",
 	}
 }
