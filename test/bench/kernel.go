@@ -44,7 +44,7 @@ func binarySize(w io.Writer) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	path, err := rig.Build(context.Background(), dir, "-trimpath", "-ldflags=-s -w")
+	path, err := rig.Build(context.Background(), dir, []string{"-trimpath", "-ldflags=-s -w"}, "CGO_ENABLED=0")
 	if err != nil {
 		return err
 	}

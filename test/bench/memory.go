@@ -9,8 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/sim"
@@ -25,7 +23,7 @@ func (o *options) memory(w io.Writer) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	ebb, err := rig.Build(context.Background(), dir)
+	ebb, err := rig.Build(context.Background(), dir, nil, "CGO_ENABLED=0")
 	if err != nil {
 		return err
 	}
@@ -103,31 +101,25 @@ func highest(p *exec.Cmd, d time.Duration, done func() bool) (float64, error) {
 
 // resident is the resident memory of a process in MB, as Linux shows it.
 func resident(pid int) (float64, error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
 	if err != nil {
 		return 0, err
 	}
-	for line := range strings.Lines(string(b)) {
-		if f := strings.Fields(line); len(f) == 3 && f[0] == "VmRSS:" {
-			kb, err := strconv.ParseFloat(f[1], 64)
-			return kb / 1000, err
-		}
+	var size, pages int
+	if _, err := fmt.Sscan(string(b), &size, &pages); err != nil || pages == 0 {
+		return 0, fmt.Errorf("process %d has no resident memory any more", pid)
 	}
-	return 0, fmt.Errorf("process %d has no resident memory any more", pid)
+	return float64(pages*os.Getpagesize()) / 1024 / 1000, nil
 }
 
 // serve starts ebb serve on a cloud, in an environment of its own.
 func serve(c *loopback.Cloud, ebb, dir string) (*exec.Cmd, error) {
-	file := filepath.Join(dir, "ebb.yaml")
 	text := fmt.Sprintf("queue: %s/111122223333/%s\nregion: eu-west-1\nendpoint: %s\njournal: sqlite://%s\nhook: %s\nlog_level: "+
 		"error\ngroups:\n  - {match: %s, cluster: %s, deadline: 2h}\n",
 		c.Endpoint, queue, c.Endpoint, filepath.Join(dir, fmt.Sprint(time.Now().UnixNano(), ".db")), hook, group, cluster)
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		return nil, err
-	}
-	p := exec.Command(ebb, "serve", "--config", file)
+	p := exec.Command(ebb, "serve")
 	p.Stderr = os.Stderr
-	p.Env = rig.Caller("ebb")
+	p.Env = append(rig.Caller("ebb"), "EBB_CONFIG_TEXT="+text)
 	return p, p.Start()
 }
 

@@ -27,9 +27,9 @@ type Drained struct {
 	Invocations int // of the Lambda that the drainer imitates
 }
 
-// DrainAtHome builds a world with a home-made drainer for each group, which hears the queue of the group's hook. It lets hosts leave and works
-// until no hook holds any of them, in virtual time. Calls that are throttled fail, and the drainer tries again at its own pace, as its models
-// do.
+// DrainAtHome builds a world with a home-made drainer for each group, which hears the queue of the group's hook. It lets hosts leave and
+// works until no hook holds any of them, in virtual time. Calls that are throttled fail, and the drainer tries again at its own pace, as
+// its models do.
 func DrainAtHome(spec sim.Spec, leave func(*sim.World) (hosts int, err error)) (Drained, error) {
 	w, err := sim.Build(spec)
 	if err != nil {

@@ -12,10 +12,10 @@ import (
 )
 
 // Build builds ebb in a directory and returns its path.
-func Build(ctx context.Context, dir string, flags ...string) (string, error) {
+func Build(ctx context.Context, dir string, flags []string, env ...string) (string, error) {
 	path := filepath.Join(dir, "ebb")
 	cmd := exec.CommandContext(ctx, "go", append(append([]string{"build", "-o", path}, flags...), "github.com/ebbhq/ebb/cmd/ebb")...)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	cmd.Env = append(os.Environ(), env...)
 	if text, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build ebb: %w\n%s", err, text)
 	}

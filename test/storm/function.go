@@ -31,7 +31,8 @@ func asFunction(w sim.Spec, program, endpoint, config string, env []string) sim.
 	w.Functions = append(w.Functions, f)
 	w.Rules = append(w.Rules,
 		sim.RuleSpec{Name: "clock", Schedule: "rate(1 minute)", Targets: []string{"function:" + function}},
-		sim.RuleSpec{Name: "leaving", Pattern: `{"source":["aws.autoscaling"],"detail-type":["EC2 Instance-terminate Lifecycle Action"]}`, Targets: []string{"ebb"}},
+		sim.RuleSpec{Name: "leaving", Pattern: `{"source":["aws.autoscaling"],` +
+			`"detail-type":["EC2 Instance-terminate Lifecycle Action"]}`, Targets: []string{"ebb"}},
 		sim.RuleSpec{Name: "stopped", Pattern: `{"source":["aws.ecs"],"detail-type":["ECS Task State Change"],` +
 			`"detail":{"lastStatus":["STOPPED"]}}`, Targets: []string{"ebb"}})
 	return w

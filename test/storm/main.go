@@ -1,6 +1,6 @@
 // Command storm kills Ebb again and again while hosts drain, and judges what came of it by the simulated cloud's own record and by the
-// journal. It runs the built ebb: one or more ebb serve on one journal, each a process of its own, or the processes of a Lambda function. The
-// simulated cloud is in this process.
+// journal. It runs the built ebb: one or more ebb serve on one journal, each a process of its own, or the processes of a Lambda function.
+// The simulated cloud is in this process.
 //
 // It never speaks to anything but loopback, never trusts what an Ebb says of itself, and never leaves a process behind.
 //
@@ -76,7 +76,7 @@ func storm() error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if o.ebb, err = rig.Build(ctx, top); err != nil {
+	if o.ebb, err = rig.Build(ctx, top, nil); err != nil {
 		return err
 	}
 	o.spaces = canSeparate(o, top)

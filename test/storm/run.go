@@ -47,7 +47,7 @@ type run struct {
 	books *books
 	ebbs  ebbs
 	fates []fate   // of the serves
-	draw  []string // the hosts that leave, in their order; leavers are those that were told already
+	draw  []string // all hosts that are to leave, in this order; leavers are those that were terminated so far
 	gone  int      // how many of them have left their groups
 	last  time.Time
 	dice  *rand.Rand
@@ -126,7 +126,7 @@ func (o options) worldOfEbb(endpoint, config string, env []string) sim.Spec {
 	return o.world(func(string) string { return "ebb" })
 }
 
-// shaped makes what strikes Ebb in its shape.
+// shaped prepares Ebb in its shape.
 func (r *run) shaped(config string) (ebbs, error) {
 	if r.o.shape == lambdaShape {
 		return newFunction(r)
@@ -163,8 +163,8 @@ func (r *run) drain(ctx context.Context) error {
 	}
 }
 
-// leave tells as many hosts to leave as fit to how far the storm is: with serves a third at once, and the last when three quarters of the
-// blows have fallen.
+// leave terminates as many hosts as fit to how far the storm is: with serves a third at once, and the last when three quarters of the blows
+// have fallen.
 func (r *run) leave() (err error) {
 	due := r.o.hosts
 	if last := r.o.kills * 3 / 4; r.o.shape == serveShape && r.kills < last {

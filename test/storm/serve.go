@@ -180,7 +180,7 @@ func (s *server) endedItself() {
 	s.leave()
 }
 
-// happened notes what happens to this life in real time, and in the evidence what the world cannot know: that a life has started, it sees.
+// happened notes what happens to this life, in real time and in the evidence. The judge sees by the first call that a life has started.
 func (s *server) happened(what string) {
 	now := time.Now()
 	s.r.fates = append(s.r.fates, fate{at: now, server: s.number, life: s.name(), what: what})

@@ -61,7 +61,7 @@ type job struct {
 
 // world is the world of a storm: services that move with and without load balancers, a daemon, tasks that nobody replaces, and
 // notifications that get lost, come twice or come late. In the function's world none is lost, so that a drainer that never looks by itself
-// has the same work. The hooks of a cluster tell a target, EventBridge only if it is empty.
+// has the same work. The hooks of a cluster notify a target; if it is empty, EventBridge only.
 func (o options) world(target func(cluster string) string) sim.Spec {
 	jobs := []job{{"short", 4 * time.Minute, 2}, {"long", 11 * time.Minute, 4}}
 	lost, webDelay, apiDelay, visibility := 5, 30*time.Second, 10*time.Second, 30*time.Second
