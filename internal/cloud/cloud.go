@@ -6,14 +6,10 @@ package cloud
 
 import (
 	"context"
-	"errors"
-	"fmt"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
-	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"github.com/ebbhq/ebb/internal/plan"
 )
@@ -55,11 +51,6 @@ type ELB interface {
 	DeregisterTargets(context.Context, *elb.DeregisterTargetsInput, ...func(*elb.Options)) (*elb.DeregisterTargetsOutput, error)
 }
 
-// STS is what is used of the Security Token Service client.
-type STS interface {
-	GetCallerIdentity(context.Context, *sts.GetCallerIdentityInput, ...func(*sts.Options)) (*sts.GetCallerIdentityOutput, error)
-}
-
 // DescribeInstances is EC2's operation of that name for up to 100 ids, in one request. An id that EC2 does not know fails
 // the whole call with the code InvalidInstanceID.NotFound.
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstances.html
@@ -70,7 +61,6 @@ type Clients struct {
 	AutoScaling AutoScaling
 	ECS         ECS
 	ELB         ELB
-	STS         STS // only for Whoami
 	EC2         DescribeInstances
 }
 
@@ -80,43 +70,17 @@ type Cloud struct{ Clients }
 // New returns a Cloud on these clients.
 func New(c Clients) *Cloud { return &Cloud{c} }
 
-// Identity is who the credentials belong to.
-type Identity struct{ Account, ARN string }
-
-// Whoami asks STS whose credentials these are. The error says what to do.
-// https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
-func (c *Cloud) Whoami(ctx context.Context) (Identity, error) {
-	out, err := c.STS.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
-	if err != nil {
-		return Identity{}, fmt.Errorf("ask STS whose credentials these are: %w; check that they are valid and that the STS endpoint can be reached", err)
-	}
-	return Identity{Account: aws.ToString(out.Account), ARN: aws.ToString(out.Arn)}, nil
-}
-
 // sight collects what one look finds.
 type sight struct {
 	*Cloud
 	plan.LookResult
 }
 
-// ask sends one request and counts it, whatever comes of it.
-func ask[I, O, P any](ctx context.Context, calls *int, f func(context.Context, *I, ...func(*P)) (*O, error), in *I) (*O, error) {
-	*calls++
-	return f(ctx, in)
-}
-
-// Pages calls page with the token of each page in turn, until there is no further one or it fails. The first token is nil.
-func Pages(page func(token *string) (next *string, err error)) error {
-	var token *string
-	for {
-		next, err := page(token)
-		if err != nil || aws.ToString(next) == "" {
-			return err
-		}
-		if aws.ToString(next) == aws.ToString(token) {
-			return errors.New("the same page came twice: AWS repeated its NextToken")
-		}
-		token = next
+// count is how looks and actions send a request: once, and counted, whatever comes of it.
+func count(calls *int) Send {
+	return func(_ context.Context, f func() error) error {
+		*calls++
+		return f()
 	}
 }
 
@@ -158,11 +122,3 @@ func reason(f *plan.Failure) string {
 
 // fail notes items that stay unknown.
 func (s *sight) fail(items []plan.ItemFailure) { s.Failed = append(s.Failed, items...) }
-
-func texts[S ~string](in []S) []string {
-	out := make([]string, len(in))
-	for i, s := range in {
-		out[i] = string(s)
-	}
-	return out
-}

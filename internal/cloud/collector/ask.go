@@ -19,24 +19,14 @@ const maxAtOnce = 8
 
 // look is one inventory being taken.
 type look struct {
-	Clients
+	*Collector
 	slots  chan struct{} // one per request under way
-	pauses []time.Duration
 	mu     sync.Mutex
 	unread []inventory.Unread
 }
 
 func (s *Collector) newLook() *look {
-	return &look{Clients: s.Clients, slots: make(chan struct{}, maxAtOnce), pauses: s.pauses}
-}
-
-// ask sends one request, and again after a pause when AWS throttles it.
-func ask[I, O, P any](ctx context.Context, l *look, f func(context.Context, *I, ...func(*P)) (*O, error), in *I) (out *O, err error) {
-	err = l.try(ctx, func() error {
-		out, err = f(ctx, in)
-		return err
-	})
-	return out, err
+	return &look{Collector: s, slots: make(chan struct{}, maxAtOnce)}
 }
 
 // try is the one place of retries: the SDK's own do not know Auto Scaling's RateExceeded, nor the requests that are made by hand. What
@@ -72,14 +62,31 @@ func (l *look) try(ctx context.Context, send func() error) error {
 	return send()
 }
 
-// read runs a part of the inventory and notes it as unread when it fails. What names the operation and what it is to read.
-func (l *look) read(what string, part func() error) {
-	if err := part(); err != nil {
-		l.miss(what, err)
-	}
+// read reads a part of the inventory and notes it as unread when that fails. What names the operation and what it is to read.
+func read[T any](l *look, what string, part func() (T, error)) T {
+	found, err := part()
+	l.note(what, err)
+	return found
 }
 
-func (l *look) miss(what string, err error) {
+// ask reads by one request. It returns nil when that fails.
+func ask[I, O, P any](ctx context.Context, l *look, what string, f func(context.Context, *I, ...func(*P)) (*O, error), in *I) *O {
+	return read(l, what, func() (*O, error) { return cloud.Ask(ctx, l.try, f, in) })
+}
+
+// list reads every page; see cloud.All.
+func list[I, O, P, T any](
+	ctx context.Context, l *look, what string, f func(context.Context, *I, ...func(*P)) (*O, error), in *I, token **string,
+	page func(*O) ([]T, *string),
+) []T {
+	return read(l, what, func() ([]T, error) { return cloud.All(ctx, l.try, f, in, token, page) })
+}
+
+// note notes a part as unread when an error says that it could not be read.
+func (l *look) note(what string, err error) {
+	if err == nil {
+		return
+	}
 	f := cloud.Classify(err)
 	text := f.Message
 	if f.Code != "" {
@@ -112,6 +119,18 @@ func each[T any](items []T, do func(i int, item T)) {
 		all.Go(func() { do(i, item) })
 	}
 	all.Wait()
+}
+
+// parallel does something with every item at the same time, and returns what came of each, in their order.
+func parallel[A, B any](items []A, do func(A) B) []B {
+	out := make([]B, len(items))
+	each(items, func(i int, item A) { out[i] = do(item) })
+	return out
+}
+
+// inChunks reads some ids by each request, and keeps their order.
+func inChunks[T any](ids []string, size int, ask func(chunk []string) []T) []T {
+	return slices.Concat(parallel(slices.Collect(slices.Chunk(ids, size)), ask)...)
 }
 
 // together does several things at the same time, and returns when all is done.
