@@ -62,7 +62,7 @@ func wants(t *testing.T, root string) map[string]int {
 			}
 		}
 	}
-	for _, pattern := range []string{"cmd/*/*.go", "internal/*/*.go"} {
+	for _, pattern := range []string{"cmd/*/*.go", "internal/*/*.go", "internal/*/*/*.go"} {
 		files, err := filepath.Glob(filepath.Join(root, pattern))
 		if err != nil {
 			t.Fatal(err)

@@ -144,7 +144,7 @@ func status(ctx context.Context, cfg config.Config, ended int) (r report, err er
 
 func lineOf(d drain.Drain, waiting string, cfg config.Config) statusLine {
 	l := statusLine{
-		Key: d.Key, Group: d.Group, Instance: string(d.Instance), Cluster: d.Cluster,
+		Key: d.Key, Group: d.Group, Instance: d.Target.ID, Cluster: d.Cluster,
 		State: "open", Since: d.Heard, Text: "waits " + waiting, Left: d.Left,
 	}
 	waits := !d.Queued.IsZero() && d.Slot.IsZero() // for its turn: the deadline counts from that

@@ -89,7 +89,7 @@ func journalOf(ctx context.Context, cfg config.Config, id fleet.InstanceID) ([]d
 		return nil, fmt.Errorf("read Ebb's journal: %w", err)
 	}
 	for _, r := range append(open, past...) {
-		if d, err := kernel.Read(r); err == nil && d.Instance == id {
+		if d, err := kernel.Read(r); err == nil && d.Instance() == id {
 			return history(ctx, store, d.Key)
 		}
 	}

@@ -72,9 +72,12 @@ type InstanceXML struct {
 type AskEC2 func(ctx context.Context, form url.Values) ([]byte, error)
 
 // AllEC2 reads every page of an operation, whose other parameters are in the form. XML of another kind than a page is an error.
-func AllEC2[P, T any](ctx context.Context, send Send, ask AskEC2, action string, form url.Values, read func(*P) ([]T, string)) (all []T, err error) {
+func AllEC2[P, T any](
+	ctx context.Context, send Send, ask AskEC2, action string, form url.Values, read func(*P) ([]T, string),
+) ([]T, error) {
+	var all []T
 	form.Set("Action", action)
-	err = Pages(func(token *string) (*string, error) {
+	err := Pages(func(token *string) (*string, error) {
 		if token != nil {
 			form.Set("NextToken", *token)
 		}

@@ -104,7 +104,8 @@ func listTasks(desired ecstypes.DesiredStatus) func(*sight, context.Context, pla
 // ListTasks lists tasks, all pages.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListTasks.html
 func ListTasks(ctx context.Context, send Send, c ECS, in *ecs.ListTasksInput) ([]string, error) {
-	return All(ctx, send, c.ListTasks, in, &in.NextToken, func(out *ecs.ListTasksOutput) ([]string, *string) { return out.TaskArns, out.NextToken })
+	return All(ctx, send, c.ListTasks, in, &in.NextToken,
+		func(out *ecs.ListTasksOutput) ([]string, *string) { return out.TaskArns, out.NextToken })
 }
 
 // listPages lists some pages of all the tasks of a cluster. A page that fails after others leaves its token as the next.

@@ -89,7 +89,8 @@ func (s *sight) findIn(ctx context.Context, cluster string, ids []string) error 
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListClusters.html
 func ListClusters(ctx context.Context, send Send, c ECS) ([]string, error) {
 	in := &ecs.ListClustersInput{}
-	return All(ctx, send, c.ListClusters, in, &in.NextToken, func(out *ecs.ListClustersOutput) ([]string, *string) { return out.ClusterArns, out.NextToken })
+	return All(ctx, send, c.ListClusters, in, &in.NextToken,
+		func(out *ecs.ListClustersOutput) ([]string, *string) { return out.ClusterArns, out.NextToken })
 }
 
 // ListContainerInstances lists the container instances of a cluster: all, or those on at most MaxFilter EC2 instances.

@@ -1,16 +1,13 @@
-// Package drain decides for one leaving container instance: what to remember, what to do, what to look at, and when to ask
-// again.
+// Package drain decides for one target that leaves: what to remember, what to do, what to look at, and when to decide again.
 //
-// It is pure: it never acts, never looks, never reads a clock, and given the same words it answers the same.
+// It is pure: it never acts, never looks and never reads a clock; the same inputs give the same decision.
 //
-// A drain is a list of steps (steps.go); the first that is not done acts. Where a drain stands is recomputed from what is
-// seen and never stored, so a restart, a doubled message or a lost one changes when, never what. The rules that cut across
-// the steps - the end of the hook, the dead host, the deadline, the heartbeat - are in rules.go.
+// How a target leaves is its course (course.go): steps (steps.go), of which the first that is not done acts, and rules that apply at
+// every step (rules.go): the hook has ended, the host is gone, the deadline has passed. Which step a drain is at is computed from what
+// is seen and never stored. So a restart, and a message that comes twice or not at all, can change when something happens, not what.
 package drain
 
 import (
-	"fmt"
-	"hash/fnv"
 	"slices"
 	"time"
 
@@ -51,11 +48,11 @@ type Policy struct {
 	LookSlow    time.Duration // pace of what seldom changes: the host, the agent
 	Retry       time.Duration // after a failed call
 	Settle      time.Duration // how far AWS's reads may lag behind its writes: a list younger than this after DRAINING may miss a task
-	Skew        time.Duration // how far apart the clocks may be by which what is remembered was timed; zero: it was one clock
-	Tick        time.Duration // between two passes of an Ebb that lives for one pass; zero: it lives on
+	Skew        time.Duration // how far apart the clocks of the Ebbs that wrote the drain may be; zero: it was one clock
+	Tick        time.Duration // between two passes, where Ebb runs as a function; zero: it runs all the time
 }
 
-// Defaults are the paces of the design, and AWS-independent time-outs.
+// Defaults is the policy where a configuration says nothing.
 func Defaults() Policy {
 	return Policy{
 		Deadline: 30 * time.Minute, LostAfter: 5 * time.Minute, DaemonGrace: 2 * time.Minute,
@@ -71,49 +68,86 @@ type Answer struct {
 	CutOff  []string  `json:"cut_off,omitempty"`
 }
 
-// Drain is what is remembered about one leaving container instance: only what cannot be seen again.
-type Drain struct {
-	Key               string           `json:"key"`
-	Group             string           `json:"group"`
-	Hook              string           `json:"hook"`
-	Instance          fleet.InstanceID `json:"instance"`
-	Token             string           `json:"token,omitempty"`
-	ByID              bool             `json:"by_id,omitempty"`   // AWS did not take the token: name the instance instead
-	Cluster           string           `json:"cluster,omitempty"` // configured, or where the container instance was found
-	ContainerInstance fleet.ARN        `json:"container_instance,omitempty"`
-	Adopted           bool             `json:"adopted,omitempty"` // found waiting by the sweep; no message was heard
-	WarmPool          bool             `json:"warm_pool,omitempty"`
-	Heard             time.Time        `json:"heard"`               // when Ebb learnt of it
-	NotBefore         time.Time        `json:"not_before,omitzero"` // of an adopted drain: when its instance was last seen not to wait yet
-	Zero              time.Time        `json:"zero"`                // the deadline counts from here: when the instance began to wait, as AWS says
-
-	Doubt         bool      `json:"doubt,omitempty"`         // the zero is to be checked against the termination activity
-	Queued        time.Time `json:"queued,omitzero"`         // since when it has waited for its turn to leave, in a group of which only so many may at once
-	Slot          time.Time `json:"turn,omitzero"`           // when its turn came: the deadline counts from here then
-	Asked         time.Time `json:"asked,omitzero"`          // since when it has been asked to become DRAINING
-	AbsentSince   time.Time `json:"absent_since,omitzero"`   // first complete look in which no cluster knew the instance
-	UnreachedFrom time.Time `json:"unreached_from,omitzero"` // first look of this run of Ebb in which ECS could not reach the instance, without a break since
-	WaitingSince  time.Time `json:"waiting_since,omitzero"`  // first look in which the group said that the instance waits
-	StayingSince  time.Time `json:"staying_since,omitzero"`  // first look in which the group said that the instance is not leaving
-	DrainingSince time.Time `json:"draining_since,omitzero"` // first seen DRAINING, without a break since
-	Agreed        time.Time `json:"agreed,omitzero"`         // first look after a list of the whole cluster at which ECS counted no more tasks than were listed
-	EmptySince    time.Time `json:"empty_since,omitzero"`    // no task but daemon tasks has been live since
-	Left          []string  `json:"left,omitempty"`          // live tasks as last noted, for people
-
-	Intent *Answer   `json:"intent,omitempty"`
-	Ended  time.Time `json:"ended,omitzero"`
-	Final  *Answer   `json:"final,omitempty"`
+// courses has a row for each kind of target.
+var courses = map[fleet.TargetKind]course{
+	fleet.Host: hostCourse,
 }
 
-// Same reports whether two drains remember the same. It is what reflect.DeepEqual says, in less time: it is asked at every decision.
+// Drain is what is remembered about one target that leaves: only what cannot be seen again. A zero time has not come yet.
+type Drain struct {
+	Key    string       // in the journal; no other drain ever has it
+	Target fleet.Target // what leaves
+	Heard  time.Time    // when Ebb learnt of it
+	// Zero is when the target began to leave, as AWS says: the deadline counts from here. It is never after the time of the decision.
+	Zero time.Time
+	// Queued is since when it has waited for a slot; it stays once the slot has come. Zero: it never had to.
+	Queued time.Time
+	// Slot is when it got one of the slots of those that may leave at once; not before Queued. The deadline counts from here then.
+	Slot time.Time
+	Left []string // live tasks as last noted, for people
+
+	Hold // what holds the target until Ebb answers; zero: nothing does
+	Host // what is remembered of a host
+
+	Intent *Answer   // how it is to end, as decided; the decision is noted before it is sent
+	Ended  time.Time // when it ended; Final is set then
+	Final  *Answer
+}
+
+// Hold is a lifecycle hook that holds an instance of an Auto Scaling group. The zero Hold is none: a notice with a fixed end, or an
+// operator's word.
+type Hold struct {
+	Group    string
+	Hook     string
+	Token    string // of the lifecycle action; empty: not known
+	ByID     bool   // AWS did not accept the token: name the instance instead
+	Adopted  bool   // found waiting by the sweep; no message was heard
+	WarmPool bool   // the instance returns to its warm pool
+	Doubt    bool   // Zero is to be checked against the termination activity
+	// NotBefore is when the sweep last saw the instance leave but not yet wait, for an adopted drain. Zero is not before it.
+	NotBefore time.Time
+	// WaitingSince is the first look in which the group said that the instance waits, and every look since has said so.
+	WaitingSince time.Time
+	// StayingSince is the first look in which the group said that the instance is not leaving, and every look since has said so. At
+	// most one of WaitingSince and StayingSince is set.
+	StayingSince time.Time
+}
+
+// Host is what is remembered of the container instance that an EC2 instance is.
+type Host struct {
+	Cluster           string // configured, or where the container instance was found; it never changes once it is known
+	ContainerInstance fleet.ARN
+	Asked             time.Time // since when ECS has been asked to set it DRAINING; zero again once it is
+	// AbsentSince is the start of the first complete look in which no cluster knew the instance; zero again once one does.
+	AbsentSince time.Time
+	// UnreachedFrom is the start of the first look in which ECS could not reach the instance, and every look since has said so, without
+	// a gap: what nobody looked at is not counted.
+	UnreachedFrom time.Time
+	// DrainingSince is the first decision that knew it to be DRAINING, without a break since. Never earlier than it was true.
+	DrainingSince time.Time
+	// Agreed is the first look, after a list of the whole cluster, at which ECS counted no more tasks than were listed.
+	Agreed time.Time
+	// EmptySince is since when no task but daemon tasks has been live. Not before DrainingSince.
+	EmptySince time.Time
+}
+
+// Same reports whether two drains remember the same. It says what reflect.DeepEqual says, but faster: it runs at every decision.
 func (d *Drain) Same(o *Drain) bool {
-	return d.Key == o.Key && d.Group == o.Group && d.Hook == o.Hook && d.Instance == o.Instance &&
-		d.Token == o.Token && d.ByID == o.ByID && d.Cluster == o.Cluster && d.ContainerInstance == o.ContainerInstance &&
-		d.Adopted == o.Adopted && d.WarmPool == o.WarmPool && d.Heard.Equal(o.Heard) && d.NotBefore.Equal(o.NotBefore) &&
-		d.Zero.Equal(o.Zero) && d.Doubt == o.Doubt && d.Queued.Equal(o.Queued) && d.Slot.Equal(o.Slot) && d.Asked.Equal(o.Asked) && d.AbsentSince.Equal(o.AbsentSince) &&
-		d.UnreachedFrom.Equal(o.UnreachedFrom) && d.WaitingSince.Equal(o.WaitingSince) && d.StayingSince.Equal(o.StayingSince) && d.DrainingSince.Equal(o.DrainingSince) &&
-		d.Agreed.Equal(o.Agreed) && d.EmptySince.Equal(o.EmptySince) && d.Ended.Equal(o.Ended) &&
-		slices.Equal(d.Left, o.Left) && d.Intent.same(o.Intent) && d.Final.same(o.Final)
+	return d.Key == o.Key && d.Target == o.Target && d.Heard.Equal(o.Heard) && d.Zero.Equal(o.Zero) && d.Queued.Equal(o.Queued) &&
+		d.Slot.Equal(o.Slot) && slices.Equal(d.Left, o.Left) && d.Hold.same(&o.Hold) && d.Host.same(&o.Host) &&
+		d.Intent.same(o.Intent) && d.Ended.Equal(o.Ended) && d.Final.same(o.Final)
+}
+
+func (h *Hold) same(o *Hold) bool {
+	return h.Group == o.Group && h.Hook == o.Hook && h.Token == o.Token && h.ByID == o.ByID && h.Adopted == o.Adopted &&
+		h.WarmPool == o.WarmPool && h.Doubt == o.Doubt && h.NotBefore.Equal(o.NotBefore) &&
+		h.WaitingSince.Equal(o.WaitingSince) && h.StayingSince.Equal(o.StayingSince)
+}
+
+func (h *Host) same(o *Host) bool {
+	return h.Cluster == o.Cluster && h.ContainerInstance == o.ContainerInstance && h.Asked.Equal(o.Asked) &&
+		h.AbsentSince.Equal(o.AbsentSince) && h.UnreachedFrom.Equal(o.UnreachedFrom) && h.DrainingSince.Equal(o.DrainingSince) &&
+		h.Agreed.Equal(o.Agreed) && h.EmptySince.Equal(o.EmptySince)
 }
 
 func (a *Answer) same(o *Answer) bool {
@@ -126,8 +160,14 @@ func (a *Answer) same(o *Answer) bool {
 // Open reports whether the drain still goes on.
 func (d Drain) Open() bool { return d.Ended.IsZero() }
 
+// Instance is the EC2 instance that leaves.
+func (d Drain) Instance() fleet.InstanceID { return fleet.InstanceID(d.Target.ID) }
+
+// held reports whether a hook holds the target.
+func (d *Drain) held() bool { return d.Hook != "" }
+
 // token is what names the lifecycle action to AWS: the token, or nothing, and then the instance id does.
-func (d Drain) token() string {
+func (d *Drain) token() string {
 	if d.ByID {
 		return ""
 	}
@@ -135,151 +175,76 @@ func (d Drain) token() string {
 }
 
 // hookCall names the lifecycle action to AWS.
-func (d Drain) hookCall() *plan.HookCall {
-	return &plan.HookCall{Group: d.Group, Hook: d.Hook, Instance: d.Instance, Token: d.token()}
+func (d *Drain) hookCall() *plan.HookCall {
+	return &plan.HookCall{Group: d.Group, Hook: d.Hook, Instance: d.Instance(), Token: d.token()}
 }
 
-// Try is what came of the attempts at one kind of action in this run of Ebb.
-type Try struct {
-	Flying  bool      // sent, no result yet
-	Started time.Time // of the latest attempt
-	At      time.Time // when its result came
-	Class   plan.Class
-	Message string
-	Fails   int       // failures in a row
-	OK      time.Time // start of the latest successful attempt
-	Token   string    // that the latest attempt was sent with
+// subject is the target as something to look at.
+func (d *Drain) subject(k plan.LookKind, in string) plan.Subject {
+	return plan.Subject{Kind: k, In: in, ID: d.Target.ID}
 }
 
-// Observation is what is known about one leaving container instance.
-type Observation struct {
-	Instance  fleet.Fact[fleet.GroupInstance]
-	Hook      fleet.Fact[fleet.Hook]
-	Machine   fleet.Fact[fleet.InstanceState]
-	Began     fleet.Fact[time.Time] // start of the termination activity
-	Container fleet.Fact[fleet.ContainerInstance]
-	Turn      Slot
-	Before    time.Time                // start of the look at the container instance before that; zero: none
-	Running   []time.Time              // starts of the complete lists of its tasks with desired status RUNNING made in this run of Ebb, oldest first
-	Whole     time.Time                // when the newest of those lists had come in full
-	Paged     bool                     // that was a list of the whole cluster, page by page
-	Stopped   []time.Time              // the same with desired status STOPPED
-	Tasks     []fleet.Fact[fleet.Task] // every task ever listed there, by ARN; Unknown: only listed yet; Absent: AWS no longer knows it. Not changed by Decide
-	Service   func(name string) fleet.Fact[fleet.Service]
-	Health    func(tg fleet.ARN, t fleet.TargetID) fleet.Fact[fleet.Health]
-	Delay     func(tg fleet.ARN) fleet.Fact[time.Duration] // deregistration delay
-	Tried     map[plan.ActionKind]Try
-	Trouble   func(plan.LookKind) string // why looks of a kind have failed lately, for people; empty: they have not
+// registered is the container instance as something to look at.
+func (d *Drain) registered(k plan.LookKind) plan.Subject {
+	return plan.Subject{Kind: k, In: d.Cluster, ID: string(d.ContainerInstance)}
 }
 
-// Slot says how many of a group leave, and how many may.
-type Slot struct {
-	Limited bool // only so many may
-	Leave   int  // do
-	Limit   int  // may
+// Record is a drain as the journal keeps it: one flat object, in this order since the first journals.
+type Record struct {
+	Key               string           `json:"key"`
+	Group             string           `json:"group"`
+	Hook              string           `json:"hook"`
+	Instance          fleet.InstanceID `json:"instance"`
+	Token             string           `json:"token,omitempty"`
+	ByID              bool             `json:"by_id,omitempty"`
+	Cluster           string           `json:"cluster,omitempty"`
+	ContainerInstance fleet.ARN        `json:"container_instance,omitempty"`
+	Adopted           bool             `json:"adopted,omitempty"`
+	WarmPool          bool             `json:"warm_pool,omitempty"`
+	Heard             time.Time        `json:"heard"`
+	NotBefore         time.Time        `json:"not_before,omitzero"`
+	Zero              time.Time        `json:"zero"`
+	Doubt             bool             `json:"doubt,omitempty"`
+	Queued            time.Time        `json:"queued,omitzero"`
+	Slot              time.Time        `json:"turn,omitzero"`
+	Asked             time.Time        `json:"asked,omitzero"`
+	AbsentSince       time.Time        `json:"absent_since,omitzero"`
+	UnreachedFrom     time.Time        `json:"unreached_from,omitzero"`
+	WaitingSince      time.Time        `json:"waiting_since,omitzero"`
+	StayingSince      time.Time        `json:"staying_since,omitzero"`
+	DrainingSince     time.Time        `json:"draining_since,omitzero"`
+	Agreed            time.Time        `json:"agreed,omitzero"`
+	EmptySince        time.Time        `json:"empty_since,omitzero"`
+	Left              []string         `json:"left,omitempty"`
+	Intent            *Answer          `json:"intent,omitempty"`
+	Ended             time.Time        `json:"ended,omitzero"`
+	Final             *Answer          `json:"final,omitempty"`
 }
 
-// Line is one line for the journal.
-type Line struct{ Kind, Text string }
-
-// Want is a look that a drain needs at one subject, no earlier than Due. The kernel merges the wants of all drains.
-type Want struct {
-	plan.Subject
-	Due time.Time
-}
-
-// Decision is what follows from an observation.
-type Decision struct {
-	Drain   Drain
-	Lines   []Line
-	Do      []plan.Action
-	Want    []Want
-	Wake    time.Time // decide again no later than this, looks apart; zero: when something is learnt
-	Waiting string    // what it waits for, for people
-
-	Uncounted bool // ECS counts tasks on it that no list shows
-}
-
-// decider carries one call of Decide.
-type decider struct {
-	o   Observation
-	p   Policy
-	now time.Time
-	out Decision
-}
-
-// Decide says what to do now about d, given what is known.
-func Decide(d Drain, o Observation, p Policy, now time.Time) Decision {
-	c := &decider{o: o, p: p, now: now, out: Decision{Drain: d}}
-	if !d.Open() {
-		return c.out
-	}
-	c.out.Want = make([]Want, 0, 6+len(o.Tasks))
-	c.remember()
-	if !c.ended() && !c.refuse() && !c.hostGone() && !c.deadline() && !c.lost() {
-		for _, done := range steps {
-			if !done(c) {
-				break
-			}
-		}
-	}
-	if c.out.Drain.Open() {
-		c.beat()
-	}
-	return c.out
-}
-
-func (c *decider) d() *Drain { return &c.out.Drain }
-
-func (c *decider) note(kind, format string, args ...any) {
-	c.out.Lines = append(c.out.Lines, Line{kind, fmt.Sprintf(format, args...)})
-}
-
-func (c *decider) wake(at time.Time) {
-	if c.out.Wake.IsZero() || at.Before(c.out.Wake) {
-		c.out.Wake = at
+// Record is the drain of a host as the journal keeps it.
+func (d *Drain) Record() Record {
+	return Record{
+		Key: d.Key, Instance: d.Instance(), Heard: d.Heard, Zero: d.Zero, Queued: d.Queued, Slot: d.Slot, Left: d.Left,
+		Group: d.Group, Hook: d.Hook, Token: d.Token, ByID: d.ByID, Adopted: d.Adopted, WarmPool: d.WarmPool, Doubt: d.Doubt,
+		NotBefore: d.NotBefore, WaitingSince: d.WaitingSince, StayingSince: d.StayingSince,
+		Cluster: d.Cluster, ContainerInstance: d.ContainerInstance, Asked: d.Asked, AbsentSince: d.AbsentSince,
+		UnreachedFrom: d.UnreachedFrom, DrainingSince: d.DrainingSince, Agreed: d.Agreed, EmptySince: d.EmptySince,
+		Intent: d.Intent, Ended: d.Ended, Final: d.Final,
 	}
 }
 
-// want asks for a look once the fact is older than pace, at once if nothing is known.
-func (c *decider) want(s plan.Subject, known fleet.Knowledge, at time.Time, pace time.Duration) {
-	due := c.now
-	if known != fleet.Unknown && at.Add(pace).After(c.now) {
-		due = at.Add(pace)
+// Drain is the drain of a host that a record tells of.
+func (r *Record) Drain() Drain {
+	return Drain{
+		Key: r.Key, Target: fleet.HostTarget(r.Instance), Heard: r.Heard, Zero: r.Zero, Queued: r.Queued, Slot: r.Slot, Left: r.Left,
+		Hold: Hold{
+			Group: r.Group, Hook: r.Hook, Token: r.Token, ByID: r.ByID, Adopted: r.Adopted, WarmPool: r.WarmPool, Doubt: r.Doubt,
+			NotBefore: r.NotBefore, WaitingSince: r.WaitingSince, StayingSince: r.StayingSince,
+		},
+		Host: Host{
+			Cluster: r.Cluster, ContainerInstance: r.ContainerInstance, Asked: r.Asked, AbsentSince: r.AbsentSince,
+			UnreachedFrom: r.UnreachedFrom, DrainingSince: r.DrainingSince, Agreed: r.Agreed, EmptySince: r.EmptySince,
+		},
+		Intent: r.Intent, Ended: r.Ended, Final: r.Final,
 	}
-	c.wantAt(s, due)
-}
-
-// wantAt asks for a look at a time.
-func (c *decider) wantAt(s plan.Subject, due time.Time) {
-	c.out.Want = append(c.out.Want, Want{s, due})
-}
-
-// ready reports whether an action of the kind may be sent now: none is on its way, and a failed one has waited for the retry
-// interval, with jitter by target and count so that a thousand drains do not retry as one.
-func (c *decider) ready(k plan.ActionKind) bool {
-	t := c.o.Tried[k]
-	if t.Flying {
-		return false
-	}
-	if t.Fails == 0 {
-		return true
-	}
-	at := t.At.Add(c.p.Retry + jitter(c.d().Key, t.Fails, c.p.Retry/2))
-	if at.After(c.now) {
-		c.wake(at)
-		return false
-	}
-	return true
-}
-
-// jitter is a share of max that depends on the key and the count alone.
-func jitter(key string, n int, max time.Duration) time.Duration {
-	if max <= 0 {
-		return 0
-	}
-	h := fnv.New32a()
-	h.Write([]byte(key))
-	h.Write([]byte{byte(n), byte(n >> 8)})
-	return time.Duration(h.Sum32()) % max
 }

@@ -53,7 +53,7 @@ func randomScene(seed uint64) *scene {
 	s.o.Began = fact(r, s.now, r.ago(s.now))
 	status := pick(r, fleet.Draining, fleet.Draining, fleet.Draining, fleet.Active, fleet.Inactive, "REGISTERING", "DEREGISTERING")
 	s.o.Container = fact(r, s.now, fleet.ContainerInstance{ARN: ci, Cluster: "prod", Instance: host, Status: status, Connected: r.IntN(3) > 0, Running: max(0, r.IntN(5)-3)})
-	s.o.Before = s.o.Container.At.Add(-time.Duration(1+r.IntN(180)) * time.Second)
+	s.o.Container.Before = s.o.Container.At.Add(-time.Duration(1+r.IntN(180)) * time.Second)
 	if s.d.ContainerInstance == "" && r.IntN(2) == 0 {
 		absent(&s.o.Container)
 	}
@@ -138,9 +138,6 @@ func TestTheSameScenesGiveTheSameDecisionsAndAreNotChanged(t *testing.T) {
 		if !reflect.DeepEqual(first, second) {
 			t.Errorf("decided %+v and then %+v", first, second)
 		}
-		for _, f := range []*scene{s, untouched} { // functions are never equal
-			f.o.Service, f.o.Health, f.o.Delay = nil, nil, nil
-		}
 		if !reflect.DeepEqual(s, untouched) {
 			t.Errorf("the inputs were changed to %s", s)
 		}
@@ -183,7 +180,7 @@ func TestOnlyWhatIsKnownIsActedOn(t *testing.T) {
 				}
 			case plan.Deregister:
 				if h := s.health[a.Targets.Targets[0]]; h.Is != fleet.Seen || !h.Value.InUse() {
-					t.Errorf("deregistered a target that is %s %s", h.Is, h.Value.State)
+					t.Errorf("deregistered a target that is %v %s", h.Is, h.Value.State)
 				}
 			case plan.Beat:
 				if !s.now.Before(Deadline(dec.Drain, s.o.Hook, s.p)) || s.o.Instance.Is == fleet.Seen && !s.o.Instance.Value.State.Waiting() {
@@ -286,30 +283,8 @@ func FuzzDecide(f *testing.F) {
 	})
 }
 
-// Every field counts: a drain that differs in one is not the same.
-func TestSameLooksAtEveryField(t *testing.T) {
-	d := randomScene(1).d
-	for i := range reflect.TypeFor[Drain]().NumField() {
-		other := d
-		f := reflect.ValueOf(&other).Elem().Field(i)
-		switch f.Interface().(type) {
-		case string, Outcome, fleet.InstanceID, fleet.ARN:
-			f.SetString(f.String() + "x")
-		case bool:
-			f.SetBool(!f.Bool())
-		case time.Time:
-			f.Set(reflect.ValueOf(t0.Add(time.Hour)))
-		case []string:
-			f.Set(reflect.ValueOf([]string{"another"}))
-		case *Answer:
-			f.Set(reflect.ValueOf(&Answer{Reason: "another"}))
-		default:
-			t.Fatalf("field %s has a type that Same does not know", reflect.TypeFor[Drain]().Field(i).Name)
-		}
-		if d.Same(&other) || !other.Same(&other) {
-			t.Errorf("field %s does not count", reflect.TypeFor[Drain]().Field(i).Name)
-		}
-	}
+// Every field counts: an answer that differs in one is not the same.
+func TestSameLooksAtEveryFieldOfAnAnswer(t *testing.T) {
 	for i := range reflect.TypeFor[Answer]().NumField() {
 		a, b := Drain{Final: &Answer{}}, Drain{Final: &Answer{}}
 		f := reflect.ValueOf(b.Final).Elem().Field(i)

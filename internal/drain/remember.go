@@ -7,12 +7,12 @@ import (
 	"github.com/ebbhq/ebb/internal/plan"
 )
 
-// remember keeps the facts that cannot be seen again: since when something has been so.
-func (c *decider) remember() {
-	d, o := c.d(), c.o
-	switch o.Container.Is {
+// remember keeps what cannot be seen again: since when something has been so.
+func remember(c *decider) {
+	d := c.d()
+	switch c.container.Is {
 	case fleet.Seen:
-		ci := o.Container.Value
+		ci := c.container.Value
 		d.AbsentSince = time.Time{}
 		if d.Cluster == "" {
 			d.Cluster = ci.Cluster
@@ -29,24 +29,24 @@ func (c *decider) remember() {
 		} else {
 			d.Asked = time.Time{}
 		}
-		d.UnreachedFrom = c.unreached(!ci.Connected || ci.Status == fleet.Inactive)
+		d.UnreachedFrom = unreached(c, !ci.Connected || ci.Status == fleet.Inactive)
 	case fleet.Absent:
-		d.AbsentSince = since(d.AbsentSince, true, o.Container.At)
-		d.UnreachedFrom = c.unreached(true)
+		d.AbsentSince = since(d.AbsentSince, true, c.container.At)
+		d.UnreachedFrom = unreached(c, true)
 	}
-	if o.Instance.Is == fleet.Seen {
-		d.StayingSince = since(d.StayingSince, staying(o.Instance.Value.State), o.Instance.At)
-		d.WaitingSince = since(d.WaitingSince, o.Instance.Value.State.Waiting(), o.Instance.At)
+	if c.instance.Is == fleet.Seen {
+		d.StayingSince = since(d.StayingSince, staying(c.instance.Value.State), c.instance.At)
+		d.WaitingSince = since(d.WaitingSince, c.instance.Value.State.Waiting(), c.instance.At)
 	}
-	c.checkToken()
-	c.checkZero()
+	checkToken(c)
+	checkZero(c)
 }
 
-// checkToken gives up a token that AWS does not know: it may be another generation's, and the instance id names the open action. The time
-// in the message that brought it may then be another's too.
-func (c *decider) checkToken() {
+// checkToken gives up a token that AWS does not know: it may belong to an earlier wait of the instance, and the instance id names the open
+// action. The time in the message that brought it may then belong to that wait too.
+func checkToken(c *decider) {
 	for _, k := range []plan.ActionKind{plan.Beat, plan.Answer} {
-		if refused(c.o.Tried[k]) {
+		if refused(c.seen.Tried(k)) {
 			c.d().ByID, c.d().Doubt = true, true
 		}
 	}
@@ -55,24 +55,24 @@ func (c *decider) checkToken() {
 // refused reports whether AWS did not know the token of an attempt.
 func refused(t Try) bool { return t.Class == plan.Gone && t.Token != "" && !t.Flying }
 
-// checkZero holds the deadline's zero against the start of the termination activity. A drain that was adopted has nothing better; a
-// message that claims to be old, or that is of another time than the drain, is not simply believed.
-func (c *decider) checkZero() {
-	d, began := c.d(), c.o.Began
-	i := c.o.Instance
+// checkZero compares the deadline's zero with the start of the termination activity. A drain that was adopted has nothing better; a
+// message that claims to be old, or that belongs to another wait, is not simply believed.
+func checkZero(c *decider) {
+	d, i := c.d(), c.instance
 	waiting := i.Is == fleet.Seen && i.Value.State.Waiting()
 	if d.WaitingSince.IsZero() && i.Is == fleet.Seen && !waiting {
-		d.Doubt = true // heard before there was anything to hear
+		d.Doubt = true // the message came before the wait that it tells of
 	}
 	if !waiting || !d.Adopted && !d.Doubt {
 		return
 	}
+	began := c.began()
 	if began.At.Add(c.p.Skew).Before(d.WaitingSince) {
 		began.Is = fleet.Unknown // that was before the wait
 	}
-	c.want(plan.Subject{Kind: plan.Activities, In: d.Group, ID: string(d.Instance)}, began.Is, began.At, 24*time.Hour)
+	c.want(d.subject(plan.Activities, d.Group), began.Is, began.At, 24*time.Hour)
 	if began.Is == fleet.Absent && d.Doubt && d.Zero.Before(d.WaitingSince) {
-		d.Zero = d.WaitingSince // Auto Scaling does not know better either
+		d.Zero = d.WaitingSince // Auto Scaling knows nothing better
 	}
 	if began.Is != fleet.Seen {
 		return
@@ -101,17 +101,22 @@ func since(from time.Time, holds bool, at time.Time) time.Time {
 }
 
 // unreached is since when ECS has not reached the instance, as Ebb has seen it: after a gap without looks it begins anew.
-func (c *decider) unreached(now bool) time.Time {
-	from := since(c.d().UnreachedFrom, now, c.o.Container.At)
-	if now && c.o.Container.At.Sub(c.o.Before) > 2*c.p.LookSlow && from.Before(c.o.Container.At) {
-		return c.o.Container.At
+func unreached(c *decider, now bool) time.Time {
+	from := since(c.d().UnreachedFrom, now, c.container.At)
+	if now && c.container.At.Sub(c.container.Before) > 2*c.p.LookSlow && from.Before(c.container.At) {
+		return c.container.At
 	}
 	return from
 }
 
-// elsewhere reports whether the instance was found in another cluster than its group's: that is not Ebb's to touch.
+// began is the start of the termination activity.
+func (c *decider) began() fleet.Fact[time.Time] {
+	return factOf[time.Time](c, c.d().subject(plan.Activities, c.d().Group))
+}
+
+// elsewhere reports whether the instance was found in another cluster than its group's: Ebb does not touch it there.
 func (c *decider) elsewhere() bool {
-	ci := c.o.Container
+	ci := c.container
 	return ci.Is == fleet.Seen && c.d().Cluster != "" && ci.Value.Cluster != c.d().Cluster
 }
 

@@ -2,7 +2,6 @@ package drain
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/fleet"
@@ -12,7 +11,7 @@ import (
 const (
 	// absentFor is how far apart the two complete looks are that establish "no cluster knows it".
 	absentFor = time.Minute
-	// stayingFor is how long the group must say "not leaving" before a message is taken for untrue; reads lag behind.
+	// stayingFor is how long the group must say "not leaving" before a message is treated as false; reads lag behind.
 	stayingFor = 2 * time.Minute
 	// shortestHook is the shortest heartbeat time-out that AWS allows; assumed until the hook has been looked at.
 	// https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_PutLifecycleHook.html
@@ -21,12 +20,15 @@ const (
 	longestHook = 48 * time.Hour
 )
 
-// ended is the first rule: the hook does not hold the instance any more, whoever saw to that.
-func (c *decider) ended() bool {
-	d, i := c.d(), c.o.Instance
-	answered, told := c.o.Tried[plan.Answer], c.lastGone()
+// ended: the hook no longer holds the instance, whether or not Ebb released it.
+func ended(c *decider) bool {
+	d, i := c.d(), c.instance
+	if !d.held() {
+		return false
+	}
+	answered, told := c.seen.Tried(plan.Answer), lastGone(c)
 	if !answered.OK.IsZero() {
-		c.end(d.Intent.Outcome, d.Intent.Reason, d.Intent.CutOff)
+		c.close(d.Intent.Outcome, d.Intent.Reason, d.Intent.CutOff)
 		return true
 	}
 	if i.Is == fleet.Unknown {
@@ -39,11 +41,11 @@ func (c *decider) ended() bool {
 	}
 	switch {
 	case over && d.Intent != nil:
-		c.end(d.Intent.Outcome, d.Intent.Reason, d.Intent.CutOff)
+		c.close(d.Intent.Outcome, d.Intent.Reason, d.Intent.CutOff)
 	case over:
-		c.end(Elsewhere, "the hook ended without Ebb's answer; the group says "+stateText(i), nil)
+		c.close(Elsewhere, "the hook ended without Ebb's answer; the group says "+stateText(i), nil)
 	case !d.StayingSince.IsZero() && i.At.Sub(d.StayingSince) >= stayingFor+c.p.Skew:
-		c.end(NotLeaving, "the group says "+stateText(i)+": nothing is to be drained", nil)
+		c.close(NotLeaving, "the group says "+stateText(i)+": nothing is to be drained", nil)
 	default:
 		return false
 	}
@@ -57,11 +59,11 @@ func stateText(i fleet.Fact[fleet.GroupInstance]) string {
 	return "that the instance is " + string(i.Value.State)
 }
 
-// lastGone is when AWS last said "no active lifecycle action" of the instance, whatever the token, and nothing better since.
-func (c *decider) lastGone() time.Time {
+// lastGone is when AWS last said "no active lifecycle action" of a call that named the instance, if no later call of that kind succeeded.
+func lastGone(c *decider) time.Time {
 	var t time.Time
 	for _, k := range []plan.ActionKind{plan.Beat, plan.Answer} {
-		if try := c.o.Tried[k]; gone(try) && try.Started.After(t) {
+		if try := c.seen.Tried(k); gone(try) && try.Started.After(t) {
 			t = try.Started
 		}
 	}
@@ -70,71 +72,61 @@ func (c *decider) lastGone() time.Time {
 
 func gone(t Try) bool { return t.Class == plan.Gone && t.Token == "" && !t.Flying }
 
-func (c *decider) end(o Outcome, reason string, cut []string) {
-	d := c.d()
-	d.Ended = c.now
-	d.Final = &Answer{At: c.now, Outcome: o, Reason: reason, CutOff: cut}
-	text := fmt.Sprintf("%s: %s", o, reason)
-	if len(cut) > 0 {
-		text += "; cut off: " + strings.Join(cut, ", ")
-	}
-	c.note("ended", "%s", text)
-}
-
-// ShortestFor is the shortest heartbeat time-out of a hook that passes so far apart can keep alive: one may be killed that was to beat, and the
-// next does so two ticks after the heartbeat, when the lease of the one that was killed is over.
+// ShortestFor is the shortest hook time-out that passes one tick apart can keep alive. If the pass that is due to send a heartbeat is
+// killed, the next one can send it only two ticks after the last heartbeat, once the lease of the killed pass has expired.
 func ShortestFor(tick time.Duration) time.Duration { return 3 * tick }
 
-// refuse ends a drain whose hook cannot be kept alive by passes that are so far apart.
-func (c *decider) refuse() bool {
-	h := c.o.Hook
+// refuse ends a drain whose hook cannot be kept alive by passes one tick apart.
+func refuse(c *decider) bool {
+	h := c.hook
 	if h.Is != fleet.Seen || h.Value.Heartbeat >= ShortestFor(c.p.Tick) {
 		return false
 	}
-	c.end(Refused, fmt.Sprintf("hook %s of group %s times out after %s, and Ebb as a function looks once in %s: set its heartbeat time-out to %s or more, or run ebb serve",
+	c.close(Refused, fmt.Sprintf("hook %s of group %s times out after %s, and Ebb as a function looks once in %s: "+
+		"set its heartbeat time-out to %s or more, or run ebb serve",
 		c.d().Hook, c.d().Group, h.Value.Heartbeat, c.p.Tick, ShortestFor(c.p.Tick)), nil)
 	return true
 }
 
-// hostGone is the rule of the dead host: EC2 says that it is not running, so there is nothing to wait for.
-func (c *decider) hostGone() bool {
-	m := c.o.Machine
+// hostGone: EC2 says that the instance is not running, so there is nothing to wait for.
+func hostGone(c *decider) bool {
+	m := c.ec2
 	switch {
-	case c.d().Intent != nil && c.d().Intent.Outcome != HostGone && c.o.Instance.Is == fleet.Unknown:
+	case c.d().Intent != nil && c.d().Intent.Outcome != HostGone && c.instance.Is == fleet.Unknown:
 		return false // after a restart: it may be gone because the hook was answered, which the group says
 	case m.Is == fleet.Seen && m.Value.Gone():
-		c.answer(HostGone, "EC2 says that the instance is "+string(m.Value)+": nothing on it can be waited for", c.live())
+		c.end(c, HostGone, "EC2 says that the instance is "+string(m.Value)+": nothing on it can be waited for", c.live())
 		return true
 	case m.Is == fleet.Absent:
-		c.answer(HostGone, "EC2 does not know the instance any more", c.live())
+		c.end(c, HostGone, "EC2 does not know the instance any more", c.live())
 		return true
 	}
 	pace := c.p.LookSlow
 	if c.reached() {
 		pace *= 5
 	}
-	if !c.d().UnreachedFrom.IsZero() || (c.o.Instance.Is == fleet.Seen && !c.o.Instance.Value.Healthy) {
+	if !c.d().UnreachedFrom.IsZero() || (c.instance.Is == fleet.Seen && !c.instance.Value.Healthy) {
 		pace = c.p.Look
 	}
 	at := m.At
 	if m.Is == fleet.Unknown && c.d().UnreachedFrom.IsZero() {
 		at, m.Is = c.d().Heard, fleet.Seen // no sign of trouble: the first look can wait
 	}
-	c.want(plan.Subject{Kind: plan.Instances, ID: string(c.d().Instance)}, m.Is, at, pace)
+	c.want(c.d().subject(plan.Instances, ""), m.Is, at, pace)
 	return false
 }
 
 // reached reports whether ECS has just reached the instance: a dead one is soon disconnected.
 func (c *decider) reached() bool {
-	ci := c.o.Container
+	ci := c.container
 	return ci.Is == fleet.Seen && ci.Value.Connected && ci.Value.Status != fleet.Inactive && c.now.Sub(ci.At) < 2*c.p.LookSlow
 }
 
 // Deadline is when Ebb lets go of what is left. It lies before the hook's global time-out, whatever the policy says:
 // afterwards AWS applies the hook's default result and Ebb's answer comes too late.
-// It counts from when its turn came, in a group with a budget: who waits for it has not begun to leave.
+// Where only so many may leave at once it counts from when the drain got its slot: until then it has not begun to leave.
 func Deadline(d Drain, hook fleet.Fact[fleet.Hook], p Policy) time.Time {
-	at := later(d.Zero, d.Slot).Add(p.Deadline)
+	at := Later(d.Zero, d.Slot).Add(p.Deadline)
 	if !d.Queued.IsZero() && d.Slot.IsZero() {
 		at = d.Zero.Add(longestHook)
 	}
@@ -146,77 +138,74 @@ func Deadline(d Drain, hook fleet.Fact[fleet.Hook], p Policy) time.Time {
 	return at
 }
 
-// deadline is the rule that nothing hangs: what is left when it passes is cut off, by name.
-func (c *decider) deadline() bool {
-	at := Deadline(*c.d(), c.o.Hook, c.p)
+// deadline: nothing hangs. What is left when it passes is cut off, by name.
+func deadline(c *decider) bool {
+	at := Deadline(*c.d(), c.hook, c.p)
 	if c.now.Before(at) {
 		c.wake(at)
 		return false
 	}
-	if c.o.Instance.Is == fleet.Unknown {
+	if c.d().held() && c.instance.Is == fleet.Unknown {
 		c.out.Waiting = "to look at the group" // after a restart too, nothing is answered unseen
 		c.lookAtGroup(c.p.Look)
 		return true
 	}
-	if !c.o.Instance.Value.State.Waiting() || c.doubtful() {
-		return false // there is no hook to answer, or the deadline may be an untrue one
+	if c.d().held() && (!c.instance.Value.State.Waiting() || doubtful(c)) {
+		return false // there is no hook to answer, or the deadline may be a false one
 	}
 	cut := c.live()
 	if len(cut) == 0 {
 		cut = c.d().Left
 	}
-	reason := fmt.Sprintf("the deadline of %s is over", at.Sub(later(c.d().Zero, c.d().Slot)).Round(time.Second))
+	reason := fmt.Sprintf("the deadline of %s is over", at.Sub(Later(c.d().Zero, c.d().Slot)).Round(time.Second))
 	if c.d().Slot.IsZero() && !c.d().Queued.IsZero() {
 		reason = "the hook ends before its turn came to leave"
 	}
-	if w := c.unseen(); w != "" {
+	if w := unseen(c); w != "" {
 		reason += "; " + w
 	}
-	c.answer(Forced, reason, cut)
+	c.end(c, Forced, reason, cut)
 	return true
 }
 
-// doubtful reports whether the zero of the deadline is still to be checked; for a while, lest a look that is refused makes it hang.
-func (c *decider) doubtful() bool {
-	d := c.d()
-	unchecked, since := c.o.Began.Is == fleet.Unknown || c.o.Began.At.Add(c.p.Skew).Before(d.WaitingSince), d.WaitingSince
+// doubtful reports whether the zero of the deadline is still to be checked. It ends after a while: a look that fails must not make it hang.
+func doubtful(c *decider) bool {
+	d, began := c.d(), c.began()
+	unchecked, since := began.Is == fleet.Unknown || began.At.Add(c.p.Skew).Before(d.WaitingSince), d.WaitingSince
 	for _, k := range []plan.ActionKind{plan.Beat, plan.Answer} {
-		if try := c.o.Tried[k]; refused(try) {
-			since = later(since, try.At) // the doubt came only then
+		if try := c.seen.Tried(k); refused(try) {
+			since = Later(since, try.At) // the doubt came only then
 		}
 	}
 	return d.Doubt && unchecked && c.now.Sub(since) < 2*time.Minute
 }
 
-// unseen says what could not be established, for the words of a forced ending.
-func (c *decider) unseen() string {
+// unseen says what could not be established, for the reason of a forced ending.
+func unseen(c *decider) string {
 	switch {
 	case c.elsewhere():
-		return "the instance is in cluster " + c.o.Container.Value.Cluster + " and not in " + c.d().Cluster + ", so its tasks were not looked at"
-	case c.o.Container.Is == fleet.Unknown:
+		return "the instance is in cluster " + c.container.Value.Cluster + " and not in " + c.d().Cluster + ", so its tasks were not looked at"
+	case c.container.Is == fleet.Unknown:
 		return "the container instance could not be looked at" + c.trouble(plan.FindContainerInstances, plan.ContainerInstances)
-	case (len(c.o.Running) == 0 || len(c.o.Stopped) == 0) && c.o.Container.Is == fleet.Seen:
+	case (len(c.running.Starts) == 0 || len(c.stopped.Starts) == 0) && c.container.Is == fleet.Seen:
 		return "its tasks could not be listed" + c.trouble(plan.ListRunning, plan.ListStopped, plan.ListCluster, plan.Homes)
 	}
 	return ""
 }
 
-// trouble is why looks failed, to be put behind what could not be seen.
+// trouble is why looks of some kinds fail, as the end of a sentence.
 func (c *decider) trouble(kinds ...plan.LookKind) string {
 	for _, k := range kinds {
-		if c.o.Trouble == nil {
-			break
-		}
-		if why := c.o.Trouble(k); why != "" {
+		if why := c.seen.Trouble(k); why != "" {
 			return ": " + why
 		}
 	}
 	return ""
 }
 
-// lost is the rule of the unreachable host: ECS has not reached it for LostAfter. A short break is noise: agents disconnect
+// lost: ECS has not reached the host for LostAfter. A short break is noise: agents disconnect
 // several times an hour. https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_cwe_events.html
-func (c *decider) lost() bool {
+func lost(c *decider) bool {
 	d := c.d()
 	if d.UnreachedFrom.IsZero() || d.ContainerInstance == "" || c.now.Sub(d.UnreachedFrom) < c.lostAfter() {
 		if !d.UnreachedFrom.IsZero() {
@@ -224,78 +213,81 @@ func (c *decider) lost() bool {
 		}
 		return false
 	}
-	if c.o.Container.At.Sub(d.UnreachedFrom) < c.lostAfter() || !c.allListed() || c.undescribed() {
-		return false // not confirmed by a look after the whole time, or its tasks and targets are not known: the steps go on
+	if c.container.At.Sub(d.UnreachedFrom) < c.lostAfter() || !c.allListed() || c.undescribed() {
+		return false // no look after the whole time has confirmed it, or its tasks are not known: the steps go on
 	}
 	c.lookAtContainer(c.p.Look) // it may be back
 	if !c.targetsOut(c.liveTasks()) {
 		return true
 	}
-	if c.now.Sub(c.o.Container.At) > 2*c.p.Look {
+	if c.now.Sub(c.container.At) > 2*c.p.Look {
 		c.out.Waiting = "to see once more whether ECS reaches the instance"
 		return true
 	}
-	c.answer(Lost, fmt.Sprintf("ECS has not reached the instance for %s; its targets are deregistered", c.p.LostAfter), c.live())
+	c.end(c, Lost, fmt.Sprintf("ECS has not reached the instance for %s; its targets are deregistered", c.p.LostAfter), c.live())
 	return true
 }
 
 func (c *decider) lostAfter() time.Duration { return c.p.LostAfter + c.p.Skew }
 
-// answer notes how the hook is to be answered and sends the answer. CONTINUE always: ABANDON would cut other hooks short, and
-// on a group that retains it would keep the instance for ever.
+// answer is how the drain of a host ends: it notes how the hook is to be answered and sends the answer. CONTINUE always: ABANDON would
+// cut other hooks short, and on a group that retains it would keep the instance for ever. Where no hook holds the host, that is all.
 // https://docs.aws.amazon.com/autoscaling/ec2/userguide/lifecycle-hooks.html
 func (c *decider) answer(o Outcome, reason string, cut []string) {
 	d := c.d()
+	if !d.held() {
+		c.close(o, reason, cut)
+		return
+	}
 	if d.Intent == nil || d.Intent.Outcome != o {
 		d.Intent = &Answer{At: c.now, Outcome: o, Reason: reason, CutOff: cut}
 		c.note("answer", "answer %s with CONTINUE: %s", d.Hook, reason)
 	}
 	c.out.Waiting = "for Auto Scaling to take the answer"
-	try, i := c.o.Tried[plan.Answer], c.o.Instance
+	try, i := c.seen.Tried(plan.Answer), c.instance
 	if i.Is == fleet.Seen && !i.Value.State.Waiting() {
 		c.out.Waiting = "for the hook, which is not open yet: the group says " + stateText(i)
 		c.lookAtGroup(c.p.Look)
 		return
 	}
-	// It may have had its effect: look first, but not for ever, for the answer can be repeated safely.
+	// The answer may have had its effect: look first, but not for ever; it can be repeated safely.
 	if (try.Class == plan.Unclear || gone(try)) && !i.At.After(try.Started) && c.now.Sub(try.At) < 6*c.p.Retry {
 		c.lookAtGroupNow()
 		c.wake(c.now.Add(c.p.Retry))
 		return
 	}
 	if c.ready(plan.Answer) {
-		c.send()
+		call := d.hookCall()
+		call.Result = "CONTINUE"
+		c.do(plan.Action{Kind: plan.Answer, Why: d.Intent.Reason, Hook: call})
 	}
-}
-
-func (c *decider) send() {
-	call := c.d().hookCall()
-	call.Result = "CONTINUE"
-	c.out.Do = append(c.out.Do, plan.Action{Kind: plan.Answer, Instance: call.Instance, Why: c.d().Intent.Reason, Hook: call})
 }
 
 // lookAtGroupNow asks for the state in the group at once.
 func (c *decider) lookAtGroupNow() {
-	c.wantAt(plan.Subject{Kind: plan.GroupInstances, ID: string(c.d().Instance)}, c.now)
+	c.wantAt(c.d().subject(plan.GroupInstances, ""), c.now)
 }
 
 func (c *decider) lookAtGroup(pace time.Duration) {
-	c.want(plan.Subject{Kind: plan.GroupInstances, ID: string(c.d().Instance)}, c.o.Instance.Is, c.o.Instance.At, pace)
+	c.want(c.d().subject(plan.GroupInstances, ""), c.instance.Is, c.instance.At, pace)
 }
 
-// beat is the heartbeat rule: a third of the hook's own time-out after the last success, and after a failure at the retry
-// interval, for as long as the hook may be open. What was asked is not done: only a success moves the next beat. After the deadline
-// there are none: should the answer not get through, the hook's own time-out lets the host go.
-func (c *decider) beat() {
-	d, try, h := c.d(), c.o.Tried[plan.Beat], c.o.Hook
+// beat sends a heartbeat a third of the hook's own time-out after the last success, and after a failure at the retry interval, for as
+// long as the hook may be open. What was asked is not done: only a success moves the next heartbeat. After the deadline there are
+// none: should the answer not get through, the hook's own time-out lets the host go.
+func beat(c *decider) {
+	d, try, h := c.d(), c.seen.Tried(plan.Beat), c.hook
+	if !d.held() {
+		return
+	}
 	c.want(plan.Subject{Kind: plan.Hooks, In: d.Group}, h.Is, h.At, 10*time.Minute)
 	if !c.now.Before(Deadline(*d, h, c.p)) {
 		return
 	}
-	if i := c.o.Instance; i.Is == fleet.Seen && !i.Value.State.Waiting() {
+	if i := c.instance; i.Is == fleet.Seen && !i.Value.State.Waiting() {
 		return // the hook is not open: not yet, or not any more
 	}
-	if gone(try) && !c.o.Instance.At.After(try.Started) {
+	if gone(try) && !c.instance.At.After(try.Started) {
 		c.lookAtGroupNow()
 		c.wake(c.now.Add(c.p.Retry))
 		return
@@ -311,7 +303,8 @@ func (c *decider) beat() {
 	if c.p.Tick > 0 && h.Is == fleet.Unknown && c.trouble(plan.Groups, plan.Hooks) == "" {
 		return // the look is under way
 	}
-	due := last.Add(max(timeout/12, timeout/3-jitter(d.Key, 0, timeout/12)-c.p.Tick)) // by the pass before that, but not again and again in one
+	// Passes send it one tick early, but not again and again in one pass.
+	due := last.Add(max(timeout/12, timeout/3-jitter(d.Key, 0, timeout/12)-c.p.Tick))
 	if due.After(c.now) {
 		c.wake(due)
 		return
@@ -320,6 +313,6 @@ func (c *decider) beat() {
 		call := d.hookCall()
 		call.Expiring = c.p.Tick > 0 || c.now.Sub(last) > timeout/2 || try.Fails > 0 && try.Class != plan.Throttled
 		why := "the hook times out " + timeout.String() + " after the last heartbeat"
-		c.out.Do = append(c.out.Do, plan.Action{Kind: plan.Beat, Instance: call.Instance, Why: why, Hook: call})
+		c.do(plan.Action{Kind: plan.Beat, Why: why, Hook: call})
 	}
 }

@@ -272,7 +272,7 @@ func TestDeregistrationDelayIsWaitedOut(t *testing.T) {
 	} {
 		s.delay = fleet.Fact[time.Duration]{Is: c.is, At: s.now, Value: c.delay}
 		if due := dueOf(t, s.decide(), plan.Tasks); !due.Equal(c.want) {
-			t.Errorf("%s %s: looked at again at %s, want %s", c.is, c.delay, due, c.want)
+			t.Errorf("%v %s: looked at again at %s, want %s", c.is, c.delay, due, c.want)
 		}
 	}
 	if dueOf(t, func() Decision { s.delay.Is = fleet.Unknown; return s.decide() }(), plan.Delays) != s.now {
@@ -313,7 +313,7 @@ func TestAnAdoptedDrainCountsFromTheTerminationActivity(t *testing.T) {
 func TestAnEndedDrainWantsNothing(t *testing.T) {
 	s := emptyHost()
 	s.d.Ended = t0
-	s.o = Observation{}
+	s.o = observed{}
 	if dec := s.decide(); len(dec.Do)+len(dec.Want)+len(dec.Lines) > 0 || !dec.Wake.IsZero() {
 		t.Errorf("decided %+v", dec)
 	}

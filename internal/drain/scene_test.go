@@ -20,15 +20,95 @@ const (
 	token = "0b5f1c9e-7a43-4b0e-8c55-3f2f1f9f7e10"
 )
 
+// observed is what is known of a host.
+type observed struct {
+	Instance  fleet.Fact[fleet.GroupInstance]
+	Hook      fleet.Fact[fleet.Hook]
+	Machine   fleet.Fact[fleet.InstanceState]
+	Began     fleet.Fact[time.Time]
+	Container fleet.Fact[fleet.ContainerInstance]
+	Turn      Slot
+	Running   []time.Time
+	Whole     time.Time
+	Paged     bool
+	Stopped   []time.Time
+	Tasks     []fleet.Fact[fleet.Task]
+	Tried     map[plan.ActionKind]Try
+	Trouble   func(plan.LookKind) string
+}
+
 // scene is one call of Decide, built by hand.
 type scene struct {
 	d        Drain
-	o        Observation
+	o        observed
 	p        Policy
 	now      time.Time
 	services map[string]fleet.Fact[fleet.Service]
 	health   map[fleet.TargetID]fleet.Fact[fleet.Health]
 	delay    fleet.Fact[time.Duration]
+	noHook   bool // no group is asked about
+}
+
+func (s *scene) Fact(of plan.Subject) any {
+	at := func(want plan.Subject) {
+		if want.Kind = of.Kind; of != want {
+			panic(fmt.Sprintf("a fact of %+v, want %+v", of, want))
+		}
+	}
+	switch of.Kind {
+	case plan.GroupInstances:
+		at(plan.Subject{ID: string(host)})
+		return &s.o.Instance
+	case plan.Hooks:
+		if !s.noHook {
+			at(plan.Subject{In: "web"})
+		}
+		return &s.o.Hook
+	case plan.Instances:
+		at(plan.Subject{ID: string(host)})
+		return &s.o.Machine
+	case plan.Activities:
+		at(plan.Subject{In: "web", ID: string(host)})
+		return &s.o.Began
+	case plan.FindContainerInstances:
+		at(plan.Subject{ID: string(host)})
+		return &s.o.Container
+	case plan.Services:
+		at(plan.Subject{In: s.d.Cluster, ID: of.ID})
+		f := s.services[of.ID]
+		return &f
+	case plan.Targets:
+		f := s.health[fleet.TargetID{ID: of.ID, Port: of.Port}]
+		return &f
+	case plan.Delays:
+		return &s.delay
+	}
+	panic("a fact of " + of.Kind.String())
+}
+
+func (s *scene) Tasks() []*fleet.Fact[fleet.Task] {
+	tasks := make([]*fleet.Fact[fleet.Task], len(s.o.Tasks))
+	for i := range tasks {
+		tasks[i] = &s.o.Tasks[i]
+	}
+	return tasks
+}
+
+func (s *scene) Lists(k plan.LookKind) Lists {
+	if k == plan.ListStopped {
+		return Lists{Starts: s.o.Stopped}
+	}
+	return Lists{Starts: s.o.Running, Whole: s.o.Whole, Paged: s.o.Paged}
+}
+
+func (s *scene) Tried(k plan.ActionKind) Try { return s.o.Tried[k] }
+func (s *scene) Slot() Slot                  { return s.o.Turn }
+
+func (s *scene) Trouble(k plan.LookKind) string {
+	if s.o.Trouble == nil {
+		return ""
+	}
+	return s.o.Trouble(k)
 }
 
 // emptyHost is a minute into a drain of which nothing is left to do but the answer: the hook is open, the container instance has
@@ -37,24 +117,21 @@ func emptyHost() *scene {
 	now := t0.Add(time.Minute)
 	s := &scene{
 		d: Drain{
-			Key: "web/" + string(host) + "/0b5f1c9e", Group: "web", Hook: "ebb-drain", Instance: host, Token: token, Cluster: "prod",
-			ContainerInstance: ci, Heard: t0, Zero: t0, WaitingSince: t0, DrainingSince: t0.Add(5 * time.Second),
+			Key: "web/" + string(host) + "/0b5f1c9e", Target: fleet.HostTarget(host), Heard: t0, Zero: t0,
+			Hold: Hold{Group: "web", Hook: "ebb-drain", Token: token, WaitingSince: t0},
+			Host: Host{Cluster: "prod", ContainerInstance: ci, DrainingSince: t0.Add(5 * time.Second)},
 		},
 		p: Defaults(), now: now, services: map[string]fleet.Fact[fleet.Service]{}, health: map[fleet.TargetID]fleet.Fact[fleet.Health]{},
 	}
 	seen := now.Add(-5 * time.Second)
-	s.o = Observation{
+	s.o = observed{
 		Instance:  fleet.Fact[fleet.GroupInstance]{Is: fleet.Seen, At: seen, Value: fleet.GroupInstance{ID: host, Group: "web", State: fleet.TerminatingWait, Healthy: true}},
 		Hook:      fleet.Fact[fleet.Hook]{Is: fleet.Seen, At: seen, Value: fleet.Hook{Name: "ebb-drain", Group: "web", Heartbeat: 15 * time.Minute, Global: 25 * time.Hour}},
 		Machine:   fleet.Fact[fleet.InstanceState]{Is: fleet.Seen, At: seen, Value: fleet.StateRunning},
-		Before:    seen.Add(-30 * time.Second),
-		Container: fleet.Fact[fleet.ContainerInstance]{Is: fleet.Seen, At: seen, Value: fleet.ContainerInstance{ARN: ci, Cluster: "prod", Instance: host, Status: fleet.Draining, Connected: true}},
+		Container: fleet.Fact[fleet.ContainerInstance]{Is: fleet.Seen, At: seen, Before: seen.Add(-30 * time.Second), Value: fleet.ContainerInstance{ARN: ci, Cluster: "prod", Instance: host, Status: fleet.Draining, Connected: true}},
 		Running:   []time.Time{t0.Add(15 * time.Second)},
 		Stopped:   []time.Time{t0.Add(27 * time.Second)},
 		Tried:     map[plan.ActionKind]Try{},
-		Service:   func(name string) fleet.Fact[fleet.Service] { return s.services[name] },
-		Delay:     func(fleet.ARN) fleet.Fact[time.Duration] { return s.delay },
-		Health:    func(_ fleet.ARN, t fleet.TargetID) fleet.Fact[fleet.Health] { return s.health[t] },
 	}
 	return s
 }
@@ -100,7 +177,7 @@ func (s *scene) at(sinceT0 time.Duration) { s.now = t0.Add(sinceT0) }
 func (s *scene) fresh() {
 	at := s.now.Add(-time.Second)
 	s.o.Instance.At, s.o.Container.At, s.o.Machine.At, s.o.Hook.At = at, at, at, at
-	s.o.Before = at.Add(-30 * time.Second)
+	s.o.Container.Before = at.Add(-30 * time.Second)
 	for i := range s.o.Tasks {
 		s.o.Tasks[i].At = at
 	}
@@ -130,7 +207,7 @@ func (s *scene) daemonLeft(target string) {
 	s.service("agent", true, target)
 }
 
-func (s *scene) decide() Decision { return Decide(s.d, s.o, s.p, s.now) }
+func (s *scene) decide() Decision { return Decide(s.d, s, s.p, s.now) }
 
 // spell is a decision in words that a table can hold: what is done, with heartbeats last, and which looks are due at once.
 func spell(dec Decision, now time.Time) (do, looks, notes string) {

@@ -10,22 +10,34 @@ import (
 	"github.com/ebbhq/ebb/internal/plan"
 )
 
-// steps is the course of a container instance's drain. The first step that is not done acts, and those after it wait. Each reports
-// whether it is done; if not, it has said what to do or to look at.
-var steps = []func(*decider) bool{
-	held,      // the group says that the instance waits in a terminating hook
-	found,     // a cluster says which container instance it is
-	draining,  // ECS says DRAINING
-	listed,    // the tasks that are to run on it are known
-	stopped,   // every task that is waited for has stopped
-	confirmed, // and there is no other
-	answered,  // the hook is answered
+// hostCourse is how a container instance leaves.
+var hostCourse = course{
+	rules: []func(*decider) bool{
+		ended,    // the hook does not hold the instance any more
+		refuse,   // the hook cannot be kept alive
+		hostGone, // EC2 says that the instance is not running
+		deadline, // what is left is cut off
+		lost,     // ECS does not reach the instance any more
+	},
+	steps: []func(*decider) bool{
+		waits,     // the group says that the instance waits in a terminating hook
+		found,     // a cluster says which container instance it is
+		draining,  // ECS says DRAINING
+		listed,    // the tasks that are to run on it are known
+		stopped,   // every task that is waited for has stopped
+		confirmed, // and there is no other
+		answered,  // the hook is answered
+	},
+	after: []func(*decider){beat},
+	end:   (*decider).answer,
 }
 
-// held verifies what was heard: a message can wake Ebb but not make it act.
-func held(c *decider) bool {
-	i := c.o.Instance
+// waits verifies what was heard: a message can wake Ebb but not make it act.
+func waits(c *decider) bool {
+	i := c.instance
 	switch {
+	case !c.d().held():
+		return true
 	case i.Is == fleet.Seen && i.Value.State.Waiting():
 		c.lookAtGroup(c.p.LookSlow + c.p.Look) // a sweep mostly comes first
 		return true
@@ -42,9 +54,9 @@ func held(c *decider) bool {
 
 // found learns the container instance. Unknown to every cluster is established by two complete looks a minute apart.
 func found(c *decider) bool {
-	d, ci := c.d(), c.o.Container
+	d, ci := c.d(), c.container
 	if c.elsewhere() {
-		c.want(plan.Subject{Kind: plan.FindContainerInstances, ID: string(d.Instance)}, ci.Is, ci.At, c.p.LookSlow)
+		c.want(d.subject(plan.FindContainerInstances, ""), ci.Is, ci.At, c.p.LookSlow)
 		c.out.Waiting = "for the deadline: the instance is in cluster " + ci.Value.Cluster + ", but its group is configured for " + d.Cluster
 		return false
 	}
@@ -67,27 +79,27 @@ func found(c *decider) bool {
 	if !d.AbsentSince.IsZero() {
 		in = "" // not in its group's cluster: it may have joined another
 	}
-	c.want(plan.Subject{Kind: plan.FindContainerInstances, In: in, ID: string(d.Instance)}, ci.Is, ci.At, c.p.Look)
+	c.want(d.subject(plan.FindContainerInstances, in), ci.Is, ci.At, c.p.Look)
 	c.out.Waiting = "to find the container instance"
 	if ci.Is == fleet.Absent && ci.At.Sub(d.AbsentSince) >= absentFor+c.p.Skew {
-		c.answer(NeverJoined, "no cluster knows the instance: two complete looks a minute apart did not find it", nil)
+		c.end(c, NeverJoined, "no cluster knows the instance: two complete looks a minute apart did not find it", nil)
 	}
 	return false
 }
 
 // lookAtContainer asks for the state of the known container instance.
 func (c *decider) lookAtContainer(pace time.Duration) {
-	d, ci := c.d(), c.o.Container
-	c.want(plan.Subject{Kind: plan.ContainerInstances, In: d.Cluster, ID: string(d.ContainerInstance)}, ci.Is, ci.At, pace)
+	d, ci := c.d(), c.container
+	c.want(d.registered(plan.ContainerInstances), ci.Is, ci.At, pace)
 }
 
 // draining sets DRAINING. One that is already DRAINING, or deregistered, is left as it is.
 func draining(c *decider) bool {
-	ci := c.o.Container
+	ci := c.container
 	if ci.Is != fleet.Seen || ci.Value.Status == fleet.Inactive || ci.Value.Status == fleet.Draining ||
 		ci.Value.Status == fleet.RegistrationFailed {
 		if !c.d().Queued.IsZero() {
-			c.begun() // whoever saw to that
+			c.begun() // somebody else set it DRAINING
 		}
 		return true
 	}
@@ -96,11 +108,11 @@ func draining(c *decider) bool {
 		c.lookAtContainer(c.p.Look)
 		return false
 	}
-	if !c.turn() {
+	if !hasSlot(c) {
 		return false
 	}
 	c.out.Waiting = "for ECS to set DRAINING"
-	if try := c.o.Tried[plan.SetDraining]; try.Fails > 0 && try.Class != plan.Throttled && !ci.At.After(try.Started) {
+	if try := c.seen.Tried(plan.SetDraining); try.Fails > 0 && try.Class != plan.Throttled && !ci.At.After(try.Started) {
 		c.want(plan.Subject{Kind: plan.ContainerInstances, In: ci.Value.Cluster, ID: string(ci.Value.ARN)}, fleet.Unknown, ci.At, 0)
 	}
 	if !c.ready(plan.SetDraining) {
@@ -108,25 +120,25 @@ func draining(c *decider) bool {
 	}
 	if c.d().Asked.IsZero() {
 		c.d().Asked = c.now
-		c.note("draining", "set %s DRAINING in cluster %s", short(ci.Value.ARN), ci.Value.Cluster)
+		c.note("draining", "set %s DRAINING in cluster %s", ci.Value.ARN.Name(), ci.Value.Cluster)
 	}
-	c.out.Do = append(c.out.Do, plan.Action{
-		Kind: plan.SetDraining, Instance: c.d().Instance, Why: "Auto Scaling is terminating it",
+	c.do(plan.Action{
+		Kind: plan.SetDraining, Why: "Auto Scaling is terminating it",
 		State: &plan.StateChange{Cluster: ci.Value.Cluster, ContainerInstances: []fleet.ARN{ci.Value.ARN}},
 	})
 	return false
 }
 
-// begun ends the wait for a turn: the deadline counts from now on.
+// begun gives the drain its slot: the deadline counts from now on.
 func (c *decider) begun() {
 	if c.d().Slot.IsZero() {
 		c.d().Slot = c.now
 	}
 }
 
-// turn reports whether the budget of its group lets it leave. Once it has, it does so for good.
-func (c *decider) turn() bool {
-	d, t := c.d(), c.o.Turn
+// hasSlot reports whether the drain has a slot among those of its group that may leave at once, or gets one now. It keeps it to its end.
+func hasSlot(c *decider) bool {
+	d, t := c.d(), c.seen.Slot()
 	switch {
 	case !t.Limited && d.Queued.IsZero():
 		return true
@@ -145,8 +157,8 @@ func (c *decider) turn() bool {
 // stopped waits until every task has really stopped: lastStatus STOPPED, not merely gone from the running count.
 func stopped(c *decider) bool {
 	live := c.liveTasks()
-	if len(live) > 0 || len(c.o.Stopped) > 0 { // after a restart those that stop are not known again before they are listed
-		c.tellLeft(live)
+	if len(live) > 0 || len(c.stopped.Starts) > 0 { // after a restart the tasks that stop are unknown until they are listed
+		tellLeft(c, live)
 	}
 	var waited, daemons []*fleet.Task
 	for _, t := range live {
@@ -156,11 +168,11 @@ func stopped(c *decider) bool {
 			waited = append(waited, t)
 		}
 	}
-	c.watch(len(waited) > 0)
+	watch(c, len(waited) > 0)
 	d := c.d()
 	if len(waited) > 0 {
 		d.EmptySince = time.Time{}
-		c.out.Waiting = fmt.Sprintf("for %d of %d tasks to stop", len(live), len(c.o.Tasks))
+		c.out.Waiting = fmt.Sprintf("for %d of %d tasks to stop", len(live), len(c.tasks))
 		return false
 	}
 	if d.EmptySince.IsZero() {
@@ -177,12 +189,11 @@ func stopped(c *decider) bool {
 	return c.targetsOut(daemons)
 }
 
-// watch wants the live tasks looked at again.
-func (c *decider) watch(waiting bool) {
+// watch asks for looks at the live tasks.
+func watch(c *decider, waiting bool) {
 	var along []plan.Subject
 	next := c.now.Add(c.p.LookSlow)
-	for i := range c.o.Tasks {
-		f := &c.o.Tasks[i]
+	for _, f := range c.tasks {
 		s := plan.Subject{Kind: plan.Tasks, In: c.d().Cluster, ID: string(f.Value.ARN)}
 		switch {
 		case f.Is == fleet.Unknown:
@@ -190,7 +201,7 @@ func (c *decider) watch(waiting bool) {
 		case f.Is == fleet.Absent || !f.Value.Live():
 			continue
 		case waiting && c.isDaemon(&f.Value):
-			along = append(along, s) // it stops after the others: it is looked at with them
+			along = append(along, s) // it stops after the others, so it is looked at with them
 			continue
 		default:
 			c.want(s, f.Is, f.At, c.pace(&f.Value, f.At))
@@ -204,8 +215,8 @@ func (c *decider) watch(waiting bool) {
 	}
 }
 
-// pace is how soon a live task is looked at again: fast while it is stopping, but not while its targets drain, when it is known how
-// long that takes.
+// pace is how soon a live task is looked at again: fast while it stops, but slower while its targets drain, because it is known how long
+// that takes.
 func (c *decider) pace(t *fleet.Task, at time.Time) time.Duration {
 	switch {
 	case t.DesiredStatus != fleet.Stopped:
@@ -232,16 +243,17 @@ func (c *decider) delay(t *fleet.Task) (longest time.Duration, known bool) {
 		if lb.TargetGroup == "" {
 			continue // a Classic Load Balancer
 		}
-		f := c.o.Delay(lb.TargetGroup)
-		c.want(plan.Subject{Kind: plan.Delays, In: string(lb.TargetGroup)}, f.Is, f.At, time.Hour)
+		s := plan.Subject{Kind: plan.Delays, In: string(lb.TargetGroup)}
+		f := factOf[time.Duration](c, s)
+		c.want(s, f.Is, f.At, time.Hour)
 		known = known && f.Is == fleet.Seen
 		longest = max(longest, f.Value)
 	}
 	return longest, known
 }
 
-// tellLeft notes the tasks that are left whenever there are fewer or others.
-func (c *decider) tellLeft(live []*fleet.Task) {
+// tellLeft writes a line with the tasks that are left, whenever they have changed.
+func tellLeft(c *decider, live []*fleet.Task) {
 	if c.undescribed() {
 		return
 	}
@@ -257,12 +269,12 @@ func (c *decider) tellLeft(live []*fleet.Task) {
 	case len(left) == 0:
 		c.note("empty", "every task on it has stopped")
 	default:
-		c.note("waiting", "%d of %d tasks left: %s", len(left), len(c.o.Tasks), strings.Join(left, ", "))
+		c.note("waiting", "%d of %d tasks left: %s", len(left), len(c.tasks), strings.Join(left, ", "))
 	}
 	d.Left = left
 }
 
-// answered ends a drain the good way.
+// answered lets the host go: everything that is waited for has stopped.
 func answered(c *decider) bool {
 	var cut []string
 	reason := "no task was on it"
@@ -270,22 +282,23 @@ func answered(c *decider) bool {
 	case len(live) > 0:
 		cut = c.live()
 		reason = fmt.Sprintf("every task has stopped but %d daemon tasks, which had %s more", len(live), c.p.DaemonGrace)
-	case len(c.o.Tasks) == 1:
+	case len(c.tasks) == 1:
 		reason = "its task has stopped"
-	case len(c.o.Tasks) > 1:
-		reason = fmt.Sprintf("all %d tasks have stopped", len(c.o.Tasks))
+	case len(c.tasks) > 1:
+		reason = fmt.Sprintf("all %d tasks have stopped", len(c.tasks))
 	}
-	c.answer(Drained, reason, cut)
+	c.end(c, Drained, reason, cut)
 	return false
 }
 
 // service is what is known of the service of a task; it wants a look while nothing is.
 func (c *decider) service(t *fleet.Task) fleet.Fact[fleet.Service] {
-	f := c.o.Service(t.Service())
+	s := plan.Subject{Kind: plan.Services, In: c.d().Cluster, ID: t.Service()}
+	f := factOf[fleet.Service](c, s)
 	if c.now.Sub(f.At) > 15*time.Minute {
 		f = fleet.Fact[fleet.Service]{}
 	}
-	c.want(plan.Subject{Kind: plan.Services, In: c.d().Cluster, ID: t.Service()}, f.Is, f.At, 10*time.Minute)
+	c.want(s, f.Is, f.At, 10*time.Minute)
 	return f
 }
 
@@ -301,17 +314,17 @@ func (c *decider) isDaemon(t *fleet.Task) bool {
 // liveTasks are the tasks of which anything may still run. One that AWS no longer knows stopped more than an hour ago.
 func (c *decider) liveTasks() []*fleet.Task {
 	var live []*fleet.Task
-	for i := range c.o.Tasks {
-		if f := &c.o.Tasks[i]; f.Is != fleet.Absent && f.Value.Live() {
+	for _, f := range c.tasks {
+		if f.Is != fleet.Absent && f.Value.Live() {
 			live = append(live, &f.Value)
 		}
 	}
 	return live
 }
 
-// undescribed reports whether there is a task of which no more is known than that it was listed.
+// undescribed reports whether some task has been listed but not yet described.
 func (c *decider) undescribed() bool {
-	return slices.ContainsFunc(c.o.Tasks, func(f fleet.Fact[fleet.Task]) bool { return f.Is == fleet.Unknown })
+	return slices.ContainsFunc(c.tasks, func(f *fleet.Fact[fleet.Task]) bool { return f.Is == fleet.Unknown })
 }
 
 func (c *decider) live() []string {
@@ -324,7 +337,7 @@ func (c *decider) live() []string {
 
 // name is a task for people: its family, the end of its id, and how far it is.
 func name(t *fleet.Task) string {
-	id := short(t.ARN)
+	id := t.ARN.Name()
 	if len(id) > 8 {
 		id = id[:8]
 	}
@@ -332,9 +345,4 @@ func name(t *fleet.Task) string {
 		return "task " + id
 	}
 	return fmt.Sprintf("%s/%s %s", t.Family, id, t.LastStatus)
-}
-
-func short(a fleet.ARN) string {
-	s := string(a)
-	return s[strings.LastIndexByte(s, '/')+1:]
 }

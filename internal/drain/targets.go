@@ -7,7 +7,7 @@ import (
 	"github.com/ebbhq/ebb/internal/plan"
 )
 
-// targetsOut sees to it that no live task is reachable through a target group, and reports whether that is so.
+// targetsOut deregisters the targets of tasks, and reports whether no live task is reachable through a target group.
 func (c *decider) targetsOut(tasks []*fleet.Task) bool {
 	if c.undescribed() {
 		c.out.Waiting = "to look at the tasks on it"
@@ -30,26 +30,27 @@ func (c *decider) taskOut(t *fleet.Task) bool {
 		return false
 	}
 	out := true
-	for _, r := range registrations(c.d().Instance, t, svc.Value) {
+	for _, r := range registrations(c.d().Instance(), t, svc.Value) {
 		out = c.targetOut(r.group, r.target) && out
 	}
 	return out
 }
 
 func (c *decider) targetOut(tg fleet.ARN, target fleet.TargetID) bool {
-	h := c.o.Health(tg, target)
+	s := plan.Subject{Kind: plan.Targets, In: string(tg), ID: target.ID, Port: target.Port}
+	h := factOf[fleet.Health](c, s)
 	if h.At.Before(c.d().Heard) || c.now.Sub(h.At) > 2*c.p.Look {
-		h = fleet.Fact[fleet.Health]{} // addresses and ports are used again
+		h = fleet.Fact[fleet.Health]{} // another task may have used the address and port since
 	}
-	c.want(plan.Subject{Kind: plan.Targets, In: string(tg), ID: target.ID, Port: target.Port}, h.Is, h.At, c.p.LookFast)
+	c.want(s, h.Is, h.At, c.p.LookFast)
 	if h.Is != fleet.Unknown && (h.Is == fleet.Absent || !h.Value.InUse()) {
 		return true
 	}
 	c.out.Waiting = fmt.Sprintf("for target %s:%d to leave its target group", target.ID, target.Port)
-	// Once deregistered it is looked at again first: the result of the one call must not bring on the next.
-	if h.Is == fleet.Seen && h.At.After(c.o.Tried[plan.Deregister].OK) && c.ready(plan.Deregister) {
-		c.out.Do = append(c.out.Do, plan.Action{
-			Kind: plan.Deregister, Instance: c.d().Instance, Why: "its host is being let go and it is still " + h.Value.State,
+	// After a deregistration the target is looked at before the call is repeated.
+	if h.Is == fleet.Seen && h.At.After(c.seen.Tried(plan.Deregister).OK) && c.ready(plan.Deregister) {
+		c.do(plan.Action{
+			Kind: plan.Deregister, Why: "its host is being let go and it is still " + h.Value.State,
 			Targets: &plan.TargetChange{Group: tg, Targets: []fleet.TargetID{target}},
 		})
 	}

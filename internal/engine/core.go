@@ -34,10 +34,9 @@ type Core struct {
 	cfg     Config
 	settled func(kernel.Verdict) // called when the effect of a message is durable
 
-	Kernel    *kernel.Kernel // nil: not loaded
-	run       int            // number of the kernel; results of an earlier one are ignored
-	under     map[string]journal.Lease
-	forwarded map[string]journal.Forwarded // heard and not discarded yet, by message id
+	Kernel    *kernel.Kernel               // nil: not loaded; a new one each time, so that results of an earlier one are known by it
+	under     map[string]journal.Lease     // those under which the kernel works: held before the journal was read for it
+	forwarded map[string]journal.Forwarded // what the kernel has heard of the journal's, and is not discarded there yet; by message id
 	changed   bool                         // something was heard or came back since the kernel decided
 	wake      time.Time                    // when the kernel wants to decide again, by cfg.Now
 	looked    time.Time                    // when forwarded messages were last looked for, by cfg.Clock
@@ -91,7 +90,6 @@ func (c *Core) Load(ctx context.Context) error {
 // Forget drops the kernel and what it heard. Messages whose effect may not be durable go back to the source; forwarded ones are still in
 // the journal.
 func (c *Core) Forget() {
-	c.run++
 	c.Kernel = nil
 	clear(c.forwarded)
 	if c.cfg.Source != nil {
@@ -101,9 +99,6 @@ func (c *Core) Forget() {
 
 // Works reports whether there is a scope for which it works.
 func (c *Core) Works() bool { return c.Kernel != nil && len(c.under) > 0 }
-
-// Run is the number of the kernel that hands out requests now. It goes with each request to Did.
-func (c *Core) Run() int { return c.run }
 
 // Outdated reports whether other leases are held than those under which the kernel works.
 func (c *Core) Outdated() bool { return !c.Leases.HoldOnly(c.under) }
@@ -134,9 +129,9 @@ func (c *Core) hear(m event.Message, forwarded bool) {
 	c.changed = true
 }
 
-// Did takes in what came of a request that the kernel of this number made.
-func (c *Core) Did(run int, done plan.Done) {
-	if run == c.run && c.Kernel != nil {
+// Did takes in what came of a request that a kernel made. That of an earlier kernel is ignored.
+func (c *Core) Did(k *kernel.Kernel, done plan.Done) {
+	if k == c.Kernel && k != nil {
 		c.Kernel.Did(done, c.cfg.Now())
 		c.changed = true
 	}

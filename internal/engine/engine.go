@@ -9,6 +9,7 @@ import (
 
 	"github.com/ebbhq/ebb/internal/event"
 	"github.com/ebbhq/ebb/internal/journal"
+	"github.com/ebbhq/ebb/internal/kernel"
 	"github.com/ebbhq/ebb/internal/lease"
 	"github.com/ebbhq/ebb/internal/plan"
 )
@@ -23,8 +24,8 @@ const leaseTimeout = 3 * time.Second
 const longestWait = time.Hour
 
 type result struct {
-	run  int // of the core
-	done plan.Done
+	kernel *kernel.Kernel // that made the request
+	done   plan.Done
 }
 
 // Engine drives a core in real time: one goroutine for the core, one that renews the leases, so that a pass that takes long costs no lease,
@@ -58,10 +59,11 @@ func New(cfg Config) *Engine {
 // when the journal is gone, for then nothing can be made durable any more.
 func (e *Engine) Run(ctx context.Context) error {
 	defer e.core.Leases.Release(context.WithoutCancel(ctx)) // last: when nothing is under way any more
-	if err := e.start(ctx); err != nil || ctx.Err() != nil {
-		if ctx.Err() != nil {
-			return nil
-		}
+	err := e.start(ctx)
+	if ctx.Err() != nil {
+		return nil
+	}
+	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -180,14 +182,14 @@ func (e *Engine) wait(ctx context.Context, timeout time.Duration) {
 	case ms := <-e.heard:
 		e.core.Hear(ms)
 	case r := <-e.results:
-		e.core.Did(r.run, r.done)
+		e.core.Did(r.kernel, r.done)
 	}
 	for { // what else is there already is decided about at once
 		select {
 		case ms := <-e.heard:
 			e.core.Hear(ms)
 		case r := <-e.results:
-			e.core.Did(r.run, r.done)
+			e.core.Did(r.kernel, r.done)
 		default:
 			return
 		}
@@ -196,14 +198,14 @@ func (e *Engine) wait(ctx context.Context, timeout time.Duration) {
 
 // send carries out one request in a worker of its own; the kernel bounds how many are under way.
 func (e *Engine) send(ctx context.Context, r plan.Request) {
-	run := e.core.Run()
+	k := e.core.Kernel
 	if a := r.Action; a != nil {
-		e.cfg.Log.Debug("act", "kind", a.Kind.String(), "target", a.Instance, "why", a.Why)
+		e.cfg.Log.Debug("act", "kind", a.Kind.String(), "target", a.Target.ID, "why", a.Why)
 	}
 	e.workers.Go(func() {
 		done := CarryOut(ctx, e.cfg.Cloud, r, e.cfg.Now())
 		select {
-		case e.results <- result{run, done}:
+		case e.results <- result{k, done}:
 		case <-ctx.Done():
 		}
 	})

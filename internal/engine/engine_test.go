@@ -241,7 +241,7 @@ func TestACallThatIsNotAnsweredHoldsNothingElseUp(t *testing.T) {
 		r := newRig()
 		const slow fleet.InstanceID = "i-0fedcba9876543210"
 		r.cloud.do = func(ctx context.Context, a plan.Action) {
-			if a.Instance == slow && a.Kind == plan.Answer {
+			if a.Target == fleet.HostTarget(slow) && a.Kind == plan.Answer {
 				wait(ctx, 10*time.Minute)
 			}
 		}

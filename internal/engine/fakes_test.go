@@ -198,7 +198,7 @@ type cloud struct {
 }
 
 func (c *cloud) Do(ctx context.Context, a plan.Action) plan.Outcome {
-	c.trail.note("do %s %s", a.Kind, a.Instance)
+	c.trail.note("do %s %s", a.Kind, a.Target.ID)
 	if c.do != nil {
 		c.do(ctx, a)
 	}
@@ -210,7 +210,7 @@ func (c *cloud) Do(ctx context.Context, a plan.Action) plan.Outcome {
 		}
 	}
 	if a.Kind == plan.Answer {
-		c.waiting = slices.DeleteFunc(c.waiting, func(id fleet.InstanceID) bool { return id == a.Instance })
+		c.waiting = slices.DeleteFunc(c.waiting, func(id fleet.InstanceID) bool { return string(id) == a.Target.ID })
 	}
 	return plan.Outcome{Calls: 1}
 }

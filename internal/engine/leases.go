@@ -14,8 +14,8 @@ import (
 	"github.com/ebbhq/ebb/internal/lease"
 )
 
-// Leases are the leases of one Ebb: package lease decides, this acts. They follow the clock of processes, whatever clock the cloud has. Their
-// methods are safe for concurrent use, so that one goroutine can renew them while another works under them.
+// Leases are the leases of one Ebb: package lease decides, this acts. They follow the clock of processes, whatever clock the cloud has.
+// Their methods are safe for concurrent use, so that one goroutine can renew them while another works under them.
 type Leases struct {
 	store journal.Store
 	now   func() time.Time

@@ -20,8 +20,8 @@ func hostName() string {
 	return strings.ReplaceAll(name, "/", "-")
 }
 
-// place identifies the PID name space: boot id and name space on Linux, empty elsewhere. The host is part of it, because instances that were
-// copied while they ran have the same boot id.
+// place identifies the PID name space: boot id and name space on Linux, empty elsewhere. The host is part of it, because instances that
+// were copied while they ran have the same boot id.
 func place() string {
 	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	space, err2 := os.Readlink("/proc/self/ns/pid")

@@ -201,7 +201,7 @@ func (i *Invocation) Round(ctx context.Context) (Round, error) {
 }
 
 // Did takes in what came of a request.
-func (i *Invocation) Did(done plan.Done) { i.Core.Did(i.Core.run, done) }
+func (i *Invocation) Did(done plan.Done) { i.Core.Did(i.Core.Kernel, done) }
 
 // More ends a pass: it gives up all leases and begins another pass if there is a reason to, which is a message that was forwarded meanwhile
 // for a scope that is free. Who forwards a message looks for a free lease afterwards, and who frees a lease looks for forwarded messages

@@ -15,6 +15,9 @@ type InstanceID string
 // ARN is an Amazon resource name, as AWS spells it.
 type ARN string
 
+// Name is the part of the ARN after the last slash.
+func (a ARN) Name() string { return string(a[strings.LastIndexByte(string(a), '/')+1:]) }
+
 // TargetID is one registration in a target group: the instance id or IP address, and the port. The same id on two
 // ports is two targets (ELB RegisterTargets).
 type TargetID struct {
@@ -35,19 +38,28 @@ const (
 	Seen
 )
 
-// String spells the knowledge for people.
-func (k Knowledge) String() string { return [...]string{"unknown", "absent", "seen"}[k] }
-
 // Fact is one part of a view: what was found, and when the look that found it was started. At is the start and not the
 // end of the look because AWS answers with the state at some moment after the request was sent.
 type Fact[T any] struct {
-	Is    Knowledge
-	At    time.Time
-	Value T
+	Is     Knowledge
+	At     time.Time
+	Before time.Time // At of the look before; zero: there was none
+	Value  T
 }
 
-// Known reports whether the fact was established, as seen or as absent, by a look started at or after since.
-func (f Fact[T]) Known(since time.Time) bool { return f.Is != Unknown && !f.At.Before(since) }
+// When is the start of the look that established the fact.
+func (f *Fact[T]) When() time.Time { return f.At }
+
+// Put replaces the fact unless what is known is newer.
+func (f *Fact[T]) Put(is Knowledge, at time.Time, v T) {
+	if at.Before(f.At) {
+		return
+	}
+	if at.After(f.At) && !f.At.IsZero() {
+		f.Before = f.At
+	}
+	f.Is, f.At, f.Value = is, at, v
+}
 
 // LifecycleState is the state of an instance in its Auto Scaling group.
 // https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-lifecycle.html

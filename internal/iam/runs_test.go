@@ -233,7 +233,8 @@ func templated(stack *middleware.Stack) error {
 		if found, ok := out.Result.(*autoscaling.DescribeAutoScalingGroupsOutput); ok {
 			for i := range found.AutoScalingGroups {
 				g := &found.AutoScalingGroups[i]
-				g.LaunchConfigurationName, g.LaunchTemplate = nil, &astypes.LaunchTemplateSpecification{LaunchTemplateId: aws.String("lt-0123456789abcdef0")}
+				g.LaunchConfigurationName = nil
+				g.LaunchTemplate = &astypes.LaunchTemplateSpecification{LaunchTemplateId: aws.String("lt-0123456789abcdef0")}
 			}
 		}
 		return out, md, err

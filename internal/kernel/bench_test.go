@@ -23,7 +23,7 @@ func BenchmarkPassOfOne(b *testing.B) {
 	k := many(b)
 	b.ReportAllocs()
 	for b.Loop() {
-		k.open["i-0005"].dirty = true
+		k.open[fleet.HostTarget("i-0005")].dirty = true
 		k.Next(t0.Add(time.Second))
 	}
 }

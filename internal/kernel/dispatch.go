@@ -14,10 +14,10 @@ type intent struct {
 	a plan.Action
 }
 
-// crowdMax is how many drains decide again at each pass while too many orders are under way; the others do so in a moment.
+// crowdMax is how many drains decide again at each pass while too many requests are under way; the others wait for a Moment.
 const crowdMax = 200
 
-// dispatch turns actions and due looks into orders, the most urgent first, as far as the budget and the number of orders under
+// dispatch turns actions and due looks into requests, the most urgent first, as far as the call rates and the number of requests under
 // way allow. What it leaves is decided again in a moment.
 func (k *Kernel) dispatch(acts []intent, now time.Time) []plan.Request {
 	slices.SortStableFunc(acts, func(a, b intent) int {
@@ -26,9 +26,9 @@ func (k *Kernel) dispatch(acts []intent, now time.Time) []plan.Request {
 		}
 		return a.e.tried[a.a.Kind].Started.Compare(b.e.tried[b.a.Kind].Started) // whoever was tried last waits longest
 	})
-	var orders []plan.Request
+	var requests []plan.Request
 	crowd := 0
-	for _, group := range merge(acts) {
+	for _, group := range batchActions(acts) {
 		a, p := group.action, group.action.Priority()
 		if !k.room(p) && crowd < crowdMax {
 			crowd++
@@ -37,7 +37,7 @@ func (k *Kernel) dispatch(acts []intent, now time.Time) []plan.Request {
 			}
 			continue
 		}
-		if k.queued(p, now) || !k.gathered(a, now) || !k.room(p) || !k.budget.take(a.Kind.Spec().Bucket, 1, p, now) {
+		if k.queued(p, now) || !k.gathered(a, now) || !k.room(p) || !k.rates.take(a.Kind.Spec().Bucket, 1, p, now) {
 			again := now.Add(Moment)
 			if p <= plan.Answering && k.room(p) {
 				k.Counts["urgent calls paced"]++
@@ -51,40 +51,38 @@ func (k *Kernel) dispatch(acts []intent, now time.Time) []plan.Request {
 			continue
 		}
 		for _, e := range group.entries {
-			t := e.tried[a.Kind]
-			t.Flying = true
-			e.tried[a.Kind] = t
+			e.tried[a.Kind].Flying = true
 		}
-		orders = append(orders, k.order1(plan.Request{Action: &a}))
+		requests = append(requests, k.request(plan.Request{Action: &a}))
 	}
-	return append(orders, k.look(now)...)
+	return append(requests, k.look(now)...)
 }
 
-// queued reports whether urgent calls of a priority wait for their turn: all of them then wait for the same moment, so that whoever has waited
-// longest comes first, and not whoever happens to decide when a call is allowed.
+// queued reports whether calls of this priority are being held back. All are released at one moment, longest waiting first, so a drain that
+// decides late cannot overtake.
 func (k *Kernel) queued(p plan.Priority, now time.Time) bool {
-	return p <= plan.Answering && now.Before(k.turn[p])
+	return p <= plan.Answering && now.Before(k.pacedTo[p])
 }
 
-// queue is the moment for which urgent calls of a priority wait.
+// queue is the moment for which urgent calls of a priority are held back.
 func (k *Kernel) queue(p plan.Priority, again, now time.Time) time.Time {
-	if !now.Before(k.turn[p]) {
-		k.turn[p] = again
+	if !now.Before(k.pacedTo[p]) {
+		k.pacedTo[p] = again
 	}
-	return k.turn[p]
+	return k.pacedTo[p]
 }
 
-// look orders the due looks. When there are too few calls for one it waits, and those behind it that draw on the same API wait too: small
-// ones would take for ever what it waits for.
+// look requests the due looks. A look for which there are too few calls waits, and so do those behind it that draw on the same bucket:
+// otherwise small looks would always take the calls that a large one waits for.
 func (k *Kernel) look(now time.Time) []plan.Request {
-	var orders []plan.Request
+	var requests []plan.Request
 	short := map[plan.Bucket]bool{}
 	for _, due := range k.dueLooks(now) {
 		l, b := due.Look, due.Kind.Spec().Bucket
 		if (l.Kind == plan.Clusters || l.Kind == plan.Hooks) && k.ask(l.Subjects[0]).flying {
-			continue // it is wanted for two reasons
+			continue // a drain and the kernel itself want it
 		}
-		if short[b] || !k.room(plan.Looking) || !k.budget.take(b, float64(l.Calls()), plan.Looking, now) {
+		if short[b] || !k.room(plan.Looking) || !k.rates.take(b, float64(l.Calls()), plan.Looking, now) {
 			short[b] = true
 			k.unsent(l)
 			continue
@@ -92,34 +90,35 @@ func (k *Kernel) look(now time.Time) []plan.Request {
 		for _, s := range asksOf(l) {
 			k.ask(s).flying = true
 		}
-		o := k.order1(plan.Request{Look: &l})
+		o := k.request(plan.Request{Look: &l})
 		k.sent(l, o.ID)
-		orders = append(orders, o)
+		requests = append(requests, o)
 	}
-	return orders
+	return requests
 }
 
-// gathered reports whether a batch is full, or none of its kind was sent a moment ago: then others may want the same soon.
+// gathered reports whether a batch need not wait: it is full, or none was sent within the last spacing, in which others may have decided
+// on the same.
 func (k *Kernel) gathered(a plan.Action, now time.Time) bool {
 	if a.Kind != plan.SetDraining || k.cfg.OnePass {
 		return true
 	}
 	c := a.State.Cluster
-	if len(a.State.ContainerInstances) < a.Kind.Spec().Batch && now.Sub(k.set[c]) < spacing {
+	if len(a.State.ContainerInstances) < a.Kind.Spec().Batch && now.Sub(k.lastSet[c]) < spacing {
 		return false
 	}
-	k.set[c] = now
+	k.lastSet[c] = now
 	return true
 }
 
-func (k *Kernel) order1(o plan.Request) plan.Request {
+func (k *Kernel) request(o plan.Request) plan.Request {
 	k.nextID++
 	o.ID = k.nextID
 	k.flying[o.ID] = o
 	return o
 }
 
-// room keeps some of the orders that may be under way for what is urgent.
+// room keeps some of the requests that may be under way for what is urgent.
 func (k *Kernel) room(p plan.Priority) bool {
 	limit := k.cfg.InFlight
 	switch p {
@@ -131,20 +130,21 @@ func (k *Kernel) room(p plan.Priority) bool {
 	return len(k.flying) < limit
 }
 
-type merged struct {
+// batch is one action for one drain or several.
+type batch struct {
 	action  plan.Action
 	entries []*entry
 }
 
-// merge puts container instances of one cluster that are to be set DRAINING into one call, up to AWS's limit.
-func merge(acts []intent) []merged {
-	var out []merged
+// batchActions puts container instances of one cluster that are to be set DRAINING into one call, up to AWS's limit.
+func batchActions(acts []intent) []batch {
+	var out []batch
 	at := map[string]int{} // cluster to its open batch
 	for _, i := range acts {
 		if s := i.a.State; s != nil {
 			if n, ok := at[s.Cluster]; ok && len(out[n].action.State.ContainerInstances) < i.a.Kind.Spec().Batch {
-				batch := out[n].action.State
-				batch.ContainerInstances = append(batch.ContainerInstances, s.ContainerInstances...)
+				open := out[n].action.State
+				open.ContainerInstances = append(open.ContainerInstances, s.ContainerInstances...)
 				out[n].entries = append(out[n].entries, i.e)
 				continue
 			}
@@ -152,7 +152,7 @@ func merge(acts []intent) []merged {
 		} else {
 			i.a.Drain = i.e.d.Key
 		}
-		out = append(out, merged{i.a, []*entry{i.e}})
+		out = append(out, batch{i.a, []*entry{i.e}})
 	}
 	return out
 }

@@ -11,14 +11,15 @@ import (
 // listing is one list of all the tasks of a cluster that have a desired status, made page by page: for many container instances that takes
 // far fewer calls than a list of each. ListTasks names only the tasks, so each that is new is described once to learn where it is.
 type listing struct {
+	cluster  string
 	kind     plan.LookKind  // ListRunning or ListStopped
 	token    string         // of its next page
 	started  time.Time      // when its first page was sent
-	subjects []plan.Subject // whose wants it fulfils
+	subjects []plan.Subject // container instances that want a list; it is made for them
 	seen     map[fleet.ARN]bool
-	homeless []fleet.ARN  // listed, and not known where they are
-	page     int          // the order of the page under way; 0: none is
-	homes    map[int]bool // the orders under way that ask where tasks are
+	homeless []fleet.ARN  // tasks listed of which the container instance is not known yet
+	page     int          // the request for the page under way; 0: none is
+	homes    map[int]bool // the requests under way that ask where tasks are
 	listed   bool         // every page has come
 	calls    int          // so far
 	restarts int
@@ -28,55 +29,53 @@ type listing struct {
 }
 
 const (
-	// wholeFrom is how many container instances must want a list before one of the whole cluster is thought of.
+	// wholeFrom is how many container instances must want a list before one of the whole cluster is considered.
 	wholeFrom = 20
-	// gather is how long a list of the whole cluster waits for others who will want it within that time.
+	// gather is how long a list of the whole cluster waits for container instances that will want one within that time.
 	gather = 10 * time.Second
-	// listingFails and listingRestarts are how many failures in a row, and how many beginnings anew, end a listing. Its wants are then due
-	// again, and the cluster is not listed as a whole for a while.
+	// listingFails and listingRestarts are how many failures in a row, and how many restarts, end a listing. Its wants are then due again,
+	// and the cluster is not listed as a whole for a while.
 	listingFails    = 8
 	listingRestarts = 3
 	// passPages is how many pages one pass may read: each costs two calls with those that say where its tasks are, and the twenty seconds of a
 	// pass have 375 for everything. What is not complete when it ends is lost, while lists of single hosts are kept.
 	passPages = 100
-	// sizeFor is how long what is known of a cluster's size holds.
-	sizeFor = 10 * time.Minute
 )
 
-// waiters are those who want looks of one kind at one place: since when the first is due, and how many more will be soon.
+// waiters are those that want looks of one kind at one place: since when the first is due, and how many more will be due soon.
 type waiters struct {
 	first time.Time
 	soon  int
 }
 
 // listLooks turns the wants for lists in one cluster into looks: of each container instance, or of the cluster as a whole.
-// It waits a little for those who will want it soon.
-func (k *Kernel) listLooks(kind plan.LookKind, cluster string, due []dueSubject, w waiters, now time.Time) []dueLook {
+// That one waits a little for those that will want it soon.
+func (o *observer) listLooks(kind plan.LookKind, cluster string, due []dueSubject, w waiters, now time.Time) []dueLook {
 	all := len(due) + w.soon
 	if all < wholeFrom {
 		return chunked(due)
 	}
-	if k.listings[cluster] != nil {
-		return nil // when that is over
+	if o.listings[cluster] != nil {
+		return nil // after the listing that is under way
 	}
-	size := k.facts.sizes[cluster]
-	if size.Is == fleet.Unknown || now.Sub(size.At) > sizeFor {
-		return k.sizeLooks(cluster, due, now)
+	size := known[fleet.Cluster](o.facts, sizeOf(cluster))
+	if size.Is == fleet.Unknown || now.Sub(size.At) > plan.Clusters.Spec().Keep {
+		return o.sizeLooks(cluster, due, now)
 	}
-	if size.Is == fleet.Absent || !cheaper(size.Value, all) || k.cfg.OnePass && pages(size.Value) > passPages {
+	if size.Is == fleet.Absent || !cheaper(size.Value, all) || o.cfg.OnePass && pages(size.Value) > passPages {
 		return chunked(due)
 	}
-	if w.soon > 0 && now.Sub(w.first) < gather && !k.cfg.OnePass {
+	if w.soon > 0 && now.Sub(w.first) < gather && !o.cfg.OnePass {
 		return nil
 	}
-	k.beginListing(cluster, &listing{kind: kind, subjects: subjectsOf(due), begun: now})
+	o.beginListing(cluster, &listing{kind: kind, subjects: subjectsOf(due), begun: now})
 	return nil
 }
 
-// sizeLooks asks how large a cluster is. Where that fails, perhaps for ever, nobody waits for it.
-func (k *Kernel) sizeLooks(cluster string, due []dueSubject, now time.Time) []dueLook {
+// sizeLooks asks how large a cluster is. Where that fails, perhaps always, the container instances are listed one by one meanwhile.
+func (o *observer) sizeLooks(cluster string, due []dueSubject, now time.Time) []dueLook {
 	var looks []dueLook
-	a := k.ask(plan.Subject{Kind: plan.Clusters, ID: cluster})
+	a := o.ask(sizeOf(cluster))
 	if !a.flying && (a.fails == 0 || !a.failedAt.Add(backoff(a.fails)).After(now)) {
 		looks = append(looks, dueLook{plan.LookAt(a.s), now})
 	}
@@ -86,18 +85,23 @@ func (k *Kernel) sizeLooks(cluster string, due []dueSubject, now time.Time) []du
 	return append(looks, chunked(due)...)
 }
 
-func (k *Kernel) beginListing(cluster string, l *listing) {
-	l.homes = map[int]bool{}
+func (o *observer) beginListing(cluster string, l *listing) {
+	l.cluster, l.homes = cluster, map[int]bool{}
 	l.restart()
-	k.listings[cluster] = l
-	k.Counts["listings begun"]++
+	o.listings[cluster] = l
+	o.Counts["listings begun"]++
 	for _, s := range l.subjects {
-		k.ask(s).flying = true
+		o.ask(s).flying = true
 	}
 }
 
 func (l *listing) restart() {
 	l.token, l.started, l.seen, l.homeless = "", time.Time{}, map[fleet.ARN]bool{}, nil
+}
+
+// home is where a task of the cluster is, as a subject.
+func (l *listing) home(task fleet.ARN) plan.Subject {
+	return plan.Subject{Kind: plan.Homes, In: l.cluster, ID: string(task)}
 }
 
 // desired is the desired status that is being listed.
@@ -109,16 +113,16 @@ func (l *listing) desired() string {
 }
 
 // cheaper reports whether a list of the whole cluster clearly takes fewer calls than one for each of n container instances. As many tasks
-// may have stopped lately as run, and those of which it is not known where they are must be described.
+// may have stopped lately as run now, and tasks whose container instance is not known must be described.
 func cheaper(size fleet.Cluster, n int) bool { return 3*pages(size) < n }
 
 func pages(size fleet.Cluster) int { return (size.Running+size.Pending)/plan.MaxDescribeECS + 1 }
 
 // listingLooks are the next looks of the listings under way.
-func (k *Kernel) listingLooks(now time.Time) []dueLook {
+func (o *observer) listingLooks(now time.Time) []dueLook {
 	var looks []dueLook
-	for _, cluster := range k.listingClusters() {
-		l := k.listings[cluster]
+	for _, cluster := range o.listingClusters() {
+		l := o.listings[cluster]
 		if l.fails > 0 && l.failedAt.Add(backoff(l.fails)).After(now) {
 			continue
 		}
@@ -136,39 +140,39 @@ func (k *Kernel) listingLooks(now time.Time) []dueLook {
 	return looks
 }
 
-func (k *Kernel) listingClusters() []string {
-	names := make([]string, 0, len(k.listings))
-	for name := range k.listings { //ebb:any-order sorted below
+func (o *observer) listingClusters() []string {
+	names := make([]string, 0, len(o.listings))
+	for name := range o.listings { //ebb:any-order sorted below
 		names = append(names, name)
 	}
 	slices.Sort(names)
 	return names
 }
 
-// stalled reports whether a listing has something to send that is not under way.
+// stalled reports whether a listing has a request to make.
 func (l *listing) stalled() bool { return len(l.homeless) > 0 && l.listed || !l.listed && l.page == 0 }
 
-// sent notes that a look of a listing is under way, unsent that the budget did not allow it.
-func (k *Kernel) sent(l plan.Look, order int) {
+// sent notes that a look of a listing is under way, unsent that the call rates did not allow it.
+func (o *observer) sent(l plan.Look, request int) {
 	switch l.Kind {
 	case plan.ListCluster:
-		k.listings[l.In].page = order
+		o.listings[l.In].page = request
 	case plan.Homes:
-		k.listings[l.In].homes[order] = true
+		o.listings[l.In].homes[request] = true
 	}
 }
 
-func (k *Kernel) unsent(l plan.Look) {
+func (o *observer) unsent(l plan.Look) {
 	if l.Kind == plan.Homes {
-		k.listings[l.In].ask(l)
+		o.listings[l.In].ask(l)
 	}
 }
 
-// sawListing takes in a page, or where tasks are. What an earlier listing of the cluster ordered is nothing to this one: its pages have
-// other tokens.
-func (k *Kernel) sawListing(a answer) {
+// sawListing takes in a page, or where tasks are. Results that an earlier listing of the cluster asked for are ignored; their page tokens
+// differ.
+func (o *observer) sawListing(a answer) {
 	l, done, now := a.Look, a.Done, a.now
-	listing, id := k.listings[l.In], done.Request.ID
+	listing, id := o.listings[l.In], done.Request.ID
 	if listing == nil || listing.page != id && !listing.homes[id] {
 		return
 	}
@@ -179,34 +183,34 @@ func (k *Kernel) sawListing(a answer) {
 	listing.calls += done.Result.Calls
 	switch s := done.Result; {
 	case s.Err != nil:
-		k.listingFailed(listing, l, done, now)
+		o.listingFailed(listing, l, done, now)
 	case l.Kind == plan.ListCluster:
 		listing.fails = 0
-		k.sawPage(listing, s.View, done.Started)
+		o.sawPage(listing, s.View, done.Started)
 	default:
-		k.sawHomes(listing, done, now)
+		o.sawHomes(listing, done, now)
 	}
 	switch {
 	case listing.hopeless():
-		k.endListing(l.In, listing, false, now)
+		o.endListing(l.In, listing, false, now)
 	case listing.listed && len(listing.homeless)+len(listing.homes) == 0:
-		k.endListing(l.In, listing, true, now)
+		o.endListing(l.In, listing, true, now)
 	}
 }
 
-// hopeless reports whether a list of each container instance is the better way after all: calls fail, or take more of them.
+// hopeless reports whether to list each container instance after all: calls fail, or the listing takes more of them than that would.
 func (l *listing) hopeless() bool {
 	return l.fails >= listingFails || l.restarts > listingRestarts || l.calls > 2*len(l.subjects)+plan.ListPages
 }
 
-// listingFailed puts off what failed. A page that AWS refuses may have a token that is too old: then it starts anew.
-func (k *Kernel) listingFailed(listing *listing, l plan.Look, done plan.Done, now time.Time) {
+// listingFailed puts off what failed. If AWS refuses a page its token may be too old: then the listing restarts.
+func (o *observer) listingFailed(listing *listing, l plan.Look, done plan.Done, now time.Time) {
 	listing.failed(done.Started, now)
 	if l.Kind == plan.Homes {
 		listing.ask(l)
 	} else if done.Result.Err.Class == plan.Invalid {
 		listing.restarts++
-		k.Counts["listings restarted"]++
+		o.Counts["listings restarted"]++
 		listing.restart()
 	}
 }
@@ -218,7 +222,7 @@ func (l *listing) ask(homes plan.Look) {
 	}
 }
 
-// failed counts failures in a row; those that were under way together are one.
+// failed counts failures in a row; those of calls that were under way together count once.
 func (l *listing) failed(started, now time.Time) {
 	if l.fails == 0 || started.After(l.failedAt) {
 		l.fails++
@@ -226,18 +230,19 @@ func (l *listing) failed(started, now time.Time) {
 	l.failedAt = now
 }
 
-func (k *Kernel) sawPage(l *listing, v plan.View, at time.Time) {
+func (o *observer) sawPage(l *listing, v plan.View, started time.Time) {
 	if l.started.IsZero() {
-		l.started = at
+		l.started = started
 	}
 	for _, t := range v.Listed {
 		if l.seen[t.Task] {
 			continue
 		}
 		l.seen[t.Task] = true
-		if home := k.facts.homes[t.Task]; home.Is == fleet.Seen {
-			put(k.facts.homes, t.Task, fleet.Seen, at, home.Value)
-			k.listed(t.Task, k.facts.hostOf[home.Value])
+		at := l.home(t.Task)
+		if home := known[fleet.ARN](o.facts, at); home.Is == fleet.Seen {
+			put(o.facts, at, fleet.Seen, started, home.Value)
+			o.listed(t.Task, o.ownerOf[home.Value])
 			continue
 		}
 		l.homeless = append(l.homeless, t.Task)
@@ -245,15 +250,15 @@ func (k *Kernel) sawPage(l *listing, v plan.View, at time.Time) {
 	l.token, l.listed = v.Next, v.Next == ""
 }
 
-// sawHomes keeps where tasks are; those on hosts that leave are described once more, together. One that AWS does not know any more has
-// stopped long ago. One that is nowhere yet is on no host that is DRAINING, but may come to be on another.
-func (k *Kernel) sawHomes(l *listing, done plan.Done, now time.Time) {
+// sawHomes keeps on which container instances tasks are; those on hosts that leave are described once more, together. A task that AWS does
+// not know any more has stopped long ago. One without a container instance yet cannot come to a host that is DRAINING, but to another.
+func (o *observer) sawHomes(l *listing, done plan.Done, now time.Time) {
 	for _, t := range done.Result.View.Tasks {
 		if t.ContainerInstance == "" {
 			continue
 		}
-		put(k.facts.homes, t.ARN, fleet.Seen, done.Started, t.ContainerInstance)
-		k.listed(t.ARN, k.facts.hostOf[t.ContainerInstance])
+		put(o.facts, l.home(t.ARN), fleet.Seen, done.Started, t.ContainerInstance)
+		o.listed(t.ARN, o.ownerOf[t.ContainerInstance])
 	}
 	if len(done.Result.Failed) > 0 {
 		l.failed(done.Started, now)
@@ -265,25 +270,25 @@ func (k *Kernel) sawHomes(l *listing, done plan.Done, now time.Time) {
 	}
 }
 
-// endListing credits the container instances whose lists it was. After one that failed each is listed by itself for a while.
-func (k *Kernel) endListing(cluster string, l *listing, complete bool, now time.Time) {
-	delete(k.listings, cluster)
+// endListing credits the container instances that the listing was for. After a listing that failed each is listed by itself for a while.
+func (o *observer) endListing(cluster string, l *listing, complete bool, now time.Time) {
+	delete(o.listings, cluster)
 	if complete {
-		k.Counts["listings complete"]++
+		o.Counts["listings complete"]++
 	} else {
-		k.Counts["listings given up"]++
-		put(k.facts.sizes, cluster, fleet.Absent, now, fleet.Cluster{})
+		o.Counts["listings given up"]++
+		put(o.facts, sizeOf(cluster), fleet.Absent, now, fleet.Cluster{})
 	}
 	for _, s := range l.subjects {
 		arn := fleet.ARN(s.ID)
-		e := k.open[k.facts.hostOf[arn]]
+		e := o.open[o.ownerOf[arn]]
 		if e == nil {
 			continue // its drain has ended meanwhile
 		}
 		e.dirty = true
-		k.ask(s).flying = false
+		o.ask(s).flying = false
 		if complete {
-			k.credit(e, arn, s.Kind, l.started, now, true)
+			o.credit(e, arn, s.Kind, l.started, now, true)
 		}
 	}
 }

@@ -109,8 +109,8 @@ func (c *town) leave(t *testing.T, d time.Duration) (*Kernel, map[string]int) {
 func (c *town) missed(k *Kernel) int {
 	n := 0
 	for i := range c.hosts {
-		e := k.open[fleet.InstanceID(host(i)[len("arn/prod/"):])]
-		if _, ok := e.task(taskOf(host(i))); !ok || len(e.lists[plan.ListRunning]) == 0 {
+		e := k.open[fleet.HostTarget(fleet.InstanceID(host(i)[len("arn/prod/"):]))]
+		if _, ok := e.task(taskOf(host(i))); !ok || len(e.running.Starts) == 0 {
 			n++
 		}
 	}
@@ -210,7 +210,7 @@ func TestListings(t *testing.T) {
 // A page that an earlier listing ordered has the token of another list: this one would go on from there and miss what comes before.
 func TestAPageOfAnEarlierListingIsNotTaken(t *testing.T) {
 	k := newKernel(t, Config{})
-	k.facts.hostOf[host(0)] = "i-0000"
+	k.ownerOf[host(0)] = fleet.HostTarget("i-0000")
 	k.beginListing("prod", &listing{kind: plan.ListRunning, begun: t0, subjects: []plan.Subject{{Kind: plan.ListRunning, In: "prod", ID: string(host(0))}}})
 	old := k.look(t0)[1] // the first is the sweep
 	if old.Look.Kind != plan.ListCluster {
@@ -255,8 +255,8 @@ func TestAListingIsAsOldAsItsFirstPage(t *testing.T) {
 func TestALongWaitingLookIsNotOvertaken(t *testing.T) {
 	c := town{hosts: 1}
 	k, _ := c.leave(t, 5*time.Second)
-	now, e := t0.Add(5*time.Second), k.open["i-0000"]
-	k.budget.looking[plan.ECSRead] = &tokens{rate: Rate{Burst: 50}, have: 3}
+	now, e := t0.Add(5*time.Second), k.open[fleet.HostTarget("i-0000")]
+	k.rates.looking[plan.ECSRead] = &tokens{rate: Rate{Burst: 50}, have: 3}
 	s := plan.Subject{Kind: plan.Tasks, In: "prod", ID: "t"}
 	e.wants = []wanted{{a: k.ask(s), due: now}}
 	for _, x := range []struct {
@@ -274,11 +274,12 @@ func TestALongWaitingLookIsNotOvertaken(t *testing.T) {
 // What is known of where tasks are does not grow for ever, and is kept while it is of use.
 func TestHomesAreForgotten(t *testing.T) {
 	k := newKernel(t, Config{})
-	put(k.facts.homes, "old", fleet.Seen, t0, host(0))
-	put(k.facts.homes, "new", fleet.Seen, t0.Add(2*time.Hour), host(0))
+	home := func(task string) plan.Subject { return plan.Subject{Kind: plan.Homes, In: "prod", ID: task} }
+	put(k.facts, home("old"), fleet.Seen, t0, host(0))
+	put(k.facts, home("new"), fleet.Seen, t0.Add(2*time.Hour), host(0))
 	k.prune(t0.Add(3 * time.Hour))
-	if _, ok := k.facts.homes["new"]; !ok || len(k.facts.homes) != 1 {
-		t.Errorf("kept %v, want new", k.facts.homes)
+	if _, ok := k.facts[home("new")]; !ok || len(k.facts) != 1 {
+		t.Errorf("kept %v, want new", k.facts)
 	}
 }
 
@@ -286,7 +287,7 @@ func TestHomesAreForgotten(t *testing.T) {
 func TestAListingOutlivesADrainAndCreditsNoOther(t *testing.T) {
 	c := town{hosts: 30, perPage: 10}
 	k, _ := c.leave(t, 5*time.Second) // DRAINING, not listed yet
-	e, late := k.open["i-0001"], k.open["i-0029"]
+	e, late := k.open[fleet.HostTarget("i-0001")], k.open[fleet.HostTarget("i-0029")]
 	var subjects []plan.Subject
 	for i := range 25 {
 		subjects = append(subjects, plan.Subject{Kind: plan.ListRunning, In: "prod", ID: string(host(i))})
@@ -305,10 +306,10 @@ func TestAListingOutlivesADrainAndCreditsNoOther(t *testing.T) {
 	if len(k.listings) > 0 || k.Counts["listings complete"] != 1 {
 		t.Fatalf("the listing has not ended: %v", k.Counts)
 	}
-	if got := k.open["i-0002"].lists[plan.ListRunning]; !slices.Equal(got, []time.Time{at}) {
+	if got := k.open[fleet.HostTarget("i-0002")].running.Starts; !slices.Equal(got, []time.Time{at}) {
 		t.Errorf("lists of a host that it was for: %v, want one at %v", got, at)
 	}
-	if got := late.lists[plan.ListRunning]; len(got) > 0 {
+	if got := late.running.Starts; len(got) > 0 {
 		t.Errorf("a host that it was not for is credited: %v", got)
 	}
 	for s, a := range k.asked { //ebb:any-order each by itself
@@ -322,16 +323,16 @@ func TestAListingOutlivesADrainAndCreditsNoOther(t *testing.T) {
 func TestAListOfAnEarlierRegistrationIsNotCredited(t *testing.T) {
 	c := town{hosts: 1, perPage: 10}
 	k, _ := c.leave(t, 5*time.Second)
-	e := k.open["i-0000"]
-	k.facts.hostOf["arn/prod/old"] = "i-0000"
+	e := k.open[fleet.HostTarget("i-0000")]
+	k.ownerOf["arn/prod/old"] = fleet.HostTarget("i-0000")
 	look := plan.LookFor(plan.ListRunning, "prod", "arn/prod/old")
 	k.looked(look, plan.Done{Started: t0.Add(time.Minute)}, t0.Add(time.Minute))
-	if len(e.lists[plan.ListRunning]) > 0 {
+	if len(e.running.Starts) > 0 {
 		t.Error("credited")
 	}
 	look.Subjects[0].ID = string(host(0))
 	k.looked(look, plan.Done{Started: t0.Add(time.Minute)}, t0.Add(time.Minute))
-	if len(e.lists[plan.ListRunning]) != 1 {
+	if len(e.running.Starts) != 1 {
 		t.Error("its own list is not credited")
 	}
 }

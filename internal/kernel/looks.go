@@ -25,8 +25,8 @@ func slack(k plan.LookKind, left time.Duration, p drain.Policy) time.Duration {
 	return max(0, min(p.Look, left)/3)
 }
 
-// asksOf are the subjects under which it is kept what came of a look. A sweep is one question, whatever it names; of the lists of whole
-// clusters the listing keeps account.
+// asksOf are the subjects whose asks a look concerns. A sweep is one, whatever groups it names; lists of whole clusters have none, because
+// the listing itself keeps their state.
 func asksOf(l plan.Look) []plan.Subject {
 	switch l.Kind {
 	case plan.Groups:
@@ -37,11 +37,11 @@ func asksOf(l plan.Look) []plan.Subject {
 	return l.Subjects
 }
 
-func (k *Kernel) ask(s plan.Subject) *ask {
-	a := k.asked[s]
+func (o *observer) ask(s plan.Subject) *ask {
+	a := o.asked[s]
 	if a == nil {
 		a = &ask{s: s}
-		k.asked[s] = a
+		o.asked[s] = a
 	}
 	return a
 }
@@ -50,19 +50,19 @@ func (k *Kernel) ask(s plan.Subject) *ask {
 type wanted struct {
 	a     *ask
 	due   time.Time
-	early time.Duration // by how much it may be made too early
+	early time.Duration // how much before due it may be made
 }
 
-// delaysFor is up to how many drains it saves calls to know how long their targets drain: more of them share the calls that look.
+// delaysFor is the number of drains up to which knowing deregistration delays saves calls. More drains share the calls that look at tasks.
 const delaysFor = 20
 
-// wants turns the wants of a decision into subjects, each once, the earliest due counting. It reuses those of the decision before: mostly
-// they are the same in the same order.
-func (k *Kernel) wants(was []wanted, from []drain.Want, p drain.Policy, now time.Time) []wanted {
+// wants makes one wanted of each subject that a decision wants, due when the earliest is. It reuses the slice of the decision before,
+// because mostly the same subjects come in the same order.
+func (o *observer) wants(was []wanted, from []drain.Want, p drain.Policy, now time.Time) []wanted {
 	into := was[:0]
 	for i := range from {
 		w := &from[i]
-		if w.Kind == plan.Delays && (len(k.order) > delaysFor || k.cfg.OnePass) {
+		if w.Kind == plan.Delays && (len(o.sorted) > delaysFor || o.cfg.OnePass) {
 			continue
 		}
 		s := w.Subject
@@ -73,7 +73,7 @@ func (k *Kernel) wants(was []wanted, from []drain.Want, p drain.Policy, now time
 			if i := len(into); i < len(was) && was[i].a.s == s {
 				a = was[i].a
 			} else {
-				a = k.ask(s)
+				a = o.ask(s)
 			}
 			into = append(into, wanted{a, w.Due, slack(w.Kind, w.Due.Sub(now), p)})
 		case w.Due.Before(into[n].due):
@@ -83,8 +83,7 @@ func (k *Kernel) wants(was []wanted, from []drain.Want, p drain.Policy, now time
 	return into
 }
 
-// at is when the look may be made: not while it is under way, and after a failure not before the retry interval. The zero time
-// means: when what is under way comes back.
+// at is when the look may be made: after a failure not before the retry interval. The zero time means that it is under way.
 func (w wanted) at() time.Time {
 	if w.a.flying {
 		return time.Time{}
@@ -106,40 +105,32 @@ func backoff(fails int) time.Duration {
 const sweepFloor = 10 * time.Second
 
 // sweepDue is when the next sweep is to be made.
-func (k *Kernel) sweepDue(now time.Time) time.Time {
-	every := k.cfg.Sweep
-	for _, h := range k.hooksByGroup() {
-		if h.Is == fleet.Seen && h.Value.Heartbeat/3 < every {
+func (o *observer) sweepDue(now time.Time) time.Time {
+	every := o.cfg.Sweep
+	for g := range o.hooked { //ebb:any-order only the shortest time-out is taken
+		if h := o.hook(g); h.Is == fleet.Seen && h.Value.Heartbeat/3 < every {
 			every = max(h.Value.Heartbeat/3, sweepFloor)
 		}
 	}
-	due := k.swept.Add(every)
-	if k.cfg.Held != nil && len(k.cfg.Held) == 0 {
-		return now.Add(time.Hour) // it works for nobody
+	due := o.swept.Add(every)
+	if o.cfg.Held != nil && len(o.cfg.Held) == 0 {
+		return now.Add(time.Hour) // it holds no lease
 	}
-	a := k.ask(plan.Subject{Kind: plan.Groups})
+	a := o.ask(plan.Subject{Kind: plan.Groups})
 	switch {
 	case a.flying:
-		return now.Add(time.Hour) // when it comes back
+		return now.Add(time.Hour) // its result wakes the kernel
 	case a.fails > 0 && a.failedAt.Add(backoff(a.fails)).After(due):
 		return a.failedAt.Add(backoff(a.fails))
 	}
 	return due
 }
 
-func (k *Kernel) hooksByGroup() []fleet.Fact[fleet.Hook] {
-	var hooks []fleet.Fact[fleet.Hook]
-	for _, h := range k.facts.hooks { //ebb:any-order only the shortest time-out is taken
-		hooks = append(hooks, h)
-	}
-	return hooks
-}
-
 // sweepLook asks for the managed groups by name, or for all when a name is a pattern.
-func (k *Kernel) sweepLook() plan.Look {
+func (o *observer) sweepLook() plan.Look {
 	var names []string
-	for _, m := range k.cfg.Groups {
-		if !k.mine(m.Scope()) {
+	for _, m := range o.cfg.Groups {
+		if !o.cfg.mine(m.Scope()) {
 			continue
 		}
 		if isGlob(m.Match) {
@@ -171,7 +162,7 @@ type dueLook struct {
 	at time.Time
 }
 
-// chunked makes looks of as many subjects as go into one.
+// chunked makes looks of subjects of one kind and place, as large as AWS allows.
 func chunked(s []dueSubject) []dueLook {
 	var looks []dueLook
 	for chunk := range slices.Chunk(s, s[0].Kind.Spec().Batch) {
@@ -191,61 +182,61 @@ func subjectsOf(due []dueSubject) []plan.Subject {
 
 // dueLooks merges the wants of all drains, and Ebb's own, into as few looks as AWS's batch limits allow. Whoever has waited longest comes
 // first, so that what is asked again and again keeps nobody from being asked at all.
-func (k *Kernel) dueLooks(now time.Time) []dueLook {
+func (o *observer) dueLooks(now time.Time) []dueLook {
 	var looks []dueLook
-	if due := k.sweepDue(now); !due.After(now) {
-		looks = append(looks, dueLook{k.sweepLook(), due})
-		if k.cfg.OnePass {
-			return looks // it tells most of what would be looked at beside it
+	if due := o.sweepDue(now); !due.After(now) {
+		looks = append(looks, dueLook{o.sweepLook(), due})
+		if o.cfg.OnePass {
+			return looks // a sweep shows most of what the other looks would
 		}
 	}
-	for _, l := range k.hookLooks(now) {
+	for _, l := range o.hookLooks(now) {
 		looks = append(looks, dueLook{Look: l})
 	}
-	looks = append(looks, k.merged(now)...)
-	looks = append(looks, k.listingLooks(now)...)
+	looks = append(looks, o.dueBatches(now)...)
+	looks = append(looks, o.listingLooks(now)...)
 	slices.SortStableFunc(looks, func(a, b dueLook) int { return a.at.Compare(b.at) })
 	return looks
 }
 
-// hooksFor is how long what is known of a group's hooks holds.
+// hooksFor is how long it is before the hooks of a group are looked at again.
 const hooksFor = 10 * time.Minute
 
-// hookLooks asks for the hooks of every managed group, so that the sweep keeps pace with the shortest, and of those in which
-// somebody waits at once.
-func (k *Kernel) hookLooks(now time.Time) []plan.Look {
+// hookLooks asks for the hooks of every managed group, because the shortest time-out sets the pace of sweeps, and at once for the hooks of
+// groups in which an instance waits.
+func (o *observer) hookLooks(now time.Time) []plan.Look {
 	urgent := map[string]bool{}
-	for _, g := range k.toAdopt { //ebb:any-order a set
+	for _, g := range o.toAdopt { //ebb:any-order a set
 		urgent[g] = true
 	}
 	var groups []string
-	for _, g := range k.groupsOfInterest(urgent) {
-		h := k.facts.hook(g)
+	for _, g := range o.groupsOfInterest(urgent) {
+		h := o.hook(g)
 		if h.Is == fleet.Unknown || now.Sub(h.At) > hooksFor || urgent[g] && h.Is == fleet.Absent {
 			groups = append(groups, g)
 		}
 	}
 	var looks []plan.Look
 	for _, g := range groups {
-		if a := k.ask(plan.Subject{Kind: plan.Hooks, In: g}); !a.flying && (a.fails == 0 || !a.failedAt.Add(backoff(a.fails)).After(now)) {
+		if a := o.ask(plan.Subject{Kind: plan.Hooks, In: g}); !a.flying && (a.fails == 0 || !a.failedAt.Add(backoff(a.fails)).After(now)) {
 			looks = append(looks, plan.LookAt(a.s))
 		}
 	}
 	return looks
 }
 
-// groupsOfInterest are the groups whose hooks are of use: all that exist; for one pass those in which somebody waits.
-func (k *Kernel) groupsOfInterest(waited map[string]bool) []string {
+// groupsOfInterest are the groups whose hooks are of use: all that exist; in one pass those in which an instance leaves or waits.
+func (o *observer) groupsOfInterest(waited map[string]bool) []string {
 	var groups []string
-	if k.cfg.OnePass {
-		for _, e := range k.order {
+	if o.cfg.OnePass {
+		for _, e := range o.sorted {
 			groups = append(groups, e.d.Group)
 		}
 		for g := range waited { //ebb:any-order sorted below
 			groups = append(groups, g)
 		}
 	} else {
-		for g := range k.groups { //ebb:any-order sorted below
+		for g := range o.groups { //ebb:any-order sorted below
 			groups = append(groups, g)
 		}
 	}
@@ -254,8 +245,8 @@ func (k *Kernel) groupsOfInterest(waited map[string]bool) []string {
 }
 
 // anyDue reports whether some drain wants a look now; most of the time none does.
-func (k *Kernel) anyDue(now time.Time) bool {
-	for _, e := range k.order {
+func (o *observer) anyDue(now time.Time) bool {
+	for _, e := range o.sorted {
 		for _, w := range e.wants {
 			if at := w.at(); !at.IsZero() && !at.After(now) {
 				return true
@@ -273,10 +264,9 @@ type place struct {
 	where string
 }
 
-// merged collects the wanted subjects by kind and place. A place with a subject that is due takes along those that are nearly
-// due.
-func (k *Kernel) merged(now time.Time) []dueLook {
-	if !k.anyDue(now) {
+// dueBatches collects the wanted subjects by kind and place. Where one subject is due, those that are nearly due come along.
+func (o *observer) dueBatches(now time.Time) []dueLook {
+	if !o.anyDue(now) {
 		return nil
 	}
 	collected := map[place][]dueSubject{}
@@ -284,7 +274,7 @@ func (k *Kernel) merged(now time.Time) []dueLook {
 	waiting := map[place]waiters{}
 	var places []place
 	known := map[plan.Subject]bool{}
-	for _, e := range k.order {
+	for _, e := range o.sorted {
 		for _, w := range e.wants {
 			at, p := w.at(), place{w.a.s.Kind, w.a.s.In}
 			if at.IsZero() || at.After(now.Add(w.early)) {
@@ -314,11 +304,11 @@ func (k *Kernel) merged(now time.Time) []dueLook {
 		switch s := collected[p]; {
 		case !due[p]:
 		case p.kind == plan.ListRunning || p.kind == plan.ListStopped:
-			looks = append(looks, k.listLooks(p.kind, p.where, s, waiting[p], now)...)
-		case len(s) < p.kind.Spec().Batch && now.Sub(k.spaced[p]) < spacing && !k.cfg.OnePass:
+			looks = append(looks, o.listLooks(p.kind, p.where, s, waiting[p], now)...)
+		case len(s) < p.kind.Spec().Batch && now.Sub(o.spaced[p]) < spacing && !o.cfg.OnePass:
 			// others may want the same soon
 		default:
-			k.spaced[p] = now
+			o.spaced[p] = now
 			looks = append(looks, chunked(s)...)
 		}
 	}

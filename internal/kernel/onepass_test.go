@@ -2,7 +2,6 @@ package kernel
 
 import (
 	"fmt"
-	"strings"
 	"testing"
 	"time"
 
@@ -11,8 +10,8 @@ import (
 	"github.com/ebbhq/ebb/internal/plan"
 )
 
-// passes makes passes of twenty seconds, a minute apart, over many hosts of one cluster that are DRAINING, each with some tasks, and says how
-// many hosts have been listed after each. What one pass knows the next has from the journal alone.
+// passes makes passes of twenty seconds, a minute apart, over many hosts of one cluster that are DRAINING, each with some tasks, and says
+// how many hosts have been listed after each. What one pass knows the next has from the journal alone.
 func passes(t *testing.T, hosts, tasks, times int) []int {
 	c := crowd{hosts, tasks}
 	var listed []int
@@ -53,8 +52,8 @@ func passes(t *testing.T, hosts, tasks, times int) []int {
 			}
 		}
 		done := 0
-		for _, e := range k.order {
-			if len(e.lists[plan.ListRunning]) > 0 {
+		for _, e := range k.sorted {
+			if len(e.running.Starts) > 0 {
 				done++
 			}
 		}
@@ -87,14 +86,14 @@ func (c crowd) answer(o plan.Request, now time.Time) plan.Done {
 		}
 	case plan.ContainerInstances:
 		for _, id := range l.IDs() {
-			v.ContainerInstances = append(v.ContainerInstances, c.host(short(fleet.ARN(id))))
+			v.ContainerInstances = append(v.ContainerInstances, c.host(fleet.ARN(id).Name()))
 		}
 	case plan.ListRunning:
 		d.Result.Err, d.Result.Calls = nil, len(l.Subjects)
 		for _, s := range l.Subjects {
 			arn := fleet.ARN(s.ID)
 			for n := range c.tasks {
-				v.Listed = append(v.Listed, plan.Listed{Task: fleet.ARN(fmt.Sprintf("%s%s-%d", taskARN, short(arn), n)), On: arn})
+				v.Listed = append(v.Listed, plan.Listed{Task: fleet.ARN(fmt.Sprintf("%s%s-%d", taskARN, arn.Name(), n)), On: arn})
 			}
 		}
 	case plan.Clusters:
@@ -113,17 +112,15 @@ func (c crowd) answer(o plan.Request, now time.Time) plan.Done {
 	case plan.Tasks, plan.Homes:
 		for _, s := range l.Subjects {
 			arn := fleet.ARN(s.ID)
-			id := short(arn)
+			id := arn.Name()
 			v.Tasks = append(v.Tasks, fleet.Task{ARN: arn, Cluster: "prod", ContainerInstance: c.host(id[:len("i-0000")]).ARN, LastStatus: "RUNNING", DesiredStatus: "RUNNING"})
 		}
 	}
 	return d
 }
 
-func short(arn fleet.ARN) string { return string(arn)[strings.LastIndexByte(string(arn), '/')+1:] }
-
-// Passes over more hosts than one can list all the same come to an end: a list of the cluster that can be made in one is made, and what takes
-// longer is listed host by host, those first that have waited longest.
+// Passes over more hosts than one can list all the same come to an end: a list of the cluster that can be made in one is made, and what
+// takes longer is listed host by host, those first that have waited longest.
 func TestPassesOverManyHostsGetOn(t *testing.T) {
 	for _, c := range []struct{ hosts, tasks, passes int }{{50, 2, 2}, {1000, 2, 3}, {700, 28, 5}} {
 		got := passes(t, c.hosts, c.tasks, c.passes)

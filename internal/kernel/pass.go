@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/drain"
@@ -10,21 +11,25 @@ import (
 	"github.com/ebbhq/ebb/internal/plan"
 )
 
-// Next says what is to be done now. It decides anew for every drain that something was learnt about or whose time has come.
+// Next says what is to be done now. Every drain decides of which something was learnt, or whose time has come.
 func (k *Kernel) Next(now time.Time) Output {
 	k.adopt(now)
-	k.countLeaves()
+	k.countLeaving()
 	var out Output
 	var acts []intent
-	for _, e := range k.order {
+	ended := false
+	for _, e := range k.sorted {
 		if e.dirty || !e.wake.IsZero() && !e.wake.After(now) {
 			acts = append(acts, k.decide(e, now, &out)...)
+			ended = ended || !e.d.Open()
 		}
 	}
-	k.forgetEnded()
+	if ended {
+		k.forgetEnded()
+	}
 	out.Do = k.dispatch(acts, now)
-	out.Batch.Lines, out.Batch.Forwarded, out.Settle = k.lines, k.notes, k.settle
-	k.lines, k.notes, k.settle = nil, nil, nil
+	out.Batch.Lines, out.Batch.Forwarded, out.Settle = k.lines, k.forwarded, k.settle
+	k.lines, k.forwarded, k.settle = nil, nil, nil
 	out.Batch.Under = k.under(out.Batch.Records)
 	out.Wake = k.wake(now)
 	return out
@@ -32,15 +37,16 @@ func (k *Kernel) Next(now time.Time) Output {
 
 // decide lets one drain decide, keeps what it remembers and returns what it wants done.
 func (k *Kernel) decide(e *entry, now time.Time, out *Output) []intent {
-	dec := drain.Decide(e.d, k.observe(e), e.man.Policy, now)
+	k.view.e = e
+	dec := drain.Decide(e.d, &k.view, e.man.Policy, now)
 	if dec.Uncounted {
 		k.Counts["counts that disagree"]++
 	}
 	changed := e.fresh || !e.d.Same(&dec.Drain)
 	k.counted(e, &dec.Drain)
 	e.d, e.wants, e.wake, e.waiting, e.dirty = dec.Drain, k.wants(e.wants, dec.Want, e.man.Policy, now), dec.Wake, dec.Waiting, false
-	if known := k.carry(e); !known.same(e.known) {
-		e.known, changed = known, true
+	if state := k.passState(e); !state.same(e.state) {
+		e.state, changed = state, true
 	}
 	for _, n := range dec.Lines {
 		k.line(now, e.d.Key, n.Kind, n.Text)
@@ -69,98 +75,107 @@ func (k *Kernel) under(records []journal.Record) []journal.Lease {
 
 // forgetEnded moves drains that have ended out of the way.
 func (k *Kernel) forgetEnded() {
-	kept := k.order[:0]
-	for _, e := range k.order {
+	kept := k.sorted[:0]
+	for _, e := range k.sorted {
 		if e.d.Open() {
 			kept = append(kept, e)
 			continue
 		}
-		id := e.d.Instance
 		k.remember(&e.d)
 		k.Counts["ended "+string(e.d.Final.Outcome)]++
 		k.forget(e)
-		delete(k.open, id)
-		k.wakeQueued(e.d.Group)
+		delete(k.open, e.d.Target)
+		k.wakeQueued(e.pool())
 	}
-	clear(k.order[len(kept):])
-	k.order = kept
+	clear(k.sorted[len(kept):])
+	k.sorted = kept
 }
 
-// forget drops what is known and was asked for one drain alone.
-func (k *Kernel) forget(e *entry) {
-	k.facts.forget(e)
-	id, cluster := string(e.d.Instance), e.d.Cluster
-	own := []plan.Subject{
-		{Kind: plan.GroupInstances, ID: id}, {Kind: plan.Instances, ID: id}, {Kind: plan.Activities, In: e.d.Group, ID: id},
-		{Kind: plan.FindContainerInstances, ID: id}, {Kind: plan.FindContainerInstances, In: cluster, ID: id},
-		{Kind: plan.ContainerInstances, In: cluster, ID: string(e.d.ContainerInstance)},
-		{Kind: plan.ListRunning, In: cluster, ID: string(e.d.ContainerInstance)},
-		{Kind: plan.ListStopped, In: cluster, ID: string(e.d.ContainerInstance)},
-	}
-	for i := range e.tasks {
-		own = append(own, plan.Subject{Kind: plan.Tasks, In: cluster, ID: string(e.tasks[i].Value.ARN)})
-	}
-	for _, s := range own {
-		delete(k.asked, s)
-	}
+// view is drain.Seen for the drain that decides.
+type view struct {
+	k *Kernel
+	e *entry
 }
 
-// observe cuts one drain's part out of all that is known.
-func (k *Kernel) observe(e *entry) drain.Observation {
-	f := &k.facts
-	return drain.Observation{
-		Instance: f.instances[e.d.Instance], Hook: f.hook(e.d.Group), Machine: f.machines[e.d.Instance],
-		Began: f.began[e.d.Instance], Turn: k.turn1(e), Container: f.containers[e.d.Instance], Before: e.before, Running: e.lists[plan.ListRunning], Whole: e.whole, Paged: e.paged, Stopped: e.lists[plan.ListStopped], Tasks: e.tasks, Tried: e.tried,
-		Service: func(name string) fleet.Fact[fleet.Service] { return f.services[e.d.Cluster+"/"+name] },
-		Delay:   func(tg fleet.ARN) fleet.Fact[time.Duration] { return f.delays[tg] },
-		Trouble: func(l plan.LookKind) string { return k.trouble[l].why },
-		Health:  func(tg fleet.ARN, t fleet.TargetID) fleet.Fact[fleet.Health] { return f.health[targetKey{tg, t}] },
+// Fact keeps the facts that every decision reads beside the drain. The table replaces facts in place, and drops those of a target only with
+// its drain.
+func (v *view) Fact(s plan.Subject) any {
+	var own *any
+	if s.In == "" && s.ID == v.e.d.Target.ID {
+		switch s.Kind {
+		case plan.GroupInstances:
+			own = &v.e.own[0]
+		case plan.Instances:
+			own = &v.e.own[1]
+		case plan.FindContainerInstances:
+			own = &v.e.own[2]
+		}
 	}
+	if own != nil && *own != nil {
+		return *own
+	}
+	f := v.k.facts[s]
+	if f == nil {
+		return nil
+	}
+	if own != nil {
+		*own = f
+	}
+	return f
 }
 
-// hookless is how long Ebb believes that a group does not have its hook.
+func (v *view) Tasks() []*fleet.Fact[fleet.Task]     { return v.e.tasks }
+func (v *view) Lists(k plan.LookKind) drain.Lists    { return *v.e.lists(k) }
+func (v *view) Tried(k plan.ActionKind) drain.Try    { return v.e.tried[k] }
+func (v *view) Slot() drain.Slot                     { return v.k.slot(v.e) }
+func (v *view) Trouble(k plan.LookKind) (why string) { return v.k.trouble[k].why }
+
+// hookless is how long a look that found no hook of Ebb's in a group counts.
 const hookless = 5 * time.Minute
 
 // adopt opens drains for the instances that the sweep found waiting, once their group is known to have our hook.
 func (k *Kernel) adopt(now time.Time) {
-	ids := make([]fleet.InstanceID, 0, len(k.toAdopt))
-	for id := range k.toAdopt { //ebb:any-order sorted below
-		ids = append(ids, id)
+	targets := make([]fleet.Target, 0, len(k.toAdopt))
+	for t := range k.toAdopt { //ebb:any-order sorted below
+		targets = append(targets, t)
 	}
-	slices.Sort(ids)
-	for _, id := range ids {
-		group := k.toAdopt[id]
-		h := k.facts.hook(group)
+	slices.SortFunc(targets, func(a, b fleet.Target) int { return strings.Compare(a.ID, b.ID) })
+	for _, t := range targets {
+		group := k.toAdopt[t]
+		h := k.hook(group)
 		if h.Is == fleet.Absent && now.Sub(h.At) > hookless {
-			h.Is = fleet.Unknown // it may have been put since
+			h.Is = fleet.Unknown // the hook may have been created since
 		}
-		_, open := k.open[id]
-		done := k.recent[id].holds() || k.newer[group+"/"+string(id)]
+		_, open := k.open[t]
+		done := k.recent[t].holds() || k.newer[group+"/"+t.ID]
 		if h.Is == fleet.Unknown && !open && !done {
 			continue
 		}
-		delete(k.toAdopt, id)
-		man, ok := k.managed(group)
-		if open || done || !ok || !k.mine(man.Scope()) || h.Is != fleet.Seen {
+		delete(k.toAdopt, t)
+		man, ok := k.cfg.managed(group)
+		if open || done || !ok || !k.cfg.mine(man.Scope()) || h.Is != fleet.Seen {
 			continue
 		}
 		k.Counts["adopted"]++
-		k.begin(drain.Drain{Group: group, Hook: k.cfg.Hook, Instance: id, Adopted: true, Zero: now, NotBefore: k.leaving[id]}, man, now)
+		hold := drain.Hold{Group: group, Hook: k.cfg.Hook, Adopted: true, NotBefore: k.leaving[t]}
+		k.begin(drain.Drain{Target: t, Zero: now, Hold: hold}, man, now)
 	}
 }
 
-// Did takes in what came of an order.
+// Did takes in what came of a request.
 func (k *Kernel) Did(done plan.Done, now time.Time) {
-	order, ok := k.flying[done.Request.ID]
+	request, ok := k.flying[done.Request.ID]
 	if !ok {
 		return
 	}
 	delete(k.flying, done.Request.ID)
-	if order.Action != nil {
-		k.acted(*order.Action, done, now)
+	if request.Action != nil {
+		k.acted(*request.Action, done, now)
 		return
 	}
-	k.looked(*order.Look, done, now)
+	l, calls := *request.Look, done.Result.Calls
+	k.rates.settle(l.Kind.Spec().Bucket, plan.Looking, calls-l.Calls(), done.Result.Err, now)
+	k.looked(l, done, now)
 }
 
 func (k *Kernel) acted(a plan.Action, done plan.Done, now time.Time) {
@@ -168,7 +183,7 @@ func (k *Kernel) acted(a plan.Action, done plan.Done, now time.Time) {
 	if p := a.Priority(); p <= plan.Answering && out.Err != nil && out.Err.Class == plan.Throttled {
 		k.Counts["urgent calls throttled"]++
 	}
-	k.budget.settle(a.Kind.Spec().Bucket, a.Priority(), out.Calls-1, out.Err, now)
+	k.rates.settle(a.Kind.Spec().Bucket, a.Priority(), out.Calls-1, out.Err, now)
 	for _, e := range k.entriesOf(a) {
 		fail := out.Err
 		for _, item := range out.Failed {
@@ -182,7 +197,7 @@ func (k *Kernel) acted(a plan.Action, done plan.Done, now time.Time) {
 }
 
 func (k *Kernel) tried(e *entry, a plan.Action, started time.Time, fail *plan.Failure, now time.Time) {
-	t := e.tried[a.Kind]
+	t := &e.tried[a.Kind]
 	t.Flying, t.Started, t.At, t.Class, t.Message, t.Token = false, started, now, plan.OK, "", ""
 	if a.Hook != nil {
 		t.Token = a.Hook.Token
@@ -191,39 +206,31 @@ func (k *Kernel) tried(e *entry, a plan.Action, started time.Time, fail *plan.Fa
 		t.Class, t.Message, t.Fails = fail.Class, fail.Message, t.Fails+1
 	} else {
 		t.OK, t.Fails = started, 0
-		if ci := k.facts.containers[e.d.Instance]; a.Kind == plan.SetDraining && ci.Is == fleet.Seen {
-			ci.Value.Status, ci.At = fleet.Draining, started // looks that were under way then say nothing
-			k.facts.containers[e.d.Instance] = ci
+		ci, ok := k.facts[containerOf(e.d.Target)].(*fleet.Fact[fleet.ContainerInstance])
+		if a.Kind == plan.SetDraining && ok && ci.Is == fleet.Seen {
+			ci.Value.Status, ci.At = fleet.Draining, started // looks that were started before this are older
 		}
 	}
 	if fail != nil && (t.Fails == 1 || t.Fails%12 == 0) && fail.Class != plan.Gone {
 		k.line(now, e.d.Key, "failed", a.Kind.String()+" failed: "+fail.Error()+"; it is tried again")
 	}
-	e.tried[a.Kind] = t
 }
 
 // entriesOf finds the open drains that an action was for.
 func (k *Kernel) entriesOf(a plan.Action) []*entry {
 	if a.Kind != plan.SetDraining {
-		if e, ok := k.open[a.Instance]; ok && e.d.Key == a.Drain {
+		if e, ok := k.open[a.Target]; ok && e.d.Key == a.Drain {
 			return []*entry{e}
 		}
 		return nil
 	}
 	var es []*entry
 	for _, arn := range a.State.ContainerInstances {
-		if e, ok := k.open[k.facts.hostOf[arn]]; ok {
+		if e, ok := k.open[k.ownerOf[arn]]; ok {
 			es = append(es, e)
 		}
 	}
 	return es
-}
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }
 
 // wake is when something has to be decided, looked at or sent next.
@@ -239,10 +246,10 @@ func (k *Kernel) wake(now time.Time) time.Time {
 	}
 	for _, l := range k.listings { //ebb:any-order the earliest
 		if l.stalled() {
-			sooner(later(now, l.failedAt.Add(backoff(l.fails))))
+			sooner(drain.Later(now, l.failedAt.Add(backoff(l.fails))))
 		}
 	}
-	for _, e := range k.order {
+	for _, e := range k.sorted {
 		sooner(e.wake)
 		if e.dirty {
 			sooner(now)

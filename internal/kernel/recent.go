@@ -23,13 +23,13 @@ type past struct {
 	ended time.Time
 }
 
-// remember adds a drain that has just ended. After one that ended because its instance was not leaving, or that returned it to its warm pool,
-// the next wait that a sweep sees is always a new one: no sweep shows an instance of a warm pool.
+// remember adds a drain that has just ended. After one that ended because its instance was not leaving, or that returned it to its warm
+// pool, the next wait that a sweep sees is always a new one: no sweep shows an instance of a warm pool.
 func (k *Kernel) remember(d *drain.Drain) {
-	h := k.recent[d.Instance]
+	h := k.recent[d.Target]
 	if h == nil {
 		h = &history{}
-		k.recent[d.Instance] = h
+		k.recent[d.Target] = h
 	}
 	h.drains = append(h.drains, past{key: d.Key, token: d.Token, ended: d.Ended})
 	h.over = d.WarmPool || d.Final != nil && d.Final.Outcome == drain.NotLeaving
@@ -41,8 +41,8 @@ func (h *history) newest() past { return h.drains[len(h.drains)-1] }
 // holds reports whether a wait of the instance belongs to a drain that has ended: another hook holds it now.
 func (h *history) holds() bool { return h != nil && !h.over }
 
-// late reports whether a message is about a drain that has ended, and which. Each drain of the instance counts, not only the newest: a sweep and
-// a message may have opened one each for the same wait.
+// late reports whether a message is about a drain that has ended, and which. Each drain of the instance counts, not only the newest: a
+// sweep and a message may have opened one each for the same wait.
 func (h *history) late(e event.Event) (key string, late bool) {
 	if h == nil {
 		return "", false

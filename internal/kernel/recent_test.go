@@ -7,22 +7,23 @@ import (
 
 	"github.com/ebbhq/ebb/internal/drain"
 	"github.com/ebbhq/ebb/internal/event"
+	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/journal"
 )
 
 // endedAt is the record of a drain of instance i-1 that has ended.
 func endedAt(t *testing.T, key, token string, at time.Time) journal.Record {
 	t.Helper()
-	d := drain.Drain{Key: key, Group: "web", Hook: "ebb-drain", Instance: "i-1", Token: token, Ended: at, Final: &drain.Answer{Outcome: drain.HostGone}}
-	body, err := json.Marshal(stored{Drain: d})
+	d := drain.Drain{Key: key, Target: fleet.HostTarget("i-1"), Hold: drain.Hold{Group: "web", Hook: "ebb-drain", Token: token}, Ended: at, Final: &drain.Answer{Outcome: drain.HostGone}}
+	body, err := json.Marshal(stored{Record: d.Record()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return journal.Record{Key: key, Scope: "cluster/prod", Rev: 2, Body: body}
 }
 
-// A sweep found an instance and a message came later, so one wait has two drains that ended, by clocks that differ. When the message comes once
-// more it starts neither again.
+// A sweep found an instance and a message came later, so one wait has two drains that ended, by clocks that differ. When the message comes
+// once more it starts neither again.
 func TestAMessageOfAnEarlierDrainIsLate(t *testing.T) {
 	at := time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
 	const token = "71514b9d-6a40-4b26-8523-05e7eEXAMPLE"

@@ -9,21 +9,20 @@ import (
 	"time"
 
 	"github.com/ebbhq/ebb/internal/drain"
+	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/journal"
 )
 
-// form is what the body of a record says of itself. There is one kind yet, in one version, and its bodies say neither, so that an Ebb from before
-// there were kinds reads them. A new kind, or a body that must not be taken for the one before, gets a higher version; the layout of the store,
-// journal.Schema, stays.
+// form is what the body of a record says of itself. There is one kind yet, in one version, and its bodies say neither, so that an Ebb from
+// before there were kinds reads them. A new kind, or a body that must not be taken for the one before, gets a higher version; the layout of
+// the store, journal.Schema, stays.
 type form struct {
-	Version int    `json:"v,omitempty"`    // 0: 1
-	Kind    string `json:"kind,omitempty"` // empty: host
+	Version int              `json:"v,omitempty"`    // 0: 1
+	Kind    fleet.TargetKind `json:"kind,omitempty"` // empty: host
 }
 
-const (
-	hostKind  = "host"
-	newestRec = 1 // the newest version of a record that this Ebb reads
-)
+// newestRecord is the newest version of a record that this Ebb reads.
+const newestRecord = 1
 
 // UnknownRecord is the error of a record that a newer Ebb wrote. It stays in the journal as it is: whoever knows it goes on with it.
 type UnknownRecord struct {
@@ -38,8 +37,8 @@ func (u *UnknownRecord) Error() string {
 
 // unknown is the error of a record in a form that this Ebb does not read, or nil.
 func (f form) unknown(r journal.Record) error {
-	u := &UnknownRecord{Key: r.Key, Scope: r.Scope, Kind: cmp.Or(f.Kind, hostKind), Version: cmp.Or(f.Version, 1)}
-	if u.Kind == hostKind && u.Version <= newestRec {
+	u := &UnknownRecord{Key: r.Key, Scope: r.Scope, Kind: string(cmp.Or(f.Kind, fleet.Host)), Version: cmp.Or(f.Version, 1)}
+	if u.Kind == string(fleet.Host) && u.Version <= newestRecord {
 		return nil
 	}
 	return u
@@ -48,13 +47,13 @@ func (f form) unknown(r journal.Record) error {
 // stored is the form of a host's body.
 type stored struct {
 	form
-	drain.Drain
-	Waiting string   `json:"waiting,omitempty"`
-	Known   *carried `json:"known,omitempty"`
+	drain.Record
+	Waiting string     `json:"waiting,omitempty"`
+	Known   *passState `json:"known,omitempty"`
 }
 
-// load takes up an open drain from the journal, if its scope is ours. Of a record that a newer Ebb wrote it keeps only what it is about: the store
-// takes no second record of that.
+// load takes up an open drain from the journal, if its scope is ours. Of a record that a newer Ebb wrote it keeps only what it is about:
+// the store takes no second record of that.
 func (k *Kernel) load(r journal.Record) error {
 	s, err := read(r)
 	if _, unknown := errors.AsType[*UnknownRecord](err); unknown {
@@ -64,8 +63,8 @@ func (k *Kernel) load(r journal.Record) error {
 	if err != nil {
 		return err
 	}
-	d := s.Drain
-	man, ok := k.managed(d.Group)
+	d := s.Drain()
+	man, ok := k.cfg.managed(d.Group)
 	scope := man.Scope()
 	if !ok { // it was when the drain began: what was begun is brought to its end
 		man, scope = Managed{Match: d.Group, Cluster: d.Cluster, Policy: drain.Defaults()}, r.Scope
@@ -73,31 +72,31 @@ func (k *Kernel) load(r journal.Record) error {
 			man.MaxUnavailable = MaxUnavailable{Count: 1} // it had one; which is not known any more
 		}
 	}
-	if !k.mine(scope) {
+	if !k.cfg.mine(scope) {
 		return nil
 	}
-	if o := k.open[d.Instance]; o != nil {
+	if o := k.open[d.Target]; o != nil {
 		return fmt.Errorf("the journal has two open drains of %s: %s and %s; two Ebbs wrote it without knowing of each other. Move the journal "+
-			"away and start anew: what still waits in a hook is found again by the sweep", d.Instance, o.d.Key, d.Key)
+			"away and start anew: what still waits in a hook is found again by the sweep", d.Target.ID, o.d.Key, d.Key)
 	}
-	man.Policy = k.policy(man)
+	man.Policy = k.cfg.policy(man)
 	man.Policy.Skew = k.cfg.Skew
 	e := &entry{d: d, man: man, scope: scope, rev: r.Rev, dirty: true}
 	if k.cfg.OnePass {
-		k.add(e)
+		k.begun(e)
 		k.recall(e, s.Known)
 		return nil
 	}
 	e.d.UnreachedFrom = time.Time{} // as seen by Ebb: while it was away it saw nothing
 	e.d.Agreed = time.Time{}        // and the lists that were agreed on are made anew
-	k.add(e)
+	k.begun(e)
 	return nil
 }
 
 func (k *Kernel) record(e *entry) journal.Record {
-	s := stored{Drain: e.d, Waiting: e.waiting}
+	s := stored{Record: e.d.Record(), Waiting: e.waiting}
 	if e.d.Open() {
-		s.Known = e.known
+		s.Known = e.state
 	}
 	body, err := json.Marshal(s)
 	if err != nil {
@@ -126,7 +125,7 @@ func read(r journal.Record) (stored, error) {
 // Read reads the drain in a record. The error is an *UnknownRecord if a newer Ebb wrote it.
 func Read(r journal.Record) (drain.Drain, error) {
 	s, err := read(r)
-	return s.Drain, err
+	return s.Drain(), err
 }
 
 // Waiting reads what the drain in a record waited for when it was written.
@@ -138,10 +137,10 @@ func Waiting(r journal.Record) string {
 	return s.Waiting
 }
 
-// Scopes are all scopes of a configuration and of the open drains of an earlier one, sorted. Those of records that a newer Ebb wrote are not among
-// them: their leases are for an Ebb that reads them.
+// Scopes are all scopes of a configuration and of the open drains of an earlier one, sorted. Those of records that a newer Ebb wrote are
+// not among them: their leases are for an Ebb that reads them.
 func Scopes(managed []Managed, open []journal.Record) []string {
-	k := Kernel{cfg: Config{Groups: managed}}
+	cfg := Config{Groups: managed}
 	var scopes []string
 	for _, m := range managed {
 		scopes = append(scopes, m.Scope())
@@ -151,7 +150,7 @@ func Scopes(managed []Managed, open []journal.Record) []string {
 			continue // known already, and need not be read
 		}
 		if d, err := Read(r); err == nil {
-			if _, ok := k.managed(d.Group); !ok {
+			if _, ok := cfg.managed(d.Group); !ok {
 				scopes = append(scopes, r.Scope)
 			}
 		}

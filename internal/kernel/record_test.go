@@ -18,8 +18,8 @@ import (
 	"github.com/ebbhq/ebb/internal/plan"
 )
 
-// testdata/e0e7ec5.jsonl has bodies of records as the Ebb of commit e0e7ec5 wrote them: with every key, with the fewest, and some of a drain. What is
-// written today has the same keys at the same places, so that either Ebb goes on with what the other wrote.
+// testdata/e0e7ec5.jsonl has bodies of records as the Ebb of commit e0e7ec5 wrote them: with every key, with the fewest, and some of a
+// drain. What is written today has the same keys at the same places, so that either Ebb goes on with what the other wrote.
 func TestBodiesAreThoseOfTheEbbBefore(t *testing.T) {
 	file, err := os.ReadFile("testdata/e0e7ec5.jsonl")
 	if err != nil {

@@ -74,13 +74,13 @@ const (
 
 // Action is one effect to have. Exactly one of Hook, State and Targets is set; which one, Kind says.
 type Action struct {
-	Kind     ActionKind
-	Drain    string           // the key of the drain that wants it; empty for an action of several
-	Instance fleet.InstanceID // what it is about
-	Why      string           // for people; the core writes it once
-	Hook     *HookCall
-	State    *StateChange
-	Targets  *TargetChange
+	Kind    ActionKind
+	Drain   string       // the key of the drain that wants it; empty for an action of several
+	Target  fleet.Target // what leaves; of an action of several, the first
+	Why     string       // for people; the core writes it once
+	Hook    *HookCall
+	State   *StateChange
+	Targets *TargetChange
 }
 
 // HookCall names one lifecycle action.

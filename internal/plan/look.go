@@ -1,27 +1,32 @@
 package plan
 
-import "github.com/ebbhq/ebb/internal/fleet"
+import (
+	"time"
+
+	"github.com/ebbhq/ebb/internal/fleet"
+)
 
 // LookKind is a kind of question to AWS.
 type LookKind uint8
 
-// The questions. Each says what it asks, in which place (Look.In) and about what (Subject.ID), and which part of the view then holds the
-// answer.
+// The questions. Each says what it asks, in which place (Look.In) and about what (Subject.ID), which part of the view then holds the
+// answer, and what is known of a subject afterwards.
 const (
 	_ LookKind = iota
 	// Groups: Auto Scaling groups by name, or every group when the look has no subject. View.Groups with their instances.
 	Groups
-	// Hooks: the lifecycle hooks of the group In. View.Hooks.
+	// Hooks: the lifecycle hooks of the group In. View.Hooks; known: a fleet.Hook, the one that Ebb owns.
 	Hooks
-	// GroupInstances: instances by id, as their groups see them. View.GroupInstances; AWS leaves out those that are absent.
+	// GroupInstances: instances by id, as their groups see them. View.GroupInstances; AWS leaves out those that are absent. Known:
+	// a fleet.GroupInstance.
 	GroupInstances
 	// Activities: the newest 1,000 scaling activities of the group In, or fewer once all instances asked about are found.
-	// View.Activities, newest first.
+	// View.Activities, newest first; known: a time.Time, the start of the termination.
 	Activities
 	// FindContainerInstances: the container instances of EC2 instances, in the cluster In, or in every cluster of the account when In is
-	// empty. View.ContainerInstances.
+	// empty. View.ContainerInstances; known: a fleet.ContainerInstance, without In and whichever kind of look found it.
 	FindContainerInstances
-	// ContainerInstances: container instances of the cluster In, by ARN. View.ContainerInstances.
+	// ContainerInstances: container instances of the cluster In, by ARN. View.ContainerInstances; known: see FindContainerInstances.
 	ContainerInstances
 	// ListRunning: for each container instance of the cluster In, its tasks with desired status RUNNING, all pages. View.Listed;
 	// complete for each container instance that is not in LookResult.Failed.
@@ -31,19 +36,21 @@ const (
 	// ListCluster: up to ListPages pages of the tasks of the whole cluster In, from Token on; the only subject is the desired status.
 	// View.Listed without container instances, and View.Next.
 	ListCluster
-	// Homes: tasks of the cluster In by ARN, to learn on which container instances they are. View.Tasks.
+	// Homes: tasks of the cluster In by ARN, to learn on which container instances they are. View.Tasks; known: the fleet.ARN of that.
 	Homes
-	// Clusters: clusters by name. View.Clusters.
+	// Clusters: clusters by name. View.Clusters; known: a fleet.Cluster, absent: not to be listed as a whole.
 	Clusters
-	// Tasks: tasks of the cluster In, by ARN. View.Tasks.
+	// Tasks: tasks of the cluster In, by ARN. View.Tasks; known: a fleet.Task.
 	Tasks
-	// Services: services of the cluster In, by name. View.Services.
+	// Services: services of the cluster In, by name. View.Services; known: a fleet.Service.
 	Services
-	// Targets: targets of the target group In, by id and port. View.Health; a target that is not registered reads "unused".
+	// Targets: targets of the target group In, by id and port. View.Health; a target that is not registered reads
+	// "unused". Known: a fleet.Health.
 	Targets
-	// Delays: the deregistration delay of the target group In. View.Delays.
+	// Delays: the deregistration delay of the target group In. View.Delays; known: a time.Duration.
 	Delays
-	// Instances: instances as EC2 sees them, by id. View.Instances; an id that EC2 does not know is absent.
+	// Instances: instances as EC2 sees them, by id. View.Instances; an id that EC2 does not know is absent. Known: a
+	// fleet.InstanceState.
 	Instances
 	// LookKinds is one more than the last kind.
 	LookKinds
@@ -60,8 +67,9 @@ type LookSpec struct {
 	// Early: it may be made before it is due, to share a call. A list of tasks and a search must not: they prove that something is
 	// absent from a certain moment on.
 	Early bool
-	// Shared: what it finds is of use to several drains, so it is kept until none wants it; otherwise it ends with its drain.
+	// Shared: what it finds is of use to several drains, so it is asked about until none wants it; otherwise that ends with its drain.
 	Shared bool
+	Keep   time.Duration // how long what it finds is kept; zero: as long as its drain, or its group
 }
 
 // looks has a row for each kind of look.
@@ -69,23 +77,27 @@ var looks = [LookKinds]LookSpec{
 	Groups: {Name: "groups", API: "autoscaling:DescribeAutoScalingGroups", Bucket: AutoScaling, Batch: 100, Calls: 1},
 	// A group is one subject, so its batch is never full: looks at its hooks are a second apart.
 	Hooks: {Name: "hooks", API: "autoscaling:DescribeLifecycleHooks", Bucket: AutoScaling, Batch: 100, Calls: 1, Shared: true},
-	GroupInstances: {Name: "group-instances", API: "autoscaling:DescribeAutoScalingInstances", Bucket: AutoScaling, Batch: MaxGroupInstances, Calls: 1,
-		Early: true},
+	GroupInstances: {Name: "group-instances", API: "autoscaling:DescribeAutoScalingInstances", Bucket: AutoScaling,
+		Batch: MaxGroupInstances, Calls: 1, Early: true},
 	Activities: {Name: "activities", API: "autoscaling:DescribeScalingActivities", Bucket: AutoScaling, Batch: 100, Calls: 1},
 	// 50 ids bound the filter expression of ListContainerInstances; what it lists is then described.
 	FindContainerInstances: {Name: "find-container-instances", API: "ecs:ListContainerInstances", Bucket: ECSRead, Batch: 50, Calls: 2},
-	ContainerInstances:     {Name: "container-instances", API: "ecs:DescribeContainerInstances", Bucket: ECSRead, Batch: MaxDescribeECS, Calls: 1, Early: true},
+	ContainerInstances: {Name: "container-instances", API: "ecs:DescribeContainerInstances", Bucket: ECSRead,
+		Batch: MaxDescribeECS, Calls: 1, Early: true},
 	// Each container instance takes a call of its own; five in a look, so that one slow look does not hold up many.
 	ListRunning: {Name: "list-running-tasks", API: "ecs:ListTasks", Bucket: ECSRead, Batch: 5, Each: 1},
 	ListStopped: {Name: "list-stopped-tasks", API: "ecs:ListTasks", Bucket: ECSRead, Batch: 5, Each: 1},
 	ListCluster: {Name: "list-cluster", API: "ecs:ListTasks", Bucket: ECSRead, Batch: 1, Calls: ListPages},
-	Homes:       {Name: "homes", API: "ecs:DescribeTasks", Bucket: ECSRead, Batch: MaxDescribeECS, Calls: 1},
-	Clusters:    {Name: "clusters", API: "ecs:DescribeClusters", Bucket: ECSRead, Batch: MaxDescribeECS, Calls: 1},
+	Homes:       {Name: "homes", API: "ecs:DescribeTasks", Bucket: ECSRead, Batch: MaxDescribeECS, Calls: 1, Keep: 2 * time.Hour},
+	Clusters:    {Name: "clusters", API: "ecs:DescribeClusters", Bucket: ECSRead, Batch: MaxDescribeECS, Calls: 1, Keep: 10 * time.Minute},
 	Tasks:       {Name: "tasks", API: "ecs:DescribeTasks", Bucket: ECSRead, Batch: MaxDescribeECS, Calls: 1, Early: true},
-	Services:    {Name: "services", API: "ecs:DescribeServices", Bucket: ECSRead, Batch: MaxDescribeServices, Calls: 1, Shared: true},
-	Targets:     {Name: "targets", API: "elasticloadbalancing:DescribeTargetHealth", Bucket: ELB, Batch: 100, Calls: 1, Early: true, Shared: true},
-	Delays:      {Name: "deregistration-delays", API: "elasticloadbalancing:DescribeTargetGroupAttributes", Bucket: ELB, Batch: 1, Calls: 1, Shared: true},
-	Instances:   {Name: "instances", API: "ec2:DescribeInstances", Bucket: EC2, Batch: 100, Calls: 1, Early: true},
+	Services: {Name: "services", API: "ecs:DescribeServices", Bucket: ECSRead, Batch: MaxDescribeServices, Calls: 1,
+		Shared: true, Keep: time.Hour},
+	Targets: {Name: "targets", API: "elasticloadbalancing:DescribeTargetHealth", Bucket: ELB, Batch: 100, Calls: 1,
+		Early: true, Shared: true, Keep: 10 * time.Minute},
+	Delays: {Name: "deregistration-delays", API: "elasticloadbalancing:DescribeTargetGroupAttributes", Bucket: ELB, Batch: 1, Calls: 1,
+		Shared: true, Keep: 2 * time.Hour},
+	Instances: {Name: "instances", API: "ec2:DescribeInstances", Bucket: EC2, Batch: 100, Calls: 1, Early: true},
 }
 
 // String is the name of the kind.

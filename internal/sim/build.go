@@ -30,7 +30,8 @@ func Build(s Spec) (*World, error) {
 		b.w.AddCluster(c.Name)
 		b.w.SetDefaultStrategy(c.Name, c.DefaultStrategy)
 	}
-	for _, step := range []func(Spec) error{b.queues, b.functions, b.topics, b.rules, b.addTargetGroups, b.definitions, b.groups, b.providers, b.services, b.tasks} {
+	for _, step := range []func(Spec) error{b.queues, b.functions, b.topics, b.rules, b.addTargetGroups, b.definitions, b.groups, b.providers,
+		b.services, b.tasks} {
 		if err := step(s); err != nil {
 			return nil, fmt.Errorf("build the world: %w", err)
 		}
@@ -121,7 +122,8 @@ func (b *builder) addTargetGroups(s Spec) error {
 		if t.Type == "" && s.usedByAWSVPC(t.Name) {
 			t.Type = "ip"
 		}
-		tg := elb.TargetGroup{Name: t.Name, Type: t.Type, Protocol: t.Protocol, Port: t.Port, Delay: t.Delay, Check: t.Check, ConnectionTermination: t.ConnectionTermination}
+		tg := elb.TargetGroup{Name: t.Name, Type: t.Type, Protocol: t.Protocol, Port: t.Port, Delay: t.Delay, Check: t.Check,
+			ConnectionTermination: t.ConnectionTermination}
 		b.targetGroups[t.Name] = b.w.AddTargetGroup(tg).ARN
 	}
 	return nil
@@ -170,8 +172,10 @@ func (b *builder) groups(s Spec) error {
 		if err != nil {
 			return fmt.Errorf("group %q: %w", g.Name, err)
 		}
-		group := autoscaling.Group{Name: g.Name, Min: g.Min, Max: g.Max, Desired: g.Desired, Retain: g.Retain, TargetGroups: arns, Tags: g.Tags, Suspended: g.Suspended, Launch: g.Launch,
-			Hosts: g.Hosts, HealthCheck: g.HealthCheck, ProtectNew: g.ProtectNew, MaxLifetime: g.MaxLifetime, Rebalance: g.Rebalance, Refreshes: slices.Clone(g.Refreshes)}
+		group := autoscaling.Group{Name: g.Name, Min: g.Min, Max: g.Max, Desired: g.Desired, Retain: g.Retain, TargetGroups: arns, Tags: g.Tags,
+			Suspended: g.Suspended, Launch: g.Launch,
+			Hosts: g.Hosts, HealthCheck: g.HealthCheck, ProtectNew: g.ProtectNew, MaxLifetime: g.MaxLifetime, Rebalance: g.Rebalance,
+			Refreshes: slices.Clone(g.Refreshes)}
 		if group.Max == 0 {
 			group.Max = g.Desired + max(1, g.Desired/2)
 		}
@@ -228,8 +232,10 @@ func (b *builder) service(v ServiceSpec) error {
 	if known, _ := b.w.DescribeClusters([]string{v.Cluster}); len(known) == 0 {
 		return fmt.Errorf("there is no cluster %q; add it to clusters, or let a group launch into it", v.Cluster)
 	}
-	service := ecs.Service{Name: v.Name, Cluster: v.Cluster, Definition: v.Task, Desired: v.Desired, Daemon: v.Daemon, Min: v.Min, Max: v.Max, DistinctInstance: v.DistinctInstance,
-		Constraints: v.Constraints, Placement: v.Placement, Providers: v.Providers, EC2: v.EC2, Grace: v.Grace, ZoneRebalance: v.ZoneRebalance, CircuitBreaker: v.CircuitBreaker}
+	service := ecs.Service{Name: v.Name, Cluster: v.Cluster, Definition: v.Task, Desired: v.Desired, Daemon: v.Daemon, Min: v.Min, Max: v.Max,
+		DistinctInstance: v.DistinctInstance,
+		Constraints:      v.Constraints, Placement: v.Placement, Providers: v.Providers, EC2: v.EC2, Grace: v.Grace,
+		ZoneRebalance: v.ZoneRebalance, CircuitBreaker: v.CircuitBreaker}
 	if err := b.w.CheckStrategy(v.Cluster, v.Providers, v.EC2); err != nil {
 		return err
 	}

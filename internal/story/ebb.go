@@ -255,13 +255,13 @@ func (e *ebb) step() {
 
 // send carries out a request. While the process hangs, its result waits.
 func (e *ebb) send(r plan.Request) {
-	core, run, life := e.core, e.core.Run(), e.life
+	core, k, life := e.core, e.core.Kernel, e.life
 	e.carryOut(e.ctx, r, e.now(), func() bool { return life == e.life }, func(done plan.Done) {
 		if e.hangs.After(e.w.Now()) {
-			e.later(e.hangs, func() { core.Did(run, done) })
+			e.later(e.hangs, func() { core.Did(k, done) })
 			return
 		}
-		core.Did(run, done)
+		core.Did(k, done)
 	})
 }
 

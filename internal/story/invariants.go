@@ -90,7 +90,7 @@ var never = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 // slot is when an instance that had to wait for a slot got one.
 func (p *past) slot(w *wait) (from time.Time, queued bool) {
 	for _, d := range p.drains {
-		if string(d.Instance) != w.instance || d.Hook != w.hook || d.Ended.Before(w.leaving) && !d.Ended.IsZero() {
+		if d.Target.ID != w.instance || d.Hook != w.hook || d.Ended.Before(w.leaving) && !d.Ended.IsZero() {
 			continue
 		}
 		switch {
@@ -294,13 +294,13 @@ func (p *past) calm(at time.Time, w *wait) time.Time {
 func (p *past) endedWell(ended []drain.Drain) {
 	byInstance := map[string][]drain.Drain{}
 	for _, d := range ended {
-		byInstance[string(d.Instance)] = append(byInstance[string(d.Instance)], d)
+		byInstance[d.Target.ID] = append(byInstance[d.Target.ID], d)
 		switch {
 		case d.Final == nil || d.Final.Outcome == "" || d.Final.Reason == "":
-			p.blame(8, "the drain of %s ended without a reason", p.name(string(d.Instance)))
+			p.blame(8, "the drain of %s ended without a reason", p.name(d.Target.ID))
 		case d.Final.Outcome == drain.Forced && len(d.Final.CutOff) == 0 && p.leftAt(d) &&
 			!strings.Contains(d.Final.Reason, "could not") && !strings.Contains(d.Final.Reason, "not looked at"):
-			p.blame(8, "the drain of %s was forced but names nothing that was cut off", p.name(string(d.Instance)))
+			p.blame(8, "the drain of %s was forced but names nothing that was cut off", p.name(d.Target.ID))
 		}
 	}
 	for _, w := range p.waits {
@@ -315,7 +315,7 @@ func (p *past) calmAtEnd() bool { return p.End.Sub(p.LastFault) > time.Minute }
 // leftAt reports whether a task lived on the host when its drain was answered, and for long enough before to be known.
 func (p *past) leftAt(d drain.Drain) bool {
 	at := d.Final.At.Add(p.Skew) // by the clock of the Ebb that answered
-	for _, t := range p.on[string(d.Instance)] {
+	for _, t := range p.on[d.Target.ID] {
 		if t.created.Before(at.Add(-time.Minute-2*p.Skew)) && (t.live || t.stopped.After(at)) && p.goneAt[t.instance].After(at) {
 			return true
 		}

@@ -147,7 +147,7 @@ func (r *run) durable(b journal.Batch, skew time.Duration) {
 			to = "ended"
 		}
 		r.w.Log(core.Entry{
-			Kind: core.EntryJournal, Instance: string(d.Instance), Group: d.Group, Hook: d.Hook, Text: d.Token, To: to, Message: rec.Key,
+			Kind: core.EntryJournal, Instance: d.Target.ID, Group: d.Group, Hook: d.Hook, Text: d.Token, To: to, Message: rec.Key,
 		})
 	}
 	for _, n := range b.Forwarded {

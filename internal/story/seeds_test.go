@@ -83,7 +83,7 @@ func fate(s Scenario, res Result) string {
 	scenario, world := sha256.Sum256(Format(s)), sha256.Sum256(b.Bytes())
 	lines := []string{fmt.Sprintf("scenario %x world %x", scenario[:6], world[:6])}
 	for _, d := range res.Ended {
-		lines = append(lines, fmt.Sprintf("%s %s: %s", d.Instance, d.Final.Outcome, d.Final.Reason))
+		lines = append(lines, fmt.Sprintf("%s %s: %s", d.Target.ID, d.Final.Outcome, d.Final.Reason))
 	}
 	sort.Strings(lines[1:])
 	return strings.Join(lines, "\n")

@@ -98,7 +98,7 @@ func drains(r remains) (ended, open []drain.Drain, bad []string) {
 			bad = append(bad, err.Error())
 		case d.Open():
 			open = append(open, d)
-			bad = append(bad, fmt.Sprintf("the drain of %s is open at the end; it waits %s", r.name(string(d.Instance)), kernel.Waiting(rec)))
+			bad = append(bad, fmt.Sprintf("the drain of %s is open at the end; it waits %s", r.name(d.Target.ID), kernel.Waiting(rec)))
 		default:
 			ended = append(ended, d)
 		}
@@ -136,7 +136,7 @@ func journaled(r remains, ended []drain.Drain) []string {
 	var bad []string
 	of := map[string][]string{}
 	for _, d := range ended {
-		of[string(d.Instance)] = append(of[string(d.Instance)], string(d.Final.Outcome))
+		of[d.Target.ID] = append(of[d.Target.ID], string(d.Final.Outcome))
 	}
 	for _, id := range r.leavers {
 		if got := strings.Join(of[id], ", "); got != string(drain.Drained) {

@@ -23,7 +23,7 @@ func at(seconds int) time.Time { return nine.Add(time.Duration(seconds) * time.S
 // stored is a drain as the journal has it.
 func stored(t *testing.T, d drain.Drain) journal.Record {
 	t.Helper()
-	body, err := json.Marshal(d)
+	body, err := json.Marshal(d.Record())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +33,8 @@ func stored(t *testing.T, d drain.Drain) journal.Record {
 // drained is a drain that ended well.
 func drained(instance string) drain.Drain {
 	return drain.Drain{
-		Key: "web-asg/" + instance + "/00000000", Group: "web-asg", Hook: hook, Instance: fleet.InstanceID(instance), Heard: at(12), Ended: at(121),
+		Key: "web-asg/" + instance + "/00000000", Target: fleet.HostTarget(fleet.InstanceID(instance)), Heard: at(12), Ended: at(121),
+		Hold:  drain.Hold{Group: "web-asg", Hook: hook},
 		Final: &drain.Answer{At: at(121), Outcome: drain.Drained, Reason: "its task has stopped"},
 	}
 }

@@ -49,7 +49,8 @@ func definition(name string, in ecstypes.TaskDefinition) inventory.TaskDefinitio
 		d.GPU += gpus(c.ResourceRequirements)
 		d.HostPorts = append(d.HostPorts, hostPorts(d.Network, c.PortMappings)...)
 		d.Containers = append(d.Containers, inventory.Container{
-			Name: aws.ToString(c.Name), Essential: c.Essential == nil || *c.Essential, StopTimeout: cloud.Seconds(c.StopTimeout), HealthCheck: c.HealthCheck != nil,
+			Name: aws.ToString(c.Name), Essential: c.Essential == nil || *c.Essential, StopTimeout: cloud.Seconds(c.StopTimeout),
+			HealthCheck: c.HealthCheck != nil,
 		})
 	}
 	if d.CPU = number(in.Cpu); d.CPU == 0 {

@@ -61,7 +61,8 @@ func (l *look) queueByARN(ctx context.Context, arn string) inventory.Queue {
 // queue reads the attributes of a queue.
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html
 func (l *look) queue(ctx context.Context, q inventory.Queue) inventory.Queue {
-	in := &sqs.GetQueueAttributesInput{QueueUrl: aws.String(q.URL), AttributeNames: []sqstypes.QueueAttributeName{sqstypes.QueueAttributeNameAll}}
+	all := []sqstypes.QueueAttributeName{sqstypes.QueueAttributeNameAll}
+	in := &sqs.GetQueueAttributesInput{QueueUrl: aws.String(q.URL), AttributeNames: all}
 	out, err := cloud.Ask(ctx, l.try, l.SQS.GetQueueAttributes, in)
 	if err == nil {
 		err = attributes(&q, out.Attributes)

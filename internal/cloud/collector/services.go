@@ -39,7 +39,8 @@ func readService(v ecstypes.Service) inventory.Service {
 		Strategy: strategy(v.CapacityProviderStrategy), Controller: string(ecstypes.DeploymentControllerTypeEcs),
 		TaskDefinition: short(aws.ToString(v.TaskDefinition)), Pending: int(v.PendingCount),
 		HealthCheckGrace: cloud.Seconds(v.HealthCheckGracePeriodSeconds), CreatedAt: aws.ToTime(v.CreatedAt),
-		Deployments: cloud.Convert(v.Deployments, deployment), ZoneRebalancing: v.AvailabilityZoneRebalancing == ecstypes.AvailabilityZoneRebalancingEnabled,
+		Deployments:     cloud.Convert(v.Deployments, deployment),
+		ZoneRebalancing: v.AvailabilityZoneRebalancing == ecstypes.AvailabilityZoneRebalancingEnabled,
 	}
 	if v.DeploymentController != nil && v.DeploymentController.Type != "" {
 		out.Controller = string(v.DeploymentController.Type)

@@ -48,9 +48,9 @@ func (l *look) describeTargetGroups(ctx context.Context, arns []string) []elbtyp
 // targetGroup reads what more there is to a target group.
 func (l *look) targetGroup(ctx context.Context, in elbtypes.TargetGroup) inventory.TargetGroup {
 	g := inventory.TargetGroup{
-		ARN: fleet.ARN(aws.ToString(in.TargetGroupArn)), Name: aws.ToString(in.TargetGroupName), Type: string(in.TargetType), Protocol: string(in.Protocol),
-		CheckInterval: cloud.Seconds(in.HealthCheckIntervalSeconds), HealthyThreshold: int(aws.ToInt32(in.HealthyThresholdCount)),
-		BalancerARNs: cloud.Texts[fleet.ARN](in.LoadBalancerArns),
+		ARN: fleet.ARN(aws.ToString(in.TargetGroupArn)), Name: aws.ToString(in.TargetGroupName), Type: string(in.TargetType),
+		Protocol: string(in.Protocol), HealthyThreshold: int(aws.ToInt32(in.HealthyThresholdCount)),
+		CheckInterval: cloud.Seconds(in.HealthCheckIntervalSeconds), BalancerARNs: cloud.Texts[fleet.ARN](in.LoadBalancerArns),
 	}
 	of := " of target group " + string(g.ARN)
 	together(

@@ -138,7 +138,8 @@ func (w *AutoScaling) AddGroup(spec Group) *Group {
 
 // setLife moves an instance to another lifecycle state of its group.
 func (w *AutoScaling) setLife(m *groupInstance, state string) {
-	w.Log(core.Entry{Kind: core.EntryLifecycle, Group: m.g.Name, Instance: m.ID, Cluster: m.g.Launch.Cluster, ContainerInstance: m.h.ContainerInstance, From: m.State, To: state})
+	w.Log(core.Entry{Kind: core.EntryLifecycle, Group: m.g.Name, Instance: m.ID, Cluster: m.g.Launch.Cluster,
+		ContainerInstance: m.h.ContainerInstance, From: m.State, To: state})
 	m.State, m.Since = state, w.Now()
 	if state == "Terminated" {
 		state = ""
@@ -172,7 +173,8 @@ func (w *AutoScaling) reconcile(g *group) {
 	}
 	for ; live < g.Desired && !slices.Contains(g.Suspended, "Launch"); live++ {
 		m := w.launch(g, g.Launch)
-		m.activity.Cause = "At " + core.ISO(w.Now()) + " an instance was started in response to a difference between desired and actual capacity, increasing the capacity from " +
+		m.activity.Cause = "At " + core.ISO(w.Now()) + " an instance was started in response to a difference between desired and actual capacity, " +
+			"increasing the capacity from " +
 			strconv.Itoa(live) + " to " + strconv.Itoa(live+1) + "."
 		w.After(g.Launch.Boot, func() { w.booted(m) })
 	}
@@ -199,10 +201,12 @@ func (w *AutoScaling) scaleIn(g *group, live int) {
 		if m == nil {
 			a := w.activity(g, "", "Could not scale to desired capacity because all remaining instances are protected from scale-in.")
 			a.Status, a.Progress, a.End = "Cancelled", 100, w.Now()
-			a.Cause = "At " + core.ISO(w.Now()) + " a user request explicitly set group desired capacity changing the desired capacity from " + strconv.Itoa(live) + " to " + strconv.Itoa(g.Desired) + "."
+			a.Cause = "At " + core.ISO(w.Now()) + " a user request explicitly set group desired capacity changing the desired capacity from " +
+				strconv.Itoa(live) + " to " + strconv.Itoa(g.Desired) + "."
 			return
 		}
-		w.terminateInGroup(m, "At "+core.ISO(w.Now())+" an instance was taken out of service in response to a difference between desired and actual capacity, shrinking the capacity from "+
+		w.terminateInGroup(m, "At "+core.ISO(w.Now())+" an instance was taken out of service in response to a difference between desired and actual capacity, "+
+			"shrinking the capacity from "+
 			strconv.Itoa(live)+" to "+strconv.Itoa(live-1)+".  At "+core.ISO(w.Now())+" instance "+m.ID+" was selected for termination.")
 	}
 }

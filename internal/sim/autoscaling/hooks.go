@@ -206,7 +206,8 @@ func (w *AutoScaling) PutLifecycleHook(group string, h Hook) error {
 		return err
 	}
 	if h.Heartbeat != 0 && (h.Heartbeat < 30*time.Second || h.Heartbeat > 7200*time.Second) {
-		return core.Refuse("ValidationError", "1 validation error detected: heartbeatTimeout must be between 30 and 7200 seconds, and is %d.", int(h.Heartbeat.Seconds()))
+		return core.Refuse("ValidationError",
+			"1 validation error detected: heartbeatTimeout must be between 30 and 7200 seconds, and is %d.", int(h.Heartbeat.Seconds()))
 	}
 	i := slices.IndexFunc(g.Hooks, func(x *Hook) bool { return x.Name == h.Name })
 	if i < 0 {

@@ -13,7 +13,7 @@ import (
 // launchConfiguration names what a group launches from: every group of the simulated cloud has one of its own.
 func launchConfiguration(g Group) string { return g.Name + "-launch" }
 
-// describeLaunch: unknown names are left out.
+// describeLaunch leaves out names that it does not know.
 func (s api) describeLaunch(c *core.Call, in *autoscaling.DescribeLaunchConfigurationsInput) (*autoscaling.DescribeLaunchConfigurationsOutput, error) {
 	if err := inRange("MaxRecords", in.MaxRecords, 1, 100); err != nil {
 		return nil, err
@@ -42,7 +42,7 @@ func (s api) launchOut(g Group) types.LaunchConfiguration {
 	return out
 }
 
-// describeRefreshes: unknown ids are left out.
+// describeRefreshes leaves out ids that it does not know.
 func (s api) describeRefreshes(c *core.Call, in *autoscaling.DescribeInstanceRefreshesInput) (*autoscaling.DescribeInstanceRefreshesOutput, error) {
 	err := inRange("MaxRecords", in.MaxRecords, 1, 100)
 	if err != nil {
@@ -67,7 +67,8 @@ func (s api) describeRefreshes(c *core.Call, in *autoscaling.DescribeInstanceRef
 
 func refreshOut(group string, r Refresh) types.InstanceRefresh {
 	return types.InstanceRefresh{
-		AutoScalingGroupName: &group, InstanceRefreshId: &r.ID, Status: types.InstanceRefreshStatus(r.Status), StatusReason: core.Optional(r.Reason), StartTime: &r.Started,
+		AutoScalingGroupName: &group, InstanceRefreshId: &r.ID, Status: types.InstanceRefreshStatus(r.Status),
+		StatusReason: core.Optional(r.Reason), StartTime: &r.Started,
 		Preferences: &types.RefreshPreferences{ScaleInProtectedInstances: types.ScaleInProtectedInstances(r.ScaleInProtected)},
 	}
 }

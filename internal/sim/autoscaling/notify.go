@@ -55,7 +55,8 @@ func (w *AutoScaling) notify(m *groupInstance, a *HookAction, h *Hook) {
 	}
 	body := core.JSON(lifecycleMessage{
 		Origin: origin, Destination: destination, LifecycleHookName: h.Name, AccountID: w.Account, RequestID: w.UUID(), LifecycleTransition: h.Transition,
-		AutoScalingGroupName: m.g.Name, Service: "AWS Auto Scaling", Time: core.ISOMillis(w.Now()), EC2InstanceID: m.ID, NotificationMetadata: h.Metadata, LifecycleActionToken: a.Token,
+		AutoScalingGroupName: m.g.Name, Service: "AWS Auto Scaling", Time: core.ISOMillis(w.Now()),
+		EC2InstanceID: m.ID, NotificationMetadata: h.Metadata, LifecycleActionToken: a.Token,
 	})
 	short := strings.TrimPrefix(h.Transition, "autoscaling:EC2_INSTANCE_")
 	subject := "Auto Scaling:  Lifecycle action '" + short + "' for instance " + m.ID + " in progress."

@@ -48,7 +48,7 @@ func (s api) describeInstances(c *core.Call, in *autoscaling.DescribeAutoScaling
 	return &autoscaling.DescribeAutoScalingInstancesOutput{AutoScalingInstances: core.Mapped(instances, instanceDetails), NextToken: next}, nil
 }
 
-func (s api) describeHooks(c *core.Call, in *autoscaling.DescribeLifecycleHooksInput) (*autoscaling.DescribeLifecycleHooksOutput, error) {
+func (s api) describeHooks(_ *core.Call, in *autoscaling.DescribeLifecycleHooksInput) (*autoscaling.DescribeLifecycleHooksOutput, error) {
 	hooks, err := s.DescribeLifecycleHooks(*in.AutoScalingGroupName, in.LifecycleHookNames)
 	if err != nil {
 		return nil, err
@@ -59,7 +59,7 @@ func (s api) describeHooks(c *core.Call, in *autoscaling.DescribeLifecycleHooksI
 	}, nil
 }
 
-func (s api) describeLifecycleHookTypes(c *core.Call, in *autoscaling.DescribeLifecycleHookTypesInput) (*autoscaling.DescribeLifecycleHookTypesOutput, error) {
+func (s api) describeLifecycleHookTypes(_ *core.Call, in *autoscaling.DescribeLifecycleHookTypesInput) (*autoscaling.DescribeLifecycleHookTypesOutput, error) {
 	return &autoscaling.DescribeLifecycleHookTypesOutput{LifecycleHookTypes: []string{TransitionLaunching, TransitionTerminating}}, nil
 }
 
@@ -100,7 +100,7 @@ func (s api) activities(in *autoscaling.DescribeScalingActivitiesInput) ([]Activ
 	return all, nil
 }
 
-func (s api) complete(c *core.Call, in *autoscaling.CompleteLifecycleActionInput) (*autoscaling.CompleteLifecycleActionOutput, error) {
+func (s api) complete(_ *core.Call, in *autoscaling.CompleteLifecycleActionInput) (*autoscaling.CompleteLifecycleActionOutput, error) {
 	err := actionNamed(in.LifecycleActionToken, in.InstanceId)
 	if err == nil {
 		err = oneOf("lifecycleActionResult", *in.LifecycleActionResult, "CONTINUE", "ABANDON")
@@ -112,7 +112,7 @@ func (s api) complete(c *core.Call, in *autoscaling.CompleteLifecycleActionInput
 	return &autoscaling.CompleteLifecycleActionOutput{}, err
 }
 
-func (s api) heartbeat(c *core.Call, in *autoscaling.RecordLifecycleActionHeartbeatInput) (*autoscaling.RecordLifecycleActionHeartbeatOutput, error) {
+func (s api) heartbeat(_ *core.Call, in *autoscaling.RecordLifecycleActionHeartbeatInput) (*autoscaling.RecordLifecycleActionHeartbeatOutput, error) {
 	err := actionNamed(in.LifecycleActionToken, in.InstanceId)
 	if err == nil {
 		err = s.RecordLifecycleActionHeartbeat(*in.AutoScalingGroupName, *in.LifecycleHookName,
@@ -125,14 +125,16 @@ func (s api) heartbeat(c *core.Call, in *autoscaling.RecordLifecycleActionHeartb
 func actionNamed(token, instance *string) error {
 	switch {
 	case token != nil && len(*token) != 36:
-		return core.Refuse("ValidationError", "1 validation error detected: Value '%s' at 'lifecycleActionToken' failed to satisfy constraint: Member must have length equal to 36", *token)
+		return core.Refuse("ValidationError",
+			"1 validation error detected: Value '%s' at 'lifecycleActionToken' failed to satisfy constraint: Member must have length equal "+
+				"to 36", *token)
 	case token == nil && core.Deref(instance) == "":
 		return core.Refuse("ValidationError", "Either lifecycleActionToken or instanceId must be specified.")
 	}
 	return nil
 }
 
-func (s api) terminate(c *core.Call, in *autoscaling.TerminateInstanceInAutoScalingGroupInput) (*autoscaling.TerminateInstanceInAutoScalingGroupOutput, error) {
+func (s api) terminate(_ *core.Call, in *autoscaling.TerminateInstanceInAutoScalingGroupInput) (*autoscaling.TerminateInstanceInAutoScalingGroupOutput, error) {
 	if in.InstanceId != nil {
 		a, err := s.TerminateInstanceInAutoScalingGroup(*in.InstanceId, *in.ShouldDecrementDesiredCapacity)
 		return &autoscaling.TerminateInstanceInAutoScalingGroupOutput{Activity: new(activityOut(a))}, err
@@ -158,7 +160,8 @@ func needsInstance(in *autoscaling.TerminateInstanceInAutoScalingGroupInput) []c
 	if in.InstanceId != nil {
 		return core.Members("ShouldDecrementDesiredCapacity", in.ShouldDecrementDesiredCapacity)
 	}
-	return core.Members("ShouldDecrementDesiredCapacity", in.ShouldDecrementDesiredCapacity, "InstanceId", in.InstanceIds, "AutoScalingGroupName", in.AutoScalingGroupName)
+	return core.Members("ShouldDecrementDesiredCapacity", in.ShouldDecrementDesiredCapacity, "InstanceId", in.InstanceIds,
+		"AutoScalingGroupName", in.AutoScalingGroupName)
 }
 
 // group is a group by name. The id in the ARN of one that is not there is unknown; AWS's own answer to that is not documented.

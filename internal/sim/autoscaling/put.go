@@ -9,7 +9,7 @@ import (
 	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
-func (s api) putHook(c *core.Call, in *autoscaling.PutLifecycleHookInput) (*autoscaling.PutLifecycleHookOutput, error) {
+func (s api) putHook(_ *core.Call, in *autoscaling.PutLifecycleHookInput) (*autoscaling.PutLifecycleHookOutput, error) {
 	known, err := s.DescribeLifecycleHooks(*in.AutoScalingGroupName, nil)
 	if err != nil {
 		return nil, err
@@ -56,30 +56,30 @@ func hookIn(h Hook, in *autoscaling.PutLifecycleHookInput) (Hook, error) {
 	return h, oneOf("defaultResult", h.DefaultResult, "CONTINUE", "ABANDON")
 }
 
-func (s api) deleteHook(c *core.Call, in *autoscaling.DeleteLifecycleHookInput) (*autoscaling.DeleteLifecycleHookOutput, error) {
+func (s api) deleteHook(_ *core.Call, in *autoscaling.DeleteLifecycleHookInput) (*autoscaling.DeleteLifecycleHookOutput, error) {
 	err := s.DeleteLifecycleHook(*in.AutoScalingGroupName, *in.LifecycleHookName)
 	return &autoscaling.DeleteLifecycleHookOutput{}, err
 }
 
-func (s api) setDesired(c *core.Call, in *autoscaling.SetDesiredCapacityInput) (*autoscaling.SetDesiredCapacityOutput, error) {
+func (s api) setDesired(_ *core.Call, in *autoscaling.SetDesiredCapacityInput) (*autoscaling.SetDesiredCapacityOutput, error) {
 	err := s.SetDesiredCapacity(*in.AutoScalingGroupName, int(*in.DesiredCapacity))
 	return &autoscaling.SetDesiredCapacityOutput{}, err
 }
 
-// update: as far as sizes go.
-func (s api) update(c *core.Call, in *autoscaling.UpdateAutoScalingGroupInput) (*autoscaling.UpdateAutoScalingGroupOutput, error) {
+// update changes the sizes, and nothing else.
+func (s api) update(_ *core.Call, in *autoscaling.UpdateAutoScalingGroupInput) (*autoscaling.UpdateAutoScalingGroupOutput, error) {
 	err := s.UpdateAutoScalingGroup(*in.AutoScalingGroupName, core.Whole(in.MinSize), core.Whole(in.MaxSize), core.Whole(in.DesiredCapacity))
 	return &autoscaling.UpdateAutoScalingGroupOutput{}, err
 }
 
-func (s api) protect(c *core.Call, in *autoscaling.SetInstanceProtectionInput) (*autoscaling.SetInstanceProtectionOutput, error) {
+func (s api) protect(_ *core.Call, in *autoscaling.SetInstanceProtectionInput) (*autoscaling.SetInstanceProtectionOutput, error) {
 	if len(in.InstanceIds) > 50 {
 		return nil, core.Refuse("ValidationError", "The number of instance ids that may be passed in is limited to 50")
 	}
 	return &autoscaling.SetInstanceProtectionOutput{}, s.SetInstanceProtection(*in.AutoScalingGroupName, in.InstanceIds, *in.ProtectedFromScaleIn)
 }
 
-func (s api) setHealth(c *core.Call, in *autoscaling.SetInstanceHealthInput) (*autoscaling.SetInstanceHealthOutput, error) {
+func (s api) setHealth(_ *core.Call, in *autoscaling.SetInstanceHealthInput) (*autoscaling.SetInstanceHealthOutput, error) {
 	err := oneOf("healthStatus", *in.HealthStatus, "Healthy", "Unhealthy")
 	if err == nil {
 		err = s.SetInstanceHealth(*in.InstanceId, *in.HealthStatus)
@@ -100,7 +100,9 @@ func oneOf(name, value string, allowed ...string) error {
 	if slices.Contains(allowed, value) {
 		return nil
 	}
-	return core.Refuse("ValidationError", "1 validation error detected: Value '%s' at '%s' failed to satisfy constraint: Member must satisfy enum value set: %v", value, name, allowed)
+	return core.Refuse("ValidationError",
+		"1 validation error detected: Value '%s' at '%s' failed to satisfy constraint: Member must satisfy enum value set: "+
+			"%v", value, name, allowed)
 }
 
 func badToken(token *string) error {

@@ -51,6 +51,8 @@ func refusals() core.Errors {
 
 // operations are the rows of all operations: what acts on a group is checked against it and its tags; nothing that describes is.
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2autoscaling.html
+//
+// The columns: needed members, what IAM checks, what the record says, page token, batch.
 func (s api) operations() []core.Operation {
 	return slices.Concat(s.groupOps(), s.sizeOps(), s.instanceOps(), s.hookOps(), s.actionOps())
 }
@@ -232,7 +234,8 @@ func (s api) actionOps() []core.Operation {
 	return []core.Operation{
 		core.NewOperation("CompleteLifecycleAction", s.complete, "autoscaling",
 			func(in *autoscaling.CompleteLifecycleActionInput) []core.Member {
-				return core.Members("AutoScalingGroupName", in.AutoScalingGroupName, "LifecycleHookName", in.LifecycleHookName, "LifecycleActionResult", in.LifecycleActionResult)
+				return core.Members("AutoScalingGroupName", in.AutoScalingGroupName, "LifecycleHookName", in.LifecycleHookName, "LifecycleActionResult",
+					in.LifecycleActionResult)
 			},
 			func(in *autoscaling.CompleteLifecycleActionInput) []core.Resource {
 				return s.groupNamed(in.AutoScalingGroupName)

@@ -149,13 +149,15 @@ func (w *AutoScaling) TerminateInstanceInAutoScalingGroup(instance string, decre
 	}
 	g := m.g
 	if decrement && g.Desired-1 < g.Min {
-		return Activity{}, core.Refuse("ValidationError", "Currently, desiredSize equals minSize (%d). Terminating instance without replacement will violate group's min size constraint. "+
-			"Either set shouldDecrementDesiredCapacity flag to false or lower group's min size.", g.Min)
+		return Activity{}, core.Refuse("ValidationError",
+			"Currently, desiredSize equals minSize (%d). Terminating instance without replacement will violate group's min size constraint. "+
+				"Either set shouldDecrementDesiredCapacity flag to false or lower group's min size.", g.Min)
 	}
 	cause := "At " + core.ISO(w.Now()) + " instance " + m.ID + " was taken out of service in response to a user request."
 	if decrement {
 		g.Desired--
-		cause = "At " + core.ISO(w.Now()) + " instance " + m.ID + " was taken out of service in response to a user request, shrinking the capacity from " + strconv.Itoa(g.Desired+1) + " to " + strconv.Itoa(g.Desired) + "."
+		cause = "At " + core.ISO(w.Now()) + " instance " + m.ID + " was taken out of service in response to a user request, " +
+			"shrinking the capacity from " + strconv.Itoa(g.Desired+1) + " to " + strconv.Itoa(g.Desired) + "."
 	}
 	m.doomed = false
 	w.terminateInGroup(m, cause)

@@ -53,27 +53,39 @@ func DescribeInstances(ctx context.Context, a *wire.API, ids []string) ([]core.I
 	}
 }
 
-func (c scaling) DescribeAutoScalingGroups(ctx context.Context, in *autoscaling.DescribeAutoScalingGroupsInput, _ ...func(*autoscaling.Options)) (*autoscaling.DescribeAutoScalingGroupsOutput, error) {
+func (c scaling) DescribeAutoScalingGroups(
+	ctx context.Context, in *autoscaling.DescribeAutoScalingGroupsInput, _ ...func(*autoscaling.Options),
+) (*autoscaling.DescribeAutoScalingGroupsOutput, error) {
 	return wire.Call[autoscaling.DescribeAutoScalingGroupsOutput](ctx, c.api, in)
 }
 
-func (c scaling) DescribeAutoScalingInstances(ctx context.Context, in *autoscaling.DescribeAutoScalingInstancesInput, _ ...func(*autoscaling.Options)) (*autoscaling.DescribeAutoScalingInstancesOutput, error) {
+func (c scaling) DescribeAutoScalingInstances(
+	ctx context.Context, in *autoscaling.DescribeAutoScalingInstancesInput, _ ...func(*autoscaling.Options),
+) (*autoscaling.DescribeAutoScalingInstancesOutput, error) {
 	return wire.Call[autoscaling.DescribeAutoScalingInstancesOutput](ctx, c.api, in)
 }
 
-func (c scaling) DescribeLifecycleHooks(ctx context.Context, in *autoscaling.DescribeLifecycleHooksInput, _ ...func(*autoscaling.Options)) (*autoscaling.DescribeLifecycleHooksOutput, error) {
+func (c scaling) DescribeLifecycleHooks(
+	ctx context.Context, in *autoscaling.DescribeLifecycleHooksInput, _ ...func(*autoscaling.Options),
+) (*autoscaling.DescribeLifecycleHooksOutput, error) {
 	return wire.Call[autoscaling.DescribeLifecycleHooksOutput](ctx, c.api, in)
 }
 
-func (c scaling) DescribeScalingActivities(ctx context.Context, in *autoscaling.DescribeScalingActivitiesInput, _ ...func(*autoscaling.Options)) (*autoscaling.DescribeScalingActivitiesOutput, error) {
+func (c scaling) DescribeScalingActivities(
+	ctx context.Context, in *autoscaling.DescribeScalingActivitiesInput, _ ...func(*autoscaling.Options),
+) (*autoscaling.DescribeScalingActivitiesOutput, error) {
 	return wire.Call[autoscaling.DescribeScalingActivitiesOutput](ctx, c.api, in)
 }
 
-func (c scaling) RecordLifecycleActionHeartbeat(ctx context.Context, in *autoscaling.RecordLifecycleActionHeartbeatInput, _ ...func(*autoscaling.Options)) (*autoscaling.RecordLifecycleActionHeartbeatOutput, error) {
+func (c scaling) RecordLifecycleActionHeartbeat(
+	ctx context.Context, in *autoscaling.RecordLifecycleActionHeartbeatInput, _ ...func(*autoscaling.Options),
+) (*autoscaling.RecordLifecycleActionHeartbeatOutput, error) {
 	return wire.Call[autoscaling.RecordLifecycleActionHeartbeatOutput](ctx, c.api, in)
 }
 
-func (c scaling) CompleteLifecycleAction(ctx context.Context, in *autoscaling.CompleteLifecycleActionInput, _ ...func(*autoscaling.Options)) (*autoscaling.CompleteLifecycleActionOutput, error) {
+func (c scaling) CompleteLifecycleAction(
+	ctx context.Context, in *autoscaling.CompleteLifecycleActionInput, _ ...func(*autoscaling.Options),
+) (*autoscaling.CompleteLifecycleActionOutput, error) {
 	return wire.Call[autoscaling.CompleteLifecycleActionOutput](ctx, c.api, in)
 }
 
@@ -85,15 +97,21 @@ func (c container) ListClusters(ctx context.Context, in *ecs.ListClustersInput, 
 	return wire.Call[ecs.ListClustersOutput](ctx, c.api, in)
 }
 
-func (c container) ListContainerInstances(ctx context.Context, in *ecs.ListContainerInstancesInput, _ ...func(*ecs.Options)) (*ecs.ListContainerInstancesOutput, error) {
+func (c container) ListContainerInstances(
+	ctx context.Context, in *ecs.ListContainerInstancesInput, _ ...func(*ecs.Options),
+) (*ecs.ListContainerInstancesOutput, error) {
 	return wire.Call[ecs.ListContainerInstancesOutput](ctx, c.api, in)
 }
 
-func (c container) DescribeContainerInstances(ctx context.Context, in *ecs.DescribeContainerInstancesInput, _ ...func(*ecs.Options)) (*ecs.DescribeContainerInstancesOutput, error) {
+func (c container) DescribeContainerInstances(
+	ctx context.Context, in *ecs.DescribeContainerInstancesInput, _ ...func(*ecs.Options),
+) (*ecs.DescribeContainerInstancesOutput, error) {
 	return wire.Call[ecs.DescribeContainerInstancesOutput](ctx, c.api, in)
 }
 
-func (c container) UpdateContainerInstancesState(ctx context.Context, in *ecs.UpdateContainerInstancesStateInput, _ ...func(*ecs.Options)) (*ecs.UpdateContainerInstancesStateOutput, error) {
+func (c container) UpdateContainerInstancesState(
+	ctx context.Context, in *ecs.UpdateContainerInstancesStateInput, _ ...func(*ecs.Options),
+) (*ecs.UpdateContainerInstancesStateOutput, error) {
 	return wire.Call[ecs.UpdateContainerInstancesStateOutput](ctx, c.api, in)
 }
 
@@ -109,11 +127,15 @@ func (c container) DescribeServices(ctx context.Context, in *ecs.DescribeService
 	return wire.Call[ecs.DescribeServicesOutput](ctx, c.api, in)
 }
 
-func (c balancing) DescribeTargetGroupAttributes(ctx context.Context, in *elb.DescribeTargetGroupAttributesInput, _ ...func(*elb.Options)) (*elb.DescribeTargetGroupAttributesOutput, error) {
+func (c balancing) DescribeTargetGroupAttributes(
+	ctx context.Context, in *elb.DescribeTargetGroupAttributesInput, _ ...func(*elb.Options),
+) (*elb.DescribeTargetGroupAttributesOutput, error) {
 	return wire.Call[elb.DescribeTargetGroupAttributesOutput](ctx, c.api, in)
 }
 
-func (c balancing) DescribeTargetHealth(ctx context.Context, in *elb.DescribeTargetHealthInput, _ ...func(*elb.Options)) (*elb.DescribeTargetHealthOutput, error) {
+func (c balancing) DescribeTargetHealth(
+	ctx context.Context, in *elb.DescribeTargetHealthInput, _ ...func(*elb.Options),
+) (*elb.DescribeTargetHealthOutput, error) {
 	return wire.Call[elb.DescribeTargetHealthOutput](ctx, c.api, in)
 }
 
@@ -133,7 +155,9 @@ func (c queueing) DeleteMessageBatch(ctx context.Context, in *sqs.DeleteMessageB
 	return wire.Call[sqs.DeleteMessageBatchOutput](ctx, c.api, in)
 }
 
-func (c queueing) ChangeMessageVisibilityBatch(ctx context.Context, in *sqs.ChangeMessageVisibilityBatchInput, _ ...func(*sqs.Options)) (*sqs.ChangeMessageVisibilityBatchOutput, error) {
+func (c queueing) ChangeMessageVisibilityBatch(
+	ctx context.Context, in *sqs.ChangeMessageVisibilityBatchInput, _ ...func(*sqs.Options),
+) (*sqs.ChangeMessageVisibilityBatchOutput, error) {
 	return wire.Call[sqs.ChangeMessageVisibilityBatchOutput](ctx, c.api, in)
 }
 

@@ -16,7 +16,7 @@ type Switches struct {
 	LostPercent          int           `yaml:"lost,omitempty"`              // percent of notifications that are lost
 	LatePercent          int           `yaml:"late,omitempty"`              // percent of notifications that come up to 10 min late, out of order
 	Propagation          time.Duration `yaml:"propagation,omitempty"`       // until a load balancer obeys a changed target state; 0: 4 s
-	InactiveFor          time.Duration `yaml:"inactive_for,omitempty"`      // how long INACTIVE container instances and terminated instances stay describable; 0: 1 h
+	InactiveFor          time.Duration `yaml:"inactive_for,omitempty"`      // how long what has gone stays describable; 0: 1 h
 	AutoScalingBurst     int           `yaml:"autoscaling_burst,omitempty"` // calls at once that Auto Scaling allows; no numbers are published; 0: 100
 	AutoScalingRate      float64       `yaml:"autoscaling_rate,omitempty"`  // and per second; 0: 10
 	ProtectionStuck      bool          `yaml:"protection_stuck,omitempty"`  // managed termination protection never lifts the protection of an instance

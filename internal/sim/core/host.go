@@ -12,7 +12,7 @@ type HostSpec struct {
 
 	Type         string            `yaml:"type,omitempty"`          // instance type; empty: m7i.large
 	GPU          int               `yaml:"gpu,omitempty"`           // devices
-	Interfaces   int               `yaml:"interfaces,omitempty"`    // network interfaces of the type, the primary one included; 0: a trunk is attached, and there is no limit
+	Interfaces   int               `yaml:"interfaces,omitempty"`    // network interfaces, the primary one included; 0: a trunk, and no limit
 	Attributes   map[string]string `yaml:"attributes,omitempty"`    // custom ones of its container instance
 	AgentVersion string            `yaml:"agent_version,omitempty"` // of the ECS agent; empty: 1.105.1
 	Spot         bool              `yaml:"spot,omitempty"`          // a Spot Instance

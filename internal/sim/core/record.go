@@ -39,7 +39,7 @@ const (
 	EntryTask       EntryKind = "task"               // lastStatus From -> To; Text holds stop code and "killed" after SIGKILL
 	EntryTarget     EntryKind = "target"             // target state From -> To
 	EntryMessage    EntryKind = "message"            // To: sent, received, deleted, redriven, expired, lost
-	EntryInvocation EntryKind = "invocation"         // To: started, succeeded, failed, killed, timed-out, throttled, dropped; From: async, invoke, sqs:NAME; Text: the error
+	EntryInvocation EntryKind = "invocation"         // To: started, succeeded, failed, killed, timed-out, throttled, dropped; Text: the error
 	EntryCall       EntryKind = "call"               // an API call: Text is the operation, To the error code or "ok"
 	EntryNote       EntryKind = "note"               // anything else that a story wants to show
 	EntryJournal    EntryKind = "journal"            // written by the driver: a batch became durable; Message: ids of messages it covers

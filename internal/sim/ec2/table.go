@@ -29,6 +29,8 @@ func refusals() core.Errors {
 
 // operations are the rows of all operations: instances are checked one by one; nothing that describes is.
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html
+//
+// The columns: needed members, what IAM checks, what the record says, page token, batch.
 func (s api) operations() []core.Operation {
 	return []core.Operation{
 		core.NewOperation("DescribeInstances", s.describe, "ec2",

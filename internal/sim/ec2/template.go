@@ -20,7 +20,7 @@ type (
 )
 
 // describeTemplate finds no launch template, because the groups of the simulated cloud have launch configurations.
-func (s api) describeLaunchTemplateVersions(c *core.Call, in *DescribeLaunchTemplateVersionsInput) (*DescribeLaunchTemplateVersionsOutput, error) {
+func (s api) describeLaunchTemplateVersions(_ *core.Call, in *DescribeLaunchTemplateVersionsInput) (*DescribeLaunchTemplateVersionsOutput, error) {
 	if in.LaunchTemplateId != nil {
 		return nil, core.Refuse("InvalidLaunchTemplateId.NotFound", "The specified launch template, with template ID %s, does not exist.", *in.LaunchTemplateId)
 	}

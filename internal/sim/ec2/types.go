@@ -30,7 +30,8 @@ type (
 
 func (s api) types(c *core.Call, in *DescribeInstanceTypesInput) (*DescribeInstanceTypesOutput, error) {
 	if n := in.MaxResults; n != nil && (*n < 5 || *n > 100 || len(in.InstanceTypes) > 0) {
-		return nil, core.Refuse("InvalidParameterValue", "Value ( %d ) for parameter maxResults is invalid. Expecting a value between 5 and 100, and no instance types.", *n)
+		return nil, core.Refuse("InvalidParameterValue",
+			"Value ( %d ) for parameter maxResults is invalid. Expecting a value between 5 and 100, and no instance types.", *n)
 	}
 	if len(in.InstanceTypes) > 100 {
 		return nil, core.Refuse("InvalidParameterValue", "The maximum number of instance types is 100.")
@@ -39,7 +40,8 @@ func (s api) types(c *core.Call, in *DescribeInstanceTypesInput) (*DescribeInsta
 	if err != nil {
 		return nil, err
 	}
-	all, next, ok := core.Page(c, core.Paging{Operation: "DescribeInstanceTypes", Asked: in.MaxResults, Fallback: 100, Most: 100, Token: in.NextToken}, all, func(t InstanceType) string { return t.Name })
+	all, next, ok := core.Page(c, core.Paging{Operation: "DescribeInstanceTypes", Asked: in.MaxResults, Fallback: 100, Most: 100,
+		Token: in.NextToken}, all, func(t InstanceType) string { return t.Name })
 	if !ok {
 		return nil, core.Refuse("InvalidParameterValue", "Unable to parse pagination token")
 	}

@@ -9,7 +9,8 @@ import (
 
 // setInstance moves a container instance to another status.
 func (w *ECS) setInstance(ci *containerInstance, status string) {
-	w.Log(core.Entry{Kind: core.EntryContainer, Cluster: ci.Cluster, ContainerInstance: ci.ARN, Instance: ci.Instance, Group: ci.h.Group, From: ci.Status, To: status})
+	w.Log(core.Entry{Kind: core.EntryContainer, Cluster: ci.Cluster, ContainerInstance: ci.ARN, Instance: ci.Instance, Group: ci.h.Group,
+		From: ci.Status, To: status})
 	ci.Status = status
 	w.instanceChanged(ci)
 }
@@ -106,4 +107,39 @@ func (w *ECS) tasksLost(h *core.Instance) {
 	for _, t := range slices.Clone(ci.tasks) {
 		w.taskLost(t, "Host EC2 (instance "+h.ID+") stopped/terminated.")
 	}
+}
+
+// DisconnectAgent cuts the agent of a container instance (ARN or id) off; tasks there go on, but ECS neither hears of them nor
+// reaches them.
+func (w *ECS) DisconnectAgent(containerInstance string) {
+	if ci := w.findInstanceAnywhere(containerInstance); ci != nil {
+		w.setConnected(ci, false)
+	}
+}
+
+// ReconnectAgent lets the agent back, if its host still runs; what waited for it happens now.
+func (w *ECS) ReconnectAgent(containerInstance string) {
+	ci := w.findInstanceAnywhere(containerInstance)
+	if ci == nil || !ci.h.Alive() || ci.Connected {
+		return
+	}
+	w.setConnected(ci, true)
+	held := ci.held
+	ci.held = nil
+	for _, f := range held {
+		f()
+	}
+	w.capacityChanged(ci.c)
+}
+
+func (w *ECS) findInstanceAnywhere(id string) *containerInstance {
+	if ci := w.instance[id]; ci != nil {
+		return ci
+	}
+	for _, c := range w.clusters {
+		if ci := w.instance[w.ARN("ecs", "container-instance/"+c.Name+"/"+id)]; ci != nil {
+			return ci
+		}
+	}
+	return nil
 }

@@ -37,7 +37,9 @@ func CheckPlacement(constraints []Constraint, strategy []PlacementStrategy) erro
 				return err
 			}
 		default:
-			return core.Refuse("InvalidParameterException", "The placement constraint of type %q with the expression %q is not valid: use distinctInstance without, or memberOf with one.", c.Type, c.Expression)
+			return core.Refuse("InvalidParameterException",
+				"The placement constraint of type %q with the expression %q is not valid: use distinctInstance without, or memberOf with "+
+					"one.", c.Type, c.Expression)
 		}
 	}
 	for _, s := range strategy {
@@ -47,7 +49,9 @@ func CheckPlacement(constraints []Constraint, strategy []PlacementStrategy) erro
 		case s.Type == "binpack" && slices.Contains([]string{"cpu", "memory"}, s.Field):
 		case s.Type == "spread" && (s.Field == "instanceId" || s.Field == "host" || ok && attribute != ""):
 		default:
-			return core.Refuse("InvalidParameterException", "The placement strategy %q with the field %q is not valid: use spread by instanceId or attribute:NAME, binpack by cpu or memory, or random.", s.Type, s.Field)
+			return core.Refuse("InvalidParameterException",
+				"The placement strategy %q with the field %q is not valid: use spread by instanceId or attribute:NAME, binpack by cpu or "+
+					"memory, or random.", s.Type, s.Field)
 		}
 	}
 	return nil

@@ -1,85 +1,17 @@
-// Package ecs is Amazon ECS in a simulated cloud: clusters, container instances, tasks and services. Its scheduler places, replaces and stops tasks
-// under minimum and maximum percent; managed draining and managed termination protection are part of it, managed scaling is shown only.
-//
-// It shares no code with Ebb's placement: each judges the other. It never runs a process: without a Runtime processes are modelled.
 package ecs
 
 import (
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
-// ECS are the clusters of a world.
-type ECS struct {
-	*core.Core
-	Others
-	runtime   Runtime // nil: processes are modelled
-	clusters  []*cluster
-	providers []*CapacityProvider
-	providing map[string]*CapacityProvider // by group
-	cluster   map[string]*cluster
-	instance  map[string]*containerInstance // by ARN
-	on        map[string]*containerInstance // by EC2 instance
-	tasks     map[string]*task              // by ARN
-	families  map[string][]*TaskDefinition  // revisions in order
-	networks  int                           // addresses given to awsvpc tasks
-	runs      map[string][]string           // tasks by the client token of the RunTask that started them
-}
-
-// Others are the services that ECS needs.
-type Others struct {
-	Groups  Groups
-	Targets Targets
-	Bus     Bus
-}
-
-// Groups are the Auto Scaling groups of container instances, for capacity providers and managed draining.
-type Groups interface {
-	Launching(group string) (arn, cluster string, protectNew bool, err error)
-	EnsureHook(group, name string, heartbeat time.Duration, result string)
-	Waits(group, hook, token string) bool // whether the action of a hook is open
-	RecordLifecycleActionHeartbeat(group, hook, token, instance string) error
-	CompleteLifecycleAction(group, hook, token, instance, result string) error
-	Protect(instance string, on bool)
-	IsInService(instance string) bool
-}
-
-// Targets are the target groups of services.
-type Targets interface {
-	RegisterTask(targetGroup string, at core.Address, owner core.TargetOwner) core.Target // nil: there is no such target group
-}
-
-// Bus takes the events of ECS, and the rule that it makes.
-type Bus interface {
-	Wants(source, detailType string) bool
-	Emit(about core.Entry, source, detailType string, resources []string, detail any)
-	EnsureRule(name, pattern, managedBy string)
-}
-
-// New makes ECS without clusters.
-func New(c *core.Core, others Others) *ECS {
-	return &ECS{
-		Core: c, Others: others, providing: map[string]*CapacityProvider{}, cluster: map[string]*cluster{}, instance: map[string]*containerInstance{},
-		on: map[string]*containerInstance{}, tasks: map[string]*task{}, families: map[string][]*TaskDefinition{}, runs: map[string][]string{},
-	}
-}
-
-// cluster is an ECS cluster at work.
-type cluster struct {
-	Cluster
-	instances []*containerInstance // not INACTIVE, in order of registration
-	inactive  []*containerInstance
-	services  []*service
-	tasks     []*task // in order of creation
-}
-
 // containerInstance is a container instance at work.
 type containerInstance struct {
 	ContainerInstance
+	w     *ECS
 	c     *cluster
 	h     *core.Instance
 	tasks []*task // not STOPPED
@@ -96,79 +28,10 @@ type containerInstance struct {
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-event-messages-list.html
 func ReservedPorts() []int { return []int{22, 2375, 2376, 51678, 51679} }
 
-// AddCluster makes a cluster, or returns the one of that name, as a copy.
-func (w *ECS) AddCluster(name string) *Cluster {
-	c := w.cluster[name]
-	if c == nil {
-		c = &cluster{Cluster: Cluster{Name: name, ARN: w.ARN("ecs", "cluster/"+name)}}
-		w.clusters = append(w.clusters, c)
-		w.cluster[name] = c
-	}
-	copied := c.Cluster
-	return &copied
-}
-
-// EnsureCluster makes a cluster if there is none of that name.
-func (w *ECS) EnsureCluster(name string) { w.AddCluster(name) }
-
-// SetDefaultStrategy sets the capacity provider strategy of those that name neither a launch type nor a strategy.
-func (w *ECS) SetDefaultStrategy(cluster string, strategy []StrategyItem) {
-	w.cluster[cluster].DefaultStrategy = strategy
-}
-
-// findCluster returns the cluster of a short name or ARN; empty is "default".
-func (w *ECS) findCluster(id string) (*cluster, error) {
-	if id == "" {
-		id = "default"
-	}
-	if c := w.cluster[core.LastPart(id)]; c != nil && (id == c.Name || id == c.ARN) {
-		return c, nil
-	}
-	return nil, core.Refuse("ClusterNotFoundException", "Cluster not found.")
-}
-
-// ListClusters answers with all cluster ARNs.
-// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListClusters.html
-func (w *ECS) ListClusters() []string {
-	arns := make([]string, len(w.clusters))
-	for i, c := range w.clusters {
-		arns[i] = c.ARN
-	}
-	return arns
-}
-
-// DescribeClusters answers for short names or ARNs; none means "default".
-// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeClusters.html
-func (w *ECS) DescribeClusters(ids []string) ([]Cluster, []Failure) {
-	if len(ids) == 0 {
-		ids = []string{"default"}
-	}
-	var found []Cluster
-	var failures []Failure
-	for _, id := range ids {
-		if c, err := w.findCluster(id); err == nil {
-			seen := c.Cluster
-			seen.Providers, seen.DefaultStrategy = slices.Clone(c.Providers), slices.Clone(c.DefaultStrategy)
-			found = append(found, seen)
-			continue
-		}
-		failures = append(failures, Failure{ARN: w.fullARN(id, "cluster/"), Reason: "MISSING"})
-	}
-	return found, failures
-}
-
-// fullARN completes a short id of ECS to an ARN.
-func (w *ECS) fullARN(id, prefix string) string {
-	if strings.HasPrefix(id, "arn:") {
-		return id
-	}
-	return w.ARN("ecs", prefix+id)
-}
-
 // Register makes an instance a container instance of its cluster.
 func (w *ECS) Register(h *core.Instance) {
 	c := w.cluster[h.Host.Cluster]
-	ci := &containerInstance{c: c, h: h, port: 32767, number: len(c.instances) + len(c.inactive), ContainerInstance: ContainerInstance{
+	ci := &containerInstance{w: w, c: c, h: h, port: 32767, number: len(c.instances) + len(c.inactive), ContainerInstance: ContainerInstance{
 		ARN: w.ARN("ecs", "container-instance/"+c.Name+"/"+w.Hex(32)), Cluster: c.Name, Instance: h.ID, Zone: h.Zone, Connected: true,
 		CPU: h.Host.CPU, Memory: h.Host.Memory, FreeCPU: h.Host.CPU, FreeMemory: h.Host.Memory, Ports: ReservedPorts(), RegisteredAt: w.Now(),
 		Attributes: builtIn(h), GPUs: gpus(h), FreeGPUs: gpus(h), Interfaces: h.Host.Interfaces, AgentVersion: h.Host.AgentVersion,
@@ -182,41 +45,6 @@ func (w *ECS) Register(h *core.Instance) {
 	w.instance[ci.ARN] = ci
 	w.setInstance(ci, "ACTIVE")
 	w.capacityChanged(c)
-}
-
-// DisconnectAgent cuts the agent of a container instance (ARN or id) off; tasks there go on, but ECS neither hears of them nor
-// reaches them.
-func (w *ECS) DisconnectAgent(containerInstance string) {
-	if ci := w.findInstanceAnywhere(containerInstance); ci != nil {
-		w.setConnected(ci, false)
-	}
-}
-
-// ReconnectAgent lets the agent back, if its host still runs; what waited for it happens now.
-func (w *ECS) ReconnectAgent(containerInstance string) {
-	ci := w.findInstanceAnywhere(containerInstance)
-	if ci == nil || !ci.h.Alive() || ci.Connected {
-		return
-	}
-	w.setConnected(ci, true)
-	held := ci.held
-	ci.held = nil
-	for _, f := range held {
-		f()
-	}
-	w.capacityChanged(ci.c)
-}
-
-func (w *ECS) findInstanceAnywhere(id string) *containerInstance {
-	if ci := w.instance[id]; ci != nil {
-		return ci
-	}
-	for _, c := range w.clusters {
-		if ci := w.instance[w.ARN("ecs", "container-instance/"+c.Name+"/"+id)]; ci != nil {
-			return ci
-		}
-	}
-	return nil
 }
 
 // findInstance returns the container instance of an ARN or id in a cluster, or nil.
@@ -265,7 +93,8 @@ func (w *ECS) ListContainerInstances(cluster, status, filter string) ([]string, 
 		return nil, err
 	}
 	if status != "" && !slices.Contains([]string{"ACTIVE", "DRAINING", "REGISTERING", "DEREGISTERING", "REGISTRATION_FAILED"}, status) {
-		return nil, core.Refuse("InvalidParameterException", "container instance status should be one of [REGISTERING, DEREGISTERING, REGISTRATION_FAILED, ACTIVE, DRAINING]")
+		return nil, core.Refuse("InvalidParameterException",
+			"container instance status should be one of [REGISTERING, DEREGISTERING, REGISTRATION_FAILED, ACTIVE, DRAINING]")
 	}
 	match, err := parseFilter(filter)
 	if err != nil {

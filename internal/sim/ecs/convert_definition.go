@@ -17,7 +17,8 @@ func (s api) definitionOut(d TaskDefinition) types.TaskDefinition {
 	}
 	out := types.TaskDefinition{
 		TaskDefinitionArn: s.arn("task-definition", name), Family: &d.Family, Revision: int32(d.Revision), Status: types.TaskDefinitionStatusActive,
-		NetworkMode: network, RequiresCompatibilities: []types.Compatibility{types.CompatibilityEc2}, Compatibilities: []types.Compatibility{types.CompatibilityExternal, types.CompatibilityEc2},
+		NetworkMode: network, RequiresCompatibilities: []types.Compatibility{types.CompatibilityEc2},
+		Compatibilities:    []types.Compatibility{types.CompatibilityExternal, types.CompatibilityEc2},
 		RequiresAttributes: core.Mapped(d.Attributes(), requiredOut), PlacementConstraints: core.Mapped(d.Constraints, definitionConstraintOut),
 	}
 	c := containerOut(d)

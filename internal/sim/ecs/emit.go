@@ -16,8 +16,9 @@ func (w *ECS) emitTask(t *task) {
 	}
 	detail := map[string]any{
 		"clusterArn": t.c.ARN, "containerInstanceArn": t.ContainerInstance, "taskArn": t.ARN, "taskDefinitionArn": w.ARN("ecs", "task-definition/"+t.Definition),
-		"lastStatus": t.LastStatus, "desiredStatus": t.DesiredStatus, "group": t.Group, "launchType": "EC2", "cpu": strconv.Itoa(t.CPU), "memory": strconv.Itoa(t.Memory),
-		"availabilityZone": t.ci.Zone, "version": t.Version, "createdAt": core.ISOMillis(t.CreatedAt), "updatedAt": core.ISOMillis(w.Now()),
+		"lastStatus": t.LastStatus, "desiredStatus": t.DesiredStatus, "group": t.Group, "launchType": "EC2",
+		"cpu": strconv.Itoa(t.CPU), "memory": strconv.Itoa(t.Memory),
+		"availabilityZone": t.at.zone(), "version": t.Version, "createdAt": core.ISOMillis(t.CreatedAt), "updatedAt": core.ISOMillis(w.Now()),
 		"containers": []any{map[string]any{"name": t.def.Family, "lastStatus": t.LastStatus, "taskArn": t.ARN}},
 	}
 	optional := func(name, value string) {
@@ -28,7 +29,8 @@ func (w *ECS) emitTask(t *task) {
 	optional("startedBy", t.StartedBy)
 	optional("stopCode", t.StopCode)
 	optional("stoppedReason", t.StoppedReason)
-	for name, at := range map[string]time.Time{"startedAt": t.StartedAt, "stoppingAt": t.StoppingAt, "stoppedAt": t.StoppedAt} { //ebb:any-order the result is an object
+	times := map[string]time.Time{"startedAt": t.StartedAt, "stoppingAt": t.StoppingAt, "stoppedAt": t.StoppedAt}
+	for name, at := range times { //ebb:any-order the result is an object
 		if !at.IsZero() {
 			detail[name] = core.ISOMillis(at)
 		}
@@ -44,7 +46,8 @@ func (w *ECS) emitInstance(ci *containerInstance) {
 		return
 	}
 	w.Bus.Emit(core.Entry{}, "aws.ecs", detailType, []string{ci.ARN}, map[string]any{
-		"agentConnected": ci.Connected, "clusterArn": ci.c.ARN, "containerInstanceArn": ci.ARN, "ec2InstanceId": ci.Instance, "status": ci.Status, "version": ci.Version,
+		"agentConnected": ci.Connected, "clusterArn": ci.c.ARN, "containerInstanceArn": ci.ARN, "ec2InstanceId": ci.Instance,
+		"status": ci.Status, "version": ci.Version,
 		"attributes":          []any{map[string]any{"name": "ecs.availability-zone", "value": ci.Zone}},
 		"registeredResources": []any{integer("CPU", ci.CPU), integer("MEMORY", ci.Memory)},
 		"remainingResources":  []any{integer("CPU", ci.FreeCPU), integer("MEMORY", ci.FreeMemory)},

@@ -136,7 +136,8 @@ func (p *filterParser) comparison() (condition, error) {
 	name := p.next()
 	get := subjectNamed(name)
 	if get == nil {
-		return nil, p.refuse("there is no subject " + strconv.Quote(name) + ": use ec2InstanceId, agentConnected, agentVersion, registeredAt, runningTasksCount, task:group or attribute:NAME")
+		return nil, p.refuse("there is no subject " + strconv.Quote(name) +
+			": use ec2InstanceId, agentConnected, agentVersion, registeredAt, runningTasksCount, task:group or attribute:NAME")
 	}
 	switch op := symbol(p.next()); op {
 	case "exists", "!exists":

@@ -26,7 +26,7 @@ func (s api) list(c *core.Call, operation string, all []string, size *int32, fal
 	return core.Mapped(items, core.Same), next, nil
 }
 
-func (s api) describeClusters(c *core.Call, in *ecs.DescribeClustersInput) (*ecs.DescribeClustersOutput, error) {
+func (s api) describeClusters(_ *core.Call, in *ecs.DescribeClustersInput) (*ecs.DescribeClustersOutput, error) {
 	if len(in.Clusters) > 100 {
 		return nil, core.Refuse("InvalidParameterException", "Clusters cannot have more than 100 elements.")
 	}
@@ -50,7 +50,7 @@ func (s api) listContainerInstances(c *core.Call, in *ecs.ListContainerInstances
 	return &ecs.ListContainerInstancesOutput{ContainerInstanceArns: arns, NextToken: next}, err
 }
 
-func (s api) describeContainerInstances(c *core.Call, in *ecs.DescribeContainerInstancesInput) (*ecs.DescribeContainerInstancesOutput, error) {
+func (s api) describeContainerInstances(_ *core.Call, in *ecs.DescribeContainerInstancesInput) (*ecs.DescribeContainerInstancesOutput, error) {
 	if err := items("Container instances", in.ContainerInstances, 100); err != nil {
 		return nil, err
 	}
@@ -63,7 +63,7 @@ func (s api) describeContainerInstances(c *core.Call, in *ecs.DescribeContainerI
 	}, nil
 }
 
-func (s api) updateState(c *core.Call, in *ecs.UpdateContainerInstancesStateInput) (*ecs.UpdateContainerInstancesStateOutput, error) {
+func (s api) updateState(_ *core.Call, in *ecs.UpdateContainerInstancesStateInput) (*ecs.UpdateContainerInstancesStateOutput, error) {
 	if err := items("Container instances", in.ContainerInstances, 10); err != nil {
 		return nil, err
 	}
@@ -79,7 +79,7 @@ func (s api) updateState(c *core.Call, in *ecs.UpdateContainerInstancesStateInpu
 	}, nil
 }
 
-func (s api) deregister(c *core.Call, in *ecs.DeregisterContainerInstanceInput) (*ecs.DeregisterContainerInstanceOutput, error) {
+func (s api) deregister(_ *core.Call, in *ecs.DeregisterContainerInstanceInput) (*ecs.DeregisterContainerInstanceOutput, error) {
 	gone, err := s.DeregisterContainerInstance(core.Deref(in.Cluster), *in.ContainerInstance, core.Deref(in.Force))
 	if err != nil {
 		return nil, err
@@ -97,7 +97,7 @@ func (s api) listServices(c *core.Call, in *ecs.ListServicesInput) (*ecs.ListSer
 	return &ecs.ListServicesOutput{ServiceArns: arns, NextToken: next}, err
 }
 
-func (s api) describeServices(c *core.Call, in *ecs.DescribeServicesInput) (*ecs.DescribeServicesOutput, error) {
+func (s api) describeServices(_ *core.Call, in *ecs.DescribeServicesInput) (*ecs.DescribeServicesOutput, error) {
 	if err := items("Services", in.Services, 10); err != nil {
 		return nil, err
 	}
@@ -108,9 +108,8 @@ func (s api) describeServices(c *core.Call, in *ecs.DescribeServicesInput) (*ecs
 	return &ecs.DescribeServicesOutput{Services: core.Mapped(found, s.serviceOut), Failures: core.Mapped(failures, failureOut)}, nil
 }
 
-// updateService: as far as desired count, task definition, and minimum and maximum
-// percent go.
-func (s api) updateService(c *core.Call, in *ecs.UpdateServiceInput) (*ecs.UpdateServiceOutput, error) {
+// updateService changes desired count, task definition, and minimum and maximum percent, and nothing else.
+func (s api) updateService(_ *core.Call, in *ecs.UpdateServiceInput) (*ecs.UpdateServiceOutput, error) {
 	if core.Deref(in.DesiredCount) < 0 {
 		return nil, core.Refuse("InvalidParameterException", "Desired count cannot be negative.")
 	}

@@ -23,7 +23,8 @@ func (s api) describeProviders(c *core.Call, in *ecs.DescribeCapacityProvidersIn
 	if in.NextToken != nil {
 		failures = nil // they came with the first page
 	}
-	return &ecs.DescribeCapacityProvidersOutput{CapacityProviders: core.Mapped(all, providerOut), Failures: core.Mapped(failures, failureOut), NextToken: next}, nil
+	return &ecs.DescribeCapacityProvidersOutput{CapacityProviders: core.Mapped(all, providerOut), Failures: core.Mapped(failures, failureOut),
+		NextToken: next}, nil
 }
 
 func providerOut(p CapacityProvider) types.CapacityProvider {
@@ -38,7 +39,8 @@ func providerOut(p CapacityProvider) types.CapacityProvider {
 		ManagedScaling:               &types.ManagedScaling{Status: either(p.ManagedScaling, types.ManagedScalingStatusEnabled, types.ManagedScalingStatusDisabled)},
 	}
 	if m := out.AutoScalingGroupProvider.ManagedScaling; p.ManagedScaling {
-		m.TargetCapacity, m.MinimumScalingStepSize, m.MaximumScalingStepSize, m.InstanceWarmupPeriod = new(int32(100)), new(int32(1)), new(int32(10000)), new(int32(300))
+		m.TargetCapacity, m.InstanceWarmupPeriod = new(int32(100)), new(int32(300))
+		m.MinimumScalingStepSize, m.MaximumScalingStepSize = new(int32(1)), new(int32(10000))
 	}
 	return out
 }
@@ -50,11 +52,11 @@ func either[T any](is bool, yes, no T) T {
 	return no
 }
 
-func (s api) putAttributes(c *core.Call, in *ecs.PutAttributesInput) (*ecs.PutAttributesOutput, error) {
+func (s api) putAttributes(_ *core.Call, in *ecs.PutAttributesInput) (*ecs.PutAttributesOutput, error) {
 	return &ecs.PutAttributesOutput{Attributes: in.Attributes}, s.PutAttributes(core.Deref(in.Cluster), core.Mapped(in.Attributes, attributeIn))
 }
 
-func (s api) deleteAttributes(c *core.Call, in *ecs.DeleteAttributesInput) (*ecs.DeleteAttributesOutput, error) {
+func (s api) deleteAttributes(_ *core.Call, in *ecs.DeleteAttributesInput) (*ecs.DeleteAttributesOutput, error) {
 	return &ecs.DeleteAttributesOutput{Attributes: in.Attributes}, s.DeleteAttributes(core.Deref(in.Cluster), core.Mapped(in.Attributes, attributeIn))
 }
 

@@ -30,7 +30,7 @@ func (s api) listTasks(c *core.Call, in *ecs.ListTasksInput) (*ecs.ListTasksOutp
 	return &ecs.ListTasksOutput{TaskArns: arns, NextToken: next}, err
 }
 
-func (s api) describeTasks(c *core.Call, in *ecs.DescribeTasksInput) (*ecs.DescribeTasksOutput, error) {
+func (s api) describeTasks(_ *core.Call, in *ecs.DescribeTasksInput) (*ecs.DescribeTasksOutput, error) {
 	if err := items("Tasks", in.Tasks, 100); err != nil {
 		return nil, err
 	}
@@ -41,7 +41,7 @@ func (s api) describeTasks(c *core.Call, in *ecs.DescribeTasksInput) (*ecs.Descr
 	return &ecs.DescribeTasksOutput{Tasks: core.Mapped(tasks, s.taskOut), Failures: core.Mapped(failures, failureOut)}, nil
 }
 
-func (s api) describeDefinition(c *core.Call, in *ecs.DescribeTaskDefinitionInput) (*ecs.DescribeTaskDefinitionOutput, error) {
+func (s api) describeDefinition(_ *core.Call, in *ecs.DescribeTaskDefinitionInput) (*ecs.DescribeTaskDefinitionOutput, error) {
 	d, err := s.DescribeTaskDefinition(*in.TaskDefinition)
 	if err != nil {
 		return nil, err
@@ -49,8 +49,8 @@ func (s api) describeDefinition(c *core.Call, in *ecs.DescribeTaskDefinitionInpu
 	return &ecs.DescribeTaskDefinitionOutput{TaskDefinition: new(s.definitionOut(d))}, nil
 }
 
-// runTask: A client token starts its tasks once.
-func (s api) runTask(c *core.Call, in *ecs.RunTaskInput) (*ecs.RunTaskOutput, error) {
+// runTask starts the tasks of a client token once.
+func (s api) runTask(_ *core.Call, in *ecs.RunTaskInput) (*ecs.RunTaskOutput, error) {
 	count := int32(1)
 	if in.Count != nil {
 		count = *in.Count
@@ -59,7 +59,8 @@ func (s api) runTask(c *core.Call, in *ecs.RunTaskInput) (*ecs.RunTaskOutput, er
 		return nil, core.Refuse("InvalidParameterException", "Count must be between 1 and 10 (inclusive), not %d.", count)
 	}
 	if in.LaunchType != "" && len(in.CapacityProviderStrategy) > 0 {
-		return nil, core.Refuse("InvalidParameterException", "Specifying both a launch type and capacity provider strategy is not supported. Remove one and try again.")
+		return nil, core.Refuse("InvalidParameterException",
+			"Specifying both a launch type and capacity provider strategy is not supported. Remove one and try again.")
 	}
 	if in.LaunchType != "" && in.LaunchType != types.LaunchTypeEc2 {
 		return nil, core.Refuse("UnsupportedFeatureException", "The simulated cloud runs tasks on container instances only, not with launch type %s.", in.LaunchType)
@@ -83,7 +84,7 @@ func (s api) runTask(c *core.Call, in *ecs.RunTaskInput) (*ecs.RunTaskOutput, er
 	return &ecs.RunTaskOutput{Tasks: core.Mapped(tasks, s.taskOut), Failures: core.Mapped(failures, failureOut)}, nil
 }
 
-func (s api) stopTask(c *core.Call, in *ecs.StopTaskInput) (*ecs.StopTaskOutput, error) {
+func (s api) stopTask(_ *core.Call, in *ecs.StopTaskInput) (*ecs.StopTaskOutput, error) {
 	t, err := s.StopTask(core.Deref(in.Cluster), *in.Task, core.Deref(in.Reason))
 	if err != nil {
 		return nil, err
@@ -91,7 +92,7 @@ func (s api) stopTask(c *core.Call, in *ecs.StopTaskInput) (*ecs.StopTaskOutput,
 	return &ecs.StopTaskOutput{Task: new(s.taskOut(t))}, nil
 }
 
-func (s api) getProtection(c *core.Call, in *ecs.GetTaskProtectionInput) (*ecs.GetTaskProtectionOutput, error) {
+func (s api) getProtection(_ *core.Call, in *ecs.GetTaskProtectionInput) (*ecs.GetTaskProtectionOutput, error) {
 	if err := items("Tasks", in.Tasks, 100); err != nil {
 		return nil, err
 	}
@@ -102,7 +103,7 @@ func (s api) getProtection(c *core.Call, in *ecs.GetTaskProtectionInput) (*ecs.G
 	return &ecs.GetTaskProtectionOutput{ProtectedTasks: core.Mapped(tasks, protectedOut), Failures: core.Mapped(failures, failureOut)}, nil
 }
 
-func (s api) updateProtection(c *core.Call, in *ecs.UpdateTaskProtectionInput) (*ecs.UpdateTaskProtectionOutput, error) {
+func (s api) updateProtection(_ *core.Call, in *ecs.UpdateTaskProtectionInput) (*ecs.UpdateTaskProtectionOutput, error) {
 	if err := items("Tasks", in.Tasks, 10); err != nil {
 		return nil, err
 	}

@@ -39,21 +39,17 @@ func (p *placing) place() (*spot, miss) {
 	if len(p.want.providers) > 0 {
 		closest.reason = "No Container Instances were found in your capacity provider"
 	}
-	var fits bool
 	for i := range p.spots {
 		s := &p.spots[i]
 		switch {
 		case !p.want.allows(s.ci):
 		case s.miss.reason == "":
-			fits = true
+			return p.preferred(), miss{}
 		case s.miss.rank > closest.rank:
 			closest = s.miss
 		}
 	}
-	if !fits {
-		return nil, closest
-	}
-	return p.preferred(), miss{}
+	return nil, closest
 }
 
 // mayUse reports whether an instance is a candidate at all.

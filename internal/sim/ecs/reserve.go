@@ -2,7 +2,6 @@ package ecs
 
 import (
 	"slices"
-	"strconv"
 	"time"
 )
 
@@ -46,46 +45,6 @@ func (ci *containerInstance) portsOf(p Port) *[]int {
 		return &ci.UDP
 	}
 	return &ci.Ports
-}
-
-// reserve takes the resources of a task on its instance.
-func (w *ECS) reserve(t *task) {
-	ci, def := t.ci, t.def
-	ci.FreeCPU -= def.CPU
-	ci.FreeMemory -= def.memory()
-	t.GPUs, ci.FreeGPUs = slices.Clone(ci.FreeGPUs[:def.GPU]), ci.FreeGPUs[def.GPU:]
-	if def.Network == "awsvpc" {
-		w.networks++
-		t.IP = "10.1." + strconv.Itoa(w.networks/250) + "." + strconv.Itoa(w.networks%250+1)
-	}
-	t.Bindings = def.hostPorts()
-	for i := range t.Bindings {
-		p := &t.Bindings[i]
-		if p.HostPort == 0 {
-			ci.port++
-			p.HostPort = ci.port
-		}
-		*ci.portsOf(*p) = append(*ci.portsOf(*p), p.HostPort)
-	}
-	if def.Port != 0 && len(t.Bindings) > 0 {
-		t.HostPort = t.Bindings[0].HostPort
-	}
-}
-
-// release gives the resources of a stopped task back.
-func (w *ECS) release(t *task) {
-	ci := t.ci
-	ci.FreeCPU += t.def.CPU
-	ci.FreeMemory += t.def.memory()
-	ci.FreeGPUs = slices.Concat(ci.FreeGPUs, t.GPUs)
-	for _, p := range t.Bindings {
-		*ci.portsOf(p) = slices.DeleteFunc(*ci.portsOf(p), func(n int) bool { return n == p.HostPort })
-	}
-	ci.tasks = slices.DeleteFunc(ci.tasks, func(x *task) bool { return x == t })
-	if t.s != nil {
-		t.s.tasks = slices.DeleteFunc(t.s.tasks, func(x *task) bool { return x == t })
-	}
-	w.protectSoon(ci)
 }
 
 // clock notes when a task reached the parts of its course that its last status tells.

@@ -82,5 +82,5 @@ func (w *ECS) RunTaskOn(cluster, definition, containerInstance, startedBy string
 	if why := misfit(ci, def); why.reason != "" {
 		return Task{}, core.Refuse("InvalidParameterException", "the task %s does not fit on %s: %s", definition, ci.Instance, why.reason)
 	}
-	return w.newTask(ci, standalone(def, TaskRun{StartedBy: startedBy})).Task, nil
+	return w.newTask(c, ci, standalone(def, TaskRun{StartedBy: startedBy})).Task, nil
 }

@@ -81,7 +81,7 @@ func (w *ECS) survey(s *service) *survey {
 // mustLeave reports whether a task is to be replaced. Protection spares a task from deployments; from draining only if the
 // switch says so, for no page of AWS does.
 func (w *ECS) mustLeave(t *task) bool {
-	if t.ci.Status != "ACTIVE" && !(w.Switches.ProtectionHonoured && w.protected(t)) {
+	if t.at.status() != "ACTIVE" && !(w.Switches.ProtectionHonoured && w.protected(t)) {
 		return true
 	}
 	if t.StartedBy != t.s.deployment && !w.protected(t) {
@@ -99,7 +99,7 @@ func (w *ECS) mustLeave(t *task) bool {
 func (v *survey) stopPending(w *ECS) {
 	keep := v.leaving[:0]
 	for _, t := range v.leaving {
-		if t.LastStatus != "RUNNING" && t.ci.Status == "DRAINING" {
+		if t.LastStatus != "RUNNING" && t.at.status() == "DRAINING" {
 			w.stopTask(t, "ServiceSchedulerInitiated", "Task stopped during instance draining")
 			continue
 		}
@@ -128,14 +128,14 @@ func (v *survey) stopSurplus(w *ECS) {
 func surplus(w *ECS, tasks []*task) int {
 	inZone := map[string]int{}
 	for _, t := range tasks {
-		inZone[t.ci.Zone]++
+		inZone[t.at.zone()]++
 	}
 	best := -1
 	for i, t := range tasks {
 		if w.protected(t) {
 			continue
 		}
-		if best < 0 || inZone[t.ci.Zone] >= inZone[tasks[best].ci.Zone] {
+		if best < 0 || inZone[t.at.zone()] >= inZone[tasks[best].at.zone()] {
 			best = i
 		}
 	}
@@ -178,7 +178,7 @@ func (v *survey) stopFirstLeaving(w *ECS) {
 	v.leaving = v.leaving[1:]
 	v.healthy -= healthyOne(t)
 	reason := "Scaling activity initiated by (deployment " + v.s.deployment + ")"
-	if t.ci.Status == "DRAINING" {
+	if t.at.status() == "DRAINING" {
 		reason = "Task stopped during instance draining"
 	}
 	w.stopTask(t, "ServiceSchedulerInitiated", reason)
@@ -228,7 +228,7 @@ func (w *ECS) checkDaemons(s *service) {
 		if !t.live() {
 			continue
 		}
-		if t.ci.Status == "DRAINING" && !hasReplica(t.ci) || t.StartedBy != s.deployment && t.LastStatus == "RUNNING" {
+		if t.at.status() == "DRAINING" && !hasReplica(t.at) || t.StartedBy != s.deployment && t.LastStatus == "RUNNING" {
 			w.stopTask(t, "ServiceSchedulerInitiated", "Task stopped during instance draining")
 		}
 	}
@@ -237,8 +237,8 @@ func (w *ECS) checkDaemons(s *service) {
 	}
 }
 
-func hasReplica(ci *containerInstance) bool {
-	for _, t := range ci.tasks {
+func hasReplica(at place) bool {
+	for _, t := range at.running() {
 		if t.s != nil && !t.Daemon {
 			return true
 		}
@@ -255,9 +255,9 @@ func (w *ECS) startDaemons(s *service) {
 	want.providers = s.allProviders()
 	bound := w.bindings(want)
 	s.Desired = w.daemonsWanted(s.c, want, bound)
-	has := make(map[*containerInstance]bool, len(s.tasks))
+	has := make(map[place]bool, len(s.tasks))
 	for _, t := range s.tasks {
-		has[t.ci] = true
+		has[t.at] = true
 	}
 	for _, ci := range s.c.instances {
 		if has[ci] || !want.mayUse(ci) || !ci.Connected || !ci.h.Alive() || !allHold(bound, ci) {
@@ -267,7 +267,7 @@ func (w *ECS) startDaemons(s *service) {
 			w.say(s, why.asEvent())
 			continue
 		}
-		w.newTask(ci, want)
+		w.newTask(s.c, ci, want)
 	}
 }
 

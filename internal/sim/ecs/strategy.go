@@ -31,10 +31,10 @@ func (w *ECS) placing(c *cluster, want wanted, strategy []StrategyItem) *placing
 		p.steps = []PlacementStrategy{{Type: "spread", Field: "attribute:ecs.availability-zone"}}
 	}
 	peers := want.peers(c)
-	on := make(map[*containerInstance]int, len(peers))
+	on := make(map[place]int, len(peers))
 	for _, t := range peers {
 		if t.LastStatus != "STOPPED" {
-			on[t.ci]++
+			on[t.at]++
 		}
 	}
 	counts := make([]map[string]*int, len(p.steps))
@@ -66,7 +66,7 @@ func (p *placing) start() (*task, miss) {
 	if s == nil {
 		return nil, why
 	}
-	t := p.w.newTask(s.ci, p.want)
+	t := p.w.newTask(s.ci.c, s.ci, p.want)
 	p.has[t.CapacityProvider]++
 	s.miss = p.w.unfit(s.ci, p.want.def, p.bound)
 	if p.want.isPeer(t) {
@@ -160,8 +160,8 @@ func (want wanted) isPeer(t *task) bool {
 func spread(peers []*task, attribute string) map[string]*int {
 	count := map[string]*int{}
 	for _, t := range peers {
-		if t.live() && t.ci.Status == "ACTIVE" {
-			*counted(count, t.ci.Attributes[attribute])++
+		if t.live() && t.at.status() == "ACTIVE" {
+			*counted(count, t.at.attribute(attribute))++
 		}
 	}
 	return count

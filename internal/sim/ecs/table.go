@@ -63,6 +63,8 @@ func typed(code, message string) error {
 // meant. AWS's own refusals show it:
 // https://github.com/cdklabs/construct-hub/pull/1207, https://github.com/fabfuel/ecs-deploy/issues/119
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerservice.html
+//
+// The columns: needed members, what IAM checks, what the record says, page token, batch.
 func (s api) operations() []core.Operation {
 	return slices.Concat(s.clusterOps(), s.instanceOps(), s.attributeOps(), s.taskOps(), s.runOps(), s.protectionOps(), s.serviceOps())
 }

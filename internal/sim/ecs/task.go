@@ -12,7 +12,7 @@ import (
 type task struct {
 	Task
 	c       *cluster
-	ci      *containerInstance
+	at      place
 	s       *service // nil: standalone
 	def     *TaskDefinition
 	targets []core.Target
@@ -40,25 +40,29 @@ func (t *task) live() bool { return t.DesiredStatus == "RUNNING" }
 // protected reports whether scale-in protection is on.
 func (w *ECS) protected(t *task) bool { return t.Protected && w.Now().Before(t.ProtectedUntil) }
 
-// newTask places a task on a container instance.
-func (w *ECS) newTask(ci *containerInstance, want wanted) *task {
+// newTask starts a task at a place.
+func (w *ECS) newTask(c *cluster, at place, want wanted) *task {
 	def, s := want.def, want.s
-	t := &task{w: w, c: ci.c, ci: ci, s: s, def: def, Task: Task{
-		ARN: w.ARN("ecs", "task/"+ci.Cluster+"/"+w.Hex(32)), Cluster: ci.Cluster, ContainerInstance: ci.ARN, Instance: ci.Instance,
-		Definition: definitionID(def), Group: want.group, StartedBy: want.startedBy, DesiredStatus: "RUNNING", CPU: def.CPU, Memory: def.Memory, ContainerPort: def.Port, HealthCheck: def.HealthCheck, CreatedAt: w.Now(),
+	containerInstance, instance, _ := at.host()
+	t := &task{w: w, c: c, at: at, s: s, def: def, Task: Task{
+		ARN: w.ARN("ecs", "task/"+c.Name+"/"+w.Hex(32)), Cluster: c.Name, ContainerInstance: containerInstance, Instance: instance,
+		Definition: definitionID(def), Group: want.group, StartedBy: want.startedBy, DesiredStatus: "RUNNING", CPU: def.CPU, Memory: def.Memory,
+		ContainerPort: def.Port, HealthCheck: def.HealthCheck, CreatedAt: w.Now(),
 	}}
 	if s != nil {
 		t.Service, t.Daemon = s.Name, s.Daemon
 		s.tasks = append(s.tasks, t)
 	}
 	if len(want.providers) > 0 {
-		t.CapacityProvider = ci.CapacityProvider
+		t.CapacityProvider = at.provider()
 	}
-	w.reserve(t)
+	if def.Network == "awsvpc" {
+		w.networks++
+		t.IP = "10.1." + strconv.Itoa(w.networks/250) + "." + strconv.Itoa(w.networks%250+1)
+	}
 	w.tasks[t.ARN] = t
-	t.c.tasks = append(t.c.tasks, t)
-	ci.tasks = append(ci.tasks, t)
-	w.protectSoon(ci)
+	c.tasks = append(c.tasks, t)
+	at.take(t)
 	w.startTask(t)
 	return t
 }
@@ -74,8 +78,9 @@ func (w *ECS) setTask(t *task, status, text string) {
 }
 
 func (w *ECS) logTask(t *task, from, to, text string) {
+	_, _, group := t.at.host()
 	w.Log(core.Entry{
-		Kind: core.EntryTask, Task: t.ARN, Cluster: t.Cluster, ContainerInstance: t.ContainerInstance, Instance: t.Instance, Group: t.ci.h.Group,
+		Kind: core.EntryTask, Task: t.ARN, Cluster: t.Cluster, ContainerInstance: t.ContainerInstance, Instance: t.Instance, Group: group,
 		Service: t.Service, Daemon: t.Daemon, From: from, To: to, Text: text,
 	})
 }
@@ -83,10 +88,9 @@ func (w *ECS) logTask(t *task, from, to, text string) {
 // taskChanged notes the state for lagging reads, and tells those who listen and the scheduler.
 func (w *ECS) taskChanged(t *task) {
 	t.Version++
-	t.ci.Version++
 	t.trail.Mark(w.Now(), t.LastStatus, t.DesiredStatus)
 	w.emitTask(t)
-	w.emitInstance(t.ci)
+	t.at.changed()
 	if t.s != nil {
 		w.checkSoon(t.s, time.Second)
 	}
@@ -98,20 +102,7 @@ func (w *ECS) step(t *task, d time.Duration, f func()) {
 	turn := t.turn
 	w.After(d, func() {
 		if t.turn == turn {
-			w.byAgent(t, f)
-		}
-	})
-}
-
-func (w *ECS) byAgent(t *task, f func()) {
-	if t.ci.Connected && t.ci.h.Alive() {
-		f()
-		return
-	}
-	turn := t.turn
-	t.ci.held = append(t.ci.held, func() {
-		if t.turn == turn {
-			f()
+			t.at.do(t, f)
 		}
 	})
 }
@@ -180,7 +171,7 @@ func (t *task) TargetChanged() {
 		}
 	}
 	if t.LastStatus == "DEACTIVATING" && len(t.targets) == 0 {
-		w.byAgent(t, func() { w.stopping(t) })
+		t.at.do(t, func() { w.stopping(t) })
 	}
 }
 
@@ -199,7 +190,8 @@ func (w *ECS) stopTask(t *task, code, reason string) {
 	}
 	w.setTask(t, "DEACTIVATING", code)
 	if w.Switches.SigtermFirst && t.Process {
-		w.Log(core.Entry{Kind: core.EntryNote, Task: t.ARN, Cluster: t.Cluster, ContainerInstance: t.ContainerInstance, Instance: t.Instance, Service: t.Service, Text: "SIGTERM"})
+		w.Log(core.Entry{Kind: core.EntryNote, Task: t.ARN, Cluster: t.Cluster, ContainerInstance: t.ContainerInstance, Instance: t.Instance,
+			Service: t.Service, Text: "SIGTERM"})
 		w.sigterm(t)
 	}
 	for _, target := range slices.Clone(t.targets) {
@@ -252,7 +244,10 @@ func killedText(t *task) string {
 func (w *ECS) stopped(t *task) {
 	t.turn++
 	t.StoppedAt = w.Now()
-	w.release(t)
+	if t.s != nil {
+		t.s.tasks = slices.DeleteFunc(t.s.tasks, func(x *task) bool { return x == t })
+	}
+	t.at.give(t)
 	w.setTask(t, "STOPPED", killedText(t))
 	for _, target := range slices.Clone(t.targets) {
 		target.Deregister()
@@ -263,10 +258,10 @@ func (w *ECS) stopped(t *task) {
 // capacityFreed lets others use what a stopped task had: services without a place, and daemon tasks that wait to be the last.
 func (w *ECS) capacityFreed(t *task) {
 	w.capacityChanged(t.c)
-	if t.ci.Status != "DRAINING" {
+	if t.at.status() != "DRAINING" {
 		return
 	}
-	for _, other := range t.ci.tasks {
+	for _, other := range t.at.running() {
 		if other.Daemon {
 			w.checkSoon(other.s, 0)
 		}

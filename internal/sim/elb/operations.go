@@ -69,7 +69,7 @@ func (s api) named(arn *string) (TargetGroup, error) {
 	return groups[0], nil
 }
 
-func (s api) attributes(c *core.Call, in *elb.DescribeTargetGroupAttributesInput) (*elb.DescribeTargetGroupAttributesOutput, error) {
+func (s api) attributes(_ *core.Call, in *elb.DescribeTargetGroupAttributesInput) (*elb.DescribeTargetGroupAttributesOutput, error) {
 	g, err := s.named(in.TargetGroupArn)
 	return &elb.DescribeTargetGroupAttributesOutput{Attributes: attributesOut(g)}, err
 }
@@ -82,11 +82,12 @@ func attributesOut(g TargetGroup) []types.TargetGroupAttribute {
 	return all
 }
 
-// modify: The one attribute it takes is the deregistration delay.
-func (s api) modify(c *core.Call, in *elb.ModifyTargetGroupAttributesInput) (*elb.ModifyTargetGroupAttributesOutput, error) {
+// modify takes one attribute, the deregistration delay.
+func (s api) modify(_ *core.Call, in *elb.ModifyTargetGroupAttributesInput) (*elb.ModifyTargetGroupAttributesOutput, error) {
 	for _, a := range in.Attributes {
 		if core.Deref(a.Key) != delayKey {
-			return nil, core.Refuse("InvalidConfigurationRequest", "Target group attribute key '%s' is not recognized: the simulated cloud knows %s only", core.Deref(a.Key), delayKey)
+			return nil, core.Refuse("InvalidConfigurationRequest",
+				"Target group attribute key '%s' is not recognized: the simulated cloud knows %s only", core.Deref(a.Key), delayKey)
 		}
 		n, err := strconv.Atoi(core.Deref(a.Value))
 		if err != nil || n < 0 || n > 3600 {
@@ -100,7 +101,7 @@ func (s api) modify(c *core.Call, in *elb.ModifyTargetGroupAttributesInput) (*el
 	return &elb.ModifyTargetGroupAttributesOutput{Attributes: attributesOut(g)}, err
 }
 
-func (s api) describeHealth(c *core.Call, in *elb.DescribeTargetHealthInput) (*elb.DescribeTargetHealthOutput, error) {
+func (s api) describeHealth(_ *core.Call, in *elb.DescribeTargetHealthInput) (*elb.DescribeTargetHealthOutput, error) {
 	g, err := s.named(in.TargetGroupArn)
 	if err != nil {
 		return nil, err
@@ -160,7 +161,7 @@ func targetsIn(g TargetGroup, in []types.TargetDescription) ([]Target, error) {
 	return targets, nil
 }
 
-func (s api) register(c *core.Call, in *elb.RegisterTargetsInput) (*elb.RegisterTargetsOutput, error) {
+func (s api) register(_ *core.Call, in *elb.RegisterTargetsInput) (*elb.RegisterTargetsOutput, error) {
 	g, err := s.named(in.TargetGroupArn)
 	if err != nil {
 		return nil, err
@@ -172,7 +173,7 @@ func (s api) register(c *core.Call, in *elb.RegisterTargetsInput) (*elb.Register
 	return &elb.RegisterTargetsOutput{}, err
 }
 
-func (s api) deregister(c *core.Call, in *elb.DeregisterTargetsInput) (*elb.DeregisterTargetsOutput, error) {
+func (s api) deregister(_ *core.Call, in *elb.DeregisterTargetsInput) (*elb.DeregisterTargetsOutput, error) {
 	g, err := s.named(in.TargetGroupArn)
 	if err != nil {
 		return nil, err

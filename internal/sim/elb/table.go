@@ -38,6 +38,8 @@ func refusals() core.Errors {
 
 // operations are the rows of all operations: what acts is checked against the target group; nothing that describes is.
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_awselasticloadbalancingv2.html
+//
+// The columns: needed members, what IAM checks, what the record says, page token, batch.
 func (s api) operations() []core.Operation {
 	return slices.Concat(s.groupOps(), s.targetOps())
 }

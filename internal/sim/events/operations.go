@@ -31,13 +31,14 @@ func (s api) rule(name, bus *string) (*Rule, error) {
 	return nil, core.Refuse("ResourceNotFoundException", "Rule %s does not exist on EventBus default.", *name)
 }
 
-// putRule: for rules with an event pattern or a rate.
-func (s api) putRule(c *core.Call, in *eb.PutRuleInput) (*eb.PutRuleOutput, error) {
+// putRule takes rules with an event pattern or a rate.
+func (s api) putRule(_ *core.Call, in *eb.PutRuleInput) (*eb.PutRuleOutput, error) {
 	err := defaultBus(in.EventBusName)
 	if err != nil {
 		return nil, err
 	}
-	r := Rule{Name: *in.Name, Pattern: core.Deref(in.EventPattern), Schedule: core.Deref(in.ScheduleExpression), State: string(in.State), Description: core.Deref(in.Description)}
+	r := Rule{Name: *in.Name, Pattern: core.Deref(in.EventPattern), Schedule: core.Deref(in.ScheduleExpression), State: string(in.State),
+		Description: core.Deref(in.Description)}
 	if r.State == "" {
 		r.State = string(types.RuleStateEnabled)
 	}
@@ -58,7 +59,8 @@ func (s api) listRules(c *core.Call, in *eb.ListRulesInput) (*eb.ListRulesOutput
 			rules = append(rules, r)
 		}
 	}
-	rules, next, ok := core.Page(c, core.Paging{Operation: "ListRules", Asked: in.Limit, Fallback: 100, Most: 100, Token: in.NextToken}, rules, func(r *Rule) string { return r.Name })
+	rules, next, ok := core.Page(c, core.Paging{Operation: "ListRules", Asked: in.Limit, Fallback: 100, Most: 100, Token: in.NextToken}, rules,
+		func(r *Rule) string { return r.Name })
 	if !ok {
 		return nil, core.Refuse("ValidationException", "Invalid token.")
 	}
@@ -84,14 +86,15 @@ func (s api) listRuleNames(c *core.Call, in *eb.ListRuleNamesByTargetInput) (*eb
 			names = append(names, r.Name)
 		}
 	}
-	names, next, ok := core.Page(c, core.Paging{Operation: "ListRuleNamesByTarget", Asked: in.Limit, Fallback: 100, Most: 100, Token: in.NextToken}, names, core.Same)
+	names, next, ok := core.Page(c, core.Paging{Operation: "ListRuleNamesByTarget", Asked: in.Limit, Fallback: 100, Most: 100,
+		Token: in.NextToken}, names, core.Same)
 	if !ok {
 		return nil, core.Refuse("ValidationException", "Invalid token.")
 	}
 	return &eb.ListRuleNamesByTargetOutput{RuleNames: core.Mapped(names, core.Same), NextToken: next}, nil
 }
 
-func (s api) describeRule(c *core.Call, in *eb.DescribeRuleInput) (*eb.DescribeRuleOutput, error) {
+func (s api) describeRule(_ *core.Call, in *eb.DescribeRuleInput) (*eb.DescribeRuleOutput, error) {
 	r, err := s.rule(in.Name, in.EventBusName)
 	if err != nil {
 		return nil, err
@@ -103,7 +106,7 @@ func (s api) describeRule(c *core.Call, in *eb.DescribeRuleInput) (*eb.DescribeR
 	}, nil
 }
 
-func (s api) deleteRule(c *core.Call, in *eb.DeleteRuleInput) (*eb.DeleteRuleOutput, error) {
+func (s api) deleteRule(_ *core.Call, in *eb.DeleteRuleInput) (*eb.DeleteRuleOutput, error) {
 	err := defaultBus(in.EventBusName)
 	if err == nil {
 		err = s.DeleteRule(*in.Name)
@@ -111,7 +114,7 @@ func (s api) deleteRule(c *core.Call, in *eb.DeleteRuleInput) (*eb.DeleteRuleOut
 	return &eb.DeleteRuleOutput{}, err
 }
 
-func (s api) putTargets(c *core.Call, in *eb.PutTargetsInput) (*eb.PutTargetsOutput, error) {
+func (s api) putTargets(_ *core.Call, in *eb.PutTargetsInput) (*eb.PutTargetsOutput, error) {
 	if err := defaultBus(in.EventBusName); err != nil {
 		return nil, err
 	}
@@ -145,7 +148,7 @@ func ruleTargetOut(t RuleTarget) types.Target {
 	return types.Target{Id: &t.ID, Arn: &t.ARN, Input: core.Optional(t.Input), InputPath: core.Optional(t.InputPath)}
 }
 
-func (s api) removeTargets(c *core.Call, in *eb.RemoveTargetsInput) (*eb.RemoveTargetsOutput, error) {
+func (s api) removeTargets(_ *core.Call, in *eb.RemoveTargetsInput) (*eb.RemoveTargetsOutput, error) {
 	err := defaultBus(in.EventBusName)
 	if err == nil {
 		err = s.RemoveTargets(*in.Rule, in.Ids)
@@ -153,10 +156,11 @@ func (s api) removeTargets(c *core.Call, in *eb.RemoveTargetsInput) (*eb.RemoveT
 	return &eb.RemoveTargetsOutput{FailedEntries: []types.RemoveTargetsResultEntry{}}, err
 }
 
-// putEvents: An entry that is refused does not keep the others back.
-func (s api) putEvents(c *core.Call, in *eb.PutEventsInput) (*eb.PutEventsOutput, error) {
+// putEvents puts each entry by itself: one that is refused does not keep the others back.
+func (s api) putEvents(_ *core.Call, in *eb.PutEventsInput) (*eb.PutEventsOutput, error) {
 	if n := len(in.Entries); n < 1 || n > 10 {
-		return nil, core.Refuse("ValidationException", "1 validation error detected: Value at 'entries' failed to satisfy constraint: Member must have length between 1 and 10, not %d", n)
+		return nil, core.Refuse("ValidationException",
+			"1 validation error detected: Value at 'entries' failed to satisfy constraint: Member must have length between 1 and 10, not %d", n)
 	}
 	out := &eb.PutEventsOutput{}
 	for _, e := range in.Entries {
@@ -180,7 +184,8 @@ func (s api) putEvent(e types.PutEventsRequestEntry) types.PutEventsResultEntry 
 		name = "Detail"
 	}
 	if name != "" {
-		return types.PutEventsResultEntry{ErrorCode: new("InvalidArgument"), ErrorMessage: new("Parameter " + name + " is not valid. Reason: " + name + " is a required argument.")}
+		return types.PutEventsResultEntry{ErrorCode: new("InvalidArgument"), ErrorMessage: new("Parameter " + name + " is not valid. Reason: " +
+			name + " is a required argument.")}
 	}
 	id, err := s.PutEvent(*e.Source, *e.DetailType, e.Resources, *e.Detail)
 	if err != nil {

@@ -38,6 +38,8 @@ func refusals() core.Errors {
 
 // operations are the rows of all operations. Rules are those of the default bus; what lists rules is not checked against one.
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoneventbridge.html
+//
+// The columns: needed members, what IAM checks, what the record says, page token, batch.
 func (s api) operations() []core.Operation {
 	return slices.Concat(s.ruleOps(), s.targetOps(), s.eventOps())
 }

@@ -120,7 +120,8 @@ func (w *Lambda) AddFunction(spec Function) error {
 		spec.Concurrency = 10
 	}
 	if spec.Timeout < time.Second || spec.Timeout > 900*time.Second || spec.Concurrency < 0 {
-		return fmt.Errorf("the time-out is %v and the concurrency %d; AWS wants a time-out from 1s to 15m and a concurrency of at least 0", spec.Timeout, spec.Concurrency)
+		return fmt.Errorf("the time-out is %v and the concurrency %d; AWS wants a time-out from 1s to 15m and a concurrency of at least 0",
+			spec.Timeout, spec.Concurrency)
 	}
 	f := &function{Function: spec}
 	f.ARN = w.ARN("lambda", "function:"+f.Name)

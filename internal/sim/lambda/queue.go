@@ -42,7 +42,8 @@ func (w *Lambda) addSource(f *function, s EventSource) error {
 	}
 	switch {
 	case visibility < f.Timeout:
-		return fmt.Errorf("queue %q hides messages for %v, and the function may take %v; AWS wants the visibility timeout to be no shorter", s.Queue, visibility, f.Timeout)
+		return fmt.Errorf("queue %q hides messages for %v, and the function may take %v; AWS wants the visibility timeout to be no shorter",
+			s.Queue, visibility, f.Timeout)
 	case s.Batch < 1 || s.Batch > 10000 || s.Batch > 10 && s.Window < time.Second:
 		return fmt.Errorf("the batch of queue %q is %d; it must be from 1 to 10, or up to 10000 with a window of at least 1s", s.Queue, s.Batch)
 	case s.Window < 0 || s.Window > 300*time.Second:

@@ -13,7 +13,7 @@ func missing(name string) error {
 	return core.Refuse("InvalidParameter", "Invalid parameter: %s", name)
 }
 
-func (s api) createTopic(c *core.Call, in *sns.CreateTopicInput) (*sns.CreateTopicOutput, error) {
+func (s api) createTopic(_ *core.Call, in *sns.CreateTopicInput) (*sns.CreateTopicOutput, error) {
 	return &sns.CreateTopicOutput{TopicArn: &s.CreateTopic(*in.Name).ARN}, nil
 }
 
@@ -28,7 +28,7 @@ func (s api) listTopics(c *core.Call, in *sns.ListTopicsInput) (*sns.ListTopicsO
 	}, nil
 }
 
-func (s api) subscribe(c *core.Call, in *sns.SubscribeInput) (*sns.SubscribeOutput, error) {
+func (s api) subscribe(_ *core.Call, in *sns.SubscribeInput) (*sns.SubscribeOutput, error) {
 	raw := strings.EqualFold(in.Attributes["RawMessageDelivery"], "true")
 	sub, err := s.Subscribe(*in.TopicArn, *in.Protocol, *in.Endpoint, raw)
 	if err != nil {

@@ -69,7 +69,8 @@ func (w *SNS) Subscribe(topicARN, protocol, endpoint string, raw bool) (*Subscri
 		return nil, core.Refuse("InvalidParameter", "Invalid parameter: Protocol %s is not one that the simulator delivers to: use sqs or lambda", protocol)
 	}
 	if protocol == "lambda" && (raw || !strings.HasPrefix(endpoint, "arn:aws:lambda:")) {
-		return nil, core.Refuse("InvalidParameter", "Invalid parameter: a subscription of protocol lambda has the ARN of a function as endpoint, and no RawMessageDelivery")
+		return nil, core.Refuse("InvalidParameter",
+			"Invalid parameter: a subscription of protocol lambda has the ARN of a function as endpoint, and no RawMessageDelivery")
 	}
 	for _, s := range t.Subscriptions {
 		if s.Endpoint == endpoint {

@@ -30,6 +30,8 @@ func refusals() core.Errors {
 
 // operations are the rows of all operations: all but ListTopics is checked against the topic.
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsns.html
+//
+// The columns: needed members, what IAM checks, what the record says, page token, batch.
 func (s api) operations() []core.Operation {
 	return []core.Operation{
 		core.NewOperation("CreateTopic", s.createTopic, "sns",

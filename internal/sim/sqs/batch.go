@@ -25,7 +25,8 @@ func checkBatch[T any](entries []T, id func(T) *string) error {
 	for _, e := range entries {
 		name := core.Deref(id(e))
 		if !entryID.MatchString(name) {
-			return core.Refuse("InvalidBatchEntryId", "A batch entry id can only contain alphanumeric characters, hyphens and underscores. It can be at most 80 letters long.")
+			return core.Refuse("InvalidBatchEntryId",
+				"A batch entry id can only contain alphanumeric characters, hyphens and underscores. It can be at most 80 letters long.")
 		}
 		if seen[name] {
 			return core.Refuse("BatchEntryIdsNotDistinct", "Id %s repeated.", name)
@@ -44,7 +45,7 @@ func failedEntry(id *string, err error) types.BatchResultErrorEntry {
 	return out
 }
 
-func (s api) sendBatch(c *core.Call, in *sqs.SendMessageBatchInput) (*sqs.SendMessageBatchOutput, error) {
+func (s api) sendBatch(_ *core.Call, in *sqs.SendMessageBatchInput) (*sqs.SendMessageBatchOutput, error) {
 	q, err := s.queueOf(in.QueueUrl)
 	if err == nil {
 		err = checkBatch(in.Entries, func(e types.SendMessageBatchRequestEntry) *string { return e.Id })
@@ -73,7 +74,7 @@ func (s api) sendBatch(c *core.Call, in *sqs.SendMessageBatchInput) (*sqs.SendMe
 	return out, nil
 }
 
-func (s api) deleteBatch(c *core.Call, in *sqs.DeleteMessageBatchInput) (*sqs.DeleteMessageBatchOutput, error) {
+func (s api) deleteBatch(_ *core.Call, in *sqs.DeleteMessageBatchInput) (*sqs.DeleteMessageBatchOutput, error) {
 	_, err := s.queueOf(in.QueueUrl)
 	if err == nil {
 		err = checkBatch(in.Entries, func(e types.DeleteMessageBatchRequestEntry) *string { return e.Id })
@@ -92,7 +93,7 @@ func (s api) deleteBatch(c *core.Call, in *sqs.DeleteMessageBatchInput) (*sqs.De
 	return out, nil
 }
 
-func (s api) changeBatch(c *core.Call, in *sqs.ChangeMessageVisibilityBatchInput) (*sqs.ChangeMessageVisibilityBatchOutput, error) {
+func (s api) changeBatch(_ *core.Call, in *sqs.ChangeMessageVisibilityBatchInput) (*sqs.ChangeMessageVisibilityBatchOutput, error) {
 	_, err := s.queueOf(in.QueueUrl)
 	if err == nil {
 		err = checkBatch(in.Entries, func(e types.ChangeMessageVisibilityBatchRequestEntry) *string { return e.Id })

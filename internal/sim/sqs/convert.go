@@ -168,7 +168,8 @@ func setRedrive(q *Queue, policy string) error {
 		q.RedriveARN, q.MaxReceives = "", 0
 		return nil
 	}
-	bad := core.Refuse("InvalidAttributeValue", "Value %s for parameter RedrivePolicy is invalid. Reason: it must hold deadLetterTargetArn and maxReceiveCount.", policy)
+	bad := core.Refuse("InvalidAttributeValue",
+		"Value %s for parameter RedrivePolicy is invalid. Reason: it must hold deadLetterTargetArn and maxReceiveCount.", policy)
 	var r redrive
 	if json.Unmarshal([]byte(policy), &r) != nil || r.Target == "" {
 		return bad

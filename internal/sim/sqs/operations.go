@@ -62,7 +62,7 @@ func (s api) listQueues(c *core.Call, in *sqs.ListQueuesInput) (*sqs.ListQueuesO
 	return &sqs.ListQueuesOutput{QueueUrls: core.Mapped(queues, func(q *Queue) string { return *s.queueURL(c, q) }), NextToken: next}, nil
 }
 
-func (s api) deleteQueue(c *core.Call, in *sqs.DeleteQueueInput) (*sqs.DeleteQueueOutput, error) {
+func (s api) deleteQueue(_ *core.Call, in *sqs.DeleteQueueInput) (*sqs.DeleteQueueOutput, error) {
 	q, err := s.queueOf(in.QueueUrl)
 	if err == nil {
 		err = s.DeleteQueue(q.Name)
@@ -70,7 +70,7 @@ func (s api) deleteQueue(c *core.Call, in *sqs.DeleteQueueInput) (*sqs.DeleteQue
 	return &sqs.DeleteQueueOutput{}, err
 }
 
-func (s api) purgeQueue(c *core.Call, in *sqs.PurgeQueueInput) (*sqs.PurgeQueueOutput, error) {
+func (s api) purgeQueue(_ *core.Call, in *sqs.PurgeQueueInput) (*sqs.PurgeQueueOutput, error) {
 	q, err := s.queueOf(in.QueueUrl)
 	if err == nil {
 		err = s.PurgeQueue(q.Name)
@@ -78,7 +78,7 @@ func (s api) purgeQueue(c *core.Call, in *sqs.PurgeQueueInput) (*sqs.PurgeQueueO
 	return &sqs.PurgeQueueOutput{}, err
 }
 
-func (s api) getQueueAttributes(c *core.Call, in *sqs.GetQueueAttributesInput) (*sqs.GetQueueAttributesOutput, error) {
+func (s api) getQueueAttributes(_ *core.Call, in *sqs.GetQueueAttributesInput) (*sqs.GetQueueAttributesOutput, error) {
 	q, err := s.queueOf(in.QueueUrl)
 	if err != nil {
 		return nil, err
@@ -87,7 +87,7 @@ func (s api) getQueueAttributes(c *core.Call, in *sqs.GetQueueAttributesInput) (
 	return &sqs.GetQueueAttributesOutput{Attributes: attributes}, err
 }
 
-func (s api) setQueueAttributes(c *core.Call, in *sqs.SetQueueAttributesInput) (*sqs.SetQueueAttributesOutput, error) {
+func (s api) setQueueAttributes(_ *core.Call, in *sqs.SetQueueAttributesInput) (*sqs.SetQueueAttributesOutput, error) {
 	q, err := s.queueOf(in.QueueUrl)
 	if err != nil {
 		return nil, err
@@ -100,7 +100,7 @@ func (s api) setQueueAttributes(c *core.Call, in *sqs.SetQueueAttributesInput) (
 	return &sqs.SetQueueAttributesOutput{}, nil
 }
 
-func (s api) receive(c *core.Call, in *sqs.ReceiveMessageInput) (*sqs.ReceiveMessageOutput, error) {
+func (s api) receive(_ *core.Call, in *sqs.ReceiveMessageInput) (*sqs.ReceiveMessageOutput, error) {
 	q, err := s.queueOf(in.QueueUrl)
 	if err != nil {
 		return nil, err
@@ -144,7 +144,7 @@ func (s api) delete(url, handle *string) error {
 	return err
 }
 
-func (s api) changeMessageVisibility(c *core.Call, in *sqs.ChangeMessageVisibilityInput) (*sqs.ChangeMessageVisibilityOutput, error) {
+func (s api) changeMessageVisibility(_ *core.Call, in *sqs.ChangeMessageVisibilityInput) (*sqs.ChangeMessageVisibilityOutput, error) {
 	return &sqs.ChangeMessageVisibilityOutput{}, s.changeVisibility(in.QueueUrl, in.ReceiptHandle, in.VisibilityTimeout)
 }
 
@@ -162,7 +162,7 @@ func (s api) changeVisibility(url, handle *string, timeout int32) error {
 	return err
 }
 
-func (s api) sendMessage(c *core.Call, in *sqs.SendMessageInput) (*sqs.SendMessageOutput, error) {
+func (s api) sendMessage(_ *core.Call, in *sqs.SendMessageInput) (*sqs.SendMessageOutput, error) {
 	q, err := s.queueOf(in.QueueUrl)
 	if err != nil {
 		return nil, err

@@ -123,7 +123,8 @@ func (w *SQS) SendMessage(queue, body string, attrs map[string]MessageAttribute,
 		return Message{}, core.Refuse("InvalidParameterValue", "One or more parameters are invalid. Reason: Message must be shorter than 1048576 bytes.")
 	}
 	if delay > 900*time.Second {
-		return Message{}, core.Refuse("InvalidParameterValue", "Value %d for parameter DelaySeconds is invalid. Reason: DelaySeconds must be >= 0 and <= 900.", int(delay.Seconds()))
+		return Message{}, core.Refuse("InvalidParameterValue",
+			"Value %d for parameter DelaySeconds is invalid. Reason: DelaySeconds must be >= 0 and <= 900.", int(delay.Seconds()))
 	}
 	if delay < 0 {
 		delay = q.Delay
@@ -169,7 +170,8 @@ func (w *SQS) ReceiveMessage(queue string, maxMessages int, visibility *time.Dur
 		maxMessages = 1
 	}
 	if maxMessages < 1 || maxMessages > 10 {
-		return nil, core.Refuse("InvalidParameterValue", "Value %d for parameter MaxNumberOfMessages is invalid. Reason: Must be between 1 and 10, if provided.", maxMessages)
+		return nil, core.Refuse("InvalidParameterValue",
+			"Value %d for parameter MaxNumberOfMessages is invalid. Reason: Must be between 1 and 10, if provided.", maxMessages)
 	}
 	hide := q.Visibility
 	if visibility != nil {
@@ -290,13 +292,17 @@ func (w *SQS) ChangeMessageVisibility(queue, handle string, d time.Duration) err
 	}
 	m := r.message
 	if m.Handle != handle || !slices.Contains(q.Messages, m) {
-		return core.Refuse("InvalidParameterValue", "Value %s for parameter ReceiptHandle is invalid. Reason: Message does not exist or is not available for visibility timeout change.", handle)
+		return core.Refuse("InvalidParameterValue",
+			"Value %s for parameter ReceiptHandle is invalid. Reason: Message does not exist or is not available for visibility timeout "+
+				"change.", handle)
 	}
 	if !m.VisibleAt.After(w.Now()) {
 		return core.Refuse("MessageNotInflight", "The message referred to is not in flight.")
 	}
 	if w.Now().Add(d).After(m.LastReceived.Add(maxInvisible)) {
-		return core.Refuse("InvalidParameterValue", "Value %d for parameter VisibilityTimeout is invalid. Reason: Total VisibilityTimeout for the message is beyond the limit [43200 seconds]", int(d.Seconds()))
+		return core.Refuse("InvalidParameterValue",
+			"Value %d for parameter VisibilityTimeout is invalid. Reason: Total VisibilityTimeout for the message is beyond the limit [43200 "+
+				"seconds]", int(d.Seconds()))
 	}
 	m.VisibleAt = w.Now().Add(d)
 	w.wakeAt(q, m.VisibleAt)
@@ -304,5 +310,6 @@ func (w *SQS) ChangeMessageVisibility(queue, handle string, d time.Duration) err
 }
 
 func refuseVisibility(d time.Duration) error {
-	return core.Refuse("InvalidParameterValue", "Value %d for parameter VisibilityTimeout is invalid. Reason: Must be >= 0 and <= 43200, if provided.", int(d.Seconds()))
+	return core.Refuse("InvalidParameterValue",
+		"Value %d for parameter VisibilityTimeout is invalid. Reason: Must be >= 0 and <= 43200, if provided.", int(d.Seconds()))
 }

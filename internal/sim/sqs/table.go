@@ -27,6 +27,8 @@ func (w *SQS) Service() core.Service {
 
 // operations are the rows of all operations: all is checked against the queue. AWS's refusal of ListQueues names the ARN of a queue without a name.
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsqs.html
+//
+// The columns: needed members, what IAM checks, what the record says, page token, batch.
 func (s api) operations() []core.Operation {
 	return slices.Concat(s.queueOps(), s.attributeOps(), s.messageOps(), s.batchOps())
 }

@@ -165,7 +165,9 @@ func parseConditions(what string, raw json.RawMessage) ([]condition, error) {
 		for _, name := range slices.Sorted(maps.Keys(operators[operator])) {
 			c := condition{operator: operator, key: strings.ToLower(name)}
 			if c.key != clusterKey && !strings.HasPrefix(c.key, "aws:resourcetag/") && !strings.HasPrefix(c.key, "autoscaling:resourcetag/") {
-				return nil, fmt.Errorf("%s has the key %q, which the simulated cloud does not know; it knows ecs:cluster, aws:ResourceTag/KEY and autoscaling:ResourceTag/KEY", what, name)
+				return nil, fmt.Errorf("%s has the key %q, which the simulated cloud does not know; "+
+					"it knows ecs:cluster, aws:ResourceTag/KEY and autoscaling:ResourceTag/KEY",
+					what, name)
 			}
 			var err error
 			if c.values, err = listOf[string](operators[operator][name]); err != nil || len(c.values) == 0 {

@@ -56,7 +56,8 @@ func (e *environment) serveResponse(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxPayload))
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
 		why := &refusal{413, "RequestEntityTooLarge", fmt.Sprintf("Exceeded maximum allowed payload size (%d bytes).", maxPayload)}
-		if other := e.reply(r.PathValue("id"), lambda.FunctionError("Function.ResponseSizeTooLarge", "Response payload size exceeded maximum allowed payload size (6291556 bytes).")); other != nil {
+		if other := e.reply(r.PathValue("id"), lambda.FunctionError("Function.ResponseSizeTooLarge",
+			"Response payload size exceeded maximum allowed payload size (6291556 bytes).")); other != nil {
 			why = other
 		}
 		why.write(w)

@@ -17,9 +17,9 @@ func budgeted(l MaxUnavailable) Config {
 	return Config{InFlight: 1000, Groups: []Managed{{Match: "web", Cluster: "prod", Policy: drain.Defaults(), MaxUnavailable: l}}}
 }
 
-// began answers all orders for a while and counts the container instances that were set DRAINING. The sweep finds a group of some size, or
-// fails when that is negative.
-func began(k *Kernel, from time.Time, d time.Duration, size int) int {
+// setDraining answers all orders for a while and counts the container instances that were set DRAINING. The sweep finds a group of some
+// size, or fails when that is negative.
+func setDraining(k *Kernel, from time.Time, d time.Duration, size int) int {
 	c := cloud{fleet.Active}
 	_, _, orders := drive(k, from, d, func(o plan.Request, now time.Time) plan.Done {
 		done := c.answer(o)
@@ -68,7 +68,7 @@ func TestABudgetBoundsHowManyLeave(t *testing.T) {
 			for i := range 10 {
 				k.Hear(termination(i), t0)
 			}
-			if got := began(k, t0, 3*time.Minute, c.size); got != c.want {
+			if got := setDraining(k, t0, 3*time.Minute, c.size); got != c.want {
 				t.Errorf("%d leave, want %d", got, c.want)
 			}
 		})
@@ -81,9 +81,9 @@ func records(t *testing.T) []journal.Record {
 	for i := range 10 {
 		k.Hear(termination(i), t0)
 	}
-	began(k, t0, time.Minute, 10)
+	setDraining(k, t0, time.Minute, 10)
 	var recs []journal.Record
-	for _, e := range k.order {
+	for _, e := range k.sorted {
 		recs = append(recs, k.record(e))
 	}
 	return recs
@@ -105,7 +105,7 @@ func TestWhoLeavesIsCountedAfterARestart(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := began(k, t0.Add(2*time.Minute), 3*time.Minute, 10); got != c.want {
+			if got := setDraining(k, t0.Add(2*time.Minute), 3*time.Minute, 10); got != c.want {
 				t.Errorf("%d leave, want %d", got, c.want)
 			}
 		})
@@ -119,9 +119,9 @@ func TestWhatWasSetDrainingByOthersIsCountedAfterARestart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k.order[9].d.DrainingSince = t0
-	k.countLeaves()
-	if got := k.leaves["web"]; got != 3 {
+	k.sorted[9].d.DrainingSince = t0
+	k.countLeaving()
+	if got := k.leave[pool{"cluster/prod", "web"}]; got != 3 {
 		t.Errorf("%d leave, want 3", got)
 	}
 }
@@ -164,7 +164,7 @@ func TestANoteIsHeardOnce(t *testing.T) {
 // Who has seen an instance leave is not always there to see it come back: an hour after its drain one that waits is taken for a new one.
 func TestAnInstanceThatWaitsLongAfterItsDrainIsAdopted(t *testing.T) {
 	for after, want := range map[time.Duration]int{10 * time.Minute: 0, 2 * time.Hour: 1, 100 * time.Hour: 1} {
-		d := drain.Drain{Key: "web/i-0001/token-00", Group: "web", Instance: "i-0001", Ended: t0, Final: &drain.Answer{Outcome: drain.Drained}}
+		d := drain.Drain{Key: "web/i-0001/token-00", Target: fleet.HostTarget("i-0001"), Hold: drain.Hold{Group: "web"}, Ended: t0, Final: &drain.Answer{Outcome: drain.Drained}}
 		rec := (&Kernel{}).record(&entry{d: d})
 		cfg := budgeted(MaxUnavailable{})
 		cfg.Hook, cfg.OnePass = "ebb-drain", true

@@ -10,21 +10,21 @@ import (
 	"github.com/ebbhq/ebb/internal/plan"
 )
 
-// carried is what one pass knows that the next one needs and could see only by waiting: an Ebb that lives for one pass keeps it in the
-// journal. All else is looked at anew.
-type carried struct {
-	Running []time.Time `json:"running,omitempty"` // as entry.lists
+// passState is what one pass knows of a drain and the next one needs, and could see only by waiting: an Ebb that lives for one pass keeps
+// it in the journal. Everything else is looked at anew.
+type passState struct {
+	Running []time.Time `json:"running,omitempty"` // as entry.running
 	Stopped []time.Time `json:"stopped,omitempty"`
 	Whole   time.Time   `json:"whole,omitzero"`
 	Paged   bool        `json:"paged,omitempty"`
-	Looked  time.Time   `json:"looked,omitzero"` // the latest look at a container instance that ECS does not reach
-	Beaten  time.Time   `json:"beaten,omitzero"` // the latest heartbeat that AWS took
-	Live    []string    `json:"live,omitempty"`  // tasks ever listed, by id where the container instance's ARN tells the rest
-	Done    []string    `json:"done,omitempty"`  // those that have stopped for good
+	Looked  time.Time   `json:"looked,omitzero"` // start of the latest look at a container instance that ECS does not reach
+	Beaten  time.Time   `json:"beaten,omitzero"` // start of the latest heartbeat that AWS accepted
+	Live    []string    `json:"live,omitempty"`  // tasks ever listed: the id, if the rest of the ARN is as in the container instance's
+	Done    []string    `json:"done,omitempty"`  // tasks that have stopped
 }
 
 // same reports whether two passes know the same.
-func (c *carried) same(o *carried) bool {
+func (c *passState) same(o *passState) bool {
 	if c == nil || o == nil {
 		return c == o
 	}
@@ -33,20 +33,20 @@ func (c *carried) same(o *carried) bool {
 		slices.Equal(c.Live, o.Live) && slices.Equal(c.Done, o.Done)
 }
 
-// carry gathers what the next pass is to know of a drain; nil for an Ebb that lives on.
-func (k *Kernel) carry(e *entry) *carried {
+// passState gathers what the next pass is to know of a drain; nil for an Ebb that lives on.
+func (k *Kernel) passState(e *entry) *passState {
 	if !k.cfg.OnePass {
 		return nil
 	}
-	c := &carried{
-		Running: e.lists[plan.ListRunning], Stopped: e.lists[plan.ListStopped], Whole: e.whole, Paged: e.paged,
+	c := &passState{
+		Running: e.running.Starts, Stopped: e.stopped.Starts, Whole: e.running.Whole, Paged: e.running.Paged,
 		Beaten: e.tried[plan.Beat].OK,
 	}
 	if !e.d.UnreachedFrom.IsZero() {
-		c.Looked = later(k.facts.containers[e.d.Instance].At, e.before)
+		ci := k.container(e.d.Target)
+		c.Looked = drain.Later(ci.At, ci.Before)
 	}
-	for i := range e.tasks {
-		t := &e.tasks[i]
+	for _, t := range e.tasks {
 		id := strings.TrimPrefix(string(t.Value.ARN), taskPrefix(e.d.ContainerInstance))
 		if t.Is == fleet.Absent || t.Is == fleet.Seen && !t.Value.Live() {
 			c.Done = append(c.Done, id)
@@ -64,15 +64,16 @@ func taskPrefix(ci fleet.ARN) string {
 }
 
 // recall gives a drain what the pass before knew.
-func (k *Kernel) recall(e *entry, c *carried) {
+func (k *Kernel) recall(e *entry, c *passState) {
 	if c == nil {
 		return
 	}
-	e.known = c
-	for kind, times := range map[plan.LookKind][]time.Time{plan.ListRunning: c.Running, plan.ListStopped: c.Stopped} { //ebb:any-order each by itself
-		e.lists[kind] = slices.Clone(times)
+	e.state = c
+	e.running = drain.Lists{Starts: slices.Clone(c.Running), Whole: c.Whole, Paged: c.Paged}
+	e.stopped.Starts = slices.Clone(c.Stopped)
+	if !c.Looked.IsZero() {
+		k.facts[containerOf(e.d.Target)] = &fleet.Fact[fleet.ContainerInstance]{Before: c.Looked}
 	}
-	e.whole, e.paged, e.before = c.Whole, c.Paged, c.Looked
 	if !c.Beaten.IsZero() {
 		e.tried[plan.Beat] = drain.Try{OK: c.Beaten}
 	}
@@ -84,11 +85,11 @@ func (k *Kernel) recall(e *entry, c *carried) {
 		return fleet.ARN(prefix + id)
 	}
 	for _, id := range c.Live {
-		k.listed(arn(id), e.d.Instance)
+		k.listed(arn(id), e.d.Target)
 	}
 	for _, id := range c.Done {
-		k.listed(arn(id), e.d.Instance)
+		k.listed(arn(id), e.d.Target)
 		i, _ := e.task(arn(id))
-		e.tasks[i] = fleet.Fact[fleet.Task]{Is: fleet.Absent, Value: fleet.Task{ARN: arn(id)}}
+		e.tasks[i].Is = fleet.Absent
 	}
 }

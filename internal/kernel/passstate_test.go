@@ -18,19 +18,19 @@ func seenBefore(t *testing.T, onePass bool) (*Kernel, *entry) {
 	k := newKernel(t, cfg)
 	k.Hear(termination(1), t0)
 	k.Next(t0)
-	e := k.order[0]
+	e := k.sorted[0]
 	host := crowd{1, 2}.host("i-0001")
 	e.d.ContainerInstance, e.d.Cluster, e.d.DrainingSince, e.d.UnreachedFrom, e.d.Agreed = host.ARN, "prod", t0, t0, t0.Add(time.Minute)
-	k.putContainer("i-0001", fleet.Seen, t0.Add(2*time.Minute), host)
-	e.lists[plan.ListRunning], e.lists[plan.ListStopped] = []time.Time{t0.Add(time.Minute)}, []time.Time{t0.Add(2 * time.Minute)}
-	e.whole, e.paged = t0.Add(61*time.Second), true
+	put(k.facts, containerOf(e.d.Target), fleet.Seen, t0.Add(2*time.Minute), host)
+	e.running.Starts, e.stopped.Starts = []time.Time{t0.Add(time.Minute)}, []time.Time{t0.Add(2 * time.Minute)}
+	e.running.Whole, e.running.Paged = t0.Add(61*time.Second), true
 	e.tried[plan.Beat] = drain.Try{OK: t0.Add(time.Second), Started: t0.Add(time.Second)}
 	for id, last := range map[fleet.ARN]string{taskARN + "live": "RUNNING", taskARN + "done": "STOPPED", "arn:aws:ecs:eu-west-1:111122223333:task/old": "RUNNING"} {
-		k.listed(id, "i-0001")
+		k.listed(id, fleet.HostTarget("i-0001"))
 		k.putTask(e, id, fleet.Seen, t0, fleet.Task{ARN: id, LastStatus: last})
 	}
-	k.listed(taskARN+"new", "i-0001")
-	e.known = k.carry(e)
+	k.listed(taskARN+"new", fleet.HostTarget("i-0001"))
+	e.state = k.passState(e)
 	return k, e
 }
 
@@ -41,11 +41,11 @@ func TestAPassHandsOnWhatTheNextOneNeeds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := next.order[0]
-	if !slices.Equal(got.lists[plan.ListRunning], e.lists[plan.ListRunning]) || !slices.Equal(got.lists[plan.ListStopped], e.lists[plan.ListStopped]) {
-		t.Errorf("lists %v, want %v", got.lists, e.lists)
+	got := next.sorted[0]
+	if !slices.Equal(got.running.Starts, e.running.Starts) || !slices.Equal(got.stopped.Starts, e.stopped.Starts) {
+		t.Errorf("lists %v, want %v", got.running, e.running)
 	}
-	if !got.whole.Equal(e.whole) || !got.paged || !got.before.Equal(t0.Add(2*time.Minute)) || !got.d.UnreachedFrom.Equal(t0) || !got.d.Agreed.Equal(e.d.Agreed) {
+	if !got.running.Whole.Equal(e.running.Whole) || !got.running.Paged || !next.container(got.d.Target).Before.Equal(t0.Add(2*time.Minute)) || !got.d.UnreachedFrom.Equal(t0) || !got.d.Agreed.Equal(e.d.Agreed) {
 		t.Errorf("%+v", got)
 	}
 	if beat := got.tried[plan.Beat]; !beat.OK.Equal(t0.Add(time.Second)) {
@@ -66,8 +66,8 @@ func TestAPassHandsOnWhatTheNextOneNeeds(t *testing.T) {
 	if !slices.Equal(known, want) {
 		t.Errorf("tasks %q, want %q", known, want)
 	}
-	if again := next.carry(got); !again.same(e.known) {
-		t.Errorf("a pass that saw nothing hands on %+v, want %+v", again, e.known)
+	if again := next.passState(got); !again.same(e.state) {
+		t.Errorf("a pass that saw nothing hands on %+v, want %+v", again, e.state)
 	}
 }
 
@@ -78,8 +78,8 @@ func TestWhoLivesOnTakesNothingFromAPass(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := serve.order[0]
-	if len(got.lists) > 0 || len(got.tasks) > 0 || !got.d.UnreachedFrom.IsZero() || !got.d.Agreed.IsZero() || !got.d.DrainingSince.Equal(t0) {
+	got := serve.sorted[0]
+	if len(got.running.Starts)+len(got.stopped.Starts) > 0 || len(got.tasks) > 0 || !got.d.UnreachedFrom.IsZero() || !got.d.Agreed.IsZero() || !got.d.DrainingSince.Equal(t0) {
 		t.Errorf("%+v", got)
 	}
 	s, err := read(serve.record(got))

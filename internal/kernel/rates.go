@@ -12,16 +12,17 @@ type Rate struct{ Burst, PerSecond float64 }
 // Rates is how many calls Ebb allows itself; a missing bucket takes the default.
 type Rates map[plan.Bucket]Rate
 
-// defaults leave a part of AWS's own limits to others: half, and a quarter of the reads of ECS, of which a drain needs the most. Those of Auto Scaling, ELB and EC2 are not published and are guesses on the
-// careful side.
+// defaults leave a part of AWS's own limits to others. Of ECS they take a quarter of the reads, of which a drain needs the most, and half
+// of the rest. The limits of Auto Scaling, ELB and EC2 are not published; these are guesses on the careful side.
 var defaults = [...]struct {
 	bucket plan.Bucket
 	rate   Rate
 }{
-	{plan.AutoScaling, Rate{50, 5}}, {plan.ECSRead, Rate{75, 15}}, {plan.ECSModify, Rate{50, 20}}, {plan.ELB, Rate{20, 5}}, {plan.EC2, Rate{20, 5}},
+	{plan.AutoScaling, Rate{50, 5}}, {plan.ECSRead, Rate{75, 15}}, {plan.ECSModify, Rate{50, 20}},
+	{plan.ELB, Rate{20, 5}}, {plan.EC2, Rate{20, 5}},
 }
 
-// tokens is the state of one bucket. Throttling empties it and holds it for a while, longer each time in a row.
+// tokens is the state of one bucket. Throttling empties it and closes it for a while, longer each time in a row.
 type tokens struct {
 	rate   Rate
 	have   float64
@@ -30,17 +31,17 @@ type tokens struct {
 	hits   int
 }
 
-// ledger keeps two buckets for each API, one for what acts and one for what looks, so that neither can starve the other: many
+// rates keeps two buckets for each API, one for what acts and one for what looks, so that neither can starve the other: many
 // heartbeats would leave no call to see what becomes of their instances. Where both draw on the same API each gets half.
 //
 // Urgent calls have no bucket until AWS throttles one. Then they are sent at a pace that rises with what AWS takes and falls with what it
-// throttles, so that a thousand answers do not knock a hundred times each.
-type ledger struct {
+// throttles, so that a thousand answers are not each tried a hundred times.
+type rates struct {
 	acting, looking map[plan.Bucket]*tokens
 	urgent          [plan.Answering + 1]pace // by priority: heartbeats that are throttled must not hold up the answers
 }
 
-// pace is calls per second, found by trying. Zero: as many as come.
+// pace is calls per second, found by trying. A rate of zero means unlimited.
 type pace struct {
 	tokens
 	fell time.Time // when it was last lowered
@@ -52,8 +53,8 @@ const (
 	freePace   = 100.0 // above it there is no limit any more
 )
 
-func newLedger(b Rates) *ledger {
-	l := &ledger{acting: map[plan.Bucket]*tokens{}, looking: map[plan.Bucket]*tokens{}}
+func newRates(b Rates) *rates {
+	l := &rates{acting: map[plan.Bucket]*tokens{}, looking: map[plan.Bucket]*tokens{}}
 	for _, d := range defaults {
 		r, ok := b[d.bucket]
 		if !ok {
@@ -68,7 +69,7 @@ func newLedger(b Rates) *ledger {
 	return l
 }
 
-func (l *ledger) of(b plan.Bucket, p plan.Priority) *tokens {
+func (l *rates) of(b plan.Bucket, p plan.Priority) *tokens {
 	if p == plan.Looking {
 		return l.looking[b]
 	}
@@ -82,9 +83,9 @@ func (t *tokens) refill(now time.Time) {
 	t.at = now
 }
 
-// take spends calls if the bucket has them, or is full. Urgent calls are limited by AWS alone: a heartbeat that is not sent is a hook that
-// is lost, and how many AWS takes only AWS knows.
-func (l *ledger) take(b plan.Bucket, calls float64, p plan.Priority, now time.Time) bool {
+// take spends calls if the bucket has them, or is full. Urgent calls are limited by AWS alone: a heartbeat that is not sent loses a hook,
+// and only AWS knows how many it accepts.
+func (l *rates) take(b plan.Bucket, calls float64, p plan.Priority, now time.Time) bool {
 	if p <= plan.Answering {
 		return l.urgent[p].take(now)
 	}
@@ -98,7 +99,7 @@ func (l *ledger) take(b plan.Bucket, calls float64, p plan.Priority, now time.Ti
 }
 
 // settle corrects an estimate by what was really sent, and reacts to throttling.
-func (l *ledger) settle(b plan.Bucket, p plan.Priority, extra int, fail *plan.Failure, now time.Time) {
+func (l *rates) settle(b plan.Bucket, p plan.Priority, extra int, fail *plan.Failure, now time.Time) {
 	throttled := fail != nil && fail.Class == plan.Throttled
 	if p <= plan.Answering {
 		l.urgent[p].settle(throttled, now)
@@ -128,8 +129,8 @@ func (p *pace) take(now time.Time) bool {
 	return true
 }
 
-// settle raises the pace by what was taken, and lowers it by what was throttled, once a second at most: what was sent at the same time is
-// throttled at the same time.
+// settle raises the pace when a call was accepted, and lowers it when one was throttled, but only once a second: calls that were sent
+// together are throttled together.
 func (p *pace) settle(throttled bool, now time.Time) {
 	r := p.rate.PerSecond
 	switch {

@@ -9,7 +9,8 @@ import (
 
 var throttling = &plan.Failure{Class: plan.Throttled}
 
-// The pace of urgent calls is found by trying: free until AWS throttles one, then lower with what is throttled and higher with what is taken.
+// The pace of urgent calls is found by trying: free until AWS throttles one, then lower with what is throttled and higher with what is
+// taken.
 func TestThePaceOfUrgentCalls(t *testing.T) {
 	sec := func(s float64) time.Time { return t0.Add(time.Duration(s * float64(time.Second))) }
 	type result struct {
@@ -33,7 +34,7 @@ func TestThePaceOfUrgentCalls(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			l := newLedger(nil)
+			l := newRates(nil)
 			for _, r := range tt.results {
 				var fail *plan.Failure
 				if r.throttled {
@@ -53,9 +54,10 @@ func TestThePaceOfUrgentCalls(t *testing.T) {
 	}
 }
 
-// What the pace allows is what is sent: nothing in the moment that was throttled, then as much a second as it says, and not more after a rest.
+// What the pace allows is what is sent: nothing in the moment that was throttled, then as much a second as it says, and not more after a
+// rest.
 func TestPacedCallsAreSentAtThePace(t *testing.T) {
-	l := newLedger(nil)
+	l := newRates(nil)
 	sent := func(now time.Time) (n int) {
 		for range 1000 {
 			if l.take(plan.AutoScaling, 1, plan.Answering, now) {
@@ -83,7 +85,7 @@ func TestPacedCallsAreSentAtThePace(t *testing.T) {
 
 // Throttling empties a bucket of looks and holds it, longer each time in a row, and only that one.
 func TestThrottledLooksPause(t *testing.T) {
-	l := newLedger(Rates{plan.ECSRead: {Burst: 10, PerSecond: 10}})
+	l := newRates(Rates{plan.ECSRead: {Burst: 10, PerSecond: 10}})
 	now := t0
 	for i := 1; i <= 12; i++ {
 		l.settle(plan.ECSRead, plan.Looking, 0, throttling, now)

@@ -1,0 +1,152 @@
+package kernel
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/drain"
+	"github.com/ebbhq/ebb/internal/event"
+	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/journal"
+)
+
+// Heard is a message as it came from a source.
+type Heard struct {
+	Event    event.Event
+	Message  string // the source's name for it; empty: nothing is to be settled
+	Body     string
+	Sent     time.Time
+	Receives int
+	Noted    bool // another Ebb heard it and forwarded it
+}
+
+// Verdict says what becomes of a message.
+type Verdict struct {
+	Message string
+	Delete  bool // acknowledge it; otherwise the queue delivers it again, later each time
+	Kind    event.Kind
+	Why     string
+}
+
+// Hear takes in a message. What becomes of it is among the verdicts of the next Next, after the batch that makes it durable.
+func (k *Kernel) Hear(h Heard, now time.Time) {
+	v := Verdict{Message: h.Message, Delete: true, Kind: h.Event.Kind, Why: h.Event.Why}
+	switch h.Event.Kind.Use() { //exhaustive:enforce
+	case event.Drains:
+		v.Delete, v.Why = k.hearTermination(h, now)
+	case event.Nothing, event.Wakes:
+		v.Delete = h.Noted || !k.cfg.LeaveForeign
+	case event.Answers:
+		v.Why = "a test notification of group " + h.Event.Group + ": its messages reach Ebb"
+	case event.Unread:
+		v.Delete = k.hearUnknown(h, now)
+	}
+	k.Counts[string(h.Event.Kind)]++
+	if h.Message != "" {
+		k.settle = append(k.settle, v)
+	}
+}
+
+func (k *Kernel) hearUnknown(h Heard, now time.Time) bool {
+	if h.Noted {
+		return true // it was forwarded only to wake this Ebb
+	}
+	const giveUp = 5 // receives; with a redrive policy the queue itself moves the message away
+	if k.cfg.Redrive || h.Receives < giveUp {
+		return false
+	}
+	body := h.Body
+	if len(body) > 64<<10 {
+		body = body[:64<<10]
+	}
+	data, _ := json.Marshal(map[string]string{"message": h.Message, "body": body})
+	text := fmt.Sprintf("deleted message %s after %d receives: %s; the queue has no redrive policy to keep it", h.Message, h.Receives, h.Event.Why)
+	k.lines = append(k.lines, journal.Line{At: now, Kind: "unreadable", Data: data, Text: text})
+	return true
+}
+
+func (k *Kernel) hearTermination(h Heard, now time.Time) (ack bool, why string) {
+	e := h.Event
+	man, ok := k.cfg.managed(e.Group)
+	if !ok || e.Hook != k.cfg.Hook {
+		k.Counts["foreign"]++
+		why = fmt.Sprintf("group %s is not managed here", e.Group)
+		if ok {
+			why = fmt.Sprintf("hook %s of group %s is not ours", e.Hook, e.Group)
+		}
+		return h.Noted || !k.cfg.LeaveForeign, why // a forwarded message has no other reader
+	}
+	if !k.cfg.mine(man.Scope()) { // a forwarded message too, when its group belongs to another scope by now
+		k.Counts["noted"]++
+		id := h.Message[strings.LastIndexByte(h.Message, '/')+1:] // one that is forwarded again keeps its name
+		k.forwarded = append(k.forwarded, journal.Forwarded{Scope: man.Scope(), ID: id, Body: h.Body, Sent: h.Sent})
+		return true, "noted for the Ebb that works for " + man.Scope()
+	}
+	t := fleet.HostTarget(e.Instance)
+	if o, ok := k.open[t]; ok {
+		if o.d.Token == "" {
+			o.d.Token = e.Token
+		} else if e.Token != "" && e.Token != o.d.Token && !o.d.ByID {
+			// Another wait of the same instance, or a false message. Auto Scaling knows which wait it is.
+			o.d.ByID, o.d.Doubt, o.dirty, o.fresh = true, true, true, true
+			unknown[time.Time](k.facts, began(t, o.d.Group))
+		}
+		k.Counts["duplicate"]++
+		return true, "already draining"
+	}
+	if k.newer[e.Group+"/"+t.ID] {
+		k.Counts["left alone"]++
+		return true, "its record in the journal is open, and only a newer version of Ebb reads it"
+	}
+	if key, late := k.recent[t].late(e); late {
+		k.Counts["late"]++
+		return true, "drain " + key + " has ended"
+	}
+	zero := e.Time
+	if zero.IsZero() {
+		zero = h.Sent
+	}
+	hold := drain.Hold{Group: e.Group, Hook: e.Hook, Token: e.Token, WarmPool: e.ToWarmPool()}
+	k.begin(drain.Drain{Target: t, Zero: zero, Hold: hold}, man, now)
+	return true, ""
+}
+
+// begun adds a drain to those that are open.
+func (k *Kernel) begun(e *entry) {
+	k.add(e)
+	if e.d.ContainerInstance != "" {
+		k.ownerOf[e.d.ContainerInstance] = e.d.Target
+	}
+}
+
+// doubtful: of a message that claims to be older than this, Auto Scaling is asked when the termination really began.
+const doubtful = 2 * time.Minute
+
+// begin opens a drain. Its zero never lies in the future: clocks differ.
+func (k *Kernel) begin(d drain.Drain, man Managed, now time.Time) {
+	if d.Zero.IsZero() || d.Zero.After(now) {
+		d.Zero = now
+	}
+	d.Heard, d.Cluster = now, man.Cluster
+	d.Doubt = now.Sub(d.Zero) > doubtful
+	gen := d.Token
+	if gen == "" {
+		gen = "t" + d.Zero.UTC().Format("20060102T150405")
+	}
+	if len(gen) > 8 && d.Token != "" {
+		gen = gen[:8]
+	}
+	d.Key = k.recent[d.Target].unused(d.Group + "/" + d.Target.ID + "/" + gen)
+	man.Policy = k.cfg.policy(man)
+	k.begun(&entry{d: d, man: man, scope: man.Scope(), since: now, dirty: true, fresh: true})
+	how := "Auto Scaling terminates " + d.Target.ID + " of group " + d.Group
+	if d.WarmPool {
+		how = "Auto Scaling returns " + d.Target.ID + " of group " + d.Group + " to its warm pool"
+	}
+	if d.Adopted {
+		how = "found " + d.Target.ID + " of group " + d.Group + " waiting in its hook; no message was heard"
+	}
+	k.line(now, d.Key, "heard", how)
+}

@@ -1,0 +1,370 @@
+package kernel
+
+import (
+	"iter"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/plan"
+)
+
+// answer is what came of a looo.
+type answer struct {
+	plan.Look
+	plan.Done
+	failed map[string]bool // the ids of which it says nothing
+	now    time.Time
+}
+
+// saw has a row for each kind of look: what is learnt from it. Listings learn from failures too.
+var saw = [plan.LookKinds]func(*observer, answer){
+	plan.Groups:                 sawGroups,
+	plan.Hooks:                  sawHooks,
+	plan.GroupInstances:         sawGroupInstances,
+	plan.Activities:             sawActivities,
+	plan.FindContainerInstances: sawContainers,
+	plan.ContainerInstances:     sawContainers,
+	plan.ListRunning:            sawLists,
+	plan.ListStopped:            sawLists,
+	plan.ListCluster:            (*observer).sawListing,
+	plan.Homes:                  (*observer).sawListing,
+	plan.Clusters:               sawClusters,
+	plan.Tasks:                  sawTasks,
+	plan.Services:               sawServices,
+	plan.Targets:                sawTargets,
+	plan.Delays:                 sawDelays,
+	plan.Instances:              sawInstances,
+}
+
+// drainOf finds the open drain to whose target a subject belongs: by instance, or by the ARN of its container instance or taso.
+func (o *observer) drainOf(s plan.Subject) *entry {
+	if e := o.open[fleet.HostTarget(fleet.InstanceID(s.ID))]; e != nil {
+		return e
+	}
+	return o.open[o.ownerOf[fleet.ARN(s.ID)]]
+}
+
+// touch marks the drains that a look concerned: they decide again.
+func (o *observer) touch(l plan.Look) {
+	for _, s := range l.Subjects {
+		if e := o.drainOf(s); e != nil {
+			e.dirty = true
+		}
+	}
+	for _, e := range o.sorted {
+		switch l.Kind {
+		case plan.Hooks, plan.Activities:
+			e.dirty = e.dirty || e.d.Group == l.In || e.d.Cluster == ""
+		case plan.Services:
+			e.dirty = e.dirty || e.d.Cluster == l.In
+		case plan.Targets, plan.Delays:
+			e.dirty = true
+		}
+	}
+}
+
+// sawGroups takes in a sweep: every instance of the managed groups, and which wait in a hook although no message was heard.
+func sawGroups(o *observer, a answer) {
+	at := a.Started
+	o.swept = at
+	o.Counts["sweeps"]++
+	clear(o.groups)
+	seen := map[string]map[fleet.Target]bool{}
+	for _, g := range a.Result.View.Groups {
+		if man, ok := o.cfg.managed(g.Name); !ok || !o.cfg.mine(man.Scope()) {
+			continue
+		}
+		seen[g.Name] = map[fleet.Target]bool{}
+		o.groups[g.Name] = len(g.Instances)
+		for _, i := range g.Instances {
+			seen[g.Name][fleet.HostTarget(i.ID)] = true
+			o.sweptInstance(i, at)
+		}
+	}
+	for _, e := range o.sorted {
+		t := e.d.Target
+		if in, ok := seen[e.d.Group]; ok && !in[t] && o.concerns(t, at) {
+			// Not in the group, or in its warm pool, which a sweep does not list: it has to be looked at by itself.
+			unknown[fleet.GroupInstance](o.facts, groupInstance(t))
+			e.dirty = true
+		}
+	}
+	o.prune(at)
+}
+
+// prune drops what is of no more use, so that nothing grows for ever: what has not been looked at for long and is kept with no drain, hooks
+// of groups that are gone, and drains that ended so long ago that no message about them can come.
+func (o *observer) prune(now time.Time) {
+	const late = 48 * time.Hour // no hook waits longer
+	maps.DeleteFunc(o.facts, func(s plan.Subject, f interface{ When() time.Time }) bool {
+		keep := s.Kind.Spec().Keep
+		return keep > 0 && now.Sub(f.When()) > keep || s.Kind == plan.Hooks && !o.exists(s.In)
+	})
+	maps.DeleteFunc(o.hooked, func(g string, _ bool) bool { return !o.exists(g) })
+	clear(o.words)
+	maps.DeleteFunc(o.spaced, func(_ place, at time.Time) bool { return now.Sub(at) > spacing })
+	maps.DeleteFunc(o.recent, func(_ fleet.Target, h *history) bool { return h.forget(now.Add(-late)) })
+	maps.DeleteFunc(o.toAdopt, func(_ fleet.Target, g string) bool { return !o.exists(g) })
+	maps.DeleteFunc(o.leaving, func(_ fleet.Target, at time.Time) bool { return now.Sub(at) > 2*time.Hour })
+	wanted := map[plan.Subject]bool{}
+	for _, e := range o.sorted {
+		for _, w := range e.wants {
+			wanted[w.a.s] = true
+		}
+	}
+	maps.DeleteFunc(o.asked, func(s plan.Subject, a *ask) bool {
+		return s.Kind.Spec().Shared && (s.Kind != plan.Hooks || !o.exists(s.In)) && !a.flying && !wanted[s]
+	})
+}
+
+// exists reports whether the latest sweep found a managed group.
+func (o *observer) exists(group string) bool {
+	_, ok := o.groups[group]
+	return ok
+}
+
+func (o *observer) sweptInstance(i fleet.GroupInstance, at time.Time) {
+	t := fleet.HostTarget(i.ID)
+	if e, ok := o.open[t]; ok {
+		if !o.concerns(t, at) || i.Group != e.d.Group {
+			return
+		}
+		put(o.facts, groupInstance(t), fleet.Seen, at, i)
+		e.dirty = true // it need not look itself now
+		return
+	}
+	h := o.recent[t]
+	if !i.State.Waiting() {
+		if i.State.Leaving() {
+			o.leaving[t] = at
+		}
+		if h != nil {
+			h.over = true
+		}
+		return
+	}
+	if h != nil && at.Sub(h.newest().ended) > unwatched {
+		h.over = true
+	}
+	if !h.holds() {
+		o.toAdopt[t] = i.Group
+	}
+}
+
+// unwatched: for this long after a drain ended, an instance that still waits is assumed to be held by a different hook. A restarted Ebb,
+// and a function, cannot know better: nobody has seen whether it has not waited since. If it is wrong, AWS reports no active action and the
+// new drain ends at once.
+const unwatched = time.Hour
+
+func sawHooks(o *observer, a answer) {
+	group, at := a.In, a.Started
+	o.hooked[group] = true
+	for _, h := range a.Result.View.Hooks {
+		if h.Name == o.cfg.Hook && h.Transition == fleet.TerminatingTransit {
+			put(o.facts, hooksOf(group), fleet.Seen, at, h)
+			return
+		}
+	}
+	put(o.facts, hooksOf(group), fleet.Absent, at, fleet.Hook{})
+}
+
+func sawGroupInstances(o *observer, a answer) {
+	seen := map[string]bool{}
+	for _, i := range a.Result.View.GroupInstances {
+		t := fleet.HostTarget(i.ID)
+		if e := o.open[t]; e != nil && e.d.Group != i.Group {
+			continue // the message named another group than the one it is in: absent from that
+		}
+		seen[t.ID] = true
+		if o.concerns(t, a.Started) {
+			put(o.facts, groupInstance(t), fleet.Seen, a.Started, i)
+		}
+	}
+	for t := range o.missing(a, seen) {
+		put(o.facts, groupInstance(t), fleet.Absent, a.Started, fleet.GroupInstance{})
+	}
+}
+
+// missing are the targets that a look was about and should have found.
+func (o *observer) missing(a answer, seen map[string]bool) iter.Seq[fleet.Target] {
+	return func(yield func(fleet.Target) bool) {
+		for _, s := range a.Subjects {
+			t := fleet.HostTarget(fleet.InstanceID(s.ID))
+			if s.Kind == plan.ContainerInstances {
+				t = o.ownerOf[fleet.ARN(s.ID)]
+			}
+			if !seen[s.ID] && !a.failed[s.ID] && o.concerns(t, a.Started) && !yield(t) {
+				return
+			}
+		}
+	}
+}
+
+// sawActivities keeps when the instance of each open drain began to terminate: the newest activity that names it.
+func sawActivities(o *observer, a answer) {
+	seen := map[string]bool{}
+	for _, act := range a.Result.View.Activities {
+		t := fleet.HostTarget(act.Instance)
+		if !seen[t.ID] && o.concerns(t, a.Started) && slices.Contains(a.Subjects, began(t, a.In)) {
+			put(o.facts, began(t, a.In), fleet.Seen, a.Started, act.Start)
+		}
+		seen[t.ID] = true
+	}
+	for t := range o.missing(a, seen) {
+		put(o.facts, began(t, a.In), fleet.Absent, a.Started, time.Time{})
+	}
+}
+
+// rank orders the container instances of one EC2 instance: an agent that registers again leaves the old one behind.
+func rank(ci fleet.ContainerInstance) int {
+	switch {
+	case ci.Status == fleet.Inactive:
+		return 0
+	case !ci.Connected:
+		return 1
+	}
+	return 2
+}
+
+func sawContainers(o *observer, a answer) {
+	found, seen := a.Result.View.ContainerInstances, map[string]bool{}
+	best := map[fleet.InstanceID]fleet.ContainerInstance{}
+	for _, ci := range found {
+		seen[string(ci.ARN)], seen[string(ci.Instance)] = true, true
+		if old, ok := best[ci.Instance]; !ok || rank(ci) > rank(old) {
+			best[ci.Instance] = ci
+		}
+	}
+	for _, ci := range found {
+		t := fleet.HostTarget(ci.Instance)
+		if best[ci.Instance].ARN != ci.ARN || !o.concerns(t, a.Started) {
+			continue
+		}
+		put(o.facts, containerOf(t), fleet.Seen, a.Started, ci)
+		o.ownerOf[ci.ARN] = t
+	}
+	for t := range o.missing(a, seen) {
+		put(o.facts, containerOf(t), fleet.Absent, a.Started, fleet.ContainerInstance{})
+	}
+}
+
+func sawLists(o *observer, a answer) {
+	for _, t := range a.Result.View.Listed {
+		o.listed(t.Task, o.ownerOf[t.On])
+	}
+	for _, s := range a.Subjects {
+		arn := fleet.ARN(s.ID)
+		if e := o.open[o.ownerOf[arn]]; e != nil && !a.failed[s.ID] {
+			o.credit(e, arn, a.Kind, a.Started, a.now, false)
+		}
+	}
+}
+
+// credit records a complete list of the tasks of a drain's container instance. Lists of an earlier container instance of the same host do
+// not count.
+func (o *observer) credit(e *entry, arn fleet.ARN, kind plan.LookKind, at, now time.Time, paged bool) {
+	if arn != e.d.ContainerInstance {
+		return
+	}
+	l := e.lists(kind)
+	if n := len(l.Starts); n == 0 || at.After(l.Starts[n-1]) {
+		l.Starts = append(l.Starts, at)
+	}
+	l.Whole, l.Paged = now, paged
+}
+
+// listed adds a task to those of an open drain. No more than its ARN is known yet.
+func (o *observer) listed(task fleet.ARN, of fleet.Target) {
+	e := o.open[of]
+	if e == nil {
+		return
+	}
+	if i, ok := e.task(task); !ok {
+		f := &fleet.Fact[fleet.Task]{Value: fleet.Task{ARN: task}}
+		o.facts[taskIn(e.d.Cluster, task)], o.ownerOf[task] = f, of
+		e.tasks = slices.Insert(e.tasks, i, f)
+		e.dirty = true
+	}
+}
+
+// sawClusters keeps how large clusters are.
+func sawClusters(o *observer, a answer) {
+	seen := map[string]bool{}
+	for _, c := range a.Result.View.Clusters {
+		seen[c.Name] = true
+		put(o.facts, sizeOf(c.Name), fleet.Seen, a.Started, c)
+	}
+	absent[fleet.Cluster](o, a, seen)
+}
+
+// absent keeps as absent what a look should have found and did not.
+func absent[T any](o *observer, a answer, seen map[string]bool) {
+	var none T
+	for _, s := range a.Subjects {
+		if !seen[s.ID] && !a.failed[s.ID] {
+			put(o.facts, s, fleet.Absent, a.Started, none)
+		}
+	}
+}
+
+func sawDelays(o *observer, a answer) {
+	absent[time.Duration](o, a, nil)
+	for _, d := range a.Result.View.Delays {
+		put(o.facts, plan.Subject{Kind: plan.Delays, In: a.In}, fleet.Seen, a.Started, d.Delay)
+	}
+}
+
+func sawTasks(o *observer, a answer) {
+	seen := map[string]bool{}
+	for _, t := range a.Result.View.Tasks {
+		seen[string(t.ARN)] = true
+		if e := o.open[o.ownerOf[t.ARN]]; e != nil {
+			o.putTask(e, t.ARN, fleet.Seen, a.Started, t)
+		}
+	}
+	for _, s := range a.Subjects {
+		arn := fleet.ARN(s.ID)
+		if e := o.open[o.ownerOf[arn]]; e != nil && !seen[s.ID] && !a.failed[s.ID] {
+			o.putTask(e, arn, fleet.Absent, a.Started, fleet.Task{ARN: arn})
+		}
+	}
+}
+
+func sawServices(o *observer, a answer) {
+	seen := map[string]bool{}
+	for _, s := range a.Result.View.Services {
+		seen[s.Name] = true
+		put(o.facts, plan.Subject{Kind: plan.Services, In: a.In, ID: s.Name}, fleet.Seen, a.Started, s)
+	}
+	absent[fleet.Service](o, a, seen)
+}
+
+func sawTargets(o *observer, a answer) {
+	seen := map[plan.Subject]bool{}
+	for _, h := range a.Result.View.Health {
+		s := plan.Subject{Kind: plan.Targets, In: a.In, ID: h.Target.ID, Port: h.Target.Port}
+		seen[s] = true
+		put(o.facts, s, fleet.Seen, a.Started, h)
+	}
+	for _, s := range a.Subjects {
+		if !seen[s] {
+			put(o.facts, s, fleet.Absent, a.Started, fleet.Health{})
+		}
+	}
+}
+
+func sawInstances(o *observer, a answer) {
+	seen := map[string]bool{}
+	for _, i := range a.Result.View.Instances {
+		t := fleet.HostTarget(i.ID)
+		seen[t.ID] = true
+		if o.concerns(t, a.Started) {
+			put(o.facts, instanceOf(t), fleet.Seen, a.Started, i.State)
+		}
+	}
+	for t := range o.missing(a, seen) {
+		put(o.facts, instanceOf(t), fleet.Absent, a.Started, fleet.InstanceState(""))
+	}
+}

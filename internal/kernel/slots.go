@@ -1,0 +1,76 @@
+package kernel
+
+import (
+	"fmt"
+
+	"github.com/ebbhq/ebb/internal/drain"
+	"github.com/ebbhq/ebb/internal/fleet"
+)
+
+// MaxUnavailable is how many instances of a group may leave at once. The zero MaxUnavailable means unlimited.
+type MaxUnavailable struct {
+	Count   int
+	Percent int // of the instances that the group has, those that leave included; rounded down, but at least one
+}
+
+// String spells the limit as it is configured.
+func (l MaxUnavailable) String() string {
+	if l.Percent > 0 {
+		return fmt.Sprintf("%d%%", l.Percent)
+	}
+	return fmt.Sprint(l.Count)
+}
+
+// of is how many may leave of a group of this size.
+func (l MaxUnavailable) of(size int) int {
+	if l.Percent > 0 {
+		return max(1, size*l.Percent/100)
+	}
+	return l.Count
+}
+
+// pool is what a limit counts: the targets of one group in one scope.
+type pool struct{ scope, group string }
+
+func (e *entry) pool() pool { return pool{e.scope, e.d.Group} }
+
+// isLeaving reports whether a drain counts against the limit: it has a slot, or somebody else set it DRAINING.
+func (k *Kernel) isLeaving(e *entry) bool {
+	ci := k.container(e.d.Target)
+	return !e.d.Slot.IsZero() || !e.d.DrainingSince.IsZero() || ci.Is == fleet.Seen && ci.Value.Status == fleet.Draining
+}
+
+// countLeaving counts how many of each pool with a limit leave, before anything is decided.
+func (k *Kernel) countLeaving() {
+	k.leave = map[pool]int{}
+	for _, e := range k.sorted {
+		if e.few && k.isLeaving(e) {
+			k.leave[e.pool()]++
+		}
+	}
+}
+
+// counted keeps the count right while drains decide one after another.
+func (k *Kernel) counted(e *entry, now *drain.Drain) {
+	if e.few && e.d.Slot.IsZero() && !now.Slot.IsZero() {
+		k.leave[e.pool()]++
+	}
+}
+
+// slot says whether a drain of a pool with a limit may begin to leave. Of a group whose size is not known, one may: a sweep that fails for
+// ever must not hold all.
+func (k *Kernel) slot(e *entry) drain.Slot {
+	if !e.few {
+		return drain.Slot{}
+	}
+	return drain.Slot{Limited: true, Leave: k.leave[e.pool()], Limit: e.man.MaxUnavailable.of(k.groups[e.d.Group])}
+}
+
+// wakeQueued lets the drains of a pool that wait for a slot decide again.
+func (k *Kernel) wakeQueued(p pool) {
+	for _, e := range k.sorted {
+		if e.few && e.pool() == p && e.d.Slot.IsZero() {
+			e.dirty = true
+		}
+	}
+}
