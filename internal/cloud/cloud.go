@@ -6,6 +6,7 @@ package cloud
 
 import (
 	"context"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
@@ -89,9 +90,7 @@ func count(calls *int) Send {
 func chunks(ids []string, size int, fail func([]plan.ItemFailure), f func(chunk []string) error) error {
 	var failed []plan.ItemFailure
 	var last error
-	for rest := ids; len(rest) > 0; {
-		chunk := rest[:min(size, len(rest))]
-		rest = rest[len(chunk):]
+	for chunk := range slices.Chunk(ids, size) {
 		if err := f(chunk); err != nil {
 			last = err
 			failed = append(failed, itemFailures(chunk, err)...)
@@ -106,14 +105,11 @@ func chunks(ids []string, size int, fail func([]plan.ItemFailure), f func(chunk 
 
 func itemFailures(ids []string, err error) []plan.ItemFailure {
 	f := Classify(err)
-	var out []plan.ItemFailure
-	for _, id := range ids {
-		out = append(out, plan.ItemFailure{ID: id, Class: f.Class, Reason: reason(f)})
-	}
-	return out
+	return Convert(ids, func(id string) plan.ItemFailure { return plan.ItemFailure{ID: id, Class: f.Class, Reason: Reason(f)} })
 }
 
-func reason(f *plan.Failure) string {
+// Reason is what AWS said of a failure.
+func Reason(f *plan.Failure) string {
 	if f.Code == "" {
 		return f.Message
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 
+	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/plan"
 )
 
@@ -50,17 +51,9 @@ func (s *sight) find(ctx context.Context, clusters, ids []string) error {
 }
 
 func (s *sight) notFound(ids []string) []string {
-	seen := map[string]bool{}
-	for _, ci := range s.View.ContainerInstances {
-		seen[string(ci.Instance)] = true
-	}
-	var out []string
-	for _, id := range ids {
-		if !seen[id] {
-			out = append(out, id)
-		}
-	}
-	return out
+	return slices.DeleteFunc(slices.Clone(ids), func(id string) bool {
+		return slices.ContainsFunc(s.View.ContainerInstances, func(ci fleet.ContainerInstance) bool { return string(ci.Instance) == id })
+	})
 }
 
 // findIn lists with a filter, then describes. What is described stays seen even when another

@@ -84,15 +84,9 @@ func list[I, O, P, T any](
 
 // note notes a part as unread when an error says that it could not be read.
 func (l *look) note(what string, err error) {
-	if err == nil {
-		return
+	if err != nil {
+		l.missed(what, cloud.Reason(cloud.Classify(err)))
 	}
-	f := cloud.Classify(err)
-	text := f.Message
-	if f.Code != "" {
-		text = f.Code + ": " + f.Message
-	}
-	l.missed(what, text)
 }
 
 func (l *look) missed(what, text string) {
