@@ -37,7 +37,7 @@ func (c *Cloud) Do(ctx context.Context, a plan.Action) plan.Outcome {
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_UpdateContainerInstancesState.html
 func (c *Cloud) setDraining(ctx context.Context, a plan.Action, out *plan.Outcome) error {
 	fail := func(items []plan.ItemFailure) { out.Failed = append(out.Failed, items...) }
-	return chunks(Texts[string](a.State.ContainerInstances), plan.MaxDrainBatch, fail, func(ids []string) error {
+	return chunks(Texts[string](a.State.ContainerInstances), a.Kind.Spec().Batch, fail, func(ids []string) error {
 		res, err := Ask(ctx, count(&out.Calls), c.ECS.UpdateContainerInstancesState, &ecs.UpdateContainerInstancesStateInput{
 			Cluster: aws.String(a.State.Cluster), ContainerInstances: ids, Status: ecstypes.ContainerInstanceStatusDraining,
 		})

@@ -71,8 +71,8 @@ type Cloud struct{ Clients }
 // New returns a Cloud on these clients.
 func New(c Clients) *Cloud { return &Cloud{c} }
 
-// sight collects what one look finds.
-type sight struct {
+// lookup collects what one look finds.
+type lookup struct {
 	*Cloud
 	plan.LookResult
 }
@@ -117,4 +117,4 @@ func Reason(f *plan.Failure) string {
 }
 
 // fail notes items that stay unknown.
-func (s *sight) fail(items []plan.ItemFailure) { s.Failed = append(s.Failed, items...) }
+func (s *lookup) fail(items []plan.ItemFailure) { s.Failed = append(s.Failed, items...) }

@@ -28,15 +28,6 @@ type Options struct {
 	Profile  string
 }
 
-// Connect returns a Cloud on the AWS SDK. The error says what to do when there is no Region or there are no credentials.
-func Connect(ctx context.Context, o Options) (*Cloud, error) {
-	cfg, err := AWSConfig(ctx, o)
-	if err != nil {
-		return nil, err
-	}
-	return FromConfig(cfg), nil
-}
-
 // FromConfig returns a Cloud on the AWS SDK with this configuration. Each call ends after 10 s.
 func FromConfig(cfg aws.Config) *Cloud {
 	cfg = WithTimeout(cfg)

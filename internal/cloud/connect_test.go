@@ -60,14 +60,14 @@ func connect(t *testing.T, endpoint string) *Cloud {
 	t.Helper()
 	alone(t)
 	credentials(t)
-	c, err := Connect(t.Context(), Options{Region: "eu-west-1", Endpoint: endpoint})
+	cfg, err := AWSConfig(t.Context(), Options{Region: "eu-west-1", Endpoint: endpoint})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c
+	return FromConfig(cfg)
 }
 
-func TestConnectSaysWhatIsMissing(t *testing.T) {
+func TestAConfigurationSaysWhatIsMissing(t *testing.T) {
 	alone(t)
 	for _, c := range []struct {
 		o    Options
@@ -78,7 +78,7 @@ func TestConnectSaysWhatIsMissing(t *testing.T) {
 		{Options{Region: "eu-west-1", Endpoint: "http://127.0.0.1:1"}, []string{"no AWS credentials", "http://127.0.0.1:1 is the simulated cloud"}},
 		{Options{Region: "eu-west-1", Profile: "nobody"}, []string{"nobody", "check the profile"}},
 	} {
-		_, err := Connect(t.Context(), c.o)
+		_, err := AWSConfig(t.Context(), c.o)
 		for _, want := range c.want {
 			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%+v: error %v, want %q in it", c.o, err, want)
@@ -88,7 +88,7 @@ func TestConnectSaysWhatIsMissing(t *testing.T) {
 }
 
 // The kernel counts requests and repeats them; the SDK must not.
-func TestConnectDoesNotRetry(t *testing.T) {
+func TestNoCallIsRepeated(t *testing.T) {
 	url, asked, _ := server(t, http.StatusInternalServerError, "")
 	c := connect(t, url)
 	for name, s := range map[string]plan.LookResult{

@@ -31,8 +31,8 @@ func askedFor(asked []string, arn string) string {
 
 // containerInstances looks at container instances of one cluster.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeContainerInstances.html
-func (s *sight) containerInstances(ctx context.Context, l plan.Look) error {
-	return chunks(l.IDs(), plan.MaxDescribeECS, s.fail, func(chunk []string) error {
+func (s *lookup) containerInstances(ctx context.Context, l plan.Look) error {
+	return chunks(l.IDs(), l.Kind.Spec().Batch, s.fail, func(chunk []string) error {
 		out, err := s.describeContainerInstances(ctx, l.In, chunk)
 		if err != nil {
 			return err
@@ -43,21 +43,21 @@ func (s *sight) containerInstances(ctx context.Context, l plan.Look) error {
 	})
 }
 
-func (s *sight) describeContainerInstances(ctx context.Context, cluster string, arns []string) (*ecs.DescribeContainerInstancesOutput, error) {
+func (s *lookup) describeContainerInstances(ctx context.Context, cluster string, arns []string) (*ecs.DescribeContainerInstancesOutput, error) {
 	return Ask(ctx, count(&s.Calls), s.ECS.DescribeContainerInstances, &ecs.DescribeContainerInstancesInput{
 		Cluster: aws.String(cluster), ContainerInstances: arns,
 	})
 }
 
-func (s *sight) see(cluster string, out *ecs.DescribeContainerInstancesOutput) {
+func (s *lookup) see(cluster string, out *ecs.DescribeContainerInstancesOutput) {
 	read := func(ci ecstypes.ContainerInstance) fleet.ContainerInstance { return ReadContainerInstance(cluster, ci) }
 	s.View.ContainerInstances = append(s.View.ContainerInstances, Convert(out.ContainerInstances, read)...)
 }
 
 // tasks looks at tasks of one cluster.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html
-func (s *sight) tasks(ctx context.Context, l plan.Look) error {
-	return chunks(l.IDs(), plan.MaxDescribeECS, s.fail, func(chunk []string) error {
+func (s *lookup) tasks(ctx context.Context, l plan.Look) error {
+	return chunks(l.IDs(), l.Kind.Spec().Batch, s.fail, func(chunk []string) error {
 		out, err := Ask(ctx, count(&s.Calls), s.ECS.DescribeTasks, &ecs.DescribeTasksInput{Cluster: aws.String(l.In), Tasks: chunk})
 		if err != nil {
 			return err
@@ -70,8 +70,8 @@ func (s *sight) tasks(ctx context.Context, l plan.Look) error {
 
 // services looks at services of one cluster. A deleted service stays describable as INACTIVE; that is absence.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeServices.html
-func (s *sight) services(ctx context.Context, l plan.Look) error {
-	return chunks(l.IDs(), plan.MaxDescribeServices, s.fail, func(chunk []string) error {
+func (s *lookup) services(ctx context.Context, l plan.Look) error {
+	return chunks(l.IDs(), l.Kind.Spec().Batch, s.fail, func(chunk []string) error {
 		out, err := Ask(ctx, count(&s.Calls), s.ECS.DescribeServices, &ecs.DescribeServicesInput{Cluster: aws.String(l.In), Services: chunk})
 		if err != nil {
 			return err
@@ -88,8 +88,8 @@ func (s *sight) services(ctx context.Context, l plan.Look) error {
 
 // listTasks lists the tasks of some container instances that have a desired status. What could not be listed in full leaves its container
 // instance unknown, and only that.
-func listTasks(desired ecstypes.DesiredStatus) func(*sight, context.Context, plan.Look) error {
-	return func(s *sight, ctx context.Context, l plan.Look) error {
+func listTasks(desired ecstypes.DesiredStatus) func(*lookup, context.Context, plan.Look) error {
+	return func(s *lookup, ctx context.Context, l plan.Look) error {
 		return chunks(l.IDs(), 1, s.fail, func(chunk []string) error {
 			in := &ecs.ListTasksInput{Cluster: aws.String(l.In), ContainerInstance: aws.String(chunk[0]), DesiredStatus: desired}
 			arns, err := ListTasks(ctx, count(&s.Calls), s.ECS, in)
@@ -109,7 +109,7 @@ func ListTasks(ctx context.Context, send Send, c ECS, in *ecs.ListTasksInput) ([
 }
 
 // listPages lists some pages of all the tasks of a cluster. A page that fails after others leaves its token as the next.
-func (s *sight) listPages(ctx context.Context, l plan.Look) error {
+func (s *lookup) listPages(ctx context.Context, l plan.Look) error {
 	in := &ecs.ListTasksInput{Cluster: aws.String(l.In), DesiredStatus: ecstypes.DesiredStatus(strings.Join(l.IDs(), ""))}
 	token := l.Token
 	for range plan.ListPages {
@@ -136,8 +136,8 @@ func (s *sight) listPages(ctx context.Context, l plan.Look) error {
 
 // clusterSizes looks at how many tasks clusters have.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeClusters.html
-func (s *sight) clusterSizes(ctx context.Context, l plan.Look) error {
-	return chunks(l.IDs(), plan.MaxDescribeECS, s.fail, func(chunk []string) error {
+func (s *lookup) clusterSizes(ctx context.Context, l plan.Look) error {
+	return chunks(l.IDs(), l.Kind.Spec().Batch, s.fail, func(chunk []string) error {
 		out, err := Ask(ctx, count(&s.Calls), s.ECS.DescribeClusters, &ecs.DescribeClustersInput{Clusters: chunk})
 		if err != nil {
 			return err

@@ -13,13 +13,9 @@ import (
 	"github.com/ebbhq/ebb/internal/plan"
 )
 
-// MaxFilter is how many instance ids one filter of ListContainerInstances names. AWS states no limit; this keeps the
-// filter near one kilobyte.
-const MaxFilter = 50
-
 // findContainerInstances looks for the container instances of EC2 instances: in one cluster, or in every cluster when the
 // cluster is not known. An instance that was not found is absent only if every cluster answered in full.
-func (s *sight) findContainerInstances(ctx context.Context, l plan.Look) error {
+func (s *lookup) findContainerInstances(ctx context.Context, l plan.Look) error {
 	clusters, ids := []string{l.In}, possible(l.IDs())
 	if l.In == "" && len(ids) > 0 {
 		var err error
@@ -27,11 +23,11 @@ func (s *sight) findContainerInstances(ctx context.Context, l plan.Look) error {
 			return err
 		}
 	}
-	return chunks(ids, MaxFilter, s.fail, func(chunk []string) error { return s.find(ctx, clusters, chunk) })
+	return chunks(ids, l.Kind.Spec().Batch, s.fail, func(chunk []string) error { return s.find(ctx, clusters, chunk) })
 }
 
 // find searches the clusters in turn. It fails only when no cluster answered.
-func (s *sight) find(ctx context.Context, clusters, ids []string) error {
+func (s *lookup) find(ctx context.Context, clusters, ids []string) error {
 	var last error
 	bad := 0
 	for _, cluster := range clusters {
@@ -50,7 +46,7 @@ func (s *sight) find(ctx context.Context, clusters, ids []string) error {
 	return nil
 }
 
-func (s *sight) notFound(ids []string) []string {
+func (s *lookup) notFound(ids []string) []string {
 	return slices.DeleteFunc(slices.Clone(ids), func(id string) bool {
 		return slices.ContainsFunc(s.View.ContainerInstances, func(ci fleet.ContainerInstance) bool { return string(ci.Instance) == id })
 	})
@@ -58,7 +54,7 @@ func (s *sight) notFound(ids []string) []string {
 
 // findIn lists with a filter, then describes. What is described stays seen even when another
 // part fails; what the describe could not speak of is an error, because its instance id is not known.
-func (s *sight) findIn(ctx context.Context, cluster string, ids []string) error {
+func (s *lookup) findIn(ctx context.Context, cluster string, ids []string) error {
 	arns, err := ListContainerInstances(ctx, count(&s.Calls), s.ECS, cluster, ids)
 	if err != nil {
 		return err
@@ -86,7 +82,7 @@ func ListClusters(ctx context.Context, send Send, c ECS) ([]string, error) {
 		func(out *ecs.ListClustersOutput) ([]string, *string) { return out.ClusterArns, out.NextToken })
 }
 
-// ListContainerInstances lists the container instances of a cluster: all, or those on at most MaxFilter EC2 instances.
+// ListContainerInstances lists the container instances of a cluster: all, or those on some EC2 instances.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/cluster-query-language.html
 func ListContainerInstances(ctx context.Context, send Send, c ECS, cluster string, on []string) ([]string, error) {
 	in := &ecs.ListContainerInstancesInput{Cluster: aws.String(cluster)}

@@ -17,7 +17,7 @@ import (
 const MaxGroups = 100
 
 // groups looks at the named groups, or at every group of the account and Region.
-func (s *sight) groups(ctx context.Context, l plan.Look) error {
+func (s *lookup) groups(ctx context.Context, l plan.Look) error {
 	look := func(names []string) error {
 		found, err := DescribeGroups(ctx, count(&s.Calls), s.AutoScaling, names)
 		if err == nil { // some pages alone are not what was asked for
@@ -26,7 +26,7 @@ func (s *sight) groups(ctx context.Context, l plan.Look) error {
 		return err
 	}
 	if names := l.IDs(); len(names) > 0 {
-		return chunks(names, MaxGroups, s.fail, look)
+		return chunks(names, l.Kind.Spec().Batch, s.fail, look)
 	}
 	return look(nil)
 }
@@ -71,8 +71,8 @@ func retains(p *astypes.InstanceLifecyclePolicy) bool {
 func healthy(status *string) bool { return strings.EqualFold(aws.ToString(status), "Healthy") }
 
 // groupInstances looks at instances as their groups see them.
-func (s *sight) groupInstances(ctx context.Context, l plan.Look) error {
-	return chunks(possible(l.IDs()), plan.MaxGroupInstances, s.fail, func(chunk []string) error {
+func (s *lookup) groupInstances(ctx context.Context, l plan.Look) error {
+	return chunks(possible(l.IDs()), l.Kind.Spec().Batch, s.fail, func(chunk []string) error {
 		found, err := DescribeGroupInstances(ctx, count(&s.Calls), s.AutoScaling, chunk)
 		if err == nil {
 			s.View.GroupInstances = append(s.View.GroupInstances, Convert(found, groupInstance)...)
@@ -101,7 +101,7 @@ func groupInstance(i astypes.AutoScalingInstanceDetails) fleet.GroupInstance {
 }
 
 // hooks looks at the lifecycle hooks of a group.
-func (s *sight) hooks(ctx context.Context, l plan.Look) (err error) {
+func (s *lookup) hooks(ctx context.Context, l plan.Look) (err error) {
 	s.View.Hooks, err = DescribeHooks(ctx, count(&s.Calls), s.AutoScaling, l.In)
 	return err
 }
@@ -140,7 +140,7 @@ const (
 // activities looks at the newest scaling activities of a group, and keeps those that terminate an instance. AWS answers with the
 // newest first; no further page is read once all wanted instances are found.
 // https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribeScalingActivities.html
-func (s *sight) activities(ctx context.Context, l plan.Look) error {
+func (s *lookup) activities(ctx context.Context, l plan.Look) error {
 	var found []fleet.Activity
 	read, missing := 0, map[string]bool{}
 	for _, id := range l.IDs() {

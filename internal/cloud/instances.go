@@ -11,17 +11,14 @@ import (
 	"github.com/ebbhq/ebb/internal/plan"
 )
 
-// maxInstances is how many ids one DescribeInstances names.
-const maxInstances = 100
-
 // instances looks at instances as EC2 sees them.
-func (s *sight) instances(ctx context.Context, l plan.Look) error {
-	return chunks(possible(l.IDs()), maxInstances, s.fail, func(chunk []string) error { return s.describe(ctx, chunk) })
+func (s *lookup) instances(ctx context.Context, l plan.Look) error {
+	return chunks(possible(l.IDs()), l.Kind.Spec().Batch, s.fail, func(chunk []string) error { return s.describe(ctx, chunk) })
 }
 
 // describe asks until EC2 knows all ids that are left: it refuses the whole request for one that it does not know, and names
 // that one in the message. Those are absent.
-func (s *sight) describe(ctx context.Context, ids []string) error {
+func (s *lookup) describe(ctx context.Context, ids []string) error {
 	for len(ids) > 0 {
 		s.Calls++
 		found, err := s.EC2(ctx, ids)

@@ -12,29 +12,29 @@ import (
 )
 
 // looks has a row for each kind of look.
-var looks = [plan.LookKinds]func(*sight, context.Context, plan.Look) error{
-	plan.Groups:                 (*sight).groups,
-	plan.Hooks:                  (*sight).hooks,
-	plan.GroupInstances:         (*sight).groupInstances,
-	plan.Activities:             (*sight).activities,
-	plan.FindContainerInstances: (*sight).findContainerInstances,
-	plan.ContainerInstances:     (*sight).containerInstances,
+var looks = [plan.LookKinds]func(*lookup, context.Context, plan.Look) error{
+	plan.Groups:                 (*lookup).groups,
+	plan.Hooks:                  (*lookup).hooks,
+	plan.GroupInstances:         (*lookup).groupInstances,
+	plan.Activities:             (*lookup).activities,
+	plan.FindContainerInstances: (*lookup).findContainerInstances,
+	plan.ContainerInstances:     (*lookup).containerInstances,
 	plan.ListRunning:            listTasks(ecstypes.DesiredStatusRunning),
 	plan.ListStopped:            listTasks(ecstypes.DesiredStatusStopped),
-	plan.ListCluster:            (*sight).listPages,
-	plan.Homes:                  (*sight).tasks,
-	plan.Clusters:               (*sight).clusterSizes,
-	plan.Tasks:                  (*sight).tasks,
-	plan.Services:               (*sight).services,
-	plan.Targets:                (*sight).targets,
-	plan.Delays:                 (*sight).delay,
-	plan.Instances:              (*sight).instances,
+	plan.ListCluster:            (*lookup).listPages,
+	plan.Homes:                  (*lookup).tasks,
+	plan.Clusters:               (*lookup).clusterSizes,
+	plan.Tasks:                  (*lookup).tasks,
+	plan.Services:               (*lookup).services,
+	plan.Targets:                (*lookup).targets,
+	plan.Delays:                 (*lookup).delay,
+	plan.Instances:              (*lookup).instances,
 }
 
 // Look asks AWS one question. It splits what is longer than AWS's limits, so the look as a whole takes as many requests as
 // Calls says. When nothing at all could be learnt Err is set; when a part could not, that part is in Failed.
 func (c *Cloud) Look(ctx context.Context, l plan.Look) plan.LookResult {
-	s := &sight{Cloud: c}
+	s := &lookup{Cloud: c}
 	if l.Kind >= plan.LookKinds || looks[l.Kind] == nil {
 		return plan.LookResult{Err: Classify(fmt.Errorf("look of unknown kind %d", l.Kind))}
 	}

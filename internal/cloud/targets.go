@@ -16,7 +16,7 @@ import (
 
 // targets looks at the named targets of a target group. A target that is not registered reads "unused", and so does every
 // target of a group that does not exist. No targets take no request: AWS would answer with all.
-func (s *sight) targets(ctx context.Context, l plan.Look) error {
+func (s *lookup) targets(ctx context.Context, l plan.Look) error {
 	if len(l.Subjects) == 0 {
 		return nil
 	}
@@ -62,7 +62,7 @@ func unregistered(group fleet.ARN, ids []fleet.TargetID) []fleet.Health {
 }
 
 // delay looks at how long a target group lets deregistered targets drain.
-func (s *sight) delay(ctx context.Context, l plan.Look) error {
+func (s *lookup) delay(ctx context.Context, l plan.Look) error {
 	a, err := DescribeTargetGroupAttributes(ctx, count(&s.Calls), s.ELB, fleet.ARN(l.In))
 	if a.DelayKnown {
 		s.View.Delays = []fleet.Delay{{TargetGroup: fleet.ARN(l.In), Delay: a.Delay}}

@@ -30,7 +30,7 @@ func TestTargets(t *testing.T) {
 		health("i-0a", 32768, "draining", "Target.DeregistrationInProgress"), health("i-0b", 32769, "unused", "Target.NotRegistered"),
 	}}, nil))
 	s := c.Look(t.Context(), lookAtTargets)
-	diff(t, "sight", plan.LookResult{Calls: 1, View: plan.View{Health: []fleet.Health{
+	diff(t, "lookup", plan.LookResult{Calls: 1, View: plan.View{Health: []fleet.Health{
 		{TargetGroup: "arn:tg", Target: target(0), State: "draining", Reason: "Target.DeregistrationInProgress"},
 		{TargetGroup: "arn:tg", Target: target(1), State: "unused", Reason: "Target.NotRegistered"},
 	}}}, s)

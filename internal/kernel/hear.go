@@ -33,7 +33,8 @@ type Verdict struct {
 // Hear takes in a message. What becomes of it is among the verdicts of the next Next, after the batch that makes it durable.
 func (k *Kernel) Hear(h Heard, now time.Time) {
 	v := Verdict{Message: h.Message, Delete: true, Kind: h.Event.Kind, Why: h.Event.Why}
-	switch h.Event.Kind.Use() { //exhaustive:enforce
+	//exhaustive:enforce
+	switch h.Event.Kind.Use() {
 	case event.Drains:
 		v.Delete, v.Why = k.hearTermination(h, now)
 	case event.Nothing, event.Wakes:
@@ -62,7 +63,8 @@ func (k *Kernel) hearUnknown(h Heard, now time.Time) bool {
 		body = body[:64<<10]
 	}
 	data, _ := json.Marshal(map[string]string{"message": h.Message, "body": body})
-	text := fmt.Sprintf("deleted message %s after %d receives: %s; the queue has no redrive policy to keep it", h.Message, h.Receives, h.Event.Why)
+	text := fmt.Sprintf("deleted message %s after %d receives: %s; the queue has no redrive policy to keep it",
+		h.Message, h.Receives, h.Event.Why)
 	k.lines = append(k.lines, journal.Line{At: now, Kind: "unreadable", Data: data, Text: text})
 	return true
 }

@@ -12,8 +12,8 @@ type Rate struct{ Burst, PerSecond float64 }
 // Rates is how many calls Ebb allows itself; a missing bucket takes the default.
 type Rates map[plan.Bucket]Rate
 
-// defaults leave a part of AWS's own limits to others. Of ECS they take a quarter of the reads, of which a drain needs the most, and half
-// of the rest. The limits of Auto Scaling, ELB and EC2 are not published; these are guesses on the careful side.
+// defaults keep half of the limits that AWS publishes and leave half to others; of the reads of ECS, of which a drain needs the most, they
+// keep three quarters. The limits of Auto Scaling, ELB and EC2 are not published: these are guesses on the careful side.
 var defaults = [...]struct {
 	bucket plan.Bucket
 	rate   Rate

@@ -27,7 +27,7 @@ func (l *look) clustersOf(ctx context.Context, ids []string) []string {
 		return nil
 	}
 	return slices.Concat(parallel(l.listClusters(ctx), func(cluster string) []string {
-		for chunk := range slices.Chunk(ids, cloud.MaxFilter) {
+		for chunk := range slices.Chunk(ids, plan.FindContainerInstances.Spec().Batch) {
 			if len(l.listHosts(ctx, short(cluster), chunk)) > 0 {
 				return []string{cluster}
 			}
