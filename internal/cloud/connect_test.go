@@ -60,11 +60,11 @@ func connect(t *testing.T, endpoint string) *Cloud {
 	t.Helper()
 	alone(t)
 	credentials(t)
-	c, err := Connect(t.Context(), Options{Region: "eu-west-1", Endpoint: endpoint})
+	cfg, err := AWSConfig(t.Context(), Options{Region: "eu-west-1", Endpoint: endpoint})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c
+	return FromConfig(cfg)
 }
 
 func TestConnectSaysWhatIsMissing(t *testing.T) {
@@ -78,7 +78,7 @@ func TestConnectSaysWhatIsMissing(t *testing.T) {
 		{Options{Region: "eu-west-1", Endpoint: "http://127.0.0.1:1"}, []string{"no AWS credentials", "http://127.0.0.1:1 is the simulated cloud"}},
 		{Options{Region: "eu-west-1", Profile: "nobody"}, []string{"nobody", "check the profile"}},
 	} {
-		_, err := Connect(t.Context(), c.o)
+		_, err := AWSConfig(t.Context(), c.o)
 		for _, want := range c.want {
 			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%+v: error %v, want %q in it", c.o, err, want)
