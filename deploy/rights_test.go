@@ -17,7 +17,7 @@ var update = flag.Bool("update", false, "write the statements of ebb iam into th
 
 // The lines between which the statements stand.
 const (
-	from = "  # The statements are those of \"ebb iam\". go test ./deploy -update writes them anew, from here ...\n"
+	from = "  # The statements are those of \"ebb iam\". go test ./deploy -update rewrites them, from here ...\n"
 	to   = "  # ... to here.\n"
 )
 

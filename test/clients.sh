@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Drives the simulated cloud with clients that do not know it: boto3 and the AWS CLI. Everything runs in a network namespace of its
-# own, with nothing in it but loopback, so that a client that ignores the endpoint cannot reach AWS.
+# own with only loopback in it, so that a client that ignores the endpoint cannot reach AWS.
 #
 #   bash test/clients.sh
 set -euo pipefail

@@ -107,7 +107,7 @@ complete = {"AutoScalingGroupName": GROUP, "LifecycleHookName": HOOK, "InstanceI
 refused("no action to complete", "ValidationError", f"No active Lifecycle Action found with instance ID {instance}", asg.complete_lifecycle_action, **complete)
 refused("no action to keep alive", "ValidationError", "No active Lifecycle Action found", asg.record_lifecycle_action_heartbeat,
         AutoScalingGroupName=GROUP, LifecycleHookName=HOOK, InstanceId=instance)
-refused("heartbeat time-out out of range", "ValidationError", "7200", asg.put_lifecycle_hook, AutoScalingGroupName=GROUP, LifecycleHookName=HOOK, HeartbeatTimeout=7201)
+refused("heartbeat timeout out of range", "ValidationError", "7200", asg.put_lifecycle_hook, AutoScalingGroupName=GROUP, LifecycleHookName=HOOK, HeartbeatTimeout=7201)
 refused("no group name", "ValidationError", "autoScalingGroupName", asg.describe_lifecycle_hooks)
 refused("unknown cluster", "ClusterNotFoundException", "Cluster not found.", ecs.list_tasks, cluster="no-such-cluster")
 refused("batch of 11", "InvalidParameterException", "10", ecs.update_container_instances_state, cluster=CLUSTER, containerInstances=[arn] * 11, status="DRAINING")

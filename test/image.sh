@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Checks what deploy/Dockerfile puts into the image, without Docker: builds the binary for both processors as the Dockerfile does, and
 # runs the one of amd64 as user 65532 in a root that holds nothing but it and the certificates: ebb version, and ebb serve against
-# ebb sim until it is told to end.
+# ebb sim until it gets SIGTERM.
 #
 #   bash test/image.sh
 set -euo pipefail

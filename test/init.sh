@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Goes the way of a new user with one machine, with the real AWS CLI against ebb sim: ebb init prints commands, a shell runs them, ebb doctor
-# is content, ebb serve drains an instance that is terminated, ebb init --remove prints commands, a shell runs them, and no hook, rule or
+# Does what a new user with one machine does, with the real AWS CLI against ebb sim: ebb init prints commands, a shell runs them, ebb
+# doctor finds nothing, ebb serve drains an instance that is terminated, ebb init --remove prints commands, a shell runs them, and no hook, rule or
 # queue is left. In a network namespace of its own, as test/isolate.sh says.
 #
 #   bash test/init.sh

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs ebb serve against ebb sim, and tells it of leaving instances with boto3 only: messages of every shape, messages that nobody
-# understands, with and without a dead-letter queue, and a controller that is killed. Everything runs in a network namespace of its
-# own, with nothing in it but loopback, so that a client that ignores the endpoint cannot reach AWS.
+# Runs ebb serve against ebb sim, and sends it messages about leaving instances with boto3: messages of every shape, messages that
+# cannot be understood, with and without a dead-letter queue, and a controller that is killed. Everything runs in a network namespace of its
+# own with only loopback in it, so that a client that ignores the endpoint cannot reach AWS.
 #
 #   bash test/serve.sh
 set -euo pipefail

@@ -32,6 +32,7 @@ func report(t *testing.T, found []Finding) {
 func TestPurity(t *testing.T)  { report(t, load(t, "../..").Purity()) }
 func TestImports(t *testing.T) { report(t, load(t, "../..").Imports()) }
 func TestDocs(t *testing.T)    { report(t, load(t, "../..").Docs()) }
+func TestLimits(t *testing.T)  { report(t, load(t, "../..").Limits()) }
 
 // wants reads what the planted sins say about themselves: // want "text" "text" on the line, or want-above on the next.
 func wants(t *testing.T, root string) map[string]int {
@@ -95,7 +96,7 @@ func TestPlantedSins(t *testing.T) {
 	if len(want) < 30 {
 		t.Fatalf("only %d sins are planted", len(want))
 	}
-	for _, found := range [][]Finding{tree.Purity(), tree.Imports(), tree.Docs()} {
+	for _, found := range [][]Finding{tree.Purity(), tree.Imports(), tree.Docs(), tree.Limits()} {
 		for _, f := range found {
 			if !take(want, f) {
 				t.Errorf("not a sin: %s", f)

@@ -80,13 +80,5 @@ func exportedReceiver(d *ast.FuncDecl) bool {
 	if d.Recv == nil || len(d.Recv.List) == 0 {
 		return true
 	}
-	e := d.Recv.List[0].Type
-	if star, ok := e.(*ast.StarExpr); ok {
-		e = star.X
-	}
-	if generic, ok := e.(*ast.IndexExpr); ok {
-		e = generic.X
-	}
-	id, ok := e.(*ast.Ident)
-	return ok && id.IsExported()
+	return ast.IsExported(receiver(d))
 }

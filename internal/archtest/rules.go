@@ -1,5 +1,7 @@
 package archtest
 
+import "strings"
+
 // pure lists the packages without clock, I/O, goroutine, shared state or accidental order.
 func pure() []string {
 	return []string{
@@ -85,7 +87,7 @@ func mayImport() map[string][]string {
 		"source/lambda":      {"fleet", "event"},
 		"iam":                {},
 		"story": {
-			"cloud", "drain", "engine", "event", "fleet", "journal", "journal/memory", "kernel", "lease", "plan", "sim", "sim/autoscaling", "sim/client",
+			"cloud", "drain", "engine", "event", "fleet", "iam", "journal", "journal/memory", "kernel", "lease", "plan", "sim", "sim/autoscaling", "sim/client",
 			"sim/core", "sim/ecs", "sim/wire", "source/sqs",
 		},
 		"inventory":       {"fleet"},
@@ -95,7 +97,7 @@ func mayImport() map[string][]string {
 		"cloud/collector": {"cloud", "fleet", "plan", "inventory"},
 		"baseline":        {},
 		"loadtest":        {"sim", "sim/core", "sim/ecs", "sim/elb"},
-		"config":          {},
+		"config":          {"fleet"},
 		"deploy":          {},
 		"archtest":        {},
 		"cli":             all[1:],
@@ -123,6 +125,18 @@ func owners() map[string][]string {
 		"github.com/spf13":                    {"cli"},
 		"go.yaml.in/yaml":                     {"config", "story", "cli"},
 	}
+}
+
+// unfinished reports whether a file, or the folder that it is in, is still excused from Limits.
+func unfinished(file string) bool {
+	for _, prefix := range []string{
+		"internal/drain/", "internal/kernel/", "internal/engine/", "internal/story/", "internal/journal/", "internal/sim/", "internal/source/",
+	} {
+		if strings.HasPrefix(file, prefix) {
+			return true
+		}
+	}
+	return false
 }
 
 // banned is what not even a test may import.

@@ -1,5 +1,5 @@
-// Package archtest holds the rules of the house as tests: which packages are pure, who may import whom, and that everything
-// exported says what it is.
+// Package archtest holds the rules of the house as tests: which packages are pure, who may import whom, that everything exported has
+// a comment, and how long functions, files and lines may be.
 //
 // It never runs the code that it reads, and nothing imports it.
 package archtest
@@ -35,8 +35,9 @@ func (f Finding) String() string { return fmt.Sprintf("%s:%d: %s", f.File, f.Lin
 // File is one parsed Go file.
 type File struct {
 	*ast.File
-	Path string // relative to the root of the tree
-	Test bool
+	Path   string // relative to the root of the tree
+	Source string
+	Test   bool
 }
 
 // Package is the Go files of one directory.
@@ -89,7 +90,7 @@ func (t *Tree) visit(file string, entry fs.DirEntry, err error) error {
 	if err != nil {
 		return err
 	}
-	t.add(path.Dir(name), File{File: parsed, Path: name, Test: strings.HasSuffix(name, "_test.go")})
+	t.add(path.Dir(name), File{File: parsed, Path: name, Source: string(src), Test: strings.HasSuffix(name, "_test.go")})
 	return nil
 }
 

@@ -22,7 +22,8 @@ type checker struct {
 }
 
 func newChecker(t *Tree) *checker {
-	return &checker{tree: t, std: importer.Default(), sdk: importer.ForCompiler(token.NewFileSet(), "gc", t.compiled), done: map[string]*types.Package{}, details: map[string]*types.Info{}}
+	return &checker{tree: t, std: importer.Default(), sdk: importer.ForCompiler(token.NewFileSet(), "gc", t.compiled),
+		done: map[string]*types.Package{}, details: map[string]*types.Info{}}
 }
 
 // Import is types.Importer: packages of the tree from their source, all others from what the compiler left.

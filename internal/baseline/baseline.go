@@ -52,12 +52,12 @@ type SQS interface {
 	DeleteMessage(context.Context, *sqs.DeleteMessageInput, ...func(*sqs.Options)) (*sqs.DeleteMessageOutput, error)
 }
 
-// Config is what a drainer stands on.
+// Config is what a drainer needs.
 type Config struct {
 	ECS         ECS
 	AutoScaling AutoScaling
 	SQS         SQS
-	Queue       string // URL of the queue that the hook tells
+	Queue       string // URL of the queue that the hook notifies
 	Cluster     string // name or ARN of the only cluster
 }
 
@@ -67,7 +67,7 @@ const (
 	listenEvery = time.Second
 )
 
-// Drainer drains what its queue tells of. It is not safe for concurrent use.
+// Drainer drains the instances that its queue names. It is not safe for concurrent use.
 type Drainer struct {
 	cfg         Config
 	chains      []*chain // in the order in which their messages came
@@ -90,7 +90,7 @@ func FromConfig(cfg aws.Config, queue, cluster string) *Drainer {
 	return New(Config{ECS: ecs.NewFromConfig(cfg), AutoScaling: autoscaling.NewFromConfig(cfg), SQS: sqs.NewFromConfig(cfg), Queue: queue, Cluster: cluster})
 }
 
-// Tick does all that is due at now: hears what the queue has, and takes every chain a step further whose time has come. It returns when it
+// Tick does all that is due at now: it reads the queue, and advances every chain whose time has come. It returns when it
 // is to be called again, at most a second later. An error is the sum of what failed; it is tried again in time.
 func (d *Drainer) Tick(ctx context.Context, now time.Time) (next time.Time, err error) {
 	err = d.listen(ctx, now)

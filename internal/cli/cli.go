@@ -29,7 +29,7 @@ const (
 
 // Process is what a command has of the process it runs in.
 type Process struct {
-	Stdin          io.Reader // nil: nobody can be asked
+	Stdin          io.Reader // nil: there is no terminal to ask on
 	Stdout, Stderr io.Writer
 	Env            func(string) string
 }
@@ -88,8 +88,9 @@ func newRoot(p Process) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "ebb",
 		Short: "Take Amazon ECS and EC2 Auto Scaling capacity out of service without dropping work",
-		Long: `Ebb drains ECS container instances that EC2 Auto Scaling is about to terminate: it sets them DRAINING, waits until every
-task has really stopped, and answers the lifecycle hook. Nothing hangs: a deadline, dead and lost hosts are all cared for.
+		Long: `Ebb drains ECS container instances that EC2 Auto Scaling is about to terminate: it sets them to DRAINING, waits until every
+task has really stopped, and completes the lifecycle hook. Nothing hangs: each drain has a deadline, and Ebb recognises dead and
+lost hosts.
 
 Try it without an account:  ebb demo`,
 		SilenceErrors: true, SilenceUsage: true, DisableFlagsInUseLine: true,

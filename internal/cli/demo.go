@@ -28,12 +28,12 @@ func newDemo(p Process) *cobra.Command {
 	var keep bool
 	c := &cobra.Command{
 		Use: "demo", Short: "Watch five hosts leave under real traffic: without draining, with a home-made drainer, with Ebb", Args: noArgs,
-		Long: `Demo takes five of ten hosts out of a simulated cluster while 200 requests a second go to the service on it, in three stories: with no
-draining at all, with the drainer that people write themselves, and with Ebb. It counts the requests that were lost.
+		Long: `Demo lets five of ten hosts leave a simulated cluster while its service gets 200 requests a second, in three stories: without
+draining, with the drainer that people write themselves, and with Ebb. It counts the requests that were lost.
 
-The requests, the load balancer and the tasks are real, on loopback; AWS is simulated; the controller is the real one with the real AWS
-SDK. The stories run at the same time, each in a cloud of its own, with the same requests at the same moments: so they take a minute and
-not three, and whatever else this machine does strikes all alike. It needs no account.
+The requests, the load balancer and the tasks are real, on loopback. AWS is simulated. The controller is the real one with the real
+AWS SDK. The stories run at the same time, each in its own cloud, with the same requests at the same moments: so they take one
+minute and not three, and other load on this machine affects all of them alike. No account is needed.
 
 It ends with code 1 if Ebb lost a request.`,
 		Example: `  ebb demo
@@ -126,7 +126,7 @@ func cutShort(ctx context.Context) error {
 	return errors.New("interrupted")
 }
 
-// open makes the worlds and what stands in them.
+// open makes the worlds and what runs in them.
 func (d *demo) open() error {
 	for _, k := range demoKinds {
 		s, err := openStory(k)
@@ -152,7 +152,7 @@ func (d *demo) clients() []*loadtest.Client {
 	return all
 }
 
-// watch lets the hosts leave after the warm-up, and tells every second how the stories stand until all hosts are gone.
+// watch lets the hosts leave after the warm-up, and shows the state of the stories every second until all hosts are gone.
 func (d *demo) watch(ctx context.Context) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()

@@ -72,7 +72,7 @@ func moral(results []demoResult) string {
 	return fmt.Sprintf("Of the same %d requests %d were lost without draining, %d with the home-made drainer, which answers its hook as "+
 		"soon as tasks begin to stop, and\n"+
 		"%d with Ebb, which waits until they have STOPPED.\n"+
-		"Next: ebb demo --keep leaves this cloud to your own aws command, and ebb serve --help tells how to run the controller.", lost...)
+		"Next: ebb demo --keep leaves this cloud running for your own aws command, and ebb serve --help says how to run the controller.", lost...)
 }
 
 // lostByEbb is the error of a demonstration in which Ebb lost a request.

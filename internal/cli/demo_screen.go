@@ -65,7 +65,7 @@ func (s *screen) line(text string) {
 	fmt.Fprintln(s.w, text)
 }
 
-// say writes a line of what somebody does.
+// say writes a line of who does what.
 func (s *screen) say(who, text string) { s.line(fmt.Sprintf("           %-9s %s", who, text)) }
 
 // status writes the line of status.
@@ -90,7 +90,7 @@ func (s *screen) end() {
 	s.last = ""
 }
 
-// narrator tells what becomes of the first host that leaves a story: lines of Ebb's journal and of the world's record.
+// narrator shows what happens to the first host that leaves in a story: lines of Ebb's journal and of the world's record.
 type narrator struct {
 	s      *demoStory
 	out    *screen
@@ -107,7 +107,7 @@ func newNarrator(s *demoStory, out *screen) *narrator {
 	return n
 }
 
-// journal tells a line of the journal.
+// journal shows a line of the journal.
 func (n *narrator) journal(l journal.Line) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -119,7 +119,7 @@ func (n *narrator) journal(l journal.Line) {
 	}
 }
 
-// watch tells what AWS does, until ctx ends.
+// watch shows what AWS does, until ctx ends.
 func (n *narrator) watch(ctx context.Context) {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()

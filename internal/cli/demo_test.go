@@ -23,7 +23,7 @@ var demoResults = []demoResult{
 	{Name: "ebb", Requests: 1000, FailedByKind: map[string]int{}, P99: 11, GoneAfter: 50, Calls: 88, gone: 1},
 }
 
-func TestDemoTellsItsFigures(t *testing.T) {
+func TestDemoPrintsItsFigures(t *testing.T) {
 	var table, object bytes.Buffer
 	writeDemoTable(&table, demoResults)
 	for _, want := range []string{

@@ -29,12 +29,12 @@ func newDoctor(p Process) *cobra.Command {
 	var least string
 	c := &cobra.Command{
 		Use: "doctor", Short: "Find what will lose work or hang when capacity leaves", Args: noArgs,
-		Long: `Doctor looks at clusters, services, Auto Scaling groups, their hooks, queues and rules, and says what will lose work or hang when an
-instance is taken away, what happens if that is left, and the command that fixes it. It changes nothing: it only reads.
+		Long: `Doctor reads clusters, services, Auto Scaling groups, their hooks, queues and rules. It says what will lose work or hang when
+an instance is terminated, the impact, and the command that fixes it. It only reads and changes nothing.
 
-With a configuration file it also checks that what Ebb is told fits the account. docs/reference/doctor.md lists the checks.
+With a configuration file it also checks Ebb's configuration against the account. docs/reference/doctor.md lists the checks.
 
-Exit codes: 0 nothing above info; 3 warnings; 4 errors; 1 it could not look; 64 wrong usage; 78 wrong configuration.`,
+Exit codes: 0 nothing above info; 3 warnings; 4 errors; 1 it could not read the account; 64 wrong usage; 78 wrong configuration.`,
 		Example: `  ebb doctor
   ebb doctor --cluster prod --severity warn
   ebb doctor --config ebb.yaml -o json | jq -r '.[].fix'
@@ -42,7 +42,7 @@ Exit codes: 0 nothing above info; 3 warnings; 4 errors; 1 it could not look; 64 
 	}
 	f.add(c)
 	c.Flags().StringSliceVar(&groups, "group", nil, "look at this Auto Scaling group and its clusters only; may be repeated")
-	c.Flags().StringVar(&least, "severity", "info", "the least that is told: info, warn or error")
+	c.Flags().StringVar(&least, "severity", "info", "lowest severity to show: info, warn or error")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		severity, err := doctor.ParseSeverity(least)
 		if err != nil {
@@ -73,7 +73,7 @@ Exit codes: 0 nothing above info; 3 warnings; 4 errors; 1 it could not look; 64 
 	return c
 }
 
-// settingsOf is what a configuration tells Ebb to do, or nil without one.
+// settingsOf is the part of a configuration that the doctor checks, or nil without one.
 func settingsOf(cfg config.Config) *doctor.Settings {
 	if cfg.Queue == "" && len(cfg.Groups) == 0 {
 		return nil
@@ -112,20 +112,20 @@ func tally(found []doctor.Finding) string {
 			}
 		}
 		if n > 0 {
-			parts = append(parts, counted(n, s.word))
+			parts = append(parts, inventory.Count(n, s.word))
 		}
 	}
 	return strings.Join(parts, ", ")
 }
 
-// inFull is how many findings of one check are told in full.
+// inFull is how many findings of one check are shown in full.
 const inFull = 3
 
-// writeFindings writes the findings, which come with the worst first, under a line for each severity. Of many of one check the first are
-// told in full, and of the others what they are about.
+// writeFindings writes the findings, which come with the worst first, under a line for each severity. Of many findings of one check
+// the first are shown in full, and the others by their subjects.
 func writeFindings(w io.Writer, found []doctor.Finding, seen inventory.Inventory) error {
-	over := fmt.Sprintf("%s over %s and %s in %s", counted(len(doctor.Checks()), "check"), counted(len(seen.Clusters), "cluster"),
-		counted(len(seen.Groups), "group"), seen.Region)
+	over := fmt.Sprintf("%s over %s and %s in %s", inventory.Count(len(doctor.Checks()), "check"), inventory.Count(len(seen.Clusters), "cluster"),
+		inventory.Count(len(seen.Groups), "group"), seen.Region)
 	if len(found) == 0 {
 		_, err := fmt.Fprintf(w, "Nothing was found: %s.\n", over)
 		return err
@@ -147,7 +147,7 @@ func writeFindings(w io.Writer, found []doctor.Finding, seen inventory.Inventory
 	return err
 }
 
-// writeCheck writes the findings of one check; what is left is told again only where it differs.
+// writeCheck writes the findings of one check. It repeats the impact only where it differs.
 func writeCheck(b *strings.Builder, found []doctor.Finding) {
 	rest := []doctor.Finding{}
 	if len(found) > inFull+1 {
@@ -168,11 +168,4 @@ func writeCheck(b *strings.Builder, found []doctor.Finding) {
 		subjects[i] = f.Subject
 	}
 	fmt.Fprintf(b, "  %s: %d more, in full with -o json: %s\n", rest[0].Check, len(rest), someOf(subjects))
-}
-
-func counted(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

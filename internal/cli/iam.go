@@ -24,8 +24,8 @@ func newIAM(p Process) *cobra.Command {
 	var f iamFlags
 	c := &cobra.Command{
 		Use: "iam", Short: "Print the IAM policy that Ebb needs", Args: noArgs,
-		Long: `Iam prints an IAM policy with every right that Ebb needs and no other, for the groups, clusters, queue and table of the configuration or
-of the flags. It asks AWS nothing.
+		Long: `Iam prints an IAM policy with exactly the permissions that Ebb needs, for the groups, clusters, queue and table of the
+configuration or of the flags. It does not call AWS.
 
 The modes are serve, lambda and read-only; why, plan, doctor and status need read-only. What each statement is for, and which calls
 AWS lets a policy limit, is in docs/reference/iam.md.`,
@@ -81,7 +81,7 @@ func (f *iamFlags) scope(m iam.Mode, cfg config.Config) (iam.Scope, error) {
 		return s, errors.New("no AWS Region: write --region eu-west-1, or region in the configuration")
 	}
 	if !accountID.MatchString(s.Account) {
-		return s, fmt.Errorf("the AWS account is %q, which is not one; write --account with its 12 digits, or --queue with the queue's URL, "+
+		return s, fmt.Errorf("%q is not an AWS account id; write --account with its 12 digits, or --queue with the queue's URL, "+
 			"which has them", s.Account)
 	}
 	s.Partition = partition(s.Region)

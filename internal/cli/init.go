@@ -35,13 +35,13 @@ type initFlags struct {
 func newInit(p Process) *cobra.Command {
 	var f initFlags
 	c := &cobra.Command{
-		Use: "init", Short: "Write the files and commands that put Ebb up for your groups, or take it out", Args: noArgs,
-		Long: `Init looks at Auto Scaling groups and the clusters of their instances, and writes what puts Ebb up for them: ebb.yaml, and for a Lambda
-function or an ECS service a CloudFormation template and its parameters. It prints the commands that come next, and what in the account
-stands against it. It changes nothing in the account but, with --create-table, makes a table.
+		Use: "init", Short: "Write the files and commands that deploy Ebb for your groups, or remove it", Args: noArgs,
+		Long: `Init reads Auto Scaling groups and the clusters of their instances, and writes the files that deploy Ebb for them: ebb.yaml,
+and for a Lambda function or an ECS service a CloudFormation template and its parameters. It prints the next commands, and what in
+the account conflicts with the setup. It changes nothing in the account, except that --create-table creates a table.
 
-Run it again at any time: it shows what would change in the files, and changes them only with --yes or when you say so. With --remove
-it prints the commands that take Ebb out again.`,
+Run it again at any time: it shows what would change in the files, and changes them only with --yes or when you agree. With --remove
+it prints the commands that remove Ebb again.`,
 		Example: `  ebb init --group web-asg --cluster prod                     # a Lambda function
   ebb init --group web-asg --group api-asg --shape service     # an ECS service
   ebb init --group web-asg --shape serve                       # one machine with ebb serve, and no CloudFormation
@@ -91,7 +91,7 @@ func (f *initFlags) check() error {
 		}
 	}
 	if !regexp.MustCompile(stackName).MatchString(f.name) {
-		return fmt.Errorf("the name %q does not do for a stack and a queue; use 3 to 60 letters, digits and -, beginning with a letter", f.name)
+		return fmt.Errorf("the name %q is not valid for a stack and a queue; use 3 to 60 letters, digits and -, beginning with a letter", f.name)
 	}
 	if f.createTable && f.table == "" {
 		return fmt.Errorf("--create-table makes the table that --table names; write --table %s too", f.name)
@@ -159,7 +159,7 @@ func (f *initFlags) write(p Process, s setup) error {
 		return err
 	}
 	if len(missing) > 0 {
-		fmt.Fprintf(p.Stderr, "still to be filled in, in %s: %s\n", filepath.Join(f.dir, parametersFile), strings.Join(missing, ", "))
+		fmt.Fprintf(p.Stderr, "fill in these values in %s: %s\n", filepath.Join(f.dir, parametersFile), strings.Join(missing, ", "))
 	}
 	_, err = io.WriteString(p.Stdout, s.next(f.dir))
 	return err
@@ -176,14 +176,14 @@ func (f *initFlags) setup(cfg config.Config, seen *inventory.Inventory) (setup, 
 	}
 	for _, name := range f.clusters {
 		if seen.Cluster(name) == nil {
-			return s, fmt.Errorf("cluster %s is not there, or cannot be read%s; check the name, the Region (%s) and the credentials", name,
+			return s, fmt.Errorf("cluster %s does not exist or cannot be read%s; check the name, the Region (%s) and the credentials", name,
 				whyUnread(seen, name), seen.Region)
 		}
 	}
 	for _, name := range f.groups {
 		g := seen.Group(name)
 		if g == nil {
-			return s, fmt.Errorf("group %s is not there, or cannot be read%s; check the name, the Region (%s) and the credentials", name,
+			return s, fmt.Errorf("group %s does not exist or cannot be read%s; check the name, the Region (%s) and the credentials", name,
 				whyUnread(seen, name), seen.Region)
 		}
 		if parts := strings.Split(string(g.ARN), ":"); len(parts) > 1 {
@@ -233,6 +233,6 @@ func clusterOfGroup(seen *inventory.Inventory, g *inventory.Group, named []strin
 	case len(named) == 1:
 		return named[0], nil
 	}
-	return "", fmt.Errorf("which cluster the instances of group %s are in cannot be seen: it has %s, and none is registered in a cluster "+
-		"that can be read; write --cluster", g.Name, counted(len(g.Instances), "instance"))
+	return "", fmt.Errorf("cannot find the cluster of group %s: it has %s, and none is registered in a cluster "+
+		"that can be read; write --cluster", g.Name, inventory.Count(len(g.Instances), "instance"))
 }

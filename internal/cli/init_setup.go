@@ -125,14 +125,14 @@ func (s setup) parameters(path string) (text string, missing []string, err error
 	return string(out) + "\n", missing, err
 }
 
-// remark tells what stands against the setup: what is there already, and what ebb doctor will say once it is made.
+// remark writes what conflicts with the setup: what exists already, and what ebb doctor will find once it is made.
 func (s setup) remark(w io.Writer, seen *inventory.Inventory) {
 	for _, g := range s.groups {
 		for _, h := range seen.Group(g.name).Hooks {
 			if h.Name != drainHook {
 				continue
 			}
-			fmt.Fprintf(w, "group %s has a hook %s already (heartbeat time-out %s, %s)", g.name, h.Name, h.Heartbeat, h.DefaultResult)
+			fmt.Fprintf(w, "group %s has a hook %s already (heartbeat timeout %s, %s)", g.name, h.Name, h.Heartbeat, h.DefaultResult)
 			if s.shape == shapeServe {
 				fmt.Fprintf(w, "; it gets %s and CONTINUE\n", hookHeartbeat)
 			} else {

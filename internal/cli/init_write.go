@@ -20,7 +20,7 @@ import (
 	"github.com/ebbhq/ebb/internal/journal/dynamodb"
 )
 
-// writeFiles writes what is new. What is there and differs is shown, and written only if the user says so: nothing that somebody may
+// writeFiles writes new files. It shows how an existing file would change, and writes it only if the user agrees: nothing that somebody may
 // have edited is written over without a word.
 func writeFiles(p Process, dir string, files []file, yes bool) error {
 	var fresh, changed []file
@@ -56,7 +56,7 @@ func writeFiles(p Process, dir string, files []file, yes bool) error {
 	return nil
 }
 
-// agreed asks on a terminal. Without one, nobody agrees.
+// agreed asks on a terminal. Without one the answer is no.
 func agreed(p Process) bool {
 	in, ok := p.Stdin.(*os.File)
 	if !ok {
@@ -83,7 +83,7 @@ func (s setup) pattern() string {
 	})
 }
 
-// queuePolicy lets EventBridge send for the rule, and nobody else.
+// queuePolicy lets EventBridge send for the rule, and no other sender.
 func (s setup) queuePolicy() string {
 	return compact(map[string]any{"Version": "2012-10-17", "Statement": []any{map[string]any{
 		"Effect": "Allow", "Principal": map[string]string{"Service": "events.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": s.arn("sqs", s.name),
@@ -136,11 +136,11 @@ func (s setup) next(dir string) string {
 	return b.String()
 }
 
-// removal are the commands that take Ebb out, for a shell: the hooks first, because a hook that nobody hears holds its instance.
+// removal are the commands that take Ebb out, for a shell: the hooks first, because a hook without a listener holds its instance.
 func (s setup) removal(seen *inventory.Inventory) string {
 	var b strings.Builder
 	if s.shape != shapeServe {
-		b.WriteString("# the stack deletes its hooks first, and then what hears them\n")
+		b.WriteString("# the stack deletes its hooks first, and then what listens to them\n")
 		s.aws(&b, "cloudformation delete-stack --stack-name %s", s.name)
 		s.aws(&b, "cloudformation wait stack-delete-complete --stack-name %s", s.name)
 		s.tellTable(&b)
@@ -166,7 +166,7 @@ func (s setup) removal(seen *inventory.Inventory) string {
 // tellTable names a journal's table that no stack deletes. It may be another Ebb's too, and has the history: that is for the user to say.
 func (s setup) tellTable(b *strings.Builder) {
 	if s.tableThere || s.shape == shapeServe && s.table != "" {
-		b.WriteString("# and when nobody needs the history of its drains any more:\n# ")
+		b.WriteString("# and when the history of its drains is no longer needed:\n# ")
 		s.aws(b, "dynamodb delete-table --table-name %s", s.table)
 	}
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/ebbhq/ebb/internal/inventory"
 )
 
-// lookFlags are the flags of the commands that look at AWS and tell: why, plan and doctor.
+// lookFlags are the flags of the commands that read the account: why, plan and doctor.
 type lookFlags struct {
 	file, region, endpoint, clock, output string
 	clusters                              []string

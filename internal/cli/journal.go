@@ -59,11 +59,12 @@ func readJournal(ctx context.Context, cfg config.Config) (journal.Store, error) 
 	return s, nil
 }
 
-var errNoJournal = errors.New("there is no journal to read: one in memory is known only to the ebb serve that holds it; name the " +
-	"journal that ebb serve writes, " +
+var errNoJournal = errors.New("there is no journal to read: a journal in memory can be read only by its own ebb serve; name the journal " +
+	"that ebb serve writes, " +
 	"with journal: sqlite:///path or dynamodb://TABLE in the configuration, $EBB_JOURNAL or --journal")
 
-// unopened tells a table that cannot be used from a network that is away: the latter may come back, and is no matter of the configuration.
+// unopened separates a table that cannot be used from a network that does not answer: the network may come back, and is no matter
+// of configuration.
 func unopened(cfg config.Config, err error) error {
 	if cfg.Endpoint != "" && cfg.JournalEndpoint == "" {
 		err = fmt.Errorf("%w; endpoint is %s for all of AWS: where DynamoDB has another, such as DynamoDB Local beside a simulated cloud, set "+

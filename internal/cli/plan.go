@@ -16,15 +16,15 @@ import (
 func newPlan(p Process) *cobra.Command {
 	var f lookFlags
 	c := &cobra.Command{
-		Use: "plan TARGET...", Short: "Say task by task what would happen if hosts had to leave now; touches nothing",
+		Use: "plan TARGET...", Short: "Say task by task what would happen if hosts had to leave now; changes nothing",
 		Args: targets(0),
-		Long: `Plan says what would become of each task if all TARGETs left together now: whether it is replaced elsewhere and where, or why not, and
-how long its stop takes at most. It only reads; nothing is touched.
+		Long: `Plan says what would happen to each task if all TARGETs left together now: whether it is replaced elsewhere and where, or why
+not, and how long its stop takes at most. It only reads and changes nothing.
 
 Its verdict is
-  moves      promised: every task stops and is replaced elsewhere, in whatever order ECS places
-  shrinks    promised is that every task stops; services may be left with fewer tasks than they want
-  uncertain  neither can be promised nor ruled out; the reasons say on what it depends
+  moves      promised: every task stops and is replaced elsewhere, in any order in which ECS places tasks
+  shrinks    promised: every task stops; services may be left with fewer tasks than they want
+  uncertain  nothing can be promised and nothing ruled out; the reasons say what it depends on
   stuck      proved: at least one task stays until something changes
 
   unknown    a target was not found
@@ -32,7 +32,8 @@ It is about the cluster as it is now: no host is added, no task ends by itself, 
 
 TARGET is an EC2 instance id, the name of an Auto Scaling group for all its instances, or a container instance or task.
 
-Exit codes: 0 it has answered, whatever the verdict; 1 it could not look, or a target was not found; 64 wrong usage; 78 wrong configuration.`,
+Exit codes: 0 it answered, whatever the verdict; 1 it could not read the account, or a target was not found; 64 wrong usage; 78
+wrong configuration.`,
 		Example: `  ebb plan i-0a1b2c3d4e5f60718
   ebb plan i-0a1b2c3d4e5f60718 i-0b2c3d4e5f6071829 --cluster prod
   ebb plan web-asg -o json | jq -r .verdict`,

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/sim"
 	"github.com/ebbhq/ebb/internal/sim/ecs"
 	"github.com/ebbhq/ebb/internal/sim/lambda/process"
@@ -30,14 +31,14 @@ func newSim(p Process) *cobra.Command {
 	c := &cobra.Command{
 		Use: "sim", Short: "Run a simulated cloud that any AWS client can talk to", Args: noArgs,
 		Long: `Sim simulates Auto Scaling, ECS, Elastic Load Balancing, SQS, SNS, EventBridge, STS and DescribeInstances on loopback, with their
-behaviour over time: lifecycle hooks that run out, tasks that move under minimum and maximum percent, targets that drain, messages
-that come again. It speaks the AWS protocols, so the AWS CLI and the SDKs work on it. The Lambda functions of a world file run as processes
-of this machine, with the Lambda Runtime API; what they print goes to standard error.
+behaviour over time: lifecycle hooks that time out, tasks that move under minimum and maximum percent, targets that drain, messages
+that come again. It speaks the AWS protocols, so the AWS CLI and the SDKs work with it. The Lambda functions of a world file run as
+processes on this machine, with the Lambda Runtime API; their output goes to standard error.
 
 Always give clients the endpoint explicitly: some ignore the environment variables and would call AWS.`,
 		Example: `  ebb sim
   ebb sim --world my-world.yaml --speed 60      # a minute a second; start the controller with: ebb serve --clock http://127.0.0.1:4599
-  ebb sim --policy ebb=policy.json              # who signs with the access key ebb may do what the IAM policy says, and nothing else`,
+  ebb sim --policy ebb=policy.json              # callers with the access key ebb may do only what the policy allows`,
 	}
 	c.Flags().StringVar(&listen, "listen", "127.0.0.1:4599", "address to listen on")
 	c.Flags().StringVar(&file, "world", "", "world file (YAML); without it: cluster demo, group demo-asg, services web and api, queue ebb")
@@ -93,7 +94,7 @@ func readPolicies(given []string) ([]attachment, error) {
 		}
 		p, err := wire.ParsePolicy(b)
 		if err != nil {
-			return nil, misconfigured(fmt.Errorf("%s: %w; ebb iam prints a policy that will do", file, err))
+			return nil, misconfigured(fmt.Errorf("%s: %w; ebb iam prints a policy that works", file, err))
 		}
 		all = append(all, attachment{key, p})
 	}
@@ -189,7 +190,7 @@ func (s *simulation) greet(w io.Writer) {
 	s.read(func(world *sim.World) {
 		fmt.Fprintf(w, "simulated cloud at %s\n\n", s.endpoint)
 		for _, c := range world.ListClusters() {
-			fmt.Fprintf(w, "  cluster  %s\n", shortName(c))
+			fmt.Fprintf(w, "  cluster  %s\n", fleet.ARN(c).Name())
 			for _, service := range servicesOf(world, c) {
 				fmt.Fprintf(w, "  service  %s: %d tasks\n", service.Name, service.Desired)
 			}
@@ -212,9 +213,6 @@ func (s *simulation) greet(w io.Writer) {
 	})
 	fmt.Fprintln(w, "\nstop with Ctrl-C")
 }
-
-// shortName is the last part of an ARN.
-func shortName(arn string) string { return arn[strings.LastIndexByte(arn, '/')+1:] }
 
 func servicesOf(world *sim.World, cluster string) []ecs.Service {
 	ids, err := world.ListServices(cluster)

@@ -49,7 +49,7 @@ type unknownLine struct {
 	Records int    `json:"records"`
 }
 
-// report is what status tells.
+// report is what status shows.
 type report struct {
 	drains  []statusLine
 	holders []holderLine
@@ -72,11 +72,11 @@ func newStatus(p Process) *cobra.Command {
 	var ended int
 	c := &cobra.Command{
 		Use: "status", Short: "List the drains that are open, and those that ended lately", Args: noArgs,
-		Long: `Status reads the journal, also while ebb serve is writing it. It asks AWS nothing, but for a journal in DynamoDB.
+		Long: `Status reads the journal, also while ebb serve is writing it. It calls AWS only for a journal in DynamoDB.
 
-What a drain waits for is as of the last change that was written. Below the drains stands which process works for which scope - a cluster, or
-a group without one - and when it last said that it lives. A function holds a scope for a moment only. Open records of a newer version of Ebb,
-which this one cannot read and leaves alone, are counted last.`,
+It shows what a drain waits for as of the last change in the journal. Below the drains it lists which process works for which scope
+(a cluster, or a group without a cluster) and when that process last renewed its lease. A function holds a scope only for a
+moment. The last lines count the open records that a newer version of Ebb wrote: this one cannot read them and leaves them alone.`,
 		Example: `  ebb status --config ebb.yaml
   ebb status --journal sqlite:///var/lib/ebb/journal.db -o json`,
 	}
@@ -147,7 +147,7 @@ func lineOf(d drain.Drain, waiting string, cfg config.Config) statusLine {
 		Key: d.Key, Group: d.Group, Instance: d.Target.ID, Cluster: d.Cluster,
 		State: "open", Since: d.Heard, Text: "waits " + waiting, Left: d.Left,
 	}
-	waits := !d.Queued.IsZero() && d.Slot.IsZero() // for its turn: the deadline counts from that
+	waits := !d.Queued.IsZero() && d.Slot.IsZero() // until it may leave: the deadline counts from then
 	if g, ok := cfg.Group(d.Group); ok && d.Open() && !waits {
 		l.Deadline = drain.Deadline(d, fleet.Fact[fleet.Hook]{}, drain.Policy{Deadline: g.Deadline})
 	}

@@ -17,9 +17,9 @@ func newStory(p Process) *cobra.Command {
 	var seed uint64
 	var show, small bool
 	c := &cobra.Command{
-		Use: "story [FILE]", Short: "Run a scenario in virtual time and tell it",
-		Long: `Story runs a world and a story - a YAML file - in virtual time against the simulated cloud, with the real kernel, and prints it as
-an operator would tell it. It exits with 1 when an expectation is not met or something that must always hold did not.
+		Use: "story [FILE]", Short: "Run a scenario in virtual time and print its transcript",
+		Long: `Story runs a scenario (a YAML file) in virtual time against the simulated cloud, with the real kernel, and prints its
+transcript. It exits with 1 when an expectation is not met or an invariant is broken.
 
 With --seed it runs the random scenario of that seed; --show prints its YAML instead, --small the smallest part of it that still fails.`,
 		Example: `  ebb story internal/story/testdata/stories/a-drain-ends-when-every-task-has-stopped.yaml

@@ -23,12 +23,13 @@ func newWhy(p Process) *cobra.Command {
 		Use: "why TARGET", Short: "Say why an instance or a task does not leave, and what fixes it",
 		Args: targets(1),
 		Long: `Why looks at everything that can keep TARGET: its group and its hooks, its container instance, its tasks, their services, target
-groups, and where replacements could go. It says what holds it, with the command that fixes it. It only reads; it changes nothing.
+groups, and where replacements could go. It says what holds TARGET, with the command that fixes it. It only reads and changes nothing.
 docs/reference/why.md lists what it can say.
 
-TARGET is an EC2 instance id, or a container instance or a task, as ARN or id. With --config the journal is asked too.
+TARGET is an EC2 instance id, or a container instance or a task, as ARN or id. With --config Ebb also reads the journal.
 
-Exit codes: 0 it has answered, whatever the answer; 1 it could not look, or TARGET was not found; 64 wrong usage; 78 wrong configuration.`,
+Exit codes: 0 it answered, whatever the answer; 1 it could not read the account, or TARGET was not found; 64 wrong usage; 78 wrong
+configuration.`,
 		Example: `  ebb why i-0a1b2c3d4e5f60718
   ebb why i-0a1b2c3d4e5f60718 --config ebb.yaml -o json
   ebb why arn:aws:ecs:eu-west-1:111122223333:task/prod/0123456789abcdef0123456789abcdef`,

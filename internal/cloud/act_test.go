@@ -55,7 +55,8 @@ func TestHeartbeatAndAnswerNameTheAction(t *testing.T) {
 			[]string{*beat.AutoScalingGroupName, *beat.LifecycleHookName, aws.ToString(beat.LifecycleActionToken), aws.ToString(beat.InstanceId)})
 
 		cloud, f = newFake(theAnswer(&autoscaling.CompleteLifecycleActionOutput{}, nil))
-		out = cloud.Do(t.Context(), plan.Action{Kind: plan.Answer, Hook: &plan.HookCall{Group: "web-asg", Hook: "ebb-drain", Instance: "i-0a", Token: c.token, Result: "CONTINUE"}})
+		out = cloud.Do(t.Context(), plan.Action{Kind: plan.Answer, Hook: &plan.HookCall{Group: "web-asg", Hook: "ebb-drain", Instance: "i-0a",
+			Token: c.token, Result: "CONTINUE"}})
 		diff(t, "outcome of an answer", plan.Outcome{Calls: 1}, out)
 		done := f.asked[0].(*autoscaling.CompleteLifecycleActionInput)
 		diff(t, "answer", []string{"web-asg", "ebb-drain", "CONTINUE", c.wantToken, c.wantInstance},
@@ -74,7 +75,8 @@ func TestAnswerToNoActionIsGone(t *testing.T) {
 
 func TestDeregisterGivesThePort(t *testing.T) {
 	c, f := newFake(theAnswer(&elb.DeregisterTargetsOutput{}, nil))
-	out := c.Do(t.Context(), plan.Action{Kind: plan.Deregister, Targets: &plan.TargetChange{Group: "arn:tg", Targets: []fleet.TargetID{{ID: "i-0a", Port: 32768}, {ID: "i-0b"}}}})
+	out := c.Do(t.Context(), plan.Action{Kind: plan.Deregister, Targets: &plan.TargetChange{Group: "arn:tg",
+		Targets: []fleet.TargetID{{ID: "i-0a", Port: 32768}, {ID: "i-0b"}}}})
 	diff(t, "outcome", plan.Outcome{Calls: 1}, out)
 	in := f.asked[0].(*elb.DeregisterTargetsInput)
 	if *in.TargetGroupArn != "arn:tg" || *in.Targets[0].Id != "i-0a" || *in.Targets[0].Port != 32768 || in.Targets[1].Port != nil {

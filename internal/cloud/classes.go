@@ -12,7 +12,7 @@ import (
 	"github.com/ebbhq/ebb/internal/plan"
 )
 
-// class is one row of the table of classes: an error code as AWS spells it, and what has to stand in its message.
+// class is one row of the table of classes: an error code as AWS spells it, and what its message must contain.
 type class struct {
 	code    string // a * stands for any text
 	message string // found in the message, any case; empty: any message

@@ -16,7 +16,7 @@ import (
 	"github.com/aws/smithy-go/logging"
 )
 
-// callTimeout ends a request that AWS does not answer. It is far below the shortest heartbeat time-out of 30 s, so that one
+// callTimeout ends a request that AWS does not answer. It is far below the shortest heartbeat timeout of 30 s, so that one
 // lost request never costs a hook.
 const callTimeout = 10 * time.Second
 
@@ -50,14 +50,15 @@ func WithTimeout(cfg aws.Config) aws.Config {
 	return cfg
 }
 
-// AWSConfig loads the configuration of the AWS SDK and tries out the credentials locally. The SDK does not retry with it: the
-// kernel does, within its own budget of calls and with the freshest decision, and a retry inside the SDK would hide from it
+// AWSConfig loads the configuration of the AWS SDK and checks that there are credentials. The error says what to do when there is no
+// Region or there are no credentials. The SDK does not retry with it: the
+// kernel does, within its own rate limits and with the freshest decision, and a retry inside the SDK would hide from it
 // what was sent and when.
 func AWSConfig(ctx context.Context, o Options) (aws.Config, error) {
 	load := []func(*config.LoadOptions) error{
 		config.WithRetryer(func() aws.Retryer { return aws.NopRetryer{} }),
 		config.WithHTTPClient(awshttp.NewBuildableClient()),
-		config.WithLogger(logging.Nop{}), // it would write between the lines of the log what the results tell
+		config.WithLogger(logging.Nop{}), // it would write into the log what the results hold
 	}
 	if o.Region != "" {
 		load = append(load, config.WithRegion(o.Region))
@@ -78,7 +79,7 @@ func AWSConfig(ctx context.Context, o Options) (aws.Config, error) {
 	return cfg, checkCredentials(ctx, cfg)
 }
 
-// checkCredentials makes the SDK look for credentials once, so that their lack is told at the start.
+// checkCredentials makes the SDK look for credentials once, so that a lack of them shows at the start.
 func checkCredentials(ctx context.Context, cfg aws.Config) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()

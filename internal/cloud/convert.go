@@ -2,7 +2,6 @@ package cloud
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
@@ -10,13 +9,10 @@ import (
 	"github.com/ebbhq/ebb/internal/fleet"
 )
 
-// short is the last part of an ARN: the name of a cluster or service, or family:revision of a task definition.
-func short(arn string) string { return arn[strings.LastIndexByte(arn, '/')+1:] }
-
 // ReadContainerInstance reads a container instance of the cluster that was asked. The answer itself does not name the cluster.
 func ReadContainerInstance(cluster string, ci ecstypes.ContainerInstance) fleet.ContainerInstance {
 	return fleet.ContainerInstance{
-		ARN: fleet.ARN(aws.ToString(ci.ContainerInstanceArn)), Cluster: short(cluster),
+		ARN: fleet.ARN(aws.ToString(ci.ContainerInstanceArn)), Cluster: fleet.ARN(cluster).Name(),
 		Instance: fleet.InstanceID(aws.ToString(ci.Ec2InstanceId)), Status: aws.ToString(ci.Status),
 		Connected: ci.AgentConnected, Running: int(ci.RunningTasksCount), Pending: int(ci.PendingTasksCount),
 	}
@@ -26,9 +22,9 @@ func ReadContainerInstance(cluster string, ci ecstypes.ContainerInstance) fleet.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Task.html
 func ReadTask(t ecstypes.Task) fleet.Task {
 	return fleet.Task{
-		ARN: fleet.ARN(aws.ToString(t.TaskArn)), Cluster: short(aws.ToString(t.ClusterArn)),
+		ARN: fleet.ARN(aws.ToString(t.TaskArn)), Cluster: fleet.ARN(aws.ToString(t.ClusterArn)).Name(),
 		ContainerInstance: fleet.ARN(aws.ToString(t.ContainerInstanceArn)),
-		Family:            short(aws.ToString(t.TaskDefinitionArn)), Group: aws.ToString(t.Group),
+		Family:            fleet.ARN(aws.ToString(t.TaskDefinitionArn)).Name(), Group: aws.ToString(t.Group),
 		LastStatus: aws.ToString(t.LastStatus), DesiredStatus: aws.ToString(t.DesiredStatus),
 		StopCode: string(t.StopCode), StoppedReason: aws.ToString(t.StoppedReason),
 		CreatedAt: aws.ToTime(t.CreatedAt), StoppingAt: aws.ToTime(t.StoppingAt), StoppedAt: aws.ToTime(t.StoppedAt),
@@ -86,7 +82,7 @@ func interfaceAddress(attachments []ecstypes.Attachment) string {
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Service.html
 func ReadService(v ecstypes.Service) fleet.Service {
 	out := fleet.Service{
-		Name: aws.ToString(v.ServiceName), Cluster: short(aws.ToString(v.ClusterArn)),
+		Name: aws.ToString(v.ServiceName), Cluster: fleet.ARN(aws.ToString(v.ClusterArn)).Name(),
 		Daemon:  v.SchedulingStrategy == ecstypes.SchedulingStrategyDaemon,
 		Desired: int(v.DesiredCount), Running: int(v.RunningCount),
 	}

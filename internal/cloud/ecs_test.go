@@ -224,7 +224,7 @@ func (cs *clusters) answer(in any) (any, error) {
 		if err := cs.fails[*in.Cluster]; err != nil {
 			return nil, err
 		}
-		if short(*in.Cluster) == "b" {
+		if fleet.ARN(*in.Cluster).Name() == "b" {
 			return &ecs.ListContainerInstancesOutput{ContainerInstanceArns: []string{"arn:b"}}, nil
 		}
 		return &ecs.ListContainerInstancesOutput{}, nil

@@ -47,10 +47,7 @@ func ReadGroup(g astypes.AutoScalingGroup) fleet.Group {
 	out := fleet.Group{
 		Name: aws.ToString(g.AutoScalingGroupName), ARN: fleet.ARN(aws.ToString(g.AutoScalingGroupARN)),
 		Min: int(aws.ToInt32(g.MinSize)), Max: int(aws.ToInt32(g.MaxSize)), Desired: int(aws.ToInt32(g.DesiredCapacity)),
-		Retains: retains(g.InstanceLifecyclePolicy), Tags: map[string]string{},
-	}
-	for _, t := range g.Tags {
-		out.Tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
+		Retains: retains(g.InstanceLifecyclePolicy),
 	}
 	for _, i := range g.Instances {
 		out.Instances = append(out.Instances, fleet.GroupInstance{
@@ -168,7 +165,7 @@ func (s *lookup) activities(ctx context.Context, l plan.Look) error {
 	return err
 }
 
-// ReadTerminations reads an activity. What it does and to which instance stands only in its description: "Terminating EC2 instance:
+// ReadTerminations reads an activity. Only its description says what it does and to which instance: "Terminating EC2 instance:
 // i-0a1b2c3d4e5f60718". Anything else is left out: taken for a termination, a launch long ago would put a deadline in the past.
 func ReadTerminations(a astypes.Activity) []fleet.Activity {
 	description := aws.ToString(a.Description)

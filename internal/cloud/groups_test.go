@@ -59,7 +59,6 @@ func TestGroup(t *testing.T) {
 	c, f := newFake(theAnswer(&autoscaling.DescribeAutoScalingGroupsOutput{AutoScalingGroups: []astypes.AutoScalingGroup{{
 		AutoScalingGroupName: aws.String("web-asg"), AutoScalingGroupARN: aws.String("arn:g"),
 		MinSize: aws.Int32(1), MaxSize: aws.Int32(5), DesiredCapacity: aws.Int32(3),
-		Tags: []astypes.TagDescription{{Key: aws.String("team"), Value: aws.String("web")}},
 		InstanceLifecyclePolicy: &astypes.InstanceLifecyclePolicy{
 			RetentionTriggers: &astypes.RetentionTriggers{TerminateHookAbandon: astypes.RetentionActionRetain},
 		},
@@ -70,7 +69,7 @@ func TestGroup(t *testing.T) {
 	}}}, nil))
 	s := c.Look(t.Context(), plan.LookFor(plan.Groups, "", "web-asg"))
 	diff(t, "groups", []fleet.Group{{
-		Name: "web-asg", ARN: "arn:g", Min: 1, Max: 5, Desired: 3, Retains: true, Tags: map[string]string{"team": "web"},
+		Name: "web-asg", ARN: "arn:g", Min: 1, Max: 5, Desired: 3, Retains: true,
 		Instances: []fleet.GroupInstance{{
 			ID: "i-0a", Group: "web-asg", State: fleet.TerminatingWait, Zone: "eu-west-1a", Healthy: true, Protected: true,
 		}},

@@ -119,8 +119,8 @@ func TestADrainOnTheSimulatedCloud(t *testing.T) {
 		t.Errorf("the second answer: %+v, want gone", out)
 	}
 	world.Advance(world.Now().Add(5 * time.Minute))
-	machines := look(t, c, plan.LookFor(plan.Instances, "", "i-0ffffffffffffffff", id)).Instances
-	diff(t, "machines", []plan.InstanceStatus{{ID: id, State: fleet.StateTerminated}}, machines)
+	instances := look(t, c, plan.LookFor(plan.Instances, "", "i-0ffffffffffffffff", id)).Instances
+	diff(t, "instances", []plan.InstanceStatus{{ID: id, State: fleet.StateTerminated}}, instances)
 	if left := look(t, c, plan.LookFor(plan.GroupInstances, "", id)).GroupInstances; left != nil {
 		t.Errorf("the group still has %+v", left)
 	}

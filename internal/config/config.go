@@ -1,4 +1,4 @@
-// Package config turns a file, the environment and flags into one validated struct: what Ebb is to look after, and how.
+// Package config turns a file, the environment and flags into one validated struct: what Ebb manages, and how.
 //
 // It never talks to AWS, never guesses what a wrong value meant, and never stops at the first mistake: all are reported.
 package config
@@ -6,14 +6,15 @@ package config
 import (
 	"fmt"
 	"os"
-	"path"
 	"strings"
 	"time"
+
+	"github.com/ebbhq/ebb/internal/fleet"
 )
 
 // Config is everything that can be set. All values have been checked.
 type Config struct {
-	Queue           string // URL of the SQS queue to hear from; empty: none, which Serves refuses
+	Queue           string // URL of the SQS queue to read; empty: there is no queue, which Serves refuses
 	Region          string // empty: the one in the queue's URL, and if it has none, what the AWS SDK finds
 	Endpoint        string // URL for all AWS calls, for a simulated cloud; empty: AWS
 	Journal         string // "memory:", "sqlite:///absolute/path" or "dynamodb://table"
@@ -51,7 +52,7 @@ const textVariable = "EBB_CONFIG_TEXT"
 
 // Load reads the file and lays the environment and the overrides over it: flag > environment > file > default. With an empty path the
 // file is the one that EBB_CONFIG names, or the text in EBB_CONFIG_TEXT, or none. Overrides are values of flags by key: "log_level" for
-// --log-level; an empty value is as good as none. Every error is an *Error.
+// --log-level; an empty value counts as not set. Every error is an *Error.
 func Load(file string, env func(string) string, overrides map[string]string) (Config, error) {
 	named := "--config " + file
 	if file == "" {
@@ -112,48 +113,42 @@ func checkRegion(c *Config, values map[string]value) []Problem {
 	return []Problem{at}
 }
 
-const noGroups = `no groups are set, so there is nothing to look after; write groups: with at least "- match: NAME"`
-
 // Serves returns an error that says what is missing for ebb serve: a queue and at least one group.
 func (c Config) Serves() error {
-	var problems []Problem
 	if c.Queue == "" {
-		problems = append(problems, Problem{Text: "no queue is set; write queue: with the queue's URL, or set EBB_QUEUE or --queue"})
+		return c.complete("no queue is set; write queue: with the queue's URL, or set EBB_QUEUE or --queue")
 	}
-	if len(c.Groups) == 0 {
-		problems = append(problems, Problem{Text: noGroups})
-	}
-	if len(problems) > 0 {
-		return &Error{Problems: problems}
-	}
-	return nil
+	return c.complete()
 }
 
 // Invoked returns an error that says what is missing for ebb lambda: at least one group, and a journal that outlives an invocation.
 func (c Config) Invoked() error {
-	var problems []Problem
 	if c.JournalTable() == "" {
-		problems = append(problems, Problem{Text: fmt.Sprintf("journal is %q, but invocations share nothing but a table; write journal: "+
-			"dynamodb://TABLE, or set EBB_JOURNAL", c.Journal)})
+		return c.complete(fmt.Sprintf("journal is %q, but invocations can share only a table; write journal: dynamodb://TABLE, or set "+
+			"EBB_JOURNAL", c.Journal))
 	}
+	return c.complete()
+}
+
+// complete is the error for what is missing, groups included.
+func (c Config) complete(missing ...string) error {
 	if len(c.Groups) == 0 {
-		problems = append(problems, Problem{Text: noGroups})
+		missing = append(missing, `no groups are set, so there is nothing to manage; write groups: with at least "- match: NAME"`)
 	}
-	if len(problems) > 0 {
-		return &Error{Problems: problems}
+	if len(missing) == 0 {
+		return nil
 	}
-	return nil
+	e := &Error{}
+	for _, text := range missing {
+		e.Problems = append(e.Problems, Problem{Text: text})
+	}
+	return e
 }
 
 // Group finds the settings for an Auto Scaling group: the first whose pattern matches the name. False means that the group is not
 // managed.
 func (c Config) Group(name string) (Group, bool) {
-	for _, g := range c.Groups {
-		if ok, err := path.Match(g.Match, name); ok && err == nil {
-			return g, true
-		}
-	}
-	return Group{}, false
+	return fleet.FirstMatch(c.Groups, name, func(g Group) string { return g.Match })
 }
 
 // JournalFile is the path of the SQLite journal, or empty for another kind.

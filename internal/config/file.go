@@ -1,7 +1,6 @@
 package config
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -24,33 +23,25 @@ type document struct {
 	problems []Problem
 }
 
-// readDocument reads the YAML as a tree and walks it by hand, because that gives every mistake its line and column, also those
-// that a decoder into structs would find only one at a time.
+// readDocument reads the YAML as a tree and walks it, because that gives every mistake its line and column, and because environment
+// variables and flags replace single values before they are checked.
 func readDocument(file string, text []byte) *document {
 	d := &document{file: file, values: map[string]value{}}
-	if len(bytes.TrimSpace(text)) == 0 {
-		return d
-	}
 	var root yaml.Node
 	if err := yaml.Load(text, &root); err != nil {
 		d.syntax(err)
-		return d
-	}
-	if len(root.Content) == 0 || root.Content[0].Tag == "!!null" {
-		return d
-	}
-	var known []string
-	for _, s := range settings() {
-		known = append(known, s.key)
-	}
-	for key, node := range d.mapping(root.Content[0], "the configuration", append(known, "groups")) {
-		if key == "groups" {
-			d.readGroups(node)
-		} else {
-			d.scalar(d.values, key, node)
-		}
+	} else if len(root.Content) > 0 && root.Content[0].Tag != "!!null" {
+		d.values = d.mapping(root.Content[0], "the configuration", append(keys(settings()), "groups"))
 	}
 	return d
+}
+
+func keys[T any](settings []setting[T]) []string {
+	out := make([]string, len(settings))
+	for i, s := range settings {
+		out[i] = s.key
+	}
+	return out
 }
 
 func (d *document) readGroups(node *yaml.Node) {
@@ -58,75 +49,63 @@ func (d *document) readGroups(node *yaml.Node) {
 		d.problem(node, `groups must be a list; write each group on a line of its own, like "- match: web-*"`)
 		return
 	}
-	var known []string
-	for _, s := range groupSettings() {
-		known = append(known, s.key)
-	}
 	for _, entry := range node.Content {
 		entry = resolve(entry)
-		values := map[string]value{}
-		for key, n := range d.mapping(entry, "a group", known) {
-			d.scalar(values, key, n)
+		values := d.mapping(entry, "a group", keys(groupSettings()))
+		if entry.Kind != yaml.MappingNode {
+			continue // mapping has reported it
 		}
-		d.addGroup(entry, values)
+		var g Group
+		d.problems = append(d.problems, apply(&g, groupSettings(), values)...)
+		match, ok := values["match"]
+		switch {
+		case !ok:
+			d.problem(entry, "the group has no match; write the name of the Auto Scaling group, or a pattern like web-*")
+		case g.Match != "" && slices.ContainsFunc(d.groups, func(other Group) bool { return other.Match == g.Match }):
+			match.at.Text = fmt.Sprintf("match %q appears above already, and the first entry counts; remove one of the two", g.Match)
+			d.problems = append(d.problems, match.at)
+		}
+		d.groups = append(d.groups, g)
 	}
 }
 
-func (d *document) addGroup(entry *yaml.Node, values map[string]value) {
-	if entry.Kind != yaml.MappingNode {
-		return // said by mapping
+// mapping returns the values of the known keys of a mapping, and reports all other keys. It reads the list groups.
+func (d *document) mapping(node *yaml.Node, what string, known []string) map[string]value {
+	values, lines := map[string]value{}, map[string]int{}
+	node = resolve(node)
+	if node.Kind != yaml.MappingNode {
+		d.problem(node, "%s must be written as keys with values, like %q", what, known[0]+": ...")
+		return values
 	}
-	var g Group
-	d.problems = append(d.problems, apply(&g, groupSettings(), values)...)
-	for _, s := range groupSettings() {
-		if _, ok := values[s.key]; s.required && !ok {
-			d.problem(entry, "the group has no %s; write the name of the Auto Scaling group, or a pattern like web-*", s.key)
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		key, written := node.Content[i], resolve(node.Content[i+1])
+		first, twice := lines[key.Value]
+		lines[key.Value] = key.Line
+		switch {
+		case key.Kind != yaml.ScalarNode || !slices.Contains(known, key.Value):
+			d.problem(key, "unknown key %q%s", key.Value, suggest(key.Value, known))
+		case twice:
+			d.problem(key, "the key %q is in line %d already; remove one of the two", key.Value, first)
+		case key.Value == "groups":
+			d.readGroups(written)
+		default:
+			values[key.Value] = d.scalar(key.Value, written)
 		}
 	}
-	if slices.ContainsFunc(d.groups, func(other Group) bool { return other.Match == g.Match && g.Match != "" }) {
-		at := values["match"].at
-		at.Text = fmt.Sprintf("match %q stands above already, and the first one counts; remove one of the two", g.Match)
-		d.problems = append(d.problems, at)
-	}
-	d.groups = append(d.groups, g)
+	return values
 }
 
-// mapping yields the known keys of a mapping in their order, and complains about all others.
-func (d *document) mapping(node *yaml.Node, what string, known []string) func(yield func(string, *yaml.Node) bool) {
-	return func(yield func(string, *yaml.Node) bool) {
-		node = resolve(node)
-		if node.Kind != yaml.MappingNode {
-			d.problem(node, "%s must be written as keys with values, like %q", what, known[0]+": ...")
-			return
-		}
-		lines := map[string]int{}
-		for i := 0; i+1 < len(node.Content); i += 2 {
-			key := node.Content[i]
-			first, twice := lines[key.Value]
-			lines[key.Value] = key.Line
-			switch {
-			case key.Kind != yaml.ScalarNode || !slices.Contains(known, key.Value):
-				d.problem(key, "unknown key %q%s", key.Value, suggest(key.Value, known))
-			case twice:
-				d.problem(key, "the key %q stands in line %d already; remove one of the two", key.Value, first)
-			case !yield(key.Value, resolve(node.Content[i+1])):
-				return
-			}
-		}
-	}
-}
-
-func (d *document) scalar(into map[string]value, key string, node *yaml.Node) {
+// scalar is the text of a value; empty after a mistake, which it reports.
+func (d *document) scalar(key string, node *yaml.Node) value {
 	switch {
 	case node.Kind != yaml.ScalarNode:
 		d.problem(node, "%s must be a single value", key)
 	case node.Tag == "!!null" || node.Value == "":
 		d.problem(node, "%s has no value; write one, or remove the line", key)
 	default:
-		into[key] = value{text: node.Value, at: d.at(node.Line, node.Column)}
-		return
+		return value{text: node.Value, at: d.at(node.Line, node.Column)}
 	}
-	into[key] = value{} // there, and complained about
+	return value{}
 }
 
 func resolve(node *yaml.Node) *yaml.Node {

@@ -13,11 +13,10 @@ import (
 
 // setting is one key: where its value may come from, and how it is checked and stored.
 type setting[T any] struct {
-	key      string
-	env      []string // the first one that is not empty counts
-	initial  string   // the default; empty: none
-	required bool
-	set      func(*T, string) error
+	key     string
+	env     []string // the first one that is not empty counts
+	initial string   // the default; empty: none
+	set     func(*T, string) error
 }
 
 const (
@@ -60,7 +59,7 @@ func settings() []setting[Config] {
 // groupSettings are the keys of one entry of groups.
 func groupSettings() []setting[Group] {
 	return []setting[Group]{
-		{key: "match", required: true, set: func(g *Group, s string) error { g.Match = s; return checkPattern(s) }},
+		{key: "match", set: func(g *Group, s string) error { g.Match = s; return checkPattern(s) }},
 		{key: "cluster", set: func(g *Group, s string) error { g.Cluster = s; return checkName("cluster", clusterName, s) }},
 		{key: "deadline", initial: "30m", set: func(g *Group, s string) error {
 			return setDuration(&g.Deadline, "deadline", s, time.Minute)
@@ -115,7 +114,7 @@ func checkJournal(s string) error {
 		if match(tableName, table) {
 			return nil
 		}
-		return fmt.Errorf("journal is %q, but %q is no name of a DynamoDB table; write dynamodb://NAME with 3 to 255 of letters, digits and . - _", s, table)
+		return fmt.Errorf("journal is %q, but %q is not a valid name of a DynamoDB table; write dynamodb://NAME with 3 to 255 of letters, digits and . - _", s, table)
 	}
 	if file, ok := strings.CutPrefix(s, sqliteScheme); s == "memory:" || ok && strings.HasPrefix(file, "/") && !strings.HasSuffix(file, "/") {
 		return nil

@@ -135,7 +135,7 @@ func causes() []cause {
 		{"distinctInstance", func(s *sim.Spec) { s.Services[0].DistinctInstance = true }, func(s *scene) { s.terminate(); s.after(5 * time.Minute) },
 			placement.DistinctInstance, []string{"distinctInstance", "service web", "the only other host"}, "aws autoscaling set-desired-capacity", true},
 		{"static port", func(s *sim.Spec) { s.TaskDefinitions[0].HostPort = 8080 }, func(s *scene) { s.terminate(); s.after(5 * time.Minute) },
-			placement.NoPort, []string{"host port 8080/tcp", "taken"}, "aws autoscaling set-desired-capacity", true},
+			placement.NoPort, []string{"host port 8080/tcp", "in use"}, "aws autoscaling set-desired-capacity", true},
 		{"memberOf", func(s *sim.Spec) {
 			s.Services[0].Constraints = []ecs.Constraint{{Type: "memberOf", Expression: "attribute:tier == gold"}}
 			s.Groups[0].Hosts = []core.HostSpec{{Attributes: map[string]string{"tier": "gold"}}}
@@ -165,13 +165,13 @@ func causes() []cause {
 			s.terminate()
 			s.until("STOPPING")
 			s.after(5 * time.Second)
-		}, diagnose.SigtermIgnored, []string{"has got SIGTERM and has not exited", "the stopTimeout of container web is 30s", "SIGKILL comes at"},
+		}, diagnose.SigtermIgnored, []string{"received SIGTERM and has not exited", "the stopTimeout of container web is 30s", "SIGKILL follows at"},
 			"docker kill $(docker ps -q --filter label=com.amazonaws.ecs.task-arn=arn:aws:ecs:", true},
-		{"stop time-out", func(s *sim.Spec) { s.TaskDefinitions[0].Exit, s.TaskDefinitions[0].Stop = 50*time.Minute, time.Hour }, func(s *scene) {
+		{"stop timeout", func(s *sim.Spec) { s.TaskDefinitions[0].Exit, s.TaskDefinitions[0].Stop = 50*time.Minute, time.Hour }, func(s *scene) {
 			s.terminate()
 			s.until("STOPPING")
 			s.after(10 * time.Minute)
-		}, diagnose.StopTimeout, []string{"the stopTimeout of container web is 1h,", "SIGKILL comes at"}, "aws ssm send-command --instance-ids i-", true},
+		}, diagnose.StopTimeout, []string{"the stopTimeout of container web is 1h,", "SIGKILL follows at"}, "aws ssm send-command --instance-ids i-", true},
 		{"deregistration delay", func(s *sim.Spec) { s.Services[0].TargetGroup = "web-tg" }, func(s *scene) {
 			s.terminate()
 			s.until("DEACTIVATING")
@@ -209,7 +209,7 @@ func causes() []cause {
 		}, diagnose.NotDraining, []string{"nobody drains", "ACTIVE", "ebb-drain"}, "aws ecs update-container-instances-state --cluster prod " +
 			"--container-instances ", true},
 		{"image pull of the replacement", func(s *sim.Spec) { s.TaskDefinitions[0].Start = 10 * time.Minute }, func(s *scene) { s.terminate(); s.after(time.Minute) },
-			diagnose.PullingImage, []string{"service web", "is PENDING", "loading its image since"}, "", true},
+			diagnose.PullingImage, []string{"service web", "is PENDING", "pulling its image since"}, "", true},
 		{"replacement without network interface yet", func(s *sim.Spec) {
 			s.TaskDefinitions[0].Start, s.TaskDefinitions[0].Network = 10*time.Minute, "awsvpc"
 		}, func(s *scene) { s.terminate(); s.after(time.Minute) }, diagnose.ReplacementNew, []string{"service web", "PROVISIONING", "not RUNNING yet"}, "", true},
@@ -263,7 +263,7 @@ func (s *scene) until(status string) {
 	s.t.Fatalf("no task on %s became %s", s.target, status)
 }
 
-func TestEveryCauseIsNamedWithWhatMendsIt(t *testing.T) {
+func TestEveryCauseIsNamedWithItsFix(t *testing.T) {
 	for _, c := range causes() {
 		t.Run(c.name, func(t *testing.T) {
 			spec := base()
@@ -315,7 +315,7 @@ func TestWhatEbbHasAnsweredIsNoCandidate(t *testing.T) {
 	}
 }
 
-func TestAJournalThatKnowsNothingOfAWaitingInstanceIsTold(t *testing.T) {
+func TestAJournalWithoutTheWaitingInstanceIsNoted(t *testing.T) {
 	s := stage(t, base())
 	s.terminate()
 	for _, c := range []struct {
@@ -323,7 +323,7 @@ func TestAJournalThatKnowsNothingOfAWaitingInstanceIsTold(t *testing.T) {
 		told  bool
 	}{{nil, false}, {[]diagnose.Line{}, true}, {[]diagnose.Line{{Kind: "heard", Text: "heard of it"}}, false}} {
 		r := diagnose.Why(s.take(), diagnose.Question{Target: s.target, Now: s.Now(), Lines: c.lines})
-		if told := strings.Contains(strings.Join(r.Notes, "\n"), "Ebb's journal knows no drain of "+s.target); told != c.told {
+		if told := strings.Contains(strings.Join(r.Notes, "\n"), "Ebb's journal has no drain of "+s.target); told != c.told {
 			t.Errorf("with %d lines (nil: %v): %q", len(c.lines), c.lines == nil, r.Notes)
 		}
 	}
@@ -365,7 +365,7 @@ func TestATargetMayBeAnInstanceAContainerInstanceOrATask(t *testing.T) {
 	}
 }
 
-func TestNothingHoldsWhatNobodyTakesAway(t *testing.T) {
+func TestNothingHoldsWhatNothingTerminates(t *testing.T) {
 	s := stage(t, base())
 	r := diagnose.Why(s.take(), diagnose.Question{Target: s.target, Now: s.Now()})
 	if len(r.Blockers) != 1 || r.Blockers[0].Code != diagnose.NotLeaving || r.State != "InService" || r.Status != "ACTIVE" {

@@ -1,5 +1,5 @@
-// Package diagnose says why a host or a task does not leave, and what would happen if hosts had to leave now: the blockers in
-// words, with names and numbers, ranked, each with the command that fixes it.
+// Package diagnose says why a host or a task does not leave, and what would happen if hosts had to leave now: the ranked blockers,
+// with names and numbers, each with the command that fixes it.
 //
 // It is pure: everything comes from one inventory, and times only from AWS's own timestamps and from Ebb's journal. It never asks
 // AWS anything, never changes anything, and never calls a guess a fact: what is known only because all else is excluded says so.
@@ -15,26 +15,26 @@ import (
 	"github.com/ebbhq/ebb/internal/placement"
 )
 
-// Code names a blocker. Those of package placement are used as they are, besides these.
+// Code names a blocker. The codes of package placement are blockers too.
 type Code = placement.Code
 
-// The blockers that are no matter of placement.
+// The blockers that have nothing to do with placement.
 const (
 	NotFound       Code = "not-found"            // neither a group nor a cluster in the inventory knows it
 	HostGone       Code = "host-gone"            // EC2 says that the instance is not running
-	NotDraining    Code = "not-draining"         // it leaves, and nobody has set its container instance DRAINING
+	NotDraining    Code = "not-draining"         // it leaves, and its container instance is not DRAINING
 	StopTimeout    Code = "stop-timeout"         // a long stopTimeout runs
 	SigtermIgnored Code = "sigterm"              // the process has not exited since SIGTERM
 	Deregistration Code = "deregistration-delay" // the load balancer still drains the task's targets
-	PullingImage   Code = "image-pull"           // the replacement loads its image
+	PullingImage   Code = "image-pull"           // the replacement pulls its image
 	ReplacementNew Code = "replacement-starting" // the replacement is not RUNNING yet
 	NotYetHealthy  Code = "replacement-health"   // the replacement runs and does not count as healthy yet
 	DaemonLast     Code = "daemon-last"          // daemon tasks stop after all others
 	OpenHook       Code = "open-hook"            // no task is left, and a hook of the group holds the instance
 	GroupBalancer  Code = "group-balancer"       // Auto Scaling drains the group's own load balancers before the hook opens
 	GroupState     Code = "group-state"          // standby, warm pool, retained, detached
-	NotLeaving     Code = "not-leaving"          // nobody takes it away
-	InProgress     Code = "in-progress"          // nothing blocks: ECS is at it
+	NotLeaving     Code = "not-leaving"          // nothing terminates it
+	InProgress     Code = "in-progress"          // nothing blocks: ECS is working on it
 )
 
 // Question is what Why answers.
@@ -43,7 +43,7 @@ type Question struct {
 	Target string
 	// Hook is the name of the lifecycle hook that Ebb answers; empty: unknown.
 	Hook string
-	// Lines are of Ebb's journal about this instance, oldest first; empty: the journal knows nothing of it, nil: it is not at hand.
+	// Lines of Ebb's journal about this instance, oldest first; empty: the journal has none, nil: there is no journal to read.
 	Lines []Line
 	Now   time.Time
 }
@@ -68,7 +68,7 @@ type Report struct {
 	Status   string    `json:"container_instance_status,omitempty"`
 	Headline string    `json:"headline"`
 	Blockers []Blocker `json:"blockers"`
-	Notes    []string  `json:"notes,omitempty"` // what the answer rests on and could not be seen
+	Notes    []string  `json:"notes,omitempty"` // what the answer needs and could not be read
 }
 
 // Blocker is one thing that keeps the target.
@@ -78,13 +78,13 @@ type Blocker struct {
 	Fix     []Fix  `json:"fix,omitempty"` // the best first
 	// Exact reports that AWS shows the blocker itself. If not, it is what remains when all else is excluded.
 	Exact bool `json:"exact"`
-	// Until is when it ends by itself at the latest; zero: it does not, or nobody knows.
+	// Until is when it ends by itself at the latest; zero: it does not, or that is not known.
 	Until time.Time `json:"until,omitzero"`
 }
 
 // Fix is one thing that fixes a blocker.
 type Fix struct {
-	Command string `json:"command,omitempty"` // to be pasted into a shell; empty: there is none, and the note says what to do
+	Command string `json:"command,omitempty"` // for a shell; empty: there is no command, and the note says what to do
 	Note    string `json:"note,omitempty"`    // what to know before
 }
 
@@ -100,8 +100,7 @@ func (r Report) Found() bool {
 
 // Why says why a target does not leave. The inventory must hold the target's cluster and group; where it does not, the report says so.
 func Why(s *inventory.Inventory, q Question) Report {
-	w := &why{s: s, q: q, report: Report{Target: q.Target, At: q.Now, Blockers: []Blocker{}}}
-	w.place = find(s, q.Target)
+	w := &why{known: known{place: find(s, q.Target), s: s, q: q}, report: Report{Target: q.Target, At: q.Now, Blockers: []Blocker{}}}
 	w.report.Instance, w.report.Group, w.report.Cluster = string(w.instance), w.groupName(), w.clusterName()
 	if w.member != nil {
 		w.report.State = string(w.member.State)
@@ -118,11 +117,16 @@ func Why(s *inventory.Inventory, q Question) Report {
 	return w.report
 }
 
+// known is what a question is answered from: the target and everything around it. Its methods look up and spell; they add no blocker.
+type known struct {
+	place
+	s *inventory.Inventory
+	q Question
+}
+
 // why is one question being answered.
 type why struct {
-	place
-	s      *inventory.Inventory
-	q      Question
+	known
 	report Report
 }
 
@@ -133,7 +137,7 @@ func (w *why) add(b Blocker) {
 
 // look goes from the outside in: is it known, does it leave at all, does its host live, is it DRAINING, then its tasks.
 func (w *why) look() {
-	if w.host == nil && w.member == nil && w.task == nil && w.machine == nil {
+	if w.host == nil && w.member == nil && w.task == nil && w.ec2 == nil {
 		w.notFound()
 		return
 	}
@@ -177,7 +181,7 @@ func (w *why) tasks() []*inventory.Task {
 // journal adds the last of what Ebb itself has written, or that it has written nothing.
 func (w *why) journal() {
 	if w.q.Lines != nil && len(w.q.Lines) == 0 && w.member != nil && w.member.State.Waiting() {
-		w.report.Notes = append(w.report.Notes, "Ebb's journal knows no drain of "+string(w.instance)+": Ebb has not heard of it, or is not "+
+		w.report.Notes = append(w.report.Notes, "Ebb's journal has no drain of "+string(w.instance)+": Ebb has not heard of it, or is not "+
 			"told to look after group "+w.group.Name)
 	}
 	for _, l := range w.q.Lines[max(0, len(w.q.Lines)-journalLines):] {
@@ -192,8 +196,8 @@ func (w *why) headline() string {
 	return "nothing holds " + w.q.Target
 }
 
-// Codes are all codes in the order of their rank: what keeps the rest from being true, then what stays until somebody acts, then what
-// ends by itself.
+// Codes are all codes by rank: first those that make the others irrelevant, then those that stay until somebody acts, then those
+// that end by themselves.
 func Codes() []Code {
 	return []Code{
 		NotFound, HostGone, placement.AgentGone, GroupState, NotLeaving, GroupBalancer, NotDraining,
@@ -221,8 +225,8 @@ type place struct {
 	host     *inventory.Host
 	group    *inventory.Group
 	member   *fleet.GroupInstance
-	machine  *inventory.Machine
-	task     *inventory.Task // if it is what was asked for
+	ec2      *inventory.Instance // as EC2 shows it
+	task     *inventory.Task     // if it is what was asked for
 }
 
 // Instance is the EC2 instance that a target is, or that a task runs on; where the inventory does not know it, the target itself.
@@ -256,12 +260,12 @@ func find(s *inventory.Inventory, target string) place {
 			}
 		}
 	}
-	p.machine = s.Machine(p.instance)
+	p.ec2 = s.Instance(p.instance)
 	return p
 }
 
 func same(arn fleet.ARN, target string) bool {
-	return target != "" && (string(arn) == target || short(arn) == target)
+	return target != "" && (string(arn) == target || arn.Name() == target)
 }
 
 func (p *place) groupName() string {

@@ -16,15 +16,15 @@ import (
 func command(format string, args ...any) Fix { return Fix{Command: fmt.Sprintf(format, args...)} }
 
 func (p *place) stopTask(t *inventory.Task) Fix {
-	return command("aws ecs stop-task --cluster %s --task %s", p.clusterName(), short(t.ARN))
+	return command("aws ecs stop-task --cluster %s --task %s", p.clusterName(), t.ARN.Name())
 }
 
 func (p *place) unprotect(t *inventory.Task) Fix {
-	return command("aws ecs update-task-protection --cluster %s --tasks %s --no-protection-enabled", p.clusterName(), short(t.ARN))
+	return command("aws ecs update-task-protection --cluster %s --tasks %s --no-protection-enabled", p.clusterName(), t.ARN.Name())
 }
 
 func (p *place) setState(status string) Fix {
-	return command("aws ecs update-container-instances-state --cluster %s --container-instances %s --status %s", p.clusterName(), short(p.host.ARN), status)
+	return command("aws ecs update-container-instances-state --cluster %s --container-instances %s --status %s", p.clusterName(), p.host.ARN.Name(), status)
 }
 
 // onHost runs a command on the host, as far as the Systems Manager knows it.
@@ -38,7 +38,7 @@ func (p *place) kill(t *inventory.Task) Fix {
 }
 
 func (p *place) deregister() Fix {
-	return command("aws ecs deregister-container-instance --cluster %s --container-instance %s --force", p.clusterName(), short(p.host.ARN))
+	return command("aws ecs deregister-container-instance --cluster %s --container-instance %s --force", p.clusterName(), p.host.ARN.Name())
 }
 
 func (p *place) percents(service string, least, most int) Fix {
@@ -66,9 +66,9 @@ func delay(tg fleet.ARN, seconds int) Fix {
 }
 
 // addHost launches one host more in the group of the target, or in the first group that a service's capacity providers name.
-func (w *why) addHost(g *inventory.Group) []Fix {
+func (k *known) addHost(g *inventory.Group) []Fix {
 	if g == nil {
-		return []Fix{{Note: "add a host to cluster " + w.clusterName()}}
+		return []Fix{{Note: "add a host to cluster " + k.clusterName()}}
 	}
 	if n := g.Desired + 1; n > g.Max {
 		return []Fix{command("aws autoscaling update-auto-scaling-group --auto-scaling-group-name %s --desired-capacity %d --max-size %d", g.Name, n, n)}
@@ -76,13 +76,10 @@ func (w *why) addHost(g *inventory.Group) []Fix {
 	return []Fix{command("aws autoscaling set-desired-capacity --auto-scaling-group-name %s --desired-capacity %d", g.Name, g.Desired+1)}
 }
 
-// short is the id at the end of an ARN.
-func short(arn fleet.ARN) string { return string(arn[strings.LastIndexByte(string(arn), '/')+1:]) }
-
 // clock spells a time as on a clock, with the date if that is not today's.
-func (w *why) clock(t time.Time) string {
+func (k *known) clock(t time.Time) string {
 	t = t.UTC()
-	if y, d := t.YearDay(), w.q.Now.UTC().YearDay(); y != d {
+	if y, d := t.YearDay(), k.q.Now.UTC().YearDay(); y != d {
 		return t.Format("2006-01-02 15:04:05 UTC")
 	}
 	return t.Format("15:04:05 UTC")
@@ -94,11 +91,4 @@ func span(from, to time.Time) string { return inventory.Span(max(0, to.Sub(from)
 // phrase joins what is not empty.
 func phrase(parts ...string) string {
 	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), " ")
-}
-
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

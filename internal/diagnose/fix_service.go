@@ -11,29 +11,29 @@ import (
 )
 
 // fix is what removes a reason for which tasks of a service do not move, the best first.
-func (w *why) fix(s *inventory.Service, c Code, f placement.Fate) []Fix {
+func (k *known) fix(s *inventory.Service, c Code, f placement.Fate) []Fix {
 	switch c {
 	case placement.PercentArithmetic:
-		switch surge := w.percents(s.Name, s.MinPercent, 200); {
+		switch surge := k.percents(s.Name, s.MinPercent, 200); {
 		case s.Controller == "CODE_DEPLOY" || s.Controller == "EXTERNAL":
 			return nil
 		case len(f.Places) > 0:
-			return []Fix{surge, w.lower(s, f)}
+			return []Fix{surge, k.lower(s, f)}
 		default:
-			return []Fix{w.lower(s, f), surge.but("needs a host with room for one task more")}
+			return []Fix{k.lower(s, f), surge.but("needs a host with room for one more task")}
 		}
 	case placement.NoCPU, placement.NoMemory, placement.NoGPU, placement.NoInterface, placement.NoPort, placement.DistinctInstance,
 		placement.NoHost, placement.NoProviderHost, placement.Together, placement.Order, placement.Scaling:
-		return append(w.addHost(w.groupFor(s)), w.lower(s, f))
+		return append(k.addHost(k.groupFor(s)), k.lower(s, f))
 	case placement.NoAttribute, placement.ConstraintUnmet:
-		return slices.Concat(w.giveAttribute(s), w.addHost(w.groupFor(s)), []Fix{w.lower(s, f)}, w.whoMeets(s))
+		return slices.Concat(k.giveAttribute(s), k.addHost(k.groupFor(s)), []Fix{k.lower(s, f)}, k.whoMeets(s))
 	case placement.Deployment:
-		return w.back(s)
+		return k.back(s)
 	case placement.Protected:
 		var commands []Fix
-		for i := range w.cluster.Tasks {
-			if t := &w.cluster.Tasks[i]; t.Protected && slices.Contains(f.Tasks, t.ARN) {
-				commands = append(commands, w.unprotect(t))
+		for i := range k.cluster.Tasks {
+			if t := &k.cluster.Tasks[i]; t.Protected && slices.Contains(f.Tasks, t.ARN) {
+				commands = append(commands, k.unprotect(t))
 			}
 		}
 		return commands
@@ -42,16 +42,16 @@ func (w *why) fix(s *inventory.Service, c Code, f placement.Fate) []Fix {
 }
 
 // lower lets the tasks on the host stop before their replacements run.
-func (w *why) lower(s *inventory.Service, f placement.Fate) Fix {
+func (k *known) lower(s *inventory.Service, f placement.Fate) Fix {
 	rest := max(0, f.Desired-len(f.Tasks))
-	return w.percents(s.Name, 100*rest/max(1, f.Desired), max(100, s.MaxPercent)).
-		but(fmt.Sprintf("it may then run with %d of %s; set it back afterwards", rest, plural(f.Desired, "task")))
+	return k.percents(s.Name, 100*rest/max(1, f.Desired), max(100, s.MaxPercent)).
+		but(fmt.Sprintf("it may then run with %d of %s; set it back afterwards", rest, inventory.Count(f.Desired, "task")))
 }
 
 // constraints are the attributes that a service asks of a host, as expressions and as name=value.
-func (w *why) constraints(s *inventory.Service) (expressions, required []string) {
+func (k *known) constraints(s *inventory.Service) (expressions, required []string) {
 	lists := [][]inventory.Constraint{s.Constraints}
-	if def := w.cluster.TaskDefinition(s.TaskDefinition); def != nil {
+	if def := k.cluster.TaskDefinition(s.TaskDefinition); def != nil {
 		lists, required = append(lists, def.Constraints), def.Requires
 	}
 	for _, list := range lists {
@@ -67,8 +67,8 @@ func (w *why) constraints(s *inventory.Service) (expressions, required []string)
 // giveAttribute gives another host the attribute that a service asks for, if that is one of the user's and asked for simply. What AWS
 // or the agent sets says what a host is, and is not for the giving.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_PutAttributes.html
-func (w *why) giveAttribute(s *inventory.Service) []Fix {
-	expressions, wanted := w.constraints(s)
+func (k *known) giveAttribute(s *inventory.Service) []Fix {
+	expressions, wanted := k.constraints(s)
 	wanted = slices.Clone(wanted)
 	for _, e := range expressions {
 		if f := strings.Fields(e); len(f) == 3 && strings.HasPrefix(f[0], "attribute:") && (f[1] == "==" || f[1] == "equals") {
@@ -80,10 +80,10 @@ func (w *why) giveAttribute(s *inventory.Service) []Fix {
 		if strings.HasPrefix(name, "ecs.") || strings.HasPrefix(name, "com.amazonaws.") {
 			continue
 		}
-		for i := range w.cluster.Hosts {
-			if h := &w.cluster.Hosts[i]; h.Status == fleet.Active && h.Connected && h.ARN != w.host.ARN && (h.Attributes[name] != value || value == "") {
+		for i := range k.cluster.Hosts {
+			if h := &k.cluster.Hosts[i]; h.Status == fleet.Active && h.Connected && h.ARN != k.host.ARN && (h.Attributes[name] != value || value == "") {
 				return []Fix{command("aws ecs put-attributes --cluster %s --attributes name=%s,value=%s,targetType=container-instance,targetId=%s",
-					w.clusterName(), name, value, short(h.ARN)).but("if " + string(h.Instance) + " may have it")}
+					k.clusterName(), name, value, h.ARN.Name()).but("if " + string(h.Instance) + " may have it")}
 			}
 		}
 	}
@@ -91,11 +91,11 @@ func (w *why) giveAttribute(s *inventory.Service) []Fix {
 }
 
 // whoMeets lists the hosts that meet a constraint.
-func (w *why) whoMeets(s *inventory.Service) []Fix {
-	expressions, _ := w.constraints(s)
+func (k *known) whoMeets(s *inventory.Service) []Fix {
+	expressions, _ := k.constraints(s)
 	if len(expressions) == 0 {
 		return nil
 	}
-	return []Fix{command("aws ecs list-container-instances --cluster %s --filter \"%s\"", w.clusterName(), strings.ReplaceAll(expressions[0],
+	return []Fix{command("aws ecs list-container-instances --cluster %s --filter \"%s\"", k.clusterName(), strings.ReplaceAll(expressions[0],
 		`"`, `\"`)).but("lists the hosts that meet it")}
 }

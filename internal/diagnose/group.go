@@ -11,14 +11,10 @@ import (
 	"github.com/ebbhq/ebb/internal/placement"
 )
 
-// ManagedHook is the hook by which ECS drains instances of a capacity provider with managed draining.
-// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/managed-instance-draining.html
-const ManagedHook = "ecs-managed-draining-termination-hook"
-
 func (w *why) notFound() {
-	words := fmt.Sprintf("%s is neither in a group nor in a cluster that was looked at, in account %s and Region %s", w.q.Target, w.s.Account, w.s.Region)
+	words := fmt.Sprintf("%s was not found in any group or cluster that could be read, in account %s and Region %s", w.q.Target, w.s.Account, w.s.Region)
 	if n := len(w.s.Unread); n > 0 {
-		words += fmt.Sprintf("; %s could not be read, so it may be there", plural(n, "part"))
+		words += fmt.Sprintf("; %s could not be read, so it may be there", inventory.Count(n, "part"))
 	}
 	w.add(Blocker{Code: NotFound, Message: words, Exact: len(w.s.Unread) == 0, Fix: []Fix{
 		{Note: "check the id, the credentials and the Region"},
@@ -46,9 +42,9 @@ func (w *why) groupState() {
 		say(nil, "every hook has been answered, and EC2 terminates it")
 	case state == fleet.Standby || state == "EnteringStandby":
 		say([]Fix{command("aws autoscaling exit-standby --auto-scaling-group-name %s --instance-ids %s", w.group.Name, w.instance)},
-			"scale-in and instance refresh pass over it, and no hook runs")
+			"scale-in and instance refresh skip it, and no hook runs")
 	case state == fleet.Detaching || state == fleet.Detached:
-		say(nil, "it is none of the group's any more, and no hook runs")
+		say(nil, "it no longer belongs to the group, and no hook runs")
 	case strings.HasPrefix(string(state), "Warmed:") && !state.Waiting():
 		say(nil, "it is in the warm pool and takes no tasks")
 	case strings.HasPrefix(string(state), "Pending"):
@@ -71,7 +67,7 @@ func (w *why) leaving() {
 		}
 		parts = append(parts, fmt.Sprintf("Auto Scaling first waits for target group %s (deregistration delay %s)", tg.Name, inventory.Span(tg.Delay)))
 		if tg.Delay > longest {
-			longest, b.Fix = tg.Delay, []Fix{delay(tg.ARN, 30).but("for the next time: AWS does not say that it shortens a delay that runs")}
+			longest, b.Fix = tg.Delay, []Fix{delay(tg.ARN, 30).but("for the next time: AWS does not document that it shortens a delay that has begun")}
 		}
 	}
 	if len(w.group.ClassicBalancers) > 0 {
@@ -90,10 +86,10 @@ func (w *why) leaving() {
 }
 
 // began is when the scaling activity that terminates the instance started, zero if the inventory does not show it.
-func (w *why) began() time.Time {
-	if w.group != nil {
-		for _, a := range w.group.Activities {
-			if a.Instance == w.instance && !a.Start.IsZero() {
+func (k *known) began() time.Time {
+	if k.group != nil {
+		for _, a := range k.group.Activities {
+			if a.Instance == k.instance && !a.Start.IsZero() {
 				return a.Start
 			}
 		}
@@ -103,47 +99,47 @@ func (w *why) began() time.Time {
 
 // gone says whether the host lives; if it does not, nothing on it can stop or report any more.
 func (w *why) gone() bool {
-	if w.machine != nil && w.machine.State.Gone() {
-		words := fmt.Sprintf("EC2 says that %s is %s", w.instance, w.machine.State)
+	if w.ec2 != nil && w.ec2.State.Gone() {
+		words := fmt.Sprintf("EC2 says that %s is %s", w.instance, w.ec2.State)
 		var fix []Fix
 		if w.host != nil {
 			words += "; its container instance is still registered, and ECS waits for tasks that no agent will report as stopped"
 			fix = append(fix, w.deregister())
 		}
 		if w.member != nil && w.member.State.Waiting() {
-			words += "; the group waits for " + plural(len(w.terminating()), "hook")
+			words += "; the group waits for " + inventory.Count(len(w.terminating()), "hook")
 			fix = append(fix, w.answers()...)
 		}
 		if w.host == nil && w.member == nil {
-			words += ", and neither a group nor a cluster has it any more: it has left"
+			words += ", and it is in no group and no cluster any more: it has left"
 		}
 		w.add(Blocker{Code: HostGone, Message: words, Fix: fix, Exact: true})
 		return true
 	}
 	if w.host != nil && !w.host.Connected {
-		words := fmt.Sprintf("the ECS agent on %s is not connected: ECS neither stops tasks there nor hears that they have stopped", w.instance)
-		if w.machine != nil {
-			words += fmt.Sprintf("; EC2 says the instance is %s", w.machine.State)
+		words := fmt.Sprintf("the ECS agent on %s is not connected: ECS cannot stop tasks there, nor learn that they have stopped", w.instance)
+		if w.ec2 != nil {
+			words += fmt.Sprintf("; EC2 says the instance is %s", w.ec2.State)
 		}
 		w.add(Blocker{Code: placement.AgentGone, Exact: true, Fix: append([]Fix{
-			w.onHost("systemctl restart ecs"), w.deregister().but("only if it is lost: gives its tasks up")}, w.answers()...),
-			Message: words + ". A break of a minute is normal; AWS does not say since when"})
+			w.onHost("systemctl restart ecs"), w.deregister().but("only if the host is lost: ECS then gives up its tasks")}, w.answers()...),
+			Message: words + ". A break of a minute is normal; AWS does not show when it began"})
 	}
 	return false
 }
 
-func (w *why) answers() []Fix {
+func (k *known) answers() []Fix {
 	var all []Fix
-	if w.member != nil && w.member.State.Waiting() {
-		for _, h := range w.terminating() {
-			all = append(all, w.complete(h.Name))
+	if k.member != nil && k.member.State.Waiting() {
+		for _, h := range k.terminating() {
+			all = append(all, k.complete(h.Name))
 		}
 	}
 	return all
 }
 
-// stays says that nobody takes the target away, if that is so: then there is nothing that could hold it. Nor is there when it is
-// past all hooks.
+// stays reports whether nothing holds the target, because nothing terminates it or because it is past all hooks. It adds the first
+// as a blocker.
 func (w *why) stays() bool {
 	if w.member != nil && w.member.State == fleet.TerminatingProceed {
 		return true
@@ -164,26 +160,26 @@ func (w *why) stays() bool {
 		parts = append(parts, fmt.Sprintf("its container instance is ACTIVE in cluster %s, and ECS leaves its tasks where they are", w.clusterName()))
 	}
 	if w.member != nil && w.member.Protected {
-		parts = append(parts, "it is protected from scale-in, so that scale-in passes over it")
+		parts = append(parts, "it is protected from scale-in, so scale-in skips it")
 	}
 	if len(parts) == 0 {
-		parts = append(parts, "it is in no group and no cluster that was read")
+		parts = append(parts, "it is in no group and no cluster that could be read")
 	}
 	groups := !w.s.Missed("autoscaling:DescribeAutoScalingGroups", "") && !w.s.Missed("autoscaling:DescribeAutoScalingInstances", "")
 	if w.member == nil && !groups {
-		parts = append(parts, "but its group could not be read, and may do so")
+		parts = append(parts, "but its group could not be read and may be terminating it")
 	}
 	w.add(Blocker{Code: NotLeaving, Message: "nothing takes " + string(w.instance) + " away: " + strings.Join(parts, "; "),
-		Exact: w.member != nil || groups, Fix: []Fix{command("ebb plan %s", w.instance).but("tells what would become of its tasks")}})
+		Exact: w.member != nil || groups, Fix: []Fix{command("ebb plan %s", w.instance).but("shows what would happen to its tasks")}})
 	return true
 }
 
-// empty says that nobody terminates an instance that was drained to its end.
+// empty adds a blocker where an instance is fully drained and nothing terminates it.
 func (w *why) empty() {
 	if w.task != nil || w.member == nil || w.member.State != fleet.InService || len(w.report.Blockers) > 0 {
 		return
 	}
-	w.add(Blocker{Code: NotLeaving, Exact: true, Fix: []Fix{terminate(w.instance), w.setState(fleet.Active).but("if it is to stay")}, Message: fmt.Sprintf(
+	w.add(Blocker{Code: NotLeaving, Exact: true, Fix: []Fix{terminate(w.instance), w.setState(fleet.Active).but("if it should stay")}, Message: fmt.Sprintf(
 		"no task is left on %s and it is DRAINING in cluster %s, but nothing terminates it: it is InService in group %s", w.instance, w.clusterName(), w.group.Name)})
 }
 
@@ -193,23 +189,23 @@ func (w *why) draining() {
 	case w.host == nil || w.host.Status == fleet.Draining || w.task != nil && w.task.DesiredStatus == fleet.Stopped:
 		return
 	case w.host.Status != fleet.Active:
-		w.add(Blocker{Code: NotDraining, Exact: true, Message: fmt.Sprintf("container instance %s is %s, so that it cannot be set DRAINING",
+		w.add(Blocker{Code: NotDraining, Exact: true, Message: fmt.Sprintf("container instance %s is %s, so it cannot be set to DRAINING",
 			w.instance, w.host.Status), Fix: []Fix{w.deregister()}})
 		return
 	}
 	w.add(Blocker{Code: NotDraining, Exact: true, Fix: []Fix{w.setState(fleet.Draining)}, Message: fmt.Sprintf(
-		"nobody drains %s: group %s terminates it, and its container instance in cluster %s is ACTIVE, so that ECS leaves its tasks there and may place more. %s",
+		"nobody drains %s: group %s terminates it, and its container instance in cluster %s is ACTIVE, so ECS leaves its tasks there and may place more. %s",
 		w.instance, w.group.Name, w.clusterName(), w.drainers())})
 }
 
 // drainers says who ought to drain the host.
-func (w *why) drainers() string {
-	for _, p := range w.cluster.CapacityProviders {
-		if p.Name == w.host.CapacityProvider && p.ManagedDraining {
-			return fmt.Sprintf("Capacity provider %s has managed draining, so ECS ought to do it", p.Name)
+func (k *known) drainers() string {
+	for _, p := range k.cluster.CapacityProviders {
+		if p.Name == k.host.CapacityProvider && p.ManagedDraining {
+			return fmt.Sprintf("Capacity provider %s has managed draining, so ECS should drain it", p.Name)
 		}
 	}
-	hooks := w.terminating()
+	hooks := k.terminating()
 	if len(hooks) == 0 {
 		return "Its group has no terminating hook, and ECS does not manage its draining"
 	}
@@ -217,17 +213,17 @@ func (w *why) drainers() string {
 	for i, h := range hooks {
 		names[i] = h.Name
 		if h.Target != "" {
-			names[i] += " (tells " + string(h.Target) + ")"
+			names[i] += " (notifies " + string(h.Target) + ")"
 		}
 	}
-	return "ECS does not manage its draining; whoever answers hook " + strings.Join(names, " or ") + " ought to do it"
+	return "ECS does not manage its draining; it should be drained by the program that answers hook " + strings.Join(names, " or ")
 }
 
 // terminating are the terminating hooks of the group.
-func (w *why) terminating() []fleet.Hook {
+func (k *known) terminating() []fleet.Hook {
 	var hooks []fleet.Hook
-	if w.group != nil {
-		for _, h := range w.group.Hooks {
+	if k.group != nil {
+		for _, h := range k.group.Hooks {
 			if h.Transition == fleet.TerminatingTransit {
 				hooks = append(hooks, h)
 			}
@@ -237,13 +233,13 @@ func (w *why) terminating() []fleet.Hook {
 }
 
 // groupFor is the group of a capacity provider of a service, or that of the target.
-func (w *why) groupFor(s *inventory.Service) *inventory.Group {
+func (k *known) groupFor(s *inventory.Service) *inventory.Group {
 	for _, item := range s.Strategy {
-		for _, p := range w.cluster.CapacityProviders {
-			if g := w.s.Group(p.Group); p.Name == item.Provider && g != nil {
+		for _, p := range k.cluster.CapacityProviders {
+			if g := k.s.Group(p.Group); p.Name == item.Provider && g != nil {
 				return g
 			}
 		}
 	}
-	return w.group
+	return k.group
 }

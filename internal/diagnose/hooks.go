@@ -17,7 +17,7 @@ func (w *why) hooks() {
 	}
 	words, answered := "no task is left on "+string(w.instance), w.answered()
 	if w.host == nil {
-		words = string(w.instance) + " is in no cluster that was read, so that there is nothing to drain"
+		words = string(w.instance) + " is in no cluster that could be read, so there is nothing to drain"
 	}
 	var names []string
 	var fix []Fix
@@ -29,7 +29,7 @@ func (w *why) hooks() {
 		names, fix = append(names, h.Name+w.owner(h)), append(fix, w.complete(h.Name))
 	}
 	if len(names) == 0 {
-		words += ", and no other terminating hook of the group is known: it was deleted or answered meanwhile"
+		words += ", and the group has no other terminating hook: it was deleted or answered in the meantime"
 	} else {
 		words += fmt.Sprintf(": group %s waits in its hook %s", w.group.Name, strings.Join(names, " or "))
 		if len(names) > 1 {
@@ -43,12 +43,12 @@ func (w *why) hooks() {
 }
 
 // owner says who answers a hook, as far as that is known, and how long it lasts unanswered.
-func (w *why) owner(h fleet.Hook) string {
+func (k *known) owner(h fleet.Hook) string {
 	who := ""
 	switch h.Name {
-	case ManagedHook:
+	case fleet.ManagedDrainingHook:
 		who = "ECS managed draining, "
-	case w.q.Hook:
+	case k.q.Hook:
 		who = "Ebb, "
 	}
 	return fmt.Sprintf(" (%sheartbeat %s, at most %s, then %s)", who, inventory.Span(h.Heartbeat), inventory.Span(h.Global), h.DefaultResult)
@@ -69,11 +69,11 @@ func (w *why) limits() {
 		if h.Global == 0 {
 			continue
 		}
-		note := fmt.Sprintf("hook %s ends after %s at most, whatever its heartbeats", h.Name, inventory.Span(h.Global))
+		note := fmt.Sprintf("hook %s ends after at most %s, even with heartbeats", h.Name, inventory.Span(h.Global))
 		if at := w.began(); !at.IsZero() {
 			note += ": about " + w.clock(at.Add(h.Global))
 		}
-		if h.Name == ManagedHook {
+		if h.Name == fleet.ManagedDrainingHook {
 			note += "; ECS managed draining keeps it open until every task has stopped"
 		}
 		w.report.Notes = append(w.report.Notes, note)

@@ -14,13 +14,13 @@ import (
 
 // What would become of one task.
 const (
-	Replaced    = "replaced elsewhere"          // a replacement starts first
-	StopsFirst  = "stops, then replaced"        // a replacement starts after
-	StopsOnly   = "stops, replacement not sure" // the service goes on with fewer
-	Stays       = "stays"                       // until something changes
-	MayStay     = "may stay"                    // it depends on what the reasons say
-	NotTouched  = "is not touched"              // standalone
-	StopsLast   = "stops last"                  // daemon
+	Replaced    = "replaced elsewhere"           // a replacement starts first
+	StopsFirst  = "stops, then replaced"         // a replacement starts after
+	StopsOnly   = "stops, replacement uncertain" // the service goes on with fewer
+	Stays       = "stays"                        // until something changes
+	MayStay     = "may stay"                     // it depends on what the reasons say
+	NotTouched  = "is not touched"               // standalone
+	StopsLast   = "stops last"                   // daemon
 	StopsAlways = "is stopping already"
 )
 
@@ -55,7 +55,7 @@ type Step struct {
 	Outcome    string          `json:"outcome"`
 	Where      []string        `json:"where,omitempty"` // hosts with room for its replacement now
 	Because    []ForecastCause `json:"because,omitempty"`
-	// Stop is how long its stop takes at most: deregistration delay and stop time-out.
+	// Stop is how long its stop takes at most: deregistration delay and stop timeout.
 	Stop Seconds `json:"stop_seconds"`
 }
 
@@ -102,14 +102,14 @@ func Plan(s *inventory.Inventory, targets []string, now time.Time) Forecast {
 	f.Verdict, f.Headline = worst.String(), f.headline(worst)
 	if missed := f.unseen(s, ids); len(missed) > 0 {
 		f.Verdict = placement.Uncertain.String()
-		f.Headline = strings.Join(missed, ", ") + " could not be read, so that nothing is promised or proved; of what is known: " + f.Headline
+		f.Headline = strings.Join(missed, ", ") + " could not be read, so nothing is promised or proved; from what is known: " + f.Headline
 	}
 	if len(f.Missing) > 0 {
 		f.Verdict = "unknown"
-		missing := fmt.Sprintf("neither an instance nor a group that was looked at, in account %s and Region %s: %s", s.Account, s.Region,
+		missing := fmt.Sprintf("not found as an instance or a group, in account %s and Region %s: %s", s.Account, s.Region,
 			strings.Join(f.Missing, ", "))
 		if len(f.Instances) > 0 {
-			missing += "; of the others: " + f.Headline
+			missing += "; for the others: " + f.Headline
 		}
 		f.Headline = missing
 	}
@@ -144,7 +144,7 @@ func instances(s *inventory.Inventory, target string) []fleet.InstanceID {
 		}
 		return ids
 	}
-	if p := find(s, target); p.host != nil || p.member != nil || p.machine != nil {
+	if p := find(s, target); p.host != nil || p.member != nil || p.ec2 != nil {
 		ids = append(ids, p.instance)
 	}
 	return ids
@@ -163,7 +163,7 @@ func (f *Forecast) add(s *inventory.Inventory, c *inventory.Cluster, r placement
 		if p.host == nil || !t.Live() || !slices.Contains(f.Instances, string(p.host.Instance)) {
 			continue
 		}
-		step := Step{Task: short(t.ARN), Definition: t.Family, Service: t.Service(), Instance: string(p.host.Instance), Kind: "replica", Outcome: StopsAlways}
+		step := Step{Task: t.ARN.Name(), Definition: t.Family, Service: t.Service(), Instance: string(p.host.Instance), Kind: "replica", Outcome: StopsAlways}
 		wait, _ := p.delayIn(s, t)
 		limit, _ := p.timeout(t)
 		step.Stop = Seconds(wait + limit)
@@ -204,18 +204,18 @@ func (p *Step) fate(f *placement.Fate) {
 }
 
 func (f *Forecast) headline(v placement.Verdict) string {
-	n := plural(len(f.Steps), "task")
-	on := plural(len(f.Instances), "host")
+	n := inventory.Count(len(f.Steps), "task")
+	on := inventory.Count(len(f.Instances), "host")
 	if len(f.Steps) == 0 && v == placement.Moves {
-		return fmt.Sprintf("no task runs on %s: nothing is to be moved", plural(len(f.Instances), "instance"))
+		return fmt.Sprintf("no task runs on %s: there is nothing to move", inventory.Count(len(f.Instances), "instance"))
 	}
 	switch v {
 	case placement.Moves:
-		return fmt.Sprintf("%s on %s would leave, and every replacement finds a place elsewhere, whatever the order", n, on)
+		return fmt.Sprintf("%s on %s would leave, and every replacement finds a place elsewhere, in any order", n, on)
 	case placement.Shrinks:
 		return fmt.Sprintf("%s on %s would leave, but not every replacement is sure to find a place: services may run with fewer tasks than they want", n, on)
 	case placement.Uncertain:
-		return fmt.Sprintf("whether all of %s on %s would leave cannot be promised: %s", n, on, f.first(MayStay))
+		return fmt.Sprintf("Ebb cannot promise that %s on %s would leave: %s", n, on, f.first(MayStay))
 	}
 	why := f.first(Stays)
 	if why == "" {
@@ -268,7 +268,7 @@ func protections(s *inventory.Inventory, ids []fleet.InstanceID) []string {
 			}
 			if in.Protected {
 				notes = append(notes, fmt.Sprintf("%s is protected from scale-in: a scale-in of group %s would choose another; "+
-					"terminate-instance-in-auto-scaling-group takes it all the same", in.ID, in.Group))
+					"terminate-instance-in-auto-scaling-group terminates it anyway", in.ID, in.Group))
 			}
 			if in.State != fleet.InService {
 				notes = append(notes, fmt.Sprintf("%s is %s in group %s", in.ID, in.State, in.Group))

@@ -59,7 +59,7 @@ func TestAPlanSaysWhatBecomesOfEachTask(t *testing.T) {
 	}
 }
 
-func TestAPlanForAStandaloneTaskSaysThatNobodyMovesIt(t *testing.T) {
+func TestAPlanForAStandaloneTaskSaysThatECSDoesNotMoveIt(t *testing.T) {
 	spec := mixed()
 	spec.Tasks = []sim.TaskSpec{{Cluster: "prod", Task: "job", Host: new(int)}}
 	s := stage(t, spec)
@@ -86,12 +86,12 @@ func TestAPlanForWhatIsNotThereSaysSo(t *testing.T) {
 	s := stage(t, mixed())
 	f := diagnose.Plan(s.take(), []string{"i-none", s.target}, s.Now())
 	if f.Verdict != "unknown" || !slices.Equal(f.Missing, []string{"i-none"}) || !strings.Contains(f.Headline,
-		"neither an instance nor a group that was looked at, in account 111122223333 and Region eu-west-1: i-none; of the others: 3 tasks on 1 host would leave") {
+		"not found as an instance or a group, in account 111122223333 and Region eu-west-1: i-none; for the others: 3 tasks on 1 host would leave") {
 		t.Errorf("%s: %s", f.Verdict, f.Headline)
 	}
 }
 
-func TestAPlanTellsOfProtection(t *testing.T) {
+func TestAPlanNotesProtection(t *testing.T) {
 	s := stage(t, mixed())
 	if err := s.SetInstanceProtection("web-asg", []string{s.target}, true); err != nil {
 		t.Fatal(err)
@@ -102,10 +102,10 @@ func TestAPlanTellsOfProtection(t *testing.T) {
 	}
 }
 
-func TestAPlanTellsWhatCouldNotBeRead(t *testing.T) {
+func TestAPlanNotesWhatCouldNotBeRead(t *testing.T) {
 	s := stage(t, mixed())
 	seen := s.take()
-	seen.Clusters, seen.Groups, seen.Machines = nil, nil, nil
+	seen.Clusters, seen.Groups, seen.Instances = nil, nil, nil
 	seen.Unread = []inventory.Unread{{What: "ecs:ListClusters", Error: "AccessDeniedException: no"}}
 	f := diagnose.Plan(seen, []string{s.target}, s.Now())
 	if f.Verdict != "unknown" || !slices.Equal(f.Notes, []string{"ecs:ListClusters could not be read: AccessDeniedException: no"}) {

@@ -11,11 +11,11 @@ import (
 	"github.com/ebbhq/ebb/internal/placement"
 )
 
-// lately is how old a service event may be to tell of now: ECS tries to place at least every few minutes.
+// lately is how old a service event may be and still describe the present: ECS tries to place at least every few minutes.
 const lately = 15 * time.Minute
 
-// services says what holds the tasks that services still want to run on the host. While nobody drains it, ECS has no reason to
-// move them, and all this would only come true later: that is what Plan is for.
+// services says what holds the tasks that services still want to run on the host. While the host is not DRAINING, ECS has no reason
+// to move them; Plan answers what would happen then.
 func (w *why) services(left []*inventory.Task) {
 	if w.host.Status != fleet.Draining {
 		return
@@ -37,7 +37,7 @@ func (w *why) services(left []*inventory.Task) {
 }
 
 func (w *why) service(s *inventory.Service, f placement.Fate) {
-	who := fmt.Sprintf("service %s keeps %s there: ", s.Name, plural(len(f.Tasks), "task"))
+	who := fmt.Sprintf("service %s keeps %s there: ", s.Name, inventory.Count(len(f.Tasks), "task"))
 	failing := w.failing(s)
 	if failing.Code != "" {
 		w.add(failing)
@@ -53,30 +53,30 @@ func (w *why) service(s *inventory.Service, f placement.Fate) {
 		w.add(b)
 	}
 	if f.Verdict <= placement.Shrinks && len(starting) == 0 && failing.Code == "" {
-		w.add(Blocker{Code: InProgress, Message: who + "nothing blocks it; ECS is to start the replacement or stop the task within a minute or so"})
+		w.add(Blocker{Code: InProgress, Message: who + "nothing blocks it; ECS should start the replacement or stop the task within about a minute"})
 	}
 }
 
-// failing tells of a deployment or of replacements that do not come up, as the service's own counts and events say.
-func (w *why) failing(s *inventory.Service) Blocker {
-	b := Blocker{Code: placement.Deployment, Exact: true, Fix: w.back(s)}
+// failing describes a deployment that fails or replacements that do not start, from the service's own counts and events.
+func (k *known) failing(s *inventory.Service) Blocker {
+	b := Blocker{Code: placement.Deployment, Exact: true, Fix: k.back(s)}
 	for _, d := range s.Deployments {
 		switch {
 		case d.Rollout == "FAILED":
 			b.Message = fmt.Sprintf("%s has failed: %s", what(s, d), d.RolloutReason)
 			return b
 		case d.Failed > 0 && d.Running < d.Desired:
-			b.Message = fmt.Sprintf("%s: %s failed to start, %d of %d run%s", what(s, d), plural(d.Failed, "task"), d.Running, d.Desired, w.saying(s))
+			b.Message = fmt.Sprintf("%s: %s failed to start, %d of %d run%s", what(s, d), inventory.Count(d.Failed, "task"), d.Running, d.Desired, k.saying(s))
 			return b
 		}
 	}
-	if text := w.saying(s); text != "" {
+	if text := k.saying(s); text != "" {
 		b.Message = fmt.Sprintf("the replacements of service %s do not stay up%s", s.Name, text)
 		return b
 	}
 	for _, d := range s.Deployments {
 		if d.Status == "PRIMARY" && d.Rollout == "IN_PROGRESS" || d.Status == "ACTIVE" && d.Running > 0 {
-			b.Message = fmt.Sprintf("%s: %d of %d run, %d pending", phrase(what(s, d), "is under way", w.since(d.CreatedAt)), d.Running, d.Desired, d.Pending)
+			b.Message = fmt.Sprintf("%s: %d of %d run, %d pending", phrase(what(s, d), "is under way", k.since(d.CreatedAt)), d.Running, d.Desired, d.Pending)
 			return b
 		}
 	}
@@ -88,45 +88,45 @@ func what(s *inventory.Service, d inventory.Deployment) string {
 }
 
 // back are the ways out of a deployment that fails.
-func (w *why) back(s *inventory.Service) []Fix {
+func (k *known) back(s *inventory.Service) []Fix {
 	for _, d := range s.Deployments {
 		if d.Status == "ACTIVE" && d.TaskDefinition != s.TaskDefinition {
-			return []Fix{w.redeploy(s.Name, d.TaskDefinition)}
+			return []Fix{k.redeploy(s.Name, d.TaskDefinition)}
 		}
 	}
 	return []Fix{
-		command("aws ecs list-tasks --cluster %s --service-name %s --desired-status STOPPED", w.clusterName(),
+		command("aws ecs list-tasks --cluster %s --service-name %s --desired-status STOPPED", k.clusterName(),
 			s.Name).but("then describe-tasks of these: stoppedReason"),
 		{Note: "deploy the last good revision of its task definition"},
 	}
 }
 
 // saying is what the service's newest events say about tasks that fail.
-func (w *why) saying(s *inventory.Service) string {
+func (k *known) saying(s *inventory.Service) string {
 	for _, e := range s.Events {
-		if w.q.Now.Sub(e.At) > lately {
+		if k.q.Now.Sub(e.At) > lately {
 			return ""
 		}
 		for _, sign := range [...]string{"unable to consistently start tasks", "failed to launch a task", "(circuit breaker)",
 			"tasks failed to start", "is unhealthy in", "failed container health checks"} {
 			if strings.Contains(e.Text, sign) {
-				return fmt.Sprintf("; its event of %s: %s", w.clock(e.At), e.Text)
+				return fmt.Sprintf("; its event at %s: %s", k.clock(e.At), e.Text)
 			}
 		}
 	}
 	return ""
 }
 
-// replacement tells how far the tasks of a service elsewhere are that do not count as healthy yet: one of each kind.
-func (w *why) replacement(s *inventory.Service) []Blocker {
+// replacement describes the tasks of a service elsewhere that do not count as healthy yet: one of each kind.
+func (k *known) replacement(s *inventory.Service) []Blocker {
 	var all []Blocker
 	more := map[Code]int{}
-	for i := range w.cluster.Tasks {
-		t := &w.cluster.Tasks[i]
-		if t.Service() != s.Name || !t.Live() || t.DesiredStatus == fleet.Stopped || t.ContainerInstance == w.host.ARN {
+	for i := range k.cluster.Tasks {
+		t := &k.cluster.Tasks[i]
+		if t.Service() != s.Name || !t.Live() || t.DesiredStatus == fleet.Stopped || t.ContainerInstance == k.host.ARN {
 			continue
 		}
-		b, ok := w.coming(s, t)
+		b, ok := k.coming(s, t)
 		if !ok {
 			continue
 		}
@@ -136,46 +136,47 @@ func (w *why) replacement(s *inventory.Service) []Blocker {
 	}
 	for i := range all {
 		if n := more[all[i].Code] - 1; n > 0 {
-			all[i].Message += fmt.Sprintf("; so it is with %s more", plural(n, "task"))
+			all[i].Message += fmt.Sprintf("; the same applies to %s more", inventory.Count(n, "task"))
 		}
 	}
 	return all
 }
 
 // coming says what a task still lacks to count as healthy.
-func (w *why) coming(s *inventory.Service, t *inventory.Task) (Blocker, bool) {
-	name := fmt.Sprintf("a replacement of service %s (task %s on %s)", s.Name, short(t.ARN), w.hostOf(t))
+func (k *known) coming(s *inventory.Service, t *inventory.Task) (Blocker, bool) {
+	name := fmt.Sprintf("a replacement of service %s (task %s on %s)", s.Name, t.ARN.Name(), k.hostOf(t))
 	switch {
 	case t.LastStatus == "RUNNING":
-		return w.health(s, t, name)
+		return k.health(s, t, name)
 	case !t.PullStartedAt.IsZero():
-		return Blocker{Code: PullingImage, Exact: true, Message: phrase(name, "is", t.LastStatus, "and has been loading its image", w.since(t.PullStartedAt))}, true
+		return Blocker{Code: PullingImage, Exact: true, Message: phrase(name, "is", t.LastStatus, "and has been pulling its image", k.since(t.PullStartedAt))}, true
 	}
-	return Blocker{Code: ReplacementNew, Exact: true, Message: phrase(name, "is", t.LastStatus, w.since(t.CreatedAt), "and not RUNNING yet")}, true
+	return Blocker{Code: ReplacementNew, Exact: true, Message: phrase(name, "is", t.LastStatus, k.since(t.CreatedAt), "and not RUNNING yet")}, true
 }
 
 // health says why a task that runs may not count as healthy: its container's health check, the grace of its load balancer, or the
 // 40 s that ECS waits where there is neither.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeploymentConfiguration.html
-func (w *why) health(s *inventory.Service, t *inventory.Task, name string) (Blocker, bool) {
+func (k *known) health(s *inventory.Service, t *inventory.Task, name string) (Blocker, bool) {
 	b := Blocker{Code: NotYetHealthy, Exact: true}
-	def := w.cluster.TaskDefinition(t.Family)
+	def := k.cluster.TaskDefinition(t.Family)
 	checked := def != nil && slices.ContainsFunc(def.Containers, func(c inventory.Container) bool { return c.HealthCheck })
-	switch age := w.q.Now.Sub(t.StartedAt); {
+	switch age := k.q.Now.Sub(t.StartedAt); {
 	case t.HealthStatus == "UNHEALTHY", checked && t.HealthStatus != "HEALTHY":
-		b.Message = phrase(name, "runs", w.since(t.StartedAt), "and its container health check says", t.HealthStatus)
+		b.Message = phrase(name, "runs", k.since(t.StartedAt), "and its container health check says", t.HealthStatus)
 	case len(s.LoadBalancers) > 0:
-		state := w.targetState(s, t)
+		state := k.targetState(s, t)
 		if state == "" || state == "healthy" {
 			return b, false
 		}
-		b.Message = phrase(name, "runs", w.since(t.StartedAt), "and its target is", state)
+		b.Message = phrase(name, "runs", k.since(t.StartedAt), "and its target is", state)
 		if s.HealthCheckGrace > age {
-			b.Message += fmt.Sprintf("; its health check grace period lasts until %s", w.when(t.StartedAt.Add(s.HealthCheckGrace)))
+			b.Message += fmt.Sprintf("; its health check grace period lasts until %s", k.when(t.StartedAt.Add(s.HealthCheckGrace)))
 		}
 	case !checked && !t.StartedAt.IsZero() && age < 40*time.Second:
 		b.Until = t.StartedAt.Add(40 * time.Second)
-		b.Message = fmt.Sprintf("%s; without any health check ECS counts it 40 s after its start: at %s", phrase(name, "runs", w.since(t.StartedAt)), w.when(b.Until))
+		b.Message = fmt.Sprintf("%s; without a health check ECS counts it as healthy 40 s after its start: at %s",
+			phrase(name, "runs", k.since(t.StartedAt)), k.when(b.Until))
 	default:
 		return b, false
 	}
@@ -183,15 +184,15 @@ func (w *why) health(s *inventory.Service, t *inventory.Task, name string) (Bloc
 }
 
 // targetState is the state of the first target of a task that is not healthy, with its reason; empty if none is known.
-func (w *why) targetState(s *inventory.Service, t *inventory.Task) string {
+func (k *known) targetState(s *inventory.Service, t *inventory.Task) string {
 	state := ""
 	for _, lb := range s.LoadBalancers {
-		tg := w.s.TargetGroup(lb.TargetGroup)
+		tg := k.s.TargetGroup(lb.TargetGroup)
 		if tg == nil {
 			continue
 		}
 		for _, h := range tg.Targets {
-			if !w.isTarget(t, lb, tg, h) {
+			if !k.isTarget(t, lb, tg, h) {
 				continue
 			}
 			if h.State != "healthy" {
@@ -203,21 +204,21 @@ func (w *why) targetState(s *inventory.Service, t *inventory.Task) string {
 	return state
 }
 
-func (w *why) isTarget(t *inventory.Task, lb fleet.LoadBalancer, tg *inventory.TargetGroup, h fleet.Health) bool {
+func (k *known) isTarget(t *inventory.Task, lb fleet.LoadBalancer, tg *inventory.TargetGroup, h fleet.Health) bool {
 	for _, a := range t.Addresses {
 		if a.ContainerPort != lb.ContainerPort {
 			continue
 		}
-		if tg.Type == "ip" && h.Target.ID == a.IP || tg.Type != "ip" && h.Target.Port == a.HostPort && h.Target.ID == string(w.hostOf(t)) {
+		if tg.Type == "ip" && h.Target.ID == a.IP || tg.Type != "ip" && h.Target.Port == a.HostPort && h.Target.ID == string(k.hostOf(t)) {
 			return true
 		}
 	}
 	return false
 }
 
-func (w *why) hostOf(t *inventory.Task) fleet.InstanceID {
-	for i := range w.cluster.Hosts {
-		if h := &w.cluster.Hosts[i]; h.ARN == t.ContainerInstance {
+func (k *known) hostOf(t *inventory.Task) fleet.InstanceID {
+	for i := range k.cluster.Hosts {
+		if h := &k.cluster.Hosts[i]; h.ARN == t.ContainerInstance {
 			return h.Instance
 		}
 	}

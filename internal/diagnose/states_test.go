@@ -38,7 +38,7 @@ func (s *scene) parts() seen {
 }
 
 // What a group, EC2 or a person has done with an instance is the answer before all that its tasks could say.
-func TestTheStateOfTheGroupIsTold(t *testing.T) {
+func TestTheStateOfTheGroupIsReported(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		edit  func(seen)
@@ -47,17 +47,17 @@ func TestTheStateOfTheGroupIsTold(t *testing.T) {
 		fix   string
 	}{
 		{"in service", func(seen) {}, diagnose.NotLeaving, "nothing takes TARGET away: it is InService in group web-asg", "ebb plan TARGET"},
-		{"protected from scale-in", func(p seen) { p.member.Protected = true }, diagnose.NotLeaving, "scale-in passes over it", "ebb plan TARGET"},
+		{"protected from scale-in", func(p seen) { p.member.Protected = true }, diagnose.NotLeaving, "scale-in skips it", "ebb plan TARGET"},
 		{"standby", func(p seen) { p.member.State = fleet.Standby }, diagnose.GroupState, "Standby in group web-asg",
 			"aws autoscaling exit-standby --auto-scaling-group-name web-asg --instance-ids TARGET"},
 		{"warm pool", func(p seen) { p.member.State = "Warmed:Stopped" }, diagnose.GroupState, "in the warm pool", ""},
 		{"launching", func(p seen) { p.member.State = "Pending:Wait" }, diagnose.GroupState, "being launched", ""},
-		{"detached", func(p seen) { p.member.State = fleet.Detached }, diagnose.GroupState, "none of the group's any more", ""},
+		{"detached", func(p seen) { p.member.State = fleet.Detached }, diagnose.GroupState, "no longer belongs to the group", ""},
 		{"all hooks answered", func(p seen) { p.member.State = fleet.TerminatingProceed }, diagnose.GroupState, "every hook has been answered", ""},
 		{"Terminate suspended", func(p seen) { p.group.Suspended = []string{"Terminate"} }, diagnose.GroupState, "the process Terminate of the group is suspended",
 			"aws autoscaling resume-processes --auto-scaling-group-name web-asg --scaling-processes Terminate"},
 		{"container instance deregistering", func(p seen) { p.member.State, p.host.Status = fleet.TerminatingWait, "DEREGISTERING" },
-			diagnose.NotDraining, "cannot be set DRAINING", "aws ecs deregister-container-instance"},
+			diagnose.NotDraining, "cannot be set to DRAINING", "aws ecs deregister-container-instance"},
 		{"drained, and nobody terminates it", func(p seen) { p.host.Status, p.cluster.Tasks = fleet.Draining, nil }, diagnose.NotLeaving,
 			"it is DRAINING in cluster prod, but nothing terminates it",
 			"aws autoscaling terminate-instance-in-auto-scaling-group --instance-id TARGET"},
@@ -68,10 +68,10 @@ func TestTheStateOfTheGroupIsTold(t *testing.T) {
 		{"neither group nor cluster", func(p seen) { p.Groups, p.Clusters = nil, nil }, diagnose.NotLeaving, "in no group and no cluster", "ebb plan TARGET"},
 		{"left, and EC2 still knows it", func(p seen) {
 			p.Groups, p.Clusters = nil, nil
-			for i := range p.Machines {
-				p.Machines[i].State = fleet.StateTerminated
+			for i := range p.Instances {
+				p.Instances[i].State = fleet.StateTerminated
 			}
-		}, diagnose.HostGone, "EC2 says that TARGET is terminated, and neither a group nor a cluster has it any more: it has left", ""},
+		}, diagnose.HostGone, "EC2 says that TARGET is terminated, and it is in no group and no cluster any more: it has left", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := stage(t, base())
@@ -92,7 +92,7 @@ func TestTheStateOfTheGroupIsTold(t *testing.T) {
 	}
 }
 
-func TestReplacementsThatDoNotStayUpAreToldByTheServicesOwnEvents(t *testing.T) {
+func TestReplacementsThatDoNotStayUpAreReportedFromServiceEvents(t *testing.T) {
 	spec := base()
 	spec.Services[0].Min, spec.Services[0].Max = 100, 100
 	s := stage(t, spec)
@@ -120,7 +120,7 @@ func told(r diagnose.Report, code diagnose.Code, words string) bool {
 	return false
 }
 
-func TestAProtectedTaskIsToldWithTheCommandThatFreesIt(t *testing.T) {
+func TestAProtectedTaskIsReportedWithTheCommandThatFreesIt(t *testing.T) {
 	s := stage(t, base())
 	s.terminate()
 	p := s.parts()
@@ -137,18 +137,18 @@ func TestAProtectedTaskIsToldWithTheCommandThatFreesIt(t *testing.T) {
 	t.Errorf("blockers %+v", r.Blockers)
 }
 
-func TestAHookOfManagedDrainingIsToldAsECSs(t *testing.T) {
+func TestAHookOfManagedDrainingIsNamedAsECSs(t *testing.T) {
 	spec := base()
-	spec.Groups[0].Hooks = []sim.HookSpec{{Name: diagnose.ManagedHook, Heartbeat: time.Hour, DefaultResult: "CONTINUE"}}
+	spec.Groups[0].Hooks = []sim.HookSpec{{Name: fleet.ManagedDrainingHook, Heartbeat: time.Hour, DefaultResult: "CONTINUE"}}
 	s := stage(t, spec)
 	s.terminate()
 	s.after(5 * time.Minute)
 	r := diagnose.Why(s.take(), diagnose.Question{Target: s.target, Now: s.Now()})
-	if r.Blockers[0].Code != diagnose.OpenHook || !strings.Contains(r.Headline, diagnose.ManagedHook+" (ECS managed draining, heartbeat "+
+	if r.Blockers[0].Code != diagnose.OpenHook || !strings.Contains(r.Headline, fleet.ManagedDrainingHook+" (ECS managed draining, heartbeat "+
 		"1h, at most 48h, then CONTINUE)") {
 		t.Errorf("headline %q", r.Headline)
 	}
-	if notes := strings.Join(r.Notes, "\n"); !strings.Contains(notes, "ends after 48h at most") || !strings.Contains(notes,
+	if notes := strings.Join(r.Notes, "\n"); !strings.Contains(notes, "ends after at most 48h") || !strings.Contains(notes,
 		"ECS managed draining keeps it open until every task has stopped") {
 		t.Errorf("notes %q", r.Notes)
 	}
@@ -163,7 +163,7 @@ func TestManyReplacementsOnTheirWayAreOneBlocker(t *testing.T) {
 	s.terminate()
 	s.after(2 * time.Minute)
 	r := diagnose.Why(s.take(), diagnose.Question{Target: s.target, Now: s.Now()})
-	if len(r.Blockers) != 1 || r.Blockers[0].Code != diagnose.PullingImage || !strings.HasSuffix(r.Headline, "so it is with 3 tasks more") {
+	if len(r.Blockers) != 1 || r.Blockers[0].Code != diagnose.PullingImage || !strings.HasSuffix(r.Headline, "the same applies to 3 tasks more") {
 		t.Errorf("blockers %+v", r.Blockers)
 	}
 }
@@ -216,7 +216,7 @@ func TestAGroupThatCouldNotBeReadMayTakeItAway(t *testing.T) {
 	p.Groups, p.host.Status = nil, fleet.Active
 	p.Unread = []inventory.Unread{{What: "autoscaling:DescribeAutoScalingInstances", Error: "Throttling: Rate exceeded"}}
 	r := diagnose.Why(p.Inventory, diagnose.Question{Target: s.target, Now: s.Now()})
-	if len(r.Blockers) != 1 || r.Blockers[0].Exact || !strings.Contains(r.Headline, "its group could not be read, and may do so") {
+	if len(r.Blockers) != 1 || r.Blockers[0].Exact || !strings.Contains(r.Headline, "its group could not be read and may be terminating it") {
 		t.Errorf("blockers %+v", r.Blockers)
 	}
 }
@@ -246,7 +246,7 @@ func TestWhatRunsThereIsNotTakenForNothingWhenItCouldNotBeRead(t *testing.T) {
 			}
 			operation, _, _ := strings.Cut(missed, " of ")
 			f := diagnose.Plan(p.Inventory, []string{s.target}, s.Now())
-			if f.Verdict != "uncertain" || !strings.HasPrefix(f.Headline, operation+" could not be read, so that nothing is promised or proved") {
+			if f.Verdict != "uncertain" || !strings.HasPrefix(f.Headline, operation+" could not be read, so nothing is promised or proved") {
 				t.Errorf("plan says %s: %s", f.Verdict, f.Headline)
 			}
 		})

@@ -1,6 +1,7 @@
 package diagnose
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -8,10 +9,6 @@ import (
 	"github.com/ebbhq/ebb/internal/inventory"
 	"github.com/ebbhq/ebb/internal/placement"
 )
-
-// agentTimeout is how long a container has between SIGTERM and SIGKILL if neither it nor the agent says otherwise.
-// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html#ECS-Type-ContainerDefinition-stopTimeout
-const agentTimeout = 30 * time.Second
 
 // about says what holds one task that is stopping, stands alone, or is a daemon's. What holds replica tasks that are still meant
 // to run is a matter of their service.
@@ -21,15 +18,15 @@ func (w *why) about(t *inventory.Task, left []*inventory.Task) {
 		w.stopping(t)
 	case t.Service() == "":
 		w.add(Blocker{Code: placement.Standalone, Exact: true, Fix: []Fix{w.stopTask(t)}, Message: fmt.Sprintf(
-			"task %s (%s) was started by %s and belongs to no service: ECS never moves or stops it; %s until it ends by itself",
-			short(t.ARN), t.Family, startedBy(t), phrase("it runs", w.since(t.StartedAt)))})
+			"task %s (%s) was started by %s and belongs to no service: ECS never moves or stops it; %s and stays until it ends by itself",
+			t.ARN.Name(), t.Family, startedBy(t), phrase("it has been running", w.since(t.StartedAt)))})
 	case s != nil && s.Daemon:
 		if n := replicas(left, w.cluster); n > 0 {
 			w.add(Blocker{Code: DaemonLast, Exact: true, Message: fmt.Sprintf("task %s of DAEMON service %s stops after the %s left on the host",
-				short(t.ARN), s.Name, plural(n, "other task"))})
+				t.ARN.Name(), s.Name, inventory.Count(n, "other task"))})
 			return
 		}
-		w.add(Blocker{Code: InProgress, Message: fmt.Sprintf("only daemon tasks are left; ECS is to stop task %s of service %s now", short(t.ARN),
+		w.add(Blocker{Code: InProgress, Message: fmt.Sprintf("only daemon tasks are left; ECS should stop task %s of service %s now", t.ARN.Name(),
 			s.Name), Fix: []Fix{w.stopTask(t)}})
 	}
 }
@@ -42,11 +39,11 @@ func startedBy(t *inventory.Task) string {
 }
 
 // since spells a start and how long ago it was, nothing if it is not known.
-func (w *why) since(t time.Time) string {
+func (k *known) since(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	return fmt.Sprintf("since %s (%s)", w.clock(t), span(t, w.q.Now))
+	return fmt.Sprintf("since %s (%s)", k.clock(t), span(t, k.q.Now))
 }
 
 // replicas counts the tasks that daemons wait for.
@@ -61,7 +58,7 @@ func replicas(left []*inventory.Task, c *inventory.Cluster) int {
 }
 
 // stopping says where on its way out a task is. ECS takes it out of its target groups first and waits for the whole deregistration
-// delay, then sends SIGTERM, and SIGKILL after the stop time-out.
+// delay, then sends SIGTERM, and SIGKILL after the stop timeout.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-lifecycle-explanation.html
 func (w *why) stopping(t *inventory.Task) {
 	wait, tg := w.delayOf(t)
@@ -74,13 +71,13 @@ func (w *why) stopping(t *inventory.Task) {
 				": it is being taken out of its load balancer or service discovery"})
 			return
 		}
-		b := Blocker{Code: Deregistration, Exact: true, Fix: []Fix{delay(tg.ARN, 30).but("for the next time: AWS does not say that it " +
-			"shortens a delay that runs")}, Message: fmt.Sprintf(
-			"%s: target group %s drains it for its deregistration delay of %s, used or not, before the task gets SIGTERM",
+		b := Blocker{Code: Deregistration, Exact: true, Fix: []Fix{delay(tg.ARN, 30).but("for the next time: AWS does not document that it " +
+			"shortens a delay that has begun")}, Message: fmt.Sprintf(
+			"%s: target group %s waits for its deregistration delay of %s, even without requests, before the task gets SIGTERM",
 			phrase(name, "is DEACTIVATING", w.since(t.StoppingAt)), tg.Name, inventory.Span(wait))}
 		if !t.StoppingAt.IsZero() {
 			b.Until = t.StoppingAt.Add(wait)
-			b.Message += ", that is until " + w.when(b.Until)
+			b.Message += ", until " + w.when(b.Until)
 		}
 		w.add(b)
 	case "STOPPING":
@@ -90,43 +87,43 @@ func (w *why) stopping(t *inventory.Task) {
 	}
 }
 
-// sigterm tells of a task that has got SIGTERM. Whether its process still works or pays no heed cannot be seen from outside, so a
-// long stop time-out is told as what it is, and heedlessness as what may lie behind it.
+// sigterm describes a task that received SIGTERM. From outside we cannot tell a process that finishes its work from one that
+// ignores SIGTERM. So a long stopTimeout is reported as a fact, and ignoring SIGTERM as a possible cause.
 func (w *why) sigterm(t *inventory.Task, name, container string, wait, limit time.Duration) {
-	words := fmt.Sprintf("%s: it has got SIGTERM and has not exited; the stopTimeout of container %s is %s",
+	words := fmt.Sprintf("%s: it received SIGTERM and has not exited; the stopTimeout of container %s is %s",
 		phrase(name, "is STOPPING", w.since(t.StoppingAt)), container, inventory.Span(limit))
 	fix := []Fix{w.kill(t)}
 	var until time.Time
 	if !t.StoppingAt.IsZero() {
 		until = t.StoppingAt.Add(wait + limit)
-		words += ", so that SIGKILL comes at " + w.when(until) + " at the latest"
+		words += ", so SIGKILL follows at " + w.when(until) + " at the latest"
 		if w.q.Now.After(until) {
-			words += ", which is over: look at the agent and at Docker on the host"
+			words += ", which has passed: check the agent and Docker on the host"
 		}
 	}
 	heed := Fix{Note: "for the next time: make process 1 of container " + container + " exit on SIGTERM (an init process, exec in the entry point)"}
-	if limit > agentTimeout {
+	if limit > inventory.DefaultStopTimeout {
 		w.add(Blocker{Code: StopTimeout, Message: words, Fix: append(fix, Fix{Note: "for the next time: register a revision of " + t.Family +
 			" with a shorter stopTimeout"}), Exact: true, Until: until})
-		w.add(Blocker{Code: SigtermIgnored, Message: name + " either still finishes its work or ignores SIGTERM", Fix: []Fix{heed}, Until: until})
+		w.add(Blocker{Code: SigtermIgnored, Message: name + " is either still finishing its work or ignoring SIGTERM", Fix: []Fix{heed}, Until: until})
 		return
 	}
 	w.add(Blocker{Code: SigtermIgnored, Message: words, Fix: append(fix, heed), Exact: true, Until: until})
 }
 
 // when spells a time to come with how far away it is.
-func (w *why) when(t time.Time) string {
-	if t.Before(w.q.Now) {
-		return w.clock(t)
+func (k *known) when(t time.Time) string {
+	if t.Before(k.q.Now) {
+		return k.clock(t)
 	}
-	return fmt.Sprintf("%s (in %s)", w.clock(t), span(w.q.Now, t))
+	return fmt.Sprintf("%s (in %s)", k.clock(t), span(k.q.Now, t))
 }
 
-func (w *why) named(t *inventory.Task) string {
+func (k *known) named(t *inventory.Task) string {
 	if s := t.Service(); s != "" {
-		return fmt.Sprintf("task %s of service %s", short(t.ARN), s)
+		return fmt.Sprintf("task %s of service %s", t.ARN.Name(), s)
 	}
-	return fmt.Sprintf("task %s (%s)", short(t.ARN), t.Family)
+	return fmt.Sprintf("task %s (%s)", t.ARN.Name(), t.Family)
 }
 
 // delayIn is the longest deregistration delay of a task's target groups, and the target group.
@@ -147,24 +144,20 @@ func (p *place) delayIn(s *inventory.Inventory, t *inventory.Task) (time.Duratio
 	return longest.Delay, longest
 }
 
-func (w *why) delayOf(t *inventory.Task) (time.Duration, *inventory.TargetGroup) {
-	return w.delayIn(w.s, t)
+func (k *known) delayOf(t *inventory.Task) (time.Duration, *inventory.TargetGroup) {
+	return k.delayIn(k.s, t)
 }
 
-// timeout is the longest stop time-out of a task's containers, and the name of the container.
+// timeout is the longest stop timeout of a task's containers, and the name of the container.
 func (p *place) timeout(t *inventory.Task) (time.Duration, string) {
-	limit, name := agentTimeout, "(unknown)"
+	limit, name := inventory.DefaultStopTimeout, "(unknown)"
 	def := p.cluster.TaskDefinition(t.Family)
 	if def == nil || len(def.Containers) == 0 {
 		return limit, name
 	}
 	limit = 0
 	for _, c := range def.Containers {
-		own := c.StopTimeout
-		if own == 0 {
-			own = agentTimeout
-		}
-		if own > limit {
+		if own := cmp.Or(c.StopTimeout, inventory.DefaultStopTimeout); own > limit {
 			limit, name = own, c.Name
 		}
 	}

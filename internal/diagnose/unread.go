@@ -16,7 +16,7 @@ func unread(s *inventory.Inventory) []string {
 	return notes
 }
 
-// unseen are the operations that failed and without which nobody knows what runs where: in a cluster, or, if that is nil, in any.
+// unseen are the failed operations without which it is not known what runs where: in a cluster, or, if that is nil, in any.
 func unseen(s *inventory.Inventory, c *inventory.Cluster) []string {
 	of, operations := "", []string{"ecs:ListClusters", "ecs:DescribeClusters", "ecs:ListContainerInstances", "ecs:DescribeContainerInstances"}
 	if c != nil {
@@ -33,14 +33,15 @@ func unseen(s *inventory.Inventory, c *inventory.Cluster) []string {
 	return missed
 }
 
-// blind says that what runs on the target could not be read, if that is so. Then no task is known to be there, and none not to be: a
-// hook that is completed now may cut off work.
+// blind reports whether the tasks on the target could not be read. Then a command that completes a hook might cut off work, so
+// there is none.
 func (w *why) blind() bool {
 	missed := unseen(w.s, w.cluster)
 	if len(missed) == 0 {
 		return false
 	}
 	words := "whether tasks run on " + string(w.instance) + " is not known: " + strings.Join(missed, ", ") + " could not be read"
-	w.add(Blocker{Code: placement.Unjudged, Message: words, Fix: []Fix{{Note: "allow what was refused, or ask again; the notes say why it failed"}}})
+	w.add(Blocker{Code: placement.Unjudged, Message: words, Fix: []Fix{{Note: "allow the operations that were refused, or try again; the " +
+		"notes say why they failed"}}})
 	return true
 }

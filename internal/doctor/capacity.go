@@ -11,7 +11,7 @@ import (
 	"github.com/ebbhq/ebb/internal/placement"
 )
 
-// fullestHosts is of how many hosts of a cluster it is asked whether they could leave: a bound on time, not on what is wrong.
+// fullestHosts is how many hosts of a cluster the check examines. It bounds the time of the check, not its findings.
 const fullestHosts = 20
 
 // lacks are the reasons for which a replacement has no place now; the others are transient, or matters of other checks.
@@ -20,8 +20,8 @@ var lacks = [...]placement.Code{
 	placement.DistinctInstance, placement.NoProviderHost, placement.NoHost, placement.Together,
 }
 
-// noPlace asks of the fullest hosts of each cluster, one at a time, what would become of their tasks if they left now. It speaks only
-// where it is proved that a task would stay.
+// noPlace asks what would happen to the tasks of each cluster's fullest hosts, one host at a time, if it left now. It finds only
+// what is proved: that a task would stay.
 func noPlace(in *Input) (found []Finding) {
 	for i := range in.Inventory.Clusters {
 		c := &in.Inventory.Clusters[i]
@@ -46,14 +46,14 @@ func noPlace(in *Input) (found []Finding) {
 	return found
 }
 
-// hostsKnown reports whether the hosts of a cluster and what tells them apart are all in the inventory.
+// hostsKnown reports whether all hosts of a cluster, and what distinguishes them, are in the inventory.
 func (in *Input) hostsKnown(c *inventory.Cluster) bool {
 	of := "cluster " + c.Name
 	return !in.Inventory.Missed("ecs:ListContainerInstances", of) && !in.Inventory.Missed("ecs:DescribeContainerInstances", of) &&
 		!in.Inventory.Missed("ecs:DescribeCapacityProviders", of)
 }
 
-// stay is what would stay on a host that leaves.
+// stay holds the tasks that would stay on a host that leaves.
 type stay struct {
 	host  *inventory.Host
 	tasks int
@@ -98,16 +98,16 @@ func (in *Input) cannotSpare(c *inventory.Cluster, worst stay, hang, of int) Fin
 	}
 	f := Finding{
 		Severity: Warn, Subject: "cluster " + c.Name,
-		Finding: fmt.Sprintf("if host %s left now, replacements would have no place (so it is with %d of the %d hosts looked at, the "+
+		Finding: fmt.Sprintf("if host %s left now, replacements would have no place (the same applies to %d of the %d hosts examined, the "+
 			"fullest): %s", worst.host.Instance, hang, of, strings.Join(parts, "; ")),
-		Impact: "a drain waits for another host, and if none comes until it is cut off at its deadline",
-		Fix:    "keep one host more in cluster " + c.Name,
+		Impact: "a drain waits for another host, and without one it is cut off at its deadline",
+		Fix:    "keep one more host in cluster " + c.Name,
 	}
 	for i := range in.Inventory.Groups {
 		g := &in.Inventory.Groups[i]
 		if slices.ContainsFunc(g.Instances, func(m fleet.GroupInstance) bool { return m.ID == worst.host.Instance }) {
 			n := g.Desired + 1
-			f.Fix = fmt.Sprintf("keep one host more: aws autoscaling update-auto-scaling-group --auto-scaling-group-name %s --desired-capacity "+
+			f.Fix = fmt.Sprintf("keep one more host: aws autoscaling update-auto-scaling-group --auto-scaling-group-name %s --desired-capacity "+
 				"%d --max-size %d", g.Name, n, max(n, g.Max))
 		}
 	}

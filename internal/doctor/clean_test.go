@@ -60,7 +60,7 @@ func clean() *Input {
 			RegisteredAt:      now.Add(-time.Hour),
 		})
 		g.Instances = append(g.Instances, fleet.GroupInstance{ID: id, Group: "web-asg", State: fleet.InService, Healthy: true})
-		s.Machines = append(s.Machines, inventory.Machine{ID: id, State: fleet.StateRunning, Launched: now.Add(-time.Hour)})
+		s.Instances = append(s.Instances, inventory.Instance{ID: id, State: fleet.StateRunning, Launched: now.Add(-time.Hour)})
 		addTask(c, arn, "agent:1", "service:agent")
 		if i < 2 {
 			addTask(c, arn, "web:1", "service:web")
@@ -92,7 +92,8 @@ func managed() *Input {
 	}}
 	s.Groups[0].ProtectsNew = true
 	s.Groups[0].Hooks = []fleet.Hook{{
-		Name: managedHook, Group: "web-asg", Transition: fleet.TerminatingTransit, Heartbeat: time.Hour, Global: 48 * time.Hour, DefaultResult: "CONTINUE",
+		Name: fleet.ManagedDrainingHook, Group: "web-asg", Transition: fleet.TerminatingTransit, Heartbeat: time.Hour, Global: 48 * time.Hour,
+		DefaultResult: "CONTINUE",
 	}}
 	for i := range 2 { // those with tasks of the service
 		s.Groups[0].Instances[i].Protected = true

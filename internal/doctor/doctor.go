@@ -1,5 +1,5 @@
-// Package doctor finds what in an account will lose work or hang when capacity leaves: it judges an inventory by a list of checks, each of
-// which says what it saw, what happens if that is left, and the command that fixes it.
+// Package doctor finds what in an account will lose work or hang when capacity leaves: it runs a list of checks over an inventory.
+// Each finding says what was found, its impact, and the command that fixes it.
 //
 // It never asks AWS anything, never changes anything, and never takes a part that could not be read for absent.
 package doctor
@@ -46,7 +46,7 @@ type Finding struct {
 	Severity Severity `json:"severity"`
 	Subject  string   `json:"subject"` // what it is about: "group web-asg", "service web in cluster prod"
 	Finding  string   `json:"finding"` // what was seen
-	Impact   string   `json:"impact"`  // what happens if nobody does anything
+	Impact   string   `json:"impact"`  // what happens if nothing is done
 	Fix      string   `json:"fix"`     // what to do: a command with the real names where there is one
 }
 
@@ -60,18 +60,18 @@ type Check struct {
 // Input is what the checks judge.
 type Input struct {
 	Inventory *inventory.Inventory
-	// Everything: the inventory is of the whole account and Region, so that what is not in it does not exist.
+	// Everything: the inventory covers the whole account and Region, so what is not in it does not exist.
 	Everything bool
-	// Ebb is what Ebb is told to do; nil: there is no configuration.
+	// Ebb is Ebb's configuration; nil: there is none.
 	Ebb *Settings
 	Now time.Time
 }
 
-// Settings are what Ebb is told to do.
+// Settings are the part of Ebb's configuration that checks need.
 type Settings struct {
 	Hook     string        // name of the lifecycle hook that it answers
-	Queue    string        // URL of the queue that it hears
-	Shortest time.Duration // heartbeat time-out below which Ebb refuses a hook, if it is a function; 0: it cannot be one
+	Queue    string        // URL of the queue that it reads
+	Shortest time.Duration // heartbeat timeout below which Ebb refuses a hook, if it is a function; 0: it cannot be one
 	Groups   []Managed
 }
 
@@ -101,7 +101,7 @@ func Examine(in *Input) []Finding {
 	return found
 }
 
-// Worst is the severity of the worst finding; false: there is none.
+// Worst is the severity of the worst finding; false: nothing was found.
 func Worst(found []Finding) (Severity, bool) {
 	worst := Info
 	for _, f := range found {
@@ -110,7 +110,7 @@ func Worst(found []Finding) (Severity, bool) {
 	return worst, len(found) > 0
 }
 
-// unreadCheck makes a part that could not be read a finding: a check that could not be made was not passed.
+// unreadCheck makes a finding of each part that could not be read: a check that could not run did not pass.
 func unreadCheck() Check {
 	return Check{"unread", "A part could not be read", func(in *Input) (found []Finding) {
 		for _, u := range in.Inventory.Unread {

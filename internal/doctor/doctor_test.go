@@ -61,7 +61,7 @@ func hookPlants() []plant {
 			g.Hooks = append(g.Hooks, terminatingHook("logs"))
 			g.Hooks[1].DefaultResult = "ABANDON"
 		}},
-		{name: "a hook that ends before its drain", check: "hook-runs-out", severity: Error, what: "ends 50m after", also: "deadline-short",
+		{name: "a hook that ends before its drain", check: "hook-runs-out", severity: Error, what: "50m after it opened", also: "deadline-short",
 			do: func(_ *Input, c *inventory.Cluster, g *inventory.Group) {
 				hookOf(g).Heartbeat, hookOf(g).Global = 30*time.Second, 50*time.Minute
 				c.TaskDefinitions[0].Containers[0].StopTimeout = time.Hour
@@ -91,9 +91,9 @@ func tellPlants() []plant {
 			do: func(_ *Input, _ *inventory.Cluster, g *inventory.Group) {
 				hookOf(g).Target = ""
 			}},
-		{name: "another queue is told", check: "unheard", severity: Warn, what: "not the queue that Ebb hears",
+		{name: "another queue is told", check: "unheard", severity: Warn, what: "not the queue that Ebb reads",
 			do: func(_ *Input, _ *inventory.Cluster, g *inventory.Group) { hookOf(g).Target = queueARN + "-other" }},
-		{name: "the rule is off", check: "unheard", severity: Warn, what: "rule leaving would, but it is disabled",
+		{name: "the rule is off", check: "unheard", severity: Warn, what: "rule leaving would do so, but it is disabled",
 			do: func(in *Input, _ *inventory.Cluster, g *inventory.Group) {
 				hookOf(g).Target = ""
 				in.Inventory.Rules = []inventory.Rule{rule(terminateActions, false, queueARN)}
@@ -111,7 +111,7 @@ func tellPlants() []plant {
 			g.Hooks[1].Target = queueARN + "-gone"
 			in.Inventory.Queues = append(in.Inventory.Queues, inventory.Queue{ARN: queueARN + "-gone", Absent: true})
 		}},
-		{name: "Ebb's queue is gone", check: "queue-gone", severity: Error, what: "Ebb is told to hear",
+		{name: "Ebb's queue is gone", check: "queue-gone", severity: Error, what: "Ebb's configuration names",
 			do: func(in *Input, _ *inventory.Cluster, _ *inventory.Group) {
 				in.Inventory.Queues[0] = inventory.Queue{URL: queueURL, Absent: true}
 			}},
@@ -225,7 +225,7 @@ func servicePlants() []plant {
 		{name: "rounding leaves no freedom", check: "never-drains", severity: Error, what: "minimumHealthyPercent 50",
 			do: web(func(v *inventory.Service) { v.Desired, v.MinPercent, v.MaxPercent = 1, 50, 150 })},
 		{name: "distinctInstance on every host", check: "no-place", severity: Warn, what: "distinctInstance allows one task of service web on " +
-			"a host, and there is one on all 2 other hosts", do: web(func(v *inventory.Service) {
+			"a host, and there already is one on all 2 other hosts", do: web(func(v *inventory.Service) {
 			v.Desired, v.Constraints = 3, []inventory.Constraint{{Type: "distinctInstance"}}
 		})},
 		{name: "a fixed port on every host", check: "no-place", severity: Warn, what: "host port 80/tcp",
@@ -235,7 +235,7 @@ func servicePlants() []plant {
 				c.Hosts[2].Status = fleet.Inactive
 			}},
 		{name: "no room for the fullest host", check: "no-place", severity: Warn, what: "if host i-0b left now, replacements would have no " +
-			"place (so it is with 2 of the 3 hosts looked at, the fullest): service web: a task needs 600 CPU units, and at most 500 are free on " +
+			"place (the same applies to 2 of the 3 hosts examined, the fullest): service web: a task needs 600 CPU units, and at most 500 are free on " +
 			"all 2 other hosts", do: func(_ *Input, c *inventory.Cluster, _ *inventory.Group) {
 			c.TaskDefinitions[0].CPU = 600
 			for i := range c.Hosts {
@@ -267,8 +267,8 @@ func servicePlants() []plant {
 // onSpotHosts makes the group one of Spot capacity whose service may stop tasks first.
 func onSpotHosts(do func(*Input, *inventory.Cluster, *inventory.Group)) func(*Input, *inventory.Cluster, *inventory.Group) {
 	return func(in *Input, c *inventory.Cluster, g *inventory.Group) {
-		for i := range in.Inventory.Machines {
-			in.Inventory.Machines[i].Spot = true
+		for i := range in.Inventory.Instances {
+			in.Inventory.Instances[i].Spot = true
 		}
 		c.Service("web").MinPercent = 50
 		g.UserData, g.UserDataKnown = "#!/bin/sh\necho ECS_CLUSTER=prod >> /etc/ecs/ecs.config\necho ECS_ENABLE_SPOT_INSTANCE_DRAINING=true "+
@@ -296,7 +296,7 @@ func spotPlants() []plant {
 				c.Tasks = slices.DeleteFunc(c.Tasks, func(t inventory.Task) bool { return t.Service() == "web" })
 				in.Inventory.TargetGroups[0].Delay = 5 * time.Minute
 			}},
-		{name: "a long stop time-out on Spot", check: "spot-stop", severity: Warn, what: "then stopTimeout 2m",
+		{name: "a long stop timeout on Spot", check: "spot-stop", severity: Warn, what: "then stopTimeout 2m",
 			do: onSpotHosts(func(_ *Input, c *inventory.Cluster, _ *inventory.Group) {
 				c.TaskDefinitions[0].Containers[0].StopTimeout = 2 * time.Minute
 			})},
@@ -323,18 +323,18 @@ func hostPlants() []plant {
 		{name: "waits for the dead", check: "waiting", severity: Error, what: "EC2 says that it is stopped",
 			do: func(in *Input, c *inventory.Cluster, g *inventory.Group) {
 				wait(time.Minute)(in, c, g)
-				in.Inventory.Machines[2].State = fleet.StateStopped
+				in.Inventory.Instances[2].State = fleet.StateStopped
 			}},
-		{name: "drains for nothing", check: "draining-in-service", severity: Warn, what: "since when, AWS does not tell",
+		{name: "drains for nothing", check: "draining-in-service", severity: Warn, what: "AWS does not show since when",
 			do: func(_ *Input, c *inventory.Cluster, _ *inventory.Group) {
 				c.Hosts[2].Status = fleet.Draining
 			}},
 		{name: "stopped by hand", check: "ghost", severity: Warn, what: "says that it is stopped", do: func(in *Input, c *inventory.Cluster, _ *inventory.Group) {
-			c.Hosts[2].Connected, in.Inventory.Machines[2].State = false, fleet.StateStopped
+			c.Hosts[2].Connected, in.Inventory.Instances[2].State = false, fleet.StateStopped
 		}},
 		{name: "EC2 has forgotten it", check: "ghost", severity: Warn, what: "does not know it any more",
 			do: func(in *Input, c *inventory.Cluster, g *inventory.Group) {
-				c.Hosts[2].Connected, in.Inventory.Machines, g.Instances = false, in.Inventory.Machines[:2], g.Instances[:2]
+				c.Hosts[2].Connected, in.Inventory.Instances, g.Instances = false, in.Inventory.Instances[:2], g.Instances[:2]
 			}},
 		{name: "never joined", check: "never-joined", severity: Warn, what: "launched 1h ago",
 			do: func(_ *Input, c *inventory.Cluster, _ *inventory.Group) {
@@ -421,7 +421,7 @@ func TestWhatIsUnreadIsNotTakenForAbsent(t *testing.T) {
 		}},
 		"events:ListRules": {clean, func(in *Input, _ *inventory.Cluster, g *inventory.Group) { hookOf(g).Target = "" }},
 		"ec2:DescribeInstances": {clean, func(in *Input, c *inventory.Cluster, _ *inventory.Group) {
-			in.Inventory.Machines, c.Hosts[0].Connected = nil, false
+			in.Inventory.Instances, c.Hosts[0].Connected = nil, false
 		}},
 		"sqs:GetQueueAttributes of queue " + queueURL: {clean, func(in *Input, _ *inventory.Cluster, _ *inventory.Group) {
 			in.Inventory.Queues = []inventory.Queue{{URL: queueURL, ARN: queueARN}}

@@ -1,7 +1,7 @@
 package doctor
 
 import (
-	"path"
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -9,10 +9,6 @@ import (
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/inventory"
 )
-
-// ManagedHook is the name of the hook that ECS puts on the group of a capacity provider with managed draining.
-// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/managed-instance-draining.html
-const managedHook = "ecs-managed-draining-termination-hook"
 
 // The defaults of Ebb's configuration, for an account that is examined without one.
 const (
@@ -28,17 +24,12 @@ func (in *Input) hook() string {
 	return in.Ebb.Hook
 }
 
-// managed are Ebb's settings for a group, if it is told to look after it.
+// managed are Ebb's settings for a group, if its configuration includes the group.
 func (in *Input) managed(group string) (Managed, bool) {
 	if in.Ebb == nil {
 		return Managed{}, false
 	}
-	for _, m := range in.Ebb.Groups {
-		if ok, err := path.Match(m.Match, group); ok && err == nil {
-			return m, true
-		}
-	}
-	return Managed{}, false
+	return fleet.FirstMatch(in.Ebb.Groups, group, func(m Managed) string { return m.Match })
 }
 
 func (in *Input) deadline(group string) time.Duration {
@@ -88,7 +79,7 @@ func (in *Input) provider(group string) *inventory.CapacityProvider {
 	return nil
 }
 
-// ecsGroups are the groups whose instances are container instances, or that a capacity provider stands on.
+// ecsGroups are the groups whose instances are container instances, or that a capacity provider uses.
 func (in *Input) ecsGroups() (out []*inventory.Group) {
 	for i := range in.Inventory.Groups {
 		if g := &in.Inventory.Groups[i]; len(in.homes(g)) > 0 || in.provider(g.Name) != nil {
@@ -126,7 +117,7 @@ func terminating(g *inventory.Group) (out []fleet.Hook) {
 
 // own are the terminating hooks of a group that are not ECS's.
 func own(g *inventory.Group) []fleet.Hook {
-	return slices.DeleteFunc(terminating(g), func(h fleet.Hook) bool { return h.Name == managedHook })
+	return slices.DeleteFunc(terminating(g), func(h fleet.Hook) bool { return h.Name == fleet.ManagedDrainingHook })
 }
 
 func names(hooks []fleet.Hook) string {
@@ -147,24 +138,13 @@ func (h home) tasks() (out []*inventory.Task) {
 	return out
 }
 
-// defaultStop is how long a container may take to end after its stop signal where nothing is set.
-// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
-const defaultStop = 30 * time.Second
-
-// stop is the longest stop time-out of the containers of a task definition.
+// stop is the longest stop timeout of the containers of a task definition.
 func stop(d *inventory.TaskDefinition) time.Duration {
 	longest := time.Duration(0)
 	for _, c := range d.Containers {
-		longest = max(longest, cmpOr(c.StopTimeout, defaultStop))
+		longest = max(longest, cmp.Or(c.StopTimeout, inventory.DefaultStopTimeout))
 	}
 	return longest
-}
-
-func cmpOr(d, otherwise time.Duration) time.Duration {
-	if d == 0 {
-		return otherwise
-	}
-	return d
 }
 
 // delay is the longest deregistration delay of a service, and the target group that has it.

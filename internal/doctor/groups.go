@@ -25,8 +25,8 @@ func suspended(in *Input) (found []Finding) {
 		ifLeft   string
 	}{
 		"Launch":      {Warn, "no replacement is launched: tasks of a drained host have nowhere to go, and the drain waits"},
-		"Terminate":   {Warn, "nothing is scaled in, and unhealthy instances stay; capacity that is not needed is paid for"},
-		"AZRebalance": {Info, "the zones may stay uneven; many suspend it on purpose, because it takes instances away"},
+		"Terminate":   {Warn, "nothing is scaled in, and unhealthy instances stay; capacity that is not needed is billed"},
+		"AZRebalance": {Info, "the zones may stay uneven; many suspend it on purpose, because it terminates instances"},
 	}
 	for _, g := range in.ecsGroups() {
 		for _, process := range g.Suspended {
@@ -43,7 +43,7 @@ func suspended(in *Input) (found []Finding) {
 	return found
 }
 
-// retained instances are there until somebody terminates them.
+// retained instances exist until somebody terminates them.
 // https://docs.aws.amazon.com/autoscaling/ec2/userguide/instance-lifecycle-policy.html
 func retained(in *Input) (found []Finding) {
 	for _, g := range in.Inventory.Groups {
@@ -55,7 +55,7 @@ func retained(in *Input) (found []Finding) {
 				Severity: Warn, Subject: "instance " + string(i.ID), Finding: "the instance is in Terminating:Retained in group " + g.Name +
 					": a terminating hook was abandoned, and the group retains such instances",
 				Impact: "it is billed, does no work for the group, and stays until somebody terminates it",
-				Fix: "look why its hook was abandoned, then: aws autoscaling terminate-instance-in-auto-scaling-group --instance-id " +
+				Fix: "find out why its hook was abandoned, then: aws autoscaling terminate-instance-in-auto-scaling-group --instance-id " +
 					string(i.ID) + " --no-should-decrement-desired-capacity",
 			})
 		}
@@ -85,7 +85,7 @@ func refreshWaits(in *Input) (found []Finding) {
 	return found
 }
 
-// spotNotice is how long before its end a Spot instance is told, at most.
+// spotNotice is how long before the end the notice of a Spot interruption comes, at most.
 // https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-instance-termination-notices.html
 const spotNotice = 2 * time.Minute
 
@@ -102,8 +102,8 @@ func rebalanceHook(in *Input) (found []Finding) {
 			}
 			found = append(found, Finding{
 				Severity: Warn, Subject: "group " + g.Name, Finding: fmt.Sprintf("the group rebalances Spot capacity, and hook %s may wait %s: EC2 "+
-					"takes the instance two minutes after its notice all the same", h.Name, span(h.Heartbeat)),
-				Impact: "the instance is reclaimed while the hook still waits, and what the hook is for is not done",
+					"reclaims the instance two minutes after its notice anyway", h.Name, span(h.Heartbeat)),
+				Impact: "the instance is reclaimed while the hook still waits, so the work of the hook is not finished",
 				Fix:    "aws autoscaling put-lifecycle-hook --auto-scaling-group-name " + g.Name + " --lifecycle-hook-name " + h.Name + " --heartbeat-timeout 120",
 			})
 		}
@@ -114,7 +114,7 @@ func rebalanceHook(in *Input) (found []Finding) {
 // hasSpot reports whether a group has or asks for Spot capacity.
 func (in *Input) hasSpot(g *inventory.Group) bool {
 	return g.Spot || slices.ContainsFunc(g.Instances, func(i fleet.GroupInstance) bool {
-		m := in.Inventory.Machine(i.ID)
+		m := in.Inventory.Instance(i.ID)
 		return m != nil && m.Spot
 	})
 }

@@ -34,8 +34,8 @@ func nobodyDrains(in *Input) (found []Finding) {
 			fix += "; or let ECS drain: aws ecs update-capacity-provider --name " + p.Name + " --auto-scaling-group-provider managedDraining=ENABLED"
 		}
 		found = append(found, Finding{
-			Severity: Error, Subject: "group " + g.Name, Finding: "the group has no terminating hook, and no capacity provider with managed draining stands on it",
-			Impact: "an instance that Auto Scaling takes away is terminated at once: its tasks are killed while they work, and their targets still get requests",
+			Severity: Error, Subject: "group " + g.Name, Finding: "the group has no terminating hook, and no capacity provider with managed draining uses it",
+			Impact: "Auto Scaling terminates its instances at once: their tasks are killed while they work, and their targets still receive requests",
 			Fix:    fix,
 		})
 	}
@@ -44,17 +44,17 @@ func nobodyDrains(in *Input) (found []Finding) {
 
 func managedHookMissing(in *Input) (found []Finding) {
 	for _, g := range in.ecsGroups() {
-		if p := in.provider(g.Name); p == nil || !p.ManagedDraining || p.Status != "ACTIVE" || !in.hooksKnown(g) || hookNamed(g, managedHook) != nil {
+		if p := in.provider(g.Name); p == nil || !p.ManagedDraining || p.Status != "ACTIVE" || !in.hooksKnown(g) || hookNamed(g, fleet.ManagedDrainingHook) != nil {
 			continue
 		}
 		name := in.provider(g.Name).Name
 		found = append(found, Finding{
 			Severity: Error, Subject: "group " + g.Name,
-			Finding: "capacity provider " + name + " has managed draining, but the group has no hook " + managedHook,
-			Impact:  "ECS is not told of terminations and drains nothing: instances are terminated with their tasks",
-			Fix: "let ECS make the hook again: aws ecs update-capacity-provider --name " + name +
+			Finding: "capacity provider " + name + " has managed draining, but the group has no hook " + fleet.ManagedDrainingHook,
+			Impact:  "ECS does not learn of terminations and drains nothing: instances are terminated with their tasks",
+			Fix: "let ECS create the hook again: aws ecs update-capacity-provider --name " + name +
 				" --auto-scaling-group-provider managedDraining=DISABLED, then the same with managedDraining=ENABLED; " +
-				"whether that restores it is not documented, so look afterwards: aws autoscaling describe-lifecycle-hooks --auto-scaling-group-name " + g.Name,
+				"AWS does not document that this restores it, so check afterwards: aws autoscaling describe-lifecycle-hooks --auto-scaling-group-name " + g.Name,
 		})
 	}
 	return found
@@ -73,24 +73,24 @@ func hookNamed(g *inventory.Group, name string) *fleet.Hook {
 func managedHookEdited(in *Input) (found []Finding) {
 	for i := range in.Inventory.Groups {
 		g := &in.Inventory.Groups[i]
-		h := hookNamed(g, managedHook)
+		h := hookNamed(g, fleet.ManagedDrainingHook)
 		if h == nil || h.Heartbeat == time.Hour && h.DefaultResult == "CONTINUE" && h.Transition == fleet.TerminatingTransit {
 			continue
 		}
 		found = append(found, Finding{
 			Severity: Warn, Subject: "group " + g.Name,
-			Finding: fmt.Sprintf("hook %s belongs to ECS, which makes it with a heartbeat time-out of 1h and CONTINUE; here it has %s and %s",
+			Finding: fmt.Sprintf("hook %s belongs to ECS, which creates it with a heartbeat timeout of 1h and CONTINUE; here it has %s and %s",
 				h.Name, span(h.Heartbeat), h.DefaultResult),
-			Impact: "a drain that takes longer is cut off without a word, and whether ECS sets its own values again is not documented",
-			Fix: "give it ECS's values: aws autoscaling put-lifecycle-hook --auto-scaling-group-name " + g.Name + " --lifecycle-hook-name " + managedHook +
+			Impact: "a longer drain is cut off without a message; AWS does not document whether ECS restores its own values",
+			Fix: "give it ECS's values: aws autoscaling put-lifecycle-hook --auto-scaling-group-name " + g.Name + " --lifecycle-hook-name " + fleet.ManagedDrainingHook +
 				" --heartbeat-timeout 3600 --default-result CONTINUE; for a deadline of your own turn managed draining off and let Ebb drain",
 		})
 	}
 	return found
 }
 
-// abandon: on a terminating hook ABANDON ends the other hooks too. With one hook it comes to the same as CONTINUE, unless the group
-// retains instances.
+// abandon: on a terminating hook ABANDON ends the other hooks too. With one hook it has the same effect as CONTINUE, unless the
+// group retains instances.
 // https://docs.aws.amazon.com/autoscaling/ec2/userguide/lifecycle-hooks.html
 func abandon(in *Input) (found []Finding) {
 	for i := range in.Inventory.Groups {
@@ -102,17 +102,17 @@ func abandon(in *Input) (found []Finding) {
 			}
 			f := Finding{
 				Severity: Info, Subject: "group " + g.Name, Finding: "terminating hook " + h.Name + " has the default result ABANDON",
-				Impact: "nothing today, but it will cut off any second hook that is put on the group",
+				Impact: "none today, but it would end any second hook of the group early",
 				Fix:    "aws autoscaling put-lifecycle-hook --auto-scaling-group-name " + g.Name + " --lifecycle-hook-name " + h.Name + " --default-result CONTINUE",
 			}
 			switch {
 			case len(hooks) > 1:
 				f.Severity = Error
 				f.Finding += " beside other terminating hooks (" + names(hooks) + ")"
-				f.Impact = "when it runs out the instance is terminated at once, whatever the other hooks still wait for: a drain is cut off"
+				f.Impact = "when it times out, the instance is terminated at once, although other hooks still wait: a drain is cut off"
 			case g.Retains:
 				f.Finding += ", and the group retains abandoned instances"
-				f.Impact = "when it runs out the instance stays in Terminating:Retained, is billed, and is there until somebody terminates it"
+				f.Impact = "when it times out, the instance stays in Terminating:Retained and is billed until somebody terminates it"
 			}
 			found = append(found, f)
 		}
@@ -120,7 +120,7 @@ func abandon(in *Input) (found []Finding) {
 	return found
 }
 
-// margin is what a drain takes besides the delay and the stop time-out: two settled looks, and calls.
+// margin is what a drain takes besides the delay and the stop timeout: two settled looks, and calls.
 const margin = time.Minute
 
 func hookRunsOut(in *Input) (found []Finding) {
@@ -141,26 +141,26 @@ func hookRunsOut(in *Input) (found []Finding) {
 func (in *Input) runsOut(g *inventory.Group, h fleet.Hook, need time.Duration, service string) (Finding, bool) {
 	ebbs := h.Name == in.hook()
 	if !ebbs && (in.drainsManaged(g) || hookNamed(g, in.hook()) != nil) {
-		return Finding{}, false // somebody else drains: what this one is for is not known
+		return Finding{}, false // another drainer is at work, so the purpose of this hook is not known
 	}
 	f := Finding{
 		Subject: "group " + g.Name, Impact: "the instance is terminated in the middle of its drain, with tasks that still answer requests",
 		Fix: fmt.Sprintf("aws autoscaling put-lifecycle-hook --auto-scaling-group-name %s --lifecycle-hook-name %s --heartbeat-timeout %d; or "+
-			"shorten the deregistration delay and stop time-out of service %s",
+			"shorten the deregistration delay and stop timeout of service %s",
 			g.Name, h.Name, seconds(max(need, 5*time.Minute)), service),
 	}
-	needs := fmt.Sprintf("the drain of service %s takes up to %s (deregistration delay, stop time-out and a minute)", service, span(need))
+	needs := fmt.Sprintf("the drain of service %s takes up to %s (deregistration delay, stop timeout and a minute)", service, span(need))
 	switch {
 	case h.Global < need:
 		f.Severity = Error
-		f.Finding = fmt.Sprintf("hook %s ends %s after it opened whatever is done (100 heartbeat time-outs, at most 48h), but %s", h.Name, span(h.Global), needs)
+		f.Finding = fmt.Sprintf("hook %s ends at the latest %s after it opened (100 heartbeat timeouts, at most 48h), but %s", h.Name, span(h.Global), needs)
 	case ebbs && h.Global < in.deadline(g.Name):
 		f.Severity = Warn
-		f.Finding = fmt.Sprintf("hook %s ends %s after it opened whatever is done, before Ebb's deadline of %s", h.Name, span(h.Global), span(in.deadline(g.Name)))
+		f.Finding = fmt.Sprintf("hook %s ends at the latest %s after it opened, before Ebb's deadline of %s", h.Name, span(h.Global), span(in.deadline(g.Name)))
 		f.Fix = fmt.Sprintf("aws autoscaling put-lifecycle-hook --auto-scaling-group-name %s --lifecycle-hook-name %s --heartbeat-timeout 900", g.Name, h.Name)
 	case !ebbs && h.Heartbeat < need:
 		f.Severity = Warn
-		f.Finding = fmt.Sprintf("hook %s has a heartbeat time-out of %s, but %s, and many home-made drainers, such as AWS's sample of 2017, "+
+		f.Finding = fmt.Sprintf("hook %s has a heartbeat timeout of %s, but %s, and many home-made drainers, such as AWS's sample of 2017, "+
 			"send no heartbeat", h.Name, span(h.Heartbeat), needs)
 	default:
 		return Finding{}, false
@@ -170,7 +170,7 @@ func (in *Input) runsOut(g *inventory.Group, h fleet.Hook, need time.Duration, s
 
 func seconds(d time.Duration) int { return int(d.Round(time.Second) / time.Second) }
 
-// twoDrainers counts the managed hook, Ebb's, and those that by their name drain.
+// twoDrainers counts the managed hook, Ebb's hook, and hooks with "drain" in their names.
 func twoDrainers(in *Input) (found []Finding) {
 	for _, g := range in.ecsGroups() {
 		var drainers []fleet.Hook
@@ -189,8 +189,8 @@ func twoDrainers(in *Input) (found []Finding) {
 		}
 		found = append(found, Finding{
 			Severity: Warn, Subject: "group " + g.Name, Finding: "more than one hook drains its instances: " + names(drainers),
-			Impact: "both wait for the same tasks, and the instance leaves when the last is content: the deadline of the one does not hold for " +
-				"the other (managed draining waits up to 48h)",
+			Impact: "both wait for the same tasks, and the instance leaves only when both are done: the deadline of one does not apply to the " +
+				"other (managed draining waits up to 48h)",
 			Fix: fix,
 		})
 	}

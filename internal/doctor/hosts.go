@@ -18,7 +18,7 @@ func hostChecks() []Check {
 	}
 }
 
-// foreignLimit is how long an instance may wait before it is taken for stuck, where Ebb's deadline does not hold.
+// foreignLimit is how long an instance may wait before it counts as stuck, where Ebb's deadline does not apply.
 const foreignLimit = time.Hour
 
 func waiting(in *Input) (found []Finding) {
@@ -33,7 +33,7 @@ func waiting(in *Input) (found []Finding) {
 	return found
 }
 
-// waits judges by how long the termination is under way; that AWS tells in the scaling activity, which begins before the hook.
+// waits judges by how long the termination has been running. AWS shows that in the scaling activity, which begins before the hook.
 func (in *Input) waits(g *inventory.Group, inst fleet.GroupInstance) Finding {
 	id := string(inst.ID)
 	f := Finding{Severity: Info, Subject: "instance " + id, Finding: "the instance is in " + string(inst.State) + " in group " + g.Name,
@@ -55,16 +55,17 @@ func (in *Input) waits(g *inventory.Group, inst fleet.GroupInstance) Finding {
 	f.Finding += "; hooks that may hold it: " + names(hooks)
 	answer := "aws autoscaling complete-lifecycle-action --auto-scaling-group-name " + g.Name + " --instance-id " + id +
 		" --lifecycle-action-result CONTINUE --lifecycle-hook-name " + hooks[0].Name
-	m := in.Inventory.Machine(inst.ID)
+	m := in.Inventory.Instance(inst.ID)
 	switch {
 	case m != nil && m.State.Gone():
 		f.Severity = Error
 		f.Finding += "; EC2 says that it is " + string(m.State)
-		f.Impact = "nothing on it can be saved any more, and the hook may hold it up to " + span(hooks[0].Global)
+		f.Impact = "its tasks are lost, and the hook may hold it for up to " + span(hooks[0].Global)
 		f.Fix = answer
 	case !since.IsZero() && in.Now.Sub(since) > limit+5*time.Minute:
 		f.Severity = Error
-		f.Impact = "it is longer under way than " + span(limit) + ": whoever should answer the hook probably does not, and it may last up to " + span(hooks[0].Global)
+		f.Impact = "the termination has been running for longer than " + span(limit) + ": the program that should answer the hook probably " +
+			"does not, and the hook may last up to " + span(hooks[0].Global)
 		f.Fix += "; then let it go: " + answer
 	}
 	return f
@@ -91,8 +92,8 @@ func drainingInService(in *Input) (found []Finding) {
 			found = append(found, Finding{
 				Severity: Warn, Subject: "instance " + string(inst.ID),
 				Finding: "its container instance in cluster " + h.cluster.Name + " is DRAINING, but the instance is InService in group " + g.Name +
-					"; since when, AWS does not tell",
-				Impact: "it takes no tasks, counts as capacity, and stays so: DRAINING never ends by itself",
+					"; AWS does not show since when",
+				Impact: "it takes no tasks but counts as capacity, and DRAINING never ends by itself",
 				Fix: "if nobody means to terminate it: aws ecs update-container-instances-state --cluster " + h.cluster.Name +
 					" --status ACTIVE --container-instances " + string(h.host.ARN) +
 					"; else: aws autoscaling terminate-instance-in-auto-scaling-group --instance-id " + string(inst.ID) + " --no-should-decrement-desired-capacity",
@@ -102,7 +103,7 @@ func drainingInService(in *Input) (found []Finding) {
 	return found
 }
 
-// ghost: a container instance whose agent was away when its instance ended is not deregistered by anybody.
+// ghost: nobody deregisters a container instance whose agent was disconnected when its instance ended.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeregisterContainerInstance.html
 func ghost(in *Input) (found []Finding) {
 	if in.Inventory.Missed("ec2:DescribeInstances", "") {
@@ -115,7 +116,7 @@ func ghost(in *Input) (found []Finding) {
 				continue
 			}
 			state := "does not know it any more"
-			if m := in.Inventory.Machine(h.Instance); m != nil {
+			if m := in.Inventory.Instance(h.Instance); m != nil {
 				state = "says that it is " + string(m.State)
 				if m.State != fleet.StateStopped && m.State != fleet.StateTerminated {
 					continue
@@ -124,7 +125,7 @@ func ghost(in *Input) (found []Finding) {
 			found = append(found, Finding{
 				Severity: Warn, Subject: "instance " + string(h.Instance), Finding: "cluster " + c.Name + " still has it as " + h.Status +
 					" with a disconnected agent, and EC2 " + state,
-				Impact: "it counts as a host of the cluster, and whoever waits for its tasks to stop waits in vain",
+				Impact: "it counts as a host of the cluster, and a drain that waits for its tasks never ends",
 				Fix:    "aws ecs deregister-container-instance --cluster " + c.Name + " --container-instance " + string(h.ARN) + " --force",
 			})
 		}
@@ -132,7 +133,7 @@ func ghost(in *Input) (found []Finding) {
 	return found
 }
 
-// neverJoined can say that an instance is in no cluster only if all were looked at.
+// neverJoined can say that an instance is in no cluster only if all clusters were read.
 func neverJoined(in *Input) (found []Finding) {
 	s := in.Inventory
 	if !in.Everything || !in.providersKnown() || s.Missed("ecs:ListContainerInstances", "") || s.Missed("ecs:DescribeContainerInstances", "") {
@@ -140,15 +141,15 @@ func neverJoined(in *Input) (found []Finding) {
 	}
 	for _, g := range in.ecsGroups() {
 		for _, inst := range g.Instances {
-			m := s.Machine(inst.ID)
+			m := s.Instance(inst.ID)
 			if _, ok := in.home(inst.ID); ok || m == nil || inst.State != fleet.InService || m.State != fleet.StateRunning || m.Launched.IsZero() ||
 				in.Now.Sub(m.Launched) < settled {
 				continue
 			}
 			found = append(found, Finding{
 				Severity: Warn, Subject: "instance " + string(inst.ID), Finding: "the instance is InService in group " + g.Name + ", launched " +
-					span(in.Now.Sub(m.Launched)) + " ago, and is in no cluster, though others of the group are or a capacity provider stands on it",
-				Impact: "it is paid for and takes no tasks; managed draining may wait for it when it is terminated",
+					span(in.Now.Sub(m.Launched)) + " ago, and is in no cluster, although other instances of the group are, or a capacity provider uses the group",
+				Impact: "it is billed and takes no tasks; managed draining may wait for it when it is terminated",
 				Fix: "look at ECS_CLUSTER in its user data, its instance profile and /var/log/ecs/ecs-agent.log; or replace it: aws autoscaling " +
 					"terminate-instance-in-auto-scaling-group --instance-id " +
 					string(inst.ID) + " --no-should-decrement-desired-capacity",

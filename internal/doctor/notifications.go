@@ -3,6 +3,7 @@ package doctor
 import (
 	"encoding/json"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/ebbhq/ebb/internal/fleet"
@@ -11,14 +12,14 @@ import (
 
 func tellChecks() []Check {
 	return []Check{
-		{"unheard", "A hook that tells nobody", unheard},
-		{"queue-gone", "A hook or rule tells a queue that is not there", queueGone},
+		{"unheard", "A hook that notifies nobody", unheard},
+		{"queue-gone", "A hook or rule sends to a queue that does not exist", queueGone},
 		{"queue-policy", "A queue that refuses EventBridge", queuePolicy},
 		{"rule-matches-nothing", "A rule that matches no hook", ruleMatchesNothing},
 	}
 }
 
-// unheard looks at every way by which a hook can tell: its own target, and the rules. ECS hears its own hook.
+// unheard looks at every way by which a hook can notify: its own target, and the rules. ECS listens to its own hook.
 func unheard(in *Input) (found []Finding) {
 	if in.Inventory.Missed("events:ListRules", "") || in.Inventory.Missed("events:ListTargetsByRule", "") {
 		return nil
@@ -30,19 +31,18 @@ func unheard(in *Input) (found []Finding) {
 				continue
 			}
 			f := Finding{
-				Severity: Warn, Subject: "group " + g.Name, Finding: "hook " + h.Name + " has no notification target, and no rule of EventBridge " +
-					"that is on passes its event on",
+				Severity: Warn, Subject: "group " + g.Name, Finding: "hook " + h.Name + " has no notification target, and no enabled EventBridge rule forwards its event",
 				Impact: "unless something on the instance answers it, every instance waits " + span(h.Heartbeat) + " and is then terminated undrained",
 				Fix: "give it a queue: aws autoscaling put-lifecycle-hook --auto-scaling-group-name " + g.Name + " --lifecycle-hook-name " + h.Name +
-					" --notification-target-arn " + in.queueARN() + " --role-arn ROLE, with a role that Auto Scaling may take and that may send to it",
+					" --notification-target-arn " + in.queueARN() + " --role-arn ROLE, with a role that Auto Scaling may assume and that may send to the queue",
 			}
 			if h.Target != "" {
-				f.Finding = "hook " + h.Name + " tells " + string(h.Target) + ", which is not the queue that Ebb hears, and no rule of EventBridge " +
-					"that is on passes its event on"
+				f.Finding = "hook " + h.Name + " notifies " + string(h.Target) + ", which is not the queue that Ebb reads, and no enabled " +
+					"EventBridge rule forwards its event"
 			}
 			if h.Name == in.hook() {
 				f.Finding += " to Ebb"
-				f.Impact = "Ebb finds a leaving instance only by its look at the groups every minute, which takes from its time"
+				f.Impact = "Ebb finds a leaving instance only when it checks the groups once a minute, and loses that time"
 			}
 			in.explainRules(g, h, &f)
 			found = append(found, f)
@@ -51,24 +51,24 @@ func unheard(in *Input) (found []Finding) {
 	return found
 }
 
-// explainRules names a rule that would tell if it were on or had a target.
+// explainRules names a rule that would forward the event if it were enabled or had a target.
 func (in *Input) explainRules(g *inventory.Group, h fleet.Hook, f *Finding) {
 	for _, r := range in.Inventory.Rules {
 		switch {
 		case matches(r.Pattern, in.actionEvent(g.Name, g.ARN, h.Name)) == no || r.ManagedBy != "":
 		case !r.Enabled:
-			f.Finding += "; rule " + r.Name + " would, but it is disabled"
+			f.Finding += "; rule " + r.Name + " would do so, but it is disabled"
 			f.Fix = "aws events enable-rule --name " + r.Name
 			return
 		case len(r.Targets) == 0:
-			f.Finding += "; rule " + r.Name + " would, but it has no target"
+			f.Finding += "; rule " + r.Name + " would do so, but it has no target"
 			f.Fix = "aws events put-targets --rule " + r.Name + " --targets Id=ebb,Arn=" + in.queueARN()
 			return
 		}
 	}
 }
 
-// queueARN is the queue that Ebb hears, or a word to be replaced.
+// queueARN is the queue that Ebb reads, or a word for the user to replace.
 func (in *Input) queueARN() string {
 	if in.Ebb != nil {
 		for _, q := range in.Inventory.Queues {
@@ -80,8 +80,8 @@ func (in *Input) queueARN() string {
 	return "QUEUE_ARN"
 }
 
-// heard reports whether somebody may hear of a hook; where Ebb's queue is known, whether Ebb does. Where a topic or function sends
-// what it hears is not known, and taken for right.
+// heard reports whether some listener may receive the messages of a hook; where Ebb's queue is known, whether Ebb receives them.
+// Where a topic or function forwards its messages is not known, and assumed to be right.
 func (in *Input) heard(g *inventory.Group, h fleet.Hook) bool {
 	queue := ""
 	if h.Name == in.hook() && in.queueARN() != "QUEUE_ARN" {
@@ -104,8 +104,8 @@ func queueGone(in *Input) (found []Finding) {
 		absent[q.ARN] = q.Absent && q.ARN != ""
 		if q.Absent && in.Ebb != nil && q.URL == in.Ebb.Queue {
 			found = append(found, Finding{
-				Severity: Error, Subject: "queue " + q.URL, Finding: "Ebb is told to hear this queue, and there is no such queue",
-				Impact: "ebb serve does not start", Fix: "correct queue: in Ebb's configuration, or make it: aws sqs create-queue --queue-name " +
+				Severity: Error, Subject: "queue " + q.URL, Finding: "Ebb's configuration names this queue, which does not exist",
+				Impact: "ebb serve does not start", Fix: "correct queue: in Ebb's configuration, or create it: aws sqs create-queue --queue-name " +
 					q.URL[strings.LastIndexByte(q.URL, '/')+1:],
 			})
 		}
@@ -129,8 +129,8 @@ func queueGone(in *Input) (found []Finding) {
 
 func gone(subject, who, arn string) Finding {
 	return Finding{
-		Severity: Error, Subject: subject, Finding: who + " tells queue " + arn + ", which does not exist", Impact: "nobody hears that an instance leaves",
-		Fix: "make the queue: aws sqs create-queue --queue-name " + arn[strings.LastIndexByte(arn, ':')+1:] + "; or name another",
+		Severity: Error, Subject: subject, Finding: who + " sends to queue " + arn + ", which does not exist", Impact: "nobody learns that an instance leaves",
+		Fix: "create the queue: aws sqs create-queue --queue-name " + arn[strings.LastIndexByte(arn, ':')+1:] + "; or name another",
 	}
 }
 
@@ -147,7 +147,7 @@ func queuePolicy(in *Input) (found []Finding) {
 			}
 			found = append(found, Finding{
 				Severity: Error, Subject: "queue " + q.ARN, Finding: "rule " + r.Name + " sends to it, but its policy does not let EventBridge (events.amazonaws.com) send",
-				Impact: "the events are dropped, and nobody hears that an instance leaves",
+				Impact: "the events are dropped, and nobody learns that an instance leaves",
 				Fix: `add to its policy with aws sqs set-queue-attributes --queue-url ` + q.URL +
 					`: {"Effect":"Allow","Principal":{"Service":"events.amazonaws.com"},"Action":"sqs:SendMessage","Resource":"` +
 					q.ARN + `","Condition":{"ArnEquals":{"aws:SourceArn":"` + r.ARN + `"}}}`,
@@ -157,7 +157,7 @@ func queuePolicy(in *Input) (found []Finding) {
 	return found
 }
 
-// allowsEvents reads a policy: maybe, where it cannot be read. Conditions are taken for met.
+// allowsEvents reads a policy: maybe, where it cannot be read. Conditions count as met.
 func allowsEvents(policy string) verdict {
 	if policy == "" {
 		return no
@@ -219,7 +219,7 @@ func words(v any) (out []string) {
 	return out
 }
 
-// ruleMatchesNothing looks at rules that speak of terminating actions. It can say so only of an inventory of everything.
+// ruleMatchesNothing looks at rules for terminating actions. It needs an inventory of the whole account.
 func ruleMatchesNothing(in *Input) (found []Finding) {
 	s := in.Inventory
 	if !in.Everything || s.Missed("autoscaling:DescribeAutoScalingGroups", "") || s.Missed("autoscaling:DescribeLifecycleHooks", "") {
@@ -239,8 +239,8 @@ func ruleMatchesNothing(in *Input) (found []Finding) {
 		if hooks > 0 && best == no {
 			found = append(found, Finding{
 				Severity: Warn, Subject: "rule " + r.Name, Finding: "the rule is for terminating lifecycle actions, but its pattern matches " +
-					"none of the " + itoa(hooks) + " terminating hooks: " + r.Pattern,
-				Impact: "whoever waits for its events does not hear that an instance leaves",
+					"none of the " + strconv.Itoa(hooks) + " terminating hooks: " + r.Pattern,
+				Impact: "the receiver of its events does not learn that an instance leaves",
 				Fix: `aws events put-rule --name ` + r.Name + ` --event-pattern '{"source":["aws.autoscaling"],` +
 					`"detail-type":["EC2 Instance-terminate Lifecycle Action"]}', or name the right group and hook in detail`,
 			})

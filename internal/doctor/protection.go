@@ -11,7 +11,7 @@ import (
 func protectionChecks() []Check {
 	return []Check{
 		{"protection-stuck", "Scale-in protection that stays on", protectionStuck},
-		{"protection-left", "Scale-in protection that nobody lifts", protectionLeft},
+		{"protection-left", "Scale-in protection that nobody removes", protectionLeft},
 		{"protection-off", "Managed termination protection without protected instances", protectionOff},
 		{"lifetime-protected", "A maximum lifetime for protected instances", lifetimeProtected},
 	}
@@ -44,8 +44,8 @@ func protectionStuck(in *Input) (found []Finding) {
 			found = append(found, Finding{
 				Severity: Warn, Subject: "instance " + string(i.ID),
 				Finding: "the instance is protected from scale-in although no task but those of daemon services is on it; ECS should have lifted " +
-					"that. Since when it is empty is not known: look again in a quarter of an hour",
-				Impact: "it is never scaled in and is paid for (aws/containers-roadmap#2814)", Fix: unprotect(g, i),
+					"that. AWS does not show since when it has been empty: check again in a quarter of an hour",
+				Impact: "it is never scaled in and is billed (aws/containers-roadmap#2814)", Fix: unprotect(g, i),
 			})
 		}
 	}
@@ -116,7 +116,7 @@ func lifetimeProtected(in *Input) (found []Finding) {
 		found = append(found, Finding{
 			Severity: Warn, Subject: "group " + g.Name, Finding: "the group has a maximum instance lifetime of " + span(g.MaxLifetime) +
 				" and protects its instances from scale-in",
-			Impact: "a busy instance stays protected and is not replaced at the end of its lifetime: old images stay in use",
+			Impact: "a busy instance stays protected and is not replaced at the end of its lifetime, so old images stay in use",
 			Fix: "replace instances by a refresh: aws autoscaling start-instance-refresh --auto-scaling-group-name " + g.Name +
 				` --preferences '{"ScaleInProtectedInstances":"Refresh"}'`,
 		})

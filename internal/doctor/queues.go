@@ -3,13 +3,10 @@ package doctor
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/inventory"
 )
-
-func itoa(n int) string { return strconv.Itoa(n) }
 
 func queueChecks() []Check {
 	return []Check{
@@ -19,7 +16,7 @@ func queueChecks() []Check {
 	}
 }
 
-// listened are the queues that are told of lifecycle actions: by a hook, by a rule, or because Ebb hears them.
+// listened are the queues that receive lifecycle actions: from a hook, from a rule, or because Ebb reads them.
 func (in *Input) listened() []inventory.Queue {
 	s := in.Inventory
 	told := map[string]bool{}
@@ -47,7 +44,7 @@ func noRedrive(in *Input) (found []Finding) {
 		if q.Redrive == "" {
 			found = append(found, Finding{
 				Severity: Warn, Subject: "queue " + q.URL, Finding: "the queue has no redrive policy",
-				Impact: "what nobody understands comes again and again until it is too old; Ebb writes it into its journal and deletes it after 5 receives",
+				Impact: "a message that no reader understands is delivered again and again until it expires; Ebb writes it to its journal and deletes it after 5 receives",
 				Fix: "aws sqs set-queue-attributes --queue-url " + q.URL + ` --attributes '{"RedrivePolicy":"{\"deadLetterTargetArn\":\"` + q.ARN +
 					`-dlq\",\"maxReceiveCount\":\"5\"}"}', after making that queue`,
 			})
@@ -56,7 +53,7 @@ func noRedrive(in *Input) (found []Finding) {
 	return found
 }
 
-// shortRetention is how long a listener may be away, at least, before terminations go unheard.
+// shortRetention is how long a reader must be able to be away without losing messages about terminations.
 const shortRetention = time.Hour
 
 func queueSettings(in *Input) (found []Finding) {
@@ -69,16 +66,16 @@ func queueSettings(in *Input) (found []Finding) {
 			})
 		}
 		if q.Retention < shortRetention {
-			set("the queue keeps messages for "+span(q.Retention)+" only", "if its listener is away for longer, terminations go unheard",
+			set("the queue keeps messages for "+span(q.Retention)+" only", "if its reader is away for longer, messages about terminations are lost",
 				"MessageRetentionPeriod=345600")
 		}
 		if q.Visibility == 0 && !ebbs { // Ebb asks for a time of its own at each receive
-			set("a received message becomes visible again at once (visibility time-out 0)",
+			set("a received message becomes visible again at once (visibility timeout 0)",
 				"every message is handled several times at the same time", "VisibilityTimeout=60")
 		}
 		if q.Redrive != "" && q.MaxReceives > 0 && q.MaxReceives < 3 {
 			set(fmt.Sprintf("a message goes to the dead-letter queue after %d receives", q.MaxReceives),
-				"a listener that is restarted in the middle loses the message to the dead-letter queue",
+				"a reader that is restarted in the middle loses the message to the dead-letter queue",
 				`'{"RedrivePolicy":"{\"deadLetterTargetArn\":\"`+q.Redrive+`\",\"maxReceiveCount\":\"5\"}"}'`)
 		}
 	}
@@ -90,7 +87,7 @@ func deadLetters(in *Input) (found []Finding) {
 		if in.isDeadLetterQueue(q) && q.Visible > 0 {
 			found = append(found, Finding{
 				Severity: Warn, Subject: "queue " + q.URL, Finding: fmt.Sprintf("this dead-letter queue holds messages: about %d", q.Visible),
-				Impact: "nobody acted on them: they may be of instances that left undrained, or of a listener that does not understand its messages",
+				Impact: "nobody acted on them: instances may have left undrained, or a reader does not understand its messages",
 				Fix: "read them: aws sqs receive-message --queue-url " + q.URL + " --max-number-of-messages 10 --visibility-timeout 30; send them " +
 					"back: aws sqs start-message-move-task --source-arn " +
 					q.ARN + "; or drop them: aws sqs purge-queue --queue-url " + q.URL,

@@ -35,14 +35,14 @@ func neverDrains(in *Input) (found []Finding) {
 			Finding: fmt.Sprintf("of %d tasks at least %d must be healthy (minimumHealthyPercent %d, rounded up) and at most %d may run "+
 				"(maximumPercent %d, rounded down): ECS may neither stop a task first nor start another",
 				v.Desired, least, v.MinPercent, most, v.MaxPercent),
-			Impact: "no host with a task of it ever drains: Ebb cuts the task off at its deadline, managed draining after 48h",
+			Impact: "no host with one of its tasks ever drains: Ebb cuts the task off at its deadline, managed draining after 48h",
 			Fix:    update(c, v, "minimumHealthyPercent=100,maximumPercent=200"),
 		})
 	})
 	return found
 }
 
-// stopsAll speaks only of services behind a load balancer: somebody waits for their answers.
+// stopsAll looks only at services behind a load balancer: clients wait for their answers.
 func stopsAll(in *Input) (found []Finding) {
 	in.eachService(func(c *inventory.Cluster, v *inventory.Service) {
 		if least, _ := bounds(v); least > 0 || len(v.LoadBalancers) == 0 {

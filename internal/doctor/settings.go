@@ -2,7 +2,6 @@ package doctor
 
 import (
 	"fmt"
-	"path"
 	"slices"
 
 	"github.com/ebbhq/ebb/internal/fleet"
@@ -12,7 +11,7 @@ import (
 func settingsChecks() []Check {
 	return []Check{
 		{"ebb-hook-missing", "A group that Ebb looks after lacks Ebb's hook", ebbHookMissing},
-		{"wrong-cluster", "A group's instances are in another cluster than Ebb is told", wrongCluster},
+		{"wrong-cluster", "A group's instances are in another cluster than configured", wrongCluster},
 		{"matches-no-group", "A pattern of Ebb's configuration matches no group", matchesNoGroup},
 		{"hook-short", "A hook that Ebb as a function cannot keep alive", hookShort},
 		{"deadline-short", "Ebb's deadline is shorter than a drain takes", deadlineShort},
@@ -27,9 +26,9 @@ func ebbHookMissing(in *Input) (found []Finding) {
 			continue
 		}
 		found = append(found, Finding{
-			Severity: Error, Subject: "group " + g.Name, Finding: "Ebb is told to look after the group, but it has no hook " + in.hook() +
+			Severity: Error, Subject: "group " + g.Name, Finding: "Ebb's configuration includes the group, but the group has no hook " + in.hook() +
 				", only " + names(terminating(g)),
-			Impact: "Ebb never acts on its instances: it answers no other hook than its own",
+			Impact: "Ebb never acts on its instances, because it answers only its own hook",
 			Fix: "put the hook on it: aws autoscaling put-lifecycle-hook --auto-scaling-group-name " + g.Name + " --lifecycle-hook-name " + in.hook() +
 				" --lifecycle-transition autoscaling:EC2_INSTANCE_TERMINATING --heartbeat-timeout 900 --default-result CONTINUE; or take the group " +
 				"out of Ebb's configuration",
@@ -48,9 +47,9 @@ func wrongCluster(in *Input) (found []Finding) {
 		}
 		cluster := in.homes(g)[at].cluster.Name
 		found = append(found, Finding{
-			Severity: Error, Subject: "group " + g.Name, Finding: "Ebb is told that the group is in cluster " + m.Cluster +
+			Severity: Error, Subject: "group " + g.Name, Finding: "Ebb's configuration says that the group is in cluster " + m.Cluster +
 				", but its instances are in cluster " + cluster,
-			Impact: "Ebb takes the instances for hosts that never joined, and lets them go undrained",
+			Impact: "Ebb treats the instances as hosts that never joined a cluster, and releases them undrained",
 			Fix:    fmt.Sprintf("write cluster: %s for match: %s in Ebb's configuration", cluster, m.Match),
 		})
 	}
@@ -62,15 +61,12 @@ func matchesNoGroup(in *Input) (found []Finding) {
 		return nil
 	}
 	for _, m := range in.Ebb.Groups {
-		if slices.ContainsFunc(in.Inventory.Groups, func(g inventory.Group) bool {
-			ok, err := path.Match(m.Match, g.Name)
-			return ok || err != nil
-		}) {
+		if slices.ContainsFunc(in.Inventory.Groups, func(g inventory.Group) bool { return fleet.Match(m.Match, g.Name) }) {
 			continue
 		}
 		found = append(found, Finding{
 			Severity: Warn, Subject: "Ebb's configuration", Finding: "match: " + m.Match + " matches no Auto Scaling group of this account and Region",
-			Impact: "Ebb looks after nothing there", Fix: "correct the pattern; the groups are: aws autoscaling describe-auto-scaling-groups " +
+			Impact: "the entry has no effect", Fix: "correct the pattern; the groups are: aws autoscaling describe-auto-scaling-groups " +
 				"--query 'AutoScalingGroups[].AutoScalingGroupName'",
 		})
 	}
@@ -87,7 +83,7 @@ func hookShort(in *Input) (found []Finding) {
 		}
 		found = append(found, Finding{
 			Severity: Warn, Subject: "group " + g.Name,
-			Finding: fmt.Sprintf("hook %s has a heartbeat time-out of %s, and Ebb as a Lambda function, which looks once a minute, needs %s", h.Name,
+			Finding: fmt.Sprintf("hook %s has a heartbeat timeout of %s, and Ebb as a Lambda function, which looks once a minute, needs %s", h.Name,
 				span(h.Heartbeat), span(in.Ebb.Shortest)),
 			Impact: "ebb lambda drains none of the group's instances, and ends each drain as refused; ebb serve keeps such a hook alive",
 			Fix:    fmt.Sprintf("aws autoscaling put-lifecycle-hook --auto-scaling-group-name %s --lifecycle-hook-name %s --heartbeat-timeout 900", g.Name, h.Name),
@@ -105,7 +101,7 @@ func deadlineShort(in *Input) (found []Finding) {
 		}
 		found = append(found, Finding{
 			Severity: Warn, Subject: "group " + g.Name,
-			Finding: fmt.Sprintf("Ebb's deadline is %s, but the drain of service %s takes up to %s (deregistration delay, stop time-out and "+
+			Finding: fmt.Sprintf("Ebb's deadline is %s, but the drain of service %s takes up to %s (deregistration delay, stop timeout and "+
 				"a minute)", span(m.Deadline), service, span(need+margin)),
 			Impact: "every drain is cut off at the deadline", Fix: fmt.Sprintf("write deadline: %s or more for match: %s in Ebb's "+
 				"configuration, or shorten the deregistration delay of the service", span(need+margin), m.Match),

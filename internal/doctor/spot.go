@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"slices"
+	"strconv"
 
 	"github.com/ebbhq/ebb/internal/inventory"
 )
@@ -11,14 +12,14 @@ func spotChecks() []Check {
 		{"spot-unheard", "Spot hosts that do not drain at an interruption", spotUnheard},
 		{"spot-draining-redundant", "Agents and ECS both drain Spot hosts", spotRedundant},
 		{"spot-delay", "A deregistration delay longer than Spot's notice", spotDelay},
-		{"spot-stop", "Delay and stop time-out longer than Spot's notice", spotStop},
+		{"spot-stop", "Delay and stop timeout longer than Spot's notice", spotStop},
 		{"spot-min-healthy", "Spot tasks that may not stop first", spotMinHealthy},
 	}
 }
 
 const spotDraining = "ECS_ENABLE_SPOT_INSTANCE_DRAINING"
 
-// spotUnheard: with capacity rebalancing the notice starts the termination with its hooks, and managed draining hears it too.
+// spotUnheard: with capacity rebalancing the notice starts the termination with its hooks, and managed draining receives it too.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/container-instance-spot.html
 func spotUnheard(in *Input) (found []Finding) {
 	if !in.providersKnown() {
@@ -31,8 +32,8 @@ func spotUnheard(in *Input) (found []Finding) {
 		}
 		found = append(found, Finding{
 			Severity: Warn, Subject: "group " + g.Name, Finding: "the group has Spot capacity, but its user data does not set " + spotDraining +
-				"=true, and ECS does not drain it either",
-			Impact: "when EC2 takes a Spot instance back its tasks are killed after two minutes without a drain",
+				"=true, and ECS does not drain its instances either",
+			Impact: "when EC2 reclaims a Spot instance, its tasks are killed after two minutes without a drain",
 			Fix:    "write " + spotDraining + "=true into /etc/ecs/ecs.config in the group's user data; or turn managed draining on for its capacity provider",
 		})
 	}
@@ -111,7 +112,7 @@ func spotStop(in *Input) (found []Finding) {
 				" to leave (deregistration delay " + span(d) + ", then stopTimeout " + span(stop(def)) +
 				" of " + def.Name + "): longer than the two minutes of Spot's notice",
 			Impact: "at an interruption containers that use their time are killed",
-			Fix: "register a revision of " + def.Name + " with a stopTimeout of at most " + itoa(seconds(spotNotice-d)) +
+			Fix: "register a revision of " + def.Name + " with a stopTimeout of at most " + strconv.Itoa(seconds(spotNotice-d)) +
 				", and update the service to it: aws ecs update-service --cluster " + c.Name + " --service " + v.Name + " --task-definition FAMILY",
 		})
 	})

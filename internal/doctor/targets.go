@@ -16,7 +16,7 @@ func targetChecks() []Check {
 }
 
 const (
-	// defaultTargetDelay is the deregistration delay of a target group that nobody set.
+	// defaultTargetDelay is the deregistration delay of a target group unless it is set.
 	// https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_TargetGroupAttribute.html
 	defaultTargetDelay = 5 * time.Minute
 	// networkDelay is AWS's advice: a Network Load Balancer may send new connections for that long after a deregistration.

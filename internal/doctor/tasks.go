@@ -40,7 +40,7 @@ func standaloneTasks(in *Input) (found []Finding) {
 			Finding: fmt.Sprintf("tasks on its hosts that belong to no service: %d (%s); the oldest runs for %s", n,
 				strings.Join(sortedUnique(families), ", "), span(in.Now.Sub(oldest))),
 			Impact: "a drain waits for them to end by themselves: Ebb until its deadline, managed draining up to 48h; then they are killed",
-			Fix: "nothing, if they end soon; a task that must not be cut off needs a deadline that is longer than it runs (deadline: in " +
+			Fix: "nothing, if they end soon; a task that must not be cut off needs a deadline longer than its run time (deadline: in " +
 				"Ebb's configuration), or a host without terminations",
 		})
 	}
@@ -65,7 +65,7 @@ func taskProtected(in *Input) (found []Finding) {
 			}
 			found = append(found, Finding{
 				Severity: Warn, Subject: "task " + string(t.ARN), Finding: "the task of service " + t.Service() + " is protected from scale-in " + what,
-				Impact: "deployments of the service leave it on the old revision, and scale-in spares it; whether a drain spares it too AWS does not say",
+				Impact: "deployments of the service leave it on the old revision, and scale-in spares it; AWS does not document whether a drain spares it too",
 				Fix:    "if its work is done: " + unprotectTask(c, t),
 			})
 		}

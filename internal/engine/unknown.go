@@ -25,7 +25,7 @@ func (named leftAlone) warn(log *slog.Logger, open []journal.Record) {
 		}
 	}
 	if n > 0 {
-		log.Warn("the journal has open records that only a newer version of ebb reads; they are left alone, start that version to go on with them",
-			"records", n, "first", first.Key, "scope", first.Scope, "kind", first.Kind, "version", first.Version)
+		log.Warn("the journal has open records that only a newer version of ebb reads; they are left alone, "+
+			"start that version to go on with them", "records", n, "first", first.Key, "scope", first.Scope, "kind", first.Kind, "version", first.Version)
 	}
 }

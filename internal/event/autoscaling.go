@@ -21,8 +21,6 @@ func parseLifecycle(f *fields, transition string) Event {
 		Hook:        f.need("LifecycleHookName"),
 		Instance:    instanceID(f, f.need("EC2InstanceId")),
 		Token:       f.str("LifecycleActionToken"),
-		Metadata:    f.str("NotificationMetadata"),
-		Origin:      f.str("Origin"),
 		Destination: f.str("Destination"),
 		Time:        f.time("Time"),
 	}
@@ -50,7 +48,6 @@ func parseTest(f *fields) Event {
 	return f.or(Event{
 		Kind:    TestNotification,
 		Account: f.str("AccountId"),
-		Region:  regionOf(f.str("AutoScalingGroupARN")),
 		Group:   f.str("AutoScalingGroupName"),
 		Time:    f.time("Time"),
 	})

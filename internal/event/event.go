@@ -19,9 +19,9 @@ const (
 	TerminateAction Kind = "terminate-action"
 	// LaunchAction: an instance waits in a launching lifecycle hook.
 	LaunchAction Kind = "launch-action"
-	// TestNotification: Auto Scaling tries out a new notification target; nothing happened.
+	// TestNotification: Auto Scaling tests a new notification target; nothing happened.
 	TestNotification Kind = "test-notification"
-	// ScalingNotification: Auto Scaling tells of a launch or termination that has begun or ended; no hook waits.
+	// ScalingNotification: Auto Scaling reports that a launch or termination has begun or ended; no hook waits.
 	ScalingNotification Kind = "scaling-notification"
 	// Ignored: a message that Ebb knows and has no use for.
 	Ignored Kind = "ignored"
@@ -60,16 +60,12 @@ func (k Kind) Use() Use { return kinds[k] }
 type Event struct {
 	Kind        Kind
 	Account     string
-	Region      string // where the wire says it; empty otherwise
 	Group       string
 	Hook        string
 	Instance    fleet.InstanceID
-	Token       string // LifecycleActionToken
-	Metadata    string // NotificationMetadata
-	Origin      string // EC2, AutoScalingGroup, WarmPool, or empty: the message does not say
-	Destination string
+	Token       string    // LifecycleActionToken
+	Destination string    // EC2, AutoScalingGroup, WarmPool, or empty: the message does not say
 	Time        time.Time // when AWS says it happened; zero: the message does not say
-	Via         string    // "sqs", "sns", "eventbridge", "eventbridge+sns": how it was wrapped
 	Why         string    // Unknown and Ignored: in words
 }
 

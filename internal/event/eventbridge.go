@@ -20,10 +20,10 @@ func parseEventBridge(f *fields) Event {
 	default:
 		e = otherEvent(source, detailType)
 	}
-	e.Account, e.Region, e.Time, e.Via = f.str("account"), f.str("region"), f.time("time"), "eventbridge"
+	e.Account, e.Time = f.str("account"), f.time("time")
 	e = f.or(e)
 	if e.Kind == Unknown {
-		return Event{Kind: Unknown, Via: e.Via, Why: e.Why}
+		return Event{Kind: Unknown, Why: e.Why}
 	}
 	return e
 }

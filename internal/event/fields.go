@@ -11,11 +11,11 @@ import (
 // wrong with them gathers in problems, so that a person learns of everything at once.
 type fields struct {
 	members  map[string]json.RawMessage
-	prefix   string // where the object stands in the body, such as "detail."
+	prefix   string // the place of the object in the body, such as "detail."
 	problems []string
 }
 
-// readObject reads a JSON object. The second result says why it is none.
+// readObject reads a JSON object. The second result says why that failed; empty: it did not.
 func readObject(body []byte) (*fields, string) {
 	f := &fields{}
 	if err := json.Unmarshal(body, &f.members); err != nil {
@@ -99,7 +99,7 @@ func (f *fields) problem(format string, args ...any) {
 // or returns the event, or Unknown if there were problems.
 func (f *fields) or(e Event) Event {
 	if len(f.problems) > 0 {
-		return Event{Kind: Unknown, Via: e.Via, Why: strings.Join(f.problems, "; ")}
+		return Event{Kind: Unknown, Why: strings.Join(f.problems, "; ")}
 	}
 	return e
 }

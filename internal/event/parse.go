@@ -3,7 +3,6 @@ package event
 import (
 	"bytes"
 	"fmt"
-	"strings"
 )
 
 // MaxBody is the size in bytes above which a body is not read. SQS itself takes messages up to 1 MiB.
@@ -21,14 +20,10 @@ func Parse(body []byte) Event {
 	if len(body) > MaxBody {
 		return unknown("the body has %d bytes; AWS sends at most %d", len(body), MaxBody)
 	}
-	e := open(body, 0)
-	if e.Via == "" {
-		e.Via = "sqs"
-	}
-	return e
+	return open(body, 0)
 }
 
-// open recognises the shape of a body by the fields that only this shape has. Via stays empty for a message without envelope.
+// open recognises the shape of a body by the fields that only this shape has.
 func open(body []byte, envelopes int) Event {
 	body = bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\ufeff")))
 	if len(body) == 0 {
@@ -71,13 +66,4 @@ func quote(s string) string {
 		s = string(r[:most]) + "..."
 	}
 	return fmt.Sprintf("%q", s)
-}
-
-// regionOf is the Region in an ARN, or empty.
-func regionOf(arn string) string {
-	parts := strings.SplitN(arn, ":", 6)
-	if len(parts) < 6 || parts[0] != "arn" {
-		return ""
-	}
-	return parts[3]
 }

@@ -24,11 +24,10 @@ func at(s string) time.Time {
 func terminating(via string, change func(*Event)) Event {
 	e := Event{
 		Kind: TerminateAction, Account: "111122223333", Group: "web", Hook: "ebb-drain", Instance: "i-0a1b2c3d4e5f60718",
-		Token: "0b5f1c9e-7a43-4b0e-8c55-3f2f1f9f7e10", Metadata: "cluster=prod", Origin: "AutoScalingGroup", Destination: "EC2",
-		Time: at("2026-11-21T09:15:02.904Z"), Via: via,
+		Token: "0b5f1c9e-7a43-4b0e-8c55-3f2f1f9f7e10", Destination: "EC2", Time: at("2026-11-21T09:15:02.904Z"),
 	}
 	if strings.HasPrefix(via, "eventbridge") {
-		e.Region, e.Time = "eu-west-1", at("2026-11-21T09:15:02Z")
+		e.Time = at("2026-11-21T09:15:02Z")
 	}
 	if change != nil {
 		change(&e)
@@ -37,8 +36,8 @@ func terminating(via string, change func(*Event)) Event {
 }
 
 // group is an event about the group web that is not a lifecycle action.
-func group(kind Kind, via, when string, change func(*Event)) Event {
-	e := Event{Kind: kind, Account: "111122223333", Region: "eu-west-1", Group: "web", Time: at(when), Via: via}
+func group(kind Kind, when string, change func(*Event)) Event {
+	e := Event{Kind: kind, Account: "111122223333", Group: "web", Time: at(when)}
 	if change != nil {
 		change(&e)
 	}
@@ -52,35 +51,35 @@ func documented() map[string]Event {
 	return map[string]Event{
 		"sqs-terminate.json": terminating("sqs", nil),
 		"sqs-terminate-minimal.json": {
-			Kind: TerminateAction, Group: "web", Hook: "ebb-drain", Instance: "i-0a1b2c3d4e5f60718", Via: "sqs",
+			Kind: TerminateAction, Group: "web", Hook: "ebb-drain", Instance: "i-0a1b2c3d4e5f60718",
 		},
 		"sqs-terminate-to-warm-pool.json": terminating("sqs", warm),
 		"sqs-launch.json": terminating("sqs", func(e *Event) {
-			e.Kind, e.Origin, e.Destination = LaunchAction, "EC2", "AutoScalingGroup"
+			e.Kind, e.Destination = LaunchAction, "AutoScalingGroup"
 		}),
-		"sqs-test.json":                  group(TestNotification, "sqs", "2026-11-21T08:59:10.332Z", nil),
-		"sqs-test-transition.json":       group(TestNotification, "sqs", "2026-11-21T08:59:10.332Z", nil),
-		"sns-test.json":                  group(TestNotification, "sns", "2026-11-21T08:59:10.332Z", nil),
-		"sqs-scaling-terminate.json":     group(ScalingNotification, "sqs", "2026-11-21T09:21:44.1Z", instance),
-		"sns-scaling-launch-error.json":  group(ScalingNotification, "sns", "2026-11-21T09:21:44.1Z", nil),
+		"sqs-test.json":                  group(TestNotification, "2026-11-21T08:59:10.332Z", nil),
+		"sqs-test-transition.json":       group(TestNotification, "2026-11-21T08:59:10.332Z", nil),
+		"sns-test.json":                  group(TestNotification, "2026-11-21T08:59:10.332Z", nil),
+		"sqs-scaling-terminate.json":     group(ScalingNotification, "2026-11-21T09:21:44.1Z", instance),
+		"sns-scaling-launch-error.json":  group(ScalingNotification, "2026-11-21T09:21:44.1Z", nil),
 		"sns-terminate.json":             terminating("sns", nil),
 		"sns-terminate-lines.json":       terminating("sns", nil),
 		"terminate.txt":                  terminating("sqs", nil),
 		"eventbridge-terminate.json":     terminating("eventbridge", nil),
 		"eventbridge-sns-terminate.json": terminating("eventbridge+sns", nil),
 		"eventbridge-terminate-plain.json": terminating("eventbridge", func(e *Event) {
-			e.Metadata, e.Origin, e.Destination = "", "", ""
+			e.Destination = ""
 		}),
 		"eventbridge-terminate-to-warm-pool.json": terminating("eventbridge", warm),
 		"eventbridge-launch-into-warm-pool.json": terminating("eventbridge", func(e *Event) {
-			e.Kind, e.Metadata, e.Origin, e.Destination = LaunchAction, "", "EC2", "WarmPool"
+			e.Kind, e.Destination = LaunchAction, "WarmPool"
 		}),
-		"eventbridge-terminate-successful.json": group(ScalingNotification, "eventbridge", "2026-11-21T09:21:44Z", instance),
-		"eventbridge-launch-unsuccessful.json":  group(ScalingNotification, "eventbridge", "2026-11-21T09:21:44Z", nil),
-		"eventbridge-refresh-checkpoint.json":   group(Ignored, "eventbridge", "2026-11-21T09:15:02Z", noGroup),
-		"eventbridge-spot-warning.json":         group(Ignored, "eventbridge", "2026-11-21T09:15:02Z", noGroup),
-		"eventbridge-ecs-task.json":             group(Ignored, "eventbridge", "2026-11-21T09:15:02Z", noGroup),
-		"sns-subscription-confirmation.json": group(Ignored, "sns", "2026-11-21T08:45:57.165Z", func(e *Event) {
+		"eventbridge-terminate-successful.json": group(ScalingNotification, "2026-11-21T09:21:44Z", instance),
+		"eventbridge-launch-unsuccessful.json":  group(ScalingNotification, "2026-11-21T09:21:44Z", nil),
+		"eventbridge-refresh-checkpoint.json":   group(Ignored, "2026-11-21T09:15:02Z", noGroup),
+		"eventbridge-spot-warning.json":         group(Ignored, "2026-11-21T09:15:02Z", noGroup),
+		"eventbridge-ecs-task.json":             group(Ignored, "2026-11-21T09:15:02Z", noGroup),
+		"sns-subscription-confirmation.json": group(Ignored, "2026-11-21T08:45:57.165Z", func(e *Event) {
 			e.Account, e.Group = "", ""
 		}),
 	}
@@ -164,13 +163,13 @@ func TestParseUnknown(t *testing.T) {
 			`but the detail-type means autoscaling:EC2_INSTANCE_TERMINATING`},
 		{"not from AWS", `{"source":"me","detail-type":"EC2 Instance-terminate Lifecycle Action","detail":{}}`, `has source "me" and detail-type`},
 		{"new detail-type", `{"source":"aws.autoscaling","detail-type":"X"}`, `detail-type "X" of aws.autoscaling`},
-		{"region", `{` + bridge + `,"region":1,"detail":{` + action + `,"EC2InstanceId":"i-0a"}}`, `the field "region" is a number`},
+		{"account", `{` + bridge + `,"account":1,"detail":{` + action + `,"EC2InstanceId":"i-0a"}}`, `the field "account" is a number`},
+		{"line twice", "LifecycleTransition: x\nEC2InstanceId: i-1\nEC2InstanceId: i-2\n", `the line "EC2InstanceId" comes twice`},
+		{"envelope in lines", "Event: x\nType: Notification\nTopicArn: t\n", `the field "Event" is "x"`},
 		{"SNS type", `{"Type":"X","TopicArn":"t"}`, `the field "Type" is "X", which is no SNS message type`},
 		{"SNS message", `{"Type":"Notification","TopicArn":"t","Message":{}}`, `the field "Message" is an object, not a string`},
 		{"in SNS", sns(t, `{`+action+`}`), `in the SNS message: the field "EC2InstanceId" is missing`},
 		{"three envelopes", sns(t, sns(t, sns(t, valid))), "wrapped more than 2 times"},
-		{"line twice", "LifecycleTransition: x\nEC2InstanceId: i-1\nEC2InstanceId: i-2\n", `the line "EC2InstanceId" comes twice`},
-		{"envelope in lines", "Event: x\nType: Notification\nTopicArn: t\n", `the field "Event" is "x"`},
 		{"too large", strings.Repeat(" ", MaxBody) + valid, "bytes; AWS sends at most 1048576"},
 	}
 	for _, tt := range tests {
@@ -256,8 +255,5 @@ func checkEvent(t *testing.T, e Event) {
 	case TestNotification, ScalingNotification:
 	default:
 		t.Fatalf("kind %q", e.Kind)
-	}
-	if e.Via == "" {
-		t.Fatalf("no Via: %+v", e)
 	}
 }

@@ -11,19 +11,16 @@ func parseSNS(f *fields, envelopes int) Event {
 	case "Notification":
 		e = parseInner(f, envelopes)
 	case "SubscriptionConfirmation":
-		e = Event{Kind: Ignored, Region: regionOf(topic), Why: fmt.Sprintf("SNS asks whether the queue may be subscribed to the topic %s, and sends nothing until "+
+		e = Event{Kind: Ignored, Why: fmt.Sprintf("SNS asks whether the queue may be subscribed to the topic %s, and sends nothing until "+
 			"that is confirmed; subscribe the queue from the account that owns it, then SNS does not ask", quote(topic))}
 	case "UnsubscribeConfirmation":
-		e = Event{Kind: Ignored, Region: regionOf(topic), Why: fmt.Sprintf("the queue is no longer subscribed to the topic %s; if that was "+
+		e = Event{Kind: Ignored, Why: fmt.Sprintf("the queue is no longer subscribed to the topic %s; if that was "+
 			"not meant, subscribe it again", quote(topic))}
 	default:
 		e = unknown(`the field "Type" is %s, which is no SNS message type`, quote(kind))
 	}
 	if e.Time.IsZero() && e.Kind != Unknown {
 		e.Time = f.time("Timestamp")
-	}
-	if e.Via == "" {
-		e.Via = "sns"
 	}
 	return f.or(e)
 }
@@ -35,10 +32,7 @@ func parseInner(f *fields, envelopes int) Event {
 		return Event{}
 	}
 	e := open([]byte(message), envelopes)
-	if e.Via == "eventbridge" {
-		e.Via = "eventbridge+sns"
-	}
-	if e.Kind == Unknown && e.Via == "" {
+	if e.Kind == Unknown {
 		e.Why = "in the SNS message: " + e.Why
 	}
 	return e

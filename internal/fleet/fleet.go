@@ -15,7 +15,8 @@ type InstanceID string
 // ARN is an Amazon resource name, as AWS spells it.
 type ARN string
 
-// Name is the part of the ARN after the last slash.
+// Name is the last part of an ARN: the id of a task or container instance, the name of a cluster or service, family:revision of a task
+// definition.
 func (a ARN) Name() string { return string(a[strings.LastIndexByte(string(a), '/')+1:]) }
 
 // TargetID is one registration in a target group: the instance id or IP address, and the port. The same id on two
@@ -25,12 +26,12 @@ type TargetID struct {
 	Port int
 }
 
-// Knowledge says how far a look got. The zero value is Unknown, so that what nobody looked at is never taken for absent.
+// Knowledge says how far a look got. The zero value is Unknown, so that what was never looked at is not taken for absent.
 type Knowledge uint8
 
 // The three answers a look can give.
 const (
-	// Unknown: nobody looked, the look failed, or it was partial.
+	// Unknown: there was no look, it failed, or it was partial.
 	Unknown Knowledge = iota
 	// Absent: a successful, complete look did not find it.
 	Absent
@@ -125,9 +126,12 @@ type Group struct {
 	Max       int
 	Desired   int
 	Retains   bool // InstanceLifecyclePolicy TerminateHookAbandon=retain
-	Tags      map[string]string
 	Instances []GroupInstance
 }
+
+// ManagedDrainingHook is the hook that ECS puts on the group of a capacity provider with managed draining.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/managed-instance-draining.html
+const ManagedDrainingHook = "ecs-managed-draining-termination-hook"
 
 // Hook is a lifecycle hook.
 // https://docs.aws.amazon.com/autoscaling/ec2/userguide/lifecycle-hooks.html

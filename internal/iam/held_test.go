@@ -30,7 +30,11 @@ var modes = []iam.Mode{iam.ReadOnly, iam.Serve, iam.Lambda}
 // beyond is the statement that allows, and so records, what the policy does not.
 const beyond = "Beyond"
 
-// record does all that Ebb does, once for all tests.
+// needed is the file with the names of the runs that show all that the policies are made of. The tests of story see that no other story
+// or seed makes a call that these do not.
+const needed = "testdata/runs.txt"
+
+// record does what Ebb does, once for all tests: what it looks at, and of the stories and seeds those that are needed, or all with -write.
 var record = sync.OnceValue(func() func(*testing.T) []seen {
 	var all []seen
 	return func(t *testing.T) []seen {
@@ -42,12 +46,40 @@ var record = sync.OnceValue(func() func(*testing.T) []seen {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, r := range append(serving(t), looking(t)...) {
+		file, err := os.ReadFile(needed)
+		if err != nil && !*write {
+			t.Fatal(err)
+		}
+		names := strings.Split(strings.TrimSpace(string(file)), "\n")
+		runs := serving(t)
+		if !*write {
+			runs = slices.DeleteFunc(runs, func(r run) bool { return !slices.Contains(names, r.name) })
+			if len(runs) != len(names) {
+				t.Errorf("%d of the %d runs of %s are there: run make iam", len(runs), len(names), needed)
+			}
+		}
+		for _, r := range append(runs, looking(t)...) {
 			all = append(all, seen{r, r.do(t, parsed(t, iam.Policy(r.mode, r.scope)), wide)})
 		}
 		return all
 	}
 })
+
+// writeNeeded writes which runs are needed: for each use and each row of calls.go the smallest.
+func writeNeeded(t *testing.T, all []seen) {
+	t.Helper()
+	names := map[string]bool{}
+	for _, s := range smallest(all, func(s seen, c wire.Check) use { return use{s.mode, c.Statement, c.Action} }) {
+		names[s.name] = s.mode != iam.ReadOnly
+	}
+	for _, s := range smallest(all, func(s seen, c wire.Check) use { return use{s.mode, on(c, s.scope), c.Action} }) {
+		names[s.name] = s.mode != iam.ReadOnly
+	}
+	maps.DeleteFunc(names, func(_ string, serves bool) bool { return !serves })
+	if err := os.WriteFile(needed, []byte(strings.Join(slices.Sorted(maps.Keys(names)), "\n")+"\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
 
 // TestNoCallIsDenied holds that the policies are enough.
 func TestNoCallIsDenied(t *testing.T) {
@@ -60,18 +92,18 @@ func TestNoCallIsDenied(t *testing.T) {
 	}
 }
 
-// use is one action of one statement of the policy of a mode.
+// use is one action of one statement of the policy of a mode, or of one kind of resource.
 type use struct {
 	mode        iam.Mode
 	sid, action string
 }
 
 // smallest finds for each use the run with the fewest checks that needed it.
-func smallest(all []seen) map[use]seen {
+func smallest(all []seen, of func(seen, wire.Check) use) map[use]seen {
 	best := map[use]seen{}
 	for _, s := range all {
 		for c := range s.checks {
-			u := use{s.mode, c.Statement, c.Action}
+			u := of(s, c)
 			if old, ok := best[u]; !ok || len(s.checks) < len(old.checks) {
 				best[u] = s
 			}
@@ -88,11 +120,11 @@ func recordable(m iam.Mode, action string) bool {
 
 // TestEveryActionIsNeeded holds that the policies are not too much: each action of each statement was used, and without it some call is denied.
 func TestEveryActionIsNeeded(t *testing.T) {
-	needed, tried := smallest(record()(t)), 0
+	shown, tried := smallest(record()(t), func(s seen, c wire.Check) use { return use{s.mode, c.Statement, c.Action} }), 0
 	for _, m := range modes {
 		for _, s := range iam.Policy(m, whole()).Statement {
 			for _, action := range s.Action {
-				r, ok := needed[use{m, s.Sid, action}]
+				r, ok := shown[use{m, s.Sid, action}]
 				if !ok {
 					continue // in the policy of a narrower scope alone: see below
 				}
@@ -121,7 +153,7 @@ func TestEveryActionIsNeeded(t *testing.T) {
 		for _, m := range modes {
 			for _, s := range iam.Policy(m, scope).Statement {
 				for _, action := range s.Action {
-					if _, ok := needed[use{m, s.Sid, action}]; !ok && recordable(m, action) {
+					if _, ok := shown[use{m, s.Sid, action}]; !ok && recordable(m, action) {
 						t.Errorf("%s: %s of %s was never needed", m, action, s.Sid)
 					}
 				}
@@ -246,6 +278,7 @@ func TestCalls(t *testing.T) {
 	}
 	b.WriteString("\t}\n}\n")
 	if *write {
+		writeNeeded(t, record()(t))
 		if err := os.WriteFile("calls.go", b.Bytes(), 0o644); err != nil {
 			t.Fatal(err)
 		}

@@ -25,9 +25,6 @@ func ParseMode(text string) (Mode, error) {
 	case Serve, Lambda, ReadOnly:
 		return m, nil
 	}
-	if text == "agent" {
-		return "", fmt.Errorf("there is no policy for the agent, because Ebb has no agent yet; the modes are %s, %s and %s", Serve, Lambda, ReadOnly)
-	}
 	return "", fmt.Errorf("there is no mode %q; the modes are %s, %s and %s", text, Serve, Lambda, ReadOnly)
 }
 
@@ -81,8 +78,8 @@ func Policy(m Mode, s Scope) Document {
 	return d
 }
 
-// everyCluster is the action that looking does not need where the clusters are told. The controller always does: a host that is not in its cluster is
-// let go only once it is in no other either.
+// everyCluster is the action that looking does not need where the clusters are named. The controller always does: a host that is
+// not in its cluster is let go only once it is in no other either.
 const everyCluster = "ecs:ListClusters"
 
 // arn spells ARNs of a service, one for each resource.

@@ -133,7 +133,8 @@ func TestTag(t *testing.T) {
 }
 
 func TestParseMode(t *testing.T) {
-	for text, want := range map[string]string{"agent": "no agent yet", "": `no mode ""`, "Serve": `no mode "Serve"`} {
+	for text, want := range map[string]string{"agent": `no mode "agent"; the modes are serve, lambda and read-only`, "": `no mode ""`,
+		"Serve": `no mode "Serve"`} {
 		if _, err := ParseMode(text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", text, err)
 		}

@@ -69,7 +69,7 @@ func (s Scope) tagged() map[string]map[string][]string {
 	return map[string]map[string][]string{"StringEquals": {"aws:ResourceTag/" + s.Tag.Key: {s.Tag.Value}}}
 }
 
-// queues are the queue that Ebb hears from, or for the commands that look every queue, because hooks and rules name others.
+// queues are the queue that Ebb reads, or for the commands that look every queue, because hooks and rules name others.
 func (s Scope) queues(m Mode) []string {
 	if m == ReadOnly {
 		return s.arn("sqs", "%s", nil)

@@ -43,7 +43,8 @@ type run struct {
 
 // whole is every cluster and group of the account of the simulated cloud, and its queue.
 func whole() iam.Scope {
-	return iam.Scope{Partition: "aws", Region: "eu-west-1", Account: "111122223333", Queue: "arn:aws:sqs:eu-west-1:111122223333:ebb"}
+	_, s := story.Ebb{}.Needs()
+	return s
 }
 
 // parsed is a policy as the simulated cloud reads it.
@@ -98,11 +99,8 @@ func serving(t *testing.T) []run {
 
 // telling is a story. Of one with a function the event source mapping polls the queue, which Lambda does with the rights of the function's role.
 func telling(name string, s story.Scenario) run {
-	mode := iam.Serve
-	if s.Ebb.Function {
-		mode = iam.Lambda
-	}
-	return run{name, mode, within(s.Ebb), func(t *testing.T, policies ...*wire.Policy) map[wire.Check]int {
+	mode, scope := s.Ebb.Needs()
+	return run{name, mode, scope, func(t *testing.T, policies ...*wire.Policy) map[wire.Check]int {
 		t.Helper()
 		res, err := story.Run(s, policies...)
 		if err != nil {
@@ -110,22 +108,6 @@ func telling(name string, s story.Scenario) run {
 		}
 		return res.Checks
 	}}
-}
-
-// within is the scope of a story's Ebb, as ebb iam would make it of its configuration.
-func within(e story.Ebb) iam.Scope {
-	s, named := whole(), true
-	if e.Queue != "" {
-		s.Queue = "arn:aws:sqs:eu-west-1:111122223333:" + e.Queue
-	}
-	for _, g := range e.Groups {
-		s.Groups, s.Clusters = append(s.Groups, g.Match), append(s.Clusters, g.Cluster)
-		named = named && g.Cluster != ""
-	}
-	if !named {
-		s.Clusters = nil
-	}
-	return s
 }
 
 func start(t *testing.T, policies ...*wire.Policy) map[wire.Check]int {

@@ -1,5 +1,5 @@
-// Package inventory is what one wide, read-only look at clusters and groups shows: the resources and settings from which why, plan and
-// doctor explain. Everything is in AWS's own words.
+// Package inventory is what one wide, read-only look at clusters and groups shows: the resources and settings that why, plan and
+// doctor judge. Everything is in AWS's own words.
 //
 // It is pure data. It never asks AWS anything, never reads a clock and never judges.
 package inventory
@@ -18,15 +18,15 @@ type Inventory struct {
 	Region   string
 	Clusters []Cluster
 	Groups   []Group
-	// Machines are the EC2 instances of the groups and clusters, as far as EC2 knows them.
-	Machines     []Machine
+	// Instances are the EC2 instances of the groups and clusters, as far as EC2 knows them.
+	Instances    []Instance
 	TargetGroups []TargetGroup
 	Queues       []Queue
 	Rules        []Rule
 	Unread       []Unread
 }
 
-// Unread is a part that could not be read: access denied, throttled for too long, or gone meanwhile.
+// Unread is a part that could not be read: access denied, throttled for too long, or deleted in the meantime.
 type Unread struct {
 	What  string // the operation and what it was to read: "ecs:DescribeServices of cluster prod"
 	Error string
@@ -75,7 +75,7 @@ type Task struct {
 	fleet.Task
 	LaunchType       string // EC2, FARGATE, EXTERNAL
 	CapacityProvider string
-	StartedBy        string // ecs-svc/... of its deployment, or what RunTask was told
+	StartedBy        string // ecs-svc/... of its deployment, or the startedBy of RunTask
 	StartedAt        time.Time
 	StoppingAt       time.Time
 	PullStartedAt    time.Time
@@ -150,7 +150,7 @@ type TaskDefinition struct {
 	Name             string // family:revision
 	Network          string // bridge, host, awsvpc, none
 	CPU, Memory, GPU int    // of the whole task: its own, or the sum of its containers' reservations
-	HostPorts        []Port // fixed ones; a dynamic port is none
+	HostPorts        []Port // fixed ones; dynamic ports are not in it
 	Constraints      []Constraint
 	Requires         []string // attributes that an instance must have, as name or name=value
 	Containers       []Container
@@ -162,11 +162,15 @@ type Port struct {
 	UDP    bool
 }
 
+// DefaultStopTimeout is how long a container has between SIGTERM and SIGKILL if neither it nor the agent sets another time.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html#ECS-Type-ContainerDefinition-stopTimeout
+const DefaultStopTimeout = 30 * time.Second
+
 // Container is a container of a task definition.
 type Container struct {
 	Name        string
 	Essential   bool
-	StopTimeout time.Duration // 0: the agent's, 30 s if that is not set either
+	StopTimeout time.Duration // 0: the agent's; see DefaultStopTimeout
 	HealthCheck bool
 }
 
@@ -209,8 +213,8 @@ type Refresh struct {
 	Started            time.Time
 }
 
-// Machine is an EC2 instance.
-type Machine struct {
+// Instance is an EC2 instance.
+type Instance struct {
 	ID       fleet.InstanceID
 	State    fleet.InstanceState
 	Type     string
@@ -277,14 +281,9 @@ func (s *Inventory) Group(name string) *Group {
 	return find(s.Groups, func(v *Group) bool { return v.Name == name })
 }
 
-// Machine returns the EC2 instance of an id, or nil.
-func (s *Inventory) Machine(id fleet.InstanceID) *Machine {
-	for i := range s.Machines {
-		if s.Machines[i].ID == id {
-			return &s.Machines[i]
-		}
-	}
-	return nil
+// Instance returns the EC2 instance of an id, or nil.
+func (s *Inventory) Instance(id fleet.InstanceID) *Instance {
+	return find(s.Instances, func(v *Instance) bool { return v.ID == id })
 }
 
 // TargetGroup returns the target group of an ARN, or nil.

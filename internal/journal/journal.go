@@ -1,5 +1,5 @@
-// Package journal says what a journal is: the records of open drains and an append-only history, written together or not at
-// all; the leases that say which Ebb works for a scope, and the notes that Ebbs leave for each other. Its sub-packages keep one: in
+// Package journal says what a journal is: the records of open drains and an append-only history, which are written together or not at all;
+// the leases, which say which Ebb works for a scope; and the messages that Ebbs forward to each other. Its sub-packages keep a journal in
 // memory, in SQLite and in DynamoDB.
 //
 // It never decides, and nothing that is only in the journal is needed to end a drain safely.
@@ -12,17 +12,17 @@ import (
 	"time"
 )
 
-// Schema is the version of the layout of a store: its tables, items and keys. A newer one is refused at start, an older one is brought to this
-// one. What is in the body of a record has a version of its own, which its owner writes and reads.
+// Schema is the version of the layout of a store: its tables, items and keys. A newer one is refused at start, an older one is brought to
+// this one. What is in the body of a record has a version of its own, which its owner writes and reads.
 const Schema = 2
 
-// ErrConflict: a record or lease was changed by somebody else since it was read. Forget, load, decide again.
+// ErrConflict: another writer changed a record or lease since it was read. Forget what was read, load it again, and decide again.
 var ErrConflict = errors.New("journal: changed by another writer")
 
 // ErrNewer: the journal was written by a newer Ebb.
 var ErrNewer = errors.New("journal: written by a newer version of Ebb")
 
-// ErrGone: the journal is not where it was any more; what is written is lost. Only opening it anew helps.
+// ErrGone: the journal was removed or replaced, and what is written to it is lost. It must be opened again.
 var ErrGone = errors.New("journal: removed or replaced while it was open")
 
 // Record is the remembered part of one drain.
@@ -31,7 +31,7 @@ type Record struct {
 	// slash, and its instance. That of another kind begins with the kind and a colon, which no group has in its name.
 	Key   string
 	Scope string // to which lease it belongs
-	Rev   int64  // 1 for a new record, then one more with each write
+	Rev   int64  // 1 for a new record; it rises by one with each write
 	Open  bool   // false once the drain has ended
 	Body  []byte // JSON, the core's own form; it says its kind and version
 }
@@ -44,9 +44,9 @@ func (r Record) Subject() string {
 	return r.Key
 }
 
-// Line is one line of history: something that was heard, decided, done or told.
+// Line is one line of history: what was heard, decided or done.
 type Line struct {
-	Seq  int64 // set by the store, rising
+	Seq  int64 // set by the store: higher than those of the lines that the same Ebb wrote before
 	At   time.Time
 	Key  string // the drain, or empty
 	Kind string // heard, draining, waiting, answer, answered, ended, foreign, ...
@@ -54,23 +54,26 @@ type Line struct {
 	Data []byte // JSON with the details, or nil
 }
 
-// Lease says which Ebb works for a scope. It is told from another by Scope, Fence and Beat.
+// Lease says which Ebb works for a scope. Scope, Fence and Beat identify it.
 type Lease struct {
 	Scope  string
 	Holder string        // name of the process; empty: nobody
-	Fence  int64         // rises with each holder and never falls
-	Beat   int64         // rises each time the holder says that it lives
-	For    time.Duration // how long the holder means to live after a beat
+	Fence  int64         // rises by one with each new holder, and never falls
+	Beat   int64         // rises by one each time the lease is claimed, renewed or given up, and never falls
+	For    time.Duration // how long the lease lasts after a beat
 	At     time.Time     // of the beat, by the holder's clock
 }
 
-// Forwarded is a message that one Ebb has heard for the holder of a scope.
+// Forwarded is a message that one Ebb received and another, the holder of a scope, is to handle.
 type Forwarded struct {
 	Scope string
-	ID    string // of the message, so that hearing it twice leaves one note
+	ID    string // of the message; Scope and ID identify it, so that a message that comes twice is forwarded once
 	Body  string
 	Sent  time.Time
 }
+
+// Same reports whether two are the same message for the same scope.
+func (f Forwarded) Same(o Forwarded) bool { return f.Scope == o.Scope && f.ID == o.ID }
 
 // Batch is one atomic write. If one of these rules is broken, nothing at all is written and the error is ErrConflict:
 //
@@ -94,7 +97,7 @@ type Batch struct {
 // takes 100 items, and a record that ends is two.
 const MaxAtomic = 30
 
-// MaxBody is how many bytes the body of a record, the data of a line and the body of a note may have in every store.
+// MaxBody is how many bytes the body of a record, the data of a line and the body of a forwarded message may have in every store.
 const MaxBody = 128 << 10
 
 // Empty reports whether there is nothing to write.
@@ -122,13 +125,13 @@ type Store interface {
 	History(ctx context.Context, q Query) ([]Line, error)
 	// Leases returns the leases of all scopes that ever had one, by scope.
 	Leases(ctx context.Context) ([]Lease, error)
-	// Claim stores a lease in place of the one that was read; that is the zero Lease where there was none. If another is stored by now
-	// the error is ErrConflict.
+	// Claim replaces the lease that was read; that is the zero Lease where there was none. If another lease is stored by now, the error is
+	// ErrConflict.
 	Claim(ctx context.Context, was, is Lease) error
-	// Forwarded returns the notes for some scopes, the oldest first.
+	// Forwarded returns the messages that were forwarded to some scopes, the oldest first.
 	Forwarded(ctx context.Context, scopes []string) ([]Forwarded, error)
-	// Discard removes notes; one that is not there is no error.
-	Discard(ctx context.Context, notes []Forwarded) error
+	// Discard removes forwarded messages. A message that is not there is no error.
+	Discard(ctx context.Context, messages []Forwarded) error
 	// Close releases the journal.
 	Close() error
 }

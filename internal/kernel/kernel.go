@@ -11,7 +11,6 @@ package kernel
 
 import (
 	"errors"
-	"path"
 	"slices"
 	"time"
 
@@ -87,12 +86,7 @@ func (c *Config) policy(man Managed) drain.Policy {
 }
 
 func (c *Config) managed(group string) (Managed, bool) {
-	for _, m := range c.Groups {
-		if ok, _ := path.Match(m.Match, group); ok {
-			return m, true
-		}
-	}
-	return Managed{}, false
+	return fleet.FirstMatch(c.Groups, group, func(m Managed) string { return m.Match })
 }
 
 // log collects what is to be written and counted.

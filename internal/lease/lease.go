@@ -1,7 +1,7 @@
 // Package lease decides which leases one Ebb claims, renews and gives up, so that each scope has one Ebb that works for it.
 //
 // It is pure: it never reads or writes the journal, and it never trusts that clocks agree. A holder shows that it lives by raising the beat
-// of its lease. A process that sees an unchanged beat for the lease's whole lifetime, by its own clock, takes it over.
+// of its lease. An Ebb that sees an unchanged beat for the lease's whole lifetime, by its own clock, takes the lease over.
 package lease
 
 import (
@@ -17,26 +17,26 @@ const Skew = 30 * time.Second
 
 // Pace is how often leases are renewed and looked at.
 type Pace struct {
-	For  time.Duration // lifetime of a lease after a beat; the holder acts only during the first two thirds of it
-	Beat time.Duration // between two beats; less than a third of For, so that one may fail
+	For  time.Duration // how long a lease lasts after a beat; its holder stops acting after two thirds of that
+	Beat time.Duration // between two beats
 	Look time.Duration // between two looks at leases of others
 }
 
-// Serve is the pace of a process that runs for long. The lease of a holder that died is taken over within 14 s if the journal answers at
-// once: up to Look until its last beat is seen, For until that is too old, and up to Look until that is noticed.
+// Serve is the pace of a process that runs for long. A lease whose holder died is taken over within 14 s if the journal answers at once: up
+// to Look until the last beat is seen, For until the lease has expired, and up to Look until that is noticed.
 func Serve() Pace { return Pace{For: 10 * time.Second, Beat: 3 * time.Second, Look: 2 * time.Second} }
 
-// Pass is the pace of an Ebb that lives for one invocation of a function. It beats while it works, so that another soon follows one that
-// was killed: an invocation in a process that has seen the same beat for that long, or any other once Skew has passed too.
+// Pass is the pace of an Ebb that lives for one invocation of a function. It renews its leases while it works, so they can be short: when
+// it is killed, an invocation in a process that saw the last beat takes over after For, and any other invocation after For and Skew.
 func Pass() Pace { return Pace{For: 12 * time.Second, Beat: 3 * time.Second, Look: time.Hour} }
 
 // Claim is a lease to be stored in place of the one that was read. The journal refuses it if another has been stored since.
 type Claim struct{ Was, Is journal.Lease }
 
-// seen is a lease as it was last read or stored.
+// seen is a lease as it is stored.
 type seen struct {
 	lease journal.Lease
-	since time.Time // when this beat was first seen, by our own clock; a holder that beat later than that has another beat
+	since time.Time // start of the first look, by our own clock, that saw this holder, fence and beat; never later than the look that saw it
 }
 
 // Keeper is one Ebb's knowledge of the leases of all scopes that concern it.
@@ -45,12 +45,14 @@ type Keeper struct {
 	scopes []string
 	pace   Pace
 	stored map[string]seen
-	sure   map[string]time.Time // start of the latest beat of ours that is certainly stored, by scope; only scopes that we hold
-	looked time.Time            // start of the latest look; zero: look at once, and claim nothing before
-	fails  time.Time            // when the journal last failed
+	// sure is by scope when the latest beat of ours that is stored was sent, and not when the answer came: others count from no earlier time,
+	// so a lease is ours for certain until For after it. A scope is in sure only while its stored lease names us as the holder.
+	sure   map[string]time.Time
+	looked time.Time // start of the latest look; zero: look at once
+	fails  time.Time // of the latest failure of the journal; no look begins within half of Pace.Look after it
 }
 
-// New makes a keeper for the Ebb named me. No other process may ever have this name.
+// New makes a keeper for the Ebb named me. No other process may ever have that name.
 func New(me string, scopes []string, p Pace) *Keeper {
 	return &Keeper{me: me, scopes: slices.Clone(scopes), pace: p, stored: map[string]seen{}, sure: map[string]time.Time{}}
 }
@@ -107,8 +109,7 @@ func (k *Keeper) raised(l journal.Lease, fence int64, now time.Time) journal.Lea
 	return journal.Lease{Scope: l.Scope, Holder: k.me, Fence: l.Fence + fence, Beat: l.Beat + 1, For: k.pace.For, At: now}
 }
 
-// free reports whether nobody holds a lease, or its lifetime is over: by our own clock since we saw the beat, or by the holder's clock if
-// it is over by more than clocks can differ.
+// free reports whether a lease has no holder or has expired: by our own clock, or by its holder's if it expired more than Skew ago.
 func (k *Keeper) free(s seen, now time.Time) bool {
 	l := s.lease
 	return l.Holder == "" || now.Sub(s.since) > l.For || now.Sub(l.At) > l.For+Skew
@@ -138,7 +139,7 @@ func (k *Keeper) Read(all []journal.Lease, started time.Time) {
 	}
 }
 
-// Failed takes in that the journal failed: the leases are looked at before anything else.
+// Failed notes that the leases could not be read.
 func (k *Keeper) Failed(now time.Time) { k.looked, k.fails = time.Time{}, now }
 
 // Claimed takes in what came of a claim that was started at a time. A claim that failed may have been stored all the same, so that the
@@ -156,8 +157,8 @@ func (k *Keeper) Claimed(c Claim, started time.Time, err error, now time.Time) {
 	}
 }
 
-// Held are the leases that we certainly hold at a time, by scope. A lease counts only during the first two thirds of its lifetime: later,
-// another Ebb may be about to take it over.
+// Held are the leases that are certainly ours at a time, by scope. Two thirds of its lifetime after our last beat a lease is not certain
+// any more: another Ebb may soon take it over.
 func (k *Keeper) Held(now time.Time) map[string]journal.Lease {
 	held := map[string]journal.Lease{}
 	for scope, at := range k.sure { //ebb:any-order a map of the same keys
@@ -168,7 +169,7 @@ func (k *Keeper) Held(now time.Time) map[string]journal.Lease {
 	return held
 }
 
-// Holds reports whether we certainly hold all of some leases, with no other holder since, and whether we hold only those.
+// Holds reports whether all of some leases are certainly ours and were ours all the time since, and whether no others are.
 func (k *Keeper) Holds(some map[string]journal.Lease, now time.Time) (all, only bool) {
 	found, others := 0, 0
 	for scope, at := range k.sure { //ebb:any-order a count
@@ -184,7 +185,7 @@ func (k *Keeper) Holds(some map[string]journal.Lease, now time.Time) (all, only 
 	return found == len(some), others == 0
 }
 
-// Until is until when we certainly hold all that we hold now; zero when we hold none.
+// Until is when the first of the leases that are held stops being certain; zero if none is held.
 func (k *Keeper) Until(now time.Time) time.Time {
 	var until time.Time
 	for scope := range k.Held(now) { //ebb:any-order the earliest

@@ -70,8 +70,8 @@ func names(es []*ebb, scope string, now time.Time) []string {
 	return holders
 }
 
-// Whatever happens to three Ebbs whose clocks are up to 30 s apart, no scope has two at a time; and when nothing has happened for 15 s, each
-// has one that lives and reaches the journal.
+// Whatever happens to three Ebbs whose clocks are up to 30 s apart, no scope has two at a time; and when nothing has happened for 15 s,
+// each has one that lives and reaches the journal.
 func TestAScopeHasOneHolder(t *testing.T) {
 	const calm = 15 * time.Second
 	handed := 0

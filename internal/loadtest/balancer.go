@@ -99,7 +99,7 @@ func (b *Balancer) cut() {
 	}
 }
 
-// pick chooses the target of a request, by its task, and notes the request; false: there is none.
+// pick chooses the target of a request, by its task, and counts the request; false: no target is healthy.
 func (b *Balancer) pick(f *flight) (task string, ok bool) {
 	all, routed := b.targets()
 	b.mu.Lock()

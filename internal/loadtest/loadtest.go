@@ -2,7 +2,7 @@
 // that obeys the world's target states as an Application Load Balancer does, and a generator of requests that counts what its users
 // would see.
 //
-// It never changes the world but to tell it that a process has ended, and never retries, hides or excuses a failed request.
+// It changes the world only by reporting that a process has ended. It never retries or hides a failed request.
 package loadtest
 
 import (
@@ -41,7 +41,7 @@ func Open(world World, targetGroup string) (*Site, error) {
 	s := &Site{URL: "http://" + l.Addr().String(), processes: NewProcesses(world), stop: stop}
 	world(func(w *sim.World) { w.UseRuntime(s.processes) })
 	s.balancer = NewBalancer(world, targetGroup, s.processes.Address)
-	// No time-out of its own: a connection that a client keeps is never closed just when a request is on its way.
+	// No timeout of its own: a connection that a client keeps is never closed just when a request is on its way.
 	s.server = &http.Server{Handler: s.balancer, ErrorLog: silent()}
 	s.ended.Go(func() { _ = s.server.Serve(l) }) // ends with ErrServerClosed
 	s.ended.Go(func() { s.balancer.Run(ctx) })

@@ -19,7 +19,7 @@ type Processes struct {
 
 	mu      sync.Mutex // guards the rest; taken with the world locked, so never held while locking the world
 	running map[string]*process
-	stopped map[string]*process // told to end, and not at the end yet
+	stopped map[string]*process // got SIGTERM, and have not ended yet
 	closed  bool
 	ended   sync.WaitGroup
 }
@@ -53,7 +53,7 @@ func (p *Processes) Start(t ecs.Task) {
 		return
 	}
 	s := &process{address: l.Addr().String(), conns: map[net.Conn]bool{}, cancel: func() {}}
-	// It has no time-outs: the load balancer gives idle connections up first, as it must be with an Application Load Balancer too.
+	// It has no timeouts: the load balancer gives idle connections up first, as it must be with an Application Load Balancer too.
 	s.server = &http.Server{Handler: http.HandlerFunc(answer), ConnState: s.connection, ErrorLog: silent()}
 	p.running[t.ARN] = s
 	p.ended.Go(func() { _ = s.server.Serve(l) }) // ends with ErrServerClosed
@@ -116,7 +116,7 @@ func (p *Processes) Close() {
 	p.ended.Wait()
 }
 
-// exited tells the world that a process has ended by itself, unless it was killed before.
+// exited reports to the world that a process has ended by itself, unless it was killed before.
 func (p *Processes) exited(arn string) {
 	p.mu.Lock()
 	s := p.stopped[arn]
@@ -167,7 +167,7 @@ func answer(w http.ResponseWriter, r *http.Request) {
 	_ = http.NewResponseController(w).Flush()
 	select {
 	case <-time.After(take):
-	case <-r.Context().Done(): // nobody waits for it
+	case <-r.Context().Done(): // the client has gone
 		return
 	}
 	_, _ = io.WriteString(w, whole[1:])

@@ -81,29 +81,29 @@ func (v *view) doubts(d *demand) []Reason {
 		doubts = append(doubts, Reason{c, fmt.Sprintf(format, args...)})
 	}
 	if d.def == nil {
-		say(Unjudged, "task definition %s of service %s was not read, so what its tasks need is not known", d.s.TaskDefinition, d.name)
+		say(Unjudged, "task definition %s of service %s could not be read, so the needs of its tasks are not known", d.s.TaskDefinition, d.name)
 	}
 	if deploying(d.s) {
 		say(Deployment, "a deployment of service %s is under way; whether its tasks become healthy cannot be known", d.name)
 	}
 	for _, t := range d.targets {
 		if t.Protected {
-			say(Protected, "task %s of service %s has scale-in protection; whether draining waits for that is not documented", short(t.ARN), d.name)
+			say(Protected, "task %s of service %s has scale-in protection; AWS does not document whether draining waits for that", t.ARN.Name(), d.name)
 		}
 		if h := v.hosts[t.ContainerInstance]; !h.Connected {
-			say(AgentGone, "the agent on %s is not connected; until it is, task %s is not stopped", h.Instance, short(t.ARN))
+			say(AgentGone, "the agent on %s is not connected; task %s cannot be stopped before it is connected again", h.Instance, t.ARN.Name())
 		}
 	}
 	needed := d.lower - d.healthy
 	if needed > d.count {
-		say(NotHealthy, "service %s needs %d healthy tasks; elsewhere %d are, and %d are to be started", d.name, d.lower, d.healthy, d.count)
+		say(NotHealthy, "service %s needs %d healthy tasks; elsewhere %d are healthy, and %d have to be started", d.name, d.lower, d.healthy, d.count)
 	}
 	if needed > 0 && d.upper <= d.lower || d.upper < d.s.Desired {
 		say(PercentArithmetic, "%s", arithmeticWords(d))
 	}
 	for i := range v.demands {
 		if other := &v.demands[i]; other.def == nil && other.count > 0 && other != d {
-			say(Unjudged, "service %s is to start %s and its task definition was not read; it may take any place", other.name, tasks(other.count))
+			say(Unjudged, "service %s has to start %s, but its task definition could not be read; it may take any place", other.name, tasks(other.count))
 		}
 	}
 	return doubts
@@ -179,10 +179,10 @@ func (v *view) alone() []Fate {
 		case name == "":
 			fates = append(fates, Fate{Kind: Alone, Tasks: []fleet.ARN{t.ARN}, Verdict: Stuck, Reasons: []Reason{{
 				Standalone, fmt.Sprintf("task %s (%s) was started by RunTask or StartTask, so ECS never moves it: the host waits until it ends or "+
-					"somebody stops it", short(t.ARN), t.Family)}}})
+					"somebody stops it", t.ARN.Name(), t.Family)}}})
 		case v.c.Service(name) == nil:
 			fates = append(fates, Fate{Kind: Replica, Service: name, Tasks: []fleet.ARN{t.ARN}, Verdict: Uncertain, Reasons: []Reason{{
-				Unjudged, fmt.Sprintf("task %s belongs to service %s, which was not read", short(t.ARN), name)}}})
+				Unjudged, fmt.Sprintf("task %s belongs to service %s, which could not be read", t.ARN.Name(), name)}}})
 		}
 	})
 	return fates
@@ -200,7 +200,7 @@ func (v *view) each(f func(*inventory.Task)) {
 func (f *Fate) doubt(h *inventory.Host, t *inventory.Task) {
 	if !h.Connected {
 		f.Verdict = Uncertain
-		f.Reasons = append(f.Reasons, Reason{AgentGone, fmt.Sprintf("the agent on %s is not connected; until it is, task %s is not stopped",
-			h.Instance, short(t.ARN))})
+		f.Reasons = append(f.Reasons, Reason{AgentGone, fmt.Sprintf("the agent on %s is not connected; task %s cannot be stopped before it is connected again",
+			h.Instance, t.ARN.Name())})
 	}
 }

@@ -1,7 +1,7 @@
 // Package placement answers about a set of tasks: if hosts of a cluster leave, do the tasks there leave too, and can ECS start
 // their replacements elsewhere, all together? If not, it says which and why, in AWS's words and in a person's.
 //
-// ECS places one task after the other, by strategies that only choose and in an order that nobody promises, and the tasks of
+// ECS places one task after the other, by strategies that only choose, and in an order that AWS does not promise, and the tasks of
 // several services compete. So there are promises and proofs, and what lies between: a task Moves only if it finds a place
 // whatever ECS places before it and wherever; it is Stuck only if no order and no choice helps; all else is Uncertain.
 // Every answer is about the cluster as it was read: no host is added, no task ends by itself, nobody deploys.
@@ -51,7 +51,7 @@ const (
 // String spells the kind: replica, daemon or standalone.
 func (k Kind) String() string { return [...]string{"replica", "daemon", "standalone"}[k] }
 
-// Fate is what becomes of the tasks of one service on the hosts that leave, or of one standalone task.
+// Fate is what happens to the tasks of one service on the hosts that leave, or to one standalone task.
 type Fate struct {
 	Kind    Kind
 	Service string // empty for a standalone task
@@ -75,7 +75,7 @@ type Fate struct {
 type Result struct {
 	Verdict Verdict // the worst of all
 	Fates   []Fate  // in order of the cluster's services, then the standalone tasks
-	// Notes are what the answer rests on and could not be seen, such as unknown numbers of network interfaces.
+	// Notes name what the answer needs and could not be read, such as the number of network interfaces of a host.
 	Notes []string
 }
 

@@ -95,7 +95,7 @@ func TestRules(t *testing.T) {
 		}, placement.Stuck, placement.NoProviderHost, ""},
 		"no host":           {func(p parts) { p.rest.Status = fleet.Draining }, placement.Stuck, placement.NoHost, ""},
 		"no connected host": {func(p parts) { p.rest.Connected = false }, placement.Stuck, placement.NoHost, ""},
-		"a host that EC2 has stopped": {func(p parts) { p.s.Machines = []inventory.Machine{{ID: "i-1", State: fleet.StateStopped}} },
+		"a host that EC2 has stopped": {func(p parts) { p.s.Instances = []inventory.Instance{{ID: "i-1", State: fleet.StateStopped}} },
 			placement.Stuck, placement.NoHost, ""},
 		"100 and 100": {func(p parts) { p.web.MaxPercent = 100 }, placement.Stuck, placement.PercentArithmetic,
 			"at least 2 healthy (rounded up), maximumPercent 100 allows at most 2 (rounded down)"},
@@ -184,7 +184,7 @@ func TestTwoServicesThatFitAloneAndNotTogether(t *testing.T) {
 	}
 }
 
-func TestPlacesAndNumbersAreTold(t *testing.T) {
+func TestPlacesAndNumbersAreReported(t *testing.T) {
 	f := leave(pair()).Fates[0]
 	if !slices.Equal(f.Places, []fleet.InstanceID{"i-1"}) || f.Desired != 2 || f.Min != 2 || f.Max != 4 || f.Missing != 1 || f.StopsFirst ||
 		!slices.Equal(f.Tasks, []fleet.ARN{"task/0"}) {
@@ -192,7 +192,7 @@ func TestPlacesAndNumbersAreTold(t *testing.T) {
 	}
 }
 
-func TestUnknownInterfacesAreNoLimitAndAreTold(t *testing.T) {
+func TestUnknownInterfacesAreNoLimitAndAreNoted(t *testing.T) {
 	s := pair()
 	c := &s.Clusters[0]
 	c.TaskDefinitions[0].Network, c.Hosts[1].Trunk = "awsvpc", false

@@ -8,6 +8,8 @@ import (
 	"github.com/ebbhq/ebb/internal/inventory"
 )
 
+// The query language of ECS is written a second time in the simulated cloud (sim/filter.go), on purpose: each judges the other.
+
 // answer is what can be said about a host and a requirement: no, unknown or yes. A requirement that Ebb cannot judge is unknown,
 // so that it is neither promised nor refused.
 type answer int8
@@ -49,7 +51,7 @@ func parse(text string) (query, bool) {
 // token is what an expression is made of: a quoted text, an operator, a bracket or comma, or a word.
 var token = regexp.MustCompile(`^(?:'[^']*'|"[^"]*"|!exists\b|!in\b|[=!<>]=|[=!]~|&&|\|\||[][(),<>!]|[^\s'"=!<>()\[\],&|~]+)`)
 
-// scan cuts an expression into tokens; false if there is something that is none, such as a quotation that does not end.
+// scan cuts an expression into tokens; false if something is not a token, such as a quotation that does not end.
 func scan(text string) ([]string, bool) {
 	var tokens []string
 	for rest := strings.TrimSpace(text); rest != ""; {

@@ -31,7 +31,7 @@ const (
 // Reason is why tasks do not simply move.
 type Reason struct {
 	Code Code
-	// Message are for people, with numbers and names.
+	// Message is for people, with numbers and names.
 	Message string
 }
 

@@ -1,6 +1,7 @@
 package placement
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/ebbhq/ebb/internal/fleet"
@@ -23,10 +24,10 @@ type room struct {
 	// tight is the space as it is. loose is the space after every task has ended that may: it is stopping, or its service
 	// has too many or deploys. A promise rests on tight, a proof on loose.
 	tight, loose space
-	blind        bool // awsvpc tasks, and nobody knows how many interfaces the host can have
+	blind        bool // awsvpc tasks, and it is not known how many interfaces the host can have
 }
 
-// load is what is placed into a room in thought.
+// load is what the search has placed into a room.
 type load struct {
 	cpu, memory, gpu, nics int
 	ports                  []inventory.Port
@@ -93,7 +94,7 @@ func (v *view) room(h *inventory.Host) room {
 	return r
 }
 
-// occupy notes a task that is on the host: it uses a network interface, it keeps its like away, and it may end.
+// occupy counts a task that is on the host: it uses a network interface, it keeps other tasks of its kind away, and it may end.
 func (v *view) occupy(r *room, t *inventory.Task) {
 	def := v.c.TaskDefinition(t.Family)
 	nics := 0
@@ -107,24 +108,17 @@ func (v *view) occupy(r *room, t *inventory.Task) {
 		r.loose.has[t.Service()] = true
 		return
 	}
-	if def == nil { // nobody knows what it gives back: all of the host at most
+	if def == nil { // it is not known what it gives back: all of the host at most
 		r.loose.cpu, r.loose.memory, r.loose.gpu = r.host.CPU, r.host.Memory, r.host.GPU
 		clear(r.loose.taken)
 		return
 	}
-	r.loose.cpu += or(t.CPU, def.CPU)
-	r.loose.memory += or(t.Memory, def.Memory)
-	r.loose.gpu += or(t.GPU, def.GPU)
+	r.loose.cpu += cmp.Or(t.CPU, def.CPU)
+	r.loose.memory += cmp.Or(t.Memory, def.Memory)
+	r.loose.gpu += cmp.Or(t.GPU, def.GPU)
 	for _, p := range def.HostPorts {
 		delete(r.loose.taken, p)
 	}
-}
-
-func or(a, b int) int {
-	if a != 0 {
-		return a
-	}
-	return b
 }
 
 // mayEnd reports whether a task on a host that stays may end without anybody's doing.

@@ -9,7 +9,7 @@ import (
 	"github.com/ebbhq/ebb/internal/inventory"
 )
 
-// tally counts the hosts that refuse for one reason.
+// tally counts the hosts that refuse a task for one reason.
 type tally struct {
 	code  Code
 	hosts int
@@ -93,29 +93,29 @@ func (t tally) words(d *demand, rooms int) string {
 	}
 	switch t.code {
 	case NoCPU:
-		return free(plural(d.cpu, "CPU unit"))
+		return free(inventory.Count(d.cpu, "CPU unit"))
 	case NoMemory:
 		return free(fmt.Sprintf("%d MiB of memory", d.memory))
 	case NoGPU:
-		return free(plural(d.gpu, "GPU"))
+		return free(inventory.Count(d.gpu, "GPU"))
 	case NoInterface:
-		return free(plural(d.nics, "network interface"))
+		return free(inventory.Count(d.nics, "network interface"))
 	case NoPort:
-		return fmt.Sprintf("a task needs host port %s, which is taken %s (%s)", portWords(d.ports), on, such)
+		return fmt.Sprintf("a task needs host port %s, which is in use %s (%s)", portWords(d.ports), on, such)
 	case NoAttribute:
 		return fmt.Sprintf("task definition %s requires attributes that are missing %s (%s): %s", d.def.Name, on, such, strings.Join(d.def.Requires, ", "))
 	case ConstraintUnmet:
 		return fmt.Sprintf("the placement constraint %s is not met, or cannot be judged, %s (%s)", expressions(d), on, such)
 	case DistinctInstance:
-		return fmt.Sprintf("distinctInstance allows one task of service %s on a host, and there is one %s", d.name, on)
+		return fmt.Sprintf("distinctInstance allows one task of service %s on a host, and there already is one %s", d.name, on)
 	case NoProviderHost:
 		return fmt.Sprintf("service %s takes only hosts of the capacity provider that ECS chooses from its strategy; %d of %s are of others",
 			d.name, t.hosts, hosts(rooms))
 	}
-	return fmt.Sprintf("what a task of service %s needs is not known", d.name)
+	return fmt.Sprintf("the needs of a task of service %s are not known", d.name)
 }
 
-// words tells of a blockade that succeeds: who competes, and what would keep the service out.
+// words describes a blockade that succeeds: who competes, and what would keep the service out.
 func (g *blockade) words(choice []answer) []Reason {
 	loads := make([]load, len(g.v.rooms))
 	for i, r := range g.rooms {
@@ -123,7 +123,7 @@ func (g *blockade) words(choice []answer) []Reason {
 	}
 	refusals := g.v.refusals(g.d, choice, loads, true)
 	if len(g.rooms) == 0 || len(g.others) == 0 {
-		return append([]Reason{{Order, fmt.Sprintf("service %s may find no place", g.d.name)}}, refusals...)
+		return append([]Reason{{Order, fmt.Sprintf("there may be no place for service %s", g.d.name)}}, refusals...)
 	}
 	var rivals []string
 	for _, o := range g.others {
@@ -131,7 +131,8 @@ func (g *blockade) words(choice []answer) []Reason {
 			rivals = append(rivals, o.name)
 		}
 	}
-	words := fmt.Sprintf("there is room for service %s on %s, but it depends on the order and the hosts in which ECS places", g.d.name, g.some())
+	words := fmt.Sprintf("there is room for service %s on %s, but it depends on the order in which ECS places tasks, and on the hosts "+
+		"it chooses", g.d.name, g.some())
 	if len(rivals) > 0 {
 		words += "; " + strings.Join(rivals, ", ") + " may be placed first"
 	}
@@ -181,15 +182,8 @@ func portWords(ports []inventory.Port) string {
 	return strings.Join(words, ", ")
 }
 
-func tasks(n int) string { return plural(n, "task") }
-func hosts(n int) string { return plural(n, "other host") }
-
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
+func tasks(n int) string { return inventory.Count(n, "task") }
+func hosts(n int) string { return inventory.Count(n, "other host") }
 
 func arns(ts []*inventory.Task) []fleet.ARN {
 	out := make([]fleet.ARN, len(ts))
@@ -198,6 +192,3 @@ func arns(ts []*inventory.Task) []fleet.ARN {
 	}
 	return out
 }
-
-// short is the id at the end of an ARN.
-func short(arn fleet.ARN) string { return string(arn[strings.LastIndexByte(string(arn), '/')+1:]) }

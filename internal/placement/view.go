@@ -7,7 +7,7 @@ import (
 	"github.com/ebbhq/ebb/internal/inventory"
 )
 
-// view is a cluster seen with the question in mind.
+// view is a cluster as one question needs it.
 type view struct {
 	s       *inventory.Inventory
 	c       *inventory.Cluster
@@ -18,7 +18,7 @@ type view struct {
 	leaving map[fleet.ARN]bool // targets, and what leaves already
 	rooms   []room
 	demands []demand
-	blind   bool // an awsvpc task asked for a host whose interfaces nobody knows
+	blind   bool // an awsvpc task asked for a host whose number of interfaces is not known
 }
 
 func look(s *inventory.Inventory, c *inventory.Cluster, targets []fleet.InstanceID) *view {
@@ -55,7 +55,7 @@ func look(s *inventory.Inventory, c *inventory.Cluster, targets []fleet.Instance
 
 // departs reports whether an instance is on its way out of its group, or is not running.
 func (v *view) departs(id fleet.InstanceID) bool {
-	if m := v.s.Machine(id); m != nil && m.State.Gone() {
+	if m := v.s.Instance(id); m != nil && m.State.Gone() {
 		return true
 	}
 	for i := range v.s.Groups {
@@ -68,7 +68,7 @@ func (v *view) departs(id fleet.InstanceID) bool {
 	return false
 }
 
-// notes are what could not be seen.
+// notes name what could not be read.
 func (v *view) notes() []string {
 	var notes []string
 	if v.blind {

@@ -13,8 +13,8 @@ import (
 	"github.com/ebbhq/ebb/internal/sim/sts"
 )
 
-// World is a simulated cloud: its services over one core. It is not safe for concurrent use. Lists are answered whole, in a fixed
-// order, and as copies; paging is the wire's.
+// World is a simulated cloud: its services over one core, whose methods are the world's own. It is not safe for concurrent use. Lists are
+// answered whole, in a fixed order, and as copies; pages are cut for calls only.
 type World struct {
 	*core.Core
 	*autoscaling.AutoScaling

@@ -43,8 +43,8 @@ func (p *past) lostHook(w *wait) {
 	}
 }
 
-// brokenOff reports whether so much happened to passes that none could send a heartbeat in time: one that is killed costs two minutes, its own
-// and the next, which finds the lease still there; a heartbeat that fails is sent again by the next pass.
+// brokenOff reports whether so much happened to passes that none could send a heartbeat in time: one that is killed costs two minutes, its
+// own and the next, which finds the lease still there; a heartbeat that fails is sent again by the next pass.
 func (p *past) brokenOff(w *wait, from time.Time) bool {
 	cost := 2 * time.Minute
 	for _, at := range p.killed {

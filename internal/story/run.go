@@ -125,7 +125,9 @@ func newRun(s Scenario) (*run, error) {
 		messages: map[string]event.Event{}, struck: map[int]int{}, both: map[string]bool{}, cover: map[string]int{}, steps: len(s.At),
 	}
 	r.api = wire.New(wire.Config{World: w, Limits: wire.Limits(w), Faults: r.fault, PageSize: s.World.Switches.PageSize})
-	r.cloud = cloud.New(cloud.Clients{AutoScaling: client.AutoScaling(r.api), ECS: client.ECS(r.api), ELB: client.ELB(r.api), EC2: r.instances})
+	r.cloud = cloud.New(cloud.Clients{
+		AutoScaling: client.AutoScaling(r.api), ECS: client.ECS(r.api), ELB: client.ELB(r.api), EC2: r.instances,
+	})
 	q, err := w.Queue(s.Ebb.queue())
 	if err != nil {
 		return nil, fmt.Errorf("the world has no queue %q for Ebb: %w", s.Ebb.queue(), err)

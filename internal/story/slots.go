@@ -73,8 +73,8 @@ func (p *past) letLeave(instance string, at time.Time) {
 	}
 }
 
-// queues is the other half of invariant 5: while fewer leave than may, nobody waits for long. It is checked at each change of the world, and
-// at the end.
+// queues is the other half of invariant 5: while fewer leave than may, nobody waits for long. It is checked at each change of the world,
+// and at the end.
 func (p *past) queues(at time.Time) {
 	waiting, away := map[string]bool{}, map[string]int{}
 	for _, w := range p.open { //ebb:any-order one that waits is enough

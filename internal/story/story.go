@@ -11,13 +11,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path"
 	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v4"
 
 	"github.com/ebbhq/ebb/internal/drain"
+	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/kernel"
 	"github.com/ebbhq/ebb/internal/sim"
 )
@@ -184,12 +184,7 @@ func (s Scenario) until() time.Duration {
 
 // group is what manages the group of a name; false: nothing does.
 func (e Ebb) group(name string) (Group, bool) {
-	for _, g := range e.Groups {
-		if ok, _ := path.Match(g.Match, name); ok {
-			return g, true
-		}
-	}
-	return Group{}, false
+	return fleet.FirstMatch(e.Groups, name, func(g Group) string { return g.Match })
 }
 
 func (e Ebb) queue() string { return or(e.Queue, "ebb") }

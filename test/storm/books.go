@@ -35,12 +35,13 @@ func openBooks(ctx context.Context, o options) (books, error) {
 	return openFile(ctx, o)
 }
 
-// entries are notes as a run's evidence: the drain of which a note tells is as good as in the journal.
+// entries are notes as a run's evidence: the drain that a note names counts as in the journal.
 func entries(ns []note, world func(time.Time) time.Time) []core.Entry {
 	var all []core.Entry
 	for _, n := range ns {
 		if e := event.Parse([]byte(n.body)); e.Kind == event.TerminateAction {
-			all = append(all, core.Entry{At: world(n.at), Kind: core.EntryJournal, Group: e.Group, Hook: e.Hook, Instance: string(e.Instance), Text: e.Token, To: "noted"})
+			all = append(all, core.Entry{At: world(n.at), Kind: core.EntryJournal, Group: e.Group, Hook: e.Hook, Instance: string(e.Instance),
+				Text: e.Token, To: "noted"})
 		}
 	}
 	return all

@@ -88,7 +88,7 @@ func (t *table) noted() ([]note, error) {
 	return t.notes, nil
 }
 
-// proxy hands requests on. An Ebb that was killed gets no answer, and what it wrote is stored all the same.
+// proxy hands requests on. An Ebb that was killed gets no answer, but what it wrote is stored.
 func (t *table) proxy(local *url.URL) http.Handler {
 	onward := &httputil.ReverseProxy{
 		Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(local) },

@@ -182,7 +182,7 @@ func (r *invoked) hit(ctx context.Context) error {
 }
 
 // mostInARow is how many processes that hold a lease are killed one after the other. The lease of each counts for another minute, and then it
-// may be one more until the clock invokes the function; all that must be less than two thirds of the hooks' heartbeat time-out.
+// may be one more until the clock invokes the function; all that must be less than two thirds of the hooks' heartbeat timeout.
 const mostInARow = 2
 
 // spared reports whether the function needs a while without blows, because those who held some lease were killed, one after the other.

@@ -24,8 +24,8 @@ func functionGroups() []group {
 
 // functionWorld is the world of the function: a fifth more hosts than leave, evenly in all clusters, with services that move with and
 // without load balancers, a daemon, and tasks that nobody replaces. Some notifications come twice or late, but none is lost, so that a
-// drainer that never looks by itself has the same work. Hooks tell a queue; the name of the queue of a cluster is its prefix and the
-// cluster's. Without a prefix they tell EventBridge only.
+// drainer that never looks by itself has the same work. Hooks notify a queue; the name of the queue of a cluster is its prefix and the
+// cluster's. Without a prefix they notify EventBridge only.
 func functionWorld(seed uint64, hosts int, queues string) sim.Spec {
 	w := sim.Spec{
 		Seed: seed, Switches: core.Switches{Duplicate: 10, LatePercent: 5},

@@ -189,7 +189,7 @@ func blow(ctx context.Context, o options) (remains, error) {
 	return run(ctx, o)
 }
 
-// tell makes one run, prints what came of it and reports whether all held.
+// tell makes one run, prints its result and reports whether all invariants held.
 func tell(ctx context.Context, o options) (bool, error) {
 	left, err := blow(ctx, o)
 	if err != nil {

@@ -29,7 +29,7 @@ type pace struct {
 }
 
 // lots draws fates. Lives are often too short to do anything, but after three such lives comes one that is long enough to send
-// heartbeats: three times the longest away and the longest short life is less than the shortest heartbeat time-out.
+// heartbeats: three times the longest away and the longest short life is less than the shortest heartbeat timeout.
 type lots struct {
 	pace
 	dice   *rand.Rand

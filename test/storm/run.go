@@ -22,7 +22,7 @@ type remains struct {
 	record     []core.Entry      // the cloud's own
 	told       []core.Entry      // of the lives of the serves, by this program
 	noted      []core.Entry      // of the notes in the journal, by its witness
-	leavers    []string          // the instances that were told to leave
+	leavers    []string          // the instances that must leave
 	names      map[string]string // of the instances of the start
 	drains     []journal.Record  // all of the journal
 	lines      []journal.Line
@@ -50,7 +50,7 @@ type running struct {
 	books   books
 	servers []*server
 	fates   []fate
-	waiting []string // instances that are still to be told to leave
+	waiting []string // instances that must leave later
 	gone    map[string]time.Time
 	dice    *rand.Rand
 }

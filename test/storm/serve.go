@@ -117,7 +117,7 @@ func (s *server) leave() error {
 // begun nothing yet.
 const young = 3 * time.Second
 
-// gone is the end of a process that this program did not kill. Only one that was told to end may do so.
+// gone is the end of a process that this program did not kill. Only a process that got SIGTERM may end.
 func (s *server) gone(err error) error {
 	switch {
 	case s.state != ending:
@@ -129,7 +129,7 @@ func (s *server) gone(err error) error {
 	return s.leave()
 }
 
-// tell writes into the evidence what the world cannot know.
+// tell adds to the evidence what the world cannot know.
 func (s *server) tell(what string) {
 	s.happened(what)
 	s.r.told = append(s.r.told, core.Entry{At: s.r.cloud.now(), Kind: core.EntryController, By: s.name(), To: what})

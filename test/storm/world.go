@@ -19,11 +19,11 @@ const (
 // group is a managed group.
 type group struct {
 	name, cluster  string
-	heartbeat      time.Duration // time-out of its hook
+	heartbeat      time.Duration // timeout of its hook
 	maxUnavailable kernel.MaxUnavailable
 }
 
-// groups are the managed groups. A run keeps every serve from its heartbeats for less than the shortest time-out: see plan.go. Where
+// groups are the managed groups. A run keeps every serve from its heartbeats for less than the shortest timeout: see plan.go. Where
 // another Ebb goes on only after a while, that while is real time, so the timeouts are longer; and there the groups have max_unavailable.
 func (o options) groups() []group {
 	if o.journal == "dynamodb" {

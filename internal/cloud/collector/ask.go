@@ -12,7 +12,7 @@ import (
 	"github.com/ebbhq/ebb/internal/plan"
 )
 
-// maxAtOnce is how many requests are under way at a time. It is far below the bursts that AWS publishes for reads, so that a
+// maxAtOnce is how many requests are under way at a time. It is far below the bursts that AWS publishes for reads, so that an
 // inventory does not slow down what else works in the account.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html
 const maxAtOnce = 8
@@ -135,6 +135,3 @@ func unique(items []string) []string {
 	items = slices.Compact(slices.Sorted(slices.Values(items)))
 	return slices.DeleteFunc(items, func(s string) bool { return s == "" })
 }
-
-// short is the last part of an ARN: the name of a cluster or service, family:revision of a task definition, or the name of a group.
-func short(arn string) string { return arn[strings.LastIndexByte(arn, '/')+1:] }

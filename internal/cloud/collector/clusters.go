@@ -28,7 +28,7 @@ func (l *look) clustersOf(ctx context.Context, ids []string) []string {
 	}
 	return slices.Concat(parallel(l.listClusters(ctx), func(cluster string) []string {
 		for chunk := range slices.Chunk(ids, plan.FindContainerInstances.Spec().Batch) {
-			if len(l.listHosts(ctx, short(cluster), chunk)) > 0 {
+			if len(l.listHosts(ctx, fleet.ARN(cluster).Name(), chunk)) > 0 {
 				return []string{cluster}
 			}
 		}
@@ -52,7 +52,7 @@ func (l *look) clusters(ctx context.Context, ids []string) []inventory.Cluster {
 			return nil
 		}
 		for _, f := range out.Failures {
-			l.missed("ecs:DescribeClusters of cluster "+short(aws.ToString(f.Arn)), aws.ToString(f.Reason))
+			l.missed("ecs:DescribeClusters of cluster "+fleet.ARN(aws.ToString(f.Arn)).Name(), aws.ToString(f.Reason))
 		}
 		return out.Clusters
 	})
@@ -101,7 +101,7 @@ func capacityProvider(p ecstypes.CapacityProvider) inventory.CapacityProvider {
 	if g == nil {
 		return out
 	}
-	out.Group = short(aws.ToString(g.AutoScalingGroupArn)) // an ARN or a name
+	out.Group = fleet.ARN(aws.ToString(g.AutoScalingGroupArn)).Name() // an ARN or a name
 	out.ManagedScaling = g.ManagedScaling != nil && g.ManagedScaling.Status == ecstypes.ManagedScalingStatusEnabled
 	out.TerminationProtection = g.ManagedTerminationProtection == ecstypes.ManagedTerminationProtectionEnabled
 	out.ManagedDraining = g.ManagedDraining == ecstypes.ManagedDrainingEnabled

@@ -1,5 +1,5 @@
 // Package collector takes one wide look at clusters and groups: it asks Auto Scaling, ECS, Elastic Load Balancing, EC2, SQS and
-// EventBridge for all that why, plan and doctor explain from, many questions at a time.
+// EventBridge for everything that why, plan and doctor judge, with many requests at a time.
 //
 // It never changes anything, never judges, and never takes a part that it could not read for absent.
 package collector
@@ -37,7 +37,7 @@ type Collector struct {
 func New(cfg aws.Config) *Collector {
 	cfg = cloud.WithTimeout(cfg)
 	cfg.Retryer = func() aws.Retryer { return aws.NopRetryer{} } // see try
-	cfg.Logger = logging.Nop{}                                   // it would write to standard error what Unread tells
+	cfg.Logger = logging.Nop{}                                   // it would write to standard error what Unread holds
 	return &Collector{
 		AutoScaling: autoscaling.NewFromConfig(cfg), ECS: ecs.NewFromConfig(cfg), ELB: elb.NewFromConfig(cfg), SQS: sqs.NewFromConfig(cfg),
 		Events: eventbridge.NewFromConfig(cfg), STS: sts.NewFromConfig(cfg), EC2: cloud.NewEC2(cfg).Ask, Region: cfg.Region, Now: time.Now,

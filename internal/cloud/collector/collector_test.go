@@ -55,11 +55,11 @@ func TestEverythingIsRead(t *testing.T) {
 	if host.Type == "" || host.Zone == "" || host.CPU != 2048 || host.Free.CPU >= host.CPU || !slices.Contains(host.Free.Ports, 22) || host.RegisteredAt.IsZero() {
 		t.Errorf("host: %+v", host)
 	}
-	if len(got.Machines) != 6 {
-		t.Errorf("%d machines, want all 6", len(got.Machines))
+	if len(got.Instances) != 6 {
+		t.Errorf("%d instances, want all 6", len(got.Instances))
 	}
-	if m := got.Machine(host.Instance); m == nil || m.State != "running" || m.Type == "" || m.Zone == "" || m.Launched.IsZero() || m.Spot {
-		t.Errorf("machine: %+v", m)
+	if m := got.Instance(host.Instance); m == nil || m.State != "running" || m.Type == "" || m.Zone == "" || m.Launched.IsZero() || m.Spot {
+		t.Errorf("instance: %+v", m)
 	}
 	web := demo.Service("web")
 	if web == nil || web.MinPercent != 100 || web.MaxPercent != 200 || web.Controller != "ECS" || web.Status != "ACTIVE" || web.TaskDefinition != "web:1" {

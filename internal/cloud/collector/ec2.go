@@ -19,26 +19,26 @@ import (
 // maxEC2 is how many instances or types one request names. A filter may have 200 values.
 const maxEC2 = 100
 
-// machines reads instances as EC2 sees them. It asks with a filter, which leaves out ids that EC2 does not know: named as ids they
+// instances reads instances as EC2 sees them. It asks with a filter, which leaves out ids that EC2 does not know: named as ids they
 // would fail the request.
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstances.html
-func (l *look) machines(ctx context.Context, ids []string) []inventory.Machine {
-	return inChunks(ids, maxEC2, func(chunk []string) []inventory.Machine {
+func (l *look) instances(ctx context.Context, ids []string) []inventory.Instance {
+	return inChunks(ids, maxEC2, func(chunk []string) []inventory.Instance {
 		form := url.Values{"Filter.1.Name": {"instance-id"}}
 		for n, id := range chunk {
 			form.Set("Filter.1.Value."+strconv.Itoa(n+1), id)
 		}
-		return read(l, "ec2:DescribeInstances", func() ([]inventory.Machine, error) {
-			return cloud.AllEC2(ctx, l.try, l.EC2, "DescribeInstances", form, func(page *cloud.InstancesPage) ([]inventory.Machine, string) {
-				return cloud.Convert(page.Items, machine), page.Next
+		return read(l, "ec2:DescribeInstances", func() ([]inventory.Instance, error) {
+			return cloud.AllEC2(ctx, l.try, l.EC2, "DescribeInstances", form, func(page *cloud.InstancesPage) ([]inventory.Instance, string) {
+				return cloud.Convert(page.Items, instance), page.Next
 			})
 		})
 	})
 }
 
-func machine(i cloud.InstanceXML) inventory.Machine {
+func instance(i cloud.InstanceXML) inventory.Instance {
 	launched, _ := time.Parse(time.RFC3339, i.Launched) // zero: unknown
-	return inventory.Machine{
+	return inventory.Instance{
 		ID: fleet.InstanceID(i.ID), State: fleet.InstanceState(i.State), Type: i.Type, Zone: i.Zone, Launched: launched, Spot: i.Lifecycle == "spot",
 	}
 }

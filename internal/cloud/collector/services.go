@@ -37,7 +37,7 @@ func readService(v ecstypes.Service) inventory.Service {
 	out := inventory.Service{
 		Service: cloud.ReadService(v), ARN: aws.ToString(v.ServiceArn), Status: aws.ToString(v.Status), LaunchType: string(v.LaunchType),
 		Strategy: strategy(v.CapacityProviderStrategy), Controller: string(ecstypes.DeploymentControllerTypeEcs),
-		TaskDefinition: short(aws.ToString(v.TaskDefinition)), Pending: int(v.PendingCount),
+		TaskDefinition: fleet.ARN(aws.ToString(v.TaskDefinition)).Name(), Pending: int(v.PendingCount),
 		HealthCheckGrace: cloud.Seconds(v.HealthCheckGracePeriodSeconds), CreatedAt: aws.ToTime(v.CreatedAt),
 		Deployments:     cloud.Convert(v.Deployments, deployment),
 		ZoneRebalancing: v.AvailabilityZoneRebalancing == ecstypes.AvailabilityZoneRebalancingEnabled,
@@ -62,7 +62,7 @@ func readService(v ecstypes.Service) inventory.Service {
 
 func deployment(d ecstypes.Deployment) inventory.Deployment {
 	return inventory.Deployment{
-		ID: aws.ToString(d.Id), Status: aws.ToString(d.Status), TaskDefinition: short(aws.ToString(d.TaskDefinition)),
+		ID: aws.ToString(d.Id), Status: aws.ToString(d.Status), TaskDefinition: fleet.ARN(aws.ToString(d.TaskDefinition)).Name(),
 		Rollout: string(d.RolloutState), RolloutReason: aws.ToString(d.RolloutStateReason),
 		Desired: int(d.DesiredCount), Running: int(d.RunningCount), Pending: int(d.PendingCount), Failed: int(d.FailedTasks),
 		CreatedAt: aws.ToTime(d.CreatedAt), UpdatedAt: aws.ToTime(d.UpdatedAt),

@@ -39,9 +39,9 @@ func (s *Collector) Take(ctx context.Context, scope Scope) (inventory.Inventory,
 	out.Account = aws.ToString(who.Account)
 	f := l.resolve(ctx, scope)
 	out.Clusters, out.Groups = f.clusters, f.groups
-	ids, arns := unique(append(f.instances(), scope.Instance)), f.targetGroups() // an instance that has left is told by EC2 alone
+	ids, arns := unique(append(f.instances(), scope.Instance)), f.targetGroups() // only EC2 still knows an instance that has left
 	together(
-		func() { out.Machines = l.machines(ctx, ids) },
+		func() { out.Instances = l.instances(ctx, ids) },
 		func() { l.interfaces(ctx, f.clusters) },
 		func() { out.TargetGroups = l.targetGroups(ctx, arns) },
 		func() {

@@ -25,10 +25,11 @@ var start time.Time
 func Run(t *testing.T, now time.Time, open func(*testing.T) journal.Store, again func(*testing.T, journal.Store) journal.Store) {
 	start = now.UTC().Truncate(time.Second).Add(1) // the nanosecond must survive
 	one := map[string]func(*testing.T, journal.Store){
-		"empty": empty, "round trip": roundTrip, "revisions": revisions, "atomic": atomic, "twice in one batch": twice, "a key used again": usedAgain,
+		"empty": empty, "round trip": roundTrip, "revisions": revisions, "atomic": atomic, "twice in one batch": twice,
+		"a key used again":       usedAgain,
 		"one open for a subject": oneOpen, "order": order, "query": query, "large": large, "no aliasing": noAliasing, "cancelled": cancelled,
 		"closed": closed,
-		"leases": leases, "under": under, "notes": notes, "many": many,
+		"leases": leases, "under": under, "forwarded messages": forwarded, "many": many,
 	}
 	for name, test := range one {
 		t.Run(name, func(t *testing.T) {
@@ -61,7 +62,8 @@ func record(key string, rev int64, open bool) journal.Record {
 }
 
 func line(n int, key string) journal.Line {
-	return journal.Line{At: start.Add(time.Duration(n) * time.Minute), Key: key, Kind: "heard", Text: fmt.Sprintf("line %d", n), Data: []byte(`{}`)}
+	at := start.Add(time.Duration(n) * time.Minute)
+	return journal.Line{At: at, Key: key, Kind: "heard", Text: fmt.Sprintf("line %d", n), Data: []byte(`{}`)}
 }
 
 func write(t *testing.T, s journal.Store, b journal.Batch) {
@@ -162,9 +164,12 @@ func oneOpen(t *testing.T, s journal.Store) {
 	conflict(t, s, journal.Batch{Records: records(record("web/i-3/a", 1, true), record("web/i-3/b", 1, true))})
 	write(t, s, journal.Batch{Records: records(record("web/i-1/c", 1, false), record("web/i-1/a", 2, true), record("web/i-10/a", 1, true))})
 	write(t, s, journal.Batch{Records: records(record("web/i-1/a", 3, false), record("web/i-1/b", 1, true))})
-	same(t, "open records", records(record("web/i-1/b", 1, true), record("web/i-1/x/a", 1, true), record("web/i-10/a", 1, true), record("web/i-2/a", 1, true)))(s.Open(t.Context()))
+	left := records(record("web/i-1/b", 1, true), record("web/i-1/x/a", 1, true), record("web/i-10/a", 1, true), record("web/i-2/a", 1, true))
+	same(t, "open records", left)(s.Open(t.Context()))
 	same(t, "history", lines())(history(t, s, journal.Query{}))
-	write(t, s, journal.Batch{Records: records(record("task:prod/1/a", 1, true), record("task:prod/2/a", 1, true), record("odd", 1, true), record("even", 1, true))})
+	for _, key := range []string{"task:prod/1/a", "task:prod/2/a", "odd", "even"} {
+		write(t, s, journal.Batch{Records: records(record(key, 1, true))})
+	}
 	for _, beside := range []string{"task:prod/1/b", "odd/a"} {
 		conflict(t, s, journal.Batch{Records: records(record(beside, 1, true))})
 	}
@@ -342,85 +347,6 @@ func reopen(t *testing.T, open func(*testing.T) journal.Store, again func(*testi
 	same(t, "history goes on", lines(line(2, "a")))(history(t, s, journal.Query{After: stored[1].Seq}))
 }
 
-// lease is held by somebody.
-func lease(scope, holder string, fence, beat int64) journal.Lease {
-	return journal.Lease{Scope: scope, Holder: holder, Fence: fence, Beat: beat, For: 10 * time.Second, At: start.Add(time.Duration(beat) * time.Second)}
-}
-
-func claim(t *testing.T, s journal.Store, was, is journal.Lease) {
-	t.Helper()
-	if err := s.Claim(t.Context(), was, is); err != nil {
-		t.Fatalf("claim: %v", err)
-	}
-}
-
-func leases(t *testing.T, s journal.Store) {
-	var none journal.Lease
-	same(t, "leases", []journal.Lease(nil))(s.Leases(t.Context()))
-	b, a1, a2, a3, free := lease("b", "x", 1, 1), lease("a", "x", 1, 1), lease("a", "x", 1, 2), lease("a", "y", 2, 3), lease("a", "", 2, 4)
-	claim(t, s, none, b)
-	claim(t, s, none, a1)
-	same(t, "leases", []journal.Lease{a1, b})(s.Leases(t.Context()))
-	claim(t, s, a1, a2)
-	for name, was := range map[string]journal.Lease{"none": none, "an older beat": a1, "a newer beat": lease("a", "x", 1, 3), "another fence": lease("a", "x", 2, 2)} {
-		if err := s.Claim(t.Context(), was, a3); !errors.Is(err, journal.ErrConflict) {
-			t.Errorf("claim over %s: error %v, want ErrConflict", name, err)
-		}
-	}
-	if err := s.Claim(t.Context(), a2, lease("c", "x", 1, 1)); !errors.Is(err, journal.ErrConflict) {
-		t.Errorf("claim of a scope without a lease over one: error %v, want ErrConflict", err)
-	}
-	claim(t, s, a2, a3)
-	claim(t, s, a3, free)
-	same(t, "leases", []journal.Lease{free, b})(s.Leases(t.Context()))
-}
-
-// under: a holder that has been replaced writes nothing any more, and one that has only beaten does.
-func under(t *testing.T, s journal.Store) {
-	a, b := lease("a", "x", 1, 1), lease("b", "x", 3, 1)
-	batch := func(under ...journal.Lease) journal.Batch {
-		return journal.Batch{Under: under, Records: records(record("r", 1, true)), Lines: lines(line(0, "r")), Forwarded: []journal.Forwarded{{Scope: "c", ID: "m"}}}
-	}
-	conflict(t, s, batch(a))
-	claim(t, s, journal.Lease{}, a)
-	claim(t, s, journal.Lease{}, b)
-	claim(t, s, a, lease("a", "x", 1, 2))
-	conflict(t, s, batch(a, lease("b", "y", 3, 1)))
-	conflict(t, s, batch(a, lease("b", "x", 2, 1)))
-	conflict(t, s, batch(a, lease("b", "x", 4, 1)))
-	conflict(t, s, batch(lease("c", "x", 1, 1)))
-	if err := s.Write(t.Context(), journal.Batch{Under: []journal.Lease{a, lease("b", "y", 3, 1)}}); !errors.Is(err, journal.ErrConflict) {
-		t.Errorf("a batch of nothing but leases: error %v, want ErrConflict", err)
-	}
-	same(t, "open records", records())(s.Open(t.Context()))
-	same(t, "history", lines())(history(t, s, journal.Query{}))
-	same(t, "notes", []journal.Forwarded(nil))(s.Forwarded(t.Context(), []string{"c"}))
-	write(t, s, batch(a, b))
-	same(t, "open records", records(record("r", 1, true)))(s.Open(t.Context()))
-}
-
-func notes(t *testing.T, s journal.Store) {
-	n := func(scope, id string) journal.Forwarded {
-		return journal.Forwarded{Scope: scope, ID: id, Body: "body of " + id, Sent: start}
-	}
-	write(t, s, journal.Batch{Forwarded: []journal.Forwarded{n("a", "2"), n("b", "1")}})
-	write(t, s, journal.Batch{Forwarded: []journal.Forwarded{n("a", "1"), n("a", "2")}})
-	write(t, s, journal.Batch{Forwarded: []journal.Forwarded{n("c", "2"), n("a", "3")}})
-	same(t, "notes of one scope", []journal.Forwarded{n("a", "2"), n("a", "1"), n("a", "3")})(s.Forwarded(t.Context(), []string{"a"}))
-	same(t, "notes of none", []journal.Forwarded(nil))(s.Forwarded(t.Context(), nil))
-	got, err := s.Forwarded(t.Context(), []string{"a", "b"})
-	if err != nil || len(got) != 4 {
-		t.Errorf("notes of two scopes: %v, error %v", got, err)
-	}
-	if err := s.Discard(t.Context(), []journal.Forwarded{n("a", "1"), n("a", "2"), n("b", "3")}); err != nil {
-		t.Fatalf("discard: %v", err)
-	}
-	same(t, "notes that are left", []journal.Forwarded{n("a", "3")})(s.Forwarded(t.Context(), []string{"a"}))
-	same(t, "notes of another scope", []journal.Forwarded{n("b", "1")})(s.Forwarded(t.Context(), []string{"b"}))
-	write(t, s, journal.Batch{Forwarded: []journal.Forwarded{n("a", "1")}})
-	same(t, "a note that came again", []journal.Forwarded{n("a", "3"), n("a", "1")})(s.Forwarded(t.Context(), []string{"a"}))
-}
-
 // many: a batch of more records than a store may be able to write at once is written whole when nothing stands in its way.
 func many(t *testing.T, s journal.Store) {
 	var b journal.Batch
@@ -443,33 +369,5 @@ func many(t *testing.T, s journal.Store) {
 	ended, err := s.Recent(t.Context(), 0)
 	if err != nil || len(ended) != len(b.Records) {
 		t.Errorf("%d records that ended, want %d, error %v", len(ended), len(b.Records), err)
-	}
-}
-
-// claims lets eight holders on two handles claim one scope: for each fence exactly one must win.
-func claims(t *testing.T, a, b journal.Store) {
-	const holders, rounds = 8, 10
-	var was journal.Lease
-	for fence := int64(1); fence <= rounds; fence++ {
-		var wg sync.WaitGroup
-		errs := make(chan error, holders)
-		for i := range holders {
-			s := []journal.Store{a, b}[i%2]
-			wg.Go(func() { errs <- s.Claim(t.Context(), was, lease("raced", fmt.Sprint(i), fence, 1)) })
-		}
-		wg.Wait()
-		close(errs)
-		won := 0
-		for err := range errs {
-			if err == nil {
-				won++
-			} else if !errors.Is(err, journal.ErrConflict) {
-				t.Errorf("fence %d: error %v, want ErrConflict", fence, err)
-			}
-		}
-		if won != 1 {
-			t.Errorf("fence %d: %d holders won, want 1", fence, won)
-		}
-		was = lease("raced", "", fence, 1)
 	}
 }

@@ -53,7 +53,8 @@ func writeUnits(items []types.TransactWriteItem) int {
 	return n
 }
 
-// aDrain is a typical drain: opened, eight times changed and ended, each with a line; records and lines are as long as in the simulated runs.
+// aDrain is a typical drain: opened, eight times changed and ended, each with a line; records and lines are as long as in the simulated
+// runs.
 func aDrain() (journal.Lease, []journal.Batch) {
 	lease := journal.Lease{Scope: "prod", Holder: "x", Fence: 1, Beat: 1, At: start}
 	key := "web/i-0123456789abcdef0/71514b9d-6a40-4b26-8523-05e7eEXAMPLE"

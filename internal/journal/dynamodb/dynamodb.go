@@ -25,8 +25,8 @@ import (
 // How long DynamoDB keeps what is not open any more. It deletes an item some days after that, and until then it is not shown.
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/TTL.html
 const (
-	keepHistory = 30 * 24 * time.Hour // ended records and lines
-	keepNotes   = 2 * 24 * time.Hour  // by then the sweep has found what they tell of
+	keepHistory   = 30 * 24 * time.Hour // ended records and lines
+	keepForwarded = 2 * 24 * time.Hour  // forwarded messages; by then the sweep has found the instances that they are about
 )
 
 // Store is a journal in a DynamoDB table.

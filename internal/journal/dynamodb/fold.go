@@ -87,10 +87,10 @@ func (c *change) add(r journal.Record) bool {
 
 // part is what one transaction writes.
 type part struct {
-	leases  []journal.Lease
-	changes []*change
-	lines   []placed
-	notes   []journal.Forwarded
+	leases    []journal.Lease
+	changes   []*change
+	lines     []placed
+	forwarded []journal.Forwarded
 }
 
 // placed is a line and its place in the batch.
@@ -100,7 +100,8 @@ type placed struct {
 }
 
 // split divides a batch into as few transactions as it takes: one unless the limits are passed. Each subject goes with the lines of its
-// keys and under the leases of its records' scopes. Leases of other scopes come first; lines and notes that belong to no subject, last.
+// keys and under the leases of its records' scopes. Leases of other scopes come first; lines and forwarded messages that belong to no
+// subject come last.
 func split(b journal.Batch) ([]part, error) {
 	units, err := units(b)
 	if err != nil || len(units) == 0 {
@@ -149,7 +150,7 @@ func units(b journal.Batch) ([]part, error) {
 		}
 	}
 	for _, n := range b.Forwarded {
-		out = append(out, part{notes: []journal.Forwarded{n}})
+		out = append(out, part{forwarded: []journal.Forwarded{n}})
 	}
 	return out, nil
 }
@@ -166,16 +167,17 @@ func (c *change) records() []journal.Record {
 	return append(slices.Clip(c.ended), *c.open)
 }
 
-// join adds another part. What both have is there once: a lease, a note with the same scope and id.
+// join adds another part. A lease or forwarded message that both have is there once.
 func (p *part) join(q part) {
 	for _, l := range q.leases {
-		if !slices.ContainsFunc(p.leases, func(o journal.Lease) bool { return o.Scope == l.Scope && o.Holder == l.Holder && o.Fence == l.Fence }) {
+		same := func(o journal.Lease) bool { return o.Scope == l.Scope && o.Holder == l.Holder && o.Fence == l.Fence }
+		if !slices.ContainsFunc(p.leases, same) {
 			p.leases = append(p.leases, l)
 		}
 	}
-	for _, n := range q.notes {
-		if !slices.ContainsFunc(p.notes, func(o journal.Forwarded) bool { return o.Scope == n.Scope && o.ID == n.ID }) {
-			p.notes = append(p.notes, n)
+	for _, n := range q.forwarded {
+		if !slices.ContainsFunc(p.forwarded, n.Same) {
+			p.forwarded = append(p.forwarded, n)
 		}
 	}
 	p.changes = append(p.changes, q.changes...)
@@ -187,14 +189,14 @@ func fit(p, q part) bool {
 	items, bytes := 0, 0
 	lines, lineBytes := 0, 0
 	for _, x := range []part{p, q} {
-		items += len(x.leases) + len(x.notes)
+		items += len(x.leases) + len(x.forwarded)
 		for _, c := range x.changes {
 			items += 1 + len(c.ended)
 			for _, r := range c.records() {
 				bytes += len(r.Body) + 2*len(r.Key) + len(r.Scope) + rough
 			}
 		}
-		for _, n := range x.notes {
+		for _, n := range x.forwarded {
 			bytes += len(n.Body) + len(n.Scope) + len(n.ID) + rough
 		}
 		for _, l := range x.lines {

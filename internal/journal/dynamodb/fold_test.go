@@ -129,12 +129,12 @@ func TestSplit(t *testing.T) {
 	if first := parts[0].leases[0].Scope; first != "of nobody" {
 		t.Errorf("the first lease is that of %s", first)
 	}
-	if last := parts[len(parts)-1]; len(last.notes) == 0 {
+	if last := parts[len(parts)-1]; len(last.forwarded) == 0 {
 		t.Error("the last part has no notes")
 	}
 	changes, lines, notes := 0, 0, 0
 	for _, p := range parts {
-		changes, lines, notes = changes+len(p.changes), lines+len(p.lines), notes+len(p.notes)
+		changes, lines, notes = changes+len(p.changes), lines+len(p.lines), notes+len(p.forwarded)
 		here := map[string]bool{}
 		for _, c := range p.changes {
 			here[c.subject+"/a"] = true

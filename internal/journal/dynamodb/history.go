@@ -21,9 +21,9 @@ const (
 	early = day
 )
 
-// History returns lines, oldest first: those that are kept. The Seq of a line is made of the clock of the Ebb that wrote it, so it orders the
-// lines of one Ebb as they were written, and those of several Ebbs as well as their clocks agree; no two lines have the same. A reader that asks
-// for what is after the last line it saw may miss what another Ebb wrote at the same moment.
+// History returns lines, oldest first: those that are kept. The Seq of a line is made of the clock of the Ebb that wrote it, so it orders
+// the lines of one Ebb as they were written, and those of several Ebbs as well as their clocks agree; no two lines have the same. A reader
+// that asks for what is after the last line it saw may miss what another Ebb wrote at the same moment.
 func (s *Store) History(ctx context.Context, q journal.Query) ([]journal.Line, error) {
 	now := s.now()
 	first := latest(now.Add(-keepHistory), q.Since.Add(-early), time.UnixMicro(q.After/maxLines))

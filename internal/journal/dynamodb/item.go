@@ -22,8 +22,8 @@ const (
 	partitionLease  = "lease"  // sk: scope
 )
 
-// partitionNotes holds the notes for a scope; sk: id of the message.
-func partitionNotes(scope string) string { return "note/" + scope }
+// partitionForwarded holds the messages that were forwarded to a scope; sk: id of the message.
+func partitionForwarded(scope string) string { return "note/" + scope }
 
 // partitionLines holds the history that was written on one UTC day; sk: stamp of the write.
 func partitionLines(day time.Time) string { return "lines/" + day.UTC().Format(time.DateOnly) }
@@ -42,7 +42,7 @@ const (
 	lasts   = "lasts" // nanoseconds
 	at      = "at"
 	sent    = "sent"
-	stamped = "stamped" // of a note: it orders the notes of all scopes
+	stamped = "stamped" // of a forwarded message: it orders those of all scopes
 	lines   = "lines"
 	kind    = "kind"
 	words   = "text"
@@ -82,7 +82,8 @@ type reading struct {
 
 func (r *reading) fail(name string) {
 	if r.err == nil {
-		r.err = fmt.Errorf("the item %s / %s has no proper %q: something else than Ebb has written to the table", r.item.plain("pk"), r.item.plain("sk"), name)
+		r.err = fmt.Errorf("the item %s / %s has no proper %q: something other than Ebb has written to the table",
+			r.item.plain("pk"), r.item.plain("sk"), name)
 	}
 }
 
@@ -166,12 +167,13 @@ func leaseItem(l journal.Lease) item {
 func (it item) lease() (journal.Lease, error) {
 	r := reading{item: it}
 	out := journal.Lease{
-		Scope: r.text("sk"), Holder: r.text(holder), Fence: r.number(fence), Beat: r.number(beat), For: time.Duration(r.number(lasts)), At: r.time(at),
+		Scope: r.text("sk"), Holder: r.text(holder), Fence: r.number(fence), Beat: r.number(beat),
+		For: time.Duration(r.number(lasts)), At: r.time(at),
 	}
 	return out, r.err
 }
 
-func (it item) note(scope string) (journal.Forwarded, int64, error) {
+func (it item) forwarded(scope string) (journal.Forwarded, int64, error) {
 	r := reading{item: it}
 	out := journal.Forwarded{Scope: scope, ID: r.text("sk"), Body: r.text(body), Sent: r.time(sent)}
 	return out, r.number(stamped), r.err

@@ -68,19 +68,19 @@ func equal(a, b journal.Lease) bool {
 	return a.Scope == b.Scope && a.Holder == b.Holder && a.Fence == b.Fence && a.Beat == b.Beat && a.For == b.For && a.At.Equal(b.At)
 }
 
-// Forwarded returns the notes for some scopes, the oldest first.
+// Forwarded returns the messages that were forwarded to some scopes, the oldest first.
 func (s *Store) Forwarded(ctx context.Context, scopes []string) ([]journal.Forwarded, error) {
 	type aged struct {
-		note  journal.Forwarded
+		journal.Forwarded
 		stamp int64
 	}
 	var found []aged
 	for _, scope := range slices.Compact(slices.Sorted(slices.Values(scopes))) {
-		for it, err := range s.query(ctx, partitionNotes(scope)) {
+		for it, err := range s.query(ctx, partitionForwarded(scope)) {
 			if err != nil {
 				return nil, s.explain("read", err)
 			}
-			n, stamp, err := it.note(scope)
+			n, stamp, err := it.forwarded(scope)
 			if err != nil {
 				return nil, s.explain("read", err)
 			}
@@ -90,13 +90,13 @@ func (s *Store) Forwarded(ctx context.Context, scopes []string) ([]journal.Forwa
 	slices.SortStableFunc(found, func(a, b aged) int { return cmp.Compare(a.stamp, b.stamp) })
 	var out []journal.Forwarded
 	for _, f := range found {
-		out = append(out, f.note)
+		out = append(out, f.Forwarded)
 	}
 	return out, nil
 }
 
-// putNote leaves a note that is there already as it is, but for the time until which it is kept.
-func putNote(n journal.Forwarded, stamp int64, keep types.AttributeValue) op {
+// putForwarded writes a forwarded message. Of one that is there already it changes only the time until which it is kept.
+func putForwarded(n journal.Forwarded, stamp int64, keep types.AttributeValue) op {
 	names, values := map[string]string{"#expires": expires}, item{":expires": keep}
 	expression := "SET #expires = :expires"
 	for _, v := range []struct {
@@ -107,22 +107,23 @@ func putNote(n journal.Forwarded, stamp int64, keep types.AttributeValue) op {
 		names["#"+v.name], values[":"+v.name] = v.name, v.value
 	}
 	return op{TransactWriteItem: types.TransactWriteItem{Update: &types.Update{
-		Key: place(partitionNotes(n.Scope), n.ID), UpdateExpression: &expression, ExpressionAttributeNames: names, ExpressionAttributeValues: values,
+		Key: place(partitionForwarded(n.Scope), n.ID), UpdateExpression: &expression,
+		ExpressionAttributeNames: names, ExpressionAttributeValues: values,
 	}}}
 }
 
-// Discard removes notes; one that is not there is no error.
-func (s *Store) Discard(ctx context.Context, notes []journal.Forwarded) error {
+// Discard removes forwarded messages. A message that is not there is no error.
+func (s *Store) Discard(ctx context.Context, messages []journal.Forwarded) error {
 	if err := s.writable(ctx); err != nil {
 		return s.explain("write", err)
 	}
 	var once part
-	once.join(part{notes: notes})
-	for chunk := range slices.Chunk(once.notes, maxItems) {
+	once.join(part{forwarded: messages})
+	for chunk := range slices.Chunk(once.forwarded, maxItems) {
 		err := s.transact(ctx, func(int64) []op {
 			var ops []op
 			for _, n := range chunk {
-				ops = append(ops, op{TransactWriteItem: types.TransactWriteItem{Delete: &types.Delete{Key: place(partitionNotes(n.Scope), n.ID)}}})
+				ops = append(ops, op{TransactWriteItem: types.TransactWriteItem{Delete: &types.Delete{Key: place(partitionForwarded(n.Scope), n.ID)}}})
 			}
 			return ops
 		})

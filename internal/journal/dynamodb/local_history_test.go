@@ -33,8 +33,8 @@ func TestWhatHasExpiredIsNotShown(t *testing.T) {
 		after                     time.Duration
 		open, ended, lines, noted int
 	}{
-		{keepNotes - time.Minute, 1, 1, 1, 1},
-		{keepNotes + time.Minute, 1, 1, 1, 0},
+		{keepForwarded - time.Minute, 1, 1, 1, 1},
+		{keepForwarded + time.Minute, 1, 1, 1, 0},
 		{keepHistory - time.Minute, 1, 1, 1, 0},
 		{keepHistory + time.Minute, 1, 0, 0, 0},
 	} {
@@ -42,16 +42,16 @@ func TestWhatHasExpiredIsNotShown(t *testing.T) {
 		open, errOpen := s.Open(t.Context())
 		ended, errEnded := s.Recent(t.Context(), 0)
 		lines, errLines := s.History(t.Context(), journal.Query{})
-		notes, errNotes := s.Forwarded(t.Context(), []string{"s"})
+		notes, errForwarded := s.Forwarded(t.Context(), []string{"s"})
 		leases, errLeases := s.Leases(t.Context())
-		if err := errors.Join(errOpen, errEnded, errLines, errNotes, errLeases); err != nil {
+		if err := errors.Join(errOpen, errEnded, errLines, errForwarded, errLeases); err != nil {
 			t.Fatal(err)
 		}
 		if len(open) != x.open || len(ended) != x.ended || len(lines) != x.lines || len(notes) != x.noted || len(leases) != 1 {
 			t.Errorf("after %s: %d open, %d ended, %d lines, %d notes, %d leases", x.after, len(open), len(ended), len(lines), len(notes), len(leases))
 		}
 	}
-	again := openAt(t, name, start.Add(keepNotes+time.Minute))
+	again := openAt(t, name, start.Add(keepForwarded+time.Minute))
 	write(t, again, journal.Batch{Forwarded: []journal.Forwarded{note}})
 	if got, err := again.Forwarded(t.Context(), []string{"s"}); len(got) != 1 || err != nil {
 		t.Errorf("a note that came again after it had expired: %v, error %v", got, err)
@@ -137,8 +137,8 @@ func TestAllPagesAreRead(t *testing.T) {
 	open, errOpen := s.Open(t.Context())
 	ended, errEnded := s.Recent(t.Context(), n)
 	lines, errLines := s.History(t.Context(), journal.Query{})
-	notes, errNotes := s.Forwarded(t.Context(), []string{"s"})
-	if err := errors.Join(errOpen, errEnded, errLines, errNotes); err != nil || len(open) != n || len(ended) != n || len(lines) != n || len(notes) != n {
+	notes, errForwarded := s.Forwarded(t.Context(), []string{"s"})
+	if err := errors.Join(errOpen, errEnded, errLines, errForwarded); err != nil || len(open) != n || len(ended) != n || len(lines) != n || len(notes) != n {
 		t.Errorf("%d open, %d ended, %d lines, %d notes, error %v; want %d of each", len(open), len(ended), len(lines), len(notes), err, n)
 	}
 }

@@ -64,7 +64,8 @@ func created(t *testing.T, c *clock) string {
 	return name
 }
 
-// table makes a table in which nothing is deleted while a test looks: its time to live is off, for the clock of DynamoDB Local is the real one.
+// table makes a table in which nothing is deleted while a test looks: its time to live is off, for the clock of DynamoDB Local is the real
+// one.
 func table(t *testing.T, c *clock) string {
 	t.Helper()
 	name := created(t, c)

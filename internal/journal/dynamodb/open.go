@@ -53,8 +53,8 @@ func newStore(cfg aws.Config, table string, o Options) *Store {
 	return s
 }
 
-// Open opens the journal in a table that is there. A newer layout is refused with journal.ErrNewer; an older one is this one from now on, and an
-// Ebb that knows only the older is refused when it starts again.
+// Open opens the journal in a table that is there. A newer layout is refused with journal.ErrNewer; an older one is this one from now on,
+// and an Ebb that knows only the older is refused when it starts again.
 func Open(ctx context.Context, cfg aws.Config, table string, o Options) (*Store, error) {
 	s := newStore(cfg, table, o)
 	stored, err := s.check(ctx)
@@ -86,14 +86,17 @@ func (s *Store) check(ctx context.Context) (int64, error) {
 	if err := fits(out.Table); err != nil {
 		return 0, err
 	}
-	got, err := s.api.GetItem(ctx, &sdk.GetItemInput{TableName: &s.table, Key: place(partitionSchema, "schema"), ConsistentRead: aws.Bool(true)})
+	got, err := s.api.GetItem(ctx, &sdk.GetItemInput{
+		TableName: &s.table, Key: place(partitionSchema, "schema"), ConsistentRead: aws.Bool(true),
+	})
 	if err != nil || got.Item == nil {
 		return 0, err
 	}
 	r := reading{item: got.Item}
 	stored := r.number(version)
 	if r.err == nil && stored > journal.Schema {
-		r.err = fmt.Errorf("%w (version %d, this one reads up to %d): run that Ebb or a later one, or set journal to another table", journal.ErrNewer, stored, journal.Schema)
+		r.err = fmt.Errorf("%w (version %d, this one reads up to %d): run that Ebb or a later one, or set journal to another table",
+			journal.ErrNewer, stored, journal.Schema)
 	}
 	return stored, r.err
 }
@@ -136,7 +139,8 @@ func (s *Store) raise(ctx context.Context) error {
 // refuse says what to do about a table that cannot be opened.
 func (s *Store) refuse(err error, region string) error {
 	if _, none := errors.AsType[*types.ResourceNotFoundException](err); none {
-		return fmt.Errorf("open journal dynamodb://%s: there is no such table in %s: create it with the template of ebb init, or set journal to the table that it made", s.table, region)
+		return fmt.Errorf("open journal dynamodb://%s: there is no such table in %s: create it with the template of ebb init, "+
+			"or set journal to the table that it made", s.table, region)
 	}
 	if denied, ok := errors.AsType[smithy.APIError](err); ok && denied.ErrorCode() == "AccessDeniedException" {
 		err = fmt.Errorf("%w; give the role the permissions of docs/reference/journal.md on the table", err)
@@ -144,8 +148,8 @@ func (s *Store) refuse(err error, region string) error {
 	return s.explain("open", err)
 }
 
-// Create makes the table of a journal and waits until it can be used: paid by request, with a time to live. It does nothing to a table that is there
-// and is as it should be, and refuses one that is not.
+// Create makes the table of a journal and waits until it can be used: paid by request, with a time to live. It does nothing to a table that
+// is there and is as it should be, and refuses one that is not.
 func Create(ctx context.Context, cfg aws.Config, table string, o Options) error {
 	s := newStore(cfg, table, o)
 	_, err := s.api.CreateTable(ctx, &sdk.CreateTableInput{

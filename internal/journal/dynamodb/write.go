@@ -60,7 +60,7 @@ func checkSizes(b journal.Batch) error {
 	}
 	for _, n := range b.Forwarded {
 		if len(n.Body) > journal.MaxBody {
-			return refuse("note "+n.ID, len(n.Body))
+			return refuse("forwarded message "+n.ID, len(n.Body))
 		}
 	}
 	return nil
@@ -79,7 +79,7 @@ func ops(p part, stamp int64, now time.Time) []op {
 	for _, l := range p.leases {
 		out = append(out, underLease(l))
 	}
-	history, notes := until(now.Add(keepHistory)), until(now.Add(keepNotes))
+	history, forwarded := until(now.Add(keepHistory)), until(now.Add(keepForwarded))
 	for _, c := range p.changes {
 		out = append(out, c.op())
 		for _, r := range c.ended {
@@ -98,8 +98,8 @@ func ops(p part, stamp int64, now time.Time) []op {
 			Item: it, ConditionExpression: aws.String("attribute_not_exists(pk)"),
 		}}})
 	}
-	for i, n := range p.notes {
-		out = append(out, putNote(n, stamp+int64(i), notes))
+	for i, n := range p.forwarded {
+		out = append(out, putForwarded(n, stamp+int64(i), forwarded))
 	}
 	return out
 }
@@ -121,11 +121,20 @@ func (c *change) op() op {
 	var w types.TransactWriteItem
 	switch {
 	case c.open != nil:
-		w.Put = &types.Put{Item: where.with(recordItem(*c.open)), ConditionExpression: &condition, ExpressionAttributeNames: names, ExpressionAttributeValues: values}
+		w.Put = &types.Put{
+			Item:                where.with(recordItem(*c.open)),
+			ConditionExpression: &condition, ExpressionAttributeNames: names, ExpressionAttributeValues: values,
+		}
 	case c.was == held:
-		w.Delete = &types.Delete{Key: where, ConditionExpression: &condition, ExpressionAttributeNames: names, ExpressionAttributeValues: values}
+		w.Delete = &types.Delete{
+			Key:                 where,
+			ConditionExpression: &condition, ExpressionAttributeNames: names, ExpressionAttributeValues: values,
+		}
 	default:
-		w.ConditionCheck = &types.ConditionCheck{Key: where, ConditionExpression: &condition, ExpressionAttributeNames: names, ExpressionAttributeValues: values}
+		w.ConditionCheck = &types.ConditionCheck{
+			Key:                 where,
+			ConditionExpression: &condition, ExpressionAttributeNames: names, ExpressionAttributeValues: values,
+		}
 	}
 	last := c.records()[len(c.records())-1]
 	return op{w, fmt.Sprintf("record %s revision %d", last.Key, last.Rev)}
@@ -152,8 +161,8 @@ func (c *change) condition() (expression string, names map[string]string, values
 const tries = 7
 
 // transact runs the operations that make builds, in one transaction. One that DynamoDB has cancelled for reasons that pass is begun again,
-// with a new stamp. After a failure that leaves open whether it was carried out, the SDK sends the same request again with the same token, so
-// that it is not carried out twice.
+// with a new stamp. After a failure that leaves open whether it was carried out, the SDK sends the same request again with the same token,
+// so that it is not carried out twice.
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html
 func (s *Store) transact(ctx context.Context, build func(stamp int64) []op) error {
 	return again(ctx, func() error {

@@ -139,7 +139,7 @@ func TestWriteRefusesWhatNoItemHolds(t *testing.T) {
 		"record web/i-1/a has 131073 bytes": {Records: []journal.Record{{Key: "web/i-1/a", Rev: 1, Body: []byte(big)}}},
 		"a line of web/i-1/a has 131073":    {Lines: []journal.Line{{Key: "web/i-1/a", Data: []byte(big)}}},
 		"a line of  has 393219 bytes":       {Lines: []journal.Line{{Text: big + big + big}}},
-		"note m-1 has 131073 bytes":         {Forwarded: []journal.Forwarded{{Scope: "s", ID: "m-1", Body: big}}},
+		"forwarded message m-1 has 131073":  {Forwarded: []journal.Forwarded{{Scope: "s", ID: "m-1", Body: big}}},
 	} {
 		a := &answers{errs: []error{nil}}
 		err := (&Store{api: a, table: "t", now: time.Now}).Write(t.Context(), b)

@@ -17,13 +17,13 @@ import (
 
 // Store is a journal in memory. The zero value is an empty journal, ready for use.
 type Store struct {
-	mu      sync.Mutex
-	records map[string]entry
-	lines   []journal.Line // by Seq, which is the index plus one
-	leases  map[string]journal.Lease
-	notes   []journal.Forwarded // the oldest first
-	writes  int64
-	closed  bool
+	mu        sync.Mutex
+	records   map[string]entry
+	lines     []journal.Line // by Seq, which is the index plus one
+	leases    map[string]journal.Lease
+	forwarded []journal.Forwarded // the oldest first
+	writes    int64
+	closed    bool
 }
 
 // entry is a record and the number of the write that stored it, which orders records by age.
@@ -95,8 +95,8 @@ func (s *Store) Write(ctx context.Context, b journal.Batch) error {
 		s.lines = append(s.lines, l)
 	}
 	for _, n := range b.Forwarded {
-		if !slices.ContainsFunc(s.notes, func(o journal.Forwarded) bool { return o.Scope == n.Scope && o.ID == n.ID }) {
-			s.notes = append(s.notes, n)
+		if !slices.ContainsFunc(s.forwarded, n.Same) {
+			s.forwarded = append(s.forwarded, n)
 		}
 	}
 	return nil
@@ -199,14 +199,14 @@ func (s *Store) Claim(ctx context.Context, was, is journal.Lease) error {
 	return nil
 }
 
-// Forwarded returns the notes for some scopes, the oldest first.
+// Forwarded returns the messages that were forwarded to some scopes, the oldest first.
 func (s *Store) Forwarded(ctx context.Context, scopes []string) ([]journal.Forwarded, error) {
 	if err := s.lock(ctx); err != nil {
 		return nil, err
 	}
 	defer s.mu.Unlock()
 	var out []journal.Forwarded
-	for _, n := range s.notes {
+	for _, n := range s.forwarded {
 		if slices.Contains(scopes, n.Scope) {
 			out = append(out, n)
 		}
@@ -214,14 +214,14 @@ func (s *Store) Forwarded(ctx context.Context, scopes []string) ([]journal.Forwa
 	return out, nil
 }
 
-// Discard removes notes.
-func (s *Store) Discard(ctx context.Context, notes []journal.Forwarded) error {
+// Discard removes forwarded messages. A message that is not there is no error.
+func (s *Store) Discard(ctx context.Context, messages []journal.Forwarded) error {
 	if err := s.lock(ctx); err != nil {
 		return err
 	}
 	defer s.mu.Unlock()
-	s.notes = slices.DeleteFunc(s.notes, func(n journal.Forwarded) bool {
-		return slices.ContainsFunc(notes, func(o journal.Forwarded) bool { return o.Scope == n.Scope && o.ID == n.ID })
+	s.forwarded = slices.DeleteFunc(s.forwarded, func(n journal.Forwarded) bool {
+		return slices.ContainsFunc(messages, n.Same)
 	})
 	return nil
 }

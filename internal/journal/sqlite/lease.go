@@ -38,7 +38,8 @@ func (s *Store) Claim(ctx context.Context, was, is journal.Lease) error {
 func held(ctx context.Context, tx *sql.Tx, leases []journal.Lease) error {
 	for _, l := range leases {
 		var n int
-		err := tx.QueryRowContext(ctx, "SELECT count(*) FROM lease WHERE scope = ? AND holder = ? AND fence = ?", l.Scope, l.Holder, l.Fence).Scan(&n)
+		err := tx.QueryRowContext(ctx, "SELECT count(*) FROM lease WHERE scope = ? AND holder = ? AND fence = ?",
+			l.Scope, l.Holder, l.Fence).Scan(&n)
 		if err != nil {
 			return err
 		}
@@ -49,7 +50,7 @@ func held(ctx context.Context, tx *sql.Tx, leases []journal.Lease) error {
 	return nil
 }
 
-// Forwarded returns the notes for some scopes, the oldest first.
+// Forwarded returns the messages that were forwarded to some scopes, the oldest first.
 func (s *Store) Forwarded(ctx context.Context, scopes []string) ([]journal.Forwarded, error) {
 	if s.before(2) {
 		return nil, nil
@@ -65,18 +66,19 @@ func (s *Store) Forwarded(ctx context.Context, scopes []string) ([]journal.Forwa
 	}, "SELECT scope, id, body, sent FROM note WHERE scope IN (SELECT value FROM json_each(?)) ORDER BY seq", string(list))
 }
 
-func writeNote(ctx context.Context, tx *sql.Tx, n journal.Forwarded) error {
-	_, err := tx.ExecContext(ctx, "INSERT INTO note (scope, id, body, sent) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", n.Scope, n.ID, n.Body, stamp(n.Sent))
+func writeForwarded(ctx context.Context, tx *sql.Tx, n journal.Forwarded) error {
+	_, err := tx.ExecContext(ctx, "INSERT INTO note (scope, id, body, sent) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+		n.Scope, n.ID, n.Body, stamp(n.Sent))
 	return err
 }
 
-// Discard removes notes; one that is not there is no error.
-func (s *Store) Discard(ctx context.Context, notes []journal.Forwarded) error {
-	if len(notes) == 0 {
+// Discard removes forwarded messages. A message that is not there is no error.
+func (s *Store) Discard(ctx context.Context, messages []journal.Forwarded) error {
+	if len(messages) == 0 {
 		return nil
 	}
 	return s.change(ctx, func(tx *sql.Tx) error {
-		for _, n := range notes {
+		for _, n := range messages {
 			if _, err := tx.ExecContext(ctx, "DELETE FROM note WHERE scope = ? AND id = ?", n.Scope, n.ID); err != nil {
 				return err
 			}

@@ -147,7 +147,8 @@ type querier interface {
 // version reads the version of the journal, 0 for an empty file, and refuses what this code does not write.
 func (s *Store) version(ctx context.Context, q querier) (int, error) {
 	var version, id, tables int
-	err := q.QueryRowContext(ctx, "SELECT (SELECT user_version FROM pragma_user_version), (SELECT application_id FROM pragma_application_id), (SELECT count(*) FROM sqlite_schema)").
+	err := q.QueryRowContext(ctx, "SELECT (SELECT user_version FROM pragma_user_version), "+
+		"(SELECT application_id FROM pragma_application_id), (SELECT count(*) FROM sqlite_schema)").
 		Scan(&version, &id, &tables)
 	switch {
 	case err != nil:
@@ -155,7 +156,8 @@ func (s *Store) version(ctx context.Context, q querier) (int, error) {
 	case id != applicationID && (id != 0 || version != 0 || tables != 0):
 		return 0, errors.New("the file is an SQLite database of something else: set journal to another path")
 	case version > journal.Schema:
-		return 0, fmt.Errorf("%w (version %d, this one reads up to %d): run that Ebb or a later one, or set journal to another path", journal.ErrNewer, version, journal.Schema)
+		return 0, fmt.Errorf("%w (version %d, this one reads up to %d): run that Ebb or a later one, or set journal to another path",
+			journal.ErrNewer, version, journal.Schema)
 	}
 	return version, nil
 }

@@ -1,4 +1,5 @@
-// Package sqlite keeps a journal in one SQLite file on a local disk: for the controllers of one host, with any number of readers beside them.
+// Package sqlite keeps a journal in one SQLite file on a local disk: for the controllers of one host, with any number of readers beside
+// them.
 //
 // It never shares the file over a network, and it never reports a write before it is on disk.
 package sqlite
@@ -113,13 +114,14 @@ func write(ctx context.Context, tx *sql.Tx, b journal.Batch) error {
 		}
 	}
 	for _, l := range b.Lines {
-		_, err := tx.ExecContext(ctx, "INSERT INTO line (at, key, kind, text, data) VALUES (?, ?, ?, ?, ?)", stamp(l.At), l.Key, l.Kind, l.Text, l.Data)
+		_, err := tx.ExecContext(ctx, "INSERT INTO line (at, key, kind, text, data) VALUES (?, ?, ?, ?, ?)",
+			stamp(l.At), l.Key, l.Kind, l.Text, l.Data)
 		if err != nil {
 			return err
 		}
 	}
 	for _, n := range b.Forwarded {
-		if err := writeNote(ctx, tx, n); err != nil {
+		if err := writeForwarded(ctx, tx, n); err != nil {
 			return err
 		}
 	}
@@ -160,8 +162,8 @@ func changeOne(ctx context.Context, tx *sql.Tx, what, query string, args ...any)
 	return nil
 }
 
-// alone refuses a new record beside another open one of the same subject. The keys of a subject are the subject itself, and those between it with
-// a slash and it with the next character, which is a zero.
+// alone refuses a new record beside another open one of the same subject. The keys of a subject are the subject itself, and those between
+// it with a slash and it with the next character, which is a zero.
 func alone(ctx context.Context, tx *sql.Tx, r journal.Record) error {
 	var other string
 	err := tx.QueryRowContext(ctx, "SELECT key FROM record WHERE open = 1 AND key != ?1 AND (key = ?2 OR "+

@@ -248,8 +248,8 @@ func TestAReaderReadsTheVersionBefore(t *testing.T) {
 	defer r.Close()
 	compare(t, r)
 	leases, errLeases := r.Leases(t.Context())
-	notes, errNotes := r.Forwarded(t.Context(), []string{"web"})
-	if err := errors.Join(errLeases, errNotes); err != nil || len(leases)+len(notes) > 0 {
+	notes, errForwarded := r.Forwarded(t.Context(), []string{"web"})
+	if err := errors.Join(errLeases, errForwarded); err != nil || len(leases)+len(notes) > 0 {
 		t.Errorf("leases %v, notes %v, error %v", leases, notes, err)
 	}
 	if after, err := os.ReadFile(path); err != nil || !bytes.Equal(before, after) {

@@ -150,10 +150,7 @@ func (s api) terminate(_ *core.Call, in *autoscaling.TerminateInstanceInAutoScal
 	return out, nil
 }
 
-func missing(name string) error {
-	first := strings.ToLower(name[:1]) + name[1:]
-	return core.Refuse("ValidationError", "1 validation error detected: Value null at '%s' failed to satisfy constraint: Member must not be null", first)
-}
+func missing(member string) error { return core.Null("ValidationError", member) }
 
 // needsInstance is what a termination must name: an instance, or several of a group.
 func needsInstance(in *autoscaling.TerminateInstanceInAutoScalingGroupInput) []core.Member {

@@ -31,22 +31,17 @@ func (w *AutoScaling) Service() core.Service {
 }
 
 func refusals() core.Errors {
-	return core.Errors{
-		Throttled:  core.Error{Code: "Throttling", Message: "Rate exceeded", Status: 400},
-		Internal:   core.Error{Code: "InternalFailure", Message: "We encountered an internal error. Please try again.", Status: 500},
-		StaleToken: core.Error{Code: "InvalidNextToken", Message: "The token is invalid.", Status: 400},
-		Missing:    missing,
-		Denied:     core.Denial{Code: "AccessDenied", Status: 403},
-		Typed: func(code, message string) error {
-			switch code {
-			case "ResourceContention":
-				return &types.ResourceContentionFault{Message: &message}
-			case "ScalingActivityInProgress":
-				return &types.ScalingActivityInProgressFault{Message: &message}
-			}
-			return nil
-		},
+	e := core.Refusals(missing, core.Denial{Code: "AccessDenied", Status: 403})
+	e.Typed = func(code, message string) error {
+		switch code {
+		case "ResourceContention":
+			return &types.ResourceContentionFault{Message: &message}
+		case "ScalingActivityInProgress":
+			return &types.ScalingActivityInProgressFault{Message: &message}
+		}
+		return nil
 	}
+	return e
 }
 
 // operations are the rows of all operations: what acts on a group is checked against it and its tags; nothing that describes is.
@@ -60,8 +55,7 @@ func (s api) operations() []core.Operation {
 func (s api) groupOps() []core.Operation {
 	return []core.Operation{
 		core.NewOperation("DescribeAutoScalingGroups", s.describeGroups, "autoscaling",
-			core.NoNeeds,
-			core.NoResource,
+			core.NoNeeds, core.NoResource,
 			func(in *autoscaling.DescribeAutoScalingGroupsInput) core.Entry {
 				return core.Entry{Group: core.Only(in.AutoScalingGroupNames, "")}
 			},
@@ -69,8 +63,7 @@ func (s api) groupOps() []core.Operation {
 			core.NoBatch,
 		),
 		core.NewOperation("DescribeAutoScalingInstances", s.describeInstances, "autoscaling",
-			core.NoNeeds,
-			core.NoResource,
+			core.NoNeeds, core.NoResource,
 			func(in *autoscaling.DescribeAutoScalingInstancesInput) core.Entry {
 				return core.Entry{Instance: core.Only(in.InstanceIds, "")}
 			},
@@ -78,16 +71,12 @@ func (s api) groupOps() []core.Operation {
 			core.NoBatch,
 		),
 		core.NewOperation("DescribeScalingActivities", s.describeActivities, "autoscaling",
-			core.NoNeeds,
-			core.NoResource,
-			core.NoSubject,
+			core.NoNeeds, core.NoResource, core.NoSubject,
 			func(in *autoscaling.DescribeScalingActivitiesInput) *string { return in.NextToken },
 			core.NoBatch,
 		),
 		core.NewOperation("DescribeLaunchConfigurations", s.describeLaunch, "autoscaling",
-			core.NoNeeds,
-			core.NoResource,
-			core.NoSubject,
+			core.NoNeeds, core.NoResource, core.NoSubject,
 			func(in *autoscaling.DescribeLaunchConfigurationsInput) *string { return in.NextToken },
 			core.NoBatch,
 		),
@@ -117,8 +106,7 @@ func (s api) sizeOps() []core.Operation {
 			func(in *autoscaling.SetDesiredCapacityInput) core.Entry {
 				return core.Entry{Group: core.Deref(in.AutoScalingGroupName)}
 			},
-			core.NotPaged,
-			core.NoBatch,
+			core.NotPaged, core.NoBatch,
 		),
 		core.NewOperation("UpdateAutoScalingGroup", s.update, "autoscaling",
 			func(in *autoscaling.UpdateAutoScalingGroupInput) []core.Member {
@@ -130,8 +118,7 @@ func (s api) sizeOps() []core.Operation {
 			func(in *autoscaling.UpdateAutoScalingGroupInput) core.Entry {
 				return core.Entry{Group: core.Deref(in.AutoScalingGroupName)}
 			},
-			core.NotPaged,
-			core.NoBatch,
+			core.NotPaged, core.NoBatch,
 		),
 	}
 }
@@ -149,8 +136,7 @@ func (s api) instanceOps() []core.Operation {
 			func(in *autoscaling.TerminateInstanceInAutoScalingGroupInput) core.Entry {
 				return core.Entry{Group: core.Deref(in.AutoScalingGroupName), Instance: core.Only(in.InstanceIds, core.Deref(in.InstanceId))}
 			},
-			core.NotPaged,
-			core.NoBatch,
+			core.NotPaged, core.NoBatch,
 		),
 		core.NewOperation("SetInstanceProtection", s.protect, "autoscaling",
 			func(in *autoscaling.SetInstanceProtectionInput) []core.Member {
@@ -162,8 +148,7 @@ func (s api) instanceOps() []core.Operation {
 			func(in *autoscaling.SetInstanceProtectionInput) core.Entry {
 				return core.Entry{Group: core.Deref(in.AutoScalingGroupName), Instance: core.Only(in.InstanceIds, "")}
 			},
-			core.NotPaged,
-			core.NoBatch,
+			core.NotPaged, core.NoBatch,
 		),
 		core.NewOperation("SetInstanceHealth", s.setHealth, "autoscaling",
 			func(in *autoscaling.SetInstanceHealthInput) []core.Member {
@@ -175,8 +160,7 @@ func (s api) instanceOps() []core.Operation {
 			func(in *autoscaling.SetInstanceHealthInput) core.Entry {
 				return core.Entry{Instance: core.Deref(in.InstanceId)}
 			},
-			core.NotPaged,
-			core.NoBatch,
+			core.NotPaged, core.NoBatch,
 		),
 	}
 }
@@ -191,15 +175,11 @@ func (s api) hookOps() []core.Operation {
 			func(in *autoscaling.DescribeLifecycleHooksInput) core.Entry {
 				return core.Entry{Group: core.Deref(in.AutoScalingGroupName), Hook: core.Only(in.LifecycleHookNames, "")}
 			},
-			core.NotPaged,
-			core.NoBatch,
+			core.NotPaged, core.NoBatch,
 		),
 		core.NewOperation("DescribeLifecycleHookTypes", s.describeLifecycleHookTypes, "autoscaling",
-			core.NoNeeds,
-			core.NoResource,
-			core.NoSubject,
-			core.NotPaged,
-			core.NoBatch,
+			core.NoNeeds, core.NoResource,
+			core.NoSubject, core.NotPaged, core.NoBatch,
 		),
 		core.NewOperation("PutLifecycleHook", s.putHook, "autoscaling",
 			func(in *autoscaling.PutLifecycleHookInput) []core.Member {
@@ -211,8 +191,7 @@ func (s api) hookOps() []core.Operation {
 			func(in *autoscaling.PutLifecycleHookInput) core.Entry {
 				return core.Entry{Group: core.Deref(in.AutoScalingGroupName), Hook: core.Deref(in.LifecycleHookName)}
 			},
-			core.NotPaged,
-			core.NoBatch,
+			core.NotPaged, core.NoBatch,
 		),
 		core.NewOperation("DeleteLifecycleHook", s.deleteHook, "autoscaling",
 			func(in *autoscaling.DeleteLifecycleHookInput) []core.Member {
@@ -224,8 +203,7 @@ func (s api) hookOps() []core.Operation {
 			func(in *autoscaling.DeleteLifecycleHookInput) core.Entry {
 				return core.Entry{Group: core.Deref(in.AutoScalingGroupName), Hook: core.Deref(in.LifecycleHookName)}
 			},
-			core.NotPaged,
-			core.NoBatch,
+			core.NotPaged, core.NoBatch,
 		),
 	}
 }
@@ -243,8 +221,7 @@ func (s api) actionOps() []core.Operation {
 			func(in *autoscaling.CompleteLifecycleActionInput) core.Entry {
 				return core.Entry{Group: core.Deref(in.AutoScalingGroupName), Hook: core.Deref(in.LifecycleHookName), Instance: core.Deref(in.InstanceId)}
 			},
-			core.NotPaged,
-			core.NoBatch,
+			core.NotPaged, core.NoBatch,
 		),
 		core.NewOperation("RecordLifecycleActionHeartbeat", s.heartbeat, "autoscaling",
 			func(in *autoscaling.RecordLifecycleActionHeartbeatInput) []core.Member {
@@ -256,8 +233,7 @@ func (s api) actionOps() []core.Operation {
 			func(in *autoscaling.RecordLifecycleActionHeartbeatInput) core.Entry {
 				return core.Entry{Group: core.Deref(in.AutoScalingGroupName), Hook: core.Deref(in.LifecycleHookName), Instance: core.Deref(in.InstanceId)}
 			},
-			core.NotPaged,
-			core.NoBatch,
+			core.NotPaged, core.NoBatch,
 		),
 	}
 }

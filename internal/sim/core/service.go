@@ -1,5 +1,7 @@
 package core
 
+import "strings"
+
 // Service is one service of the simulated cloud, as the wire serves it.
 type Service struct {
 	Name       string // as in the scopes of signatures: ecs
@@ -39,6 +41,23 @@ type Errors struct {
 	Denied     Denial
 	Query      map[string]string                // the code in awsQuery of errors with another name in JSON
 	Typed      func(code, message string) error // the SDK's own type of an error, or nil; nil: it has none
+}
+
+// Refusals are the errors as most services spell them.
+func Refusals(missing func(member string) error, denied Denial) Errors {
+	return Errors{
+		Throttled:  Error{Code: "Throttling", Message: "Rate exceeded", Status: 400},
+		Internal:   Error{Code: "InternalFailure", Message: "We encountered an internal error. Please try again.", Status: 500},
+		StaleToken: Error{Code: "InvalidNextToken", Message: "The token is invalid.", Status: 400},
+		Missing:    missing,
+		Denied:     denied,
+	}
+}
+
+// Null is the refusal of a member that is missing, as most services spell it.
+func Null(code, member string) error {
+	first := strings.ToLower(member[:1]) + member[1:]
+	return Refuse(code, "1 validation error detected: Value null at '%s' failed to satisfy constraint: Member must not be null", first)
 }
 
 // Denial is how a service says that IAM does not allow a call.

@@ -34,8 +34,7 @@ func refusals() core.Errors {
 func (s api) operations() []core.Operation {
 	return []core.Operation{
 		core.NewOperation("DescribeInstances", s.describe, "ec2",
-			core.NoNeeds,
-			core.NoResource,
+			core.NoNeeds, core.NoResource,
 			func(in *DescribeInstancesInput) core.Entry {
 				return core.Entry{Instance: core.Only(in.InstanceIds, "")}
 			},
@@ -43,18 +42,13 @@ func (s api) operations() []core.Operation {
 			core.NoBatch,
 		),
 		core.NewOperation("DescribeInstanceTypes", s.types, "ec2",
-			core.NoNeeds,
-			core.NoResource,
-			core.NoSubject,
+			core.NoNeeds, core.NoResource, core.NoSubject,
 			func(in *DescribeInstanceTypesInput) *string { return in.NextToken },
 			core.NoBatch,
 		),
 		core.NewOperation("DescribeLaunchTemplateVersions", s.describeLaunchTemplateVersions, "ec2",
-			core.NoNeeds,
-			core.NoResource,
-			core.NoSubject,
-			core.NotPaged,
-			core.NoBatch,
+			core.NoNeeds, core.NoResource,
+			core.NoSubject, core.NotPaged, core.NoBatch,
 		),
 		core.NewOperation("TerminateInstances", s.terminate, "ec2",
 			func(in *TerminateInstancesInput) []core.Member { return core.Members("InstanceId", in.InstanceIds) },
@@ -62,15 +56,13 @@ func (s api) operations() []core.Operation {
 			func(in *TerminateInstancesInput) core.Entry {
 				return core.Entry{Instance: core.Only(in.InstanceIds, "")}
 			},
-			core.NotPaged,
-			core.NoBatch,
+			core.NotPaged, core.NoBatch,
 		),
 		core.NewOperation("StopInstances", s.stop, "ec2",
 			func(in *StopInstancesInput) []core.Member { return core.Members("InstanceId", in.InstanceIds) },
 			func(in *StopInstancesInput) []core.Resource { return s.instanceResources(in.InstanceIds) },
 			func(in *StopInstancesInput) core.Entry { return core.Entry{Instance: core.Only(in.InstanceIds, "")} },
-			core.NotPaged,
-			core.NoBatch,
+			core.NotPaged, core.NoBatch,
 		),
 	}
 }

@@ -18,7 +18,8 @@ type subject struct {
 // condition is a parsed filter.
 type condition func(*subject) bool
 
-// filterParser reads the cluster query language by recursive descent.
+// filterParser reads the cluster query language by recursive descent. Package placement has a parser of its own, on purpose: each judges
+// the other.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/cluster-query-language.html
 type filterParser struct {
 	text   string

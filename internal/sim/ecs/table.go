@@ -72,9 +72,7 @@ func (s api) operations() []core.Operation {
 func (s api) clusterOps() []core.Operation {
 	return []core.Operation{
 		core.NewOperation("ListClusters", s.listClusters, "ecs.cluster-read",
-			core.NoNeeds,
-			core.NoResource,
-			core.NoSubject,
+			core.NoNeeds, core.NoResource, core.NoSubject,
 			func(in *ecs.ListClustersInput) *string { return in.NextToken },
 			core.NoBatch,
 		),
@@ -86,8 +84,7 @@ func (s api) clusterOps() []core.Operation {
 				}
 				return core.Mapped(in.Clusters, s.clusterResource)
 			},
-			core.NoSubject,
-			core.NotPaged,
+			core.NoSubject, core.NotPaged,
 			func(in *ecs.DescribeClustersInput, out *ecs.DescribeClustersOutput) (*[]string, func(item, reason, detail string)) {
 				return &in.Clusters, failTo(&out.Failures)
 			},
@@ -155,8 +152,7 @@ func (s api) instanceOps() []core.Operation {
 			func(in *ecs.DeregisterContainerInstanceInput) core.Entry {
 				return core.Entry{Cluster: core.Deref(in.Cluster), ContainerInstance: core.Deref(in.ContainerInstance)}
 			},
-			core.NotPaged,
-			core.NoBatch,
+			core.NotPaged, core.NoBatch,
 		),
 	}
 }
@@ -169,8 +165,7 @@ func (s api) attributeOps() []core.Operation {
 				return s.inCluster(in.Cluster, "container-instance", core.Mapped(in.Attributes, targetOf)...)
 			},
 			func(in *ecs.PutAttributesInput) core.Entry { return core.Entry{Cluster: core.Deref(in.Cluster)} },
-			core.NotPaged,
-			core.NoBatch,
+			core.NotPaged, core.NoBatch,
 		),
 		core.NewOperation("DeleteAttributes", s.deleteAttributes, "ecs.cluster-resource-modify",
 			core.NoNeeds,
@@ -178,8 +173,7 @@ func (s api) attributeOps() []core.Operation {
 				return s.inCluster(in.Cluster, "container-instance", core.Mapped(in.Attributes, targetOf)...)
 			},
 			func(in *ecs.DeleteAttributesInput) core.Entry { return core.Entry{Cluster: core.Deref(in.Cluster)} },
-			core.NotPaged,
-			core.NoBatch,
+			core.NotPaged, core.NoBatch,
 		),
 		core.NewOperation("ListAttributes", s.listAttributes, "ecs.cluster-resource-read",
 			core.NoNeeds,
@@ -224,10 +218,8 @@ func (s api) taskOps() []core.Operation {
 			func(in *ecs.DescribeTaskDefinitionInput) []core.Member {
 				return core.Members("Task definition", in.TaskDefinition)
 			},
-			core.NoResource,
-			core.NoSubject,
-			core.NotPaged,
-			core.NoBatch,
+			core.NoResource, core.NoSubject,
+			core.NotPaged, core.NoBatch,
 		),
 	}
 }
@@ -239,9 +231,7 @@ func (s api) runOps() []core.Operation {
 			func(in *ecs.RunTaskInput) []core.Resource {
 				return s.definitionResource(in.TaskDefinition, in.Cluster)
 			},
-			core.NoSubject,
-			core.NotPaged,
-			core.NoBatch,
+			core.NoSubject, core.NotPaged, core.NoBatch,
 		),
 		core.NewOperation("StopTask", s.stopTask, "ecs.cluster-resource-modify",
 			func(in *ecs.StopTaskInput) []core.Member { return core.Members("Task", in.Task) },
@@ -251,8 +241,7 @@ func (s api) runOps() []core.Operation {
 			func(in *ecs.StopTaskInput) core.Entry {
 				return core.Entry{Cluster: core.Deref(in.Cluster), Task: core.Deref(in.Task)}
 			},
-			core.NotPaged,
-			core.NoBatch,
+			core.NotPaged, core.NoBatch,
 		),
 	}
 }
@@ -318,8 +307,7 @@ func (s api) serviceOps() []core.Operation {
 			func(in *ecs.UpdateServiceInput) core.Entry {
 				return core.Entry{Cluster: core.Deref(in.Cluster), Service: core.Deref(in.Service)}
 			},
-			core.NotPaged,
-			core.NoBatch,
+			core.NotPaged, core.NoBatch,
 		),
 	}
 }

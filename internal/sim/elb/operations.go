@@ -185,10 +185,7 @@ func (s api) deregister(_ *core.Call, in *elb.DeregisterTargetsInput) (*elb.Dere
 	return &elb.DeregisterTargetsOutput{}, err
 }
 
-func missing(name string) error {
-	first := strings.ToLower(name[:1]) + name[1:]
-	return core.Refuse("ValidationError", "1 validation error detected: Value null at '%s' failed to satisfy constraint: Member must not be null", first)
-}
+func missing(member string) error { return core.Null("ValidationError", member) }
 
 func targetGroupResource(arn *string) []core.Resource {
 	whole := core.Deref(arn)

@@ -21,19 +21,14 @@ func (w *ELB) Service() core.Service {
 }
 
 func refusals() core.Errors {
-	return core.Errors{
-		Throttled:  core.Error{Code: "Throttling", Message: "Rate exceeded", Status: 400},
-		Internal:   core.Error{Code: "InternalFailure", Message: "We encountered an internal error. Please try again.", Status: 500},
-		StaleToken: core.Error{Code: "InvalidNextToken", Message: "The token is invalid.", Status: 400},
-		Missing:    missing,
-		Denied:     core.Denial{Code: "AccessDenied", Status: 403},
-		Typed: func(code, message string) error {
-			if code == "TargetGroupNotFound" {
-				return &types.TargetGroupNotFoundException{Message: &message}
-			}
-			return nil
-		},
+	e := core.Refusals(missing, core.Denial{Code: "AccessDenied", Status: 403})
+	e.Typed = func(code, message string) error {
+		if code == "TargetGroupNotFound" {
+			return &types.TargetGroupNotFoundException{Message: &message}
+		}
+		return nil
 	}
+	return e
 }
 
 // operations are the rows of all operations: what acts is checked against the target group; nothing that describes is.
@@ -47,9 +42,7 @@ func (s api) operations() []core.Operation {
 func (s api) groupOps() []core.Operation {
 	return []core.Operation{
 		core.NewOperation("DescribeTargetGroups", s.describeGroups, "elasticloadbalancing",
-			core.NoNeeds,
-			core.NoResource,
-			core.NoSubject,
+			core.NoNeeds, core.NoResource, core.NoSubject,
 			func(in *elb.DescribeTargetGroupsInput) *string { return in.Marker },
 			core.NoBatch,
 		),
@@ -57,10 +50,8 @@ func (s api) groupOps() []core.Operation {
 			func(in *elb.DescribeTargetGroupAttributesInput) []core.Member {
 				return core.Members("TargetGroupArn", in.TargetGroupArn)
 			},
-			core.NoResource,
-			core.NoSubject,
-			core.NotPaged,
-			core.NoBatch,
+			core.NoResource, core.NoSubject,
+			core.NotPaged, core.NoBatch,
 		),
 		core.NewOperation("ModifyTargetGroupAttributes", s.modify, "elasticloadbalancing",
 			func(in *elb.ModifyTargetGroupAttributesInput) []core.Member {
@@ -69,9 +60,7 @@ func (s api) groupOps() []core.Operation {
 			func(in *elb.ModifyTargetGroupAttributesInput) []core.Resource {
 				return targetGroupResource(in.TargetGroupArn)
 			},
-			core.NoSubject,
-			core.NotPaged,
-			core.NoBatch,
+			core.NoSubject, core.NotPaged, core.NoBatch,
 		),
 	}
 }
@@ -86,8 +75,7 @@ func (s api) targetOps() []core.Operation {
 			func(in *elb.DescribeTargetHealthInput) core.Entry {
 				return core.Entry{TargetGroup: core.Deref(in.TargetGroupArn)}
 			},
-			core.NotPaged,
-			core.NoBatch,
+			core.NotPaged, core.NoBatch,
 		),
 		core.NewOperation("RegisterTargets", s.register, "elasticloadbalancing",
 			func(in *elb.RegisterTargetsInput) []core.Member {
@@ -97,8 +85,7 @@ func (s api) targetOps() []core.Operation {
 			func(in *elb.RegisterTargetsInput) core.Entry {
 				return core.Entry{TargetGroup: core.Deref(in.TargetGroupArn)}
 			},
-			core.NotPaged,
-			core.NoBatch,
+			core.NotPaged, core.NoBatch,
 		),
 		core.NewOperation("DeregisterTargets", s.deregister, "elasticloadbalancing",
 			func(in *elb.DeregisterTargetsInput) []core.Member {
@@ -108,8 +95,7 @@ func (s api) targetOps() []core.Operation {
 			func(in *elb.DeregisterTargetsInput) core.Entry {
 				return core.Entry{TargetGroup: core.Deref(in.TargetGroupArn)}
 			},
-			core.NotPaged,
-			core.NoBatch,
+			core.NotPaged, core.NoBatch,
 		),
 	}
 }

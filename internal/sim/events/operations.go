@@ -194,10 +194,7 @@ func (s api) putEvent(e types.PutEventsRequestEntry) types.PutEventsResultEntry 
 	return types.PutEventsResultEntry{EventId: &id}
 }
 
-func missing(name string) error {
-	first := strings.ToLower(name[:1]) + name[1:]
-	return core.Refuse("ValidationException", "1 validation error detected: Value null at '%s' failed to satisfy constraint: Member must not be null", first)
-}
+func missing(member string) error { return core.Null("ValidationException", member) }
 
 func (s api) ruleResource(name *string) []core.Resource {
 	return []core.Resource{{Kind: "rule", ARN: s.ARN("events", "rule/"+core.Deref(name))}}

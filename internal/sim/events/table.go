@@ -49,30 +49,22 @@ func (s api) ruleOps() []core.Operation {
 		core.NewOperation("PutRule", s.putRule, "events",
 			func(in *eb.PutRuleInput) []core.Member { return core.Members("Name", in.Name) },
 			func(in *eb.PutRuleInput) []core.Resource { return s.ruleResource(in.Name) },
-			core.NoSubject,
-			core.NotPaged,
-			core.NoBatch,
+			core.NoSubject, core.NotPaged, core.NoBatch,
 		),
 		core.NewOperation("ListRules", s.listRules, "events",
-			core.NoNeeds,
-			core.NoResource,
-			core.NoSubject,
+			core.NoNeeds, core.NoResource, core.NoSubject,
 			func(in *eb.ListRulesInput) *string { return in.NextToken },
 			core.NoBatch,
 		),
 		core.NewOperation("DescribeRule", s.describeRule, "events",
 			func(in *eb.DescribeRuleInput) []core.Member { return core.Members("Name", in.Name) },
 			func(in *eb.DescribeRuleInput) []core.Resource { return s.ruleResource(in.Name) },
-			core.NoSubject,
-			core.NotPaged,
-			core.NoBatch,
+			core.NoSubject, core.NotPaged, core.NoBatch,
 		),
 		core.NewOperation("DeleteRule", s.deleteRule, "events",
 			func(in *eb.DeleteRuleInput) []core.Member { return core.Members("Name", in.Name) },
 			func(in *eb.DeleteRuleInput) []core.Resource { return s.ruleResource(in.Name) },
-			core.NoSubject,
-			core.NotPaged,
-			core.NoBatch,
+			core.NoSubject, core.NotPaged, core.NoBatch,
 		),
 	}
 }
@@ -84,9 +76,7 @@ func (s api) targetOps() []core.Operation {
 				return core.Members("Rule", in.Rule, "Targets", in.Targets)
 			},
 			func(in *eb.PutTargetsInput) []core.Resource { return s.ruleResource(in.Rule) },
-			core.NoSubject,
-			core.NotPaged,
-			core.NoBatch,
+			core.NoSubject, core.NotPaged, core.NoBatch,
 		),
 		core.NewOperation("ListTargetsByRule", s.listTargets, "events",
 			func(in *eb.ListTargetsByRuleInput) []core.Member { return core.Members("Rule", in.Rule) },
@@ -99,8 +89,7 @@ func (s api) targetOps() []core.Operation {
 			func(in *eb.ListRuleNamesByTargetInput) []core.Member {
 				return core.Members("TargetArn", in.TargetArn)
 			},
-			core.NoResource,
-			core.NoSubject,
+			core.NoResource, core.NoSubject,
 			func(in *eb.ListRuleNamesByTargetInput) *string { return in.NextToken },
 			core.NoBatch,
 		),
@@ -109,9 +98,7 @@ func (s api) targetOps() []core.Operation {
 				return core.Members("Rule", in.Rule, "Ids", in.Ids)
 			},
 			func(in *eb.RemoveTargetsInput) []core.Resource { return s.ruleResource(in.Rule) },
-			core.NoSubject,
-			core.NotPaged,
-			core.NoBatch,
+			core.NoSubject, core.NotPaged, core.NoBatch,
 		),
 	}
 }
@@ -123,9 +110,7 @@ func (s api) eventOps() []core.Operation {
 			func(in *eb.PutEventsInput) []core.Resource {
 				return []core.Resource{{Kind: "event-bus", ARN: s.ARN("events", "event-bus/default")}}
 			},
-			core.NoSubject,
-			core.NotPaged,
-			core.NoBatch,
+			core.NoSubject, core.NotPaged, core.NoBatch,
 		),
 	}
 }

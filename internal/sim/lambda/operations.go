@@ -29,49 +29,32 @@ type (
 func (w *Lambda) Service() core.Service {
 	const version = "/2015-03-31/"
 	return core.Service{
-		Name: "lambda", Protocol: core.Protocol{REST: true}, Errors: refusals(),
+		Name: "lambda", Protocol: core.Protocol{REST: true},
+		Errors: core.Refusals(missing, core.Denial{Code: "AccessDenied", Status: 403}),
 		Operations: []core.Operation{
 			core.NewOperation("Invoke", w.invoke, "lambda",
 				core.NoNeeds,
 				func(in *invokeInput) []core.Resource { return w.functionResource(in.Name) },
-				core.NoSubject,
-				core.NotPaged,
-				core.NoBatch,
+				core.NoSubject, core.NotPaged, core.NoBatch,
 			).At("POST " + version + "functions/{name}/invocations"),
 			core.NewOperation("ListFunctions", w.listFunctions, "lambda",
-				core.NoNeeds,
-				core.NoResource,
-				core.NoSubject,
-				core.NotPaged,
-				core.NoBatch,
+				core.NoNeeds, core.NoResource,
+				core.NoSubject, core.NotPaged, core.NoBatch,
 			).At("GET "+version+"functions", "GET "+version+"functions/{$}"),
 			core.NewOperation("GetFunction", w.getFunction, "lambda",
 				core.NoNeeds,
 				func(in *getFunctionInput) []core.Resource { return w.functionResource(in.Name) },
-				core.NoSubject,
-				core.NotPaged,
-				core.NoBatch,
+				core.NoSubject, core.NotPaged, core.NoBatch,
 			).At("GET " + version + "functions/{name}"),
 			core.NewOperation("ListEventSourceMappings", w.listSources, "lambda",
-				core.NoNeeds,
-				core.NoResource,
-				core.NoSubject,
-				core.NotPaged,
-				core.NoBatch,
+				core.NoNeeds, core.NoResource,
+				core.NoSubject, core.NotPaged, core.NoBatch,
 			).At("GET "+version+"event-source-mappings", "GET "+version+"event-source-mappings/{$}"),
 		},
 	}
 }
 
-func refusals() core.Errors {
-	return core.Errors{
-		Throttled:  core.Error{Code: "Throttling", Message: "Rate exceeded", Status: 400},
-		Internal:   core.Error{Code: "InternalFailure", Message: "We encountered an internal error. Please try again.", Status: 500},
-		StaleToken: core.Error{Code: "InvalidNextToken", Message: "The token is invalid.", Status: 400},
-		Missing:    func(name string) error { return core.Refuse("InvalidParameterValueException", "%s is missing", name) },
-		Denied:     core.Denial{Code: "AccessDenied", Status: 403},
-	}
-}
+func missing(member string) error { return core.Null("InvalidParameterValueException", member) }
 
 func (w *Lambda) invoke(_ *core.Call, in *invokeInput) (*core.RESTAnswer, error) {
 	switch in.Type {

@@ -13,18 +13,10 @@ type api struct{ *SNS }
 
 // Service is SNS as the wire serves it.
 func (w *SNS) Service() core.Service {
+	inCapitals := func(action string) string { return "SNS" + strings.TrimPrefix(action, "sns") }
 	return core.Service{
-		Name: "sns", Protocol: core.Protocol{Namespace: "http://sns.amazonaws.com/doc/2010-03-31/"}, Errors: refusals(), Operations: api{w}.operations(),
-	}
-}
-
-func refusals() core.Errors {
-	return core.Errors{
-		Throttled:  core.Error{Code: "Throttling", Message: "Rate exceeded", Status: 400},
-		Internal:   core.Error{Code: "InternalFailure", Message: "We encountered an internal error. Please try again.", Status: 500},
-		StaleToken: core.Error{Code: "InvalidNextToken", Message: "The token is invalid.", Status: 400},
-		Missing:    missing,
-		Denied:     core.Denial{Code: "AuthorizationError", Status: 403, Action: func(action string) string { return "SNS" + strings.TrimPrefix(action, "sns") }},
+		Name: "sns", Protocol: core.Protocol{Namespace: "http://sns.amazonaws.com/doc/2010-03-31/"}, Operations: api{w}.operations(),
+		Errors: core.Refusals(missing, core.Denial{Code: "AuthorizationError", Status: 403, Action: inCapitals}),
 	}
 }
 
@@ -39,14 +31,10 @@ func (s api) operations() []core.Operation {
 			func(in *sns.CreateTopicInput) []core.Resource {
 				return topicResource(s.ARN("sns", core.Deref(in.Name)))
 			},
-			core.NoSubject,
-			core.NotPaged,
-			core.NoBatch,
+			core.NoSubject, core.NotPaged, core.NoBatch,
 		),
 		core.NewOperation("ListTopics", s.listTopics, "sns",
-			core.NoNeeds,
-			core.NoResource,
-			core.NoSubject,
+			core.NoNeeds, core.NoResource, core.NoSubject,
 			func(in *sns.ListTopicsInput) *string { return in.NextToken },
 			core.NoBatch,
 		),
@@ -55,9 +43,7 @@ func (s api) operations() []core.Operation {
 				return core.Members("TopicArn", in.TopicArn, "Protocol", in.Protocol, "Endpoint", in.Endpoint)
 			},
 			func(in *sns.SubscribeInput) []core.Resource { return topicResource(core.Deref(in.TopicArn)) },
-			core.NoSubject,
-			core.NotPaged,
-			core.NoBatch,
+			core.NoSubject, core.NotPaged, core.NoBatch,
 		),
 		core.NewOperation("ListSubscriptionsByTopic", s.listSubscriptions, "sns",
 			func(in *sns.ListSubscriptionsByTopicInput) []core.Member {
@@ -75,9 +61,7 @@ func (s api) operations() []core.Operation {
 				return core.Members("TopicArn", topicOf(in), "Message", in.Message)
 			},
 			func(in *sns.PublishInput) []core.Resource { return topicResource(core.Deref(in.TopicArn)) },
-			core.NoSubject,
-			core.NotPaged,
-			core.NoBatch,
+			core.NoSubject, core.NotPaged, core.NoBatch,
 		),
 	}
 }

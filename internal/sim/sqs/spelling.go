@@ -52,34 +52,30 @@ func names() core.Names {
 // JSON; the JSON answer carries it in the header x-amzn-query-error.
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/CommonErrors.html
 func refusals() core.Errors {
-	return core.Errors{
-		Throttled:  core.Error{Code: "RequestThrottled", Message: "Rate exceeded", Status: 400},
-		Internal:   core.Error{Code: "InternalFailure", Message: "We encountered an internal error. Please try again.", Status: 500},
-		StaleToken: core.Error{Code: "InvalidNextToken", Message: "The token is invalid.", Status: 400},
-		Missing:    missing,
-		Denied:     core.Denial{Code: "AccessDeniedException", Status: 403, Action: strings.ToLower}, // in JSON
-		Query: map[string]string{
-			"QueueDoesNotExist":              "AWS.SimpleQueueService.NonExistentQueue",
-			"QueueNameExists":                "QueueAlreadyExists",
-			"MessageNotInflight":             "AWS.SimpleQueueService.MessageNotInflight",
-			"EmptyBatchRequest":              "AWS.SimpleQueueService.EmptyBatchRequest",
-			"TooManyEntriesInBatchRequest":   "AWS.SimpleQueueService.TooManyEntriesInBatchRequest",
-			"BatchEntryIdsNotDistinct":       "AWS.SimpleQueueService.BatchEntryIdsNotDistinct",
-			"InvalidBatchEntryId":            "AWS.SimpleQueueService.InvalidBatchEntryId",
-			"BatchRequestTooLong":            "AWS.SimpleQueueService.BatchRequestTooLong",
-			"PurgeQueueInProgress":           "AWS.SimpleQueueService.PurgeQueueInProgress",
-			"UnsupportedOperation":           "AWS.SimpleQueueService.UnsupportedOperation",
-			"InvalidParameterValueException": "InvalidParameterValue",
-			"AccessDeniedException":          "AccessDenied",
-		},
-		Typed: func(code, message string) error {
-			switch code {
-			case "QueueDoesNotExist":
-				return &types.QueueDoesNotExist{Message: &message}
-			case "ReceiptHandleIsInvalid":
-				return &types.ReceiptHandleIsInvalid{Message: &message}
-			}
-			return nil
-		},
+	e := core.Refusals(missing, core.Denial{Code: "AccessDeniedException", Status: 403, Action: strings.ToLower}) // the code in JSON
+	e.Throttled.Code = "RequestThrottled"
+	e.Query = map[string]string{
+		"QueueDoesNotExist":              "AWS.SimpleQueueService.NonExistentQueue",
+		"QueueNameExists":                "QueueAlreadyExists",
+		"MessageNotInflight":             "AWS.SimpleQueueService.MessageNotInflight",
+		"EmptyBatchRequest":              "AWS.SimpleQueueService.EmptyBatchRequest",
+		"TooManyEntriesInBatchRequest":   "AWS.SimpleQueueService.TooManyEntriesInBatchRequest",
+		"BatchEntryIdsNotDistinct":       "AWS.SimpleQueueService.BatchEntryIdsNotDistinct",
+		"InvalidBatchEntryId":            "AWS.SimpleQueueService.InvalidBatchEntryId",
+		"BatchRequestTooLong":            "AWS.SimpleQueueService.BatchRequestTooLong",
+		"PurgeQueueInProgress":           "AWS.SimpleQueueService.PurgeQueueInProgress",
+		"UnsupportedOperation":           "AWS.SimpleQueueService.UnsupportedOperation",
+		"InvalidParameterValueException": "InvalidParameterValue",
+		"AccessDeniedException":          "AccessDenied",
 	}
+	e.Typed = func(code, message string) error {
+		switch code {
+		case "QueueDoesNotExist":
+			return &types.QueueDoesNotExist{Message: &message}
+		case "ReceiptHandleIsInvalid":
+			return &types.ReceiptHandleIsInvalid{Message: &message}
+		}
+		return nil
+	}
+	return e
 }

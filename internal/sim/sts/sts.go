@@ -19,29 +19,19 @@ func New(c *core.Core) *STS { return &STS{c} }
 // https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
 func (w *STS) Service() core.Service {
 	return core.Service{
-		Name: "sts", Protocol: core.Protocol{Namespace: "https://sts.amazonaws.com/doc/2011-06-15/"}, Errors: refusals(),
+		Name: "sts", Protocol: core.Protocol{Namespace: "https://sts.amazonaws.com/doc/2011-06-15/"},
+		Errors: core.Refusals(missing, core.Denial{Code: "AccessDenied", Status: 403}),
 		Operations: []core.Operation{
 			core.NewOperation("GetCallerIdentity", w.getCallerIdentity, "sts",
-				core.NoNeeds,
-				core.Unchecked,
-				core.NoSubject,
-				core.NotPaged,
-				core.NoBatch,
+				core.NoNeeds, core.Unchecked,
+				core.NoSubject, core.NotPaged, core.NoBatch,
 			),
 		},
 	}
 }
 
+func missing(member string) error { return core.Null("ValidationError", member) }
+
 func (w *STS) getCallerIdentity(c *core.Call, _ *sts.GetCallerIdentityInput) (*sts.GetCallerIdentityOutput, error) {
 	return &sts.GetCallerIdentityOutput{Account: &w.Account, Arn: new(w.UserARN(c.Caller)), UserId: &c.Caller}, nil
-}
-
-func refusals() core.Errors {
-	return core.Errors{
-		Throttled:  core.Error{Code: "Throttling", Message: "Rate exceeded", Status: 400},
-		Internal:   core.Error{Code: "InternalFailure", Message: "We encountered an internal error. Please try again.", Status: 500},
-		StaleToken: core.Error{Code: "InvalidNextToken", Message: "The token is invalid.", Status: 400},
-		Missing:    func(name string) error { return core.Refuse("ValidationError", "%s is missing", name) },
-		Denied:     core.Denial{Code: "AccessDenied", Status: 403},
-	}
 }

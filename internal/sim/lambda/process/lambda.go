@@ -1,7 +1,7 @@
-// Package lambda runs the functions of a simulated cloud as AWS Lambda does: execution environments with the Lambda Runtime API, each a
+// Package process runs the functions of a simulated cloud as AWS Lambda does: execution environments with the Lambda Runtime API, each a
 // process of the function's command or, in tests, a Go function; one invocation at a time each, and warm ones are used again.
 //
-// It never decides what is invoked, when, how often or for how long: the world does (package sim), and this package tells it how
+// It never decides what is invoked, when, how often or for how long: the world does (package lambda), and this package tells it how
 // invocations have ended. It never gives a process the credentials or the environment of its own.
 package process
 
@@ -94,7 +94,7 @@ func (s *Service) Close() {
 	s.ended.Wait()
 }
 
-// Invoke is how the world begins an invocation: see sim.FunctionRuntime.
+// Invoke is how the world begins an invocation: see lambda.Runtime.
 func (s *Service) Invoke(f lambda.Function, v lambda.Invocation) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -133,7 +133,7 @@ func (s *Service) environment(f lambda.Function) *environment {
 	return e
 }
 
-// Stop is how the world ends an invocation whose time is up, and its environment with it: see sim.FunctionRuntime.
+// Stop is how the world ends an invocation whose time is up, and its environment with it: see lambda.Runtime.
 func (s *Service) Stop(v lambda.Invocation) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
