@@ -1,7 +1,5 @@
 package archtest
 
-import "strings"
-
 // pure lists the packages without clock, I/O, goroutine, shared state or accidental order.
 func pure() []string {
 	return []string{
@@ -51,7 +49,7 @@ func mayImport() map[string][]string {
 		"archtest", "cloud", "cloud/collector", "config", "deploy", "doctor", "drain", "engine", "event", "diagnose", "fleet", "baseline", "journal",
 		"iam", "journal/conformance", "journal/dynamodb", "journal/memory", "journal/sqlite", "kernel", "lease", "placement", "plan", "sim",
 		"sim/autoscaling", "sim/client", "sim/core", "sim/ec2", "sim/ecs", "sim/elb", "sim/events", "sim/lambda", "sim/lambda/process", "sim/sns", "sim/sqs",
-		"sim/sts", "sim/wire",
+		"sim/loopback", "sim/sts", "sim/wire",
 		"source/lambda", "source/sqs", "story", "inventory", "loadtest",
 	}
 	return map[string][]string{
@@ -84,6 +82,7 @@ func mayImport() map[string][]string {
 		"sim/wire":           {"sim/core"},
 		"sim/client":         {"sim/core", "sim/ec2", "sim/wire"},
 		"sim/lambda/process": {"sim", "sim/core", "sim/lambda"},
+		"sim/loopback":       {"sim", "sim/lambda/process", "sim/wire"},
 		"source/lambda":      {"fleet", "event"},
 		"iam":                {},
 		"story": {
@@ -125,18 +124,6 @@ func owners() map[string][]string {
 		"github.com/spf13":                    {"cli"},
 		"go.yaml.in/yaml":                     {"config", "story", "cli"},
 	}
-}
-
-// unfinished reports whether a file, or the folder that it is in, is still excused from Limits.
-func unfinished(file string) bool {
-	for _, prefix := range []string{
-		"internal/drain/", "internal/kernel/", "internal/engine/", "internal/story/", "internal/journal/", "internal/sim/", "internal/source/",
-	} {
-		if strings.HasPrefix(file, prefix) {
-			return true
-		}
-	}
-	return false
 }
 
 // banned is what not even a test may import.

@@ -197,9 +197,9 @@ func counted(m ecstypes.ContainerInstance) int32 { return m.RunningTasksCount + 
 
 // find lists and describes the cluster until the instance is there; nil if it is not.
 func (d *Drainer) find(ctx context.Context, instance string) (*ecstypes.ContainerInstance, error) {
-	var token *string
-	for {
-		page, err := d.cfg.ECS.ListContainerInstances(ctx, &ecs.ListContainerInstancesInput{Cluster: &d.cfg.Cluster, NextToken: token})
+	pages := ecs.NewListContainerInstancesPaginator(d.cfg.ECS, &ecs.ListContainerInstancesInput{Cluster: &d.cfg.Cluster})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("list the container instances of %s: %w", d.cfg.Cluster, err)
 		}
@@ -212,10 +212,8 @@ func (d *Drainer) find(ctx context.Context, instance string) (*ecstypes.Containe
 				return &found[i], nil
 			}
 		}
-		if token = page.NextToken; aws.ToString(token) == "" {
-			return nil, nil
-		}
 	}
+	return nil, nil
 }
 
 func (d *Drainer) describe(ctx context.Context, arns []string) ([]ecstypes.ContainerInstance, error) {

@@ -103,7 +103,7 @@ type narrator struct {
 
 func newNarrator(s *demoStory, out *screen) *narrator {
 	n := &narrator{s: s, out: out, said: map[string]bool{}}
-	s.read(func(w *sim.World) { n.told = len(w.Record()) })
+	s.Read(func(w *sim.World) { n.told = len(w.Record()) })
 	return n
 }
 
@@ -130,7 +130,7 @@ func (n *narrator) watch(ctx context.Context) {
 		case <-tick.C:
 		}
 		var fresh []core.Entry
-		n.s.read(func(w *sim.World) {
+		n.s.Read(func(w *sim.World) {
 			rec := w.Record()
 			fresh, n.told = rec[n.told:], len(rec) // entries that are written stay as they are
 		})

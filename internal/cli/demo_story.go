@@ -67,26 +67,26 @@ func demoWorld(hooks []sim.HookSpec) sim.Spec {
 // demoStory is one story at work.
 type demoStory struct {
 	demoKind
-	*simulation
+	simulation
 	site   *loadtest.Site
 	client *loadtest.Client
 	began  time.Time // when the hosts were told to leave, in the world's time
 }
 
 func openStory(k demoKind) (*demoStory, error) {
-	cloud, err := startSim(context.Background(), demoWorld(k.hooks), "127.0.0.1:0", 1)
+	cloud, err := startSim(demoWorld(k.hooks), "127.0.0.1:0", 1)
 	if err != nil {
 		return nil, err
 	}
 	var balanced []elb.TargetGroup
-	cloud.read(func(w *sim.World) { balanced, err = w.DescribeTargetGroups(nil, []string{"web-tg"}) })
+	cloud.Read(func(w *sim.World) { balanced, err = w.DescribeTargetGroups(nil, []string{"web-tg"}) })
 	if err != nil {
-		cloud.close()
+		cloud.Close()
 		return nil, err
 	}
-	site, err := loadtest.Open(cloud.read, balanced[0].ARN)
+	site, err := loadtest.Open(cloud.Read, balanced[0].ARN)
 	if err != nil {
-		cloud.close()
+		cloud.Close()
 		return nil, err
 	}
 	return &demoStory{demoKind: k, simulation: cloud, site: site, client: loadtest.NewClient(site.URL)}, nil
@@ -94,7 +94,7 @@ func openStory(k demoKind) (*demoStory, error) {
 
 func (s *demoStory) close() {
 	s.client.Close()
-	s.simulation.close()
+	s.simulation.Close()
 	s.site.Close()
 }
 
@@ -108,7 +108,7 @@ func (s *demoStory) drainer(ctx context.Context, out *screen) (func(context.Cont
 
 // scaleIn lets the hosts leave.
 func (s *demoStory) scaleIn() (err error) {
-	s.read(func(w *sim.World) {
+	s.Read(func(w *sim.World) {
 		w.SetCaller("you")
 		s.began = w.Now()
 		err = w.SetDesiredCapacity("demo-asg", demoHosts-demoLeaving)
@@ -118,7 +118,7 @@ func (s *demoStory) scaleIn() (err error) {
 
 // gone counts the hosts that EC2 has terminated, and says how long after the scale-in the last of them was.
 func (s *demoStory) gone() (n int, after time.Duration) {
-	s.read(func(w *sim.World) {
+	s.Read(func(w *sim.World) {
 		for _, e := range w.Record() {
 			if e.Kind == core.EntryInstance && e.To == "terminated" {
 				n, after = n+1, e.At.Sub(s.began)
@@ -131,7 +131,7 @@ func (s *demoStory) gone() (n int, after time.Duration) {
 // calls counts the calls of the story's drainer to AWS, as AWS sees them, failed ones included. Polls of the queue that brought
 // nothing are not counted.
 func (s *demoStory) calls() (n int) {
-	s.read(func(w *sim.World) {
+	s.Read(func(w *sim.World) {
 		inPoll := false
 		for _, e := range w.Record() {
 			brought := e.Kind == core.EntryMessage && e.To == "received" && e.By == s.name
@@ -145,14 +145,14 @@ func (s *demoStory) calls() (n int) {
 }
 
 func (s *demoStory) queue() (url string) {
-	s.read(func(w *sim.World) { url = s.queueURL(s.mainQueue(w)) })
+	s.Read(func(w *sim.World) { url = s.queueURL(s.mainQueue(w)) })
 	return url
 }
 
 // awsConfig lets the real AWS SDK talk to the story's cloud, under the name of its drainer.
 func (s *demoStory) awsConfig() aws.Config {
 	return aws.Config{
-		Region: "eu-west-1", BaseEndpoint: aws.String(s.endpoint), HTTPClient: awshttp.NewBuildableClient(),
+		Region: "eu-west-1", BaseEndpoint: aws.String(s.Endpoint), HTTPClient: awshttp.NewBuildableClient(),
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: s.name, SecretAccessKey: "none"}, nil
 		}),

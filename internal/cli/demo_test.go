@@ -70,15 +70,15 @@ func TestDemoFailsWhenEbbLosesARequest(t *testing.T) {
 
 // Calls are counted as AWS sees them: whoever makes them, and whether a poll brings something at once, later or not at all.
 func TestDemoCountsTheCallsOfADrainer(t *testing.T) {
-	cloud, err := startSim(t.Context(), demoWorld(nil), "127.0.0.1:0", 1)
+	cloud, err := startSim(demoWorld(nil), "127.0.0.1:0", 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer cloud.close()
+	defer cloud.Close()
 	s := &demoStory{demoKind: demoKind{name: "homemade"}, simulation: cloud}
 	ctx, url := wire.WithCaller(t.Context(), "homemade"), s.queue()
 	send := func(delay time.Duration) {
-		cloud.read(func(w *sim.World) {
+		cloud.Read(func(w *sim.World) {
 			if _, err := w.SendMessage("ebb", "{}", nil, delay); err != nil {
 				t.Fatal(err)
 			}
@@ -94,7 +94,7 @@ func TestDemoCountsTheCallsOfADrainer(t *testing.T) {
 	}
 	for i, step := range []func(){
 		func() {
-			if _, err := wire.Call[sqs.ReceiveMessageOutput](ctx, cloud.api, &sqs.ReceiveMessageInput{QueueUrl: &url}); err != nil {
+			if _, err := wire.Call[sqs.ReceiveMessageOutput](ctx, cloud.API, &sqs.ReceiveMessageInput{QueueUrl: &url}); err != nil {
 				t.Fatal(err)
 			}
 		},
@@ -102,13 +102,13 @@ func TestDemoCountsTheCallsOfADrainer(t *testing.T) {
 		func() { send(time.Second); receive(1) },
 		func() {
 			for _, who := range []string{"homemade", "somebody else"} {
-				if _, err := wire.Call[ecs.ListClustersOutput](wire.WithCaller(ctx, who), cloud.api, &ecs.ListClustersInput{}); err != nil {
+				if _, err := wire.Call[ecs.ListClustersOutput](wire.WithCaller(ctx, who), cloud.API, &ecs.ListClustersInput{}); err != nil {
 					t.Fatal(err)
 				}
 			}
 		},
 		func() {
-			if _, err := wire.Call[ecs.ListTasksOutput](ctx, cloud.api, &ecs.ListTasksInput{Cluster: new("nowhere")}); err == nil {
+			if _, err := wire.Call[ecs.ListTasksOutput](ctx, cloud.API, &ecs.ListTasksInput{Cluster: new("nowhere")}); err == nil {
 				t.Fatal("there is no such cluster")
 			}
 		},

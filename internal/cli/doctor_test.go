@@ -27,12 +27,12 @@ func examined(t *testing.T, world, configuration string, do func(*testing.T, *si
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := startSim(t.Context(), spec, "127.0.0.1:0", 0)
+	s, err := startSim(spec, "127.0.0.1:0", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.close()
-	over := map[string]string{"endpoint": s.endpoint, "region": "eu-west-1", "queue": s.endpoint + "/111122223333/ebb"}
+	defer s.Close()
+	over := map[string]string{"endpoint": s.Endpoint, "region": "eu-west-1", "queue": s.Endpoint + "/111122223333/ebb"}
 	file := ""
 	if configuration != "" {
 		file = filepath.Join("testdata/doctor", configuration)
@@ -43,8 +43,8 @@ func examined(t *testing.T, world, configuration string, do func(*testing.T, *si
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.read(func(w *sim.World) { do(t, w) })
-	seen, err := look(t.Context(), cfg, collector.Scope{}, s.world.Now)
+	s.Read(func(w *sim.World) { do(t, w) })
+	seen, err := look(t.Context(), cfg, collector.Scope{}, s.API.World.Now)
 	if err != nil {
 		t.Fatal(err)
 	}

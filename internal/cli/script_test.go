@@ -177,13 +177,13 @@ func simulated(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	spec, err := worldSpec(file)
 	ts.Check(err)
-	s, err := startSim(context.Background(), spec, "127.0.0.1:0", 0)
+	s, err := startSim(spec, "127.0.0.1:0", 0)
 	ts.Check(err)
-	ts.Defer(s.close)
+	ts.Defer(s.Close)
 	for _, a := range attached {
-		s.api.Attach(a.key, a.policy)
+		s.API.Attach(a.key, a.policy)
 	}
-	ts.Setenv("ENDPOINT", s.endpoint)
+	ts.Setenv("ENDPOINT", s.Endpoint)
 }
 
 func busy(ts *testscript.TestScript, _ bool, _ []string) {

@@ -1,15 +1,12 @@
 package cli
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -18,7 +15,7 @@ import (
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/sim"
 	"github.com/ebbhq/ebb/internal/sim/ecs"
-	"github.com/ebbhq/ebb/internal/sim/lambda/process"
+	"github.com/ebbhq/ebb/internal/sim/loopback"
 	"github.com/ebbhq/ebb/internal/sim/sqs"
 	"github.com/ebbhq/ebb/internal/sim/wire"
 	"github.com/ebbhq/ebb/internal/story"
@@ -56,15 +53,15 @@ Always give clients the endpoint explicitly: some ignore the environment variabl
 		if err != nil {
 			return err
 		}
-		s, err := startSim(cmd.Context(), spec, listen, speed)
+		s, err := startSim(spec, listen, speed)
 		if err != nil {
 			return err
 		}
-		defer s.close()
+		defer s.Close()
 		for _, a := range attached {
-			s.api.Attach(a.key, a.policy)
+			s.API.Attach(a.key, a.policy)
 		}
-		if err := s.runFunctions(p.Stderr, speed); err != nil {
+		if err := s.Run(p.Stderr); err != nil {
 			return misconfigured(err)
 		}
 		s.greet(p.Stdout)
@@ -120,75 +117,30 @@ func worldSpec(file string) (sim.Spec, error) {
 	return spec, nil
 }
 
-// simulation is a simulated cloud on loopback.
-type simulation struct {
-	world    *sim.World
-	api      *wire.API
-	mu       *sync.Mutex
-	endpoint string
-	server   *http.Server
-	stop     context.CancelFunc
-	ended    sync.WaitGroup
+// simulation is a simulated cloud on loopback, and what people read about it.
+type simulation struct{ *loopback.Cloud }
 
-	functions *process.Service // nil: the world's functions do not run
-}
-
-// startSim builds the world, listens and lets its clock run.
-func startSim(ctx context.Context, spec sim.Spec, listen string, speed float64) (*simulation, error) {
-	world, err := sim.Build(spec)
-	if err != nil {
-		return nil, misconfigured(err)
-	}
+// startSim listens, builds the world and lets its clock run.
+func startSim(spec sim.Spec, listen string, speed float64) (simulation, error) {
 	l, err := net.Listen("tcp", listen)
 	if err != nil {
 		todo := "write an address of this machine, like --listen 127.0.0.1:4599"
 		if errors.Is(err, syscall.EADDRINUSE) {
 			todo = "is another ebb sim running? choose another address, or --listen 127.0.0.1:0 for any that is free"
 		}
-		return nil, fmt.Errorf("listen on %s: %w; %s", listen, err, todo)
+		return simulation{}, fmt.Errorf("listen on %s: %w; %s", listen, err, todo)
 	}
-	ctx, stop := context.WithCancel(ctx)
-	s := &simulation{world: world, mu: &sync.Mutex{}, endpoint: "http://" + l.Addr().String(), stop: stop}
-	s.api = wire.New(wire.Config{World: world, Lock: s.mu, Limits: wire.Limits(world), PageSize: spec.Switches.PageSize})
-	clock := wire.NewClock(s.api, speed)
-	s.server = &http.Server{Handler: s.api.Handler(), ReadHeaderTimeout: 10 * time.Second}
-	s.ended.Go(func() { clock.Run(ctx) })
-	s.ended.Go(func() { _ = s.server.Serve(l) }) // ends with ErrServerClosed
-	return s, nil
-}
-
-// runFunctions runs the world's functions, if it has any, until the simulation is closed.
-func (s *simulation) runFunctions(logs io.Writer, speed float64) error {
-	some := false
-	s.read(func(w *sim.World) { some = len(w.Functions()) > 0 })
-	if !some {
-		return nil
+	c, err := loopback.Serve(l, spec, speed)
+	if err != nil {
+		return simulation{}, misconfigured(err)
 	}
-	var err error
-	s.functions, err = process.Start(process.Config{World: s.read, Endpoint: s.endpoint, Speed: speed, Logs: logs})
-	return err
-}
-
-func (s *simulation) close() {
-	if s.functions != nil {
-		s.functions.Close()
-	}
-	s.stop()
-	_ = s.server.Close()
-	s.ended.Wait()
-}
-
-// read gives f the world between two of its changes.
-func (s *simulation) read(f func(*sim.World)) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	f(s.world)
+	return simulation{c}, nil
 }
 
 // greet prints the endpoint, what is there, and commands that work on it as they stand.
-func (s *simulation) greet(w io.Writer) {
-	s.read(func(world *sim.World) {
-		fmt.Fprintf(w, "simulated cloud at %s\n\n", s.endpoint)
+func (s simulation) greet(w io.Writer) {
+	s.Read(func(world *sim.World) {
+		fmt.Fprintf(w, "simulated cloud at %s\n\n", s.Endpoint)
 		for _, c := range world.ListClusters() {
 			fmt.Fprintf(w, "  cluster  %s\n", fleet.ARN(c).Name())
 			for _, service := range servicesOf(world, c) {
@@ -229,15 +181,15 @@ func servicesOf(world *sim.World, cluster string) []ecs.Service {
 }
 
 // queueURL is a queue's URL on this endpoint.
-func (s *simulation) queueURL(q *sqs.Queue) string { return s.endpoint + "/111122223333/" + q.Name }
+func (s simulation) queueURL(q *sqs.Queue) string { return s.Endpoint + "/111122223333/" + q.Name }
 
-func (s *simulation) commands(w io.Writer, world *sim.World) {
+func (s simulation) commands(w io.Writer, world *sim.World) {
 	groups := world.DescribeAutoScalingGroups(nil)
 	if len(groups) == 0 || len(groups[0].Instances) == 0 {
 		return
 	}
 	g := groups[0]
-	aws := "  aws --endpoint-url " + s.endpoint + " "
+	aws := "  aws --endpoint-url " + s.Endpoint + " "
 	fmt.Fprintf(w, "%sautoscaling describe-auto-scaling-groups\n", aws)
 	if cluster := g.Launch.Cluster; cluster != "" {
 		fmt.Fprintf(w, "%secs list-tasks --cluster %s\n", aws, cluster)
@@ -247,13 +199,13 @@ func (s *simulation) commands(w io.Writer, world *sim.World) {
 	if qs := world.Queues(); len(qs) > 0 && len(g.Hooks) > 0 {
 		fmt.Fprintf(w, "\nand the controller beside it, with this as ebb.yaml:\n\n")
 		fmt.Fprintf(w, "  queue: %s\n  region: eu-west-1\n  endpoint: %s\n  journal: \"memory:\"\n  hook: %s\n  groups:\n    - match: %s\n\n",
-			s.queueURL(s.mainQueue(world)), s.endpoint, g.Hooks[0].Name, g.Name)
+			s.queueURL(s.mainQueue(world)), s.Endpoint, g.Hooks[0].Name, g.Name)
 		fmt.Fprintln(w, "  ebb serve --config ebb.yaml")
 	}
 }
 
 // mainQueue is the first queue that is not the dead-letter queue of another.
-func (s *simulation) mainQueue(world *sim.World) *sqs.Queue {
+func (s simulation) mainQueue(world *sim.World) *sqs.Queue {
 	dead := map[string]bool{}
 	for _, q := range world.Queues() {
 		dead[q.RedriveARN] = true

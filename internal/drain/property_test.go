@@ -48,11 +48,13 @@ func randomScene(seed uint64) *scene {
 	states := []fleet.LifecycleState{fleet.TerminatingWait, fleet.TerminatingWait, fleet.TerminatingWait, fleet.WarmedPendingWait, fleet.Terminating,
 		fleet.TerminatingProceed, fleet.InService, fleet.TerminatingRetained, "Warmed:Stopped", ""}
 	s.o.Instance = fact(r, s.now, fleet.GroupInstance{ID: host, Group: "web", State: pick(r, states...), Healthy: r.IntN(2) == 0})
-	s.o.Hook = fact(r, s.now, fleet.Hook{Heartbeat: 30 * time.Second, Global: 50 * time.Minute}, fleet.Hook{Heartbeat: 15 * time.Minute, Global: 25 * time.Hour}, fleet.Hook{})
+	s.o.Hook = fact(r, s.now, fleet.Hook{Heartbeat: 30 * time.Second, Global: 50 * time.Minute}, fleet.Hook{Heartbeat: 15 * time.Minute,
+		Global: 25 * time.Hour}, fleet.Hook{})
 	s.o.Machine = fact(r, s.now, fleet.StateRunning, fleet.StateRunning, fleet.StateRunning, fleet.StateStopped, fleet.StateTerminated)
 	s.o.Began = fact(r, s.now, r.ago(s.now))
 	status := pick(r, fleet.Draining, fleet.Draining, fleet.Draining, fleet.Active, fleet.Inactive, "REGISTERING", "DEREGISTERING")
-	s.o.Container = fact(r, s.now, fleet.ContainerInstance{ARN: ci, Cluster: "prod", Instance: host, Status: status, Connected: r.IntN(3) > 0, Running: max(0, r.IntN(5)-3)})
+	s.o.Container = fact(r, s.now, fleet.ContainerInstance{ARN: ci, Cluster: "prod", Instance: host, Status: status, Connected: r.IntN(3) > 0,
+		Running: max(0, r.IntN(5)-3)})
 	s.o.Container.Before = s.o.Container.At.Add(-time.Duration(1+r.IntN(180)) * time.Second)
 	if s.d.ContainerInstance == "" && r.IntN(2) == 0 {
 		absent(&s.o.Container)
@@ -89,12 +91,14 @@ func (s *scene) randomDrain(r dice) {
 
 func (s *scene) randomTasks(r dice) {
 	for i := range r.IntN(4) {
-		t := s.task(fmt.Sprintf("t%d", i), pick(r, "", "web", "agent"), pick(r, "STOPPED", "STOPPED", "RUNNING", "STOPPING", "PENDING"), pick(r, "RUNNING", "STOPPED"))
+		t := s.task(fmt.Sprintf("t%d", i), pick(r, "", "web", "agent"), pick(r, "STOPPED", "STOPPED", "RUNNING", "STOPPING", "PENDING"),
+			pick(r, "RUNNING", "STOPPED"))
 		t.Is, t.At = pick(r, fleet.Seen, fleet.Seen, fleet.Seen, fleet.Absent), r.ago(s.now)
 		if r.IntN(4) == 0 {
 			t.Value.Addresses = []fleet.Address{{Container: "app", IP: "10.0.0.7"}}
 		}
-		s.health[fleet.TargetID{ID: string(host), Port: 32768 + i}] = fact(r, s.now, fleet.Health{State: "healthy"}, fleet.Health{State: "unused"}, fleet.Health{State: "draining"})
+		s.health[fleet.TargetID{ID: string(host), Port: 32768 + i}] = fact(r, s.now, fleet.Health{State: "healthy"},
+			fleet.Health{State: "unused"}, fleet.Health{State: "draining"})
 	}
 	s.health[fleet.TargetID{ID: "10.0.0.7", Port: 80}] = fact(r, s.now, fleet.Health{State: "healthy"}, fleet.Health{State: "unused"})
 	for _, name := range []string{"web", "agent"} {
@@ -211,7 +215,8 @@ func (s *scene) mayAnswer(t *testing.T, o Outcome, deadline time.Time) {
 		need["the group was seen to wait"] = s.o.Instance.Is == fleet.Seen && s.o.Instance.Value.State.Waiting()
 		need["the container instance is absent"] = s.o.Container.Is == fleet.Absent
 	case Lost:
-		need["the container instance is known not to be reached"] = s.o.Container.Is == fleet.Absent || s.o.Container.Is == fleet.Seen && (!s.o.Container.Value.Connected || s.o.Container.Value.Status == fleet.Inactive)
+		need["the container instance is known not to be reached"] = s.o.Container.Is == fleet.Absent || s.o.Container.Is == fleet.Seen &&
+			(!s.o.Container.Value.Connected || s.o.Container.Value.Status == fleet.Inactive)
 		need["there is a list"] = len(s.o.Running) > 0 && len(s.o.Stopped) > 0
 		need["live tasks are out of their load balancers"] = s.onlyDaemonsOut(false)
 	case HostGone:

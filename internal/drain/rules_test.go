@@ -15,7 +15,8 @@ func TestEnded(t *testing.T) {
 		s.tried(plan.Beat, plan.Gone, ago)
 	}
 	run(t, []decideCase{
-		{name: "in Terminating:Proceed the hook is over without Ebb", set: func(s *scene) { s.state(fleet.TerminatingProceed) }, notes: "ended", ended: "ended-elsewhere"},
+		{name: "in Terminating:Proceed the hook is over without Ebb", set: func(s *scene) { s.state(fleet.TerminatingProceed) }, notes: "ended",
+			ended: "ended-elsewhere"},
 		{name: "in Terminated it is over", set: func(s *scene) { s.state(fleet.Terminated) }, notes: "ended", ended: "ended-elsewhere"},
 		{name: "a retained instance is let go", set: func(s *scene) { s.state(fleet.TerminatingRetained) }, notes: "ended", ended: "ended-elsewhere"},
 		{name: "gone from its group it is over", set: func(s *scene) { absent(&s.o.Instance) }, notes: "ended", ended: "ended-elsewhere"},
@@ -75,7 +76,8 @@ func TestHostGone(t *testing.T) {
 			s.task("web", "", "RUNNING", "RUNNING")
 			s.o.Machine.Value = fleet.StateStopped
 		}, do: "answer", notes: "answer", intent: "host-gone"},
-		{name: "nor has one that shuts down", set: func(s *scene) { s.o.Machine.Value = fleet.StateShuttingDown }, do: "answer", notes: "answer", intent: "host-gone"},
+		{name: "nor has one that shuts down", set: func(s *scene) { s.o.Machine.Value = fleet.StateShuttingDown }, do: "answer", notes: "answer",
+			intent: "host-gone"},
 		{name: "nor one that EC2 does not know", set: func(s *scene) { absent(&s.o.Machine) }, do: "answer", notes: "answer", intent: "host-gone"},
 		{name: "a failed look at EC2 does not make a host dead", set: func(s *scene) {
 			s.task("web", "", "RUNNING", "RUNNING")
@@ -201,9 +203,11 @@ func TestHeartbeat(t *testing.T) {
 		{name: "and is sent again", set: busy(6*time.Minute, func(s *scene) { s.tried(plan.Beat, plan.Throttled, 8*time.Second) }), do: "heartbeat"},
 		{name: "a denied one is sent again too", set: busy(6*time.Minute, func(s *scene) { s.tried(plan.Beat, plan.Denied, 8*time.Second) }), do: "heartbeat"},
 		{name: "one on its way is not sent twice", set: busy(6*time.Minute, func(s *scene) { s.o.Tried[plan.Beat] = Try{Flying: true} })},
-		{name: "while the hook is not known it is taken for the shortest", set: busy(11*time.Second, func(s *scene) { unknown(&s.o.Hook) }), do: "heartbeat", looks: "hooks"},
+		{name: "while the hook is not known it is taken for the shortest", set: busy(11*time.Second, func(s *scene) { unknown(&s.o.Hook) }),
+			do: "heartbeat", looks: "hooks"},
 		{name: "before the hook is open there is none", set: busy(6*time.Minute, func(s *scene) { s.state(fleet.Terminating) })},
-		{name: "while the group could not be looked at the hook may be open", set: busy(6*time.Minute, func(s *scene) { unknown(&s.o.Instance) }), do: "heartbeat", looks: "group-instances"},
+		{name: "while the group could not be looked at the hook may be open", set: busy(6*time.Minute, func(s *scene) { unknown(&s.o.Instance) }),
+			do: "heartbeat", looks: "group-instances"},
 	})
 	after := emptyHost()
 	after.task("web", "", "RUNNING", "RUNNING")

@@ -125,13 +125,16 @@ func emptyHost() *scene {
 	}
 	seen := now.Add(-5 * time.Second)
 	s.o = observed{
-		Instance:  fleet.Fact[fleet.GroupInstance]{Is: fleet.Seen, At: seen, Value: fleet.GroupInstance{ID: host, Group: "web", State: fleet.TerminatingWait, Healthy: true}},
-		Hook:      fleet.Fact[fleet.Hook]{Is: fleet.Seen, At: seen, Value: fleet.Hook{Name: "ebb-drain", Group: "web", Heartbeat: 15 * time.Minute, Global: 25 * time.Hour}},
-		Machine:   fleet.Fact[fleet.InstanceState]{Is: fleet.Seen, At: seen, Value: fleet.StateRunning},
-		Container: fleet.Fact[fleet.ContainerInstance]{Is: fleet.Seen, At: seen, Before: seen.Add(-30 * time.Second), Value: fleet.ContainerInstance{ARN: ci, Cluster: "prod", Instance: host, Status: fleet.Draining, Connected: true}},
-		Running:   []time.Time{t0.Add(15 * time.Second)},
-		Stopped:   []time.Time{t0.Add(27 * time.Second)},
-		Tried:     map[plan.ActionKind]Try{},
+		Instance: fleet.Fact[fleet.GroupInstance]{Is: fleet.Seen, At: seen, Value: fleet.GroupInstance{ID: host, Group: "web",
+			State: fleet.TerminatingWait, Healthy: true}},
+		Hook: fleet.Fact[fleet.Hook]{Is: fleet.Seen, At: seen, Value: fleet.Hook{Name: "ebb-drain", Group: "web",
+			Heartbeat: 15 * time.Minute, Global: 25 * time.Hour}},
+		Machine: fleet.Fact[fleet.InstanceState]{Is: fleet.Seen, At: seen, Value: fleet.StateRunning},
+		Container: fleet.Fact[fleet.ContainerInstance]{Is: fleet.Seen, At: seen, Before: seen.Add(-30 * time.Second),
+			Value: fleet.ContainerInstance{ARN: ci, Cluster: "prod", Instance: host, Status: fleet.Draining, Connected: true}},
+		Running: []time.Time{t0.Add(15 * time.Second)},
+		Stopped: []time.Time{t0.Add(27 * time.Second)},
+		Tried:   map[plan.ActionKind]Try{},
 	}
 	return s
 }

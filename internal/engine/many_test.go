@@ -174,7 +174,8 @@ func message(id fleet.InstanceID) event.Message {
 }
 
 // taskStopped is what ECS tells of a task.
-var taskStopped = event.Message{ID: "m-task", Receives: 1, Body: `{"detail-type":"ECS Task State Change","source":"aws.ecs","id":"1","time":"2026-11-21T09:00:00Z","account":"111122223333","region":"eu-west-1","detail":{"lastStatus":"STOPPED"}}`}
+var taskStopped = event.Message{ID: "m-task", Receives: 1, Body: `{"detail-type":"ECS Task State Change","source":"aws.ecs","id":"1",` +
+	`"time":"2026-11-21T09:00:00Z","account":"111122223333","region":"eu-west-1","detail":{"lastStatus":"STOPPED"}}`}
 
 // function invokes passes, each in a process of its own.
 type function struct {

@@ -10,7 +10,8 @@ import (
 
 // many is a kernel with 10,000 open drains, all of them looked at, none of them listed.
 func many(b *testing.B) *Kernel {
-	k := newKernel(b, Config{InFlight: 100_000, Rates: Rates{plan.AutoScaling: {1e6, 1e6}, plan.ECSRead: {1e6, 1e6}, plan.ECSModify: {1e6, 1e6}, plan.EC2: {1e6, 1e6}}})
+	k := newKernel(b, Config{InFlight: 100_000, Rates: Rates{plan.AutoScaling: {1e6, 1e6}, plan.ECSRead: {1e6, 1e6},
+		plan.ECSModify: {1e6, 1e6}, plan.EC2: {1e6, 1e6}}})
 	for i := range 10_000 {
 		k.Hear(termination(i), t0)
 	}

@@ -68,7 +68,8 @@ type crowd struct{ hosts, tasks int }
 const taskARN = "arn:aws:ecs:eu-west-1:111122223333:task/prod/"
 
 func (c crowd) host(id string) fleet.ContainerInstance {
-	return fleet.ContainerInstance{ARN: fleet.ARN("arn:aws:ecs:eu-west-1:111122223333:container-instance/prod/" + id), Cluster: "prod", Instance: fleet.InstanceID(id), Status: fleet.Draining, Connected: true, Running: c.tasks}
+	return fleet.ContainerInstance{ARN: fleet.ARN("arn:aws:ecs:eu-west-1:111122223333:container-instance/prod/" + id), Cluster: "prod",
+		Instance: fleet.InstanceID(id), Status: fleet.Draining, Connected: true, Running: c.tasks}
 }
 
 func (c crowd) answer(o plan.Request, now time.Time) plan.Done {
@@ -113,7 +114,8 @@ func (c crowd) answer(o plan.Request, now time.Time) plan.Done {
 		for _, s := range l.Subjects {
 			arn := fleet.ARN(s.ID)
 			id := arn.Name()
-			v.Tasks = append(v.Tasks, fleet.Task{ARN: arn, Cluster: "prod", ContainerInstance: c.host(id[:len("i-0000")]).ARN, LastStatus: "RUNNING", DesiredStatus: "RUNNING"})
+			v.Tasks = append(v.Tasks, fleet.Task{ARN: arn, Cluster: "prod", ContainerInstance: c.host(id[:len("i-0000")]).ARN, LastStatus: "RUNNING",
+				DesiredStatus: "RUNNING"})
 		}
 	}
 	return d

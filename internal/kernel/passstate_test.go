@@ -25,7 +25,8 @@ func seenBefore(t *testing.T, onePass bool) (*Kernel, *entry) {
 	e.running.Starts, e.stopped.Starts = []time.Time{t0.Add(time.Minute)}, []time.Time{t0.Add(2 * time.Minute)}
 	e.running.Whole, e.running.Paged = t0.Add(61*time.Second), true
 	e.tried[plan.Beat] = drain.Try{OK: t0.Add(time.Second), Started: t0.Add(time.Second)}
-	for id, last := range map[fleet.ARN]string{taskARN + "live": "RUNNING", taskARN + "done": "STOPPED", "arn:aws:ecs:eu-west-1:111122223333:task/old": "RUNNING"} {
+	for id, last := range map[fleet.ARN]string{taskARN + "live": "RUNNING", taskARN + "done": "STOPPED",
+		"arn:aws:ecs:eu-west-1:111122223333:task/old": "RUNNING"} {
 		k.listed(id, fleet.HostTarget("i-0001"))
 		k.putTask(e, id, fleet.Seen, t0, fleet.Task{ARN: id, LastStatus: last})
 	}
@@ -45,7 +46,8 @@ func TestAPassHandsOnWhatTheNextOneNeeds(t *testing.T) {
 	if !slices.Equal(got.running.Starts, e.running.Starts) || !slices.Equal(got.stopped.Starts, e.stopped.Starts) {
 		t.Errorf("lists %v, want %v", got.running, e.running)
 	}
-	if !got.running.Whole.Equal(e.running.Whole) || !got.running.Paged || !next.container(got.d.Target).Before.Equal(t0.Add(2*time.Minute)) || !got.d.UnreachedFrom.Equal(t0) || !got.d.Agreed.Equal(e.d.Agreed) {
+	if !got.running.Whole.Equal(e.running.Whole) || !got.running.Paged || !next.container(got.d.Target).Before.Equal(t0.Add(2*time.Minute)) ||
+		!got.d.UnreachedFrom.Equal(t0) || !got.d.Agreed.Equal(e.d.Agreed) {
 		t.Errorf("%+v", got)
 	}
 	if beat := got.tried[plan.Beat]; !beat.OK.Equal(t0.Add(time.Second)) {
@@ -79,7 +81,8 @@ func TestWhoLivesOnTakesNothingFromAPass(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := serve.sorted[0]
-	if len(got.running.Starts)+len(got.stopped.Starts) > 0 || len(got.tasks) > 0 || !got.d.UnreachedFrom.IsZero() || !got.d.Agreed.IsZero() || !got.d.DrainingSince.Equal(t0) {
+	if len(got.running.Starts)+len(got.stopped.Starts) > 0 || len(got.tasks) > 0 || !got.d.UnreachedFrom.IsZero() || !got.d.Agreed.IsZero() ||
+		!got.d.DrainingSince.Equal(t0) {
 		t.Errorf("%+v", got)
 	}
 	s, err := read(serve.record(got))

@@ -14,7 +14,8 @@ import (
 // endedAt is the record of a drain of instance i-1 that has ended.
 func endedAt(t *testing.T, key, token string, at time.Time) journal.Record {
 	t.Helper()
-	d := drain.Drain{Key: key, Target: fleet.HostTarget("i-1"), Hold: drain.Hold{Group: "web", Hook: "ebb-drain", Token: token}, Ended: at, Final: &drain.Answer{Outcome: drain.HostGone}}
+	d := drain.Drain{Key: key, Target: fleet.HostTarget("i-1"), Hold: drain.Hold{Group: "web", Hook: "ebb-drain", Token: token}, Ended: at,
+		Final: &drain.Answer{Outcome: drain.HostGone}}
 	body, err := json.Marshal(stored{Record: d.Record()})
 	if err != nil {
 		t.Fatal(err)

@@ -14,7 +14,8 @@ import (
 )
 
 // drive runs a kernel in steps of a second; each order is answered at once by f.
-func drive(k *Kernel, from time.Time, d time.Duration, f func(plan.Request, time.Time) plan.Done) (recs []journal.Record, lines []journal.Line, orders []plan.Request) {
+func drive(k *Kernel, from time.Time, d time.Duration, f func(plan.Request, time.Time) plan.Done) (recs []journal.Record,
+	lines []journal.Line, orders []plan.Request) {
 	for now := from; now.Before(from.Add(d)); now = now.Add(time.Second) {
 		for range 20 {
 			o := k.Next(now)
@@ -48,7 +49,8 @@ func full(state fleet.LifecycleState) func(o plan.Request, now time.Time) plan.D
 			case plan.GroupInstances:
 				v.GroupInstances = append(v.GroupInstances, fleet.GroupInstance{ID: id, Group: "web", State: state, Healthy: true})
 			case plan.FindContainerInstances:
-				v.ContainerInstances = append(v.ContainerInstances, fleet.ContainerInstance{ARN: arn(id), Cluster: "prod", Instance: id, Status: fleet.Active, Connected: true})
+				v.ContainerInstances = append(v.ContainerInstances, fleet.ContainerInstance{ARN: arn(id), Cluster: "prod", Instance: id,
+					Status: fleet.Active, Connected: true})
 			case plan.Instances:
 				v.Instances = append(v.Instances, plan.InstanceStatus{ID: id, State: fleet.StateRunning})
 			case plan.ContainerInstances:
@@ -284,7 +286,8 @@ func TestLateMessageOfAnAdoptedDrain(t *testing.T) {
 	g := func(o plan.Request, now time.Time) plan.Done {
 		d := f(o, now)
 		if o.Look != nil && o.Look.Kind == plan.Groups && waits {
-			d.Result.View.Groups = []fleet.Group{{Name: "web", Instances: []fleet.GroupInstance{{ID: "i-0001", Group: "web", State: fleet.TerminatingWait, Healthy: true}}}}
+			d.Result.View.Groups = []fleet.Group{{Name: "web", Instances: []fleet.GroupInstance{{ID: "i-0001", Group: "web",
+				State: fleet.TerminatingWait, Healthy: true}}}}
 		}
 		return d
 	}

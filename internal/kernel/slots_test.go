@@ -27,7 +27,8 @@ func setDraining(k *Kernel, from time.Time, d time.Duration, size int) int {
 		case o.Look != nil && o.Look.Kind == plan.ContainerInstances:
 			for _, id := range o.Look.IDs() {
 				arn := fleet.ARN(id)
-				ci := fleet.ContainerInstance{ARN: arn, Cluster: "prod", Instance: fleet.InstanceID(strings.TrimPrefix(string(arn), "arn/prod/")), Status: c.status, Connected: true}
+				ci := fleet.ContainerInstance{ARN: arn, Cluster: "prod", Instance: fleet.InstanceID(strings.TrimPrefix(string(arn), "arn/prod/")),
+					Status: c.status, Connected: true}
 				done.Result.View.ContainerInstances = append(done.Result.View.ContainerInstances, ci)
 			}
 		case o.Look == nil || o.Look.Kind != plan.Groups:
@@ -164,7 +165,8 @@ func TestANoteIsHeardOnce(t *testing.T) {
 // Who has seen an instance leave is not always there to see it come back: an hour after its drain one that waits is taken for a new one.
 func TestAnInstanceThatWaitsLongAfterItsDrainIsAdopted(t *testing.T) {
 	for after, want := range map[time.Duration]int{10 * time.Minute: 0, 2 * time.Hour: 1, 100 * time.Hour: 1} {
-		d := drain.Drain{Key: "web/i-0001/token-00", Target: fleet.HostTarget("i-0001"), Hold: drain.Hold{Group: "web"}, Ended: t0, Final: &drain.Answer{Outcome: drain.Drained}}
+		d := drain.Drain{Key: "web/i-0001/token-00", Target: fleet.HostTarget("i-0001"), Hold: drain.Hold{Group: "web"}, Ended: t0,
+			Final: &drain.Answer{Outcome: drain.Drained}}
 		rec := (&Kernel{}).record(&entry{d: d})
 		cfg := budgeted(MaxUnavailable{})
 		cfg.Hook, cfg.OnePass = "ebb-drain", true

@@ -36,11 +36,14 @@ type Balancer struct {
 
 	mu   sync.Mutex // guards the rest
 	turn int
-	open map[string]map[*flight]bool // by ARN of the task
+	open map[*flight]bool
 }
 
 // flight is a request that a target works on.
-type flight struct{ cut context.CancelCauseFunc }
+type flight struct {
+	task string // its ARN
+	cut  context.CancelCauseFunc
+}
 
 // errDelayOver is why a request is cut whose target is no longer registered.
 var errDelayOver = errors.New("the deregistration delay is over")
@@ -48,7 +51,7 @@ var errDelayOver = errors.New("the deregistration delay is over")
 // NewBalancer returns the load balancer of a target group; address says where the process of a task listens.
 func NewBalancer(world World, targetGroup string, address func(task string) (string, bool)) *Balancer {
 	return &Balancer{
-		world: world, group: targetGroup, address: address, open: map[string]map[*flight]bool{},
+		world: world, group: targetGroup, address: address, open: map[*flight]bool{},
 		transport: &http.Transport{
 			DialContext:         (&net.Dialer{Timeout: connectTimeout}).DialContext,
 			MaxIdleConnsPerHost: 1000, IdleConnTimeout: idleTimeout, ResponseHeaderTimeout: idleTimeout, DisableCompression: true,
@@ -58,13 +61,11 @@ func NewBalancer(world World, targetGroup string, address func(task string) (str
 
 // Run cuts what is left when a deregistration delay is over, until ctx ends.
 func (b *Balancer) Run(ctx context.Context) {
-	tick := time.NewTicker(cutEvery)
-	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case <-time.After(cutEvery):
 			b.cut()
 		}
 	}
@@ -89,42 +90,33 @@ func (b *Balancer) cut() {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for task, flights := range b.open { //ebb:any-order each is cut
-		if registered[task] {
-			continue
-		}
-		for f := range flights { //ebb:any-order each is cut
+	for f := range b.open { //ebb:any-order each is cut
+		if !registered[f.task] {
 			f.cut(errDelayOver)
 		}
 	}
 }
 
 // pick chooses the target of a request, by its task, and counts the request; false: no target is healthy.
-func (b *Balancer) pick(f *flight) (task string, ok bool) {
+func (b *Balancer) pick(f *flight) bool {
 	all, routed := b.targets()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for range all {
 		b.turn++
 		if i := b.turn % len(all); routed[i] {
-			task = all[i].Task
-			if b.open[task] == nil {
-				b.open[task] = map[*flight]bool{}
-			}
-			b.open[task][f] = true
-			return task, true
+			f.task = all[i].Task
+			b.open[f] = true
+			return true
 		}
 	}
-	return "", false
+	return false
 }
 
-func (b *Balancer) done(task string, f *flight) {
+func (b *Balancer) done(f *flight) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	delete(b.open[task], f)
-	if len(b.open[task]) == 0 {
-		delete(b.open, task)
-	}
+	delete(b.open, f)
 }
 
 // ServeHTTP passes a request on. Without a target it answers 503; when the target does not answer 502, or 504 if that took too long.
@@ -133,14 +125,13 @@ func (b *Balancer) done(task string, f *flight) {
 func (b *Balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, cut := context.WithCancelCause(r.Context())
 	defer cut(nil)
-	f := &flight{cut}
-	task, ok := b.pick(f)
-	if !ok {
+	f := &flight{cut: cut}
+	if !b.pick(f) {
 		http.Error(w, "there is no target to send this to", http.StatusServiceUnavailable)
 		return
 	}
-	defer b.done(task, f)
-	address, ok := b.address(task)
+	defer b.done(f)
+	address, ok := b.address(f.task)
 	if !ok {
 		http.Error(w, "the target refuses connections", http.StatusBadGateway)
 		return

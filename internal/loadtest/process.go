@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/sim"
@@ -17,26 +18,49 @@ import (
 type Processes struct {
 	world World
 
-	mu      sync.Mutex // guards the rest; taken with the world locked, so never held while locking the world
-	running map[string]*process
-	stopped map[string]*process // got SIGTERM, and have not ended yet
-	closed  bool
-	ended   sync.WaitGroup
+	mu     sync.Mutex // guards the rest; taken with the world locked, so never held while locking the world
+	alive  map[string]*process
+	closed bool
+	ended  sync.WaitGroup
 }
 
 // NewProcesses is the runtime of a world: see sim.World.UseRuntime.
 func NewProcesses(world World) *Processes {
-	return &Processes{world: world, running: map[string]*process{}, stopped: map[string]*process{}}
+	return &Processes{world: world, alive: map[string]*process{}}
 }
 
 // process is one server.
 type process struct {
-	address string
+	address string // empty: it takes no new connections
 	server  *http.Server
-	cancel  context.CancelFunc // lets a shutdown wait no longer
+	killed  atomic.Bool
+}
 
-	mu    sync.Mutex
-	conns map[net.Conn]bool
+// listener makes the connections of a process.
+type listener struct {
+	*net.TCPListener
+	of *process
+}
+
+// connection is closed with a reset when its process is killed, as a kernel does for a process that is gone.
+type connection struct {
+	*net.TCPConn
+	of *process
+}
+
+func (l listener) Accept() (net.Conn, error) {
+	c, err := l.AcceptTCP()
+	if err != nil {
+		return nil, err
+	}
+	return connection{c, l.of}, nil
+}
+
+func (c connection) Close() error {
+	if c.of.killed.Load() {
+		_ = c.SetLinger(0)
+	}
+	return c.TCPConn.Close()
 }
 
 // Start listens on a free port, which does not block, and serves. A process that cannot listen exits.
@@ -46,34 +70,29 @@ func (p *Processes) Start(t ecs.Task) {
 	if p.closed {
 		return
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	// It has no time-outs: the load balancer gives idle connections up first, as it must be with an Application Load Balancer too.
+	s := &process{server: &http.Server{Handler: http.HandlerFunc(answer), ErrorLog: silent()}}
+	p.alive[t.ARN] = s
+	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
-		p.stopped[t.ARN] = &process{cancel: func() {}, server: &http.Server{}}
 		p.ended.Go(func() { p.exited(t.ARN) })
 		return
 	}
-	s := &process{address: l.Addr().String(), conns: map[net.Conn]bool{}, cancel: func() {}}
-	// It has no timeouts: the load balancer gives idle connections up first, as it must be with an Application Load Balancer too.
-	s.server = &http.Server{Handler: http.HandlerFunc(answer), ConnState: s.connection, ErrorLog: silent()}
-	p.running[t.ARN] = s
-	p.ended.Go(func() { _ = s.server.Serve(l) }) // ends with ErrServerClosed
+	s.address = l.Addr().String()
+	p.ended.Go(func() { _ = s.server.Serve(listener{l, s}) }) // ends with ErrServerClosed
 }
 
 // Terminate is SIGTERM.
 func (p *Processes) Terminate(t ecs.Task) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	s := p.running[t.ARN]
-	if s == nil {
+	s := p.alive[t.ARN]
+	if s == nil || s.address == "" {
 		return
 	}
-	delete(p.running, t.ARN)
-	p.stopped[t.ARN] = s
-	ctx, cancel := context.WithCancel(context.Background())
-	s.cancel = cancel
+	s.address = ""
 	p.ended.Go(func() {
-		defer cancel()
-		_ = s.server.Shutdown(ctx) // it fails only when the process is killed
+		_ = s.server.Shutdown(context.Background()) // it returns when all is answered, or when the process is killed
 		p.exited(t.ARN)
 	})
 }
@@ -82,35 +101,37 @@ func (p *Processes) Terminate(t ecs.Task) {
 func (p *Processes) Kill(t ecs.Task) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, set := range []map[string]*process{p.running, p.stopped} {
-		if s := set[t.ARN]; s != nil {
-			delete(set, t.ARN)
-			s.cancel()
-			p.ended.Go(s.kill)
-		}
+	p.kill(t.ARN)
+}
+
+// kill ends a process, if it is alive. The processes must be locked.
+func (p *Processes) kill(arn string) {
+	s := p.alive[arn]
+	if s == nil {
+		return
 	}
+	delete(p.alive, arn)
+	s.killed.Store(true)
+	p.ended.Go(func() { _ = s.server.Close() })
 }
 
 // Address is where the process of a task listens; false: nothing does any more.
 func (p *Processes) Address(task string) (string, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if s := p.running[task]; s != nil {
-		return s.address, true
+	s := p.alive[task]
+	if s == nil || s.address == "" {
+		return "", false
 	}
-	return "", false
+	return s.address, true
 }
 
 // Close kills all processes and waits for their end. The world must not be locked.
 func (p *Processes) Close() {
 	p.mu.Lock()
 	p.closed = true
-	for _, set := range []map[string]*process{p.running, p.stopped} {
-		for arn, s := range set { //ebb:any-order each is killed
-			delete(set, arn)
-			s.cancel()
-			p.ended.Go(s.kill)
-		}
+	for arn := range p.alive { //ebb:any-order each is killed
+		p.kill(arn)
 	}
 	p.mu.Unlock()
 	p.ended.Wait()
@@ -119,37 +140,12 @@ func (p *Processes) Close() {
 // exited reports to the world that a process has ended by itself, unless it was killed before.
 func (p *Processes) exited(arn string) {
 	p.mu.Lock()
-	s := p.stopped[arn]
-	delete(p.stopped, arn)
+	s := p.alive[arn]
+	delete(p.alive, arn)
 	p.mu.Unlock()
 	if s != nil {
 		p.world(func(w *sim.World) { w.Exited(arn) })
 	}
-}
-
-// connection keeps count of the server's connections.
-func (s *process) connection(c net.Conn, state http.ConnState) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch state {
-	case http.StateNew:
-		s.conns[c] = true
-	case http.StateClosed, http.StateHijacked:
-		delete(s.conns, c)
-	case http.StateActive, http.StateIdle:
-	}
-}
-
-// kill closes all connections with a reset, as a kernel does for a process that is gone.
-func (s *process) kill() {
-	s.mu.Lock()
-	for c := range s.conns { //ebb:any-order each is closed
-		if tcp, ok := c.(*net.TCPConn); ok {
-			_ = tcp.SetLinger(0)
-		}
-	}
-	s.mu.Unlock()
-	_ = s.server.Close()
 }
 
 // whole is the body of an answer; its first byte is sent at once, the rest after the time that the request asks for.
@@ -167,7 +163,7 @@ func answer(w http.ResponseWriter, r *http.Request) {
 	_ = http.NewResponseController(w).Flush()
 	select {
 	case <-time.After(take):
-	case <-r.Context().Done(): // the client has gone
+	case <-r.Context().Done(): // nobody waits for it
 		return
 	}
 	_, _ = io.WriteString(w, whole[1:])

@@ -280,6 +280,7 @@ func TestSettledWorldHasAPast(t *testing.T) {
 	tg, _ := b.DescribeTargetGroups(nil, nil)
 	targets, _ := b.DescribeTargetHealth(tg[0].ARN, nil)
 	if len(machines) != 1 || len(tasks) != 1 || len(targets) != 1 || targets[0].State != "healthy" || b.state(0) != "InService" {
-		t.Errorf("a lagging read right at the start sees %d container instances, %d tasks, targets %+v and a host that is %s", len(machines), len(tasks), targets, b.state(0))
+		t.Errorf("a lagging read right at the start sees %d container instances, %d tasks, targets %+v and a host that is %s", len(machines),
+			len(tasks), targets, b.state(0))
 	}
 }

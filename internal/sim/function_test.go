@@ -168,7 +168,8 @@ func TestEventsOfRulesHooksAndTopicsReachAFunction(t *testing.T) {
 	record := records[0].(map[string]any)
 	wantFields(t, record, "EventSource", "EventVersion", "EventSubscriptionArn", "Sns")
 	message := record["Sns"].(map[string]any)
-	wantFields(t, message, "Type", "MessageId", "TopicArn", "Subject", "Message", "Timestamp", "SignatureVersion", "Signature", "SigningCertUrl", "UnsubscribeUrl", "MessageAttributes")
+	wantFields(t, message, "Type", "MessageId", "TopicArn", "Subject", "Message", "Timestamp", "SignatureVersion", "Signature",
+		"SigningCertUrl", "UnsubscribeUrl", "MessageAttributes")
 	if message["Message"] != "hello" || message["Subject"] != nil || record["EventSource"] != "aws:sns" {
 		t.Errorf("the record is %v", record)
 	}

@@ -180,7 +180,8 @@ func TestHookEdit(t *testing.T) {
 
 func TestPutHookRefusals(t *testing.T) {
 	b := small(t, 1, nil)
-	b.wantError(b.PutLifecycleHook("web-asg", autoscaling.Hook{Name: "x", Transition: autoscaling.TransitionTerminating, Heartbeat: 29 * time.Second}), "ValidationError", "between 30 and 7200")
+	b.wantError(b.PutLifecycleHook("web-asg", autoscaling.Hook{Name: "x", Transition: autoscaling.TransitionTerminating,
+		Heartbeat: 29 * time.Second}), "ValidationError", "between 30 and 7200")
 	b.wantError(b.PutLifecycleHook("web-asg", autoscaling.Hook{Name: "x"}), "ValidationError", "LifecycleTransition")
 	b.must(b.PutLifecycleHook("web-asg", autoscaling.Hook{Name: "x", Transition: autoscaling.TransitionTerminating}))
 	hooks, err := b.DescribeLifecycleHooks("web-asg", []string{"x"})

@@ -69,7 +69,8 @@ func TestNotificationToQueue(t *testing.T) {
 	}
 	f := fieldsOf(t, got[0].Body)
 	wantFields(t, f, lifecycleFields("AccountId", "RequestId", "Service", "Time", "NotificationMetadata")...)
-	if f["EC2InstanceId"] != b.id(0) || f["LifecycleTransition"] != "autoscaling:EC2_INSTANCE_TERMINATING" || f["Service"] != "AWS Auto Scaling" || f["Time"] != "2026-11-21T09:00:01.000Z" {
+	if f["EC2InstanceId"] != b.id(0) || f["LifecycleTransition"] != "autoscaling:EC2_INSTANCE_TERMINATING" ||
+		f["Service"] != "AWS Auto Scaling" || f["Time"] != "2026-11-21T09:00:01.000Z" {
 		t.Errorf("message %v", f)
 	}
 	sent := b.entries(core.EntryMessage, func(e core.Entry) bool { return e.To == "sent" })[0]
@@ -214,7 +215,8 @@ func TestVisibilityEndsAfter12Hours(t *testing.T) {
 	m := b.receive("q", 1)[0]
 	b.must(b.ChangeMessageVisibility("q", m.Handle, 11*time.Hour))
 	b.pass(time.Hour)
-	b.wantError(b.ChangeMessageVisibility("q", m.Handle, 11*time.Hour+time.Second), "InvalidParameterValue", "Value 39601 for parameter VisibilityTimeout is invalid. Reason: Total VisibilityTimeout for the message is beyond the limit [43200 seconds]")
+	b.wantError(b.ChangeMessageVisibility("q", m.Handle, 11*time.Hour+time.Second), "InvalidParameterValue",
+		"Value 39601 for parameter VisibilityTimeout is invalid. Reason: Total VisibilityTimeout for the message is beyond the limit [43200 seconds]")
 	b.must(b.ChangeMessageVisibility("q", m.Handle, 11*time.Hour))
 	b.wantError(b.ChangeMessageVisibility("q", m.Handle, 13*time.Hour), "InvalidParameterValue", "<= 43200")
 }
@@ -287,7 +289,8 @@ func TestQueueRefusals(t *testing.T) {
 
 func TestPatternRefusals(t *testing.T) {
 	b := small(t, 1, nil)
-	for _, pattern := range []string{`{`, `[]`, `{}`, `{"source":"aws.ec2"}`, `{"source":[]}`, `{"source":{}}`, `{"source":[["x"]]}`, `{"source":[{"suffix":"x"}]}`, `{"source":[{"anything-but":{"prefix":"x"}}]}`} {
+	for _, pattern := range []string{`{`, `[]`, `{}`, `{"source":"aws.ec2"}`, `{"source":[]}`, `{"source":{}}`, `{"source":[["x"]]}`,
+		`{"source":[{"suffix":"x"}]}`, `{"source":[{"anything-but":{"prefix":"x"}}]}`} {
 		_, err := b.PutRule(events.Rule{Name: "r", Pattern: pattern})
 		b.wantError(err, "InvalidEventPatternException", "Event pattern is not valid")
 	}

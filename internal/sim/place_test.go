@@ -57,27 +57,46 @@ func TestPlacementRules(t *testing.T) {
 		event   string // part of the newest event of a service that does not find enough place
 	}{
 		{"spread over zones without a strategy", []core.HostSpec{{}, {}, {}, {}}, ecs.TaskDefinition{}, ServiceSpec{Desired: 3}, []int{1, 1, 1, 0}, ""},
-		{"distinctInstance", three, ecs.TaskDefinition{}, ServiceSpec{Desired: 4, Constraints: []ecs.Constraint{{Type: "distinctInstance"}}}, []int{1, 1, 1}, `encountered error "DistinctInstance placement constraint unsatisfied."`},
-		{"memberOf of the service", []core.HostSpec{{}, {Attributes: map[string]string{"stack": "blue"}}, {}}, ecs.TaskDefinition{}, ServiceSpec{Desired: 2, Constraints: member("attribute:stack == blue")}, []int{0, 2, 0}, ""},
-		{"memberOf of the task definition", three, ecs.TaskDefinition{Constraints: member("attribute:ecs.availability-zone in [eu-west-1b,eu-west-1c]")}, ServiceSpec{Desired: 2}, []int{0, 1, 1}, ""},
-		{"memberOf that nothing meets", three, ecs.TaskDefinition{}, ServiceSpec{Desired: 1, Constraints: member("attribute:stack == blue")}, []int{0, 0, 0}, `encountered error "MemberOf placement constraint unsatisfied."`},
-		{"anti-affinity by task:group", three, ecs.TaskDefinition{}, ServiceSpec{Desired: 3, Constraints: member("not(task:group == service:x)"), Placement: by("binpack", "cpu")}, []int{1, 1, 1}, ""},
-		{"instance type", []core.HostSpec{{}, {Type: "g5.xlarge"}, {}}, ecs.TaskDefinition{}, ServiceSpec{Desired: 2, Constraints: member("attribute:ecs.instance-type =~ g5.*")}, []int{0, 2, 0}, ""},
+		{"distinctInstance", three, ecs.TaskDefinition{}, ServiceSpec{Desired: 4, Constraints: []ecs.Constraint{{Type: "distinctInstance"}}},
+			[]int{1, 1, 1}, `encountered error "DistinctInstance placement constraint unsatisfied."`},
+		{"memberOf of the service", []core.HostSpec{{}, {Attributes: map[string]string{"stack": "blue"}}, {}}, ecs.TaskDefinition{},
+			ServiceSpec{Desired: 2, Constraints: member("attribute:stack == blue")}, []int{0, 2, 0}, ""},
+		{"memberOf of the task definition", three, ecs.TaskDefinition{Constraints: member("attribute:ecs.availability-zone in " +
+			"[eu-west-1b,eu-west-1c]")}, ServiceSpec{Desired: 2}, []int{0, 1, 1}, ""},
+		{"memberOf that nothing meets", three, ecs.TaskDefinition{}, ServiceSpec{Desired: 1, Constraints: member("attribute:stack == blue")},
+			[]int{0, 0, 0}, `encountered error "MemberOf placement constraint unsatisfied."`},
+		{"anti-affinity by task:group", three, ecs.TaskDefinition{}, ServiceSpec{Desired: 3, Constraints: member("not(task:group == service:x)"),
+			Placement: by("binpack", "cpu")}, []int{1, 1, 1}, ""},
+		{"instance type", []core.HostSpec{{}, {Type: "g5.xlarge"}, {}}, ecs.TaskDefinition{},
+			ServiceSpec{Desired: 2, Constraints: member("attribute:ecs.instance-type =~ g5.*")}, []int{0, 2, 0}, ""},
 		{"binpack by cpu", []core.HostSpec{{}, {CPU: 1024}, {}}, ecs.TaskDefinition{}, ServiceSpec{Desired: 5, Placement: by("binpack", "cpu")}, []int{1, 4, 0}, ""},
-		{"binpack by memory", []core.HostSpec{{}, {}, {Memory: 600}}, ecs.TaskDefinition{}, ServiceSpec{Desired: 3, Placement: by("binpack", "memory")}, []int{1, 0, 2}, ""},
-		{"spread by instanceId", []core.HostSpec{{}, {}, {}, {}}, ecs.TaskDefinition{}, ServiceSpec{Desired: 4, Placement: by("spread", "instanceId")}, []int{1, 1, 1, 1}, ""},
-		{"spread by a custom attribute", []core.HostSpec{{Attributes: map[string]string{"rack": "1"}}, {Attributes: map[string]string{"rack": "1"}}, {Attributes: map[string]string{"rack": "2"}}}, ecs.TaskDefinition{}, ServiceSpec{Desired: 4, Placement: by("spread", "attribute:rack")}, []int{1, 1, 2}, ""},
-		{"spread over zones, then binpack", []core.HostSpec{{}, {}, {}, {CPU: 1024}}, ecs.TaskDefinition{}, ServiceSpec{Desired: 3, Placement: by("spread", "attribute:ecs.availability-zone", "binpack", "cpu")}, []int{0, 1, 1, 1}, ""},
+		{"binpack by memory", []core.HostSpec{{}, {}, {Memory: 600}}, ecs.TaskDefinition{},
+			ServiceSpec{Desired: 3, Placement: by("binpack", "memory")}, []int{1, 0, 2}, ""},
+		{"spread by instanceId", []core.HostSpec{{}, {}, {}, {}}, ecs.TaskDefinition{},
+			ServiceSpec{Desired: 4, Placement: by("spread", "instanceId")}, []int{1, 1, 1, 1}, ""},
+		{"spread by a custom attribute", []core.HostSpec{{Attributes: map[string]string{"rack": "1"}},
+			{Attributes: map[string]string{"rack": "1"}}, {Attributes: map[string]string{"rack": "2"}}}, ecs.TaskDefinition{},
+			ServiceSpec{Desired: 4, Placement: by("spread", "attribute:rack")}, []int{1, 1, 2}, ""},
+		{"spread over zones, then binpack", []core.HostSpec{{}, {}, {}, {CPU: 1024}}, ecs.TaskDefinition{},
+			ServiceSpec{Desired: 3, Placement: by("spread", "attribute:ecs.availability-zone", "binpack", "cpu")}, []int{0, 1, 1, 1}, ""},
 		{"GPU", []core.HostSpec{{}, {GPU: 2}, {GPU: 1}}, ecs.TaskDefinition{GPU: 1}, ServiceSpec{Desired: 4}, []int{0, 2, 1}, `encountered error "RESOURCE:GPU"`},
-		{"memory reservation instead of the limit", []core.HostSpec{{Memory: 1000}}, ecs.TaskDefinition{Memory: 800, Reservation: 300}, ServiceSpec{Desired: 4}, []int{3}, "has insufficient memory available."},
-		{"several fixed ports", []core.HostSpec{{}, {}}, ecs.TaskDefinition{Port: 80, HostPort: 80, Ports: []ecs.Port{{Port: 443, HostPort: 443}}}, ServiceSpec{Desired: 3}, []int{1, 1}, "is already using a port required by your task."},
-		{"reserved port", []core.HostSpec{{}}, ecs.TaskDefinition{Ports: []ecs.Port{{HostPort: 51678}}}, ServiceSpec{Desired: 1}, []int{0}, "is already using a port required by your task."},
-		{"UDP ports are not TCP ports", []core.HostSpec{{}}, ecs.TaskDefinition{Ports: []ecs.Port{{HostPort: 51678, UDP: true}}}, ServiceSpec{Desired: 2}, []int{1}, "is already using a port required by your task."},
-		{"network interfaces", []core.HostSpec{{Interfaces: 3}, {Interfaces: 2}}, ecs.TaskDefinition{Network: "awsvpc"}, ServiceSpec{Desired: 4}, []int{2, 1}, `encountered error "RESOURCE:ENI"`},
+		{"memory reservation instead of the limit", []core.HostSpec{{Memory: 1000}}, ecs.TaskDefinition{Memory: 800, Reservation: 300},
+			ServiceSpec{Desired: 4}, []int{3}, "has insufficient memory available."},
+		{"several fixed ports", []core.HostSpec{{}, {}}, ecs.TaskDefinition{Port: 80, HostPort: 80,
+			Ports: []ecs.Port{{Port: 443, HostPort: 443}}}, ServiceSpec{Desired: 3}, []int{1, 1}, "is already using a port required by your task."},
+		{"reserved port", []core.HostSpec{{}}, ecs.TaskDefinition{Ports: []ecs.Port{{HostPort: 51678}}}, ServiceSpec{Desired: 1}, []int{0},
+			"is already using a port required by your task."},
+		{"UDP ports are not TCP ports", []core.HostSpec{{}}, ecs.TaskDefinition{Ports: []ecs.Port{{HostPort: 51678, UDP: true}}},
+			ServiceSpec{Desired: 2}, []int{1}, "is already using a port required by your task."},
+		{"network interfaces", []core.HostSpec{{Interfaces: 3}, {Interfaces: 2}}, ecs.TaskDefinition{Network: "awsvpc"}, ServiceSpec{Desired: 4},
+			[]int{2, 1}, `encountered error "RESOURCE:ENI"`},
 		{"a trunk has no limit", []core.HostSpec{{}}, ecs.TaskDefinition{Network: "awsvpc"}, ServiceSpec{Desired: 8}, []int{8}, ""},
-		{"required attribute", []core.HostSpec{{}, {Attributes: map[string]string{"disk": "nvme"}}, {Attributes: map[string]string{"disk": "ebs"}}}, ecs.TaskDefinition{Requires: []string{"disk=nvme"}}, ServiceSpec{Desired: 1}, []int{0, 1, 0}, ""},
-		{"required attribute that is nowhere", three, ecs.TaskDefinition{Requires: []string{"disk"}}, ServiceSpec{Desired: 1}, []int{0, 0, 0}, "is missing an attribute required by your task."},
-		{"a daemon runs where its constraint allows", []core.HostSpec{{}, {Attributes: map[string]string{"stack": "blue"}}, {}}, ecs.TaskDefinition{}, ServiceSpec{Daemon: true, Constraints: member("attribute:stack exists")}, []int{0, 1, 0}, ""},
+		{"required attribute", []core.HostSpec{{}, {Attributes: map[string]string{"disk": "nvme"}},
+			{Attributes: map[string]string{"disk": "ebs"}}}, ecs.TaskDefinition{Requires: []string{"disk=nvme"}}, ServiceSpec{Desired: 1}, []int{0, 1, 0}, ""},
+		{"required attribute that is nowhere", three, ecs.TaskDefinition{Requires: []string{"disk"}}, ServiceSpec{Desired: 1}, []int{0, 0, 0},
+			"is missing an attribute required by your task."},
+		{"a daemon runs where its constraint allows", []core.HostSpec{{}, {Attributes: map[string]string{"stack": "blue"}}, {}},
+			ecs.TaskDefinition{}, ServiceSpec{Daemon: true, Constraints: member("attribute:stack exists")}, []int{0, 1, 0}, ""},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
@@ -92,7 +111,8 @@ func TestPlacementRules(t *testing.T) {
 				t.Errorf("tasks by host: %v, want %v", got, row.want)
 			}
 			events := b.service("x").Events
-			if row.event != "" && (len(events) == 0 || !strings.Contains(events[0].Text, "The closest matching (container-instance ") || !strings.Contains(events[0].Text, row.event)) {
+			if row.event != "" && (len(events) == 0 || !strings.Contains(events[0].Text, "The closest matching (container-instance ") ||
+				!strings.Contains(events[0].Text, row.event)) {
 				t.Errorf("events %+v, want %q", events, row.event)
 			}
 			if d := b.service("x").Desired; row.service.Daemon && d != 1 {
@@ -165,7 +185,8 @@ func TestRunTasksByGroup(t *testing.T) {
 	b := small(t, 3, nil)
 	run := ecs.TaskRun{Definition: "job", Group: "databases", Count: 4, Constraints: []ecs.Constraint{{Type: "distinctInstance"}}}
 	started, failures, err := b.RunTasks("prod", run)
-	if err != nil || len(started) != 3 || len(failures) != 1 || failures[0].Reason != "DistinctInstance placement constraint unsatisfied." || failures[0].ARN == "" {
+	if err != nil || len(started) != 3 || len(failures) != 1 || failures[0].Reason != "DistinctInstance placement constraint unsatisfied." ||
+		failures[0].ARN == "" {
 		t.Fatalf("%d started, failures %+v, %v", len(started), failures, err)
 	}
 	if started[0].Group != "databases" {

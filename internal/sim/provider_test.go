@@ -64,7 +64,8 @@ func TestNoFailover(t *testing.T) {
 		addService(s, ServiceSpec{Name: "x", Task: "job", Desired: 1})
 		addService(s, ServiceSpec{Name: "y", Task: "job", Desired: 1, EC2: true})
 	})
-	if now := b.service("x"); now.Running != 0 || len(now.Providers) != 1 || !strings.Contains(now.Events[0].Text, "No Container Instances were found in your capacity provider") {
+	if now := b.service("x"); now.Running != 0 || len(now.Providers) != 1 || !strings.Contains(now.Events[0].Text,
+		"No Container Instances were found in your capacity provider") {
 		t.Errorf("by the cluster's default strategy: %+v", now)
 	}
 	if now := b.service("y"); now.Running != 1 || now.Providers != nil {
@@ -84,7 +85,8 @@ func TestDescribeCapacityProviders(t *testing.T) {
 		t.Errorf("all: %+v %v", all, err)
 	}
 	own, failures, err := b.DescribeCapacityProviders("prod", []string{"spot", "FARGATE"})
-	if err != nil || len(own) != 1 || own[0].GroupARN != b.DescribeAutoScalingGroups([]string{"spot-asg"})[0].ARN || len(failures) != 1 || failures[0].Reason != "MISSING" {
+	if err != nil || len(own) != 1 || own[0].GroupARN != b.DescribeAutoScalingGroups([]string{"spot-asg"})[0].ARN || len(failures) != 1 ||
+		failures[0].Reason != "MISSING" {
 		t.Errorf("of the cluster: %+v %+v %v", own, failures, err)
 	}
 }
@@ -162,7 +164,8 @@ func managed(t *testing.T, change func(*Spec)) bench {
 func TestManagedDraining(t *testing.T) {
 	b := managed(t, web(2, 100, 200))
 	hooks, err := b.DescribeLifecycleHooks("web-asg", nil)
-	if err != nil || len(hooks) != 1 || hooks[0].Name != "ecs-managed-draining-termination-hook" || hooks[0].Heartbeat != time.Hour || hooks[0].DefaultResult != "CONTINUE" {
+	if err != nil || len(hooks) != 1 || hooks[0].Name != "ecs-managed-draining-termination-hook" || hooks[0].Heartbeat != time.Hour ||
+		hooks[0].DefaultResult != "CONTINUE" {
 		t.Fatalf("hooks: %+v %v", hooks, err)
 	}
 	if rules := b.Rules(); len(rules) != 1 || rules[0].ManagedBy != "ecs.amazonaws.com" || !strings.HasPrefix(rules[0].Name, "ecs-managed-") {

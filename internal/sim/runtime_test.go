@@ -93,7 +93,8 @@ func TestRealProcessThatEndsByItselfEndsItsTask(t *testing.T) {
 	b.Exited(task.ARN)
 	b.Exited("arn:aws:ecs:eu-west-1:111122223333:task/prod/nobody")
 	b.pass(time.Minute)
-	if task.LastStatus != "STOPPED" || task.StopCode != "EssentialContainerExited" || task.Killed || len(rt.terminated)+len(rt.killed) > 0 || len(rt.started) != 3 {
+	if task.LastStatus != "STOPPED" || task.StopCode != "EssentialContainerExited" || task.Killed || len(rt.terminated)+len(rt.killed) > 0 ||
+		len(rt.started) != 3 {
 		t.Errorf("%s %s, killed %v; SIGTERM to %v, SIGKILL to %v, %d started", task.LastStatus, task.StopCode, task.Killed, rt.terminated, rt.killed, len(rt.started))
 	}
 }

@@ -56,7 +56,8 @@ func TestSigtermFirst(t *testing.T) {
 
 func TestKilledAtStopTimeout(t *testing.T) {
 	b := small(t, 1, func(s *Spec) {
-		s.TaskDefinitions = append(s.TaskDefinitions, ecs.TaskDefinition{Family: "slow", Exit: time.Hour}, ecs.TaskDefinition{Family: "slower", Exit: time.Hour, Stop: 2 * time.Minute})
+		s.TaskDefinitions = append(s.TaskDefinitions, ecs.TaskDefinition{Family: "slow", Exit: time.Hour}, ecs.TaskDefinition{Family: "slower",
+			Exit: time.Hour, Stop: 2 * time.Minute})
 		s.Tasks = []TaskSpec{{Cluster: "prod", Task: "slow"}, {Cluster: "prod", Task: "slower"}}
 	})
 	for i, limit := range []time.Duration{30 * time.Second, 2 * time.Minute} {
@@ -196,7 +197,8 @@ func TestDrainLeavesStandaloneTasks(t *testing.T) {
 	if on := b.on(0); len(on) != 1 || on[0].LastStatus != "RUNNING" {
 		t.Errorf("%+v, want the standalone task untouched", on)
 	}
-	if started, failures, err := b.RunTask("prod", "job", "", 3); err != nil || len(failures) > 0 || len(started) != 3 || b.on(0)[0].Instance == started[0].Instance {
+	if started, failures, err := b.RunTask("prod", "job", "", 3); err != nil || len(failures) > 0 || len(started) != 3 ||
+		b.on(0)[0].Instance == started[0].Instance {
 		t.Errorf("%+v %+v %v, want three tasks elsewhere", started, failures, err)
 	}
 }
@@ -295,7 +297,8 @@ func TestUnplaceableWaitsForCapacity(t *testing.T) {
 	})
 	b.pass(10 * time.Minute)
 	now := b.service("big")
-	if now.Running != 1 || !strings.HasPrefix(now.Events[0].Text, "(service big) was unable to place a task because no container instance met all of its requirements.") {
+	if now.Running != 1 || !strings.HasPrefix(now.Events[0].Text, "(service big) was unable to place a task because no container instance "+
+		"met all of its requirements.") {
 		t.Fatalf("%d running, events %+v", now.Running, now.Events)
 	}
 	b.must(b.SetDesiredCapacity("web-asg", 2))

@@ -64,14 +64,16 @@ func busy(t testing.TB, seed uint64, hosts int) *World {
 		Rules:        []RuleSpec{{Name: "r", Pattern: `{"source":["aws.autoscaling"]}`, Targets: []string{"q"}}},
 		TargetGroups: []TargetGroupSpec{{Name: "a-tg", Delay: 20 * time.Second}, {Name: "b-tg", Delay: 5 * time.Second}},
 		TaskDefinitions: []ecs.TaskDefinition{
-			{Family: "a", Port: 80, CPU: 128, Memory: 256, Exit: time.Second}, {Family: "b", Port: 81, Network: "awsvpc", Exit: time.Minute}, {Family: "c"}, {Family: "d", CPU: 10, Memory: 10},
+			{Family: "a", Port: 80, CPU: 128, Memory: 256, Exit: time.Second}, {Family: "b", Port: 81, Network: "awsvpc", Exit: time.Minute},
+			{Family: "c"}, {Family: "d", CPU: 10, Memory: 10},
 		},
 		Groups: []GroupSpec{{
 			Name: "g", Desired: hosts, Max: 2 * hosts, Launch: core.HostSpec{Cluster: "prod"},
 			Hooks: []HookSpec{{Name: "h", Heartbeat: 5 * time.Minute, DefaultResult: "CONTINUE", Target: "q"}},
 		}},
 		Services: []ServiceSpec{
-			{Name: "a", Cluster: "prod", Task: "a", Desired: 2 * hosts, TargetGroup: "a-tg"}, {Name: "b", Cluster: "prod", Task: "b", Desired: hosts, TargetGroup: "b-tg"},
+			{Name: "a", Cluster: "prod", Task: "a", Desired: 2 * hosts, TargetGroup: "a-tg"}, {Name: "b", Cluster: "prod", Task: "b", Desired: hosts,
+				TargetGroup: "b-tg"},
 			{Name: "c", Cluster: "prod", Task: "c", Desired: hosts, Min: 50, Max: 150}, {Name: "d", Cluster: "prod", Task: "d", Daemon: true},
 		},
 		Switches: core.Switches{Duplicate: 20, LostPercent: 10, LatePercent: 10},
@@ -141,7 +143,8 @@ func TestBooksBalance(t *testing.T) {
 				}
 			}
 			if cpu != ci.FreeCPU || memory != ci.FreeMemory || ports != len(ci.Ports) || cpu < 0 || memory < 0 {
-				t.Fatalf("seed %d: %s has %d CPU, %d MiB free and %d ports in use; by its tasks %d, %d, %d", seed, ci.Instance, ci.FreeCPU, ci.FreeMemory, len(ci.Ports), cpu, memory, ports)
+				t.Fatalf("seed %d: %s has %d CPU, %d MiB free and %d ports in use; by its tasks %d, %d, %d", seed, ci.Instance, ci.FreeCPU,
+					ci.FreeMemory, len(ci.Ports), cpu, memory, ports)
 			}
 		}
 		services, _, err := w.DescribeServices("prod", []string{"a", "b", "c", "d"})
@@ -311,16 +314,21 @@ func TestBuildRefusals(t *testing.T) {
 		`group "demo-asg": there is no target group "nope"`: func(s *Spec) { s.Groups[0].TargetGroups = []string{"nope"} },
 		`a name of its own`:                                 func(s *Spec) { s.Groups = append(s.Groups, s.Groups[0]) },
 		`no queue "nope" for dead letters`:                  func(s *Spec) { s.Queues[0].Redrive = "nope" },
-		`topic "t": there is no queue "nope"`:               func(s *Spec) { s.Topics = []TopicSpec{{Name: "t", Subscriptions: []SubscriptionSpec{{Queue: "nope"}}}} },
-		`rule "r": InvalidEventPatternException`:            func(s *Spec) { s.Rules = []RuleSpec{{Name: "r", Pattern: "{"}} },
+		`topic "t": there is no queue "nope"`: func(s *Spec) {
+			s.Topics = []TopicSpec{{Name: "t",
+				Subscriptions: []SubscriptionSpec{{Queue: "nope"}}}}
+		},
+		`rule "r": InvalidEventPatternException`: func(s *Spec) { s.Rules = []RuleSpec{{Name: "r", Pattern: "{"}} },
 		`rule "r": there is neither`: func(s *Spec) {
 			s.Rules = []RuleSpec{{Name: "r", Pattern: `{"source":["x"]}`, Targets: []string{"nope"}}}
 		},
 		`bridge, host or awsvpc`: func(s *Spec) { s.TaskDefinitions[0].Network = "mesh" },
 		`has no family`:          func(s *Spec) { s.TaskDefinitions[0].Family = "" },
 		`task "web": there is no host 9 in cluster "demo"; it has 4,`: func(s *Spec) { s.Tasks = []TaskSpec{{Cluster: "demo", Task: "web", Host: &host}} },
-		`there is no place for it`:                                    func(s *Spec) { s.TaskDefinitions[0].CPU = 9999; s.Tasks = []TaskSpec{{Cluster: "demo", Task: "web"}} },
-		`Cluster not found`:                                           func(s *Spec) { s.Tasks = []TaskSpec{{Cluster: "nope", Task: "web"}} },
+		`there is no place for it`: func(s *Spec) {
+			s.TaskDefinitions[0].CPU, s.Tasks = 9999, []TaskSpec{{Cluster: "demo", Task: "web"}}
+		},
+		`Cluster not found`: func(s *Spec) { s.Tasks = []TaskSpec{{Cluster: "nope", Task: "web"}} },
 	} {
 		if err := one(change); err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), "build the world: ") {
 			t.Errorf("got %v, want %s", err, want)

@@ -212,7 +212,8 @@ func complain(t *testing.T, sum *tally) {
 	}
 	var b bytes.Buffer
 	res.Print(&b)
-	t.Errorf("seed %d, its transcript in the smallest world that still fails:\n%s%v\n\nthat world as a story file (mend it, then keep it in testdata/found):\n%s", bad[0], b.String(), res.Violations, Format(small))
+	t.Errorf("seed %d, its transcript in the smallest world that still fails:\n%s%v\n\nthat world as a story file (mend it, then keep it "+
+		"in testdata/found):\n%s", bad[0], b.String(), res.Violations, Format(small))
 }
 
 func shares(reach map[string]int, n int) string {

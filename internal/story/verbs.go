@@ -15,25 +15,25 @@ import (
 
 // verbs are what can happen in a story: one entry each, and what an operator would call it.
 var verbs = map[string]func(*run, Step) error{
-	"terminate":      func(r *run, s Step) error { return r.terminate(s) },
+	"terminate":      terminate,
 	"scale":          func(r *run, s Step) error { return r.w.SetDesiredCapacity(s.Group, s.Count) },
 	"unhealthy":      func(r *run, s Step) error { return r.w.SetInstanceHealth(r.host(s.Host), "Unhealthy") },
 	"ec2-terminate":  func(r *run, s Step) error { return r.w.TerminateInstances([]string{r.host(s.Host)}) },
 	"ec2-stop":       func(r *run, s Step) error { return r.w.StopInstances([]string{r.host(s.Host)}) },
 	"disconnect":     func(r *run, s Step) error { r.w.DisconnectAgent(r.container(s.Host)); return nil },
 	"reconnect":      func(r *run, s Step) error { r.w.ReconnectAgent(r.container(s.Host)); return nil },
-	"activate":       func(r *run, s Step) error { return r.setState(s, "ACTIVE") },
-	"drain-by-hand":  func(r *run, s Step) error { return r.setState(s, "DRAINING") },
-	"deregister":     func(r *run, s Step) error { return r.deregister(s) },
-	"answer":         func(r *run, s Step) error { return r.answer(s) },
-	"run-task":       func(r *run, s Step) error { return r.runTask(s) },
-	"stop-tasks":     func(r *run, s Step) error { return r.stopTasks(s) },
-	"update-service": func(r *run, s Step) error { return r.updateService(s) },
+	"activate":       func(r *run, s Step) error { return setState(r, s, "ACTIVE") },
+	"drain-by-hand":  func(r *run, s Step) error { return setState(r, s, "DRAINING") },
+	"deregister":     deregister,
+	"answer":         answer,
+	"run-task":       runTask,
+	"stop-tasks":     stopTasks,
+	"update-service": updateService,
 	"delete-hook":    func(r *run, s Step) error { return r.w.DeleteLifecycleHook(s.Group, or(s.Hook, r.s.Ebb.hook())) },
-	"put-hook":       func(r *run, s Step) error { return r.putHook(s) },
-	"protect":        func(r *run, s Step) error { return r.protect(s) },
-	"send":           func(r *run, s Step) error { return r.sendBody(s) },
-	"again":          func(r *run, s Step) error { return r.again(s) },
+	"put-hook":       putHook,
+	"protect":        protect,
+	"send":           sendBody,
+	"again":          again,
 	"crash":          func(r *run, s Step) error { r.crash(s); return nil },
 	"hang":           func(r *run, s Step) error { return r.each(s, func(e *ebb) { e.hang(s.For) }) },
 	"cut-off":        func(r *run, s Step) error { return r.each(s, func(e *ebb) { e.cutFor(s.For) }) },
@@ -81,29 +81,29 @@ func (r *run) clusterOf(arn string) string {
 	return ""
 }
 
-func (r *run) terminate(s Step) error {
+func terminate(r *run, s Step) error {
 	_, err := r.w.TerminateInstanceInAutoScalingGroup(r.host(s.Host), s.Decrement)
 	return err
 }
 
-func (r *run) setState(s Step, state string) error {
+func setState(r *run, s Step, state string) error {
 	ci := r.container(s.Host)
 	_, _, err := r.w.UpdateContainerInstancesState(r.clusterOf(ci), []string{ci}, state)
 	return err
 }
 
-func (r *run) deregister(s Step) error {
+func deregister(r *run, s Step) error {
 	ci := r.container(s.Host)
 	_, err := r.w.DeregisterContainerInstance(r.clusterOf(ci), ci, true)
 	return err
 }
 
-func (r *run) answer(s Step) error {
+func answer(r *run, s Step) error {
 	group, _, _ := strings.Cut(s.Host, "/")
 	return r.w.CompleteLifecycleAction(group, or(s.Hook, r.s.Ebb.hook()), "", r.host(s.Host), or(s.Result, "CONTINUE"))
 }
 
-func (r *run) runTask(s Step) error {
+func runTask(r *run, s Step) error {
 	_, failures, err := r.w.RunTask(s.Cluster, s.Task, "story", max(s.Count, 1))
 	if err == nil && len(failures) > 0 {
 		return fmt.Errorf("run task %s: %s", s.Task, failures[0].Reason)
@@ -111,7 +111,7 @@ func (r *run) runTask(s Step) error {
 	return err
 }
 
-func (r *run) stopTasks(s Step) error {
+func stopTasks(r *run, s Step) error {
 	ids, err := r.w.ListTasks(s.Cluster, ecs.TaskQuery{Family: s.Task, Service: s.Service})
 	if err != nil {
 		return err
@@ -124,18 +124,18 @@ func (r *run) stopTasks(s Step) error {
 	return nil
 }
 
-func (r *run) updateService(s Step) error {
+func updateService(r *run, s Step) error {
 	_, err := r.w.UpdateService(s.Cluster, s.Service, &s.Count, "")
 	return err
 }
 
 // putHook changes the heartbeat time-out of a hook.
-func (r *run) putHook(s Step) error {
+func putHook(r *run, s Step) error {
 	return r.w.PutLifecycleHook(s.Group, autoscaling.Hook{Name: or(s.Hook, r.s.Ebb.hook()), Heartbeat: s.For})
 }
 
 // protect sets scale-in protection on the tasks of a service, for as long as the step says.
-func (r *run) protect(s Step) error {
+func protect(r *run, s Step) error {
 	ids, err := r.w.ListTasks(s.Cluster, ecs.TaskQuery{Service: s.Service})
 	if err != nil || len(ids) == 0 {
 		return err
@@ -144,7 +144,7 @@ func (r *run) protect(s Step) error {
 	return err
 }
 
-func (r *run) sendBody(s Step) error {
+func sendBody(r *run, s Step) error {
 	body := strings.ReplaceAll(s.Body, "$HOST", r.host(s.Host))
 	if n, ok := strings.CutPrefix(body, "garbage "); ok {
 		size, err := strconv.Atoi(n)
@@ -158,7 +158,7 @@ func (r *run) sendBody(s Step) error {
 }
 
 // again delivers a copy of the latest message that Ebb received about a host.
-func (r *run) again(s Step) error {
+func again(r *run, s Step) error {
 	body, ok := r.bodies[r.host(s.Host)]
 	if !ok {
 		return fmt.Errorf("again: Ebb has received no message about %s yet", s.Host)

@@ -8,8 +8,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ebbhq/ebb/internal/sim"
 	"github.com/ebbhq/ebb/internal/sim/core"
 	"github.com/ebbhq/ebb/internal/story"
+	"github.com/ebbhq/ebb/test/rig"
 )
 
 // detailed is the case that is shown by operation.
@@ -23,12 +25,12 @@ func (o *options) calls(w io.Writer) error {
 		var byOperation []figures
 		for _, n := range o.atOnce {
 			for _, c := range cases(n) {
-				f, err := c.run(n, delay)
+				f, err := c.run(c, n, delay)
 				if err != nil {
 					return fmt.Errorf("%s, %d at once, delay %s: %w", c.name, n, delay, err)
 				}
 				fmt.Fprintln(w, f.row(n, c.name))
-				if n == detailed && !c.throttled {
+				if n == detailed && c.throttle == 0 {
 					byOperation = append(byOperation, f)
 				}
 			}
@@ -59,54 +61,66 @@ const tableHead = "| at once | drainer | calls per drain | answer p50 | answer p
 
 // variant is one way to empty the hosts.
 type variant struct {
-	name      string
-	throttled bool // not an ordinary run
-	run       func(n int, delay time.Duration) (figures, error)
+	name     string
+	throttle int  // percent of the calls
+	free     bool // without the limit of Auto Scaling
+	run      func(v variant, n int, delay time.Duration) (figures, error)
 }
 
 func cases(n int) []variant {
-	with := func(throttle int, free bool) func(int, time.Duration) (figures, error) {
-		return func(n int, delay time.Duration) (figures, error) { return ebb(n, delay, throttle, free) }
-	}
-	free := variant{name: "Ebb, *free*", throttled: true, run: with(0, true)}
+	free := variant{name: "Ebb, *free*", free: true, run: ebb}
 	if n > 1000 {
 		return []variant{free} // the others take hours, of which nothing is to be learnt
 	}
-	cs := []variant{{name: "Ebb", run: with(0, false)}}
+	cs := []variant{{name: "Ebb", run: ebb}}
 	if n == 1000 {
 		cs = append(cs, free)
 	}
 	if n == detailed {
-		cs = append(cs, variant{name: "Ebb, 10 % throttled", throttled: true, run: with(10, false)})
+		cs = append(cs, variant{name: "Ebb, 10 % throttled", throttle: 10, run: ebb})
 	}
-	return append(cs, variant{name: "home-made", run: homeMade})
+	return append(cs, variant{name: rig.HomeMade, run: homeMade})
 }
 
-// ebb lets the real kernel drain n hosts, some percent of its calls throttled.
-func ebb(n int, delay time.Duration, throttle int, free bool) (figures, error) {
+// ebb lets the real kernel drain n hosts.
+func ebb(v variant, n int, delay time.Duration) (figures, error) {
 	s := story.Scenario{
 		Name: fmt.Sprintf("%d hosts leave at once", n), Seed: 1, World: worldW(n, delay), Until: 4 * time.Hour,
 		Ebb: story.Ebb{Groups: []story.Group{{Match: group, Cluster: cluster}}},
 	}
-	if free {
+	if v.free {
 		s.World.Switches.AutoScalingBurst, s.World.Switches.AutoScalingRate = 100_000, 100_000
 	}
 	for i := range n {
 		s.At = append(s.At, story.Step{At: time.Second, Do: "terminate", Host: fmt.Sprintf("%s/%d", group, i), Decrement: true})
 	}
-	if throttle > 0 {
-		s.Faults = []story.Fault{{Op: "*.*", How: "throttle", Percent: throttle}}
+	if v.throttle > 0 {
+		s.Faults = []story.Fault{{Op: "*.*", How: "throttle", Percent: v.throttle}}
 	}
 	res, err := story.Run(s)
 	if err != nil {
 		return figures{}, err
 	}
-	for _, v := range res.Violations {
-		if v.Invariant != late || free || n < 1000 {
-			return figures{}, fmt.Errorf("the run is not as it must be: %s", v)
+	for _, bad := range res.Violations {
+		if bad.Invariant != late || v.free || n < 1000 {
+			return figures{}, fmt.Errorf("the run is not as it must be: %s", bad)
 		}
 	}
 	return measure(res.Record, "ebb"), nil
+}
+
+// homeMade lets the home-made drainer do the same in the same world.
+func homeMade(_ variant, n int, delay time.Duration) (figures, error) {
+	r, err := rig.DrainAtHome(worldW(n, delay), func(w *sim.World) (int, error) {
+		w.Advance(w.Now().Add(time.Second))
+		for _, i := range w.DescribeAutoScalingGroups([]string{group})[0].Instances[:n] {
+			if _, err := w.TerminateInstanceInAutoScalingGroup(i.ID, true); err != nil {
+				return 0, err
+			}
+		}
+		return n, nil
+	})
+	return measure(r.Record, rig.HomeMade), err
 }
 
 // late is the number of the invariant that nothing hangs. It does not know how long thousands of answers take that Auto Scaling throttles.

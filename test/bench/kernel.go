@@ -1,35 +1,39 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"strings"
+
+	"github.com/ebbhq/ebb/test/rig"
 )
 
 // kernelTimes is the section about the kernel's processor time and allocations, from the benchmarks of package kernel, and the size of
 // the binary.
 func kernelTimes(w io.Writer) error {
-	fmt.Fprintf(w, "\n## Processor time\n\nRead on %s with %d processors, %s/%s, %s. 10,000 drains are open.\n\n", processor(),
-		runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version())
 	cmd := exec.Command("go", "test", "./internal/kernel", "-run", "^$", "-bench", ".", "-benchmem", "-cpu", "1")
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
 		return fmt.Errorf("run the benchmarks of internal/kernel: %w; start bench in the root of the repository", err)
 	}
-	fmt.Fprint(w, "| benchmark | time | memory allocated | allocations |\n|---|--:|--:|--:|\n")
-	for s := bufio.NewScanner(bytes.NewReader(out)); s.Scan(); {
-		f := strings.Fields(s.Text())
-		if len(f) >= 8 && strings.HasPrefix(f[0], "Benchmark") {
-			fmt.Fprintf(w, "| %s | %s ns | %s B | %s |\n", strings.TrimPrefix(f[0], "Benchmark"), f[2], f[4], f[6])
+	processor := "a processor of unknown model"
+	var rows strings.Builder
+	for line := range strings.Lines(string(out)) {
+		f := strings.Fields(line)
+		if model, ok := strings.CutPrefix(line, "cpu: "); ok {
+			processor = strings.TrimSpace(model)
+		} else if len(f) >= 8 && strings.HasPrefix(f[0], "Benchmark") {
+			fmt.Fprintf(&rows, "| %s | %s ns | %s B | %s |\n", strings.TrimPrefix(f[0], "Benchmark"), f[2], f[4], f[6])
 		}
 	}
+	fmt.Fprintf(w, "\n## Processor time\n\nRead on %s with %d processors, %s/%s, %s. 10,000 drains are open.\n\n"+
+		"| benchmark | time | memory allocated | allocations |\n|---|--:|--:|--:|\n%s",
+		processor, runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version(), &rows)
 	return binarySize(w)
 }
 
@@ -40,7 +44,7 @@ func binarySize(w io.Writer) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	path, err := build(dir, "-trimpath", "-ldflags=-s -w")
+	path, err := rig.Build(context.Background(), dir, []string{"-trimpath", "-ldflags=-s -w"}, "CGO_ENABLED=0")
 	if err != nil {
 		return err
 	}
@@ -50,28 +54,4 @@ func binarySize(w io.Writer) error {
 	}
 	fmt.Fprintf(w, "\nThe binary, stripped, is %.1f MB.\n", float64(info.Size())/1e6)
 	return nil
-}
-
-func build(dir string, flags ...string) (string, error) {
-	path := filepath.Join(dir, "ebb")
-	cmd := exec.Command("go", append(append([]string{"build", "-o", path}, flags...), "./cmd/ebb")...)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build ebb: %w: %s; start bench in the root of the repository", err, out)
-	}
-	return path, nil
-}
-
-// processor is the model of the processor, as Linux names it.
-func processor() string {
-	b, err := os.ReadFile("/proc/cpuinfo")
-	if err != nil {
-		return "a processor of unknown model"
-	}
-	for line := range strings.Lines(string(b)) {
-		if name, model, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
-			return strings.TrimSpace(model)
-		}
-	}
-	return "a processor of unknown model"
 }

@@ -6,17 +6,14 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
-	"strings"
-	"sync"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/sim"
-	"github.com/ebbhq/ebb/internal/sim/wire"
+	"github.com/ebbhq/ebb/internal/sim/loopback"
+	"github.com/ebbhq/ebb/test/rig"
 )
 
 // memory is the section about the memory that ebb serve holds: with nothing to do, and with many drains that do not end.
@@ -26,7 +23,7 @@ func (o *options) memory(w io.Writer) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	ebb, err := build(dir)
+	ebb, err := rig.Build(context.Background(), dir, nil, "CGO_ENABLED=0")
 	if err != nil {
 		return err
 	}
@@ -42,15 +39,19 @@ func (o *options) memory(w io.Writer) error {
 
 // serving reads the memory of a serve for so many hosts, before and while all of them drain.
 func serving(w io.Writer, ebb, dir string, hosts int) error {
-	ctx, cancel := context.WithCancel(context.Background())
-	var ended sync.WaitGroup
-	defer ended.Wait()
-	defer cancel()
-	c, err := newCloud(ctx, &ended, hosts)
+	spec := fleetOf(hosts, 5*time.Minute, 4*time.Hour)
+	spec.Start = time.Now().UTC()
+	spec.Switches.AutoScalingBurst, spec.Switches.AutoScalingRate = 100_000, 100_000
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
-	p, err := c.serve(ctx, ebb, dir)
+	c, err := loopback.Serve(l, spec, 1)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	p, err := serve(c, ebb, dir)
 	if err != nil {
 		return err
 	}
@@ -64,13 +65,15 @@ func serving(w io.Writer, ebb, dir string, hosts int) error {
 		return err
 	}
 	fmt.Fprintf(w, "| %d | in service, nothing leaves | %.1f MB |\n", hosts, idle)
-	if err := c.scaleIn(); err != nil {
+	c.Read(func(w *sim.World) { err = w.SetDesiredCapacity(group, 0) })
+	if err != nil {
 		return err
 	}
-	if _, err = highest(p, 20*time.Minute, c.allDraining); err != nil {
+	draining := func() bool { return allDraining(c) }
+	if _, err = highest(p, 20*time.Minute, draining); err != nil {
 		return err
 	}
-	if !c.allDraining() {
+	if !draining() {
 		return errors.New("not all of them were set DRAINING within 20 minutes")
 	}
 	busy, err := highest(p, 2*calm, func() bool { return false })
@@ -98,79 +101,33 @@ func highest(p *exec.Cmd, d time.Duration, done func() bool) (float64, error) {
 
 // resident is the resident memory of a process in MB, as Linux shows it.
 func resident(pid int) (float64, error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
 	if err != nil {
 		return 0, err
 	}
-	for line := range strings.Lines(string(b)) {
-		if f := strings.Fields(line); len(f) == 3 && f[0] == "VmRSS:" {
-			kb, err := strconv.ParseFloat(f[1], 64)
-			return kb / 1000, err
-		}
+	var size, pages int
+	if _, err := fmt.Sscan(string(b), &size, &pages); err != nil || pages == 0 {
+		return 0, fmt.Errorf("process %d has no resident memory any more", pid)
 	}
-	return 0, fmt.Errorf("process %d has no resident memory any more", pid)
+	return float64(pages*os.Getpagesize()) / 1024 / 1000, nil
 }
 
-// cloud is a simulated cloud in this process, on loopback and in real time.
-type cloud struct {
-	mu       sync.Mutex
-	world    *sim.World
-	endpoint string
-}
-
-func newCloud(ctx context.Context, ended *sync.WaitGroup, hosts int) (*cloud, error) {
-	spec := fleetOf(hosts, 5*time.Minute, 4*time.Hour)
-	spec.Start = time.Now().UTC()
-	spec.Switches.AutoScalingBurst, spec.Switches.AutoScalingRate = 100_000, 100_000
-	world, err := sim.Build(spec)
-	if err != nil {
-		return nil, err
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	c := &cloud{world: world, endpoint: "http://" + l.Addr().String()}
-	api := wire.New(wire.Config{World: world, Lock: &c.mu, Limits: wire.Limits(world)})
-	clock := wire.NewClock(api, 1)
-	server := &http.Server{Handler: api.Handler(), ReadHeaderTimeout: 10 * time.Second}
-	ended.Go(func() { clock.Run(ctx) })
-	ended.Go(func() { _ = server.Serve(l) }) // ends with ErrServerClosed
-	ended.Go(func() {
-		<-ctx.Done()
-		_ = server.Close()
-	})
-	return c, nil
-}
-
-// serve starts ebb serve on the cloud, in an environment of its own.
-func (c *cloud) serve(ctx context.Context, ebb, dir string) (*exec.Cmd, error) {
-	file := filepath.Join(dir, "ebb.yaml")
+// serve starts ebb serve on a cloud, in an environment of its own.
+func serve(c *loopback.Cloud, ebb, dir string) (*exec.Cmd, error) {
 	text := fmt.Sprintf("queue: %s/111122223333/%s\nregion: eu-west-1\nendpoint: %s\njournal: sqlite://%s\nhook: %s\nlog_level: "+
 		"error\ngroups:\n  - {match: %s, cluster: %s, deadline: 2h}\n",
-		c.endpoint, queue, c.endpoint, filepath.Join(dir, fmt.Sprint(time.Now().UnixNano(), ".db")), hook, group, cluster)
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		return nil, err
-	}
-	p := exec.CommandContext(ctx, ebb, "serve", "--config", file)
+		c.Endpoint, queue, c.Endpoint, filepath.Join(dir, fmt.Sprint(time.Now().UnixNano(), ".db")), hook, group, cluster)
+	p := exec.Command(ebb, "serve")
 	p.Stderr = os.Stderr
-	p.Env = []string{
-		"AWS_ACCESS_KEY_ID=ebb", "AWS_SECRET_ACCESS_KEY=none", "AWS_EC2_METADATA_DISABLED=true",
-		"AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null",
-	}
+	p.Env = append(rig.Caller("ebb"), "EBB_CONFIG_TEXT="+text)
 	return p, p.Start()
 }
 
-func (c *cloud) scaleIn() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.world.SetDesiredCapacity(group, 0)
-}
-
 // allDraining reports whether every container instance has been set DRAINING.
-func (c *cloud) allDraining() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	all, err := c.world.ListContainerInstances(cluster, "ACTIVE", "")
-	return err == nil && len(all) == 0
+func allDraining(c *loopback.Cloud) (done bool) {
+	c.Read(func(w *sim.World) {
+		all, err := w.ListContainerInstances(cluster, "ACTIVE", "")
+		done = err == nil && len(all) == 0
+	})
+	return done
 }

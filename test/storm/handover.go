@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -36,19 +35,7 @@ type handOver struct {
 // mostHandOver is how long a hand-over may take.
 const mostHandOver = 15 * time.Second
 
-// readWorks reads the logs of the serves.
-func readWorks(servers []*server) ([]works, error) {
-	var all []works
-	for _, s := range servers {
-		text, err := os.ReadFile(s.log())
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, worksIn(s.number, text)...)
-	}
-	return all, nil
-}
-
+// worksIn reads the log of a serve.
 func worksIn(server int, log []byte) []works {
 	var all []works
 	for line := range bytes.Lines(log) {
@@ -70,62 +57,59 @@ func worksIn(server int, log []byte) []works {
 // handOvers follows who works for which scope. A serve that is killed, ended or put to sleep while it works has to be followed by
 // another; if it is resumed before one has, it is there again.
 func handOvers(fates []fate, worked []works) []handOver {
-	type loss struct {
+	type hold struct {
 		life string
-		at   time.Time
+		lost time.Time // since when this life is gone or asleep; zero: it is there
 	}
 	var (
 		found []handOver
 		life  = map[int]string{}       // by server
 		awake = map[string]time.Time{} // since when, by life
-		holds = map[string]string{}    // life by scope
-		lost  = map[string]loss{}      // by scope
+		holds = map[string]*hold{}     // by scope
 	)
 	happens := func(f fate) {
-		switch f.what {
-		case "started", "resumed":
-			life[f.server], awake[f.life] = f.life, f.at
-			for scope, l := range lost {
-				if l.life == f.life {
-					delete(lost, scope)
-				}
-			}
-		default:
-			for scope, holder := range holds {
-				if _, already := lost[scope]; holder == f.life && !already {
-					lost[scope] = loss{f.life, f.at}
-				}
+		lost := f.at
+		if f.what == "started" || f.what == "resumed" {
+			life[f.server], awake[f.life], lost = f.life, f.at, time.Time{}
+		}
+		for _, h := range holds {
+			if h.life == f.life && (lost.IsZero() || h.lost.IsZero()) {
+				h.lost = lost
 			}
 		}
 	}
 	goesOn := func(w works) {
 		me := life[w.server]
-		for scope, holder := range holds {
-			if holder == me && !slices.Contains(w.scopes, scope) && lost[scope].life != me {
+		for scope, h := range holds {
+			if h.life == me && h.lost.IsZero() && !slices.Contains(w.scopes, scope) {
 				delete(holds, scope)
 			}
 		}
 		for _, scope := range w.scopes {
-			if l, ok := lost[scope]; ok && l.life != me {
-				from := l.at
+			if h := holds[scope]; h != nil && h.life != me && !h.lost.IsZero() {
+				from := h.lost
 				if awake[me].After(from) {
 					from = awake[me]
 				}
-				found = append(found, handOver{scope, l.life, me, w.at.Sub(from)})
+				found = append(found, handOver{scope, h.life, me, w.at.Sub(from)})
 			}
-			delete(lost, scope)
-			holds[scope] = me
+			holds[scope] = &hold{life: me}
 		}
 	}
-	slices.SortStableFunc(worked, func(a, b works) int { return a.at.Compare(b.at) })
-	for len(fates)+len(worked) > 0 {
-		if len(worked) == 0 || len(fates) > 0 && fates[0].at.Before(worked[0].at) {
-			happens(fates[0])
-			fates = fates[1:]
-		} else {
-			goesOn(worked[0])
-			worked = worked[1:]
-		}
+	type moment struct {
+		at   time.Time
+		then func()
+	}
+	var all []moment
+	for _, w := range worked {
+		all = append(all, moment{w.at, func() { goesOn(w) }})
+	}
+	for _, f := range fates {
+		all = append(all, moment{f.at, func() { happens(f) }})
+	}
+	slices.SortStableFunc(all, func(a, b moment) int { return a.at.Compare(b.at) })
+	for _, m := range all {
+		m.then()
 	}
 	return found
 }

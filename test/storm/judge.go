@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -37,11 +35,11 @@ func judge(r remains) []string {
 func evidence(r remains, ended, open []drain.Drain) story.Evidence {
 	e := story.Evidence{
 		Record: merged(r), Ended: ended, Open: open, Messages: map[string]event.Event{}, Heartbeat: map[string]time.Duration{}, Names: r.names,
-		Start: r.start, End: r.end, LastFault: r.quiet, Running: true, Many: r.processes > 1, Function: r.processes == 0, Speed: r.speed,
+		Start: r.start, End: r.end, LastFault: r.quiet, Running: true, Many: r.o.processes > 1, Function: r.o.shape == lambdaShape, Speed: r.o.speed,
 	}
 	e.Ebb.Hook = hook
-	for _, g := range r.groups {
-		e.Ebb.Groups = append(e.Ebb.Groups, g.judged())
+	for _, g := range r.o.groups() {
+		e.Ebb.Groups = append(e.Ebb.Groups, story.Group{Match: g.name, Cluster: g.cluster, Deadline: deadline, Budget: g.maxUnavailable})
 		e.Heartbeat[g.name] = g.heartbeat
 	}
 	for _, m := range r.record {
@@ -157,50 +155,3 @@ func journaled(r remains, ended []drain.Drain) []string {
 }
 
 func (r remains) name(instance string) string { return cmp.Or(r.names[instance], instance) }
-
-// summary is a run in figures.
-type summary struct {
-	outcomes                            string
-	calls, refused, redriven, conflicts int
-	world, real                         time.Duration
-	invocations                         map[string]int // of the function, by what became of them
-}
-
-func sum(r remains) summary {
-	s := summary{invocations: map[string]int{}, conflicts: r.refusals, world: r.end.Sub(r.start).Round(time.Second), real: r.real.Round(time.Second)}
-	count := map[string]int{}
-	for _, rec := range r.drains {
-		what := "unreadable"
-		if d, err := kernel.Read(rec); err == nil && d.Open() {
-			what = "open"
-		} else if err == nil {
-			what = string(d.Final.Outcome)
-		}
-		count[what]++
-	}
-	var words []string
-	for _, what := range slices.Sorted(maps.Keys(count)) {
-		words = append(words, fmt.Sprintf("%d %s", count[what], what))
-	}
-	s.outcomes = fmt.Sprintf("%d hosts left: %s", len(r.leavers), strings.Join(words, ", "))
-	for _, e := range r.record {
-		switch {
-		case e.Kind == core.EntryCall && byEbb(e.By):
-			s.calls++
-			if e.To != "ok" {
-				s.refused++
-			}
-		case e.Kind == core.EntryMessage && e.To == "redriven":
-			s.redriven++
-		case e.Kind == core.EntryInvocation:
-			s.invocations[e.To]++
-		}
-	}
-	return s
-}
-
-// refusals counts in a log how often another serve had changed the journal first.
-func refusals(log string) (int, error) {
-	text, err := os.ReadFile(log)
-	return bytes.Count(text, []byte("another ebb serve writes the same journal")), err
-}

@@ -62,7 +62,7 @@ func good(t *testing.T) remains {
 	}
 	const first, second = "ebb1x1", "ebb1x2"
 	return remains{
-		groups: options{}.groups(), speed: 20, processes: 1,
+		o:       options{shape: serveShape, speed: 20, processes: 1},
 		leavers: []string{host}, names: map[string]string{host: "web-asg/0"}, start: at(0), end: at(300), quiet: at(70),
 		drains: []journal.Record{stored(t, drained(host))},
 		lines:  []journal.Line{{At: at(12), Key: drained(host).Key, Kind: "heard"}},

@@ -1,6 +1,6 @@
 // Command storm kills Ebb again and again while hosts drain, and judges what came of it by the simulated cloud's own record and by the
-// journal. It runs the built ebb, each a process of its own: one ebb sim and one or more ebb serve on one journal; or the processes of a
-// Lambda function.
+// journal. It runs the built ebb: one or more ebb serve on one journal, each a process of its own, or the processes of a Lambda function.
+// The simulated cloud is in this process.
 //
 // It never speaks to anything but loopback, never trusts what an Ebb says of itself, and never leaves a process behind.
 //
@@ -16,11 +16,12 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"runtime"
 	"syscall"
+
+	"github.com/ebbhq/ebb/test/rig"
 )
 
 // options are how a storm blows.
@@ -38,7 +39,7 @@ type options struct {
 }
 
 // apart reports whether the serves run as if each had a host of its own, where nobody can tell that another is dead but by its lease.
-func (o options) apart() bool { return o.spaces && o.journal == "dynamodb" && o.seed%2 == 0 }
+func (o options) apart() bool { return o.spaces && o.journal == dynamodbJournal && o.seed%2 == 0 }
 
 func main() {
 	runtime.LockOSThread() // the children die with this thread: see child.go
@@ -51,9 +52,7 @@ func main() {
 func storm() error {
 	var o options
 	runs := flag.Int("runs", 1, "how many runs, each with the next seed")
-	keep := flag.Bool("keep", false, "keep the logs and journals of good runs too")
 	table := flag.String("o", "", "write a table about the function to this file, beside the home-made drainer; -shape lambda only")
-	flag.StringVar(&o.ebb, "ebb", "", "the ebb program; empty: it is built")
 	flag.StringVar(&o.shape, "shape", "serve", "serve, or lambda")
 	flag.StringVar(&o.journal, "journal", "", "sqlite or dynamodb, which is DynamoDB Local; empty: sqlite for serve, dynamodb for lambda")
 	flag.Uint64Var(&o.seed, "seed", 0, "the first seed; 0: a random one. With -journal dynamodb, serves of an even seed cannot see whether another has died")
@@ -77,10 +76,8 @@ func storm() error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if o.ebb == "" {
-		if o.ebb, err = build(ctx, top); err != nil {
-			return err
-		}
+	if o.ebb, err = rig.Build(ctx, top, nil); err != nil {
+		return err
 	}
 	o.spaces = canSeparate(o, top)
 	if *table != "" {
@@ -90,13 +87,13 @@ func storm() error {
 	for i := range *runs {
 		one := o
 		one.seed, one.dir = o.seed+uint64(i), filepath.Join(top, fmt.Sprintf("run-%d", i+1))
-		good, err := tell(ctx, one)
+		_, good, err := tell(ctx, one)
 		if err != nil {
 			return fmt.Errorf("run %d, seed %d: %w; its logs are in %s", i+1, one.seed, err, one.dir)
 		}
 		if !good {
 			failed++
-		} else if !*keep {
+		} else {
 			_ = os.RemoveAll(one.dir) // what is left is in the temporary directory
 		}
 	}
@@ -104,27 +101,19 @@ func storm() error {
 		return fmt.Errorf("%d of %d runs broke what must always hold; their logs and journals are in %s", failed, *runs, top)
 	}
 	fmt.Printf("%d of %d runs held\n", *runs, *runs)
-	if *keep {
-		fmt.Println("logs and journals are in", top)
-		return nil
-	}
 	return os.RemoveAll(top)
-}
-
-// build makes the program in dir.
-func build(ctx context.Context, dir string) (string, error) {
-	out := filepath.Join(dir, "ebb")
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", out, "github.com/ebbhq/ebb/cmd/ebb")
-	if text, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build ebb: %w\n%s", err, text)
-	}
-	return out, nil
 }
 
 // The shapes.
 const (
 	serveShape  = "serve"
 	lambdaShape = "lambda"
+)
+
+// The journals.
+const (
+	sqliteJournal   = "sqlite"
+	dynamodbJournal = "dynamodb"
 )
 
 // The speeds of worlds in which leases count: they do so in real time, so that a dead Ebb's lease blocks the longer the faster the world.
@@ -139,38 +128,38 @@ func (o *options) complete() error {
 		return fmt.Errorf("-shape is %q; it is serve or lambda", o.shape)
 	}
 	if o.journal == "" {
-		o.journal = map[string]string{serveShape: "sqlite", lambdaShape: "dynamodb"}[o.shape]
+		o.journal = map[string]string{serveShape: sqliteJournal, lambdaShape: dynamodbJournal}[o.shape]
 	}
-	if o.journal != "dynamodb" && (o.journal != "sqlite" || o.shape == lambdaShape) {
+	if o.journal != dynamodbJournal && (o.journal != sqliteJournal || o.shape == lambdaShape) {
 		return fmt.Errorf("-journal is %q; it is sqlite or dynamodb, and a function needs dynamodb", o.journal)
 	}
 	usual := options{hosts: 50, kills: 40, processes: 1, speed: 20}
 	switch {
 	case o.shape == lambdaShape:
 		usual = options{hosts: 150, kills: 20, speed: lambdaSpeed}
-	case o.journal == "dynamodb":
+	case o.journal == dynamodbJournal:
 		usual = options{hosts: 50, kills: 20, processes: 3, speed: tableSpeed}
 	}
 	if o.kills == -1 {
 		o.kills = usual.kills
 	}
 	o.hosts, o.processes, o.speed = cmp.Or(o.hosts, usual.hosts), cmp.Or(o.processes, usual.processes), cmp.Or(o.speed, usual.speed)
-	if o.hosts < 1 || o.kills < 0 || o.processes < 0 || o.speed <= 0 || o.shape == lambdaShape && (o.processes > 0 || o.hosts%len(clusters) > 0) {
+	if o.hosts < 1 || o.kills < 0 || o.processes < 0 || o.speed <= 0 || o.shape == lambdaShape && (o.processes > 0 || o.hosts%len(functionClusters) > 0) {
 		return fmt.Errorf("-hosts and -speed must be positive, -kills and -processes not negative; with -shape lambda there are no "+
-			"-processes, and -hosts can be shared by %d clusters", len(clusters))
+			"-processes, and -hosts can be shared by %d clusters", len(functionClusters))
 	}
 	return nil
 }
 
 // canSeparate tries whether processes can be kept from seeing each other here.
 func canSeparate(o options, dir string) bool {
-	if !canApart || o.journal != "dynamodb" || o.shape == lambdaShape {
+	if !canApart || o.journal != dynamodbJournal || o.shape == lambdaShape {
 		return false
 	}
 	c, err := start(o, "try", filepath.Join(dir, "try.log"), true, nil, "version")
 	if err == nil {
-		err = c.wait()
-		c.close()
+		<-c.ended
+		err = c.err
 	}
 	if err != nil {
 		fmt.Println("this machine gives no name spaces for processes, so that every ebb serve sees whether another has died:", err)
@@ -178,29 +167,12 @@ func canSeparate(o options, dir string) bool {
 	return err == nil
 }
 
-// blow makes one run.
-func blow(ctx context.Context, o options) (remains, error) {
-	if err := os.Mkdir(o.dir, 0o755); err != nil {
-		return remains{}, err
+// tell makes one run, and prints what came of it and what did not hold. It is good if all held.
+func tell(ctx context.Context, o options) (left remains, good bool, err error) {
+	if left, err = blow(ctx, o); err != nil {
+		return left, false, err
 	}
-	if o.shape == lambdaShape {
-		return runFunction(ctx, o)
-	}
-	return run(ctx, o)
-}
-
-// tell makes one run, prints its result and reports whether all invariants held.
-func tell(ctx context.Context, o options) (bool, error) {
-	left, err := blow(ctx, o)
-	if err != nil {
-		return false, err
-	}
-	fmt.Println(left.text(o))
-	return blameless(o, left), nil
-}
-
-// blameless prints what did not hold.
-func blameless(o options, left remains) bool {
+	fmt.Println(left.text())
 	bad := judge(left)
 	for _, v := range bad {
 		fmt.Println("  VIOLATION", v)
@@ -209,27 +181,5 @@ func blameless(o options, left remains) bool {
 		fmt.Printf("  again: go run ./test/storm -shape %s -journal %s -seed %d -hosts %d -kills %d -processes %d -speed %g\n", o.shape,
 			o.journal, o.seed, o.hosts, o.kills, o.processes, o.speed)
 	}
-	return len(bad) == 0
-}
-
-// text is a run in one line.
-func (r remains) text(o options) string {
-	s := sum(r)
-	if o.shape == lambdaShape {
-		return r.functionText(o, s)
-	}
-	where := "on one host"
-	if o.apart() {
-		where = "apart"
-	}
-	text := fmt.Sprintf("seed %d: %d ebb serve %s, %d killed, %d ended, %d paused; %s; %d calls, %d refused; %d messages redriven; %d "+
-		"conflicts in the journal; %s of the world in %s",
-		o.seed, o.processes, where, r.kills, r.terms, r.stops, s.outcomes, s.calls, s.refused, s.redriven, s.conflicts, s.world, s.real)
-	if o.processes > 1 {
-		text += fmt.Sprintf("; %d hand-overs in at most %.1f s", len(r.handed), slowest(r.handed).Seconds())
-	}
-	if o.journal == "dynamodb" {
-		text += fmt.Sprintf("; %d requests of DynamoDB", r.requests)
-	}
-	return text
+	return left, len(bad) == 0, nil
 }

@@ -6,12 +6,12 @@ import (
 )
 
 // deed is what happens to a serve.
-type deed int
+type deed string
 
 const (
-	killed deed = iota // SIGKILL
-	ended              // SIGTERM
-	paused             // SIGSTOP, later SIGCONT
+	killed deed = "crashed" // SIGKILL
+	ended  deed = "ended"   // SIGTERM
+	paused deed = "paused"  // SIGSTOP, later SIGCONT
 )
 
 // lot is the fate of one life of a serve. The times are the world's.
@@ -41,7 +41,7 @@ const maxShorts = 3
 // pace is how long lives are. Where a serve that dies is not known for dead at once, leases count in real time: then the short lives are
 // too short to take over a lease, and the long ones are not.
 func (o options) pace() pace {
-	if o.journal == "dynamodb" {
+	if o.journal == dynamodbJournal {
 		real := func(d time.Duration) time.Duration { return time.Duration(float64(d) * o.speed) }
 		return pace{shortLife: real(8 * time.Second), longLife: real(25 * time.Second), longAway: real(20 * time.Second)}
 	}
@@ -49,7 +49,7 @@ func (o options) pace() pace {
 }
 
 func (l *lots) draw() lot {
-	f := lot{after: l.longLife + l.upTo(l.longLife)}
+	f := lot{after: l.longLife + l.upTo(l.longLife), deed: killed}
 	if l.shorts < maxShorts && l.dice.IntN(2) == 0 {
 		f.after = l.upTo(l.shortLife)
 		l.shorts++

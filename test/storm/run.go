@@ -2,27 +2,26 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/journal"
+	"github.com/ebbhq/ebb/internal/sim"
 	"github.com/ebbhq/ebb/internal/sim/core"
+	"github.com/ebbhq/ebb/internal/sim/loopback"
 )
 
 // remains is what a run leaves behind: all that it is judged by.
 type remains struct {
-	groups     []group           // that are managed
-	speed      float64           // of the world
-	processes  int               // that share the journal; 0: a function
+	o          options
 	record     []core.Entry      // the cloud's own
 	told       []core.Entry      // of the lives of the serves, by this program
 	noted      []core.Entry      // of the notes in the journal, by its witness
-	leavers    []string          // the instances that must leave
+	leavers    []string          // the instances that were told to leave
 	names      map[string]string // of the instances of the start
 	drains     []journal.Record  // all of the journal
 	lines      []journal.Line
@@ -41,198 +40,165 @@ type remains struct {
 	handed   []handOver
 }
 
-// running is a run under way.
-type running struct {
+// run is a run under way: the simulated cloud in this process, and Ebb's processes.
+type run struct {
 	remains
-	o       options
-	cloud   *simulated
-	config  string
-	books   books
-	servers []*server
-	fates   []fate
-	waiting []string // instances that must leave later
-	gone    map[string]time.Time
-	dice    *rand.Rand
+	cloud *loopback.Cloud
+	books *books
+	ebbs  ebbs
+	fates []fate   // of the serves
+	draw  []string // all hosts that are to leave, in this order; leavers are those that were terminated so far
+	gone  int      // how many of them have left their groups
+	last  time.Time
+	dice  *rand.Rand
 }
 
-func (r *running) blame(format string, args ...any) {
+// ebbs are Ebb's processes in one of its shapes.
+type ebbs interface {
+	step(context.Context) error // what is due happens; called every few milliseconds
+	end() error                 // in good order; adds to what remains
+	kill()                      // those that are left
+}
+
+func (r *run) blame(format string, args ...any) {
 	r.blames = append(r.blames, fmt.Sprintf(format, args...))
 }
 
+// now is the world's time.
+func (r *run) now() time.Time { return r.cloud.At(time.Now()) }
+
 // in is when a time of the world has passed from now on.
-func (r *running) in(d time.Duration) time.Time { return time.Now().Add(r.cloud.lasts(d)) }
+func (r *run) in(d time.Duration) time.Time {
+	return time.Now().Add(time.Duration(float64(d) / r.o.speed))
+}
 
-// calm reports whether the storm is over.
-func (r *running) calm() bool { return r.kills >= r.o.kills }
+// calm reports whether the storm is over. A function without work cannot be struck any more.
+func (r *run) calm() bool {
+	return r.kills >= r.o.kills || r.o.shape == lambdaShape && r.gone == r.o.hosts
+}
 
-// run makes one run. The error is about the run itself; what Ebb did wrong is in what remains.
-func run(ctx context.Context, o options) (left remains, err error) {
+// killed counts a blow.
+func (r *run) killed() {
+	r.kills++
+	r.quiet = r.now()
+}
+
+// blow makes one run. The error is about the run itself; what Ebb did wrong is in what remains.
+func blow(ctx context.Context, o options) (left remains, err error) {
 	began := time.Now()
-	r := &running{o: o, gone: map[string]time.Time{}, dice: rand.New(rand.NewPCG(o.seed, 1))}
-	r.groups, r.speed, r.processes = o.groups(), o.speed, o.processes
+	r := &run{remains: remains{o: o}, dice: rand.New(rand.NewPCG(o.seed, 1))}
+	if err := os.Mkdir(o.dir, 0o755); err != nil {
+		return remains{}, err
+	}
 	if r.books, err = openBooks(ctx, o); err != nil {
 		return remains{}, err
 	}
 	defer r.books.close()
-	if r.cloud, err = simulate(ctx, o); err != nil {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return remains{}, fmt.Errorf("listen as a simulated cloud: %w", err)
+	}
+	config := configuration(loopback.Endpoint(l), r.books.url, o.groups())
+	if r.cloud, err = loopback.Serve(l, o.worldOfEbb(loopback.Endpoint(l), config, r.books.env), o.speed); err != nil {
 		return remains{}, err
 	}
-	defer r.cloud.kill()
-	defer func() {
-		for _, s := range r.servers {
-			if s.child != nil {
-				s.kill()
-			}
-		}
-	}()
-	if err = r.prepare(ctx); err == nil {
-		err = r.blow(ctx)
+	defer r.cloud.Close()
+	if r.ebbs, err = r.shaped(config); err != nil {
+		return remains{}, err
 	}
-	if err == nil {
+	defer r.ebbs.kill()
+	r.cloud.Read(func(w *sim.World) {
+		r.start, r.quiet = w.Now(), w.Now()
+		r.draw, r.names = leavers(w, o.hosts, r.dice)
+	})
+	if err = r.drain(ctx); err == nil {
 		err = r.collect(ctx)
 	}
 	r.real = time.Since(began)
 	return r.remains, err
 }
 
-func (r *running) prepare(ctx context.Context) error {
-	r.start, r.config = r.cloud.now(), filepath.Join(r.o.dir, "ebb.yaml")
-	if err := os.WriteFile(r.config, []byte(configuration(r.cloud.endpoint, r.books.url(), r.groups)), 0o644); err != nil {
-		return err
+// worldOfEbb is the world with Ebb in it: a queue for the serves, or the function.
+func (o options) worldOfEbb(endpoint, config string, env []string) sim.Spec {
+	if o.shape == lambdaShape {
+		return asFunction(o.world(func(string) string { return "" }), o.ebb, endpoint, config, env)
 	}
-	ids, names, err := r.cloud.instances(ctx)
-	if err != nil {
-		return err
-	}
-	if len(ids) < r.o.hosts {
-		return fmt.Errorf("the world has %d hosts, fewer than the %d that are to leave", len(ids), r.o.hosts)
-	}
-	r.dice.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
-	r.names, r.waiting = names, ids[:r.o.hosts]
-	for i := range r.o.processes {
-		dice := rand.New(rand.NewPCG(r.o.seed, uint64(i)+2))
-		r.servers = append(r.servers, &server{r: r, number: i + 1, lots: lots{pace: r.o.pace(), dice: dice}})
-	}
-	return nil
+	return o.world(func(string) string { return "ebb" })
 }
 
-// blow lets the storm blow: hosts leave and serves are struck, until all blows have fallen and all hosts are gone, or it has taken too
-// long.
-func (r *running) blow(ctx context.Context) error {
+// shaped prepares Ebb in its shape.
+func (r *run) shaped(config string) (ebbs, error) {
+	if r.o.shape == lambdaShape {
+		return newFunction(r)
+	}
+	return newServers(r, config)
+}
+
+// drain lets the storm blow: hosts leave and Ebb is struck, until all blows have fallen and all hosts are gone, or it has taken too long.
+func (r *run) drain(ctx context.Context) error {
 	const (
 		peace  = 2 * time.Minute // after the last host has gone, for what is still on its way
 		enough = 90 * time.Minute
 	)
-	for tick := 0; ; tick++ {
-		if err := r.leave(ctx); err != nil {
+	for {
+		if err := r.leave(); err != nil {
 			return err
 		}
-		for _, s := range r.servers {
-			if err := s.step(); err != nil {
-				return err
-			}
+		if err := r.ebbs.step(ctx); err != nil {
+			return err
 		}
-		if tick%20 == 0 {
-			last, err := r.watch(ctx)
-			if err != nil {
-				return err
-			}
-			now := r.cloud.now()
-			if r.calm() && len(r.gone) == len(r.leavers) && len(r.waiting) == 0 && now.Sub(last) > peace && now.Sub(r.quiet) > peace {
-				return nil
-			}
-			if r.calm() && now.Sub(r.quiet) > enough {
-				return nil // the judge sees what is left
-			}
+		r.watch()
+		now := r.now()
+		if r.calm() && r.gone == r.o.hosts && now.Sub(r.last) > peace && now.Sub(r.quiet) > peace {
+			return nil
+		}
+		if now.Sub(r.quiet) > enough {
+			return nil // the judge sees what is left
 		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case err := <-r.cloud.ended:
-			r.cloud.close()
-			return errors.Join(fmt.Errorf("the simulated cloud ended by itself; see %s", filepath.Join(r.o.dir, "sim.log")), err)
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
 }
 
-// leave tells as many hosts to leave as fit to how far the storm is: a third at once, the last when three quarters of the blows
+// leave terminates as many hosts as fit to how far the storm is: with serves a third at once, and the last when three quarters of the blows
 // have fallen.
-func (r *running) leave(ctx context.Context) error {
-	if !r.calm() || r.quiet.IsZero() {
-		r.quiet = r.cloud.now()
-	}
+func (r *run) leave() (err error) {
 	due := r.o.hosts
-	if last := r.o.kills * 3 / 4; r.kills < last {
+	if last := r.o.kills * 3 / 4; r.o.shape == serveShape && r.kills < last {
 		due = r.o.hosts/3 + r.o.hosts*2/3*r.kills/last
 	}
-	for len(r.waiting) > 0 && len(r.leavers) < due {
-		id := r.waiting[0]
-		if err := r.cloud.terminate(ctx, id, r.dice.IntN(2) == 0); err != nil {
-			return fmt.Errorf("terminate %s: %w", r.names[id], err)
-		}
-		r.waiting, r.leavers = r.waiting[1:], append(r.leavers, id)
+	if had := len(r.leavers); had < due {
+		r.leavers = r.draw[:due]
+		r.cloud.Read(func(w *sim.World) { err = terminate(w, r.draw, had, due) })
 	}
-	return nil
+	return err
 }
 
-// watch reads the record on, and returns when the last host left its group.
-func (r *running) watch(ctx context.Context) (last time.Time, err error) {
-	entries, err := r.cloud.read(ctx)
-	for _, e := range entries {
+// watch reads the record on.
+func (r *run) watch() {
+	had := len(r.record)
+	r.cloud.Read(func(w *sim.World) { r.record = w.Record() }) // entries that are written stay as they are
+	for _, e := range r.record[had:] {
 		if e.Kind == core.EntryLifecycle && e.To == "Terminated" && slices.Contains(r.leavers, e.Instance) {
-			r.gone[e.Instance] = e.At
+			r.gone, r.last = r.gone+1, e.At
 		}
 	}
-	for _, at := range r.gone {
-		if at.After(last) {
-			last = at
-		}
-	}
-	return last, err
 }
 
-// collect ends the serves and gathers what remains.
-func (r *running) collect(ctx context.Context) error {
-	r.end = r.cloud.now()
-	for _, s := range r.servers {
-		if s.child == nil {
-			r.blame("%s was away at the end", s.name())
-			continue
-		}
-		if err := s.end(); err != nil {
-			r.blame("%s did not end well on SIGTERM: %v", s.name(), err)
-		}
-		s.child = nil
-	}
-	if _, err := r.watch(ctx); err != nil {
+// collect ends Ebb and gathers what remains.
+func (r *run) collect(ctx context.Context) error {
+	r.end = r.now()
+	if err := r.ebbs.end(); err != nil {
 		return err
 	}
-	r.record = r.cloud.record
-	if err := r.cloud.end(); err != nil {
-		return fmt.Errorf("the simulated cloud did not end well: %w", err)
-	}
-	for _, s := range r.servers {
-		n, err := refusals(s.log())
-		if err != nil {
-			return err
-		}
-		r.refusals += n
-	}
-	worked, err := readWorks(r.servers)
-	if err != nil {
-		return err
-	}
-	r.handed = handOvers(r.fates, worked)
-	return r.readJournal(ctx)
-}
-
-func (r *running) readJournal(ctx context.Context) error {
 	notes, err := r.books.noted()
 	if err != nil {
 		return fmt.Errorf("ask the journal's witness: %w", err)
 	}
-	r.noted, r.requests = entries(notes, r.cloud.at), r.books.requests()
-	r.drains, r.lines, err = readBooks(ctx, r.books)
+	r.noted, r.requests = entries(notes, r.cloud.At), r.books.requests()
+	r.drains, r.lines, err = r.books.read(ctx)
 	return err
 }

@@ -1,7 +1,11 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"fmt"
+	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"syscall"
 	"time"
@@ -9,10 +13,14 @@ import (
 	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
+// servers are the places of all ebb serve of a run.
+type servers []*server
+
 // server is one place in which an ebb serve runs, one life after another.
 type server struct {
 	*child // nil while away
-	r      *running
+	r      *run
+	config string
 	number int
 	lives  int
 	lots   lots
@@ -31,6 +39,56 @@ const (
 	ending
 )
 
+// newServers makes the places; the lives begin with the first step.
+func newServers(r *run, config string) (all servers, err error) {
+	file := filepath.Join(r.o.dir, "ebb.yaml")
+	for i := range r.o.processes {
+		dice := rand.New(rand.NewPCG(r.o.seed, uint64(i)+2))
+		all = append(all, &server{r: r, config: file, number: i + 1, lots: lots{pace: r.o.pace(), dice: dice}})
+	}
+	return all, os.WriteFile(file, []byte(config), 0o644)
+}
+
+func (all servers) step(context.Context) error {
+	for _, s := range all {
+		if err := s.step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// end ends the serves and reads their logs: who worked for what, and how often another had changed the journal first.
+func (all servers) end() error {
+	var worked []works
+	for _, s := range all {
+		if s.child == nil {
+			s.r.blame("%s was away at the end", s.name())
+		} else if err := s.end(); err != nil {
+			s.r.blame("%s did not end well on SIGTERM: %v", s.name(), err)
+		}
+		s.child = nil
+		log, err := os.ReadFile(s.log())
+		if err != nil {
+			return err
+		}
+		s.r.refusals += bytes.Count(log, []byte("another ebb serve writes the same journal"))
+		worked = append(worked, worksIn(s.number, log)...)
+	}
+	r := all[0].r
+	r.handed = handOvers(r.fates, worked)
+	r.watch() // they have called AWS until now
+	return nil
+}
+
+func (all servers) kill() {
+	for _, s := range all {
+		if s.child != nil {
+			s.child.kill()
+		}
+	}
+}
+
 // name is what this life is called in the cloud's record: its access key, of which DynamoDB Local takes none with a hyphen.
 func (s *server) name() string { return fmt.Sprintf("ebb%dx%d", s.number, s.lives) }
 
@@ -39,13 +97,8 @@ func (s *server) log() string { return filepath.Join(s.r.o.dir, fmt.Sprintf("ser
 
 // step lets happen to the server what is due.
 func (s *server) step() error {
-	if s.child != nil {
-		select {
-		case err := <-s.ended:
-			s.close()
-			return s.gone(err)
-		default:
-		}
+	if s.child != nil && s.gone() {
+		s.endedItself()
 	}
 	if time.Now().Before(s.due) {
 		return nil
@@ -61,12 +114,12 @@ func (s *server) step() error {
 		s.state, s.due = serving, s.r.in(s.lots.longLife)
 		s.fate = s.lots.draw()
 		err := s.signal(syscall.SIGCONT)
-		s.tell("resumed")
+		s.happened("resumed")
 		return err
 	case ending:
-		s.r.blame("%s did not end within 15 s of SIGTERM", s.name())
+		s.r.blame("%s did not end within %s of SIGTERM", s.name(), patience)
 		s.kill()
-		return s.leave()
+		s.leave()
 	}
 	return nil
 }
@@ -76,7 +129,7 @@ func (s *server) begin() error {
 	s.lives++
 	s.began = time.Now()
 	s.happened("started")
-	c, err := start(s.r.o, s.name(), s.log(), s.r.o.apart(), s.r.books.env(), "serve", "--config", s.r.config, "--clock", s.r.cloud.endpoint)
+	c, err := start(s.r.o, s.name(), s.log(), s.r.o.apart(), s.r.books.env, "serve", "--config", s.config, "--clock", s.r.cloud.Endpoint)
 	if err != nil {
 		return err
 	}
@@ -91,51 +144,47 @@ func (s *server) strike() error {
 		s.due = s.began.Add(young) // the first process of a name space does not get a signal that it does not listen to
 		return nil
 	}
-	s.tell(map[deed]string{killed: "crashed", ended: "ended", paused: "paused"}[s.fate.deed])
+	s.happened(string(s.fate.deed))
 	switch s.fate.deed {
 	case ended:
 		s.r.terms++
-		s.state, s.due = ending, time.Now().Add(15*time.Second)
+		s.state, s.due = ending, time.Now().Add(patience)
 		return s.signal(syscall.SIGTERM)
 	case paused:
 		s.r.stops++
 		s.state, s.due = asleep, s.r.in(s.fate.away)
 		return s.signal(syscall.SIGSTOP)
 	}
-	s.r.kills++
 	s.kill()
-	return s.leave()
+	s.r.killed()
+	s.leave()
+	return nil
 }
 
 // leave begins the time between two lives.
-func (s *server) leave() error {
-	s.child, s.state, s.due = nil, away, s.r.in(s.fate.away)
-	return nil
-}
+func (s *server) leave() { s.child, s.state, s.due = nil, away, s.r.in(s.fate.away) }
 
 // young is how long a process may take, on a busy machine, until it hears signals: one that SIGTERM finds before that dies of it, and has
 // begun nothing yet.
 const young = 3 * time.Second
 
-// gone is the end of a process that this program did not kill. Only a process that got SIGTERM may end.
-func (s *server) gone(err error) error {
+// endedItself is the end of a process that this program did not kill. Only one that was told to end may do so.
+func (s *server) endedItself() {
 	switch {
 	case s.state != ending:
-		s.tell("ended")
-		s.r.blame("%s ended by itself: %v", s.name(), err)
-	case err != nil && !(time.Since(s.began) < young && err.Error() == "signal: terminated"):
-		s.r.blame("%s did not end well on SIGTERM: %v", s.name(), err)
+		s.happened("ended")
+		s.r.blame("%s ended by itself: %v", s.name(), s.err)
+	case s.err != nil && !(time.Since(s.began) < young && s.err.Error() == "signal: terminated"):
+		s.r.blame("%s did not end well on SIGTERM: %v", s.name(), s.err)
 	}
-	return s.leave()
+	s.leave()
 }
 
-// tell adds to the evidence what the world cannot know.
-func (s *server) tell(what string) {
-	s.happened(what)
-	s.r.told = append(s.r.told, core.Entry{At: s.r.cloud.now(), Kind: core.EntryController, By: s.name(), To: what})
-}
-
-// happened notes what happens to this life in real time.
+// happened notes what happens to this life, in real time and in the evidence. The judge sees by the first call that a life has started.
 func (s *server) happened(what string) {
-	s.r.fates = append(s.r.fates, fate{at: time.Now(), server: s.number, life: s.name(), what: what})
+	now := time.Now()
+	s.r.fates = append(s.r.fates, fate{at: now, server: s.number, life: s.name(), what: what})
+	if what != "started" {
+		s.r.told = append(s.r.told, core.Entry{At: s.r.cloud.At(now), Kind: core.EntryController, By: s.name(), To: what})
+	}
 }

@@ -2,84 +2,118 @@ package main
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/kernel"
-	"github.com/ebbhq/ebb/internal/story"
+	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/core"
+	"github.com/ebbhq/ebb/internal/sim/ecs"
 )
 
 // What the world and the controller are called.
 const (
 	hook     = "ebb-drain"
-	cluster  = "prod"
 	deadline = time.Hour
 )
 
 // group is a managed group.
 type group struct {
 	name, cluster  string
+	hosts          int           // at the start
 	heartbeat      time.Duration // timeout of its hook
 	maxUnavailable kernel.MaxUnavailable
 }
 
-// groups are the managed groups. A run keeps every serve from its heartbeats for less than the shortest timeout: see plan.go. Where
-// another Ebb goes on only after a while, that while is real time, so the timeouts are longer; and there the groups have max_unavailable.
-func (o options) groups() []group {
-	if o.journal == "dynamodb" {
-		return []group{
-			{name: "web-asg", cluster: cluster, heartbeat: 15 * time.Minute, maxUnavailable: kernel.MaxUnavailable{Count: 8}},
-			{name: "batch-asg", cluster: cluster, heartbeat: 10 * time.Minute, maxUnavailable: kernel.MaxUnavailable{Percent: 30}},
+// functionClusters are those of the function's world. Each is a scope of its own, for which one process works at a time.
+var functionClusters = []string{"prod-1", "prod-2", "prod-3"}
+
+// groups are the managed groups. They have a fifth more hosts than leave. A run keeps every serve from its heartbeats for less than the
+// shortest timeout: see plan.go. Where another Ebb goes on only after a while, that while is real time, so the timeouts are longer; and
+// there the groups have max_unavailable. The function has a group in each cluster.
+func (o options) groups() (all []group) {
+	more := func(leave int) int { return leave + (leave+4)/5 }
+	if o.shape == lambdaShape {
+		for _, c := range functionClusters {
+			all = append(all, group{name: c + "-asg", cluster: c, hosts: more(o.hosts / len(functionClusters)), heartbeat: 15 * time.Minute})
+		}
+		return all
+	}
+	n := more(o.hosts)
+	all = []group{
+		{name: "web-asg", cluster: "prod", hosts: n - n*2/5, heartbeat: 10 * time.Minute},
+		{name: "batch-asg", cluster: "prod", hosts: n * 2 / 5, heartbeat: 5 * time.Minute},
+	}
+	if o.journal == dynamodbJournal {
+		all[0].heartbeat, all[0].maxUnavailable.Count = 15*time.Minute, 8
+		all[1].heartbeat, all[1].maxUnavailable.Percent = 10*time.Minute, 30
+	}
+	return all
+}
+
+// job is a task that nobody replaces.
+type job struct {
+	family string
+	run    time.Duration
+	hosts  int // one task for so many hosts
+}
+
+// world is the world of a storm: services that move with and without load balancers, a daemon, tasks that nobody replaces, and
+// notifications that get lost, come twice or come late. In the function's world none is lost, so that a drainer that never looks by itself
+// has the same work. The hooks of a cluster notify a target; if it is empty, EventBridge only.
+func (o options) world(target func(cluster string) string) sim.Spec {
+	jobs := []job{{"short", 4 * time.Minute, 2}, {"long", 11 * time.Minute, 4}}
+	lost, webDelay, apiDelay, visibility := 5, 30*time.Second, 10*time.Second, 30*time.Second
+	switch {
+	case o.shape == lambdaShape:
+		jobs = []job{{"job", 6 * time.Minute, 3}}
+		lost, webDelay, apiDelay, visibility = 0, time.Minute, 30*time.Second, 3*time.Minute
+	case o.journal == dynamodbJournal:
+		jobs[1].run = 5 * time.Minute // some wait until others have left
+	}
+	w := sim.Spec{
+		Seed: o.seed, Switches: core.Switches{LostPercent: lost, Duplicate: 10, LatePercent: 5},
+		Queues: []sim.QueueSpec{
+			{Name: "ebb", Visibility: visibility, Redrive: "ebb-dlq", MaxReceives: 5},
+			{Name: "ebb-dlq", Retention: 14 * 24 * time.Hour},
+		},
+		TaskDefinitions: []ecs.TaskDefinition{
+			{Family: "web", CPU: 128, Memory: 256, Port: 8080, Start: 5 * time.Second, Exit: 10 * time.Second, Stop: time.Minute},
+			{Family: "api", CPU: 256, Memory: 512, Port: 9090, Network: "awsvpc", Start: 8 * time.Second, Exit: 5 * time.Second, Stop: time.Minute},
+			{Family: "worker", CPU: 128, Memory: 256, Start: 3 * time.Second, Exit: 45 * time.Second, Stop: 90 * time.Second},
+			{Family: "log", CPU: 64, Memory: 128, Start: 2 * time.Second, Exit: 2 * time.Second, Stop: 30 * time.Second},
+		},
+	}
+	for _, j := range jobs {
+		w.TaskDefinitions = append(w.TaskDefinitions, ecs.TaskDefinition{Family: j.family, CPU: 256, Memory: 512, Run: j.run})
+	}
+	hosts := map[string]int{}
+	for _, g := range o.groups() {
+		if hosts[g.cluster] == 0 {
+			w.Clusters = append(w.Clusters, sim.ClusterSpec{Name: g.cluster})
+		}
+		hosts[g.cluster] += g.hosts
+		w.Groups = append(w.Groups, sim.GroupSpec{
+			Name: g.name, Desired: g.hosts, Launch: core.HostSpec{Cluster: g.cluster, Boot: 20 * time.Second},
+			Hooks: []sim.HookSpec{{Name: hook, Heartbeat: g.heartbeat, DefaultResult: "ABANDON", Target: target(g.cluster)}},
+		})
+	}
+	for _, cluster := range w.Clusters {
+		c, n := cluster.Name, hosts[cluster.Name]
+		w.TargetGroups = append(w.TargetGroups,
+			sim.TargetGroupSpec{Name: c + "-web", Delay: webDelay, Check: 10 * time.Second},
+			sim.TargetGroupSpec{Name: c + "-api", Delay: apiDelay, Check: 5 * time.Second})
+		w.Services = append(w.Services,
+			sim.ServiceSpec{Name: c + "-web", Cluster: c, Task: "web", Desired: 2 * n, Min: 100, Max: 200, TargetGroup: c + "-web"},
+			sim.ServiceSpec{Name: c + "-api", Cluster: c, Task: "api", Desired: n, Min: 50, Max: 200, TargetGroup: c + "-api"},
+			sim.ServiceSpec{Name: c + "-worker", Cluster: c, Task: "worker", Desired: n, Min: 100, Max: 150},
+			sim.ServiceSpec{Name: c + "-log", Cluster: c, Task: "log", Daemon: true})
+		for _, j := range jobs {
+			w.Tasks = append(w.Tasks, sim.TaskSpec{Cluster: c, Task: j.family, Count: n / j.hosts})
 		}
 	}
-	return []group{{name: "web-asg", cluster: cluster, heartbeat: 10 * time.Minute}, {name: "batch-asg", cluster: cluster, heartbeat: 5 * time.Minute}}
-}
-
-// judged is a group as the stories' judge knows it.
-func (g group) judged() story.Group {
-	return story.Group{Match: g.name, Cluster: g.cluster, Deadline: deadline, Budget: g.maxUnavailable}
-}
-
-// world is the world of a storm: a fifth more hosts than leave, services that move with and without load balancers, a daemon, tasks
-// that nobody replaces, and notifications that get lost, come twice or come late.
-func world(o options) string {
-	n := o.hosts + (o.hosts+4)/5
-	gs := o.groups()
-	spec := func(g group, desired int) string {
-		return fmt.Sprintf("  - name: %s\n    desired: %d\n    hooks: [{name: %s, heartbeat: %s, default_result: ABANDON, target: ebb}]\n    "+
-			"launch: {cluster: %s, boot: 20s}\n",
-			g.name, desired, hook, g.heartbeat, g.cluster)
-	}
-	long := 11 * time.Minute
-	if gs[0].maxUnavailable != (kernel.MaxUnavailable{}) {
-		long = 5 * time.Minute // some wait until others have left
-	}
-	return fmt.Sprintf(`seed: %d
-switches: {lost: 5, duplicate: 10, late: 5}
-clusters: [{name: prod}]
-queues:
-  - {name: ebb, redrive: ebb-dlq, max_receives: 5}
-  - {name: ebb-dlq, retention: 336h}
-target_groups:
-  - {name: web-tg, delay: 30s, check: 10s}
-  - {name: api-tg, delay: 10s, check: 5s}
-task_definitions:
-  - {family: web, cpu: 128, memory: 256, port: 8080, start: 5s, exit: 10s, stop_timeout: 60s}
-  - {family: api, cpu: 256, memory: 512, port: 9090, network: awsvpc, start: 8s, exit: 5s, stop_timeout: 60s}
-  - {family: worker, cpu: 128, memory: 256, start: 3s, exit: 45s, stop_timeout: 90s}
-  - {family: log, cpu: 64, memory: 128, start: 2s, exit: 2s, stop_timeout: 30s}
-  - {family: short, cpu: 256, memory: 512, run: 4m}
-  - {family: long, cpu: 256, memory: 512, run: %s}
-groups:
-%s%sservices:
-  - {name: web, cluster: prod, task: web, desired: %d, min: 100, max: 200, target_group: web-tg}
-  - {name: api, cluster: prod, task: api, desired: %d, min: 50, max: 200, target_group: api-tg}
-  - {name: worker, cluster: prod, task: worker, desired: %d, min: 100, max: 150}
-  - {name: log, cluster: prod, task: log, daemon: true}
-tasks:
-  - {cluster: prod, task: short, count: %d}
-  - {cluster: prod, task: long, count: %d}
-`, o.seed, long, spec(gs[0], n-n*2/5), spec(gs[1], n*2/5), 2*n, n, n, n/2, n/4)
+	return w
 }
 
 // configuration is the configuration of all Ebbs of a run. They share the queue and the journal in it.
@@ -95,4 +129,38 @@ func configuration(endpoint, journal string, groups []group) string {
 		text.WriteString("}\n")
 	}
 	return text.String()
+}
+
+// leavers draws the hosts that are to leave, as many of each cluster, and says what people call the hosts.
+func leavers(w *sim.World, hosts int, dice *rand.Rand) (ids []string, names map[string]string) {
+	names = map[string]string{}
+	of := map[string][]string{}
+	var clusters []string
+	for _, g := range w.DescribeAutoScalingGroups(nil) {
+		c := g.Launch.Cluster
+		if of[c] == nil {
+			clusters = append(clusters, c)
+		}
+		for i, in := range g.Instances {
+			of[c] = append(of[c], in.ID)
+			names[in.ID] = fmt.Sprintf("%s/%d", g.Name, i)
+		}
+	}
+	for _, c := range clusters {
+		all := of[c]
+		dice.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+		ids = append(ids, all[:hosts/len(clusters)]...)
+	}
+	return ids, names
+}
+
+// terminate takes some of the hosts that leave out of their groups. Every other one is replaced.
+func terminate(w *sim.World, leavers []string, from, to int) error {
+	w.SetCaller("operator")
+	for i := from; i < to; i++ {
+		if _, err := w.TerminateInstanceInAutoScalingGroup(leavers[i], i%2 == 0); err != nil {
+			return fmt.Errorf("terminate %s: %w", leavers[i], err)
+		}
+	}
+	return nil
 }

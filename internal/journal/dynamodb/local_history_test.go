@@ -130,8 +130,10 @@ func TestAllPagesAreRead(t *testing.T) {
 	const n = 20
 	for i := range n {
 		write(t, s, journal.Batch{
-			Records: []journal.Record{{Key: fmt.Sprintf("s/%02d/a", i), Rev: 1, Open: true, Body: make([]byte, 100<<10)}, {Key: fmt.Sprintf("s/%02d/b", i), Rev: 1, Body: make([]byte, 100<<10)}},
-			Lines:   []journal.Line{{At: start, Data: make([]byte, 100<<10)}}, Forwarded: []journal.Forwarded{{Scope: "s", ID: fmt.Sprint(i), Body: strings.Repeat("x", 100<<10)}},
+			Records: []journal.Record{{Key: fmt.Sprintf("s/%02d/a", i), Rev: 1, Open: true, Body: make([]byte, 100<<10)},
+				{Key: fmt.Sprintf("s/%02d/b", i), Rev: 1, Body: make([]byte, 100<<10)}},
+			Lines: []journal.Line{{At: start, Data: make([]byte, 100<<10)}}, Forwarded: []journal.Forwarded{{Scope: "s", ID: fmt.Sprint(i),
+				Body: strings.Repeat("x", 100<<10)}},
 		})
 	}
 	open, errOpen := s.Open(t.Context())

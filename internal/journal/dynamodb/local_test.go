@@ -160,7 +160,8 @@ func TestOpenRefuses(t *testing.T) {
 	var c clock
 	name := table(t, &c)
 	_, err := Open(t.Context(), config(t), "nobodys", options(&c))
-	if err == nil || !strings.Contains(err.Error(), "open journal dynamodb://nobodys: there is no such table in eu-west-1: create it with the template of ebb init") {
+	if err == nil || !strings.Contains(err.Error(), "open journal dynamodb://nobodys: there is no such table in eu-west-1: create it with "+
+		"the template of ebb init") {
 		t.Errorf("a table that is not there: %v", err)
 	}
 	db := client(config(t), options(&c))
@@ -169,7 +170,8 @@ func TestOpenRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, open := range []func(context.Context, aws.Config, string, Options) (*Store, error){Open, OpenReader} {
-		if _, err := open(t.Context(), config(t), name, options(&c)); !errors.Is(err, journal.ErrNewer) || !strings.Contains(err.Error(), "run that Ebb or a later one") {
+		if _, err := open(t.Context(), config(t), name, options(&c)); !errors.Is(err, journal.ErrNewer) || !strings.Contains(err.Error(),
+			"run that Ebb or a later one") {
 			t.Errorf("a journal of a newer version: %v", err)
 		}
 	}

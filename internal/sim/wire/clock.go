@@ -56,8 +56,12 @@ func (c *Clock) catchUp() {
 	if c.speed <= 0 {
 		return
 	}
-	now := c.world.Add(time.Duration(float64(time.Since(c.real)) * c.speed))
-	if now.After(c.api.World.Now()) {
+	if now := c.At(time.Now()); now.After(c.api.World.Now()) {
 		c.api.World.Advance(now)
 	}
+}
+
+// At is the world's time at a real one.
+func (c *Clock) At(real time.Time) time.Time {
+	return c.world.Add(time.Duration(float64(real.Sub(c.real)) * c.speed))
 }

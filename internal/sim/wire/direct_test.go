@@ -15,39 +15,48 @@ type (
 	directELB     struct{ *API }
 )
 
-func (d directScaling) DescribeAutoScalingGroups(ctx context.Context, in *autoscaling.DescribeAutoScalingGroupsInput, _ ...func(*autoscaling.Options)) (*autoscaling.DescribeAutoScalingGroupsOutput, error) {
+func (d directScaling) DescribeAutoScalingGroups(ctx context.Context, in *autoscaling.DescribeAutoScalingGroupsInput,
+	_ ...func(*autoscaling.Options)) (*autoscaling.DescribeAutoScalingGroupsOutput, error) {
 	return Call[autoscaling.DescribeAutoScalingGroupsOutput](ctx, d.API, in)
 }
 
-func (d directScaling) DescribeAutoScalingInstances(ctx context.Context, in *autoscaling.DescribeAutoScalingInstancesInput, _ ...func(*autoscaling.Options)) (*autoscaling.DescribeAutoScalingInstancesOutput, error) {
+func (d directScaling) DescribeAutoScalingInstances(ctx context.Context, in *autoscaling.DescribeAutoScalingInstancesInput,
+	_ ...func(*autoscaling.Options)) (*autoscaling.DescribeAutoScalingInstancesOutput, error) {
 	return Call[autoscaling.DescribeAutoScalingInstancesOutput](ctx, d.API, in)
 }
 
-func (d directScaling) TerminateInstanceInAutoScalingGroup(ctx context.Context, in *autoscaling.TerminateInstanceInAutoScalingGroupInput, _ ...func(*autoscaling.Options)) (*autoscaling.TerminateInstanceInAutoScalingGroupOutput, error) {
+func (d directScaling) TerminateInstanceInAutoScalingGroup(ctx context.Context, in *autoscaling.TerminateInstanceInAutoScalingGroupInput,
+	_ ...func(*autoscaling.Options)) (*autoscaling.TerminateInstanceInAutoScalingGroupOutput, error) {
 	return Call[autoscaling.TerminateInstanceInAutoScalingGroupOutput](ctx, d.API, in)
 }
 
-func (d directScaling) CompleteLifecycleAction(ctx context.Context, in *autoscaling.CompleteLifecycleActionInput, _ ...func(*autoscaling.Options)) (*autoscaling.CompleteLifecycleActionOutput, error) {
+func (d directScaling) CompleteLifecycleAction(ctx context.Context, in *autoscaling.CompleteLifecycleActionInput,
+	_ ...func(*autoscaling.Options)) (*autoscaling.CompleteLifecycleActionOutput, error) {
 	return Call[autoscaling.CompleteLifecycleActionOutput](ctx, d.API, in)
 }
 
-func (d directScaling) PutLifecycleHook(ctx context.Context, in *autoscaling.PutLifecycleHookInput, _ ...func(*autoscaling.Options)) (*autoscaling.PutLifecycleHookOutput, error) {
+func (d directScaling) PutLifecycleHook(ctx context.Context, in *autoscaling.PutLifecycleHookInput,
+	_ ...func(*autoscaling.Options)) (*autoscaling.PutLifecycleHookOutput, error) {
 	return Call[autoscaling.PutLifecycleHookOutput](ctx, d.API, in)
 }
 
-func (d directScaling) DescribeLifecycleHooks(ctx context.Context, in *autoscaling.DescribeLifecycleHooksInput, _ ...func(*autoscaling.Options)) (*autoscaling.DescribeLifecycleHooksOutput, error) {
+func (d directScaling) DescribeLifecycleHooks(ctx context.Context, in *autoscaling.DescribeLifecycleHooksInput,
+	_ ...func(*autoscaling.Options)) (*autoscaling.DescribeLifecycleHooksOutput, error) {
 	return Call[autoscaling.DescribeLifecycleHooksOutput](ctx, d.API, in)
 }
 
-func (d directECS) ListContainerInstances(ctx context.Context, in *ecs.ListContainerInstancesInput, _ ...func(*ecs.Options)) (*ecs.ListContainerInstancesOutput, error) {
+func (d directECS) ListContainerInstances(ctx context.Context, in *ecs.ListContainerInstancesInput,
+	_ ...func(*ecs.Options)) (*ecs.ListContainerInstancesOutput, error) {
 	return Call[ecs.ListContainerInstancesOutput](ctx, d.API, in)
 }
 
-func (d directECS) DescribeContainerInstances(ctx context.Context, in *ecs.DescribeContainerInstancesInput, _ ...func(*ecs.Options)) (*ecs.DescribeContainerInstancesOutput, error) {
+func (d directECS) DescribeContainerInstances(ctx context.Context, in *ecs.DescribeContainerInstancesInput,
+	_ ...func(*ecs.Options)) (*ecs.DescribeContainerInstancesOutput, error) {
 	return Call[ecs.DescribeContainerInstancesOutput](ctx, d.API, in)
 }
 
-func (d directECS) UpdateContainerInstancesState(ctx context.Context, in *ecs.UpdateContainerInstancesStateInput, _ ...func(*ecs.Options)) (*ecs.UpdateContainerInstancesStateOutput, error) {
+func (d directECS) UpdateContainerInstancesState(ctx context.Context, in *ecs.UpdateContainerInstancesStateInput,
+	_ ...func(*ecs.Options)) (*ecs.UpdateContainerInstancesStateOutput, error) {
 	return Call[ecs.UpdateContainerInstancesStateOutput](ctx, d.API, in)
 }
 
@@ -67,10 +76,12 @@ func (d directECS) RunTask(ctx context.Context, in *ecs.RunTaskInput, _ ...func(
 	return Call[ecs.RunTaskOutput](ctx, d.API, in)
 }
 
-func (d directELB) DescribeTargetHealth(ctx context.Context, in *elb.DescribeTargetHealthInput, _ ...func(*elb.Options)) (*elb.DescribeTargetHealthOutput, error) {
+func (d directELB) DescribeTargetHealth(ctx context.Context, in *elb.DescribeTargetHealthInput,
+	_ ...func(*elb.Options)) (*elb.DescribeTargetHealthOutput, error) {
 	return Call[elb.DescribeTargetHealthOutput](ctx, d.API, in)
 }
 
-func (d directELB) DescribeTargetGroups(ctx context.Context, in *elb.DescribeTargetGroupsInput, _ ...func(*elb.Options)) (*elb.DescribeTargetGroupsOutput, error) {
+func (d directELB) DescribeTargetGroups(ctx context.Context, in *elb.DescribeTargetGroupsInput,
+	_ ...func(*elb.Options)) (*elb.DescribeTargetGroupsOutput, error) {
 	return Call[elb.DescribeTargetGroupsOutput](ctx, d.API, in)
 }

@@ -51,16 +51,20 @@ func TestErrors(t *testing.T) {
 					AutoScalingGroupName: text("g"), LifecycleHookName: text("h"), LifecycleActionResult: text("CONTINUE")})
 				return err
 			}},
-		{"autoscaling", core.Error{Code: "ResourceContention", Message: "busy <&>", Status: 500}, "ResourceContention", new(*astypes.ResourceContentionFault), describeGroups},
+		{"autoscaling", core.Error{Code: "ResourceContention", Message: "busy <&>", Status: 500}, "ResourceContention",
+			new(*astypes.ResourceContentionFault), describeGroups},
 		{"autoscaling", core.Error{Code: "Throttling", Message: "Rate exceeded", Status: 400}, "Throttling", nil, describeGroups},
-		{"ecs", core.Error{Code: "ClusterNotFoundException", Message: "Cluster not found.", Status: 400}, "ClusterNotFoundException", new(*ecstypes.ClusterNotFoundException), listTasks},
+		{"ecs", core.Error{Code: "ClusterNotFoundException", Message: "Cluster not found.", Status: 400}, "ClusterNotFoundException",
+			new(*ecstypes.ClusterNotFoundException), listTasks},
 		{"ecs", core.Error{Code: "ServerException", Message: "later", Status: 500}, "ServerException", new(*ecstypes.ServerException), listTasks},
-		{"elasticloadbalancing", core.Error{Code: "TargetGroupNotFound", Message: "not found", Status: 400}, "TargetGroupNotFound", new(*elbtypes.TargetGroupNotFoundException),
+		{"elasticloadbalancing", core.Error{Code: "TargetGroupNotFound", Message: "not found", Status: 400}, "TargetGroupNotFound",
+			new(*elbtypes.TargetGroupNotFoundException),
 			func(ctx context.Context, h http.Handler) error {
 				_, err := elb.NewFromConfig(config(h)).DescribeTargetGroups(ctx, nil)
 				return err
 			}},
-		{"sqs", core.Error{Code: "QueueDoesNotExist", Message: "The specified queue does not exist.", Status: 400}, "AWS.SimpleQueueService.NonExistentQueue", new(*sqstypes.QueueDoesNotExist),
+		{"sqs", core.Error{Code: "QueueDoesNotExist", Message: "The specified queue does not exist.", Status: 400},
+			"AWS.SimpleQueueService.NonExistentQueue", new(*sqstypes.QueueDoesNotExist),
 			func(ctx context.Context, h http.Handler) error {
 				_, err := sqs.NewFromConfig(config(h)).ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: text("q")})
 				return err
@@ -116,19 +120,24 @@ func TestErrorShapes(t *testing.T) {
 		status                      int
 		contains                    []string
 	}{
-		{"unknown query operation", "autoscaling", "", "Action=CreateAutoScalingGroup&Version=2011-01-01", 400, []string{"<Code>InvalidAction</Code>", "CompleteLifecycleAction"}},
-		{"unknown ec2 operation", "ec2", "", "Action=RunInstances", 400, []string{"<Response><Errors><Error><Code>InvalidAction</Code>", "<RequestID>", "StopInstances"}},
-		{"unknown json operation", "ecs", "AmazonEC2ContainerServiceV20141113.CreateCluster", "{}", 400, []string{`"__type":"UnknownOperationException"`, "ListTasks"}},
+		{"unknown query operation", "autoscaling", "", "Action=CreateAutoScalingGroup&Version=2011-01-01", 400,
+			[]string{"<Code>InvalidAction</Code>", "CompleteLifecycleAction"}},
+		{"unknown ec2 operation", "ec2", "", "Action=RunInstances", 400, []string{"<Response><Errors><Error><Code>InvalidAction</Code>",
+			"<RequestID>", "StopInstances"}},
+		{"unknown json operation", "ecs", "AmazonEC2ContainerServiceV20141113.CreateCluster", "{}", 400,
+			[]string{`"__type":"UnknownOperationException"`, "ListTasks"}},
 		{"unknown service", "s3", "", "", 400, []string{"InvalidAction", "no service"}},
 		{"not json", "ecs", "AmazonEC2ContainerServiceV20141113.ListTasks", "{", 400, []string{`"__type":"SerializationException"`}},
 		{"two json values", "ecs", "AmazonEC2ContainerServiceV20141113.ListTasks", "{}{}", 400, []string{`SerializationException`}},
 		{"wrong json type", "ecs", "AmazonEC2ContainerServiceV20141113.DescribeTasks", `{"tasks":"x"}`, 400, []string{"SerializationException", "must be a list"}},
 		{"null", "ecs", "AmazonEC2ContainerServiceV20141113.DescribeTasks", `null`, 400, []string{"SerializationException"}},
 		{"number too large", "ecs", "AmazonEC2ContainerServiceV20141113.ListTasks", `{"maxResults":99999999999}`, 400, []string{"SerializationException"}},
-		{"unknown member", "ecs", "AmazonEC2ContainerServiceV20141113.ListTasks", `{"Cluster":"demo"}`, 400, []string{"SerializationException", `no member \"Cluster\"`}},
+		{"unknown member", "ecs", "AmazonEC2ContainerServiceV20141113.ListTasks", `{"Cluster":"demo"}`, 400, []string{"SerializationException",
+			`no member \"Cluster\"`}},
 		{"sqs", "sqs", "AmazonSQS.ReceiveMessage", `{"QueueUrl":1}`, 400, []string{`com.amazonaws.sqs#SerializationException`}},
 		{"not a form", "autoscaling", "", "Action=DescribeAutoScalingGroups&%zz", 400, []string{"Error"}},
-		{"value and structure", "autoscaling", "", "Action=DescribeAutoScalingGroups&Filters=1&Filters.member.1.Name=x", 400, []string{"<Code>MalformedQueryString</Code>"}},
+		{"value and structure", "autoscaling", "", "Action=DescribeAutoScalingGroups&Filters=1&Filters.member.1.Name=x", 400,
+			[]string{"<Code>MalformedQueryString</Code>"}},
 		{"number", "autoscaling", "", "Action=DescribeAutoScalingGroups&MaxRecords=many", 400, []string{"MalformedQueryString", "whole number"}},
 		{"list key", "autoscaling", "", "Action=DescribeAutoScalingGroups&AutoScalingGroupNames.member.x=1", 400, []string{"MalformedQueryString"}},
 	}

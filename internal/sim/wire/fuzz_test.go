@@ -12,9 +12,11 @@ import (
 // FuzzHandler sends anything to any operation: it never panics, and the answer is always one that the protocol knows.
 func FuzzHandler(f *testing.F) {
 	seeds := []struct{ service, target, body string }{
-		{"autoscaling", "", "Action=CompleteLifecycleAction&AutoScalingGroupName=demo-asg&InstanceId=i-1&LifecycleActionResult=CONTINUE&LifecycleHookName=ebb-drain&Version=2011-01-01"},
+		{"autoscaling", "", "Action=CompleteLifecycleAction&AutoScalingGroupName=demo-asg&InstanceId=i-1&LifecycleActionResult=CONTINUE" +
+			"&LifecycleHookName=ebb-drain&Version=2011-01-01"},
 		{"autoscaling", "", "Action=DescribeAutoScalingInstances&InstanceIds.member.1=i-1&InstanceIds.member.2=i-2&MaxRecords=1"},
-		{"autoscaling", "", "Action=PutLifecycleHook&AutoScalingGroupName=demo-asg&LifecycleHookName=x&HeartbeatTimeout=30&LifecycleTransition=autoscaling:EC2_INSTANCE_TERMINATING"},
+		{"autoscaling", "", "Action=PutLifecycleHook&AutoScalingGroupName=demo-asg&LifecycleHookName=x&HeartbeatTimeout=30" +
+			"&LifecycleTransition=autoscaling:EC2_INSTANCE_TERMINATING"},
 		{"autoscaling", "", "Action=DescribeAutoScalingGroups&Filters.member.1.Name=tag:x&Filters.member.1.Values.member.1=y&NextToken=eA=="},
 		{"elasticloadbalancing", "", "Action=RegisterTargets&TargetGroupArn=arn:x&Targets.member.1.Id=10.0.0.1&Targets.member.1.Port=8080"},
 		{"ec2", "", "Action=DescribeInstances&Filter.1.Name=instance-state-name&Filter.1.Value.1=running&InstanceId.1=i-1"},

@@ -64,14 +64,18 @@ func wide(t *testing.T) (*API, aws.Config) {
 func TestServiceReads(t *testing.T) {
 	_, cfg := wide(t)
 	client := ecs.NewFromConfig(cfg)
-	x := must[*ecs.DescribeServicesOutput](t)(client.DescribeServices(t.Context(), &ecs.DescribeServicesInput{Cluster: new("prod"), Services: []string{"x"}})).Services[0]
-	if x.LaunchType != "" || len(x.CapacityProviderStrategy) != 1 || *x.CapacityProviderStrategy[0].CapacityProvider != "gpu" || x.CapacityProviderStrategy[0].Base != 1 || x.CapacityProviderStrategy[0].Weight != 2 {
+	x := must[*ecs.DescribeServicesOutput](t)(client.DescribeServices(t.Context(), &ecs.DescribeServicesInput{Cluster: new("prod"),
+		Services: []string{"x"}})).Services[0]
+	if x.LaunchType != "" || len(x.CapacityProviderStrategy) != 1 || *x.CapacityProviderStrategy[0].CapacityProvider != "gpu" ||
+		x.CapacityProviderStrategy[0].Base != 1 || x.CapacityProviderStrategy[0].Weight != 2 {
 		t.Errorf("launch type %q, strategy %+v", x.LaunchType, x.CapacityProviderStrategy)
 	}
-	if *x.HealthCheckGracePeriodSeconds != 60 || x.AvailabilityZoneRebalancing != "ENABLED" || x.DeploymentController.Type != "ECS" || !x.DeploymentConfiguration.DeploymentCircuitBreaker.Enable {
+	if *x.HealthCheckGracePeriodSeconds != 60 || x.AvailabilityZoneRebalancing != "ENABLED" || x.DeploymentController.Type != "ECS" ||
+		!x.DeploymentConfiguration.DeploymentCircuitBreaker.Enable {
 		t.Errorf("settings: %+v", x)
 	}
-	if len(x.PlacementConstraints) != 1 || x.PlacementConstraints[0].Type != "distinctInstance" || len(x.PlacementStrategy) != 1 || *x.PlacementStrategy[0].Field != "cpu" {
+	if len(x.PlacementConstraints) != 1 || x.PlacementConstraints[0].Type != "distinctInstance" || len(x.PlacementStrategy) != 1 ||
+		*x.PlacementStrategy[0].Field != "cpu" {
 		t.Errorf("placement: %+v %+v", x.PlacementConstraints, x.PlacementStrategy)
 	}
 	list := must[*ecs.ListTasksOutput](t)(client.ListTasks(t.Context(), &ecs.ListTasksInput{Cluster: new("prod")}))
@@ -91,7 +95,8 @@ func TestServiceReads(t *testing.T) {
 	if y := tasks[1]; *y.Group != "jobs" || len(y.Attachments) != 1 || y.HealthStatus != "UNKNOWN" {
 		t.Errorf("standalone task: %+v", y)
 	}
-	protection := must[*ecs.GetTaskProtectionOutput](t)(client.GetTaskProtection(t.Context(), &ecs.GetTaskProtectionInput{Cluster: new("prod"), Tasks: list.TaskArns}))
+	protection := must[*ecs.GetTaskProtectionOutput](t)(client.GetTaskProtection(t.Context(), &ecs.GetTaskProtectionInput{Cluster: new("prod"),
+		Tasks: list.TaskArns}))
 	if len(protection.ProtectedTasks) != 1 || len(protection.Failures) != 1 || *protection.Failures[0].Reason != "TASK_NOT_VALID" {
 		t.Errorf("protection: %+v %+v", protection.ProtectedTasks, protection.Failures)
 	}
@@ -100,19 +105,24 @@ func TestServiceReads(t *testing.T) {
 func TestDefinitionReads(t *testing.T) {
 	_, cfg := wide(t)
 	client := ecs.NewFromConfig(cfg)
-	x := must[*ecs.DescribeTaskDefinitionOutput](t)(client.DescribeTaskDefinition(t.Context(), &ecs.DescribeTaskDefinitionInput{TaskDefinition: new("x")})).TaskDefinition
+	x := must[*ecs.DescribeTaskDefinitionOutput](t)(client.DescribeTaskDefinition(t.Context(),
+		&ecs.DescribeTaskDefinitionInput{TaskDefinition: new("x")})).TaskDefinition
 	c := x.ContainerDefinitions[0]
-	if x.Cpu != nil || c.Cpu != 512 || *c.Memory != 800 || *c.MemoryReservation != 300 || *c.StopTimeout != 77 || c.HealthCheck == nil || *c.ResourceRequirements[0].Value != "1" {
+	if x.Cpu != nil || c.Cpu != 512 || *c.Memory != 800 || *c.MemoryReservation != 300 || *c.StopTimeout != 77 || c.HealthCheck == nil ||
+		*c.ResourceRequirements[0].Value != "1" {
 		t.Errorf("container: %+v", c)
 	}
 	if len(c.PortMappings) != 2 || *c.PortMappings[0].HostPort != 8080 || c.PortMappings[1].Protocol != "udp" {
 		t.Errorf("ports: %+v", c.PortMappings)
 	}
-	if a := x.RequiresAttributes; len(a) != 1 || *a[0].Name != "disk" || *a[0].Value != "nvme" || *x.PlacementConstraints[0].Expression != "attribute:disk exists" {
+	if a := x.RequiresAttributes; len(a) != 1 || *a[0].Name != "disk" || *a[0].Value != "nvme" ||
+		*x.PlacementConstraints[0].Expression != "attribute:disk exists" {
 		t.Errorf("requires %+v, constraints %+v", a, x.PlacementConstraints)
 	}
-	y := must[*ecs.DescribeTaskDefinitionOutput](t)(client.DescribeTaskDefinition(t.Context(), &ecs.DescribeTaskDefinitionInput{TaskDefinition: new("y")})).TaskDefinition
-	if *y.Cpu != "256" || *y.Memory != "256" || y.ContainerDefinitions[0].Memory != nil || y.ContainerDefinitions[0].StopTimeout != nil || *y.RequiresAttributes[0].Name != "ecs.capability.task-eni" {
+	y := must[*ecs.DescribeTaskDefinitionOutput](t)(client.DescribeTaskDefinition(t.Context(),
+		&ecs.DescribeTaskDefinitionInput{TaskDefinition: new("y")})).TaskDefinition
+	if *y.Cpu != "256" || *y.Memory != "256" || y.ContainerDefinitions[0].Memory != nil || y.ContainerDefinitions[0].StopTimeout != nil ||
+		*y.RequiresAttributes[0].Name != "ecs.capability.task-eni" {
 		t.Errorf("of task size: %+v", y)
 	}
 }
@@ -120,14 +130,18 @@ func TestDefinitionReads(t *testing.T) {
 func TestHostReads(t *testing.T) {
 	api, cfg := wide(t)
 	client := ecs.NewFromConfig(cfg)
-	list := must[*ecs.ListContainerInstancesOutput](t)(client.ListContainerInstances(t.Context(), &ecs.ListContainerInstancesInput{Cluster: new("prod"), Filter: new("task:group == service:x")}))
-	h := must[*ecs.DescribeContainerInstancesOutput](t)(client.DescribeContainerInstances(t.Context(), &ecs.DescribeContainerInstancesInput{Cluster: new("prod"), ContainerInstances: list.ContainerInstanceArns})).ContainerInstances[0]
+	list := must[*ecs.ListContainerInstancesOutput](t)(client.ListContainerInstances(t.Context(),
+		&ecs.ListContainerInstancesInput{Cluster: new("prod"), Filter: new("task:group == service:x")}))
+	h := must[*ecs.DescribeContainerInstancesOutput](t)(client.DescribeContainerInstances(t.Context(),
+		&ecs.DescribeContainerInstancesInput{Cluster: new("prod"), ContainerInstances: list.ContainerInstanceArns})).ContainerInstances[0]
 	resource := func(all []ecstypes.Resource, name string) ecstypes.Resource {
 		return all[slices.IndexFunc(all, func(r ecstypes.Resource) bool { return *r.Name == name })]
 	}
 	// binpack put both tasks on this host
-	if r := h.RemainingResources; resource(r, "CPU").IntegerValue != 2048-512-256 || resource(r, "MEMORY").IntegerValue != 7680-300-256 || len(resource(r, "GPU").StringSetValue) != 1 ||
-		!slices.Contains(resource(r, "PORTS").StringSetValue, "8080") || !slices.Contains(resource(r, "PORTS").StringSetValue, "51678") || !slices.Equal(resource(r, "PORTS_UDP").StringSetValue, []string{"53"}) {
+	if r := h.RemainingResources; resource(r, "CPU").IntegerValue != 2048-512-256 || resource(r, "MEMORY").IntegerValue != 7680-300-256 ||
+		len(resource(r, "GPU").StringSetValue) != 1 ||
+		!slices.Contains(resource(r, "PORTS").StringSetValue, "8080") || !slices.Contains(resource(r, "PORTS").StringSetValue, "51678") ||
+		!slices.Equal(resource(r, "PORTS_UDP").StringSetValue, []string{"53"}) {
 		t.Errorf("remaining: %+v", r)
 	}
 	if r := h.RegisteredResources; len(resource(r, "GPU").StringSetValue) != 2 || slices.Contains(resource(r, "PORTS").StringSetValue, "8080") {
@@ -188,14 +202,17 @@ func TestProviderReads(t *testing.T) {
 	first := must[*ecs.DescribeCapacityProvidersOutput](t)(client.DescribeCapacityProviders(t.Context(), ask))
 	ask.NextToken = first.NextToken
 	second := must[*ecs.DescribeCapacityProvidersOutput](t)(client.DescribeCapacityProviders(t.Context(), ask))
-	if len(first.CapacityProviders) != 2 || first.CapacityProviders[0].AutoScalingGroupProvider != nil || len(second.CapacityProviders) != 1 || second.NextToken != nil {
+	if len(first.CapacityProviders) != 2 || first.CapacityProviders[0].AutoScalingGroupProvider != nil || len(second.CapacityProviders) != 1 ||
+		second.NextToken != nil {
 		t.Fatalf("pages: %+v %+v", first.CapacityProviders, second.CapacityProviders)
 	}
 	p := second.CapacityProviders[0].AutoScalingGroupProvider
-	if p.ManagedDraining != "ENABLED" || p.ManagedTerminationProtection != "ENABLED" || p.ManagedScaling.Status != "ENABLED" || !strings.HasSuffix(*p.AutoScalingGroupArn, "autoScalingGroupName/asg") {
+	if p.ManagedDraining != "ENABLED" || p.ManagedTerminationProtection != "ENABLED" || p.ManagedScaling.Status != "ENABLED" ||
+		!strings.HasSuffix(*p.AutoScalingGroupArn, "autoScalingGroupName/asg") {
 		t.Errorf("provider: %+v", p)
 	}
-	missing := must[*ecs.DescribeCapacityProvidersOutput](t)(client.DescribeCapacityProviders(t.Context(), &ecs.DescribeCapacityProvidersInput{CapacityProviders: []string{"none"}}))
+	missing := must[*ecs.DescribeCapacityProvidersOutput](t)(client.DescribeCapacityProviders(t.Context(),
+		&ecs.DescribeCapacityProvidersInput{CapacityProviders: []string{"none"}}))
 	if len(missing.Failures) != 1 || *missing.Failures[0].Reason != "MISSING" {
 		t.Errorf("unknown: %+v", missing.Failures)
 	}
@@ -204,24 +221,31 @@ func TestProviderReads(t *testing.T) {
 func TestGroupReads(t *testing.T) {
 	_, cfg := wide(t)
 	client := autoscaling.NewFromConfig(cfg)
-	g := must[*autoscaling.DescribeAutoScalingGroupsOutput](t)(client.DescribeAutoScalingGroups(t.Context(), &autoscaling.DescribeAutoScalingGroupsInput{})).AutoScalingGroups[0]
-	if *g.HealthCheckType != "ELB" || !*g.NewInstancesProtectedFromScaleIn || *g.MaxInstanceLifetime != 86400 || !*g.CapacityRebalance || *g.SuspendedProcesses[0].ProcessName != "AZRebalance" {
+	g := must[*autoscaling.DescribeAutoScalingGroupsOutput](t)(client.DescribeAutoScalingGroups(t.Context(),
+		&autoscaling.DescribeAutoScalingGroupsInput{})).AutoScalingGroups[0]
+	if *g.HealthCheckType != "ELB" || !*g.NewInstancesProtectedFromScaleIn || *g.MaxInstanceLifetime != 86400 || !*g.CapacityRebalance ||
+		*g.SuspendedProcesses[0].ProcessName != "AZRebalance" {
 		t.Errorf("group: %+v", g)
 	}
 	if i := g.Instances[0]; *i.InstanceType != "g5.xlarge" || !*i.ProtectedFromScaleIn {
 		t.Errorf("instance: %+v", i)
 	}
-	l := must[*autoscaling.DescribeLaunchConfigurationsOutput](t)(client.DescribeLaunchConfigurations(t.Context(), &autoscaling.DescribeLaunchConfigurationsInput{LaunchConfigurationNames: []string{*g.LaunchConfigurationName, "none"}})).LaunchConfigurations
-	if text, err := base64.StdEncoding.DecodeString(*l[0].UserData); len(l) != 1 || err != nil || string(text) != "#!/bin/sh\necho ebb" || l[0].SpotPrice == nil || *l[0].InstanceType != "g5.xlarge" {
+	l := must[*autoscaling.DescribeLaunchConfigurationsOutput](t)(client.DescribeLaunchConfigurations(t.Context(),
+		&autoscaling.DescribeLaunchConfigurationsInput{LaunchConfigurationNames: []string{*g.LaunchConfigurationName, "none"}})).LaunchConfigurations
+	if text, err := base64.StdEncoding.DecodeString(*l[0].UserData); len(l) != 1 || err != nil || string(text) != "#!/bin/sh\necho ebb" ||
+		l[0].SpotPrice == nil || *l[0].InstanceType != "g5.xlarge" {
 		t.Errorf("launch configuration: %+v", l)
 	}
-	r := must[*autoscaling.DescribeInstanceRefreshesOutput](t)(client.DescribeInstanceRefreshes(t.Context(), &autoscaling.DescribeInstanceRefreshesInput{AutoScalingGroupName: new("asg")})).InstanceRefreshes
-	if len(r) != 1 || r[0].Status != "InProgress" || *r[0].StatusReason != "waiting" || r[0].Preferences.ScaleInProtectedInstances != "Wait" || !r[0].StartTime.Before(*g.CreatedTime) {
+	r := must[*autoscaling.DescribeInstanceRefreshesOutput](t)(client.DescribeInstanceRefreshes(t.Context(),
+		&autoscaling.DescribeInstanceRefreshesInput{AutoScalingGroupName: new("asg")})).InstanceRefreshes
+	if len(r) != 1 || r[0].Status != "InProgress" || *r[0].StatusReason != "waiting" || r[0].Preferences.ScaleInProtectedInstances != "Wait" ||
+		!r[0].StartTime.Before(*g.CreatedTime) {
 		t.Errorf("refreshes: %+v", r)
 	}
 	_, err := client.DescribeInstanceRefreshes(t.Context(), &autoscaling.DescribeInstanceRefreshesInput{AutoScalingGroupName: new("none")})
 	wantCode(t, err, "ValidationError", "none")
-	hooks := must[*autoscaling.DescribeLifecycleHooksOutput](t)(client.DescribeLifecycleHooks(t.Context(), &autoscaling.DescribeLifecycleHooksInput{AutoScalingGroupName: new("asg")})).LifecycleHooks
+	hooks := must[*autoscaling.DescribeLifecycleHooksOutput](t)(client.DescribeLifecycleHooks(t.Context(),
+		&autoscaling.DescribeLifecycleHooksInput{AutoScalingGroupName: new("asg")})).LifecycleHooks
 	if len(hooks) != 1 || *hooks[0].LifecycleHookName != "ecs-managed-draining-termination-hook" || *hooks[0].HeartbeatTimeout != 3600 {
 		t.Errorf("hooks: %+v", hooks)
 	}
@@ -235,7 +259,8 @@ func TestBalancerQueueAndRuleReads(t *testing.T) {
 		t.Errorf("target group: %+v", tg)
 	}
 	got := map[string]string{}
-	for _, a := range must[*elb.DescribeTargetGroupAttributesOutput](t)(balancers.DescribeTargetGroupAttributes(t.Context(), &elb.DescribeTargetGroupAttributesInput{TargetGroupArn: tg.TargetGroupArn})).Attributes {
+	for _, a := range must[*elb.DescribeTargetGroupAttributesOutput](t)(balancers.DescribeTargetGroupAttributes(t.Context(),
+		&elb.DescribeTargetGroupAttributesInput{TargetGroupArn: tg.TargetGroupArn})).Attributes {
 		got[*a.Key] = *a.Value
 	}
 	if got["deregistration_delay.timeout_seconds"] != "42" || got["deregistration_delay.connection_termination.enabled"] != "true" {
@@ -243,13 +268,15 @@ func TestBalancerQueueAndRuleReads(t *testing.T) {
 	}
 	queues := sqs.NewFromConfig(cfg)
 	url := must[*sqs.ListQueuesOutput](t)(queues.ListQueues(t.Context(), &sqs.ListQueuesInput{})).QueueUrls[0]
-	q := must[*sqs.GetQueueAttributesOutput](t)(queues.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{QueueUrl: &url, AttributeNames: []sqstypes.QueueAttributeName{"All"}})).Attributes
+	q := must[*sqs.GetQueueAttributesOutput](t)(queues.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{QueueUrl: &url,
+		AttributeNames: []sqstypes.QueueAttributeName{"All"}})).Attributes
 	if !strings.Contains(q["Policy"], "events.amazonaws.com") || q["ApproximateNumberOfMessages"] != "0" {
 		t.Errorf("queue: %v", q)
 	}
 	events := eb.NewFromConfig(cfg)
 	arn := q["QueueArn"]
-	if names := must[*eb.ListRuleNamesByTargetOutput](t)(events.ListRuleNamesByTarget(t.Context(), &eb.ListRuleNamesByTargetInput{TargetArn: &arn})).RuleNames; !slices.Equal(names, []string{"mine"}) {
+	if names := must[*eb.ListRuleNamesByTargetOutput](t)(events.ListRuleNamesByTarget(t.Context(),
+		&eb.ListRuleNamesByTargetInput{TargetArn: &arn})).RuleNames; !slices.Equal(names, []string{"mine"}) {
 		t.Errorf("rules with the queue: %v", names)
 	}
 	var managed []string

@@ -67,7 +67,8 @@ func TestInvokeOverHTTP(t *testing.T) {
 			api.World.(*sim.World).FinishInvocation(v.Number, c.answer)
 		}()
 		got := rest(h, "POST", "functions/fn/invocations", "{}")
-		if got.Code != 200 || got.Header().Get("X-Amz-Function-Error") != c.failed || !strings.Contains(got.Body.String(), c.contains) || got.Header().Get("X-Amz-Executed-Version") != "$LATEST" {
+		if got.Code != 200 || got.Header().Get("X-Amz-Function-Error") != c.failed || !strings.Contains(got.Body.String(), c.contains) ||
+			got.Header().Get("X-Amz-Executed-Version") != "$LATEST" {
 			t.Errorf("%d %v %s", got.Code, got.Header(), got.Body)
 		}
 	}
@@ -135,7 +136,8 @@ func TestFunctionsAsTargets(t *testing.T) {
 	_, err := events.PutRule(t.Context(), &eb.PutRuleInput{Name: new("clock")})
 	wantCode(t, err, "ValidationException", "must be specified")
 	must[*autoscaling.PutLifecycleHookOutput](t)(autoscaling.NewFromConfig(cfg).PutLifecycleHook(t.Context(), &autoscaling.PutLifecycleHookInput{
-		AutoScalingGroupName: new(group), LifecycleHookName: new(hook), LifecycleTransition: new("autoscaling:EC2_INSTANCE_TERMINATING"), NotificationTargetARN: new(fn), RoleARN: new("arn:aws:iam::111122223333:role/r"),
+		AutoScalingGroupName: new(group), LifecycleHookName: new(hook), LifecycleTransition: new("autoscaling:EC2_INSTANCE_TERMINATING"),
+		NotificationTargetARN: new(fn), RoleARN: new("arn:aws:iam::111122223333:role/r"),
 	}))
 	must[*sns.PublishOutput](t)(topics.Publish(t.Context(), &sns.PublishInput{TopicArn: topic, Message: new("hi")}))
 	for _, part := range []string{"aws:sns", "TEST_NOTIFICATION", "Scheduled Event"} {

@@ -26,17 +26,21 @@ import (
 func TestQueue(t *testing.T) {
 	api := demoAPI(t, nil)
 	q := sqs.NewFromConfig(config(api.Handler()))
-	made := must[*sqs.CreateQueueOutput](t)(q.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: new("other"), Attributes: map[string]string{"VisibilityTimeout": "45"}}))
+	made := must[*sqs.CreateQueueOutput](t)(q.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: new("other"),
+		Attributes: map[string]string{"VisibilityTimeout": "45"}}))
 	if *made.QueueUrl != "http://sim.invalid/111122223333/other" {
 		t.Errorf("its URL is %s", *made.QueueUrl)
 	}
 	attributes := map[string]sqstypes.MessageAttributeValue{
 		"text": {DataType: new("String"), StringValue: new("x")}, "bytes": {DataType: new("Binary"), BinaryValue: []byte{0, 1}},
 	}
-	must[*sqs.SendMessageOutput](t)(q.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: made.QueueUrl, MessageBody: new("hi"), MessageAttributes: attributes}))
-	receive := &sqs.ReceiveMessageInput{QueueUrl: made.QueueUrl, MessageAttributeNames: []string{"All"}, MessageSystemAttributeNames: []sqstypes.MessageSystemAttributeName{"All"}}
+	must[*sqs.SendMessageOutput](t)(q.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: made.QueueUrl, MessageBody: new("hi"),
+		MessageAttributes: attributes}))
+	receive := &sqs.ReceiveMessageInput{QueueUrl: made.QueueUrl, MessageAttributeNames: []string{"All"},
+		MessageSystemAttributeNames: []sqstypes.MessageSystemAttributeName{"All"}}
 	got := must[*sqs.ReceiveMessageOutput](t)(q.ReceiveMessage(t.Context(), receive)).Messages
-	if len(got) != 1 || *got[0].Body != "hi" || got[0].Attributes["ApproximateReceiveCount"] != "1" || string(got[0].MessageAttributes["bytes"].BinaryValue) != "\x00\x01" {
+	if len(got) != 1 || *got[0].Body != "hi" || got[0].Attributes["ApproximateReceiveCount"] != "1" ||
+		string(got[0].MessageAttributes["bytes"].BinaryValue) != "\x00\x01" {
 		t.Fatalf("received %+v", got)
 	}
 	ask := &sqs.GetQueueAttributesInput{QueueUrl: made.QueueUrl, AttributeNames: []sqstypes.QueueAttributeName{"All"}}
@@ -44,7 +48,8 @@ func TestQueue(t *testing.T) {
 	if facts["VisibilityTimeout"] != "45" || facts["ApproximateNumberOfMessagesNotVisible"] != "1" {
 		t.Errorf("attributes %v", facts)
 	}
-	batch := &sqs.DeleteMessageBatchInput{QueueUrl: made.QueueUrl, Entries: []sqstypes.DeleteMessageBatchRequestEntry{{Id: new("a"), ReceiptHandle: got[0].ReceiptHandle}, {Id: new("b"), ReceiptHandle: new("nonsense")}}}
+	batch := &sqs.DeleteMessageBatchInput{QueueUrl: made.QueueUrl, Entries: []sqstypes.DeleteMessageBatchRequestEntry{{Id: new("a"),
+		ReceiptHandle: got[0].ReceiptHandle}, {Id: new("b"), ReceiptHandle: new("nonsense")}}}
 	deleted := must[*sqs.DeleteMessageBatchOutput](t)(q.DeleteMessageBatch(t.Context(), batch))
 	if len(deleted.Successful) != 1 || len(deleted.Failed) != 1 || *deleted.Failed[0].Code != "ReceiptHandleIsInvalid" {
 		t.Errorf("deleted %+v, failed %+v", deleted.Successful, deleted.Failed)
@@ -61,13 +66,15 @@ func TestSetQueueAttributes(t *testing.T) {
 		_, err := Call[sqs.SetQueueAttributesOutput](t.Context(), api, &sqs.SetQueueAttributesInput{QueueUrl: new("ebb"), Attributes: attributes})
 		return err
 	}
-	if err := set(map[string]string{"VisibilityTimeout": "77", "RedrivePolicy": `{"deadLetterTargetArn":"arn:aws:sqs:eu-west-1:111122223333:ebb-dlq","maxReceiveCount":"3"}`}); err != nil {
+	redrive := `{"deadLetterTargetArn":"arn:aws:sqs:eu-west-1:111122223333:ebb-dlq","maxReceiveCount":"3"}`
+	if err := set(map[string]string{"VisibilityTimeout": "77", "RedrivePolicy": redrive}); err != nil {
 		t.Fatal(err)
 	}
 	wantCode(t, set(map[string]string{"VisibilityTimeout": "43201"}), "InvalidAttributeValue", "VisibilityTimeout")
 	wantCode(t, set(map[string]string{"VisibilityTimeout": "1", "Colour": "red"}), "InvalidAttributeName", "Colour")
 	wantCode(t, set(map[string]string{"RedrivePolicy": "{}"}), "InvalidAttributeValue", "RedrivePolicy")
-	out := must[*sqs.GetQueueAttributesOutput](t)(Call[sqs.GetQueueAttributesOutput](t.Context(), api, &sqs.GetQueueAttributesInput{QueueUrl: new("ebb"), AttributeNames: []sqstypes.QueueAttributeName{"VisibilityTimeout", "RedrivePolicy"}}))
+	out := must[*sqs.GetQueueAttributesOutput](t)(Call[sqs.GetQueueAttributesOutput](t.Context(), api,
+		&sqs.GetQueueAttributesInput{QueueUrl: new("ebb"), AttributeNames: []sqstypes.QueueAttributeName{"VisibilityTimeout", "RedrivePolicy"}}))
 	if out.Attributes["VisibilityTimeout"] != "77" || !strings.Contains(out.Attributes["RedrivePolicy"], `"maxReceiveCount":3`) || len(out.Attributes) != 2 {
 		t.Errorf("attributes %v", out.Attributes)
 	}
@@ -101,7 +108,8 @@ func TestTopicAndRule(t *testing.T) {
 	topic := must[*sns.CreateTopicOutput](t)(topics.CreateTopic(t.Context(), &sns.CreateTopicInput{Name: new("hooks")})).TopicArn
 	api.World.Advance(api.World.Now().Add(time.Minute))
 	must[*sqs.PurgeQueueOutput](t)(Call[sqs.PurgeQueueOutput](t.Context(), api, &sqs.PurgeQueueInput{QueueUrl: new("ebb")}))
-	must[*sns.SubscribeOutput](t)(topics.Subscribe(t.Context(), &sns.SubscribeInput{TopicArn: topic, Protocol: new("sqs"), Endpoint: new("arn:aws:sqs:eu-west-1:111122223333:ebb")}))
+	must[*sns.SubscribeOutput](t)(topics.Subscribe(t.Context(), &sns.SubscribeInput{TopicArn: topic, Protocol: new("sqs"),
+		Endpoint: new("arn:aws:sqs:eu-west-1:111122223333:ebb")}))
 	must[*eb.PutRuleOutput](t)(events.PutRule(t.Context(), &eb.PutRuleInput{Name: new("mine"), EventPattern: new(`{"source":["mine"]}`)}))
 	must[*eb.PutTargetsOutput](t)(events.PutTargets(t.Context(), &eb.PutTargetsInput{Rule: new("mine"), Targets: []ebtypes.Target{{Id: new("t"), Arn: topic}}}))
 	put := must[*eb.PutEventsOutput](t)(events.PutEvents(t.Context(), &eb.PutEventsInput{Entries: []ebtypes.PutEventsRequestEntry{
@@ -215,7 +223,8 @@ func TestEC2(t *testing.T) {
 	if page.XMLName.Local != "DescribeInstancesResponse" || len(page.Reservations) != 3 || page.NextToken == nil {
 		t.Errorf("%s with %d reservations, next token %v", page.XMLName.Local, len(page.Reservations), page.NextToken)
 	}
-	if first.ID != all[0].ID || first.State.Code != 16 || first.State.Name != "running" || first.Zone != all[0].Zone || len(first.Tags) != 1 || first.Tags[0].Value != group {
+	if first.ID != all[0].ID || first.State.Code != 16 || first.State.Name != "running" || first.Zone != all[0].Zone || len(first.Tags) != 1 ||
+		first.Tags[0].Value != group {
 		t.Errorf("first instance %+v, want %+v", first, all[0])
 	}
 	var change struct{ ec2.ChangeInstancesOutput }

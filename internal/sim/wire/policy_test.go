@@ -43,11 +43,16 @@ func TestParsePolicyRefusesWhatItDoesNotUnderstand(t *testing.T) {
 		{`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"ListTasks","Resource":"*"}}`, `Action "ListTasks"`},
 		{`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"ecs:*"}}`, "no Resource"},
 		{`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"ecs:*","Resource":"arn:aws:ecs:*"}}`, "no ARN of six parts"},
-		{`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"ecs:*","Resource":"arn:aws:ecs:${aws:RequestedRegion}:*:cluster/x"}}`, "no policy variables"},
-		{`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"ecs:*","Resource":"*","Condition":{"Bool":{"aws:SecureTransport":"true"}}}}`, `the operator "Bool"`},
-		{`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"ecs:*","Resource":"*","Condition":{"StringEquals":{"ecs:service":"x"}}}}`, `the key "ecs:service"`},
-		{`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"ecs:*","Resource":"*","Condition":{"ArnLike":{"ecs:cluster":"prod"}}}}`, `"prod", which is no ARN`},
-		{`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"ecs:*","Resource":"*","Condition":{"ArnLike":{"ecs:cluster":[]}}}}`, `no text for the key "ecs:cluster"`},
+		{`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"ecs:*","Resource":"arn:aws:ecs:${aws:RequestedRegion}:*:cluster/x"}}`,
+			"no policy variables"},
+		{`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"ecs:*","Resource":"*","Condition":{"Bool":{"aws:SecureTransport":"true"}}}}`,
+			`the operator "Bool"`},
+		{`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"ecs:*","Resource":"*","Condition":{"StringEquals":{"ecs:service":"x"}}}}`,
+			`the key "ecs:service"`},
+		{`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"ecs:*","Resource":"*","Condition":{"ArnLike":{"ecs:cluster":"prod"}}}}`,
+			`"prod", which is no ARN`},
+		{`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"ecs:*","Resource":"*","Condition":{"ArnLike":{"ecs:cluster":[]}}}}`,
+			`no text for the key "ecs:cluster"`},
 	} {
 		if _, err := ParsePolicy([]byte(c.text)); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want %q in it", c.text, err, c.want)
@@ -99,11 +104,14 @@ func TestDecide(t *testing.T) {
 		{"another cluster", `{"Effect":"Allow","Action":"ecs:*","Resource":"` + arn + `task/dev/*"}`, ""},
 		{"a Deny wins", `{"Effect":"Allow","Action":"*","Resource":"*"},{"Effect":"Deny","Action":"ecs:*","Resource":"*"}`, deny},
 		{"also before", `{"Effect":"Deny","Action":"ecs:*","Resource":"*"},{"Effect":"Allow","Action":"*","Resource":"*"}`, deny},
-		{"a Deny that does not fit", `{"Effect":"Allow","Action":"*","Resource":"*"},{"Effect":"Deny","Action":"*","Resource":"*","Condition":{"StringEquals":{"aws:ResourceTag/team":"web"}}}`, allow},
+		{"a Deny that does not fit", `{"Effect":"Allow","Action":"*","Resource":"*"},` +
+			`{"Effect":"Deny","Action":"*","Resource":"*","Condition":{"StringEquals":{"aws:ResourceTag/team":"web"}}}`, allow},
 		{"the key", `{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"ArnEquals":{"ecs:cluster":"` + arn + `cluster/pr*"}}}`, allow},
 		{"another value of the key", `{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"ArnLike":{"ecs:cluster":"` + arn + `cluster/dev"}}}`, ""},
-		{"any value will do", `{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"ArnLike":{"ecs:cluster":["` + arn + `cluster/dev","` + arn + `cluster/prod"]}}}`, allow},
-		{"every condition must hold", `{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"ArnLike":{"ecs:cluster":"` + arn + `cluster/prod"},"StringEquals":{"aws:ResourceTag/team":"Db"}}}`, ""},
+		{"any value will do", `{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"ArnLike":{"ecs:cluster":["` + arn + `cluster/dev","` +
+			arn + `cluster/prod"]}}}`, allow},
+		{"every condition must hold", `{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"ArnLike":{"ecs:cluster":"` + arn +
+			`cluster/prod"},"StringEquals":{"aws:ResourceTag/team":"Db"}}}`, ""},
 		{"keys have no case, values have", `{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"StringEquals":{"AWS:resourceTag/Team":"Web"}}}`, allow},
 		{"StringEquals knows no star", `{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"StringEquals":{"aws:ResourceTag/team":"W*"}}}`, ""},
 		{"StringLike does", `{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"StringLike":{"aws:ResourceTag/team":"W*"}}}`, allow},
@@ -117,7 +125,8 @@ func TestDecide(t *testing.T) {
 		})
 	}
 	other := allowing(t, `"Action":"ecs:ListClusters","Resource":"*"`)
-	if by, got := decide([]*Policy{other, allowing(t, `"Action":"ecs:DescribeTasks","Resource":"*"`)}, "ecs:DescribeTasks", core.Resource{ARN: "*"}); got != allow || by != "S" {
+	if by, got := decide([]*Policy{other, allowing(t, `"Action":"ecs:DescribeTasks","Resource":"*"`)}, "ecs:DescribeTasks",
+		core.Resource{ARN: "*"}); got != allow || by != "S" {
 		t.Errorf("a second policy counts too: got %q by %q", got, by)
 	}
 }
@@ -129,7 +138,8 @@ func TestChecks(t *testing.T) {
 		t.Fatal(err)
 	}
 	api := New(Config{World: world})
-	api.Attach("ebb", allowing(t, `"Action":["ecs:ListTasks","ecs:DescribeContainerInstances"],"Resource":"*","Condition":{"ArnLike":{"ecs:cluster":"arn:aws:ecs:*:*:cluster/demo"}}`))
+	api.Attach("ebb", allowing(t, `"Action":["ecs:ListTasks","ecs:DescribeContainerInstances"],"Resource":"*",`+
+		`"Condition":{"ArnLike":{"ecs:cluster":"arn:aws:ecs:*:*:cluster/demo"}}`))
 	ctx := WithCaller(t.Context(), "ebb")
 	for _, err := range []error{
 		failure(Call[ecs.ListTasksOutput](t.Context(), api, &ecs.ListTasksInput{Cluster: new("none")})), // nobody's policy
@@ -137,13 +147,15 @@ func TestChecks(t *testing.T) {
 		failure(Call[ecs.ListTasksOutput](ctx, api, &ecs.ListTasksInput{Cluster: new("demo")})),
 		failure(Call[ecs.ListTasksOutput](ctx, api, &ecs.ListTasksInput{Cluster: new("arn:aws:ecs:eu-west-1:111122223333:cluster/demo")})),
 		failure(Call[ecs.ListTasksOutput](ctx, api, &ecs.ListTasksInput{Cluster: new("other")})),
-		failure(Call[ecs.DescribeContainerInstancesOutput](ctx, api, &ecs.DescribeContainerInstancesInput{Cluster: new("demo"), ContainerInstances: []string{"a", "b"}})),
+		failure(Call[ecs.DescribeContainerInstancesOutput](ctx, api, &ecs.DescribeContainerInstancesInput{Cluster: new("demo"),
+			ContainerInstances: []string{"a", "b"}})),
 	} {
 		if err != nil {
 			t.Log(err)
 		}
 	}
-	const cluster, other, host = "arn:aws:ecs:eu-west-1:111122223333:cluster/demo", "arn:aws:ecs:eu-west-1:111122223333:cluster/other", "arn:aws:ecs:eu-west-1:111122223333:container-instance/demo/*"
+	const cluster, other, host = "arn:aws:ecs:eu-west-1:111122223333:cluster/demo", "arn:aws:ecs:eu-west-1:111122223333:cluster/other",
+		"arn:aws:ecs:eu-west-1:111122223333:container-instance/demo/*"
 	want := map[Check]int{
 		{"ebb", "ecs:ListTasks", "*", cluster, "*", true, "S"}:                                    2,
 		{"ebb", "ecs:ListTasks", "*", other, "*", false, ""}:                                      1,
@@ -167,7 +179,8 @@ func TestTagsOfGroups(t *testing.T) {
 		}
 		group := world.DescribeAutoScalingGroups(nil)[0]
 		api := New(Config{World: world})
-		api.Attach("ebb", allowing(t, `"Action":"autoscaling:*","Resource":"arn:aws:autoscaling:*:*:autoScalingGroup:*:autoScalingGroupName/demo-*","Condition":{"StringEquals":{"`+key+`":"yes"}}`))
+		api.Attach("ebb", allowing(t, `"Action":"autoscaling:*","Resource":"arn:aws:autoscaling:*:*:autoScalingGroup:*:autoScalingGroupName/demo-*",`+
+			`"Condition":{"StringEquals":{"`+key+`":"yes"}}`))
 		ctx := WithCaller(t.Context(), "ebb")
 		_, err = Call[autoscaling.SetInstanceProtectionOutput](ctx, api, &autoscaling.SetInstanceProtectionInput{
 			AutoScalingGroupName: &group.Name, InstanceIds: []string{group.Instances[0].ID}, ProtectedFromScaleIn: new(true),
@@ -175,7 +188,8 @@ func TestTagsOfGroups(t *testing.T) {
 		if (err == nil) != want {
 			t.Errorf("with a condition on %s: %v", key, err)
 		}
-		_, err = Call[autoscaling.TerminateInstanceInAutoScalingGroupOutput](ctx, api, &autoscaling.TerminateInstanceInAutoScalingGroupInput{InstanceId: &group.Instances[0].ID, ShouldDecrementDesiredCapacity: new(false)})
+		_, err = Call[autoscaling.TerminateInstanceInAutoScalingGroupOutput](ctx, api,
+			&autoscaling.TerminateInstanceInAutoScalingGroupInput{InstanceId: &group.Instances[0].ID, ShouldDecrementDesiredCapacity: new(false)})
 		if err != nil == want {
 			t.Errorf("with a condition on %s, by the instance: %v", key, err)
 		}
@@ -236,7 +250,8 @@ func TestKinds(t *testing.T) {
 				if r.Keys[clusterKey] != "" {
 					got[key] += "+"
 				}
-				if r.Kind != "*" && r.Kind != "targetgroup" && !(r.Kind == "topic" && name != "CreateTopic") && !strings.HasPrefix(r.ARN, "arn:aws:"+s.Name+":eu-west-1:111122223333:") {
+				if r.Kind != "*" && r.Kind != "targetgroup" && !(r.Kind == "topic" && name != "CreateTopic") && !strings.HasPrefix(r.ARN,
+					"arn:aws:"+s.Name+":eu-west-1:111122223333:") {
 					t.Errorf("%s: ARN %s", key, r.ARN)
 				}
 			}

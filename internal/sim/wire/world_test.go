@@ -45,17 +45,23 @@ func demoAPI(t *testing.T, change func(*Config)) *API {
 // face is what a drain by hand needs, as the SDK's clients have it.
 type face struct {
 	as interface {
-		DescribeAutoScalingGroups(context.Context, *autoscaling.DescribeAutoScalingGroupsInput, ...func(*autoscaling.Options)) (*autoscaling.DescribeAutoScalingGroupsOutput, error)
-		DescribeAutoScalingInstances(context.Context, *autoscaling.DescribeAutoScalingInstancesInput, ...func(*autoscaling.Options)) (*autoscaling.DescribeAutoScalingInstancesOutput, error)
-		TerminateInstanceInAutoScalingGroup(context.Context, *autoscaling.TerminateInstanceInAutoScalingGroupInput, ...func(*autoscaling.Options)) (*autoscaling.TerminateInstanceInAutoScalingGroupOutput, error)
-		CompleteLifecycleAction(context.Context, *autoscaling.CompleteLifecycleActionInput, ...func(*autoscaling.Options)) (*autoscaling.CompleteLifecycleActionOutput, error)
+		DescribeAutoScalingGroups(context.Context, *autoscaling.DescribeAutoScalingGroupsInput,
+			...func(*autoscaling.Options)) (*autoscaling.DescribeAutoScalingGroupsOutput, error)
+		DescribeAutoScalingInstances(context.Context, *autoscaling.DescribeAutoScalingInstancesInput,
+			...func(*autoscaling.Options)) (*autoscaling.DescribeAutoScalingInstancesOutput, error)
+		TerminateInstanceInAutoScalingGroup(context.Context, *autoscaling.TerminateInstanceInAutoScalingGroupInput,
+			...func(*autoscaling.Options)) (*autoscaling.TerminateInstanceInAutoScalingGroupOutput, error)
+		CompleteLifecycleAction(context.Context, *autoscaling.CompleteLifecycleActionInput,
+			...func(*autoscaling.Options)) (*autoscaling.CompleteLifecycleActionOutput, error)
 		PutLifecycleHook(context.Context, *autoscaling.PutLifecycleHookInput, ...func(*autoscaling.Options)) (*autoscaling.PutLifecycleHookOutput, error)
-		DescribeLifecycleHooks(context.Context, *autoscaling.DescribeLifecycleHooksInput, ...func(*autoscaling.Options)) (*autoscaling.DescribeLifecycleHooksOutput, error)
+		DescribeLifecycleHooks(context.Context, *autoscaling.DescribeLifecycleHooksInput,
+			...func(*autoscaling.Options)) (*autoscaling.DescribeLifecycleHooksOutput, error)
 	}
 	ecs interface {
 		ListContainerInstances(context.Context, *ecs.ListContainerInstancesInput, ...func(*ecs.Options)) (*ecs.ListContainerInstancesOutput, error)
 		DescribeContainerInstances(context.Context, *ecs.DescribeContainerInstancesInput, ...func(*ecs.Options)) (*ecs.DescribeContainerInstancesOutput, error)
-		UpdateContainerInstancesState(context.Context, *ecs.UpdateContainerInstancesStateInput, ...func(*ecs.Options)) (*ecs.UpdateContainerInstancesStateOutput, error)
+		UpdateContainerInstancesState(context.Context, *ecs.UpdateContainerInstancesStateInput,
+			...func(*ecs.Options)) (*ecs.UpdateContainerInstancesStateOutput, error)
 		ListTasks(context.Context, *ecs.ListTasksInput, ...func(*ecs.Options)) (*ecs.ListTasksOutput, error)
 		DescribeTasks(context.Context, *ecs.DescribeTasksInput, ...func(*ecs.Options)) (*ecs.DescribeTasksOutput, error)
 		DescribeServices(context.Context, *ecs.DescribeServicesInput, ...func(*ecs.Options)) (*ecs.DescribeServicesOutput, error)
@@ -82,7 +88,8 @@ func onBothFaces(t *testing.T, test func(*testing.T, *API, face)) {
 
 func (f face) groupOf(t *testing.T) astypes.AutoScalingGroup {
 	t.Helper()
-	out := must[*autoscaling.DescribeAutoScalingGroupsOutput](t)(f.as.DescribeAutoScalingGroups(t.Context(), &autoscaling.DescribeAutoScalingGroupsInput{AutoScalingGroupNames: []string{group, "no-such-group"}}))
+	out := must[*autoscaling.DescribeAutoScalingGroupsOutput](t)(f.as.DescribeAutoScalingGroups(t.Context(),
+		&autoscaling.DescribeAutoScalingGroupsInput{AutoScalingGroupNames: []string{group, "no-such-group"}}))
 	if len(out.AutoScalingGroups) != 1 {
 		t.Fatalf("%d groups, want 1", len(out.AutoScalingGroups))
 	}
@@ -91,7 +98,8 @@ func (f face) groupOf(t *testing.T) astypes.AutoScalingGroup {
 
 func (f face) stateOf(t *testing.T, id string) string {
 	t.Helper()
-	out := must[*autoscaling.DescribeAutoScalingInstancesOutput](t)(f.as.DescribeAutoScalingInstances(t.Context(), &autoscaling.DescribeAutoScalingInstancesInput{InstanceIds: []string{id}}))
+	out := must[*autoscaling.DescribeAutoScalingInstancesOutput](t)(f.as.DescribeAutoScalingInstances(t.Context(),
+		&autoscaling.DescribeAutoScalingInstancesInput{InstanceIds: []string{id}}))
 	if len(out.AutoScalingInstances) == 0 {
 		return ""
 	}
@@ -133,19 +141,23 @@ func TestDrainByHand(t *testing.T) {
 		_, err := f.as.CompleteLifecycleAction(t.Context(), complete)
 		wantCode(t, err, "ValidationError", "No active Lifecycle Action found")
 
-		ended := must[*autoscaling.TerminateInstanceInAutoScalingGroupOutput](t)(f.as.TerminateInstanceInAutoScalingGroup(t.Context(), &autoscaling.TerminateInstanceInAutoScalingGroupInput{InstanceId: &id, ShouldDecrementDesiredCapacity: new(false)}))
+		ended := must[*autoscaling.TerminateInstanceInAutoScalingGroupOutput](t)(f.as.TerminateInstanceInAutoScalingGroup(t.Context(),
+			&autoscaling.TerminateInstanceInAutoScalingGroupInput{InstanceId: &id, ShouldDecrementDesiredCapacity: new(false)}))
 		if core.Deref(ended.Activity.ActivityId) == "" {
 			t.Error("the activity has no id")
 		}
 		advance(t, api, "Terminating:Wait", func() bool { return f.stateOf(t, id) == "Terminating:Wait" })
 
-		found := must[*ecs.ListContainerInstancesOutput](t)(f.ecs.ListContainerInstances(t.Context(), &ecs.ListContainerInstancesInput{Cluster: new(demo), Filter: new("ec2InstanceId == " + id)}))
+		found := must[*ecs.ListContainerInstancesOutput](t)(f.ecs.ListContainerInstances(t.Context(),
+			&ecs.ListContainerInstancesInput{Cluster: new(demo), Filter: new("ec2InstanceId == " + id)}))
 		if len(found.ContainerInstanceArns) != 1 {
 			t.Fatalf("%d container instances on %s", len(found.ContainerInstanceArns), id)
 		}
 		arn := found.ContainerInstanceArns[0]
-		drained := must[*ecs.UpdateContainerInstancesStateOutput](t)(f.ecs.UpdateContainerInstancesState(t.Context(), &ecs.UpdateContainerInstancesStateInput{Cluster: new(demo), ContainerInstances: []string{arn, "no-such"}, Status: "DRAINING"}))
-		if len(drained.ContainerInstances) != 1 || *drained.ContainerInstances[0].Status != "DRAINING" || len(drained.Failures) != 1 || *drained.Failures[0].Reason != "MISSING" {
+		drained := must[*ecs.UpdateContainerInstancesStateOutput](t)(f.ecs.UpdateContainerInstancesState(t.Context(),
+			&ecs.UpdateContainerInstancesStateInput{Cluster: new(demo), ContainerInstances: []string{arn, "no-such"}, Status: "DRAINING"}))
+		if len(drained.ContainerInstances) != 1 || *drained.ContainerInstances[0].Status != "DRAINING" || len(drained.Failures) != 1 ||
+			*drained.Failures[0].Reason != "MISSING" {
 			t.Errorf("set to DRAINING: %+v, failures %+v", drained.ContainerInstances, drained.Failures)
 		}
 		advance(t, api, "all tasks STOPPED", func() bool {
@@ -175,8 +187,10 @@ func TestTaskShape(t *testing.T) {
 			t.Fatal("service web has no tasks")
 		}
 		tasks := must[*ecs.DescribeTasksOutput](t)(f.ecs.DescribeTasks(t.Context(), &ecs.DescribeTasksInput{Cluster: new(demo), Tasks: all.TaskArns})).Tasks
-		web := must[*ecs.DescribeServicesOutput](t)(f.ecs.DescribeServices(t.Context(), &ecs.DescribeServicesInput{Cluster: new(demo), Services: []string{"web"}})).Services[0]
-		health := must[*elb.DescribeTargetHealthOutput](t)(f.elb.DescribeTargetHealth(t.Context(), &elb.DescribeTargetHealthInput{TargetGroupArn: web.LoadBalancers[0].TargetGroupArn}))
+		web := must[*ecs.DescribeServicesOutput](t)(f.ecs.DescribeServices(t.Context(), &ecs.DescribeServicesInput{Cluster: new(demo),
+			Services: []string{"web"}})).Services[0]
+		health := must[*elb.DescribeTargetHealthOutput](t)(f.elb.DescribeTargetHealth(t.Context(),
+			&elb.DescribeTargetHealthInput{TargetGroupArn: web.LoadBalancers[0].TargetGroupArn}))
 		var ports []int32
 		for _, h := range health.TargetHealthDescriptions {
 			if h.TargetHealth.State != "healthy" {
@@ -185,7 +199,8 @@ func TestTaskShape(t *testing.T) {
 			ports = append(ports, *h.Target.Port)
 		}
 		for _, k := range tasks {
-			if *k.Group != "service:web" || *k.LastStatus != "RUNNING" || !strings.Contains(*k.TaskDefinitionArn, ":task-definition/web:") || !strings.HasSuffix(*k.ClusterArn, ":cluster/demo") {
+			if *k.Group != "service:web" || *k.LastStatus != "RUNNING" || !strings.Contains(*k.TaskDefinitionArn, ":task-definition/web:") ||
+				!strings.HasSuffix(*k.ClusterArn, ":cluster/demo") {
 				t.Errorf("task %s: group %s, %s, %s, %s", *k.TaskArn, *k.Group, *k.LastStatus, *k.TaskDefinitionArn, *k.ClusterArn)
 			}
 			if b := k.Containers[0].NetworkBindings; len(b) != 1 || !slices.Contains(ports, *b[0].HostPort) {
@@ -206,12 +221,14 @@ func TestHookUpdateKeepsTheRest(t *testing.T) {
 		if *after.HeartbeatTimeout != 60 || *after.GlobalTimeout != 6000 {
 			t.Errorf("heartbeat %d s, global %d s", *after.HeartbeatTimeout, *after.GlobalTimeout)
 		}
-		if *after.DefaultResult != *before.DefaultResult || *after.NotificationTargetARN != *before.NotificationTargetARN || *after.LifecycleTransition != *before.LifecycleTransition {
+		if *after.DefaultResult != *before.DefaultResult || *after.NotificationTargetARN != *before.NotificationTargetARN ||
+			*after.LifecycleTransition != *before.LifecycleTransition {
 			t.Errorf("the rest of the hook changed: %+v", after)
 		}
 		put.NotificationTargetARN = new("")
 		must[*autoscaling.PutLifecycleHookOutput](t)(f.as.PutLifecycleHook(t.Context(), put))
-		if after := must[*autoscaling.DescribeLifecycleHooksOutput](t)(f.as.DescribeLifecycleHooks(t.Context(), ask)).LifecycleHooks[0]; after.NotificationTargetARN != nil {
+		if after := must[*autoscaling.DescribeLifecycleHooksOutput](t)(f.as.DescribeLifecycleHooks(t.Context(),
+			ask)).LifecycleHooks[0]; after.NotificationTargetARN != nil {
 			t.Errorf("an empty string leaves the target %s", *after.NotificationTargetARN)
 		}
 		put.HeartbeatTimeout = new(int32(29))
@@ -237,9 +254,11 @@ func TestRunTaskOnce(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	onBothFaces(t, func(t *testing.T, _ *API, f face) {
 		eleven := slices.Repeat([]string{"x"}, 11)
-		_, err := f.ecs.UpdateContainerInstancesState(t.Context(), &ecs.UpdateContainerInstancesStateInput{Cluster: new(demo), ContainerInstances: eleven, Status: "DRAINING"})
+		_, err := f.ecs.UpdateContainerInstancesState(t.Context(), &ecs.UpdateContainerInstancesStateInput{Cluster: new(demo),
+			ContainerInstances: eleven, Status: "DRAINING"})
 		wantCode(t, err, "InvalidParameterException", "more than 10")
-		_, err = f.ecs.UpdateContainerInstancesState(t.Context(), &ecs.UpdateContainerInstancesStateInput{Cluster: new(demo), ContainerInstances: eleven[:1], Status: "INACTIVE"})
+		_, err = f.ecs.UpdateContainerInstancesState(t.Context(), &ecs.UpdateContainerInstancesStateInput{Cluster: new(demo),
+			ContainerInstances: eleven[:1], Status: "INACTIVE"})
 		wantCode(t, err, "InvalidParameterException", "DRAINING")
 		_, err = f.ecs.DescribeServices(t.Context(), &ecs.DescribeServicesInput{Cluster: new(demo), Services: eleven})
 		wantCode(t, err, "InvalidParameterException", "more than 10")
@@ -255,11 +274,14 @@ func TestRefusals(t *testing.T) {
 		wantCode(t, err, "InvalidNextToken", "nonsense")
 		_, err = f.as.DescribeAutoScalingInstances(t.Context(), &autoscaling.DescribeAutoScalingInstancesInput{InstanceIds: slices.Repeat([]string{"i-1"}, 51)})
 		wantCode(t, err, "ValidationError", "50")
-		_, err = f.as.CompleteLifecycleAction(t.Context(), &autoscaling.CompleteLifecycleActionInput{AutoScalingGroupName: new(group), LifecycleHookName: new(hook), LifecycleActionResult: new("RETRY"), InstanceId: new("i-1")})
+		_, err = f.as.CompleteLifecycleAction(t.Context(), &autoscaling.CompleteLifecycleActionInput{AutoScalingGroupName: new(group),
+			LifecycleHookName: new(hook), LifecycleActionResult: new("RETRY"), InstanceId: new("i-1")})
 		wantCode(t, err, "ValidationError", "RETRY")
-		_, err = f.as.CompleteLifecycleAction(t.Context(), &autoscaling.CompleteLifecycleActionInput{AutoScalingGroupName: new(group), LifecycleHookName: new(hook), LifecycleActionResult: new("CONTINUE"), LifecycleActionToken: new("short")})
+		_, err = f.as.CompleteLifecycleAction(t.Context(), &autoscaling.CompleteLifecycleActionInput{AutoScalingGroupName: new(group),
+			LifecycleHookName: new(hook), LifecycleActionResult: new("CONTINUE"), LifecycleActionToken: new("short")})
 		wantCode(t, err, "ValidationError", "36")
-		_, err = f.as.CompleteLifecycleAction(t.Context(), &autoscaling.CompleteLifecycleActionInput{AutoScalingGroupName: new(group), LifecycleHookName: new(hook), LifecycleActionResult: new("CONTINUE")})
+		_, err = f.as.CompleteLifecycleAction(t.Context(), &autoscaling.CompleteLifecycleActionInput{AutoScalingGroupName: new(group),
+			LifecycleHookName: new(hook), LifecycleActionResult: new("CONTINUE")})
 		wantCode(t, err, "ValidationError", "instanceId")
 	})
 }
@@ -331,11 +353,13 @@ func TestStale(t *testing.T) {
 	})
 	api.World.Advance(api.World.Now().Add(2 * time.Minute))
 	arns := must[[]string](t)(api.World.(*sim.World).ListContainerInstances(demo, "", ""))
-	must[*ecs.UpdateContainerInstancesStateOutput](t)(Call[ecs.UpdateContainerInstancesStateOutput](t.Context(), api, &ecs.UpdateContainerInstancesStateInput{Cluster: new(demo), ContainerInstances: arns[:1], Status: "DRAINING"}))
+	must[*ecs.UpdateContainerInstancesStateOutput](t)(Call[ecs.UpdateContainerInstancesStateOutput](t.Context(), api,
+		&ecs.UpdateContainerInstancesStateInput{Cluster: new(demo), ContainerInstances: arns[:1], Status: "DRAINING"}))
 	api.World.Advance(api.World.Now().Add(time.Second))
 	for _, want := range []string{"ACTIVE", "DRAINING"} {
 		lag = want == "ACTIVE"
-		out := must[*ecs.DescribeContainerInstancesOutput](t)(Call[ecs.DescribeContainerInstancesOutput](t.Context(), api, &ecs.DescribeContainerInstancesInput{Cluster: new(demo), ContainerInstances: arns[:1]}))
+		out := must[*ecs.DescribeContainerInstancesOutput](t)(Call[ecs.DescribeContainerInstancesOutput](t.Context(), api,
+			&ecs.DescribeContainerInstancesInput{Cluster: new(demo), ContainerInstances: arns[:1]}))
 		if got := *out.ContainerInstances[0].Status; got != want {
 			t.Errorf("lag %v: %s, want %s", lag, got, want)
 		}

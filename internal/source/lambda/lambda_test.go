@@ -21,13 +21,16 @@ func TestParse(t *testing.T) {
 		want  Invocation
 	}{
 		"schedule": {`{"version":"0","id":"a1","detail-type":"Scheduled Event","source":"aws.events","account":"111122223333","detail":{}}`, Invocation{Clock: true}},
-		"queue": {`{"Records":[{"messageId":"m1","receiptHandle":"h","body":` + string(quoted) + `,"attributes":{"ApproximateReceiveCount":"3","SentTimestamp":"1795251600123"},"eventSource":"aws:sqs"},
+		"queue": {`{"Records":[{"messageId":"m1","receiptHandle":"h","body":` + string(quoted) + `,` +
+			`"attributes":{"ApproximateReceiveCount":"3","SentTimestamp":"1795251600123"},"eventSource":"aws:sqs"},
 			{"messageId":"m2","body":"x","attributes":{},"eventSource":"aws:sqs"}]}`, Invocation{Queue: true, Messages: []event.Message{
 			{ID: "m1", Body: hook, Sent: time.UnixMilli(1795251600123).UTC(), Receives: 3}, {ID: "m2", Body: "x", Receives: 1}}}},
 		"topic": {`{"Records":[{"EventSource":"aws:sns","EventVersion":"1.0","Sns":{"MessageId":"s1","Timestamp":"2026-11-21T09:00:00.000Z","Message":"x"}}]}`,
-			Invocation{Messages: []event.Message{{ID: "s1", Body: `{"MessageId":"s1","Timestamp":"2026-11-21T09:00:00.000Z","Message":"x"}`, Sent: time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC), Receives: 1}}}},
+			Invocation{Messages: []event.Message{{ID: "s1", Body: `{"MessageId":"s1","Timestamp":"2026-11-21T09:00:00.000Z","Message":"x"}`,
+				Sent: time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC), Receives: 1}}}},
 		"rule": {`{"id":"e1","detail-type":"EC2 Instance-terminate Lifecycle Action","source":"aws.autoscaling"}`,
-			Invocation{Messages: []event.Message{{ID: "e1", Body: `{"id":"e1","detail-type":"EC2 Instance-terminate Lifecycle Action","source":"aws.autoscaling"}`, Receives: 1}}}},
+			Invocation{Messages: []event.Message{{ID: "e1", Body: `{"id":"e1","detail-type":"EC2 Instance-terminate Lifecycle Action","source":"aws.autoscaling"}`,
+				Receives: 1}}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if d := cmp.Diff(c.want, Parse([]byte(c.event))); d != "" {
@@ -40,7 +43,8 @@ func TestParse(t *testing.T) {
 // What has no id of its own has the same each time it comes, and another than anything else.
 func TestAnEventWithoutAnIDHasOneOfItsOwn(t *testing.T) {
 	a, again, b := Parse([]byte(hook)), Parse([]byte(hook)), Parse([]byte("{"))
-	if len(a.Messages) != 1 || a.Messages[0].ID == "" || a.Messages[0].ID != again.Messages[0].ID || a.Messages[0].ID == b.Messages[0].ID || a.Messages[0].Body != hook {
+	if len(a.Messages) != 1 || a.Messages[0].ID == "" || a.Messages[0].ID != again.Messages[0].ID || a.Messages[0].ID == b.Messages[0].ID ||
+		a.Messages[0].Body != hook {
 		t.Errorf("%+v, %+v, %+v", a, again, b)
 	}
 }

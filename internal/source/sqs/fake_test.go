@@ -107,7 +107,8 @@ func (f *fake) DeleteMessageBatch(_ context.Context, in *awssqs.DeleteMessageBat
 	return out, nil
 }
 
-func (f *fake) ChangeMessageVisibilityBatch(_ context.Context, in *awssqs.ChangeMessageVisibilityBatchInput, _ ...func(*awssqs.Options)) (*awssqs.ChangeMessageVisibilityBatchOutput, error) {
+func (f *fake) ChangeMessageVisibilityBatch(_ context.Context, in *awssqs.ChangeMessageVisibilityBatchInput,
+	_ ...func(*awssqs.Options)) (*awssqs.ChangeMessageVisibilityBatchOutput, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	out := &awssqs.ChangeMessageVisibilityBatchOutput{}
