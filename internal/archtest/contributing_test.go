@@ -24,9 +24,14 @@ func TestListsOfFiles(t *testing.T) {
 	if len(lists) < 4 {
 		t.Errorf("there are only %d lists", len(lists))
 	}
+	titles := map[string]bool{}
 	item := regexp.MustCompile("(?m)^- `([^`]+)`")
 	for _, list := range lists {
 		title, body, _ := strings.Cut(list, "\n")
+		if titles[title] {
+			t.Errorf("%s: there are two lists", title)
+		}
+		titles[title] = true
 		files := item.FindAllStringSubmatch(body, -1)
 		if len(files) == 0 || len(files) > 4 {
 			t.Errorf("%s: %d files to change; there may be 1 to 4", title, len(files))
