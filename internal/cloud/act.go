@@ -37,8 +37,8 @@ func (c *Cloud) Do(ctx context.Context, a plan.Action) plan.Outcome {
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_UpdateContainerInstancesState.html
 func (c *Cloud) setDraining(ctx context.Context, a plan.Action, out *plan.Outcome) error {
 	fail := func(items []plan.ItemFailure) { out.Failed = append(out.Failed, items...) }
-	return chunks(texts(a.State.ContainerInstances), a.Kind.Spec().Batch, fail, func(ids []string) error {
-		res, err := ask(ctx, &out.Calls, c.ECS.UpdateContainerInstancesState, &ecs.UpdateContainerInstancesStateInput{
+	return chunks(Texts[string](a.State.ContainerInstances), a.Kind.Spec().Batch, fail, func(ids []string) error {
+		res, err := Ask(ctx, count(&out.Calls), c.ECS.UpdateContainerInstancesState, &ecs.UpdateContainerInstancesStateInput{
 			Cluster: aws.String(a.State.Cluster), ContainerInstances: ids, Status: ecstypes.ContainerInstanceStatusDraining,
 		})
 		if err != nil {
@@ -55,7 +55,7 @@ func (c *Cloud) beat(ctx context.Context, a plan.Action, out *plan.Outcome) erro
 		AutoScalingGroupName: aws.String(a.Hook.Group), LifecycleHookName: aws.String(a.Hook.Hook),
 	}
 	in.LifecycleActionToken, in.InstanceId = handle(a.Hook)
-	_, err := ask(ctx, &out.Calls, c.AutoScaling.RecordLifecycleActionHeartbeat, in)
+	_, err := Ask(ctx, count(&out.Calls), c.AutoScaling.RecordLifecycleActionHeartbeat, in)
 	return err
 }
 
@@ -65,12 +65,12 @@ func (c *Cloud) complete(ctx context.Context, a plan.Action, out *plan.Outcome) 
 		LifecycleActionResult: aws.String(a.Hook.Result),
 	}
 	in.LifecycleActionToken, in.InstanceId = handle(a.Hook)
-	_, err := ask(ctx, &out.Calls, c.AutoScaling.CompleteLifecycleAction, in)
+	_, err := Ask(ctx, count(&out.Calls), c.AutoScaling.CompleteLifecycleAction, in)
 	return err
 }
 
 func (c *Cloud) deregister(ctx context.Context, a plan.Action, out *plan.Outcome) error {
-	_, err := ask(ctx, &out.Calls, c.ELB.DeregisterTargets, &elb.DeregisterTargetsInput{
+	_, err := Ask(ctx, count(&out.Calls), c.ELB.DeregisterTargets, &elb.DeregisterTargetsInput{
 		TargetGroupArn: aws.String(string(a.Targets.Group)), Targets: descriptions(a.Targets.Targets),
 	})
 	return err

@@ -37,7 +37,7 @@ func TestSetDrainingReadsFailures(t *testing.T) {
 		{ID: string(all[3]), Class: plan.Gone, Reason: "MISSING"},
 		{ID: string(all[4]), Class: plan.Unclear, Reason: "INACTIVE: it is gone"},
 	}, out.Failed[:2])
-	diff(t, "failed by the second call", texts(all[10:20]), failedIDs(t, out.Failed[2:], plan.Throttled))
+	diff(t, "failed by the second call", Texts[string](all[10:20]), failedIDs(t, out.Failed[2:], plan.Throttled))
 	in := f.asked[2].(*ecs.UpdateContainerInstancesStateInput)
 	if *in.Cluster != "prod" || in.Status != "DRAINING" || len(in.ContainerInstances) != 3 {
 		t.Errorf("the third call asked for %+v", in)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"path"
 	"strings"
 
 	"github.com/aws/smithy-go"
@@ -13,7 +14,7 @@ import (
 
 // class is one row of the table of classes: an error code as AWS spells it, and what its message must contain.
 type class struct {
-	code    string // a trailing * stands for any end, a leading one for any beginning
+	code    string // a * stands for any text
 	message string // found in the message, any case; empty: any message
 	class   plan.Class
 }
@@ -90,16 +91,8 @@ func classOf(code, message string) plan.Class {
 }
 
 func (c class) fits(code, message string) bool {
-	if !strings.Contains(strings.ToLower(message), strings.ToLower(c.message)) {
-		return false
-	}
-	if prefix, ok := strings.CutSuffix(c.code, "*"); ok {
-		return strings.HasPrefix(code, prefix)
-	}
-	if suffix, ok := strings.CutPrefix(c.code, "*"); ok {
-		return strings.HasSuffix(code, suffix)
-	}
-	return code == c.code
+	matched, _ := path.Match(c.code, code) // the patterns of the table are well-formed
+	return matched && strings.Contains(strings.ToLower(message), strings.ToLower(c.message))
 }
 
 // noCredentials reports whether the SDK could not sign because it has no credentials. It has no type for that. A source of

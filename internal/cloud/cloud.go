@@ -6,14 +6,11 @@ package cloud
 
 import (
 	"context"
-	"errors"
-	"fmt"
+	"slices"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
-	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"github.com/ebbhq/ebb/internal/plan"
 )
@@ -55,11 +52,6 @@ type ELB interface {
 	DeregisterTargets(context.Context, *elb.DeregisterTargetsInput, ...func(*elb.Options)) (*elb.DeregisterTargetsOutput, error)
 }
 
-// STS is what is used of the Security Token Service client.
-type STS interface {
-	GetCallerIdentity(context.Context, *sts.GetCallerIdentityInput, ...func(*sts.Options)) (*sts.GetCallerIdentityOutput, error)
-}
-
 // DescribeInstances is EC2's operation of that name for up to 100 ids, in one request. An id that EC2 does not know fails
 // the whole call with the code InvalidInstanceID.NotFound.
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstances.html
@@ -70,7 +62,6 @@ type Clients struct {
 	AutoScaling AutoScaling
 	ECS         ECS
 	ELB         ELB
-	STS         STS // only for Whoami
 	EC2         DescribeInstances
 }
 
@@ -80,43 +71,17 @@ type Cloud struct{ Clients }
 // New returns a Cloud on these clients.
 func New(c Clients) *Cloud { return &Cloud{c} }
 
-// Identity is who the credentials belong to.
-type Identity struct{ Account, ARN string }
-
-// Whoami asks STS whose credentials these are. The error says what to do.
-// https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
-func (c *Cloud) Whoami(ctx context.Context) (Identity, error) {
-	out, err := c.STS.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
-	if err != nil {
-		return Identity{}, fmt.Errorf("ask STS whose credentials these are: %w; check that they are valid and that the STS endpoint can be reached", err)
-	}
-	return Identity{Account: aws.ToString(out.Account), ARN: aws.ToString(out.Arn)}, nil
-}
-
 // lookup collects what one look finds.
 type lookup struct {
 	*Cloud
 	plan.LookResult
 }
 
-// ask sends one request and counts it, whatever comes of it.
-func ask[I, O, P any](ctx context.Context, calls *int, f func(context.Context, *I, ...func(*P)) (*O, error), in *I) (*O, error) {
-	*calls++
-	return f(ctx, in)
-}
-
-// Pages calls page with the token of each page in turn, until there is no further one or it fails. The first token is nil.
-func Pages(page func(token *string) (next *string, err error)) error {
-	var token *string
-	for {
-		next, err := page(token)
-		if err != nil || aws.ToString(next) == "" {
-			return err
-		}
-		if aws.ToString(next) == aws.ToString(token) {
-			return errors.New("the same page came twice: AWS repeated its NextToken")
-		}
-		token = next
+// count is how looks and actions send a request: once, and counted, whatever comes of it.
+func count(calls *int) Send {
+	return func(_ context.Context, f func() error) error {
+		*calls++
+		return f()
 	}
 }
 
@@ -125,9 +90,7 @@ func Pages(page func(token *string) (next *string, err error)) error {
 func chunks(ids []string, size int, fail func([]plan.ItemFailure), f func(chunk []string) error) error {
 	var failed []plan.ItemFailure
 	var last error
-	for rest := ids; len(rest) > 0; {
-		chunk := rest[:min(size, len(rest))]
-		rest = rest[len(chunk):]
+	for chunk := range slices.Chunk(ids, size) {
 		if err := f(chunk); err != nil {
 			last = err
 			failed = append(failed, itemFailures(chunk, err)...)
@@ -142,14 +105,11 @@ func chunks(ids []string, size int, fail func([]plan.ItemFailure), f func(chunk 
 
 func itemFailures(ids []string, err error) []plan.ItemFailure {
 	f := Classify(err)
-	var out []plan.ItemFailure
-	for _, id := range ids {
-		out = append(out, plan.ItemFailure{ID: id, Class: f.Class, Reason: reason(f)})
-	}
-	return out
+	return Convert(ids, func(id string) plan.ItemFailure { return plan.ItemFailure{ID: id, Class: f.Class, Reason: Reason(f)} })
 }
 
-func reason(f *plan.Failure) string {
+// Reason is what AWS said of a failure.
+func Reason(f *plan.Failure) string {
 	if f.Code == "" {
 		return f.Message
 	}
@@ -158,11 +118,3 @@ func reason(f *plan.Failure) string {
 
 // fail notes items that stay unknown.
 func (s *lookup) fail(items []plan.ItemFailure) { s.Failed = append(s.Failed, items...) }
-
-func texts[S ~string](in []S) []string {
-	out := make([]string, len(in))
-	for i, s := range in {
-		out[i] = string(s)
-	}
-	return out
-}

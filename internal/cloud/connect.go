@@ -13,7 +13,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
-	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go/logging"
 )
 
@@ -36,7 +35,6 @@ func FromConfig(cfg aws.Config) *Cloud {
 		AutoScaling: autoscaling.NewFromConfig(cfg),
 		ECS:         ecs.NewFromConfig(cfg),
 		ELB:         elb.NewFromConfig(cfg),
-		STS:         sts.NewFromConfig(cfg),
 		EC2:         NewEC2(cfg).DescribeInstances,
 	})
 }

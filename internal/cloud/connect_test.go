@@ -115,19 +115,6 @@ func TestConnectNobodyListens(t *testing.T) {
 	}
 }
 
-func TestWhoami(t *testing.T) {
-	url, _, _ := server(t, http.StatusOK, `<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>
-		<Arn>arn:aws:iam::111122223333:user/ebb</Arn><Account>111122223333</Account></GetCallerIdentityResult></GetCallerIdentityResponse>`)
-	who, err := connect(t, url).Whoami(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	diff(t, "identity", Identity{Account: "111122223333", ARN: "arn:aws:iam::111122223333:user/ebb"}, who)
-	if _, err := connect(t, "http://127.0.0.1:1").Whoami(t.Context()); err == nil || !strings.Contains(err.Error(), "STS endpoint") {
-		t.Errorf("error %v, want what to check", err)
-	}
-}
-
 const (
 	page1 = `<?xml version="1.0"?><DescribeInstancesResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><reservationSet>
 		<item><instancesSet><item><instanceId>i-0000000a</instanceId><instanceState><code>16</code><name>running</name></instanceState></item>

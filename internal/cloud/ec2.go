@@ -36,45 +36,68 @@ const maxAnswer = 16 << 20
 // DescribeInstances sends one signed request and reads all pages.
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstances.html
 func (e EC2) DescribeInstances(ctx context.Context, ids []string) ([]plan.InstanceStatus, error) {
-	form := url.Values{"Action": {"DescribeInstances"}}
+	form := url.Values{}
 	for i, id := range ids {
 		form.Set("InstanceId."+strconv.Itoa(i+1), id)
 	}
-	var found []plan.InstanceStatus
-	err := Pages(func(token *string) (*string, error) {
-		if token != nil {
-			form.Set("NextToken", *token)
-		}
-		body, err := e.Ask(ctx, form)
-		if err != nil {
-			return nil, err
-		}
-		page, next, err := instancesPage(body)
-		found = append(found, page...)
-		return &next, err
+	found, err := AllEC2(ctx, count(new(int)), e.Ask, "DescribeInstances", form, func(page *InstancesPage) ([]InstanceXML, string) {
+		return page.Items, page.Next
 	})
 	if err != nil {
 		return nil, err
 	}
-	return found, nil
+	return Convert(found, func(i InstanceXML) plan.InstanceStatus {
+		return plan.InstanceStatus{ID: fleet.InstanceID(i.ID), State: fleet.InstanceState(i.State)}
+	}), nil
 }
 
-func instancesPage(body []byte) (found []plan.InstanceStatus, next string, err error) {
-	var answer struct {
-		XMLName xml.Name `xml:"DescribeInstancesResponse"`
-		Next    string   `xml:"nextToken"`
-		Items   []struct {
-			ID    string `xml:"instanceId"`
-			State string `xml:"instanceState>name"`
-		} `xml:"reservationSet>item>instancesSet>item"`
-	}
-	if err := xml.Unmarshal(body, &answer); err != nil {
-		return nil, "", fmt.Errorf("read the answer of EC2 DescribeInstances: %w", err)
-	}
-	for _, i := range answer.Items {
-		found = append(found, plan.InstanceStatus{ID: fleet.InstanceID(i.ID), State: fleet.InstanceState(i.State)})
-	}
-	return found, answer.Next, nil
+// InstancesPage is one page of EC2's answer to DescribeInstances.
+type InstancesPage struct {
+	XMLName xml.Name      `xml:"DescribeInstancesResponse"`
+	Next    string        `xml:"nextToken"`
+	Items   []InstanceXML `xml:"reservationSet>item>instancesSet>item"`
+}
+
+// InstanceXML is an instance as EC2 describes it.
+type InstanceXML struct {
+	ID        string `xml:"instanceId"`
+	State     string `xml:"instanceState>name"`
+	Type      string `xml:"instanceType"`
+	Zone      string `xml:"placement>availabilityZone"`
+	Launched  string `xml:"launchTime"`
+	Lifecycle string `xml:"instanceLifecycle"` // spot, scheduled, capacity-block; empty: On-Demand
+}
+
+// AskEC2 sends one request of the EC2 query API, whose Action is the operation, and returns the XML of a good answer.
+type AskEC2 func(ctx context.Context, form url.Values) ([]byte, error)
+
+// AllEC2 reads every page of an operation, whose other parameters are in the form. XML of another kind than a page is an error.
+func AllEC2[P, T any](
+	ctx context.Context, send Send, ask AskEC2, action string, form url.Values, read func(*P) ([]T, string),
+) ([]T, error) {
+	var all []T
+	form.Set("Action", action)
+	err := Pages(func(token *string) (*string, error) {
+		if token != nil {
+			form.Set("NextToken", *token)
+		}
+		var body []byte
+		err := send(ctx, func() (err error) {
+			body, err = ask(ctx, form)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		var page P
+		if err := xml.Unmarshal(body, &page); err != nil {
+			return nil, fmt.Errorf("read the answer of EC2 %s: %w", action, err)
+		}
+		items, next := read(&page)
+		all = append(all, items...)
+		return &next, nil
+	})
+	return all, err
 }
 
 // Ask sends one signed request, whose Action is the operation, and returns the body of a good answer.

@@ -2,6 +2,7 @@ package cloud
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -15,13 +16,7 @@ import (
 // unanswered are the asked items that an answer with HTTP 200 could not speak of. MISSING is an answer: the item is absent.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/api_failures_messages.html
 func unanswered(asked []string, failures []ecstypes.Failure) []plan.ItemFailure {
-	var out []plan.ItemFailure
-	for _, f := range failures {
-		if aws.ToString(f.Reason) != missing {
-			out = append(out, plan.ItemFailure{ID: askedFor(asked, aws.ToString(f.Arn)), Class: plan.Unclear, Reason: failureText(f)})
-		}
-	}
-	return out
+	return slices.DeleteFunc(refused(asked, failures), func(f plan.ItemFailure) bool { return f.Class == plan.Gone })
 }
 
 // askedFor finds the id under which an item was asked for: AWS answers with the ARN, whatever the question named.
@@ -42,31 +37,32 @@ func (s *lookup) containerInstances(ctx context.Context, l plan.Look) error {
 		if err != nil {
 			return err
 		}
-		for _, ci := range out.ContainerInstances {
-			s.View.ContainerInstances = append(s.View.ContainerInstances, ReadContainerInstance(l.In, ci))
-		}
+		s.see(l.In, out)
 		s.fail(unanswered(chunk, out.Failures))
 		return nil
 	})
 }
 
 func (s *lookup) describeContainerInstances(ctx context.Context, cluster string, arns []string) (*ecs.DescribeContainerInstancesOutput, error) {
-	return ask(ctx, &s.Calls, s.ECS.DescribeContainerInstances, &ecs.DescribeContainerInstancesInput{
+	return Ask(ctx, count(&s.Calls), s.ECS.DescribeContainerInstances, &ecs.DescribeContainerInstancesInput{
 		Cluster: aws.String(cluster), ContainerInstances: arns,
 	})
+}
+
+func (s *lookup) see(cluster string, out *ecs.DescribeContainerInstancesOutput) {
+	read := func(ci ecstypes.ContainerInstance) fleet.ContainerInstance { return ReadContainerInstance(cluster, ci) }
+	s.View.ContainerInstances = append(s.View.ContainerInstances, Convert(out.ContainerInstances, read)...)
 }
 
 // tasks looks at tasks of one cluster.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html
 func (s *lookup) tasks(ctx context.Context, l plan.Look) error {
 	return chunks(l.IDs(), l.Kind.Spec().Batch, s.fail, func(chunk []string) error {
-		out, err := ask(ctx, &s.Calls, s.ECS.DescribeTasks, &ecs.DescribeTasksInput{Cluster: aws.String(l.In), Tasks: chunk})
+		out, err := Ask(ctx, count(&s.Calls), s.ECS.DescribeTasks, &ecs.DescribeTasksInput{Cluster: aws.String(l.In), Tasks: chunk})
 		if err != nil {
 			return err
 		}
-		for _, t := range out.Tasks {
-			s.View.Tasks = append(s.View.Tasks, ReadTask(t))
-		}
+		s.View.Tasks = append(s.View.Tasks, Convert(out.Tasks, ReadTask)...)
 		s.fail(unanswered(chunk, out.Failures))
 		return nil
 	})
@@ -76,7 +72,7 @@ func (s *lookup) tasks(ctx context.Context, l plan.Look) error {
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeServices.html
 func (s *lookup) services(ctx context.Context, l plan.Look) error {
 	return chunks(l.IDs(), l.Kind.Spec().Batch, s.fail, func(chunk []string) error {
-		out, err := ask(ctx, &s.Calls, s.ECS.DescribeServices, &ecs.DescribeServicesInput{Cluster: aws.String(l.In), Services: chunk})
+		out, err := Ask(ctx, count(&s.Calls), s.ECS.DescribeServices, &ecs.DescribeServicesInput{Cluster: aws.String(l.In), Services: chunk})
 		if err != nil {
 			return err
 		}
@@ -92,24 +88,24 @@ func (s *lookup) services(ctx context.Context, l plan.Look) error {
 
 // listTasks lists the tasks of some container instances that have a desired status. What could not be listed in full leaves its container
 // instance unknown, and only that.
-// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListTasks.html
 func listTasks(desired ecstypes.DesiredStatus) func(*lookup, context.Context, plan.Look) error {
 	return func(s *lookup, ctx context.Context, l plan.Look) error {
 		return chunks(l.IDs(), 1, s.fail, func(chunk []string) error {
-			return Pages(func(token *string) (*string, error) {
-				out, err := ask(ctx, &s.Calls, s.ECS.ListTasks, &ecs.ListTasksInput{
-					Cluster: aws.String(l.In), ContainerInstance: aws.String(chunk[0]), DesiredStatus: desired, NextToken: token,
-				})
-				if err != nil {
-					return nil, err
-				}
-				for _, t := range out.TaskArns {
-					s.View.Listed = append(s.View.Listed, plan.Listed{Task: fleet.ARN(t), On: fleet.ARN(chunk[0])})
-				}
-				return out.NextToken, nil
-			})
+			in := &ecs.ListTasksInput{Cluster: aws.String(l.In), ContainerInstance: aws.String(chunk[0]), DesiredStatus: desired}
+			arns, err := ListTasks(ctx, count(&s.Calls), s.ECS, in)
+			for _, t := range arns {
+				s.View.Listed = append(s.View.Listed, plan.Listed{Task: fleet.ARN(t), On: fleet.ARN(chunk[0])})
+			}
+			return err
 		})
 	}
+}
+
+// ListTasks lists tasks, all pages.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListTasks.html
+func ListTasks(ctx context.Context, send Send, c ECS, in *ecs.ListTasksInput) ([]string, error) {
+	return All(ctx, send, c.ListTasks, in, &in.NextToken,
+		func(out *ecs.ListTasksOutput) ([]string, *string) { return out.TaskArns, out.NextToken })
 }
 
 // listPages lists some pages of all the tasks of a cluster. A page that fails after others leaves its token as the next.
@@ -120,7 +116,7 @@ func (s *lookup) listPages(ctx context.Context, l plan.Look) error {
 		if token != "" {
 			in.NextToken = aws.String(token)
 		}
-		out, err := ask(ctx, &s.Calls, s.ECS.ListTasks, in)
+		out, err := Ask(ctx, count(&s.Calls), s.ECS.ListTasks, in)
 		if err != nil && s.Calls > 1 {
 			break
 		}
@@ -142,7 +138,7 @@ func (s *lookup) listPages(ctx context.Context, l plan.Look) error {
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeClusters.html
 func (s *lookup) clusterSizes(ctx context.Context, l plan.Look) error {
 	return chunks(l.IDs(), l.Kind.Spec().Batch, s.fail, func(chunk []string) error {
-		out, err := ask(ctx, &s.Calls, s.ECS.DescribeClusters, &ecs.DescribeClustersInput{Clusters: chunk})
+		out, err := Ask(ctx, count(&s.Calls), s.ECS.DescribeClusters, &ecs.DescribeClustersInput{Clusters: chunk})
 		if err != nil {
 			return err
 		}

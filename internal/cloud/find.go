@@ -3,11 +3,13 @@ package cloud
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 
+	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/plan"
 )
 
@@ -17,7 +19,7 @@ func (s *lookup) findContainerInstances(ctx context.Context, l plan.Look) error 
 	clusters, ids := []string{l.In}, possible(l.IDs())
 	if l.In == "" && len(ids) > 0 {
 		var err error
-		if clusters, err = s.clusters(ctx); err != nil {
+		if clusters, err = ListClusters(ctx, count(&s.Calls), s.ECS); err != nil {
 			return err
 		}
 	}
@@ -45,50 +47,26 @@ func (s *lookup) find(ctx context.Context, clusters, ids []string) error {
 }
 
 func (s *lookup) notFound(ids []string) []string {
-	seen := map[string]bool{}
-	for _, ci := range s.View.ContainerInstances {
-		seen[string(ci.Instance)] = true
-	}
-	var out []string
-	for _, id := range ids {
-		if !seen[id] {
-			out = append(out, id)
-		}
-	}
-	return out
+	return slices.DeleteFunc(slices.Clone(ids), func(id string) bool {
+		return slices.ContainsFunc(s.View.ContainerInstances, func(ci fleet.ContainerInstance) bool { return string(ci.Instance) == id })
+	})
 }
 
-// findIn lists with a filter in the cluster query language, then describes. What is described stays seen even when another
+// findIn lists with a filter, then describes. What is described stays seen even when another
 // part fails; what the describe could not speak of is an error, because its instance id is not known.
-// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/cluster-query-language.html
 func (s *lookup) findIn(ctx context.Context, cluster string, ids []string) error {
-	var arns []string
-	filter := "ec2InstanceId in ['" + strings.Join(ids, "','") + "']"
-	err := Pages(func(token *string) (*string, error) {
-		out, err := ask(ctx, &s.Calls, s.ECS.ListContainerInstances, &ecs.ListContainerInstancesInput{
-			Cluster: aws.String(cluster), Filter: aws.String(filter), NextToken: token,
-		})
-		if err != nil {
-			return nil, err
-		}
-		arns = append(arns, out.ContainerInstanceArns...)
-		return out.NextToken, nil
-	})
+	arns, err := ListContainerInstances(ctx, count(&s.Calls), s.ECS, cluster, ids)
 	if err != nil {
 		return err
 	}
 	var failed error
-	for len(arns) > 0 {
-		chunk := arns[:min(plan.MaxDescribeECS, len(arns))]
-		arns = arns[len(chunk):]
+	for chunk := range slices.Chunk(arns, plan.MaxDescribeECS) {
 		out, err := s.describeContainerInstances(ctx, cluster, chunk)
 		if err != nil {
 			failed = err
 			continue
 		}
-		for _, ci := range out.ContainerInstances {
-			s.View.ContainerInstances = append(s.View.ContainerInstances, ReadContainerInstance(cluster, ci))
-		}
+		s.see(cluster, out)
 		for _, f := range unanswered(chunk, out.Failures) {
 			failed = fmt.Errorf("describe container instance %s: %s", f.ID, f.Reason)
 		}
@@ -96,17 +74,23 @@ func (s *lookup) findIn(ctx context.Context, cluster string, ids []string) error
 	return failed
 }
 
-// clusters lists every cluster of the account and Region.
+// ListClusters lists every cluster of the account and Region.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListClusters.html
-func (s *lookup) clusters(ctx context.Context) ([]string, error) {
-	var found []string
-	err := Pages(func(token *string) (*string, error) {
-		out, err := ask(ctx, &s.Calls, s.ECS.ListClusters, &ecs.ListClustersInput{NextToken: token})
-		if err != nil {
-			return nil, err
-		}
-		found = append(found, out.ClusterArns...)
-		return out.NextToken, nil
-	})
-	return found, err
+func ListClusters(ctx context.Context, send Send, c ECS) ([]string, error) {
+	in := &ecs.ListClustersInput{}
+	return All(ctx, send, c.ListClusters, in, &in.NextToken,
+		func(out *ecs.ListClustersOutput) ([]string, *string) { return out.ClusterArns, out.NextToken })
+}
+
+// ListContainerInstances lists the container instances of a cluster: all, or those on some EC2 instances.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/cluster-query-language.html
+func ListContainerInstances(ctx context.Context, send Send, c ECS, cluster string, on []string) ([]string, error) {
+	in := &ecs.ListContainerInstancesInput{Cluster: aws.String(cluster)}
+	if len(on) > 0 {
+		in.Filter = aws.String("ec2InstanceId in ['" + strings.Join(on, "','") + "']")
+	}
+	return All(ctx, send, c.ListContainerInstances, in, &in.NextToken,
+		func(out *ecs.ListContainerInstancesOutput) ([]string, *string) {
+			return out.ContainerInstanceArns, out.NextToken
+		})
 }

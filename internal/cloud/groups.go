@@ -13,38 +13,32 @@ import (
 	"github.com/ebbhq/ebb/internal/plan"
 )
 
-// maxGroups is the largest page of DescribeAutoScalingGroups.
-const maxGroups = 100
+// MaxGroups is how many groups one request of DescribeAutoScalingGroups names, and its largest page.
+const MaxGroups = 100
 
 // groups looks at the named groups, or at every group of the account and Region.
-// https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribeAutoScalingGroups.html
 func (s *lookup) groups(ctx context.Context, l plan.Look) error {
-	names := l.IDs()
-	if len(names) == 0 {
-		return s.groupPages(ctx, nil)
-	}
-	return chunks(names, l.Kind.Spec().Batch, s.fail, func(chunk []string) error { return s.groupPages(ctx, chunk) })
-}
-
-func (s *lookup) groupPages(ctx context.Context, names []string) error {
-	var found []fleet.Group
-	err := Pages(func(token *string) (*string, error) {
-		out, err := ask(ctx, &s.Calls, s.AutoScaling.DescribeAutoScalingGroups, &autoscaling.DescribeAutoScalingGroupsInput{
-			AutoScalingGroupNames: names, MaxRecords: aws.Int32(maxGroups), NextToken: token,
-		})
-		if err != nil {
-			return nil, err
+	look := func(names []string) error {
+		found, err := DescribeGroups(ctx, count(&s.Calls), s.AutoScaling, names)
+		if err == nil { // some pages alone are not what was asked for
+			s.View.Groups = append(s.View.Groups, Convert(found, ReadGroup)...)
 		}
-		for _, g := range out.AutoScalingGroups {
-			found = append(found, ReadGroup(g))
-		}
-		return out.NextToken, nil
-	})
-	if err != nil {
 		return err
 	}
-	s.View.Groups = append(s.View.Groups, found...)
-	return nil
+	if names := l.IDs(); len(names) > 0 {
+		return chunks(names, l.Kind.Spec().Batch, s.fail, look)
+	}
+	return look(nil)
+}
+
+// DescribeGroups reads the groups of at most MaxGroups names, or all.
+// https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribeAutoScalingGroups.html
+func DescribeGroups(ctx context.Context, send Send, c AutoScaling, names []string) ([]astypes.AutoScalingGroup, error) {
+	in := &autoscaling.DescribeAutoScalingGroupsInput{AutoScalingGroupNames: names, MaxRecords: aws.Int32(MaxGroups)}
+	return All(ctx, send, c.DescribeAutoScalingGroups, in, &in.NextToken,
+		func(out *autoscaling.DescribeAutoScalingGroupsOutput) ([]astypes.AutoScalingGroup, *string) {
+			return out.AutoScalingGroups, out.NextToken
+		})
 }
 
 // ReadGroup reads a group with its instances.
@@ -73,30 +67,26 @@ func retains(p *astypes.InstanceLifecyclePolicy) bool {
 // healthy reads a health status. DescribeAutoScalingInstances shouts what DescribeAutoScalingGroups says, and documents both.
 func healthy(status *string) bool { return strings.EqualFold(aws.ToString(status), "Healthy") }
 
-// groupInstances looks at instances as their groups see them. AWS leaves unknown ids out without a word, and takes no ids
-// for all.
-// https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribeAutoScalingInstances.html
+// groupInstances looks at instances as their groups see them.
 func (s *lookup) groupInstances(ctx context.Context, l plan.Look) error {
 	return chunks(possible(l.IDs()), l.Kind.Spec().Batch, s.fail, func(chunk []string) error {
-		var found []fleet.GroupInstance
-		err := Pages(func(token *string) (*string, error) {
-			out, err := ask(ctx, &s.Calls, s.AutoScaling.DescribeAutoScalingInstances, &autoscaling.DescribeAutoScalingInstancesInput{
-				InstanceIds: chunk, NextToken: token,
-			})
-			if err != nil {
-				return nil, err
-			}
-			for _, i := range out.AutoScalingInstances {
-				found = append(found, groupInstance(i))
-			}
-			return out.NextToken, nil
-		})
-		if err != nil {
-			return err
+		found, err := DescribeGroupInstances(ctx, count(&s.Calls), s.AutoScaling, chunk)
+		if err == nil {
+			s.View.GroupInstances = append(s.View.GroupInstances, Convert(found, groupInstance)...)
 		}
-		s.View.GroupInstances = append(s.View.GroupInstances, found...)
-		return nil
+		return err
 	})
+}
+
+// DescribeGroupInstances reads at most plan.MaxGroupInstances instances as their groups see them. AWS leaves unknown ids out without a
+// word, and takes no ids for all.
+// https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribeAutoScalingInstances.html
+func DescribeGroupInstances(ctx context.Context, send Send, c AutoScaling, ids []string) ([]astypes.AutoScalingInstanceDetails, error) {
+	in := &autoscaling.DescribeAutoScalingInstancesInput{InstanceIds: ids}
+	return All(ctx, send, c.DescribeAutoScalingInstances, in, &in.NextToken,
+		func(out *autoscaling.DescribeAutoScalingInstancesOutput) ([]astypes.AutoScalingInstanceDetails, *string) {
+			return out.AutoScalingInstances, out.NextToken
+		})
 }
 
 func groupInstance(i astypes.AutoScalingInstanceDetails) fleet.GroupInstance {
@@ -108,32 +98,35 @@ func groupInstance(i astypes.AutoScalingInstanceDetails) fleet.GroupInstance {
 }
 
 // hooks looks at the lifecycle hooks of a group.
-// https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribeLifecycleHooks.html
-func (s *lookup) hooks(ctx context.Context, l plan.Look) error {
-	out, err := ask(ctx, &s.Calls, s.AutoScaling.DescribeLifecycleHooks, &autoscaling.DescribeLifecycleHooksInput{
-		AutoScalingGroupName: aws.String(l.In),
-	})
-	if err != nil {
-		return err
-	}
-	for _, h := range out.LifecycleHooks {
-		s.View.Hooks = append(s.View.Hooks, ReadHook(h))
-	}
-	return nil
+func (s *lookup) hooks(ctx context.Context, l plan.Look) (err error) {
+	s.View.Hooks, err = DescribeHooks(ctx, count(&s.Calls), s.AutoScaling, l.In)
+	return err
 }
 
-// ReadHook reads a lifecycle hook.
+// DescribeHooks reads the lifecycle hooks of a group. The answer has no pages.
+// https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribeLifecycleHooks.html
+func DescribeHooks(ctx context.Context, send Send, c AutoScaling, group string) ([]fleet.Hook, error) {
+	in := &autoscaling.DescribeLifecycleHooksInput{AutoScalingGroupName: aws.String(group)}
+	out, err := Ask(ctx, send, c.DescribeLifecycleHooks, in)
+	if err != nil {
+		return nil, err
+	}
+	return Convert(out.LifecycleHooks, hook), nil
+}
+
+// hook reads a lifecycle hook.
 // https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_LifecycleHook.html
-func ReadHook(h astypes.LifecycleHook) fleet.Hook {
+func hook(h astypes.LifecycleHook) fleet.Hook {
 	return fleet.Hook{
 		Name: aws.ToString(h.LifecycleHookName), Group: aws.ToString(h.AutoScalingGroupName),
 		Transition: aws.ToString(h.LifecycleTransition), DefaultResult: aws.ToString(h.DefaultResult),
-		Heartbeat: seconds(h.HeartbeatTimeout), Global: seconds(h.GlobalTimeout),
+		Heartbeat: Seconds(h.HeartbeatTimeout), Global: Seconds(h.GlobalTimeout),
 		Target: fleet.ARN(aws.ToString(h.NotificationTargetARN)),
 	}
 }
 
-func seconds(n *int32) time.Duration { return time.Duration(aws.ToInt32(n)) * time.Second }
+// Seconds reads a number of seconds; none is 0.
+func Seconds(n *int32) time.Duration { return time.Duration(aws.ToInt32(n)) * time.Second }
 
 // How many scaling activities a look reads on one page, AWS's largest, and in all.
 const (
@@ -151,7 +144,7 @@ func (s *lookup) activities(ctx context.Context, l plan.Look) error {
 		missing[id] = true
 	}
 	err := Pages(func(token *string) (*string, error) {
-		out, err := ask(ctx, &s.Calls, s.AutoScaling.DescribeScalingActivities, &autoscaling.DescribeScalingActivitiesInput{
+		out, err := Ask(ctx, count(&s.Calls), s.AutoScaling.DescribeScalingActivities, &autoscaling.DescribeScalingActivitiesInput{
 			AutoScalingGroupName: aws.String(l.In), MaxRecords: aws.Int32(activityPage), NextToken: token,
 		})
 		if err != nil {

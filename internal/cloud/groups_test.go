@@ -97,7 +97,7 @@ func TestGroupInstancesInChunks(t *testing.T) {
 	if s.Err != nil || s.Calls != 3 || len(s.View.GroupInstances) != 49+19 || !s.View.GroupInstances[0].Healthy {
 		t.Errorf("%d instances by %d calls, error %v; want 68 healthy ones by 3", len(s.View.GroupInstances), s.Calls, s.Err)
 	}
-	diff(t, "unknown", texts(all[50:100]), failedIDs(t, s.Failed, plan.Throttled))
+	diff(t, "unknown", Texts[string](all[50:100]), failedIDs(t, s.Failed, plan.Throttled))
 }
 
 func TestALookThatLearntNothingIsAnError(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"slices"
 
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
@@ -48,11 +49,5 @@ var instanceID = regexp.MustCompile(`\bi-[0-9a-f]+\b`)
 // possible leaves out what cannot be an instance id, which is absent without a question. An id may come from a forged message:
 // one that closes the quote of a filter would change the question, and one that AWS refuses would spoil those of the others.
 func possible(ids []string) []string {
-	var out []string
-	for _, id := range ids {
-		if id != "" && instanceID.FindString(id) == id {
-			out = append(out, id)
-		}
-	}
-	return out
+	return slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return id == "" || instanceID.FindString(id) != id })
 }

@@ -16,7 +16,6 @@ import (
 
 // targets looks at the named targets of a target group. A target that is not registered reads "unused", and so does every
 // target of a group that does not exist. No targets take no request: AWS would answer with all.
-// https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_DescribeTargetHealth.html
 func (s *lookup) targets(ctx context.Context, l plan.Look) error {
 	if len(l.Subjects) == 0 {
 		return nil
@@ -25,27 +24,33 @@ func (s *lookup) targets(ctx context.Context, l plan.Look) error {
 	for i, t := range l.Subjects {
 		ids[i] = fleet.TargetID{ID: t.ID, Port: t.Port}
 	}
-	out, err := ask(ctx, &s.Calls, s.ELB.DescribeTargetHealth, &elb.DescribeTargetHealthInput{
-		TargetGroupArn: aws.String(l.In), Targets: descriptions(ids),
-	})
+	found, err := DescribeTargetHealth(ctx, count(&s.Calls), s.ELB, group, ids)
 	if err != nil && Classify(err).Class == plan.Gone {
-		s.View.Health = unregistered(group, ids)
-		return nil
+		found, err = unregistered(group, ids), nil
 	}
+	s.View.Health = found
+	return err
+}
+
+// DescribeTargetHealth reads the health of the named targets of a target group, or of all.
+// https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_DescribeTargetHealth.html
+func DescribeTargetHealth(ctx context.Context, send Send, c ELB, group fleet.ARN, ids []fleet.TargetID) (found []fleet.Health, err error) {
+	in := &elb.DescribeTargetHealthInput{TargetGroupArn: aws.String(string(group)), Targets: descriptions(ids)}
+	out, err := Ask(ctx, send, c.DescribeTargetHealth, in)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, d := range out.TargetHealthDescriptions {
 		if d.Target == nil || d.TargetHealth == nil {
 			continue
 		}
-		s.View.Health = append(s.View.Health, fleet.Health{
+		found = append(found, fleet.Health{
 			TargetGroup: group,
 			Target:      fleet.TargetID{ID: aws.ToString(d.Target.Id), Port: int(aws.ToInt32(d.Target.Port))},
 			State:       string(d.TargetHealth.State), Reason: string(d.TargetHealth.Reason),
 		})
 	}
-	return nil
+	return found, nil
 }
 
 func unregistered(group fleet.ARN, ids []fleet.TargetID) []fleet.Health {
@@ -57,23 +62,42 @@ func unregistered(group fleet.ARN, ids []fleet.TargetID) []fleet.Health {
 }
 
 // delay looks at how long a target group lets deregistered targets drain.
-// https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_DescribeTargetGroupAttributes.html
 func (s *lookup) delay(ctx context.Context, l plan.Look) error {
-	out, err := ask(ctx, &s.Calls, s.ELB.DescribeTargetGroupAttributes, &elb.DescribeTargetGroupAttributesInput{TargetGroupArn: aws.String(l.In)})
+	a, err := DescribeTargetGroupAttributes(ctx, count(&s.Calls), s.ELB, fleet.ARN(l.In))
+	if a.DelayKnown {
+		s.View.Delays = []fleet.Delay{{TargetGroup: fleet.ARN(l.In), Delay: a.Delay}}
+	}
+	return err
+}
+
+// TargetGroupAttributes are what matters of the attributes of a target group.
+type TargetGroupAttributes struct {
+	Delay                 time.Duration // deregistration_delay.timeout_seconds
+	DelayKnown            bool          // a delay of 0 is one
+	ConnectionTermination bool          // deregistration_delay.connection_termination.enabled
+}
+
+// DescribeTargetGroupAttributes reads the attributes of a target group.
+// https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_TargetGroupAttribute.html
+func DescribeTargetGroupAttributes(ctx context.Context, send Send, c ELB, group fleet.ARN) (found TargetGroupAttributes, err error) {
+	in := &elb.DescribeTargetGroupAttributesInput{TargetGroupArn: aws.String(string(group))}
+	out, err := Ask(ctx, send, c.DescribeTargetGroupAttributes, in)
 	if err != nil {
-		return err
+		return found, err
 	}
 	for _, a := range out.Attributes {
-		if aws.ToString(a.Key) != "deregistration_delay.timeout_seconds" {
-			continue
+		switch aws.ToString(a.Key) {
+		case "deregistration_delay.timeout_seconds":
+			seconds, err := strconv.Atoi(aws.ToString(a.Value))
+			if err != nil {
+				return found, fmt.Errorf("the deregistration delay of target group %s is no number: %w", group, err)
+			}
+			found.Delay, found.DelayKnown = time.Duration(seconds)*time.Second, true
+		case "deregistration_delay.connection_termination.enabled":
+			found.ConnectionTermination = aws.ToString(a.Value) == "true"
 		}
-		seconds, err := strconv.Atoi(aws.ToString(a.Value))
-		if err != nil {
-			return fmt.Errorf("the deregistration delay of target group %s is no number: %w", l.In, err)
-		}
-		s.View.Delays = append(s.View.Delays, fleet.Delay{TargetGroup: fleet.ARN(l.In), Delay: time.Duration(seconds) * time.Second})
 	}
-	return nil
+	return found, nil
 }
 
 // descriptions names targets. The port is part of the name where the target was registered with one: without it

@@ -18,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
 	astypes "github.com/aws/aws-sdk-go-v2/service/autoscaling/types"
+	"github.com/aws/smithy-go/middleware"
 
 	"github.com/ebbhq/ebb/internal/cloud/collector"
 	"github.com/ebbhq/ebb/internal/iam"
@@ -167,14 +168,15 @@ func collecting(spec sim.Spec, scope collector.Scope, templates bool) func(*test
 	return func(t *testing.T, policies ...*wire.Policy) map[wire.Check]int {
 		t.Helper()
 		api := built(t, spec, policies)
-		s := collector.New(aws.Config{
+		cfg := aws.Config{
 			Region: "eu-west-1", Credentials: credentials.NewStaticCredentialsProvider("ebb", "secret", ""), BaseEndpoint: aws.String("http://sim.invalid"),
 			HTTPClient: &http.Client{Transport: inProcess{api.Handler(), &sync.Mutex{}}},
-		})
-		s.Now = api.World.Now
-		if templates {
-			s.AutoScaling = templated{s.AutoScaling}
 		}
+		if templates {
+			cfg.APIOptions = append(cfg.APIOptions, templated)
+		}
+		s := collector.New(cfg)
+		s.Now = api.World.Now
 		if scope.Clusters == nil && scope.Groups == nil && scope.Instance == "" {
 			scope.Queues = []string{"http://sim.invalid/111122223333/ebb"}
 		}
@@ -205,17 +207,18 @@ func (t inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // templated gives every group a launch template; the simulated cloud has none.
-type templated struct{ collector.AutoScaling }
-
-func (a templated) DescribeAutoScalingGroups(ctx context.Context, in *autoscaling.DescribeAutoScalingGroupsInput,
-	o ...func(*autoscaling.Options)) (*autoscaling.DescribeAutoScalingGroupsOutput, error) {
-	out, err := a.AutoScaling.DescribeAutoScalingGroups(ctx, in, o...)
-	if err != nil {
-		return nil, err
-	}
-	for i := range out.AutoScalingGroups {
-		out.AutoScalingGroups[i].LaunchConfigurationName = nil
-		out.AutoScalingGroups[i].LaunchTemplate = &astypes.LaunchTemplateSpecification{LaunchTemplateId: aws.String("lt-0123456789abcdef0")}
-	}
-	return out, nil
+func templated(stack *middleware.Stack) error {
+	return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("templated", func(
+		ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler,
+	) (middleware.InitializeOutput, middleware.Metadata, error) {
+		out, md, err := next.HandleInitialize(ctx, in)
+		if found, ok := out.Result.(*autoscaling.DescribeAutoScalingGroupsOutput); ok {
+			for i := range found.AutoScalingGroups {
+				g := &found.AutoScalingGroups[i]
+				g.LaunchConfigurationName = nil
+				g.LaunchTemplate = &astypes.LaunchTemplateSpecification{LaunchTemplateId: aws.String("lt-0123456789abcdef0")}
+			}
+		}
+		return out, md, err
+	}), middleware.After)
 }

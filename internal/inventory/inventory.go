@@ -273,69 +273,43 @@ func (s *Inventory) Missed(operation, of string) bool {
 
 // Cluster returns the cluster of a name or ARN, or nil.
 func (s *Inventory) Cluster(id string) *Cluster {
-	for i := range s.Clusters {
-		if c := &s.Clusters[i]; c.Name == id || c.ARN == id {
-			return c
-		}
-	}
-	return nil
+	return find(s.Clusters, func(v *Cluster) bool { return v.Name == id || v.ARN == id })
 }
 
 // Group returns the group of a name, or nil.
 func (s *Inventory) Group(name string) *Group {
-	for i := range s.Groups {
-		if s.Groups[i].Name == name {
-			return &s.Groups[i]
-		}
-	}
-	return nil
+	return find(s.Groups, func(v *Group) bool { return v.Name == name })
 }
 
 // Instance returns the EC2 instance of an id, or nil.
 func (s *Inventory) Instance(id fleet.InstanceID) *Instance {
-	for i := range s.Instances {
-		if s.Instances[i].ID == id {
-			return &s.Instances[i]
-		}
-	}
-	return nil
+	return find(s.Instances, func(v *Instance) bool { return v.ID == id })
 }
 
 // TargetGroup returns the target group of an ARN, or nil.
 func (s *Inventory) TargetGroup(arn fleet.ARN) *TargetGroup {
-	for i := range s.TargetGroups {
-		if s.TargetGroups[i].ARN == arn {
-			return &s.TargetGroups[i]
-		}
-	}
-	return nil
+	return find(s.TargetGroups, func(v *TargetGroup) bool { return v.ARN == arn })
 }
 
 // Host returns the container instance of an EC2 instance, or nil.
 func (c *Cluster) Host(id fleet.InstanceID) *Host {
-	for i := range c.Hosts {
-		if c.Hosts[i].Instance == id {
-			return &c.Hosts[i]
-		}
-	}
-	return nil
+	return find(c.Hosts, func(v *Host) bool { return v.Instance == id })
 }
 
 // Service returns the service of a name, or nil.
 func (c *Cluster) Service(name string) *Service {
-	for i := range c.Services {
-		if c.Services[i].Name == name {
-			return &c.Services[i]
-		}
-	}
-	return nil
+	return find(c.Services, func(v *Service) bool { return v.Name == name })
 }
 
 // TaskDefinition returns the task definition of a family:revision, or nil.
 func (c *Cluster) TaskDefinition(name string) *TaskDefinition {
-	for i := range c.TaskDefinitions {
-		if c.TaskDefinitions[i].Name == name {
-			return &c.TaskDefinitions[i]
+	return find(c.TaskDefinitions, func(v *TaskDefinition) bool { return v.Name == name })
+}
+
+func find[T any](items []T, is func(*T) bool) *T {
+	for i := range items {
+		if is(&items[i]) {
+			return &items[i]
 		}
 	}
 	return nil

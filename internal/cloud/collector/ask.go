@@ -19,42 +19,27 @@ const maxAtOnce = 8
 
 // look is one inventory being taken.
 type look struct {
-	Clients
-	requests
-}
-
-// requests sends requests, and notes what could not be read.
-type requests struct {
+	*Collector
 	slots  chan struct{} // one per request under way
-	pauses []time.Duration
 	mu     sync.Mutex
 	unread []inventory.Unread
 }
 
 func (s *Collector) newLook() *look {
-	return &look{s.Clients, requests{slots: make(chan struct{}, maxAtOnce), pauses: s.pauses}}
-}
-
-// ask sends one request, and again after a pause when AWS throttles it.
-func ask[I, O, P any](ctx context.Context, l *look, f func(context.Context, *I, ...func(*P)) (*O, error), in *I) (out *O, err error) {
-	err = l.try(ctx, func() error {
-		out, err = f(ctx, in)
-		return err
-	})
-	return out, err
+	return &look{Collector: s, slots: make(chan struct{}, maxAtOnce)}
 }
 
 // try is the one place of retries: the SDK's own do not know Auto Scaling's RateExceeded, nor the requests that are made by hand. What
 // is unclear, such as a connection that broke, is sent again once: it only reads.
-func (r *requests) try(ctx context.Context, send func() error) error {
+func (l *look) try(ctx context.Context, send func() error) error {
 	select {
-	case r.slots <- struct{}{}:
+	case l.slots <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	defer func() { <-r.slots }()
+	defer func() { <-l.slots }()
 	broken := 0
-	for _, pause := range r.pauses {
+	for _, pause := range l.pauses {
 		err := send()
 		if err == nil {
 			return nil
@@ -77,37 +62,48 @@ func (r *requests) try(ctx context.Context, send func() error) error {
 	return send()
 }
 
-// read runs a part of the inventory and notes it as unread when it fails. What names the operation and what it is to read.
-func (r *requests) read(what string, part func() error) {
-	if err := part(); err != nil {
-		r.miss(what, err)
+// read reads a part of the inventory and notes it as unread when that fails. What names the operation and what it is to read.
+func read[T any](l *look, what string, part func() (T, error)) T {
+	found, err := part()
+	l.note(what, err)
+	return found
+}
+
+// ask reads by one request. It returns nil when that fails.
+func ask[I, O, P any](ctx context.Context, l *look, what string, f func(context.Context, *I, ...func(*P)) (*O, error), in *I) *O {
+	return read(l, what, func() (*O, error) { return cloud.Ask(ctx, l.try, f, in) })
+}
+
+// list reads every page; see cloud.All.
+func list[I, O, P, T any](
+	ctx context.Context, l *look, what string, f func(context.Context, *I, ...func(*P)) (*O, error), in *I, token **string,
+	page func(*O) ([]T, *string),
+) []T {
+	return read(l, what, func() ([]T, error) { return cloud.All(ctx, l.try, f, in, token, page) })
+}
+
+// note notes a part as unread when an error says that it could not be read.
+func (l *look) note(what string, err error) {
+	if err != nil {
+		l.missed(what, cloud.Reason(cloud.Classify(err)))
 	}
 }
 
-func (r *requests) miss(what string, err error) {
-	f := cloud.Classify(err)
-	text := f.Message
-	if f.Code != "" {
-		text = f.Code + ": " + f.Message
-	}
-	r.missed(what, text)
-}
-
-func (r *requests) missed(what, text string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.unread = append(r.unread, inventory.Unread{What: what, Error: text})
+func (l *look) missed(what, text string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.unread = append(l.unread, inventory.Unread{What: what, Error: text})
 }
 
 // unreadSorted are the parts that could not be read, in an order that does not depend on which answer came first.
-func (r *requests) unreadSorted() []inventory.Unread {
-	slices.SortFunc(r.unread, func(a, b inventory.Unread) int {
+func (l *look) unreadSorted() []inventory.Unread {
+	slices.SortFunc(l.unread, func(a, b inventory.Unread) int {
 		if c := strings.Compare(a.What, b.What); c != 0 {
 			return c
 		}
 		return strings.Compare(a.Error, b.Error)
 	})
-	return slices.Compact(r.unread)
+	return slices.Compact(l.unread)
 }
 
 // each does something with every item at the same time, and returns when all is done. The slots limit the requests.
@@ -117,6 +113,18 @@ func each[T any](items []T, do func(i int, item T)) {
 		all.Go(func() { do(i, item) })
 	}
 	all.Wait()
+}
+
+// parallel does something with every item at the same time, and returns what came of each, in their order.
+func parallel[A, B any](items []A, do func(A) B) []B {
+	out := make([]B, len(items))
+	each(items, func(i int, item A) { out[i] = do(item) })
+	return out
+}
+
+// inChunks reads some ids by each request, and keeps their order.
+func inChunks[T any](ids []string, size int, ask func(chunk []string) []T) []T {
+	return slices.Concat(parallel(slices.Collect(slices.Chunk(ids, size)), ask)...)
 }
 
 // together does several things at the same time, and returns when all is done.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
@@ -16,78 +15,49 @@ import (
 	"github.com/ebbhq/ebb/internal/plan"
 )
 
-// maxFilter is how many instance ids one filter of ListContainerInstances names. AWS states no limit; this keeps the filter near one
-// kilobyte.
-const maxFilter = 50
-
 // listClusters lists the ARNs of every cluster of the account and Region.
-func (l *look) listClusters(ctx context.Context) (found []string) {
-	l.read("ecs:ListClusters", func() error {
-		return pages(func(token *string) (*string, error) {
-			out, err := ask(ctx, l, l.ECS.ListClusters, &ecs.ListClustersInput{NextToken: token})
-			if err != nil {
-				return nil, err
-			}
-			found = append(found, out.ClusterArns...)
-			return out.NextToken, nil
-		})
-	})
-	return found
+func (l *look) listClusters(ctx context.Context) []string {
+	return read(l, "ecs:ListClusters", func() ([]string, error) { return cloud.ListClusters(ctx, l.try, l.ECS) })
 }
 
-// clustersOf are the clusters in which instances are registered: each cluster is asked with a filter.
-// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/cluster-query-language.html
+// clustersOf are the clusters in which instances are registered: each cluster is asked.
 func (l *look) clustersOf(ctx context.Context, ids []string) []string {
 	ids = unique(ids)
 	if len(ids) == 0 {
 		return nil
 	}
-	all := l.listClusters(ctx)
-	holds := make([]bool, len(all))
-	each(all, func(i int, cluster string) {
-		l.read("ecs:ListContainerInstances of cluster "+fleet.ARN(cluster).Name(), func() error {
-			for chunk := range slices.Chunk(ids, maxFilter) {
-				out, err := ask(ctx, l, l.ECS.ListContainerInstances, &ecs.ListContainerInstancesInput{
-					Cluster: aws.String(cluster), Filter: aws.String("ec2InstanceId in ['" + strings.Join(chunk, "','") + "']"),
-				})
-				if err != nil {
-					return err
-				}
-				holds[i] = holds[i] || len(out.ContainerInstanceArns) > 0
+	return slices.Concat(parallel(l.listClusters(ctx), func(cluster string) []string {
+		for chunk := range slices.Chunk(ids, plan.FindContainerInstances.Spec().Batch) {
+			if len(l.listHosts(ctx, fleet.ARN(cluster).Name(), chunk)) > 0 {
+				return []string{cluster}
 			}
-			return nil
-		})
-	})
-	var found []string
-	for i, cluster := range all {
-		if holds[i] {
-			found = append(found, cluster)
 		}
-	}
-	return found
+		return nil
+	})...)
+}
+
+// listHosts lists the container instances of a cluster that are not INACTIVE: all, or those on some EC2 instances.
+func (l *look) listHosts(ctx context.Context, cluster string, on []string) []string {
+	return read(l, "ecs:ListContainerInstances of cluster "+cluster, func() ([]string, error) {
+		return cloud.ListContainerInstances(ctx, l.try, l.ECS, cluster, on)
+	})
 }
 
 // clusters reads clusters by name or ARN. One that does not exist or was deleted is unread.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeClusters.html
 func (l *look) clusters(ctx context.Context, ids []string) []inventory.Cluster {
-	var raw []ecstypes.Cluster
-	for chunk := range slices.Chunk(unique(ids), plan.MaxDescribeECS) {
-		l.read("ecs:DescribeClusters", func() error {
-			out, err := ask(ctx, l, l.ECS.DescribeClusters, &ecs.DescribeClustersInput{Clusters: chunk})
-			if err != nil {
-				return err
-			}
-			for _, f := range out.Failures {
-				l.missed("ecs:DescribeClusters of cluster "+fleet.ARN(aws.ToString(f.Arn)).Name(), aws.ToString(f.Reason))
-			}
-			raw = append(raw, out.Clusters...)
+	raw := inChunks(unique(ids), plan.MaxDescribeECS, func(chunk []string) []ecstypes.Cluster {
+		out := ask(ctx, l, "ecs:DescribeClusters", l.ECS.DescribeClusters, &ecs.DescribeClustersInput{Clusters: chunk})
+		if out == nil {
 			return nil
-		})
-	}
+		}
+		for _, f := range out.Failures {
+			l.missed("ecs:DescribeClusters of cluster "+fleet.ARN(aws.ToString(f.Arn)).Name(), aws.ToString(f.Reason))
+		}
+		return out.Clusters
+	})
 	raw = slices.DeleteFunc(raw, func(c ecstypes.Cluster) bool { return aws.ToString(c.Status) == fleet.Inactive })
-	out := make([]inventory.Cluster, len(raw))
-	each(raw, func(i int, c ecstypes.Cluster) { out[i] = l.cluster(ctx, c) })
-	return out
+	return parallel(raw, func(c ecstypes.Cluster) inventory.Cluster { return l.cluster(ctx, c) })
 }
 
 func (l *look) cluster(ctx context.Context, raw ecstypes.Cluster) inventory.Cluster {
@@ -106,33 +76,23 @@ func (l *look) cluster(ctx context.Context, raw ecstypes.Cluster) inventory.Clus
 }
 
 func strategy(items []ecstypes.CapacityProviderStrategyItem) []inventory.StrategyItem {
-	var out []inventory.StrategyItem
-	for _, i := range items {
-		out = append(out, inventory.StrategyItem{Provider: aws.ToString(i.CapacityProvider), Base: int(i.Base), Weight: int(i.Weight)})
-	}
-	return out
+	return cloud.Convert(items, func(i ecstypes.CapacityProviderStrategyItem) inventory.StrategyItem {
+		return inventory.StrategyItem{Provider: aws.ToString(i.CapacityProvider), Base: int(i.Base), Weight: int(i.Weight)}
+	})
 }
 
 // capacityProviders describes the named providers. Without names AWS would answer with all.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeCapacityProviders.html
-func (l *look) capacityProviders(ctx context.Context, cluster string, names []string) (found []inventory.CapacityProvider) {
+func (l *look) capacityProviders(ctx context.Context, cluster string, names []string) []inventory.CapacityProvider {
 	what := "ecs:DescribeCapacityProviders of cluster " + cluster
-	for chunk := range slices.Chunk(names, plan.MaxDescribeECS) {
-		l.read(what, func() error {
-			return pages(func(token *string) (*string, error) {
-				out, err := ask(ctx, l, l.ECS.DescribeCapacityProviders, &ecs.DescribeCapacityProvidersInput{CapacityProviders: chunk, NextToken: token})
-				if err != nil {
-					return nil, err
-				}
-				for _, p := range out.CapacityProviders {
-					found = append(found, capacityProvider(p))
-				}
+	return inChunks(names, plan.MaxDescribeECS, func(chunk []string) []inventory.CapacityProvider {
+		in := &ecs.DescribeCapacityProvidersInput{CapacityProviders: chunk}
+		return list(ctx, l, what, l.ECS.DescribeCapacityProviders, in, &in.NextToken,
+			func(out *ecs.DescribeCapacityProvidersOutput) ([]inventory.CapacityProvider, *string) {
 				l.failures(what, out.Failures)
-				return out.NextToken, nil
+				return cloud.Convert(out.CapacityProviders, capacityProvider), out.NextToken
 			})
-		})
-	}
-	return found
+	})
 }
 
 func capacityProvider(p ecstypes.CapacityProvider) inventory.CapacityProvider {
@@ -150,63 +110,27 @@ func capacityProvider(p ecstypes.CapacityProvider) inventory.CapacityProvider {
 
 // failures notes the items that an answer with HTTP 200 could not speak of. MISSING is an answer: the item has gone.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/api_failures_messages.html
-func (r *requests) failures(what string, failures []ecstypes.Failure) {
+func (l *look) failures(what string, failures []ecstypes.Failure) {
 	for _, f := range failures {
 		if aws.ToString(f.Reason) != "MISSING" {
-			r.miss(what, errors.New(aws.ToString(f.Arn)+": "+aws.ToString(f.Reason)+" "+aws.ToString(f.Detail)))
+			l.note(what, errors.New(aws.ToString(f.Arn)+": "+aws.ToString(f.Reason)+" "+aws.ToString(f.Detail)))
 		}
 	}
 }
 
-// hosts reads the container instances that are not INACTIVE.
-// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListContainerInstances.html
+// hosts reads the container instances of a cluster.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeContainerInstances.html
 func (l *look) hosts(ctx context.Context, cluster string) []inventory.Host {
-	arns := l.list("ecs:ListContainerInstances of cluster "+cluster, func(token *string) ([]string, *string, error) {
-		out, err := ask(ctx, l, l.ECS.ListContainerInstances, &ecs.ListContainerInstancesInput{Cluster: aws.String(cluster), NextToken: token})
-		if err != nil {
-			return nil, nil, err
-		}
-		return out.ContainerInstanceArns, out.NextToken, nil
-	})
 	what := "ecs:DescribeContainerInstances of cluster " + cluster
-	return describe(l, what, arns, plan.MaxDescribeECS, func(chunk []string) ([]inventory.Host, error) {
-		out, err := ask(ctx, l, l.ECS.DescribeContainerInstances, &ecs.DescribeContainerInstancesInput{Cluster: aws.String(cluster), ContainerInstances: chunk})
-		if err != nil {
-			return nil, err
-		}
-		var found []inventory.Host
-		for _, ci := range out.ContainerInstances {
-			found = append(found, host(cluster, ci))
+	return inChunks(l.listHosts(ctx, cluster, nil), plan.MaxDescribeECS, func(chunk []string) []inventory.Host {
+		in := &ecs.DescribeContainerInstancesInput{Cluster: aws.String(cluster), ContainerInstances: chunk}
+		out := ask(ctx, l, what, l.ECS.DescribeContainerInstances, in)
+		if out == nil {
+			return nil
 		}
 		l.failures(what, out.Failures)
-		return found, nil
+		return cloud.Convert(out.ContainerInstances, func(ci ecstypes.ContainerInstance) inventory.Host { return host(cluster, ci) })
 	})
-}
-
-// list reads every page of a list.
-func (r *requests) list(what string, page func(token *string) (arns []string, next *string, err error)) []string {
-	var all []string
-	r.read(what, func() error {
-		return pages(func(token *string) (*string, error) {
-			arns, next, err := page(token)
-			all = append(all, arns...)
-			return next, err
-		})
-	})
-	return all
-}
-
-// describe asks for chunks of ids at the same time, and keeps their order.
-func describe[T any](l *look, what string, ids []string, size int, ask func(chunk []string) ([]T, error)) []T {
-	chunks := slices.Collect(slices.Chunk(ids, size))
-	found := make([][]T, len(chunks))
-	each(chunks, func(i int, chunk []string) {
-		l.read(what, func() (err error) {
-			found[i], err = ask(chunk)
-			return err
-		})
-	})
-	return slices.Concat(found...)
 }
 
 // host reads a container instance. The attributes are those that the agent sets and the user's own.

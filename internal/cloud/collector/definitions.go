@@ -2,12 +2,13 @@ package collector
 
 import (
 	"context"
-	"strconv"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
+	"github.com/ebbhq/ebb/internal/cloud"
 	"github.com/ebbhq/ebb/internal/inventory"
 )
 
@@ -23,31 +24,21 @@ func (l *look) definitions(ctx context.Context, c *inventory.Cluster) []inventor
 	for _, t := range c.Tasks {
 		names = append(names, t.Family)
 	}
-	names = unique(names)
-	found := make([]*inventory.TaskDefinition, len(names))
-	each(names, func(i int, name string) {
-		l.read("ecs:DescribeTaskDefinition of task definition "+name, func() error {
-			out, err := ask(ctx, l, l.ECS.DescribeTaskDefinition, &ecs.DescribeTaskDefinitionInput{TaskDefinition: aws.String(name)})
-			if err == nil && out.TaskDefinition != nil {
-				found[i] = definition(name, *out.TaskDefinition)
-			}
-			return err
-		})
-	})
-	var out []inventory.TaskDefinition
-	for _, d := range found {
-		if d != nil {
-			out = append(out, *d)
+	return slices.Concat(parallel(unique(names), func(name string) []inventory.TaskDefinition {
+		in := &ecs.DescribeTaskDefinitionInput{TaskDefinition: aws.String(name)}
+		out := ask(ctx, l, "ecs:DescribeTaskDefinition of task definition "+name, l.ECS.DescribeTaskDefinition, in)
+		if out == nil || out.TaskDefinition == nil {
+			return nil
 		}
-	}
-	return out
+		return []inventory.TaskDefinition{definition(name, *out.TaskDefinition)}
+	})...)
 }
 
 // definition reads a task definition. What the task itself does not reserve, its containers do; of memory and memoryReservation the
 // scheduler counts the reservation.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
-func definition(name string, in ecstypes.TaskDefinition) *inventory.TaskDefinition {
-	d := &inventory.TaskDefinition{Name: name, Network: string(in.NetworkMode)}
+func definition(name string, in ecstypes.TaskDefinition) inventory.TaskDefinition {
+	d := inventory.TaskDefinition{Name: name, Network: string(in.NetworkMode)}
 	if d.Network == "" {
 		d.Network = string(ecstypes.NetworkModeBridge) // the default on Linux
 	}
@@ -58,7 +49,8 @@ func definition(name string, in ecstypes.TaskDefinition) *inventory.TaskDefiniti
 		d.GPU += gpus(c.ResourceRequirements)
 		d.HostPorts = append(d.HostPorts, hostPorts(d.Network, c.PortMappings)...)
 		d.Containers = append(d.Containers, inventory.Container{
-			Name: aws.ToString(c.Name), Essential: c.Essential == nil || *c.Essential, StopTimeout: seconds(c.StopTimeout), HealthCheck: c.HealthCheck != nil,
+			Name: aws.ToString(c.Name), Essential: c.Essential == nil || *c.Essential, StopTimeout: cloud.Seconds(c.StopTimeout),
+			HealthCheck: c.HealthCheck != nil,
 		})
 	}
 	if d.CPU = number(in.Cpu); d.CPU == 0 {
@@ -67,9 +59,9 @@ func definition(name string, in ecstypes.TaskDefinition) *inventory.TaskDefiniti
 	if d.Memory = number(in.Memory); d.Memory == 0 {
 		d.Memory = memory
 	}
-	for _, c := range in.PlacementConstraints {
-		d.Constraints = append(d.Constraints, inventory.Constraint{Type: string(c.Type), Expression: aws.ToString(c.Expression)})
-	}
+	d.Constraints = cloud.Convert(in.PlacementConstraints, func(c ecstypes.TaskDefinitionPlacementConstraint) inventory.Constraint {
+		return inventory.Constraint{Type: string(c.Type), Expression: aws.ToString(c.Expression)}
+	})
 	for _, a := range in.RequiresAttributes {
 		need := aws.ToString(a.Name)
 		if a.Value != nil {
@@ -90,9 +82,7 @@ func reserved(c ecstypes.ContainerDefinition) int {
 func gpus(needs []ecstypes.ResourceRequirement) (n int) {
 	for _, r := range needs {
 		if r.Type == ecstypes.ResourceTypeGpu {
-			if k, err := strconv.Atoi(aws.ToString(r.Value)); err == nil {
-				n += k
-			}
+			n += number(r.Value)
 		}
 	}
 	return n

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
@@ -17,49 +16,25 @@ import (
 	"github.com/ebbhq/ebb/internal/inventory"
 )
 
-// AWS's largest page of DescribeAutoScalingGroups, DescribeScalingActivities and DescribeInstanceRefreshes, and how many groups one
-// request names.
+// scalingPage is AWS's largest page of DescribeScalingActivities and DescribeInstanceRefreshes.
 const scalingPage = 100
 
-var pages = cloud.Pages
-
 // groups reads the named groups, or every group. A named group that AWS leaves out does not exist.
-// https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribeAutoScalingGroups.html
 func (l *look) groups(ctx context.Context, names []string) []inventory.Group {
-	names = unique(names)
 	chunks := [][]string{nil}
-	if len(names) > 0 {
-		chunks = slices.Collect(slices.Chunk(names, scalingPage))
+	if names = unique(names); len(names) > 0 {
+		chunks = slices.Collect(slices.Chunk(names, cloud.MaxGroups))
 	}
-	parts := make([][]astypes.AutoScalingGroup, len(chunks))
-	each(chunks, func(i int, chunk []string) {
-		l.read("autoscaling:DescribeAutoScalingGroups", func() error {
-			var err error
-			parts[i], err = l.describeGroups(ctx, chunk)
+	raw := slices.Concat(parallel(chunks, func(chunk []string) []astypes.AutoScalingGroup {
+		return read(l, "autoscaling:DescribeAutoScalingGroups", func() ([]astypes.AutoScalingGroup, error) {
+			found, err := cloud.DescribeGroups(ctx, l.try, l.AutoScaling, chunk)
 			if err == nil {
-				l.noGroup(chunk, parts[i])
+				l.noGroup(chunk, found)
 			}
-			return err
+			return found, err
 		})
-	})
-	raw := slices.Concat(parts...)
-	out := make([]inventory.Group, len(raw))
-	each(raw, func(i int, g astypes.AutoScalingGroup) { out[i] = l.group(ctx, g) })
-	return out
-}
-
-func (l *look) describeGroups(ctx context.Context, names []string) (found []astypes.AutoScalingGroup, err error) {
-	err = pages(func(token *string) (*string, error) {
-		out, err := ask(ctx, l, l.AutoScaling.DescribeAutoScalingGroups, &autoscaling.DescribeAutoScalingGroupsInput{
-			AutoScalingGroupNames: names, MaxRecords: aws.Int32(scalingPage), NextToken: token,
-		})
-		if err != nil {
-			return nil, err
-		}
-		found = append(found, out.AutoScalingGroups...)
-		return out.NextToken, nil
-	})
-	return found, err
+	})...)
+	return parallel(raw, func(g astypes.AutoScalingGroup) inventory.Group { return l.group(ctx, g) })
 }
 
 func (l *look) noGroup(names []string, found []astypes.AutoScalingGroup) {
@@ -75,24 +50,21 @@ func (l *look) group(ctx context.Context, g astypes.AutoScalingGroup) inventory.
 	out := inventory.Group{
 		Group: cloud.ReadGroup(g), HealthCheckType: aws.ToString(g.HealthCheckType), ClassicBalancers: g.LoadBalancerNames,
 		ProtectsNew: aws.ToBool(g.NewInstancesProtectedFromScaleIn), CapacityRebalance: aws.ToBool(g.CapacityRebalance),
-		Spot: asksForSpot(g.MixedInstancesPolicy), MaxLifetime: time.Duration(aws.ToInt32(g.MaxInstanceLifetime)) * time.Second,
-		WarmPool: g.WarmPoolConfiguration != nil,
+		Spot: asksForSpot(g.MixedInstancesPolicy), MaxLifetime: cloud.Seconds(g.MaxInstanceLifetime),
+		WarmPool: g.WarmPoolConfiguration != nil, TargetGroups: cloud.Texts[fleet.ARN](g.TargetGroupARNs),
 	}
 	for _, p := range g.SuspendedProcesses {
 		out.Suspended = append(out.Suspended, aws.ToString(p.ProcessName))
 	}
-	for _, arn := range g.TargetGroupARNs {
-		out.TargetGroups = append(out.TargetGroups, fleet.ARN(arn))
-	}
 	of := " of group " + out.Name
 	together(
-		func() { l.read("autoscaling:DescribeLifecycleHooks"+of, func() error { return l.hooks(ctx, &out) }) },
 		func() {
-			l.read("autoscaling:DescribeScalingActivities"+of, func() error { return l.activities(ctx, &out) })
+			out.Hooks = read(l, "autoscaling:DescribeLifecycleHooks"+of, func() ([]fleet.Hook, error) {
+				return cloud.DescribeHooks(ctx, l.try, l.AutoScaling, out.Name)
+			})
 		},
-		func() {
-			l.read("autoscaling:DescribeInstanceRefreshes"+of, func() error { return l.refreshes(ctx, &out) })
-		},
+		func() { out.Activities = l.activities(ctx, out.Name) },
+		func() { out.Refreshes = l.refreshes(ctx, out.Name) },
 	)
 	l.launch(ctx, g, &out)
 	return out
@@ -108,42 +80,26 @@ func asksForSpot(p *astypes.MixedInstancesPolicy) bool {
 	return *p.InstancesDistribution.OnDemandPercentageAboveBaseCapacity < 100
 }
 
-func (l *look) hooks(ctx context.Context, g *inventory.Group) error {
-	out, err := ask(ctx, l, l.AutoScaling.DescribeLifecycleHooks, &autoscaling.DescribeLifecycleHooksInput{AutoScalingGroupName: aws.String(g.Name)})
-	if err != nil {
-		return err
-	}
-	for _, h := range out.LifecycleHooks {
-		g.Hooks = append(g.Hooks, cloud.ReadHook(h))
-	}
-	return nil
-}
-
 // activities reads the newest page only: what is under way is on it, short of a hundred activities later.
 // https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribeScalingActivities.html
-func (l *look) activities(ctx context.Context, g *inventory.Group) error {
-	out, err := ask(ctx, l, l.AutoScaling.DescribeScalingActivities, &autoscaling.DescribeScalingActivitiesInput{
-		AutoScalingGroupName: aws.String(g.Name), MaxRecords: aws.Int32(scalingPage),
-	})
-	if err != nil {
-		return err
+func (l *look) activities(ctx context.Context, group string) []fleet.Activity {
+	in := &autoscaling.DescribeScalingActivitiesInput{AutoScalingGroupName: aws.String(group), MaxRecords: aws.Int32(scalingPage)}
+	out := ask(ctx, l, "autoscaling:DescribeScalingActivities of group "+group, l.AutoScaling.DescribeScalingActivities, in)
+	if out == nil {
+		return nil
 	}
-	for _, a := range out.Activities {
-		g.Activities = append(g.Activities, cloud.ReadTerminations(a)...)
-	}
-	return nil
+	return slices.Concat(cloud.Convert(out.Activities, cloud.ReadTerminations)...)
 }
 
 // refreshes reads the newest page only. A refresh whose preferences say nothing waits for protected instances: that is the default.
 // https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_RefreshPreferences.html
-func (l *look) refreshes(ctx context.Context, g *inventory.Group) error {
-	out, err := ask(ctx, l, l.AutoScaling.DescribeInstanceRefreshes, &autoscaling.DescribeInstanceRefreshesInput{
-		AutoScalingGroupName: aws.String(g.Name), MaxRecords: aws.Int32(scalingPage),
-	})
-	if err != nil {
-		return err
+func (l *look) refreshes(ctx context.Context, group string) []inventory.Refresh {
+	in := &autoscaling.DescribeInstanceRefreshesInput{AutoScalingGroupName: aws.String(group), MaxRecords: aws.Int32(scalingPage)}
+	out := ask(ctx, l, "autoscaling:DescribeInstanceRefreshes of group "+group, l.AutoScaling.DescribeInstanceRefreshes, in)
+	if out == nil {
+		return nil
 	}
-	for _, r := range out.InstanceRefreshes {
+	return cloud.Convert(out.InstanceRefreshes, func(r astypes.InstanceRefresh) inventory.Refresh {
 		refresh := inventory.Refresh{
 			ID: aws.ToString(r.InstanceRefreshId), Status: string(r.Status), Reason: aws.ToString(r.StatusReason), Started: aws.ToTime(r.StartTime),
 			ScaleInProtected: string(astypes.ScaleInProtectedInstancesWait),
@@ -151,15 +107,14 @@ func (l *look) refreshes(ctx context.Context, g *inventory.Group) error {
 		if p := r.Preferences; p != nil && p.ScaleInProtectedInstances != "" {
 			refresh.ScaleInProtected = string(p.ScaleInProtectedInstances)
 		}
-		g.Refreshes = append(g.Refreshes, refresh)
-	}
-	return nil
+		return refresh
+	})
 }
 
 // launch reads the user data and the market of what a group's instances are launched from.
 func (l *look) launch(ctx context.Context, g astypes.AutoScalingGroup, out *inventory.Group) {
 	if name := aws.ToString(g.LaunchConfigurationName); name != "" {
-		l.read("autoscaling:DescribeLaunchConfigurations of group "+out.Name, func() error { return l.launchConfiguration(ctx, name, out) })
+		l.note("autoscaling:DescribeLaunchConfigurations of group "+out.Name, l.launchConfiguration(ctx, name, out))
 		return
 	}
 	template := g.LaunchTemplate
@@ -167,12 +122,13 @@ func (l *look) launch(ctx context.Context, g astypes.AutoScalingGroup, out *inve
 		template = p.LaunchTemplate.LaunchTemplateSpecification
 	}
 	if template != nil {
-		l.read("ec2:DescribeLaunchTemplateVersions of group "+out.Name, func() error { return l.launchTemplate(ctx, template, out) })
+		l.note("ec2:DescribeLaunchTemplateVersions of group "+out.Name, l.launchTemplate(ctx, template, out))
 	}
 }
 
 func (l *look) launchConfiguration(ctx context.Context, name string, g *inventory.Group) error {
-	out, err := ask(ctx, l, l.AutoScaling.DescribeLaunchConfigurations, &autoscaling.DescribeLaunchConfigurationsInput{LaunchConfigurationNames: []string{name}})
+	in := &autoscaling.DescribeLaunchConfigurationsInput{LaunchConfigurationNames: []string{name}}
+	out, err := cloud.Ask(ctx, l.try, l.AutoScaling.DescribeLaunchConfigurations, in)
 	if err != nil {
 		return err
 	}

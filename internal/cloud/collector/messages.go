@@ -17,22 +17,18 @@ import (
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/aws/smithy-go"
 
+	"github.com/ebbhq/ebb/internal/cloud"
 	"github.com/ebbhq/ebb/internal/inventory"
 )
 
 // queues reads queues by URL and by ARN, and the dead-letter queues behind them.
 func (l *look) queues(ctx context.Context, urls, arns []string) []inventory.Queue {
-	urls = unique(urls)
-	named := make([]inventory.Queue, len(urls))
-	each(urls, func(i int, url string) { named[i] = l.queue(ctx, inventory.Queue{URL: url}) })
-	out := named
+	out := parallel(unique(urls), func(url string) inventory.Queue { return l.queue(ctx, inventory.Queue{URL: url}) })
 	for range 2 { // the queues, then their dead-letter queues
 		arns = slices.DeleteFunc(unique(arns), func(arn string) bool {
 			return slices.ContainsFunc(out, func(q inventory.Queue) bool { return q.ARN == arn })
 		})
-		more := make([]inventory.Queue, len(arns))
-		each(arns, func(i int, arn string) { more[i] = l.queueByARN(ctx, arn) })
-		out = append(out, more...)
+		out = append(out, parallel(arns, func(arn string) inventory.Queue { return l.queueByARN(ctx, arn) })...)
 		arns = nil
 		for _, q := range out {
 			arns = append(arns, q.Redrive)
@@ -49,18 +45,13 @@ func (l *look) queueByARN(ctx context.Context, arn string) inventory.Queue {
 		l.missed("sqs:GetQueueUrl of queue "+arn, "the queue is in another Region than this inventory")
 		return q
 	}
-	l.read("sqs:GetQueueUrl of queue "+arn, func() error {
-		out, err := ask(ctx, l, l.SQS.GetQueueUrl, &sqs.GetQueueUrlInput{QueueName: aws.String(parts[5]), QueueOwnerAWSAccountId: aws.String(parts[4])})
-		if noSuchQueue(err) {
-			q.Absent = true
-			return nil
-		}
-		if err != nil {
-			return err
-		}
+	in := &sqs.GetQueueUrlInput{QueueName: aws.String(parts[5]), QueueOwnerAWSAccountId: aws.String(parts[4])}
+	out, err := cloud.Ask(ctx, l.try, l.SQS.GetQueueUrl, in)
+	if err == nil {
 		q.URL = aws.ToString(out.QueueUrl)
-		return nil
-	})
+	} else if q.Absent = noSuchQueue(err); !q.Absent {
+		l.note("sqs:GetQueueUrl of queue "+arn, err)
+	}
 	if q.URL == "" {
 		return q
 	}
@@ -70,19 +61,15 @@ func (l *look) queueByARN(ctx context.Context, arn string) inventory.Queue {
 // queue reads the attributes of a queue.
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html
 func (l *look) queue(ctx context.Context, q inventory.Queue) inventory.Queue {
-	l.read("sqs:GetQueueAttributes of queue "+q.URL, func() error {
-		out, err := ask(ctx, l, l.SQS.GetQueueAttributes, &sqs.GetQueueAttributesInput{
-			QueueUrl: aws.String(q.URL), AttributeNames: []sqstypes.QueueAttributeName{sqstypes.QueueAttributeNameAll},
-		})
-		if noSuchQueue(err) {
-			q.Absent = true
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		return attributes(&q, out.Attributes)
-	})
+	all := []sqstypes.QueueAttributeName{sqstypes.QueueAttributeNameAll}
+	in := &sqs.GetQueueAttributesInput{QueueUrl: aws.String(q.URL), AttributeNames: all}
+	out, err := cloud.Ask(ctx, l.try, l.SQS.GetQueueAttributes, in)
+	if err == nil {
+		err = attributes(&q, out.Attributes)
+	} else if q.Absent = noSuchQueue(err); q.Absent {
+		return q
+	}
+	l.note("sqs:GetQueueAttributes of queue "+q.URL, err)
 	return q
 }
 
@@ -125,42 +112,31 @@ func redrive(policy string) (string, int) {
 // rules reads the rules of the default bus that may match an event of Auto Scaling: others are not asked for their targets.
 // https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_ListRules.html
 func (l *look) rules(ctx context.Context) []inventory.Rule {
-	var out []inventory.Rule
-	l.read("events:ListRules", func() error {
-		return pages(func(token *string) (*string, error) {
-			page, err := ask(ctx, l, l.Events.ListRules, &eventbridge.ListRulesInput{NextToken: token})
-			if err != nil {
-				return nil, err
-			}
-			for _, r := range page.Rules {
-				if pattern := aws.ToString(r.EventPattern); strings.Contains(pattern, "autoscaling") || pattern != "" && !strings.Contains(pattern, `"source"`) {
-					out = append(out, inventory.Rule{
-						Name: aws.ToString(r.Name), ARN: aws.ToString(r.Arn), Pattern: pattern,
-						Enabled: r.State != ebtypes.RuleStateDisabled, ManagedBy: aws.ToString(r.ManagedBy),
-					})
-				}
-			}
-			return page.NextToken, nil
-		})
+	in := &eventbridge.ListRulesInput{}
+	rules := list(ctx, l, "events:ListRules", l.Events.ListRules, in, &in.NextToken,
+		func(page *eventbridge.ListRulesOutput) ([]ebtypes.Rule, *string) { return page.Rules, page.NextToken })
+	rules = slices.DeleteFunc(rules, func(r ebtypes.Rule) bool {
+		pattern := aws.ToString(r.EventPattern)
+		return !strings.Contains(pattern, "autoscaling") && (pattern == "" || strings.Contains(pattern, `"source"`))
 	})
-	each(out, func(i int, r inventory.Rule) {
-		l.read("events:ListTargetsByRule of rule "+r.Name, func() error { return l.ruleTargets(ctx, &out[i]) })
-	})
-	return out
+	return parallel(rules, func(r ebtypes.Rule) inventory.Rule { return l.rule(ctx, r) })
 }
 
-func (l *look) ruleTargets(ctx context.Context, r *inventory.Rule) error {
-	return pages(func(token *string) (*string, error) {
-		out, err := ask(ctx, l, l.Events.ListTargetsByRule, &eventbridge.ListTargetsByRuleInput{Rule: aws.String(r.Name), NextToken: token})
-		if err != nil {
-			return nil, err
+func (l *look) rule(ctx context.Context, r ebtypes.Rule) inventory.Rule {
+	out := inventory.Rule{
+		Name: aws.ToString(r.Name), ARN: aws.ToString(r.Arn), Pattern: aws.ToString(r.EventPattern),
+		Enabled: r.State != ebtypes.RuleStateDisabled, ManagedBy: aws.ToString(r.ManagedBy),
+	}
+	in := &eventbridge.ListTargetsByRuleInput{Rule: r.Name}
+	targets := list(ctx, l, "events:ListTargetsByRule of rule "+out.Name, l.Events.ListTargetsByRule, in, &in.NextToken,
+		func(page *eventbridge.ListTargetsByRuleOutput) ([]ebtypes.Target, *string) {
+			return page.Targets, page.NextToken
+		})
+	for _, t := range targets {
+		out.Targets = append(out.Targets, aws.ToString(t.Arn))
+		if aws.ToString(t.RoleArn) != "" {
+			out.WithRole = append(out.WithRole, aws.ToString(t.Arn))
 		}
-		for _, t := range out.Targets {
-			r.Targets = append(r.Targets, aws.ToString(t.Arn))
-			if aws.ToString(t.RoleArn) != "" {
-				r.WithRole = append(r.WithRole, aws.ToString(t.Arn))
-			}
-		}
-		return out.NextToken, nil
-	})
+	}
+	return out
 }

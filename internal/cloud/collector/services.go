@@ -2,7 +2,7 @@ package collector
 
 import (
 	"context"
-	"time"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
@@ -17,29 +17,19 @@ import (
 // services reads the services of a cluster, those that are being deleted included.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListServices.html
 func (l *look) services(ctx context.Context, cluster string) []inventory.Service {
-	arns := l.list("ecs:ListServices of cluster "+cluster, func(token *string) ([]string, *string, error) {
-		out, err := ask(ctx, l, l.ECS.ListServices, &ecs.ListServicesInput{
-			Cluster: aws.String(cluster), MaxResults: aws.Int32(plan.MaxDescribeECS), NextToken: token,
-		})
-		if err != nil {
-			return nil, nil, err
-		}
-		return out.ServiceArns, out.NextToken, nil
-	})
+	in := &ecs.ListServicesInput{Cluster: aws.String(cluster), MaxResults: aws.Int32(plan.MaxDescribeECS)}
+	arns := list(ctx, l, "ecs:ListServices of cluster "+cluster, l.ECS.ListServices, in, &in.NextToken,
+		func(out *ecs.ListServicesOutput) ([]string, *string) { return out.ServiceArns, out.NextToken })
 	what := "ecs:DescribeServices of cluster " + cluster
-	return describe(l, what, arns, plan.MaxDescribeServices, func(chunk []string) ([]inventory.Service, error) {
-		out, err := ask(ctx, l, l.ECS.DescribeServices, &ecs.DescribeServicesInput{Cluster: aws.String(cluster), Services: chunk})
-		if err != nil {
-			return nil, err
-		}
-		var found []inventory.Service
-		for _, v := range out.Services {
-			if aws.ToString(v.Status) != fleet.Inactive {
-				found = append(found, readService(v))
-			}
+	return inChunks(arns, plan.MaxDescribeServices, func(chunk []string) []inventory.Service {
+		in := &ecs.DescribeServicesInput{Cluster: aws.String(cluster), Services: chunk}
+		out := ask(ctx, l, what, l.ECS.DescribeServices, in)
+		if out == nil {
+			return nil
 		}
 		l.failures(what, out.Failures)
-		return found, nil
+		active := slices.DeleteFunc(out.Services, func(v ecstypes.Service) bool { return aws.ToString(v.Status) == fleet.Inactive })
+		return cloud.Convert(active, readService)
 	})
 }
 
@@ -48,7 +38,8 @@ func readService(v ecstypes.Service) inventory.Service {
 		Service: cloud.ReadService(v), ARN: aws.ToString(v.ServiceArn), Status: aws.ToString(v.Status), LaunchType: string(v.LaunchType),
 		Strategy: strategy(v.CapacityProviderStrategy), Controller: string(ecstypes.DeploymentControllerTypeEcs),
 		TaskDefinition: fleet.ARN(aws.ToString(v.TaskDefinition)).Name(), Pending: int(v.PendingCount),
-		HealthCheckGrace: seconds(v.HealthCheckGracePeriodSeconds), CreatedAt: aws.ToTime(v.CreatedAt),
+		HealthCheckGrace: cloud.Seconds(v.HealthCheckGracePeriodSeconds), CreatedAt: aws.ToTime(v.CreatedAt),
+		Deployments:     cloud.Convert(v.Deployments, deployment),
 		ZoneRebalancing: v.AvailabilityZoneRebalancing == ecstypes.AvailabilityZoneRebalancingEnabled,
 	}
 	if v.DeploymentController != nil && v.DeploymentController.Type != "" {
@@ -57,18 +48,15 @@ func readService(v ecstypes.Service) inventory.Service {
 	if d := v.DeploymentConfiguration; d != nil && d.DeploymentCircuitBreaker != nil {
 		out.CircuitBreaker = d.DeploymentCircuitBreaker.Enable
 	}
-	for _, c := range v.PlacementConstraints {
-		out.Constraints = append(out.Constraints, inventory.Constraint{Type: string(c.Type), Expression: aws.ToString(c.Expression)})
-	}
-	for _, p := range v.PlacementStrategy {
-		out.Placement = append(out.Placement, inventory.PlacementStrategy{Type: string(p.Type), Field: aws.ToString(p.Field)})
-	}
-	for _, d := range v.Deployments {
-		out.Deployments = append(out.Deployments, deployment(d))
-	}
-	for _, e := range v.Events {
-		out.Events = append(out.Events, inventory.Event{At: aws.ToTime(e.CreatedAt), Text: aws.ToString(e.Message)})
-	}
+	out.Constraints = cloud.Convert(v.PlacementConstraints, func(c ecstypes.PlacementConstraint) inventory.Constraint {
+		return inventory.Constraint{Type: string(c.Type), Expression: aws.ToString(c.Expression)}
+	})
+	out.Placement = cloud.Convert(v.PlacementStrategy, func(p ecstypes.PlacementStrategy) inventory.PlacementStrategy {
+		return inventory.PlacementStrategy{Type: string(p.Type), Field: aws.ToString(p.Field)}
+	})
+	out.Events = cloud.Convert(v.Events, func(e ecstypes.ServiceEvent) inventory.Event {
+		return inventory.Event{At: aws.ToTime(e.CreatedAt), Text: aws.ToString(e.Message)}
+	})
 	return out
 }
 
@@ -80,5 +68,3 @@ func deployment(d ecstypes.Deployment) inventory.Deployment {
 		CreatedAt: aws.ToTime(d.CreatedAt), UpdatedAt: aws.ToTime(d.UpdatedAt),
 	}
 }
-
-func seconds(n *int32) time.Duration { return time.Duration(aws.ToInt32(n)) * time.Second }

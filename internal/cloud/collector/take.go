@@ -6,9 +6,10 @@ import (
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
+	astypes "github.com/aws/aws-sdk-go-v2/service/autoscaling/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
+	"github.com/ebbhq/ebb/internal/cloud"
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/inventory"
 	"github.com/ebbhq/ebb/internal/plan"
@@ -31,7 +32,7 @@ func (s Scope) everything() bool {
 func (s *Collector) Take(ctx context.Context, scope Scope) (inventory.Inventory, error) {
 	l := s.newLook()
 	out := inventory.Inventory{At: s.Now(), Region: s.Region}
-	who, err := ask(ctx, l, s.STS.GetCallerIdentity, &sts.GetCallerIdentityInput{})
+	who, err := cloud.Ask(ctx, l.try, s.STS.GetCallerIdentity, &sts.GetCallerIdentityInput{})
 	if err != nil {
 		return out, fmt.Errorf("ask STS whose credentials these are: %w; check that they are valid and that AWS can be reached", err)
 	}
@@ -97,26 +98,14 @@ func (l *look) groupsBehind(ctx context.Context, clusters []inventory.Cluster) [
 	return unique(names)
 }
 
-// groupsOf are the groups of instances. AWS leaves instances without a group out.
-// https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribeAutoScalingInstances.html
+// groupsOf are the groups of instances.
 func (l *look) groupsOf(ctx context.Context, ids []string) []string {
-	chunks := slices.Collect(slices.Chunk(ids, plan.MaxGroupInstances))
-	names := make([][]string, len(chunks))
-	each(chunks, func(i int, chunk []string) {
-		l.read("autoscaling:DescribeAutoScalingInstances", func() error {
-			return pages(func(token *string) (*string, error) {
-				out, err := ask(ctx, l, l.AutoScaling.DescribeAutoScalingInstances, &autoscaling.DescribeAutoScalingInstancesInput{InstanceIds: chunk, NextToken: token})
-				if err != nil {
-					return nil, err
-				}
-				for _, found := range out.AutoScalingInstances {
-					names[i] = append(names[i], aws.ToString(found.AutoScalingGroupName))
-				}
-				return out.NextToken, nil
-			})
+	return unique(inChunks(ids, plan.MaxGroupInstances, func(chunk []string) []string {
+		return read(l, "autoscaling:DescribeAutoScalingInstances", func() ([]string, error) {
+			found, err := cloud.DescribeGroupInstances(ctx, l.try, l.AutoScaling, chunk)
+			return cloud.Convert(found, func(i astypes.AutoScalingInstanceDetails) string { return aws.ToString(i.AutoScalingGroupName) }), err
 		})
-	})
-	return unique(slices.Concat(names...))
+	}))
 }
 
 // instances are the EC2 instances of the groups and hosts. The hosts outside EC2 have ids with mi-.
@@ -146,9 +135,7 @@ func (f found) targetGroups() []string {
 		}
 	}
 	for _, g := range f.groups {
-		for _, arn := range g.TargetGroups {
-			arns = append(arns, string(arn))
-		}
+		arns = append(arns, cloud.Texts[string](g.TargetGroups)...)
 	}
 	return unique(arns)
 }

@@ -19,36 +19,19 @@ import (
 func (l *look) tasks(ctx context.Context, cluster string) []inventory.Task {
 	var arns []string
 	for _, desired := range []ecstypes.DesiredStatus{ecstypes.DesiredStatusRunning, ecstypes.DesiredStatusStopped} {
-		l.read("ecs:ListTasks of cluster "+cluster, func() error {
-			return pages(func(token *string) (*string, error) {
-				out, err := ask(ctx, l, l.ECS.ListTasks, &ecs.ListTasksInput{Cluster: aws.String(cluster), DesiredStatus: desired, NextToken: token})
-				if err != nil {
-					return nil, err
-				}
-				arns = append(arns, out.TaskArns...)
-				return out.NextToken, nil
-			})
-		})
+		arns = append(arns, read(l, "ecs:ListTasks of cluster "+cluster, func() ([]string, error) {
+			return cloud.ListTasks(ctx, l.try, l.ECS, &ecs.ListTasksInput{Cluster: aws.String(cluster), DesiredStatus: desired})
+		})...)
 	}
-	chunks := slices.Collect(slices.Chunk(unique(arns), plan.MaxDescribeECS))
-	found := make([][]inventory.Task, len(chunks))
 	what := "ecs:DescribeTasks of cluster " + cluster
-	each(chunks, func(i int, chunk []string) {
-		l.read(what, func() error {
-			out, err := ask(ctx, l, l.ECS.DescribeTasks, &ecs.DescribeTasksInput{Cluster: aws.String(cluster), Tasks: chunk})
-			if err != nil {
-				return err
-			}
-			for _, t := range out.Tasks {
-				if task := readTask(t); task.Live() {
-					found[i] = append(found[i], task)
-				}
-			}
-			l.failures(what, out.Failures)
+	return inChunks(unique(arns), plan.MaxDescribeECS, func(chunk []string) []inventory.Task {
+		out := ask(ctx, l, what, l.ECS.DescribeTasks, &ecs.DescribeTasksInput{Cluster: aws.String(cluster), Tasks: chunk})
+		if out == nil {
 			return nil
-		})
+		}
+		l.failures(what, out.Failures)
+		return slices.DeleteFunc(cloud.Convert(out.Tasks, readTask), func(t inventory.Task) bool { return !t.Live() })
 	})
-	return slices.Concat(found...)
 }
 
 func readTask(t ecstypes.Task) inventory.Task {
@@ -79,24 +62,18 @@ func (l *look) protection(ctx context.Context, c *inventory.Cluster) {
 		arns = append(arns, string(t.ARN))
 	}
 	what := "ecs:GetTaskProtection of cluster " + c.Name
-	each(slices.Collect(slices.Chunk(arns, maxProtection)), func(_ int, chunk []string) {
-		l.read(what, func() error {
-			out, err := ask(ctx, l, l.ECS.GetTaskProtection, &ecs.GetTaskProtectionInput{Cluster: aws.String(c.Name), Tasks: chunk})
-			if err != nil {
-				return err
-			}
-			for _, p := range out.ProtectedTasks {
-				if i, ok := at[aws.ToString(p.TaskArn)]; ok { // each chunk has tasks of its own
-					c.Tasks[i].Protected, c.Tasks[i].ProtectedUntil = p.ProtectionEnabled, aws.ToTime(p.ExpirationDate)
-				}
-			}
-			for _, f := range out.Failures {
-				// A task that has just stopped is not valid any more.
-				if r := aws.ToString(f.Reason); r != "TASK_NOT_VALID" {
-					l.failures(what, []ecstypes.Failure{f})
-				}
-			}
+	protected := inChunks(arns, maxProtection, func(chunk []string) []ecstypes.ProtectedTask {
+		out := ask(ctx, l, what, l.ECS.GetTaskProtection, &ecs.GetTaskProtectionInput{Cluster: aws.String(c.Name), Tasks: chunk})
+		if out == nil {
 			return nil
-		})
+		}
+		// A task that has just stopped is not valid any more.
+		l.failures(what, slices.DeleteFunc(out.Failures, func(f ecstypes.Failure) bool { return aws.ToString(f.Reason) == "TASK_NOT_VALID" }))
+		return out.ProtectedTasks
 	})
+	for _, p := range protected {
+		if i, ok := at[aws.ToString(p.TaskArn)]; ok {
+			c.Tasks[i].Protected, c.Tasks[i].ProtectedUntil = p.ProtectionEnabled, aws.ToTime(p.ExpirationDate)
+		}
+	}
 }

@@ -52,10 +52,10 @@ func TestALaunchTemplateIsRead(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var asked url.Values
-			s := On(Clients{EC2: func(_ context.Context, form url.Values) ([]byte, error) {
+			s := &Collector{EC2: func(_ context.Context, form url.Values) ([]byte, error) {
 				asked = form
 				return []byte(templateAnswer(c.answer)), nil
-			}})
+			}}
 			var g inventory.Group
 			err := s.newLook().launchTemplate(t.Context(), &c.template, &g)
 			if (err != nil) != (c.fails != "") || err != nil && !strings.Contains(err.Error(), c.fails) {
