@@ -108,9 +108,9 @@ func (e *Engine) load(ctx context.Context) error {
 	if err := e.core.Load(ctx); err != nil {
 		return err
 	}
-	switch is := lease.Text(e.core.under); {
-	case is == was:
-	case is == "":
+	switch is := lease.Text(e.core.under); is {
+	case was:
+	case "":
 		e.cfg.Log.Info("stands by: another ebb works, or the journal cannot be reached", "had", was)
 	default:
 		e.cfg.Log.Info("works", "for", is)

@@ -114,7 +114,7 @@ func TestDrainsOfTheEbbBeforeGoOn(t *testing.T) {
 				s := stores["sqlite"](t, path)
 				defer s.Close()
 				r := newRig()
-				later := time.Date(2026, 11, 28, 5, 14, 0, 0, time.UTC).Sub(time.Now())
+				later := time.Until(time.Date(2026, 11, 28, 5, 14, 0, 0, time.UTC))
 				r.cfg.Store, r.cfg.Now = s, func() time.Time { return time.Now().Add(later) }
 				r.cloud.waiting = []fleet.InstanceID{host}
 				for arn, id := range hosts {
