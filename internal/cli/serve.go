@@ -110,7 +110,7 @@ func serve(ctx context.Context, p Process, cfg config.Config, clockURL string) e
 	if err := e.Run(ctx); err != nil {
 		return err
 	}
-	log.Info("stopped; nothing is lost: open drains are in the journal, and hooks wait for their heartbeat time-out")
+	log.Info("stopped; nothing is lost: open drains are in the journal, and hooks wait for their heartbeat timeout")
 	return nil
 }
 

@@ -32,7 +32,7 @@ const (
 	Lost Outcome = "lost"
 	// Elsewhere: the hook ended without Ebb's answer: somebody else answered, or it timed out.
 	Elsewhere Outcome = "ended-elsewhere"
-	// Refused: the hook's heartbeat time-out is too short for an Ebb that looks once a minute (ShortestFor).
+	// Refused: the hook's heartbeat timeout is too short for an Ebb that looks once a minute (ShortestFor).
 	Refused Outcome = "refused"
 	// NotLeaving: the group says that the instance is not being terminated.
 	NotLeaving Outcome = "not-leaving"

@@ -13,7 +13,7 @@ const (
 	absentFor = time.Minute
 	// stayingFor is how long the group must say "not leaving" before a message is treated as false; reads lag behind.
 	stayingFor = 2 * time.Minute
-	// shortestHook is the shortest heartbeat time-out that AWS allows; assumed until the hook has been looked at.
+	// shortestHook is the shortest heartbeat timeout that AWS allows; assumed until the hook has been looked at.
 	// https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_PutLifecycleHook.html
 	shortestHook = 30 * time.Second
 	// longestHook is the longest that AWS keeps a hook open.
@@ -72,7 +72,7 @@ func lastGone(c *decider) time.Time {
 
 func gone(t Try) bool { return t.Class == plan.Gone && t.Token == "" && !t.Flying }
 
-// ShortestFor is the shortest hook time-out that passes one tick apart can keep alive. If the pass that is due to send a heartbeat is
+// ShortestFor is the shortest hook timeout that passes one tick apart can keep alive. If the pass that is due to send a heartbeat is
 // killed, the next one can send it only two ticks after the last heartbeat, once the lease of the killed pass has expired.
 func ShortestFor(tick time.Duration) time.Duration { return 3 * tick }
 
@@ -122,7 +122,7 @@ func (c *decider) reached() bool {
 	return ci.Is == fleet.Seen && ci.Value.Connected && ci.Value.Status != fleet.Inactive && c.now.Sub(ci.At) < 2*c.p.LookSlow
 }
 
-// Deadline is when Ebb lets go of what is left. It lies before the hook's global time-out, whatever the policy says:
+// Deadline is when Ebb lets go of what is left. It lies before the hook's global timeout, whatever the policy says:
 // afterwards AWS applies the hook's default result and Ebb's answer comes too late.
 // Where only so many may leave at once it counts from when the drain got its slot: until then it has not begun to leave.
 func Deadline(d Drain, hook fleet.Fact[fleet.Hook], p Policy) time.Time {
@@ -272,9 +272,9 @@ func (c *decider) lookAtGroup(pace time.Duration) {
 	c.want(c.d().subject(plan.GroupInstances, ""), c.instance.Is, c.instance.At, pace)
 }
 
-// beat sends a heartbeat a third of the hook's own time-out after the last success, and after a failure at the retry interval, for as
+// beat sends a heartbeat a third of the hook's own timeout after the last success, and after a failure at the retry interval, for as
 // long as the hook may be open. What was asked is not done: only a success moves the next heartbeat. After the deadline there are
-// none: should the answer not get through, the hook's own time-out lets the host go.
+// none: should the answer not get through, the hook's own timeout lets the host go.
 func beat(c *decider) {
 	d, try, h := c.d(), c.seen.Tried(plan.Beat), c.hook
 	if !d.held() {

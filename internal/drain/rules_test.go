@@ -108,7 +108,7 @@ func TestDeadline(t *testing.T) {
 			s.deadlineOver()
 			unknown(&s.o.Instance)
 		}, looks: "group-instances", waiting: "to look at the group"},
-		{name: "the deadline lies before the global time-out of the hook", set: func(s *scene) {
+		{name: "the deadline lies before the global timeout of the hook", set: func(s *scene) {
 			s.task("web", "", "RUNNING", "RUNNING")
 			s.o.Hook.Value.Global = 20 * time.Minute
 			s.at(19 * time.Minute)
@@ -196,8 +196,8 @@ func TestHeartbeat(t *testing.T) {
 		}
 	}
 	run(t, []decideCase{
-		{name: "none is due before a third of the time-out, less the jitter", set: busy(3*time.Minute, func(*scene) {})},
-		{name: "one is due after a third of the time-out", set: busy(5*time.Minute, func(*scene) {}), do: "heartbeat"},
+		{name: "none is due before a third of the timeout, less the jitter", set: busy(3*time.Minute, func(*scene) {})},
+		{name: "one is due after a third of the timeout", set: busy(5*time.Minute, func(*scene) {}), do: "heartbeat"},
 		{name: "after a success the next is not due", set: busy(6*time.Minute, func(s *scene) { s.tried(plan.Beat, plan.OK, time.Minute) })},
 		{name: "a failed one waits for the retry interval only", set: busy(6*time.Minute, func(s *scene) { s.tried(plan.Beat, plan.Throttled, time.Second) })},
 		{name: "and is sent again", set: busy(6*time.Minute, func(s *scene) { s.tried(plan.Beat, plan.Throttled, 8*time.Second) }), do: "heartbeat"},

@@ -101,13 +101,13 @@ func backoff(fails int) time.Duration {
 	return time.Duration(min(fails, 4)) * 5 * time.Second
 }
 
-// sweepFloor is a third of the shortest heartbeat time-out that AWS allows.
+// sweepFloor is a third of the shortest heartbeat timeout that AWS allows.
 const sweepFloor = 10 * time.Second
 
 // sweepDue is when the next sweep is to be made.
 func (o *observer) sweepDue(now time.Time) time.Time {
 	every := o.cfg.Sweep
-	for g := range o.hooked { //ebb:any-order only the shortest time-out is taken
+	for g := range o.hooked { //ebb:any-order only the shortest timeout is taken
 		if h := o.hook(g); h.Is == fleet.Seen && h.Value.Heartbeat/3 < every {
 			every = max(h.Value.Heartbeat/3, sweepFloor)
 		}
@@ -202,7 +202,7 @@ func (o *observer) dueLooks(now time.Time) []dueLook {
 // hooksFor is how long it is before the hooks of a group are looked at again.
 const hooksFor = 10 * time.Minute
 
-// hookLooks asks for the hooks of every managed group, because the shortest time-out sets the pace of sweeps, and at once for the hooks of
+// hookLooks asks for the hooks of every managed group, because the shortest timeout sets the pace of sweeps, and at once for the hooks of
 // groups in which an instance waits.
 func (o *observer) hookLooks(now time.Time) []plan.Look {
 	urgent := map[string]bool{}

@@ -70,7 +70,7 @@ func (p *Processes) Start(t ecs.Task) {
 	if p.closed {
 		return
 	}
-	// It has no time-outs: the load balancer gives idle connections up first, as it must be with an Application Load Balancer too.
+	// It has no timeouts: the load balancer gives idle connections up first, as it must be with an Application Load Balancer too.
 	s := &process{server: &http.Server{Handler: http.HandlerFunc(answer), ErrorLog: silent()}}
 	p.alive[t.ARN] = s
 	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})

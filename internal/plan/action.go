@@ -90,7 +90,7 @@ type HookCall struct {
 	Instance fleet.InstanceID
 	Token    string // empty: the instance names it
 	Result   string // Answer: CONTINUE or ABANDON
-	Expiring bool   // Beat: half of the time-out is over, or the last one failed and not for want of calls
+	Expiring bool   // Beat: half of the timeout is over, or the last one failed and not for want of calls
 }
 
 // StateChange names container instances of one cluster, at most MaxDrainBatch.

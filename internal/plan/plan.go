@@ -29,7 +29,7 @@ const (
 	Conflict Class = "conflict"
 	// Invalid: AWS refuses the request as it stands; nothing happened.
 	Invalid Class = "invalid"
-	// Unclear: a time-out, a broken connection or a server error; the request may or may not have had its effect.
+	// Unclear: a timeout, a broken connection or a server error; the request may or may not have had its effect.
 	Unclear Class = "unknown"
 )
 

@@ -58,7 +58,7 @@ func TestGlobalTimeout(t *testing.T) {
 			b.pass(30 * time.Second)
 			last = b.RecordLifecycleActionHeartbeat("web-asg", "drain", "", b.id(0))
 		}
-		b.wantState(0, "Terminating:Retained") // the global time-out abandons, whatever the default result
+		b.wantState(0, "Terminating:Retained") // the global timeout abandons, whatever the default result
 		ended := b.at(core.EntryHook, func(e core.Entry) bool { return e.To == "global-timeout" || e.To == "expired" })
 		if refused {
 			b.wantError(last, "ValidationError", "No active Lifecycle Action found")

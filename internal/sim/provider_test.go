@@ -191,7 +191,7 @@ func TestManagedDraining(t *testing.T) {
 	}
 }
 
-// TestManagedDrainingWaits: a standalone task is not stopped, and holds its instance until the hook's global time-out.
+// TestManagedDrainingWaits: a standalone task is not stopped, and holds its instance until the hook's global timeout.
 func TestManagedDrainingWaits(t *testing.T) {
 	host := 0
 	b := managed(t, func(s *Spec) { s.Tasks = []TaskSpec{{Cluster: "prod", Task: "job", Host: &host}} })

@@ -63,7 +63,7 @@ func TestRealProcessIsKilledAtTheStopTimeout(t *testing.T) {
 	task := b.Tasks("prod")[0]
 	_, err := b.StopTask("prod", task.ARN, "")
 	b.must(err)
-	b.pass(55 * time.Second) // 20 s of deregistration, 30 s of stop time-out
+	b.pass(55 * time.Second) // 20 s of deregistration, 30 s of stop timeout
 	if task.LastStatus != "STOPPED" || !task.Killed || !slices.Equal(rt.killed, []string{task.ARN}) {
 		t.Errorf("%s, killed %v, SIGKILL to %v; want it killed 50 s after the stop", task.LastStatus, task.Killed, rt.killed)
 	}

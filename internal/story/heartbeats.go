@@ -5,7 +5,7 @@ import (
 )
 
 // lostHook is invariant 2. A hook ran out before the deadline while Ebb was there and knew of it. That is only the cloud's doing if it
-// refused every heartbeat, and Ebb sent them as it should: the first by a third of the time-out after the last success, and
+// refused every heartbeat, and Ebb sent them as it should: the first by a third of the timeout after the last success, and
 // after a failure again at the retry interval, each with some time for calls that are slow.
 func (p *past) lostHook(w *wait) {
 	timeout, ok := p.Heartbeat[w.group]

@@ -249,7 +249,7 @@ func (p *past) conditions(w *wait) map[string]time.Time {
 	}
 	g, _ := p.group(w.group)
 	begun := w.opened
-	if g.Budget != (kernel.MaxUnavailable{}) {
+	if g.MaxUnavailable != (kernel.MaxUnavailable{}) {
 		if begun = p.drained[w.instance]; begun.IsZero() {
 			return since // it waits for a slot
 		}

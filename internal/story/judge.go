@@ -21,7 +21,7 @@ type Evidence struct {
 	Ended     []drain.Drain            // the drains of the journal that have ended
 	Open      []drain.Drain            // and those that have not
 	Messages  map[string]event.Event   // what the messages of the queue said, by message id
-	Heartbeat map[string]time.Duration // time-out of the hook that Ebb owns, by group
+	Heartbeat map[string]time.Duration // timeout of the hook that Ebb owns, by group
 	Names     map[string]string        // what people call an instance; where there is none it is its id
 
 	Start, End time.Time // of the run

@@ -231,9 +231,9 @@ func (g *maker) budgets() {
 	for i := range g.s.Ebb.Groups {
 		switch g.n(3) {
 		case 0:
-			g.s.Ebb.Groups[i].Budget.Percent = pick(g, 1, 20, 50, 100)
+			g.s.Ebb.Groups[i].MaxUnavailable.Percent = pick(g, 1, 20, 50, 100)
 		case 1:
-			g.s.Ebb.Groups[i].Budget.Count = 1 + g.n(3)
+			g.s.Ebb.Groups[i].MaxUnavailable.Count = 1 + g.n(3)
 		}
 	}
 	g.rounds = min(6, 1+g.hosts/2)

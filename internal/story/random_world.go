@@ -111,7 +111,7 @@ func (g *maker) group(name string, hosts int) {
 	g.s.World.Groups = append(g.s.World.Groups, spec)
 	deadline := pick(g, 5*time.Minute, 10*time.Minute, 20*time.Minute, 40*time.Minute)
 	if g.percent(4) {
-		deadline = 2 * time.Hour // for hooks of 30 s this lies behind the global time-out
+		deadline = 2 * time.Hour // for hooks of 30 s this lies behind the global timeout
 	}
 	g.deadline = max(g.deadline, deadline)
 	managed := Group{Match: name, Cluster: "prod", Deadline: deadline}

@@ -62,13 +62,13 @@ func limit(l kernel.MaxUnavailable, size int) int {
 func (p *past) letLeave(instance string, at time.Time) {
 	for _, w := range p.open { //ebb:any-order an instance waits in one hook of ours at most
 		g, _ := p.group(w.group)
-		if !w.ours || w.instance != instance || g.Budget == (kernel.MaxUnavailable{}) || slices.Contains(p.leaves[w.group], instance) {
+		if !w.ours || w.instance != instance || g.MaxUnavailable == (kernel.MaxUnavailable{}) || slices.Contains(p.leaves[w.group], instance) {
 			continue
 		}
 		p.drained[instance] = at
 		p.leaves[w.group] = append(p.leaves[w.group], instance)
-		if n := len(p.leaves[w.group]); n > limit(g.Budget, p.largest(w.group, at)) {
-			p.blame(5, "%s was set DRAINING as number %d of group %s at a time, whose budget is %s", p.name(instance), n, w.group, g.Budget)
+		if n := len(p.leaves[w.group]); n > limit(g.MaxUnavailable, p.largest(w.group, at)) {
+			p.blame(5, "%s was set DRAINING as number %d of group %s at a time, of which %s may leave", p.name(instance), n, w.group, g.MaxUnavailable)
 		}
 	}
 }
@@ -89,7 +89,7 @@ func (p *past) queues(at time.Time) {
 	}
 	for _, group := range slices.Sorted(maps.Keys(p.idle)) {
 		g, _ := p.group(group)
-		if waiting[group] && away[group] < limit(g.Budget, p.size(group)) && !at.Equal(p.End) {
+		if waiting[group] && away[group] < limit(g.MaxUnavailable, p.size(group)) && !at.Equal(p.End) {
 			continue
 		}
 		from := p.calm(p.idle[group], &wait{})
@@ -100,7 +100,7 @@ func (p *past) queues(at time.Time) {
 	}
 	for group := range waiting { //ebb:any-order each by itself
 		g, _ := p.group(group)
-		if _, known := p.idle[group]; !known && g.Budget != (kernel.MaxUnavailable{}) && away[group] < limit(g.Budget, p.size(group)) {
+		if _, known := p.idle[group]; !known && g.MaxUnavailable != (kernel.MaxUnavailable{}) && away[group] < limit(g.MaxUnavailable, p.size(group)) {
 			p.idle[group] = at
 		}
 	}

@@ -52,10 +52,10 @@ type Ebb struct {
 
 // Group is a managed group.
 type Group struct {
-	Match    string                `yaml:"match"`
-	Cluster  string                `yaml:"cluster,omitempty"`
-	Deadline time.Duration         `yaml:"deadline,omitempty"`
-	Budget   kernel.MaxUnavailable `yaml:"budget,omitempty"`
+	Match          string                `yaml:"match"`
+	Cluster        string                `yaml:"cluster,omitempty"`
+	Deadline       time.Duration         `yaml:"deadline,omitempty"`
+	MaxUnavailable kernel.MaxUnavailable `yaml:"max_unavailable,omitempty"`
 }
 
 func (e Ebb) policy(g Group) drain.Policy {

@@ -129,7 +129,7 @@ func updateService(r *run, s Step) error {
 	return err
 }
 
-// putHook changes the heartbeat time-out of a hook.
+// putHook changes the heartbeat timeout of a hook.
 func putHook(r *run, s Step) error {
 	return r.w.PutLifecycleHook(s.Group, autoscaling.Hook{Name: or(s.Hook, r.s.Ebb.hook()), Heartbeat: s.For})
 }

@@ -39,7 +39,7 @@ func evidence(r remains, ended, open []drain.Drain) story.Evidence {
 	}
 	e.Ebb.Hook = hook
 	for _, g := range r.o.groups() {
-		e.Ebb.Groups = append(e.Ebb.Groups, story.Group{Match: g.name, Cluster: g.cluster, Deadline: deadline, Budget: g.maxUnavailable})
+		e.Ebb.Groups = append(e.Ebb.Groups, story.Group{Match: g.name, Cluster: g.cluster, Deadline: deadline, MaxUnavailable: g.maxUnavailable})
 		e.Heartbeat[g.name] = g.heartbeat
 	}
 	for _, m := range r.record {

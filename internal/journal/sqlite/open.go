@@ -127,7 +127,7 @@ func (s *Store) prepare(ctx context.Context) error {
 }
 
 // writeAhead turns the write-ahead log on and returns the mode that SQLite came to. The first time it needs the file alone, and
-// SQLite does not apply the busy time-out to that, so two processes that start together would fail.
+// SQLite does not apply the busy timeout to that, so two processes that start together would fail.
 func (s *Store) writeAhead(ctx context.Context) (mode string, err error) {
 	for range 200 {
 		err = s.db.QueryRowContext(ctx, "PRAGMA journal_mode = WAL").Scan(&mode)

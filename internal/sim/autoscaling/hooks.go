@@ -13,7 +13,7 @@ const (
 	TransitionTerminating = "autoscaling:EC2_INSTANCE_TERMINATING"
 )
 
-// maxWait is the longest global time-out of a lifecycle action.
+// maxWait is the longest global timeout of a lifecycle action.
 const maxWait = 48 * time.Hour
 
 func hookDefaults(h Hook) *Hook {
@@ -29,7 +29,7 @@ func hookDefaults(h Hook) *Hook {
 	return &h
 }
 
-// GlobalTimeout is how long an action of the hook can last with heartbeats: 100 times the heartbeat time-out, at most 48 h.
+// GlobalTimeout is how long an action of the hook can last with heartbeats: 100 times the heartbeat timeout, at most 48 h.
 // https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_LifecycleHook.html
 func (h Hook) GlobalTimeout() time.Duration { return min(maxWait, 100*h.Heartbeat) }
 
@@ -69,7 +69,7 @@ func (w *AutoScaling) logHook(m *groupInstance, a *HookAction, to string) {
 }
 
 // expire ends an action whose time is up: with the hook's default result after a missed heartbeat, as abandoned at the global
-// time-out.
+// timeout.
 func (w *AutoScaling) expire(m *groupInstance, a *HookAction) {
 	if a.Result != "" {
 		return
@@ -178,7 +178,7 @@ func (w *AutoScaling) CompleteLifecycleAction(group, hook, token, instance, resu
 	return nil
 }
 
-// RecordLifecycleActionHeartbeat restarts the time-out of an open action from now, never beyond the global time-out.
+// RecordLifecycleActionHeartbeat restarts the timeout of an open action from now, never beyond the global timeout.
 // https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_RecordLifecycleActionHeartbeat.html
 func (w *AutoScaling) RecordLifecycleActionHeartbeat(group, hook, token, instance string) error {
 	m, a, err := w.findAction(group, hook, token, instance)

@@ -7,8 +7,8 @@ import "time"
 type Switches struct {
 	ProtectionHonoured   bool          `yaml:"protection_honoured,omitempty"`    // draining spares tasks with scale-in protection
 	SilentEC2Terminate   bool          `yaml:"silent_ec2_terminate"`             // a direct EC2 TerminateInstances runs no hook and sends no notification
-	HookEditApplies      bool          `yaml:"hook_edit_applies,omitempty"`      // editing a hook changes the time-out of actions in flight
-	LateHeartbeatRefused bool          `yaml:"late_heartbeat_refused,omitempty"` // a heartbeat that the global time-out would cut is refused instead of shortened
+	HookEditApplies      bool          `yaml:"hook_edit_applies,omitempty"`      // editing a hook changes the timeout of actions in flight
+	LateHeartbeatRefused bool          `yaml:"late_heartbeat_refused,omitempty"` // a heartbeat that the global timeout would cut is refused instead of shortened
 	SigtermFirst         bool          `yaml:"sigterm_first,omitempty"`          // tasks get SIGTERM when deregistration starts, not when it is over
 	LaunchBeforeTerm     bool          `yaml:"launch_before_terminate,omitempty"`
 	Notify               time.Duration `yaml:"notify,omitempty"`            // delay from wait state to notification; 0: 1 to 5 s by hash

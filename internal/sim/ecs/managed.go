@@ -46,7 +46,7 @@ func (w *ECS) HookOpened(h *core.Instance, group, hook, token string) {
 	})
 }
 
-// watchManaged sets an instance DRAINING, waits until all its tasks have stopped, and answers the hook. The hook's global time-out, 48 hours, is
+// watchManaged sets an instance DRAINING, waits until all its tasks have stopped, and answers the hook. The hook's global timeout, 48 hours, is
 // the longest that it waits.
 func (w *ECS) watchManaged(m *wait) {
 	if !w.Groups.Waits(m.group, m.hook, m.token) {

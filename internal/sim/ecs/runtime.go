@@ -57,7 +57,7 @@ func (w *ECS) startProcess(t *task) {
 	}
 }
 
-// sigterm asks a task's process to exit; at the stop time-out it is killed.
+// sigterm asks a task's process to exit; at the stop timeout it is killed.
 func (w *ECS) sigterm(t *task) {
 	if w.runtime == nil {
 		w.step(t, min(t.def.Exit, t.def.Stop), func() { w.exit(t, t.def.Exit > t.def.Stop) })

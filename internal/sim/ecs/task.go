@@ -202,7 +202,7 @@ func (w *ECS) stopTask(t *task, code, reason string) {
 	}
 }
 
-// stopping is the moment of SIGTERM; the process exits, or is killed at the stop time-out.
+// stopping is the moment of SIGTERM; the process exits, or is killed at the stop timeout.
 func (w *ECS) stopping(t *task) {
 	if t.LastStatus != "DEACTIVATING" {
 		return

@@ -181,7 +181,7 @@ func (w *ECS) DescribeTasks(cluster string, ids []string) ([]Task, []Failure, er
 	return found, failures, nil
 }
 
-// StopTask begins to stop a task: targets first, then SIGTERM, then SIGKILL at the stop time-out.
+// StopTask begins to stop a task: targets first, then SIGTERM, then SIGKILL at the stop timeout.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_StopTask.html
 func (w *ECS) StopTask(cluster, id, reason string) (Task, error) {
 	c, err := w.findCluster(cluster)

@@ -65,7 +65,7 @@ type TaskDefinition struct {
 	Constraints []Constraint `yaml:"placement_constraints,omitempty"` // memberOf only
 	Requires    []string     `yaml:"requires,omitempty"`              // attributes, as name or name=value
 	HealthCheck bool         `yaml:"health_check,omitempty"`          // its container has one
-	AgentStop   bool         `yaml:"-"`                               // it names no stop time-out, so that Stop is the agent's
+	AgentStop   bool         `yaml:"-"`                               // it names no stop timeout, so that Stop is the agent's
 }
 
 // Port is a port of a container and its place on the host.
@@ -109,7 +109,7 @@ type Task struct {
 	Protected                                                               bool
 	ProtectedUntil                                                          time.Time
 	Healthy                                                                 bool // counts for minimumHealthyPercent
-	Killed                                                                  bool // by SIGKILL at the stop time-out, or with its host
+	Killed                                                                  bool // by SIGKILL at the stop timeout, or with its host
 	Version                                                                 int
 	Process                                                                 bool // its containers run, whatever ECS thinks
 

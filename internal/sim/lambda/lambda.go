@@ -120,7 +120,7 @@ func (w *Lambda) AddFunction(spec Function) error {
 		spec.Concurrency = 10
 	}
 	if spec.Timeout < time.Second || spec.Timeout > 900*time.Second || spec.Concurrency < 0 {
-		return fmt.Errorf("the time-out is %v and the concurrency %d; AWS wants a time-out from 1s to 15m and a concurrency of at least 0",
+		return fmt.Errorf("the timeout is %v and the concurrency %d; AWS wants a timeout from 1s to 15m and a concurrency of at least 0",
 			spec.Timeout, spec.Concurrency)
 	}
 	f := &function{Function: spec}
@@ -208,7 +208,7 @@ func (w *Lambda) timeOut(v Invocation) {
 	w.finish(v.Number, "timed-out", FunctionError("Sandbox.Timedout", text))
 }
 
-// FinishInvocation is how a runtime tells that an invocation has ended. One that has ended before, by its time-out, is ignored.
+// FinishInvocation is how a runtime tells that an invocation has ended. One that has ended before, by its timeout, is ignored.
 func (w *Lambda) FinishInvocation(number int, a Answer) {
 	switch {
 	case a.Error == "":

@@ -69,7 +69,7 @@ func (f Fault) after(req Request) error {
 	return nil
 }
 
-// unanswered is what a client sees of a call without an answer: its own time-out.
+// unanswered is what a client sees of a call without an answer: its own timeout.
 func unanswered(req Request) error {
 	return fmt.Errorf("operation error %s: %s, no answer: %w", req.Service, req.Operation, context.DeadlineExceeded)
 }

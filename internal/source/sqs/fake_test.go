@@ -25,7 +25,7 @@ type fake struct {
 	fails    error            // of every request
 	refuse   map[string]bool  // handles that batches refuse
 	polls    []time.Time      // when Receive was called
-	changes  map[string][]int // visibility time-outs by handle
+	changes  map[string][]int // visibility timeouts by handle
 	deleted  []string         // handles
 	facts    map[string]string
 	asked    *awssqs.ReceiveMessageInput

@@ -72,7 +72,7 @@ func TestRunLetsGoAfterTwelveHours(t *testing.T) {
 		}
 		for _, d := range f.changes["m0/1"] {
 			if d != 60 {
-				t.Errorf("extended by %d s, want whole time-outs only", d)
+				t.Errorf("extended by %d s, want whole timeouts only", d)
 			}
 		}
 		stop()

@@ -29,7 +29,7 @@ type Config struct {
 	Endpoint string
 
 	// Speed is how many seconds of the world pass in a real one; 0: it stands still. An invocation is ended by the world's clock, so
-	// that at speed 60 a time-out of 30 s leaves a process half a second. The deadline that a process is told is that moment on its own clock.
+	// that at speed 60 a timeout of 30 s leaves a process half a second. The deadline that a process is told is that moment on its own clock.
 	Speed float64
 
 	// Logs gets what processes write to their standard output and error. Nil: nobody does.

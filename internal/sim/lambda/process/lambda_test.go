@@ -288,7 +288,7 @@ func TestConcurrencyIsOneEnvironmentEach(t *testing.T) {
 	}
 }
 
-// TestAnEnvironmentThatIsEndedAnswersNobody ends a Go function, which must notice, by a kill and by its time-out.
+// TestAnEnvironmentThatIsEndedAnswersNobody ends a Go function, which must notice, by a kill and by its timeout.
 func TestAnEnvironmentThatIsEndedAnswersNobody(t *testing.T) {
 	for outcome, end := range map[string]func(*rig){
 		"killed":    func(r *rig) { r.Kill("fn") },
