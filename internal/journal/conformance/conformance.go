@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"testing"
 	"time"
 
@@ -294,31 +293,14 @@ func closed(t *testing.T, s journal.Store) {
 	}
 }
 
-// race lets eight writers on two handles raise one record: for each revision exactly one must win.
+// onlyOne lets eight writers on two handles raise one record: for each revision exactly one must win.
 func race(t *testing.T, a, b journal.Store) {
 	const writers, rounds = 8, 10
 	for rev := int64(1); rev <= rounds; rev++ {
-		var wg sync.WaitGroup
-		errs := make(chan error, writers)
-		for i := range writers {
-			s := []journal.Store{a, b}[i%2]
-			wg.Go(func() {
-				errs <- s.Write(t.Context(), journal.Batch{Records: records(record("a", rev, true)), Lines: []journal.Line{line(int(rev), "a")}})
-			})
-		}
-		wg.Wait()
-		close(errs)
-		won := 0
-		for err := range errs {
-			if err == nil {
-				won++
-			} else if !errors.Is(err, journal.ErrConflict) {
-				t.Errorf("revision %d: error %v, want ErrConflict", rev, err)
-			}
-		}
-		if won != 1 {
-			t.Errorf("revision %d: %d writers won, want 1", rev, won)
-		}
+		onlyOne(t, writers, fmt.Sprintf("revision %d", rev), func(i int) error {
+			batch := journal.Batch{Records: records(record("a", rev, true)), Lines: []journal.Line{line(int(rev), "a")}}
+			return []journal.Store{a, b}[i%2].Write(t.Context(), batch)
+		})
 	}
 	lines, err := history(t, b, journal.Query{})
 	if err != nil || len(lines) != rounds {

@@ -100,25 +100,32 @@ func claims(t *testing.T, a, b journal.Store) {
 	const holders, rounds = 8, 10
 	var was journal.Lease
 	for fence := int64(1); fence <= rounds; fence++ {
-		var wg sync.WaitGroup
-		errs := make(chan error, holders)
-		for i := range holders {
-			s := []journal.Store{a, b}[i%2]
-			wg.Go(func() { errs <- s.Claim(t.Context(), was, lease("raced", fmt.Sprint(i), fence, 1)) })
-		}
-		wg.Wait()
-		close(errs)
-		won := 0
-		for err := range errs {
-			if err == nil {
-				won++
-			} else if !errors.Is(err, journal.ErrConflict) {
-				t.Errorf("fence %d: error %v, want ErrConflict", fence, err)
-			}
-		}
-		if won != 1 {
-			t.Errorf("fence %d: %d holders won, want 1", fence, won)
-		}
+		onlyOne(t, holders, fmt.Sprintf("fence %d", fence), func(i int) error {
+			return []journal.Store{a, b}[i%2].Claim(t.Context(), was, lease("raced", fmt.Sprint(i), fence, 1))
+		})
 		was = lease("raced", "", fence, 1)
+	}
+}
+
+// onlyOne lets n writers try the same at once: one must win, and each other one must be refused with ErrConflict.
+func onlyOne(t *testing.T, n int, what string, try func(i int) error) {
+	t.Helper()
+	var wg sync.WaitGroup
+	errs := make(chan error, n)
+	for i := range n {
+		wg.Go(func() { errs <- try(i) })
+	}
+	wg.Wait()
+	close(errs)
+	won := 0
+	for err := range errs {
+		if err == nil {
+			won++
+		} else if !errors.Is(err, journal.ErrConflict) {
+			t.Errorf("%s: error %v, want ErrConflict", what, err)
+		}
+	}
+	if won != 1 {
+		t.Errorf("%s: %d writers won, want 1", what, won)
 	}
 }
