@@ -257,21 +257,16 @@ func tellLeft(c *decider, live []*fleet.Task) {
 	if c.undescribed() {
 		return
 	}
-	left := make([]string, len(live))
-	for i, t := range live {
-		left[i] = name(t)
-	}
-	d := c.d()
-	if strings.Join(left, " ") == strings.Join(d.Left, " ") {
+	left := names(live)
+	if slices.Equal(left, c.d().Left) {
 		return
 	}
-	switch {
-	case len(left) == 0:
+	if len(left) == 0 {
 		c.note("empty", "every task on it has stopped")
-	default:
+	} else {
 		c.note("waiting", "%d of %d tasks left: %s", len(left), len(c.tasks), strings.Join(left, ", "))
 	}
-	d.Left = left
+	c.d().Left = left
 }
 
 // answered lets the host go: everything that is waited for has stopped.
@@ -280,7 +275,7 @@ func answered(c *decider) bool {
 	reason := "no task was on it"
 	switch live := c.liveTasks(); {
 	case len(live) > 0:
-		cut = c.live()
+		cut = names(live)
 		reason = fmt.Sprintf("every task has stopped but %d daemon tasks, which had %s more", len(live), c.p.DaemonGrace)
 	case len(c.tasks) == 1:
 		reason = "its task has stopped"
@@ -327,12 +322,15 @@ func (c *decider) undescribed() bool {
 	return slices.ContainsFunc(c.tasks, func(f *fleet.Fact[fleet.Task]) bool { return f.Is == fleet.Unknown })
 }
 
-func (c *decider) live() []string {
-	var names []string
-	for _, t := range c.liveTasks() {
-		names = append(names, name(t))
+// live names the tasks of which anything may still run.
+func (c *decider) live() []string { return names(c.liveTasks()) }
+
+func names(tasks []*fleet.Task) []string {
+	var list []string
+	for _, t := range tasks {
+		list = append(list, name(t))
 	}
-	return names
+	return list
 }
 
 // name is a task for people: its family, the end of its id, and how far it is.

@@ -16,7 +16,7 @@ func endedAt(t *testing.T, key, token string, at time.Time) journal.Record {
 	t.Helper()
 	d := drain.Drain{Key: key, Target: fleet.HostTarget("i-1"), Hold: drain.Hold{Group: "web", Hook: "ebb-drain", Token: token}, Ended: at,
 		Final: &drain.Answer{Outcome: drain.HostGone}}
-	body, err := json.Marshal(stored{Record: d.Record()})
+	body, err := json.Marshal(stored{Drain: d, Instance: d.Instance()})
 	if err != nil {
 		t.Fatal(err)
 	}
