@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -135,12 +136,8 @@ const hookless = 5 * time.Minute
 
 // adopt opens drains for the instances that the sweep found waiting, once their group is known to have our hook.
 func (k *Kernel) adopt(now time.Time) {
-	targets := make([]fleet.Target, 0, len(k.toAdopt))
-	for t := range k.toAdopt { //ebb:any-order sorted below
-		targets = append(targets, t)
-	}
-	slices.SortFunc(targets, func(a, b fleet.Target) int { return strings.Compare(a.ID, b.ID) })
-	for _, t := range targets {
+	byID := func(a, b fleet.Target) int { return strings.Compare(a.ID, b.ID) }
+	for _, t := range slices.SortedFunc(maps.Keys(k.toAdopt), byID) {
 		group := k.toAdopt[t]
 		h := k.hook(group)
 		if h.Is == fleet.Absent && now.Sub(h.At) > hookless {
@@ -246,7 +243,7 @@ func (k *Kernel) wake(now time.Time) time.Time {
 	}
 	for _, l := range k.listings { //ebb:any-order the earliest
 		if l.stalled() {
-			sooner(drain.Later(now, l.failedAt.Add(backoff(l.fails))))
+			sooner(drain.Later(now, l.again()))
 		}
 	}
 	for _, e := range k.sorted {
