@@ -5,6 +5,7 @@
 package lease
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -169,22 +170,6 @@ func (k *Keeper) Held(now time.Time) map[string]journal.Lease {
 	return held
 }
 
-// Holds reports whether all of some leases are certainly ours and were ours all the time since, and whether no others are.
-func (k *Keeper) Holds(some map[string]journal.Lease, now time.Time) (all, only bool) {
-	found, others := 0, 0
-	for scope, at := range k.sure { //ebb:any-order a count
-		if now.Sub(at) >= k.pace.For*2/3 {
-			continue
-		}
-		if s, ok := some[scope]; ok && s.Fence == k.stored[scope].lease.Fence {
-			found++
-		} else {
-			others++
-		}
-	}
-	return found == len(some), others == 0
-}
-
 // Until is when the first of the leases that are held stops being certain; zero if none is held.
 func (k *Keeper) Until(now time.Time) time.Time {
 	var until time.Time
@@ -211,10 +196,5 @@ func (k *Keeper) Release(now time.Time) []Claim {
 
 // Text names who holds what, for people.
 func Text(held map[string]journal.Lease) string {
-	scopes := make([]string, 0, len(held))
-	for scope := range held { //ebb:any-order sorted below
-		scopes = append(scopes, scope)
-	}
-	slices.Sort(scopes)
-	return strings.Join(scopes, ", ")
+	return strings.Join(slices.Sorted(maps.Keys(held)), ", ")
 }

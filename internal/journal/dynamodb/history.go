@@ -31,7 +31,7 @@ func (s *Store) History(ctx context.Context, q journal.Query) ([]journal.Line, e
 	for d := now.Add(ahead).UTC().Truncate(day); !d.Before(first.UTC().Truncate(day)); d = d.Add(-day) {
 		full, err := s.linesOf(ctx, d, q, &newest)
 		if err != nil {
-			return nil, s.explain("read", err)
+			return nil, err
 		}
 		if full {
 			break
@@ -49,11 +49,7 @@ func (s *Store) linesOf(ctx context.Context, d time.Time, q journal.Query, newes
 	if q.Key != "" || !q.Since.IsZero() {
 		limit = 0 // most items may have nothing that is asked for
 	}
-	for it, err := range s.query(ctx, partitionLines(d), backward(true), pages(limit), from(padded(q.After/maxLines))) {
-		if err != nil {
-			return false, err
-		}
-		ls, err := it.history()
+	for ls, err := range query(ctx, s, partitionLines(d), item.history, backward, pages(limit), from(padded(q.After/maxLines))) {
 		if err != nil {
 			return false, err
 		}
