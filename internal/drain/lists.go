@@ -1,6 +1,7 @@
 package drain
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -145,11 +146,8 @@ func Later(a, b time.Time) time.Time {
 
 // settled is the time from which a list cannot miss a task that was placed before DRAINING.
 func (c *decider) settled() time.Time {
-	from := c.d().DrainingSince
-	if from.IsZero() {
-		from = c.d().Heard // deregistered, never seen DRAINING: nothing can have been placed since
-	}
-	return from.Add(c.settle())
+	// One that was deregistered and never seen DRAINING had nothing placed on it since Ebb heard of it.
+	return cmp.Or(c.d().DrainingSince, c.d().Heard).Add(c.settle())
 }
 
 // settle is the longest read lag, as seen by any of the clocks.

@@ -1,6 +1,7 @@
 package drain
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -131,9 +132,7 @@ func draining(c *decider) bool {
 
 // begun gives the drain its slot: the deadline counts from now on.
 func (c *decider) begun() {
-	if c.d().Slot.IsZero() {
-		c.d().Slot = c.now
-	}
+	c.d().Slot = cmp.Or(c.d().Slot, c.now)
 }
 
 // hasSlot reports whether the drain has a slot among those of its group that may leave at once, or gets one now. It keeps it to its end.
@@ -175,9 +174,7 @@ func stopped(c *decider) bool {
 		c.out.Waiting = fmt.Sprintf("for %d of %d tasks to stop", len(live), len(c.tasks))
 		return false
 	}
-	if d.EmptySince.IsZero() {
-		d.EmptySince = c.now
-	}
+	d.EmptySince = cmp.Or(d.EmptySince, c.now)
 	if len(daemons) == 0 {
 		return true
 	}
@@ -336,9 +333,7 @@ func names(tasks []*fleet.Task) []string {
 // name is a task for people: its family, the end of its id, and how far it is.
 func name(t *fleet.Task) string {
 	id := t.ARN.Name()
-	if len(id) > 8 {
-		id = id[:8]
-	}
+	id = id[:min(len(id), 8)]
 	if t.Family == "" {
 		return "task " + id
 	}

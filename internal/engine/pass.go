@@ -126,8 +126,10 @@ func (f *Function) Begin(ctx context.Context, heard []event.Message, clock bool,
 			wakes++
 		}
 	}
-	if !clock && len(open) == 0 && wakes == len(heard) {
-		i.ignore(heard)
+	if i.Over = !clock && len(open) == 0 && wakes == len(heard); i.Over {
+		for _, m := range heard {
+			i.Settled = append(i.Settled, kernel.Verdict{Message: m.ID, Delete: true, Kind: event.Ignored, Why: "nothing leaves"})
+		}
 		return i, nil
 	}
 	i.scopes = kernel.Scopes(f.cfg.Kernel.Groups, open)
@@ -143,14 +145,6 @@ func (f *Function) Begin(ctx context.Context, heard []event.Message, clock bool,
 		i.wakeOthers()
 	}
 	return i, nil
-}
-
-// ignore acknowledges messages that would only wake an Ebb, when nothing leaves.
-func (i *Invocation) ignore(heard []event.Message) {
-	for _, m := range heard {
-		i.Settled = append(i.Settled, kernel.Verdict{Message: m.ID, Delete: true, Kind: event.Ignored, Why: "nothing leaves"})
-	}
-	i.Over = true
 }
 
 // claim takes the leases of those of some scopes that are free.

@@ -37,11 +37,17 @@ func (k *Kernel) dispatch(acts []intent, now time.Time) []plan.Request {
 			}
 			continue
 		}
-		if k.queued(p, now) || !k.gathered(a, now) || !k.room(p) || !k.rates.take(a.Kind.Spec().Bucket, 1, p, now) {
+		// Urgent calls that are held back are all released at one moment, longest waiting first, so a drain that decides late cannot overtake.
+		urgent := p <= plan.Answering
+		held := urgent && now.Before(k.pacedTo[p])
+		if held || !k.gathered(a, now) || !k.room(p) || !k.rates.take(a.Kind.Spec().Bucket, 1, p, now) {
 			again := now.Add(Moment)
-			if p <= plan.Answering && k.room(p) {
+			if urgent && k.room(p) {
 				k.Counts["urgent calls paced"]++
-				again = k.queue(p, again, now)
+				if !held {
+					k.pacedTo[p] = again
+				}
+				again = k.pacedTo[p]
 			}
 			for _, e := range group.entries {
 				if e.wake.IsZero() || e.wake.After(again) {
@@ -56,20 +62,6 @@ func (k *Kernel) dispatch(acts []intent, now time.Time) []plan.Request {
 		requests = append(requests, k.request(plan.Request{Action: &a}))
 	}
 	return append(requests, k.look(now)...)
-}
-
-// queued reports whether calls of this priority are being held back. All are released at one moment, longest waiting first, so a drain that
-// decides late cannot overtake.
-func (k *Kernel) queued(p plan.Priority, now time.Time) bool {
-	return p <= plan.Answering && now.Before(k.pacedTo[p])
-}
-
-// queue is the moment for which urgent calls of a priority are held back.
-func (k *Kernel) queue(p plan.Priority, again, now time.Time) time.Time {
-	if !now.Before(k.pacedTo[p]) {
-		k.pacedTo[p] = again
-	}
-	return k.pacedTo[p]
 }
 
 // look requests the due looks. A look for which there are too few calls waits, and so do those behind it that draw on the same bucket:

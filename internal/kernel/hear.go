@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -58,10 +59,7 @@ func (k *Kernel) hearUnknown(h Heard, now time.Time) bool {
 	if k.cfg.Redrive || h.Receives < giveUp {
 		return false
 	}
-	body := h.Body
-	if len(body) > 64<<10 {
-		body = body[:64<<10]
-	}
+	body := h.Body[:min(len(h.Body), 64<<10)]
 	data, _ := json.Marshal(map[string]string{"message": h.Message, "body": body})
 	text := fmt.Sprintf("deleted message %s after %d receives: %s; the queue has no redrive policy to keep it",
 		h.Message, h.Receives, h.Event.Why)
@@ -106,21 +104,9 @@ func (k *Kernel) hearTermination(h Heard, now time.Time) (ack bool, why string) 
 		k.Counts["late"]++
 		return true, "drain " + key + " has ended"
 	}
-	zero := e.Time
-	if zero.IsZero() {
-		zero = h.Sent
-	}
 	hold := drain.Hold{Group: e.Group, Hook: e.Hook, Token: e.Token, WarmPool: e.ToWarmPool()}
-	k.begin(drain.Drain{Target: t, Zero: zero, Hold: hold}, man, now)
+	k.begin(drain.Drain{Target: t, Zero: cmp.Or(e.Time, h.Sent), Hold: hold}, man, now)
 	return true, ""
-}
-
-// begun adds a drain to those that are open.
-func (k *Kernel) begun(e *entry) {
-	k.add(e)
-	if e.d.ContainerInstance != "" {
-		k.ownerOf[e.d.ContainerInstance] = e.d.Target
-	}
 }
 
 // doubtful: of a message that claims to be older than this, Auto Scaling is asked when the termination really began.
@@ -133,13 +119,7 @@ func (k *Kernel) begin(d drain.Drain, man Managed, now time.Time) {
 	}
 	d.Heard, d.Cluster = now, man.Cluster
 	d.Doubt = now.Sub(d.Zero) > doubtful
-	gen := d.Token
-	if gen == "" {
-		gen = "t" + d.Zero.UTC().Format("20060102T150405")
-	}
-	if len(gen) > 8 && d.Token != "" {
-		gen = gen[:8]
-	}
+	gen := cmp.Or(d.Token[:min(len(d.Token), 8)], "t"+d.Zero.UTC().Format("20060102T150405"))
 	d.Key = k.recent[d.Target].unused(d.Group + "/" + d.Target.ID + "/" + gen)
 	man.Policy = k.cfg.policy(man)
 	k.begun(&entry{d: d, man: man, scope: man.Scope(), since: now, dirty: true, fresh: true})

@@ -158,23 +158,23 @@ func (o *observer) sweptInstance(i fleet.GroupInstance, at time.Time) {
 const unwatched = time.Hour
 
 func sawHooks(o *observer, a answer) {
-	group, at := a.In, a.Started
-	o.hooked[group] = true
-	for _, h := range a.Result.View.Hooks {
-		if h.Name == o.cfg.Hook && h.Transition == fleet.TerminatingTransit {
-			put(o.facts, hooksOf(group), fleet.Seen, at, h)
-			return
+	o.hooked[a.In] = true
+	keep(o, a, a.Result.View.Hooks, func(h fleet.Hook) (plan.Subject, fleet.Hook) {
+		if h.Name != o.cfg.Hook || h.Transition != fleet.TerminatingTransit {
+			return plan.Subject{}, h // not Ebb's
 		}
-	}
-	put(o.facts, hooksOf(group), fleet.Absent, at, fleet.Hook{})
+		return hooksOf(a.In), h
+	})
 }
 
-// keep keeps what a look found of its subjects, and as absent those that it should have found and did not. A fact that is kept with a
-// drain concerns the drain's target, whose id is the subject's.
+// keep keeps what a look found of its subjects, and as absent those that it should have found and did not. What goes with one drain must
+// concern its target, whose id is the subject's.
 func keep[V, T any](o *observer, a answer, found []V, fact func(V) (plan.Subject, T)) {
 	left := map[plan.Subject]bool{}
 	for _, s := range a.Subjects {
-		left[s] = !a.failed[s.ID] && (s.Kind.Spec().Keep > 0 || o.concerns(fleet.HostTarget(fleet.InstanceID(s.ID)), a.Started))
+		kind := s.Kind.Spec()
+		left[s] = !a.failed[s.ID] &&
+			(kind.Shared || kind.Keep > 0 || o.concerns(fleet.HostTarget(fleet.InstanceID(s.ID)), a.Started))
 	}
 	for _, v := range found {
 		if s, is := fact(v); left[s] {

@@ -5,6 +5,7 @@
 package sqs
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -84,14 +85,9 @@ type returned struct {
 
 // New returns the queue behind an API.
 func New(api API, cfg Config) *Queue {
-	if cfg.VisibilityTimeout == 0 {
-		cfg.VisibilityTimeout = time.Minute
-	}
+	cfg.VisibilityTimeout, cfg.Log = cmp.Or(cfg.VisibilityTimeout, time.Minute), cmp.Or(cfg.Log, slog.Default())
 	if cfg.Now == nil {
 		cfg.Now = time.Now
-	}
-	if cfg.Log == nil {
-		cfg.Log = slog.Default()
 	}
 	return &Queue{api: api, cfg: cfg, stir: make(chan struct{}, 1), held: map[string]received{}}
 }
