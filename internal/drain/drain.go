@@ -32,7 +32,7 @@ const (
 	Lost Outcome = "lost"
 	// Elsewhere: the hook ended without Ebb's answer: somebody else answered, or it timed out.
 	Elsewhere Outcome = "ended-elsewhere"
-	// Refused: the hook's heartbeat timeout is too short for an Ebb that looks once a minute (ShortestFor).
+	// Refused: the hook's heartbeat timeout is too short for an Ebb that looks once a minute (ShortestFor), or AWS takes no call about it.
 	Refused Outcome = "refused"
 	// NotLeaving: the group says that the instance is not being terminated.
 	NotLeaving Outcome = "not-leaving"
@@ -112,6 +112,8 @@ type Hold struct {
 	// StayingSince is the first look in which the group said that the instance is not leaving, and every look since has said so. At
 	// most one of WaitingSince and StayingSince is set.
 	StayingSince time.Time `json:"staying_since,omitzero"`
+	// MissingSince is the first look in which the group did not have the instance, and every look since has said so.
+	MissingSince time.Time `json:"missing_since,omitzero"`
 }
 
 // Host is what is remembered of the container instance that an EC2 instance is.

@@ -1,6 +1,7 @@
 package drain
 
 import (
+	"cmp"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +20,7 @@ type decideCase struct {
 	intent  string // outcome of the answer that was decided on
 	ended   string // outcome of the ended drain
 	waiting string // part of what people are told
+	cut     string // what the decided or final answer cuts off
 }
 
 func (tt decideCase) check(t *testing.T, s *scene) {
@@ -33,6 +35,9 @@ func (tt decideCase) check(t *testing.T, s *scene) {
 		if x.got != x.want {
 			t.Errorf("%s: %q, want %q", x.what, x.got, x.want)
 		}
+	}
+	if a := cmp.Or(dec.Drain.Final, dec.Drain.Intent); tt.cut != "" && strings.Join(a.CutOff, ", ") != tt.cut {
+		t.Errorf("cut off: %q, want %q", a.CutOff, tt.cut)
 	}
 	if !strings.Contains(dec.Waiting, tt.waiting) {
 		t.Errorf("waiting %q, want %q in it", dec.Waiting, tt.waiting)

@@ -31,7 +31,7 @@ func ended(c *decider) bool {
 	if i.Is == fleet.Unknown && !answered {
 		return false
 	}
-	over := answered || i.Is == fleet.Absent || i.Value.State.Over()
+	over := answered || c.missing() || i.Is == fleet.Seen && i.Value.State.Over()
 	// "No active Lifecycle Action found" between two looks that saw the instance wait: ours is done and another hook holds.
 	if !d.WaitingSince.IsZero() && told.After(d.WaitingSince) && i.At.After(told) {
 		over = true
@@ -40,13 +40,26 @@ func ended(c *decider) bool {
 	case over && d.Intent != nil:
 		c.close(d.Intent.Outcome, d.Intent.Reason, d.Intent.CutOff)
 	case over:
-		c.close(Elsewhere, "the hook ended without Ebb's answer; the group says "+stateText(i), nil)
+		c.close(Elsewhere, "the hook ended without Ebb's answer; the group says "+stateText(i), c.cutOff())
 	case !d.StayingSince.IsZero() && i.At.Sub(d.StayingSince) >= stayingFor+c.p.Skew:
 		c.close(NotLeaving, "the group says "+stateText(i)+": nothing is to be drained", nil)
 	default:
 		return false
 	}
 	return true
+}
+
+// missing reports whether the group does not have the instance any more. One look is not enough: a list may lack what is there. EC2 may
+// confirm it, or a second look some time after the first, or that an answer was on its way.
+func (c *decider) missing() bool {
+	from := c.d().MissingSince
+	switch {
+	case from.IsZero():
+		return false
+	case c.d().Intent != nil && c.d().Intent.At.Before(from) || c.ec2.Is == fleet.Seen && c.ec2.Value.Gone() || c.ec2.Is == fleet.Absent:
+		return true
+	}
+	return c.instance.At.Sub(from) >= absentFor+c.p.Skew
 }
 
 func stateText(i fleet.Fact[fleet.GroupInstance]) string {
@@ -85,6 +98,23 @@ func refuse(c *decider) bool {
 	return true
 }
 
+// invalidFor is how many times in a row AWS must refuse a call about the lifecycle action as invalid before that is believed: it takes
+// more than a minute, and AWS has refused what was right for a moment.
+const invalidFor = 12
+
+// invalid ends a drain about which AWS takes no call: repeating it would change nothing, and the hook ends by its own timeout.
+func invalid(c *decider) bool {
+	try := c.seen.Tried(plan.Answer)
+	if c.instance.Is == fleet.Unknown && try.Class != plan.Invalid {
+		try = c.seen.Tried(plan.Beat)
+	}
+	if try.Class != plan.Invalid || try.Token != "" || try.Fails < invalidFor || try.Flying {
+		return false
+	}
+	c.close(Refused, "Auto Scaling refuses every call about this lifecycle action as invalid: "+try.Message, c.cutOff())
+	return true
+}
+
 // hostGone: EC2 says that the instance is not running, so there is nothing to wait for.
 func hostGone(c *decider) bool {
 	m := c.ec2
@@ -92,10 +122,10 @@ func hostGone(c *decider) bool {
 	case c.d().Intent != nil && c.d().Intent.Outcome != HostGone && c.instance.Is == fleet.Unknown:
 		return false // after a restart: it may be gone because the hook was answered, which the group says
 	case m.Is == fleet.Seen && m.Value.Gone():
-		c.end(c, HostGone, "EC2 says that the instance is "+string(m.Value)+": nothing on it can be waited for", c.live())
+		c.end(c, HostGone, "EC2 says that the instance is "+string(m.Value)+": nothing on it can be waited for", c.cutOff())
 		return true
 	case m.Is == fleet.Absent:
-		c.end(c, HostGone, "EC2 does not know the instance any more", c.live())
+		c.end(c, HostGone, "EC2 does not know the instance any more", c.cutOff())
 		return true
 	}
 	pace := c.p.LookSlow
@@ -150,9 +180,8 @@ func deadline(c *decider) bool {
 	if c.d().held() && (!c.instance.Value.State.Waiting() || doubtful(c)) {
 		return false // there is no hook to answer, or the deadline may be a false one
 	}
-	cut := c.live()
-	if len(cut) == 0 {
-		cut = c.d().Left
+	if !c.outAtTheEnd(at) {
+		return true
 	}
 	reason := fmt.Sprintf("the deadline of %s is over", at.Sub(Later(c.d().Zero, c.d().Slot)).Round(time.Second))
 	if c.d().Slot.IsZero() && !c.d().Queued.IsZero() {
@@ -161,8 +190,35 @@ func deadline(c *decider) bool {
 	if w := unseen(c); w != "" {
 		reason += "; " + w
 	}
-	c.end(c, Forced, reason, cut)
+	if n := c.notAsked(); n > 0 {
+		reason += fmt.Sprintf("; ECS had not asked %d of its tasks to stop, most likely because their replacements do not run", n)
+	}
+	c.end(c, Forced, reason, c.cutOff())
 	return true
+}
+
+// outFor is how long after the deadline the targets of what is cut off may take to leave their target groups. The hook lasts that long:
+// the last heartbeat is at most a third of its timeout old.
+const outFor = 20 * time.Second
+
+// outAtTheEnd takes what is cut off at a deadline out of its target groups first, so that no request goes to a task that is killed. It
+// reports whether nothing is in the way of the answer any more; after a while nothing is.
+func (c *decider) outAtTheEnd(deadline time.Time) bool {
+	if over := deadline.Add(outFor); c.now.Before(over) && c.d().Intent == nil {
+		c.wake(over)
+		return c.targetsOut(c.liveTasks())
+	}
+	return true
+}
+
+// notAsked counts the tasks of services that ECS still wants to run here.
+func (c *decider) notAsked() (n int) {
+	for _, t := range c.liveTasks() {
+		if t.Service() != "" && t.DesiredStatus == "RUNNING" {
+			n++
+		}
+	}
+	return n
 }
 
 // doubtful reports whether the zero of the deadline is still to be checked. It ends after a while: a look that fails must not make it hang.
@@ -221,7 +277,7 @@ func lost(c *decider) bool {
 		c.out.Waiting = "to see once more whether ECS reaches the instance"
 		return true
 	}
-	c.end(c, Lost, fmt.Sprintf("ECS has not reached the instance for %s; its targets are deregistered", c.p.LostAfter), c.live())
+	c.end(c, Lost, fmt.Sprintf("ECS has not reached the instance for %s; its targets are deregistered", c.p.LostAfter), c.cutOff())
 	return true
 }
 
@@ -273,7 +329,11 @@ func beat(c *decider) {
 		return
 	}
 	c.want(plan.Subject{Kind: plan.Hooks, In: d.Group}, h.Is, h.At, 10*time.Minute)
-	if !c.now.Before(Deadline(*d, h, c.p)) {
+	until := Deadline(*d, h, c.p)
+	if d.Intent == nil {
+		until = until.Add(outFor)
+	}
+	if !c.now.Before(until) {
 		return
 	}
 	if i := c.instance; i.Is == fleet.Seen && !i.Value.State.Waiting() {
