@@ -133,6 +133,15 @@ func (c *decider) read() {
 	c.ec2 = factOf[fleet.InstanceState](c, d.subject(plan.Instances, ""))
 	c.container = factOf[fleet.ContainerInstance](c, d.subject(plan.FindContainerInstances, ""))
 	c.tasks, c.running, c.stopped = c.seen.Tasks(), c.seen.Lists(plan.ListRunning), c.seen.Lists(plan.ListStopped)
+	if len(d.Others)+len(d.Emptied) == 0 {
+		return
+	}
+	if slices.Contains(d.Emptied, c.container.Value.ARN) {
+		c.container = fleet.Fact[fleet.ContainerInstance]{} // of the registration before this one
+	}
+	c.tasks = slices.DeleteFunc(slices.Clone(c.tasks), func(f *fleet.Fact[fleet.Task]) bool {
+		return f.Is == fleet.Seen && f.Value.ContainerInstance != d.ContainerInstance
+	})
 }
 
 // factOf is what is known of a subject; Unknown where nobody has looked.

@@ -2,6 +2,7 @@ package drain
 
 import (
 	"cmp"
+	"slices"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/fleet"
@@ -21,9 +22,7 @@ func remember(c *decider) {
 		if c.elsewhere() {
 			break
 		}
-		if d.ContainerInstance != ci.ARN {
-			d.ContainerInstance, d.DrainingSince = ci.ARN, time.Time{} // lists of an earlier registration prove nothing of this one
-		}
+		c.registered(ci)
 		d.DrainingSince = since(d.DrainingSince, ci.Status == fleet.Draining, c.now) // when Ebb learnt it: never too early
 		if d.DrainingSince.IsZero() {
 			d.EmptySince = time.Time{} // new tasks may have come
@@ -44,6 +43,20 @@ func remember(c *decider) {
 	}
 	checkToken(c)
 	checkZero(c)
+}
+
+// registered keeps which registrations of the host there are, and which of them is being drained.
+func (c *decider) registered(ci fleet.ContainerInstance) {
+	d := c.d()
+	if d.ContainerInstance != ci.ARN {
+		d.ContainerInstance, d.DrainingSince = ci.ARN, time.Time{} // lists of an earlier registration prove nothing of this one
+		d.Others = slices.DeleteFunc(slices.Clone(d.Others), func(r fleet.Registration) bool { return r.ARN == ci.ARN })
+	}
+	for _, r := range ci.Others {
+		if !slices.Contains(d.Others, r) && !slices.Contains(d.Emptied, r.ARN) {
+			d.Others = append(slices.Clone(d.Others), r)
+		}
+	}
 }
 
 // checkToken gives up a token that AWS does not know, or refuses as invalid: it may belong to an earlier wait of the instance, and the

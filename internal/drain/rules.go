@@ -236,6 +236,8 @@ func doubtful(c *decider) bool {
 // unseen says what could not be established, for the reason of a forced ending.
 func unseen(c *decider) string {
 	switch {
+	case len(c.d().Others) > 0:
+		return fmt.Sprintf("the instance is registered more than once, and the tasks of %d registrations were not looked at", len(c.d().Others))
 	case c.elsewhere():
 		return "the instance is in cluster " + c.container.Value.Cluster + " and not in " + c.d().Cluster + ", so its tasks were not looked at"
 	case c.container.Is == fleet.Unknown:
@@ -275,6 +277,10 @@ func lost(c *decider) bool {
 	}
 	if c.now.Sub(c.container.At) > 2*c.p.Look {
 		c.out.Waiting = "to see once more whether ECS reaches the instance"
+		return true
+	}
+	if len(d.Others) > 0 {
+		c.next(names(c.liveTasks()))
 		return true
 	}
 	c.end(c, Lost, fmt.Sprintf("ECS has not reached the instance for %s; its targets are deregistered", c.p.LostAfter), c.cutOff())

@@ -216,12 +216,12 @@ func TestLost(t *testing.T) {
 			s.task("web", "", "RUNNING", "RUNNING")
 			s.unreached()
 			s.o.Container.At = s.d.UnreachedFrom.Add(s.p.LostAfter - time.Second)
-		}, looks: "container-instances", notes: "waiting", waiting: "for 1 of 1 tasks"},
+		}, looks: "find-container-instances", notes: "waiting", waiting: "for 1 of 1 tasks"},
 		{name: "before the answer it is looked at once more", set: func(s *scene) {
 			s.task("web", "", "RUNNING", "RUNNING")
 			s.unreached()
 			s.o.Container.At = s.now.Add(-2*s.p.Look - time.Second)
-		}, looks: "container-instances", waiting: "to see once more"},
+		}, looks: "find-container-instances", waiting: "to see once more"},
 		{name: "without a list of its tasks their targets are not known", set: func(s *scene) {
 			s.unreached()
 			s.o.Running = nil

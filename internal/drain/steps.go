@@ -28,6 +28,7 @@ var hostCourse = course{
 		listed,    // the tasks that are to run on it are known
 		stopped,   // every task that is waited for has stopped
 		confirmed, // and there is no other
+		alone,     // there is no other registration of the host
 		answered,  // the hook is answered
 	},
 	after: []func(*decider){beat},
@@ -89,10 +90,38 @@ func found(c *decider) bool {
 	return false
 }
 
-// lookAtContainer asks for the state of the known container instance.
+// lookAtContainer asks for the state of the known container instance. One that ECS does not reach may have registered again, so all of the
+// host's are searched for.
 func (c *decider) lookAtContainer(pace time.Duration) {
 	d, ci := c.d(), c.container
+	if !d.UnreachedFrom.IsZero() {
+		c.want(d.subject(plan.FindContainerInstances, d.Cluster), ci.Is, ci.At, pace)
+		return
+	}
 	c.want(d.registered(plan.ContainerInstances), ci.Is, ci.At, pace)
+}
+
+// alone goes on with the next registration of the host, until there is no other.
+func alone(c *decider) bool {
+	if len(c.d().Others) == 0 {
+		return true
+	}
+	c.next(nil)
+	return false
+}
+
+// next goes on with another registration of the host. lost names the tasks that are given up with this one.
+func (c *decider) next(lost []string) {
+	d := c.d()
+	r := d.Others[0]
+	c.note("registered-twice", "the instance is registered more than once: after %s, now %s", d.ContainerInstance.Name(), r.ARN.Name())
+	d.Emptied, d.Lost = append(slices.Clone(d.Emptied), d.ContainerInstance), append(slices.Clone(d.Lost), lost...)
+	d.Others = slices.Clone(d.Others[1:])
+	d.Host = Host{Cluster: r.Cluster, ContainerInstance: r.ARN}
+	d.Left = nil
+	c.container = fleet.Fact[fleet.ContainerInstance]{}
+	c.lookAtContainer(0)
+	c.out.Waiting = "to look at another registration of the instance"
 }
 
 // draining sets DRAINING. One that is already DRAINING, or deregistered, is left as it is.
@@ -271,6 +300,8 @@ func tellLeft(c *decider, live []*fleet.Task) {
 func answered(c *decider) bool {
 	outcome, reason, killed := Drained, "no task was on it", len(c.killed())
 	switch live := c.liveTasks(); {
+	case len(c.d().Lost) > 0:
+		outcome, reason = Lost, "ECS did not reach one registration of the instance; every other task has stopped"
 	case killed > 0: // EC2 may not have said so yet
 		outcome = HostGone
 		reason = fmt.Sprintf("every task has stopped, but %d of %d because EC2 stopped or terminated their host", killed, len(c.tasks))
@@ -325,10 +356,11 @@ func (c *decider) undescribed() bool {
 // that may be more by what was left when it was last looked at.
 func (c *decider) cutOff() []string {
 	lost := append(c.liveTasks(), c.killed()...)
+	given := c.d().Lost
 	if left := c.d().Left; len(left) > len(lost) && (len(c.tasks) == 0 || len(c.running.Starts) == 0 || len(c.stopped.Starts) == 0) {
-		return left
+		return slices.Concat(given, left)
 	}
-	return names(lost)
+	return slices.Concat(given, names(lost))
 }
 
 // killed are the tasks that died with their host since the drain began.

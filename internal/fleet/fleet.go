@@ -194,6 +194,14 @@ type ContainerInstance struct {
 	Connected bool   // agentConnected; false several times an hour without meaning
 	Running   int    // tasks with desiredStatus RUNNING: not a count of what still runs
 	Pending   int
+	Others    []Registration // of the same instance, found by the same look; a look at this one alone finds none
+}
+
+// Registration is one registration of an EC2 instance as a container instance. An agent that has lost its state registers again, and leaves
+// the old registration behind with its tasks.
+type Registration struct {
+	Cluster string `json:"cluster"`
+	ARN     ARN    `json:"arn"`
 }
 
 // Container instance statuses that Ebb tells apart.

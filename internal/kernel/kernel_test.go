@@ -234,3 +234,41 @@ func TestADrainOfAGroupThatIsNoLongerManagedIsBroughtToItsEnd(t *testing.T) {
 		t.Errorf("orders %v, want the drain to go on", n)
 	}
 }
+
+// Two registrations of one instance: whichever ECS lists first, the one that it reaches is drained first and the other after it. While it
+// reaches neither, the one that was begun goes on.
+func TestOfTwoRegistrationsTheReachedOneLeads(t *testing.T) {
+	one := fleet.ContainerInstance{ARN: "arn/prod/1", Cluster: "prod", Status: fleet.Active, Connected: true}
+	two := fleet.ContainerInstance{ARN: "arn/prod/2", Cluster: "prod", Status: fleet.Active}
+	gone := fleet.ContainerInstance{ARN: "arn/prod/3", Cluster: "prod", Status: fleet.Inactive}
+	blip := one
+	blip.Connected = false
+	for _, tt := range []struct {
+		name   string
+		d      drain.Drain
+		all    []fleet.ContainerInstance
+		lead   fleet.ARN
+		others []fleet.ARN
+	}{
+		{"the reached one", drain.Drain{}, []fleet.ContainerInstance{two, gone, one}, one.ARN, []fleet.ARN{two.ARN}},
+		{"listed the other way", drain.Drain{}, []fleet.ContainerInstance{one, two, gone}, one.ARN, []fleet.ARN{two.ARN}},
+		{"begun, in a break", drain.Drain{Host: drain.Host{ContainerInstance: one.ARN}}, []fleet.ContainerInstance{two, blip}, one.ARN,
+			[]fleet.ARN{two.ARN}},
+		{"begun, and registered again", drain.Drain{Host: drain.Host{ContainerInstance: two.ARN}}, []fleet.ContainerInstance{two, one}, one.ARN,
+			[]fleet.ARN{two.ARN}},
+		{"one is done", drain.Drain{Emptied: []fleet.ARN{one.ARN}}, []fleet.ContainerInstance{two, one}, two.ARN, nil},
+		{"only an old one", drain.Drain{}, []fleet.ContainerInstance{gone}, gone.ARN, nil},
+	} {
+		lead, ok := leading(&tt.d, tt.all)
+		var others []fleet.ARN
+		for _, r := range lead.Others {
+			others = append(others, r.ARN)
+		}
+		if !ok || lead.ARN != tt.lead || !slices.Equal(others, tt.others) {
+			t.Errorf("%s: %s leads, then %v", tt.name, lead.ARN, others)
+		}
+	}
+	if _, ok := leading(&drain.Drain{Emptied: []fleet.ARN{one.ARN}}, []fleet.ContainerInstance{one}); ok {
+		t.Error("a registration that is done leads")
+	}
+}
