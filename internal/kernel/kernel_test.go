@@ -1,7 +1,9 @@
 package kernel
 
 import (
+	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -208,6 +210,18 @@ func TestWhatIsNotUnderstoodGoesIntoTheJournalBeforeItIsDeleted(t *testing.T) {
 		}
 		if n := countLines(o.Batch.Lines, "unreadable"); n == 1 != (receives == 5) {
 			t.Errorf("receive %d: %d lines", receives, n)
+		}
+	}
+}
+
+// JSON makes six bytes of some characters: what is kept of a body fits into the journal after that too.
+func TestWhatIsKeptOfABodyFitsIntoTheJournal(t *testing.T) {
+	for _, body := range []string{strings.Repeat("<", 72<<10), strings.Repeat("\x00", 1<<20), strings.Repeat("é", keptBody), "<", ""} {
+		k := newKernel(t, Config{})
+		k.Hear(Heard{Event: event.Parse([]byte(body)), Message: "m", Body: body, Receives: 5}, t0)
+		l := k.Next(t0).Batch.Lines[0]
+		if len(l.Data) > journal.MaxBody || len(l.Text) > 1000 || !json.Valid(l.Data) {
+			t.Errorf("%d bytes of %.10q: %d bytes of data, %d of text", len(body), body, len(l.Data), len(l.Text))
 		}
 	}
 }
