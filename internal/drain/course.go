@@ -1,6 +1,7 @@
 package drain
 
 import (
+	"cmp"
 	"fmt"
 	"hash/fnv"
 	"slices"
@@ -210,6 +211,9 @@ func (c *decider) close(o Outcome, reason string, cut []string) {
 	text := fmt.Sprintf("%s: %s", o, reason)
 	if len(cut) > 0 {
 		text += "; cut off: " + strings.Join(cut, ", ")
+	}
+	if d.Final.CutsOff() {
+		c.note("cut-off", "%s ends with work on it, as far as is known: %s", d.Target.ID, cmp.Or(strings.Join(cut, ", "), "nothing"))
 	}
 	c.note("ended", "%s", text)
 }

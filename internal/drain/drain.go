@@ -68,6 +68,12 @@ type Answer struct {
 	CutOff  []string  `json:"cut_off,omitempty"`
 }
 
+// CutsOff reports whether a drain that ends so may have lost work: a person should know. Daemon tasks that are cut off after everything else
+// has stopped are no loss.
+func (a *Answer) CutsOff() bool {
+	return a.Outcome == Forced || a.Outcome == Refused || a.Outcome != Drained && len(a.CutOff) > 0
+}
+
 // courses has a row for each kind of target.
 var courses = map[fleet.TargetKind]course{
 	fleet.Host: hostCourse,
@@ -125,7 +131,8 @@ type Hold struct {
 type Host struct {
 	Cluster           string    `json:"cluster,omitempty"` // configured, or where it was found; it never changes once it is known
 	ContainerInstance fleet.ARN `json:"container_instance,omitempty"`
-	Asked             time.Time `json:"asked,omitzero"` // since when ECS has been asked to set it DRAINING; zero again once it is
+	WrongCluster      string    `json:"wrong_cluster,omitempty"` // where it was found, when that is not where it is configured
+	Asked             time.Time `json:"asked,omitzero"`          // since when ECS has been asked to set it DRAINING; zero again once it is
 	// AbsentSince is the start of the first complete look in which no cluster knew the instance; zero again once one does.
 	AbsentSince time.Time `json:"absent_since,omitzero"`
 	// UnreachedFrom is the start of the first look in which ECS could not reach the instance, and every look since has said so, without

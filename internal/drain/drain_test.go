@@ -100,6 +100,21 @@ func TestHeldAndFound(t *testing.T) {
 	})
 }
 
+// A wrong cluster in the configuration is told once, as soon as it is seen, and not at the deadline.
+func TestAWrongClusterIsToldAtOnce(t *testing.T) {
+	s := emptyHost()
+	s.d.ContainerInstance, s.o.Container.Value.Cluster = "", "other"
+	dec := s.decide()
+	if len(dec.Lines) != 1 || dec.Lines[0].Kind != "wrong-cluster" || !strings.Contains(dec.Lines[0].Text, "in cluster other, but its group is "+
+		"configured for cluster prod") || len(dec.Do) != 0 {
+		t.Fatalf("lines %+v, does %+v", dec.Lines, dec.Do)
+	}
+	s.d = dec.Drain
+	if again := s.decide(); len(again.Lines) != 0 || !strings.Contains(again.Waiting, "in cluster other") {
+		t.Errorf("told again: %+v, %q", again.Lines, again.Waiting)
+	}
+}
+
 func TestDraining(t *testing.T) {
 	active := func(s *scene) { s.o.Container.Value.Status = fleet.Active }
 	run(t, []decideCase{
@@ -250,7 +265,7 @@ func TestAnswered(t *testing.T) {
 		{name: "an answer that was taken ends the drain", set: func(s *scene) {
 			s.d.Intent = &Answer{At: t0, Outcome: Forced, Reason: "the deadline of 30m0s is over"}
 			s.tried(plan.Answer, plan.OK, time.Second)
-		}, notes: "ended", intent: "forced", ended: "forced"},
+		}, notes: "cut-off ended", intent: "forced", ended: "forced"},
 		{name: "the hook of an instance in Terminating is not answered", set: func(s *scene) {
 			s.state(fleet.Terminating)
 			s.o.Machine.Value = fleet.StateTerminated

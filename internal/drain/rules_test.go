@@ -30,7 +30,7 @@ func TestEnded(t *testing.T) {
 			absent(&s.o.Instance)
 			s.d.MissingSince = s.o.Instance.At.Add(-absentFor)
 			s.d.Left = []string{"web:1/0a1b2c3d RUNNING"}
-		}, notes: "ended", ended: "ended-elsewhere", cut: "web:1/0a1b2c3d RUNNING"},
+		}, notes: "cut-off ended", ended: "ended-elsewhere", cut: "web:1/0a1b2c3d RUNNING"},
 		{name: "gone from its group and from EC2 it is over", set: func(s *scene) {
 			absent(&s.o.Instance)
 			absent(&s.o.Machine)
@@ -301,12 +301,12 @@ func TestADrainThatAWSRefusesForEverEnds(t *testing.T) {
 	}
 	run(t, []decideCase{
 		{name: "heartbeats refused while the group cannot be looked at", set: refused(plan.Beat, invalidFor, func(s *scene) { unknown(&s.o.Instance) }),
-			notes: "ended", ended: "refused", cut: "web:1/web RUNNING"},
+			notes: "cut-off ended", ended: "refused", cut: "web:1/web RUNNING"},
 		{name: "not at the first refusals", set: refused(plan.Beat, invalidFor-1, func(s *scene) { unknown(&s.o.Instance) }),
 			looks: "group-instances"},
 		{name: "not while the group says that it waits", set: refused(plan.Beat, invalidFor, func(*scene) {})},
-		{name: "the answer refused", set: refused(plan.Answer, invalidFor, func(s *scene) { s.deadlineOver() }), notes: "ended", ended: "refused",
-			cut: "web:1/web RUNNING"},
+		{name: "the answer refused", set: refused(plan.Answer, invalidFor, func(s *scene) { s.deadlineOver() }), notes: "cut-off ended",
+			ended: "refused", cut: "web:1/web RUNNING"},
 	})
 }
 

@@ -59,6 +59,11 @@ func waits(c *decider) bool {
 func found(c *decider) bool {
 	d, ci := c.d(), c.container
 	if c.elsewhere() {
+		if d.WrongCluster != ci.Value.Cluster {
+			d.WrongCluster = ci.Value.Cluster
+			c.note("wrong-cluster", "the instance is in cluster %s, but its group is configured for cluster %s: nothing on it is drained, and it is "+
+				"cut off at the deadline; correct the cluster of group %s in Ebb's configuration", ci.Value.Cluster, d.Cluster, d.Group)
+		}
 		c.want(d.subject(plan.FindContainerInstances, ""), ci.Is, ci.At, c.p.LookSlow)
 		c.out.Waiting = "for the deadline: the instance is in cluster " + ci.Value.Cluster + ", but its group is configured for " + d.Cluster
 		return false
