@@ -283,7 +283,7 @@ func lost(c *decider) bool {
 		c.next(names(c.liveTasks()))
 		return true
 	}
-	c.end(c, Lost, fmt.Sprintf("ECS has not reached the instance for %s; its targets are deregistered", c.p.LostAfter), c.cutOff())
+	c.end(c, Lost, fmt.Sprintf("ECS has not reached the instance for %s; of its tasks %s", c.p.LostAfter, c.outOf(c.liveTasks())), c.cutOff())
 	return true
 }
 

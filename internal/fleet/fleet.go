@@ -273,7 +273,8 @@ type Service struct {
 	Running       int
 	MinPercent    int
 	MaxPercent    int
-	LoadBalancers []LoadBalancer
+	LoadBalancers []LoadBalancer // also those of its task sets, and the other target group of a blue/green deployment
+	OtherWays     []string       // by which requests reach its tasks, and which Ebb does not close, such as Cloud Map
 }
 
 // LoadBalancer says which container port of a service is registered in which target group.
