@@ -161,9 +161,10 @@ func (s setup) settings() *doctor.Settings {
 func (s setup) asItWillBe(seen *inventory.Inventory) *inventory.Inventory {
 	will := *seen
 	queue := s.arn("sqs", s.name)
-	will.Groups = slices.Clone(seen.Groups)
-	for i := range will.Groups {
-		g := &will.Groups[i]
+	will.Groups = nil
+	for _, was := range seen.Groups {
+		g := *was
+		will.Groups = append(will.Groups, &g)
 		if !slices.ContainsFunc(s.groups, func(l looked) bool { return l.name == g.Name }) {
 			continue
 		}
