@@ -26,7 +26,9 @@ func ReadTask(t ecstypes.Task) fleet.Task {
 		ContainerInstance: fleet.ARN(aws.ToString(t.ContainerInstanceArn)),
 		Family:            fleet.ARN(aws.ToString(t.TaskDefinitionArn)).Name(), Group: aws.ToString(t.Group),
 		LastStatus: aws.ToString(t.LastStatus), DesiredStatus: aws.ToString(t.DesiredStatus),
-		CreatedAt: aws.ToTime(t.CreatedAt), StoppingAt: aws.ToTime(t.StoppingAt), Addresses: addresses(t),
+		StoppedReason: aws.ToString(t.StoppedReason),
+		CreatedAt:     aws.ToTime(t.CreatedAt), StoppingAt: aws.ToTime(t.StoppingAt), StoppedAt: aws.ToTime(t.StoppedAt),
+		Addresses: addresses(t),
 	}
 }
 

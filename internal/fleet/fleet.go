@@ -215,8 +215,10 @@ type Task struct {
 	Group             string // service:NAME, or family:NAME for a standalone task
 	LastStatus        string
 	DesiredStatus     string
+	StoppedReason     string // why it stopped, in ECS's words: nothing is decided by it
 	CreatedAt         time.Time
 	StoppingAt        time.Time // when its desired status became STOPPED; zero: it has not
+	StoppedAt         time.Time
 	Addresses         []Address
 }
 

@@ -203,5 +203,5 @@ func (o *observer) share(t *fleet.Task) {
 	}
 	t.Cluster, t.Family, t.Group = intern(t.Cluster), intern(t.Family), intern(t.Group)
 	t.ContainerInstance = fleet.ARN(intern(string(t.ContainerInstance)))
-	t.LastStatus, t.DesiredStatus = intern(t.LastStatus), intern(t.DesiredStatus)
+	t.LastStatus, t.DesiredStatus, t.StoppedReason = intern(t.LastStatus), intern(t.DesiredStatus), intern(t.StoppedReason)
 }
