@@ -26,7 +26,7 @@ const (
 // that asks for what is after the last line it saw may miss what another Ebb wrote at the same moment.
 func (s *Store) History(ctx context.Context, q journal.Query) ([]journal.Line, error) {
 	now := s.now()
-	first := latest(now.Add(-keepHistory), q.Since.Add(-early), time.UnixMicro(q.After/maxLines))
+	first := slices.MaxFunc([]time.Time{now.Add(-keepHistory), q.Since.Add(-early), time.UnixMicro(q.After / maxLines)}, time.Time.Compare)
 	var newest []journal.Line
 	for d := now.Add(ahead).UTC().Truncate(day); !d.Before(first.UTC().Truncate(day)); d = d.Add(-day) {
 		full, err := s.linesOf(ctx, d, q, &newest)
@@ -40,8 +40,6 @@ func (s *Store) History(ctx context.Context, q journal.Query) ([]journal.Line, e
 	slices.Reverse(newest)
 	return newest, nil
 }
-
-func latest(times ...time.Time) time.Time { return slices.MaxFunc(times, time.Time.Compare) }
 
 // linesOf appends what was written on one day, the newest first, and reports whether the limit is reached.
 func (s *Store) linesOf(ctx context.Context, d time.Time, q journal.Query, newest *[]journal.Line) (bool, error) {
