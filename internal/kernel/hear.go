@@ -118,7 +118,6 @@ func (k *Kernel) begin(d drain.Drain, man Managed, now time.Time) {
 	d.Doubt = now.Sub(d.Zero) > doubtful
 	gen := cmp.Or(d.Token[:min(len(d.Token), 8)], "t"+d.Zero.UTC().Format("20060102T150405"))
 	d.Key = k.recent[d.Target].unused(d.Group + "/" + d.Target.ID + "/" + gen)
-	man.Policy = k.cfg.policy(man)
 	k.begun(&entry{d: d, man: man, scope: man.Scope(), since: now, dirty: true, fresh: true})
 	how := "Auto Scaling terminates " + d.Target.ID + " of group " + d.Group
 	if d.WarmPool {
