@@ -52,12 +52,10 @@ func (r *run) newFunction() *function {
 
 // due is when something invokes it.
 func (f *function) due() time.Time {
-	at := f.next
 	if len(f.busy) >= mostAtOnce {
-		return at
+		return f.next
 	}
-	at = f.visible(at)
-	return later(later(at, f.poll.Add(pollPause)), f.start.Add(f.s.Ebb.Late))
+	return latest(f.visible(f.next), f.poll.Add(pollPause), f.start.Add(f.s.Ebb.Late))
 }
 
 // act invokes it by the clock and for the messages of the queue.
@@ -125,7 +123,7 @@ func (i *invocation) round() {
 			i.end()
 			return
 		case len(r.Do) > 0:
-			i.f.alone(i.journal.name, i.at.Core.Leases.Held())
+			i.journal.alone()
 			i.flying = len(r.Do)
 			for _, req := range r.Do {
 				i.send(req)
@@ -133,7 +131,7 @@ func (i *invocation) round() {
 			i.journal.killed(afterSend)
 			return
 		case !r.Again.IsZero():
-			i.f.later(later(r.Again.Add(-i.skew), i.f.w.Now().Add(time.Millisecond)), i.round)
+			i.f.later(latest(r.Again.Add(-i.skew), i.f.w.Now().Add(time.Millisecond)), i.round)
 			return
 		}
 		i.f.run.count(i.at.Core.Kernel.Counts)

@@ -43,6 +43,14 @@ type maker struct {
 
 func pick[T any](g *maker, from ...T) T { return from[g.n(len(from))] }
 
+// sometimes picks in p of 100 cases. Otherwise it is zero.
+func sometimes[T any](g *maker, p int, from ...T) (picked T) {
+	if g.percent(p) {
+		picked = pick(g, from...)
+	}
+	return picked
+}
+
 // anyHost names a host that no step has touched, or false when there is none.
 func (g *maker) anyHost() (string, bool) {
 	var groups []string
@@ -54,7 +62,7 @@ func (g *maker) anyHost() (string, bool) {
 	if len(groups) == 0 {
 		return "", false
 	}
-	name := groups[g.n(len(groups))]
+	name := pick(g, groups...)
 	g.left[name]--
 	return fmt.Sprintf("%s/%d", name, g.left[name]), true
 }
@@ -114,6 +122,8 @@ func (g *maker) step(s Step) {
 	g.last = max(g.last, s.At)
 }
 
+func (g *maker) fault(f Fault) { g.s.Faults = append(g.s.Faults, f) }
+
 func (g *maker) leave(host string, at time.Duration) {
 	switch n := g.n(100); {
 	case n < 70:
@@ -135,27 +145,16 @@ func (g *maker) leave(host string, at time.Duration) {
 
 func (g *maker) trouble(host string, at time.Duration) {
 	at += g.between(0, 5*time.Minute)
-	switch g.n(9) {
-	case 0:
+	do := pick(g, "disconnect", "reconnect", "ec2-terminate", "activate", "answer", "answer other", "deregister", "again", "ec2-stop")
+	s := Step{At: at, Do: do, Host: host}
+	switch do {
+	case "reconnect":
 		g.step(Step{At: at, Do: "disconnect", Host: host})
-	case 1:
-		g.step(Step{At: at, Do: "disconnect", Host: host})
-		g.step(Step{At: at + pick(g, 30*time.Second, 2*time.Minute, 6*time.Minute), Do: "reconnect", Host: host})
-	case 2:
-		g.step(Step{At: at, Do: "ec2-terminate", Host: host})
-	case 3:
-		g.step(Step{At: at, Do: "activate", Host: host})
-	case 4:
-		g.step(Step{At: at, Do: "answer", Host: host})
-	case 5:
-		g.step(Step{At: at, Do: "answer", Host: host, Hook: "other-hook"})
-	case 6:
-		g.step(Step{At: at, Do: "deregister", Host: host})
-	case 7:
-		g.step(Step{At: at, Do: "again", Host: host})
-	case 8:
-		g.step(Step{At: at, Do: "ec2-stop", Host: host})
+		s.At += pick(g, 30*time.Second, 2*time.Minute, 6*time.Minute)
+	case "answer other":
+		s.Do, s.Hook = "answer", "other-hook"
 	}
+	g.step(s)
 }
 
 // faults break a part of Ebb's calls for a while, its journal, and Ebb itself.
@@ -177,31 +176,27 @@ func (g *maker) faults() {
 		if f.How == "stale" {
 			f.Lag = g.between(time.Second, 8*time.Second)
 		}
-		g.s.Faults = append(g.s.Faults, f)
+		g.fault(f)
 	}
 	if g.mass {
 		g.massFault()
 	}
 	if g.percent(8) { // a task that comes to be stopped between two lists, of which the later shows an earlier time
-		g.s.Faults = append(g.s.Faults, Fault{
-			Op: "ecs.ListTasks", How: "stale", Percent: 50, Lag: g.between(5*time.Second, 8*time.Second), Until: window,
-		})
+		g.fault(Fault{Op: "ecs.ListTasks", How: "stale", Percent: 50, Lag: g.between(5*time.Second, 8*time.Second), Until: window})
 	}
 	if g.percent(12) { // HTTP 200, and yet not done
-		g.s.Faults = append(g.s.Faults, Fault{Op: "ecs.UpdateContainerInstancesState", How: "item", Percent: pick(g, 50, 100), Times: 1 + g.n(5)})
+		g.fault(Fault{Op: "ecs.UpdateContainerInstancesState", How: "item", Percent: pick(g, 50, 100), Times: 1 + g.n(5)})
 	}
 	if g.percent(40) {
 		for range 1 + g.n(3) {
-			g.s.Faults = append(g.s.Faults, Fault{
+			g.fault(Fault{
 				Op: "crash", How: pick(g, beforeWrite, afterWrite, afterSettle, afterSend), Nth: 1 + g.n(6+3*g.hosts), Times: 1,
 				For: pick(g, time.Second, 10*time.Second, time.Minute, 10*time.Minute),
 			})
 		}
 	}
 	if g.percent(15) {
-		g.s.Faults = append(g.s.Faults, Fault{
-			Op: "journal", How: pick(g, "error", "error-after", "conflict"), Percent: 30, Times: 1 + g.n(4), Until: window,
-		})
+		g.fault(Fault{Op: "journal", How: pick(g, "error", "error-after", "conflict"), Percent: 30, Times: 1 + g.n(4), Until: window})
 	}
 }
 
@@ -220,7 +215,7 @@ func (g *maker) massFault() {
 	default:
 		return
 	}
-	g.s.Faults = append(g.s.Faults, f)
+	g.fault(f)
 }
 
 // budgets bound how many of a group leave at once.
@@ -293,7 +288,7 @@ func (g *maker) many() {
 		})
 	}
 	if g.percent(40) {
-		g.s.Faults = append(g.s.Faults, Fault{
+		g.fault(Fault{
 			Op: "lease", How: pick(g, "error", "error-after"), Percent: pick(g, 10, 50),
 			From: g.between(0, 5*time.Minute), Until: 5*time.Minute + g.between(0, 10*time.Minute),
 		})

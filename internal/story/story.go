@@ -8,9 +8,12 @@ package story
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -60,13 +63,8 @@ type Group struct {
 
 func (e Ebb) policy(g Group) drain.Policy {
 	p := drain.Defaults()
-	for _, set := range []struct{ to, from *time.Duration }{
-		{&p.Deadline, &g.Deadline}, {&p.LostAfter, &e.LostAfter}, {&p.DaemonGrace, &e.DaemonGrace},
-	} {
-		if *set.from > 0 {
-			*set.to = *set.from
-		}
-	}
+	p.Deadline = cmp.Or(g.Deadline, p.Deadline)
+	p.LostAfter, p.DaemonGrace = cmp.Or(e.LostAfter, p.LostAfter), cmp.Or(e.DaemonGrace, p.DaemonGrace)
 	return p
 }
 
@@ -134,16 +132,14 @@ func strict(b []byte, into any) error {
 	dec := yaml.NewDecoder(bytes.NewReader(b))
 	dec.KnownFields(true)
 	err := dec.Decode(into)
-	var all *yaml.LoadErrors
-	switch {
-	case errors.Is(err, io.EOF):
+	if errors.Is(err, io.EOF) {
 		return nil // an empty file
-	case errors.As(err, &all):
-		errs := make([]error, len(all.Errors))
-		for i, e := range all.Errors {
-			errs[i] = fmt.Errorf("%d:%d: %s", e.Mark.Line, e.Mark.Column, e.Message)
+	}
+	if all, ok := errors.AsType[*yaml.LoadErrors](err); ok {
+		err = nil
+		for _, e := range all.Errors {
+			err = errors.Join(err, fmt.Errorf("%d:%d: %s", e.Mark.Line, e.Mark.Column, e.Message))
 		}
-		return errors.Join(errs...)
 	}
 	return err
 }
@@ -152,7 +148,7 @@ func (s Scenario) check() error {
 	var errs []error
 	for i, st := range s.At {
 		if _, ok := verbs[st.Do]; !ok {
-			errs = append(errs, fmt.Errorf("at[%d]: unknown verb %q; known are %s", i, st.Do, strings.Join(verbNames(), ", ")))
+			errs = append(errs, fmt.Errorf("at[%d]: unknown verb %q; known are %s", i, st.Do, strings.Join(slices.Sorted(maps.Keys(verbs)), ", ")))
 		}
 	}
 	for i, f := range s.Faults {
@@ -175,24 +171,15 @@ func Format(s Scenario) []byte {
 	return b
 }
 
-func (s Scenario) until() time.Duration {
-	if s.Until > 0 {
-		return s.Until
-	}
-	return time.Hour
-}
-
 // group is what manages the group of a name; false: nothing does.
 func (e Ebb) group(name string) (Group, bool) {
 	return fleet.FirstMatch(e.Groups, name, func(g Group) string { return g.Match })
 }
 
-func (e Ebb) queue() string { return or(e.Queue, "ebb") }
-func (e Ebb) hook() string  { return or(e.Hook, "ebb-drain") }
-
-func or(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
+func (e Ebb) manages(group string) bool {
+	_, ok := e.group(group)
+	return ok
 }
+
+func (e Ebb) queue() string { return cmp.Or(e.Queue, "ebb") }
+func (e Ebb) hook() string  { return cmp.Or(e.Hook, "ebb-drain") }

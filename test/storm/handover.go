@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -87,10 +86,7 @@ func handOvers(fates []fate, worked []works) []handOver {
 		}
 		for _, scope := range w.scopes {
 			if h := holds[scope]; h != nil && h.life != me && !h.lost.IsZero() {
-				from := h.lost
-				if awake[me].After(from) {
-					from = awake[me]
-				}
+				from := slices.MaxFunc([]time.Time{h.lost, awake[me]}, time.Time.Compare)
 				found = append(found, handOver{scope, h.life, me, w.at.Sub(from)})
 			}
 			holds[scope] = &hold{life: me}
@@ -123,12 +119,4 @@ func handedOver(r remains) []string {
 		}
 	}
 	return bad
-}
-
-// slowest is the hand-over that took longest.
-func slowest(hs []handOver) time.Duration {
-	if len(hs) == 0 {
-		return 0
-	}
-	return slices.MaxFunc(hs, func(a, b handOver) int { return cmp.Compare(a.took, b.took) }).took
 }

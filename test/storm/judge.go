@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -21,23 +22,19 @@ import (
 // fails but the serves, so that every drain must come to its good end.
 func judge(r remains) []string {
 	bad := slices.Clone(r.blames)
-	ended, open, problems := drains(r)
-	bad = append(bad, problems...)
-	for _, v := range story.Judge(evidence(r, ended, open)) {
+	for _, v := range story.Judge(evidence(r)) {
 		bad = append(bad, v.String())
 	}
-	bad = append(bad, hooks(r)...)
-	bad = append(bad, journaled(r, ended)...)
-	return append(bad, handedOver(r)...)
+	return slices.Concat(bad, hooks(r), journaled(r), handedOver(r))
 }
 
 // evidence is what the stories' judge wants to see.
-func evidence(r remains, ended, open []drain.Drain) story.Evidence {
+func evidence(r remains) story.Evidence {
 	e := story.Evidence{
-		Record: merged(r), Ended: ended, Open: open, Messages: map[string]event.Event{}, Heartbeat: map[string]time.Duration{}, Names: r.names,
-		Start: r.start, End: r.end, LastFault: r.quiet, Running: true, Many: r.o.processes > 1, Function: r.o.shape == lambdaShape, Speed: r.o.speed,
+		Record: merged(r), Ended: r.ended, Open: r.open, Messages: map[string]event.Event{}, Heartbeat: map[string]time.Duration{}, Names: r.names,
+		Start: r.start, End: r.end, LastFault: r.quiet, Running: true, Speed: r.o.speed,
+		Ebb: story.Ebb{Hook: hook, Replicas: r.o.processes, Function: r.o.shape == lambdaShape},
 	}
-	e.Ebb.Hook = hook
 	for _, g := range r.o.groups() {
 		e.Ebb.Groups = append(e.Ebb.Groups, story.Group{Match: g.name, Cluster: g.cluster, Deadline: deadline, MaxUnavailable: g.maxUnavailable})
 		e.Heartbeat[g.name] = g.heartbeat
@@ -71,7 +68,8 @@ func merged(r remains) []core.Entry {
 	all = append(append(all, r.told...), r.noted...)
 	for _, l := range r.lines {
 		if l.Kind == "heard" {
-			all = append(all, core.Entry{At: l.At, Kind: core.EntryJournal, Instance: instanceOf(l.Key), To: "open", Message: l.Key})
+			instance := path.Base(path.Dir(l.Key)) // the key is group/instance/generation
+			all = append(all, core.Entry{At: l.At, Kind: core.EntryJournal, Instance: instance, To: "open", Message: l.Key})
 		}
 	}
 	slices.SortStableFunc(all, func(a, b core.Entry) int { return a.At.Compare(b.At) })
@@ -81,27 +79,17 @@ func merged(r remains) []core.Entry {
 // byEbb reports whether a name in the record is that of a serve or of the function.
 func byEbb(name string) bool { return strings.HasPrefix(name, function) }
 
-// instanceOf is the instance in a drain's key: group/instance/generation.
-func instanceOf(key string) string {
-	subject := journal.Record{Key: key}.Subject()
-	return subject[strings.LastIndexByte(subject, '/')+1:]
-}
-
-// drains reads the drains of the journal. None may be open at the end.
-func drains(r remains) (ended, open []drain.Drain, bad []string) {
-	for _, rec := range r.drains {
-		d, err := kernel.Read(rec)
-		switch {
-		case err != nil:
-			bad = append(bad, err.Error())
-		case d.Open():
-			open = append(open, d)
-			bad = append(bad, fmt.Sprintf("the drain of %s is open at the end; it waits %s", r.name(d.Target.ID), kernel.Waiting(rec)))
-		default:
-			ended = append(ended, d)
-		}
+// take takes in a drain of the journal. None may be open at the end.
+func (r *remains) take(rec journal.Record) {
+	switch d, err := kernel.Read(rec); {
+	case err != nil:
+		r.blame("%v", err)
+	case d.Open():
+		r.open = append(r.open, d)
+		r.blame("the drain of %s is open at the end; it waits %s", r.name(d.Target.ID), kernel.Waiting(rec))
+	default:
+		r.ended = append(r.ended, d)
 	}
-	return ended, open, bad
 }
 
 // hooks looks at how each wait of each instance that left ended: once, by Ebb, with CONTINUE, and with no task killed.
@@ -130,10 +118,10 @@ func hooks(r remains) []string {
 
 // journaled compares the journal with who left: one drain each, all tasks stopped, and nobody else's; and no message about an instance
 // was deleted of which the journal knows nothing.
-func journaled(r remains, ended []drain.Drain) []string {
+func journaled(r remains) []string {
 	var bad []string
 	of := map[string][]string{}
-	for _, d := range ended {
+	for _, d := range r.ended {
 		of[d.Target.ID] = append(of[d.Target.ID], string(d.Final.Outcome))
 	}
 	for _, id := range r.leavers {
