@@ -50,25 +50,23 @@ func (f *faulty) killed(where string) bool {
 	return true
 }
 
-func (f *faulty) Open(ctx context.Context) ([]journal.Record, error) {
+// reads reads from the journal, if it can be reached.
+func reads[T any](ctx context.Context, f *faulty, read func(context.Context) (T, error)) (none T, err error) {
 	if err := f.reach(); err != nil {
-		return nil, err
+		return none, err
 	}
-	return f.Store.Open(ctx)
+	return read(ctx)
+}
+
+func (f *faulty) Open(ctx context.Context) ([]journal.Record, error) {
+	return reads(ctx, f, f.Store.Open)
+}
+func (f *faulty) Leases(ctx context.Context) ([]journal.Lease, error) {
+	return reads(ctx, f, f.Store.Leases)
 }
 
 func (f *faulty) Forwarded(ctx context.Context, scopes []string) ([]journal.Forwarded, error) {
-	if err := f.reach(); err != nil {
-		return nil, err
-	}
-	return f.Store.Forwarded(ctx, scopes)
-}
-
-func (f *faulty) Leases(ctx context.Context) ([]journal.Lease, error) {
-	if err := f.reach(); err != nil {
-		return nil, err
-	}
-	return f.Store.Leases(ctx)
+	return reads(ctx, f, func(ctx context.Context) ([]journal.Forwarded, error) { return f.Store.Forwarded(ctx, scopes) })
 }
 
 func (f *faulty) Claim(ctx context.Context, was, is journal.Lease) error {

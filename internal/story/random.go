@@ -277,15 +277,12 @@ func (g *maker) many() {
 		}
 	}
 	for range g.n(5) {
-		if g.s.Ebb.Function {
-			g.step(Step{At: time.Minute + g.between(0, 15*time.Minute), Do: "crash"})
-			continue
+		s := Step{At: time.Minute + g.between(0, 15*time.Minute), Do: "crash"}
+		if !g.s.Ebb.Function {
+			s.Do, s.Ebb = pick(g, "crash", "hang", "hang", "cut-off", "cut-off"), 1+g.n(3)
+			s.For = pick(g, time.Second, 8*time.Second, 20*time.Second, 2*time.Minute)
 		}
-		at := time.Minute + g.between(0, 15*time.Minute)
-		g.step(Step{
-			At: at, Do: pick(g, "crash", "hang", "hang", "cut-off", "cut-off"), Ebb: 1 + g.n(3),
-			For: pick(g, time.Second, 8*time.Second, 20*time.Second, 2*time.Minute),
-		})
+		g.step(s)
 	}
 	if g.percent(40) {
 		g.fault(Fault{

@@ -286,7 +286,7 @@ func (r *run) evidence(ended, open []drain.Drain) Evidence {
 	}
 }
 
-// must is for what cannot fail here: the memory journal and the driver's own records.
+// must is for what cannot fail here, such as the memory journal and the driver's own records.
 func must(err error) {
 	if err != nil {
 		panic(err)

@@ -40,9 +40,7 @@ func broken(s Scenario) (invariant int, bad bool) {
 
 func clone(s Scenario) Scenario {
 	c, err := Parse(Format(s))
-	if err != nil {
-		panic(err) // Format writes what Parse reads
-	}
+	must(err) // Format writes what Parse reads
 	return c
 }
 

@@ -86,9 +86,12 @@ func (p *past) queues(at time.Time) {
 			waiting[w.group] = true
 		}
 	}
-	for _, group := range slices.Sorted(maps.Keys(p.idle)) {
+	idle := func(group string) bool {
 		g, _ := p.Ebb.group(group)
-		if waiting[group] && away[group] < limit(g.MaxUnavailable, p.size(group)) && !at.Equal(p.End) {
+		return waiting[group] && away[group] < limit(g.MaxUnavailable, p.size(group)) // the limit is 0 where any number may leave
+	}
+	for _, group := range slices.Sorted(maps.Keys(p.idle)) {
+		if idle(group) && !at.Equal(p.End) {
 			continue
 		}
 		from := p.calm(p.idle[group])
@@ -98,8 +101,7 @@ func (p *past) queues(at time.Time) {
 		}
 	}
 	for group := range waiting { //ebb:any-order each by itself
-		g, _ := p.Ebb.group(group)
-		if _, known := p.idle[group]; !known && g.MaxUnavailable != (kernel.MaxUnavailable{}) && away[group] < limit(g.MaxUnavailable, p.size(group)) {
+		if idle(group) && p.idle[group].IsZero() {
 			p.idle[group] = at
 		}
 	}

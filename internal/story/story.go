@@ -111,29 +111,23 @@ type Expect struct {
 
 // Parse reads a scenario. The error names every unknown key and wrong value with line and column.
 func Parse(b []byte) (Scenario, error) {
-	var s Scenario
-	if err := strict(b, &s); err != nil {
-		return Scenario{}, fmt.Errorf("read the story: %w", err)
+	s, err := strict[Scenario](b, "story")
+	if err != nil {
+		return Scenario{}, err
 	}
 	return s, s.check()
 }
 
 // ParseWorld reads a world alone, as a story has it under "world".
-func ParseWorld(b []byte) (sim.Spec, error) {
-	var w sim.Spec
-	if err := strict(b, &w); err != nil {
-		return sim.Spec{}, fmt.Errorf("read the world: %w", err)
-	}
-	return w, nil
-}
+func ParseWorld(b []byte) (sim.Spec, error) { return strict[sim.Spec](b, "world") }
 
 // strict decodes YAML and refuses what it does not know, each with line and column.
-func strict(b []byte, into any) error {
+func strict[T any](b []byte, what string) (v T, err error) {
 	dec := yaml.NewDecoder(bytes.NewReader(b))
 	dec.KnownFields(true)
-	err := dec.Decode(into)
-	if errors.Is(err, io.EOF) {
-		return nil // an empty file
+	err = dec.Decode(&v)
+	if err == nil || errors.Is(err, io.EOF) { // an empty file
+		return v, nil
 	}
 	if all, ok := errors.AsType[*yaml.LoadErrors](err); ok {
 		err = nil
@@ -141,7 +135,7 @@ func strict(b []byte, into any) error {
 			err = errors.Join(err, fmt.Errorf("%d:%d: %s", e.Mark.Line, e.Mark.Column, e.Message))
 		}
 	}
-	return err
+	return v, fmt.Errorf("read the %s: %w", what, err)
 }
 
 func (s Scenario) check() error {
@@ -165,9 +159,7 @@ func (s Scenario) check() error {
 // Format writes a scenario in the form that Parse reads.
 func Format(s Scenario) []byte {
 	b, err := yaml.Marshal(s)
-	if err != nil {
-		panic(err) // plain structs always marshal
-	}
+	must(err) // plain structs always marshal
 	return b
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -108,15 +107,4 @@ func handOvers(fates []fate, worked []works) []handOver {
 		m.then()
 	}
 	return found
-}
-
-// handedOver blames hand-overs that took too long.
-func handedOver(r remains) []string {
-	var bad []string
-	for _, h := range r.handed {
-		if h.took > mostHandOver {
-			bad = append(bad, fmt.Sprintf("%s went on for %s with %s only after %s", h.to, h.from, h.scope, h.took.Round(time.Millisecond)))
-		}
-	}
-	return bad
 }

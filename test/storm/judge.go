@@ -25,7 +25,7 @@ func judge(r remains) []string {
 	for _, v := range story.Judge(evidence(r)) {
 		bad = append(bad, v.String())
 	}
-	return slices.Concat(bad, hooks(r), journaled(r), handedOver(r))
+	return slices.Concat(bad, hooks(r), journaled(r))
 }
 
 // evidence is what the stories' judge wants to see.

@@ -77,6 +77,11 @@ func (all servers) end() error {
 	}
 	r := all[0].r
 	r.handed = handOvers(r.fates, worked)
+	for _, h := range r.handed {
+		if h.took > mostHandOver {
+			r.blame("%s went on for %s with %s only after %s", h.to, h.from, h.scope, h.took.Round(time.Millisecond))
+		}
+	}
 	r.watch() // they have called AWS until now
 	return nil
 }
