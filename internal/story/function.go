@@ -33,7 +33,6 @@ type invocation struct {
 	skew    time.Duration
 	until   time.Time  // Lambda ends it then, in true time
 	queue   *sqs.Queue // as the event source mapping knows it: the messages of this invocation and no others
-	heard   []event.Message
 	at      *engine.Invocation
 	flying  int // requests under way
 	dead    bool
@@ -86,7 +85,7 @@ func (f *function) invoke(queue *sqs.Queue, ms []event.Message, clock bool) {
 	f.count++
 	f.cover["invocation"]++
 	i := &invocation{
-		f: f, until: f.w.Now().Add(invocationFor), queue: queue, heard: ms,
+		f: f, until: f.w.Now().Add(invocationFor), queue: queue,
 		skew: f.dice.between(-f.s.Ebb.Skew/2, f.s.Ebb.Skew/2+time.Millisecond),
 	}
 	name := fmt.Sprintf("%s/%d", caller, f.count)
@@ -161,13 +160,9 @@ func (i *invocation) send(r plan.Request) {
 // end gives its answer: the event source mapping deletes the messages that were taken.
 func (i *invocation) end() {
 	i.at.End(i.f.ctx)
-	taken := map[string]bool{}
 	for _, v := range i.at.Settled {
-		taken[v.Message] = v.Delete
-	}
-	for _, m := range i.heard {
-		if taken[m.ID] {
-			i.queue.Settle(m.ID, true)
+		if v.Delete {
+			i.queue.Settle(v.Message, true)
 		}
 	}
 	i.queue.Flush(i.f.ctx)

@@ -30,14 +30,13 @@ type maker struct {
 	dice
 	s        Scenario
 	hosts    int
-	mass     bool          // nearly all hosts leave at once
-	bare     bool          // some hosts never join the cluster
-	tight    bool          // Auto Scaling allows few calls
-	idle     bool          // few tasks run, most hosts are empty
-	rounds   int           // one after another in which a group can leave
-	deadline time.Duration // the longest
-	last     time.Duration // of the steps
-	perGroup map[string]int
+	mass     bool           // nearly all hosts leave at once
+	bare     bool           // some hosts never join the cluster
+	tight    bool           // Auto Scaling allows few calls
+	idle     bool           // few tasks run, most hosts are empty
+	rounds   int            // one after another in which a group can leave
+	deadline time.Duration  // the longest
+	last     time.Duration  // of the steps
 	left     map[string]int // hosts that no step has touched yet, by group
 }
 
@@ -100,16 +99,16 @@ func (g *maker) story() {
 		g.step(Step{At: g.between(0, time.Minute), Do: "protect", Cluster: "prod", Service: "svc-0", For: pick(g, 2*time.Minute, 2*time.Hour)})
 	}
 	if g.percent(8) { // a message that lies: the host serves, or is somebody else's, or its wait began long ago
-		host, group := fmt.Sprintf("web-0/%d", g.n(g.perGroup["web-0"])), "web-0"
-		if g.perGroup["theirs"] > 0 && g.percent(50) {
+		host := fmt.Sprintf("web-0/%d", g.n(g.s.World.Groups[0].Desired))
+		if _, foreign := g.left["theirs"]; foreign && g.percent(50) {
 			host = "theirs/0"
 		}
-		const body = `{"LifecycleTransition":"autoscaling:EC2_INSTANCE_TERMINATING","AutoScalingGroupName":"%s",` +
+		const body = `{"LifecycleTransition":"autoscaling:EC2_INSTANCE_TERMINATING","AutoScalingGroupName":"web-0",` +
 			`"LifecycleHookName":"ebb-drain","EC2InstanceId":"$HOST",` +
 			`"LifecycleActionToken":"00000000-0000-4000-8000-%012d","Time":"%s"}`
 		g.step(Step{
 			At: g.between(0, 6*time.Minute), Do: "send", Host: host,
-			Body: fmt.Sprintf(body, group, g.n(1000), pick(g, "2026-11-21T09:01:00Z", "2026-11-21T03:00:00Z", "2027-01-01T00:00:00Z")),
+			Body: fmt.Sprintf(body, g.n(1000), pick(g, "2026-11-21T09:01:00Z", "2026-11-21T03:00:00Z", "2027-01-01T00:00:00Z")),
 		})
 	}
 	if g.percent(10) {

@@ -45,7 +45,7 @@ func (g *maker) queues() {
 }
 
 func (g *maker) groups() {
-	g.perGroup, g.left = map[string]int{}, map[string]int{}
+	g.left = map[string]int{}
 	total := g.size()
 	if sw := &g.s.World.Switches; total > 20 && sw.PageSize > 0 {
 		sw.PageSize = 10 // with a page for each task, hundreds of tasks take longer to list than the call budget gives
@@ -105,7 +105,7 @@ func (g *maker) group(name string, hosts int) {
 	}
 	g.s.Ebb.Groups = append(g.s.Ebb.Groups, managed)
 	g.hosts += hosts
-	g.perGroup[name], g.left[name] = hosts, hosts
+	g.left[name] = hosts
 }
 
 // route is how the hook's notification reaches the queue; with none but EventBridge the hook has no target.
@@ -135,7 +135,6 @@ func (g *maker) foreign() {
 		Hooks: []sim.HookSpec{{Name: pick(g, "ebb-drain", "their-hook"), Heartbeat: 2 * time.Minute, DefaultResult: "CONTINUE", Target: "ebb"}},
 	})
 	g.s.Ebb.LeaveForeign = g.percent(30)
-	g.perGroup["theirs"] = 2
 	g.left["theirs"] = 2
 }
 

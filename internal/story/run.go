@@ -81,9 +81,9 @@ type run struct {
 	queueURL string
 	agenda   []pending // in order of time
 
-	hosts     map[string][]string // group to its instances, as the story began
-	names     map[string]string   // instance to group/index
-	bodies    map[string]string   // instance to the body of the latest message about it
+	ids       map[string]string // group/index to instance, as the story began
+	names     map[string]string // and the reverse
+	bodies    map[string]string // instance to the body of the latest message about it
 	messages  map[string]event.Event
 	struck    map[int]int
 	lastFault time.Time
@@ -121,7 +121,7 @@ func newRun(s Scenario) (*run, error) {
 	}
 	r := &run{
 		s: s, w: w, store: memory.New(), dice: newDice(s.Seed ^ 0xebb), start: w.Now(),
-		hosts: map[string][]string{}, names: map[string]string{}, bodies: map[string]string{},
+		ids: map[string]string{}, names: map[string]string{}, bodies: map[string]string{},
 		messages: map[string]event.Event{}, struck: map[int]int{}, both: map[string]bool{}, cover: map[string]int{}, steps: len(s.At),
 	}
 	r.api = wire.New(wire.Config{World: w, Limits: wire.Limits(w), Faults: r.fault, PageSize: s.World.Switches.PageSize})
@@ -142,8 +142,8 @@ func newRun(s Scenario) (*run, error) {
 	}
 	for _, g := range w.DescribeAutoScalingGroups(nil) {
 		for i, in := range g.Instances {
-			r.hosts[g.Name] = append(r.hosts[g.Name], in.ID)
-			r.names[in.ID] = fmt.Sprintf("%s/%d", g.Name, i)
+			name := fmt.Sprintf("%s/%d", g.Name, i)
+			r.ids[name], r.names[in.ID] = in.ID, name
 		}
 	}
 	for _, st := range s.At {

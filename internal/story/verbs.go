@@ -49,14 +49,7 @@ var verbs = map[string]func(*run, Step) error{
 func failed[T any](_ T, err error) error { return err }
 
 // host finds the instance that a story calls group/index: by order of launch, as the world was when the story began.
-func (r *run) host(ref string) string {
-	group, n, _ := strings.Cut(ref, "/")
-	i, err := strconv.Atoi(n)
-	if hosts := r.hosts[group]; err == nil && i >= 0 && i < len(hosts) {
-		return hosts[i]
-	}
-	return ref
-}
+func (r *run) host(ref string) string { return cmp.Or(r.ids[ref], ref) }
 
 // hostName is the reverse of host: what a story calls an instance.
 func (r *run) hostName(id string) string { return cmp.Or(r.names[id], id) }
