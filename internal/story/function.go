@@ -8,7 +8,6 @@ import (
 
 	"github.com/ebbhq/ebb/internal/engine"
 	"github.com/ebbhq/ebb/internal/event"
-	"github.com/ebbhq/ebb/internal/lease"
 	"github.com/ebbhq/ebb/internal/plan"
 	"github.com/ebbhq/ebb/internal/sim/core"
 	"github.com/ebbhq/ebb/internal/sim/wire"
@@ -60,9 +59,6 @@ func (f *function) due() time.Time {
 // act invokes it by the clock and for the messages of the queue.
 func (f *function) act() {
 	now := f.w.Now()
-	if now.Before(f.start.Add(f.s.Ebb.Late)) {
-		return
-	}
 	if !f.next.After(now) {
 		f.next = f.next.Add(time.Minute)
 		f.invoke(f.newQueue(f.w.Now), nil, true)
@@ -91,7 +87,6 @@ func (f *function) invoke(queue *sqs.Queue, ms []event.Message, clock bool) {
 	name := fmt.Sprintf("%s/%d", caller, f.count)
 	i.journal = &faulty{Store: f.store, run: f.run, name: name, skew: i.skew, kill: func(where string, _ time.Duration) { i.kill(where) }}
 	cfg := engine.Config{Kernel: f.kernelConfig(), Store: i.journal, Me: name, Now: i.now, Clock: i.now}
-	cfg.Kernel.Redrive, cfg.Kernel.Skew = true, lease.Skew
 	f.later(i.until, func() { i.kill("timeout") })
 	var err error
 	i.at, err = engine.NewFunction(cfg).Begin(f.ctx, ms, clock, i.now().Add(invocationFor*2/3))

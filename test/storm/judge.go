@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"path"
 	"slices"
@@ -21,11 +20,13 @@ import (
 // judge says what did not hold: what must always hold, as the stories judge it, and what a storm asks beyond that. In a storm nothing
 // fails but the serves, so that every drain must come to its good end.
 func judge(r remains) []string {
-	bad := slices.Clone(r.blames)
+	r.blames = slices.Clone(r.blames)
 	for _, v := range story.Judge(evidence(r)) {
-		bad = append(bad, v.String())
+		r.blame("%s", v)
 	}
-	return slices.Concat(bad, hooks(r), journaled(r))
+	r.hooks()
+	r.journaled()
+	return r.blames
 }
 
 // evidence is what the stories' judge wants to see.
@@ -93,8 +94,7 @@ func (r *remains) take(rec journal.Record) {
 }
 
 // hooks looks at how each wait of each instance that left ended: once, by Ebb, with CONTINUE, and with no task killed.
-func hooks(r remains) []string {
-	var bad []string
+func (r *remains) hooks() {
 	ends := map[string][]string{}
 	for _, e := range r.record {
 		switch {
@@ -105,41 +105,38 @@ func hooks(r remains) []string {
 			}
 			ends[e.Instance] = append(ends[e.Instance], e.To+" by "+by)
 		case e.Kind == core.EntryTask && strings.Contains(e.Text, "killed"):
-			bad = append(bad, fmt.Sprintf("task %s on %s: %s", e.Task, r.name(e.Instance), e.Text))
+			r.blame("task %s on %s: %s", e.Task, r.name(e.Instance), e.Text)
 		}
 	}
 	for _, id := range r.leavers {
 		if got := strings.Join(ends[id], ", "); got != "CONTINUE by ebb" {
-			bad = append(bad, fmt.Sprintf("the hook of %s ended %q and not once with CONTINUE by ebb", r.name(id), got))
+			r.blame("the hook of %s ended %q and not once with CONTINUE by ebb", r.name(id), got)
 		}
 	}
-	return bad
 }
 
 // journaled compares the journal with who left: one drain each, all tasks stopped, and nobody else's; and no message about an instance
 // was deleted of which the journal knows nothing.
-func journaled(r remains) []string {
-	var bad []string
+func (r *remains) journaled() {
 	of := map[string][]string{}
 	for _, d := range r.ended {
 		of[d.Target.ID] = append(of[d.Target.ID], string(d.Final.Outcome))
 	}
 	for _, id := range r.leavers {
 		if got := strings.Join(of[id], ", "); got != string(drain.Drained) {
-			bad = append(bad, fmt.Sprintf("the journal says of %s %q and not once drained", r.name(id), got))
+			r.blame("the journal says of %s %q and not once drained", r.name(id), got)
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(of)) {
 		if !slices.Contains(r.leavers, id) {
-			bad = append(bad, fmt.Sprintf("the journal has a drain of %s, which was not to leave", r.name(id)))
+			r.blame("the journal has a drain of %s, which was not to leave", r.name(id))
 		}
 	}
 	for _, e := range r.record {
 		if e.Kind == core.EntryMessage && e.To == "deleted" && e.Instance != "" && len(of[e.Instance]) == 0 {
-			bad = append(bad, fmt.Sprintf("a message about %s was deleted, and the journal knows no drain of it", r.name(e.Instance)))
+			r.blame("a message about %s was deleted, and the journal knows no drain of it", r.name(e.Instance))
 		}
 	}
-	return bad
 }
 
 func (r remains) name(instance string) string { return cmp.Or(r.names[instance], instance) }

@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -135,21 +137,16 @@ func configuration(endpoint, journal string, groups []group) string {
 func leavers(w *sim.World, hosts int, dice *rand.Rand) (ids []string, names map[string]string) {
 	names = map[string]string{}
 	of := map[string][]string{}
-	var clusters []string
 	for _, g := range w.DescribeAutoScalingGroups(nil) {
-		c := g.Launch.Cluster
-		if of[c] == nil {
-			clusters = append(clusters, c)
-		}
 		for i, in := range g.Instances {
-			of[c] = append(of[c], in.ID)
+			of[g.Launch.Cluster] = append(of[g.Launch.Cluster], in.ID)
 			names[in.ID] = fmt.Sprintf("%s/%d", g.Name, i)
 		}
 	}
-	for _, c := range clusters {
+	for _, c := range slices.Sorted(maps.Keys(of)) {
 		all := of[c]
 		dice.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
-		ids = append(ids, all[:hosts/len(clusters)]...)
+		ids = append(ids, all[:hosts/len(of)]...)
 	}
 	return ids, names
 }
