@@ -78,11 +78,8 @@ func (p *past) retried(w *wait) {
 		if b.ok {
 			last = b.at
 		}
-		if b.at.Sub(last) < timeout/3 {
-			continue // it was early, as after a restart, and need not be repeated
-		}
-		if b.throttled && b.at.Sub(last) < timeout/2 {
-			continue // it may wait for its turn
+		if since := b.at.Sub(last); since < timeout/3 || b.throttled && since < timeout/2 {
+			continue // it was early, as after a restart, and need not be repeated; or it may wait for its turn
 		}
 		if b.ok || b.at.Before(w.opened) || by.After(end) || !p.upAll(b.at, by) {
 			continue

@@ -249,9 +249,9 @@ func (p *past) calm(since ...time.Time) time.Time {
 
 // endedWell is invariant 8: every drain ends in the journal with an outcome and a reason, and a forced ending names what was cut
 // off.
-func (p *past) endedWell(ended []drain.Drain) {
+func (p *past) endedWell() {
 	byInstance := map[string][]drain.Drain{}
-	for _, d := range ended {
+	for _, d := range p.Ended {
 		byInstance[d.Target.ID] = append(byInstance[d.Target.ID], d)
 		switch {
 		case d.Final == nil || d.Final.Outcome == "" || d.Final.Reason == "":
@@ -262,13 +262,12 @@ func (p *past) endedWell(ended []drain.Drain) {
 		}
 	}
 	for _, w := range p.waits {
-		if w.ours && byEbb(w.by) && p.Running && p.End.Sub(w.closed) > time.Minute && len(byInstance[w.instance]) == 0 && p.calmAtEnd() {
+		calm := p.End.Sub(latest(w.closed, p.LastFault)) > time.Minute
+		if w.ours && byEbb(w.by) && p.Running && calm && len(byInstance[w.instance]) == 0 {
 			p.blame(8, "the hook of %s was answered but no drain of it ended in the journal", p.name(w.instance))
 		}
 	}
 }
-
-func (p *past) calmAtEnd() bool { return p.End.Sub(p.LastFault) > time.Minute }
 
 // leftAt reports whether a task lived on the host when its drain was answered, and for long enough before to be known.
 func (p *past) leftAt(d drain.Drain) bool {

@@ -47,7 +47,7 @@ func Judge(e Evidence) []Violation {
 	}
 	p.queues(p.End)
 	p.answeredInTime()
-	p.endedWell(p.Ended)
+	p.endedWell()
 	return p.bad
 }
 

@@ -264,10 +264,9 @@ func (g *maker) many() {
 			shortest += kernel.Tick // the lease of one that is killed lasts longer for a clock that is behind
 		}
 	}
-	for i := range g.s.World.Groups {
-		for j := range g.s.World.Groups[i].Hooks {
-			h := &g.s.World.Groups[i].Hooks[j]
-			h.Heartbeat = max(h.Heartbeat, shortest)
+	for _, group := range g.s.World.Groups {
+		for i := range group.Hooks {
+			group.Hooks[i].Heartbeat = max(group.Hooks[i].Heartbeat, shortest)
 		}
 	}
 	for i := range g.s.At {
