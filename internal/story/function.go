@@ -30,7 +30,6 @@ type invocation struct {
 	f       *function
 	journal *faulty
 	skew    time.Duration
-	until   time.Time  // Lambda ends it then, in true time
 	queue   *sqs.Queue // as the event source mapping knows it: the messages of this invocation and no others
 	at      *engine.Invocation
 	flying  int // requests under way
@@ -81,13 +80,13 @@ func (f *function) invoke(queue *sqs.Queue, ms []event.Message, clock bool) {
 	f.count++
 	f.cover["invocation"]++
 	i := &invocation{
-		f: f, until: f.w.Now().Add(invocationFor), queue: queue,
+		f: f, queue: queue,
 		skew: f.dice.between(-f.s.Ebb.Skew/2, f.s.Ebb.Skew/2+time.Millisecond),
 	}
 	name := fmt.Sprintf("%s/%d", caller, f.count)
 	i.journal = &faulty{Store: f.store, run: f.run, name: name, skew: i.skew, kill: func(where string, _ time.Duration) { i.kill(where) }}
 	cfg := engine.Config{Kernel: f.kernelConfig(), Store: i.journal, Me: name, Now: i.now, Clock: i.now}
-	f.later(i.until, func() { i.kill("timeout") })
+	f.later(f.w.Now().Add(invocationFor), func() { i.kill("timeout") })
 	var err error
 	i.at, err = engine.NewFunction(cfg).Begin(f.ctx, ms, clock, i.now().Add(invocationFor*2/3))
 	must(err)

@@ -105,9 +105,15 @@ func (p *past) tooEarly(w *wait) string {
 	}
 	var others, daemons []*taskPast
 	var lastOther time.Time
+	used := ""
 	for _, t := range h.tasks {
 		if h.status == "ACTIVE" && w.closed.Sub(h.changed) < time.Minute && !t.created.Before(h.changed) {
 			continue // somebody set it ACTIVE while the answer was on its way
+		}
+		if t.live {
+			for target := range t.inUse { //ebb:any-order one of them is enough
+				used = target
+			}
 		}
 		switch {
 		case t.live && t.daemon:
@@ -124,7 +130,6 @@ func (p *past) tooEarly(w *wait) string {
 		}
 		return ""
 	}
-	used := anyInUse(append(others, daemons...))
 	if !h.lost.IsZero() && w.closed.Sub(h.lost) >= w.policy.LostAfter-10*time.Second && used == "" &&
 		(h.back.IsZero() || w.closed.Sub(h.back) < time.Minute) {
 		return ""
@@ -137,15 +142,6 @@ func (p *past) tooEarly(w *wait) string {
 	}
 	if used != "" {
 		return "target " + used + " of a live daemon task was still in use"
-	}
-	return ""
-}
-
-func anyInUse(ts []*taskPast) string {
-	for _, t := range ts {
-		for k := range t.inUse { //ebb:any-order one of them is enough
-			return k
-		}
 	}
 	return ""
 }

@@ -32,8 +32,8 @@ func judge(r remains) []string {
 // evidence is what the stories' judge wants to see.
 func evidence(r remains) story.Evidence {
 	e := story.Evidence{
-		Record: merged(r), Ended: r.ended, Open: r.open, Messages: map[string]event.Event{}, Heartbeat: map[string]time.Duration{}, Names: r.names,
-		Start: r.start, End: r.end, LastFault: r.quiet, Running: true, Speed: r.o.speed,
+		Record: merged(r), Ended: r.ended, Open: r.open, Messages: map[string]event.Event{}, Heartbeat: map[string]time.Duration{},
+		Names: r.names, Start: r.start, End: r.end, LastFault: r.quiet, Running: true, Speed: r.o.speed,
 		Ebb: story.Ebb{Hook: hook, Replicas: r.o.processes, Function: r.o.shape == lambdaShape},
 	}
 	for _, g := range r.o.groups() {
