@@ -64,10 +64,8 @@ func Load(file string, env func(string) string, overrides map[string]string) (Co
 	case file != "" && inline != "":
 		return Config{}, &Error{Problems: []Problem{{Text: fmt.Sprintf("%s names a configuration file and %s holds a configuration; give "+
 			"one of them", named, textVariable)}}}
-	case file == "" && inline != "":
-		return parse(textVariable, []byte(inline), env, overrides)
 	case file == "":
-		return parse("", nil, env, overrides)
+		return parse(textVariable, []byte(inline), env, overrides)
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -79,7 +77,9 @@ func Load(file string, env func(string) string, overrides map[string]string) (Co
 // parse is Load without the disk.
 func parse(file string, text []byte, env func(string) string, overrides map[string]string) (Config, error) {
 	doc := readDocument(file, text)
-	for _, s := range settings() {
+	c := Config{Groups: doc.groups}
+	all := settings(&c)
+	for _, s := range all {
 		for _, name := range s.env {
 			if v := env(name); v != "" {
 				doc.values[s.key] = value{text: v, at: Problem{Where: name}}
@@ -90,8 +90,7 @@ func parse(file string, text []byte, env func(string) string, overrides map[stri
 			doc.values[s.key] = value{text: v, at: Problem{Where: "--" + strings.ReplaceAll(s.key, "_", "-")}}
 		}
 	}
-	c := Config{Groups: doc.groups}
-	problems := append(doc.problems, apply(&c, settings(), doc.values)...)
+	problems := append(doc.problems, apply(all, doc.values)...)
 	problems = append(problems, checkRegion(&c, doc.values)...)
 	if len(problems) > 0 {
 		return Config{}, newError(problems, text)

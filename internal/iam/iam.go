@@ -6,6 +6,7 @@ package iam
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -67,7 +68,7 @@ func Policy(m Mode, s Scope) Document {
 	for _, k := range kinds(m, s) {
 		st := Statement{Sid: k.sid, Effect: "Allow", Resource: k.resources, Condition: k.condition}
 		for _, c := range append(calls(), unrecorded()...) {
-			if c.on == k.on && c.acts == k.acts && c.in(m) && !(c.action == everyCluster && m == ReadOnly && len(s.Clusters) > 0) {
+			if c.on == k.on && c.acts == k.acts && slices.Contains(c.modes, m) && !(c.action == everyCluster && m == ReadOnly && len(s.Clusters) > 0) {
 				st.Action = append(st.Action, c.action)
 			}
 		}

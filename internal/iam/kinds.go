@@ -33,10 +33,11 @@ const (
 
 // kinds are the statements of a policy in their order, before their actions are known.
 func kinds(m Mode, s Scope) []kind {
+	inClusters := map[string]map[string][]string{"ArnLike": {"ecs:cluster": s.arn("ecs", "cluster/%s", s.Clusters)}}
 	return []kind{
 		{sid: "Look", on: onNothing, resources: []string{"*"}},
 		{sid: "LookAtClusters", on: onCluster, resources: s.arn("ecs", "cluster/%s", s.Clusters)},
-		{sid: "ListInClusters", on: inCluster, resources: []string{"*"}, condition: s.inClusters()},
+		{sid: "ListInClusters", on: inCluster, resources: []string{"*"}, condition: inClusters},
 		{sid: "FindHosts", on: onAnyCluster, resources: s.arn("ecs", "cluster/%s", nil)},
 		{sid: "LookAtFoundHosts", on: onAnyHost, resources: s.arn("ecs", "container-instance/%s", nil)},
 		{sid: "LookAtHosts", on: onHost, resources: s.arn("ecs", "container-instance/%s/*", s.Clusters)},
@@ -54,11 +55,6 @@ func kinds(m Mode, s Scope) []kind {
 		{sid: "WriteJournal", on: onTable, acts: true, resources: given(s.Table)},
 		{sid: "WriteLogs", on: onLogs, acts: true, resources: s.logs()},
 	}
-}
-
-// inClusters is a condition on the cluster of a call that has no resource.
-func (s Scope) inClusters() map[string]map[string][]string {
-	return map[string]map[string][]string{"ArnLike": {"ecs:cluster": s.arn("ecs", "cluster/%s", s.Clusters)}}
 }
 
 // tagged is the condition on the tag, or nil without one.
