@@ -136,9 +136,7 @@ func (c *Core) Hear(ms []event.Message) {
 }
 
 func (c *Core) hear(m event.Message, forwarded bool) {
-	c.Kernel.Hear(kernel.Heard{
-		Event: event.Parse([]byte(m.Body)), Message: m.ID, Body: m.Body, Sent: m.Sent, Receives: m.Receives, Noted: forwarded,
-	}, c.cfg.Now())
+	c.Kernel.Hear(kernel.Heard{Message: m, Event: event.Parse([]byte(m.Body)), Noted: forwarded}, c.cfg.Now())
 	c.changed = true
 }
 

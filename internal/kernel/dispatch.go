@@ -8,23 +8,18 @@ import (
 	"github.com/ebbhq/ebb/internal/plan"
 )
 
-// intent is an action that a drain wants done.
-type intent struct {
-	e *entry
-	a plan.Action
-}
-
 // crowdMax is how many drains decide again at each pass while too many requests are under way; the others wait for a Moment.
 const crowdMax = 200
 
 // dispatch turns actions and due looks into requests, the most urgent first, as far as the call rates and the number of requests under
 // way allow. What it leaves is decided again in a moment.
-func (k *Kernel) dispatch(acts []intent, now time.Time) []plan.Request {
-	slices.SortStableFunc(acts, func(a, b intent) int {
-		if c := cmp.Compare(a.a.Priority(), b.a.Priority()); c != 0 {
+func (k *Kernel) dispatch(acts []batch, now time.Time) []plan.Request {
+	tried := func(b batch) time.Time { return b.entries[0].tried[b.action.Kind].Started }
+	slices.SortStableFunc(acts, func(a, b batch) int {
+		if c := cmp.Compare(a.action.Priority(), b.action.Priority()); c != 0 {
 			return c
 		}
-		return a.e.tried[a.a.Kind].Started.Compare(b.e.tried[b.a.Kind].Started) // whoever was tried last waits longest
+		return tried(a).Compare(tried(b)) // whoever was tried last waits longest
 	})
 	var requests []plan.Request
 	crowd := 0
@@ -122,29 +117,29 @@ func (k *Kernel) room(p plan.Priority) bool {
 	return len(k.flying) < limit
 }
 
-// batch is one action for one drain or several.
+// batch is one action that one drain wants done, or several do.
 type batch struct {
 	action  plan.Action
 	entries []*entry
 }
 
 // batchActions puts container instances of one cluster that are to be set DRAINING into one call, up to AWS's limit.
-func batchActions(acts []intent) []batch {
+func batchActions(acts []batch) []batch {
 	var out []batch
 	at := map[string]int{} // cluster to its open batch
 	for _, i := range acts {
-		if s := i.a.State; s != nil {
-			if n, ok := at[s.Cluster]; ok && len(out[n].action.State.ContainerInstances) < i.a.Kind.Spec().Batch {
+		if s := i.action.State; s != nil {
+			if n, ok := at[s.Cluster]; ok && len(out[n].action.State.ContainerInstances) < i.action.Kind.Spec().Batch {
 				open := out[n].action.State
 				open.ContainerInstances = append(open.ContainerInstances, s.ContainerInstances...)
-				out[n].entries = append(out[n].entries, i.e)
+				out[n].entries = append(out[n].entries, i.entries...)
 				continue
 			}
 			at[s.Cluster] = len(out)
 		} else {
-			i.a.Drain = i.e.d.Key
+			i.action.Drain = i.entries[0].d.Key
 		}
-		out = append(out, batch{i.a, []*entry{i.e}})
+		out = append(out, i)
 	}
 	return out
 }

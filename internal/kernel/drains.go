@@ -53,6 +53,9 @@ type drains struct {
 
 // begun adds a drain to those that are open.
 func (k *Kernel) begun(e *entry) {
+	if k.cfg.OnePass {
+		e.man.Policy.Tick = Tick
+	}
 	k.open[e.d.Target] = e
 	if e.d.ContainerInstance != "" {
 		k.ownerOf[e.d.ContainerInstance] = e.d.Target

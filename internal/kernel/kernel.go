@@ -77,15 +77,6 @@ func (c *Config) mine(scope string) bool {
 	return held || c.Held == nil
 }
 
-// policy is the policy of a group, with what follows from how this Ebb runs.
-func (c *Config) policy(man Managed) drain.Policy {
-	p := man.Policy
-	if c.OnePass {
-		p.Tick = Tick
-	}
-	return p
-}
-
 func (c *Config) managed(group string) (Managed, bool) {
 	return fleet.FirstMatch(c.Groups, group, func(m Managed) string { return m.Match })
 }

@@ -32,7 +32,7 @@ func newKernel(t testing.TB, cfg Config) *Kernel {
 
 func termination(i int) Heard {
 	id := fleet.InstanceID(fmt.Sprintf("i-%04d", i))
-	return Heard{Message: "m-" + string(id), Sent: t0, Receives: 1, Event: event.Event{
+	return Heard{Message: event.Message{ID: "m-" + string(id), Sent: t0, Receives: 1}, Event: event.Event{
 		Kind: event.TerminateAction, Group: "web", Hook: "ebb-drain", Instance: id, Token: fmt.Sprintf("token-%08d", i), Time: t0,
 	}}
 }
@@ -203,7 +203,7 @@ func TestForeignMessagesAreAcknowledgedOrLeftByRule(t *testing.T) {
 func TestWhatIsNotUnderstoodGoesIntoTheJournalBeforeItIsDeleted(t *testing.T) {
 	k := newKernel(t, Config{})
 	for receives := 1; receives <= 5; receives++ {
-		k.Hear(Heard{Event: event.Event{Kind: event.Unknown, Why: "it is not JSON"}, Message: "m", Body: "{", Receives: receives}, t0)
+		k.Hear(Heard{Event: event.Event{Kind: event.Unknown, Why: "it is not JSON"}, Message: event.Message{ID: "m", Body: "{", Receives: receives}}, t0)
 		o := k.Next(t0)
 		if del := o.Settle[0].Delete; del != (receives == 5) {
 			t.Errorf("receive %d: delete %v", receives, del)
@@ -218,7 +218,7 @@ func TestWhatIsNotUnderstoodGoesIntoTheJournalBeforeItIsDeleted(t *testing.T) {
 func TestWhatIsKeptOfABodyFitsIntoTheJournal(t *testing.T) {
 	for _, body := range []string{strings.Repeat("<", 72<<10), strings.Repeat("\x00", 1<<20), strings.Repeat("é", keptBody), "<", ""} {
 		k := newKernel(t, Config{})
-		k.Hear(Heard{Event: event.Parse([]byte(body)), Message: "m", Body: body, Receives: 5}, t0)
+		k.Hear(Heard{Event: event.Parse([]byte(body)), Message: event.Message{ID: "m", Body: body, Receives: 5}}, t0)
 		l := k.Next(t0).Batch.Lines[0]
 		if len(l.Data) > journal.MaxBody || len(l.Text) > 1000 || !json.Valid(l.Data) {
 			t.Errorf("%d bytes of %.10q: %d bytes of data, %d of text", len(body), body, len(l.Data), len(l.Text))

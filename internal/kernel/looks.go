@@ -24,12 +24,12 @@ type failures struct {
 	failedAt time.Time
 }
 
-// again is when what failed may be tried once more; zero: it did not fail.
+// again is when what failed may be tried once more: after 5 s, and up to 20 s when it fails again and again. Zero: it did not fail.
 func (f failures) again() time.Time {
 	if f.fails == 0 {
 		return time.Time{}
 	}
-	return f.failedAt.Add(backoff(f.fails))
+	return f.failedAt.Add(time.Duration(min(f.fails, 4)) * 5 * time.Second)
 }
 
 // slack is how early a look may be made so that it can share a call: one third of the time left until it is due.
@@ -107,11 +107,6 @@ func (w wanted) at() time.Time {
 		return time.Time{}
 	}
 	return drain.Later(w.due, w.a.again())
-}
-
-// backoff is how long a failed look waits: 5 s, and up to 20 s when it fails again and again.
-func backoff(fails int) time.Duration {
-	return time.Duration(min(fails, 4)) * 5 * time.Second
 }
 
 // sweepFloor is a third of the shortest heartbeat timeout that AWS allows.

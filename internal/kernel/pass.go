@@ -17,7 +17,7 @@ func (k *Kernel) Next(now time.Time) Output {
 	k.adopt(now)
 	k.countLeaving()
 	var out Output
-	var acts []intent
+	var acts []batch
 	ended := false
 	for _, e := range k.sorted {
 		if e.dirty || !e.wake.IsZero() && !e.wake.After(now) {
@@ -37,7 +37,7 @@ func (k *Kernel) Next(now time.Time) Output {
 }
 
 // decide lets one drain decide, keeps what it remembers and returns what it wants done.
-func (k *Kernel) decide(e *entry, now time.Time, out *Output) []intent {
+func (k *Kernel) decide(e *entry, now time.Time, out *Output) []batch {
 	k.view.e = e
 	dec := drain.Decide(e.d, &k.view, e.man.Policy, now)
 	if dec.Uncounted {
@@ -59,9 +59,9 @@ func (k *Kernel) decide(e *entry, now time.Time, out *Output) []intent {
 	if changed {
 		out.Batch.Records = append(out.Batch.Records, k.record(e))
 	}
-	acts := make([]intent, len(dec.Do))
+	acts := make([]batch, len(dec.Do))
 	for i, a := range dec.Do {
-		acts[i] = intent{e, a}
+		acts[i] = batch{a, []*entry{e}}
 	}
 	return acts
 }

@@ -38,7 +38,7 @@ func TestAMessageOfAnEarlierDrainIsLate(t *testing.T) {
 	}
 	hear := func(token string, when time.Time) Output {
 		e := event.Event{Kind: event.TerminateAction, Group: "web", Hook: "ebb-drain", Instance: "i-1", Token: token, Time: when}
-		k.Hear(Heard{Event: e, Message: "m", Sent: when}, when)
+		k.Hear(Heard{Event: e, Message: event.Message{ID: "m", Sent: when}}, when)
 		return k.Next(when)
 	}
 	if o := hear(token, at.Add(time.Second)); k.Open() != 0 || len(o.Batch.Records) != 0 || len(o.Settle) != 1 || !o.Settle[0].Delete {

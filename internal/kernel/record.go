@@ -80,7 +80,6 @@ func (k *Kernel) load(r journal.Record) error {
 		return fmt.Errorf("the journal has two open drains of %s: %s and %s; two Ebbs wrote it without knowing of each other. Move the journal "+
 			"away and start anew: what still waits in a hook is found again by the sweep", d.Target.ID, o.d.Key, d.Key)
 	}
-	man.Policy = k.cfg.policy(man)
 	man.Policy.Skew = k.cfg.Skew
 	e := &entry{d: d, man: man, scope: scope, rev: r.Rev, dirty: true}
 	if k.cfg.OnePass {
@@ -132,10 +131,7 @@ func Read(r journal.Record) (drain.Drain, error) {
 
 // Waiting reads what the drain in a record waited for when it was written.
 func Waiting(r journal.Record) string {
-	var s stored
-	if json.Unmarshal(r.Body, &s) != nil {
-		return ""
-	}
+	s, _ := read(r)
 	return s.Waiting
 }
 
