@@ -210,8 +210,7 @@ func whyUnread(seen *inventory.Inventory, name string) string {
 // providers, or because only one was named.
 func clusterOfGroup(seen *inventory.Inventory, g *inventory.Group, named []string) (string, error) {
 	var in []string
-	for i := range seen.Clusters {
-		c := &seen.Clusters[i]
+	for _, c := range seen.Clusters {
 		if slices.ContainsFunc(c.CapacityProviders, func(p inventory.CapacityProvider) bool { return p.Group == g.Name }) ||
 			slices.ContainsFunc(g.Instances, func(m fleet.GroupInstance) bool { return c.Host(m.ID) != nil }) {
 			in = append(in, c.Name)

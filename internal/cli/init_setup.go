@@ -145,7 +145,11 @@ func (s setup) remark(w io.Writer, seen *inventory.Inventory) {
 func (s setup) asItWillBe(seen *inventory.Inventory) *inventory.Inventory {
 	will := *seen
 	queue := s.arn("sqs", s.name)
-	will.Groups = slices.Clone(seen.Groups)
+	will.Groups = nil
+	for _, g := range seen.Groups {
+		own := *g
+		will.Groups = append(will.Groups, &own)
+	}
 	for _, name := range s.groups {
 		g := will.Group(name)
 		g.Hooks = append(slices.DeleteFunc(slices.Clone(g.Hooks), func(h fleet.Hook) bool { return h.Name == drainHook }), fleet.Hook{
