@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ebbhq/ebb/internal/drain"
+	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/kernel"
 	"github.com/ebbhq/ebb/internal/sim/core"
 )
@@ -51,6 +52,7 @@ type hostPast struct {
 	beats   []beat    // heartbeats of Ebb
 	machine string    // its state in EC2
 	status  string    // of its container instance; empty: it has not joined a cluster
+	drains  bool      // it is DRAINING, or was
 	ours    bool      // it has come to wait in the hook that Ebb owns: only then may Ebb do something to it
 	changed time.Time // since when it has its status
 	gone    time.Time
@@ -107,7 +109,7 @@ func (p *past) take(e core.Entry) {
 	case core.EntryAgent:
 		h.agent(e.To == "disconnected", e.At)
 	case core.EntryContainer:
-		h.status = e.To
+		h.status, h.drains = e.To, h.drains || e.To == fleet.Draining
 		if byEbb(e.By) && !h.ours {
 			p.blame(4, "Ebb set %s %s, which does not wait in its hook", p.name(e.Instance), e.To)
 		}
@@ -130,6 +132,9 @@ func (p *past) take(e core.Entry) {
 	case core.EntryJournal:
 		if e.To == "unreadable" {
 			p.unread++
+		}
+		if e.From == fleet.Draining && !h.drains {
+			p.blame(12, "the journal says that %s is DRAINING, and it never was", p.name(e.Instance))
 		}
 		h.journal = append(h.journal, e)
 	case core.EntryMessage:
