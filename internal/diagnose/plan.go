@@ -84,9 +84,8 @@ func Plan(s *inventory.Inventory, targets []string, now time.Time) Forecast {
 	}
 	worst := placement.Moves
 	f.Notes = unread(s)
-	for i := range s.Clusters {
-		c := &s.Clusters[i]
-		if !slices.ContainsFunc(c.Hosts, func(h inventory.Host) bool { return slices.Contains(ids, h.Instance) }) {
+	for _, c := range s.Clusters {
+		if !slices.ContainsFunc(c.Hosts, func(h *inventory.Host) bool { return slices.Contains(ids, h.Instance) }) {
 			continue
 		}
 		r := placement.Leave(s, c, ids)
@@ -120,10 +119,10 @@ func Plan(s *inventory.Inventory, targets []string, now time.Time) Forecast {
 func (f *Forecast) unseen(s *inventory.Inventory, ids []fleet.InstanceID) []string {
 	var missed []string
 	known := 0
-	for i := range s.Clusters {
-		for _, h := range s.Clusters[i].Hosts {
+	for _, c := range s.Clusters {
+		for _, h := range c.Hosts {
 			if slices.Contains(ids, h.Instance) {
-				missed = append(missed, unseen(s, &s.Clusters[i])...)
+				missed = append(missed, unseen(s, c)...)
 				known++
 			}
 		}
@@ -151,23 +150,18 @@ func instances(s *inventory.Inventory, target string) []fleet.InstanceID {
 }
 
 func (f *Forecast) add(s *inventory.Inventory, c *inventory.Cluster, r placement.Result) {
-	for i := range c.Tasks {
-		t := &c.Tasks[i]
-		k := slices.IndexFunc(r.Fates, func(f placement.Fate) bool { return slices.Contains(f.Tasks, t.ARN) })
-		p := place{cluster: c}
-		for j := range c.Hosts {
-			if c.Hosts[j].ARN == t.ContainerInstance {
-				p.host = &c.Hosts[j]
-			}
-		}
-		if p.host == nil || !t.Live() || !slices.Contains(f.Instances, string(p.host.Instance)) {
+	for _, t := range c.Tasks {
+		h := c.HostOf(t)
+		if h == nil || !t.Live() || !slices.Contains(f.Instances, string(h.Instance)) {
 			continue
 		}
-		step := Step{Task: t.ARN.Name(), Definition: t.Family, Service: t.Service(), Instance: string(p.host.Instance), Kind: "replica", Outcome: StopsAlways}
-		wait, _ := p.delayIn(s, t)
-		limit, _ := p.timeout(t)
-		step.Stop = Seconds(wait + limit)
-		if k >= 0 {
+		wait, _ := delayOf(s, c, t)
+		limit, _ := timeout(c, t)
+		step := Step{
+			Task: t.ARN.Name(), Definition: t.Family, Service: t.Service(), Instance: string(h.Instance), Kind: "replica", Outcome: StopsAlways,
+			Stop: Seconds(wait + limit),
+		}
+		if k := slices.IndexFunc(r.Fates, func(f placement.Fate) bool { return slices.Contains(f.Tasks, t.ARN) }); k >= 0 {
 			step.fate(&r.Fates[k])
 		}
 		if step.Outcome != NotTouched {
@@ -261,8 +255,8 @@ func (f *Forecast) Reasons() []string {
 // https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-instance-protection.html
 func protections(s *inventory.Inventory, ids []fleet.InstanceID) []string {
 	var notes []string
-	for i := range s.Groups {
-		for _, in := range s.Groups[i].Instances {
+	for _, g := range s.Groups {
+		for _, in := range g.Instances {
 			if !slices.Contains(ids, in.ID) {
 				continue
 			}

@@ -55,8 +55,8 @@ func (s *Collector) Take(ctx context.Context, scope Scope) (inventory.Inventory,
 
 // found are the clusters and groups of a scope.
 type found struct {
-	clusters []inventory.Cluster
-	groups   []inventory.Group
+	clusters []*inventory.Cluster
+	groups   []*inventory.Group
 }
 
 func (l *look) resolve(ctx context.Context, scope Scope) (f found) {
@@ -88,7 +88,7 @@ func (l *look) resolve(ctx context.Context, scope Scope) (f found) {
 }
 
 // groupsBehind are the groups of the hosts and capacity providers of clusters.
-func (l *look) groupsBehind(ctx context.Context, clusters []inventory.Cluster) []string {
+func (l *look) groupsBehind(ctx context.Context, clusters []*inventory.Cluster) []string {
 	names := l.groupsOf(ctx, found{clusters: clusters}.instances())
 	for _, c := range clusters {
 		for _, p := range c.CapacityProviders {
@@ -141,7 +141,7 @@ func (f found) targetGroups() []string {
 }
 
 // queueARNs are the queues that hooks and rules send to.
-func queueARNs(groups []inventory.Group, rules []inventory.Rule) []string {
+func queueARNs(groups []*inventory.Group, rules []inventory.Rule) []string {
 	var arns []string
 	for _, g := range groups {
 		for _, h := range g.Hooks {
