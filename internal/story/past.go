@@ -35,6 +35,8 @@ type past struct {
 	waits     []*wait
 	open      map[string]*wait
 	unread    int
+	tried     time.Time       // when Ebb last took targets out
+	failed    time.Time       // when a call of Ebb last failed
 	up        []span          // lives of Ebb
 	killed    []time.Time     // invocations of a function
 	looked    map[string]bool // which Ebb has looked since it started
@@ -213,7 +215,12 @@ func (p *past) controller(e core.Entry) {
 
 func (p *past) called(e core.Entry) {
 	_, op, _ := strings.Cut(e.Text, ".")
+	if e.To != "ok" {
+		p.failed = e.At
+	}
 	switch {
+	case op == "DeregisterTargets":
+		p.tried = e.At
 	case op == "RecordLifecycleActionHeartbeat":
 		h := p.host(e.Instance)
 		h.beats = append(h.beats, beat{e.At, e.To == "ok", e.To == "Throttling"})
