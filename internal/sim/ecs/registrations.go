@@ -41,10 +41,10 @@ func (w *ECS) RegisterAgain(instance string, how core.Again) error {
 	if how.Empty {
 		w.emptied(before)
 	}
+	w.register(before.h, c)
 	if !how.Connected {
 		w.setConnected(before, false)
 	}
-	w.register(before.h, c)
 	return nil
 }
 
