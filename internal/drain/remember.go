@@ -29,7 +29,7 @@ func remember(c *decider) {
 		} else {
 			d.Asked = time.Time{}
 		}
-		d.UnreachedFrom = unreached(c, !ci.Connected || ci.Status == fleet.Inactive)
+		d.UnreachedFrom = unreached(c, !ci.Reached && (!ci.Connected || ci.Status == fleet.Inactive))
 	case fleet.Absent:
 		d.AbsentSince = since(d.AbsentSince, true, c.container.At)
 		d.UnreachedFrom = unreached(c, true)
