@@ -23,6 +23,9 @@ const (
 	MaxLineBytes = 1 << 20
 )
 
+// SetAside is the kind of the line that stands in place of what a store never takes.
+const SetAside = "set-aside"
+
 // Part is a kind of thing that a batch is made of.
 type Part string
 
