@@ -53,8 +53,10 @@ func terminate(id fleet.InstanceID) Fix {
 	return command("aws autoscaling terminate-instance-in-auto-scaling-group --instance-id %s --no-should-decrement-desired-capacity", id)
 }
 
-func delay(tg fleet.ARN, seconds int) Fix {
-	return command("aws elbv2 modify-target-group-attributes --target-group-arn %s --attributes Key=deregistration_delay.timeout_seconds,Value=%d", tg, seconds)
+func shorterDelay(tg fleet.ARN) Fix {
+	return command("aws elbv2 modify-target-group-attributes --target-group-arn %s --attributes "+
+		"Key=deregistration_delay.timeout_seconds,Value=30", tg).
+		but("for the next time: AWS does not document that it shortens a delay that has begun")
 }
 
 // addHost launches one host more in the group of the target, or in the first group that a service's capacity providers name.

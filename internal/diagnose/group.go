@@ -67,7 +67,7 @@ func (w *why) leaving() {
 		}
 		parts = append(parts, fmt.Sprintf("Auto Scaling first waits for target group %s (deregistration delay %s)", tg.Name, inventory.Span(tg.Delay)))
 		if tg.Delay > longest {
-			longest, b.Fix = tg.Delay, []Fix{delay(tg.ARN, 30).but("for the next time: AWS does not document that it shortens a delay that has begun")}
+			longest, b.Fix = tg.Delay, []Fix{shorterDelay(tg.ARN)}
 		}
 	}
 	if len(w.group.ClassicBalancers) > 0 {

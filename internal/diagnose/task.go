@@ -70,8 +70,7 @@ func (w *why) stopping(t *inventory.Task) {
 				": it is being taken out of its load balancer or service discovery"})
 			return
 		}
-		b := Blocker{Code: Deregistration, Exact: true, Fix: []Fix{delay(tg.ARN, 30).but("for the next time: AWS does not document that it " +
-			"shortens a delay that has begun")}, Message: fmt.Sprintf(
+		b := Blocker{Code: Deregistration, Exact: true, Fix: []Fix{shorterDelay(tg.ARN)}, Message: fmt.Sprintf(
 			"%s: target group %s waits for its deregistration delay of %s, even without requests, before the task gets SIGTERM",
 			phrase(name, "is DEACTIVATING", w.since(t.StoppingAt)), tg.Name, inventory.Span(wait))}
 		if !t.StoppingAt.IsZero() {

@@ -49,8 +49,12 @@ func (l *Leases) Step(ctx context.Context) (again time.Time, err error) {
 			err = l.read(ctx)
 		case len(claims) == 0:
 			return again, err
-		default:
-			l.claimInOrder(ctx, claims)
+		}
+		for _, c := range claims { // until one is refused: then another Ebb is claiming too
+			if err := l.claim(ctx, c); err != nil {
+				l.log.Debug("claim refused", "scope", c.Is.Scope, "err", err)
+				break
+			}
 		}
 	}
 }
@@ -88,16 +92,6 @@ func (l *Leases) read(ctx context.Context) error {
 	}
 	l.keeper.Read(all, started)
 	return nil
-}
-
-// claimInOrder stores claims until one is refused: then another Ebb is claiming too.
-func (l *Leases) claimInOrder(ctx context.Context, claims []lease.Claim) {
-	for _, c := range claims {
-		if err := l.claim(ctx, c); err != nil {
-			l.log.Debug("claim refused", "scope", c.Is.Scope, "err", err)
-			return
-		}
-	}
 }
 
 // claimDue stores the claims on some scopes that are due. One that another Ebb has claimed is no error.
