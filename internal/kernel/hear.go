@@ -60,13 +60,17 @@ func (k *Kernel) hearUnknown(h Heard, now time.Time) bool {
 	if k.cfg.Redrive || h.Receives < giveUp {
 		return false
 	}
-	body := h.Body[:min(len(h.Body), 64<<10)]
+	body := h.Body[:min(len(h.Body), keptBody)] // a part of a character at its end is replaced in JSON
 	data, _ := json.Marshal(map[string]string{"message": h.ID, "body": body})
 	text := fmt.Sprintf("deleted message %s after %d receives: %s; the queue has no redrive policy to keep it",
 		h.ID, h.Receives, h.Event.Why)
 	k.lines = append(k.lines, journal.Line{At: now, Kind: "unreadable", Data: data, Text: text})
 	return true
 }
+
+// keptBody is how many bytes are kept of a message that is deleted unread. JSON makes six bytes of one at most, and journal.MaxBody limits
+// what comes of it.
+const keptBody = 16 << 10
 
 func (k *Kernel) hearTermination(h Heard, now time.Time) (ack bool, why string) {
 	e := h.Event

@@ -149,10 +149,9 @@ func Unread(r journal.Record, now time.Time) (ended journal.Record, line journal
 	d := drain.Drain{Key: r.Key, Target: fleet.HostTarget(fleet.InstanceID(instance)), Heard: now, Zero: now, Hold: drain.Hold{Group: group}, Ended: now}
 	d.Final = &drain.Answer{At: now, Outcome: drain.Unreadable, Reason: "its record in the journal could not be read; if the instance still waits in " +
 		"its hook, the sweep finds it and drains it anew"}
-	const kept = 16 << 10
 	line = journal.Line{
 		At: now, Key: r.Key, Kind: journal.SetAside, Text: "set aside a record that cannot be read: " + shortText(err.Error()),
-		Data: r.Body[:min(len(r.Body), kept)],
+		Data: r.Body[:min(len(r.Body), keptBody)],
 	}
 	return (&Kernel{}).record(&entry{d: d, scope: r.Scope, rev: r.Rev}), line, err
 }
