@@ -201,18 +201,18 @@ func tried(o options, r *runner, pkg string, mutants []*mutant, suites []suite, 
 			}
 		}
 	}
-	res.survived = r.try(res.mutants, suites)
-	for _, m := range res.survived {
+	r.try(res.mutants, suites, func(m *mutant) {
+		res.survived = append(res.survived, m)
 		if _, ok := known[m.name()]; ok {
 			res.equivalent++
-			continue
+			return
 		}
 		how := "survived"
 		if len(m.tests) == 0 {
 			how = "unreached"
 		}
 		fmt.Fprintf(o.out, "%-9s %s\n", how, m.place())
-	}
+	})
 	return res
 }
 

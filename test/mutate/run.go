@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -118,32 +117,40 @@ func (r *runner) reach(s suite, mutants map[int]*mutant) error {
 	return nil
 }
 
-// finds reports whether a suite finds a mutant with the tests that reach it.
+// finds reports whether a suite finds a mutant with the tests that reach it: the quick ones together, and then the slow ones.
 func (r *runner) finds(s suite, m *mutant) bool {
-	tests := m.tests[s.name()]
-	if len(tests) == 0 {
-		return false
+	var parts [2][]string
+	limits := [2]time.Duration{5 * time.Second, 5 * time.Second}
+	for _, t := range m.tests[s.name()] {
+		took, i := r.plain[s.name()][t], 0
+		if took > 300*time.Millisecond {
+			i = 1
+		}
+		parts[i], limits[i] = append(parts[i], t), limits[i]+8*took
 	}
-	limit := 5 * time.Second
-	for _, t := range tests {
-		limit += 8 * r.plain[s.name()][t]
+	for i, tests := range parts {
+		if len(tests) == 0 {
+			continue
+		}
+		env, run := "EBB_MUTANT="+strconv.Itoa(m.number), "^("+strings.Join(tests, "|")+")$"
+		if _, err := r.run(s, limits[i], env, "-test.failfast", "-test.run", run); err != nil {
+			return true
+		}
 	}
-	_, err := r.run(s, limit, "EBB_MUTANT="+strconv.Itoa(m.number), "-test.failfast", "-test.run", "^("+strings.Join(tests, "|")+")$")
-	return err != nil
+	return false
 }
 
-// try runs all mutants of a package, some at a time, and returns those that no suite finds.
-func (r *runner) try(mutants []*mutant, suites []suite) []*mutant {
+// try runs all mutants of a package, some at a time, and calls survived for each that no suite finds, one at a time.
+func (r *runner) try(mutants []*mutant, suites []suite, survived func(*mutant)) {
 	var wg sync.WaitGroup
 	var mu sync.Mutex
-	survived := map[*mutant]bool{}
 	next := make(chan *mutant)
 	for range r.cores {
 		wg.Go(func() {
 			for m := range next {
 				if !slices.ContainsFunc(suites, func(s suite) bool { return r.finds(s, m) }) {
 					mu.Lock()
-					survived[m] = true
+					survived(m)
 					mu.Unlock()
 				}
 			}
@@ -154,5 +161,4 @@ func (r *runner) try(mutants []*mutant, suites []suite) []*mutant {
 	}
 	close(next)
 	wg.Wait()
-	return slices.SortedFunc(maps.Keys(survived), func(a, b *mutant) int { return a.number - b.number })
 }
