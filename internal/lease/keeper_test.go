@@ -75,23 +75,25 @@ func TestAfterAFailureItLooksAgainAfterHalfThePauseBetweenLooks(t *testing.T) {
 
 func TestWhatIsDue(t *testing.T) {
 	other := journal.Lease{Scope: "z", Holder: "y", Fence: 3, Beat: 7, For: 10 * time.Second, At: start}
+	type since = map[string]float64
+	others := []journal.Lease{other}
 	for name, test := range map[string]struct {
-		scopes map[string]float64
+		scopes since
 		others []journal.Lease
 		second float64
 		look   bool
 		claims []string
 		again  time.Duration
 	}{
-		"our leases are renewed after the pause":             {scopes: map[string]float64{"a": 0}, second: 3, claims: []string{"a"}, again: 6 * time.Second},
-		"a lease is not renewed earlier":                     {scopes: map[string]float64{"a": 1}, second: 3, again: 4 * time.Second},
-		"the first renewal counts":                           {scopes: map[string]float64{"a": 2, "b": 1, "c": 3}, second: 3, again: 4 * time.Second},
-		"without leases of others there is no look":          {scopes: map[string]float64{"a": 9}, second: 10, again: 12 * time.Second},
-		"leases of others are looked at after their pause":   {others: []journal.Lease{other}, second: 1, again: 2 * time.Second},
-		"and then at once":                                   {others: []journal.Lease{other}, second: 2, look: true, again: 2 * time.Second},
-		"a look comes before a later renewal":                {scopes: map[string]float64{"a": 1}, others: []journal.Lease{other}, second: 1, again: 2 * time.Second},
-		"a renewal that is due comes before a look":          {scopes: map[string]float64{"a": 0}, others: []journal.Lease{other}, second: 3, claims: []string{"a"}, again: 2 * time.Second},
-		"a renewal before the look leaves the look its time": {scopes: map[string]float64{"a": -3}, others: []journal.Lease{other}, second: 1, claims: []string{"a"}, again: 2 * time.Second},
+		"our leases are renewed after the pause":             {scopes: since{"a": 0}, second: 3, claims: []string{"a"}, again: 6 * time.Second},
+		"a lease is not renewed earlier":                     {scopes: since{"a": 1}, second: 3, again: 4 * time.Second},
+		"the first renewal counts":                           {scopes: since{"a": 2, "b": 1, "c": 3}, second: 3, again: 4 * time.Second},
+		"without leases of others there is no look":          {scopes: since{"a": 9}, second: 10, again: 12 * time.Second},
+		"leases of others are looked at after their pause":   {others: others, second: 1, again: 2 * time.Second},
+		"and then at once":                                   {others: others, second: 2, look: true, again: 2 * time.Second},
+		"a look comes before a later renewal":                {scopes: since{"a": 1}, others: others, second: 1, again: 2 * time.Second},
+		"a renewal that is due comes before a look":          {scopes: since{"a": 0}, others: others, second: 3, claims: []string{"a"}, again: 2 * time.Second},
+		"a renewal before the look leaves the look its time": {scopes: since{"a": -3}, others: others, second: 1, claims: []string{"a"}, again: 2 * time.Second},
 	} {
 		k := holding(test.scopes)
 		for _, l := range test.others {

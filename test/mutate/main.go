@@ -170,7 +170,7 @@ func mutate(o options, some []target) error {
 	}
 	var results []result
 	for i, t := range some {
-		suites := []suite{{t.pkg, ".", nil}}
+		suites := []suite{{t.pkg, ".", []string{"-test.short"}}}
 		if !o.own {
 			suites = append(suites, t.also...)
 		}
