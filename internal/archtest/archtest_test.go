@@ -89,9 +89,29 @@ func take(want map[string]int, f Finding) bool {
 	return false
 }
 
+// tooLong is a file of 401 lines, with a type of 41 methods, a function of 63 lines, and one that just fits.
+func tooLong() string {
+	var file strings.Builder
+	file.WriteString("package web // want \"the file has 401 lines\"\n\ntype many struct{}\n\n")
+	for i := range 40 {
+		fmt.Fprintf(&file, "func (*many) m%d() {}\n", i)
+	}
+	file.WriteString("func (*many) more() {} // want \"the type many has more than 40 methods\"\n\n")
+	file.WriteString("func long() { // want \"the function long has 63 lines\"\n" + strings.Repeat("\t_ = 0\n", 61) + "}\n\n")
+	file.WriteString("func fits() {\n" + strings.Repeat("\t_ = 0\n", 60) + "}\n\n")
+	file.WriteString(strings.Repeat("// Nothing.\n", 400-strings.Count(file.String(), "\n")) + "func last() {}\n")
+	return file.String()
+}
+
 // TestPlantedSins shows that each rule finds what it is for, at its line, and nothing else.
 func TestPlantedSins(t *testing.T) {
-	const root = "testdata/sins"
+	root := t.TempDir()
+	if err := os.CopyFS(root, os.DirFS("testdata/sins")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(root, "internal/web/long.go"), []byte(tooLong()), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	tree, want := load(t, root), wants(t, root)
 	if len(want) < 30 {
 		t.Fatalf("only %d sins are planted", len(want))

@@ -22,7 +22,7 @@ type checker struct {
 }
 
 func newChecker(t *Tree) *checker {
-	return &checker{tree: t, std: importer.Default(), sdk: importer.ForCompiler(token.NewFileSet(), "gc", t.compiled),
+	return &checker{tree: t, std: importer.Default(), sdk: importer.ForCompiler(token.NewFileSet(), "gc", compiled),
 		done: map[string]*types.Package{}, details: map[string]*types.Info{}}
 }
 
@@ -39,11 +39,9 @@ func (c *checker) Import(target string) (*types.Package, error) {
 	return c.done[p.Path], nil
 }
 
-// compiled opens what the compiler left of a package of the SDK.
-func (t *Tree) compiled(target string) (io.ReadCloser, error) {
-	list := exec.Command("go", "list", "-export", "-f", "{{.Export}}", target)
-	list.Dir = t.root
-	file, err := list.Output()
+// compiled opens what the compiler left of a package of the SDK, in the version that this module has.
+func compiled(target string) (io.ReadCloser, error) {
+	file, err := exec.Command("go", "list", "-export", "-f", "{{.Export}}", target).Output()
 	if err != nil {
 		return nil, fmt.Errorf("go list -export %s: %w", target, err)
 	}

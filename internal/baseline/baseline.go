@@ -23,6 +23,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -95,21 +96,16 @@ func FromConfig(cfg aws.Config, queue, cluster string) *Drainer {
 func (d *Drainer) Tick(ctx context.Context, now time.Time) (next time.Time, err error) {
 	err = d.listen(ctx, now)
 	next = now.Add(listenEvery)
-	open := d.chains[:0]
 	for _, c := range d.chains {
 		if !c.due.After(now) {
 			c.due = now.Add(pollEvery)
 			err = errors.Join(err, d.invoke(ctx, c))
 		}
-		if !c.done {
-			open = append(open, c)
-			if c.due.Before(next) {
-				next = c.due
-			}
+		if !c.done && c.due.Before(next) {
+			next = c.due
 		}
 	}
-	clear(d.chains[len(open):])
-	d.chains = open
+	d.chains = slices.DeleteFunc(d.chains, func(c *chain) bool { return c.done })
 	return next, err
 }
 

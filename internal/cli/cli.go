@@ -43,7 +43,13 @@ type exitError struct {
 func (e *exitError) Error() string { return e.err.Error() }
 func (e *exitError) Unwrap() error { return e.err }
 
-func misconfigured(err error) error { return &exitError{ExitConfig, err} }
+// misconfigured is an error that a restart cannot heal; nil stays nil.
+func misconfigured(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &exitError{ExitConfig, err}
+}
 
 // Main runs the command line and returns the exit code. An interrupt or a SIGTERM ends the command's context.
 func Main(ctx context.Context, args []string, p Process) int {
@@ -59,15 +65,11 @@ func Main(ctx context.Context, args []string, p Process) int {
 		return ExitOK
 	}
 	fmt.Fprintln(p.Stderr, prefixed(err))
-	var coded *exitError
-	var wrong *config.Error
-	switch {
-	case errors.As(err, &coded):
+	if coded, ok := errors.AsType[*exitError](err); ok {
 		return coded.code
-	case errors.As(err, &wrong):
+	}
+	if _, wrong := errors.AsType[*config.Error](err); wrong {
 		return ExitConfig
-	case errors.Is(err, errUsage):
-		return ExitUsage
 	}
 	return ExitFailed
 }
@@ -82,7 +84,7 @@ func prefixed(err error) string {
 	return "ebb: " + text
 }
 
-var errUsage = errors.New("usage")
+var errUsage = &exitError{ExitUsage, errors.New("usage")}
 
 func newRoot(p Process) *cobra.Command {
 	root := &cobra.Command{
@@ -125,6 +127,45 @@ func noArgs(c *cobra.Command, args []string) error {
 		return fmt.Errorf("%w: %s takes no argument %q; see %s --help", errUsage, c.CommandPath(), args[0], c.CommandPath())
 	}
 	return nil
+}
+
+// settings says what the flags mean that the configuration has a key for, but for config itself.
+var settings = map[string]string{
+	"config":     "Ebb's configuration file ($EBB_CONFIG)",
+	"queue":      "URL of the SQS queue ($EBB_QUEUE)",
+	"region":     "AWS Region ($EBB_REGION, $AWS_REGION)",
+	"endpoint":   "URL for all AWS calls, such as a simulated cloud ($EBB_ENDPOINT, $AWS_ENDPOINT_URL)",
+	"journal":    "sqlite:///absolute/path, dynamodb://TABLE or memory: ($EBB_JOURNAL)",
+	"log-level":  "debug, info, warn or error",
+	"log-format": "text or json",
+}
+
+// addSettings gives a command some of the flags in settings.
+func addSettings(c *cobra.Command, names ...string) {
+	for _, name := range names {
+		c.Flags().StringP(name, map[string]string{"config": "c"}[name], "", settings[name])
+	}
+}
+
+// load reads the configuration. What the flags in settings say overrides it.
+func load(c *cobra.Command, p Process) (config.Config, error) {
+	over := map[string]string{}
+	for name := range settings {
+		if f := c.Flag(name); f != nil {
+			over[strings.ReplaceAll(name, "-", "_")] = f.Value.String()
+		}
+	}
+	return config.Load(over["config"], p.Env, over)
+}
+
+// terminal reports whether a stream is a terminal.
+func terminal(stream any) bool {
+	f, ok := stream.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
 // logger writes to standard error, as text for people or as JSON lines.

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -51,7 +51,7 @@ It ends with code 1 if Ebb lost a request.`,
 		default:
 			return fmt.Errorf("%w: no output form %q; use table or json", errUsage, output)
 		}
-		d := &demo{tell: tell, screen: newScreen(tell)}
+		d := &demo{screen: newScreen(tell)}
 		defer d.close()
 		err := d.run(cmd.Context())
 		d.screen.end()
@@ -76,7 +76,6 @@ It ends with code 1 if Ebb lost a request.`,
 
 // demo is the three stories.
 type demo struct {
-	tell    io.Writer
 	screen  *screen
 	stories []*demoStory
 }
@@ -85,57 +84,39 @@ type demo struct {
 func (d *demo) run(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, demoLimit)
 	defer cancel()
-	fmt.Fprint(d.tell, demoIntroduction)
-	if err := d.open(); err != nil {
-		return err
-	}
-	var ended sync.WaitGroup
-	defer ended.Wait()
-	run, stop := context.WithCancel(ctx)
-	defer stop()
-	for _, s := range d.stories {
-		work, err := s.drainer(run, d.screen)
-		if err != nil {
-			return err
-		}
-		ended.Go(func() { work(run) })
-	}
-	enough := make(chan struct{})
-	answered := make(chan struct{})
-	ended.Go(func() {
-		defer close(answered)
-		demoLoad.Run(run, enough, d.clients()...)
-	})
-	err := d.watch(run)
-	close(enough)
-	if err != nil {
-		return err
-	}
-	<-answered
-	return cutShort(ctx)
-}
-
-// cutShort says why a demonstration ended before its end.
-func cutShort(ctx context.Context) error {
-	switch {
-	case ctx.Err() == nil:
-		return nil
-	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return fmt.Errorf("the hosts were not gone after %s; this machine may be very slow: try again when it has less to do", demoLimit)
-	}
-	return errors.New("interrupted")
-}
-
-// open makes the worlds and what runs in them.
-func (d *demo) open() error {
+	fmt.Fprint(d.screen.w, demoIntroduction)
+	var drainers, load sync.WaitGroup
+	defer drainers.Wait()
+	run, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var clients []*loadtest.Client
 	for _, k := range demoKinds {
 		s, err := openStory(k)
 		if err != nil {
 			return fmt.Errorf("start the story %s: %w", k.name, err)
 		}
 		d.stories = append(d.stories, s)
+		clients = append(clients, s.client)
+		drainers.Go(func() {
+			if err := s.work(run, s, d.screen); err != nil {
+				stop(err)
+			}
+		})
 	}
-	return nil
+	enough := make(chan struct{})
+	load.Go(func() { demoLoad.Run(run, enough, clients...) })
+	if err := d.watch(run); err != nil {
+		stop(err)
+	}
+	close(enough)
+	load.Wait()
+	switch {
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return fmt.Errorf("the hosts were not gone after %s; this machine may be very slow: try again when it has less to do", demoLimit)
+	case ctx.Err() != nil:
+		return errors.New("interrupted")
+	}
+	return context.Cause(run)
 }
 
 func (d *demo) close() {
@@ -144,25 +125,16 @@ func (d *demo) close() {
 	}
 }
 
-func (d *demo) clients() []*loadtest.Client {
-	var all []*loadtest.Client
-	for _, s := range d.stories {
-		all = append(all, s.client)
-	}
-	return all
-}
-
 // watch lets the hosts leave after the warm-up, and shows the state of the stories every second until all hosts are gone.
 func (d *demo) watch(ctx context.Context) error {
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
+	tick := time.Tick(time.Second)
 	start, left := time.Now(), false
 	d.screen.line(demoColumns)
 	for {
 		select {
 		case <-ctx.Done():
-			return cutShort(ctx)
-		case <-tick.C:
+			return context.Cause(ctx)
+		case <-tick:
 		}
 		if !left && time.Since(start) >= demoWarmUp {
 			left = true
@@ -173,21 +145,12 @@ func (d *demo) watch(ctx context.Context) error {
 			}
 			d.screen.say("you", fmt.Sprintf("set the desired capacity from %d to %d", demoHosts, demoHosts-demoLeaving))
 		}
-		d.screen.status(demoStatus(time.Since(start), d.results()))
-		if left && d.gone() {
+		results := d.results()
+		d.screen.status(demoStatus(time.Since(start), results))
+		if !slices.ContainsFunc(results, func(r demoResult) bool { return r.gone < demoLeaving }) {
 			return nil
 		}
 	}
-}
-
-// gone reports whether all hosts that leave are gone in every story.
-func (d *demo) gone() bool {
-	for _, s := range d.stories {
-		if n, _ := s.gone(); n < demoLeaving {
-			return false
-		}
-	}
-	return true
 }
 
 func (d *demo) results() []demoResult {
@@ -200,12 +163,12 @@ func (d *demo) results() []demoResult {
 
 // keep leaves the last story's cloud running until ctx ends.
 func (d *demo) keep(ctx context.Context) {
-	last := d.stories[len(d.stories)-1]
-	for _, s := range d.stories[:len(d.stories)-1] {
-		s.close()
+	for len(d.stories) > 1 {
+		d.stories[0].close()
+		d.stories = d.stories[1:]
 	}
-	d.stories = []*demoStory{last}
-	fmt.Fprintf(d.tell, "\nThe service answers at %s; the controller of the demo has ended.\n", last.site.URL)
-	last.greet(d.tell)
+	last, w := d.stories[0], d.screen.w
+	fmt.Fprintf(w, "\nThe service answers at %s; the controller of the demo has ended.\n", last.site.URL)
+	last.greet(w)
 	<-ctx.Done()
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"sync"
 	"time"
@@ -37,19 +36,11 @@ func demoStatus(at time.Duration, results []demoResult) string {
 type screen struct {
 	mu       sync.Mutex
 	w        io.Writer
-	start    time.Time
 	terminal bool
 	last     string
 }
 
-func newScreen(w io.Writer) *screen {
-	s := &screen{w: w, start: time.Now()}
-	if f, ok := w.(*os.File); ok {
-		info, err := f.Stat()
-		s.terminal = err == nil && info.Mode()&os.ModeCharDevice != 0
-	}
-	return s
-}
+func newScreen(w io.Writer) *screen { return &screen{w: w, terminal: terminal(w)} }
 
 // wipe is what a terminal needs to write over its last line.
 const wipe = "\r\x1b[K"
@@ -101,12 +92,6 @@ type narrator struct {
 	said   map[string]bool // states of its tasks
 }
 
-func newNarrator(s *demoStory, out *screen) *narrator {
-	n := &narrator{s: s, out: out, said: map[string]bool{}}
-	s.Read(func(w *sim.World) { n.told = len(w.Record()) })
-	return n
-}
-
 // journal shows a line of the journal.
 func (n *narrator) journal(l journal.Line) {
 	n.mu.Lock()
@@ -121,13 +106,12 @@ func (n *narrator) journal(l journal.Line) {
 
 // watch shows what AWS does, until ctx ends.
 func (n *narrator) watch(ctx context.Context) {
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
+	tick := time.Tick(100 * time.Millisecond)
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case <-tick:
 		}
 		var fresh []core.Entry
 		n.s.Read(func(w *sim.World) {

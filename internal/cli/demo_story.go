@@ -9,6 +9,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 
 	"github.com/ebbhq/ebb/internal/baseline"
 	"github.com/ebbhq/ebb/internal/cloud"
@@ -20,7 +21,6 @@ import (
 	"github.com/ebbhq/ebb/internal/sim"
 	"github.com/ebbhq/ebb/internal/sim/core"
 	"github.com/ebbhq/ebb/internal/sim/ecs"
-	"github.com/ebbhq/ebb/internal/sim/elb"
 	"github.com/ebbhq/ebb/internal/source/sqs"
 )
 
@@ -35,13 +35,13 @@ const (
 type demoKind struct {
 	name  string // also the name under which its drainer calls AWS
 	hooks []sim.HookSpec
-	work  func(context.Context, *demoStory, *screen) (func(context.Context), error) // what drains; nil: nothing does
+	work  func(context.Context, *demoStory, *screen) error // what drains, until the context ends
 }
 
 // demoKinds are the stories. Each drainer has the hook that it comes with: the home-made one sends no heartbeats, so the sample that
 // it copies gives it 900 s.
 var demoKinds = []demoKind{
-	{name: "none"},
+	{name: "none", work: func(context.Context, *demoStory, *screen) error { return nil }},
 	{name: "homemade", hooks: []sim.HookSpec{{Name: "drain", Heartbeat: 900 * time.Second, DefaultResult: "ABANDON", Target: "ebb"}}, work: homemadeWork},
 	{name: "ebb", hooks: []sim.HookSpec{{Name: "ebb-drain", Heartbeat: 30 * time.Second, DefaultResult: "CONTINUE", Target: "ebb"}}, work: ebbWork},
 }
@@ -78,13 +78,12 @@ func openStory(k demoKind) (*demoStory, error) {
 	if err != nil {
 		return nil, err
 	}
-	var balanced []elb.TargetGroup
-	cloud.Read(func(w *sim.World) { balanced, err = w.DescribeTargetGroups(nil, []string{"web-tg"}) })
-	if err != nil {
-		cloud.Close()
-		return nil, err
-	}
-	site, err := loadtest.Open(cloud.Read, balanced[0].ARN)
+	var balanced string
+	cloud.Read(func(w *sim.World) {
+		groups, _ := w.DescribeTargetGroups(nil, nil) // all there are: demoWorld has one
+		balanced = groups[0].ARN
+	})
+	site, err := loadtest.Open(cloud.Read, balanced)
 	if err != nil {
 		cloud.Close()
 		return nil, err
@@ -98,14 +97,6 @@ func (s *demoStory) close() {
 	s.site.Close()
 }
 
-// drainer starts what drains; the function it returns works until its context ends.
-func (s *demoStory) drainer(ctx context.Context, out *screen) (func(context.Context), error) {
-	if s.work == nil {
-		return func(context.Context) {}, nil
-	}
-	return s.work(ctx, s, out)
-}
-
 // scaleIn lets the hosts leave.
 func (s *demoStory) scaleIn() (err error) {
 	s.Read(func(w *sim.World) {
@@ -116,83 +107,49 @@ func (s *demoStory) scaleIn() (err error) {
 	return err
 }
 
-// gone counts the hosts that EC2 has terminated, and says how long after the scale-in the last of them was.
-func (s *demoStory) gone() (n int, after time.Duration) {
-	s.Read(func(w *sim.World) {
-		for _, e := range w.Record() {
-			if e.Kind == core.EntryInstance && e.To == "terminated" {
-				n, after = n+1, e.At.Sub(s.began)
-			}
-		}
-	})
-	return n, after
-}
-
-// calls counts the calls of the story's drainer to AWS, as AWS sees them, failed ones included. Polls of the queue that brought
-// nothing are not counted.
-func (s *demoStory) calls() (n int) {
-	s.Read(func(w *sim.World) {
-		inPoll := false
-		for _, e := range w.Record() {
-			brought := e.Kind == core.EntryMessage && e.To == "received" && e.By == s.name
-			if brought && !inPoll || e.Kind == core.EntryCall && e.By == s.name && e.Text != "sqs.ReceiveMessage" {
-				n++
-			}
-			inPoll = brought
-		}
-	})
-	return n
-}
-
-func (s *demoStory) queue() (url string) {
-	s.Read(func(w *sim.World) { url = s.queueURL(s.mainQueue(w)) })
-	return url
-}
+func (s *demoStory) queue() string { return s.queueURL("ebb") }
 
 // awsConfig lets the real AWS SDK talk to the story's cloud, under the name of its drainer.
 func (s *demoStory) awsConfig() aws.Config {
 	return aws.Config{
 		Region: "eu-west-1", BaseEndpoint: aws.String(s.Endpoint), HTTPClient: awshttp.NewBuildableClient(),
-		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: s.name, SecretAccessKey: "none"}, nil
-		}),
+		Credentials: credentials.NewStaticCredentialsProvider(s.name, "none", ""),
 	}
 }
 
 // homemadeWork is the drainer that people write themselves.
-func homemadeWork(_ context.Context, s *demoStory, out *screen) (func(context.Context), error) {
+func homemadeWork(ctx context.Context, s *demoStory, out *screen) error {
 	d := baseline.FromConfig(s.awsConfig(), s.queue(), "demo")
-	return func(ctx context.Context) {
-		for ctx.Err() == nil {
-			next, err := d.Tick(ctx, time.Now())
-			if err != nil && ctx.Err() == nil {
-				out.say(s.name, err.Error())
-			}
-			select {
-			case <-ctx.Done():
-			case <-time.After(time.Until(next)):
-			}
+	for ctx.Err() == nil {
+		next, err := d.Tick(ctx, time.Now())
+		if err != nil && ctx.Err() == nil {
+			out.say(s.name, err.Error())
 		}
-	}, nil
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Until(next)):
+		}
+	}
+	return nil
 }
 
 // ebbWork is the controller as ebb serve wires it, but with its journal in memory.
-func ebbWork(ctx context.Context, s *demoStory, out *screen) (func(context.Context), error) {
+func ebbWork(ctx context.Context, s *demoStory, out *screen) error {
 	cfg := s.awsConfig()
 	cfg.Retryer = func() aws.Retryer { return aws.NopRetryer{} }
 	queue := sqs.New(sqs.NewClient(cfg), sqs.Config{URL: s.queue(), Wait: 20 * time.Second, Log: slog.New(slog.DiscardHandler)})
 	if _, err := queue.Check(ctx); err != nil {
-		return nil, fmt.Errorf("check the queue: %w", err)
+		return fmt.Errorf("check the queue: %w", err)
 	}
-	n := newNarrator(s, out)
+	n := &narrator{s: s, out: out, said: map[string]bool{}}
 	e := engine.New(engine.Config{
 		Kernel: kernel.Config{Hook: "ebb-drain", Redrive: true, Groups: []kernel.Managed{{Match: "demo-asg", Cluster: "demo", Policy: drain.Defaults()}}},
 		Store:  memory.New(), Cloud: cloud.FromConfig(cfg), Source: queue, OnLine: n.journal,
 	})
-	return func(ctx context.Context) {
-		var told sync.WaitGroup
-		defer told.Wait()
-		told.Go(func() { n.watch(ctx) })
-		_ = e.Run(ctx) // the journal in memory can always be read
-	}, nil
+	ctx, end := context.WithCancel(ctx)
+	var told sync.WaitGroup
+	defer told.Wait()
+	defer end()
+	told.Go(func() { n.watch(ctx) })
+	return e.Run(ctx)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/ebbhq/ebb/internal/journal"
+	"github.com/ebbhq/ebb/internal/loadtest"
 	"github.com/ebbhq/ebb/internal/sim"
 	"github.com/ebbhq/ebb/internal/sim/core"
 	"github.com/ebbhq/ebb/internal/sim/wire"
@@ -75,7 +76,7 @@ func TestDemoCountsTheCallsOfADrainer(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer cloud.Close()
-	s := &demoStory{demoKind: demoKind{name: "homemade"}, simulation: cloud}
+	s := &demoStory{demoKind: demoKind{name: "homemade"}, simulation: cloud, client: loadtest.NewClient("")}
 	ctx, url := wire.WithCaller(t.Context(), "homemade"), s.queue()
 	send := func(delay time.Duration) {
 		cloud.Read(func(w *sim.World) {
@@ -113,8 +114,9 @@ func TestDemoCountsTheCallsOfADrainer(t *testing.T) {
 			}
 		},
 	} {
-		if step(); s.calls() != i {
-			t.Fatalf("step %d: %d calls are counted, want %d", i, s.calls(), i)
+		step()
+		if calls := s.result().Calls; calls != i {
+			t.Fatalf("step %d: %d calls are counted, want %d", i, calls, i)
 		}
 	}
 }

@@ -3,7 +3,6 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
@@ -48,11 +47,7 @@ Exit codes: 0 nothing above info; 3 warnings; 4 errors; 1 it could not read the 
 		if err != nil {
 			return fmt.Errorf("%w: %w", errUsage, err)
 		}
-		cfg, err := f.load(p)
-		if err != nil {
-			return err
-		}
-		seen, err := f.look(cmd.Context(), cfg, collector.Scope{Clusters: f.clusters, Groups: groups})
+		cfg, seen, err := f.look(cmd, p, collector.Scope{Clusters: f.clusters, Groups: groups})
 		if err != nil {
 			return err
 		}
@@ -60,12 +55,7 @@ Exit codes: 0 nothing above info; 3 warnings; 4 errors; 1 it could not read the 
 			Inventory: &seen, Everything: len(f.clusters) == 0 && len(groups) == 0, Ebb: settingsOf(cfg), Now: seen.At,
 		})
 		found = slices.DeleteFunc(found, func(f doctor.Finding) bool { return f.Severity < severity })
-		if f.output == "json" {
-			err = writeJSON(p.Stdout, found)
-		} else {
-			err = writeFindings(p.Stdout, found, seen)
-		}
-		if err != nil {
+		if err := f.write(p.Stdout, found, findingsText(found, seen)); err != nil {
 			return err
 		}
 		return verdict(found)
@@ -101,18 +91,16 @@ func verdict(found []doctor.Finding) error {
 // tally counts findings: "2 errors, 1 warning, 3 notes".
 func tally(found []doctor.Finding) string {
 	var parts []string
+	n := map[doctor.Severity]int{}
+	for _, f := range found {
+		n[f.Severity]++
+	}
 	for _, s := range []struct {
 		severity doctor.Severity
 		word     string
 	}{{doctor.Error, "error"}, {doctor.Warn, "warning"}, {doctor.Info, "note"}} {
-		n := 0
-		for _, f := range found {
-			if f.Severity == s.severity {
-				n++
-			}
-		}
-		if n > 0 {
-			parts = append(parts, inventory.Count(n, s.word))
+		if n[s.severity] > 0 {
+			parts = append(parts, inventory.Count(n[s.severity], s.word))
 		}
 	}
 	return strings.Join(parts, ", ")
@@ -121,14 +109,13 @@ func tally(found []doctor.Finding) string {
 // inFull is how many findings of one check are shown in full.
 const inFull = 3
 
-// writeFindings writes the findings, which come with the worst first, under a line for each severity. Of many findings of one check
+// findingsText has the findings, which come with the worst first, under a line for each severity. Of many findings of one check
 // the first are shown in full, and the others by their subjects.
-func writeFindings(w io.Writer, found []doctor.Finding, seen inventory.Inventory) error {
+func findingsText(found []doctor.Finding, seen inventory.Inventory) string {
 	over := fmt.Sprintf("%s over %s and %s in %s", inventory.Count(len(doctor.Checks()), "check"), inventory.Count(len(seen.Clusters), "cluster"),
 		inventory.Count(len(seen.Groups), "group"), seen.Region)
 	if len(found) == 0 {
-		_, err := fmt.Fprintf(w, "Nothing was found: %s.\n", over)
-		return err
+		return fmt.Sprintf("Nothing was found: %s.\n", over)
 	}
 	var b strings.Builder
 	for i := 0; i < len(found); {
@@ -143,13 +130,12 @@ func writeFindings(w io.Writer, found []doctor.Finding, seen inventory.Inventory
 		i = n
 	}
 	fmt.Fprintf(&b, "%s: %s.\n", tally(found), over)
-	_, err := io.WriteString(w, b.String())
-	return err
+	return b.String()
 }
 
 // writeCheck writes the findings of one check. It repeats the impact only where it differs.
 func writeCheck(b *strings.Builder, found []doctor.Finding) {
-	rest := []doctor.Finding{}
+	var rest []doctor.Finding
 	if len(found) > inFull+1 {
 		found, rest = found[:inFull], found[inFull:]
 	}
@@ -160,12 +146,11 @@ func writeCheck(b *strings.Builder, found []doctor.Finding) {
 		}
 		fmt.Fprintf(b, "    Fix: %s\n", f.Fix)
 	}
-	if len(rest) == 0 {
-		return
+	var subjects []string
+	for _, f := range rest {
+		subjects = append(subjects, f.Subject)
 	}
-	subjects := make([]string, len(rest))
-	for i, f := range rest {
-		subjects[i] = f.Subject
+	if len(rest) > 0 {
+		fmt.Fprintf(b, "  %s: %d more, in full with -o json: %s\n", rest[0].Check, len(rest), someOf(subjects))
 	}
-	fmt.Fprintf(b, "  %s: %d more, in full with -o json: %s\n", rest[0].Check, len(rest), someOf(subjects))
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -16,8 +17,8 @@ import (
 
 // iamFlags are what the policy is made of, besides the configuration.
 type iamFlags struct {
-	file, mode, queue, table, logGroup, tag, region, account, output string
-	groups, clusters                                                 []string
+	mode, table, logGroup, tag, account, output string
+	groups, clusters                            []string
 }
 
 func newIAM(p Process) *cobra.Command {
@@ -33,16 +34,14 @@ AWS lets a policy limit, is in docs/reference/iam.md.`,
   ebb iam --group web-asg --cluster prod --queue https://sqs.eu-west-1.amazonaws.com/111122223333/ebb
   ebb iam --mode read-only --region eu-west-1 --account 111122223333`,
 	}
+	addSettings(c, "config", "queue", "region")
 	flags := c.Flags()
-	flags.StringVarP(&f.file, "config", "c", "", "Ebb's configuration file ($EBB_CONFIG)")
 	flags.StringVar(&f.mode, "mode", string(iam.Serve), "serve, lambda or read-only")
 	flags.StringSliceVar(&f.groups, "group", nil, "Auto Scaling group, or a pattern with * and ?, instead of those of the configuration; may be repeated")
 	flags.StringSliceVar(&f.clusters, "cluster", nil, "ECS cluster, instead of those of the configuration; may be repeated")
-	flags.StringVar(&f.queue, "queue", "", "URL of the SQS queue ($EBB_QUEUE)")
 	flags.StringVar(&f.table, "table", "", "DynamoDB table of the journal, instead of the configuration's")
 	flags.StringVar(&f.logGroup, "log-group", "/aws/lambda/ebb", "log group of the Lambda function")
 	flags.StringVar(&f.tag, "tag", "", "KEY=VALUE: answer hooks only of groups with this tag")
-	flags.StringVar(&f.region, "region", "", "AWS Region ($EBB_REGION, $AWS_REGION)")
 	flags.StringVar(&f.account, "account", "", "AWS account, instead of the one in the queue's URL")
 	flags.StringVarP(&f.output, "output", "o", "json", "json")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -53,7 +52,7 @@ AWS lets a policy limit, is in docs/reference/iam.md.`,
 		if f.output != "json" {
 			return fmt.Errorf("%w: no output form %q; a policy is JSON", errUsage, f.output)
 		}
-		cfg, err := config.Load(f.file, p.Env, map[string]string{"queue": f.queue, "region": f.region})
+		cfg, err := load(cmd, p)
 		if err != nil {
 			return err
 		}
@@ -72,11 +71,8 @@ AWS lets a policy limit, is in docs/reference/iam.md.`,
 
 // scope is what the policy reaches. The error says what is missing, and where to write it.
 func (f *iamFlags) scope(m iam.Mode, cfg config.Config) (iam.Scope, error) {
-	s := iam.Scope{Region: cfg.Region, Account: f.account, Clusters: f.clusters, Groups: f.groups, LogGroup: f.logGroup}
 	account, name := queueOf(cfg.Queue)
-	if s.Account == "" {
-		s.Account = account
-	}
+	s := iam.Scope{Region: cfg.Region, Account: cmp.Or(f.account, account), Clusters: f.clusters, Groups: f.groups, LogGroup: f.logGroup}
 	if s.Region == "" {
 		return s, errors.New("no AWS Region: write --region eu-west-1, or region in the configuration")
 	}
@@ -94,18 +90,15 @@ func (f *iamFlags) scope(m iam.Mode, cfg config.Config) (iam.Scope, error) {
 	if table := cmp.Or(f.table, cfg.JournalTable()); table != "" {
 		s.Table = arn("dynamodb", s.Account, "table/"+table)
 	}
-	if m == iam.ReadOnly {
-		return s, f.looks()
+	if m != iam.ReadOnly {
+		err := f.acts(m, cfg, &s)
+		return s, err
 	}
-	return s, f.acts(m, cfg, &s)
-}
-
-// looks checks what read-only cannot be limited to.
-func (f *iamFlags) looks() error {
 	if len(f.groups) > 0 || f.tag != "" {
-		return errors.New("--group and --tag limit which hooks are answered, and read-only answers none: AWS does not let a policy limit which groups are described")
+		return s, errors.New("--group and --tag limit which hooks are answered, and read-only answers none: AWS does not let a policy limit " +
+			"which groups are described")
 	}
-	return nil
+	return s, nil
 }
 
 // acts fills in what the controller reaches.
@@ -143,17 +136,14 @@ func (f *iamFlags) acts(m iam.Mode, cfg config.Config, s *iam.Scope) error {
 }
 
 // clustersIn are the clusters of the groups, each once; none if some group's cluster is found only when a host leaves.
-func clustersIn(cfg config.Config) []string {
-	var all []string
-	seen := map[string]bool{}
+func clustersIn(cfg config.Config) (all []string) {
 	for _, g := range cfg.Groups {
 		if g.Cluster == "" {
 			return nil
 		}
-		if !seen[g.Cluster] {
+		if !slices.Contains(all, g.Cluster) {
 			all = append(all, g.Cluster)
 		}
-		seen[g.Cluster] = true
 	}
 	return all
 }

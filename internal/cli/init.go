@@ -15,6 +15,8 @@ import (
 	"github.com/ebbhq/ebb/deploy"
 	"github.com/ebbhq/ebb/internal/cloud/collector"
 	"github.com/ebbhq/ebb/internal/config"
+	"github.com/ebbhq/ebb/internal/doctor"
+	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/inventory"
 )
 
@@ -27,9 +29,9 @@ const (
 
 // initFlags are the flags of ebb init.
 type initFlags struct {
-	groups, clusters                          []string
-	shape, dir, name, table, region, endpoint string
-	createTable, yes, remove                  bool
+	groups, clusters         []string
+	shape, dir, name, table  string
+	createTable, yes, remove bool
 }
 
 func newInit(p Process) *cobra.Command {
@@ -47,6 +49,7 @@ it prints the commands that remove Ebb again.`,
   ebb init --group web-asg --shape serve                       # one machine with ebb serve, and no CloudFormation
   ebb init --group web-asg --shape serve --remove | sh`,
 	}
+	addSettings(c, "region", "endpoint")
 	flags := c.Flags()
 	flags.StringSliceVar(&f.groups, "group", nil, "Auto Scaling group to look after; may be repeated")
 	flags.StringSliceVar(&f.clusters, "cluster", nil, "ECS cluster of their instances; may be repeated; without it the clusters are found")
@@ -57,13 +60,16 @@ it prints the commands that remove Ebb again.`,
 	flags.BoolVar(&f.createTable, "create-table", false, "make that table now, instead of the stack")
 	flags.BoolVar(&f.yes, "yes", false, "write files that are there already and differ")
 	flags.BoolVar(&f.remove, "remove", false, "print the commands that take Ebb out of the account")
-	flags.StringVar(&f.region, "region", "", "AWS Region ($EBB_REGION, $AWS_REGION)")
-	flags.StringVar(&f.endpoint, "endpoint", "", "URL for all AWS calls, such as a simulated cloud ($EBB_ENDPOINT, $AWS_ENDPOINT_URL)")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := f.check(); err != nil {
 			return fmt.Errorf("%w: %w; see ebb init --help", errUsage, err)
 		}
-		return f.run(cmd.Context(), p)
+		cfg, err := load(cmd, p)
+		if err != nil {
+			return err
+		}
+		cfg.Queue = "" // that of another setup
+		return f.run(cmd.Context(), p, cfg)
 	}
 	return c
 }
@@ -117,12 +123,7 @@ func (f *initFlags) distinct() error {
 	return nil
 }
 
-func (f *initFlags) run(ctx context.Context, p Process) error {
-	cfg, err := config.Load("", p.Env, map[string]string{"region": f.region, "endpoint": f.endpoint})
-	if err != nil {
-		return err
-	}
-	cfg.Queue = "" // that of another setup
+func (f *initFlags) run(ctx context.Context, p Process, cfg config.Config) error {
 	seen, err := look(ctx, cfg, collector.Scope{Groups: f.groups, Clusters: f.clusters}, time.Now)
 	if err != nil {
 		return err
@@ -167,10 +168,7 @@ func (f *initFlags) write(p Process, s setup) error {
 
 // setup works out what is to be written. The error says what does not fit.
 func (f *initFlags) setup(cfg config.Config, seen *inventory.Inventory) (setup, error) {
-	s := setup{
-		shape: f.shape, name: f.name, table: f.table, tableThere: f.createTable, region: seen.Region, account: seen.Account, endpoint: cfg.Endpoint,
-		partition: "aws",
-	}
+	s := setup{initFlags: *f, partition: "aws", region: seen.Region, account: seen.Account, endpoint: cfg.Endpoint}
 	if s.table == "" && s.shape != shapeServe {
 		s.table = f.name
 	}
@@ -193,7 +191,7 @@ func (f *initFlags) setup(cfg config.Config, seen *inventory.Inventory) (setup, 
 		if err != nil {
 			return s, err
 		}
-		s.groups = append(s.groups, looked{name, cluster})
+		s.managed = append(s.managed, doctor.Managed{Match: name, Cluster: cluster, Deadline: 30 * time.Minute})
 	}
 	return s, nil
 }
@@ -212,13 +210,9 @@ func whyUnread(seen *inventory.Inventory, name string) string {
 // providers, or because only one was named.
 func clusterOfGroup(seen *inventory.Inventory, g *inventory.Group, named []string) (string, error) {
 	var in []string
-	for i := range seen.Clusters {
-		c := &seen.Clusters[i]
-		joined := slices.ContainsFunc(c.CapacityProviders, func(p inventory.CapacityProvider) bool { return p.Group == g.Name })
-		for _, m := range g.Instances {
-			joined = joined || c.Host(m.ID) != nil
-		}
-		if joined {
+	for _, c := range seen.Clusters {
+		if slices.ContainsFunc(c.CapacityProviders, func(p inventory.CapacityProvider) bool { return p.Group == g.Name }) ||
+			slices.ContainsFunc(g.Instances, func(m fleet.GroupInstance) bool { return c.Host(m.ID) != nil }) {
 			in = append(in, c.Name)
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -26,15 +25,11 @@ const (
 	hookHeartbeat = 900 * time.Second
 )
 
-// looked is a group to look after and its cluster.
-type looked struct{ name, cluster string }
-
 // setup is one Ebb: what it looks after, and where it is to be.
 type setup struct {
-	shape, name, table                   string
-	tableThere                           bool
+	initFlags
 	partition, region, account, endpoint string
-	groups                               []looked
+	managed                              []doctor.Managed // the groups, with their clusters
 }
 
 func (s setup) templateFile() string { return "ebb-" + s.shape + ".yaml" }
@@ -66,8 +61,8 @@ func (s setup) config() string {
 		journal = "dynamodb://" + s.table
 	}
 	fmt.Fprintf(&b, "journal: %s\ngroups:\n", journal)
-	for _, g := range s.groups {
-		fmt.Fprintf(&b, "  - match: %q\n    cluster: %q\n", g.name, g.cluster)
+	for _, g := range s.managed {
+		fmt.Fprintf(&b, "  - match: %q\n    cluster: %q\n", g.Match, g.Cluster)
 	}
 	return b.String()
 }
@@ -91,34 +86,30 @@ func (s setup) parameters(path string) (text string, missing []string, err error
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", nil, fmt.Errorf("read %s, to keep what was filled in: %w; fix it, or move it away", path, err)
 	}
-	var names, clusters, settings []string
-	for _, g := range s.groups {
-		names = append(names, g.name)
-		if !slices.Contains(clusters, g.cluster) {
-			clusters = append(clusters, g.cluster)
+	var clusters, settings []string
+	for _, g := range s.managed {
+		if !slices.Contains(clusters, g.Cluster) {
+			clusters = append(clusters, g.Cluster)
 		}
-		settings = append(settings, fmt.Sprintf("{match: %q, cluster: %q}", g.name, g.cluster))
+		settings = append(settings, fmt.Sprintf("{match: %q, cluster: %q}", g.Match, g.Cluster))
 	}
 	all := []parameter{
-		{"Groups", strings.Join(names, ",")}, {"Clusters", strings.Join(clusters, ",")}, {"GroupSettings", "[" + strings.Join(settings, ", ") + "]"},
-		{"Table", s.table}, {"CreateTable", fmt.Sprint(!s.tableThere)},
+		{"Groups", strings.Join(s.groups, ",")}, {"Clusters", strings.Join(clusters, ",")}, {"GroupSettings", "[" + strings.Join(settings, ", ") + "]"},
+		{"Table", s.table}, {"CreateTable", fmt.Sprint(!s.createTable)},
 	}
-	mine := len(all)
-	for _, name := range deploy.Yours(s.shape) {
-		all = append(all, parameter{name, ""})
-	}
+	was := map[string]string{}
 	for _, o := range old {
-		i := slices.IndexFunc(all, func(n parameter) bool { return n.Key == o.Key })
-		switch {
-		case i < 0:
-			all = append(all, o)
-		case i >= mine:
-			all[i].Value = o.Value
+		was[o.Key] = o.Value
+	}
+	for _, name := range deploy.Yours(s.shape) {
+		all = append(all, parameter{name, was[name]})
+		if was[name] == "" {
+			missing = append(missing, name)
 		}
 	}
-	for _, n := range all {
-		if n.Value == "" && slices.Contains(deploy.Yours(s.shape), n.Key) {
-			missing = append(missing, n.Key)
+	for _, o := range old {
+		if !slices.ContainsFunc(all, func(n parameter) bool { return n.Key == o.Key }) {
+			all = append(all, o)
 		}
 	}
 	out, err := json.MarshalIndent(all, "", "  ")
@@ -127,46 +118,40 @@ func (s setup) parameters(path string) (text string, missing []string, err error
 
 // remark writes what conflicts with the setup: what exists already, and what ebb doctor will find once it is made.
 func (s setup) remark(w io.Writer, seen *inventory.Inventory) {
-	for _, g := range s.groups {
-		for _, h := range seen.Group(g.name).Hooks {
+	for _, name := range s.groups {
+		for _, h := range seen.Group(name).Hooks {
 			if h.Name != drainHook {
 				continue
 			}
-			fmt.Fprintf(w, "group %s has a hook %s already (heartbeat timeout %s, %s)", g.name, h.Name, h.Heartbeat, h.DefaultResult)
+			fmt.Fprintf(w, "group %s has a hook %s already (heartbeat timeout %s, %s)", name, h.Name, h.Heartbeat, h.DefaultResult)
 			if s.shape == shapeServe {
 				fmt.Fprintf(w, "; it gets %s and CONTINUE\n", hookHeartbeat)
 			} else {
 				fmt.Fprintf(w, "; if stack %s did not make it, delete it first, because the stack makes its own: aws autoscaling "+
 					"delete-lifecycle-hook --auto-scaling-group-name %s --lifecycle-hook-name %s\n",
-					s.name, g.name, h.Name)
+					s.name, name, h.Name)
 			}
 		}
 	}
-	for _, f := range doctor.Examine(&doctor.Input{Inventory: s.asItWillBe(seen), Ebb: s.settings(), Now: seen.At}) {
+	settings := &doctor.Settings{Hook: drainHook, Queue: s.queueURL(s.name), Groups: s.managed}
+	for _, f := range doctor.Examine(&doctor.Input{Inventory: s.asItWillBe(seen), Ebb: settings, Now: seen.At}) {
 		if f.Severity > doctor.Info {
 			fmt.Fprintf(w, "%s: %s: %s.\n  Impact: %s.\n  Fix: %s\n", f.Severity, f.Subject, f.Finding, f.Impact, f.Fix)
 		}
 	}
 }
 
-func (s setup) settings() *doctor.Settings {
-	settings := &doctor.Settings{Hook: drainHook, Queue: s.queueURL(s.name)}
-	for _, g := range s.groups {
-		settings.Groups = append(settings.Groups, doctor.Managed{Match: g.name, Cluster: g.cluster, Deadline: 30 * time.Minute})
-	}
-	return settings
-}
-
 // asItWillBe is the inventory with the hooks, the rule and the queue of the setup in it.
 func (s setup) asItWillBe(seen *inventory.Inventory) *inventory.Inventory {
 	will := *seen
 	queue := s.arn("sqs", s.name)
-	will.Groups = slices.Clone(seen.Groups)
-	for i := range will.Groups {
-		g := &will.Groups[i]
-		if !slices.ContainsFunc(s.groups, func(l looked) bool { return l.name == g.Name }) {
-			continue
-		}
+	will.Groups = nil
+	for _, g := range seen.Groups {
+		own := *g
+		will.Groups = append(will.Groups, &own)
+	}
+	for _, name := range s.groups {
+		g := will.Group(name)
 		g.Hooks = append(slices.DeleteFunc(slices.Clone(g.Hooks), func(h fleet.Hook) bool { return h.Name == drainHook }), fleet.Hook{
 			Name: drainHook, Group: g.Name, Transition: fleet.TerminatingTransit, Heartbeat: hookHeartbeat, Global: 100 * hookHeartbeat, DefaultResult: "CONTINUE",
 		})
@@ -179,16 +164,4 @@ func (s setup) asItWillBe(seen *inventory.Inventory) *inventory.Inventory {
 		MaxReceives: 5, Policy: s.queuePolicy(),
 	})
 	return &will
-}
-
-// file is a file to be written.
-type file struct{ name, text string }
-
-// read is what a file holds now; false: it is not there.
-func (f file) read(dir string) (string, bool, error) {
-	b, err := os.ReadFile(filepath.Join(dir, f.name))
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", false, nil
-	}
-	return string(b), true, err
 }

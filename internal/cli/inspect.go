@@ -20,35 +20,40 @@ import (
 
 // lookFlags are the flags of the commands that read the account: why, plan and doctor.
 type lookFlags struct {
-	file, region, endpoint, clock, output string
-	clusters                              []string
+	clock, output string
+	clusters      []string
 }
 
 func (f *lookFlags) add(c *cobra.Command) {
-	flags := c.Flags()
-	flags.StringSliceVar(&f.clusters, "cluster", nil, "look in this cluster only; may be repeated")
-	flags.StringVarP(&f.file, "config", "c", "", "Ebb's configuration file ($EBB_CONFIG)")
-	flags.StringVar(&f.region, "region", "", "AWS Region ($EBB_REGION, $AWS_REGION)")
-	flags.StringVar(&f.endpoint, "endpoint", "", "URL for all AWS calls, such as a simulated cloud ($EBB_ENDPOINT, $AWS_ENDPOINT_URL)")
-	flags.StringVar(&f.clock, "clock", "", "take the time from a simulated cloud at this URL")
-	flags.StringVarP(&f.output, "output", "o", "table", "table, for people, or json")
+	addSettings(c, "config", "region", "endpoint")
+	c.Flags().StringSliceVar(&f.clusters, "cluster", nil, "look in this cluster only; may be repeated")
+	c.Flags().StringVar(&f.clock, "clock", "", "take the time from a simulated cloud at this URL")
+	c.Flags().StringVarP(&f.output, "output", "o", "table", "table, for people, or json")
 }
 
-// load checks the output form and reads the configuration.
-func (f *lookFlags) load(p Process) (config.Config, error) {
+// look reads the configuration, and what is in the scope. The error says what to do.
+func (f *lookFlags) look(c *cobra.Command, p Process, scope collector.Scope) (cfg config.Config, seen inventory.Inventory, err error) {
 	if f.output != "table" && f.output != "json" {
-		return config.Config{}, fmt.Errorf("%w: no output form %q; use table or json", errUsage, f.output)
+		return cfg, seen, fmt.Errorf("%w: no output form %q; use table or json", errUsage, f.output)
 	}
-	return config.Load(f.file, p.Env, map[string]string{"region": f.region, "endpoint": f.endpoint})
+	if cfg, err = load(c, p); err != nil {
+		return cfg, seen, err
+	}
+	now, _, err := clockAt(c.Context(), f.clock)
+	if err != nil {
+		return cfg, seen, err
+	}
+	seen, err = look(c.Context(), cfg, scope, now)
+	return cfg, seen, err
 }
 
-// look reads what is in the scope. The error says what to do.
-func (f *lookFlags) look(ctx context.Context, cfg config.Config, scope collector.Scope) (inventory.Inventory, error) {
-	now, _, err := clockAt(ctx, f.clock)
-	if err != nil {
-		return inventory.Inventory{}, err
+// write writes an answer in the form that the flags want; text is the one for people.
+func (f *lookFlags) write(w io.Writer, answer any, text string) error {
+	if f.output == "json" {
+		return writeJSON(w, answer)
 	}
-	return look(ctx, cfg, scope, now)
+	_, err := io.WriteString(w, text)
+	return err
 }
 
 func look(ctx context.Context, cfg config.Config, scope collector.Scope, now func() time.Time) (inventory.Inventory, error) {
@@ -70,7 +75,7 @@ func look(ctx context.Context, cfg config.Config, scope collector.Scope, now fun
 
 // lookFor reads the clusters and groups of targets. Without a cluster, an instance id is looked for in its group and wherever it
 // is registered, and for everything else the whole account is.
-func (f *lookFlags) lookFor(ctx context.Context, cfg config.Config, targets []string) (inventory.Inventory, error) {
+func (f *lookFlags) lookFor(c *cobra.Command, p Process, targets []string) (config.Config, inventory.Inventory, error) {
 	scope := collector.Scope{Clusters: f.clusters}
 	if len(targets) == 1 && len(f.clusters) == 0 {
 		if strings.HasPrefix(targets[0], "i-") {
@@ -79,7 +84,7 @@ func (f *lookFlags) lookFor(ctx context.Context, cfg config.Config, targets []st
 			scope.Clusters = []string{cluster}
 		}
 	}
-	return f.look(ctx, cfg, scope)
+	return f.look(c, p, scope)
 }
 
 // clusterOf is the cluster that the ARN of a task or container instance names.

@@ -20,17 +20,11 @@ import (
 func openJournal(ctx context.Context, cfg config.Config, awsCfg aws.Config) (journal.Store, error) {
 	if table := cfg.JournalTable(); table != "" {
 		s, err := dynamodb.Open(ctx, awsCfg, table, dynamodb.Options{Endpoint: cfg.JournalEndpoint})
-		if err != nil {
-			return nil, unopened(cfg, err)
-		}
-		return s, nil
+		return s, unopened(cfg, err)
 	}
 	if file := cfg.JournalFile(); file != "" {
 		s, err := sqlite.Open(file)
-		if err != nil {
-			return nil, misconfigured(err)
-		}
-		return s, nil
+		return s, misconfigured(err)
 	}
 	return memory.New(), nil
 }
@@ -43,30 +37,21 @@ func readJournal(ctx context.Context, cfg config.Config) (journal.Store, error) 
 			return nil, misconfigured(err)
 		}
 		s, err := dynamodb.OpenReader(ctx, awsCfg, table, dynamodb.Options{Endpoint: cfg.JournalEndpoint})
-		if err != nil {
-			return nil, unopened(cfg, err)
-		}
-		return s, nil
+		return s, unopened(cfg, err)
 	}
-	file := cfg.JournalFile()
-	if file == "" {
-		return nil, misconfigured(errNoJournal)
+	if file := cfg.JournalFile(); file != "" {
+		return sqlite.OpenReader(file)
 	}
-	s, err := sqlite.OpenReader(file)
-	if err != nil {
-		return nil, err
-	}
-	return s, nil
+	return nil, misconfigured(errNoJournal)
 }
 
 var errNoJournal = errors.New("there is no journal to read: a journal in memory can be read only by its own ebb serve; name the journal " +
-	"that ebb serve writes, " +
-	"with journal: sqlite:///path or dynamodb://TABLE in the configuration, $EBB_JOURNAL or --journal")
+	"that ebb serve writes, with journal: sqlite:///path or dynamodb://TABLE in the configuration, $EBB_JOURNAL or --journal")
 
 // unopened separates a table that cannot be used from a network that does not answer: the network may come back, and is no matter
 // of configuration.
 func unopened(cfg config.Config, err error) error {
-	if cfg.Endpoint != "" && cfg.JournalEndpoint == "" {
+	if err != nil && cfg.Endpoint != "" && cfg.JournalEndpoint == "" {
 		err = fmt.Errorf("%w; endpoint is %s for all of AWS: where DynamoDB has another, such as DynamoDB Local beside a simulated cloud, set "+
 			"journal_endpoint", err, cfg.Endpoint)
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -25,8 +26,7 @@ import (
 const runtimeAPI = "AWS_LAMBDA_RUNTIME_API"
 
 func newLambda(p Process) *cobra.Command {
-	var file, clockURL string
-	over := map[string]*string{}
+	var clockURL string
 	c := &cobra.Command{
 		Use: "lambda", Short: "Run as an AWS Lambda function: one pass per invocation", Args: noArgs,
 		Long: `Lambda is Ebb as a function. It is invoked by an event source mapping on its queue, by rules of EventBridge, by topics or by
@@ -40,32 +40,30 @@ cannot keep a shorter one alive.
 As bootstrap of a function ebb needs no argument: it does this by itself. ebb init writes a template that sets everything up.`,
 		Example: `  EBB_CONFIG_TEXT='...' ebb lambda     # where ` + runtimeAPI + ` is set`,
 	}
-	flags := c.Flags()
-	flags.StringVarP(&file, "config", "c", "", "configuration file ($EBB_CONFIG); a function has it in $EBB_CONFIG_TEXT")
-	for _, f := range []struct{ key, help string }{
-		{"region", "AWS Region ($EBB_REGION, $AWS_REGION)"},
-		{"journal", "dynamodb://TABLE ($EBB_JOURNAL)"},
-		{"endpoint", "URL for all AWS calls, such as a simulated cloud ($EBB_ENDPOINT, $AWS_ENDPOINT_URL)"},
-	} {
-		over[f.key] = flags.String(f.key, "", f.help)
-	}
-	flags.StringVar(&clockURL, "clock", "", "follow the clock of a simulated cloud at this URL ($EBB_CLOCK)")
+	addSettings(c, "config", "region", "endpoint", "journal")
+	c.Flag("config").Usage += "; a function has it in $EBB_CONFIG_TEXT"
+	c.Flag("journal").Usage = "dynamodb://TABLE ($EBB_JOURNAL)"
+	c.Flags().StringVar(&clockURL, "clock", "", "follow the clock of a simulated cloud at this URL ($EBB_CLOCK)")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		if p.Env(runtimeAPI) == "" {
 			return fmt.Errorf("%w: ebb lambda runs in AWS Lambda, which sets %s; on a machine of your own run ebb serve", errUsage, runtimeAPI)
 		}
-		set := map[string]string{}
-		for key, v := range over {
-			set[key] = *v
-		}
-		cfg, err := config.Load(file, p.Env, set)
+		cfg, err := load(cmd, p)
 		if err != nil {
 			return err
 		}
-		if clockURL == "" {
-			clockURL = p.Env("EBB_CLOCK")
+		if err := cfg.Invoked(); err != nil {
+			return err
 		}
-		handle, err := newFunction(cmd.Context(), p, cfg, clockURL)
+		awsCfg, err := cloud.AWSConfig(cmd.Context(), cloud.Options{Region: cfg.Region, Endpoint: cfg.Endpoint})
+		if err != nil {
+			return misconfigured(err)
+		}
+		store, err := openJournal(cmd.Context(), cfg, awsCfg)
+		if err != nil {
+			return err
+		}
+		handle, err := Function(cmd.Context(), p, cfg, awsCfg, store, cmp.Or(clockURL, p.Env("EBB_CLOCK")))
 		if err != nil {
 			return err
 		}
@@ -73,22 +71,6 @@ As bootstrap of a function ebb needs no argument: it does this by itself. ebb in
 		return errors.New("the Lambda runtime API does not answer any more") // it returns when there is nothing to wait for
 	}
 	return c
-}
-
-// newFunction makes what handles one invocation after another.
-func newFunction(ctx context.Context, p Process, cfg config.Config, clockURL string) (Handler, error) {
-	if err := cfg.Invoked(); err != nil {
-		return nil, err
-	}
-	awsCfg, err := cloud.AWSConfig(ctx, cloud.Options{Region: cfg.Region, Endpoint: cfg.Endpoint})
-	if err != nil {
-		return nil, misconfigured(err)
-	}
-	store, err := openJournal(ctx, cfg, awsCfg)
-	if err != nil {
-		return nil, err
-	}
-	return Function(ctx, p, cfg, awsCfg, store, clockURL)
 }
 
 // Handler handles one invocation of the function.
@@ -104,23 +86,18 @@ func Function(
 	if err != nil {
 		return nil, err
 	}
-	k := kernelConfig(cfg, true) // what is not understood fails, and Lambda or the queue keeps it
 	f := engine.NewFunction(engine.Config{
-		Kernel: k, Store: store, Cloud: cloud.FromConfig(awsCfg), Me: engine.Name(), Now: now, Log: log, OnLine: logLines(log),
+		Kernel: kernelConfig(cfg, true), // what is not understood fails, and Lambda or the queue keeps it
+		Store:  store, Cloud: cloud.FromConfig(awsCfg), Me: engine.Name(), Now: now, Log: log, OnLine: logLines(log),
 	})
 	return func(ctx context.Context, payload json.RawMessage) (any, error) {
-		return invoke(ctx, f, log, payload)
+		in := lambda.Parse(payload)
+		verdicts, err := f.Pass(ctx, in.Messages, in.Clock)
+		if err != nil {
+			log.Error("the pass was broken off; the next one goes on", "err", err)
+		}
+		return in.Reply(taken(verdicts, log), err)
 	}, nil
-}
-
-// invoke is one invocation.
-func invoke(ctx context.Context, f *engine.Function, log *slog.Logger, payload []byte) (any, error) {
-	in := lambda.Parse(payload)
-	verdicts, err := f.Pass(ctx, in.Messages, in.Clock)
-	if err != nil {
-		log.Error("the pass was broken off; the next one goes on", "err", err)
-	}
-	return in.Reply(taken(verdicts, log), err)
 }
 
 // taken says which messages need not come again.

@@ -1,8 +1,8 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
-	"io"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -40,25 +40,17 @@ wrong configuration.`,
 	}
 	f.add(c)
 	c.RunE = func(cmd *cobra.Command, args []string) error {
-		cfg, err := f.load(p)
-		if err != nil {
-			return err
-		}
-		seen, err := f.lookFor(cmd.Context(), cfg, args)
+		_, seen, err := f.lookFor(cmd, p, args)
 		if err != nil {
 			return err
 		}
 		forecast := diagnose.Plan(&seen, args, seen.At)
-		write := func() error { return writePlan(p.Stdout, forecast) }
-		if f.output == "json" {
-			write = func() error { return writeJSON(p.Stdout, forecast) }
-		}
-		return answered(write(), forecast.Missing, seen)
+		return answered(f.write(p.Stdout, forecast, planText(forecast)), forecast.Missing, seen)
 	}
 	return c
 }
 
-func writePlan(w io.Writer, f diagnose.Forecast) error {
+func planText(f diagnose.Forecast) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s\n", f.Verdict, f.Headline)
 	if len(f.Steps) > 0 {
@@ -66,19 +58,14 @@ func writePlan(w io.Writer, f diagnose.Forecast) error {
 		tw := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(tw, "INSTANCE\tTASK\tSERVICE\tOUTCOME\tSTOPS WITHIN\tROOM NOW ON")
 		for _, s := range f.Steps {
-			service := s.Service
-			if service == "" {
-				service = "(" + s.Kind + ")"
-			}
+			service := cmp.Or(s.Service, "("+s.Kind+")")
 			stop := inventory.Span(time.Duration(s.Stop))
 			if s.Outcome == diagnose.NotTouched {
 				stop = "-"
 			}
 			fmt.Fprintf(tw, "%s\t%.12s\t%s\t%s\t%s\t%s\n", s.Instance, s.Task, service, s.Outcome, stop, someOf(s.Where))
 		}
-		if err := tw.Flush(); err != nil {
-			return err
-		}
+		_ = tw.Flush() // into memory, which does not fail
 	}
 	for i, reason := range f.Reasons() {
 		if i == 0 {
@@ -90,17 +77,13 @@ func writePlan(w io.Writer, f diagnose.Forecast) error {
 		b.WriteString("\n")
 	}
 	writeNotes(&b, f.Notes)
-	_, err := io.WriteString(w, b.String())
-	return err
+	return b.String()
 }
 
 // someOf lists the first three.
 func someOf(all []string) string {
-	switch {
-	case len(all) == 0:
-		return "-"
-	case len(all) > 3:
+	if len(all) > 3 {
 		return fmt.Sprintf("%s and %d more", strings.Join(all[:3], ", "), len(all)-3)
 	}
-	return strings.Join(all, ", ")
+	return cmp.Or(strings.Join(all, ", "), "-")
 }

@@ -22,8 +22,7 @@ import (
 )
 
 func newServe(p Process) *cobra.Command {
-	var file, clockURL string
-	over := map[string]*string{}
+	var clockURL string
 	c := &cobra.Command{
 		Use: "serve", Short: "Run the controller: hear of leaving instances and drain them", Args: noArgs,
 		Long: `Serve hears terminating lifecycle actions from an SQS queue, drains the container instances and answers the hooks.
@@ -33,25 +32,10 @@ message told it of it finds by looking at the groups every minute.`,
 		Example: `  ebb serve --config ebb.yaml
   ebb serve --config ebb.yaml --endpoint http://127.0.0.1:4599   # against ebb sim`,
 	}
-	flags := c.Flags()
-	flags.StringVarP(&file, "config", "c", "", "configuration file ($EBB_CONFIG)")
-	for _, f := range []struct{ key, help string }{
-		{"queue", "URL of the SQS queue ($EBB_QUEUE)"},
-		{"region", "AWS Region ($EBB_REGION, $AWS_REGION)"},
-		{"journal", "sqlite:///absolute/path, dynamodb://TABLE or memory: ($EBB_JOURNAL)"},
-		{"endpoint", "URL for all AWS calls, such as a simulated cloud ($EBB_ENDPOINT, $AWS_ENDPOINT_URL)"},
-	} {
-		over[f.key] = flags.String(f.key, "", f.help)
-	}
-	over["log_level"] = flags.String("log-level", "", "debug, info, warn or error")
-	over["log_format"] = flags.String("log-format", "", "text or json")
-	flags.StringVar(&clockURL, "clock", "", "follow the clock of a simulated cloud at this URL")
+	addSettings(c, "config", "queue", "region", "endpoint", "journal", "log-level", "log-format")
+	c.Flags().StringVar(&clockURL, "clock", "", "follow the clock of a simulated cloud at this URL")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
-		set := map[string]string{}
-		for key, v := range over {
-			set[key] = *v
-		}
-		cfg, err := config.Load(file, p.Env, set)
+		cfg, err := load(cmd, p)
 		if err != nil {
 			return err
 		}
@@ -143,11 +127,10 @@ func kernelConfig(cfg config.Config, redrive bool) kernel.Config {
 // unheard says what to do when the queue cannot be read. A network that is away may come back, so that is no matter of the
 // configuration, and the service is worth a restart.
 func unheard(cfg config.Config, err error) error {
-	var away net.Error
-	switch {
-	case !errors.As(err, &away):
+	if _, away := errors.AsType[net.Error](err); !away {
 		return misconfigured(err)
-	case cfg.Endpoint != "":
+	}
+	if cfg.Endpoint != "" {
 		return fmt.Errorf("%w; nobody answers at the endpoint %s: is ebb sim running there?", err, cfg.Endpoint)
 	}
 	return fmt.Errorf("%w; AWS does not answer: check the network, and that the Region is right", err)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -131,10 +132,7 @@ func startSim(spec sim.Spec, listen string, speed float64) (simulation, error) {
 		return simulation{}, fmt.Errorf("listen on %s: %w; %s", listen, err, todo)
 	}
 	c, err := loopback.Serve(l, spec, speed)
-	if err != nil {
-		return simulation{}, misconfigured(err)
-	}
-	return simulation{c}, nil
+	return simulation{c}, misconfigured(err)
 }
 
 // greet prints the endpoint, what is there, and commands that work on it as they stand.
@@ -155,7 +153,7 @@ func (s simulation) greet(w io.Writer) {
 			fmt.Fprintln(w)
 		}
 		for _, q := range world.Queues() {
-			fmt.Fprintf(w, "  queue    %s\n", s.queueURL(q))
+			fmt.Fprintf(w, "  queue    %s\n", s.queueURL(q.Name))
 		}
 		for _, f := range world.Functions() {
 			fmt.Fprintf(w, "  function %s: %s\n", f.Name, strings.Join(f.Command, " "))
@@ -166,22 +164,17 @@ func (s simulation) greet(w io.Writer) {
 	fmt.Fprintln(w, "\nstop with Ctrl-C")
 }
 
-func servicesOf(world *sim.World, cluster string) []ecs.Service {
-	ids, err := world.ListServices(cluster)
-	if err != nil {
-		return nil
-	}
-	var all []ecs.Service
-	for _, id := range ids {
-		if found, _, err := world.DescribeServices(cluster, []string{id}); err == nil {
-			all = append(all, found...)
-		}
+func servicesOf(world *sim.World, cluster string) (all []ecs.Service) {
+	ids, _ := world.ListServices(cluster)     // a cluster that is not there has none
+	for some := range slices.Chunk(ids, 10) { // as many as one call takes
+		found, _, _ := world.DescribeServices(cluster, some)
+		all = append(all, found...)
 	}
 	return all
 }
 
 // queueURL is a queue's URL on this endpoint.
-func (s simulation) queueURL(q *sqs.Queue) string { return s.Endpoint + "/111122223333/" + q.Name }
+func (s simulation) queueURL(name string) string { return s.Endpoint + "/111122223333/" + name }
 
 func (s simulation) commands(w io.Writer, world *sim.World) {
 	groups := world.DescribeAutoScalingGroups(nil)
@@ -199,21 +192,16 @@ func (s simulation) commands(w io.Writer, world *sim.World) {
 	if qs := world.Queues(); len(qs) > 0 && len(g.Hooks) > 0 {
 		fmt.Fprintf(w, "\nand the controller beside it, with this as ebb.yaml:\n\n")
 		fmt.Fprintf(w, "  queue: %s\n  region: eu-west-1\n  endpoint: %s\n  journal: \"memory:\"\n  hook: %s\n  groups:\n    - match: %s\n\n",
-			s.queueURL(s.mainQueue(world)), s.Endpoint, g.Hooks[0].Name, g.Name)
+			s.queueURL(mainQueue(world)), s.Endpoint, g.Hooks[0].Name, g.Name)
 		fmt.Fprintln(w, "  ebb serve --config ebb.yaml")
 	}
 }
 
-// mainQueue is the first queue that is not the dead-letter queue of another.
-func (s simulation) mainQueue(world *sim.World) *sqs.Queue {
-	dead := map[string]bool{}
-	for _, q := range world.Queues() {
-		dead[q.RedriveARN] = true
-	}
-	for _, q := range world.Queues() {
-		if !dead[q.ARN] {
-			return q
-		}
-	}
-	return world.Queues()[0]
+// mainQueue is the name of the first queue that is not the dead-letter queue of another.
+func mainQueue(world *sim.World) string {
+	all := world.Queues()
+	i := slices.IndexFunc(all, func(q *sqs.Queue) bool {
+		return !slices.ContainsFunc(all, func(other *sqs.Queue) bool { return other.RedriveARN == q.ARN })
+	})
+	return all[max(i, 0)].Name
 }

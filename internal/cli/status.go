@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -68,7 +69,7 @@ func (r *report) count(u *kernel.UnknownRecord) {
 }
 
 func newStatus(p Process) *cobra.Command {
-	var file, journalURL, output string
+	var output string
 	var ended int
 	c := &cobra.Command{
 		Use: "status", Short: "List the drains that are open, and those that ended lately", Args: noArgs,
@@ -80,8 +81,8 @@ moment. The last lines count the open records that a newer version of Ebb wrote:
 		Example: `  ebb status --config ebb.yaml
   ebb status --journal sqlite:///var/lib/ebb/journal.db -o json`,
 	}
-	c.Flags().StringVarP(&file, "config", "c", "", "configuration file ($EBB_CONFIG)")
-	c.Flags().StringVar(&journalURL, "journal", "", "sqlite:///absolute/path or dynamodb://TABLE ($EBB_JOURNAL)")
+	addSettings(c, "config", "journal")
+	c.Flag("journal").Usage = "sqlite:///absolute/path or dynamodb://TABLE ($EBB_JOURNAL)"
 	c.Flags().StringVarP(&output, "output", "o", "table", "table, tsv, json or jsonl")
 	c.Flags().IntVar(&ended, "ended", 10, "how many ended drains to list")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -89,7 +90,7 @@ moment. The last lines count the open records that a newer version of Ebb wrote:
 		if !ok {
 			return fmt.Errorf("%w: no output form %q; use table, tsv, json or jsonl", errUsage, output)
 		}
-		cfg, err := config.Load(file, p.Env, map[string]string{"journal": journalURL})
+		cfg, err := load(cmd, p)
 		if err != nil {
 			return err
 		}
@@ -162,9 +163,6 @@ var statusForms = map[string]func(io.Writer, report) error{
 		local := func(t time.Time) string { return t.Local().Format("15:04:05") }
 		tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 		writeStatus(tw, r.drains, local)
-		if err := tw.Flush(); err != nil {
-			return err
-		}
 		if len(r.holders) > 0 {
 			fmt.Fprintln(tw, "\nSCOPE\tWHO WORKS\tLAST BEAT")
 		}
@@ -184,9 +182,7 @@ var statusForms = map[string]func(io.Writer, report) error{
 		return nil
 	},
 	"json": func(w io.Writer, r report) error {
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
-		return e.Encode(map[string]any{"schema_version": 1, "drains": r.drains, "holders": r.holders, "unknown_records": r.unknown})
+		return writeJSON(w, map[string]any{"schema_version": 1, "drains": r.drains, "holders": r.holders, "unknown_records": r.unknown})
 	},
 	"jsonl": func(w io.Writer, r report) error {
 		e := json.NewEncoder(w)
@@ -201,11 +197,8 @@ var statusForms = map[string]func(io.Writer, report) error{
 
 // who names a holder for people: its host and process number.
 func who(holder string) string {
-	if holder == "" {
-		return "nobody"
-	}
 	parts := strings.Split(holder, "/")
-	return strings.Join(parts[:min(2, len(parts))], "/")
+	return cmp.Or(strings.Join(parts[:min(2, len(parts))], "/"), "nobody")
 }
 
 func writeStatus(w io.Writer, ls []statusLine, at func(time.Time) string) {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -35,8 +36,5 @@ func versionText() string {
 			return "devel-" + s.Value[:12]
 		}
 	}
-	if v == "" {
-		return "devel"
-	}
-	return v
+	return cmp.Or(v, "devel")
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 
@@ -36,11 +35,7 @@ configuration.`,
 	}
 	f.add(c)
 	c.RunE = func(cmd *cobra.Command, args []string) error {
-		cfg, err := f.load(p)
-		if err != nil {
-			return err
-		}
-		seen, err := f.lookFor(cmd.Context(), cfg, args)
+		cfg, seen, err := f.lookFor(cmd, p, args)
 		if err != nil {
 			return err
 		}
@@ -57,11 +52,7 @@ configuration.`,
 		if !r.Found() {
 			missing = args
 		}
-		write := func() error { return writeWhy(p.Stdout, r) }
-		if f.output == "json" {
-			write = func() error { return writeJSON(p.Stdout, r) }
-		}
-		return answered(write(), missing, seen)
+		return answered(f.write(p.Stdout, r, whyText(r)), missing, seen)
 	}
 	return c
 }
@@ -106,8 +97,8 @@ func history(ctx context.Context, store journal.Store, key string) ([]diagnose.L
 	return lines, err
 }
 
-// writeWhy writes the answer into the first line: the first blocker, whose words are not repeated below, and then what fixes it.
-func writeWhy(w io.Writer, r diagnose.Report) error {
+// whyText has the answer in its first line: the first blocker, whose words are not repeated below. Then comes what fixes it.
+func whyText(r diagnose.Report) string {
 	var b strings.Builder
 	if !strings.HasPrefix(r.Headline, r.Target) {
 		fmt.Fprintf(&b, "%s: ", r.Target)
@@ -144,8 +135,7 @@ func writeWhy(w io.Writer, r diagnose.Report) error {
 		}
 	}
 	writeNotes(&b, r.Notes)
-	_, err := io.WriteString(w, b.String())
-	return err
+	return b.String()
 }
 
 func writeNotes(b *strings.Builder, notes []string) {

@@ -26,9 +26,7 @@ func ReadTask(t ecstypes.Task) fleet.Task {
 		ContainerInstance: fleet.ARN(aws.ToString(t.ContainerInstanceArn)),
 		Family:            fleet.ARN(aws.ToString(t.TaskDefinitionArn)).Name(), Group: aws.ToString(t.Group),
 		LastStatus: aws.ToString(t.LastStatus), DesiredStatus: aws.ToString(t.DesiredStatus),
-		StopCode: string(t.StopCode), StoppedReason: aws.ToString(t.StoppedReason),
-		CreatedAt: aws.ToTime(t.CreatedAt), StoppingAt: aws.ToTime(t.StoppingAt), StoppedAt: aws.ToTime(t.StoppedAt),
-		Addresses: addresses(t),
+		CreatedAt: aws.ToTime(t.CreatedAt), StoppingAt: aws.ToTime(t.StoppingAt), Addresses: addresses(t),
 	}
 }
 

@@ -16,13 +16,11 @@ func TestTask(t *testing.T) {
 		TaskArn: aws.String(arns + "task/prod/1"), ClusterArn: aws.String(arns + "cluster/prod"),
 		ContainerInstanceArn: aws.String(arns + "container-instance/prod/2"), TaskDefinitionArn: aws.String(arns + "task-definition/web:3"),
 		Group: aws.String("service:web"), LastStatus: aws.String("DEPROVISIONING"), DesiredStatus: aws.String("STOPPED"),
-		StopCode: ecstypes.TaskStopCodeServiceSchedulerInitiated, StoppedReason: aws.String("scaling"),
-		CreatedAt: &created, StoppedAt: &stopped,
+		CreatedAt: &created, StoppingAt: &stopped,
 	})
 	diff(t, "task", fleet.Task{
 		ARN: arns + "task/prod/1", Cluster: "prod", ContainerInstance: arns + "container-instance/prod/2", Family: "web:3",
-		Group: "service:web", LastStatus: "DEPROVISIONING", DesiredStatus: "STOPPED", StopCode: "ServiceSchedulerInitiated",
-		StoppedReason: "scaling", CreatedAt: created, StoppedAt: stopped,
+		Group: "service:web", LastStatus: "DEPROVISIONING", DesiredStatus: "STOPPED", CreatedAt: created, StoppingAt: stopped,
 	}, got)
 }
 

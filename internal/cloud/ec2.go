@@ -62,8 +62,6 @@ type InstancesPage struct {
 type InstanceXML struct {
 	ID        string `xml:"instanceId"`
 	State     string `xml:"instanceState>name"`
-	Type      string `xml:"instanceType"`
-	Zone      string `xml:"placement>availabilityZone"`
 	Launched  string `xml:"launchTime"`
 	Lifecycle string `xml:"instanceLifecycle"` // spot, scheduled, capacity-block; empty: On-Demand
 }

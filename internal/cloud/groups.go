@@ -46,13 +46,13 @@ func DescribeGroups(ctx context.Context, send Send, c AutoScaling, names []strin
 func ReadGroup(g astypes.AutoScalingGroup) fleet.Group {
 	out := fleet.Group{
 		Name: aws.ToString(g.AutoScalingGroupName), ARN: fleet.ARN(aws.ToString(g.AutoScalingGroupARN)),
-		Min: int(aws.ToInt32(g.MinSize)), Max: int(aws.ToInt32(g.MaxSize)), Desired: int(aws.ToInt32(g.DesiredCapacity)),
+		Max: int(aws.ToInt32(g.MaxSize)), Desired: int(aws.ToInt32(g.DesiredCapacity)),
 		Retains: retains(g.InstanceLifecyclePolicy),
 	}
 	for _, i := range g.Instances {
 		out.Instances = append(out.Instances, fleet.GroupInstance{
 			ID: fleet.InstanceID(aws.ToString(i.InstanceId)), Group: out.Name, State: fleet.LifecycleState(i.LifecycleState),
-			Zone: aws.ToString(i.AvailabilityZone), Healthy: healthy(i.HealthStatus), Protected: aws.ToBool(i.ProtectedFromScaleIn),
+			Healthy: healthy(i.HealthStatus), Protected: aws.ToBool(i.ProtectedFromScaleIn),
 		})
 	}
 	return out
@@ -92,7 +92,7 @@ func DescribeGroupInstances(ctx context.Context, send Send, c AutoScaling, ids [
 func groupInstance(i astypes.AutoScalingInstanceDetails) fleet.GroupInstance {
 	return fleet.GroupInstance{
 		ID: fleet.InstanceID(aws.ToString(i.InstanceId)), Group: aws.ToString(i.AutoScalingGroupName),
-		State: fleet.LifecycleState(aws.ToString(i.LifecycleState)), Zone: aws.ToString(i.AvailabilityZone),
+		State:   fleet.LifecycleState(aws.ToString(i.LifecycleState)),
 		Healthy: healthy(i.HealthStatus), Protected: aws.ToBool(i.ProtectedFromScaleIn),
 	}
 }
@@ -173,7 +173,5 @@ func ReadTerminations(a astypes.Activity) []fleet.Activity {
 	if id == "" || !strings.HasPrefix(description, "Terminating ") {
 		return nil
 	}
-	return []fleet.Activity{{
-		Instance: fleet.InstanceID(id), Start: aws.ToTime(a.StartTime), Status: string(a.StatusCode), Cause: aws.ToString(a.Cause),
-	}}
+	return []fleet.Activity{{Instance: fleet.InstanceID(id), Start: aws.ToTime(a.StartTime)}}
 }

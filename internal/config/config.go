@@ -64,10 +64,8 @@ func Load(file string, env func(string) string, overrides map[string]string) (Co
 	case file != "" && inline != "":
 		return Config{}, &Error{Problems: []Problem{{Text: fmt.Sprintf("%s names a configuration file and %s holds a configuration; give "+
 			"one of them", named, textVariable)}}}
-	case file == "" && inline != "":
-		return parse(textVariable, []byte(inline), env, overrides)
 	case file == "":
-		return parse("", nil, env, overrides)
+		return parse(textVariable, []byte(inline), env, overrides)
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -79,7 +77,9 @@ func Load(file string, env func(string) string, overrides map[string]string) (Co
 // parse is Load without the disk.
 func parse(file string, text []byte, env func(string) string, overrides map[string]string) (Config, error) {
 	doc := readDocument(file, text)
-	for _, s := range settings() {
+	c := Config{Groups: doc.groups}
+	all := settings(&c)
+	for _, s := range all {
 		for _, name := range s.env {
 			if v := env(name); v != "" {
 				doc.values[s.key] = value{text: v, at: Problem{Where: name}}
@@ -90,8 +90,7 @@ func parse(file string, text []byte, env func(string) string, overrides map[stri
 			doc.values[s.key] = value{text: v, at: Problem{Where: "--" + strings.ReplaceAll(s.key, "_", "-")}}
 		}
 	}
-	c := Config{Groups: doc.groups}
-	problems := append(doc.problems, apply(&c, settings(), doc.values)...)
+	problems := append(doc.problems, apply(all, doc.values)...)
 	problems = append(problems, checkRegion(&c, doc.values)...)
 	if len(problems) > 0 {
 		return Config{}, newError(problems, text)
@@ -115,32 +114,28 @@ func checkRegion(c *Config, values map[string]value) []Problem {
 
 // Serves returns an error that says what is missing for ebb serve: a queue and at least one group.
 func (c Config) Serves() error {
-	if c.Queue == "" {
-		return c.complete("no queue is set; write queue: with the queue's URL, or set EBB_QUEUE or --queue")
-	}
-	return c.complete()
+	return c.complete(c.Queue != "", "no queue is set; write queue: with the queue's URL, or set EBB_QUEUE or --queue")
 }
 
 // Invoked returns an error that says what is missing for ebb lambda: at least one group, and a journal that outlives an invocation.
 func (c Config) Invoked() error {
-	if c.JournalTable() == "" {
-		return c.complete(fmt.Sprintf("journal is %q, but invocations can share only a table; write journal: dynamodb://TABLE, or set "+
-			"EBB_JOURNAL", c.Journal))
-	}
-	return c.complete()
+	return c.complete(c.JournalTable() != "", fmt.Sprintf("journal is %q, but invocations can share only a table; write journal: "+
+		"dynamodb://TABLE, or set EBB_JOURNAL", c.Journal))
 }
 
-// complete is the error for what is missing, groups included.
-func (c Config) complete(missing ...string) error {
-	if len(c.Groups) == 0 {
-		missing = append(missing, `no groups are set, so there is nothing to manage; write groups: with at least "- match: NAME"`)
-	}
-	if len(missing) == 0 {
-		return nil
-	}
+// complete is the error for what is missing, groups included; without says what to do where there is not what is wanted.
+func (c Config) complete(there bool, without string) error {
 	e := &Error{}
-	for _, text := range missing {
-		e.Problems = append(e.Problems, Problem{Text: text})
+	if !there {
+		e.Problems = append(e.Problems, Problem{Text: without})
+	}
+	if len(c.Groups) == 0 {
+		e.Problems = append(e.Problems, Problem{
+			Text: `no groups are set, so there is nothing to manage; write groups: with at least "- match: NAME"`,
+		})
+	}
+	if len(e.Problems) == 0 {
+		return nil
 	}
 	return e
 }

@@ -61,10 +61,10 @@ func TestExampleFile(t *testing.T) {
 // TestEveryKeyIsDocumented keeps the example and the reference in step with the code.
 func TestEveryKeyIsDocumented(t *testing.T) {
 	var keys []string
-	for _, s := range settings() {
+	for _, s := range settings(&Config{}) {
 		keys = append(append(keys, s.key), s.env...)
 	}
-	for _, s := range groupSettings() {
+	for _, s := range groupSettings(&Group{}) {
 		keys = append(keys, s.key)
 	}
 	for _, file := range []string{"../../docs/ebb.example.yaml", "../../docs/reference/config.md"} {

@@ -31,12 +31,12 @@ func readDocument(file string, text []byte) *document {
 	if err := yaml.Load(text, &root); err != nil {
 		d.syntax(err)
 	} else if len(root.Content) > 0 && root.Content[0].Tag != "!!null" {
-		d.values = d.mapping(root.Content[0], "the configuration", append(keys(settings()), "groups"))
+		d.values = d.mapping(root.Content[0], "the configuration", append(keys(settings(&Config{})), "groups"))
 	}
 	return d
 }
 
-func keys[T any](settings []setting[T]) []string {
+func keys(settings []setting) []string {
 	out := make([]string, len(settings))
 	for i, s := range settings {
 		out[i] = s.key
@@ -51,12 +51,13 @@ func (d *document) readGroups(node *yaml.Node) {
 	}
 	for _, entry := range node.Content {
 		entry = resolve(entry)
-		values := d.mapping(entry, "a group", keys(groupSettings()))
+		var g Group
+		settings := groupSettings(&g)
+		values := d.mapping(entry, "a group", keys(settings))
 		if entry.Kind != yaml.MappingNode {
 			continue // mapping has reported it
 		}
-		var g Group
-		d.problems = append(d.problems, apply(&g, groupSettings(), values)...)
+		d.problems = append(d.problems, apply(settings, values)...)
 		match, ok := values["match"]
 		switch {
 		case !ok:
@@ -72,7 +73,6 @@ func (d *document) readGroups(node *yaml.Node) {
 // mapping returns the values of the known keys of a mapping, and reports all other keys. It reads the list groups.
 func (d *document) mapping(node *yaml.Node, what string, known []string) map[string]value {
 	values, lines := map[string]value{}, map[string]int{}
-	node = resolve(node)
 	if node.Kind != yaml.MappingNode {
 		d.problem(node, "%s must be written as keys with values, like %q", what, known[0]+": ...")
 		return values
@@ -103,7 +103,7 @@ func (d *document) scalar(key string, node *yaml.Node) value {
 	case node.Tag == "!!null" || node.Value == "":
 		d.problem(node, "%s has no value; write one, or remove the line", key)
 	default:
-		return value{text: node.Value, at: d.at(node.Line, node.Column)}
+		return value{text: node.Value, at: Problem{Where: d.file, Line: node.Line, Column: node.Column}}
 	}
 	return value{}
 }
@@ -115,31 +115,20 @@ func resolve(node *yaml.Node) *yaml.Node {
 	return node
 }
 
-func (d *document) at(line, column int) Problem {
-	return Problem{Where: d.file, Line: line, Column: column}
-}
-
 func (d *document) problem(node *yaml.Node, format string, args ...any) {
-	p := d.at(node.Line, node.Column)
-	p.Text = fmt.Sprintf(format, args...)
-	d.problems = append(d.problems, p)
+	d.problems = append(d.problems, Problem{Where: d.file, Line: node.Line, Column: node.Column, Text: fmt.Sprintf(format, args...)})
 }
 
 // syntax reports what the YAML parser refuses; it stops at the first mistake.
 func (d *document) syntax(err error) {
-	var failed *yaml.LoadError
-	if !errors.As(err, &failed) {
-		d.problems = append(d.problems, Problem{Where: d.file, Text: fmt.Sprintf("not valid YAML: %v", err)})
-		return
+	at, message := yaml.Node{}, err.Error()
+	if failed, ok := errors.AsType[*yaml.LoadError](err); ok {
+		at.Line, at.Column, message = failed.Mark.Line, failed.Mark.Column, strings.TrimPrefix(failed.Message, "yaml: ")
+		if failed.ContextMsg != "" {
+			message = failed.ContextMsg + ": " + message
+		}
 	}
-	message := strings.TrimPrefix(failed.Message, "yaml: ")
-	if message == "no documents in stream" {
-		return // comments only
+	if message != "no documents in stream" { // that is a file of comments
+		d.problem(&at, "not valid YAML: %s", message)
 	}
-	if failed.ContextMsg != "" {
-		message = failed.ContextMsg + ": " + message
-	}
-	p := d.at(failed.Mark.Line, failed.Mark.Column)
-	p.Text = "not valid YAML: " + message
-	d.problems = append(d.problems, p)
 }

@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -34,17 +35,8 @@ func (p Problem) String() string {
 
 // indent is the white space that puts a caret under column n, with the tabs of the line kept.
 func indent(line string, n int) string {
-	var b strings.Builder
-	for i, r := range []rune(line) {
-		if i >= n {
-			break
-		}
-		if r != '\t' {
-			r = ' '
-		}
-		b.WriteRune(r)
-	}
-	return b.String()
+	before := []rune(line)
+	return regexp.MustCompile(`[^\t]`).ReplaceAllString(string(before[:min(n, len(before))]), " ")
 }
 
 // Error is everything that is wrong with a configuration, in the order of the file.

@@ -11,12 +11,12 @@ import (
 	"time"
 )
 
-// setting is one key: where its value may come from, and how it is checked and stored.
-type setting[T any] struct {
+// setting is one key: where its value may come from, and what checks and stores it.
+type setting struct {
 	key     string
 	env     []string // the first one that is not empty counts
 	initial string   // the default; empty: none
-	set     func(*T, string) error
+	set     func(key, value string) error
 }
 
 const (
@@ -28,49 +28,36 @@ const (
 	longest = 48 * time.Hour
 )
 
-// settings are the keys at the top of the file; groups stands apart because it is a list.
-func settings() []setting[Config] {
-	return []setting[Config]{
-		{key: "queue", env: []string{"EBB_QUEUE"}, set: func(c *Config, s string) error { c.Queue = s; return checkQueue(s) }},
-		{key: "region", env: []string{"EBB_REGION", "AWS_REGION"}, set: func(c *Config, s string) error { c.Region = s; return checkName("region", regionName, s) }},
-		{key: "endpoint", env: []string{"EBB_ENDPOINT", "AWS_ENDPOINT_URL"},
-			set: func(c *Config, s string) error { c.Endpoint = s; return checkEndpoint("endpoint", s) }},
-		{key: "journal", env: []string{"EBB_JOURNAL"}, initial: "memory:", set: func(c *Config, s string) error { c.Journal = s; return checkJournal(s) }},
-		{key: "journal_endpoint", env: []string{"EBB_DYNAMODB_ENDPOINT"}, set: func(c *Config, s string) error {
-			c.JournalEndpoint = s
-			return checkEndpoint("journal_endpoint", s)
-		}},
-		{key: "hook", initial: "ebb-drain", set: func(c *Config, s string) error { c.Hook = s; return checkName("hook", hookName, s) }},
-		{key: "foreign", initial: Acknowledge, set: func(c *Config, s string) error { c.Foreign = s; return oneOf("foreign", s, Acknowledge, Leave) }},
-		{key: "log_level", initial: "info", set: func(c *Config, s string) error {
-			c.LogLevel = s
-			return oneOf("log_level", s, "debug", "info", "warn", "error")
-		}},
-		{key: "log_format", initial: "text", set: func(c *Config, s string) error { c.LogFormat = s; return oneOf("log_format", s, "text", "json") }},
-		{key: "lost_after", initial: "5m", set: func(c *Config, s string) error {
-			return setDuration(&c.LostAfter, "lost_after", s, time.Minute)
-		}},
-		{key: "daemon_grace", initial: "2m", set: func(c *Config, s string) error {
-			return setDuration(&c.DaemonGrace, "daemon_grace", s, time.Second)
-		}},
+// settings are the keys at the top of the file, for c; groups stands apart because it is a list.
+func settings(c *Config) []setting {
+	return []setting{
+		{"queue", []string{"EBB_QUEUE"}, "", text(&c.Queue, checkQueue)},
+		{"region", []string{"EBB_REGION", "AWS_REGION"}, "", text(&c.Region, like(regionName, "write it like eu-west-1"))},
+		{"endpoint", []string{"EBB_ENDPOINT", "AWS_ENDPOINT_URL"}, "", text(&c.Endpoint, checkEndpoint)},
+		{"journal", []string{"EBB_JOURNAL"}, "memory:", text(&c.Journal, checkJournal)},
+		{"journal_endpoint", []string{"EBB_DYNAMODB_ENDPOINT"}, "", text(&c.JournalEndpoint, checkEndpoint)},
+		{"hook", nil, "ebb-drain", text(&c.Hook, like(hookName, "write its name: letters, digits, - _ and /"))},
+		{"foreign", nil, Acknowledge, text(&c.Foreign, oneOf(Acknowledge, Leave))},
+		{"log_level", nil, "info", text(&c.LogLevel, oneOf("debug", "info", "warn", "error"))},
+		{"log_format", nil, "text", text(&c.LogFormat, oneOf("text", "json"))},
+		{"lost_after", nil, "5m", duration(&c.LostAfter, time.Minute)},
+		{"daemon_grace", nil, "2m", duration(&c.DaemonGrace, time.Second)},
 	}
 }
 
-// groupSettings are the keys of one entry of groups.
-func groupSettings() []setting[Group] {
-	return []setting[Group]{
-		{key: "match", set: func(g *Group, s string) error { g.Match = s; return checkPattern(s) }},
-		{key: "cluster", set: func(g *Group, s string) error { g.Cluster = s; return checkName("cluster", clusterName, s) }},
-		{key: "deadline", initial: "30m", set: func(g *Group, s string) error {
-			return setDuration(&g.Deadline, "deadline", s, time.Minute)
-		}},
-		{key: "on_deadline", initial: Continue, set: func(g *Group, s string) error { g.OnDeadline = s; return oneOf("on_deadline", s, Continue) }},
-		{key: "max_unavailable", set: func(g *Group, s string) error { return setMaxUnavailable(&g.MaxUnavailable, s) }},
+// groupSettings are the keys of one entry of groups, for g.
+func groupSettings(g *Group) []setting {
+	return []setting{
+		{"match", nil, "", text(&g.Match, checkPattern)},
+		{"cluster", nil, "", text(&g.Cluster, like(clusterName, "write its name, not its ARN: letters, digits, - and _"))},
+		{"deadline", nil, "30m", duration(&g.Deadline, time.Minute)},
+		{"on_deadline", nil, Continue, text(&g.OnDeadline, oneOf(Continue))},
+		{"max_unavailable", nil, "", func(key, s string) error { return setMaxUnavailable(&g.MaxUnavailable, key, s) }},
 	}
 }
 
 // apply stores the values, or the defaults where there are none.
-func apply[T any](target *T, settings []setting[T], values map[string]value) []Problem {
+func apply(settings []setting, values map[string]value) []Problem {
 	var problems []Problem
 	for _, s := range settings {
 		v, ok := values[s.key]
@@ -80,7 +67,7 @@ func apply[T any](target *T, settings []setting[T], values map[string]value) []P
 		if v.text == "" {
 			continue
 		}
-		if err := s.set(target, v.text); err != nil {
+		if err := s.set(s.key, v.text); err != nil {
 			v.at.Text = err.Error()
 			problems = append(problems, v.at)
 		}
@@ -88,15 +75,23 @@ func apply[T any](target *T, settings []setting[T], values map[string]value) []P
 	return problems
 }
 
+// text stores a value as it is written.
+func text(to *string, check func(key, value string) error) func(key, value string) error {
+	return func(key, s string) error {
+		*to = s
+		return check(key, s)
+	}
+}
+
 // checkQueue wants the URL of a queue as SQS gives it out: at AWS, at a VPC endpoint or at a simulated cloud.
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-queue-message-identifiers.html
-func checkQueue(s string) error {
+func checkQueue(key, s string) error {
 	if arn := strings.Split(s, ":"); len(arn) == 6 && arn[2] == "sqs" {
-		return fmt.Errorf("queue is an ARN; write the queue's URL, https://sqs.%s.amazonaws.com/%s/%s", arn[3], arn[4], arn[5])
+		return fmt.Errorf("%s is an ARN; write the queue's URL, https://sqs.%s.amazonaws.com/%s/%s", key, arn[3], arn[4], arn[5])
 	}
 	u, err := url.Parse(s)
 	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || !match(queuePath, u.Path) || u.RawQuery != "" {
-		return fmt.Errorf("queue is %q, which is not the URL of an SQS queue; write it like %s", s, exampleQueue)
+		return fmt.Errorf("%s is %q, which is not the URL of an SQS queue; write it like %s", key, s, exampleQueue)
 	}
 	return nil
 }
@@ -109,41 +104,55 @@ func checkEndpoint(key, s string) error {
 	return nil
 }
 
-func checkJournal(s string) error {
+func checkJournal(key, s string) error {
 	if table, ok := strings.CutPrefix(s, dynamodbScheme); ok {
 		if match(tableName, table) {
 			return nil
 		}
-		return fmt.Errorf("journal is %q, but %q is not a valid name of a DynamoDB table; write dynamodb://NAME with 3 to 255 of letters, digits and . - _", s, table)
+		return fmt.Errorf("%s is %q, but %q is not a valid name of a DynamoDB table; write dynamodb://NAME with 3 to 255 of letters, digits "+
+			"and . - _", key, s, table)
 	}
 	if file, ok := strings.CutPrefix(s, sqliteScheme); s == "memory:" || ok && strings.HasPrefix(file, "/") && !strings.HasSuffix(file, "/") {
 		return nil
 	}
-	return fmt.Errorf("journal is %q; write sqlite:///var/lib/ebb/journal.db (three slashes: the path is absolute), dynamodb://TABLE, or "+
-		"memory: to forget at each restart", s)
+	return fmt.Errorf("%s is %q; write sqlite:///var/lib/ebb/journal.db (three slashes: the path is absolute), dynamodb://TABLE, or "+
+		"memory: to forget at each restart", key, s)
 }
 
-func checkPattern(s string) error {
+func checkPattern(key, s string) error {
 	if _, err := path.Match(s, ""); err != nil {
-		return fmt.Errorf(`match is %q, which is not a valid pattern; write a name, or one with *, ? or [a-z], like web-*; a \ or an opening [ must be completed`, s)
+		return fmt.Errorf(`%s is %q, which is not a valid pattern; write a name, or one with *, ? or [a-z], like web-*; a \ or an opening [ `+
+			"must be completed", key, s)
 	}
 	return nil
 }
 
-func oneOf(key, s string, words ...string) error {
-	if slices.Contains(words, s) {
-		return nil
+func oneOf(words ...string) func(key, value string) error {
+	return func(key, s string) error {
+		if slices.Contains(words, s) {
+			return nil
+		}
+		return fmt.Errorf("%s is %q; write %s%s", key, s, strings.Join(words, " or "), suggest(s, words))
 	}
-	return fmt.Errorf("%s is %q; write %s%s", key, s, strings.Join(words, " or "), suggest(s, words))
+}
+
+// like wants a value of a form; hint says what to write.
+func like(form, hint string) func(key, value string) error {
+	return func(key, s string) error {
+		if match(form, s) {
+			return nil
+		}
+		return fmt.Errorf("%s is %q; %s", key, s, hint)
+	}
 }
 
 // setMaxUnavailable takes a number of instances, or a share of the group's.
-func setMaxUnavailable(b *MaxUnavailable, s string) error {
+func setMaxUnavailable(b *MaxUnavailable, key, s string) error {
 	number, share := strings.CutSuffix(s, "%")
 	n, err := strconv.Atoi(number)
 	if err != nil || n < 1 || share && n > 100 {
-		return fmt.Errorf("max_unavailable is %q; write how many instances of the group may leave at once, like 3, or a share of it, like 20%%; "+
-			"without the key there is no limit", s)
+		return fmt.Errorf("%s is %q; write how many instances of the group may leave at once, like 3, or a share of it, like 20%%; "+
+			"without the key there is no limit", key, s)
 	}
 	if *b = (MaxUnavailable{Count: n}); share {
 		*b = MaxUnavailable{Percent: n}
@@ -151,16 +160,19 @@ func setMaxUnavailable(b *MaxUnavailable, s string) error {
 	return nil
 }
 
-func setDuration(d *time.Duration, key, s string, least time.Duration) error {
-	parsed, err := time.ParseDuration(s)
-	if err != nil {
-		return fmt.Errorf("%s is %q, which is not a duration; write a number with its unit, like 90s, 30m or 1h30m", key, s)
+func duration(to *time.Duration, least time.Duration) func(key, value string) error {
+	return func(key, s string) error {
+		parsed, err := time.ParseDuration(s)
+		if err != nil {
+			return fmt.Errorf("%s is %q, which is not a duration; write a number with its unit, like 90s, 30m or 1h30m", key, s)
+		}
+		if parsed < least || parsed > longest {
+			return fmt.Errorf("%s is %s; write at least %s and at most %s, the longest that a lifecycle hook lasts",
+				key, s, short(least), short(longest))
+		}
+		*to = parsed
+		return nil
 	}
-	if parsed < least || parsed > longest {
-		return fmt.Errorf("%s is %s; write at least %s and at most %s, the longest that a lifecycle hook lasts", key, s, short(least), short(longest))
-	}
-	*d = parsed
-	return nil
 }
 
 // short spells a duration without zero parts: 48h, not 48h0m0s.
@@ -179,18 +191,6 @@ const (
 )
 
 func match(pattern, s string) bool { return regexp.MustCompile(pattern).MatchString(s) }
-
-func checkName(key, pattern, s string) error {
-	if match(pattern, s) {
-		return nil
-	}
-	hint := map[string]string{
-		regionName:  "write it like eu-west-1",
-		hookName:    "write its name: letters, digits, - _ and /",
-		clusterName: "write its name, not its ARN: letters, digits, - and _",
-	}[pattern]
-	return fmt.Errorf("%s is %q; %s", key, s, hint)
-}
 
 // queueRegion is the Region in the URL of a queue at AWS, or empty.
 func queueRegion(queue string) string {

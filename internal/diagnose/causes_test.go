@@ -342,7 +342,7 @@ func TestATargetMayBeAnInstanceAContainerInstanceOrATask(t *testing.T) {
 	}
 	for i := range c.Hosts {
 		if string(c.Hosts[i].Instance) == s.target {
-			host = &c.Hosts[i]
+			host = c.Hosts[i]
 		}
 	}
 	targets := []string{string(host.ARN), string(host.ARN[strings.LastIndexByte(string(host.ARN), '/')+1:])}

@@ -100,15 +100,17 @@ func (r Report) Found() bool {
 
 // Why says why a target does not leave. The inventory must hold the target's cluster and group; where it does not, the report says so.
 func Why(s *inventory.Inventory, q Question) Report {
-	w := &why{known: known{place: find(s, q.Target), s: s, q: q}, report: Report{Target: q.Target, At: q.Now, Blockers: []Blocker{}}}
-	w.report.Instance, w.report.Group, w.report.Cluster = string(w.instance), w.groupName(), w.clusterName()
+	w := &why{known: known{place: find(s, q.Target), s: s, q: q}}
+	w.report = Report{Target: q.Target, At: q.Now, Instance: string(w.instance), Blockers: []Blocker{}, Notes: unread(s)}
 	if w.member != nil {
-		w.report.State = string(w.member.State)
+		w.report.Group, w.report.State = w.group.Name, string(w.member.State)
+	}
+	if w.cluster != nil {
+		w.report.Cluster = w.cluster.Name
 	}
 	if w.host != nil {
 		w.report.Status = w.host.Status
 	}
-	w.report.Notes = unread(s)
 	w.look()
 	w.limits()
 	w.journal()
@@ -169,13 +171,7 @@ func (w *why) tasks() []*inventory.Task {
 	if w.task != nil {
 		return []*inventory.Task{w.task}
 	}
-	var left []*inventory.Task
-	for i := range w.cluster.Tasks {
-		if t := &w.cluster.Tasks[i]; t.Live() && t.ContainerInstance == w.host.ARN {
-			left = append(left, t)
-		}
-	}
-	return left
+	return slices.DeleteFunc(w.cluster.TasksOn(w.host), func(t *inventory.Task) bool { return !t.Live() })
 }
 
 // journal adds the last of what Ebb itself has written, or that it has written nothing.
@@ -210,10 +206,9 @@ func Codes() []Code {
 
 // rank orders blockers by their codes; what is known by exclusion only comes after what AWS shows.
 func rank(b Blocker) int {
-	order := Codes()
-	at := slices.Index(order, b.Code)
+	at := slices.Index(Codes(), b.Code)
 	if !b.Exact && b.Code != OpenHook {
-		at += len(order)
+		at += len(Codes())
 	}
 	return at
 }
@@ -231,53 +226,30 @@ type place struct {
 
 // Instance is the EC2 instance that a target is, or that a task runs on; where the inventory does not know it, the target itself.
 func Instance(s *inventory.Inventory, target string) fleet.InstanceID {
-	p := find(s, target)
-	return p.instance
+	return find(s, target).instance
 }
 
 // find finds an instance, container instance or task by id or ARN.
 func find(s *inventory.Inventory, target string) place {
 	p := place{instance: fleet.InstanceID(target)}
-	for i := range s.Clusters {
-		c := &s.Clusters[i]
-		for j := range c.Tasks {
-			if t := &c.Tasks[j]; same(t.ARN, target) {
+	for _, c := range s.Clusters {
+		for _, t := range c.Tasks {
+			if same(t.ARN, target) {
 				p.cluster, p.task = c, t
 				target = string(t.ContainerInstance)
 			}
 		}
-		for j := range c.Hosts {
-			if h := &c.Hosts[j]; string(h.Instance) == target || same(h.ARN, target) {
+		for _, h := range c.Hosts {
+			if string(h.Instance) == target || same(h.ARN, target) {
 				p.cluster, p.host, p.instance = c, h, h.Instance
 			}
 		}
 	}
-	for i := range s.Groups {
-		g := &s.Groups[i]
-		for j := range g.Instances {
-			if g.Instances[j].ID == p.instance {
-				p.group, p.member = g, &g.Instances[j]
-			}
-		}
-	}
+	p.group, p.member = s.Member(p.instance)
 	p.ec2 = s.Instance(p.instance)
 	return p
 }
 
 func same(arn fleet.ARN, target string) bool {
 	return target != "" && (string(arn) == target || arn.Name() == target)
-}
-
-func (p *place) groupName() string {
-	if p.group == nil {
-		return ""
-	}
-	return p.group.Name
-}
-
-func (p *place) clusterName() string {
-	if p.cluster == nil {
-		return ""
-	}
-	return p.cluster.Name
 }

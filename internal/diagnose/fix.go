@@ -16,15 +16,11 @@ import (
 func command(format string, args ...any) Fix { return Fix{Command: fmt.Sprintf(format, args...)} }
 
 func (p *place) stopTask(t *inventory.Task) Fix {
-	return command("aws ecs stop-task --cluster %s --task %s", p.clusterName(), t.ARN.Name())
-}
-
-func (p *place) unprotect(t *inventory.Task) Fix {
-	return command("aws ecs update-task-protection --cluster %s --tasks %s --no-protection-enabled", p.clusterName(), t.ARN.Name())
+	return command("aws ecs stop-task --cluster %s --task %s", p.cluster.Name, t.ARN.Name())
 }
 
 func (p *place) setState(status string) Fix {
-	return command("aws ecs update-container-instances-state --cluster %s --container-instances %s --status %s", p.clusterName(), p.host.ARN.Name(), status)
+	return command("aws ecs update-container-instances-state --cluster %s --container-instances %s --status %s", p.cluster.Name, p.host.ARN.Name(), status)
 }
 
 // onHost runs a command on the host, as far as the Systems Manager knows it.
@@ -38,37 +34,35 @@ func (p *place) kill(t *inventory.Task) Fix {
 }
 
 func (p *place) deregister() Fix {
-	return command("aws ecs deregister-container-instance --cluster %s --container-instance %s --force", p.clusterName(), p.host.ARN.Name())
+	return command("aws ecs deregister-container-instance --cluster %s --container-instance %s --force", p.cluster.Name, p.host.ARN.Name())
 }
 
 func (p *place) percents(service string, least, most int) Fix {
 	return command("aws ecs update-service --cluster %s --service %s --deployment-configuration minimumHealthyPercent=%d,maximumPercent=%d",
-		p.clusterName(), service, least, most)
-}
-
-func (p *place) redeploy(service, definition string) Fix {
-	return command("aws ecs update-service --cluster %s --service %s --task-definition %s", p.clusterName(), service, definition)
+		p.cluster.Name, service, least, most)
 }
 
 // complete answers a hook.
 func (p *place) complete(hook string) Fix {
 	return command("aws autoscaling complete-lifecycle-action --auto-scaling-group-name %s --lifecycle-hook-name %s --instance-id %s "+
 		"--lifecycle-action-result CONTINUE",
-		p.groupName(), hook, p.instance)
+		p.group.Name, hook, p.instance)
 }
 
 func terminate(id fleet.InstanceID) Fix {
 	return command("aws autoscaling terminate-instance-in-auto-scaling-group --instance-id %s --no-should-decrement-desired-capacity", id)
 }
 
-func delay(tg fleet.ARN, seconds int) Fix {
-	return command("aws elbv2 modify-target-group-attributes --target-group-arn %s --attributes Key=deregistration_delay.timeout_seconds,Value=%d", tg, seconds)
+func shorterDelay(tg fleet.ARN) Fix {
+	return command("aws elbv2 modify-target-group-attributes --target-group-arn %s --attributes "+
+		"Key=deregistration_delay.timeout_seconds,Value=30", tg).
+		but("for the next time: AWS does not document that it shortens a delay that has begun")
 }
 
 // addHost launches one host more in the group of the target, or in the first group that a service's capacity providers name.
 func (k *known) addHost(g *inventory.Group) []Fix {
 	if g == nil {
-		return []Fix{{Note: "add a host to cluster " + k.clusterName()}}
+		return []Fix{{Note: "add a host to cluster " + k.cluster.Name}}
 	}
 	if n := g.Desired + 1; n > g.Max {
 		return []Fix{command("aws autoscaling update-auto-scaling-group --auto-scaling-group-name %s --desired-capacity %d --max-size %d", g.Name, n, n)}

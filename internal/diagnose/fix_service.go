@@ -31,9 +31,10 @@ func (k *known) fix(s *inventory.Service, c Code, f placement.Fate) []Fix {
 		return k.back(s)
 	case placement.Protected:
 		var commands []Fix
-		for i := range k.cluster.Tasks {
-			if t := &k.cluster.Tasks[i]; t.Protected && slices.Contains(f.Tasks, t.ARN) {
-				commands = append(commands, k.unprotect(t))
+		for _, t := range k.cluster.Tasks {
+			if t.Protected && slices.Contains(f.Tasks, t.ARN) {
+				commands = append(commands, command("aws ecs update-task-protection --cluster %s --tasks %s --no-protection-enabled",
+					k.cluster.Name, t.ARN.Name()))
 			}
 		}
 		return commands
@@ -80,10 +81,10 @@ func (k *known) giveAttribute(s *inventory.Service) []Fix {
 		if strings.HasPrefix(name, "ecs.") || strings.HasPrefix(name, "com.amazonaws.") {
 			continue
 		}
-		for i := range k.cluster.Hosts {
-			if h := &k.cluster.Hosts[i]; h.Status == fleet.Active && h.Connected && h.ARN != k.host.ARN && (h.Attributes[name] != value || value == "") {
+		for _, h := range k.cluster.Hosts {
+			if h.Status == fleet.Active && h.Connected && h.ARN != k.host.ARN && (h.Attributes[name] != value || value == "") {
 				return []Fix{command("aws ecs put-attributes --cluster %s --attributes name=%s,value=%s,targetType=container-instance,targetId=%s",
-					k.clusterName(), name, value, h.ARN.Name()).but("if " + string(h.Instance) + " may have it")}
+					k.cluster.Name, name, value, h.ARN.Name()).but("if " + string(h.Instance) + " may have it")}
 			}
 		}
 	}
@@ -96,6 +97,6 @@ func (k *known) whoMeets(s *inventory.Service) []Fix {
 	if len(expressions) == 0 {
 		return nil
 	}
-	return []Fix{command("aws ecs list-container-instances --cluster %s --filter \"%s\"", k.clusterName(), strings.ReplaceAll(expressions[0],
+	return []Fix{command("aws ecs list-container-instances --cluster %s --filter \"%s\"", k.cluster.Name, strings.ReplaceAll(expressions[0],
 		`"`, `\"`)).but("lists the hosts that meet it")}
 }

@@ -67,13 +67,13 @@ func (w *why) leaving() {
 		}
 		parts = append(parts, fmt.Sprintf("Auto Scaling first waits for target group %s (deregistration delay %s)", tg.Name, inventory.Span(tg.Delay)))
 		if tg.Delay > longest {
-			longest, b.Fix = tg.Delay, []Fix{delay(tg.ARN, 30).but("for the next time: AWS does not document that it shortens a delay that has begun")}
+			longest, b.Fix = tg.Delay, []Fix{shorterDelay(tg.ARN)}
 		}
 	}
 	if len(w.group.ClassicBalancers) > 0 {
 		parts = append(parts, "Auto Scaling first waits for connection draining of "+strings.Join(w.group.ClassicBalancers, ", "))
 	}
-	if at := w.began(); !at.IsZero() {
+	if at := w.group.TerminatingSince(w.instance); !at.IsZero() {
 		since := fmt.Sprintf("it began at %s, %s ago", w.clock(at), span(at, w.q.Now))
 		if longest > 0 {
 			b.Until = at.Add(longest)
@@ -83,18 +83,6 @@ func (w *why) leaving() {
 	}
 	b.Message = strings.Join(parts, "; ")
 	w.add(b)
-}
-
-// began is when the scaling activity that terminates the instance started, zero if the inventory does not show it.
-func (k *known) began() time.Time {
-	if k.group != nil {
-		for _, a := range k.group.Activities {
-			if a.Instance == k.instance && !a.Start.IsZero() {
-				return a.Start
-			}
-		}
-	}
-	return time.Time{}
 }
 
 // gone says whether the host lives; if it does not, nothing on it can stop or report any more.
@@ -107,7 +95,7 @@ func (w *why) gone() bool {
 			fix = append(fix, w.deregister())
 		}
 		if w.member != nil && w.member.State.Waiting() {
-			words += "; the group waits for " + inventory.Count(len(w.terminating()), "hook")
+			words += "; the group waits for " + inventory.Count(len(w.group.Terminating()), "hook")
 			fix = append(fix, w.answers()...)
 		}
 		if w.host == nil && w.member == nil {
@@ -131,7 +119,7 @@ func (w *why) gone() bool {
 func (k *known) answers() []Fix {
 	var all []Fix
 	if k.member != nil && k.member.State.Waiting() {
-		for _, h := range k.terminating() {
+		for _, h := range k.group.Terminating() {
 			all = append(all, k.complete(h.Name))
 		}
 	}
@@ -157,7 +145,7 @@ func (w *why) stays() bool {
 		parts = append(parts, fmt.Sprintf("it is %s in group %s", w.member.State, w.group.Name))
 	}
 	if w.host != nil {
-		parts = append(parts, fmt.Sprintf("its container instance is ACTIVE in cluster %s, and ECS leaves its tasks where they are", w.clusterName()))
+		parts = append(parts, fmt.Sprintf("its container instance is ACTIVE in cluster %s, and ECS leaves its tasks where they are", w.cluster.Name))
 	}
 	if w.member != nil && w.member.Protected {
 		parts = append(parts, "it is protected from scale-in, so scale-in skips it")
@@ -180,7 +168,7 @@ func (w *why) empty() {
 		return
 	}
 	w.add(Blocker{Code: NotLeaving, Exact: true, Fix: []Fix{terminate(w.instance), w.setState(fleet.Active).but("if it should stay")}, Message: fmt.Sprintf(
-		"no task is left on %s and it is DRAINING in cluster %s, but nothing terminates it: it is InService in group %s", w.instance, w.clusterName(), w.group.Name)})
+		"no task is left on %s and it is DRAINING in cluster %s, but nothing terminates it: it is InService in group %s", w.instance, w.cluster.Name, w.group.Name)})
 }
 
 // draining says whether anybody drains a host that leaves.
@@ -195,7 +183,7 @@ func (w *why) draining() {
 	}
 	w.add(Blocker{Code: NotDraining, Exact: true, Fix: []Fix{w.setState(fleet.Draining)}, Message: fmt.Sprintf(
 		"nobody drains %s: group %s terminates it, and its container instance in cluster %s is ACTIVE, so ECS leaves its tasks there and may place more. %s",
-		w.instance, w.group.Name, w.clusterName(), w.drainers())})
+		w.instance, w.group.Name, w.cluster.Name, w.drainers())})
 }
 
 // drainers says who ought to drain the host.
@@ -205,7 +193,7 @@ func (k *known) drainers() string {
 			return fmt.Sprintf("Capacity provider %s has managed draining, so ECS should drain it", p.Name)
 		}
 	}
-	hooks := k.terminating()
+	hooks := k.group.Terminating()
 	if len(hooks) == 0 {
 		return "Its group has no terminating hook, and ECS does not manage its draining"
 	}
@@ -217,19 +205,6 @@ func (k *known) drainers() string {
 		}
 	}
 	return "ECS does not manage its draining; it should be drained by the program that answers hook " + strings.Join(names, " or ")
-}
-
-// terminating are the terminating hooks of the group.
-func (k *known) terminating() []fleet.Hook {
-	var hooks []fleet.Hook
-	if k.group != nil {
-		for _, h := range k.group.Hooks {
-			if h.Transition == fleet.TerminatingTransit {
-				hooks = append(hooks, h)
-			}
-		}
-	}
-	return hooks
 }
 
 // groupFor is the group of a capacity provider of a service, or that of the target.

@@ -21,7 +21,7 @@ func (w *why) hooks() {
 	}
 	var names []string
 	var fix []Fix
-	for _, h := range w.terminating() {
+	for _, h := range w.group.Terminating() {
 		if answered && h.Name == w.q.Hook {
 			words += fmt.Sprintf(", and Ebb has answered %s", h.Name)
 			continue
@@ -36,7 +36,7 @@ func (w *why) hooks() {
 			words += "; AWS does not show which of them is open, and refuses to complete one that is not"
 		}
 	}
-	if at := w.began(); !at.IsZero() {
+	if at := w.group.TerminatingSince(w.instance); !at.IsZero() {
 		words += fmt.Sprintf(". The termination began at %s, %s ago", w.clock(at), span(at, w.q.Now))
 	}
 	w.add(Blocker{Code: OpenHook, Message: words, Fix: fix, Exact: len(names) == 1 && !answered})
@@ -65,12 +65,12 @@ func (w *why) limits() {
 	if w.member == nil || !w.member.State.Waiting() {
 		return
 	}
-	for _, h := range w.terminating() {
+	for _, h := range w.group.Terminating() {
 		if h.Global == 0 {
 			continue
 		}
 		note := fmt.Sprintf("hook %s ends after at most %s, even with heartbeats", h.Name, inventory.Span(h.Global))
-		if at := w.began(); !at.IsZero() {
+		if at := w.group.TerminatingSince(w.instance); !at.IsZero() {
 			note += ": about " + w.clock(at.Add(h.Global))
 		}
 		if h.Name == fleet.ManagedDrainingHook {

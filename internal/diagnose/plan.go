@@ -47,22 +47,16 @@ type Forecast struct {
 
 // Step is what would become of one task.
 type Step struct {
-	Task       string          `json:"task"`
-	Definition string          `json:"task_definition"`
-	Service    string          `json:"service,omitempty"`
-	Kind       string          `json:"kind"` // replica, daemon, standalone
-	Instance   string          `json:"instance"`
-	Outcome    string          `json:"outcome"`
-	Where      []string        `json:"where,omitempty"` // hosts with room for its replacement now
-	Because    []ForecastCause `json:"because,omitempty"`
+	Task       string             `json:"task"`
+	Definition string             `json:"task_definition"`
+	Service    string             `json:"service,omitempty"`
+	Kind       string             `json:"kind"` // replica, daemon, standalone
+	Instance   string             `json:"instance"`
+	Outcome    string             `json:"outcome"`
+	Where      []string           `json:"where,omitempty"` // hosts with room for its replacement now
+	Because    []placement.Reason `json:"because,omitempty"`
 	// Stop is how long its stop takes at most: deregistration delay and stop timeout.
 	Stop Seconds `json:"stop_seconds"`
-}
-
-// ForecastCause is one reason.
-type ForecastCause struct {
-	Code    Code   `json:"code"`
-	Message string `json:"message"`
 }
 
 // Plan says what would happen if the targets left now. A target is an instance id, a container instance, a task (for its host),
@@ -84,9 +78,8 @@ func Plan(s *inventory.Inventory, targets []string, now time.Time) Forecast {
 	}
 	worst := placement.Moves
 	f.Notes = unread(s)
-	for i := range s.Clusters {
-		c := &s.Clusters[i]
-		if !slices.ContainsFunc(c.Hosts, func(h inventory.Host) bool { return slices.Contains(ids, h.Instance) }) {
+	for _, c := range s.Clusters {
+		if !slices.ContainsFunc(c.Hosts, func(h *inventory.Host) bool { return slices.Contains(ids, h.Instance) }) {
 			continue
 		}
 		r := placement.Leave(s, c, ids)
@@ -120,10 +113,10 @@ func Plan(s *inventory.Inventory, targets []string, now time.Time) Forecast {
 func (f *Forecast) unseen(s *inventory.Inventory, ids []fleet.InstanceID) []string {
 	var missed []string
 	known := 0
-	for i := range s.Clusters {
-		for _, h := range s.Clusters[i].Hosts {
+	for _, c := range s.Clusters {
+		for _, h := range c.Hosts {
 			if slices.Contains(ids, h.Instance) {
-				missed = append(missed, unseen(s, &s.Clusters[i])...)
+				missed = append(missed, unseen(s, c)...)
 				known++
 			}
 		}
@@ -151,23 +144,18 @@ func instances(s *inventory.Inventory, target string) []fleet.InstanceID {
 }
 
 func (f *Forecast) add(s *inventory.Inventory, c *inventory.Cluster, r placement.Result) {
-	for i := range c.Tasks {
-		t := &c.Tasks[i]
-		k := slices.IndexFunc(r.Fates, func(f placement.Fate) bool { return slices.Contains(f.Tasks, t.ARN) })
-		p := place{cluster: c}
-		for j := range c.Hosts {
-			if c.Hosts[j].ARN == t.ContainerInstance {
-				p.host = &c.Hosts[j]
-			}
-		}
-		if p.host == nil || !t.Live() || !slices.Contains(f.Instances, string(p.host.Instance)) {
+	for _, t := range c.Tasks {
+		h := c.HostOf(t)
+		if h == nil || !t.Live() || !slices.Contains(f.Instances, string(h.Instance)) {
 			continue
 		}
-		step := Step{Task: t.ARN.Name(), Definition: t.Family, Service: t.Service(), Instance: string(p.host.Instance), Kind: "replica", Outcome: StopsAlways}
-		wait, _ := p.delayIn(s, t)
-		limit, _ := p.timeout(t)
-		step.Stop = Seconds(wait + limit)
-		if k >= 0 {
+		wait, _ := delayOf(s, c, t)
+		limit, _ := timeout(c, t)
+		step := Step{
+			Task: t.ARN.Name(), Definition: t.Family, Service: t.Service(), Instance: string(h.Instance), Kind: "replica", Outcome: StopsAlways,
+			Stop: Seconds(wait + limit),
+		}
+		if k := slices.IndexFunc(r.Fates, func(f placement.Fate) bool { return slices.Contains(f.Tasks, t.ARN) }); k >= 0 {
 			step.fate(&r.Fates[k])
 		}
 		if step.Outcome != NotTouched {
@@ -178,10 +166,7 @@ func (f *Forecast) add(s *inventory.Inventory, c *inventory.Cluster, r placement
 }
 
 func (p *Step) fate(f *placement.Fate) {
-	p.Kind = f.Kind.String()
-	for _, r := range f.Reasons {
-		p.Because = append(p.Because, ForecastCause{r.Code, r.Message})
-	}
+	p.Kind, p.Because = f.Kind.String(), f.Reasons
 	for _, id := range f.Places {
 		p.Where = append(p.Where, string(id))
 	}
@@ -237,7 +222,7 @@ func (f *Forecast) first(what string) string {
 }
 
 // about spells a reason with the service that it is about.
-func (p Step) about(c ForecastCause) string {
+func (p Step) about(c placement.Reason) string {
 	if p.Service == "" || strings.Contains(c.Message, "service "+p.Service) {
 		return c.Message
 	}
@@ -261,8 +246,8 @@ func (f *Forecast) Reasons() []string {
 // https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-instance-protection.html
 func protections(s *inventory.Inventory, ids []fleet.InstanceID) []string {
 	var notes []string
-	for i := range s.Groups {
-		for _, in := range s.Groups[i].Instances {
+	for _, g := range s.Groups {
+		for _, in := range g.Instances {
 			if !slices.Contains(ids, in.ID) {
 				continue
 			}

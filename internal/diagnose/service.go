@@ -21,11 +21,7 @@ func (w *why) services(left []*inventory.Task) {
 		return
 	}
 	result := placement.Leave(w.s, w.cluster, []fleet.InstanceID{w.instance})
-	for _, n := range result.Notes {
-		if !slices.Contains(w.report.Notes, n) {
-			w.report.Notes = append(w.report.Notes, n)
-		}
-	}
+	w.report.Notes = append(w.report.Notes, result.Notes...)
 	for _, f := range result.Fates {
 		if f.Kind != placement.Replica || !slices.ContainsFunc(left, func(t *inventory.Task) bool { return slices.Contains(f.Tasks, t.ARN) }) {
 			continue
@@ -91,11 +87,12 @@ func what(s *inventory.Service, d inventory.Deployment) string {
 func (k *known) back(s *inventory.Service) []Fix {
 	for _, d := range s.Deployments {
 		if d.Status == "ACTIVE" && d.TaskDefinition != s.TaskDefinition {
-			return []Fix{k.redeploy(s.Name, d.TaskDefinition)}
+			return []Fix{command("aws ecs update-service --cluster %s --service %s --task-definition %s",
+				k.cluster.Name, s.Name, d.TaskDefinition)}
 		}
 	}
 	return []Fix{
-		command("aws ecs list-tasks --cluster %s --service-name %s --desired-status STOPPED", k.clusterName(),
+		command("aws ecs list-tasks --cluster %s --service-name %s --desired-status STOPPED", k.cluster.Name,
 			s.Name).but("then describe-tasks of these: stoppedReason"),
 		{Note: "deploy the last good revision of its task definition"},
 	}
@@ -121,8 +118,7 @@ func (k *known) saying(s *inventory.Service) string {
 func (k *known) replacement(s *inventory.Service) []Blocker {
 	var all []Blocker
 	more := map[Code]int{}
-	for i := range k.cluster.Tasks {
-		t := &k.cluster.Tasks[i]
+	for _, t := range k.cluster.Tasks {
 		if t.Service() != s.Name || !t.Live() || t.DesiredStatus == fleet.Stopped || t.ContainerInstance == k.host.ARN {
 			continue
 		}
@@ -217,10 +213,8 @@ func (k *known) isTarget(t *inventory.Task, lb fleet.LoadBalancer, tg *inventory
 }
 
 func (k *known) hostOf(t *inventory.Task) fleet.InstanceID {
-	for i := range k.cluster.Hosts {
-		if h := &k.cluster.Hosts[i]; h.ARN == t.ContainerInstance {
-			return h.Instance
-		}
+	if h := k.cluster.HostOf(t); h != nil {
+		return h.Instance
 	}
 	return ""
 }

@@ -1,7 +1,6 @@
 package diagnose
 
 import (
-	"cmp"
 	"fmt"
 	"time"
 
@@ -61,8 +60,8 @@ func replicas(left []*inventory.Task, c *inventory.Cluster) int {
 // delay, then sends SIGTERM, and SIGKILL after the stop timeout.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-lifecycle-explanation.html
 func (w *why) stopping(t *inventory.Task) {
-	wait, tg := w.delayOf(t)
-	limit, container := w.timeout(t)
+	wait, tg := delayOf(w.s, w.cluster, t)
+	limit, container := timeout(w.cluster, t)
 	name := w.named(t)
 	switch t.LastStatus {
 	case "DEACTIVATING":
@@ -71,8 +70,7 @@ func (w *why) stopping(t *inventory.Task) {
 				": it is being taken out of its load balancer or service discovery"})
 			return
 		}
-		b := Blocker{Code: Deregistration, Exact: true, Fix: []Fix{delay(tg.ARN, 30).but("for the next time: AWS does not document that it " +
-			"shortens a delay that has begun")}, Message: fmt.Sprintf(
+		b := Blocker{Code: Deregistration, Exact: true, Fix: []Fix{shorterDelay(tg.ARN)}, Message: fmt.Sprintf(
 			"%s: target group %s waits for its deregistration delay of %s, even without requests, before the task gets SIGTERM",
 			phrase(name, "is DEACTIVATING", w.since(t.StoppingAt)), tg.Name, inventory.Span(wait))}
 		if !t.StoppingAt.IsZero() {
@@ -126,40 +124,18 @@ func (k *known) named(t *inventory.Task) string {
 	return fmt.Sprintf("task %s (%s)", t.ARN.Name(), t.Family)
 }
 
-// delayIn is the longest deregistration delay of a task's target groups, and the target group.
-func (p *place) delayIn(s *inventory.Inventory, t *inventory.Task) (time.Duration, *inventory.TargetGroup) {
-	service := p.cluster.Service(t.Service())
-	if service == nil {
-		return 0, nil
+// delayOf is the longest deregistration delay of a task's target groups, and the target group.
+func delayOf(s *inventory.Inventory, c *inventory.Cluster, t *inventory.Task) (time.Duration, *inventory.TargetGroup) {
+	if v := c.Service(t.Service()); v != nil {
+		return s.Delay(v)
 	}
-	var longest *inventory.TargetGroup
-	for _, lb := range service.LoadBalancers {
-		if tg := s.TargetGroup(lb.TargetGroup); tg != nil && (longest == nil || tg.Delay > longest.Delay) {
-			longest = tg
-		}
-	}
-	if longest == nil {
-		return 0, nil
-	}
-	return longest.Delay, longest
-}
-
-func (k *known) delayOf(t *inventory.Task) (time.Duration, *inventory.TargetGroup) {
-	return k.delayIn(k.s, t)
+	return 0, nil
 }
 
 // timeout is the longest stop timeout of a task's containers, and the name of the container.
-func (p *place) timeout(t *inventory.Task) (time.Duration, string) {
-	limit, name := inventory.DefaultStopTimeout, "(unknown)"
-	def := p.cluster.TaskDefinition(t.Family)
-	if def == nil || len(def.Containers) == 0 {
-		return limit, name
+func timeout(c *inventory.Cluster, t *inventory.Task) (time.Duration, string) {
+	if def := c.TaskDefinition(t.Family); def != nil && len(def.Containers) > 0 {
+		return def.StopTimeout()
 	}
-	limit = 0
-	for _, c := range def.Containers {
-		if own := cmp.Or(c.StopTimeout, inventory.DefaultStopTimeout); own > limit {
-			limit, name = own, c.Name
-		}
-	}
-	return limit, name
+	return inventory.DefaultStopTimeout, "(unknown)"
 }

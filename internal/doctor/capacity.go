@@ -22,35 +22,26 @@ var lacks = [...]placement.Code{
 
 // noPlace asks what would happen to the tasks of each cluster's fullest hosts, one host at a time, if it left now. It finds only
 // what is proved: that a task would stay.
-func noPlace(in *Input) (found []Finding) {
-	for i := range in.Inventory.Clusters {
-		c := &in.Inventory.Clusters[i]
-		if !in.tasksKnown(c) || !in.hostsKnown(c) {
-			continue
+func noPlace(in *Input, c *inventory.Cluster) *Finding {
+	if !in.tasksKnown(c) || !in.read("cluster "+c.Name, "ecs:ListContainerInstances", "ecs:DescribeContainerInstances",
+		"ecs:DescribeCapacityProviders") {
+		return nil
+	}
+	hosts := fullest(c)
+	worst, hang := stay{}, 0
+	for _, h := range hosts {
+		s := in.leave(c, h)
+		if s.tasks > 0 {
+			hang++
 		}
-		hosts := fullest(c)
-		worst, hang := stay{}, 0
-		for _, h := range hosts {
-			s := in.leave(c, h)
-			if s.tasks > 0 {
-				hang++
-			}
-			if s.tasks > worst.tasks {
-				worst = s
-			}
-		}
-		if hang > 0 {
-			found = append(found, in.cannotSpare(c, worst, hang, len(hosts)))
+		if s.tasks > worst.tasks {
+			worst = s
 		}
 	}
-	return found
-}
-
-// hostsKnown reports whether all hosts of a cluster, and what distinguishes them, are in the inventory.
-func (in *Input) hostsKnown(c *inventory.Cluster) bool {
-	of := "cluster " + c.Name
-	return !in.Inventory.Missed("ecs:ListContainerInstances", of) && !in.Inventory.Missed("ecs:DescribeContainerInstances", of) &&
-		!in.Inventory.Missed("ecs:DescribeCapacityProviders", of)
+	if hang == 0 {
+		return nil
+	}
+	return in.cannotSpare(c, worst, hang, len(hosts))
 }
 
 // stay holds the tasks that would stay on a host that leaves.
@@ -73,12 +64,7 @@ func (in *Input) leave(c *inventory.Cluster, h *inventory.Host) stay {
 
 // fullest are the hosts with the greatest share of CPU or memory in use, the fullest first.
 func fullest(c *inventory.Cluster) []*inventory.Host {
-	var hosts []*inventory.Host
-	for i := range c.Hosts {
-		if h := &c.Hosts[i]; h.Status == fleet.Active && h.Connected {
-			hosts = append(hosts, h)
-		}
-	}
+	hosts := slices.DeleteFunc(slices.Clone(c.Hosts), func(h *inventory.Host) bool { return h.Status != fleet.Active || !h.Connected })
 	slices.SortStableFunc(hosts, func(a, b *inventory.Host) int { return cmp.Compare(use(b), use(a)) })
 	return hosts[:min(fullestHosts, len(hosts))]
 }
@@ -88,7 +74,7 @@ func use(h *inventory.Host) int {
 	return max(1000*(h.CPU-h.Free.CPU)/max(1, h.CPU), 1000*(h.Memory-h.Free.Memory)/max(1, h.Memory))
 }
 
-func (in *Input) cannotSpare(c *inventory.Cluster, worst stay, hang, of int) Finding {
+func (in *Input) cannotSpare(c *inventory.Cluster, worst stay, hang, of int) *Finding {
 	var parts []string
 	for _, f := range worst.fates[:min(3, len(worst.fates))] {
 		parts = append(parts, "service "+f.Service+": "+f.Reasons[0].Message)
@@ -96,20 +82,17 @@ func (in *Input) cannotSpare(c *inventory.Cluster, worst stay, hang, of int) Fin
 	if more := len(worst.fates) - len(parts); more > 0 {
 		parts = append(parts, fmt.Sprintf("and %d services more", more))
 	}
-	f := Finding{
+	f := &Finding{
 		Severity: Warn, Subject: "cluster " + c.Name,
 		Finding: fmt.Sprintf("if host %s left now, replacements would have no place (the same applies to %d of the %d hosts examined, the "+
 			"fullest): %s", worst.host.Instance, hang, of, strings.Join(parts, "; ")),
 		Impact: "a drain waits for another host, and without one it is cut off at its deadline",
 		Fix:    "keep one more host in cluster " + c.Name,
 	}
-	for i := range in.Inventory.Groups {
-		g := &in.Inventory.Groups[i]
-		if slices.ContainsFunc(g.Instances, func(m fleet.GroupInstance) bool { return m.ID == worst.host.Instance }) {
-			n := g.Desired + 1
-			f.Fix = fmt.Sprintf("keep one more host: aws autoscaling update-auto-scaling-group --auto-scaling-group-name %s --desired-capacity "+
-				"%d --max-size %d", g.Name, n, max(n, g.Max))
-		}
+	if g, _ := in.Inventory.Member(worst.host.Instance); g != nil {
+		n := g.Desired + 1
+		f.Fix = fmt.Sprintf("keep one more host: aws autoscaling update-auto-scaling-group --auto-scaling-group-name %s --desired-capacity "+
+			"%d --max-size %d", g.Name, n, max(n, g.Max))
 	}
 	f.Fix += "; or let a task stop first, with a lower minimumHealthyPercent"
 	return f

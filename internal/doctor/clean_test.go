@@ -20,9 +20,9 @@ const (
 func clean() *Input {
 	s := &inventory.Inventory{
 		At: now, Account: "111122223333", Region: "eu-west-1",
-		Clusters: []inventory.Cluster{{
+		Clusters: []*inventory.Cluster{{
 			Name: "prod", ARN: "arn:aws:ecs:eu-west-1:111122223333:cluster/prod",
-			Services: []inventory.Service{
+			Services: []*inventory.Service{
 				{
 					Service: fleet.Service{
 						Name: "web", Cluster: "prod", Desired: 2, Running: 2, MinPercent: 100, MaxPercent: 200,
@@ -33,34 +33,34 @@ func clean() *Input {
 				{Service: fleet.Service{Name: "agent", Cluster: "prod", Daemon: true, Desired: 3, Running: 3, MaxPercent: 100}, Status: "ACTIVE",
 					LaunchType: "EC2", Controller: "ECS", TaskDefinition: "agent:1"},
 			},
-			TaskDefinitions: []inventory.TaskDefinition{
-				{Name: "web:1", Network: "bridge", Containers: []inventory.Container{{Name: "web", Essential: true}}},
-				{Name: "agent:1", Network: "host", Containers: []inventory.Container{{Name: "agent", Essential: true}}},
+			TaskDefinitions: []*inventory.TaskDefinition{
+				{Name: "web:1", Network: "bridge", Containers: []inventory.Container{{Name: "web"}}},
+				{Name: "agent:1", Network: "host", Containers: []inventory.Container{{Name: "agent"}}},
 			},
 		}},
-		Groups: []inventory.Group{{
+		Groups: []*inventory.Group{{
 			Group: fleet.Group{Name: "web-asg", ARN: "arn:aws:autoscaling:eu-west-1:111122223333:autoScalingGroup:0:autoScalingGroupName/web-asg",
-				Min: 1, Max: 6, Desired: 3},
+				Max: 6, Desired: 3},
 			Hooks: []fleet.Hook{{
 				Name: "ebb-drain", Group: "web-asg", Transition: fleet.TerminatingTransit, Heartbeat: 15 * time.Minute, Global: 25 * time.Hour,
 				DefaultResult: "CONTINUE", Target: queueARN,
 			}},
 		}},
-		TargetGroups: []inventory.TargetGroup{{ARN: webTG, Name: "web-tg", Type: "instance", Protocol: "HTTP", Delay: 30 * time.Second, DelayKnown: true}},
+		TargetGroups: []*inventory.TargetGroup{{ARN: webTG, Name: "web-tg", Type: "instance", Protocol: "HTTP", Delay: 30 * time.Second, DelayKnown: true}},
 		Queues: []inventory.Queue{
 			{URL: queueURL, ARN: queueARN, Visibility: time.Minute, Retention: 96 * time.Hour, Redrive: queueARN + "-dlq", MaxReceives: 5},
 			{URL: queueURL + "-dlq", ARN: queueARN + "-dlq", Visibility: time.Minute, Retention: 336 * time.Hour},
 		},
 	}
-	c, g := &s.Clusters[0], &s.Groups[0]
+	c, g := s.Clusters[0], s.Groups[0]
 	for i, id := range []fleet.InstanceID{"i-0a", "i-0b", "i-0c"} {
 		arn := fleet.ARN("arn:aws:ecs:eu-west-1:111122223333:container-instance/prod/" + string(id))
-		c.Hosts = append(c.Hosts, inventory.Host{
+		c.Hosts = append(c.Hosts, &inventory.Host{
 			ContainerInstance: fleet.ContainerInstance{ARN: arn, Cluster: "prod", Instance: id, Status: fleet.Active, Connected: true},
 			RegisteredAt:      now.Add(-time.Hour),
 		})
 		g.Instances = append(g.Instances, fleet.GroupInstance{ID: id, Group: "web-asg", State: fleet.InService, Healthy: true})
-		s.Instances = append(s.Instances, inventory.Instance{ID: id, State: fleet.StateRunning, Launched: now.Add(-time.Hour)})
+		s.Instances = append(s.Instances, &inventory.Instance{ID: id, State: fleet.StateRunning, Launched: now.Add(-time.Hour)})
 		addTask(c, arn, "agent:1", "service:agent")
 		if i < 2 {
 			addTask(c, arn, "web:1", "service:web")
@@ -73,7 +73,7 @@ func clean() *Input {
 }
 
 func addTask(c *inventory.Cluster, host fleet.ARN, family, group string) {
-	c.Tasks = append(c.Tasks, inventory.Task{
+	c.Tasks = append(c.Tasks, &inventory.Task{
 		Task: fleet.Task{
 			ARN: host + "-" + fleet.ARN(family), Cluster: "prod", ContainerInstance: host, Family: family, Group: group, LastStatus: "RUNNING", DesiredStatus: "RUNNING",
 		},

@@ -88,6 +88,32 @@ func Checks() []Check {
 		serviceChecks(), targetChecks(), spotChecks(), hostChecks(), taskChecks(), []Check{unreadCheck()})
 }
 
+// each makes a check of a judgement of one item: nil where there is nothing to find.
+func each[T any](items func(*Input) []T, judge func(*Input, T) *Finding) func(*Input) []Finding {
+	return func(in *Input) (found []Finding) {
+		for _, item := range items(in) {
+			if f := judge(in, item); f != nil {
+				found = append(found, *f)
+			}
+		}
+		return found
+	}
+}
+
+// eachOf makes a check of a judgement of one part of a whole, such as a hook of a group.
+func eachOf[W, T any](wholes func(*Input) []W, parts func(W) []T, judge func(*Input, W, T) *Finding) func(*Input) []Finding {
+	return func(in *Input) (found []Finding) {
+		for _, whole := range wholes(in) {
+			for _, part := range parts(whole) {
+				if f := judge(in, whole, part); f != nil {
+					found = append(found, *f)
+				}
+			}
+		}
+		return found
+	}
+}
+
 // Examine runs every check, and returns the findings with the worst first.
 func Examine(in *Input) []Finding {
 	found := []Finding{}
@@ -112,14 +138,12 @@ func Worst(found []Finding) (Severity, bool) {
 
 // unreadCheck makes a finding of each part that could not be read: a check that could not run did not pass.
 func unreadCheck() Check {
-	return Check{"unread", "A part could not be read", func(in *Input) (found []Finding) {
-		for _, u := range in.Inventory.Unread {
-			found = append(found, Finding{
-				Severity: Warn, Subject: u.What, Finding: "could not read " + u.What + ": " + u.Error,
-				Impact: "the checks that need it say nothing about it",
-				Fix:    "if access was denied, allow the operation named here to whoever runs the doctor; if it was throttled, run it again",
-			})
+	parts := func(in *Input) []inventory.Unread { return in.Inventory.Unread }
+	return Check{"unread", "A part could not be read", each(parts, func(_ *Input, u inventory.Unread) *Finding {
+		return &Finding{
+			Severity: Warn, Subject: u.What, Finding: "could not read " + u.What + ": " + u.Error,
+			Impact: "the checks that need it say nothing about it",
+			Fix:    "if access was denied, allow the operation named here to whoever runs the doctor; if it was throttled, run it again",
 		}
-		return found
-	}}
+	})}
 }

@@ -293,7 +293,7 @@ func spotPlants() []plant {
 			do: func(in *Input, c *inventory.Cluster, _ *inventory.Group) {
 				v := c.Service("web")
 				v.LaunchType, v.Strategy = "", []inventory.StrategyItem{{Provider: "FARGATE_SPOT", Weight: 1}}
-				c.Tasks = slices.DeleteFunc(c.Tasks, func(t inventory.Task) bool { return t.Service() == "web" })
+				c.Tasks = slices.DeleteFunc(c.Tasks, func(t *inventory.Task) bool { return t.Service() == "web" })
 				in.Inventory.TargetGroups[0].Delay = 5 * time.Minute
 			}},
 		{name: "a long stop timeout on Spot", check: "spot-stop", severity: Warn, what: "then stopTimeout 2m",
@@ -358,7 +358,7 @@ func TestEachFaultIsFoundByItsName(t *testing.T) {
 			if p.base != nil {
 				in = p.base()
 			}
-			p.do(in, &in.Inventory.Clusters[0], &in.Inventory.Groups[0])
+			p.do(in, in.Inventory.Clusters[0], in.Inventory.Groups[0])
 			hits := 0
 			for _, f := range Examine(in) {
 				switch {
@@ -435,7 +435,7 @@ func TestWhatIsUnreadIsNotTakenForAbsent(t *testing.T) {
 		}},
 	} {
 		in := p.base()
-		p.hide(in, &in.Inventory.Clusters[0], &in.Inventory.Groups[0])
+		p.hide(in, in.Inventory.Clusters[0], in.Inventory.Groups[0])
 		in.Inventory.Unread = []inventory.Unread{{What: what, Error: "AccessDenied: no"}}
 		for _, f := range Examine(in) {
 			if f.Check != "unread" {
@@ -447,7 +447,7 @@ func TestWhatIsUnreadIsNotTakenForAbsent(t *testing.T) {
 
 func TestPatternsAreJudged(t *testing.T) {
 	in := clean()
-	event := in.actionEvent("web-asg", "arn", "ebb-drain")
+	g, h := &inventory.Group{Group: fleet.Group{Name: "web-asg", ARN: "arn"}}, fleet.Hook{Name: "ebb-drain"}
 	for pattern, want := range map[string]verdict{
 		`{"source":["aws.autoscaling"]}`:                                        yes,
 		`{"source":["aws.ec2"]}`:                                                no,
@@ -466,7 +466,7 @@ func TestPatternsAreJudged(t *testing.T) {
 		`{"source":{"a":["b"]}}`:                                                no,
 		`not JSON`:                                                              maybe,
 	} {
-		if got := matches(pattern, event); got != want {
+		if got := in.matches(rule(pattern, true), g, h); got != want {
 			t.Errorf("%s: %d, want %d", pattern, got, want)
 		}
 	}

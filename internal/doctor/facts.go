@@ -16,20 +16,21 @@ const (
 	defaultDeadline = 30 * time.Minute
 )
 
+// settings are Ebb's, empty where there are none.
+func (in *Input) settings() Settings { return *cmp.Or(in.Ebb, &Settings{}) }
+
 // hook is the name of the hook that Ebb answers.
-func (in *Input) hook() string {
-	if in.Ebb == nil || in.Ebb.Hook == "" {
-		return defaultHook
-	}
-	return in.Ebb.Hook
-}
+func (in *Input) hook() string { return cmp.Or(in.settings().Hook, defaultHook) }
+
+// isEbbs reports whether a queue is the one that Ebb reads.
+func (in *Input) isEbbs(q inventory.Queue) bool { return q.URL != "" && q.URL == in.settings().Queue }
+
+// entries are the groups of Ebb's configuration.
+func (in *Input) entries() []Managed { return in.settings().Groups }
 
 // managed are Ebb's settings for a group, if its configuration includes the group.
 func (in *Input) managed(group string) (Managed, bool) {
-	if in.Ebb == nil {
-		return Managed{}, false
-	}
-	return fleet.FirstMatch(in.Ebb.Groups, group, func(m Managed) string { return m.Match })
+	return fleet.FirstMatch(in.entries(), group, func(m Managed) string { return m.Match })
 }
 
 func (in *Input) deadline(group string) time.Duration {
@@ -47,8 +48,7 @@ type home struct {
 
 // home finds the host that an instance is.
 func (in *Input) home(id fleet.InstanceID) (home, bool) {
-	for i := range in.Inventory.Clusters {
-		c := &in.Inventory.Clusters[i]
+	for _, c := range in.Inventory.Clusters {
 		if h := c.Host(id); h != nil {
 			return home{c, h}, true
 		}
@@ -68,25 +68,28 @@ func (in *Input) homes(g *inventory.Group) (out []home) {
 
 // provider is the capacity provider of a group, or nil.
 func (in *Input) provider(group string) *inventory.CapacityProvider {
-	for i := range in.Inventory.Clusters {
-		ps := in.Inventory.Clusters[i].CapacityProviders
-		for j := range ps {
-			if ps[j].Group == group {
-				return &ps[j]
-			}
+	for _, c := range in.Inventory.Clusters {
+		at := slices.IndexFunc(c.CapacityProviders, func(p inventory.CapacityProvider) bool { return p.Group == group })
+		if at >= 0 {
+			return &c.CapacityProviders[at]
 		}
 	}
 	return nil
 }
 
+func (in *Input) groups() []*inventory.Group { return in.Inventory.Groups }
+
+func (in *Input) clusters() []*inventory.Cluster { return in.Inventory.Clusters }
+
+func instances(g *inventory.Group) []fleet.GroupInstance { return g.Instances }
+
+func tasks(c *inventory.Cluster) []*inventory.Task { return c.Tasks }
+
 // ecsGroups are the groups whose instances are container instances, or that a capacity provider uses.
-func (in *Input) ecsGroups() (out []*inventory.Group) {
-	for i := range in.Inventory.Groups {
-		if g := &in.Inventory.Groups[i]; len(in.homes(g)) > 0 || in.provider(g.Name) != nil {
-			out = append(out, g)
-		}
-	}
-	return out
+func (in *Input) ecsGroups() []*inventory.Group {
+	return slices.DeleteFunc(slices.Clone(in.groups()), func(g *inventory.Group) bool {
+		return len(in.homes(g)) == 0 && in.provider(g.Name) == nil
+	})
 }
 
 // drainsManaged reports whether ECS drains the instances of a group.
@@ -97,27 +100,21 @@ func (in *Input) drainsManaged(g *inventory.Group) bool {
 
 // providersKnown reports whether it is known which groups have a capacity provider.
 func (in *Input) providersKnown() bool {
-	s := in.Inventory
-	return !s.Missed("ecs:DescribeCapacityProviders", "") && !s.Missed("ecs:DescribeClusters", "") && !s.Missed("ecs:ListClusters", "")
+	return in.read("", "ecs:DescribeCapacityProviders", "ecs:DescribeClusters", "ecs:ListClusters")
+}
+
+// read reports whether nothing is missing of what operations show of something such as "cluster prod"; empty: of anything.
+func (in *Input) read(of string, operations ...string) bool {
+	return !slices.ContainsFunc(operations, func(operation string) bool { return in.Inventory.Missed(operation, of) })
 }
 
 func (in *Input) hooksKnown(g *inventory.Group) bool {
-	return !in.Inventory.Missed("autoscaling:DescribeLifecycleHooks", "group "+g.Name)
-}
-
-// terminating are the terminating hooks of a group.
-func terminating(g *inventory.Group) (out []fleet.Hook) {
-	for _, h := range g.Hooks {
-		if h.Transition == fleet.TerminatingTransit {
-			out = append(out, h)
-		}
-	}
-	return out
+	return in.read("group "+g.Name, "autoscaling:DescribeLifecycleHooks")
 }
 
 // own are the terminating hooks of a group that are not ECS's.
 func own(g *inventory.Group) []fleet.Hook {
-	return slices.DeleteFunc(terminating(g), func(h fleet.Hook) bool { return h.Name == fleet.ManagedDrainingHook })
+	return slices.DeleteFunc(g.Terminating(), func(h fleet.Hook) bool { return h.Name == fleet.ManagedDrainingHook })
 }
 
 func names(hooks []fleet.Hook) string {
@@ -128,41 +125,15 @@ func names(hooks []fleet.Hook) string {
 	return strings.Join(out, ", ")
 }
 
-// tasksOn are the tasks on a host.
-func (h home) tasks() (out []*inventory.Task) {
-	for i := range h.cluster.Tasks {
-		if t := &h.cluster.Tasks[i]; t.ContainerInstance == h.host.ARN {
-			out = append(out, t)
-		}
-	}
-	return out
-}
-
-// stop is the longest stop timeout of the containers of a task definition.
-func stop(d *inventory.TaskDefinition) time.Duration {
-	longest := time.Duration(0)
-	for _, c := range d.Containers {
-		longest = max(longest, cmp.Or(c.StopTimeout, inventory.DefaultStopTimeout))
-	}
-	return longest
-}
-
-// delay is the longest deregistration delay of a service, and the target group that has it.
-func (in *Input) delay(v *inventory.Service) (longest time.Duration, of *inventory.TargetGroup) {
-	for _, lb := range v.LoadBalancers {
-		if g := in.Inventory.TargetGroup(lb.TargetGroup); g != nil && g.DelayKnown && (of == nil || g.Delay > longest) {
-			longest, of = g.Delay, g
-		}
-	}
-	return longest, of
-}
+func (h home) tasks() []*inventory.Task { return h.cluster.TasksOn(h.host) }
 
 // need is how long the tasks of a service take to leave at most: ECS sends the stop signal when the deregistration delay is over.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/load-balancer-connection-draining.html
 func (in *Input) need(c *inventory.Cluster, v *inventory.Service) time.Duration {
-	d, _ := in.delay(v)
+	d, _ := in.Inventory.Delay(v)
 	if def := c.TaskDefinition(v.TaskDefinition); def != nil {
-		d += stop(def)
+		stop, _ := def.StopTimeout()
+		d += stop
 	}
 	return d
 }
@@ -188,36 +159,26 @@ func onEC2(c *inventory.Cluster, v *inventory.Service) bool {
 	if v.LaunchType != "" {
 		return v.LaunchType == "EC2"
 	}
-	for _, item := range strategy(c, v) {
+	for _, item := range c.StrategyOf(v) {
 		for _, p := range c.CapacityProviders {
 			if p.Name == item.Provider && p.Group != "" {
 				return true
 			}
 		}
 	}
-	return slices.ContainsFunc(c.Tasks, func(t inventory.Task) bool { return t.Service() == v.Name && t.ContainerInstance != "" })
+	return slices.ContainsFunc(c.Tasks, func(t *inventory.Task) bool { return t.Service() == v.Name && t.ContainerInstance != "" })
 }
 
-// strategy is the capacity provider strategy that a service follows.
-func strategy(c *inventory.Cluster, v *inventory.Service) []inventory.StrategyItem {
-	if v.LaunchType == "" && len(v.Strategy) == 0 {
-		return c.DefaultStrategy
-	}
-	return v.Strategy
+// replicas are the services of a cluster that keep a number of tasks.
+func replicas(c *inventory.Cluster) []*inventory.Service {
+	return slices.DeleteFunc(slices.Clone(c.Services), func(v *inventory.Service) bool { return v.Daemon || v.Desired == 0 })
 }
 
-// eachService calls f for every service that ECS's own scheduler keeps at a desired count on container instances. For CODE_DEPLOY and
-// EXTERNAL ECS takes 100 and 200 percent whatever is set.
-// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeploymentConfiguration.html
-func (in *Input) eachService(f func(*inventory.Cluster, *inventory.Service)) {
-	for i := range in.Inventory.Clusters {
-		c := &in.Inventory.Clusters[i]
-		for j := range c.Services {
-			if v := &c.Services[j]; !v.Daemon && v.Desired > 0 && v.Controller == "ECS" && v.Status == "ACTIVE" && onEC2(c, v) {
-				f(c, v)
-			}
-		}
-	}
+// kept are those that ECS's own scheduler keeps, on container instances.
+func kept(c *inventory.Cluster) []*inventory.Service {
+	return slices.DeleteFunc(replicas(c), func(v *inventory.Service) bool {
+		return v.Controller != "ECS" || v.Status != "ACTIVE" || !onEC2(c, v)
+	})
 }
 
 func serviceIn(c *inventory.Cluster, v *inventory.Service) string {

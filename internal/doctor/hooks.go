@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -11,143 +12,117 @@ import (
 
 func hookChecks() []Check {
 	return []Check{
-		{"nobody-drains", "No terminating hook and no managed draining", nobodyDrains},
-		{"managed-hook-missing", "Managed draining without its hook", managedHookMissing},
-		{"managed-hook-edited", "The hook of managed draining was changed", managedHookEdited},
-		{"abandon", "A terminating hook whose default result is ABANDON", abandon},
-		{"hook-runs-out", "A hook ends before a drain can", hookRunsOut},
-		{"two-drainers", "Two drainers on one group", twoDrainers},
+		{"nobody-drains", "No terminating hook and no managed draining", each((*Input).ecsGroups, nobodyDrains)},
+		{"managed-hook-missing", "Managed draining without its hook", each((*Input).ecsGroups, managedHookMissing)},
+		{"managed-hook-edited", "The hook of managed draining was changed", each((*Input).groups, managedHookEdited)},
+		{"abandon", "A terminating hook whose default result is ABANDON", eachOf((*Input).groups, (*inventory.Group).Terminating, abandon)},
+		{"hook-runs-out", "A hook ends before a drain can", eachOf((*Input).ecsGroups, own, hookRunsOut)},
+		{"two-drainers", "Two drainers on one group", each((*Input).ecsGroups, twoDrainers)},
 	}
 }
 
-func nobodyDrains(in *Input) (found []Finding) {
-	if !in.providersKnown() {
+func putHook(g *inventory.Group, hook, settings string) string {
+	return "aws autoscaling put-lifecycle-hook --auto-scaling-group-name " + g.Name + " --lifecycle-hook-name " + hook + " " + settings
+}
+
+// putOwnHook puts Ebb's hook on a group.
+func (in *Input) putOwnHook(g *inventory.Group) string {
+	return putHook(g, in.hook(),
+		"--lifecycle-transition autoscaling:EC2_INSTANCE_TERMINATING --heartbeat-timeout 900 --default-result CONTINUE")
+}
+
+func nobodyDrains(in *Input, g *inventory.Group) *Finding {
+	if !in.providersKnown() || !in.hooksKnown(g) || in.drainsManaged(g) || len(g.Terminating()) > 0 {
 		return nil
 	}
-	for _, g := range in.ecsGroups() {
-		if !in.hooksKnown(g) || in.drainsManaged(g) || len(terminating(g)) > 0 {
-			continue
-		}
-		fix := "put Ebb's hook on it: aws autoscaling put-lifecycle-hook --auto-scaling-group-name " + g.Name + " --lifecycle-hook-name " + in.hook() +
-			" --lifecycle-transition autoscaling:EC2_INSTANCE_TERMINATING --heartbeat-timeout 900 --default-result CONTINUE"
-		if p := in.provider(g.Name); p != nil {
-			fix += "; or let ECS drain: aws ecs update-capacity-provider --name " + p.Name + " --auto-scaling-group-provider managedDraining=ENABLED"
-		}
-		found = append(found, Finding{
-			Severity: Error, Subject: "group " + g.Name, Finding: "the group has no terminating hook, and no capacity provider with managed draining uses it",
-			Impact: "Auto Scaling terminates its instances at once: their tasks are killed while they work, and their targets still receive requests",
-			Fix:    fix,
-		})
+	fix := "put Ebb's hook on it: " + in.putOwnHook(g)
+	if p := in.provider(g.Name); p != nil {
+		fix += "; or let ECS drain: aws ecs update-capacity-provider --name " + p.Name + " --auto-scaling-group-provider managedDraining=ENABLED"
 	}
-	return found
+	return &Finding{
+		Severity: Error, Subject: "group " + g.Name, Finding: "the group has no terminating hook, and no capacity provider with managed draining uses it",
+		Impact: "Auto Scaling terminates its instances at once: their tasks are killed while they work, and their targets still receive requests",
+		Fix:    fix,
+	}
 }
 
-func managedHookMissing(in *Input) (found []Finding) {
-	for _, g := range in.ecsGroups() {
-		if p := in.provider(g.Name); p == nil || !p.ManagedDraining || p.Status != "ACTIVE" || !in.hooksKnown(g) || hookNamed(g, fleet.ManagedDrainingHook) != nil {
-			continue
-		}
-		name := in.provider(g.Name).Name
-		found = append(found, Finding{
-			Severity: Error, Subject: "group " + g.Name,
-			Finding: "capacity provider " + name + " has managed draining, but the group has no hook " + fleet.ManagedDrainingHook,
-			Impact:  "ECS does not learn of terminations and drains nothing: instances are terminated with their tasks",
-			Fix: "let ECS create the hook again: aws ecs update-capacity-provider --name " + name +
-				" --auto-scaling-group-provider managedDraining=DISABLED, then the same with managedDraining=ENABLED; " +
-				"AWS does not document that this restores it, so check afterwards: aws autoscaling describe-lifecycle-hooks --auto-scaling-group-name " + g.Name,
-		})
+func managedHookMissing(in *Input, g *inventory.Group) *Finding {
+	p := in.provider(g.Name)
+	if p == nil || !p.ManagedDraining || p.Status != "ACTIVE" || !in.hooksKnown(g) || hookNamed(g, fleet.ManagedDrainingHook) != nil {
+		return nil
 	}
-	return found
+	return &Finding{
+		Severity: Error, Subject: "group " + g.Name,
+		Finding: "capacity provider " + p.Name + " has managed draining, but the group has no hook " + fleet.ManagedDrainingHook,
+		Impact:  "ECS does not learn of terminations and drains nothing: instances are terminated with their tasks",
+		Fix: "let ECS create the hook again: aws ecs update-capacity-provider --name " + p.Name +
+			" --auto-scaling-group-provider managedDraining=DISABLED, then the same with managedDraining=ENABLED; " +
+			"AWS does not document that this restores it, so check afterwards: aws autoscaling describe-lifecycle-hooks --auto-scaling-group-name " + g.Name,
+	}
 }
 
 func hookNamed(g *inventory.Group, name string) *fleet.Hook {
-	for i := range g.Hooks {
-		if g.Hooks[i].Name == name {
-			return &g.Hooks[i]
-		}
+	if i := slices.IndexFunc(g.Hooks, func(h fleet.Hook) bool { return h.Name == name }); i >= 0 {
+		return &g.Hooks[i]
 	}
 	return nil
 }
 
 // managedHookEdited compares with the values that ECS gives its hook. They are observed, not documented.
-func managedHookEdited(in *Input) (found []Finding) {
-	for i := range in.Inventory.Groups {
-		g := &in.Inventory.Groups[i]
-		h := hookNamed(g, fleet.ManagedDrainingHook)
-		if h == nil || h.Heartbeat == time.Hour && h.DefaultResult == "CONTINUE" && h.Transition == fleet.TerminatingTransit {
-			continue
-		}
-		found = append(found, Finding{
-			Severity: Warn, Subject: "group " + g.Name,
-			Finding: fmt.Sprintf("hook %s belongs to ECS, which creates it with a heartbeat timeout of 1h and CONTINUE; here it has %s and %s",
-				h.Name, span(h.Heartbeat), h.DefaultResult),
-			Impact: "a longer drain is cut off without a message; AWS does not document whether ECS restores its own values",
-			Fix: "give it ECS's values: aws autoscaling put-lifecycle-hook --auto-scaling-group-name " + g.Name + " --lifecycle-hook-name " + fleet.ManagedDrainingHook +
-				" --heartbeat-timeout 3600 --default-result CONTINUE; for a deadline of your own turn managed draining off and let Ebb drain",
-		})
+func managedHookEdited(_ *Input, g *inventory.Group) *Finding {
+	h := hookNamed(g, fleet.ManagedDrainingHook)
+	if h == nil || h.Heartbeat == time.Hour && h.DefaultResult == "CONTINUE" && h.Transition == fleet.TerminatingTransit {
+		return nil
 	}
-	return found
+	return &Finding{
+		Severity: Warn, Subject: "group " + g.Name,
+		Finding: fmt.Sprintf("hook %s belongs to ECS, which creates it with a heartbeat timeout of 1h and CONTINUE; here it has %s and %s",
+			h.Name, span(h.Heartbeat), h.DefaultResult),
+		Impact: "a longer drain is cut off without a message; AWS does not document whether ECS restores its own values",
+		Fix: "give it ECS's values: " + putHook(g, fleet.ManagedDrainingHook, "--heartbeat-timeout 3600 --default-result CONTINUE") +
+			"; for a deadline of your own turn managed draining off and let Ebb drain",
+	}
 }
 
 // abandon: on a terminating hook ABANDON ends the other hooks too. With one hook it has the same effect as CONTINUE, unless the
 // group retains instances.
 // https://docs.aws.amazon.com/autoscaling/ec2/userguide/lifecycle-hooks.html
-func abandon(in *Input) (found []Finding) {
-	for i := range in.Inventory.Groups {
-		g := &in.Inventory.Groups[i]
-		hooks := terminating(g)
-		for _, h := range hooks {
-			if h.DefaultResult != "ABANDON" {
-				continue
-			}
-			f := Finding{
-				Severity: Info, Subject: "group " + g.Name, Finding: "terminating hook " + h.Name + " has the default result ABANDON",
-				Impact: "none today, but it would end any second hook of the group early",
-				Fix:    "aws autoscaling put-lifecycle-hook --auto-scaling-group-name " + g.Name + " --lifecycle-hook-name " + h.Name + " --default-result CONTINUE",
-			}
-			switch {
-			case len(hooks) > 1:
-				f.Severity = Error
-				f.Finding += " beside other terminating hooks (" + names(hooks) + ")"
-				f.Impact = "when it times out, the instance is terminated at once, although other hooks still wait: a drain is cut off"
-			case g.Retains:
-				f.Finding += ", and the group retains abandoned instances"
-				f.Impact = "when it times out, the instance stays in Terminating:Retained and is billed until somebody terminates it"
-			}
-			found = append(found, f)
-		}
+func abandon(_ *Input, g *inventory.Group, h fleet.Hook) *Finding {
+	if h.DefaultResult != "ABANDON" {
+		return nil
 	}
-	return found
+	f := &Finding{
+		Severity: Info, Subject: "group " + g.Name, Finding: "terminating hook " + h.Name + " has the default result ABANDON",
+		Impact: "none today, but it would end any second hook of the group early",
+		Fix:    putHook(g, h.Name, "--default-result CONTINUE"),
+	}
+	switch hooks := g.Terminating(); {
+	case len(hooks) > 1:
+		f.Severity = Error
+		f.Finding += " beside other terminating hooks (" + names(hooks) + ")"
+		f.Impact = "when it times out, the instance is terminated at once, although other hooks still wait: a drain is cut off"
+	case g.Retains:
+		f.Finding += ", and the group retains abandoned instances"
+		f.Impact = "when it times out, the instance stays in Terminating:Retained and is billed until somebody terminates it"
+	}
+	return f
 }
 
 // margin is what a drain takes besides the delay and the stop timeout: two settled looks, and calls.
 const margin = time.Minute
 
-func hookRunsOut(in *Input) (found []Finding) {
-	for _, g := range in.ecsGroups() {
-		need, service := in.needOf(g)
-		for _, h := range own(g) {
-			if h.Heartbeat == 0 || need == 0 {
-				continue
-			}
-			if f, bad := in.runsOut(g, h, need+margin, service); bad {
-				found = append(found, f)
-			}
-		}
-	}
-	return found
-}
-
-func (in *Input) runsOut(g *inventory.Group, h fleet.Hook, need time.Duration, service string) (Finding, bool) {
+func hookRunsOut(in *Input, g *inventory.Group, h fleet.Hook) *Finding {
+	need, service := in.needOf(g)
 	ebbs := h.Name == in.hook()
-	if !ebbs && (in.drainsManaged(g) || hookNamed(g, in.hook()) != nil) {
-		return Finding{}, false // another drainer is at work, so the purpose of this hook is not known
+	if h.Heartbeat == 0 || need == 0 || !ebbs && (in.drainsManaged(g) || hookNamed(g, in.hook()) != nil) {
+		return nil // where another drainer is at work, the purpose of this hook is not known
 	}
-	f := Finding{
-		Subject: "group " + g.Name, Impact: "the instance is terminated in the middle of its drain, with tasks that still answer requests",
-		Fix: fmt.Sprintf("aws autoscaling put-lifecycle-hook --auto-scaling-group-name %s --lifecycle-hook-name %s --heartbeat-timeout %d; or "+
-			"shorten the deregistration delay and stop timeout of service %s",
-			g.Name, h.Name, seconds(max(need, 5*time.Minute)), service),
+	need += margin
+	f := &Finding{
+		Severity: Warn, Subject: "group " + g.Name,
+		Impact: "the instance is terminated in the middle of its drain, with tasks that still answer requests",
+		Fix: putHook(g, h.Name, fmt.Sprintf("--heartbeat-timeout %d; or shorten the deregistration delay and stop timeout of service %s",
+			seconds(max(need, 5*time.Minute)), service)),
 	}
 	needs := fmt.Sprintf("the drain of service %s takes up to %s (deregistration delay, stop timeout and a minute)", service, span(need))
 	switch {
@@ -155,44 +130,36 @@ func (in *Input) runsOut(g *inventory.Group, h fleet.Hook, need time.Duration, s
 		f.Severity = Error
 		f.Finding = fmt.Sprintf("hook %s ends at the latest %s after it opened (100 heartbeat timeouts, at most 48h), but %s", h.Name, span(h.Global), needs)
 	case ebbs && h.Global < in.deadline(g.Name):
-		f.Severity = Warn
 		f.Finding = fmt.Sprintf("hook %s ends at the latest %s after it opened, before Ebb's deadline of %s", h.Name, span(h.Global), span(in.deadline(g.Name)))
-		f.Fix = fmt.Sprintf("aws autoscaling put-lifecycle-hook --auto-scaling-group-name %s --lifecycle-hook-name %s --heartbeat-timeout 900", g.Name, h.Name)
+		f.Fix = putHook(g, h.Name, "--heartbeat-timeout 900")
 	case !ebbs && h.Heartbeat < need:
-		f.Severity = Warn
 		f.Finding = fmt.Sprintf("hook %s has a heartbeat timeout of %s, but %s, and many home-made drainers, such as AWS's sample of 2017, "+
 			"send no heartbeat", h.Name, span(h.Heartbeat), needs)
 	default:
-		return Finding{}, false
+		return nil
 	}
-	return f, true
+	return f
 }
 
 func seconds(d time.Duration) int { return int(d.Round(time.Second) / time.Second) }
 
 // twoDrainers counts the managed hook, Ebb's hook, and hooks with "drain" in their names.
-func twoDrainers(in *Input) (found []Finding) {
-	for _, g := range in.ecsGroups() {
-		var drainers []fleet.Hook
-		for _, h := range terminating(g) {
-			if h.Name == in.hook() || strings.Contains(strings.ToLower(h.Name), "drain") {
-				drainers = append(drainers, h)
-			}
-		}
-		if len(drainers) < 2 {
-			continue
-		}
-		fix := "keep one: aws autoscaling delete-lifecycle-hook --auto-scaling-group-name " + g.Name + " --lifecycle-hook-name " + drainers[0].Name
-		if p := in.provider(g.Name); p != nil && p.ManagedDraining {
-			fix = "keep one: to let Ebb drain, aws ecs update-capacity-provider --name " + p.Name +
-				" --auto-scaling-group-provider managedDraining=DISABLED; to let ECS, delete the other hook"
-		}
-		found = append(found, Finding{
-			Severity: Warn, Subject: "group " + g.Name, Finding: "more than one hook drains its instances: " + names(drainers),
-			Impact: "both wait for the same tasks, and the instance leaves only when both are done: the deadline of one does not apply to the " +
-				"other (managed draining waits up to 48h)",
-			Fix: fix,
-		})
+func twoDrainers(in *Input, g *inventory.Group) *Finding {
+	drainers := slices.DeleteFunc(g.Terminating(), func(h fleet.Hook) bool {
+		return h.Name != in.hook() && !strings.Contains(strings.ToLower(h.Name), "drain")
+	})
+	if len(drainers) < 2 {
+		return nil
 	}
-	return found
+	fix := "keep one: aws autoscaling delete-lifecycle-hook --auto-scaling-group-name " + g.Name + " --lifecycle-hook-name " + drainers[0].Name
+	if p := in.provider(g.Name); p != nil && p.ManagedDraining {
+		fix = "keep one: to let Ebb drain, aws ecs update-capacity-provider --name " + p.Name +
+			" --auto-scaling-group-provider managedDraining=DISABLED; to let ECS, delete the other hook"
+	}
+	return &Finding{
+		Severity: Warn, Subject: "group " + g.Name, Finding: "more than one hook drains its instances: " + names(drainers),
+		Impact: "both wait for the same tasks, and the instance leaves only when both are done: the deadline of one does not apply to the " +
+			"other (managed draining waits up to 48h)",
+		Fix: fix,
+	}
 }

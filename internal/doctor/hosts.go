@@ -1,7 +1,6 @@
 package doctor
 
 import (
-	"slices"
 	"strings"
 	"time"
 
@@ -10,35 +9,27 @@ import (
 )
 
 func hostChecks() []Check {
+	hosts := func(c *inventory.Cluster) []*inventory.Host { return c.Hosts }
 	return []Check{
-		{"waiting", "An instance that waits in a terminating hook", waiting},
-		{"draining-in-service", "A host that drains although its instance stays", drainingInService},
-		{"ghost", "A host whose instance is gone", ghost},
-		{"never-joined", "An instance that never joined its cluster", neverJoined},
+		{"waiting", "An instance that waits in a terminating hook", eachOf((*Input).groups, instances, waiting)},
+		{"draining-in-service", "A host that drains although its instance stays", eachOf((*Input).groups, instances, drainingInService)},
+		{"ghost", "A host whose instance is gone", eachOf((*Input).clusters, hosts, ghost)},
+		{"never-joined", "An instance that never joined its cluster", eachOf((*Input).ecsGroups, instances, neverJoined)},
 	}
 }
 
 // foreignLimit is how long an instance may wait before it counts as stuck, where Ebb's deadline does not apply.
 const foreignLimit = time.Hour
 
-func waiting(in *Input) (found []Finding) {
-	for i := range in.Inventory.Groups {
-		g := &in.Inventory.Groups[i]
-		for _, inst := range g.Instances {
-			if inst.State.Waiting() {
-				found = append(found, in.waits(g, inst))
-			}
-		}
+// waiting judges by how long the termination has been running. AWS shows that in the scaling activity, which begins before the hook.
+func waiting(in *Input, g *inventory.Group, inst fleet.GroupInstance) *Finding {
+	if !inst.State.Waiting() {
+		return nil
 	}
-	return found
-}
-
-// waits judges by how long the termination has been running. AWS shows that in the scaling activity, which begins before the hook.
-func (in *Input) waits(g *inventory.Group, inst fleet.GroupInstance) Finding {
 	id := string(inst.ID)
-	f := Finding{Severity: Info, Subject: "instance " + id, Finding: "the instance is in " + string(inst.State) + " in group " + g.Name,
+	f := &Finding{Severity: Info, Subject: "instance " + id, Finding: "the instance is in " + string(inst.State) + " in group " + g.Name,
 		Impact: "it is terminated when its hooks have ended", Fix: "see what it waits for: ebb why " + id}
-	since := in.terminatingSince(g, inst.ID)
+	since := g.TerminatingSince(inst.ID)
 	limit := foreignLimit
 	if _, ok := in.managed(g.Name); ok {
 		limit = in.deadline(g.Name)
@@ -48,7 +39,7 @@ func (in *Input) waits(g *inventory.Group, inst fleet.GroupInstance) Finding {
 	} else {
 		f.Finding += ", under way since " + since.UTC().Format("2006-01-02 15:04:05 UTC") + " (" + span(in.Now.Sub(since)) + ")"
 	}
-	hooks := terminating(g)
+	hooks := g.Terminating()
 	if len(hooks) == 0 {
 		return f
 	}
@@ -71,95 +62,57 @@ func (in *Input) waits(g *inventory.Group, inst fleet.GroupInstance) Finding {
 	return f
 }
 
-// terminatingSince is when the newest termination of an instance began.
-func (in *Input) terminatingSince(g *inventory.Group, id fleet.InstanceID) (since time.Time) {
-	for _, a := range g.Activities {
-		if a.Instance == id && a.Start.After(since) {
-			since = a.Start
-		}
+func drainingInService(in *Input, g *inventory.Group, inst fleet.GroupInstance) *Finding {
+	h, ok := in.home(inst.ID)
+	if !ok || h.host.Status != fleet.Draining || inst.State != fleet.InService {
+		return nil
 	}
-	return since
-}
-
-func drainingInService(in *Input) (found []Finding) {
-	for i := range in.Inventory.Groups {
-		g := &in.Inventory.Groups[i]
-		for _, inst := range g.Instances {
-			h, ok := in.home(inst.ID)
-			if !ok || h.host.Status != fleet.Draining || inst.State != fleet.InService {
-				continue
-			}
-			found = append(found, Finding{
-				Severity: Warn, Subject: "instance " + string(inst.ID),
-				Finding: "its container instance in cluster " + h.cluster.Name + " is DRAINING, but the instance is InService in group " + g.Name +
-					"; AWS does not show since when",
-				Impact: "it takes no tasks but counts as capacity, and DRAINING never ends by itself",
-				Fix: "if nobody means to terminate it: aws ecs update-container-instances-state --cluster " + h.cluster.Name +
-					" --status ACTIVE --container-instances " + string(h.host.ARN) +
-					"; else: aws autoscaling terminate-instance-in-auto-scaling-group --instance-id " + string(inst.ID) + " --no-should-decrement-desired-capacity",
-			})
-		}
+	return &Finding{
+		Severity: Warn, Subject: "instance " + string(inst.ID),
+		Finding: "its container instance in cluster " + h.cluster.Name + " is DRAINING, but the instance is InService in group " + g.Name +
+			"; AWS does not show since when",
+		Impact: "it takes no tasks but counts as capacity, and DRAINING never ends by itself",
+		Fix: "if nobody means to terminate it: aws ecs update-container-instances-state --cluster " + h.cluster.Name +
+			" --status ACTIVE --container-instances " + string(h.host.ARN) + "; else: " + terminate(inst.ID),
 	}
-	return found
 }
 
 // ghost: nobody deregisters a container instance whose agent was disconnected when its instance ended.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeregisterContainerInstance.html
-func ghost(in *Input) (found []Finding) {
-	if in.Inventory.Missed("ec2:DescribeInstances", "") {
+func ghost(in *Input, c *inventory.Cluster, h *inventory.Host) *Finding {
+	if !in.read("", "ec2:DescribeInstances") || h.Connected || !strings.HasPrefix(string(h.Instance), "i-") ||
+		h.Status != fleet.Active && h.Status != fleet.Draining {
 		return nil
 	}
-	for i := range in.Inventory.Clusters {
-		c := &in.Inventory.Clusters[i]
-		for _, h := range c.Hosts {
-			if h.Connected || !strings.HasPrefix(string(h.Instance), "i-") || h.Status != fleet.Active && h.Status != fleet.Draining {
-				continue
-			}
-			state := "does not know it any more"
-			if m := in.Inventory.Instance(h.Instance); m != nil {
-				state = "says that it is " + string(m.State)
-				if m.State != fleet.StateStopped && m.State != fleet.StateTerminated {
-					continue
-				}
-			}
-			found = append(found, Finding{
-				Severity: Warn, Subject: "instance " + string(h.Instance), Finding: "cluster " + c.Name + " still has it as " + h.Status +
-					" with a disconnected agent, and EC2 " + state,
-				Impact: "it counts as a host of the cluster, and a drain that waits for its tasks never ends",
-				Fix:    "aws ecs deregister-container-instance --cluster " + c.Name + " --container-instance " + string(h.ARN) + " --force",
-			})
+	state := "does not know it any more"
+	if m := in.Inventory.Instance(h.Instance); m != nil {
+		state = "says that it is " + string(m.State)
+		if m.State != fleet.StateStopped && m.State != fleet.StateTerminated {
+			return nil
 		}
 	}
-	return found
+	return &Finding{
+		Severity: Warn, Subject: "instance " + string(h.Instance), Finding: "cluster " + c.Name + " still has it as " + h.Status +
+			" with a disconnected agent, and EC2 " + state,
+		Impact: "it counts as a host of the cluster, and a drain that waits for its tasks never ends",
+		Fix:    "aws ecs deregister-container-instance --cluster " + c.Name + " --container-instance " + string(h.ARN) + " --force",
+	}
 }
 
 // neverJoined can say that an instance is in no cluster only if all clusters were read.
-func neverJoined(in *Input) (found []Finding) {
-	s := in.Inventory
-	if !in.Everything || !in.providersKnown() || s.Missed("ecs:ListContainerInstances", "") || s.Missed("ecs:DescribeContainerInstances", "") {
+func neverJoined(in *Input, g *inventory.Group, inst fleet.GroupInstance) *Finding {
+	if !in.Everything || !in.providersKnown() || !in.read("", "ecs:ListContainerInstances", "ecs:DescribeContainerInstances") {
 		return nil
 	}
-	for _, g := range in.ecsGroups() {
-		for _, inst := range g.Instances {
-			m := s.Instance(inst.ID)
-			if _, ok := in.home(inst.ID); ok || m == nil || inst.State != fleet.InService || m.State != fleet.StateRunning || m.Launched.IsZero() ||
-				in.Now.Sub(m.Launched) < settled {
-				continue
-			}
-			found = append(found, Finding{
-				Severity: Warn, Subject: "instance " + string(inst.ID), Finding: "the instance is InService in group " + g.Name + ", launched " +
-					span(in.Now.Sub(m.Launched)) + " ago, and is in no cluster, although other instances of the group are, or a capacity provider uses the group",
-				Impact: "it is billed and takes no tasks; managed draining may wait for it when it is terminated",
-				Fix: "look at ECS_CLUSTER in its user data, its instance profile and /var/log/ecs/ecs-agent.log; or replace it: aws autoscaling " +
-					"terminate-instance-in-auto-scaling-group --instance-id " +
-					string(inst.ID) + " --no-should-decrement-desired-capacity",
-			})
-		}
+	m := in.Inventory.Instance(inst.ID)
+	if _, ok := in.home(inst.ID); ok || m == nil || inst.State != fleet.InService || m.State != fleet.StateRunning || m.Launched.IsZero() ||
+		in.Now.Sub(m.Launched) < settled {
+		return nil
 	}
-	return found
-}
-
-// sortedUnique are the words, each once, sorted.
-func sortedUnique(words []string) []string {
-	return slices.Compact(slices.Sorted(slices.Values(words)))
+	return &Finding{
+		Severity: Warn, Subject: "instance " + string(inst.ID), Finding: "the instance is InService in group " + g.Name + ", launched " +
+			span(in.Now.Sub(m.Launched)) + " ago, and is in no cluster, although other instances of the group are, or a capacity provider uses the group",
+		Impact: "it is billed and takes no tasks; managed draining may wait for it when it is terminated",
+		Fix:    "look at ECS_CLUSTER in its user data, its instance profile and /var/log/ecs/ecs-agent.log; or replace it: " + terminate(inst.ID),
+	}
 }

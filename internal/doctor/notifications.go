@@ -11,51 +11,43 @@ import (
 )
 
 func tellChecks() []Check {
+	rules := func(in *Input) []inventory.Rule { return in.Inventory.Rules }
 	return []Check{
-		{"unheard", "A hook that notifies nobody", unheard},
+		{"unheard", "A hook that notifies nobody", eachOf((*Input).groups, own, unheard)},
 		{"queue-gone", "A hook or rule sends to a queue that does not exist", queueGone},
 		{"queue-policy", "A queue that refuses EventBridge", queuePolicy},
-		{"rule-matches-nothing", "A rule that matches no hook", ruleMatchesNothing},
+		{"rule-matches-nothing", "A rule that matches no hook", each(rules, ruleMatchesNothing)},
 	}
 }
 
 // unheard looks at every way by which a hook can notify: its own target, and the rules. ECS listens to its own hook.
-func unheard(in *Input) (found []Finding) {
-	if in.Inventory.Missed("events:ListRules", "") || in.Inventory.Missed("events:ListTargetsByRule", "") {
+func unheard(in *Input, g *inventory.Group, h fleet.Hook) *Finding {
+	if !in.read("", "events:ListRules", "events:ListTargetsByRule") || in.heard(g, h) {
 		return nil
 	}
-	for i := range in.Inventory.Groups {
-		g := &in.Inventory.Groups[i]
-		for _, h := range own(g) {
-			if in.heard(g, h) {
-				continue
-			}
-			f := Finding{
-				Severity: Warn, Subject: "group " + g.Name, Finding: "hook " + h.Name + " has no notification target, and no enabled EventBridge rule forwards its event",
-				Impact: "unless something on the instance answers it, every instance waits " + span(h.Heartbeat) + " and is then terminated undrained",
-				Fix: "give it a queue: aws autoscaling put-lifecycle-hook --auto-scaling-group-name " + g.Name + " --lifecycle-hook-name " + h.Name +
-					" --notification-target-arn " + in.queueARN() + " --role-arn ROLE, with a role that Auto Scaling may assume and that may send to the queue",
-			}
-			if h.Target != "" {
-				f.Finding = "hook " + h.Name + " notifies " + string(h.Target) + ", which is not the queue that Ebb reads, and no enabled " +
-					"EventBridge rule forwards its event"
-			}
-			if h.Name == in.hook() {
-				f.Finding += " to Ebb"
-				f.Impact = "Ebb finds a leaving instance only when it checks the groups once a minute, and loses that time"
-			}
-			in.explainRules(g, h, &f)
-			found = append(found, f)
-		}
+	f := &Finding{
+		Severity: Warn, Subject: "group " + g.Name, Finding: "hook " + h.Name + " has no notification target, and no enabled EventBridge rule forwards its event",
+		Impact: "unless something on the instance answers it, every instance waits " + span(h.Heartbeat) + " and is then terminated undrained",
+		Fix: "give it a queue: " + putHook(g, h.Name, "--notification-target-arn "+in.queueARN()+" --role-arn ROLE, with a role that Auto Scaling "+
+			"may assume and that may send to the queue"),
 	}
-	return found
+	if h.Target != "" {
+		f.Finding = "hook " + h.Name + " notifies " + string(h.Target) + ", which is not the queue that Ebb reads, and no enabled " +
+			"EventBridge rule forwards its event"
+	}
+	if h.Name == in.hook() {
+		f.Finding += " to Ebb"
+		f.Impact = "Ebb finds a leaving instance only when it checks the groups once a minute, and loses that time"
+	}
+	in.explainRules(g, h, f)
+	return f
 }
 
 // explainRules names a rule that would forward the event if it were enabled or had a target.
 func (in *Input) explainRules(g *inventory.Group, h fleet.Hook, f *Finding) {
 	for _, r := range in.Inventory.Rules {
 		switch {
-		case matches(r.Pattern, in.actionEvent(g.Name, g.ARN, h.Name)) == no || r.ManagedBy != "":
+		case in.matches(r, g, h) == no || r.ManagedBy != "":
 		case !r.Enabled:
 			f.Finding += "; rule " + r.Name + " would do so, but it is disabled"
 			f.Fix = "aws events enable-rule --name " + r.Name
@@ -70,11 +62,9 @@ func (in *Input) explainRules(g *inventory.Group, h fleet.Hook, f *Finding) {
 
 // queueARN is the queue that Ebb reads, or a word for the user to replace.
 func (in *Input) queueARN() string {
-	if in.Ebb != nil {
-		for _, q := range in.Inventory.Queues {
-			if q.URL == in.Ebb.Queue && q.ARN != "" {
-				return q.ARN
-			}
+	for _, q := range in.Inventory.Queues {
+		if in.isEbbs(q) && q.ARN != "" {
+			return q.ARN
 		}
 	}
 	return "QUEUE_ARN"
@@ -94,7 +84,7 @@ func (in *Input) heard(g *inventory.Group, h fleet.Hook) bool {
 		return true
 	}
 	return slices.ContainsFunc(in.Inventory.Rules, func(r inventory.Rule) bool {
-		return r.Enabled && r.ManagedBy == "" && matches(r.Pattern, in.actionEvent(g.Name, g.ARN, h.Name)) != no && slices.ContainsFunc(r.Targets, reaches)
+		return r.Enabled && r.ManagedBy == "" && in.matches(r, g, h) != no && slices.ContainsFunc(r.Targets, reaches)
 	})
 }
 
@@ -102,7 +92,7 @@ func queueGone(in *Input) (found []Finding) {
 	absent := map[string]bool{}
 	for _, q := range in.Inventory.Queues {
 		absent[q.ARN] = q.Absent && q.ARN != ""
-		if q.Absent && in.Ebb != nil && q.URL == in.Ebb.Queue {
+		if q.Absent && in.isEbbs(q) {
 			found = append(found, Finding{
 				Severity: Error, Subject: "queue " + q.URL, Finding: "Ebb's configuration names this queue, which does not exist",
 				Impact: "ebb serve does not start", Fix: "correct queue: in Ebb's configuration, or create it: aws sqs create-queue --queue-name " +
@@ -110,35 +100,33 @@ func queueGone(in *Input) (found []Finding) {
 			})
 		}
 	}
-	for _, g := range in.Inventory.Groups {
+	send := func(subject, who, arn string) {
+		if absent[arn] {
+			found = append(found, Finding{
+				Severity: Error, Subject: subject, Finding: who + " sends to queue " + arn + ", which does not exist",
+				Impact: "nobody learns that an instance leaves",
+				Fix:    "create the queue: aws sqs create-queue --queue-name " + arn[strings.LastIndexByte(arn, ':')+1:] + "; or name another",
+			})
+		}
+	}
+	for _, g := range in.groups() {
 		for _, h := range g.Hooks {
-			if absent[string(h.Target)] {
-				found = append(found, gone("group "+g.Name, "hook "+h.Name, string(h.Target)))
-			}
+			send("group "+g.Name, "hook "+h.Name, string(h.Target))
 		}
 	}
 	for _, r := range in.Inventory.Rules {
 		for _, arn := range r.Targets {
-			if absent[arn] {
-				found = append(found, gone("rule "+r.Name, "the rule", arn))
-			}
+			send("rule "+r.Name, "the rule", arn)
 		}
 	}
 	return found
-}
-
-func gone(subject, who, arn string) Finding {
-	return Finding{
-		Severity: Error, Subject: subject, Finding: who + " sends to queue " + arn + ", which does not exist", Impact: "nobody learns that an instance leaves",
-		Fix: "create the queue: aws sqs create-queue --queue-name " + arn[strings.LastIndexByte(arn, ':')+1:] + "; or name another",
-	}
 }
 
 // queuePolicy looks at the queues that a rule sends to without a role: EventBridge may do so only if the queue's policy says so.
 // https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html
 func queuePolicy(in *Input) (found []Finding) {
 	for _, q := range in.Inventory.Queues {
-		if q.Absent || q.ARN == "" || in.Inventory.Missed("sqs:GetQueueAttributes", "queue "+q.URL) || allowsEvents(q.Policy) != no {
+		if q.Absent || q.ARN == "" || !in.read("queue "+q.URL, "sqs:GetQueueAttributes") || allowsEvents(q.Policy) != no {
 			continue
 		}
 		for _, r := range in.Inventory.Rules {
@@ -220,31 +208,28 @@ func words(v any) (out []string) {
 }
 
 // ruleMatchesNothing looks at rules for terminating actions. It needs an inventory of the whole account.
-func ruleMatchesNothing(in *Input) (found []Finding) {
-	s := in.Inventory
-	if !in.Everything || s.Missed("autoscaling:DescribeAutoScalingGroups", "") || s.Missed("autoscaling:DescribeLifecycleHooks", "") {
+func ruleMatchesNothing(in *Input, r inventory.Rule) *Finding {
+	if !in.Everything || !in.read("", "autoscaling:DescribeAutoScalingGroups", "autoscaling:DescribeLifecycleHooks") ||
+		!strings.Contains(r.Pattern, "EC2 Instance-terminate Lifecycle Action") || !r.Enabled || r.ManagedBy != "" {
 		return nil
 	}
-	for _, r := range s.Rules {
-		if !strings.Contains(r.Pattern, "EC2 Instance-terminate Lifecycle Action") || !r.Enabled || r.ManagedBy != "" {
-			continue
-		}
-		best, hooks := no, 0
-		for _, g := range s.Groups {
-			for _, h := range terminating(&g) {
-				hooks++
-				best = max(best, matches(r.Pattern, in.actionEvent(g.Name, g.ARN, h.Name)))
+	hooks := 0
+	for _, g := range in.groups() {
+		for _, h := range g.Terminating() {
+			if in.matches(r, g, h) != no {
+				return nil
 			}
-		}
-		if hooks > 0 && best == no {
-			found = append(found, Finding{
-				Severity: Warn, Subject: "rule " + r.Name, Finding: "the rule is for terminating lifecycle actions, but its pattern matches " +
-					"none of the " + strconv.Itoa(hooks) + " terminating hooks: " + r.Pattern,
-				Impact: "the receiver of its events does not learn that an instance leaves",
-				Fix: `aws events put-rule --name ` + r.Name + ` --event-pattern '{"source":["aws.autoscaling"],` +
-					`"detail-type":["EC2 Instance-terminate Lifecycle Action"]}', or name the right group and hook in detail`,
-			})
+			hooks++
 		}
 	}
-	return found
+	if hooks == 0 {
+		return nil
+	}
+	return &Finding{
+		Severity: Warn, Subject: "rule " + r.Name, Finding: "the rule is for terminating lifecycle actions, but its pattern matches " +
+			"none of the " + strconv.Itoa(hooks) + " terminating hooks: " + r.Pattern,
+		Impact: "the receiver of its events does not learn that an instance leaves",
+		Fix: `aws events put-rule --name ` + r.Name + ` --event-pattern '{"source":["aws.autoscaling"],` +
+			`"detail-type":["EC2 Instance-terminate Lifecycle Action"]}', or name the right group and hook in detail`,
+	}
 }

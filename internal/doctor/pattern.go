@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/inventory"
 )
 
 // verdict says whether a pattern matches an event of which not every field is known.
@@ -18,28 +19,23 @@ const (
 	yes
 )
 
-// matches judges an EventBridge pattern on the event of a terminating lifecycle action. Filters that are not understood, and fields
-// that the event has but that are not known, are a maybe.
+// matches judges an EventBridge rule's pattern on the event of a hook's terminating action, as far as that is known beforehand. Filters
+// that are not understood, and fields that the event has but that are not known, are a maybe.
 // https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html
-func matches(pattern string, event map[string]any) verdict {
+// https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-event-reference.html
+func (in *Input) matches(r inventory.Rule, g *inventory.Group, h fleet.Hook) verdict {
 	var p map[string]any
-	if json.Unmarshal([]byte(pattern), &p) != nil {
+	if json.Unmarshal([]byte(r.Pattern), &p) != nil {
 		return maybe
 	}
-	return object(p, event)
-}
-
-// actionEvent is what is known beforehand of the event of a hook's terminating action.
-// https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-event-reference.html
-func (in *Input) actionEvent(g string, arn fleet.ARN, hook string) map[string]any {
-	return map[string]any{
+	return object(p, map[string]any{
 		"version": "0", "source": "aws.autoscaling", "detail-type": "EC2 Instance-terminate Lifecycle Action",
-		"account": in.Inventory.Account, "region": in.Inventory.Region, "resources": string(arn),
+		"account": in.Inventory.Account, "region": in.Inventory.Region, "resources": string(g.ARN),
 		"detail": map[string]any{
-			"AutoScalingGroupName": g, "LifecycleHookName": hook, "LifecycleTransition": fleet.TerminatingTransit,
+			"AutoScalingGroupName": g.Name, "LifecycleHookName": h.Name, "LifecycleTransition": fleet.TerminatingTransit,
 			"Origin": "AutoScalingGroup", "Destination": "EC2",
 		},
-	}
+	})
 }
 
 func object(pattern, event map[string]any) verdict {

@@ -10,10 +10,10 @@ import (
 
 func protectionChecks() []Check {
 	return []Check{
-		{"protection-stuck", "Scale-in protection that stays on", protectionStuck},
-		{"protection-left", "Scale-in protection that nobody removes", protectionLeft},
-		{"protection-off", "Managed termination protection without protected instances", protectionOff},
-		{"lifetime-protected", "A maximum lifetime for protected instances", lifetimeProtected},
+		{"protection-stuck", "Scale-in protection that stays on", eachOf((*Input).ecsGroups, protected, protectionStuck)},
+		{"protection-left", "Scale-in protection that nobody removes", eachOf((*Input).ecsGroups, protected, protectionLeft)},
+		{"protection-off", "Managed termination protection without protected instances", each((*Input).ecsGroups, protectionOff)},
+		{"lifetime-protected", "A maximum lifetime for protected instances", each((*Input).ecsGroups, lifetimeProtected)},
 	}
 }
 
@@ -30,36 +30,23 @@ func unprotect(g *inventory.Group, i fleet.GroupInstance) string {
 	return "aws autoscaling set-instance-protection --auto-scaling-group-name " + g.Name + " --instance-ids " + string(i.ID) + " --no-protected-from-scale-in"
 }
 
-func protectionStuck(in *Input) (found []Finding) {
-	for _, g := range in.ecsGroups() {
-		p := in.provider(g.Name)
-		if p == nil || !p.TerminationProtection {
-			continue
-		}
-		for _, i := range protected(g) {
-			h, ok := in.home(i.ID)
-			if !ok || !in.tasksKnown(h.cluster) || h.host.RegisteredAt.IsZero() || in.Now.Sub(h.host.RegisteredAt) < settled || !daemonsOnly(h) {
-				continue
-			}
-			found = append(found, Finding{
-				Severity: Warn, Subject: "instance " + string(i.ID),
-				Finding: "the instance is protected from scale-in although no task but those of daemon services is on it; ECS should have lifted " +
-					"that. AWS does not show since when it has been empty: check again in a quarter of an hour",
-				Impact: "it is never scaled in and is billed (aws/containers-roadmap#2814)", Fix: unprotect(g, i),
-			})
-		}
+func protectionStuck(in *Input, g *inventory.Group, i fleet.GroupInstance) *Finding {
+	p := in.provider(g.Name)
+	h, ok := in.home(i.ID)
+	if p == nil || !p.TerminationProtection || !ok || !in.tasksKnown(h.cluster) || h.host.RegisteredAt.IsZero() ||
+		in.Now.Sub(h.host.RegisteredAt) < settled || !daemonsOnly(h) {
+		return nil
 	}
-	return found
+	return &Finding{
+		Severity: Warn, Subject: "instance " + string(i.ID),
+		Finding: "the instance is protected from scale-in although no task but those of daemon services is on it; ECS should have lifted " +
+			"that. AWS does not show since when it has been empty: check again in a quarter of an hour",
+		Impact: "it is never scaled in and is billed (aws/containers-roadmap#2814)", Fix: unprotect(g, i),
+	}
 }
 
 func (in *Input) tasksKnown(c *inventory.Cluster) bool {
-	of := "cluster " + c.Name
-	for _, operation := range []string{"ecs:ListTasks", "ecs:DescribeTasks", "ecs:ListServices", "ecs:DescribeServices"} {
-		if in.Inventory.Missed(operation, of) {
-			return false
-		}
-	}
-	return true
+	return in.read("cluster "+c.Name, "ecs:ListTasks", "ecs:DescribeTasks", "ecs:ListServices", "ecs:DescribeServices")
 }
 
 func daemonsOnly(h home) bool {
@@ -69,57 +56,42 @@ func daemonsOnly(h home) bool {
 	})
 }
 
-func protectionLeft(in *Input) (found []Finding) {
-	if !in.providersKnown() {
+func protectionLeft(in *Input, g *inventory.Group, i fleet.GroupInstance) *Finding {
+	if p := in.provider(g.Name); !in.providersKnown() || g.ProtectsNew || p != nil && p.TerminationProtection {
 		return nil
 	}
-	for _, g := range in.ecsGroups() {
-		if p := in.provider(g.Name); g.ProtectsNew || p != nil && p.TerminationProtection {
-			continue
-		}
-		for _, i := range protected(g) {
-			found = append(found, Finding{
-				Severity: Info, Subject: "instance " + string(i.ID), Finding: "the instance is protected from scale-in, but neither the group nor a " +
-					"capacity provider protects its instances: somebody did it by hand, or a capacity provider that is gone",
-				Impact: "it is never scaled in (aws/containers-roadmap#2862)", Fix: unprotect(g, i),
-			})
-		}
+	return &Finding{
+		Severity: Info, Subject: "instance " + string(i.ID), Finding: "the instance is protected from scale-in, but neither the group nor a " +
+			"capacity provider protects its instances: somebody did it by hand, or a capacity provider that is gone",
+		Impact: "it is never scaled in (aws/containers-roadmap#2862)", Fix: unprotect(g, i),
 	}
-	return found
 }
 
 // protectionOff: ECS protects only what the group protects at launch.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_AutoScalingGroupProvider.html
-func protectionOff(in *Input) (found []Finding) {
-	for _, g := range in.ecsGroups() {
-		p := in.provider(g.Name)
-		if p == nil || !p.TerminationProtection || g.ProtectsNew {
-			continue
-		}
-		found = append(found, Finding{
-			Severity: Warn, Subject: "group " + g.Name, Finding: "capacity provider " + p.Name + " has managed termination protection, but the " +
-				"group does not protect new instances from scale-in",
-			Impact: "instances with running tasks are scaled in", Fix: "aws autoscaling update-auto-scaling-group --auto-scaling-group-name " +
-				g.Name + " --new-instances-protected-from-scale-in",
-		})
+func protectionOff(in *Input, g *inventory.Group) *Finding {
+	p := in.provider(g.Name)
+	if p == nil || !p.TerminationProtection || g.ProtectsNew {
+		return nil
 	}
-	return found
+	return &Finding{
+		Severity: Warn, Subject: "group " + g.Name, Finding: "capacity provider " + p.Name + " has managed termination protection, but the " +
+			"group does not protect new instances from scale-in",
+		Impact: "instances with running tasks are scaled in", Fix: "aws autoscaling update-auto-scaling-group --auto-scaling-group-name " +
+			g.Name + " --new-instances-protected-from-scale-in",
+	}
 }
 
 // lifetimeProtected: an instance that is protected is not replaced at the end of its lifetime.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/managed-termination-protection.html
-func lifetimeProtected(in *Input) (found []Finding) {
-	for _, g := range in.ecsGroups() {
-		if g.MaxLifetime == 0 || !g.ProtectsNew {
-			continue
-		}
-		found = append(found, Finding{
-			Severity: Warn, Subject: "group " + g.Name, Finding: "the group has a maximum instance lifetime of " + span(g.MaxLifetime) +
-				" and protects its instances from scale-in",
-			Impact: "a busy instance stays protected and is not replaced at the end of its lifetime, so old images stay in use",
-			Fix: "replace instances by a refresh: aws autoscaling start-instance-refresh --auto-scaling-group-name " + g.Name +
-				` --preferences '{"ScaleInProtectedInstances":"Refresh"}'`,
-		})
+func lifetimeProtected(_ *Input, g *inventory.Group) *Finding {
+	if g.MaxLifetime == 0 || !g.ProtectsNew {
+		return nil
 	}
-	return found
+	return &Finding{
+		Severity: Warn, Subject: "group " + g.Name, Finding: "the group has a maximum instance lifetime of " + span(g.MaxLifetime) +
+			" and protects its instances from scale-in",
+		Impact: "a busy instance stays protected and is not replaced at the end of its lifetime, so old images stay in use",
+		Fix:    "replace instances by a refresh: " + refresh(g),
+	}
 }

@@ -10,9 +10,9 @@ import (
 
 func queueChecks() []Check {
 	return []Check{
-		{"no-redrive", "A queue without a dead-letter queue", noRedrive},
+		{"no-redrive", "A queue without a dead-letter queue", each((*Input).listened, noRedrive)},
 		{"queue-settings", "Queue settings that lose or repeat messages", queueSettings},
-		{"dead-letters", "Messages in a dead-letter queue", deadLetters},
+		{"dead-letters", "Messages in a dead-letter queue", each((*Input).deadLetterQueues, deadLetters)},
 	}
 }
 
@@ -31,26 +31,26 @@ func (in *Input) listened() []inventory.Queue {
 		}
 	}
 	return slices.DeleteFunc(slices.Clone(s.Queues), func(q inventory.Queue) bool {
-		return q.Absent || q.ARN == "" || s.Missed("sqs:GetQueueAttributes", "queue "+q.URL) || !told[q.ARN] && (in.Ebb == nil || in.Ebb.Queue != q.URL)
+		return q.Absent || q.ARN == "" || s.Missed("sqs:GetQueueAttributes", "queue "+q.URL) || !told[q.ARN] && !in.isEbbs(q)
 	})
 }
 
-func (in *Input) isDeadLetterQueue(q inventory.Queue) bool {
-	return slices.ContainsFunc(in.Inventory.Queues, func(other inventory.Queue) bool { return q.ARN != "" && other.Redrive == q.ARN })
+func (in *Input) deadLetterQueues() []inventory.Queue {
+	return slices.DeleteFunc(slices.Clone(in.Inventory.Queues), func(q inventory.Queue) bool {
+		return q.ARN == "" || !slices.ContainsFunc(in.Inventory.Queues, func(other inventory.Queue) bool { return other.Redrive == q.ARN })
+	})
 }
 
-func noRedrive(in *Input) (found []Finding) {
-	for _, q := range in.listened() {
-		if q.Redrive == "" {
-			found = append(found, Finding{
-				Severity: Warn, Subject: "queue " + q.URL, Finding: "the queue has no redrive policy",
-				Impact: "a message that no reader understands is delivered again and again until it expires; Ebb writes it to its journal and deletes it after 5 receives",
-				Fix: "aws sqs set-queue-attributes --queue-url " + q.URL + ` --attributes '{"RedrivePolicy":"{\"deadLetterTargetArn\":\"` + q.ARN +
-					`-dlq\",\"maxReceiveCount\":\"5\"}"}', after making that queue`,
-			})
-		}
+func noRedrive(_ *Input, q inventory.Queue) *Finding {
+	if q.Redrive != "" {
+		return nil
 	}
-	return found
+	return &Finding{
+		Severity: Warn, Subject: "queue " + q.URL, Finding: "the queue has no redrive policy",
+		Impact: "a message that no reader understands is delivered again and again until it expires; Ebb writes it to its journal and deletes it after 5 receives",
+		Fix: "aws sqs set-queue-attributes --queue-url " + q.URL + ` --attributes '{"RedrivePolicy":"{\"deadLetterTargetArn\":\"` + q.ARN +
+			`-dlq\",\"maxReceiveCount\":\"5\"}"}', after making that queue`,
+	}
 }
 
 // shortRetention is how long a reader must be able to be away without losing messages about terminations.
@@ -58,7 +58,6 @@ const shortRetention = time.Hour
 
 func queueSettings(in *Input) (found []Finding) {
 	for _, q := range in.listened() {
-		ebbs := in.Ebb != nil && in.Ebb.Queue == q.URL
 		set := func(what, ifLeft, attribute string) {
 			found = append(found, Finding{
 				Severity: Warn, Subject: "queue " + q.URL, Finding: what, Impact: ifLeft, Fix: "aws sqs set-queue-attributes --queue-url " + q.URL +
@@ -69,7 +68,7 @@ func queueSettings(in *Input) (found []Finding) {
 			set("the queue keeps messages for "+span(q.Retention)+" only", "if its reader is away for longer, messages about terminations are lost",
 				"MessageRetentionPeriod=345600")
 		}
-		if q.Visibility == 0 && !ebbs { // Ebb asks for a time of its own at each receive
+		if q.Visibility == 0 && !in.isEbbs(q) { // Ebb asks for a time of its own at each receive
 			set("a received message becomes visible again at once (visibility timeout 0)",
 				"every message is handled several times at the same time", "VisibilityTimeout=60")
 		}
@@ -82,17 +81,14 @@ func queueSettings(in *Input) (found []Finding) {
 	return found
 }
 
-func deadLetters(in *Input) (found []Finding) {
-	for _, q := range in.Inventory.Queues {
-		if in.isDeadLetterQueue(q) && q.Visible > 0 {
-			found = append(found, Finding{
-				Severity: Warn, Subject: "queue " + q.URL, Finding: fmt.Sprintf("this dead-letter queue holds messages: about %d", q.Visible),
-				Impact: "nobody acted on them: instances may have left undrained, or a reader does not understand its messages",
-				Fix: "read them: aws sqs receive-message --queue-url " + q.URL + " --max-number-of-messages 10 --visibility-timeout 30; send them " +
-					"back: aws sqs start-message-move-task --source-arn " +
-					q.ARN + "; or drop them: aws sqs purge-queue --queue-url " + q.URL,
-			})
-		}
+func deadLetters(_ *Input, q inventory.Queue) *Finding {
+	if q.Visible == 0 {
+		return nil
 	}
-	return found
+	return &Finding{
+		Severity: Warn, Subject: "queue " + q.URL, Finding: fmt.Sprintf("this dead-letter queue holds messages: about %d", q.Visible),
+		Impact: "nobody acted on them: instances may have left undrained, or a reader does not understand its messages",
+		Fix: "read them: aws sqs receive-message --queue-url " + q.URL + " --max-number-of-messages 10 --visibility-timeout 30; send them " +
+			"back: aws sqs start-message-move-task --source-arn " + q.ARN + "; or drop them: aws sqs purge-queue --queue-url " + q.URL,
+	}
 }

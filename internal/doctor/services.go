@@ -8,51 +8,39 @@ import (
 
 func serviceChecks() []Check {
 	return []Check{
-		{"never-drains", "A service that can never drain", neverDrains},
-		{"no-place", "A cluster that cannot spare its fullest host", noPlace},
-		{"stops-all", "A service that may stop all its tasks at once", stopsAll},
+		{"never-drains", "A service that can never drain", eachOf((*Input).clusters, kept, neverDrains)},
+		{"no-place", "A cluster that cannot spare its fullest host", each((*Input).clusters, noPlace)},
+		{"stops-all", "A service that may stop all its tasks at once", eachOf((*Input).clusters, kept, stopsAll)},
 	}
-}
-
-// bounds are the fewest healthy and the most tasks that a service may have while it drains: ECS rounds the one up and the other down.
-// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeploymentConfiguration.html
-func bounds(v *inventory.Service) (least, most int) {
-	return (v.Desired*v.MinPercent + 99) / 100, v.Desired * v.MaxPercent / 100
 }
 
 func update(c *inventory.Cluster, v *inventory.Service, configuration string) string {
 	return "aws ecs update-service --cluster " + c.Name + " --service " + v.Name + " --deployment-configuration " + configuration
 }
 
-func neverDrains(in *Input) (found []Finding) {
-	in.eachService(func(c *inventory.Cluster, v *inventory.Service) {
-		least, most := bounds(v)
-		if least < v.Desired || most > v.Desired {
-			return
-		}
-		found = append(found, Finding{
-			Severity: Error, Subject: serviceIn(c, v),
-			Finding: fmt.Sprintf("of %d tasks at least %d must be healthy (minimumHealthyPercent %d, rounded up) and at most %d may run "+
-				"(maximumPercent %d, rounded down): ECS may neither stop a task first nor start another",
-				v.Desired, least, v.MinPercent, most, v.MaxPercent),
-			Impact: "no host with one of its tasks ever drains: Ebb cuts the task off at its deadline, managed draining after 48h",
-			Fix:    update(c, v, "minimumHealthyPercent=100,maximumPercent=200"),
-		})
-	})
-	return found
+func neverDrains(_ *Input, c *inventory.Cluster, v *inventory.Service) *Finding {
+	least, most := v.Bounds()
+	if least < v.Desired || most > v.Desired {
+		return nil
+	}
+	return &Finding{
+		Severity: Error, Subject: serviceIn(c, v),
+		Finding: fmt.Sprintf("of %d tasks at least %d must be healthy (minimumHealthyPercent %d, rounded up) and at most %d may run "+
+			"(maximumPercent %d, rounded down): ECS may neither stop a task first nor start another",
+			v.Desired, least, v.MinPercent, most, v.MaxPercent),
+		Impact: "no host with one of its tasks ever drains: Ebb cuts the task off at its deadline, managed draining after 48h",
+		Fix:    update(c, v, "minimumHealthyPercent=100,maximumPercent=200"),
+	}
 }
 
 // stopsAll looks only at services behind a load balancer: clients wait for their answers.
-func stopsAll(in *Input) (found []Finding) {
-	in.eachService(func(c *inventory.Cluster, v *inventory.Service) {
-		if least, _ := bounds(v); least > 0 || len(v.LoadBalancers) == 0 {
-			return
-		}
-		found = append(found, Finding{
-			Severity: Info, Subject: serviceIn(c, v), Finding: fmt.Sprintf("with a minimumHealthyPercent of %d a drain may stop every task "+
-				"before one replacement answers", v.MinPercent),
-			Impact: "clients may get errors during a drain", Fix: update(c, v, "minimumHealthyPercent=100,maximumPercent=200"),
-		})
-	})
-	return found
+func stopsAll(_ *Input, c *inventory.Cluster, v *inventory.Service) *Finding {
+	if least, _ := v.Bounds(); least > 0 || len(v.LoadBalancers) == 0 {
+		return nil
+	}
+	return &Finding{
+		Severity: Info, Subject: serviceIn(c, v), Finding: fmt.Sprintf("with a minimumHealthyPercent of %d a drain may stop every task "+
+			"before one replacement answers", v.MinPercent),
+		Impact: "clients may get errors during a drain", Fix: update(c, v, "minimumHealthyPercent=100,maximumPercent=200"),
+	}
 }

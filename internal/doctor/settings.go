@@ -10,102 +10,81 @@ import (
 
 func settingsChecks() []Check {
 	return []Check{
-		{"ebb-hook-missing", "A group that Ebb looks after lacks Ebb's hook", ebbHookMissing},
-		{"wrong-cluster", "A group's instances are in another cluster than configured", wrongCluster},
-		{"matches-no-group", "A pattern of Ebb's configuration matches no group", matchesNoGroup},
-		{"hook-short", "A hook that Ebb as a function cannot keep alive", hookShort},
-		{"deadline-short", "Ebb's deadline is shorter than a drain takes", deadlineShort},
+		{"ebb-hook-missing", "A group that Ebb looks after lacks Ebb's hook", each((*Input).groups, ebbHookMissing)},
+		{"wrong-cluster", "A group's instances are in another cluster than configured", each((*Input).groups, wrongCluster)},
+		{"matches-no-group", "A pattern of Ebb's configuration matches no group", each((*Input).entries, matchesNoGroup)},
+		{"hook-short", "A hook that Ebb as a function cannot keep alive", each((*Input).groups, hookShort)},
+		{"deadline-short", "Ebb's deadline is shorter than a drain takes", each((*Input).ecsGroups, deadlineShort)},
 	}
 }
 
 // ebbHookMissing leaves groups without any drainer to nobody-drains.
-func ebbHookMissing(in *Input) (found []Finding) {
-	for i := range in.Inventory.Groups {
-		g := &in.Inventory.Groups[i]
-		if _, ok := in.managed(g.Name); !ok || !in.hooksKnown(g) || hookNamed(g, in.hook()) != nil || len(terminating(g)) == 0 {
-			continue
-		}
-		found = append(found, Finding{
-			Severity: Error, Subject: "group " + g.Name, Finding: "Ebb's configuration includes the group, but the group has no hook " + in.hook() +
-				", only " + names(terminating(g)),
-			Impact: "Ebb never acts on its instances, because it answers only its own hook",
-			Fix: "put the hook on it: aws autoscaling put-lifecycle-hook --auto-scaling-group-name " + g.Name + " --lifecycle-hook-name " + in.hook() +
-				" --lifecycle-transition autoscaling:EC2_INSTANCE_TERMINATING --heartbeat-timeout 900 --default-result CONTINUE; or take the group " +
-				"out of Ebb's configuration",
-		})
-	}
-	return found
-}
-
-func wrongCluster(in *Input) (found []Finding) {
-	for i := range in.Inventory.Groups {
-		g := &in.Inventory.Groups[i]
-		m, ok := in.managed(g.Name)
-		at := slices.IndexFunc(in.homes(g), func(h home) bool { return h.cluster.Name != m.Cluster })
-		if !ok || m.Cluster == "" || at < 0 {
-			continue
-		}
-		cluster := in.homes(g)[at].cluster.Name
-		found = append(found, Finding{
-			Severity: Error, Subject: "group " + g.Name, Finding: "Ebb's configuration says that the group is in cluster " + m.Cluster +
-				", but its instances are in cluster " + cluster,
-			Impact: "Ebb treats the instances as hosts that never joined a cluster, and releases them undrained",
-			Fix:    fmt.Sprintf("write cluster: %s for match: %s in Ebb's configuration", cluster, m.Match),
-		})
-	}
-	return found
-}
-
-func matchesNoGroup(in *Input) (found []Finding) {
-	if in.Ebb == nil || !in.Everything || in.Inventory.Missed("autoscaling:DescribeAutoScalingGroups", "") {
+func ebbHookMissing(in *Input, g *inventory.Group) *Finding {
+	if _, ok := in.managed(g.Name); !ok || !in.hooksKnown(g) || hookNamed(g, in.hook()) != nil || len(g.Terminating()) == 0 {
 		return nil
 	}
-	for _, m := range in.Ebb.Groups {
-		if slices.ContainsFunc(in.Inventory.Groups, func(g inventory.Group) bool { return fleet.Match(m.Match, g.Name) }) {
-			continue
-		}
-		found = append(found, Finding{
-			Severity: Warn, Subject: "Ebb's configuration", Finding: "match: " + m.Match + " matches no Auto Scaling group of this account and Region",
-			Impact: "the entry has no effect", Fix: "correct the pattern; the groups are: aws autoscaling describe-auto-scaling-groups " +
-				"--query 'AutoScalingGroups[].AutoScalingGroupName'",
-		})
+	return &Finding{
+		Severity: Error, Subject: "group " + g.Name, Finding: "Ebb's configuration includes the group, but the group has no hook " + in.hook() +
+			", only " + names(g.Terminating()),
+		Impact: "Ebb never acts on its instances, because it answers only its own hook",
+		Fix:    "put the hook on it: " + in.putOwnHook(g) + "; or take the group out of Ebb's configuration",
 	}
-	return found
+}
+
+func wrongCluster(in *Input, g *inventory.Group) *Finding {
+	m, ok := in.managed(g.Name)
+	homes := in.homes(g)
+	at := slices.IndexFunc(homes, func(h home) bool { return h.cluster.Name != m.Cluster })
+	if !ok || m.Cluster == "" || at < 0 {
+		return nil
+	}
+	cluster := homes[at].cluster.Name
+	return &Finding{
+		Severity: Error, Subject: "group " + g.Name, Finding: "Ebb's configuration says that the group is in cluster " + m.Cluster +
+			", but its instances are in cluster " + cluster,
+		Impact: "Ebb treats the instances as hosts that never joined a cluster, and releases them undrained",
+		Fix:    fmt.Sprintf("write cluster: %s for match: %s in Ebb's configuration", cluster, m.Match),
+	}
+}
+
+func matchesNoGroup(in *Input, m Managed) *Finding {
+	if !in.Everything || !in.read("", "autoscaling:DescribeAutoScalingGroups") ||
+		slices.ContainsFunc(in.groups(), func(g *inventory.Group) bool { return fleet.Match(m.Match, g.Name) }) {
+		return nil
+	}
+	return &Finding{
+		Severity: Warn, Subject: "Ebb's configuration", Finding: "match: " + m.Match + " matches no Auto Scaling group of this account and Region",
+		Impact: "the entry has no effect", Fix: "correct the pattern; the groups are: aws autoscaling describe-auto-scaling-groups " +
+			"--query 'AutoScalingGroups[].AutoScalingGroupName'",
+	}
 }
 
 // hookShort: whether Ebb is a function or a process cannot be seen here, only that it may be one.
-func hookShort(in *Input) (found []Finding) {
-	for i := range in.Inventory.Groups {
-		g := &in.Inventory.Groups[i]
-		h := hookNamed(g, in.hook())
-		if _, ok := in.managed(g.Name); !ok || h == nil || h.Transition != fleet.TerminatingTransit || h.Heartbeat == 0 || h.Heartbeat >= in.Ebb.Shortest {
-			continue
-		}
-		found = append(found, Finding{
-			Severity: Warn, Subject: "group " + g.Name,
-			Finding: fmt.Sprintf("hook %s has a heartbeat timeout of %s, and Ebb as a Lambda function, which looks once a minute, needs %s", h.Name,
-				span(h.Heartbeat), span(in.Ebb.Shortest)),
-			Impact: "ebb lambda drains none of the group's instances, and ends each drain as refused; ebb serve keeps such a hook alive",
-			Fix:    fmt.Sprintf("aws autoscaling put-lifecycle-hook --auto-scaling-group-name %s --lifecycle-hook-name %s --heartbeat-timeout 900", g.Name, h.Name),
-		})
+func hookShort(in *Input, g *inventory.Group) *Finding {
+	h := hookNamed(g, in.hook())
+	if _, ok := in.managed(g.Name); !ok || h == nil || h.Transition != fleet.TerminatingTransit || h.Heartbeat == 0 || h.Heartbeat >= in.Ebb.Shortest {
+		return nil
 	}
-	return found
+	return &Finding{
+		Severity: Warn, Subject: "group " + g.Name,
+		Finding: fmt.Sprintf("hook %s has a heartbeat timeout of %s, and Ebb as a Lambda function, which looks once a minute, needs %s", h.Name,
+			span(h.Heartbeat), span(in.Ebb.Shortest)),
+		Impact: "ebb lambda drains none of the group's instances, and ends each drain as refused; ebb serve keeps such a hook alive",
+		Fix:    putHook(g, h.Name, "--heartbeat-timeout 900"),
+	}
 }
 
-func deadlineShort(in *Input) (found []Finding) {
-	for _, g := range in.ecsGroups() {
-		m, ok := in.managed(g.Name)
-		need, service := in.needOf(g)
-		if !ok || need == 0 || m.Deadline >= need+margin {
-			continue
-		}
-		found = append(found, Finding{
-			Severity: Warn, Subject: "group " + g.Name,
-			Finding: fmt.Sprintf("Ebb's deadline is %s, but the drain of service %s takes up to %s (deregistration delay, stop timeout and "+
-				"a minute)", span(m.Deadline), service, span(need+margin)),
-			Impact: "every drain is cut off at the deadline", Fix: fmt.Sprintf("write deadline: %s or more for match: %s in Ebb's "+
-				"configuration, or shorten the deregistration delay of the service", span(need+margin), m.Match),
-		})
+func deadlineShort(in *Input, g *inventory.Group) *Finding {
+	m, ok := in.managed(g.Name)
+	need, service := in.needOf(g)
+	if !ok || need == 0 || m.Deadline >= need+margin {
+		return nil
 	}
-	return found
+	return &Finding{
+		Severity: Warn, Subject: "group " + g.Name,
+		Finding: fmt.Sprintf("Ebb's deadline is %s, but the drain of service %s takes up to %s (deregistration delay, stop timeout and "+
+			"a minute)", span(m.Deadline), service, span(need+margin)),
+		Impact: "every drain is cut off at the deadline", Fix: fmt.Sprintf("write deadline: %s or more for match: %s in Ebb's "+
+			"configuration, or shorten the deregistration delay of the service", span(need+margin), m.Match),
+	}
 }

@@ -9,11 +9,11 @@ import (
 
 func spotChecks() []Check {
 	return []Check{
-		{"spot-unheard", "Spot hosts that do not drain at an interruption", spotUnheard},
-		{"spot-draining-redundant", "Agents and ECS both drain Spot hosts", spotRedundant},
-		{"spot-delay", "A deregistration delay longer than Spot's notice", spotDelay},
-		{"spot-stop", "Delay and stop timeout longer than Spot's notice", spotStop},
-		{"spot-min-healthy", "Spot tasks that may not stop first", spotMinHealthy},
+		{"spot-unheard", "Spot hosts that do not drain at an interruption", each((*Input).ecsGroups, spotUnheard)},
+		{"spot-draining-redundant", "Agents and ECS both drain Spot hosts", each((*Input).ecsGroups, spotRedundant)},
+		{"spot-delay", "A deregistration delay longer than Spot's notice", eachOf((*Input).clusters, replicas, spotDelay)},
+		{"spot-stop", "Delay and stop timeout longer than Spot's notice", eachOf((*Input).clusters, replicas, spotStop)},
+		{"spot-min-healthy", "Spot tasks that may not stop first", eachOf((*Input).clusters, replicas, spotMinHealthy)},
 	}
 }
 
@@ -21,114 +21,85 @@ const spotDraining = "ECS_ENABLE_SPOT_INSTANCE_DRAINING"
 
 // spotUnheard: with capacity rebalancing the notice starts the termination with its hooks, and managed draining receives it too.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/container-instance-spot.html
-func spotUnheard(in *Input) (found []Finding) {
-	if !in.providersKnown() {
+func spotUnheard(in *Input, g *inventory.Group) *Finding {
+	value, known := agentSetting(g, spotDraining)
+	if !in.providersKnown() || !in.hasSpot(g) || in.drainsManaged(g) || !known || value == "true" ||
+		g.CapacityRebalance && len(g.Terminating()) > 0 {
 		return nil
 	}
-	for _, g := range in.ecsGroups() {
-		value, known := agentSetting(g, spotDraining)
-		if !in.hasSpot(g) || in.drainsManaged(g) || !known || value == "true" || g.CapacityRebalance && len(terminating(g)) > 0 {
-			continue
-		}
-		found = append(found, Finding{
-			Severity: Warn, Subject: "group " + g.Name, Finding: "the group has Spot capacity, but its user data does not set " + spotDraining +
-				"=true, and ECS does not drain its instances either",
-			Impact: "when EC2 reclaims a Spot instance, its tasks are killed after two minutes without a drain",
-			Fix:    "write " + spotDraining + "=true into /etc/ecs/ecs.config in the group's user data; or turn managed draining on for its capacity provider",
-		})
+	return &Finding{
+		Severity: Warn, Subject: "group " + g.Name, Finding: "the group has Spot capacity, but its user data does not set " + spotDraining +
+			"=true, and ECS does not drain its instances either",
+		Impact: "when EC2 reclaims a Spot instance, its tasks are killed after two minutes without a drain",
+		Fix:    "write " + spotDraining + "=true into /etc/ecs/ecs.config in the group's user data; or turn managed draining on for its capacity provider",
 	}
-	return found
 }
 
-func spotRedundant(in *Input) (found []Finding) {
-	for _, g := range in.ecsGroups() {
-		if value, _ := agentSetting(g, spotDraining); value != "true" || !in.drainsManaged(g) {
-			continue
-		}
-		found = append(found, Finding{
-			Severity: Info, Subject: "group " + g.Name, Finding: "the agents drain at a Spot interruption (" + spotDraining + "), and so does managed draining",
-			Impact: "nothing breaks; AWS calls the setting redundant", Fix: "take " + spotDraining + " out of the group's user data",
-		})
+func spotRedundant(in *Input, g *inventory.Group) *Finding {
+	if value, _ := agentSetting(g, spotDraining); value != "true" || !in.drainsManaged(g) {
+		return nil
 	}
-	return found
+	return &Finding{
+		Severity: Info, Subject: "group " + g.Name, Finding: "the agents drain at a Spot interruption (" + spotDraining + "), and so does managed draining",
+		Impact: "nothing breaks; AWS calls the setting redundant", Fix: "take " + spotDraining + " out of the group's user data",
+	}
 }
 
 // onSpot reports whether tasks of a service run on Spot capacity, or may.
 func (in *Input) onSpot(c *inventory.Cluster, v *inventory.Service) bool {
-	if slices.ContainsFunc(strategy(c, v), func(i inventory.StrategyItem) bool { return i.Provider == "FARGATE_SPOT" }) {
+	if slices.ContainsFunc(c.StrategyOf(v), func(i inventory.StrategyItem) bool { return i.Provider == "FARGATE_SPOT" }) {
 		return true
 	}
-	for i := range in.Inventory.Groups {
-		g := &in.Inventory.Groups[i]
-		if !in.hasSpot(g) {
-			continue
+	return slices.ContainsFunc(c.Tasks, func(t *inventory.Task) bool {
+		h := c.HostOf(t)
+		if h == nil || t.Service() != v.Name {
+			return false
 		}
-		for _, h := range in.homes(g) {
-			if h.cluster == c && slices.ContainsFunc(h.tasks(), func(t *inventory.Task) bool { return t.Service() == v.Name }) {
-				return true
-			}
-		}
-	}
-	return false
+		g, _ := in.Inventory.Member(h.Instance)
+		return g != nil && in.hasSpot(g)
+	})
 }
 
-// eachOnSpot calls f for every service with replicas on Spot capacity.
-func (in *Input) eachOnSpot(f func(*inventory.Cluster, *inventory.Service)) {
-	for i := range in.Inventory.Clusters {
-		c := &in.Inventory.Clusters[i]
-		for j := range c.Services {
-			if v := &c.Services[j]; !v.Daemon && v.Desired > 0 && in.onSpot(c, v) {
-				f(c, v)
-			}
-		}
+func spotDelay(in *Input, c *inventory.Cluster, v *inventory.Service) *Finding {
+	d, g := in.Inventory.Delay(v)
+	if g == nil || d < spotNotice || !in.onSpot(c, v) {
+		return nil
+	}
+	return &Finding{
+		Severity: Warn, Subject: serviceIn(c, v), Finding: "it runs on Spot capacity, and the deregistration delay of target group " + g.Name +
+			" is " + span(d) + ": longer than the two minutes of Spot's notice",
+		Impact: "at an interruption the task is killed before it has got its stop signal, or while its target still gets requests",
+		Fix:    setAttribute(g, delayKey, "60"),
 	}
 }
 
-func spotDelay(in *Input) (found []Finding) {
-	in.eachOnSpot(func(c *inventory.Cluster, v *inventory.Service) {
-		d, g := in.delay(v)
-		if g == nil || d < spotNotice {
-			return
-		}
-		found = append(found, Finding{
-			Severity: Warn, Subject: serviceIn(c, v), Finding: "it runs on Spot capacity, and the deregistration delay of target group " + g.Name +
-				" is " + span(d) + ": longer than the two minutes of Spot's notice",
-			Impact: "at an interruption the task is killed before it has got its stop signal, or while its target still gets requests",
-			Fix:    setAttribute(g, delayKey, "60"),
-		})
-	})
-	return found
+func spotStop(in *Input, c *inventory.Cluster, v *inventory.Service) *Finding {
+	d, _ := in.Inventory.Delay(v)
+	def := c.TaskDefinition(v.TaskDefinition)
+	if d >= spotNotice || def == nil || !in.onSpot(c, v) {
+		return nil
+	}
+	stop, _ := def.StopTimeout()
+	if d+stop <= spotNotice {
+		return nil
+	}
+	return &Finding{
+		Severity: Warn, Subject: serviceIn(c, v), Finding: "it runs on Spot capacity, and its tasks may take " + span(d+stop) +
+			" to leave (deregistration delay " + span(d) + ", then stopTimeout " + span(stop) +
+			" of " + def.Name + "): longer than the two minutes of Spot's notice",
+		Impact: "at an interruption containers that use their time are killed",
+		Fix: "register a revision of " + def.Name + " with a stopTimeout of at most " + strconv.Itoa(seconds(spotNotice-d)) +
+			", and update the service to it: aws ecs update-service --cluster " + c.Name + " --service " + v.Name + " --task-definition FAMILY",
+	}
 }
 
-func spotStop(in *Input) (found []Finding) {
-	in.eachOnSpot(func(c *inventory.Cluster, v *inventory.Service) {
-		d, _ := in.delay(v)
-		def := c.TaskDefinition(v.TaskDefinition)
-		if d >= spotNotice || def == nil || d+stop(def) <= spotNotice {
-			return
-		}
-		found = append(found, Finding{
-			Severity: Warn, Subject: serviceIn(c, v), Finding: "it runs on Spot capacity, and its tasks may take " + span(d+stop(def)) +
-				" to leave (deregistration delay " + span(d) + ", then stopTimeout " + span(stop(def)) +
-				" of " + def.Name + "): longer than the two minutes of Spot's notice",
-			Impact: "at an interruption containers that use their time are killed",
-			Fix: "register a revision of " + def.Name + " with a stopTimeout of at most " + strconv.Itoa(seconds(spotNotice-d)) +
-				", and update the service to it: aws ecs update-service --cluster " + c.Name + " --service " + v.Name + " --task-definition FAMILY",
-		})
-	})
-	return found
-}
-
-func spotMinHealthy(in *Input) (found []Finding) {
-	in.eachOnSpot(func(c *inventory.Cluster, v *inventory.Service) {
-		if least, _ := bounds(v); least < v.Desired || !onEC2(c, v) || v.Controller != "ECS" {
-			return
-		}
-		found = append(found, Finding{
-			Severity: Info, Subject: serviceIn(c, v), Finding: "it runs on Spot hosts, and its minimumHealthyPercent lets no task stop before a replacement is healthy",
-			Impact: "at an interruption two minutes are seldom enough for that: tasks are killed without a drain",
-			Fix:    update(c, v, "minimumHealthyPercent=50,maximumPercent=200"),
-		})
-	})
-	return found
+func spotMinHealthy(in *Input, c *inventory.Cluster, v *inventory.Service) *Finding {
+	if least, _ := v.Bounds(); least < v.Desired || !onEC2(c, v) || v.Controller != "ECS" || !in.onSpot(c, v) {
+		return nil
+	}
+	return &Finding{
+		Severity: Info, Subject: serviceIn(c, v), Finding: "it runs on Spot hosts, and its minimumHealthyPercent lets no task stop before a replacement is healthy",
+		Impact: "at an interruption two minutes are seldom enough for that: tasks are killed without a drain",
+		Fix:    update(c, v, "minimumHealthyPercent=50,maximumPercent=200"),
+	}
 }

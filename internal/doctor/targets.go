@@ -4,14 +4,13 @@ import (
 	"slices"
 	"time"
 
-	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/inventory"
 )
 
 func targetChecks() []Check {
 	return []Check{
-		{"long-delay", "A long deregistration delay", longDelay},
-		{"nlb-delay", "A network load balancer's delay is too short", nlbDelay},
+		{"long-delay", "A long deregistration delay", each((*Input).serving, longDelay)},
+		{"nlb-delay", "A network load balancer's delay is too short", each((*Input).serving, nlbDelay)},
 	}
 }
 
@@ -24,20 +23,25 @@ const (
 	networkDelay = 2 * time.Minute
 )
 
-// serving are the target groups of the services with replicas, each with a service that uses it.
-func (in *Input) serving(f func(*inventory.TargetGroup, *inventory.Cluster, *inventory.Service)) {
-	seen := map[fleet.ARN]bool{}
-	for i := range in.Inventory.Clusters {
-		c := &in.Inventory.Clusters[i]
-		for j := range c.Services {
-			for _, lb := range c.Services[j].LoadBalancers {
-				if g := in.Inventory.TargetGroup(lb.TargetGroup); g != nil && g.DelayKnown && !seen[g.ARN] {
-					seen[g.ARN] = true
-					f(g, c, &c.Services[j])
+// serving is a target group with a service that uses it.
+type serving struct {
+	*inventory.TargetGroup
+	service string
+}
+
+// serving are the target groups of the services whose delay is known, each once.
+func (in *Input) serving() (out []serving) {
+	for _, c := range in.clusters() {
+		for _, v := range c.Services {
+			for _, lb := range v.LoadBalancers {
+				g := in.Inventory.TargetGroup(lb.TargetGroup)
+				if g != nil && g.DelayKnown && !slices.ContainsFunc(out, func(s serving) bool { return s.TargetGroup == g }) {
+					out = append(out, serving{g, serviceIn(c, v)})
 				}
 			}
 		}
 	}
+	return out
 }
 
 func setAttribute(g *inventory.TargetGroup, key, value string) string {
@@ -51,34 +55,29 @@ func isNetwork(g *inventory.TargetGroup) bool {
 	return slices.Contains([]string{"TCP", "TLS", "UDP", "TCP_UDP"}, g.Protocol)
 }
 
-func longDelay(in *Input) (found []Finding) {
-	in.serving(func(g *inventory.TargetGroup, c *inventory.Cluster, v *inventory.Service) {
-		if g.Delay < defaultTargetDelay || isNetwork(g) {
-			return
-		}
-		found = append(found, Finding{
-			Severity: Info, Subject: "target group " + g.Name, Finding: "the deregistration delay is " + span(g.Delay) + " (" + serviceIn(c, v) +
-				"); a task gets its stop signal only when that is over, whether requests are open or not",
-			Impact: "every drain and every deployment of the service takes at least that long", Fix: "if no request takes that long: " + setAttribute(g, delayKey, "30"),
-		})
-	})
-	return found
+func longDelay(_ *Input, g serving) *Finding {
+	if g.Delay < defaultTargetDelay || isNetwork(g.TargetGroup) {
+		return nil
+	}
+	return &Finding{
+		Severity: Info, Subject: "target group " + g.Name, Finding: "the deregistration delay is " + span(g.Delay) + " (" + g.service +
+			"); a task gets its stop signal only when that is over, whether requests are open or not",
+		Impact: "every drain and every deployment of the service takes at least that long",
+		Fix:    "if no request takes that long: " + setAttribute(g.TargetGroup, delayKey, "30"),
+	}
 }
 
-func nlbDelay(in *Input) (found []Finding) {
-	in.serving(func(g *inventory.TargetGroup, c *inventory.Cluster, v *inventory.Service) {
-		if !isNetwork(g) || g.Delay >= networkDelay {
-			return
-		}
-		what := "the deregistration delay of this " + g.Protocol + " target group is " + span(g.Delay) + " (" + serviceIn(c, v) +
-			"), but its load balancer may send new connections for up to two minutes after a target was deregistered"
-		if !g.ConnectionTermination {
-			what += ", and open connections are not closed at the end of the delay"
-		}
-		found = append(found, Finding{
-			Severity: Warn, Subject: "target group " + g.Name, Finding: what, Impact: "connections reach a task that has been stopped, and fail",
-			Fix: setAttribute(g, delayKey, "120"),
-		})
-	})
-	return found
+func nlbDelay(_ *Input, g serving) *Finding {
+	if !isNetwork(g.TargetGroup) || g.Delay >= networkDelay {
+		return nil
+	}
+	what := "the deregistration delay of this " + g.Protocol + " target group is " + span(g.Delay) + " (" + g.service +
+		"), but its load balancer may send new connections for up to two minutes after a target was deregistered"
+	if !g.ConnectionTermination {
+		what += ", and open connections are not closed at the end of the delay"
+	}
+	return &Finding{
+		Severity: Warn, Subject: "target group " + g.Name, Finding: what, Impact: "connections reach a task that has been stopped, and fail",
+		Fix: setAttribute(g.TargetGroup, delayKey, "120"),
+	}
 }

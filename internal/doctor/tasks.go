@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -10,69 +11,54 @@ import (
 
 func taskChecks() []Check {
 	return []Check{
-		{"standalone-tasks", "Tasks that no service owns", standaloneTasks},
-		{"task-protected", "Task protection that stays on", taskProtected},
+		{"standalone-tasks", "Tasks that no service owns", each((*Input).clusters, standaloneTasks)},
+		{"task-protected", "Task protection that stays on", eachOf((*Input).clusters, tasks, taskProtected)},
 	}
 }
 
 // standaloneTasks: a drain neither stops nor moves them.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/container-instance-draining.html
-func standaloneTasks(in *Input) (found []Finding) {
-	for i := range in.Inventory.Clusters {
-		c := &in.Inventory.Clusters[i]
-		var families []string
-		n, oldest := 0, in.Now
-		for _, t := range c.Tasks {
-			if t.Service() != "" || t.ContainerInstance == "" || t.DesiredStatus == "STOPPED" || strings.HasPrefix(t.StartedBy, "ecs-svc/") {
-				continue
-			}
-			n++
-			families = append(families, t.Family)
-			if !t.StartedAt.IsZero() && t.StartedAt.Before(oldest) {
-				oldest = t.StartedAt
-			}
-		}
-		if n == 0 {
+func standaloneTasks(in *Input, c *inventory.Cluster) *Finding {
+	var families []string
+	oldest := in.Now
+	for _, t := range c.Tasks {
+		if t.Service() != "" || t.ContainerInstance == "" || t.DesiredStatus == "STOPPED" || strings.HasPrefix(t.StartedBy, "ecs-svc/") {
 			continue
 		}
-		found = append(found, Finding{
-			Severity: Info, Subject: "cluster " + c.Name,
-			Finding: fmt.Sprintf("tasks on its hosts that belong to no service: %d (%s); the oldest runs for %s", n,
-				strings.Join(sortedUnique(families), ", "), span(in.Now.Sub(oldest))),
-			Impact: "a drain waits for them to end by themselves: Ebb until its deadline, managed draining up to 48h; then they are killed",
-			Fix: "nothing, if they end soon; a task that must not be cut off needs a deadline longer than its run time (deadline: in " +
-				"Ebb's configuration), or a host without terminations",
-		})
+		families = append(families, t.Family)
+		if !t.StartedAt.IsZero() && t.StartedAt.Before(oldest) {
+			oldest = t.StartedAt
+		}
 	}
-	return found
+	if len(families) == 0 {
+		return nil
+	}
+	return &Finding{
+		Severity: Info, Subject: "cluster " + c.Name,
+		Finding: fmt.Sprintf("tasks on its hosts that belong to no service: %d (%s); the oldest runs for %s", len(families),
+			strings.Join(slices.Compact(slices.Sorted(slices.Values(families))), ", "), span(in.Now.Sub(oldest))),
+		Impact: "a drain waits for them to end by themselves: Ebb until its deadline, managed draining up to 48h; then they are killed",
+		Fix: "nothing, if they end soon; a task that must not be cut off needs a deadline longer than its run time (deadline: in " +
+			"Ebb's configuration), or a host without terminations",
+	}
 }
 
 // longProtection is how long a protection may still last before it counts as forgotten. The longest that can be asked for is 48 h.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_UpdateTaskProtection.html
 const longProtection = 24 * time.Hour
 
-func taskProtected(in *Input) (found []Finding) {
-	for i := range in.Inventory.Clusters {
-		c := &in.Inventory.Clusters[i]
-		for _, t := range c.Tasks {
-			left := t.ProtectedUntil.Sub(in.Now)
-			if !t.Protected || t.ProtectedUntil.IsZero() || left >= -time.Hour && left <= longProtection {
-				continue
-			}
-			what := "for another " + span(left)
-			if left < 0 {
-				what = "although its protection ended " + span(-left) + " ago"
-			}
-			found = append(found, Finding{
-				Severity: Warn, Subject: "task " + string(t.ARN), Finding: "the task of service " + t.Service() + " is protected from scale-in " + what,
-				Impact: "deployments of the service leave it on the old revision, and scale-in spares it; AWS does not document whether a drain spares it too",
-				Fix:    "if its work is done: " + unprotectTask(c, t),
-			})
-		}
+func taskProtected(in *Input, c *inventory.Cluster, t *inventory.Task) *Finding {
+	left := t.ProtectedUntil.Sub(in.Now)
+	if !t.Protected || t.ProtectedUntil.IsZero() || left >= -time.Hour && left <= longProtection {
+		return nil
 	}
-	return found
-}
-
-func unprotectTask(c *inventory.Cluster, t inventory.Task) string {
-	return "aws ecs update-task-protection --cluster " + c.Name + " --tasks " + string(t.ARN) + " --no-protection-enabled"
+	what := "for another " + span(left)
+	if left < 0 {
+		what = "although its protection ended " + span(-left) + " ago"
+	}
+	return &Finding{
+		Severity: Warn, Subject: "task " + string(t.ARN), Finding: "the task of service " + t.Service() + " is protected from scale-in " + what,
+		Impact: "deployments of the service leave it on the old revision, and scale-in spares it; AWS does not document whether a drain spares it too",
+		Fix:    "if its work is done: aws ecs update-task-protection --cluster " + c.Name + " --tasks " + string(t.ARN) + " --no-protection-enabled",
+	}
 }

@@ -68,9 +68,6 @@ type LifecycleState string
 
 // The lifecycle states that Ebb tells apart; AWS has more, and any other value is carried as it came.
 const (
-	Pending               LifecycleState = "Pending"
-	PendingWait           LifecycleState = "Pending:Wait"
-	PendingProceed        LifecycleState = "Pending:Proceed"
 	InService             LifecycleState = "InService"
 	Standby               LifecycleState = "Standby"
 	Detaching             LifecycleState = "Detaching"
@@ -113,7 +110,6 @@ type GroupInstance struct {
 	ID        InstanceID
 	Group     string
 	State     LifecycleState
-	Zone      string
 	Healthy   bool
 	Protected bool // from scale-in; this does not stop TerminateInstanceInAutoScalingGroup
 }
@@ -122,7 +118,6 @@ type GroupInstance struct {
 type Group struct {
 	Name      string
 	ARN       ARN
-	Min       int
 	Max       int
 	Desired   int
 	Retains   bool // InstanceLifecyclePolicy TerminateHookAbandon=retain
@@ -155,17 +150,14 @@ const (
 type Activity struct {
 	Instance InstanceID
 	Start    time.Time
-	Status   string
-	Cause    string
 }
 
 // InstanceState is the state of an instance as EC2 sees it.
 // https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-instance-lifecycle.html
 type InstanceState string
 
-// The EC2 instance states.
+// The EC2 instance states that Ebb tells apart.
 const (
-	StatePending      InstanceState = "pending"
 	StateRunning      InstanceState = "running"
 	StateShuttingDown InstanceState = "shutting-down"
 	StateTerminated   InstanceState = "terminated"
@@ -208,11 +200,8 @@ type Task struct {
 	Group             string // service:NAME, or family:NAME for a standalone task
 	LastStatus        string
 	DesiredStatus     string
-	StopCode          string
-	StoppedReason     string
 	CreatedAt         time.Time
 	StoppingAt        time.Time // when its desired status became STOPPED; zero: it has not
-	StoppedAt         time.Time
 	Addresses         []Address
 }
 

@@ -33,10 +33,11 @@ const (
 
 // kinds are the statements of a policy in their order, before their actions are known.
 func kinds(m Mode, s Scope) []kind {
+	inClusters := map[string]map[string][]string{"ArnLike": {"ecs:cluster": s.arn("ecs", "cluster/%s", s.Clusters)}}
 	return []kind{
 		{sid: "Look", on: onNothing, resources: []string{"*"}},
 		{sid: "LookAtClusters", on: onCluster, resources: s.arn("ecs", "cluster/%s", s.Clusters)},
-		{sid: "ListInClusters", on: inCluster, resources: []string{"*"}, condition: s.inClusters()},
+		{sid: "ListInClusters", on: inCluster, resources: []string{"*"}, condition: inClusters},
 		{sid: "FindHosts", on: onAnyCluster, resources: s.arn("ecs", "cluster/%s", nil)},
 		{sid: "LookAtFoundHosts", on: onAnyHost, resources: s.arn("ecs", "container-instance/%s", nil)},
 		{sid: "LookAtHosts", on: onHost, resources: s.arn("ecs", "container-instance/%s/*", s.Clusters)},
@@ -45,20 +46,15 @@ func kinds(m Mode, s Scope) []kind {
 		{sid: "LookAtCapacityProviders", on: onCapacityProvider, resources: s.arn("ecs", "capacity-provider/%s", nil)},
 		{sid: "LookAtQueues", on: onQueue, resources: s.queues(m)},
 		{sid: "LookAtRules", on: onRule, resources: s.arn("events", "rule/%s", nil)},
-		{sid: "LookAtJournal", on: onTable, resources: given(s.Table)},
+		{sid: "LookAtJournal", on: onTable, resources: []string{s.Table}},
 		{sid: "DrainHosts", on: onHost, acts: true, resources: s.arn("ecs", "container-instance/%s/*", s.Clusters)},
 		{sid: "AnswerHooks", on: onAutoScalingGroup, acts: true, resources: s.arn("autoscaling", "autoScalingGroup:*:autoScalingGroupName/%s",
 			s.Groups), condition: s.tagged()},
 		{sid: "DeregisterTargets", on: onTargetGroup, acts: true, resources: s.arn("elasticloadbalancing", "targetgroup/%s", []string{"*/*"})},
 		{sid: "Hear", on: onQueue, acts: true, resources: s.queues(m)},
-		{sid: "WriteJournal", on: onTable, acts: true, resources: given(s.Table)},
+		{sid: "WriteJournal", on: onTable, acts: true, resources: []string{s.Table}},
 		{sid: "WriteLogs", on: onLogs, acts: true, resources: s.logs()},
 	}
-}
-
-// inClusters is a condition on the cluster of a call that has no resource.
-func (s Scope) inClusters() map[string]map[string][]string {
-	return map[string]map[string][]string{"ArnLike": {"ecs:cluster": s.arn("ecs", "cluster/%s", s.Clusters)}}
 }
 
 // tagged is the condition on the tag, or nil without one.
@@ -74,7 +70,7 @@ func (s Scope) queues(m Mode) []string {
 	if m == ReadOnly {
 		return s.arn("sqs", "%s", nil)
 	}
-	return given(s.Queue)
+	return []string{s.Queue}
 }
 
 func (s Scope) logs() []string {
@@ -82,11 +78,4 @@ func (s Scope) logs() []string {
 		return nil
 	}
 	return s.arn("logs", "log-group:%s:*", []string{s.LogGroup})
-}
-
-func given(arn string) []string {
-	if arn == "" {
-		return nil
-	}
-	return []string{arn}
 }

@@ -1,7 +1,5 @@
 package iam
 
-import "slices"
-
 // call is an action that Ebb needs.
 type call struct {
 	action string
@@ -9,8 +7,6 @@ type call struct {
 	acts   bool // it changes something; otherwise it looks
 	modes  []Mode
 }
-
-func (c call) in(m Mode) bool { return slices.Contains(c.modes, m) }
 
 // unrecorded are the actions that no record of the simulated cloud can show, because it has no DynamoDB and because Lambda, and not Ebb,
 // makes the call.

@@ -5,6 +5,8 @@
 package inventory
 
 import (
+	"cmp"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,11 +18,11 @@ type Inventory struct {
 	At       time.Time
 	Account  string
 	Region   string
-	Clusters []Cluster
-	Groups   []Group
+	Clusters []*Cluster
+	Groups   []*Group
 	// Instances are the EC2 instances of the groups and clusters, as far as EC2 knows them.
-	Instances    []Instance
-	TargetGroups []TargetGroup
+	Instances    []*Instance
+	TargetGroups []*TargetGroup
 	Queues       []Queue
 	Rules        []Rule
 	Unread       []Unread
@@ -35,10 +37,10 @@ type Unread struct {
 // Cluster is an ECS cluster with all that is in it.
 type Cluster struct {
 	Name, ARN         string
-	Hosts             []Host
-	Tasks             []Task // not STOPPED
-	Services          []Service
-	TaskDefinitions   []TaskDefinition // those of the services and tasks
+	Hosts             []*Host
+	Tasks             []*Task // not STOPPED
+	Services          []*Service
+	TaskDefinitions   []*TaskDefinition // those of the services and tasks
 	CapacityProviders []CapacityProvider
 	// DefaultStrategy is what services and tasks without launch type and strategy of their own take.
 	DefaultStrategy []StrategyItem
@@ -47,12 +49,10 @@ type Cluster struct {
 // Host is a container instance. Resources are CPU units, MiB, and numbers of GPUs.
 type Host struct {
 	fleet.ContainerInstance
-	Zone             string
 	Type             string // of the EC2 instance; empty: unknown
 	CapacityProvider string // empty: none
 	AgentVersion     string
 	RegisteredAt     time.Time
-	StatusReason     string
 	CPU, Memory, GPU int // registered
 	Free             Resources
 	// Attributes as DescribeContainerInstances lists them: built-in and custom.
@@ -73,17 +73,15 @@ type Resources struct {
 // Task is an ECS task.
 type Task struct {
 	fleet.Task
-	LaunchType       string // EC2, FARGATE, EXTERNAL
-	CapacityProvider string
-	StartedBy        string // ecs-svc/... of its deployment, or the startedBy of RunTask
-	StartedAt        time.Time
-	StoppingAt       time.Time
-	PullStartedAt    time.Time
-	HealthStatus     string // HEALTHY, UNHEALTHY, UNKNOWN
-	CPU, Memory      int    // of the task, when it has them; 0: as its definition says
-	GPU              int    // devices assigned to it
-	Protected        bool   // task scale-in protection
-	ProtectedUntil   time.Time
+	LaunchType     string // EC2, FARGATE, EXTERNAL
+	StartedBy      string // ecs-svc/... of its deployment, or the startedBy of RunTask
+	StartedAt      time.Time
+	PullStartedAt  time.Time
+	HealthStatus   string // HEALTHY, UNHEALTHY, UNKNOWN
+	CPU, Memory    int    // of the task, when it has them; 0: as its definition says
+	GPU            int    // devices assigned to it
+	Protected      bool   // task scale-in protection
+	ProtectedUntil time.Time
 }
 
 // Service is an ECS service.
@@ -95,15 +93,10 @@ type Service struct {
 	Strategy         []StrategyItem
 	Controller       string // ECS, CODE_DEPLOY, EXTERNAL
 	TaskDefinition   string // family:revision
-	Pending          int
 	Constraints      []Constraint
-	Placement        []PlacementStrategy
 	Deployments      []Deployment
 	Events           []Event // newest first
 	HealthCheckGrace time.Duration
-	ZoneRebalancing  bool
-	CircuitBreaker   bool
-	CreatedAt        time.Time
 }
 
 // StrategyItem is one part of a capacity provider strategy.
@@ -119,11 +112,6 @@ type Constraint struct {
 	Expression string
 }
 
-// PlacementStrategy is one step of a placement strategy: spread, binpack or random, by a field.
-type PlacementStrategy struct {
-	Type, Field string
-}
-
 // Deployment is one deployment of a service.
 type Deployment struct {
 	ID             string
@@ -136,7 +124,6 @@ type Deployment struct {
 	Pending        int
 	Failed         int
 	CreatedAt      time.Time
-	UpdatedAt      time.Time
 }
 
 // Event is one line of a service's events.
@@ -169,7 +156,6 @@ const DefaultStopTimeout = 30 * time.Second
 // Container is a container of a task definition.
 type Container struct {
 	Name        string
-	Essential   bool
 	StopTimeout time.Duration // 0: the agent's; see DefaultStopTimeout
 	HealthCheck bool
 }
@@ -189,15 +175,13 @@ type CapacityProvider struct {
 type Group struct {
 	fleet.Group
 	Hooks             []fleet.Hook
-	Suspended         []string // processes
-	HealthCheckType   string
+	Suspended         []string    // processes
 	TargetGroups      []fleet.ARN // attached to the group itself
 	ClassicBalancers  []string
 	ProtectsNew       bool // NewInstancesProtectedFromScaleIn
 	CapacityRebalance bool
 	Spot              bool // its launch template or mixed instances policy asks for Spot capacity
 	MaxLifetime       time.Duration
-	WarmPool          bool
 	// Activities are the newest scaling activities.
 	Activities []fleet.Activity
 	Refreshes  []Refresh
@@ -208,17 +192,14 @@ type Group struct {
 
 // Refresh is an instance refresh.
 type Refresh struct {
-	ID, Status, Reason string
-	ScaleInProtected   string // Refresh, Ignore, Wait
-	Started            time.Time
+	ID, Status       string
+	ScaleInProtected string // Refresh, Ignore, Wait
 }
 
 // Instance is an EC2 instance.
 type Instance struct {
 	ID       fleet.InstanceID
 	State    fleet.InstanceState
-	Type     string
-	Zone     string
 	Launched time.Time
 	Spot     bool
 }
@@ -232,9 +213,6 @@ type TargetGroup struct {
 	Delay                 time.Duration // deregistration_delay.timeout_seconds
 	DelayKnown            bool          // its attributes were read: a delay of 0 is one
 	ConnectionTermination bool          // deregistration_delay.connection_termination.enabled
-	CheckInterval         time.Duration
-	HealthyThreshold      int
-	BalancerARNs          []fleet.ARN
 	Targets               []fleet.Health
 }
 
@@ -246,8 +224,7 @@ type Queue struct {
 	Retention   time.Duration
 	Redrive     string // ARN of the dead-letter queue; empty: none
 	MaxReceives int
-	Visible     int // about how many messages wait
-	InFlight    int
+	Visible     int    // about how many messages wait
 	Policy      string // JSON
 }
 
@@ -291,9 +268,94 @@ func (s *Inventory) TargetGroup(arn fleet.ARN) *TargetGroup {
 	return find(s.TargetGroups, func(v *TargetGroup) bool { return v.ARN == arn })
 }
 
+// Member returns the group of an instance, and the instance as its group sees it; nil if no group has it.
+func (s *Inventory) Member(id fleet.InstanceID) (*Group, *fleet.GroupInstance) {
+	for _, g := range s.Groups {
+		for i := range g.Instances {
+			if g.Instances[i].ID == id {
+				return g, &g.Instances[i]
+			}
+		}
+	}
+	return nil, nil
+}
+
+// Delay is the longest deregistration delay of a service's target groups, and the target group that has it; nil if none is known.
+func (s *Inventory) Delay(v *Service) (longest time.Duration, of *TargetGroup) {
+	for _, lb := range v.LoadBalancers {
+		if g := s.TargetGroup(lb.TargetGroup); g != nil && g.DelayKnown && (of == nil || g.Delay > longest) {
+			longest, of = g.Delay, g
+		}
+	}
+	return longest, of
+}
+
+// Terminating are the terminating hooks of a group.
+func (g *Group) Terminating() (out []fleet.Hook) {
+	for _, h := range g.Hooks {
+		if h.Transition == fleet.TerminatingTransit {
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
+// TerminatingSince is when the newest scaling activity that terminates an instance began, zero if none is known.
+func (g *Group) TerminatingSince(id fleet.InstanceID) (since time.Time) {
+	for _, a := range g.Activities {
+		if a.Instance == id && a.Start.After(since) {
+			since = a.Start
+		}
+	}
+	return since
+}
+
 // Host returns the container instance of an EC2 instance, or nil.
 func (c *Cluster) Host(id fleet.InstanceID) *Host {
 	return find(c.Hosts, func(v *Host) bool { return v.Instance == id })
+}
+
+// HostOf returns the container instance that a task is on, or nil.
+func (c *Cluster) HostOf(t *Task) *Host {
+	return find(c.Hosts, func(v *Host) bool { return v.ARN == t.ContainerInstance })
+}
+
+// TasksOn are the tasks on a container instance.
+func (c *Cluster) TasksOn(h *Host) (out []*Task) {
+	for _, t := range c.Tasks {
+		if t.ContainerInstance == h.ARN {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+// StrategyOf is the capacity provider strategy that a service follows.
+func (c *Cluster) StrategyOf(v *Service) []StrategyItem {
+	if v.LaunchType == "" && len(v.Strategy) == 0 {
+		return c.DefaultStrategy
+	}
+	return v.Strategy
+}
+
+// Bounds are the fewest healthy and the most tasks that a service may have while it drains: ECS rounds the one up and the other down.
+// For CODE_DEPLOY and EXTERNAL it takes 100 and 200 percent whatever is set.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeploymentConfiguration.html
+func (v *Service) Bounds() (least, most int) {
+	if v.Controller == "CODE_DEPLOY" || v.Controller == "EXTERNAL" {
+		return v.Desired, 2 * v.Desired
+	}
+	return (v.Desired*v.MinPercent + 99) / 100, v.Desired * v.MaxPercent / 100
+}
+
+// StopTimeout is the longest stop timeout of a task's containers, and the name of the container.
+func (d *TaskDefinition) StopTimeout() (longest time.Duration, container string) {
+	for _, c := range d.Containers {
+		if own := cmp.Or(c.StopTimeout, DefaultStopTimeout); own > longest {
+			longest, container = own, c.Name
+		}
+	}
+	return longest, container
 }
 
 // Service returns the service of a name, or nil.
@@ -306,11 +368,9 @@ func (c *Cluster) TaskDefinition(name string) *TaskDefinition {
 	return find(c.TaskDefinitions, func(v *TaskDefinition) bool { return v.Name == name })
 }
 
-func find[T any](items []T, is func(*T) bool) *T {
-	for i := range items {
-		if is(&items[i]) {
-			return &items[i]
-		}
+func find[T any](items []*T, is func(*T) bool) *T {
+	if i := slices.IndexFunc(items, is); i >= 0 {
+		return items[i]
 	}
 	return nil
 }

@@ -201,5 +201,4 @@ func (o *observer) share(t *fleet.Task) {
 	t.Cluster, t.Family, t.Group = intern(t.Cluster), intern(t.Family), intern(t.Group)
 	t.ContainerInstance = fleet.ARN(intern(string(t.ContainerInstance)))
 	t.LastStatus, t.DesiredStatus = intern(t.LastStatus), intern(t.DesiredStatus)
-	t.StopCode, t.StoppedReason = intern(t.StopCode), intern(t.StoppedReason)
 }

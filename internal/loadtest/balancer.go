@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 
@@ -84,14 +85,10 @@ func (b *Balancer) targets() (all []elb.Target, routed []bool) {
 
 func (b *Balancer) cut() {
 	all, _ := b.targets()
-	registered := map[string]bool{}
-	for _, t := range all {
-		registered[t.Task] = true
-	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for f := range b.open { //ebb:any-order each is cut
-		if !registered[f.task] {
+		if !slices.ContainsFunc(all, func(t elb.Target) bool { return t.Task == f.task }) {
 			f.cut(errDelayOver)
 		}
 	}
@@ -149,8 +146,7 @@ func (b *Balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func gatewayError(err error) int {
-	var late net.Error
-	if errors.As(err, &late) && late.Timeout() {
+	if late, ok := errors.AsType[net.Error](err); ok && late.Timeout() {
 		return http.StatusGatewayTimeout
 	}
 	return http.StatusBadGateway

@@ -24,10 +24,9 @@ type Client struct {
 	http  http.Client
 	slots chan struct{}
 
-	mu     sync.Mutex // guards the rest
-	tally  Tally
-	quick  []time.Duration // how long the answered quick requests took
-	failed map[string]int
+	mu    sync.Mutex // guards the rest
+	tally Tally
+	quick []time.Duration // how long the answered quick requests took
 }
 
 // Tally is what came of the requests so far.
@@ -42,7 +41,9 @@ type Tally struct {
 func NewClient(url string) *Client {
 	// The load balancer never closes an idle connection, so none is closed while a request is under way to it.
 	transport := &http.Transport{MaxIdleConnsPerHost: most, DisableCompression: true}
-	return &Client{url: url, http: http.Client{Transport: transport, Timeout: patience}, slots: make(chan struct{}, most), failed: map[string]int{}}
+	return &Client{
+		url: url, http: http.Client{Transport: transport, Timeout: patience}, slots: make(chan struct{}, most), tally: Tally{ByKind: map[string]int{}},
+	}
 }
 
 // Close gives up the client's connections.
@@ -53,7 +54,7 @@ func (c *Client) Tally() Tally {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	t := c.tally
-	t.ByKind = maps.Clone(c.failed)
+	t.ByKind = maps.Clone(t.ByKind)
 	if len(c.quick) > 0 {
 		sorted := slices.Sorted(slices.Values(c.quick))
 		t.P99 = sorted[len(sorted)*99/100]
@@ -73,7 +74,7 @@ func (c *Client) send(ctx context.Context, r request, due time.Time) {
 	switch {
 	case kind != "":
 		c.tally.Failed++
-		c.failed[kind]++
+		c.tally.ByKind[kind]++
 	case !r.slow:
 		c.quick = append(c.quick, time.Since(due))
 	}
@@ -105,11 +106,10 @@ func (c *Client) try(ctx context.Context, take time.Duration) string {
 }
 
 func kindOf(err error) string {
-	var late net.Error
-	switch {
-	case errors.As(err, &late) && late.Timeout():
+	if late, ok := errors.AsType[net.Error](err); ok && late.Timeout() {
 		return "timeout"
-	case errors.Is(err, syscall.ECONNREFUSED):
+	}
+	if errors.Is(err, syscall.ECONNREFUSED) {
 		return "refused"
 	}
 	return "reset"

@@ -45,18 +45,15 @@ func (l Load) Run(ctx context.Context, stop <-chan struct{}, clients ...*Client)
 	var sent sync.WaitGroup
 	defer sent.Wait()
 	next, start := l.requests(), time.Now()
-	timer := time.NewTimer(0)
-	defer timer.Stop()
 	for {
 		r := next()
 		due := start.Add(r.at)
-		timer.Reset(time.Until(due))
 		select {
 		case <-ctx.Done():
 			return
 		case <-stop:
 			return
-		case <-timer.C:
+		case <-time.After(time.Until(due)):
 		}
 		for _, c := range clients {
 			select {

@@ -29,17 +29,12 @@ func NewProcesses(world World) *Processes {
 	return &Processes{world: world, alive: map[string]*process{}}
 }
 
-// process is one server.
+// process is one server and its listener.
 type process struct {
+	*net.TCPListener
 	address string // empty: it takes no new connections
 	server  *http.Server
 	killed  atomic.Bool
-}
-
-// listener makes the connections of a process.
-type listener struct {
-	*net.TCPListener
-	of *process
 }
 
 // connection is closed with a reset when its process is killed, as a kernel does for a process that is gone.
@@ -48,12 +43,13 @@ type connection struct {
 	of *process
 }
 
-func (l listener) Accept() (net.Conn, error) {
-	c, err := l.AcceptTCP()
+// Accept makes the connections of a process.
+func (p *process) Accept() (net.Conn, error) {
+	c, err := p.AcceptTCP()
 	if err != nil {
 		return nil, err
 	}
-	return connection{c, l.of}, nil
+	return connection{c, p}, nil
 }
 
 func (c connection) Close() error {
@@ -78,8 +74,8 @@ func (p *Processes) Start(t ecs.Task) {
 		p.ended.Go(func() { p.exited(t.ARN) })
 		return
 	}
-	s.address = l.Addr().String()
-	p.ended.Go(func() { _ = s.server.Serve(listener{l, s}) }) // ends with ErrServerClosed
+	s.TCPListener, s.address = l, l.Addr().String()
+	p.ended.Go(func() { _ = s.server.Serve(s) }) // ends with ErrServerClosed
 }
 
 // Terminate is SIGTERM.
@@ -119,11 +115,10 @@ func (p *Processes) kill(arn string) {
 func (p *Processes) Address(task string) (string, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	s := p.alive[task]
-	if s == nil || s.address == "" {
-		return "", false
+	if s := p.alive[task]; s != nil {
+		return s.address, s.address != ""
 	}
-	return s.address, true
+	return "", false
 }
 
 // Close kills all processes and waits for their end. The world must not be locked.

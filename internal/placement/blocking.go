@@ -23,8 +23,8 @@ type blockade struct {
 	left   []int // of others
 	spent  int
 	dead   map[string]bool
-	found  []load   // by place in rooms: a way
-	sorted [4][]int // others by what they need of CPU, memory, GPUs and interfaces, the greediest first
+	found  []load                // by place in rooms: a way
+	sorted [len(amounts{})][]int // others by what they need of CPU, memory, GPUs and interfaces, the greediest first
 }
 
 // mayBeBlocked says why a service may fail to have n tasks placed; nothing: it cannot fail.
@@ -39,13 +39,13 @@ func (v *view) mayBeBlocked(d *demand, n int) []Reason {
 				g.rooms = append(g.rooms, i)
 			}
 		}
-		for i := range v.demands {
-			if o := &v.demands[i]; o == d && n > 1 || o != d && o.count > 0 {
-				g.others = append(g.others, o)
-				g.left = append(g.left, o.count)
-				if o == d {
-					g.left[len(g.left)-1] = n - 1
-				}
+		for _, o := range v.demands {
+			left := o.count
+			if o == d {
+				left = n - 1
+			}
+			if left > 0 {
+				g.others, g.left = append(g.others, o), append(g.left, left)
 			}
 		}
 		g.found = make([]load, len(g.rooms))
@@ -110,14 +110,12 @@ func (g *blockade) fill(i, k int, l load) bool {
 	return false
 }
 
-func (d *demand) needs() [4]int { return [4]int{d.cpu, d.memory, d.gpu, d.nics} }
-
 func (g *blockade) sort() {
 	for dim := range g.sorted {
 		for k := range g.others {
 			g.sorted[dim] = append(g.sorted[dim], k)
 		}
-		slices.SortFunc(g.sorted[dim], func(a, b int) int { return g.others[b].needs()[dim] - g.others[a].needs()[dim] })
+		slices.SortFunc(g.sorted[dim], func(a, b int) int { return g.others[b].needs[dim] - g.others[a].needs[dim] })
 	}
 }
 
@@ -130,14 +128,14 @@ func (g *blockade) price(i, limit int) int {
 			return 1
 		}
 	}
-	best, needs := limit+1, g.d.needs()
-	for dim, free := range [4]int{r.tight.cpu, r.tight.memory, r.tight.gpu, r.tight.nics} {
-		if needs[dim] == 0 {
+	best := limit + 1
+	for dim, free := range r.tight.free {
+		if g.d.needs[dim] == 0 {
 			continue
 		}
-		over, n := free-needs[dim]+1, 0
+		over, n := free-g.d.needs[dim]+1, 0
 		for _, k := range g.sorted[dim] {
-			size := g.others[k].needs()[dim]
+			size := g.others[k].needs[dim]
 			if size == 0 || n >= best {
 				break
 			}

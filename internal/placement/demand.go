@@ -13,12 +13,12 @@ type demand struct {
 	def  *inventory.TaskDefinition // nil: not in the inventory
 	name string
 
-	cpu, memory, gpu, nics int
-	ports                  []inventory.Port
-	distinct               bool
-	admits                 []answer   // by room: whether attributes, constraints and capacity providers let it in
-	refused                []Code     // by room: which of them does not
-	choices                [][]answer // admits for each capacity provider alone, of which ECS chooses one; one if there is no choice
+	needs    amounts
+	ports    []inventory.Port
+	distinct bool
+	admits   []answer   // by room: whether attributes, constraints and capacity providers let it in
+	refused  []Code     // by room: which of them does not
+	choices  [][]answer // admits for each capacity provider alone, of which ECS chooses one; one if there is no choice
 
 	count   int // to be started
 	targets []*inventory.Task
@@ -31,52 +31,45 @@ type demand struct {
 }
 
 // demandsOf is what a service asks for; a daemon asks for one task on each host that lacks it.
-func (v *view) demandsOf(s *inventory.Service) []demand {
+func (v *view) demandsOf(s *inventory.Service) []*demand {
 	if s.LaunchType == "FARGATE" || s.LaunchType == "EXTERNAL" || s.Status == "INACTIVE" {
 		return nil
 	}
-	d := demand{s: s, name: s.Name, def: v.c.TaskDefinition(s.TaskDefinition)}
+	d := &demand{s: s, name: s.Name, def: v.c.TaskDefinition(s.TaskDefinition)}
 	if d.def != nil {
-		d.cpu, d.memory, d.gpu, d.ports = d.def.CPU, d.def.Memory, d.def.GPU, d.def.HostPorts
+		d.needs, d.ports = amounts{d.def.CPU, d.def.Memory, d.def.GPU}, d.def.HostPorts
 		if d.def.Network == "awsvpc" {
-			d.nics = 1
+			d.needs[nics] = 1
 		}
 	}
-	for _, c := range s.Constraints {
-		d.distinct = d.distinct || c.Type == "distinctInstance"
-	}
-	v.admit(&d)
+	d.distinct = slices.ContainsFunc(s.Constraints, func(c inventory.Constraint) bool { return c.Type == "distinctInstance" })
+	v.admit(d)
 	if s.Daemon {
 		return v.missingDaemons(d)
 	}
-	v.count(&d)
-	return []demand{d}
+	v.count(d)
+	return []*demand{d}
 }
 
-func (v *view) missingDaemons(d demand) []demand {
-	var missing []demand
+func (v *view) missingDaemons(d *demand) []*demand {
+	var missing []*demand
 	for i := range v.rooms {
 		if v.rooms[i].tight.has[d.name] || d.admits[i] == no {
 			continue
 		}
-		one := d
-		one.count, one.admits = 1, make([]answer, len(v.rooms))
-		for j := range one.admits {
-			one.admits[j] = no
-		}
+		one := *d
+		one.count, one.admits = 1, slices.Repeat([]answer{no}, len(v.rooms))
 		one.admits[i] = d.admits[i]
 		one.choices = [][]answer{one.admits}
-		missing = append(missing, one)
+		missing = append(missing, &one)
 	}
 	return missing
 }
 
-// count counts the tasks of a service and the bounds within which it moves. Services of other controllers use AWS's defaults.
-// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeploymentConfiguration.html
+// count counts the tasks of a service.
 func (v *view) count(d *demand) {
 	current := 0
-	for i := range v.c.Tasks {
-		t := &v.c.Tasks[i]
+	for _, t := range v.c.Tasks {
 		if t.Service() != d.name || !t.Live() || t.DesiredStatus == fleet.Stopped {
 			continue
 		}
@@ -100,11 +93,7 @@ func (v *view) count(d *demand) {
 		}
 	}
 	d.count = max(0, d.s.Desired-current)
-	least, most := d.s.MinPercent, d.s.MaxPercent
-	if d.s.Controller == "CODE_DEPLOY" || d.s.Controller == "EXTERNAL" {
-		least, most = 100, 200
-	}
-	d.lower, d.upper = (d.s.Desired*least+99)/100, d.s.Desired*most/100
+	d.lower, d.upper = d.s.Bounds()
 }
 
 // admit judges what of a host does not change while tasks are placed.
@@ -112,14 +101,13 @@ func (v *view) admit(d *demand) {
 	d.admits, d.refused = make([]answer, len(v.rooms)), make([]Code, len(v.rooms))
 	for i := range v.rooms {
 		d.admits[i], d.refused[i] = d.admit(v.rooms[i].host)
-		v.blind = v.blind || v.rooms[i].blind && d.nics > 0
+		v.blind = v.blind || v.rooms[i].blind && d.needs[nics] > 0
 	}
 	providers := v.providers(d.s)
 	if providers == nil {
 		d.choices = [][]answer{d.admits}
 		return
 	}
-	var choices [][]answer
 	for _, name := range providers {
 		choice := make([]answer, len(v.rooms))
 		for i := range v.rooms {
@@ -128,9 +116,8 @@ func (v *view) admit(d *demand) {
 				choice[i] = d.admits[i]
 			}
 		}
-		choices = append(choices, choice)
+		d.choices = append(d.choices, choice)
 	}
-	d.choices = choices
 	for i := range v.rooms {
 		if !slices.Contains(providers, v.rooms[i].host.CapacityProvider) {
 			d.admits[i], d.refused[i] = no, NoProviderHost
@@ -141,10 +128,7 @@ func (v *view) admit(d *demand) {
 // providers are the capacity providers that a service may use, nil if any host will do.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CapacityProviderStrategyItem.html
 func (v *view) providers(s *inventory.Service) []string {
-	strategy := s.Strategy
-	if len(strategy) == 0 && s.LaunchType == "" {
-		strategy = v.c.DefaultStrategy
-	}
+	strategy := v.c.StrategyOf(s)
 	var names []string
 	for _, item := range strategy {
 		if item.Weight > 0 || item.Base > 0 {
@@ -173,13 +157,9 @@ func (d *demand) admit(h *inventory.Host) (answer, Code) {
 	for _, want := range d.def.Requires {
 		note(requires(h, want), NoAttribute)
 	}
-	for _, list := range [][]inventory.Constraint{d.def.Constraints, d.s.Constraints} {
-		for _, c := range list {
-			if c.Type == "memberOf" {
-				q, _ := parse(c.Expression)
-				note(q(h), ConstraintUnmet)
-			}
-		}
+	for _, e := range d.expressions() {
+		q, _ := parse(e)
+		note(q(h), ConstraintUnmet)
 	}
 	return least, code
 }

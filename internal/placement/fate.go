@@ -2,6 +2,7 @@ package placement
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/inventory"
@@ -90,9 +91,7 @@ func (v *view) doubts(d *demand) []Reason {
 		if t.Protected {
 			say(Protected, "task %s of service %s has scale-in protection; AWS does not document whether draining waits for that", t.ARN.Name(), d.name)
 		}
-		if h := v.hosts[t.ContainerInstance]; !h.Connected {
-			say(AgentGone, "the agent on %s is not connected; task %s cannot be stopped before it is connected again", h.Instance, t.ARN.Name())
-		}
+		doubts = append(doubts, v.cutOff(t)...)
 	}
 	needed := d.lower - d.healthy
 	if needed > d.count {
@@ -101,8 +100,8 @@ func (v *view) doubts(d *demand) []Reason {
 	if needed > 0 && d.upper <= d.lower || d.upper < d.s.Desired {
 		say(PercentArithmetic, "%s", arithmeticWords(d))
 	}
-	for i := range v.demands {
-		if other := &v.demands[i]; other.def == nil && other.count > 0 && other != d {
+	for _, other := range v.demands {
+		if other.def == nil && other.count > 0 && other != d {
 			say(Unjudged, "service %s has to start %s, but its task definition could not be read; it may take any place", other.name, tasks(other.count))
 		}
 	}
@@ -151,18 +150,19 @@ func (v *view) places(d *demand) []fleet.InstanceID {
 // daemons are the fates of daemon tasks on the targets: they stop after the last replica task.
 func (v *view) daemons() []Fate {
 	var fates []Fate
-	for i := range v.c.Services {
-		s := &v.c.Services[i]
+	for _, s := range v.c.Services {
 		if !s.Daemon {
 			continue
 		}
 		f := Fate{Kind: Daemon, Service: s.Name, Desired: s.Desired}
-		v.each(func(t *inventory.Task) {
+		for _, t := range v.meantToRun() {
 			if t.Service() == s.Name {
-				f.Tasks = append(f.Tasks, t.ARN)
-				f.doubt(v.hosts[t.ContainerInstance], t)
+				f.Tasks, f.Reasons = append(f.Tasks, t.ARN), append(f.Reasons, v.cutOff(t)...)
 			}
-		})
+		}
+		if len(f.Reasons) > 0 {
+			f.Verdict = Uncertain
+		}
 		if len(f.Tasks) > 0 {
 			fates = append(fates, f)
 		}
@@ -173,7 +173,7 @@ func (v *view) daemons() []Fate {
 // alone are the fates of tasks on the targets that no service in the inventory owns.
 func (v *view) alone() []Fate {
 	var fates []Fate
-	v.each(func(t *inventory.Task) {
+	for _, t := range v.meantToRun() {
 		name := t.Service()
 		switch {
 		case name == "":
@@ -184,23 +184,23 @@ func (v *view) alone() []Fate {
 			fates = append(fates, Fate{Kind: Replica, Service: name, Tasks: []fleet.ARN{t.ARN}, Verdict: Uncertain, Reasons: []Reason{{
 				Unjudged, fmt.Sprintf("task %s belongs to service %s, which could not be read", t.ARN.Name(), name)}}})
 		}
-	})
+	}
 	return fates
 }
 
-// each calls f for the tasks on the targets that are not stopping already.
-func (v *view) each(f func(*inventory.Task)) {
-	for i := range v.c.Tasks {
-		if t := &v.c.Tasks[i]; t.Live() && v.target[t.ContainerInstance] && t.DesiredStatus != fleet.Stopped {
-			f(t)
-		}
-	}
+// meantToRun are the tasks on the targets that are not stopping already.
+func (v *view) meantToRun() []*inventory.Task {
+	return slices.DeleteFunc(slices.Clone(v.c.Tasks), func(t *inventory.Task) bool {
+		return !t.Live() || !v.target[t.ContainerInstance] || t.DesiredStatus == fleet.Stopped
+	})
 }
 
-func (f *Fate) doubt(h *inventory.Host, t *inventory.Task) {
-	if !h.Connected {
-		f.Verdict = Uncertain
-		f.Reasons = append(f.Reasons, Reason{AgentGone, fmt.Sprintf("the agent on %s is not connected; task %s cannot be stopped before it is connected again",
-			h.Instance, t.ARN.Name())})
+// cutOff says that a task cannot be stopped where its host's agent is not connected.
+func (v *view) cutOff(t *inventory.Task) []Reason {
+	h := v.c.HostOf(t)
+	if h.Connected {
+		return nil
 	}
+	return []Reason{{AgentGone, fmt.Sprintf("the agent on %s is not connected; task %s cannot be stopped before it is connected again",
+		h.Instance, t.ARN.Name())}}
 }

@@ -21,11 +21,10 @@ func (r *room) filled(d *demand, l load, limit int) load {
 
 // together looks for places for all tasks that must have one at once, though each service alone could have them. Where there
 // is provably no such way, something is stuck, and every service concerned says so.
-func (v *view) together(fates []Fate) {
+func (v *view) together(asked []*demand, fates []Fate) {
 	var p packing
 	var concerned []int
-	for i := range fates {
-		d := v.demand(fates[i].Service)
+	for i, d := range asked {
 		needed := d.lower - d.staying - d.others
 		if fates[i].Verdict != Uncertain || d.running == 0 || needed <= 0 || fates[i].Reasons[0].Code != Order || len(v.hopes(d)) > 0 {
 			continue
@@ -44,15 +43,6 @@ func (v *view) together(fates []Fate) {
 		fates[i].Verdict = Stuck
 		fates[i].Reasons = append([]Reason{{Together, words}}, fates[i].Reasons[1:]...)
 	}
-}
-
-func (v *view) demand(name string) *demand {
-	for i := range v.demands {
-		if v.demands[i].name == name {
-			return &v.demands[i]
-		}
-	}
-	return nil
 }
 
 // packing is the search for places for several services together.

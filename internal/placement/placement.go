@@ -11,6 +11,8 @@
 package placement
 
 import (
+	"slices"
+
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/inventory"
 )
@@ -75,7 +77,7 @@ type Fate struct {
 type Result struct {
 	Verdict Verdict // the worst of all
 	Fates   []Fate  // in order of the cluster's services, then the standalone tasks
-	// Notes name what the answer needs and could not be read, such as the number of network interfaces of a host.
+	// Notes name what the answer needs and the inventory lacks without calling it unread: the number of network interfaces of a host.
 	Notes []string
 }
 
@@ -84,17 +86,18 @@ type Result struct {
 func Leave(s *inventory.Inventory, c *inventory.Cluster, targets []fleet.InstanceID) Result {
 	v := look(s, c, targets)
 	var r Result
-	for i := range v.demands {
-		if d := &v.demands[i]; len(d.targets) > 0 {
-			r.Fates = append(r.Fates, v.fate(d))
-		}
+	asked := slices.DeleteFunc(slices.Clone(v.demands), func(d *demand) bool { return len(d.targets) == 0 })
+	for _, d := range asked {
+		r.Fates = append(r.Fates, v.fate(d))
 	}
-	v.together(r.Fates)
+	v.together(asked, r.Fates)
 	r.Fates = append(r.Fates, v.daemons()...)
 	r.Fates = append(r.Fates, v.alone()...)
 	for i := range r.Fates {
 		r.Verdict = max(r.Verdict, r.Fates[i].Verdict)
 	}
-	r.Notes = v.notes()
+	if v.blind {
+		r.Notes = append(r.Notes, "how many network interfaces some hosts can have is unknown; they were not taken for a limit")
+	}
 	return r
 }

@@ -13,29 +13,29 @@ import (
 
 // pair is a cluster of two hosts with one service of two tasks, one on each; the tests change it and ask about the first host.
 func pair() *inventory.Inventory {
-	c := inventory.Cluster{Name: "prod"}
+	c := &inventory.Cluster{Name: "prod"}
 	for i := range 2 {
-		c.Hosts = append(c.Hosts, inventory.Host{
+		c.Hosts = append(c.Hosts, &inventory.Host{
 			ContainerInstance: fleet.ContainerInstance{ARN: fleet.ARN(fmt.Sprintf("ci/%d", i)), Instance: fleet.InstanceID(fmt.Sprintf("i-%d", i)),
 				Status: fleet.Active, Connected: true},
 			CPU: 2048, Memory: 4096, Free: inventory.Resources{CPU: 1024, Memory: 2048}, Trunk: true, AgentVersion: "1.68.2",
 			Attributes: map[string]string{"ecs.instance-type": "m7i.large", "tier": "2"},
 		})
-		c.Tasks = append(c.Tasks, inventory.Task{Task: fleet.Task{
+		c.Tasks = append(c.Tasks, &inventory.Task{Task: fleet.Task{
 			ARN: fleet.ARN(fmt.Sprintf("task/%d", i)), ContainerInstance: c.Hosts[i].ARN, Family: "web:1", Group: "service:web",
 			LastStatus: "RUNNING", DesiredStatus: "RUNNING",
 		}})
 	}
-	c.TaskDefinitions = []inventory.TaskDefinition{{Name: "web:1", Network: "bridge", CPU: 512, Memory: 512}}
-	c.Services = []inventory.Service{{
+	c.TaskDefinitions = []*inventory.TaskDefinition{{Name: "web:1", Network: "bridge", CPU: 512, Memory: 512}}
+	c.Services = []*inventory.Service{{
 		Service: fleet.Service{Name: "web", Desired: 2, MinPercent: 100, MaxPercent: 200}, LaunchType: "EC2", Controller: "ECS",
 		TaskDefinition: "web:1", Status: "ACTIVE",
 	}}
-	return &inventory.Inventory{Clusters: []inventory.Cluster{c}}
+	return &inventory.Inventory{Clusters: []*inventory.Cluster{c}}
 }
 
 func leave(s *inventory.Inventory) placement.Result {
-	return placement.Leave(s, &s.Clusters[0], []fleet.InstanceID{"i-0"})
+	return placement.Leave(s, s.Clusters[0], []fleet.InstanceID{"i-0"})
 }
 
 func TestRules(t *testing.T) {
@@ -86,16 +86,16 @@ func TestRules(t *testing.T) {
 		"a provider that scales": {func(p parts) {
 			p.web.LaunchType, p.web.Strategy = "", []inventory.StrategyItem{{Provider: "spot", Weight: 1}}
 			p.c.CapacityProviders = []inventory.CapacityProvider{{Name: "spot", Group: "spot-asg", ManagedScaling: true}}
-			p.s.Groups = []inventory.Group{{Group: fleet.Group{Name: "spot-asg", Desired: 1, Max: 2}}}
+			p.s.Groups = []*inventory.Group{{Group: fleet.Group{Name: "spot-asg", Desired: 1, Max: 2}}}
 		}, placement.Uncertain, placement.Scaling, "spot-asg"},
 		"a provider at its end": {func(p parts) {
 			p.web.LaunchType, p.web.Strategy = "", []inventory.StrategyItem{{Provider: "spot", Weight: 1}}
 			p.c.CapacityProviders = []inventory.CapacityProvider{{Name: "spot", Group: "spot-asg", ManagedScaling: true}}
-			p.s.Groups = []inventory.Group{{Group: fleet.Group{Name: "spot-asg", Desired: 2, Max: 2}}}
+			p.s.Groups = []*inventory.Group{{Group: fleet.Group{Name: "spot-asg", Desired: 2, Max: 2}}}
 		}, placement.Stuck, placement.NoProviderHost, ""},
 		"no host":           {func(p parts) { p.rest.Status = fleet.Draining }, placement.Stuck, placement.NoHost, ""},
 		"no connected host": {func(p parts) { p.rest.Connected = false }, placement.Stuck, placement.NoHost, ""},
-		"a host that EC2 has stopped": {func(p parts) { p.s.Instances = []inventory.Instance{{ID: "i-1", State: fleet.StateStopped}} },
+		"a host that EC2 has stopped": {func(p parts) { p.s.Instances = []*inventory.Instance{{ID: "i-1", State: fleet.StateStopped}} },
 			placement.Stuck, placement.NoHost, ""},
 		"100 and 100": {func(p parts) { p.web.MaxPercent = 100 }, placement.Stuck, placement.PercentArithmetic,
 			"at least 2 healthy (rounded up), maximumPercent 100 allows at most 2 (rounded down)"},
@@ -122,8 +122,8 @@ func TestRules(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := pair()
-			k := &s.Clusters[0]
-			c.change(parts{s, k, &k.Services[0], &k.TaskDefinitions[0], &k.Tasks[0], &k.Tasks[1], &k.Hosts[1]})
+			k := s.Clusters[0]
+			c.change(parts{s, k, k.Services[0], k.TaskDefinitions[0], k.Tasks[0], k.Tasks[1], k.Hosts[1]})
 			r := leave(s)
 			if r.Verdict != c.verdict {
 				t.Fatalf("verdict %s, want %s:%s", r.Verdict, c.verdict, told(r))
@@ -151,9 +151,9 @@ func member(s *inventory.Service, expression string) {
 
 // rival adds a service of one task of so many CPU units that has no place yet.
 func rival(s *inventory.Inventory, name string, cpu int) {
-	c := &s.Clusters[0]
-	c.TaskDefinitions = append(c.TaskDefinitions, inventory.TaskDefinition{Name: name + ":1", Network: "bridge", CPU: cpu})
-	c.Services = append(c.Services, inventory.Service{Service: fleet.Service{Name: name, Desired: 1, MinPercent: 100, MaxPercent: 200},
+	c := s.Clusters[0]
+	c.TaskDefinitions = append(c.TaskDefinitions, &inventory.TaskDefinition{Name: name + ":1", Network: "bridge", CPU: cpu})
+	c.Services = append(c.Services, &inventory.Service{Service: fleet.Service{Name: name, Desired: 1, MinPercent: 100, MaxPercent: 200},
 		LaunchType: "EC2", TaskDefinition: name + ":1"})
 }
 
@@ -175,8 +175,8 @@ func TestWhatAnotherServiceMayTakeIsNotPromised(t *testing.T) {
 func TestTwoServicesThatFitAloneAndNotTogether(t *testing.T) {
 	s := pair()
 	rival(s, "db", 600)
-	c := &s.Clusters[0]
-	c.Tasks = append(c.Tasks, inventory.Task{Task: fleet.Task{ARN: "task/db", ContainerInstance: "ci/0", Family: "db:1", Group: "service:db",
+	c := s.Clusters[0]
+	c.Tasks = append(c.Tasks, &inventory.Task{Task: fleet.Task{ARN: "task/db", ContainerInstance: "ci/0", Family: "db:1", Group: "service:db",
 		LastStatus: "RUNNING", DesiredStatus: "RUNNING"}})
 	r := leave(s)
 	if r.Verdict != placement.Stuck || len(r.Fates) != 2 || r.Fates[0].Reasons[0].Code != placement.Together || r.Fates[1].Reasons[0].Code != placement.Together {
@@ -194,7 +194,7 @@ func TestPlacesAndNumbersAreReported(t *testing.T) {
 
 func TestUnknownInterfacesAreNoLimitAndAreNoted(t *testing.T) {
 	s := pair()
-	c := &s.Clusters[0]
+	c := s.Clusters[0]
 	c.TaskDefinitions[0].Network, c.Hosts[1].Trunk = "awsvpc", false
 	if r := leave(s); r.Verdict != placement.Moves || len(r.Notes) != 1 || !strings.Contains(r.Notes[0], "network interfaces") {
 		t.Errorf("%s, notes %q", r.Verdict, r.Notes)

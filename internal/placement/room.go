@@ -2,6 +2,7 @@ package placement
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 
 	"github.com/ebbhq/ebb/internal/fleet"
@@ -11,11 +12,21 @@ import (
 // endless is more network interfaces than a host can have: their number is unknown, or not the limit.
 const endless = 1 << 30
 
+// amounts are numbers of what a host has and a task needs, in this order.
+type amounts [4]int
+
+const (
+	cpu = iota // units
+	memory
+	gpu
+	nics
+)
+
 // space is what a host has left for tasks.
 type space struct {
-	cpu, memory, gpu, nics int
-	taken                  map[inventory.Port]bool
-	has                    map[string]bool // services with a task here
+	free  amounts
+	taken map[inventory.Port]bool
+	has   map[string]bool // services with a task here
 }
 
 // room is a host on which ECS may place tasks.
@@ -29,29 +40,25 @@ type room struct {
 
 // load is what the search has placed into a room.
 type load struct {
-	cpu, memory, gpu, nics int
-	ports                  []inventory.Port
-	services               []string
+	used     amounts
+	ports    []inventory.Port
+	services []string
 }
 
 func (l load) with(d *demand) load {
-	return load{
-		cpu: l.cpu + d.cpu, memory: l.memory + d.memory, gpu: l.gpu + d.gpu, nics: l.nics + d.nics,
-		ports: append(slices.Clip(l.ports), d.ports...), services: append(slices.Clip(l.services), d.name),
+	for i, n := range d.needs {
+		l.used[i] += n
 	}
+	l.ports, l.services = append(slices.Clip(l.ports), d.ports...), append(slices.Clip(l.services), d.name)
+	return l
 }
 
 // misfit says what keeps a task out of a space with a load in it, and how much of it there is; empty: it fits.
 func (s *space) misfit(l load, d *demand) (Code, int) {
-	switch {
-	case d.cpu > s.cpu-l.cpu:
-		return NoCPU, s.cpu - l.cpu
-	case d.memory > s.memory-l.memory:
-		return NoMemory, s.memory - l.memory
-	case d.gpu > s.gpu-l.gpu:
-		return NoGPU, s.gpu - l.gpu
-	case d.nics > s.nics-l.nics:
-		return NoInterface, s.nics - l.nics
+	for i, code := range [...]Code{NoCPU, NoMemory, NoGPU, NoInterface} {
+		if free := s.free[i] - l.used[i]; d.needs[i] > free {
+			return code, free
+		}
 	}
 	for _, p := range d.ports {
 		if s.taken[p] || slices.Contains(l.ports, p) {
@@ -71,23 +78,18 @@ func (s *space) fits(l load, d *demand) bool {
 
 // room makes the room of a host from what ECS says is free and from the tasks on it.
 func (v *view) room(h *inventory.Host) room {
-	r := room{host: h, tight: space{cpu: h.Free.CPU, memory: h.Free.Memory, gpu: h.Free.GPU, nics: endless}}
-	r.tight.taken, r.loose.taken = map[inventory.Port]bool{}, map[inventory.Port]bool{}
-	r.tight.has, r.loose.has = map[string]bool{}, map[string]bool{}
+	r := room{host: h, blind: h.Interfaces == 0 && !h.Trunk}
+	r.tight = space{amounts{h.Free.CPU, h.Free.Memory, h.Free.GPU, endless}, map[inventory.Port]bool{}, map[string]bool{}}
+	if h.Interfaces > 0 && !h.Trunk {
+		r.tight.free[nics] = h.Interfaces - 1
+	}
 	for _, n := range h.Free.Ports {
 		r.tight.taken[inventory.Port{Number: n}] = true
 	}
 	for _, n := range h.Free.UDP {
 		r.tight.taken[inventory.Port{Number: n, UDP: true}] = true
 	}
-	for p := range r.tight.taken { //ebb:any-order a set is copied
-		r.loose.taken[p] = true
-	}
-	r.loose.cpu, r.loose.memory, r.loose.gpu, r.loose.nics = r.tight.cpu, r.tight.memory, r.tight.gpu, endless
-	if h.Interfaces > 0 && !h.Trunk {
-		r.tight.nics, r.loose.nics = h.Interfaces-1, h.Interfaces-1
-	}
-	r.blind = h.Interfaces == 0 && !h.Trunk
+	r.loose = space{r.tight.free, maps.Clone(r.tight.taken), map[string]bool{}}
 	for _, t := range v.on[h.ARN] {
 		v.occupy(&r, t)
 	}
@@ -97,25 +99,25 @@ func (v *view) room(h *inventory.Host) room {
 // occupy counts a task that is on the host: it uses a network interface, it keeps other tasks of its kind away, and it may end.
 func (v *view) occupy(r *room, t *inventory.Task) {
 	def := v.c.TaskDefinition(t.Family)
-	nics := 0
+	own := 0
 	if def != nil && def.Network == "awsvpc" {
-		nics = 1
+		own = 1
 	}
-	r.tight.nics -= nics
+	r.tight.free[nics] -= own
 	r.tight.has[t.Service()] = true
 	if !v.mayEnd(t) {
-		r.loose.nics -= nics
+		r.loose.free[nics] -= own
 		r.loose.has[t.Service()] = true
 		return
 	}
 	if def == nil { // it is not known what it gives back: all of the host at most
-		r.loose.cpu, r.loose.memory, r.loose.gpu = r.host.CPU, r.host.Memory, r.host.GPU
+		r.loose.free = amounts{r.host.CPU, r.host.Memory, r.host.GPU, r.loose.free[nics]}
 		clear(r.loose.taken)
 		return
 	}
-	r.loose.cpu += cmp.Or(t.CPU, def.CPU)
-	r.loose.memory += cmp.Or(t.Memory, def.Memory)
-	r.loose.gpu += cmp.Or(t.GPU, def.GPU)
+	r.loose.free[cpu] += cmp.Or(t.CPU, def.CPU)
+	r.loose.free[memory] += cmp.Or(t.Memory, def.Memory)
+	r.loose.free[gpu] += cmp.Or(t.GPU, def.GPU)
 	for _, p := range def.HostPorts {
 		delete(r.loose.taken, p)
 	}

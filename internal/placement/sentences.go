@@ -93,19 +93,20 @@ func (t tally) words(d *demand, rooms int) string {
 	}
 	switch t.code {
 	case NoCPU:
-		return free(inventory.Count(d.cpu, "CPU unit"))
+		return free(inventory.Count(d.needs[cpu], "CPU unit"))
 	case NoMemory:
-		return free(fmt.Sprintf("%d MiB of memory", d.memory))
+		return free(fmt.Sprintf("%d MiB of memory", d.needs[memory]))
 	case NoGPU:
-		return free(inventory.Count(d.gpu, "GPU"))
+		return free(inventory.Count(d.needs[gpu], "GPU"))
 	case NoInterface:
-		return free(inventory.Count(d.nics, "network interface"))
+		return free(inventory.Count(d.needs[nics], "network interface"))
 	case NoPort:
 		return fmt.Sprintf("a task needs host port %s, which is in use %s (%s)", portWords(d.ports), on, such)
 	case NoAttribute:
 		return fmt.Sprintf("task definition %s requires attributes that are missing %s (%s): %s", d.def.Name, on, such, strings.Join(d.def.Requires, ", "))
 	case ConstraintUnmet:
-		return fmt.Sprintf("the placement constraint %s is not met, or cannot be judged, %s (%s)", expressions(d), on, such)
+		return fmt.Sprintf("the placement constraint %s is not met, or cannot be judged, %s (%s)",
+			strings.Join(d.expressions(), " and "), on, such)
 	case DistinctInstance:
 		return fmt.Sprintf("distinctInstance allows one task of service %s on a host, and there already is one %s", d.name, on)
 	case NoProviderHost:
@@ -154,13 +155,13 @@ func (g *blockade) some() string {
 func togetherWords(p *packing) string {
 	parts := make([]string, len(p.demands))
 	for i, d := range p.demands {
-		parts[i] = fmt.Sprintf("%s of %s (%d CPU units, %d MiB)", tasks(p.needed[i]), d.name, d.cpu, d.memory)
+		parts[i] = fmt.Sprintf("%s of %s (%d CPU units, %d MiB)", tasks(p.needed[i]), d.name, d.needs[cpu], d.needs[memory])
 	}
 	return "each fits alone, but the other hosts have no room for all of them together: " + strings.Join(parts, ", ")
 }
 
-func expressions(d *demand) string {
-	var all []string
+// expressions are the constraints of the cluster query language on a task's host.
+func (d *demand) expressions() (all []string) {
 	for _, list := range [][]inventory.Constraint{d.def.Constraints, d.s.Constraints} {
 		for _, c := range list {
 			if c.Type == "memberOf" {
@@ -168,7 +169,7 @@ func expressions(d *demand) string {
 			}
 		}
 	}
-	return strings.Join(all, " and ")
+	return all
 }
 
 func portWords(ports []inventory.Port) string {

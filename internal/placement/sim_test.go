@@ -88,7 +88,7 @@ func drained(t *testing.T, seed uint64) outcome {
 	}
 	w.Advance(w.Now().Add(10 * time.Minute))
 	o := outcome{before: inventoryOf(t, w)}
-	c := &o.before.Clusters[0]
+	c := o.before.Clusters[0]
 	var arns []string
 	for _, i := range r.Perm(len(c.Hosts))[:1+r.IntN(1+len(c.Hosts)/4)] {
 		o.targets = append(o.targets, c.Hosts[i].Instance)

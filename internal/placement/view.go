@@ -12,28 +12,24 @@ type view struct {
 	s       *inventory.Inventory
 	c       *inventory.Cluster
 	on      map[fleet.ARN][]*inventory.Task // live tasks by host
-	hosts   map[fleet.ARN]*inventory.Host
-	live    map[string]int // tasks by service that are meant to run
+	live    map[string]int                  // tasks by service that are meant to run
 	target  map[fleet.ARN]bool
 	leaving map[fleet.ARN]bool // targets, and what leaves already
 	rooms   []room
-	demands []demand
+	demands []*demand
 	blind   bool // an awsvpc task asked for a host whose number of interfaces is not known
 }
 
 func look(s *inventory.Inventory, c *inventory.Cluster, targets []fleet.InstanceID) *view {
 	v := &view{
-		s: s, c: c, on: map[fleet.ARN][]*inventory.Task{}, hosts: map[fleet.ARN]*inventory.Host{}, live: map[string]int{},
+		s: s, c: c, on: map[fleet.ARN][]*inventory.Task{}, live: map[string]int{},
 		target: map[fleet.ARN]bool{}, leaving: map[fleet.ARN]bool{},
 	}
-	for i := range c.Hosts {
-		h := &c.Hosts[i]
-		v.hosts[h.ARN] = h
+	for _, h := range c.Hosts {
 		v.target[h.ARN] = slices.Contains(targets, h.Instance)
 		v.leaving[h.ARN] = v.target[h.ARN] || h.Status == fleet.Draining || v.departs(h.Instance)
 	}
-	for i := range c.Tasks {
-		t := &c.Tasks[i]
+	for _, t := range c.Tasks {
 		if !t.Live() {
 			continue
 		}
@@ -42,13 +38,13 @@ func look(s *inventory.Inventory, c *inventory.Cluster, targets []fleet.Instance
 			v.live[t.Service()]++
 		}
 	}
-	for i := range c.Hosts {
-		if h := &c.Hosts[i]; h.Status == fleet.Active && h.Connected && !v.leaving[h.ARN] {
+	for _, h := range c.Hosts {
+		if h.Status == fleet.Active && h.Connected && !v.leaving[h.ARN] {
 			v.rooms = append(v.rooms, v.room(h))
 		}
 	}
-	for i := range c.Services {
-		v.demands = append(v.demands, v.demandsOf(&c.Services[i])...)
+	for _, s := range c.Services {
+		v.demands = append(v.demands, v.demandsOf(s)...)
 	}
 	return v
 }
@@ -58,24 +54,6 @@ func (v *view) departs(id fleet.InstanceID) bool {
 	if m := v.s.Instance(id); m != nil && m.State.Gone() {
 		return true
 	}
-	for i := range v.s.Groups {
-		for _, in := range v.s.Groups[i].Instances {
-			if in.ID == id {
-				return in.State.Waiting() || in.State.Leaving() || in.State.Over()
-			}
-		}
-	}
-	return false
-}
-
-// notes name what could not be read.
-func (v *view) notes() []string {
-	var notes []string
-	if v.blind {
-		notes = append(notes, "how many network interfaces some hosts can have is unknown; they were not taken for a limit")
-	}
-	for _, u := range v.s.Unread {
-		notes = append(notes, u.What+" could not be read: "+u.Error)
-	}
-	return notes
+	_, in := v.s.Member(id)
+	return in != nil && (in.State.Waiting() || in.State.Leaving() || in.State.Over())
 }

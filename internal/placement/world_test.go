@@ -183,7 +183,7 @@ func allServices(t *testing.T, w *sim.World) []ecs.Service {
 // inventoryOf is what an inventory of the world's one cluster shows.
 func inventoryOf(t *testing.T, w *sim.World) *inventory.Inventory {
 	t.Helper()
-	c := inventory.Cluster{Name: "prod", ARN: "arn:aws:ecs:eu-west-1:111122223333:cluster/prod"}
+	c := &inventory.Cluster{Name: "prod", ARN: "arn:aws:ecs:eu-west-1:111122223333:cluster/prod"}
 	for _, h := range allHosts(t, w) {
 		c.Hosts = append(c.Hosts, hostOf(h))
 	}
@@ -200,32 +200,32 @@ func inventoryOf(t *testing.T, w *sim.World) *inventory.Inventory {
 		}
 		c.TaskDefinitions = append(c.TaskDefinitions, definitionOf(d))
 	}
-	return &inventory.Inventory{At: w.Now(), Clusters: []inventory.Cluster{c}}
+	return &inventory.Inventory{At: w.Now(), Clusters: []*inventory.Cluster{c}}
 }
 
-func hostOf(h ecs.ContainerInstance) inventory.Host {
-	return inventory.Host{
+func hostOf(h ecs.ContainerInstance) *inventory.Host {
+	return &inventory.Host{
 		ContainerInstance: fleet.ContainerInstance{
 			ARN: fleet.ARN(h.ARN), Cluster: h.Cluster, Instance: fleet.InstanceID(h.Instance), Status: h.Status, Connected: h.Connected,
 		},
-		Zone: h.Zone, CPU: h.CPU, Memory: h.Memory, GPU: len(h.GPUs), Attributes: h.Attributes, AgentVersion: h.AgentVersion,
+		CPU: h.CPU, Memory: h.Memory, GPU: len(h.GPUs), Attributes: h.Attributes, AgentVersion: h.AgentVersion,
 		CapacityProvider: h.CapacityProvider, Trunk: h.Interfaces == 0, Interfaces: h.Interfaces,
 		Free: inventory.Resources{CPU: h.FreeCPU, Memory: h.FreeMemory, GPU: len(h.FreeGPUs), Ports: h.Ports, UDP: h.UDP},
 	}
 }
 
-func taskOf(k ecs.Task) inventory.Task {
-	return inventory.Task{
+func taskOf(k ecs.Task) *inventory.Task {
+	return &inventory.Task{
 		Task: fleet.Task{
 			ARN: fleet.ARN(k.ARN), Cluster: k.Cluster, ContainerInstance: fleet.ARN(k.ContainerInstance), Family: k.Definition, Group: k.Group,
-			LastStatus: k.LastStatus, DesiredStatus: k.DesiredStatus, CreatedAt: k.CreatedAt,
+			LastStatus: k.LastStatus, DesiredStatus: k.DesiredStatus, CreatedAt: k.CreatedAt, StoppingAt: k.StoppingAt,
 		},
-		StartedBy: k.StartedBy, StartedAt: k.StartedAt, StoppingAt: k.StoppingAt, CPU: k.CPU, Memory: k.Memory, GPU: len(k.GPUs), Protected: k.Protected,
+		StartedBy: k.StartedBy, StartedAt: k.StartedAt, CPU: k.CPU, Memory: k.Memory, GPU: len(k.GPUs), Protected: k.Protected,
 	}
 }
 
-func serviceOf(s ecs.Service) inventory.Service {
-	v := inventory.Service{
+func serviceOf(s ecs.Service) *inventory.Service {
+	v := &inventory.Service{
 		Service: fleet.Service{Name: s.Name, Cluster: s.Cluster, Daemon: s.Daemon, Desired: s.Desired, Running: s.Running, MinPercent: s.Min, MaxPercent: s.Max},
 		Status:  s.Status, Controller: "ECS", TaskDefinition: s.Definition,
 	}
@@ -249,8 +249,8 @@ func serviceOf(s ecs.Service) inventory.Service {
 	return v
 }
 
-func definitionOf(d ecs.TaskDefinition) inventory.TaskDefinition {
-	v := inventory.TaskDefinition{Name: fmt.Sprintf("%s:%d", d.Family, d.Revision), Network: d.Network, CPU: d.CPU, Memory: d.Memory,
+func definitionOf(d ecs.TaskDefinition) *inventory.TaskDefinition {
+	v := &inventory.TaskDefinition{Name: fmt.Sprintf("%s:%d", d.Family, d.Revision), Network: d.Network, CPU: d.CPU, Memory: d.Memory,
 		GPU: d.GPU, Requires: d.Attributes()}
 	if d.Network == "awsvpc" {
 		return v

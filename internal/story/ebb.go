@@ -57,10 +57,8 @@ func (e *ebb) loaded() bool { return e.core != nil && e.core.Kernel != nil }
 func (e *ebb) boot() {
 	e.life++
 	me := fmt.Sprintf("%s/%d", e.name, e.life)
-	e.journal = &faulty{Store: e.store, run: e.run, name: e.name, skew: e.skew, kill: e.crash, count: &e.writes}
-	e.journal.cut = func() bool { return e.cut.After(e.w.Now()) }
+	e.journal = &faulty{Store: e.store, run: e.run, name: e.name, skew: e.skew, kill: e.crash, ebb: e}
 	e.queue = e.newQueue(e.now)
-	e.journal.flush = func() { e.queue.Flush(e.ctx) }
 	cfg := engine.Config{
 		Kernel: e.kernelConfig(), Store: e.journal, Source: e.queue, Me: me, Now: e.now, Clock: e.now,
 		Dead: func(holder string) bool { return holder != me && strings.HasPrefix(holder, e.name+"/") }, // a host knows its processes
@@ -83,8 +81,8 @@ func (r *run) newQueue(now func() time.Time) *sqs.Queue {
 
 func (r *run) kernelConfig() kernel.Config {
 	q, err := r.w.Queue(r.s.Ebb.queue())
-	cfg := kernel.Config{Hook: r.s.Ebb.hook(), LeaveForeign: r.s.Ebb.LeaveForeign, Redrive: err == nil && q.RedriveARN != ""}
-	if r.s.Ebb.Replicas > 1 {
+	cfg := kernel.Config{Hook: r.s.Ebb.hook(), LeaveForeign: r.s.Ebb.LeaveForeign, Redrive: err == nil && q.RedriveARN != "" || r.fn != nil}
+	if r.s.Ebb.Replicas > 1 || r.fn != nil {
 		cfg.Skew = lease.Skew
 	}
 	for _, g := range r.s.Ebb.Groups {
@@ -96,28 +94,19 @@ func (r *run) kernelConfig() kernel.Config {
 }
 
 // next is when it has something to do, or never.
-func (e *ebb) next() (time.Time, bool) {
+func (e *ebb) next() time.Time {
 	if e.core == nil {
-		return time.Time{}, false
+		return never
 	}
-	at := e.leased
-	sooner := func(t time.Time) {
-		if t.Before(at) {
-			at = t
-		}
-	}
-	sooner(e.nextMessage())
+	at := earliest(e.leased, e.nextMessage())
 	if e.loaded() {
 		wake, forwarded := e.core.Due()
-		sooner(wake.Add(-e.skew))
+		at = earliest(at, wake.Add(-e.skew))
 		if !forwarded.IsZero() {
-			sooner(forwarded.Add(-e.skew))
+			at = earliest(at, forwarded.Add(-e.skew))
 		}
 	}
-	if at.Before(e.hangs) {
-		at = e.hangs
-	}
-	return at, true
+	return latest(at, e.hangs)
 }
 
 // act does what is due now.
@@ -170,11 +159,10 @@ func (e *ebb) forget() {
 
 // nextMessage is when its long poll would return: when a message is visible, and not more often than a poll takes.
 func (e *ebb) nextMessage() time.Time {
-	at := e.start.Add(1000 * time.Hour)
 	if !e.loaded() {
-		return at
+		return never
 	}
-	return later(e.visible(at), e.polled.Add(pollPause))
+	return latest(e.visible(never), e.polled.Add(pollPause))
 }
 
 // pollPause is how long a poll takes at least.
@@ -182,13 +170,9 @@ const pollPause = 200 * time.Millisecond
 
 // visible is when a message of Ebb's queue is visible, but no later than at.
 func (r *run) visible(at time.Time) time.Time {
-	q, err := r.w.Queue(r.s.Ebb.queue())
-	if err != nil {
-		return at
-	}
-	for _, m := range q.Messages {
-		if m.VisibleAt.Before(at) {
-			at = m.VisibleAt
+	if q, err := r.w.Queue(r.s.Ebb.queue()); err == nil {
+		for _, m := range q.Messages {
+			at = earliest(at, m.VisibleAt)
 		}
 	}
 	return at
@@ -245,7 +229,7 @@ func (e *ebb) step() {
 		return
 	}
 	if len(requests) > 0 && len(e.ebbs) > 1 {
-		e.alone(e.name, e.core.Leases.Held())
+		e.journal.alone()
 	}
 	for _, r := range requests {
 		e.send(r)

@@ -87,14 +87,10 @@ func (r *run) strikes(i int, name string) bool {
 
 // fault says what goes wrong with one of Ebb's calls.
 func (r *run) fault(req wire.Request) wire.Fault {
-	if !byEbb(req.Caller) {
-		return wire.Fault{}
-	}
 	for i, f := range r.s.Faults {
-		if f.Op == "crash" || f.Op == "journal" || f.Op == "lease" || !r.strikes(i, req.Name()) {
-			continue
+		if r.strikes(i, req.Name()) {
+			return wire.Fault{Kind: hows[f.How], Lag: f.Lag, Item: r.dice.n(100)}
 		}
-		return wire.Fault{Kind: hows[f.How], Lag: f.Lag, Item: r.dice.n(100)}
 	}
 	return wire.Fault{}
 }

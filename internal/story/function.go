@@ -8,7 +8,6 @@ import (
 
 	"github.com/ebbhq/ebb/internal/engine"
 	"github.com/ebbhq/ebb/internal/event"
-	"github.com/ebbhq/ebb/internal/lease"
 	"github.com/ebbhq/ebb/internal/plan"
 	"github.com/ebbhq/ebb/internal/sim/core"
 	"github.com/ebbhq/ebb/internal/sim/wire"
@@ -31,9 +30,7 @@ type invocation struct {
 	f       *function
 	journal *faulty
 	skew    time.Duration
-	until   time.Time  // Lambda ends it then, in true time
 	queue   *sqs.Queue // as the event source mapping knows it: the messages of this invocation and no others
-	heard   []event.Message
 	at      *engine.Invocation
 	flying  int // requests under way
 	dead    bool
@@ -52,20 +49,15 @@ func (r *run) newFunction() *function {
 
 // due is when something invokes it.
 func (f *function) due() time.Time {
-	at := f.next
 	if len(f.busy) >= mostAtOnce {
-		return at
+		return f.next
 	}
-	at = f.visible(at)
-	return later(later(at, f.poll.Add(pollPause)), f.start.Add(f.s.Ebb.Late))
+	return latest(f.visible(f.next), f.poll.Add(pollPause), f.start.Add(f.s.Ebb.Late))
 }
 
 // act invokes it by the clock and for the messages of the queue.
 func (f *function) act() {
 	now := f.w.Now()
-	if now.Before(f.start.Add(f.s.Ebb.Late)) {
-		return
-	}
 	if !f.next.After(now) {
 		f.next = f.next.Add(time.Minute)
 		f.invoke(f.newQueue(f.w.Now), nil, true)
@@ -88,14 +80,13 @@ func (f *function) invoke(queue *sqs.Queue, ms []event.Message, clock bool) {
 	f.count++
 	f.cover["invocation"]++
 	i := &invocation{
-		f: f, until: f.w.Now().Add(invocationFor), queue: queue, heard: ms,
+		f: f, queue: queue,
 		skew: f.dice.between(-f.s.Ebb.Skew/2, f.s.Ebb.Skew/2+time.Millisecond),
 	}
 	name := fmt.Sprintf("%s/%d", caller, f.count)
 	i.journal = &faulty{Store: f.store, run: f.run, name: name, skew: i.skew, kill: func(where string, _ time.Duration) { i.kill(where) }}
 	cfg := engine.Config{Kernel: f.kernelConfig(), Store: i.journal, Me: name, Now: i.now, Clock: i.now}
-	cfg.Kernel.Redrive, cfg.Kernel.Skew = true, lease.Skew
-	f.later(i.until, func() { i.kill("timeout") })
+	f.later(f.w.Now().Add(invocationFor), func() { i.kill("timeout") })
 	var err error
 	i.at, err = engine.NewFunction(cfg).Begin(f.ctx, ms, clock, i.now().Add(invocationFor*2/3))
 	must(err)
@@ -125,7 +116,7 @@ func (i *invocation) round() {
 			i.end()
 			return
 		case len(r.Do) > 0:
-			i.f.alone(i.journal.name, i.at.Core.Leases.Held())
+			i.journal.alone()
 			i.flying = len(r.Do)
 			for _, req := range r.Do {
 				i.send(req)
@@ -133,7 +124,7 @@ func (i *invocation) round() {
 			i.journal.killed(afterSend)
 			return
 		case !r.Again.IsZero():
-			i.f.later(later(r.Again.Add(-i.skew), i.f.w.Now().Add(time.Millisecond)), i.round)
+			i.f.later(latest(r.Again.Add(-i.skew), i.f.w.Now().Add(time.Millisecond)), i.round)
 			return
 		}
 		i.f.run.count(i.at.Core.Kernel.Counts)
@@ -163,13 +154,9 @@ func (i *invocation) send(r plan.Request) {
 // end gives its answer: the event source mapping deletes the messages that were taken.
 func (i *invocation) end() {
 	i.at.End(i.f.ctx)
-	taken := map[string]bool{}
 	for _, v := range i.at.Settled {
-		taken[v.Message] = v.Delete
-	}
-	for _, m := range i.heard {
-		if taken[m.ID] {
-			i.queue.Settle(m.ID, true)
+		if v.Delete {
+			i.queue.Settle(v.Message, true)
 		}
 	}
 	i.queue.Flush(i.f.ctx)

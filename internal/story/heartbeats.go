@@ -1,6 +1,7 @@
 package story
 
 import (
+	"cmp"
 	"time"
 )
 
@@ -14,15 +15,15 @@ func (p *past) lostHook(w *wait) {
 	}
 	const again = 18 * time.Second                        // the retry interval with its jitter, and 5 s there and 5 s back
 	slow := min(20*time.Second+p.handOver(), timeout*2/5) // a call may take some seconds there and back
-	if p.Function {
+	if p.Ebb.Function {
 		slow = timeout/2 - 10*time.Second // one pass may be killed, and the next is a minute after that
 	}
 	from := w.closed.Add(-timeout)
-	if !p.upAll(from.Add(-slow), w.closed) || !p.heardOf(w, from) || p.Function && p.brokenOff(w, from) {
+	if !p.upAll(from.Add(-slow), w.closed) || !w.heardOf(from) || p.Ebb.Function && p.brokenOff(w, from) {
 		return
 	}
 	last, next := from, from.Add(timeout/2+slow) // due at a third; at half it is sent whatever the budget says
-	for _, b := range p.beats[w.instance] {
+	for _, b := range w.host.beats {
 		if b.at.Before(from) || b.at.After(w.closed) {
 			continue
 		}
@@ -52,7 +53,7 @@ func (p *past) brokenOff(w *wait, from time.Time) bool {
 			cost += 2 * time.Minute
 		}
 	}
-	for _, b := range p.beats[w.instance] {
+	for _, b := range w.host.beats {
 		if !b.ok && b.at.After(from) && b.at.Before(w.closed) {
 			cost += time.Minute
 		}
@@ -63,31 +64,22 @@ func (p *past) brokenOff(w *wait, from time.Time) bool {
 // retried is the other half of invariant 2: a heartbeat that failed is sent again soon, whether or not the hook is lost by it.
 func (p *past) retried(w *wait) {
 	soon := 25*time.Second + p.handOver() // the retry interval, and calls that are slow there and back
-	end := w.closed
-	if end.IsZero() {
-		end = p.End
-	}
-	if d := p.deadline(w); d.Before(end) {
-		end = d
-	}
+	end := earliest(cmp.Or(w.closed, p.End), p.deadline(w))
 	timeout, known := p.Heartbeat[w.group]
 	if !known {
 		return
 	}
-	beats, last := p.beats[w.instance], w.opened
-	if j := p.journal[w.instance]; len(j) > 0 && j[0].At.After(last) {
-		last = j[0].At // Ebb learnt of it later
+	beats, last := w.host.beats, w.opened
+	if j := w.host.journal; len(j) > 0 {
+		last = latest(last, j[0].At) // Ebb learnt of it later
 	}
 	for i, b := range beats {
 		by := b.at.Add(soon)
 		if b.ok {
 			last = b.at
 		}
-		if b.at.Sub(last) < timeout/3 {
-			continue // it was early, as after a restart, and need not be repeated
-		}
-		if b.throttled && b.at.Sub(last) < timeout/2 {
-			continue // it may wait for its turn
+		if since := b.at.Sub(last); since < timeout/3 || b.throttled && since < timeout/2 {
+			continue // it was early, as after a restart, and need not be repeated; or it may wait for its turn
 		}
 		if b.ok || b.at.Before(w.opened) || by.After(end) || !p.upAll(b.at, by) {
 			continue

@@ -1,6 +1,7 @@
 package story
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -17,11 +18,13 @@ func (p *past) hook(e core.Entry) {
 	key := e.Group + "|" + e.Hook + "|" + e.Instance
 	switch e.To {
 	case "opened":
-		w := &wait{group: e.Group, hook: e.Hook, instance: e.Instance, token: e.Text, opened: e.At, leaving: p.leaving[e.Instance]}
-		if w.leaving.IsZero() {
-			w.leaving = e.At
+		h := p.host(e.Instance)
+		g, managed := p.Ebb.group(e.Group)
+		w := &wait{
+			group: e.Group, hook: e.Hook, instance: e.Instance, token: e.Text, opened: e.At, leaving: cmp.Or(h.leaving, e.At), host: h,
+			policy: p.Ebb.policy(g), most: g.MaxUnavailable, ours: managed && e.Hook == p.Ebb.hook(),
 		}
-		w.ours = p.managed(e.Group) && e.Hook == p.Ebb.hook()
+		h.ours = h.ours || w.ours
 		p.open[key] = w
 		p.waits = append(p.waits, w)
 	case "heartbeat":
@@ -68,58 +71,49 @@ func (p *past) judge(w *wait) {
 // deadline is when what is left is cut off. In a group of which only so many may leave at once, it counts from when
 // the instance got its slot, which only the journal knows.
 func (p *past) deadline(w *wait) time.Time {
-	g, _ := p.group(w.group)
-	at := w.leaving.Add(p.Ebb.policy(g).Deadline)
-	if from, queued := p.slot(w); queued {
-		at = from
-		if !at.Equal(never) {
-			at = at.Add(p.Ebb.policy(g).Deadline)
-		}
-	}
+	at := p.slot(w).Add(w.policy.Deadline)
 	if beat, ok := p.Heartbeat[w.group]; ok {
 		global := min(48*time.Hour, 100*beat)
-		if last := w.leaving.Add(global - global/20); last.Before(at) {
-			at = last
-		}
+		at = earliest(at, w.leaving.Add(global-global/20))
 	}
 	return at
 }
 
-var never = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
-
-// slot is when an instance that had to wait for a slot got one.
-func (p *past) slot(w *wait) (from time.Time, queued bool) {
+// slot is when an instance that had to wait for a slot got one, and of another when it began to leave.
+func (p *past) slot(w *wait) time.Time {
 	for _, d := range p.drains {
 		if d.Target.ID != w.instance || d.Hook != w.hook || d.Ended.Before(w.leaving) && !d.Ended.IsZero() {
 			continue
 		}
 		switch {
 		case !d.Slot.IsZero():
-			return d.Slot, true
-		case !d.Queued.IsZero() && p.status[w.instance] == "ACTIVE":
-			return never, true
+			return d.Slot
+		case !d.Queued.IsZero() && w.host.status == "ACTIVE":
+			return never
 		case !d.Queued.IsZero(): // somebody else set it DRAINING
-			return p.changed[w.instance], true
+			return w.host.changed
 		}
 	}
-	return time.Time{}, false
+	return w.leaving
 }
 
 // tooEarly is invariant 1: it says why an answer came too early, or nothing.
 func (p *past) tooEarly(w *wait) string {
-	g, _ := p.group(w.group)
-	pol := p.Ebb.policy(g)
-	if !w.closed.Before(p.deadline(w).Add(-p.Skew)) {
-		return ""
-	}
-	if m := p.machine[w.instance]; m != "" && m != "running" && m != "pending" {
+	h := w.host
+	if !w.closed.Before(p.deadline(w).Add(-p.Ebb.Skew)) || h.machine != "" && h.machine != "running" && h.machine != "pending" {
 		return ""
 	}
 	var others, daemons []*taskPast
 	var lastOther time.Time
-	for _, t := range p.on[w.instance] {
-		if act := p.changed[w.instance]; p.status[w.instance] == "ACTIVE" && w.closed.Sub(act) < time.Minute && !t.created.Before(act) {
+	used := ""
+	for _, t := range h.tasks {
+		if h.status == "ACTIVE" && w.closed.Sub(h.changed) < time.Minute && !t.created.Before(h.changed) {
 			continue // somebody set it ACTIVE while the answer was on its way
+		}
+		if t.live {
+			for target := range t.inUse { //ebb:any-order one of them is enough
+				used = target
+			}
 		}
 		switch {
 		case t.live && t.daemon:
@@ -131,37 +125,23 @@ func (p *past) tooEarly(w *wait) string {
 		}
 	}
 	if len(others)+len(daemons) == 0 {
-		if p.status[w.instance] == "ACTIVE" && w.closed.Sub(p.changed[w.instance]) > 2*time.Minute && p.lostFrom[w.instance].IsZero() {
+		if h.status == "ACTIVE" && w.closed.Sub(h.changed) > 2*time.Minute && h.lost.IsZero() {
 			return "the container instance was ACTIVE: a task could still land on it"
 		}
 		return ""
 	}
-	used := p.anyInUse(append(others, daemons...))
-	if from := p.lostFrom[w.instance]; !from.IsZero() && w.closed.Sub(from) >= pol.LostAfter-10*time.Second && used == "" {
-		if back := p.backAt[w.instance]; back.IsZero() || w.closed.Sub(back) < time.Minute {
-			return ""
-		}
+	if !h.lost.IsZero() && w.closed.Sub(h.lost) >= w.policy.LostAfter-10*time.Second && used == "" &&
+		(h.back.IsZero() || w.closed.Sub(h.back) < time.Minute) {
+		return ""
 	}
 	if len(others) > 0 {
 		return fmt.Sprintf("%d tasks had not stopped, such as %s", len(others), others[0].id)
 	}
-	if lastOther.Before(w.opened) {
-		lastOther = w.opened
-	}
-	if w.closed.Sub(lastOther) < pol.DaemonGrace {
-		return fmt.Sprintf("daemon task %s had only %s", daemons[0].id, w.closed.Sub(lastOther))
+	if grace := w.closed.Sub(latest(lastOther, w.opened)); grace < w.policy.DaemonGrace {
+		return fmt.Sprintf("daemon task %s had only %s", daemons[0].id, grace)
 	}
 	if used != "" {
 		return "target " + used + " of a live daemon task was still in use"
-	}
-	return ""
-}
-
-func (p *past) anyInUse(ts []*taskPast) string {
-	for _, t := range ts {
-		for k := range p.inUse[t.id] { //ebb:any-order one of them is enough
-			return k
-		}
 	}
 	return ""
 }
@@ -176,42 +156,33 @@ func (p *past) deleted(e core.Entry) {
 	switch {
 	case m.Kind == event.Unknown && p.unread == 0:
 		p.blame(6, "message %s was deleted although nobody understood it and it is not in the journal", e.Message)
-	case m.Kind == event.TerminateAction && p.managed(m.Group) && m.Hook == p.Ebb.hook() && !p.durable(m):
+	case m.Kind == event.TerminateAction && p.Ebb.manages(m.Group) && m.Hook == p.Ebb.hook() && !p.durable(m):
 		p.blame(6, "the message about %s was deleted before its drain was in the journal", p.name(string(m.Instance)))
-	case m.Kind == event.TerminateAction && !p.managed(m.Group) && p.Ebb.LeaveForeign:
+	case m.Kind == event.TerminateAction && !p.Ebb.manages(m.Group) && p.Ebb.LeaveForeign:
 		p.blame(4, "a message about group %s was deleted although it was to be left to others", m.Group)
 	}
 }
 
 func (p *past) durable(m event.Event) bool {
-	for _, e := range p.journal[string(m.Instance)] {
-		if e.Text == m.Token || e.To == "open" {
-			return true
-		}
-	}
-	return false
+	journal := p.host(string(m.Instance)).journal
+	return slices.ContainsFunc(journal, func(e core.Entry) bool { return e.Text == m.Token || e.To == "open" })
 }
 
 // answeredInTime is invariant 3: nothing hangs. A wait that is still open long after its deadline, or whose host has been gone for
 // minutes while Ebb was there and nothing failed, should have been answered.
 func (p *past) answeredInTime() {
-	now := p.End
 	for _, w := range p.waits {
 		if !w.ours {
 			continue
 		}
 		p.retried(w)
-		end := w.closed
-		if end.IsZero() {
-			end = now
-		}
+		end := cmp.Or(w.closed, p.End)
 		since := w.since
 		if since == nil {
 			since = p.conditions(w)
 		}
 		for _, why := range slices.Sorted(maps.Keys(since)) {
-			at := since[why]
-			if from := p.calm(at, w); end.Sub(from) > p.slack() {
+			if from := p.calm(since[why], w.opened); end.Sub(from) > p.slack() {
 				p.blame(3, "the hook of %s hung for %s %s", p.name(w.instance), end.Sub(from).Round(time.Second), why)
 			}
 		}
@@ -223,49 +194,38 @@ func (p *past) slack() time.Duration { return 4*time.Minute + 2*p.handOver() }
 
 // handOver is how long it may take until another Ebb goes on, and as much more as it waits for clocks that differ.
 func (p *past) handOver() time.Duration {
-	leases := func(d time.Duration) time.Duration {
-		if p.Speed == 0 {
-			return d
-		}
-		return time.Duration(float64(d) * p.Speed)
-	}
+	leases := func(d time.Duration) time.Duration { return time.Duration(float64(d) * cmp.Or(p.Speed, 1)) }
 	switch {
-	case p.Function: // one that was killed holds its lease for a minute, and the next look is a minute after that
+	case p.Ebb.Function: // one that was killed holds its lease for a minute, and the next look is a minute after that
 		return leases(time.Minute) + 2*time.Minute
-	case !p.Many:
-		return 0
+	case p.Ebb.Replicas > 1: // one follows another only after a while
+		return leases(15*time.Second) + 2*p.Ebb.Skew
 	}
-	return leases(15*time.Second) + 2*p.Skew
+	return 0
 }
 
 // conditions are what ends a wait, and since when they have held without a break.
 func (p *past) conditions(w *wait) map[string]time.Time {
+	h := w.host
 	since := map[string]time.Time{"after its deadline": p.deadline(w)}
-	if gone := p.goneAt[w.instance]; !gone.IsZero() {
-		since["although its host was gone"] = gone
+	if !h.gone.IsZero() {
+		since["although its host was gone"] = h.gone
 	}
-	if _, joined := p.status[w.instance]; !joined {
+	if h.status == "" {
 		since["although its host never joined a cluster"] = w.opened
 	}
-	g, _ := p.group(w.group)
 	begun := w.opened
-	if g.MaxUnavailable != (kernel.MaxUnavailable{}) {
-		if begun = p.drained[w.instance]; begun.IsZero() {
+	if w.most != (kernel.MaxUnavailable{}) {
+		if begun = h.drained; begun.IsZero() {
 			return since // it waits for a slot
 		}
 	}
-	if lost := p.lostFrom[w.instance]; !lost.IsZero() && p.backAt[w.instance].IsZero() {
-		since["although ECS had lost its host"] = p.calm(later(lost, begun), w).Add(p.Ebb.policy(g).LostAfter) // as seen by Ebb
+	if !h.lost.IsZero() && h.back.IsZero() {
+		since["although ECS had lost its host"] = p.calm(h.lost, begun, w.opened).Add(w.policy.LostAfter) // as seen by Ebb
 	}
-	last, live := begun, false
-	for _, t := range p.on[w.instance] {
-		live = live || t.live
-		if t.stopped.After(last) {
-			last = t.stopped
-		}
-	}
-	if changed := p.changed[w.instance]; changed.After(last) {
-		last = changed
+	last, live := latest(begun, h.changed), false
+	for _, t := range h.tasks {
+		last, live = latest(last, t.stopped), live || t.live
 	}
 	if !live {
 		since["although every task on it had stopped"] = last
@@ -273,27 +233,21 @@ func (p *past) conditions(w *wait) map[string]time.Time {
 	return since
 }
 
-// calm is the time from which Ebb can be held to act on a condition: the hook is open, the condition holds, the last fault and the
-// last start of Ebb are over.
-func (p *past) calm(at time.Time, w *wait) time.Time {
-	for _, t := range []time.Time{w.opened, p.LastFault, p.Start.Add(p.Ebb.Late)} {
-		if t.After(at) {
-			at = t
-		}
-	}
+// calm is the time from which Ebb can be held to act on what has been so since some times: the last fault and the last start of Ebb are
+// over as well.
+func (p *past) calm(since ...time.Time) time.Time {
+	since = append(since, p.LastFault, p.Start.Add(p.Ebb.Late))
 	for _, s := range p.up {
-		if s.from.After(at) {
-			at = s.from
-		}
+		since = append(since, s.from)
 	}
-	return at
+	return latest(since...)
 }
 
 // endedWell is invariant 8: every drain ends in the journal with an outcome and a reason, and a forced ending names what was cut
 // off.
-func (p *past) endedWell(ended []drain.Drain) {
+func (p *past) endedWell() {
 	byInstance := map[string][]drain.Drain{}
-	for _, d := range ended {
+	for _, d := range p.Ended {
 		byInstance[d.Target.ID] = append(byInstance[d.Target.ID], d)
 		switch {
 		case d.Final == nil || d.Final.Outcome == "" || d.Final.Reason == "":
@@ -304,28 +258,18 @@ func (p *past) endedWell(ended []drain.Drain) {
 		}
 	}
 	for _, w := range p.waits {
-		if w.ours && byEbb(w.by) && p.Running && p.End.Sub(w.closed) > time.Minute && len(byInstance[w.instance]) == 0 && p.calmAtEnd() {
+		calm := p.End.Sub(latest(w.closed, p.LastFault)) > time.Minute
+		if w.ours && byEbb(w.by) && p.Running && calm && len(byInstance[w.instance]) == 0 {
 			p.blame(8, "the hook of %s was answered but no drain of it ended in the journal", p.name(w.instance))
 		}
 	}
 }
 
-func (p *past) calmAtEnd() bool { return p.End.Sub(p.LastFault) > time.Minute }
-
 // leftAt reports whether a task lived on the host when its drain was answered, and for long enough before to be known.
 func (p *past) leftAt(d drain.Drain) bool {
-	at := d.Final.At.Add(p.Skew) // by the clock of the Ebb that answered
-	for _, t := range p.on[d.Target.ID] {
-		if t.created.Before(at.Add(-time.Minute-2*p.Skew)) && (t.live || t.stopped.After(at)) && p.goneAt[t.instance].After(at) {
-			return true
-		}
-	}
-	return false
-}
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
+	at := d.Final.At.Add(p.Ebb.Skew) // by the clock of the Ebb that answered
+	h := p.host(d.Target.ID)
+	return h.gone.After(at) && slices.ContainsFunc(h.tasks, func(t *taskPast) bool {
+		return t.created.Before(at.Add(-time.Minute-2*p.Ebb.Skew)) && (t.live || t.stopped.After(at))
+	})
 }

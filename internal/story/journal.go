@@ -24,20 +24,18 @@ var (
 // and what they made durable is written into the world's own record.
 type faulty struct {
 	*memory.Store
-	run   *run
-	name  string
-	skew  time.Duration
-	held  func() map[string]journal.Lease
-	kill  func(where string, away time.Duration)
-	flush func()      // sends what was settled to the queue, which the source may do at any moment; nil: there is no source
-	cut   func() bool // reports whether it does not reach the journal now; nil: it always does
-	count *int        // of writes, by which crashes are counted; nil: the driver counts and sets at
-	at    Fault       // where the process is killed in the step that is under way; zero: nowhere
+	run  *run
+	name string
+	skew time.Duration
+	held func() map[string]journal.Lease
+	kill func(where string, away time.Duration)
+	ebb  *ebb  // whose process it is; nil: an invocation of a function
+	at   Fault // where the process is killed in the step that is under way; zero: nowhere
 }
 
 // reach is why the journal cannot be reached, if it cannot.
 func (f *faulty) reach() error {
-	if f.cut != nil && f.cut() {
+	if f.ebb != nil && f.ebb.cut.After(f.run.w.Now()) {
 		return errJournal
 	}
 	return nil
@@ -52,30 +50,28 @@ func (f *faulty) killed(where string) bool {
 	return true
 }
 
-func (f *faulty) Open(ctx context.Context) ([]journal.Record, error) {
+// reads reads from the journal, if it can be reached.
+func reads[T any](ctx context.Context, f *faulty, read func(context.Context) (T, error)) (none T, err error) {
 	if err := f.reach(); err != nil {
-		return nil, err
+		return none, err
 	}
-	return f.Store.Open(ctx)
+	return read(ctx)
+}
+
+func (f *faulty) Open(ctx context.Context) ([]journal.Record, error) {
+	return reads(ctx, f, f.Store.Open)
+}
+func (f *faulty) Leases(ctx context.Context) ([]journal.Lease, error) {
+	return reads(ctx, f, f.Store.Leases)
 }
 
 func (f *faulty) Forwarded(ctx context.Context, scopes []string) ([]journal.Forwarded, error) {
-	if err := f.reach(); err != nil {
-		return nil, err
-	}
-	return f.Store.Forwarded(ctx, scopes)
-}
-
-func (f *faulty) Leases(ctx context.Context) ([]journal.Lease, error) {
-	if err := f.reach(); err != nil {
-		return nil, err
-	}
-	return f.Store.Leases(ctx)
+	return reads(ctx, f, func(ctx context.Context) ([]journal.Forwarded, error) { return f.Store.Forwarded(ctx, scopes) })
 }
 
 func (f *faulty) Claim(ctx context.Context, was, is journal.Lease) error {
 	fault := ""
-	if f.cut != nil { // a function claims too seldom for that to be a story
+	if f.ebb != nil { // a function claims too seldom for that to be a story
 		fault = f.run.faultOf("lease", 0).How
 	}
 	err := f.reach()
@@ -95,13 +91,11 @@ func (f *faulty) Claim(ctx context.Context, was, is journal.Lease) error {
 }
 
 func (f *faulty) Write(ctx context.Context, b journal.Batch) error {
-	f.run.alone(f.name, f.held())
-	if f.flush != nil {
-		f.flush()
-	}
-	if f.count != nil {
-		*f.count++
-		f.at = f.run.faultOf("crash", *f.count)
+	f.alone()
+	if f.ebb != nil {
+		f.ebb.queue.Flush(f.ebb.ctx) // which the source may do at any moment
+		f.ebb.writes++
+		f.at = f.run.faultOf("crash", f.ebb.writes)
 	}
 	if f.killed(beforeWrite) {
 		return errKilled
@@ -167,28 +161,27 @@ func (r *run) durable(b journal.Batch, skew time.Duration) {
 }
 
 // alone is invariant 11, at the moment an Ebb acts for some scopes: no other is certain to hold one of them.
-func (r *run) alone(name string, held map[string]journal.Lease) {
-	other := func(who string, theirs map[string]journal.Lease) {
-		if who == name {
-			return
+func (f *faulty) alone() {
+	var all []*faulty
+	for _, e := range f.run.ebbs {
+		if e.core != nil {
+			all = append(all, e.journal)
 		}
-		for _, scope := range slices.Sorted(maps.Keys(held)) {
-			if _, too := theirs[scope]; too && !r.both[scope] {
-				r.both[scope] = true
-				r.bad = append(r.bad, Violation{11, fmt.Sprintf("%s acts for %s, and so does %s", name, scope, who)})
+	}
+	if f.run.fn != nil {
+		for _, i := range f.run.fn.busy {
+			all = append(all, i.journal)
+		}
+	}
+	scopes := slices.Sorted(maps.Keys(f.held()))
+	for _, other := range all {
+		theirs := other.held()
+		for _, scope := range scopes {
+			if _, too := theirs[scope]; too && other != f && !f.run.both[scope] {
+				f.run.both[scope] = true
+				f.run.bad = append(f.run.bad, Violation{11, fmt.Sprintf("%s acts for %s, and so does %s", f.name, scope, other.name)})
 			}
 		}
-	}
-	for _, e := range r.ebbs {
-		if e.core != nil {
-			other(e.name, e.core.Leases.Held())
-		}
-	}
-	if r.fn == nil {
-		return
-	}
-	for _, i := range r.fn.busy {
-		other(i.journal.name, i.journal.held())
 	}
 }
 

@@ -28,30 +28,26 @@ type Evidence struct {
 	LastFault  time.Time // when something was last made to fail; what is promised in time counts from then
 	Running    bool      // an Ebb ran at the end
 
-	Many     bool          // more than one Ebb ran: one follows another only after a while
-	Function bool          // Ebb was a function: it looks once a minute
-	Skew     time.Duration // how far apart their clocks were at most
-	Speed    float64       // of the world against the clock of leases, which is real time for processes; 0: 1
+	Speed float64 // of the world against the clock of leases, which is real time for processes; 0: 1
 }
 
 // Judge checks what must always hold, as functions over the evidence. The numbers are those of docs/ARCHITECTURE.md.
 func Judge(e Evidence) []Violation {
 	p := &past{
-		Evidence: e, tasks: map[string]*taskPast{}, on: map[string][]*taskPast{},
-		inUse: map[string]map[string]bool{}, machine: map[string]string{},
-		goneAt: map[string]time.Time{}, lostFrom: map[string]time.Time{}, backAt: map[string]time.Time{}, leaving: map[string]time.Time{},
-		open: map[string]*wait{}, journal: map[string][]core.Entry{}, looked: map[string]bool{}, deletions: map[string]bool{},
-		beats:  map[string][]beat{},
-		status: map[string]string{}, changed: map[string]time.Time{},
-		sizes: map[string][]size{}, idle: map[string]time.Time{}, leaves: map[string][]string{}, drained: map[string]time.Time{},
+		Evidence: e, hosts: map[string]*hostPast{}, tasks: map[string]*taskPast{}, open: map[string]*wait{}, looked: map[string]bool{},
+		deletions: map[string]bool{}, sizes: map[string][]size{}, idle: map[string]time.Time{}, leaves: map[string][]string{},
 	}
 	p.drains = append(slices.Clone(p.Ended), p.Open...)
 	for _, e := range p.Record {
-		p.fold(e)
+		p.take(e)
+		switch e.Kind {
+		case core.EntryContainer, core.EntryHook, core.EntryLifecycle, core.EntryInstance, core.EntryAgent:
+			p.queues(e.At)
+		}
 	}
 	p.queues(p.End)
 	p.answeredInTime()
-	p.endedWell(p.Ended)
+	p.endedWell()
 	return p.bad
 }
 

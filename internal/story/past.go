@@ -1,18 +1,24 @@
 package story
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/drain"
+	"github.com/ebbhq/ebb/internal/kernel"
 	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 // wait is one wait of one instance in one hook, as the world recorded it.
 type wait struct {
 	group, hook, instance, token string
-	leaving                      time.Time // when the group began to terminate the instance
+	host                         *hostPast
+	policy                       drain.Policy          // of its group
+	most                         kernel.MaxUnavailable // of its group
+	leaving                      time.Time             // when the group began to terminate the instance
 	opened, closed               time.Time
 	end, by                      string               // CONTINUE, ABANDON, expired, global-timeout, cancelled; who answered
 	ours                         bool                 // managed, and in the hook that Ebb owns
@@ -23,36 +29,51 @@ type wait struct {
 type past struct {
 	Evidence
 	drains    []drain.Drain
-	tasks     map[string]*taskPast   // by task
-	on        map[string][]*taskPast // by instance
-	inUse     map[string]map[string]bool
-	machine   map[string]string
-	goneAt    map[string]time.Time
-	lostFrom  map[string]time.Time // container instance unreachable, first time
-	backAt    map[string]time.Time // and reachable again
-	leaving   map[string]time.Time
+	hosts     map[string]*hostPast
+	tasks     map[string]*taskPast
 	waits     []*wait
 	open      map[string]*wait
-	journal   map[string][]core.Entry // journal entries by instance
 	unread    int
-	up        []span            // lives of Ebb
-	killed    []time.Time       // invocations of a function
-	beats     map[string][]beat // heartbeats of Ebb by instance
-	looked    map[string]bool   // which Ebb has looked since it started
+	up        []span          // lives of Ebb
+	killed    []time.Time     // invocations of a function
+	looked    map[string]bool // which Ebb has looked since it started
 	bad       []Violation
 	deletions map[string]bool
-	status    map[string]string    // container instance status by instance
-	changed   map[string]time.Time // since when
 	sizes     map[string][]size    // instances of each group
 	leaves    map[string][]string  // instances of each group that Ebb has set DRAINING and whose hook is open
-	drained   map[string]time.Time // when Ebb set them so
 	idle      map[string]time.Time // since when somebody of a group waits for a slot that is free
 }
 
+// hostPast is what the record says of one instance.
+type hostPast struct {
+	tasks   []*taskPast
+	journal []core.Entry
+	beats   []beat    // heartbeats of Ebb
+	machine string    // its state in EC2
+	status  string    // of its container instance; empty: it has not joined a cluster
+	ours    bool      // it has come to wait in the hook that Ebb owns: only then may Ebb do something to it
+	changed time.Time // since when it has its status
+	gone    time.Time
+	lost    time.Time // since when ECS does not reach it, first time
+	back    time.Time // and since when again
+	leaving time.Time
+	drained time.Time // when Ebb set it DRAINING, where only so many may leave
+}
+
+// host is the past of an instance, which may just begin.
+func (p *past) host(instance string) *hostPast {
+	if p.hosts[instance] == nil {
+		p.hosts[instance] = &hostPast{}
+	}
+	return p.hosts[instance]
+}
+
 type taskPast struct {
-	id, instance, service string
-	daemon, live          bool
-	created, stopped      time.Time
+	id               string
+	host             *hostPast
+	daemon, live     bool
+	created, stopped time.Time
+	inUse            map[string]bool // its targets
 }
 
 // span is a time in which one Ebb ran.
@@ -71,45 +92,38 @@ func (p *past) blame(invariant int, format string, args ...any) {
 	p.bad = append(p.bad, Violation{invariant, fmt.Sprintf(format, args...)})
 }
 
-func (p *past) fold(e core.Entry) {
-	p.take(e)
-	switch e.Kind {
-	case core.EntryContainer, core.EntryHook, core.EntryLifecycle, core.EntryInstance, core.EntryAgent:
-		p.queues(e.At)
-	}
-}
-
 func (p *past) take(e core.Entry) {
+	h := p.host(e.Instance)
 	switch e.Kind {
 	case core.EntryTask:
 		p.task(e)
 	case core.EntryTarget:
 		p.target(e)
 	case core.EntryInstance:
-		p.machine[e.Instance] = e.To
-		if e.To != "running" && e.To != "pending" && p.goneAt[e.Instance].IsZero() {
-			p.goneAt[e.Instance] = e.At
+		h.machine = e.To
+		if e.To != "running" && e.To != "pending" {
+			h.gone = cmp.Or(h.gone, e.At)
 		}
 	case core.EntryAgent:
-		p.agent(e.Instance, e.To == "disconnected", e.At)
+		h.agent(e.To == "disconnected", e.At)
 	case core.EntryContainer:
-		p.status[e.Instance] = e.To
-		if byEbb(e.By) && !p.inOurHook(e.Instance) {
+		h.status = e.To
+		if byEbb(e.By) && !h.ours {
 			p.blame(4, "Ebb set %s %s, which does not wait in its hook", p.name(e.Instance), e.To)
 		}
 		if byEbb(e.By) && e.To == "DRAINING" {
 			p.letLeave(e.Instance, e.At)
 		}
 		if e.From != "" && e.From != e.To {
-			p.changed[e.Instance] = e.At
+			h.changed = e.At
 		}
 		if e.To == "INACTIVE" {
-			p.agent(e.Instance, true, e.At)
+			h.agent(true, e.At)
 		}
 	case core.EntryLifecycle:
 		p.resize(e)
-		if e.To == "Terminating" || e.To == "Warmed:Pending:Wait" || e.To == "Terminating:Wait" && p.leaving[e.Instance].IsZero() {
-			p.leaving[e.Instance] = e.At
+		if e.To == "Terminating" || e.To == "Warmed:Pending:Wait" || e.To == "Terminating:Wait" && h.leaving.IsZero() {
+			h.leaving = e.At
 		}
 	case core.EntryHook:
 		p.hook(e)
@@ -117,7 +131,7 @@ func (p *past) take(e core.Entry) {
 		if e.To == "unreadable" {
 			p.unread++
 		}
-		p.journal[e.Instance] = append(p.journal[e.Instance], e)
+		h.journal = append(h.journal, e)
 	case core.EntryMessage:
 		if e.To == "deleted" && byEbb(e.By) {
 			p.deleted(e)
@@ -134,14 +148,14 @@ func (p *past) take(e core.Entry) {
 func (p *past) task(e core.Entry) {
 	t := p.tasks[e.Task]
 	if t == nil {
-		t = &taskPast{id: e.Task, created: e.At}
+		t = &taskPast{id: e.Task, created: e.At, inUse: map[string]bool{}}
 		p.tasks[e.Task] = t
 	}
-	if t.instance == "" && e.Instance != "" {
-		t.instance = e.Instance
-		p.on[e.Instance] = append(p.on[e.Instance], t)
+	if t.host == nil && e.Instance != "" {
+		t.host = p.host(e.Instance)
+		t.host.tasks = append(t.host.tasks, t)
 	}
-	t.service, t.daemon = e.Service, e.Daemon
+	t.daemon = e.Daemon
 	live := e.To != "STOPPED" && e.To != "DELETED"
 	if t.live && !live {
 		t.stopped = e.At
@@ -149,44 +163,29 @@ func (p *past) task(e core.Entry) {
 	t.live = live
 }
 
-// inOurHook reports whether an instance has come to wait in the hook that Ebb owns: only then may Ebb do something to it.
-func (p *past) inOurHook(instance string) bool {
-	for _, w := range p.waits {
-		if w.instance == instance && w.ours {
-			return true
-		}
-	}
-	return false
-}
-
 func (p *past) target(e core.Entry) {
-	if byEbb(e.By) && !p.inOurHook(e.Instance) {
+	if byEbb(e.By) && !p.host(e.Instance).ours {
 		p.blame(4, "Ebb took target %s of %s out, which does not wait in its hook", e.Target, p.name(e.Instance))
 	}
-	if e.Task == "" {
-		return
-	}
-	if p.inUse[e.Task] == nil {
-		p.inUse[e.Task] = map[string]bool{}
-	}
-	key := e.TargetGroup + " " + e.Target
-	if e.To == "initial" || e.To == "healthy" || e.To == "unhealthy" {
-		p.inUse[e.Task][key] = true
-	} else {
-		delete(p.inUse[e.Task], key)
+	t, key := p.tasks[e.Task], e.TargetGroup+" "+e.Target
+	switch {
+	case t == nil:
+	case e.To == "initial" || e.To == "healthy" || e.To == "unhealthy":
+		t.inUse[key] = true
+	default:
+		delete(t.inUse, key)
 	}
 }
 
-func (p *past) agent(instance string, lost bool, at time.Time) {
-	if lost {
-		back, was := p.backAt[instance]
-		if p.lostFrom[instance].IsZero() || was && at.Sub(back) > time.Minute {
-			p.lostFrom[instance] = at
-		}
-		delete(p.backAt, instance)
+func (h *hostPast) agent(lost bool, at time.Time) {
+	if !lost {
+		h.back = at
 		return
 	}
-	p.backAt[instance] = at
+	if h.lost.IsZero() || !h.back.IsZero() && at.Sub(h.back) > time.Minute {
+		h.lost = at
+	}
+	h.back = time.Time{}
 }
 
 // controller follows the lives of each Ebb. One that is resumed still knows what it knew when it was paused.
@@ -211,37 +210,21 @@ func (p *past) called(e core.Entry) {
 	_, op, _ := strings.Cut(e.Text, ".")
 	switch {
 	case op == "RecordLifecycleActionHeartbeat":
-		p.beats[e.Instance] = append(p.beats[e.Instance], beat{e.At, e.To == "ok", e.To == "Throttling"})
+		h := p.host(e.Instance)
+		h.beats = append(h.beats, beat{e.At, e.To == "ok", e.To == "Throttling"})
 	case e.To == "ok" && (strings.HasPrefix(op, "Describe") || strings.HasPrefix(op, "List")):
 		p.looked[e.By] = true
 	}
 }
 
-func (p *past) managed(group string) bool {
-	_, ok := p.group(group)
-	return ok
-}
-
-func (p *past) group(name string) (Group, bool) { return p.Ebb.group(name) }
-
 // name is what people call an instance.
-func (p *past) name(instance string) string { return or(p.Names[instance], instance) }
+func (p *past) name(instance string) string { return cmp.Or(p.Names[instance], instance) }
 
 func (p *past) upAll(from, to time.Time) bool {
-	for _, s := range p.up {
-		if !s.from.After(from) && (s.to.IsZero() || !s.to.Before(to)) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(p.up, func(s span) bool { return !s.from.After(from) && (s.to.IsZero() || !s.to.Before(to)) })
 }
 
 // heardOf reports whether Ebb had the drain in its journal at a time.
-func (p *past) heardOf(w *wait, at time.Time) bool {
-	for _, e := range p.journal[w.instance] {
-		if !e.At.After(at) && (e.Text == w.token || e.Text == "") {
-			return true
-		}
-	}
-	return false
+func (w *wait) heardOf(at time.Time) bool {
+	return slices.ContainsFunc(w.host.journal, func(e core.Entry) bool { return !e.At.After(at) && (e.Text == w.token || e.Text == "") })
 }

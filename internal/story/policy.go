@@ -1,6 +1,10 @@
 package story
 
-import "github.com/ebbhq/ebb/internal/iam"
+import (
+	"slices"
+
+	"github.com/ebbhq/ebb/internal/iam"
+)
 
 // Needs says for whom and for what ebb iam makes the policy of a story's Ebb, in the account of the simulated cloud. Lambda polls the queue of a
 // function with the permissions of the function's role.
@@ -10,12 +14,10 @@ func (e Ebb) Needs() (iam.Mode, iam.Scope) {
 		mode = iam.Lambda
 	}
 	s := iam.Scope{Partition: "aws", Region: "eu-west-1", Account: "111122223333", Queue: "arn:aws:sqs:eu-west-1:111122223333:" + e.queue()}
-	named := true
 	for _, g := range e.Groups {
 		s.Groups, s.Clusters = append(s.Groups, g.Match), append(s.Clusters, g.Cluster)
-		named = named && g.Cluster != ""
 	}
-	if !named {
+	if slices.Contains(s.Clusters, "") { // some group names none
 		s.Clusters = nil
 	}
 	return mode, s

@@ -30,18 +30,25 @@ type maker struct {
 	dice
 	s        Scenario
 	hosts    int
-	mass     bool          // nearly all hosts leave at once
-	bare     bool          // some hosts never join the cluster
-	tight    bool          // Auto Scaling allows few calls
-	idle     bool          // few tasks run, most hosts are empty
-	rounds   int           // one after another in which a group can leave
-	deadline time.Duration // the longest
-	last     time.Duration // of the steps
-	perGroup map[string]int
+	mass     bool           // nearly all hosts leave at once
+	bare     bool           // some hosts never join the cluster
+	tight    bool           // Auto Scaling allows few calls
+	idle     bool           // few tasks run, most hosts are empty
+	rounds   int            // one after another in which a group can leave
+	deadline time.Duration  // the longest
+	last     time.Duration  // of the steps
 	left     map[string]int // hosts that no step has touched yet, by group
 }
 
 func pick[T any](g *maker, from ...T) T { return from[g.n(len(from))] }
+
+// sometimes picks in p of 100 cases. Otherwise it is zero.
+func sometimes[T any](g *maker, p int, from ...T) (picked T) {
+	if g.percent(p) {
+		picked = pick(g, from...)
+	}
+	return picked
+}
 
 // anyHost names a host that no step has touched, or false when there is none.
 func (g *maker) anyHost() (string, bool) {
@@ -54,7 +61,7 @@ func (g *maker) anyHost() (string, bool) {
 	if len(groups) == 0 {
 		return "", false
 	}
-	name := groups[g.n(len(groups))]
+	name := pick(g, groups...)
 	g.left[name]--
 	return fmt.Sprintf("%s/%d", name, g.left[name]), true
 }
@@ -92,16 +99,16 @@ func (g *maker) story() {
 		g.step(Step{At: g.between(0, time.Minute), Do: "protect", Cluster: "prod", Service: "svc-0", For: pick(g, 2*time.Minute, 2*time.Hour)})
 	}
 	if g.percent(8) { // a message that lies: the host serves, or is somebody else's, or its wait began long ago
-		host, group := fmt.Sprintf("web-0/%d", g.n(g.perGroup["web-0"])), "web-0"
-		if g.perGroup["theirs"] > 0 && g.percent(50) {
+		host := fmt.Sprintf("web-0/%d", g.n(g.s.World.Groups[0].Desired))
+		if _, foreign := g.left["theirs"]; foreign && g.percent(50) {
 			host = "theirs/0"
 		}
-		const body = `{"LifecycleTransition":"autoscaling:EC2_INSTANCE_TERMINATING","AutoScalingGroupName":"%s",` +
+		const body = `{"LifecycleTransition":"autoscaling:EC2_INSTANCE_TERMINATING","AutoScalingGroupName":"web-0",` +
 			`"LifecycleHookName":"ebb-drain","EC2InstanceId":"$HOST",` +
 			`"LifecycleActionToken":"00000000-0000-4000-8000-%012d","Time":"%s"}`
 		g.step(Step{
 			At: g.between(0, 6*time.Minute), Do: "send", Host: host,
-			Body: fmt.Sprintf(body, group, g.n(1000), pick(g, "2026-11-21T09:01:00Z", "2026-11-21T03:00:00Z", "2027-01-01T00:00:00Z")),
+			Body: fmt.Sprintf(body, g.n(1000), pick(g, "2026-11-21T09:01:00Z", "2026-11-21T03:00:00Z", "2027-01-01T00:00:00Z")),
 		})
 	}
 	if g.percent(10) {
@@ -113,6 +120,8 @@ func (g *maker) step(s Step) {
 	g.s.At = append(g.s.At, s)
 	g.last = max(g.last, s.At)
 }
+
+func (g *maker) fault(f Fault) { g.s.Faults = append(g.s.Faults, f) }
 
 func (g *maker) leave(host string, at time.Duration) {
 	switch n := g.n(100); {
@@ -135,27 +144,16 @@ func (g *maker) leave(host string, at time.Duration) {
 
 func (g *maker) trouble(host string, at time.Duration) {
 	at += g.between(0, 5*time.Minute)
-	switch g.n(9) {
-	case 0:
+	do := pick(g, "disconnect", "reconnect", "ec2-terminate", "activate", "answer", "answer other", "deregister", "again", "ec2-stop")
+	s := Step{At: at, Do: do, Host: host}
+	switch do {
+	case "reconnect":
 		g.step(Step{At: at, Do: "disconnect", Host: host})
-	case 1:
-		g.step(Step{At: at, Do: "disconnect", Host: host})
-		g.step(Step{At: at + pick(g, 30*time.Second, 2*time.Minute, 6*time.Minute), Do: "reconnect", Host: host})
-	case 2:
-		g.step(Step{At: at, Do: "ec2-terminate", Host: host})
-	case 3:
-		g.step(Step{At: at, Do: "activate", Host: host})
-	case 4:
-		g.step(Step{At: at, Do: "answer", Host: host})
-	case 5:
-		g.step(Step{At: at, Do: "answer", Host: host, Hook: "other-hook"})
-	case 6:
-		g.step(Step{At: at, Do: "deregister", Host: host})
-	case 7:
-		g.step(Step{At: at, Do: "again", Host: host})
-	case 8:
-		g.step(Step{At: at, Do: "ec2-stop", Host: host})
+		s.At += pick(g, 30*time.Second, 2*time.Minute, 6*time.Minute)
+	case "answer other":
+		s.Do, s.Hook = "answer", "other-hook"
 	}
+	g.step(s)
 }
 
 // faults break a part of Ebb's calls for a while, its journal, and Ebb itself.
@@ -177,31 +175,27 @@ func (g *maker) faults() {
 		if f.How == "stale" {
 			f.Lag = g.between(time.Second, 8*time.Second)
 		}
-		g.s.Faults = append(g.s.Faults, f)
+		g.fault(f)
 	}
 	if g.mass {
 		g.massFault()
 	}
 	if g.percent(8) { // a task that comes to be stopped between two lists, of which the later shows an earlier time
-		g.s.Faults = append(g.s.Faults, Fault{
-			Op: "ecs.ListTasks", How: "stale", Percent: 50, Lag: g.between(5*time.Second, 8*time.Second), Until: window,
-		})
+		g.fault(Fault{Op: "ecs.ListTasks", How: "stale", Percent: 50, Lag: g.between(5*time.Second, 8*time.Second), Until: window})
 	}
 	if g.percent(12) { // HTTP 200, and yet not done
-		g.s.Faults = append(g.s.Faults, Fault{Op: "ecs.UpdateContainerInstancesState", How: "item", Percent: pick(g, 50, 100), Times: 1 + g.n(5)})
+		g.fault(Fault{Op: "ecs.UpdateContainerInstancesState", How: "item", Percent: pick(g, 50, 100), Times: 1 + g.n(5)})
 	}
 	if g.percent(40) {
 		for range 1 + g.n(3) {
-			g.s.Faults = append(g.s.Faults, Fault{
+			g.fault(Fault{
 				Op: "crash", How: pick(g, beforeWrite, afterWrite, afterSettle, afterSend), Nth: 1 + g.n(6+3*g.hosts), Times: 1,
 				For: pick(g, time.Second, 10*time.Second, time.Minute, 10*time.Minute),
 			})
 		}
 	}
 	if g.percent(15) {
-		g.s.Faults = append(g.s.Faults, Fault{
-			Op: "journal", How: pick(g, "error", "error-after", "conflict"), Percent: 30, Times: 1 + g.n(4), Until: window,
-		})
+		g.fault(Fault{Op: "journal", How: pick(g, "error", "error-after", "conflict"), Percent: 30, Times: 1 + g.n(4), Until: window})
 	}
 }
 
@@ -220,7 +214,7 @@ func (g *maker) massFault() {
 	default:
 		return
 	}
-	g.s.Faults = append(g.s.Faults, f)
+	g.fault(f)
 }
 
 // budgets bound how many of a group leave at once.
@@ -270,10 +264,9 @@ func (g *maker) many() {
 			shortest += kernel.Tick // the lease of one that is killed lasts longer for a clock that is behind
 		}
 	}
-	for i := range g.s.World.Groups {
-		for j := range g.s.World.Groups[i].Hooks {
-			h := &g.s.World.Groups[i].Hooks[j]
-			h.Heartbeat = max(h.Heartbeat, shortest)
+	for _, group := range g.s.World.Groups {
+		for i := range group.Hooks {
+			group.Hooks[i].Heartbeat = max(group.Hooks[i].Heartbeat, shortest)
 		}
 	}
 	for i := range g.s.At {
@@ -282,18 +275,15 @@ func (g *maker) many() {
 		}
 	}
 	for range g.n(5) {
-		if g.s.Ebb.Function {
-			g.step(Step{At: time.Minute + g.between(0, 15*time.Minute), Do: "crash"})
-			continue
+		s := Step{At: time.Minute + g.between(0, 15*time.Minute), Do: "crash"}
+		if !g.s.Ebb.Function {
+			s.Do, s.Ebb = pick(g, "crash", "hang", "hang", "cut-off", "cut-off"), 1+g.n(3)
+			s.For = pick(g, time.Second, 8*time.Second, 20*time.Second, 2*time.Minute)
 		}
-		at := time.Minute + g.between(0, 15*time.Minute)
-		g.step(Step{
-			At: at, Do: pick(g, "crash", "hang", "hang", "cut-off", "cut-off"), Ebb: 1 + g.n(3),
-			For: pick(g, time.Second, 8*time.Second, 20*time.Second, 2*time.Minute),
-		})
+		g.step(s)
 	}
 	if g.percent(40) {
-		g.s.Faults = append(g.s.Faults, Fault{
+		g.fault(Fault{
 			Op: "lease", How: pick(g, "error", "error-after"), Percent: pick(g, 10, 50),
 			From: g.between(0, 5*time.Minute), Until: 5*time.Minute + g.between(0, 10*time.Minute),
 		})

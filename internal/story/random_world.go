@@ -25,30 +25,14 @@ func (g *maker) switches() {
 		LateHeartbeatRefused: g.percent(20), SigtermFirst: g.percent(20), LaunchBeforeTerm: g.percent(20),
 	}
 	sw := &g.s.World.Switches
-	if g.percent(30) {
-		sw.Duplicate = pick(g, 10, 50, 100)
-	}
-	if g.percent(20) {
-		sw.LostPercent = pick(g, 10, 50, 100)
-	}
-	if g.percent(20) {
-		sw.LatePercent = pick(g, 10, 50)
-	}
-	if g.percent(15) {
-		g.tight = true
-	}
-	if g.percent(10) {
-		sw.InactiveFor = pick(g, time.Minute, 10*time.Minute)
-	}
-	if g.percent(20) {
-		sw.Notify = pick(g, 10*time.Millisecond, 20*time.Second)
-	}
-	if g.percent(40) {
-		sw.PageSize = pick(g, 1, 2, 3, 10)
-	}
-	if g.percent(30) {
-		sw.Propagation = pick(g, 4*time.Second, 17*time.Second, 2*time.Minute)
-	}
+	sw.Duplicate = sometimes(g, 30, 10, 50, 100)
+	sw.LostPercent = sometimes(g, 20, 10, 50, 100)
+	sw.LatePercent = sometimes(g, 20, 10, 50)
+	g.tight = g.percent(15)
+	sw.InactiveFor = sometimes(g, 10, time.Minute, 10*time.Minute)
+	sw.Notify = sometimes(g, 20, 10*time.Millisecond, 20*time.Second)
+	sw.PageSize = sometimes(g, 40, 1, 2, 3, 10)
+	sw.Propagation = sometimes(g, 30, 4*time.Second, 17*time.Second, 2*time.Minute)
 }
 
 func (g *maker) queues() {
@@ -61,7 +45,7 @@ func (g *maker) queues() {
 }
 
 func (g *maker) groups() {
-	g.perGroup, g.left = map[string]int{}, map[string]int{}
+	g.left = map[string]int{}
 	total := g.size()
 	if sw := &g.s.World.Switches; total > 20 && sw.PageSize > 0 {
 		sw.PageSize = 10 // with a page for each task, hundreds of tasks take longer to list than the call budget gives
@@ -105,9 +89,7 @@ func (g *maker) group(name string, hosts int) {
 			Name: "other-hook", Heartbeat: pick(g, 30*time.Second, 2*time.Minute, 10*time.Minute), DefaultResult: "CONTINUE",
 		})
 	}
-	if g.percent(15) {
-		spec.Retain = true
-	}
+	spec.Retain = g.percent(15)
 	g.s.World.Groups = append(g.s.World.Groups, spec)
 	deadline := pick(g, 5*time.Minute, 10*time.Minute, 20*time.Minute, 40*time.Minute)
 	if g.percent(4) {
@@ -123,7 +105,7 @@ func (g *maker) group(name string, hosts int) {
 	}
 	g.s.Ebb.Groups = append(g.s.Ebb.Groups, managed)
 	g.hosts += hosts
-	g.perGroup[name], g.left[name] = hosts, hosts
+	g.left[name] = hosts
 }
 
 // route is how the hook's notification reaches the queue; with none but EventBridge the hook has no target.
@@ -153,7 +135,6 @@ func (g *maker) foreign() {
 		Hooks: []sim.HookSpec{{Name: pick(g, "ebb-drain", "their-hook"), Heartbeat: 2 * time.Minute, DefaultResult: "CONTINUE", Target: "ebb"}},
 	})
 	g.s.Ebb.LeaveForeign = g.percent(30)
-	g.perGroup["theirs"] = 2
 	g.left["theirs"] = 2
 }
 
@@ -197,9 +178,7 @@ func (g *maker) service(i int) {
 	if g.percent(10) {
 		def.HostPort, def.Network = 8000+i, "bridge"
 	}
-	if g.percent(4) && g.s.World.Switches.PageSize == 0 { // its stopped tasks are many, and fill many pages
-		def.Fails = true
-	}
+	def.Fails = g.percent(4) && w.Switches.PageSize == 0 // its stopped tasks are many, and fill many pages
 	s := sim.ServiceSpec{
 		Name: name, Cluster: "prod", Task: name, Desired: 1 + g.n(2*g.hosts+1),
 		Min: pick(g, 100, 100, 50, 0), Max: pick(g, 200, 200, 150, 100),

@@ -1,6 +1,7 @@
 package story
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -80,13 +81,12 @@ type run struct {
 	queueURL string
 	agenda   []pending // in order of time
 
-	hosts     map[string][]string // group to its instances, as the story began
-	names     map[string]string   // instance to group/index
-	bodies    map[string]string   // instance to the body of the latest message about it
+	ids       map[string]string // group/index to instance, as the story began
+	names     map[string]string // and the reverse
+	bodies    map[string]string // instance to the body of the latest message about it
 	messages  map[string]event.Event
 	struck    map[int]int
 	lastFault time.Time
-	refused   int
 	both      map[string]bool // scopes that two held at a time
 	bad       []Violation
 	steps     int // still to come
@@ -107,7 +107,7 @@ func Run(s Scenario, policies ...*wire.Policy) (Result, error) {
 			r.api.Attach(e.name, p)
 		}
 	}
-	end := r.start.Add(s.until())
+	end := r.start.Add(cmp.Or(s.Until, time.Hour))
 	for r.w.Now().Before(end) && !r.quiet() {
 		r.advance(end)
 	}
@@ -121,7 +121,7 @@ func newRun(s Scenario) (*run, error) {
 	}
 	r := &run{
 		s: s, w: w, store: memory.New(), dice: newDice(s.Seed ^ 0xebb), start: w.Now(),
-		hosts: map[string][]string{}, names: map[string]string{}, bodies: map[string]string{},
+		ids: map[string]string{}, names: map[string]string{}, bodies: map[string]string{},
 		messages: map[string]event.Event{}, struck: map[int]int{}, both: map[string]bool{}, cover: map[string]int{}, steps: len(s.At),
 	}
 	r.api = wire.New(wire.Config{World: w, Limits: wire.Limits(w), Faults: r.fault, PageSize: s.World.Switches.PageSize})
@@ -135,17 +135,15 @@ func newRun(s Scenario) (*run, error) {
 	r.queueURL = q.URL
 	if s.Ebb.Function {
 		r.fn = r.newFunction()
-	}
-	for i := range max(1, s.Ebb.Replicas) {
-		if s.Ebb.Function {
-			break
+	} else {
+		for i := range max(1, s.Ebb.Replicas) {
+			r.ebbs = append(r.ebbs, r.newEbb(i))
 		}
-		r.ebbs = append(r.ebbs, r.newEbb(i))
 	}
 	for _, g := range w.DescribeAutoScalingGroups(nil) {
 		for i, in := range g.Instances {
-			r.hosts[g.Name] = append(r.hosts[g.Name], in.ID)
-			r.names[in.ID] = fmt.Sprintf("%s/%d", g.Name, i)
+			name := fmt.Sprintf("%s/%d", g.Name, i)
+			r.ids[name], r.names[in.ID] = in.ID, name
 		}
 	}
 	for _, st := range s.At {
@@ -166,28 +164,19 @@ func (r *run) later(at time.Time, f func()) {
 // advance moves to the next moment at which something happens, in the world or to Ebb, and lets it happen.
 func (r *run) advance(end time.Time) {
 	next := end
-	sooner := func(t time.Time) {
-		if t.Before(next) {
-			next = t
-		}
-	}
 	if t, ok := r.w.Next(); ok {
-		sooner(t)
+		next = earliest(next, t)
 	}
 	if len(r.agenda) > 0 {
-		sooner(r.agenda[0].at)
+		next = earliest(next, r.agenda[0].at)
 	}
 	for _, e := range r.ebbs {
-		if at, ok := e.next(); ok {
-			sooner(at)
-		}
+		next = earliest(next, e.next())
 	}
 	if r.fn != nil {
-		sooner(r.fn.due())
+		next = earliest(next, r.fn.due())
 	}
-	if next.Before(r.w.Now()) {
-		next = r.w.Now()
-	}
+	next = latest(next, r.w.Now())
 	r.w.Advance(next)
 	for len(r.agenda) > 0 && !r.agenda[0].at.After(next) {
 		p := r.agenda[0]
@@ -227,25 +216,19 @@ func (r *run) quiet() bool {
 // anyLeaving reports whether some instance of a managed group is on its way out.
 func (r *run) anyLeaving() bool {
 	for _, i := range r.w.DescribeAutoScalingInstances(nil) {
-		if s := fleet.LifecycleState(i.State); s.Leaving() || s.Waiting() && r.manages(i.Group) {
+		if s := fleet.LifecycleState(i.State); s.Leaving() || s.Waiting() && r.s.Ebb.manages(i.Group) {
 			return true
 		}
 	}
 	return false
 }
 
-func (r *run) manages(group string) bool {
-	_, ok := r.s.Ebb.group(group)
-	return ok
-}
-
 // lastChange is when the world last did something with a host.
 func (r *run) lastChange() time.Time {
-	rec := r.w.Record()
-	for _, r := range slices.Backward(rec) {
-		switch r.Kind {
+	for _, e := range slices.Backward(r.w.Record()) {
+		switch e.Kind {
 		case core.EntryLifecycle, core.EntryHook, core.EntryInstance:
-			return r.At
+			return e.At
 		}
 	}
 	return r.start
@@ -253,12 +236,8 @@ func (r *run) lastChange() time.Time {
 
 // hostOfKey is what a story calls the instance of a drain: its key is group/instance/token.
 func (r *run) hostOfKey(key string) string {
-	_, id, found := strings.Cut(key, "/")
-	if !found {
-		id = key
-	}
-	id, _, _ = strings.Cut(id, "/")
-	return r.hostName(id)
+	parts := strings.Split(key, "/")
+	return r.hostName(parts[min(1, len(parts)-1)])
 }
 
 func (r *run) tell(kind, host, text string) {
@@ -280,21 +259,14 @@ func (r *run) drains() (ended, open []drain.Drain) {
 }
 
 func (r *run) finish() Result {
-	calls := map[string]int{}
 	for _, e := range r.ebbs {
 		e.counted()
-		for name, n := range r.api.CountsBy(e.name) { //ebb:any-order sums
-			calls[name] += n
-		}
-	}
-	if r.fn != nil {
-		calls = r.api.CountsBy(caller)
 	}
 	ended, open := r.drains()
-	res := Result{Cover: r.cover, Ended: ended, Calls: calls, Checks: r.api.Checks(), Record: r.w.Record(), End: r.w.Now()}
-	res.Violations = slices.Concat(r.bad, Judge(r.evidence(ended, open)), r.expectations())
-	res.Lines = r.transcript()
-	return res
+	return Result{
+		Cover: r.cover, Ended: ended, Calls: r.api.Counts(), Checks: r.api.Checks(), Record: r.w.Record(), End: r.w.Now(),
+		Violations: slices.Concat(r.bad, Judge(r.evidence(ended, open)), r.expectations()), Lines: r.transcript(),
+	}
 }
 
 // evidence is what the story leaves behind, for the judge.
@@ -309,25 +281,12 @@ func (r *run) evidence(ended, open []drain.Drain) Evidence {
 	}
 	return Evidence{
 		Ebb: r.s.Ebb, Record: r.w.Record(), Ended: ended, Open: open, Messages: r.messages, Heartbeat: heartbeat, Names: r.names,
-		Start: r.start, End: r.w.Now(), LastFault: r.lastFault, Running: r.runs(),
-		Skew: r.s.Ebb.Skew, Many: len(r.ebbs) > 1, Function: r.fn != nil,
+		Start: r.start, End: r.w.Now(), LastFault: r.lastFault,
+		Running: r.fn != nil || slices.ContainsFunc(r.ebbs, func(e *ebb) bool { return e.loaded() && e.core.Works() }),
 	}
 }
 
-// runs reports whether an Ebb works.
-func (r *run) runs() bool {
-	if r.fn != nil {
-		return true
-	}
-	for _, e := range r.ebbs {
-		if e.loaded() && e.core.Works() {
-			return true
-		}
-	}
-	return false
-}
-
-// must is for what cannot fail here: the memory journal and the driver's own records.
+// must is for what cannot fail here, such as the memory journal and the driver's own records.
 func must(err error) {
 	if err != nil {
 		panic(err)
@@ -337,12 +296,13 @@ func must(err error) {
 // instances asks the simulated EC2 and keeps what cloud needs.
 func (r *run) instances(ctx context.Context, ids []string) ([]plan.InstanceStatus, error) {
 	found, err := client.DescribeInstances(ctx, r.api, ids)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]plan.InstanceStatus, len(found))
-	for i, in := range found {
-		out[i] = plan.InstanceStatus{ID: fleet.InstanceID(in.ID), State: fleet.InstanceState(in.State)}
-	}
-	return out, nil
+	return cloud.Convert(found, func(i core.Instance) plan.InstanceStatus {
+		return plan.InstanceStatus{ID: fleet.InstanceID(i.ID), State: fleet.InstanceState(i.State)}
+	}), err
 }
+
+// never is later than everything.
+var never = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func earliest(times ...time.Time) time.Time { return slices.MinFunc(times, time.Time.Compare) }
+func latest(times ...time.Time) time.Time   { return slices.MaxFunc(times, time.Time.Compare) }

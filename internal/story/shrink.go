@@ -9,10 +9,6 @@ func Shrink(s Scenario) Scenario {
 	if !ok {
 		return s
 	}
-	fails := func(c Scenario) bool {
-		inv, bad := broken(c)
-		return bad && inv == target
-	}
 	for again := true; again; {
 		again = false
 		for _, smaller := range []func(*Scenario, int) bool{
@@ -23,7 +19,7 @@ func Shrink(s Scenario) Scenario {
 				if !smaller(&c, i) {
 					break
 				}
-				if fails(c) {
+				if inv, bad := broken(c); bad && inv == target {
 					s, again = c, true
 					i--
 				}
@@ -44,9 +40,7 @@ func broken(s Scenario) (invariant int, bad bool) {
 
 func clone(s Scenario) Scenario {
 	c, err := Parse(Format(s))
-	if err != nil {
-		panic(err) // Format writes what Parse reads
-	}
+	must(err) // Format writes what Parse reads
 	return c
 }
 

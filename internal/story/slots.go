@@ -61,14 +61,13 @@ func limit(l kernel.MaxUnavailable, size int) int {
 // letLeave is invariant 5, at the moment Ebb lets one more instance leave.
 func (p *past) letLeave(instance string, at time.Time) {
 	for _, w := range p.open { //ebb:any-order an instance waits in one hook of ours at most
-		g, _ := p.group(w.group)
-		if !w.ours || w.instance != instance || g.MaxUnavailable == (kernel.MaxUnavailable{}) || slices.Contains(p.leaves[w.group], instance) {
+		if !w.ours || w.instance != instance || w.most == (kernel.MaxUnavailable{}) || slices.Contains(p.leaves[w.group], instance) {
 			continue
 		}
-		p.drained[instance] = at
+		w.host.drained = at
 		p.leaves[w.group] = append(p.leaves[w.group], instance)
-		if n := len(p.leaves[w.group]); n > limit(g.MaxUnavailable, p.largest(w.group, at)) {
-			p.blame(5, "%s was set DRAINING as number %d of group %s at a time, of which %s may leave", p.name(instance), n, w.group, g.MaxUnavailable)
+		if n := len(p.leaves[w.group]); n > limit(w.most, p.largest(w.group, at)) {
+			p.blame(5, "%s was set DRAINING as number %d of group %s at a time, of which %s may leave", p.name(instance), n, w.group, w.most)
 		}
 	}
 }
@@ -78,7 +77,7 @@ func (p *past) letLeave(instance string, at time.Time) {
 func (p *past) queues(at time.Time) {
 	waiting, away := map[string]bool{}, map[string]int{}
 	for _, w := range p.open { //ebb:any-order one that waits is enough
-		serves := p.status[w.instance] == "ACTIVE" && p.goneAt[w.instance].IsZero() && p.lostFrom[w.instance].IsZero() &&
+		serves := w.host.status == "ACTIVE" && w.host.gone.IsZero() && w.host.lost.IsZero() &&
 			!slices.Contains(p.leaves[w.group], w.instance)
 		switch {
 		case !serves: // in whichever hook
@@ -87,20 +86,22 @@ func (p *past) queues(at time.Time) {
 			waiting[w.group] = true
 		}
 	}
+	idle := func(group string) bool {
+		g, _ := p.Ebb.group(group)
+		return waiting[group] && away[group] < limit(g.MaxUnavailable, p.size(group)) // the limit is 0 where any number may leave
+	}
 	for _, group := range slices.Sorted(maps.Keys(p.idle)) {
-		g, _ := p.group(group)
-		if waiting[group] && away[group] < limit(g.MaxUnavailable, p.size(group)) && !at.Equal(p.End) {
+		if idle(group) && !at.Equal(p.End) {
 			continue
 		}
-		from := p.calm(p.idle[group], &wait{})
+		from := p.calm(p.idle[group])
 		delete(p.idle, group)
 		if at.Sub(from) > p.slack() && p.upAll(from, at) {
 			p.blame(5, "for %s somebody of group %s waited for a slot that was free", at.Sub(from).Round(time.Second), group)
 		}
 	}
 	for group := range waiting { //ebb:any-order each by itself
-		g, _ := p.group(group)
-		if _, known := p.idle[group]; !known && g.MaxUnavailable != (kernel.MaxUnavailable{}) && away[group] < limit(g.MaxUnavailable, p.size(group)) {
+		if idle(group) && p.idle[group].IsZero() {
 			p.idle[group] = at
 		}
 	}

@@ -8,9 +8,12 @@ package story
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -60,13 +63,8 @@ type Group struct {
 
 func (e Ebb) policy(g Group) drain.Policy {
 	p := drain.Defaults()
-	for _, set := range []struct{ to, from *time.Duration }{
-		{&p.Deadline, &g.Deadline}, {&p.LostAfter, &e.LostAfter}, {&p.DaemonGrace, &e.DaemonGrace},
-	} {
-		if *set.from > 0 {
-			*set.to = *set.from
-		}
-	}
+	p.Deadline = cmp.Or(g.Deadline, p.Deadline)
+	p.LostAfter, p.DaemonGrace = cmp.Or(e.LostAfter, p.LostAfter), cmp.Or(e.DaemonGrace, p.DaemonGrace)
 	return p
 }
 
@@ -113,46 +111,38 @@ type Expect struct {
 
 // Parse reads a scenario. The error names every unknown key and wrong value with line and column.
 func Parse(b []byte) (Scenario, error) {
-	var s Scenario
-	if err := strict(b, &s); err != nil {
-		return Scenario{}, fmt.Errorf("read the story: %w", err)
+	s, err := strict[Scenario](b, "story")
+	if err != nil {
+		return Scenario{}, err
 	}
 	return s, s.check()
 }
 
 // ParseWorld reads a world alone, as a story has it under "world".
-func ParseWorld(b []byte) (sim.Spec, error) {
-	var w sim.Spec
-	if err := strict(b, &w); err != nil {
-		return sim.Spec{}, fmt.Errorf("read the world: %w", err)
-	}
-	return w, nil
-}
+func ParseWorld(b []byte) (sim.Spec, error) { return strict[sim.Spec](b, "world") }
 
 // strict decodes YAML and refuses what it does not know, each with line and column.
-func strict(b []byte, into any) error {
+func strict[T any](b []byte, what string) (v T, err error) {
 	dec := yaml.NewDecoder(bytes.NewReader(b))
 	dec.KnownFields(true)
-	err := dec.Decode(into)
-	var all *yaml.LoadErrors
-	switch {
-	case errors.Is(err, io.EOF):
-		return nil // an empty file
-	case errors.As(err, &all):
-		errs := make([]error, len(all.Errors))
-		for i, e := range all.Errors {
-			errs[i] = fmt.Errorf("%d:%d: %s", e.Mark.Line, e.Mark.Column, e.Message)
-		}
-		return errors.Join(errs...)
+	err = dec.Decode(&v)
+	if err == nil || errors.Is(err, io.EOF) { // an empty file
+		return v, nil
 	}
-	return err
+	if all, ok := errors.AsType[*yaml.LoadErrors](err); ok {
+		err = nil
+		for _, e := range all.Errors {
+			err = errors.Join(err, fmt.Errorf("%d:%d: %s", e.Mark.Line, e.Mark.Column, e.Message))
+		}
+	}
+	return v, fmt.Errorf("read the %s: %w", what, err)
 }
 
 func (s Scenario) check() error {
 	var errs []error
 	for i, st := range s.At {
 		if _, ok := verbs[st.Do]; !ok {
-			errs = append(errs, fmt.Errorf("at[%d]: unknown verb %q; known are %s", i, st.Do, strings.Join(verbNames(), ", ")))
+			errs = append(errs, fmt.Errorf("at[%d]: unknown verb %q; known are %s", i, st.Do, strings.Join(slices.Sorted(maps.Keys(verbs)), ", ")))
 		}
 	}
 	for i, f := range s.Faults {
@@ -169,17 +159,8 @@ func (s Scenario) check() error {
 // Format writes a scenario in the form that Parse reads.
 func Format(s Scenario) []byte {
 	b, err := yaml.Marshal(s)
-	if err != nil {
-		panic(err) // plain structs always marshal
-	}
+	must(err) // plain structs always marshal
 	return b
-}
-
-func (s Scenario) until() time.Duration {
-	if s.Until > 0 {
-		return s.Until
-	}
-	return time.Hour
 }
 
 // group is what manages the group of a name; false: nothing does.
@@ -187,12 +168,10 @@ func (e Ebb) group(name string) (Group, bool) {
 	return fleet.FirstMatch(e.Groups, name, func(g Group) string { return g.Match })
 }
 
-func (e Ebb) queue() string { return or(e.Queue, "ebb") }
-func (e Ebb) hook() string  { return or(e.Hook, "ebb-drain") }
-
-func or(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
+func (e Ebb) manages(group string) bool {
+	_, ok := e.group(group)
+	return ok
 }
+
+func (e Ebb) queue() string { return cmp.Or(e.Queue, "ebb") }
+func (e Ebb) hook() string  { return cmp.Or(e.Hook, "ebb-drain") }

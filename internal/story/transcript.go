@@ -1,9 +1,10 @@
 package story
 
 import (
+	"cmp"
 	"fmt"
 	"io"
-	"sort"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,55 +13,54 @@ import (
 
 // transcript is what an operator would have seen: the journal's lines, what he did himself, and what became of hosts and tasks.
 func (r *run) transcript() []Line {
-	lines := append([]Line(nil), r.lines...)
+	lines := slices.Clone(r.lines)
 	for _, e := range r.w.Record() {
-		if kind, text := r.worldLine(e); text != "" {
-			lines = append(lines, Line{e.At.Sub(r.start), kind, r.hostName(e.Instance), text})
+		if text := r.worldLine(e); text != "" {
+			lines = append(lines, Line{e.At.Sub(r.start), "aws", r.hostName(e.Instance), text})
 		}
 	}
-	sort.SliceStable(lines, func(i, j int) bool { return lines[i].At < lines[j].At })
+	slices.SortStableFunc(lines, func(a, b Line) int { return cmp.Compare(a.At, b.At) })
 	return lines
 }
 
-func (r *run) worldLine(e core.Entry) (kind, text string) {
+// worldLine is what AWS would say of an entry of the record; empty: nothing.
+func (r *run) worldLine(e core.Entry) string {
 	switch e.Kind {
 	case core.EntryHook:
 		switch e.To {
 		case "opened":
-			return "aws", "waits in hook " + e.Hook
+			return "waits in hook " + e.Hook
 		case "heartbeat":
-			return "", ""
+			return ""
 		case "CONTINUE", "ABANDON":
-			return "aws", fmt.Sprintf("hook %s is answered %s by %s", e.Hook, e.To, e.By)
+			return fmt.Sprintf("hook %s is answered %s by %s", e.Hook, e.To, e.By)
 		}
-		return "aws", fmt.Sprintf("hook %s: %s", e.Hook, e.To)
+		return fmt.Sprintf("hook %s: %s", e.Hook, e.To)
 	case core.EntryInstance:
 		if e.To == "terminated" || e.To == "stopped" || e.To == "running" && e.At.After(r.start) {
-			return "aws", "the instance is " + e.To
+			return "the instance is " + e.To
 		}
 	case core.EntryContainer:
 		if e.To == "DRAINING" || e.To == "INACTIVE" {
-			return "aws", "the container instance is " + e.To
+			return "the container instance is " + e.To
 		}
 	case core.EntryTask:
 		return r.taskLine(e)
 	}
-	return "", ""
+	return ""
 }
 
-func (r *run) taskLine(e core.Entry) (kind, text string) {
-	who := or(e.Service, "standalone task")
+func (r *run) taskLine(e core.Entry) string {
+	who := cmp.Or(e.Service, "standalone task")
 	id := e.Task[strings.LastIndexByte(e.Task, '/')+1:]
-	if len(id) > 8 {
-		id = id[:8]
-	}
+	id = id[:min(len(id), 8)]
 	switch {
 	case strings.Contains(e.Text, "killed"):
-		return "aws", fmt.Sprintf("task %s of %s: %s", id, who, strings.TrimSpace(e.Text))
+		return fmt.Sprintf("task %s of %s: %s", id, who, strings.TrimSpace(e.Text))
 	case e.To == "STOPPED", e.To == "STOPPING", e.To == "RUNNING" && e.At.After(r.start):
-		return "aws", fmt.Sprintf("task %s of %s is %s", id, who, e.To)
+		return fmt.Sprintf("task %s of %s is %s", id, who, e.To)
 	}
-	return "", ""
+	return ""
 }
 
 // Print writes the transcript, one line an event.
@@ -81,30 +81,24 @@ func (r *run) expectations() []Violation {
 	var bad []Violation
 	at := 0
 	for _, x := range r.s.Expect {
-		i := r.find(x, at)
+		i := slices.IndexFunc(r.lines[at:], x.meets)
 		if i < 0 {
 			bad = append(bad, Violation{0, describeExpect(x) + ", but no such line came (in this order)"})
 			continue
 		}
-		at = i + 1
+		at += i + 1
 	}
 	for _, x := range r.s.Never {
-		if i := r.find(x, 0); i >= 0 {
+		if i := slices.IndexFunc(r.lines, x.meets); i >= 0 {
 			bad = append(bad, Violation{0, "never " + describeExpect(x) + ", but it came at " + clock(r.lines[i].At)})
 		}
 	}
 	return bad
 }
 
-func (r *run) find(x Expect, from int) int {
-	for i := from; i < len(r.lines); i++ {
-		l := r.lines[i]
-		if l.Kind == x.Line && (x.Host == "" || l.Host == x.Host) && strings.Contains(l.Text, x.Text) &&
-			l.At >= x.After && (x.By == 0 || l.At <= x.By) {
-			return i
-		}
-	}
-	return -1
+func (x Expect) meets(l Line) bool {
+	return l.Kind == x.Line && (x.Host == "" || l.Host == x.Host) && strings.Contains(l.Text, x.Text) &&
+		l.At >= x.After && (x.By == 0 || l.At <= x.By)
 }
 
 func describeExpect(x Expect) string {

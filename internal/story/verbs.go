@@ -1,9 +1,9 @@
 package story
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
-	"sort"
 	"strconv"
 	"strings"
 	"time"
@@ -15,7 +15,9 @@ import (
 
 // verbs are what can happen in a story: one entry each, and what an operator would call it.
 var verbs = map[string]func(*run, Step) error{
-	"terminate":      terminate,
+	"terminate": func(r *run, s Step) error {
+		return failed(r.w.TerminateInstanceInAutoScalingGroup(r.host(s.Host), s.Decrement))
+	},
 	"scale":          func(r *run, s Step) error { return r.w.SetDesiredCapacity(s.Group, s.Count) },
 	"unhealthy":      func(r *run, s Step) error { return r.w.SetInstanceHealth(r.host(s.Host), "Unhealthy") },
 	"ec2-terminate":  func(r *run, s Step) error { return r.w.TerminateInstances([]string{r.host(s.Host)}) },
@@ -28,43 +30,29 @@ var verbs = map[string]func(*run, Step) error{
 	"answer":         answer,
 	"run-task":       runTask,
 	"stop-tasks":     stopTasks,
-	"update-service": updateService,
-	"delete-hook":    func(r *run, s Step) error { return r.w.DeleteLifecycleHook(s.Group, or(s.Hook, r.s.Ebb.hook())) },
-	"put-hook":       putHook,
-	"protect":        protect,
-	"send":           sendBody,
-	"again":          again,
-	"crash":          func(r *run, s Step) error { r.crash(s); return nil },
-	"hang":           func(r *run, s Step) error { return r.each(s, func(e *ebb) { e.hang(s.For) }) },
-	"cut-off":        func(r *run, s Step) error { return r.each(s, func(e *ebb) { e.cutFor(s.For) }) },
+	"update-service": func(r *run, s Step) error { return failed(r.w.UpdateService(s.Cluster, s.Service, &s.Count, "")) },
+	"delete-hook":    func(r *run, s Step) error { return r.w.DeleteLifecycleHook(s.Group, s.Hook) },
+	"put-hook": func(r *run, s Step) error { // changes the heartbeat timeout of a hook
+		return r.w.PutLifecycleHook(s.Group, autoscaling.Hook{Name: s.Hook, Heartbeat: s.For})
+	},
+	"protect": protect,
+	"send":    sendBody,
+	"again":   again,
+	"crash":   crash,
+	"hang":    func(r *run, s Step) error { return r.each(s, func(e *ebb) { e.pause(&e.hangs, s, "hangs") }) },
+	"cut-off": func(r *run, s Step) error {
+		return r.each(s, func(e *ebb) { e.pause(&e.cut, s, "does not reach its journal") })
+	},
 }
 
-func verbNames() []string {
-	var n []string
-	for v := range verbs {
-		n = append(n, v)
-	}
-	sort.Strings(n)
-	return n
-}
+// failed is the error of a call whose answer does not matter.
+func failed[T any](_ T, err error) error { return err }
 
 // host finds the instance that a story calls group/index: by order of launch, as the world was when the story began.
-func (r *run) host(ref string) string {
-	group, n, _ := strings.Cut(ref, "/")
-	i, err := strconv.Atoi(n)
-	if hosts := r.hosts[group]; err == nil && i >= 0 && i < len(hosts) {
-		return hosts[i]
-	}
-	return ref
-}
+func (r *run) host(ref string) string { return cmp.Or(r.ids[ref], ref) }
 
 // hostName is the reverse of host: what a story calls an instance.
-func (r *run) hostName(id string) string {
-	if n, ok := r.names[id]; ok {
-		return n
-	}
-	return id
-}
+func (r *run) hostName(id string) string { return cmp.Or(r.names[id], id) }
 
 func (r *run) container(ref string) string {
 	ins, err := r.w.DescribeInstances([]string{r.host(ref)})
@@ -74,33 +62,27 @@ func (r *run) container(ref string) string {
 	return ins[0].ContainerInstance
 }
 
-func (r *run) clusterOf(arn string) string {
+func clusterOf(arn string) string {
 	if parts := strings.Split(arn, "/"); len(parts) > 2 {
 		return parts[len(parts)-2]
 	}
 	return ""
 }
 
-func terminate(r *run, s Step) error {
-	_, err := r.w.TerminateInstanceInAutoScalingGroup(r.host(s.Host), s.Decrement)
-	return err
-}
-
 func setState(r *run, s Step, state string) error {
 	ci := r.container(s.Host)
-	_, _, err := r.w.UpdateContainerInstancesState(r.clusterOf(ci), []string{ci}, state)
+	_, _, err := r.w.UpdateContainerInstancesState(clusterOf(ci), []string{ci}, state)
 	return err
 }
 
 func deregister(r *run, s Step) error {
 	ci := r.container(s.Host)
-	_, err := r.w.DeregisterContainerInstance(r.clusterOf(ci), ci, true)
-	return err
+	return failed(r.w.DeregisterContainerInstance(clusterOf(ci), ci, true))
 }
 
 func answer(r *run, s Step) error {
 	group, _, _ := strings.Cut(s.Host, "/")
-	return r.w.CompleteLifecycleAction(group, or(s.Hook, r.s.Ebb.hook()), "", r.host(s.Host), or(s.Result, "CONTINUE"))
+	return r.w.CompleteLifecycleAction(group, s.Hook, "", r.host(s.Host), cmp.Or(s.Result, "CONTINUE"))
 }
 
 func runTask(r *run, s Step) error {
@@ -124,16 +106,6 @@ func stopTasks(r *run, s Step) error {
 	return nil
 }
 
-func updateService(r *run, s Step) error {
-	_, err := r.w.UpdateService(s.Cluster, s.Service, &s.Count, "")
-	return err
-}
-
-// putHook changes the heartbeat timeout of a hook.
-func putHook(r *run, s Step) error {
-	return r.w.PutLifecycleHook(s.Group, autoscaling.Hook{Name: or(s.Hook, r.s.Ebb.hook()), Heartbeat: s.For})
-}
-
 // protect sets scale-in protection on the tasks of a service, for as long as the step says.
 func protect(r *run, s Step) error {
 	ids, err := r.w.ListTasks(s.Cluster, ecs.TaskQuery{Service: s.Service})
@@ -153,8 +125,7 @@ func sendBody(r *run, s Step) error {
 		}
 		body = strings.Repeat("\x01{[", size/3)
 	}
-	_, err := r.w.SendMessage(or(s.Queue, r.s.Ebb.queue()), body, nil, 0)
-	return err
+	return failed(r.w.SendMessage(s.Queue, body, nil, 0))
 }
 
 // again delivers a copy of the latest message that Ebb received about a host.
@@ -163,17 +134,16 @@ func again(r *run, s Step) error {
 	if !ok {
 		return fmt.Errorf("again: Ebb has received no message about %s yet", s.Host)
 	}
-	_, err := r.w.SendMessage(or(s.Queue, r.s.Ebb.queue()), body, nil, 0)
-	return err
+	return failed(r.w.SendMessage(s.Queue, body, nil, 0))
 }
 
 // doStep carries out one step as the operator that the world's record names.
 func (r *run) doStep(s Step) {
 	r.w.SetCaller("operator")
 	r.tell("operator", s.Host, stepText(s))
+	s.Hook, s.Queue = cmp.Or(s.Hook, r.s.Ebb.hook()), cmp.Or(s.Queue, r.s.Ebb.queue())
 	if err := verbs[s.Do](r, s); err != nil {
 		r.tell("operator", s.Host, s.Do+" was refused: "+err.Error())
-		r.refused++
 	}
 }
 
@@ -194,14 +164,14 @@ func stepText(s Step) string {
 }
 
 // crash kills the Ebb that a step is about, or every invocation that is under way.
-func (r *run) crash(s Step) {
-	if r.fn != nil {
-		for _, i := range slices.Clone(r.fn.busy) {
-			i.kill("by hand")
-		}
-		return
+func crash(r *run, s Step) error {
+	if r.fn == nil {
+		return r.each(s, func(e *ebb) { e.crash("by hand", s.For) })
 	}
-	_ = r.each(s, func(e *ebb) { e.crash("by hand", s.For) })
+	for _, i := range slices.Clone(r.fn.busy) {
+		i.kill("by hand")
+	}
+	return nil
 }
 
 // each does something with the Ebb that a step is about.
@@ -213,37 +183,21 @@ func (r *run) each(s Step, do func(*ebb)) error {
 	return nil
 }
 
-// hang lets a process do nothing for a while and not notice, as one that is stopped and continued.
-func (e *ebb) hang(d time.Duration) {
+// pause lets a process do nothing until a time that it does not know of, as one that is stopped and continued, or keeps it from its journal
+// until then, while it still reaches AWS. The judge is told that it can do nothing meanwhile.
+func (e *ebb) pause(until *time.Time, s Step, how string) {
 	if e.core == nil {
 		return
 	}
-	e.hangs = later(e.hangs, e.w.Now().Add(d))
-	e.lastFault = e.hangs
-	e.cover["hang"]++
-	e.tell(e.name, "", fmt.Sprintf("hangs for %s", d))
-	e.pausedUntil(e.hangs)
-}
-
-// pausedUntil tells the judge that it can do nothing until then.
-func (e *ebb) pausedUntil(at time.Time) {
+	*until = latest(*until, e.w.Now().Add(s.For))
+	e.lastFault = *until
+	e.cover[s.Do]++
+	e.tell(e.name, "", fmt.Sprintf("%s for %s", how, s.For))
 	e.w.Log(core.Entry{Kind: core.EntryController, By: e.name, To: "paused"})
 	life := e.life
-	e.later(at, func() {
+	e.later(*until, func() {
 		if now := e.w.Now(); life == e.life && !e.hangs.After(now) && !e.cut.After(now) {
 			e.w.Log(core.Entry{Kind: core.EntryController, By: e.name, To: "resumed"})
 		}
 	})
-}
-
-// cutFor keeps a process from its journal for a while; AWS it still reaches.
-func (e *ebb) cutFor(d time.Duration) {
-	if e.core == nil {
-		return
-	}
-	e.cut = later(e.cut, e.w.Now().Add(d))
-	e.lastFault = e.cut
-	e.cover["cut-off"]++
-	e.tell(e.name, "", fmt.Sprintf("does not reach its journal for %s", d))
-	e.pausedUntil(e.cut)
 }

@@ -207,12 +207,8 @@ func percentile(d []time.Duration, p int) string {
 
 // operations shows two drainers' calls by operation.
 func operations(w io.Writer, a, b figures) {
-	all := map[string]bool{}
-	for _, f := range []figures{a, b} {
-		for op := range f.ops {
-			all[op] = true
-		}
-	}
+	all := maps.Clone(a.ops)
+	maps.Copy(all, b.ops)
 	fmt.Fprintf(w, "\n%d at once, by operation:\n\n| operation | Ebb | home-made |\n|---|--:|--:|\n", detailed)
 	for _, op := range slices.Sorted(maps.Keys(all)) {
 		fmt.Fprintf(w, "| %s | %d | %d |\n", op, a.ops[op], b.ops[op])

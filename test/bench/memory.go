@@ -69,7 +69,13 @@ func serving(w io.Writer, ebb, dir string, hosts int) error {
 	if err != nil {
 		return err
 	}
-	draining := func() bool { return allDraining(c) }
+	draining := func() (all bool) {
+		c.Read(func(w *sim.World) {
+			serving, err := w.ListContainerInstances(cluster, "ACTIVE", "")
+			all = err == nil && len(serving) == 0
+		})
+		return all
+	}
 	if _, err = highest(p, 20*time.Minute, draining); err != nil {
 		return err
 	}
@@ -121,13 +127,4 @@ func serve(c *loopback.Cloud, ebb, dir string) (*exec.Cmd, error) {
 	p.Stderr = os.Stderr
 	p.Env = append(rig.Caller("ebb"), "EBB_CONFIG_TEXT="+text)
 	return p, p.Start()
-}
-
-// allDraining reports whether every container instance has been set DRAINING.
-func allDraining(c *loopback.Cloud) (done bool) {
-	c.Read(func(w *sim.World) {
-		all, err := w.ListContainerInstances(cluster, "ACTIVE", "")
-		done = err == nil && len(all) == 0
-	})
-	return done
 }

@@ -13,6 +13,7 @@ import (
 	"crypto/sha256"
 	_ "embed" // what Java runs
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -35,10 +36,8 @@ var (
 const startWithin = time.Minute
 
 func main() {
-	args := os.Args[1:]
-	if len(args) > 0 && args[0] == "--" {
-		args = args[1:]
-	}
+	flag.Parse() // leaves out the dashes before the command
+	args := flag.Args()
 	if len(args) == 0 {
 		fmt.Fprintln(os.Stderr, "usage: go run ./test/dynamodb -- COMMAND [ARGUMENT...]")
 		os.Exit(64)

@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -70,16 +71,10 @@ func entries(ns []note, world func(time.Time) time.Time) []core.Entry {
 
 // read reads what the journal says in the end.
 func (b *books) read(ctx context.Context) (drains []journal.Record, lines []journal.Line, err error) {
-	open, err := b.Open(ctx)
-	if err != nil {
-		return nil, nil, fmt.Errorf("read the open drains: %w", err)
-	}
-	ended, err := b.Recent(ctx, 0)
-	if err != nil {
-		return nil, nil, fmt.Errorf("read the ended drains: %w", err)
-	}
-	lines, err = b.History(ctx, journal.Query{})
-	return append(open, ended...), lines, err
+	open, errOpen := b.Open(ctx)
+	ended, errEnded := b.Recent(ctx, 0)
+	lines, errLines := b.History(ctx, journal.Query{})
+	return append(open, ended...), lines, errors.Join(errOpen, errEnded, errLines)
 }
 
 // trigger is the witness of a journal in SQLite. It belongs to the transaction of the Ebb that writes, and keeps each note, and when it was
@@ -145,7 +140,8 @@ func openTable(ctx context.Context, name string) (*books, error) {
 	w := &witness{local: local, transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 	server := httptest.NewServer(w)
 	return &books{
-		Store: store, url: "dynamodb://" + name, env: []string{dynamodbLocal + "=" + server.URL}, requests: w.requests, noted: w.noted,
+		Store: store, url: "dynamodb://" + name, env: []string{dynamodbLocal + "=" + server.URL}, noted: w.noted,
+		requests: func() int { return int(w.count.Load()) },
 		close: func() {
 			server.Close()
 			store.Close()
@@ -157,16 +153,10 @@ func openTable(ctx context.Context, name string) (*books, error) {
 type witness struct {
 	local     *url.URL
 	transport *http.Transport
+	count     atomic.Int64
 
 	mu    sync.Mutex
-	count int
 	notes []note
-}
-
-func (t *witness) requests() int {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.count
 }
 
 func (t *witness) noted() ([]note, error) {
@@ -181,9 +171,7 @@ func (t *witness) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // the Ebb was killed while it asked
 	}
-	t.mu.Lock()
-	t.count++
-	t.mu.Unlock()
+	t.count.Add(1)
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	onward := httputil.ReverseProxy{
 		Rewrite: func(p *httputil.ProxyRequest) { p.SetURL(t.local) }, Transport: t.transport, ErrorLog: log.New(io.Discard, "", 0),

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ebbhq/ebb/internal/kernel"
 	"github.com/ebbhq/ebb/internal/sim"
 	"github.com/ebbhq/ebb/internal/sim/core"
 	"github.com/ebbhq/ebb/test/rig"
@@ -57,14 +56,11 @@ func measure(record []core.Entry, start time.Time, by func(name string) bool) fi
 // outcomes counts how the drains of the journal ended.
 func (r remains) outcomes() string {
 	count := map[string]int{}
-	for _, rec := range r.drains {
-		what := "unreadable"
-		if d, err := kernel.Read(rec); err == nil && d.Open() {
-			what = "open"
-		} else if err == nil {
-			what = string(d.Final.Outcome)
-		}
-		count[what]++
+	for _, d := range r.ended {
+		count[string(d.Final.Outcome)]++
+	}
+	if len(r.open) > 0 {
+		count["open"] = len(r.open)
 	}
 	var words []string
 	for _, what := range slices.Sorted(maps.Keys(count)) {
@@ -92,7 +88,11 @@ func (r remains) text() string {
 		text += fmt.Sprintf("%d ebb serve %s, %d killed, %d ended, %d paused; %d calls; %d conflicts in the journal",
 			o.processes, where, r.kills, r.terms, r.stops, f.calls, r.refusals)
 		if o.processes > 1 {
-			text += fmt.Sprintf("; %d hand-overs in at most %.1f s", len(r.handed), slowest(r.handed).Seconds())
+			var slowest time.Duration
+			for _, h := range r.handed {
+				slowest = max(slowest, h.took)
+			}
+			text += fmt.Sprintf("; %d hand-overs in at most %.1f s", len(r.handed), slowest.Seconds())
 		}
 		if o.journal == dynamodbJournal {
 			text += fmt.Sprintf("; %d requests of DynamoDB", r.requests)
@@ -107,9 +107,10 @@ func (o options) each(n int) string { return fmt.Sprintf("%.2f", float64(n)/floa
 
 // drainAtHome lets the home-made Lambda, one in each cluster, drain the same hosts in virtual time.
 func drainAtHome(o options) (rig.Drained, error) {
-	spec := o.world(func(cluster string) string { return "hooks-" + cluster })
-	for _, c := range functionClusters {
-		spec.Queues = append(spec.Queues, sim.QueueSpec{Name: "hooks-" + c})
+	spec := o.world()
+	for _, g := range spec.Groups {
+		g.Hooks[0].Target = "hooks-" + g.Launch.Cluster
+		spec.Queues = append(spec.Queues, sim.QueueSpec{Name: g.Hooks[0].Target})
 	}
 	return rig.DrainAtHome(spec, func(w *sim.World) (int, error) {
 		ids, _ := leavers(w, o.hosts, rand.New(rand.NewPCG(o.seed, 1)))

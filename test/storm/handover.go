@@ -2,27 +2,19 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
 )
 
-// fate is something that happened to a serve, in real time.
+// fate is something that happened to a serve, in real time, or a line in its log: for which scopes it works from then on.
 type fate struct {
 	at     time.Time
 	server int
-	life   string
-	what   string // started, crashed, ended, paused, resumed
-}
-
-// works is a line in the log of a serve: for which scopes it works from then on. None: it stands by.
-type works struct {
-	at     time.Time
-	server int
-	scopes []string
+	life   string   // empty: it is that of this time
+	what   string   // started, crashed, ended, paused, resumed, works
+	scopes []string // none: it stands by
 }
 
 // handOver is how one Ebb went on for another.
@@ -36,8 +28,8 @@ type handOver struct {
 const mostHandOver = 15 * time.Second
 
 // worksIn reads the log of a serve.
-func worksIn(server int, log []byte) []works {
-	var all []works
+func worksIn(server int, log []byte) []fate {
+	var all []fate
 	for line := range bytes.Lines(log) {
 		var l struct {
 			Time     time.Time
@@ -46,9 +38,9 @@ func worksIn(server int, log []byte) []works {
 		switch err := json.Unmarshal(line, &l); {
 		case err != nil: // a line that a kill has cut off
 		case l.Msg == "works":
-			all = append(all, works{l.Time, server, strings.Split(l.For, ", ")})
+			all = append(all, fate{at: l.Time, server: server, what: "works", scopes: strings.Split(l.For, ", ")})
 		case strings.HasPrefix(l.Msg, "stands by"):
-			all = append(all, works{at: l.Time, server: server})
+			all = append(all, fate{at: l.Time, server: server, what: "works"})
 		}
 	}
 	return all
@@ -56,7 +48,7 @@ func worksIn(server int, log []byte) []works {
 
 // handOvers follows who works for which scope. A serve that is killed, ended or put to sleep while it works has to be followed by
 // another; if it is resumed before one has, it is there again.
-func handOvers(fates []fate, worked []works) []handOver {
+func handOvers(fates []fate) []handOver {
 	type hold struct {
 		life string
 		lost time.Time // since when this life is gone or asleep; zero: it is there
@@ -78,7 +70,7 @@ func handOvers(fates []fate, worked []works) []handOver {
 			}
 		}
 	}
-	goesOn := func(w works) {
+	goesOn := func(w fate) {
 		me := life[w.server]
 		for scope, h := range holds {
 			if h.life == me && h.lost.IsZero() && !slices.Contains(w.scopes, scope) {
@@ -87,48 +79,18 @@ func handOvers(fates []fate, worked []works) []handOver {
 		}
 		for _, scope := range w.scopes {
 			if h := holds[scope]; h != nil && h.life != me && !h.lost.IsZero() {
-				from := h.lost
-				if awake[me].After(from) {
-					from = awake[me]
-				}
+				from := slices.MaxFunc([]time.Time{h.lost, awake[me]}, time.Time.Compare)
 				found = append(found, handOver{scope, h.life, me, w.at.Sub(from)})
 			}
 			holds[scope] = &hold{life: me}
 		}
 	}
-	type moment struct {
-		at   time.Time
-		then func()
-	}
-	var all []moment
-	for _, w := range worked {
-		all = append(all, moment{w.at, func() { goesOn(w) }})
-	}
-	for _, f := range fates {
-		all = append(all, moment{f.at, func() { happens(f) }})
-	}
-	slices.SortStableFunc(all, func(a, b moment) int { return a.at.Compare(b.at) })
-	for _, m := range all {
-		m.then()
-	}
-	return found
-}
-
-// handedOver blames hand-overs that took too long.
-func handedOver(r remains) []string {
-	var bad []string
-	for _, h := range r.handed {
-		if h.took > mostHandOver {
-			bad = append(bad, fmt.Sprintf("%s went on for %s with %s only after %s", h.to, h.from, h.scope, h.took.Round(time.Millisecond)))
+	for _, f := range slices.SortedStableFunc(slices.Values(fates), func(a, b fate) int { return a.at.Compare(b.at) }) {
+		if f.what == "works" {
+			goesOn(f)
+		} else {
+			happens(f)
 		}
 	}
-	return bad
-}
-
-// slowest is the hand-over that took longest.
-func slowest(hs []handOver) time.Duration {
-	if len(hs) == 0 {
-		return 0
-	}
-	return slices.MaxFunc(hs, func(a, b handOver) int { return cmp.Compare(a.took, b.took) }).took
+	return found
 }

@@ -2,8 +2,8 @@ package main
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -20,24 +20,22 @@ import (
 // judge says what did not hold: what must always hold, as the stories judge it, and what a storm asks beyond that. In a storm nothing
 // fails but the serves, so that every drain must come to its good end.
 func judge(r remains) []string {
-	bad := slices.Clone(r.blames)
-	ended, open, problems := drains(r)
-	bad = append(bad, problems...)
-	for _, v := range story.Judge(evidence(r, ended, open)) {
-		bad = append(bad, v.String())
+	r.blames = slices.Clone(r.blames)
+	for _, v := range story.Judge(evidence(r)) {
+		r.blame("%s", v)
 	}
-	bad = append(bad, hooks(r)...)
-	bad = append(bad, journaled(r, ended)...)
-	return append(bad, handedOver(r)...)
+	r.hooks()
+	r.journaled()
+	return r.blames
 }
 
 // evidence is what the stories' judge wants to see.
-func evidence(r remains, ended, open []drain.Drain) story.Evidence {
+func evidence(r remains) story.Evidence {
 	e := story.Evidence{
-		Record: merged(r), Ended: ended, Open: open, Messages: map[string]event.Event{}, Heartbeat: map[string]time.Duration{}, Names: r.names,
-		Start: r.start, End: r.end, LastFault: r.quiet, Running: true, Many: r.o.processes > 1, Function: r.o.shape == lambdaShape, Speed: r.o.speed,
+		Record: merged(r), Ended: r.ended, Open: r.open, Messages: map[string]event.Event{}, Heartbeat: map[string]time.Duration{},
+		Names: r.names, Start: r.start, End: r.end, LastFault: r.quiet, Running: true, Speed: r.o.speed,
+		Ebb: story.Ebb{Hook: hook, Replicas: r.o.processes, Function: r.o.shape == lambdaShape},
 	}
-	e.Ebb.Hook = hook
 	for _, g := range r.o.groups() {
 		e.Ebb.Groups = append(e.Ebb.Groups, story.Group{Match: g.name, Cluster: g.cluster, Deadline: deadline, MaxUnavailable: g.maxUnavailable})
 		e.Heartbeat[g.name] = g.heartbeat
@@ -71,7 +69,8 @@ func merged(r remains) []core.Entry {
 	all = append(append(all, r.told...), r.noted...)
 	for _, l := range r.lines {
 		if l.Kind == "heard" {
-			all = append(all, core.Entry{At: l.At, Kind: core.EntryJournal, Instance: instanceOf(l.Key), To: "open", Message: l.Key})
+			instance := path.Base(path.Dir(l.Key)) // the key is group/instance/generation
+			all = append(all, core.Entry{At: l.At, Kind: core.EntryJournal, Instance: instance, To: "open", Message: l.Key})
 		}
 	}
 	slices.SortStableFunc(all, func(a, b core.Entry) int { return a.At.Compare(b.At) })
@@ -81,32 +80,21 @@ func merged(r remains) []core.Entry {
 // byEbb reports whether a name in the record is that of a serve or of the function.
 func byEbb(name string) bool { return strings.HasPrefix(name, function) }
 
-// instanceOf is the instance in a drain's key: group/instance/generation.
-func instanceOf(key string) string {
-	subject := journal.Record{Key: key}.Subject()
-	return subject[strings.LastIndexByte(subject, '/')+1:]
-}
-
-// drains reads the drains of the journal. None may be open at the end.
-func drains(r remains) (ended, open []drain.Drain, bad []string) {
-	for _, rec := range r.drains {
-		d, err := kernel.Read(rec)
-		switch {
-		case err != nil:
-			bad = append(bad, err.Error())
-		case d.Open():
-			open = append(open, d)
-			bad = append(bad, fmt.Sprintf("the drain of %s is open at the end; it waits %s", r.name(d.Target.ID), kernel.Waiting(rec)))
-		default:
-			ended = append(ended, d)
-		}
+// take takes in a drain of the journal. None may be open at the end.
+func (r *remains) take(rec journal.Record) {
+	switch d, err := kernel.Read(rec); {
+	case err != nil:
+		r.blame("%v", err)
+	case d.Open():
+		r.open = append(r.open, d)
+		r.blame("the drain of %s is open at the end; it waits %s", r.name(d.Target.ID), kernel.Waiting(rec))
+	default:
+		r.ended = append(r.ended, d)
 	}
-	return ended, open, bad
 }
 
 // hooks looks at how each wait of each instance that left ended: once, by Ebb, with CONTINUE, and with no task killed.
-func hooks(r remains) []string {
-	var bad []string
+func (r *remains) hooks() {
 	ends := map[string][]string{}
 	for _, e := range r.record {
 		switch {
@@ -117,41 +105,38 @@ func hooks(r remains) []string {
 			}
 			ends[e.Instance] = append(ends[e.Instance], e.To+" by "+by)
 		case e.Kind == core.EntryTask && strings.Contains(e.Text, "killed"):
-			bad = append(bad, fmt.Sprintf("task %s on %s: %s", e.Task, r.name(e.Instance), e.Text))
+			r.blame("task %s on %s: %s", e.Task, r.name(e.Instance), e.Text)
 		}
 	}
 	for _, id := range r.leavers {
 		if got := strings.Join(ends[id], ", "); got != "CONTINUE by ebb" {
-			bad = append(bad, fmt.Sprintf("the hook of %s ended %q and not once with CONTINUE by ebb", r.name(id), got))
+			r.blame("the hook of %s ended %q and not once with CONTINUE by ebb", r.name(id), got)
 		}
 	}
-	return bad
 }
 
 // journaled compares the journal with who left: one drain each, all tasks stopped, and nobody else's; and no message about an instance
 // was deleted of which the journal knows nothing.
-func journaled(r remains, ended []drain.Drain) []string {
-	var bad []string
+func (r *remains) journaled() {
 	of := map[string][]string{}
-	for _, d := range ended {
+	for _, d := range r.ended {
 		of[d.Target.ID] = append(of[d.Target.ID], string(d.Final.Outcome))
 	}
 	for _, id := range r.leavers {
 		if got := strings.Join(of[id], ", "); got != string(drain.Drained) {
-			bad = append(bad, fmt.Sprintf("the journal says of %s %q and not once drained", r.name(id), got))
+			r.blame("the journal says of %s %q and not once drained", r.name(id), got)
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(of)) {
 		if !slices.Contains(r.leavers, id) {
-			bad = append(bad, fmt.Sprintf("the journal has a drain of %s, which was not to leave", r.name(id)))
+			r.blame("the journal has a drain of %s, which was not to leave", r.name(id))
 		}
 	}
 	for _, e := range r.record {
 		if e.Kind == core.EntryMessage && e.To == "deleted" && e.Instance != "" && len(of[e.Instance]) == 0 {
-			bad = append(bad, fmt.Sprintf("a message about %s was deleted, and the journal knows no drain of it", r.name(e.Instance)))
+			r.blame("a message about %s was deleted, and the journal knows no drain of it", r.name(e.Instance))
 		}
 	}
-	return bad
 }
 
 func (r remains) name(instance string) string { return cmp.Or(r.names[instance], instance) }

@@ -40,7 +40,7 @@ func drained(instance string) drain.Drain {
 }
 
 // good is what remains of a small run in which all held: one host left, and its serve was killed once on the way.
-func good(t *testing.T) remains {
+func good() remains {
 	e := func(seconds int, kind core.EntryKind, to, by string) core.Entry {
 		return core.Entry{At: at(seconds), Kind: kind, Instance: host, Group: "web-asg", To: to, By: by}
 	}
@@ -64,9 +64,9 @@ func good(t *testing.T) remains {
 	return remains{
 		o:       options{shape: serveShape, speed: 20, processes: 1},
 		leavers: []string{host}, names: map[string]string{host: "web-asg/0"}, start: at(0), end: at(300), quiet: at(70),
-		drains: []journal.Record{stored(t, drained(host))},
-		lines:  []journal.Line{{At: at(12), Key: drained(host).Key, Kind: "heard"}},
-		told:   []core.Entry{{At: at(70), Kind: core.EntryController, By: first, To: "crashed"}},
+		ended: []drain.Drain{drained(host)},
+		lines: []journal.Line{{At: at(12), Key: drained(host).Key, Kind: "heard"}},
+		told:  []core.Entry{{At: at(70), Kind: core.EntryController, By: first, To: "crashed"}},
 		record: []core.Entry{
 			e(0, core.EntryContainer, "ACTIVE", "aws"), task(0, "RUNNING"), target(0, "healthy"),
 			call(5, "autoscaling.DescribeAutoScalingGroups", first),
@@ -91,7 +91,7 @@ func entry(t *testing.T, r *remains, kind core.EntryKind, to string) *core.Entry
 }
 
 func TestWhatHeldIsGood(t *testing.T) {
-	if bad := judge(good(t)); len(bad) > 0 {
+	if bad := judge(good()); len(bad) > 0 {
 		t.Errorf("%q", bad)
 	}
 }
@@ -154,41 +154,34 @@ func TestPlantedWrongsAreFound(t *testing.T) {
 			func(_ *testing.T, r *remains) { r.lines[0].At = at(15) }, "was deleted before its drain was in the journal",
 		},
 		"a drain that was lost": {
-			func(_ *testing.T, r *remains) { r.drains = nil }, "the journal knows no drain of it",
+			func(_ *testing.T, r *remains) { r.ended = nil }, "the journal knows no drain of it",
 		},
 		"a drain that is open": {
 			func(t *testing.T, r *remains) {
 				d := drained(host)
 				d.Ended, d.Final = time.Time{}, nil
-				r.drains[0] = stored(t, d)
+				r.ended = nil
+				r.take(stored(t, d))
 			}, "is open at the end",
 		},
 		"two drains of one host": {
-			func(_ *testing.T, r *remains) { r.drains = append(r.drains, r.drains[0]) }, `"drained, drained"`,
+			func(_ *testing.T, r *remains) { r.ended = append(r.ended, r.ended[0]) }, `"drained, drained"`,
 		},
 		"a drain that was forced": {
-			func(t *testing.T, r *remains) {
-				d := drained(host)
-				d.Final.Outcome = drain.Forced
-				r.drains[0] = stored(t, d)
-			}, `"forced"`,
+			func(_ *testing.T, r *remains) { r.ended[0].Final.Outcome = drain.Forced }, `"forced"`,
 		},
 		"a drain without a reason": {
-			func(t *testing.T, r *remains) {
-				d := drained(host)
-				d.Final.Reason = ""
-				r.drains[0] = stored(t, d)
-			}, "without a reason",
+			func(_ *testing.T, r *remains) { r.ended[0].Final.Reason = "" }, "without a reason",
 		},
 		"a drain of a host that stayed": {
-			func(t *testing.T, r *remains) { r.drains = append(r.drains, stored(t, drained("i-1"))) }, "which was not to leave",
+			func(t *testing.T, r *remains) { r.take(stored(t, drained("i-1"))) }, "which was not to leave",
 		},
 		"a serve that ended by itself": {
 			func(_ *testing.T, r *remains) { r.blames = []string{"ebb1x2 ended by itself"} }, "by itself",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := good(t)
+			r := good()
 			c.plant(t, &r)
 			if bad := strings.Join(judge(r), "\n"); !strings.Contains(bad, c.want) {
 				t.Errorf("found %q, want %q", bad, c.want)

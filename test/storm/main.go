@@ -104,20 +104,15 @@ func storm() error {
 	return os.RemoveAll(top)
 }
 
-// The shapes.
+// The shapes, the journals, and the speeds of worlds in which leases count: they do so in real time, so that a dead Ebb's lease blocks the
+// longer the faster the world.
 const (
 	serveShape  = "serve"
 	lambdaShape = "lambda"
-)
 
-// The journals.
-const (
 	sqliteJournal   = "sqlite"
 	dynamodbJournal = "dynamodb"
-)
 
-// The speeds of worlds in which leases count: they do so in real time, so that a dead Ebb's lease blocks the longer the faster the world.
-const (
 	tableSpeed  = 5
 	lambdaSpeed = 3
 )

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ebbhq/ebb/internal/drain"
 	"github.com/ebbhq/ebb/internal/journal"
 	"github.com/ebbhq/ebb/internal/sim"
 	"github.com/ebbhq/ebb/internal/sim/core"
@@ -23,7 +24,8 @@ type remains struct {
 	noted      []core.Entry      // of the notes in the journal, by its witness
 	leavers    []string          // the instances that were told to leave
 	names      map[string]string // of the instances of the start
-	drains     []journal.Record  // all of the journal
+	ended      []drain.Drain     // all of the journal
+	open       []drain.Drain
 	lines      []journal.Line
 	blames     []string // what went wrong while it ran
 	start, end time.Time
@@ -60,7 +62,7 @@ type ebbs interface {
 	kill()                      // those that are left
 }
 
-func (r *run) blame(format string, args ...any) {
+func (r *remains) blame(format string, args ...any) {
 	r.blames = append(r.blames, fmt.Sprintf(format, args...))
 }
 
@@ -99,11 +101,20 @@ func blow(ctx context.Context, o options) (left remains, err error) {
 		return remains{}, fmt.Errorf("listen as a simulated cloud: %w", err)
 	}
 	config := configuration(loopback.Endpoint(l), r.books.url, o.groups())
-	if r.cloud, err = loopback.Serve(l, o.worldOfEbb(loopback.Endpoint(l), config, r.books.env), o.speed); err != nil {
+	spec := o.world()
+	if o.shape == lambdaShape {
+		spec = asFunction(spec, o.ebb, loopback.Endpoint(l), config, r.books.env)
+	}
+	if r.cloud, err = loopback.Serve(l, spec, o.speed); err != nil {
 		return remains{}, err
 	}
 	defer r.cloud.Close()
-	if r.ebbs, err = r.shaped(config); err != nil {
+	if o.shape == lambdaShape {
+		r.ebbs, err = newFunction(r)
+	} else {
+		r.ebbs, err = newServers(r, config)
+	}
+	if err != nil {
 		return remains{}, err
 	}
 	defer r.ebbs.kill()
@@ -116,22 +127,6 @@ func blow(ctx context.Context, o options) (left remains, err error) {
 	}
 	r.real = time.Since(began)
 	return r.remains, err
-}
-
-// worldOfEbb is the world with Ebb in it: a queue for the serves, or the function.
-func (o options) worldOfEbb(endpoint, config string, env []string) sim.Spec {
-	if o.shape == lambdaShape {
-		return asFunction(o.world(func(string) string { return "" }), o.ebb, endpoint, config, env)
-	}
-	return o.world(func(string) string { return "ebb" })
-}
-
-// shaped prepares Ebb in its shape.
-func (r *run) shaped(config string) (ebbs, error) {
-	if r.o.shape == lambdaShape {
-		return newFunction(r)
-	}
-	return newServers(r, config)
 }
 
 // drain lets the storm blow: hosts leave and Ebb is struck, until all blows have fallen and all hosts are gone, or it has taken too long.
@@ -199,6 +194,10 @@ func (r *run) collect(ctx context.Context) error {
 		return fmt.Errorf("ask the journal's witness: %w", err)
 	}
 	r.noted, r.requests = entries(notes, r.cloud.At), r.books.requests()
-	r.drains, r.lines, err = r.books.read(ctx)
+	drains, lines, err := r.books.read(ctx)
+	for _, d := range drains {
+		r.take(d)
+	}
+	r.lines = lines
 	return err
 }

@@ -60,7 +60,7 @@ func (all servers) step(context.Context) error {
 
 // end ends the serves and reads their logs: who worked for what, and how often another had changed the journal first.
 func (all servers) end() error {
-	var worked []works
+	var worked []fate
 	for _, s := range all {
 		if s.child == nil {
 			s.r.blame("%s was away at the end", s.name())
@@ -76,7 +76,12 @@ func (all servers) end() error {
 		worked = append(worked, worksIn(s.number, log)...)
 	}
 	r := all[0].r
-	r.handed = handOvers(r.fates, worked)
+	r.handed = handOvers(append(worked, r.fates...))
+	for _, h := range r.handed {
+		if h.took > mostHandOver {
+			r.blame("%s went on for %s with %s only after %s", h.to, h.from, h.scope, h.took.Round(time.Millisecond))
+		}
+	}
 	r.watch() // they have called AWS until now
 	return nil
 }

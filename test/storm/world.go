@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -61,14 +63,14 @@ type job struct {
 
 // world is the world of a storm: services that move with and without load balancers, a daemon, tasks that nobody replaces, and
 // notifications that get lost, come twice or come late. In the function's world none is lost, so that a drainer that never looks by itself
-// has the same work. The hooks of a cluster notify a target; if it is empty, EventBridge only.
-func (o options) world(target func(cluster string) string) sim.Spec {
+// has the same work, and hooks notify EventBridge only.
+func (o options) world() sim.Spec {
 	jobs := []job{{"short", 4 * time.Minute, 2}, {"long", 11 * time.Minute, 4}}
-	lost, webDelay, apiDelay, visibility := 5, 30*time.Second, 10*time.Second, 30*time.Second
+	target, lost, webDelay, apiDelay, visibility := "ebb", 5, 30*time.Second, 10*time.Second, 30*time.Second
 	switch {
 	case o.shape == lambdaShape:
 		jobs = []job{{"job", 6 * time.Minute, 3}}
-		lost, webDelay, apiDelay, visibility = 0, time.Minute, 30*time.Second, 3*time.Minute
+		target, lost, webDelay, apiDelay, visibility = "", 0, time.Minute, 30*time.Second, 3*time.Minute
 	case o.journal == dynamodbJournal:
 		jobs[1].run = 5 * time.Minute // some wait until others have left
 	}
@@ -96,7 +98,7 @@ func (o options) world(target func(cluster string) string) sim.Spec {
 		hosts[g.cluster] += g.hosts
 		w.Groups = append(w.Groups, sim.GroupSpec{
 			Name: g.name, Desired: g.hosts, Launch: core.HostSpec{Cluster: g.cluster, Boot: 20 * time.Second},
-			Hooks: []sim.HookSpec{{Name: hook, Heartbeat: g.heartbeat, DefaultResult: "ABANDON", Target: target(g.cluster)}},
+			Hooks: []sim.HookSpec{{Name: hook, Heartbeat: g.heartbeat, DefaultResult: "ABANDON", Target: target}},
 		})
 	}
 	for _, cluster := range w.Clusters {
@@ -135,21 +137,16 @@ func configuration(endpoint, journal string, groups []group) string {
 func leavers(w *sim.World, hosts int, dice *rand.Rand) (ids []string, names map[string]string) {
 	names = map[string]string{}
 	of := map[string][]string{}
-	var clusters []string
 	for _, g := range w.DescribeAutoScalingGroups(nil) {
-		c := g.Launch.Cluster
-		if of[c] == nil {
-			clusters = append(clusters, c)
-		}
 		for i, in := range g.Instances {
-			of[c] = append(of[c], in.ID)
+			of[g.Launch.Cluster] = append(of[g.Launch.Cluster], in.ID)
 			names[in.ID] = fmt.Sprintf("%s/%d", g.Name, i)
 		}
 	}
-	for _, c := range clusters {
+	for _, c := range slices.Sorted(maps.Keys(of)) {
 		all := of[c]
 		dice.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
-		ids = append(ids, all[:hosts/len(clusters)]...)
+		ids = append(ids, all[:hosts/len(of)]...)
 	}
 	return ids, names
 }

@@ -1,9 +1,9 @@
 package collector
 
 import (
+	"cmp"
 	"context"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -69,9 +69,9 @@ func read[T any](l *look, what string, part func() (T, error)) T {
 	return found
 }
 
-// ask reads by one request. It returns nil when that fails.
+// ask reads by one request. It returns an empty answer when that fails.
 func ask[I, O, P any](ctx context.Context, l *look, what string, f func(context.Context, *I, ...func(*P)) (*O, error), in *I) *O {
-	return read(l, what, func() (*O, error) { return cloud.Ask(ctx, l.try, f, in) })
+	return cmp.Or(read(l, what, func() (*O, error) { return cloud.Ask(ctx, l.try, f, in) }), new(O))
 }
 
 // list reads every page; see cloud.All.
@@ -93,17 +93,6 @@ func (l *look) missed(what, text string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.unread = append(l.unread, inventory.Unread{What: what, Error: text})
-}
-
-// unreadSorted are the parts that could not be read, in an order that does not depend on which answer came first.
-func (l *look) unreadSorted() []inventory.Unread {
-	slices.SortFunc(l.unread, func(a, b inventory.Unread) int {
-		if c := strings.Compare(a.What, b.What); c != 0 {
-			return c
-		}
-		return strings.Compare(a.Error, b.Error)
-	})
-	return slices.Compact(l.unread)
 }
 
 // each does something with every item at the same time, and returns when all is done. The slots limit the requests.

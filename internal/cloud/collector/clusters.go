@@ -45,23 +45,20 @@ func (l *look) listHosts(ctx context.Context, cluster string, on []string) []str
 
 // clusters reads clusters by name or ARN. One that does not exist or was deleted is unread.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeClusters.html
-func (l *look) clusters(ctx context.Context, ids []string) []inventory.Cluster {
+func (l *look) clusters(ctx context.Context, ids []string) []*inventory.Cluster {
 	raw := inChunks(unique(ids), plan.MaxDescribeECS, func(chunk []string) []ecstypes.Cluster {
 		out := ask(ctx, l, "ecs:DescribeClusters", l.ECS.DescribeClusters, &ecs.DescribeClustersInput{Clusters: chunk})
-		if out == nil {
-			return nil
-		}
 		for _, f := range out.Failures {
 			l.missed("ecs:DescribeClusters of cluster "+fleet.ARN(aws.ToString(f.Arn)).Name(), aws.ToString(f.Reason))
 		}
 		return out.Clusters
 	})
 	raw = slices.DeleteFunc(raw, func(c ecstypes.Cluster) bool { return aws.ToString(c.Status) == fleet.Inactive })
-	return parallel(raw, func(c ecstypes.Cluster) inventory.Cluster { return l.cluster(ctx, c) })
+	return parallel(raw, func(c ecstypes.Cluster) *inventory.Cluster { return l.cluster(ctx, c) })
 }
 
-func (l *look) cluster(ctx context.Context, raw ecstypes.Cluster) inventory.Cluster {
-	c := inventory.Cluster{
+func (l *look) cluster(ctx context.Context, raw ecstypes.Cluster) *inventory.Cluster {
+	c := &inventory.Cluster{
 		Name: aws.ToString(raw.ClusterName), ARN: aws.ToString(raw.ClusterArn), DefaultStrategy: strategy(raw.DefaultCapacityProviderStrategy),
 	}
 	together(
@@ -70,8 +67,8 @@ func (l *look) cluster(ctx context.Context, raw ecstypes.Cluster) inventory.Clus
 		func() { c.Tasks = l.tasks(ctx, c.Name) },
 		func() { c.Services = l.services(ctx, c.Name) },
 	)
-	l.protection(ctx, &c)
-	c.TaskDefinitions = l.definitions(ctx, &c)
+	l.protection(ctx, c)
+	c.TaskDefinitions = l.definitions(ctx, c)
 	return c
 }
 
@@ -120,25 +117,22 @@ func (l *look) failures(what string, failures []ecstypes.Failure) {
 
 // hosts reads the container instances of a cluster.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeContainerInstances.html
-func (l *look) hosts(ctx context.Context, cluster string) []inventory.Host {
+func (l *look) hosts(ctx context.Context, cluster string) []*inventory.Host {
 	what := "ecs:DescribeContainerInstances of cluster " + cluster
-	return inChunks(l.listHosts(ctx, cluster, nil), plan.MaxDescribeECS, func(chunk []string) []inventory.Host {
+	return inChunks(l.listHosts(ctx, cluster, nil), plan.MaxDescribeECS, func(chunk []string) []*inventory.Host {
 		in := &ecs.DescribeContainerInstancesInput{Cluster: aws.String(cluster), ContainerInstances: chunk}
 		out := ask(ctx, l, what, l.ECS.DescribeContainerInstances, in)
-		if out == nil {
-			return nil
-		}
 		l.failures(what, out.Failures)
-		return cloud.Convert(out.ContainerInstances, func(ci ecstypes.ContainerInstance) inventory.Host { return host(cluster, ci) })
+		return cloud.Convert(out.ContainerInstances, func(ci ecstypes.ContainerInstance) *inventory.Host { return host(cluster, ci) })
 	})
 }
 
 // host reads a container instance. The attributes are those that the agent sets and the user's own.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-placement-constraints.html
-func host(cluster string, ci ecstypes.ContainerInstance) inventory.Host {
-	h := inventory.Host{
+func host(cluster string, ci ecstypes.ContainerInstance) *inventory.Host {
+	h := &inventory.Host{
 		ContainerInstance: cloud.ReadContainerInstance(cluster, ci), CapacityProvider: aws.ToString(ci.CapacityProviderName),
-		RegisteredAt: aws.ToTime(ci.RegisteredAt), StatusReason: aws.ToString(ci.StatusReason), Attributes: map[string]string{},
+		RegisteredAt: aws.ToTime(ci.RegisteredAt), Attributes: map[string]string{},
 	}
 	if ci.VersionInfo != nil {
 		h.AgentVersion = aws.ToString(ci.VersionInfo.AgentVersion)
@@ -146,7 +140,7 @@ func host(cluster string, ci ecstypes.ContainerInstance) inventory.Host {
 	for _, a := range ci.Attributes {
 		h.Attributes[aws.ToString(a.Name)] = aws.ToString(a.Value)
 	}
-	h.Zone, h.Type = h.Attributes["ecs.availability-zone"], h.Attributes["ecs.instance-type"]
+	h.Type = h.Attributes["ecs.instance-type"]
 	_, h.Trunk = h.Attributes["ecs.awsvpc-trunk-id"]
 	registered := resources(ci.RegisteredResources)
 	h.CPU, h.Memory, h.GPU = registered.CPU, registered.Memory, registered.GPU

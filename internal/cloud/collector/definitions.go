@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -13,7 +14,7 @@ import (
 )
 
 // definitions reads the task definitions of the services and tasks of a cluster. One that was deleted can still run.
-func (l *look) definitions(ctx context.Context, c *inventory.Cluster) []inventory.TaskDefinition {
+func (l *look) definitions(ctx context.Context, c *inventory.Cluster) []*inventory.TaskDefinition {
 	var names []string
 	for _, v := range c.Services {
 		names = append(names, v.TaskDefinition)
@@ -24,41 +25,37 @@ func (l *look) definitions(ctx context.Context, c *inventory.Cluster) []inventor
 	for _, t := range c.Tasks {
 		names = append(names, t.Family)
 	}
-	return slices.Concat(parallel(unique(names), func(name string) []inventory.TaskDefinition {
+	found := parallel(unique(names), func(name string) *inventory.TaskDefinition {
 		in := &ecs.DescribeTaskDefinitionInput{TaskDefinition: aws.String(name)}
 		out := ask(ctx, l, "ecs:DescribeTaskDefinition of task definition "+name, l.ECS.DescribeTaskDefinition, in)
-		if out == nil || out.TaskDefinition == nil {
-			return nil
-		}
-		return []inventory.TaskDefinition{definition(name, *out.TaskDefinition)}
-	})...)
+		return definition(name, out.TaskDefinition)
+	})
+	return slices.DeleteFunc(found, func(d *inventory.TaskDefinition) bool { return d == nil })
 }
 
-// definition reads a task definition. What the task itself does not reserve, its containers do; of memory and memoryReservation the
-// scheduler counts the reservation.
+// definition reads a task definition; nil for nil. What the task itself does not reserve, its containers do; of memory and
+// memoryReservation the scheduler counts the reservation.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
-func definition(name string, in ecstypes.TaskDefinition) inventory.TaskDefinition {
-	d := inventory.TaskDefinition{Name: name, Network: string(in.NetworkMode)}
-	if d.Network == "" {
-		d.Network = string(ecstypes.NetworkModeBridge) // the default on Linux
+func definition(name string, in *ecstypes.TaskDefinition) *inventory.TaskDefinition {
+	if in == nil {
+		return nil
 	}
+	d := &inventory.TaskDefinition{Name: name, Network: string(cmp.Or(in.NetworkMode, ecstypes.NetworkModeBridge))} // the default on Linux
 	cpu, memory := 0, 0
 	for _, c := range in.ContainerDefinitions {
 		cpu += int(c.Cpu)
-		memory += reserved(c)
-		d.GPU += gpus(c.ResourceRequirements)
+		memory += int(aws.ToInt32(cmp.Or(c.MemoryReservation, c.Memory)))
+		for _, r := range c.ResourceRequirements {
+			if r.Type == ecstypes.ResourceTypeGpu {
+				d.GPU += number(r.Value)
+			}
+		}
 		d.HostPorts = append(d.HostPorts, hostPorts(d.Network, c.PortMappings)...)
 		d.Containers = append(d.Containers, inventory.Container{
-			Name: aws.ToString(c.Name), Essential: c.Essential == nil || *c.Essential, StopTimeout: cloud.Seconds(c.StopTimeout),
-			HealthCheck: c.HealthCheck != nil,
+			Name: aws.ToString(c.Name), StopTimeout: cloud.Seconds(c.StopTimeout), HealthCheck: c.HealthCheck != nil,
 		})
 	}
-	if d.CPU = number(in.Cpu); d.CPU == 0 {
-		d.CPU = cpu
-	}
-	if d.Memory = number(in.Memory); d.Memory == 0 {
-		d.Memory = memory
-	}
+	d.CPU, d.Memory = cmp.Or(number(in.Cpu), cpu), cmp.Or(number(in.Memory), memory)
 	d.Constraints = cloud.Convert(in.PlacementConstraints, func(c ecstypes.TaskDefinitionPlacementConstraint) inventory.Constraint {
 		return inventory.Constraint{Type: string(c.Type), Expression: aws.ToString(c.Expression)}
 	})
@@ -70,22 +67,6 @@ func definition(name string, in ecstypes.TaskDefinition) inventory.TaskDefinitio
 		d.Requires = append(d.Requires, need)
 	}
 	return d
-}
-
-func reserved(c ecstypes.ContainerDefinition) int {
-	if c.MemoryReservation != nil {
-		return int(*c.MemoryReservation)
-	}
-	return int(aws.ToInt32(c.Memory))
-}
-
-func gpus(needs []ecstypes.ResourceRequirement) (n int) {
-	for _, r := range needs {
-		if r.Type == ecstypes.ResourceTypeGpu {
-			n += number(r.Value)
-		}
-	}
-	return n
 }
 
 // hostPorts are the ports of the host that a container takes whatever its host: in host mode the container's own, in bridge mode those

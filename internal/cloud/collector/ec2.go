@@ -22,30 +22,30 @@ const maxEC2 = 100
 // instances reads instances as EC2 sees them. It asks with a filter, which leaves out ids that EC2 does not know: named as ids they
 // would fail the request.
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstances.html
-func (l *look) instances(ctx context.Context, ids []string) []inventory.Instance {
-	return inChunks(ids, maxEC2, func(chunk []string) []inventory.Instance {
+func (l *look) instances(ctx context.Context, ids []string) []*inventory.Instance {
+	return inChunks(ids, maxEC2, func(chunk []string) []*inventory.Instance {
 		form := url.Values{"Filter.1.Name": {"instance-id"}}
 		for n, id := range chunk {
 			form.Set("Filter.1.Value."+strconv.Itoa(n+1), id)
 		}
-		return read(l, "ec2:DescribeInstances", func() ([]inventory.Instance, error) {
-			return cloud.AllEC2(ctx, l.try, l.EC2, "DescribeInstances", form, func(page *cloud.InstancesPage) ([]inventory.Instance, string) {
+		return read(l, "ec2:DescribeInstances", func() ([]*inventory.Instance, error) {
+			return cloud.AllEC2(ctx, l.try, l.EC2, "DescribeInstances", form, func(page *cloud.InstancesPage) ([]*inventory.Instance, string) {
 				return cloud.Convert(page.Items, instance), page.Next
 			})
 		})
 	})
 }
 
-func instance(i cloud.InstanceXML) inventory.Instance {
+func instance(i cloud.InstanceXML) *inventory.Instance {
 	launched, _ := time.Parse(time.RFC3339, i.Launched) // zero: unknown
-	return inventory.Instance{
-		ID: fleet.InstanceID(i.ID), State: fleet.InstanceState(i.State), Type: i.Type, Zone: i.Zone, Launched: launched, Spot: i.Lifecycle == "spot",
+	return &inventory.Instance{
+		ID: fleet.InstanceID(i.ID), State: fleet.InstanceState(i.State), Launched: launched, Spot: i.Lifecycle == "spot",
 	}
 }
 
 // interfaces fills in how many network interfaces the types of the hosts can have.
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstanceTypes.html
-func (l *look) interfaces(ctx context.Context, clusters []inventory.Cluster) {
+func (l *look) interfaces(ctx context.Context, clusters []*inventory.Cluster) {
 	var types []string
 	for _, c := range clusters {
 		for _, h := range c.Hosts {
@@ -53,12 +53,12 @@ func (l *look) interfaces(ctx context.Context, clusters []inventory.Cluster) {
 		}
 	}
 	limits := map[string]int{}
-	for _, t := range inChunks(unique(types), maxEC2, func(chunk []string) []typeXML { return l.instanceTypes(ctx, chunk) }) {
+	for _, t := range l.instanceTypes(ctx, unique(types)) {
 		limits[t.Type] = t.Interfaces
 	}
 	for _, c := range clusters {
-		for i := range c.Hosts {
-			c.Hosts[i].Interfaces = limits[c.Hosts[i].Type]
+		for _, h := range c.Hosts {
+			h.Interfaces = limits[h.Type]
 		}
 	}
 }
@@ -75,13 +75,15 @@ type typeXML struct {
 }
 
 func (l *look) instanceTypes(ctx context.Context, types []string) []typeXML {
-	form := url.Values{}
-	for n, t := range types {
-		form.Set("InstanceType."+strconv.Itoa(n+1), t)
-	}
-	return read(l, "ec2:DescribeInstanceTypes", func() ([]typeXML, error) {
-		return cloud.AllEC2(ctx, l.try, l.EC2, "DescribeInstanceTypes", form,
-			func(page *typesPage) ([]typeXML, string) { return page.Items, page.Next })
+	return inChunks(types, maxEC2, func(chunk []string) []typeXML {
+		form := url.Values{}
+		for n, t := range chunk {
+			form.Set("InstanceType."+strconv.Itoa(n+1), t)
+		}
+		return read(l, "ec2:DescribeInstanceTypes", func() ([]typeXML, error) {
+			return cloud.AllEC2(ctx, l.try, l.EC2, "DescribeInstanceTypes", form,
+				func(page *typesPage) ([]typeXML, string) { return page.Items, page.Next })
+		})
 	})
 }
 

@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"fmt"
@@ -20,7 +21,7 @@ import (
 const scalingPage = 100
 
 // groups reads the named groups, or every group. A named group that AWS leaves out does not exist.
-func (l *look) groups(ctx context.Context, names []string) []inventory.Group {
+func (l *look) groups(ctx context.Context, names []string) []*inventory.Group {
 	chunks := [][]string{nil}
 	if names = unique(names); len(names) > 0 {
 		chunks = slices.Collect(slices.Chunk(names, cloud.MaxGroups))
@@ -34,7 +35,7 @@ func (l *look) groups(ctx context.Context, names []string) []inventory.Group {
 			return found, err
 		})
 	})...)
-	return parallel(raw, func(g astypes.AutoScalingGroup) inventory.Group { return l.group(ctx, g) })
+	return parallel(raw, func(g astypes.AutoScalingGroup) *inventory.Group { return l.group(ctx, g) })
 }
 
 func (l *look) noGroup(names []string, found []astypes.AutoScalingGroup) {
@@ -46,12 +47,11 @@ func (l *look) noGroup(names []string, found []astypes.AutoScalingGroup) {
 }
 
 // group reads a group and asks for what its description does not have.
-func (l *look) group(ctx context.Context, g astypes.AutoScalingGroup) inventory.Group {
-	out := inventory.Group{
-		Group: cloud.ReadGroup(g), HealthCheckType: aws.ToString(g.HealthCheckType), ClassicBalancers: g.LoadBalancerNames,
+func (l *look) group(ctx context.Context, g astypes.AutoScalingGroup) *inventory.Group {
+	out := &inventory.Group{
+		Group: cloud.ReadGroup(g), ClassicBalancers: g.LoadBalancerNames, TargetGroups: cloud.Texts[fleet.ARN](g.TargetGroupARNs),
 		ProtectsNew: aws.ToBool(g.NewInstancesProtectedFromScaleIn), CapacityRebalance: aws.ToBool(g.CapacityRebalance),
 		Spot: asksForSpot(g.MixedInstancesPolicy), MaxLifetime: cloud.Seconds(g.MaxInstanceLifetime),
-		WarmPool: g.WarmPoolConfiguration != nil, TargetGroups: cloud.Texts[fleet.ARN](g.TargetGroupARNs),
 	}
 	for _, p := range g.SuspendedProcesses {
 		out.Suspended = append(out.Suspended, aws.ToString(p.ProcessName))
@@ -66,7 +66,7 @@ func (l *look) group(ctx context.Context, g astypes.AutoScalingGroup) inventory.
 		func() { out.Activities = l.activities(ctx, out.Name) },
 		func() { out.Refreshes = l.refreshes(ctx, out.Name) },
 	)
-	l.launch(ctx, g, &out)
+	l.launch(ctx, g, out)
 	return out
 }
 
@@ -85,9 +85,6 @@ func asksForSpot(p *astypes.MixedInstancesPolicy) bool {
 func (l *look) activities(ctx context.Context, group string) []fleet.Activity {
 	in := &autoscaling.DescribeScalingActivitiesInput{AutoScalingGroupName: aws.String(group), MaxRecords: aws.Int32(scalingPage)}
 	out := ask(ctx, l, "autoscaling:DescribeScalingActivities of group "+group, l.AutoScaling.DescribeScalingActivities, in)
-	if out == nil {
-		return nil
-	}
 	return slices.Concat(cloud.Convert(out.Activities, cloud.ReadTerminations)...)
 }
 
@@ -96,18 +93,12 @@ func (l *look) activities(ctx context.Context, group string) []fleet.Activity {
 func (l *look) refreshes(ctx context.Context, group string) []inventory.Refresh {
 	in := &autoscaling.DescribeInstanceRefreshesInput{AutoScalingGroupName: aws.String(group), MaxRecords: aws.Int32(scalingPage)}
 	out := ask(ctx, l, "autoscaling:DescribeInstanceRefreshes of group "+group, l.AutoScaling.DescribeInstanceRefreshes, in)
-	if out == nil {
-		return nil
-	}
 	return cloud.Convert(out.InstanceRefreshes, func(r astypes.InstanceRefresh) inventory.Refresh {
-		refresh := inventory.Refresh{
-			ID: aws.ToString(r.InstanceRefreshId), Status: string(r.Status), Reason: aws.ToString(r.StatusReason), Started: aws.ToTime(r.StartTime),
-			ScaleInProtected: string(astypes.ScaleInProtectedInstancesWait),
+		protected := astypes.ScaleInProtectedInstancesWait
+		if r.Preferences != nil {
+			protected = cmp.Or(r.Preferences.ScaleInProtectedInstances, protected)
 		}
-		if p := r.Preferences; p != nil && p.ScaleInProtectedInstances != "" {
-			refresh.ScaleInProtected = string(p.ScaleInProtectedInstances)
-		}
-		return refresh
+		return inventory.Refresh{ID: aws.ToString(r.InstanceRefreshId), Status: string(r.Status), ScaleInProtected: string(protected)}
 	})
 }
 

@@ -91,7 +91,7 @@ func attributes(q *inventory.Queue, in map[string]string) error {
 	q.ARN, q.Policy = in[string(sqstypes.QueueAttributeNameQueueArn)], in[string(sqstypes.QueueAttributeNamePolicy)]
 	q.Visibility = time.Duration(count(sqstypes.QueueAttributeNameVisibilityTimeout)) * time.Second
 	q.Retention = time.Duration(count(sqstypes.QueueAttributeNameMessageRetentionPeriod)) * time.Second
-	q.Visible, q.InFlight = count(sqstypes.QueueAttributeNameApproximateNumberOfMessages), count(sqstypes.QueueAttributeNameApproximateNumberOfMessagesNotVisible)
+	q.Visible = count(sqstypes.QueueAttributeNameApproximateNumberOfMessages)
 	q.Redrive, q.MaxReceives = redrive(in[string(sqstypes.QueueAttributeNameRedrivePolicy)])
 	return bad
 }

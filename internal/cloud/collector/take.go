@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -21,10 +22,6 @@ type Scope struct {
 	Groups   []string // names; the clusters of their instances are read too
 	Instance string   // an EC2 instance id: its group and its cluster are read
 	Queues   []string // URLs of queues that are of interest besides those that hooks and rules name
-}
-
-func (s Scope) everything() bool {
-	return len(s.Clusters) == 0 && len(s.Groups) == 0 && s.Instance == ""
 }
 
 // Take looks at everything in the scope. A part that is refused, throttled for too long, or gone is named in Unread, and the rest
@@ -49,18 +46,21 @@ func (s *Collector) Take(ctx context.Context, scope Scope) (inventory.Inventory,
 			out.Queues = l.queues(ctx, scope.Queues, queueARNs(f.groups, out.Rules))
 		},
 	)
-	out.Unread = l.unreadSorted()
+	slices.SortFunc(l.unread, func(a, b inventory.Unread) int {
+		return cmp.Or(cmp.Compare(a.What, b.What), cmp.Compare(a.Error, b.Error))
+	})
+	out.Unread = slices.Compact(l.unread) // in an order that does not depend on which answer came first
 	return out, nil
 }
 
 // found are the clusters and groups of a scope.
 type found struct {
-	clusters []inventory.Cluster
-	groups   []inventory.Group
+	clusters []*inventory.Cluster
+	groups   []*inventory.Group
 }
 
 func (l *look) resolve(ctx context.Context, scope Scope) (f found) {
-	if scope.everything() {
+	if len(scope.Clusters) == 0 && len(scope.Groups) == 0 && scope.Instance == "" { // everything
 		together(
 			func() { f.groups = l.groups(ctx, nil) },
 			func() { f.clusters = l.clusters(ctx, l.listClusters(ctx)) },
@@ -88,7 +88,7 @@ func (l *look) resolve(ctx context.Context, scope Scope) (f found) {
 }
 
 // groupsBehind are the groups of the hosts and capacity providers of clusters.
-func (l *look) groupsBehind(ctx context.Context, clusters []inventory.Cluster) []string {
+func (l *look) groupsBehind(ctx context.Context, clusters []*inventory.Cluster) []string {
 	names := l.groupsOf(ctx, found{clusters: clusters}.instances())
 	for _, c := range clusters {
 		for _, p := range c.CapacityProviders {
@@ -141,7 +141,7 @@ func (f found) targetGroups() []string {
 }
 
 // queueARNs are the queues that hooks and rules send to.
-func queueARNs(groups []inventory.Group, rules []inventory.Rule) []string {
+func queueARNs(groups []*inventory.Group, rules []inventory.Rule) []string {
 	var arns []string
 	for _, g := range groups {
 		for _, h := range g.Hooks {

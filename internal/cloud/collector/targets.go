@@ -18,9 +18,9 @@ import (
 const maxTargetGroups = 20
 
 // targetGroups reads target groups by ARN.
-func (l *look) targetGroups(ctx context.Context, arns []string) []inventory.TargetGroup {
+func (l *look) targetGroups(ctx context.Context, arns []string) []*inventory.TargetGroup {
 	found := inChunks(arns, maxTargetGroups, func(chunk []string) []elbtypes.TargetGroup { return l.describeTargetGroups(ctx, chunk) })
-	return parallel(found, func(g elbtypes.TargetGroup) inventory.TargetGroup { return l.targetGroup(ctx, g) })
+	return parallel(found, func(g elbtypes.TargetGroup) *inventory.TargetGroup { return l.targetGroup(ctx, g) })
 }
 
 // describeTargetGroups asks for several at once. Such a request fails as a whole for one group that has gone; then each is asked for alone.
@@ -46,11 +46,10 @@ func (l *look) describeTargetGroups(ctx context.Context, arns []string) []elbtyp
 }
 
 // targetGroup reads what more there is to a target group.
-func (l *look) targetGroup(ctx context.Context, in elbtypes.TargetGroup) inventory.TargetGroup {
-	g := inventory.TargetGroup{
+func (l *look) targetGroup(ctx context.Context, in elbtypes.TargetGroup) *inventory.TargetGroup {
+	g := &inventory.TargetGroup{
 		ARN: fleet.ARN(aws.ToString(in.TargetGroupArn)), Name: aws.ToString(in.TargetGroupName), Type: string(in.TargetType),
-		Protocol: string(in.Protocol), HealthyThreshold: int(aws.ToInt32(in.HealthyThresholdCount)),
-		CheckInterval: cloud.Seconds(in.HealthCheckIntervalSeconds), BalancerARNs: cloud.Texts[fleet.ARN](in.LoadBalancerArns),
+		Protocol: string(in.Protocol),
 	}
 	of := " of target group " + string(g.ARN)
 	together(

@@ -5,12 +5,16 @@
 package lambda
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
+
+	"github.com/aws/aws-lambda-go/events"
 
 	"github.com/ebbhq/ebb/internal/event"
 )
@@ -53,9 +57,10 @@ func Parse(payload []byte) Invocation {
 		switch {
 		case e.DetailType == "Scheduled Event" && e.Source == "aws.events":
 			return Invocation{Clock: true}
-		case len(e.Records) > 0 && all(e.Records, func(r record) bool { return r.Source == "aws:sqs" && r.MessageID != "" }):
+		case len(e.Records) == 0:
+		case !slices.ContainsFunc(e.Records, func(r record) bool { return r.Source != "aws:sqs" || r.MessageID == "" }):
 			return fromQueue(e.Records)
-		case len(e.Records) > 0 && all(e.Records, func(r record) bool { return len(r.SNS) > 0 }):
+		case !slices.ContainsFunc(e.Records, func(r record) bool { return len(r.SNS) == 0 }):
 			return fromTopic(e.Records)
 		}
 	}
@@ -65,20 +70,8 @@ func Parse(payload []byte) Invocation {
 
 // or is an id, or one made of what was said: the same event, when it is tried again, is the same message.
 func or(id string, said []byte) string {
-	if id != "" {
-		return id
-	}
 	sum := sha256.Sum256(said)
-	return hex.EncodeToString(sum[:16])
-}
-
-func all(rs []record, ok func(record) bool) bool {
-	for _, r := range rs {
-		if !ok(r) {
-			return false
-		}
-	}
-	return true
+	return cmp.Or(id, hex.EncodeToString(sum[:16]))
 }
 
 func fromQueue(rs []record) Invocation {
@@ -100,44 +93,29 @@ func fromQueue(rs []record) Invocation {
 func fromTopic(rs []record) Invocation {
 	var in Invocation
 	for _, r := range rs {
-		var sns struct {
-			MessageID string    `json:"MessageId"`
-			Timestamp time.Time `json:"Timestamp"`
-		}
+		var sns events.SNSEntity
 		_ = json.Unmarshal(r.SNS, &sns) // without them it is a message all the same
 		in.Messages = append(in.Messages, event.Message{ID: or(sns.MessageID, r.SNS), Body: string(r.SNS), Sent: sns.Timestamp, Receives: 1})
 	}
 	return in
 }
 
-// Failures is the answer to an event source mapping: these messages come again.
+// Reply is what the function answers when the messages of these ids were taken, and all others not. To an event source mapping it names
+// those that are to come again. Where messages cannot be told apart, because no queue holds them, the error makes Lambda invoke the
+// function again with the same event.
 // https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
-type Failures struct {
-	Items []Failure `json:"batchItemFailures"`
-}
-
-// Failure names a message that comes again.
-type Failure struct {
-	ID string `json:"itemIdentifier"`
-}
-
-// Reply is what the function answers when the messages of these ids were taken, and all others not. Where messages cannot be told apart,
-// because no queue holds them, the error makes Lambda invoke the function again with the same event.
 func (in Invocation) Reply(taken map[string]bool, why error) (any, error) {
-	failed := []Failure{}
+	failed := []events.SQSBatchItemFailure{}
 	for _, m := range in.Messages {
 		if !taken[m.ID] {
-			failed = append(failed, Failure{m.ID})
+			failed = append(failed, events.SQSBatchItemFailure{ItemIdentifier: m.ID})
 		}
 	}
 	if in.Queue {
-		return Failures{failed}, nil // also when the journal failed: what was taken before is taken
+		return events.SQSEventResponse{BatchItemFailures: failed}, nil // also when the journal failed: what was taken before is taken
 	}
-	if why != nil {
-		return nil, why
+	if why == nil && len(failed) > 0 {
+		why = fmt.Errorf("%d of %d messages were not taken: Lambda tries again; the log says why", len(failed), len(in.Messages))
 	}
-	if len(failed) > 0 {
-		return nil, fmt.Errorf("%d of %d messages were not taken: Lambda tries again; the log says why", len(failed), len(in.Messages))
-	}
-	return nil, nil
+	return nil, why
 }
