@@ -47,8 +47,8 @@ fuzz: ## every fuzz target for FUZZTIME=60s
 plants: ## plant known bugs in a copy of the tree, one at a time, and see the seeds find each
 	python3 test/plants.py
 
-mutants: ## change the code of PACKAGES="lease drain" (all: none named) in thousands of small ways, and count how many the tests find
-	$(GO) run ./test/mutate -least 90 $(PACKAGES)
+mutants: ## change the code of PACKAGES="lease drain" (all: none named) in thousands of small ways, and count what the tests find; needs Java 17 and Maven
+	$(GO) run ./test/dynamodb -- $(GO) run ./test/mutate -least 90 $(PACKAGES)
 
 storm: ## Ebb killed while hosts drain: 5 runs each of one serve, two on one journal, three on DynamoDB Local, and the function
 	$(GO) run ./test/storm -runs 5

@@ -34,6 +34,8 @@ func TestAHookThatTimesOutTooSoonForAFunctionIsRefused(t *testing.T) {
 	run(t, []decideCase{
 		{name: "three minutes are enough for one pass a minute", set: tick(3 * time.Minute), waiting: "for 1 of 1 tasks"},
 		{name: "less is not", set: tick(3*time.Minute - 1), notes: "ended", ended: "refused"},
+		{name: "though nothing is on it", set: func(s *scene) { s.p.Tick, s.o.Hook.Value.Heartbeat = time.Minute, time.Minute }, notes: "ended",
+			ended: "refused"},
 		{name: "a hook that was not looked at is not refused", set: func(s *scene) {
 			tick(time.Minute)(s)
 			unknown(&s.o.Hook)
@@ -47,14 +49,19 @@ func TestHowOftenEC2IsAsked(t *testing.T) {
 		set  func(*scene)
 		pace time.Duration // after the latest look; 0: at once
 	}{
-		"ECS reaches the host":                  {func(*scene) {}, 5 * slow},
-		"ECS does not":                          {func(s *scene) { s.o.Container.Value.Connected = false }, fast},
-		"it is not known whether ECS does":      {func(s *scene) { unknown(&s.o.Container) }, slow},
-		"ECS reached it a while ago":            {func(s *scene) { s.o.Container.At = s.now.Add(-2 * slow) }, slow},
-		"and just before that":                  {func(s *scene) { s.o.Container.At = s.now.Add(-2*slow + 1) }, 5 * slow},
-		"its registration is not active":        {func(s *scene) { s.o.Container.Value.Status = fleet.Inactive }, fast},
-		"it was not reached before":             {func(s *scene) { s.d.UnreachedFrom = t0; unknown(&s.o.Container) }, fast},
-		"nor was EC2 ever asked":                {func(s *scene) { s.d.UnreachedFrom = t0; unknown(&s.o.Container); unknown(&s.o.Machine) }, 0},
+		"ECS reaches the host":             {func(*scene) {}, 5 * slow},
+		"ECS does not":                     {func(s *scene) { s.o.Container.Value.Connected = false }, fast},
+		"it is not known whether ECS does": {func(s *scene) { unknown(&s.o.Container) }, slow},
+		"ECS reached it a while ago":       {func(s *scene) { s.o.Container.At = s.now.Add(-2 * slow) }, slow},
+		"and just before that":             {func(s *scene) { s.o.Container.At = s.now.Add(-2*slow + 1) }, 5 * slow},
+		"its registration is not active":   {func(s *scene) { s.o.Container.Value.Status = fleet.Inactive }, fast},
+		"it was not reached before":        {func(s *scene) { s.d.UnreachedFrom = t0; unknown(&s.o.Container) }, fast},
+		"nor was EC2 ever asked":           {func(s *scene) { s.d.UnreachedFrom = t0; unknown(&s.o.Container); unknown(&s.o.Machine) }, 0},
+		"nor was it ever, and Ebb has just heard": {func(s *scene) {
+			s.d.UnreachedFrom, s.d.Heard = t0, s.now
+			unknown(&s.o.Container)
+			unknown(&s.o.Machine)
+		}, 0},
 		"the group says that it is unhealthy":   {func(s *scene) { s.o.Instance.Value.Healthy = false }, fast},
 		"nothing was looked at":                 {func(s *scene) { unknown(&s.o.Instance); unknown(&s.o.Container) }, slow},
 		"the instance is not in its group, say": {func(s *scene) { s.d.Hold = Hold{}; s.noHook = true; absent(&s.o.Instance) }, 5 * slow},
@@ -276,8 +283,8 @@ func TestWhenHeartbeatsAreDue(t *testing.T) {
 			all = append(all, due(x.timeout, x.tick, fmt.Sprintf("web/i-%d/1", i)))
 		}
 		slices.Sort(all)
-		tenth := (x.to - x.from) / 10
-		if all[0] < x.from || all[199] > x.to || all[0] > x.from+tenth || all[199] < x.to-tenth {
+		near := (x.to - x.from) / 20
+		if all[0] < x.from || all[199] > x.to || all[0] > x.from+near || all[199] < x.to-near {
 			t.Errorf("time-out %s, tick %s: due after %s to %s, want %s to %s", x.timeout, x.tick, all[0], all[199], x.from, x.to)
 		}
 	}

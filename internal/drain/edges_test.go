@@ -268,6 +268,16 @@ func TestWhatIsRemembered(t *testing.T) {
 			s.o.Container.Value.Connected, s.d.UnreachedFrom = false, t0
 			s.o.Container.Before = s.o.Container.At.Add(-2*s.p.LookSlow - 1)
 		}, func(s *scene, d Drain) bool { return d.UnreachedFrom.Equal(s.o.Container.At) }},
+		"nor does a gap before it is reached": {func(s *scene) { s.o.Container.Before = s.o.Container.At.Add(-2*s.p.LookSlow - 1) },
+			func(_ *scene, d Drain) bool { return d.UnreachedFrom.IsZero() }},
+		"what a clock that is ahead has noted stays": {func(s *scene) {
+			s.o.Container.Value.Connected, s.d.UnreachedFrom = false, s.now
+			s.o.Container.Before = s.o.Container.At.Add(-2*s.p.LookSlow - 1)
+		}, func(s *scene, d Drain) bool { return d.UnreachedFrom.Equal(s.now) }},
+		"one that is leaving does not stay": {func(s *scene) { s.state(fleet.Terminating) },
+			func(_ *scene, d Drain) bool { return d.StayingSince.IsZero() && d.WaitingSince.IsZero() }},
+		"nor does one that has left": {func(s *scene) { s.state(fleet.TerminatingProceed) },
+			func(_ *scene, d Drain) bool { return d.StayingSince.IsZero() }},
 		"looks at their pace leave no gap": {func(s *scene) {
 			s.o.Container.Value.Connected, s.d.UnreachedFrom = false, t0
 			s.o.Container.Before = s.o.Container.At.Add(-2 * s.p.LookSlow)
@@ -336,5 +346,41 @@ func TestTheZeroOfTheDeadline(t *testing.T) {
 				t.Errorf("zero is after %s, doubt %t", d.Zero.Sub(t0), d.Doubt)
 			}
 		})
+	}
+}
+
+// "No active lifecycle action" ends a drain between two looks that saw the instance wait, and at no other time.
+func TestWhenAWSKnowsNoActionAnyMore(t *testing.T) {
+	gone := func(ago time.Duration) Try {
+		at := t0.Add(time.Minute - ago)
+		return Try{Class: plan.Gone, Started: at, At: at, Fails: 1}
+	}
+	busy := func(set func(*scene)) func(*scene) {
+		return func(s *scene) {
+			s.d.ByID = true
+			s.task("web", "", "RUNNING", "RUNNING")
+			s.d.Left = []string{"web:1/web RUNNING"}
+			set(s)
+		}
+	}
+	run(t, []decideCase{
+		{name: "of an answer, too", set: busy(func(s *scene) { s.o.Tried[plan.Answer] = gone(20 * time.Second) }), notes: "ended", ended: "ended-elsewhere"},
+		{name: "of the later of two", set: busy(func(s *scene) {
+			s.o.Tried[plan.Beat], s.o.Tried[plan.Answer] = gone(2*time.Second), gone(20*time.Second)
+		}), looks: "group-instances", waiting: "for 1 of 1 tasks"},
+		{name: "not of one that is sent again", set: busy(func(s *scene) {
+			try := gone(20 * time.Second)
+			try.Flying = true
+			s.o.Tried[plan.Beat] = try
+		}), waiting: "for 1 of 1 tasks"},
+		{name: "not before the instance waits", set: busy(func(s *scene) {
+			s.state(fleet.Terminating)
+			s.d.WaitingSince, s.o.Tried[plan.Beat] = time.Time{}, gone(20*time.Second)
+		}), waiting: "the hook is not open yet"},
+	})
+	s := emptyHost()
+	absent(&s.o.Instance)
+	if got := s.decide().Drain.Final; got == nil || got.Reason != "the hook ended without Ebb's answer; the group says that the instance is not in it" {
+		t.Errorf("got %+v", got)
 	}
 }

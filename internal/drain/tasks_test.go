@@ -237,3 +237,39 @@ func TestTheTargetsOfATask(t *testing.T) {
 		}
 	}
 }
+
+func TestDaemonsAloneAreLookedAtAtTheirOwnPace(t *testing.T) {
+	s := emptyHost()
+	s.daemonLeft("")
+	s.d.EmptySince = s.now.Add(-time.Minute)
+	gone := s.task("web", "", "RUNNING", "RUNNING")
+	gone.Is = fleet.Absent
+	dec := s.decide()
+	if got := dueOf(t, dec, plan.Tasks); !got.Equal(s.o.Tasks[0].At.Add(s.p.Look)) {
+		t.Errorf("looked at after %s", got.Sub(s.o.Tasks[0].At))
+	}
+	if !dec.Wake.Equal(s.d.EmptySince.Add(s.p.DaemonGrace)) {
+		t.Errorf("wakes %s after it was empty", dec.Wake.Sub(s.d.EmptySince))
+	}
+	for _, w := range dec.Want {
+		if w.Kind == plan.Tasks && w.ID == string(gone.Value.ARN) {
+			t.Error("a task that AWS does not know any more is looked at")
+		}
+	}
+}
+
+func TestEachTargetOfATaskIsOut(t *testing.T) {
+	for _, states := range [][2]string{{"healthy", "draining"}, {"draining", "healthy"}} {
+		s := emptyHost()
+		s.daemonLeft(states[0])
+		svc := s.services["agent"]
+		svc.Value.LoadBalancers = append(svc.Value.LoadBalancers, fleet.LoadBalancer{TargetGroup: group, Container: "app", ContainerPort: 8080})
+		s.services["agent"] = svc
+		s.o.Tasks[0].Value.Addresses = append(s.o.Tasks[0].Value.Addresses, fleet.Address{Container: "app", ContainerPort: 8080, HostPort: 40000})
+		id := fleet.TargetID{ID: string(host), Port: 40000}
+		s.health[id] = fleet.Fact[fleet.Health]{Is: fleet.Seen, At: s.now, Value: fleet.Health{TargetGroup: group, Target: id, State: states[1]}}
+		if do, _, _ := spell(s.decide(), s.now); do != "deregister" {
+			t.Errorf("%v: does %q", states, do)
+		}
+	}
+}

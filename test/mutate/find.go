@@ -120,7 +120,8 @@ func (f *finder) excluded(n ast.Node) bool {
 		return ok && f.quiet(call)
 	case ast.Expr:
 		kv, ok := f.parent().(*ast.KeyValueExpr)
-		return f.info.Types[n].IsType() || ok && kv.Key == n
+		cond, is := f.parent().(*ast.IfStmt)
+		return f.info.Types[n].IsType() || ok && kv.Key == n || is && f.onlyTold(cond)
 	}
 	return false
 }
@@ -152,6 +153,14 @@ func (f *finder) quiet(call *ast.CallExpr) bool {
 		return o.Name() == "Errorf" || slices.Contains(logs, o.Name())
 	}
 	return false
+}
+
+// onlyTold reports whether nothing depends on a condition but log lines.
+func (f *finder) onlyTold(s *ast.IfStmt) bool {
+	return s.Else == nil && !slices.ContainsFunc(s.Body.List, func(s ast.Stmt) bool {
+		e, ok := s.(*ast.ExprStmt)
+		return !ok || !f.excluded(e)
+	})
 }
 
 // statement adds what can be done to a whole statement of a block.

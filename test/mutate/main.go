@@ -29,6 +29,7 @@ type suite struct {
 	pkg   string
 	tests string   // which of its tests; a regular expression
 	args  []string // of the test binary
+	tags  string   // with which it is built
 }
 
 func (s suite) name() string { return s.pkg + " " + s.tests }
@@ -37,31 +38,33 @@ func (s suite) name() string { return s.pkg + " " + s.tests }
 type target struct {
 	pkg  string
 	also []suite
+	args []string // of its own tests
+	tags string   // of its own tests, where DynamoDB Local runs
 }
 
 // logs are the functions of Ebb that only write a log line.
 var logs = []string{"note", "line"}
 
 var stories = []suite{
-	{"internal/story", "^TestSeeds$", []string{"-once", "-stop", "-seeds=60"}},
-	{"internal/story", "^(TestStories|TestFound)$", []string{"-test.skip=^TestStories$/^many-hooks"}},
+	{pkg: "internal/story", tests: "^TestSeeds$", args: []string{"-once", "-stop", "-seeds=60"}},
+	{pkg: "internal/story", tests: "^(TestStories|TestFound)$", args: []string{"-test.skip=^TestStories$/^many-hooks"}},
 }
 
 var targets = []target{
-	{"internal/drain", stories},
-	{"internal/kernel", stories},
-	{"internal/lease", stories},
-	{"internal/journal", nil},
-	{"internal/journal/memory", nil},
-	{"internal/journal/sqlite", nil},
-	{"internal/journal/dynamodb", nil},
-	{"internal/source/sqs", nil},
-	{"internal/source/lambda", nil},
-	{"internal/cloud", stories},
-	{"internal/config", nil},
-	{"internal/diagnose", nil},
-	{"internal/placement", nil},
-	{"internal/doctor", nil},
+	{pkg: "internal/drain", also: stories},
+	{pkg: "internal/kernel", also: stories},
+	{pkg: "internal/lease", also: stories},
+	{pkg: "internal/journal"},
+	{pkg: "internal/journal/memory"},
+	{pkg: "internal/journal/sqlite"},
+	{pkg: "internal/journal/dynamodb", tags: "dynamodb"},
+	{pkg: "internal/source/sqs"},
+	{pkg: "internal/source/lambda"},
+	{pkg: "internal/cloud", also: stories},
+	{pkg: "internal/config"},
+	{pkg: "internal/diagnose"},
+	{pkg: "internal/placement", args: []string{"-seeds=40"}},
+	{pkg: "internal/doctor"},
 }
 
 // options are what is asked for.
@@ -170,7 +173,11 @@ func mutate(o options, some []target) error {
 	}
 	var results []result
 	for i, t := range some {
-		suites := []suite{{t.pkg, ".", []string{"-test.short"}}}
+		own := suite{pkg: t.pkg, tests: ".", args: append([]string{"-test.short"}, t.args...)}
+		if os.Getenv("EBB_DYNAMODB_ENDPOINT") != "" {
+			own.tags = t.tags
+		}
+		suites := []suite{own}
 		if !o.own {
 			suites = append(suites, t.also...)
 		}

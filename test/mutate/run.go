@@ -53,7 +53,7 @@ func (r *runner) build(codes []*code, suites []suite) error {
 			continue
 		}
 		binary := filepath.Join(r.work, strings.ReplaceAll(s.pkg, "/", "_")+".test")
-		cmd := exec.Command("go", "test", "-c", "-vet=off", "-p", strconv.Itoa(r.cores), "-overlay", overlay, "-o", binary, "./"+s.pkg)
+		cmd := exec.Command("go", "test", "-c", "-vet=off", "-tags", s.tags, "-p", strconv.Itoa(r.cores), "-overlay", overlay, "-o", binary, "./"+s.pkg)
 		cmd.Dir = r.root
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("build the tests of %s with mutants: %w\n%s", s.pkg, err, out)
