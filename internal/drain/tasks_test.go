@@ -218,17 +218,20 @@ func TestTheTargetsOfATask(t *testing.T) {
 		{TargetGroup: "tg-a", Container: "app", ContainerPort: 80}, {TargetGroup: "tg-b", Container: "app", ContainerPort: 8080},
 		{TargetGroup: "tg-c", Container: "side", ContainerPort: 80},
 	}
-	on := func(port int) fleet.TargetID { return fleet.TargetID{ID: string(host), Port: port} }
+	at := func(group, id string, port int) plan.Subject {
+		return plan.Subject{Kind: plan.Targets, In: group, ID: id, Port: port}
+	}
+	on := func(group string, port int) plan.Subject { return at(group, string(host), port) }
 	for name, x := range map[string]struct {
 		addresses []fleet.Address
-		want      []registration
+		want      []plan.Subject
 	}{
 		"by ports of the host": {[]fleet.Address{
 			{Container: "app", ContainerPort: 80, HostPort: 32768}, {Container: "app", ContainerPort: 8080, HostPort: 32769},
 			{Container: "side", ContainerPort: 80, HostPort: 32770},
-		}, []registration{{"tg-a", on(32768)}, {"tg-b", on(32769)}, {"tg-c", on(32770)}}},
+		}, []plan.Subject{on("tg-a", 32768), on("tg-b", 32769), on("tg-c", 32770)}},
 		"by an address of its own": {[]fleet.Address{{Container: "app", IP: "10.0.0.7"}},
-			[]registration{{"tg-a", fleet.TargetID{ID: "10.0.0.7", Port: 80}}, {"tg-b", fleet.TargetID{ID: "10.0.0.7", Port: 8080}}}},
+			[]plan.Subject{at("tg-a", "10.0.0.7", 80), at("tg-b", "10.0.0.7", 8080)}},
 		"another port":      {[]fleet.Address{{Container: "app", ContainerPort: 81, HostPort: 32768}}, nil},
 		"another container": {[]fleet.Address{{Container: "db", ContainerPort: 80, HostPort: 32768}, {Container: "db", IP: "10.0.0.7"}}, nil},
 	} {

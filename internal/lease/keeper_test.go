@@ -98,7 +98,7 @@ func TestWhatIsDue(t *testing.T) {
 		k := holding(test.scopes)
 		for _, l := range test.others {
 			k.scopes = append(k.scopes, l.Scope)
-			k.stored[l.Scope] = seen{l, start}
+			k.stored[l.Scope] = seen{lease: l, since: start}
 		}
 		look, claims, again := due(k, test.second)
 		if look != test.look || !slices.Equal(claims, test.claims) || again != test.again {
@@ -198,37 +198,5 @@ func heldForTwoThirds(t *testing.T, k *Keeper) {
 	}
 	if got := k.Until(at(60)); !got.IsZero() {
 		t.Errorf("nothing is held, but until %s", got)
-	}
-}
-
-func TestHoldsAllOfThemAndNoOthers(t *testing.T) {
-	lease := func(fence int64) journal.Lease { return journal.Lease{Holder: "x", Fence: fence} }
-	type leases = map[string]journal.Lease
-	end := (Serve().For * 2 / 3).Seconds()
-	for name, test := range map[string]struct {
-		some      leases
-		second    float64
-		all, only bool
-	}{
-		"all":                     {leases{"a": lease(1), "b": lease(1)}, 2, true, true},
-		"more than it holds":      {leases{"a": lease(1), "b": lease(1), "c": lease(1)}, 2, false, true},
-		"one of two":              {leases{"a": lease(1)}, 2, true, false},
-		"none":                    {nil, 2, true, false},
-		"under an earlier fence":  {leases{"a": lease(1), "b": lease(0)}, 2, false, false},
-		"until just before one":   {leases{"a": lease(1), "b": lease(1)}, end - 0.001, true, true},
-		"one is not certain":      {leases{"a": lease(1), "b": lease(1)}, end + 0.001, false, true},
-		"the other one is":        {leases{"b": lease(1)}, end + 0.001, true, true},
-		"none, and none is asked": {nil, 60, true, true},
-	} {
-		for range 20 { // of maps
-			all, only := holding(map[string]float64{"a": 0, "b": 2}).Holds(test.some, at(test.second))
-			if all != test.all || only != test.only {
-				t.Errorf("%s: all %t, only %t", name, all, only)
-				break
-			}
-		}
-	}
-	if all, only := holding(map[string]float64{"a": 0}).Holds(leases{"a": lease(1)}, start.Add(Serve().For*2/3)); all || !only {
-		t.Errorf("at its end: all %t, only %t", all, only)
 	}
 }

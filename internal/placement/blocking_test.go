@@ -194,3 +194,70 @@ func packs(v *view, loads []load, demands []*demand, needed []int) bool {
 	}
 	return true
 }
+
+// many are so many equal hosts, with a service web and rivals of it.
+func many(hosts int, free amounts, web demand, rivals ...demand) *view {
+	v := &view{}
+	for i := range hosts {
+		host := &inventory.Host{ContainerInstance: fleet.ContainerInstance{Instance: fleet.InstanceID(fmt.Sprint("i-", i))}}
+		s := space{free, map[inventory.Port]bool{}, map[string]bool{}}
+		v.rooms = append(v.rooms, room{host: host, tight: s, loose: s})
+	}
+	for i, d := range append([]demand{web}, rivals...) {
+		d.name, d.s, d.def, d.refused = fmt.Sprint("s", i), &inventory.Service{}, &inventory.TaskDefinition{}, make([]Code, hosts)
+		if d.admits == nil {
+			d.admits = slices.Repeat([]answer{yes}, hosts)
+		}
+		d.choices = [][]answer{d.admits}
+		v.demands = append(v.demands, &d)
+	}
+	return v
+}
+
+// A search with too many ways to try them all is through in time, because it knows how many tasks a host takes at least: if the rivals are
+// one too few, there is no doubt.
+func TestALargeSearchIsThroughInTime(t *testing.T) {
+	const hosts = 30
+	never := slices.Repeat([]answer{no}, hosts)
+	six := func(total int, needs amounts) (rivals []demand) {
+		for i := range 6 {
+			rivals = append(rivals, demand{needs: needs, count: (total + i) / 6})
+		}
+		return rivals
+	}
+	ports := []inventory.Port{{Number: 80}}
+	onPort := func(total int) []demand {
+		rivals := six(total, amounts{1, 1})
+		for i := range rivals {
+			rivals[i].ports = ports
+		}
+		return rivals
+	}
+	web := demand{needs: amounts{2, 2}, count: 1}
+	for name, c := range map[string]struct {
+		v    *view
+		n    int
+		want bool
+	}{
+		"three for each host, but one":  {many(hosts, amounts{10, 100}, web, six(89, amounts{3, 1})...), 1, false},
+		"three for each host":           {many(hosts, amounts{10, 100}, web, six(90, amounts{3, 1})...), 1, true},
+		"by memory":                     {many(hosts, amounts{100, 10}, web, six(89, amounts{1, 3})...), 1, false},
+		"of what the service needs not": {many(hosts, amounts{10, 100, 3}, web, six(89, amounts{3, 1, 1})...), 1, false},
+		"with some that have no place": {many(hosts, amounts{10, 100}, web, append(six(88, amounts{3, 1}),
+			demand{needs: amounts{9, 1}, count: 1, admits: never})...), 1, false},
+		"with some that are too large": {many(hosts, amounts{10, 100}, web, append(six(88, amounts{3, 1}),
+			demand{needs: amounts{11, 1}, count: 1})...), 1, false},
+		"the small ones help little": {many(hosts, amounts{10, 100}, web, append(six(85, amounts{3, 1}),
+			demand{needs: amounts{1, 1}, count: 4})...), 1, false},
+		"on the same port, but one": {many(hosts, amounts{100, 100}, demand{needs: amounts{2, 2}, count: 1, ports: ports}, onPort(29)...), 1, false},
+		"on the same port":          {many(hosts, amounts{100, 100}, demand{needs: amounts{2, 2}, count: 1, ports: ports}, onPort(30)...), 1, true},
+		"on another port": {many(hosts, amounts{10, 100}, demand{needs: amounts{2, 2}, count: 1, ports: []inventory.Port{{Number: 81}}},
+			onPort(89)...), 1, false},
+		"one on each host, but one": {many(hosts, amounts{9, 9}, demand{needs: amounts{2, 2}, distinct: true}, six(2, amounts{1, 1})...), 28, false},
+		"one on each host":          {many(hosts, amounts{9, 9}, demand{needs: amounts{2, 2}, distinct: true}), 31, true},
+	} {
+		if why := c.v.mayBeBlocked(c.v.demands[0], c.n); len(why) > 0 != c.want {
+			t.Errorf("%s: %v, want blocked %t", name, why, c.want)
+		}
+	}
+}

@@ -15,6 +15,8 @@ import (
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/aws/smithy-go"
+
+	"github.com/ebbhq/ebb/internal/event"
 )
 
 func TestARequestOutlivesALongPollAndNotMuchMore(t *testing.T) {
@@ -133,7 +135,7 @@ func TestWhatIsForgotten(t *testing.T) {
 }
 
 func TestWhichMessageAFailureIsAbout(t *testing.T) {
-	batch := []received{{handle: "a"}, {handle: "b"}}
+	batch := []received{{event.Message{ID: "a"}, "a", time.Time{}}, {event.Message{ID: "b"}, "b", time.Time{}}}
 	for id, want := range map[string]string{"0": "a", "1": "b", "2": "", "-1": "", "x": "", "": ""} {
 		for _, fault := range []bool{true, false} {
 			f := types.BatchResultErrorEntry{Id: aws.String(id), SenderFault: fault}
@@ -141,14 +143,16 @@ func TestWhichMessageAFailureIsAbout(t *testing.T) {
 			if len(got) > 1 || (len(got) == 1) != (want != "") || len(got) == 1 && got[0].handle != want {
 				t.Errorf("failure %q is about %+v", id, got)
 			}
-			if gone := lost(batch, []types.BatchResultErrorEntry{f}); len(gone) > 0 != (fault && want != "") {
-				t.Errorf("failure %q, sender's fault %t: lost %+v", id, fault, gone)
+			q := New(nil, Config{})
+			for _, m := range batch {
+				q.held[m.ID] = m
+			}
+			q.drop(batch, []types.BatchResultErrorEntry{f})
+			gone := fault && want != ""
+			if _, kept := q.held[want]; gone && (kept || q.Held() != 1) || !gone && q.Held() != 2 {
+				t.Errorf("failure %q, sender's fault %t: %d are held", id, fault, q.Held())
 			}
 		}
-	}
-	all := []types.BatchResultErrorEntry{{Id: aws.String("0"), SenderFault: true}, {Id: aws.String("1"), SenderFault: true}}
-	if gone := lost(batch, all); len(gone) != 2 {
-		t.Errorf("lost %+v", gone)
 	}
 }
 
