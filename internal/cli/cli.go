@@ -66,15 +66,11 @@ func Main(ctx context.Context, args []string, p Process) int {
 		return ExitOK
 	}
 	fmt.Fprintln(p.Stderr, plain.Lines(prefixed(err), plain.Long))
-	var coded *exitError
-	var wrong *config.Error
-	switch {
-	case errors.As(err, &coded):
+	if coded, ok := errors.AsType[*exitError](err); ok {
 		return coded.code
-	case errors.As(err, &wrong):
+	}
+	if _, wrong := errors.AsType[*config.Error](err); wrong {
 		return ExitConfig
-	case errors.Is(err, errUsage):
-		return ExitUsage
 	}
 	return ExitFailed
 }
@@ -89,7 +85,7 @@ func prefixed(err error) string {
 	return "ebb: " + text
 }
 
-var errUsage = errors.New("usage")
+var errUsage = &exitError{ExitUsage, errors.New("usage")}
 
 func newRoot(p Process) *cobra.Command {
 	root := &cobra.Command{

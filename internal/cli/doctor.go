@@ -93,18 +93,16 @@ func verdict(found []doctor.Finding) error {
 // tally counts findings: "2 errors, 1 warning, 3 notes".
 func tally(found []doctor.Finding) string {
 	var parts []string
+	n := map[doctor.Severity]int{}
+	for _, f := range found {
+		n[f.Severity]++
+	}
 	for _, s := range []struct {
 		severity doctor.Severity
 		word     string
 	}{{doctor.Error, "error"}, {doctor.Warn, "warning"}, {doctor.Info, "note"}} {
-		n := 0
-		for _, f := range found {
-			if f.Severity == s.severity {
-				n++
-			}
-		}
-		if n > 0 {
-			parts = append(parts, inventory.Count(n, s.word))
+		if n[s.severity] > 0 {
+			parts = append(parts, inventory.Count(n[s.severity], s.word))
 		}
 	}
 	return strings.Join(parts, ", ")

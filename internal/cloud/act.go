@@ -51,21 +51,18 @@ func (c *Cloud) setDraining(ctx context.Context, a plan.Action, out *plan.Outcom
 
 // beat names the action by the instance and, where there is one, by its token.
 func (c *Cloud) beat(ctx context.Context, a plan.Action, out *plan.Outcome) error {
-	in := &autoscaling.RecordLifecycleActionHeartbeatInput{
+	_, err := Ask(ctx, count(&out.Calls), c.AutoScaling.RecordLifecycleActionHeartbeat, &autoscaling.RecordLifecycleActionHeartbeatInput{
 		AutoScalingGroupName: aws.String(a.Hook.Group), LifecycleHookName: aws.String(a.Hook.Hook),
-	}
-	in.LifecycleActionToken, in.InstanceId = handle(a.Hook)
-	_, err := Ask(ctx, count(&out.Calls), c.AutoScaling.RecordLifecycleActionHeartbeat, in)
+		InstanceId: aws.String(string(a.Hook.Instance)), LifecycleActionToken: token(a.Hook),
+	})
 	return err
 }
 
 func (c *Cloud) complete(ctx context.Context, a plan.Action, out *plan.Outcome) error {
-	in := &autoscaling.CompleteLifecycleActionInput{
+	_, err := Ask(ctx, count(&out.Calls), c.AutoScaling.CompleteLifecycleAction, &autoscaling.CompleteLifecycleActionInput{
 		AutoScalingGroupName: aws.String(a.Hook.Group), LifecycleHookName: aws.String(a.Hook.Hook),
-		LifecycleActionResult: aws.String(a.Hook.Result),
-	}
-	in.LifecycleActionToken, in.InstanceId = handle(a.Hook)
-	_, err := Ask(ctx, count(&out.Calls), c.AutoScaling.CompleteLifecycleAction, in)
+		InstanceId: aws.String(string(a.Hook.Instance)), LifecycleActionToken: token(a.Hook), LifecycleActionResult: aws.String(a.Hook.Result),
+	})
 	return err
 }
 
@@ -76,24 +73,21 @@ func (c *Cloud) deregister(ctx context.Context, a plan.Action, out *plan.Outcome
 	return err
 }
 
-// handle is what names one lifecycle action: the instance id, and the token where there is one. AWS is content with either; the
-// instance id beside the token is for those who read the trail of calls.
-func handle(h *plan.HookCall) (token, instance *string) {
-	if h.Token != "" {
-		token = aws.String(h.Token)
+// token is the token of a lifecycle action, nil where there is none. AWS is content with it or the instance id; the instance id beside it
+// is for those who read the trail of calls.
+func token(h *plan.HookCall) *string {
+	if h.Token == "" {
+		return nil
 	}
-	return token, aws.String(string(h.Instance))
+	return aws.String(h.Token)
 }
-
-// missing is AWS's reason for an item that does not exist.
-const missing = "MISSING"
 
 // refused are the items that an action did not reach.
 func refused(asked []string, failures []ecstypes.Failure) []plan.ItemFailure {
 	var out []plan.ItemFailure
 	for _, f := range failures {
 		class := plan.Unclear
-		if aws.ToString(f.Reason) == missing {
+		if aws.ToString(f.Reason) == "MISSING" { // it does not exist
 			class = plan.Gone
 		}
 		out = append(out, plan.ItemFailure{ID: askedFor(asked, aws.ToString(f.Arn)), Class: class, Reason: failureText(f)})

@@ -83,16 +83,12 @@ func Classify(err error) *plan.Failure {
 
 func classOf(code, message string) plan.Class {
 	for _, c := range classes {
-		if c.fits(code, message) {
+		matched, _ := path.Match(c.code, code) // the patterns of the table are well-formed
+		if matched && strings.Contains(strings.ToLower(message), strings.ToLower(c.message)) {
 			return c.class
 		}
 	}
 	return plan.Unclear
-}
-
-func (c class) fits(code, message string) bool {
-	matched, _ := path.Match(c.code, code) // the patterns of the table are well-formed
-	return matched && strings.Contains(strings.ToLower(message), strings.ToLower(c.message))
 }
 
 // noCredentials reports whether the SDK could not sign because it has no credentials. It has no type for that. A source of

@@ -26,7 +26,8 @@ func (s *lookup) describe(ctx context.Context, ids []string) error {
 			s.View.Instances = append(s.View.Instances, found...)
 			return nil
 		}
-		known := without(ids, unknownIDs(err))
+		unknown := unknownIDs(err)
+		known := slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return slices.Contains(unknown, id) })
 		if len(known) == len(ids) {
 			return err
 		}
@@ -43,8 +44,4 @@ func unknownIDs(err error) []string {
 		return nil
 	}
 	return instanceID.FindAllString(api.ErrorMessage(), -1)
-}
-
-func without(ids, drop []string) []string {
-	return slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return slices.Contains(drop, id) })
 }

@@ -26,7 +26,10 @@ func (s *lookup) targets(ctx context.Context, l plan.Look) error {
 	}
 	found, err := DescribeTargetHealth(ctx, count(&s.Calls), s.ELB, group, ids)
 	if err != nil && Classify(err).Class == plan.Gone {
-		found, err = unregistered(group, ids), nil
+		err = nil
+		for _, t := range ids {
+			found = append(found, fleet.Health{TargetGroup: group, Target: t, State: "unused", Reason: "TargetGroupNotFound"})
+		}
 	}
 	s.View.Health = found
 	return err
@@ -51,14 +54,6 @@ func DescribeTargetHealth(ctx context.Context, send Send, c ELB, group fleet.ARN
 		})
 	}
 	return found, nil
-}
-
-func unregistered(group fleet.ARN, ids []fleet.TargetID) []fleet.Health {
-	var out []fleet.Health
-	for _, t := range ids {
-		out = append(out, fleet.Health{TargetGroup: group, Target: t, State: "unused", Reason: "TargetGroupNotFound"})
-	}
-	return out
 }
 
 // delay looks at how long a target group lets deregistered targets drain.

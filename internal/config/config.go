@@ -114,32 +114,28 @@ func checkRegion(c *Config, values map[string]value) []Problem {
 
 // Serves returns an error that says what is missing for ebb serve: a queue and at least one group.
 func (c Config) Serves() error {
-	if c.Queue == "" {
-		return c.complete("no queue is set; write queue: with the queue's URL, or set EBB_QUEUE or --queue")
-	}
-	return c.complete()
+	return c.complete(c.Queue != "", "no queue is set; write queue: with the queue's URL, or set EBB_QUEUE or --queue")
 }
 
 // Invoked returns an error that says what is missing for ebb lambda: at least one group, and a journal that outlives an invocation.
 func (c Config) Invoked() error {
-	if c.JournalTable() == "" {
-		return c.complete(fmt.Sprintf("journal is %q, but invocations can share only a table; write journal: dynamodb://TABLE, or set "+
-			"EBB_JOURNAL", c.Journal))
-	}
-	return c.complete()
+	return c.complete(c.JournalTable() != "", fmt.Sprintf("journal is %q, but invocations can share only a table; write journal: "+
+		"dynamodb://TABLE, or set EBB_JOURNAL", c.Journal))
 }
 
-// complete is the error for what is missing, groups included.
-func (c Config) complete(missing ...string) error {
-	if len(c.Groups) == 0 {
-		missing = append(missing, `no groups are set, so there is nothing to manage; write groups: with at least "- match: NAME"`)
-	}
-	if len(missing) == 0 {
-		return nil
-	}
+// complete is the error for what is missing, groups included; without says what to do where there is not what is wanted.
+func (c Config) complete(there bool, without string) error {
 	e := &Error{}
-	for _, text := range missing {
-		e.Problems = append(e.Problems, Problem{Text: text})
+	if !there {
+		e.Problems = append(e.Problems, Problem{Text: without})
+	}
+	if len(c.Groups) == 0 {
+		e.Problems = append(e.Problems, Problem{
+			Text: `no groups are set, so there is nothing to manage; write groups: with at least "- match: NAME"`,
+		})
+	}
+	if len(e.Problems) == 0 {
+		return nil
 	}
 	return e
 }

@@ -47,22 +47,16 @@ type Forecast struct {
 
 // Step is what would become of one task.
 type Step struct {
-	Task       string          `json:"task"`
-	Definition string          `json:"task_definition"`
-	Service    string          `json:"service,omitempty"`
-	Kind       string          `json:"kind"` // replica, daemon, standalone
-	Instance   string          `json:"instance"`
-	Outcome    string          `json:"outcome"`
-	Where      []string        `json:"where,omitempty"` // hosts with room for its replacement now
-	Because    []ForecastCause `json:"because,omitempty"`
+	Task       string             `json:"task"`
+	Definition string             `json:"task_definition"`
+	Service    string             `json:"service,omitempty"`
+	Kind       string             `json:"kind"` // replica, daemon, standalone
+	Instance   string             `json:"instance"`
+	Outcome    string             `json:"outcome"`
+	Where      []string           `json:"where,omitempty"` // hosts with room for its replacement now
+	Because    []placement.Reason `json:"because,omitempty"`
 	// Stop is how long its stop takes at most: deregistration delay and stop timeout.
 	Stop Seconds `json:"stop_seconds"`
-}
-
-// ForecastCause is one reason.
-type ForecastCause struct {
-	Code    Code   `json:"code"`
-	Message string `json:"message"`
 }
 
 // unknownLimit is noted where a time to stop is a guess.
@@ -184,10 +178,7 @@ func (f *Forecast) add(s *inventory.Inventory, c *inventory.Cluster, r placement
 }
 
 func (p *Step) fate(f *placement.Fate) {
-	p.Kind = f.Kind.String()
-	for _, r := range f.Reasons {
-		p.Because = append(p.Because, ForecastCause{r.Code, r.Message})
-	}
+	p.Kind, p.Because = f.Kind.String(), f.Reasons
 	for _, id := range f.Places {
 		p.Where = append(p.Where, string(id))
 	}
@@ -243,7 +234,7 @@ func (f *Forecast) first(what string) string {
 }
 
 // about spells a reason with the service that it is about.
-func (p Step) about(c ForecastCause) string {
+func (p Step) about(c placement.Reason) string {
 	if p.Service == "" || strings.Contains(c.Message, "service "+p.Service) {
 		return c.Message
 	}

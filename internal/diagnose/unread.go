@@ -1,6 +1,7 @@
 package diagnose
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/ebbhq/ebb/internal/advice"
@@ -25,13 +26,7 @@ func unseen(s *inventory.Inventory, c *inventory.Cluster) []string {
 		operations = []string{"ecs:ListContainerInstances", "ecs:DescribeContainerInstances", "ecs:ListTasks", "ecs:DescribeTasks",
 			"ecs:ListServices", "ecs:DescribeServices"}
 	}
-	var missed []string
-	for _, operation := range operations {
-		if s.Missed(operation, of) {
-			missed = append(missed, operation)
-		}
-	}
-	return missed
+	return slices.DeleteFunc(operations, func(operation string) bool { return !s.Missed(operation, of) })
 }
 
 // blind reports whether the tasks on the target could not be read. Then a command that completes a hook might cut off work, so

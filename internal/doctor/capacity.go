@@ -24,7 +24,8 @@ var lacks = [...]placement.Code{
 // noPlace asks what would happen to the tasks of each cluster's fullest hosts, one host at a time, if it left now. It finds only
 // what is proved: that a task would stay.
 func noPlace(in *Input, c *inventory.Cluster) *Finding {
-	if !in.tasksKnown(c) || !in.hostsKnown(c) {
+	if !in.tasksKnown(c) || !in.read("cluster "+c.Name, "ecs:ListContainerInstances", "ecs:DescribeContainerInstances",
+		"ecs:DescribeCapacityProviders") {
 		return nil
 	}
 	hosts := fullest(c)
@@ -42,11 +43,6 @@ func noPlace(in *Input, c *inventory.Cluster) *Finding {
 		return nil
 	}
 	return in.cannotSpare(c, worst, hang, len(hosts))
-}
-
-// hostsKnown reports whether all hosts of a cluster, and what distinguishes them, are in the inventory.
-func (in *Input) hostsKnown(c *inventory.Cluster) bool {
-	return in.read("cluster "+c.Name, "ecs:ListContainerInstances", "ecs:DescribeContainerInstances", "ecs:DescribeCapacityProviders")
 }
 
 // stay holds the tasks that would stay on a host that leaves.

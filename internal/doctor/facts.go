@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -15,20 +16,21 @@ const (
 	defaultDeadline = 30 * time.Minute
 )
 
+// settings are Ebb's, empty where there are none.
+func (in *Input) settings() Settings { return *cmp.Or(in.Ebb, &Settings{}) }
+
 // hook is the name of the hook that Ebb answers.
-func (in *Input) hook() string {
-	if in.Ebb == nil || in.Ebb.Hook == "" {
-		return defaultHook
-	}
-	return in.Ebb.Hook
-}
+func (in *Input) hook() string { return cmp.Or(in.settings().Hook, defaultHook) }
+
+// isEbbs reports whether a queue is the one that Ebb reads.
+func (in *Input) isEbbs(q inventory.Queue) bool { return q.URL != "" && q.URL == in.settings().Queue }
+
+// entries are the groups of Ebb's configuration.
+func (in *Input) entries() []Managed { return in.settings().Groups }
 
 // managed are Ebb's settings for a group, if its configuration includes the group.
 func (in *Input) managed(group string) (Managed, bool) {
-	if in.Ebb == nil {
-		return Managed{}, false
-	}
-	return fleet.FirstMatch(in.Ebb.Groups, group, func(m Managed) string { return m.Match })
+	return fleet.FirstMatch(in.entries(), group, func(m Managed) string { return m.Match })
 }
 
 func (in *Input) deadline(group string) time.Duration {

@@ -65,11 +65,9 @@ func (in *Input) explainRules(g *inventory.Group, h fleet.Hook, f *Finding) {
 
 // queueARN is the queue that Ebb reads; empty: it is not known.
 func (in *Input) queueARN() string {
-	if in.Ebb != nil {
-		for _, q := range in.Inventory.Queues {
-			if q.URL == in.Ebb.Queue && q.ARN != "" {
-				return q.ARN
-			}
+	for _, q := range in.Inventory.Queues {
+		if in.isEbbs(q) && q.ARN != "" {
+			return q.ARN
 		}
 	}
 	return ""
@@ -97,7 +95,7 @@ func queueGone(in *Input) (found []Finding) {
 	absent := map[string]bool{}
 	for _, q := range in.Inventory.Queues {
 		absent[q.ARN] = q.Absent && q.ARN != ""
-		if q.Absent && in.Ebb != nil && q.URL == in.Ebb.Queue {
+		if q.Absent && in.isEbbs(q) {
 			found = append(found, Finding{
 				Severity: Error, Subject: "queue " + q.URL, Finding: "Ebb's configuration names this queue, which does not exist",
 				Impact: "ebb serve does not start", Advice: advice.Of(advice.Say("correct queue: in Ebb's configuration, or create it"),

@@ -33,7 +33,7 @@ func (in *Input) listened() []inventory.Queue {
 		}
 	}
 	return slices.DeleteFunc(slices.Clone(s.Queues), func(q inventory.Queue) bool {
-		return q.Absent || q.ARN == "" || s.Missed("sqs:GetQueueAttributes", "queue "+q.URL) || !told[q.ARN] && (in.Ebb == nil || in.Ebb.Queue != q.URL)
+		return q.Absent || q.ARN == "" || s.Missed("sqs:GetQueueAttributes", "queue "+q.URL) || !told[q.ARN] && !in.isEbbs(q)
 	})
 }
 
@@ -61,7 +61,6 @@ const shortRetention = time.Hour
 
 func queueSettings(in *Input) (found []Finding) {
 	for _, q := range in.listened() {
-		ebbs := in.Ebb != nil && in.Ebb.Queue == q.URL
 		set := func(what, ifLeft, attribute, value string) {
 			found = append(found, Finding{
 				Severity: Warn, Subject: "queue " + q.URL, Finding: what, Impact: ifLeft,
@@ -72,7 +71,7 @@ func queueSettings(in *Input) (found []Finding) {
 			set("the queue keeps messages for "+span(q.Retention)+" only", "if its reader is away for longer, messages about terminations are lost",
 				"MessageRetentionPeriod", "345600")
 		}
-		if q.Visibility == 0 && !ebbs { // Ebb asks for a time of its own at each receive
+		if q.Visibility == 0 && !in.isEbbs(q) { // Ebb asks for a time of its own at each receive
 			set("a received message becomes visible again at once (visibility timeout 0)",
 				"every message is handled several times at the same time", "VisibilityTimeout", "60")
 		}

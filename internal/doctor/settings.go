@@ -10,16 +10,10 @@ import (
 )
 
 func settingsChecks() []Check {
-	entries := func(in *Input) []Managed {
-		if in.Ebb == nil {
-			return nil
-		}
-		return in.Ebb.Groups
-	}
 	return []Check{
 		{"ebb-hook-missing", "A group that Ebb looks after lacks Ebb's hook", each((*Input).groups, ebbHookMissing)},
 		{"wrong-cluster", "A group's instances are in another cluster than configured", each((*Input).groups, wrongCluster)},
-		{"matches-no-group", "A pattern of Ebb's configuration matches no group", each(entries, matchesNoGroup)},
+		{"matches-no-group", "A pattern of Ebb's configuration matches no group", each((*Input).entries, matchesNoGroup)},
 		{"hook-short", "A hook that Ebb as a function cannot keep alive", each((*Input).groups, hookShort)},
 		{"deadline-short", "Ebb's deadline is shorter than a drain takes", each((*Input).ecsGroups, deadlineShort)},
 	}

@@ -3,6 +3,7 @@ package drain
 import (
 	"fmt"
 	"hash/fnv"
+	"slices"
 	"strings"
 	"time"
 
@@ -109,7 +110,7 @@ func Decide(d Drain, seen Seen, p Policy, now time.Time) Decision {
 	c.read()
 	c.out.Want = make([]Want, 0, 6+len(c.tasks))
 	remember(c)
-	if !c.ruled() {
+	if !slices.ContainsFunc(c.rules, func(applies func(*decider) bool) bool { return applies(c) }) {
 		for _, done := range c.steps {
 			if !done(c) {
 				break
@@ -140,16 +141,6 @@ func factOf[T any](c *decider, s plan.Subject) fleet.Fact[T] {
 		return *f
 	}
 	return fleet.Fact[T]{}
-}
-
-// ruled reports whether a rule applies.
-func (c *decider) ruled() bool {
-	for _, applies := range c.rules {
-		if applies(c) {
-			return true
-		}
-	}
-	return false
 }
 
 func (c *decider) d() *Drain { return &c.out.Drain }

@@ -1,6 +1,7 @@
 package drain
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -11,7 +12,7 @@ import (
 // listed wants a list of the tasks that are desired to run, made late enough after DRAINING that a task placed just before cannot be
 // missing from it. The list of the others is made while they stop.
 func listed(c *decider) bool {
-	if !c.listAfter(c.settled(), plan.ListRunning, c.running.Starts) {
+	if !c.listAfter(c.settled(), plan.ListRunning) {
 		c.out.Waiting = "to list the tasks on it"
 		return false
 	}
@@ -30,9 +31,9 @@ func (c *decider) allListed() bool {
 		// The same for all container instances that were listed at once, so that they share calls.
 		second := Later(at.Add(atOnce), Later(c.running.Whole, c.d().Agreed)).Add(c.settle())
 		if over := Deadline(*c.d(), c.hook, c.p); len(c.stopped.Starts) == 0 && over.Before(second.Add(c.p.Settle)) {
-			return c.listAfter(at, plan.ListStopped, c.stopped.Starts) // only to learn the names of what will be cut off
+			return c.listAfter(at, plan.ListStopped) // only to learn the names of what will be cut off
 		}
-		return agreed && c.listAfter(second, plan.ListStopped, c.stopped.Starts)
+		return agreed && c.listAfter(second, plan.ListStopped)
 	}
 	return false
 }
@@ -145,24 +146,16 @@ func Later(a, b time.Time) time.Time {
 
 // settled is the time from which a list cannot miss a task that was placed before DRAINING.
 func (c *decider) settled() time.Time {
-	from := c.d().DrainingSince
-	if from.IsZero() {
-		from = c.d().Heard // deregistered, never seen DRAINING: nothing can have been placed since
-	}
-	return from.Add(c.settle())
+	// One that was deregistered and never seen DRAINING had nothing placed on it since Ebb heard of it.
+	return cmp.Or(c.d().DrainingSince, c.d().Heard).Add(c.settle())
 }
 
 // settle is the longest read lag, as seen by any of the clocks.
 func (c *decider) settle() time.Duration { return c.p.Settle + c.p.Skew }
 
-// after reports whether the newest list was made at or after a time.
-func after(lists []time.Time, from time.Time) bool {
-	return len(lists) > 0 && !lists[len(lists)-1].Before(from)
-}
-
 // listAfter reports whether there is a list made at or after a time, and wants one if not.
-func (c *decider) listAfter(from time.Time, kind plan.LookKind, lists []time.Time) bool {
-	if after(lists, from) {
+func (c *decider) listAfter(from time.Time, kind plan.LookKind) bool {
+	if lists := c.seen.Lists(kind).Starts; len(lists) > 0 && !lists[len(lists)-1].Before(from) {
 		return true
 	}
 	c.wantAt(c.d().registered(kind), Later(c.now, from))

@@ -247,7 +247,7 @@ func (s *scene) onlyDaemonsOut(daemons bool) bool {
 			return false
 		}
 		for _, reg := range registrations(host, &f.Value, svc.Value) {
-			if h := s.health[reg.target]; h.Is == fleet.Unknown || h.Is == fleet.Seen && h.Value.InUse() {
+			if h := s.health[fleet.TargetID{ID: reg.ID, Port: reg.Port}]; h.Is == fleet.Unknown || h.Is == fleet.Seen && h.Value.InUse() {
 				return false
 			}
 		}

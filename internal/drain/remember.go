@@ -1,6 +1,7 @@
 package drain
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/fleet"
@@ -81,9 +82,7 @@ func checkZero(c *decider) {
 	if at.After(c.now) {
 		at = c.now // AWS's clock is ahead of ours
 	}
-	if at.Before(d.NotBefore) {
-		at = d.NotBefore // the group's own load balancers come first, and take as long as they are set to
-	}
+	at = Later(at, d.NotBefore) // the group's own load balancers come first, and take as long as they are set to
 	if d.Adopted && at.Before(d.Zero) || d.Doubt && at.After(d.Zero) {
 		d.Zero = at
 	}
@@ -91,13 +90,10 @@ func checkZero(c *decider) {
 
 // since keeps the time from which a condition has held without a break.
 func since(from time.Time, holds bool, at time.Time) time.Time {
-	switch {
-	case !holds:
+	if !holds {
 		return time.Time{}
-	case from.IsZero():
-		return at
 	}
-	return from
+	return cmp.Or(from, at)
 }
 
 // unreached is since when ECS has not reached the instance, as Ebb has seen it: after a gap without looks it begins anew.

@@ -1,6 +1,7 @@
 package drain
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -26,15 +27,11 @@ func ended(c *decider) bool {
 	if !d.held() {
 		return false
 	}
-	answered, told := c.seen.Tried(plan.Answer), lastGone(c)
-	if !answered.OK.IsZero() {
-		c.close(d.Intent.Outcome, d.Intent.Reason, d.Intent.CutOff)
-		return true
-	}
-	if i.Is == fleet.Unknown {
+	answered, told := !c.seen.Tried(plan.Answer).OK.IsZero(), lastGone(c)
+	if i.Is == fleet.Unknown && !answered {
 		return false
 	}
-	over := i.Is == fleet.Absent || i.Value.State.Over()
+	over := answered || i.Is == fleet.Absent || i.Value.State.Over()
 	// "No active Lifecycle Action found" between two looks that saw the instance wait: ours is done and another hook holds.
 	if !d.WaitingSince.IsZero() && told.After(d.WaitingSince) && i.At.After(told) {
 		over = true
@@ -252,7 +249,7 @@ func (c *decider) answer(o Outcome, reason string, cut []string) {
 	}
 	// The answer may have had its effect: look first, but not for ever; it can be repeated safely.
 	if (try.Class == plan.Unclear || gone(try)) && !i.At.After(try.Started) && c.now.Sub(try.At) < 6*c.p.Retry {
-		c.lookAtGroupNow()
+		c.lookAtGroup(0)
 		c.wake(c.now.Add(c.p.Retry))
 		return
 	}
@@ -261,11 +258,6 @@ func (c *decider) answer(o Outcome, reason string, cut []string) {
 		call.Result = "CONTINUE"
 		c.do(plan.Action{Kind: plan.Answer, Why: d.Intent.Reason, Hook: call})
 	}
-}
-
-// lookAtGroupNow asks for the state in the group at once.
-func (c *decider) lookAtGroupNow() {
-	c.wantAt(c.d().subject(plan.GroupInstances, ""), c.now)
 }
 
 func (c *decider) lookAtGroup(pace time.Duration) {
@@ -288,7 +280,7 @@ func beat(c *decider) {
 		return // the hook is not open: not yet, or not any more
 	}
 	if gone(try) && !c.instance.At.After(try.Started) {
-		c.lookAtGroupNow()
+		c.lookAtGroup(0)
 		c.wake(c.now.Add(c.p.Retry))
 		return
 	}
@@ -296,10 +288,7 @@ func beat(c *decider) {
 	if h.Is == fleet.Seen {
 		timeout = h.Value.Heartbeat
 	}
-	last := try.OK
-	if last.IsZero() {
-		last = d.Zero
-	}
+	last := cmp.Or(try.OK, d.Zero)
 	if c.p.Tick > 0 && h.Is == fleet.Unknown && c.trouble(plan.Groups, plan.Hooks) == "" {
 		return // the look is under way
 	}

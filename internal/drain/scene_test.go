@@ -166,7 +166,7 @@ func (s *scene) service(name string, daemon bool, target string) {
 func (s *scene) state(st fleet.LifecycleState) { s.o.Instance.Value.State = st }
 
 func (s *scene) tried(k plan.ActionKind, class plan.Class, ago time.Duration) {
-	try := Try{Started: s.now.Add(-ago - time.Second), At: s.now.Add(-ago), Class: class, Fails: 1, Token: s.d.token()}
+	try := Try{Started: s.now.Add(-ago - time.Second), At: s.now.Add(-ago), Class: class, Fails: 1, Token: s.d.hookCall().Token}
 	if class == plan.OK {
 		try.Fails, try.OK = 0, try.Started
 	}
@@ -184,7 +184,7 @@ func (s *scene) fresh() {
 	for i := range s.o.Tasks {
 		s.o.Tasks[i].At = at
 	}
-	s.o.Tried[plan.Beat] = Try{Started: at, At: at, OK: at, Token: s.d.token()}
+	s.o.Tried[plan.Beat] = Try{Started: at, At: at, OK: at, Token: s.d.hookCall().Token}
 }
 
 // deadlineOver moves to just after the deadline.

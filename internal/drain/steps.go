@@ -1,6 +1,7 @@
 package drain
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -131,9 +132,7 @@ func draining(c *decider) bool {
 
 // begun gives the drain its slot: the deadline counts from now on.
 func (c *decider) begun() {
-	if c.d().Slot.IsZero() {
-		c.d().Slot = c.now
-	}
+	c.d().Slot = cmp.Or(c.d().Slot, c.now)
 }
 
 // hasSlot reports whether the drain has a slot among those of its group that may leave at once, or gets one now. It keeps it to its end.
@@ -175,9 +174,7 @@ func stopped(c *decider) bool {
 		c.out.Waiting = fmt.Sprintf("for %d of %d tasks to stop", len(live), len(c.tasks))
 		return false
 	}
-	if d.EmptySince.IsZero() {
-		d.EmptySince = c.now
-	}
+	d.EmptySince = cmp.Or(d.EmptySince, c.now)
 	if len(daemons) == 0 {
 		return true
 	}
@@ -257,21 +254,16 @@ func tellLeft(c *decider, live []*fleet.Task) {
 	if c.undescribed() {
 		return
 	}
-	left := make([]string, len(live))
-	for i, t := range live {
-		left[i] = name(t)
-	}
-	d := c.d()
-	if strings.Join(left, " ") == strings.Join(d.Left, " ") {
+	left := names(live)
+	if slices.Equal(left, c.d().Left) {
 		return
 	}
-	switch {
-	case len(left) == 0:
+	if len(left) == 0 {
 		c.note("empty", "every task on it has stopped")
-	default:
+	} else {
 		c.note("waiting", "%d of %d tasks left: %s", len(left), len(c.tasks), strings.Join(left, ", "))
 	}
-	d.Left = left
+	c.d().Left = left
 }
 
 // answered lets the host go: everything that is waited for has stopped.
@@ -280,7 +272,7 @@ func answered(c *decider) bool {
 	reason := "no task was on it"
 	switch live := c.liveTasks(); {
 	case len(live) > 0:
-		cut = c.live()
+		cut = names(live)
 		reason = fmt.Sprintf("every task has stopped but %d daemon tasks, which had %s more", len(live), c.p.DaemonGrace)
 	case len(c.tasks) == 1:
 		reason = "its task has stopped"
@@ -327,20 +319,21 @@ func (c *decider) undescribed() bool {
 	return slices.ContainsFunc(c.tasks, func(f *fleet.Fact[fleet.Task]) bool { return f.Is == fleet.Unknown })
 }
 
-func (c *decider) live() []string {
-	var names []string
-	for _, t := range c.liveTasks() {
-		names = append(names, name(t))
+// live names the tasks of which anything may still run.
+func (c *decider) live() []string { return names(c.liveTasks()) }
+
+func names(tasks []*fleet.Task) []string {
+	var list []string
+	for _, t := range tasks {
+		list = append(list, name(t))
 	}
-	return names
+	return list
 }
 
 // name is a task for people: its family, the end of its id, and how far it is.
 func name(t *fleet.Task) string {
 	id := t.ARN.Name()
-	if len(id) > 8 {
-		id = id[:8]
-	}
+	id = id[:min(len(id), 8)]
 	if t.Family == "" {
 		return "task " + id
 	}

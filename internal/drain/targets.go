@@ -30,14 +30,13 @@ func (c *decider) taskOut(t *fleet.Task) bool {
 		return false
 	}
 	out := true
-	for _, r := range registrations(c.d().Instance(), t, svc.Value) {
-		out = c.targetOut(r.group, r.target) && out
+	for _, s := range registrations(c.d().Instance(), t, svc.Value) {
+		out = c.targetOut(s) && out
 	}
 	return out
 }
 
-func (c *decider) targetOut(tg fleet.ARN, target fleet.TargetID) bool {
-	s := plan.Subject{Kind: plan.Targets, In: string(tg), ID: target.ID, Port: target.Port}
+func (c *decider) targetOut(s plan.Subject) bool {
 	h := factOf[fleet.Health](c, s)
 	if h.At.Before(c.d().Heard) || c.now.Sub(h.At) > 2*c.p.Look {
 		h = fleet.Fact[fleet.Health]{} // another task may have used the address and port since
@@ -46,42 +45,36 @@ func (c *decider) targetOut(tg fleet.ARN, target fleet.TargetID) bool {
 	if h.Is != fleet.Unknown && (h.Is == fleet.Absent || !h.Value.InUse()) {
 		return true
 	}
-	c.out.Waiting = fmt.Sprintf("for target %s:%d to leave its target group", target.ID, target.Port)
+	c.out.Waiting = fmt.Sprintf("for target %s:%d to leave its target group", s.ID, s.Port)
 	// After a deregistration the target is looked at before the call is repeated.
 	if h.Is == fleet.Seen && h.At.After(c.seen.Tried(plan.Deregister).OK) && c.ready(plan.Deregister) {
 		c.do(plan.Action{
 			Kind: plan.Deregister, Why: "its host is being let go and it is still " + h.Value.State,
-			Targets: &plan.TargetChange{Group: tg, Targets: []fleet.TargetID{target}},
+			Targets: &plan.TargetChange{Group: fleet.ARN(s.In), Targets: []fleet.TargetID{{ID: s.ID, Port: s.Port}}},
 		})
 	}
 	return false
 }
 
-// registration is one target of a task.
-type registration struct {
-	group  fleet.ARN
-	target fleet.TargetID
-}
-
 // registrations derives the targets of a task from its service: the instance and host port, or the task's own address and
 // container port. https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-load-balancing.html
-func registrations(host fleet.InstanceID, t *fleet.Task, s fleet.Service) []registration {
-	var rs []registration
+func registrations(host fleet.InstanceID, t *fleet.Task, s fleet.Service) []plan.Subject {
+	var targets []plan.Subject
 	for _, lb := range s.LoadBalancers {
 		for _, a := range t.Addresses {
-			var id fleet.TargetID
+			at := plan.Subject{Kind: plan.Targets, In: string(lb.TargetGroup)}
 			switch {
 			case a.Container != lb.Container:
 				continue
 			case a.IP != "": // DescribeTasks names no ports in awsvpc mode
-				id = fleet.TargetID{ID: a.IP, Port: lb.ContainerPort}
+				at.ID, at.Port = a.IP, lb.ContainerPort
 			case a.ContainerPort == lb.ContainerPort:
-				id = fleet.TargetID{ID: string(host), Port: a.HostPort}
+				at.ID, at.Port = string(host), a.HostPort
 			default:
 				continue
 			}
-			rs = append(rs, registration{lb.TargetGroup, id})
+			targets = append(targets, at)
 		}
 	}
-	return rs
+	return targets
 }

@@ -6,6 +6,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"time"
@@ -54,15 +55,7 @@ func (c Config) withDefaults() Config {
 	if c.Clock == nil {
 		c.Clock = time.Now
 	}
-	if c.Speed == 0 {
-		c.Speed = 1
-	}
-	if c.Log == nil {
-		c.Log = slog.New(slog.DiscardHandler)
-	}
-	if c.Me == "" {
-		c.Me = "ebb"
-	}
+	c.Speed, c.Me, c.Log = cmp.Or(c.Speed, 1), cmp.Or(c.Me, "ebb"), cmp.Or(c.Log, slog.New(slog.DiscardHandler))
 	if c.leftAlone == nil {
 		c.leftAlone = leftAlone{}
 	}

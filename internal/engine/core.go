@@ -101,7 +101,20 @@ func (c *Core) Forget() {
 func (c *Core) Works() bool { return c.Kernel != nil && len(c.under) > 0 }
 
 // Outdated reports whether other leases are held than those under which the kernel works.
-func (c *Core) Outdated() bool { return !c.Leases.HoldOnly(c.under) }
+func (c *Core) Outdated() bool {
+	held := c.Leases.Held()
+	return len(held) != len(c.under) || !holds(held, c.under)
+}
+
+// holds reports whether all of some leases are among those that are held, and have been since.
+func holds(held, some map[string]journal.Lease) bool {
+	for scope, l := range some {
+		if is, ok := held[scope]; !ok || is.Fence != l.Fence {
+			return false
+		}
+	}
+	return true
+}
 
 // Due says when to call Step: by the clock of the cloud for what the kernel waits for, and by that of processes for forwarded messages,
 // where zero is never.
@@ -123,9 +136,7 @@ func (c *Core) Hear(ms []event.Message) {
 }
 
 func (c *Core) hear(m event.Message, forwarded bool) {
-	c.Kernel.Hear(kernel.Heard{
-		Event: event.Parse([]byte(m.Body)), Message: m.ID, Body: m.Body, Sent: m.Sent, Receives: m.Receives, Noted: forwarded,
-	}, c.cfg.Now())
+	c.Kernel.Hear(kernel.Heard{Message: m, Event: event.Parse([]byte(m.Body)), Noted: forwarded}, c.cfg.Now())
 	c.changed = true
 }
 
@@ -189,7 +200,7 @@ func (c *Core) decide(ctx context.Context, others []journal.Forwarded) ([]plan.R
 }
 
 // mayAct reports whether there is time to begin something, and every lease is certainly held under which the kernel works.
-func (c *Core) mayAct() bool { return c.Early() && c.Leases.Hold(c.under) }
+func (c *Core) mayAct() bool { return c.Early() && holds(c.Leases.Held(), c.under) }
 
 // Early reports whether there is time to begin something.
 func (c *Core) Early() bool { return c.until.IsZero() || c.cfg.Clock().Before(c.until) }

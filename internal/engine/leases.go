@@ -48,27 +48,27 @@ func (l *Leases) Step(ctx context.Context) (again time.Time, err error) {
 		case look:
 			err = l.read(ctx)
 		case len(claims) == 0:
-			return l.expiry(again), err
-		default:
-			l.claimInOrder(ctx, claims)
+			return again, err
+		}
+		for _, c := range claims { // until one is refused: then another Ebb is claiming too
+			if err := l.claim(ctx, c); err != nil {
+				l.log.Debug("claim refused", "scope", c.Is.Scope, "err", err)
+				break
+			}
 		}
 	}
 }
 
+// due says what is due, and when to ask again: no later than the moment at which what is held is not certain any more.
 func (l *Leases) due() (look bool, claims []lease.Claim, again time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.keeper.Due(l.now())
-}
-
-// expiry is a time, or the moment before it at which what is held is not certain any more.
-func (l *Leases) expiry(at time.Time) time.Time {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if until := l.keeper.Until(l.now()); !until.IsZero() && until.Before(at) {
-		return until
+	now := l.now()
+	look, claims, again = l.keeper.Due(now)
+	if until := l.keeper.Until(now); !until.IsZero() && until.Before(again) {
+		again = until
 	}
-	return at
+	return look, claims, again
 }
 
 // read reads the leases of all Ebbs. Those of dead processes count as free: after a crash, waiting until they have run out is most of the
@@ -92,16 +92,6 @@ func (l *Leases) read(ctx context.Context) error {
 	}
 	l.keeper.Read(all, started)
 	return nil
-}
-
-// claimInOrder stores claims until one is refused: then another Ebb is claiming too.
-func (l *Leases) claimInOrder(ctx context.Context, claims []lease.Claim) {
-	for _, c := range claims {
-		if err := l.claim(ctx, c); err != nil {
-			l.log.Debug("claim refused", "scope", c.Is.Scope, "err", err)
-			return
-		}
-	}
 }
 
 // claimDue stores the claims on some scopes that are due. One that another Ebb has claimed is no error.
@@ -141,22 +131,6 @@ func (l *Leases) Held() map[string]journal.Lease {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.keeper.Held(l.now())
-}
-
-// Hold reports whether all of some leases are certainly held.
-func (l *Leases) Hold(some map[string]journal.Lease) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	all, _ := l.keeper.Holds(some, l.now())
-	return all
-}
-
-// HoldOnly reports whether those leases are certainly held, and no others.
-func (l *Leases) HoldOnly(some map[string]journal.Lease) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	all, only := l.keeper.Holds(some, l.now())
-	return all && only
 }
 
 // Release gives up what is held, so that another Ebb need not wait.

@@ -45,14 +45,13 @@ func (f *Function) Pass(ctx context.Context, heard []event.Message, clock bool) 
 	i, err := f.Begin(work, heard, clock, until)
 	defer i.End(ctx)
 	for err == nil && !i.Over {
-		var r Round
-		if r, err = i.Round(work); err != nil {
-			break
-		}
+		do, again, failed := i.Round(work)
 		switch {
-		case len(r.Do) > 0:
-			f.carryOut(work, i, r.Do)
-		case r.Again.IsZero() || !pause(work, r.Again.Sub(f.cfg.Now())):
+		case failed != nil:
+			err = failed
+		case len(do) > 0:
+			f.carryOut(work, i, do)
+		case again.IsZero() || !pause(work, again.Sub(f.cfg.Now())):
 			err = i.More(work)
 		}
 	}
@@ -104,12 +103,6 @@ type Invocation struct {
 	passes  int
 }
 
-// Round says what is to be done before the next one: carry out all of Do, or else wait until Again. If there is neither, the pass is over.
-type Round struct {
-	Do    []plan.Request
-	Again time.Time
-}
-
 // Begin reads the journal, claims the leases that are free, and hears. The invocation begins nothing more after a time by cfg.Clock; zero:
 // it may at any time.
 func (f *Function) Begin(ctx context.Context, heard []event.Message, clock bool, until time.Time) (*Invocation, error) {
@@ -126,8 +119,10 @@ func (f *Function) Begin(ctx context.Context, heard []event.Message, clock bool,
 			wakes++
 		}
 	}
-	if !clock && len(open) == 0 && wakes == len(heard) {
-		i.ignore(heard)
+	if i.Over = !clock && len(open) == 0 && wakes == len(heard); i.Over {
+		for _, m := range heard {
+			i.Settled = append(i.Settled, kernel.Verdict{Message: m.ID, Delete: true, Kind: event.Ignored, Why: "nothing leaves"})
+		}
 		return i, nil
 	}
 	i.scopes = kernel.Scopes(f.cfg.Kernel.Groups, open)
@@ -143,14 +138,6 @@ func (f *Function) Begin(ctx context.Context, heard []event.Message, clock bool,
 		i.wakeOthers()
 	}
 	return i, nil
-}
-
-// ignore acknowledges messages that would only wake an Ebb, when nothing leaves.
-func (i *Invocation) ignore(heard []event.Message) {
-	for _, m := range heard {
-		i.Settled = append(i.Settled, kernel.Verdict{Message: m.ID, Delete: true, Kind: event.Ignored, Why: "nothing leaves"})
-	}
-	i.Over = true
 }
 
 // claim takes the leases of those of some scopes that are free.
@@ -179,25 +166,26 @@ func (i *Invocation) wakeOthers() {
 	}
 }
 
-// Round lets the kernel decide once. It beats the leases too, to show that it still lives.
-func (i *Invocation) Round(ctx context.Context) (Round, error) {
+// Round lets the kernel decide once, and says what is to be done before the next round: carry out requests, or else wait. If there is
+// neither, the pass is over. It beats the leases too, to show that it still lives.
+func (i *Invocation) Round(ctx context.Context) (do []plan.Request, again time.Time, err error) {
 	if err := i.Core.Leases.claimDue(ctx, slices.Sorted(maps.Keys(i.Core.under))); err != nil {
-		return Round{}, err
+		return nil, again, err
 	}
-	do, err := i.Core.decide(ctx, i.others)
+	do, err = i.Core.decide(ctx, i.others)
 	i.others = nil
 	switch {
 	case errors.Is(err, ErrLeases): // the next invocation goes on
 		do = nil
 	case err != nil:
-		return Round{}, err
+		return nil, again, err
 	case len(do) == 0 && i.Core.wake.Sub(i.Core.cfg.Now()) <= kernel.Moment: // more calls are allowed, or one drain lets another go on
-		return Round{Again: i.Core.wake}, nil
+		return nil, i.Core.wake, nil
 	}
 	if len(do) == 0 {
 		i.Core.logOpen()
 	}
-	return Round{Do: do}, nil
+	return do, again, nil
 }
 
 // Did takes in what came of a request.

@@ -66,7 +66,8 @@ type Statement struct {
 func Policy(m Mode, s Scope) Document {
 	d := Document{Version: "2012-10-17"}
 	for _, k := range kinds(m, s) {
-		st := Statement{Sid: k.sid, Effect: "Allow", Resource: k.resources, Condition: k.condition}
+		there := slices.DeleteFunc(k.resources, func(arn string) bool { return arn == "" }) // not a queue or table that Ebb does not have
+		st := Statement{Sid: k.sid, Effect: "Allow", Resource: there, Condition: k.condition}
 		for _, c := range append(calls(), unrecorded()...) {
 			if c.on == k.on && c.acts == k.acts && slices.Contains(c.modes, m) && !(c.action == everyCluster && m == ReadOnly && len(s.Clusters) > 0) {
 				st.Action = append(st.Action, c.action)

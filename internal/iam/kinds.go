@@ -46,13 +46,13 @@ func kinds(m Mode, s Scope) []kind {
 		{sid: "LookAtCapacityProviders", on: onCapacityProvider, resources: s.arn("ecs", "capacity-provider/%s", nil)},
 		{sid: "LookAtQueues", on: onQueue, resources: s.queues(m)},
 		{sid: "LookAtRules", on: onRule, resources: s.arn("events", "rule/%s", nil)},
-		{sid: "LookAtJournal", on: onTable, resources: given(s.Table)},
+		{sid: "LookAtJournal", on: onTable, resources: []string{s.Table}},
 		{sid: "DrainHosts", on: onHost, acts: true, resources: s.arn("ecs", "container-instance/%s/*", s.Clusters)},
 		{sid: "AnswerHooks", on: onAutoScalingGroup, acts: true, resources: s.arn("autoscaling", "autoScalingGroup:*:autoScalingGroupName/%s",
 			s.Groups), condition: s.tagged()},
 		{sid: "DeregisterTargets", on: onTargetGroup, acts: true, resources: s.arn("elasticloadbalancing", "targetgroup/%s", []string{"*/*"})},
 		{sid: "Hear", on: onQueue, acts: true, resources: s.queues(m)},
-		{sid: "WriteJournal", on: onTable, acts: true, resources: given(s.Table)},
+		{sid: "WriteJournal", on: onTable, acts: true, resources: []string{s.Table}},
 		{sid: "WriteLogs", on: onLogs, acts: true, resources: s.logs()},
 	}
 }
@@ -70,7 +70,7 @@ func (s Scope) queues(m Mode) []string {
 	if m == ReadOnly {
 		return s.arn("sqs", "%s", nil)
 	}
-	return given(s.Queue)
+	return []string{s.Queue}
 }
 
 func (s Scope) logs() []string {
@@ -78,11 +78,4 @@ func (s Scope) logs() []string {
 		return nil
 	}
 	return s.arn("logs", "log-group:%s:*", []string{s.LogGroup})
-}
-
-func given(arn string) []string {
-	if arn == "" {
-		return nil
-	}
-	return []string{arn}
 }

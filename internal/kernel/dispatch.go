@@ -8,23 +8,18 @@ import (
 	"github.com/ebbhq/ebb/internal/plan"
 )
 
-// intent is an action that a drain wants done.
-type intent struct {
-	e *entry
-	a plan.Action
-}
-
 // crowdMax is how many drains decide again at each pass while too many requests are under way; the others wait for a Moment.
 const crowdMax = 200
 
 // dispatch turns actions and due looks into requests, the most urgent first, as far as the call rates and the number of requests under
 // way allow. What it leaves is decided again in a moment.
-func (k *Kernel) dispatch(acts []intent, now time.Time) []plan.Request {
-	slices.SortStableFunc(acts, func(a, b intent) int {
-		if c := cmp.Compare(a.a.Priority(), b.a.Priority()); c != 0 {
+func (k *Kernel) dispatch(acts []batch, now time.Time) []plan.Request {
+	tried := func(b batch) time.Time { return b.entries[0].tried[b.action.Kind].Started }
+	slices.SortStableFunc(acts, func(a, b batch) int {
+		if c := cmp.Compare(a.action.Priority(), b.action.Priority()); c != 0 {
 			return c
 		}
-		return a.e.tried[a.a.Kind].Started.Compare(b.e.tried[b.a.Kind].Started) // whoever was tried last waits longest
+		return tried(a).Compare(tried(b)) // whoever was tried last waits longest
 	})
 	var requests []plan.Request
 	crowd := 0
@@ -37,11 +32,17 @@ func (k *Kernel) dispatch(acts []intent, now time.Time) []plan.Request {
 			}
 			continue
 		}
-		if k.queued(p, now) || !k.gathered(a, now) || !k.room(p) || !k.rates.take(a.Kind.Spec().Bucket, 1, p, now) {
+		// Urgent calls that are held back are all released at one moment, longest waiting first, so a drain that decides late cannot overtake.
+		urgent := p <= plan.Answering
+		held := urgent && now.Before(k.pacedTo[p])
+		if held || !k.gathered(a, now) || !k.room(p) || !k.rates.take(a.Kind.Spec().Bucket, 1, p, now) {
 			again := now.Add(Moment)
-			if p <= plan.Answering && k.room(p) {
+			if urgent && k.room(p) {
 				k.Counts["urgent calls paced"]++
-				again = k.queue(p, again, now)
+				if !held {
+					k.pacedTo[p] = again
+				}
+				again = k.pacedTo[p]
 			}
 			for _, e := range group.entries {
 				if e.wake.IsZero() || e.wake.After(again) {
@@ -56,20 +57,6 @@ func (k *Kernel) dispatch(acts []intent, now time.Time) []plan.Request {
 		requests = append(requests, k.request(plan.Request{Action: &a}))
 	}
 	return append(requests, k.look(now)...)
-}
-
-// queued reports whether calls of this priority are being held back. All are released at one moment, longest waiting first, so a drain that
-// decides late cannot overtake.
-func (k *Kernel) queued(p plan.Priority, now time.Time) bool {
-	return p <= plan.Answering && now.Before(k.pacedTo[p])
-}
-
-// queue is the moment for which urgent calls of a priority are held back.
-func (k *Kernel) queue(p plan.Priority, again, now time.Time) time.Time {
-	if !now.Before(k.pacedTo[p]) {
-		k.pacedTo[p] = again
-	}
-	return k.pacedTo[p]
 }
 
 // look requests the due looks. A look for which there are too few calls waits, and so do those behind it that draw on the same bucket:
@@ -130,29 +117,29 @@ func (k *Kernel) room(p plan.Priority) bool {
 	return len(k.flying) < limit
 }
 
-// batch is one action for one drain or several.
+// batch is one action that one drain wants done, or several do.
 type batch struct {
 	action  plan.Action
 	entries []*entry
 }
 
 // batchActions puts container instances of one cluster that are to be set DRAINING into one call, up to AWS's limit.
-func batchActions(acts []intent) []batch {
+func batchActions(acts []batch) []batch {
 	var out []batch
 	at := map[string]int{} // cluster to its open batch
 	for _, i := range acts {
-		if s := i.a.State; s != nil {
-			if n, ok := at[s.Cluster]; ok && len(out[n].action.State.ContainerInstances) < i.a.Kind.Spec().Batch {
+		if s := i.action.State; s != nil {
+			if n, ok := at[s.Cluster]; ok && len(out[n].action.State.ContainerInstances) < i.action.Kind.Spec().Batch {
 				open := out[n].action.State
 				open.ContainerInstances = append(open.ContainerInstances, s.ContainerInstances...)
-				out[n].entries = append(out[n].entries, i.e)
+				out[n].entries = append(out[n].entries, i.entries...)
 				continue
 			}
 			at[s.Cluster] = len(out)
 		} else {
-			i.a.Drain = i.e.d.Key
+			i.action.Drain = i.entries[0].d.Key
 		}
-		out = append(out, batch{i.a, []*entry{i.e}})
+		out = append(out, i)
 	}
 	return out
 }

@@ -51,11 +51,18 @@ type drains struct {
 	newer  map[string]bool // subjects (journal.Record.Subject) of the open records that only a newer Ebb reads
 }
 
-func (d *drains) add(e *entry) {
-	d.open[e.d.Target] = e
+// begun adds a drain to those that are open.
+func (k *Kernel) begun(e *entry) {
+	if k.cfg.OnePass {
+		e.man.Policy.Tick = Tick
+	}
+	k.open[e.d.Target] = e
+	if e.d.ContainerInstance != "" {
+		k.ownerOf[e.d.ContainerInstance] = e.d.Target
+	}
 	e.opened, e.few = e.d.Zero, e.man.MaxUnavailable != MaxUnavailable{}
-	at, _ := slices.BinarySearchFunc(d.sorted, e, func(a, b *entry) int {
+	at, _ := slices.BinarySearchFunc(k.sorted, e, func(a, b *entry) int {
 		return cmp.Or(a.opened.Compare(b.opened), strings.Compare(a.d.Target.ID, b.d.Target.ID))
 	})
-	d.sorted = slices.Insert(d.sorted, at, e)
+	k.sorted = slices.Insert(k.sorted, at, e)
 }

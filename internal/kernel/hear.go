@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -14,12 +15,9 @@ import (
 
 // Heard is a message as it came from a source.
 type Heard struct {
-	Event    event.Event
-	Message  string // the source's name for it; empty: nothing is to be settled
-	Body     string
-	Sent     time.Time
-	Receives int
-	Noted    bool // another Ebb heard it and forwarded it
+	event.Message // with an empty ID nothing is to be settled
+	Event         event.Event
+	Noted         bool // another Ebb heard it and forwarded it
 }
 
 // Verdict says what becomes of a message.
@@ -32,7 +30,7 @@ type Verdict struct {
 
 // Hear takes in a message. What becomes of it is among the verdicts of the next Next, after the batch that makes it durable.
 func (k *Kernel) Hear(h Heard, now time.Time) {
-	v := Verdict{Message: h.Message, Delete: true, Kind: h.Event.Kind, Why: h.Event.Why}
+	v := Verdict{Message: h.ID, Delete: true, Kind: h.Event.Kind, Why: h.Event.Why}
 	//exhaustive:enforce
 	switch h.Event.Kind.Use() {
 	case event.Drains:
@@ -45,7 +43,7 @@ func (k *Kernel) Hear(h Heard, now time.Time) {
 		v.Delete = k.hearUnknown(h, now)
 	}
 	k.Counts[string(h.Event.Kind)]++
-	if h.Message != "" {
+	if h.ID != "" {
 		k.settle = append(k.settle, v)
 	}
 }
@@ -58,13 +56,10 @@ func (k *Kernel) hearUnknown(h Heard, now time.Time) bool {
 	if k.cfg.Redrive || h.Receives < giveUp {
 		return false
 	}
-	body := h.Body
-	if len(body) > 64<<10 {
-		body = body[:64<<10]
-	}
-	data, _ := json.Marshal(map[string]string{"message": h.Message, "body": body})
+	body := h.Body[:min(len(h.Body), 64<<10)]
+	data, _ := json.Marshal(map[string]string{"message": h.ID, "body": body})
 	text := fmt.Sprintf("deleted message %s after %d receives: %s; the queue has no redrive policy to keep it",
-		h.Message, h.Receives, h.Event.Why)
+		h.ID, h.Receives, h.Event.Why)
 	k.lines = append(k.lines, journal.Line{At: now, Kind: "unreadable", Data: data, Text: text})
 	return true
 }
@@ -82,7 +77,7 @@ func (k *Kernel) hearTermination(h Heard, now time.Time) (ack bool, why string) 
 	}
 	if !k.cfg.mine(man.Scope()) { // a forwarded message too, when its group belongs to another scope by now
 		k.Counts["noted"]++
-		id := h.Message[strings.LastIndexByte(h.Message, '/')+1:] // one that is forwarded again keeps its name
+		id := h.ID[strings.LastIndexByte(h.ID, '/')+1:] // one that is forwarded again keeps its name
 		k.forwarded = append(k.forwarded, journal.Forwarded{Scope: man.Scope(), ID: id, Body: h.Body, Sent: h.Sent})
 		return true, "noted for the Ebb that works for " + man.Scope()
 	}
@@ -106,21 +101,9 @@ func (k *Kernel) hearTermination(h Heard, now time.Time) (ack bool, why string) 
 		k.Counts["late"]++
 		return true, "drain " + key + " has ended"
 	}
-	zero := e.Time
-	if zero.IsZero() {
-		zero = h.Sent
-	}
 	hold := drain.Hold{Group: e.Group, Hook: e.Hook, Token: e.Token, WarmPool: e.ToWarmPool()}
-	k.begin(drain.Drain{Target: t, Zero: zero, Hold: hold}, man, now)
+	k.begin(drain.Drain{Target: t, Zero: cmp.Or(e.Time, h.Sent), Hold: hold}, man, now)
 	return true, ""
-}
-
-// begun adds a drain to those that are open.
-func (k *Kernel) begun(e *entry) {
-	k.add(e)
-	if e.d.ContainerInstance != "" {
-		k.ownerOf[e.d.ContainerInstance] = e.d.Target
-	}
 }
 
 // doubtful: of a message that claims to be older than this, Auto Scaling is asked when the termination really began.
@@ -133,15 +116,8 @@ func (k *Kernel) begin(d drain.Drain, man Managed, now time.Time) {
 	}
 	d.Heard, d.Cluster = now, man.Cluster
 	d.Doubt = now.Sub(d.Zero) > doubtful
-	gen := d.Token
-	if gen == "" {
-		gen = "t" + d.Zero.UTC().Format("20060102T150405")
-	}
-	if len(gen) > 8 && d.Token != "" {
-		gen = gen[:8]
-	}
+	gen := cmp.Or(d.Token[:min(len(d.Token), 8)], "t"+d.Zero.UTC().Format("20060102T150405"))
 	d.Key = k.recent[d.Target].unused(d.Group + "/" + d.Target.ID + "/" + gen)
-	man.Policy = k.cfg.policy(man)
 	k.begun(&entry{d: d, man: man, scope: man.Scope(), since: now, dirty: true, fresh: true})
 	how := "Auto Scaling terminates " + d.Target.ID + " of group " + d.Group
 	if d.WarmPool {

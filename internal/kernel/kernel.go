@@ -10,6 +10,7 @@
 package kernel
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"time"
@@ -76,15 +77,6 @@ func (c *Config) mine(scope string) bool {
 	return held || c.Held == nil
 }
 
-// policy is the policy of a group, with what follows from how this Ebb runs.
-func (c *Config) policy(man Managed) drain.Policy {
-	p := man.Policy
-	if c.OnePass {
-		p.Tick = Tick
-	}
-	return p
-}
-
 func (c *Config) managed(group string) (Managed, bool) {
 	return fleet.FirstMatch(c.Groups, group, func(m Managed) string { return m.Match })
 }
@@ -118,12 +110,7 @@ type Kernel struct {
 // requests nothing by itself: what was true before a restart is looked at again first. A record that cannot be read is an error that
 // names it.
 func New(cfg Config, open, ended []journal.Record) (*Kernel, error) {
-	if cfg.InFlight == 0 {
-		cfg.InFlight = 16
-	}
-	if cfg.Sweep == 0 {
-		cfg.Sweep = time.Minute
-	}
+	cfg.InFlight, cfg.Sweep = cmp.Or(cfg.InFlight, 16), cmp.Or(cfg.Sweep, time.Minute)
 	k := &Kernel{cfg: cfg, rates: newRates(cfg.Rates), lastSet: map[string]time.Time{}, flying: map[int]plan.Request{}}
 	all := &drains{open: map[fleet.Target]*entry{}, recent: map[fleet.Target]*history{}, newer: map[string]bool{}}
 	k.observer = newObserver(all, &log{Counts: map[string]int{}}, &k.cfg)

@@ -30,7 +30,7 @@ func newKernel(t testing.TB, cfg Config) *Kernel {
 
 func termination(i int) Heard {
 	id := fleet.InstanceID(fmt.Sprintf("i-%04d", i))
-	return Heard{Message: "m-" + string(id), Sent: t0, Receives: 1, Event: event.Event{
+	return Heard{Message: event.Message{ID: "m-" + string(id), Sent: t0, Receives: 1}, Event: event.Event{
 		Kind: event.TerminateAction, Group: "web", Hook: "ebb-drain", Instance: id, Token: fmt.Sprintf("token-%08d", i), Time: t0,
 	}}
 }
@@ -201,7 +201,7 @@ func TestForeignMessagesAreAcknowledgedOrLeftByRule(t *testing.T) {
 func TestWhatIsNotUnderstoodGoesIntoTheJournalBeforeItIsDeleted(t *testing.T) {
 	k := newKernel(t, Config{})
 	for receives := 1; receives <= 5; receives++ {
-		k.Hear(Heard{Event: event.Event{Kind: event.Unknown, Why: "it is not JSON"}, Message: "m", Body: "{", Receives: receives}, t0)
+		k.Hear(Heard{Event: event.Event{Kind: event.Unknown, Why: "it is not JSON"}, Message: event.Message{ID: "m", Body: "{", Receives: receives}}, t0)
 		o := k.Next(t0)
 		if del := o.Settle[0].Delete; del != (receives == 5) {
 			t.Errorf("receive %d: delete %v", receives, del)

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -23,9 +24,8 @@ type listing struct {
 	listed   bool         // every page has come
 	calls    int          // so far
 	restarts int
-	fails    int // in a row
-	failedAt time.Time
-	begun    time.Time
+	failures
+	begun time.Time
 }
 
 const (
@@ -42,16 +42,10 @@ const (
 	passPages = 100
 )
 
-// waiters are those that want looks of one kind at one place: since when the first is due, and how many more will be due soon.
-type waiters struct {
-	first time.Time
-	soon  int
-}
-
 // listLooks turns the wants for lists in one cluster into looks: of each container instance, or of the cluster as a whole.
 // That one waits a little for those that will want it soon.
-func (o *observer) listLooks(kind plan.LookKind, cluster string, due []dueSubject, w waiters, now time.Time) []dueLook {
-	all := len(due) + w.soon
+func (o *observer) listLooks(b *batchAt, now time.Time) []dueLook {
+	cluster, due, all := b.where, b.subjects, len(b.subjects)+b.soon
 	if all < wholeFrom {
 		return chunked(due)
 	}
@@ -65,10 +59,10 @@ func (o *observer) listLooks(kind plan.LookKind, cluster string, due []dueSubjec
 	if size.Is == fleet.Absent || !cheaper(size.Value, all) || o.cfg.OnePass && pages(size.Value) > passPages {
 		return chunked(due)
 	}
-	if w.soon > 0 && now.Sub(w.first) < gather && !o.cfg.OnePass {
+	if b.soon > 0 && now.Sub(b.first) < gather && !o.cfg.OnePass {
 		return nil
 	}
-	o.beginListing(cluster, &listing{kind: kind, subjects: subjectsOf(due), begun: now})
+	o.beginListing(cluster, &listing{kind: b.kind, subjects: subjectsOf(due), begun: now})
 	return nil
 }
 
@@ -76,7 +70,7 @@ func (o *observer) listLooks(kind plan.LookKind, cluster string, due []dueSubjec
 func (o *observer) sizeLooks(cluster string, due []dueSubject, now time.Time) []dueLook {
 	var looks []dueLook
 	a := o.ask(sizeOf(cluster))
-	if !a.flying && (a.fails == 0 || !a.failedAt.Add(backoff(a.fails)).After(now)) {
+	if a.free(now) {
 		looks = append(looks, dueLook{plan.LookAt(a.s), now})
 	}
 	if a.fails == 0 {
@@ -121,9 +115,9 @@ func pages(size fleet.Cluster) int { return (size.Running+size.Pending)/plan.Max
 // listingLooks are the next looks of the listings under way.
 func (o *observer) listingLooks(now time.Time) []dueLook {
 	var looks []dueLook
-	for _, cluster := range o.listingClusters() {
+	for _, cluster := range slices.Sorted(maps.Keys(o.listings)) {
 		l := o.listings[cluster]
-		if l.fails > 0 && l.failedAt.Add(backoff(l.fails)).After(now) {
+		if l.again().After(now) {
 			continue
 		}
 		for len(l.homeless) >= plan.MaxDescribeECS || l.listed && len(l.homeless) > 0 {
@@ -138,15 +132,6 @@ func (o *observer) listingLooks(now time.Time) []dueLook {
 		}
 	}
 	return looks
-}
-
-func (o *observer) listingClusters() []string {
-	names := make([]string, 0, len(o.listings))
-	for name := range o.listings { //ebb:any-order sorted below
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
 }
 
 // stalled reports whether a listing has a request to make.

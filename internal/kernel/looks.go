@@ -1,7 +1,9 @@
 package kernel
 
 import (
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/drain"
@@ -11,10 +13,23 @@ import (
 
 // ask is what came of asking about one subject.
 type ask struct {
-	s        plan.Subject
-	flying   bool
+	s      plan.Subject
+	flying bool
+	failures
+}
+
+// failures are those in a row, and when the latest was.
+type failures struct {
 	fails    int
 	failedAt time.Time
+}
+
+// again is when what failed may be tried once more: after 5 s, and up to 20 s when it fails again and again. Zero: it did not fail.
+func (f failures) again() time.Time {
+	if f.fails == 0 {
+		return time.Time{}
+	}
+	return f.failedAt.Add(time.Duration(min(f.fails, 4)) * 5 * time.Second)
 }
 
 // slack is how early a look may be made so that it can share a call: one third of the time left until it is due.
@@ -45,6 +60,9 @@ func (o *observer) ask(s plan.Subject) *ask {
 	}
 	return a
 }
+
+// free reports whether a look may be made now.
+func (a *ask) free(now time.Time) bool { return !a.flying && !a.again().After(now) }
 
 // wanted is a look that a drain wants, at one subject.
 type wanted struct {
@@ -88,17 +106,7 @@ func (w wanted) at() time.Time {
 	if w.a.flying {
 		return time.Time{}
 	}
-	if w.a.fails > 0 {
-		if again := w.a.failedAt.Add(backoff(w.a.fails)); again.After(w.due) {
-			return again
-		}
-	}
-	return w.due
-}
-
-// backoff is how long a failed look waits: 5 s, and up to 20 s when it fails again and again.
-func backoff(fails int) time.Duration {
-	return time.Duration(min(fails, 4)) * 5 * time.Second
+	return drain.Later(w.due, w.a.again())
 }
 
 // sweepFloor is a third of the shortest heartbeat timeout that AWS allows.
@@ -112,18 +120,14 @@ func (o *observer) sweepDue(now time.Time) time.Time {
 			every = max(h.Value.Heartbeat/3, sweepFloor)
 		}
 	}
-	due := o.swept.Add(every)
 	if o.cfg.Held != nil && len(o.cfg.Held) == 0 {
 		return now.Add(time.Hour) // it holds no lease
 	}
 	a := o.ask(plan.Subject{Kind: plan.Groups})
-	switch {
-	case a.flying:
+	if a.flying {
 		return now.Add(time.Hour) // its result wakes the kernel
-	case a.fails > 0 && a.failedAt.Add(backoff(a.fails)).After(due):
-		return a.failedAt.Add(backoff(a.fails))
 	}
-	return due
+	return drain.Later(o.swept.Add(every), a.again())
 }
 
 // sweepLook asks for the managed groups by name, or for all when a name is a pattern.
@@ -133,21 +137,12 @@ func (o *observer) sweepLook() plan.Look {
 		if !o.cfg.mine(m.Scope()) {
 			continue
 		}
-		if isGlob(m.Match) {
+		if strings.ContainsAny(m.Match, `*?[\`) {
 			return plan.Look{Kind: plan.Groups}
 		}
 		names = append(names, m.Match)
 	}
 	return plan.LookFor(plan.Groups, "", names...)
-}
-
-func isGlob(s string) bool {
-	for _, c := range s {
-		if c == '*' || c == '?' || c == '[' || c == '\\' {
-			return true
-		}
-	}
-	return false
 }
 
 // dueSubject is a subject and when it is due.
@@ -190,9 +185,7 @@ func (o *observer) dueLooks(now time.Time) []dueLook {
 			return looks // a sweep shows most of what the other looks would
 		}
 	}
-	for _, l := range o.hookLooks(now) {
-		looks = append(looks, dueLook{Look: l})
-	}
+	looks = append(looks, o.hookLooks(now)...)
 	looks = append(looks, o.dueBatches(now)...)
 	looks = append(looks, o.listingLooks(now)...)
 	slices.SortStableFunc(looks, func(a, b dueLook) int { return a.at.Compare(b.at) })
@@ -204,22 +197,18 @@ const hooksFor = 10 * time.Minute
 
 // hookLooks asks for the hooks of every managed group, because the shortest timeout sets the pace of sweeps, and at once for the hooks of
 // groups in which an instance waits.
-func (o *observer) hookLooks(now time.Time) []plan.Look {
+func (o *observer) hookLooks(now time.Time) []dueLook {
 	urgent := map[string]bool{}
 	for _, g := range o.toAdopt { //ebb:any-order a set
 		urgent[g] = true
 	}
-	var groups []string
+	var looks []dueLook
 	for _, g := range o.groupsOfInterest(urgent) {
 		h := o.hook(g)
 		if h.Is == fleet.Unknown || now.Sub(h.At) > hooksFor || urgent[g] && h.Is == fleet.Absent {
-			groups = append(groups, g)
-		}
-	}
-	var looks []plan.Look
-	for _, g := range groups {
-		if a := o.ask(plan.Subject{Kind: plan.Hooks, In: g}); !a.flying && (a.fails == 0 || !a.failedAt.Add(backoff(a.fails)).After(now)) {
-			looks = append(looks, plan.LookAt(a.s))
+			if a := o.ask(hooksOf(g)); a.free(now) {
+				looks = append(looks, dueLook{Look: plan.LookAt(a.s)})
+			}
 		}
 	}
 	return looks
@@ -227,18 +216,12 @@ func (o *observer) hookLooks(now time.Time) []plan.Look {
 
 // groupsOfInterest are the groups whose hooks are of use: all that exist; in one pass those in which an instance leaves or waits.
 func (o *observer) groupsOfInterest(waited map[string]bool) []string {
-	var groups []string
-	if o.cfg.OnePass {
-		for _, e := range o.sorted {
-			groups = append(groups, e.d.Group)
-		}
-		for g := range waited { //ebb:any-order sorted below
-			groups = append(groups, g)
-		}
-	} else {
-		for g := range o.groups { //ebb:any-order sorted below
-			groups = append(groups, g)
-		}
+	if !o.cfg.OnePass {
+		return slices.Sorted(maps.Keys(o.groups))
+	}
+	groups := slices.Sorted(maps.Keys(waited))
+	for _, e := range o.sorted {
+		groups = append(groups, e.d.Group)
 	}
 	slices.Sort(groups)
 	return slices.Compact(groups)
@@ -264,52 +247,61 @@ type place struct {
 	where string
 }
 
+// batchAt are the subjects that are wanted of one kind at one place.
+type batchAt struct {
+	place
+	subjects []dueSubject
+	due      bool      // one of them is due; the others are nearly
+	first    time.Time // since when the first is due
+	soon     int       // how many more will be due soon
+}
+
 // dueBatches collects the wanted subjects by kind and place. Where one subject is due, those that are nearly due come along.
 func (o *observer) dueBatches(now time.Time) []dueLook {
 	if !o.anyDue(now) {
 		return nil
 	}
-	collected := map[place][]dueSubject{}
-	due := map[place]bool{}
-	waiting := map[place]waiters{}
-	var places []place
+	batches := map[place]*batchAt{}
+	var order []*batchAt
 	known := map[plan.Subject]bool{}
 	for _, e := range o.sorted {
 		for _, w := range e.wants {
 			at, p := w.at(), place{w.a.s.Kind, w.a.s.In}
+			b := batches[p]
+			if b == nil {
+				b = &batchAt{place: p}
+				batches[p] = b
+			}
 			if at.IsZero() || at.After(now.Add(w.early)) {
 				if at.After(now) && !at.After(now.Add(gather)) {
-					ws := waiting[p]
-					ws.soon++
-					waiting[p] = ws
+					b.soon++
 				}
 				continue
 			}
-			if ws := waiting[p]; ws.first.IsZero() || at.Before(ws.first) {
-				ws.first = at
-				waiting[p] = ws
+			if b.first.IsZero() || at.Before(b.first) {
+				b.first = at
 			}
-			if collected[p] == nil {
-				places = append(places, p)
+			if len(b.subjects) == 0 {
+				order = append(order, b)
 			}
 			if !known[w.a.s] {
 				known[w.a.s] = true
-				collected[p] = append(collected[p], dueSubject{w.a.s, at})
+				b.subjects = append(b.subjects, dueSubject{w.a.s, at})
 			}
-			due[p] = due[p] || !at.After(now)
+			b.due = b.due || !at.After(now)
 		}
 	}
 	var looks []dueLook
-	for _, p := range places {
-		switch s := collected[p]; {
-		case !due[p]:
-		case p.kind == plan.ListRunning || p.kind == plan.ListStopped:
-			looks = append(looks, o.listLooks(p.kind, p.where, s, waiting[p], now)...)
-		case len(s) < p.kind.Spec().Batch && now.Sub(o.spaced[p]) < spacing && !o.cfg.OnePass:
+	for _, b := range order {
+		switch {
+		case !b.due:
+		case b.kind == plan.ListRunning || b.kind == plan.ListStopped:
+			looks = append(looks, o.listLooks(b, now)...)
+		case len(b.subjects) < b.kind.Spec().Batch && now.Sub(o.spaced[b.place]) < spacing && !o.cfg.OnePass:
 			// others may want the same soon
 		default:
-			o.spaced[p] = now
-			looks = append(looks, chunked(s)...)
+			o.spaced[b.place] = now
+			looks = append(looks, chunked(b.subjects)...)
 		}
 	}
 	return looks

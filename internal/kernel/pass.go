@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -16,7 +17,7 @@ func (k *Kernel) Next(now time.Time) Output {
 	k.adopt(now)
 	k.countLeaving()
 	var out Output
-	var acts []intent
+	var acts []batch
 	ended := false
 	for _, e := range k.sorted {
 		if e.dirty || !e.wake.IsZero() && !e.wake.After(now) {
@@ -36,7 +37,7 @@ func (k *Kernel) Next(now time.Time) Output {
 }
 
 // decide lets one drain decide, keeps what it remembers and returns what it wants done.
-func (k *Kernel) decide(e *entry, now time.Time, out *Output) []intent {
+func (k *Kernel) decide(e *entry, now time.Time, out *Output) []batch {
 	k.view.e = e
 	dec := drain.Decide(e.d, &k.view, e.man.Policy, now)
 	if dec.Uncounted {
@@ -54,9 +55,9 @@ func (k *Kernel) decide(e *entry, now time.Time, out *Output) []intent {
 	if changed {
 		out.Batch.Records = append(out.Batch.Records, k.record(e))
 	}
-	acts := make([]intent, len(dec.Do))
+	acts := make([]batch, len(dec.Do))
 	for i, a := range dec.Do {
-		acts[i] = intent{e, a}
+		acts[i] = batch{a, []*entry{e}}
 	}
 	return acts
 }
@@ -135,12 +136,8 @@ const hookless = 5 * time.Minute
 
 // adopt opens drains for the instances that the sweep found waiting, once their group is known to have our hook.
 func (k *Kernel) adopt(now time.Time) {
-	targets := make([]fleet.Target, 0, len(k.toAdopt))
-	for t := range k.toAdopt { //ebb:any-order sorted below
-		targets = append(targets, t)
-	}
-	slices.SortFunc(targets, func(a, b fleet.Target) int { return strings.Compare(a.ID, b.ID) })
-	for _, t := range targets {
+	byID := func(a, b fleet.Target) int { return strings.Compare(a.ID, b.ID) }
+	for _, t := range slices.SortedFunc(maps.Keys(k.toAdopt), byID) {
 		group := k.toAdopt[t]
 		h := k.hook(group)
 		if h.Is == fleet.Absent && now.Sub(h.At) > hookless {
@@ -246,7 +243,7 @@ func (k *Kernel) wake(now time.Time) time.Time {
 	}
 	for _, l := range k.listings { //ebb:any-order the earliest
 		if l.stalled() {
-			sooner(drain.Later(now, l.failedAt.Add(backoff(l.fails))))
+			sooner(drain.Later(now, l.again()))
 		}
 	}
 	for _, e := range k.sorted {

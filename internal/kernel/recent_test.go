@@ -16,7 +16,7 @@ func endedAt(t *testing.T, key, token string, at time.Time) journal.Record {
 	t.Helper()
 	d := drain.Drain{Key: key, Target: fleet.HostTarget("i-1"), Hold: drain.Hold{Group: "web", Hook: "ebb-drain", Token: token}, Ended: at,
 		Final: &drain.Answer{Outcome: drain.HostGone}}
-	body, err := json.Marshal(stored{Record: d.Record()})
+	body, err := json.Marshal(stored{Drain: d, Instance: d.Instance()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +38,7 @@ func TestAMessageOfAnEarlierDrainIsLate(t *testing.T) {
 	}
 	hear := func(token string, when time.Time) Output {
 		e := event.Event{Kind: event.TerminateAction, Group: "web", Hook: "ebb-drain", Instance: "i-1", Token: token, Time: when}
-		k.Hear(Heard{Event: e, Message: "m", Sent: when}, when)
+		k.Hear(Heard{Event: e, Message: event.Message{ID: "m", Sent: when}}, when)
 		return k.Next(when)
 	}
 	if o := hear(token, at.Add(time.Second)); k.Open() != 0 || len(o.Batch.Records) != 0 || len(o.Settle) != 1 || !o.Settle[0].Delete {

@@ -47,9 +47,10 @@ func (f form) unknown(r journal.Record) error {
 // stored is the form of a host's body.
 type stored struct {
 	form
-	drain.Record
-	Waiting string     `json:"waiting,omitempty"`
-	Known   *passState `json:"known,omitempty"`
+	drain.Drain
+	Instance fleet.InstanceID `json:"instance"` // the drain's target
+	Waiting  string           `json:"waiting,omitempty"`
+	Known    *passState       `json:"known,omitempty"`
 }
 
 // load takes up an open drain from the journal, if its scope is ours. Of a record that a newer Ebb wrote it keeps only what it is about:
@@ -63,7 +64,7 @@ func (k *Kernel) load(r journal.Record) error {
 	if err != nil {
 		return err
 	}
-	d := s.Drain()
+	d := s.Drain
 	man, ok := k.cfg.managed(d.Group)
 	scope := man.Scope()
 	if !ok { // it was when the drain began: what was begun is brought to its end
@@ -79,7 +80,6 @@ func (k *Kernel) load(r journal.Record) error {
 		return fmt.Errorf("the journal has two open drains of %s: %s and %s; two Ebbs wrote it without knowing of each other. Move the journal "+
 			"away and start anew: what still waits in a hook is found again by the sweep", d.Target.ID, o.d.Key, d.Key)
 	}
-	man.Policy = k.cfg.policy(man)
 	man.Policy.Skew = k.cfg.Skew
 	e := &entry{d: d, man: man, scope: scope, rev: r.Rev, dirty: true}
 	if k.cfg.OnePass {
@@ -94,7 +94,7 @@ func (k *Kernel) load(r journal.Record) error {
 }
 
 func (k *Kernel) record(e *entry) journal.Record {
-	s := stored{Record: e.d.Record(), Waiting: e.waiting}
+	s := stored{Drain: e.d, Instance: e.d.Instance(), Waiting: e.waiting}
 	if e.d.Open() {
 		s.Known = e.state
 	}
@@ -119,21 +119,19 @@ func read(r journal.Record) (stored, error) {
 	if err != nil {
 		return stored{}, fmt.Errorf("read drain %s from the journal: %w", r.Key, err)
 	}
+	s.Target = fleet.HostTarget(s.Instance)
 	return s, nil
 }
 
 // Read reads the drain in a record. The error is an *UnknownRecord if a newer Ebb wrote it.
 func Read(r journal.Record) (drain.Drain, error) {
 	s, err := read(r)
-	return s.Drain(), err
+	return s.Drain, err
 }
 
 // Waiting reads what the drain in a record waited for when it was written.
 func Waiting(r journal.Record) string {
-	var s stored
-	if json.Unmarshal(r.Body, &s) != nil {
-		return ""
-	}
+	s, _ := read(r)
 	return s.Waiting
 }
 

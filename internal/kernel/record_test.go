@@ -88,7 +88,7 @@ func TestRecordsOfANewerEbbAreLeftAlone(t *testing.T) {
 		}
 		for _, id := range []fleet.InstanceID{"i-1", "i-2"} {
 			e := event.Event{Kind: event.TerminateAction, Group: "web", Hook: "ebb-drain", Instance: id, Token: "71514b9d-6a40-4b26-8523-05e7eEXAMPLE", Time: at}
-			k.Hear(Heard{Event: e, Message: string(id), Sent: at}, at)
+			k.Hear(Heard{Event: e, Message: event.Message{ID: string(id), Sent: at}}, at)
 		}
 		var wrote []string
 		for now := at; now.Before(at.Add(time.Hour)); now = now.Add(time.Minute) { // no call is ever answered

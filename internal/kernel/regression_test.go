@@ -182,7 +182,7 @@ func TestLateDuplicateDoesNotReuseAKey(t *testing.T) {
 	}
 	drive(k, t0.Add(2*time.Minute), 2*time.Minute, sweep)
 	h := termination(1)
-	h.Message = "m-again"
+	h.ID = "m-again"
 	k.Hear(h, t0.Add(4*time.Minute))
 	for _, r := range k.Next(t0.Add(4 * time.Minute)).Batch.Records {
 		if r.Key == key && r.Rev == 1 {
@@ -215,7 +215,7 @@ func TestSecondGenerationHasItsOwnDeadline(t *testing.T) {
 	k, _ = New(Config{Hook: "ebb-drain", Groups: k.cfg.Groups}, rec, nil)
 	later := t0.Add(2 * time.Hour)
 	h := termination(1)
-	h.Message, h.Event.Token, h.Event.Time, h.Sent = "m-2", "token-of-the-next-wait", later, later
+	h.ID, h.Event.Token, h.Event.Time, h.Sent = "m-2", "token-of-the-next-wait", later, later
 	k.Hear(h, later)
 	_, lines, _ := drive(k, later, 30*time.Second, stillRunning(full(fleet.TerminatingWait)))
 	for _, l := range lines {

@@ -1,7 +1,6 @@
 package kernel
 
 import (
-	"iter"
 	"maps"
 	"slices"
 	"time"
@@ -159,62 +158,82 @@ func (o *observer) sweptInstance(i fleet.GroupInstance, at time.Time) {
 const unwatched = time.Hour
 
 func sawHooks(o *observer, a answer) {
-	group, at := a.In, a.Started
-	o.hooked[group] = true
-	for _, h := range a.Result.View.Hooks {
-		if h.Name == o.cfg.Hook && h.Transition == fleet.TerminatingTransit {
-			put(o.facts, hooksOf(group), fleet.Seen, at, h)
-			return
+	o.hooked[a.In] = true
+	keep(o, a, a.Result.View.Hooks, func(h fleet.Hook) (plan.Subject, fleet.Hook) {
+		if h.Name != o.cfg.Hook || h.Transition != fleet.TerminatingTransit {
+			return plan.Subject{}, h // not Ebb's
+		}
+		return hooksOf(a.In), h
+	})
+}
+
+// keep keeps what a look found of its subjects, and as absent those that it should have found and did not. What goes with one drain must
+// concern its target, whose id is the subject's.
+func keep[V, T any](o *observer, a answer, found []V, fact func(V) (plan.Subject, T)) {
+	left := map[plan.Subject]bool{}
+	for _, s := range a.Subjects {
+		kind := s.Kind.Spec()
+		left[s] = !a.failed[s.ID] &&
+			(kind.Shared || kind.Keep > 0 || o.concerns(fleet.HostTarget(fleet.InstanceID(s.ID)), a.Started))
+	}
+	for _, v := range found {
+		if s, is := fact(v); left[s] {
+			put(o.facts, s, fleet.Seen, a.Started, is)
+			left[s] = false
 		}
 	}
-	put(o.facts, hooksOf(group), fleet.Absent, at, fleet.Hook{})
+	for _, s := range a.Subjects {
+		if left[s] {
+			var none T
+			put(o.facts, s, fleet.Absent, a.Started, none)
+		}
+	}
 }
 
 func sawGroupInstances(o *observer, a answer) {
-	seen := map[string]bool{}
-	for _, i := range a.Result.View.GroupInstances {
+	keep(o, a, a.Result.View.GroupInstances, func(i fleet.GroupInstance) (plan.Subject, fleet.GroupInstance) {
 		t := fleet.HostTarget(i.ID)
 		if e := o.open[t]; e != nil && e.d.Group != i.Group {
-			continue // the message named another group than the one it is in: absent from that
+			return plan.Subject{}, i // the message named another group than the one it is in: absent from that
 		}
-		seen[t.ID] = true
-		if o.concerns(t, a.Started) {
-			put(o.facts, groupInstance(t), fleet.Seen, a.Started, i)
-		}
-	}
-	for t := range o.missing(a, seen) {
-		put(o.facts, groupInstance(t), fleet.Absent, a.Started, fleet.GroupInstance{})
-	}
-}
-
-// missing are the targets that a look was about and should have found.
-func (o *observer) missing(a answer, seen map[string]bool) iter.Seq[fleet.Target] {
-	return func(yield func(fleet.Target) bool) {
-		for _, s := range a.Subjects {
-			t := fleet.HostTarget(fleet.InstanceID(s.ID))
-			if s.Kind == plan.ContainerInstances {
-				t = o.ownerOf[fleet.ARN(s.ID)]
-			}
-			if !seen[s.ID] && !a.failed[s.ID] && o.concerns(t, a.Started) && !yield(t) {
-				return
-			}
-		}
-	}
+		return groupInstance(t), i
+	})
 }
 
 // sawActivities keeps when the instance of each open drain began to terminate: the newest activity that names it.
 func sawActivities(o *observer, a answer) {
-	seen := map[string]bool{}
-	for _, act := range a.Result.View.Activities {
-		t := fleet.HostTarget(act.Instance)
-		if !seen[t.ID] && o.concerns(t, a.Started) && slices.Contains(a.Subjects, began(t, a.In)) {
-			put(o.facts, began(t, a.In), fleet.Seen, a.Started, act.Start)
-		}
-		seen[t.ID] = true
-	}
-	for t := range o.missing(a, seen) {
-		put(o.facts, began(t, a.In), fleet.Absent, a.Started, time.Time{})
-	}
+	keep(o, a, a.Result.View.Activities, func(act fleet.Activity) (plan.Subject, time.Time) {
+		return began(fleet.HostTarget(act.Instance), a.In), act.Start
+	})
+}
+
+func sawInstances(o *observer, a answer) {
+	keep(o, a, a.Result.View.Instances, func(i plan.InstanceStatus) (plan.Subject, fleet.InstanceState) {
+		return instanceOf(fleet.HostTarget(i.ID)), i.State
+	})
+}
+
+// sawClusters keeps how large clusters are.
+func sawClusters(o *observer, a answer) {
+	keep(o, a, a.Result.View.Clusters, func(c fleet.Cluster) (plan.Subject, fleet.Cluster) { return sizeOf(c.Name), c })
+}
+
+func sawServices(o *observer, a answer) {
+	keep(o, a, a.Result.View.Services, func(s fleet.Service) (plan.Subject, fleet.Service) {
+		return plan.Subject{Kind: plan.Services, In: a.In, ID: s.Name}, s
+	})
+}
+
+func sawTargets(o *observer, a answer) {
+	keep(o, a, a.Result.View.Health, func(h fleet.Health) (plan.Subject, fleet.Health) {
+		return plan.Subject{Kind: plan.Targets, In: a.In, ID: h.Target.ID, Port: h.Target.Port}, h
+	})
+}
+
+func sawDelays(o *observer, a answer) {
+	keep(o, a, a.Result.View.Delays, func(d fleet.Delay) (plan.Subject, time.Duration) {
+		return plan.Subject{Kind: plan.Delays, In: a.In}, d.Delay
+	})
 }
 
 // rank orders the container instances of one EC2 instance: an agent that registers again leaves the old one behind.
@@ -245,8 +264,14 @@ func sawContainers(o *observer, a answer) {
 		put(o.facts, containerOf(t), fleet.Seen, a.Started, ci)
 		o.ownerOf[ci.ARN] = t
 	}
-	for t := range o.missing(a, seen) {
-		put(o.facts, containerOf(t), fleet.Absent, a.Started, fleet.ContainerInstance{})
+	for _, s := range a.Subjects {
+		t := fleet.HostTarget(fleet.InstanceID(s.ID))
+		if s.Kind == plan.ContainerInstances {
+			t = o.ownerOf[fleet.ARN(s.ID)]
+		}
+		if !seen[s.ID] && !a.failed[s.ID] && o.concerns(t, a.Started) {
+			put(o.facts, containerOf(t), fleet.Absent, a.Started, fleet.ContainerInstance{})
+		}
 	}
 }
 
@@ -289,33 +314,6 @@ func (o *observer) listed(task fleet.ARN, of fleet.Target) {
 	}
 }
 
-// sawClusters keeps how large clusters are.
-func sawClusters(o *observer, a answer) {
-	seen := map[string]bool{}
-	for _, c := range a.Result.View.Clusters {
-		seen[c.Name] = true
-		put(o.facts, sizeOf(c.Name), fleet.Seen, a.Started, c)
-	}
-	absent[fleet.Cluster](o, a, seen)
-}
-
-// absent keeps as absent what a look should have found and did not.
-func absent[T any](o *observer, a answer, seen map[string]bool) {
-	var none T
-	for _, s := range a.Subjects {
-		if !seen[s.ID] && !a.failed[s.ID] {
-			put(o.facts, s, fleet.Absent, a.Started, none)
-		}
-	}
-}
-
-func sawDelays(o *observer, a answer) {
-	absent[time.Duration](o, a, nil)
-	for _, d := range a.Result.View.Delays {
-		put(o.facts, plan.Subject{Kind: plan.Delays, In: a.In}, fleet.Seen, a.Started, d.Delay)
-	}
-}
-
 func sawTasks(o *observer, a answer) {
 	seen := map[string]bool{}
 	for _, t := range a.Result.View.Tasks {
@@ -329,42 +327,5 @@ func sawTasks(o *observer, a answer) {
 		if e := o.open[o.ownerOf[arn]]; e != nil && !seen[s.ID] && !a.failed[s.ID] {
 			o.putTask(e, arn, fleet.Absent, a.Started, fleet.Task{ARN: arn})
 		}
-	}
-}
-
-func sawServices(o *observer, a answer) {
-	seen := map[string]bool{}
-	for _, s := range a.Result.View.Services {
-		seen[s.Name] = true
-		put(o.facts, plan.Subject{Kind: plan.Services, In: a.In, ID: s.Name}, fleet.Seen, a.Started, s)
-	}
-	absent[fleet.Service](o, a, seen)
-}
-
-func sawTargets(o *observer, a answer) {
-	seen := map[plan.Subject]bool{}
-	for _, h := range a.Result.View.Health {
-		s := plan.Subject{Kind: plan.Targets, In: a.In, ID: h.Target.ID, Port: h.Target.Port}
-		seen[s] = true
-		put(o.facts, s, fleet.Seen, a.Started, h)
-	}
-	for _, s := range a.Subjects {
-		if !seen[s] {
-			put(o.facts, s, fleet.Absent, a.Started, fleet.Health{})
-		}
-	}
-}
-
-func sawInstances(o *observer, a answer) {
-	seen := map[string]bool{}
-	for _, i := range a.Result.View.Instances {
-		t := fleet.HostTarget(i.ID)
-		seen[t.ID] = true
-		if o.concerns(t, a.Started) {
-			put(o.facts, instanceOf(t), fleet.Seen, a.Started, i.State)
-		}
-	}
-	for t := range o.missing(a, seen) {
-		put(o.facts, instanceOf(t), fleet.Absent, a.Started, fleet.InstanceState(""))
 	}
 }

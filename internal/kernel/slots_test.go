@@ -149,7 +149,7 @@ func TestANoteIsHeardOnce(t *testing.T) {
 			cfg.LeaveForeign, cfg.Held = true, map[string]journal.Lease{"cluster/prod": {Scope: "cluster/prod"}}
 			k := newKernel(t, cfg)
 			h := c.h
-			h.Message, h.Body, h.Noted = "note/cluster/prod/m1", "b", true
+			h.ID, h.Body, h.Noted = "note/cluster/prod/m1", "b", true
 			k.Hear(h, t0)
 			o := k.Next(t0)
 			if len(o.Settle) != 1 || !o.Settle[0].Delete {

@@ -5,6 +5,7 @@
 package lease
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -37,6 +38,9 @@ type Claim struct{ Was, Is journal.Lease }
 type seen struct {
 	lease journal.Lease
 	since time.Time // start of the first look, by our own clock, that saw this holder, fence and beat; never later than the look that saw it
+	// sure is when the beat was sent, if it is ours, and not when the answer came: others count from no earlier time, so the lease is ours
+	// for certain until For after it.
+	sure time.Time
 }
 
 // Keeper is one Ebb's knowledge of the leases of all scopes that concern it.
@@ -45,16 +49,13 @@ type Keeper struct {
 	scopes []string
 	pace   Pace
 	stored map[string]seen
-	// sure is by scope when the latest beat of ours that is stored was sent, and not when the answer came: others count from no earlier time,
-	// so a lease is ours for certain until For after it. A scope is in sure only while its stored lease names us as the holder.
-	sure   map[string]time.Time
 	looked time.Time // start of the latest look; zero: look at once
 	fails  time.Time // of the latest failure of the journal; no look begins within half of Pace.Look after it
 }
 
 // New makes a keeper for the Ebb named me. No other process may ever have that name.
 func New(me string, scopes []string, p Pace) *Keeper {
-	return &Keeper{me: me, scopes: slices.Clone(scopes), pace: p, stored: map[string]seen{}, sure: map[string]time.Time{}}
+	return &Keeper{me: me, scopes: slices.Clone(scopes), pace: p, stored: map[string]seen{}}
 }
 
 // Concern sets which scopes there are. When they change, the leases are looked at before any claim.
@@ -83,7 +84,7 @@ func (k *Keeper) Due(now time.Time) (look bool, claims []Claim, again time.Time)
 		s := k.stored[scope]
 		switch {
 		case s.lease.Holder == k.me:
-			if due := k.sure[scope].Add(k.pace.Beat); due.After(now) {
+			if due := s.sure.Add(k.pace.Beat); due.After(now) {
 				sooner(due)
 				continue
 			}
@@ -130,12 +131,7 @@ func (k *Keeper) Read(all []journal.Lease, started time.Time) {
 		if known && old.lease.Holder == l.Holder && old.lease.Fence == l.Fence && old.lease.Beat == l.Beat {
 			since = old.since
 		}
-		k.stored[scope] = seen{l, since}
-		if l.Holder != k.me {
-			delete(k.sure, scope)
-		} else {
-			k.sure[scope] = l.At // perhaps of a claim that only seemed to fail
-		}
+		k.stored[scope] = seen{l, since, l.At} // perhaps of a claim of ours that only seemed to fail
 	}
 }
 
@@ -149,47 +145,26 @@ func (k *Keeper) Claimed(c Claim, started time.Time, err error, now time.Time) {
 		k.Failed(now)
 		return
 	}
-	k.stored[c.Is.Scope] = seen{c.Is, started}
-	if c.Is.Holder == k.me {
-		k.sure[c.Is.Scope] = started
-	} else {
-		delete(k.sure, c.Is.Scope)
-	}
+	k.stored[c.Is.Scope] = seen{c.Is, started, started}
 }
 
 // Held are the leases that are certainly ours at a time, by scope. Two thirds of its lifetime after our last beat a lease is not certain
 // any more: another Ebb may soon take it over.
 func (k *Keeper) Held(now time.Time) map[string]journal.Lease {
 	held := map[string]journal.Lease{}
-	for scope, at := range k.sure { //ebb:any-order a map of the same keys
-		if now.Sub(at) < k.pace.For*2/3 {
-			held[scope] = k.stored[scope].lease
+	for scope, s := range k.stored { //ebb:any-order a map of the same keys
+		if s.lease.Holder == k.me && now.Sub(s.sure) < k.pace.For*2/3 {
+			held[scope] = s.lease
 		}
 	}
 	return held
-}
-
-// Holds reports whether all of some leases are certainly ours and were ours all the time since, and whether no others are.
-func (k *Keeper) Holds(some map[string]journal.Lease, now time.Time) (all, only bool) {
-	found, others := 0, 0
-	for scope, at := range k.sure { //ebb:any-order a count
-		if now.Sub(at) >= k.pace.For*2/3 {
-			continue
-		}
-		if s, ok := some[scope]; ok && s.Fence == k.stored[scope].lease.Fence {
-			found++
-		} else {
-			others++
-		}
-	}
-	return found == len(some), others == 0
 }
 
 // Until is when the first of the leases that are held stops being certain; zero if none is held.
 func (k *Keeper) Until(now time.Time) time.Time {
 	var until time.Time
 	for scope := range k.Held(now) { //ebb:any-order the earliest
-		if at := k.sure[scope].Add(k.pace.For * 2 / 3); until.IsZero() || at.Before(until) {
+		if at := k.stored[scope].sure.Add(k.pace.For * 2 / 3); until.IsZero() || at.Before(until) {
 			until = at
 		}
 	}
@@ -211,10 +186,5 @@ func (k *Keeper) Release(now time.Time) []Claim {
 
 // Text names who holds what, for people.
 func Text(held map[string]journal.Lease) string {
-	scopes := make([]string, 0, len(held))
-	for scope := range held { //ebb:any-order sorted below
-		scopes = append(scopes, scope)
-	}
-	slices.Sort(scopes)
-	return strings.Join(scopes, ", ")
+	return strings.Join(slices.Sorted(maps.Keys(held)), ", ")
 }

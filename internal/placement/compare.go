@@ -27,13 +27,9 @@ func compare(h *inventory.Host, subject, op string, want []string) answer {
 		return unknown
 	}
 	switch op {
-	case "==":
-		return known(have == want[0])
-	case "!=":
-		return known(have != want[0])
-	case "in":
+	case "==", "in":
 		return known(slices.Contains(want, have))
-	case "!in":
+	case "!=", "!in":
 		return known(!slices.Contains(want, have))
 	case "=~":
 		return matches(have, want[0])

@@ -30,9 +30,8 @@ const (
 
 // Reason is why tasks do not simply move.
 type Reason struct {
-	Code Code
-	// Message is for people, with numbers and names.
-	Message string
+	Code    Code   `json:"code"`
+	Message string `json:"message"` // for people, with numbers and names
 }
 
 // AWS is the word with which ECS itself gives the reason in service events and failures, empty if it has none.

@@ -31,12 +31,11 @@ func Build(s Spec) (*World, error) {
 		b.w.SetDefaultStrategy(c.Name, c.DefaultStrategy)
 	}
 	for _, step := range []func(Spec) error{b.queues, b.functions, b.topics, b.rules, b.addTargetGroups, b.definitions, b.groups, b.providers,
-		b.services, b.tasks} {
+		b.registeredEmpty, b.services, b.tasks, b.settled, b.registeredLate} {
 		if err := step(s); err != nil {
 			return nil, fmt.Errorf("build the world: %w", err)
 		}
 	}
-	b.w.Settle()
 	return b.w, nil
 }
 
@@ -129,15 +128,6 @@ func (b *builder) addTargetGroups(s Spec) error {
 	return nil
 }
 
-// usedByAWSVPC reports whether a service with tasks of network awsvpc uses the target group.
-func (s Spec) usedByAWSVPC(targetGroup string) bool {
-	return slices.ContainsFunc(s.Services, func(v ServiceSpec) bool {
-		return v.TargetGroup == targetGroup && slices.ContainsFunc(s.TaskDefinitions, func(d ecs.TaskDefinition) bool {
-			return d.Family == v.Task && d.Network == "awsvpc"
-		})
-	})
-}
-
 func (b *builder) arns(names []string) ([]string, error) {
 	var arns []string
 	for _, name := range names {
@@ -213,54 +203,6 @@ func (b *builder) hook(h HookSpec) (*autoscaling.Hook, error) {
 	arn, err := b.destination(h.Target)
 	hook.Target, hook.Role = arn, "arn:aws:iam::"+b.w.Account+":role/autoscaling-notifies"
 	return hook, err
-}
-
-func (b *builder) services(s Spec) error {
-	for _, v := range s.Services {
-		if err := b.service(v); err != nil {
-			return fmt.Errorf("service %q: %w", v.Name, err)
-		}
-	}
-	return nil
-}
-
-func (b *builder) service(v ServiceSpec) error {
-	def, err := b.w.DescribeTaskDefinition(v.Task)
-	if err != nil {
-		return fmt.Errorf("there is no task definition %q; add it to task_definitions", v.Task)
-	}
-	if known, _ := b.w.DescribeClusters([]string{v.Cluster}); len(known) == 0 {
-		return fmt.Errorf("there is no cluster %q; add it to clusters, or let a group launch into it", v.Cluster)
-	}
-	service := ecs.Service{Name: v.Name, Cluster: v.Cluster, Definition: v.Task, Desired: v.Desired, Daemon: v.Daemon, Min: v.Min, Max: v.Max,
-		DistinctInstance: v.DistinctInstance,
-		Constraints:      v.Constraints, Placement: v.Placement, Providers: v.Providers, EC2: v.EC2, Grace: v.Grace,
-		ZoneRebalance: v.ZoneRebalance, CircuitBreaker: v.CircuitBreaker}
-	if err := b.w.CheckStrategy(v.Cluster, v.Providers, v.EC2); err != nil {
-		return err
-	}
-	if err := ecs.CheckPlacement(v.Constraints, v.Placement); err != nil {
-		return err
-	}
-	if v.TargetGroup != "" {
-		arn, ok := b.targetGroups[v.TargetGroup]
-		if !ok {
-			return fmt.Errorf("there is no target group %q; add it to target_groups", v.TargetGroup)
-		}
-		if def.Port == 0 {
-			return fmt.Errorf("it has a target group, but its task definition %q has no port; give it one", v.Task)
-		}
-		groups, err := b.w.DescribeTargetGroups([]string{arn}, nil)
-		if err != nil {
-			return err
-		}
-		if ip := groups[0].Type == "ip"; ip != (def.Network == "awsvpc") {
-			return fmt.Errorf("target group %q does not fit: tasks with network awsvpc need type ip, all others type instance", v.TargetGroup)
-		}
-		service.TargetGroups = []ecs.ServiceTargetGroup{{ARN: arn, Container: def.Family, Port: def.Port}}
-	}
-	b.w.AddService(service)
-	return nil
 }
 
 func (b *builder) tasks(s Spec) error {

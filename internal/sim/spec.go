@@ -144,6 +144,18 @@ type ServiceSpec struct {
 	Grace          time.Duration           `yaml:"health_check_grace,omitempty"` // shown only
 	ZoneRebalance  bool                    `yaml:"zone_rebalancing,omitempty"`   // shown only
 	CircuitBreaker bool                    `yaml:"circuit_breaker,omitempty"`    // without rollback
+
+	Controller  string        `yaml:"controller,omitempty"`             // of deployments: ECS (default), CODE_DEPLOY, EXTERNAL
+	TaskSets    []TaskSetSpec `yaml:"task_sets,omitempty"`              // with another controller, the primary one first; none: one of all tasks
+	Alternate   string        `yaml:"alternate_target_group,omitempty"` // the other one of blue/green deployments by ECS
+	InAlternate bool          `yaml:"in_alternate,omitempty"`           // its tasks are registered there
+}
+
+// TaskSetSpec is a task set.
+type TaskSetSpec struct {
+	Task        string `yaml:"task,omitempty"` // the family of a task definition
+	TargetGroup string `yaml:"target_group,omitempty"`
+	Scale       *int   `yaml:"scale,omitempty"` // percent of the service's desired count; none: 100
 }
 
 // TaskSpec is a number of standalone tasks that run at the start.

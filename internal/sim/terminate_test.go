@@ -245,9 +245,11 @@ func TestGhostTasksLastUntilECSGivesUp(t *testing.T) {
 
 func TestEC2Refusals(t *testing.T) {
 	b := small(t, 1, nil)
-	_, err := b.DescribeInstances([]string{b.id(0), "i-0dead"})
-	b.wantError(err, "InvalidInstanceID.NotFound", "The instance ID 'i-0dead' does not exist")
-	b.wantError(b.TerminateInstances([]string{"x"}), "InvalidInstanceID.Malformed", "x")
+	_, err := b.DescribeInstances([]string{b.id(0), "i-0000dead"})
+	b.wantError(err, "InvalidInstanceID.NotFound", "The instance ID 'i-0000dead' does not exist")
+	for _, id := range []string{"x", "i-", "i-0dead", "i-0123456789abcdef01", "i-0123456789ABCDEF0", "mi-0123456789abcdef0"} {
+		b.wantError(b.TerminateInstances([]string{b.id(0), id}), "InvalidInstanceID.Malformed", `Invalid id: "`+id+`"`)
+	}
 	b.must(b.TerminateInstances([]string{b.id(0)}))
 	b.wantError(b.StopInstances([]string{b.id(0)}), "IncorrectInstanceState", b.id(0))
 	b.pass(30 * time.Minute)

@@ -38,6 +38,16 @@ func (o observer) Terminated(i *core.Instance) {
 
 func (o observer) Ended(i *core.Instance) { o.w.AutoScaling.InstanceEnded(i) }
 
+func (o observer) Started(i *core.Instance) {
+	o.w.ELB.InstanceUp(i)
+	o.w.ECS.InstanceStarted(i)
+}
+
+func (o observer) Replaced(i *core.Instance) {
+	o.w.ELB.InstanceDown(i)
+	o.w.ECS.RootVolumeReplaced(i)
+}
+
 // queues are the queues that Lambda polls.
 type queues struct{ w *World }
 

@@ -254,7 +254,11 @@ func TestTargets(t *testing.T) {
 	b.wantError(err, "TargetGroupNotFound", "nope")
 	_, err = b.DescribeTargetGroups(nil, []string{"nope"})
 	b.wantError(err, "TargetGroupNotFound", "nope")
-	b.wantError(b.RegisterTargets(arn, []elb.Target{{ID: "i-0feed"}}), "InvalidTarget", "i-0feed")
+	b.wantError(b.RegisterTargets(arn, []elb.Target{{ID: "i-0000feed"}}), "InvalidTarget", "i-0000feed")
+	b.wantError(b.RegisterTargets(arn, []elb.Target{{ID: "10.0.0.1"}}), "ValidationError", "Instance ID '10.0.0.1' is not valid")
+	b.wantError(b.DeregisterTargets(arn, []elb.Target{{ID: "i-0feed"}}), "ValidationError", "Instance ID 'i-0feed' is not valid")
+	_, err = b.DescribeTargetHealth(arn, []elb.Target{{ID: b.id(0)}, {ID: ""}})
+	b.wantError(err, "ValidationError", "Instance ID '' is not valid")
 	b.wantError(b.SetDeregistrationDelay(arn, 2*time.Hour), "ValidationError", "3600")
 }
 

@@ -106,7 +106,7 @@ func (i *invocation) round() {
 			i.f.steps++
 			i.journal.at = i.f.faultOf("crash", i.f.steps)
 		}
-		r, err := i.at.Round(i.f.ctx)
+		do, again, err := i.at.Round(i.f.ctx)
 		switch {
 		case i.dead || i.journal.killed(beforeWrite) || i.journal.killed(afterWrite) || i.journal.killed(afterSettle):
 			return
@@ -115,16 +115,16 @@ func (i *invocation) round() {
 			i.f.run.count(i.at.Core.Kernel.Counts)
 			i.end()
 			return
-		case len(r.Do) > 0:
+		case len(do) > 0:
 			i.journal.alone()
-			i.flying = len(r.Do)
-			for _, req := range r.Do {
+			i.flying = len(do)
+			for _, req := range do {
 				i.send(req)
 			}
 			i.journal.killed(afterSend)
 			return
-		case !r.Again.IsZero():
-			i.f.later(latest(r.Again.Add(-i.skew), i.f.w.Now().Add(time.Millisecond)), i.round)
+		case !again.IsZero():
+			i.f.later(latest(again.Add(-i.skew), i.f.w.Now().Add(time.Millisecond)), i.round)
 			return
 		}
 		i.f.run.count(i.at.Core.Kernel.Counts)

@@ -18,6 +18,7 @@ import (
 	"github.com/ebbhq/ebb/internal/kernel"
 	"github.com/ebbhq/ebb/internal/plan"
 	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/autoscaling"
 	"github.com/ebbhq/ebb/internal/sim/client"
 	"github.com/ebbhq/ebb/internal/sim/core"
 	"github.com/ebbhq/ebb/internal/sim/wire"
@@ -215,12 +216,10 @@ func (r *run) quiet() bool {
 
 // anyLeaving reports whether some instance of a managed group is on its way out.
 func (r *run) anyLeaving() bool {
-	for _, i := range r.w.DescribeAutoScalingInstances(nil) {
-		if s := fleet.LifecycleState(i.State); s.Leaving() || s.Waiting() && r.s.Ebb.manages(i.Group) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(r.w.DescribeAutoScalingInstances(nil), func(i autoscaling.GroupInstance) bool {
+		s := fleet.LifecycleState(i.State)
+		return s.Leaving() || s.Waiting() && r.s.Ebb.manages(i.Group)
+	})
 }
 
 // lastChange is when the world last did something with a host.

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/ebbhq/ebb/internal/sim"
-	"github.com/ebbhq/ebb/internal/sim/core"
 	"github.com/ebbhq/ebb/test/rig"
 )
 
@@ -43,8 +42,6 @@ type invoked struct {
 	r        *run
 	logs     *os.File
 	steps    int
-	seen     int              // entries of the record
-	busy     int              // invocations under way
 	strike   time.Time        // when the next blow falls, in real time
 	aimed    bool             // something was busy when it was due
 	released map[string]int64 // the last holder that has let go of a lease, by scope
@@ -73,16 +70,6 @@ func (f *invoked) end() error {
 
 // step strikes when it is time, as long as there is work.
 func (f *invoked) step(ctx context.Context) error {
-	for _, e := range f.r.record[f.seen:] {
-		switch {
-		case e.Kind != core.EntryInvocation:
-		case e.To == "started":
-			f.busy++
-		case e.To != "throttled" && e.To != "dropped":
-			f.busy--
-		}
-	}
-	f.seen = len(f.r.record)
 	if f.steps++; f.steps%50 == 0 {
 		if _, err := f.spared(ctx); err != nil { // sees who lets go
 			return err
@@ -106,7 +93,7 @@ func (f *invoked) hit(ctx context.Context) error {
 	case time.Now().Before(f.strike):
 		return nil
 	case !f.aimed:
-		if f.busy > 0 {
+		if f.r.busy > 0 {
 			f.aimed, f.strike = true, time.Now().Add(time.Duration(f.r.dice.Int64N(int64(work))))
 		}
 		return nil

@@ -23,7 +23,10 @@ func at(seconds int) time.Time { return nine.Add(time.Duration(seconds) * time.S
 // stored is a drain as the journal has it.
 func stored(t *testing.T, d drain.Drain) journal.Record {
 	t.Helper()
-	body, err := json.Marshal(d.Record())
+	body, err := json.Marshal(struct {
+		drain.Drain
+		Instance string `json:"instance"`
+	}{d, d.Target.ID})
 	if err != nil {
 		t.Fatal(err)
 	}

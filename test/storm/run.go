@@ -52,6 +52,7 @@ type run struct {
 	draw  []string // all hosts that are to leave, in this order; leavers are those that were terminated so far
 	gone  int      // how many of them have left their groups
 	last  time.Time
+	busy  int // invocations of the function under way
 	dice  *rand.Rand
 }
 
@@ -144,11 +145,9 @@ func (r *run) drain(ctx context.Context) error {
 		}
 		r.watch()
 		now := r.now()
-		if r.calm() && r.gone == r.o.hosts && now.Sub(r.last) > peace && now.Sub(r.quiet) > peace {
+		over := r.calm() && r.gone == r.o.hosts && now.Sub(r.last) > peace && now.Sub(r.quiet) > peace
+		if over || now.Sub(r.quiet) > enough { // then the judge sees what is left
 			return nil
-		}
-		if now.Sub(r.quiet) > enough {
-			return nil // the judge sees what is left
 		}
 		select {
 		case <-ctx.Done():
@@ -177,8 +176,14 @@ func (r *run) watch() {
 	had := len(r.record)
 	r.cloud.Read(func(w *sim.World) { r.record = w.Record() }) // entries that are written stay as they are
 	for _, e := range r.record[had:] {
-		if e.Kind == core.EntryLifecycle && e.To == "Terminated" && slices.Contains(r.leavers, e.Instance) {
+		switch {
+		case e.Kind == core.EntryLifecycle && e.To == "Terminated" && slices.Contains(r.leavers, e.Instance):
 			r.gone, r.last = r.gone+1, e.At
+		case e.Kind != core.EntryInvocation:
+		case e.To == "started":
+			r.busy++
+		case e.To != "throttled" && e.To != "dropped":
+			r.busy--
 		}
 	}
 }

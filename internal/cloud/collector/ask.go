@@ -95,14 +95,6 @@ func (l *look) missed(what, text string) {
 	l.unread = append(l.unread, inventory.Unread{What: what, Error: text})
 }
 
-// unreadSorted are the parts that could not be read, in an order that does not depend on which answer came first.
-func (l *look) unreadSorted() []inventory.Unread {
-	slices.SortFunc(l.unread, func(a, b inventory.Unread) int {
-		return cmp.Or(cmp.Compare(a.What, b.What), cmp.Compare(a.Error, b.Error))
-	})
-	return slices.Compact(l.unread)
-}
-
 // each does something with every item at the same time, and returns when all is done. The slots limit the requests.
 func each[T any](items []T, do func(i int, item T)) {
 	var all sync.WaitGroup

@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -21,10 +22,6 @@ type Scope struct {
 	Groups   []string // names; the clusters of their instances are read too
 	Instance string   // an EC2 instance id: its group and its cluster are read
 	Queues   []string // URLs of queues that are of interest besides those that hooks and rules name
-}
-
-func (s Scope) everything() bool {
-	return len(s.Clusters) == 0 && len(s.Groups) == 0 && s.Instance == ""
 }
 
 // Take looks at everything in the scope. A part that is refused, throttled for too long, or gone is named in Unread, and the rest
@@ -49,7 +46,10 @@ func (s *Collector) Take(ctx context.Context, scope Scope) (inventory.Inventory,
 			out.Queues = l.queues(ctx, scope.Queues, queueARNs(f.groups, out.Rules))
 		},
 	)
-	out.Unread = l.unreadSorted()
+	slices.SortFunc(l.unread, func(a, b inventory.Unread) int {
+		return cmp.Or(cmp.Compare(a.What, b.What), cmp.Compare(a.Error, b.Error))
+	})
+	out.Unread = slices.Compact(l.unread) // in an order that does not depend on which answer came first
 	return out, nil
 }
 
@@ -60,7 +60,7 @@ type found struct {
 }
 
 func (l *look) resolve(ctx context.Context, scope Scope) (f found) {
-	if scope.everything() {
+	if len(scope.Clusters) == 0 && len(scope.Groups) == 0 && scope.Instance == "" { // everything
 		together(
 			func() { f.groups = l.groups(ctx, nil) },
 			func() { f.clusters = l.clusters(ctx, l.listClusters(ctx)) },

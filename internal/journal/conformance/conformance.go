@@ -29,6 +29,7 @@ func Run(t *testing.T, now time.Time, open func(*testing.T) journal.Store, again
 		"one open for a subject": oneOpen, "order": order, "query": query, "large": large, "no aliasing": noAliasing, "cancelled": cancelled,
 		"closed": closed,
 		"leases": leases, "under": under, "forwarded messages": forwarded, "many": many,
+		"writers race": func(t *testing.T, s journal.Store) { race(t, s, s) },
 	}
 	for name, test := range one {
 		t.Run(name, func(t *testing.T) {
@@ -37,11 +38,6 @@ func Run(t *testing.T, now time.Time, open func(*testing.T) journal.Store, again
 			test(t, s)
 		})
 	}
-	t.Run("writers race", func(t *testing.T) {
-		s := open(t)
-		defer s.Close()
-		race(t, s, s)
-	})
 	if again == nil {
 		return
 	}

@@ -80,7 +80,7 @@ func TestWhatADrainCosts(t *testing.T) {
 		}
 		var items []types.TransactWriteItem
 		for _, o := range ops(parts[0], 1, start) {
-			items = append(items, o.TransactWriteItem)
+			items = append(items, o.in("t"))
 		}
 		want := 6
 		if i == 9 {

@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"sync"
 	"time"
@@ -55,32 +56,19 @@ type api interface {
 
 // Open returns all open records, by key.
 func (s *Store) Open(ctx context.Context) ([]journal.Record, error) {
-	var out []journal.Record
-	for it, err := range s.query(ctx, partitionOpen, backward(false)) {
-		if err != nil {
-			return nil, s.explain("read", err)
-		}
-		r, err := it.record(true)
-		if err != nil {
-			return nil, s.explain("read", err)
-		}
-		out = append(out, r)
-	}
+	out, err := all(query(ctx, s, partitionOpen, func(it item) (journal.Record, error) { return it.record(true) }))
 	slices.SortFunc(out, func(a, b journal.Record) int { return cmp.Compare(a.Key, b.Key) })
-	return out, nil
+	return out, err
 }
 
 // Recent returns the records of drains that ended, the newest first, at most limit; limit 0 means all that are kept.
 func (s *Store) Recent(ctx context.Context, limit int) ([]journal.Record, error) {
 	var out []journal.Record
 	shown := map[string]bool{}
-	for it, err := range s.query(ctx, partitionEnded, backward(true), pages(limit)) {
+	ended := func(it item) (journal.Record, error) { return it.record(false) }
+	for r, err := range query(ctx, s, partitionEnded, ended, backward, pages(limit)) {
 		if err != nil {
-			return nil, s.explain("read", err)
-		}
-		r, err := it.record(false)
-		if err != nil {
-			return nil, s.explain("read", err)
+			return nil, err
 		}
 		if shown[r.Key] {
 			continue // its key was used again
@@ -93,8 +81,10 @@ func (s *Store) Recent(ctx context.Context, limit int) ([]journal.Record, error)
 	return out, nil
 }
 
-// query yields the items of a partition that have not expired, all pages of them. Reads are strongly consistent.
-func (s *Store) query(ctx context.Context, partition string, options ...func(*sdk.QueryInput)) func(yield func(item, error) bool) {
+// query reads the items of a partition that have not expired, all pages of them, the lowest sort key first. Reads are strongly consistent.
+func query[T any](
+	ctx context.Context, s *Store, partition string, read func(item) (T, error), options ...func(*sdk.QueryInput),
+) iter.Seq2[T, error] {
 	in := &sdk.QueryInput{
 		TableName: &s.table, ConsistentRead: aws.Bool(true), KeyConditionExpression: aws.String("pk = :pk"),
 		ExpressionAttributeValues: item{":pk": text(partition)},
@@ -102,20 +92,24 @@ func (s *Store) query(ctx context.Context, partition string, options ...func(*sd
 	for _, o := range options {
 		o(in)
 	}
-	return func(yield func(item, error) bool) {
+	return func(yield func(T, error) bool) {
+		var none T
 		if err := s.ready(ctx); err != nil {
-			yield(nil, err)
+			yield(none, s.explain("read", err))
 			return
 		}
 		now := s.now()
 		for p := sdk.NewQueryPaginator(s.api, in); p.HasMorePages(); {
 			page, err := p.NextPage(ctx)
 			if err != nil {
-				yield(nil, err)
+				yield(none, s.explain("read", err))
 				return
 			}
 			for _, it := range page.Items {
-				if !item(it).expired(now) && !yield(it, nil) {
+				if item(it).expired(now) {
+					continue
+				}
+				if v, err := read(it); !yield(v, s.explain("read", err)) {
 					return
 				}
 			}
@@ -123,10 +117,20 @@ func (s *Store) query(ctx context.Context, partition string, options ...func(*sd
 	}
 }
 
-// backward says whether the highest sort key comes first.
-func backward(is bool) func(*sdk.QueryInput) {
-	return func(in *sdk.QueryInput) { in.ScanIndexForward = aws.Bool(!is) }
+// all are the values of a query.
+func all[T any](query iter.Seq2[T, error]) ([]T, error) {
+	var out []T
+	for v, err := range query {
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, v)
+	}
+	return out, nil
 }
+
+// backward: the highest sort key comes first.
+func backward(in *sdk.QueryInput) { in.ScanIndexForward = aws.Bool(false) }
 
 // pages limits a page to what is asked for, so that no more is read and paid for; 0 is DynamoDB's own limit, 1 MB.
 func pages(limit int) func(*sdk.QueryInput) {
@@ -174,8 +178,11 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// explain names the journal in an error.
+// explain names the journal in an error; nil stays nil.
 func (s *Store) explain(doing string, err error) error {
+	if err == nil {
+		return nil
+	}
 	if _, gone := errors.AsType[*types.ResourceNotFoundException](err); gone {
 		err = fmt.Errorf("%w: %w", journal.ErrGone, err)
 	}

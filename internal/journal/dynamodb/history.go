@@ -26,47 +26,30 @@ const (
 // that asks for what is after the last line it saw may miss what another Ebb wrote at the same moment.
 func (s *Store) History(ctx context.Context, q journal.Query) ([]journal.Line, error) {
 	now := s.now()
-	first := latest(now.Add(-keepHistory), q.Since.Add(-early), time.UnixMicro(q.After/maxLines))
-	var newest []journal.Line
-	for d := now.Add(ahead).UTC().Truncate(day); !d.Before(first.UTC().Truncate(day)); d = d.Add(-day) {
-		full, err := s.linesOf(ctx, d, q, &newest)
-		if err != nil {
-			return nil, s.explain("read", err)
-		}
-		if full {
-			break
-		}
-	}
-	slices.Reverse(newest)
-	return newest, nil
-}
-
-func latest(times ...time.Time) time.Time { return slices.MaxFunc(times, time.Time.Compare) }
-
-// linesOf appends what was written on one day, the newest first, and reports whether the limit is reached.
-func (s *Store) linesOf(ctx context.Context, d time.Time, q journal.Query, newest *[]journal.Line) (bool, error) {
+	first := slices.MaxFunc([]time.Time{now.Add(-keepHistory), q.Since.Add(-early), time.UnixMicro(q.After / maxLines)}, time.Time.Compare)
 	limit := q.Limit
 	if q.Key != "" || !q.Since.IsZero() {
 		limit = 0 // most items may have nothing that is asked for
 	}
-	for it, err := range s.query(ctx, partitionLines(d), backward(true), pages(limit), from(padded(q.After/maxLines))) {
-		if err != nil {
-			return false, err
-		}
-		ls, err := it.history()
-		if err != nil {
-			return false, err
-		}
-		for _, l := range slices.Backward(ls) {
-			if l.Seq <= q.After || q.Key != "" && l.Key != q.Key || l.At.Before(q.Since) {
-				continue
+	var newest []journal.Line
+days:
+	for d := now.Add(ahead).UTC().Truncate(day); !d.Before(first.UTC().Truncate(day)); d = d.Add(-day) {
+		for ls, err := range query(ctx, s, partitionLines(d), item.history, backward, pages(limit), from(padded(q.After/maxLines))) {
+			if err != nil {
+				return nil, err
 			}
-			if *newest = append(*newest, l); len(*newest) == q.Limit {
-				return true, nil
+			for _, l := range slices.Backward(ls) {
+				if l.Seq <= q.After || q.Key != "" && l.Key != q.Key || l.At.Before(q.Since) {
+					continue
+				}
+				if newest = append(newest, l); len(newest) == q.Limit {
+					break days
+				}
 			}
 		}
 	}
-	return false, nil
+	slices.Reverse(newest)
+	return newest, nil
 }
 
 // history is the lines of an item. Their numbers are the item's stamp with three digits more.

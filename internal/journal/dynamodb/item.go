@@ -137,9 +137,6 @@ func (r *reading) bytes(name string) []byte {
 
 // expired reports whether DynamoDB may delete the item at any time.
 func (it item) expired(now time.Time) bool {
-	if _, ok := it[expires]; !ok {
-		return false
-	}
 	r := reading{item: it}
 	return r.number(expires) <= now.Unix() && r.err == nil
 }
@@ -173,10 +170,16 @@ func (it item) lease() (journal.Lease, error) {
 	return out, r.err
 }
 
-func (it item) forwarded(scope string) (journal.Forwarded, int64, error) {
+// aged is a forwarded message and when it was written.
+type aged struct {
+	journal.Forwarded
+	stamp int64
+}
+
+func (it item) forwarded(scope string) (aged, error) {
 	r := reading{item: it}
-	out := journal.Forwarded{Scope: scope, ID: r.text("sk"), Body: r.text(body), Sent: r.time(sent)}
-	return out, r.number(stamped), r.err
+	n := journal.Forwarded{Scope: scope, ID: r.text("sk"), Body: r.text(body), Sent: r.time(sent)}
+	return aged{n, r.number(stamped)}, r.err
 }
 
 func lineItem(l journal.Line) types.AttributeValue {

@@ -16,18 +16,7 @@ import (
 
 // Leases returns the leases of all scopes that ever had one, by scope.
 func (s *Store) Leases(ctx context.Context) ([]journal.Lease, error) {
-	var out []journal.Lease
-	for it, err := range s.query(ctx, partitionLease, backward(false)) {
-		if err != nil {
-			return nil, s.explain("read", err)
-		}
-		l, err := it.lease()
-		if err != nil {
-			return nil, s.explain("read", err)
-		}
-		out = append(out, l)
-	}
-	return out, nil
+	return all(query(ctx, s, partitionLease, item.lease))
 }
 
 // Claim stores a lease in place of the one that was read. A claim that is stored already is no conflict: an answer may have been lost, and
@@ -58,10 +47,7 @@ func (s *Store) Claim(ctx context.Context, was, is journal.Lease) error {
 		}
 		err = fmt.Errorf("claim %s: %w", is.Scope, journal.ErrConflict)
 	}
-	if err != nil {
-		return s.explain("write", err)
-	}
-	return nil
+	return s.explain("write", err)
 }
 
 func equal(a, b journal.Lease) bool {
@@ -70,22 +56,13 @@ func equal(a, b journal.Lease) bool {
 
 // Forwarded returns the messages that were forwarded to some scopes, the oldest first.
 func (s *Store) Forwarded(ctx context.Context, scopes []string) ([]journal.Forwarded, error) {
-	type aged struct {
-		journal.Forwarded
-		stamp int64
-	}
 	var found []aged
 	for _, scope := range slices.Compact(slices.Sorted(slices.Values(scopes))) {
-		for it, err := range s.query(ctx, partitionForwarded(scope)) {
-			if err != nil {
-				return nil, s.explain("read", err)
-			}
-			n, stamp, err := it.forwarded(scope)
-			if err != nil {
-				return nil, s.explain("read", err)
-			}
-			found = append(found, aged{n, stamp})
+		some, err := all(query(ctx, s, partitionForwarded(scope), func(it item) (aged, error) { return it.forwarded(scope) }))
+		if err != nil {
+			return nil, err
 		}
+		found = append(found, some...)
 	}
 	slices.SortStableFunc(found, func(a, b aged) int { return cmp.Compare(a.stamp, b.stamp) })
 	var out []journal.Forwarded
@@ -106,10 +83,7 @@ func putForwarded(n journal.Forwarded, stamp int64, keep types.AttributeValue) o
 		expression += fmt.Sprintf(", #%s = if_not_exists(#%s, :%s)", v.name, v.name, v.name)
 		names["#"+v.name], values[":"+v.name] = v.name, v.value
 	}
-	return op{TransactWriteItem: types.TransactWriteItem{Update: &types.Update{
-		Key: place(partitionForwarded(n.Scope), n.ID), UpdateExpression: &expression,
-		ExpressionAttributeNames: names, ExpressionAttributeValues: values,
-	}}}
+	return op{key: place(partitionForwarded(n.Scope), n.ID), update: expression, names: names, values: values}
 }
 
 // Discard removes forwarded messages. A message that is not there is no error.
@@ -123,7 +97,7 @@ func (s *Store) Discard(ctx context.Context, messages []journal.Forwarded) error
 		err := s.transact(ctx, func(int64) []op {
 			var ops []op
 			for _, n := range chunk {
-				ops = append(ops, op{TransactWriteItem: types.TransactWriteItem{Delete: &types.Delete{Key: place(partitionForwarded(n.Scope), n.ID)}}})
+				ops = append(ops, op{key: place(partitionForwarded(n.Scope), n.ID), remove: true})
 			}
 			return ops
 		})

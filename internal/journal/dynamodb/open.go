@@ -175,10 +175,7 @@ func Create(ctx context.Context, cfg aws.Config, table string, o Options) error 
 	if err == nil {
 		err = s.limitLife(ctx)
 	}
-	if err != nil {
-		return s.explain("create", err)
-	}
-	return nil
+	return s.explain("create", err)
 }
 
 // limitLife turns the time to live on.

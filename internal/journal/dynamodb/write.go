@@ -66,11 +66,15 @@ func checkSizes(b journal.Batch) error {
 	return nil
 }
 
-// op is what a transaction does to one item. What names its condition for the error; where it is empty the item only must not be there,
-// and another stamp helps.
+// op is what a transaction does to one item: puts it, updates it, removes it, or only checks it.
 type op struct {
-	types.TransactWriteItem
-	what string
+	put, key  item // the whole item, or what to update, remove or check
+	update    string
+	remove    bool
+	condition string // empty: none
+	names     map[string]string
+	values    item
+	what      string // names the condition for the error; empty: the item only must not be there, and another stamp helps
 }
 
 // ops is a part as a transaction. The stamp orders what it writes after all that this Store has written before.
@@ -83,8 +87,7 @@ func ops(p part, stamp int64, now time.Time) []op {
 	for _, c := range p.changes {
 		out = append(out, c.op())
 		for _, r := range c.ended {
-			it := place(partitionEnded, padded(stamp)+"#"+r.Key).with(recordItem(r)).with(item{expires: history})
-			out = append(out, op{TransactWriteItem: types.TransactWriteItem{Put: &types.Put{Item: it}}})
+			out = append(out, op{put: place(partitionEnded, padded(stamp)+"#"+r.Key).with(recordItem(r)).with(item{expires: history})})
 		}
 	}
 	for i, ls := range packed(p.lines) {
@@ -94,9 +97,7 @@ func ops(p part, stamp int64, now time.Time) []op {
 			list.Value = append(list.Value, lineItem(l.Line))
 		}
 		it := place(day, padded(stamp+int64(i))).with(item{lines: list, expires: history})
-		out = append(out, op{TransactWriteItem: types.TransactWriteItem{Put: &types.Put{
-			Item: it, ConditionExpression: aws.String("attribute_not_exists(pk)"),
-		}}})
+		out = append(out, op{put: it, condition: "attribute_not_exists(pk)"})
 	}
 	for i, n := range p.forwarded {
 		out = append(out, putForwarded(n, stamp+int64(i), forwarded))
@@ -106,55 +107,38 @@ func ops(p part, stamp int64, now time.Time) []op {
 
 // underLease checks that a lease is still held.
 func underLease(l journal.Lease) op {
-	return op{types.TransactWriteItem{ConditionCheck: &types.ConditionCheck{
-		Key:                       place(partitionLease, l.Scope),
-		ConditionExpression:       aws.String("#holder = :holder AND #fence = :fence"),
-		ExpressionAttributeNames:  map[string]string{"#holder": holder, "#fence": fence},
-		ExpressionAttributeValues: item{":holder": text(l.Holder), ":fence": number(l.Fence)},
-	}}, fmt.Sprintf("%q has lease %d of %s no more", l.Holder, l.Fence, l.Scope)}
+	return op{
+		key:       place(partitionLease, l.Scope),
+		condition: "#holder = :holder AND #fence = :fence",
+		names:     map[string]string{"#holder": holder, "#fence": fence},
+		values:    item{":holder": text(l.Holder), ":fence": number(l.Fence)},
+		what:      fmt.Sprintf("%q has lease %d of %s no more", l.Holder, l.Fence, l.Scope),
+	}
 }
 
 // op replaces, removes or checks the subject's open record.
 func (c *change) op() op {
-	where := place(partitionOpen, c.subject)
-	condition, names, values := c.condition()
-	var w types.TransactWriteItem
-	switch {
-	case c.open != nil:
-		w.Put = &types.Put{
-			Item:                where.with(recordItem(*c.open)),
-			ConditionExpression: &condition, ExpressionAttributeNames: names, ExpressionAttributeValues: values,
-		}
-	case c.was == held:
-		w.Delete = &types.Delete{
-			Key:                 where,
-			ConditionExpression: &condition, ExpressionAttributeNames: names, ExpressionAttributeValues: values,
-		}
-	default:
-		w.ConditionCheck = &types.ConditionCheck{
-			Key:                 where,
-			ConditionExpression: &condition, ExpressionAttributeNames: names, ExpressionAttributeValues: values,
-		}
-	}
 	last := c.records()[len(c.records())-1]
-	return op{w, fmt.Sprintf("record %s revision %d", last.Key, last.Rev)}
-}
-
-// condition is what must be stored as the subject's open record.
-func (c *change) condition() (expression string, names map[string]string, values item) {
+	o := op{key: place(partitionOpen, c.subject), remove: c.was == held, what: fmt.Sprintf("record %s revision %d", last.Key, last.Rev)}
+	if c.open != nil {
+		o.put = place(partitionOpen, c.subject).with(recordItem(*c.open))
+	}
 	switch c.was {
 	case free:
-		return "attribute_not_exists(pk)", nil, nil
+		o.condition = "attribute_not_exists(pk)"
 	case held:
-		return "#key = :key AND #rev = :rev", map[string]string{"#key": key, "#rev": rev}, item{":key": text(c.key), ":rev": number(c.rev)}
+		o.condition, o.names = "#key = :key AND #rev = :rev", map[string]string{"#key": key, "#rev": rev}
+		o.values = item{":key": text(c.key), ":rev": number(c.rev)}
+	default:
+		var list []string
+		o.names, o.values = map[string]string{"#key": key}, item{}
+		for i, k := range c.not {
+			name := fmt.Sprintf(":not%d", i)
+			list, o.values[name] = append(list, name), text(k)
+		}
+		o.condition = "attribute_not_exists(pk) OR NOT (#key IN (" + strings.Join(list, ", ") + "))"
 	}
-	values = item{}
-	var list []string
-	for i, k := range c.not {
-		name := fmt.Sprintf(":not%d", i)
-		list, values[name] = append(list, name), text(k)
-	}
-	return "attribute_not_exists(pk) OR NOT (#key IN (" + strings.Join(list, ", ") + "))", map[string]string{"#key": key}, values
+	return o
 }
 
 // tries is how often a transaction is begun before its conflicts with others, or its throttling, is an error.
@@ -176,19 +160,34 @@ func (s *Store) transact(ctx context.Context, build func(stamp int64) []op) erro
 	})
 }
 
-// in names the table.
-func (o op) in(table string) types.TransactWriteItem {
-	switch w := o.TransactWriteItem; {
-	case w.Put != nil:
-		w.Put.TableName = &table
-	case w.Delete != nil:
-		w.Delete.TableName = &table
-	case w.Update != nil:
-		w.Update.TableName = &table
-	default:
-		w.ConditionCheck.TableName = &table
+// in is the operation on a table.
+func (o op) in(table string) (w types.TransactWriteItem) {
+	var condition *string
+	if o.condition != "" {
+		condition = &o.condition
 	}
-	return o.TransactWriteItem
+	switch {
+	case o.put != nil:
+		w.Put = &types.Put{
+			TableName: &table, Item: o.put,
+			ConditionExpression: condition, ExpressionAttributeNames: o.names, ExpressionAttributeValues: o.values,
+		}
+	case o.update != "":
+		w.Update = &types.Update{
+			TableName: &table, Key: o.key, UpdateExpression: &o.update, ExpressionAttributeNames: o.names, ExpressionAttributeValues: o.values,
+		}
+	case o.remove:
+		w.Delete = &types.Delete{
+			TableName: &table, Key: o.key,
+			ConditionExpression: condition, ExpressionAttributeNames: o.names, ExpressionAttributeValues: o.values,
+		}
+	default:
+		w.ConditionCheck = &types.ConditionCheck{
+			TableName: &table, Key: o.key,
+			ConditionExpression: condition, ExpressionAttributeNames: o.names, ExpressionAttributeValues: o.values,
+		}
+	}
+	return w
 }
 
 // passing is an error of something that may go well the next time.

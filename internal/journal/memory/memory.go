@@ -15,7 +15,7 @@ import (
 	"github.com/ebbhq/ebb/internal/journal"
 )
 
-// Store is a journal in memory. The zero value is an empty journal, ready for use.
+// Store is a journal in memory; New makes one.
 type Store struct {
 	mu        sync.Mutex
 	records   map[string]entry
@@ -32,10 +32,8 @@ type entry struct {
 	write  int64
 }
 
-var errClosed = errors.New("journal in memory: already closed")
-
 // New returns an empty journal.
-func New() *Store { return &Store{} }
+func New() *Store { return &Store{records: map[string]entry{}, leases: map[string]journal.Lease{}} }
 
 // Open returns all open records, by key.
 func (s *Store) Open(ctx context.Context) ([]journal.Record, error) {
@@ -83,9 +81,6 @@ func (s *Store) Write(ctx context.Context, b journal.Batch) error {
 	staged, err := s.stage(b.Records)
 	if err != nil {
 		return err
-	}
-	if s.records == nil {
-		s.records = map[string]entry{}
 	}
 	maps.Copy(s.records, staged)
 	s.writes++
@@ -192,9 +187,6 @@ func (s *Store) Claim(ctx context.Context, was, is journal.Lease) error {
 	if now := s.leases[is.Scope]; now.Fence != was.Fence || now.Beat != was.Beat {
 		return fmt.Errorf("claim %s: %w", is.Scope, journal.ErrConflict)
 	}
-	if s.leases == nil {
-		s.leases = map[string]journal.Lease{}
-	}
 	s.leases[is.Scope] = is
 	return nil
 }
@@ -234,7 +226,7 @@ func (s *Store) lock(ctx context.Context) error {
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
-		return errClosed
+		return errors.New("journal in memory: already closed")
 	}
 	return nil
 }

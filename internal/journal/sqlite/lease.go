@@ -11,7 +11,7 @@ import (
 
 // Leases returns the leases of all scopes that ever had one, by scope.
 func (s *Store) Leases(ctx context.Context) ([]journal.Lease, error) {
-	if s.before(2) {
+	if s.schema < 2 { // ebb serve, which brings the file to this version, has not opened it yet
 		return nil, nil
 	}
 	return gather(ctx, s, func(rows *sql.Rows) (journal.Lease, error) {
@@ -52,7 +52,7 @@ func held(ctx context.Context, tx *sql.Tx, leases []journal.Lease) error {
 
 // Forwarded returns the messages that were forwarded to some scopes, the oldest first.
 func (s *Store) Forwarded(ctx context.Context, scopes []string) ([]journal.Forwarded, error) {
-	if s.before(2) {
+	if s.schema < 2 { // ebb serve, which brings the file to this version, has not opened it yet
 		return nil, nil
 	}
 	list, err := json.Marshal(scopes)
@@ -64,12 +64,6 @@ func (s *Store) Forwarded(ctx context.Context, scopes []string) ([]journal.Forwa
 		err := rows.Scan(&n.Scope, &n.ID, &n.Body, (*stamp)(&n.Sent))
 		return n, err
 	}, "SELECT scope, id, body, sent FROM note WHERE scope IN (SELECT value FROM json_each(?)) ORDER BY seq", string(list))
-}
-
-func writeForwarded(ctx context.Context, tx *sql.Tx, n journal.Forwarded) error {
-	_, err := tx.ExecContext(ctx, "INSERT INTO note (scope, id, body, sent) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
-		n.Scope, n.ID, n.Body, stamp(n.Sent))
-	return err
 }
 
 // Discard removes forwarded messages. A message that is not there is no error.

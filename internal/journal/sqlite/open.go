@@ -35,7 +35,8 @@ const applicationID = 0x4562626a
 // Open opens the journal at path for reading and writing, and creates it where there is none. The directory must exist and
 // lie on a local disk. A journal of a newer Ebb is refused with journal.ErrNewer.
 func Open(path string) (*Store, error) {
-	if dir := filepath.Dir(path); !isDir(dir) {
+	dir := filepath.Dir(path)
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 		return nil, fmt.Errorf("open journal %s: there is no directory %s: create it, or set journal to another path", path, dir)
 	}
 	s, err := connect(path, "rwc")
@@ -74,11 +75,6 @@ func OpenReader(path string) (*Store, error) {
 		return nil, s.explain("open", err)
 	}
 	return s, nil
-}
-
-func isDir(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.IsDir()
 }
 
 // connect opens the file with one connection. A write is durable when it is committed: the write-ahead log is synced each time.

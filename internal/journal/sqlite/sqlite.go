@@ -5,6 +5,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
@@ -45,9 +46,6 @@ func (s *stamp) Scan(v any) error {
 	return err
 }
 
-// before reports whether the file is of an older version: ebb serve, which brings it to this one, has not opened it yet.
-func (s *Store) before(version int) bool { return s.schema < version }
-
 // Open returns all open records, by key.
 func (s *Store) Open(ctx context.Context) ([]journal.Record, error) {
 	return s.records(ctx, "SELECT key, scope, rev, open, body FROM record WHERE open = 1 ORDER BY key")
@@ -55,16 +53,12 @@ func (s *Store) Open(ctx context.Context) ([]journal.Record, error) {
 
 // Recent returns the records of drains that ended, the newest first, at most limit; limit 0 means all.
 func (s *Store) Recent(ctx context.Context, limit int) ([]journal.Record, error) {
-	return s.records(ctx, "SELECT key, scope, rev, open, body FROM record WHERE open = 0 ORDER BY written DESC, key LIMIT ?", orAll(limit))
+	return s.records(ctx, "SELECT key, scope, rev, open, body FROM record WHERE open = 0 ORDER BY written DESC, key LIMIT ?",
+		cmp.Or(limit, all))
 }
 
-// orAll is SQLite's limit: negative means all.
-func orAll(limit int) int {
-	if limit <= 0 {
-		return -1
-	}
-	return limit
-}
+// all is SQLite's word for no limit.
+const all = -1
 
 func (s *Store) records(ctx context.Context, query string, args ...any) ([]journal.Record, error) {
 	return gather(ctx, s, func(rows *sql.Rows) (journal.Record, error) {
@@ -121,7 +115,9 @@ func write(ctx context.Context, tx *sql.Tx, b journal.Batch) error {
 		}
 	}
 	for _, n := range b.Forwarded {
-		if err := writeForwarded(ctx, tx, n); err != nil {
+		_, err := tx.ExecContext(ctx, "INSERT INTO note (scope, id, body, sent) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+			n.Scope, n.ID, n.Body, stamp(n.Sent))
+		if err != nil {
 			return err
 		}
 	}
@@ -194,16 +190,11 @@ func (s *Store) transact(ctx context.Context, f func(*sql.Tx) error) error {
 	if err != nil {
 		return err
 	}
-	if err := f(tx); err != nil {
-		return errors.Join(err, ignoreDone(tx.Rollback()))
+	if err = f(tx); err == nil {
+		return tx.Commit()
 	}
-	return tx.Commit()
-}
-
-// ignoreDone: a cancelled context has rolled the transaction back already.
-func ignoreDone(err error) error {
-	if errors.Is(err, sql.ErrTxDone) {
-		return nil
+	if back := tx.Rollback(); !errors.Is(back, sql.ErrTxDone) { // which a cancelled context has done already
+		err = errors.Join(err, back)
 	}
 	return err
 }
@@ -222,7 +213,7 @@ func (s *Store) History(ctx context.Context, q journal.Query) ([]journal.Line, e
 		var l journal.Line
 		err := rows.Scan(&l.Seq, (*stamp)(&l.At), &l.Key, &l.Kind, &l.Text, &l.Data)
 		return l, err
-	}, "SELECT * FROM ("+newest+") ORDER BY seq", append(args, orAll(q.Limit))...)
+	}, "SELECT * FROM ("+newest+") ORDER BY seq", append(args, cmp.Or(q.Limit, all))...)
 }
 
 // Close releases the file.

@@ -35,6 +35,7 @@ type Instances interface {
 	Launch(like core.HostSpec, group, zone string) *core.Instance
 	Run(*core.Instance)
 	ShutDown(*core.Instance)
+	NewRootVolume(*core.Instance)
 }
 
 // Clusters are what instances join.
@@ -83,13 +84,20 @@ type groupInstance struct {
 	activity *Activity // the one under way
 	doomed   bool      // to be terminated when its replacement is in service
 	trail    core.Trail
+
+	refresh      string // id of the instance refresh that replaces its root volume; empty: none does
+	refreshFails bool
 }
 
 // live reports whether the instance counts toward the desired capacity.
-func (m *groupInstance) live() bool {
+func (m *groupInstance) live() bool { return m.serves() && !m.doomed }
+
+// serves reports whether the instance is in service, or will be.
+func (m *groupInstance) serves() bool {
 	switch m.State {
-	case "Pending", "Pending:Wait", "Pending:Proceed", "InService":
-		return !m.doomed
+	case "Pending", "Pending:Wait", "Pending:Proceed", "InService",
+		"ReplacingRootVolume", "ReplacingRootVolume:Wait", "ReplacingRootVolume:Proceed", "RootVolumeReplaced":
+		return true
 	}
 	return false
 }
@@ -117,6 +125,9 @@ func (w *AutoScaling) AddGroup(spec Group) *Group {
 		}
 		if r.ScaleInProtected == "" {
 			r.ScaleInProtected = "Wait"
+		}
+		if r.Strategy == "" {
+			r.Strategy = "Rolling"
 		}
 	}
 	for i := range g.Desired {
@@ -171,14 +182,17 @@ func (w *AutoScaling) reconcile(g *group) {
 			serving++
 		}
 	}
-	for ; live < g.Desired && !slices.Contains(g.Suspended, "Launch"); live++ {
+	for ; live < g.Desired && !g.suspended("Launch"); live++ {
 		m := w.launch(g, g.Launch)
 		m.activity.Cause = "At " + core.ISO(w.Now()) + " an instance was started in response to a difference between desired and actual capacity, " +
 			"increasing the capacity from " +
 			strconv.Itoa(live) + " to " + strconv.Itoa(live+1) + "."
 		w.After(g.Launch.Boot, func() { w.booted(m) })
 	}
-	if live > g.Desired && !slices.Contains(g.Suspended, "Terminate") {
+	if g.suspended("Terminate") {
+		return
+	}
+	if live > g.Desired {
 		w.scaleIn(g, live)
 	}
 	if serving < g.Desired {
@@ -259,6 +273,11 @@ func (w *AutoScaling) launch(g *group, like core.HostSpec) *groupInstance {
 // running is the end of a boot: EC2 says running, and the agent registers with its cluster.
 func (w *AutoScaling) running(h *core.Instance) {
 	w.Instances.Run(h)
+	w.join(h)
+}
+
+// join is when the agent of an instance registers it with its cluster.
+func (w *AutoScaling) join(h *core.Instance) {
 	if h.Host.Cluster != "" && !h.Host.NoAgent {
 		w.Clusters.Register(h)
 	}
@@ -286,6 +305,7 @@ func (w *AutoScaling) inService(m *groupInstance) {
 	}
 	w.setLife(m, "InService")
 	w.endActivity(m, "Successful")
+	w.refreshed(m, "Successful")
 	m.Protected = m.Protected || m.g.ProtectNew
 	w.Clusters.InService(m.h)
 	w.reconcileSoon(m.g)

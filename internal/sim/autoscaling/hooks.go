@@ -112,6 +112,14 @@ func (w *AutoScaling) answered(m *groupInstance, a *HookAction, result string) {
 		})
 		return
 	}
+	if m.State == "ReplacingRootVolume:Wait" {
+		if result == "ABANDON" && w.Switches.RootVolumeAbandon {
+			w.terminateInGroup(m, healthCause(w.Now()))
+			return
+		}
+		w.replaceVolume(m)
+		return
+	}
 	if result == "ABANDON" && m.g.Retain {
 		w.setLife(m, "Terminating:Retained")
 		w.endActivity(m, "Cancelled")

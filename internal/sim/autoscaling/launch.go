@@ -69,6 +69,7 @@ func refreshOut(group string, r Refresh) types.InstanceRefresh {
 	return types.InstanceRefresh{
 		AutoScalingGroupName: &group, InstanceRefreshId: &r.ID, Status: types.InstanceRefreshStatus(r.Status),
 		StatusReason: core.Optional(r.Reason), StartTime: &r.Started,
+		EndTime: core.Instant(r.Ended), Strategy: types.RefreshStrategy(r.Strategy),
 		Preferences: &types.RefreshPreferences{ScaleInProtectedInstances: types.ScaleInProtectedInstances(r.ScaleInProtected)},
 	}
 }

@@ -22,6 +22,7 @@ type lifecycleMessage struct {
 	EC2InstanceID        string `json:"EC2InstanceId"`
 	NotificationMetadata string `json:",omitempty"`
 	LifecycleActionToken string
+	Action               string `json:",omitempty"` // ReplaceRootVolume: of an instance refresh with that strategy
 }
 
 // lifecycleDetail is the detail of the EventBridge event of a lifecycle action.
@@ -35,6 +36,7 @@ type lifecycleDetail struct {
 	NotificationMetadata string `json:",omitempty"`
 	Origin               string
 	Destination          string
+	Action               string `json:",omitempty"`
 }
 
 // notify tells about a new action: always through EventBridge, and through the hook's target if it has one. Each way has its
@@ -44,10 +46,14 @@ func (w *AutoScaling) notify(m *groupInstance, a *HookAction, h *Hook) {
 	if h.Transition == TransitionLaunching {
 		origin, destination, verb = "EC2", "AutoScalingGroup", "launch"
 	}
+	action := ""
+	if m.refresh != "" { // documented for the terminating hook; the launching one after it is taken to say the same
+		origin, destination, action = "AutoScalingGroup", "AutoScalingGroup", replaceRootVolume
+	}
 	about := core.Entry{Group: m.g.Name, Hook: h.Name, Instance: m.ID, Text: a.Token}
 	detailType := "EC2 Instance-" + verb + " Lifecycle Action"
 	if w.Bus.Wants("aws.autoscaling", detailType) {
-		detail := lifecycleDetail{a.Token, m.g.Name, h.Name, m.ID, h.Transition, h.Metadata, origin, destination}
+		detail := lifecycleDetail{a.Token, m.g.Name, h.Name, m.ID, h.Transition, h.Metadata, origin, destination, action}
 		w.Bus.Emit(about, "aws.autoscaling", detailType, []string{m.g.ARN}, detail)
 	}
 	if h.Target == "" {
@@ -56,7 +62,7 @@ func (w *AutoScaling) notify(m *groupInstance, a *HookAction, h *Hook) {
 	body := core.JSON(lifecycleMessage{
 		Origin: origin, Destination: destination, LifecycleHookName: h.Name, AccountID: w.Account, RequestID: w.UUID(), LifecycleTransition: h.Transition,
 		AutoScalingGroupName: m.g.Name, Service: "AWS Auto Scaling", Time: core.ISOMillis(w.Now()),
-		EC2InstanceID: m.ID, NotificationMetadata: h.Metadata, LifecycleActionToken: a.Token,
+		EC2InstanceID: m.ID, NotificationMetadata: h.Metadata, LifecycleActionToken: a.Token, Action: action,
 	})
 	short := strings.TrimPrefix(h.Transition, "autoscaling:EC2_INSTANCE_")
 	subject := "Auto Scaling:  Lifecycle action '" + short + "' for instance " + m.ID + " in progress."

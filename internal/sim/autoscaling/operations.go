@@ -36,6 +36,9 @@ func (s api) describeInstances(c *core.Call, in *autoscaling.DescribeAutoScaling
 	if err := inRange("MaxRecords", in.MaxRecords, 1, 50); err != nil {
 		return nil, err
 	}
+	if err := refused(instanceIDs(in.InstanceIds)); err != nil {
+		return nil, err
+	}
 	if len(in.InstanceIds) > 50 {
 		return nil, core.Refuse("ValidationError", "The number of instance ids that may be passed in is limited to 50")
 	}
@@ -121,20 +124,13 @@ func (s api) heartbeat(_ *core.Call, in *autoscaling.RecordLifecycleActionHeartb
 	return &autoscaling.RecordLifecycleActionHeartbeatOutput{}, err
 }
 
-// actionNamed checks that a request names a lifecycle action by its token, of 36 characters, or by the instance.
-func actionNamed(token, instance *string) error {
-	switch {
-	case token != nil && len(*token) != 36:
-		return core.Refuse("ValidationError",
-			"1 validation error detected: Value '%s' at 'lifecycleActionToken' failed to satisfy constraint: Member must have length equal "+
-				"to 36", *token)
-	case token == nil && core.Deref(instance) == "":
-		return core.Refuse("ValidationError", "Either lifecycleActionToken or instanceId must be specified.")
-	}
-	return nil
-}
-
 func (s api) terminate(_ *core.Call, in *autoscaling.TerminateInstanceInAutoScalingGroupInput) (*autoscaling.TerminateInstanceInAutoScalingGroupOutput, error) {
+	if err := refused(instanceID(in.InstanceId), instanceIDs(in.InstanceIds)); err != nil {
+		return nil, err
+	}
+	if len(in.InstanceIds) > mostTerminate {
+		return nil, core.Refuse("ValidationError", "The number of instance ids that may be passed in is limited to %d", mostTerminate)
+	}
 	if in.InstanceId != nil {
 		a, err := s.TerminateInstanceInAutoScalingGroup(*in.InstanceId, *in.ShouldDecrementDesiredCapacity)
 		return &autoscaling.TerminateInstanceInAutoScalingGroupOutput{Activity: new(activityOut(a))}, err

@@ -73,6 +73,9 @@ func (s api) update(_ *core.Call, in *autoscaling.UpdateAutoScalingGroupInput) (
 }
 
 func (s api) protect(_ *core.Call, in *autoscaling.SetInstanceProtectionInput) (*autoscaling.SetInstanceProtectionOutput, error) {
+	if err := refused(instanceIDs(in.InstanceIds)); err != nil {
+		return nil, err
+	}
 	if len(in.InstanceIds) > 50 {
 		return nil, core.Refuse("ValidationError", "The number of instance ids that may be passed in is limited to 50")
 	}
@@ -80,31 +83,12 @@ func (s api) protect(_ *core.Call, in *autoscaling.SetInstanceProtectionInput) (
 }
 
 func (s api) setHealth(_ *core.Call, in *autoscaling.SetInstanceHealthInput) (*autoscaling.SetInstanceHealthOutput, error) {
-	err := oneOf("healthStatus", *in.HealthStatus, "Healthy", "Unhealthy")
+	err := refused(instanceID(in.InstanceId))
+	if err == nil {
+		err = oneOf("healthStatus", *in.HealthStatus, "Healthy", "Unhealthy")
+	}
 	if err == nil {
 		err = s.SetInstanceHealth(*in.InstanceId, *in.HealthStatus)
 	}
 	return &autoscaling.SetInstanceHealthOutput{}, err
-}
-
-// inRange checks a number as Auto Scaling does.
-func inRange(name string, n *int32, low, high int32) error {
-	if n == nil || *n >= low && *n <= high {
-		return nil
-	}
-	return core.Refuse("ValidationError", "%s must be between %d and %d (inclusive), not %d.", name, low, high, *n)
-}
-
-// oneOf checks an enumeration as Auto Scaling does.
-func oneOf(name, value string, allowed ...string) error {
-	if slices.Contains(allowed, value) {
-		return nil
-	}
-	return core.Refuse("ValidationError",
-		"1 validation error detected: Value '%s' at '%s' failed to satisfy constraint: Member must satisfy enum value set: "+
-			"%v", value, name, allowed)
-}
-
-func badToken(token *string) error {
-	return core.Refuse("InvalidNextToken", "The token '%s' is invalid.", core.Deref(token))
 }

@@ -49,7 +49,7 @@ func refusals() core.Errors {
 //
 // The columns: needed members, what IAM checks, what the record says, page token, batch.
 func (s api) operations() []core.Operation {
-	return slices.Concat(s.groupOps(), s.sizeOps(), s.instanceOps(), s.hookOps(), s.actionOps())
+	return slices.Concat(s.groupOps(), s.sizeOps(), s.instanceOps(), s.standbyOps(), s.hookOps(), s.actionOps())
 }
 
 func (s api) groupOps() []core.Operation {
@@ -159,6 +159,55 @@ func (s api) instanceOps() []core.Operation {
 			},
 			func(in *autoscaling.SetInstanceHealthInput) core.Entry {
 				return core.Entry{Instance: core.Deref(in.InstanceId)}
+			},
+			core.NotPaged, core.NoBatch,
+		),
+	}
+}
+
+func (s api) standbyOps() []core.Operation {
+	return []core.Operation{
+		core.NewOperation("EnterStandby", s.enterStandby, "autoscaling",
+			func(in *autoscaling.EnterStandbyInput) []core.Member {
+				return core.Members("AutoScalingGroupName", in.AutoScalingGroupName, "ShouldDecrementDesiredCapacity", in.ShouldDecrementDesiredCapacity)
+			},
+			func(in *autoscaling.EnterStandbyInput) []core.Resource { return s.groupNamed(in.AutoScalingGroupName) },
+			func(in *autoscaling.EnterStandbyInput) core.Entry {
+				return core.Entry{Group: core.Deref(in.AutoScalingGroupName), Instance: core.Only(in.InstanceIds, "")}
+			},
+			core.NotPaged, core.NoBatch,
+		),
+		core.NewOperation("ExitStandby", s.exitStandby, "autoscaling",
+			func(in *autoscaling.ExitStandbyInput) []core.Member {
+				return core.Members("AutoScalingGroupName", in.AutoScalingGroupName)
+			},
+			func(in *autoscaling.ExitStandbyInput) []core.Resource { return s.groupNamed(in.AutoScalingGroupName) },
+			func(in *autoscaling.ExitStandbyInput) core.Entry {
+				return core.Entry{Group: core.Deref(in.AutoScalingGroupName), Instance: core.Only(in.InstanceIds, "")}
+			},
+			core.NotPaged, core.NoBatch,
+		),
+		core.NewOperation("SuspendProcesses", s.suspend, "autoscaling",
+			func(in *autoscaling.SuspendProcessesInput) []core.Member {
+				return core.Members("AutoScalingGroupName", in.AutoScalingGroupName)
+			},
+			func(in *autoscaling.SuspendProcessesInput) []core.Resource {
+				return s.groupNamed(in.AutoScalingGroupName)
+			},
+			func(in *autoscaling.SuspendProcessesInput) core.Entry {
+				return core.Entry{Group: core.Deref(in.AutoScalingGroupName)}
+			},
+			core.NotPaged, core.NoBatch,
+		),
+		core.NewOperation("ResumeProcesses", s.resume, "autoscaling",
+			func(in *autoscaling.ResumeProcessesInput) []core.Member {
+				return core.Members("AutoScalingGroupName", in.AutoScalingGroupName)
+			},
+			func(in *autoscaling.ResumeProcessesInput) []core.Resource {
+				return s.groupNamed(in.AutoScalingGroupName)
+			},
+			func(in *autoscaling.ResumeProcessesInput) core.Entry {
+				return core.Entry{Group: core.Deref(in.AutoScalingGroupName)}
 			},
 			core.NotPaged, core.NoBatch,
 		),

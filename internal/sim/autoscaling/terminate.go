@@ -13,6 +13,7 @@ import (
 // https://docs.aws.amazon.com/autoscaling/ec2/userguide/gracefully-handle-instance-termination.html
 func (w *AutoScaling) terminateInGroup(m *groupInstance, cause string) {
 	w.endActivity(m, "Cancelled")
+	w.refreshed(m, "Failed")
 	m.activity = w.activity(m.g, m.ID, "Terminating EC2 instance: "+m.ID)
 	m.activity.Cause = cause
 	w.cancelActions(m)
@@ -83,13 +84,13 @@ func (w *AutoScaling) InstanceEnded(h *core.Instance) {
 		return
 	}
 	w.After(w.Between(50*time.Second, 70*time.Second), func() {
-		if m.State != "InService" && m.State != "Pending" && m.State != "Pending:Wait" && m.State != "Pending:Proceed" {
-			return
-		}
-		if slices.Contains(m.g.Suspended, "HealthCheck") {
+		if !m.serves() || h.Alive() || m.g.suspended("HealthCheck") {
 			return
 		}
 		m.Health = "Unhealthy"
+		if m.g.suspended("ReplaceUnhealthy", "Terminate") {
+			return
+		}
 		cause := "At " + core.ISO(w.Now()) + " an instance was taken out of service in response to an EC2 health check indicating it has been terminated or stopped."
 		if w.Switches.SilentEC2Terminate && (h.State == "shutting-down" || h.State == "terminated") {
 			m.activity = w.activity(m.g, m.ID, "Terminating EC2 instance: "+m.ID)
@@ -117,7 +118,7 @@ func healthCause(now time.Time) string {
 // replaceUnhealthy takes an unhealthy instance out, through its hooks; with launch before terminate only after its replacement
 // is in service.
 func (w *AutoScaling) replaceUnhealthy(m *groupInstance) {
-	if m.Health != "Unhealthy" || !m.live() || slices.Contains(m.g.Suspended, "ReplaceUnhealthy") {
+	if m.Health != "Unhealthy" || !m.live() || m.g.suspended("ReplaceUnhealthy", "Terminate") {
 		return
 	}
 	if w.Switches.LaunchBeforeTerm && m.State == "InService" {
@@ -141,7 +142,7 @@ func (w *AutoScaling) TerminateInstanceInAutoScalingGroup(instance string, decre
 		w.proceed(m)
 		return *m.activity, nil
 	}
-	if !m.live() && !m.doomed {
+	if !m.live() && !m.doomed && m.State != "Standby" {
 		if m.activity == nil {
 			return Activity{}, core.Refuse("ScalingActivityInProgress", "Instance %s is already TransitionTerminating.", instance)
 		}

@@ -56,7 +56,7 @@ type Group struct {
 	Hosts  []core.HostSpec // what its first instances are instead, in order of launch; an empty field is as in Launch
 }
 
-// Refresh is an instance refresh as it is shown: the simulated cloud runs none.
+// Refresh is an instance refresh as it is shown: the simulated cloud runs none but that of ReplaceRootVolume.
 // https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_InstanceRefresh.html
 type Refresh struct {
 	ID               string        `yaml:"-"`
@@ -64,7 +64,8 @@ type Refresh struct {
 	Reason           string        `yaml:"reason,omitempty"`
 	ScaleInProtected string        `yaml:"scale_in_protected,omitempty"` // Refresh, Ignore, Wait; empty: Wait
 	Ago              time.Duration `yaml:"ago,omitempty"`                // how long before the start of the world it started
-	Started          time.Time     `yaml:"-"`
+	Strategy         string        `yaml:"strategy,omitempty"`           // Rolling, ReplaceRootVolume; empty: Rolling
+	Started, Ended   time.Time     `yaml:"-"`                            // Ended: zero while it goes on
 }
 
 // Activity is a scaling activity.

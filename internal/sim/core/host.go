@@ -16,12 +16,21 @@ type HostSpec struct {
 	Attributes   map[string]string `yaml:"attributes,omitempty"`    // custom ones of its container instance
 	AgentVersion string            `yaml:"agent_version,omitempty"` // of the ECS agent; empty: 1.105.1
 	Spot         bool              `yaml:"spot,omitempty"`          // a Spot Instance
-	UserData     string            `yaml:"user_data,omitempty"`     // plain text; of the group's launch configuration
+	UserData     string            `yaml:"user_data,omitempty"`     // plain text; the ECS agent reads ECS_CONTAINER_STOP_TIMEOUT in it
+
+	Again []Again `yaml:"registers_again,omitempty"` // how it was registered once more, in order
+}
+
+// Again is a further registration of an instance: its ECS agent has lost its state and registers as if the instance were new.
+type Again struct {
+	Cluster   string `yaml:"cluster,omitempty"`   // empty: that of the registration before
+	Connected bool   `yaml:"connected,omitempty"` // the registration before stays connected, as if it had an agent of its own
+	Empty     bool   `yaml:"empty,omitempty"`     // the tasks of the registration before have stopped
 }
 
 // Instance is an EC2 instance.
 type Instance struct {
-	ID, Zone, State, PrivateIP, Group, ContainerInstance string // ContainerInstance: its ARN in ECS; empty: none
+	ID, Zone, State, PrivateIP, Group, ContainerInstance string // ContainerInstance: its ARN in ECS, the newest of several; empty: none
 	LaunchedAt, Since                                    time.Time
 	Host                                                 HostSpec
 }
@@ -66,6 +75,9 @@ func (s HostSpec) Over(base HostSpec) HostSpec {
 	base.NoAgent, base.Spot = base.NoAgent || s.NoAgent, base.Spot || s.Spot
 	if s.Attributes != nil {
 		base.Attributes = s.Attributes
+	}
+	if s.Again != nil {
+		base.Again = s.Again
 	}
 	return base
 }

@@ -20,6 +20,13 @@ func LastPart(id string) string {
 	return id[strings.LastIndexByte(id, ':')+1:]
 }
 
+// IsInstanceID reports whether a text has the form of an EC2 instance id: i- and 8 or 17 hexadecimal digits.
+// https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/resource-ids.html
+func IsInstanceID(id string) bool {
+	digits, ok := strings.CutPrefix(id, "i-")
+	return ok && (len(digits) == 8 || len(digits) == 17) && strings.Trim(digits, "0123456789abcdef") == ""
+}
+
 // JSON spells a value that always has a JSON form.
 func JSON(v any) string {
 	b, err := json.Marshal(v)

@@ -33,6 +33,8 @@ type Observer interface {
 	Stopping(*core.Instance)   // it was stopped, and is down
 	Terminated(*core.Instance) // EC2 has terminated it
 	Ended(*core.Instance)      // somebody has stopped or terminated it directly
+	Started(*core.Instance)    // it runs again after it was stopped
+	Replaced(*core.Instance)   // it restarts with a new root volume: everything on it is dead, and what was on the old volume is gone
 }
 
 // New makes EC2 without instances.
@@ -144,7 +146,7 @@ func (w *EC2) findHosts(ids []string) ([]*core.Instance, error) {
 	var hosts []*core.Instance
 	var unknown []string
 	for _, id := range ids {
-		if !strings.HasPrefix(id, "i-") {
+		if !core.IsInstanceID(id) {
 			return nil, core.Refuse("InvalidInstanceID.Malformed", "Invalid id: %q", id)
 		}
 		h := w.host[id]
@@ -210,6 +212,41 @@ func (w *EC2) StopInstances(ids []string) error {
 		w.observer.Ended(h)
 	}
 	return nil
+}
+
+// StartInstances starts instances that are stopped.
+// https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_StartInstances.html
+func (w *EC2) StartInstances(ids []string) error {
+	hosts, err := w.findHosts(ids)
+	if err != nil {
+		return err
+	}
+	for _, h := range hosts {
+		if !h.Alive() && h.State != "stopped" {
+			return core.Refuse("IncorrectInstanceState", "The instance '%s' is not in a state from which it can be started.", h.ID)
+		}
+	}
+	for _, h := range hosts {
+		if h.State != "stopped" {
+			continue
+		}
+		w.setHost(h, "pending")
+		w.After(h.Host.Boot, func() {
+			if h.State == "pending" {
+				w.setHost(h, "running")
+				w.observer.Started(h)
+			}
+		})
+	}
+	return nil
+}
+
+// NewRootVolume restarts an instance with a new root volume. All the while EC2 says that it runs.
+// https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/replace-root.html
+func (w *EC2) NewRootVolume(h *core.Instance) {
+	w.Log(core.Entry{Kind: core.EntryNote, Instance: h.ID, Group: h.Group, ContainerInstance: h.ContainerInstance,
+		Text: "restarts with a new root volume"})
+	w.observer.Replaced(h)
 }
 
 // Run is the end of a boot.

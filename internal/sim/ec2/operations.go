@@ -26,6 +26,8 @@ type (
 	TerminateInstancesInput struct{ InstanceIds []string }
 	// StopInstancesInput is the request of StopInstances.
 	StopInstancesInput struct{ InstanceIds []string }
+	// StartInstancesInput is the request of StartInstances.
+	StartInstancesInput struct{ InstanceIds []string }
 
 	// DescribeInstancesOutput is the answer of DescribeInstances.
 	DescribeInstancesOutput struct {
@@ -59,7 +61,7 @@ type (
 		Code int    `xml:"code"`
 		Name string `xml:"name"`
 	}
-	// ChangeInstancesOutput is the answer of TerminateInstances and StopInstances.
+	// ChangeInstancesOutput is the answer of TerminateInstances, StopInstances and StartInstances.
 	ChangeInstancesOutput struct {
 		Changes []change `xml:"instancesSet>item"`
 	}
@@ -76,6 +78,10 @@ func (s api) terminate(_ *core.Call, in *TerminateInstancesInput) (*ChangeInstan
 
 func (s api) stop(_ *core.Call, in *StopInstancesInput) (*ChangeInstancesOutput, error) {
 	return s.change(in.InstanceIds, s.StopInstances)
+}
+
+func (s api) start(_ *core.Call, in *StartInstancesInput) (*ChangeInstancesOutput, error) {
+	return s.change(in.InstanceIds, s.StartInstances)
 }
 
 func (s api) describe(c *core.Call, in *DescribeInstancesInput) (*DescribeInstancesOutput, error) {

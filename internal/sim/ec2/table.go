@@ -64,5 +64,23 @@ func (s api) operations() []core.Operation {
 			func(in *StopInstancesInput) core.Entry { return core.Entry{Instance: core.Only(in.InstanceIds, "")} },
 			core.NotPaged, core.NoBatch,
 		),
+		core.NewOperation("StartInstances", s.start, "ec2",
+			func(in *StartInstancesInput) []core.Member { return core.Members("InstanceId", in.InstanceIds) },
+			func(in *StartInstancesInput) []core.Resource { return s.instanceResources(in.InstanceIds) },
+			func(in *StartInstancesInput) core.Entry { return core.Entry{Instance: core.Only(in.InstanceIds, "")} },
+			core.NotPaged, core.NoBatch,
+		),
+		core.NewOperation("DescribeInstanceAttribute", s.describeAttribute, "ec2",
+			func(in *DescribeInstanceAttributeInput) []core.Member {
+				return core.Members("InstanceId", in.InstanceId, "Attribute", in.Attribute)
+			},
+			func(in *DescribeInstanceAttributeInput) []core.Resource {
+				return s.instanceResources([]string{core.Deref(in.InstanceId)})
+			},
+			func(in *DescribeInstanceAttributeInput) core.Entry {
+				return core.Entry{Instance: core.Deref(in.InstanceId)}
+			},
+			core.NotPaged, core.NoBatch,
+		),
 	}
 }

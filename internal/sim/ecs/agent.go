@@ -52,60 +52,54 @@ func (w *ECS) setInactive(ci *containerInstance) {
 
 // InstanceDown is the moment at which everything on an instance is dead.
 func (w *ECS) InstanceDown(h *core.Instance) {
-	ci := w.on[h.ID]
-	if ci == nil {
-		return
-	}
-	ci.lost = !ci.Connected
-	for _, t := range ci.tasks {
-		w.taskDies(t)
-	}
-	w.After(w.Between(2*time.Second, 5*time.Second), func() {
-		if !h.Alive() {
-			w.setConnected(ci, false)
+	for _, ci := range w.on[h.ID] {
+		ci.lost = !ci.Connected
+		for _, t := range ci.tasks {
+			w.taskDies(t)
 		}
-	})
+		w.After(w.Between(2*time.Second, 5*time.Second), func() {
+			if !h.Alive() {
+				w.setConnected(ci, false)
+			}
+		})
+	}
 }
 
 // InstanceStopping lets the container instance of a stopped instance be, and its tasks stop half a minute later. When the instance is
 // terminated after that, a ghost stays.
 func (w *ECS) InstanceStopping(h *core.Instance) {
-	ci := w.on[h.ID]
-	if ci != nil {
+	for _, ci := range w.on[h.ID] {
 		ci.lost = true
+		w.After(30*time.Second, func() { w.tasksLost(ci) })
 	}
-	w.After(30*time.Second, func() { w.tasksLost(h) })
 }
 
 // InstanceTerminated deregisters the container instance of an instance that EC2 has terminated, but only if the agent was connected when it went
-// down; otherwise a ghost stays.
+// down; otherwise a ghost stays. Each registration of the instance is judged by itself.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeregisterContainerInstance.html
 func (w *ECS) InstanceTerminated(h *core.Instance) {
-	ci := w.on[h.ID]
-	if ci == nil {
-		return
-	}
-	if !ci.lost {
+	for _, ci := range w.on[h.ID] {
+		if ci.lost {
+			w.After(ghostFor, func() { w.tasksLost(ci) })
+			continue
+		}
 		w.After(w.Between(2*time.Second, 20*time.Second), func() {
-			w.tasksLost(h)
+			w.tasksLost(ci)
 			w.setInactive(ci)
 		})
-		return
 	}
-	w.After(ghostFor, func() { w.tasksLost(h) })
 }
 
 // ghostFor is how long ECS takes the tasks of a dead host for running when it had lost the agent before.
 const ghostFor = 15 * time.Minute
 
 // tasksLost is when ECS notices that the tasks of a dead host are dead.
-func (w *ECS) tasksLost(h *core.Instance) {
-	ci := w.on[h.ID]
-	if ci == nil || h.Alive() {
+func (w *ECS) tasksLost(ci *containerInstance) {
+	if ci.h.Alive() {
 		return
 	}
 	for _, t := range slices.Clone(ci.tasks) {
-		w.taskLost(t, "Host EC2 (instance "+h.ID+") stopped/terminated.")
+		w.taskLost(t, "Host EC2 (instance "+ci.Instance+") stopped/terminated.")
 	}
 }
 

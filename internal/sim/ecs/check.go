@@ -23,6 +23,9 @@ func CheckDefinition(d TaskDefinition) error {
 			return fmt.Errorf("the placement constraint is of type %q; task definitions have memberOf only", c.Type)
 		}
 	}
+	if err := checkContainers(d); err != nil {
+		return err
+	}
 	return CheckPlacement(d.Constraints, nil)
 }
 

@@ -12,8 +12,9 @@ type cluster struct {
 	Cluster
 	instances []*containerInstance // not INACTIVE, in order of registration
 	inactive  []*containerInstance
-	services  []*service
-	tasks     []*task // in order of creation
+	services  []*service // as they are described
+	scheduled []*service // that have tasks of their own: services without task sets, and task sets
+	tasks     []*task    // in order of creation
 }
 
 // AddCluster makes a cluster, or returns the one of that name, as a copy.

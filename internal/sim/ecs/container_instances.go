@@ -28,23 +28,28 @@ type containerInstance struct {
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-event-messages-list.html
 func ReservedPorts() []int { return []int{22, 2375, 2376, 51678, 51679} }
 
-// Register makes an instance a container instance of its cluster.
-func (w *ECS) Register(h *core.Instance) {
-	c := w.cluster[h.Host.Cluster]
+// Register makes an instance a container instance of its cluster. What it was before stays as it is.
+func (w *ECS) Register(h *core.Instance) { w.register(h, w.cluster[h.Host.Cluster]) }
+
+func (w *ECS) register(h *core.Instance, c *cluster) *containerInstance {
 	ci := &containerInstance{w: w, c: c, h: h, port: 32767, number: len(c.instances) + len(c.inactive), ContainerInstance: ContainerInstance{
 		ARN: w.ARN("ecs", "container-instance/"+c.Name+"/"+w.Hex(32)), Cluster: c.Name, Instance: h.ID, Zone: h.Zone, Connected: true,
 		CPU: h.Host.CPU, Memory: h.Host.Memory, FreeCPU: h.Host.CPU, FreeMemory: h.Host.Memory, Ports: ReservedPorts(), RegisteredAt: w.Now(),
 		Attributes: builtIn(h), GPUs: gpus(h), FreeGPUs: gpus(h), Interfaces: h.Host.Interfaces, AgentVersion: h.Host.AgentVersion,
 	}}
-	if p := w.providing[h.Group]; p != nil {
+	if p := w.providing[h.Group]; p != nil && slices.Contains(c.Providers, p.Name) {
 		ci.CapacityProvider = p.Name
 	}
+	if before := w.newest(h.ID); before != nil {
+		ci.port = before.port // its containers still have the ports
+	}
 	h.ContainerInstance = ci.ARN
-	w.on[h.ID] = ci
+	w.on[h.ID] = append(w.on[h.ID], ci)
 	c.instances = append(c.instances, ci)
 	w.instance[ci.ARN] = ci
 	w.setInstance(ci, "ACTIVE")
 	w.capacityChanged(c)
+	return ci
 }
 
 // findInstance returns the container instance of an ARN or id in a cluster, or nil.
@@ -103,6 +108,10 @@ func (w *ECS) ListContainerInstances(cluster, status, filter string) ([]string, 
 	there := c.instances
 	if w.Lagging() {
 		there = slices.Concat(c.inactive, c.instances)
+	}
+	if w.Switches.NewestFirst {
+		there = slices.Clone(there)
+		slices.Reverse(there)
 	}
 	var arns []string
 	for _, ci := range there {
@@ -197,7 +206,7 @@ func (w *ECS) drainingChanged(ci *containerInstance) {
 	if ci.Status == "ACTIVE" {
 		w.capacityChanged(ci.c)
 	}
-	for _, s := range ci.c.services {
+	for _, s := range ci.c.scheduled {
 		if s.Daemon {
 			w.checkSoon(s, 0)
 		}
@@ -240,7 +249,7 @@ func (w *ECS) DeregisterContainerInstance(cluster, id string, force bool) (Conta
 
 // capacityChanged lets services try again that found no place, and daemon services look at the instances.
 func (w *ECS) capacityChanged(c *cluster) {
-	for _, s := range c.services {
+	for _, s := range c.scheduled {
 		if s.blocked {
 			s.blocked, s.backoff, s.retryAt = false, 0, time.Time{}
 			w.checkSoon(s, time.Second)

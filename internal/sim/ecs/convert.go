@@ -61,9 +61,27 @@ func (s api) taskOut(t Task) types.Task {
 		return types.NetworkBinding{BindIP: new("0.0.0.0"), ContainerPort: new(int32(p.Port)), HostPort: new(int32(p.HostPort)), Protocol: protocolOut(p)}
 	})
 	if t.LastStatus == "STOPPED" {
-		c.ExitCode = new(exitCode(t))
+		c.ExitCode = new(exitCode(t.Killed))
 	}
 	out.Containers = []types.Container{c}
+	if len(t.Containers) > 0 {
+		out.Containers = core.Mapped(t.Containers, func(more TaskContainer) types.Container { return s.containerOf(t, c, more) })
+	}
+	return out
+}
+
+// containerOf is one of several containers of a task; all but the first are without ports and interfaces.
+func (s api) containerOf(t Task, first types.Container, c TaskContainer) types.Container {
+	out := first
+	if c.Name != *first.Name {
+		out = types.Container{TaskArn: &t.ARN, Name: &c.Name, LastStatus: &t.LastStatus, HealthStatus: types.HealthStatusUnknown,
+			NetworkInterfaces: []types.NetworkInterface{}, NetworkBindings: []types.NetworkBinding{}}
+		out.ContainerArn = new(*first.ContainerArn + "-" + c.Name)
+	}
+	ended := !t.SignalledAt.IsZero() && !s.Then().Before(t.SignalledAt.Add(c.Ends))
+	if t.LastStatus == "STOPPED" || t.LastStatus == "STOPPING" && ended {
+		out.LastStatus, out.ExitCode = new("STOPPED"), new(exitCode(c.Killed || !ended))
+	}
 	return out
 }
 
@@ -83,8 +101,8 @@ func protocolOut(p Port) types.TransportProtocol {
 }
 
 // exitCode is 137 for a container that was killed: 128 and the number of SIGKILL.
-func exitCode(t Task) int32 {
-	if t.Killed {
+func exitCode(killed bool) int32 {
+	if killed {
 		return 137
 	}
 	return 0

@@ -22,16 +22,38 @@ func (s api) definitionOut(d TaskDefinition) types.TaskDefinition {
 		RequiresAttributes: core.Mapped(d.Attributes(), requiredOut), PlacementConstraints: core.Mapped(d.Constraints, definitionConstraintOut),
 	}
 	c := containerOut(d)
+	c.DependsOn = dependenciesOut(d.DependsOn)
 	if d.TaskSize {
 		out.Cpu, out.Memory = new(strconv.Itoa(d.CPU)), new(strconv.Itoa(d.Memory))
 	} else {
 		c.Cpu, c.Memory = int32(d.CPU), new(int32(d.Memory))
 	}
-	out.ContainerDefinitions = []types.ContainerDefinition{c}
+	out.ContainerDefinitions = append([]types.ContainerDefinition{c}, core.Mapped(d.Containers, moreOut)...)
 	return out
 }
 
-// containerOut is the one container of a task, without its size.
+// moreOut is a container that has no size of its own.
+func moreOut(c Container) types.ContainerDefinition {
+	out := types.ContainerDefinition{
+		Name: &c.Name, Image: new("simulated"), Essential: new(true), PortMappings: []types.PortMapping{}, DependsOn: dependenciesOut(c.DependsOn),
+	}
+	if c.Stop > 0 {
+		out.StopTimeout = new(core.Seconds(c.Stop))
+	}
+	return out
+}
+
+// dependenciesOut leaves the member out where there is none, as AWS does.
+func dependenciesOut(names []string) []types.ContainerDependency {
+	if len(names) == 0 {
+		return nil
+	}
+	return core.Mapped(names, func(name string) types.ContainerDependency {
+		return types.ContainerDependency{ContainerName: &name, Condition: types.ContainerConditionStart}
+	})
+}
+
+// containerOut is the first container of a task, without its size.
 func containerOut(d TaskDefinition) types.ContainerDefinition {
 	c := types.ContainerDefinition{Name: &d.Family, Image: new("simulated"), Essential: new(true), PortMappings: core.Mapped(d.PortMappings(), portOut)}
 	if d.Reservation > 0 {

@@ -2,7 +2,10 @@ package ecs
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/ebbhq/ebb/internal/sim/core"
@@ -26,7 +29,7 @@ func (s api) serviceOut(v Service) types.Service {
 			MinimumHealthyPercent: new(int32(v.Min)), MaximumPercent: new(int32(v.Max)),
 			DeploymentCircuitBreaker: &types.DeploymentCircuitBreaker{Enable: v.CircuitBreaker},
 		},
-		LoadBalancers:               core.Mapped(v.TargetGroups, loadBalancerOut),
+		LoadBalancers:               core.Mapped(v.TargetGroups, s.loadBalancerOut),
 		PlacementConstraints:        core.Mapped(v.Constraints, constraintOut),
 		PlacementStrategy:           core.Mapped(v.Placement, placementOut),
 		CapacityProviderStrategy:    core.Mapped(v.Providers, strategyItemOut),
@@ -38,7 +41,54 @@ func (s api) serviceOut(v Service) types.Service {
 	if len(v.TargetGroups) > 0 {
 		out.HealthCheckGracePeriodSeconds = new(core.Seconds(v.Grace))
 	}
+	if slices.ContainsFunc(v.TargetGroups, func(t ServiceTargetGroup) bool { return t.Alternate != "" }) {
+		out.DeploymentConfiguration.Strategy = types.DeploymentStrategyBlueGreen
+	}
+	if len(v.TaskSets) > 0 {
+		s.controlled(v, &out)
+	}
 	return out
+}
+
+// controlled is what is different with a service whose deployments ECS does not control: it has task sets, and with the controller EXTERNAL
+// task definition, launch type and load balancers are theirs only.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-type-external.html
+func (s api) controlled(v Service, out *types.Service) {
+	out.DeploymentController = &types.DeploymentController{Type: types.DeploymentControllerType(v.Controller)}
+	out.TaskSets = core.Mapped(v.TaskSets, func(set TaskSet) types.TaskSet { return s.setOut(v, set) })
+	if v.Controller == "EXTERNAL" {
+		out.TaskDefinition, out.LaunchType, out.LoadBalancers, out.HealthCheckGracePeriodSeconds = nil, "", []types.LoadBalancer{}, nil
+		out.CapacityProviderStrategy = nil
+	}
+}
+
+func (s api) setOut(v Service, t TaskSet) types.TaskSet {
+	stability := types.StabilityStatusStabilizing
+	if t.Steady {
+		stability = types.StabilityStatusSteadyState
+	}
+	out := types.TaskSet{
+		Id: &t.ID, TaskSetArn: &t.ARN, ServiceArn: &v.ARN, ClusterArn: s.arn("cluster", v.Cluster), Status: &t.Status,
+		TaskDefinition: s.arn("task-definition", t.Definition), ComputedDesiredCount: int32(t.Desired), RunningCount: int32(t.Running),
+		PendingCount: int32(t.Pending), CreatedAt: &t.CreatedAt, UpdatedAt: &t.CreatedAt, LaunchType: launchType(v),
+		CapacityProviderStrategy: core.Mapped(v.Providers, strategyItemOut), LoadBalancers: core.Mapped(t.TargetGroups, s.loadBalancerOut),
+		ServiceRegistries: []types.ServiceRegistry{}, Scale: &types.Scale{Unit: types.ScaleUnitPercent, Value: float64(t.Scale)},
+		StabilityStatus: stability, StabilityStatusAt: &t.CreatedAt, Tags: []types.Tag{},
+	}
+	if v.Controller == "CODE_DEPLOY" {
+		out.StartedBy, out.ExternalId = new("CODE_DEPLOY"), new("d-0EBB"+strings.ToUpper(t.ID[max(0, len(t.ID)-5):]))
+	}
+	return out
+}
+
+func (s api) describeTaskSets(_ *core.Call, in *ecs.DescribeTaskSetsInput) (*ecs.DescribeTaskSetsOutput, error) {
+	of, found, failures, err := s.DescribeTaskSets(*in.Cluster, *in.Service, in.TaskSets)
+	if err != nil {
+		return nil, err
+	}
+	return &ecs.DescribeTaskSetsOutput{
+		TaskSets: core.Mapped(found, func(set TaskSet) types.TaskSet { return s.setOut(of, set) }), Failures: core.Mapped(failures, failureOut),
+	}, nil
 }
 
 // launchType is empty with a capacity provider strategy.
@@ -62,8 +112,15 @@ func (s api) eventOut(v Service, e ServiceEvent) types.ServiceEvent {
 	return types.ServiceEvent{Id: new(fmt.Sprintf("%s-%d", v.Name, e.At.UnixMilli())), CreatedAt: &e.At, Message: &e.Text}
 }
 
-func loadBalancerOut(t ServiceTargetGroup) types.LoadBalancer {
-	return types.LoadBalancer{TargetGroupArn: &t.ARN, ContainerName: &t.Container, ContainerPort: new(int32(t.Port))}
+func (s api) loadBalancerOut(t ServiceTargetGroup) types.LoadBalancer {
+	out := types.LoadBalancer{TargetGroupArn: &t.ARN, ContainerName: &t.Container, ContainerPort: new(int32(t.Port))}
+	if t.Alternate != "" {
+		out.AdvancedConfiguration = &types.AdvancedConfiguration{
+			AlternateTargetGroupArn: &t.Alternate, RoleArn: new("arn:aws:iam::" + s.Account + ":role/ecs-load-balancers"),
+			ProductionListenerRule: new(s.ARN("elasticloadbalancing", "listener-rule/app/ebb/0ebb/0ebb/0ebb")),
+		}
+	}
+	return out
 }
 
 func constraintOut(c Constraint) types.PlacementConstraint {

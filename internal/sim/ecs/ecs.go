@@ -19,12 +19,12 @@ type ECS struct {
 	providers []*CapacityProvider
 	providing map[string]*CapacityProvider // by group
 	cluster   map[string]*cluster
-	instance  map[string]*containerInstance // by ARN
-	on        map[string]*containerInstance // by EC2 instance
-	tasks     map[string]*task              // by ARN
-	families  map[string][]*TaskDefinition  // revisions in order
-	networks  int                           // addresses given to awsvpc tasks
-	runs      map[string][]string           // tasks by the client token of the RunTask that started them
+	instance  map[string]*containerInstance   // by ARN
+	on        map[string][]*containerInstance // by EC2 instance, in order of registration
+	tasks     map[string]*task                // by ARN
+	families  map[string][]*TaskDefinition    // revisions in order
+	networks  int                             // addresses given to awsvpc tasks
+	runs      map[string][]string             // tasks by the client token of the RunTask that started them
 }
 
 // Others are the services that ECS needs.
@@ -61,6 +61,6 @@ type Bus interface {
 func New(c *core.Core, others Others) *ECS {
 	return &ECS{
 		Core: c, Others: others, providing: map[string]*CapacityProvider{}, cluster: map[string]*cluster{}, instance: map[string]*containerInstance{},
-		on: map[string]*containerInstance{}, tasks: map[string]*task{}, families: map[string][]*TaskDefinition{}, runs: map[string][]string{},
+		on: map[string][]*containerInstance{}, tasks: map[string]*task{}, families: map[string][]*TaskDefinition{}, runs: map[string][]string{},
 	}
 }

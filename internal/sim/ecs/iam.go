@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+
 	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
@@ -33,6 +35,19 @@ func (s api) inCluster(cluster *string, kind string, ids ...string) []core.Resou
 			r.Pattern = r.ARN[:strings.LastIndexByte(r.ARN, '/')+1] + "*"
 		}
 		return r
+	})
+}
+
+// setResources are task sets of a service; a call without their names is about all of them.
+func (s api) setResources(in *ecs.DescribeTaskSetsInput) []core.Resource {
+	cluster, service := s.clusterResource(core.Deref(in.Cluster)).ARN, core.LastPart(core.Deref(in.Service))
+	before := "task-set/" + core.LastPart(cluster) + "/" + service + "/"
+	ids := in.TaskSets
+	if len(ids) == 0 {
+		ids = []string{"*"}
+	}
+	return core.Mapped(ids, func(id string) core.Resource {
+		return core.Resource{Kind: "task-set", ARN: s.orARN(id, before), Pattern: s.ARN("ecs", before+"*"), Keys: s.clusterKeys(cluster)}
 	})
 }
 

@@ -46,18 +46,25 @@ func (w *ECS) HookOpened(h *core.Instance, group, hook, token string) {
 	})
 }
 
-// watchManaged sets an instance DRAINING, waits until all its tasks have stopped, and answers the hook. The hook's global timeout, 48 hours, is
+// watchManaged sets an instance DRAINING, waits until all its tasks have stopped, and answers the hook. If the instance is registered
+// several times in the cluster, that goes for all registrations; AWS says nothing of it. The hook's global timeout, 48 hours, is
 // the longest that it waits.
 func (w *ECS) watchManaged(m *wait) {
 	if !w.Groups.Waits(m.group, m.hook, m.token) {
 		return
 	}
-	ci := w.on[m.h.ID]
-	if ci != nil && ci.Status == "ACTIVE" {
-		w.setInstance(ci, "DRAINING")
-		w.drainingChanged(ci)
+	tasks := 0
+	for _, ci := range w.on[m.h.ID] {
+		if ci.CapacityProvider == "" { // it is registered in another cluster
+			continue
+		}
+		if ci.Status == "ACTIVE" {
+			w.setInstance(ci, "DRAINING")
+			w.drainingChanged(ci)
+		}
+		tasks += len(ci.tasks)
 	}
-	if ci == nil || len(ci.tasks) == 0 {
+	if tasks == 0 {
 		_ = w.Groups.CompleteLifecycleAction(m.group, m.hook, m.token, "", "CONTINUE") // it waits, as was just seen
 		return
 	}

@@ -1,6 +1,9 @@
 package ecs
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // place is where a task runs: a container instance, or what else there may be. A task and the scheduler know nothing more of it.
 type place interface {
@@ -14,6 +17,7 @@ type place interface {
 	give(*task)                                        // it has stopped
 	do(t *task, f func())                              // what the agent must do or report: now, or as soon as it is reached
 	changed()                                          // a task on it has another state
+	stopTimeout() time.Duration                        // of containers that name none
 }
 
 func (ci *containerInstance) zone() string                 { return ci.Zone }

@@ -20,6 +20,7 @@ func (n *nowhere) take(t *task)                   { n.tasks = append(n.tasks, t)
 func (n *nowhere) give(*task)                     { n.tasks = nil }
 func (n *nowhere) do(_ *task, f func())           { f() }
 func (n *nowhere) changed()                       {}
+func (n *nowhere) stopTimeout() time.Duration     { return 30 * time.Second }
 
 // quiet takes no events.
 type quiet struct{}

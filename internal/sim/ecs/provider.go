@@ -192,7 +192,7 @@ func (w *ECS) unprotect(ci *containerInstance) {
 
 // InService lets managed termination protection look at an instance that is in service now.
 func (w *ECS) InService(h *core.Instance) {
-	if ci := w.on[h.ID]; ci != nil {
+	if ci := w.newest(h.ID); ci != nil {
 		w.protectSoon(ci)
 	}
 }

@@ -57,14 +57,16 @@ func (w *ECS) startProcess(t *task) {
 	}
 }
 
-// sigterm asks a task's process to exit; at the stop timeout it is killed.
+// sigterm asks a task's containers to exit, one after the other where they depend on each other; at the stop timeout each is killed.
 func (w *ECS) sigterm(t *task) {
+	t.SignalledAt = w.Now()
 	if w.runtime == nil {
-		w.step(t, min(t.def.Exit, t.def.Stop), func() { w.exit(t, t.def.Exit > t.def.Stop) })
+		last := lastOf(t.def.stops(t.at.stopTimeout()))
+		w.step(t, last.Ends, func() { w.exit(t, last.Killed) })
 		return
 	}
 	w.runtime.Terminate(t.Task)
-	w.step(t, t.def.Stop, func() {
+	w.step(t, t.def.limit(t.at.stopTimeout()), func() {
 		if t.Process {
 			w.runtime.Kill(t.Task)
 			w.exit(t, true)

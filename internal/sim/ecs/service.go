@@ -8,9 +8,12 @@ import (
 	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
-// service is an ECS service at work.
+// service is an ECS service at work, or one of the task sets of a service.
 type service struct {
 	Service
+	of         *service   // of a task set: its service
+	sets       []*service // of a service with another controller than ECS: its task sets, which have all its tasks
+	scale      int        // of a task set: percent of the desired count
 	c          *cluster
 	def        *TaskDefinition
 	deployment string        // ecs-svc/..., what its tasks are started by
@@ -59,7 +62,11 @@ func (w *ECS) AddService(spec Service) *Service {
 		panic("sim: service " + s.Name + ": " + err.Error())
 	}
 	c.services = append(c.services, s)
-	w.checkSoon(s, time.Second)
+	w.addSets(s)
+	for _, part := range s.parts() {
+		c.scheduled = append(c.scheduled, part)
+		w.checkSoon(part, time.Second)
+	}
 	copied := w.seeService(s)
 	return &copied
 }
@@ -68,14 +75,14 @@ func (w *ECS) AddService(spec Service) *Service {
 // for a while.
 func (w *ECS) Settle() {
 	for _, c := range w.clusters {
-		for _, s := range c.services {
+		for _, s := range c.scheduled {
 			s.blocked, s.retryAt = false, time.Time{}
 			w.startMissing(s)
 		}
 		for _, t := range c.tasks {
 			w.settleTask(t)
 		}
-		for _, s := range c.services {
+		for _, s := range c.scheduled {
 			if !s.blocked && s.allRun() {
 				w.deployed(s)
 			}
@@ -140,16 +147,28 @@ func (w *ECS) seeService(s *service) Service {
 	seen.Constraints, seen.Placement, seen.Providers = slices.Clone(s.Constraints), slices.Clone(s.Placement), slices.Clone(s.Providers)
 	seen.Deployments = s.seeDeployments()
 	seen.Running, seen.Pending = 0, 0
+	for _, part := range s.parts() {
+		running, pending := part.count()
+		seen.Running, seen.Pending = seen.Running+running, seen.Pending+pending
+	}
+	if seen.TaskSets = w.seeSets(s); len(s.sets) > 0 {
+		seen.Deployments = nil
+	}
+	return seen
+}
+
+// count counts the tasks that are meant to run.
+func (s *service) count() (running, pending int) {
 	for _, t := range s.tasks {
 		switch {
 		case !t.live():
 		case t.LastStatus == "RUNNING":
-			seen.Running++
+			running++
 		default:
-			seen.Pending++
+			pending++
 		}
 	}
-	return seen
+	return running, pending
 }
 
 // newestEvents copies up to 100 events, newest first, as AWS shows them.
@@ -218,16 +237,24 @@ func (w *ECS) UpdateService(cluster, id string, desired *int, definition string)
 		if err != nil {
 			return Service{}, core.Refuse("ClientException", "TaskDefinition not found.")
 		}
+		if len(s.sets) > 0 {
+			return Service{}, core.Refuse("InvalidParameterException",
+				"Unable to update task definition on services with a %s deployment controller.", s.Controller)
+		}
 		if def != s.def {
 			s.def, s.Definition = def, definitionID(def)
+			s.otherGroups()
 			w.deploy(s)
 		}
 	}
 	if desired != nil {
 		s.Desired = *desired
+		s.scaleSets()
 	}
-	s.blocked, s.backoff, s.retryAt = false, 0, time.Time{}
-	w.checkSoon(s, 0)
+	for _, part := range s.parts() {
+		part.blocked, part.backoff, part.retryAt = false, 0, time.Time{}
+		w.checkSoon(part, 0)
+	}
 	return w.seeService(s), nil
 }
 
@@ -253,14 +280,20 @@ func (w *ECS) SetHealthyPercents(cluster, id string, least, most *int) error {
 		return core.Refuse("InvalidParameterException", "minimumHealthyPercent and maximumPercent cannot be negative.")
 	}
 	s.Min, s.Max = low, high
-	s.blocked, s.backoff, s.retryAt = false, 0, time.Time{}
-	w.checkSoon(s, 0)
+	for _, part := range s.parts() {
+		part.blocked, part.backoff, part.retryAt = false, 0, time.Time{}
+		w.checkSoon(part, 0)
+	}
 	return nil
 }
 
 // say adds a line to the service's events; the same line again only moves its time.
 func (w *ECS) say(s *service, parts ...string) {
 	text := "(service " + s.Name + ") " + strings.Join(parts, "")
+	if s.of != nil {
+		text = "(service " + s.Name + ", taskSet " + s.deployment + ") " + strings.Join(parts, "")
+		s = s.of
+	}
 	if n := len(s.Events); n > 0 && s.Events[n-1].Text == text {
 		s.Events[n-1].At = w.Now()
 		return

@@ -299,6 +299,19 @@ func (s api) serviceOps() []core.Operation {
 				return &in.Services, failTo(&out.Failures)
 			},
 		),
+		core.NewOperation("DescribeTaskSets", s.describeTaskSets, "ecs.service-read",
+			func(in *ecs.DescribeTaskSetsInput) []core.Member {
+				return core.Members("Cluster", in.Cluster, "Service", in.Service)
+			},
+			func(in *ecs.DescribeTaskSetsInput) []core.Resource { return s.setResources(in) },
+			func(in *ecs.DescribeTaskSetsInput) core.Entry {
+				return core.Entry{Cluster: core.Deref(in.Cluster), Service: core.Deref(in.Service)}
+			},
+			core.NotPaged,
+			func(in *ecs.DescribeTaskSetsInput, out *ecs.DescribeTaskSetsOutput) (*[]string, func(item, reason, detail string)) {
+				return &in.TaskSets, failTo(&out.Failures)
+			},
+		),
 		core.NewOperation("UpdateService", s.updateService, "ecs.service-modify",
 			func(in *ecs.UpdateServiceInput) []core.Member { return core.Members("Service", in.Service) },
 			func(in *ecs.UpdateServiceInput) []core.Resource {

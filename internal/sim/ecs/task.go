@@ -11,14 +11,15 @@ import (
 // task is an ECS task at work.
 type task struct {
 	Task
-	c       *cluster
-	at      place
-	s       *service // nil: standalone
-	def     *TaskDefinition
-	targets []core.Target
-	w       *ECS
-	turn    int // rises when its course changes, so that what was scheduled before does not apply
-	trail   core.Trail
+	c         *cluster
+	at        place
+	s         *service // nil: standalone
+	def       *TaskDefinition
+	targets   []core.Target
+	w         *ECS
+	alternate bool // it belongs to the alternate target groups of its service
+	turn      int  // rises when its course changes, so that what was scheduled before does not apply
+	trail     core.Trail
 }
 
 // About is the task and where it is.
@@ -49,8 +50,11 @@ func (w *ECS) newTask(c *cluster, at place, want wanted) *task {
 		Definition: definitionID(def), Group: want.group, StartedBy: want.startedBy, DesiredStatus: "RUNNING", CPU: def.CPU, Memory: def.Memory,
 		ContainerPort: def.Port, HealthCheck: def.HealthCheck, CreatedAt: w.Now(),
 	}}
+	if len(def.Containers) > 0 {
+		t.Containers = def.stops(at.stopTimeout())
+	}
 	if s != nil {
-		t.Service, t.Daemon = s.Name, s.Daemon
+		t.Service, t.Daemon, t.alternate = s.Name, s.Daemon, s.InAlternate
 		s.tasks = append(s.tasks, t)
 	}
 	if len(want.providers) > 0 {
@@ -151,7 +155,7 @@ const healthyAfter = 40 * time.Second
 func (w *ECS) registerTask(t *task) {
 	at := core.Address{Instance: t.Instance, HostPort: t.HostPort, IP: t.IP, Port: t.ContainerPort}
 	for _, entry := range t.s.TargetGroups {
-		if target := w.Targets.RegisterTask(entry.ARN, at, t); target != nil {
+		if target := w.Targets.RegisterTask(entry.groupOf(t.alternate), at, t); target != nil {
 			t.targets = append(t.targets, target)
 		}
 	}

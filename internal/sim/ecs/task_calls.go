@@ -28,9 +28,8 @@ func (w *ECS) AddTaskDefinition(d TaskDefinition) string {
 	if d.Start == 0 {
 		d.Start = 5 * time.Second
 	}
-	if d.AgentStop = d.Stop == 0; d.AgentStop {
-		d.Stop = 30 * time.Second
-	}
+	d.AgentStop = d.Stop == 0
+	d.TaskSize = d.TaskSize || len(d.Containers) > 0
 	w.families[d.Family] = append(w.families[d.Family], &d)
 	return definitionID(&d)
 }

@@ -65,7 +65,18 @@ type TaskDefinition struct {
 	Constraints []Constraint `yaml:"placement_constraints,omitempty"` // memberOf only
 	Requires    []string     `yaml:"requires,omitempty"`              // attributes, as name or name=value
 	HealthCheck bool         `yaml:"health_check,omitempty"`          // its container has one
-	AgentStop   bool         `yaml:"-"`                               // it names no stop timeout, so that Stop is the agent's
+	AgentStop   bool         `yaml:"-"`                               // it names no stop timeout, so that the agent's counts
+
+	DependsOn  []string    `yaml:"depends_on,omitempty"` // more containers, before which its container, named as the family, stops
+	Containers []Container `yaml:"containers,omitempty"` // besides that container; its size is the task's then
+}
+
+// Container is one more container of a task. All are essential.
+type Container struct {
+	Name      string        `yaml:"name,omitempty"`
+	Exit      time.Duration `yaml:"exit,omitempty"`         // from SIGTERM to exit; longer than Stop: killed
+	Stop      time.Duration `yaml:"stop_timeout,omitempty"` // 0: the agent's
+	DependsOn []string      `yaml:"depends_on,omitempty"`   // it starts after these containers, and stops before them
 }
 
 // Port is a port of a container and its place on the host.
@@ -111,13 +122,22 @@ type Task struct {
 	Healthy                                                                 bool // counts for minimumHealthyPercent
 	Killed                                                                  bool // by SIGKILL at the stop timeout, or with its host
 	Version                                                                 int
-	Process                                                                 bool // its containers run, whatever ECS thinks
+	Process                                                                 bool            // its containers run, whatever ECS thinks
+	SignalledAt                                                             time.Time       // SIGTERM to the first of its containers
+	Containers                                                              []TaskContainer // of a task with more than one
 
 	Bindings                                       []Port // on the host; none with awsvpc
 	GPUs                                           []string
 	CapacityProvider                               string // that its strategy chose; empty: launch type EC2
 	HealthCheck                                    bool   // its container has one
 	PullStartedAt, PullStoppedAt, ExecutionStopped time.Time
+}
+
+// TaskContainer is a container of a task. The times count from the SIGTERM to the first one.
+type TaskContainer struct {
+	Name         string
+	Signal, Ends time.Duration
+	Killed       bool // it does not end in time
 }
 
 // Service is an ECS service.
@@ -138,7 +158,22 @@ type Service struct {
 	Grace          time.Duration       // healthCheckGracePeriodSeconds; shown only
 	ZoneRebalance  bool                // availabilityZoneRebalancing ENABLED; shown only
 	CircuitBreaker bool                // a deployment whose tasks do not start fails; without rollback
-	Deployments    []Deployment        // newest first
+	Deployments    []Deployment        // newest first; none with task sets
+
+	Controller  string    // of its deployments: ECS, CODE_DEPLOY, EXTERNAL; empty: ECS
+	TaskSets    []TaskSet // with another controller than ECS, the primary one first
+	InAlternate bool      // new tasks are registered with the alternate target groups
+}
+
+// TaskSet is one of the task sets of a service whose deployments are not controlled by ECS.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_TaskSet.html
+type TaskSet struct {
+	ID, ARN, Definition, Status string // Status: PRIMARY, ACTIVE
+	TargetGroups                []ServiceTargetGroup
+	Scale                       int // percent of the desired count of the service
+	Desired, Running, Pending   int
+	Steady                      bool
+	CreatedAt                   time.Time
 }
 
 // Deployment is one deployment of a service.
@@ -154,6 +189,7 @@ type Deployment struct {
 type ServiceTargetGroup struct {
 	ARN, Container string
 	Port           int
+	Alternate      string // ARN of the other target group of blue/green deployments: tasks are in one of the two; empty: none
 }
 
 // ServiceEvent is one line of a service's event list.

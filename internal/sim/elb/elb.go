@@ -184,20 +184,6 @@ func (w *ELB) targetDies(t *target) {
 	})
 }
 
-// InstanceDown does that for what was registered by instance id without ECS.
-func (w *ELB) InstanceDown(h *core.Instance) {
-	for _, tg := range w.balanced {
-		if tg.Type != "instance" {
-			continue
-		}
-		for _, t := range tg.targets {
-			if t.ID == h.ID && t.owner == nil {
-				w.targetDies(t)
-			}
-		}
-	}
-}
-
 // deregisterTarget starts the deregistration of a target, which reads draining for the whole delay, whether or not there are
 // connections.
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-target-group-attributes.html
@@ -272,6 +258,9 @@ func (w *ELB) SetDeregistrationDelay(arn string, d time.Duration) error {
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_DescribeTargetHealth.html
 func (w *ELB) DescribeTargetHealth(arn string, targets []Target) ([]Target, error) {
 	tg, err := w.findTargetGroup(arn)
+	if err == nil {
+		err = tg.checkTargets(targets)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -309,6 +298,9 @@ func (w *ELB) DescribeTargetHealth(arn string, targets []Target) ([]Target, erro
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_RegisterTargets.html
 func (w *ELB) RegisterTargets(arn string, targets []Target) error {
 	tg, err := w.findTargetGroup(arn)
+	if err == nil {
+		err = tg.checkTargets(targets)
+	}
 	if err != nil {
 		return err
 	}
@@ -330,6 +322,9 @@ func (w *ELB) RegisterTargets(arn string, targets []Target) error {
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_DeregisterTargets.html
 func (w *ELB) DeregisterTargets(arn string, targets []Target) error {
 	tg, err := w.findTargetGroup(arn)
+	if err == nil {
+		err = tg.checkTargets(targets)
+	}
 	if err != nil {
 		return err
 	}
@@ -354,27 +349,6 @@ func (w *ELB) RegisterTask(arn string, at core.Address, owner core.TargetOwner) 
 		return w.registerTarget(tg, at.IP, at.Port, owner)
 	}
 	return w.registerTarget(tg, at.Instance, at.HostPort, owner)
-}
-
-// RegisterInstance registers an instance with a target group, if there is one of that ARN.
-func (w *ELB) RegisterInstance(arn, id string) {
-	if tg := w.balancer[arn]; tg != nil {
-		w.registerTarget(tg, id, tg.Port, nil)
-	}
-}
-
-// DeregisterInstance starts the deregistration of an instance and returns how long it takes; 0 if it is not registered.
-func (w *ELB) DeregisterInstance(arn, id string) time.Duration {
-	tg := w.balancer[arn]
-	if tg == nil {
-		return 0
-	}
-	t := tg.find(id, tg.Port)
-	if t == nil {
-		return 0
-	}
-	w.deregisterTarget(tg, t)
-	return tg.Delay
 }
 
 // Settle makes all targets healthy, as if they had been there for a while.

@@ -203,6 +203,7 @@ func TestKinds(t *testing.T) {
 		* autoscaling: DescribeAutoScalingGroups DescribeAutoScalingInstances DescribeLifecycleHooks DescribeLifecycleHookTypes DescribeScalingActivities
 		* autoscaling: DescribeLaunchConfigurations DescribeInstanceRefreshes
 		autoScalingGroup autoscaling: PutLifecycleHook DeleteLifecycleHook CompleteLifecycleAction RecordLifecycleActionHeartbeat
+		autoScalingGroup autoscaling: EnterStandby ExitStandby SuspendProcesses ResumeProcesses
 		autoScalingGroup autoscaling: TerminateInstanceInAutoScalingGroup SetDesiredCapacity UpdateAutoScalingGroup SetInstanceProtection SetInstanceHealth
 		* ecs: ListClusters DescribeTaskDefinition
 		*+ ecs: ListServices
@@ -210,12 +211,13 @@ func TestKinds(t *testing.T) {
 		container-instance+ ecs: DescribeContainerInstances UpdateContainerInstancesState ListTasks PutAttributes DeleteAttributes
 		task+ ecs: DescribeTasks StopTask GetTaskProtection UpdateTaskProtection
 		service+ ecs: DescribeServices UpdateService
+		task-set+ ecs: DescribeTaskSets
 		task-definition+ ecs: RunTask
 		capacity-provider ecs: DescribeCapacityProviders
 		* elasticloadbalancing: DescribeTargetGroups DescribeTargetGroupAttributes DescribeTargetHealth
 		targetgroup elasticloadbalancing: ModifyTargetGroupAttributes RegisterTargets DeregisterTargets
 		* ec2: DescribeInstances DescribeInstanceTypes DescribeLaunchTemplateVersions
-		instance ec2: TerminateInstances StopInstances
+		instance ec2: TerminateInstances StopInstances StartInstances DescribeInstanceAttribute
 		* sqs: ListQueues
 		queue sqs: CreateQueue GetQueueUrl GetQueueAttributes SetQueueAttributes DeleteQueue PurgeQueue SendMessage SendMessageBatch ReceiveMessage
 		queue sqs: DeleteMessage DeleteMessageBatch ChangeMessageVisibility ChangeMessageVisibilityBatch

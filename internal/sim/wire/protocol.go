@@ -164,8 +164,8 @@ func (ec2Protocol) operation(_ *http.Request, body []byte) string { return actio
 
 func (p ec2Protocol) decode(body []byte, in any, strict bool) error {
 	return decodeForm(body, in, decoder{query: true, strict: strict, field: func(t reflect.Type, name string) (int, bool) {
-		if plural, ok := p.names.Plural[name]; ok {
-			name = plural
+		if i, ok := (spelling{}).field(t, p.names.Plural[name]); ok {
+			return i, true
 		}
 		return spelling{}.field(t, name)
 	}})

@@ -93,10 +93,7 @@ func fromQueue(rs []record) Invocation {
 func fromTopic(rs []record) Invocation {
 	var in Invocation
 	for _, r := range rs {
-		var sns struct {
-			MessageID string    `json:"MessageId"`
-			Timestamp time.Time `json:"Timestamp"`
-		}
+		var sns events.SNSEntity
 		_ = json.Unmarshal(r.SNS, &sns) // without them it is a message all the same
 		in.Messages = append(in.Messages, event.Message{ID: or(sns.MessageID, r.SNS), Body: string(r.SNS), Sent: sns.Timestamp, Receives: 1})
 	}

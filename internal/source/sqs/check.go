@@ -32,14 +32,10 @@ func (q *Queue) explain(doing string, err error) error {
 	switch {
 	case errors.As(err, &gone):
 		todo = "; there is no such queue in this account and Region: check the URL, and that its Region is the configured one"
-	case errors.As(err, &api) && denied(api.ErrorCode()):
+	case errors.As(err, &api) && strings.Contains(api.ErrorCode(), "AccessDenied"):
 		todo = "; allow sqs:ReceiveMessage, sqs:DeleteMessage, sqs:ChangeMessageVisibility and sqs:GetQueueAttributes on this queue"
 	case strings.Contains(err.Error(), "credentials"):
 		todo = "; give the task or instance an IAM role, or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 	}
 	return fmt.Errorf("%s queue %s: %w%s", doing, q.cfg.URL, err, todo)
-}
-
-func denied(code string) bool {
-	return strings.HasPrefix(code, "AccessDenied") || strings.HasSuffix(code, "AccessDenied")
 }

@@ -5,6 +5,7 @@
 package sqs
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -84,14 +85,9 @@ type returned struct {
 
 // New returns the queue behind an API.
 func New(api API, cfg Config) *Queue {
-	if cfg.VisibilityTimeout == 0 {
-		cfg.VisibilityTimeout = time.Minute
-	}
+	cfg.VisibilityTimeout, cfg.Log = cmp.Or(cfg.VisibilityTimeout, time.Minute), cmp.Or(cfg.Log, slog.Default())
 	if cfg.Now == nil {
 		cfg.Now = time.Now
-	}
-	if cfg.Log == nil {
-		cfg.Log = slog.Default()
 	}
 	return &Queue{api: api, cfg: cfg, stir: make(chan struct{}, 1), held: map[string]received{}}
 }
@@ -229,7 +225,7 @@ func (q *Queue) extend(ctx context.Context, ms []received, d time.Duration) (lef
 		if err != nil {
 			return nil, err
 		}
-		q.drop(lost(batch, out.Failed))
+		q.drop(batch, out.Failed)
 		return out.Failed, nil
 	})
 }
@@ -240,13 +236,16 @@ func extensible(m received, now time.Time) time.Duration {
 	return maxVisibility - time.Minute - now.Sub(m.at)
 }
 
-// drop forgets messages, unless they have been received once more since.
-func (q *Queue) drop(ms []received) {
+// drop forgets the messages whose handles SQS refuses for good, such as ones that are not in flight any more: to extend them again does not
+// help. Those that have been received once more since are kept.
+func (q *Queue) drop(batch []received, failed []types.BatchResultErrorEntry) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for _, m := range ms {
-		if q.held[m.ID].handle == m.handle {
-			delete(q.held, m.ID)
+	for _, f := range failed {
+		for _, m := range named(batch, f) {
+			if f.SenderFault && q.held[m.ID].handle == m.handle {
+				delete(q.held, m.ID)
+			}
 		}
 	}
 }
@@ -283,16 +282,4 @@ func named(batch []received, f types.BatchResultErrorEntry) []received {
 		return nil
 	}
 	return batch[i : i+1]
-}
-
-// lost are the messages whose handles SQS refuses for good, such as ones that are not in flight any more: to extend them again does not
-// help.
-func lost(batch []received, failed []types.BatchResultErrorEntry) []received {
-	var out []received
-	for _, f := range failed {
-		if f.SenderFault {
-			out = append(out, named(batch, f)...)
-		}
-	}
-	return out
 }

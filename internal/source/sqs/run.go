@@ -5,6 +5,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/event"
@@ -23,12 +24,9 @@ const lastFlush = 2 * time.Second
 // 12 hours that SQS allows are over. When hear fails they come again after the visibility timeout. Run returns nil when ctx is done, after
 // all it started has ended.
 func (q *Queue) Run(ctx context.Context, hear func(context.Context, []event.Message) error) error {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		q.attend(ctx)
-	}()
-	defer func() { <-done }()
+	var attending sync.WaitGroup
+	attending.Go(func() { q.attend(ctx) })
+	defer attending.Wait()
 	pause := firstPause
 	for ctx.Err() == nil {
 		err := q.once(ctx, hear)
@@ -85,12 +83,10 @@ func (q *Queue) attend(ctx context.Context) {
 
 // wait reports whether d has passed before ctx was done.
 func wait(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
 	select {
 	case <-ctx.Done():
 		return false
-	case <-t.C:
+	case <-time.After(d):
 		return true
 	}
 }
