@@ -9,7 +9,8 @@ import (
 
 // FuzzQuote lets a shell read what Quote writes.
 func FuzzQuote(f *testing.F) {
-	for _, s := range []string{"", "web", "Web Servers (blue)", "team/web", "web$(touch pwned)", "`id`", "it's", `a"b`, "a\\", "-x", "~", "#", "a;b", "*", "!x", "\n", "é", "{a,b}"} {
+	for _, s := range []string{"", "web", "Web Servers (blue)", "team/web", "web$(touch pwned)", "`id`", "it's", `a"b`, "a\\",
+		"-x", "~", "#", "a;b", "*", "!x", "\n", "é", "{a,b}"} {
 		f.Add(s, "x")
 	}
 	f.Fuzz(func(t *testing.T, a, b string) {
@@ -39,7 +40,8 @@ func TestEveryCommandOfTheAWSCLINamesItsRegionAndEndpoint(t *testing.T) {
 			t.Errorf("%s: a shell reads %q of %s", name, out, line)
 		}
 	}
-	if line := (At{Region: "eu-west-1"}).DeleteHook("-web", "h").Line(); !strings.Contains(line, " --auto-scaling-group-name=-web ") || strings.Contains(line, "endpoint") {
+	line := (At{Region: "eu-west-1"}).DeleteHook("-web", "h").Line()
+	if !strings.Contains(line, " --auto-scaling-group-name=-web ") || strings.Contains(line, "endpoint") {
 		t.Error(line)
 	}
 }

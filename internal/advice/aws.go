@@ -218,7 +218,8 @@ func (at At) ManagedDraining(provider string, on bool) Command {
 	if on {
 		return set("ENABLED").Undone(set("DISABLED"))
 	}
-	return set("DISABLED").Undone(set("ENABLED")).Costs(Interrupts, "AWS does not document what becomes of a drain that ECS has begun", "no instance of the group waits in a hook")
+	return set("DISABLED").Undone(set("ENABLED")).
+		Costs(Interrupts, "AWS does not document what becomes of a drain that ECS has begun", "no instance of the group waits in a hook")
 }
 
 // Delay sets the deregistration delay of a target group.
@@ -233,70 +234,6 @@ func (at At) Delay(targetGroup string, seconds, was int) Command {
 	}
 	return c
 }
-
-// SetQueue sets attributes of a queue.
-func (at At) SetQueue(url string, attributes map[string]string) Command {
-	return at.aws("sqs set-queue-attributes", "--queue-url", url, "--attributes", compact(attributes))
-}
-
-// Redrive is the value of a queue's attribute RedrivePolicy.
-func Redrive(deadLetters string) string {
-	return compact(map[string]string{"deadLetterTargetArn": deadLetters, "maxReceiveCount": "5"})
-}
-
-// CreateQueue creates a queue.
-func (at At) CreateQueue(name string, attributes map[string]string) Command {
-	if len(attributes) == 0 {
-		return at.aws("sqs create-queue", "--queue-name", name)
-	}
-	return at.aws("sqs create-queue", "--queue-name", name, "--attributes", compact(attributes))
-}
-
-// DeleteQueue deletes a queue.
-func (at At) DeleteQueue(url string) Command {
-	return at.aws("sqs delete-queue", "--queue-url", url).Costs(Destroys, "the messages in the queue", "nobody reads it any more")
-}
-
-// ReadQueue shows messages of a queue. Each is out of sight for half a minute.
-func (at At) ReadQueue(url string) Command {
-	return at.aws("sqs receive-message", "--queue-url", url, "--max-number-of-messages", "10", "--visibility-timeout", "30").
-		Costs(Interrupts, "other readers do not see these messages for 30 s, and each counts as received once more", "")
-}
-
-// SendBack sends the messages of a dead-letter queue back to where they came from.
-func (at At) SendBack(arn string) Command {
-	return at.aws("sqs start-message-move-task", "--source-arn", arn).
-		Costs(Interrupts, "its messages are delivered again, however old they are", "their reader is mended")
-}
-
-// Purge deletes every message of a queue.
-func (at At) Purge(url string) Command {
-	return at.aws("sqs purge-queue", "--queue-url", url).Costs(Destroys, "every message in the queue", "nobody needs them any more")
-}
-
-// EnableRule enables a rule of EventBridge.
-func (at At) EnableRule(name string) Command {
-	return at.aws("events enable-rule", "--name", name).Undone(at.aws("events disable-rule", "--name", name))
-}
-
-// PutRule makes a rule of EventBridge, or gives it another pattern.
-func (at At) PutRule(name, pattern string) Command {
-	return at.aws("events put-rule", "--name", name, "--event-pattern", pattern)
-}
-
-// PutTarget lets a rule send to a queue.
-func (at At) PutTarget(rule, arn string) Command {
-	return at.aws("events put-targets", "--rule", rule, "--targets", compact([]any{map[string]string{"Id": "ebb", "Arn": arn}})).
-		Undone(at.RemoveTarget(rule))
-}
-
-// RemoveTarget takes Ebb's queue away from a rule.
-func (at At) RemoveTarget(rule string) Command {
-	return at.aws("events remove-targets", "--rule", rule, "--ids", "ebb")
-}
-
-// DeleteRule deletes a rule.
-func (at At) DeleteRule(name string) Command { return at.aws("events delete-rule", "--name", name) }
 
 // Deploy deploys a stack from files.
 func (at At) Deploy(stack, template, parameters string) Command {

@@ -123,12 +123,12 @@ func (s setup) next(dir string) string {
 		out.comment("ebb doctor --config %s", config)
 		return out.String()
 	}
-	dead, at := s.name+"-dead-letters", s.at()
+	dead, at, tell := s.name+"-dead-letters", s.at(), s.at().Messaging()
 	out.comment("the queue, the rule that feeds it, and last the hooks; docs/aws.md explains each")
-	out.run(at.CreateQueue(dead, map[string]string{"MessageRetentionPeriod": "1209600"}))
-	out.run(at.CreateQueue(s.name, map[string]string{"RedrivePolicy": advice.Redrive(s.arn("sqs", dead)), "Policy": s.queuePolicy()}))
-	out.run(at.PutRule(s.name, s.pattern()))
-	out.run(at.PutTarget(s.name, s.arn("sqs", s.name)))
+	out.run(tell.CreateQueue(dead, map[string]string{"MessageRetentionPeriod": "1209600"}))
+	out.run(tell.CreateQueue(s.name, map[string]string{"RedrivePolicy": advice.Redrive(s.arn("sqs", dead)), "Policy": s.queuePolicy()}))
+	out.run(tell.PutRule(s.name, s.pattern()))
+	out.run(tell.PutTarget(s.name, s.arn("sqs", s.name)))
 	for _, name := range s.groups {
 		out.run(at.PutHook(name, drainHook, "--lifecycle-transition", fleet.TerminatingTransit, "--heartbeat-timeout", fmt.Sprint(int(hookHeartbeat.Seconds())),
 			"--default-result", "CONTINUE"))
@@ -150,6 +150,7 @@ func (s setup) removal(seen *inventory.Inventory) string {
 		s.tableLeft(&out)
 		return out.String()
 	}
+	tell := at.Messaging()
 	out.comment("the hooks first; Auto Scaling completes what waits in them with CONTINUE")
 	for _, name := range s.groups {
 		for _, h := range seen.Group(name).Hooks {
@@ -158,10 +159,10 @@ func (s setup) removal(seen *inventory.Inventory) string {
 			}
 		}
 	}
-	out.run(at.RemoveTarget(s.name))
-	out.run(at.DeleteRule(s.name))
-	out.run(at.DeleteQueue(s.queueURL(s.name)))
-	out.run(at.DeleteQueue(s.queueURL(s.name + "-dead-letters")))
+	out.run(tell.RemoveTarget(s.name))
+	out.run(tell.DeleteRule(s.name))
+	out.run(tell.DeleteQueue(s.queueURL(s.name)))
+	out.run(tell.DeleteQueue(s.queueURL(s.name + "-dead-letters")))
 	out.comment("then stop ebb serve")
 	s.tableLeft(&out)
 	return out.String()

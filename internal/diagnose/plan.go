@@ -101,7 +101,8 @@ func Plan(s *inventory.Inventory, targets []string, now time.Time, only ...strin
 		f.Verdict = placement.Uncertain.String()
 		f.Headline = strings.Join(missed, ", ") + " could not be read, so nothing is promised or proved; from what is known: " + f.Headline
 	}
-	if outside := slices.DeleteFunc(slices.Clone(ids), func(id fleet.InstanceID) bool { return len(find(s, string(id)).all) > 0 }); len(only) > 0 && len(outside) > 0 {
+	outside := slices.DeleteFunc(slices.Clone(ids), func(id fleet.InstanceID) bool { return len(find(s, string(id)).all) > 0 })
+	if len(only) > 0 && len(outside) > 0 {
 		f.Verdict = placement.Uncertain.String()
 		f.Headline = fmt.Sprintf("only cluster %s was read, and %s is not in it, so what runs there is not known; from what is known: %s",
 			strings.Join(only, " and "), outside[0], f.Headline)

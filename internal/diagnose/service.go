@@ -166,7 +166,8 @@ func (k *known) coming(s *inventory.Service, t *inventory.Task) (Blocker, bool) 
 	case t.LastStatus == "RUNNING":
 		return k.health(s, t, name)
 	case !t.PullStartedAt.IsZero():
-		return Blocker{Code: PullingImage, Exact: true, Ends: true, Message: phrase(name, "is", t.LastStatus, "and has been pulling its image", k.since(t.PullStartedAt))}, true
+		return Blocker{Code: PullingImage, Exact: true, Ends: true, Message: phrase(name, "is", t.LastStatus,
+			"and has been pulling its image", k.since(t.PullStartedAt))}, true
 	}
 	return Blocker{Code: ReplacementNew, Exact: true, Ends: true, Message: phrase(name, "is", t.LastStatus, k.since(t.CreatedAt), "and not RUNNING yet")}, true
 }

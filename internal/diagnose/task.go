@@ -28,7 +28,8 @@ func (w *why) about(t *inventory.Task, left []*inventory.Task) {
 				t.ARN.Name(), s.Name, inventory.Count(n, "other task"))})
 			return
 		}
-		b := Blocker{Code: InProgress, Ends: true, Message: fmt.Sprintf("only daemon tasks are left; ECS should stop task %s of service %s now", t.ARN.Name(), s.Name)}
+		b := Blocker{Code: InProgress, Ends: true}
+		b.Message = fmt.Sprintf("only daemon tasks are left; ECS should stop task %s of service %s now", t.ARN.Name(), s.Name)
 		if e := w.q.Ebb; w.ours() && !e.Empty.IsZero() {
 			b.Until = e.Empty.Add(e.Grace)
 			b.Message += ", and Ebb waits for it until " + w.when(b.Until)

@@ -51,12 +51,12 @@ func (in *Input) explainRules(g *inventory.Group, h fleet.Hook, f *Finding) {
 		case in.matches(r, g, h) == no || r.ManagedBy != "":
 		case !r.Enabled:
 			f.Finding += "; rule " + r.Name + " would do so, but it is disabled"
-			f.Advice = advice.Of(in.At.EnableRule(r.Name).For(""))
+			f.Advice = advice.Of(in.At.Messaging().EnableRule(r.Name).For(""))
 			return
 		case len(r.Targets) == 0:
 			f.Finding += "; rule " + r.Name + " would do so, but it has no target"
 			if h.Name == in.hook() && in.queueARN() != "" {
-				f.Advice = advice.Of(in.At.PutTarget(r.Name, in.queueARN()).For("lets the rule send to Ebb's queue"))
+				f.Advice = advice.Of(in.At.Messaging().PutTarget(r.Name, in.queueARN()).For("lets the rule send to Ebb's queue"))
 			}
 			return
 		}
@@ -99,7 +99,7 @@ func queueGone(in *Input) (found []Finding) {
 			found = append(found, Finding{
 				Severity: Error, Subject: "queue " + q.URL, Finding: "Ebb's configuration names this queue, which does not exist",
 				Impact: "ebb serve does not start", Advice: advice.Of(advice.Say("correct queue: in Ebb's configuration, or create it"),
-					in.At.CreateQueue(q.URL[strings.LastIndexByte(q.URL, '/')+1:], nil).For("creates it")),
+					in.At.Messaging().CreateQueue(q.URL[strings.LastIndexByte(q.URL, '/')+1:], nil).For("creates it")),
 			})
 		}
 	}
@@ -108,7 +108,8 @@ func queueGone(in *Input) (found []Finding) {
 			found = append(found, Finding{
 				Severity: Error, Subject: subject, Finding: who + " sends to queue " + arn + ", which does not exist",
 				Impact: "nobody learns that an instance leaves",
-				Advice: advice.Of(advice.Say("name another queue, or create it"), in.At.CreateQueue(arn[strings.LastIndexByte(arn, ':')+1:], nil).For("creates it")),
+				Advice: advice.Of(advice.Say("name another queue, or create it"),
+					in.At.Messaging().CreateQueue(arn[strings.LastIndexByte(arn, ':')+1:], nil).For("creates it")),
 			})
 		}
 	}
@@ -157,7 +158,7 @@ func (in *Input) allow(q inventory.Queue, r inventory.Rule) advice.Fix {
 		return advice.Say("add to its policy: %s", text)
 	}
 	policy, _ := json.Marshal(map[string]any{"Version": "2012-10-17", "Statement": []any{statement}})
-	return in.At.SetQueue(q.URL, map[string]string{"Policy": string(policy)}).For("gives it a policy; it has none")
+	return in.At.Messaging().SetQueue(q.URL, map[string]string{"Policy": string(policy)}).For("gives it a policy; it has none")
 }
 
 // allowsEvents reads a policy: maybe, where it cannot be read. Conditions count as met.
@@ -245,8 +246,8 @@ func ruleMatchesNothing(in *Input, r inventory.Rule) *Finding {
 			"none of the " + strconv.Itoa(hooks) + " terminating hooks: " + r.Pattern,
 		Impact: "the receiver of its events does not learn that an instance leaves",
 		Advice: advice.Of(advice.Say("name the right group and hook in its detail, or take every terminating action"),
-			in.At.PutRule(r.Name, `{"source":["aws.autoscaling"],"detail-type":["EC2 Instance-terminate Lifecycle Action"]}`).
-				Undone(in.At.PutRule(r.Name, r.Pattern)).Costs(advice.Interrupts, "its receiver hears of every group", "its receiver knows its own groups").
+			in.At.Messaging().PutRule(r.Name, `{"source":["aws.autoscaling"],"detail-type":["EC2 Instance-terminate Lifecycle Action"]}`).
+				Undone(in.At.Messaging().PutRule(r.Name, r.Pattern)).Costs(advice.Interrupts, "its receiver hears of every group", "its receiver knows its own groups").
 				For("takes every terminating action")),
 	}
 }

@@ -51,8 +51,9 @@ func noRedrive(in *Input, q inventory.Queue) *Finding {
 	return &Finding{
 		Severity: Warn, Subject: "queue " + q.URL, Finding: "the queue has no redrive policy",
 		Impact: "a message that no reader understands is delivered again and again until it expires; Ebb writes it to its journal and deletes it after 5 receives",
-		Advice: advice.Of(in.At.CreateQueue(name+"-dlq", map[string]string{"MessageRetentionPeriod": "1209600"}).For("first a queue for what no reader understands"),
-			in.At.SetQueue(q.URL, map[string]string{"RedrivePolicy": advice.Redrive(q.ARN + "-dlq")}).For("then its redrive policy")),
+		Advice: advice.Of(in.At.Messaging().CreateQueue(name+"-dlq", map[string]string{"MessageRetentionPeriod": "1209600"}).
+			For("first a queue for what no reader understands"),
+			in.At.Messaging().SetQueue(q.URL, map[string]string{"RedrivePolicy": advice.Redrive(q.ARN + "-dlq")}).For("then its redrive policy")),
 	}
 }
 
@@ -64,7 +65,7 @@ func queueSettings(in *Input) (found []Finding) {
 		set := func(what, ifLeft, attribute, value string) {
 			found = append(found, Finding{
 				Severity: Warn, Subject: "queue " + q.URL, Finding: what, Impact: ifLeft,
-				Advice: advice.Of(in.At.SetQueue(q.URL, map[string]string{attribute: value}).For("")),
+				Advice: advice.Of(in.At.Messaging().SetQueue(q.URL, map[string]string{attribute: value}).For("")),
 			})
 		}
 		if q.Retention < shortRetention {
@@ -91,7 +92,7 @@ func deadLetters(in *Input, q inventory.Queue) *Finding {
 	return &Finding{
 		Severity: Warn, Subject: "queue " + q.URL, Finding: fmt.Sprintf("this dead-letter queue holds messages: about %d", q.Visible),
 		Impact: "nobody acted on them: instances may have left undrained, or a reader does not understand its messages",
-		Advice: advice.Of(in.At.ReadQueue(q.URL).For("shows some of them"), in.At.SendBack(q.ARN).For("sends them back"),
-			in.At.Purge(q.URL).For("drops them")),
+		Advice: advice.Of(in.At.Messaging().ReadQueue(q.URL).For("shows some of them"), in.At.Messaging().SendBack(q.ARN).For("sends them back"),
+			in.At.Messaging().Purge(q.URL).For("drops them")),
 	}
 }

@@ -19,7 +19,8 @@ func serviceChecks() []Check {
 func (in *Input) replacedFirst(c *inventory.Cluster, v *inventory.Service) advice.Fix {
 	f := in.At.Percents(c.Name, v.Name, 100, 200, v.MinPercent, v.MaxPercent)
 	if v.MaxPercent <= 100 {
-		f = f.Costs(advice.Interrupts, "two copies of a task may run at a time, which a maximum of 100 percent may rule out on purpose", "two copies may run at a time")
+		f = f.Costs(advice.Interrupts, "two copies of a task may run at a time, which a maximum of 100 percent may rule out on purpose",
+			"two copies may run at a time")
 	}
 	return f.For("lets replacements start first")
 }

@@ -30,7 +30,7 @@ import (
 )
 
 var (
-	drainCount = flag.Int("drains", 25, "during how many random healthy drains to ask why")
+	drainCount = flag.Int("drains", 8, "during how many random healthy drains to ask why")
 	whyFrom    = flag.Uint64("why", 1, "the first seed for that")
 	whyTold    = flag.Bool("whytold", false, "print every answer whose next event was not the true one")
 )
