@@ -81,6 +81,7 @@ func mayImport() map[string][]string {
 		"sim":                {"sim/core", "sim/autoscaling", "sim/ec2", "sim/ecs", "sim/elb", "sim/events", "sim/lambda", "sim/sns", "sim/sqs", "sim/sts"},
 		"sim/wire":           {"sim/core"},
 		"sim/client":         {"sim/core", "sim/ec2", "sim/wire"},
+		"sim/awscli":         {"sim/core"},
 		"sim/lambda/process": {"sim", "sim/core", "sim/lambda"},
 		"sim/loopback":       {"sim", "sim/lambda/process", "sim/wire"},
 		"source/lambda":      {"fleet", "event"},

@@ -146,7 +146,8 @@ func causes() []cause {
 		{"attribute", func(s *sim.Spec) {
 			s.TaskDefinitions[0].Requires = []string{"tier=gold"}
 			s.Groups[0].Hosts = []core.HostSpec{{Attributes: map[string]string{"tier": "gold"}}}
-		}, func(s *scene) { s.terminate(); s.after(5 * time.Minute) }, placement.NoAttribute, []string{"tier=gold"}, "aws autoscaling set-desired-capacity", true},
+		}, func(s *scene) { s.terminate(); s.after(5 * time.Minute) }, placement.NoAttribute, []string{"tier=gold"},
+			"aws ecs put-attributes --cluster prod", true},
 		{"deployment that fails", func(s *sim.Spec) {
 			s.TaskDefinitions = append(s.TaskDefinitions, ecs.TaskDefinition{Family: "broken", CPU: 64, Memory: 64, Fails: true})
 		}, func(s *scene) {
@@ -200,8 +201,7 @@ func causes() []cause {
 			if err := s.CompleteLifecycleAction("web-asg", "ebb-drain", "", s.target, "CONTINUE"); err != nil {
 				s.t.Fatal(err)
 			}
-		}, diagnose.OpenHook, []string{"no task is left", "flush-logs"}, "aws autoscaling complete-lifecycle-action --auto-scaling-group-name " +
-			"web-asg --lifecycle-hook-name", false},
+		}, diagnose.OpenHook, []string{"no task is left", "flush-logs"}, "", false},
 		{"nobody drains", nil, func(s *scene) {
 			if _, err := s.TerminateInstanceInAutoScalingGroup(s.target, true); err != nil {
 				s.t.Fatal(err)

@@ -31,8 +31,8 @@ func (k *known) fix(s *inventory.Service, c Code, f placement.Fate) []advice.Fix
 		placement.NoHost, placement.NoProviderHost, placement.Together, placement.Order, placement.Scaling:
 		fixes = k.addHost(s)
 	case placement.NoAttribute, placement.ConstraintUnmet:
-		fixes = append(k.giveAttribute(s), k.addHost(s)...)
-		fixes = append(fixes, k.whoMeets(s)...)
+		fixes = append(k.giveAttribute(s), k.whoMeets(s)...)
+		fixes = append(fixes, advice.Say("or add a host that has what is asked for: one more like the others does not help"))
 	case placement.Protected:
 		return k.protected(f)
 	default:
