@@ -62,7 +62,7 @@ func TestScripts(t *testing.T) { scripts(t, "testdata/script", nil) }
 // scripts runs the scripts in a directory, with more commands.
 func scripts(t *testing.T, dir string, more map[string]func(*testscript.TestScript, bool, []string)) {
 	cmds := map[string]func(*testscript.TestScript, bool, []string){
-		"exits": exits, "until": until, "sim": simulated, "busy": busy, "journal": emptyJournal, "drains": drains, "newer": newer, "task": firstTask,
+		"exits": exits, "until": until, "sim": simulated, "busy": busy, "journal": emptyJournal, "drains": drains, "newer": newer, "aside": aside, "task": firstTask,
 		"terminates": terminates,
 	}
 	maps.Copy(cmds, more)
@@ -247,6 +247,20 @@ var ofNewer = journal.Batch{Records: []journal.Record{
 	{Key: "task:prod/0123/1", Scope: "cluster/prod", Rev: 1, Open: true, Body: []byte(`{"v":2,"kind":"task","task":"0123"}`)},
 	{Key: "task:prod/4567/1", Scope: "cluster/prod", Rev: 1, Open: true, Body: []byte(`{"v":2,"kind":"task","task":"4567"}`)},
 }}
+
+// aside writes two lines about what was set aside, and an open record that nobody can read.
+func aside(ts *testscript.TestScript, _ bool, args []string) {
+	store, err := sqlite.Open(ts.MkAbs(args[0]))
+	ts.Check(err)
+	at := time.Date(2026, 11, 21, 9, 15, 2, 0, time.UTC)
+	ts.Check(errors.Join(store.Write(context.Background(), journal.Batch{
+		Records: []journal.Record{{Key: "web/i-1/a", Scope: "cluster/prod", Rev: 1, Open: true, Body: []byte("garbage")}},
+		Lines: []journal.Line{
+			{At: at, Kind: journal.SetAside, Text: "set aside a drain"}, {At: at, Kind: "heard", Text: "heard"},
+			{At: at, Kind: journal.SetAside, Text: "set aside a line"},
+		},
+	}), store.Close()))
+}
 
 func firstTask(ts *testscript.TestScript, _ bool, args []string) {
 	var plan struct {

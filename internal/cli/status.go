@@ -51,11 +51,23 @@ type unknownLine struct {
 	Records int    `json:"records"`
 }
 
+// asideLine says what the journal refused or nobody could read, among its latest lines; its JSON keys are stable.
+type asideLine struct {
+	Lines  int       `json:"of_lines"`
+	Count  int       `json:"count"`
+	At     time.Time `json:"latest_at,omitzero"`
+	Latest string    `json:"latest,omitempty"`
+}
+
+// asideLines is how many lines back status counts what was set aside.
+const asideLines = 2000
+
 // report is what status shows.
 type report struct {
 	drains  []statusLine
 	holders []holderLine
 	unknown []unknownLine
+	aside   asideLine
 }
 
 // clean spells what must not be shown: names and texts come from outside, and one with a newline or a tab would make a row of its own.
@@ -85,7 +97,8 @@ func newStatus(p Process) *cobra.Command {
 
 It shows what a drain waits for as of the last change in the journal. Below the drains it lists which process works for which scope
 (a cluster, or a group without a cluster) and when that process last renewed its lease. A function holds a scope only for a
-moment. The last lines count the open records that a newer version of Ebb wrote: this one cannot read them and leaves them alone.`,
+moment. The last lines count the open records that a newer version of Ebb wrote: this one cannot read them and leaves them alone;
+and what was set aside lately, because the journal could not keep it or nobody could read it.`,
 		Example: `  ebb status --config ebb.yaml
   ebb status --journal sqlite:///var/lib/ebb/journal.db -o json`,
 	}
@@ -143,12 +156,25 @@ func status(ctx context.Context, cfg config.Config, ended int) (r report, err er
 			}
 			continue
 		}
-		if err != nil {
-			return r, err
+		if err != nil { // ebb serve sets it aside
+			r.aside.Count, r.aside.Latest = r.aside.Count+1, err.Error()
+			continue
 		}
 		r.drains = append(r.drains, lineOf(d, kernel.Waiting(rec), cfg))
 	}
-	return r, nil
+	return r, r.countAside(ctx, store)
+}
+
+// countAside counts the lines about what was set aside.
+func (r *report) countAside(ctx context.Context, store journal.Store) error {
+	lines, err := store.History(ctx, journal.Query{Limit: asideLines})
+	r.aside.Lines = len(lines)
+	for _, l := range lines {
+		if l.Kind == journal.SetAside {
+			r.aside.Count, r.aside.At, r.aside.Latest = r.aside.Count+1, l.At, l.Text
+		}
+	}
+	return err
 }
 
 func lineOf(d drain.Drain, waiting string, cfg config.Config) statusLine {
@@ -184,7 +210,12 @@ var statusForms = map[string]func(io.Writer, report) error{
 		for _, u := range r.unknown {
 			fmt.Fprintf(tw, "%s\t%s, version %d\t%d\n", u.Scope, u.Kind, u.Version, u.Records)
 		}
-		return tw.Flush()
+		if err := tw.Flush(); err != nil || r.aside.Count == 0 {
+			return err
+		}
+		_, err := fmt.Fprintf(w, "\nSet aside, because the journal could not keep it or nobody could read it: %d of its last %d lines. The latest: %s\n",
+			r.aside.Count, r.aside.Lines, r.aside.Latest)
+		return err
 	},
 	"tsv": func(w io.Writer, r report) error {
 		r.clean()
@@ -192,7 +223,9 @@ var statusForms = map[string]func(io.Writer, report) error{
 		return nil
 	},
 	"json": func(w io.Writer, r report) error {
-		return writeJSON(w, map[string]any{"schema_version": 1, "drains": r.drains, "holders": r.holders, "unknown_records": r.unknown})
+		return writeJSON(w, map[string]any{
+			"schema_version": 1, "drains": r.drains, "holders": r.holders, "unknown_records": r.unknown, "set_aside": r.aside,
+		})
 	},
 	"jsonl": func(w io.Writer, r report) error {
 		for _, l := range r.drains {

@@ -36,6 +36,8 @@ const (
 	Refused Outcome = "refused"
 	// NotLeaving: the group says that the instance is not being terminated.
 	NotLeaving Outcome = "not-leaving"
+	// Unreadable: what the journal had of the drain could not be read. If the instance waits, the sweep finds it again.
+	Unreadable Outcome = "unreadable"
 )
 
 // Policy is how an operator wants drains to go. All durations are positive.

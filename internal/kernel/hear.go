@@ -26,6 +26,7 @@ type Verdict struct {
 	Delete  bool // acknowledge it; otherwise the queue delivers it again, later each time
 	Kind    event.Kind
 	Why     string
+	Drain   string // key of the drain that it opened
 }
 
 // Hear takes in a message. What becomes of it is among the verdicts of the next Next, after the batch that makes it durable.
@@ -35,6 +36,9 @@ func (k *Kernel) Hear(h Heard, now time.Time) {
 	switch h.Event.Kind.Use() {
 	case event.Drains:
 		v.Delete, v.Why = k.hearTermination(h, now)
+		if o, ok := k.open[fleet.HostTarget(h.Event.Instance)]; ok && v.Why == "" {
+			v.Drain = o.d.Key
+		}
 	case event.Nothing, event.Wakes:
 		v.Delete = h.Noted || !k.cfg.LeaveForeign
 	case event.Answers:
@@ -56,13 +60,17 @@ func (k *Kernel) hearUnknown(h Heard, now time.Time) bool {
 	if k.cfg.Redrive || h.Receives < giveUp {
 		return false
 	}
-	body := h.Body[:min(len(h.Body), 64<<10)]
+	body := h.Body[:min(len(h.Body), keptBody)] // a part of a character at its end is replaced in JSON
 	data, _ := json.Marshal(map[string]string{"message": h.ID, "body": body})
 	text := fmt.Sprintf("deleted message %s after %d receives: %s; the queue has no redrive policy to keep it",
 		h.ID, h.Receives, h.Event.Why)
 	k.lines = append(k.lines, journal.Line{At: now, Kind: "unreadable", Data: data, Text: text})
 	return true
 }
+
+// keptBody is how many bytes are kept of a message that is deleted unread. JSON makes six bytes of one at most, and journal.MaxBody limits
+// what comes of it.
+const keptBody = 16 << 10
 
 func (k *Kernel) hearTermination(h Heard, now time.Time) (ack bool, why string) {
 	e := h.Event
@@ -96,6 +104,9 @@ func (k *Kernel) hearTermination(h Heard, now time.Time) (ack bool, why string) 
 	if k.newer[e.Group+"/"+t.ID] {
 		k.Counts["left alone"]++
 		return true, "its record in the journal is open, and only a newer version of Ebb reads it"
+	}
+	if k.aside[e.Group+"/"+t.ID] {
+		return h.Noted, "the journal takes no record of its drain"
 	}
 	if key, late := k.recent[t].late(e); late {
 		k.Counts["late"]++

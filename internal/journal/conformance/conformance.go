@@ -27,7 +27,7 @@ func Run(t *testing.T, now time.Time, open func(*testing.T) journal.Store, again
 		"empty": empty, "round trip": roundTrip, "revisions": revisions, "atomic": atomic, "twice in one batch": twice,
 		"a key used again":       usedAgain,
 		"one open for a subject": oneOpen, "order": order, "query": query, "large": large, "no aliasing": noAliasing, "cancelled": cancelled,
-		"closed": closed,
+		"closed": closed, "refused": refused, "at the bounds": bounds,
 		"leases": leases, "under": under, "forwarded messages": forwarded, "many": many,
 		"writers race": func(t *testing.T, s journal.Store) { race(t, s, s) },
 	}
