@@ -73,18 +73,22 @@ func TestNothingIsKilledBeforeItsTimeToStopIsKnownAndOver(t *testing.T) {
 		until      time.Duration
 		last       string
 	}{
-		{"one second after SIGTERM", []inventory.Container{{Name: "app", StopTimeout: 30 * time.Second}}, "", time.Second, "SIGKILL follows at", 30 * time.Second, ""},
-		{"dependsOn", app(2 * time.Minute), "", 3 * time.Minute, "containers app, envoy stop one after the other (dependsOn) and have 4m together", 4 * time.Minute, ""},
+		{"one second after SIGTERM", []inventory.Container{{Name: "app", StopTimeout: 30 * time.Second}}, "", time.Second,
+			"SIGKILL follows at", 30 * time.Second, ""},
+		{"dependsOn", app(2 * time.Minute), "", 3 * time.Minute,
+			"containers app, envoy stop one after the other (dependsOn) and have 4m together", 4 * time.Minute, ""},
 		{"the agent's own time", []inventory.Container{{Name: "app"}}, settings + "echo ECS_CONTAINER_STOP_TIMEOUT=2h >> /etc/ecs/ecs.config\n", 5 * time.Minute,
 			"ECS_CONTAINER_STOP_TIMEOUT in the group's user data says 2h", 2 * time.Hour, ""},
 		{"dependsOn and the agent's own time", app(0), settings + "echo ECS_CONTAINER_STOP_TIMEOUT=2h >> /etc/ecs/ecs.config\n", time.Hour,
 			"have 2h2m together", 2*time.Hour + 2*time.Minute, ""},
-		{"the agent's time is not known", []inventory.Container{{Name: "app"}}, "", time.Second, "unless the agent has an ECS_CONTAINER_STOP_TIMEOUT, which could not be read",
+		{"the agent's time is not known", []inventory.Container{{Name: "app"}}, "", time.Second,
+			"unless the agent has an ECS_CONTAINER_STOP_TIMEOUT, which could not be read",
 			30 * time.Second, ""},
 		{"not known, and over", []inventory.Container{{Name: "app"}}, "", time.Hour, "so the agent has another, or it does not report", 0, ""},
 		{"set in a form that is not understood", []inventory.Container{{Name: "app"}}, settings + "$env:ECS_CONTAINER_STOP_TIMEOUT = '2h'\n", time.Hour,
 			"could not be read; that has passed", 0, ""},
-		{"known, and just over", []inventory.Container{{Name: "app"}}, settings, 80 * time.Second, "SIGKILL follows at", 30 * time.Second, ""},
+		{"known, and just over", []inventory.Container{{Name: "app"}}, settings, 80 * time.Second,
+			"SIGKILL follows at", 30 * time.Second, ""},
 		{"known, and over", []inventory.Container{{Name: "app"}}, settings, 5 * time.Minute, "which has passed", 0, "docker kill"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -156,7 +160,8 @@ func TestTheTasksOfEveryRegistrationCount(t *testing.T) {
 				slices.Reverse(p.cluster.Hosts)
 			}
 			r := p.why(s, nil)
-			if strings.Contains(allCommands(r), "deregister") || strings.Contains(allCommands(r), "complete-lifecycle-action") || r.Blockers[0].Code == diagnose.OpenHook ||
+			if strings.Contains(allCommands(r), "deregister") || strings.Contains(allCommands(r), "complete-lifecycle-action") ||
+				r.Blockers[0].Code == diagnose.OpenHook ||
 				r.Blockers[0].Code == placement.AgentGone || !strings.Contains(strings.Join(r.Notes, "\n"), "is registered 2 times") {
 				t.Errorf("%s\n%s\n%q", r.Headline, allCommands(r), r.Notes)
 			}
@@ -293,7 +298,8 @@ func TestAClusterThatWasNotReadIsNotTakenForEmpty(t *testing.T) {
 	if len(r.Blockers) != 1 || r.Blockers[0].Code != placement.Unjudged || r.Blockers[0].Exact || allCommands(r) != "" {
 		t.Errorf("%+v", r.Blockers)
 	}
-	if f := diagnose.Plan(p.Inventory, []string{s.target}, s.Now(), "other"); f.Verdict != "uncertain" || !strings.HasPrefix(f.Headline, "only cluster other was read") {
+	f := diagnose.Plan(p.Inventory, []string{s.target}, s.Now(), "other")
+	if f.Verdict != "uncertain" || !strings.HasPrefix(f.Headline, "only cluster other was read") {
 		t.Errorf("plan says %s: %s", f.Verdict, f.Headline)
 	}
 }
