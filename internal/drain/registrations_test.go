@@ -2,7 +2,9 @@ package drain
 
 import (
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/plan"
@@ -40,7 +42,7 @@ func TestEveryRegistrationIsDrained(t *testing.T) {
 	s.d.DrainingSince = s.d.Zero
 	left := s.task("web", "", "RUNNING", "RUNNING")
 	left.Value.ContainerInstance = stale
-	if dec := s.decide(); dec.Drain.Intent != nil || dec.Waiting != "for 1 of 1 tasks to stop" {
+	if dec := s.decide(); dec.Drain.Intent != nil || !strings.HasPrefix(dec.Waiting, "for 1 of 1 tasks to stop, until 2026-11-21 09:30:00 UTC at the latest") {
 		t.Errorf("its task is not waited for: %q", dec.Waiting)
 	}
 	left.Value.LastStatus, left.Value.DesiredStatus = fleet.Stopped, fleet.Stopped
@@ -101,5 +103,18 @@ func TestADeadlineSaysThatRegistrationsWereNotLookedAt(t *testing.T) {
 	a := s.decide().Drain.Intent
 	if a == nil || a.Reason != "the deadline of 30m0s is over; the instance is registered more than once, and the tasks of 1 registrations were not looked at" {
 		t.Errorf("forced: %+v", a)
+	}
+}
+
+// At three in the morning one wants to know when it ends, and what stands in its way.
+func TestTheWaitSaysUntilWhenAndForWhat(t *testing.T) {
+	s := emptyHost()
+	s.task("web", "web", "RUNNING", "RUNNING")
+	s.service("web", false, "")
+	s.d.DrainingSince = t0
+	s.at(10 * time.Minute)
+	s.fresh()
+	if w := s.decide().Waiting; w != "for 1 of 1 tasks to stop, 1 of which ECS has not asked to stop yet, until 2026-11-21 09:30:00 UTC at the latest" {
+		t.Errorf("waits %s", w)
 	}
 }

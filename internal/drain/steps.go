@@ -183,7 +183,7 @@ func stopped(c *decider) bool {
 	d := c.d()
 	if len(waited) > 0 {
 		d.EmptySince = time.Time{}
-		c.out.Waiting = fmt.Sprintf("for %d of %d tasks to stop", len(live), len(c.tasks))
+		c.out.Waiting = fmt.Sprintf("for %d of %d tasks to stop%s", len(live), len(c.tasks), untilWhen(c))
 		return false
 	}
 	d.EmptySince = cmp.Or(d.EmptySince, c.now)
@@ -196,6 +196,15 @@ func stopped(c *decider) bool {
 		return false
 	}
 	return c.targetsOut(daemons)
+}
+
+// untilWhen says until when the tasks are waited for at most, and how many of them ECS has not asked to stop.
+func untilWhen(c *decider) string {
+	text := ""
+	if n := notAsked(c); n > 0 && !c.d().DrainingSince.IsZero() && c.now.Sub(c.d().DrainingSince) > stayingFor {
+		text = fmt.Sprintf(", %d of which ECS has not asked to stop yet", n)
+	}
+	return text + ", until " + Deadline(*c.d(), c.hook, c.p).UTC().Format("2006-01-02 15:04:05 UTC") + " at the latest"
 }
 
 // watch asks for looks at the live tasks.

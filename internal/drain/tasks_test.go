@@ -102,7 +102,7 @@ func TestWhatIsLeftIsNamed(t *testing.T) {
 	if want := []string{"web:1/web RUNNING", "batch:1/batch STOPPING"}; !slices.Equal(dec.Drain.Left, want) {
 		t.Errorf("left %v, want %v", dec.Drain.Left, want)
 	}
-	if dec.Waiting != "for 2 of 3 tasks to stop" {
+	if !strings.HasPrefix(dec.Waiting, "for 2 of 3 tasks to stop,") {
 		t.Errorf("waits %s", dec.Waiting)
 	}
 	s.deadlineOver()
