@@ -29,6 +29,8 @@ func (c *Core) put(ctx context.Context, b journal.Batch) error {
 	if b.Empty() {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, journalTimeout)
+	defer cancel()
 	if err := c.cfg.Store.Write(ctx, b); err != nil {
 		return fmt.Errorf("write the journal: %w", err)
 	}

@@ -99,6 +99,9 @@ func (e *ebb) next() time.Time {
 		return never
 	}
 	at := earliest(e.leased, e.nextMessage())
+	if due := e.core.BeatsDue(); !due.IsZero() {
+		at = earliest(at, due.Add(-e.skew))
+	}
 	if e.loaded() {
 		wake, forwarded := e.core.Due()
 		at = earliest(at, wake.Add(-e.skew))
@@ -117,6 +120,12 @@ func (e *ebb) act() {
 	}
 	if !e.leased.After(now) {
 		e.renew()
+	}
+	if e.core != nil {
+		for _, r := range e.core.Beats() { // which decide nothing, whoever holds the lease
+			e.cover["beat without a journal"]++
+			e.sendFrom(nil, r)
+		}
 	}
 	if e.loaded() {
 		e.poll()
@@ -238,8 +247,11 @@ func (e *ebb) step() {
 }
 
 // send carries out a request. While the process hangs, its result waits.
-func (e *ebb) send(r plan.Request) {
-	core, k, life := e.core, e.core.Kernel, e.life
+func (e *ebb) send(r plan.Request) { e.sendFrom(e.core.Kernel, r) }
+
+// sendFrom carries out a request of a kernel, or of none.
+func (e *ebb) sendFrom(k *kernel.Kernel, r plan.Request) {
+	core, life := e.core, e.life
 	e.carryOut(e.ctx, r, e.now(), func() bool { return life == e.life }, func(done plan.Done) {
 		if e.hangs.After(e.w.Now()) {
 			e.later(e.hangs, func() { core.Did(k, done) })
