@@ -107,7 +107,7 @@ func (c *Core) putRecord(ctx context.Context, out *kernel.Output, r journal.Reco
 		}
 		c.cfg.Log.Error("the journal takes no record of a drain; it is let go, and its hook runs out unless somebody answers it",
 			"drain", shown(r.Key), "err", err)
-		out.Do = c.Kernel.LetGo(r.Key, out.Do)
+		out.Do = c.Kernel.LetGo(r.Key, out.Do, c.cfg.Now())
 		leave(out, func(v kernel.Verdict) bool { return v.Drain == r.Key })
 		err = nil
 	}

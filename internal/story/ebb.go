@@ -31,9 +31,10 @@ type ebb struct {
 	queue   *sqs.Queue
 	journal *faulty
 	polled  time.Time
-	leased  time.Time // when its leases are due
-	hangs   time.Time // until then it does nothing and knows nothing of it
-	cut     time.Time // until then it does not reach its journal
+	leased  time.Time     // when its leases are due
+	hangs   time.Time     // until then it does nothing and knows nothing of it
+	cut     time.Time     // until then it does not reach its journal
+	lag     time.Duration // for which the journal has held up the step that is under way
 	writes  int
 }
 
@@ -218,7 +219,7 @@ func (r *run) remember(ms []event.Message) {
 
 // step lets the core do what is due, and is where a process is killed.
 func (e *ebb) step() {
-	e.journal.at = Fault{}
+	e.journal.at, e.lag = Fault{}, 0
 	requests, err := e.core.Step(e.ctx)
 	switch {
 	case e.core == nil: // killed
@@ -240,6 +241,9 @@ func (e *ebb) step() {
 	if len(requests) > 0 && len(e.ebbs) > 1 {
 		e.journal.alone()
 	}
+	if e.lag > 0 { // what was decided is sent only then, and nothing is done meanwhile
+		e.hangs = latest(e.hangs, e.w.Now().Add(e.lag))
+	}
 	for _, r := range requests {
 		e.send(r)
 	}
@@ -252,6 +256,19 @@ func (e *ebb) send(r plan.Request) { e.sendFrom(e.core.Kernel, r) }
 // sendFrom carries out a request of a kernel, or of none.
 func (e *ebb) sendFrom(k *kernel.Kernel, r plan.Request) {
 	core, life := e.core, e.life
+	if e.lag > 0 {
+		e.later(e.w.Now().Add(e.lag), func() {
+			if life == e.life {
+				e.carry(core, k, r)
+			}
+		})
+		return
+	}
+	e.carry(core, k, r)
+}
+
+func (e *ebb) carry(core *engine.Core, k *kernel.Kernel, r plan.Request) {
+	life := e.life
 	e.carryOut(e.ctx, r, e.now(), func() bool { return life == e.life }, func(done plan.Done) {
 		if e.hangs.After(e.w.Now()) {
 			e.later(e.hangs, func() { core.Did(k, done) })

@@ -51,6 +51,7 @@ type hostPast struct {
 	beats   []beat    // heartbeats of Ebb
 	machine string    // its state in EC2
 	status  string    // of its container instance, see settle; empty: it has not joined a cluster
+	letGo   bool      // the journal took no record of its drain, and says so
 	ours    bool      // it has come to wait in the hook that Ebb owns: only then may Ebb do something to it
 	changed time.Time // since when it has its status
 	gone    time.Time
@@ -140,6 +141,10 @@ func (p *past) take(e core.Entry) {
 	case core.EntryHook:
 		p.hook(e)
 	case core.EntryJournal:
+		if e.To == "let go" {
+			h.letGo = true
+			return
+		}
 		if e.To == "unreadable" {
 			p.unread++
 		}
