@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -17,13 +18,13 @@ import (
 )
 
 // openJournal opens the journal that the configuration names for the controller.
-func openJournal(ctx context.Context, cfg config.Config, awsCfg aws.Config) (journal.Store, error) {
+func openJournal(ctx context.Context, cfg config.Config, awsCfg aws.Config, log *slog.Logger) (journal.Store, error) {
 	if table := cfg.JournalTable(); table != "" {
 		s, err := dynamodb.Open(ctx, awsCfg, table, dynamodb.Options{Endpoint: cfg.JournalEndpoint})
 		return s, unopened(cfg, err)
 	}
 	if file := cfg.JournalFile(); file != "" {
-		s, err := sqlite.Open(file)
+		s, err := sqlite.Open(file, sqlite.Options{Log: log})
 		return s, misconfigured(err)
 	}
 	return memory.New(), nil

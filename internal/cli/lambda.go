@@ -59,7 +59,7 @@ As bootstrap of a function ebb needs no argument: it does this by itself. ebb in
 		if err != nil {
 			return misconfigured(err)
 		}
-		store, err := openJournal(cmd.Context(), cfg, awsCfg)
+		store, err := openJournal(cmd.Context(), cfg, awsCfg, logger(p, cfg.LogLevel, "json"))
 		if err != nil {
 			return err
 		}

@@ -212,7 +212,7 @@ func busy(ts *testscript.TestScript, _ bool, _ []string) {
 }
 
 func emptyJournal(ts *testscript.TestScript, _ bool, args []string) {
-	store, err := sqlite.Open(ts.MkAbs(args[0]))
+	store, err := sqlite.Open(ts.MkAbs(args[0]), sqlite.Options{})
 	ts.Check(err)
 	ts.Check(store.Close())
 	db, err := sql.Open("sqlite", filepath.ToSlash(ts.MkAbs(args[0])))
@@ -222,7 +222,7 @@ func emptyJournal(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func drains(ts *testscript.TestScript, _ bool, args []string) {
-	store, err := sqlite.Open(ts.MkAbs(args[0]))
+	store, err := sqlite.Open(ts.MkAbs(args[0]), sqlite.Options{})
 	ts.Check(err)
 	k, err := kernel.New(kernel.Config{Hook: "ebb-drain", Groups: []kernel.Managed{{Match: "web", Cluster: "prod", Policy: drain.Defaults()}}}, nil, nil)
 	ts.Check(err)
@@ -237,7 +237,7 @@ func drains(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func newer(ts *testscript.TestScript, _ bool, args []string) {
-	store, err := sqlite.Open(ts.MkAbs(args[0]))
+	store, err := sqlite.Open(ts.MkAbs(args[0]), sqlite.Options{})
 	ts.Check(err)
 	ts.Check(errors.Join(store.Write(context.Background(), ofNewer), store.Close()))
 }
@@ -250,7 +250,7 @@ var ofNewer = journal.Batch{Records: []journal.Record{
 
 // aside writes two lines about what was set aside, and an open record that nobody can read.
 func aside(ts *testscript.TestScript, _ bool, args []string) {
-	store, err := sqlite.Open(ts.MkAbs(args[0]))
+	store, err := sqlite.Open(ts.MkAbs(args[0]), sqlite.Options{})
 	ts.Check(err)
 	at := time.Date(2026, 11, 21, 9, 15, 2, 0, time.UTC)
 	ts.Check(errors.Join(store.Write(context.Background(), journal.Batch{

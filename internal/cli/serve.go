@@ -72,7 +72,7 @@ func serve(ctx context.Context, p Process, cfg config.Config, clockURL string) e
 	if err != nil {
 		return misconfigured(err)
 	}
-	store, err := openJournal(ctx, cfg, awsCfg)
+	store, err := openJournal(ctx, cfg, awsCfg, log)
 	if err != nil {
 		return err
 	}

@@ -29,6 +29,8 @@ func (c *Core) put(ctx context.Context, b journal.Batch) error {
 	if b.Empty() {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, journalTimeout)
+	defer cancel()
 	if err := c.cfg.Store.Write(ctx, b); err != nil {
 		return fmt.Errorf("write the journal: %w", err)
 	}
@@ -105,7 +107,7 @@ func (c *Core) putRecord(ctx context.Context, out *kernel.Output, r journal.Reco
 		}
 		c.cfg.Log.Error("the journal takes no record of a drain; it is let go, and its hook runs out unless somebody answers it",
 			"drain", shown(r.Key), "err", err)
-		out.Do = c.Kernel.LetGo(r.Key, out.Do)
+		out.Do = c.Kernel.LetGo(r.Key, out.Do, c.cfg.Now())
 		leave(out, func(v kernel.Verdict) bool { return v.Drain == r.Key })
 		err = nil
 	}

@@ -42,6 +42,10 @@ type Core struct {
 	looked    time.Time                    // when forwarded messages were last looked for, by cfg.Clock
 	until     time.Time                    // it begins nothing from then on, by cfg.Clock; zero: never
 	aside     int                          // how often the journal refused something for good
+
+	beats *beats    // of the hooks that no kernel knows, while the journal is away
+	away  time.Time // since when the journal is away, by cfg.Clock; zero: it is not
+	said  time.Time // when the log last said so
 }
 
 // NewCore returns the core of an Ebb that lives on, not loaded yet. Each message that it settles it settles with cfg.Source.
@@ -53,11 +57,17 @@ func NewCore(cfg Config) *Core {
 }
 
 func newCore(cfg Config, leases *Leases) *Core {
-	return &Core{cfg: cfg, Leases: leases, forwarded: map[string]journal.Forwarded{}}
+	tick := time.Duration(0)
+	if cfg.Kernel.OnePass {
+		tick = kernel.Tick
+	}
+	return &Core{cfg: cfg, Leases: leases, forwarded: map[string]journal.Forwarded{}, beats: newBeats(tick)}
 }
 
 // Load starts a new kernel from the journal, for the scopes whose leases are held.
 func (c *Core) Load(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, journalTimeout)
+	defer cancel()
 	held := c.Leases.Held() // before the journal is read: from here on nobody else writes of these scopes
 	onePass, limit := c.cfg.Kernel.OnePass, recentDrains
 	if onePass {
@@ -66,8 +76,8 @@ func (c *Core) Load(ctx context.Context) error {
 	var open, ended []journal.Record
 	var err error
 	if len(held) > 0 || !onePass {
-		if open, err = c.cfg.Store.Open(ctx); err != nil {
-			return fmt.Errorf("read the open drains: %w", err)
+		if open, err = c.open(ctx); err != nil {
+			return err
 		}
 		if open, err = c.endUnread(ctx, open, held); err != nil {
 			return err
@@ -88,12 +98,27 @@ func (c *Core) Load(ctx context.Context) error {
 	}
 	c.Kernel, c.under = k, held
 	c.changed = true
+	c.handOver()
 	return nil
 }
 
+// open reads the open drains.
+func (c *Core) open(ctx context.Context) ([]journal.Record, error) {
+	ctx, cancel := context.WithTimeout(ctx, journalTimeout)
+	defer cancel()
+	open, err := c.cfg.Store.Open(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the open drains: %w", err)
+	}
+	return open, nil
+}
+
 // Forget drops the kernel and what it heard. Messages whose effect may not be durable go back to the source; forwarded ones are still in
-// the journal.
+// the journal. Heartbeats of its hooks go on until a kernel knows of them again.
 func (c *Core) Forget() {
+	if c.Kernel != nil {
+		c.beats.keep(c.Kernel.Hooks()...)
+	}
 	c.Kernel = nil
 	clear(c.forwarded)
 	if c.cfg.Source != nil {
@@ -121,7 +146,7 @@ func holds(held, some map[string]journal.Lease) bool {
 }
 
 // Due says when to call Step: by the clock of the cloud for what the kernel waits for, and by that of processes for forwarded messages,
-// where zero is never.
+// where zero is never. When to call Beats is for BeatsDue to say.
 func (c *Core) Due() (wake, forwarded time.Time) {
 	if len(c.under) > 0 {
 		forwarded = c.looked.Add(forwardedPause)
@@ -132,10 +157,17 @@ func (c *Core) Due() (wake, forwarded time.Time) {
 	return c.wake, forwarded
 }
 
-// Hear takes in messages of the source.
+// Hear takes in messages of the source. Without a kernel it only keeps the hooks alive of which they tell, and leaves them to the queue.
 func (c *Core) Hear(ms []event.Message) {
 	for _, m := range ms {
-		c.hear(m, false)
+		if c.Kernel == nil || c.Leases.Err() != nil {
+			c.keepAlive(m)
+		}
+		if c.Kernel != nil {
+			c.hear(m, false)
+		} else {
+			c.cfg.Source.Settle(m.ID, false)
+		}
 	}
 }
 
@@ -144,8 +176,11 @@ func (c *Core) hear(m event.Message, forwarded bool) {
 	c.changed = true
 }
 
-// Did takes in what came of a request that a kernel made. That of an earlier kernel is ignored.
+// Did takes in what came of a request that a kernel made, or that Beats returned, which no kernel made. That of an earlier kernel is ignored.
 func (c *Core) Did(k *kernel.Kernel, done plan.Done) {
+	if k == nil {
+		c.beaten(done)
+	}
 	if k == c.Kernel && k != nil {
 		c.Kernel.Did(done, c.cfg.Now())
 		c.changed = true
@@ -171,6 +206,8 @@ func (c *Core) hearForwarded(ctx context.Context) error {
 	if len(c.under) == 0 {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, journalTimeout)
+	defer cancel()
 	all, err := c.cfg.Store.Forwarded(ctx, slices.Sorted(maps.Keys(c.under)))
 	if err != nil {
 		return fmt.Errorf("read the messages that other ebbs forwarded: %w", err)
@@ -225,6 +262,8 @@ func (c *Core) settle(ctx context.Context, vs []kernel.Verdict) {
 	if len(heard) == 0 {
 		return
 	}
+	ctx, cancel := context.WithTimeout(ctx, journalTimeout)
+	defer cancel()
 	if err := c.cfg.Store.Discard(ctx, heard); err != nil {
 		c.cfg.Log.Warn("forwarded messages cannot be removed from the journal; they are heard again", "err", err)
 	}

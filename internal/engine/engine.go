@@ -83,7 +83,7 @@ func (e *Engine) Run(ctx context.Context) error {
 		pause := errorPause
 		switch {
 		case errors.Is(err, journal.ErrGone):
-			return fmt.Errorf("%w; start ebb serve again: instances that wait in a hook are found by the sweep", err)
+			return gone(err)
 		case errors.Is(err, ErrLeases):
 			pause = 0
 		case errors.Is(err, journal.ErrConflict):
@@ -91,8 +91,15 @@ func (e *Engine) Run(ctx context.Context) error {
 		default:
 			e.cfg.Log.Error("the journal failed; forgetting everything and reading it again", "err", err)
 		}
-		e.reload(ctx, pause)
+		if err := e.reload(ctx, pause, err); err != nil {
+			return gone(err)
+		}
 	}
+}
+
+// gone says what to do about a journal that is gone.
+func gone(err error) error {
+	return fmt.Errorf("%w; start ebb serve again: instances that wait in a hook are found by the sweep", err)
 }
 
 // start claims the leases that are free and reads the journal.
@@ -111,30 +118,56 @@ func (e *Engine) load(ctx context.Context) error {
 	switch is := lease.Text(e.core.under); is {
 	case was:
 	case "":
-		e.cfg.Log.Info("stands by: another ebb works, or the journal cannot be reached", "had", was)
+		if err := e.core.Leases.Err(); err != nil {
+			e.core.Away(err)
+		} else {
+			e.cfg.Log.Info("stands by: another ebb works", "had", was)
+		}
 	default:
 		e.cfg.Log.Info("works", "for", is)
 	}
 	return nil
 }
 
-// reload starts over from the journal, until it can be read or ctx ends.
-func (e *Engine) reload(ctx context.Context, pause time.Duration) {
+// reload starts over from the journal, until it can be read or ctx ends. Meanwhile heartbeats go on, and messages go back to the queue. The
+// error is that the journal is gone.
+func (e *Engine) reload(ctx context.Context, pause time.Duration, why error) error {
 	e.core.Forget()
+	if isAway(why) {
+		e.core.Away(why)
+	}
 	for again := time.After(pause); ; {
+		e.beat(ctx)
 		select {
 		case <-ctx.Done():
-			return
-		case <-e.results: // of the kernel that was forgotten
+			return nil
+		case r := <-e.results: // of the kernel that was forgotten, or of a heartbeat
+			e.core.Did(r.kernel, r.done)
+			continue
+		case ms := <-e.heard:
+			e.core.Hear(ms)
+			continue
+		case <-time.After(e.until(e.core.BeatsDue())):
 			continue
 		case <-again:
 		}
 		err := e.load(ctx)
-		if err == nil {
-			return
+		if err == nil || ctx.Err() != nil {
+			return nil
 		}
-		e.cfg.Log.Error("the journal cannot be read; trying again", "err", err)
+		if errors.Is(err, journal.ErrGone) {
+			return err
+		}
+		e.cfg.Log.Debug("the journal cannot be read; trying again", "err", err)
+		e.core.Away(err)
 		again = time.After(errorPause)
+	}
+}
+
+// beat sends the heartbeats that are due whatever the journal does.
+func (e *Engine) beat(ctx context.Context) {
+	for _, r := range e.core.Beats() {
+		e.send(ctx, r, nil)
 	}
 }
 
@@ -144,12 +177,13 @@ func (e *Engine) work(ctx context.Context) error {
 		if e.core.Outdated() {
 			return ErrLeases
 		}
+		e.beat(ctx)
 		requests, err := e.core.Step(ctx)
 		if err != nil {
 			return err
 		}
 		for _, r := range requests {
-			e.send(ctx, r)
+			e.send(ctx, r, e.core.Kernel)
 		}
 		if now := e.cfg.Now(); now.Sub(e.logged) >= time.Minute {
 			e.logged = now
@@ -163,11 +197,19 @@ func (e *Engine) work(ctx context.Context) error {
 // timeout is how long there is nothing to do unless something comes.
 func (e *Engine) timeout() time.Duration {
 	wake, forwarded := e.core.Due()
-	d := time.Duration(min(float64(wake.Sub(e.cfg.Now()))/e.cfg.Speed, float64(longestWait)))
+	d := min(e.until(wake), e.until(e.core.BeatsDue()))
 	if !forwarded.IsZero() {
 		d = min(d, forwarded.Sub(e.cfg.Clock()))
 	}
 	return max(d, time.Millisecond)
+}
+
+// until is how long it is until a time by the clock of the cloud; zero is never.
+func (e *Engine) until(at time.Time) time.Duration {
+	if at.IsZero() {
+		return longestWait
+	}
+	return max(time.Duration(min(float64(at.Sub(e.cfg.Now()))/e.cfg.Speed, float64(longestWait))), time.Millisecond)
 }
 
 // wait takes in messages and results: at least one thing, unless there is none in time or the leases were renewed.
@@ -196,9 +238,8 @@ func (e *Engine) wait(ctx context.Context, timeout time.Duration) {
 	}
 }
 
-// send carries out one request in a worker of its own; the kernel bounds how many are under way.
-func (e *Engine) send(ctx context.Context, r plan.Request) {
-	k := e.core.Kernel
+// send carries out one request in a worker of its own; who made it bounds how many are under way. K is the kernel that made it, if one did.
+func (e *Engine) send(ctx context.Context, r plan.Request, k *kernel.Kernel) {
 	if a := r.Action; a != nil {
 		e.cfg.Log.Debug("act", "kind", a.Kind.String(), "target", a.Target.ID, "why", a.Why)
 	}

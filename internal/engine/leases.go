@@ -23,8 +23,30 @@ type Leases struct {
 	log   *slog.Logger
 	limit time.Duration // how long one call of the journal may take; 0: as long as it likes
 
-	mu     sync.Mutex // guards keeper; never held across a call to the journal
+	mu     sync.Mutex // guards the rest; never held across a call to the journal
 	keeper *lease.Keeper
+	err    error     // why the journal could not be used, the last time that it could not
+	failed time.Time // and when
+}
+
+// awayFor is how long after a failure the journal counts as away, unless a lease was stored since. A failed call is tried again before that.
+const awayFor = 15 * time.Second
+
+// Err is why the journal cannot be used for leases at present; nil: it can, as far as is known.
+func (l *Leases) Err() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.err != nil && l.now().Sub(l.failed) < awayFor {
+		return l.err
+	}
+	return nil
+}
+
+// Elsewhere reports whether another Ebb holds a scope.
+func (l *Leases) Elsewhere(scope string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.keeper.Elsewhere(scope, l.now())
 }
 
 // newLeases returns the leases of the Ebb cfg.Me, which holds none yet, and renews them at a pace.
@@ -83,6 +105,7 @@ func (l *Leases) read(ctx context.Context) error {
 	if err != nil {
 		l.log.Debug("leases cannot be read", "err", err)
 		l.keeper.Failed(l.now())
+		l.err, l.failed = err, l.now()
 		return err
 	}
 	for i := range all {
@@ -116,6 +139,9 @@ func (l *Leases) claim(ctx context.Context, c lease.Claim) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.keeper.Claimed(c, started, err, l.now())
+	if l.err, l.failed = err, l.now(); errors.Is(err, journal.ErrConflict) {
+		l.err = nil
+	}
 	return err
 }
 

@@ -135,13 +135,14 @@ func TestAnotherTakesOverFromOneThatIsCutOff(t *testing.T) {
 // away is a journal that cannot be reached for a while.
 type away struct {
 	journal.Store
-	away atomic.Bool
+	away     atomic.Bool
+	readable atomic.Bool // all the same, as on a full disk
 }
 
 var errAway = errors.New("the table is away")
 
 func (s *away) Leases(ctx context.Context) ([]journal.Lease, error) {
-	if s.away.Load() {
+	if s.away.Load() && !s.readable.Load() {
 		return nil, errAway
 	}
 	return s.Store.Leases(ctx)
@@ -155,7 +156,7 @@ func (s *away) Claim(ctx context.Context, was, is journal.Lease) error {
 }
 
 func (s *away) Open(ctx context.Context) ([]journal.Record, error) {
-	if s.away.Load() {
+	if s.away.Load() && !s.readable.Load() {
 		return nil, errAway
 	}
 	return s.Store.Open(ctx)

@@ -21,17 +21,19 @@ const wakeID = "wake"
 // mostPasses bounds the passes of one invocation.
 const mostPasses = 5
 
-// Function is an Ebb that lives for one invocation at a time. Between two it knows only which leases it has seen, and since when.
+// Function is an Ebb that lives for one invocation at a time. Between two it knows only which leases it has seen, and since when; and which
+// hooks were open in the last pass, should the journal be away in the next.
 type Function struct {
 	cfg    Config
 	leases *Leases
+	beats  *beats
 }
 
 // NewFunction returns what handles one invocation after another in a process.
 func NewFunction(cfg Config) *Function {
 	cfg = cfg.withDefaults()
 	cfg.Kernel.OnePass = true
-	return &Function{cfg, newLeases(cfg, lease.Pass())}
+	return &Function{cfg, newLeases(cfg, lease.Pass()), newBeats(kernel.Tick)}
 }
 
 // Pass handles one invocation: it hears the messages, goes as far as it can without waiting for anything but answers, and returns what
@@ -50,12 +52,36 @@ func (f *Function) Pass(ctx context.Context, heard []event.Message, clock bool) 
 		case failed != nil:
 			err = failed
 		case len(do) > 0:
-			f.carryOut(work, i, do)
+			for _, done := range f.carryOut(work, do) {
+				i.Did(done)
+			}
 		case again.IsZero() || !pause(work, again.Sub(f.cfg.Now())):
 			err = i.More(work)
 		}
 	}
+	if isAway(err) {
+		f.keepAlive(ctx, i, heard, err)
+	}
 	return i.Settled, err
+}
+
+// keepAlive sends the heartbeats that are due without the journal: of the hooks of the last pass of this process, and of those of which a
+// message tells. A process that is new knows no others.
+func (f *Function) keepAlive(ctx context.Context, i *Invocation, heard []event.Message, err error) {
+	i.Core.Forget()
+	for _, m := range heard {
+		i.Core.keepAlive(m)
+	}
+	i.Core.Away(err)
+	for {
+		due := i.Core.Beats()
+		if len(due) == 0 {
+			return
+		}
+		for _, done := range f.carryOut(ctx, due) {
+			i.Core.Did(nil, done)
+		}
+	}
 }
 
 // bound leaves some of the time that is given for an end in good order: after two thirds of it nothing more is begun, and after five sixths
@@ -71,15 +97,17 @@ func (f *Function) bound(ctx context.Context) (work context.Context, until time.
 }
 
 // carryOut carries out requests at once and waits for all of them.
-func (f *Function) carryOut(ctx context.Context, i *Invocation, requests []plan.Request) {
+func (f *Function) carryOut(ctx context.Context, requests []plan.Request) []plan.Done {
 	results := make(chan plan.Done)
 	for _, r := range requests {
 		started := f.cfg.Now()
 		go func() { results <- CarryOut(ctx, f.cfg.Cloud, r, started) }()
 	}
+	var all []plan.Done
 	for range requests {
-		i.Did(<-results)
+		all = append(all, <-results)
 	}
+	return all
 }
 
 // pause waits, and reports whether the time has passed before ctx ended.
@@ -107,11 +135,11 @@ type Invocation struct {
 // it may at any time.
 func (f *Function) Begin(ctx context.Context, heard []event.Message, clock bool, until time.Time) (*Invocation, error) {
 	i := &Invocation{Core: newCore(f.cfg, f.leases)}
-	i.Core.until = until
+	i.Core.until, i.Core.beats = until, f.beats
 	i.Core.settled = func(v kernel.Verdict) { i.Settled = append(i.Settled, v) }
-	open, err := f.cfg.Store.Open(ctx)
+	open, err := i.Core.open(ctx)
 	if err != nil {
-		return i, fmt.Errorf("read the open drains: %w", err)
+		return i, err
 	}
 	wakes := 0 // messages that do no more than wake
 	for _, m := range heard {
@@ -218,5 +246,10 @@ func (i *Invocation) More(ctx context.Context) error {
 	return i.pass(ctx)
 }
 
-// End gives up what is held: nobody need wait until it has run out.
-func (i *Invocation) End(ctx context.Context) { i.Core.Leases.Release(ctx) }
+// End gives up what is held, so that nobody need wait until it has run out, and keeps in mind which hooks are open.
+func (i *Invocation) End(ctx context.Context) {
+	if i.Core.Kernel != nil {
+		i.Core.beats.keep(i.Core.Kernel.Hooks()...)
+	}
+	i.Core.Leases.Release(ctx)
+}

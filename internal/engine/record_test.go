@@ -27,7 +27,7 @@ var stores = map[string]func(t *testing.T, path string) journal.Store{
 	"memory": func(*testing.T, string) journal.Store { return memory.New() },
 	"sqlite": func(t *testing.T, path string) journal.Store {
 		t.Helper()
-		s, err := sqlite.Open(path)
+		s, err := sqlite.Open(path, sqlite.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

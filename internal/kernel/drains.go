@@ -70,12 +70,19 @@ func (k *Kernel) begun(e *entry) {
 
 // LetGo forgets an open drain of which the journal takes no record: nothing is done about its target any more. Of the requests of the last
 // Next it returns those that do not act for it.
-func (k *Kernel) LetGo(key string, do []plan.Request) []plan.Request {
+func (k *Kernel) LetGo(key string, do []plan.Request, now time.Time) []plan.Request {
 	i := slices.IndexFunc(k.sorted, func(e *entry) bool { return e.d.Key == key })
 	if i < 0 {
 		return do
 	}
 	e := k.sorted[i]
+	if e.few && k.isLeaving(e) {
+		timeout := 2 * time.Hour // the longest that AWS allows
+		if h := k.hook(e.d.Group); h.Is == fleet.Seen {
+			timeout = h.Value.Heartbeat
+		}
+		k.lingering = append(k.lingering, lingering{e.pool(), now.Add(timeout)})
+	}
 	k.sorted = slices.Delete(k.sorted, i, i+1)
 	k.forget(e)
 	delete(k.open, e.d.Target)

@@ -26,7 +26,7 @@ type Verdict struct {
 	Delete  bool // acknowledge it; otherwise the queue delivers it again, later each time
 	Kind    event.Kind
 	Why     string
-	Drain   string // key of the drain that it opened
+	Drain   string // key of the drain that it opened, or that is open already
 }
 
 // Hear takes in a message. What becomes of it is among the verdicts of the next Next, after the batch that makes it durable.
@@ -36,7 +36,7 @@ func (k *Kernel) Hear(h Heard, now time.Time) {
 	switch h.Event.Kind.Use() {
 	case event.Drains:
 		v.Delete, v.Why = k.hearTermination(h, now)
-		if o, ok := k.open[fleet.HostTarget(h.Event.Instance)]; ok && v.Why == "" {
+		if o, ok := k.open[fleet.HostTarget(h.Event.Instance)]; ok {
 			v.Drain = o.d.Key
 		}
 	case event.Nothing, event.Wakes:

@@ -100,7 +100,8 @@ type Kernel struct {
 	flying    map[int]plan.Request          // sent, no result yet; by id
 	nextID    int
 	leave     map[pool]int // how many leave; only while deciding
-	view      view         // of the drain that decides
+	lingering []lingering
+	view      view // of the drain that decides
 	settle    []Verdict
 	forwarded []journal.Forwarded
 }

@@ -15,7 +15,7 @@ import (
 // Next says what is to be done now. Every drain decides of which something was learnt, or whose time has come.
 func (k *Kernel) Next(now time.Time) Output {
 	k.adopt(now)
-	k.countLeaving()
+	k.countLeaving(now)
 	var out Output
 	var acts []batch
 	ended := false

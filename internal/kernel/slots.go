@@ -2,6 +2,8 @@ package kernel
 
 import (
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/ebbhq/ebb/internal/drain"
 	"github.com/ebbhq/ebb/internal/fleet"
@@ -34,6 +36,12 @@ type pool struct{ scope, group string }
 
 func (e *entry) pool() pool { return pool{e.scope, e.d.Group} }
 
+// lingering is a host that leaves although its drain was let go: until its hook must have run out it counts all the same.
+type lingering struct {
+	pool  pool
+	until time.Time
+}
+
 // isLeaving reports whether a drain counts against the limit: it has a slot, or somebody else set it DRAINING.
 func (k *Kernel) isLeaving(e *entry) bool {
 	ci := k.container(e.d.Target)
@@ -41,8 +49,16 @@ func (k *Kernel) isLeaving(e *entry) bool {
 }
 
 // countLeaving counts how many of each pool with a limit leave, before anything is decided.
-func (k *Kernel) countLeaving() {
+func (k *Kernel) countLeaving(now time.Time) {
 	k.leave = map[pool]int{}
+	k.lingering = slices.DeleteFunc(k.lingering, func(l lingering) bool {
+		if now.After(l.until) {
+			k.wakeQueued(l.pool)
+			return true
+		}
+		k.leave[l.pool]++
+		return false
+	})
 	for _, e := range k.sorted {
 		if e.few && k.isLeaving(e) {
 			k.leave[e.pool()]++

@@ -121,7 +121,7 @@ func TestWhatWasSetDrainingByOthersIsCountedAfterARestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	k.sorted[9].d.DrainingSince = t0
-	k.countLeaving()
+	k.countLeaving(t0)
 	if got := k.leave[pool{"cluster/prod", "web"}]; got != 3 {
 		t.Errorf("%d leave, want 3", got)
 	}
@@ -185,5 +185,52 @@ func TestAnInstanceThatWaitsLongAfterItsDrainIsAdopted(t *testing.T) {
 		if got := k.Counts["adopted"]; got != want {
 			t.Errorf("after %s: %d adopted, want %d", after, got, want)
 		}
+	}
+}
+
+// A host whose drain was let go leaves all the same: it counts until its hook must have run out, and then another has its slot.
+func TestADrainThatWasLetGoCountsUntilItsHookHasEnded(t *testing.T) {
+	k, err := New(Config{Hook: "ebb-drain", InFlight: 1000, Groups: budgeted(MaxUnavailable{Count: 3}).Groups}, records(t), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.countLeaving(t0)
+	was, n := k.leave[pool{"cluster/prod", "web"}], len(k.sorted)
+	var gone *entry
+	for _, e := range k.sorted {
+		if k.isLeaving(e) {
+			gone = e
+		}
+	}
+	put(k.facts, hooksOf("web"), fleet.Seen, t0, fleet.Hook{Name: "ebb-drain", Heartbeat: 10 * time.Minute})
+	arn := gone.d.ContainerInstance
+	act := func(id int, a plan.Action) plan.Request {
+		k.flying[id] = plan.Request{ID: id, Action: &a}
+		return k.flying[id]
+	}
+	left := k.LetGo(gone.d.Key, []plan.Request{
+		act(1, plan.Action{Kind: plan.Beat, Drain: gone.d.Key, Hook: &plan.HookCall{}}),
+		act(2, plan.Action{Kind: plan.SetDraining, State: &plan.StateChange{ContainerInstances: []fleet.ARN{"other", arn}}}),
+		act(3, plan.Action{Kind: plan.SetDraining, State: &plan.StateChange{ContainerInstances: []fleet.ARN{arn}}}),
+		act(4, plan.Action{Kind: plan.Beat, Drain: "another", Hook: &plan.HookCall{}}), {ID: 5, Look: &plan.Look{}},
+	}, t0)
+	if len(left) != 3 || left[0].ID != 2 || len(left[0].Action.State.ContainerInstances) != 1 || left[1].ID != 4 || left[2].ID != 5 || len(k.flying) != 2 {
+		t.Errorf("left %+v, under way %v", left, k.flying)
+	}
+	if len(k.sorted) != n-1 || k.open[gone.d.Target] != nil {
+		t.Error("it is still open")
+	}
+	for i, at := range []time.Duration{10 * time.Minute, 10*time.Minute + 1} {
+		k.countLeaving(t0.Add(at))
+		if got := k.leave[pool{"cluster/prod", "web"}]; got != was-i {
+			t.Errorf("after %s %d leave, want %d", at, got, was-i)
+		}
+	}
+	msg := Heard{Message: event.Message{ID: "m"}, Event: event.Event{
+		Kind: event.TerminateAction, Group: "web", Hook: "ebb-drain", Instance: gone.d.Instance(), Token: "another",
+	}}
+	k.Hear(msg, t0)
+	if v := k.settle[len(k.settle)-1]; v.Delete || len(k.sorted) != n-1 {
+		t.Errorf("a message about it: %+v", v)
 	}
 }

@@ -160,6 +160,12 @@ func (k *Keeper) Held(now time.Time) map[string]journal.Lease {
 	return held
 }
 
+// Elsewhere reports whether another Ebb holds a scope, as far as is known.
+func (k *Keeper) Elsewhere(scope string, now time.Time) bool {
+	s, known := k.stored[scope]
+	return known && s.lease.Holder != k.me && !k.free(s, now)
+}
+
 // Until is when the first of the leases that are held stops being certain; zero if none is held.
 func (k *Keeper) Until(now time.Time) time.Time {
 	var until time.Time

@@ -31,9 +31,10 @@ type ebb struct {
 	queue   *sqs.Queue
 	journal *faulty
 	polled  time.Time
-	leased  time.Time // when its leases are due
-	hangs   time.Time // until then it does nothing and knows nothing of it
-	cut     time.Time // until then it does not reach its journal
+	leased  time.Time     // when its leases are due
+	hangs   time.Time     // until then it does nothing and knows nothing of it
+	cut     time.Time     // until then it does not reach its journal
+	lag     time.Duration // for which the journal has held up the step that is under way
 	writes  int
 }
 
@@ -99,6 +100,9 @@ func (e *ebb) next() time.Time {
 		return never
 	}
 	at := earliest(e.leased, e.nextMessage())
+	if due := e.core.BeatsDue(); !due.IsZero() {
+		at = earliest(at, due.Add(-e.skew))
+	}
 	if e.loaded() {
 		wake, forwarded := e.core.Due()
 		at = earliest(at, wake.Add(-e.skew))
@@ -117,6 +121,12 @@ func (e *ebb) act() {
 	}
 	if !e.leased.After(now) {
 		e.renew()
+	}
+	if e.core != nil {
+		for _, r := range e.core.Beats() { // which decide nothing, whoever holds the lease
+			e.cover["beat without a journal"]++
+			e.sendFrom(nil, r)
+		}
 	}
 	if e.loaded() {
 		e.poll()
@@ -209,7 +219,7 @@ func (r *run) remember(ms []event.Message) {
 
 // step lets the core do what is due, and is where a process is killed.
 func (e *ebb) step() {
-	e.journal.at = Fault{}
+	e.journal.at, e.lag = Fault{}, 0
 	requests, err := e.core.Step(e.ctx)
 	switch {
 	case e.core == nil: // killed
@@ -231,6 +241,9 @@ func (e *ebb) step() {
 	if len(requests) > 0 && len(e.ebbs) > 1 {
 		e.journal.alone()
 	}
+	if e.lag > 0 { // what was decided is sent only then, and nothing is done meanwhile
+		e.hangs = latest(e.hangs, e.w.Now().Add(e.lag))
+	}
 	for _, r := range requests {
 		e.send(r)
 	}
@@ -238,8 +251,24 @@ func (e *ebb) step() {
 }
 
 // send carries out a request. While the process hangs, its result waits.
-func (e *ebb) send(r plan.Request) {
-	core, k, life := e.core, e.core.Kernel, e.life
+func (e *ebb) send(r plan.Request) { e.sendFrom(e.core.Kernel, r) }
+
+// sendFrom carries out a request of a kernel, or of none.
+func (e *ebb) sendFrom(k *kernel.Kernel, r plan.Request) {
+	core, life := e.core, e.life
+	if e.lag > 0 {
+		e.later(e.w.Now().Add(e.lag), func() {
+			if life == e.life {
+				e.carry(core, k, r)
+			}
+		})
+		return
+	}
+	e.carry(core, k, r)
+}
+
+func (e *ebb) carry(core *engine.Core, k *kernel.Kernel, r plan.Request) {
+	life := e.life
 	e.carryOut(e.ctx, r, e.now(), func() bool { return life == e.life }, func(done plan.Done) {
 		if e.hangs.After(e.w.Now()) {
 			e.later(e.hangs, func() { core.Did(k, done) })

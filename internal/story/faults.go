@@ -2,6 +2,7 @@ package story
 
 import (
 	"path"
+	"slices"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/sim/wire"
@@ -29,7 +30,7 @@ func knownHow(f Fault) bool {
 	case "lease":
 		return f.How == "error" || f.How == "error-after"
 	case "journal":
-		return f.How == "error" || f.How == "error-after" || f.How == "conflict"
+		return slices.Contains([]string{"error", "error-after", "conflict", "away", "slow", "refuse", "refuse-line"}, f.How)
 	}
 	_, ok := hows[f.How]
 	return ok

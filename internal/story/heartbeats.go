@@ -10,6 +10,9 @@ import (
 // after a failure again at the retry interval, each with some time for calls that are slow.
 func (p *past) lostHook(w *wait) {
 	timeout, ok := p.Heartbeat[w.group]
+	if w.host.letGo {
+		return
+	}
 	if !ok || !w.closed.Before(p.deadline(w)) {
 		return
 	}

@@ -196,7 +196,7 @@ func (p *past) durable(m event.Event) bool {
 // minutes while Ebb was there and nothing failed, should have been answered.
 func (p *past) answeredInTime() {
 	for _, w := range p.waits {
-		if !w.ours {
+		if !w.ours || w.host.letGo {
 			continue
 		}
 		p.retried(w)
@@ -283,7 +283,7 @@ func (p *past) endedWell() {
 	}
 	for _, w := range p.waits {
 		calm := p.End.Sub(latest(w.closed, p.LastFault)) > time.Minute
-		if w.ours && byEbb(w.by) && p.Running && calm && len(byInstance[w.instance]) == 0 {
+		if w.ours && !w.host.letGo && byEbb(w.by) && p.Running && calm && len(byInstance[w.instance]) == 0 {
 			p.blame(8, "the hook of %s was answered but no drain of it ended in the journal", p.name(w.instance))
 		}
 	}

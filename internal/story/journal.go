@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/event"
@@ -39,6 +40,26 @@ func (f *faulty) reach() error {
 	if f.ebb != nil && f.ebb.cut.After(f.run.w.Now()) {
 		return errJournal
 	}
+	for i, fault := range f.run.s.Faults {
+		if fault.Op == "journal" && fault.How == "away" && f.run.strikes(i, "journal") {
+			return errJournal
+		}
+	}
+	return nil
+}
+
+// refusal is why the journal will never take a batch, if it will not: it once refused a record of this key, or this line.
+func (f *faulty) refusal(b journal.Batch) error {
+	for _, r := range b.Records {
+		if f.run.refuses[r.Key] {
+			return &journal.Refused{Part: journal.RecordPart, Name: r.Key, Why: "injected"}
+		}
+	}
+	for _, l := range b.Lines {
+		if f.run.refuses["line "+l.Text] {
+			return &journal.Refused{Part: journal.LinePart, Name: l.Key, Why: "injected"}
+		}
+	}
 	return nil
 }
 
@@ -62,12 +83,22 @@ func reads[T any](ctx context.Context, f *faulty, read func(context.Context) (T,
 func (f *faulty) Open(ctx context.Context) ([]journal.Record, error) {
 	return reads(ctx, f, f.Store.Open)
 }
+func (f *faulty) Recent(ctx context.Context, limit int) ([]journal.Record, error) {
+	return reads(ctx, f, func(ctx context.Context) ([]journal.Record, error) { return f.Store.Recent(ctx, limit) })
+}
 func (f *faulty) Leases(ctx context.Context) ([]journal.Lease, error) {
 	return reads(ctx, f, f.Store.Leases)
 }
 
 func (f *faulty) Forwarded(ctx context.Context, scopes []string) ([]journal.Forwarded, error) {
 	return reads(ctx, f, func(ctx context.Context) ([]journal.Forwarded, error) { return f.Store.Forwarded(ctx, scopes) })
+}
+
+func (f *faulty) Discard(ctx context.Context, messages []journal.Forwarded) error {
+	if err := f.reach(); err != nil {
+		return err
+	}
+	return f.Store.Discard(ctx, messages)
 }
 
 func (f *faulty) Claim(ctx context.Context, was, is journal.Lease) error {
@@ -116,17 +147,26 @@ func (f *faulty) write(ctx context.Context, b journal.Batch) error {
 		return err
 	}
 	fault := f.run.faultOf("journal", 0).How
-	switch fault {
-	case "conflict":
+	switch {
+	case fault == "conflict":
 		return journal.ErrConflict
-	case "error":
+	case fault == "error":
 		return errJournal
+	case fault == "refuse" && len(b.Records) > 0:
+		f.run.refuses[b.Records[f.run.dice.n(len(b.Records))].Key] = true
+	case fault == "refuse-line" && len(b.Lines) > 0 && b.Lines[0].Kind != journal.SetAside:
+		f.run.refuses["line "+b.Lines[0].Text] = true
+	case fault == "slow" && f.ebb != nil:
+		f.ebb.lag += f.run.dice.between(100*time.Millisecond, 2*time.Second)
+	}
+	if err := f.refusal(b); err != nil {
+		return err
 	}
 	if err := f.Store.Write(ctx, b); err != nil {
 		return err
 	}
 	f.run.durable(b, f.skew)
-	if fault != "" {
+	if fault == "error-after" {
 		return errJournal
 	}
 	return nil
@@ -160,6 +200,9 @@ func (r *run) durable(b journal.Batch, skew time.Duration) {
 		r.cover["line "+l.Kind]++
 		if l.Kind == "unreadable" {
 			r.w.Log(core.Entry{Kind: core.EntryJournal, To: "unreadable", Text: l.Text})
+		}
+		if parts := strings.Split(l.Key, "/"); l.Kind == journal.SetAside && len(parts) > 1 && strings.Contains(l.Text, "let go") {
+			r.w.Log(core.Entry{Kind: core.EntryJournal, Instance: parts[1], To: "let go", Text: l.Text})
 		}
 	}
 }

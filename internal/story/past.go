@@ -55,6 +55,7 @@ type hostPast struct {
 	machine string    // its state in EC2
 	status  string    // of its container instance, see settle; empty: it has not joined a cluster
 	drains  bool      // it is DRAINING, or was
+	letGo   bool      // the journal took no record of its drain, and says so
 	ours    bool      // it has come to wait in the hook that Ebb owns: only then may Ebb do something to it
 	changed time.Time // since when it has its status
 	gone    time.Time
@@ -145,6 +146,10 @@ func (p *past) take(e core.Entry) {
 	case core.EntryHook:
 		p.hook(e)
 	case core.EntryJournal:
+		if e.To == "let go" {
+			h.letGo = true
+			return
+		}
 		if e.To == "unreadable" {
 			p.unread++
 		}

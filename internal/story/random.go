@@ -20,6 +20,7 @@ func Random(seed uint64) Scenario {
 	g.faults()
 	g.budgets()
 	g.many()
+	g.journal()
 	g.s.World.Seed = seed
 	g.s.Until = g.last + time.Duration(g.rounds)*g.deadline + 45*time.Minute
 	return g.s
@@ -287,5 +288,20 @@ func (g *maker) many() {
 			Op: "lease", How: pick(g, "error", "error-after"), Percent: pick(g, 10, 50),
 			From: g.between(0, 5*time.Minute), Until: 5*time.Minute + g.between(0, 10*time.Minute),
 		})
+	}
+}
+
+// journal makes the journal itself the trouble: away for minutes, slow, or one that never takes a record or a line.
+func (g *maker) journal() {
+	from := time.Minute + g.between(0, 4*time.Minute)
+	switch n := g.n(100); {
+	case n < 6 && !g.s.Ebb.Function: // a function that is invoked anew knows no hook without its journal
+		g.fault(Fault{Op: "journal", How: "away", From: from, Until: from + g.between(time.Minute, 20*time.Minute)})
+	case n < 10:
+		g.fault(Fault{Op: "journal", How: "refuse", From: from, Percent: pick(g, 5, 50), Times: 1 + g.n(2)})
+	case n < 14:
+		g.fault(Fault{Op: "journal", How: "refuse-line", Percent: 20, Times: 1 + g.n(3)})
+	case n < 20:
+		g.fault(Fault{Op: "journal", How: "slow", From: from, Until: from + g.between(time.Minute, 10*time.Minute), Percent: pick(g, 20, 100)})
 	}
 }

@@ -89,6 +89,7 @@ type run struct {
 	struck    map[int]int
 	lastFault time.Time
 	both      map[string]bool // scopes that two held at a time
+	refuses   map[string]bool // keys of records, and lines, that the journal never takes
 	bad       []Violation
 	steps     int // still to come
 	lines     []Line
@@ -123,7 +124,7 @@ func newRun(s Scenario) (*run, error) {
 	r := &run{
 		s: s, w: w, store: memory.New(), dice: newDice(s.Seed ^ 0xebb), start: w.Now(),
 		ids: map[string]string{}, names: map[string]string{}, bodies: map[string]string{},
-		messages: map[string]event.Event{}, struck: map[int]int{}, both: map[string]bool{}, cover: map[string]int{}, steps: len(s.At),
+		messages: map[string]event.Event{}, struck: map[int]int{}, both: map[string]bool{}, refuses: map[string]bool{}, cover: map[string]int{}, steps: len(s.At),
 	}
 	r.api = wire.New(wire.Config{World: w, Limits: wire.Limits(w), Faults: r.fault, PageSize: s.World.Switches.PageSize})
 	r.cloud = cloud.New(cloud.Clients{

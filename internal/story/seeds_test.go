@@ -235,6 +235,8 @@ var mustReach = []string{
 	"kernel adopted", "kernel duplicate", "kernel foreign", "kernel unknown", "kernel test-notification", "line unreadable", "line failed",
 	"any throttle", "any error", "any error-after", "any timeout", "any timeout-after", "any stale", "any drop-page", "any item", "any conflict",
 	"lease taken over", "noted", "kernel noted", "hang", "cut-off", "line queued", "fault lease error", "fault lease error-after",
+	"fault journal away", "fault journal refuse", "fault journal refuse-line", "fault journal slow", "beat without a journal", "line set-aside",
+	"kernel set aside drain",
 	"any stale-token", "kernel listings complete", "kernel listings given up", "kernel listings restarted", "kernel urgent calls paced",
 	"crash " + beforeWrite, "crash " + afterWrite, "crash " + afterSettle, "crash " + afterSend,
 }

@@ -87,7 +87,7 @@ END`
 
 // openFile makes a journal in SQLite.
 func openFile(ctx context.Context, path string) (*books, error) {
-	store, err := sqlite.Open(path)
+	store, err := sqlite.Open(path, sqlite.Options{})
 	if err != nil {
 		return nil, err
 	}

@@ -86,7 +86,7 @@ func TestAStepThatFailsIsTold(t *testing.T) {
 	path := old(t)
 	run(t, path, "CREATE TABLE lease (scope TEXT)")
 	for range 2 {
-		if s, err := Open(path); err == nil || !strings.Contains(err.Error(), "bring it to version 2") {
+		if s, err := openPlain(path); err == nil || !strings.Contains(err.Error(), "bring it to version 2") {
 			t.Fatalf("got %v, %v", s, err)
 		}
 	}
@@ -97,7 +97,7 @@ func TestOpenWantsADirectory(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(filepath.Join(file, "journal.db")); err == nil || !strings.Contains(err.Error(), "there is no directory "+file) {
+	if _, err := openPlain(filepath.Join(file, "journal.db")); err == nil || !strings.Contains(err.Error(), "there is no directory "+file) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -110,7 +110,7 @@ func TestAFailedOpenLeavesNoFileOpen(t *testing.T) {
 	}
 	path := filepath.Join(t.TempDir(), "holiday.db")
 	foreign(t, path)
-	for name, open := range map[string]func(string) (*Store, error){"for writing": Open, "for reading": OpenReader} {
+	for name, open := range map[string]func(string) (*Store, error){"for writing": openPlain, "for reading": OpenReader} {
 		if _, err := open(path); err == nil {
 			t.Fatalf("%s: a database of something else was opened", name)
 		}
@@ -131,7 +131,7 @@ func TestAFileWithTheMarkOfSomethingElseIsRefused(t *testing.T) {
 	for _, mark := range []string{"PRAGMA application_id = 5", "PRAGMA user_version = 5"} {
 		path := filepath.Join(t.TempDir(), "other.db")
 		run(t, path, mark)
-		if _, err := Open(path); err == nil || !strings.Contains(err.Error(), "of something else") {
+		if _, err := openPlain(path); err == nil || !strings.Contains(err.Error(), "of something else") {
 			t.Errorf("%s: got %v", mark, err)
 		}
 	}

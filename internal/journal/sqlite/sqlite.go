@@ -11,8 +11,9 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"os"
+	"log/slog"
 	"strings"
+	"sync"
 	"time"
 
 	"modernc.org/sqlite"
@@ -23,11 +24,15 @@ import (
 
 // Store is a journal in an SQLite file.
 type Store struct {
-	db     *sql.DB
 	path   string
 	reader bool
-	schema int         // the version of the file
-	file   os.FileInfo // as it was opened for writing
+	schema int // the version of the file
+	log    *slog.Logger
+
+	mu    sync.Mutex // guards the rest, which changes when a damaged journal is kept aside
+	db    *sql.DB
+	guard *sql.DB // keeps the side files; nil: of a reader
+	files files   // as they were opened for writing
 }
 
 // stamp is a time as it is stored: UTC, of fixed length, so that it sorts as text.
@@ -45,8 +50,11 @@ func (s *stamp) Scan(v any) error {
 		return fmt.Errorf("a time is stored as %T", v)
 	}
 	t, err := time.Parse(stampForm, text)
+	if err != nil {
+		return fmt.Errorf("a time is stored as %.100q: %w", text, errDamaged)
+	}
 	*s = stamp(t)
-	return err
+	return nil
 }
 
 // Open returns all open records, by key.
@@ -73,20 +81,32 @@ func (s *Store) records(ctx context.Context, query string, args ...any) ([]journ
 
 // gather runs a query and scans all of its rows.
 func gather[T any](ctx context.Context, s *Store, scan func(*sql.Rows) (T, error), query string, args ...any) ([]T, error) {
-	rows, err := s.db.QueryContext(ctx, query, args...)
+	db, err := s.handle()
 	if err != nil {
 		return nil, s.explain("read", err)
+	}
+	out, err := rowsOf(ctx, db, scan, query, args...)
+	if err != nil {
+		return nil, s.failed(db, "read", err)
+	}
+	return out, nil
+}
+
+func rowsOf[T any](ctx context.Context, db *sql.DB, scan func(*sql.Rows) (T, error), query string, args ...any) ([]T, error) {
+	rows, err := db.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
 	}
 	defer rows.Close()
 	var out []T
 	for rows.Next() {
 		v, err := scan(rows)
 		if err != nil {
-			return nil, s.explain("read", err)
+			return nil, err
 		}
 		out = append(out, v)
 	}
-	return out, s.explain("read", rows.Err())
+	return out, rows.Err()
 }
 
 // Write writes the batch, all of it or nothing. When it returns nil the batch is on disk.
@@ -119,6 +139,9 @@ func write(ctx context.Context, tx *sql.Tx, b journal.Batch) error {
 		if err != nil {
 			return err
 		}
+	}
+	if err := prune(ctx, tx, b.Lines); err != nil {
+		return err
 	}
 	for _, n := range b.Forwarded {
 		_, err := tx.ExecContext(ctx, "INSERT INTO note (scope, id, body, sent) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
@@ -184,15 +207,19 @@ func (s *Store) change(ctx context.Context, f func(*sql.Tx) error) error {
 	if s.reader {
 		return fmt.Errorf("write journal %s: it was opened for reading only", s.path)
 	}
-	if now, err := os.Stat(s.path); err != nil || !os.SameFile(s.file, now) {
-		return fmt.Errorf("write journal %s: %w", s.path, journal.ErrGone) // SQLite would go on writing into a file without a name
+	db, err := s.handle()
+	if err != nil {
+		return s.explain("write", err)
 	}
-	return s.explain("write", s.transact(ctx, f))
+	if err := transact(ctx, db, f); err != nil {
+		return s.failed(db, "write", err)
+	}
+	return nil
 }
 
 // transact runs f in one transaction, which holds the write lock from its start.
-func (s *Store) transact(ctx context.Context, f func(*sql.Tx) error) error {
-	tx, err := s.db.BeginTx(ctx, nil)
+func transact(ctx context.Context, db *sql.DB, f func(*sql.Tx) error) error {
+	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
@@ -223,7 +250,11 @@ func (s *Store) History(ctx context.Context, q journal.Query) ([]journal.Line, e
 }
 
 // Close releases the file.
-func (s *Store) Close() error { return s.explain("close", s.db.Close()) }
+func (s *Store) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.explain("close", s.close())
+}
 
 // explain names the journal in an error, and says what SQLite will never take.
 func (s *Store) explain(doing string, err error) error {

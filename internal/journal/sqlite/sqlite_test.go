@@ -25,7 +25,7 @@ func fresh(t *testing.T) journal.Store {
 
 func open(t *testing.T, path string) *Store {
 	t.Helper()
-	s, err := Open(path)
+	s, err := Open(path, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,6 +48,10 @@ func TestAFileThatIsGoneIsNotWritten(t *testing.T) {
 		"replaced": func(path string) error {
 			return errors.Join(os.Rename(path, path+".old"), os.WriteFile(path, nil, 0o600))
 		},
+		"its log removed":           func(path string) error { return os.Remove(path + "-wal") },
+		"the index of its log":      func(path string) error { return os.Remove(path + "-shm") },
+		"its log replaced":          func(path string) error { return replace(path + "-wal") },
+		"the index of its log, too": func(path string) error { return replace(path + "-shm") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := fresh(t).(*Store)
@@ -58,8 +62,20 @@ func TestAFileThatIsGoneIsNotWritten(t *testing.T) {
 			if err := s.Write(t.Context(), one); !errors.Is(err, journal.ErrGone) {
 				t.Errorf("got %v", err)
 			}
+			if _, err := s.Open(t.Context()); !errors.Is(err, journal.ErrGone) {
+				t.Errorf("what is read is of a file without a name: error %v", err)
+			}
+			if err := s.Claim(t.Context(), journal.Lease{}, journal.Lease{Scope: "web", Fence: 1}); !errors.Is(err, journal.ErrGone) {
+				t.Errorf("claim: error %v", err)
+			}
 		})
 	}
+}
+
+// replace makes another file of the same name, with the same in it.
+func replace(path string) error {
+	b, err := os.ReadFile(path)
+	return errors.Join(err, os.Remove(path), os.WriteFile(path, b, 0o600))
 }
 
 // A reader sees what was committed, while the writer holds the file, in the middle of a transaction too.
@@ -133,7 +149,7 @@ func TestOpenTogether(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 8 {
 		wg.Go(func() {
-			s, err := Open(path)
+			s, err := Open(path, Options{})
 			if err != nil {
 				t.Errorf("open: %v", err)
 				return
@@ -152,6 +168,8 @@ func TestOpenTogether(t *testing.T) {
 		t.Errorf("%d records, error %v; want 8", len(got), err)
 	}
 }
+
+func openPlain(path string) (*Store, error) { return Open(path, Options{}) }
 
 func TestOpenRefuses(t *testing.T) {
 	dir := t.TempDir()
@@ -173,13 +191,13 @@ func TestOpenRefuses(t *testing.T) {
 		open func(string) (*Store, error)
 		want string
 	}{
-		{"newer", Open, "run that Ebb or a later one"},
+		{"newer", openPlain, "run that Ebb or a later one"},
 		{"newer", OpenReader, "run that Ebb or a later one"},
-		{"foreign", Open, "database of something else"},
+		{"foreign", openPlain, "database of something else"},
 		{"foreign", OpenReader, "database of something else"},
-		{"text", Open, "not a database"},
+		{"text", openPlain, "not a database"},
 		{"text", OpenReader, "not a database"},
-		{"no/such/dir/journal.db", Open, "create it, or set journal to another path"},
+		{"no/such/dir/journal.db", openPlain, "create it, or set journal to another path"},
 		{"absent", OpenReader, "run this on the host of ebb serve"},
 		{"empty", OpenReader, "has not written it yet"},
 	} {

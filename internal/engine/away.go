@@ -1,0 +1,103 @@
+package engine
+
+import (
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/event"
+	"github.com/ebbhq/ebb/internal/journal"
+	"github.com/ebbhq/ebb/internal/kernel"
+	"github.com/ebbhq/ebb/internal/plan"
+)
+
+// journalTimeout is how long one call of the journal may take: a hook must not run out while one is waited for.
+const journalTimeout = 15 * time.Second
+
+// sayAgain is how often the log says that the journal is away.
+const sayAgain = time.Minute
+
+// isAway reports whether an error says that the journal cannot be used, and not that another Ebb has written it or that it refused something.
+func isAway(err error) bool {
+	return err != nil && !errors.Is(err, ErrLeases) && !errors.Is(err, journal.ErrConflict) && !refused(err)
+}
+
+// Beats are the heartbeats that are due for hooks of which no kernel knows. They may be sent whatever the journal does.
+func (c *Core) Beats() []plan.Request {
+	if len(c.beats.hooks) == 0 && c.away.IsZero() && len(c.under) > 0 {
+		return nil
+	}
+	c.beats.drop(func(h *beaten) bool { return c.Leases.Elsewhere(h.Scope) })
+	switch err := c.Leases.Err(); {
+	case c.Works():
+	case err != nil:
+		c.Away(err)
+	case c.Kernel != nil && !c.away.IsZero():
+		c.back("stands by: another ebb works")
+	}
+	return c.beats.due(c.cfg.Now())
+}
+
+// BeatsDue says when to call Beats, by the clock of the cloud; zero: not for now.
+func (c *Core) BeatsDue() time.Time { return c.beats.next() }
+
+// keepAlive keeps the hook alive of which a message tells.
+func (c *Core) keepAlive(m event.Message) {
+	now := c.cfg.Now()
+	if h, ours := c.cfg.Kernel.Opened(event.Parse([]byte(m.Body)), m.Sent, now); ours {
+		c.beats.keep(h)
+	}
+}
+
+// beaten takes in what came of a heartbeat of Beats. Its kernel may be there again by now.
+func (c *Core) beaten(done plan.Done) {
+	c.beats.did(done, c.cfg.Now())
+	if c.Kernel != nil && done.Outcome.Err == nil {
+		c.Kernel.Beaten(kernel.Hook{Target: done.Request.Action.Target, Last: done.Started})
+	}
+}
+
+// handOver tells a new kernel of the heartbeats that were sent meanwhile, so that it does not send them all again, and forgets the hooks of
+// scopes for which it works.
+func (c *Core) handOver() {
+	for _, h := range c.beats.sorted() {
+		if _, ours := c.under[h.Scope]; ours {
+			c.Kernel.Beaten(h.Hook)
+		}
+	}
+	c.beats.drop(func(h *beaten) bool {
+		_, ours := c.under[h.Scope]
+		return ours
+	})
+	if c.Works() && !c.away.IsZero() {
+		c.back("works again")
+	}
+}
+
+func (c *Core) back(what string) {
+	c.cfg.Log.Info("the journal is back; "+what, "after", c.cfg.Clock().Sub(c.away).Round(time.Second).String())
+	c.away, c.said = time.Time{}, time.Time{}
+}
+
+// Away says in the log that the journal is away, at once and then each minute, with what is known to be held.
+func (c *Core) Away(err error) {
+	now := c.cfg.Clock()
+	if c.away.IsZero() {
+		c.away = now
+	}
+	if !c.said.IsZero() && now.Sub(c.said) < sayAgain {
+		return
+	}
+	c.said = now
+	var names []string
+	for _, h := range c.beats.sorted() {
+		names = append(names, h.Target.ID)
+	}
+	const most = 20
+	shown := strings.Join(names[:min(len(names), most)], ", ")
+	if len(names) > most {
+		shown += ", ..."
+	}
+	c.cfg.Log.Warn("the journal cannot be used: nothing new is begun, and no hook is answered; heartbeats of the hooks that are known go on, "+
+		"each until the deadline of its drain", "since", c.away.UTC().Format(time.RFC3339), "hooks", len(names), "instances", shown, "err", err)
+}

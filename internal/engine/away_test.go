@@ -1,0 +1,272 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/event"
+	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/journal"
+	"github.com/ebbhq/ebb/internal/kernel"
+	"github.com/ebbhq/ebb/internal/plan"
+)
+
+// gaps are the longest time between two moments, from a beginning to an end.
+func longest(from, to time.Duration, at []time.Duration) (gap time.Duration) {
+	for _, a := range append(at, to) {
+		if a > from && a <= to {
+			gap, from = max(gap, a-from), a
+		}
+	}
+	return gap
+}
+
+// A journal that is away, or takes nothing, costs no hook: the one that is known is kept alive until its deadline, and so is one of which
+// only a message tells. No hook is answered, nothing is set DRAINING, and the log says what is wrong again and again.
+func TestHeartbeatsGoOnWhileTheJournalIsAway(t *testing.T) {
+	for name, readable := range map[string]bool{"away": false, "full": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig()
+				cut := &away{Store: r.store}
+				cut.readable.Store(readable)
+				var log bytes.Buffer
+				r.cfg.Store, r.cfg.Log = cut, slog.New(slog.NewTextHandler(&log, nil))
+				defer r.start(t)()
+				pass(time.Second)
+				r.terminate(host)
+				pass(3 * time.Second)
+				if r.index("durable heard") < 0 || r.index("do answer") >= 0 {
+					t.Fatalf("it was to have begun:%s", r)
+				}
+				cut.away.Store(true)
+				from := time.Since(r.trail.start)
+				pass(10 * time.Minute)
+				r.terminate(second)
+				pass(14 * time.Minute)
+				to := time.Since(r.trail.start)
+				for _, what := range []string{"do answer", "do set-draining " + string(second), "deleted m-" + string(second)} {
+					if r.index(what) >= 0 {
+						t.Errorf("%q while the journal is away:%s", what, r)
+					}
+				}
+				if gap := longest(from, to, r.times("do heartbeat "+string(host))); gap > 6*time.Minute {
+					t.Errorf("%s without a heartbeat:%s", gap, r)
+				}
+				if gap := longest(from+10*time.Minute, to, r.times("do heartbeat "+string(second))); gap > 30*time.Second {
+					t.Errorf("%s without a heartbeat of a hook of which only a message tells, and whose timeout is not known:%s", gap, r)
+				}
+				if n := strings.Count(log.String(), "the journal cannot be used"); n < 23 || n > 26 || !strings.Contains(log.String(), "level=WARN") {
+					t.Errorf("the log said so %d times in 24 minutes:\n%s", n, log.String())
+				}
+				if strings.Contains(log.String(), "stands by") || !strings.Contains(log.String(), "instances="+string(host)) {
+					t.Errorf("log:\n%s", log.String())
+				}
+				cut.away.Store(false)
+				pass(2 * time.Second)
+				if n := len(after(r.times("do heartbeat "+string(host)), to)); n > 0 {
+					t.Errorf("the kernel that was loaded sent %d heartbeats at once:%s", n, r)
+				}
+				pass(30 * time.Minute)
+				for _, id := range []fleet.InstanceID{host, second} {
+					if r.index("do answer "+string(id)) < 0 {
+						t.Errorf("the drain of %s was to end:%s", id, r)
+					}
+				}
+				if !strings.Contains(log.String(), "the journal is back") {
+					t.Errorf("log:\n%s", log.String())
+				}
+			})
+		})
+	}
+}
+
+// After the deadline of its drain a hook is let run out, whatever the journal does.
+func TestNoHeartbeatAfterTheDeadlineWhileTheJournalIsAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig()
+		cut := &away{Store: r.store}
+		r.cfg.Store = cut
+		defer r.start(t)()
+		r.terminate(host)
+		pass(3 * time.Second)
+		cut.away.Store(true)
+		pass(2 * time.Hour)
+		at := r.times("do heartbeat")
+		if len(at) < 4 || at[len(at)-1] > 30*time.Minute {
+			t.Errorf("heartbeats at %v, want some, and none after 30 minutes", at)
+		}
+	})
+}
+
+// A journal that takes for ever to answer is one that is away.
+func TestACallOfTheJournalThatHangsCostsNoHook(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig()
+		slow := &hanging{away: away{Store: r.store}}
+		r.cfg.Store = slow
+		defer r.start(t)()
+		r.terminate(host)
+		pass(3 * time.Second)
+		slow.away.away.Store(true)
+		from := time.Since(r.trail.start)
+		pass(25 * time.Minute)
+		if gap := longest(from, from+25*time.Minute, r.times("do heartbeat "+string(host))); gap > 7*time.Minute {
+			t.Errorf("%s without a heartbeat:%s", gap, r)
+		}
+	})
+}
+
+// hanging is a journal that does not answer while it is away.
+type hanging struct{ away }
+
+func (h *hanging) Open(ctx context.Context) ([]journal.Record, error) {
+	if h.away.away.Load() {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	return h.Store.Open(ctx)
+}
+
+func (h *hanging) Write(ctx context.Context, b journal.Batch) error {
+	if h.away.away.Load() {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return h.Store.Write(ctx, b)
+}
+
+// A warm environment of a function keeps the hooks of its last pass alive, and one that is new those of which its messages tell.
+func TestAPassWithoutAJournalSendsHeartbeats(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFunction()
+		cut := &away{Store: f.store}
+		f.cfg.Store = cut
+		f.cfg.Me = "environment"
+		warm := NewFunction(f.cfg)
+		f.wait(host)
+		if _, err := warm.Pass(t.Context(), []event.Message{message(host)}, false); err != nil {
+			t.Fatal(err)
+		}
+		cut.away.Store(true)
+		from := time.Since(f.trail.start)
+		for range 25 {
+			pass(time.Minute)
+			if vs, err := warm.Pass(t.Context(), nil, true); !errors.Is(err, errAway) || len(vs) > 0 {
+				t.Fatalf("verdicts %v, error %v", vs, err)
+			}
+		}
+		if gap := longest(from, from+25*time.Minute, f.times("do heartbeat "+string(host))); gap > 5*time.Minute {
+			t.Errorf("%s without a heartbeat:%s", gap, f)
+		}
+		if vs, err := f.invoke(t.Context(), false, message(second)); !errors.Is(err, errAway) || len(vs) > 0 {
+			t.Errorf("verdicts %v, error %v", vs, err)
+		}
+		pass(15 * time.Second)
+		if vs, err := f.invoke(t.Context(), false, sentBefore(message(second), 15*time.Second)); !errors.Is(err, errAway) || len(vs) > 0 {
+			t.Errorf("verdicts %v, error %v", vs, err)
+		}
+		if f.index("do heartbeat "+string(second)) < 0 || f.index("do answer") >= 0 {
+			t.Errorf("the hook of which a message tells was to be kept alive:%s", f)
+		}
+		cut.away.Store(false)
+		for range 5 {
+			if _, err := warm.Pass(t.Context(), nil, true); err != nil {
+				t.Fatal(err)
+			}
+			pass(time.Minute)
+		}
+		if f.index("do answer "+string(host)) < 0 {
+			t.Errorf("the drain was to end:%s", f)
+		}
+	})
+}
+
+func sentBefore(m event.Message, d time.Duration) event.Message {
+	m.Sent = m.Sent.Add(-d)
+	return m
+}
+
+func TestBeats(t *testing.T) {
+	start := time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
+	at := func(d time.Duration) time.Time { return start.Add(d) }
+	hook := func(id string, timeout time.Duration, last time.Duration) kernel.Hook {
+		return kernel.Hook{
+			Scope: "s", Drain: "web/" + id, Target: fleet.HostTarget(fleet.InstanceID(id)), Timeout: timeout, Last: at(last), Until: at(time.Hour),
+			Call: plan.HookCall{Group: "web", Hook: "h", Instance: fleet.InstanceID(id), Token: "t"},
+		}
+	}
+	b := newBeats(0)
+	b.keep(hook("i-1", 15*time.Minute, 0), hook("i-2", 3*time.Minute, 0))
+	due := func(now time.Duration) (ids string) {
+		for _, r := range b.due(at(now)) {
+			ids += r.Action.Target.ID + " "
+		}
+		return ids
+	}
+	answer := func(id string, now time.Duration, class plan.Class) {
+		done := plan.Done{Started: at(now), Request: plan.Request{Action: &plan.Action{Kind: plan.Beat, Target: fleet.HostTarget(fleet.InstanceID(id))}}}
+		if class != plan.OK {
+			done.Outcome.Err = &plan.Failure{Class: class}
+		}
+		b.did(done, at(now))
+	}
+	for _, step := range []struct {
+		now  time.Duration
+		want string
+		id   string
+		came plan.Class
+	}{
+		{59 * time.Second, "", "", ""},
+		{60 * time.Second, "i-2 ", "i-2", plan.Throttled},
+		{64 * time.Second, "", "", ""},
+		{65 * time.Second, "i-2 ", "i-2", plan.OK},
+		{2 * time.Minute, "", "", ""},
+		{125 * time.Second, "i-2 ", "", ""}, // under way
+		{5 * time.Minute, "i-1 ", "i-1", plan.Unclear},
+		{6 * time.Minute, "i-1 ", "i-1", plan.Gone}, // it has ended
+		{20 * time.Minute, "", "i-2", plan.OK},
+		{59 * time.Minute, "i-2 ", "i-2", plan.Denied},
+		{time.Hour, "", "", ""}, // the deadline
+	} {
+		if got := due(step.now); got != step.want {
+			t.Errorf("at %s: %q, want %q", step.now, got, step.want)
+		}
+		if step.id != "" {
+			answer(step.id, step.now, step.came)
+		}
+	}
+	if !b.next().IsZero() || len(b.hooks) > 0 {
+		t.Errorf("something is left: %v", b.hooks)
+	}
+	for i := range 3 * beatsAtOnce {
+		b.keep(hook("i-"+string(rune('a'+i)), time.Minute, 0))
+	}
+	if n := len(b.due(at(time.Minute))); n != beatsAtOnce || !b.next().IsZero() {
+		t.Errorf("%d at once, the next at %s", n, b.next())
+	}
+}
+
+// What the kernel says of a hook counts more than a message, and what was beaten last more than either.
+func TestBeatsKeepTheLatest(t *testing.T) {
+	start := time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
+	b := newBeats(0)
+	target := fleet.HostTarget(host)
+	heard := kernel.Hook{Target: target, Timeout: 30 * time.Second, Last: start}
+	known := kernel.Hook{Target: target, Drain: "web/i/a", Timeout: time.Minute, Last: start.Add(-time.Second)}
+	b.keep(heard)
+	b.keep(known)
+	if h := b.hooks[target]; h.Timeout != time.Minute || !h.Last.Equal(start) {
+		t.Errorf("got %+v", h.Hook)
+	}
+	b.keep(heard)
+	if h := b.hooks[target]; h.Timeout != time.Minute {
+		t.Errorf("a message counts more than the kernel: %+v", h.Hook)
+	}
+}

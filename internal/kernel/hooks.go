@@ -1,0 +1,79 @@
+package kernel
+
+import (
+	"cmp"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/drain"
+	"github.com/ebbhq/ebb/internal/event"
+	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/plan"
+)
+
+// Hook is a lifecycle action that holds an instance for Ebb: what its heartbeats need, and no more.
+type Hook struct {
+	Scope   string
+	Drain   string // key; empty: it is not in the journal yet
+	Target  fleet.Target
+	Call    plan.HookCall
+	Timeout time.Duration // it ends so long after the last heartbeat
+	Seen    fleet.Fact[fleet.Hook]
+	Last    time.Time // start of the latest heartbeat that AWS accepted, or when the hook opened
+	Until   time.Time // the deadline: no heartbeat is sent from then on
+}
+
+// Hooks are those that may be open, in the order of their drains.
+func (k *Kernel) Hooks() []Hook {
+	var out []Hook
+	for _, e := range k.sorted {
+		d, i := e.d, known[fleet.GroupInstance](k.facts, groupInstance(e.d.Target))
+		over := i.Is == fleet.Absent || i.Is == fleet.Seen && !i.Value.State.Waiting()
+		if d.Hook == "" || over || !e.tried[plan.Answer].OK.IsZero() {
+			continue
+		}
+		h := Hook{
+			Scope: e.scope, Drain: d.Key, Target: d.Target, Timeout: shortestHook, Last: cmp.Or(e.tried[plan.Beat].OK, d.Zero),
+			Call: plan.HookCall{Group: d.Group, Hook: d.Hook, Instance: d.Instance(), Token: d.Token},
+		}
+		if d.ByID {
+			h.Call.Token = ""
+		}
+		hook := k.hook(d.Group)
+		if hook.Is == fleet.Seen {
+			h.Timeout, h.Seen = hook.Value.Heartbeat, hook
+		}
+		h.Until = drain.Deadline(d, hook, e.man.Policy)
+		out = append(out, h)
+	}
+	return out
+}
+
+// shortestHook is the shortest heartbeat timeout that AWS allows; assumed of a hook that was not looked at.
+// https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_PutLifecycleHook.html
+const shortestHook = 30 * time.Second
+
+// Opened is the hook of which a message tells, if it is Ebb's. Nobody has looked whether it is true.
+func (c Config) Opened(e event.Event, sent, now time.Time) (Hook, bool) {
+	man, ok := c.managed(e.Group)
+	if !ok || e.Kind.Use() != event.Drains || e.Hook != c.Hook {
+		return Hook{}, false
+	}
+	zero := cmp.Or(e.Time, sent, now)
+	return Hook{
+		Scope: man.Scope(), Target: fleet.HostTarget(e.Instance), Timeout: shortestHook, Last: zero, Until: zero.Add(man.Policy.Deadline),
+		Call: plan.HookCall{Group: e.Group, Hook: e.Hook, Instance: e.Instance, Token: e.Token},
+	}, true
+}
+
+// Beaten notes that AWS accepted the latest heartbeat of a hook while no kernel knew of its drain, and how the hook was seen last, so that
+// its heartbeat is not sent again before it is due.
+func (k *Kernel) Beaten(h Hook) {
+	e, ok := k.open[h.Target]
+	if !ok || !h.Last.After(e.tried[plan.Beat].OK) || !h.Last.After(e.d.Zero) {
+		return
+	}
+	e.tried[plan.Beat].OK = h.Last
+	if now := k.hook(e.d.Group); h.Seen.Is == fleet.Seen && now.Is == fleet.Unknown {
+		put(k.facts, hooksOf(e.d.Group), fleet.Seen, h.Seen.At, h.Seen.Value)
+	}
+}
