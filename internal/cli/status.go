@@ -33,6 +33,9 @@ type statusLine struct {
 	Text     string    `json:"text"` // what it waits for, or why it ended
 	Left     []string  `json:"left,omitempty"`
 	CutOff   []string  `json:"cut_off,omitempty"`
+	Observed bool      `json:"observed,omitempty"` // Ebb only watches: state and text are what it would have done
+	Would    []string  `json:"would,omitempty"`    // on the way to that
+	Answer   time.Time `json:"would_answer,omitzero"`
 }
 
 // holderLine is who works for a scope; its JSON keys are stable.
@@ -146,7 +149,10 @@ func status(ctx context.Context, cfg config.Config, ended int) (r report, err er
 func lineOf(d drain.Drain, waiting string, cfg config.Config) statusLine {
 	l := statusLine{
 		Key: d.Key, Group: d.Group, Instance: d.Target.ID, Cluster: d.Cluster,
-		State: "open", Since: d.Heard, Text: "waits " + waiting, Left: d.Left,
+		State: "open", Since: d.Heard, Text: "waits " + waiting, Left: d.Left, Observed: d.Observed, Would: d.Would,
+	}
+	if d.Observed && d.Intent != nil {
+		l.Answer = d.Intent.At
 	}
 	waits := !d.Queued.IsZero() && d.Slot.IsZero() // until it may leave: the deadline counts from then
 	if g, ok := cfg.Group(d.Group); ok && d.Open() && !waits {
@@ -208,10 +214,13 @@ func writeStatus(w io.Writer, ls []statusLine, at func(time.Time) string) {
 		if !l.Deadline.IsZero() {
 			deadline = at(l.Deadline)
 		}
-		text := l.Text
+		text, state := l.Text, l.State
+		if l.Observed {
+			state = "observed " + strings.TrimPrefix(state, "observed-")
+		}
 		if len(l.CutOff) > 0 {
 			text += "; cut off: " + strings.Join(l.CutOff, ", ")
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", l.Instance, l.Group, l.State, at(l.Since), deadline, text)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", l.Instance, l.Group, state, at(l.Since), deadline, text)
 	}
 }

@@ -110,6 +110,7 @@ func Decide(d Drain, seen Seen, p Policy, now time.Time) Decision {
 	}
 	c.read()
 	c.out.Want = make([]Want, 0, 6+len(c.tasks))
+	watchOrDo(c)
 	remember(c)
 	if !slices.ContainsFunc(c.rules, func(applies func(*decider) bool) bool { return applies(c) }) {
 		for _, done := range c.steps {
@@ -197,8 +198,11 @@ func (c *decider) ready(k plan.ActionKind) bool {
 	return true
 }
 
-// do asks for an action on the target.
+// do asks for an action on the target. Of one that is only observed nothing is asked.
 func (c *decider) do(a plan.Action) {
+	if c.p.Observe {
+		return
+	}
 	a.Target = c.d().Target
 	c.out.Do = append(c.out.Do, a)
 }
@@ -209,10 +213,17 @@ func (c *decider) close(o Outcome, reason string, cut []string) {
 	d.Ended = c.now
 	d.Final = &Answer{At: c.now, Outcome: o, Reason: reason, CutOff: cut}
 	text := fmt.Sprintf("%s: %s", o, reason)
+	if d.Observed && o != Incomplete {
+		text = "observed, " + text
+		if d.Intent != nil && d.Intent.Outcome == o {
+			d.Final.At = d.Intent.At
+			text += "; Ebb would have answered at " + d.Final.At.UTC().Format("15:04:05 UTC")
+		}
+	}
 	if len(cut) > 0 {
 		text += "; cut off: " + strings.Join(cut, ", ")
 	}
-	if d.Final.CutsOff() {
+	if d.Final.CutsOff() && !d.Observed {
 		c.note("cut-off", "%s ends with work on it, as far as is known: %s", d.Target.ID, cmp.Or(strings.Join(cut, ", "), "nothing"))
 	}
 	c.note("ended", "%s", text)

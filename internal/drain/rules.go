@@ -39,6 +39,8 @@ func ended(c *decider) bool {
 	switch {
 	case over && d.Intent != nil:
 		c.close(d.Intent.Outcome, d.Intent.Reason, d.Intent.CutOff)
+	case over && d.Observed:
+		c.close(Incomplete, "the hook ended before Ebb would have answered it"+unasked(c)+"; the group says "+stateText(i), c.cutOff())
 	case over:
 		c.close(Elsewhere, "the hook ended without Ebb's answer; the group says "+stateText(i), c.cutOff())
 	case !d.StayingSince.IsZero() && i.At.Sub(d.StayingSince) >= stayingFor+c.p.Skew:
@@ -180,6 +182,9 @@ func deadline(c *decider) bool {
 	if c.d().held() && (!c.instance.Value.State.Waiting() || doubtful(c)) {
 		return false // there is no hook to answer, or the deadline may be a false one
 	}
+	if notSeen(c) {
+		return true
+	}
 	if !c.outAtTheEnd(at) {
 		return true
 	}
@@ -300,6 +305,11 @@ func (c *decider) answer(o Outcome, reason string, cut []string) {
 	}
 	if d.Intent == nil || d.Intent.Outcome != o {
 		d.Intent = &Answer{At: c.now, Outcome: o, Reason: reason, CutOff: cut}
+		if d.Observed {
+			would(c, "answer %s with CONTINUE: %s", d.Hook, reason)
+			answeredElsewhere(c)
+			return
+		}
 		c.note("answer", "answer %s with CONTINUE: %s", d.Hook, reason)
 	}
 	c.out.Waiting = "for Auto Scaling to take the answer"

@@ -79,6 +79,9 @@ func (k *Kernel) hearTermination(h Heard, now time.Time) (ack bool, why string) 
 		}
 		return h.Noted || !k.cfg.LeaveForeign, why // a forwarded message has no other reader
 	}
+	if man.Policy.Observe && k.cfg.LeaveForeign && !h.Noted {
+		defer func() { ack, why = false, "group "+e.Group+" is only observed: its message is left to other consumers" }()
+	}
 	if !k.cfg.mine(man.Scope()) { // a forwarded message too, when its group belongs to another scope by now
 		k.Counts["noted"]++
 		id := h.ID[strings.LastIndexByte(h.ID, '/')+1:] // one that is forwarded again keeps its name

@@ -69,6 +69,7 @@ func (k *Kernel) load(r journal.Record) error {
 	scope := man.Scope()
 	if !ok { // it was when the drain began: what was begun is brought to its end
 		man, scope = Managed{Match: d.Group, Cluster: d.Cluster, Policy: drain.Defaults()}, r.Scope
+		man.Policy.Observe = d.Observed
 		if !d.Queued.IsZero() || !d.Slot.IsZero() {
 			man.MaxUnavailable = MaxUnavailable{Count: 1} // it had one; which is not known any more
 		}

@@ -22,7 +22,7 @@ func (p *past) hook(e core.Entry) {
 		g, managed := p.Ebb.group(e.Group)
 		w := &wait{
 			group: e.Group, hook: e.Hook, instance: e.Instance, token: e.Text, opened: e.At, leaving: cmp.Or(h.leaving, e.At), host: h,
-			policy: p.Ebb.policy(g), most: g.MaxUnavailable, ours: managed && e.Hook == p.Ebb.hook(),
+			policy: p.Ebb.policy(g), most: g.MaxUnavailable, ours: managed && !g.observed() && e.Hook == p.Ebb.hook(),
 		}
 		h.ours = h.ours || w.ours
 		p.open[key] = w
@@ -158,7 +158,7 @@ func (p *past) deleted(e core.Entry) {
 		p.blame(6, "message %s was deleted although nobody understood it and it is not in the journal", e.Message)
 	case m.Kind == event.TerminateAction && p.Ebb.manages(m.Group) && m.Hook == p.Ebb.hook() && !p.durable(m):
 		p.blame(6, "the message about %s was deleted before its drain was in the journal", p.name(string(m.Instance)))
-	case m.Kind == event.TerminateAction && !p.Ebb.manages(m.Group) && p.Ebb.LeaveForeign:
+	case m.Kind == event.TerminateAction && p.Ebb.LeaveForeign && (!p.Ebb.manages(m.Group) || p.Ebb.observes(m.Group)):
 		p.blame(4, "a message about group %s was deleted although it was to be left to others", m.Group)
 	}
 }

@@ -2,6 +2,8 @@ package story
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/drain"
@@ -20,6 +22,7 @@ func Random(seed uint64) Scenario {
 	g.faults()
 	g.budgets()
 	g.many()
+	g.observe()
 	g.s.World.Seed = seed
 	g.s.Until = g.last + time.Duration(g.rounds)*g.deadline + 45*time.Minute
 	return g.s
@@ -287,5 +290,26 @@ func (g *maker) many() {
 			Op: "lease", How: pick(g, "error", "error-after"), Percent: pick(g, 10, 50),
 			From: g.between(0, 5*time.Minute), Until: 5*time.Minute + g.between(0, 10*time.Minute),
 		})
+	}
+}
+
+// observe lets Ebb only watch some groups, while somebody else drains most of what leaves.
+func (g *maker) observe() {
+	if !g.percent(5) {
+		return
+	}
+	for i := range g.s.Ebb.Groups {
+		if i == 0 || g.percent(50) {
+			g.s.Ebb.Groups[i].Mode = "observe"
+		}
+	}
+	for _, s := range slices.Clone(g.s.At) {
+		group, _, _ := strings.Cut(s.Host, "/")
+		if s.Do != "terminate" || !g.s.Ebb.observes(group) || g.percent(30) {
+			continue
+		}
+		drained := s.At + g.between(time.Second, time.Minute)
+		g.step(Step{At: drained, Do: "drain-by-hand", Host: s.Host})
+		g.step(Step{At: drained + g.between(time.Second, 10*time.Minute), Do: "answer", Host: s.Host})
 	}
 }
