@@ -31,7 +31,7 @@ type Seen interface {
 	Lists(plan.LookKind) Lists
 	// Tried is what came of the attempts at an action in this run of Ebb.
 	Tried(plan.ActionKind) Try
-	// Slot says how many of the target's group leave, and how many may.
+	// Slot says how many of the target's group leave, and how many may, and whether none may begin.
 	Slot() Slot
 	// Trouble is why looks of a kind fail, for people; empty: they do not.
 	Trouble(plan.LookKind) string
@@ -56,11 +56,13 @@ type Try struct {
 	Token   string    // that the latest attempt was sent with
 }
 
-// Slot says how many of a group leave, and how many may.
+// Slot says how many of a group leave, and how many may, and whether an operator lets none begin.
 type Slot struct {
-	Limited bool // only so many may
-	Leave   int  // do
-	Limit   int  // may
+	Limited bool      // only so many may
+	Leave   int       // do
+	Limit   int       // may
+	Paused  string    // none may begin: who has said so, and until when, for people; empty: nobody has
+	Until   time.Time // the pause lasts
 }
 
 // Line is one line for the journal.

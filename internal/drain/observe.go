@@ -45,6 +45,17 @@ func queued(c *decider) {
 	c.note("queued", "waits %s", c.out.Waiting)
 }
 
+// paused waits until an operator's pause is over. The drain has not begun, so its deadline counts from when it does.
+func paused(c *decider, t Slot) {
+	d := c.d()
+	c.out.Waiting, d.Slot = "because "+t.Paused, time.Time{}
+	c.wake(t.Until)
+	if d.Queued.IsZero() {
+		d.Queued = c.now
+		queued(c)
+	}
+}
+
 // wouldSetDraining waits for somebody else to set DRAINING.
 func wouldSetDraining(c *decider, ci fleet.ContainerInstance) {
 	if d := c.d(); d.Asked.IsZero() {

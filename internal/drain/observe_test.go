@@ -21,7 +21,9 @@ func TestObserve(t *testing.T) {
 		s.o.Container.Value.Status, s.d.DrainingSince = fleet.Active, time.Time{}
 		s.o.Running, s.o.Stopped = nil, nil
 	}
-	wouldAnswer := func(s *scene) { s.d.Intent = &Answer{At: t0.Add(50 * time.Second), Outcome: Drained, Reason: "no task was on it"} }
+	wouldAnswer := func(s *scene) {
+		s.d.Intent = &Answer{At: t0.Add(50 * time.Second), Outcome: Drained, Reason: "no task was on it"}
+	}
 	for _, tt := range []decideCase{
 		{name: "it says so at once", set: func(s *scene) { s.d.Observed = false; active(s) }, notes: "mode would",
 			waiting: "for somebody else to set DRAINING"},

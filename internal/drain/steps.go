@@ -179,6 +179,9 @@ func (c *decider) begun() {
 func hasSlot(c *decider) bool {
 	d, t := c.d(), c.seen.Slot()
 	switch {
+	case t.Paused != "" && d.Asked.IsZero():
+		paused(c, t)
+		return false
 	case !t.Limited && d.Queued.IsZero():
 		return true
 	case !t.Limited || !d.Slot.IsZero() || t.Leave < t.Limit:

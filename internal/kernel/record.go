@@ -35,7 +35,7 @@ func (u *UnknownRecord) Error() string {
 	return fmt.Sprintf("record %s in the journal is of kind %s, version %d, which only a newer version of Ebb reads", u.Key, u.Kind, u.Version)
 }
 
-// unknown is the error of a record in a form that this Ebb does not read, or nil.
+// unknown is the error of a record in a form that this Ebb does not read as a drain, or nil.
 func (f form) unknown(r journal.Record) error {
 	u := &UnknownRecord{Key: r.Key, Scope: r.Scope, Kind: string(cmp.Or(f.Kind, fleet.Host)), Version: cmp.Or(f.Version, 1)}
 	if u.Kind == string(fleet.Host) && u.Version <= newestRecord {

@@ -247,10 +247,14 @@ func (r *run) tell(kind, host, text string) {
 func (r *run) drains() (ended, open []drain.Drain) {
 	read := func(recs []journal.Record, err error) []drain.Drain {
 		must(err)
-		ds := make([]drain.Drain, len(recs))
-		for i, rec := range recs {
-			ds[i], err = kernel.Read(rec)
+		var ds []drain.Drain
+		for _, rec := range recs {
+			if _, pause := kernel.ReadPause(rec); pause {
+				continue
+			}
+			d, err := kernel.Read(rec)
 			must(err)
+			ds = append(ds, d)
 		}
 		return ds
 	}

@@ -84,6 +84,7 @@ type Step struct {
 	Hook      string        `yaml:"hook,omitempty"`
 	Result    string        `yaml:"result,omitempty"`
 	Queue     string        `yaml:"queue,omitempty"`
+	Scope     string        `yaml:"scope,omitempty"`
 	Body      string        `yaml:"body,omitempty"`
 	Count     int           `yaml:"count,omitempty"`
 	Decrement bool          `yaml:"decrement,omitempty"`

@@ -2,12 +2,15 @@ package story
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/ebbhq/ebb/internal/journal"
+	"github.com/ebbhq/ebb/internal/kernel"
 	"github.com/ebbhq/ebb/internal/sim/autoscaling"
 	"github.com/ebbhq/ebb/internal/sim/core"
 	"github.com/ebbhq/ebb/internal/sim/ecs"
@@ -36,10 +39,17 @@ var verbs = map[string]func(*run, Step) error{
 		return r.w.PutLifecycleHook(s.Group, autoscaling.Hook{Name: s.Hook, Heartbeat: s.For})
 	},
 	"protect": protect,
-	"send":    sendBody,
-	"again":   again,
-	"crash":   crash,
-	"hang":    func(r *run, s Step) error { return r.each(s, func(e *ebb) { e.pause(&e.hangs, s, "hangs") }) },
+	"pause":   pauseScope,
+	"unpause": func(r *run, s Step) error {
+		return r.write(func(open []journal.Record) journal.Batch {
+			b, _ := kernel.Resume(open, r.scopes(s, open), "operator@story", r.w.Now())
+			return b
+		})
+	},
+	"send":  sendBody,
+	"again": again,
+	"crash": crash,
+	"hang":  func(r *run, s Step) error { return r.each(s, func(e *ebb) { e.pause(&e.hangs, s, "hangs") }) },
 	"cut-off": func(r *run, s Step) error {
 		return r.each(s, func(e *ebb) { e.pause(&e.cut, s, "does not reach its journal") })
 	},
@@ -172,6 +182,34 @@ func crash(r *run, s Step) error {
 		i.kill("by hand")
 	}
 	return nil
+}
+
+// pauseScope pauses the scope that a step names, or all of them, as ebb pause does.
+func pauseScope(r *run, s Step) error {
+	p := kernel.Pause{By: "operator@story", Message: s.Body, Since: r.w.Now(), Until: r.w.Now().Add(cmp.Or(s.For, time.Hour))}
+	return r.write(func(open []journal.Record) journal.Batch { return p.Begin(open, r.scopes(s, open)) })
+}
+
+// scopes are the scope that a step names, or all of them.
+func (r *run) scopes(s Step, open []journal.Record) []string {
+	if s.Scope != "" {
+		return []string{s.Scope}
+	}
+	return kernel.Scopes(r.kernelConfig().Groups, open)
+}
+
+// write writes into the journal what follows from its open records, as the command line does.
+func (r *run) write(batch func(open []journal.Record) journal.Batch) error {
+	ctx := context.Background()
+	open, err := r.store.Open(ctx)
+	if err != nil {
+		return err
+	}
+	b := batch(open)
+	for _, l := range b.Lines {
+		r.tell(l.Kind, "", l.Text)
+	}
+	return r.store.Write(ctx, b)
 }
 
 // each does something with the Ebb that a step is about.
