@@ -2,7 +2,6 @@ package cli
 
 import (
 	"cmp"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -55,6 +54,7 @@ type unknownLine struct {
 
 // report is what status shows.
 type report struct {
+	paused  []pausedLine
 	drains  []statusLine
 	holders []holderLine
 	unknown []unknownLine
@@ -78,6 +78,7 @@ func newStatus(p Process) *cobra.Command {
 		Use: "status", Short: "List the drains that are open, and those that ended lately", Args: noArgs,
 		Long: `Status reads the journal, also while ebb serve is writing it. It calls AWS only for a journal in DynamoDB.
 
+First it says what is paused (ebb pause). A drain of a group with mode observe is shown as observed: Ebb only watches it.
 It shows what a drain waits for as of the last change in the journal. Below the drains it lists which process works for which scope
 (a cluster, or a group without a cluster) and when that process last renewed its lease. A function holds a scope only for a
 moment. The last lines count the open records that a newer version of Ebb wrote: this one cannot read them and leaves them alone.`,
@@ -97,7 +98,7 @@ moment. The last lines count the open records that a newer version of Ebb wrote:
 		if err != nil {
 			return err
 		}
-		r, err := status(cmd.Context(), cfg, ended)
+		r, err := status(cmd, cfg, ended)
 		if err != nil {
 			return err
 		}
@@ -106,7 +107,8 @@ moment. The last lines count the open records that a newer version of Ebb wrote:
 	return c
 }
 
-func status(ctx context.Context, cfg config.Config, ended int) (r report, err error) {
+func status(c *cobra.Command, cfg config.Config, ended int) (r report, err error) {
+	ctx := c.Context()
 	store, err := readJournal(ctx, cfg)
 	if err != nil {
 		return r, err
@@ -120,6 +122,7 @@ func status(ctx context.Context, cfg config.Config, ended int) (r report, err er
 	if err != nil {
 		return r, err
 	}
+	r.paused = pausedLines(open, c)
 	for _, l := range leases {
 		r.holders = append(r.holders, holderLine{l.Scope, l.Holder, l.At})
 	}
@@ -131,6 +134,9 @@ func status(ctx context.Context, cfg config.Config, ended int) (r report, err er
 	}
 	r.drains, r.unknown = make([]statusLine, 0, len(open)+len(past)), []unknownLine{}
 	for _, rec := range append(open, past...) {
+		if _, pause := kernel.ReadPause(rec); pause {
+			continue
+		}
 		d, err := kernel.Read(rec)
 		if unknown, ok := errors.AsType[*kernel.UnknownRecord](err); ok {
 			if rec.Open {
@@ -167,6 +173,9 @@ func lineOf(d drain.Drain, waiting string, cfg config.Config) statusLine {
 var statusForms = map[string]func(io.Writer, report) error{
 	"table": func(w io.Writer, r report) error {
 		local := func(t time.Time) string { return t.Local().Format("15:04:05") }
+		for _, l := range r.paused {
+			fmt.Fprint(w, l.text()+"\n")
+		}
 		tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 		writeStatus(tw, r.drains, local)
 		if len(r.holders) > 0 {
@@ -188,7 +197,7 @@ var statusForms = map[string]func(io.Writer, report) error{
 		return nil
 	},
 	"json": func(w io.Writer, r report) error {
-		return writeJSON(w, map[string]any{"schema_version": 1, "drains": r.drains, "holders": r.holders, "unknown_records": r.unknown})
+		return writeJSON(w, map[string]any{"schema_version": 1, "paused": r.paused, "drains": r.drains, "holders": r.holders, "unknown_records": r.unknown})
 	},
 	"jsonl": func(w io.Writer, r report) error {
 		e := json.NewEncoder(w)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -43,8 +44,10 @@ configuration.`,
 		if cfg.Queue != "" || len(cfg.Groups) > 0 {
 			q.Hook = cfg.Hook
 		}
-		q.Lines, err = journalOf(cmd.Context(), cfg, diagnose.Instance(&seen, args[0]))
+		var open []journal.Record
+		q.Lines, open, err = journalOf(cmd.Context(), cfg, diagnose.Instance(&seen, args[0]))
 		r := diagnose.Why(&seen, q)
+		paused := pausesOf(r.Group, cfg, pausedLines(open, cmd))
 		if err != nil {
 			r.Notes = append(r.Notes, err.Error())
 		}
@@ -52,40 +55,61 @@ configuration.`,
 		if !r.Found() {
 			missing = args
 		}
-		return answered(f.write(p.Stdout, r, whyText(r)), missing, seen)
+		return answered(f.write(p.Stdout, whyAnswer{paused, r}, pausedTexts(paused)+whyText(r)), missing, seen)
 	}
 	return c
 }
 
-// journalOf reads what Ebb's journal says about an instance; nil, if there is no journal here.
-func journalOf(ctx context.Context, cfg config.Config, id fleet.InstanceID) ([]diagnose.Line, error) {
+// whyAnswer is what why says in JSON.
+type whyAnswer struct {
+	Paused []pausedLine `json:"paused,omitempty"`
+	diagnose.Report
+}
+
+// pausesOf are the pauses of the scope to which a group belongs.
+func pausesOf(group string, cfg config.Config, paused []pausedLine) []pausedLine {
+	g, ok := cfg.Group(group)
+	scope := kernel.Managed{Match: g.Match, Cluster: g.Cluster}.Scope()
+	return slices.DeleteFunc(paused, func(l pausedLine) bool { return !ok || l.Scope != scope })
+}
+
+func pausedTexts(paused []pausedLine) (text string) {
+	for _, l := range paused {
+		text += l.text()
+	}
+	return text
+}
+
+// journalOf reads what Ebb's journal says about an instance, and its open records; nil, if there is no journal here.
+func journalOf(ctx context.Context, cfg config.Config, id fleet.InstanceID) ([]diagnose.Line, []journal.Record, error) {
 	if file := cfg.JournalFile(); file != "" {
 		if _, err := os.Stat(file); errors.Is(err, os.ErrNotExist) {
-			return nil, nil
+			return nil, nil, nil
 		}
 	}
 	store, err := readJournal(ctx, cfg)
 	if errors.Is(err, errNoJournal) {
-		return nil, nil
+		return nil, nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read Ebb's journal: %w", err)
+		return nil, nil, fmt.Errorf("read Ebb's journal: %w", err)
 	}
 	defer store.Close()
 	open, err := store.Open(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("read Ebb's journal: %w", err)
+		return nil, nil, fmt.Errorf("read Ebb's journal: %w", err)
 	}
 	past, err := store.Recent(ctx, 100)
 	if err != nil {
-		return nil, fmt.Errorf("read Ebb's journal: %w", err)
+		return nil, nil, fmt.Errorf("read Ebb's journal: %w", err)
 	}
-	for _, r := range append(open, past...) {
+	for _, r := range slices.Concat(open, past) {
 		if d, err := kernel.Read(r); err == nil && d.Instance() == id {
-			return history(ctx, store, d.Key)
+			lines, err := history(ctx, store, d.Key)
+			return lines, open, err
 		}
 	}
-	return []diagnose.Line{}, nil
+	return []diagnose.Line{}, open, nil
 }
 
 func history(ctx context.Context, store journal.Store, key string) ([]diagnose.Line, error) {
