@@ -94,7 +94,9 @@ type Drain struct {
 	Queued time.Time `json:"queued,omitzero"`
 	// Slot is when it got one of the slots of those that may leave at once; not before Queued. The deadline counts from here then.
 	Slot time.Time `json:"turn,omitzero"`
-	Left []string  `json:"left,omitempty"` // live tasks as last noted, for people
+	// Cutting is the first decision after the deadline: what is left is taken out of its target groups, and then cut off.
+	Cutting time.Time `json:"cutting,omitzero"`
+	Left    []string  `json:"left,omitempty"` // live tasks as last noted, for people
 	// Others are further registrations of the host as a container instance, which are drained after this one. None of them is in Emptied.
 	Others []fleet.Registration `json:"others,omitempty"`
 	// Emptied are registrations that have been drained, or given up; Lost names the tasks that were on those given up.
@@ -156,7 +158,7 @@ type Host struct {
 // does not change, so that they are the same to the last bit.
 func (d *Drain) Same(o *Drain) bool {
 	return d.Key == o.Key && d.Target == o.Target && d.Heard == o.Heard && d.Zero == o.Zero && d.Queued == o.Queued && d.Slot == o.Slot &&
-		slices.Equal(d.Left, o.Left) && slices.Equal(d.Others, o.Others) && slices.Equal(d.Emptied, o.Emptied) &&
+		d.Cutting == o.Cutting && slices.Equal(d.Left, o.Left) && slices.Equal(d.Others, o.Others) && slices.Equal(d.Emptied, o.Emptied) &&
 		slices.Equal(d.Lost, o.Lost) && d.Observed == o.Observed && slices.Equal(d.Would, o.Would) &&
 		d.Hold == o.Hold && d.Host == o.Host &&
 		d.Intent.same(o.Intent) && d.Ended == o.Ended && d.Final.same(o.Final)

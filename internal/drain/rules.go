@@ -185,8 +185,8 @@ func deadline(c *decider) bool {
 	if notSeen(c) {
 		return true
 	}
-	if !c.outAtTheEnd(at) {
-		return true
+	if !c.outAtTheEnd() {
+		return false // the steps go on meanwhile: they learn what is on it, or find that everything has stopped
 	}
 	reason := fmt.Sprintf("the deadline of %s is over", at.Sub(Later(c.d().Zero, c.d().Slot)).Round(time.Second))
 	if c.d().Slot.IsZero() && !c.d().Queued.IsZero() {
@@ -202,18 +202,23 @@ func deadline(c *decider) bool {
 	return true
 }
 
-// outFor is how long after the deadline the targets of what is cut off may take to leave their target groups. The hook lasts that long:
-// the last heartbeat is at most a third of its timeout old.
+// outFor is how long the targets of what is cut off may take to leave their target groups. The hook lasts that long: heartbeats go on.
 const outFor = 20 * time.Second
 
-// outAtTheEnd takes what is cut off at a deadline out of its target groups first, so that no request goes to a task that is killed. It
+// outAtTheEnd takes what is cut off at the deadline out of its target groups first, so that no request goes to a task that is killed. It
 // reports whether nothing is in the way of the answer any more; after a while nothing is.
-func (c *decider) outAtTheEnd(deadline time.Time) bool {
-	if over := deadline.Add(outFor); c.now.Before(over) && c.d().Intent == nil {
-		c.wake(over)
-		return c.targetsOut(c.liveTasks())
+func (c *decider) outAtTheEnd() bool {
+	d := c.d()
+	if d.Cutting.IsZero() {
+		d.Cutting = c.now
 	}
-	return true
+	over := d.Cutting.Add(outFor)
+	if d.Intent != nil && d.Intent.Outcome == Forced || !c.now.Before(over) {
+		return true
+	}
+	c.wake(over)
+	listed := c.container.Is == fleet.Absent || len(c.running.Starts) > 0
+	return c.targetsOut(c.liveTasks()) && listed
 }
 
 // notAsked counts the tasks of services that ECS still wants to run here.
@@ -346,8 +351,8 @@ func beat(c *decider) {
 	}
 	c.want(plan.Subject{Kind: plan.Hooks, In: d.Group}, h.Is, h.At, 10*time.Minute)
 	until := Deadline(*d, h, c.p)
-	if d.Intent == nil {
-		until = until.Add(outFor)
+	if d.Intent == nil && !d.Cutting.IsZero() {
+		until = d.Cutting.Add(outFor + c.p.Tick)
 	}
 	if !c.now.Before(until) {
 		return

@@ -142,7 +142,7 @@ func TestDeadline(t *testing.T) {
 			s.task("web", "web", "RUNNING", "RUNNING")
 			s.deadlineOver()
 			s.service("web", false, "healthy")
-		}, do: "deregister", waiting: "to leave its target group"},
+		}, do: "deregister", notes: "waiting", waiting: "for 1 of 1 tasks"},
 		{name: "and then it is cut off", set: func(s *scene) {
 			s.task("web", "web", "RUNNING", "RUNNING")
 			s.deadlineOver()
@@ -150,8 +150,8 @@ func TestDeadline(t *testing.T) {
 		}, do: "answer", notes: "answer", intent: "forced", cut: "web:1/web RUNNING"},
 		{name: "but targets that stay hold it up for a moment only", set: func(s *scene) {
 			s.task("web", "web", "RUNNING", "RUNNING")
-			s.at(s.p.Deadline + outFor)
-			s.fresh()
+			s.deadlineOver()
+			s.d.Cutting = s.now.Add(-outFor)
 			s.service("web", false, "healthy")
 		}, do: "answer", notes: "answer", intent: "forced", cut: "web:1/web RUNNING"},
 		{name: "after a restart the deadline waits for a look at the group", set: func(s *scene) {
@@ -184,6 +184,7 @@ func TestAForcedEndingNamesWhatWasCutOffAndWhatCouldNotBeSeen(t *testing.T) {
 			s := emptyHost()
 			tt.set(s)
 			s.deadlineOver()
+			s.d.Cutting = s.now.Add(-outFor)
 			got := s.decide().Drain.Intent
 			if !strings.Contains(got.Reason, tt.reason) || strings.Join(got.CutOff, " ") != tt.cut {
 				t.Errorf("reason %q, cut off %q", got.Reason, got.CutOff)

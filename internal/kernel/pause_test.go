@@ -15,7 +15,7 @@ func pauseFor(lasts time.Duration) Pause {
 	return Pause{By: "o@h", Message: "moving", Since: t0, Until: t0.Add(lasts)}
 }
 
-func setDraining(k *Kernel, now time.Time) int {
+func letBegin(k *Kernel, now time.Time) int {
 	return kinds(settle(k, cloud{fleet.Active}, now))["set-draining"]
 }
 
@@ -24,7 +24,7 @@ func TestAPauseLetsNoDrainBegin(t *testing.T) {
 	k := newKernel(t, Config{Skew: 30 * time.Second})
 	k.Hear(termination(1), t0)
 	k.SetPauses(open)
-	if n := setDraining(k, t0); n != 0 {
+	if n := letBegin(k, t0); n != 0 {
 		t.Fatalf("%d were set DRAINING", n)
 	}
 	e := k.sorted[0]
@@ -34,7 +34,7 @@ func TestAPauseLetsNoDrainBegin(t *testing.T) {
 	if at := drain.Deadline(e.d, fleet.Fact[fleet.Hook]{}, e.man.Policy); !at.After(t0.Add(24 * time.Hour)) {
 		t.Errorf("its deadline is %s: it counts from when it begins", at)
 	}
-	if n := setDraining(k, t0.Add(time.Hour+29*time.Second)); n != 0 {
+	if n := letBegin(k, t0.Add(time.Hour+29*time.Second)); n != 0 {
 		t.Errorf("%d were set DRAINING before the pause was surely over", n)
 	}
 	over := t0.Add(time.Hour + 30*time.Second)
@@ -48,7 +48,7 @@ func TestAPauseLetsNoDrainBegin(t *testing.T) {
 		d.Started = over
 		k.Did(d, over)
 	}
-	if n := setDraining(k, over) + kinds(out.Do)["set-draining"]; n != 1 || !k.sorted[0].d.Slot.Equal(over) {
+	if n := letBegin(k, over) + kinds(out.Do)["set-draining"]; n != 1 || !k.sorted[0].d.Slot.Equal(over) {
 		t.Errorf("%d were set DRAINING, slot %s", n, k.sorted[0].d.Slot)
 	}
 }
@@ -56,7 +56,7 @@ func TestAPauseLetsNoDrainBegin(t *testing.T) {
 func TestWhatHasBegunIsNotPaused(t *testing.T) {
 	k := newKernel(t, Config{})
 	k.Hear(termination(1), t0)
-	if n := setDraining(k, t0); n != 1 {
+	if n := letBegin(k, t0); n != 1 {
 		t.Fatalf("%d were set DRAINING", n)
 	}
 	asked := k.sorted[0].d.Asked
@@ -73,7 +73,7 @@ func TestAPauseOfAnotherScopeIsNoPause(t *testing.T) {
 	k := newKernel(t, Config{})
 	k.Hear(termination(1), t0)
 	k.SetPauses(pauseFor(time.Hour).Begin(nil, []string{"cluster/other"}).Records)
-	if n := setDraining(k, t0); n != 1 {
+	if n := letBegin(k, t0); n != 1 {
 		t.Errorf("%d were set DRAINING, want 1", n)
 	}
 }

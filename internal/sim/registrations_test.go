@@ -91,7 +91,8 @@ func TestTaskOfAForgottenRegistrationNeverStops(t *testing.T) {
 		t.Errorf("the task is %s, its process runs: %v; want it to run on", task.LastStatus, task.Process)
 	}
 	b.wantCourse(core.EntryTarget, isTask(task.ARN), "initial healthy draining unused")
-	if both := b.registrations("prod", 0); both[0].Status != "DRAINING" || both[1].Status != "ACTIVE" || both[1].Running != 1 {
+	b.ReconnectAgent(b.Registrations(b.id(0))[0]) // there is none that could come back
+	if both := b.registrations("prod", 0); both[0].Connected || both[0].Status != "DRAINING" || both[1].Status != "ACTIVE" || both[1].Running != 1 {
 		t.Errorf("registrations %+v; want the replacement on the new one", both)
 	}
 }

@@ -1,10 +1,13 @@
 package sim
 
 import (
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/sim/core"
+	"github.com/ebbhq/ebb/internal/sim/sqs"
 )
 
 const newVolume = "Pending InService ReplacingRootVolume ReplacingRootVolume:Wait ReplacingRootVolume:Proceed RootVolumeReplaced Pending"
@@ -27,11 +30,15 @@ func TestReplaceRootVolume(t *testing.T) {
 		t.Errorf("instance refreshes %+v %v", refreshes, err)
 	}
 	f := fieldsOf(t, b.receive("q", 1)[0].Body)
-	event := fieldsOf(t, b.receive("events", 1)[0].Body)
-	if event["detail-type"] != "EC2 Instance-terminate Lifecycle Action" {
-		t.Errorf("event %v", event)
+	told := map[string]map[string]any{}
+	for _, m := range b.receive("events", 10) {
+		event := fieldsOf(t, m.Body)
+		told[event["detail-type"].(string)] = event["detail"].(map[string]any)
 	}
-	for _, said := range []map[string]any{f, event["detail"].(map[string]any)} {
+	if told["EC2 Auto Scaling Instance Refresh Started"]["AutoScalingGroupName"] != "web-asg" {
+		t.Errorf("events %v", told)
+	}
+	for _, said := range []map[string]any{f, told["EC2 Instance-terminate Lifecycle Action"]} {
 		if said["Action"] != "ReplaceRootVolume" || said["LifecycleTransition"] != "autoscaling:EC2_INSTANCE_TERMINATING" ||
 			said["Origin"] != "AutoScalingGroup" || said["Destination"] != "AutoScalingGroup" {
 			t.Errorf("told %v", said)
@@ -53,6 +60,12 @@ func TestReplaceRootVolume(t *testing.T) {
 	}
 	if dead, _, err := b.DescribeTasks("prod", []string{task}); err != nil || dead[0].LastStatus != "RUNNING" || dead[0].Process {
 		t.Errorf("the task on the old volume is %+v", dead)
+	}
+	succeeded := func(m sqs.Message) bool {
+		return strings.Contains(m.Body, "EC2 Auto Scaling Instance Refresh Succeeded")
+	}
+	if last := b.receive("events", 10); !slices.ContainsFunc(last, succeeded) {
+		t.Errorf("the events are %v", last)
 	}
 	if refreshes, _ := b.DescribeInstanceRefreshes("web-asg"); refreshes[0].Status != "Successful" || refreshes[0].Ended.IsZero() {
 		t.Errorf("instance refresh %+v", refreshes[0])

@@ -35,6 +35,8 @@ type past struct {
 	waits     []*wait
 	open      map[string]*wait
 	unread    int
+	tried     time.Time       // when Ebb last took targets out
+	failed    time.Time       // when a call of Ebb last failed
 	up        []span          // lives of Ebb
 	killed    []time.Time     // invocations of a function
 	looked    map[string]bool // which Ebb has looked since it started
@@ -51,7 +53,7 @@ type hostPast struct {
 	journal []core.Entry
 	beats   []beat    // heartbeats of Ebb
 	machine string    // its state in EC2
-	status  string    // of its container instance; empty: it has not joined a cluster
+	status  string    // of its container instance, see settle; empty: it has not joined a cluster
 	drains  bool      // it is DRAINING, or was
 	ours    bool      // it has come to wait in the hook that Ebb owns: only then may Ebb do something to it
 	changed time.Time // since when it has its status
@@ -60,6 +62,14 @@ type hostPast struct {
 	back    time.Time // and since when again
 	leaving time.Time
 	drained time.Time // when Ebb set it DRAINING, where only so many may leave
+
+	registered []*registration // in order
+}
+
+// registration is one of the container instances that an instance is registered as: mostly the only one.
+type registration struct {
+	arn, status string
+	connected   bool
 }
 
 // host is the past of an instance, which may just begin.
@@ -107,24 +117,29 @@ func (p *past) take(e core.Entry) {
 			h.gone = cmp.Or(h.gone, e.At)
 		}
 	case core.EntryAgent:
-		h.agent(e.To == "disconnected", e.At)
+		h.registration(e.ContainerInstance).connected = e.To == "connected"
+		h.settle(e.At)
+		h.agent(!h.reached(), e.At)
 	case core.EntryContainer:
-		h.status, h.drains = e.To, h.drains || e.To == fleet.Draining
+		h.drains = h.drains || e.To == fleet.Draining
+		again := h.status != "" && e.From == ""
+		r := h.registration(e.ContainerInstance)
+		r.status, r.connected = e.To, r.connected && e.To != "INACTIVE"
+		h.settle(e.At)
 		if byEbb(e.By) && !h.ours {
 			p.blame(4, "Ebb set %s %s, which does not wait in its hook", p.name(e.Instance), e.To)
 		}
 		if byEbb(e.By) && e.To == "DRAINING" {
 			p.letLeave(e.Instance, e.At)
 		}
-		if e.From != "" && e.From != e.To {
-			h.changed = e.At
-		}
-		if e.To == "INACTIVE" {
-			h.agent(true, e.At)
+		if e.To == "INACTIVE" || again {
+			h.agent(!h.reached(), e.At)
 		}
 	case core.EntryLifecycle:
 		p.resize(e)
-		if e.To == "Terminating" || e.To == "Warmed:Pending:Wait" || e.To == "Terminating:Wait" && h.leaving.IsZero() {
+		switch {
+		case e.To == "Terminating", e.To == "ReplacingRootVolume", e.To == "Warmed:Pending:Wait",
+			e.To == "Terminating:Wait" && h.leaving.IsZero():
 			h.leaving = e.At
 		}
 	case core.EntryHook:
@@ -182,6 +197,38 @@ func (p *past) target(e core.Entry) {
 	}
 }
 
+// registration finds the registration of an ARN, or begins it.
+func (h *hostPast) registration(arn string) *registration {
+	i := slices.IndexFunc(h.registered, func(r *registration) bool { return r.arn == arn })
+	if i < 0 {
+		h.registered = append(h.registered, &registration{arn: arn, connected: true})
+		return h.registered[len(h.registered)-1]
+	}
+	return h.registered[i]
+}
+
+// reached reports whether ECS reaches the host by any of its registrations.
+func (h *hostPast) reached() bool {
+	return slices.ContainsFunc(h.registered, func(r *registration) bool { return r.connected })
+}
+
+// settle finds the status of a host anew: ACTIVE if a task can land on it by any registration that ECS reaches. If it reaches none, it is
+// that of the latest.
+func (h *hostPast) settle(at time.Time) {
+	was := h.status
+	for _, r := range h.registered {
+		if r.connected || !h.reached() {
+			h.status = r.status
+		}
+		if r.connected && r.status == "ACTIVE" {
+			break
+		}
+	}
+	if was != "" && was != h.status {
+		h.changed = at
+	}
+}
+
 func (h *hostPast) agent(lost bool, at time.Time) {
 	if !lost {
 		h.back = at
@@ -213,7 +260,12 @@ func (p *past) controller(e core.Entry) {
 
 func (p *past) called(e core.Entry) {
 	_, op, _ := strings.Cut(e.Text, ".")
+	if e.To != "ok" {
+		p.failed = e.At
+	}
 	switch {
+	case op == "DeregisterTargets":
+		p.tried = e.At
 	case op == "RecordLifecycleActionHeartbeat":
 		h := p.host(e.Instance)
 		h.beats = append(h.beats, beat{e.At, e.To == "ok", e.To == "Throttling"})

@@ -90,6 +90,11 @@ type Step struct {
 	Decrement bool          `yaml:"decrement,omitempty"`
 	Ebb       int           `yaml:"ebb,omitempty"` // which replica, from 1; 0: the first
 	For       time.Duration `yaml:"for,omitempty"`
+
+	Registration int    `yaml:"registration,omitempty"` // which container instance of the host, from 1; 0: the latest
+	Connected    bool   `yaml:"connected,omitempty"`    // of register-again, as in core.Again
+	Empty        bool   `yaml:"empty,omitempty"`
+	Process      string `yaml:"process,omitempty"` // to suspend or resume; empty: all
 }
 
 // Fault is something that goes wrong with Ebb's calls, or with its journal.

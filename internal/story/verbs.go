@@ -21,12 +21,23 @@ var verbs = map[string]func(*run, Step) error{
 	"terminate": func(r *run, s Step) error {
 		return failed(r.w.TerminateInstanceInAutoScalingGroup(r.host(s.Host), s.Decrement))
 	},
-	"scale":          func(r *run, s Step) error { return r.w.SetDesiredCapacity(s.Group, s.Count) },
-	"unhealthy":      func(r *run, s Step) error { return r.w.SetInstanceHealth(r.host(s.Host), "Unhealthy") },
-	"ec2-terminate":  func(r *run, s Step) error { return r.w.TerminateInstances([]string{r.host(s.Host)}) },
-	"ec2-stop":       func(r *run, s Step) error { return r.w.StopInstances([]string{r.host(s.Host)}) },
-	"disconnect":     func(r *run, s Step) error { r.w.DisconnectAgent(r.container(s.Host)); return nil },
-	"reconnect":      func(r *run, s Step) error { r.w.ReconnectAgent(r.container(s.Host)); return nil },
+	"scale":         func(r *run, s Step) error { return r.w.SetDesiredCapacity(s.Group, s.Count) },
+	"unhealthy":     func(r *run, s Step) error { return r.w.SetInstanceHealth(r.host(s.Host), "Unhealthy") },
+	"ec2-terminate": func(r *run, s Step) error { return r.w.TerminateInstances([]string{r.host(s.Host)}) },
+	"ec2-stop":      func(r *run, s Step) error { return r.w.StopInstances([]string{r.host(s.Host)}) },
+	"ec2-start":     func(r *run, s Step) error { return r.w.StartInstances([]string{r.host(s.Host)}) },
+	"register-again": func(r *run, s Step) error {
+		return r.w.RegisterAgain(r.host(s.Host), core.Again{Cluster: s.Cluster, Connected: s.Connected, Empty: s.Empty})
+	},
+	"replace-root-volume": func(r *run, s Step) error { return r.w.ReplaceRootVolume(r.host(s.Host), s.Result == "failed") },
+	"enter-standby": func(r *run, s Step) error {
+		return failed(r.w.EnterStandby(groupOf(s), []string{r.host(s.Host)}, s.Decrement))
+	},
+	"exit-standby":   func(r *run, s Step) error { return failed(r.w.ExitStandby(groupOf(s), []string{r.host(s.Host)})) },
+	"suspend":        func(r *run, s Step) error { return r.w.SuspendProcesses(s.Group, strings.Fields(s.Process)) },
+	"resume":         func(r *run, s Step) error { return r.w.ResumeProcesses(s.Group, strings.Fields(s.Process)) },
+	"disconnect":     func(r *run, s Step) error { r.w.DisconnectAgent(r.container(s)); return nil },
+	"reconnect":      func(r *run, s Step) error { r.w.ReconnectAgent(r.container(s)); return nil },
 	"activate":       func(r *run, s Step) error { return setState(r, s, "ACTIVE") },
 	"drain-by-hand":  func(r *run, s Step) error { return setState(r, s, "DRAINING") },
 	"deregister":     deregister,
@@ -64,12 +75,21 @@ func (r *run) host(ref string) string { return cmp.Or(r.ids[ref], ref) }
 // hostName is the reverse of host: what a story calls an instance.
 func (r *run) hostName(id string) string { return cmp.Or(r.names[id], id) }
 
-func (r *run) container(ref string) string {
-	ins, err := r.w.DescribeInstances([]string{r.host(ref)})
+// container is the container instance that a step is about. Of a host that is registered several times it is the latest, unless the
+// step names another.
+func (r *run) container(s Step) string {
+	id := r.host(s.Host)
+	ins, err := r.w.DescribeInstances([]string{id})
 	if err != nil || len(ins) == 0 {
 		return ""
 	}
-	return ins[0].ContainerInstance
+	switch all := r.w.Registrations(id); {
+	case s.Registration == 0:
+		return ins[0].ContainerInstance
+	case s.Registration > 0 && s.Registration <= len(all):
+		return all[s.Registration-1]
+	}
+	return ""
 }
 
 func clusterOf(arn string) string {
@@ -80,19 +100,24 @@ func clusterOf(arn string) string {
 }
 
 func setState(r *run, s Step, state string) error {
-	ci := r.container(s.Host)
+	ci := r.container(s)
 	_, _, err := r.w.UpdateContainerInstancesState(clusterOf(ci), []string{ci}, state)
 	return err
 }
 
 func deregister(r *run, s Step) error {
-	ci := r.container(s.Host)
+	ci := r.container(s)
 	return failed(r.w.DeregisterContainerInstance(clusterOf(ci), ci, true))
 }
 
-func answer(r *run, s Step) error {
+// groupOf is the group of the host that a step is about.
+func groupOf(s Step) string {
 	group, _, _ := strings.Cut(s.Host, "/")
-	return r.w.CompleteLifecycleAction(group, s.Hook, "", r.host(s.Host), cmp.Or(s.Result, "CONTINUE"))
+	return group
+}
+
+func answer(r *run, s Step) error {
+	return r.w.CompleteLifecycleAction(groupOf(s), s.Hook, "", r.host(s.Host), cmp.Or(s.Result, "CONTINUE"))
 }
 
 func runTask(r *run, s Step) error {
@@ -159,7 +184,7 @@ func (r *run) doStep(s Step) {
 
 func stepText(s Step) string {
 	words := []string{s.Do}
-	for _, w := range []string{s.Group, s.Cluster, s.Service, s.Task, s.Hook, s.Result} {
+	for _, w := range []string{s.Group, s.Cluster, s.Service, s.Task, s.Hook, s.Result, s.Process} {
 		if w != "" {
 			words = append(words, w)
 		}

@@ -27,6 +27,7 @@ func (w *AutoScaling) ReplaceRootVolume(instance string, fails bool) error {
 	m.g.Refreshes = slices.Insert(m.g.Refreshes, 0, Refresh{
 		ID: m.refresh, Status: "InProgress", Strategy: replaceRootVolume, ScaleInProtected: "Wait", Started: w.Now(),
 	})
+	w.emitRefresh(m, "Started")
 	m.activity = w.activity(m.g, m.ID, "Replacing root volume of EC2 instance: "+m.ID)
 	m.activity.Cause = "At " + core.ISO(w.Now()) + " an instance was taken out of service in response to an instance refresh."
 	w.setLife(m, "ReplacingRootVolume")
@@ -47,7 +48,7 @@ func (w *AutoScaling) replaceVolume(m *groupInstance) {
 		w.soon(m, m.h.Host.Boot, func() {
 			if m.refreshFails {
 				m.Health = "Unhealthy"
-				w.terminateInGroup(m, healthCause(w.Now()))
+				w.replaceUnhealthy(m)
 				return
 			}
 			w.setLife(m, "RootVolumeReplaced")
@@ -77,7 +78,18 @@ func (w *AutoScaling) refreshed(m *groupInstance, status string) {
 	for i := range m.g.Refreshes {
 		if r := &m.g.Refreshes[i]; m.refresh != "" && r.ID == m.refresh {
 			r.Status, r.Ended = status, w.Now()
+			w.emitRefresh(m, map[string]string{"Successful": "Succeeded", "Failed": "Failed"}[status])
 		}
 	}
 	m.refresh = ""
+}
+
+// emitRefresh tells EventBridge about the instance refresh that an instance is part of.
+// https://docs.aws.amazon.com/autoscaling/ec2/userguide/instance-refresh-eventbridge-events.html
+func (w *AutoScaling) emitRefresh(m *groupInstance, what string) {
+	detailType := "EC2 Auto Scaling Instance Refresh " + what
+	if w.Bus.Wants("aws.autoscaling", detailType) {
+		w.Bus.Emit(core.Entry{}, "aws.autoscaling", detailType, []string{m.g.ARN},
+			map[string]string{"InstanceRefreshId": m.refresh, "AutoScalingGroupName": m.g.Name})
+	}
 }

@@ -67,7 +67,9 @@ func (s HostSpec) Over(base HostSpec) HostSpec {
 			*set.to = *set.from
 		}
 	}
-	for _, set := range []struct{ to, from *string }{{&base.Type, &s.Type}, {&base.AgentVersion, &s.AgentVersion}} {
+	for _, set := range []struct{ to, from *string }{
+		{&base.Type, &s.Type}, {&base.AgentVersion, &s.AgentVersion}, {&base.UserData, &s.UserData},
+	} {
 		if *set.from != "" {
 			*set.to = *set.from
 		}

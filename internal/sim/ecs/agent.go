@@ -111,10 +111,10 @@ func (w *ECS) DisconnectAgent(containerInstance string) {
 	}
 }
 
-// ReconnectAgent lets the agent back, if its host still runs; what waited for it happens now.
+// ReconnectAgent lets the agent back, if its host still runs and it has not registered anew; what waited for it happens now.
 func (w *ECS) ReconnectAgent(containerInstance string) {
 	ci := w.findInstanceAnywhere(containerInstance)
-	if ci == nil || !ci.h.Alive() || ci.Connected {
+	if ci == nil || !ci.h.Alive() || ci.Connected || ci.alone {
 		return
 	}
 	w.setConnected(ci, true)

@@ -17,6 +17,7 @@ type containerInstance struct {
 	tasks []*task // not STOPPED
 	held  []func()
 	lost  bool // the agent was disconnected when its host went down
+	alone bool // no agent speaks for it any more: the one that did has registered the instance anew
 	port  int  // the last dynamic host port
 	trail core.Trail
 

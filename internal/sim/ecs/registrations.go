@@ -41,10 +41,11 @@ func (w *ECS) RegisterAgain(instance string, how core.Again) error {
 	if how.Empty {
 		w.emptied(before)
 	}
+	w.register(before.h, c)
 	if !how.Connected {
+		before.alone = true
 		w.setConnected(before, false)
 	}
-	w.register(before.h, c)
 	return nil
 }
 
@@ -62,17 +63,18 @@ func (w *ECS) emptied(ci *containerInstance) {
 // InstanceStarted is an instance that was stopped and is started again: its agent finds its state, and comes back as the container instance
 // that it was, unless that was deregistered meanwhile. Then it cannot register: its state names a container instance that is INACTIVE.
 func (w *ECS) InstanceStarted(h *core.Instance) {
-	ci := w.newest(h.ID)
-	if ci == nil || ci.Status == "INACTIVE" {
-		return
-	}
-	for _, t := range slices.Clone(ci.tasks) {
-		if !t.Process {
-			w.taskLost(t, "Essential container in task exited")
+	for _, ci := range w.on[h.ID] {
+		if ci.alone || ci.Status == "INACTIVE" {
+			continue
 		}
+		for _, t := range slices.Clone(ci.tasks) {
+			if !t.Process {
+				w.taskLost(t, "Essential container in task exited")
+			}
+		}
+		ci.lost = false
+		w.ReconnectAgent(ci.ARN)
 	}
-	ci.lost = false
-	w.ReconnectAgent(ci.ARN)
 }
 
 // RootVolumeReplaced is an instance that restarts with a new root volume: all its containers are gone, and the state of its agent with them.
@@ -82,6 +84,7 @@ func (w *ECS) RootVolumeReplaced(h *core.Instance) {
 		for _, t := range ci.tasks {
 			w.taskDies(t)
 		}
+		ci.alone = true
 		w.After(w.Between(2*time.Second, 5*time.Second), func() { w.setConnected(ci, false) })
 	}
 }

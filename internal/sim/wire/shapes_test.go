@@ -110,8 +110,11 @@ func TestOneBadIDFailsTheWholeCall(t *testing.T) {
 
 // TestUserData: DescribeInstanceAttribute has it in base64.
 func TestUserData(t *testing.T) {
-	api, _, _ := clientsOf(t, func(s *sim.Spec) { s.Groups[0].Launch.UserData = "#!/bin/bash\necho hi\n" })
-	id := api.World.(*sim.World).Instances()[0].ID
+	api, _, _ := clientsOf(t, func(s *sim.Spec) {
+		s.Groups[0].Launch.UserData = "#!/bin/bash\necho hi\n"
+		s.Groups[0].Hosts = []core.HostSpec{{UserData: "another"}}
+	})
+	id := api.World.(*sim.World).Instances()[1].ID
 	var got struct {
 		ec2.DescribeInstanceAttributeOutput
 	}
@@ -120,6 +123,11 @@ func TestUserData(t *testing.T) {
 	data, err := base64.StdEncoding.DecodeString(got.UserData.Value)
 	if err != nil || string(data) != "#!/bin/bash\necho hi\n" || got.InstanceID != id {
 		t.Errorf("%+v %v", got, err)
+	}
+	first := api.World.(*sim.World).Instances()[0].ID
+	w = post(api.Handler(), "ec2", "", "Action=DescribeInstanceAttribute&Attribute=userData&InstanceId="+first)
+	if want := base64.StdEncoding.EncodeToString([]byte("another")); !strings.Contains(w.Body.String(), "<value>"+want+"</value>") {
+		t.Errorf("of the first host: %s", w.Body)
 	}
 	for body, want := range map[string]string{
 		"Attribute=userData&InstanceId=i-0123456789abcdef01": "InvalidInstanceID.Malformed",
