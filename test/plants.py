@@ -49,6 +49,7 @@ PLANTS = [
     ("a drain that is only observed is kept alive", "internal/drain/course.go", "\tif c.p.Observe {\n\t\treturn\n\t}\n\ta.Target", "\ta.Target"),
     ("a drain that is only observed is drained", "internal/kernel/record.go", "\tman.Policy.Skew = k.cfg.Skew\n",
      "\tman.Policy.Skew, man.Policy.Observe = k.cfg.Skew, false\n"),
+    ("a group that is excluded is drained before its tags are read", "internal/drain/exclude.go", "\tcase tagsUnread(c):\n", "\tcase false:\n"),
     ("one less than may is let go", "internal/drain/steps.go", "t.Leave < t.Limit:", "t.Leave == 0 || t.Leave+1 < t.Limit:"),
     ("a share is taken of more than a group has", "internal/kernel/saw.go", "o.groups[g.Name] = len(g.Instances)", "o.groups[g.Name] = max(6, len(g.Instances))"),
     ("a list of the cluster with tasks on two hosts counts for one of them only", "internal/kernel/listing.go",

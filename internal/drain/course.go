@@ -58,11 +58,13 @@ type Try struct {
 
 // Slot says how many of a group leave, and how many may, and whether an operator lets none begin.
 type Slot struct {
-	Limited bool      // only so many may
-	Leave   int       // do
-	Limit   int       // may
-	Paused  string    // none may begin: who has said so, and until when, for people; empty: nobody has
-	Until   time.Time // the pause lasts
+	Limited  bool      // only so many may
+	Leave    int       // do
+	Limit    int       // may
+	Paused   string    // none may begin: who has said so, and until when, for people; empty: nobody has
+	Until    time.Time // the pause lasts
+	Excluded bool      // the group has the tag fleet.ExcludeTag: Ebb does not drain its instances
+	Unread   bool      // the tags of the group have not been read yet
 }
 
 // Line is one line for the journal.

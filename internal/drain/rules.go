@@ -346,7 +346,7 @@ func (c *decider) lookAtGroup(pace time.Duration) {
 // none: should the answer not get through, the hook's own timeout lets the host go.
 func beat(c *decider) {
 	d, try, h := c.d(), c.seen.Tried(plan.Beat), c.hook
-	if !d.held() {
+	if !d.held() || tooSoon(c) {
 		return
 	}
 	c.want(plan.Subject{Kind: plan.Hooks, In: d.Group}, h.Is, h.At, 10*time.Minute)

@@ -16,6 +16,7 @@ var hostCourse = course{
 	rules: []func(*decider) bool{
 		ended,    // the hook does not hold the instance any more
 		watched,  // Ebb only watches, and would have answered
+		excluded, // an operator does not want it drained
 		refuse,   // the hook cannot be kept alive
 		invalid,  // Auto Scaling takes no call about the hook
 		hostGone, // EC2 says that the instance is not running
@@ -32,7 +33,7 @@ var hostCourse = course{
 		alone,     // there is no other registration of the host
 		answered,  // the hook is answered
 	},
-	after: []func(*decider){beat},
+	after: []func(*decider){beat, admit},
 	end:   (*decider).answer,
 }
 

@@ -61,6 +61,7 @@ func (k *Kernel) counted(e *entry, now *drain.Drain) {
 // ever must not hold all.
 func (k *Kernel) slot(e *entry) drain.Slot {
 	s := k.pauseOf(e)
+	s.Excluded, s.Unread = k.excluded[e.d.Group], k.swept.IsZero()
 	if e.few {
 		s.Limited, s.Leave, s.Limit = true, k.leave[e.pool()], e.man.MaxUnavailable.of(k.groups[e.d.Group])
 	}

@@ -22,7 +22,7 @@ func (p *past) hook(e core.Entry) {
 		g, managed := p.Ebb.group(e.Group)
 		w := &wait{
 			group: e.Group, hook: e.Hook, instance: e.Instance, token: e.Text, opened: e.At, leaving: cmp.Or(h.leaving, e.At), host: h,
-			policy: p.Ebb.policy(g), most: g.MaxUnavailable, ours: managed && !g.observed() && e.Hook == p.Ebb.hook(),
+			policy: p.Ebb.policy(g), most: g.MaxUnavailable, ours: managed && !g.observed() && !p.Excluded[e.Group] && e.Hook == p.Ebb.hook(),
 		}
 		h.ours = h.ours || w.ours
 		p.open[key] = w

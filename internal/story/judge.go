@@ -22,6 +22,7 @@ type Evidence struct {
 	Open      []drain.Drain            // and those that have not
 	Messages  map[string]event.Event   // what the messages of the queue said, by message id
 	Heartbeat map[string]time.Duration // timeout of the hook that Ebb owns, by group
+	Excluded  map[string]bool          // groups with the tag that excludes them
 	Names     map[string]string        // what people call an instance; where there is none it is its id
 
 	Start, End time.Time // of the run

@@ -2,11 +2,13 @@ package story
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/drain"
+	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/kernel"
 )
 
@@ -23,6 +25,7 @@ func Random(seed uint64) Scenario {
 	g.budgets()
 	g.many()
 	g.observe()
+	g.exclude()
 	g.s.World.Seed = seed
 	g.s.Until = g.last + time.Duration(g.rounds)*g.deadline + 45*time.Minute
 	return g.s
@@ -291,6 +294,20 @@ func (g *maker) many() {
 			From: g.between(0, 5*time.Minute), Until: 5*time.Minute + g.between(0, 10*time.Minute),
 		})
 	}
+}
+
+// exclude gives a group the tag that keeps Ebb from draining its instances. Where the group cannot be read, Ebb cannot know of it.
+func (g *maker) exclude() {
+	if !g.percent(5) || g.tight {
+		return
+	}
+	for _, f := range g.s.Faults {
+		if unread, _ := path.Match(f.Op, "autoscaling.DescribeAutoScalingGroups"); unread {
+			return
+		}
+	}
+	group := &g.s.World.Groups[g.n(len(g.s.Ebb.Groups))]
+	group.Tags = map[string]string{fleet.ExcludeTag: "true"}
 }
 
 // observe lets Ebb only watch some groups, while somebody else drains most of what leaves.

@@ -274,8 +274,9 @@ func (r *run) finish() Result {
 
 // evidence is what the story leaves behind, for the judge.
 func (r *run) evidence(ended, open []drain.Drain) Evidence {
-	heartbeat := map[string]time.Duration{}
+	heartbeat, excluded := map[string]time.Duration{}, map[string]bool{}
 	for _, g := range r.w.DescribeAutoScalingGroups(nil) {
+		excluded[g.Name] = g.Tags[fleet.ExcludeTag] == "true"
 		for _, h := range g.Hooks {
 			if h.Name == r.s.Ebb.hook() {
 				heartbeat[g.Name] = h.Heartbeat
@@ -283,7 +284,7 @@ func (r *run) evidence(ended, open []drain.Drain) Evidence {
 		}
 	}
 	return Evidence{
-		Ebb: r.s.Ebb, Record: r.w.Record(), Ended: ended, Open: open, Messages: r.messages, Heartbeat: heartbeat, Names: r.names,
+		Ebb: r.s.Ebb, Record: r.w.Record(), Ended: ended, Open: open, Messages: r.messages, Heartbeat: heartbeat, Excluded: excluded, Names: r.names,
 		Start: r.start, End: r.w.Now(), LastFault: r.lastFault,
 		Running: r.fn != nil || slices.ContainsFunc(r.ebbs, func(e *ebb) bool { return e.loaded() && e.core.Works() }),
 	}
