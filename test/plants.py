@@ -49,6 +49,8 @@ PLANTS = [
     ("a drain that is only observed is kept alive", "internal/drain/course.go", "\tif c.p.Observe {\n\t\treturn\n\t}\n\ta.Target", "\ta.Target"),
     ("a drain that is only observed is drained", "internal/kernel/record.go", "\tman.Policy.Skew = k.cfg.Skew\n",
      "\tman.Policy.Skew, man.Policy.Observe = k.cfg.Skew, false\n"),
+    ("a pause is forgotten when another Ebb takes over", "internal/kernel/kernel.go", "\tk.SetPauses(open)\n", ""),
+    ("a pause that comes while Ebb runs is not heard", "internal/engine/core.go", "\tc.Kernel.SetPauses(open)\n", ""),
     ("a group that is excluded is drained before its tags are read", "internal/drain/exclude.go", "\tcase tagsUnread(c):\n", "\tcase false:\n"),
     ("one less than may is let go", "internal/drain/steps.go", "t.Leave < t.Limit:", "t.Leave == 0 || t.Leave+1 < t.Limit:"),
     ("a share is taken of more than a group has", "internal/kernel/saw.go", "o.groups[g.Name] = len(g.Instances)", "o.groups[g.Name] = max(6, len(g.Instances))"),

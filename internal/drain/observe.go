@@ -45,10 +45,11 @@ func queued(c *decider) {
 	c.note("queued", "waits %s", c.out.Waiting)
 }
 
-// paused waits until an operator's pause is over. The drain has not begun, so its deadline counts from when it does.
+// paused waits until an operator's pause is over. Its host is not DRAINING, so its deadline counts from when it begins. A call that was to
+// be made, or that failed, is not made meanwhile.
 func paused(c *decider, t Slot) {
 	d := c.d()
-	c.out.Waiting, d.Slot = "because "+t.Paused, time.Time{}
+	c.out.Waiting, d.Slot, d.Asked = "because "+t.Paused, time.Time{}, time.Time{}
 	c.wake(t.Until)
 	if d.Queued.IsZero() {
 		d.Queued = c.now

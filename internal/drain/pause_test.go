@@ -12,11 +12,14 @@ func TestPaused(t *testing.T) {
 	for _, tt := range []decideCase{
 		{name: "what has not begun waits", set: func(*scene) {}, notes: "queued", waiting: "because prod is paused"},
 		{name: "which is said once", set: func(s *scene) { s.d.Queued = t0 }, waiting: "because prod is paused"},
-		{name: "what was asked for before goes on", set: func(s *scene) { s.d.Asked = t0 }, do: "set-draining", waiting: "for ECS to set DRAINING"},
-		{name: "a failed call is made again", set: func(s *scene) {
+		{name: "a call that was to be made is not", set: func(s *scene) { s.d.Asked = t0 }, notes: "queued", waiting: "because prod is paused"},
+		{name: "nor is one that failed", set: func(s *scene) {
 			s.d.Asked = t0
 			s.tried(plan.SetDraining, plan.Throttled, time.Minute)
-		}, do: "set-draining", waiting: "for ECS to set DRAINING"},
+		}, notes: "queued", waiting: "because prod is paused"},
+		{name: "one that is under way may have its effect", set: func(s *scene) {
+			s.d.Asked, s.o.Tried[plan.SetDraining] = t0, Try{Flying: true}
+		}, waiting: "for ECS to set DRAINING"},
 		{name: "what is DRAINING is answered", set: func(s *scene) { s.o.Container.Value.Status = fleet.Draining }, do: "answer", notes: "answer",
 			intent: "drained"},
 		{name: "a heartbeat is sent", set: func(s *scene) {

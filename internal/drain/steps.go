@@ -180,7 +180,7 @@ func (c *decider) begun() {
 func hasSlot(c *decider) bool {
 	d, t := c.d(), c.seen.Slot()
 	switch {
-	case t.Paused != "" && d.Asked.IsZero():
+	case t.Paused != "" && !c.seen.Tried(plan.SetDraining).Flying:
 		paused(c, t)
 		return false
 	case !t.Limited && d.Queued.IsZero():

@@ -238,9 +238,9 @@ func (p *past) conditions(w *wait) map[string]time.Time {
 		since["although its host never joined a cluster"] = w.opened
 	}
 	begun := w.opened
-	if w.most != (kernel.MaxUnavailable{}) {
+	if w.most != (kernel.MaxUnavailable{}) || len(p.pausesOf(w.group)) > 0 {
 		if begun = h.drained; begun.IsZero() {
-			return since // it waits for a slot
+			return since // it waits for a slot, or for the end of a pause
 		}
 	}
 	if !h.lost.IsZero() && h.back.IsZero() {

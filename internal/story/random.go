@@ -26,6 +26,7 @@ func Random(seed uint64) Scenario {
 	g.many()
 	g.observe()
 	g.exclude()
+	g.pause()
 	g.s.World.Seed = seed
 	g.s.Until = g.last + time.Duration(g.rounds)*g.deadline + 45*time.Minute
 	return g.s
@@ -294,6 +295,21 @@ func (g *maker) many() {
 			From: g.between(0, 5*time.Minute), Until: 5*time.Minute + g.between(0, 10*time.Minute),
 		})
 	}
+}
+
+// pause lets an operator pause Ebb for a while.
+func (g *maker) pause() {
+	if !g.percent(5) {
+		return
+	}
+	s := Step{At: g.between(30*time.Second, 8*time.Minute), Do: "pause", For: pick(g, time.Minute, 10*time.Minute, time.Hour)}
+	g.step(s)
+	over := s.At + s.For
+	if g.percent(60) {
+		over = s.At + g.between(time.Second, 15*time.Minute)
+		g.step(Step{At: over, Do: "unpause"})
+	}
+	g.last = max(g.last, over)
 }
 
 // exclude gives a group the tag that keeps Ebb from draining its instances. Where the group cannot be read, Ebb cannot know of it.

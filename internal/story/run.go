@@ -90,6 +90,7 @@ type run struct {
 	lastFault time.Time
 	both      map[string]bool // scopes that two held at a time
 	bad       []Violation
+	pauses    []Pause
 	steps     int // still to come
 	lines     []Line
 	cover     map[string]int
@@ -284,7 +285,7 @@ func (r *run) evidence(ended, open []drain.Drain) Evidence {
 		}
 	}
 	return Evidence{
-		Ebb: r.s.Ebb, Record: r.w.Record(), Ended: ended, Open: open, Messages: r.messages, Heartbeat: heartbeat, Excluded: excluded, Names: r.names,
+		Ebb: r.s.Ebb, Record: r.w.Record(), Ended: ended, Open: open, Messages: r.messages, Heartbeat: heartbeat, Excluded: excluded, Pauses: r.pauses, Names: r.names,
 		Start: r.start, End: r.w.Now(), LastFault: r.lastFault,
 		Running: r.fn != nil || slices.ContainsFunc(r.ebbs, func(e *ebb) bool { return e.loaded() && e.core.Works() }),
 	}

@@ -51,16 +51,11 @@ var verbs = map[string]func(*run, Step) error{
 	},
 	"protect": protect,
 	"pause":   pauseScope,
-	"unpause": func(r *run, s Step) error {
-		return r.write(func(open []journal.Record) journal.Batch {
-			b, _ := kernel.Resume(open, r.scopes(s, open), "operator@story", r.w.Now())
-			return b
-		})
-	},
-	"send":  sendBody,
-	"again": again,
-	"crash": crash,
-	"hang":  func(r *run, s Step) error { return r.each(s, func(e *ebb) { e.pause(&e.hangs, s, "hangs") }) },
+	"unpause": resumeScope,
+	"send":    sendBody,
+	"again":   again,
+	"crash":   crash,
+	"hang":    func(r *run, s Step) error { return r.each(s, func(e *ebb) { e.pause(&e.hangs, s, "hangs") }) },
 	"cut-off": func(r *run, s Step) error {
 		return r.each(s, func(e *ebb) { e.pause(&e.cut, s, "does not reach its journal") })
 	},
@@ -212,7 +207,34 @@ func crash(r *run, s Step) error {
 // pauseScope pauses the scope that a step names, or all of them, as ebb pause does.
 func pauseScope(r *run, s Step) error {
 	p := kernel.Pause{By: "operator@story", Message: s.Body, Since: r.w.Now(), Until: r.w.Now().Add(cmp.Or(s.For, time.Hour))}
-	return r.write(func(open []journal.Record) journal.Batch { return p.Begin(open, r.scopes(s, open)) })
+	r.cover["pause"]++
+	return r.write(func(open []journal.Record) journal.Batch {
+		scopes := r.scopes(s, open)
+		r.resumed(scopes)
+		for _, scope := range scopes {
+			r.pauses = append(r.pauses, Pause{scope, p.Since, p.Until})
+		}
+		return p.Begin(open, scopes)
+	})
+}
+
+// resumeScope resumes them, as ebb resume does.
+func resumeScope(r *run, s Step) error {
+	return r.write(func(open []journal.Record) journal.Batch {
+		scopes := r.scopes(s, open)
+		r.resumed(scopes)
+		b, _ := kernel.Resume(open, scopes, "operator@story", r.w.Now())
+		return b
+	})
+}
+
+// resumed tells the judge that the pauses of some scopes are over.
+func (r *run) resumed(scopes []string) {
+	for i, p := range r.pauses {
+		if slices.Contains(scopes, p.Scope) {
+			r.pauses[i].Until = earliest(p.Until, r.w.Now())
+		}
+	}
 }
 
 // scopes are the scope that a step names, or all of them.
