@@ -5,7 +5,7 @@ LINT     := $(GO) tool -modfile=tools/go.mod golangci-lint
 # the packages with goroutines
 RACY     := ./internal/engine/... ./internal/journal/... ./internal/source/... ./internal/sim/wire/... ./internal/loadtest/... ./internal/cloud/collector/...
 
-.PHONY: help build zip test race dynamodb lint sim fuzz plants storm bench iam nightly
+.PHONY: help build zip test race dynamodb lint sim fuzz plants mutants storm bench iam nightly
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +47,9 @@ fuzz: ## every fuzz target for FUZZTIME=60s
 plants: ## plant known bugs in a copy of the tree, one at a time, and see the seeds find each
 	python3 test/plants.py
 
+mutants: ## change the code of PACKAGES="lease drain" (all: none named) in thousands of small ways, and count what the tests find; needs Java 17 and Maven
+	$(GO) run ./test/dynamodb -- $(GO) run ./test/mutate -least 90 $(PACKAGES)
+
 storm: ## Ebb killed while hosts drain: 5 runs each of one serve, two on one journal, three on DynamoDB Local, and the function
 	$(GO) run ./test/storm -runs 5
 	$(GO) run ./test/storm -runs 5 -processes 2
@@ -63,4 +66,5 @@ nightly: ## what takes too long for each change
 	$(MAKE) race
 	$(MAKE) sim SEEDS=200000
 	$(MAKE) plants
+	$(MAKE) mutants
 	$(MAKE) fuzz FUZZTIME=10m

@@ -24,7 +24,7 @@ PLANTS = [
      "t.Class, t.Message, t.Fails = fail.Class, fail.Message, t.Fails+1\n",
      "t.Class, t.Message, t.Fails = fail.Class, fail.Message, t.Fails+1\n\t\tif a.Kind == plan.Beat {\n\t\t\tt.Class, t.OK, t.Fails = plan.OK, started, 0\n\t\t}\n"),
     ("a message is deleted before the journal is durable", "internal/engine/core.go",
-     "\tif err := c.write(ctx, out.Batch); err != nil {", "\tc.settle(ctx, out.Settle)\n\tif err := c.write(ctx, out.Batch); err != nil {"),
+     "\tif err := c.write(ctx, &out); err != nil {", "\tc.settle(ctx, out.Settle)\n\tif err := c.write(ctx, &out); err != nil {"),
     ("a result of a forgotten kernel is taken for one of the new kernel", "internal/engine/core.go", "if k == c.Kernel && k != nil {", "if c.Kernel != nil {"),
     ("the second page of ListTasks is not read", "internal/cloud/ecs.go",
      "return out.TaskArns, out.NextToken", "return out.TaskArns, nil"),

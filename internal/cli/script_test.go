@@ -55,14 +55,14 @@ func TestMain(m *testing.M) {
 //	journal FILE VERSION                an empty journal of a version
 //	task FILE                           $TASK is the id of the first task in a plan
 //	drains FILE [INSTANCE]              a journal with an open drain
-//	observing FILE                      a journal with an open and an ended drain that are only observed
+//	observing FILE                      a journal with an open and an ended drain that are only observed, and a group excluded
 func TestScripts(t *testing.T) { scripts(t, "testdata/script", nil) }
 
 // scripts runs the scripts in a directory, with more commands.
 func scripts(t *testing.T, dir string, more map[string]func(*testscript.TestScript, bool, []string)) {
 	cmds := map[string]func(*testscript.TestScript, bool, []string){
-		"exits": exits, "until": until, "sim": simulated, "busy": busy, "journal": emptyJournal, "drains": drains, "newer": newer, "task": firstTask,
-		"observing": observing,
+		"exits": exits, "until": until, "sim": simulated, "busy": busy, "journal": emptyJournal, "drains": drains, "newer": newer, "aside": aside,
+		"task": firstTask, "observing": observing,
 	}
 	maps.Copy(cmds, more)
 	testscript.Run(t, testscript.Params{
@@ -234,7 +234,8 @@ func observing(ts *testscript.TestScript, _ bool, args []string) {
 			`"observed":true,"waiting":"for the hook to end",%[3]s}`, id, at.Format(time.RFC3339), d)
 		records = append(records, journal.Record{Key: "web/" + id + "/a", Scope: "cluster/prod", Rev: 1, Open: i == 0, Body: []byte(body)})
 	}
-	ts.Check(errors.Join(store.Write(context.Background(), journal.Batch{Records: records}), store.Close()))
+	excluded := []journal.Line{{At: at, Kind: "excluded", Text: "Ebb does not drain i-1"}}
+	ts.Check(errors.Join(store.Write(context.Background(), journal.Batch{Records: records, Lines: excluded}), store.Close()))
 }
 
 func newer(ts *testscript.TestScript, _ bool, args []string) {
@@ -248,6 +249,20 @@ var ofNewer = journal.Batch{Records: []journal.Record{
 	{Key: "task:prod/0123/1", Scope: "cluster/prod", Rev: 1, Open: true, Body: []byte(`{"v":2,"kind":"task","task":"0123"}`)},
 	{Key: "task:prod/4567/1", Scope: "cluster/prod", Rev: 1, Open: true, Body: []byte(`{"v":2,"kind":"task","task":"4567"}`)},
 }}
+
+// aside writes two lines about what was set aside, and an open record that nobody can read.
+func aside(ts *testscript.TestScript, _ bool, args []string) {
+	store, err := sqlite.Open(ts.MkAbs(args[0]))
+	ts.Check(err)
+	at := time.Date(2026, 11, 21, 9, 15, 2, 0, time.UTC)
+	ts.Check(errors.Join(store.Write(context.Background(), journal.Batch{
+		Records: []journal.Record{{Key: "web/i-1/a", Scope: "cluster/prod", Rev: 1, Open: true, Body: []byte("garbage")}},
+		Lines: []journal.Line{
+			{At: at, Kind: journal.SetAside, Text: "set aside a drain"}, {At: at, Kind: "heard", Text: "heard"},
+			{At: at, Kind: journal.SetAside, Text: "set aside a line"},
+		},
+	}), store.Close()))
+}
 
 func firstTask(ts *testscript.TestScript, _ bool, args []string) {
 	var plan struct {

@@ -103,7 +103,7 @@ func logLines(log *slog.Logger) func(journal.Line) {
 	return func(l journal.Line) {
 		level := slog.LevelInfo
 		switch l.Kind {
-		case "failed", "unreadable", "cut-off", "wrong-cluster", "set-aside":
+		case "failed", "unreadable", "cut-off", "wrong-cluster", journal.SetAside:
 			level = slog.LevelWarn
 		}
 		log.Log(context.Background(), level, l.Text, "kind", l.Kind, "drain", l.Key)

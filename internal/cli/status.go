@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -52,12 +53,25 @@ type unknownLine struct {
 	Records int    `json:"records"`
 }
 
+// asideLine says how many of the journal's latest lines are of one kind, such as what it refused; its JSON keys are stable.
+type asideLine struct {
+	Lines  int       `json:"of_lines"`
+	Count  int       `json:"count"`
+	At     time.Time `json:"latest_at,omitzero"`
+	Latest string    `json:"latest,omitempty"`
+}
+
+// asideLines is how many lines back status counts what was set aside, or excluded.
+const asideLines = 2000
+
 // report is what status shows.
 type report struct {
-	paused  []pausedLine
-	drains  []statusLine
-	holders []holderLine
-	unknown []unknownLine
+	paused   []pausedLine
+	drains   []statusLine
+	holders  []holderLine
+	unknown  []unknownLine
+	aside    asideLine // what the journal refused or nobody could read
+	excluded asideLine // what Ebb did not drain because of a tag
 }
 
 // count counts an open record that this Ebb does not read.
@@ -81,7 +95,8 @@ func newStatus(p Process) *cobra.Command {
 First it says what is paused (ebb pause). A drain of a group with mode observe is shown as observed: Ebb only watches it.
 It shows what a drain waits for as of the last change in the journal. Below the drains it lists which process works for which scope
 (a cluster, or a group without a cluster) and when that process last renewed its lease. A function holds a scope only for a
-moment. The last lines count the open records that a newer version of Ebb wrote: this one cannot read them and leaves them alone.`,
+moment. The last lines count the open records that a newer version of Ebb wrote: this one cannot read them and leaves them alone;
+and what was set aside lately, because the journal could not keep it or nobody could read it.`,
 		Example: `  ebb status --config ebb.yaml
   ebb status --journal sqlite:///var/lib/ebb/journal.db -o json`,
 	}
@@ -144,12 +159,30 @@ func status(c *cobra.Command, cfg config.Config, ended int) (r report, err error
 			}
 			continue
 		}
-		if err != nil {
-			return r, err
+		if err != nil { // ebb serve sets it aside
+			r.aside.Count, r.aside.Latest = r.aside.Count+1, err.Error()
+			continue
 		}
 		r.drains = append(r.drains, lineOf(d, kernel.Waiting(rec), cfg))
 	}
-	return r, nil
+	return r, r.countAside(ctx, store)
+}
+
+func (a *asideLine) count(l journal.Line) { a.Count, a.At, a.Latest = a.Count+1, l.At, l.Text }
+
+// countAside counts the lines about what was set aside, and about what was excluded.
+func (r *report) countAside(ctx context.Context, store journal.Store) error {
+	lines, err := store.History(ctx, journal.Query{Limit: asideLines})
+	r.aside.Lines, r.excluded.Lines = len(lines), len(lines)
+	for _, l := range lines {
+		switch l.Kind {
+		case journal.SetAside:
+			r.aside.count(l)
+		case "excluded":
+			r.excluded.count(l)
+		}
+	}
+	return err
 }
 
 func lineOf(d drain.Drain, waiting string, cfg config.Config) statusLine {
@@ -168,6 +201,12 @@ func lineOf(d drain.Drain, waiting string, cfg config.Config) statusLine {
 		l.State, l.Ended, l.Text, l.CutOff, l.Left = string(d.Final.Outcome), d.Ended, d.Final.Reason, d.Final.CutOff, nil
 	}
 	return l
+}
+
+func (a *asideLine) write(w io.Writer, what string) {
+	if a.Count > 0 {
+		fmt.Fprintf(w, "\n%s: %d of its last %d lines. The latest: %s\n", what, a.Count, a.Lines, a.Latest)
+	}
 }
 
 var statusForms = map[string]func(io.Writer, report) error{
@@ -190,14 +229,22 @@ var statusForms = map[string]func(io.Writer, report) error{
 		for _, u := range r.unknown {
 			fmt.Fprintf(tw, "%s\t%s, version %d\t%d\n", u.Scope, u.Kind, u.Version, u.Records)
 		}
-		return tw.Flush()
+		if err := tw.Flush(); err != nil {
+			return err
+		}
+		r.aside.write(w, "Set aside, because the journal could not keep it or nobody could read it")
+		r.excluded.write(w, "Not drained, because of the tag "+fleet.ExcludeTag+" on the group")
+		return nil
 	},
 	"tsv": func(w io.Writer, r report) error {
 		writeStatus(w, r.drains, func(t time.Time) string { return t.Format(time.RFC3339) })
 		return nil
 	},
 	"json": func(w io.Writer, r report) error {
-		return writeJSON(w, map[string]any{"schema_version": 1, "paused": r.paused, "drains": r.drains, "holders": r.holders, "unknown_records": r.unknown})
+		return writeJSON(w, map[string]any{
+			"schema_version": 1, "paused": r.paused, "drains": r.drains, "holders": r.holders, "unknown_records": r.unknown, "set_aside": r.aside,
+			"excluded": r.excluded,
+		})
 	},
 	"jsonl": func(w io.Writer, r report) error {
 		e := json.NewEncoder(w)

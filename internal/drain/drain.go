@@ -40,6 +40,8 @@ const (
 	Excluded Outcome = "excluded"
 	// Incomplete: of a drain that was only observed. Its hook ended before Ebb would have answered it.
 	Incomplete Outcome = "observed-incomplete"
+	// Unreadable: what the journal had of the drain could not be read. If the instance waits, the sweep finds it again.
+	Unreadable Outcome = "unreadable"
 )
 
 // Policy is how an operator wants drains to go. All durations are positive.

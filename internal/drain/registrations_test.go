@@ -25,7 +25,7 @@ func TestEveryRegistrationIsDrained(t *testing.T) {
 	if len(dec.Do) != 0 || d.Intent != nil || d.ContainerInstance != stale || len(d.Others) != 0 || !slices.Equal(d.Emptied, []fleet.ARN{ci}) {
 		t.Fatalf("after the first: %+v, does %+v", d, dec.Do)
 	}
-	if want := (Want{plan.Subject{Kind: plan.ContainerInstances, In: "prod", ID: string(stale)}, s.now}); !slices.Contains(dec.Want, want) {
+	if want := (Want{plan.Subject{Kind: plan.FindContainerInstances, In: "prod", ID: string(host)}, s.now}); !slices.Contains(dec.Want, want) {
 		t.Errorf("the other is not looked at: %+v", dec.Want)
 	}
 	s.d = d
@@ -62,6 +62,17 @@ func TestARegistrationThatECSDoesNotReachIsGivenUpAndItsTasksAreNamed(t *testing
 	a := s.decide().Drain.Intent
 	if a == nil || a.Outcome != Lost || !slices.Equal(a.CutOff, []string{"old:1/old RUNNING"}) {
 		t.Errorf("the second is empty: %+v", a)
+	}
+}
+
+// While ECS reaches the host by one registration the host is not lost, and the tasks of another that it does not reach may run on.
+func TestAHostThatIsReachedIsNotLost(t *testing.T) {
+	s := emptyHost()
+	s.task("old", "", "RUNNING", "RUNNING")
+	s.unreached()
+	s.o.Container.Value.Reached = true
+	if dec := s.decide(); dec.Drain.Intent != nil || !dec.Drain.UnreachedFrom.IsZero() {
+		t.Errorf("lost: %+v", dec.Drain.Intent)
 	}
 }
 

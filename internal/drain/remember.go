@@ -29,7 +29,7 @@ func remember(c *decider) {
 		} else {
 			d.Asked = time.Time{}
 		}
-		d.UnreachedFrom = unreached(c, !ci.Connected || ci.Status == fleet.Inactive)
+		d.UnreachedFrom = unreached(c, !ci.Reached && (!ci.Connected || ci.Status == fleet.Inactive))
 	case fleet.Absent:
 		d.AbsentSince = since(d.AbsentSince, true, c.container.At)
 		d.UnreachedFrom = unreached(c, true)
@@ -45,6 +45,9 @@ func remember(c *decider) {
 	checkZero(c)
 }
 
+// mostRegistrations is how many other registrations are taken in at a time: a record has a limited size, and anybody on a host can register it.
+const mostRegistrations = 10
+
 // registered keeps which registrations of the host there are, and which of them is being drained.
 func (c *decider) registered(ci fleet.ContainerInstance) {
 	d := c.d()
@@ -52,7 +55,7 @@ func (c *decider) registered(ci fleet.ContainerInstance) {
 		d.ContainerInstance, d.DrainingSince = ci.ARN, time.Time{} // lists of an earlier registration prove nothing of this one
 		d.Others = slices.DeleteFunc(slices.Clone(d.Others), func(r fleet.Registration) bool { return r.ARN == ci.ARN })
 	}
-	for _, r := range ci.Others {
+	for _, r := range ci.Others[:min(len(ci.Others), mostRegistrations)] {
 		if !slices.Contains(d.Others, r) && !slices.Contains(d.Emptied, r.ARN) {
 			d.Others = append(slices.Clone(d.Others), r)
 		}

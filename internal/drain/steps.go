@@ -97,11 +97,11 @@ func found(c *decider) bool {
 	return false
 }
 
-// lookAtContainer asks for the state of the known container instance. One that ECS does not reach may have registered again, so all of the
-// host's are searched for.
+// lookAtContainer asks for the state of the known container instance. If ECS does not reach it, the host may have been registered again, and
+// is reached by that: so all its registrations are searched for.
 func (c *decider) lookAtContainer(pace time.Duration) {
 	d, ci := c.d(), c.container
-	if !d.UnreachedFrom.IsZero() {
+	if !d.UnreachedFrom.IsZero() || ci.Is == fleet.Seen && !ci.Value.Connected || len(d.Emptied) > 0 {
 		c.want(d.subject(plan.FindContainerInstances, d.Cluster), ci.Is, ci.At, pace)
 		return
 	}

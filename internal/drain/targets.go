@@ -76,22 +76,22 @@ func (c *decider) deregister(targets []plan.Subject) bool {
 
 // outOf says of which targets the tasks are out, for the reason of an ending, and by which ways requests may still reach them.
 func (c *decider) outOf(tasks []*fleet.Task) string {
-	targets, ways := 0, []string{}
+	known, ways := false, []string{}
 	for _, t := range tasks {
 		if t.Service() == "" {
 			continue
 		}
 		svc := c.service(t).Value
-		targets += len(registrations(c.d().Instance(), t, svc))
+		known = known || len(registrations(c.d().Instance(), t, svc)) > 0
 		for _, way := range svc.OtherWays {
 			if way += " (service " + t.Service() + ")"; !slices.Contains(ways, way) && len(ways) < mostNames {
 				ways = append(ways, way)
 			}
 		}
 	}
-	text := "no target group has them as targets"
-	if targets > 0 {
-		text = fmt.Sprintf("%d targets are deregistered", targets)
+	text := "none is in a target group, as far as is known"
+	if known {
+		text = "none is in use in a target group any more"
 	}
 	if len(ways) > 0 {
 		text += "; Ebb does not take them out of " + strings.Join(ways, ", ")

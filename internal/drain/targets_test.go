@@ -55,14 +55,14 @@ func TestALostHostSaysOfWhatItsTasksAreOut(t *testing.T) {
 	s := twoServices()
 	s.healthOf("draining", 32768, 32769, 32770)
 	a := s.decide().Drain.Intent
-	const want = "of its tasks 3 targets are deregistered; Ebb does not take them out of Cloud Map (service api), a Classic Load Balancer (service api)"
+	const want = "of its tasks none is in use in a target group any more; Ebb does not take them out of Cloud Map (service api), a Classic Load Balancer (service api)"
 	if a == nil || !strings.Contains(a.Reason, want) {
 		t.Errorf("reason %+v", a)
 	}
 	s = emptyHost()
 	s.task("job", "", "RUNNING", "RUNNING")
 	s.unreached()
-	if a := s.decide().Drain.Intent; a == nil || !strings.Contains(a.Reason, "of its tasks no target group has them as targets") {
+	if a := s.decide().Drain.Intent; a == nil || !strings.Contains(a.Reason, "of its tasks none is in a target group, as far as is known") {
 		t.Errorf("without a service: %+v", a)
 	}
 }

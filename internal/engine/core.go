@@ -41,6 +41,7 @@ type Core struct {
 	wake      time.Time                    // when the kernel wants to decide again, by cfg.Now
 	looked    time.Time                    // when forwarded messages were last looked for, by cfg.Clock
 	until     time.Time                    // it begins nothing from then on, by cfg.Clock; zero: never
+	aside     int                          // how often the journal refused something for good
 }
 
 // NewCore returns the core of an Ebb that lives on, not loaded yet. Each message that it settles it settles with cfg.Source.
@@ -67,6 +68,9 @@ func (c *Core) Load(ctx context.Context) error {
 	if len(held) > 0 || !onePass {
 		if open, err = c.cfg.Store.Open(ctx); err != nil {
 			return fmt.Errorf("read the open drains: %w", err)
+		}
+		if open, err = c.endUnread(ctx, open, held); err != nil {
+			return err
 		}
 		if ended, err = c.cfg.Store.Recent(ctx, limit); err != nil {
 			return fmt.Errorf("read the ended drains: %w", err)
@@ -226,7 +230,7 @@ func (c *Core) decide(ctx context.Context, others []journal.Forwarded) ([]plan.R
 	if !c.mayAct() {
 		return nil, ErrLeases
 	}
-	if err := c.write(ctx, out.Batch); err != nil {
+	if err := c.write(ctx, &out); err != nil {
 		return nil, err
 	}
 	c.settle(ctx, out.Settle)
@@ -241,21 +245,6 @@ func (c *Core) mayAct() bool { return c.Early() && holds(c.Leases.Held(), c.unde
 
 // Early reports whether there is time to begin something.
 func (c *Core) Early() bool { return c.until.IsZero() || c.cfg.Clock().Before(c.until) }
-
-func (c *Core) write(ctx context.Context, b journal.Batch) error {
-	if b.Empty() {
-		return nil
-	}
-	if err := c.cfg.Store.Write(ctx, b); err != nil {
-		return fmt.Errorf("write the journal: %w", err)
-	}
-	if c.cfg.OnLine != nil {
-		for _, l := range b.Lines {
-			c.cfg.OnLine(l)
-		}
-	}
-	return nil
-}
 
 // settle settles messages whose effect is durable, and discards forwarded ones.
 func (c *Core) settle(ctx context.Context, vs []kernel.Verdict) {
@@ -289,10 +278,10 @@ func (c *Core) settleSource(v kernel.Verdict) {
 	c.cfg.Source.Settle(v.Message, v.Delete)
 }
 
-// logOpen says how many hooks are open, and for how long the oldest has been: an alarm can watch it.
+// logOpen says how many hooks are open, for how long the oldest has been, and how much was set aside: an alarm can watch it.
 func (c *Core) logOpen() {
 	if c.Works() {
 		open, oldest := c.Kernel.Oldest(c.cfg.Now())
-		c.cfg.Log.Info("hooks", "open", open, "oldest_s", int(oldest.Seconds()))
+		c.cfg.Log.Info("hooks", "open", open, "oldest_s", int(oldest.Seconds()), "set_aside", c.aside)
 	}
 }

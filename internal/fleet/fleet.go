@@ -191,6 +191,7 @@ type ContainerInstance struct {
 	Running   int    // tasks with desiredStatus RUNNING: not a count of what still runs
 	Pending   int
 	Others    []Registration // of the same instance, found by the same look; a look at this one alone finds none
+	Reached   bool           // ECS reaches the instance by another registration, as far as that look knows
 }
 
 // Registration is one registration of an EC2 instance as a container instance. An agent that has lost its state registers again, and leaves

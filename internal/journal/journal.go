@@ -97,9 +97,6 @@ type Batch struct {
 // takes 100 items, and a record that ends is two.
 const MaxAtomic = 30
 
-// MaxBody is how many bytes the body of a record, the data of a line and the body of a forwarded message may have in every store.
-const MaxBody = 128 << 10
-
 // Empty reports whether there is nothing to write.
 func (b Batch) Empty() bool { return len(b.Records) == 0 && len(b.Lines) == 0 && len(b.Forwarded) == 0 }
 
@@ -119,7 +116,7 @@ type Store interface {
 	// Recent returns the records of drains that ended, the newest first, at most limit; limit 0 means all that are kept. Newest is by the
 	// order of the writes and not by any clock. Of a key that was used again it has the newest record only.
 	Recent(ctx context.Context, limit int) ([]Record, error)
-	// Write writes the batch, all of it or nothing.
+	// Write writes the batch, all of it or nothing. Of a batch that the store will never take the error is a *Refused; see Check.
 	Write(ctx context.Context, b Batch) error
 	// History returns lines, oldest first.
 	History(ctx context.Context, q Query) ([]Line, error)

@@ -49,6 +49,7 @@ type drains struct {
 	sorted []*entry // those that are open, by opened, then by the id of the target
 	recent map[fleet.Target]*history
 	newer  map[string]bool // subjects (journal.Record.Subject) of the open records that only a newer Ebb reads
+	aside  map[string]bool // subjects of the drains that were let go, because the journal takes no record of them
 }
 
 // begun adds a drain to those that are open.
@@ -65,4 +66,35 @@ func (k *Kernel) begun(e *entry) {
 		return cmp.Or(a.opened.Compare(b.opened), strings.Compare(a.d.Target.ID, b.d.Target.ID))
 	})
 	k.sorted = slices.Insert(k.sorted, at, e)
+}
+
+// LetGo forgets an open drain of which the journal takes no record: nothing is done about its target any more. Of the requests of the last
+// Next it returns those that do not act for it.
+func (k *Kernel) LetGo(key string, do []plan.Request) []plan.Request {
+	i := slices.IndexFunc(k.sorted, func(e *entry) bool { return e.d.Key == key })
+	if i < 0 {
+		return do
+	}
+	e := k.sorted[i]
+	k.sorted = slices.Delete(k.sorted, i, i+1)
+	k.forget(e)
+	delete(k.open, e.d.Target)
+	k.wakeQueued(e.pool())
+	k.aside[e.d.Group+"/"+e.d.Target.ID] = true
+	k.Counts["set aside drain"]++
+	return slices.DeleteFunc(do, func(r plan.Request) bool {
+		a := r.Action
+		if a == nil {
+			return false
+		}
+		if a.State != nil {
+			mine := func(arn fleet.ARN) bool { return arn == e.d.ContainerInstance }
+			a.State.ContainerInstances = slices.DeleteFunc(a.State.ContainerInstances, mine)
+		}
+		over := a.Drain == key || a.State != nil && len(a.State.ContainerInstances) == 0
+		if over {
+			delete(k.flying, r.ID)
+		}
+		return over
+	})
 }

@@ -26,6 +26,7 @@ type Verdict struct {
 	Delete  bool // acknowledge it; otherwise the queue delivers it again, later each time
 	Kind    event.Kind
 	Why     string
+	Drain   string // key of the drain that it opened
 }
 
 // Hear takes in a message. What becomes of it is among the verdicts of the next Next, after the batch that makes it durable.
@@ -35,6 +36,9 @@ func (k *Kernel) Hear(h Heard, now time.Time) {
 	switch h.Event.Kind.Use() {
 	case event.Drains:
 		v.Delete, v.Why = k.hearTermination(h, now)
+		if o, ok := k.open[fleet.HostTarget(h.Event.Instance)]; ok && v.Why == "" {
+			v.Drain = o.d.Key
+		}
 	case event.Nothing, event.Wakes:
 		v.Delete = h.Noted || !k.cfg.LeaveForeign
 	case event.Answers:
@@ -103,6 +107,9 @@ func (k *Kernel) hearTermination(h Heard, now time.Time) (ack bool, why string) 
 	if k.newer[e.Group+"/"+t.ID] {
 		k.Counts["left alone"]++
 		return true, "its record in the journal is open, and only a newer version of Ebb reads it"
+	}
+	if k.aside[e.Group+"/"+t.ID] {
+		return h.Noted, "the journal takes no record of its drain"
 	}
 	if key, late := k.recent[t].late(e); late {
 		k.Counts["late"]++

@@ -11,7 +11,6 @@ package kernel
 
 import (
 	"cmp"
-	"errors"
 	"slices"
 	"time"
 
@@ -108,25 +107,20 @@ type Kernel struct {
 }
 
 // New starts a kernel from the journal's open records and those that ended lately, as journal.Store returns them: the newest first. It
-// requests nothing by itself: what was true before a restart is looked at again first. A record that cannot be read is an error that
-// names it.
+// requests nothing by itself: what was true before a restart is looked at again first. An open record that cannot be read is an error that
+// names it; see Unread. One that has ended is left out.
 func New(cfg Config, open, ended []journal.Record) (*Kernel, error) {
 	cfg.InFlight, cfg.Sweep = cmp.Or(cfg.InFlight, 16), cmp.Or(cfg.Sweep, time.Minute)
 	k := &Kernel{
 		cfg: cfg, rates: newRates(cfg.Rates), lastSet: map[string]time.Time{}, flying: map[int]plan.Request{}, paused: map[string]paused{},
 	}
-	all := &drains{open: map[fleet.Target]*entry{}, recent: map[fleet.Target]*history{}, newer: map[string]bool{}}
+	all := &drains{open: map[fleet.Target]*entry{}, recent: map[fleet.Target]*history{}, newer: map[string]bool{}, aside: map[string]bool{}}
 	k.observer = newObserver(all, &log{Counts: map[string]int{}}, &k.cfg)
 	k.view.k = k
 	for _, r := range slices.Backward(ended) {
-		d, err := Read(r)
-		if _, unknown := errors.AsType[*UnknownRecord](err); unknown {
-			continue
+		if d, err := Read(r); err == nil {
+			k.remember(&d)
 		}
-		if err != nil {
-			return nil, err
-		}
-		k.remember(&d)
 	}
 	for _, r := range open {
 		if _, pause := ReadPause(r); pause {

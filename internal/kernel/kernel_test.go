@@ -282,6 +282,12 @@ func TestOfTwoRegistrationsTheReachedOneLeads(t *testing.T) {
 			t.Errorf("%s: %s leads, then %v", tt.name, lead.ARN, others)
 		}
 	}
+	if lead, _ := leading(&drain.Drain{Emptied: []fleet.ARN{one.ARN}}, []fleet.ContainerInstance{one, two}); !lead.Reached {
+		t.Error("the host is reached by the registration that is done")
+	}
+	if lead, _ := leading(&drain.Drain{}, []fleet.ContainerInstance{two, blip}); lead.Reached {
+		t.Error("neither is reached")
+	}
 	if _, ok := leading(&drain.Drain{Emptied: []fleet.ARN{one.ARN}}, []fleet.ContainerInstance{one}); ok {
 		t.Error("a registration that is done leads")
 	}

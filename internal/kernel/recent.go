@@ -32,7 +32,8 @@ func (k *Kernel) remember(d *drain.Drain) {
 		k.recent[d.Target] = h
 	}
 	h.drains = append(h.drains, past{key: d.Key, token: d.Token, ended: d.Ended})
-	h.over = d.WarmPool || !d.MissingSince.IsZero() || d.Final != nil && d.Final.Outcome == drain.NotLeaving
+	h.over = d.WarmPool || !d.MissingSince.IsZero() ||
+		d.Final != nil && (d.Final.Outcome == drain.NotLeaving || d.Final.Outcome == drain.Unreadable)
 }
 
 // newest is the drain that ended last.

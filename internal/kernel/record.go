@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/drain"
@@ -105,6 +106,74 @@ func (k *Kernel) record(e *entry) journal.Record {
 	}
 	e.rev, e.fresh = e.rev+1, false
 	return journal.Record{Key: e.d.Key, Scope: e.scope, Rev: e.rev, Open: e.d.Open(), Body: body}
+}
+
+// What is left of a record that a journal refused: names, and bytes of a text.
+const (
+	boundedNames = 10
+	boundedText  = 500
+)
+
+// Bounded is a short form of a record that the journal refused: it names less, and remembers of a pass only what its size allows. The drain
+// can be ended from it all the same. The error says that it cannot be read.
+func Bounded(r journal.Record) (journal.Record, error) {
+	s, err := read(r)
+	if err != nil {
+		return r, err
+	}
+	s.Left, s.Lost, s.Would, s.Waiting = someNames(s.Left), someNames(s.Lost), someNames(s.Would), shortText(s.Waiting)
+	for _, a := range []**drain.Answer{&s.Intent, &s.Final} {
+		if *a != nil {
+			short := **a
+			short.CutOff, short.Reason = someNames(short.CutOff), shortText(short.Reason)
+			*a = &short
+		}
+	}
+	if s.Known != nil && len(s.Known.Live)+len(s.Known.Done) > journal.MaxBody/200 {
+		s.Known = &passState{Beaten: s.Known.Beaten, Looked: s.Known.Looked} // the lists are made anew, and tell the rest
+	}
+	r.Body, err = json.Marshal(s)
+	return r, err
+}
+
+// Unread is what to write in place of an open record of which something else than Ebb has made what nobody can read: its end, and a line
+// with what it was. The error is why it cannot be read; without one there is nothing to write.
+func Unread(r journal.Record, now time.Time) (ended journal.Record, line journal.Line, err error) {
+	_, err = read(r)
+	if _, unknown := errors.AsType[*UnknownRecord](err); err == nil || unknown {
+		return r, line, nil
+	}
+	group, instance := "", r.Subject()
+	if i := strings.LastIndexByte(instance, '/'); i >= 0 {
+		group, instance = instance[:i], instance[i+1:]
+	}
+	d := drain.Drain{Key: r.Key, Target: fleet.HostTarget(fleet.InstanceID(instance)), Heard: now, Zero: now, Hold: drain.Hold{Group: group}, Ended: now}
+	d.Final = &drain.Answer{At: now, Outcome: drain.Unreadable, Reason: "its record in the journal could not be read; if the instance still waits in " +
+		"its hook, the sweep finds it and drains it anew"}
+	line = journal.Line{
+		At: now, Key: r.Key, Kind: journal.SetAside, Text: "set aside a record that cannot be read: " + shortText(err.Error()),
+		Data: r.Body[:min(len(r.Body), keptBody)],
+	}
+	return (&Kernel{}).record(&entry{d: d, scope: r.Scope, rev: r.Rev}), line, err
+}
+
+// someNames are the first of some names, and how many there are beside them.
+func someNames(names []string) []string {
+	if len(names) > boundedNames {
+		names = append(slices.Clone(names[:boundedNames]), fmt.Sprintf("and %d more", len(names)-boundedNames))
+	}
+	short := make([]string, 0, len(names))
+	for _, n := range names {
+		short = append(short, shortText(n))
+	}
+	return short
+}
+
+func shortText(s string) string {
+	if len(s) <= boundedText {
+		return s
+	}
+	return strings.ToValidUTF8(s[:boundedText], "") + "..."
 }
 
 func read(r journal.Record) (stored, error) {

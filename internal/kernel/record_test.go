@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -163,4 +164,50 @@ func unique(list []string) []string {
 		seen[s] = true
 	}
 	return out
+}
+
+// The short form of a record that a journal refused has the names of a few, and goes on with the drain.
+func TestBounded(t *testing.T) {
+	var names []string
+	for i := range 3000 {
+		names = append(names, strings.Repeat("n", 1000)+strconv.Itoa(i))
+	}
+	at := time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
+	long := stored{
+		Drain: drain.Drain{
+			Key: "web/i-1/a", Zero: at, Hold: drain.Hold{Group: "web", Token: "t"}, Left: names,
+			Intent: &drain.Answer{At: at, Outcome: drain.Forced, Reason: strings.Repeat("é", 3000), CutOff: names},
+			Final:  &drain.Answer{At: at, Outcome: drain.Forced, CutOff: names[:3]},
+		},
+		Instance: "i-1", Waiting: strings.Repeat("w", 100_000), Known: &passState{Live: names, Done: names, Beaten: at, Whole: at},
+	}
+	body, err := json.Marshal(long)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := journal.Record{Key: "web/i-1/a", Scope: "s", Rev: 7, Open: true, Body: body}
+	short, err := Bounded(r)
+	if err != nil || len(short.Body) > 40_000 || short.Rev != 7 || short.Key != r.Key || !short.Open {
+		t.Fatalf("%d bytes of %d, error %v", len(short.Body), len(body), err)
+	}
+	got, err := read(short)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Left) != boundedNames+1 || got.Left[boundedNames] != "and 2990 more" || len(got.Intent.CutOff) != boundedNames+1 || len(got.Final.CutOff) != 3 {
+		t.Errorf("names: %d left, %d and %d cut off", len(got.Left), len(got.Intent.CutOff), len(got.Final.CutOff))
+	}
+	if got.Token != "t" || !got.Zero.Equal(at) || !got.Known.Beaten.Equal(at) || !got.Known.Whole.IsZero() || got.Intent.Outcome != drain.Forced {
+		t.Errorf("got %+v", got)
+	}
+	if _, err := Bounded(journal.Record{Body: []byte("garbage")}); err == nil {
+		t.Error("garbage has a short form")
+	}
+	few := stored{Drain: drain.Drain{Key: "web/i-1/a", Left: []string{"one"}}, Known: &passState{Live: []string{"a"}, Whole: at}}
+	if r.Body, err = json.Marshal(few); err != nil {
+		t.Fatal(err)
+	}
+	if same, err := Bounded(r); err != nil || !bytes.Equal(same.Body, r.Body) {
+		t.Errorf("a short record became %s, error %v", same.Body, err)
+	}
 }

@@ -264,7 +264,11 @@ func leading(d *drain.Drain, all []fleet.ContainerInstance) (lead fleet.Containe
 		return n
 	}
 	var left []fleet.Registration
+	reached := 0
 	for _, ci := range all {
+		if rank(ci) == 2 {
+			reached++
+		}
 		if slices.Contains(d.Emptied, ci.ARN) {
 			continue
 		}
@@ -275,6 +279,7 @@ func leading(d *drain.Drain, all []fleet.ContainerInstance) (lead fleet.Containe
 			left = append(left, fleet.Registration{Cluster: ci.Cluster, ARN: ci.ARN})
 		}
 	}
+	lead.Reached = reached > 0 && rank(lead) < 2
 	lead.Others = slices.DeleteFunc(left, func(r fleet.Registration) bool { return r.ARN == lead.ARN })
 	return lead, ok
 }

@@ -126,9 +126,9 @@ func (k *Keeper) Read(all []journal.Lease, started time.Time) {
 	for _, scope := range k.scopes {
 		l := found[scope]
 		l.Scope = scope
-		old, known := k.stored[scope]
+		old := k.stored[scope]
 		since := started
-		if known && old.lease.Holder == l.Holder && old.lease.Fence == l.Fence && old.lease.Beat == l.Beat {
+		if old.lease.Holder == l.Holder && old.lease.Fence == l.Fence && old.lease.Beat == l.Beat {
 			since = old.since
 		}
 		k.stored[scope] = seen{l, since, l.At} // perhaps of a claim of ours that only seemed to fail

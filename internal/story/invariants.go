@@ -109,8 +109,9 @@ func (p *past) reachable(w *wait) string {
 		!p.upAll(from, w.closed) {
 		return ""
 	}
+	g, _ := p.Ebb.group(w.group)
 	for _, t := range h.tasks {
-		if !t.live {
+		if !t.live || g.Cluster != "" && !strings.Contains(t.id, "/"+g.Cluster+"/") { // Ebb touches nothing in other clusters
 			continue
 		}
 		for target := range t.inUse { //ebb:any-order one of them is enough

@@ -27,7 +27,7 @@ func Run(t *testing.T, now time.Time, open func(*testing.T) journal.Store, again
 		"empty": empty, "round trip": roundTrip, "revisions": revisions, "atomic": atomic, "twice in one batch": twice,
 		"a key used again":       usedAgain,
 		"one open for a subject": oneOpen, "order": order, "query": query, "large": large, "no aliasing": noAliasing, "cancelled": cancelled,
-		"closed": closed,
+		"closed": closed, "refused": refused, "at the bounds": bounds,
 		"leases": leases, "under": under, "forwarded messages": forwarded, "many": many, "steered": steered,
 		"writers race": func(t *testing.T, s journal.Store) { race(t, s, s) },
 	}
@@ -265,14 +265,26 @@ func noAliasing(t *testing.T, s journal.Store) {
 	same(t, "history", lines(line(0, "a")))(history(t, s, journal.Query{}))
 }
 
+// calls are all calls of a store, by name.
+func calls(ctx context.Context, s journal.Store) map[string]error {
+	errs := map[string]error{"write": s.Write(ctx, journal.Batch{Records: records(record("a", 1, true))})}
+	_, errs["open records"] = s.Open(ctx)
+	_, errs["recent records"] = s.Recent(ctx, 0)
+	_, errs["history"] = s.History(ctx, journal.Query{})
+	_, errs["leases"] = s.Leases(ctx)
+	errs["claim"] = s.Claim(ctx, journal.Lease{}, lease("a", "x", 1, 1))
+	_, errs["forwarded messages"] = s.Forwarded(ctx, []string{"a"})
+	errs["discard"] = s.Discard(ctx, []journal.Forwarded{{Scope: "a", ID: "1"}})
+	return errs
+}
+
 func cancelled(t *testing.T, s journal.Store) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := s.Write(ctx, journal.Batch{Records: records(record("a", 1, true))}); !errors.Is(err, context.Canceled) {
-		t.Errorf("write with a cancelled context: error %v", err)
-	}
-	if _, err := s.Open(ctx); !errors.Is(err, context.Canceled) {
-		t.Errorf("open records with a cancelled context: error %v", err)
+	for name, err := range calls(ctx, s) {
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("%s with a cancelled context: error %v", name, err)
+		}
 	}
 	same(t, "open records", records())(s.Open(t.Context()))
 }
@@ -281,11 +293,10 @@ func closed(t *testing.T, s journal.Store) {
 	if err := s.Close(); err != nil {
 		t.Fatalf("close: %v", err)
 	}
-	if err := s.Write(t.Context(), journal.Batch{Lines: []journal.Line{line(0, "a")}}); err == nil {
-		t.Error("a closed journal took a write")
-	}
-	if _, err := history(t, s, journal.Query{}); err == nil {
-		t.Error("a closed journal gave a history")
+	for name, err := range calls(t.Context(), s) {
+		if err == nil {
+			t.Errorf("%s of a closed journal: no error", name)
+		}
 	}
 }
 

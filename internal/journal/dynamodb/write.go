@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/smithy-go"
 
 	"github.com/ebbhq/ebb/internal/journal"
 )
@@ -20,7 +21,7 @@ func (s *Store) Write(ctx context.Context, b journal.Batch) error {
 	if err := s.writable(ctx); err != nil {
 		return s.explain("write", err)
 	}
-	if err := checkSizes(b); err != nil {
+	if err := journal.Check(b); err != nil {
 		return s.explain("write", err)
 	}
 	parts, err := split(b)
@@ -41,29 +42,6 @@ func (s *Store) writable(ctx context.Context) error {
 		return errors.New("it was opened for reading only")
 	}
 	return s.ready(ctx)
-}
-
-// checkSizes refuses what no item could hold, in clearer words than DynamoDB.
-func checkSizes(b journal.Batch) error {
-	refuse := func(what string, size int) error {
-		return fmt.Errorf("%s has %d bytes; a journal takes at most %d", what, size, journal.MaxBody)
-	}
-	for _, r := range b.Records {
-		if len(r.Body) > journal.MaxBody {
-			return refuse("record "+r.Key, len(r.Body))
-		}
-	}
-	for _, l := range b.Lines {
-		if n := len(l.Data) + len(l.Text); len(l.Data) > journal.MaxBody || n > maxLineBytes-rough {
-			return refuse("a line of "+l.Key, n)
-		}
-	}
-	for _, n := range b.Forwarded {
-		if len(n.Body) > journal.MaxBody {
-			return refuse("forwarded message "+n.ID, len(n.Body))
-		}
-	}
-	return nil
 }
 
 // op is what a transaction does to one item: puts it, updates it, removes it, or only checks it.
@@ -198,6 +176,9 @@ func (p passing) Unwrap() error { return p.error }
 // judge says what a cancelled transaction means, by the first reason that counts.
 // https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
 func judge(err error, ops []op) error {
+	if api, ok := errors.AsType[smithy.APIError](err); ok && api.ErrorCode() == "ValidationException" {
+		return fmt.Errorf("%w: %w", &journal.Refused{Why: api.ErrorMessage()}, err)
+	}
 	cancelled, ok := errors.AsType[*types.TransactionCanceledException](err)
 	if !ok {
 		return err
@@ -214,7 +195,11 @@ func judge(err error, ops []op) error {
 		case "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded":
 			passes = true
 		default:
-			return fmt.Errorf("item %d of %d: %s: %s: %w", i+1, len(ops), code, aws.ToString(reason.Message), err)
+			why := fmt.Sprintf("item %d of %d: %s: %s", i+1, len(ops), code, aws.ToString(reason.Message))
+			if code == "ValidationError" || code == "ItemCollectionSizeLimitExceeded" {
+				return fmt.Errorf("%w: %w", &journal.Refused{Why: why}, err)
+			}
+			return fmt.Errorf("%s: %w", why, err)
 		}
 	}
 	if passes {

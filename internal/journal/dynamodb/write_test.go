@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/smithy-go"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ebbhq/ebb/internal/journal"
@@ -43,11 +44,15 @@ func TestJudge(t *testing.T) {
 		{"capacity", cancelled("None", "ProvisionedThroughputExceeded", "None"), false, true, ""},
 		{"both with a condition", cancelled("TransactionConflict", "None", "ConditionalCheckFailed"), true, false, "record b"},
 		{"a mistake", cancelled("TransactionConflict", "ValidationError", "None"), false, false, "item 2 of 3: ValidationError"},
+		{"a mistake in the request", &smithy.GenericAPIError{Code: "ValidationException", Message: "size"}, false, false, "size"},
 		{"no reason", cancelled(), false, false, "Transaction cancelled"},
 		{"another error", errors.New("no network"), false, false, "no network"},
 	} {
 		err := judge(c.err, items)
 		_, passes := errors.AsType[passing](err)
+		if _, refused := errors.AsType[*journal.Refused](err); refused != strings.Contains(c.name, "mistake") {
+			t.Errorf("%s: refused %v: %v", c.name, refused, err)
+		}
 		if errors.Is(err, journal.ErrConflict) != c.conflict || passes != c.passes || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", c.name, err)
 		}
@@ -136,10 +141,10 @@ func TestStampsRise(t *testing.T) {
 func TestWriteRefusesWhatNoItemHolds(t *testing.T) {
 	big := strings.Repeat("x", journal.MaxBody+1)
 	for name, b := range map[string]journal.Batch{
-		"record web/i-1/a has 131073 bytes": {Records: []journal.Record{{Key: "web/i-1/a", Rev: 1, Body: []byte(big)}}},
-		"a line of web/i-1/a has 131073":    {Lines: []journal.Line{{Key: "web/i-1/a", Data: []byte(big)}}},
-		"a line of  has 393219 bytes":       {Lines: []journal.Line{{Text: big + big + big}}},
-		"forwarded message m-1 has 131073":  {Forwarded: []journal.Forwarded{{Scope: "s", ID: "m-1", Body: big}}},
+		`record "web/i-1/a": its body has 131073 bytes`:      {Records: []journal.Record{{Key: "web/i-1/a", Rev: 1, Body: []byte(big)}}},
+		`line "web/i-1/a": its data has 131073 bytes`:        {Lines: []journal.Line{{Key: "web/i-1/a", Data: []byte(big)}}},
+		`line "": its text has 393219 bytes`:                 {Lines: []journal.Line{{Text: big + big + big}}},
+		`forwarded message "m-1": its body has 131073 bytes`: {Forwarded: []journal.Forwarded{{Scope: "s", ID: "m-1", Body: big}}},
 	} {
 		a := &answers{errs: []error{nil}}
 		err := (&Store{api: a, table: "t", now: time.Now}).Write(t.Context(), b)

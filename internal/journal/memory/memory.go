@@ -75,6 +75,9 @@ func (s *Store) Write(ctx context.Context, b journal.Batch) error {
 		return err
 	}
 	defer s.mu.Unlock()
+	if err := journal.Check(b); err != nil {
+		return err
+	}
 	if err := s.under(b.Under); err != nil {
 		return err
 	}

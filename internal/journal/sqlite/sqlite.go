@@ -15,6 +15,9 @@ import (
 	"strings"
 	"time"
 
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
 	"github.com/ebbhq/ebb/internal/journal"
 )
 
@@ -90,6 +93,9 @@ func gather[T any](ctx context.Context, s *Store, scan func(*sql.Rows) (T, error
 func (s *Store) Write(ctx context.Context, b journal.Batch) error {
 	if b.Empty() && len(b.Under) == 0 {
 		return nil
+	}
+	if err := journal.Check(b); err != nil {
+		return s.explain("write", err)
 	}
 	return s.change(ctx, func(tx *sql.Tx) error { return write(ctx, tx, b) })
 }
@@ -219,10 +225,13 @@ func (s *Store) History(ctx context.Context, q journal.Query) ([]journal.Line, e
 // Close releases the file.
 func (s *Store) Close() error { return s.explain("close", s.db.Close()) }
 
-// explain names the journal in an error.
+// explain names the journal in an error, and says what SQLite will never take.
 func (s *Store) explain(doing string, err error) error {
 	if err == nil {
 		return nil
+	}
+	if failed, ok := errors.AsType[*sqlite.Error](err); ok && failed.Code()&0xff == sqlite3.SQLITE_TOOBIG {
+		err = fmt.Errorf("%w: %w", &journal.Refused{Why: "it is too large for SQLite"}, err)
 	}
 	return fmt.Errorf("%s journal %s: %w", doing, s.path, err)
 }

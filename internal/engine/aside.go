@@ -1,0 +1,203 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/ebbhq/ebb/internal/journal"
+	"github.com/ebbhq/ebb/internal/kernel"
+)
+
+// write makes the batch of a round durable. What the journal will never take it sets aside and says so in the journal; the rest of the batch
+// is written and acted on all the same: one record must not stop every drain.
+func (c *Core) write(ctx context.Context, out *kernel.Output) error {
+	if out.Batch.Empty() {
+		return nil
+	}
+	err := c.put(ctx, out.Batch)
+	if refused(err) {
+		return c.writeApart(ctx, out)
+	}
+	return err
+}
+
+// put writes a batch, and tells its lines once they are durable.
+func (c *Core) put(ctx context.Context, b journal.Batch) error {
+	if b.Empty() {
+		return nil
+	}
+	if err := c.cfg.Store.Write(ctx, b); err != nil {
+		return fmt.Errorf("write the journal: %w", err)
+	}
+	if c.cfg.OnLine != nil {
+		for _, l := range b.Lines {
+			c.cfg.OnLine(l)
+		}
+	}
+	return nil
+}
+
+// refused reports whether the journal will never take what was to be written.
+func refused(err error) bool {
+	_, ok := errors.AsType[*journal.Refused](err)
+	return ok
+}
+
+// writeApart writes a batch in parts: each record with its lines, the other lines, and each forwarded message.
+func (c *Core) writeApart(ctx context.Context, out *kernel.Output) error {
+	own := map[string][]journal.Line{}
+	for _, r := range out.Batch.Records {
+		own[r.Key] = nil
+	}
+	var others []journal.Line
+	for _, l := range out.Batch.Lines {
+		if _, ok := own[l.Key]; ok {
+			own[l.Key] = append(own[l.Key], l)
+		} else {
+			others = append(others, l)
+		}
+	}
+	for _, r := range out.Batch.Records {
+		if err := c.putRecord(ctx, out, r, own[r.Key]); err != nil {
+			return err
+		}
+	}
+	if err := c.putLines(ctx, others); err != nil {
+		return err
+	}
+	for _, f := range out.Batch.Forwarded {
+		if err := c.putForwarded(ctx, out, f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// putRecord writes a record with its lines; or without them; or a short form of it; or else it lets its drain go.
+func (c *Core) putRecord(ctx context.Context, out *kernel.Output, r journal.Record, lines []journal.Line) error {
+	b := journal.Batch{Records: []journal.Record{r}, Lines: lines}
+	for _, l := range out.Batch.Under {
+		if l.Scope == r.Scope {
+			b.Under = append(b.Under, l)
+		}
+	}
+	err := c.put(ctx, b)
+	if !refused(err) {
+		return err
+	}
+	b.Lines = nil
+	if err = c.put(ctx, b); refused(err) {
+		short, unread := kernel.Bounded(r)
+		if unread == nil && !bytes.Equal(short.Body, r.Body) {
+			why := err
+			b.Records[0] = short
+			if err = c.put(ctx, b); err == nil {
+				err = c.setAside(ctx, r.Key, "names and details of this drain, which goes on: "+why.Error())
+			}
+		}
+	}
+	if refused(err) {
+		if err := c.setAside(ctx, r.Key, "this drain, which is let go: its hook runs out unless somebody answers it: "+err.Error()); err != nil {
+			return err
+		}
+		c.cfg.Log.Error("the journal takes no record of a drain; it is let go, and its hook runs out unless somebody answers it",
+			"drain", shown(r.Key), "err", err)
+		out.Do = c.Kernel.LetGo(r.Key, out.Do)
+		leave(out, func(v kernel.Verdict) bool { return v.Drain == r.Key })
+		err = nil
+	}
+	if err != nil {
+		return err
+	}
+	return c.putLines(ctx, lines)
+}
+
+// putLines writes lines, and in place of one that the journal refuses a short one that says so.
+func (c *Core) putLines(ctx context.Context, lines []journal.Line) error {
+	err := c.put(ctx, journal.Batch{Lines: lines})
+	if !refused(err) {
+		return err
+	}
+	for _, l := range lines {
+		err := c.put(ctx, journal.Batch{Lines: []journal.Line{l}})
+		if refused(err) {
+			err = c.setAside(ctx, l.Key, "a line of history: "+err.Error())
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// putForwarded writes a forwarded message. One that the journal refuses is left to the queue, or discarded if it came from the journal.
+func (c *Core) putForwarded(ctx context.Context, out *kernel.Output, f journal.Forwarded) error {
+	err := c.put(ctx, journal.Batch{Forwarded: []journal.Forwarded{f}})
+	if !refused(err) {
+		return err
+	}
+	leave(out, func(v kernel.Verdict) bool {
+		_, noted := c.forwarded[v.Message]
+		return !noted && v.Message == f.ID
+	})
+	return c.setAside(ctx, "", "a message for the Ebb that works for "+shown(f.Scope)+": "+err.Error())
+}
+
+// leave leaves messages to the queue, so that its redrive policy keeps them.
+func leave(out *kernel.Output, which func(kernel.Verdict) bool) {
+	for i, v := range out.Settle {
+		if which(v) {
+			out.Settle[i].Delete, out.Settle[i].Why = false, "the journal can never take what follows from it"
+		}
+	}
+}
+
+// setAside counts what was set aside and writes a line that says so. A journal that refuses that line too refuses everything, and its error
+// is that of one that is away.
+func (c *Core) setAside(ctx context.Context, key, what string) error {
+	text := "set aside " + shown(what)
+	if len(key) > journal.MaxKey || strings.ToValidUTF8(key, "") != key || strings.ContainsRune(key, 0) {
+		key = ""
+	}
+	l := journal.Line{At: c.cfg.Now(), Key: key, Kind: journal.SetAside, Text: text}
+	if err := c.put(ctx, journal.Batch{Lines: []journal.Line{l}}); err != nil {
+		return fmt.Errorf("the journal takes nothing, not even a line that says what it refused: %s", err)
+	}
+	c.aside++
+	return nil
+}
+
+// shown is a text from outside in a length that a line and a log can have.
+func shown(s string) string {
+	const most = 1000
+	if len(s) > most {
+		s = s[:most] + "..."
+	}
+	return strings.ToValidUTF8(s, "?")
+}
+
+// endUnread ends the open records that nobody can read, so that what still waits is found by the sweep, and returns the others. Those of
+// scopes that others work for are for them to end.
+func (c *Core) endUnread(ctx context.Context, open []journal.Record, held map[string]journal.Lease) ([]journal.Record, error) {
+	var readable []journal.Record
+	for _, r := range open {
+		ended, line, unread := kernel.Unread(r, c.cfg.Now())
+		if unread == nil {
+			readable = append(readable, r)
+			continue
+		}
+		l, ours := held[r.Scope]
+		if !ours {
+			continue
+		}
+		b := journal.Batch{Under: []journal.Lease{l}, Records: []journal.Record{ended}, Lines: []journal.Line{line}}
+		if err := c.put(ctx, b); err != nil {
+			return nil, err
+		}
+		c.aside++
+	}
+	return readable, nil
+}

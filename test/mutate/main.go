@@ -1,0 +1,247 @@
+// Command mutate says how good the tests are: it changes the code in many small ways, as everyday bugs would, and counts how many of the
+// changes some test finds.
+//
+// All mutants of a package are compiled into one changed copy of it, and a number in the environment chooses one of them. So each test
+// binary is built once and run once for each mutant that it reaches, with the tests that reach it. What survives is listed, apart from what
+// equivalent.txt lists as no change of behaviour. It never changes a file of the module.
+//
+//	go run ./test/mutate
+//	go run ./test/mutate -only looks.go kernel
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"regexp"
+	goruntime "runtime"
+	"slices"
+	"strings"
+	"time"
+)
+
+const module = "github.com/ebbhq/ebb/"
+
+// suite is a set of tests that may find a mutant.
+type suite struct {
+	pkg   string
+	tests string   // which of its tests; a regular expression
+	args  []string // of the test binary
+	tags  string   // with which it is built
+}
+
+func (s suite) name() string { return s.pkg + " " + s.tests }
+
+// target is a package whose code is changed. Its own tests run first, then the other suites.
+type target struct {
+	pkg  string
+	also []suite
+	args []string // of its own tests
+	tags string   // of its own tests, where DynamoDB Local runs
+}
+
+// logs are the functions of Ebb that only write a log line.
+var logs = []string{"note", "line"}
+
+var stories = []suite{
+	{pkg: "internal/story", tests: "^TestSeeds$", args: []string{"-once", "-stop", "-seeds=60"}},
+	{pkg: "internal/story", tests: "^(TestStories|TestFound)$", args: []string{"-test.skip=^TestStories$/^many-hooks"}},
+}
+
+var targets = []target{
+	{pkg: "internal/drain", also: stories},
+	{pkg: "internal/kernel", also: stories},
+	{pkg: "internal/lease", also: stories},
+	{pkg: "internal/journal"},
+	{pkg: "internal/journal/memory"},
+	{pkg: "internal/journal/sqlite"},
+	{pkg: "internal/journal/dynamodb", tags: "dynamodb"},
+	{pkg: "internal/source/sqs"},
+	{pkg: "internal/source/lambda"},
+	{pkg: "internal/cloud", also: stories},
+	{pkg: "internal/config"},
+	{pkg: "internal/diagnose"},
+	{pkg: "internal/placement", args: []string{"-seeds=40"}},
+	{pkg: "internal/doctor"},
+}
+
+// options are what is asked for.
+type options struct {
+	root, known string
+	cores       int
+	only        *regexp.Regexp
+	own         bool // only the package's own tests
+	least       float64
+	out         io.Writer
+}
+
+// result is what came of the mutants of one package. Those that survived are among those of the list, too.
+type result struct {
+	pkg               string
+	mutants, survived []*mutant
+	equivalent        int
+	reached           int
+}
+
+// score is the share of the mutants that change behaviour and that a test finds, in per cent.
+func (r result) score() float64 {
+	if len(r.mutants) == r.equivalent {
+		return 100
+	}
+	return 100 * float64(len(r.mutants)-len(r.survived)) / float64(len(r.mutants)-r.equivalent)
+}
+
+func main() {
+	o := options{out: os.Stdout}
+	flag.IntVar(&o.cores, "cores", goruntime.NumCPU(), "how many tests run at a time")
+	flag.StringVar(&o.known, "equivalent", "test/mutate/equivalent.txt", "the list of mutants that change no behaviour")
+	flag.BoolVar(&o.own, "own", false, "run only the package's own tests")
+	flag.Float64Var(&o.least, "least", 0, "exit with 1 if less than so many per cent are found in a package")
+	only := flag.String("only", "", "only mutants whose name matches this regular expression")
+	flag.Parse()
+	err := func() (err error) {
+		if o.only, err = regexp.Compile(*only); err != nil {
+			return err
+		}
+		out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}").Output()
+		if err != nil {
+			return fmt.Errorf("find the root of the module: %w", err)
+		}
+		o.root = strings.TrimSpace(string(out))
+		some, err := choose(flag.Args())
+		if err != nil {
+			return err
+		}
+		return mutate(o, some)
+	}()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "mutate:", err)
+		os.Exit(1)
+	}
+}
+
+// choose are the targets with these names, without or with those below them; none: all.
+func choose(names []string) ([]target, error) {
+	if len(names) == 0 {
+		return targets, nil
+	}
+	var some []target
+	for _, name := range names {
+		i := slices.IndexFunc(targets, func(t target) bool { return t.pkg == "internal/"+name })
+		if i < 0 {
+			return nil, fmt.Errorf("%s is not in the table of packages in test/mutate/main.go", name)
+		}
+		some = append(some, targets[i])
+	}
+	return some, nil
+}
+
+// mutate tries all mutants of some packages and prints what came of it.
+func mutate(o options, some []target) error {
+	known, err := readKnown(o.known)
+	if err != nil {
+		return err
+	}
+	var paths []string
+	for _, t := range some {
+		paths = append(paths, module+t.pkg)
+	}
+	l, err := newLoader(o.root, paths)
+	if err != nil {
+		return err
+	}
+	work, err := os.MkdirTemp("", "mutate")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(work)
+	r := &runner{root: o.root, work: work, cores: o.cores, binaries: map[string]string{}, plain: map[string]map[string]time.Duration{}}
+	var codes []*code
+	all := map[int]*mutant{}
+	for _, path := range paths {
+		c, err := l.load(path)
+		if err != nil {
+			return err
+		}
+		for _, m := range c.mutants {
+			m.number, m.tests = len(all), map[string][]string{}
+			all[m.number] = m
+		}
+		codes = append(codes, c)
+	}
+	var results []result
+	for i, t := range some {
+		own := suite{pkg: t.pkg, tests: ".", args: append([]string{"-test.short"}, t.args...)}
+		if os.Getenv("EBB_DYNAMODB_ENDPOINT") != "" {
+			own.tags = t.tags
+		}
+		suites := []suite{own}
+		if !o.own {
+			suites = append(suites, t.also...)
+		}
+		if err := r.build(codes, suites); err != nil {
+			return err
+		}
+		for _, s := range suites {
+			if err := r.reach(s, all); err != nil {
+				return err
+			}
+		}
+		began := time.Now()
+		res := tried(o, r, t.pkg, codes[i].mutants, suites, known)
+		results = append(results, res)
+		fmt.Fprintf(o.out, "%s: %d mutants in %s\n", t.pkg, len(res.mutants), time.Since(began).Round(time.Second))
+	}
+	return report(o, results, known)
+}
+
+// tried tries the mutants of one package and prints at once what survived.
+func tried(o options, r *runner, pkg string, mutants []*mutant, suites []suite, known map[string]string) result {
+	res := result{pkg: pkg}
+	for _, m := range mutants {
+		if o.only.MatchString(m.name()) {
+			res.mutants = append(res.mutants, m)
+			if len(m.tests) > 0 {
+				res.reached++
+			}
+		}
+	}
+	r.try(res.mutants, suites, func(m *mutant) {
+		res.survived = append(res.survived, m)
+		if _, ok := known[m.name()]; ok {
+			res.equivalent++
+			return
+		}
+		how := "survived"
+		if len(m.tests) == 0 {
+			how = "unreached"
+		}
+		fmt.Fprintf(o.out, "%-9s %s\n", how, m.place())
+	})
+	return res
+}
+
+// report prints the table, and returns an error if the list is not true or too little was found.
+func report(o options, results []result, known map[string]string) error {
+	fmt.Fprintf(o.out, "\n%-26s %8s %8s %8s %8s %11s %9s\n", "package", "mutants", "reached", "found", "survived", "equivalent", "found")
+	var bad []string
+	for _, r := range results {
+		fmt.Fprintf(o.out, "%-26s %8d %8d %8d %8d %11d %7.1f %%\n", r.pkg, len(r.mutants), r.reached, len(r.mutants)-len(r.survived),
+			len(r.survived)-r.equivalent, r.equivalent, r.score())
+		if r.score() < o.least {
+			bad = append(bad, fmt.Sprintf("%s: less than %.0f %% of the mutants are found", r.pkg, o.least))
+		}
+	}
+	if o.only.String() == "" {
+		for _, s := range stale(known, results) {
+			bad = append(bad, o.known+": "+s)
+		}
+	}
+	slices.Sort(bad)
+	if len(bad) > 0 {
+		return fmt.Errorf("%d things are wrong:\n%s", len(bad), strings.Join(bad, "\n"))
+	}
+	return nil
+}
