@@ -189,7 +189,9 @@ func (p *past) deleted(e core.Entry) {
 
 func (p *past) durable(m event.Event) bool {
 	journal := p.host(string(m.Instance)).journal
-	return slices.ContainsFunc(journal, func(e core.Entry) bool { return e.Text == m.Token || e.To == "open" })
+	return slices.ContainsFunc(journal, func(e core.Entry) bool {
+		return e.Text == m.Token || e.To == "open" || e.Text == "" // the sweep was first, and no token is known
+	})
 }
 
 // answeredInTime is invariant 3: nothing hangs. A wait that is still open long after its deadline, or whose host has been gone for
