@@ -18,6 +18,7 @@ import (
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/journal"
 	"github.com/ebbhq/ebb/internal/kernel"
+	"github.com/ebbhq/ebb/internal/plain"
 )
 
 // statusLine is one drain in the output; its JSON keys are stable.
@@ -72,6 +73,13 @@ type report struct {
 	unknown  []unknownLine
 	aside    asideLine // what the journal refused or nobody could read
 	excluded asideLine // what Ebb did not drain because of a tag
+}
+
+// clean spells what must not be shown: names and texts come from outside, and one with a newline or a tab would make a row of its own.
+func (r *report) clean() {
+	plain.Deep(&r.drains, plain.Long)
+	plain.Deep(&r.holders, plain.Short)
+	plain.Deep(&r.unknown, plain.Short)
 }
 
 // count counts an open record that this Ebb does not read.
@@ -211,6 +219,7 @@ func (a *asideLine) write(w io.Writer, what string) {
 
 var statusForms = map[string]func(io.Writer, report) error{
 	"table": func(w io.Writer, r report) error {
+		r.clean()
 		local := func(t time.Time) string { return t.Local().Format("15:04:05") }
 		for _, l := range r.paused {
 			fmt.Fprint(w, l.text()+"\n")
@@ -237,6 +246,7 @@ var statusForms = map[string]func(io.Writer, report) error{
 		return nil
 	},
 	"tsv": func(w io.Writer, r report) error {
+		r.clean()
 		writeStatus(w, r.drains, func(t time.Time) string { return t.Format(time.RFC3339) })
 		return nil
 	},
@@ -247,9 +257,12 @@ var statusForms = map[string]func(io.Writer, report) error{
 		})
 	},
 	"jsonl": func(w io.Writer, r report) error {
-		e := json.NewEncoder(w)
 		for _, l := range r.drains {
-			if err := e.Encode(l); err != nil {
+			line, err := json.Marshal(l)
+			if err != nil {
+				return err
+			}
+			if _, err := fmt.Fprintf(w, "%s\n", plain.JSON(line)); err != nil {
 				return err
 			}
 		}

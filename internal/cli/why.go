@@ -1,20 +1,12 @@
 package cli
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"os"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/ebbhq/ebb/internal/config"
 	"github.com/ebbhq/ebb/internal/diagnose"
-	"github.com/ebbhq/ebb/internal/fleet"
-	"github.com/ebbhq/ebb/internal/journal"
-	"github.com/ebbhq/ebb/internal/kernel"
 )
 
 func newWhy(p Process) *cobra.Command {
@@ -23,10 +15,11 @@ func newWhy(p Process) *cobra.Command {
 		Use: "why TARGET", Short: "Say why an instance or a task does not leave, and what fixes it",
 		Args: targets(1),
 		Long: `Why looks at everything that can keep TARGET: its group and its hooks, its container instance, its tasks, their services, target
-groups, and where replacements could go. It says what holds TARGET, with the command that fixes it. It only reads and changes nothing.
-docs/reference/why.md lists what it can say.
+groups, and where replacements could go. It says what holds TARGET, and what fixes it. Where all goes on by itself it says until when
+to wait, and for what. It only reads and changes nothing. docs/reference/why.md lists what it can say.
 
-TARGET is an EC2 instance id, or a container instance or a task, as ARN or id. With --config Ebb also reads the journal.
+TARGET is an EC2 instance id, or a container instance or a task, as ARN or id. With --config Ebb also reads the journal, and knows
+whether Ebb is at work, how many of the group may leave at once, and when Ebb lets go of what is left.
 
 Exit codes: 0 it answered, whatever the answer; 1 it could not read the account, or TARGET was not found; 64 wrong usage; 78 wrong
 configuration.`,
@@ -40,14 +33,12 @@ configuration.`,
 		if err != nil {
 			return err
 		}
-		q := diagnose.Question{Target: args[0], Now: seen.At}
+		q := diagnose.Question{Target: args[0], At: at(cfg, &seen), Only: f.clusters, Now: seen.At}
 		if cfg.Queue != "" || len(cfg.Groups) > 0 {
 			q.Hook = cfg.Hook
 		}
-		var open []journal.Record
-		q.Lines, open, err = journalOf(cmd.Context(), cfg, diagnose.Instance(&seen, args[0]))
+		open, err := askEbb(cmd.Context(), cfg, &seen, &q)
 		r := diagnose.Why(&seen, q)
-		paused := pausesOf(r.Group, cfg, pausedLines(open, cmd))
 		if err != nil {
 			r.Notes = append(r.Notes, err.Error())
 		}
@@ -55,70 +46,24 @@ configuration.`,
 		if !r.Found() {
 			missing = args
 		}
-		return answered(f.write(p.Stdout, whyAnswer{paused, r}, pausedTexts(paused)+whyText(r)), missing, seen)
+		answer := whyAnswer{pausesOf(r.Group, cfg, pausedLines(open, cmd)), r}
+		return answered(write(&f, p.Stdout, answer, whyAnswer.text), missing, seen)
 	}
 	return c
 }
 
-// whyAnswer is what why says in JSON.
+// whyAnswer is what why says: first what is paused.
 type whyAnswer struct {
 	Paused []pausedLine `json:"paused,omitempty"`
 	diagnose.Report
 }
 
-// pausesOf are the pauses of the scope to which a group belongs.
-func pausesOf(group string, cfg config.Config, paused []pausedLine) []pausedLine {
-	g, ok := cfg.Group(group)
-	scope := kernel.Managed{Match: g.Match, Cluster: g.Cluster}.Scope()
-	return slices.DeleteFunc(paused, func(l pausedLine) bool { return !ok || l.Scope != scope })
-}
-
-func pausedTexts(paused []pausedLine) (text string) {
-	for _, l := range paused {
+func (a whyAnswer) text() string {
+	text := ""
+	for _, l := range a.Paused {
 		text += l.text()
 	}
-	return text
-}
-
-// journalOf reads what Ebb's journal says about an instance, and its open records; nil, if there is no journal here.
-func journalOf(ctx context.Context, cfg config.Config, id fleet.InstanceID) ([]diagnose.Line, []journal.Record, error) {
-	if file := cfg.JournalFile(); file != "" {
-		if _, err := os.Stat(file); errors.Is(err, os.ErrNotExist) {
-			return nil, nil, nil
-		}
-	}
-	store, err := readJournal(ctx, cfg)
-	if errors.Is(err, errNoJournal) {
-		return nil, nil, nil
-	}
-	if err != nil {
-		return nil, nil, fmt.Errorf("read Ebb's journal: %w", err)
-	}
-	defer store.Close()
-	open, err := store.Open(ctx)
-	if err != nil {
-		return nil, nil, fmt.Errorf("read Ebb's journal: %w", err)
-	}
-	past, err := store.Recent(ctx, 100)
-	if err != nil {
-		return nil, nil, fmt.Errorf("read Ebb's journal: %w", err)
-	}
-	for _, r := range slices.Concat(open, past) {
-		if d, err := kernel.Read(r); err == nil && d.Instance() == id {
-			lines, err := history(ctx, store, d.Key)
-			return lines, open, err
-		}
-	}
-	return []diagnose.Line{}, open, nil
-}
-
-func history(ctx context.Context, store journal.Store, key string) ([]diagnose.Line, error) {
-	found, err := store.History(ctx, journal.Query{Key: key, Limit: 50})
-	lines := make([]diagnose.Line, len(found))
-	for i, l := range found {
-		lines[i] = diagnose.Line{At: l.At, Kind: l.Kind, Text: l.Text}
-	}
-	return lines, err
+	return text + whyText(a.Report)
 }
 
 // whyText has the answer in its first line: the first blocker, whose words are not repeated below. Then comes what fixes it.
@@ -128,6 +73,9 @@ func whyText(r diagnose.Report) string {
 		fmt.Fprintf(&b, "%s: ", r.Target)
 	}
 	fmt.Fprintf(&b, "%s\n", r.Headline)
+	if r.Wait != "" {
+		fmt.Fprintf(&b, "%s\n", r.Wait)
+	}
 	for i, blocker := range r.Blockers {
 		fmt.Fprintf(&b, "%d. %s", i+1, blocker.Code)
 		if !blocker.Exact {
@@ -137,14 +85,17 @@ func whyText(r diagnose.Report) string {
 			fmt.Fprintf(&b, ": %s", blocker.Message)
 		}
 		b.WriteString("\n")
-		for _, m := range blocker.Fix {
-			if m.Command != "" {
-				fmt.Fprintf(&b, "   > %s\n", m.Command)
-			}
-			if m.Note != "" {
-				fmt.Fprintf(&b, "     %s\n", m.Note)
-			}
+		b.WriteString(blocker.Text("   "))
+	}
+	for i, n := range r.Next {
+		if i == 0 {
+			b.WriteString("next, by itself:\n")
 		}
+		by := ""
+		if !n.By.IsZero() {
+			by = ", by " + n.By.UTC().Format("15:04:05 UTC")
+		}
+		fmt.Fprintf(&b, "   %s%s\n", n.Text, by)
 	}
 	b.WriteString("\n")
 	instance := r.Instance

@@ -2,7 +2,6 @@ package drain
 
 import (
 	"cmp"
-	"slices"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/fleet"
@@ -43,23 +42,6 @@ func remember(c *decider) {
 	}
 	checkToken(c)
 	checkZero(c)
-}
-
-// mostRegistrations is how many other registrations are taken in at a time: a record has a limited size, and anybody on a host can register it.
-const mostRegistrations = 10
-
-// registered keeps which registrations of the host there are, and which of them is being drained.
-func (c *decider) registered(ci fleet.ContainerInstance) {
-	d := c.d()
-	if d.ContainerInstance != ci.ARN {
-		d.ContainerInstance, d.DrainingSince = ci.ARN, time.Time{} // lists of an earlier registration prove nothing of this one
-		d.Others = slices.DeleteFunc(slices.Clone(d.Others), func(r fleet.Registration) bool { return r.ARN == ci.ARN })
-	}
-	for _, r := range ci.Others[:min(len(ci.Others), mostRegistrations)] {
-		if !slices.Contains(d.Others, r) && !slices.Contains(d.Emptied, r.ARN) {
-			d.Others = append(slices.Clone(d.Others), r)
-		}
-	}
 }
 
 // checkToken gives up a token that AWS does not know, or refuses as invalid: it may belong to an earlier wait of the instance, and the

@@ -31,7 +31,7 @@ func ended(c *decider) bool {
 	if i.Is == fleet.Unknown && !answered {
 		return false
 	}
-	over := answered || c.missing() || i.Is == fleet.Seen && i.Value.State.Over()
+	over := answered || missing(c) || i.Is == fleet.Seen && i.Value.State.Over()
 	// "No active Lifecycle Action found" between two looks that saw the instance wait: ours is done and another hook holds.
 	if !d.WaitingSince.IsZero() && told.After(d.WaitingSince) && i.At.After(told) {
 		over = true
@@ -53,7 +53,7 @@ func ended(c *decider) bool {
 
 // missing reports whether the group does not have the instance any more. One look is not enough: a list may lack what is there. EC2 may
 // confirm it, or a second look some time after the first, or that an answer was on its way.
-func (c *decider) missing() bool {
+func missing(c *decider) bool {
 	from := c.d().MissingSince
 	switch {
 	case from.IsZero():
@@ -96,7 +96,7 @@ func refuse(c *decider) bool {
 	}
 	c.close(Refused, fmt.Sprintf("hook %s of group %s times out after %s, and Ebb as a function looks once in %s: "+
 		"set its heartbeat time-out to %s or more, or run ebb serve",
-		c.d().Hook, c.d().Group, h.Value.Heartbeat, c.p.Tick, ShortestFor(c.p.Tick)), nil)
+		c.d().Hook, c.d().Group, h.Value.Heartbeat, c.p.Tick, ShortestFor(c.p.Tick)), c.cutOff())
 	return true
 }
 
@@ -185,7 +185,7 @@ func deadline(c *decider) bool {
 	if notSeen(c) {
 		return true
 	}
-	if !c.outAtTheEnd() {
+	if !outAtTheEnd(c) {
 		return false // the steps go on meanwhile: they learn what is on it, or find that everything has stopped
 	}
 	reason := fmt.Sprintf("the deadline of %s is over", at.Sub(Later(c.d().Zero, c.d().Slot)).Round(time.Second))
@@ -195,7 +195,7 @@ func deadline(c *decider) bool {
 	if w := unseen(c); w != "" {
 		reason += "; " + w
 	}
-	if n := c.notAsked(); n > 0 {
+	if n := notAsked(c); n > 0 {
 		reason += fmt.Sprintf("; ECS had not asked %d of its tasks to stop, most likely because their replacements do not run", n)
 	}
 	c.end(c, Forced, reason, c.cutOff())
@@ -207,7 +207,7 @@ const outFor = 20 * time.Second
 
 // outAtTheEnd takes what is cut off at the deadline out of its target groups first, so that no request goes to a task that is killed. It
 // reports whether nothing is in the way of the answer any more; after a while nothing is.
-func (c *decider) outAtTheEnd() bool {
+func outAtTheEnd(c *decider) bool {
 	d := c.d()
 	if d.Cutting.IsZero() {
 		d.Cutting = c.now
@@ -222,7 +222,7 @@ func (c *decider) outAtTheEnd() bool {
 }
 
 // notAsked counts the tasks of services that ECS still wants to run here.
-func (c *decider) notAsked() (n int) {
+func notAsked(c *decider) (n int) {
 	for _, t := range c.liveTasks() {
 		if t.Service() != "" && t.DesiredStatus == "RUNNING" {
 			n++
@@ -293,7 +293,7 @@ func lost(c *decider) bool {
 		c.next(names(c.liveTasks()))
 		return true
 	}
-	c.end(c, Lost, fmt.Sprintf("ECS has not reached the instance for %s; of its tasks %s", c.p.LostAfter, c.outOf(c.liveTasks())), c.cutOff())
+	c.end(c, Lost, fmt.Sprintf("ECS has not reached the instance for %s; of its tasks %s", c.p.LostAfter, outOf(c, c.liveTasks())), c.cutOff())
 	return true
 }
 

@@ -108,29 +108,6 @@ func (c *decider) lookAtContainer(pace time.Duration) {
 	c.want(d.registered(plan.ContainerInstances), ci.Is, ci.At, pace)
 }
 
-// alone goes on with the next registration of the host, until there is no other.
-func alone(c *decider) bool {
-	if len(c.d().Others) == 0 {
-		return true
-	}
-	c.next(nil)
-	return false
-}
-
-// next goes on with another registration of the host. lost names the tasks that are given up with this one.
-func (c *decider) next(lost []string) {
-	d := c.d()
-	r := d.Others[0]
-	c.note("registered-twice", "the instance is registered more than once: after %s, now %s", d.ContainerInstance.Name(), r.ARN.Name())
-	d.Emptied, d.Lost = append(slices.Clone(d.Emptied), d.ContainerInstance), append(slices.Clone(d.Lost), lost...)
-	d.Others = slices.Clone(d.Others[1:])
-	d.Host = Host{Cluster: r.Cluster, ContainerInstance: r.ARN}
-	d.Left = nil
-	c.container = fleet.Fact[fleet.ContainerInstance]{}
-	c.lookAtContainer(0)
-	c.out.Waiting = "to look at another registration of the instance"
-}
-
 // draining sets DRAINING. One that is already DRAINING, or deregistered, is left as it is.
 func draining(c *decider) bool {
 	ci := c.container
@@ -312,7 +289,7 @@ func tellLeft(c *decider, live []*fleet.Task) {
 
 // answered lets the host go: everything that is waited for has stopped.
 func answered(c *decider) bool {
-	outcome, reason, killed := Drained, "no task was on it", len(c.killed())
+	outcome, reason, killed := Drained, "no task was on it", len(killed(c))
 	switch live := c.liveTasks(); {
 	case len(c.d().Lost) > 0:
 		outcome, reason = Lost, "ECS did not reach one registration of the instance; every other task has stopped"
@@ -369,7 +346,7 @@ func (c *decider) undescribed() bool {
 // cutOff names the tasks that are lost when the host goes now, and those that were lost because it went. While the lists are not complete,
 // that may be more by what was left when it was last looked at.
 func (c *decider) cutOff() []string {
-	lost := append(c.liveTasks(), c.killed()...)
+	lost := append(c.liveTasks(), killed(c)...)
 	given := c.d().Lost
 	if left := c.d().Left; len(left) > len(lost) && (len(c.tasks) == 0 || len(c.running.Starts) == 0 || len(c.stopped.Starts) == 0) {
 		return slices.Concat(given, left)
@@ -378,7 +355,7 @@ func (c *decider) cutOff() []string {
 }
 
 // killed are the tasks that died with their host since the drain began.
-func (c *decider) killed() []*fleet.Task {
+func killed(c *decider) []*fleet.Task {
 	var killed []*fleet.Task
 	for _, f := range c.tasks {
 		if t := &f.Value; f.Is == fleet.Seen && t.Killed() && !t.StoppedAt.Before(c.d().Zero) {

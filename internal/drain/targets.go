@@ -75,7 +75,7 @@ func (c *decider) deregister(targets []plan.Subject) bool {
 }
 
 // outOf says of which targets the tasks are out, for the reason of an ending, and by which ways requests may still reach them.
-func (c *decider) outOf(tasks []*fleet.Task) string {
+func outOf(c *decider, tasks []*fleet.Task) string {
 	known, ways := false, []string{}
 	for _, t := range tasks {
 		if t.Service() == "" {

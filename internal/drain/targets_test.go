@@ -55,7 +55,8 @@ func TestALostHostSaysOfWhatItsTasksAreOut(t *testing.T) {
 	s := twoServices()
 	s.healthOf("draining", 32768, 32769, 32770)
 	a := s.decide().Drain.Intent
-	const want = "of its tasks none is in use in a target group any more; Ebb does not take them out of Cloud Map (service api), a Classic Load Balancer (service api)"
+	const want = "of its tasks none is in use in a target group any more; " +
+		"Ebb does not take them out of Cloud Map (service api), a Classic Load Balancer (service api)"
 	if a == nil || !strings.Contains(a.Reason, want) {
 		t.Errorf("reason %+v", a)
 	}
