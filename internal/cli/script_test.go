@@ -57,13 +57,14 @@ func TestMain(m *testing.M) {
 //	terminates GROUP                    the first instance of a group in the simulated cloud is terminated, and waits in its hook
 //	task FILE                           $TASK is the id of the first task in a plan
 //	drains FILE [INSTANCE]              a journal with an open drain
+//	observing FILE                      a journal with an open and an ended drain that are only observed, and a group excluded
 func TestScripts(t *testing.T) { scripts(t, "testdata/script", nil) }
 
 // scripts runs the scripts in a directory, with more commands.
 func scripts(t *testing.T, dir string, more map[string]func(*testscript.TestScript, bool, []string)) {
 	cmds := map[string]func(*testscript.TestScript, bool, []string){
-		"exits": exits, "until": until, "sim": simulated, "busy": busy, "journal": emptyJournal, "drains": drains, "newer": newer, "aside": aside, "task": firstTask,
-		"terminates": terminates,
+		"exits": exits, "until": until, "sim": simulated, "busy": busy, "journal": emptyJournal, "drains": drains, "newer": newer, "aside": aside,
+		"task": firstTask, "terminates": terminates, "observing": observing,
 	}
 	maps.Copy(cmds, more)
 	testscript.Run(t, testscript.Params{
@@ -234,6 +235,24 @@ func drains(ts *testscript.TestScript, _ bool, args []string) {
 		Kind: event.TerminateAction, Group: "web", Hook: "ebb-drain", Instance: fleet.InstanceID(instance), Token: "71514b9d-6a40-4b26-8523-05e7eEXAMPLE", Time: at,
 	}}, at)
 	ts.Check(errors.Join(store.Write(context.Background(), k.Next(at).Batch), store.Close()))
+}
+
+func observing(ts *testscript.TestScript, _ bool, args []string) {
+	store, err := sqlite.Open(ts.MkAbs(args[0]))
+	ts.Check(err)
+	at := time.Date(2026, 11, 21, 9, 15, 2, 0, time.UTC)
+	var records []journal.Record
+	for i, d := range []string{
+		`"intent":{"at":"2026-11-21T09:20:00Z","outcome":"drained","reason":"its task has stopped"},"would":["set c1 DRAINING in cluster prod"]`,
+		`"ended":"2026-11-21T09:30:00Z","final":{"at":"2026-11-21T09:30:00Z","outcome":"observed-incomplete","reason":"the hook ended first"}`,
+	} {
+		id := fmt.Sprintf("i-0123456789abcdef%d", i)
+		body := fmt.Sprintf(`{"key":"web/%[1]s/a","instance":"%[1]s","group":"web","hook":"ebb-drain","heard":%[2]q,"zero":%[2]q,`+
+			`"observed":true,"waiting":"for the hook to end",%[3]s}`, id, at.Format(time.RFC3339), d)
+		records = append(records, journal.Record{Key: "web/" + id + "/a", Scope: "cluster/prod", Rev: 1, Open: i == 0, Body: []byte(body)})
+	}
+	excluded := []journal.Line{{At: at, Kind: "excluded", Text: "Ebb does not drain i-1"}}
+	ts.Check(errors.Join(store.Write(context.Background(), journal.Batch{Records: records, Lines: excluded}), store.Close()))
 }
 
 func newer(ts *testscript.TestScript, _ bool, args []string) {

@@ -118,6 +118,7 @@ func kernelConfig(cfg config.Config, redrive bool) kernel.Config {
 	for _, g := range cfg.Groups {
 		policy := drain.Defaults()
 		policy.Deadline, policy.LostAfter, policy.DaemonGrace = g.Deadline, cfg.LostAfter, cfg.DaemonGrace
+		policy.Observe = g.Mode == config.Observe
 		k.Groups = append(k.Groups, kernel.Managed{
 			Match: g.Match, Cluster: g.Cluster, Policy: policy, MaxUnavailable: kernel.MaxUnavailable(g.MaxUnavailable),
 		})

@@ -34,6 +34,9 @@ type statusLine struct {
 	Text     string    `json:"text"` // what it waits for, or why it ended
 	Left     []string  `json:"left,omitempty"`
 	CutOff   []string  `json:"cut_off,omitempty"`
+	Observed bool      `json:"observed,omitempty"` // Ebb only watches: state and text are what it would have done
+	Would    []string  `json:"would,omitempty"`    // on the way to that
+	Answer   time.Time `json:"would_answer,omitzero"`
 }
 
 // holderLine is who works for a scope; its JSON keys are stable.
@@ -51,7 +54,7 @@ type unknownLine struct {
 	Records int    `json:"records"`
 }
 
-// asideLine says what the journal refused or nobody could read, among its latest lines; its JSON keys are stable.
+// asideLine says how many of the journal's latest lines are of one kind, such as what it refused; its JSON keys are stable.
 type asideLine struct {
 	Lines  int       `json:"of_lines"`
 	Count  int       `json:"count"`
@@ -59,15 +62,17 @@ type asideLine struct {
 	Latest string    `json:"latest,omitempty"`
 }
 
-// asideLines is how many lines back status counts what was set aside.
+// asideLines is how many lines back status counts what was set aside, or excluded.
 const asideLines = 2000
 
 // report is what status shows.
 type report struct {
-	drains  []statusLine
-	holders []holderLine
-	unknown []unknownLine
-	aside   asideLine
+	paused   []pausedLine
+	drains   []statusLine
+	holders  []holderLine
+	unknown  []unknownLine
+	aside    asideLine // what the journal refused or nobody could read
+	excluded asideLine // what Ebb did not drain because of a tag
 }
 
 // clean spells what must not be shown: names and texts come from outside, and one with a newline or a tab would make a row of its own.
@@ -95,6 +100,7 @@ func newStatus(p Process) *cobra.Command {
 		Use: "status", Short: "List the drains that are open, and those that ended lately", Args: noArgs,
 		Long: `Status reads the journal, also while ebb serve is writing it. It calls AWS only for a journal in DynamoDB.
 
+First it says what is paused (ebb pause). A drain of a group with mode observe is shown as observed: Ebb only watches it.
 It shows what a drain waits for as of the last change in the journal. Below the drains it lists which process works for which scope
 (a cluster, or a group without a cluster) and when that process last renewed its lease. A function holds a scope only for a
 moment. The last lines count the open records that a newer version of Ebb wrote: this one cannot read them and leaves them alone;
@@ -115,7 +121,7 @@ and what was set aside lately, because the journal could not keep it or nobody c
 		if err != nil {
 			return err
 		}
-		r, err := status(cmd.Context(), cfg, ended)
+		r, err := status(cmd, cfg, ended)
 		if err != nil {
 			return err
 		}
@@ -124,7 +130,8 @@ and what was set aside lately, because the journal could not keep it or nobody c
 	return c
 }
 
-func status(ctx context.Context, cfg config.Config, ended int) (r report, err error) {
+func status(c *cobra.Command, cfg config.Config, ended int) (r report, err error) {
+	ctx := c.Context()
 	store, err := readJournal(ctx, cfg)
 	if err != nil {
 		return r, err
@@ -138,6 +145,7 @@ func status(ctx context.Context, cfg config.Config, ended int) (r report, err er
 	if err != nil {
 		return r, err
 	}
+	r.paused = pausedLines(open, c)
 	for _, l := range leases {
 		r.holders = append(r.holders, holderLine{l.Scope, l.Holder, l.At})
 	}
@@ -149,6 +157,9 @@ func status(ctx context.Context, cfg config.Config, ended int) (r report, err er
 	}
 	r.drains, r.unknown = make([]statusLine, 0, len(open)+len(past)), []unknownLine{}
 	for _, rec := range append(open, past...) {
+		if _, pause := kernel.ReadPause(rec); pause {
+			continue
+		}
 		d, err := kernel.Read(rec)
 		if unknown, ok := errors.AsType[*kernel.UnknownRecord](err); ok {
 			if rec.Open {
@@ -165,13 +176,18 @@ func status(ctx context.Context, cfg config.Config, ended int) (r report, err er
 	return r, r.countAside(ctx, store)
 }
 
-// countAside counts the lines about what was set aside.
+func (a *asideLine) count(l journal.Line) { a.Count, a.At, a.Latest = a.Count+1, l.At, l.Text }
+
+// countAside counts the lines about what was set aside, and about what was excluded.
 func (r *report) countAside(ctx context.Context, store journal.Store) error {
 	lines, err := store.History(ctx, journal.Query{Limit: asideLines})
-	r.aside.Lines = len(lines)
+	r.aside.Lines, r.excluded.Lines = len(lines), len(lines)
 	for _, l := range lines {
-		if l.Kind == journal.SetAside {
-			r.aside.Count, r.aside.At, r.aside.Latest = r.aside.Count+1, l.At, l.Text
+		switch l.Kind {
+		case journal.SetAside:
+			r.aside.count(l)
+		case "excluded":
+			r.excluded.count(l)
 		}
 	}
 	return err
@@ -180,7 +196,10 @@ func (r *report) countAside(ctx context.Context, store journal.Store) error {
 func lineOf(d drain.Drain, waiting string, cfg config.Config) statusLine {
 	l := statusLine{
 		Key: d.Key, Group: d.Group, Instance: d.Target.ID, Cluster: d.Cluster,
-		State: "open", Since: d.Heard, Text: "waits " + waiting, Left: d.Left,
+		State: "open", Since: d.Heard, Text: "waits " + waiting, Left: d.Left, Observed: d.Observed, Would: d.Would,
+	}
+	if d.Observed && d.Intent != nil {
+		l.Answer = d.Intent.At
 	}
 	waits := !d.Queued.IsZero() && d.Slot.IsZero() // until it may leave: the deadline counts from then
 	if g, ok := cfg.Group(d.Group); ok && d.Open() && !waits {
@@ -192,10 +211,19 @@ func lineOf(d drain.Drain, waiting string, cfg config.Config) statusLine {
 	return l
 }
 
+func (a *asideLine) write(w io.Writer, what string) {
+	if a.Count > 0 {
+		fmt.Fprintf(w, "\n%s: %d of its last %d lines. The latest: %s\n", what, a.Count, a.Lines, a.Latest)
+	}
+}
+
 var statusForms = map[string]func(io.Writer, report) error{
 	"table": func(w io.Writer, r report) error {
 		r.clean()
 		local := func(t time.Time) string { return t.Local().Format("15:04:05") }
+		for _, l := range r.paused {
+			fmt.Fprint(w, l.text()+"\n")
+		}
 		tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 		writeStatus(tw, r.drains, local)
 		if len(r.holders) > 0 {
@@ -210,12 +238,12 @@ var statusForms = map[string]func(io.Writer, report) error{
 		for _, u := range r.unknown {
 			fmt.Fprintf(tw, "%s\t%s, version %d\t%d\n", u.Scope, u.Kind, u.Version, u.Records)
 		}
-		if err := tw.Flush(); err != nil || r.aside.Count == 0 {
+		if err := tw.Flush(); err != nil {
 			return err
 		}
-		_, err := fmt.Fprintf(w, "\nSet aside, because the journal could not keep it or nobody could read it: %d of its last %d lines. The latest: %s\n",
-			r.aside.Count, r.aside.Lines, r.aside.Latest)
-		return err
+		r.aside.write(w, "Set aside, because the journal could not keep it or nobody could read it")
+		r.excluded.write(w, "Not drained, because of the tag "+fleet.ExcludeTag+" on the group")
+		return nil
 	},
 	"tsv": func(w io.Writer, r report) error {
 		r.clean()
@@ -224,7 +252,8 @@ var statusForms = map[string]func(io.Writer, report) error{
 	},
 	"json": func(w io.Writer, r report) error {
 		return writeJSON(w, map[string]any{
-			"schema_version": 1, "drains": r.drains, "holders": r.holders, "unknown_records": r.unknown, "set_aside": r.aside,
+			"schema_version": 1, "paused": r.paused, "drains": r.drains, "holders": r.holders, "unknown_records": r.unknown, "set_aside": r.aside,
+			"excluded": r.excluded,
 		})
 	},
 	"jsonl": func(w io.Writer, r report) error {
@@ -254,10 +283,13 @@ func writeStatus(w io.Writer, ls []statusLine, at func(time.Time) string) {
 		if !l.Deadline.IsZero() {
 			deadline = at(l.Deadline)
 		}
-		text := l.Text
+		text, state := l.Text, l.State
+		if l.Observed {
+			state = "observed " + strings.TrimPrefix(state, "observed-")
+		}
 		if len(l.CutOff) > 0 {
 			text += "; cut off: " + strings.Join(l.CutOff, ", ")
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", l.Instance, l.Group, l.State, at(l.Since), deadline, text)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", l.Instance, l.Group, state, at(l.Since), deadline, text)
 	}
 }

@@ -37,7 +37,7 @@ configuration.`,
 		if cfg.Queue != "" || len(cfg.Groups) > 0 {
 			q.Hook = cfg.Hook
 		}
-		err = askEbb(cmd.Context(), cfg, &seen, &q)
+		open, err := askEbb(cmd.Context(), cfg, &seen, &q)
 		r := diagnose.Why(&seen, q)
 		if err != nil {
 			r.Notes = append(r.Notes, err.Error())
@@ -46,9 +46,24 @@ configuration.`,
 		if !r.Found() {
 			missing = args
 		}
-		return answered(write(&f, p.Stdout, r, whyText), missing, seen)
+		answer := whyAnswer{pausesOf(r.Group, cfg, pausedLines(open, cmd)), r}
+		return answered(write(&f, p.Stdout, answer, whyAnswer.text), missing, seen)
 	}
 	return c
+}
+
+// whyAnswer is what why says: first what is paused.
+type whyAnswer struct {
+	Paused []pausedLine `json:"paused,omitempty"`
+	diagnose.Report
+}
+
+func (a whyAnswer) text() string {
+	text := ""
+	for _, l := range a.Paused {
+		text += l.text()
+	}
+	return text + whyText(a.Report)
 }
 
 // whyText has the answer in its first line: the first blocker, whose words are not repeated below. Then comes what fixes it.

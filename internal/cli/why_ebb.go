@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/config"
@@ -20,34 +21,42 @@ import (
 const lately = 3 * time.Minute
 
 // askEbb adds to a question what Ebb's configuration and journal say. Where there is no configuration, or no journal to read, nothing is
-// added: why then knows what AWS shows.
-func askEbb(ctx context.Context, cfg config.Config, seen *inventory.Inventory, q *diagnose.Question) error {
+// added: why then knows what AWS shows. It returns the open records.
+func askEbb(ctx context.Context, cfg config.Config, seen *inventory.Inventory, q *diagnose.Question) (open []journal.Record, err error) {
 	if file := cfg.JournalFile(); file != "" {
 		if _, err := os.Stat(file); errors.Is(err, os.ErrNotExist) {
-			return nil
+			return nil, nil
 		}
 	}
 	store, err := readJournal(ctx, cfg)
 	if errors.Is(err, errNoJournal) {
-		return nil
+		return nil, nil
 	}
 	if err == nil {
 		defer store.Close()
-		err = readEbb(ctx, store, cfg, seen, q)
+		open, err = store.Open(ctx)
+	}
+	if err == nil {
+		err = readEbb(ctx, store, open, cfg, seen, q)
 	}
 	if err != nil {
-		return fmt.Errorf("read Ebb's journal: %w", err)
+		return open, fmt.Errorf("read Ebb's journal: %w", err)
 	}
-	return nil
+	return open, nil
+}
+
+// pausesOf are the pauses of the scope to which a group belongs.
+func pausesOf(group string, cfg config.Config, paused []pausedLine) []pausedLine {
+	g, ok := cfg.Group(group)
+	scope := kernel.Managed{Match: g.Match, Cluster: g.Cluster}.Scope()
+	return slices.DeleteFunc(paused, func(l pausedLine) bool { return !ok || l.Scope != scope })
 }
 
 // readEbb reads the leases, the newest drain of the target and its history.
-func readEbb(ctx context.Context, store journal.Store, cfg config.Config, seen *inventory.Inventory, q *diagnose.Question) error {
+func readEbb(
+	ctx context.Context, store journal.Store, open []journal.Record, cfg config.Config, seen *inventory.Inventory, q *diagnose.Question,
+) error {
 	id := diagnose.Instance(seen, q.Target)
-	open, err := store.Open(ctx)
-	if err != nil {
-		return err
-	}
 	past, err := store.Recent(ctx, 100)
 	if err != nil {
 		return err
@@ -73,12 +82,12 @@ func readEbb(ctx context.Context, store journal.Store, cfg config.Config, seen *
 	if q.Ebb != nil && managed {
 		atWork(q.Ebb, man, leases, q.Now)
 	}
-	for _, r := range append(open, past...) {
+	for _, r := range slices.Concat(open, past) {
 		d, err := kernel.Read(r)
 		if err != nil || d.Instance() != id {
 			continue
 		}
-		if q.Ebb != nil && managed && d.Open() {
+		if q.Ebb != nil && managed && d.Open() && !d.Observed {
 			ofDrain(q.Ebb, d, kernel.Waiting(r), drain.Deadline(d, hook, drain.Policy{Deadline: man.Deadline}))
 		}
 		q.Lines, err = history(ctx, store, d.Key)
@@ -89,7 +98,7 @@ func readEbb(ctx context.Context, store journal.Store, cfg config.Config, seen *
 
 // atWork says whether an Ebb works for the scope of a group, and how many of the group may leave at once.
 func atWork(e *diagnose.Ebb, man config.Group, leases []journal.Lease, now time.Time) {
-	e.Manages = true
+	e.Manages = man.Mode != config.Observe // what Ebb only watches it does not let go
 	switch m := man.MaxUnavailable; {
 	case m.Count > 0:
 		e.Limit = fmt.Sprint(m.Count)

@@ -49,6 +49,9 @@ func ReadGroup(g astypes.AutoScalingGroup) fleet.Group {
 		Max: int(aws.ToInt32(g.MaxSize)), Desired: int(aws.ToInt32(g.DesiredCapacity)),
 		Retains: retains(g.InstanceLifecyclePolicy),
 	}
+	for _, t := range g.Tags {
+		out.Excluded = out.Excluded || aws.ToString(t.Key) == fleet.ExcludeTag && aws.ToString(t.Value) == "true"
+	}
 	for _, i := range g.Instances {
 		out.Instances = append(out.Instances, fleet.GroupInstance{
 			ID: fleet.InstanceID(aws.ToString(i.InstanceId)), Group: out.Name, State: fleet.LifecycleState(i.LifecycleState),

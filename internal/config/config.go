@@ -34,6 +34,7 @@ type Group struct {
 	Cluster        string         // ECS cluster; empty: found from the container instance
 	Deadline       time.Duration  // from the termination's notice until Ebb lets go of what still runs
 	OnDeadline     string         // Continue
+	Mode           string         // Drain or Observe
 	MaxUnavailable MaxUnavailable // how many of its instances leave at once; zero: as many as Auto Scaling terminates
 }
 
@@ -45,6 +46,8 @@ const (
 	Acknowledge = "acknowledge"
 	Leave       = "leave"
 	Continue    = "continue"
+	Drain       = "drain"
+	Observe     = "observe"
 )
 
 // textVariable holds the configuration itself, where there is no file to put it in: a container, a function.

@@ -46,8 +46,9 @@ func TestExampleFile(t *testing.T) {
 		Queue: exampleQueue, Region: "eu-west-1", Journal: "sqlite:///var/lib/ebb/journal.db", Hook: "ebb-drain", Foreign: Acknowledge,
 		LogLevel: "info", LogFormat: "text", LostAfter: 5 * time.Minute, DaemonGrace: 2 * time.Minute,
 		Groups: []Group{
-			{Match: "web-*", Cluster: "prod", Deadline: 30 * time.Minute, OnDeadline: Continue, MaxUnavailable: MaxUnavailable{Percent: 20}},
-			{Match: "batch", Deadline: 6 * time.Hour, OnDeadline: Continue},
+			{Match: "web-*", Cluster: "prod", Deadline: 30 * time.Minute, OnDeadline: Continue, Mode: Drain,
+				MaxUnavailable: MaxUnavailable{Percent: 20}},
+			{Match: "batch", Deadline: 6 * time.Hour, OnDeadline: Continue, Mode: Observe},
 		},
 	}
 	if diff := cmp.Diff(want, c); diff != "" {
@@ -276,6 +277,8 @@ func TestProblems(t *testing.T) {
 		{"groups: [{match: a, deadline: 59s}]", "f:1:31: deadline is 59s; write at least 1m and at most 48h"},
 		{"groups: [{match: a, deadline: 49h}]", "f:1:31: deadline is 49h; write"},
 		{"groups: [{match: a, on_deadline: retain}]", `f:1:34: on_deadline is "retain"; write continue`},
+		{"groups: [{match: a, mode: dry-run}]", `f:1:27: mode is "dry-run"; write drain or observe`},
+		{"groups: [{match: a, mode: observ}]", `f:1:27: mode is "observ"; write drain or observe; did you mean "observe"?`},
 		{"groups: [{match: a, max_unavailable: all}]", `f:1:38: max_unavailable is "all"; write how many instances of the group may leave at ` +
 			`once, like 3, or a share of it, like 20%`},
 		{"groups: [{match: a, budget: 3}]", `f:1:21: unknown key "budget"; it is called "max_unavailable" now`},
@@ -349,7 +352,7 @@ func checkConfig(t *testing.T, c Config) {
 		t.Fatalf("accepted: %+v", c)
 	}
 	for _, g := range c.Groups {
-		if g.Match == "" || g.Deadline < time.Minute || g.Deadline > longest || g.OnDeadline != Continue {
+		if g.Match == "" || g.Deadline < time.Minute || g.Deadline > longest || g.OnDeadline != Continue || g.Mode != Drain && g.Mode != Observe {
 			t.Fatalf("accepted: %+v", g)
 		}
 	}

@@ -52,6 +52,7 @@ func groupSettings(g *Group) []setting {
 		{"cluster", nil, "", text(&g.Cluster, like(clusterName, "write its name, not its ARN: letters, digits, - and _"))},
 		{"deadline", nil, "30m", duration(&g.Deadline, time.Minute)},
 		{"on_deadline", nil, Continue, text(&g.OnDeadline, oneOf(Continue))},
+		{"mode", nil, Drain, text(&g.Mode, oneOf(Drain, Observe))},
 		{"max_unavailable", nil, "", func(key, s string) error { return setMaxUnavailable(&g.MaxUnavailable, key, s) }},
 	}
 }

@@ -31,7 +31,7 @@ type Seen interface {
 	Lists(plan.LookKind) Lists
 	// Tried is what came of the attempts at an action in this run of Ebb.
 	Tried(plan.ActionKind) Try
-	// Slot says how many of the target's group leave, and how many may.
+	// Slot says how many of the target's group leave, and how many may, and whether none may begin.
 	Slot() Slot
 	// Trouble is why looks of a kind fail, for people; empty: they do not.
 	Trouble(plan.LookKind) string
@@ -56,11 +56,15 @@ type Try struct {
 	Token   string    // that the latest attempt was sent with
 }
 
-// Slot says how many of a group leave, and how many may.
+// Slot says how many of a group leave, and how many may, and whether an operator lets none begin.
 type Slot struct {
-	Limited bool // only so many may
-	Leave   int  // do
-	Limit   int  // may
+	Limited  bool      // only so many may
+	Leave    int       // do
+	Limit    int       // may
+	Paused   string    // none may begin: who has said so, and until when, for people; empty: nobody has
+	Until    time.Time // the pause lasts
+	Excluded bool      // the group has the tag fleet.ExcludeTag: Ebb does not drain its instances
+	Unread   bool      // the tags of the group have not been read yet
 }
 
 // Line is one line for the journal.
@@ -110,6 +114,7 @@ func Decide(d Drain, seen Seen, p Policy, now time.Time) Decision {
 	}
 	c.read()
 	c.out.Want = make([]Want, 0, 6+len(c.tasks))
+	watchOrDo(c)
 	remember(c)
 	if !slices.ContainsFunc(c.rules, func(applies func(*decider) bool) bool { return applies(c) }) {
 		for _, done := range c.steps {
@@ -197,8 +202,11 @@ func (c *decider) ready(k plan.ActionKind) bool {
 	return true
 }
 
-// do asks for an action on the target.
+// do asks for an action on the target. Of one that is only observed nothing is asked.
 func (c *decider) do(a plan.Action) {
+	if c.p.Observe {
+		return
+	}
 	a.Target = c.d().Target
 	c.out.Do = append(c.out.Do, a)
 }
@@ -209,10 +217,17 @@ func (c *decider) close(o Outcome, reason string, cut []string) {
 	d.Ended = c.now
 	d.Final = &Answer{At: c.now, Outcome: o, Reason: reason, CutOff: cut}
 	text := fmt.Sprintf("%s: %s", o, reason)
+	if d.Observed && o != Incomplete {
+		text = "observed, " + text
+		if d.Intent != nil && d.Intent.Outcome == o {
+			d.Final.At = d.Intent.At
+			text += "; Ebb would have answered at " + d.Final.At.UTC().Format("15:04:05 UTC")
+		}
+	}
 	if len(cut) > 0 {
 		text += "; cut off: " + strings.Join(cut, ", ")
 	}
-	if d.Final.CutsOff() {
+	if d.Final.CutsOff() && !d.Observed {
 		c.note("cut-off", "%s ends with work on it, as far as is known: %s", d.Target.ID, cmp.Or(strings.Join(cut, ", "), "nothing"))
 	}
 	c.note("ended", "%s", text)

@@ -36,6 +36,10 @@ const (
 	Refused Outcome = "refused"
 	// NotLeaving: the group says that the instance is not being terminated.
 	NotLeaving Outcome = "not-leaving"
+	// Excluded: an operator has tagged the group with fleet.ExcludeTag, and the drain had not begun.
+	Excluded Outcome = "excluded"
+	// Incomplete: of a drain that was only observed. Its hook ended before Ebb would have answered it.
+	Incomplete Outcome = "observed-incomplete"
 	// Unreadable: what the journal had of the drain could not be read. If the instance waits, the sweep finds it again.
 	Unreadable Outcome = "unreadable"
 )
@@ -52,6 +56,7 @@ type Policy struct {
 	Settle      time.Duration // how far AWS's reads may lag behind its writes: a list younger than this after DRAINING may miss a task
 	Skew        time.Duration // how far apart the clocks of the Ebbs that wrote the drain may be; zero: it was one clock
 	Tick        time.Duration // between two passes, where Ebb runs as a function; zero: it runs all the time
+	Observe     bool          // only watch: everything is decided, and nothing is done
 }
 
 // Defaults is the policy where a configuration says nothing.
@@ -101,6 +106,11 @@ type Drain struct {
 	// Emptied are registrations that have been drained, or given up; Lost names the tasks that were on those given up.
 	Emptied []fleet.ARN `json:"emptied,omitempty"`
 	Lost    []string    `json:"lost,omitempty"`
+	// Admitted: it has begun, and its group was not excluded then.
+	Admitted bool `json:"admitted,omitempty"`
+	// Observed: it is only watched, and Intent is what Ebb would have done. Would is what it would have done on the way, each once.
+	Observed bool     `json:"observed,omitempty"`
+	Would    []string `json:"would,omitempty"`
 
 	Hold // what holds the target until Ebb answers; zero: nothing does
 	Host // what is remembered of a host
@@ -155,7 +165,8 @@ type Host struct {
 func (d *Drain) Same(o *Drain) bool {
 	return d.Key == o.Key && d.Target == o.Target && d.Heard == o.Heard && d.Zero == o.Zero && d.Queued == o.Queued && d.Slot == o.Slot &&
 		d.Cutting == o.Cutting && slices.Equal(d.Left, o.Left) && slices.Equal(d.Others, o.Others) && slices.Equal(d.Emptied, o.Emptied) &&
-		slices.Equal(d.Lost, o.Lost) && d.Hold == o.Hold && d.Host == o.Host &&
+		slices.Equal(d.Lost, o.Lost) && d.Admitted == o.Admitted && d.Observed == o.Observed && slices.Equal(d.Would, o.Would) &&
+		d.Hold == o.Hold && d.Host == o.Host &&
 		d.Intent.same(o.Intent) && d.Ended == o.Ended && d.Final.same(o.Final)
 }
 

@@ -39,6 +39,8 @@ func ended(c *decider) bool {
 	switch {
 	case over && d.Intent != nil:
 		c.close(d.Intent.Outcome, d.Intent.Reason, d.Intent.CutOff)
+	case over && d.Observed:
+		c.close(Incomplete, "the hook ended before Ebb would have answered it"+unasked(c)+"; the group says "+stateText(i), c.cutOff())
 	case over:
 		c.close(Elsewhere, "the hook ended without Ebb's answer; the group says "+stateText(i), c.cutOff())
 	case !d.StayingSince.IsZero() && i.At.Sub(d.StayingSince) >= stayingFor+c.p.Skew:
@@ -180,6 +182,9 @@ func deadline(c *decider) bool {
 	if c.d().held() && (!c.instance.Value.State.Waiting() || doubtful(c)) {
 		return false // there is no hook to answer, or the deadline may be a false one
 	}
+	if notSeen(c) {
+		return true
+	}
 	if !outAtTheEnd(c) {
 		return false // the steps go on meanwhile: they learn what is on it, or find that everything has stopped
 	}
@@ -305,6 +310,11 @@ func (c *decider) answer(o Outcome, reason string, cut []string) {
 	}
 	if d.Intent == nil || d.Intent.Outcome != o {
 		d.Intent = &Answer{At: c.now, Outcome: o, Reason: reason, CutOff: cut}
+		if d.Observed {
+			would(c, "answer %s with CONTINUE: %s", d.Hook, reason)
+			answeredElsewhere(c)
+			return
+		}
 		c.note("answer", "answer %s with CONTINUE: %s", d.Hook, reason)
 	}
 	c.out.Waiting = "for Auto Scaling to take the answer"
@@ -336,7 +346,7 @@ func (c *decider) lookAtGroup(pace time.Duration) {
 // none: should the answer not get through, the hook's own timeout lets the host go.
 func beat(c *decider) {
 	d, try, h := c.d(), c.seen.Tried(plan.Beat), c.hook
-	if !d.held() {
+	if !d.held() || tooSoon(c) {
 		return
 	}
 	c.want(plan.Subject{Kind: plan.Hooks, In: d.Group}, h.Is, h.At, 10*time.Minute)

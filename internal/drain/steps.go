@@ -15,6 +15,8 @@ import (
 var hostCourse = course{
 	rules: []func(*decider) bool{
 		ended,    // the hook does not hold the instance any more
+		watched,  // Ebb only watches, and would have answered
+		excluded, // an operator does not want it drained
 		refuse,   // the hook cannot be kept alive
 		invalid,  // Auto Scaling takes no call about the hook
 		hostGone, // EC2 says that the instance is not running
@@ -31,7 +33,7 @@ var hostCourse = course{
 		alone,     // there is no other registration of the host
 		answered,  // the hook is answered
 	},
-	after: []func(*decider){beat},
+	after: []func(*decider){beat, admit},
 	end:   (*decider).answer,
 }
 
@@ -124,6 +126,10 @@ func draining(c *decider) bool {
 	if !hasSlot(c) {
 		return false
 	}
+	if c.d().Observed {
+		wouldSetDraining(c, ci.Value)
+		return false
+	}
 	c.out.Waiting = "for ECS to set DRAINING"
 	if try := c.seen.Tried(plan.SetDraining); try.Fails > 0 && try.Class != plan.Throttled && !ci.At.After(try.Started) {
 		c.want(plan.Subject{Kind: plan.ContainerInstances, In: ci.Value.Cluster, ID: string(ci.Value.ARN)}, fleet.Unknown, ci.At, 0)
@@ -151,6 +157,9 @@ func (c *decider) begun() {
 func hasSlot(c *decider) bool {
 	d, t := c.d(), c.seen.Slot()
 	switch {
+	case t.Paused != "" && !c.seen.Tried(plan.SetDraining).Flying:
+		paused(c, t)
+		return false
 	case !t.Limited && d.Queued.IsZero():
 		return true
 	case !t.Limited || !d.Slot.IsZero() || t.Leave < t.Limit:
@@ -160,7 +169,7 @@ func hasSlot(c *decider) bool {
 	c.out.Waiting = fmt.Sprintf("for its turn: %d of group %s leave, and no more than %d may at once", t.Leave, d.Group, t.Limit)
 	if d.Queued.IsZero() {
 		d.Queued = c.now
-		c.note("queued", "waits %s", c.out.Waiting)
+		queued(c)
 	}
 	return false
 }

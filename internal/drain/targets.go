@@ -58,6 +58,12 @@ func (c *decider) deregister(targets []plan.Subject) bool {
 	if len(calls) == 0 {
 		return true
 	}
+	if c.d().Observed {
+		for _, call := range calls {
+			would(c, "deregister %d targets from %s", len(call.Targets.Targets), call.Targets.Group)
+		}
+		return true
+	}
 	first := calls[0].Targets.Targets[0]
 	c.out.Waiting = fmt.Sprintf("for target %s:%d to leave its target group", first.ID, first.Port)
 	if looked && c.ready(plan.Deregister) {

@@ -99,6 +99,9 @@ func (c *Core) Load(ctx context.Context) error {
 	c.Kernel, c.under = k, held
 	c.changed = true
 	c.handOver()
+	if !onePass {
+		c.logPauses()
+	}
 	return nil
 }
 
@@ -212,12 +215,46 @@ func (c *Core) hearForwarded(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the messages that other ebbs forwarded: %w", err)
 	}
+	var pauses []journal.Forwarded
 	for _, f := range all {
+		if f.ID == kernel.PauseID {
+			pauses = append(pauses, f)
+			continue
+		}
 		id := "note/" + f.Scope + "/" + f.ID
 		c.forwarded[id] = f
 		c.hear(event.Message{ID: id, Body: f.Body, Sent: f.Sent}, true)
 	}
+	if len(pauses) == 0 {
+		return nil
+	}
+	return c.readPauses(ctx, pauses)
+}
+
+// readPauses reads the pauses of the journal anew, because somebody has said that they have changed. What was said is discarded first: what
+// is said from now on, of a change after this, is heard the next time.
+func (c *Core) readPauses(ctx context.Context, said []journal.Forwarded) error {
+	if err := c.cfg.Store.Discard(ctx, said); err != nil {
+		c.cfg.Log.Warn("a message about a pause cannot be removed from the journal; the pauses are read again", "err", err)
+	}
+	open, err := c.cfg.Store.Open(ctx)
+	if err != nil {
+		return fmt.Errorf("read the pauses: %w", err)
+	}
+	c.Kernel.SetPauses(open)
+	c.changed = true
+	if len(c.Kernel.Paused()) == 0 {
+		c.cfg.Log.Info("resumed: no scope of this ebb is paused")
+	}
+	c.logPauses()
 	return nil
+}
+
+// logPauses says which scopes are paused.
+func (c *Core) logPauses() {
+	for _, p := range c.Kernel.Paused() {
+		c.cfg.Log.Warn("paused: no instance begins to leave", "scope", p.Scope, "by", p.By, "until", p.Until, "message", p.Message)
+	}
 }
 
 // decide lets the kernel decide, makes its batch durable together with messages for others, and only then settles what was heard. Leases

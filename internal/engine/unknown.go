@@ -17,6 +17,9 @@ func (named leftAlone) warn(log *slog.Logger, open []journal.Record) {
 	n := 0
 	for _, r := range open {
 		_, err := kernel.Read(r)
+		if _, pause := kernel.ReadPause(r); pause {
+			continue
+		}
 		if u, unknown := errors.AsType[*kernel.UnknownRecord](err); unknown && !named[r.Key] {
 			named[r.Key] = true
 			if n++; first == nil {

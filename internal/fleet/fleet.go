@@ -128,8 +128,12 @@ type Group struct {
 	Max       int
 	Desired   int
 	Retains   bool // InstanceLifecyclePolicy TerminateHookAbandon=retain
+	Excluded  bool // it has the tag ExcludeTag with the value "true"
 	Instances []GroupInstance
 }
+
+// ExcludeTag is the tag by which an operator keeps Ebb from draining the instances of a group; its value must be "true".
+const ExcludeTag = "ebb:exclude"
 
 // ManagedDrainingHook is the hook that ECS puts on the group of a capacity provider with managed draining.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/managed-instance-draining.html

@@ -83,6 +83,9 @@ func (k *Kernel) hearTermination(h Heard, now time.Time) (ack bool, why string) 
 		}
 		return h.Noted || !k.cfg.LeaveForeign, why // a forwarded message has no other reader
 	}
+	if spared := k.spared(e.Group, man); spared != "" {
+		defer func() { ack, why = ack && (h.Noted || !k.cfg.LeaveForeign), cmp.Or(why, spared) }()
+	}
 	if !k.cfg.mine(man.Scope()) { // a forwarded message too, when its group belongs to another scope by now
 		k.Counts["noted"]++
 		id := h.ID[strings.LastIndexByte(h.ID, '/')+1:] // one that is forwarded again keeps its name
@@ -115,6 +118,17 @@ func (k *Kernel) hearTermination(h Heard, now time.Time) (ack bool, why string) 
 	hold := drain.Hold{Group: e.Group, Hook: e.Hook, Token: e.Token, WarmPool: e.ToWarmPool()}
 	k.begin(drain.Drain{Target: t, Zero: cmp.Or(e.Time, h.Sent), Hold: hold}, man, now)
 	return true, ""
+}
+
+// spared is why the instances of a group are not drained; empty: they are. Messages about them may be for another consumer too.
+func (k *Kernel) spared(group string, man Managed) string {
+	switch {
+	case k.excluded[group]:
+		return "group " + group + " has the tag " + fleet.ExcludeTag + "=true"
+	case man.Policy.Observe:
+		return "group " + group + " is only observed"
+	}
+	return ""
 }
 
 // doubtful: of a message that claims to be older than this, Auto Scaling is asked when the termination really began.

@@ -99,9 +99,10 @@ type Kernel struct {
 	lastSet   map[string]time.Time          // by cluster: when container instances were last set DRAINING
 	flying    map[int]plan.Request          // sent, no result yet; by id
 	nextID    int
-	leave     map[pool]int // how many leave; only while deciding
 	lingering []lingering
-	view      view // of the drain that decides
+	leave     map[pool]int      // how many leave; only while deciding
+	paused    map[string]paused // by scope
+	view      view              // of the drain that decides
 	settle    []Verdict
 	forwarded []journal.Forwarded
 }
@@ -111,7 +112,9 @@ type Kernel struct {
 // names it; see Unread. One that has ended is left out.
 func New(cfg Config, open, ended []journal.Record) (*Kernel, error) {
 	cfg.InFlight, cfg.Sweep = cmp.Or(cfg.InFlight, 16), cmp.Or(cfg.Sweep, time.Minute)
-	k := &Kernel{cfg: cfg, rates: newRates(cfg.Rates), lastSet: map[string]time.Time{}, flying: map[int]plan.Request{}}
+	k := &Kernel{
+		cfg: cfg, rates: newRates(cfg.Rates), lastSet: map[string]time.Time{}, flying: map[int]plan.Request{}, paused: map[string]paused{},
+	}
 	all := &drains{open: map[fleet.Target]*entry{}, recent: map[fleet.Target]*history{}, newer: map[string]bool{}, aside: map[string]bool{}}
 	k.observer = newObserver(all, &log{Counts: map[string]int{}}, &k.cfg)
 	k.view.k = k
@@ -121,10 +124,14 @@ func New(cfg Config, open, ended []journal.Record) (*Kernel, error) {
 		}
 	}
 	for _, r := range open {
+		if _, pause := ReadPause(r); pause {
+			continue
+		}
 		if err := k.load(r); err != nil {
 			return nil, err
 		}
 	}
+	k.SetPauses(open)
 	return k, nil
 }
 

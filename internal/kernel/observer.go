@@ -24,6 +24,7 @@ type observer struct {
 	spaced   map[place]time.Time        // when a look of this kind and place was last sent
 	swept    time.Time                  // start of the latest successful sweep
 	groups   map[string]int             // managed groups that the latest sweep found, and how many instances they have
+	excluded map[string]bool            // those of them that an operator has excluded
 	leaving  map[fleet.Target]time.Time // when a sweep last saw the target leave, its hook not open yet
 	toAdopt  map[fleet.Target]string    // waits in the named group, whose hook is not known yet
 }
@@ -32,7 +33,7 @@ func newObserver(d *drains, l *log, cfg *Config) *observer {
 	return &observer{
 		drains: d, log: l, cfg: cfg, facts: facts{}, ownerOf: map[fleet.ARN]fleet.Target{}, hooked: map[string]bool{},
 		words: map[string]string{}, asked: map[plan.Subject]*ask{}, listings: map[string]*listing{}, spaced: map[place]time.Time{},
-		groups: map[string]int{}, leaving: map[fleet.Target]time.Time{}, toAdopt: map[fleet.Target]string{},
+		groups: map[string]int{}, excluded: map[string]bool{}, leaving: map[fleet.Target]time.Time{}, toAdopt: map[fleet.Target]string{},
 	}
 }
 

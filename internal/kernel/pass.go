@@ -17,6 +17,7 @@ func (k *Kernel) Next(now time.Time) Output {
 	k.adopt(now)
 	k.countLeaving(now)
 	var out Output
+	out.Batch.Records = k.endPauses(now)
 	var acts []batch
 	ended := false
 	for _, e := range k.sorted {
@@ -244,6 +245,9 @@ func (k *Kernel) wake(now time.Time) time.Time {
 	}
 	if len(k.toAdopt) > 0 {
 		sooner(now.Add(5 * time.Second))
+	}
+	for _, p := range k.paused { //ebb:any-order the earliest
+		sooner(p.over)
 	}
 	for _, l := range k.listings { //ebb:any-order the earliest
 		if l.stalled() {

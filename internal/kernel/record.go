@@ -36,7 +36,7 @@ func (u *UnknownRecord) Error() string {
 	return fmt.Sprintf("record %s in the journal is of kind %s, version %d, which only a newer version of Ebb reads", u.Key, u.Kind, u.Version)
 }
 
-// unknown is the error of a record in a form that this Ebb does not read, or nil.
+// unknown is the error of a record in a form that this Ebb does not read as a drain, or nil.
 func (f form) unknown(r journal.Record) error {
 	u := &UnknownRecord{Key: r.Key, Scope: r.Scope, Kind: string(cmp.Or(f.Kind, fleet.Host)), Version: cmp.Or(f.Version, 1)}
 	if u.Kind == string(fleet.Host) && u.Version <= newestRecord {
@@ -70,6 +70,7 @@ func (k *Kernel) load(r journal.Record) error {
 	scope := man.Scope()
 	if !ok { // it was when the drain began: what was begun is brought to its end
 		man, scope = Managed{Match: d.Group, Cluster: d.Cluster, Policy: drain.Defaults()}, r.Scope
+		man.Policy.Observe = d.Observed
 		if !d.Queued.IsZero() || !d.Slot.IsZero() {
 			man.MaxUnavailable = MaxUnavailable{Count: 1} // it had one; which is not known any more
 		}
@@ -120,7 +121,7 @@ func Bounded(r journal.Record) (journal.Record, error) {
 	if err != nil {
 		return r, err
 	}
-	s.Left, s.Lost, s.Waiting = someNames(s.Left), someNames(s.Lost), shortText(s.Waiting)
+	s.Left, s.Lost, s.Would, s.Waiting = someNames(s.Left), someNames(s.Lost), someNames(s.Would), shortText(s.Waiting)
 	for _, a := range []**drain.Answer{&s.Intent, &s.Final} {
 		if *a != nil {
 			short := **a

@@ -67,10 +67,11 @@ func (o *observer) touch(l plan.Look) {
 
 // sawGroups takes in a sweep: every instance of the managed groups, and which wait in a hook although no message was heard.
 func sawGroups(o *observer, a answer) {
-	at := a.Started
+	at, first := a.Started, o.swept.IsZero()
 	o.swept = at
 	o.Counts["sweeps"]++
 	clear(o.groups)
+	clear(o.excluded)
 	seen := map[string]map[fleet.Target]bool{}
 	for _, g := range a.Result.View.Groups {
 		if man, ok := o.cfg.managed(g.Name); !ok || !o.cfg.mine(man.Scope()) {
@@ -78,6 +79,9 @@ func sawGroups(o *observer, a answer) {
 		}
 		seen[g.Name] = map[fleet.Target]bool{}
 		o.groups[g.Name] = len(g.Instances)
+		if g.Excluded {
+			o.excluded[g.Name] = true
+		}
 		for _, i := range g.Instances {
 			seen[g.Name][fleet.HostTarget(i.ID)] = true
 			o.sweptInstance(i, at)
@@ -85,6 +89,7 @@ func sawGroups(o *observer, a answer) {
 	}
 	for _, e := range o.sorted {
 		t := e.d.Target
+		e.dirty = e.dirty || first // the tags of its group are known now
 		if in, ok := seen[e.d.Group]; ok && !in[t] && o.concerns(t, at) {
 			// Not in the group, or in its warm pool, which a sweep does not list: it has to be looked at by itself.
 			unknown[fleet.GroupInstance](o.facts, groupInstance(t))

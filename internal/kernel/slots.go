@@ -76,10 +76,12 @@ func (k *Kernel) counted(e *entry, now *drain.Drain) {
 // slot says whether a drain of a pool with a limit may begin to leave. Of a group whose size is not known, one may: a sweep that fails for
 // ever must not hold all.
 func (k *Kernel) slot(e *entry) drain.Slot {
-	if !e.few {
-		return drain.Slot{}
+	s := k.pauseOf(e)
+	s.Excluded, s.Unread = k.excluded[e.d.Group], k.swept.IsZero()
+	if e.few {
+		s.Limited, s.Leave, s.Limit = true, k.leave[e.pool()], e.man.MaxUnavailable.of(k.groups[e.d.Group])
 	}
-	return drain.Slot{Limited: true, Leave: k.leave[e.pool()], Limit: e.man.MaxUnavailable.of(k.groups[e.d.Group])}
+	return s
 }
 
 // wakeQueued lets the drains of a pool that wait for a slot decide again.

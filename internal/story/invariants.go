@@ -22,7 +22,7 @@ func (p *past) hook(e core.Entry) {
 		g, managed := p.Ebb.group(e.Group)
 		w := &wait{
 			group: e.Group, hook: e.Hook, instance: e.Instance, token: e.Text, opened: e.At, leaving: cmp.Or(h.leaving, e.At), host: h,
-			policy: p.Ebb.policy(g), most: g.MaxUnavailable, ours: managed && e.Hook == p.Ebb.hook(),
+			policy: p.Ebb.policy(g), most: g.MaxUnavailable, ours: managed && !g.observed() && !p.Excluded[e.Group] && e.Hook == p.Ebb.hook(),
 		}
 		h.ours = h.ours || w.ours
 		p.open[key] = w
@@ -182,14 +182,16 @@ func (p *past) deleted(e core.Entry) {
 		p.blame(6, "message %s was deleted although nobody understood it and it is not in the journal", e.Message)
 	case m.Kind == event.TerminateAction && p.Ebb.manages(m.Group) && m.Hook == p.Ebb.hook() && !p.durable(m):
 		p.blame(6, "the message about %s was deleted before its drain was in the journal", p.name(string(m.Instance)))
-	case m.Kind == event.TerminateAction && !p.Ebb.manages(m.Group) && p.Ebb.LeaveForeign:
+	case m.Kind == event.TerminateAction && p.Ebb.LeaveForeign && (!p.Ebb.manages(m.Group) || p.Ebb.observes(m.Group)):
 		p.blame(4, "a message about group %s was deleted although it was to be left to others", m.Group)
 	}
 }
 
 func (p *past) durable(m event.Event) bool {
 	journal := p.host(string(m.Instance)).journal
-	return slices.ContainsFunc(journal, func(e core.Entry) bool { return e.Text == m.Token || e.To == "open" })
+	return slices.ContainsFunc(journal, func(e core.Entry) bool {
+		return e.Text == m.Token || e.To == "open" || e.Text == "" // the sweep was first, and no token is known
+	})
 }
 
 // answeredInTime is invariant 3: nothing hangs. A wait that is still open long after its deadline, or whose host has been gone for
@@ -239,9 +241,9 @@ func (p *past) conditions(w *wait) map[string]time.Time {
 		since["although its host never joined a cluster"] = w.opened
 	}
 	begun := w.opened
-	if w.most != (kernel.MaxUnavailable{}) {
+	if w.most != (kernel.MaxUnavailable{}) || len(p.pausesOf(w.group)) > 0 {
 		if begun = h.drained; begun.IsZero() {
-			return since // it waits for a slot
+			return since // it waits for a slot, or for the end of a pause
 		}
 	}
 	if !h.lost.IsZero() && h.back.IsZero() {

@@ -22,13 +22,22 @@ type Evidence struct {
 	Open      []drain.Drain            // and those that have not
 	Messages  map[string]event.Event   // what the messages of the queue said, by message id
 	Heartbeat map[string]time.Duration // timeout of the hook that Ebb owns, by group
+	Excluded  map[string]bool          // groups with the tag that excludes them
 	Names     map[string]string        // what people call an instance; where there is none it is its id
+
+	Pauses []Pause // of Ebb by an operator
 
 	Start, End time.Time // of the run
 	LastFault  time.Time // when something was last made to fail; what is promised in time counts from then
 	Running    bool      // an Ebb ran at the end
 
 	Speed float64 // of the world against the clock of leases, which is real time for processes; 0: 1
+}
+
+// Pause is a time in which an operator lets no instance of a scope begin to leave.
+type Pause struct {
+	Scope       string
+	From, Until time.Time
 }
 
 // Judge checks what must always hold, as functions over the evidence. The numbers are those of docs/ARCHITECTURE.md.

@@ -62,7 +62,7 @@ type hostPast struct {
 	lost    time.Time // since when ECS does not reach it, first time
 	back    time.Time // and since when again
 	leaving time.Time
-	drained time.Time // when Ebb set it DRAINING, where only so many may leave
+	drained time.Time // when Ebb set it DRAINING
 
 	registered []*registration // in order
 }

@@ -2,9 +2,13 @@ package story
 
 import (
 	"fmt"
+	"path"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/drain"
+	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/kernel"
 )
 
@@ -21,6 +25,9 @@ func Random(seed uint64) Scenario {
 	g.budgets()
 	g.many()
 	g.journal()
+	g.observe()
+	g.exclude()
+	g.pause()
 	g.s.World.Seed = seed
 	g.s.Until = g.last + time.Duration(g.rounds)*g.deadline + 45*time.Minute
 	return g.s
@@ -303,5 +310,55 @@ func (g *maker) journal() {
 		g.fault(Fault{Op: "journal", How: "refuse-line", Percent: 20, Times: 1 + g.n(3)})
 	case n < 20:
 		g.fault(Fault{Op: "journal", How: "slow", From: from, Until: from + g.between(time.Minute, 10*time.Minute), Percent: pick(g, 20, 100)})
+	}
+}
+
+// pause lets an operator pause Ebb for a while.
+func (g *maker) pause() {
+	if !g.percent(5) {
+		return
+	}
+	s := Step{At: g.between(30*time.Second, 8*time.Minute), Do: "pause", For: pick(g, time.Minute, 10*time.Minute, time.Hour)}
+	g.step(s)
+	over := s.At + s.For
+	if g.percent(60) {
+		over = s.At + g.between(time.Second, 15*time.Minute)
+		g.step(Step{At: over, Do: "unpause"})
+	}
+	g.last = max(g.last, over)
+}
+
+// exclude gives a group the tag that keeps Ebb from draining its instances. Where the group cannot be read, Ebb cannot know of it.
+func (g *maker) exclude() {
+	if !g.percent(5) || g.tight {
+		return
+	}
+	for _, f := range g.s.Faults {
+		if unread, _ := path.Match(f.Op, "autoscaling.DescribeAutoScalingGroups"); unread {
+			return
+		}
+	}
+	group := &g.s.World.Groups[g.n(len(g.s.Ebb.Groups))]
+	group.Tags = map[string]string{fleet.ExcludeTag: "true"}
+}
+
+// observe lets Ebb only watch some groups, while somebody else drains most of what leaves.
+func (g *maker) observe() {
+	if !g.percent(5) {
+		return
+	}
+	for i := range g.s.Ebb.Groups {
+		if i == 0 || g.percent(50) {
+			g.s.Ebb.Groups[i].Mode = "observe"
+		}
+	}
+	for _, s := range slices.Clone(g.s.At) {
+		group, _, _ := strings.Cut(s.Host, "/")
+		if s.Do != "terminate" || !g.s.Ebb.observes(group) || g.percent(30) {
+			continue
+		}
+		drained := s.At + g.between(time.Second, time.Minute)
+		g.step(Step{At: drained, Do: "drain-by-hand", Host: s.Host})
+		g.step(Step{At: drained + g.between(time.Second, 10*time.Minute), Do: "answer", Host: s.Host})
 	}
 }

@@ -91,6 +91,7 @@ type run struct {
 	both      map[string]bool // scopes that two held at a time
 	refuses   map[string]bool // keys of records, and lines, that the journal never takes
 	bad       []Violation
+	pauses    []Pause
 	steps     int // still to come
 	lines     []Line
 	cover     map[string]int
@@ -248,10 +249,14 @@ func (r *run) tell(kind, host, text string) {
 func (r *run) drains() (ended, open []drain.Drain) {
 	read := func(recs []journal.Record, err error) []drain.Drain {
 		must(err)
-		ds := make([]drain.Drain, len(recs))
-		for i, rec := range recs {
-			ds[i], err = kernel.Read(rec)
+		var ds []drain.Drain
+		for _, rec := range recs {
+			if _, pause := kernel.ReadPause(rec); pause {
+				continue
+			}
+			d, err := kernel.Read(rec)
 			must(err)
+			ds = append(ds, d)
 		}
 		return ds
 	}
@@ -271,8 +276,9 @@ func (r *run) finish() Result {
 
 // evidence is what the story leaves behind, for the judge.
 func (r *run) evidence(ended, open []drain.Drain) Evidence {
-	heartbeat := map[string]time.Duration{}
+	heartbeat, excluded := map[string]time.Duration{}, map[string]bool{}
 	for _, g := range r.w.DescribeAutoScalingGroups(nil) {
+		excluded[g.Name] = g.Tags[fleet.ExcludeTag] == "true"
 		for _, h := range g.Hooks {
 			if h.Name == r.s.Ebb.hook() {
 				heartbeat[g.Name] = h.Heartbeat
@@ -280,7 +286,7 @@ func (r *run) evidence(ended, open []drain.Drain) Evidence {
 		}
 	}
 	return Evidence{
-		Ebb: r.s.Ebb, Record: r.w.Record(), Ended: ended, Open: open, Messages: r.messages, Heartbeat: heartbeat, Names: r.names,
+		Ebb: r.s.Ebb, Record: r.w.Record(), Ended: ended, Open: open, Messages: r.messages, Heartbeat: heartbeat, Excluded: excluded, Pauses: r.pauses, Names: r.names,
 		Start: r.start, End: r.w.Now(), LastFault: r.lastFault,
 		Running: r.fn != nil || slices.ContainsFunc(r.ebbs, func(e *ebb) bool { return e.loaded() && e.core.Works() }),
 	}

@@ -61,10 +61,14 @@ func limit(l kernel.MaxUnavailable, size int) int {
 // letLeave is invariant 5, at the moment Ebb lets one more instance leave.
 func (p *past) letLeave(instance string, at time.Time) {
 	for _, w := range p.open { //ebb:any-order an instance waits in one hook of ours at most
-		if !w.ours || w.instance != instance || w.most == (kernel.MaxUnavailable{}) || slices.Contains(p.leaves[w.group], instance) {
+		if !w.ours || w.instance != instance {
 			continue
 		}
 		w.host.drained = at
+		p.begun(w, at)
+		if w.most == (kernel.MaxUnavailable{}) || slices.Contains(p.leaves[w.group], instance) {
+			continue
+		}
 		p.leaves[w.group] = append(p.leaves[w.group], instance)
 		if n := len(p.leaves[w.group]); n > limit(w.most, p.largest(w.group, at)) {
 			p.blame(5, "%s was set DRAINING as number %d of group %s at a time, of which %s may leave", p.name(instance), n, w.group, w.most)
@@ -88,7 +92,7 @@ func (p *past) queues(at time.Time) {
 	}
 	idle := func(group string) bool {
 		g, _ := p.Ebb.group(group)
-		return waiting[group] && away[group] < limit(g.MaxUnavailable, p.size(group)) // the limit is 0 where any number may leave
+		return waiting[group] && len(p.pausesOf(group)) == 0 && away[group] < limit(g.MaxUnavailable, p.size(group)) // the limit is 0 where any number may leave
 	}
 	for _, group := range slices.Sorted(maps.Keys(p.idle)) {
 		if idle(group) && !at.Equal(p.End) {
@@ -105,4 +109,24 @@ func (p *past) queues(at time.Time) {
 			p.idle[group] = at
 		}
 	}
+}
+
+// begun is invariant 13, at the moment Ebb lets one more instance leave: no pause of its scope lasts.
+func (p *past) begun(w *wait, at time.Time) {
+	obeyed := 12 * time.Second // five, and a call that is slow
+	if p.Ebb.Function {
+		obeyed += invocationFor // one that is at work obeys with the next pass
+	}
+	for _, pause := range p.pausesOf(w.group) {
+		if at.After(latest(pause.From, p.LastFault).Add(obeyed)) && at.Before(pause.Until) {
+			p.blame(13, "%s was set DRAINING %s after %s was paused", p.name(w.instance), at.Sub(pause.From).Round(time.Second), pause.Scope)
+		}
+	}
+}
+
+// pausesOf are the pauses of the scope of a group.
+func (p *past) pausesOf(group string) []Pause {
+	g, ok := p.Ebb.group(group)
+	scope := kernel.Managed{Match: g.Match, Cluster: g.Cluster}.Scope()
+	return slices.DeleteFunc(slices.Clone(p.Pauses), func(pause Pause) bool { return !ok || pause.Scope != scope })
 }

@@ -59,11 +59,15 @@ type Group struct {
 	Cluster        string                `yaml:"cluster,omitempty"`
 	Deadline       time.Duration         `yaml:"deadline,omitempty"`
 	MaxUnavailable kernel.MaxUnavailable `yaml:"max_unavailable,omitempty"`
+	Mode           string                `yaml:"mode,omitempty"` // observe; empty: drain
 }
+
+// observed reports whether Ebb only watches the group.
+func (g Group) observed() bool { return g.Mode == "observe" }
 
 func (e Ebb) policy(g Group) drain.Policy {
 	p := drain.Defaults()
-	p.Deadline = cmp.Or(g.Deadline, p.Deadline)
+	p.Deadline, p.Observe = cmp.Or(g.Deadline, p.Deadline), g.observed()
 	p.LostAfter, p.DaemonGrace = cmp.Or(e.LostAfter, p.LostAfter), cmp.Or(e.DaemonGrace, p.DaemonGrace)
 	return p
 }
@@ -80,6 +84,7 @@ type Step struct {
 	Hook      string        `yaml:"hook,omitempty"`
 	Result    string        `yaml:"result,omitempty"`
 	Queue     string        `yaml:"queue,omitempty"`
+	Scope     string        `yaml:"scope,omitempty"`
 	Body      string        `yaml:"body,omitempty"`
 	Count     int           `yaml:"count,omitempty"`
 	Decrement bool          `yaml:"decrement,omitempty"`
@@ -155,6 +160,11 @@ func (s Scenario) check() error {
 			errs = append(errs, fmt.Errorf("faults[%d]: unknown how %q for %q", i, f.How, f.Op))
 		}
 	}
+	for i, g := range s.Ebb.Groups {
+		if g.Mode != "" && g.Mode != "drain" && !g.observed() {
+			errs = append(errs, fmt.Errorf("ebb: groups[%d]: unknown mode %q; write drain or observe", i, g.Mode))
+		}
+	}
 	if len(s.Ebb.Groups) == 0 {
 		errs = append(errs, errors.New("ebb: no groups; name at least one, such as groups: [{match: web-asg, cluster: prod}]"))
 	}
@@ -176,6 +186,12 @@ func (e Ebb) group(name string) (Group, bool) {
 func (e Ebb) manages(group string) bool {
 	_, ok := e.group(group)
 	return ok
+}
+
+// observes reports whether Ebb only watches a group.
+func (e Ebb) observes(group string) bool {
+	g, _ := e.group(group)
+	return g.observed()
 }
 
 func (e Ebb) queue() string { return cmp.Or(e.Queue, "ebb") }

@@ -2,12 +2,15 @@ package story
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/ebbhq/ebb/internal/journal"
+	"github.com/ebbhq/ebb/internal/kernel"
 	"github.com/ebbhq/ebb/internal/sim/autoscaling"
 	"github.com/ebbhq/ebb/internal/sim/core"
 	"github.com/ebbhq/ebb/internal/sim/ecs"
@@ -47,6 +50,8 @@ var verbs = map[string]func(*run, Step) error{
 		return r.w.PutLifecycleHook(s.Group, autoscaling.Hook{Name: s.Hook, Heartbeat: s.For})
 	},
 	"protect": protect,
+	"pause":   pauseScope,
+	"unpause": resumeScope,
 	"send":    sendBody,
 	"again":   again,
 	"crash":   crash,
@@ -197,6 +202,61 @@ func crash(r *run, s Step) error {
 		i.kill("by hand")
 	}
 	return nil
+}
+
+// pauseScope pauses the scope that a step names, or all of them, as ebb pause does.
+func pauseScope(r *run, s Step) error {
+	p := kernel.Pause{By: "operator@story", Message: s.Body, Since: r.w.Now(), Until: r.w.Now().Add(cmp.Or(s.For, time.Hour))}
+	r.cover["pause"]++
+	return r.write(func(open []journal.Record) journal.Batch {
+		scopes := r.scopes(s, open)
+		r.resumed(scopes)
+		for _, scope := range scopes {
+			r.pauses = append(r.pauses, Pause{scope, p.Since, p.Until})
+		}
+		return p.Begin(open, scopes)
+	})
+}
+
+// resumeScope resumes them, as ebb resume does.
+func resumeScope(r *run, s Step) error {
+	return r.write(func(open []journal.Record) journal.Batch {
+		scopes := r.scopes(s, open)
+		r.resumed(scopes)
+		b, _ := kernel.Resume(open, scopes, "operator@story", r.w.Now())
+		return b
+	})
+}
+
+// resumed tells the judge that the pauses of some scopes are over.
+func (r *run) resumed(scopes []string) {
+	for i, p := range r.pauses {
+		if slices.Contains(scopes, p.Scope) {
+			r.pauses[i].Until = earliest(p.Until, r.w.Now())
+		}
+	}
+}
+
+// scopes are the scope that a step names, or all of them.
+func (r *run) scopes(s Step, open []journal.Record) []string {
+	if s.Scope != "" {
+		return []string{s.Scope}
+	}
+	return kernel.Scopes(r.kernelConfig().Groups, open)
+}
+
+// write writes into the journal what follows from its open records, as the command line does.
+func (r *run) write(batch func(open []journal.Record) journal.Batch) error {
+	ctx := context.Background()
+	open, err := r.store.Open(ctx)
+	if err != nil {
+		return err
+	}
+	b := batch(open)
+	for _, l := range b.Lines {
+		r.tell(l.Kind, "", l.Text)
+	}
+	return r.store.Write(ctx, b)
 }
 
 // each does something with the Ebb that a step is about.

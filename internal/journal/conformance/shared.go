@@ -129,3 +129,34 @@ func onlyOne(t *testing.T, n int, what string, try func(i int) error) {
 		t.Errorf("%s: %d writers won, want 1", what, won)
 	}
 }
+
+// steered is a word of an operator for whoever works for a scope, such as a pause: the command line writes it under no lease, with a
+// message that says so, and replaces it, takes it back and gives it again.
+func steered(t *testing.T, s journal.Store) {
+	const scope, subject = "cluster/prod", "pause:cluster/prod"
+	held := journal.Lease{Scope: scope, Holder: "a", Fence: 1, Beat: 1, For: time.Minute, At: start}
+	if err := s.Claim(t.Context(), journal.Lease{}, held); err != nil {
+		t.Fatal(err)
+	}
+	word := func(rev int64, open bool) journal.Record {
+		return journal.Record{Key: subject + "/1", Scope: scope, Rev: rev, Open: open, Body: fmt.Appendf(nil, `{"kind":"pause","rev":%d}`, rev)}
+	}
+	said := journal.Forwarded{Scope: scope, ID: "pause", Sent: start}
+	write(t, s, journal.Batch{Records: []journal.Record{word(1, true)}, Lines: []journal.Line{line(1, "")}, Forwarded: []journal.Forwarded{said}})
+	write(t, s, journal.Batch{Records: []journal.Record{word(2, true)}, Lines: []journal.Line{line(2, "")}, Forwarded: []journal.Forwarded{said}})
+	same(t, "the word", []journal.Record{word(2, true)})(s.Open(t.Context()))
+	same(t, "what is said of it", []journal.Forwarded{said})(s.Forwarded(t.Context(), []string{scope}))
+	for what, r := range map[string]journal.Record{"one that others replaced": word(2, false), "a second one": word(1, true)} {
+		if err := s.Write(t.Context(), journal.Batch{Records: []journal.Record{r}}); !errors.Is(err, journal.ErrConflict) {
+			t.Errorf("%s: %v, want a conflict", what, err)
+		}
+	}
+	if err := s.Discard(t.Context(), []journal.Forwarded{said}); err != nil {
+		t.Fatal(err)
+	}
+	write(t, s, journal.Batch{Under: []journal.Lease{held}, Records: []journal.Record{word(3, false)}}) // whoever works for the scope ends it
+	same(t, "none", []journal.Record(nil))(s.Open(t.Context()))
+	write(t, s, journal.Batch{Records: []journal.Record{word(1, true)}, Forwarded: []journal.Forwarded{said}})
+	same(t, "the word, given again", []journal.Record{word(1, true)})(s.Open(t.Context()))
+	same(t, "what is said of it again", []journal.Forwarded{said})(s.Forwarded(t.Context(), []string{scope}))
+}
