@@ -21,6 +21,7 @@ func TestWhatEventsAreTakenFor(t *testing.T) {
 		`{"Records":[{"eventSource":"aws:kinesis","messageId":"1"}]}`:                                       {false, false, 1},
 		`{"Records":[{"Sns":{"MessageId":"1"}},{"Sns":{"MessageId":"2"}}]}`:                                 {false, false, 2},
 		`{"Records":[{"Sns":{"MessageId":"1"}},{"EventSource":"aws:sns"}]}`:                                 {false, false, 1},
+		`{"detail-type":"Scheduled Event","source":"aws.events","Records":5}`:                               {false, false, 1},
 		`{"Records":[]}`: {false, false, 1},
 	} {
 		in := Parse([]byte(event))
