@@ -6,7 +6,7 @@ func pure() []string {
 		"internal/fleet", "internal/event", "internal/plan", "internal/journal", "internal/drain", "internal/kernel", "internal/sim", "internal/sim/core",
 		"internal/sim/autoscaling", "internal/sim/ec2", "internal/sim/ecs", "internal/sim/elb", "internal/sim/events", "internal/sim/lambda",
 		"internal/sim/sns", "internal/sim/sqs", "internal/sim/sts",
-		"internal/inventory", "internal/placement", "internal/diagnose", "internal/doctor", "internal/lease", "internal/iam",
+		"internal/inventory", "internal/placement", "internal/advice", "internal/diagnose", "internal/doctor", "internal/lease", "internal/iam",
 	}
 }
 
@@ -46,8 +46,8 @@ func pureNames() map[string]names {
 // journal/*) know the nouns and never each other.
 func mayImport() map[string][]string {
 	all := []string{
-		"archtest", "cloud", "cloud/collector", "config", "deploy", "doctor", "drain", "engine", "event", "diagnose", "fleet", "baseline", "journal",
-		"iam", "journal/conformance", "journal/dynamodb", "journal/memory", "journal/sqlite", "kernel", "lease", "placement", "plan", "sim",
+		"archtest", "advice", "cloud", "cloud/collector", "config", "deploy", "doctor", "drain", "engine", "event", "diagnose", "fleet", "baseline", "journal",
+		"iam", "journal/conformance", "journal/dynamodb", "journal/memory", "journal/sqlite", "kernel", "lease", "placement", "plain", "plan", "sim",
 		"sim/autoscaling", "sim/client", "sim/core", "sim/ec2", "sim/ecs", "sim/elb", "sim/events", "sim/lambda", "sim/lambda/process", "sim/sns", "sim/sqs",
 		"sim/loopback", "sim/sts", "sim/wire",
 		"source/lambda", "source/sqs", "story", "inventory", "loadtest",
@@ -81,6 +81,7 @@ func mayImport() map[string][]string {
 		"sim":                {"sim/core", "sim/autoscaling", "sim/ec2", "sim/ecs", "sim/elb", "sim/events", "sim/lambda", "sim/sns", "sim/sqs", "sim/sts"},
 		"sim/wire":           {"sim/core"},
 		"sim/client":         {"sim/core", "sim/ec2", "sim/wire"},
+		"sim/awscli":         {"sim/core"},
 		"sim/lambda/process": {"sim", "sim/core", "sim/lambda"},
 		"sim/loopback":       {"sim", "sim/lambda/process", "sim/wire"},
 		"source/lambda":      {"fleet", "event"},
@@ -91,8 +92,10 @@ func mayImport() map[string][]string {
 		},
 		"inventory":       {"fleet"},
 		"placement":       {"fleet", "inventory"},
-		"diagnose":        {"fleet", "inventory", "placement"},
-		"doctor":          {"fleet", "inventory", "placement"},
+		"plain":           {},
+		"advice":          {"plain"},
+		"diagnose":        {"advice", "fleet", "inventory", "placement"},
+		"doctor":          {"advice", "fleet", "inventory", "placement"},
 		"cloud/collector": {"cloud", "fleet", "plan", "inventory"},
 		"baseline":        {},
 		"loadtest":        {"sim", "sim/core", "sim/ecs", "sim/elb"},

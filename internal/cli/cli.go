@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ebbhq/ebb/internal/config"
+	"github.com/ebbhq/ebb/internal/plain"
 )
 
 // The exit codes. 78 is EX_CONFIG, which systemd knows: a service that exits with it need not be restarted.
@@ -64,7 +65,7 @@ func Main(ctx context.Context, args []string, p Process) int {
 	if err == nil {
 		return ExitOK
 	}
-	fmt.Fprintln(p.Stderr, prefixed(err))
+	fmt.Fprintln(p.Stderr, plain.Lines(prefixed(err), plain.Long))
 	if coded, ok := errors.AsType[*exitError](err); ok {
 		return coded.code
 	}
@@ -168,11 +169,30 @@ func terminal(stream any) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
+// shown spells what must not be shown in a value that is logged: names and messages come from outside.
+func shown(_ []string, a slog.Attr) slog.Attr {
+	v := a.Value.Resolve()
+	switch v.Kind() {
+	case slog.KindString:
+		a.Value = slog.StringValue(plain.Text(v.String(), plain.Long))
+	case slog.KindAny:
+		switch x := v.Any().(type) {
+		case error:
+			a.Value = slog.StringValue(plain.Text(x.Error(), plain.Long))
+		case *slog.Source:
+		default:
+			a.Value = slog.StringValue(plain.Text(fmt.Sprint(x), plain.Long))
+		}
+	}
+	a.Key = plain.Text(a.Key, plain.Short)
+	return a
+}
+
 // logger writes to standard error, as text for people or as JSON lines.
 func logger(p Process, level, format string) *slog.Logger {
 	var l slog.Level
 	_ = l.UnmarshalText([]byte(level)) // config has checked it
-	o := &slog.HandlerOptions{Level: l}
+	o := &slog.HandlerOptions{Level: l, ReplaceAttr: shown}
 	if format == "json" {
 		return slog.New(slog.NewJSONHandler(p.Stderr, o))
 	}

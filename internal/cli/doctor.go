@@ -16,10 +16,11 @@ import (
 	"github.com/ebbhq/ebb/internal/kernel"
 )
 
-// The exit codes of ebb doctor, by the worst finding.
+// The exit codes of ebb doctor, by the worst finding, and that of ebb init --remove.
 const (
 	exitWarnings = 3
 	exitErrors   = 4
+	exitWaits    = 5
 )
 
 func newDoctor(p Process) *cobra.Command {
@@ -36,7 +37,7 @@ With a configuration file it also checks Ebb's configuration against the account
 Exit codes: 0 nothing above info; 3 warnings; 4 errors; 1 it could not read the account; 64 wrong usage; 78 wrong configuration.`,
 		Example: `  ebb doctor
   ebb doctor --cluster prod --severity warn
-  ebb doctor --config ebb.yaml -o json | jq -r '.[].fix'
+  ebb doctor --config ebb.yaml -o json | jq -r '.[].fix[] | select(.harm == "safe").command'
   ebb doctor --endpoint http://127.0.0.1:4599 --region eu-west-1   # against ebb sim`,
 	}
 	f.add(c)
@@ -52,10 +53,11 @@ Exit codes: 0 nothing above info; 3 warnings; 4 errors; 1 it could not read the 
 			return err
 		}
 		found := doctor.Examine(&doctor.Input{
-			Inventory: &seen, Everything: len(f.clusters) == 0 && len(groups) == 0, Ebb: settingsOf(cfg), Now: seen.At,
+			Inventory: &seen, Everything: len(f.clusters) == 0 && len(groups) == 0, Ebb: settingsOf(cfg), At: at(cfg, &seen), Now: seen.At,
 		})
 		found = slices.DeleteFunc(found, func(f doctor.Finding) bool { return f.Severity < severity })
-		if err := f.write(p.Stdout, found, findingsText(found, seen)); err != nil {
+		text := func(found []doctor.Finding) string { return findingsText(found, seen) }
+		if err := write(&f, p.Stdout, found, text); err != nil {
 			return err
 		}
 		return verdict(found)
@@ -144,7 +146,7 @@ func writeCheck(b *strings.Builder, found []doctor.Finding) {
 		if i == 0 || f.Impact != found[i-1].Impact {
 			fmt.Fprintf(b, "    Impact: %s.\n", f.Impact)
 		}
-		fmt.Fprintf(b, "    Fix: %s\n", f.Fix)
+		fmt.Fprintf(b, "    Fix:\n%s", f.Text("      "))
 	}
 	var subjects []string
 	for _, f := range rest {

@@ -29,9 +29,10 @@ const (
 
 // initFlags are the flags of ebb init.
 type initFlags struct {
-	groups, clusters         []string
-	shape, dir, name, table  string
-	createTable, yes, remove bool
+	groups, clusters        []string
+	shape, dir, name, table string
+	createTable, yes        bool
+	remove, force           bool
 }
 
 func newInit(p Process) *cobra.Command {
@@ -43,7 +44,10 @@ and for a Lambda function or an ECS service a CloudFormation template and its pa
 the account conflicts with the setup. It changes nothing in the account, except that --create-table creates a table.
 
 Run it again at any time: it shows what would change in the files, and changes them only with --yes or when you agree. With --remove
-it prints the commands that remove Ebb again.`,
+it prints the commands that remove Ebb again; while an instance waits in a hook it prints none, unless --force is given. Only commands
+for a shell go to standard output.
+
+Exit codes: 0 it is done; 1 it could not do it; 5 with --remove, an instance waits in a hook; 64 wrong usage; 78 wrong configuration.`,
 		Example: `  ebb init --group web-asg --cluster prod                     # a Lambda function
   ebb init --group web-asg --group api-asg --shape service     # an ECS service
   ebb init --group web-asg --shape serve                       # one machine with ebb serve, and no CloudFormation
@@ -60,6 +64,7 @@ it prints the commands that remove Ebb again.`,
 	flags.BoolVar(&f.createTable, "create-table", false, "make that table now, instead of the stack")
 	flags.BoolVar(&f.yes, "yes", false, "write files that are there already and differ")
 	flags.BoolVar(&f.remove, "remove", false, "print the commands that take Ebb out of the account")
+	flags.BoolVar(&f.force, "force", false, "print them although an instance waits in a hook, which then ends undrained")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := f.check(); err != nil {
 			return fmt.Errorf("%w: %w; see ebb init --help", errUsage, err)
@@ -133,7 +138,9 @@ func (f *initFlags) run(ctx context.Context, p Process, cfg config.Config) error
 		return err
 	}
 	if f.remove {
-		s.tellWaiting(p.Stderr, &seen)
+		if err := s.waiting(&seen); err != nil && !f.force {
+			return err
+		}
 		_, err := io.WriteString(p.Stdout, s.removal(&seen))
 		return err
 	}

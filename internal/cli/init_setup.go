@@ -12,9 +12,11 @@ import (
 	"time"
 
 	"github.com/ebbhq/ebb/deploy"
+	"github.com/ebbhq/ebb/internal/advice"
 	"github.com/ebbhq/ebb/internal/doctor"
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/inventory"
+	"github.com/ebbhq/ebb/internal/plain"
 )
 
 const parametersFile = "ebb-parameters.json"
@@ -127,16 +129,21 @@ func (s setup) remark(w io.Writer, seen *inventory.Inventory) {
 			if s.shape == shapeServe {
 				fmt.Fprintf(w, "; it gets %s and CONTINUE\n", hookHeartbeat)
 			} else {
-				fmt.Fprintf(w, "; if stack %s did not make it, delete it first, because the stack makes its own: aws autoscaling "+
-					"delete-lifecycle-hook --auto-scaling-group-name %s --lifecycle-hook-name %s\n",
-					s.name, name, h.Name)
+				c := s.at().DeleteHook(name, h.Name)
+				if s.waiting(seen) == nil {
+					c = c.Costs(advice.Interrupts, "what the program behind the hook does", "no instance waits in it; none does now")
+				}
+				fmt.Fprintf(w, "; if stack %s did not make it, delete it first, because the stack makes its own\n%s", s.name,
+					advice.Of(c.For("")).Text("  "))
 			}
 		}
 	}
 	settings := &doctor.Settings{Hook: drainHook, Queue: s.queueURL(s.name), Groups: s.managed}
-	for _, f := range doctor.Examine(&doctor.Input{Inventory: s.asItWillBe(seen), Ebb: settings, Now: seen.At}) {
+	found := doctor.Examine(&doctor.Input{Inventory: s.asItWillBe(seen), Ebb: settings, At: s.at(), Now: seen.At})
+	plain.Deep(&found, plain.Long)
+	for _, f := range found {
 		if f.Severity > doctor.Info {
-			fmt.Fprintf(w, "%s: %s: %s.\n  Impact: %s.\n  Fix: %s\n", f.Severity, f.Subject, f.Finding, f.Impact, f.Fix)
+			fmt.Fprintf(w, "%s: %s: %s.\n  Impact: %s.\n  Fix:\n%s", f.Severity, f.Subject, f.Finding, f.Impact, f.Text("    "))
 		}
 	}
 }

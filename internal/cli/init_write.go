@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -14,11 +13,13 @@ import (
 
 	"github.com/rogpeppe/go-internal/diff"
 
+	"github.com/ebbhq/ebb/internal/advice"
 	"github.com/ebbhq/ebb/internal/cloud"
 	"github.com/ebbhq/ebb/internal/config"
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/inventory"
 	"github.com/ebbhq/ebb/internal/journal/dynamodb"
+	"github.com/ebbhq/ebb/internal/plain"
 )
 
 // file is a file to be written.
@@ -40,9 +41,7 @@ func writeFiles(p Process, dir string, files []file, yes bool) error {
 			fmt.Fprintf(p.Stderr, "%s is up to date\n", name)
 		default:
 			changed = append(changed, f)
-			if _, err := p.Stdout.Write(diff.Diff(f.name, was, f.name+" (new)", []byte(f.text))); err != nil {
-				return err
-			}
+			fmt.Fprint(p.Stderr, plain.Lines(string(diff.Diff(f.name, was, f.name+" (new)", []byte(f.text))), plain.Long))
 		}
 	}
 	if len(changed) > 0 && !yes && !agreed(p) {
@@ -94,82 +93,104 @@ func compact(v any) string {
 	return string(b)
 }
 
-// aws is a command line of the AWS CLI. Nothing in it has a single quote: the names were checked.
-func (s setup) aws(format string, args ...any) string {
-	at := " --region " + s.region
-	if s.endpoint != "" {
-		at += " --endpoint-url " + s.endpoint
+// script is what a shell runs: commands, and comments that end with a newline.
+type script struct{ strings.Builder }
+
+func (s *script) run(c advice.Command) {
+	line := c.Line()
+	if line == "" { // a name of a file that cannot be written down
+		line = "exit 1"
 	}
-	return fmt.Sprintf("aws"+at+" "+format+"\n", args...)
+	fmt.Fprintln(s, line)
 }
+
+func (s *script) comment(format string, args ...any) {
+	fmt.Fprintf(s, "# %s\n", plain.Text(fmt.Sprintf(format, args...), plain.Long))
+}
+
+func (s setup) at() advice.At { return advice.At{Region: s.region, Endpoint: s.endpoint} }
 
 // next are the commands that put Ebb up, for a shell.
 func (s setup) next(dir string) string {
 	in := func(name string) string { return filepath.Join(dir, name) }
+	config := advice.Quote(in("ebb.yaml"))
+	var out script
 	if s.shape != shapeServe {
-		code := ""
 		if s.shape == shapeLambda {
-			code = "# aws s3 cp dist/ebb-lambda-arm64.zip s3://BUCKET/KEY, and write both into " + in(parametersFile) + "\n"
+			out.comment("aws s3 cp dist/ebb-lambda-arm64.zip s3://BUCKET/KEY, and write both into %s", in(parametersFile))
 		}
-		return code + s.aws("cloudformation deploy --stack-name %s --template-file %s --parameter-overrides file://%s "+
-			"--capabilities CAPABILITY_IAM CAPABILITY_AUTO_EXPAND", s.name, in(s.templateFile()), in(parametersFile)) +
-			fmt.Sprintf("# ebb doctor --config %s\n", in("ebb.yaml"))
+		out.run(s.at().Deploy(s.name, in(s.templateFile()), in(parametersFile)))
+		out.comment("ebb doctor --config %s", config)
+		return out.String()
 	}
-	redrive := compact(map[string]string{"deadLetterTargetArn": s.arn("sqs", s.name+"-dead-letters"), "maxReceiveCount": "5"})
-	attributes := compact(map[string]string{"RedrivePolicy": redrive, "Policy": s.queuePolicy()})
-	text := "# the queue, the rule that feeds it, and last the hooks; docs/aws.md explains each\n" +
-		s.aws("sqs create-queue --queue-name %s-dead-letters --attributes MessageRetentionPeriod=1209600", s.name) +
-		s.aws("sqs create-queue --queue-name %s --attributes '%s'", s.name, attributes) +
-		s.aws("events put-rule --name %s --event-pattern '%s'", s.name, s.pattern()) +
-		s.aws("events put-targets --rule %s --targets Id=ebb,Arn=%s", s.name, s.arn("sqs", s.name))
+	dead, at, tell := s.name+"-dead-letters", s.at(), s.at().Messaging()
+	out.comment("the queue, the rule that feeds it, and last the hooks; docs/aws.md explains each")
+	out.run(tell.CreateQueue(dead, map[string]string{"MessageRetentionPeriod": "1209600"}))
+	out.run(tell.CreateQueue(s.name, map[string]string{"RedrivePolicy": advice.Redrive(s.arn("sqs", dead)), "Policy": s.queuePolicy()}))
+	out.run(tell.PutRule(s.name, s.pattern()))
+	out.run(tell.PutTarget(s.name, s.arn("sqs", s.name)))
 	for _, name := range s.groups {
-		text += s.aws("autoscaling put-lifecycle-hook --auto-scaling-group-name %s --lifecycle-hook-name %s --lifecycle-transition %s "+
-			"--heartbeat-timeout %d --default-result CONTINUE", name, drainHook, fleet.TerminatingTransit, int(hookHeartbeat.Seconds()))
+		out.run(at.PutHook(name, drainHook, "--lifecycle-transition", fleet.TerminatingTransit, "--heartbeat-timeout", fmt.Sprint(int(hookHeartbeat.Seconds())),
+			"--default-result", "CONTINUE"))
 	}
-	return text + fmt.Sprintf("# then, with the rights that ebb iam --mode serve --config %s prints:\n# ebb doctor --config %[1]s\n# ebb serve "+
-		"--config %[1]s\n", in("ebb.yaml"))
+	out.comment("then, with the rights that ebb iam --mode serve --config %s prints:", config)
+	out.comment("ebb doctor --config %s", config)
+	out.comment("ebb serve --config %s", config)
+	return out.String()
 }
 
 // removal are the commands that take Ebb out, for a shell: the hooks first, because a hook without a listener holds its instance.
 func (s setup) removal(seen *inventory.Inventory) string {
+	var out script
+	at := s.at()
 	if s.shape != shapeServe {
-		return "# the stack deletes its hooks first, and then what listens to them\n" +
-			s.aws("cloudformation delete-stack --stack-name %s", s.name) +
-			s.aws("cloudformation wait stack-delete-complete --stack-name %s", s.name) + s.tableLeft()
+		out.comment("the stack deletes its hooks first, and then what listens to them")
+		out.run(at.DeleteStack(s.name))
+		out.run(at.StackDeleted(s.name))
+		s.tableLeft(&out)
+		return out.String()
 	}
-	text := "# the hooks first; Auto Scaling completes what waits in them with CONTINUE\n"
+	tell := at.Messaging()
+	out.comment("the hooks first; Auto Scaling completes what waits in them with CONTINUE")
 	for _, name := range s.groups {
 		for _, h := range seen.Group(name).Hooks {
 			if h.Name == drainHook {
-				text += s.aws("autoscaling delete-lifecycle-hook --auto-scaling-group-name %s --lifecycle-hook-name %s", name, drainHook)
+				out.run(at.DeleteHook(name, drainHook))
 			}
 		}
 	}
-	return text + s.aws("events remove-targets --rule %s --ids ebb", s.name) +
-		s.aws("events delete-rule --name %s", s.name) +
-		s.aws("sqs delete-queue --queue-url %s", s.queueURL(s.name)) +
-		s.aws("sqs delete-queue --queue-url %s", s.queueURL(s.name+"-dead-letters")) +
-		"# then stop ebb serve\n" + s.tableLeft()
+	out.run(tell.RemoveTarget(s.name))
+	out.run(tell.DeleteRule(s.name))
+	out.run(tell.DeleteQueue(s.queueURL(s.name)))
+	out.run(tell.DeleteQueue(s.queueURL(s.name + "-dead-letters")))
+	out.comment("then stop ebb serve")
+	s.tableLeft(&out)
+	return out.String()
 }
 
 // tableLeft names a journal's table that no stack deletes. It may be another Ebb's too, and has the history: that is for the user to say.
-func (s setup) tableLeft() string {
-	if !s.createTable && (s.shape != shapeServe || s.table == "") {
-		return ""
+func (s setup) tableLeft(out *script) {
+	if s.createTable || s.shape == shapeServe && s.table != "" {
+		out.comment("and when the history of its drains is no longer needed:")
+		out.comment("%s", s.at().DeleteTable(s.table).Line())
 	}
-	return "# and when the history of its drains is no longer needed:\n# " + s.aws("dynamodb delete-table --table-name %s", s.table)
 }
 
-// tellWaiting names the instances that a removal now would let go undrained.
-func (s setup) tellWaiting(w io.Writer, seen *inventory.Inventory) {
+// waiting names the instances that a removal now would let go undrained: those that wait in a hook, and those that are about to.
+func (s setup) waiting(seen *inventory.Inventory) error {
+	var all []string
 	for _, name := range s.groups {
 		for _, i := range seen.Group(name).Instances {
-			if i.State == fleet.TerminatingWait {
-				fmt.Fprintf(w, "instance %s of group %s waits in a hook: without the hook it is terminated at once, with what still runs on it; "+
-					"wait until ebb status shows nothing open\n", i.ID, name)
+			if i.State.Waiting() || i.State.Leaving() {
+				all = append(all, fmt.Sprintf("%s of group %s", i.ID, name))
 			}
 		}
 	}
+	if len(all) == 0 {
+		return nil
+	}
+	return &exitError{exitWaits, fmt.Errorf("without its hook an instance that waits in it is terminated at once, with what still runs on it: %s; wait "+
+		"until ebb status shows nothing open, or write --force", strings.Join(all, ", "))}
 }
 
 // createTable makes the DynamoDB table of a journal, or finds it as it should be.

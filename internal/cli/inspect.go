@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,10 +13,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ebbhq/ebb/internal/advice"
 	"github.com/ebbhq/ebb/internal/cloud"
 	"github.com/ebbhq/ebb/internal/cloud/collector"
 	"github.com/ebbhq/ebb/internal/config"
 	"github.com/ebbhq/ebb/internal/inventory"
+	"github.com/ebbhq/ebb/internal/plain"
 )
 
 // lookFlags are the flags of the commands that read the account: why, plan and doctor.
@@ -47,12 +50,14 @@ func (f *lookFlags) look(c *cobra.Command, p Process, scope collector.Scope) (cf
 	return cfg, seen, err
 }
 
-// write writes an answer in the form that the flags want; text is the one for people.
-func (f *lookFlags) write(w io.Writer, answer any, text string) error {
+// write writes an answer in the form that the flags want; text makes the one for people, of an answer in which what must not be shown is
+// spelled.
+func write[T any](f *lookFlags, w io.Writer, answer T, text func(T) string) error {
 	if f.output == "json" {
 		return writeJSON(w, answer)
 	}
-	_, err := io.WriteString(w, text)
+	plain.Deep(&answer, plain.Long)
+	_, err := io.WriteString(w, text(answer))
 	return err
 }
 
@@ -119,9 +124,20 @@ func answered(err error, missing []string, seen inventory.Inventory) error {
 	return fmt.Errorf("%s was not found; check the id, the credentials and the Region", strings.Join(missing, ", "))
 }
 
+// at is where the commands go that an answer advises.
+func at(cfg config.Config, seen *inventory.Inventory) advice.At {
+	return advice.At{Region: seen.Region, Endpoint: cfg.Endpoint}
+}
+
+// writeJSON writes data in JSON. What must not be shown is escaped, so that the values are what they are, and a terminal shows them safely.
 func writeJSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
-	return e.Encode(v)
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	_, err := w.Write(plain.JSON(b.Bytes()))
+	return err
 }

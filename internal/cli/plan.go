@@ -44,8 +44,8 @@ wrong configuration.`,
 		if err != nil {
 			return err
 		}
-		forecast := diagnose.Plan(&seen, args, seen.At)
-		return answered(f.write(p.Stdout, forecast, planText(forecast)), forecast.Missing, seen)
+		forecast := diagnose.Plan(&seen, args, seen.At, f.clusters...)
+		return answered(write(&f, p.Stdout, forecast, planText), forecast.Missing, seen)
 	}
 	return c
 }

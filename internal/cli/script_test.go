@@ -32,6 +32,7 @@ import (
 	"github.com/ebbhq/ebb/internal/journal"
 	"github.com/ebbhq/ebb/internal/journal/sqlite"
 	"github.com/ebbhq/ebb/internal/kernel"
+	"github.com/ebbhq/ebb/internal/sim"
 )
 
 func TestMain(m *testing.M) {
@@ -53,6 +54,7 @@ func TestMain(m *testing.M) {
 //	sim [-policy KEY=FILE] [WORLD]      a simulated cloud that stands still; $ENDPOINT is its URL
 //	busy                                $BUSY is an address where somebody listens already
 //	journal FILE VERSION                an empty journal of a version
+//	terminates GROUP                    the first instance of a group in the simulated cloud is terminated, and waits in its hook
 //	task FILE                           $TASK is the id of the first task in a plan
 //	drains FILE [INSTANCE]              a journal with an open drain
 func TestScripts(t *testing.T) { scripts(t, "testdata/script", nil) }
@@ -61,6 +63,7 @@ func TestScripts(t *testing.T) { scripts(t, "testdata/script", nil) }
 func scripts(t *testing.T, dir string, more map[string]func(*testscript.TestScript, bool, []string)) {
 	cmds := map[string]func(*testscript.TestScript, bool, []string){
 		"exits": exits, "until": until, "sim": simulated, "busy": busy, "journal": emptyJournal, "drains": drains, "newer": newer, "aside": aside, "task": firstTask,
+		"terminates": terminates,
 	}
 	maps.Copy(cmds, more)
 	testscript.Run(t, testscript.Params{
@@ -183,7 +186,22 @@ func simulated(ts *testscript.TestScript, _ bool, args []string) {
 	for _, a := range attached {
 		s.API.Attach(a.key, a.policy)
 	}
+	clouds.Store(s.Endpoint, s)
 	ts.Setenv("ENDPOINT", s.Endpoint)
+}
+
+// clouds are the simulated clouds of the scripts, by endpoint.
+var clouds sync.Map
+
+func terminates(ts *testscript.TestScript, _ bool, args []string) {
+	c, _ := clouds.Load(ts.Getenv("ENDPOINT"))
+	c.(simulation).Read(func(w *sim.World) {
+		for _, g := range w.DescribeAutoScalingGroups(args[:1]) {
+			_, err := w.TerminateInstanceInAutoScalingGroup(g.Instances[0].ID, true)
+			ts.Check(err)
+			w.Advance(w.Now().Add(5 * time.Second))
+		}
+	})
 }
 
 func busy(ts *testscript.TestScript, _ bool, _ []string) {

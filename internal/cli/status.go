@@ -18,6 +18,7 @@ import (
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/journal"
 	"github.com/ebbhq/ebb/internal/kernel"
+	"github.com/ebbhq/ebb/internal/plain"
 )
 
 // statusLine is one drain in the output; its JSON keys are stable.
@@ -67,6 +68,13 @@ type report struct {
 	holders []holderLine
 	unknown []unknownLine
 	aside   asideLine
+}
+
+// clean spells what must not be shown: names and texts come from outside, and one with a newline or a tab would make a row of its own.
+func (r *report) clean() {
+	plain.Deep(&r.drains, plain.Long)
+	plain.Deep(&r.holders, plain.Short)
+	plain.Deep(&r.unknown, plain.Short)
 }
 
 // count counts an open record that this Ebb does not read.
@@ -186,6 +194,7 @@ func lineOf(d drain.Drain, waiting string, cfg config.Config) statusLine {
 
 var statusForms = map[string]func(io.Writer, report) error{
 	"table": func(w io.Writer, r report) error {
+		r.clean()
 		local := func(t time.Time) string { return t.Local().Format("15:04:05") }
 		tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 		writeStatus(tw, r.drains, local)
@@ -209,6 +218,7 @@ var statusForms = map[string]func(io.Writer, report) error{
 		return err
 	},
 	"tsv": func(w io.Writer, r report) error {
+		r.clean()
 		writeStatus(w, r.drains, func(t time.Time) string { return t.Format(time.RFC3339) })
 		return nil
 	},
@@ -218,9 +228,12 @@ var statusForms = map[string]func(io.Writer, report) error{
 		})
 	},
 	"jsonl": func(w io.Writer, r report) error {
-		e := json.NewEncoder(w)
 		for _, l := range r.drains {
-			if err := e.Encode(l); err != nil {
+			line, err := json.Marshal(l)
+			if err != nil {
+				return err
+			}
+			if _, err := fmt.Fprintf(w, "%s\n", plain.JSON(line)); err != nil {
 				return err
 			}
 		}

@@ -1,19 +1,12 @@
 package cli
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/ebbhq/ebb/internal/config"
 	"github.com/ebbhq/ebb/internal/diagnose"
-	"github.com/ebbhq/ebb/internal/fleet"
-	"github.com/ebbhq/ebb/internal/journal"
-	"github.com/ebbhq/ebb/internal/kernel"
 )
 
 func newWhy(p Process) *cobra.Command {
@@ -22,10 +15,11 @@ func newWhy(p Process) *cobra.Command {
 		Use: "why TARGET", Short: "Say why an instance or a task does not leave, and what fixes it",
 		Args: targets(1),
 		Long: `Why looks at everything that can keep TARGET: its group and its hooks, its container instance, its tasks, their services, target
-groups, and where replacements could go. It says what holds TARGET, with the command that fixes it. It only reads and changes nothing.
-docs/reference/why.md lists what it can say.
+groups, and where replacements could go. It says what holds TARGET, and what fixes it. Where all goes on by itself it says until when
+to wait, and for what. It only reads and changes nothing. docs/reference/why.md lists what it can say.
 
-TARGET is an EC2 instance id, or a container instance or a task, as ARN or id. With --config Ebb also reads the journal.
+TARGET is an EC2 instance id, or a container instance or a task, as ARN or id. With --config Ebb also reads the journal, and knows
+whether Ebb is at work, how many of the group may leave at once, and when Ebb lets go of what is left.
 
 Exit codes: 0 it answered, whatever the answer; 1 it could not read the account, or TARGET was not found; 64 wrong usage; 78 wrong
 configuration.`,
@@ -39,11 +33,11 @@ configuration.`,
 		if err != nil {
 			return err
 		}
-		q := diagnose.Question{Target: args[0], Now: seen.At}
+		q := diagnose.Question{Target: args[0], At: at(cfg, &seen), Only: f.clusters, Now: seen.At}
 		if cfg.Queue != "" || len(cfg.Groups) > 0 {
 			q.Hook = cfg.Hook
 		}
-		q.Lines, err = journalOf(cmd.Context(), cfg, diagnose.Instance(&seen, args[0]))
+		err = askEbb(cmd.Context(), cfg, &seen, &q)
 		r := diagnose.Why(&seen, q)
 		if err != nil {
 			r.Notes = append(r.Notes, err.Error())
@@ -52,49 +46,9 @@ configuration.`,
 		if !r.Found() {
 			missing = args
 		}
-		return answered(f.write(p.Stdout, r, whyText(r)), missing, seen)
+		return answered(write(&f, p.Stdout, r, whyText), missing, seen)
 	}
 	return c
-}
-
-// journalOf reads what Ebb's journal says about an instance; nil, if there is no journal here.
-func journalOf(ctx context.Context, cfg config.Config, id fleet.InstanceID) ([]diagnose.Line, error) {
-	if file := cfg.JournalFile(); file != "" {
-		if _, err := os.Stat(file); errors.Is(err, os.ErrNotExist) {
-			return nil, nil
-		}
-	}
-	store, err := readJournal(ctx, cfg)
-	if errors.Is(err, errNoJournal) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read Ebb's journal: %w", err)
-	}
-	defer store.Close()
-	open, err := store.Open(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("read Ebb's journal: %w", err)
-	}
-	past, err := store.Recent(ctx, 100)
-	if err != nil {
-		return nil, fmt.Errorf("read Ebb's journal: %w", err)
-	}
-	for _, r := range append(open, past...) {
-		if d, err := kernel.Read(r); err == nil && d.Instance() == id {
-			return history(ctx, store, d.Key)
-		}
-	}
-	return []diagnose.Line{}, nil
-}
-
-func history(ctx context.Context, store journal.Store, key string) ([]diagnose.Line, error) {
-	found, err := store.History(ctx, journal.Query{Key: key, Limit: 50})
-	lines := make([]diagnose.Line, len(found))
-	for i, l := range found {
-		lines[i] = diagnose.Line{At: l.At, Kind: l.Kind, Text: l.Text}
-	}
-	return lines, err
 }
 
 // whyText has the answer in its first line: the first blocker, whose words are not repeated below. Then comes what fixes it.
@@ -104,6 +58,9 @@ func whyText(r diagnose.Report) string {
 		fmt.Fprintf(&b, "%s: ", r.Target)
 	}
 	fmt.Fprintf(&b, "%s\n", r.Headline)
+	if r.Wait != "" {
+		fmt.Fprintf(&b, "%s\n", r.Wait)
+	}
 	for i, blocker := range r.Blockers {
 		fmt.Fprintf(&b, "%d. %s", i+1, blocker.Code)
 		if !blocker.Exact {
@@ -113,14 +70,17 @@ func whyText(r diagnose.Report) string {
 			fmt.Fprintf(&b, ": %s", blocker.Message)
 		}
 		b.WriteString("\n")
-		for _, m := range blocker.Fix {
-			if m.Command != "" {
-				fmt.Fprintf(&b, "   > %s\n", m.Command)
-			}
-			if m.Note != "" {
-				fmt.Fprintf(&b, "     %s\n", m.Note)
-			}
+		b.WriteString(blocker.Text("   "))
+	}
+	for i, n := range r.Next {
+		if i == 0 {
+			b.WriteString("next, by itself:\n")
 		}
+		by := ""
+		if !n.By.IsZero() {
+			by = ", by " + n.By.UTC().Format("15:04:05 UTC")
+		}
+		fmt.Fprintf(&b, "   %s%s\n", n.Text, by)
 	}
 	b.WriteString("\n")
 	instance := r.Instance

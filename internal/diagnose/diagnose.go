@@ -6,10 +6,12 @@
 package diagnose
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/ebbhq/ebb/internal/advice"
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/inventory"
 	"github.com/ebbhq/ebb/internal/placement"
@@ -43,9 +45,33 @@ type Question struct {
 	Target string
 	// Hook is the name of the lifecycle hook that Ebb answers; empty: unknown.
 	Hook string
+	// At is where commands go.
+	At advice.At
+	// Only are the clusters that were looked at, where not all were in which the target may be.
+	Only []string
+	// Ebb is what its configuration and its journal say; nil: there is no configuration.
+	Ebb *Ebb
 	// Lines of Ebb's journal about this instance, oldest first; empty: the journal has none, nil: there is no journal to read.
 	Lines []Line
 	Now   time.Time
+}
+
+// Ebb is what Ebb's configuration and journal say of the target's group and of its drain.
+type Ebb struct {
+	Manages bool          // the configuration includes the group
+	Works   bool          // an Ebb works for the group's scope, as far as the journal shows
+	Who     string        // the last that did; empty: nobody ever
+	Seen    time.Time     // when that one last renewed its lease
+	Limit   string        // how many of the group may leave at once; empty: any number
+	Grace   time.Duration // for daemon tasks, after the last other task has stopped
+	Lost    time.Duration // after which Ebb gives up a host that ECS does not reach
+
+	Open      bool      // it has an open drain of the target
+	Waiting   string    // for what that waits
+	Queued    bool      // it waits until fewer others leave
+	Deadline  time.Time // when it cuts off what is left
+	Unreached time.Time // since when ECS has not reached the host, as Ebb saw it; zero: it does
+	Empty     time.Time // since when only daemon tasks are left, or none; zero: others are
 }
 
 // journalLines is how many of the newest lines of Ebb's journal a report quotes.
@@ -67,6 +93,8 @@ type Report struct {
 	Cluster  string    `json:"cluster,omitempty"`
 	Status   string    `json:"container_instance_status,omitempty"`
 	Headline string    `json:"headline"`
+	Wait     string    `json:"wait,omitempty"` // set where all ends by itself: until when to wait, and for what
+	Next     []Next    `json:"next,omitempty"` // what happens next by itself, the first first
 	Blockers []Blocker `json:"blockers"`
 	Notes    []string  `json:"notes,omitempty"` // what the answer needs and could not be read
 }
@@ -75,22 +103,14 @@ type Report struct {
 type Blocker struct {
 	Code    Code   `json:"code"`
 	Message string `json:"message"`
-	Fix     []Fix  `json:"fix,omitempty"` // the best first
+	// The best advice first. A blocker that ends by itself has none that interrupts or destroys.
+	advice.Advice
 	// Exact reports that AWS shows the blocker itself. If not, it is what remains when all else is excluded.
 	Exact bool `json:"exact"`
+	// Ends reports that it ends by itself, as far as is known.
+	Ends bool `json:"ends_by_itself"`
 	// Until is when it ends by itself at the latest; zero: it does not, or that is not known.
 	Until time.Time `json:"until,omitzero"`
-}
-
-// Fix is one thing that fixes a blocker.
-type Fix struct {
-	Command string `json:"command,omitempty"` // for a shell; empty: there is no command, and the note says what to do
-	Note    string `json:"note,omitempty"`    // what to know before
-}
-
-func (m Fix) but(note string) Fix {
-	m.Note = note
-	return m
 }
 
 // Found reports whether the inventory knows the target.
@@ -116,6 +136,7 @@ func Why(s *inventory.Inventory, q Question) Report {
 	w.journal()
 	slices.SortStableFunc(w.report.Blockers, func(a, b Blocker) int { return rank(a) - rank(b) })
 	w.report.Headline = w.headline()
+	w.next()
 	return w.report
 }
 
@@ -130,6 +151,7 @@ type known struct {
 type why struct {
 	known
 	report Report
+	stuck  []fleet.ARN // tasks on the target that stay until somebody acts
 }
 
 func (w *why) add(b Blocker) {
@@ -155,6 +177,7 @@ func (w *why) look() {
 		w.hooks()
 		return
 	}
+	w.registrations()
 	left := w.tasks()
 	for _, t := range left {
 		w.about(t, left)
@@ -171,7 +194,33 @@ func (w *why) tasks() []*inventory.Task {
 	if w.task != nil {
 		return []*inventory.Task{w.task}
 	}
-	return slices.DeleteFunc(w.cluster.TasksOn(w.host), func(t *inventory.Task) bool { return !t.Live() })
+	return w.left()
+}
+
+// left are the tasks that have not stopped on the instance, whatever registration they belong to.
+func (p *place) left() (left []*inventory.Task) {
+	for _, r := range p.all {
+		left = append(left, slices.DeleteFunc(r.cluster.TasksOn(r.host), func(t *inventory.Task) bool { return !t.Live() })...)
+	}
+	return left
+}
+
+// registrations notes that an instance is registered more than once.
+func (w *why) registrations() {
+	if len(w.all) < 2 {
+		return
+	}
+	parts := make([]string, len(w.all))
+	for i, r := range w.all {
+		agent := "connected"
+		if !r.host.Connected {
+			agent = "not connected"
+		}
+		parts[i] = fmt.Sprintf("%s in cluster %s (%s, agent %s, %s)", r.host.ARN.Name(), r.cluster.Name, r.host.Status, agent,
+			inventory.Count(len(r.cluster.TasksOn(r.host)), "task"))
+	}
+	w.report.Notes = append(w.report.Notes, fmt.Sprintf("%s is registered %d times: %s. The tasks of all of them count", w.instance, len(w.all),
+		strings.Join(parts, ", ")))
 }
 
 // journal adds the last of what Ebb itself has written, or that it has written nothing.
@@ -220,8 +269,27 @@ type place struct {
 	host     *inventory.Host
 	group    *inventory.Group
 	member   *fleet.GroupInstance
+	all      []registration      // every container instance that the instance is; cluster and host are the one that counts
 	ec2      *inventory.Instance // as EC2 shows it
 	task     *inventory.Task     // if it is what was asked for
+}
+
+// registration is a container instance that an EC2 instance is in a cluster.
+type registration struct {
+	cluster *inventory.Cluster
+	host    *inventory.Host
+}
+
+// weight says which of several registrations counts: one with tasks, then one with an agent.
+func (r registration) weight() int {
+	n := 0
+	if r.host.Connected {
+		n = 1
+	}
+	if slices.ContainsFunc(r.cluster.TasksOn(r.host), func(t *inventory.Task) bool { return t.Live() }) {
+		n += 2
+	}
+	return n
 }
 
 // Instance is the EC2 instance that a target is, or that a task runs on; where the inventory does not know it, the target itself.
@@ -235,15 +303,33 @@ func find(s *inventory.Inventory, target string) place {
 	for _, c := range s.Clusters {
 		for _, t := range c.Tasks {
 			if same(t.ARN, target) {
-				p.cluster, p.task = c, t
-				target = string(t.ContainerInstance)
+				p.task, target = t, string(t.ContainerInstance)
 			}
+		}
+	}
+	for _, c := range s.Clusters {
+		for _, h := range c.Hosts {
+			if same(h.ARN, target) {
+				p.instance = h.Instance
+			}
+		}
+	}
+	for _, c := range s.Clusters {
+		if p.task != nil && slices.Contains(c.Tasks, p.task) {
+			p.cluster = c
 		}
 		for _, h := range c.Hosts {
-			if string(h.Instance) == target || same(h.ARN, target) {
-				p.cluster, p.host, p.instance = c, h, h.Instance
+			if h.Instance == p.instance && p.instance != "" {
+				p.all = append(p.all, registration{c, h})
 			}
 		}
+	}
+	if len(p.all) > 0 {
+		best := slices.MaxFunc(p.all, func(a, b registration) int { return a.weight() - b.weight() })
+		if i := slices.IndexFunc(p.all, func(r registration) bool { return same(r.host.ARN, target) }); i >= 0 {
+			best = p.all[i] // it was asked for
+		}
+		p.cluster, p.host = best.cluster, best.host
 	}
 	p.group, p.member = s.Member(p.instance)
 	p.ec2 = s.Instance(p.instance)

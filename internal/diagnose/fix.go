@@ -6,68 +6,140 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ebbhq/ebb/internal/advice"
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/inventory"
 )
 
-// The commands are of AWS CLI version 2.
-// https://docs.aws.amazon.com/cli/latest/reference/
-
-func command(format string, args ...any) Fix { return Fix{Command: fmt.Sprintf(format, args...)} }
-
-func (p *place) stopTask(t *inventory.Task) Fix {
-	return command("aws ecs stop-task --cluster %s --task %s", p.cluster.Name, t.ARN.Name())
+func (k *known) stopTask(t *inventory.Task) advice.Command {
+	return k.q.At.StopTask(k.cluster.Name, t.ARN.Name())
 }
 
-func (p *place) setState(status string) Fix {
-	return command("aws ecs update-container-instances-state --cluster %s --container-instances %s --status %s", p.cluster.Name, p.host.ARN.Name(), status)
+func (k *known) setState(status string) advice.Command {
+	return k.q.At.SetState(k.cluster.Name, k.host.ARN.Name(), status)
 }
 
-// onHost runs a command on the host, as far as the Systems Manager knows it.
-func (p *place) onHost(line string) Fix {
-	return command(`aws ssm send-command --instance-ids %s --document-name AWS-RunShellScript --parameters 'commands=["%s"]'`, p.instance, line)
+func (k *known) deregister() advice.Command {
+	return k.q.At.Deregister(k.cluster.Name, k.host.ARN.Name())
 }
 
-// kill ends the containers of a task: the agent labels them with its ARN.
-func (p *place) kill(t *inventory.Task) Fix {
-	return p.onHost(fmt.Sprintf("docker kill $(docker ps -q --filter label=com.amazonaws.ecs.task-arn=%s)", t.ARN))
+func (k *known) complete(hook string) advice.Command {
+	return k.q.At.CompleteHook(k.group.Name, hook, string(k.instance))
 }
 
-func (p *place) deregister() Fix {
-	return command("aws ecs deregister-container-instance --cluster %s --container-instance %s --force", p.cluster.Name, p.host.ARN.Name())
+// answers are the commands that answer every hook of the target, if a hook holds it.
+func (k *known) answers() (all []advice.Command) {
+	if k.member != nil && k.member.State.Waiting() {
+		for _, h := range k.group.Terminating() {
+			all = append(all, k.complete(h.Name))
+		}
+	}
+	return all
 }
 
-func (p *place) percents(service string, least, most int) Fix {
-	return command("aws ecs update-service --cluster %s --service %s --deployment-configuration minimumHealthyPercent=%d,maximumPercent=%d",
-		p.cluster.Name, service, least, most)
+// restartAgent restarts the agent on a host that is known to have a shell and systemd: neither Windows nor Bottlerocket has.
+func (k *known) restartAgent() advice.Fix {
+	const note = "restart its ECS agent; tasks go on meanwhile"
+	if !k.hasShell() {
+		return advice.Say("restart its ECS agent by the means of its operating system; tasks go on meanwhile")
+	}
+	return k.q.At.Shell(string(k.instance), "systemctl restart ecs").For(note)
 }
 
-// complete answers a hook.
-func (p *place) complete(hook string) Fix {
-	return command("aws autoscaling complete-lifecycle-action --auto-scaling-group-name %s --lifecycle-hook-name %s --instance-id %s "+
-		"--lifecycle-action-result CONTINUE",
-		p.group.Name, hook, p.instance)
+// hasShell reports whether the host runs a Linux on which commands of a shell mean what they say. Bottlerocket gives its hosts an attribute,
+// and its settings are TOML in the user data.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-placement-constraints.html
+func (k *known) hasShell() bool {
+	_, bottlerocket := k.host.Attributes["bottlerocket.variant"]
+	if k.group != nil && strings.Contains(k.group.UserData, "[settings.") {
+		bottlerocket = true
+	}
+	return k.host.Attributes["ecs.os-type"] == "linux" && !bottlerocket
 }
 
-func terminate(id fleet.InstanceID) Fix {
-	return command("aws autoscaling terminate-instance-in-auto-scaling-group --instance-id %s --no-should-decrement-desired-capacity", id)
-}
-
-func shorterDelay(tg fleet.ARN) Fix {
-	return command("aws elbv2 modify-target-group-attributes --target-group-arn %s --attributes "+
-		"Key=deregistration_delay.timeout_seconds,Value=30", tg).
-		but("for the next time: AWS does not document that it shortens a delay that has begun")
-}
-
-// addHost launches one host more in the group of the target, or in the first group that a service's capacity providers name.
-func (k *known) addHost(g *inventory.Group) []Fix {
+// addHost launches one host more for a service, where that can help and no host comes anyway.
+func (k *known) addHost(s *inventory.Service) []advice.Fix {
+	g := k.groupFor(s)
 	if g == nil {
-		return []Fix{{Note: "add a host to cluster " + k.cluster.Name}}
+		return []advice.Fix{advice.Say("add a host to cluster %s", k.cluster.Name)}
 	}
-	if n := g.Desired + 1; n > g.Max {
-		return []Fix{command("aws autoscaling update-auto-scaling-group --auto-scaling-group-name %s --desired-capacity %d --max-size %d", g.Name, n, n)}
+	if slices.Contains(g.Suspended, "Launch") {
+		return []advice.Fix{k.q.At.Resume(g.Name, "Launch").For("group " + g.Name + " launches no host while its process Launch is suspended")}
 	}
-	return []Fix{command("aws autoscaling set-desired-capacity --auto-scaling-group-name %s --desired-capacity %d", g.Name, g.Desired+1)}
+	if coming := k.hostComes(g); coming != "" {
+		return []advice.Fix{advice.Say("wait: %s", coming)}
+	}
+	if small := k.tooSmall(s, g); small != "" {
+		return []advice.Fix{advice.Say("%s: add hosts of another kind", small)}
+	}
+	return []advice.Fix{k.q.At.Desired(g.Name, g.Desired, g.Desired+1, g.Max).For("one host more, which costs money until it is taken back; it may not " +
+		"be enough for all. When it is taken back, scale-in chooses an instance, which leaves as this one does")}
+}
+
+// joining is how long a new instance may take to register in its cluster.
+const joining = 10 * time.Minute
+
+// hostComes says that a group gets another host without anybody's doing; empty: it does not.
+func (k *known) hostComes(g *inventory.Group) string {
+	if slices.Contains(g.Suspended, "Launch") {
+		return ""
+	}
+	stay := 0
+	for _, in := range g.Instances {
+		ec2 := k.s.Instance(in.ID)
+		switch {
+		case strings.HasPrefix(string(in.State), "Pending"):
+			return fmt.Sprintf("instance %s of group %s is being launched", in.ID, g.Name)
+		case in.State.Leaving() || in.State.Waiting() || in.State.Over():
+			continue
+		case in.State == fleet.InService && ec2 != nil && k.q.Now.Sub(ec2.Launched) < joining && !k.registered(in.ID):
+			return fmt.Sprintf("instance %s of group %s was launched %s ago and has not joined a cluster yet", in.ID, g.Name,
+				span(ec2.Launched, k.q.Now))
+		}
+		stay++
+	}
+	if stay < g.Desired {
+		return fmt.Sprintf("group %s launches another host: %d of the %d that it wants stay", g.Name, stay, g.Desired)
+	}
+	return ""
+}
+
+func (k *known) registered(id fleet.InstanceID) bool {
+	return slices.ContainsFunc(k.s.Clusters, func(c *inventory.Cluster) bool {
+		h := c.Host(id)
+		return h != nil && h.Connected
+	})
+}
+
+// tooSmall says that no host like those of a group has room for a task of a service, even if it is empty; empty: one may have.
+func (k *known) tooSmall(s *inventory.Service, g *inventory.Group) string {
+	def := k.cluster.TaskDefinition(s.TaskDefinition)
+	if def == nil {
+		return ""
+	}
+	var cpu, memory, gpu, hosts int
+	for _, h := range k.cluster.Hosts {
+		if _, in := k.s.Member(h.Instance); in != nil && in.Group == g.Name {
+			cpu, memory, gpu, hosts = max(cpu, h.CPU), max(memory, h.Memory), max(gpu, h.GPU), hosts+1
+		}
+	}
+	if hosts == 0 || def.CPU <= cpu && def.Memory <= memory && def.GPU <= gpu {
+		return ""
+	}
+	return fmt.Sprintf("a task of service %s needs %d CPU units, %d MiB and %d GPUs, and the hosts of group %s have at most %d, %d and %d", s.Name, def.CPU,
+		def.Memory, def.GPU, g.Name, cpu, memory, gpu)
+}
+
+// groupFor is the group of a capacity provider of a service, or that of the target.
+func (k *known) groupFor(s *inventory.Service) *inventory.Group {
+	for _, item := range k.cluster.StrategyOf(s) {
+		for _, p := range k.cluster.CapacityProviders {
+			if g := k.s.Group(p.Group); p.Name == item.Provider && g != nil {
+				return g
+			}
+		}
+	}
+	return k.group
 }
 
 // clock spells a time as on a clock, with the date if that is not today's.
@@ -77,6 +149,31 @@ func (k *known) clock(t time.Time) string {
 		return t.Format("2006-01-02 15:04:05 UTC")
 	}
 	return t.Format("15:04:05 UTC")
+}
+
+// when spells a time to come with how far away it is.
+func (k *known) when(t time.Time) string {
+	if t.Before(k.q.Now) {
+		return k.clock(t)
+	}
+	return fmt.Sprintf("%s (in %s)", k.clock(t), span(k.q.Now, t))
+}
+
+// since spells a start and how long ago it was, nothing if it is not known.
+func (k *known) since(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return fmt.Sprintf("since %s (%s)", k.clock(t), span(t, k.q.Now))
+}
+
+// leavingFor is how long the termination of the target has been going on; false: that is not known.
+func (k *known) leavingFor() (time.Duration, bool) {
+	if k.group == nil {
+		return 0, false
+	}
+	at := k.group.TerminatingSince(k.instance)
+	return max(0, k.q.Now.Sub(at)), !at.IsZero()
 }
 
 // span spells how long it is from one time to another; clocks that differ make it nothing, never less.

@@ -5,48 +5,81 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ebbhq/ebb/internal/advice"
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/inventory"
 	"github.com/ebbhq/ebb/internal/placement"
 )
 
-// fix is what removes a reason for which tasks of a service do not move, the best first.
-func (k *known) fix(s *inventory.Service, c Code, f placement.Fate) []Fix {
+// fix is what removes a reason for which tasks of a service do not move, the best first. What interrupts is advised only where it is proved
+// that the tasks stay, and nothing comes by itself.
+func (k *known) fix(s *inventory.Service, c Code, f placement.Fate) []advice.Fix {
+	var fixes []advice.Fix
+	proved := f.Verdict == placement.Stuck
 	switch c {
 	case placement.PercentArithmetic:
-		switch surge := k.percents(s.Name, s.MinPercent, 200); {
-		case s.Controller == "CODE_DEPLOY" || s.Controller == "EXTERNAL":
+		if s.Controller == "CODE_DEPLOY" || s.Controller == "EXTERNAL" || !proved {
 			return nil
-		case len(f.Places) > 0:
-			return []Fix{surge, k.lower(s, f)}
-		default:
-			return []Fix{k.lower(s, f), surge.but("needs a host with room for one more task")}
 		}
+		surge := k.surge(s)
+		if len(f.Places) == 0 {
+			surge.Note = phrase(surge.Note, "It needs a host with room for one task more")
+			return append(k.lower(s, f), surge)
+		}
+		return append([]advice.Fix{surge}, k.lower(s, f)...)
 	case placement.NoCPU, placement.NoMemory, placement.NoGPU, placement.NoInterface, placement.NoPort, placement.DistinctInstance,
 		placement.NoHost, placement.NoProviderHost, placement.Together, placement.Order, placement.Scaling:
-		return append(k.addHost(k.groupFor(s)), k.lower(s, f))
+		fixes = k.addHost(s)
 	case placement.NoAttribute, placement.ConstraintUnmet:
-		return slices.Concat(k.giveAttribute(s), k.addHost(k.groupFor(s)), []Fix{k.lower(s, f)}, k.whoMeets(s))
-	case placement.Deployment:
-		return k.back(s)
+		fixes = append(k.giveAttribute(s), k.whoMeets(s)...)
+		fixes = append(fixes, advice.Say("or add a host that has what is asked for: one more like the others does not help"))
 	case placement.Protected:
-		var commands []Fix
-		for _, t := range k.cluster.Tasks {
-			if t.Protected && slices.Contains(f.Tasks, t.ARN) {
-				commands = append(commands, command("aws ecs update-task-protection --cluster %s --tasks %s --no-protection-enabled",
-					k.cluster.Name, t.ARN.Name()))
-			}
-		}
-		return commands
+		return k.protected(f)
+	default:
+		return nil
 	}
-	return nil
+	if g := k.groupFor(s); proved && (g == nil || k.hostComes(g) == "") {
+		fixes = append(fixes, k.lower(s, f)...)
+	}
+	return fixes
 }
 
-// lower lets the tasks on the host stop before their replacements run.
-func (k *known) lower(s *inventory.Service, f placement.Fate) Fix {
+// surge lets replacements start first.
+func (k *known) surge(s *inventory.Service) advice.Fix {
+	c := k.q.At.Percents(k.cluster.Name, s.Name, s.MinPercent, 200, s.MinPercent, s.MaxPercent)
+	if s.MaxPercent > 100 {
+		return c.For("lets replacements start first")
+	}
+	return c.Costs(advice.Interrupts, "two copies of a task may run at a time, which a maximum of 100 percent may rule out on purpose",
+		"two copies may run at a time").For("lets replacements start first")
+}
+
+// lower lets the tasks on the host stop before their replacements run, unless the service may have as few already.
+func (k *known) lower(s *inventory.Service, f placement.Fate) []advice.Fix {
 	rest := max(0, f.Desired-len(f.Tasks))
-	return k.percents(s.Name, 100*rest/max(1, f.Desired), max(100, s.MaxPercent)).
-		but(fmt.Sprintf("it may then run with %d of %s; set it back afterwards", rest, inventory.Count(f.Desired, "task")))
+	least := 100 * rest / max(1, f.Desired)
+	if least >= s.MinPercent {
+		return nil
+	}
+	most := max(100, s.MaxPercent)
+	return []advice.Fix{k.q.At.Percents(k.cluster.Name, s.Name, least, most, s.MinPercent, s.MaxPercent).
+		Costs(advice.Interrupts, fmt.Sprintf("the service may run with %d of %s until replacements have a place", rest, inventory.Count(f.Desired, "task")),
+			"the others carry the load").For("lets the tasks on the host stop first; set it back afterwards")}
+}
+
+// protected is what to do about tasks with scale-in protection: that ends by itself at a time.
+func (k *known) protected(f placement.Fate) (fixes []advice.Fix) {
+	for _, t := range k.cluster.Tasks {
+		if !t.Protected || !slices.Contains(f.Tasks, t.ARN) {
+			continue
+		}
+		if t.ProtectedUntil.After(k.q.Now) {
+			fixes = append(fixes, advice.Say("wait: the protection of task %s ends at %s, unless the task asks for more", t.ARN.Name(), k.when(t.ProtectedUntil)))
+			continue
+		}
+		fixes = append(fixes, k.q.At.TaskUnprotected(k.cluster.Name, t.ARN.Name()).For("ends the protection of task "+t.ARN.Name()))
+	}
+	return fixes
 }
 
 // constraints are the attributes that a service asks of a host, as expressions and as name=value.
@@ -68,7 +101,7 @@ func (k *known) constraints(s *inventory.Service) (expressions, required []strin
 // giveAttribute gives another host the attribute that a service asks for, if that is one of the user's and asked for simply. What AWS
 // or the agent sets says what a host is, and is not for the giving.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_PutAttributes.html
-func (k *known) giveAttribute(s *inventory.Service) []Fix {
+func (k *known) giveAttribute(s *inventory.Service) []advice.Fix {
 	expressions, wanted := k.constraints(s)
 	wanted = slices.Clone(wanted)
 	for _, e := range expressions {
@@ -83,8 +116,8 @@ func (k *known) giveAttribute(s *inventory.Service) []Fix {
 		}
 		for _, h := range k.cluster.Hosts {
 			if h.Status == fleet.Active && h.Connected && h.ARN != k.host.ARN && (h.Attributes[name] != value || value == "") {
-				return []Fix{command("aws ecs put-attributes --cluster %s --attributes name=%s,value=%s,targetType=container-instance,targetId=%s",
-					k.cluster.Name, name, value, h.ARN.Name()).but("if " + string(h.Instance) + " may have it")}
+				return []advice.Fix{k.q.At.PutAttribute(k.cluster.Name, h.ARN.Name(), name, value).Once(string(h.Instance) + " may have it: tasks that " +
+					"ask for it may be placed there then").For("gives " + string(h.Instance) + " the attribute")}
 			}
 		}
 	}
@@ -92,11 +125,10 @@ func (k *known) giveAttribute(s *inventory.Service) []Fix {
 }
 
 // whoMeets lists the hosts that meet a constraint.
-func (k *known) whoMeets(s *inventory.Service) []Fix {
+func (k *known) whoMeets(s *inventory.Service) []advice.Fix {
 	expressions, _ := k.constraints(s)
 	if len(expressions) == 0 {
 		return nil
 	}
-	return []Fix{command("aws ecs list-container-instances --cluster %s --filter \"%s\"", k.cluster.Name, strings.ReplaceAll(expressions[0],
-		`"`, `\"`)).but("lists the hosts that meet it")}
+	return []advice.Fix{k.q.At.HostsThat(k.cluster.Name, expressions[0]).For("lists the hosts that meet it")}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ebbhq/ebb/internal/advice"
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/inventory"
 	"github.com/ebbhq/ebb/internal/placement"
@@ -16,9 +17,8 @@ func (w *why) notFound() {
 	if n := len(w.s.Unread); n > 0 {
 		words += fmt.Sprintf("; %s could not be read, so it may be there", inventory.Count(n, "part"))
 	}
-	w.add(Blocker{Code: NotFound, Message: words, Exact: len(w.s.Unread) == 0, Fix: []Fix{
-		{Note: "check the id, the credentials and the Region"},
-	}})
+	w.add(Blocker{Code: NotFound, Message: words, Exact: len(w.s.Unread) == 0,
+		Advice: advice.Of(advice.Say("check the id, the credentials and the Region"))})
 }
 
 // groupState says what the group's own state has to do with it.
@@ -28,37 +28,38 @@ func (w *why) groupState() {
 		return
 	}
 	state := w.member.State
-	say := func(fix []Fix, format string, args ...any) {
+	say := func(ends bool, fix []advice.Fix, format string, args ...any) {
 		w.add(Blocker{Code: GroupState, Message: fmt.Sprintf("%s is %s in group %s: ", w.instance, state, w.group.Name) + fmt.Sprintf(format,
-			args...), Fix: fix, Exact: true})
+			args...), Advice: advice.Of(fix...), Exact: true, Ends: ends})
 	}
+	at, id := w.q.At, string(w.instance)
 	switch {
 	case state.Leaving():
 		w.leaving()
 	case state == fleet.TerminatingRetained:
-		say([]Fix{terminate(w.instance)}, "a hook was abandoned, and the group's lifecycle policy keeps such instances, running and billed, "+
-			"until somebody terminates them")
+		say(false, []advice.Fix{advice.Say("find out why its hook was abandoned"), at.Terminate(id).Costs(advice.Destroys,
+			"the instance, which is kept so that it can be looked at, and what still runs on it", "its loss is understood").For("")},
+			"a hook was abandoned, and the group's lifecycle policy keeps such instances, running and billed, until somebody terminates them")
 	case state == fleet.TerminatingProceed:
-		say(nil, "every hook has been answered, and EC2 terminates it")
+		say(true, nil, "every hook has been answered, and EC2 terminates it")
 	case state == fleet.Standby || state == "EnteringStandby":
-		say([]Fix{command("aws autoscaling exit-standby --auto-scaling-group-name %s --instance-ids %s", w.group.Name, w.instance)},
+		say(false, []advice.Fix{at.ExitStandby(w.group.Name, id).For("puts it into service again")},
 			"scale-in and instance refresh skip it, and no hook runs")
 	case state == fleet.Detaching || state == fleet.Detached:
-		say(nil, "it no longer belongs to the group, and no hook runs")
+		say(true, nil, "it no longer belongs to the group, and no hook runs")
 	case strings.HasPrefix(string(state), "Warmed:") && !state.Waiting():
-		say(nil, "it is in the warm pool and takes no tasks")
+		say(true, nil, "it is in the warm pool and takes no tasks")
 	case strings.HasPrefix(string(state), "Pending"):
-		say(nil, "it is being launched")
+		say(true, nil, "it is being launched")
 	case state == fleet.InService && slices.Contains(w.group.Suspended, "Terminate"):
-		say([]Fix{command("aws autoscaling resume-processes --auto-scaling-group-name %s --scaling-processes Terminate", w.group.Name)},
-			"the process Terminate of the group is suspended")
+		say(false, []advice.Fix{at.Resume(w.group.Name, "Terminate").For("")}, "the process Terminate of the group is suspended")
 	}
 }
 
 // leaving is the time before the hook opens: Auto Scaling takes the instance out of the group's own load balancers first.
 func (w *why) leaving() {
 	parts := []string{fmt.Sprintf("%s is %s in group %s: no hook is open yet", w.instance, w.member.State, w.group.Name)}
-	b := Blocker{Code: GroupBalancer, Exact: true}
+	b := Blocker{Code: GroupBalancer, Exact: true, Ends: true}
 	var longest time.Duration
 	for _, arn := range w.group.TargetGroups {
 		tg := w.s.TargetGroup(arn)
@@ -67,7 +68,7 @@ func (w *why) leaving() {
 		}
 		parts = append(parts, fmt.Sprintf("Auto Scaling first waits for target group %s (deregistration delay %s)", tg.Name, inventory.Span(tg.Delay)))
 		if tg.Delay > longest {
-			longest, b.Fix = tg.Delay, []Fix{shorterDelay(tg.ARN)}
+			longest = tg.Delay
 		}
 	}
 	if len(w.group.ClassicBalancers) > 0 {
@@ -88,42 +89,78 @@ func (w *why) leaving() {
 // gone says whether the host lives; if it does not, nothing on it can stop or report any more.
 func (w *why) gone() bool {
 	if w.ec2 != nil && w.ec2.State.Gone() {
-		words := fmt.Sprintf("EC2 says that %s is %s", w.instance, w.ec2.State)
-		var fix []Fix
-		if w.host != nil {
-			words += "; its container instance is still registered, and ECS waits for tasks that no agent will report as stopped"
-			fix = append(fix, w.deregister())
-		}
-		if w.member != nil && w.member.State.Waiting() {
-			words += "; the group waits for " + inventory.Count(len(w.group.Terminating()), "hook")
-			fix = append(fix, w.answers()...)
-		}
-		if w.host == nil && w.member == nil {
-			words += ", and it is in no group and no cluster any more: it has left"
-		}
-		w.add(Blocker{Code: HostGone, Message: words, Fix: fix, Exact: true})
+		w.dead()
 		return true
 	}
-	if w.host != nil && !w.host.Connected {
-		words := fmt.Sprintf("the ECS agent on %s is not connected: ECS cannot stop tasks there, nor learn that they have stopped", w.instance)
-		if w.ec2 != nil {
-			words += fmt.Sprintf("; EC2 says the instance is %s", w.ec2.State)
-		}
-		w.add(Blocker{Code: placement.AgentGone, Exact: true, Fix: append([]Fix{
-			w.onHost("systemctl restart ecs"), w.deregister().but("only if the host is lost: ECS then gives up its tasks")}, w.answers()...),
-			Message: words + ". A break of a minute is normal; AWS does not show when it began"})
+	if w.host == nil || w.host.Connected {
+		return false
 	}
+	words := fmt.Sprintf("the ECS agent on %s is not connected: ECS cannot stop tasks there, nor learn that they have stopped", w.instance)
+	if w.ec2 != nil {
+		words += fmt.Sprintf("; EC2 says the instance is %s", w.ec2.State)
+	}
+	b := Blocker{Code: placement.AgentGone, Exact: true, Message: words + ". A break of a minute is normal"}
+	fixes := []advice.Fix{w.restartAgent()}
+	switch e := w.q.Ebb; {
+	case w.ours() && !e.Unreached.IsZero():
+		b.Message += "; Ebb has seen it " + w.since(e.Unreached)
+		b.Ends, b.Until = true, e.Unreached.Add(e.Lost)
+	case w.ours():
+		b.Ends = true
+		b.Message += "; Ebb gives it up when that has lasted for " + inventory.Span(e.Lost)
+	default:
+		b.Message += "; AWS does not show when it began"
+		fixes = append(fixes, w.deregister().For("only if the host is lost"))
+		for _, c := range w.answers() {
+			fixes = append(fixes, c.For("only if the host is lost"))
+		}
+	}
+	b.Advice = advice.Of(fixes...)
+	w.add(b)
 	return false
 }
 
-func (k *known) answers() []Fix {
-	var all []Fix
-	if k.member != nil && k.member.State.Waiting() {
-		for _, h := range k.group.Terminating() {
-			all = append(all, k.complete(h.Name))
+// dead says what is left to do about an instance that EC2 says is not running. One that is stopped can be started again, and its container
+// instance with it, but not once that is deregistered.
+func (w *why) dead() {
+	state := w.ec2.State
+	b := Blocker{Code: HostGone, Message: fmt.Sprintf("EC2 says that %s is %s", w.instance, state), Exact: true, Ends: true}
+	var fixes []advice.Fix
+	known := "EC2 says that the instance is " + string(state) + ": nothing on it runs any more"
+	if left := len(w.left()); w.host != nil && left > 0 {
+		b.Message += fmt.Sprintf("; ECS still lists %s on it", inventory.Count(left, "task"))
+		if state == fleet.StateTerminated {
+			b.Message += ", which no agent will report as stopped"
+			fixes = append(fixes, w.deregister().Known(known).For("lets ECS give up its tasks at once"))
 		}
 	}
-	return all
+	waits := w.member != nil && w.member.State.Waiting()
+	switch {
+	case waits && w.ours():
+		b.Message += "; Ebb sees that and answers its hook"
+	case waits:
+		b.Message += "; the group waits for " + inventory.Count(len(w.group.Terminating()), "hook")
+		b.Ends = false
+		for _, c := range w.answers() {
+			fixes = append(fixes, c.Known(known).For("lets it go"))
+		}
+	case state == fleet.StateStopped && (w.member == nil || w.member.State == fleet.InService):
+		b.Message += ": start it, and it goes on as the same container instance"
+		b.Ends = false
+		fixes = append(fixes, advice.Say("if it was stopped on purpose, leave its container instance registered: a deregistered one cannot come back. "+
+			"If it is to go, terminate it"))
+	case w.host == nil && w.member == nil:
+		b.Message += ", and it is in no group and no cluster any more: it has left"
+	}
+	b.Advice = advice.Of(fixes...)
+	w.add(b)
+}
+
+// ours reports whether Ebb is at work on the target, as far as its configuration and journal show.
+func (k *known) ours() bool {
+	e := k.q.Ebb
+	return e != nil && e.Manages && e.Works && k.group != nil &&
+		slices.ContainsFunc(k.group.Terminating(), func(h fleet.Hook) bool { return h.Name == k.q.Hook })
 }
 
 // stays reports whether nothing holds the target, because nothing terminates it or because it is past all hooks. It adds the first
@@ -158,7 +195,7 @@ func (w *why) stays() bool {
 		parts = append(parts, "but its group could not be read and may be terminating it")
 	}
 	w.add(Blocker{Code: NotLeaving, Message: "nothing takes " + string(w.instance) + " away: " + strings.Join(parts, "; "),
-		Exact: w.member != nil || groups, Fix: []Fix{command("ebb plan %s", w.instance).but("shows what would happen to its tasks")}})
+		Exact: w.member != nil || groups, Advice: advice.Of(w.q.At.Ebb("plan", string(w.instance)).For("shows what would happen to its tasks"))})
 	return true
 }
 
@@ -167,23 +204,66 @@ func (w *why) empty() {
 	if w.task != nil || w.member == nil || w.member.State != fleet.InService || len(w.report.Blockers) > 0 {
 		return
 	}
-	w.add(Blocker{Code: NotLeaving, Exact: true, Fix: []Fix{terminate(w.instance), w.setState(fleet.Active).but("if it should stay")}, Message: fmt.Sprintf(
-		"no task is left on %s and it is DRAINING in cluster %s, but nothing terminates it: it is InService in group %s", w.instance, w.cluster.Name, w.group.Name)})
+	w.add(Blocker{Code: NotLeaving, Exact: true, Advice: advice.Of(
+		w.q.At.Terminate(string(w.instance)).Known("it is to go; no task is left on it").For(""), w.setState(fleet.Active).For("if it should stay"),
+	), Message: fmt.Sprintf("no task is left on %s and it is DRAINING in cluster %s, but nothing terminates it: it is InService in group %s", w.instance,
+		w.cluster.Name, w.group.Name)})
 }
+
+// soon is how long a drainer may take for what it does at once: messages take their time, and a function looks once a minute.
+const soon = 2 * time.Minute
 
 // draining says whether anybody drains a host that leaves.
 func (w *why) draining() {
 	switch {
 	case w.host == nil || w.host.Status == fleet.Draining || w.task != nil && w.task.DesiredStatus == fleet.Stopped:
 		return
-	case w.host.Status != fleet.Active:
+	case w.host.Status == fleet.RegistrationFailed:
 		w.add(Blocker{Code: NotDraining, Exact: true, Message: fmt.Sprintf("container instance %s is %s, so it cannot be set to DRAINING",
-			w.instance, w.host.Status), Fix: []Fix{w.deregister()}})
+			w.instance, w.host.Status), Advice: advice.Of(w.deregister().Known("it never took a task").For(""))})
+		return
+	case w.host.Status != fleet.Active:
+		w.add(Blocker{Code: NotDraining, Exact: true, Ends: true, Message: fmt.Sprintf("container instance %s is %s, so it cannot be set to DRAINING",
+			w.instance, w.host.Status), Advice: advice.Of(advice.Say("wait: this state passes"))})
 		return
 	}
-	w.add(Blocker{Code: NotDraining, Exact: true, Fix: []Fix{w.setState(fleet.Draining)}, Message: fmt.Sprintf(
-		"nobody drains %s: group %s terminates it, and its container instance in cluster %s is ACTIVE, so ECS leaves its tasks there and may place more. %s",
-		w.instance, w.group.Name, w.cluster.Name, w.drainers())})
+	b := Blocker{Code: NotDraining, Exact: true}
+	state := fmt.Sprintf("group %s terminates %s, and its container instance in cluster %s is ACTIVE", w.group.Name, w.instance, w.cluster.Name)
+	since, known := w.leavingFor()
+	set := w.setState(fleet.Draining)
+	switch e := w.q.Ebb; {
+	case w.ours() && e.Queued:
+		b.Ends = true
+		b.Message = fmt.Sprintf("%s waits for its turn: Ebb lets %s of group %s leave at once, and it waits %s; its deadline counts from its turn on",
+			w.instance, e.Limit, w.group.Name, e.Waiting)
+		b.Advice = advice.Of(advice.Say("wait; who sets it DRAINING now lets more leave than the configuration allows"))
+	case known && since < soon && len(w.group.Terminating()) > 0 || w.ours() && (!known || since < 2*soon):
+		b.Ends = true
+		b.Message = fmt.Sprintf("%s; it is not DRAINING yet, %s after the termination began. %s", state, inventory.Span(since), w.drainers())
+	case w.ours() && e.Limit != "":
+		b.Message = fmt.Sprintf("Ebb has not set %s DRAINING, although %s ago its termination began: %s", w.instance, inventory.Span(since), state)
+		b.Advice = advice.Of(set.Costs(advice.Interrupts, "Ebb lets no more than "+e.Limit+" of the group leave at once; this one leaves besides",
+			"the group can spare it").For("lets ECS move its tasks"), advice.Say("see what Ebb waits for in its log"))
+	default:
+		b.Message = fmt.Sprintf("nobody drains %s: %s, so ECS leaves its tasks there and may place more. %s%s", w.instance, state, w.drainers(), w.idle())
+		b.Advice = advice.Of(set.Once("no drainer lets it wait for its turn on purpose").For("lets ECS move its tasks"))
+	}
+	w.add(b)
+}
+
+// idle says why Ebb does not drain, as far as its configuration and journal show.
+func (k *known) idle() string {
+	switch e := k.q.Ebb; {
+	case e == nil:
+		return ""
+	case !e.Manages:
+		return ". Ebb's configuration does not include the group"
+	case !e.Works && e.Who == "":
+		return ". Its journal says that no Ebb works for the group"
+	case !e.Works:
+		return fmt.Sprintf(". The last Ebb that worked for the group, %s, was last seen at %s", e.Who, k.clock(e.Seen))
+	}
+	return ""
 }
 
 // drainers says who ought to drain the host.
@@ -205,16 +285,4 @@ func (k *known) drainers() string {
 		}
 	}
 	return "ECS does not manage its draining; it should be drained by the program that answers hook " + strings.Join(names, " or ")
-}
-
-// groupFor is the group of a capacity provider of a service, or that of the target.
-func (k *known) groupFor(s *inventory.Service) *inventory.Group {
-	for _, item := range s.Strategy {
-		for _, p := range k.cluster.CapacityProviders {
-			if g := k.s.Group(p.Group); p.Name == item.Provider && g != nil {
-				return g
-			}
-		}
-	}
-	return k.group
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ebbhq/ebb/internal/advice"
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/inventory"
 )
@@ -20,13 +21,13 @@ func (w *why) hooks() {
 		words = string(w.instance) + " is in no cluster that could be read, so there is nothing to drain"
 	}
 	var names []string
-	var fix []Fix
+	var open []fleet.Hook
 	for _, h := range w.group.Terminating() {
 		if answered && h.Name == w.q.Hook {
 			words += fmt.Sprintf(", and Ebb has answered %s", h.Name)
 			continue
 		}
-		names, fix = append(names, h.Name+w.owner(h)), append(fix, w.complete(h.Name))
+		names, open = append(names, h.Name+w.owner(h)), append(open, h)
 	}
 	if len(names) == 0 {
 		words += ", and the group has no other terminating hook: it was deleted or answered in the meantime"
@@ -36,10 +37,38 @@ func (w *why) hooks() {
 			words += "; AWS does not show which of them is open, and refuses to complete one that is not"
 		}
 	}
-	if at := w.group.TerminatingSince(w.instance); !at.IsZero() {
+	at := w.group.TerminatingSince(w.instance)
+	if !at.IsZero() {
 		words += fmt.Sprintf(". The termination began at %s, %s ago", w.clock(at), span(at, w.q.Now))
 	}
-	w.add(Blocker{Code: OpenHook, Message: words, Fix: fix, Exact: len(names) == 1 && !answered})
+	b := Blocker{Code: OpenHook, Message: words, Exact: len(names) == 1 && !answered, Ends: true}
+	var fixes []advice.Fix
+	for _, h := range open {
+		fix, ends := w.release(h, answered)
+		fixes, b.Ends = append(fixes, fix...), b.Ends && ends
+	}
+	b.Advice = advice.Of(fixes...)
+	w.add(b)
+}
+
+// release is what to do about one hook that may hold an instance without tasks, and whether it ends by itself.
+func (w *why) release(h fleet.Hook, answered bool) ([]advice.Fix, bool) {
+	since, known := w.leavingFor()
+	const empty = "no task is left on it, and that has been so for some minutes: its drainer would have answered"
+	switch e := w.q.Ebb; {
+	case h.Name == w.q.Hook && w.ours() && !answered && (e.Open || known && since < 2*soon):
+		if e.Empty.IsZero() || w.q.Now.Sub(e.Empty) < e.Grace+2*soon {
+			return nil, true // Ebb lists the tasks once more, and then answers
+		}
+		return []advice.Fix{advice.Say("Ebb should have answered hook %s: see its log", h.Name), w.complete(h.Name).Known(empty).For("answers hook " + h.Name)}, false
+	case h.Name == w.q.Hook && e != nil && !(e.Works && e.Manages), len(w.group.Terminating()) == 1:
+		return []advice.Fix{advice.Say("ask again in some minutes: whoever answers hook %s does so soon after the last task has stopped", h.Name),
+			w.complete(h.Name).Known(empty).For("answers hook " + h.Name)}, false
+	case known && since < h.Heartbeat+h.Heartbeat/2+2*soon:
+		return nil, true // it is answered, or it times out
+	}
+	return []advice.Fix{advice.Say("find out what answers hook %s, and what it still does", h.Name), w.complete(h.Name).Costs(advice.Destroys,
+		"what the program behind hook "+h.Name+" still does", "that program is known to be done, or dead").For("answers hook " + h.Name)}, false
 }
 
 // owner says who answers a hook, as far as that is known, and how long it lasts unanswered.

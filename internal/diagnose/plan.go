@@ -59,9 +59,13 @@ type Step struct {
 	Stop Seconds `json:"stop_seconds"`
 }
 
+// unknownLimit is noted where a time to stop is a guess.
+const unknownLimit = "containers without a stopTimeout of their own are taken to have 30s to stop: whether the agent has an " +
+	"ECS_CONTAINER_STOP_TIMEOUT could not be read"
+
 // Plan says what would happen if the targets left now. A target is an instance id, a container instance, a task (for its host),
-// or the name of a group for all its instances.
-func Plan(s *inventory.Inventory, targets []string, now time.Time) Forecast {
+// or the name of a group for all its instances. Only are the clusters that were looked at, where not all were.
+func Plan(s *inventory.Inventory, targets []string, now time.Time, only ...string) Forecast {
 	f := Forecast{Targets: targets, At: now, Instances: []string{}, Steps: []Step{}}
 	var ids []fleet.InstanceID
 	for _, target := range targets {
@@ -96,6 +100,12 @@ func Plan(s *inventory.Inventory, targets []string, now time.Time) Forecast {
 	if missed := f.unseen(s, ids); len(missed) > 0 {
 		f.Verdict = placement.Uncertain.String()
 		f.Headline = strings.Join(missed, ", ") + " could not be read, so nothing is promised or proved; from what is known: " + f.Headline
+	}
+	outside := slices.DeleteFunc(slices.Clone(ids), func(id fleet.InstanceID) bool { return len(find(s, string(id)).all) > 0 })
+	if len(only) > 0 && len(outside) > 0 {
+		f.Verdict = placement.Uncertain.String()
+		f.Headline = fmt.Sprintf("only cluster %s was read, and %s is not in it, so what runs there is not known; from what is known: %s",
+			strings.Join(only, " and "), outside[0], f.Headline)
 	}
 	if len(f.Missing) > 0 {
 		f.Verdict = "unknown"
@@ -150,10 +160,13 @@ func (f *Forecast) add(s *inventory.Inventory, c *inventory.Cluster, r placement
 			continue
 		}
 		wait, _ := delayOf(s, c, t)
-		limit, _ := timeout(c, t)
+		l := limitOf(s, c, t)
 		step := Step{
 			Task: t.ARN.Name(), Definition: t.Family, Service: t.Service(), Instance: string(h.Instance), Kind: "replica", Outcome: StopsAlways,
-			Stop: Seconds(wait + limit),
+			Stop: Seconds(wait + l.Duration),
+		}
+		if !l.known && !slices.Contains(f.Notes, unknownLimit) {
+			f.Notes = append(f.Notes, unknownLimit)
 		}
 		if k := slices.IndexFunc(r.Fates, func(f placement.Fate) bool { return slices.Contains(f.Tasks, t.ARN) }); k >= 0 {
 			step.fate(&r.Fates[k])

@@ -97,7 +97,7 @@ func TestAPlanNotesProtection(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := diagnose.Plan(s.take(), []string{s.target}, s.Now())
-	if len(f.Notes) != 1 || !strings.Contains(f.Notes[0], s.target+" is protected from scale-in") {
+	if len(f.Notes) != 2 || !strings.Contains(f.Notes[1], s.target+" is protected from scale-in") {
 		t.Errorf("notes %q", f.Notes)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ebbhq/ebb/internal/advice"
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/inventory"
 	"github.com/ebbhq/ebb/internal/placement"
@@ -38,24 +39,46 @@ func (w *why) service(s *inventory.Service, f placement.Fate) {
 	if failing.Code != "" {
 		w.add(failing)
 	}
-	starting := w.replacement(s)
+	starting, comes := w.replacement(s), ""
+	if g := w.groupFor(s); g != nil {
+		comes = w.hostComes(g)
+	}
+	if f.Verdict == placement.Stuck && comes == "" {
+		w.stuck = append(w.stuck, f.Tasks...)
+	}
 	for _, r := range f.Reasons {
 		if r.Code == placement.Deployment && failing.Code != "" || r.Code == placement.NotHealthy && len(starting) > 0 {
 			continue
 		}
-		w.add(Blocker{Code: r.Code, Message: who + r.Message, Fix: w.fix(s, r.Code, f), Exact: f.Verdict == placement.Stuck})
+		w.add(Blocker{Code: r.Code, Message: who + r.Message, Advice: advice.Of(w.fix(s, r.Code, f)...), Exact: f.Verdict == placement.Stuck,
+			Ends: f.Verdict != placement.Stuck || comes != ""})
 	}
 	for _, b := range starting {
 		w.add(b)
 	}
 	if f.Verdict <= placement.Shrinks && len(starting) == 0 && failing.Code == "" {
-		w.add(Blocker{Code: InProgress, Message: who + "nothing blocks it; ECS should start the replacement or stop the task within about a minute"})
+		w.unblocked(s, who)
 	}
 }
 
-// failing describes a deployment that fails or replacements that do not start, from the service's own counts and events.
+// unblocked says that nothing that was read holds tasks of a service. ECS acts on that within a minute or so. After five it is wrong to say
+// so, and the service's newest event is the best that there is.
+func (w *why) unblocked(s *inventory.Service, who string) {
+	b := Blocker{Code: InProgress, Ends: true, Message: who + "nothing blocks it; ECS should start the replacement or stop the task within about a minute"}
+	if since, known := w.leavingFor(); known && since > 5*time.Minute {
+		b.Message = fmt.Sprintf("%snothing that was read blocks it, and yet it is there %s after the termination began", who, inventory.Span(since))
+		if len(s.Events) > 0 {
+			b.Message += fmt.Sprintf("; the newest event of the service, at %s: %s", w.clock(s.Events[0].At), s.Events[0].Text)
+		}
+		b.Advice = advice.Of(w.q.At.StoppedTasks(w.cluster.Name, s.Name).For("lists its tasks that have stopped; describe-tasks of these has their stoppedReason"))
+	}
+	w.add(b)
+}
+
+// failing describes a deployment that fails, replacements that do not start, or a deployment that is under way, from the service's own counts
+// and events. Only what fails is rolled back.
 func (k *known) failing(s *inventory.Service) Blocker {
-	b := Blocker{Code: placement.Deployment, Exact: true, Fix: k.back(s)}
+	b := Blocker{Code: placement.Deployment, Exact: true, Advice: advice.Of(k.back(s)...)}
 	for _, d := range s.Deployments {
 		switch {
 		case d.Rollout == "FAILED":
@@ -72,8 +95,9 @@ func (k *known) failing(s *inventory.Service) Blocker {
 	}
 	for _, d := range s.Deployments {
 		if d.Status == "PRIMARY" && d.Rollout == "IN_PROGRESS" || d.Status == "ACTIVE" && d.Running > 0 {
-			b.Message = fmt.Sprintf("%s: %d of %d run, %d pending", phrase(what(s, d), "is under way", k.since(d.CreatedAt)), d.Running, d.Desired, d.Pending)
-			return b
+			message := fmt.Sprintf("%s: %d of %d run, %d pending", phrase(what(s, d), "is under way", k.since(d.CreatedAt)), d.Running, d.Desired, d.Pending)
+			return Blocker{Code: placement.Deployment, Exact: true, Ends: true, Message: message, Advice: advice.Of(advice.Say(
+				"wait until it is done; roll it back only if its tasks fail"))}
 		}
 	}
 	return Blocker{}
@@ -84,18 +108,15 @@ func what(s *inventory.Service, d inventory.Deployment) string {
 }
 
 // back are the ways out of a deployment that fails.
-func (k *known) back(s *inventory.Service) []Fix {
+func (k *known) back(s *inventory.Service) []advice.Fix {
+	look := k.q.At.StoppedTasks(k.cluster.Name, s.Name).For("lists its tasks that have stopped; describe-tasks of these has their stoppedReason")
 	for _, d := range s.Deployments {
 		if d.Status == "ACTIVE" && d.TaskDefinition != s.TaskDefinition {
-			return []Fix{command("aws ecs update-service --cluster %s --service %s --task-definition %s",
-				k.cluster.Name, s.Name, d.TaskDefinition)}
+			return []advice.Fix{k.q.At.Revision(k.cluster.Name, s.Name, d.TaskDefinition).Undone(
+				k.q.At.Revision(k.cluster.Name, s.Name, s.TaskDefinition)).For("deploys the revision before again"), look}
 		}
 	}
-	return []Fix{
-		command("aws ecs list-tasks --cluster %s --service-name %s --desired-status STOPPED", k.cluster.Name,
-			s.Name).but("then describe-tasks of these: stoppedReason"),
-		{Note: "deploy the last good revision of its task definition"},
-	}
+	return []advice.Fix{look, advice.Say("deploy the last good revision of its task definition")}
 }
 
 // saying is what the service's newest events say about tasks that fail.
@@ -145,16 +166,17 @@ func (k *known) coming(s *inventory.Service, t *inventory.Task) (Blocker, bool) 
 	case t.LastStatus == "RUNNING":
 		return k.health(s, t, name)
 	case !t.PullStartedAt.IsZero():
-		return Blocker{Code: PullingImage, Exact: true, Message: phrase(name, "is", t.LastStatus, "and has been pulling its image", k.since(t.PullStartedAt))}, true
+		return Blocker{Code: PullingImage, Exact: true, Ends: true, Message: phrase(name, "is", t.LastStatus,
+			"and has been pulling its image", k.since(t.PullStartedAt))}, true
 	}
-	return Blocker{Code: ReplacementNew, Exact: true, Message: phrase(name, "is", t.LastStatus, k.since(t.CreatedAt), "and not RUNNING yet")}, true
+	return Blocker{Code: ReplacementNew, Exact: true, Ends: true, Message: phrase(name, "is", t.LastStatus, k.since(t.CreatedAt), "and not RUNNING yet")}, true
 }
 
 // health says why a task that runs may not count as healthy: its container's health check, the grace of its load balancer, or the
 // 40 s that ECS waits where there is neither.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeploymentConfiguration.html
 func (k *known) health(s *inventory.Service, t *inventory.Task, name string) (Blocker, bool) {
-	b := Blocker{Code: NotYetHealthy, Exact: true}
+	b := Blocker{Code: NotYetHealthy, Exact: true, Ends: true}
 	def := k.cluster.TaskDefinition(t.Family)
 	checked := def != nil && slices.ContainsFunc(def.Containers, func(c inventory.Container) bool { return c.HealthCheck })
 	switch age := k.q.Now.Sub(t.StartedAt); {

@@ -57,7 +57,7 @@ func TestTheStateOfTheGroupIsReported(t *testing.T) {
 		{"Terminate suspended", func(p seen) { p.group.Suspended = []string{"Terminate"} }, diagnose.GroupState, "the process Terminate of the group is suspended",
 			"aws autoscaling resume-processes --auto-scaling-group-name web-asg --scaling-processes Terminate"},
 		{"container instance deregistering", func(p seen) { p.member.State, p.host.Status = fleet.TerminatingWait, "DEREGISTERING" },
-			diagnose.NotDraining, "cannot be set to DRAINING", "aws ecs deregister-container-instance"},
+			diagnose.NotDraining, "cannot be set to DRAINING", ""},
 		{"drained, and nobody terminates it", func(p seen) { p.host.Status, p.cluster.Tasks = fleet.Draining, nil }, diagnose.NotLeaving,
 			"it is DRAINING in cluster prod, but nothing terminates it",
 			"aws autoscaling terminate-instance-in-auto-scaling-group --instance-id TARGET"},
@@ -129,7 +129,7 @@ func TestAProtectedTaskIsReportedWithTheCommandThatFreesIt(t *testing.T) {
 	}
 	r := diagnose.Why(p.Inventory, diagnose.Question{Target: s.target, Now: s.Now()})
 	for _, b := range r.Blockers {
-		if b.Code == placement.Protected && len(b.Fix) == 1 && strings.HasPrefix(b.Fix[0].Command,
+		if b.Code == placement.Protected && len(b.Last) == 1 && len(b.Fix) == 0 && strings.HasPrefix(b.Last[0].Line(),
 			"aws ecs update-task-protection --cluster prod --tasks ") && !b.Exact {
 			return
 		}
@@ -178,8 +178,8 @@ func TestLoweredPercentsLetEveryTaskOnTheHostStop(t *testing.T) {
 	r := diagnose.Why(s.take(), diagnose.Question{Target: s.target, Now: s.Now()})
 	var lower string
 	for _, m := range r.Blockers[0].Fix {
-		if strings.Contains(m.Command, "minimumHealthyPercent") {
-			lower = m.Command
+		if strings.Contains(m.Line(), "minimumHealthyPercent") {
+			lower = m.Line()
 		}
 	}
 	p := s.parts()

@@ -2,8 +2,10 @@ package diagnose
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
+	"github.com/ebbhq/ebb/internal/advice"
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/inventory"
 	"github.com/ebbhq/ebb/internal/placement"
@@ -16,18 +18,32 @@ func (w *why) about(t *inventory.Task, left []*inventory.Task) {
 	case t.DesiredStatus == fleet.Stopped:
 		w.stopping(t)
 	case t.Service() == "":
-		w.add(Blocker{Code: placement.Standalone, Exact: true, Fix: []Fix{w.stopTask(t)}, Message: fmt.Sprintf(
-			"task %s (%s) was started by %s and belongs to no service: ECS never moves or stops it; %s and stays until it ends by itself",
-			t.ARN.Name(), t.Family, startedBy(t), phrase("it has been running", w.since(t.StartedAt)))})
+		w.stuck = append(w.stuck, t.ARN)
+		w.add(Blocker{Code: placement.Standalone, Exact: true, Advice: advice.Of(advice.Say("wait until it ends%s", w.letGo()), w.stopTask(t).For("")),
+			Message: fmt.Sprintf("task %s (%s) was started by %s and belongs to no service: ECS never moves or stops it; %s and stays until it ends by itself",
+				t.ARN.Name(), t.Family, startedBy(t), phrase("it has been running", w.since(t.StartedAt)))})
 	case s != nil && s.Daemon:
 		if n := replicas(left, w.cluster); n > 0 {
-			w.add(Blocker{Code: DaemonLast, Exact: true, Message: fmt.Sprintf("task %s of DAEMON service %s stops after the %s left on the host",
+			w.add(Blocker{Code: DaemonLast, Exact: true, Ends: true, Message: fmt.Sprintf("task %s of DAEMON service %s stops after the %s left on the host",
 				t.ARN.Name(), s.Name, inventory.Count(n, "other task"))})
 			return
 		}
-		w.add(Blocker{Code: InProgress, Message: fmt.Sprintf("only daemon tasks are left; ECS should stop task %s of service %s now", t.ARN.Name(),
-			s.Name), Fix: []Fix{w.stopTask(t)}})
+		b := Blocker{Code: InProgress, Ends: true}
+		b.Message = fmt.Sprintf("only daemon tasks are left; ECS should stop task %s of service %s now", t.ARN.Name(), s.Name)
+		if e := w.q.Ebb; w.ours() && !e.Empty.IsZero() {
+			b.Until = e.Empty.Add(e.Grace)
+			b.Message += ", and Ebb waits for it until " + w.when(b.Until)
+		}
+		w.add(b)
 	}
+}
+
+// letGo says when Ebb stops waiting, if that is known.
+func (k *known) letGo() string {
+	if e := k.q.Ebb; k.ours() && !e.Deadline.IsZero() {
+		return "; Ebb cuts off what is left at " + k.when(e.Deadline)
+	}
+	return ""
 }
 
 func startedBy(t *inventory.Task) string {
@@ -35,14 +51,6 @@ func startedBy(t *inventory.Task) string {
 		return "RunTask or StartTask"
 	}
 	return "RunTask or StartTask (startedBy " + t.StartedBy + ")"
-}
-
-// since spells a start and how long ago it was, nothing if it is not known.
-func (k *known) since(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return fmt.Sprintf("since %s (%s)", k.clock(t), span(t, k.q.Now))
 }
 
 // replicas counts the tasks that daemons wait for.
@@ -61,60 +69,108 @@ func replicas(left []*inventory.Task, c *inventory.Cluster) int {
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-lifecycle-explanation.html
 func (w *why) stopping(t *inventory.Task) {
 	wait, tg := delayOf(w.s, w.cluster, t)
-	limit, container := timeout(w.cluster, t)
 	name := w.named(t)
+	ordered := phrase("ECS ordered its stop", w.ago(t.StoppingAt))
 	switch t.LastStatus {
 	case "DEACTIVATING":
-		if tg == nil {
-			w.add(Blocker{Code: Deregistration, Exact: true, Message: phrase(name, "is DEACTIVATING", w.since(t.StoppingAt)) +
-				": it is being taken out of its load balancer or service discovery"})
-			return
-		}
-		b := Blocker{Code: Deregistration, Exact: true, Fix: []Fix{shorterDelay(tg.ARN)}, Message: fmt.Sprintf(
-			"%s: target group %s waits for its deregistration delay of %s, even without requests, before the task gets SIGTERM",
-			phrase(name, "is DEACTIVATING", w.since(t.StoppingAt)), tg.Name, inventory.Span(wait))}
-		if !t.StoppingAt.IsZero() {
-			b.Until = t.StoppingAt.Add(wait)
-			b.Message += ", until " + w.when(b.Until)
+		b := Blocker{Code: Deregistration, Exact: true, Ends: true, Message: fmt.Sprintf("%s is DEACTIVATING (%s): it is being taken out of its load "+
+			"balancer or service discovery", name, ordered)}
+		if tg != nil {
+			b.Message = fmt.Sprintf("%s is DEACTIVATING (%s): target group %s waits for its deregistration delay of %s, even without requests, before the "+
+				"task gets SIGTERM", name, ordered, tg.Name, inventory.Span(wait))
+			if !t.StoppingAt.IsZero() {
+				b.Until = t.StoppingAt.Add(wait)
+				b.Message += ", until " + w.when(b.Until)
+			}
 		}
 		w.add(b)
 	case "STOPPING":
-		w.sigterm(t, name, container, wait, limit)
+		w.sigterm(t, name, ordered, wait)
 	default:
-		w.add(Blocker{Code: InProgress, Exact: true, Message: phrase(name, "is", t.LastStatus, w.since(t.StoppingAt), "on its way to STOPPED")})
+		w.add(Blocker{Code: InProgress, Exact: true, Ends: true, Message: fmt.Sprintf("%s is %s (%s), on its way to STOPPED", name, t.LastStatus, ordered)})
 	}
+}
+
+// ago spells when something was and how long ago, nothing if it is not known.
+func (k *known) ago(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return fmt.Sprintf("at %s, %s ago", k.clock(t), span(t, k.q.Now))
+}
+
+// limit is how long the containers of a task have to stop: what is known, and what is said of it.
+type limit struct {
+	time.Duration
+	known bool   // no longer time may be set where nothing was read
+	words string // how it comes about
+}
+
+// limitOf is the stop limit of a task.
+func limitOf(s *inventory.Inventory, c *inventory.Cluster, t *inventory.Task) limit {
+	agent, set := inventory.DefaultStopTimeout, false
+	if h := c.HostOf(t); h != nil {
+		agent, set = s.AgentStop(h.Instance)
+	}
+	def := c.TaskDefinition(t.Family)
+	if def == nil || len(def.Containers) == 0 {
+		return limit{agent, false, "its task definition could not be read, so how long its containers have is not known"}
+	}
+	longest, chain, ofAgent := def.StopTime(agent)
+	l := limit{longest, set || !ofAgent, "the stopTimeout of container " + chain[0] + " is " + inventory.Span(longest)}
+	if len(chain) > 1 {
+		l.words = fmt.Sprintf("containers %s stop one after the other (dependsOn) and have %s together", strings.Join(chain, ", "), inventory.Span(longest))
+	}
+	switch {
+	case ofAgent && set && agent != inventory.DefaultStopTimeout:
+		l.words += " (ECS_CONTAINER_STOP_TIMEOUT in the group's user data says " + inventory.Span(agent) + ")"
+	case ofAgent && !set:
+		l.words += ", unless the agent has an ECS_CONTAINER_STOP_TIMEOUT, which could not be read"
+	}
+	return l
 }
 
 // sigterm describes a task that received SIGTERM. From outside we cannot tell a process that finishes its work from one that
-// ignores SIGTERM. So a long stopTimeout is reported as a fact, and ignoring SIGTERM as a possible cause.
-func (w *why) sigterm(t *inventory.Task, name, container string, wait, limit time.Duration) {
-	words := fmt.Sprintf("%s: it received SIGTERM and has not exited; the stopTimeout of container %s is %s",
-		phrase(name, "is STOPPING", w.since(t.StoppingAt)), container, inventory.Span(limit))
-	fix := []Fix{w.kill(t)}
-	var until time.Time
+// ignores SIGTERM. So a long stopTimeout is reported as a fact, and ignoring SIGTERM as a possible cause. Until the time is known and
+// over there is nothing to do: SIGKILL comes by itself.
+func (w *why) sigterm(t *inventory.Task, name, ordered string, wait time.Duration) {
+	l := limitOf(w.s, w.cluster, t)
+	b := Blocker{Code: SigtermIgnored, Exact: true, Ends: true}
+	b.Message = fmt.Sprintf("%s is STOPPING (%s): it received SIGTERM and has not exited; %s", name, ordered, l.words)
+	var fixes []advice.Fix
 	if !t.StoppingAt.IsZero() {
-		until = t.StoppingAt.Add(wait + limit)
-		words += ", so SIGKILL follows at " + w.when(until) + " at the latest"
-		if w.q.Now.After(until) {
-			words += ", which has passed: check the agent and Docker on the host"
+		end := t.StoppingAt.Add(wait + l.Duration)
+		over := w.q.Now.After(end.Add(time.Minute)) // deregistration takes a little longer than its delay, and an agent reports late
+		switch {
+		case !over && l.known:
+			b.Until = end
+			b.Message += ", so SIGKILL follows at " + w.when(end) + " at the latest"
+		case !over:
+			b.Until = end
+			b.Message += "; if that is so, SIGKILL follows at " + w.when(end)
+		case l.known:
+			b.Ends = false
+			b.Message += ", so SIGKILL was due at " + w.clock(end) + ", which has passed: check the agent and Docker on the host"
+			fixes = append(fixes, w.restartAgent())
+			if w.hasShell() {
+				fixes = append(fixes, w.q.At.KillTask(string(w.hostOf(t)), string(t.ARN)).For("kills its containers"))
+			}
+		default:
+			b.Message += "; that has passed, so the agent has another, or it does not report"
+			fixes = append(fixes, advice.Say("look at ECS_CONTAINER_STOP_TIMEOUT in /etc/ecs/ecs.config on the host, and at the agent's log"))
 		}
 	}
-	heed := Fix{Note: "for the next time: make process 1 of container " + container + " exit on SIGTERM (an init process, exec in the entry point)"}
-	if limit > inventory.DefaultStopTimeout {
-		w.add(Blocker{Code: StopTimeout, Message: words, Fix: append(fix, Fix{Note: "for the next time: register a revision of " + t.Family +
-			" with a shorter stopTimeout"}), Exact: true, Until: until})
-		w.add(Blocker{Code: SigtermIgnored, Message: name + " is either still finishing its work or ignoring SIGTERM", Fix: []Fix{heed}, Until: until})
+	heed := advice.Say("for the next time: make process 1 of its containers exit on SIGTERM (an init process, exec in the entry point)")
+	if l.Duration > inventory.DefaultStopTimeout {
+		b.Code = StopTimeout
+		b.Advice = advice.Of(append(fixes, advice.Say("for the next time: register a revision of %s with a shorter stopTimeout", t.Family))...)
+		w.add(b)
+		w.add(Blocker{Code: SigtermIgnored, Message: name + " is either still finishing its work or ignoring SIGTERM", Advice: advice.Of(heed), Ends: b.Ends,
+			Until: b.Until})
 		return
 	}
-	w.add(Blocker{Code: SigtermIgnored, Message: words, Fix: append(fix, heed), Exact: true, Until: until})
-}
-
-// when spells a time to come with how far away it is.
-func (k *known) when(t time.Time) string {
-	if t.Before(k.q.Now) {
-		return k.clock(t)
-	}
-	return fmt.Sprintf("%s (in %s)", k.clock(t), span(k.q.Now, t))
+	b.Advice = advice.Of(append(fixes, heed)...)
+	w.add(b)
 }
 
 func (k *known) named(t *inventory.Task) string {
@@ -130,12 +186,4 @@ func delayOf(s *inventory.Inventory, c *inventory.Cluster, t *inventory.Task) (t
 		return s.Delay(v)
 	}
 	return 0, nil
-}
-
-// timeout is the longest stop timeout of a task's containers, and the name of the container.
-func timeout(c *inventory.Cluster, t *inventory.Task) (time.Duration, string) {
-	if def := c.TaskDefinition(t.Family); def != nil && len(def.Containers) > 0 {
-		return def.StopTimeout()
-	}
-	return inventory.DefaultStopTimeout, "(unknown)"
 }

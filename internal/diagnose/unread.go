@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ebbhq/ebb/internal/advice"
 	"github.com/ebbhq/ebb/internal/inventory"
 	"github.com/ebbhq/ebb/internal/placement"
 )
@@ -31,12 +32,17 @@ func unseen(s *inventory.Inventory, c *inventory.Cluster) []string {
 // blind reports whether the tasks on the target could not be read. Then a command that completes a hook might cut off work, so
 // there is none.
 func (w *why) blind() bool {
+	unknown := "whether tasks run on " + string(w.instance) + " is not known: "
+	if w.host == nil && len(w.q.Only) > 0 {
+		w.add(Blocker{Code: placement.Unjudged, Message: unknown + "it is not in cluster " + strings.Join(w.q.Only, ", ") + ", and no other was read",
+			Advice: advice.Of(advice.Say("ask without --cluster, which looks in all"))})
+		return true
+	}
 	missed := unseen(w.s, w.cluster)
 	if len(missed) == 0 {
 		return false
 	}
-	words := "whether tasks run on " + string(w.instance) + " is not known: " + strings.Join(missed, ", ") + " could not be read"
-	w.add(Blocker{Code: placement.Unjudged, Message: words, Fix: []Fix{{Note: "allow the operations that were refused, or try again; the " +
-		"notes say why they failed"}}})
+	w.add(Blocker{Code: placement.Unjudged, Message: unknown + strings.Join(missed, ", ") + " could not be read", Advice: advice.Of(advice.Say(
+		"allow the operations that were refused, or try again; the notes say why they failed"))})
 	return true
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ebbhq/ebb/internal/advice"
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/inventory"
 	"github.com/ebbhq/ebb/internal/placement"
@@ -87,13 +88,18 @@ func (in *Input) cannotSpare(c *inventory.Cluster, worst stay, hang, of int) *Fi
 		Finding: fmt.Sprintf("if host %s left now, replacements would have no place (the same applies to %d of the %d hosts examined, the "+
 			"fullest): %s", worst.host.Instance, hang, of, strings.Join(parts, "; ")),
 		Impact: "a drain waits for another host, and without one it is cut off at its deadline",
-		Fix:    "keep one more host in cluster " + c.Name,
 	}
+	fix := advice.Say("keep one more host in cluster %s", c.Name)
 	if g, _ := in.Inventory.Member(worst.host.Instance); g != nil {
-		n := g.Desired + 1
-		f.Fix = fmt.Sprintf("keep one more host: aws autoscaling update-auto-scaling-group --auto-scaling-group-name %s --desired-capacity "+
-			"%d --max-size %d", g.Name, n, max(n, g.Max))
+		switch {
+		case slices.Contains(g.Suspended, "Launch"):
+			fix = in.At.Resume(g.Name, "Launch").For("group " + g.Name + " launches no host while its process Launch is suspended")
+		case slices.ContainsFunc(g.Instances, func(i fleet.GroupInstance) bool { return strings.HasPrefix(string(i.State), "Pending") }):
+			fix = advice.Say("wait: group %s is launching a host", g.Name)
+		default:
+			fix = in.At.Desired(g.Name, g.Desired, g.Desired+1, g.Max).For("keep one more host, which costs money")
+		}
 	}
-	f.Fix += "; or let a task stop first, with a lower minimumHealthyPercent"
+	f.Advice = advice.Of(fix, advice.Say("or let a task stop first, with a lower minimumHealthyPercent"))
 	return f
 }

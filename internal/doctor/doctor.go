@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ebbhq/ebb/internal/advice"
 	"github.com/ebbhq/ebb/internal/inventory"
 )
 
@@ -47,7 +48,7 @@ type Finding struct {
 	Subject  string   `json:"subject"` // what it is about: "group web-asg", "service web in cluster prod"
 	Finding  string   `json:"finding"` // what was seen
 	Impact   string   `json:"impact"`  // what happens if nothing is done
-	Fix      string   `json:"fix"`     // what to do: a command with the real names where there is one
+	advice.Advice
 }
 
 // Check is one thing that the doctor looks for. Run finds nothing where the inventory does not know enough.
@@ -64,6 +65,7 @@ type Input struct {
 	Everything bool
 	// Ebb is Ebb's configuration; nil: there is none.
 	Ebb *Settings
+	At  advice.At // where commands go
 	Now time.Time
 }
 
@@ -143,7 +145,7 @@ func unreadCheck() Check {
 		return &Finding{
 			Severity: Warn, Subject: u.What, Finding: "could not read " + u.What + ": " + u.Error,
 			Impact: "the checks that need it say nothing about it",
-			Fix:    "if access was denied, allow the operation named here to whoever runs the doctor; if it was throttled, run it again",
+			Advice: advice.Of(advice.Say("if access was denied, allow the operation named here to whoever runs the doctor; if it was throttled, run it again")),
 		}
 	})}
 }

@@ -132,10 +132,22 @@ func (h home) tasks() []*inventory.Task { return h.cluster.TasksOn(h.host) }
 func (in *Input) need(c *inventory.Cluster, v *inventory.Service) time.Duration {
 	d, _ := in.Inventory.Delay(v)
 	if def := c.TaskDefinition(v.TaskDefinition); def != nil {
-		stop, _ := def.StopTimeout()
+		stop, _, _ := def.StopTime(in.agentStop(c, v))
 		d += stop
 	}
 	return d
+}
+
+// agentStop is the longest time that the agents on the hosts of a service give a container without a time of its own.
+func (in *Input) agentStop(c *inventory.Cluster, v *inventory.Service) (longest time.Duration) {
+	longest = inventory.DefaultStopTimeout
+	for _, t := range c.Tasks {
+		if h := c.HostOf(t); h != nil && t.Service() == v.Name {
+			stop, _ := in.Inventory.AgentStop(h.Instance)
+			longest = max(longest, stop)
+		}
+	}
+	return longest
 }
 
 // needOf is the longest need of the services with tasks on a group's hosts, and the service.

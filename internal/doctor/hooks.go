@@ -3,9 +3,11 @@ package doctor
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
+	"github.com/ebbhq/ebb/internal/advice"
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/inventory"
 )
@@ -21,28 +23,43 @@ func hookChecks() []Check {
 	}
 }
 
-func putHook(g *inventory.Group, hook, settings string) string {
-	return "aws autoscaling put-lifecycle-hook --auto-scaling-group-name " + g.Name + " --lifecycle-hook-name " + hook + " " + settings
+// heartbeat gives a hook another heartbeat timeout. An instance that waits already keeps the one that it has.
+func (in *Input) heartbeat(g *inventory.Group, h fleet.Hook, seconds int) advice.Fix {
+	set := func(n int) advice.Command {
+		return in.At.PutHook(g.Name, h.Name, "--heartbeat-timeout", strconv.Itoa(n))
+	}
+	return set(seconds).Undone(set(int(h.Heartbeat / time.Second))).For("")
 }
 
-// putOwnHook puts Ebb's hook on a group.
-func (in *Input) putOwnHook(g *inventory.Group) string {
-	return putHook(g, in.hook(),
-		"--lifecycle-transition autoscaling:EC2_INSTANCE_TERMINATING --heartbeat-timeout 900 --default-result CONTINUE")
+// toContinue gives a hook the default result CONTINUE.
+func (in *Input) toContinue(g *inventory.Group, h fleet.Hook) advice.Fix {
+	set := func(result string) advice.Command { return in.At.PutHook(g.Name, h.Name, "--default-result", result) }
+	return set("CONTINUE").Undone(set(h.DefaultResult)).For("")
+}
+
+// getEbb is how a group gets Ebb. A hook alone would make it worse: nobody answers it, and every instance waits until it times out. Where Ebb
+// looks after the group already, the hook is all that is missing.
+func (in *Input) getEbb(g *inventory.Group) advice.Fix {
+	if _, ours := in.managed(g.Name); ours {
+		return in.At.PutHook(g.Name, in.hook(), "--lifecycle-transition", fleet.TerminatingTransit, "--heartbeat-timeout", "900", "--default-result",
+			"CONTINUE").Undone(in.At.DeleteHook(g.Name, in.hook())).Once("ebb serve or ebb lambda runs").For("puts Ebb's hook on it")
+	}
+	return in.At.Ebb("init", "--group", g.Name).For("writes the files and prints the commands that deploy Ebb for the group; a hook without Ebb only makes " +
+		"every instance wait")
 }
 
 func nobodyDrains(in *Input, g *inventory.Group) *Finding {
 	if !in.providersKnown() || !in.hooksKnown(g) || in.drainsManaged(g) || len(g.Terminating()) > 0 {
 		return nil
 	}
-	fix := "put Ebb's hook on it: " + in.putOwnHook(g)
+	fixes := []advice.Fix{in.getEbb(g)}
 	if p := in.provider(g.Name); p != nil {
-		fix += "; or let ECS drain: aws ecs update-capacity-provider --name " + p.Name + " --auto-scaling-group-provider managedDraining=ENABLED"
+		fixes = append(fixes, in.At.ManagedDraining(p.Name, true).For("or let ECS drain"))
 	}
 	return &Finding{
 		Severity: Error, Subject: "group " + g.Name, Finding: "the group has no terminating hook, and no capacity provider with managed draining uses it",
 		Impact: "Auto Scaling terminates its instances at once: their tasks are killed while they work, and their targets still receive requests",
-		Fix:    fix,
+		Advice: advice.Of(fixes...),
 	}
 }
 
@@ -55,9 +72,9 @@ func managedHookMissing(in *Input, g *inventory.Group) *Finding {
 		Severity: Error, Subject: "group " + g.Name,
 		Finding: "capacity provider " + p.Name + " has managed draining, but the group has no hook " + fleet.ManagedDrainingHook,
 		Impact:  "ECS does not learn of terminations and drains nothing: instances are terminated with their tasks",
-		Fix: "let ECS create the hook again: aws ecs update-capacity-provider --name " + p.Name +
-			" --auto-scaling-group-provider managedDraining=DISABLED, then the same with managedDraining=ENABLED; " +
-			"AWS does not document that this restores it, so check afterwards: aws autoscaling describe-lifecycle-hooks --auto-scaling-group-name " + g.Name,
+		Advice: advice.Of(in.At.ManagedDraining(p.Name, false).For("let ECS create the hook again: turn managed draining off"),
+			in.At.ManagedDraining(p.Name, true).For("and on again; AWS does not document that this restores the hook"),
+			in.At.Hooks(g.Name).For("so check that it is there")),
 	}
 }
 
@@ -69,7 +86,7 @@ func hookNamed(g *inventory.Group, name string) *fleet.Hook {
 }
 
 // managedHookEdited compares with the values that ECS gives its hook. They are observed, not documented.
-func managedHookEdited(_ *Input, g *inventory.Group) *Finding {
+func managedHookEdited(in *Input, g *inventory.Group) *Finding {
 	h := hookNamed(g, fleet.ManagedDrainingHook)
 	if h == nil || h.Heartbeat == time.Hour && h.DefaultResult == "CONTINUE" && h.Transition == fleet.TerminatingTransit {
 		return nil
@@ -79,22 +96,22 @@ func managedHookEdited(_ *Input, g *inventory.Group) *Finding {
 		Finding: fmt.Sprintf("hook %s belongs to ECS, which creates it with a heartbeat timeout of 1h and CONTINUE; here it has %s and %s",
 			h.Name, span(h.Heartbeat), h.DefaultResult),
 		Impact: "a longer drain is cut off without a message; AWS does not document whether ECS restores its own values",
-		Fix: "give it ECS's values: " + putHook(g, fleet.ManagedDrainingHook, "--heartbeat-timeout 3600 --default-result CONTINUE") +
-			"; for a deadline of your own turn managed draining off and let Ebb drain",
+		Advice: advice.Of(in.At.PutHook(g.Name, fleet.ManagedDrainingHook, "--heartbeat-timeout", "3600", "--default-result", "CONTINUE").For(
+			"gives it ECS's values; for a deadline of your own turn managed draining off and let Ebb drain")),
 	}
 }
 
 // abandon: on a terminating hook ABANDON ends the other hooks too. With one hook it has the same effect as CONTINUE, unless the
 // group retains instances.
 // https://docs.aws.amazon.com/autoscaling/ec2/userguide/lifecycle-hooks.html
-func abandon(_ *Input, g *inventory.Group, h fleet.Hook) *Finding {
+func abandon(in *Input, g *inventory.Group, h fleet.Hook) *Finding {
 	if h.DefaultResult != "ABANDON" {
 		return nil
 	}
 	f := &Finding{
 		Severity: Info, Subject: "group " + g.Name, Finding: "terminating hook " + h.Name + " has the default result ABANDON",
 		Impact: "none today, but it would end any second hook of the group early",
-		Fix:    putHook(g, h.Name, "--default-result CONTINUE"),
+		Advice: advice.Of(in.toContinue(g, h)),
 	}
 	switch hooks := g.Terminating(); {
 	case len(hooks) > 1:
@@ -121,9 +138,9 @@ func hookRunsOut(in *Input, g *inventory.Group, h fleet.Hook) *Finding {
 	f := &Finding{
 		Severity: Warn, Subject: "group " + g.Name,
 		Impact: "the instance is terminated in the middle of its drain, with tasks that still answer requests",
-		Fix: putHook(g, h.Name, fmt.Sprintf("--heartbeat-timeout %d; or shorten the deregistration delay and stop timeout of service %s",
-			seconds(max(need, 5*time.Minute)), service)),
 	}
+	shorter := advice.Say("or shorten the deregistration delay and stop timeout of service %s", service)
+	f.Advice = advice.Of(in.heartbeat(g, h, seconds(max(need, 5*time.Minute))), shorter)
 	needs := fmt.Sprintf("the drain of service %s takes up to %s (deregistration delay, stop timeout and a minute)", service, span(need))
 	switch {
 	case h.Global < need:
@@ -131,7 +148,7 @@ func hookRunsOut(in *Input, g *inventory.Group, h fleet.Hook) *Finding {
 		f.Finding = fmt.Sprintf("hook %s ends at the latest %s after it opened (100 heartbeat timeouts, at most 48h), but %s", h.Name, span(h.Global), needs)
 	case ebbs && h.Global < in.deadline(g.Name):
 		f.Finding = fmt.Sprintf("hook %s ends at the latest %s after it opened, before Ebb's deadline of %s", h.Name, span(h.Global), span(in.deadline(g.Name)))
-		f.Fix = putHook(g, h.Name, "--heartbeat-timeout 900")
+		f.Advice = advice.Of(in.lasting(g, h))
 	case !ebbs && h.Heartbeat < need:
 		f.Finding = fmt.Sprintf("hook %s has a heartbeat timeout of %s, but %s, and many home-made drainers, such as AWS's sample of 2017, "+
 			"send no heartbeat", h.Name, span(h.Heartbeat), needs)
@@ -139,6 +156,18 @@ func hookRunsOut(in *Input, g *inventory.Group, h fleet.Hook) *Finding {
 		return nil
 	}
 	return f
+}
+
+// lasting lets Ebb's hook last for its deadline: 100 heartbeat timeouts, and at most 48 h.
+// https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_PutLifecycleHook.html
+func (in *Input) lasting(g *inventory.Group, h fleet.Hook) advice.Fix {
+	const longest = 48 * time.Hour
+	deadline := in.deadline(g.Name)
+	beat := max(15*time.Minute, deadline/100+time.Minute).Truncate(time.Second)
+	if h.Global >= longest || deadline > longest || beat <= h.Heartbeat {
+		return advice.Say("write deadline: %s or less for the group in Ebb's configuration: no hook lasts longer", span(h.Global))
+	}
+	return in.heartbeat(g, h, seconds(beat))
 }
 
 func seconds(d time.Duration) int { return int(d.Round(time.Second) / time.Second) }
@@ -151,15 +180,35 @@ func twoDrainers(in *Input, g *inventory.Group) *Finding {
 	if len(drainers) < 2 {
 		return nil
 	}
-	fix := "keep one: aws autoscaling delete-lifecycle-hook --auto-scaling-group-name " + g.Name + " --lifecycle-hook-name " + drainers[0].Name
-	if p := in.provider(g.Name); p != nil && p.ManagedDraining {
-		fix = "keep one: to let Ebb drain, aws ecs update-capacity-provider --name " + p.Name +
-			" --auto-scaling-group-provider managedDraining=DISABLED; to let ECS, delete the other hook"
-	}
 	return &Finding{
 		Severity: Warn, Subject: "group " + g.Name, Finding: "more than one hook drains its instances: " + names(drainers),
 		Impact: "both wait for the same tasks, and the instance leaves only when both are done: the deadline of one does not apply to the " +
 			"other (managed draining waits up to 48h)",
-		Fix: fix,
+		Advice: advice.Of(in.keepOne(g, drainers)...),
 	}
+}
+
+// keepOne ends all drainers of a group but one: Ebb, where it is set up for the group or its hook is there. That hook is never deleted.
+// Deleting a hook completes what waits in it, so it is harmless only while nothing waits.
+func (in *Input) keepOne(g *inventory.Group, drainers []fleet.Hook) []advice.Fix {
+	fixes := []advice.Fix{advice.Say("decide which of them is to drain, and end the others; deleting a hook completes its open actions: an instance " +
+		"that waits in it is terminated unless another hook holds it")}
+	waits := slices.ContainsFunc(g.Instances, func(i fleet.GroupInstance) bool { return i.State.Waiting() || i.State.Leaving() })
+	for _, h := range drainers {
+		switch {
+		case h.Name == in.hook():
+		case h.Name == fleet.ManagedDrainingHook:
+			if p := in.provider(g.Name); p != nil && p.ManagedDraining {
+				fixes = append(fixes, in.At.ManagedDraining(p.Name, false).For("ends ECS's draining, and its hook"))
+			}
+		default:
+			c := in.At.DeleteHook(g.Name, h.Name)
+			c.Undo = "put it again as it is now: note first what aws autoscaling describe-lifecycle-hooks shows of it"
+			if !waits {
+				c = c.Costs(advice.Interrupts, "what the program behind the hook does", "no instance of the group leaves; none does now")
+			}
+			fixes = append(fixes, c.For("ends the drainer behind hook "+h.Name))
+		}
+	}
+	return fixes
 }

@@ -1,9 +1,11 @@
 package doctor
 
 import (
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/ebbhq/ebb/internal/advice"
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/inventory"
 )
@@ -28,7 +30,7 @@ func waiting(in *Input, g *inventory.Group, inst fleet.GroupInstance) *Finding {
 	}
 	id := string(inst.ID)
 	f := &Finding{Severity: Info, Subject: "instance " + id, Finding: "the instance is in " + string(inst.State) + " in group " + g.Name,
-		Impact: "it is terminated when its hooks have ended", Fix: "see what it waits for: ebb why " + id}
+		Impact: "it is terminated when its hooks have ended", Advice: advice.Of(in.At.Ebb("why", id).For("says what it waits for"))}
 	since := g.TerminatingSince(inst.ID)
 	limit := foreignLimit
 	if _, ok := in.managed(g.Name); ok {
@@ -44,20 +46,23 @@ func waiting(in *Input, g *inventory.Group, inst fleet.GroupInstance) *Finding {
 		return f
 	}
 	f.Finding += "; hooks that may hold it: " + names(hooks)
-	answer := "aws autoscaling complete-lifecycle-action --auto-scaling-group-name " + g.Name + " --instance-id " + id +
-		" --lifecycle-action-result CONTINUE --lifecycle-hook-name " + hooks[0].Name
 	m := in.Inventory.Instance(inst.ID)
 	switch {
 	case m != nil && m.State.Gone():
 		f.Severity = Error
 		f.Finding += "; EC2 says that it is " + string(m.State)
 		f.Impact = "its tasks are lost, and the hook may hold it for up to " + span(hooks[0].Global)
-		f.Fix = answer
+		known := "EC2 says that it is " + string(m.State) + ": nothing on it runs any more"
+		var fixes []advice.Fix
+		for _, h := range hooks {
+			fixes = append(fixes, in.At.CompleteHook(g.Name, h.Name, id).Known(known).For("answers hook "+h.Name))
+		}
+		f.Advice = advice.Of(fixes...)
 	case !since.IsZero() && in.Now.Sub(since) > limit+5*time.Minute:
 		f.Severity = Error
 		f.Impact = "the termination has been running for longer than " + span(limit) + ": the program that should answer the hook probably " +
 			"does not, and the hook may last up to " + span(hooks[0].Global)
-		f.Fix += "; then let it go: " + answer
+		f.Fix = append(f.Fix, advice.Say("do what it advises; hooks that may hold it: %s", names(hooks)))
 	}
 	return f
 }
@@ -72,9 +77,18 @@ func drainingInService(in *Input, g *inventory.Group, inst fleet.GroupInstance) 
 		Finding: "its container instance in cluster " + h.cluster.Name + " is DRAINING, but the instance is InService in group " + g.Name +
 			"; AWS does not show since when",
 		Impact: "it takes no tasks but counts as capacity, and DRAINING never ends by itself",
-		Fix: "if nobody means to terminate it: aws ecs update-container-instances-state --cluster " + h.cluster.Name +
-			" --status ACTIVE --container-instances " + string(h.host.ARN) + "; else: " + terminate(inst.ID),
+		Advice: advice.Of(in.At.SetState(h.cluster.Name, h.host.ARN.Name(), fleet.Active).Costs(advice.Interrupts, "the drain of whoever set it DRAINING",
+			"nobody means to terminate it").For("lets it take tasks again"), in.end(h)),
 	}
+}
+
+// end terminates a host, which costs nothing if no task is left on it.
+func (in *Input) end(h home) advice.Fix {
+	c := in.At.Terminate(string(h.host.Instance))
+	if in.tasksKnown(h.cluster) && !slices.ContainsFunc(h.tasks(), func(t *inventory.Task) bool { return t.Live() }) {
+		c = c.Known("it is to go; no task is left on it")
+	}
+	return c.For("or lets it go")
 }
 
 // ghost: nobody deregisters a container instance whose agent was disconnected when its instance ended.
@@ -85,8 +99,13 @@ func ghost(in *Input, c *inventory.Cluster, h *inventory.Host) *Finding {
 		return nil
 	}
 	state := "does not know it any more"
+	fix := in.At.Deregister(c.Name, h.ARN.Name()).Known("EC2 " + state + ": nothing on it runs any more").For("lets ECS forget it")
 	if m := in.Inventory.Instance(h.Instance); m != nil {
 		state = "says that it is " + string(m.State)
+		fix = in.At.Deregister(c.Name, h.ARN.Name()).Known("EC2 " + state + ": nothing on it runs any more").For("lets ECS forget it")
+		if m.State == fleet.StateStopped {
+			fix = advice.Say("start it again, and it goes on as the same container instance; a deregistered one cannot come back. If it is to go, terminate it")
+		}
 		if m.State != fleet.StateStopped && m.State != fleet.StateTerminated {
 			return nil
 		}
@@ -95,7 +114,7 @@ func ghost(in *Input, c *inventory.Cluster, h *inventory.Host) *Finding {
 		Severity: Warn, Subject: "instance " + string(h.Instance), Finding: "cluster " + c.Name + " still has it as " + h.Status +
 			" with a disconnected agent, and EC2 " + state,
 		Impact: "it counts as a host of the cluster, and a drain that waits for its tasks never ends",
-		Fix:    "aws ecs deregister-container-instance --cluster " + c.Name + " --container-instance " + string(h.ARN) + " --force",
+		Advice: advice.Of(fix),
 	}
 }
 
@@ -113,6 +132,7 @@ func neverJoined(in *Input, g *inventory.Group, inst fleet.GroupInstance) *Findi
 		Severity: Warn, Subject: "instance " + string(inst.ID), Finding: "the instance is InService in group " + g.Name + ", launched " +
 			span(in.Now.Sub(m.Launched)) + " ago, and is in no cluster, although other instances of the group are, or a capacity provider uses the group",
 		Impact: "it is billed and takes no tasks; managed draining may wait for it when it is terminated",
-		Fix:    "look at ECS_CLUSTER in its user data, its instance profile and /var/log/ecs/ecs-agent.log; or replace it: " + terminate(inst.ID),
+		Advice: advice.Of(advice.Say("look at ECS_CLUSTER in its user data, its instance profile and the log of its ECS agent; or replace it"),
+			in.At.Terminate(string(inst.ID)).Costs(advice.Destroys, "the instance, and what runs on it outside ECS", "it does no other work").For("replaces it")),
 	}
 }

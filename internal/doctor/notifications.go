@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/ebbhq/ebb/internal/advice"
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/inventory"
 )
@@ -28,8 +29,7 @@ func unheard(in *Input, g *inventory.Group, h fleet.Hook) *Finding {
 	f := &Finding{
 		Severity: Warn, Subject: "group " + g.Name, Finding: "hook " + h.Name + " has no notification target, and no enabled EventBridge rule forwards its event",
 		Impact: "unless something on the instance answers it, every instance waits " + span(h.Heartbeat) + " and is then terminated undrained",
-		Fix: "give it a queue: " + putHook(g, h.Name, "--notification-target-arn "+in.queueARN()+" --role-arn ROLE, with a role that Auto Scaling "+
-			"may assume and that may send to the queue"),
+		Advice: advice.Of(advice.Say("ask whoever made the hook what is to hear of it: a notification target of its own, or a rule of EventBridge")),
 	}
 	if h.Target != "" {
 		f.Finding = "hook " + h.Name + " notifies " + string(h.Target) + ", which is not the queue that Ebb reads, and no enabled " +
@@ -38,6 +38,7 @@ func unheard(in *Input, g *inventory.Group, h fleet.Hook) *Finding {
 	if h.Name == in.hook() {
 		f.Finding += " to Ebb"
 		f.Impact = "Ebb finds a leaving instance only when it checks the groups once a minute, and loses that time"
+		f.Advice = advice.Of(in.At.Ebb("init", "--group", g.Name).For("writes what makes the rule that leads to Ebb's queue"))
 	}
 	in.explainRules(g, h, f)
 	return f
@@ -50,31 +51,33 @@ func (in *Input) explainRules(g *inventory.Group, h fleet.Hook, f *Finding) {
 		case in.matches(r, g, h) == no || r.ManagedBy != "":
 		case !r.Enabled:
 			f.Finding += "; rule " + r.Name + " would do so, but it is disabled"
-			f.Fix = "aws events enable-rule --name " + r.Name
+			f.Advice = advice.Of(in.At.Messaging().EnableRule(r.Name).For(""))
 			return
 		case len(r.Targets) == 0:
 			f.Finding += "; rule " + r.Name + " would do so, but it has no target"
-			f.Fix = "aws events put-targets --rule " + r.Name + " --targets Id=ebb,Arn=" + in.queueARN()
+			if h.Name == in.hook() && in.queueARN() != "" {
+				f.Advice = advice.Of(in.At.Messaging().PutTarget(r.Name, in.queueARN()).For("lets the rule send to Ebb's queue"))
+			}
 			return
 		}
 	}
 }
 
-// queueARN is the queue that Ebb reads, or a word for the user to replace.
+// queueARN is the queue that Ebb reads; empty: it is not known.
 func (in *Input) queueARN() string {
 	for _, q := range in.Inventory.Queues {
 		if in.isEbbs(q) && q.ARN != "" {
 			return q.ARN
 		}
 	}
-	return "QUEUE_ARN"
+	return ""
 }
 
 // heard reports whether some listener may receive the messages of a hook; where Ebb's queue is known, whether Ebb receives them.
 // Where a topic or function forwards its messages is not known, and assumed to be right.
 func (in *Input) heard(g *inventory.Group, h fleet.Hook) bool {
 	queue := ""
-	if h.Name == in.hook() && in.queueARN() != "QUEUE_ARN" {
+	if h.Name == in.hook() {
 		queue = in.queueARN()
 	}
 	reaches := func(arn string) bool {
@@ -95,8 +98,8 @@ func queueGone(in *Input) (found []Finding) {
 		if q.Absent && in.isEbbs(q) {
 			found = append(found, Finding{
 				Severity: Error, Subject: "queue " + q.URL, Finding: "Ebb's configuration names this queue, which does not exist",
-				Impact: "ebb serve does not start", Fix: "correct queue: in Ebb's configuration, or create it: aws sqs create-queue --queue-name " +
-					q.URL[strings.LastIndexByte(q.URL, '/')+1:],
+				Impact: "ebb serve does not start", Advice: advice.Of(advice.Say("correct queue: in Ebb's configuration, or create it"),
+					in.At.Messaging().CreateQueue(q.URL[strings.LastIndexByte(q.URL, '/')+1:], nil).For("creates it")),
 			})
 		}
 	}
@@ -105,7 +108,8 @@ func queueGone(in *Input) (found []Finding) {
 			found = append(found, Finding{
 				Severity: Error, Subject: subject, Finding: who + " sends to queue " + arn + ", which does not exist",
 				Impact: "nobody learns that an instance leaves",
-				Fix:    "create the queue: aws sqs create-queue --queue-name " + arn[strings.LastIndexByte(arn, ':')+1:] + "; or name another",
+				Advice: advice.Of(advice.Say("name another queue, or create it"),
+					in.At.Messaging().CreateQueue(arn[strings.LastIndexByte(arn, ':')+1:], nil).For("creates it")),
 			})
 		}
 	}
@@ -136,13 +140,25 @@ func queuePolicy(in *Input) (found []Finding) {
 			found = append(found, Finding{
 				Severity: Error, Subject: "queue " + q.ARN, Finding: "rule " + r.Name + " sends to it, but its policy does not let EventBridge (events.amazonaws.com) send",
 				Impact: "the events are dropped, and nobody learns that an instance leaves",
-				Fix: `add to its policy with aws sqs set-queue-attributes --queue-url ` + q.URL +
-					`: {"Effect":"Allow","Principal":{"Service":"events.amazonaws.com"},"Action":"sqs:SendMessage","Resource":"` +
-					q.ARN + `","Condition":{"ArnEquals":{"aws:SourceArn":"` + r.ARN + `"}}}`,
+				Advice: advice.Of(in.allow(q, r)),
 			})
 		}
 	}
 	return found
+}
+
+// allow lets a rule send to a queue. A policy that is there already is kept: its statements are for whoever wrote them to put together.
+func (in *Input) allow(q inventory.Queue, r inventory.Rule) advice.Fix {
+	statement := map[string]any{
+		"Effect": "Allow", "Principal": map[string]string{"Service": "events.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": q.ARN,
+		"Condition": map[string]any{"ArnEquals": map[string]string{"aws:SourceArn": r.ARN}},
+	}
+	if q.Policy != "" || q.URL == "" {
+		text, _ := json.Marshal(statement) // of what JSON knows
+		return advice.Say("add to its policy: %s", text)
+	}
+	policy, _ := json.Marshal(map[string]any{"Version": "2012-10-17", "Statement": []any{statement}})
+	return in.At.Messaging().SetQueue(q.URL, map[string]string{"Policy": string(policy)}).For("gives it a policy; it has none")
 }
 
 // allowsEvents reads a policy: maybe, where it cannot be read. Conditions count as met.
@@ -229,7 +245,9 @@ func ruleMatchesNothing(in *Input, r inventory.Rule) *Finding {
 		Severity: Warn, Subject: "rule " + r.Name, Finding: "the rule is for terminating lifecycle actions, but its pattern matches " +
 			"none of the " + strconv.Itoa(hooks) + " terminating hooks: " + r.Pattern,
 		Impact: "the receiver of its events does not learn that an instance leaves",
-		Fix: `aws events put-rule --name ` + r.Name + ` --event-pattern '{"source":["aws.autoscaling"],` +
-			`"detail-type":["EC2 Instance-terminate Lifecycle Action"]}', or name the right group and hook in detail`,
+		Advice: advice.Of(advice.Say("name the right group and hook in its detail, or take every terminating action"),
+			in.At.Messaging().PutRule(r.Name, `{"source":["aws.autoscaling"],"detail-type":["EC2 Instance-terminate Lifecycle Action"]}`).
+				Undone(in.At.Messaging().PutRule(r.Name, r.Pattern)).Costs(advice.Interrupts, "its receiver hears of every group", "its receiver knows its own groups").
+				For("takes every terminating action")),
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ebbhq/ebb/internal/advice"
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/inventory"
 )
@@ -26,10 +27,6 @@ func protected(g *inventory.Group) []fleet.GroupInstance {
 	return slices.DeleteFunc(slices.Clone(g.Instances), func(i fleet.GroupInstance) bool { return !i.Protected || i.State != fleet.InService })
 }
 
-func unprotect(g *inventory.Group, i fleet.GroupInstance) string {
-	return "aws autoscaling set-instance-protection --auto-scaling-group-name " + g.Name + " --instance-ids " + string(i.ID) + " --no-protected-from-scale-in"
-}
-
 func protectionStuck(in *Input, g *inventory.Group, i fleet.GroupInstance) *Finding {
 	p := in.provider(g.Name)
 	h, ok := in.home(i.ID)
@@ -41,7 +38,7 @@ func protectionStuck(in *Input, g *inventory.Group, i fleet.GroupInstance) *Find
 		Severity: Warn, Subject: "instance " + string(i.ID),
 		Finding: "the instance is protected from scale-in although no task but those of daemon services is on it; ECS should have lifted " +
 			"that. AWS does not show since when it has been empty: check again in a quarter of an hour",
-		Impact: "it is never scaled in and is billed (aws/containers-roadmap#2814)", Fix: unprotect(g, i),
+		Impact: "it is never scaled in and is billed (aws/containers-roadmap#2814)", Advice: advice.Of(in.At.Unprotect(g.Name, string(i.ID)).For("")),
 	}
 }
 
@@ -63,7 +60,7 @@ func protectionLeft(in *Input, g *inventory.Group, i fleet.GroupInstance) *Findi
 	return &Finding{
 		Severity: Info, Subject: "instance " + string(i.ID), Finding: "the instance is protected from scale-in, but neither the group nor a " +
 			"capacity provider protects its instances: somebody did it by hand, or a capacity provider that is gone",
-		Impact: "it is never scaled in (aws/containers-roadmap#2862)", Fix: unprotect(g, i),
+		Impact: "it is never scaled in (aws/containers-roadmap#2862)", Advice: advice.Of(in.At.Unprotect(g.Name, string(i.ID)).For("")),
 	}
 }
 
@@ -77,14 +74,13 @@ func protectionOff(in *Input, g *inventory.Group) *Finding {
 	return &Finding{
 		Severity: Warn, Subject: "group " + g.Name, Finding: "capacity provider " + p.Name + " has managed termination protection, but the " +
 			"group does not protect new instances from scale-in",
-		Impact: "instances with running tasks are scaled in", Fix: "aws autoscaling update-auto-scaling-group --auto-scaling-group-name " +
-			g.Name + " --new-instances-protected-from-scale-in",
+		Impact: "instances with running tasks are scaled in", Advice: advice.Of(in.At.ProtectNew(g.Name).For("")),
 	}
 }
 
 // lifetimeProtected: an instance that is protected is not replaced at the end of its lifetime.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/managed-termination-protection.html
-func lifetimeProtected(_ *Input, g *inventory.Group) *Finding {
+func lifetimeProtected(in *Input, g *inventory.Group) *Finding {
 	if g.MaxLifetime == 0 || !g.ProtectsNew {
 		return nil
 	}
@@ -92,6 +88,6 @@ func lifetimeProtected(_ *Input, g *inventory.Group) *Finding {
 		Severity: Warn, Subject: "group " + g.Name, Finding: "the group has a maximum instance lifetime of " + span(g.MaxLifetime) +
 			" and protects its instances from scale-in",
 		Impact: "a busy instance stays protected and is not replaced at the end of its lifetime, so old images stay in use",
-		Fix:    "replace instances by a refresh: " + refresh(g),
+		Advice: advice.Of(in.At.StartRefresh(g.Name).For("replaces instances by a refresh")),
 	}
 }

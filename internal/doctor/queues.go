@@ -3,8 +3,10 @@ package doctor
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/ebbhq/ebb/internal/advice"
 	"github.com/ebbhq/ebb/internal/inventory"
 )
 
@@ -41,15 +43,17 @@ func (in *Input) deadLetterQueues() []inventory.Queue {
 	})
 }
 
-func noRedrive(_ *Input, q inventory.Queue) *Finding {
+func noRedrive(in *Input, q inventory.Queue) *Finding {
 	if q.Redrive != "" {
 		return nil
 	}
+	name := q.ARN[strings.LastIndexByte(q.ARN, ':')+1:]
 	return &Finding{
 		Severity: Warn, Subject: "queue " + q.URL, Finding: "the queue has no redrive policy",
 		Impact: "a message that no reader understands is delivered again and again until it expires; Ebb writes it to its journal and deletes it after 5 receives",
-		Fix: "aws sqs set-queue-attributes --queue-url " + q.URL + ` --attributes '{"RedrivePolicy":"{\"deadLetterTargetArn\":\"` + q.ARN +
-			`-dlq\",\"maxReceiveCount\":\"5\"}"}', after making that queue`,
+		Advice: advice.Of(in.At.Messaging().CreateQueue(name+"-dlq", map[string]string{"MessageRetentionPeriod": "1209600"}).
+			For("first a queue for what no reader understands"),
+			in.At.Messaging().SetQueue(q.URL, map[string]string{"RedrivePolicy": advice.Redrive(q.ARN + "-dlq")}).For("then its redrive policy")),
 	}
 }
 
@@ -58,37 +62,37 @@ const shortRetention = time.Hour
 
 func queueSettings(in *Input) (found []Finding) {
 	for _, q := range in.listened() {
-		set := func(what, ifLeft, attribute string) {
+		set := func(what, ifLeft, attribute, value string) {
 			found = append(found, Finding{
-				Severity: Warn, Subject: "queue " + q.URL, Finding: what, Impact: ifLeft, Fix: "aws sqs set-queue-attributes --queue-url " + q.URL +
-					" --attributes " + attribute,
+				Severity: Warn, Subject: "queue " + q.URL, Finding: what, Impact: ifLeft,
+				Advice: advice.Of(in.At.Messaging().SetQueue(q.URL, map[string]string{attribute: value}).For("")),
 			})
 		}
 		if q.Retention < shortRetention {
 			set("the queue keeps messages for "+span(q.Retention)+" only", "if its reader is away for longer, messages about terminations are lost",
-				"MessageRetentionPeriod=345600")
+				"MessageRetentionPeriod", "345600")
 		}
 		if q.Visibility == 0 && !in.isEbbs(q) { // Ebb asks for a time of its own at each receive
 			set("a received message becomes visible again at once (visibility timeout 0)",
-				"every message is handled several times at the same time", "VisibilityTimeout=60")
+				"every message is handled several times at the same time", "VisibilityTimeout", "60")
 		}
 		if q.Redrive != "" && q.MaxReceives > 0 && q.MaxReceives < 3 {
 			set(fmt.Sprintf("a message goes to the dead-letter queue after %d receives", q.MaxReceives),
 				"a reader that is restarted in the middle loses the message to the dead-letter queue",
-				`'{"RedrivePolicy":"{\"deadLetterTargetArn\":\"`+q.Redrive+`\",\"maxReceiveCount\":\"5\"}"}'`)
+				"RedrivePolicy", advice.Redrive(q.Redrive))
 		}
 	}
 	return found
 }
 
-func deadLetters(_ *Input, q inventory.Queue) *Finding {
+func deadLetters(in *Input, q inventory.Queue) *Finding {
 	if q.Visible == 0 {
 		return nil
 	}
 	return &Finding{
 		Severity: Warn, Subject: "queue " + q.URL, Finding: fmt.Sprintf("this dead-letter queue holds messages: about %d", q.Visible),
 		Impact: "nobody acted on them: instances may have left undrained, or a reader does not understand its messages",
-		Fix: "read them: aws sqs receive-message --queue-url " + q.URL + " --max-number-of-messages 10 --visibility-timeout 30; send them " +
-			"back: aws sqs start-message-move-task --source-arn " + q.ARN + "; or drop them: aws sqs purge-queue --queue-url " + q.URL,
+		Advice: advice.Of(in.At.Messaging().ReadQueue(q.URL).For("shows some of them"), in.At.Messaging().SendBack(q.ARN).For("sends them back"),
+			in.At.Messaging().Purge(q.URL).For("drops them")),
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/ebbhq/ebb/internal/advice"
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/inventory"
 )
@@ -27,7 +28,7 @@ func ebbHookMissing(in *Input, g *inventory.Group) *Finding {
 		Severity: Error, Subject: "group " + g.Name, Finding: "Ebb's configuration includes the group, but the group has no hook " + in.hook() +
 			", only " + names(g.Terminating()),
 		Impact: "Ebb never acts on its instances, because it answers only its own hook",
-		Fix:    "put the hook on it: " + in.putOwnHook(g) + "; or take the group out of Ebb's configuration",
+		Advice: advice.Of(in.getEbb(g), advice.Say("or take the group out of Ebb's configuration")),
 	}
 }
 
@@ -43,7 +44,7 @@ func wrongCluster(in *Input, g *inventory.Group) *Finding {
 		Severity: Error, Subject: "group " + g.Name, Finding: "Ebb's configuration says that the group is in cluster " + m.Cluster +
 			", but its instances are in cluster " + cluster,
 		Impact: "Ebb treats the instances as hosts that never joined a cluster, and releases them undrained",
-		Fix:    fmt.Sprintf("write cluster: %s for match: %s in Ebb's configuration", cluster, m.Match),
+		Advice: advice.Of(advice.Say("write cluster: %s for match: %s in Ebb's configuration", cluster, m.Match)),
 	}
 }
 
@@ -54,8 +55,7 @@ func matchesNoGroup(in *Input, m Managed) *Finding {
 	}
 	return &Finding{
 		Severity: Warn, Subject: "Ebb's configuration", Finding: "match: " + m.Match + " matches no Auto Scaling group of this account and Region",
-		Impact: "the entry has no effect", Fix: "correct the pattern; the groups are: aws autoscaling describe-auto-scaling-groups " +
-			"--query 'AutoScalingGroups[].AutoScalingGroupName'",
+		Impact: "the entry has no effect", Advice: advice.Of(advice.Say("correct the pattern"), in.At.Groups().For("lists the groups")),
 	}
 }
 
@@ -70,7 +70,7 @@ func hookShort(in *Input, g *inventory.Group) *Finding {
 		Finding: fmt.Sprintf("hook %s has a heartbeat timeout of %s, and Ebb as a Lambda function, which looks once a minute, needs %s", h.Name,
 			span(h.Heartbeat), span(in.Ebb.Shortest)),
 		Impact: "ebb lambda drains none of the group's instances, and ends each drain as refused; ebb serve keeps such a hook alive",
-		Fix:    putHook(g, h.Name, "--heartbeat-timeout 900"),
+		Advice: advice.Of(in.heartbeat(g, *h, 900)),
 	}
 }
 
@@ -84,7 +84,7 @@ func deadlineShort(in *Input, g *inventory.Group) *Finding {
 		Severity: Warn, Subject: "group " + g.Name,
 		Finding: fmt.Sprintf("Ebb's deadline is %s, but the drain of service %s takes up to %s (deregistration delay, stop timeout and "+
 			"a minute)", span(m.Deadline), service, span(need+margin)),
-		Impact: "every drain is cut off at the deadline", Fix: fmt.Sprintf("write deadline: %s or more for match: %s in Ebb's "+
-			"configuration, or shorten the deregistration delay of the service", span(need+margin), m.Match),
+		Impact: "every drain is cut off at the deadline", Advice: advice.Of(advice.Say("write deadline: %s or more for match: %s in Ebb's "+
+			"configuration, or shorten the deregistration delay of the service", span(need+margin), m.Match)),
 	}
 }

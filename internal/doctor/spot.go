@@ -2,8 +2,8 @@ package doctor
 
 import (
 	"slices"
-	"strconv"
 
+	"github.com/ebbhq/ebb/internal/advice"
 	"github.com/ebbhq/ebb/internal/inventory"
 )
 
@@ -22,7 +22,7 @@ const spotDraining = "ECS_ENABLE_SPOT_INSTANCE_DRAINING"
 // spotUnheard: with capacity rebalancing the notice starts the termination with its hooks, and managed draining receives it too.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/container-instance-spot.html
 func spotUnheard(in *Input, g *inventory.Group) *Finding {
-	value, known := agentSetting(g, spotDraining)
+	value, known := g.AgentSetting(spotDraining)
 	if !in.providersKnown() || !in.hasSpot(g) || in.drainsManaged(g) || !known || value == "true" ||
 		g.CapacityRebalance && len(g.Terminating()) > 0 {
 		return nil
@@ -31,17 +31,18 @@ func spotUnheard(in *Input, g *inventory.Group) *Finding {
 		Severity: Warn, Subject: "group " + g.Name, Finding: "the group has Spot capacity, but its user data does not set " + spotDraining +
 			"=true, and ECS does not drain its instances either",
 		Impact: "when EC2 reclaims a Spot instance, its tasks are killed after two minutes without a drain",
-		Fix:    "write " + spotDraining + "=true into /etc/ecs/ecs.config in the group's user data; or turn managed draining on for its capacity provider",
+		Advice: advice.Of(advice.Say("write " + spotDraining + "=true into the agent's configuration in the group's user data; or turn managed draining on " +
+			"for its capacity provider")),
 	}
 }
 
 func spotRedundant(in *Input, g *inventory.Group) *Finding {
-	if value, _ := agentSetting(g, spotDraining); value != "true" || !in.drainsManaged(g) {
+	if value, _ := g.AgentSetting(spotDraining); value != "true" || !in.drainsManaged(g) {
 		return nil
 	}
 	return &Finding{
 		Severity: Info, Subject: "group " + g.Name, Finding: "the agents drain at a Spot interruption (" + spotDraining + "), and so does managed draining",
-		Impact: "nothing breaks; AWS calls the setting redundant", Fix: "take " + spotDraining + " out of the group's user data",
+		Impact: "nothing breaks; AWS calls the setting redundant", Advice: advice.Of(advice.Say("take " + spotDraining + " out of the group's user data")),
 	}
 }
 
@@ -69,7 +70,7 @@ func spotDelay(in *Input, c *inventory.Cluster, v *inventory.Service) *Finding {
 		Severity: Warn, Subject: serviceIn(c, v), Finding: "it runs on Spot capacity, and the deregistration delay of target group " + g.Name +
 			" is " + span(d) + ": longer than the two minutes of Spot's notice",
 		Impact: "at an interruption the task is killed before it has got its stop signal, or while its target still gets requests",
-		Fix:    setAttribute(g, delayKey, "60"),
+		Advice: advice.Of(in.delay(g, 60)),
 	}
 }
 
@@ -79,7 +80,7 @@ func spotStop(in *Input, c *inventory.Cluster, v *inventory.Service) *Finding {
 	if d >= spotNotice || def == nil || !in.onSpot(c, v) {
 		return nil
 	}
-	stop, _ := def.StopTimeout()
+	stop, _, _ := def.StopTime(in.agentStop(c, v))
 	if d+stop <= spotNotice {
 		return nil
 	}
@@ -88,8 +89,7 @@ func spotStop(in *Input, c *inventory.Cluster, v *inventory.Service) *Finding {
 			" to leave (deregistration delay " + span(d) + ", then stopTimeout " + span(stop) +
 			" of " + def.Name + "): longer than the two minutes of Spot's notice",
 		Impact: "at an interruption containers that use their time are killed",
-		Fix: "register a revision of " + def.Name + " with a stopTimeout of at most " + strconv.Itoa(seconds(spotNotice-d)) +
-			", and update the service to it: aws ecs update-service --cluster " + c.Name + " --service " + v.Name + " --task-definition FAMILY",
+		Advice: advice.Of(advice.Say("register a revision of %s with a stopTimeout of at most %d, and update the service to it", def.Name, seconds(spotNotice-d))),
 	}
 }
 
@@ -100,6 +100,7 @@ func spotMinHealthy(in *Input, c *inventory.Cluster, v *inventory.Service) *Find
 	return &Finding{
 		Severity: Info, Subject: serviceIn(c, v), Finding: "it runs on Spot hosts, and its minimumHealthyPercent lets no task stop before a replacement is healthy",
 		Impact: "at an interruption two minutes are seldom enough for that: tasks are killed without a drain",
-		Fix:    update(c, v, "minimumHealthyPercent=50,maximumPercent=200"),
+		Advice: advice.Of(in.At.Percents(c.Name, v.Name, 50, 200, v.MinPercent, v.MaxPercent).Costs(advice.Interrupts, "the service may run with half of its "+
+			"tasks, also during a deployment", "half of them carry the load").For("lets tasks stop first")),
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ebbhq/ebb/internal/advice"
 	"github.com/ebbhq/ebb/internal/inventory"
 )
 
@@ -44,18 +45,17 @@ func (in *Input) serving() (out []serving) {
 	return out
 }
 
-func setAttribute(g *inventory.TargetGroup, key, value string) string {
-	return "aws elbv2 modify-target-group-attributes --target-group-arn " + string(g.ARN) + " --attributes Key=" + key + ",Value=" + value
+// delay gives a target group another deregistration delay.
+func (in *Input) delay(g *inventory.TargetGroup, to int) advice.Fix {
+	return in.At.Delay(string(g.ARN), to, seconds(g.Delay)).For("")
 }
-
-const delayKey = "deregistration_delay.timeout_seconds"
 
 // isNetwork reports whether a target group belongs to a Network Load Balancer.
 func isNetwork(g *inventory.TargetGroup) bool {
 	return slices.Contains([]string{"TCP", "TLS", "UDP", "TCP_UDP"}, g.Protocol)
 }
 
-func longDelay(_ *Input, g serving) *Finding {
+func longDelay(in *Input, g serving) *Finding {
 	if g.Delay < defaultTargetDelay || isNetwork(g.TargetGroup) {
 		return nil
 	}
@@ -63,11 +63,11 @@ func longDelay(_ *Input, g serving) *Finding {
 		Severity: Info, Subject: "target group " + g.Name, Finding: "the deregistration delay is " + span(g.Delay) + " (" + g.service +
 			"); a task gets its stop signal only when that is over, whether requests are open or not",
 		Impact: "every drain and every deployment of the service takes at least that long",
-		Fix:    "if no request takes that long: " + setAttribute(g.TargetGroup, delayKey, "30"),
+		Advice: advice.Of(in.delay(g.TargetGroup, 30)),
 	}
 }
 
-func nlbDelay(_ *Input, g serving) *Finding {
+func nlbDelay(in *Input, g serving) *Finding {
 	if !isNetwork(g.TargetGroup) || g.Delay >= networkDelay {
 		return nil
 	}
@@ -78,6 +78,6 @@ func nlbDelay(_ *Input, g serving) *Finding {
 	}
 	return &Finding{
 		Severity: Warn, Subject: "target group " + g.Name, Finding: what, Impact: "connections reach a task that has been stopped, and fail",
-		Fix: setAttribute(g.TargetGroup, delayKey, "120"),
+		Advice: advice.Of(in.delay(g.TargetGroup, 120)),
 	}
 }

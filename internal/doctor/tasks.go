@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ebbhq/ebb/internal/advice"
 	"github.com/ebbhq/ebb/internal/inventory"
 )
 
@@ -38,8 +39,8 @@ func standaloneTasks(in *Input, c *inventory.Cluster) *Finding {
 		Finding: fmt.Sprintf("tasks on its hosts that belong to no service: %d (%s); the oldest runs for %s", len(families),
 			strings.Join(slices.Compact(slices.Sorted(slices.Values(families))), ", "), span(in.Now.Sub(oldest))),
 		Impact: "a drain waits for them to end by themselves: Ebb until its deadline, managed draining up to 48h; then they are killed",
-		Fix: "nothing, if they end soon; a task that must not be cut off needs a deadline longer than its run time (deadline: in " +
-			"Ebb's configuration), or a host without terminations",
+		Advice: advice.Of(advice.Say("nothing, if they end soon; a task that must not be cut off needs a deadline longer than its run time (deadline: in " +
+			"Ebb's configuration), or a host without terminations")),
 	}
 }
 
@@ -59,6 +60,6 @@ func taskProtected(in *Input, c *inventory.Cluster, t *inventory.Task) *Finding 
 	return &Finding{
 		Severity: Warn, Subject: "task " + string(t.ARN), Finding: "the task of service " + t.Service() + " is protected from scale-in " + what,
 		Impact: "deployments of the service leave it on the old revision, and scale-in spares it; AWS does not document whether a drain spares it too",
-		Fix:    "if its work is done: aws ecs update-task-protection --cluster " + c.Name + " --tasks " + string(t.ARN) + " --no-protection-enabled",
+		Advice: advice.Of(advice.Say("ask whoever runs the task whether its work is done"), in.At.TaskUnprotected(c.Name, t.ARN.Name()).For("")),
 	}
 }

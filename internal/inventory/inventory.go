@@ -5,7 +5,6 @@
 package inventory
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -157,6 +156,7 @@ const DefaultStopTimeout = 30 * time.Second
 type Container struct {
 	Name        string
 	StopTimeout time.Duration // 0: the agent's; see DefaultStopTimeout
+	DependsOn   []string      // names of containers that start before it and stop after it
 	HealthCheck bool
 }
 
@@ -346,16 +346,6 @@ func (v *Service) Bounds() (least, most int) {
 		return v.Desired, 2 * v.Desired
 	}
 	return (v.Desired*v.MinPercent + 99) / 100, v.Desired * v.MaxPercent / 100
-}
-
-// StopTimeout is the longest stop timeout of a task's containers, and the name of the container.
-func (d *TaskDefinition) StopTimeout() (longest time.Duration, container string) {
-	for _, c := range d.Containers {
-		if own := cmp.Or(c.StopTimeout, DefaultStopTimeout); own > longest {
-			longest, container = own, c.Name
-		}
-	}
-	return longest, container
 }
 
 // Service returns the service of a name, or nil.

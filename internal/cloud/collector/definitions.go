@@ -53,6 +53,7 @@ func definition(name string, in *ecstypes.TaskDefinition) *inventory.TaskDefinit
 		d.HostPorts = append(d.HostPorts, hostPorts(d.Network, c.PortMappings)...)
 		d.Containers = append(d.Containers, inventory.Container{
 			Name: aws.ToString(c.Name), StopTimeout: cloud.Seconds(c.StopTimeout), HealthCheck: c.HealthCheck != nil,
+			DependsOn: cloud.Convert(c.DependsOn, func(on ecstypes.ContainerDependency) string { return aws.ToString(on.ContainerName) }),
 		})
 	}
 	d.CPU, d.Memory = cmp.Or(number(in.Cpu), cpu), cmp.Or(number(in.Memory), memory)

@@ -1,0 +1,177 @@
+package diagnose
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/inventory"
+)
+
+// Event names what may happen next to a target that leaves.
+type Event string
+
+// The events, in the order in which a drain goes through them.
+const (
+	HookOpens   Event = "hook-opens"   // the group's own load balancers are drained, and the terminating hooks open
+	SetDraining Event = "draining"     // the container instance is set DRAINING
+	TaskOrdered Event = "task-ordered" // ECS orders a task to stop: its replacement is healthy, or it needs none
+	TaskSigterm Event = "task-sigterm" // the deregistration delay is over, and a task gets SIGTERM
+	TaskStopped Event = "task-stopped" // the containers of a task have ended
+	Answered    Event = "answered"     // Ebb answers its hook
+	HookEnds    Event = "hook-ends"    // another hook is answered, or times out
+	CutOff      Event = "cut-off"      // Ebb lets go of what is left: its deadline
+	Gone        Event = "gone"         // EC2 terminates the instance
+)
+
+// Next is something that happens without anybody's doing.
+type Next struct {
+	Event Event  `json:"event"`
+	Text  string `json:"text"`
+	// By is when it has happened at the latest, as far as is known; zero: that is not known.
+	By time.Time `json:"by,omitzero"`
+}
+
+// next works out what happens next by itself, and says how long to wait where nothing needs anybody.
+func (w *why) next() {
+	if w.member == nil || w.task != nil {
+		return
+	}
+	add := func(e Event, by time.Time, format string, args ...any) {
+		w.report.Next = append(w.report.Next, Next{e, fmt.Sprintf(format, args...), by})
+	}
+	switch state := w.member.State; {
+	case state.Leaving():
+		at := slices.IndexFunc(w.report.Blockers, func(b Blocker) bool { return b.Code == GroupBalancer })
+		until := time.Time{}
+		if at >= 0 {
+			until = w.report.Blockers[at].Until
+		}
+		add(HookOpens, until, "the group's own load balancers have let go of it, and its hooks open")
+	case state == fleet.TerminatingProceed:
+		add(Gone, time.Time{}, "EC2 terminates it")
+	case state.Waiting() && len(w.group.Terminating()) > 0:
+		w.nextInHook(add)
+	}
+	slices.SortStableFunc(w.report.Next, func(a, b Next) int {
+		return cmp.Or(cmp.Compare(unknownLast(a.By), unknownLast(b.By)), a.By.Compare(b.By))
+	})
+	w.report.Wait = w.wait()
+}
+
+func unknownLast(t time.Time) int {
+	if t.IsZero() {
+		return 1
+	}
+	return 0
+}
+
+// nextInHook is for an instance that waits in a hook.
+func (w *why) nextInHook(add func(Event, time.Time, string, ...any)) {
+	ours, left := w.ours(), w.left()
+	shortly := w.q.Now.Add(soon)
+	switch {
+	case w.ec2 != nil && w.ec2.State.Gone() && ours:
+		add(Answered, shortly, "Ebb sees that the instance is not running, and answers hook %s", w.q.Hook)
+	case w.host == nil && ours && !w.answered():
+		add(Answered, shortly, "Ebb has looked twice, a minute apart, finds it in no cluster, and answers hook %s", w.q.Hook)
+	case w.host != nil && w.host.Status == fleet.Active && ours && w.q.Ebb.Queued:
+		add(SetDraining, time.Time{}, "another of the group has left, and Ebb sets it DRAINING")
+	case w.host != nil && w.host.Status == fleet.Active:
+		add(SetDraining, shortly, "it is set DRAINING by whoever answers its hook")
+	case len(left) > 0:
+		w.nextOfTasks(left, add)
+	case ours && !w.answered():
+		add(Answered, shortly, "Ebb has listed its tasks once more, finds none, and answers hook %s", w.q.Hook)
+	}
+	w.nextOfHooks(ours, left, add)
+	if e := w.q.Ebb; ours && e.Open && !e.Deadline.IsZero() && (len(left) > 0 || w.host == nil) {
+		add(CutOff, e.Deadline, "Ebb lets go of it, whatever is left: its deadline")
+	}
+}
+
+// nextOfHooks is when hooks end: that of another program by its answer or its timeout, at once where nothing is left to do.
+func (w *why) nextOfHooks(ours bool, left []*inventory.Task, add func(Event, time.Time, string, ...any)) {
+	at := w.group.TerminatingSince(w.instance)
+	for _, h := range w.group.Terminating() {
+		if h.Name == w.q.Hook && (ours || w.answered()) {
+			continue
+		}
+		end := time.Time{}
+		if !at.IsZero() && h.Heartbeat > 0 {
+			if end = at.Add(h.Heartbeat); end.Before(w.q.Now) {
+				end = time.Time{} // it has been answered, or somebody beats
+			}
+		}
+		if !end.IsZero() || len(left) == 0 {
+			add(HookEnds, end, "hook %s is answered, or times out if nobody beats", h.Name)
+		}
+	}
+}
+
+// nextOfTasks is what the tasks on the host do next: one event of each kind, the earliest.
+func (w *why) nextOfTasks(left []*inventory.Task, add func(Event, time.Time, string, ...any)) {
+	var ordered, sigterm, stopped int
+	var signalBy, stoppedBy time.Time
+	earliest := func(t *time.Time, by time.Time) {
+		if t.IsZero() || by.Before(*t) {
+			*t = by
+		}
+	}
+	for _, t := range left {
+		wait, _ := delayOf(w.s, w.cluster, t)
+		switch {
+		case t.DesiredStatus != fleet.Stopped:
+			if s := w.cluster.Service(t.Service()); !slices.Contains(w.stuck, t.ARN) && (s == nil || !s.Daemon || replicas(left, w.cluster) == 0) {
+				ordered++
+			}
+		case t.LastStatus == fleet.Deactivating:
+			sigterm++
+			earliest(&signalBy, t.StoppingAt.Add(wait))
+		default:
+			stopped++
+			earliest(&stoppedBy, t.StoppingAt.Add(wait+limitOf(w.s, w.cluster, t).Duration))
+		}
+	}
+	past := func(t time.Time) time.Time { // what is over cannot be promised
+		if t.Before(w.q.Now.Add(-15 * time.Second)) {
+			return time.Time{}
+		}
+		return t
+	}
+	if stopped > 0 {
+		add(TaskStopped, past(stoppedBy), "%s been stopped, by SIGKILL if not before", have(stopped))
+	}
+	if sigterm > 0 {
+		add(TaskSigterm, past(signalBy), "%s got SIGTERM, because the deregistration delay is over", have(sigterm))
+	}
+	if ordered > 0 {
+		add(TaskOrdered, time.Time{}, "ECS has ordered the stop of the next of %s, as replacements become healthy", inventory.Count(ordered, "task"))
+	}
+}
+
+func have(n int) string {
+	if n == 1 {
+		return "1 task has"
+	}
+	return fmt.Sprintf("the next of %d tasks has", n)
+}
+
+// wait says how long to wait, and for what, where every blocker ends by itself.
+func (w *why) wait() string {
+	if len(w.report.Next) == 0 || slices.ContainsFunc(w.report.Blockers, func(b Blocker) bool { return !b.Ends }) {
+		return ""
+	}
+	first := w.report.Next[0]
+	if first.By.IsZero() {
+		return "wait: " + first.Text
+	}
+	return "wait until " + minute(first.By) + ": " + first.Text
+}
+
+// minute spells the end of a time's minute.
+func minute(t time.Time) string {
+	return t.UTC().Add(time.Minute - time.Nanosecond).Truncate(time.Minute).Format("15:04 UTC")
+}
