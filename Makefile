@@ -67,5 +67,5 @@ nightly: ## what takes too long for each change
 	$(MAKE) sim SEEDS=200000
 	$(GO) test ./internal/story -run '^TestWhyDuringHealthyDrains$$' -count=1 -timeout=120m -v -drains=1000
 	$(MAKE) plants
-	$(MAKE) mutants
 	$(MAKE) fuzz FUZZTIME=10m
+	$(MAKE) mutants

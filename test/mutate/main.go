@@ -58,19 +58,19 @@ var stories = []suite{
 
 var targets = []target{
 	{pkg: "internal/drain", also: stories},
-	{pkg: "internal/kernel", also: stories},
+	{pkg: "internal/kernel", also: stories, least: 70},
 	{pkg: "internal/lease", also: stories},
 	{pkg: "internal/journal"},
 	{pkg: "internal/journal/memory"},
-	{pkg: "internal/journal/sqlite"},
-	{pkg: "internal/journal/dynamodb", tags: "dynamodb"},
+	{pkg: "internal/journal/sqlite", least: 80},
+	{pkg: "internal/journal/dynamodb", tags: "dynamodb", least: 1},
 	{pkg: "internal/source/sqs"},
 	{pkg: "internal/source/lambda"},
 	{pkg: "internal/cloud", also: stories},
 	{pkg: "internal/config"},
-	{pkg: "internal/diagnose"},
-	{pkg: "internal/placement", args: []string{"-seeds=15"}},
-	{pkg: "internal/doctor"},
+	{pkg: "internal/diagnose", least: 50},
+	{pkg: "internal/placement", args: []string{"-seeds=15"}, least: 60},
+	{pkg: "internal/doctor", least: 80},
 }
 
 // options are what is asked for.
