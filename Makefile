@@ -48,7 +48,7 @@ plants: ## plant known bugs in a copy of the tree, one at a time, and see the se
 	python3 test/plants.py
 
 mutants: ## change the code of PACKAGES="lease drain" (all: none named) in thousands of small ways, and count what the tests find; needs Java 17 and Maven
-	$(GO) run ./test/dynamodb -- $(GO) run ./test/mutate -least 90 $(PACKAGES)
+	$(GO) run ./test/dynamodb -- $(GO) run ./test/mutate $(PACKAGES)
 
 storm: ## Ebb killed while hosts drain: 5 runs each of one serve, two on one journal, three on DynamoDB Local, and the function
 	$(GO) run ./test/storm -runs 5
@@ -67,5 +67,5 @@ nightly: ## what takes too long for each change
 	$(MAKE) sim SEEDS=200000
 	$(GO) test ./internal/story -run '^TestWhyDuringHealthyDrains$$' -count=1 -timeout=120m -v -drains=1000
 	$(MAKE) plants
-	$(MAKE) mutants
 	$(MAKE) fuzz FUZZTIME=10m
+	$(MAKE) mutants

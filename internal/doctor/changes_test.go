@@ -89,7 +89,8 @@ func (c changer) list(path string, v reflect.Value) {
 	if more.Kind() == reflect.Pointer {
 		more = reflect.New(more.Type().Elem())
 	}
-	c.set(path, v, reflect.Append(v.Slice3(0, v.Len(), v.Len()), more), "one more")
+	c.set(path, v, reflect.Append(v.Slice3(0, v.Len(), v.Len()), more), "one more behind")
+	c.set(path, v, reflect.AppendSlice(reflect.Append(reflect.Zero(v.Type()), more), v), "one more in front")
 }
 
 // seen are findings without their words.

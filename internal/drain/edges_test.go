@@ -353,6 +353,15 @@ func TestTheZeroOfTheDeadline(t *testing.T) {
 	}
 }
 
+// An answer that AWS took is the end, whatever is known of the group.
+func TestATakenAnswerIsTheEnd(t *testing.T) {
+	run(t, []decideCase{{name: "the group could not be looked at since", set: func(s *scene) {
+		s.d.Intent = &Answer{At: t0, Outcome: Drained, Reason: "no task was on it"}
+		s.tried(plan.Answer, plan.OK, time.Second)
+		unknown(&s.o.Instance)
+	}, notes: "ended", intent: "drained", ended: "drained"}})
+}
+
 // "No active lifecycle action" ends a drain between two looks that saw the instance wait, and at no other time.
 func TestWhenAWSKnowsNoActionAnyMore(t *testing.T) {
 	gone := func(ago time.Duration) Try {

@@ -10,6 +10,7 @@
 package main
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"io"
@@ -40,7 +41,12 @@ type target struct {
 	also []suite
 	args []string // of its own tests
 	tags string   // of its own tests, where DynamoDB Local runs
+	// least is how many per cent must be found; 0: enough. Where it is less, tests are still missing: raise it with them.
+	least float64
 }
+
+// enough is how many per cent of the mutants that change behaviour have to be found.
+const enough = 90
 
 // logs are the functions of Ebb that only write a log line.
 var logs = []string{"note", "line"}
@@ -52,19 +58,19 @@ var stories = []suite{
 
 var targets = []target{
 	{pkg: "internal/drain", also: stories},
-	{pkg: "internal/kernel", also: stories},
+	{pkg: "internal/kernel", also: stories, least: 70},
 	{pkg: "internal/lease", also: stories},
 	{pkg: "internal/journal"},
 	{pkg: "internal/journal/memory"},
-	{pkg: "internal/journal/sqlite"},
-	{pkg: "internal/journal/dynamodb", tags: "dynamodb"},
+	{pkg: "internal/journal/sqlite", least: 80},
+	{pkg: "internal/journal/dynamodb", tags: "dynamodb", least: 1},
 	{pkg: "internal/source/sqs"},
 	{pkg: "internal/source/lambda"},
 	{pkg: "internal/cloud", also: stories},
 	{pkg: "internal/config"},
-	{pkg: "internal/diagnose"},
-	{pkg: "internal/placement", args: []string{"-seeds=40"}},
-	{pkg: "internal/doctor"},
+	{pkg: "internal/diagnose", least: 50},
+	{pkg: "internal/placement", args: []string{"-seeds=15"}, least: 60},
+	{pkg: "internal/doctor", least: 80},
 }
 
 // options are what is asked for.
@@ -73,13 +79,12 @@ type options struct {
 	cores       int
 	only        *regexp.Regexp
 	own         bool // only the package's own tests
-	least       float64
 	out         io.Writer
 }
 
 // result is what came of the mutants of one package. Those that survived are among those of the list, too.
 type result struct {
-	pkg               string
+	target
 	mutants, survived []*mutant
 	equivalent        int
 	reached           int
@@ -98,7 +103,6 @@ func main() {
 	flag.IntVar(&o.cores, "cores", goruntime.NumCPU(), "how many tests run at a time")
 	flag.StringVar(&o.known, "equivalent", "test/mutate/equivalent.txt", "the list of mutants that change no behaviour")
 	flag.BoolVar(&o.own, "own", false, "run only the package's own tests")
-	flag.Float64Var(&o.least, "least", 0, "exit with 1 if less than so many per cent are found in a package")
 	only := flag.String("only", "", "only mutants whose name matches this regular expression")
 	flag.Parse()
 	err := func() (err error) {
@@ -190,7 +194,7 @@ func mutate(o options, some []target) error {
 			}
 		}
 		began := time.Now()
-		res := tried(o, r, t.pkg, codes[i].mutants, suites, known)
+		res := tried(o, r, t, codes[i].mutants, suites, known)
 		results = append(results, res)
 		fmt.Fprintf(o.out, "%s: %d mutants in %s\n", t.pkg, len(res.mutants), time.Since(began).Round(time.Second))
 	}
@@ -198,8 +202,8 @@ func mutate(o options, some []target) error {
 }
 
 // tried tries the mutants of one package and prints at once what survived.
-func tried(o options, r *runner, pkg string, mutants []*mutant, suites []suite, known map[string]string) result {
-	res := result{pkg: pkg}
+func tried(o options, r *runner, t target, mutants []*mutant, suites []suite, known map[string]string) result {
+	res := result{target: t}
 	for _, m := range mutants {
 		if o.only.MatchString(m.name()) {
 			res.mutants = append(res.mutants, m)
@@ -223,18 +227,19 @@ func tried(o options, r *runner, pkg string, mutants []*mutant, suites []suite, 
 	return res
 }
 
-// report prints the table, and returns an error if the list is not true or too little was found.
+// report prints the table, and returns an error if all was tried and the list is not true, or too little was found.
 func report(o options, results []result, known map[string]string) error {
 	fmt.Fprintf(o.out, "\n%-26s %8s %8s %8s %8s %11s %9s\n", "package", "mutants", "reached", "found", "survived", "equivalent", "found")
 	var bad []string
+	whole := o.only.String() == "" && !o.own
 	for _, r := range results {
 		fmt.Fprintf(o.out, "%-26s %8d %8d %8d %8d %11d %7.1f %%\n", r.pkg, len(r.mutants), r.reached, len(r.mutants)-len(r.survived),
 			len(r.survived)-r.equivalent, r.equivalent, r.score())
-		if r.score() < o.least {
-			bad = append(bad, fmt.Sprintf("%s: less than %.0f %% of the mutants are found", r.pkg, o.least))
+		if least := cmp.Or(r.least, enough); r.score() < least && whole {
+			bad = append(bad, fmt.Sprintf("%s: less than %.0f %% of the mutants are found", r.pkg, least))
 		}
 	}
-	if o.only.String() == "" {
+	if whole {
 		for _, s := range stale(known, results) {
 			bad = append(bad, o.known+": "+s)
 		}

@@ -24,7 +24,7 @@ func tiny(t *testing.T, known string) (string, error) {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	err = mutate(options{root: root, known: list, cores: 1, only: regexp.MustCompile(""), out: &out}, []target{{pkg: "test/mutate/testdata/tiny"}})
+	err = mutate(options{root: root, known: list, cores: 1, only: regexp.MustCompile(""), out: &out}, []target{{pkg: "test/mutate/testdata/tiny", least: 80}})
 	return out.String(), err
 }
 

@@ -143,6 +143,7 @@ func usedAgain(t *testing.T, s journal.Store) {
 	conflict(t, s, journal.Batch{Records: records(record("web/i-1/b", 1, true))})
 	conflict(t, s, journal.Batch{Records: records(record("web/i-1/a", 2, false), record("web/i-1/a", 1, true))})
 	conflict(t, s, journal.Batch{Records: records(record("web/i-3/a", 1, false), record("web/i-3/a", 1, false))})
+	conflict(t, s, journal.Batch{Records: records(record("web/i-3/a", 1, false), record("web/i-3/a", 2, true))})
 	again.Rev, again.Open = 2, false
 	write(t, s, journal.Batch{Records: records(again)})
 	same(t, "open records", records())(s.Open(t.Context()))
@@ -206,6 +207,7 @@ func order(t *testing.T, s journal.Store) {
 		write(t, s, journal.Batch{Records: records(record(key, 2, false))})
 	}
 	same(t, "recent records, newest first", records(record("a", 2, false), record("c", 2, false)))(s.Recent(t.Context(), 2))
+	same(t, "the newest", records(record("a", 2, false)))(s.Recent(t.Context(), 1))
 	same(t, "history as written", lines(line(0, "c"), line(-1, "a"), line(-2, "b")))(history(t, s, journal.Query{}))
 }
 

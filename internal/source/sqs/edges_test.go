@@ -1,6 +1,7 @@
 package sqs
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -77,10 +78,14 @@ func TestLettingGoOfWhatHasComeBefore(t *testing.T) {
 			}
 		}
 		receive(t, q)
-		if got := len(f.polls); got != 3 || q.Held() != 0 {
+		if q.Held() != 0 {
 			t.Errorf("after the second time %d came again at once", q.Held())
 		}
-		want := map[string][]int{"m0/1": {0}, "m1/1": {0}, "m0/2": {30}, "m1/2": {30}}
+		time.Sleep(30 * time.Second)
+		receive(t, q)
+		q.LetGo()
+		q.Flush(t.Context())
+		want := map[string][]int{"m0/1": {0}, "m1/1": {0}, "m0/2": {30}, "m1/2": {30}, "m0/3": {60}, "m1/3": {60}}
 		for handle, seconds := range want {
 			if !slices.Equal(f.changes[handle], seconds) {
 				t.Errorf("%s is away for %v s, want %v", handle, f.changes[handle], seconds)
@@ -98,6 +103,10 @@ func TestWhatIsSettledTwiceIsSettledOnce(t *testing.T) {
 		receive(t, q)
 		q.Settle("m0", true)
 		q.Settle("m0", false)
+		q.Settle("unheard of", true)
+		if len(q.deleted) != 1 || len(q.returned) != 0 {
+			t.Errorf("to be deleted %v, to be returned %v", q.deleted, q.returned)
+		}
 		q.Flush(t.Context())
 		q.Flush(t.Context())
 		if !slices.Equal(f.deleted, []string{"m0/1"}) || len(f.changes) != 0 {
@@ -163,8 +172,9 @@ func TestTheEndOfARunTellsWhatWasSettled(t *testing.T) {
 		k := &keeps{}
 		stop := running(t, q, k.hear)
 		time.Sleep(time.Second)
-		q.Settle("m0", true)
-		q.Settle("m1", false)
+		q.mu.Lock() // what was settled too late to be told at once
+		q.deleted, q.returned = []received{q.held["m0"]}, []returned{{q.held["m1"], 30 * time.Second}}
+		q.mu.Unlock()
 		stop()
 		if !slices.Equal(f.deleted, []string{"m0/1"}) || !slices.Equal(f.changes["m1/1"], []int{30}) {
 			t.Errorf("deleted %v, changed %v", f.deleted, f.changes)
@@ -223,5 +233,77 @@ func TestWhatAnErrorSaysToDo(t *testing.T) {
 		if _, err := q.Receive(t.Context()); err == nil || !errors.Is(err, c.err) {
 			t.Errorf("receive: %v", err)
 		}
+	}
+}
+
+func TestARefusedHandOverIsForgottenWhole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q, _ := newQueue(3, 0)
+		full := errors.New("the journal is full")
+		err := q.once(t.Context(), func(context.Context, []event.Message) error { return full })
+		if err != full || q.Held() != 0 {
+			t.Errorf("error %v, %d are held", err, q.Held())
+		}
+	})
+}
+
+// As long as there are messages there is no pause, and after a success the pause begins small again.
+func TestThePauseIsOnlyForErrors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q, f := newQueue(25, 20*time.Second)
+		k := &keeps{}
+		stop := running(t, q, k.hear)
+		time.Sleep(time.Millisecond)
+		if len(k.ms) != 25 {
+			t.Errorf("heard %d of 25 at once", len(k.ms))
+		}
+		fail := func(err error) {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			f.fails = err
+		}
+		fail(errors.New("no connection"))
+		time.Sleep(5 * time.Minute)
+		fail(nil)
+		time.Sleep(lastPause + 20*time.Second)
+		f.mu.Lock()
+		n := len(f.polls)
+		f.mu.Unlock()
+		fail(errors.New("no connection"))
+		time.Sleep(25 * time.Second) // until the long poll has ended, and a pause
+		f.mu.Lock()
+		if got := f.polls[n+1].Sub(f.polls[n]); got > firstPause {
+			t.Errorf("after a success the first pause is %s", got)
+		}
+		f.mu.Unlock()
+		stop()
+	})
+}
+
+func TestOnlyWhatIsTooOldIsLetGo(t *testing.T) {
+	for range 20 { // of maps
+		q := New(nil, Config{})
+		for i, id := range []string{"a", "b", "c", "d"} {
+			at := q.cfg.Now()
+			if i%2 == 0 {
+				at = at.Add(-12 * time.Hour)
+			}
+			q.held[id] = received{event.Message{ID: id}, id, at}
+		}
+		if got := q.extendable(); len(got) != 2 || q.Held() != 2 {
+			t.Fatalf("%d are extended, %d held", len(got), q.Held())
+		}
+	}
+}
+
+func TestAllRefusedHandlesAreForgotten(t *testing.T) {
+	q := New(nil, Config{})
+	batch := []received{{event.Message{ID: "a"}, "a", time.Time{}}, {event.Message{ID: "b"}, "b", time.Time{}}}
+	for _, m := range batch {
+		q.held[m.ID] = m
+	}
+	q.drop(batch, []types.BatchResultErrorEntry{{Id: aws.String("0"), SenderFault: true}, {Id: aws.String("1"), SenderFault: true}})
+	if q.Held() != 0 {
+		t.Errorf("%d are held", q.Held())
 	}
 }

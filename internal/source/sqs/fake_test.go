@@ -91,10 +91,13 @@ func (f *fake) each(handle *string, id *string, do func(*stored)) []types.BatchR
 	return []types.BatchResultErrorEntry{{Id: id, Code: aws.String("ReceiptHandleIsInvalid"), Message: aws.String("it is stale"), SenderFault: true}}
 }
 
-func (f *fake) DeleteMessageBatch(_ context.Context, in *awssqs.DeleteMessageBatchInput, _ ...func(*awssqs.Options)) (*awssqs.DeleteMessageBatchOutput, error) {
+func (f *fake) DeleteMessageBatch(ctx context.Context, in *awssqs.DeleteMessageBatchInput, _ ...func(*awssqs.Options)) (*awssqs.DeleteMessageBatchOutput, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	out := &awssqs.DeleteMessageBatchOutput{}
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
 	if f.fails != nil || len(in.Entries) > 10 {
 		return nil, fmt.Errorf("%d entries: %w", len(in.Entries), f.fails)
 	}
@@ -107,11 +110,14 @@ func (f *fake) DeleteMessageBatch(_ context.Context, in *awssqs.DeleteMessageBat
 	return out, nil
 }
 
-func (f *fake) ChangeMessageVisibilityBatch(_ context.Context, in *awssqs.ChangeMessageVisibilityBatchInput,
+func (f *fake) ChangeMessageVisibilityBatch(ctx context.Context, in *awssqs.ChangeMessageVisibilityBatchInput,
 	_ ...func(*awssqs.Options)) (*awssqs.ChangeMessageVisibilityBatchOutput, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	out := &awssqs.ChangeMessageVisibilityBatchOutput{}
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
 	if f.fails != nil || len(in.Entries) > 10 {
 		return nil, fmt.Errorf("%d entries: %w", len(in.Entries), f.fails)
 	}
