@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ebbhq/ebb/internal/advice"
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/inventory"
 )
@@ -121,8 +122,13 @@ func TestAMissingQueueIsMadeByItsName(t *testing.T) {
 		t.Fatalf("found %+v", all)
 	}
 	for _, f := range all {
-		if !strings.Contains(f.Fix+";", "aws sqs create-queue --queue-name ebb;") {
-			t.Errorf("fix %s", f.Fix)
+		made := func(fix advice.Fix) bool {
+			words := strings.Fields(fix.Line())
+			i := slices.Index(words, "--queue-name")
+			return slices.Contains(words, "create-queue") && i >= 0 && i+1 < len(words) && words[i+1] == "ebb"
+		}
+		if !slices.ContainsFunc(f.Fix, made) {
+			t.Errorf("fix %+v", f.Fix)
 		}
 	}
 }
@@ -197,12 +203,12 @@ func TestSettingsOfTheAgentInUserData(t *testing.T) {
 		"ECS_CLUSTER=prod\n" + name + "=false\n" + name + "=true":                                     "true",
 		"ECS_CLUSTER=prod": "",
 	} {
-		if got, known := agentSetting(&inventory.Group{UserData: data, UserDataKnown: true}, name); got != want || !known {
+		if got, known := (&inventory.Group{UserData: data, UserDataKnown: true}).AgentSetting(name); got != want || !known {
 			t.Errorf("%q: %q, known %t", data, got, known)
 		}
 	}
 	for _, g := range []*inventory.Group{{UserData: "ECS_CLUSTER=prod"}, {UserData: name + "=true", UserDataKnown: true}} {
-		if _, known := agentSetting(g, name); known {
+		if _, known := g.AgentSetting(name); known {
 			t.Errorf("%+v counts as known", g)
 		}
 	}
