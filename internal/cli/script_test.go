@@ -238,7 +238,7 @@ func drains(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func observing(ts *testscript.TestScript, _ bool, args []string) {
-	store, err := sqlite.Open(ts.MkAbs(args[0]))
+	store, err := sqlite.Open(ts.MkAbs(args[0]), sqlite.Options{})
 	ts.Check(err)
 	at := time.Date(2026, 11, 21, 9, 15, 2, 0, time.UTC)
 	var records []journal.Record

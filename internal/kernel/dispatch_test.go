@@ -168,10 +168,10 @@ func TestADrainThatIsLetGo(t *testing.T) {
 	for _, r := range []plan.Request{{Action: &both}, {Action: &alone}, {Action: &mine}, {Action: &other}, {Look: &plan.Look{}}} {
 		do = append(do, k.request(r))
 	}
-	if got := k.LetGo("unheard of", slices.Clone(do)); len(got) != 5 {
+	if got := k.LetGo("unheard of", slices.Clone(do), t0); len(got) != 5 {
 		t.Errorf("%d requests are left", len(got))
 	}
-	got := k.LetGo(keys["i-0001"], slices.Clone(do))
+	got := k.LetGo(keys["i-0001"], slices.Clone(do), t0)
 	if len(got) != 3 || got[0].ID != do[0].ID || got[1].ID != do[3].ID || got[2].ID != do[4].ID || len(k.flying) != 3 {
 		t.Errorf("left %+v, %d are under way", got, len(k.flying))
 	}
