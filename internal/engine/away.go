@@ -45,7 +45,9 @@ func (c *Core) BeatsDue() time.Time { return c.beats.next() }
 func (c *Core) keepAlive(m event.Message) {
 	now := c.cfg.Now()
 	if h, ours := c.cfg.Kernel.Opened(event.Parse([]byte(m.Body)), m.Sent, now); ours {
-		c.beats.keep(h)
+		if !c.excluded[h.Call.Group] {
+			c.beats.keep(h)
+		}
 	}
 }
 

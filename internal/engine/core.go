@@ -43,9 +43,10 @@ type Core struct {
 	until     time.Time                    // it begins nothing from then on, by cfg.Clock; zero: never
 	aside     int                          // how often the journal refused something for good
 
-	beats *beats    // of the hooks that no kernel knows, while the journal is away
-	away  time.Time // since when the journal is away, by cfg.Clock; zero: it is not
-	said  time.Time // when the log last said so
+	beats    *beats          // of the hooks that no kernel knows, while the journal is away
+	excluded map[string]bool // groups that an operator has excluded, as the last kernel saw them
+	away     time.Time       // since when the journal is away, by cfg.Clock; zero: it is not
+	said     time.Time       // when the log last said so
 }
 
 // NewCore returns the core of an Ebb that lives on, not loaded yet. Each message that it settles it settles with cfg.Source.
@@ -121,6 +122,7 @@ func (c *Core) open(ctx context.Context) ([]journal.Record, error) {
 func (c *Core) Forget() {
 	if c.Kernel != nil {
 		c.beats.keep(c.Kernel.Hooks()...)
+		c.excluded = c.Kernel.Excluded()
 	}
 	c.Kernel = nil
 	clear(c.forwarded)

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"cmp"
+	"maps"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/drain"
@@ -28,7 +29,8 @@ func (k *Kernel) Hooks() []Hook {
 	for _, e := range k.sorted {
 		d, i := e.d, known[fleet.GroupInstance](k.facts, groupInstance(e.d.Target))
 		over := i.Is == fleet.Absent || i.Is == fleet.Seen && !i.Value.State.Waiting()
-		if d.Hook == "" || over || !e.tried[plan.Answer].OK.IsZero() {
+		left := d.Observed || e.man.Policy.Observe || k.excluded[d.Group] && !d.Admitted
+		if d.Hook == "" || over || left || !e.tried[plan.Answer].OK.IsZero() {
 			continue
 		}
 		h := Hook{
@@ -52,10 +54,13 @@ func (k *Kernel) Hooks() []Hook {
 // https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_PutLifecycleHook.html
 const shortestHook = 30 * time.Second
 
+// Excluded are the groups that an operator has excluded, as the latest sweep saw them.
+func (k *Kernel) Excluded() map[string]bool { return maps.Clone(k.excluded) }
+
 // Opened is the hook of which a message tells, if it is Ebb's. Nobody has looked whether it is true.
 func (c Config) Opened(e event.Event, sent, now time.Time) (Hook, bool) {
 	man, ok := c.managed(e.Group)
-	if !ok || e.Kind.Use() != event.Drains || e.Hook != c.Hook {
+	if !ok || man.Policy.Observe || e.Kind.Use() != event.Drains || e.Hook != c.Hook {
 		return Hook{}, false
 	}
 	zero := cmp.Or(e.Time, sent, now)
