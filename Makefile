@@ -50,11 +50,13 @@ plants: ## plant known bugs in a copy of the tree, one at a time, and see the se
 mutants: ## change the code of PACKAGES="lease drain" (all: none named) in thousands of small ways, and count what the tests find; needs Java 17 and Maven
 	$(GO) run ./test/dynamodb -- $(GO) run ./test/mutate $(PACKAGES)
 
-storm: ## Ebb killed while hosts drain: 5 runs each of one serve, two on one journal, three on DynamoDB Local, and the function
+storm: ## Ebb killed while hosts drain: 5 runs each of one serve, two on one journal, three on DynamoDB Local, and the function; and its journal broken
 	$(GO) run ./test/storm -runs 5
 	$(GO) run ./test/storm -runs 5 -processes 2
 	$(GO) run ./test/dynamodb -- $(GO) run ./test/storm -runs 5 -shape lambda
 	$(GO) run ./test/dynamodb -- $(GO) run ./test/storm -runs 5 -journal dynamodb
+	for fault in poison large garbage away full readonly; do $(GO) run ./test/storm -fault $$fault || exit 1; done
+	$(GO) run ./test/dynamodb -- $(GO) run ./test/storm -fault away -journal dynamodb -processes 2
 
 bench: ## what a drain costs: writes docs/cost.md, in about half an hour; see go run ./test/bench -help
 	$(GO) run ./test/bench -o docs/cost.md

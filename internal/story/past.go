@@ -122,20 +122,7 @@ func (p *past) take(e core.Entry) {
 		h.settle(e.At)
 		h.agent(!h.reached(), e.At)
 	case core.EntryContainer:
-		h.drains = h.drains || e.To == fleet.Draining
-		again := h.status != "" && e.From == ""
-		r := h.registration(e.ContainerInstance)
-		r.status, r.connected = e.To, r.connected && e.To != "INACTIVE"
-		h.settle(e.At)
-		if byEbb(e.By) && !h.ours {
-			p.blame(4, "Ebb set %s %s, which does not wait in its hook", p.name(e.Instance), e.To)
-		}
-		if byEbb(e.By) && e.To == "DRAINING" {
-			p.letLeave(e.Instance, e.At)
-		}
-		if e.To == "INACTIVE" || again {
-			h.agent(!h.reached(), e.At)
-		}
+		p.container(e)
 	case core.EntryLifecycle:
 		p.resize(e)
 		switch {
@@ -167,6 +154,25 @@ func (p *past) take(e core.Entry) {
 		if byEbb(e.By) {
 			p.called(e)
 		}
+	}
+}
+
+// container follows the registrations of a host.
+func (p *past) container(e core.Entry) {
+	h := p.host(e.Instance)
+	h.drains = h.drains || e.To == fleet.Draining
+	again := h.status != "" && e.From == ""
+	r := h.registration(e.ContainerInstance)
+	r.status, r.connected = e.To, r.connected && e.To != "INACTIVE"
+	h.settle(e.At)
+	if byEbb(e.By) && !h.ours {
+		p.blame(4, "Ebb set %s %s, which does not wait in its hook", p.name(e.Instance), e.To)
+	}
+	if byEbb(e.By) && e.To == "DRAINING" {
+		p.letLeave(e.Instance, e.At)
+	}
+	if e.To == "INACTIVE" || again {
+		h.agent(!h.reached(), e.At)
 	}
 }
 

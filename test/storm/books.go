@@ -40,6 +40,10 @@ type books struct {
 	requests func() int             // by Ebbs so far; 0 where there is no service to ask
 	noted    func() ([]note, error) // the notes that were stored so far
 	close    func()                 // the witness and the store
+
+	path    string       // of a file
+	witness *sql.DB      // on that file
+	down    *atomic.Bool // the table does not answer; nil: it is a file
 }
 
 // note is what the witness saw of a note.
@@ -99,7 +103,7 @@ func openFile(ctx context.Context, path string) (*books, error) {
 		return nil, errors.Join(fmt.Errorf("set a witness to %s: %w", path, err), store.Close())
 	}
 	return &books{
-		Store: store, url: "sqlite://" + path, requests: func() int { return 0 },
+		Store: store, path: path, witness: witness, url: "sqlite://" + path, requests: func() int { return 0 },
 		noted: func() ([]note, error) { return storedIn(witness) },
 		close: func() {
 			witness.Close()
@@ -140,7 +144,7 @@ func openTable(ctx context.Context, name string) (*books, error) {
 	w := &witness{local: local, transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 	server := httptest.NewServer(w)
 	return &books{
-		Store: store, url: "dynamodb://" + name, env: []string{dynamodbLocal + "=" + server.URL}, noted: w.noted,
+		Store: store, down: &w.down, url: "dynamodb://" + name, env: []string{dynamodbLocal + "=" + server.URL}, noted: w.noted,
 		requests: func() int { return int(w.count.Load()) },
 		close: func() {
 			server.Close()
@@ -154,6 +158,7 @@ type witness struct {
 	local     *url.URL
 	transport *http.Transport
 	count     atomic.Int64
+	down      atomic.Bool // it breaks every connection
 
 	mu    sync.Mutex
 	notes []note
@@ -167,6 +172,9 @@ func (t *witness) noted() ([]note, error) {
 
 // ServeHTTP hands a request on. An Ebb that was killed gets no answer, but what it wrote is stored.
 func (t *witness) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if t.down.Load() {
+		panic(http.ErrAbortHandler)
+	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return // the Ebb was killed while it asked

@@ -85,6 +85,9 @@ func (r remains) text() string {
 		if o.apart() {
 			where = "apart"
 		}
+		if o.fault != "" {
+			text += "fault " + o.fault + ": "
+		}
 		text += fmt.Sprintf("%d ebb serve %s, %d killed, %d ended, %d paused; %d calls; %d conflicts in the journal",
 			o.processes, where, r.kills, r.terms, r.stops, f.calls, r.refusals)
 		if o.processes > 1 {

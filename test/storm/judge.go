@@ -21,6 +21,10 @@ import (
 // fails but the serves, so that every drain must come to its good end.
 func judge(r remains) []string {
 	r.blames = slices.Clone(r.blames)
+	if r.o.fault == garbageFault { // the journal is lost: the cloud's own record says all
+		r.hooks()
+		return r.blames
+	}
 	for _, v := range story.Judge(evidence(r)) {
 		r.blame("%s", v)
 	}
@@ -128,7 +132,7 @@ func (r *remains) journaled() {
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(of)) {
-		if !slices.Contains(r.leavers, id) {
+		if !slices.Contains(r.leavers, id) && id != stranger {
 			r.blame("the journal has a drain of %s, which was not to leave", r.name(id))
 		}
 	}

@@ -19,6 +19,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 
 	"github.com/ebbhq/ebb/test/rig"
@@ -35,6 +36,7 @@ type options struct {
 	processes int     // ebb serve
 	speed     float64 // of the world against real time
 	spaces    bool    // processes can be kept from seeing each other
+	fault     string  // what else goes wrong; empty: nothing
 	dir       string  // of logs, journal and world
 }
 
@@ -60,6 +62,8 @@ func storm() error {
 	flag.IntVar(&o.kills, "kills", -1, "how many times an Ebb is killed in a run; -1: 40 times, and 20 times on DynamoDB")
 	flag.IntVar(&o.processes, "processes", 0, "how many ebb serve share the journal; 0: 1, and 3 on DynamoDB")
 	flag.Float64Var(&o.speed, "speed", 0, "seconds of the world per second; 0: 20, and less where leases count, which do so in real time")
+	flag.StringVar(&o.fault, "fault", "", "what else goes wrong, while nobody is killed unless -kills says so: "+strings.Join(faults, ", ")+
+		"; with -shape serve only")
 	flag.Parse()
 	if err := o.complete(); err != nil {
 		return err
@@ -135,6 +139,12 @@ func (o *options) complete() error {
 	case o.journal == dynamodbJournal:
 		usual = options{hosts: 50, kills: 20, processes: 3, speed: tableSpeed}
 	}
+	if o.fault != "" {
+		usual.hosts, usual.kills, usual.speed = 24, 0, min(usual.speed, 10)
+		if o.fault == awayFault {
+			usual.speed = tableSpeed // a journal that is locked is waited for in real time
+		}
+	}
 	if o.kills == -1 {
 		o.kills = usual.kills
 	}
@@ -143,7 +153,7 @@ func (o *options) complete() error {
 		return fmt.Errorf("-hosts and -speed must be positive, -kills and -processes not negative; with -shape lambda there are no "+
 			"-processes, and -hosts can be shared by %d clusters", len(functionClusters))
 	}
-	return nil
+	return o.faultFits()
 }
 
 // canSeparate tries whether processes can be kept from seeing each other here.
@@ -173,8 +183,8 @@ func tell(ctx context.Context, o options) (left remains, good bool, err error) {
 		fmt.Println("  VIOLATION", v)
 	}
 	if len(bad) > 0 {
-		fmt.Printf("  again: go run ./test/storm -shape %s -journal %s -seed %d -hosts %d -kills %d -processes %d -speed %g\n", o.shape,
-			o.journal, o.seed, o.hosts, o.kills, o.processes, o.speed)
+		fmt.Printf("  again: go run ./test/storm -shape %s -journal %s -seed %d -hosts %d -kills %d -processes %d -speed %g -fault %q\n", o.shape,
+			o.journal, o.seed, o.hosts, o.kills, o.processes, o.speed, o.fault)
 	}
 	return left, len(bad) == 0, nil
 }

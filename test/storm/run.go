@@ -136,8 +136,12 @@ func (r *run) drain(ctx context.Context) error {
 		peace  = 2 * time.Minute // after the last host has gone, for what is still on its way
 		enough = 90 * time.Minute
 	)
+	trouble := r.newFault()
 	for {
 		if err := r.leave(); err != nil {
+			return err
+		}
+		if err := trouble.step(ctx); err != nil {
 			return err
 		}
 		if err := r.ebbs.step(ctx); err != nil {
@@ -145,7 +149,7 @@ func (r *run) drain(ctx context.Context) error {
 		}
 		r.watch()
 		now := r.now()
-		over := r.calm() && r.gone == r.o.hosts && now.Sub(r.last) > peace && now.Sub(r.quiet) > peace
+		over := trouble.over && r.calm() && r.gone == r.o.hosts && now.Sub(r.last) > peace && now.Sub(r.quiet) > peace
 		if over || now.Sub(r.quiet) > enough { // then the judge sees what is left
 			return nil
 		}
@@ -193,6 +197,9 @@ func (r *run) collect(ctx context.Context) error {
 	r.end = r.now()
 	if err := r.ebbs.end(); err != nil {
 		return err
+	}
+	if r.o.fault == garbageFault {
+		return r.afterGarbage(ctx)
 	}
 	notes, err := r.books.noted()
 	if err != nil {

@@ -47,6 +47,10 @@ func (o options) groups() (all []group) {
 		{name: "web-asg", cluster: "prod", hosts: n - n*2/5, heartbeat: 10 * time.Minute},
 		{name: "batch-asg", cluster: "prod", hosts: n * 2 / 5, heartbeat: 5 * time.Minute},
 	}
+	if o.fault != "" {
+		all[0].heartbeat, all[1].heartbeat = faultBeat, faultBeat
+		return all
+	}
 	if o.journal == dynamodbJournal {
 		all[0].heartbeat, all[0].maxUnavailable.Count = 15*time.Minute, 8
 		all[1].heartbeat, all[1].maxUnavailable.Percent = 10*time.Minute, 30
@@ -114,6 +118,9 @@ func (o options) world() sim.Spec {
 		for _, j := range jobs {
 			w.Tasks = append(w.Tasks, sim.TaskSpec{Cluster: c, Task: j.family, Count: n / j.hosts})
 		}
+	}
+	if o.fault == largeFault {
+		w = crowd(w, o.hosts)
 	}
 	return w
 }
