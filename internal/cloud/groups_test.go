@@ -191,3 +191,16 @@ func TestOneBadIDDoesNotSpoilALook(t *testing.T) {
 		}
 	}
 }
+
+func TestATagExcludesAGroup(t *testing.T) {
+	for value, want := range map[string]bool{"true": true, "True": false, "no": false, "": false} {
+		g := astypes.AutoScalingGroup{Tags: []astypes.TagDescription{{Key: aws.String("Name"), Value: aws.String("true")},
+			{Key: aws.String("ebb:exclude"), Value: aws.String(value)}}}
+		if got := ReadGroup(g).Excluded; got != want {
+			t.Errorf("ebb:exclude=%s excludes it: %v", value, got)
+		}
+	}
+	if ReadGroup(astypes.AutoScalingGroup{}).Excluded {
+		t.Error("a group without tags is excluded")
+	}
+}

@@ -122,3 +122,41 @@ func TestResumeSaysWhatWasPaused(t *testing.T) {
 		t.Errorf("resumed %+v: %+v", was, b)
 	}
 }
+
+// What Ebb does not drain may be for another consumer of the queue: with foreign: leave its messages are left, once the journal has them.
+func TestMessagesAboutWhatIsOnlyWatchedOrExcluded(t *testing.T) {
+	for name, c := range map[string]struct {
+		observe, excluded, leave, noted bool
+		ack                             bool
+		why                             string
+	}{
+		"drained":                        {ack: true},
+		"drained, leaving what is not":   {leave: true, ack: true},
+		"observed":                       {observe: true, ack: true, why: "group web is only observed"},
+		"observed, for others":           {observe: true, leave: true, why: "group web is only observed"},
+		"observed, forwarded":            {observe: true, leave: true, noted: true, ack: true, why: "group web is only observed"},
+		"excluded":                       {excluded: true, ack: true, why: "group web has the tag ebb:exclude=true"},
+		"excluded, for others":           {excluded: true, leave: true, why: "group web has the tag ebb:exclude=true"},
+		"excluded, for others, observed": {excluded: true, observe: true, leave: true, why: "group web has the tag ebb:exclude=true"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			policy := drain.Defaults()
+			policy.Observe = c.observe
+			k := newKernel(t, Config{LeaveForeign: c.leave, Groups: []Managed{{Match: "web", Cluster: "prod", Policy: policy}}})
+			k.swept = t0
+			if c.excluded {
+				k.excluded["web"] = true
+			}
+			h := termination(1)
+			h.Noted = c.noted
+			k.Hear(h, t0)
+			out := k.Next(t0)
+			if len(out.Settle) != 1 || out.Settle[0].Delete != c.ack || out.Settle[0].Why != c.why {
+				t.Errorf("settled %+v", out.Settle)
+			}
+			if len(out.Batch.Records) != 1 || out.Batch.Records[0].Open == c.excluded {
+				t.Errorf("in the journal: %+v", out.Batch.Records)
+			}
+		})
+	}
+}

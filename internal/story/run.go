@@ -286,8 +286,9 @@ func (r *run) evidence(ended, open []drain.Drain) Evidence {
 		}
 	}
 	return Evidence{
-		Ebb: r.s.Ebb, Record: r.w.Record(), Ended: ended, Open: open, Messages: r.messages, Heartbeat: heartbeat,
-		Excluded: excluded, Pauses: r.pauses, Names: r.names, Start: r.start, End: r.w.Now(), LastFault: r.lastFault,
+		Ebb: r.s.Ebb, Record: r.w.Record(), Ended: ended, Open: open, Messages: r.messages, Names: r.names,
+		Heartbeat: heartbeat, Excluded: excluded, Pauses: r.pauses,
+		Start: r.start, End: r.w.Now(), LastFault: r.lastFault,
 		Running: r.fn != nil || slices.ContainsFunc(r.ebbs, func(e *ebb) bool { return e.loaded() && e.core.Works() }),
 	}
 }
