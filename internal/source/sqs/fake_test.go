@@ -91,7 +91,8 @@ func (f *fake) each(handle *string, id *string, do func(*stored)) []types.BatchR
 	return []types.BatchResultErrorEntry{{Id: id, Code: aws.String("ReceiptHandleIsInvalid"), Message: aws.String("it is stale"), SenderFault: true}}
 }
 
-func (f *fake) DeleteMessageBatch(ctx context.Context, in *awssqs.DeleteMessageBatchInput, _ ...func(*awssqs.Options)) (*awssqs.DeleteMessageBatchOutput, error) {
+func (f *fake) DeleteMessageBatch(ctx context.Context, in *awssqs.DeleteMessageBatchInput,
+	_ ...func(*awssqs.Options)) (*awssqs.DeleteMessageBatchOutput, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	out := &awssqs.DeleteMessageBatchOutput{}
