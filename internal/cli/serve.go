@@ -102,7 +102,8 @@ func serve(ctx context.Context, p Process, cfg config.Config, clockURL string) e
 func logLines(log *slog.Logger) func(journal.Line) {
 	return func(l journal.Line) {
 		level := slog.LevelInfo
-		if l.Kind == "failed" || l.Kind == "unreadable" || l.Kind == journal.SetAside {
+		switch l.Kind {
+		case "failed", "unreadable", "cut-off", "wrong-cluster", journal.SetAside:
 			level = slog.LevelWarn
 		}
 		log.Log(context.Background(), level, l.Text, "kind", l.Kind, "drain", l.Key)

@@ -85,13 +85,26 @@ func count(calls *int) Send {
 	}
 }
 
-// chunks calls f for each chunk of ids in turn. The ids of a chunk that failed are noted by fail; when every chunk failed,
-// nothing is known and the error is the last one.
+// mostSplits is how many chunks of one look are split because AWS refused them as invalid: enough to find two bad ids among a hundred.
+const mostSplits = 14
+
+// chunks calls f for each chunk of ids in turn. One id that AWS does not take makes it refuse a whole chunk, so a chunk that is refused as
+// invalid is split until that id is by itself. The ids of a chunk that failed are noted by fail; when every chunk failed, nothing is known
+// and the error is the last one.
 func chunks(ids []string, size int, fail func([]plan.ItemFailure), f func(chunk []string) error) error {
 	var failed []plan.ItemFailure
 	var last error
-	for chunk := range slices.Chunk(ids, size) {
-		if err := f(chunk); err != nil {
+	work, splits := slices.Collect(slices.Chunk(ids, size)), 0
+	for len(work) > 0 {
+		chunk := work[0]
+		work = work[1:]
+		err := f(chunk)
+		switch {
+		case err == nil:
+		case len(chunk) > 1 && splits < mostSplits && Classify(err).Class == plan.Invalid:
+			splits++
+			work = append(work, chunk[:len(chunk)/2], chunk[len(chunk)/2:])
+		default:
 			last = err
 			failed = append(failed, itemFailures(chunk, err)...)
 		}

@@ -26,7 +26,9 @@ func ReadTask(t ecstypes.Task) fleet.Task {
 		ContainerInstance: fleet.ARN(aws.ToString(t.ContainerInstanceArn)),
 		Family:            fleet.ARN(aws.ToString(t.TaskDefinitionArn)).Name(), Group: aws.ToString(t.Group),
 		LastStatus: aws.ToString(t.LastStatus), DesiredStatus: aws.ToString(t.DesiredStatus),
-		CreatedAt: aws.ToTime(t.CreatedAt), StoppingAt: aws.ToTime(t.StoppingAt), Addresses: addresses(t),
+		StoppedReason: aws.ToString(t.StoppedReason),
+		CreatedAt:     aws.ToTime(t.CreatedAt), StoppingAt: aws.ToTime(t.StoppingAt), StoppedAt: aws.ToTime(t.StoppedAt),
+		Addresses: addresses(t),
 	}
 }
 
@@ -87,11 +89,44 @@ func ReadService(v ecstypes.Service) fleet.Service {
 	if d := v.DeploymentConfiguration; d != nil {
 		out.MinPercent, out.MaxPercent = int(aws.ToInt32(d.MinimumHealthyPercent)), int(aws.ToInt32(d.MaximumPercent))
 	}
-	for _, lb := range v.LoadBalancers {
-		out.LoadBalancers = append(out.LoadBalancers, fleet.LoadBalancer{
-			TargetGroup: fleet.ARN(aws.ToString(lb.TargetGroupArn)), Container: aws.ToString(lb.ContainerName),
-			ContainerPort: int(aws.ToInt32(lb.ContainerPort)),
-		})
+	balancers, registries, lattice := v.LoadBalancers, len(v.ServiceRegistries) > 0, false
+	for _, set := range v.TaskSets {
+		balancers = slices.Concat(balancers, set.LoadBalancers)
+		registries = registries || len(set.ServiceRegistries) > 0
+	}
+	for _, d := range v.Deployments {
+		lattice = lattice || len(d.VpcLatticeConfigurations) > 0
+	}
+	out.LoadBalancers = targetGroups(balancers)
+	classic := slices.ContainsFunc(balancers, func(lb ecstypes.LoadBalancer) bool { return aws.ToString(lb.LoadBalancerName) != "" })
+	for _, way := range []struct {
+		name string
+		open bool
+	}{{"Cloud Map", registries}, {"VPC Lattice", lattice}, {"a Classic Load Balancer", classic}} {
+		if way.open {
+			out.OtherWays = append(out.OtherWays, way.name)
+		}
 	}
 	return out
+}
+
+// targetGroups reads in which target groups tasks are registered. A deployment of kind blue/green moves them between two: either may be the
+// one in use. https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_AdvancedConfiguration.html
+func targetGroups(balancers []ecstypes.LoadBalancer) []fleet.LoadBalancer {
+	var all []fleet.LoadBalancer
+	for _, lb := range balancers {
+		groups := []*string{lb.TargetGroupArn}
+		if lb.AdvancedConfiguration != nil {
+			groups = append(groups, lb.AdvancedConfiguration.AlternateTargetGroupArn)
+		}
+		for i, group := range groups {
+			one := fleet.LoadBalancer{
+				TargetGroup: fleet.ARN(aws.ToString(group)), Container: aws.ToString(lb.ContainerName), ContainerPort: int(aws.ToInt32(lb.ContainerPort)),
+			}
+			if (i == 0 || one.TargetGroup != "") && !slices.Contains(all, one) {
+				all = append(all, one)
+			}
+		}
+	}
+	return all
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/ebbhq/ebb/internal/fleet"
 )
@@ -56,5 +57,36 @@ func TestAddresses(t *testing.T) {
 		{"no network", ecstypes.Task{Containers: []ecstypes.Container{{Name: aws.String("app")}}}, nil},
 	} {
 		diff(t, c.name, c.want, addresses(c.task))
+	}
+}
+
+// A task may be a target by its service, by its task set, and in the other group of a blue/green deployment; and requests may come in ways
+// that Ebb does not close, which it must not keep to itself.
+func TestReadServiceKnowsEveryWayToItsTasks(t *testing.T) {
+	lb := func(group, other string) ecstypes.LoadBalancer {
+		b := ecstypes.LoadBalancer{TargetGroupArn: aws.String(group), ContainerName: aws.String("app"), ContainerPort: aws.Int32(80)}
+		if other != "" {
+			b.AdvancedConfiguration = &ecstypes.AdvancedConfiguration{AlternateTargetGroupArn: aws.String(other)}
+		}
+		return b
+	}
+	got := ReadService(ecstypes.Service{
+		LoadBalancers:     []ecstypes.LoadBalancer{lb("blue", "green"), {LoadBalancerName: aws.String("old"), ContainerName: aws.String("app")}},
+		TaskSets:          []ecstypes.TaskSet{{LoadBalancers: []ecstypes.LoadBalancer{lb("set", ""), lb("blue", "")}}},
+		ServiceRegistries: []ecstypes.ServiceRegistry{{}},
+		Deployments:       []ecstypes.Deployment{{}, {VpcLatticeConfigurations: []ecstypes.VpcLatticeConfiguration{{}}}},
+	})
+	var groups []string
+	for _, b := range got.LoadBalancers {
+		groups = append(groups, string(b.TargetGroup))
+	}
+	if diff := cmp.Diff([]string{"blue", "green", "", "set"}, groups); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{"Cloud Map", "VPC Lattice", "a Classic Load Balancer"}, got.OtherWays); diff != "" {
+		t.Error(diff)
+	}
+	if plain := ReadService(ecstypes.Service{LoadBalancers: []ecstypes.LoadBalancer{lb("blue", "")}}); len(plain.OtherWays) != 0 || len(plain.LoadBalancers) != 1 {
+		t.Errorf("a plain service: %+v", plain)
 	}
 }

@@ -1,12 +1,15 @@
 package cloud
 
 import (
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
 	astypes "github.com/aws/aws-sdk-go-v2/service/autoscaling/types"
+	"github.com/aws/smithy-go"
 
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/plan"
@@ -156,4 +159,35 @@ func TestActivities(t *testing.T) {
 		t.Errorf("%d calls although the first page names the instance", s.Calls)
 	}
 	diff(t, "activity", fleet.Activity{Instance: "i-0a1b2c3d4e5f60718", Start: start}, s.View.Activities[0])
+}
+
+// One id that AWS does not take makes it refuse the whole call. What it says of the others must not be lost with it.
+func TestOneBadIDDoesNotSpoilALook(t *testing.T) {
+	for _, tt := range []struct{ ids, bad, most int }{{50, 1, 13}, {50, 2, 26}, {50, 50, 50}, {1, 1, 1}, {50, 0, 1}} {
+		var ids []string
+		bad := map[string]bool{}
+		for i := range tt.ids {
+			ids = append(ids, fmt.Sprint("i-", i))
+			if i*tt.bad/tt.ids != (i+1)*tt.bad/tt.ids {
+				bad[ids[i]] = true
+			}
+		}
+		var seen, failed []string
+		calls := 0
+		err := chunks(ids, 50, func(items []plan.ItemFailure) {
+			for _, item := range items {
+				failed = append(failed, item.ID)
+			}
+		}, func(chunk []string) error {
+			calls++
+			if slices.ContainsFunc(chunk, func(id string) bool { return bad[id] }) {
+				return &smithy.GenericAPIError{Code: "ValidationError", Message: "1 validation error detected"}
+			}
+			seen = append(seen, chunk...)
+			return nil
+		})
+		if tt.bad < tt.ids && (err != nil || len(failed) != tt.bad || len(seen) != tt.ids-tt.bad) || tt.bad == tt.ids && err == nil || calls > tt.most {
+			t.Errorf("%d bad of %d: %d calls, %d seen, %q failed, %v", tt.bad, tt.ids, calls, len(seen), failed, err)
+		}
+	}
 }

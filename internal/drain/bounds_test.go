@@ -33,9 +33,9 @@ func TestAHookThatTimesOutTooSoonForAFunctionIsRefused(t *testing.T) {
 	}
 	run(t, []decideCase{
 		{name: "three minutes are enough for one pass a minute", set: tick(3 * time.Minute), waiting: "for 1 of 1 tasks"},
-		{name: "less is not", set: tick(3*time.Minute - 1), notes: "ended", ended: "refused"},
-		{name: "though nothing is on it", set: func(s *scene) { s.p.Tick, s.o.Hook.Value.Heartbeat = time.Minute, time.Minute }, notes: "ended",
-			ended: "refused"},
+		{name: "less is not", set: tick(3*time.Minute - 1), notes: "cut-off ended", ended: "refused"},
+		{name: "though nothing is on it", set: func(s *scene) { s.p.Tick, s.o.Hook.Value.Heartbeat = time.Minute, time.Minute },
+			notes: "cut-off ended", ended: "refused"},
 		{name: "a hook that was not looked at is not refused", set: func(s *scene) {
 			tick(time.Minute)(s)
 			unknown(&s.o.Hook)
@@ -141,7 +141,7 @@ func TestAtTheDeadline(t *testing.T) {
 		{name: "a host without a hook is let go, whatever is known of groups", set: over(func(s *scene) {
 			s.d.Hold, s.noHook = Hold{}, true
 			unknown(&s.o.Instance)
-		}), notes: "ended", ended: "forced"},
+		}), notes: "cut-off ended", ended: "forced"},
 		{name: "after a restart nothing else is looked at first", set: over(func(s *scene) {
 			unknown(&s.o.Instance)
 			s.o.Running = nil
@@ -197,6 +197,7 @@ func TestTheReasonOfAForcedEnding(t *testing.T) {
 		s := emptyHost()
 		s.task("web", "", "RUNNING", "RUNNING")
 		s.deadlineOver()
+		s.d.Cutting = s.now.Add(-outFor)
 		x.set(s)
 		if got := s.decide().Drain.Intent; got == nil || got.Reason != x.want {
 			t.Errorf("got %+v, want %s", got, x.want)
@@ -231,7 +232,7 @@ func TestALostHost(t *testing.T) {
 		}), looks: "tasks", waiting: "for 2 of 2 tasks"},
 		{name: "if the last look is new enough", set: lost(func(s *scene) {
 			s.d.UnreachedFrom, s.o.Container.At = t0, s.now.Add(-2*s.p.Look)
-		}), do: "answer", looks: "container-instances", notes: "answer", intent: "lost"},
+		}), do: "answer", looks: "find-container-instances", notes: "answer", intent: "lost"},
 	})
 	s := emptyHost()
 	lost(func(s *scene) { s.d.UnreachedFrom = s.now.Add(-time.Minute) })(s)
@@ -396,7 +397,7 @@ func TestLooksAtTheContainerInstance(t *testing.T) {
 		dec := s.decide()
 		soonest := s.now.Add(time.Hour)
 		for _, w := range dec.Want {
-			if w.Kind == plan.ContainerInstances && w.Due.Before(soonest) {
+			if (w.Kind == plan.ContainerInstances || w.Kind == plan.FindContainerInstances) && w.Due.Before(soonest) {
 				soonest = w.Due
 			}
 		}

@@ -1,6 +1,7 @@
 package drain
 
 import (
+	"cmp"
 	"fmt"
 	"hash/fnv"
 	"slices"
@@ -133,6 +134,15 @@ func (c *decider) read() {
 	c.ec2 = factOf[fleet.InstanceState](c, d.subject(plan.Instances, ""))
 	c.container = factOf[fleet.ContainerInstance](c, d.subject(plan.FindContainerInstances, ""))
 	c.tasks, c.running, c.stopped = c.seen.Tasks(), c.seen.Lists(plan.ListRunning), c.seen.Lists(plan.ListStopped)
+	if len(d.Others)+len(d.Emptied) == 0 {
+		return
+	}
+	if slices.Contains(d.Emptied, c.container.Value.ARN) {
+		c.container = fleet.Fact[fleet.ContainerInstance]{} // of the registration before this one
+	}
+	c.tasks = slices.DeleteFunc(slices.Clone(c.tasks), func(f *fleet.Fact[fleet.Task]) bool {
+		return f.Is == fleet.Seen && f.Value.ContainerInstance != d.ContainerInstance
+	})
 }
 
 // factOf is what is known of a subject; Unknown where nobody has looked.
@@ -201,6 +211,9 @@ func (c *decider) close(o Outcome, reason string, cut []string) {
 	text := fmt.Sprintf("%s: %s", o, reason)
 	if len(cut) > 0 {
 		text += "; cut off: " + strings.Join(cut, ", ")
+	}
+	if d.Final.CutsOff() {
+		c.note("cut-off", "%s ends with work on it, as far as is known: %s", d.Target.ID, cmp.Or(strings.Join(cut, ", "), "nothing"))
 	}
 	c.note("ended", "%s", text)
 }

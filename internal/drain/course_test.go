@@ -27,7 +27,7 @@ var machineCourse = course{
 	},
 	steps: []func(*decider) bool{
 		func(c *decider) bool { // its one target is out
-			out := c.targetOut(plan.Subject{Kind: plan.Targets, In: "tg", ID: c.d().Target.ID, Port: 80})
+			out := c.deregister([]plan.Subject{{Kind: plan.Targets, In: "tg", ID: c.d().Target.ID, Port: 80}})
 			if out {
 				c.end(c, Drained, "its target is out", nil)
 			}

@@ -32,7 +32,7 @@ const (
 	Lost Outcome = "lost"
 	// Elsewhere: the hook ended without Ebb's answer: somebody else answered, or it timed out.
 	Elsewhere Outcome = "ended-elsewhere"
-	// Refused: the hook's heartbeat timeout is too short for an Ebb that looks once a minute (ShortestFor).
+	// Refused: the hook's heartbeat timeout is too short for an Ebb that looks once a minute (ShortestFor), or AWS takes no call about it.
 	Refused Outcome = "refused"
 	// NotLeaving: the group says that the instance is not being terminated.
 	NotLeaving Outcome = "not-leaving"
@@ -70,6 +70,12 @@ type Answer struct {
 	CutOff  []string  `json:"cut_off,omitempty"`
 }
 
+// CutsOff reports whether a drain that ends so may have lost work: a person should know. Daemon tasks that are cut off after everything else
+// has stopped are no loss.
+func (a *Answer) CutsOff() bool {
+	return a.Outcome == Forced || a.Outcome == Refused || a.Outcome != Drained && len(a.CutOff) > 0
+}
+
 // courses has a row for each kind of target.
 var courses = map[fleet.TargetKind]course{
 	fleet.Host: hostCourse,
@@ -87,7 +93,14 @@ type Drain struct {
 	Queued time.Time `json:"queued,omitzero"`
 	// Slot is when it got one of the slots of those that may leave at once; not before Queued. The deadline counts from here then.
 	Slot time.Time `json:"turn,omitzero"`
-	Left []string  `json:"left,omitempty"` // live tasks as last noted, for people
+	// Cutting is the first decision after the deadline: what is left is taken out of its target groups, and then cut off.
+	Cutting time.Time `json:"cutting,omitzero"`
+	Left    []string  `json:"left,omitempty"` // live tasks as last noted, for people
+	// Others are further registrations of the host as a container instance, which are drained after this one. None of them is in Emptied.
+	Others []fleet.Registration `json:"others,omitempty"`
+	// Emptied are registrations that have been drained, or given up; Lost names the tasks that were on those given up.
+	Emptied []fleet.ARN `json:"emptied,omitempty"`
+	Lost    []string    `json:"lost,omitempty"`
 
 	Hold // what holds the target until Ebb answers; zero: nothing does
 	Host // what is remembered of a host
@@ -114,13 +127,16 @@ type Hold struct {
 	// StayingSince is the first look in which the group said that the instance is not leaving, and every look since has said so. At
 	// most one of WaitingSince and StayingSince is set.
 	StayingSince time.Time `json:"staying_since,omitzero"`
+	// MissingSince is the first look in which the group did not have the instance, and every look since has said so.
+	MissingSince time.Time `json:"missing_since,omitzero"`
 }
 
 // Host is what is remembered of the container instance that an EC2 instance is.
 type Host struct {
 	Cluster           string    `json:"cluster,omitempty"` // configured, or where it was found; it never changes once it is known
 	ContainerInstance fleet.ARN `json:"container_instance,omitempty"`
-	Asked             time.Time `json:"asked,omitzero"` // since when ECS has been asked to set it DRAINING; zero again once it is
+	WrongCluster      string    `json:"wrong_cluster,omitempty"` // where it was found, when that is not where it is configured
+	Asked             time.Time `json:"asked,omitzero"`          // since when ECS has been asked to set it DRAINING; zero again once it is
 	// AbsentSince is the start of the first complete look in which no cluster knew the instance; zero again once one does.
 	AbsentSince time.Time `json:"absent_since,omitzero"`
 	// UnreachedFrom is the start of the first look in which ECS could not reach the instance, and every look since has said so, without
@@ -138,7 +154,8 @@ type Host struct {
 // does not change, so that they are the same to the last bit.
 func (d *Drain) Same(o *Drain) bool {
 	return d.Key == o.Key && d.Target == o.Target && d.Heard == o.Heard && d.Zero == o.Zero && d.Queued == o.Queued && d.Slot == o.Slot &&
-		slices.Equal(d.Left, o.Left) && d.Hold == o.Hold && d.Host == o.Host &&
+		d.Cutting == o.Cutting && slices.Equal(d.Left, o.Left) && slices.Equal(d.Others, o.Others) && slices.Equal(d.Emptied, o.Emptied) &&
+		slices.Equal(d.Lost, o.Lost) && d.Hold == o.Hold && d.Host == o.Host &&
 		d.Intent.same(o.Intent) && d.Ended == o.Ended && d.Final.same(o.Final)
 }
 

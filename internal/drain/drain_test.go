@@ -1,6 +1,7 @@
 package drain
 
 import (
+	"cmp"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +20,7 @@ type decideCase struct {
 	intent  string // outcome of the answer that was decided on
 	ended   string // outcome of the ended drain
 	waiting string // part of what people are told
+	cut     string // what the decided or final answer cuts off
 }
 
 func (tt decideCase) check(t *testing.T, s *scene) {
@@ -33,6 +35,9 @@ func (tt decideCase) check(t *testing.T, s *scene) {
 		if x.got != x.want {
 			t.Errorf("%s: %q, want %q", x.what, x.got, x.want)
 		}
+	}
+	if a := cmp.Or(dec.Drain.Final, dec.Drain.Intent); tt.cut != "" && strings.Join(a.CutOff, ", ") != tt.cut {
+		t.Errorf("cut off: %q, want %q", a.CutOff, tt.cut)
 	}
 	if !strings.Contains(dec.Waiting, tt.waiting) {
 		t.Errorf("waiting %q, want %q in it", dec.Waiting, tt.waiting)
@@ -93,6 +98,21 @@ func TestHeldAndFound(t *testing.T) {
 			unknown(&s.o.Container)
 		}, looks: "container-instances", waiting: "to look at the container instance"},
 	})
+}
+
+// A wrong cluster in the configuration is told once, as soon as it is seen, and not at the deadline.
+func TestAWrongClusterIsToldAtOnce(t *testing.T) {
+	s := emptyHost()
+	s.d.ContainerInstance, s.o.Container.Value.Cluster = "", "other"
+	dec := s.decide()
+	if len(dec.Lines) != 1 || dec.Lines[0].Kind != "wrong-cluster" || !strings.Contains(dec.Lines[0].Text, "in cluster other, but its group is "+
+		"configured for cluster prod") || len(dec.Do) != 0 {
+		t.Fatalf("lines %+v, does %+v", dec.Lines, dec.Do)
+	}
+	s.d = dec.Drain
+	if again := s.decide(); len(again.Lines) != 0 || !strings.Contains(again.Waiting, "in cluster other") {
+		t.Errorf("told again: %+v, %q", again.Lines, again.Waiting)
+	}
 }
 
 func TestDraining(t *testing.T) {
@@ -245,7 +265,7 @@ func TestAnswered(t *testing.T) {
 		{name: "an answer that was taken ends the drain", set: func(s *scene) {
 			s.d.Intent = &Answer{At: t0, Outcome: Forced, Reason: "the deadline of 30m0s is over"}
 			s.tried(plan.Answer, plan.OK, time.Second)
-		}, notes: "ended", intent: "forced", ended: "forced"},
+		}, notes: "cut-off ended", intent: "forced", ended: "forced"},
 		{name: "the hook of an instance in Terminating is not answered", set: func(s *scene) {
 			s.state(fleet.Terminating)
 			s.o.Machine.Value = fleet.StateTerminated

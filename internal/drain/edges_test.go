@@ -1,8 +1,10 @@
 package drain
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -72,9 +74,11 @@ func TestTheLastLineSaysWhatWasCutOff(t *testing.T) {
 	for want, cut := range map[string][]string{
 		"forced: the end": nil, "forced: the end; cut off: a": {"a"}, "forced: the end; cut off: a, b": {"a", "b"},
 	} {
+		lost := "host ends with work on it, as far as is known: " + cmp.Or(strings.Join(cut, ", "), "nothing")
 		c := &decider{now: t0}
+		c.out.Drain.Target.ID = "host"
 		c.close(Forced, "the end", cut)
-		if got := c.out.Lines; len(got) != 1 || got[0] != (Line{"ended", want}) {
+		if got := c.out.Lines; len(got) != 2 || got[0] != (Line{"cut-off", lost}) || got[1] != (Line{"ended", want}) {
 			t.Errorf("got %+v, want %s", got, want)
 		}
 	}
@@ -164,7 +168,7 @@ func TestOnlyTheCountOfAHostThatDrainsIsAskedFor(t *testing.T) {
 		{name: "it was deregistered", set: func(s *scene) { paged(s); s.o.Container.Value.Status = fleet.Inactive },
 			looks: "list-stopped-tasks", waiting: "once more"},
 		{name: "the cluster does not know it", set: func(s *scene) { paged(s); absent(&s.o.Container) },
-			looks: "container-instances list-stopped-tasks", waiting: "once more"},
+			looks: "find-container-instances list-stopped-tasks", waiting: "once more"},
 	})
 }
 
@@ -364,7 +368,8 @@ func TestWhenAWSKnowsNoActionAnyMore(t *testing.T) {
 		}
 	}
 	run(t, []decideCase{
-		{name: "of an answer, too", set: busy(func(s *scene) { s.o.Tried[plan.Answer] = gone(20 * time.Second) }), notes: "ended", ended: "ended-elsewhere"},
+		{name: "of an answer, too", set: busy(func(s *scene) { s.o.Tried[plan.Answer] = gone(20 * time.Second) }),
+			notes: "cut-off ended", ended: "ended-elsewhere"},
 		{name: "of the later of two", set: busy(func(s *scene) {
 			s.o.Tried[plan.Beat], s.o.Tried[plan.Answer] = gone(2*time.Second), gone(20*time.Second)
 		}), looks: "group-instances", waiting: "for 1 of 1 tasks"},
@@ -380,6 +385,7 @@ func TestWhenAWSKnowsNoActionAnyMore(t *testing.T) {
 	})
 	s := emptyHost()
 	absent(&s.o.Instance)
+	absent(&s.o.Machine)
 	if got := s.decide().Drain.Final; got == nil || got.Reason != "the hook ended without Ebb's answer; the group says that the instance is not in it" {
 		t.Errorf("got %+v", got)
 	}

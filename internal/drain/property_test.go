@@ -193,7 +193,8 @@ func TestOnlyWhatIsKnownIsActedOn(t *testing.T) {
 					t.Errorf("deregistered a target that is %v %s", h.Is, h.Value.State)
 				}
 			case plan.Beat:
-				if !s.now.Before(Deadline(dec.Drain, s.o.Hook, s.p)) || s.o.Instance.Is == fleet.Seen && !s.o.Instance.Value.State.Waiting() {
+				until := Later(Deadline(dec.Drain, s.o.Hook, s.p), dec.Drain.Cutting.Add(outFor))
+				if !s.now.Before(until) || s.o.Instance.Is == fleet.Seen && !s.o.Instance.Value.State.Waiting() {
 					t.Errorf("a heartbeat after the deadline, or for a hook that is not open")
 				}
 			}

@@ -66,7 +66,15 @@ func eachField(v reflect.Value, path string, f func(path string, set func())) {
 		case reflect.Bool:
 			f(name, func() { field.SetBool(true) })
 		case reflect.Slice:
-			f(name, func() { field.Set(reflect.ValueOf([]string{name})) })
+			f(name, func() {
+				one := reflect.MakeSlice(field.Type(), 1, 1)
+				if s := one.Index(0); s.Kind() == reflect.String {
+					s.SetString(name)
+				} else {
+					eachField(s, name, func(_ string, set func()) { set() })
+				}
+				field.Set(one)
+			})
 		default:
 			panic(fmt.Sprintf("%s is a %s", name, field.Kind()))
 		}

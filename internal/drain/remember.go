@@ -21,16 +21,14 @@ func remember(c *decider) {
 		if c.elsewhere() {
 			break
 		}
-		if d.ContainerInstance != ci.ARN {
-			d.ContainerInstance, d.DrainingSince = ci.ARN, time.Time{} // lists of an earlier registration prove nothing of this one
-		}
+		c.registered(ci)
 		d.DrainingSince = since(d.DrainingSince, ci.Status == fleet.Draining, c.now) // when Ebb learnt it: never too early
 		if d.DrainingSince.IsZero() {
 			d.EmptySince = time.Time{} // new tasks may have come
 		} else {
 			d.Asked = time.Time{}
 		}
-		d.UnreachedFrom = unreached(c, !ci.Connected || ci.Status == fleet.Inactive)
+		d.UnreachedFrom = unreached(c, !ci.Reached && (!ci.Connected || ci.Status == fleet.Inactive))
 	case fleet.Absent:
 		d.AbsentSince = since(d.AbsentSince, true, c.container.At)
 		d.UnreachedFrom = unreached(c, true)
@@ -39,12 +37,15 @@ func remember(c *decider) {
 		d.StayingSince = since(d.StayingSince, staying(c.instance.Value.State), c.instance.At)
 		d.WaitingSince = since(d.WaitingSince, c.instance.Value.State.Waiting(), c.instance.At)
 	}
+	if c.instance.Is != fleet.Unknown {
+		d.MissingSince = since(d.MissingSince, c.instance.Is == fleet.Absent, c.instance.At)
+	}
 	checkToken(c)
 	checkZero(c)
 }
 
-// checkToken gives up a token that AWS does not know: it may belong to an earlier wait of the instance, and the instance id names the open
-// action. The time in the message that brought it may then belong to that wait too.
+// checkToken gives up a token that AWS does not know, or refuses as invalid: it may belong to an earlier wait of the instance, and the
+// instance id names the open action. The time in the message that brought it may then belong to that wait too.
 func checkToken(c *decider) {
 	for _, k := range []plan.ActionKind{plan.Beat, plan.Answer} {
 		if refused(c.seen.Tried(k)) {
@@ -53,8 +54,10 @@ func checkToken(c *decider) {
 	}
 }
 
-// refused reports whether AWS did not know the token of an attempt.
-func refused(t Try) bool { return t.Class == plan.Gone && t.Token != "" && !t.Flying }
+// refused reports whether AWS did not take the token of an attempt.
+func refused(t Try) bool {
+	return (t.Class == plan.Gone || t.Class == plan.Invalid) && t.Token != "" && !t.Flying
+}
 
 // checkZero compares the deadline's zero with the start of the termination activity. A drain that was adopted has nothing better; a
 // message that claims to be old, or that belongs to another wait, is not simply believed.

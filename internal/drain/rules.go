@@ -31,7 +31,7 @@ func ended(c *decider) bool {
 	if i.Is == fleet.Unknown && !answered {
 		return false
 	}
-	over := answered || i.Is == fleet.Absent || i.Value.State.Over()
+	over := answered || missing(c) || i.Is == fleet.Seen && i.Value.State.Over()
 	// "No active Lifecycle Action found" between two looks that saw the instance wait: ours is done and another hook holds.
 	if !d.WaitingSince.IsZero() && told.After(d.WaitingSince) && i.At.After(told) {
 		over = true
@@ -40,13 +40,26 @@ func ended(c *decider) bool {
 	case over && d.Intent != nil:
 		c.close(d.Intent.Outcome, d.Intent.Reason, d.Intent.CutOff)
 	case over:
-		c.close(Elsewhere, "the hook ended without Ebb's answer; the group says "+stateText(i), nil)
+		c.close(Elsewhere, "the hook ended without Ebb's answer; the group says "+stateText(i), c.cutOff())
 	case !d.StayingSince.IsZero() && i.At.Sub(d.StayingSince) >= stayingFor+c.p.Skew:
 		c.close(NotLeaving, "the group says "+stateText(i)+": nothing is to be drained", nil)
 	default:
 		return false
 	}
 	return true
+}
+
+// missing reports whether the group does not have the instance any more. One look is not enough: a list may lack what is there. EC2 may
+// confirm it, or a second look some time after the first, or that an answer was on its way.
+func missing(c *decider) bool {
+	from := c.d().MissingSince
+	switch {
+	case from.IsZero():
+		return false
+	case c.d().Intent != nil && c.d().Intent.At.Before(from) || c.ec2.Is == fleet.Seen && c.ec2.Value.Gone() || c.ec2.Is == fleet.Absent:
+		return true
+	}
+	return c.instance.At.Sub(from) >= absentFor+c.p.Skew
 }
 
 func stateText(i fleet.Fact[fleet.GroupInstance]) string {
@@ -81,7 +94,24 @@ func refuse(c *decider) bool {
 	}
 	c.close(Refused, fmt.Sprintf("hook %s of group %s times out after %s, and Ebb as a function looks once in %s: "+
 		"set its heartbeat time-out to %s or more, or run ebb serve",
-		c.d().Hook, c.d().Group, h.Value.Heartbeat, c.p.Tick, ShortestFor(c.p.Tick)), nil)
+		c.d().Hook, c.d().Group, h.Value.Heartbeat, c.p.Tick, ShortestFor(c.p.Tick)), c.cutOff())
+	return true
+}
+
+// invalidFor is how many times in a row AWS must refuse a call about the lifecycle action as invalid before that is believed: it takes
+// more than a minute, and AWS has refused what was right for a moment.
+const invalidFor = 12
+
+// invalid ends a drain about which AWS takes no call: repeating it would change nothing, and the hook ends by its own timeout.
+func invalid(c *decider) bool {
+	try := c.seen.Tried(plan.Answer)
+	if c.instance.Is == fleet.Unknown && try.Class != plan.Invalid {
+		try = c.seen.Tried(plan.Beat)
+	}
+	if try.Class != plan.Invalid || try.Token != "" || try.Fails < invalidFor || try.Flying {
+		return false
+	}
+	c.close(Refused, "Auto Scaling refuses every call about this lifecycle action as invalid: "+try.Message, c.cutOff())
 	return true
 }
 
@@ -92,10 +122,10 @@ func hostGone(c *decider) bool {
 	case c.d().Intent != nil && c.d().Intent.Outcome != HostGone && c.instance.Is == fleet.Unknown:
 		return false // after a restart: it may be gone because the hook was answered, which the group says
 	case m.Is == fleet.Seen && m.Value.Gone():
-		c.end(c, HostGone, "EC2 says that the instance is "+string(m.Value)+": nothing on it can be waited for", c.live())
+		c.end(c, HostGone, "EC2 says that the instance is "+string(m.Value)+": nothing on it can be waited for", c.cutOff())
 		return true
 	case m.Is == fleet.Absent:
-		c.end(c, HostGone, "EC2 does not know the instance any more", c.live())
+		c.end(c, HostGone, "EC2 does not know the instance any more", c.cutOff())
 		return true
 	}
 	pace := c.p.LookSlow
@@ -150,9 +180,8 @@ func deadline(c *decider) bool {
 	if c.d().held() && (!c.instance.Value.State.Waiting() || doubtful(c)) {
 		return false // there is no hook to answer, or the deadline may be a false one
 	}
-	cut := c.live()
-	if len(cut) == 0 {
-		cut = c.d().Left
+	if !outAtTheEnd(c) {
+		return false // the steps go on meanwhile: they learn what is on it, or find that everything has stopped
 	}
 	reason := fmt.Sprintf("the deadline of %s is over", at.Sub(Later(c.d().Zero, c.d().Slot)).Round(time.Second))
 	if c.d().Slot.IsZero() && !c.d().Queued.IsZero() {
@@ -161,8 +190,40 @@ func deadline(c *decider) bool {
 	if w := unseen(c); w != "" {
 		reason += "; " + w
 	}
-	c.end(c, Forced, reason, cut)
+	if n := notAsked(c); n > 0 {
+		reason += fmt.Sprintf("; ECS had not asked %d of its tasks to stop, most likely because their replacements do not run", n)
+	}
+	c.end(c, Forced, reason, c.cutOff())
 	return true
+}
+
+// outFor is how long the targets of what is cut off may take to leave their target groups. The hook lasts that long: heartbeats go on.
+const outFor = 20 * time.Second
+
+// outAtTheEnd takes what is cut off at the deadline out of its target groups first, so that no request goes to a task that is killed. It
+// reports whether nothing is in the way of the answer any more; after a while nothing is.
+func outAtTheEnd(c *decider) bool {
+	d := c.d()
+	if d.Cutting.IsZero() {
+		d.Cutting = c.now
+	}
+	over := d.Cutting.Add(outFor)
+	if d.Intent != nil && d.Intent.Outcome == Forced || !c.now.Before(over) {
+		return true
+	}
+	c.wake(over)
+	listed := c.container.Is == fleet.Absent || len(c.running.Starts) > 0
+	return c.targetsOut(c.liveTasks()) && listed
+}
+
+// notAsked counts the tasks of services that ECS still wants to run here.
+func notAsked(c *decider) (n int) {
+	for _, t := range c.liveTasks() {
+		if t.Service() != "" && t.DesiredStatus == "RUNNING" {
+			n++
+		}
+	}
+	return n
 }
 
 // doubtful reports whether the zero of the deadline is still to be checked. It ends after a while: a look that fails must not make it hang.
@@ -180,6 +241,8 @@ func doubtful(c *decider) bool {
 // unseen says what could not be established, for the reason of a forced ending.
 func unseen(c *decider) string {
 	switch {
+	case len(c.d().Others) > 0:
+		return fmt.Sprintf("the instance is registered more than once, and the tasks of %d registrations were not looked at", len(c.d().Others))
 	case c.elsewhere():
 		return "the instance is in cluster " + c.container.Value.Cluster + " and not in " + c.d().Cluster + ", so its tasks were not looked at"
 	case c.container.Is == fleet.Unknown:
@@ -221,7 +284,11 @@ func lost(c *decider) bool {
 		c.out.Waiting = "to see once more whether ECS reaches the instance"
 		return true
 	}
-	c.end(c, Lost, fmt.Sprintf("ECS has not reached the instance for %s; its targets are deregistered", c.p.LostAfter), c.live())
+	if len(d.Others) > 0 {
+		c.next(names(c.liveTasks()))
+		return true
+	}
+	c.end(c, Lost, fmt.Sprintf("ECS has not reached the instance for %s; of its tasks %s", c.p.LostAfter, outOf(c, c.liveTasks())), c.cutOff())
 	return true
 }
 
@@ -273,7 +340,11 @@ func beat(c *decider) {
 		return
 	}
 	c.want(plan.Subject{Kind: plan.Hooks, In: d.Group}, h.Is, h.At, 10*time.Minute)
-	if !c.now.Before(Deadline(*d, h, c.p)) {
+	until := Deadline(*d, h, c.p)
+	if d.Intent == nil && !d.Cutting.IsZero() {
+		until = d.Cutting.Add(outFor + c.p.Tick)
+	}
+	if !c.now.Before(until) {
 		return
 	}
 	if i := c.instance; i.Is == fleet.Seen && !i.Value.State.Waiting() {

@@ -1,6 +1,8 @@
 package drain
 
 import (
+	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -19,7 +21,24 @@ func TestEnded(t *testing.T) {
 			ended: "ended-elsewhere"},
 		{name: "in Terminated it is over", set: func(s *scene) { s.state(fleet.Terminated) }, notes: "ended", ended: "ended-elsewhere"},
 		{name: "a retained instance is let go", set: func(s *scene) { s.state(fleet.TerminatingRetained) }, notes: "ended", ended: "ended-elsewhere"},
-		{name: "gone from its group it is over", set: func(s *scene) { absent(&s.o.Instance) }, notes: "ended", ended: "ended-elsewhere"},
+		{name: "one look without it is not the end", set: func(s *scene) { absent(&s.o.Instance) }, waiting: "it says that the instance is not in it"},
+		{name: "nor is one less than a minute later", set: func(s *scene) {
+			absent(&s.o.Instance)
+			s.d.MissingSince = s.o.Instance.At.Add(-absentFor + time.Second)
+		}, waiting: "it says that the instance is not in it"},
+		{name: "gone from its group for a minute it is over", set: func(s *scene) {
+			absent(&s.o.Instance)
+			s.d.MissingSince = s.o.Instance.At.Add(-absentFor)
+			s.d.Left = []string{"web:1/0a1b2c3d RUNNING"}
+		}, notes: "cut-off ended", ended: "ended-elsewhere", cut: "web:1/0a1b2c3d RUNNING"},
+		{name: "gone from its group and from EC2 it is over", set: func(s *scene) {
+			absent(&s.o.Instance)
+			absent(&s.o.Machine)
+		}, notes: "ended", ended: "ended-elsewhere"},
+		{name: "gone from its group and terminated it is over", set: func(s *scene) {
+			absent(&s.o.Instance)
+			s.o.Machine.Value = fleet.StateTerminated
+		}, notes: "ended", ended: "ended-elsewhere"},
 		{name: "when the answer was decided on it was the answer that ended it", set: func(s *scene) {
 			absent(&s.o.Instance)
 			s.d.Intent = &Answer{At: t0, Outcome: Drained, Reason: "no task was on it"}
@@ -65,6 +84,7 @@ func TestAnAnsweredHostIsNotTakenForADeadOne(t *testing.T) {
 		t.Errorf("before the group was looked at: %+v, intent %+v", dec.Do, dec.Drain.Intent)
 	}
 	absent(&s.o.Instance)
+	s.o.Instance.At = s.now
 	if dec := s.decide(); dec.Drain.Final == nil || dec.Drain.Final.Outcome != Drained {
 		t.Errorf("the group knows it no more: %+v", dec.Drain.Final)
 	}
@@ -79,6 +99,20 @@ func TestHostGone(t *testing.T) {
 		{name: "nor has one that shuts down", set: func(s *scene) { s.o.Machine.Value = fleet.StateShuttingDown }, do: "answer", notes: "answer",
 			intent: "host-gone"},
 		{name: "nor one that EC2 does not know", set: func(s *scene) { absent(&s.o.Machine) }, do: "answer", notes: "answer", intent: "host-gone"},
+		{name: "tasks that died with their host are lost, though EC2 has not said so yet", set: func(s *scene) {
+			s.task("done", "", "STOPPED", "STOPPED")
+			dead := s.task("web", "", "STOPPED", "STOPPED")
+			dead.Value.StoppedReason, dead.Value.StoppedAt = "Host EC2 (instance i-0a1b2c3d4e5f60718) terminated.", s.now
+		}, do: "answer", notes: "answer", intent: "host-gone", cut: "web:1/web died with its host"},
+		{name: "but not those of an earlier life of the host", set: func(s *scene) {
+			dead := s.task("web", "", "STOPPED", "STOPPED")
+			dead.Value.StoppedReason, dead.Value.StoppedAt = "Host EC2 (instance i-0a1b2c3d4e5f60718) stopped.", s.d.Zero.Add(-time.Second)
+		}, do: "answer", notes: "answer", intent: "drained"},
+		{name: "what nobody could list is named as it was last seen", set: func(s *scene) {
+			s.o.Machine.Value = fleet.StateTerminated
+			s.o.Stopped = nil
+			s.d.Left = []string{"web:1/0a1b2c3d RUNNING", "api:1/1a1b2c3d RUNNING"}
+		}, do: "answer", notes: "answer", intent: "host-gone", cut: "web:1/0a1b2c3d RUNNING, api:1/1a1b2c3d RUNNING"},
 		{name: "a failed look at EC2 does not make a host dead", set: func(s *scene) {
 			s.task("web", "", "RUNNING", "RUNNING")
 			unknown(&s.o.Machine)
@@ -104,6 +138,22 @@ func TestDeadline(t *testing.T) {
 			s.task("web", "", "RUNNING", "RUNNING")
 			s.deadlineOver()
 		}, do: "answer", notes: "answer", intent: "forced"},
+		{name: "its targets are out before that", set: func(s *scene) {
+			s.task("web", "web", "RUNNING", "RUNNING")
+			s.deadlineOver()
+			s.service("web", false, "healthy")
+		}, do: "deregister", notes: "waiting", waiting: "for 1 of 1 tasks"},
+		{name: "and then it is cut off", set: func(s *scene) {
+			s.task("web", "web", "RUNNING", "RUNNING")
+			s.deadlineOver()
+			s.service("web", false, "draining")
+		}, do: "answer", notes: "answer", intent: "forced", cut: "web:1/web RUNNING"},
+		{name: "but targets that stay hold it up for a moment only", set: func(s *scene) {
+			s.task("web", "web", "RUNNING", "RUNNING")
+			s.deadlineOver()
+			s.d.Cutting = s.now.Add(-outFor)
+			s.service("web", false, "healthy")
+		}, do: "answer", notes: "answer", intent: "forced", cut: "web:1/web RUNNING"},
 		{name: "after a restart the deadline waits for a look at the group", set: func(s *scene) {
 			s.deadlineOver()
 			unknown(&s.o.Instance)
@@ -134,6 +184,7 @@ func TestAForcedEndingNamesWhatWasCutOffAndWhatCouldNotBeSeen(t *testing.T) {
 			s := emptyHost()
 			tt.set(s)
 			s.deadlineOver()
+			s.d.Cutting = s.now.Add(-outFor)
 			got := s.decide().Drain.Intent
 			if !strings.Contains(got.Reason, tt.reason) || strings.Join(got.CutOff, " ") != tt.cut {
 				t.Errorf("reason %q, cut off %q", got.Reason, got.CutOff)
@@ -166,12 +217,12 @@ func TestLost(t *testing.T) {
 			s.task("web", "", "RUNNING", "RUNNING")
 			s.unreached()
 			s.o.Container.At = s.d.UnreachedFrom.Add(s.p.LostAfter - time.Second)
-		}, looks: "container-instances", notes: "waiting", waiting: "for 1 of 1 tasks"},
+		}, looks: "find-container-instances", notes: "waiting", waiting: "for 1 of 1 tasks"},
 		{name: "before the answer it is looked at once more", set: func(s *scene) {
 			s.task("web", "", "RUNNING", "RUNNING")
 			s.unreached()
 			s.o.Container.At = s.now.Add(-2*s.p.Look - time.Second)
-		}, looks: "container-instances", waiting: "to see once more"},
+		}, looks: "find-container-instances", waiting: "to see once more"},
 		{name: "without a list of its tasks their targets are not known", set: func(s *scene) {
 			s.unreached()
 			s.o.Running = nil
@@ -227,6 +278,58 @@ func TestTheActionIsNamedByItsTokenUntilAWSDoesNotTakeIt(t *testing.T) {
 	dec := s.decide()
 	if !dec.Drain.ByID || len(dec.Do) != 1 || dec.Do[0].Hook.Token != "" {
 		t.Errorf("after the token was refused: by id %v, %+v", dec.Drain.ByID, dec.Do)
+	}
+}
+
+// A token that AWS refuses as invalid would be refused for ever.
+func TestAnInvalidTokenIsGivenUp(t *testing.T) {
+	s := emptyHost()
+	s.tried(plan.Answer, plan.Invalid, 10*time.Second)
+	dec := s.decide()
+	if !dec.Drain.ByID || len(dec.Do) != 1 || dec.Do[0].Hook.Token != "" {
+		t.Errorf("by id %v, %+v", dec.Drain.ByID, dec.Do)
+	}
+}
+
+func TestADrainThatAWSRefusesForEverEnds(t *testing.T) {
+	refused := func(k plan.ActionKind, fails int, set func(*scene)) func(*scene) {
+		return func(s *scene) {
+			s.d.ByID, s.d.Left = true, []string{"web:1/web RUNNING"}
+			s.task("web", "", "RUNNING", "RUNNING")
+			s.o.Tried[k] = Try{Class: plan.Invalid, Fails: fails, Started: s.now.Add(-time.Minute), At: s.now.Add(-time.Minute), Message: "no such id"}
+			set(s)
+		}
+	}
+	run(t, []decideCase{
+		{name: "heartbeats refused while the group cannot be looked at", set: refused(plan.Beat, invalidFor, func(s *scene) { unknown(&s.o.Instance) }),
+			notes: "cut-off ended", ended: "refused", cut: "web:1/web RUNNING"},
+		{name: "not at the first refusals", set: refused(plan.Beat, invalidFor-1, func(s *scene) { unknown(&s.o.Instance) }),
+			looks: "group-instances"},
+		{name: "not while the group says that it waits", set: refused(plan.Beat, invalidFor, func(*scene) {})},
+		{name: "the answer refused", set: refused(plan.Answer, invalidFor, func(s *scene) { s.deadlineOver() }), notes: "cut-off ended",
+			ended: "refused", cut: "web:1/web RUNNING"},
+	})
+}
+
+// Anybody can run tasks, and a record has a limited size.
+func TestARecordNamesSoManyTasksAndCountsTheRest(t *testing.T) {
+	s := emptyHost()
+	for i := range 170 {
+		task := s.task("web", "", "RUNNING", "RUNNING")
+		task.Value.Family = strings.Repeat("f", 250)
+		task.Value.ARN += fleet.ARN(fmt.Sprintf("%03d", i))
+	}
+	dec := s.decide()
+	s.deadlineOver()
+	s.d = dec.Drain
+	dec = s.decide()
+	cut := dec.Drain.Intent.CutOff
+	if len(cut) != mostNames+1 || cut[mostNames] != "and 70 more" {
+		t.Errorf("%d names, the last is %q", len(cut), cut[len(cut)-1])
+	}
+	dec.Drain.Final = dec.Drain.Intent
+	if body, err := json.Marshal(dec.Drain); err != nil || len(body) > 100<<10 {
+		t.Errorf("the record has %d bytes: %v", len(body), err)
 	}
 }
 

@@ -16,6 +16,7 @@ var hostCourse = course{
 	rules: []func(*decider) bool{
 		ended,    // the hook does not hold the instance any more
 		refuse,   // the hook cannot be kept alive
+		invalid,  // Auto Scaling takes no call about the hook
 		hostGone, // EC2 says that the instance is not running
 		deadline, // what is left is cut off
 		lost,     // ECS does not reach the instance any more
@@ -27,6 +28,7 @@ var hostCourse = course{
 		listed,    // the tasks that are to run on it are known
 		stopped,   // every task that is waited for has stopped
 		confirmed, // and there is no other
+		alone,     // there is no other registration of the host
 		answered,  // the hook is answered
 	},
 	after: []func(*decider){beat},
@@ -57,6 +59,11 @@ func waits(c *decider) bool {
 func found(c *decider) bool {
 	d, ci := c.d(), c.container
 	if c.elsewhere() {
+		if d.WrongCluster != ci.Value.Cluster {
+			d.WrongCluster = ci.Value.Cluster
+			c.note("wrong-cluster", "the instance is in cluster %s, but its group is configured for cluster %s: nothing on it is drained, and it is "+
+				"cut off at the deadline; correct the cluster of group %s in Ebb's configuration", ci.Value.Cluster, d.Cluster, d.Group)
+		}
 		c.want(d.subject(plan.FindContainerInstances, ""), ci.Is, ci.At, c.p.LookSlow)
 		c.out.Waiting = "for the deadline: the instance is in cluster " + ci.Value.Cluster + ", but its group is configured for " + d.Cluster
 		return false
@@ -88,9 +95,14 @@ func found(c *decider) bool {
 	return false
 }
 
-// lookAtContainer asks for the state of the known container instance.
+// lookAtContainer asks for the state of the known container instance. If ECS does not reach it, the host may have been registered again, and
+// is reached by that: so all its registrations are searched for.
 func (c *decider) lookAtContainer(pace time.Duration) {
 	d, ci := c.d(), c.container
+	if !d.UnreachedFrom.IsZero() || ci.Is == fleet.Seen && !ci.Value.Connected || len(d.Emptied) > 0 {
+		c.want(d.subject(plan.FindContainerInstances, d.Cluster), ci.Is, ci.At, pace)
+		return
+	}
 	c.want(d.registered(plan.ContainerInstances), ci.Is, ci.At, pace)
 }
 
@@ -268,18 +280,21 @@ func tellLeft(c *decider, live []*fleet.Task) {
 
 // answered lets the host go: everything that is waited for has stopped.
 func answered(c *decider) bool {
-	var cut []string
-	reason := "no task was on it"
+	outcome, reason, killed := Drained, "no task was on it", len(killed(c))
 	switch live := c.liveTasks(); {
+	case len(c.d().Lost) > 0:
+		outcome, reason = Lost, "ECS did not reach one registration of the instance; every other task has stopped"
+	case killed > 0: // EC2 may not have said so yet
+		outcome = HostGone
+		reason = fmt.Sprintf("every task has stopped, but %d of %d because EC2 stopped or terminated their host", killed, len(c.tasks))
 	case len(live) > 0:
-		cut = names(live)
 		reason = fmt.Sprintf("every task has stopped but %d daemon tasks, which had %s more", len(live), c.p.DaemonGrace)
 	case len(c.tasks) == 1:
 		reason = "its task has stopped"
 	case len(c.tasks) > 1:
 		reason = fmt.Sprintf("all %d tasks have stopped", len(c.tasks))
 	}
-	c.end(c, Drained, reason, cut)
+	c.end(c, outcome, reason, c.cutOff())
 	return false
 }
 
@@ -319,12 +334,37 @@ func (c *decider) undescribed() bool {
 	return slices.ContainsFunc(c.tasks, func(f *fleet.Fact[fleet.Task]) bool { return f.Is == fleet.Unknown })
 }
 
-// live names the tasks of which anything may still run.
-func (c *decider) live() []string { return names(c.liveTasks()) }
+// cutOff names the tasks that are lost when the host goes now, and those that were lost because it went. While the lists are not complete,
+// that may be more by what was left when it was last looked at.
+func (c *decider) cutOff() []string {
+	lost := append(c.liveTasks(), killed(c)...)
+	given := c.d().Lost
+	if left := c.d().Left; len(left) > len(lost) && (len(c.tasks) == 0 || len(c.running.Starts) == 0 || len(c.stopped.Starts) == 0) {
+		return slices.Concat(given, left)
+	}
+	return slices.Concat(given, names(lost))
+}
+
+// killed are the tasks that died with their host since the drain began.
+func killed(c *decider) []*fleet.Task {
+	var killed []*fleet.Task
+	for _, f := range c.tasks {
+		if t := &f.Value; f.Is == fleet.Seen && t.Killed() && !t.StoppedAt.Before(c.d().Zero) {
+			killed = append(killed, t)
+		}
+	}
+	return killed
+}
+
+// mostNames is how many tasks a record names: a record has a limited size, and anybody can run tasks.
+const mostNames = 100
 
 func names(tasks []*fleet.Task) []string {
 	var list []string
-	for _, t := range tasks {
+	for i, t := range tasks {
+		if i == mostNames {
+			return append(list, fmt.Sprintf("and %d more", len(tasks)-mostNames))
+		}
 		list = append(list, name(t))
 	}
 	return list
@@ -334,8 +374,11 @@ func names(tasks []*fleet.Task) []string {
 func name(t *fleet.Task) string {
 	id := t.ARN.Name()
 	id = id[:min(len(id), 8)]
-	if t.Family == "" {
+	switch {
+	case t.Family == "":
 		return "task " + id
+	case t.Killed():
+		return fmt.Sprintf("%s/%s died with its host", t.Family, id)
 	}
 	return fmt.Sprintf("%s/%s %s", t.Family, id, t.LastStatus)
 }

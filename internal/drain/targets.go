@@ -2,6 +2,8 @@ package drain
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/plan"
@@ -14,46 +16,81 @@ func (c *decider) targetsOut(tasks []*fleet.Task) bool {
 		return false
 	}
 	out := true
+	var targets []plan.Subject
 	for _, t := range tasks {
-		out = c.taskOut(t) && out
+		if t.Service() == "" {
+			continue
+		}
+		svc := c.service(t)
+		if svc.Is == fleet.Unknown {
+			c.out.Waiting = "to learn the load balancers of service " + t.Service()
+			out = false
+		}
+		targets = append(targets, registrations(c.d().Instance(), t, svc.Value)...)
 	}
-	return out
+	return c.deregister(targets) && out
 }
 
-func (c *decider) taskOut(t *fleet.Task) bool {
-	if t.Service() == "" {
+// deregister takes targets out of their target groups, all at once, and reports whether none of them is in use. After a deregistration the
+// targets are looked at before the call is repeated.
+func (c *decider) deregister(targets []plan.Subject) bool {
+	var calls []plan.Action
+	last, looked := c.seen.Tried(plan.Deregister).OK, true
+	for _, s := range targets {
+		h := factOf[fleet.Health](c, s)
+		if h.At.Before(c.d().Heard) || c.now.Sub(h.At) > 2*c.p.Look {
+			h = fleet.Fact[fleet.Health]{} // another task may have used the address and port since
+		}
+		c.want(s, h.Is, h.At, c.p.LookFast)
+		if h.Is == fleet.Absent || h.Is == fleet.Seen && !h.Value.InUse() {
+			continue
+		}
+		looked = looked && h.Is == fleet.Seen && h.At.After(last)
+		n := slices.IndexFunc(calls, func(a plan.Action) bool { return a.Targets.Group == fleet.ARN(s.In) })
+		if n < 0 {
+			n = len(calls)
+			calls = append(calls, plan.Action{
+				Kind: plan.Deregister, Why: "the host of these targets is being let go", Targets: &plan.TargetChange{Group: fleet.ARN(s.In)},
+			})
+		}
+		calls[n].Targets.Targets = append(calls[n].Targets.Targets, fleet.TargetID{ID: s.ID, Port: s.Port})
+	}
+	if len(calls) == 0 {
 		return true
 	}
-	svc := c.service(t)
-	if svc.Is == fleet.Unknown {
-		c.out.Waiting = "to learn the load balancers of service " + t.Service()
-		return false
-	}
-	out := true
-	for _, s := range registrations(c.d().Instance(), t, svc.Value) {
-		out = c.targetOut(s) && out
-	}
-	return out
-}
-
-func (c *decider) targetOut(s plan.Subject) bool {
-	h := factOf[fleet.Health](c, s)
-	if h.At.Before(c.d().Heard) || c.now.Sub(h.At) > 2*c.p.Look {
-		h = fleet.Fact[fleet.Health]{} // another task may have used the address and port since
-	}
-	c.want(s, h.Is, h.At, c.p.LookFast)
-	if h.Is != fleet.Unknown && (h.Is == fleet.Absent || !h.Value.InUse()) {
-		return true
-	}
-	c.out.Waiting = fmt.Sprintf("for target %s:%d to leave its target group", s.ID, s.Port)
-	// After a deregistration the target is looked at before the call is repeated.
-	if h.Is == fleet.Seen && h.At.After(c.seen.Tried(plan.Deregister).OK) && c.ready(plan.Deregister) {
-		c.do(plan.Action{
-			Kind: plan.Deregister, Why: "its host is being let go and it is still " + h.Value.State,
-			Targets: &plan.TargetChange{Group: fleet.ARN(s.In), Targets: []fleet.TargetID{{ID: s.ID, Port: s.Port}}},
-		})
+	first := calls[0].Targets.Targets[0]
+	c.out.Waiting = fmt.Sprintf("for target %s:%d to leave its target group", first.ID, first.Port)
+	if looked && c.ready(plan.Deregister) {
+		for _, call := range calls {
+			c.do(call)
+		}
 	}
 	return false
+}
+
+// outOf says of which targets the tasks are out, for the reason of an ending, and by which ways requests may still reach them.
+func outOf(c *decider, tasks []*fleet.Task) string {
+	known, ways := false, []string{}
+	for _, t := range tasks {
+		if t.Service() == "" {
+			continue
+		}
+		svc := c.service(t).Value
+		known = known || len(registrations(c.d().Instance(), t, svc)) > 0
+		for _, way := range svc.OtherWays {
+			if way += " (service " + t.Service() + ")"; !slices.Contains(ways, way) && len(ways) < mostNames {
+				ways = append(ways, way)
+			}
+		}
+	}
+	text := "none is in a target group, as far as is known"
+	if known {
+		text = "none is in use in a target group any more"
+	}
+	if len(ways) > 0 {
+		text += "; Ebb does not take them out of " + strings.Join(ways, ", ")
+	}
+	return text
 }
 
 // registrations derives the targets of a task from its service: the instance and host port, or the task's own address and
@@ -62,6 +99,9 @@ func registrations(host fleet.InstanceID, t *fleet.Task, s fleet.Service) []plan
 	var targets []plan.Subject
 	for _, lb := range s.LoadBalancers {
 		for _, a := range t.Addresses {
+			if lb.TargetGroup == "" {
+				continue // a Classic Load Balancer
+			}
 			at := plan.Subject{Kind: plan.Targets, In: string(lb.TargetGroup)}
 			switch {
 			case a.Container != lb.Container:

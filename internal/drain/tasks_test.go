@@ -197,7 +197,7 @@ func TestEveryTargetOfEveryTaskIsOut(t *testing.T) {
 	run(t, []decideCase{
 		{name: "the second task's is in use", set: daemons("draining", "healthy"), do: "deregister", waiting: waiting},
 		{name: "the first task's is in use", set: daemons("healthy", "draining"), do: "deregister", waiting: waiting},
-		{name: "both are", set: daemons("healthy", "healthy"), do: "deregister deregister", waiting: waiting},
+		{name: "both are", set: daemons("healthy", "healthy"), do: "deregister", waiting: waiting},
 		{name: "none is", set: daemons("draining", "draining"), do: "answer", notes: "answer", intent: "drained"},
 		{name: "it was looked at a while ago", set: aged(30 * time.Second), do: "answer", looks: "targets", notes: "answer", intent: "drained"},
 		{name: "and longer ago", set: aged(30*time.Second + 1), looks: "targets", waiting: waiting},

@@ -1,8 +1,6 @@
 package event
 
 import (
-	"strings"
-
 	"github.com/ebbhq/ebb/internal/fleet"
 )
 
@@ -17,10 +15,10 @@ func parseLifecycle(f *fields, transition string) Event {
 	}
 	e := Event{
 		Account:     f.str("AccountId"),
-		Group:       f.need("AutoScalingGroupName"),
-		Hook:        f.need("LifecycleHookName"),
-		Instance:    instanceID(f, f.need("EC2InstanceId")),
-		Token:       f.str("LifecycleActionToken"),
+		Group:       f.name("AutoScalingGroupName"),
+		Hook:        f.name("LifecycleHookName"),
+		Instance:    f.instance("EC2InstanceId"),
+		Token:       actionToken(f.str("LifecycleActionToken")),
 		Destination: f.str("Destination"),
 		Time:        f.time("Time"),
 	}
@@ -35,12 +33,14 @@ func parseLifecycle(f *fields, transition string) Event {
 	return f.or(e)
 }
 
-// instanceID checks that an id is one of an EC2 instance, so that no call to AWS is made with something else.
-func instanceID(f *fields, id string) fleet.InstanceID {
-	if id != "" && !strings.HasPrefix(id, "i-") {
-		f.problem("the field %q is %s, which is no instance id", f.prefix+"EC2InstanceId", quote(id))
+// actionToken is the token of a lifecycle action. AWS's own have 36 characters and it refuses any other, so another one is left out: the
+// instance id names the action too.
+// https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_CompleteLifecycleAction.html
+func actionToken(s string) string {
+	if len(s) != 36 {
+		return ""
 	}
-	return fleet.InstanceID(id)
+	return s
 }
 
 // parseTest reads the message that Auto Scaling sends when a notification target is set. It has no token, hook or instance.

@@ -3,8 +3,12 @@ package event
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
+	"unicode/utf8"
+
+	"github.com/ebbhq/ebb/internal/fleet"
 )
 
 // fields are the members of one JSON object, read by their exact names: encoding/json would match them in any case. What is
@@ -67,6 +71,32 @@ func (f *fields) need(name string) string {
 		f.problem("the field %q is missing or empty", f.prefix+name)
 	}
 	return s
+}
+
+// longestName is how many characters AWS allows in the name of a group or a hook.
+// https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_PutLifecycleHook.html
+const longestName = 255
+
+// name is the name of a group or a hook, which must be there.
+func (f *fields) name(name string) string {
+	s := f.need(name)
+	if n := utf8.RuneCountInString(s); n > longestName {
+		f.problem("the field %q has %d characters, and AWS allows %d", f.prefix+name, n, longestName)
+	}
+	return s
+}
+
+// instanceForm is the form of an instance id. One id in another form makes AWS refuse a whole call about many instances.
+// https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribeAutoScalingInstances.html
+var instanceForm = regexp.MustCompile(`^i-[0-9a-f]{8,17}$`)
+
+// instance is the id of an EC2 instance, which must be there.
+func (f *fields) instance(name string) fleet.InstanceID {
+	id := f.need(name)
+	if id != "" && !instanceForm.MatchString(id) {
+		f.problem("the field %q is %s, which is no instance id", f.prefix+name, quote(id))
+	}
+	return fleet.InstanceID(id)
 }
 
 // time is a field with an RFC 3339 time. A string in another form reads as zero: the time is only the first choice for the

@@ -134,7 +134,7 @@ func sns(t *testing.T, message string) string {
 func TestParseUnknown(t *testing.T) {
 	const action = `"AutoScalingGroupName":"web","LifecycleHookName":"h","LifecycleTransition":"autoscaling:EC2_INSTANCE_TERMINATING"`
 	const bridge = `"source":"aws.autoscaling","detail-type":"EC2 Instance-terminate Lifecycle Action"`
-	valid := `{` + action + `,"EC2InstanceId":"i-0a"}`
+	valid := `{` + action + `,"EC2InstanceId":"i-0a1b2c3d4e5f60718"}`
 	tests := []struct{ name, body, why string }{
 		{"empty", " \n", "the body is empty"},
 		{"text", "hello", "neither a JSON object nor"},
@@ -146,10 +146,19 @@ func TestParseUnknown(t *testing.T) {
 		{"null transition", `{"LifecycleTransition":null}`, `none of the fields "LifecycleTransition"`},
 		{"no instance", `{` + action + `}`, `the field "EC2InstanceId" is missing or empty`},
 		{"number", `{` + action + `,"EC2InstanceId":17}`, `the field "EC2InstanceId" is a number, not a string`},
-		{"array value", `{` + action + `,"EC2InstanceId":["i-0a"]}`, `"EC2InstanceId" is an array, not a string`},
-		{"wrong token", `{` + action + `,"EC2InstanceId":"i-0a","LifecycleActionToken":{}}`, `"LifecycleActionToken" is an object, not a string`},
-		{"wrong time", `{` + action + `,"EC2InstanceId":"i-0a","Time":1763715302}`, `"Time" is a number, not a string`},
+		{"array value", `{` + action + `,"EC2InstanceId":["i-0a1b2c3d4e5f60718"]}`, `"EC2InstanceId" is an array, not a string`},
+		{"wrong token", `{` + action + `,"EC2InstanceId":"i-0a1b2c3d4e5f60718","LifecycleActionToken":{}}`, `"LifecycleActionToken" is an object, not a string`},
+		{"wrong time", `{` + action + `,"EC2InstanceId":"i-0a1b2c3d4e5f60718","Time":1763715302}`, `"Time" is a number, not a string`},
 		{"no instance id", `{` + action + `,"EC2InstanceId":"web-1"}`, `"EC2InstanceId" is "web-1", which is no instance id`},
+		{"id too long", `{` + action + `,"EC2InstanceId":"i-` + strings.Repeat("0", 3000) + `"}`, "which is no instance id"},
+		{"id of 18 digits", `{` + action + `,"EC2InstanceId":"i-0123456789abcdef01"}`, "which is no instance id"},
+		{"id of 7 digits", `{` + action + `,"EC2InstanceId":"i-0123456"}`, "which is no instance id"},
+		{"id in capitals", `{` + action + `,"EC2InstanceId":"i-0A1B2C3D4E5F60718"}`, "which is no instance id"},
+		{"line break in id", `{` + action + `,"EC2InstanceId":"i-0a1b2c3d\n"}`, "which is no instance id"},
+		{"long group", `{"AutoScalingGroupName":"` + strings.Repeat("é", 256) + `","LifecycleTransition":"autoscaling:EC2_INSTANCE_TERMINATING"}`,
+			`the field "AutoScalingGroupName" has 256 characters, and AWS allows 255`},
+		{"long hook", `{"LifecycleHookName":"` + strings.Repeat("h", 256) + `","LifecycleTransition":"autoscaling:EC2_INSTANCE_TERMINATING"}`,
+			`the field "LifecycleHookName" has 256 characters`},
 		{"all at once", `{"LifecycleTransition":"x"}`, `"AutoScalingGroupName" is missing or empty; the field "LifecycleHookName" is missing or ` +
 			`empty; the field "EC2`},
 		{"transition", `{"LifecycleTransition":"autoscaling:X"}`, `"autoscaling:X", which is no transition that Ebb knows`},
@@ -163,7 +172,7 @@ func TestParseUnknown(t *testing.T) {
 			`but the detail-type means autoscaling:EC2_INSTANCE_TERMINATING`},
 		{"not from AWS", `{"source":"me","detail-type":"EC2 Instance-terminate Lifecycle Action","detail":{}}`, `has source "me" and detail-type`},
 		{"new detail-type", `{"source":"aws.autoscaling","detail-type":"X"}`, `detail-type "X" of aws.autoscaling`},
-		{"account", `{` + bridge + `,"account":1,"detail":{` + action + `,"EC2InstanceId":"i-0a"}}`, `the field "account" is a number`},
+		{"account", `{` + bridge + `,"account":1,"detail":{` + action + `,"EC2InstanceId":"i-0a1b2c3d4e5f60718"}}`, `the field "account" is a number`},
 		{"line twice", "LifecycleTransition: x\nEC2InstanceId: i-1\nEC2InstanceId: i-2\n", `the line "EC2InstanceId" comes twice`},
 		{"envelope in lines", "Event: x\nType: Notification\nTopicArn: t\n", `the field "Event" is "x"`},
 		{"SNS type", `{"Type":"X","TopicArn":"t"}`, `the field "Type" is "X", which is no SNS message type`},
@@ -185,6 +194,22 @@ func TestParseUnknown(t *testing.T) {
 	}
 }
 
+// AWS refuses a token that has not 36 characters for ever, and the hook would run out. The instance id names the action too.
+func TestATokenThatCannotBeAWSsIsLeftOut(t *testing.T) {
+	body := func(id, token string) []byte {
+		return []byte(`{"AutoScalingGroupName":"web","LifecycleHookName":"h","LifecycleTransition":"autoscaling:EC2_INSTANCE_TERMINATING",` +
+			`"EC2InstanceId":"` + id + `","LifecycleActionToken":"` + token + `"}`)
+	}
+	const good = "71514b9d-6a40-4b26-8523-05e7ee35fa40"
+	for token, want := range map[string]string{good: good, good + "0": "", good[1:]: "", "": "", strings.Repeat("x", 5000): ""} {
+		for _, id := range []string{"i-0a1b2c3d", "i-0a1b2c3d4e5f60718"} {
+			if e := Parse(body(id, token)); e.Kind != TerminateAction || e.Token != want || string(e.Instance) != id {
+				t.Errorf("token %.40q: got %s, %q of %s", token, e.Kind, e.Token, e.Instance)
+			}
+		}
+	}
+}
+
 func TestParseTwoEnvelopes(t *testing.T) {
 	body, err := os.ReadFile("testdata/sqs-terminate.json")
 	if err != nil {
@@ -197,7 +222,7 @@ func TestParseTwoEnvelopes(t *testing.T) {
 
 func TestParseTimeOfEnvelope(t *testing.T) {
 	message := `{"AutoScalingGroupName":"web","LifecycleHookName":"h","LifecycleTransition":"autoscaling:EC2_INSTANCE_TERMINATING",` +
-		`"EC2InstanceId":"i-0a","Time":"noon"}`
+		`"EC2InstanceId":"i-0a1b2c3d4e5f60718","Time":"noon"}`
 	body := strings.Replace(sns(t, message), "{", `{"Timestamp":"2026-11-21T10:15:03+01:00",`, 1)
 	got := Parse([]byte(body))
 	if got.Kind != TerminateAction || !got.Time.Equal(at("2026-11-21T09:15:03Z")) || got.Time.Location() != time.UTC {

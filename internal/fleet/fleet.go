@@ -81,25 +81,32 @@ const (
 	WarmedPendingWait     LifecycleState = "Warmed:Pending:Wait"
 	WarmedTerminating     LifecycleState = "Warmed:Terminating"
 	WarmedTerminatingWait LifecycleState = "Warmed:Terminating:Wait"
+	// An instance refresh replaces the root volume of the instance, which keeps its id and returns to service.
+	// https://docs.aws.amazon.com/autoscaling/ec2/userguide/replace-root-volume.html
+	ReplacingRootVolume        LifecycleState = "ReplacingRootVolume"
+	ReplacingRootVolumeWait    LifecycleState = "ReplacingRootVolume:Wait"
+	ReplacingRootVolumeProceed LifecycleState = "ReplacingRootVolume:Proceed"
+	RootVolumeReplaced         LifecycleState = "RootVolumeReplaced"
 )
 
 // Waiting reports whether a terminating lifecycle hook may be open in this state. An instance that returns to its warm
 // pool waits in Warmed:Pending:Wait.
 // https://docs.aws.amazon.com/autoscaling/ec2/userguide/warm-pool-instance-lifecycle.html
 func (s LifecycleState) Waiting() bool {
-	return s == TerminatingWait || s == WarmedPendingWait || s == WarmedTerminatingWait
+	return s == TerminatingWait || s == WarmedPendingWait || s == WarmedTerminatingWait || s == ReplacingRootVolumeWait
 }
 
 // Leaving reports whether the instance is on its way into a terminating hook that is not open yet: the group's own load balancers
 // are being drained.
 func (s LifecycleState) Leaving() bool {
-	return s == Terminating || s == WarmedPending || s == WarmedTerminating
+	return s == Terminating || s == WarmedPending || s == WarmedTerminating || s == ReplacingRootVolume
 }
 
-// Over reports whether every terminating hook of the instance has ended: it is being terminated, retained, or back in its warm pool.
+// Over reports whether every terminating hook of the instance has ended: it is being terminated, retained, or back in its warm pool, or its
+// root volume is being replaced.
 func (s LifecycleState) Over() bool {
 	switch s {
-	case TerminatingProceed, TerminatingRetained, Terminated, Detaching, Detached:
+	case TerminatingProceed, TerminatingRetained, Terminated, Detaching, Detached, ReplacingRootVolumeProceed, RootVolumeReplaced:
 		return true
 	}
 	return strings.HasPrefix(string(s), "Warmed:") && !s.Waiting() && !s.Leaving()
@@ -179,6 +186,15 @@ type ContainerInstance struct {
 	Connected bool   // agentConnected; false several times an hour without meaning
 	Running   int    // tasks with desiredStatus RUNNING: not a count of what still runs
 	Pending   int
+	Others    []Registration // of the same instance, found by the same look; a look at this one alone finds none
+	Reached   bool           // ECS reaches the instance by another registration, as far as that look knows
+}
+
+// Registration is one registration of an EC2 instance as a container instance. An agent that has lost its state registers again, and leaves
+// the old registration behind with its tasks.
+type Registration struct {
+	Cluster string `json:"cluster"`
+	ARN     ARN    `json:"arn"`
 }
 
 // Container instance statuses that Ebb tells apart.
@@ -200,8 +216,10 @@ type Task struct {
 	Group             string // service:NAME, or family:NAME for a standalone task
 	LastStatus        string
 	DesiredStatus     string
+	StoppedReason     string // why it stopped, in ECS's words: nothing is decided by it
 	CreatedAt         time.Time
 	StoppingAt        time.Time // when its desired status became STOPPED; zero: it has not
+	StoppedAt         time.Time
 	Addresses         []Address
 }
 
@@ -214,6 +232,12 @@ const Deactivating = "DEACTIVATING"
 
 // Live reports whether anything of the task may still run: any lastStatus but STOPPED (and DELETED).
 func (t Task) Live() bool { return t.LastStatus != Stopped && t.LastStatus != "DELETED" }
+
+// Killed reports whether the task stopped because its host was stopped or terminated under it.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html
+func (t Task) Killed() bool {
+	return !t.Live() && strings.HasPrefix(t.StoppedReason, "Host EC2 (instance ")
+}
 
 // Service is the name of the service that owns the task, empty for a standalone task.
 func (t Task) Service() string {
@@ -241,7 +265,8 @@ type Service struct {
 	Running       int
 	MinPercent    int
 	MaxPercent    int
-	LoadBalancers []LoadBalancer
+	LoadBalancers []LoadBalancer // also those of its task sets, and the other target group of a blue/green deployment
+	OtherWays     []string       // by which requests reach its tasks, and which Ebb does not close, such as Cloud Map
 }
 
 // LoadBalancer says which container port of a service is registered in which target group.

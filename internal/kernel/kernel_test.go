@@ -1,7 +1,9 @@
 package kernel
 
 import (
+	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -212,6 +214,18 @@ func TestWhatIsNotUnderstoodGoesIntoTheJournalBeforeItIsDeleted(t *testing.T) {
 	}
 }
 
+// JSON makes six bytes of some characters: what is kept of a body fits into the journal after that too.
+func TestWhatIsKeptOfABodyFitsIntoTheJournal(t *testing.T) {
+	for _, body := range []string{strings.Repeat("<", 72<<10), strings.Repeat("\x00", 1<<20), strings.Repeat("é", keptBody), "<", ""} {
+		k := newKernel(t, Config{})
+		k.Hear(Heard{Event: event.Parse([]byte(body)), Message: event.Message{ID: "m", Body: body, Receives: 5}}, t0)
+		l := k.Next(t0).Batch.Lines[0]
+		if len(l.Data) > journal.MaxBody || len(l.Text) > 1000 || !json.Valid(l.Data) {
+			t.Errorf("%d bytes of %.10q: %d bytes of data, %d of text", len(body), body, len(l.Data), len(l.Text))
+		}
+	}
+}
+
 func countLines(ls []journal.Line, kind string) int {
 	n := 0
 	for _, l := range ls {
@@ -232,5 +246,49 @@ func TestADrainOfAGroupThatIsNoLongerManagedIsBroughtToItsEnd(t *testing.T) {
 	}
 	if n := kinds(settle(again, cloud{fleet.Active}, t0)); n[plan.SetDraining.String()] != 1 {
 		t.Errorf("orders %v, want the drain to go on", n)
+	}
+}
+
+// Two registrations of one instance: whichever ECS lists first, the one that it reaches is drained first and the other after it. While it
+// reaches neither, the one that was begun goes on.
+func TestOfTwoRegistrationsTheReachedOneLeads(t *testing.T) {
+	one := fleet.ContainerInstance{ARN: "arn/prod/1", Cluster: "prod", Status: fleet.Active, Connected: true}
+	two := fleet.ContainerInstance{ARN: "arn/prod/2", Cluster: "prod", Status: fleet.Active}
+	gone := fleet.ContainerInstance{ARN: "arn/prod/3", Cluster: "prod", Status: fleet.Inactive}
+	blip := one
+	blip.Connected = false
+	for _, tt := range []struct {
+		name   string
+		d      drain.Drain
+		all    []fleet.ContainerInstance
+		lead   fleet.ARN
+		others []fleet.ARN
+	}{
+		{"the reached one", drain.Drain{}, []fleet.ContainerInstance{two, gone, one}, one.ARN, []fleet.ARN{two.ARN}},
+		{"listed the other way", drain.Drain{}, []fleet.ContainerInstance{one, two, gone}, one.ARN, []fleet.ARN{two.ARN}},
+		{"begun, in a break", drain.Drain{Host: drain.Host{ContainerInstance: one.ARN}}, []fleet.ContainerInstance{two, blip}, one.ARN,
+			[]fleet.ARN{two.ARN}},
+		{"begun, and registered again", drain.Drain{Host: drain.Host{ContainerInstance: two.ARN}}, []fleet.ContainerInstance{two, one}, one.ARN,
+			[]fleet.ARN{two.ARN}},
+		{"one is done", drain.Drain{Emptied: []fleet.ARN{one.ARN}}, []fleet.ContainerInstance{two, one}, two.ARN, nil},
+		{"only an old one", drain.Drain{}, []fleet.ContainerInstance{gone}, gone.ARN, nil},
+	} {
+		lead, ok := leading(&tt.d, tt.all)
+		var others []fleet.ARN
+		for _, r := range lead.Others {
+			others = append(others, r.ARN)
+		}
+		if !ok || lead.ARN != tt.lead || !slices.Equal(others, tt.others) {
+			t.Errorf("%s: %s leads, then %v", tt.name, lead.ARN, others)
+		}
+	}
+	if lead, _ := leading(&drain.Drain{Emptied: []fleet.ARN{one.ARN}}, []fleet.ContainerInstance{one, two}); !lead.Reached {
+		t.Error("the host is reached by the registration that is done")
+	}
+	if lead, _ := leading(&drain.Drain{}, []fleet.ContainerInstance{two, blip}); lead.Reached {
+		t.Error("neither is reached")
+	}
+	if _, ok := leading(&drain.Drain{Emptied: []fleet.ARN{one.ARN}}, []fleet.ContainerInstance{one}); ok {
+		t.Error("a registration that is done leads")
 	}
 }

@@ -106,6 +106,9 @@ func (o *observer) forget(e *entry) {
 	t, cluster := e.d.Target, e.d.Cluster
 	delete(o.ownerOf, o.container(t).Value.ARN) // it may be in another cluster than the drain
 	delete(o.ownerOf, e.d.ContainerInstance)
+	for _, arn := range e.d.Emptied {
+		delete(o.ownerOf, arn)
+	}
 	found := plan.Subject{Kind: plan.FindContainerInstances, In: cluster, ID: t.ID}
 	own := []plan.Subject{groupInstance(t), instanceOf(t), began(t, e.d.Group), containerOf(t), found}
 	for _, kind := range []plan.LookKind{plan.ContainerInstances, plan.ListRunning, plan.ListStopped} {
@@ -200,5 +203,5 @@ func (o *observer) share(t *fleet.Task) {
 	}
 	t.Cluster, t.Family, t.Group = intern(t.Cluster), intern(t.Family), intern(t.Group)
 	t.ContainerInstance = fleet.ARN(intern(string(t.ContainerInstance)))
-	t.LastStatus, t.DesiredStatus = intern(t.LastStatus), intern(t.DesiredStatus)
+	t.LastStatus, t.DesiredStatus, t.StoppedReason = intern(t.LastStatus), intern(t.DesiredStatus), intern(t.StoppedReason)
 }

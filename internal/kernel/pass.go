@@ -45,6 +45,10 @@ func (k *Kernel) decide(e *entry, now time.Time, out *Output) []batch {
 	}
 	changed := e.fresh || !e.d.Same(&dec.Drain)
 	k.counted(e, &dec.Drain)
+	if arn := dec.Drain.ContainerInstance; arn != "" && arn != e.d.ContainerInstance {
+		k.ownerOf[arn] = e.d.Target
+		e.running, e.stopped = drain.Lists{}, drain.Lists{} // they were of another registration
+	}
 	e.d, e.wants, e.wake, e.waiting, e.dirty = dec.Drain, k.wants(e.wants, dec.Want, e.man.Policy, now), dec.Wake, dec.Waiting, false
 	if state := k.passState(e); !state.same(e.state) {
 		e.state, changed = state, true

@@ -23,8 +23,8 @@ type past struct {
 	ended time.Time
 }
 
-// remember adds a drain that has just ended. After one that ended because its instance was not leaving, or that returned it to its warm
-// pool, the next wait that a sweep sees is always a new one: no sweep shows an instance of a warm pool.
+// remember adds a drain that has just ended. After one that ended because its instance was not leaving or not in its group, or that returned
+// it to its warm pool, the next wait that a sweep sees is always a new one: no sweep shows an instance of a warm pool.
 func (k *Kernel) remember(d *drain.Drain) {
 	h := k.recent[d.Target]
 	if h == nil {
@@ -32,7 +32,8 @@ func (k *Kernel) remember(d *drain.Drain) {
 		k.recent[d.Target] = h
 	}
 	h.drains = append(h.drains, past{key: d.Key, token: d.Token, ended: d.Ended})
-	h.over = d.WarmPool || d.Final != nil && (d.Final.Outcome == drain.NotLeaving || d.Final.Outcome == drain.Unreadable)
+	h.over = d.WarmPool || !d.MissingSince.IsZero() ||
+		d.Final != nil && (d.Final.Outcome == drain.NotLeaving || d.Final.Outcome == drain.Unreadable)
 }
 
 // newest is the drain that ended last.

@@ -120,7 +120,7 @@ func Bounded(r journal.Record) (journal.Record, error) {
 	if err != nil {
 		return r, err
 	}
-	s.Left, s.Waiting = someNames(s.Left), shortText(s.Waiting)
+	s.Left, s.Lost, s.Waiting = someNames(s.Left), someNames(s.Lost), shortText(s.Waiting)
 	for _, a := range []**drain.Answer{&s.Intent, &s.Final} {
 		if *a != nil {
 			short := **a

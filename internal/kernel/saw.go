@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ebbhq/ebb/internal/drain"
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/plan"
 )
@@ -247,22 +248,52 @@ func rank(ci fleet.ContainerInstance) int {
 	return 2
 }
 
-func sawContainers(o *observer, a answer) {
-	found, seen := a.Result.View.ContainerInstances, map[string]bool{}
-	best := map[fleet.InstanceID]fleet.ContainerInstance{}
-	for _, ci := range found {
-		seen[string(ci.ARN)], seen[string(ci.Instance)] = true, true
-		if old, ok := best[ci.Instance]; !ok || rank(ci) > rank(old) {
-			best[ci.Instance] = ci
+// leading is the registration of a host that is drained now, with the others that are still to be drained: the one that was drained so far,
+// while ECS reaches it, or else one that ECS reaches.
+func leading(d *drain.Drain, all []fleet.ContainerInstance) (lead fleet.ContainerInstance, ok bool) {
+	better := func(ci fleet.ContainerInstance) int {
+		n := 2 * rank(ci)
+		if ci.ARN == d.ContainerInstance {
+			n++
 		}
+		return n
 	}
-	for _, ci := range found {
-		t := fleet.HostTarget(ci.Instance)
-		if best[ci.Instance].ARN != ci.ARN || !o.concerns(t, a.Started) {
+	var left []fleet.Registration
+	reached := 0
+	for _, ci := range all {
+		if rank(ci) == 2 {
+			reached++
+		}
+		if slices.Contains(d.Emptied, ci.ARN) {
 			continue
 		}
-		put(o.facts, containerOf(t), fleet.Seen, a.Started, ci)
-		o.ownerOf[ci.ARN] = t
+		if !ok || better(ci) > better(lead) {
+			lead, ok = ci, true
+		}
+		if ci.Status != fleet.Inactive {
+			left = append(left, fleet.Registration{Cluster: ci.Cluster, ARN: ci.ARN})
+		}
+	}
+	lead.Reached = reached > 0 && rank(lead) < 2
+	lead.Others = slices.DeleteFunc(left, func(r fleet.Registration) bool { return r.ARN == lead.ARN })
+	return lead, ok
+}
+
+func sawContainers(o *observer, a answer) {
+	found, seen := map[fleet.Target][]fleet.ContainerInstance{}, map[string]bool{}
+	for _, ci := range a.Result.View.ContainerInstances {
+		seen[string(ci.ARN)], seen[string(ci.Instance)] = true, true
+		t := fleet.HostTarget(ci.Instance)
+		found[t] = append(found[t], ci)
+	}
+	for t, all := range found { //ebb:any-order each is another target's
+		if !o.concerns(t, a.Started) {
+			continue
+		}
+		if ci, ok := leading(&o.open[t].d, all); ok {
+			put(o.facts, containerOf(t), fleet.Seen, a.Started, ci)
+			o.ownerOf[ci.ARN] = t
+		}
 	}
 	for _, s := range a.Subjects {
 		t := fleet.HostTarget(fleet.InstanceID(s.ID))

@@ -58,6 +58,9 @@ func (p *past) judge(w *wait) {
 			after := w.closed.Sub(w.opened).Round(time.Second)
 			p.blame(1, "the hook of %s was answered too early, %s after it opened: %s", p.name(w.instance), after, why)
 		}
+		if target := p.reachable(w); target != "" {
+			p.blame(1, "%s was cut off while target %s was in use: it had not been taken out first", p.name(w.instance), target)
+		}
 		if !p.looked[w.by] {
 			p.blame(7, "the hook of %s was answered by an Ebb that had not looked since it started", p.name(w.instance))
 		}
@@ -95,6 +98,27 @@ func (p *past) slot(w *wait) time.Time {
 		}
 	}
 	return w.leaving
+}
+
+// reachable is a target in use of a live task whose host was cut off at its deadline. It is no fault of an Ebb that tried, that could not
+// try because calls failed, or that was not there.
+func (p *past) reachable(w *wait) string {
+	const while = 3 * time.Minute
+	h, from := w.host, w.closed.Add(-while)
+	if w.closed.Before(p.deadline(w).Add(-p.Ebb.Skew)) || h.machine != "" && h.machine != "running" || p.tried.After(from) || p.failed.After(from) ||
+		!p.upAll(from, w.closed) {
+		return ""
+	}
+	g, _ := p.Ebb.group(w.group)
+	for _, t := range h.tasks {
+		if !t.live || g.Cluster != "" && !strings.Contains(t.id, "/"+g.Cluster+"/") { // Ebb touches nothing in other clusters
+			continue
+		}
+		for target := range t.inUse { //ebb:any-order one of them is enough
+			return target
+		}
+	}
+	return ""
 }
 
 // tooEarly is invariant 1: it says why an answer came too early, or nothing.

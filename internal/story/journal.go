@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ebbhq/ebb/internal/event"
+	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/journal"
 	"github.com/ebbhq/ebb/internal/journal/memory"
 	"github.com/ebbhq/ebb/internal/kernel"
@@ -136,12 +137,15 @@ func (r *run) durable(b journal.Batch, skew time.Duration) {
 	for _, rec := range b.Records {
 		d, err := kernel.Read(rec)
 		must(err)
-		to := "open"
+		to, believed := "open", ""
 		if !rec.Open {
 			to = "ended"
 		}
+		if !d.DrainingSince.IsZero() {
+			believed = fleet.Draining
+		}
 		r.w.Log(core.Entry{
-			Kind: core.EntryJournal, Instance: d.Target.ID, Group: d.Group, Hook: d.Hook, Text: d.Token, To: to, Message: rec.Key,
+			Kind: core.EntryJournal, Instance: d.Target.ID, Group: d.Group, Hook: d.Hook, Text: d.Token, To: to, From: believed, Message: rec.Key,
 		})
 	}
 	for _, n := range b.Forwarded {

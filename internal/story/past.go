@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ebbhq/ebb/internal/drain"
+	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/kernel"
 	"github.com/ebbhq/ebb/internal/sim/core"
 )
@@ -34,6 +35,8 @@ type past struct {
 	waits     []*wait
 	open      map[string]*wait
 	unread    int
+	tried     time.Time       // when Ebb last took targets out
+	failed    time.Time       // when a call of Ebb last failed
 	up        []span          // lives of Ebb
 	killed    []time.Time     // invocations of a function
 	looked    map[string]bool // which Ebb has looked since it started
@@ -51,6 +54,7 @@ type hostPast struct {
 	beats   []beat    // heartbeats of Ebb
 	machine string    // its state in EC2
 	status  string    // of its container instance, see settle; empty: it has not joined a cluster
+	drains  bool      // it is DRAINING, or was
 	ours    bool      // it has come to wait in the hook that Ebb owns: only then may Ebb do something to it
 	changed time.Time // since when it has its status
 	gone    time.Time
@@ -117,6 +121,7 @@ func (p *past) take(e core.Entry) {
 		h.settle(e.At)
 		h.agent(!h.reached(), e.At)
 	case core.EntryContainer:
+		h.drains = h.drains || e.To == fleet.Draining
 		again := h.status != "" && e.From == ""
 		r := h.registration(e.ContainerInstance)
 		r.status, r.connected = e.To, r.connected && e.To != "INACTIVE"
@@ -142,6 +147,9 @@ func (p *past) take(e core.Entry) {
 	case core.EntryJournal:
 		if e.To == "unreadable" {
 			p.unread++
+		}
+		if e.From == fleet.Draining && !h.drains {
+			p.blame(12, "the journal says that %s is DRAINING, and it never was", p.name(e.Instance))
 		}
 		h.journal = append(h.journal, e)
 	case core.EntryMessage:
@@ -252,7 +260,12 @@ func (p *past) controller(e core.Entry) {
 
 func (p *past) called(e core.Entry) {
 	_, op, _ := strings.Cut(e.Text, ".")
+	if e.To != "ok" {
+		p.failed = e.At
+	}
 	switch {
+	case op == "DeregisterTargets":
+		p.tried = e.At
 	case op == "RecordLifecycleActionHeartbeat":
 		h := p.host(e.Instance)
 		h.beats = append(h.beats, beat{e.At, e.To == "ok", e.To == "Throttling"})
