@@ -234,8 +234,8 @@ func (w *why) draining() {
 	switch e := w.q.Ebb; {
 	case w.ours() && e.Queued:
 		b.Ends = true
-		b.Message = fmt.Sprintf("%s waits for its turn: Ebb lets %s of group %s leave at once, and it waits %s; its deadline counts from its turn on",
-			w.instance, e.Limit, w.group.Name, e.Waiting)
+		b.Message = fmt.Sprintf("Ebb lets %s of group %s leave at once, and %s waits %s; its deadline counts from its turn on", e.Limit, w.group.Name,
+			w.instance, e.Waiting)
 		b.Advice = advice.Of(advice.Say("wait; who sets it DRAINING now lets more leave than the configuration allows"))
 	case known && since < soon && len(w.group.Terminating()) > 0 || w.ours() && (!known || since < 2*soon):
 		b.Ends = true

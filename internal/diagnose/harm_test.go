@@ -254,7 +254,8 @@ func TestWhyKnowsWhoseTurnItIsAndWhoWorks(t *testing.T) {
 	p := s.parts()
 	e := atWork()
 	e.Limit, e.Queued, e.Waiting = "1", true, "for its turn: 1 of group web-asg leave, and no more than 1 may at once"
-	if r := p.why(s, e); allCommands(r) != "" || !strings.Contains(r.Headline, "waits for its turn: Ebb lets 1 of group web-asg leave at once") || r.Wait == "" {
+	if r := p.why(s, e); allCommands(r) != "" ||
+		!strings.Contains(r.Headline, "Ebb lets 1 of group web-asg leave at once, and "+s.target+" waits for its turn") || r.Wait == "" {
 		t.Errorf("queued: %s\n%s", r.Headline, allCommands(r))
 	}
 	e.Queued = false

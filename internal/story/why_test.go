@@ -133,20 +133,24 @@ func ask(t *testing.T, s Scenario) (asked, Result) {
 }
 
 func (a asked) askAll(t *testing.T) {
+	var seen *inventory.Inventory
 	for _, i := range a.w.DescribeAutoScalingInstances(nil) {
 		state := fleet.LifecycleState(i.State)
 		if !a.s.Ebb.manages(i.Group) || !state.Leaving() && !state.Waiting() {
 			continue
 		}
-		seen, err := a.collector.Take(t.Context(), collector.Scope{Instance: i.ID})
-		if err != nil || len(seen.Unread) > 0 {
-			t.Fatalf("inventory: %v, unread %+v", err, seen.Unread)
+		if seen == nil {
+			all, err := a.collector.Take(t.Context(), collector.Scope{})
+			if err != nil || len(all.Unread) > 0 {
+				t.Fatalf("inventory: %v, unread %+v", err, all.Unread)
+			}
+			seen = &all
 		}
 		q := diagnose.Question{Target: i.ID, Now: a.w.Now(), At: advice.At{Region: "eu-west-1"}}
-		without := diagnose.Why(&seen, q) // a person without the configuration
+		without := diagnose.Why(seen, q) // a person without the configuration
 		q.Hook = a.s.Ebb.hook()
-		a.ebb(&q, &seen, i.Group)
-		with := diagnose.Why(&seen, q)
+		a.ebb(&q, seen, i.Group)
+		with := diagnose.Why(seen, q)
 		now := whyAnswer{at: a.w.Now(), next: with.Next, wait: with.Wait, head: with.Headline}
 		for _, n := range with.Next {
 			now.what = append(now.what, string(n.Event))
