@@ -161,3 +161,12 @@ func (c *decider) listAfter(from time.Time, kind plan.LookKind) bool {
 	c.wantAt(c.d().registered(kind), Later(c.now, from))
 	return false
 }
+
+// untilWhen says until when the tasks are waited for at most, and how many of them ECS has not asked to stop.
+func untilWhen(c *decider) string {
+	text := ""
+	if n := notAsked(c); n > 0 && !c.d().DrainingSince.IsZero() && c.now.Sub(c.d().DrainingSince) > stayingFor {
+		text = fmt.Sprintf(", %d of which ECS has not asked to stop yet", n)
+	}
+	return text + ", until " + Deadline(*c.d(), c.hook, c.p).UTC().Format("2006-01-02 15:04:05 UTC") + " at the latest"
+}

@@ -121,8 +121,9 @@ func (c *Core) open(ctx context.Context) ([]journal.Record, error) {
 // the journal. Heartbeats of its hooks go on until a kernel knows of them again.
 func (c *Core) Forget() {
 	if c.Kernel != nil {
-		c.beats.keep(c.Kernel.Hooks()...)
-		c.excluded = c.Kernel.Excluded()
+		hooks, excluded := c.Kernel.Hooks()
+		c.beats.keep(hooks...)
+		c.excluded = excluded
 	}
 	c.Kernel = nil
 	clear(c.forwarded)

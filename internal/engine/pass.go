@@ -249,7 +249,8 @@ func (i *Invocation) More(ctx context.Context) error {
 // End gives up what is held, so that nobody need wait until it has run out, and keeps in mind which hooks are open.
 func (i *Invocation) End(ctx context.Context) {
 	if i.Core.Kernel != nil {
-		i.Core.beats.keep(i.Core.Kernel.Hooks()...)
+		hooks, _ := i.Core.Kernel.Hooks()
+		i.Core.beats.keep(hooks...)
 	}
 	i.Core.Leases.Release(ctx)
 }

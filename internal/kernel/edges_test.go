@@ -90,7 +90,7 @@ func TestAMessageThatComesAgain(t *testing.T) {
 			t.Errorf("%s: token %q, doubt %t, by id %t, counted %v", name, e.d.Token, e.d.Doubt, e.d.ByID, k.Counts)
 		}
 		for _, v := range k.Next(t0).Settle[1:] {
-			if !v.Delete || v.Why != "already draining" || v.Drain != "" {
+			if !v.Delete || v.Why != "already draining" || v.Drain != e.d.Key {
 				t.Errorf("%s: %+v", name, v)
 			}
 		}

@@ -23,9 +23,8 @@ type Hook struct {
 	Until   time.Time // the deadline: no heartbeat is sent from then on
 }
 
-// Hooks are those that may be open, in the order of their drains.
-func (k *Kernel) Hooks() []Hook {
-	var out []Hook
+// Hooks are those that may be open, in the order of their drains, and the groups that an operator has excluded, as the latest sweep saw them.
+func (k *Kernel) Hooks() (out []Hook, excluded map[string]bool) {
 	for _, e := range k.sorted {
 		d, i := e.d, known[fleet.GroupInstance](k.facts, groupInstance(e.d.Target))
 		over := i.Is == fleet.Absent || i.Is == fleet.Seen && !i.Value.State.Waiting()
@@ -47,15 +46,12 @@ func (k *Kernel) Hooks() []Hook {
 		h.Until = drain.Deadline(d, hook, e.man.Policy)
 		out = append(out, h)
 	}
-	return out
+	return out, maps.Clone(k.excluded)
 }
 
 // shortestHook is the shortest heartbeat timeout that AWS allows; assumed of a hook that was not looked at.
 // https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_PutLifecycleHook.html
 const shortestHook = 30 * time.Second
-
-// Excluded are the groups that an operator has excluded, as the latest sweep saw them.
-func (k *Kernel) Excluded() map[string]bool { return maps.Clone(k.excluded) }
 
 // Opened is the hook of which a message tells, if it is Ebb's. Nobody has looked whether it is true.
 func (c Config) Opened(e event.Event, sent, now time.Time) (Hook, bool) {

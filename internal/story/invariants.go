@@ -28,7 +28,9 @@ func (p *past) hook(e core.Entry) {
 		p.open[key] = w
 		p.waits = append(p.waits, w)
 	case "heartbeat":
-		if w := p.open[key]; (w == nil || !w.ours) && byEbb(e.By) {
+		// An Ebb that started while its journal was away has looked at nothing: it cannot know which groups are excluded.
+		blind := p.Excluded[e.Group] && !p.looked[e.By]
+		if w := p.open[key]; (w == nil || !w.ours) && byEbb(e.By) && !blind {
 			p.blame(4, "Ebb beat hook %s of %s, which is not its own", e.Hook, p.name(e.Instance))
 		}
 	default:
