@@ -44,6 +44,9 @@ func (c *Core) BeatsDue() time.Time { return c.beats.next() }
 // keepAlive keeps the hook alive of which a message tells.
 func (c *Core) keepAlive(m event.Message) {
 	now := c.cfg.Now()
+	if c.Kernel != nil {
+		_, c.excluded = c.Kernel.Hooks()
+	}
 	if h, ours := c.cfg.Kernel.Opened(event.Parse([]byte(m.Body)), m.Sent, now); ours {
 		if !c.excluded[h.Call.Group] {
 			c.beats.keep(h)
