@@ -118,7 +118,7 @@ func (p *past) begun(w *wait, at time.Time) {
 		obeyed += invocationFor // one that is at work obeys with the next pass
 	}
 	for _, pause := range p.pausesOf(w.group) {
-		if at.After(latest(pause.From, p.LastFault).Add(obeyed)) && at.Before(pause.Until) {
+		if at.After(pause.From.Add(obeyed)) && at.Before(pause.Until) {
 			p.blame(13, "%s was set DRAINING %s after %s was paused", p.name(w.instance), at.Sub(pause.From).Round(time.Second), pause.Scope)
 		}
 	}
