@@ -58,7 +58,7 @@ PLANTS = [
      "o.listed(t.ARN, o.ownerOf[t.ContainerInstance])\n", "if len(l.subjects) > 0 {\n\t\t\to.listed(t.ARN, o.ownerOf[fleet.ARN(l.subjects[0].ID)])\n\t\t}\n"),
     ("one record that the journal refuses stops every drain", "internal/engine/aside.go",
      "\tif refused(err) {\n\t\treturn c.writeApart(ctx, out)\n\t}\n", ""),
-    ("no heartbeat is sent while the journal is away", "internal/engine/core.go", "\t\tc.beats.keep(c.Kernel.Hooks()...)\n", ""),
+    ("no heartbeat is sent while the journal is away", "internal/engine/core.go", "\t\tc.beats.keep(hooks...)\n", "\t\t_ = hooks\n"),
     ("the message of a drain that was let go is deleted", "internal/engine/aside.go",
      "\t\tleave(out, func(v kernel.Verdict) bool { return v.Drain == r.Key })\n", ""),
     ("a line that the journal refuses is lost without a word", "internal/engine/aside.go",
