@@ -68,7 +68,7 @@ func spotDelay(in *Input, c *inventory.Cluster, v *inventory.Service) *Finding {
 	}
 	return &Finding{
 		Severity: Warn, Subject: serviceIn(c, v), Finding: "it runs on Spot capacity, and the deregistration delay of target group " + g.Name +
-			" is " + span(d) + ": longer than the two minutes of Spot's notice",
+			" is " + span(d) + ": as long as the two minutes of Spot's notice, or longer",
 		Impact: "at an interruption the task is killed before it has got its stop signal, or while its target still gets requests",
 		Advice: advice.Of(in.delay(g, 60)),
 	}

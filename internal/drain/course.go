@@ -238,8 +238,8 @@ func jitter(key string, n int, max time.Duration) time.Duration {
 	if max <= 0 {
 		return 0
 	}
-	h := fnv.New32a()
+	h := fnv.New64a()
 	h.Write([]byte(key))
 	h.Write([]byte{byte(n), byte(n >> 8)})
-	return time.Duration(h.Sum32()) % max
+	return time.Duration(h.Sum64() % uint64(max))
 }

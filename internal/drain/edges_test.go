@@ -65,6 +65,14 @@ func TestRetriesAreSpread(t *testing.T) {
 			t.Errorf("%s wait for only %d different times", name, n)
 		}
 	}
+	var shares []time.Duration // heartbeats of a hook of 15 minutes are spread over more than a minute
+	for i := range 200 {
+		shares = append(shares, jitter(fmt.Sprintf("web/i-%d/1", i), 0, 75*time.Second))
+	}
+	slices.Sort(shares)
+	if shares[0] > 4*time.Second || shares[100] < 30*time.Second || shares[100] > 45*time.Second || shares[199] < 71*time.Second {
+		t.Errorf("shares of 75 s: from %s over %s to %s", shares[0], shares[100], shares[199])
+	}
 	if got := jitter("web/i-0/1", 1, 0); got != 0 {
 		t.Errorf("a share of nothing is %s", got)
 	}

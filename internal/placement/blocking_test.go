@@ -269,3 +269,14 @@ func TestALargeSearchIsThroughInTime(t *testing.T) {
 		}
 	}
 }
+
+// What others have over-booked keeps out only the tasks that need some of it.
+func TestAnOverBookedHostTakesTasksThatNeedNoneOfIt(t *testing.T) {
+	s := &space{free: amounts{-100, 512, 0, 1}}
+	if code, _ := s.misfit(load{}, &demand{needs: amounts{0, 256, 0, 0}}); code != "" {
+		t.Errorf("refused for %s", code)
+	}
+	if code, free := s.misfit(load{}, &demand{needs: amounts{1, 256, 0, 0}}); code != NoCPU || free != -100 {
+		t.Errorf("got %s, %d", code, free)
+	}
+}

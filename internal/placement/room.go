@@ -56,7 +56,7 @@ func (l load) with(d *demand) load {
 // misfit says what keeps a task out of a space with a load in it, and how much of it there is; empty: it fits.
 func (s *space) misfit(l load, d *demand) (Code, int) {
 	for i, code := range [...]Code{NoCPU, NoMemory, NoGPU, NoInterface} {
-		if free := s.free[i] - l.used[i]; d.needs[i] > free {
+		if free := s.free[i] - l.used[i]; d.needs[i] > 0 && d.needs[i] > free { // what is over-booked keeps out those that need it
 			return code, free
 		}
 	}
