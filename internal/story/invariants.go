@@ -113,6 +113,9 @@ func (p *past) reachable(w *wait) string {
 	}
 	g, _ := p.Ebb.group(w.group)
 	for _, t := range h.tasks {
+		if w.closed.Sub(t.created) < while {
+			continue // somebody set the host ACTIVE: Ebb need not have seen it yet
+		}
 		if !t.live || g.Cluster != "" && !strings.Contains(t.id, "/"+g.Cluster+"/") { // Ebb touches nothing in other clusters
 			continue
 		}
@@ -182,7 +185,7 @@ func (p *past) deleted(e core.Entry) {
 	switch {
 	case m.Kind == event.Unknown && p.unread == 0:
 		p.blame(6, "message %s was deleted although nobody understood it and it is not in the journal", e.Message)
-	case m.Kind == event.TerminateAction && p.Ebb.manages(m.Group) && m.Hook == p.Ebb.hook() && !p.durable(m):
+	case m.Kind == event.TerminateAction && p.Ebb.manages(m.Group) && m.Hook == p.Ebb.hook() && !p.Excluded[m.Group] && !p.durable(m):
 		p.blame(6, "the message about %s was deleted before its drain was in the journal", p.name(string(m.Instance)))
 	case m.Kind == event.TerminateAction && p.Ebb.LeaveForeign && (!p.Ebb.manages(m.Group) || p.Ebb.observes(m.Group)):
 		p.blame(4, "a message about group %s was deleted although it was to be left to others", m.Group)
