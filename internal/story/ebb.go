@@ -27,6 +27,7 @@ type ebb struct {
 	skew time.Duration // of its clock
 
 	life    int          // number of its process
+	reads   int          // the life that reads its journal again in a moment; 0: none does
 	core    *engine.Core // nil while it is away, as the next two
 	queue   *sqs.Queue
 	journal *faulty
@@ -153,8 +154,16 @@ func (e *ebb) load() {
 
 func (e *ebb) loadLater() {
 	life := e.life
+	if e.reads == life {
+		return
+	}
+	e.reads = life
 	e.later(e.w.Now().Add(time.Second), func() {
-		if life == e.life && !e.loaded() {
+		if life != e.life {
+			return
+		}
+		e.reads = 0
+		if !e.loaded() {
 			e.load()
 		}
 	})
