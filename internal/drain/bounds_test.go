@@ -235,6 +235,7 @@ func TestALostHost(t *testing.T) {
 		}), do: "answer", looks: "find-container-instances", notes: "answer", intent: "lost"},
 	})
 	s := emptyHost()
+	s.o.Hook.Value.Heartbeat = time.Hour // its heartbeat comes later
 	lost(func(s *scene) { s.d.UnreachedFrom = s.now.Add(-time.Minute) })(s)
 	if got := s.decide().Wake; !got.Equal(s.now.Add(s.p.LostAfter - time.Minute)) {
 		t.Errorf("wakes in %s", got.Sub(s.now))
