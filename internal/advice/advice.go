@@ -7,6 +7,7 @@ package advice
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/ebbhq/ebb/internal/plain"
@@ -174,7 +175,7 @@ func Of(fixes ...Fix) Advice {
 }
 
 // All is all of it.
-func (a Advice) All() []Fix { return append(a.Fix[:len(a.Fix):len(a.Fix)], a.Last...) }
+func (a Advice) All() []Fix { return slices.Concat(a.Fix, a.Last) }
 
 // Text is the advice for people, each line after an indent.
 func (a Advice) Text(indent string) string {

@@ -59,11 +59,11 @@ type whyAnswer struct {
 }
 
 func (a whyAnswer) text() string {
-	text := ""
+	var text strings.Builder
 	for _, l := range a.Paused {
-		text += l.text()
+		text.WriteString(l.text())
 	}
-	return text + whyText(a.Report)
+	return text.String() + whyText(a.Report)
 }
 
 // whyText has the answer in its first line: the first blocker, whose words are not repeated below. Then comes what fixes it.

@@ -113,7 +113,9 @@ func TestNothingIsKilledBeforeItsTimeToStopIsKnownAndOver(t *testing.T) {
 // B2: a drain that goes well gets no command, from its first second to its last.
 func TestAPerfectDrainGetsNoCommand(t *testing.T) {
 	s := stage(t, base())
-	s.TerminateInstanceInAutoScalingGroup(s.target, true)
+	if _, err := s.TerminateInstanceInAutoScalingGroup(s.target, true); err != nil {
+		t.Fatal(err)
+	}
 	s.after(5 * time.Second)
 	p := s.parts()
 	for _, e := range []*diagnose.Ebb{nil, atWork()} {
@@ -249,7 +251,9 @@ func TestNamesAreQuotedAndCommandsSayWhereTheyGo(t *testing.T) {
 // B8: why --config knows what status knows: who works, and how many may leave at once.
 func TestWhyKnowsWhoseTurnItIsAndWhoWorks(t *testing.T) {
 	s := stage(t, base())
-	s.TerminateInstanceInAutoScalingGroup(s.target, true)
+	if _, err := s.TerminateInstanceInAutoScalingGroup(s.target, true); err != nil {
+		t.Fatal(err)
+	}
 	s.after(10 * time.Minute)
 	p := s.parts()
 	e := atWork()

@@ -163,11 +163,12 @@ type Host struct {
 // Same reports whether two drains remember the same. It is fast, because it runs at every decision: a decision copies the times that it
 // does not change, so that they are the same to the last bit.
 func (d *Drain) Same(o *Drain) bool {
-	return d.Key == o.Key && d.Target == o.Target && d.Heard == o.Heard && d.Zero == o.Zero && d.Queued == o.Queued && d.Slot == o.Slot &&
-		d.Cutting == o.Cutting && slices.Equal(d.Left, o.Left) && slices.Equal(d.Others, o.Others) && slices.Equal(d.Emptied, o.Emptied) &&
+	type times [6]time.Time
+	return times{d.Heard, d.Zero, d.Queued, d.Slot, d.Cutting, d.Ended} == times{o.Heard, o.Zero, o.Queued, o.Slot, o.Cutting, o.Ended} &&
+		d.Key == o.Key && d.Target == o.Target && slices.Equal(d.Left, o.Left) && slices.Equal(d.Others, o.Others) && slices.Equal(d.Emptied, o.Emptied) &&
 		slices.Equal(d.Lost, o.Lost) && d.Admitted == o.Admitted && d.Observed == o.Observed && slices.Equal(d.Would, o.Would) &&
 		d.Hold == o.Hold && d.Host == o.Host &&
-		d.Intent.same(o.Intent) && d.Ended == o.Ended && d.Final.same(o.Final)
+		d.Intent.same(o.Intent) && d.Final.same(o.Final)
 }
 
 func (a *Answer) same(o *Answer) bool {

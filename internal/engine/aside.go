@@ -166,7 +166,7 @@ func (c *Core) setAside(ctx context.Context, key, what string) error {
 	}
 	l := journal.Line{At: c.cfg.Now(), Key: key, Kind: journal.SetAside, Text: text}
 	if err := c.put(ctx, journal.Batch{Lines: []journal.Line{l}}); err != nil {
-		return fmt.Errorf("the journal takes nothing, not even a line that says what it refused: %s", err)
+		return fmt.Errorf("the journal takes nothing, not even a line that says what it refused: %s", err.Error()) // no refusal any more: it is tried again
 	}
 	c.aside++
 	return nil

@@ -47,7 +47,7 @@ func (s *Inventory) AgentStop(id fleet.InstanceID) (d time.Duration, known bool)
 func (d *TaskDefinition) StopTime(agent time.Duration) (longest time.Duration, containers []string, ofAgent bool) {
 	var from func(c Container, above []string) (time.Duration, []string)
 	from = func(c Container, above []string) (time.Duration, []string) {
-		above = append(above[:len(above):len(above)], c.Name)
+		above = append(slices.Clip(above), c.Name)
 		var most time.Duration
 		var chain []string
 		for _, next := range d.Containers {

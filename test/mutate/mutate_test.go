@@ -35,7 +35,7 @@ func TestATinyPackage(t *testing.T) {
 		t.Fatal(err)
 	}
 	var survived []string
-	for _, line := range strings.Split(out, "\n") {
+	for line := range strings.SplitSeq(out, "\n") {
 		if how, rest, _ := strings.Cut(line, " "); how == "survived" || how == "unreached" {
 			_, name, _ := strings.Cut(strings.TrimSpace(rest), " ")
 			survived = append(survived, how+" "+name)

@@ -89,7 +89,7 @@ func (r *runner) reach(s suite, mutants map[int]*mutant) error {
 	if err != nil {
 		return fmt.Errorf("list the tests of %s: %w\n%s", s.pkg, err, list)
 	}
-	for _, test := range strings.Fields(list) {
+	for test := range strings.FieldsSeq(list) {
 		if !regexp.MustCompile(`^(Test|Fuzz|Example)`).MatchString(test) {
 			continue
 		}
@@ -103,7 +103,7 @@ func (r *runner) reach(s suite, mutants map[int]*mutant) error {
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
-		for _, line := range strings.Fields(string(b)) {
+		for line := range strings.FieldsSeq(string(b)) {
 			n, err := strconv.Atoi(line)
 			if err != nil {
 				return err

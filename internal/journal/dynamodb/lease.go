@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -75,15 +76,15 @@ func (s *Store) Forwarded(ctx context.Context, scopes []string) ([]journal.Forwa
 // putForwarded writes a forwarded message. Of one that is there already it changes only the time until which it is kept.
 func putForwarded(n journal.Forwarded, stamp int64, keep types.AttributeValue) op {
 	names, values := map[string]string{"#expires": expires}, item{":expires": keep}
-	expression := "SET #expires = :expires"
+	parts := []string{"SET #expires = :expires"}
 	for _, v := range []struct {
 		name  string
 		value types.AttributeValue
 	}{{body, text(n.Body)}, {sent, when(n.Sent)}, {stamped, number(stamp)}} {
-		expression += fmt.Sprintf(", #%s = if_not_exists(#%s, :%s)", v.name, v.name, v.name)
+		parts = append(parts, fmt.Sprintf("#%s = if_not_exists(#%s, :%s)", v.name, v.name, v.name))
 		names["#"+v.name], values[":"+v.name] = v.name, v.value
 	}
-	return op{key: place(partitionForwarded(n.Scope), n.ID), update: expression, names: names, values: values}
+	return op{key: place(partitionForwarded(n.Scope), n.ID), update: strings.Join(parts, ", "), names: names, values: values}
 }
 
 // Discard removes forwarded messages. A message that is not there is no error.

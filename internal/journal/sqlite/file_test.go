@@ -255,7 +255,7 @@ func TestAReaderWhoIsAnotherUser(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root can run as another user")
 	}
-	dir, err := os.MkdirTemp("/tmp", "ebb-reader") // those of the test are for root alone
+	dir, err := os.MkdirTemp("/tmp", "ebb-reader") //nolint:usetesting // those of the test are for root alone
 	if err != nil {
 		t.Fatal(err)
 	}

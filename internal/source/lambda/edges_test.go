@@ -41,10 +41,10 @@ func TestWhatEventsAreTakenFor(t *testing.T) {
 func TestAReplyWithoutAQueue(t *testing.T) {
 	in := Parse([]byte(`{"Records":[{"Sns":{"MessageId":"1"}},{"Sns":{"MessageId":"2"}}]}`))
 	why := errors.New("the journal is away")
-	if _, err := in.Reply(map[string]bool{"1": true, "2": true}, why); err != why {
+	if _, err := in.Reply(map[string]bool{"1": true, "2": true}, why); !errors.Is(err, why) {
 		t.Errorf("got %v, want what went wrong", err)
 	}
-	if _, err := in.Reply(map[string]bool{"1": true}, why); err != why {
+	if _, err := in.Reply(map[string]bool{"1": true}, why); !errors.Is(err, why) {
 		t.Errorf("got %v, want what went wrong", err)
 	}
 	if _, err := in.Reply(map[string]bool{"1": true}, nil); err == nil || !strings.HasPrefix(err.Error(), "1 of 2 messages were not taken") {

@@ -241,7 +241,7 @@ func TestARefusedHandOverIsForgottenWhole(t *testing.T) {
 		q, _ := newQueue(3, 0)
 		full := errors.New("the journal is full")
 		err := q.once(t.Context(), func(context.Context, []event.Message) error { return full })
-		if err != full || q.Held() != 0 {
+		if !errors.Is(err, full) || q.Held() != 0 {
 			t.Errorf("error %v, %d are held", err, q.Held())
 		}
 	})
