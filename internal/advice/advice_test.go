@@ -15,7 +15,7 @@ func FuzzQuote(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, a, b string) {
 		if strings.ContainsRune(a+b, 0) {
-			t.Skip("no argument has a NUL")
+			return // no argument has a NUL
 		}
 		out, err := exec.Command("sh", "-c", "printf '%s|' "+Quote(a)+" "+Quote(b)).Output()
 		if err != nil || string(out) != a+"|"+b+"|" {
