@@ -1,6 +1,7 @@
 package drain
 
 import (
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"reflect"
@@ -123,18 +124,12 @@ func (s *scene) randomTry(r dice, k plan.ActionKind) {
 	}
 }
 
-// scenes is how many there are.
-func scenes() uint64 {
-	if testing.Short() {
-		return 2000
-	}
-	return 20_000
-}
+var scenes = flag.Uint64("scenes", 20_000, "how many random scenes each check is made on")
 
 // each runs a check on many scenes and stops at the first that fails.
 func each(t *testing.T, check func(t *testing.T, seed uint64)) {
 	t.Helper()
-	for seed := range scenes() {
+	for seed := range *scenes {
 		if check(t, seed); t.Failed() {
 			t.Fatalf("seed %d: %s", seed, randomScene(seed))
 		}
@@ -201,8 +196,8 @@ func TestOnlyWhatIsKnownIsActedOn(t *testing.T) {
 		}
 	})
 	for _, o := range []Outcome{Drained, Forced, HostGone, NeverJoined, Lost} {
-		if answers[o] < int(scenes()/2000) {
-			t.Errorf("only %d scenes of %d ended %s: the test says too little", answers[o], scenes(), o)
+		if answers[o] < int(*scenes/2000) {
+			t.Errorf("only %d scenes of %d ended %s: the test says too little", answers[o], *scenes, o)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package placement
 
 import (
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -77,18 +78,12 @@ func closed(v *view, d *demand, rooms []int, left []int, l load, from int) bool 
 	return false
 }
 
-// seeds is how many clusters are tried.
-func seeds() uint64 {
-	if testing.Short() {
-		return 4000
-	}
-	return 20_000
-}
+var boards = flag.Uint64("boards", 20_000, "how many random clusters the search is held against one that tries everything")
 
 // The search says the same as one that tries everything.
 func TestTheSearchForABlockadeFindsWhatThereIs(t *testing.T) {
 	blocked, free := 0, 0
-	for seed := range seeds() {
+	for seed := range *boards {
 		v := small(seed)
 		d := v.demands[0]
 		for n := range 4 {
@@ -118,7 +113,7 @@ func TestTheSearchForABlockadeFindsWhatThereIs(t *testing.T) {
 			}
 		}
 	}
-	if blocked < int(seeds())/2 || free < int(seeds())/2 {
+	if blocked < int(*boards)/2 || free < int(*boards)/2 {
 		t.Errorf("%d blocked, %d free: too few to show anything", blocked, free)
 	}
 }
@@ -155,7 +150,7 @@ func TestABlockadeNamesWhatKeepsATaskOut(t *testing.T) {
 // Services that fit alone and not together: the packing is as good as trying everything.
 func TestThePackingFindsAPlaceForAllIfThereIsOne(t *testing.T) {
 	found, none := 0, 0
-	for seed := range seeds() {
+	for seed := range *boards {
 		v := small(seed)
 		p := packing{v: v, loads: make([]load, len(v.rooms))}
 		for i := range v.demands {
@@ -176,7 +171,7 @@ func TestThePackingFindsAPlaceForAllIfThereIsOne(t *testing.T) {
 			none++
 		}
 	}
-	if found < int(seeds())/20 || none < int(seeds())/20 {
+	if found < int(*boards)/20 || none < int(*boards)/20 {
 		t.Errorf("%d had a place, %d had none: too few to show anything", found, none)
 	}
 }

@@ -57,8 +57,8 @@ var stories = []suite{
 }
 
 var targets = []target{
-	{pkg: "internal/drain", also: stories},
-	{pkg: "internal/kernel", also: stories, least: 70},
+	{pkg: "internal/drain", also: stories, args: []string{"-scenes=2000"}},
+	{pkg: "internal/kernel", also: stories, args: []string{"-most-hosts=50"}, least: 70},
 	{pkg: "internal/lease", also: stories},
 	{pkg: "internal/journal"},
 	{pkg: "internal/journal/memory"},
@@ -69,7 +69,7 @@ var targets = []target{
 	{pkg: "internal/cloud", also: stories},
 	{pkg: "internal/config"},
 	{pkg: "internal/diagnose", least: 50},
-	{pkg: "internal/placement", args: []string{"-seeds=15"}, least: 60},
+	{pkg: "internal/placement", args: []string{"-seeds=15", "-boards=4000"}, least: 60},
 	{pkg: "internal/doctor", least: 80},
 }
 
@@ -177,7 +177,7 @@ func mutate(o options, some []target) error {
 	}
 	var results []result
 	for i, t := range some {
-		own := suite{pkg: t.pkg, tests: ".", args: append([]string{"-test.short"}, t.args...)}
+		own := suite{pkg: t.pkg, tests: ".", args: t.args}
 		if os.Getenv("EBB_DYNAMODB_ENDPOINT") != "" {
 			own.tags = t.tags
 		}
