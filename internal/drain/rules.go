@@ -218,6 +218,9 @@ func outAtTheEnd(c *decider) bool {
 	}
 	c.wake(over)
 	listed := c.container.Is == fleet.Absent || len(c.running.Starts) > 0
+	if !listed && d.ContainerInstance != "" { // perhaps it cannot be set DRAINING, and the steps list nothing
+		c.wantAt(d.registered(plan.ListRunning), c.now)
+	}
 	return c.targetsOut(c.liveTasks()) && listed
 }
 

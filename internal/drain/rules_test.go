@@ -148,6 +148,17 @@ func TestDeadline(t *testing.T) {
 			s.deadlineOver()
 			s.service("web", false, "draining")
 		}, do: "answer", notes: "answer", intent: "forced", cut: "web:1/web RUNNING"},
+		{name: "also of a host that ECS does not set DRAINING", set: func(s *scene) {
+			s.deadlineOver()
+			s.o.Container.Value.Status, s.d.DrainingSince, s.o.Running, s.o.Stopped = fleet.Active, time.Time{}, nil, nil
+			s.tried(plan.SetDraining, plan.Unclear, time.Second)
+		}, looks: "list-running-tasks", waiting: "for ECS to set DRAINING"},
+		{name: "and what it listed then is looked at", set: func(s *scene) {
+			s.deadlineOver()
+			s.o.Container.Value.Status, s.d.DrainingSince, s.o.Stopped = fleet.Active, time.Time{}, nil
+			s.tried(plan.SetDraining, plan.Unclear, time.Second)
+			unknown(s.task("web", "web", "", ""))
+		}, looks: "tasks", waiting: "for ECS to set DRAINING"},
 		{name: "but targets that stay hold it up for a moment only", set: func(s *scene) {
 			s.task("web", "web", "RUNNING", "RUNNING")
 			s.deadlineOver()

@@ -12,6 +12,11 @@ import (
 // targetsOut deregisters the targets of tasks, and reports whether no live task is reachable through a target group.
 func (c *decider) targetsOut(tasks []*fleet.Task) bool {
 	if c.undescribed() {
+		for _, f := range c.tasks {
+			if f.Is == fleet.Unknown {
+				c.want(plan.Subject{Kind: plan.Tasks, In: c.d().Cluster, ID: string(f.Value.ARN)}, f.Is, f.At, 0)
+			}
+		}
 		c.out.Waiting = "to look at the tasks on it"
 		return false
 	}

@@ -2,6 +2,7 @@ package story
 
 import (
 	"cmp"
+	"slices"
 	"time"
 )
 
@@ -22,7 +23,8 @@ func (p *past) lostHook(w *wait) {
 		slow = timeout/2 - 10*time.Second // one pass may be killed, and the next is a minute after that
 	}
 	from := w.closed.Add(-timeout)
-	if !p.upAll(from.Add(-slow), w.closed) || !w.heardOf(from) || p.Ebb.Function && p.brokenOff(w, from) {
+	if !p.upAll(from.Add(-slow), w.closed) || !w.heardOf(from) || p.Ebb.Function && p.brokenOff(w, from) ||
+		p.forgotten(w) {
 		return
 	}
 	last, next := from, from.Add(timeout/2+slow) // due at a third; at half it is sent whatever the budget says
@@ -45,6 +47,14 @@ func (p *past) lostHook(w *wait) {
 		p.blame(2, "the hook of %s ran out at %s although Ebb was there; it sent no heartbeat after %s", p.name(w.instance),
 			w.closed.Sub(p.Start).Round(time.Second), last.Sub(p.Start).Round(time.Second))
 	}
+}
+
+// forgotten reports whether an Ebb died while the journal was away: what it alone knew of open hooks is lost until the journal is back.
+func (p *past) forgotten(w *wait) bool {
+	return slices.ContainsFunc(p.Away, func(f Fault) bool {
+		from, until := p.Start.Add(f.From), p.Start.Add(f.Until)
+		return slices.ContainsFunc(p.up, func(s span) bool { return s.to.After(from) && s.to.Before(until) && s.to.Before(w.closed) })
+	})
 }
 
 // brokenOff reports whether so much happened to passes that none could send a heartbeat in time: one that is killed costs two minutes, its

@@ -23,6 +23,7 @@ type Evidence struct {
 	Messages  map[string]event.Event   // what the messages of the queue said, by message id
 	Heartbeat map[string]time.Duration // timeout of the hook that Ebb owns, by group
 	Excluded  map[string]bool          // groups with the tag that excludes them
+	Away      []Fault                  // those that took the journal away, with From and Until
 	Names     map[string]string        // what people call an instance; where there is none it is its id
 
 	Pauses []Pause // of Ebb by an operator
