@@ -76,7 +76,11 @@ func (k *Kernel) LetGo(key string, do []plan.Request, now time.Time) []plan.Requ
 		return do
 	}
 	e := k.sorted[i]
-	if e.few && k.isLeaving(e) {
+	mine := func(arn fleet.ARN) bool { return arn == e.d.ContainerInstance }
+	first := slices.ContainsFunc(do, func(r plan.Request) bool {
+		return r.Action != nil && r.Action.State != nil && slices.ContainsFunc(r.Action.State.ContainerInstances, mine)
+	})
+	if e.few && e.leaves(k.container(e.d.Target), !first) {
 		timeout := 2 * time.Hour // the longest that AWS allows
 		if h := k.hook(e.d.Group); h.Is == fleet.Seen {
 			timeout = h.Value.Heartbeat
@@ -95,7 +99,6 @@ func (k *Kernel) LetGo(key string, do []plan.Request, now time.Time) []plan.Requ
 			return false
 		}
 		if a.State != nil {
-			mine := func(arn fleet.ARN) bool { return arn == e.d.ContainerInstance }
 			a.State.ContainerInstances = slices.DeleteFunc(a.State.ContainerInstances, mine)
 		}
 		over := a.Drain == key || a.State != nil && len(a.State.ContainerInstances) == 0

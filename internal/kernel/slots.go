@@ -7,6 +7,7 @@ import (
 
 	"github.com/ebbhq/ebb/internal/drain"
 	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/plan"
 )
 
 // MaxUnavailable is how many instances of a group may leave at once. The zero MaxUnavailable means unlimited.
@@ -46,6 +47,13 @@ type lingering struct {
 func (k *Kernel) isLeaving(e *entry) bool {
 	ci := k.container(e.d.Target)
 	return !e.d.Slot.IsZero() || !e.d.DrainingSince.IsZero() || ci.Is == fleet.Seen && ci.Value.Status == fleet.Draining
+}
+
+// leaves reports whether the host of a drain is DRAINING, or may be: it was asked of ECS. A slot alone is given back. sent says that a call
+// under way is not one of those that are about to be dropped.
+func (e *entry) leaves(ci fleet.Fact[fleet.ContainerInstance], sent bool) bool {
+	try := e.tried[plan.SetDraining]
+	return !e.d.DrainingSince.IsZero() || ci.Is == fleet.Seen && ci.Value.Status == fleet.Draining || !try.Started.IsZero() || try.Flying && sent
 }
 
 // countLeaving counts how many of each pool with a limit leave, before anything is decided.

@@ -234,3 +234,27 @@ func TestADrainThatWasLetGoCountsUntilItsHookHasEnded(t *testing.T) {
 		t.Errorf("a message about it: %+v", v)
 	}
 }
+
+// A drain that was let go before its host was set DRAINING gives its slot back.
+func TestWhoIsLetGoWithASlotAloneDoesNotLeave(t *testing.T) {
+	active, draining := fleet.ContainerInstance{Status: fleet.Active}, fleet.ContainerInstance{Status: fleet.Draining}
+	for name, x := range map[string]struct {
+		set  func(*entry)
+		ci   fleet.ContainerInstance
+		sent bool
+		want bool
+	}{
+		"a slot alone":           {func(e *entry) { e.d.Slot = t0 }, active, true, false},
+		"it was DRAINING":        {func(e *entry) { e.d.DrainingSince = t0 }, active, true, true},
+		"others set it DRAINING": {func(*entry) {}, draining, true, true},
+		"ECS was asked":          {func(e *entry) { e.tried[plan.SetDraining].Started = t0 }, active, true, true},
+		"ECS is asked":           {func(e *entry) { e.tried[plan.SetDraining].Flying = true }, active, true, true},
+		"it was about to ask":    {func(e *entry) { e.tried[plan.SetDraining].Flying = true }, active, false, false},
+	} {
+		e := &entry{}
+		x.set(e)
+		if got := e.leaves(fleet.Fact[fleet.ContainerInstance]{Is: fleet.Seen, Value: x.ci}, x.sent); got != x.want {
+			t.Errorf("%s: leaves %v", name, got)
+		}
+	}
+}

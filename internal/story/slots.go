@@ -86,13 +86,14 @@ func (p *past) queues(at time.Time) {
 		switch {
 		case !serves: // in whichever hook
 			away[w.group]++
-		case w.ours:
+		case w.ours && !w.host.letGo:
 			waiting[w.group] = true
 		}
 	}
 	idle := func(group string) bool {
 		g, _ := p.Ebb.group(group)
-		return waiting[group] && len(p.pausesOf(group)) == 0 && away[group] < limit(g.MaxUnavailable, p.size(group)) // the limit is 0 where any number may leave
+		// The limit is 0 where any number may leave.
+		return waiting[group] && len(p.pausesOf(group)) == 0 && away[group] < limit(g.MaxUnavailable, p.size(group))
 	}
 	for _, group := range slices.Sorted(maps.Keys(p.idle)) {
 		if idle(group) && !at.Equal(p.End) {
