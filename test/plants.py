@@ -62,7 +62,7 @@ PLANTS = [
     ("the message of a drain that was let go is deleted", "internal/engine/aside.go",
      "\t\tleave(out, func(v kernel.Verdict) bool { return v.Drain == r.Key })\n", ""),
     ("a line that the journal refuses is lost without a word", "internal/engine/aside.go",
-     'err = c.setAside(ctx, l.Key, "a line of history: "+err.Error())', "err = nil"),
+     'err = c.setAside(ctx, l.Key, fmt.Sprintf("a line of history, %q: %s: %s", l.Kind, err.Error(), l.Text))', "err = nil"),
 ]
 
 

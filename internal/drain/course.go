@@ -33,6 +33,8 @@ type Seen interface {
 	Tried(plan.ActionKind) Try
 	// Slot says how many of the target's group leave, and how many may, and whether none may begin.
 	Slot() Slot
+	// Since is when this run of Ebb first decided about the target.
+	Since() time.Time
 	// Trouble is why looks of a kind fail, for people; empty: they do not.
 	Trouble(plan.LookKind) string
 }

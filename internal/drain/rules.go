@@ -212,7 +212,7 @@ func outAtTheEnd(c *decider) bool {
 	if d.Cutting.IsZero() {
 		d.Cutting = c.now
 	}
-	over := d.Cutting.Add(outFor)
+	over := c.outBy()
 	if d.Intent != nil && d.Intent.Outcome == Forced || !c.now.Before(over) {
 		return true
 	}
@@ -222,6 +222,17 @@ func outAtTheEnd(c *decider) bool {
 		c.wantAt(d.registered(plan.ListRunning), c.now)
 	}
 	return c.targetsOut(c.liveTasks()) && listed
+}
+
+// outBy is when nothing is in the way of the answer any more. One run of Ebb has all the time to try: one that was killed in the middle may
+// have tried nothing. Passes are such runs, and end before the time is over: the third of them answers.
+func (c *decider) outBy() time.Time {
+	cutting := c.d().Cutting
+	by := Later(cutting, c.seen.Since()).Add(outFor)
+	if last := cutting.Add(outFor + 2*c.p.Tick); c.p.Tick > 0 && last.Before(by) {
+		return last
+	}
+	return by
 }
 
 // notAsked counts the tasks of services that ECS still wants to run here.
@@ -355,7 +366,7 @@ func beat(c *decider) {
 	c.want(plan.Subject{Kind: plan.Hooks, In: d.Group}, h.Is, h.At, 10*time.Minute)
 	until := Deadline(*d, h, c.p)
 	if d.Intent == nil && !d.Cutting.IsZero() {
-		until = d.Cutting.Add(outFor + c.p.Tick)
+		until = c.outBy().Add(c.p.Tick)
 	}
 	if !c.now.Before(until) {
 		return
@@ -373,6 +384,9 @@ func beat(c *decider) {
 		timeout = h.Value.Heartbeat
 	}
 	last := cmp.Or(try.OK, d.Zero)
+	if d.Adopted && try.OK.IsZero() && c.began().Is == fleet.Unknown && c.trouble(plan.Activities) != "" {
+		last = time.Time{} // nobody can say for how long it has waited: the first heartbeat is due
+	}
 	if c.p.Tick > 0 && h.Is == fleet.Unknown && c.trouble(plan.Groups, plan.Hooks) == "" {
 		return // the look is under way
 	}

@@ -165,6 +165,19 @@ func TestDeadline(t *testing.T) {
 			s.d.Cutting = s.now.Add(-outFor)
 			s.service("web", false, "healthy")
 		}, do: "answer", notes: "answer", intent: "forced", cut: "web:1/web RUNNING"},
+		{name: "an Ebb that started since takes them out all the same", set: func(s *scene) {
+			s.task("web", "web", "RUNNING", "RUNNING")
+			s.deadlineOver()
+			s.d.Cutting, s.since = s.now.Add(-time.Hour), s.now.Add(-time.Second)
+			s.service("web", false, "healthy")
+		}, do: "deregister", notes: "waiting"},
+		{name: "and the third pass after the first that tried answers", set: func(s *scene) {
+			s.task("web", "web", "RUNNING", "RUNNING")
+			s.deadlineOver()
+			s.p.Tick = time.Minute
+			s.d.Cutting, s.since = s.now.Add(-outFor-2*time.Minute), s.now.Add(-time.Second)
+			s.service("web", false, "healthy")
+		}, do: "answer", notes: "answer", intent: "forced", cut: "web:1/web RUNNING"},
 		{name: "after a restart the deadline waits for a look at the group", set: func(s *scene) {
 			s.deadlineOver()
 			unknown(&s.o.Instance)

@@ -46,7 +46,8 @@ type scene struct {
 	services map[string]fleet.Fact[fleet.Service]
 	health   map[fleet.TargetID]fleet.Fact[fleet.Health]
 	delay    fleet.Fact[time.Duration]
-	noHook   bool // no group is asked about
+	noHook   bool      // no group is asked about
+	since    time.Time // when this run of Ebb first decided
 }
 
 func (s *scene) Fact(of plan.Subject) any {
@@ -103,6 +104,8 @@ func (s *scene) Lists(k plan.LookKind) Lists {
 
 func (s *scene) Tried(k plan.ActionKind) Try { return s.o.Tried[k] }
 func (s *scene) Slot() Slot                  { return s.o.Turn }
+
+func (s *scene) Since() time.Time { return s.since }
 
 func (s *scene) Trouble(k plan.LookKind) string {
 	if s.o.Trouble == nil {

@@ -34,6 +34,7 @@ func (c *Core) put(ctx context.Context, b journal.Batch) error {
 	if err := c.cfg.Store.Write(ctx, b); err != nil {
 		return fmt.Errorf("write the journal: %w", err)
 	}
+	c.pause = 0
 	if c.cfg.OnLine != nil {
 		for _, l := range b.Lines {
 			c.cfg.OnLine(l)
@@ -126,7 +127,7 @@ func (c *Core) putLines(ctx context.Context, lines []journal.Line) error {
 	for _, l := range lines {
 		err := c.put(ctx, journal.Batch{Lines: []journal.Line{l}})
 		if refused(err) {
-			err = c.setAside(ctx, l.Key, "a line of history: "+err.Error())
+			err = c.setAside(ctx, l.Key, fmt.Sprintf("a line of history, %q: %s: %s", l.Kind, err.Error(), l.Text))
 		}
 		if err != nil {
 			return err

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,6 +17,21 @@ const journalTimeout = 15 * time.Second
 
 // sayAgain is how often the log says that the journal is away.
 const sayAgain = time.Minute
+
+// longestPause is how long it waits at most before it reads a journal again that failed again and again. Each kernel begins with a sweep,
+// and one that cannot write ends with its first decision.
+const longestPause = 15 * time.Second
+
+// Pause is how long to wait before Load after the journal failed: twice as long each time, until something was written, or a minute is over.
+func (c *Core) Pause() time.Duration {
+	now := c.cfg.Clock()
+	if now.Sub(c.failed) > time.Minute {
+		c.pause = 0
+	}
+	c.failed = now
+	c.pause = min(max(2*c.pause, errorPause), longestPause)
+	return c.pause
+}
 
 // isAway reports whether an error says that the journal cannot be used, and not that another Ebb has written it or that it refused something.
 func isAway(err error) bool {
@@ -44,14 +60,28 @@ func (c *Core) BeatsDue() time.Time { return c.beats.next() }
 // keepAlive keeps the hook alive of which a message tells.
 func (c *Core) keepAlive(m event.Message) {
 	now := c.cfg.Now()
-	if c.Kernel != nil {
-		_, c.excluded = c.Kernel.Hooks()
-	}
+	c.remember()
 	if h, ours := c.cfg.Kernel.Opened(event.Parse([]byte(m.Body)), m.Sent, now); ours {
 		if !c.excluded[h.Call.Group] {
 			c.beats.keep(h)
 		}
 	}
+}
+
+// remember keeps what a kernel knows that heartbeats need: its hooks, and the groups that an operator has excluded.
+func (c *Core) remember() []kernel.Hook {
+	if c.Kernel == nil {
+		return nil
+	}
+	hooks, excluded := c.Kernel.Hooks()
+	if excluded != nil {
+		c.excluded = excluded
+		c.beats.drop(func(h *beaten) bool {
+			begun := func(k kernel.Hook) bool { return k.Target == h.Target }
+			return excluded[h.Call.Group] && !slices.ContainsFunc(hooks, begun)
+		})
+	}
+	return hooks
 }
 
 // beaten takes in what came of a heartbeat of Beats. Its kernel may be there again by now.
@@ -62,17 +92,12 @@ func (c *Core) beaten(done plan.Done) {
 	}
 }
 
-// handOver tells a new kernel of the heartbeats that were sent meanwhile, so that it does not send them all again, and forgets the hooks of
-// scopes for which it works.
+// handOver tells a kernel of the heartbeats that were sent meanwhile, so that it does not send them all again. Hooks of its scopes that it
+// does not know are kept until its sweep: until then it can be forgotten again, and nobody else keeps them alive.
 func (c *Core) handOver() {
-	for _, h := range c.beats.sorted() {
-		if _, ours := c.under[h.Scope]; ours {
-			c.Kernel.Beaten(h.Hook)
-		}
-	}
 	c.beats.drop(func(h *beaten) bool {
 		_, ours := c.under[h.Scope]
-		return ours
+		return ours && (c.Kernel.Beaten(h.Hook) || c.Kernel.Swept())
 	})
 	if c.Works() && !c.away.IsZero() {
 		c.back("works again")

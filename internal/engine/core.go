@@ -47,6 +47,8 @@ type Core struct {
 	excluded map[string]bool // groups that an operator has excluded, as the last kernel saw them
 	away     time.Time       // since when the journal is away, by cfg.Clock; zero: it is not
 	said     time.Time       // when the log last said so
+	failed   time.Time       // when the journal last failed, by cfg.Clock
+	pause    time.Duration   // before it is read again
 }
 
 // NewCore returns the core of an Ebb that lives on, not loaded yet. Each message that it settles it settles with cfg.Source.
@@ -120,11 +122,7 @@ func (c *Core) open(ctx context.Context) ([]journal.Record, error) {
 // Forget drops the kernel and what it heard. Messages whose effect may not be durable go back to the source; forwarded ones are still in
 // the journal. Heartbeats of its hooks go on until a kernel knows of them again.
 func (c *Core) Forget() {
-	if c.Kernel != nil {
-		hooks, excluded := c.Kernel.Hooks()
-		c.beats.keep(hooks...)
-		c.excluded = excluded
-	}
+	c.beats.keep(c.remember()...)
 	c.Kernel = nil
 	clear(c.forwarded)
 	if c.cfg.Source != nil {
@@ -272,6 +270,9 @@ func (c *Core) decide(ctx context.Context, others []journal.Forwarded) ([]plan.R
 	}
 	if err := c.write(ctx, &out); err != nil {
 		return nil, err
+	}
+	if len(c.beats.hooks) > 0 {
+		c.handOver()
 	}
 	c.settle(ctx, out.Settle)
 	if !c.mayAct() {

@@ -14,7 +14,7 @@ import (
 	"github.com/ebbhq/ebb/internal/plan"
 )
 
-// errorPause is how long the engine waits after the journal or the source failed.
+// errorPause is how long the engine waits after the source failed, and after the first failure of the journal.
 const errorPause = time.Second
 
 // leaseTimeout is how long one call of the journal may take on behalf of a lease.
@@ -80,15 +80,16 @@ func (e *Engine) Run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		pause := errorPause
+		pause := time.Duration(0)
 		switch {
 		case errors.Is(err, journal.ErrGone):
 			return gone(err)
 		case errors.Is(err, ErrLeases):
-			pause = 0
 		case errors.Is(err, journal.ErrConflict):
+			pause = e.core.Pause()
 			e.cfg.Log.Warn("another ebb wrote the journal; reading it again", "err", err)
 		default:
+			pause = e.core.Pause()
 			e.cfg.Log.Error("the journal failed; forgetting everything and reading it again", "err", err)
 		}
 		if err := e.reload(ctx, pause, err); err != nil {
@@ -160,7 +161,7 @@ func (e *Engine) reload(ctx context.Context, pause time.Duration, why error) err
 		}
 		e.cfg.Log.Debug("the journal cannot be read; trying again", "err", err)
 		e.core.Away(err)
-		again = time.After(errorPause)
+		again = time.After(e.core.Pause())
 	}
 }
 

@@ -248,9 +248,6 @@ func (i *Invocation) More(ctx context.Context) error {
 
 // End gives up what is held, so that nobody need wait until it has run out, and keeps in mind which hooks are open.
 func (i *Invocation) End(ctx context.Context) {
-	if i.Core.Kernel != nil {
-		hooks, _ := i.Core.Kernel.Hooks()
-		i.Core.beats.keep(hooks...)
-	}
+	i.Core.beats.keep(i.Core.remember()...)
 	i.Core.Leases.Release(ctx)
 }

@@ -31,6 +31,7 @@ type entry struct {
 	stopped drain.Lists               // of those with desired status STOPPED
 	opened  time.Time                 // the deadline's zero when the drain was opened; it does not follow when that is corrected
 	since   time.Time                 // looks that were started before it may tell of an earlier life of the target; zero: none can
+	decided time.Time                 // when this kernel first decided about it
 	state   *passState                // as it is in the journal
 	waiting string
 }

@@ -19,12 +19,16 @@ type Hook struct {
 	Call    plan.HookCall
 	Timeout time.Duration // it ends so long after the last heartbeat
 	Seen    fleet.Fact[fleet.Hook]
-	Last    time.Time // start of the latest heartbeat that AWS accepted, or when the hook opened
+	Last    time.Time // start of the latest heartbeat that AWS accepted, or when the hook opened; zero: nobody knows
 	Until   time.Time // the deadline: no heartbeat is sent from then on
 }
 
-// Hooks are those that may be open, in the order of their drains, and the groups that an operator has excluded, as the latest sweep saw them.
+// Hooks are those that may be open, in the order of their drains, and the groups that an operator has excluded, as the latest sweep saw them;
+// nil: there was no sweep.
 func (k *Kernel) Hooks() (out []Hook, excluded map[string]bool) {
+	if k.Swept() {
+		excluded = maps.Clone(k.excluded)
+	}
 	for _, e := range k.sorted {
 		d, i := e.d, known[fleet.GroupInstance](k.facts, groupInstance(e.d.Target))
 		over := i.Is == fleet.Absent || i.Is == fleet.Seen && !i.Value.State.Waiting()
@@ -33,8 +37,11 @@ func (k *Kernel) Hooks() (out []Hook, excluded map[string]bool) {
 			continue
 		}
 		h := Hook{
-			Scope: e.scope, Drain: d.Key, Target: d.Target, Timeout: shortestHook, Last: cmp.Or(e.tried[plan.Beat].OK, d.Zero),
+			Scope: e.scope, Drain: d.Key, Target: d.Target, Timeout: shortestHook, Last: e.tried[plan.Beat].OK,
 			Call: plan.HookCall{Group: d.Group, Hook: d.Hook, Instance: d.Instance(), Token: d.Token},
+		}
+		if h.Last.IsZero() && !(d.Adopted && known[time.Time](k.facts, began(d.Target, d.Group)).Is == fleet.Unknown) {
+			h.Last = d.Zero
 		}
 		if d.ByID {
 			h.Call.Token = ""
@@ -46,7 +53,7 @@ func (k *Kernel) Hooks() (out []Hook, excluded map[string]bool) {
 		h.Until = drain.Deadline(d, hook, e.man.Policy)
 		out = append(out, h)
 	}
-	return out, maps.Clone(k.excluded)
+	return out, excluded
 }
 
 // shortestHook is the shortest heartbeat timeout that AWS allows; assumed of a hook that was not looked at.
@@ -66,15 +73,22 @@ func (c Config) Opened(e event.Event, sent, now time.Time) (Hook, bool) {
 	}, true
 }
 
+// Swept reports whether every group has been looked at since the kernel was made, so that it knows of each instance that waits.
+func (k *Kernel) Swept() bool { return !k.swept.IsZero() }
+
 // Beaten notes that AWS accepted the latest heartbeat of a hook while no kernel knew of its drain, and how the hook was seen last, so that
-// its heartbeat is not sent again before it is due.
-func (k *Kernel) Beaten(h Hook) {
+// its heartbeat is not sent again before it is due. It reports whether the kernel knows of the drain.
+func (k *Kernel) Beaten(h Hook) bool {
 	e, ok := k.open[h.Target]
-	if !ok || !h.Last.After(e.tried[plan.Beat].OK) || !h.Last.After(e.d.Zero) {
-		return
+	if !ok {
+		return false
+	}
+	if !h.Last.After(e.tried[plan.Beat].OK) || !h.Last.After(e.d.Zero) && !e.d.Adopted {
+		return true
 	}
 	e.tried[plan.Beat].OK = h.Last
 	if now := k.hook(e.d.Group); h.Seen.Is == fleet.Seen && now.Is == fleet.Unknown {
 		put(k.facts, hooksOf(e.d.Group), fleet.Seen, h.Seen.At, h.Seen.Value)
 	}
+	return true
 }

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -40,6 +41,7 @@ func (k *Kernel) Next(now time.Time) Output {
 // decide lets one drain decide, keeps what it remembers and returns what it wants done.
 func (k *Kernel) decide(e *entry, now time.Time, out *Output) []batch {
 	k.view.e = e
+	e.decided = cmp.Or(e.decided, now)
 	dec := drain.Decide(e.d, &k.view, e.man.Policy, now)
 	if dec.Uncounted {
 		k.Counts["counts that disagree"]++
@@ -130,10 +132,12 @@ func (v *view) Fact(s plan.Subject) any {
 	return f
 }
 
-func (v *view) Tasks() []*fleet.Fact[fleet.Task]     { return v.e.tasks }
-func (v *view) Lists(k plan.LookKind) drain.Lists    { return *v.e.lists(k) }
-func (v *view) Tried(k plan.ActionKind) drain.Try    { return v.e.tried[k] }
-func (v *view) Slot() drain.Slot                     { return v.k.slot(v.e) }
+func (v *view) Tasks() []*fleet.Fact[fleet.Task]  { return v.e.tasks }
+func (v *view) Lists(k plan.LookKind) drain.Lists { return *v.e.lists(k) }
+func (v *view) Tried(k plan.ActionKind) drain.Try { return v.e.tried[k] }
+func (v *view) Slot() drain.Slot                  { return v.k.slot(v.e) }
+func (v *view) Since() time.Time                  { return v.e.decided }
+
 func (v *view) Trouble(k plan.LookKind) (why string) { return v.k.trouble[k].why }
 
 // hookless is how long a look that found no hook of Ebb's in a group counts.

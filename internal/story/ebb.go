@@ -158,7 +158,7 @@ func (e *ebb) loadLater() {
 		return
 	}
 	e.reads = life
-	e.later(e.w.Now().Add(time.Second), func() {
+	e.later(e.w.Now().Add(e.core.Pause()), func() {
 		if life != e.life {
 			return
 		}

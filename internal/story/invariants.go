@@ -28,8 +28,8 @@ func (p *past) hook(e core.Entry) {
 		p.open[key] = w
 		p.waits = append(p.waits, w)
 	case "heartbeat":
-		// An Ebb that started while its journal was away has looked at nothing: it cannot know which groups are excluded.
-		blind := p.Excluded[e.Group] && !p.looked[e.By]
+		// An Ebb that started while its journal was away has seen no group: it cannot know which are excluded.
+		blind := p.Excluded[e.Group] && !p.swept[e.By]
 		if w := p.open[key]; (w == nil || !w.ours) && byEbb(e.By) && !blind {
 			p.blame(4, "Ebb beat hook %s of %s, which is not its own", e.Hook, p.name(e.Instance))
 		}

@@ -31,8 +31,9 @@ type faulty struct {
 	skew time.Duration
 	held func() map[string]journal.Lease
 	kill func(where string, away time.Duration)
-	ebb  *ebb  // whose process it is; nil: an invocation of a function
-	at   Fault // where the process is killed in the step that is under way; zero: nowhere
+	ebb  *ebb   // whose process it is; nil: an invocation of a function
+	at   Fault  // where the process is killed in the step that is under way; zero: nowhere
+	owed string // the beginning of a line that it has refused, by itself, and that nothing stands for yet
 }
 
 // reach is why the journal cannot be reached, if it cannot.
@@ -63,6 +64,15 @@ func (f *faulty) refusal(b journal.Batch) error {
 	return nil
 }
 
+// replaced is the part of invariant 8 about a line that the journal refused: the next thing that is written says so.
+func (f *faulty) replaced(b journal.Batch) {
+	says := func(l journal.Line) bool { return l.Kind == journal.SetAside && strings.Contains(l.Text, f.owed) }
+	if f.owed != "" && !slices.ContainsFunc(b.Lines, says) {
+		f.run.bad = append(f.run.bad, Violation{8, "the journal refused a line, and no other says so: " + f.owed})
+	}
+	f.owed = ""
+}
+
 // killed kills the process if it is to be killed at this place.
 func (f *faulty) killed(where string) bool {
 	if f.at.How != where {
@@ -81,6 +91,7 @@ func reads[T any](ctx context.Context, f *faulty, read func(context.Context) (T,
 }
 
 func (f *faulty) Open(ctx context.Context) ([]journal.Record, error) {
+	f.owed = "" // it has forgotten everything
 	return reads(ctx, f, f.Store.Open)
 }
 func (f *faulty) Recent(ctx context.Context, limit int) ([]journal.Record, error) {
@@ -160,11 +171,15 @@ func (f *faulty) write(ctx context.Context, b journal.Batch) error {
 		f.ebb.lag += f.run.dice.between(100*time.Millisecond, 2*time.Second)
 	}
 	if err := f.refusal(b); err != nil {
+		if len(b.Lines) == 1 && len(b.Records) == 0 {
+			f.owed = b.Lines[0].Text[:min(len(b.Lines[0].Text), 200)]
+		}
 		return err
 	}
 	if err := f.Store.Write(ctx, b); err != nil {
 		return err
 	}
+	f.replaced(b)
 	f.run.durable(b, f.skew)
 	if fault == "error-after" {
 		return errJournal
@@ -201,7 +216,7 @@ func (r *run) durable(b journal.Batch, skew time.Duration) {
 	for _, l := range b.Lines {
 		r.lines = append(r.lines, Line{l.At.Add(-skew).Sub(r.start), l.Kind, r.hostOfKey(l.Key), l.Text})
 		r.cover["line "+l.Kind]++
-		if l.Kind == "unreadable" {
+		if l.Kind == "unreadable" || l.Kind == journal.SetAside && strings.Contains(l.Text, `"unreadable"`) {
 			r.w.Log(core.Entry{Kind: core.EntryJournal, To: "unreadable", Text: l.Text})
 		}
 		if parts := strings.Split(l.Key, "/"); l.Kind == journal.SetAside && len(parts) > 1 && strings.Contains(l.Text, "let go") {

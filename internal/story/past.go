@@ -40,6 +40,7 @@ type past struct {
 	up        []span          // lives of Ebb
 	killed    []time.Time     // invocations of a function
 	looked    map[string]bool // which Ebb has looked since it started
+	swept     map[string]bool // and at every group
 	bad       []Violation
 	deletions map[string]bool
 	sizes     map[string][]size    // instances of each group
@@ -263,6 +264,7 @@ func (p *past) controller(e core.Entry) {
 		p.killed = append(p.killed, e.At)
 	case "started":
 		delete(p.looked, e.By)
+		delete(p.swept, e.By)
 		fallthrough
 	case "resumed":
 		p.up = append(p.up, span{by: e.By, from: e.At})
@@ -271,7 +273,7 @@ func (p *past) controller(e core.Entry) {
 
 func (p *past) called(e core.Entry) {
 	_, op, _ := strings.Cut(e.Text, ".")
-	if e.To != "ok" {
+	if e.To != "ok" || e.From != "" {
 		p.failed = e.At
 	}
 	switch {
@@ -282,6 +284,7 @@ func (p *past) called(e core.Entry) {
 		h.beats = append(h.beats, beat{e.At, e.To == "ok", e.To == "Throttling"})
 	case e.To == "ok" && (strings.HasPrefix(op, "Describe") || strings.HasPrefix(op, "List")):
 		p.looked[e.By] = true
+		p.swept[e.By] = p.swept[e.By] || op == "DescribeAutoScalingGroups"
 	}
 }
 

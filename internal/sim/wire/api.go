@@ -203,7 +203,8 @@ type Request struct {
 	Input     any       // pointer to the SDK's input type
 	Page      bool      // it asks for a later page of an answer
 
-	row *operation
+	row    *operation
+	partly bool // one of its items was made to fail
 }
 
 // Name spells service and operation, such as ecs.ListTasks.

@@ -27,7 +27,7 @@ func (a *API) once(ctx context.Context, o *operation, in any) (any, error) {
 		a.clock.catchUp()
 	}
 	req := a.arrive(ctx, o, in)
-	out, err := a.perform(ctx, req)
+	out, err := a.perform(ctx, &req)
 	if err != nil {
 		out, err = nil, a.sorry(req, err)
 	}
@@ -48,18 +48,18 @@ func (a *API) arrive(ctx context.Context, o *operation, in any) Request {
 	return req
 }
 
-func (a *API) perform(ctx context.Context, req Request) (any, error) {
-	if !a.admit(req) {
+func (a *API) perform(ctx context.Context, req *Request) (any, error) {
+	if !a.admit(*req) {
 		return nil, &req.row.of.Errors.Throttled
 	}
-	if err := a.authorize(req); err != nil {
+	if err := a.authorize(*req); err != nil {
 		return nil, err
 	}
 	var fault Fault
 	if a.Faults != nil {
-		fault = a.Faults(req)
+		fault = a.Faults(*req)
 	}
-	if err := fault.before(req); err != nil {
+	if err := fault.before(*req); err != nil {
 		return nil, err
 	}
 	if fault.Kind == Stale {
@@ -67,13 +67,14 @@ func (a *API) perform(ctx context.Context, req Request) (any, error) {
 		defer a.World.SetLag(0)
 	}
 	if fault.Kind == ItemFailure {
-		return a.withoutItem(ctx, fault, req)
+		req.partly = true
+		return a.withoutItem(ctx, fault, *req)
 	}
 	out, err := a.answer(ctx, req.row, req.Input)
 	if err != nil {
 		return nil, err
 	}
-	return out, fault.after(req)
+	return out, fault.after(*req)
 }
 
 // answer lets the operation answer, if the request has all that it must have.
@@ -105,6 +106,8 @@ func (a *API) note(req Request, err error) {
 	e.Kind, e.By, e.Text, e.To = core.EntryCall, req.Caller, req.Name(), "ok"
 	var refusal *Error
 	switch {
+	case err == nil && req.partly:
+		e.From = "partly"
 	case err == nil:
 	case errors.As(err, &refusal):
 		e.To = refusal.Code
