@@ -14,17 +14,20 @@ import (
 // throttling would wait for ever.
 func TestEveryCodeHasItsClass(t *testing.T) {
 	for class, codes := range map[plan.Class][]string{
-		plan.Gone: {"ClusterNotFoundException", "ServiceNotFoundException", "TargetGroupNotFound", "InvalidInstanceID.NotFound", "ServiceNotActiveException"},
+		plan.Gone: {"ClusterNotFoundException", "ServiceNotFoundException", "TargetGroupNotFound",
+			"InvalidInstanceID.NotFound", "ServiceNotActiveException"},
 		plan.Denied: {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "UnrecognizedClientException", "InvalidClientTokenId",
 			"ExpiredToken", "ExpiredTokenException", "SignatureDoesNotMatch", "InvalidSignatureException", "IncompleteSignature",
-			"MissingAuthenticationToken", "MissingAuthenticationTokenException", "AuthFailure", "RequestExpired", "OptInRequired", "BlockedException"},
+			"MissingAuthenticationToken", "MissingAuthenticationTokenException", "AuthFailure", "RequestExpired",
+			"OptInRequired", "BlockedException"},
 		plan.Throttled: {"Throttling", "ThrottlingException", "ThrottledException", "RateExceeded", "RequestLimitExceeded", "RequestThrottled",
 			"RequestThrottledException", "TooManyRequestsException", "SlowDown", "EC2ThrottledException"},
-		plan.Conflict: {"ResourceContention", "ResourceContentionFault", "UpdateInProgressException", "ScalingActivityInProgress", "ResourceInUse",
-			"ResourceInUseException"},
-		plan.Invalid: {"ValidationError", "ValidationException", "InvalidParameterException", "InvalidParameterValue", "InvalidInstanceID.Malformed",
-			"MissingParameter", "MalformedQueryString", "ClientException", "UnsupportedFeatureException"},
-		plan.Unclear: {"InternalFailure", "InternalError", "ServerException", "ServiceUnavailable", "Unavailable", "RequestTimeout", "", "SomethingNew"},
+		plan.Conflict: {"ResourceContention", "ResourceContentionFault", "UpdateInProgressException", "ScalingActivityInProgress",
+			"ResourceInUse", "ResourceInUseException"},
+		plan.Invalid: {"ValidationError", "ValidationException", "InvalidParameterException", "InvalidParameterValue",
+			"InvalidInstanceID.Malformed", "MissingParameter", "MalformedQueryString", "ClientException", "UnsupportedFeatureException"},
+		plan.Unclear: {"InternalFailure", "InternalError", "ServerException", "ServiceUnavailable", "Unavailable", "RequestTimeout",
+			"", "SomethingNew"},
 	} {
 		for _, code := range codes {
 			if got := Classify(&smithy.GenericAPIError{Code: code, Message: "it is so"}); got.Class != class || got.Code != code {

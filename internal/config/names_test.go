@@ -10,9 +10,10 @@ func TestEveryNameThatAWSTakes(t *testing.T) {
 	long := strings.Repeat("n", 255)
 	queue := "https://sqs.eu-west-1.amazonaws.com/111122223333/"
 	for key, names := range map[string]struct{ takes, refuses []string }{
-		"region":  {[]string{"eu-west-1", "us-gov-west-1", "ap-southeast-5", "xx-north-12"}, []string{"eu-west", "EU-WEST-1", "eu-west-1a"}},
-		"hook":    {[]string{"ebb_drain-1", "team/ebb", long}, []string{long + "n", "a b", "a.b"}},
-		"journal": {[]string{"dynamodb://" + long, "dynamodb://ebb", "dynamodb://a.b-c_D9"}, []string{"dynamodb://" + long + "n", "dynamodb://eb"}},
+		"region": {[]string{"eu-west-1", "us-gov-west-1", "ap-southeast-5", "xx-north-12"}, []string{"eu-west", "EU-WEST-1", "eu-west-1a"}},
+		"hook":   {[]string{"ebb_drain-1", "team/ebb", long}, []string{long + "n", "a b", "a.b"}},
+		"journal": {[]string{"dynamodb://" + long, "dynamodb://ebb", "dynamodb://a.b-c_D9"},
+			[]string{"dynamodb://" + long + "n", "dynamodb://eb"}},
 		"queue": {[]string{queue + "ebb_q-1", queue + "ebb.fifo", queue + long[:80], "http://127.0.0.1:4600/111122223333/ebb"},
 			[]string{queue + long[:81], queue + "a.b", queue[:len(queue)-2] + "/ebb"}},
 		"cluster": {[]string{"prod_1-A", long}, []string{long + "n", "a/b", "a b"}},

@@ -52,7 +52,8 @@ func TestWhoLetsADeadHostGo(t *testing.T) {
 	for name, c := range map[string]struct {
 		ebb     *diagnose.Ebb
 		answers bool
-	}{"an Ebb works": {atWork(), false}, "none works": {idle, true}, "it does not look after the group": {foreign, true}, "there is none": {nil, true}} {
+	}{"an Ebb works": {atWork(), false}, "none works": {idle, true}, "it does not look after the group": {foreign, true},
+		"there is none": {nil, true}} {
 		r := p.why(s, c.ebb)
 		if all := allCommands(r); strings.Contains(all, "--lifecycle-hook-name ebb-drain") != c.answers || strings.Contains(all, "warm-up") {
 			t.Errorf("%s: %s\n%s", name, r.Headline, all)
@@ -79,7 +80,8 @@ func TestATimeOfAnotherDayHasItsDate(t *testing.T) {
 	s.terminate()
 	p := s.parts()
 	p.cluster.Tasks = nil
-	for back, want := range map[time.Duration]string{time.Minute: "The termination began at 0", 26 * time.Hour: "The termination began at 2026-11-2"} {
+	for back, want := range map[time.Duration]string{time.Minute: "The termination began at 0",
+		26 * time.Hour: "The termination began at 2026-11-2"} {
 		p.group.Activities = []fleet.Activity{{Instance: p.member.ID, Start: s.Now().Add(-back)}}
 		if r := p.why(s, nil); !told(r, diagnose.OpenHook, want) {
 			t.Errorf("%s ago: %s", back, r.Headline)
@@ -103,8 +105,8 @@ func TestTheNewestLinesOfTheJournalAreQuoted(t *testing.T) {
 	}
 }
 
-// A plan is about all that it is asked for: what one host outside of what was read would do is not known, and a task that ECS never stops has
-// no part in how long it takes.
+// A plan is about all that it is asked for: what one host outside of what was read would do is not known, and a task that ECS never stops
+// has no part in how long it takes.
 func TestWhatAPlanPromises(t *testing.T) {
 	spec := mixed()
 	spec.TaskDefinitions[2].Stop = 10 * time.Hour // job

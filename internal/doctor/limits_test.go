@@ -61,17 +61,18 @@ func TestWhatIsNoFaultAndWhatIs(t *testing.T) {
 		"a host that drains because it leaves": {clean, "draining-in-service", 0, func(_ *Input, c *inventory.Cluster, g *inventory.Group) {
 			c.Hosts[2].Status, g.Instances[2].State = fleet.Draining, fleet.TerminatingWait
 		}},
-		"a rule with a role of its own":    {clean, "queue-policy", 0, sends(queueARN)},
-		"a rule without one":               {clean, "queue-policy", 1, sends()},
-		"a rule with a role for another":   {clean, "queue-policy", 1, sends("arn:aws:sqs:eu-west-1:111122223333:other")},
-		"an empty host":                    {managed, "protection-stuck", 1, empty(func(*inventory.Host) {})},
-		"an empty host that has just come": {managed, "protection-stuck", 0, empty(func(h *inventory.Host) { h.RegisteredAt = now.Add(-settled + 1) })},
-		"a host since when is not known":   {managed, "protection-stuck", 0, empty(func(h *inventory.Host) { h.RegisteredAt = time.Time{} })},
-		"a short delay behind TCP":         {clean, "nlb-delay", 1, network("TCP")},
-		"a short delay behind TLS":         {clean, "nlb-delay", 1, network("TLS")},
-		"a short delay behind UDP":         {clean, "nlb-delay", 1, network("UDP")},
-		"a short delay behind UDP or TCP":  {clean, "nlb-delay", 1, network("TCP_UDP")},
-		"a short delay behind HTTPS":       {clean, "nlb-delay", 0, network("HTTPS")},
+		"a rule with a role of its own":  {clean, "queue-policy", 0, sends(queueARN)},
+		"a rule without one":             {clean, "queue-policy", 1, sends()},
+		"a rule with a role for another": {clean, "queue-policy", 1, sends("arn:aws:sqs:eu-west-1:111122223333:other")},
+		"an empty host":                  {managed, "protection-stuck", 1, empty(func(*inventory.Host) {})},
+		"an empty host that has just come": {managed, "protection-stuck", 0,
+			empty(func(h *inventory.Host) { h.RegisteredAt = now.Add(-settled + 1) })},
+		"a host since when is not known":  {managed, "protection-stuck", 0, empty(func(h *inventory.Host) { h.RegisteredAt = time.Time{} })},
+		"a short delay behind TCP":        {clean, "nlb-delay", 1, network("TCP")},
+		"a short delay behind TLS":        {clean, "nlb-delay", 1, network("TLS")},
+		"a short delay behind UDP":        {clean, "nlb-delay", 1, network("UDP")},
+		"a short delay behind UDP or TCP": {clean, "nlb-delay", 1, network("TCP_UDP")},
+		"a short delay behind HTTPS":      {clean, "nlb-delay", 0, network("HTTPS")},
 		"a managed rule is nobody's message": {clean, "unheard", 1, func(in *Input, _ *inventory.Cluster, g *inventory.Group) {
 			g.Hooks[0].Target, in.Inventory.Rules = "", managed().Inventory.Rules
 		}},
@@ -102,8 +103,8 @@ func TestAStandaloneTaskKeepsAHostProtected(t *testing.T) {
 	}
 }
 
-// Of two drainers Ebb's is never the one to be ended, whatever its hook is called; and while an instance waits, ending the other one cuts off
-// what still runs on it.
+// Of two drainers Ebb's is never the one to be ended, whatever its hook is called; and while an instance waits, ending the other one cuts
+// off what still runs on it.
 func TestWhichDrainerIsEnded(t *testing.T) {
 	for _, state := range []fleet.LifecycleState{fleet.InService, fleet.TerminatingWait, fleet.Terminating} {
 		all := found(clean, "two-drainers", func(in *Input, _ *inventory.Cluster, g *inventory.Group) {
@@ -136,7 +137,8 @@ func TestWhichDrainerIsEnded(t *testing.T) {
 
 // A policy that somebody wrote is never overwritten.
 func TestAPolicyThatIsThereIsKept(t *testing.T) {
-	for policy, sets := range map[string]bool{"": true, `{"Statement":[{"Effect":"Allow","Principal":{"AWS":"444455556666"},"Action":"sqs:SendMessage"}]}`: false} {
+	for policy, sets := range map[string]bool{"": true,
+		`{"Statement":[{"Effect":"Allow","Principal":{"AWS":"444455556666"},"Action":"sqs:SendMessage"}]}`: false} {
 		all := found(clean, "queue-policy", func(in *Input, _ *inventory.Cluster, _ *inventory.Group) {
 			in.Inventory.Queues[0].Policy, in.Inventory.Rules = policy, []inventory.Rule{rule(terminateActions, true, queueARN)}
 		})

@@ -15,10 +15,12 @@ func TestEveryEventOfARuleIsKnown(t *testing.T) {
 		"aws.health":     {"AWS Health Event"},
 		"aws.cloudwatch": {"CloudWatch Alarm State Change"},
 		"aws.autoscaling": {"EC2 Auto Scaling Instance Refresh Started", "EC2 Auto Scaling Instance Refresh Checkpoint Reached",
-			"EC2 Auto Scaling Instance Refresh Succeeded", "EC2 Auto Scaling Instance Refresh Failed", "EC2 Auto Scaling Instance Refresh Cancelled"},
+			"EC2 Auto Scaling Instance Refresh Succeeded", "EC2 Auto Scaling Instance Refresh Failed",
+			"EC2 Auto Scaling Instance Refresh Cancelled"},
 	} {
 		for _, name := range types {
-			e := Parse(fmt.Appendf(nil, `{"source":%q,"detail-type":%q,"account":"111122223333","time":"2026-11-21T09:15:02Z","detail":{}}`, source, name))
+			const form = `{"source":%q,"detail-type":%q,"account":"111122223333","time":"2026-11-21T09:15:02Z","detail":{}}`
+			e := Parse(fmt.Appendf(nil, form, source, name))
 			if e.Kind != Ignored || !e.Wakes() || e.Why == "" || e.Account != "111122223333" || !e.Time.Equal(at("2026-11-21T09:15:02Z")) {
 				t.Errorf("%s of %s: %+v", name, source, e)
 			}
@@ -45,7 +47,8 @@ func TestEveryEventOfARuleIsKnown(t *testing.T) {
 func TestWhatIsNoInstanceID(t *testing.T) {
 	for id, want := range map[string]Kind{
 		"i-0a1b2c3d": TerminateAction, "i-0a1b2c3d4e5f60718": TerminateAction,
-		"i-0a1b2c3": Unknown, "i-0a1b2c3d4e5f607180": Unknown, "i-0a1b2c3g": Unknown, "i-0A1B2C3D": Unknown, "mi-0a1b2c3d": Unknown, "i-0a1b2c3d ": Unknown,
+		"i-0a1b2c3": Unknown, "i-0a1b2c3d4e5f607180": Unknown, "i-0a1b2c3g": Unknown, "i-0A1B2C3D": Unknown, "mi-0a1b2c3d": Unknown,
+		"i-0a1b2c3d ": Unknown,
 	} {
 		e := Parse(fmt.Appendf(nil, `{"LifecycleTransition":"autoscaling:EC2_INSTANCE_TERMINATING","AutoScalingGroupName":"web",`+
 			`"LifecycleHookName":"ebb-drain","EC2InstanceId":%q}`, id))

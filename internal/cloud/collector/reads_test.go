@@ -49,8 +49,9 @@ func TestWhatATaskNeeds(t *testing.T) {
 	}
 	two := []ecstypes.ContainerDefinition{
 		{Name: aws.String("app"), Cpu: 256, Memory: aws.Int32(1024), MemoryReservation: aws.Int32(300), ResourceRequirements: gpu("1"),
-			PortMappings: []ecstypes.PortMapping{{ContainerPort: aws.Int32(8080)}, {ContainerPort: aws.Int32(53), HostPort: aws.Int32(5353), Protocol: "udp"}},
-			DependsOn:    []ecstypes.ContainerDependency{{ContainerName: aws.String("log"), Condition: "START"}}},
+			PortMappings: []ecstypes.PortMapping{{ContainerPort: aws.Int32(8080)},
+				{ContainerPort: aws.Int32(53), HostPort: aws.Int32(5353), Protocol: "udp"}},
+			DependsOn: []ecstypes.ContainerDependency{{ContainerName: aws.String("log"), Condition: "START"}}},
 		{Name: aws.String("log"), Cpu: 128, Memory: aws.Int32(200), ResourceRequirements: gpu("2")},
 	}
 	containers := []inventory.Container{{Name: "app", DependsOn: []string{"log"}}, {Name: "log"}}
@@ -59,7 +60,8 @@ func TestWhatATaskNeeds(t *testing.T) {
 		in   ecstypes.TaskDefinition
 		want inventory.TaskDefinition
 	}{
-		"its containers": {ecstypes.TaskDefinition{}, inventory.TaskDefinition{Network: "bridge", CPU: 384, Memory: 500, HostPorts: []inventory.Port{udp}}},
+		"its containers": {ecstypes.TaskDefinition{},
+			inventory.TaskDefinition{Network: "bridge", CPU: 384, Memory: 500, HostPorts: []inventory.Port{udp}}},
 		"a size of its own": {ecstypes.TaskDefinition{NetworkMode: "awsvpc", Cpu: aws.String("1024"), Memory: aws.String("2048")},
 			inventory.TaskDefinition{Network: "awsvpc", CPU: 1024, Memory: 2048}},
 		"the ports of its host": {ecstypes.TaskDefinition{NetworkMode: "host"},
@@ -78,11 +80,13 @@ func TestWhatATaskNeeds(t *testing.T) {
 func TestAServiceIsRead(t *testing.T) {
 	at := time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
 	in := ecstypes.Service{
-		ServiceName: aws.String("web"), ServiceArn: aws.String("arn:aws:ecs:eu-west-1:111122223333:service/prod/web"), Status: aws.String("DRAINING"),
+		ServiceName: aws.String("web"), ServiceArn: aws.String("arn:aws:ecs:eu-west-1:111122223333:service/prod/web"),
+		Status:         aws.String("DRAINING"),
 		TaskDefinition: aws.String("arn:aws:ecs:eu-west-1:111122223333:task-definition/web:7"), HealthCheckGracePeriodSeconds: aws.Int32(45),
 		CapacityProviderStrategy: []ecstypes.CapacityProviderStrategyItem{{CapacityProvider: aws.String("spot"), Base: 1, Weight: 2}},
-		PlacementConstraints:     []ecstypes.PlacementConstraint{{Type: "memberOf", Expression: aws.String("attribute:tier == fast")}, {Type: "distinctInstance"}},
-		Events:                   []ecstypes.ServiceEvent{{CreatedAt: &at, Message: aws.String("has reached a steady state.")}},
+		PlacementConstraints: []ecstypes.PlacementConstraint{{Type: "memberOf", Expression: aws.String("attribute:tier == fast")},
+			{Type: "distinctInstance"}},
+		Events: []ecstypes.ServiceEvent{{CreatedAt: &at, Message: aws.String("has reached a steady state.")}},
 		Deployments: []ecstypes.Deployment{{Id: aws.String("ecs-svc/1"), Status: aws.String("PRIMARY"), RolloutState: "IN_PROGRESS",
 			TaskDefinition: aws.String("web:7"), DesiredCount: 4, RunningCount: 1, PendingCount: 2, FailedTasks: 3, CreatedAt: &at}},
 	}
@@ -91,8 +95,8 @@ func TestAServiceIsRead(t *testing.T) {
 		Strategy:    []inventory.StrategyItem{{Provider: "spot", Base: 1, Weight: 2}},
 		Constraints: []inventory.Constraint{{Type: "memberOf", Expression: "attribute:tier == fast"}, {Type: "distinctInstance"}},
 		Events:      []inventory.Event{{At: at, Text: "has reached a steady state."}},
-		Deployments: []inventory.Deployment{{ID: "ecs-svc/1", Status: "PRIMARY", TaskDefinition: "web:7", Rollout: "IN_PROGRESS", Desired: 4, Running: 1,
-			Pending: 2, Failed: 3, CreatedAt: at}},
+		Deployments: []inventory.Deployment{{ID: "ecs-svc/1", Status: "PRIMARY", TaskDefinition: "web:7", Rollout: "IN_PROGRESS", Desired: 4,
+			Running: 1, Pending: 2, Failed: 3, CreatedAt: at}},
 	}
 	want.Name = "web"
 	if d := cmp.Diff(want, readService(in)); d != "" {
@@ -124,11 +128,11 @@ func TestAQueueIsRead(t *testing.T) {
 	const arn = "arn:aws:sqs:eu-west-1:111122223333:"
 	for _, receives := range []string{`5`, `"5"`} { // as the API has it, and as the AWS CLI's examples write it
 		var q inventory.Queue
-		err := attributes(&q, map[string]string{"QueueArn": arn + "ebb", "Policy": "{}", "VisibilityTimeout": "30", "MessageRetentionPeriod": "345600",
-			"ApproximateNumberOfMessages": "7", "ApproximateNumberOfMessagesNotVisible": "9",
+		err := attributes(&q, map[string]string{"QueueArn": arn + "ebb", "Policy": "{}", "VisibilityTimeout": "30",
+			"MessageRetentionPeriod": "345600", "ApproximateNumberOfMessages": "7", "ApproximateNumberOfMessagesNotVisible": "9",
 			"RedrivePolicy": `{"deadLetterTargetArn":"` + arn + `dead","maxReceiveCount":` + receives + `}`})
-		want := inventory.Queue{ARN: arn + "ebb", Policy: "{}", Visibility: 30 * time.Second, Retention: 96 * time.Hour, Visible: 7, Redrive: arn + "dead",
-			MaxReceives: 5}
+		want := inventory.Queue{ARN: arn + "ebb", Policy: "{}", Visibility: 30 * time.Second, Retention: 96 * time.Hour, Visible: 7,
+			Redrive: arn + "dead", MaxReceives: 5}
 		if d := cmp.Diff(want, q); d != "" || err != nil {
 			t.Errorf("%v\n%s", err, d)
 		}
@@ -138,12 +142,14 @@ func TestAQueueIsRead(t *testing.T) {
 // Only AWS's own word for it makes a queue absent. One that may not be read may be there: doctor would advise to create it.
 func TestAQueueThatCannotBeReadIsNotAbsent(t *testing.T) {
 	code := func(code string) error { return &smithy.GenericAPIError{Code: code} }
-	for _, err := range []error{code("AWS.SimpleQueueService.NonExistentQueue"), code("QueueDoesNotExist"), code("com.amazonaws.sqs#QueueDoesNotExist")} {
+	for _, err := range []error{code("AWS.SimpleQueueService.NonExistentQueue"), code("QueueDoesNotExist"),
+		code("com.amazonaws.sqs#QueueDoesNotExist")} {
 		if !noSuchQueue(err) {
 			t.Errorf("%v: the queue is there", err)
 		}
 	}
-	for _, err := range []error{code("AccessDenied"), code("KMS.AccessDeniedException"), code("RequestThrottled"), code(""), errors.New("no such host")} {
+	for _, err := range []error{code("AccessDenied"), code("KMS.AccessDeniedException"), code("RequestThrottled"), code(""),
+		errors.New("no such host")} {
 		if noSuchQueue(err) {
 			t.Errorf("%v: there is no such queue", err)
 		}
@@ -174,7 +180,8 @@ func TestRulesAreRead(t *testing.T) {
 		"ListTargetsByRule": `{"Targets":[{"Id":"1","Arn":"arn:q"},{"Id":"2","Arn":"arn:r","RoleArn":"arn:role"}]}`,
 	})
 	want := []inventory.Rule{
-		{Name: "all", ARN: "arn:all", Enabled: true, Pattern: `{"detail-type":["x"]}`, Targets: []string{"arn:q", "arn:r"}, WithRole: []string{"arn:r"}},
+		{Name: "all", ARN: "arn:all", Enabled: true, Pattern: `{"detail-type":["x"]}`, Targets: []string{"arn:q", "arn:r"},
+			WithRole: []string{"arn:r"}},
 		{Name: "off", ARN: "arn:off", Pattern: `{"source":["aws.autoscaling"]}`, Targets: []string{"arn:q", "arn:r"}, WithRole: []string{"arn:r"},
 			ManagedBy: "ecs.amazonaws.com"},
 	}

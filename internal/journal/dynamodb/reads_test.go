@@ -27,7 +27,8 @@ func (d *twoPages) Query(_ context.Context, in *sdk.QueryInput, _ ...func(*sdk.O
 	d.queries = append(d.queries, in)
 	it := maps.Clone(d.item).with(place(partitionOf(in), padded(start.UnixMicro())))
 	if in.ExclusiveStartKey == nil {
-		return &sdk.QueryOutput{Items: []map[string]types.AttributeValue{it.with(item{expires: until(start)})}, LastEvaluatedKey: place("a", "b")}, nil
+		gone := it.with(item{expires: until(start)})
+		return &sdk.QueryOutput{Items: []map[string]types.AttributeValue{gone}, LastEvaluatedKey: place("a", "b")}, nil
 	}
 	return &sdk.QueryOutput{Items: []map[string]types.AttributeValue{it.with(item{expires: until(start.Add(time.Second))})}}, nil
 }
@@ -44,9 +45,12 @@ func TestEveryReadIsConsistentAndShowsNothingExpired(t *testing.T) {
 		newest bool
 		read   func(*Store) (int, error)
 	}{
-		"open":   {record, false, func(s *Store) (int, error) { out, err := s.Open(t.Context()); return len(out), err }},
-		"ended":  {record, true, func(s *Store) (int, error) { out, err := s.Recent(t.Context(), 0); return len(out), err }},
-		"leases": {leaseItem(journal.Lease{At: start}), false, func(s *Store) (int, error) { out, err := s.Leases(t.Context()); return len(out), err }},
+		"open":  {record, false, func(s *Store) (int, error) { out, err := s.Open(t.Context()); return len(out), err }},
+		"ended": {record, true, func(s *Store) (int, error) { out, err := s.Recent(t.Context(), 0); return len(out), err }},
+		"leases": {leaseItem(journal.Lease{At: start}), false, func(s *Store) (int, error) {
+			out, err := s.Leases(t.Context())
+			return len(out), err
+		}},
 		"messages": {item{body: text("b"), sent: when(start), stamped: number(1)}, false, func(s *Store) (int, error) {
 			out, err := s.Forwarded(t.Context(), []string{"prod"})
 			return len(out), err
@@ -107,8 +111,9 @@ func TestHowLongItemsAreKept(t *testing.T) {
 
 // Whoever was replaced has an older fence, and a record that somebody else changed another revision: the same, and not about the same.
 func TestWhatAWriteIsConditionalOn(t *testing.T) {
-	lease, record := underLease(journal.Lease{Scope: "prod", Holder: "x", Fence: 3}), (&change{subject: "web/i-1", was: held, key: "web/i-1/a", rev: 4,
-		open: &journal.Record{Key: "web/i-1/a", Rev: 5, Open: true}}).op()
+	lease := underLease(journal.Lease{Scope: "prod", Holder: "x", Fence: 3})
+	c := change{subject: "web/i-1", was: held, key: "web/i-1/a", rev: 4, open: &journal.Record{Key: "web/i-1/a", Rev: 5, Open: true}}
+	record := c.op()
 	for want, o := range map[string]op{"#holder = :holder AND #fence = :fence": lease, "#key = :key AND #rev = :rev": record} {
 		if o.condition != want {
 			t.Errorf("the condition is %q, want %q", o.condition, want)
@@ -129,8 +134,8 @@ func (d claimed) PutItem(_ context.Context, in *sdk.PutItemInput, _ ...func(*sdk
 	return nil, &types.ConditionalCheckFailedException{Item: leaseItem(d.has)}
 }
 
-// A claim whose answer was lost is found stored. A lease of the same holder with another beat is not that claim: somebody else has written it
-// under this holder's name, or it is an older one.
+// A claim whose answer was lost is found stored. A lease of the same holder with another beat is not that claim: somebody else has written
+// it under this holder's name, or it is an older one.
 func TestAClaimThatIsStoredAlready(t *testing.T) {
 	was := journal.Lease{Scope: "prod", Holder: "x", Fence: 3, Beat: 6, For: time.Minute, At: start}
 	is := was
