@@ -170,6 +170,15 @@ TESTED = [
      "w.q.Lines[max(0, len(w.q.Lines)-journalLines):]", "w.q.Lines[:min(len(w.q.Lines), journalLines)]", "diagnose", "TestTheNewestLinesOfTheJournalAreQuoted"),
     ("a plan promises what it has not read", "internal/diagnose/plan.go", "if len(only) > 0 && len(outside) > 0 {", "if len(only) > 0 && len(outside) == len(ids) {",
      "diagnose", "TestWhatAPlanPromises"),
+    ("tasks of an old revision count as replaced", "internal/placement/demand.go", "\t\t\tif t.Family != d.s.TaskDefinition {\n\t\t\t\tcontinue\n\t\t\t}\n", "",
+     "placement", "TestHowManyAreMissingAndWhatComesFirst"),
+    ("a task on another host that leaves counts as healthy", "internal/placement/demand.go",
+     "\t\tcase v.leaving[t.ContainerInstance]:\n\t\t\td.others++\n", "", "placement", "TestWhatAVerdictRestsOn"),
+    ("a daemon whose agent is away stops", "internal/placement/fate.go", "append(f.Reasons, v.cutOff(t)...)\n\t\t\t}\n\t\t}\n\t\tif len(f.Reasons)",
+     "f.Reasons\n\t\t\t}\n\t\t}\n\t\tif len(f.Reasons)", "placement", "TestWhatAVerdictRestsOn"),
+    ("a task that stops stays for ever", "internal/placement/fate.go",
+     "!v.target[t.ContainerInstance] || t.DesiredStatus == fleet.Stopped", "!v.target[t.ContainerInstance]", "placement", "TestWhatAVerdictRestsOn"),
+    ("less_than_equal means less", "internal/placement/query.go", '"less_than_equal": "<="', '"less_than_equal": "<"', "placement", "TestEveryOperatorInWords"),
 ]
 
 PLANTS = SEEDED + TESTED
