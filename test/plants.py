@@ -179,6 +179,21 @@ TESTED = [
     ("a task that stops stays for ever", "internal/placement/fate.go",
      "!v.target[t.ContainerInstance] || t.DesiredStatus == fleet.Stopped", "!v.target[t.ContainerInstance]", "placement", "TestWhatAVerdictRestsOn"),
     ("less_than_equal means less", "internal/placement/query.go", '"less_than_equal": "<="', '"less_than_equal": "<"', "placement", "TestEveryOperatorInWords"),
+    ("the rest of a chunk with one bad id is not asked for", "internal/cloud/cloud.go", "work = append(work, chunk[:len(chunk)/2], chunk[len(chunk)/2:])",
+     "work = append(work, chunk[:len(chunk)/2])", "cloud", "TestOneBadIDDoesNotSpoilALook"),
+    ("the doctor deregisters a host that is only stopped", "internal/doctor/hosts.go",
+     "\t\tif m.State == fleet.StateStopped {\n", "\t\tif m.State == fleet.StateStopping {\n", "doctor", "TestAStoppedHostIsNotDeregistered"),
+    ("the doctor says that no task is left where none was read", "internal/doctor/hosts.go", "if in.tasksKnown(h.cluster) && !slices", "if !slices",
+     "doctor", "TestWhatTheEndOfAHostCosts"),
+    ("the simulated ECS places a task on an instance that drains", "internal/sim/ecs/strategy.go",
+     "\t\tif ci.Status != \"ACTIVE\" {\n\t\t\tcontinue", "\t\tif ci.Status == \"INACTIVE\" {\n\t\t\tcontinue", "sim", "TestHealthyPercentsLetADrainGoOn"),
+    ("the simulated ECS forgets a task soon after it has stopped", "internal/sim/ecs/task_calls.go", "> stoppedFor {", "> time.Minute {", "sim", "TestCountsLie"),
+    ("a simulated heartbeat adds to what is left", "internal/sim/autoscaling/hooks.go", "until := w.Now().Add(a.heartbeat)", "until := a.Expires.Add(a.heartbeat)",
+     "sim", "TestHeartbeatRestartsFromNow"),
+    ("a simulated target is gone before its delay is over", "internal/sim/elb/elb.go", "w.After(tg.Delay, func() {", "w.After(tg.Delay/2, func() {",
+     "sim", "TestGroupTargetsDrainBeforeTheHook"),
+    ("a simulated message that was received too often is moved while it is worked on", "internal/sim/sqs/sqs.go",
+     "m.Receives >= q.MaxReceives && !m.VisibleAt.After(w.Now())", "m.Receives >= q.MaxReceives", "sim", "TestRedrive"),
 ]
 
 PLANTS = SEEDED + TESTED
