@@ -194,6 +194,12 @@ TESTED = [
      "sim", "TestGroupTargetsDrainBeforeTheHook"),
     ("a simulated message that was received too often is moved while it is worked on", "internal/sim/sqs/sqs.go",
      "m.Receives >= q.MaxReceives && !m.VisibleAt.After(w.Now())", "m.Receives >= q.MaxReceives", "sim", "TestRedrive"),
+    ("why sends SIGKILL before the target group has let go", "internal/diagnose/task.go",
+     "t.StoppingAt.Add(wait + l.Duration)", "t.StoppingAt.Add(max(wait, l.Duration))", "diagnose", "TestUntilWhenATaskStops"),
+    ("why adds a host to another group", "internal/diagnose/fix.go", "p.Name == item.Provider && g != nil", 'item.Provider != "" && g != nil',
+     "diagnose", "TestWhichGroupGetsAHostMore"),
+    ("why takes a deployment whose tasks all run for one that fails", "internal/diagnose/service.go",
+     "d.Failed > 0 && d.Running < d.Desired", "d.Failed > 0", "diagnose", "TestWhichDeploymentsFail"),
 ]
 
 PLANTS = SEEDED + TESTED
