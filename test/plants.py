@@ -200,6 +200,8 @@ TESTED = [
      "diagnose", "TestWhichGroupGetsAHostMore"),
     ("why takes a deployment whose tasks all run for one that fails", "internal/diagnose/service.go",
      "d.Failed > 0 && d.Running < d.Desired", "d.Failed > 0", "diagnose", "TestWhichDeploymentsFail"),
+    ("whoever cannot read a journal is told to become another user", "internal/journal/sqlite/open.go",
+     "return code == sqlite3.SQLITE_READONLY || code", "return code != 0 || code", "journal/sqlite", "TestAReaderIsToldWhatIsWrong"),
 ]
 
 PLANTS = SEEDED + TESTED

@@ -177,9 +177,11 @@ func TestWhichDeploymentsFail(t *testing.T) {
 		}
 	}
 	v.Deployments = nil
-	for _, said := range []string{"(service web) is unable to consistently start tasks successfully.",
-		"(service web) failed to launch a task with (error ECS was unable", "rolling back (circuit breaker)", "deployment failed: tasks failed to start.", "(port 80) is unhealthy in (target-group web-tg) due to",
-		"(task 0123) failed container health checks."} {
+	for _, said := range []string{
+		"(service web) is unable to consistently start tasks successfully.", "(service web) failed to launch a task with (error ECS was unable",
+		"rolling back (circuit breaker)", "deployment failed: tasks failed to start.", "(port 80) is unhealthy in (target-group web-tg) due to",
+		"(task 0123) failed container health checks.",
+	} {
 		v.Events = []inventory.Event{{At: s.Now().Add(-time.Minute), Text: said}}
 		if !told(p.why(s, nil), placement.Deployment, said) {
 			t.Errorf("%q is not told", said)
