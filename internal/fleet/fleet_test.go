@@ -43,7 +43,8 @@ func TestWhetherATaskMayStillRun(t *testing.T) {
 			t.Errorf("%s: live %v, killed by its host %v", status, task.Live(), task.Killed())
 		}
 	}
-	for group, want := range map[string]string{"service:web": "web", "service:a:b": "a:b", "service:": "", "family:web": "", "": "", "myservice:web": ""} {
+	for group, want := range map[string]string{"service:web": "web", "service:a:b": "a:b", "service:": "", "family:web": "", "": "",
+		"myservice:web": ""} {
 		if got := (Task{Group: group}).Service(); got != want {
 			t.Errorf("%q belongs to service %q, want %q", group, got, want)
 		}
@@ -70,8 +71,8 @@ func TestTheNewerLookCounts(t *testing.T) {
 		want         string
 		when, before time.Duration // -1: none
 	}{
-		{5, Seen, "a", "a", 5, -1}, {3, Absent, "old", "a", 5, -1}, {5, Seen, "b", "b", 5, -1}, {9, Absent, "", "", 9, 5}, {8, Seen, "late", "", 9, 5},
-		{12, Seen, "c", "c", 12, 9},
+		{5, Seen, "a", "a", 5, -1}, {3, Absent, "old", "a", 5, -1}, {5, Seen, "b", "b", 5, -1}, {9, Absent, "", "", 9, 5},
+		{8, Seen, "late", "", 9, 5}, {12, Seen, "c", "c", 12, 9},
 	} {
 		f.Put(put.is, at.Add(put.after), put.value)
 		before := time.Time{}
@@ -91,8 +92,10 @@ func TestTheNewerLookCounts(t *testing.T) {
 func TestWhichPatternFits(t *testing.T) {
 	for pattern, names := range map[string]map[string]bool{
 		"web-*": {"web-": true, "web-a": true, "web": false, "my-web-a": false, "web-a/b": false},
-		"web-?": {"web-1": true, "web-12": false, "web-": false}, "[a-c]*": {"batch": true, "web": false}, "web": {"web": true, "WEB": false, "": false},
-		"web[": {"web[": false, "web": false}, "*": {"web": true, "team/web": false, "": true}, "*/*": {"team/web": true}, "": {"": true, "web": false},
+		"web-?": {"web-1": true, "web-12": false, "web-": false}, "[a-c]*": {"batch": true, "web": false},
+		"web":  {"web": true, "WEB": false, "": false},
+		"web[": {"web[": false, "web": false}, "*": {"web": true, "team/web": false, "": true},
+		"*/*": {"team/web": true}, "": {"": true, "web": false},
 	} {
 		for name, want := range names {
 			if Match(pattern, name) != want {
