@@ -43,6 +43,7 @@ type scene struct {
 	target    string // the instance that is to leave
 	other     string
 	inventory *collector.Collector
+	api       *wire.API
 }
 
 func base() sim.Spec {
@@ -79,7 +80,7 @@ func stage(t *testing.T, spec sim.Spec) *scene {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &scene{World: w, t: t, target: hosts[0].Instance, other: hosts[1].Instance, inventory: s}
+	return &scene{World: w, t: t, target: hosts[0].Instance, other: hosts[1].Instance, inventory: s, api: api}
 }
 
 func (s *scene) after(d time.Duration) { s.Advance(s.Now().Add(d)) }

@@ -137,6 +137,7 @@ func Why(s *inventory.Inventory, q Question) Report {
 	slices.SortStableFunc(w.report.Blockers, func(a, b Blocker) int { return rank(a) - rank(b) })
 	w.report.Headline = w.headline()
 	w.next()
+	w.unpromise()
 	return w.report
 }
 
@@ -151,6 +152,7 @@ type known struct {
 type why struct {
 	known
 	report Report
+	dark   bool        // something that the answer rests on could not be read
 	stuck  []fleet.ARN // tasks on the target that stay until somebody acts
 }
 
@@ -169,10 +171,17 @@ func (w *why) look() {
 	if w.gone() || w.stays() {
 		return
 	}
-	w.draining()
+	once := len(w.all) < 2 // which of several registrations counts depends on the tasks there
+	if once {
+		w.draining()
+	}
 	if w.blind() {
 		return
 	}
+	if !once {
+		w.draining()
+	}
+	w.doubt()
 	if w.host == nil {
 		w.hooks()
 		return

@@ -1,10 +1,13 @@
 package diagnose
 
 import (
+	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/ebbhq/ebb/internal/advice"
+	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/inventory"
 	"github.com/ebbhq/ebb/internal/placement"
 )
@@ -39,10 +42,122 @@ func (w *why) blind() bool {
 		return true
 	}
 	missed := unseen(w.s, w.cluster)
+	for _, r := range w.all {
+		missed = append(missed, unseen(w.s, r.cluster)...)
+	}
 	if len(missed) == 0 {
 		return false
 	}
+	w.dark = true
+	slices.Sort(missed)
+	missed = slices.Compact(missed)
 	w.add(Blocker{Code: placement.Unjudged, Message: unknown + strings.Join(missed, ", ") + " could not be read", Advice: advice.Of(advice.Say(
 		"allow the operations that were refused, or try again; the notes say why they failed"))})
 	return true
+}
+
+// need is a read that an answer rests on, and what is not known without it.
+type need struct {
+	operation string
+	of        func(*known) string // what of it, such as "cluster prod"; nil: any part counts
+	matters   func(*why) bool
+	says      string
+}
+
+// needs are the reads that an answer about something that leaves rests on, besides those of what runs where (unseen).
+func needs() []need {
+	group := func(k *known) string { return "group " + k.group.Name }
+	cluster := func(k *known) string { return "cluster " + k.cluster.Name }
+	noMember := func(w *why) bool { return w.member == nil }
+	inGroup := func(w *why) bool { return w.group != nil }
+	hosted := func(w *why) bool { return w.host != nil }
+	tasked := func(w *why) bool { return w.host != nil && len(w.tasks()) > 0 }
+	networked := func(w *why) bool {
+		return tasked(w) && slices.ContainsFunc(w.cluster.TaskDefinitions, func(d *inventory.TaskDefinition) bool { return d.Network == "awsvpc" })
+	}
+	launched := func(w *why) bool { return w.group != nil && (w.host != nil && !w.host.Connected || len(w.left()) > 0) }
+	return []need{
+		{"autoscaling:DescribeAutoScalingInstances", nil, noMember, "which group it is in"},
+		{"autoscaling:DescribeAutoScalingGroups", nil, noMember, "what its group does with it"},
+		{"autoscaling:DescribeLifecycleHooks", group, inGroup, "which hooks hold it"},
+		{"autoscaling:DescribeScalingActivities", group, inGroup, "since when it has been leaving"},
+		{"ec2:DescribeInstances", nil, func(w *why) bool { return w.ec2 == nil || len(w.tasks()) > 0 }, "which hosts still run"},
+		{"ec2:DescribeInstanceTypes", nil, networked, "how many network interfaces hosts can have"},
+		{"ecs:ListContainerInstances", nil, hosted, "whether it is registered in another cluster too, with tasks there"},
+		{"ecs:DescribeCapacityProviders", cluster, hosted, "whether ECS drains it, and adds hosts"},
+		{"ecs:DescribeTaskDefinition", nil, tasked, "what tasks need, and how long they have to stop"},
+		{"ecs:GetTaskProtection", cluster, tasked, "which tasks are protected"},
+		{"elasticloadbalancing:DescribeTargetGroups", nil, tasked, "how long targets are drained, and which are healthy"},
+		{"elasticloadbalancing:DescribeTargetGroupAttributes", nil, tasked, "how long targets are drained"},
+		{"elasticloadbalancing:DescribeTargetHealth", nil, tasked, "which targets are healthy"},
+		{"ec2:DescribeLaunchTemplateVersions", group, launched, "what its agent is set to"},
+		{"autoscaling:DescribeLaunchConfigurations", group, launched, "what its agent is set to"},
+	}
+}
+
+// unpromise takes back the times that rest on what could not be read: those of tasks, and of the group's own load balancers.
+func (w *why) unpromise() {
+	for i, n := range w.report.Next {
+		if w.dark && slices.Contains([]Event{HookOpens, TaskSigterm, TaskStopped}, n.Event) {
+			w.report.Next[i].By = time.Time{}
+		}
+	}
+}
+
+// doubt adds a blocker of what could not be read and that the answer rests on. With it nothing ends by itself as far as is known.
+func (w *why) doubt() {
+	var parts []string
+	for _, n := range needs() {
+		if n.matters(w) && w.lacks(n.operation, n.of) {
+			parts = append(parts, fmt.Sprintf("%s (%s)", n.says, n.operation))
+		}
+	}
+	if len(parts) == 0 {
+		return
+	}
+	w.dark = true
+	w.add(Blocker{Code: placement.Unjudged, Message: "not known, because it could not be read: " + strings.Join(parts, "; "), Advice: advice.Of(
+		advice.Say("allow the operations that were refused, or try again; the notes say why they failed"))})
+}
+
+func (k *known) lacks(operation string, of func(*known) string) bool {
+	part := ""
+	if of != nil {
+		part = of(k)
+	}
+	return k.s.Missed(operation, part)
+}
+
+// hooksUnread reports whether the hooks of the target's group could not be read, so that none in the inventory does not mean none.
+func (k *known) hooksUnread() bool {
+	return k.group != nil && k.s.Missed("autoscaling:DescribeLifecycleHooks", "group "+k.group.Name)
+}
+
+// beginUnread reports whether it could not be read when the termination of the target began.
+func (k *known) beginUnread() bool {
+	return k.group != nil && k.s.Missed("autoscaling:DescribeScalingActivities", "group "+k.group.Name)
+}
+
+// groupUnread reports whether the target's group, or its hooks, could not be read: then it is not known who is at work on it.
+func (k *known) groupUnread() bool {
+	return k.hooksUnread() || k.group == nil && (k.s.Missed("autoscaling:DescribeAutoScalingGroups", "") ||
+		k.s.Missed("autoscaling:DescribeAutoScalingInstances", ""))
+}
+
+// ec2Unread reports whether EC2 could not be asked whether the target runs.
+func (k *known) ec2Unread() bool { return k.ec2 == nil && k.s.Missed("ec2:DescribeInstances", "") }
+
+// launchUnread reports whether what the instances of a group are launched from could not be read.
+func launchUnread(s *inventory.Inventory, g *inventory.Group) bool {
+	return g != nil && (s.Missed("ec2:DescribeLaunchTemplateVersions", "group "+g.Name) ||
+		s.Missed("autoscaling:DescribeLaunchConfigurations", "group "+g.Name))
+}
+
+// delayUnread reports whether the deregistration delay of a task's targets is not known: its service or a target group could not be read.
+func delayUnread(s *inventory.Inventory, c *inventory.Cluster, t *inventory.Task) bool {
+	v := c.Service(t.Service())
+	return v == nil && t.Service() != "" || v != nil && slices.ContainsFunc(v.LoadBalancers, func(lb fleet.LoadBalancer) bool {
+		g := s.TargetGroup(lb.TargetGroup)
+		return lb.TargetGroup != "" && (g == nil || !g.DelayKnown)
+	})
 }

@@ -17,7 +17,6 @@ type view struct {
 	leaving map[fleet.ARN]bool // targets, and what leaves already
 	rooms   []room
 	demands []*demand
-	blind   bool // an awsvpc task asked for a host whose number of interfaces is not known
 }
 
 func look(s *inventory.Inventory, c *inventory.Cluster, targets []fleet.InstanceID) *view {
