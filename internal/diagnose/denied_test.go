@@ -15,6 +15,7 @@ import (
 	"github.com/ebbhq/ebb/internal/advice"
 	"github.com/ebbhq/ebb/internal/cloud/collector"
 	"github.com/ebbhq/ebb/internal/diagnose"
+	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/inventory"
 	"github.com/ebbhq/ebb/internal/placement"
 	"github.com/ebbhq/ebb/internal/sim"
@@ -164,7 +165,7 @@ func bad() []cause {
 			s.after(5 * time.Minute)
 		}},
 		{name: "a container that is not healthy yet", spec: func(s *sim.Spec) { s.TaskDefinitions[0].HealthCheck = true }, act: drained(20 * time.Second)},
-		{name: "a host is being launched", spec: func(s *sim.Spec) { s.TaskDefinitions[0].CPU, s.Groups[0].Launch.Boot = 600, 10 * time.Minute }, act: func(s *scene) {
+		{name: "a host is being launched", spec: func(s *sim.Spec) { s.TaskDefinitions[0].CPU, s.Groups[0].Launch.Boot = 600, 10*time.Minute }, act: func(s *scene) {
 			if err := s.SetDesiredCapacity("web-asg", 3); err != nil {
 				s.t.Fatal(err)
 			}
@@ -209,9 +210,21 @@ func (s *scene) protect() {
 	}
 }
 
-// asked are the questions of one world: without Ebb's configuration, and with an Ebb at work.
-func (s *scene) asked(e *diagnose.Ebb) diagnose.Question {
-	return diagnose.Question{Target: s.target, Hook: "ebb-drain", Now: s.Now(), At: advice.At{Region: "eu-west-1"}, Ebb: e}
+// questions are what is asked in one world: about the instance and about a task on it, and with what Ebb's configuration and journal may say.
+func (s *scene) questions(truth *inventory.Inventory) map[string]diagnose.Question {
+	limited, idle := atWork(), atWork()
+	limited.Limit, limited.Queued, limited.Waiting = "1", true, "for its turn"
+	idle.Works, idle.Who = false, ""
+	all := map[string]diagnose.Question{}
+	for name, e := range map[string]*diagnose.Ebb{"without Ebb": nil, "with Ebb": atWork(), "that waits for its turn": limited, "without an Ebb at work": idle} {
+		all[name] = diagnose.Question{Target: s.target, Hook: "ebb-drain", Now: s.Now(), At: advice.At{Region: "eu-west-1"}, Ebb: e}
+	}
+	for _, c := range truth.Clusters {
+		if h := c.Host(fleet.InstanceID(s.target)); h != nil && len(c.TasksOn(h)) > 0 {
+			all["of a task"] = diagnose.Question{Target: string(c.TasksOn(h)[0].ARN), Hook: "ebb-drain", Now: s.Now(), At: advice.At{Region: "eu-west-1"}}
+		}
+	}
+	return all
 }
 
 // TestNoAnswerGetsBetterByADenial denies each read in turn in worlds in which the truth is bad.
@@ -227,9 +240,9 @@ func TestNoAnswerGetsBetterByADenial(t *testing.T) {
 			truth := s.take()
 			for _, d := range s.denials(uint64(i)) {
 				seen := s.under(d)
-				for name, e := range map[string]*diagnose.Ebb{"": nil, " with Ebb": atWork()} {
-					for _, complaint := range better(diagnose.Why(truth, s.asked(e)), diagnose.Why(seen, s.asked(e)), len(seen.Unread) > 0) {
-						t.Errorf("%s, why%s: %s", d.name, name, complaint)
+				for name, q := range s.questions(truth) {
+					for _, complaint := range better(diagnose.Why(truth, q), diagnose.Why(seen, q), len(seen.Unread) > 0) {
+						t.Errorf("%s, why %s: %s", d.name, name, complaint)
 					}
 				}
 				for _, targets := range [][]string{{s.target}, {s.target, s.other}} {

@@ -171,7 +171,7 @@ func (w *why) look() {
 	if w.gone() || w.stays() {
 		return
 	}
-	once := len(w.all) < 2 // which of several registrations counts depends on the tasks there
+	once := len(w.all) < 2 && len(unseen(w.s, nil)) == 0 // which of several registrations counts depends on the tasks there
 	if once {
 		w.draining()
 	}

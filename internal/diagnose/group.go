@@ -184,6 +184,9 @@ func (w *why) stays() bool {
 	if w.member != nil && w.member.State == fleet.TerminatingProceed {
 		return true
 	}
+	if w.homeless() {
+		return false
+	}
 	leaves := w.member != nil && strings.HasPrefix(strings.TrimPrefix(string(w.member.State), "Warmed:"), "Terminating")
 	stops := w.task != nil && w.task.DesiredStatus == fleet.Stopped
 	if leaves || stops || w.host != nil && w.host.Status != fleet.Active {

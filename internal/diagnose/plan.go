@@ -123,16 +123,14 @@ func Plan(s *inventory.Inventory, targets []string, now time.Time, only ...strin
 // unseen are the operations that failed and that the answer about these instances needs.
 func (f *Forecast) unseen(s *inventory.Inventory, ids []fleet.InstanceID) []string {
 	var missed []string
-	known := 0
 	for _, c := range s.Clusters {
 		for _, h := range c.Hosts {
 			if slices.Contains(ids, h.Instance) {
 				missed = append(missed, unseen(s, c)...)
-				known++
 			}
 		}
 	}
-	if known < len(ids) {
+	if len(ids) > 0 { // they may be registered in another cluster too
 		missed = append(missed, unseen(s, nil)...)
 	}
 	slices.Sort(missed)

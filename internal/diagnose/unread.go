@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/ebbhq/ebb/internal/advice"
-	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/inventory"
 	"github.com/ebbhq/ebb/internal/placement"
 )
@@ -36,6 +35,9 @@ func unseen(s *inventory.Inventory, c *inventory.Cluster) []string {
 // there is none.
 func (w *why) blind() bool {
 	unknown := "whether tasks run on " + string(w.instance) + " is not known: "
+	if w.homeless() {
+		unknown = "whether the host of task " + w.task.ARN.Name() + " leaves is not known: "
+	}
 	if w.host == nil && len(w.q.Only) > 0 {
 		w.add(Blocker{Code: placement.Unjudged, Message: unknown + "it is not in cluster " + strings.Join(w.q.Only, ", ") + ", and no other was read",
 			Advice: advice.Of(advice.Say("ask without --cluster, which looks in all"))})
@@ -44,6 +46,9 @@ func (w *why) blind() bool {
 	missed := unseen(w.s, w.cluster)
 	for _, r := range w.all {
 		missed = append(missed, unseen(w.s, r.cluster)...)
+	}
+	if len(w.left()) == 0 { // it may be registered in another cluster too, with tasks there
+		missed = append(missed, unseen(w.s, nil)...)
 	}
 	if len(missed) == 0 {
 		return false
@@ -54,6 +59,11 @@ func (w *why) blind() bool {
 	w.add(Blocker{Code: placement.Unjudged, Message: unknown + strings.Join(missed, ", ") + " could not be read", Advice: advice.Of(advice.Say(
 		"allow the operations that were refused, or try again; the notes say why they failed"))})
 	return true
+}
+
+// homeless reports whether the target is a task whose host could not be read.
+func (k *known) homeless() bool {
+	return k.task != nil && k.host == nil && k.task.ContainerInstance != ""
 }
 
 // need is a read that an answer rests on, and what is not known without it.
@@ -83,6 +93,9 @@ func needs() []need {
 		{"autoscaling:DescribeScalingActivities", group, inGroup, "since when it has been leaving"},
 		{"ec2:DescribeInstances", nil, func(w *why) bool { return w.ec2 == nil || len(w.tasks()) > 0 }, "which hosts still run"},
 		{"ec2:DescribeInstanceTypes", nil, networked, "how many network interfaces hosts can have"},
+		{"ecs:ListClusters", nil, hosted, "which clusters there are"},
+		{"ecs:DescribeClusters", nil, hosted, "whether it is registered in another cluster too, with tasks there"},
+		{"ecs:DescribeContainerInstances", nil, hosted, "whether it is registered in another cluster too, with tasks there"},
 		{"ecs:ListContainerInstances", nil, hosted, "whether it is registered in another cluster too, with tasks there"},
 		{"ecs:DescribeCapacityProviders", cluster, hosted, "whether ECS drains it, and adds hosts"},
 		{"ecs:DescribeTaskDefinition", nil, tasked, "what tasks need, and how long they have to stop"},
@@ -156,8 +169,5 @@ func launchUnread(s *inventory.Inventory, g *inventory.Group) bool {
 // delayUnread reports whether the deregistration delay of a task's targets is not known: its service or a target group could not be read.
 func delayUnread(s *inventory.Inventory, c *inventory.Cluster, t *inventory.Task) bool {
 	v := c.Service(t.Service())
-	return v == nil && t.Service() != "" || v != nil && slices.ContainsFunc(v.LoadBalancers, func(lb fleet.LoadBalancer) bool {
-		g := s.TargetGroup(lb.TargetGroup)
-		return lb.TargetGroup != "" && (g == nil || !g.DelayKnown)
-	})
+	return v == nil && t.Service() != "" || v != nil && !s.DelaysKnown(v)
 }

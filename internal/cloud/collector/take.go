@@ -22,7 +22,11 @@ type Scope struct {
 	Groups   []string // names; the clusters of their instances are read too
 	Instance string   // an EC2 instance id: its group and its cluster are read
 	Queues   []string // URLs of queues that are of interest besides those that hooks and rules name
+	Silent   bool     // leave out what carries messages: rules and queues
 }
+
+// all reports whether the scope is everything.
+func (s Scope) all() bool { return len(s.Clusters) == 0 && len(s.Groups) == 0 && s.Instance == "" }
 
 // Take looks at everything in the scope. A part that is refused, throttled for too long, or gone is named in Unread, and the rest
 // still comes. The error says what to do when nothing at all can be read.
@@ -42,7 +46,10 @@ func (s *Collector) Take(ctx context.Context, scope Scope) (inventory.Inventory,
 		func() { l.interfaces(ctx, f.clusters) },
 		func() { out.TargetGroups = l.targetGroups(ctx, arns) },
 		func() {
-			out.Rules = l.rules(ctx)
+			if scope.Silent {
+				return
+			}
+			out.Rules = l.rules(ctx, func(pattern string) bool { return scope.all() || concerns(pattern, f.groups) })
 			out.Queues = l.queues(ctx, scope.Queues, queueARNs(f.groups, out.Rules))
 		},
 	)
@@ -60,7 +67,7 @@ type found struct {
 }
 
 func (l *look) resolve(ctx context.Context, scope Scope) (f found) {
-	if len(scope.Clusters) == 0 && len(scope.Groups) == 0 && scope.Instance == "" { // everything
+	if scope.all() {
 		together(
 			func() { f.groups = l.groups(ctx, nil) },
 			func() { f.clusters = l.clusters(ctx, l.listClusters(ctx)) },
