@@ -182,12 +182,13 @@ func shown(s string) string {
 	return strings.ToValidUTF8(s, "?")
 }
 
-// endUnread ends the open records that nobody can read, so that what still waits is found by the sweep, and returns the others. Those of
-// scopes that others work for are for them to end.
+// endUnread ends the open records that nobody can read, so that what still waits is found by the sweep, and those of which there is a newer
+// one; it returns the others. Those of scopes that others work for are for them to end.
 func (c *Core) endUnread(ctx context.Context, open []journal.Record, held map[string]journal.Lease) ([]journal.Record, error) {
 	var readable []journal.Record
+	doubled := kernel.Doubled(open)
 	for _, r := range open {
-		ended, line, unread := kernel.Unread(r, c.cfg.Now())
+		ended, line, unread := kernel.Unread(r, doubled[r.Key], c.cfg.Now())
 		if unread == nil {
 			readable = append(readable, r)
 			continue
