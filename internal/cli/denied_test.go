@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"maps"
@@ -23,8 +25,11 @@ import (
 	"github.com/ebbhq/ebb/internal/advice"
 	"github.com/ebbhq/ebb/internal/cloud/collector"
 	"github.com/ebbhq/ebb/internal/config"
+	"github.com/ebbhq/ebb/internal/diagnose"
 	"github.com/ebbhq/ebb/internal/doctor"
 	"github.com/ebbhq/ebb/internal/inventory"
+	"github.com/ebbhq/ebb/internal/journal"
+	"github.com/ebbhq/ebb/internal/journal/memory"
 	"github.com/ebbhq/ebb/internal/sim"
 	"github.com/ebbhq/ebb/internal/sim/wire"
 )
@@ -183,7 +188,10 @@ groups:
   - name: spot-asg
     desired: 2
     capacity_rebalance: true
-    launch: {cluster: prod, spot: true, user_data: "#!/bin/sh\necho ECS_CLUSTER=prod > /etc/ecs/ecs.config\necho ECS_ENABLE_SPOT_INSTANCE_DRAINING=true >> /etc/ecs/ecs.config\n"}
+    launch:
+      cluster: prod
+      spot: true
+      user_data: "#!/bin/sh\necho ECS_CLUSTER=prod > /etc/ecs/ecs.config\necho ECS_ENABLE_SPOT_INSTANCE_DRAINING=true >> /etc/ecs/ecs.config\n"
     hooks: [{name: logs, heartbeat: 1h, default_result: CONTINUE, target: ebb}]
   - name: left-asg
     desired: 1
@@ -412,6 +420,125 @@ func TestInitDoesNoBetterByADenial(t *testing.T) {
 					t.Errorf("%s: it prints\n%sand not\n%s", d.name, is, stdout)
 				case err == nil && said != stderr && !told:
 					t.Errorf("%s: it says\n%sand not\n%s", d.name, said, stderr)
+				}
+			}
+		})
+	}
+}
+
+// unreadable is a journal of which some reads fail.
+type unreadable struct {
+	journal.Store
+	denied string
+}
+
+var errDenied = errors.New("AccessDeniedException: not authorized to perform: dynamodb:Query")
+
+func (u unreadable) Open(ctx context.Context) ([]journal.Record, error) {
+	if u.denied == "records" {
+		return nil, errDenied
+	}
+	return u.Store.Open(ctx)
+}
+
+func (u unreadable) Recent(ctx context.Context, limit int) ([]journal.Record, error) {
+	if u.denied == "ended records" {
+		return nil, errDenied
+	}
+	return u.Store.Recent(ctx, limit)
+}
+
+func (u unreadable) Leases(ctx context.Context) ([]journal.Lease, error) {
+	if u.denied == "leases" {
+		return nil, errDenied
+	}
+	return u.Store.Leases(ctx)
+}
+
+func (u unreadable) History(ctx context.Context, q journal.Query) ([]journal.Line, error) {
+	if u.denied == "lines" {
+		return nil, errDenied
+	}
+	return u.Store.History(ctx, q)
+}
+
+// changing are the commands of an answer that change something, with the harm that they say they do.
+func changing(r diagnose.Report) map[string]advice.Harm {
+	all := map[string]advice.Harm{}
+	for _, b := range r.Blockers {
+		for _, f := range b.All() {
+			if argv := strings.Fields(f.Line()); len(argv) > 2 && argv[0] == "aws" && !onlyReads(argv) {
+				all[f.Line()] = f.Harm()
+			}
+		}
+	}
+	return all
+}
+
+// TestWhyDoesNoBetterWithoutEbbsJournal denies each read of the journal in turn, where an instance waits for its turn, and where its drain has
+// gone on for long.
+func TestWhyDoesNoBetterWithoutEbbsJournal(t *testing.T) {
+	dir := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(dir, "world.yaml"), []byte(busyWorld), 0o600))
+	must(t, os.WriteFile(filepath.Join(dir, "ebb.yaml"), []byte("groups: [{match: waits, cluster: prod, max_unavailable: 1}]\n"), 0o600))
+	for name, act := range map[string]func(*sim.World, string, string){
+		"it waits for its turn": func(*sim.World, string, string) {},
+		"it is drained": func(w *sim.World, _, host string) {
+			_, _, _ = w.UpdateContainerInstancesState("prod", []string{host}, "DRAINING")
+			w.Advance(w.Now().Add(4 * time.Minute))
+		},
+		"its agent is gone": func(w *sim.World, _, host string) { w.DisconnectAgent(host) },
+		"it is stopped": func(w *sim.World, id, _ string) {
+			_ = w.StopInstances([]string{id})
+			w.Advance(w.Now().Add(time.Minute))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			id := ""
+			r := settled(t, filepath.Join(dir, "world.yaml"), filepath.Join(dir, "ebb.yaml"), func(t *testing.T, w *sim.World) {
+				w.Advance(w.Now().Add(10 * time.Minute))
+				id = w.DescribeAutoScalingGroups([]string{"waits"})[0].Instances[0].ID
+				hosts, err := w.ListContainerInstances("prod", "", "ec2InstanceId == "+id)
+				must(t, err)
+				_, err = w.TerminateInstanceInAutoScalingGroup(id, true)
+				must(t, err)
+				w.Advance(w.Now().Add(10 * time.Minute))
+				act(w, id, hosts[0])
+			})
+			store := memory.New()
+			at := r.Now().Add(-10 * time.Minute).Format(time.RFC3339)
+			body := fmt.Sprintf(`{"key":"k","instance":%q,"group":"waits","hook":"ebb-drain","heard":%q,"zero":%q,"queued":%q,"waiting":"for its turn"}`, id, at, at, at)
+			must(t, store.Write(t.Context(), journal.Batch{
+				Records: []journal.Record{{Key: "k", Scope: "cluster/prod", Rev: 1, Open: true, Body: []byte(body)}},
+				Lines:   []journal.Line{{At: r.Now(), Key: "k", Kind: "waiting", Text: "waits for its turn"}},
+			}))
+			must(t, store.Claim(t.Context(), journal.Lease{}, journal.Lease{Scope: "cluster/prod", Holder: "host/1", Fence: 1, Beat: 1, At: r.Now()}))
+			seen := r.take(collector.Scope{Instance: id, Silent: true}, nil)
+			ask := func(denied string) diagnose.Report {
+				q := diagnose.Question{Target: id, Hook: "ebb-drain", Now: seen.At, At: advice.At{Region: "eu-west-1"}}
+				_, err := askJournal(t.Context(), unreadable{store, denied}, nil, r.cfg, &seen, &q)
+				if (err != nil) != (denied != "") {
+					t.Errorf("without its %s: error %v", denied, err)
+				}
+				return diagnose.Why(&seen, q)
+			}
+			truth := ask("")
+			for _, denied := range []string{"records", "ended records", "leases", "lines"} {
+				is := ask(denied)
+				ends := func(r diagnose.Report) bool {
+					return !slices.ContainsFunc(r.Blockers, func(b diagnose.Blocker) bool { return !b.Ends })
+				}
+				if denied != "lines" && ends(is) || is.Wait != "" && is.Wait != truth.Wait {
+					t.Errorf("without its %s all goes on by itself: %s", denied, is.Headline)
+				}
+				if strings.Contains(strings.Join(is.Notes, " "), "has no drain of") || strings.Contains(is.Headline, "no Ebb works") {
+					t.Errorf("without its %s: %s %q", denied, is.Headline, is.Notes)
+				}
+				harm := changing(truth)
+				for line, h := range changing(is) {
+					if was, there := harm[line]; !there || h < was {
+						t.Errorf("without its %s there is a new command, or it is called less harmful (%s): %s\n%s", denied, h, line, is.Headline)
+					}
 				}
 			}
 		})

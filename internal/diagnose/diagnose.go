@@ -58,6 +58,7 @@ type Question struct {
 
 // Ebb is what Ebb's configuration and journal say of the target's group and of its drain.
 type Ebb struct {
+	Unread  bool          // the journal could not be read: what follows is what the configuration says
 	Manages bool          // the configuration includes the group
 	Works   bool          // an Ebb works for the group's scope, as far as the journal shows
 	Who     string        // the last that did; empty: nobody ever

@@ -51,7 +51,7 @@ func (k *known) restartAgent() advice.Fix {
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-placement-constraints.html
 func (k *known) hasShell() bool {
 	_, bottlerocket := k.host.Attributes["bottlerocket.variant"]
-	if k.group != nil && strings.Contains(k.group.UserData, "[settings.") || launchUnread(k.s, k.group) || k.groupUnread() {
+	if k.group != nil && strings.Contains(k.group.UserData, "[settings.") || launchUnread(k.s, k.group) || gapsOf(k).group() {
 		bottlerocket = true // or may be
 	}
 	return k.host.Attributes["ecs.os-type"] == "linux" && !bottlerocket

@@ -105,15 +105,15 @@ func (w *why) gone() bool {
 	if w.ec2 != nil {
 		words += fmt.Sprintf("; EC2 says the instance is %s", w.ec2.State)
 	}
-	b := Blocker{Code: placement.AgentGone, Exact: !w.ec2Unread(), Message: words + ". A break of a minute is normal"}
+	b := Blocker{Code: placement.AgentGone, Exact: !gapsOf(&w.known).ec2(), Message: words + ". A break of a minute is normal"}
 	fixes := []advice.Fix{w.restartAgent()}
 	switch e := w.q.Ebb; {
-	case w.ec2Unread():
+	case gapsOf(&w.known).ec2():
 		b.Message += "; EC2 could not be asked whether it runs"
 		fixes = []advice.Fix{advice.Say("allow ec2:DescribeInstances, or look whether the instance runs: if it does, restart its ECS agent")}
-	case w.groupUnread():
+	case gapsOf(&w.known).group() || gapsOf(&w.known).journal():
 		b.Message += "; AWS does not show when it began"
-		fixes = append(fixes, advice.Say("find out first who drains it: its group or its hooks could not be read"))
+		fixes = append(fixes, advice.Say("find out first who drains it: its group, its hooks or Ebb's journal could not be read"))
 	case w.ours() && !e.Unreached.IsZero():
 		b.Message += "; Ebb has seen it " + w.since(e.Unreached)
 		b.Ends, b.Until = true, e.Unreached.Add(e.Lost)
@@ -148,8 +148,11 @@ func (w *why) dead() {
 	}
 	waits := w.member != nil && w.member.State.Waiting()
 	switch {
-	case waits && w.hooksUnread():
+	case waits && gapsOf(&w.known).hooks():
 		b.Message += "; which hooks the group waits for could not be read"
+		b.Ends = false
+	case waits && gapsOf(&w.known).journal():
+		b.Message += "; Ebb sees that and answers its hook, if it is at work: its journal could not be read"
 		b.Ends = false
 	case waits && w.ours():
 		b.Message += "; Ebb sees that and answers its hook"
@@ -190,7 +193,7 @@ func (w *why) stays() bool {
 	if w.member != nil && w.member.State == fleet.TerminatingProceed {
 		return true
 	}
-	if w.homeless() {
+	if gapsOf(&w.known).host() {
 		return false
 	}
 	leaves := w.member != nil && strings.HasPrefix(strings.TrimPrefix(string(w.member.State), "Warmed:"), "Terminating")
@@ -214,7 +217,7 @@ func (w *why) stays() bool {
 	if len(parts) == 0 {
 		parts = append(parts, "it is in no group and no cluster that could be read")
 	}
-	groups := !w.s.Missed("autoscaling:DescribeAutoScalingGroups", "") && !w.s.Missed("autoscaling:DescribeAutoScalingInstances", "")
+	groups := !groupsUnread(w.s)
 	if w.member == nil && !groups {
 		parts = append(parts, "but its group could not be read and may be terminating it")
 	}
@@ -267,7 +270,11 @@ func (w *why) draining() {
 		b.Message = fmt.Sprintf("Ebb lets %s of group %s leave at once, and %s waits %s; its deadline counts from its turn on", e.Limit, w.group.Name,
 			w.instance, e.Waiting)
 		b.Advice = advice.Of(advice.Say("wait; who sets it DRAINING now lets more leave than the configuration allows"))
-	case w.hooksUnread() || w.beginUnread():
+	case gapsOf(&w.known).journal():
+		b.Exact = false
+		b.Message = state + "; Ebb ought to drain it, and whether it is at work, or lets it wait for its turn, is not known: its journal could not be read"
+		b.Advice = advice.Of(advice.Say("see Ebb's log, or ask again where its journal can be read"))
+	case gapsOf(&w.known).hooks() || gapsOf(&w.known).begin():
 		b.Exact = false
 		b.Message = state + "; who ought to drain it, or since when, could not be read"
 		b.Advice = advice.Of(advice.Say("allow autoscaling:DescribeLifecycleHooks and autoscaling:DescribeScalingActivities, or try again"))
@@ -288,7 +295,7 @@ func (w *why) draining() {
 // idle says why Ebb does not drain, as far as its configuration and journal show.
 func (k *known) idle() string {
 	switch e := k.q.Ebb; {
-	case e == nil:
+	case e == nil || e.Unread:
 		return ""
 	case !e.Manages:
 		return ". Ebb's configuration does not include the group"

@@ -138,7 +138,7 @@ func unsure(s *inventory.Inventory, c *inventory.Cluster, t *inventory.Task) boo
 		return true
 	}
 	g, _ := s.Member(h.Instance)
-	return launchUnread(s, g) || g == nil && (s.Missed("autoscaling:DescribeAutoScalingGroups", "") || s.Missed("autoscaling:DescribeAutoScalingInstances", ""))
+	return launchUnread(s, g) || g == nil && groupsUnread(s)
 }
 
 // sigterm describes a task that received SIGTERM. From outside we cannot tell a process that finishes its work from one that

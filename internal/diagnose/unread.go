@@ -35,7 +35,7 @@ func unseen(s *inventory.Inventory, c *inventory.Cluster) []string {
 // there is none.
 func (w *why) blind() bool {
 	unknown := "whether tasks run on " + string(w.instance) + " is not known: "
-	if w.homeless() {
+	if gapsOf(&w.known).host() {
 		unknown = "whether the host of task " + w.task.ARN.Name() + " leaves is not known: "
 	}
 	if w.host == nil && len(w.q.Only) > 0 {
@@ -59,11 +59,6 @@ func (w *why) blind() bool {
 	w.add(Blocker{Code: placement.Unjudged, Message: unknown + strings.Join(missed, ", ") + " could not be read", Advice: advice.Of(advice.Say(
 		"allow the operations that were refused, or try again; the notes say why they failed"))})
 	return true
-}
-
-// homeless reports whether the target is a task whose host could not be read.
-func (k *known) homeless() bool {
-	return k.task != nil && k.host == nil && k.task.ContainerInstance != ""
 }
 
 // need is a read that an answer rests on, and what is not known without it.
@@ -121,9 +116,12 @@ func (w *why) unpromise() {
 func (w *why) doubt() {
 	var parts []string
 	for _, n := range needs() {
-		if n.matters(w) && w.lacks(n.operation, n.of) {
+		if n.matters(w) && gapsOf(&w.known).lacks(n) {
 			parts = append(parts, fmt.Sprintf("%s (%s)", n.says, n.operation))
 		}
+	}
+	if gapsOf(&w.known).journal() {
+		parts = append(parts, "whether Ebb is at work, and what it waits for (its journal)")
 	}
 	if len(parts) == 0 {
 		return
@@ -133,32 +131,47 @@ func (w *why) doubt() {
 		advice.Say("allow the operations that were refused, or try again; the notes say why they failed"))})
 }
 
-func (k *known) lacks(operation string, of func(*known) string) bool {
+// gaps says what could not be read of what is around a target.
+type gaps struct{ of *known }
+
+func gapsOf(k *known) gaps { return gaps{k} }
+
+// lacks reports whether a need could not be read.
+func (g gaps) lacks(n need) bool {
 	part := ""
-	if of != nil {
-		part = of(k)
+	if n.of != nil {
+		part = n.of(g.of)
 	}
-	return k.s.Missed(operation, part)
+	return g.of.s.Missed(n.operation, part)
 }
 
-// hooksUnread reports whether the hooks of the target's group could not be read, so that none in the inventory does not mean none.
-func (k *known) hooksUnread() bool {
-	return k.group != nil && k.s.Missed("autoscaling:DescribeLifecycleHooks", "group "+k.group.Name)
+// inGroup reports whether something of the target's group could not be read.
+func (g gaps) inGroup(operation string) bool {
+	return g.of.group != nil && g.of.s.Missed(operation, "group "+g.of.group.Name)
 }
 
-// beginUnread reports whether it could not be read when the termination of the target began.
-func (k *known) beginUnread() bool {
-	return k.group != nil && k.s.Missed("autoscaling:DescribeScalingActivities", "group "+k.group.Name)
-}
+// hooks reports whether the hooks of the target's group could not be read, so that none in the inventory does not mean none.
+func (g gaps) hooks() bool { return g.inGroup("autoscaling:DescribeLifecycleHooks") }
 
-// groupUnread reports whether the target's group, or its hooks, could not be read: then it is not known who is at work on it.
-func (k *known) groupUnread() bool {
-	return k.hooksUnread() || k.group == nil && (k.s.Missed("autoscaling:DescribeAutoScalingGroups", "") ||
-		k.s.Missed("autoscaling:DescribeAutoScalingInstances", ""))
-}
+// begin reports whether it could not be read when the termination of the target began.
+func (g gaps) begin() bool { return g.inGroup("autoscaling:DescribeScalingActivities") }
 
-// ec2Unread reports whether EC2 could not be asked whether the target runs.
-func (k *known) ec2Unread() bool { return k.ec2 == nil && k.s.Missed("ec2:DescribeInstances", "") }
+// group reports whether the target's group, or its hooks, could not be read: then it is not known who is at work on it.
+func (g gaps) group() bool { return g.hooks() || g.of.group == nil && groupsUnread(g.of.s) }
+
+// journal reports whether Ebb looks after the group by its configuration, and its journal could not be read.
+func (g gaps) journal() bool { e := g.of.q.Ebb; return e != nil && e.Unread && e.Manages }
+
+// ec2 reports whether EC2 could not be asked whether the target runs.
+func (g gaps) ec2() bool { return g.of.ec2 == nil && g.of.s.Missed("ec2:DescribeInstances", "") }
+
+// host reports whether the target is a task whose host could not be read.
+func (g gaps) host() bool { return g.of.task != nil && g.of.host == nil && g.of.task.ContainerInstance != "" }
+
+// groupsUnread reports whether an instance that is in no group that was read may be in another.
+func groupsUnread(s *inventory.Inventory) bool {
+	return s.Missed("autoscaling:DescribeAutoScalingGroups", "") || s.Missed("autoscaling:DescribeAutoScalingInstances", "")
+}
 
 // launchUnread reports whether what the instances of a group are launched from could not be read.
 func launchUnread(s *inventory.Inventory, g *inventory.Group) bool {

@@ -33,12 +33,12 @@ func (in *Input) listened() []inventory.Queue {
 		}
 	}
 	return slices.DeleteFunc(slices.Clone(s.Queues), func(q inventory.Queue) bool {
-		return !in.queueRead(q) || !told[q.ARN] && !in.isEbbs(q)
+		return !queueRead(in, q) || !told[q.ARN] && !in.isEbbs(q)
 	})
 }
 
 // queueRead reports whether a queue is there and its attributes are known.
-func (in *Input) queueRead(q inventory.Queue) bool {
+func queueRead(in *Input, q inventory.Queue) bool {
 	return !q.Absent && q.ARN != "" && q.URL != "" && in.read("queue "+q.URL, "sqs:GetQueueAttributes")
 }
 
