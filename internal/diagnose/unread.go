@@ -166,7 +166,9 @@ func (g gaps) journal() bool { e := g.of.q.Ebb; return e != nil && e.Unread && e
 func (g gaps) ec2() bool { return g.of.ec2 == nil && g.of.s.Missed("ec2:DescribeInstances", "") }
 
 // host reports whether the target is a task whose host could not be read.
-func (g gaps) host() bool { return g.of.task != nil && g.of.host == nil && g.of.task.ContainerInstance != "" }
+func (g gaps) host() bool {
+	return g.of.task != nil && g.of.host == nil && g.of.task.ContainerInstance != ""
+}
 
 // groupsUnread reports whether an instance that is in no group that was read may be in another.
 func groupsUnread(s *inventory.Inventory) bool {
