@@ -16,6 +16,7 @@ type Hook struct {
 	Scope   string
 	Drain   string // key; empty: it is not in the journal yet
 	Target  fleet.Target
+	Begun   bool // it goes on although an operator has excluded the group since
 	Call    plan.HookCall
 	Timeout time.Duration // it ends so long after the last heartbeat
 	Seen    fleet.Fact[fleet.Hook]
@@ -37,7 +38,7 @@ func (k *Kernel) Hooks() (out []Hook, excluded map[string]bool) {
 			continue
 		}
 		h := Hook{
-			Scope: e.scope, Drain: d.Key, Target: d.Target, Timeout: shortestHook, Last: e.tried[plan.Beat].OK,
+			Scope: e.scope, Drain: d.Key, Target: d.Target, Begun: d.Admitted, Timeout: shortestHook, Last: e.tried[plan.Beat].OK,
 			Call: plan.HookCall{Group: d.Group, Hook: d.Hook, Instance: d.Instance(), Token: d.Token},
 		}
 		if h.Last.IsZero() && !(d.Adopted && known[time.Time](k.facts, began(d.Target, d.Group)).Is == fleet.Unknown) {
@@ -74,7 +75,7 @@ func (c Config) Opened(e event.Event, sent, now time.Time) (Hook, bool) {
 }
 
 // Swept reports whether every group has been looked at since the kernel was made, so that it knows of each instance that waits.
-func (k *Kernel) Swept() bool { return !k.swept.IsZero() }
+func (o *observer) Swept() bool { return !o.swept.IsZero() }
 
 // Beaten notes that AWS accepted the latest heartbeat of a hook while no kernel knew of its drain, and how the hook was seen last, so that
 // its heartbeat is not sent again before it is due. It reports whether the kernel knows of the drain.
