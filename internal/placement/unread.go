@@ -31,14 +31,15 @@ func (v *view) unread(d *demand) (reasons []Reason) {
 
 // departsUnread is the operation that could not be read and that says whether a host is on its way out; empty: that is known.
 func (v *view) departsUnread(h *inventory.Host) string {
-	if v.s.Instance(h.Instance) == nil && v.s.Missed("ec2:DescribeInstances", "") {
+	if v.s.Missed("ec2:DescribeInstances", "") && v.s.Instance(h.Instance) == nil {
 		return "ec2:DescribeInstances"
 	}
-	if _, in := v.s.Member(h.Instance); in == nil {
-		for _, operation := range [...]string{"autoscaling:DescribeAutoScalingGroups", "autoscaling:DescribeAutoScalingInstances"} {
-			if v.s.Missed(operation, "") {
-				return operation
-			}
+	for _, operation := range [...]string{"autoscaling:DescribeAutoScalingGroups", "autoscaling:DescribeAutoScalingInstances"} {
+		if !v.s.Missed(operation, "") {
+			continue
+		}
+		if _, in := v.s.Member(h.Instance); in == nil {
+			return operation
 		}
 	}
 	return ""
