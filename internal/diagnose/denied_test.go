@@ -57,8 +57,8 @@ func (s *scene) reads() (requests, operations []string) {
 	return requests, operations
 }
 
-// denials are the ways in which the reads of a look at the target are made to fail: each is denied, and with -everyrequest each request also
-// fails, is throttled for ever, or says nothing of one of its items, and pairs of reads are denied.
+// denials are the ways in which the reads of a look at the target are made to fail: each is denied, and with -everyrequest, or where there are
+// two clusters, each request also fails, is throttled for ever, or says nothing of one of its items, and pairs of reads are denied.
 func (s *scene) denials(seed uint64) (all []denial) {
 	requests, operations := s.reads()
 	deny := func(names ...string) {
@@ -68,7 +68,7 @@ func (s *scene) denials(seed uint64) (all []denial) {
 	for _, o := range operations {
 		deny(o)
 	}
-	if !*everyRequest {
+	if !*everyRequest && len(s.ListClusters()) == 1 {
 		return all
 	}
 	for _, k := range requests {
