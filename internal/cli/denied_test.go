@@ -544,3 +544,37 @@ func TestWhyDoesNoBetterWithoutEbbsJournal(t *testing.T) {
 		})
 	}
 }
+
+// TestStatusDoesNotShowAPartForTheWhole denies each read of the journal in turn.
+func TestStatusDoesNotShowAPartForTheWhole(t *testing.T) {
+	store := memory.New()
+	must(t, store.Write(t.Context(), journal.Batch{Records: []journal.Record{{
+		Key: "k", Scope: "cluster/prod", Rev: 1, Open: true, Body: []byte(`{"key":"k","instance":"i-1","group":"web","hook":"ebb-drain"}`),
+	}}}))
+	c := newStatus(Process{})
+	c.SetContext(t.Context())
+	for _, denied := range []string{"", "records", "ended records", "leases", "lines"} {
+		if r, err := statusOf(c, unreadable{store, denied}, config.Config{}, 10); (err != nil) != (denied != "") {
+			t.Errorf("without its %s: %+v, error %v", denied, r, err)
+		}
+	}
+	never := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = w.Write([]byte(`{"__type":"com.amazon.coral.service#AccessDeniedException","message":"not authorized to perform: dynamodb:Query"}`))
+	}))
+	defer never.Close()
+	for name, value := range map[string]string{
+		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "AWS_EC2_METADATA_DISABLED": "true", "AWS_PROFILE": "",
+		"AWS_ACCESS_KEY_ID": "ebb", "AWS_SECRET_ACCESS_KEY": "none", "AWS_REGION": "eu-west-1",
+	} {
+		t.Setenv(name, value)
+	}
+	file := filepath.Join(t.TempDir(), "ebb.yaml")
+	must(t, os.WriteFile(file, []byte("region: eu-west-1\njournal: dynamodb://ebb\njournal_endpoint: "+never.URL+"\n"), 0o600))
+	var stdout, stderr strings.Builder
+	code := Main(t.Context(), []string{"status", "--config", file}, Process{Stdout: &stdout, Stderr: &stderr, Env: func(string) string { return "" }})
+	if code == ExitOK || stdout.Len() > 0 || !strings.Contains(stderr.String(), "AccessDenied") {
+		t.Errorf("exit code %d, printed %q, said %q", code, stdout.String(), stderr.String())
+	}
+}

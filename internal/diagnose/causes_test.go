@@ -108,7 +108,7 @@ func (s *scene) drain() {
 
 func (s *scene) take() *inventory.Inventory {
 	s.t.Helper()
-	seen, err := s.inventory.Take(s.t.Context(), collector.Scope{Instance: s.target})
+	seen, err := s.inventory.Take(s.t.Context(), collector.Scope{Instance: s.target, Silent: true})
 	if err != nil || len(seen.Unread) > 0 {
 		s.t.Fatalf("inventory: %v, unread %+v", err, seen.Unread)
 	}

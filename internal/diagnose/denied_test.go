@@ -100,7 +100,7 @@ func (s *scene) under(d denial) *inventory.Inventory {
 	var seen inventory.Inventory
 	var err error
 	synctest.Test(s.t, func(t *testing.T) {
-		seen, err = s.inventory.Take(t.Context(), collector.Scope{Instance: s.target})
+		seen, err = s.inventory.Take(t.Context(), collector.Scope{Instance: s.target, Silent: true})
 	})
 	if err != nil {
 		s.t.Fatal(err)
@@ -366,4 +366,28 @@ func promised(was, is diagnose.Forecast) (all []string) {
 		}
 	}
 	return all
+}
+
+// TestAHostOfAnotherGroupThatLeavesIsNoPlace: a look at one instance does not read the groups of its neighbours, but it knows which of these leave.
+func TestAHostOfAnotherGroupThatLeavesIsNoPlace(t *testing.T) {
+	spec := base()
+	spec.Groups[0].Desired = 1
+	other := spec.Groups[0]
+	other.Name = "other-asg"
+	spec.Groups = append(spec.Groups, other)
+	spec.Services[0].Min, spec.Services[0].Max = 100, 200
+	s := stage(t, spec)
+	if _, err := s.TerminateInstanceInAutoScalingGroup(s.other, true); err != nil {
+		t.Fatal(err)
+	}
+	s.after(5 * time.Second)
+	seen := s.take()
+	if f := diagnose.Plan(seen, []string{s.target}, s.Now()); f.Verdict != "stuck" || len(seen.Groups) != 1 {
+		t.Errorf("%s with %d groups: %s", f.Verdict, len(seen.Groups), f.Headline)
+	}
+	for _, d := range s.denials(0) {
+		if f := diagnose.Plan(s.under(d), []string{s.target}, s.Now()); f.Verdict != "stuck" && f.Verdict != "uncertain" && f.Verdict != "unknown" {
+			t.Errorf("%s: %s: %s", d.name, f.Verdict, f.Headline)
+		}
+	}
 }

@@ -24,7 +24,9 @@ type Inventory struct {
 	TargetGroups []*TargetGroup
 	Queues       []Queue
 	Rules        []Rule
-	Unread       []Unread
+	// States are those of hosts whose groups are out of the scope, as these see them.
+	States map[fleet.InstanceID]fleet.LifecycleState
+	Unread []Unread
 }
 
 // Unread is a part that could not be read: access denied, throttled for too long, or deleted in the meantime.

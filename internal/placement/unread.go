@@ -38,7 +38,7 @@ func (v *view) departsUnread(h *inventory.Host) string {
 		if !v.s.Missed(operation, "") {
 			continue
 		}
-		if _, in := v.s.Member(h.Instance); in == nil {
+		if _, in := v.s.Member(h.Instance); in == nil && v.s.States[h.Instance] == "" {
 			return operation
 		}
 	}

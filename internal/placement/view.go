@@ -53,6 +53,9 @@ func (v *view) departs(id fleet.InstanceID) bool {
 	if m := v.s.Instance(id); m != nil && m.State.Gone() {
 		return true
 	}
-	_, in := v.s.Member(id)
-	return in != nil && (in.State.Waiting() || in.State.Leaving() || in.State.Over())
+	state := v.s.States[id]
+	if _, in := v.s.Member(id); in != nil {
+		state = in.State
+	}
+	return state.Waiting() || state.Leaving() || state.Over()
 }
