@@ -60,6 +60,9 @@ func (k *known) hasShell() bool {
 // addHost launches one host more for a service, where that can help and no host comes anyway.
 func (k *known) addHost(s *inventory.Service) []advice.Fix {
 	g := k.groupFor(s)
+	if gapsOf(k).coming() {
+		return []advice.Fix{advice.Say("add a host to cluster %s, unless one is coming: that could not be read", k.cluster.Name)}
+	}
 	if g == nil {
 		return []advice.Fix{advice.Say("add a host to cluster %s", k.cluster.Name)}
 	}

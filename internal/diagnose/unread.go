@@ -165,6 +165,11 @@ func (g gaps) journal() bool { e := g.of.q.Ebb; return e != nil && e.Unread && e
 // ec2 reports whether EC2 could not be asked whether the target runs.
 func (g gaps) ec2() bool { return g.of.ec2 == nil && g.of.s.Missed("ec2:DescribeInstances", "") }
 
+// coming reports whether it could not be read if another host is being launched.
+func (g gaps) coming() bool {
+	return groupsUnread(g.of.s) || g.of.s.Missed("ec2:DescribeInstances", "") || g.of.s.Missed("ecs:DescribeCapacityProviders", "cluster "+g.of.cluster.Name)
+}
+
 // host reports whether the target is a task whose host could not be read.
 func (g gaps) host() bool {
 	return g.of.task != nil && g.of.host == nil && g.of.task.ContainerInstance != ""

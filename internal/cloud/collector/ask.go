@@ -89,14 +89,14 @@ func (l *look) note(what string, err error) {
 	}
 }
 
-func (l *look) missed(what, text string) { l.add(inventory.Unread{What: what, Error: text}) }
+func (l *look) missed(what, text string) { addUnread(l, inventory.Unread{What: what, Error: text}) }
 
 // absent notes a part that was asked for by its name and does not exist.
 func (l *look) absent(what, text string) {
-	l.add(inventory.Unread{What: what, Error: text, Absent: true})
+	addUnread(l, inventory.Unread{What: what, Error: text, Absent: true})
 }
 
-func (l *look) add(u inventory.Unread) {
+func addUnread(l *look, u inventory.Unread) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.unread = append(l.unread, u)

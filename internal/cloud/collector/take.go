@@ -88,7 +88,7 @@ func (l *look) resolve(ctx context.Context, scope Scope) (f found) {
 		f.clusters = l.clusters(ctx, l.clustersOf(ctx, append(f.instances(), scope.Instance)))
 	}
 	if scope.Instance != "" {
-		f.states = l.statesOf(ctx, f)
+		f.states = statesOf(ctx, l, f)
 	}
 	if len(names) == 0 && scope.Instance == "" {
 		if names = l.groupsBehind(ctx, f.clusters); len(names) > 0 {
@@ -124,7 +124,7 @@ func (l *look) members(ctx context.Context, ids []string) []astypes.AutoScalingI
 }
 
 // statesOf are the states of the hosts that are in none of the groups that were read: whether they stay matters to what leaves.
-func (l *look) statesOf(ctx context.Context, f found) map[fleet.InstanceID]fleet.LifecycleState {
+func statesOf(ctx context.Context, l *look, f found) map[fleet.InstanceID]fleet.LifecycleState {
 	known := found{groups: f.groups}.instances()
 	others := slices.DeleteFunc(found{clusters: f.clusters}.instances(), func(id string) bool { return slices.Contains(known, id) })
 	states := map[fleet.InstanceID]fleet.LifecycleState{}
