@@ -288,6 +288,12 @@ func unknown(r diagnose.Report) bool {
 	})
 }
 
+// absences are words by which an answer says that something is not there, or is as if nothing were set.
+var absences = []string{
+	"nothing blocks", "no other terminating hook", "has no terminating hook", "does not manage its draining", "without a health check", "nobody drains",
+	"does not include the group", "there is nothing to drain", "waits for 0 hooks", "it has left", "nothing that was read blocks",
+}
+
 // better says in what an answer of why is better than the truth.
 func better(was, is diagnose.Report, missing bool) (all []string) {
 	say := func(format string, args ...any) {
@@ -318,8 +324,11 @@ func better(was, is diagnose.Report, missing bool) (all []string) {
 				say("%s is to end at %s, not %s", b.Code, b.Until.Format(time.TimeOnly), o.Until.Format(time.TimeOnly))
 			}
 		}
-		if strings.Contains(b.Message, "nothing blocks") && !slices.Contains(codes(was), diagnose.InProgress) {
-			say("nothing blocks it: %s", b.Message)
+		for _, claim := range absences {
+			said := slices.ContainsFunc(was.Blockers, func(o diagnose.Blocker) bool { return strings.Contains(o.Message, claim) })
+			if strings.Contains(b.Message, claim) && !said {
+				say("it says %q: %s", claim, b.Message)
+			}
 		}
 	}
 	harm := written(was)
