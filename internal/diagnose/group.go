@@ -175,7 +175,7 @@ func (w *why) stays() bool {
 	if w.member != nil && w.member.State == fleet.TerminatingProceed {
 		return true
 	}
-	leaves := w.member != nil && strings.HasPrefix(strings.TrimPrefix(string(w.member.State), "Warmed:"), "Terminating")
+	leaves := w.member != nil && (w.member.State.Waiting() || w.member.State.Leaving() || w.member.State == fleet.TerminatingRetained)
 	stops := w.task != nil && w.task.DesiredStatus == fleet.Stopped
 	if leaves || stops || w.host != nil && w.host.Status != fleet.Active {
 		return false
