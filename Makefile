@@ -68,6 +68,7 @@ nightly: ## what takes too long for each change
 	$(MAKE) race
 	$(MAKE) sim SEEDS=200000
 	$(GO) test ./internal/cli -run '^TestEveryCommandOfDoctor|^TestWhatInit' -count=1 -awscli
+	$(GO) test ./internal/diagnose ./internal/cli -run 'ByADenial$$' -count=1 -timeout=60m -everyrequest
 	$(GO) test ./internal/story -run '^TestWhyDuringHealthyDrains$$' -count=1 -timeout=120m -v -drains=1000
 	$(MAKE) plants
 	$(MAKE) fuzz FUZZTIME=10m

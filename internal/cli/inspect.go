@@ -81,7 +81,7 @@ func look(ctx context.Context, cfg config.Config, scope collector.Scope, now fun
 // lookFor reads the clusters and groups of targets. Without a cluster, an instance id is looked for in its group and wherever it
 // is registered, and for everything else the whole account is.
 func (f *lookFlags) lookFor(c *cobra.Command, p Process, targets []string) (config.Config, inventory.Inventory, error) {
-	scope := collector.Scope{Clusters: f.clusters}
+	scope := collector.Scope{Clusters: f.clusters, Silent: true}
 	if len(targets) == 1 && len(f.clusters) == 0 {
 		if strings.HasPrefix(targets[0], "i-") {
 			scope.Instance = targets[0]

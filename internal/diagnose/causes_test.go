@@ -43,6 +43,7 @@ type scene struct {
 	target    string // the instance that is to leave
 	other     string
 	inventory *collector.Collector
+	api       *wire.API
 }
 
 func base() sim.Spec {
@@ -79,7 +80,7 @@ func stage(t *testing.T, spec sim.Spec) *scene {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &scene{World: w, t: t, target: hosts[0].Instance, other: hosts[1].Instance, inventory: s}
+	return &scene{World: w, t: t, target: hosts[0].Instance, other: hosts[1].Instance, inventory: s, api: api}
 }
 
 func (s *scene) after(d time.Duration) { s.Advance(s.Now().Add(d)) }
@@ -107,7 +108,7 @@ func (s *scene) drain() {
 
 func (s *scene) take() *inventory.Inventory {
 	s.t.Helper()
-	seen, err := s.inventory.Take(s.t.Context(), collector.Scope{Instance: s.target})
+	seen, err := s.inventory.Take(s.t.Context(), collector.Scope{Instance: s.target, Silent: true})
 	if err != nil || len(seen.Unread) > 0 {
 		s.t.Fatalf("inventory: %v, unread %+v", err, seen.Unread)
 	}

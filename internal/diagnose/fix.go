@@ -51,8 +51,8 @@ func (k *known) restartAgent() advice.Fix {
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-placement-constraints.html
 func (k *known) hasShell() bool {
 	_, bottlerocket := k.host.Attributes["bottlerocket.variant"]
-	if k.group != nil && strings.Contains(k.group.UserData, "[settings.") {
-		bottlerocket = true
+	if k.group != nil && strings.Contains(k.group.UserData, "[settings.") || launchUnread(k.s, k.group) || gapsOf(k).group() {
+		bottlerocket = true // or may be
 	}
 	return k.host.Attributes["ecs.os-type"] == "linux" && !bottlerocket
 }
@@ -60,6 +60,9 @@ func (k *known) hasShell() bool {
 // addHost launches one host more for a service, where that can help and no host comes anyway.
 func (k *known) addHost(s *inventory.Service) []advice.Fix {
 	g := k.groupFor(s)
+	if gapsOf(k).coming() {
+		return []advice.Fix{advice.Say("add a host to cluster %s, unless one is coming: that could not be read", k.cluster.Name)}
+	}
 	if g == nil {
 		return []advice.Fix{advice.Say("add a host to cluster %s", k.cluster.Name)}
 	}

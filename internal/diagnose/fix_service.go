@@ -38,7 +38,7 @@ func (k *known) fix(s *inventory.Service, c Code, f placement.Fate) []advice.Fix
 	default:
 		return nil
 	}
-	if g := k.groupFor(s); proved && (g == nil || k.hostComes(g) == "") {
+	if g := k.groupFor(s); proved && !gapsOf(k).coming() && (g == nil || k.hostComes(g) == "") {
 		fixes = append(fixes, k.lower(s, f)...)
 	}
 	return fixes
