@@ -148,7 +148,7 @@ func (k *known) groupFor(s *inventory.Service) *inventory.Group {
 // clock spells a time as on a clock, with the date if that is not today's.
 func (k *known) clock(t time.Time) string {
 	t = t.UTC()
-	if y, d := t.YearDay(), k.q.Now.UTC().YearDay(); y != d {
+	if t.Format(time.DateOnly) != k.q.Now.UTC().Format(time.DateOnly) {
 		return t.Format("2006-01-02 15:04:05 UTC")
 	}
 	return t.Format("15:04:05 UTC")

@@ -196,7 +196,7 @@ func (w *why) stays() bool {
 	if gapsOf(&w.known).host() {
 		return false
 	}
-	leaves := w.member != nil && strings.HasPrefix(strings.TrimPrefix(string(w.member.State), "Warmed:"), "Terminating")
+	leaves := w.member != nil && (w.member.State.Waiting() || w.member.State.Leaving() || w.member.State == fleet.TerminatingRetained)
 	stops := w.task != nil && w.task.DesiredStatus == fleet.Stopped
 	if leaves || stops || w.host != nil && w.host.Status != fleet.Active {
 		return false

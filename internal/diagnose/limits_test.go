@@ -82,7 +82,7 @@ func TestATimeOfAnotherDayHasItsDate(t *testing.T) {
 	p := s.parts()
 	p.cluster.Tasks = nil
 	for back, want := range map[time.Duration]string{time.Minute: "The termination began at 0",
-		26 * time.Hour: "The termination began at 2026-11-2"} {
+		26 * time.Hour: "The termination began at 2026-11-2", 365 * 24 * time.Hour: "The termination began at 2025-11-21"} {
 		p.group.Activities = []fleet.Activity{{Instance: p.member.ID, Start: s.Now().Add(-back)}}
 		if r := p.why(s, nil); !told(r, diagnose.OpenHook, want) {
 			t.Errorf("%s ago: %s", back, r.Headline)

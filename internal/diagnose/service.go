@@ -226,10 +226,12 @@ func (k *known) targetState(s *inventory.Service, t *inventory.Task) string {
 
 func (k *known) isTarget(t *inventory.Task, lb fleet.LoadBalancer, tg *inventory.TargetGroup, h fleet.Health) bool {
 	for _, a := range t.Addresses {
-		if a.ContainerPort != lb.ContainerPort {
-			continue
-		}
-		if tg.Type == "ip" && h.Target.ID == a.IP || tg.Type != "ip" && h.Target.Port == a.HostPort && h.Target.ID == string(k.hostOf(t)) {
+		switch {
+		case tg.Type == "ip": // of an address of its own ECS names no port
+			if h.Target.ID == a.IP && h.Target.Port == lb.ContainerPort {
+				return true
+			}
+		case a.ContainerPort == lb.ContainerPort && h.Target.Port == a.HostPort && h.Target.ID == string(k.hostOf(t)):
 			return true
 		}
 	}

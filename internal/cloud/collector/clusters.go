@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
@@ -102,7 +103,10 @@ func capacityProvider(p ecstypes.CapacityProvider) inventory.CapacityProvider {
 	if g == nil {
 		return out
 	}
-	out.Group = fleet.ARN(aws.ToString(g.AutoScalingGroupArn)).Name() // an ARN or a name
+	out.Group = aws.ToString(g.AutoScalingGroupArn) // an ARN or a name, and a name may have slashes
+	if _, name, ok := strings.Cut(out.Group, ":autoScalingGroupName/"); ok {
+		out.Group = name
+	}
 	out.ManagedScaling = g.ManagedScaling != nil && g.ManagedScaling.Status == ecstypes.ManagedScalingStatusEnabled
 	out.TerminationProtection = g.ManagedTerminationProtection == ecstypes.ManagedTerminationProtectionEnabled
 	out.ManagedDraining = g.ManagedDraining == ecstypes.ManagedDrainingEnabled
