@@ -410,7 +410,11 @@ func TestInitDoesNoBetterByADenial(t *testing.T) {
 			if (failed != nil) != fails[name] {
 				t.Fatalf("with all reads: %v", failed)
 			}
-			for _, d := range r.denials(scope) {
+			denials := r.denials(scope)
+			for _, k := range r.sent(scope) {
+				denials = append(denials, failing(k, "denied", wire.Fault{Kind: wire.Denied}))
+			}
+			for _, d := range denials {
 				is, said, err := answer(r.take(scope, d.faults))
 				told := slices.ContainsFunc(d.operations, func(o string) bool { return strings.Contains(said, strings.Replace(o, ".", ":", 1)) })
 				switch {

@@ -397,3 +397,36 @@ func TestAHostOfAnotherGroupThatLeavesIsNoPlace(t *testing.T) {
 		}
 	}
 }
+
+// TestAHookIsNotAnsweredForAClusterThatWasNotRead: with --cluster only a part of the instance's tasks may have been read.
+func TestAHookIsNotAnsweredForAClusterThatWasNotRead(t *testing.T) {
+	for _, c := range bad() {
+		if c.name != "a task on its other registration" {
+			continue
+		}
+		spec := base()
+		c.spec(&spec)
+		s := stage(t, spec)
+		c.act(s)
+		arns, err := s.ListContainerInstances("other", "", "")
+		if err == nil {
+			_, _, err = s.UpdateContainerInstancesState("other", arns, "DRAINING")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen, err := s.inventory.Take(t.Context(), collector.Scope{Clusters: []string{"other"}, Silent: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := diagnose.Why(&seen, diagnose.Question{Target: s.target, Hook: "ebb-drain", Now: s.Now(), Only: []string{"other"}})
+		if len(written(r)) == 0 || r.Cluster != "other" {
+			t.Fatalf("%s: %s", r.Cluster, r.Headline)
+		}
+		for line, harm := range written(r) {
+			if harm != advice.Destroys {
+				t.Errorf("a task runs in cluster prod, and this is called %s: %s", harm, line)
+			}
+		}
+	}
+}

@@ -231,8 +231,12 @@ func (w *why) empty() {
 	if w.task != nil || w.member == nil || w.member.State != fleet.InService || len(w.report.Blockers) > 0 {
 		return
 	}
+	end := w.q.At.Terminate(string(w.instance))
+	if len(w.q.Only) == 0 { // else another cluster may have tasks of it
+		end = end.Known("it is to go; no task is left on it")
+	}
 	w.add(Blocker{Code: NotLeaving, Exact: true, Advice: advice.Of(
-		w.q.At.Terminate(string(w.instance)).Known("it is to go; no task is left on it").For(""), w.setState(fleet.Active).For("if it should stay"),
+		end.For(""), w.setState(fleet.Active).For("if it should stay"),
 	), Message: fmt.Sprintf("no task is left on %s and it is DRAINING in cluster %s, but nothing terminates it: it is InService in group %s", w.instance,
 		w.cluster.Name, w.group.Name)})
 }

@@ -60,21 +60,29 @@ func (w *why) release(h fleet.Hook, answered bool) ([]advice.Fix, bool) {
 	if gapsOf(&w.known).ec2() || gapsOf(&w.known).begin() || h.Name == w.q.Hook && gapsOf(&w.known).journal() || w.s.Missed("ecs:ListContainerInstances", "") {
 		return []advice.Fix{advice.Say("ask again when all can be read; until then leave hook %s to the program that answers it", h.Name)}, false
 	}
-	const empty = "no task is left on it, and that has been so for some minutes: its drainer would have answered"
 	switch e := w.q.Ebb; {
 	case h.Name == w.q.Hook && w.ours() && !answered && (e.Open || known && since < 2*soon):
 		if e.Empty.IsZero() || w.q.Now.Sub(e.Empty) < e.Grace+2*soon {
 			return nil, true // Ebb lists the tasks once more, and then answers
 		}
-		return []advice.Fix{advice.Say("Ebb should have answered hook %s: see its log", h.Name), w.complete(h.Name).Known(empty).For("answers hook " + h.Name)}, false
+		return []advice.Fix{advice.Say("Ebb should have answered hook %s: see its log", h.Name), emptied(&w.known, h.Name).For("answers hook " + h.Name)}, false
 	case h.Name == w.q.Hook && e != nil && !(e.Works && e.Manages), len(w.group.Terminating()) == 1:
 		return []advice.Fix{advice.Say("ask again in some minutes: the program that answers hook %s does so soon after the last task has stopped", h.Name),
-			w.complete(h.Name).Known(empty).For("answers hook " + h.Name)}, false
+			emptied(&w.known, h.Name).For("answers hook " + h.Name)}, false
 	case known && since < h.Heartbeat+h.Heartbeat/2+2*soon:
 		return nil, true // it is answered, or it times out
 	}
 	return []advice.Fix{advice.Say("find out what answers hook %s, and what it still does", h.Name), w.complete(h.Name).Costs(advice.Destroys,
 		"what the program behind hook "+h.Name+" still does", "that program is known to be done, or dead").For("answers hook " + h.Name)}, false
+}
+
+// emptied answers a hook of an instance without tasks. Where not every cluster was looked at, another may have tasks of it.
+func emptied(k *known, hook string) advice.Command {
+	if len(k.q.Only) > 0 {
+		return k.complete(hook).Costs(advice.Destroys, "tasks of the instance in clusters that were not read, if it is registered there too",
+			"it is registered in no other cluster; ask without --cluster to see that")
+	}
+	return k.complete(hook).Known("no task is left on it, and that has been so for some minutes: its drainer would have answered")
 }
 
 // owner says who answers a hook, as far as that is known, and how long it lasts unanswered.
