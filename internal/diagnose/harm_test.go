@@ -227,6 +227,40 @@ func TestNoShellCommandIsAdvisedWhereThereIsNoShell(t *testing.T) {
 	}
 }
 
+// B1's kind: a job on a host that leaves is waited for. Its stop is mentioned, apart, only once it has run for long and no Ebb is known to end the wait.
+func TestAJobOnAHostThatLeavesIsWaitedFor(t *testing.T) {
+	spec := base()
+	spec.Groups[0].Hooks[0].Heartbeat = 2 * time.Hour
+	spec.TaskDefinitions = append(spec.TaskDefinitions, ecs.TaskDefinition{Family: "job", CPU: 64, Memory: 64})
+	spec.Tasks = []sim.TaskSpec{{Cluster: "prod", Task: "job", Host: new(int)}}
+	s := stage(t, spec)
+	s.terminate()
+	s.after(10 * time.Minute)
+	e := atWork()
+	e.Deadline = s.Now().Add(20 * time.Minute)
+	for _, e := range []*diagnose.Ebb{nil, e} {
+		r := s.parts().why(s, e)
+		if allCommands(r) != "" || r.Blockers[0].Code != placement.Standalone || !next(r, diagnose.TaskEnds) {
+			t.Errorf("after ten minutes: %+v\n%s", r.Next, allCommands(r))
+		}
+		if e != nil && !strings.Contains(r.Wait, "wait until 09:") {
+			t.Errorf("it does not say until when: %q", r.Wait)
+		}
+	}
+	s.after(time.Hour)
+	if r := s.parts().why(s, nil); !strings.Contains(lines(r.Blockers[0].Last), "ecs stop-task") || lines(r.Blockers[0].Fix) != "" {
+		t.Errorf("after an hour: %+v", r.Blockers[0].Advice)
+	}
+	e.Deadline = s.Now().Add(time.Hour)
+	if r := s.parts().why(s, e); allCommands(r) != "" {
+		t.Errorf("after an hour, with Ebb at work: %s", allCommands(r))
+	}
+}
+
+func next(r diagnose.Report, e diagnose.Event) bool {
+	return slices.ContainsFunc(r.Next, func(n diagnose.Next) bool { return n.Event == e })
+}
+
 // B6 and B7: every value is quoted, and every command says where it goes.
 func TestNamesAreQuotedAndCommandsSayWhereTheyGo(t *testing.T) {
 	for _, name := range []string{"web$(touch pwned)", "Web Servers (blue)", "team/web", "it's", "`id`", "-x", "a\nb", "\u202egsa"} {
@@ -254,10 +288,15 @@ func TestWhyKnowsWhoseTurnItIsAndWhoWorks(t *testing.T) {
 	if _, err := s.TerminateInstanceInAutoScalingGroup(s.target, true); err != nil {
 		t.Fatal(err)
 	}
-	s.after(10 * time.Minute)
-	p := s.parts()
+	s.after(time.Minute)
 	e := atWork()
-	e.Limit, e.Queued, e.Waiting = "1", true, "for its turn: 1 of group web-asg leave, and no more than 1 may at once"
+	e.Limit = "1"
+	if r := s.parts().why(s, e); len(r.Next) != 1 || r.Next[0].Event != diagnose.SetDraining || !r.Next[0].By.IsZero() || r.Wait == "" {
+		t.Errorf("it may be told to wait for its turn yet: %+v, %q", r.Next, r.Wait)
+	}
+	s.after(9 * time.Minute)
+	p := s.parts()
+	e.Queued, e.Waiting = true, "for its turn: 1 of group web-asg leave, and no more than 1 may at once"
 	if r := p.why(s, e); allCommands(r) != "" ||
 		!strings.Contains(r.Headline, "Ebb lets 1 of group web-asg leave at once, and "+s.target+" waits for its turn") || r.Wait == "" {
 		t.Errorf("queued: %s\n%s", r.Headline, allCommands(r))
@@ -401,6 +440,11 @@ func TestAForeignHookIsWaitedFor(t *testing.T) {
 	if allCommands(r) != "" || len(r.Next) != 1 || r.Next[0].Event != diagnose.HookEnds || !strings.Contains(r.Wait, "hook flush-logs is answered, or times out") {
 		t.Errorf("%s, %+v\n%s", r.Wait, r.Next, allCommands(r))
 	}
+	q.Now = s.parts().group.TerminatingSince(fleet.InstanceID(s.target)).Add(time.Hour + time.Second)
+	if r = diagnose.Why(s.take(), q); !next(r, diagnose.HookEnds) || r.Next[0].By.IsZero() {
+		t.Errorf("it times out just now: %+v", r.Next)
+	}
+	q.Now = s.Now()
 	at := s.parts()
 	at.group.Activities = nil // and since when it waits is not known
 	if r = diagnose.Why(at.Inventory, q); len(r.Blockers[0].Fix) == 0 || len(harmful(r)) == 0 || lines(r.Blockers[0].Fix) != "" {
