@@ -16,6 +16,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	creds "github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/smithy-go/middleware"
 
 	"github.com/ebbhq/ebb/internal/advice"
 	"github.com/ebbhq/ebb/internal/cloud/collector"
@@ -92,16 +93,16 @@ func (h handled) RoundTrip(r *http.Request) (*http.Response, error) {
 	return w.Result(), nil
 }
 
-// one lets requests in one at a time: the world has no lock of its own here.
-type one struct {
-	mu sync.Mutex
-	http.Handler
-}
-
-func (o *one) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.Handler.ServeHTTP(w, r)
+// direct takes the requests of the SDK's clients to an API before they become HTTP, which is most of what an answer would cost.
+func direct(api *wire.API) func(*middleware.Stack) error {
+	return func(s *middleware.Stack) error {
+		return s.Initialize.Add(middleware.InitializeMiddlewareFunc("direct", func(
+			ctx context.Context, in middleware.InitializeInput, _ middleware.InitializeHandler,
+		) (out middleware.InitializeOutput, _ middleware.Metadata, err error) {
+			out.Result, err = api.Do(ctx, in.Parameters)
+			return out, middleware.Metadata{}, err
+		}), middleware.Before)
+	}
 }
 
 // ask tells a story, and asks why of every instance that leaves, every five seconds.
@@ -112,10 +113,10 @@ func ask(t *testing.T, s Scenario) (asked, Result) {
 		t.Fatal(err)
 	}
 	// why reads through an API of its own: its calls spend nothing of the limits of Ebb's, and no fault or lag is for it
-	api := wire.New(wire.Config{World: r.w})
+	api := wire.New(wire.Config{World: r.w, Lock: &sync.Mutex{}})
 	c := collector.New(aws.Config{
 		Region: "eu-west-1", Credentials: creds.NewStaticCredentialsProvider("operator", "secret", ""), BaseEndpoint: aws.String("http://sim.invalid"),
-		HTTPClient: &http.Client{Transport: handled{&one{Handler: api.Handler()}}},
+		HTTPClient: &http.Client{Transport: handled{api.Handler()}}, APIOptions: []func(*middleware.Stack) error{direct(api)},
 	})
 	c.Now = r.w.Now
 	a := asked{run: r, collector: c, answers: map[string][]whyAnswer{}}
@@ -230,6 +231,8 @@ func happened(record []core.Entry, instance string) (all []diagnose.Next) {
 			}
 		case e.Kind == core.EntryContainer && e.To == fleet.Draining:
 			add(e, diagnose.SetDraining)
+		case e.Kind == core.EntryTask && e.Service == "" && e.From == "RUNNING" && (e.To == "DEACTIVATING" || e.To == "STOPPED"):
+			add(e, diagnose.TaskEnds)
 		case e.Kind == core.EntryTask && (e.From == "RUNNING" || e.From == "ACTIVATING" || e.From == "PENDING" || e.From == "PROVISIONING") &&
 			(e.To == "DEACTIVATING" || e.To == "STOPPING" || e.To == "DEPROVISIONING" || e.To == "STOPPED"):
 			add(e, diagnose.TaskOrdered)
