@@ -67,7 +67,6 @@ iam: ## write the table of calls that the IAM policies are made of, from what si
 nightly: ## what takes too long for each change
 	$(MAKE) race
 	$(MAKE) sim SEEDS=200000
-	$(GO) test ./internal/cli -run '^TestEveryCommandOfDoctor|^TestWhatInit' -count=1 -awscli
 	$(GO) test ./internal/story -run '^TestWhyDuringHealthyDrains$$' -count=1 -timeout=120m -v -drains=1000
 	$(MAKE) plants
 	$(MAKE) fuzz FUZZTIME=10m
