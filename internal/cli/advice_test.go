@@ -204,6 +204,9 @@ func runAll(t *testing.T, make func(*testing.T) account, ran map[string]bool) (r
 				began, writes := len(a.API.World.Record()), false
 				for _, fix := range fixes(f) {
 					if line := fix.Line(); line != "" {
+						if fix.Command.Undo == line {
+							t.Errorf("it changes nothing: %s", line)
+						}
 						run++
 						writes = a.run(shell(t, line)) || writes
 					}

@@ -128,6 +128,9 @@ func TestEveryCommandOfWhyIsTakenAndMends(t *testing.T) {
 				s, r := begin(t)
 				f := r.Blockers[0].All()[i]
 				argv := words(t, f.Line())
+				if f.Command.Undo == f.Line() {
+					t.Errorf("it changes nothing: %s", f.Line())
+				}
 				at := s.Now()
 				if err := s.command(argv); err != nil {
 					t.Fatalf("%s: %v", f.Line(), err)
