@@ -38,7 +38,10 @@ func (k *known) fix(s *inventory.Service, c Code, f placement.Fate) []advice.Fix
 	default:
 		return nil
 	}
-	if g := k.groupFor(s); proved && (g == nil || k.hostComes(g) == "") {
+	switch coming, known := k.anyComes(s); {
+	case proved && !known:
+		fixes = append([]advice.Fix{k.wider()}, fixes...)
+	case proved && coming == "":
 		fixes = append(fixes, k.lower(s, f)...)
 	}
 	return fixes

@@ -364,6 +364,13 @@ func TestOneHostMoreIsAdvisedOnlyWhereItHelps(t *testing.T) {
 			p.Instances = append(p.Instances, &inventory.Instance{ID: "i-0new", State: fleet.StateRunning, Launched: s.Now().Add(-time.Minute)})
 		}, "has not joined a cluster yet", ""},
 		"the group launches one": {func(p seen, _ *scene) { p.group.Desired = 2 }, "launches another host: 1 of the 2 that it wants stay", ""},
+		"another group of the cluster launches one": {func(p seen, s *scene) {
+			g := &inventory.Group{} // the other host is its
+			g.Name, g.Desired = "more-asg", 2
+			g.Instances = []fleet.GroupInstance{{ID: fleet.InstanceID(s.other), Group: g.Name, State: fleet.InService}}
+			p.group.Instances = slices.DeleteFunc(p.group.Instances, func(i fleet.GroupInstance) bool { return string(i.ID) == s.other })
+			p.group.Desired, p.Groups = 0, append(p.Groups, g)
+		}, "wait: group more-asg launches another host: 1 of the 2 that it wants stay", ""},
 		"Launch is suspended": {func(p seen, _ *scene) { p.group.Suspended = []string{"Launch"} }, "while its process Launch is suspended",
 			"resume-processes --auto-scaling-group-name web-asg --scaling-processes Launch"},
 		"none of that kind has room": {func(p seen, _ *scene) { p.cluster.TaskDefinition("web:1").CPU = 5000 }, "add hosts of another kind", ""},
@@ -382,6 +389,9 @@ func TestOneHostMoreIsAdvisedOnlyWhereItHelps(t *testing.T) {
 				strings.Contains(fix, "desired-capacity") != (name == "none comes") {
 				t.Errorf("%s: %s\n%+v", b.Code, fix, b.Fix)
 			}
+			if name == "none comes" {
+				s.onlyItsGroup(t, p)
+			}
 			if name == "none comes" && !strings.Contains(b.Fix[0].Command.Undo, "--desired-capacity 1 ") {
 				t.Errorf("how it is put back: %q", b.Fix[0].Command.Undo)
 			}
@@ -389,6 +399,18 @@ func TestOneHostMoreIsAdvisedOnlyWhereItHelps(t *testing.T) {
 				t.Errorf("a host comes, and yet: %s", fix)
 			}
 		})
+	}
+}
+
+// onlyItsGroup asks why once more, where the group of the other host was not read: it may launch a host, so nothing that interrupts is advised.
+func (s *scene) onlyItsGroup(t *testing.T, p seen) {
+	t.Helper()
+	p.group.Instances = slices.DeleteFunc(slices.Clone(p.group.Instances), func(i fleet.GroupInstance) bool { return string(i.ID) == s.other })
+	p.group.Desired = 0
+	r := diagnose.Why(p.Inventory, diagnose.Question{Target: s.target, Hook: "ebb-drain", At: europe, Now: s.Now(), Alone: true})
+	b := r.Blockers[0]
+	if len(harmful(r)) > 0 || !strings.HasPrefix(b.Fix[0].Line(), "ebb why "+s.target+" --cluster prod ") || r.Wait != "" || !next(r, diagnose.TaskOrdered) {
+		t.Errorf("with its own group only: %+v, %q, %+v", r.Next, r.Wait, b.Advice)
 	}
 }
 
