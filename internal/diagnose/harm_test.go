@@ -110,6 +110,29 @@ func TestNothingIsKilledBeforeItsTimeToStopIsKnownAndOver(t *testing.T) {
 	}
 }
 
+// B1: the time to stop counts from SIGTERM, which comes once the deregistration delay is over, and not from the order to stop.
+func TestTheTimeToStopBeginsAfterTheDeregistrationDelay(t *testing.T) {
+	spec := base()
+	spec.Services[0].TargetGroup = "web-tg"
+	spec.TaskDefinitions[0].Exit, spec.TaskDefinitions[0].Stop = 10*time.Hour, 9*time.Hour
+	s := stage(t, spec)
+	s.terminate()
+	s.until("STOPPING")
+	p := s.parts()
+	p.cluster.TaskDefinition("web:1").Containers = []inventory.Container{{Name: "app", StopTimeout: 30 * time.Second}}
+	task := p.cluster.TasksOn(p.host)[0]
+	for _, c := range []struct {
+		after time.Duration
+		kill  bool
+	}{{2 * time.Minute, false}, {3 * time.Minute, false}, {4 * time.Minute, true}} {
+		s.after(c.after - s.Now().Sub(task.StoppingAt))
+		r := p.why(s, nil)
+		if b := r.Blockers[0]; strings.Contains(lines(b.Last), "docker kill") != c.kill || !c.kill && !b.Until.Equal(task.StoppingAt.Add(150*time.Second)) {
+			t.Errorf("%s after the order to stop: until %s, %s", c.after, b.Until.Sub(task.StoppingAt), allCommands(r))
+		}
+	}
+}
+
 // B2: a drain that goes well gets no command, from its first second to its last.
 func TestAPerfectDrainGetsNoCommand(t *testing.T) {
 	s := stage(t, base())
@@ -124,11 +147,21 @@ func TestAPerfectDrainGetsNoCommand(t *testing.T) {
 			t.Errorf("in its first seconds: %q, %q, %s", r.Headline, r.Wait, allCommands(r))
 		}
 	}
+	s.after(3 * time.Minute) // a function looks once a minute, and may be refused once
+	p = s.parts()
+	r := p.why(s, atWork())
+	if allCommands(r) != "" || strings.Contains(r.Headline, "has not set") || r.Wait == "" {
+		t.Errorf("after three minutes, with Ebb at work: %q, %q, %s", r.Headline, r.Wait, allCommands(r))
+	}
+	p.group.Activities = nil // and since when it leaves is not known
+	if r = p.why(s, atWork()); allCommands(r) != "" {
+		t.Errorf("with Ebb at work, since when is not known: %s", allCommands(r))
+	}
 	s.drain()
 	s.after(5 * time.Minute)
 	e := atWork()
 	e.Empty = s.Now().Add(-20 * time.Second)
-	r := s.parts().why(s, e)
+	r = s.parts().why(s, e)
 	if allCommands(r) != "" || len(r.Next) == 0 || r.Next[0].Event != diagnose.Answered || !strings.Contains(r.Wait, "answers hook ebb-drain") {
 		t.Errorf("before Ebb's answer: %q, %+v\n%s", r.Wait, r.Next, allCommands(r))
 	}
@@ -170,6 +203,10 @@ func TestTheTasksOfEveryRegistrationCount(t *testing.T) {
 			p.host.Connected = false // agents are away for a while, several times an hour
 			if r = p.why(s, atWork()); strings.Contains(allCommands(r), "deregister") || strings.Contains(allCommands(r), "complete-lifecycle-action") {
 				t.Errorf("both away: %s\n%s", r.Headline, allCommands(r))
+			}
+			p.host.Connected, p.cluster.Tasks = true, nil
+			if r = p.why(s, nil); r.Blockers[0].Code == placement.AgentGone || strings.Contains(allCommands(r), "deregister") {
+				t.Errorf("no task is left, and the stale one is away: %s\n%s", r.Headline, allCommands(r))
 			}
 		})
 	}
