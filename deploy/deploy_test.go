@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"path"
 	"reflect"
 	"slices"
 	"strings"
@@ -68,7 +69,7 @@ func (f *formation) kinds() map[string]int {
 func TestResources(t *testing.T) {
 	both := map[string]int{
 		"SQS::Queue": 2, "SQS::QueuePolicy": 1, "DynamoDB::Table": 1, "AutoScaling::LifecycleHook": 2, "IAM::RolePolicy": 1 + 2 + 2,
-		"Logs::LogGroup": 1, "Logs::MetricFilter": 2, "CloudWatch::Alarm": 4,
+		"Logs::LogGroup": 1, "Logs::MetricFilter": 3, "CloudWatch::Alarm": 5,
 	}
 	for shape, more := range map[string]map[string]int{
 		"lambda": {
@@ -83,8 +84,7 @@ func TestResources(t *testing.T) {
 			if got := f.kinds(); !reflect.DeepEqual(got, want) {
 				t.Errorf("got  %v\nwant %v", got, want)
 			}
-			f.checkQueue(t)
-			f.checkRules(t)
+			f.checkRules(t, f.checkQueue(t))
 			for _, group := range []string{"demo-asg", "batch-asg"} {
 				h := f.hooksOf(t, group)
 				if len(h) != 1 || *h[0].LifecycleHookName != "ebb-drain" || *h[0].HeartbeatTimeout != 900 || *h[0].DefaultResult != "CONTINUE" ||
@@ -111,7 +111,8 @@ func (f *formation) hooksOf(t *testing.T, group string) []astypes.LifecycleHook 
 	return out.LifecycleHooks
 }
 
-func (f *formation) checkQueue(t *testing.T) {
+// checkQueue returns the patterns of the rules that may send into the queue.
+func (f *formation) checkQueue(t *testing.T) []string {
 	t.Helper()
 	url, err := f.named("Queue", nil)
 	if err != nil {
@@ -122,14 +123,29 @@ func (f *formation) checkQueue(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a := out.Attributes; a["VisibilityTimeout"] != "180" || !strings.Contains(a["RedrivePolicy"], "ebb-dead-letters") ||
-		!strings.Contains(a["Policy"], "rule/ebb-*") {
+	if a := out.Attributes; a["VisibilityTimeout"] != "180" || !strings.Contains(a["RedrivePolicy"], "ebb-dead-letters") {
 		t.Errorf("queue: %v", a)
 	}
+	var policy struct {
+		Statement []struct {
+			Condition struct {
+				StringEquals map[string]string
+				ArnLike      map[string][]string
+			}
+		}
+	}
+	if err := json.Unmarshal([]byte(out.Attributes["Policy"]), &policy); err != nil {
+		t.Fatal(err)
+	}
+	c := policy.Statement[0].Condition
+	if c.StringEquals["aws:SourceAccount"] != "111122223333" || len(c.ArnLike["aws:SourceArn"]) == 0 {
+		t.Errorf("the queue's policy: %+v", policy)
+	}
+	return c.ArnLike["aws:SourceArn"]
 }
 
-// checkRules holds that each rule has one target: the queue, or for the clock the function.
-func (f *formation) checkRules(t *testing.T) {
+// checkRules holds that each rule has one target: the queue, into which it may send, or for the clock the function.
+func (f *formation) checkRules(t *testing.T, maySend []string) {
 	t.Helper()
 	rules, err := f.events.ListRules(t.Context(), &eventbridge.ListRulesInput{})
 	if err != nil {
@@ -146,6 +162,10 @@ func (f *formation) checkRules(t *testing.T) {
 		}
 		if len(out.Targets) != 1 || *out.Targets[0].Arn != want {
 			t.Errorf("targets of %s: %+v", *r.Name, out.Targets)
+		}
+		may := slices.ContainsFunc(maySend, func(p string) bool { ok, _ := path.Match(p, *r.Arn); return ok })
+		if may != strings.Contains(want, ":sqs:") {
+			t.Errorf("rule %s may send into the queue: %v", *r.Arn, may)
 		}
 	}
 	if n := f.kinds()["Events::Rule"]; n != len(rules.Rules) {

@@ -63,8 +63,8 @@ func mayImport() map[string][]string {
 		"lease":               {"journal"},
 		"journal/conformance": {"journal"},
 		"drain":               {"fleet", "event", "plan"},
-		"kernel":              {"fleet", "event", "plan", "journal", "drain"},
-		"engine":              {"fleet", "event", "plan", "journal", "drain", "kernel", "lease"},
+		"kernel":              {"fleet", "event", "plan", "journal", "drain", "plain"},
+		"engine":              {"fleet", "event", "plan", "journal", "drain", "kernel", "lease", "plain"},
 		"cloud":               {"fleet", "plan"},
 		"source/sqs":          {"fleet", "event"},
 		// The simulated cloud: a service knows the core and no other service, the wire knows no service, and sim alone knows all.

@@ -86,9 +86,11 @@ func Function(
 	if err != nil {
 		return nil, err
 	}
+	world := cloud.FromConfig(awsCfg)
+	warnOfClusters(ctx, world, cfg, log)
 	f := engine.NewFunction(engine.Config{
 		Kernel: kernelConfig(cfg, true), // what is not understood fails, and Lambda or the queue keeps it
-		Store:  store, Cloud: cloud.FromConfig(awsCfg), Me: engine.Name(), Now: now, Log: log, OnLine: logLines(log),
+		Store:  store, Cloud: world, Me: engine.Name(), Now: now, Log: log, OnLine: logLines(log),
 	})
 	return func(ctx context.Context, payload json.RawMessage) (any, error) {
 		in := lambda.Parse(payload)

@@ -8,7 +8,6 @@ import (
 	"maps"
 	"os"
 	"os/user"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -16,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/spf13/cobra"
 
+	"github.com/ebbhq/ebb/internal/advice"
 	"github.com/ebbhq/ebb/internal/cloud"
 	"github.com/ebbhq/ebb/internal/config"
 	"github.com/ebbhq/ebb/internal/journal"
@@ -237,21 +237,11 @@ func pausedLines(open []journal.Record, c *cobra.Command) []pausedLine {
 
 // resumeCommand is the command that resumes a scope.
 func resumeCommand(scope string, c *cobra.Command) string {
-	words := []string{"ebb", "resume", word(scope)}
+	words := []string{"ebb", "resume", advice.Quote(scope)}
 	for _, name := range []string{"config", "journal"} {
 		if f := c.Flag(name); f != nil && f.Changed {
-			words = append(words, "--"+name, word(f.Value.String()))
+			words = append(words, "--"+name, advice.Quote(f.Value.String()))
 		}
 	}
 	return strings.Join(words, " ")
-}
-
-var plainWord = regexp.MustCompile(`^[A-Za-z0-9_./:@%+=,-]+$`)
-
-// word is a word for a shell.
-func word(s string) string {
-	if plainWord.MatchString(s) {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

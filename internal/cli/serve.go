@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -86,8 +87,10 @@ func serve(ctx context.Context, p Process, cfg config.Config, clockURL string) e
 		log.Warn("the queue has no redrive policy: what Ebb does not understand it writes into its journal and deletes after 5 receives; "+
 			"give the queue a dead-letter queue to keep such messages", "queue", cfg.Queue)
 	}
+	world := cloud.FromConfig(awsCfg)
+	warnOfClusters(ctx, world, cfg, log)
 	e := engine.New(engine.Config{
-		Kernel: kernelConfig(cfg, redrive), Store: store, Cloud: cloud.FromConfig(awsCfg), Source: queue, Me: engine.Name(),
+		Kernel: kernelConfig(cfg, redrive), Store: store, Cloud: world, Source: queue, Me: engine.Name(),
 		Now: now, Speed: speed, Log: log, OnLine: logLines(log),
 	})
 	log.Info("serving", "queue", cfg.Queue, "hook", cfg.Hook, "groups", len(cfg.Groups), "journal", cfg.Journal, "version", versionText())
@@ -96,6 +99,20 @@ func serve(ctx context.Context, p Process, cfg config.Config, clockURL string) e
 	}
 	log.Info("stopped; nothing is lost: open drains are in the journal, and hooks wait for their heartbeat timeout")
 	return nil
+}
+
+// warnOfClusters says which clusters of the configuration ECS does not know.
+func warnOfClusters(ctx context.Context, world *cloud.Cloud, cfg config.Config, log *slog.Logger) {
+	var named []string
+	for _, g := range cfg.Groups {
+		if g.Cluster != "" && !slices.Contains(named, g.Cluster) {
+			named = append(named, g.Cluster)
+		}
+	}
+	for _, name := range world.NoClusters(ctx, named) {
+		log.Warn("ECS knows no such cluster in this account and Region: nothing of its groups can be drained; correct it in Ebb's configuration",
+			"cluster", name)
+	}
 }
 
 // logLines writes the lines of history into the log.

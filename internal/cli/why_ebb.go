@@ -99,6 +99,7 @@ func readEbb(
 // atWork says whether an Ebb works for the scope of a group, and how many of the group may leave at once.
 func atWork(e *diagnose.Ebb, man config.Group, leases []journal.Lease, now time.Time) {
 	e.Manages = man.Mode != config.Observe // what Ebb only watches it does not let go
+	e.Cluster = man.Cluster
 	switch m := man.MaxUnavailable; {
 	case m.Count > 0:
 		e.Limit = fmt.Sprint(m.Count)

@@ -20,7 +20,8 @@ import (
 func TestWhyWithConfigurationKnowsWhatStatusKnows(t *testing.T) {
 	now := time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC)
 	at := func(minutes int) string { return now.Add(time.Duration(minutes) * time.Minute).Format(time.RFC3339) }
-	idle := diagnose.Ebb{Manages: true, Works: true, Who: "host/7", Seen: now.Add(-10 * time.Second), Grace: 2 * time.Minute, Lost: 5 * time.Minute}
+	idle := diagnose.Ebb{Manages: true, Works: true, Who: "host/7", Seen: now.Add(-10 * time.Second), Cluster: "prod",
+		Grace: 2 * time.Minute, Lost: 5 * time.Minute}
 	working := func(edit func(*diagnose.Ebb)) diagnose.Ebb {
 		e := idle
 		e.Open, e.Waiting, e.Deadline = true, "for 2 tasks", now.Add(20*time.Minute)

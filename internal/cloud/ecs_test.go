@@ -220,7 +220,7 @@ func (cs *clusters) answer(in any) (any, error) {
 		}
 		return &ecs.ListClustersOutput{ClusterArns: []string{"x/c"}}, nil
 	case *ecs.ListContainerInstancesInput:
-		cs.filters = append(cs.filters, *in.Filter)
+		cs.filters = append(cs.filters, aws.ToString(in.Filter))
 		if err := cs.fails[*in.Cluster]; err != nil {
 			return nil, err
 		}
@@ -237,6 +237,12 @@ func (cs *clusters) answer(in any) (any, error) {
 		}}}, nil
 	}
 	return nil, fmt.Errorf("unexpected request %T", in)
+}
+
+func TestNoClusters(t *testing.T) {
+	cs := clusters{fails: map[string]error{"x/a": noCluster, "x/b": throttled}}
+	cloud, _ := newFake(cs.answer)
+	diff(t, "unknown to ECS", []string{"x/a"}, cloud.NoClusters(t.Context(), []string{"x/a", "x/b", "x/c"}))
 }
 
 func TestFindContainerInstances(t *testing.T) {
@@ -258,7 +264,7 @@ func TestFindContainerInstances(t *testing.T) {
 		{name: "its cluster fails", cs: clusters{fails: map[string]error{"x/b": throttled}}, failed: []string{"i-0a", "i-0b"}, class: plan.Throttled, calls: 5},
 		{name: "all clusters fail", cs: clusters{fails: all}, err: true, class: plan.Throttled, calls: 5},
 		{name: "the one cluster fails", cluster: "x/a", cs: clusters{fails: all}, err: true, class: plan.Throttled, calls: 1},
-		{name: "the one cluster is gone", cluster: "x/a", cs: clusters{fails: map[string]error{"x/a": noCluster}}, err: true, class: plan.Gone, calls: 1},
+		{name: "the one cluster is gone", cluster: "x/a", cs: clusters{fails: map[string]error{"x/a": noCluster}}, calls: 1},
 		{name: "a cluster was deleted meanwhile", cs: clusters{fails: map[string]error{"x/c": noCluster}}, seen: 1, calls: 6},
 		{name: "it left between list and describe", cs: clusters{failure: []ecstypes.Failure{missingItem("arn:b")}}, calls: 6},
 		{name: "it cannot be described", cs: clusters{failure: []ecstypes.Failure{failedItem("arn:b")}}, failed: []string{"i-0a", "i-0b"},

@@ -32,8 +32,8 @@ func (s *lookup) find(ctx context.Context, clusters, ids []string) error {
 	bad := 0
 	for _, cluster := range clusters {
 		err := s.findIn(ctx, cluster, ids)
-		if err != nil && len(clusters) > 1 && Classify(err).Class == plan.Gone {
-			continue // deleted since it was listed: nothing is in it
+		if err != nil && Classify(err).Class == plan.Gone {
+			continue // there is no such cluster, or not any more: nothing is in it
 		}
 		if err != nil {
 			bad, last = bad+1, err
@@ -72,6 +72,17 @@ func (s *lookup) findIn(ctx context.Context, cluster string, ids []string) error
 		}
 	}
 	return failed
+}
+
+// NoClusters are those of some clusters that ECS does not know. One that could not be asked for is not among them.
+func (c *Cloud) NoClusters(ctx context.Context, clusters []string) (unknown []string) {
+	for _, cluster := range clusters {
+		_, err := c.ECS.ListContainerInstances(ctx, &ecs.ListContainerInstancesInput{Cluster: aws.String(cluster), MaxResults: aws.Int32(1)})
+		if err != nil && Classify(err).Class == plan.Gone {
+			unknown = append(unknown, cluster)
+		}
+	}
+	return unknown
 }
 
 // ListClusters lists every cluster of the account and Region.

@@ -64,6 +64,7 @@ type Ebb struct {
 	Works   bool          // an Ebb works for the group's scope, as far as the journal shows
 	Who     string        // the last that did; empty: nobody ever
 	Seen    time.Time     // when that one last renewed its lease
+	Cluster string        // where the configuration has the group; empty: it does not say
 	Limit   string        // how many of the group may leave at once; empty: any number
 	Grace   time.Duration // for daemon tasks, after the last other task has stopped
 	Lost    time.Duration // after which Ebb gives up a host that ECS does not reach

@@ -91,7 +91,7 @@ func (k *known) anyComes(s *inventory.Service) (coming string, known bool) {
 		}
 	}
 	if len(strategy) == 0 {
-		groups = append(k.groupsOfHosts(), k.group)
+		groups = append(groupsOf(k.s, k.cluster), k.group)
 	}
 	known = true
 	for _, g := range groups {
@@ -106,25 +106,20 @@ func (k *known) anyComes(s *inventory.Service) (coming string, known bool) {
 	return "", known
 }
 
-// groupsOfHosts are the groups of the hosts of the cluster, each once; nil among them: one that was not read, or none.
-func (k *known) groupsOfHosts() (groups []*inventory.Group) {
+// groupsOf are the groups of the hosts of a cluster, each once; nil among them: one that was not read, or none.
+func groupsOf(s *inventory.Inventory, c *inventory.Cluster) (groups []*inventory.Group) {
 	of := map[fleet.InstanceID]*inventory.Group{}
-	for _, g := range k.s.Groups {
+	for _, g := range s.Groups {
 		for _, i := range g.Instances {
 			of[i.ID] = g
 		}
 	}
-	for _, h := range k.cluster.Hosts {
+	for _, h := range c.Hosts {
 		if g := of[h.Instance]; strings.HasPrefix(string(h.Instance), "i-") && !slices.Contains(groups, g) {
 			groups = append(groups, g)
 		}
 	}
 	return groups
-}
-
-// wider asks again, and lets the groups of the other hosts be read too.
-func (k *known) wider() advice.Fix {
-	return k.q.At.Ebb("why", k.q.Target, "--cluster", k.cluster.Name).For("reads the groups of all hosts too: where one of them launches a host, wait for that")
 }
 
 // hostComes says that a group gets another host without anybody's doing; empty: it does not.

@@ -40,7 +40,8 @@ func (k *known) fix(s *inventory.Service, c Code, f placement.Fate) []advice.Fix
 	}
 	switch coming, known := k.anyComes(s); {
 	case proved && !known:
-		fixes = append([]advice.Fix{k.wider()}, fixes...)
+		wider := k.q.At.Ebb("why", k.q.Target, "--cluster", k.cluster.Name)
+		fixes = append([]advice.Fix{wider.For("reads the groups of all hosts too: where one of them launches a host, wait for that")}, fixes...)
 	case proved && coming == "":
 		fixes = append(fixes, k.lower(s, f)...)
 	}

@@ -163,6 +163,12 @@ func (k *known) ours() bool {
 		slices.ContainsFunc(k.group.Terminating(), func(h fleet.Hook) bool { return h.Name == k.q.Hook })
 }
 
+// misplaced reports whether Ebb's configuration has the group in another cluster than the one that has its container instance: Ebb then
+// drains nothing on it.
+func (w *why) misplaced() bool {
+	return w.ours() && w.host != nil && w.q.Ebb.Cluster != "" && w.q.Ebb.Cluster != w.cluster.Name
+}
+
 // stays reports whether nothing holds the target, because nothing terminates it or because it is past all hooks. It adds the first
 // as a blocker.
 func (w *why) stays() bool {
@@ -216,6 +222,12 @@ const soon = 2 * time.Minute
 // draining says whether anybody drains a host that leaves.
 func (w *why) draining() {
 	switch {
+	case w.misplaced():
+		e := w.q.Ebb
+		w.add(Blocker{Code: NotDraining, Exact: true, Message: fmt.Sprintf("Ebb drains nothing on %s: its configuration has group %s in cluster %s, "+
+			"and the container instance is in cluster %s", w.instance, w.group.Name, e.Cluster, w.cluster.Name), Advice: advice.Of(
+			advice.Say("write cluster: %s for the group in Ebb's configuration, and start Ebb again: it then drains the instance", w.cluster.Name))})
+		return
 	case w.host == nil || w.host.Status == fleet.Draining || w.task != nil && w.task.DesiredStatus == fleet.Stopped:
 		return
 	case w.host.Status == fleet.RegistrationFailed:

@@ -1,6 +1,7 @@
 package diagnose_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -130,6 +131,31 @@ func TestTheTimeToStopBeginsAfterTheDeregistrationDelay(t *testing.T) {
 		if b := r.Blockers[0]; strings.Contains(lines(b.Last), "docker kill") != c.kill || !c.kill && !b.Until.Equal(task.StoppingAt.Add(150*time.Second)) {
 			t.Errorf("%s after the order to stop: until %s, %s", c.after, b.Until.Sub(task.StoppingAt), allCommands(r))
 		}
+	}
+}
+
+// Where Ebb's configuration names another cluster, nothing goes on by itself until the deadline, and the answer says what to correct.
+func TestAWrongClusterInTheConfigurationIsNamed(t *testing.T) {
+	s := stage(t, base())
+	if _, err := s.TerminateInstanceInAutoScalingGroup(s.target, true); err != nil {
+		t.Fatal(err)
+	}
+	s.after(5 * time.Second)
+	e := atWork()
+	e.Cluster, e.Deadline = "other", s.Now().Add(time.Hour)
+	r := s.parts().why(s, e)
+	if r.Wait != "" || allCommands(r) != "" || !strings.Contains(r.Headline, "in cluster other, and the container instance is in cluster prod") ||
+		!strings.Contains(fmt.Sprint(r.Blockers[0].Fix), "write cluster: prod") {
+		t.Errorf("%q, wait %q, %s", r.Headline, r.Wait, fmt.Sprint(r.Blockers[0].Fix))
+	}
+	for _, n := range r.Next {
+		if n.Event != diagnose.CutOff {
+			t.Errorf("next: %+v", n)
+		}
+	}
+	e.Cluster = "prod"
+	if r := s.parts().why(s, e); !strings.Contains(r.Wait, "sets it DRAINING") {
+		t.Errorf("in the right cluster: %q, %q", r.Headline, r.Wait)
 	}
 }
 

@@ -71,7 +71,7 @@ func unknownLast(t time.Time) int {
 
 // nextInHook is for an instance that waits in a hook.
 func (w *why) nextInHook(add func(Event, time.Time, string, ...any)) {
-	ours, left := w.ours(), w.left()
+	ours, left := w.ours() && !w.misplaced(), w.left()
 	shortly := w.q.Now.Add(soon)
 	switch {
 	case w.ec2 != nil && w.ec2.State.Gone() && ours:
@@ -82,10 +82,11 @@ func (w *why) nextInHook(add func(Event, time.Time, string, ...any)) {
 		switch {
 		case ours && w.q.Ebb.Queued:
 			add(SetDraining, time.Time{}, "another of the group has left, and Ebb sets it DRAINING")
+		case w.misplaced(): // nobody is about to do anything
 		case ours && w.q.Ebb.Limit != "": // it may be told to wait yet
 			add(SetDraining, time.Time{}, "Ebb sets it DRAINING, if no more than %s of the group leave with it", w.q.Ebb.Limit)
 		default:
-			add(SetDraining, shortly, "it is set DRAINING by whoever answers its hook")
+			add(SetDraining, shortly, "the program that answers its hook sets it DRAINING")
 		}
 		w.nextOfTasks(left, add) // tasks end on a host that is not DRAINING too
 	case len(left) > 0:
@@ -93,8 +94,8 @@ func (w *why) nextInHook(add func(Event, time.Time, string, ...any)) {
 	case ours && !w.answered():
 		add(Answered, shortly, "Ebb has listed its tasks once more, finds none, and answers hook %s", w.q.Hook)
 	}
-	w.nextOfHooks(ours, left, add)
-	if e := w.q.Ebb; ours && e.Open && !e.Deadline.IsZero() && (len(left) > 0 || w.host == nil) {
+	w.nextOfHooks(w.ours(), left, add)
+	if e := w.q.Ebb; w.ours() && e.Open && !e.Deadline.IsZero() && (len(left) > 0 || w.host == nil) {
 		add(CutOff, e.Deadline, "Ebb lets go of it, whatever is left: its deadline")
 	}
 }

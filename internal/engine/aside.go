@@ -9,6 +9,7 @@ import (
 
 	"github.com/ebbhq/ebb/internal/journal"
 	"github.com/ebbhq/ebb/internal/kernel"
+	"github.com/ebbhq/ebb/internal/plain"
 )
 
 // write makes the batch of a round durable. What the journal will never take it sets aside and says so in the journal; the rest of the batch
@@ -107,7 +108,7 @@ func (c *Core) putRecord(ctx context.Context, out *kernel.Output, r journal.Reco
 			return err
 		}
 		c.cfg.Log.Error("the journal takes no record of a drain; it is let go, and its hook runs out unless somebody answers it",
-			"drain", shown(r.Key), "err", err)
+			"drain", plain.Text(r.Key, plain.Short), "err", err)
 		out.Do = c.Kernel.LetGo(r.Key, out.Do, c.cfg.Now())
 		leave(out, func(v kernel.Verdict) bool { return v.Drain == r.Key })
 		err = nil
@@ -146,7 +147,7 @@ func (c *Core) putForwarded(ctx context.Context, out *kernel.Output, f journal.F
 		_, noted := c.forwarded[v.Message]
 		return !noted && v.Message == f.ID
 	})
-	return c.setAside(ctx, "", "a message for the Ebb that works for "+shown(f.Scope)+": "+err.Error())
+	return c.setAside(ctx, "", "a message for the Ebb that works for "+plain.Text(f.Scope, plain.Short)+": "+err.Error())
 }
 
 // leave leaves messages to the queue, so that its redrive policy keeps them.
@@ -161,7 +162,7 @@ func leave(out *kernel.Output, which func(kernel.Verdict) bool) {
 // setAside counts what was set aside and writes a line that says so. A journal that refuses that line too refuses everything, and its error
 // is that of one that is away.
 func (c *Core) setAside(ctx context.Context, key, what string) error {
-	text := "set aside " + shown(what)
+	text := "set aside " + plain.Text(what, 1000)
 	if len(key) > journal.MaxKey || strings.ToValidUTF8(key, "") != key || strings.ContainsRune(key, 0) {
 		key = ""
 	}
@@ -173,21 +174,13 @@ func (c *Core) setAside(ctx context.Context, key, what string) error {
 	return nil
 }
 
-// shown is a text from outside in a length that a line and a log can have.
-func shown(s string) string {
-	const most = 1000
-	if len(s) > most {
-		s = s[:most] + "..."
-	}
-	return strings.ToValidUTF8(s, "?")
-}
-
-// endUnread ends the open records that nobody can read, so that what still waits is found by the sweep, and returns the others. Those of
-// scopes that others work for are for them to end.
+// endUnread ends the open records that nobody can read, so that what still waits is found by the sweep, and those of which there is a newer
+// one; it returns the others. Those of scopes that others work for are for them to end.
 func (c *Core) endUnread(ctx context.Context, open []journal.Record, held map[string]journal.Lease) ([]journal.Record, error) {
 	var readable []journal.Record
+	doubled := kernel.Doubled(open)
 	for _, r := range open {
-		ended, line, unread := kernel.Unread(r, c.cfg.Now())
+		ended, line, unread := kernel.Unread(r, doubled[r.Key], c.cfg.Now())
 		if unread == nil {
 			readable = append(readable, r)
 			continue

@@ -264,3 +264,29 @@ func TestARecordThatNobodyCanReadIsSetAside(t *testing.T) {
 		}
 	})
 }
+
+// Two open records of one instance, under two groups, keep nobody from starting: the older one is ended.
+func TestTheOlderOfTwoOpenDrainsOfAnInstanceIsSetAside(t *testing.T) {
+	eachShape(t, func(t *testing.T, r *rig, hear func(...fleet.InstanceID)) {
+		for i, group := range []string{"web", "old"} {
+			body := fmt.Sprintf(`{"key":"%s/%s/a","heard":"%s","zero":"%[3]s","group":"%[1]s","hook":"ebb-drain","instance":"%[2]s"}`, group, second,
+				time.Now().Add(-time.Duration(i)*time.Minute).Format(time.RFC3339))
+			rec := journal.Record{Key: group + "/" + string(second) + "/a", Scope: "cluster/prod", Rev: 1, Open: true, Body: []byte(body)}
+			if err := r.store.Store.Write(t.Context(), journal.Batch{Records: []journal.Record{rec}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r.cloud.mu.Lock()
+		r.cloud.waiting = append(r.cloud.waiting, second)
+		r.cloud.mu.Unlock()
+		hear(host)
+		for _, id := range []fleet.InstanceID{host, second} {
+			if r.index("do answer "+string(id)) < 0 {
+				t.Errorf("the drain of %s was to end:%s", id, r)
+			}
+		}
+		if got := asides(t, r); len(got) != 1 || !strings.Contains(got[0], "a newer open drain") {
+			t.Errorf("set aside: %q", got)
+		}
+	})
+}

@@ -51,6 +51,7 @@ func (c *Core) Beats() []plan.Request {
 	case c.Kernel != nil && !c.away.IsZero():
 		c.back("stands by: another ebb works")
 	}
+	c.beats.calm = c.Works() && !c.Kernel.Swept()
 	return c.beats.due(c.cfg.Now())
 }
 
@@ -61,10 +62,8 @@ func (c *Core) BeatsDue() time.Time { return c.beats.next() }
 func (c *Core) keepAlive(m event.Message) {
 	now := c.cfg.Now()
 	c.remember()
-	if h, ours := c.cfg.Kernel.Opened(event.Parse([]byte(m.Body)), m.Sent, now); ours {
-		if !c.excluded[h.Call.Group] {
-			c.beats.keep(h)
-		}
+	if h, ours := c.cfg.Kernel.Opened(event.Parse([]byte(m.Body)), m.Sent, now); ours && !c.left(h) {
+		c.beats.keep(h)
 	}
 }
 
@@ -76,13 +75,13 @@ func (c *Core) remember() []kernel.Hook {
 	hooks, excluded := c.Kernel.Hooks()
 	if excluded != nil {
 		c.excluded = excluded
-		c.beats.drop(func(h *beaten) bool {
-			begun := func(k kernel.Hook) bool { return k.Target == h.Target }
-			return excluded[h.Call.Group] && !slices.ContainsFunc(hooks, begun)
-		})
+		c.beats.drop(func(h *beaten) bool { return c.left(h.Hook) })
 	}
-	return hooks
+	return slices.DeleteFunc(hooks, c.left)
 }
+
+// left reports whether an operator has excluded the group of a hook, as far as is known.
+func (c *Core) left(h kernel.Hook) bool { return c.excluded[h.Call.Group] && !h.Begun }
 
 // beaten takes in what came of a heartbeat of Beats. Its kernel may be there again by now.
 func (c *Core) beaten(done plan.Done) {

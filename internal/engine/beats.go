@@ -17,6 +17,7 @@ import (
 type beats struct {
 	hooks map[fleet.Target]*beaten
 	tick  time.Duration // how much earlier than a third of the timeout they are sent, where nobody looks in between
+	calm  bool          // a kernel is about to see which groups are excluded: hooks wait for that while they can
 }
 
 // beaten is a hook and what came of its heartbeats.
@@ -33,7 +34,9 @@ const (
 	beatAgain = 5 * time.Second
 )
 
-func newBeats(tick time.Duration) *beats { return &beats{map[fleet.Target]*beaten{}, tick} }
+func newBeats(tick time.Duration) *beats {
+	return &beats{hooks: map[fleet.Target]*beaten{}, tick: tick}
+}
 
 // keep takes up hooks. Of one that is known already it keeps what came of its heartbeats.
 func (b *beats) keep(hooks ...kernel.Hook) {
@@ -70,6 +73,9 @@ func (b *beats) sorted() []*beaten {
 func (b *beats) at(h *beaten) time.Time {
 	if !h.again.IsZero() {
 		return h.again
+	}
+	if b.calm && !h.Begun {
+		return h.Last.Add(h.Timeout / 2)
 	}
 	return h.Last.Add(max(h.Timeout/12, h.Timeout/3-b.tick))
 }

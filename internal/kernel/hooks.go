@@ -16,6 +16,7 @@ type Hook struct {
 	Scope   string
 	Drain   string // key; empty: it is not in the journal yet
 	Target  fleet.Target
+	Begun   bool // it goes on although an operator has excluded the group since
 	Call    plan.HookCall
 	Timeout time.Duration // it ends so long after the last heartbeat
 	Seen    fleet.Fact[fleet.Hook]
@@ -37,7 +38,7 @@ func (k *Kernel) Hooks() (out []Hook, excluded map[string]bool) {
 			continue
 		}
 		h := Hook{
-			Scope: e.scope, Drain: d.Key, Target: d.Target, Timeout: shortestHook, Last: e.tried[plan.Beat].OK,
+			Scope: e.scope, Drain: d.Key, Target: d.Target, Begun: d.Admitted, Timeout: shortestHook, Last: e.tried[plan.Beat].OK,
 			Call: plan.HookCall{Group: d.Group, Hook: d.Hook, Instance: d.Instance(), Token: d.Token},
 		}
 		if h.Last.IsZero() && !(d.Adopted && known[time.Time](k.facts, began(d.Target, d.Group)).Is == fleet.Unknown) {

@@ -6,10 +6,10 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/ebbhq/ebb/internal/drain"
 	"github.com/ebbhq/ebb/internal/journal"
+	"github.com/ebbhq/ebb/internal/plain"
 )
 
 // Pause is an operator's word that no instance of a scope begins to leave for a while. What has begun goes on: heartbeats and answers that
@@ -44,7 +44,7 @@ func ReadPause(r journal.Record) (Pause, bool) {
 	if !strings.HasPrefix(r.Key, pauseKind+":") || json.Unmarshal(r.Body, &s) != nil {
 		return Pause{}, false
 	}
-	return s.bounded(), s.Kind == pauseKind && s.Version <= newestRecord && s.Scope == r.Scope
+	return s.bounded(plain.Short, plain.Short), s.Kind == pauseKind && s.Version <= newestRecord && s.Scope == r.Scope
 }
 
 // Pauses reads the pauses among open records, by scope.
@@ -58,27 +58,13 @@ func Pauses(open []journal.Record) []Pause {
 	return all
 }
 
-// bounded is the pause with texts that may be shown, and no longer than a pause lasts.
-func (p Pause) bounded() Pause {
-	p.By, p.Message = shown(p.By, 100), shown(p.Message, 200)
+// bounded is the pause with texts that may be shown, of so many characters at most, and no longer than a pause lasts.
+func (p Pause) bounded(by, message int) Pause {
+	p.By, p.Message = plain.Text(p.By, by), plain.Text(p.Message, message)
 	if most := p.Since.Add(LongestPause); p.Until.After(most) {
 		p.Until = most
 	}
 	return p
-}
-
-// shown is a text without characters that control a terminal or the direction of writing, and with so many at most.
-func shown(s string, most int) string {
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == unicode.ReplacementChar {
-			return ' '
-		}
-		return r
-	}, s)
-	if cut := []rune(s); len(cut) > most {
-		s = string(cut[:most]) + "..."
-	}
-	return strings.Join(strings.Fields(s), " ")
 }
 
 // String says who has paused it, until when, and why.
@@ -92,7 +78,7 @@ func (p Pause) String() string {
 
 // record is the pause as a record of the revision after another. One that is not open was taken back, or is over.
 func (p Pause) record(after int64, open bool) journal.Record {
-	body, err := json.Marshal(storedPause{form{Kind: pauseKind}, p.bounded()})
+	body, err := json.Marshal(storedPause{form{Kind: pauseKind}, p.bounded(100, 200)})
 	if err != nil {
 		panic(err) // a struct of strings and times always marshals
 	}
@@ -109,7 +95,7 @@ func (p Pause) Begin(open []journal.Record, scopes []string) (b journal.Batch) {
 			}
 		}
 		p.Scope = scope
-		add(&b, p.record(after, true), "paused", scope+" is "+p.bounded().String(), p.Since)
+		add(&b, p.record(after, true), "paused", scope+" is "+p.bounded(100, 200).String(), p.Since)
 	}
 	return b
 }
@@ -119,7 +105,7 @@ func Resume(open []journal.Record, scopes []string, by string, now time.Time) (b
 	for _, r := range open {
 		if p, ok := ReadPause(r); ok && slices.Contains(scopes, p.Scope) {
 			was = append(was, p)
-			add(&b, p.record(r.Rev, false), "resumed", p.Scope+" is resumed by "+shown(by, 100)+"; it was "+p.String(), now)
+			add(&b, p.record(r.Rev, false), "resumed", p.Scope+" is resumed by "+plain.Text(by, 100)+"; it was "+p.String(), now)
 		}
 	}
 	return b, was

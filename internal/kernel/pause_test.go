@@ -91,7 +91,7 @@ func TestAPauseIsBoundedAndClean(t *testing.T) {
 	}
 	r := p.record(4, true)
 	got, ok := ReadPause(r)
-	if !ok || r.Rev != 5 || got.By != "o@h [2J" || !strings.HasPrefix(got.Message, "a b éé") || len([]rune(got.Message)) > 203 ||
+	if !ok || r.Rev != 5 || got.By != `o@h\u001b[2J` || !strings.HasPrefix(got.Message, `a\u202eb\néé`) || len([]rune(got.Message)) > 240 ||
 		!got.Until.Equal(t0.Add(24*time.Hour)) || len(r.Body) > 2000 {
 		t.Errorf("%v: %+v, %d bytes", ok, got, len(r.Body))
 	}

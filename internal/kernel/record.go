@@ -79,8 +79,10 @@ func (k *Kernel) load(r journal.Record) error {
 		return nil
 	}
 	if o := k.open[d.Target]; o != nil {
-		return fmt.Errorf("the journal has two open drains of %s: %s and %s; two Ebbs wrote it without knowing of each other. Move the journal "+
-			"away and start anew: what still waits in a hook is found again by the sweep", d.Target.ID, o.d.Key, d.Key)
+		return fmt.Errorf("two open drains of %s are to be loaded: %s and %s", d.Target.ID, o.d.Key, d.Key) // see Doubled
+	}
+	if ok && d.ContainerInstance == "" {
+		d.Cluster, d.WrongCluster = man.Cluster, "" // as it is configured now
 	}
 	man.Policy.Skew = k.cfg.Skew
 	e := &entry{d: d, man: man, scope: scope, rev: r.Rev, dirty: true}
@@ -136,10 +138,37 @@ func Bounded(r journal.Record) (journal.Record, error) {
 	return r, err
 }
 
-// Unread is what to write in place of an open record of which something else than Ebb has made what nobody can read: its end, and a line
-// with what it was. The error is why it cannot be read; without one there is nothing to write.
-func Unread(r journal.Record, now time.Time) (ended journal.Record, line journal.Line, err error) {
+// Doubled are the keys of the open drains of an instance that has a newer one. Only Ebbs that do not know of each other, or something else
+// than Ebb, write such records: a store takes no second open record of an instance under the same group.
+func Doubled(open []journal.Record) map[string]bool {
+	doubled, newest := map[string]bool{}, map[fleet.Target]drain.Drain{}
+	for _, r := range open {
+		s, err := read(r)
+		if err != nil {
+			continue
+		}
+		older, is := newest[s.Target]
+		if is && older.Heard.After(s.Heard) {
+			doubled[s.Key] = true
+			continue
+		}
+		if is {
+			doubled[older.Key] = true
+		}
+		newest[s.Target] = s.Drain
+	}
+	return doubled
+}
+
+var errDoubled = errors.New("the same instance has a newer open drain")
+
+// Unread is what to write in place of an open record that cannot be worked with, because something else than Ebb has made what nobody can
+// read of it, or because it is doubled: its end, and a line with what it was. The error is why; without one there is nothing to write.
+func Unread(r journal.Record, doubled bool, now time.Time) (ended journal.Record, line journal.Line, err error) {
 	_, err = read(r)
+	if err == nil && doubled {
+		err = errDoubled
+	}
 	if _, unknown := errors.AsType[*UnknownRecord](err); err == nil || unknown {
 		return r, line, nil
 	}
@@ -148,10 +177,13 @@ func Unread(r journal.Record, now time.Time) (ended journal.Record, line journal
 		group, instance = instance[:i], instance[i+1:]
 	}
 	d := drain.Drain{Key: r.Key, Target: fleet.HostTarget(fleet.InstanceID(instance)), Heard: now, Zero: now, Hold: drain.Hold{Group: group}, Ended: now}
-	d.Final = &drain.Answer{At: now, Outcome: drain.Unreadable, Reason: "its record in the journal could not be read; if the instance still waits in " +
-		"its hook, the sweep finds it and drains it anew"}
+	what, reason := "a record that cannot be read", "its record in the journal could not be read; if the instance still waits in its hook, the sweep finds it and drains it anew"
+	if errors.Is(err, errDoubled) {
+		what, reason = "a record", "the journal has a newer open drain of the same instance, which goes on"
+	}
+	d.Final = &drain.Answer{At: now, Outcome: drain.Unreadable, Reason: reason}
 	line = journal.Line{
-		At: now, Key: r.Key, Kind: journal.SetAside, Text: "set aside a record that cannot be read: " + shortText(err.Error()),
+		At: now, Key: r.Key, Kind: journal.SetAside, Text: "set aside " + what + ": " + shortText(err.Error()),
 		Data: r.Body[:min(len(r.Body), keptBody)],
 	}
 	return (&Kernel{}).record(&entry{d: d, scope: r.Scope, rev: r.Rev}), line, err

@@ -104,16 +104,22 @@ func TestAskedDoesNotGrow(t *testing.T) {
 	}
 }
 
-// Two open drains of one instance are no reason to panic; the journal refuses to be given the second, but an older one may have it.
-func TestTwoOpenDrainsOfOneInstanceAreAnError(t *testing.T) {
+// Of two open drains of one instance the older one is doubled; a kernel is given the other only.
+func TestTwoOpenDrainsOfOneInstance(t *testing.T) {
 	k := newKernel(t, Config{})
 	k.Hear(termination(1), t0)
 	first := k.Next(t0).Batch.Records
 	k = newKernel(t, Config{})
 	h := termination(1)
 	h.Event.Token = "another-token"
-	k.Hear(h, t0)
-	_, err := New(Config{Hook: "ebb-drain"}, append(first, k.Next(t0).Batch.Records...), nil)
+	k.Hear(h, t0.Add(time.Second))
+	both := append(first, k.Next(t0.Add(time.Second)).Batch.Records...)
+	for _, open := range [][]journal.Record{both, {both[1], both[0]}} {
+		if got := Doubled(open); len(got) != 1 || !got[both[0].Key] {
+			t.Errorf("doubled: %v, want %s", got, both[0].Key)
+		}
+	}
+	_, err := New(Config{Hook: "ebb-drain"}, both, nil)
 	if err == nil || !strings.Contains(err.Error(), "two open drains of i-0001") {
 		t.Errorf("got %v", err)
 	}

@@ -167,7 +167,7 @@ func (a asked) askAll(t *testing.T) {
 func (a asked) ebb(q *diagnose.Question, seen *inventory.Inventory, group string) {
 	man, _ := a.s.Ebb.group(group)
 	p := a.s.Ebb.policy(man)
-	e := &diagnose.Ebb{Manages: true, Grace: p.DaemonGrace, Lost: p.LostAfter}
+	e := &diagnose.Ebb{Manages: true, Cluster: man.Cluster, Grace: p.DaemonGrace, Lost: p.LostAfter}
 	if m := man.MaxUnavailable; m.Count > 0 || m.Percent > 0 {
 		e.Limit = fmt.Sprint(m)
 	}
