@@ -43,7 +43,7 @@ func parseAutoScalingEvent(f *fields, detailType string) Event {
 	if strings.HasPrefix(detailType, "EC2 Auto Scaling Instance Refresh ") {
 		return Event{Kind: Ignored, Why: "an instance refresh replaces its instances one by one, and each comes as a lifecycle action of its own"}
 	}
-	return unknown("the EventBridge detail-type %s of aws.autoscaling is none that Ebb knows", quote(detailType))
+	return unknown("Ebb knows no EventBridge detail-type %s of aws.autoscaling", quote(detailType))
 }
 
 // parseAction reads the detail of a lifecycle action. The transition is in the detail-type; where the detail names one too,

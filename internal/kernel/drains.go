@@ -51,6 +51,8 @@ type drains struct {
 	recent map[fleet.Target]*history
 	newer  map[string]bool // subjects (journal.Record.Subject) of the open records that only a newer Ebb reads
 	aside  map[string]bool // subjects of the drains that were let go, because the journal takes no record of them
+
+	lingering []lingering
 }
 
 // begun adds a drain to those that are open.
@@ -81,12 +83,13 @@ func (k *Kernel) LetGo(key string, do []plan.Request, now time.Time) []plan.Requ
 	first := slices.ContainsFunc(do, func(r plan.Request) bool {
 		return r.Action != nil && r.Action.State != nil && slices.ContainsFunc(r.Action.State.ContainerInstances, mine)
 	})
-	if e.few && e.leaves(k.container(e.d.Target), !first) {
+	gone := known[fleet.GroupInstance](k.facts, groupInstance(e.d.Target)).Is == fleet.Absent
+	if e.few && !gone && e.leaves(k.container(e.d.Target), !first) {
 		timeout := 2 * time.Hour // the longest that AWS allows
 		if h := k.hook(e.d.Group); h.Is == fleet.Seen {
 			timeout = h.Value.Heartbeat
 		}
-		k.lingering = append(k.lingering, lingering{e.pool(), now.Add(timeout)})
+		k.lingering = append(k.lingering, lingering{e.pool(), e.d.Target, now.Add(timeout)})
 	}
 	k.sorted = slices.Delete(k.sorted, i, i+1)
 	k.forget(e)

@@ -75,7 +75,7 @@ func (c Config) Opened(e event.Event, sent, now time.Time) (Hook, bool) {
 }
 
 // Swept reports whether every group has been looked at since the kernel was made, so that it knows of each instance that waits.
-func (k *Kernel) Swept() bool { return !k.swept.IsZero() }
+func (o *observer) Swept() bool { return !o.swept.IsZero() }
 
 // Beaten notes that AWS accepted the latest heartbeat of a hook while no kernel knew of its drain, and how the hook was seen last, so that
 // its heartbeat is not sent again before it is due. It reports whether the kernel knows of the drain.

@@ -99,7 +99,6 @@ type Kernel struct {
 	lastSet   map[string]time.Time          // by cluster: when container instances were last set DRAINING
 	flying    map[int]plan.Request          // sent, no result yet; by id
 	nextID    int
-	lingering []lingering
 	leave     map[pool]int      // how many leave; only while deciding
 	paused    map[string]paused // by scope
 	view      view              // of the drain that decides

@@ -177,7 +177,8 @@ func Unread(r journal.Record, doubled bool, now time.Time) (ended journal.Record
 		group, instance = instance[:i], instance[i+1:]
 	}
 	d := drain.Drain{Key: r.Key, Target: fleet.HostTarget(fleet.InstanceID(instance)), Heard: now, Zero: now, Hold: drain.Hold{Group: group}, Ended: now}
-	what, reason := "a record that cannot be read", "its record in the journal could not be read; if the instance still waits in its hook, the sweep finds it and drains it anew"
+	what, reason := "a record that cannot be read", "its record in the journal could not be read; if the instance still waits in "+
+		"its hook, the sweep finds it and drains it anew"
 	if errors.Is(err, errDoubled) {
 		what, reason = "a record", "the journal has a newer open drain of the same instance, which goes on"
 	}

@@ -96,6 +96,11 @@ func sawGroups(o *observer, a answer) {
 			e.dirty = true
 		}
 	}
+	for i, l := range o.lingering {
+		if in, ok := seen[l.pool.group]; ok && !in[l.target] {
+			o.lingering[i].until = at
+		}
+	}
 	o.prune(at)
 }
 

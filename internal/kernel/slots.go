@@ -37,10 +37,12 @@ type pool struct{ scope, group string }
 
 func (e *entry) pool() pool { return pool{e.scope, e.d.Group} }
 
-// lingering is a host that leaves although its drain was let go: until its hook must have run out it counts all the same.
+// lingering is a host that leaves although its drain was let go: until its hook must have run out, or its group does not have it any more,
+// it counts all the same.
 type lingering struct {
-	pool  pool
-	until time.Time
+	pool   pool
+	target fleet.Target
+	until  time.Time
 }
 
 // isLeaving reports whether a drain counts against the limit: it has a slot, or somebody else set it DRAINING.

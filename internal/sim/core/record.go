@@ -40,7 +40,7 @@ const (
 	EntryTarget     EntryKind = "target"             // target state From -> To
 	EntryMessage    EntryKind = "message"            // To: sent, received, deleted, redriven, expired, lost
 	EntryInvocation EntryKind = "invocation"         // To: started, succeeded, failed, killed, timed-out, throttled, dropped; Text: the error
-	EntryCall       EntryKind = "call"               // an API call: Text is the operation, To the error code or "ok"; From is "partly" where one item was made to fail
+	EntryCall       EntryKind = "call"               // an API call: Text is the operation, To the error code or "ok"; From "partly": an item was made to fail
 	EntryNote       EntryKind = "note"               // anything else that a story wants to show
 	EntryJournal    EntryKind = "journal"            // written by the driver: a batch became durable; Message: ids of messages it covers
 	EntryController EntryKind = "controller"         // written by the driver: started, crashed
