@@ -287,6 +287,13 @@ func TestNoShellCommandIsAdvisedWhereThereIsNoShell(t *testing.T) {
 		if r := p.why(s, nil); strings.Contains(allCommands(r), "ssm send-command") != c.shell || len(r.Blockers[0].Fix) == 0 {
 			t.Errorf("%s: %s", name, allCommands(r))
 		}
+		s, p = stopping(t)
+		p.cluster.TaskDefinition("web:1").Containers = []inventory.Container{{Name: "app", StopTimeout: 30 * time.Second}}
+		s.after(5 * time.Minute)
+		c.edit(p)
+		if r := p.why(s, nil); strings.Contains(allCommands(r), "docker kill") != c.shell || !strings.Contains(r.Headline, "which has passed") {
+			t.Errorf("%s, a task that should have been killed: %s, %s", name, r.Headline, allCommands(r))
+		}
 	}
 }
 
