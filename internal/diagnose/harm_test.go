@@ -519,6 +519,27 @@ func TestNothingBlocksItIsNotSaidForLong(t *testing.T) {
 	}
 }
 
+// Without Ebb's configuration nobody can tell which of two hooks holds a host. While the one that lasts longest may, no hook is to be answered.
+func TestNoHookIsAnsweredWhileAnotherMayHold(t *testing.T) {
+	spec := base()
+	spec.Groups[0].Hooks[0].Heartbeat = time.Minute
+	spec.Groups[0].Hooks = append(spec.Groups[0].Hooks, sim.HookSpec{Name: "flush-logs", Heartbeat: 2 * time.Hour, DefaultResult: "CONTINUE"})
+	s := stage(t, spec)
+	s.terminate()
+	s.after(5 * time.Minute)
+	p := s.parts()
+	began := p.group.TerminatingSince(fleet.InstanceID(s.target))
+	for _, c := range []struct {
+		after time.Duration
+		last  bool
+	}{{8 * time.Minute, false}, {2 * time.Hour, false}, {3 * time.Hour, false}, {5 * time.Hour, true}} {
+		r := diagnose.Why(p.Inventory, diagnose.Question{Target: s.target, At: europe, Now: began.Add(c.after)})
+		if (len(harmful(r)) > 0) != c.last || (r.Wait == "") != c.last || lines(r.Blockers[0].Fix) != "" {
+			t.Errorf("after %s: %q, %s", c.after, r.Wait, allCommands(r))
+		}
+	}
+}
+
 // Another program's hook is waited for, and its end is not Ebb's to command.
 func TestAForeignHookIsWaitedFor(t *testing.T) {
 	spec := base()

@@ -35,8 +35,8 @@ func (w *why) about(t *inventory.Task, left []*inventory.Task) {
 	}
 }
 
-// patience is how long a task of no service may go on running on a host that leaves before its stop is mentioned at all: within it, who does
-// not know Ebb's deadline cannot tell a drain that goes well from one that does not.
+// patience is how long a host may be leaving before it is mentioned at all that a task of no service can be stopped, or the hook of an unknown
+// program answered: within it, who does not know that program and its deadline cannot tell a drain that goes well from one that does not.
 const patience = time.Hour
 
 // standalone is about a task that ECS never moves. Ebb's deadline ends the wait for it; where Ebb is not known to be at work, only the task does.

@@ -74,6 +74,7 @@ type whyAnswer struct {
 	wait string
 	head string
 	harm []string // commands that interrupt or destroy
+	held bool     // it was proved that it stays until somebody acts
 	what []string // the events of next, for messages
 }
 
@@ -152,6 +153,7 @@ func (a asked) askAll(t *testing.T) {
 		for _, n := range with.Next {
 			now.what = append(now.what, string(n.Event))
 		}
+		now.held = slices.ContainsFunc(with.Blockers, func(b diagnose.Blocker) bool { return b.Exact && !b.Ends })
 		for _, b := range append(with.Blockers, without.Blockers...) {
 			for _, f := range b.All() {
 				if f.Harm() != advice.Safe {
@@ -251,13 +253,13 @@ type verdicts struct {
 	drains, answers int
 	right, first    int // answers that name the true next event, and those that name it first
 	said            int // events named
-	disturbed       int // answers after which the story let another host leave before anything happened
+	freed           int // answers, right when they were given, that a target stays, which the story has then freed
 	wrong           map[string]int
 	harm            []string
 }
 
-// disturbed reports whether the story let another host leave between two times. What happens then does not happen by itself: a host that nothing
-// could leave, because its tasks had no place, leaves after all when the group launches another for one that is terminated.
+// disturbed reports whether the story let another host leave between two times. A target that stays until somebody acts, because its tasks have
+// no place, leaves after all when the group launches a host for another that is terminated. That does not happen by itself.
 func (a asked) disturbed(from, to time.Time) bool {
 	return slices.ContainsFunc(a.s.At, func(s Step) bool { at := a.start.Add(s.At); return at.After(from) && !at.After(to) })
 }
@@ -275,8 +277,8 @@ func (v *verdicts) judge(t *testing.T, seed uint64, a asked, res Result) {
 		events := happened(res.Record, id)
 		for _, now := range a.answers[id] {
 			k := slices.IndexFunc(events, func(e diagnose.Next) bool { return e.By.After(now.at) })
-			if k >= 0 && a.disturbed(now.at, events[k].By) {
-				v.disturbed++
+			if k >= 0 && now.held && a.disturbed(now.at, events[k].By) {
+				v.freed++
 				continue
 			}
 			for _, h := range now.harm {
@@ -334,7 +336,7 @@ func TestWhyDuringHealthyDrains(t *testing.T) {
 	wg.Wait()
 	share := func(n int) float64 { return 100 * float64(n) / float64(max(1, v.answers)) }
 	t.Logf("%d answers in %d healthy drains: the true next event is named in %.1f %%, and first in %.1f %%; %.2f events are named in an answer; "+
-		"%d commands that do harm; %d answers more are not judged", v.answers, v.drains, share(v.right), share(v.first), share(v.said)/100, len(v.harm), v.disturbed)
+		"%d commands that do harm; %d answers more are not judged", v.answers, v.drains, share(v.right), share(v.first), share(v.said)/100, len(v.harm), v.freed)
 	for _, what := range slices.SortedFunc(maps.Keys(v.wrong), func(a, b string) int { return v.wrong[b] - v.wrong[a] }) {
 		t.Logf("%5d %s", v.wrong[what], what)
 	}
