@@ -44,7 +44,7 @@ fuzz: ## every fuzz target for FUZZTIME=60s
 		done; \
 	done
 
-plants: ## plant known bugs in a copy of the tree, one at a time, and see the seeds find each
+plants: ## plant known bugs in a copy of the tree, one at a time, and see the seeds or a named test find each
 	python3 test/plants.py
 
 mutants: ## change the code of PACKAGES="lease drain" (all: none named) in thousands of small ways, and count what the tests find; needs Java 17 and Maven

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Plants known bugs, one at a time, in a copy of the tree, and says after how many random seeds each is found.
+"""Plants known bugs, one at a time, in a copy of the tree, and says what finds each: random seeds, and after how many, or a named test.
 
-usage: plants.py [SEEDS [WORD]]   default 1000; exits with 1 when a plant is not found within that many seeds; with WORD only the
-                                 plants whose name has it
+usage: plants.py [SEEDS [WORD]]   default 1000; exits with 1 when a plant is not found by its test, or within that many seeds; with WORD
+                                 only the plants whose name has it
        plants.py check           only checks that each plant still has its place in the code
 
 It changes nothing in this tree. A plant whose place in the code is not found any more is an error: fix the plant.
@@ -16,8 +16,8 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
-# name, file, the code as it is, the code with the bug
-PLANTS = [
+# name, file, the code as it is, the code with the bug. The seeds must find it.
+SEEDED = [
     ("the hook is answered when the running count is 0", "internal/fleet/fleet.go",
      'return t.LastStatus != Stopped && t.LastStatus != "DELETED"', "return t.DesiredStatus != Stopped && t.LastStatus != Stopped"),
     ("a failed heartbeat is remembered as done", "internal/kernel/pass.go",
@@ -58,12 +58,130 @@ PLANTS = [
      "o.listed(t.ARN, o.ownerOf[t.ContainerInstance])\n", "if len(l.subjects) > 0 {\n\t\t\to.listed(t.ARN, o.ownerOf[fleet.ARN(l.subjects[0].ID)])\n\t\t}\n"),
     ("one record that the journal refuses stops every drain", "internal/engine/aside.go",
      "\tif refused(err) {\n\t\treturn c.writeApart(ctx, out)\n\t}\n", ""),
-    ("no heartbeat is sent while the journal is away", "internal/engine/core.go", "\t\tc.beats.keep(hooks...)\n", "\t\t_ = hooks\n"),
+    ("no heartbeat is sent while the journal is away", "internal/engine/core.go", "\tc.beats.keep(c.remember()...)\n", "\t_ = c.remember()\n"),
     ("the message of a drain that was let go is deleted", "internal/engine/aside.go",
      "\t\tleave(out, func(v kernel.Verdict) bool { return v.Drain == r.Key })\n", ""),
     ("a line that the journal refuses is lost without a word", "internal/engine/aside.go",
      'err = c.setAside(ctx, l.Key, fmt.Sprintf("a line of history, %q: %s: %s", l.Kind, err.Error(), l.Text))', "err = nil"),
 ]
+
+# name, file, the code as it is, the code with the bug, the package and the test. The test must find it, and must pass without it.
+TESTED = [
+    ("the scope of a record may have any form", "internal/journal/check.go",
+     'name("scope", r.Scope, 0)', 'size("scope", len(r.Scope), MaxKey)', "journal", "TestEveryNameIsBounded"),
+    ("the key of a line may have any form", "internal/journal/check.go",
+     'name("key", l.Key, 0)', 'size("key", len(l.Key), MaxKey)', "journal", "TestEveryNameIsBounded"),
+    ("whoever has lost a lease and taken it again writes under the old one", "internal/journal/memory/memory.go",
+     "is.Holder != l.Holder || is.Fence != l.Fence", "is.Holder != l.Holder", "journal/memory", "TestConformance"),
+    ("a line shares its bytes with whoever wrote it", "internal/journal/memory/memory.go",
+     "\t\tl.Data = slices.Clone(l.Data)\n\t\ts.lines", "\t\ts.lines", "journal/memory", "TestConformance"),
+    ("a drain that is open is pruned with its oldest lines", "internal/journal/sqlite/prune.go",
+     "key = ?1 AND open = 0 AND NOT", "key = ?1 AND NOT", "journal/sqlite", "TestHistoryIsPruned"),
+    ("a damaged database of somebody else is moved away", "internal/journal/sqlite/file.go",
+     'string(head[at:at+4]) == "Ebbj" ||', 'string(head[:6]) == "SQLite" ||', "journal/sqlite", "TestADamagedDatabaseOfSomethingElseStays"),
+    ("DynamoDB is read as it was a while ago", "internal/journal/dynamodb/dynamodb.go",
+     "TableName: &s.table, ConsistentRead: aws.Bool(true)", "TableName: &s.table, ConsistentRead: aws.Bool(false)",
+     "journal/dynamodb", "TestEveryReadIsConsistentAndShowsNothingExpired"),
+    ("the history is deleted after two days", "internal/journal/dynamodb/write.go", "history, forwarded := until", "forwarded, history := until",
+     "journal/dynamodb", "TestHowLongItemsAreKept"),
+    ("a claim over a lease of the same holder is taken for done", "internal/journal/dynamodb/lease.go",
+     "bad == nil && equal(stored, is)", "bad == nil && stored.Holder == is.Holder", "journal/dynamodb", "TestAClaimThatIsStoredAlready"),
+    ("it is not asked how old a message is", "internal/source/sqs/queue.go",
+     "types.MessageSystemAttributeNameSentTimestamp,\n", "types.MessageSystemAttributeNameApproximateFirstReceiveTimestamp,\n", "source/sqs", "TestReceive"),
+    ("the redrive policy is not asked for", "internal/source/sqs/check.go",
+     "QueueAttributeName{types.QueueAttributeNameRedrivePolicy}", "QueueAttributeName{types.QueueAttributeNameRedriveAllowPolicy}", "source/sqs", "TestCheck"),
+    ("two events that differ have one id", "internal/source/lambda/lambda.go", "sum[:16]", "sum[:1]",
+     "source/lambda", "TestEventsThatDifferHaveOtherIDs"),
+    ("only the first message that failed comes again", "internal/source/lambda/lambda.go",
+     "{ItemIdentifier: m.ID})\n", "{ItemIdentifier: m.ID})\n\t\t\tbreak\n", "source/lambda", "TestReply"),
+    ("a hook with a slash in its name is refused", "internal/config/settings.go", "`^[A-Za-z0-9_/-]{1,255}$`", "`^[A-Za-z0-9_-]{1,255}$`",
+     "config", "TestEveryNameThatAWSTakes"),
+    ("a Region of the government is refused", "internal/config/settings.go", "`^[a-z]{2}(-[a-z]+)+-[0-9]+$`", "`^[a-z]{2}-[a-z]+-[0-9]+$`",
+     "config", "TestEveryNameThatAWSTakes"),
+    ("an event of a container instance is not understood", "internal/event/eventbridge.go", ' "aws.ecs: ECS Container Instance State Change",', "",
+     "event", "TestEveryEventOfARuleIsKnown"),
+    ("what is no instance id spoils the look at all others", "internal/event/fields.go", "`^i-[0-9a-f]{8,17}$`", "`^i-[0-9a-z]{8,17}$`",
+     "event", "TestWhatIsNoInstanceID"),
+    ("throttling of a kind that is new is taken for a failure of which nothing is known", "internal/cloud/classes.go",
+     '\t{"SlowDown", "", plan.Throttled},\n', "", "cloud", "TestEveryCodeHasItsClass"),
+    ("a call that AWS may have carried out is taken for one that it refused", "internal/cloud/classes.go",
+     "\t\t}\n\t}\n\treturn plan.Unclear\n", "\t\t}\n\t}\n\treturn plan.Invalid\n", "cloud", "TestEveryCodeHasItsClass"),
+    ("a group is excluded by its last tag only", "internal/cloud/groups.go", "out.Excluded = out.Excluded || aws", "out.Excluded = aws",
+     "cloud", "TestATagThatExcludesAGroupStandsAnywhere"),
+    ("a launch that names an older termination puts a deadline into the past", "internal/cloud/groups.go",
+     '!strings.HasPrefix(description, "Terminating ")', '!strings.Contains(description, "Terminating ")', "cloud", "TestWhatTerminates"),
+    ("the simulated group retains what was answered", "internal/sim/autoscaling/hooks.go", 'result == "ABANDON" && m.g.Retain', "m.g.Retain",
+     "sim", "TestWhatWasAnsweredIsNotRetained"),
+    ("the simulated hook opens after the last delay, not the longest", "internal/sim/autoscaling/terminate.go",
+     "longest = max(longest, w.Targets.DeregisterInstance(arn, m.ID))", "longest = w.Targets.DeregisterInstance(arn, m.ID)",
+     "sim", "TestTheLongestDelayOfAGroupCounts"),
+    ("the simulated service counts tasks that are stopping", "internal/sim/ecs/service.go", "\t\tcase !t.live():\n", "",
+     "sim", "TestTheCountsOfAServiceLieToo"),
+    ("the simulated daemon waits for standalone tasks", "internal/sim/ecs/schedule.go", "if t.s != nil && !t.Daemon {", "if !t.Daemon {",
+     "sim", "TestADaemonDoesNotWaitForAStandaloneTask"),
+    ("the simulated ECS finds a task in every cluster", "internal/sim/ecs/task_calls.go", "if t == nil || t.c != c {", "if t == nil {",
+     "sim", "TestATaskOfAnotherClusterIsMissing"),
+    ("the simulated queue counts 12 hours from the first receive", "internal/sim/sqs/sqs.go",
+     "m.LastReceived.Add(maxInvisible)", "m.FirstReceived.Add(maxInvisible)", "sim", "TestTwelveHoursBeginWithEachReceive"),
+    ("the simulated queue shows at once what AWS delivers", "internal/sim/sqs/sqs.go", "w.send(q, body, nil, q.Delay, about)", "w.send(q, body, nil, 0, about)",
+     "sim", "TestTheDelayOfAQueueIsForEverybody"),
+    ("a deletion that fails ends a simulated batch", "internal/sim/sqs/batch.go",
+     "continue\n\t\t}\n\t\tout.Successful = append(out.Successful, types.DeleteMessage", "break\n\t\t}\n\t\tout.Successful = append(out.Successful, types.DeleteMessage",
+     "sim/wire", "TestQueue"),
+    ("a queue that may not be read does not exist", "internal/cloud/collector/messages.go",
+     'strings.HasSuffix(api.ErrorCode(), "NonExistentQueue") ||', 'api.ErrorCode() != "" ||', "cloud/collector", "TestAQueueThatCannotBeReadIsNotAbsent"),
+    ("the queue of another account is looked for in this one", "internal/cloud/collector/messages.go",
+     "QueueOwnerAWSAccountId: aws.String(parts[4])", "QueueOwnerAWSAccountId: nil", "cloud/collector", "TestAQueueThatCannotBeReadIsNotAbsent"),
+    ("a rule in a state of its own counts as off", "internal/cloud/collector/messages.go",
+     "r.State != ebtypes.RuleStateDisabled", "r.State == ebtypes.RuleStateEnabled", "cloud/collector", "TestRulesAreRead"),
+    ("a container port of the host counts as free", "internal/cloud/collector/definitions.go",
+     "network == string(ecstypes.NetworkModeHost) && port == 0", 'network == "hosts" && port == 0', "cloud/collector", "TestWhatATaskNeeds"),
+    ("a task needs what its containers reserve, not its own size", "internal/cloud/collector/definitions.go",
+     "cmp.Or(number(in.Cpu), cpu), cmp.Or(number(in.Memory), memory)", "cmp.Or(cpu, number(in.Cpu)), cmp.Or(memory, number(in.Memory))",
+     "cloud/collector", "TestWhatATaskNeeds"),
+    ("a group with a little Spot capacity has none", "internal/cloud/collector/groups.go",
+     "OnDemandPercentageAboveBaseCapacity < 100", "OnDemandPercentageAboveBaseCapacity == 0", "cloud/collector", "TestWhichPoliciesAskForSpot"),
+    ("the constraints of a service are not read", "internal/cloud/collector/services.go",
+     "inventory.Constraint{Type: string(c.Type), Expression: aws.ToString(c.Expression)}", "inventory.Constraint{Type: string(c.Type)}",
+     "cloud/collector", "TestAServiceIsRead"),
+    ("a failure of any kind means that something has gone", "internal/cloud/collector/clusters.go",
+     'aws.ToString(f.Reason) != "MISSING"', 'aws.ToString(f.Reason) == ""', "cloud/collector", "TestAFailureIsUnread"),
+    ("the doctor lifts the protection of a host with a standalone task", "internal/doctor/protection.go",
+     "return v == nil || !v.Daemon", "return v != nil && !v.Daemon", "doctor", "TestAStandaloneTaskKeepsAHostProtected"),
+    ("the doctor advises to delete Ebb's own hook", "internal/doctor/hooks.go", "\t\tcase h.Name == in.hook():\n", "\t\tcase h.Name == defaultHook:\n",
+     "doctor", "TestWhichDrainerIsEnded"),
+    ("the doctor ends a drainer while an instance waits", "internal/doctor/hooks.go",
+     "return i.State.Waiting() || i.State.Leaving() })", "return i.State.Leaving() })", "doctor", "TestWhichDrainerIsEnded"),
+    ("the doctor overwrites the policy of a queue", "internal/doctor/notifications.go", 'if q.Policy != "" || q.URL == "" {', 'if q.URL == "" {',
+     "doctor", "TestAPolicyThatIsThereIsKept"),
+    ("a refresh that has not begun waits for nothing", "internal/doctor/groups.go", 'r.Status != "Pending" && r.Status != "InProgress"', 'r.Status != "InProgress"',
+     "doctor", "TestWhatIsNoFaultAndWhatIs"),
+    ("a short delay behind UDP and TCP is not found", "internal/doctor/targets.go", '"TCP", "TLS", "UDP", "TCP_UDP"', '"TCP", "TLS", "UDP"',
+     "doctor", "TestWhatIsNoFaultAndWhatIs"),
+    ("why waits for the last load balancer that a group names", "internal/diagnose/group.go",
+     "\t\tif tg.Delay > longest {\n\t\t\tlongest = tg.Delay\n\t\t}\n", "\t\tlongest = tg.Delay\n", "diagnose", "TestTheLongestDelayOfTheGroupIsWaitedFor"),
+    ("why never comes nearer to when a lost host is given up", "internal/diagnose/group.go",
+     "e.Unreached.Add(e.Lost)", "w.q.Now.Add(e.Lost)", "diagnose", "TestWhenALostHostIsGivenUp"),
+    ("why counts on an Ebb that does not look after the group", "internal/diagnose/group.go", "\tcase waits && w.ours():\n", "\tcase waits && w.q.Ebb != nil:\n",
+     "diagnose", "TestWhoLetsADeadHostGo"),
+    ("why answers a launching hook", "internal/diagnose/fix.go", "\t\tfor _, h := range k.group.Terminating() {\n\t\t\tall", "\t\tfor _, h := range k.group.Hooks {\n\t\t\tall",
+     "diagnose", "TestWhoLetsADeadHostGo"),
+    ("why quotes the oldest lines of the journal", "internal/diagnose/diagnose.go",
+     "w.q.Lines[max(0, len(w.q.Lines)-journalLines):]", "w.q.Lines[:min(len(w.q.Lines), journalLines)]", "diagnose", "TestTheNewestLinesOfTheJournalAreQuoted"),
+    ("a plan promises what it has not read", "internal/diagnose/plan.go", "if len(only) > 0 && len(outside) > 0 {", "if len(only) > 0 && len(outside) == len(ids) {",
+     "diagnose", "TestWhatAPlanPromises"),
+    ("tasks of an old revision count as replaced", "internal/placement/demand.go", "\t\t\tif t.Family != d.s.TaskDefinition {\n\t\t\t\tcontinue\n\t\t\t}\n", "",
+     "placement", "TestHowManyAreMissingAndWhatComesFirst"),
+    ("a task on another host that leaves counts as healthy", "internal/placement/demand.go",
+     "\t\tcase v.leaving[t.ContainerInstance]:\n\t\t\td.others++\n", "", "placement", "TestWhatAVerdictRestsOn"),
+    ("a daemon whose agent is away stops", "internal/placement/fate.go", "append(f.Reasons, v.cutOff(t)...)\n\t\t\t}\n\t\t}\n\t\tif len(f.Reasons)",
+     "f.Reasons\n\t\t\t}\n\t\t}\n\t\tif len(f.Reasons)", "placement", "TestWhatAVerdictRestsOn"),
+    ("a task that stops stays for ever", "internal/placement/fate.go",
+     "!v.target[t.ContainerInstance] || t.DesiredStatus == fleet.Stopped", "!v.target[t.ContainerInstance]", "placement", "TestWhatAVerdictRestsOn"),
+    ("less_than_equal means less", "internal/placement/query.go", '"less_than_equal": "<="', '"less_than_equal": "<"', "placement", "TestEveryOperatorInWords"),
+]
+
+PLANTS = SEEDED + TESTED
 
 
 def copy_tree(to):
@@ -75,21 +193,30 @@ def copy_tree(to):
 
 
 def hunt(tree, seeds):
-    """Runs the seeds and returns what the first failing one broke, or None."""
+    """Runs the seeds and returns after how many one failed, and what it broke, or None."""
     run = subprocess.run(
         ["go", "test", "./internal/story", "-run", "^TestSeeds$", "-count=1", "-once", "-stop", f"-seeds={seeds}"],
         cwd=tree, capture_output=True, text=True)
     found = re.search(r"first failure at seed (\d+): (.*)", run.stdout)
     if found:
-        return int(found[1]), found[2]
+        return f"after {found[1]} seeds; {found[2]}"
     if "panic:" in run.stdout:
-        return 0, "panic: " + run.stdout.split("panic:")[1].split("\n")[0]
+        return "panic: " + run.stdout.split("panic:")[1].split("\n")[0]
     if run.returncode != 0:
         sys.exit(f"the tests did not run:\n{run.stdout}{run.stderr}")
     return None
 
 
-def planted(tree, name, file, good, bad):
+def finds(tree, package, name):
+    """Runs one test and reports whether it fails. A test that is not there or does not compile finds nothing: that is an error."""
+    run = subprocess.run(["go", "test", "-trimpath", "-v", f"./internal/{package}", "-run", f"^{name}$"], cwd=tree, capture_output=True, text=True)
+    result = re.search(rf"^--- (PASS|FAIL): {name} ", run.stdout, re.MULTILINE)
+    if not result:
+        sys.exit(f"the test {name} of {package} did not run:\n{run.stdout}{run.stderr}")
+    return result[1] == "FAIL"
+
+
+def planted(tree, name, file, good, bad, *_):
     """Returns the file's text as it is and with the bug."""
     lost = misplaced(tree, name, file, good, bad)
     if lost:
@@ -98,12 +225,26 @@ def planted(tree, name, file, good, bad):
     return text, text.replace(good, bad)
 
 
-def misplaced(tree, name, file, good, bad):
+def misplaced(tree, name, file, good, bad, package="", test=""):
     """Returns what is wrong with the place of a plant, or None."""
+    if test and not any(f"func {test}(" in f.read_text() for f in (tree / "internal" / package).glob("*_test.go")):
+        return f"plant {name!r}: there is no {test} in internal/{package}"
     times = (tree / file).read_text().count(good) if (tree / file).is_file() else 0
     if times != 1:
         return f"plant {name!r}: its place in {file} is there {times} times"
     return None
+
+
+def seek(tree, plant, seeds):
+    """Plants one bug, and returns what found it, or None."""
+    file, test = tree / plant[1], plant[4:]
+    text, buggy = planted(tree, *plant)
+    if test and finds(tree, *test):
+        sys.exit(f"the test {test[1]} of {test[0]} fails without a bug")
+    file.write_text(buggy)
+    found = hunt(tree, seeds) if not test else test[1] if finds(tree, *test) else None
+    file.write_text(text)
+    return found
 
 
 def main():
@@ -120,18 +261,12 @@ def main():
         tree = pathlib.Path(temp)
         copy_tree(tree)
         for plant in PLANTS:
-            name, file = plant[:2]
+            name = plant[0]
             if word not in name:
                 continue
-            text, buggy = planted(tree, *plant)
-            (tree / file).write_text(buggy)
-            found = hunt(tree, seeds)
-            (tree / file).write_text(text)
-            if found:
-                print(f"found   {name}: after {found[0]} seeds; {found[1]}", flush=True)
-            else:
-                missed += 1
-                print(f"MISSED  {name}: not found in {seeds} seeds", flush=True)
+            found = seek(tree, plant, seeds)
+            missed += not found
+            print(f"found   {name}: {found}" if found else f"MISSED  {name}", flush=True)
     sys.exit(1 if missed else 0)
 
 

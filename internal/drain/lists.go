@@ -170,3 +170,13 @@ func untilWhen(c *decider) string {
 	}
 	return text + ", until " + Deadline(*c.d(), c.hook, c.p).UTC().Format("2006-01-02 15:04:05 UTC") + " at the latest"
 }
+
+// notAsked counts the tasks of services that ECS still wants to run here.
+func notAsked(c *decider) (n int) {
+	for _, t := range c.liveTasks() {
+		if t.Service() != "" && t.DesiredStatus == "RUNNING" {
+			n++
+		}
+	}
+	return n
+}

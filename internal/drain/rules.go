@@ -235,16 +235,6 @@ func (c *decider) outBy() time.Time {
 	return by
 }
 
-// notAsked counts the tasks of services that ECS still wants to run here.
-func notAsked(c *decider) (n int) {
-	for _, t := range c.liveTasks() {
-		if t.Service() != "" && t.DesiredStatus == "RUNNING" {
-			n++
-		}
-	}
-	return n
-}
-
 // doubtful reports whether the zero of the deadline is still to be checked. It ends after a while: a look that fails must not make it hang.
 func doubtful(c *decider) bool {
 	d, began := c.d(), c.began()

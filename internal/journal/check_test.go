@@ -56,6 +56,26 @@ func TestWhatNoStoreTakes(t *testing.T) {
 	}
 }
 
+// Every name is bounded in the same way: it becomes a part of a key, which no store takes when it is too long, has a NUL or is no text.
+func TestEveryNameIsBounded(t *testing.T) {
+	for what, batch := range map[string]func(name string) Batch{
+		"the key of a record":   func(name string) Batch { return Batch{Records: []Record{{Key: name}}} },
+		"the scope of a record": func(name string) Batch { return Batch{Records: []Record{{Key: "k", Scope: name}}} },
+		"the key of a line":     func(name string) Batch { return Batch{Lines: []Line{{Key: name}}} },
+		"the id of a message":   func(name string) Batch { return Batch{Forwarded: []Forwarded{{Scope: "s", ID: name}}} },
+		"the scope of one":      func(name string) Batch { return Batch{Forwarded: []Forwarded{{Scope: name, ID: "1"}}} },
+	} {
+		for name, why := range map[string]string{strings.Repeat("x", MaxKey+1): "has 901 bytes", "a\x00b": "has a NUL", "\xff": "is not UTF-8"} {
+			if err := Check(batch(name)); err == nil || !strings.Contains(err.Error(), why) {
+				t.Errorf("%s: %v, want that it %s", what, err, why)
+			}
+		}
+		if err := Check(batch(strings.Repeat("ä", MaxKey/2))); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
 // The lines of one key are bounded together; those that belong to no drain are not.
 func TestHowManyLinesOfOneKeyABatchMayHave(t *testing.T) {
 	lines := func(key string, n, bytes int) (ls []Line) {

@@ -119,6 +119,26 @@ func TestADamagedJournalIsKeptAsideWhenItIsOpened(t *testing.T) {
 	}
 }
 
+// A database of something else that is damaged was only named by mistake: it stays where it is, as it is.
+func TestADamagedDatabaseOfSomethingElseStays(t *testing.T) {
+	for name, from := range map[string]int{"its schema": 100, "its pages": 4096} {
+		path := filepath.Join(t.TempDir(), "holiday.db")
+		foreign(t, path)
+		spoil(t, path, from, 3900)
+		before, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s, err := openPlain(path); err == nil {
+			s.Close()
+			t.Errorf("%s: it was opened", name)
+		}
+		if after, err := os.ReadFile(path); err != nil || !bytes.Equal(before, after) || len(kept(t, filepath.Dir(path))) > 0 {
+			t.Errorf("%s: it was changed or moved: %v, %q", name, err, kept(t, filepath.Dir(path)))
+		}
+	}
+}
+
 func touch(t *testing.T, path string) {
 	t.Helper()
 	if err := os.WriteFile(path, nil, 0o600); err != nil {

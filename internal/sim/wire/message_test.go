@@ -48,8 +48,8 @@ func TestQueue(t *testing.T) {
 	if facts["VisibilityTimeout"] != "45" || facts["ApproximateNumberOfMessagesNotVisible"] != "1" {
 		t.Errorf("attributes %v", facts)
 	}
-	batch := &sqs.DeleteMessageBatchInput{QueueUrl: made.QueueUrl, Entries: []sqstypes.DeleteMessageBatchRequestEntry{{Id: new("a"),
-		ReceiptHandle: got[0].ReceiptHandle}, {Id: new("b"), ReceiptHandle: new("nonsense")}}}
+	batch := &sqs.DeleteMessageBatchInput{QueueUrl: made.QueueUrl, Entries: []sqstypes.DeleteMessageBatchRequestEntry{
+		{Id: new("b"), ReceiptHandle: new("nonsense")}, {Id: new("a"), ReceiptHandle: got[0].ReceiptHandle}}} // one that fails ends no batch
 	deleted := must[*sqs.DeleteMessageBatchOutput](t)(q.DeleteMessageBatch(t.Context(), batch))
 	if len(deleted.Successful) != 1 || len(deleted.Failed) != 1 || *deleted.Failed[0].Code != "ReceiptHandleIsInvalid" {
 		t.Errorf("deleted %+v, failed %+v", deleted.Successful, deleted.Failed)

@@ -3,6 +3,7 @@ package lambda
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -46,6 +47,19 @@ func TestAnEventWithoutAnIDHasOneOfItsOwn(t *testing.T) {
 	if len(a.Messages) != 1 || a.Messages[0].ID == "" || a.Messages[0].ID != again.Messages[0].ID || a.Messages[0].ID == b.Messages[0].ID ||
 		a.Messages[0].Body != hook {
 		t.Errorf("%+v, %+v, %+v", a, again, b)
+	}
+}
+
+// Two events that differ are never one message: the second would be taken for the first one, come again.
+func TestEventsThatDifferHaveOtherIDs(t *testing.T) {
+	seen := map[string]bool{}
+	for i := range 2000 {
+		for _, form := range []string{`{"EC2InstanceId":"i-%08x"}`, `{"Records":[{"Sns":{"Message":"i-%08x"}}]}`} {
+			seen[Parse(fmt.Appendf(nil, form, i)).Messages[0].ID] = true
+		}
+	}
+	if len(seen) != 4000 {
+		t.Errorf("4000 events have %d ids", len(seen))
 	}
 }
 

@@ -215,6 +215,20 @@ func TestAMessageIsKeptAsLongAsAWholeTimeoutIsLeft(t *testing.T) {
 	}
 }
 
+// The 12 hours begin anew when a message is received again: counted from the first receive it would come again while it is worked on.
+func TestAMessageThatCameAgainIsKeptFromItsLastReceive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q, _ := newQueue(1, 0)
+		receive(t, q)
+		time.Sleep(time.Hour)
+		receive(t, q)
+		time.Sleep(11*time.Hour + 30*time.Minute)
+		if got := q.extendable(); len(got) != 1 || got[0].handle != "m0/2" {
+			t.Errorf("%+v is extended, want the second receive", got)
+		}
+	})
+}
+
 func TestWhatAnErrorSaysToDo(t *testing.T) {
 	for _, c := range []struct {
 		err       error

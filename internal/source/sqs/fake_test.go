@@ -75,7 +75,8 @@ func (f *fake) take(in *awssqs.ReceiveMessageInput) *awssqs.ReceiveMessageOutput
 		m.visible = time.Now().Add(time.Duration(in.VisibilityTimeout) * time.Second)
 		out.Messages = append(out.Messages, types.Message{
 			MessageId: aws.String(m.id), ReceiptHandle: aws.String(m.handle), Body: aws.String("body of " + m.id),
-			Attributes: map[string]string{"ApproximateReceiveCount": strconv.Itoa(m.receives), "SentTimestamp": "1795251600123"},
+			Attributes: only(map[string]string{"ApproximateReceiveCount": strconv.Itoa(m.receives), "SentTimestamp": "1795251600123"},
+				in.MessageSystemAttributeNames),
 		})
 	}
 	return out
@@ -131,8 +132,20 @@ func (f *fake) ChangeMessageVisibilityBatch(ctx context.Context, in *awssqs.Chan
 	return out, nil
 }
 
-func (f *fake) GetQueueAttributes(context.Context, *awssqs.GetQueueAttributesInput, ...func(*awssqs.Options)) (*awssqs.GetQueueAttributesOutput, error) {
-	return &awssqs.GetQueueAttributesOutput{Attributes: f.facts}, f.fails
+func (f *fake) GetQueueAttributes(_ context.Context, in *awssqs.GetQueueAttributesInput,
+	_ ...func(*awssqs.Options)) (*awssqs.GetQueueAttributesOutput, error) {
+	return &awssqs.GetQueueAttributesOutput{Attributes: only(f.facts, in.AttributeNames)}, f.fails
+}
+
+// only are the attributes that were asked for: SQS answers with no other.
+func only[N ~string](attributes map[string]string, names []N) map[string]string {
+	out := map[string]string{}
+	for _, name := range names {
+		if v, ok := attributes[string(name)]; ok {
+			out[string(name)] = v
+		}
+	}
+	return out
 }
 
 // newQueue returns a queue on a fake with so many messages: m0, m1 and so on.

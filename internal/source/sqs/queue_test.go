@@ -128,7 +128,7 @@ func TestCheck(t *testing.T) {
 	if redrive, err := q.Check(t.Context()); err != nil || !redrive {
 		t.Errorf("got %v, error %v; want a dead-letter queue", redrive, err)
 	}
-	f.facts = nil
+	f.facts = map[string]string{"RedriveAllowPolicy": `{"redrivePermission":"allowAll"}`, "VisibilityTimeout": "30"}
 	if redrive, err := q.Check(t.Context()); err != nil || redrive {
 		t.Errorf("without a redrive policy: got %v, error %v", redrive, err)
 	}

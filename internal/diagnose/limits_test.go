@@ -1,0 +1,130 @@
+package diagnose_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/diagnose"
+	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/inventory"
+	"github.com/ebbhq/ebb/internal/placement"
+	"github.com/ebbhq/ebb/internal/sim"
+)
+
+// The hook opens when the last load balancer of the group has let the instance go, in whatever order they are named.
+func TestTheLongestDelayOfTheGroupIsWaitedFor(t *testing.T) {
+	s := stage(t, base())
+	s.terminate()
+	p := s.parts()
+	p.member.State = fleet.Terminating
+	p.TargetGroups = append(p.TargetGroups, &inventory.TargetGroup{ARN: "long", Name: "long", Delay: 5 * time.Minute},
+		&inventory.TargetGroup{ARN: "short", Name: "short", Delay: 10 * time.Second})
+	for _, order := range [][]fleet.ARN{{"long", "short"}, {"short", "long"}} {
+		p.group.TargetGroups = order
+		b := p.why(s, nil).Blockers[0]
+		if want := p.group.TerminatingSince(p.member.ID).Add(5 * time.Minute); b.Code != diagnose.GroupBalancer || !b.Until.Equal(want) {
+			t.Errorf("%v: until %s, want %s: %s", order, b.Until, want, b.Message)
+		}
+	}
+}
+
+// Ebb gives up a host that ECS does not reach some time after it saw that first, not some time from now.
+func TestWhenALostHostIsGivenUp(t *testing.T) {
+	s := stage(t, base())
+	s.terminate()
+	p, e := s.parts(), atWork()
+	p.host.Connected, e.Unreached = false, s.Now().Add(-2*time.Minute)
+	if b := p.why(s, e).Blockers[0]; b.Code != placement.AgentGone || !b.Until.Equal(s.Now().Add(3*time.Minute)) {
+		t.Errorf("until %s, want in three minutes: %s", b.Until, b.Message)
+	}
+}
+
+// A dead host leaves by itself only where an Ebb answers its hook. Where none does, each terminating hook is to be answered, and no other.
+func TestWhoLetsADeadHostGo(t *testing.T) {
+	s := stage(t, base())
+	s.terminate()
+	p := s.parts()
+	p.Instance(p.member.ID).State = fleet.StateTerminated
+	p.group.Hooks = append(p.group.Hooks, fleet.Hook{Name: "warm-up", Group: "web-asg", Transition: fleet.Launching})
+	idle, foreign := atWork(), atWork()
+	idle.Works, foreign.Manages = false, false
+	for name, c := range map[string]struct {
+		ebb     *diagnose.Ebb
+		answers bool
+	}{"an Ebb works": {atWork(), false}, "none works": {idle, true}, "it does not look after the group": {foreign, true},
+		"there is none": {nil, true}} {
+		r := p.why(s, c.ebb)
+		if all := allCommands(r); strings.Contains(all, "--lifecycle-hook-name ebb-drain") != c.answers || strings.Contains(all, "warm-up") {
+			t.Errorf("%s: %s\n%s", name, r.Headline, all)
+		}
+		if said := strings.Contains(r.Headline, "Ebb sees that and answers its hook"); said == c.answers {
+			t.Errorf("%s: %s", name, r.Headline)
+		}
+	}
+}
+
+// An instance that leaves its warm pool leaves.
+func TestAnInstanceOfAWarmPoolLeavesToo(t *testing.T) {
+	s := stage(t, base())
+	p := s.parts()
+	p.member.State = fleet.WarmedTerminatingWait
+	if r := p.why(s, nil); r.Blockers[0].Code != diagnose.NotDraining {
+		t.Errorf("%+v", r.Blockers)
+	}
+}
+
+// A time of another day is told with its date.
+func TestATimeOfAnotherDayHasItsDate(t *testing.T) {
+	s := stage(t, base())
+	s.terminate()
+	p := s.parts()
+	p.cluster.Tasks = nil
+	for back, want := range map[time.Duration]string{time.Minute: "The termination began at 0",
+		26 * time.Hour: "The termination began at 2026-11-2"} {
+		p.group.Activities = []fleet.Activity{{Instance: p.member.ID, Start: s.Now().Add(-back)}}
+		if r := p.why(s, nil); !told(r, diagnose.OpenHook, want) {
+			t.Errorf("%s ago: %s", back, r.Headline)
+		}
+	}
+}
+
+// The newest lines of the journal are quoted, and they alone.
+func TestTheNewestLinesOfTheJournalAreQuoted(t *testing.T) {
+	s := stage(t, base())
+	s.terminate()
+	var all []diagnose.Line
+	for _, text := range []string{"first", "second", "third", "fourth", "fifth"} {
+		all = append(all, diagnose.Line{At: s.Now(), Kind: "told", Text: text})
+	}
+	notes := strings.Join(diagnose.Why(s.take(), diagnose.Question{Target: s.target, Now: s.Now(), Lines: all}).Notes, "\n")
+	for i, l := range all {
+		if strings.Contains(notes, l.Text) != (i >= 2) {
+			t.Errorf("notes %s", notes)
+		}
+	}
+}
+
+// A plan is about all that it is asked for: what one host outside of what was read would do is not known, and a task that ECS never stops
+// has no part in how long it takes.
+func TestWhatAPlanPromises(t *testing.T) {
+	spec := mixed()
+	spec.TaskDefinitions[2].Stop = 10 * time.Hour // job
+	spec.Tasks = []sim.TaskSpec{{Cluster: "prod", Task: "job", Host: new(int)}}
+	s := stage(t, spec)
+	if f := diagnose.Plan(s.take(), []string{s.target}, s.Now()); time.Duration(f.Longest) != time.Hour {
+		t.Errorf("it takes up to %s", time.Duration(f.Longest))
+	}
+	p := s.parts()
+	outside := fleet.InstanceID("i-0123456789abcdef0")
+	p.group.Instances = append(p.group.Instances, fleet.GroupInstance{ID: outside, Group: "web-asg", State: fleet.InService})
+	f := diagnose.Plan(p.Inventory, []string{s.other, string(outside)}, s.Now(), "prod")
+	if f.Verdict != "uncertain" || !strings.Contains(f.Headline, string(outside)+" is not in it") {
+		t.Errorf("%s: %s", f.Verdict, f.Headline)
+	}
+	p.Unread = []inventory.Unread{{What: "ecs:ListContainerInstances of cluster other", Error: "AccessDenied: no"}}
+	f = diagnose.Plan(p.Inventory, []string{s.other, string(outside)}, s.Now())
+	if f.Verdict != "uncertain" || !strings.HasPrefix(f.Headline, "ecs:ListContainerInstances could not be read") {
+		t.Errorf("%s: %s", f.Verdict, f.Headline)
+	}
+}
