@@ -2,6 +2,7 @@ package wire
 
 import (
 	"maps"
+	"strings"
 
 	"github.com/ebbhq/ebb/internal/sim/core"
 )
@@ -55,6 +56,7 @@ func (a *API) authorize(req Request) error {
 
 // decide finds the statement that decides, and its effect; none is the empty effect.
 func decide(policies []*Policy, action string, r core.Resource) (by string, effect string) {
+	action = strings.ToLower(action)
 	for _, p := range policies {
 		for _, s := range p.statements {
 			if !s.matches(action, r) {
