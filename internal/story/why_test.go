@@ -31,8 +31,8 @@ import (
 )
 
 var (
-	drainCount = flag.Int("drains", 20, "during how many random healthy drains to ask why")
-	whyFrom    = flag.Uint64("why", 1, "the first seed for that")
+	drainCount = flag.Int("drains", 12, "during how many random healthy drains to ask why")
+	whyFrom    = flag.Uint64("why", 55, "the first seed for that; by default a few that have jobs, turns and tight hosts")
 	whyTold    = flag.Bool("whytold", false, "print every answer whose next event was not the true one")
 )
 

@@ -10,8 +10,8 @@ import (
 // arnParts is how many parts an ARN has; the last may have colons of its own.
 const arnParts = 6
 
-// matches reports whether a statement speaks of an action, in small letters, on a resource. Every condition must hold; a key that the call does not have makes its
-// condition false.
+// matches reports whether a statement speaks of an action, in small letters, on a resource. Every condition must hold; a key that the call does
+// not have makes its condition false.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_multi-value-conditions.html
 func (s statement) matches(action string, r core.Resource) bool {
 	return slices.ContainsFunc(s.actions, func(p string) bool { return glob(p, action) }) &&
