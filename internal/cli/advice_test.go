@@ -80,27 +80,31 @@ var accounts = map[string]func(*testing.T) account{
 		dir := t.TempDir()
 		must(t, os.WriteFile(filepath.Join(dir, "world.yaml"), []byte(more), 0o600))
 		must(t, os.WriteFile(filepath.Join(dir, "ebb.yaml"), []byte(moreConfig), 0o600))
-		return opened(t, filepath.Join(dir, "world.yaml"), filepath.Join(dir, "ebb.yaml"), func(t *testing.T, w *sim.World) {
-			w.Advance(w.Now().Add(30 * time.Minute))
-			must(t, w.DeleteLifecycleHook("lost-asg", fleet.ManagedDrainingHook))
-			for _, r := range w.Rules() {
-				if off := *r; off.Name == "off" {
-					off.State = "DISABLED"
-					_, err := w.PutRule(off)
-					must(t, err)
-				}
-			}
-			gone := w.DescribeAutoScalingGroups([]string{"gone-asg"})[0].Instances[0].ID
-			arns, err := w.ListContainerInstances("prod", "", "ec2InstanceId == "+gone)
-			must(t, err)
-			w.DisconnectAgent(arns[0])
-			must(t, w.StopInstances([]string{gone}))
-			w.Advance(w.Now().Add(time.Minute))
-			_, err = w.TerminateInstanceInAutoScalingGroup(gone, true)
-			must(t, err)
-			w.Advance(w.Now().Add(10 * time.Second))
-		})
+		return opened(t, filepath.Join(dir, "world.yaml"), filepath.Join(dir, "ebb.yaml"), spoilMore)
 	},
+}
+
+// spoilMore does in the account of more what its world cannot say.
+func spoilMore(t *testing.T, w *sim.World) {
+	t.Helper()
+	w.Advance(w.Now().Add(30 * time.Minute))
+	must(t, w.DeleteLifecycleHook("lost-asg", fleet.ManagedDrainingHook))
+	for _, r := range w.Rules() {
+		if off := *r; off.Name == "off" {
+			off.State = "DISABLED"
+			_, err := w.PutRule(off)
+			must(t, err)
+		}
+	}
+	gone := w.DescribeAutoScalingGroups([]string{"gone-asg"})[0].Instances[0].ID
+	arns, err := w.ListContainerInstances("prod", "", "ec2InstanceId == "+gone)
+	must(t, err)
+	w.DisconnectAgent(arns[0])
+	must(t, w.StopInstances([]string{gone}))
+	w.Advance(w.Now().Add(time.Minute))
+	_, err = w.TerminateInstanceInAutoScalingGroup(gone, true)
+	must(t, err)
+	w.Advance(w.Now().Add(10 * time.Second))
 }
 
 // opened is a simulated account of a world file, in which something was done.

@@ -68,7 +68,7 @@ func TestAnswersShowWhatComesFromOutsideClean(t *testing.T) {
 	b.Reset()
 	must(t, write(&lookFlags{output: "table"}, &b, []doctor.Finding{{Subject: nasty, Finding: nasty, Impact: nasty, Advice: fix}},
 		func(f []doctor.Finding) string { return findingsText(f, inventory.Inventory{}) }))
-	cleanLines(t, "doctor", b.String(), 12)
+	cleanLines(t, "doctor", b.String(), 13)
 	b.Reset()
 	must(t, write(&lookFlags{output: "table"}, &b, diagnose.Forecast{Headline: nasty, Notes: []string{nasty}, Steps: []diagnose.Step{{Service: nasty,
 		Instance: nasty, Where: []string{nasty}, Because: []placement.Reason{{Message: nasty}}}}}, planText))

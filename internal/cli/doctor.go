@@ -32,6 +32,8 @@ func newDoctor(p Process) *cobra.Command {
 		Long: `Doctor reads clusters, services, Auto Scaling groups, their hooks, queues and rules. It says what will lose work or hang when
 an instance is terminated, the impact, and the command that fixes it. It only reads and changes nothing.
 
+What it could not see is a finding of its own (unread, nothing-seen), so that it never ends well without having looked.
+
 With a configuration file it also checks Ebb's configuration against the account. docs/reference/doctor.md lists the checks.
 
 Exit codes: 0 nothing above info; 3 warnings; 4 errors; 1 it could not read the account; 64 wrong usage; 78 wrong configuration.`,
@@ -42,7 +44,7 @@ Exit codes: 0 nothing above info; 3 warnings; 4 errors; 1 it could not read the 
 	}
 	f.add(c)
 	c.Flags().StringSliceVar(&groups, "group", nil, "look at this Auto Scaling group and its clusters only; may be repeated")
-	c.Flags().StringVar(&least, "severity", "info", "lowest severity to show: info, warn or error")
+	c.Flags().StringVar(&least, "severity", "info", "lowest severity to show: info, warn or error; what could not be seen is always shown")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		severity, err := doctor.ParseSeverity(least)
 		if err != nil {
@@ -52,10 +54,9 @@ Exit codes: 0 nothing above info; 3 warnings; 4 errors; 1 it could not read the 
 		if err != nil {
 			return err
 		}
-		found := doctor.Examine(&doctor.Input{
+		found := findings(&doctor.Input{
 			Inventory: &seen, Everything: len(f.clusters) == 0 && len(groups) == 0, Ebb: settingsOf(cfg), At: at(cfg, &seen), Now: seen.At,
-		})
-		found = slices.DeleteFunc(found, func(f doctor.Finding) bool { return f.Severity < severity })
+		}, severity)
 		text := func(found []doctor.Finding) string { return findingsText(found, seen) }
 		if err := write(&f, p.Stdout, found, text); err != nil {
 			return err
@@ -63,6 +64,11 @@ Exit codes: 0 nothing above info; 3 warnings; 4 errors; 1 it could not read the 
 		return verdict(found)
 	}
 	return c
+}
+
+// findings are what the doctor finds, from a severity on. What could not be seen is never hidden: it may hide a finding of any severity.
+func findings(in *doctor.Input, least doctor.Severity) []doctor.Finding {
+	return slices.DeleteFunc(doctor.Examine(in), func(f doctor.Finding) bool { return f.Severity < least && !f.Unknown })
 }
 
 // settingsOf is the part of a configuration that the doctor checks, or nil without one.
@@ -108,6 +114,18 @@ func tally(found []doctor.Finding) string {
 	return strings.Join(parts, ", ")
 }
 
+// unseenText is the first line where not everything was seen; empty where it was.
+func unseenText(found []doctor.Finding, seen inventory.Inventory) string {
+	switch {
+	case doctor.NothingSeen(&seen):
+		return "Nothing was seen, so nothing was checked.\n"
+	case slices.ContainsFunc(found, func(f doctor.Finding) bool { return f.Unknown }):
+		return fmt.Sprintf("Not everything was seen: %s could not be read, and may hide more than is found here.\n",
+			inventory.Count(len(seen.Unread), "part"))
+	}
+	return ""
+}
+
 // inFull is how many findings of one check are shown in full.
 const inFull = 3
 
@@ -120,6 +138,7 @@ func findingsText(found []doctor.Finding, seen inventory.Inventory) string {
 		return fmt.Sprintf("Nothing was found: %s.\n", over)
 	}
 	var b strings.Builder
+	b.WriteString(unseenText(found, seen))
 	for i := 0; i < len(found); {
 		if i == 0 || found[i-1].Severity != found[i].Severity {
 			fmt.Fprintf(&b, "%s\n", strings.ToUpper(found[i].Severity.String()))

@@ -133,11 +133,19 @@ func (f *initFlags) run(ctx context.Context, p Process, cfg config.Config) error
 	if err != nil {
 		return err
 	}
+	return f.answer(ctx, p, cfg, seen)
+}
+
+// answer does what the flags say about what was seen.
+func (f *initFlags) answer(ctx context.Context, p Process, cfg config.Config, seen inventory.Inventory) error {
 	s, err := f.setup(cfg, &seen)
 	if err != nil {
 		return err
 	}
 	if f.remove {
+		if err := s.hooksRead(&seen); err != nil {
+			return err
+		}
 		if err := s.waiting(&seen); err != nil && !f.force {
 			return err
 		}
@@ -213,6 +221,30 @@ func whyUnread(seen *inventory.Inventory, name string) string {
 	return ""
 }
 
+// hostsUnread is what the inventory says of a read that would show where instances are registered, and that failed, in parentheses.
+func hostsUnread(seen *inventory.Inventory) string {
+	for _, u := range seen.Unread {
+		operation, _, _ := strings.Cut(u.What, " of ")
+		if slices.Contains([]string{"ecs:ListClusters", "ecs:DescribeClusters", "ecs:ListContainerInstances", "ecs:DescribeContainerInstances"}, operation) {
+			return " (" + u.What + ": " + u.Error + ")"
+		}
+	}
+	return ""
+}
+
+// hooksRead refuses to go on where it is not known which hooks the groups have: without its listener, a hook that stays holds every instance.
+func (s setup) hooksRead(seen *inventory.Inventory) error {
+	for _, name := range s.groups {
+		for _, u := range seen.Unread {
+			if u.What == "autoscaling:DescribeLifecycleHooks of group "+name {
+				return fmt.Errorf("cannot read the hooks of group %s (%s: %s); allow that operation, or try again: a hook that stays without Ebb "+
+					"holds every instance that leaves", name, u.What, u.Error)
+			}
+		}
+	}
+	return nil
+}
+
 // clusterOfGroup finds the one cluster that a group's instances are in: by the container instances, or if there are none by the capacity
 // providers, or because only one was named.
 func clusterOfGroup(seen *inventory.Inventory, g *inventory.Group, named []string) (string, error) {
@@ -223,7 +255,11 @@ func clusterOfGroup(seen *inventory.Inventory, g *inventory.Group, named []strin
 			in = append(in, c.Name)
 		}
 	}
+	unread := hostsUnread(seen)
 	switch {
+	case len(in) <= 1 && unread != "":
+		return "", fmt.Errorf("cannot tell in which clusters the instances of group %s are%s; allow that operation, try again, or write --cluster", g.Name,
+			unread)
 	case len(in) == 1:
 		return in[0], nil
 	case len(in) > 1:

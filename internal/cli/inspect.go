@@ -86,7 +86,7 @@ func (f *lookFlags) lookFor(c *cobra.Command, p Process, targets []string) (conf
 // scope is what is read for targets. Without a cluster, an instance id is looked for in its group and wherever it is registered, and for
 // everything else the whole account is.
 func (f *lookFlags) scope(targets []string) collector.Scope {
-	scope := collector.Scope{Clusters: f.clusters}
+	scope := collector.Scope{Clusters: f.clusters, Silent: true}
 	if len(targets) == 1 && len(f.clusters) == 0 {
 		if strings.HasPrefix(targets[0], "i-") {
 			scope.Instance = targets[0]

@@ -60,8 +60,11 @@ func planText(f diagnose.Forecast) string {
 		for _, s := range f.Steps {
 			service := cmp.Or(s.Service, "("+s.Kind+")")
 			stop := inventory.Span(time.Duration(s.Stop))
-			if s.Outcome == diagnose.NotTouched {
+			switch {
+			case s.Outcome == diagnose.NotTouched:
 				stop = "-"
+			case s.Stop == diagnose.NotKnown:
+				stop = "not known"
 			}
 			fmt.Fprintf(tw, "%s\t%.12s\t%s\t%s\t%s\t%s\n", s.Instance, s.Task, service, s.Outcome, stop, someOf(s.Where))
 		}

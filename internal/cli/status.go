@@ -131,12 +131,17 @@ and what was set aside lately, because the journal could not keep it or nobody c
 }
 
 func status(c *cobra.Command, cfg config.Config, ended int) (r report, err error) {
-	ctx := c.Context()
-	store, err := readJournal(ctx, cfg)
+	store, err := readJournal(c.Context(), cfg)
 	if err != nil {
 		return r, err
 	}
 	defer store.Close()
+	return statusOf(c, store, cfg, ended)
+}
+
+// statusOf reads a journal. What cannot be read is an error: a part of the truth would look like all of it.
+func statusOf(c *cobra.Command, store journal.Store, cfg config.Config, ended int) (r report, err error) {
+	ctx := c.Context()
 	open, err := store.Open(ctx)
 	if err != nil {
 		return r, err

@@ -34,6 +34,22 @@ func askEbb(ctx context.Context, cfg config.Config, seen *inventory.Inventory, q
 	}
 	if err == nil {
 		defer store.Close()
+	}
+	return askJournal(ctx, store, err, cfg, seen, q)
+}
+
+// askJournal adds what the configuration and a journal say. What of the journal could not be read, or not be opened, is unknown.
+func askJournal(
+	ctx context.Context, store journal.Store, unopened error, cfg config.Config, seen *inventory.Inventory, q *diagnose.Question,
+) (open []journal.Record, err error) {
+	man, managed := managedOf(cfg, seen, q.Target)
+	if len(cfg.Groups) > 0 {
+		q.Ebb = &diagnose.Ebb{Grace: cfg.DaemonGrace, Lost: cfg.LostAfter, Unread: true}
+	}
+	if q.Ebb != nil && managed {
+		configured(q.Ebb, man)
+	}
+	if err = unopened; err == nil {
 		open, err = store.Open(ctx)
 	}
 	if err == nil {
@@ -43,6 +59,14 @@ func askEbb(ctx context.Context, cfg config.Config, seen *inventory.Inventory, q
 		return open, fmt.Errorf("read Ebb's journal: %w", err)
 	}
 	return open, nil
+}
+
+// managedOf is what the configuration says of the group of a target.
+func managedOf(cfg config.Config, seen *inventory.Inventory, target string) (config.Group, bool) {
+	if g, _ := seen.Member(diagnose.Instance(seen, target)); g != nil {
+		return cfg.Group(g.Name)
+	}
+	return config.Group{}, false
 }
 
 // pausesOf are the pauses of the scope to which a group belongs.
@@ -65,25 +89,27 @@ func readEbb(
 	if err != nil {
 		return err
 	}
-	q.Lines = []diagnose.Line{}
-	if len(cfg.Groups) > 0 {
-		q.Ebb = &diagnose.Ebb{Grace: cfg.DaemonGrace, Lost: cfg.LostAfter}
+	if q.Ebb != nil {
+		q.Ebb.Unread = false
 	}
-	group, hook := "", fleet.Fact[fleet.Hook]{}
+	hook := fleet.Fact[fleet.Hook]{}
 	if g, _ := seen.Member(id); g != nil {
-		group = g.Name
 		for _, h := range g.Hooks {
 			if h.Name == cfg.Hook {
 				hook = fleet.Fact[fleet.Hook]{Is: fleet.Seen, Value: h}
 			}
 		}
 	}
-	man, managed := cfg.Group(group)
+	man, managed := managedOf(cfg, seen, q.Target)
 	if q.Ebb != nil && managed {
 		atWork(q.Ebb, man, leases, q.Now)
 	}
+	lines := []diagnose.Line{} // the journal has none about it, if all its open records can be read
 	for _, r := range slices.Concat(open, past) {
 		d, err := kernel.Read(r)
+		if _, pause := kernel.ReadPause(r); err != nil && r.Open && !pause {
+			lines = nil
+		}
 		if err != nil || d.Instance() != id {
 			continue
 		}
@@ -93,11 +119,12 @@ func readEbb(
 		q.Lines, err = history(ctx, store, d.Key)
 		return err
 	}
+	q.Lines = lines
 	return nil
 }
 
-// atWork says whether an Ebb works for the scope of a group, and how many of the group may leave at once.
-func atWork(e *diagnose.Ebb, man config.Group, leases []journal.Lease, now time.Time) {
+// configured says what the configuration says of a group, such as how many of it may leave at once.
+func configured(e *diagnose.Ebb, man config.Group) {
 	e.Manages = man.Mode != config.Observe // what Ebb only watches it does not let go
 	e.Cluster = man.Cluster
 	switch m := man.MaxUnavailable; {
@@ -106,6 +133,10 @@ func atWork(e *diagnose.Ebb, man config.Group, leases []journal.Lease, now time.
 	case m.Percent > 0:
 		e.Limit = fmt.Sprintf("%d%%", m.Percent)
 	}
+}
+
+// atWork says whether an Ebb works for the scope of a group.
+func atWork(e *diagnose.Ebb, man config.Group, leases []journal.Lease, now time.Time) {
 	scope := kernel.Managed{Match: man.Match, Cluster: man.Cluster}.Scope()
 	for _, l := range leases {
 		if l.Scope == scope {
@@ -125,9 +156,12 @@ func ofDrain(e *diagnose.Ebb, d drain.Drain, waiting string, deadline time.Time)
 
 func history(ctx context.Context, store journal.Store, key string) ([]diagnose.Line, error) {
 	found, err := store.History(ctx, journal.Query{Key: key, Limit: 50})
+	if err != nil {
+		return nil, err
+	}
 	lines := make([]diagnose.Line, len(found))
 	for i, l := range found {
 		lines[i] = diagnose.Line{At: l.At, Kind: l.Kind, Text: l.Text}
 	}
-	return lines, err
+	return lines, nil
 }

@@ -44,6 +44,7 @@ type scene struct {
 	other     string
 	inventory *collector.Collector
 	at        advice.At
+	api       *wire.API
 }
 
 func base() sim.Spec {
@@ -86,7 +87,7 @@ func stage(t *testing.T, spec sim.Spec) *scene {
 		t.Cleanup(server.Close)
 		at.Endpoint = server.URL
 	}
-	return &scene{World: w, t: t, target: hosts[0].Instance, other: hosts[1].Instance, inventory: s, at: at}
+	return &scene{World: w, t: t, target: hosts[0].Instance, other: hosts[1].Instance, inventory: s, api: api, at: at}
 }
 
 func (s *scene) after(d time.Duration) { s.Advance(s.Now().Add(d)) }
@@ -114,7 +115,7 @@ func (s *scene) drain() {
 
 func (s *scene) take() *inventory.Inventory {
 	s.t.Helper()
-	seen, err := s.inventory.Take(s.t.Context(), collector.Scope{Instance: s.target})
+	seen, err := s.inventory.Take(s.t.Context(), collector.Scope{Instance: s.target, Silent: true})
 	if err != nil || len(seen.Unread) > 0 {
 		s.t.Fatalf("inventory: %v, unread %+v", err, seen.Unread)
 	}

@@ -60,6 +60,7 @@ type Question struct {
 
 // Ebb is what Ebb's configuration and journal say of the target's group and of its drain.
 type Ebb struct {
+	Unread  bool          // the journal could not be read: what follows is what the configuration says
 	Manages bool          // the configuration includes the group
 	Works   bool          // an Ebb works for the group's scope, as far as the journal shows
 	Who     string        // the last that did; empty: nobody ever
@@ -140,6 +141,7 @@ func Why(s *inventory.Inventory, q Question) Report {
 	slices.SortStableFunc(w.report.Blockers, func(a, b Blocker) int { return rank(a) - rank(b) })
 	w.report.Headline = w.headline()
 	w.next()
+	w.unpromise()
 	return w.report
 }
 
@@ -154,6 +156,7 @@ type known struct {
 type why struct {
 	known
 	report Report
+	dark   bool        // something that the answer rests on could not be read
 	stuck  []fleet.ARN // tasks on the target that stay until somebody acts
 }
 
@@ -172,10 +175,17 @@ func (w *why) look() {
 	if w.gone() || w.stays() {
 		return
 	}
-	w.draining()
+	once := len(w.all) < 2 && len(unseen(w.s, nil)) == 0 // which of several registrations counts depends on the tasks there
+	if once {
+		w.draining()
+	}
 	if w.blind() {
 		return
 	}
+	if !once {
+		w.draining()
+	}
+	w.doubt()
 	if w.host == nil {
 		w.hooks()
 		return

@@ -51,8 +51,8 @@ func (k *known) restartAgent() advice.Fix {
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-placement-constraints.html
 func (k *known) hasShell() bool {
 	_, bottlerocket := k.host.Attributes["bottlerocket.variant"]
-	if k.group != nil && strings.Contains(k.group.UserData, "[settings.") {
-		bottlerocket = true
+	if k.group != nil && strings.Contains(k.group.UserData, "[settings.") || launchUnread(k.s, k.group) || gapsOf(k).group() {
+		bottlerocket = true // or may be
 	}
 	return k.host.Attributes["ecs.os-type"] == "linux" && !bottlerocket
 }
@@ -63,6 +63,9 @@ func (k *known) addHost(s *inventory.Service) []advice.Fix {
 		return []advice.Fix{advice.Say("wait: %s", coming)}
 	}
 	g := k.groupFor(s)
+	if gapsOf(k).coming() {
+		return []advice.Fix{advice.Say("add a host to cluster %s, unless one is coming: that could not be read", k.cluster.Name)}
+	}
 	if g == nil {
 		return []advice.Fix{advice.Say("add a host to cluster %s", k.cluster.Name)}
 	}
@@ -103,7 +106,7 @@ func (k *known) anyComes(s *inventory.Service) (coming string, known bool) {
 			return coming, true
 		}
 	}
-	return "", known
+	return "", known && !gapsOf(k).coming()
 }
 
 // groupsOf are the groups of the hosts of a cluster, each once; nil among them: one that was not read, or none.

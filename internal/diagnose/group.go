@@ -61,9 +61,11 @@ func (w *why) leaving() {
 	parts := []string{fmt.Sprintf("%s is %s in group %s: no hook is open yet", w.instance, w.member.State, w.group.Name)}
 	b := Blocker{Code: GroupBalancer, Exact: true, Ends: true}
 	var longest time.Duration
+	var unread []string
 	for _, arn := range w.group.TargetGroups {
 		tg := w.s.TargetGroup(arn)
-		if tg == nil {
+		if tg == nil || !tg.DelayKnown {
+			unread = append(unread, arn.Name())
 			continue
 		}
 		parts = append(parts, fmt.Sprintf("Auto Scaling first waits for target group %s (deregistration delay %s)", tg.Name, inventory.Span(tg.Delay)))
@@ -71,12 +73,16 @@ func (w *why) leaving() {
 			longest = tg.Delay
 		}
 	}
+	if len(unread) > 0 {
+		parts = append(parts, "how long Auto Scaling waits for target group "+strings.Join(unread, ", ")+" could not be read")
+		b.Ends = false
+	}
 	if len(w.group.ClassicBalancers) > 0 {
 		parts = append(parts, "Auto Scaling first waits for connection draining of "+strings.Join(w.group.ClassicBalancers, ", "))
 	}
 	if at := w.group.TerminatingSince(w.instance); !at.IsZero() {
 		since := fmt.Sprintf("it began at %s, %s ago", w.clock(at), span(at, w.q.Now))
-		if longest > 0 {
+		if longest > 0 && len(unread) == 0 {
 			b.Until = at.Add(longest)
 			since += ", and takes until " + w.clock(b.Until) + " or a little longer"
 		}
@@ -99,9 +105,15 @@ func (w *why) gone() bool {
 	if w.ec2 != nil {
 		words += fmt.Sprintf("; EC2 says the instance is %s", w.ec2.State)
 	}
-	b := Blocker{Code: placement.AgentGone, Exact: true, Message: words + ". A break of a minute is normal"}
+	b := Blocker{Code: placement.AgentGone, Exact: !gapsOf(&w.known).ec2(), Message: words + ". A break of a minute is normal"}
 	fixes := []advice.Fix{w.restartAgent()}
 	switch e := w.q.Ebb; {
+	case gapsOf(&w.known).ec2():
+		b.Message += "; EC2 could not be asked whether it runs"
+		fixes = []advice.Fix{advice.Say("allow ec2:DescribeInstances, or look whether the instance runs: if it does, restart its ECS agent")}
+	case gapsOf(&w.known).group() || gapsOf(&w.known).journal():
+		b.Message += "; AWS does not show when it began"
+		fixes = append(fixes, advice.Say("find out first who drains it: its group, its hooks or Ebb's journal could not be read"))
 	case w.ours() && !e.Unreached.IsZero():
 		b.Message += "; Ebb has seen it " + w.since(e.Unreached)
 		b.Ends, b.Until = true, e.Unreached.Add(e.Lost)
@@ -136,6 +148,12 @@ func (w *why) dead() {
 	}
 	waits := w.member != nil && w.member.State.Waiting()
 	switch {
+	case waits && gapsOf(&w.known).hooks():
+		b.Message += "; which hooks the group waits for could not be read"
+		b.Ends = false
+	case waits && gapsOf(&w.known).journal():
+		b.Message += "; Ebb sees that and answers its hook, if it is at work: its journal could not be read"
+		b.Ends = false
 	case waits && w.ours():
 		b.Message += "; Ebb sees that and answers its hook"
 	case waits:
@@ -175,6 +193,9 @@ func (w *why) stays() bool {
 	if w.member != nil && w.member.State == fleet.TerminatingProceed {
 		return true
 	}
+	if gapsOf(&w.known).host() {
+		return false
+	}
 	leaves := w.member != nil && strings.HasPrefix(strings.TrimPrefix(string(w.member.State), "Warmed:"), "Terminating")
 	stops := w.task != nil && w.task.DesiredStatus == fleet.Stopped
 	if leaves || stops || w.host != nil && w.host.Status != fleet.Active {
@@ -196,7 +217,7 @@ func (w *why) stays() bool {
 	if len(parts) == 0 {
 		parts = append(parts, "it is in no group and no cluster that could be read")
 	}
-	groups := !w.s.Missed("autoscaling:DescribeAutoScalingGroups", "") && !w.s.Missed("autoscaling:DescribeAutoScalingInstances", "")
+	groups := !groupsUnread(w.s)
 	if w.member == nil && !groups {
 		parts = append(parts, "but its group could not be read and may be terminating it")
 	}
@@ -249,6 +270,14 @@ func (w *why) draining() {
 		b.Message = fmt.Sprintf("Ebb lets %s of group %s leave at once, and %s waits %s; its deadline counts from its turn on", e.Limit, w.group.Name,
 			w.instance, e.Waiting)
 		b.Advice = advice.Of(advice.Say("wait; who sets it DRAINING now lets more leave than the configuration allows"))
+	case gapsOf(&w.known).journal():
+		b.Exact = false
+		b.Message = state + "; Ebb ought to drain it, and whether it is at work, or lets it wait for its turn, is not known: its journal could not be read"
+		b.Advice = advice.Of(advice.Say("see Ebb's log, or ask again where its journal can be read"))
+	case gapsOf(&w.known).hooks() || gapsOf(&w.known).begin():
+		b.Exact = false
+		b.Message = state + "; who ought to drain it, or since when, could not be read"
+		b.Advice = advice.Of(advice.Say("allow autoscaling:DescribeLifecycleHooks and autoscaling:DescribeScalingActivities, or try again"))
 	case known && since < soon && len(w.group.Terminating()) > 0 || w.ours() && (!known || since < 2*soon):
 		b.Ends = true
 		b.Message = fmt.Sprintf("%s; it is not DRAINING yet, %s after the termination began. %s", state, inventory.Span(since), w.drainers())
@@ -266,7 +295,7 @@ func (w *why) draining() {
 // idle says why Ebb does not drain, as far as its configuration and journal show.
 func (k *known) idle() string {
 	switch e := k.q.Ebb; {
-	case e == nil:
+	case e == nil || e.Unread:
 		return ""
 	case !e.Manages:
 		return ". Ebb's configuration does not include the group"
@@ -280,14 +309,18 @@ func (k *known) idle() string {
 
 // drainers says who ought to drain the host.
 func (k *known) drainers() string {
+	managed := "ECS does not manage its draining"
 	for _, p := range k.cluster.CapacityProviders {
 		if p.Name == k.host.CapacityProvider && p.ManagedDraining {
 			return fmt.Sprintf("Capacity provider %s has managed draining, so ECS should drain it", p.Name)
 		}
 	}
+	if k.host.CapacityProvider != "" && k.s.Missed("ecs:DescribeCapacityProviders", "cluster "+k.cluster.Name) {
+		managed = fmt.Sprintf("Whether capacity provider %s has managed draining could not be read", k.host.CapacityProvider)
+	}
 	hooks := k.group.Terminating()
 	if len(hooks) == 0 {
-		return "Its group has no terminating hook, and ECS does not manage its draining"
+		return "Its group has no terminating hook. " + managed
 	}
 	names := make([]string, len(hooks))
 	for i, h := range hooks {
@@ -296,5 +329,5 @@ func (k *known) drainers() string {
 			names[i] += " (notifies " + string(h.Target) + ")"
 		}
 	}
-	return "ECS does not manage its draining; it should be drained by the program that answers hook " + strings.Join(names, " or ")
+	return managed + "; it should be drained by the program that answers hook " + strings.Join(names, " or ")
 }

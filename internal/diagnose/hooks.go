@@ -30,6 +30,9 @@ func (w *why) hooks() {
 		}
 		names, open = append(names, h.Name+w.owner(h)), append(open, h)
 	}
+	if gapsOf(&w.known).hooks() {
+		return // which they are is not known, and doubt says so
+	}
 	if len(names) == 0 {
 		words += ", and the group has no other terminating hook: it was deleted or answered in the meantime"
 	} else {
@@ -42,7 +45,7 @@ func (w *why) hooks() {
 	if !at.IsZero() {
 		words += fmt.Sprintf(". The termination began at %s, %s ago", w.clock(at), span(at, w.q.Now))
 	}
-	b := Blocker{Code: OpenHook, Message: words, Exact: len(names) == 1 && !answered, Ends: true}
+	b := Blocker{Code: OpenHook, Message: words, Exact: len(names) == 1 && !answered && !gapsOf(&w.known).ec2(), Ends: true}
 	var fixes []advice.Fix
 	for _, h := range open {
 		fix, ends := w.release(h, answered)
@@ -55,6 +58,9 @@ func (w *why) hooks() {
 // release is what to do about one hook that may hold an instance without tasks, and whether it ends by itself.
 func (w *why) release(h fleet.Hook, answered bool) ([]advice.Fix, bool) {
 	since, known := w.leavingFor()
+	if gapsOf(&w.known).ec2() || gapsOf(&w.known).begin() || h.Name == w.q.Hook && gapsOf(&w.known).journal() || w.s.Missed("ecs:ListContainerInstances", "") {
+		return []advice.Fix{advice.Say("ask again when all can be read; until then leave hook %s to the program that answers it", h.Name)}, false
+	}
 	const empty = "no task is left on it, and that has been so for some minutes: its drainer would have answered"
 	switch e := w.q.Ebb; {
 	case h.Name == w.q.Hook && w.ours() && !answered && (e.Open || known && since < 2*soon):

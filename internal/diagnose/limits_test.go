@@ -18,8 +18,8 @@ func TestTheLongestDelayOfTheGroupIsWaitedFor(t *testing.T) {
 	s.terminate()
 	p := s.parts()
 	p.member.State = fleet.Terminating
-	p.TargetGroups = append(p.TargetGroups, &inventory.TargetGroup{ARN: "long", Name: "long", Delay: 5 * time.Minute},
-		&inventory.TargetGroup{ARN: "short", Name: "short", Delay: 10 * time.Second})
+	p.TargetGroups = append(p.TargetGroups, &inventory.TargetGroup{ARN: "long", Name: "long", Delay: 5 * time.Minute, DelayKnown: true},
+		&inventory.TargetGroup{ARN: "short", Name: "short", Delay: 10 * time.Second, DelayKnown: true})
 	for _, order := range [][]fleet.ARN{{"long", "short"}, {"short", "long"}} {
 		p.group.TargetGroups = order
 		b := p.why(s, nil).Blockers[0]

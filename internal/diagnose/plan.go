@@ -27,8 +27,14 @@ const (
 // Seconds is a duration that JSON spells in seconds.
 type Seconds time.Duration
 
-// MarshalJSON writes the seconds, as a number.
+// NotKnown is how long something takes of which that could not be read.
+const NotKnown Seconds = -1
+
+// MarshalJSON writes the seconds as a number, and null for what is not known.
 func (s Seconds) MarshalJSON() ([]byte, error) {
+	if s == NotKnown {
+		return []byte("null"), nil
+	}
 	return strconv.AppendFloat(nil, time.Duration(s).Seconds(), 'f', -1, 64), nil
 }
 
@@ -89,26 +95,21 @@ func Plan(s *inventory.Inventory, targets []string, now time.Time, only ...strin
 		r := placement.Leave(s, c, ids)
 		worst = max(worst, r.Verdict)
 		f.add(s, c, r)
-		for _, n := range r.Notes {
-			if !slices.Contains(f.Notes, n) {
-				f.Notes = append(f.Notes, n)
-			}
-		}
 	}
 	f.Notes = append(f.Notes, protections(s, ids)...)
 	f.Verdict, f.Headline = worst.String(), f.headline(worst)
 	if missed := f.unseen(s, ids); len(missed) > 0 {
-		f.Verdict = placement.Uncertain.String()
+		f.Verdict, f.Longest = placement.Uncertain.String(), NotKnown
 		f.Headline = strings.Join(missed, ", ") + " could not be read, so nothing is promised or proved; from what is known: " + f.Headline
 	}
 	outside := slices.DeleteFunc(slices.Clone(ids), func(id fleet.InstanceID) bool { return len(find(s, string(id)).all) > 0 })
 	if len(only) > 0 && len(outside) > 0 {
-		f.Verdict = placement.Uncertain.String()
+		f.Verdict, f.Longest = placement.Uncertain.String(), NotKnown
 		f.Headline = fmt.Sprintf("only cluster %s was read, and %s is not in it, so what runs there is not known; from what is known: %s",
 			strings.Join(only, " and "), outside[0], f.Headline)
 	}
 	if len(f.Missing) > 0 {
-		f.Verdict = "unknown"
+		f.Verdict, f.Longest = "unknown", NotKnown
 		missing := fmt.Sprintf("not found as an instance or a group, in account %s and Region %s: %s", s.Account, s.Region,
 			strings.Join(f.Missing, ", "))
 		if len(f.Instances) > 0 {
@@ -122,16 +123,14 @@ func Plan(s *inventory.Inventory, targets []string, now time.Time, only ...strin
 // unseen are the operations that failed and that the answer about these instances needs.
 func (f *Forecast) unseen(s *inventory.Inventory, ids []fleet.InstanceID) []string {
 	var missed []string
-	known := 0
 	for _, c := range s.Clusters {
 		for _, h := range c.Hosts {
 			if slices.Contains(ids, h.Instance) {
 				missed = append(missed, unseen(s, c)...)
-				known++
 			}
 		}
 	}
-	if known < len(ids) {
+	if len(ids) > 0 { // they may be registered in another cluster too
 		missed = append(missed, unseen(s, nil)...)
 	}
 	slices.Sort(missed)
@@ -168,10 +167,17 @@ func (f *Forecast) add(s *inventory.Inventory, c *inventory.Cluster, r placement
 		if !l.known && !slices.Contains(f.Notes, unknownLimit) {
 			f.Notes = append(f.Notes, unknownLimit)
 		}
+		if l.lost || delayUnread(s, c, t) {
+			step.Stop = NotKnown
+		}
 		if k := slices.IndexFunc(r.Fates, func(f placement.Fate) bool { return slices.Contains(f.Tasks, t.ARN) }); k >= 0 {
 			step.fate(&r.Fates[k])
 		}
-		if step.Outcome != NotTouched {
+		switch {
+		case step.Outcome == NotTouched:
+		case step.Stop == NotKnown || f.Longest == NotKnown:
+			f.Longest = NotKnown
+		default:
 			f.Longest = max(f.Longest, step.Stop)
 		}
 		f.Steps = append(f.Steps, step)

@@ -22,7 +22,6 @@ func (w *why) services(left []*inventory.Task) {
 		return
 	}
 	result := placement.Leave(w.s, w.cluster, []fleet.InstanceID{w.instance})
-	w.report.Notes = append(w.report.Notes, result.Notes...)
 	for _, f := range result.Fates {
 		if f.Kind != placement.Replica || !slices.ContainsFunc(left, func(t *inventory.Task) bool { return slices.Contains(f.Tasks, t.ARN) }) {
 			continue
@@ -62,6 +61,9 @@ func (w *why) service(s *inventory.Service, f placement.Fate) {
 // unblocked says that nothing that was read holds tasks of a service. ECS acts on that within a minute or so. After five it is wrong to say
 // so, and the service's newest event is the best that there is.
 func (w *why) unblocked(s *inventory.Service, who string) {
+	if w.dark {
+		return
+	}
 	b := Blocker{Code: InProgress, Ends: true, Message: who + "nothing blocks it; ECS should start the replacement or stop the task within about a minute"}
 	if since, known := w.leavingFor(); known && since > 5*time.Minute {
 		b.Message = fmt.Sprintf("%snothing that was read blocks it, and yet it is there %s after the termination began", who, inventory.Span(since))
@@ -189,7 +191,7 @@ func (k *known) health(s *inventory.Service, t *inventory.Task, name string) (Bl
 		if s.HealthCheckGrace > age {
 			b.Message += fmt.Sprintf("; its health check grace period lasts until %s", k.when(t.StartedAt.Add(s.HealthCheckGrace)))
 		}
-	case !checked && !t.StartedAt.IsZero() && age < 40*time.Second:
+	case def != nil && !checked && !t.StartedAt.IsZero() && age < 40*time.Second:
 		b.Until = t.StartedAt.Add(40 * time.Second)
 		b.Message = fmt.Sprintf("%s; without a health check ECS counts it as healthy 40 s after its start: at %s",
 			phrase(name, "runs", k.since(t.StartedAt)), k.when(b.Until))

@@ -44,7 +44,8 @@ func (w *why) standalone(t *inventory.Task) {
 	b := Blocker{Code: placement.Standalone, Exact: true, Ends: w.ours(), Advice: advice.Of(advice.Say("wait until it ends%s", w.letGo()))}
 	b.Message = fmt.Sprintf("task %s (%s) was started by %s and belongs to no service: ECS never moves or stops it; %s and stays until it ends by itself",
 		t.ARN.Name(), t.Family, startedBy(t), phrase("it has been running", w.since(t.StartedAt)))
-	if since, known := w.leavingFor(); !b.Ends && !(known && since < patience) {
+	g := gapsOf(&w.known)
+	if since, known := w.leavingFor(); !b.Ends && !(known && since < patience) && !g.group() && !g.begin() && !g.journal() {
 		b.Last = append(b.Last, w.stopTask(t).For("ends it now"))
 	}
 	w.add(b)
@@ -115,6 +116,7 @@ func (k *known) ago(t time.Time) string {
 type limit struct {
 	time.Duration
 	known bool   // no longer time may be set where nothing was read
+	lost  bool   // what says it could not be read, so that the time is none at all
 	words string // how it comes about
 }
 
@@ -126,10 +128,10 @@ func limitOf(s *inventory.Inventory, c *inventory.Cluster, t *inventory.Task) li
 	}
 	def := c.TaskDefinition(t.Family)
 	if def == nil || len(def.Containers) == 0 {
-		return limit{agent, false, "its task definition could not be read, so how long its containers have is not known"}
+		return limit{agent, false, true, "its task definition could not be read, so how long its containers have is not known"}
 	}
 	longest, chain, ofAgent := def.StopTime(agent)
-	l := limit{longest, set || !ofAgent, "the stopTimeout of container " + chain[0] + " is " + inventory.Span(longest)}
+	l := limit{longest, set || !ofAgent, ofAgent && unsure(s, c, t), "the stopTimeout of container " + chain[0] + " is " + inventory.Span(longest)}
 	if len(chain) > 1 {
 		l.words = fmt.Sprintf("containers %s stop one after the other (dependsOn) and have %s together", strings.Join(chain, ", "), inventory.Span(longest))
 	}
@@ -142,6 +144,16 @@ func limitOf(s *inventory.Inventory, c *inventory.Cluster, t *inventory.Task) li
 	return l
 }
 
+// unsure reports whether the settings of the agent on a task's host could not be read.
+func unsure(s *inventory.Inventory, c *inventory.Cluster, t *inventory.Task) bool {
+	h := c.HostOf(t)
+	if h == nil {
+		return true
+	}
+	g, _ := s.Member(h.Instance)
+	return launchUnread(s, g) || g == nil && groupsUnread(s)
+}
+
 // sigterm describes a task that received SIGTERM. From outside we cannot tell a process that finishes its work from one that
 // ignores SIGTERM. So a long stopTimeout is reported as a fact, and ignoring SIGTERM as a possible cause. Until the time is known and
 // over there is nothing to do: SIGKILL comes by itself.
@@ -150,7 +162,11 @@ func (w *why) sigterm(t *inventory.Task, name, ordered string, wait time.Duratio
 	b := Blocker{Code: SigtermIgnored, Exact: true, Ends: true}
 	b.Message = fmt.Sprintf("%s is STOPPING (%s): it received SIGTERM and has not exited; %s", name, ordered, l.words)
 	var fixes []advice.Fix
-	if !t.StoppingAt.IsZero() {
+	if delayUnread(w.s, w.cluster, t) {
+		l.lost = true
+		b.Message += "; how long its targets were drained before that could not be read"
+	}
+	if !t.StoppingAt.IsZero() && !l.lost {
 		end := t.StoppingAt.Add(wait + l.Duration)
 		over := w.q.Now.After(end.Add(time.Minute)) // deregistration takes a little longer than its delay, and an agent reports late
 		switch {

@@ -48,6 +48,8 @@ type Finding struct {
 	Subject  string   `json:"subject"` // what it is about: "group web-asg", "service web in cluster prod"
 	Finding  string   `json:"finding"` // what was seen
 	Impact   string   `json:"impact"`  // what happens if nothing is done
+	// Unknown: something could not be seen, and may hide any other finding.
+	Unknown bool `json:"unknown,omitempty"`
 	advice.Advice
 }
 
@@ -87,7 +89,7 @@ type Managed struct {
 // Checks are all checks, in the order of the reference.
 func Checks() []Check {
 	return slices.Concat(hookChecks(), tellChecks(), queueChecks(), settingsChecks(), groupChecks(), protectionChecks(),
-		serviceChecks(), targetChecks(), spotChecks(), hostChecks(), taskChecks(), []Check{unreadCheck()})
+		serviceChecks(), targetChecks(), spotChecks(), hostChecks(), taskChecks(), unseenChecks())
 }
 
 // each makes a check of a judgement of one item: nil where there is nothing to find.
@@ -136,16 +138,4 @@ func Worst(found []Finding) (Severity, bool) {
 		worst = max(worst, f.Severity)
 	}
 	return worst, len(found) > 0
-}
-
-// unreadCheck makes a finding of each part that could not be read: a check that could not run did not pass.
-func unreadCheck() Check {
-	parts := func(in *Input) []inventory.Unread { return in.Inventory.Unread }
-	return Check{"unread", "A part could not be read", each(parts, func(_ *Input, u inventory.Unread) *Finding {
-		return &Finding{
-			Severity: Warn, Subject: u.What, Finding: "could not read " + u.What + ": " + u.Error,
-			Impact: "the checks that need it say nothing about it",
-			Advice: advice.Of(advice.Say("if access was denied, allow the operation named here to whoever runs the doctor; if it was throttled, run it again")),
-		}
-	})}
 }

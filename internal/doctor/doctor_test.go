@@ -169,6 +169,10 @@ func settingsPlants() []plant {
 			do: func(in *Input, _ *inventory.Cluster, _ *inventory.Group) {
 				in.Ebb.Groups[0].Deadline = time.Minute
 			}},
+		{name: "nothing", check: "nothing-seen", severity: Warn, what: "no Auto Scaling group was seen", also: "matches-no-group",
+			do: func(in *Input, _ *inventory.Cluster, _ *inventory.Group) {
+				*in.Inventory = inventory.Inventory{At: now, Account: "111122223333", Region: "eu-west-1"}
+			}},
 		{name: "access denied", check: "unread", severity: Warn, what: "AccessDenied", do: func(in *Input, _ *inventory.Cluster, g *inventory.Group) {
 			g.Hooks = nil
 			in.Inventory.Unread = []inventory.Unread{{What: "autoscaling:DescribeLifecycleHooks of group web-asg", Error: "AccessDenied: no"}}

@@ -130,7 +130,7 @@ func queueGone(in *Input) (found []Finding) {
 // https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html
 func queuePolicy(in *Input) (found []Finding) {
 	for _, q := range in.Inventory.Queues {
-		if q.Absent || q.ARN == "" || !in.read("queue "+q.URL, "sqs:GetQueueAttributes") || allowsEvents(q.Policy) != no {
+		if !queueRead(in, q) || allowsEvents(q.Policy) != no {
 			continue
 		}
 		for _, r := range in.Inventory.Rules {

@@ -33,8 +33,13 @@ func (in *Input) listened() []inventory.Queue {
 		}
 	}
 	return slices.DeleteFunc(slices.Clone(s.Queues), func(q inventory.Queue) bool {
-		return q.Absent || q.ARN == "" || s.Missed("sqs:GetQueueAttributes", "queue "+q.URL) || !told[q.ARN] && !in.isEbbs(q)
+		return !queueRead(in, q) || !told[q.ARN] && !in.isEbbs(q)
 	})
+}
+
+// queueRead reports whether a queue is there and its attributes are known.
+func queueRead(in *Input, q inventory.Queue) bool {
+	return !q.Absent && q.ARN != "" && q.URL != "" && in.read("queue "+q.URL, "sqs:GetQueueAttributes")
 }
 
 func (in *Input) deadLetterQueues() []inventory.Queue {

@@ -77,7 +77,7 @@ func spotDelay(in *Input, c *inventory.Cluster, v *inventory.Service) *Finding {
 func spotStop(in *Input, c *inventory.Cluster, v *inventory.Service) *Finding {
 	d, _ := in.Inventory.Delay(v)
 	def := c.TaskDefinition(v.TaskDefinition)
-	if d >= spotNotice || def == nil || !in.onSpot(c, v) {
+	if d >= spotNotice || def == nil || !in.Inventory.DelaysKnown(v) || !in.onSpot(c, v) {
 		return nil
 	}
 	stop, _, _ := def.StopTime(in.agentStop(c, v))

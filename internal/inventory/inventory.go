@@ -24,13 +24,17 @@ type Inventory struct {
 	TargetGroups []*TargetGroup
 	Queues       []Queue
 	Rules        []Rule
-	Unread       []Unread
+	// States are those of hosts whose groups are out of the scope, as these see them.
+	States map[fleet.InstanceID]fleet.LifecycleState
+	Unread []Unread
 }
 
 // Unread is a part that could not be read: access denied, throttled for too long, or deleted in the meantime.
 type Unread struct {
 	What  string // the operation and what it was to read: "ecs:DescribeServices of cluster prod"
 	Error string
+	// Absent: AWS says that there is no such thing.
+	Absent bool
 }
 
 // Cluster is an ECS cluster with all that is in it.
@@ -288,6 +292,14 @@ func (s *Inventory) Delay(v *Service) (longest time.Duration, of *TargetGroup) {
 		}
 	}
 	return longest, of
+}
+
+// DelaysKnown reports whether the deregistration delay of every target group of a service was read.
+func (s *Inventory) DelaysKnown(v *Service) bool {
+	return !slices.ContainsFunc(v.LoadBalancers, func(lb fleet.LoadBalancer) bool {
+		g := s.TargetGroup(lb.TargetGroup)
+		return lb.TargetGroup != "" && (g == nil || !g.DelayKnown)
+	})
 }
 
 // Terminating are the terminating hooks of a group.

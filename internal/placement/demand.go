@@ -101,7 +101,6 @@ func (v *view) admit(d *demand) {
 	d.admits, d.refused = make([]answer, len(v.rooms)), make([]Code, len(v.rooms))
 	for i := range v.rooms {
 		d.admits[i], d.refused[i] = d.admit(v.rooms[i].host)
-		v.blind = v.blind || v.rooms[i].blind && d.needs[nics] > 0
 	}
 	providers := v.providers(d.s)
 	if providers == nil {

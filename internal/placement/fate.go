@@ -84,6 +84,7 @@ func (v *view) doubts(d *demand) []Reason {
 	if d.def == nil {
 		say(Unjudged, "task definition %s of service %s could not be read, so the needs of its tasks are not known", d.s.TaskDefinition, d.name)
 	}
+	doubts = append(doubts, v.unread(d)...)
 	if deploying(d.s) {
 		say(Deployment, "a deployment of service %s is under way; whether its tasks become healthy cannot be known", d.name)
 	}
@@ -112,6 +113,11 @@ func (v *view) doubts(d *demand) []Reason {
 func (v *view) hopes(d *demand) []Reason {
 	var hopes []Reason
 	for _, name := range v.providers(d.s) {
+		if v.s.Missed("ecs:DescribeCapacityProviders", "cluster "+v.c.Name) {
+			hopes = append(hopes, Reason{Unjudged, fmt.Sprintf("ecs:DescribeCapacityProviders could not be read, so whether managed scaling of capacity "+
+				"provider %s may add hosts is not known", name)})
+			continue
+		}
 		for _, p := range v.c.CapacityProviders {
 			g := v.s.Group(p.Group)
 			if p.Name == name && p.ManagedScaling && (g == nil || g.Desired < g.Max) {

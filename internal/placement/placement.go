@@ -77,8 +77,6 @@ type Fate struct {
 type Result struct {
 	Verdict Verdict // the worst of all
 	Fates   []Fate  // in order of the cluster's services, then the standalone tasks
-	// Notes name what the answer needs and the inventory lacks without calling it unread: the number of network interfaces of a host.
-	Notes []string
 }
 
 // Leave says what would happen if the hosts of these instances left now, together, beside those that are leaving already.
@@ -95,9 +93,6 @@ func Leave(s *inventory.Inventory, c *inventory.Cluster, targets []fleet.Instanc
 	r.Fates = append(r.Fates, v.alone()...)
 	for i := range r.Fates {
 		r.Verdict = max(r.Verdict, r.Fates[i].Verdict)
-	}
-	if v.blind {
-		r.Notes = append(r.Notes, "how many network interfaces some hosts can have is unknown; they were not taken for a limit")
 	}
 	return r
 }

@@ -192,11 +192,12 @@ func TestPlacesAndNumbersAreReported(t *testing.T) {
 	}
 }
 
-func TestUnknownInterfacesAreNoLimitAndAreNoted(t *testing.T) {
+func TestUnknownInterfacesAreNoLimitAndNoPromise(t *testing.T) {
 	s := pair()
 	c := s.Clusters[0]
 	c.TaskDefinitions[0].Network, c.Hosts[1].Trunk = "awsvpc", false
-	if r := leave(s); r.Verdict != placement.Moves || len(r.Notes) != 1 || !strings.Contains(r.Notes[0], "network interfaces") {
-		t.Errorf("%s, notes %q", r.Verdict, r.Notes)
+	r := leave(s)
+	if why := r.Fates[0].Reasons; r.Verdict != placement.Uncertain || len(why) != 1 || !strings.Contains(why[0].Message, "network interfaces") {
+		t.Errorf("%s%s", r.Verdict, told(r))
 	}
 }

@@ -99,11 +99,14 @@ func (v *view) room(h *inventory.Host) room {
 // occupy counts a task that is on the host: it uses a network interface, it keeps other tasks of its kind away, and it may end.
 func (v *view) occupy(r *room, t *inventory.Task) {
 	def := v.c.TaskDefinition(t.Family)
-	own := 0
+	own, most := 0, 0
 	if def != nil && def.Network == "awsvpc" {
 		own = 1
 	}
-	r.tight.free[nics] -= own
+	if own == 1 || def == nil { // what is not known may use one
+		most = 1
+	}
+	r.tight.free[nics] -= most
 	r.tight.has[t.Service()] = true
 	if !v.mayEnd(t) {
 		r.loose.free[nics] -= own

@@ -17,7 +17,6 @@ type view struct {
 	leaving map[fleet.ARN]bool // targets, and what leaves already
 	rooms   []room
 	demands []*demand
-	blind   bool // an awsvpc task asked for a host whose number of interfaces is not known
 }
 
 func look(s *inventory.Inventory, c *inventory.Cluster, targets []fleet.InstanceID) *view {
@@ -54,6 +53,9 @@ func (v *view) departs(id fleet.InstanceID) bool {
 	if m := v.s.Instance(id); m != nil && m.State.Gone() {
 		return true
 	}
-	_, in := v.s.Member(id)
-	return in != nil && (in.State.Waiting() || in.State.Leaving() || in.State.Over())
+	state := v.s.States[id]
+	if _, in := v.s.Member(id); in != nil {
+		state = in.State
+	}
+	return state.Waiting() || state.Leaving() || state.Over()
 }

@@ -89,10 +89,17 @@ func (l *look) note(what string, err error) {
 	}
 }
 
-func (l *look) missed(what, text string) {
+func (l *look) missed(what, text string) { addUnread(l, inventory.Unread{What: what, Error: text}) }
+
+// absent notes a part that was asked for by its name and does not exist.
+func (l *look) absent(what, text string) {
+	addUnread(l, inventory.Unread{What: what, Error: text, Absent: true})
+}
+
+func addUnread(l *look, u inventory.Unread) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.unread = append(l.unread, inventory.Unread{What: what, Error: text})
+	l.unread = append(l.unread, u)
 }
 
 // each does something with every item at the same time, and returns when all is done. The slots limit the requests.

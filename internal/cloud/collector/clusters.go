@@ -49,7 +49,11 @@ func (l *look) clusters(ctx context.Context, ids []string) []*inventory.Cluster 
 	raw := inChunks(unique(ids), plan.MaxDescribeECS, func(chunk []string) []ecstypes.Cluster {
 		out := ask(ctx, l, "ecs:DescribeClusters", l.ECS.DescribeClusters, &ecs.DescribeClustersInput{Clusters: chunk})
 		for _, f := range out.Failures {
-			l.missed("ecs:DescribeClusters of cluster "+fleet.ARN(aws.ToString(f.Arn)).Name(), aws.ToString(f.Reason))
+			note := l.missed
+			if aws.ToString(f.Reason) == "MISSING" {
+				note = l.absent
+			}
+			note("ecs:DescribeClusters of cluster "+fleet.ARN(aws.ToString(f.Arn)).Name(), aws.ToString(f.Reason))
 		}
 		return out.Clusters
 	})

@@ -41,7 +41,7 @@ func (l *look) groups(ctx context.Context, names []string) []*inventory.Group {
 func (l *look) noGroup(names []string, found []astypes.AutoScalingGroup) {
 	for _, name := range names {
 		if !slices.ContainsFunc(found, func(g astypes.AutoScalingGroup) bool { return aws.ToString(g.AutoScalingGroupName) == name }) {
-			l.missed("autoscaling:DescribeAutoScalingGroups of group "+name, "there is no such group in this account and Region")
+			l.absent("autoscaling:DescribeAutoScalingGroups of group "+name, "there is no such group in this account and Region")
 		}
 	}
 }

@@ -109,15 +109,30 @@ func redrive(policy string) (string, int) {
 	return p.Target, n
 }
 
-// rules reads the rules of the default bus that may match an event of Auto Scaling: others are not asked for their targets.
+// concerns reports whether a rule may be about one of the groups: its pattern does not name only others.
+func concerns(pattern string, groups []*inventory.Group) bool {
+	var p struct {
+		Detail struct{ AutoScalingGroupName []any }
+	}
+	if json.Unmarshal([]byte(pattern), &p) != nil || len(p.Detail.AutoScalingGroupName) == 0 {
+		return true
+	}
+	return slices.ContainsFunc(p.Detail.AutoScalingGroupName, func(one any) bool {
+		name, exact := one.(string)
+		return !exact || slices.ContainsFunc(groups, func(g *inventory.Group) bool { return g.Name == name })
+	})
+}
+
+// rules reads the rules of the default bus that may match an event of Auto Scaling, and of these the wanted: others are not asked for their
+// targets.
 // https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_ListRules.html
-func (l *look) rules(ctx context.Context) []inventory.Rule {
+func (l *look) rules(ctx context.Context, wanted func(pattern string) bool) []inventory.Rule {
 	in := &eventbridge.ListRulesInput{}
 	rules := list(ctx, l, "events:ListRules", l.Events.ListRules, in, &in.NextToken,
 		func(page *eventbridge.ListRulesOutput) ([]ebtypes.Rule, *string) { return page.Rules, page.NextToken })
 	rules = slices.DeleteFunc(rules, func(r ebtypes.Rule) bool {
 		pattern := aws.ToString(r.EventPattern)
-		return !strings.Contains(pattern, "autoscaling") && (pattern == "" || strings.Contains(pattern, `"source"`))
+		return !strings.Contains(pattern, "autoscaling") && (pattern == "" || strings.Contains(pattern, `"source"`)) || !wanted(pattern)
 	})
 	return parallel(rules, func(r ebtypes.Rule) inventory.Rule { return l.rule(ctx, r) })
 }

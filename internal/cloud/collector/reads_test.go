@@ -185,7 +185,7 @@ func TestRulesAreRead(t *testing.T) {
 		{Name: "off", ARN: "arn:off", Pattern: `{"source":["aws.autoscaling"]}`, Targets: []string{"arn:q", "arn:r"}, WithRole: []string{"arn:r"},
 			ManagedBy: "ecs.amazonaws.com"},
 	}
-	if d := cmp.Diff(want, s.newLook().rules(t.Context())); d != "" {
+	if d := cmp.Diff(want, s.newLook().rules(t.Context(), func(string) bool { return true })); d != "" {
 		t.Error(d)
 	}
 }
@@ -239,7 +239,7 @@ func TestWhatElseIsToBeRead(t *testing.T) {
 	}
 	v := &inventory.Service{}
 	v.LoadBalancers = []fleet.LoadBalancer{{TargetGroup: "service"}, {}}
-	f := found{[]*inventory.Cluster{{Services: []*inventory.Service{v}}}, groups}
+	f := found{clusters: []*inventory.Cluster{{Services: []*inventory.Service{v}}}, groups: groups}
 	if got := f.targetGroups(); !slices.Equal(got, []string{"group", "service"}) {
 		t.Errorf("target groups %q", got)
 	}

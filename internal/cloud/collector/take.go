@@ -22,7 +22,11 @@ type Scope struct {
 	Groups   []string // names; the clusters of their instances are read too
 	Instance string   // an EC2 instance id: its group and its cluster are read
 	Queues   []string // URLs of queues that are of interest besides those that hooks and rules name
+	Silent   bool     // leave out what carries messages: rules and queues
 }
+
+// all reports whether the scope is everything.
+func (s Scope) all() bool { return len(s.Clusters) == 0 && len(s.Groups) == 0 && s.Instance == "" }
 
 // Take looks at everything in the scope. A part that is refused, throttled for too long, or gone is named in Unread, and the rest
 // still comes. The error says what to do when nothing at all can be read.
@@ -35,14 +39,17 @@ func (s *Collector) Take(ctx context.Context, scope Scope) (inventory.Inventory,
 	}
 	out.Account = aws.ToString(who.Account)
 	f := l.resolve(ctx, scope)
-	out.Clusters, out.Groups = f.clusters, f.groups
+	out.Clusters, out.Groups, out.States = f.clusters, f.groups, f.states
 	ids, arns := unique(append(f.instances(), scope.Instance)), f.targetGroups() // only EC2 still knows an instance that has left
 	together(
 		func() { out.Instances = l.instances(ctx, ids) },
 		func() { l.interfaces(ctx, f.clusters) },
 		func() { out.TargetGroups = l.targetGroups(ctx, arns) },
 		func() {
-			out.Rules = l.rules(ctx)
+			if scope.Silent {
+				return
+			}
+			out.Rules = l.rules(ctx, func(pattern string) bool { return scope.all() || concerns(pattern, f.groups) })
 			out.Queues = l.queues(ctx, scope.Queues, queueARNs(f.groups, out.Rules))
 		},
 	)
@@ -57,10 +64,11 @@ func (s *Collector) Take(ctx context.Context, scope Scope) (inventory.Inventory,
 type found struct {
 	clusters []*inventory.Cluster
 	groups   []*inventory.Group
+	states   map[fleet.InstanceID]fleet.LifecycleState // of hosts of other groups
 }
 
 func (l *look) resolve(ctx context.Context, scope Scope) (f found) {
-	if len(scope.Clusters) == 0 && len(scope.Groups) == 0 && scope.Instance == "" { // everything
+	if scope.all() {
 		together(
 			func() { f.groups = l.groups(ctx, nil) },
 			func() { f.clusters = l.clusters(ctx, l.listClusters(ctx)) },
@@ -78,6 +86,9 @@ func (l *look) resolve(ctx context.Context, scope Scope) (f found) {
 		f.clusters = l.clusters(ctx, scope.Clusters)
 	} else {
 		f.clusters = l.clusters(ctx, l.clustersOf(ctx, append(f.instances(), scope.Instance)))
+	}
+	if scope.Instance != "" {
+		f.states = statesOf(ctx, l, f)
 	}
 	if len(names) == 0 && scope.Instance == "" {
 		if names = l.groupsBehind(ctx, f.clusters); len(names) > 0 {
@@ -100,12 +111,27 @@ func (l *look) groupsBehind(ctx context.Context, clusters []*inventory.Cluster) 
 
 // groupsOf are the groups of instances.
 func (l *look) groupsOf(ctx context.Context, ids []string) []string {
-	return unique(inChunks(ids, plan.MaxGroupInstances, func(chunk []string) []string {
-		return read(l, "autoscaling:DescribeAutoScalingInstances", func() ([]string, error) {
-			found, err := cloud.DescribeGroupInstances(ctx, l.try, l.AutoScaling, chunk)
-			return cloud.Convert(found, func(i astypes.AutoScalingInstanceDetails) string { return aws.ToString(i.AutoScalingGroupName) }), err
+	return unique(cloud.Convert(l.members(ctx, ids), func(i astypes.AutoScalingInstanceDetails) string { return aws.ToString(i.AutoScalingGroupName) }))
+}
+
+// members are instances as their groups see them.
+func (l *look) members(ctx context.Context, ids []string) []astypes.AutoScalingInstanceDetails {
+	return inChunks(ids, plan.MaxGroupInstances, func(chunk []string) []astypes.AutoScalingInstanceDetails {
+		return read(l, "autoscaling:DescribeAutoScalingInstances", func() ([]astypes.AutoScalingInstanceDetails, error) {
+			return cloud.DescribeGroupInstances(ctx, l.try, l.AutoScaling, chunk)
 		})
-	}))
+	})
+}
+
+// statesOf are the states of the hosts that are in none of the groups that were read: whether they stay matters to what leaves.
+func statesOf(ctx context.Context, l *look, f found) map[fleet.InstanceID]fleet.LifecycleState {
+	known := found{groups: f.groups}.instances()
+	others := slices.DeleteFunc(found{clusters: f.clusters}.instances(), func(id string) bool { return slices.Contains(known, id) })
+	states := map[fleet.InstanceID]fleet.LifecycleState{}
+	for _, i := range l.members(ctx, others) {
+		states[fleet.InstanceID(aws.ToString(i.InstanceId))] = fleet.LifecycleState(aws.ToString(i.LifecycleState))
+	}
+	return states
 }
 
 // instances are the EC2 instances of the groups and hosts. The hosts outside EC2 have ids with mi-.

@@ -62,6 +62,10 @@ func (a *API) perform(ctx context.Context, req *Request) (any, error) {
 	if err := fault.before(*req); err != nil {
 		return nil, err
 	}
+	if fault.Kind == Denied {
+		anything := core.Resource{ARN: "*"}
+		return nil, denied(req.row.of.Errors.Denied, req.Service+":"+req.Operation, a.World.UserARN(req.Caller), anything, false)
+	}
 	if fault.Kind == Stale {
 		a.World.SetLag(fault.Lag)
 		defer a.World.SetLag(0)

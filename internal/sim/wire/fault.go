@@ -30,6 +30,8 @@ const (
 	StaleToken
 	// ItemFailure moves one item of a batch call into its failures, with a reason that does not mean that it is missing.
 	ItemFailure
+	// Denied refuses the call as IAM does where no policy allows it.
+	Denied
 )
 
 // Fault is what goes wrong with one call.
