@@ -87,7 +87,7 @@ func (c *Core) left(h kernel.Hook) bool { return c.excluded[h.Call.Group] && !h.
 func (c *Core) beaten(done plan.Done) {
 	c.beats.did(done, c.cfg.Now())
 	if c.Kernel != nil && done.Outcome.Err == nil {
-		c.Kernel.Beaten(kernel.Hook{Target: done.Request.Action.Target, Last: done.Started})
+		c.Kernel.Beaten(kernel.Hook{Target: done.Request.Action.Target, Last: done.Started, Beaten: true})
 	}
 }
 

@@ -253,20 +253,34 @@ func TestBeats(t *testing.T) {
 	}
 }
 
-// What the kernel says of a hook counts more than a message, and what was beaten last more than either.
+// What the kernel says of a hook counts more than a message, and an accepted heartbeat more than either. The time in a message is nobody's word:
+// it moves no heartbeat back.
 func TestBeatsKeepTheLatest(t *testing.T) {
 	start := time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
-	b := newBeats(0)
 	target := fleet.HostTarget(host)
-	heard := kernel.Hook{Target: target, Timeout: 30 * time.Second, Last: start}
-	known := kernel.Hook{Target: target, Drain: "web/i/a", Timeout: time.Minute, Last: start.Add(-time.Second)}
-	b.keep(heard)
-	b.keep(known)
-	if h := b.hooks[target]; h.Timeout != time.Minute || !h.Last.Equal(start) {
-		t.Errorf("got %+v", h.Hook)
+	heard := func(s time.Duration) kernel.Hook {
+		return kernel.Hook{Target: target, Timeout: 30 * time.Second, Last: start.Add(s)}
 	}
-	b.keep(heard)
-	if h := b.hooks[target]; h.Timeout != time.Minute {
-		t.Errorf("a message counts more than the kernel: %+v", h.Hook)
+	known := func(s time.Duration, beaten bool) kernel.Hook {
+		return kernel.Hook{Target: target, Drain: "web/i/a", Timeout: time.Minute, Last: start.Add(s), Beaten: beaten}
+	}
+	for name, c := range map[string]struct {
+		hooks []kernel.Hook
+		want  kernel.Hook
+	}{
+		"a drain after a message":                 {[]kernel.Hook{heard(0), known(-time.Second, false)}, known(-time.Second, false)},
+		"a message after a drain":                 {[]kernel.Hook{known(-time.Second, false), heard(0)}, known(-time.Second, false)},
+		"a later message":                         {[]kernel.Hook{heard(0), heard(time.Hour)}, heard(0)},
+		"a drain after an accepted heartbeat":     {[]kernel.Hook{known(time.Minute, true), known(0, false)}, known(time.Minute, true)},
+		"a drain with a later accepted heartbeat": {[]kernel.Hook{known(0, true), known(time.Minute, true)}, known(time.Minute, true)},
+		"a drain of unknown age after a message":  {[]kernel.Hook{heard(0), {Target: target, Drain: "d"}}, kernel.Hook{Target: target, Drain: "d"}},
+	} {
+		b := newBeats(0)
+		for _, h := range c.hooks {
+			b.keep(h)
+		}
+		if got := b.hooks[target].Hook; got != c.want {
+			t.Errorf("%s: got %+v, want %+v", name, got, c.want)
+		}
 	}
 }

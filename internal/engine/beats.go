@@ -46,7 +46,10 @@ func (b *beats) keep(hooks ...kernel.Hook) {
 		case !known:
 			b.hooks[h.Target] = &beaten{Hook: h}
 		case h.Drain != "" || old.Drain == "": // the kernel knows more than a message
-			if h.Last.Before(old.Last) {
+			switch { // what a message says of the time moves no heartbeat back
+			case old.Beaten && h.Last.Before(old.Last):
+				h.Last, h.Beaten = old.Last, true
+			case h.Drain == "" && !h.Beaten && old.Last.Before(h.Last):
 				h.Last = old.Last
 			}
 			old.Hook = h
@@ -135,7 +138,7 @@ func (b *beats) did(done plan.Done, now time.Time) {
 	h.flying = false
 	switch err := done.Outcome.Err; {
 	case err == nil:
-		h.Last, h.again = done.Started, time.Time{}
+		h.Last, h.Beaten, h.again = done.Started, true, time.Time{}
 	case err.Class == plan.Gone || err.Class == plan.Invalid: // AWS knows of no such hook, and will not
 		delete(b.hooks, h.Target)
 	default:

@@ -20,7 +20,8 @@ type Hook struct {
 	Call    plan.HookCall
 	Timeout time.Duration // it ends so long after the last heartbeat
 	Seen    fleet.Fact[fleet.Hook]
-	Last    time.Time // start of the latest heartbeat that AWS accepted, or when the hook opened; zero: nobody knows
+	Last    time.Time // when the hook opened, or Beaten: start of the latest heartbeat that AWS accepted; zero: nobody knows
+	Beaten  bool
 	Until   time.Time // the deadline: no heartbeat is sent from then on
 }
 
@@ -41,7 +42,8 @@ func (k *Kernel) Hooks() (out []Hook, excluded map[string]bool) {
 			Scope: e.scope, Drain: d.Key, Target: d.Target, Begun: d.Admitted, Timeout: shortestHook, Last: e.tried[plan.Beat].OK,
 			Call: plan.HookCall{Group: d.Group, Hook: d.Hook, Instance: d.Instance(), Token: d.Token},
 		}
-		if h.Last.IsZero() && !(d.Adopted && known[time.Time](k.facts, began(d.Target, d.Group)).Is == fleet.Unknown) {
+		h.Beaten = !h.Last.IsZero()
+		if !h.Beaten && !(d.Adopted && known[time.Time](k.facts, began(d.Target, d.Group)).Is == fleet.Unknown) {
 			h.Last = d.Zero
 		}
 		if d.ByID {
@@ -68,6 +70,9 @@ func (c Config) Opened(e event.Event, sent, now time.Time) (Hook, bool) {
 		return Hook{}, false
 	}
 	zero := cmp.Or(e.Time, sent, now)
+	if zero.After(now) {
+		zero = now // nobody has looked whether it is true
+	}
 	return Hook{
 		Scope: man.Scope(), Target: fleet.HostTarget(e.Instance), Timeout: shortestHook, Last: zero, Until: zero.Add(man.Policy.Deadline),
 		Call: plan.HookCall{Group: e.Group, Hook: e.Hook, Instance: e.Instance, Token: e.Token},
@@ -84,7 +89,7 @@ func (k *Kernel) Beaten(h Hook) bool {
 	if !ok {
 		return false
 	}
-	if !h.Last.After(e.tried[plan.Beat].OK) || !h.Last.After(e.d.Zero) && !e.d.Adopted {
+	if !h.Beaten || !h.Last.After(e.tried[plan.Beat].OK) {
 		return true
 	}
 	e.tried[plan.Beat].OK = h.Last
