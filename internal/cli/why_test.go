@@ -75,10 +75,9 @@ func TestWhyWithConfigurationKnowsWhatStatusKnows(t *testing.T) {
 			g.Name, g.Instances = "web", []fleet.GroupInstance{{ID: id, Group: "web", State: fleet.TerminatingWait}}
 			g.Hooks = []fleet.Hook{{Name: "ebb-drain", Group: "web", Heartbeat: time.Hour, Global: 48 * time.Hour}}
 			seen := &inventory.Inventory{Groups: []*inventory.Group{g}}
-			open, err := store.Open(t.Context())
-			must(t, err)
 			q := diagnose.Question{Target: id, Now: now}
-			must(t, readEbb(t.Context(), store, open, cfg, seen, &q))
+			_, err = askJournal(t.Context(), store, nil, cfg, seen, &q)
+			must(t, err)
 			if q.Ebb == nil || *q.Ebb != c.want {
 				t.Errorf("got  %+v\nwant %+v", q.Ebb, c.want)
 			}
