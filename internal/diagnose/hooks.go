@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/ebbhq/ebb/internal/advice"
 	"github.com/ebbhq/ebb/internal/fleet"
@@ -69,8 +70,8 @@ func (w *why) release(h fleet.Hook, answered bool) ([]advice.Fix, bool) {
 	case h.Name == w.q.Hook && e != nil && !(e.Works && e.Manages), len(w.group.Terminating()) == 1:
 		return []advice.Fix{advice.Say("ask again in some minutes: the program that answers hook %s does so soon after the last task has stopped", h.Name),
 			emptied(&w.known, h.Name).For("answers hook " + h.Name)}, false
-	case known && since < h.Heartbeat+h.Heartbeat/2+2*soon:
-		return nil, true // it is answered, or it times out
+	case known && since < w.longest()*3/2+patience:
+		return nil, true // it is answered, or one of them times out
 	}
 	return []advice.Fix{advice.Say("find out what answers hook %s, and what it still does", h.Name), w.complete(h.Name).Costs(advice.Destroys,
 		"what the program behind hook "+h.Name+" still does", "that program is known to be done, or dead").For("answers hook " + h.Name)}, false
@@ -83,6 +84,14 @@ func emptied(k *known, hook string) advice.Command {
 			"it is registered in no other cluster; ask without --cluster to see that")
 	}
 	return k.complete(hook).Known("no task is left on it, and that has been so for some minutes: its drainer would have answered")
+}
+
+// longest is the longest heartbeat timeout of the hooks of the group: any of them may be the one that holds the target.
+func (w *why) longest() (d time.Duration) {
+	for _, h := range w.group.Terminating() {
+		d = max(d, h.Heartbeat)
+	}
+	return d
 }
 
 // owner says who answers a hook, as far as that is known, and how long it lasts unanswered.
