@@ -38,7 +38,7 @@ everything in the configuration is paused. A pause ends by itself; a second one 
 	}
 	addSettings(c, "config", "journal")
 	c.Flags().DurationVar(&lasts, "for", time.Hour, "how long, at most 24h")
-	c.Flags().StringVar(&message, "message", "", "why, for whoever asks ebb status")
+	c.Flags().StringVar(&message, "message", "", "why; ebb status shows it")
 	c.Flags().StringVar(&clock, "clock", "", "take the time from a simulated cloud at this URL")
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		if lasts < time.Second || lasts > kernel.LongestPause {

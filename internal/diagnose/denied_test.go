@@ -347,9 +347,6 @@ func better(was, is diagnose.Report, missing bool) (all []string) {
 	return all
 }
 
-// worse is the order of a plan's verdicts.
-var worse = []string{"moves", "shrinks", "uncertain", "stuck"}
-
 // promised says in what an answer of plan is better than the truth, or claims a proof that there is not.
 func promised(was, is diagnose.Forecast) (all []string) {
 	say := func(format string, args ...any) {

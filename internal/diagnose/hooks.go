@@ -67,7 +67,7 @@ func (w *why) release(h fleet.Hook, answered bool) ([]advice.Fix, bool) {
 		}
 		return []advice.Fix{advice.Say("Ebb should have answered hook %s: see its log", h.Name), emptied(&w.known, h.Name).For("answers hook " + h.Name)}, false
 	case h.Name == w.q.Hook && e != nil && !(e.Works && e.Manages), len(w.group.Terminating()) == 1:
-		return []advice.Fix{advice.Say("ask again in some minutes: whoever answers hook %s does so soon after the last task has stopped", h.Name),
+		return []advice.Fix{advice.Say("ask again in some minutes: the program that answers hook %s does so soon after the last task has stopped", h.Name),
 			emptied(&w.known, h.Name).For("answers hook " + h.Name)}, false
 	case known && since < h.Heartbeat+h.Heartbeat/2+2*soon:
 		return nil, true // it is answered, or it times out

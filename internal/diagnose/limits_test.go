@@ -1,6 +1,7 @@
 package diagnose_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -126,5 +127,114 @@ func TestWhatAPlanPromises(t *testing.T) {
 	f = diagnose.Plan(p.Inventory, []string{s.other, string(outside)}, s.Now())
 	if f.Verdict != "uncertain" || !strings.HasPrefix(f.Headline, "ecs:ListContainerInstances could not be read") {
 		t.Errorf("%s: %s", f.Verdict, f.Headline)
+	}
+}
+
+// The times that a task still has count from when ECS ordered its stop: first the delay of its target group, then what its containers have.
+func TestUntilWhenATaskStops(t *testing.T) {
+	spec := base()
+	spec.Services[0].TargetGroup = "web-tg"
+	spec.TaskDefinitions[0].Exit, spec.TaskDefinitions[0].Stop = time.Hour, 30*time.Second
+	for status, want := range map[string]time.Duration{"DEACTIVATING": 2 * time.Minute, "STOPPING": 2*time.Minute + 30*time.Second} {
+		s := stage(t, spec)
+		s.terminate()
+		s.until(status)
+		s.after(10 * time.Second)
+		p := s.parts()
+		task, b := p.cluster.TasksOn(p.host)[0], p.why(s, nil).Blockers[0]
+		if !b.Until.Equal(task.StoppingAt.Add(want)) || !b.Ends {
+			t.Errorf("%s: until %s after the order, want %s: %s", status, b.Until.Sub(task.StoppingAt), want, b.Message)
+		}
+	}
+}
+
+// Ebb waits for the tasks of daemons from when the last other task has stopped, and does not begin anew.
+func TestUntilWhenADaemonIsWaitedFor(t *testing.T) {
+	s := stage(t, mixed())
+	s.terminate()
+	p, e := s.parts(), atWork()
+	p.cluster.Tasks = slices.DeleteFunc(p.cluster.Tasks, func(t *inventory.Task) bool { return t.Service() != "logs" })
+	e.Empty = s.Now().Add(-30 * time.Second)
+	if b := p.why(s, e).Blockers[0]; b.Code != diagnose.InProgress || !b.Until.Equal(e.Empty.Add(e.Grace)) {
+		t.Errorf("until %s: %s", b.Until, b.Message)
+	}
+}
+
+// A deployment some of whose tasks have failed and all of whose tasks run has not failed, and each sign of one that does is known.
+func TestWhichDeploymentsFail(t *testing.T) {
+	spec := base()
+	spec.Services[0].Min, spec.Services[0].Max = 100, 100
+	s := stage(t, spec)
+	s.terminate()
+	s.after(time.Minute)
+	p := s.parts()
+	v := p.cluster.Service("web")
+	for running, fails := range map[int]bool{1: true, 2: false} {
+		v.Deployments = []inventory.Deployment{{ID: "ecs-svc/1", Status: "PRIMARY", Rollout: "COMPLETED", Desired: 2, Running: running,
+			Failed: 3}}
+		if got := told(p.why(s, nil), placement.Deployment, "3 tasks failed to start"); got != fails {
+			t.Errorf("with %d of 2 running it fails: %v", running, got)
+		}
+	}
+	v.Deployments = nil
+	for _, said := range []string{
+		"(service web) is unable to consistently start tasks successfully.", "(service web) failed to launch a task with (error ECS was unable",
+		"rolling back (circuit breaker)", "deployment failed: tasks failed to start.", "(port 80) is unhealthy in (target-group web-tg) due to",
+		"(task 0123) failed container health checks.",
+	} {
+		v.Events = []inventory.Event{{At: s.Now().Add(-time.Minute), Text: said}}
+		if !told(p.why(s, nil), placement.Deployment, said) {
+			t.Errorf("%q is not told", said)
+		}
+	}
+}
+
+// One host more comes from the group of the service's own capacity provider, not from the group of the host that leaves.
+func TestWhichGroupGetsAHostMore(t *testing.T) {
+	spec := base()
+	spec.Services[0].Desired = 4 // both hosts are full
+	s := stage(t, spec)
+	s.terminate()
+	s.after(10 * time.Minute)
+	p := s.parts()
+	p.group.Desired = 1
+	v := p.cluster.Service("web")
+	v.LaunchType, v.Strategy = "", []inventory.StrategyItem{{Provider: "big", Weight: 1}}
+	p.cluster.CapacityProviders = []inventory.CapacityProvider{{Name: "other", Group: "other-asg"}, {Name: "big", Group: "big-asg"}}
+	for i := range p.cluster.Hosts {
+		p.cluster.Hosts[i].CapacityProvider = "big"
+	}
+	for _, name := range []string{"other-asg", "big-asg"} {
+		p.Groups = append(p.Groups, &inventory.Group{Group: fleet.Group{Name: name, Desired: 0, Max: 5}})
+	}
+	if all := allCommands(p.why(s, nil)); !strings.Contains(all, "--auto-scaling-group-name big-asg --desired-capacity 1") {
+		t.Errorf("%s", all)
+	}
+}
+
+// An instance that is registered twice is asked about as the container instance that is named, and its tasks are those of both.
+func TestARegistrationIsAskedAbout(t *testing.T) {
+	s := stage(t, base())
+	s.terminate()
+	p := s.parts()
+	stale := *p.host
+	stale.ARN, stale.Connected = "arn:aws:ecs:eu-west-1:111122223333:container-instance/old/0123456789abcdef0123456789abcdef", false
+	p.Clusters = append(p.Clusters, &inventory.Cluster{Name: "old", Hosts: []*inventory.Host{&stale}})
+	for target, want := range map[string]string{string(stale.ARN): "old", string(p.host.ARN): "prod", s.target: "prod"} {
+		if r := diagnose.Why(p.Inventory, diagnose.Question{Target: target, Now: s.Now()}); r.Cluster != want || r.Instance != s.target {
+			t.Errorf("%s: %s of cluster %s, want %s", target, r.Instance, r.Cluster, want)
+		}
+	}
+}
+
+// How long a hook can be held counts from the beginning of the termination, and by its global timeout.
+func TestHowLongAHookCanBeHeldIsNoted(t *testing.T) {
+	s := stage(t, base())
+	s.terminate()
+	p := s.parts()
+	at := p.group.TerminatingSince(p.member.ID).Add(48 * time.Hour).UTC().Format("2006-01-02 15:04:05 UTC")
+	notes := strings.Join(p.why(s, nil).Notes, "\n")
+	if !strings.Contains(notes, "hook ebb-drain ends after at most 48h, even with heartbeats: about "+at) {
+		t.Errorf("notes %s", notes)
 	}
 }

@@ -77,7 +77,7 @@ func drainingInService(in *Input, g *inventory.Group, inst fleet.GroupInstance) 
 		Finding: "its container instance in cluster " + h.cluster.Name + " is DRAINING, but the instance is InService in group " + g.Name +
 			"; AWS does not show since when",
 		Impact: "it takes no tasks but counts as capacity, and DRAINING never ends by itself",
-		Advice: advice.Of(in.At.SetState(h.cluster.Name, h.host.ARN.Name(), fleet.Active).Costs(advice.Interrupts, "the drain of whoever set it DRAINING",
+		Advice: advice.Of(in.At.SetState(h.cluster.Name, h.host.ARN.Name(), fleet.Active).Costs(advice.Interrupts, "the drain for which it was set DRAINING",
 			"nobody means to terminate it").For("lets it take tasks again"), in.end(h)),
 	}
 }

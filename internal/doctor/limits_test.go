@@ -157,3 +157,98 @@ func TestWhatMorePercentMayCost(t *testing.T) {
 		}
 	}
 }
+
+// What is stopped can be started again, and goes on as the container instance that it was, but not once that is deregistered.
+func TestAStoppedHostIsNotDeregistered(t *testing.T) {
+	for state, deregisters := range map[fleet.InstanceState]bool{fleet.StateStopped: false, fleet.StateTerminated: true, "": true} {
+		all := found(clean, "ghost", func(in *Input, c *inventory.Cluster, g *inventory.Group) {
+			c.Hosts[2].Connected, in.Inventory.Instances[2].State = false, state
+			if state == "" { // EC2 does not know it any more
+				in.Inventory.Instances, g.Instances = in.Inventory.Instances[:2], g.Instances[:2]
+			}
+		})
+		if len(all) != 1 {
+			t.Fatalf("%q: %+v", state, all)
+		}
+		if f := all[0].All()[0]; strings.Contains(f.Line(), "deregister-container-instance") != deregisters || f.Harm() != advice.Safe {
+			t.Errorf("%q: %s, which is %s", state, f.Line(), f.Harm())
+		}
+	}
+	for _, state := range []fleet.InstanceState{fleet.StateRunning, fleet.StateStopping, fleet.StateShuttingDown} {
+		all := found(clean, "ghost", func(in *Input, c *inventory.Cluster, _ *inventory.Group) {
+			c.Hosts[2].Connected, in.Inventory.Instances[2].State = false, state
+		})
+		if len(all) > 0 { // an agent that is away for a while
+			t.Errorf("%s: %+v", state, all)
+		}
+	}
+}
+
+// A host that drains is let go without harm only if it is known that no task is left on it.
+func TestWhatTheEndOfAHostCosts(t *testing.T) {
+	for name, x := range map[string]struct {
+		change part
+		want   advice.Harm
+	}{
+		"no task is left": {func(_ *Input, c *inventory.Cluster, _ *inventory.Group) { c.Tasks = nil }, advice.Safe},
+		"a task is left":  {func(*Input, *inventory.Cluster, *inventory.Group) {}, advice.Destroys},
+		"its tasks could not be read": {func(in *Input, c *inventory.Cluster, _ *inventory.Group) {
+			c.Tasks, in.Inventory.Unread = nil, []inventory.Unread{{What: "ecs:ListTasks of cluster prod", Error: "AccessDenied: no"}}
+		}, advice.Destroys},
+	} {
+		all := found(clean, "draining-in-service", func(in *Input, c *inventory.Cluster, g *inventory.Group) {
+			c.Hosts[2].Status = fleet.Draining
+			x.change(in, c, g)
+		})
+		if len(all) != 1 {
+			t.Fatalf("%s: %+v", name, all)
+		}
+		ends := 0
+		for _, f := range all[0].All() {
+			if strings.Contains(f.Line(), "terminate-instance-in-auto-scaling-group") {
+				if ends++; f.Harm() != x.want {
+					t.Errorf("%s: %s is said to be %s, want %s", name, f.Line(), f.Harm(), x.want)
+				}
+			}
+		}
+		if ends != 1 {
+			t.Errorf("%s: %d commands end it: %+v", name, ends, all[0].All())
+		}
+	}
+}
+
+// Of the processes that can be suspended three are told; that a default result is ABANDON is worse where abandoned instances are kept.
+func TestWhatIsToldOfAGroup(t *testing.T) {
+	for process, want := range map[string]string{"Launch": "warn", "Terminate": "warn", "AZRebalance": "info", "AlarmNotification": ""} {
+		all := found(clean, "suspended", func(_ *Input, _ *inventory.Cluster, g *inventory.Group) { g.Suspended = []string{process} })
+		if (len(all) == 1) != (want != "") || len(all) == 1 && (all[0].Severity.String() != want || !strings.Contains(all[0].Finding, process)) {
+			t.Errorf("%s: %+v", process, all)
+		}
+	}
+	for retains, want := range map[bool]string{true: "Terminating:Retained", false: "none today"} {
+		all := found(clean, "abandon", func(_ *Input, _ *inventory.Cluster, g *inventory.Group) {
+			g.Hooks[0].DefaultResult, g.Retains = "ABANDON", retains
+		})
+		if len(all) != 1 || !strings.Contains(all[0].Impact, want) {
+			t.Errorf("retains %v: %+v", retains, all)
+		}
+	}
+}
+
+// Of many hosts those with the greatest share of CPU or of memory in use are examined.
+func TestTheFullestHostsAreExamined(t *testing.T) {
+	c := &inventory.Cluster{}
+	for i, free := range [][2]int{{900, 900}, {100, 900}, {500, 500}, {900, 50}} {
+		c.Hosts = append(c.Hosts, &inventory.Host{
+			ContainerInstance: fleet.ContainerInstance{Instance: fleet.InstanceID("abcd"[i : i+1]), Status: fleet.Active, Connected: true},
+			CPU:               1000, Memory: 1000, Free: inventory.Resources{CPU: free[0], Memory: free[1]},
+		})
+	}
+	order := ""
+	for _, h := range fullest(c) {
+		order += string(h.Instance)
+	}
+	if order != "dbca" {
+		t.Errorf("the order is %s", order)
+	}
+}

@@ -29,7 +29,7 @@ func unheard(in *Input, g *inventory.Group, h fleet.Hook) *Finding {
 	f := &Finding{
 		Severity: Warn, Subject: "group " + g.Name, Finding: "hook " + h.Name + " has no notification target, and no enabled EventBridge rule forwards its event",
 		Impact: "unless something on the instance answers it, every instance waits " + span(h.Heartbeat) + " and is then terminated undrained",
-		Advice: advice.Of(advice.Say("ask whoever made the hook what is to hear of it: a notification target of its own, or a rule of EventBridge")),
+		Advice: advice.Of(advice.Say("ask the owner of the hook what should receive its notifications: a target of the hook, or a rule of EventBridge")),
 	}
 	if h.Target != "" {
 		f.Finding = "hook " + h.Name + " notifies " + string(h.Target) + ", which is not the queue that Ebb reads, and no enabled " +

@@ -60,6 +60,6 @@ func taskProtected(in *Input, c *inventory.Cluster, t *inventory.Task) *Finding 
 	return &Finding{
 		Severity: Warn, Subject: "task " + string(t.ARN), Finding: "the task of service " + t.Service() + " is protected from scale-in " + what,
 		Impact: "deployments of the service leave it on the old revision, and scale-in spares it; AWS does not document whether a drain spares it too",
-		Advice: advice.Of(advice.Say("ask whoever runs the task whether its work is done"), in.At.TaskUnprotected(c.Name, t.ARN.Name()).For("")),
+		Advice: advice.Of(advice.Say("ask the owner of the task whether its work is done"), in.At.TaskUnprotected(c.Name, t.ARN.Name()).For("")),
 	}
 }

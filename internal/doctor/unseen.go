@@ -41,7 +41,7 @@ func nothingSeen(in *Input) []Finding {
 
 // unread makes a finding of each part that could not be read: a check that could not run did not pass.
 func unread(_ *Input, u inventory.Unread) *Finding {
-	fix := advice.Say("if access was denied, allow the operation named here to whoever runs the doctor; if it was throttled, run it again")
+	fix := advice.Say("if access was denied, allow the operation to the user who runs ebb doctor; if it was throttled, run it again")
 	if u.Absent {
 		fix = advice.Say("check the name, the credentials and the Region")
 	}

@@ -88,13 +88,14 @@ func TestHowManyLinesOfOneKeyABatchMayHave(t *testing.T) {
 		lines []Line
 		why   string
 	}{
-		"as many as may be":        {lines("k", MaxLines, 0), ""},
-		"one more":                 {lines("k", MaxLines+1, 0), "more than 1000 lines"},
-		"one more of another":      {append(lines("k", MaxLines, 0), lines("l", 1, 0)...), ""},
-		"one more of no key":       {lines("", MaxLines+1, 0), ""},
-		"as large as may be":       {lines("k", 16, MaxLineBytes/16), ""},
-		"a little larger":          {append(lines("k", 16, MaxLineBytes/16), lines("k", 1, 1)...), "more than 1048576 bytes"},
-		"a little larger, another": {append(lines("k", 16, MaxLineBytes/16), lines("l", 1, 1)...), ""},
+		"as many as may be":         {lines("k", MaxLines, 0), ""},
+		"one more":                  {lines("k", MaxLines+1, 0), "more than 1000 lines"},
+		"one more of another":       {append(lines("k", MaxLines, 0), lines("l", 1, 0)...), ""},
+		"one more of no key":        {lines("", MaxLines+1, 0), ""},
+		"one more, at fault itself": {append(lines("k", MaxLines, 0), Line{Key: "k", Text: "\xff"}), "its text is not UTF-8"},
+		"as large as may be":        {lines("k", 16, MaxLineBytes/16), ""},
+		"a little larger":           {append(lines("k", 16, MaxLineBytes/16), lines("k", 1, 1)...), "more than 1048576 bytes"},
+		"a little larger, another":  {append(lines("k", 16, MaxLineBytes/16), lines("l", 1, 1)...), ""},
 	} {
 		err := Check(Batch{Lines: x.lines})
 		if (err == nil) != (x.why == "") || err != nil && !strings.Contains(err.Error(), x.why) {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/ebbhq/ebb/internal/sim/ecs"
+	"github.com/ebbhq/ebb/internal/sim/elb"
 	"github.com/ebbhq/ebb/internal/sim/events"
 )
 
@@ -112,5 +113,47 @@ func TestTheDelayOfAQueueIsForEverybody(t *testing.T) {
 	b.pass(2 * time.Second)
 	if got := b.receive("q", 10); len(got) != 1 {
 		t.Errorf("%d messages are there after the delay, want one", len(got))
+	}
+}
+
+// A target reads draining for the whole delay, whether or not there are connections, and also if it is deregistered once more meanwhile.
+// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-target-group-attributes.html
+func TestATargetDrainsForTheWholeDelay(t *testing.T) {
+	b := small(t, 1, func(s *Spec) {
+		addBalancer(s, "tg", 100*time.Second)
+		s.Groups[0].TargetGroups = []string{"tg"}
+	})
+	found, err := b.DescribeTargetGroups(nil, []string{"tg"})
+	b.must(err)
+	target := elb.Target{ID: b.id(0)}
+	for after, want := range []string{"draining", "draining", "draining", "unused"} {
+		if after < 2 {
+			b.must(b.DeregisterTargets(found[0].ARN, []elb.Target{target}))
+		}
+		b.pass([]time.Duration{50 * time.Second, 40 * time.Second, 9 * time.Second, 2 * time.Second}[after])
+		health, err := b.DescribeTargetHealth(found[0].ARN, []elb.Target{target})
+		if err != nil || len(health) != 1 || health[0].State != want {
+			t.Errorf("step %d: %+v, %v; want %s", after, health, err, want)
+		}
+	}
+}
+
+// A message is worked on until it is visible again: only then has it been received too often.
+// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html
+func TestWhatIsWorkedOnIsNotMoved(t *testing.T) {
+	b := small(t, 1, func(s *Spec) {
+		s.Queues = []QueueSpec{{Name: "q", Redrive: "dlq", MaxReceives: 1, Visibility: 10 * time.Second}, {Name: "dlq"}}
+	})
+	b.send("q", "slow")
+	m := b.receive("q", 1)[0]
+	b.pass(9 * time.Second)
+	if got := b.receive("q", 1); len(got) != 0 || len(b.receive("dlq", 1)) != 0 {
+		t.Errorf("it is seen or moved while it is worked on: %+v", got)
+	}
+	b.must(b.ChangeMessageVisibility("q", m.Handle, time.Minute))
+	b.must(b.DeleteMessage("q", m.Handle))
+	b.pass(2 * time.Minute)
+	if got := append(b.receive("q", 1), b.receive("dlq", 1)...); len(got) != 0 {
+		t.Errorf("it came again after it was deleted: %+v", got)
 	}
 }

@@ -157,3 +157,51 @@ func TestARequestEnds(t *testing.T) {
 		t.Errorf("a request ends after %s", got)
 	}
 }
+
+// The sort keys order what was written by when that was, and the history of a day is that of a day in UTC, wherever an Ebb runs.
+func TestWhatOrdersTheItems(t *testing.T) {
+	last := ""
+	for _, n := range []int64{0, 9, 10, 99, 1_795_251_600_123_456, 9_999_999_999_999_999} {
+		if sk := padded(n); sk <= last {
+			t.Errorf("%d is %q, which is not after %q", n, sk, last)
+		} else {
+			last = sk
+		}
+	}
+	late := time.Date(2026, 11, 21, 23, 30, 0, 0, time.FixedZone("west", -3600))
+	if got := partitionLines(late); got != "lines/2026-11-22" {
+		t.Errorf("half past eleven in the west is of %s", got)
+	}
+	s := &Store{now: func() time.Time { return start }}
+	if got := s.stamp(); got != start.UnixMicro() { // a number of a line is made of it, and of the day that it is read on
+		t.Errorf("the stamp is %d, want %d", got, start.UnixMicro())
+	}
+}
+
+// A message that was forwarded twice stays as it was, and in its place; only how long it is kept begins anew.
+func TestAMessageIsForwardedOnce(t *testing.T) {
+	o := putForwarded(journal.Forwarded{Scope: "prod", ID: "m", Body: "b", Sent: start}, 7, until(start))
+	for _, name := range []string{body, sent, stamped} {
+		if part := "#" + name + " = if_not_exists(#" + name + ", :" + name + ")"; !strings.Contains(o.update, part) {
+			t.Errorf("%q has no %q", o.update, part)
+		}
+	}
+	if !strings.HasPrefix(o.update, "SET #expires = :expires, ") {
+		t.Errorf("the time to live stays: %q", o.update)
+	}
+}
+
+// Whoever reads only does not write, whatever its role may do.
+func TestAReaderDoesNotWrite(t *testing.T) {
+	a := &answers{errs: []error{nil}}
+	s := &Store{api: a, table: "t", now: func() time.Time { return start }, reader: true}
+	for name, err := range map[string]error{
+		"write":   s.Write(t.Context(), journal.Batch{Lines: []journal.Line{{Key: "k"}}}),
+		"claim":   s.Claim(t.Context(), journal.Lease{}, journal.Lease{Scope: "prod", Fence: 1, At: start}),
+		"discard": s.Discard(t.Context(), []journal.Forwarded{{Scope: "prod", ID: "m"}}),
+	} {
+		if err == nil || !strings.Contains(err.Error(), "opened for reading only") || len(a.got) > 0 {
+			t.Errorf("%s: %v, %d calls", name, err, len(a.got))
+		}
+	}
+}

@@ -258,6 +258,27 @@ func TestTheFileIsPrivate(t *testing.T) {
 	modes(0o640)
 }
 
+// Only who may not use the files is told so: a reader of something else, or of a damaged journal, would look for a user in vain.
+func TestAReaderIsToldWhatIsWrong(t *testing.T) {
+	dir := t.TempDir()
+	other, harmed, empty := filepath.Join(dir, "holiday.db"), filepath.Join(dir, "journal.db"), filepath.Join(dir, "empty.db")
+	foreign(t, other)
+	full(t, harmed)
+	spoil(t, harmed, 0, 60)
+	if err := os.WriteFile(empty, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{other: "of something else", harmed: "file is not a database", empty: "ebb serve has not written it yet"} {
+		s, err := OpenReader(path)
+		if err == nil {
+			s.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "may not read") {
+			t.Errorf("%s: %v, want %q", path, err, want)
+		}
+	}
+}
+
 // asAnother is set where this test runs as another user.
 const asAnother = "EBB_TEST_AS_ANOTHER"
 
