@@ -67,9 +67,8 @@ iam: ## write the table of calls that the IAM policies are made of, from what si
 nightly: ## what takes too long for each change
 	$(MAKE) race
 	$(MAKE) sim SEEDS=200000
-	$(GO) test ./internal/cli -run '^TestEveryCommandOfDoctor|^TestWhatInit' -count=1 -awscli
 	$(GO) test ./internal/diagnose ./internal/cli -run 'ByADenial$$' -count=1 -timeout=60m -everyrequest
-	$(GO) test ./internal/story -run '^TestWhyDuringHealthyDrains$$' -count=1 -timeout=120m -v -drains=1000
+	$(GO) test ./internal/story -run '^TestWhyDuringHealthyDrains$$' -count=1 -timeout=120m -v -why=1 -drains=1000
 	$(MAKE) plants
 	$(MAKE) fuzz FUZZTIME=10m
 	$(MAKE) mutants

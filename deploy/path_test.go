@@ -1,6 +1,7 @@
 package deploy_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -82,16 +83,14 @@ func (a *account) formWritten(t *testing.T, shape, dir string) *formation {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var written []struct{ ParameterKey, ParameterValue string }
+	var written []string
 	if err := json.Unmarshal(text, &written); err != nil {
 		t.Fatal(err)
 	}
 	values := map[string]string{}
 	for _, p := range written {
-		values[p.ParameterKey] = p.ParameterValue
-		if p.ParameterValue == "" {
-			values[p.ParameterKey] = parameters(shape)[p.ParameterKey]
-		}
+		key, value, _ := strings.Cut(p, "=")
+		values[key] = cmp.Or(value, parameters(shape)[key])
 	}
 	s, err := read(shape, values)
 	if err != nil {

@@ -1,13 +1,26 @@
 #!/usr/bin/env bash
-# Drives the simulated cloud with clients that do not know it: boto3 and the AWS CLI. Everything runs in a network namespace of its
-# own with only loopback in it, so that a client that ignores the endpoint cannot reach AWS.
+# Drives the simulated cloud with clients that do not know it: boto3 and the AWS CLI, and gives the AWS CLI every command that Ebb prints.
+# Everything runs in a network namespace of its own with only loopback in it, so that a client that ignores the endpoint cannot reach AWS.
 #
 #   bash test/clients.sh
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 source test/isolate.sh
+if [[ -z ${EBB_TEST_ISOLATED:-} ]]; then # what is compiled may have to be fetched
+  mkdir -p "$cache/bin"
+  for package in cli diagnose; do
+    go test -c -o "$cache/bin/$package.test" "./internal/$package"
+  done
+fi
 isolated test/clients.sh
+
+# What why, doctor and init print, in worlds in which they print it.
+for package in diagnose cli; do
+  (cd "internal/$package" && "$cache/bin/$package.test" -test.run '^TestEveryCommand|^TestWhatInit' -awscli)
+  printf 'ok     aws takes what %s prints\n' "$package"
+done
+
 export AWS_ACCESS_KEY_ID=operator AWS_SECRET_ACCESS_KEY=none AWS_DEFAULT_REGION=eu-west-1
 
 # The world stands still but for POST /_sim/advance, so that slow clients see the same as fast ones.

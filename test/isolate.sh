@@ -3,7 +3,7 @@
 # its own, with nothing in it but loopback, so that a client that ignores the endpoint cannot reach AWS.
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/ebb-ci"
 
-have_clients() { python3 -c 'import boto3' 2>/dev/null && command -v aws >/dev/null; }
+have_clients() { python3 -c 'import boto3, awscli' 2>/dev/null && command -v aws >/dev/null; }
 
 prepare() {
   export EBB_TEST_BIN="$cache/bin/ebb"

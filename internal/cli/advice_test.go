@@ -2,13 +2,14 @@ package cli
 
 import (
 	"bytes"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -23,6 +24,15 @@ import (
 )
 
 var realCLI = flag.Bool("awscli", false, "run what is advised with the AWS CLI of this machine")
+
+// theCLI is the AWS CLI, started once.
+var theCLI = sync.OnceValue(func() *awscli.Real {
+	real, err := awscli.Start()
+	if err != nil {
+		panic(err)
+	}
+	return real
+})
 
 // account is a simulated account that the doctor examines.
 type account struct {
@@ -198,6 +208,9 @@ func runAll(t *testing.T, make func(*testing.T) account, ran map[string]bool) (r
 				began, writes := len(a.API.World.Record()), false
 				for _, fix := range fixes(f) {
 					if line := fix.Line(); line != "" {
+						if fix.Command.Undo == line {
+							t.Errorf("it changes nothing: %s", line)
+						}
 						run++
 						writes = a.run(shell(t, line)) || writes
 					}
@@ -239,10 +252,8 @@ func (a account) run(argv []string) (writes bool) {
 	}
 	a.ran[argv[1]+" "+argv[2]] = true
 	if *realCLI {
-		cmd := exec.Command(argv[0], argv[1:]...)
-		cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "AWS_PROFILE=") })
-		if out, err := cmd.CombinedOutput(); err != nil && !unknown(argv) {
-			a.t.Errorf("%q: %v\n%s", argv, err, out)
+		if err := theCLI().Run(argv); err != nil && !(errors.Is(err, awscli.NotThere) && unknown(argv)) {
+			a.t.Errorf("%q: %v", argv, err)
 		}
 		return !onlyReads(argv)
 	}

@@ -69,10 +69,29 @@ func (s setup) config() string {
 	return b.String()
 }
 
-// parameter is one of a CloudFormation template, in the form that the AWS CLI reads.
-type parameter struct {
-	Key   string `json:"ParameterKey"`
-	Value string `json:"ParameterValue"`
+// parameter is one of a CloudFormation template, in the form that every version of the AWS CLI reads: Key=Value.
+// https://docs.aws.amazon.com/cli/latest/reference/cloudformation/deploy/
+type parameter struct{ Key, Value string }
+
+func (p parameter) MarshalText() ([]byte, error) { return []byte(p.Key + "=" + p.Value), nil }
+
+// UnmarshalJSON reads also the form that only version 2 takes, which ebb init wrote before.
+func (p *parameter) UnmarshalJSON(b []byte) error {
+	if b[0] == '{' {
+		before := struct{ ParameterKey, ParameterValue string }{}
+		err := json.Unmarshal(b, &before)
+		p.Key, p.Value = before.ParameterKey, before.ParameterValue
+		return err
+	}
+	var text string
+	if err := json.Unmarshal(b, &text); err != nil {
+		return err
+	}
+	var ok bool
+	if p.Key, p.Value, ok = strings.Cut(text, "="); !ok {
+		return fmt.Errorf("%q is not Key=Value", text)
+	}
+	return nil
 }
 
 // parameters is the text of the parameters file. What is not worked out here stays as the file has it; missing names what is empty yet.

@@ -78,9 +78,14 @@ func look(ctx context.Context, cfg config.Config, scope collector.Scope, now fun
 	return seen, err
 }
 
-// lookFor reads the clusters and groups of targets. Without a cluster, an instance id is looked for in its group and wherever it
-// is registered, and for everything else the whole account is.
+// lookFor reads the clusters and groups of targets.
 func (f *lookFlags) lookFor(c *cobra.Command, p Process, targets []string) (config.Config, inventory.Inventory, error) {
+	return f.look(c, p, f.scope(targets))
+}
+
+// scope is what is read for targets. Without a cluster, an instance id is looked for in its group and wherever it is registered, and for
+// everything else the whole account is.
+func (f *lookFlags) scope(targets []string) collector.Scope {
 	scope := collector.Scope{Clusters: f.clusters, Silent: true}
 	if len(targets) == 1 && len(f.clusters) == 0 {
 		if strings.HasPrefix(targets[0], "i-") {
@@ -89,7 +94,7 @@ func (f *lookFlags) lookFor(c *cobra.Command, p Process, targets []string) (conf
 			scope.Clusters = []string{cluster}
 		}
 	}
-	return f.look(c, p, scope)
+	return scope
 }
 
 // clusterOf is the cluster that the ARN of a task or container instance names.

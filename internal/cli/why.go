@@ -33,7 +33,7 @@ configuration.`,
 		if err != nil {
 			return err
 		}
-		q := diagnose.Question{Target: args[0], At: at(cfg, &seen), Only: f.clusters, Now: seen.At}
+		q := diagnose.Question{Target: args[0], At: at(cfg, &seen), Only: f.clusters, Alone: f.scope(args).Instance != "", Now: seen.At}
 		if cfg.Queue != "" || len(cfg.Groups) > 0 {
 			q.Hook = cfg.Hook
 		}

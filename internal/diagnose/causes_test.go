@@ -43,6 +43,7 @@ type scene struct {
 	target    string // the instance that is to leave
 	other     string
 	inventory *collector.Collector
+	at        advice.At
 	api       *wire.API
 }
 
@@ -80,7 +81,13 @@ func stage(t *testing.T, spec sim.Spec) *scene {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &scene{World: w, t: t, target: hosts[0].Instance, other: hosts[1].Instance, inventory: s, api: api}
+	at := advice.At{Region: "eu-west-1"}
+	if *realCLI {
+		server := httptest.NewServer(api.Handler())
+		t.Cleanup(server.Close)
+		at.Endpoint = server.URL
+	}
+	return &scene{World: w, t: t, target: hosts[0].Instance, other: hosts[1].Instance, inventory: s, api: api, at: at}
 }
 
 func (s *scene) after(d time.Duration) { s.Advance(s.Now().Add(d)) }
@@ -162,7 +169,8 @@ func causes() []cause {
 		{"standalone task", func(s *sim.Spec) {
 			s.TaskDefinitions = append(s.TaskDefinitions, ecs.TaskDefinition{Family: "job", CPU: 64, Memory: 64})
 			s.Tasks = []sim.TaskSpec{{Cluster: "prod", Task: "job", Host: new(int), StartedBy: "nightly"}}
-		}, func(s *scene) { s.terminate(); s.after(5 * time.Minute) }, placement.Standalone, []string{"job:1", "nightly", "never moves"},
+			s.Groups[0].Hooks[0].Heartbeat = 2 * time.Hour
+		}, func(s *scene) { s.terminate(); s.after(90 * time.Minute) }, placement.Standalone, []string{"job:1", "nightly", "never moves"},
 			"", true},
 		{"container that ignores SIGTERM", func(s *sim.Spec) { s.TaskDefinitions[0].Exit, s.TaskDefinitions[0].Stop = time.Hour, 0 }, func(s *scene) {
 			s.terminate()

@@ -49,6 +49,8 @@ type Question struct {
 	At advice.At
 	// Only are the clusters that were looked at, where not all were in which the target may be.
 	Only []string
+	// Alone: of the groups, the inventory has only that of the target.
+	Alone bool
 	// Ebb is what its configuration and its journal say; nil: there is no configuration.
 	Ebb *Ebb
 	// Lines of Ebb's journal about this instance, oldest first; empty: the journal has none, nil: there is no journal to read.

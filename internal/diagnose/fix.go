@@ -59,6 +59,9 @@ func (k *known) hasShell() bool {
 
 // addHost launches one host more for a service, where that can help and no host comes anyway.
 func (k *known) addHost(s *inventory.Service) []advice.Fix {
+	if coming, _ := k.anyComes(s); coming != "" {
+		return []advice.Fix{advice.Say("wait: %s", coming)}
+	}
 	g := k.groupFor(s)
 	if gapsOf(k).coming() {
 		return []advice.Fix{advice.Say("add a host to cluster %s, unless one is coming: that could not be read", k.cluster.Name)}
@@ -69,9 +72,6 @@ func (k *known) addHost(s *inventory.Service) []advice.Fix {
 	if slices.Contains(g.Suspended, "Launch") {
 		return []advice.Fix{k.q.At.Resume(g.Name, "Launch").For("group " + g.Name + " launches no host while its process Launch is suspended")}
 	}
-	if coming := k.hostComes(g); coming != "" {
-		return []advice.Fix{advice.Say("wait: %s", coming)}
-	}
 	if small := k.tooSmall(s, g); small != "" {
 		return []advice.Fix{advice.Say("%s: add hosts of another kind", small)}
 	}
@@ -81,6 +81,49 @@ func (k *known) addHost(s *inventory.Service) []advice.Fix {
 
 // joining is how long a new instance may take to register in its cluster.
 const joining = 10 * time.Minute
+
+// anyComes says that a host which may take tasks of a service comes without anybody's doing; empty: none does, if that is known. Without capacity
+// providers every group will do that has hosts in the cluster.
+func (k *known) anyComes(s *inventory.Service) (coming string, known bool) {
+	strategy, groups := k.cluster.StrategyOf(s), []*inventory.Group{}
+	for _, i := range strategy {
+		for _, p := range k.cluster.CapacityProviders {
+			if p.Name == i.Provider {
+				groups = append(groups, k.s.Group(p.Group))
+			}
+		}
+	}
+	if len(strategy) == 0 {
+		groups = append(groupsOf(k.s, k.cluster), k.group)
+	}
+	known = true
+	for _, g := range groups {
+		if g == nil {
+			known = known && !k.q.Alone
+			continue
+		}
+		if coming := k.hostComes(g); coming != "" {
+			return coming, true
+		}
+	}
+	return "", known && !gapsOf(k).coming()
+}
+
+// groupsOf are the groups of the hosts of a cluster, each once; nil among them: one that was not read, or none.
+func groupsOf(s *inventory.Inventory, c *inventory.Cluster) (groups []*inventory.Group) {
+	of := map[fleet.InstanceID]*inventory.Group{}
+	for _, g := range s.Groups {
+		for _, i := range g.Instances {
+			of[i.ID] = g
+		}
+	}
+	for _, h := range c.Hosts {
+		if g := of[h.Instance]; strings.HasPrefix(string(h.Instance), "i-") && !slices.Contains(groups, g) {
+			groups = append(groups, g)
+		}
+	}
+	return groups
+}
 
 // hostComes says that a group gets another host without anybody's doing; empty: it does not.
 func (k *known) hostComes(g *inventory.Group) string {

@@ -38,7 +38,11 @@ func (k *known) fix(s *inventory.Service, c Code, f placement.Fate) []advice.Fix
 	default:
 		return nil
 	}
-	if g := k.groupFor(s); proved && !gapsOf(k).coming() && (g == nil || k.hostComes(g) == "") {
+	switch coming, known := k.anyComes(s); {
+	case proved && !known && k.q.Alone:
+		wider := k.q.At.Ebb("why", k.q.Target, "--cluster", k.cluster.Name)
+		fixes = append([]advice.Fix{wider.For("reads the groups of all hosts too: where one of them launches a host, wait for that")}, fixes...)
+	case proved && known && coming == "":
 		fixes = append(fixes, k.lower(s, f)...)
 	}
 	return fixes

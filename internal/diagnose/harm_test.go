@@ -111,6 +111,29 @@ func TestNothingIsKilledBeforeItsTimeToStopIsKnownAndOver(t *testing.T) {
 	}
 }
 
+// B1: the time to stop counts from SIGTERM, which comes once the deregistration delay is over, and not from the order to stop.
+func TestTheTimeToStopBeginsAfterTheDeregistrationDelay(t *testing.T) {
+	spec := base()
+	spec.Services[0].TargetGroup = "web-tg"
+	spec.TaskDefinitions[0].Exit, spec.TaskDefinitions[0].Stop = 10*time.Hour, 9*time.Hour
+	s := stage(t, spec)
+	s.terminate()
+	s.until("STOPPING")
+	p := s.parts()
+	p.cluster.TaskDefinition("web:1").Containers = []inventory.Container{{Name: "app", StopTimeout: 30 * time.Second}}
+	task := p.cluster.TasksOn(p.host)[0]
+	for _, c := range []struct {
+		after time.Duration
+		kill  bool
+	}{{2 * time.Minute, false}, {3 * time.Minute, false}, {4 * time.Minute, true}} {
+		s.after(c.after - s.Now().Sub(task.StoppingAt))
+		r := p.why(s, nil)
+		if b := r.Blockers[0]; strings.Contains(lines(b.Last), "docker kill") != c.kill || !c.kill && !b.Until.Equal(task.StoppingAt.Add(150*time.Second)) {
+			t.Errorf("%s after the order to stop: until %s, %s", c.after, b.Until.Sub(task.StoppingAt), allCommands(r))
+		}
+	}
+}
+
 // Where Ebb's configuration names another cluster, nothing goes on by itself until the deadline, and the answer says what to correct.
 func TestAWrongClusterInTheConfigurationIsNamed(t *testing.T) {
 	s := stage(t, base())
@@ -150,11 +173,21 @@ func TestAPerfectDrainGetsNoCommand(t *testing.T) {
 			t.Errorf("in its first seconds: %q, %q, %s", r.Headline, r.Wait, allCommands(r))
 		}
 	}
+	s.after(3 * time.Minute) // a function looks once a minute, and may be refused once
+	p = s.parts()
+	r := p.why(s, atWork())
+	if allCommands(r) != "" || strings.Contains(r.Headline, "has not set") || r.Wait == "" {
+		t.Errorf("after three minutes, with Ebb at work: %q, %q, %s", r.Headline, r.Wait, allCommands(r))
+	}
+	p.group.Activities = nil // and since when it leaves is not known
+	if r = p.why(s, atWork()); allCommands(r) != "" {
+		t.Errorf("with Ebb at work, since when is not known: %s", allCommands(r))
+	}
 	s.drain()
 	s.after(5 * time.Minute)
 	e := atWork()
 	e.Empty = s.Now().Add(-20 * time.Second)
-	r := s.parts().why(s, e)
+	r = s.parts().why(s, e)
 	if allCommands(r) != "" || len(r.Next) == 0 || r.Next[0].Event != diagnose.Answered || !strings.Contains(r.Wait, "answers hook ebb-drain") {
 		t.Errorf("before Ebb's answer: %q, %+v\n%s", r.Wait, r.Next, allCommands(r))
 	}
@@ -196,6 +229,10 @@ func TestTheTasksOfEveryRegistrationCount(t *testing.T) {
 			p.host.Connected = false // agents are away for a while, several times an hour
 			if r = p.why(s, atWork()); strings.Contains(allCommands(r), "deregister") || strings.Contains(allCommands(r), "complete-lifecycle-action") {
 				t.Errorf("both away: %s\n%s", r.Headline, allCommands(r))
+			}
+			p.host.Connected, p.cluster.Tasks = true, nil
+			if r = p.why(s, nil); r.Blockers[0].Code == placement.AgentGone || strings.Contains(allCommands(r), "deregister") {
+				t.Errorf("no task is left, and the stale one is away: %s\n%s", r.Headline, allCommands(r))
 			}
 		})
 	}
@@ -250,7 +287,48 @@ func TestNoShellCommandIsAdvisedWhereThereIsNoShell(t *testing.T) {
 		if r := p.why(s, nil); strings.Contains(allCommands(r), "ssm send-command") != c.shell || len(r.Blockers[0].Fix) == 0 {
 			t.Errorf("%s: %s", name, allCommands(r))
 		}
+		s, p = stopping(t)
+		p.cluster.TaskDefinition("web:1").Containers = []inventory.Container{{Name: "app", StopTimeout: 30 * time.Second}}
+		s.after(5 * time.Minute)
+		c.edit(p)
+		if r := p.why(s, nil); strings.Contains(allCommands(r), "docker kill") != c.shell || !strings.Contains(r.Headline, "which has passed") {
+			t.Errorf("%s, a task that should have been killed: %s, %s", name, r.Headline, allCommands(r))
+		}
 	}
+}
+
+// B1's kind: a job on a host that leaves is waited for. Its stop is mentioned, apart, only once it has run for long and no Ebb is known to end the wait.
+func TestAJobOnAHostThatLeavesIsWaitedFor(t *testing.T) {
+	spec := base()
+	spec.Groups[0].Hooks[0].Heartbeat = 2 * time.Hour
+	spec.TaskDefinitions = append(spec.TaskDefinitions, ecs.TaskDefinition{Family: "job", CPU: 64, Memory: 64})
+	spec.Tasks = []sim.TaskSpec{{Cluster: "prod", Task: "job", Host: new(int)}}
+	s := stage(t, spec)
+	s.terminate()
+	s.after(10 * time.Minute)
+	e := atWork()
+	e.Deadline = s.Now().Add(20 * time.Minute)
+	for _, e := range []*diagnose.Ebb{nil, e} {
+		r := s.parts().why(s, e)
+		if allCommands(r) != "" || r.Blockers[0].Code != placement.Standalone || !next(r, diagnose.TaskEnds) {
+			t.Errorf("after ten minutes: %+v\n%s", r.Next, allCommands(r))
+		}
+		if e != nil && !strings.Contains(r.Wait, "wait until 09:") {
+			t.Errorf("it does not say until when: %q", r.Wait)
+		}
+	}
+	s.after(time.Hour)
+	if r := s.parts().why(s, nil); !strings.Contains(lines(r.Blockers[0].Last), "ecs stop-task") || lines(r.Blockers[0].Fix) != "" {
+		t.Errorf("after an hour: %+v", r.Blockers[0].Advice)
+	}
+	e.Deadline = s.Now().Add(time.Hour)
+	if r := s.parts().why(s, e); allCommands(r) != "" {
+		t.Errorf("after an hour, with Ebb at work: %s", allCommands(r))
+	}
+}
+
+func next(r diagnose.Report, e diagnose.Event) bool {
+	return slices.ContainsFunc(r.Next, func(n diagnose.Next) bool { return n.Event == e })
 }
 
 // B6 and B7: every value is quoted, and every command says where it goes.
@@ -280,10 +358,15 @@ func TestWhyKnowsWhoseTurnItIsAndWhoWorks(t *testing.T) {
 	if _, err := s.TerminateInstanceInAutoScalingGroup(s.target, true); err != nil {
 		t.Fatal(err)
 	}
-	s.after(10 * time.Minute)
-	p := s.parts()
+	s.after(time.Minute)
 	e := atWork()
-	e.Limit, e.Queued, e.Waiting = "1", true, "for its turn: 1 of group web-asg leave, and no more than 1 may at once"
+	e.Limit = "1"
+	if r := s.parts().why(s, e); len(r.Next) != 1 || r.Next[0].Event != diagnose.SetDraining || !r.Next[0].By.IsZero() || r.Wait == "" {
+		t.Errorf("it may be told to wait for its turn yet: %+v, %q", r.Next, r.Wait)
+	}
+	s.after(9 * time.Minute)
+	p := s.parts()
+	e.Queued, e.Waiting = true, "for its turn: 1 of group web-asg leave, and no more than 1 may at once"
 	if r := p.why(s, e); allCommands(r) != "" ||
 		!strings.Contains(r.Headline, "Ebb lets 1 of group web-asg leave at once, and "+s.target+" waits for its turn") || r.Wait == "" {
 		t.Errorf("queued: %s\n%s", r.Headline, allCommands(r))
@@ -351,6 +434,13 @@ func TestOneHostMoreIsAdvisedOnlyWhereItHelps(t *testing.T) {
 			p.Instances = append(p.Instances, &inventory.Instance{ID: "i-0new", State: fleet.StateRunning, Launched: s.Now().Add(-time.Minute)})
 		}, "has not joined a cluster yet", ""},
 		"the group launches one": {func(p seen, _ *scene) { p.group.Desired = 2 }, "launches another host: 1 of the 2 that it wants stay", ""},
+		"another group of the cluster launches one": {func(p seen, s *scene) {
+			g := &inventory.Group{} // the other host is its
+			g.Name, g.Desired = "more-asg", 2
+			g.Instances = []fleet.GroupInstance{{ID: fleet.InstanceID(s.other), Group: g.Name, State: fleet.InService}}
+			p.group.Instances = slices.DeleteFunc(p.group.Instances, func(i fleet.GroupInstance) bool { return string(i.ID) == s.other })
+			p.group.Desired, p.Groups = 0, append(p.Groups, g)
+		}, "wait: group more-asg launches another host: 1 of the 2 that it wants stay", ""},
 		"Launch is suspended": {func(p seen, _ *scene) { p.group.Suspended = []string{"Launch"} }, "while its process Launch is suspended",
 			"resume-processes --auto-scaling-group-name web-asg --scaling-processes Launch"},
 		"none of that kind has room": {func(p seen, _ *scene) { p.cluster.TaskDefinition("web:1").CPU = 5000 }, "add hosts of another kind", ""},
@@ -369,6 +459,9 @@ func TestOneHostMoreIsAdvisedOnlyWhereItHelps(t *testing.T) {
 				strings.Contains(fix, "desired-capacity") != (name == "none comes") {
 				t.Errorf("%s: %s\n%+v", b.Code, fix, b.Fix)
 			}
+			if name == "none comes" {
+				s.onlyItsGroup(t, p)
+			}
 			if name == "none comes" && !strings.Contains(b.Fix[0].Command.Undo, "--desired-capacity 1 ") {
 				t.Errorf("how it is put back: %q", b.Fix[0].Command.Undo)
 			}
@@ -376,6 +469,18 @@ func TestOneHostMoreIsAdvisedOnlyWhereItHelps(t *testing.T) {
 				t.Errorf("a host comes, and yet: %s", fix)
 			}
 		})
+	}
+}
+
+// onlyItsGroup asks why once more, where the group of the other host was not read: it may launch a host, so nothing that interrupts is advised.
+func (s *scene) onlyItsGroup(t *testing.T, p seen) {
+	t.Helper()
+	p.group.Instances = slices.DeleteFunc(slices.Clone(p.group.Instances), func(i fleet.GroupInstance) bool { return string(i.ID) == s.other })
+	p.group.Desired = 0
+	r := diagnose.Why(p.Inventory, diagnose.Question{Target: s.target, Hook: "ebb-drain", At: europe, Now: s.Now(), Alone: true})
+	b := r.Blockers[0]
+	if len(harmful(r)) > 0 || !strings.HasPrefix(b.Fix[0].Line(), "ebb why "+s.target+" --cluster prod ") || r.Wait != "" || !next(r, diagnose.TaskOrdered) {
+		t.Errorf("with its own group only: %+v, %q, %+v", r.Next, r.Wait, b.Advice)
 	}
 }
 
@@ -414,6 +519,27 @@ func TestNothingBlocksItIsNotSaidForLong(t *testing.T) {
 	}
 }
 
+// Without Ebb's configuration nobody can tell which of two hooks holds a host. While the one that lasts longest may, no hook is to be answered.
+func TestNoHookIsAnsweredWhileAnotherMayHold(t *testing.T) {
+	spec := base()
+	spec.Groups[0].Hooks[0].Heartbeat = time.Minute
+	spec.Groups[0].Hooks = append(spec.Groups[0].Hooks, sim.HookSpec{Name: "flush-logs", Heartbeat: 2 * time.Hour, DefaultResult: "CONTINUE"})
+	s := stage(t, spec)
+	s.terminate()
+	s.after(5 * time.Minute)
+	p := s.parts()
+	began := p.group.TerminatingSince(fleet.InstanceID(s.target))
+	for _, c := range []struct {
+		after time.Duration
+		last  bool
+	}{{8 * time.Minute, false}, {2 * time.Hour, false}, {3 * time.Hour, false}, {5 * time.Hour, true}} {
+		r := diagnose.Why(p.Inventory, diagnose.Question{Target: s.target, At: europe, Now: began.Add(c.after)})
+		if (len(harmful(r)) > 0) != c.last || (r.Wait == "") != c.last || lines(r.Blockers[0].Fix) != "" {
+			t.Errorf("after %s: %q, %s", c.after, r.Wait, allCommands(r))
+		}
+	}
+}
+
 // Another program's hook is waited for, and its end is not Ebb's to command.
 func TestAForeignHookIsWaitedFor(t *testing.T) {
 	spec := base()
@@ -427,6 +553,11 @@ func TestAForeignHookIsWaitedFor(t *testing.T) {
 	if allCommands(r) != "" || len(r.Next) != 1 || r.Next[0].Event != diagnose.HookEnds || !strings.Contains(r.Wait, "hook flush-logs is answered, or times out") {
 		t.Errorf("%s, %+v\n%s", r.Wait, r.Next, allCommands(r))
 	}
+	q.Now = s.parts().group.TerminatingSince(fleet.InstanceID(s.target)).Add(time.Hour + time.Second)
+	if r = diagnose.Why(s.take(), q); !next(r, diagnose.HookEnds) || r.Next[0].By.IsZero() {
+		t.Errorf("it times out just now: %+v", r.Next)
+	}
+	q.Now = s.Now()
 	at := s.parts()
 	at.group.Activities = nil // and since when it waits is not known
 	if r = diagnose.Why(at.Inventory, q); len(r.Blockers[0].Fix) == 0 || len(harmful(r)) == 0 || lines(r.Blockers[0].Fix) != "" {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/ebbhq/ebb/internal/advice"
 	"github.com/ebbhq/ebb/internal/fleet"
@@ -69,11 +70,19 @@ func (w *why) release(h fleet.Hook, answered bool) ([]advice.Fix, bool) {
 	case h.Name == w.q.Hook && e != nil && !(e.Works && e.Manages), len(w.group.Terminating()) == 1:
 		return []advice.Fix{advice.Say("ask again in some minutes: the program that answers hook %s does so soon after the last task has stopped", h.Name),
 			emptied(&w.known, h.Name).For("answers hook " + h.Name)}, false
-	case known && since < h.Heartbeat+h.Heartbeat/2+2*soon:
-		return nil, true // it is answered, or it times out
+	case known && since < w.longest()*3/2+patience:
+		return nil, true // it is answered, or one of them times out
 	}
 	return []advice.Fix{advice.Say("find out what answers hook %s, and what it still does", h.Name), w.complete(h.Name).Costs(advice.Destroys,
 		"what the program behind hook "+h.Name+" still does", "that program is known to be done, or dead").For("answers hook " + h.Name)}, false
+}
+
+// longest is the longest heartbeat timeout of the hooks of the group: any of them may be the one that holds the target.
+func (w *why) longest() (d time.Duration) {
+	for _, h := range w.group.Terminating() {
+		d = max(d, h.Heartbeat)
+	}
+	return d
 }
 
 // emptied answers a hook of an instance without tasks. Where not every cluster was looked at, another may have tasks of it.

@@ -18,6 +18,7 @@ const (
 	HookOpens   Event = "hook-opens"   // the group's own load balancers are drained, and the terminating hooks open
 	SetDraining Event = "draining"     // the container instance is set DRAINING
 	TaskOrdered Event = "task-ordered" // ECS orders a task to stop: its replacement is healthy, or it needs none
+	TaskEnds    Event = "task-ends"    // a task of no service has done its work
 	TaskSigterm Event = "task-sigterm" // the deregistration delay is over, and a task gets SIGTERM
 	TaskStopped Event = "task-stopped" // the containers of a task have ended
 	Answered    Event = "answered"     // Ebb answers its hook
@@ -77,11 +78,17 @@ func (w *why) nextInHook(add func(Event, time.Time, string, ...any)) {
 		add(Answered, shortly, "Ebb sees that the instance is not running, and answers hook %s", w.q.Hook)
 	case w.host == nil && ours && !w.answered():
 		add(Answered, shortly, "Ebb has looked twice, a minute apart, finds it in no cluster, and answers hook %s", w.q.Hook)
-	case w.host != nil && w.host.Status == fleet.Active && ours && w.q.Ebb.Queued:
-		add(SetDraining, time.Time{}, "another of the group has left, and Ebb sets it DRAINING")
-	case w.misplaced(): // nobody is about to do anything
 	case w.host != nil && w.host.Status == fleet.Active:
-		add(SetDraining, shortly, "the program that answers its hook sets it DRAINING")
+		switch {
+		case ours && w.q.Ebb.Queued:
+			add(SetDraining, time.Time{}, "another of the group has left, and Ebb sets it DRAINING")
+		case w.misplaced(): // nobody is about to do anything
+		case ours && w.q.Ebb.Limit != "": // it may be told to wait yet
+			add(SetDraining, time.Time{}, "Ebb sets it DRAINING, if no more than %s of the group leave with it", w.q.Ebb.Limit)
+		default:
+			add(SetDraining, shortly, "the program that answers its hook sets it DRAINING")
+		}
+		w.nextOfTasks(left, add) // tasks end on a host that is not DRAINING too
 	case len(left) > 0:
 		w.nextOfTasks(left, add)
 	case ours && !w.answered():
@@ -102,9 +109,7 @@ func (w *why) nextOfHooks(ours bool, left []*inventory.Task, add func(Event, tim
 		}
 		end := time.Time{}
 		if !at.IsZero() && h.Heartbeat > 0 {
-			if end = at.Add(h.Heartbeat); end.Before(w.q.Now) {
-				end = time.Time{} // it has been answered, or somebody beats
-			}
+			end = w.due(at.Add(h.Heartbeat)) // if that is over, it has been answered, or somebody beats
 		}
 		if !end.IsZero() || len(left) == 0 {
 			add(HookEnds, end, "hook %s is answered, or times out if nobody beats", h.Name)
@@ -114,7 +119,7 @@ func (w *why) nextOfHooks(ours bool, left []*inventory.Task, add func(Event, tim
 
 // nextOfTasks is what the tasks on the host do next: one event of each kind, the earliest.
 func (w *why) nextOfTasks(left []*inventory.Task, add func(Event, time.Time, string, ...any)) {
-	var ordered, sigterm, stopped int
+	var ends, ordered, sigterm, stopped int
 	var signalBy, stoppedBy time.Time
 	earliest := func(t *time.Time, by time.Time) {
 		if t.IsZero() || by.Before(*t) {
@@ -124,8 +129,10 @@ func (w *why) nextOfTasks(left []*inventory.Task, add func(Event, time.Time, str
 	for _, t := range left {
 		wait, _ := delayOf(w.s, w.cluster, t)
 		switch {
+		case t.DesiredStatus != fleet.Stopped && t.Service() == "":
+			ends++
 		case t.DesiredStatus != fleet.Stopped:
-			if s := w.cluster.Service(t.Service()); !slices.Contains(w.stuck, t.ARN) && (s == nil || !s.Daemon || replicas(left, w.cluster) == 0) {
+			if w.ordersNext(t, left) {
 				ordered++
 			}
 		case t.LastStatus == fleet.Deactivating:
@@ -136,21 +143,33 @@ func (w *why) nextOfTasks(left []*inventory.Task, add func(Event, time.Time, str
 			earliest(&stoppedBy, t.StoppingAt.Add(wait+limitOf(w.s, w.cluster, t).Duration))
 		}
 	}
-	past := func(t time.Time) time.Time { // what is over cannot be promised
-		if t.Before(w.q.Now.Add(-15 * time.Second)) {
-			return time.Time{}
-		}
-		return t
-	}
 	if stopped > 0 {
-		add(TaskStopped, past(stoppedBy), "%s been stopped, by SIGKILL if not before", have(stopped))
+		add(TaskStopped, w.due(stoppedBy), "%s been stopped, by SIGKILL if not before", have(stopped))
 	}
 	if sigterm > 0 {
-		add(TaskSigterm, past(signalBy), "%s got SIGTERM, because the deregistration delay is over", have(sigterm))
+		add(TaskSigterm, w.due(signalBy), "%s got SIGTERM, because the deregistration delay is over", have(sigterm))
 	}
 	if ordered > 0 {
 		add(TaskOrdered, time.Time{}, "ECS has ordered the stop of the next of %s, as replacements become healthy", inventory.Count(ordered, "task"))
 	}
+	if ends > 0 {
+		add(TaskEnds, time.Time{}, "%s done its work and ended; it belongs to no service", have(ends))
+	}
+}
+
+// due is a time by which something happens, if that is not over. A little over is not: clocks differ, and the parts of AWS tell one another.
+func (w *why) due(t time.Time) time.Time {
+	if t.Before(w.q.Now.Add(-15 * time.Second)) {
+		return time.Time{}
+	}
+	return t
+}
+
+// ordersNext reports whether ECS may order a task of a service to stop next: the host is DRAINING, and the task neither stays until somebody
+// acts nor is a daemon's that stops after others.
+func (w *why) ordersNext(t *inventory.Task, left []*inventory.Task) bool {
+	s := w.cluster.Service(t.Service())
+	return w.host.Status == fleet.Draining && !slices.Contains(w.stuck, t.ARN) && (s == nil || !s.Daemon || replicas(left, w.cluster) == 0)
 }
 
 func have(n int) string {

@@ -38,11 +38,9 @@ func (w *why) service(s *inventory.Service, f placement.Fate) {
 	if failing.Code != "" {
 		w.add(failing)
 	}
-	starting, comes := w.replacement(s), ""
-	if g := w.groupFor(s); g != nil {
-		comes = w.hostComes(g)
-	}
-	if f.Verdict == placement.Stuck && comes == "" {
+	starting := w.replacement(s)
+	comes, known := w.anyComes(s)
+	if f.Verdict == placement.Stuck && comes == "" && known {
 		w.stuck = append(w.stuck, f.Tasks...)
 	}
 	for _, r := range f.Reasons {

@@ -18,10 +18,7 @@ func (w *why) about(t *inventory.Task, left []*inventory.Task) {
 	case t.DesiredStatus == fleet.Stopped:
 		w.stopping(t)
 	case t.Service() == "":
-		w.stuck = append(w.stuck, t.ARN)
-		w.add(Blocker{Code: placement.Standalone, Exact: true, Advice: advice.Of(advice.Say("wait until it ends%s", w.letGo()), w.stopTask(t).For("")),
-			Message: fmt.Sprintf("task %s (%s) was started by %s and belongs to no service: ECS never moves or stops it; %s and stays until it ends by itself",
-				t.ARN.Name(), t.Family, startedBy(t), phrase("it has been running", w.since(t.StartedAt)))})
+		w.standalone(t)
 	case s != nil && s.Daemon:
 		if n := replicas(left, w.cluster); n > 0 {
 			w.add(Blocker{Code: DaemonLast, Exact: true, Ends: true, Message: fmt.Sprintf("task %s of DAEMON service %s stops after the %s left on the host",
@@ -36,6 +33,22 @@ func (w *why) about(t *inventory.Task, left []*inventory.Task) {
 		}
 		w.add(b)
 	}
+}
+
+// patience is how long a host may be leaving before it is mentioned at all that a task of no service can be stopped, or the hook of an unknown
+// program answered: within it, who does not know that program and its deadline cannot tell a drain that goes well from one that does not.
+const patience = time.Hour
+
+// standalone is about a task that ECS never moves. Ebb's deadline ends the wait for it; where Ebb is not known to be at work, only the task does.
+func (w *why) standalone(t *inventory.Task) {
+	b := Blocker{Code: placement.Standalone, Exact: true, Ends: w.ours(), Advice: advice.Of(advice.Say("wait until it ends%s", w.letGo()))}
+	b.Message = fmt.Sprintf("task %s (%s) was started by %s and belongs to no service: ECS never moves or stops it; %s and stays until it ends by itself",
+		t.ARN.Name(), t.Family, startedBy(t), phrase("it has been running", w.since(t.StartedAt)))
+	g := gapsOf(&w.known)
+	if since, known := w.leavingFor(); !b.Ends && !(known && since < patience) && !g.group() && !g.begin() && !g.journal() {
+		b.Last = append(b.Last, w.stopTask(t).For("ends it now"))
+	}
+	w.add(b)
 }
 
 // letGo says when Ebb stops waiting, if that is known.

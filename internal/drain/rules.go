@@ -171,6 +171,7 @@ func Deadline(d Drain, hook fleet.Fact[fleet.Hook], p Policy) time.Time {
 func deadline(c *decider) bool {
 	at := Deadline(*c.d(), c.hook, c.p)
 	if c.now.Before(at) {
+		c.d().Cutting = time.Time{} // it was over until the drain got its slot
 		c.wake(at)
 		return false
 	}

@@ -191,6 +191,17 @@ func TestDeadline(t *testing.T) {
 	})
 }
 
+// A deadline that was over before the drain had its slot counts from that anew: heartbeats and targets wait for the new one.
+func TestADeadlineThatCountsFromASlotIsNotOverBeforeIt(t *testing.T) {
+	s := emptyHost()
+	s.task("web", "web", "RUNNING", "RUNNING")
+	s.deadlineOver()
+	s.d.Cutting, s.d.Slot = s.now.Add(-time.Minute), s.now.Add(-time.Minute)
+	if dec := s.decide(); !dec.Drain.Cutting.IsZero() || dec.Drain.Intent != nil {
+		t.Errorf("cut off since %s, answer %+v", dec.Drain.Cutting, dec.Drain.Intent)
+	}
+}
+
 func TestAForcedEndingNamesWhatWasCutOffAndWhatCouldNotBeSeen(t *testing.T) {
 	for _, tt := range []struct {
 		name, reason, cut string

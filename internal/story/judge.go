@@ -53,6 +53,10 @@ func Judge(e Evidence) []Violation {
 		switch e.Kind {
 		case core.EntryContainer, core.EntryHook, core.EntryLifecycle, core.EntryInstance, core.EntryAgent:
 			p.queues(e.At)
+		case core.EntryJournal:
+			if e.To == "let go" {
+				p.queues(e.At)
+			}
 		}
 	}
 	p.queues(p.End)

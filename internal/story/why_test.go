@@ -16,6 +16,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	creds "github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/smithy-go/middleware"
 
 	"github.com/ebbhq/ebb/internal/advice"
 	"github.com/ebbhq/ebb/internal/cloud/collector"
@@ -30,8 +31,8 @@ import (
 )
 
 var (
-	drainCount = flag.Int("drains", 8, "during how many random healthy drains to ask why")
-	whyFrom    = flag.Uint64("why", 1, "the first seed for that")
+	drainCount = flag.Int("drains", 12, "during how many random healthy drains to ask why")
+	whyFrom    = flag.Uint64("why", 55, "the first seed for that; by default a few that have jobs, turns and tight hosts")
 	whyTold    = flag.Bool("whytold", false, "print every answer whose next event was not the true one")
 )
 
@@ -73,6 +74,7 @@ type whyAnswer struct {
 	wait string
 	head string
 	harm []string // commands that interrupt or destroy
+	held bool     // it was proved that it stays until somebody acts
 	what []string // the events of next, for messages
 }
 
@@ -92,16 +94,16 @@ func (h handled) RoundTrip(r *http.Request) (*http.Response, error) {
 	return w.Result(), nil
 }
 
-// one lets requests in one at a time: the world has no lock of its own here.
-type one struct {
-	mu sync.Mutex
-	http.Handler
-}
-
-func (o *one) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.Handler.ServeHTTP(w, r)
+// direct takes the requests of the SDK's clients to an API before they become HTTP, which is most of what an answer would cost.
+func direct(api *wire.API) func(*middleware.Stack) error {
+	return func(s *middleware.Stack) error {
+		return s.Initialize.Add(middleware.InitializeMiddlewareFunc("direct", func(
+			ctx context.Context, in middleware.InitializeInput, _ middleware.InitializeHandler,
+		) (out middleware.InitializeOutput, _ middleware.Metadata, err error) {
+			out.Result, err = api.Do(ctx, in.Parameters)
+			return out, middleware.Metadata{}, err
+		}), middleware.Before)
+	}
 }
 
 // ask tells a story, and asks why of every instance that leaves, every five seconds.
@@ -112,10 +114,10 @@ func ask(t *testing.T, s Scenario) (asked, Result) {
 		t.Fatal(err)
 	}
 	// why reads through an API of its own: its calls spend nothing of the limits of Ebb's, and no fault or lag is for it
-	api := wire.New(wire.Config{World: r.w})
+	api := wire.New(wire.Config{World: r.w, Lock: &sync.Mutex{}})
 	c := collector.New(aws.Config{
 		Region: "eu-west-1", Credentials: creds.NewStaticCredentialsProvider("operator", "secret", ""), BaseEndpoint: aws.String("http://sim.invalid"),
-		HTTPClient: &http.Client{Transport: handled{&one{Handler: api.Handler()}}},
+		HTTPClient: &http.Client{Transport: handled{api.Handler()}}, APIOptions: []func(*middleware.Stack) error{direct(api)},
 	})
 	c.Now = r.w.Now
 	a := asked{run: r, collector: c, answers: map[string][]whyAnswer{}}
@@ -133,28 +135,25 @@ func ask(t *testing.T, s Scenario) (asked, Result) {
 }
 
 func (a asked) askAll(t *testing.T) {
-	var seen *inventory.Inventory
 	for _, i := range a.w.DescribeAutoScalingInstances(nil) {
 		state := fleet.LifecycleState(i.State)
 		if !a.s.Ebb.manages(i.Group) || !state.Leaving() && !state.Waiting() {
 			continue
 		}
-		if seen == nil {
-			all, err := a.collector.Take(t.Context(), collector.Scope{})
-			if err != nil || len(all.Unread) > 0 {
-				t.Fatalf("inventory: %v, unread %+v", err, all.Unread)
-			}
-			seen = &all
+		seen, err := a.collector.Take(t.Context(), collector.Scope{Instance: i.ID, Silent: true}) // as ebb why does
+		if err != nil || len(seen.Unread) > 0 {
+			t.Fatalf("inventory: %v, unread %+v", err, seen.Unread)
 		}
-		q := diagnose.Question{Target: i.ID, Now: a.w.Now(), At: advice.At{Region: "eu-west-1"}}
-		without := diagnose.Why(seen, q) // a person without the configuration
+		q := diagnose.Question{Target: i.ID, Alone: true, Now: a.w.Now(), At: advice.At{Region: "eu-west-1"}}
+		without := diagnose.Why(&seen, q) // a person without the configuration
 		q.Hook = a.s.Ebb.hook()
-		a.ebb(&q, seen, i.Group)
-		with := diagnose.Why(seen, q)
+		a.ebb(&q, &seen, i.Group)
+		with := diagnose.Why(&seen, q)
 		now := whyAnswer{at: a.w.Now(), next: with.Next, wait: with.Wait, head: with.Headline}
 		for _, n := range with.Next {
 			now.what = append(now.what, string(n.Event))
 		}
+		now.held = slices.ContainsFunc(with.Blockers, func(b diagnose.Blocker) bool { return b.Exact && !b.Ends })
 		for _, b := range append(with.Blockers, without.Blockers...) {
 			for _, f := range b.All() {
 				if f.Harm() != advice.Safe {
@@ -170,7 +169,7 @@ func (a asked) askAll(t *testing.T) {
 func (a asked) ebb(q *diagnose.Question, seen *inventory.Inventory, group string) {
 	man, _ := a.s.Ebb.group(group)
 	p := a.s.Ebb.policy(man)
-	e := &diagnose.Ebb{Manages: true, Grace: p.DaemonGrace, Lost: p.LostAfter}
+	e := &diagnose.Ebb{Manages: true, Cluster: man.Cluster, Grace: p.DaemonGrace, Lost: p.LostAfter}
 	if m := man.MaxUnavailable; m.Count > 0 || m.Percent > 0 {
 		e.Limit = fmt.Sprint(m)
 	}
@@ -230,6 +229,8 @@ func happened(record []core.Entry, instance string) (all []diagnose.Next) {
 			}
 		case e.Kind == core.EntryContainer && e.To == fleet.Draining:
 			add(e, diagnose.SetDraining)
+		case e.Kind == core.EntryTask && e.Service == "" && e.From == "RUNNING" && (e.To == "DEACTIVATING" || e.To == "STOPPED"):
+			add(e, diagnose.TaskEnds)
 		case e.Kind == core.EntryTask && (e.From == "RUNNING" || e.From == "ACTIVATING" || e.From == "PENDING" || e.From == "PROVISIONING") &&
 			(e.To == "DEACTIVATING" || e.To == "STOPPING" || e.To == "DEPROVISIONING" || e.To == "STOPPED"):
 			add(e, diagnose.TaskOrdered)
@@ -248,10 +249,19 @@ func happened(record []core.Entry, instance string) (all []diagnose.Next) {
 
 // verdicts sums up answers.
 type verdicts struct {
-	mu                           sync.Mutex
-	drains, answers, right, said int
-	wrong                        map[string]int
-	harm                         []string
+	mu              sync.Mutex
+	drains, answers int
+	right, first    int // answers that name the true next event, and those that name it first
+	said            int // events named
+	freed           int // answers, right when they were given, that a target stays, which the story has then freed
+	wrong           map[string]int
+	harm            []string
+}
+
+// disturbed reports whether the story let another host leave between two times. A target that stays until somebody acts, because its tasks have
+// no place, leaves after all when the group launches a host for another that is terminated. That does not happen by itself.
+func (a asked) disturbed(from, to time.Time) bool {
+	return slices.ContainsFunc(a.s.At, func(s Step) bool { at := a.start.Add(s.At); return at.After(from) && !at.After(to) })
 }
 
 // judge compares the answers about drains that ended well with what happened.
@@ -266,10 +276,14 @@ func (v *verdicts) judge(t *testing.T, seed uint64, a asked, res Result) {
 		v.drains++
 		events := happened(res.Record, id)
 		for _, now := range a.answers[id] {
+			k := slices.IndexFunc(events, func(e diagnose.Next) bool { return e.By.After(now.at) })
+			if k >= 0 && now.held && a.disturbed(now.at, events[k].By) {
+				v.freed++
+				continue
+			}
 			for _, h := range now.harm {
 				v.harm = append(v.harm, fmt.Sprintf("seed %d, %s at %s: %s", seed, id, now.at.Sub(a.start), h))
 			}
-			k := slices.IndexFunc(events, func(e diagnose.Next) bool { return e.By.After(now.at) })
 			if k < 0 {
 				continue
 			}
@@ -279,6 +293,9 @@ func (v *verdicts) judge(t *testing.T, seed uint64, a asked, res Result) {
 			said := slices.IndexFunc(now.next, func(n diagnose.Next) bool {
 				return n.Event == is.Event && (n.By.IsZero() || !is.By.After(n.By.Add(15*time.Second)))
 			})
+			if said == 0 {
+				v.first++
+			}
 			if said >= 0 {
 				v.right++
 				continue
@@ -317,16 +334,16 @@ func TestWhyDuringHealthyDrains(t *testing.T) {
 	}
 	close(seeds)
 	wg.Wait()
-	share := 100 * float64(v.right) / float64(max(1, v.answers))
-	t.Logf("%d answers in %d healthy drains: the true next event is named in %.1f %%, %.2f events are named in an answer; %d commands that do harm",
-		v.answers, v.drains, share, float64(v.said)/float64(max(1, v.answers)), len(v.harm))
+	share := func(n int) float64 { return 100 * float64(n) / float64(max(1, v.answers)) }
+	t.Logf("%d answers in %d healthy drains: the true next event is named in %.1f %%, and first in %.1f %%; %.2f events are named in an answer; "+
+		"%d commands that do harm; %d answers more are not judged", v.answers, v.drains, share(v.right), share(v.first), share(v.said)/100, len(v.harm), v.freed)
 	for _, what := range slices.SortedFunc(maps.Keys(v.wrong), func(a, b string) int { return v.wrong[b] - v.wrong[a] }) {
 		t.Logf("%5d %s", v.wrong[what], what)
 	}
 	if len(v.harm) > 0 {
 		t.Errorf("commands that interrupt or destroy in healthy drains: %d, such as\n%s", len(v.harm), strings.Join(v.harm[:min(10, len(v.harm))], "\n"))
 	}
-	if share < 95 {
-		t.Errorf("the true next event is named in %.1f %% of the answers, not in 95", share)
+	if share(v.right) < 95 {
+		t.Errorf("the true next event is named in %.1f %% of the answers, not in 95", share(v.right))
 	}
 }

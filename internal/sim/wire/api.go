@@ -102,18 +102,23 @@ func New(cfg Config) *API {
 
 // Call makes a direct call: the type of the request says which operation it is. No request is an empty one.
 func Call[Out, In any](ctx context.Context, a *API, in *In) (*Out, error) {
-	o := a.byInput[reflect.TypeFor[*In]()]
-	if o == nil {
-		return nil, fmt.Errorf("the simulated cloud has no operation with the request %T", in)
-	}
 	if in == nil {
 		in = new(In)
 	}
-	out, err := a.call(ctx, o, in)
+	out, err := a.Do(ctx, in)
 	if err != nil {
 		return nil, err
 	}
 	return out.(*Out), nil
+}
+
+// Do is Call where the type of the request, a pointer to one of the SDK's, is known only when the program runs.
+func (a *API) Do(ctx context.Context, in any) (any, error) {
+	o := a.byInput[reflect.TypeOf(in)]
+	if o == nil {
+		return nil, fmt.Errorf("the simulated cloud has no operation with the request %T", in)
+	}
+	return a.call(ctx, o, in)
 }
 
 // Counts returns how often each operation was called, by "ecs.ListTasks", failed calls included.
