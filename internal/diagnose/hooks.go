@@ -77,6 +77,14 @@ func (w *why) release(h fleet.Hook, answered bool) ([]advice.Fix, bool) {
 		"what the program behind hook "+h.Name+" still does", "that program is known to be done, or dead").For("answers hook " + h.Name)}, false
 }
 
+// longest is the longest heartbeat timeout of the hooks of the group: any of them may be the one that holds the target.
+func (w *why) longest() (d time.Duration) {
+	for _, h := range w.group.Terminating() {
+		d = max(d, h.Heartbeat)
+	}
+	return d
+}
+
 // emptied answers a hook of an instance without tasks. Where not every cluster was looked at, another may have tasks of it.
 func emptied(k *known, hook string) advice.Command {
 	if len(k.q.Only) > 0 {
@@ -84,14 +92,6 @@ func emptied(k *known, hook string) advice.Command {
 			"it is registered in no other cluster; ask without --cluster to see that")
 	}
 	return k.complete(hook).Known("no task is left on it, and that has been so for some minutes: its drainer would have answered")
-}
-
-// longest is the longest heartbeat timeout of the hooks of the group: any of them may be the one that holds the target.
-func (w *why) longest() (d time.Duration) {
-	for _, h := range w.group.Terminating() {
-		d = max(d, h.Heartbeat)
-	}
-	return d
 }
 
 // owner says who answers a hook, as far as that is known, and how long it lasts unanswered.
