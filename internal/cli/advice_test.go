@@ -252,7 +252,7 @@ func (a account) run(argv []string) (writes bool) {
 	}
 	a.ran[argv[1]+" "+argv[2]] = true
 	if *realCLI {
-		if err := theCLI().Run(argv); err != nil && !(errors.Is(err, awscli.NotThere) && unknown(argv)) {
+		if err := theCLI().Run(argv); err != nil && !(errors.Is(err, awscli.ErrNotThere) && unknown(argv)) {
 			a.t.Errorf("%q: %v", argv, err)
 		}
 		return !onlyReads(argv)

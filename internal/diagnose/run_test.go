@@ -92,7 +92,7 @@ var theCLI = sync.OnceValue(func() *awscli.Real {
 func (s *scene) command(argv []string) error {
 	if argv[0] == "aws" && *realCLI {
 		err := theCLI().Run(argv)
-		if errors.Is(err, awscli.NotThere) && notRun(argv) {
+		if errors.Is(err, awscli.ErrNotThere) && notRun(argv) {
 			return nil
 		}
 		return err

@@ -23,8 +23,8 @@ type Real struct {
 	out *bufio.Scanner
 }
 
-// NotThere is the error of a command that the AWS CLI has taken, and that the cloud has refused because it has no such operation.
-var NotThere = errors.New("the simulated cloud does not have this operation")
+// ErrNotThere is the error of a command that the AWS CLI has taken, and that the cloud has refused because it has no such operation.
+var ErrNotThere = errors.New("the simulated cloud does not have this operation")
 
 // Start starts the AWS CLI. It finds nobody's account: no settings and no proxies, and credentials that mean nothing.
 func Start() (*Real, error) {
@@ -79,7 +79,7 @@ func (r *Real) Run(argv []string) error {
 	case answer.Code == 0:
 		return nil
 	case strings.Contains(answer.Text, "An error occurred (InvalidAction)"), strings.Contains(answer.Text, "An error occurred (UnknownOperationException)"):
-		return NotThere
+		return ErrNotThere
 	}
 	return fmt.Errorf("aws ended with %d: %s", answer.Code, strings.TrimSpace(answer.Text))
 }
