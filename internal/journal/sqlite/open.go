@@ -113,14 +113,15 @@ func asOwner(path string, err error) error {
 }
 
 // connect opens the file with one connection. A write is durable when it is committed: the write-ahead log is synced each time.
-// Transactions take the write lock at once, so that two writers queue up instead of failing half-way.
+// Transactions take the write lock at once, so that two writers queue up instead of failing half-way. They wait for 5 s: one connection makes
+// a decision wait behind a lease, and the shortest hook allows 20 s between heartbeats.
 // https://www.sqlite.org/wal.html https://www.sqlite.org/pragma.html#pragma_synchronous
 func connect(path string, q url.Values) (*sql.DB, error) {
 	full, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
 	}
-	q["_txlock"], q["_pragma"] = []string{"immediate"}, []string{"busy_timeout(10000)", "synchronous(FULL)"}
+	q["_txlock"], q["_pragma"] = []string{"immediate"}, []string{"busy_timeout(5000)", "synchronous(FULL)"}
 	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: full}).EscapedPath()+"?"+q.Encode())
 	if err != nil {
 		return nil, err

@@ -135,7 +135,7 @@ func TestReaderAfterWriter(t *testing.T) {
 func TestDurableSettings(t *testing.T) {
 	s := fresh(t).(*Store)
 	defer s.Close()
-	for pragma, want := range map[string]string{"journal_mode": "wal", "synchronous": "2", "busy_timeout": "10000", "user_version": fmt.Sprint(journal.Schema)} {
+	for pragma, want := range map[string]string{"journal_mode": "wal", "synchronous": "2", "busy_timeout": "5000", "user_version": fmt.Sprint(journal.Schema)} {
 		var got string
 		if err := s.db.QueryRow("PRAGMA " + pragma).Scan(&got); err != nil || got != want {
 			t.Errorf("%s is %s, error %v; want %s", pragma, got, err, want)
