@@ -141,8 +141,16 @@ func Bounded(r journal.Record) (journal.Record, error) {
 // Doubled are the keys of the open drains of an instance that has a newer one. Only Ebbs that do not know of each other, or something else
 // than Ebb, write such records: a store takes no second open record of an instance under the same group.
 func Doubled(open []journal.Record) map[string]bool {
+	instance := func(r journal.Record) string { return r.Subject()[strings.LastIndexByte(r.Subject(), '/')+1:] }
+	records := map[string]int{} // by instance; most have one, which need not be read for this
+	for _, r := range open {
+		records[instance(r)]++
+	}
 	doubled, newest := map[string]bool{}, map[fleet.Target]drain.Drain{}
 	for _, r := range open {
+		if records[instance(r)] == 1 {
+			continue
+		}
 		s, err := read(r)
 		if err != nil {
 			continue
