@@ -226,7 +226,8 @@ func outAtTheEnd(c *decider) bool {
 }
 
 // outBy is when nothing is in the way of the answer any more. One run of Ebb has all the time to try: one that was killed in the middle may
-// have tried nothing. Passes are such runs, and end before the time is over: the third of them answers.
+// have tried nothing. Passes are such runs, and end before the time is over: the first one that
+// begins two minutes after it answers.
 func (c *decider) outBy() time.Time {
 	cutting := c.d().Cutting
 	by := Later(cutting, c.seen.Since()).Add(outFor)

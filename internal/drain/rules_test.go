@@ -171,7 +171,7 @@ func TestDeadline(t *testing.T) {
 			s.d.Cutting, s.since = s.now.Add(-time.Hour), s.now.Add(-time.Second)
 			s.service("web", false, "healthy")
 		}, do: "deregister", notes: "waiting"},
-		{name: "and the third pass after the first that tried answers", set: func(s *scene) {
+		{name: "and a pass that begins two minutes after that time answers", set: func(s *scene) {
 			s.task("web", "web", "RUNNING", "RUNNING")
 			s.deadlineOver()
 			s.p.Tick = time.Minute
