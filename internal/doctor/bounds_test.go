@@ -99,8 +99,8 @@ func TestBounds(t *testing.T) {
 		{"waiting", "error: ", alone(waiting(65*time.Minute + 1))},
 		{"hook-runs-out", "", alone(hook(15*time.Minute, 30*time.Minute, 0))},
 		{"hook-runs-out", "warn: before Ebb's deadline of 30m", alone(hook(15*time.Minute, 30*time.Minute-1, 0))},
-		{"deadline-short", "warn: the drain of service web takes", func(in *Input, c *inventory.Cluster, _ *inventory.Group) { // api takes as long
-			api := *c.Service("web")
+		{"deadline-short", "warn: the drain of service web takes", func(in *Input, c *inventory.Cluster, _ *inventory.Group) {
+			api := *c.Service("web") // takes as long
 			api.Name, in.Ebb.Groups[0].Deadline = "api", need-1
 			c.Services = append(c.Services, &api)
 			addTask(c, c.Hosts[1].ARN, "web:1", "service:api")

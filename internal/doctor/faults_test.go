@@ -92,12 +92,16 @@ func lastingPlants() []plant {
 	}
 	const check = "hook-runs-out"
 	return []plant{
-		{name: "a drain longer than five minutes", check: check, severity: Warn, what: "10m", do: stops(8*time.Minute+30*time.Second, hookOnly("lambda", time.Minute))},
-		{name: "a drain longer than any heartbeat", check: check, severity: Warn, what: "3h1m30s", do: stops(3*time.Hour, hookOnly("lambda", 10*time.Minute))},
-		{name: "a drain longer than the longest heartbeat", check: check, severity: Warn, what: "3h1m30s", do: stops(3*time.Hour, hookOnly("lambda", 2*time.Hour))},
+		{name: "a drain longer than five minutes", check: check, severity: Warn, what: "10m",
+			do: stops(8*time.Minute+30*time.Second, hookOnly("lambda", time.Minute))},
+		{name: "a drain longer than any heartbeat", check: check, severity: Warn, what: "3h1m30s",
+			do: stops(3*time.Hour, hookOnly("lambda", 10*time.Minute))},
+		{name: "a drain longer than the longest heartbeat", check: check, severity: Warn, what: "3h1m30s",
+			do: stops(3*time.Hour, hookOnly("lambda", 2*time.Hour))},
 		{name: "a drain longer than any hook", check: check, severity: Error, what: "at the latest 48h", also: "deadline-short",
 			do: stops(50*time.Hour, ends(2*time.Hour, 48*time.Hour))},
-		{name: "agents that give containers long", check: check, severity: Warn, what: "6m30s", do: agents("5m0.3s", hookOnly("lambda", 6*time.Minute))},
+		{name: "agents that give containers long", check: check, severity: Warn, what: "6m30s",
+			do: agents("5m0.3s", hookOnly("lambda", 6*time.Minute))},
 		{name: "a deadline of a day and more", check: check, severity: Warn, do: ends(15*time.Minute, 26*time.Hour)},
 		{name: "a deadline that is no whole time", check: check, severity: Warn, do: ends(15*time.Minute, 25*time.Hour+150*time.Second)},
 		{name: "a deadline as long as the longest hook", check: check, severity: Warn, do: ends(20*time.Minute, 48*time.Hour)},
@@ -121,15 +125,17 @@ func drainerPlants() []plant {
 				c.CapacityProviders[0].ManagedDraining, g.Hooks, g.Instances = false, nil, nil
 				c.Hosts, c.Tasks = nil, nil
 			}},
-		{name: "ABANDON that retains", check: "abandon", severity: Info, what: "retains", do: func(_ *Input, _ *inventory.Cluster, g *inventory.Group) {
-			hookOf(g).DefaultResult, g.Retains = "ABANDON", true
-		}},
-		{name: "a hook that ECS has left behind", check: "two-drainers", severity: Warn, do: func(_ *Input, c *inventory.Cluster, g *inventory.Group) {
-			m := managed()
-			c.CapacityProviders = m.Inventory.Clusters[0].CapacityProviders
-			c.CapacityProviders[0].ManagedDraining, c.CapacityProviders[0].TerminationProtection = false, false
-			g.Hooks = append(g.Hooks, m.Inventory.Groups[0].Hooks...)
-		}},
+		{name: "ABANDON that retains", check: "abandon", severity: Info, what: "retains",
+			do: func(_ *Input, _ *inventory.Cluster, g *inventory.Group) {
+				hookOf(g).DefaultResult, g.Retains = "ABANDON", true
+			}},
+		{name: "a hook that ECS has left behind", check: "two-drainers", severity: Warn,
+			do: func(_ *Input, c *inventory.Cluster, g *inventory.Group) {
+				m := managed()
+				c.CapacityProviders = m.Inventory.Clusters[0].CapacityProviders
+				c.CapacityProviders[0].ManagedDraining, c.CapacityProviders[0].TerminationProtection = false, false
+				g.Hooks = append(g.Hooks, m.Inventory.Groups[0].Hooks...)
+			}},
 		{name: "a drainer beside an Ebb by another name", check: "two-drainers", severity: Warn, what: "ebb, old-drain",
 			do: func(in *Input, _ *inventory.Cluster, g *inventory.Group) {
 				in.Ebb.Hook, hookOf(g).Name = "ebb", "ebb"
@@ -188,15 +194,18 @@ func rulePlants() []plant {
 				untold(ruleItem("first", terminateActions, true))(in, c, g)
 				in.Inventory.Queues[0].ARN, in.Inventory.Queues[1].ARN = "", ""
 			}},
-		{name: "a foreign hook's rule has no target", check: check, severity: Warn, what: "hook logs", do: logs(ruleItem("first", terminateActions, true))},
-		{name: "a foreign hook's rule is off", check: check, severity: Warn, what: "hook logs", do: logs(ruleItem("first", terminateActions, false, queueARN+"-free"))},
+		{name: "a foreign hook's rule has no target", check: check, severity: Warn, what: "hook logs",
+			do: logs(ruleItem("first", terminateActions, true))},
+		{name: "a foreign hook's rule is off", check: check, severity: Warn, what: "hook logs",
+			do: logs(ruleItem("first", terminateActions, false, queueARN+"-free"))},
 		{name: "a queue without a policy", check: "queue-policy", severity: Error, do: func(in *Input, _ *inventory.Cluster, _ *inventory.Group) {
 			in.Inventory.Rules = []inventory.Rule{rule(terminateActions, true, queueARN)}
 		}},
 		{name: "a rule is for neither of two hooks", check: "rule-matches-nothing", severity: Warn, what: "none of the 2",
 			do: func(in *Input, _ *inventory.Cluster, g *inventory.Group) {
 				g.Hooks = append(g.Hooks, terminatingHook("logs"))
-				in.Inventory.Rules = []inventory.Rule{rule(strings.TrimSuffix(terminateActions, "}")+`,"detail":{"LifecycleHookName":["old"]}}`, true, queueARN+"-free")}
+				old := strings.TrimSuffix(terminateActions, "}") + `,"detail":{"LifecycleHookName":["old"]}}`
+				in.Inventory.Rules = []inventory.Rule{rule(old, true, queueARN+"-free")}
 			}},
 		{name: "the second queue keeps messages for a minute", check: "queue-settings", severity: Warn, what: "1m only",
 			do: func(in *Input, _ *inventory.Cluster, g *inventory.Group) {
@@ -225,7 +234,8 @@ func otherPlants() []plant {
 		}
 	}
 	return []plant{
-		{name: "waits in two hooks for the dead", check: "waiting", severity: Error, what: "EC2 says that it is terminated", do: gone(fleet.StateTerminated)},
+		{name: "waits in two hooks for the dead", check: "waiting", severity: Error, what: "EC2 says that it is terminated",
+			do: gone(fleet.StateTerminated)},
 		{name: "drains for nothing, and nothing is left on it", check: "draining-in-service", severity: Warn,
 			do: func(_ *Input, c *inventory.Cluster, _ *inventory.Group) {
 				c.Hosts[2].Status = fleet.Draining
@@ -233,12 +243,14 @@ func otherPlants() []plant {
 					t.LastStatus, t.DesiredStatus = fleet.Stopped, fleet.Stopped
 				}
 			}},
-		{name: "stopped while it drained", check: "ghost", severity: Warn, what: "as DRAINING", do: func(in *Input, c *inventory.Cluster, g *inventory.Group) {
-			c.Hosts[2].Connected, c.Hosts[2].Status, in.Inventory.Instances[2].State = false, fleet.Draining, fleet.StateTerminated
-			g.Instances = g.Instances[:2]
-		}},
+		{name: "stopped while it drained", check: "ghost", severity: Warn, what: "as DRAINING",
+			do: func(in *Input, c *inventory.Cluster, g *inventory.Group) {
+				c.Hosts[2].Connected, c.Hosts[2].Status, in.Inventory.Instances[2].State = false, fleet.Draining, fleet.StateTerminated
+				g.Instances = g.Instances[:2]
+			}},
 		{name: "min = max = 100 by a capacity provider", check: "never-drains", severity: Error, what: "at least 2", do: strategy("web-asg")},
-		{name: "a short delay on a network load balancer that closes connections", check: "nlb-delay", severity: Warn, what: "after a target was deregistered",
+		{name: "a short delay on a network load balancer that closes connections", check: "nlb-delay", severity: Warn,
+			what: "after a target was deregistered",
 			do: func(in *Input, _ *inventory.Cluster, _ *inventory.Group) {
 				in.Inventory.TargetGroups[0].Protocol, in.Inventory.TargetGroups[0].ConnectionTermination = "TCP", true
 			}},
@@ -262,8 +274,9 @@ func otherPlants() []plant {
 				*in.Inventory = inventory.Inventory{Account: "111122223333", Region: "eu-west-1", Unread: []inventory.Unread{
 					{What: "autoscaling:DescribeAutoScalingGroups", Error: "AccessDenied: no"}}}
 			}},
-		{name: "a name that is not there", check: "unread", severity: Warn, what: "cluster test", do: func(in *Input, _ *inventory.Cluster, _ *inventory.Group) {
-			in.Inventory.Unread = []inventory.Unread{{What: "cluster test", Error: "there is no such cluster", Absent: true}}
-		}},
+		{name: "a name that is not there", check: "unread", severity: Warn, what: "cluster test",
+			do: func(in *Input, _ *inventory.Cluster, _ *inventory.Group) {
+				in.Inventory.Unread = []inventory.Unread{{What: "cluster test", Error: "there is no such cluster", Absent: true}}
+			}},
 	}
 }

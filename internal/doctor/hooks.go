@@ -144,9 +144,10 @@ func hookRunsOut(in *Input, g *inventory.Group, h fleet.Hook) *Finding {
 		Severity: Warn, Subject: "group " + g.Name,
 		Impact: "the instance is terminated in the middle of its drain, with tasks that still answer requests",
 	}
-	f.Advice = advice.Of(advice.Say("shorten the deregistration delay and stop timeout of service %s", service))
+	shorten := "shorten the deregistration delay and stop timeout of service " + service
+	f.Advice = advice.Of(advice.Say("%s", shorten))
 	if beat := min(max(need, 5*time.Minute), longestHeartbeat); beat > h.Heartbeat {
-		f.Advice = advice.Of(in.heartbeat(g, h, seconds(beat)), advice.Say("or shorten the deregistration delay and stop timeout of service %s", service))
+		f.Advice = advice.Of(in.heartbeat(g, h, seconds(beat)), advice.Say("or %s", shorten))
 	}
 	needs := fmt.Sprintf("the drain of service %s takes up to %s (deregistration delay, stop timeout and a minute)", service, span(need))
 	switch {

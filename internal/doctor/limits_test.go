@@ -123,7 +123,8 @@ func TestWhatIsNoFaultAndWhatIs(t *testing.T) {
 			c.Tasks = slices.DeleteFunc(c.Tasks, func(t *inventory.Task) bool { return t.ContainerInstance == c.Hosts[2].ARN })
 			addTask(c, c.Hosts[2].ARN, "web:1", "service:jobs")
 			in.Inventory.Groups = append(in.Inventory.Groups, &inventory.Group{
-				Group: fleet.Group{Name: "jobs-asg", Instances: g.Instances[2:]}, UserData: "ECS_CLUSTER=prod\nECS_CONTAINER_STOP_TIMEOUT=1h\n", UserDataKnown: true,
+				Group:    fleet.Group{Name: "jobs-asg", Instances: g.Instances[2:]},
+				UserData: "ECS_CLUSTER=prod\nECS_CONTAINER_STOP_TIMEOUT=1h\n", UserDataKnown: true,
 			})
 			g.Instances = g.Instances[:2]
 		}},
@@ -159,10 +160,12 @@ func TestWhatIsNoFaultAndWhatIs(t *testing.T) {
 		"a long delay behind TCP": {clean, "long-delay", 0, func(in *Input, _ *inventory.Cluster, _ *inventory.Group) {
 			in.Inventory.TargetGroups[0].Protocol, in.Inventory.TargetGroups[0].Delay = "TCP", time.Hour
 		}},
-		"a rule for the second hook":         {clean, "rule-matches-nothing", 0, forHook("logs", func(*inventory.Rule) {})},
-		"a rule for no hook":                 {clean, "rule-matches-nothing", 1, forHook("old", func(*inventory.Rule) {})},
-		"a rule for no hook, which is off":   {clean, "rule-matches-nothing", 0, forHook("old", func(r *inventory.Rule) { r.Enabled = false })},
-		"a rule for no hook, which is ECS's": {clean, "rule-matches-nothing", 0, forHook("old", func(r *inventory.Rule) { r.ManagedBy = "ecs.amazonaws.com" })},
+		"a rule for the second hook":       {clean, "rule-matches-nothing", 0, forHook("logs", func(*inventory.Rule) {})},
+		"a rule for no hook":               {clean, "rule-matches-nothing", 1, forHook("old", func(*inventory.Rule) {})},
+		"a rule for no hook, which is off": {clean, "rule-matches-nothing", 0, forHook("old", func(r *inventory.Rule) { r.Enabled = false })},
+		"a rule for no hook, which is ECS's": {clean, "rule-matches-nothing", 0, forHook("old", func(r *inventory.Rule) {
+			r.ManagedBy = "ecs.amazonaws.com"
+		})},
 		"a rule for instances that launch": {clean, "rule-matches-nothing", 0, forHook("old", func(r *inventory.Rule) {
 			r.Pattern = strings.ReplaceAll(r.Pattern, "terminate", "launch")
 		})},
@@ -344,8 +347,8 @@ func TestTheFullestHostsAreExamined(t *testing.T) {
 	for _, h := range fullest(c) {
 		order = append(order, string(h.Instance))
 	}
-	want := []string{"nearly all of its memory", "nine tenths of its CPU", "a little more than half of a large one", "half", "half of a small one",
-		"a tenth of its CPU", "empty", "of unknown size"}
+	want := []string{"nearly all of its memory", "nine tenths of its CPU", "a little more than half of a large one", "half",
+		"half of a small one", "a tenth of its CPU", "empty", "of unknown size"}
 	if !slices.Equal(order, want) {
 		t.Errorf("the order is %q, want %q", order, want)
 	}
@@ -364,13 +367,14 @@ func TestWhatThereIsToLookAt(t *testing.T) {
 		seen inventory.Inventory
 		want bool
 	}{
-		"nothing":              {inventory.Inventory{}, true},
-		"an empty cluster":     {inventory.Inventory{Clusters: []*inventory.Cluster{empty}}, true},
-		"a group":              {inventory.Inventory{Groups: []*inventory.Group{{}}}, false},
-		"a host":               {inventory.Inventory{Clusters: []*inventory.Cluster{empty, {Hosts: []*inventory.Host{{}}}}}, false},
-		"a task":               {inventory.Inventory{Clusters: []*inventory.Cluster{empty, {Tasks: []*inventory.Task{{}}}}}, false},
-		"a service":            {inventory.Inventory{Clusters: []*inventory.Cluster{empty, {Services: []*inventory.Service{{}}}}}, false},
-		"a task and a service": {inventory.Inventory{Clusters: []*inventory.Cluster{{Tasks: []*inventory.Task{{}}, Services: []*inventory.Service{{}}}}}, false},
+		"nothing":          {inventory.Inventory{}, true},
+		"an empty cluster": {inventory.Inventory{Clusters: []*inventory.Cluster{empty}}, true},
+		"a group":          {inventory.Inventory{Groups: []*inventory.Group{{}}}, false},
+		"a host":           {inventory.Inventory{Clusters: []*inventory.Cluster{empty, {Hosts: []*inventory.Host{{}}}}}, false},
+		"a task":           {inventory.Inventory{Clusters: []*inventory.Cluster{empty, {Tasks: []*inventory.Task{{}}}}}, false},
+		"a service":        {inventory.Inventory{Clusters: []*inventory.Cluster{empty, {Services: []*inventory.Service{{}}}}}, false},
+		"a task and a service": {inventory.Inventory{Clusters: []*inventory.Cluster{
+			{Tasks: []*inventory.Task{{}}, Services: []*inventory.Service{{}}}}}, false},
 	} {
 		if got := NothingSeen(&x.seen); got != x.want {
 			t.Errorf("%s: nothing seen: %v", name, got)

@@ -44,7 +44,8 @@ func TestWhatAFindingSays(t *testing.T) {
 		}))
 		fmt.Fprintf(&b, "== %s\n%s", p.name, got)
 		if got != want[p.name] && !*rewrite {
-			t.Errorf("%s: got\n%swant\n%sgo test ./internal/doctor -run TestWhatAFindingSays -update writes it anew: read it then", p.name, got, want[p.name])
+			t.Errorf("%s: got\n%swant\n%sgo test ./internal/doctor -run TestWhatAFindingSays -update writes it anew: read it then",
+				p.name, got, want[p.name])
 		}
 	}
 	if *rewrite {
