@@ -316,12 +316,12 @@ func (g *maker) journal() {
 
 // slowCalls makes AWS slow while the journal fails, so that what an earlier kernel asked for comes back to a later one.
 func (g *maker) slowCalls() {
-	if !g.percent(6) || g.hosts > 40 {
+	if !g.percent(15) || g.hosts > 40 {
 		return
 	}
-	until := g.last + 2*time.Minute
-	g.fault(Fault{Op: "calls", How: "slow", Percent: pick(g, 20, 60), Until: until})
-	g.fault(Fault{Op: "journal", How: pick(g, "error", "error-after"), Percent: 30, Times: 2 + g.n(5), Until: until})
+	until := g.last + 3*time.Minute
+	g.fault(Fault{Op: "calls", How: "slow", Percent: pick(g, 50, 90), Until: until})
+	g.fault(Fault{Op: "journal", How: pick(g, "error", "error-after"), Percent: 50, Times: 4 + g.n(6), Until: until})
 }
 
 // pause lets an operator pause Ebb for a while.
