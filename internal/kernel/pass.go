@@ -48,7 +48,7 @@ func (k *Kernel) decide(e *entry, now time.Time, out *Output) []batch {
 	}
 	changed := e.fresh || !e.d.Same(&dec.Drain)
 	k.counted(e, &dec.Drain)
-	if arn := dec.Drain.ContainerInstance; arn != "" && arn != e.d.ContainerInstance {
+	if arn := dec.Drain.ContainerInstance; arn != e.d.ContainerInstance {
 		k.ownerOf[arn] = e.d.Target
 		e.running, e.stopped = drain.Lists{}, drain.Lists{} // they were of another registration
 	}
@@ -123,9 +123,6 @@ func (v *view) Fact(s plan.Subject) any {
 		return *own
 	}
 	f := v.k.facts[s]
-	if f == nil {
-		return nil
-	}
 	if own != nil {
 		*own = f
 	}
@@ -193,7 +190,7 @@ func (k *Kernel) acted(a plan.Action, done plan.Done, now time.Time) {
 	for _, e := range k.entriesOf(a) {
 		fail := out.Err
 		for _, item := range out.Failed {
-			if a.Kind == plan.SetDraining && item.ID == string(e.d.ContainerInstance) {
+			if item.ID == string(e.d.ContainerInstance) {
 				fail = &plan.Failure{Class: item.Class, Message: item.Reason}
 			}
 		}
