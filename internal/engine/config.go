@@ -42,6 +42,7 @@ type Config struct {
 	Speed  float64            // of Now against real time; 0: 1
 	Clock  func() time.Time   // the clock of processes, for leases and forwarded messages; nil: time.Now
 	Dead   func(string) bool  // reports whether the process of that name is certainly gone; nil: it is never known
+	Teller Teller             // nil: nobody is told anything
 	Log    *slog.Logger       // nil: nothing is logged
 	OnLine func(journal.Line) // called for each line of history once it is durable; nil: nobody wants it
 

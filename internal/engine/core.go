@@ -37,6 +37,7 @@ type Core struct {
 	Kernel    *kernel.Kernel               // nil: not loaded; a new one each time, so that results of an earlier one are known by it
 	under     map[string]journal.Lease     // those under which the kernel works: held before the journal was read for it
 	forwarded map[string]journal.Forwarded // what the kernel has heard of the journal's, and is not discarded there yet; by message id
+	OnNotice  func()                       // called when a notice for people is durable; nil: nobody wants to know
 	changed   bool                         // something was heard or came back since the kernel decided
 	wake      time.Time                    // when the kernel wants to decide again, by cfg.Now
 	looked    time.Time                    // when forwarded messages were last looked for, by cfg.Clock

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -36,6 +38,7 @@ type Engine struct {
 	heard   chan []event.Message
 	results chan result
 	renewed chan struct{} // the leases may have changed
+	told    chan struct{} // the outbox has something in it
 	logged  time.Time     // when it last said how many hooks are open
 	workers sync.WaitGroup
 }
@@ -49,9 +52,19 @@ func New(cfg Config) *Engine {
 	}
 	core := NewCore(cfg)
 	core.Leases.limit = leaseTimeout
-	return &Engine{
+	e := &Engine{
 		cfg: cfg, core: core,
-		heard: make(chan []event.Message), results: make(chan result), renewed: make(chan struct{}, 1),
+		heard: make(chan []event.Message), results: make(chan result), renewed: make(chan struct{}, 1), told: make(chan struct{}, 1),
+	}
+	core.OnNotice = func() { wake(e.told) }
+	return e
+}
+
+// wake lets whoever waits for a channel of one place go on.
+func wake(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
 	}
 }
 
@@ -74,6 +87,9 @@ func (e *Engine) Run(ctx context.Context) error {
 	sides.Go(func() { e.renew(ctx) })
 	if e.cfg.Source != nil {
 		sides.Go(func() { e.listen(ctx) })
+	}
+	if e.cfg.Teller != nil {
+		sides.Go(func() { e.tell(ctx) })
 	}
 	for {
 		err := e.work(ctx)
@@ -257,11 +273,21 @@ func (e *Engine) send(ctx context.Context, r plan.Request, k *kernel.Kernel) {
 func (e *Engine) renew(ctx context.Context) {
 	for ctx.Err() == nil {
 		again, _ := e.core.Leases.Step(ctx)
-		select {
-		case e.renewed <- struct{}{}:
-		default:
-		}
+		wake(e.renewed)
 		pause(ctx, again.Sub(e.cfg.Clock()))
+	}
+}
+
+// tell sends what waits in the outbox, until ctx ends. It has a goroutine of its own: a receiver that is slow or away delays no drain.
+func (e *Engine) tell(ctx context.Context) {
+	box := NewOutbox(e.cfg)
+	for ctx.Err() == nil {
+		again := box.Step(ctx, slices.Sorted(maps.Keys(e.core.Leases.Held())))
+		select {
+		case <-ctx.Done():
+		case <-e.told:
+		case <-time.After(e.until(again)):
+		}
 	}
 }
 

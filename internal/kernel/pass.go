@@ -10,6 +10,7 @@ import (
 	"github.com/ebbhq/ebb/internal/drain"
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/journal"
+	"github.com/ebbhq/ebb/internal/notice"
 	"github.com/ebbhq/ebb/internal/plan"
 )
 
@@ -60,6 +61,7 @@ func (k *Kernel) decide(e *entry, now time.Time, out *Output) []batch {
 		k.line(now, e.d.Key, n.Kind, n.Text)
 	}
 	if changed {
+		k.tell(e, now)
 		out.Batch.Records = append(out.Batch.Records, k.record(e))
 	}
 	acts := make([]batch, len(dec.Do))
@@ -67,6 +69,17 @@ func (k *Kernel) decide(e *entry, now time.Time, out *Output) []batch {
 		acts[i] = batch{a, []*entry{e}}
 	}
 	return acts
+}
+
+// tell puts into the outbox what people are told of a record that is about to be written, in the same batch.
+func (k *Kernel) tell(e *entry, now time.Time) {
+	if len(k.cfg.Routes) == 0 {
+		return
+	}
+	deadline := drain.Deadline(e.d, k.hook(e.d.Group), e.man.Policy)
+	for _, n := range notice.Of(&e.d, e.rev == 0, deadline, now) {
+		k.forwarded = append(k.forwarded, notice.Put(n, e.scope, k.cfg.Routes)...)
+	}
 }
 
 // under are the leases under which records are written.

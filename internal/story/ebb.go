@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,7 +34,9 @@ type ebb struct {
 	queue   *sqs.Queue
 	journal *faulty
 	polled  time.Time
-	leased  time.Time     // when its leases are due
+	leased  time.Time // when its leases are due
+	box     *engine.Outbox
+	boxed   time.Time     // when its outbox is due
 	hangs   time.Time     // until then it does nothing and knows nothing of it
 	cut     time.Time     // until then it does not reach its journal
 	lag     time.Duration // for which the journal has held up the step that is under way
@@ -62,10 +66,12 @@ func (e *ebb) boot() {
 	e.journal = &faulty{Store: e.store, run: e.run, name: e.name, skew: e.skew, kill: e.crash, ebb: e}
 	e.queue = e.newQueue(e.now)
 	cfg := engine.Config{
-		Kernel: e.kernelConfig(), Store: e.journal, Source: e.queue, Me: me, Now: e.now, Clock: e.now,
+		Kernel: e.kernelConfig(), Store: e.journal, Source: e.queue, Me: me, Now: e.now, Clock: e.now, Teller: e.teller(),
 		Dead: func(holder string) bool { return holder != me && strings.HasPrefix(holder, e.name+"/") }, // a host knows its processes
 	}
 	e.core = engine.NewCore(cfg)
+	e.box, e.boxed = engine.NewOutbox(cfg), e.w.Now()
+	e.core.OnNotice = func() { e.boxed = e.w.Now() }
 	e.journal.held = e.core.Leases.Held
 	e.w.Log(core.Entry{Kind: core.EntryController, By: e.name, To: "started"})
 	e.renew()
@@ -83,7 +89,7 @@ func (r *run) newQueue(now func() time.Time) *sqs.Queue {
 
 func (r *run) kernelConfig() kernel.Config {
 	q, err := r.w.Queue(r.s.Ebb.queue())
-	cfg := kernel.Config{Hook: r.s.Ebb.hook(), LeaveForeign: r.s.Ebb.LeaveForeign, Redrive: err == nil && q.RedriveARN != "" || r.fn != nil}
+	cfg := kernel.Config{Hook: r.s.Ebb.hook(), Routes: r.s.Ebb.routes(), LeaveForeign: r.s.Ebb.LeaveForeign, Redrive: err == nil && q.RedriveARN != "" || r.fn != nil}
 	if r.s.Ebb.Replicas > 1 || r.fn != nil {
 		cfg.Skew = lease.Skew
 	}
@@ -101,6 +107,9 @@ func (e *ebb) next() time.Time {
 		return never
 	}
 	at := earliest(e.leased, e.nextMessage())
+	if e.s.Ebb.Notify {
+		at = earliest(at, e.boxed)
+	}
 	if due := e.core.BeatsDue(); !due.IsZero() {
 		at = earliest(at, due.Add(-e.skew))
 	}
@@ -132,6 +141,10 @@ func (e *ebb) act() {
 	if e.loaded() {
 		e.poll()
 		e.step()
+	}
+	if e.core != nil && e.s.Ebb.Notify && !e.boxed.After(now) && !e.hangs.After(now) {
+		e.boxed = never
+		e.boxed = earliest(e.boxed, e.box.Step(e.ctx, slices.Sorted(maps.Keys(e.core.Leases.Held()))).Add(-e.skew))
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/ebbhq/ebb/internal/journal"
 	"github.com/ebbhq/ebb/internal/journal/memory"
 	"github.com/ebbhq/ebb/internal/kernel"
+	"github.com/ebbhq/ebb/internal/notice"
 	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
@@ -109,6 +110,10 @@ func (f *faulty) Discard(ctx context.Context, messages []journal.Forwarded) erro
 	if err := f.reach(); err != nil {
 		return err
 	}
+	if f.run.faultOf("discard", 0).How != "" {
+		return errJournal
+	}
+	f.run.people.discarded(messages)
 	return f.Store.Discard(ctx, messages)
 }
 
@@ -207,6 +212,9 @@ func (r *run) durable(b journal.Batch, skew time.Duration) {
 		})
 	}
 	for _, n := range b.Forwarded {
+		if notice.IsOutbox(n.Scope) {
+			continue
+		}
 		ev := event.Parse([]byte(n.Body))
 		r.w.Log(core.Entry{
 			Kind: core.EntryJournal, Instance: string(ev.Instance), Group: ev.Group, Hook: ev.Hook, Text: ev.Token, To: "noted", Message: n.ID,

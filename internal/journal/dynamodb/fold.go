@@ -133,6 +133,9 @@ func units(b journal.Batch) ([]part, error) {
 			out = append(out, part{leases: []journal.Lease{l}})
 		}
 	}
+	for _, n := range b.Forwarded { // before the records, as journal.Batch promises
+		out = append(out, part{forwarded: []journal.Forwarded{n}, leases: b.Under})
+	}
 	of := map[string]int{}
 	for _, c := range changes {
 		u := part{changes: []*change{c}}
@@ -148,9 +151,6 @@ func units(b journal.Batch) ([]part, error) {
 		} else {
 			out = append(out, part{lines: []placed{{i, l}}})
 		}
-	}
-	for _, n := range b.Forwarded {
-		out = append(out, part{forwarded: []journal.Forwarded{n}})
 	}
 	return out, nil
 }
