@@ -27,9 +27,9 @@ SEEDED = [
      "\tif err := c.write(ctx, &out); err != nil {", "\tc.settle(ctx, out.Settle)\n\tif err := c.write(ctx, &out); err != nil {"),
     ("a result of a forgotten kernel is taken for one of the new kernel", "internal/engine/core.go", "if k == c.Kernel && k != nil {", "if c.Kernel != nil {"),
     ("the outbox is emptied before people are told", "internal/engine/outbox.go",
-     "\terr = o.teller.Tell(ctx, route, n)\n", "\to.remove(ctx, f)\n\terr = o.teller.Tell(ctx, route, n)\n"),
+     "\tshown, err := o.tell(ctx, route, f, n, messages)\n", "\to.remove(ctx, f)\n\tshown, err := o.tell(ctx, route, f, n, messages)\n"),
     ("a notice that is sent again has another key", "internal/engine/outbox.go",
-     "\terr = o.teller.Tell(ctx, route, n)\n", "\tn.Key += now.Format(\"/150405\")\n\terr = o.teller.Tell(ctx, route, n)\n"),
+     "\tshown, err := o.tell(ctx, route, f, n, messages)\n", "\tn.Key += now.Format(\"/150405\")\n\tshown, err := o.tell(ctx, route, f, n, messages)\n"),
     ("notices are written after the batch that they are about", "internal/engine/aside.go",
      "\terr := c.put(ctx, out.Batch)\n\tif refused(err) {\n",
      "\tlater := out.Batch.Forwarded\n\tout.Batch.Forwarded = nil\n\terr := c.put(ctx, out.Batch)\n\tout.Batch.Forwarded = later\n"

@@ -11,10 +11,13 @@ import (
 	"github.com/ebbhq/ebb/internal/plain"
 )
 
-// Teller tells people. A call ends by itself in bounded time. What it returns is nil once the notice has arrived; a *notice.Undeliverable if
-// no further try can help; a *notice.Later if the receiver said when to try again; or another error, after which it is tried again.
+// Teller tells people. A call ends by itself in bounded time. The error is nil once the notice has arrived; a *notice.Undeliverable if no
+// further try can help; a *notice.Later if the receiver said when to try again; or another one, after which it is tried again.
+//
+// A message is the name that the receiver gave to what it was told of the same drain first, empty if there is none. The next notice of that
+// drain comes with it, so that a receiver can show the newest in the same place.
 type Teller interface {
-	Tell(ctx context.Context, route string, n notice.Notice) error
+	Tell(ctx context.Context, route string, n notice.Notice, message string) (string, error)
 }
 
 // How long a notice that could not be sent waits until it is tried again: twice as long after each failure of its route. One that is older
@@ -55,11 +58,7 @@ func (o *Outbox) Step(ctx context.Context, scopes []string) (again time.Time) {
 	if len(scopes) == 0 {
 		return again
 	}
-	boxes := make([]string, len(scopes))
-	for i, s := range scopes {
-		boxes[i] = notice.Outbox(s)
-	}
-	all, err := o.read(ctx, boxes)
+	all, messages, err := o.read(ctx, scopes)
 	if err != nil {
 		o.log.Warn("the notices in the journal cannot be read; nobody is told meanwhile", "err", err)
 		return again
@@ -68,21 +67,34 @@ func (o *Outbox) Step(ctx context.Context, scopes []string) (again time.Time) {
 		if ctx.Err() != nil {
 			return again
 		}
-		if at := o.send(ctx, f); !at.IsZero() && at.Before(again) {
+		if at := o.send(ctx, f, messages); !at.IsZero() && at.Before(again) {
 			again = at
 		}
 	}
 	return again
 }
 
-func (o *Outbox) read(ctx context.Context, boxes []string) ([]journal.Forwarded, error) {
+// read reads what waits for some scopes, and the messages that it belongs to.
+func (o *Outbox) read(ctx context.Context, scopes []string) (all []journal.Forwarded, messages map[string]journal.Forwarded, err error) {
 	ctx, cancel := context.WithTimeout(ctx, journalTimeout)
 	defer cancel()
-	return o.store.Forwarded(ctx, boxes)
+	boxes, shown := make([]string, len(scopes)), make([]string, len(scopes))
+	for i, s := range scopes {
+		boxes[i], shown[i] = notice.Outbox(s), notice.Messages(s)
+	}
+	if all, err = o.store.Forwarded(ctx, boxes); err != nil || len(all) == 0 {
+		return nil, nil, err
+	}
+	said, err := o.store.Forwarded(ctx, shown)
+	messages = map[string]journal.Forwarded{}
+	for _, m := range said {
+		messages[m.ID] = m
+	}
+	return all, messages, err
 }
 
 // send sends one notice and removes it, unless its route rests. It says when to try again; zero: there is nothing to try.
-func (o *Outbox) send(ctx context.Context, f journal.Forwarded) time.Time {
+func (o *Outbox) send(ctx context.Context, f journal.Forwarded, messages map[string]journal.Forwarded) time.Time {
 	route, n, err := notice.Read(f)
 	if err != nil {
 		o.log.Error("a notice is discarded", "err", err)
@@ -101,12 +113,12 @@ func (o *Outbox) send(ctx context.Context, f journal.Forwarded) time.Time {
 		o.log.Error("a notice could not be sent for a day and is discarded", "route", route, "notice", plain.Text(n.Key, plain.Short), "title", n.Title)
 		return o.remove(ctx, f)
 	}
-	err = o.teller.Tell(ctx, route, n)
+	shown, err := o.tell(ctx, route, f, n, messages)
 	never, is := errors.AsType[*notice.Undeliverable](err)
 	switch {
 	case err == nil:
 		r.fails = 0
-		return o.remove(ctx, f)
+		return o.remove(ctx, append([]journal.Forwarded{f}, shown...)...)
 	case is:
 		o.log.Error("a notice cannot be sent and is discarded", "route", route, "notice", plain.Text(n.Key, plain.Short), "title", n.Title, "err", never)
 		return o.remove(ctx, f)
@@ -120,11 +132,34 @@ func (o *Outbox) send(ctx context.Context, f journal.Forwarded) time.Time {
 	return r.again
 }
 
-// remove removes a notice that needs not be sent any more. If that fails, it is sent again.
-func (o *Outbox) remove(ctx context.Context, f journal.Forwarded) time.Time {
+// tell tells a notice, and keeps the name of the message until the drain has ended. What it returns is of no use any more.
+func (o *Outbox) tell(ctx context.Context, route string, f journal.Forwarded, n notice.Notice, messages map[string]journal.Forwarded) ([]journal.Forwarded, error) {
+	m := notice.Message(f, n)
+	was, is := messages[m.ID]
+	name, err := o.teller.Tell(ctx, route, n, was.Body)
+	switch {
+	case err != nil:
+		return nil, err
+	case n.Last() && is:
+		return []journal.Forwarded{was}, nil
+	case n.Last() || name == "" || name == was.Body:
+		return nil, nil
+	}
+	m.Body = name
+	messages[m.ID] = m
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), journalTimeout)
 	defer cancel()
-	if err := o.store.Discard(ctx, []journal.Forwarded{f}); err != nil {
+	if err := o.store.Write(ctx, journal.Batch{Forwarded: []journal.Forwarded{m}}); err != nil {
+		o.log.Warn("the name of a message cannot be kept; what comes of this drain is a message of its own", "route", route, "err", err)
+	}
+	return nil, nil
+}
+
+// remove removes a notice that needs not be sent any more, and what belongs to it. If that fails, it is sent again.
+func (o *Outbox) remove(ctx context.Context, all ...journal.Forwarded) time.Time {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), journalTimeout)
+	defer cancel()
+	if err := o.store.Discard(ctx, all); err != nil {
 		o.log.Warn("a notice that was sent cannot be removed from the journal; it is sent again", "err", err)
 		return o.now().Add(tellAgain)
 	}

@@ -54,6 +54,9 @@ type Notice struct {
 // Warning reports whether somebody should look.
 func (n Notice) Warning() bool { return n.Event == Forced || n.Event == Stuck }
 
+// Last reports whether it is the last that people are told of a drain.
+func (n Notice) Last() bool { return n.Event == Forced || n.Event == Done }
+
 // Route is one way to people: which notices take it.
 type Route struct {
 	Name   string   // of the configuration; no other route has it
@@ -144,6 +147,15 @@ const outbox = "outbox/"
 
 // Outbox is where the notices of a scope wait in the journal, among the messages that are forwarded.
 func Outbox(scope string) string { return outbox + scope }
+
+// Messages is where the names are kept of the messages that receivers show of the drains of a scope, until those have ended.
+func Messages(scope string) string { return "shown/" + scope }
+
+// Message is where the name of the message is kept that a receiver shows of the drain of an entry; its body is the name.
+func Message(f journal.Forwarded, n Notice) journal.Forwarded {
+	route, _, _ := strings.Cut(f.ID, separator)
+	return journal.Forwarded{Scope: Messages(strings.TrimPrefix(f.Scope, outbox)), ID: route + separator + n.Drain, Sent: n.At}
+}
 
 // IsOutbox reports whether a scope of forwarded messages is an outbox.
 func IsOutbox(scope string) bool { return strings.HasPrefix(scope, outbox) }

@@ -36,7 +36,9 @@ type ebb struct {
 	polled  time.Time
 	leased  time.Time // when its leases are due
 	box     *engine.Outbox
-	boxed   time.Time     // when its outbox is due
+	boxed   time.Time // when its outbox is due
+	alive   context.Context
+	die     context.CancelFunc
 	hangs   time.Time     // until then it does nothing and knows nothing of it
 	cut     time.Time     // until then it does not reach its journal
 	lag     time.Duration // for which the journal has held up the step that is under way
@@ -64,6 +66,8 @@ func (e *ebb) boot() {
 	e.life++
 	me := fmt.Sprintf("%s/%d", e.name, e.life)
 	e.journal = &faulty{Store: e.store, run: e.run, name: e.name, skew: e.skew, kill: e.crash, ebb: e}
+	mine := e.journal
+	e.journal.dead = func() bool { return e.journal != mine }
 	e.queue = e.newQueue(e.now)
 	cfg := engine.Config{
 		Kernel: e.kernelConfig(), Store: e.journal, Source: e.queue, Me: me, Now: e.now, Clock: e.now, Teller: e.teller(),
@@ -71,6 +75,7 @@ func (e *ebb) boot() {
 	}
 	e.core = engine.NewCore(cfg)
 	e.box, e.boxed = engine.NewOutbox(cfg), e.w.Now()
+	e.alive, e.die = context.WithCancel(e.ctx)
 	e.core.OnNotice = func() { e.boxed = e.w.Now() }
 	e.journal.held = e.core.Leases.Held
 	e.w.Log(core.Entry{Kind: core.EntryController, By: e.name, To: "started"})
@@ -143,8 +148,8 @@ func (e *ebb) act() {
 		e.step()
 	}
 	if e.core != nil && e.s.Ebb.Notify && !e.boxed.After(now) && !e.hangs.After(now) {
-		e.boxed = never
-		e.boxed = earliest(e.boxed, e.box.Step(e.ctx, slices.Sorted(maps.Keys(e.core.Leases.Held()))).Add(-e.skew))
+		e.boxed = never // unless there is a notice meanwhile
+		e.boxed = earliest(e.boxed, e.box.Step(e.alive, slices.Sorted(maps.Keys(e.core.Leases.Held()))).Add(-e.skew))
 	}
 }
 
@@ -306,6 +311,7 @@ func (e *ebb) crash(where string, away time.Duration) {
 		return
 	}
 	e.counted()
+	e.die()
 	e.core, e.queue, e.journal = nil, nil, nil
 	e.life++
 	e.lastFault = e.w.Now()

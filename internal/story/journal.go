@@ -32,13 +32,17 @@ type faulty struct {
 	skew time.Duration
 	held func() map[string]journal.Lease
 	kill func(where string, away time.Duration)
-	ebb  *ebb   // whose process it is; nil: an invocation of a function
+	ebb  *ebb // whose process it is; nil: an invocation of a function
+	dead func() bool
 	at   Fault  // where the process is killed in the step that is under way; zero: nowhere
 	owed string // the beginning of a line that it has refused, by itself, and that nothing stands for yet
 }
 
 // reach is why the journal cannot be reached, if it cannot.
 func (f *faulty) reach() error {
+	if f.dead() {
+		return errKilled
+	}
 	if f.ebb != nil && f.ebb.cut.After(f.run.w.Now()) {
 		return errJournal
 	}
@@ -139,6 +143,9 @@ func (f *faulty) Claim(ctx context.Context, was, is journal.Lease) error {
 }
 
 func (f *faulty) Write(ctx context.Context, b journal.Batch) error {
+	if f.dead() {
+		return errKilled
+	}
 	f.alone()
 	if f.ebb != nil {
 		f.ebb.queue.Flush(f.ebb.ctx) // which the source may do at any moment

@@ -1,6 +1,7 @@
 package story
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,10 +39,10 @@ func (r *run) newPeople() *people {
 }
 
 // Tell is told by Ebb. A receiver may fail, also after it has taken the notice.
-func (p *people) Tell(_ context.Context, route string, n notice.Notice) error {
+func (p *people) Tell(_ context.Context, route string, n notice.Notice, message string) (string, error) {
 	how := p.faultOf("notify", 0).How
 	if how == "error" {
-		return errNotify
+		return "", errNotify
 	}
 	what := route + " of " + n.Drain + " " + string(n.Event)
 	if p.removed[route+"|"+n.Key] {
@@ -53,9 +54,9 @@ func (p *people) Tell(_ context.Context, route string, n notice.Notice) error {
 	p.told[what] = n.Key
 	p.cover["told "+string(n.Event)]++
 	if how != "" {
-		return errNotify
+		return "", errNotify
 	}
-	return nil
+	return cmp.Or(message, "message "+n.Key), nil
 }
 
 // discarded notes what leaves the outbox. What nobody was told is lost.
