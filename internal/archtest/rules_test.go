@@ -51,7 +51,7 @@ func mayImport() map[string][]string {
 		"iam", "journal/conformance", "journal/dynamodb", "journal/memory", "journal/sqlite", "kernel", "lease", "placement", "plain", "plan", "sim",
 		"sim/autoscaling", "sim/client", "sim/core", "sim/ec2", "sim/ecs", "sim/elb", "sim/events", "sim/lambda", "sim/lambda/process", "sim/sns", "sim/sqs",
 		"sim/loopback", "sim/sts", "sim/wire",
-		"source/lambda", "source/sqs", "story", "inventory", "loadtest", "notice",
+		"source/lambda", "source/sqs", "story", "inventory", "loadtest", "notice", "notify",
 	}
 	return map[string][]string{
 		"fleet":               {},
@@ -65,6 +65,7 @@ func mayImport() map[string][]string {
 		"journal/conformance": {"journal"},
 		"drain":               {"fleet", "event", "plan"},
 		"notice":              {"fleet", "journal", "drain", "plain"},
+		"notify":              {"notice", "plain"},
 		"kernel":              {"fleet", "event", "plan", "journal", "drain", "notice", "plain"},
 		"engine":              {"fleet", "event", "plan", "journal", "drain", "kernel", "lease", "notice", "plain"},
 		"cloud":               {"fleet", "plan"},
@@ -113,7 +114,7 @@ func mayImport() map[string][]string {
 func owners() map[string][]string {
 	const sdk = "github.com/aws/aws-sdk-go-v2"
 	return map[string][]string{
-		sdk:                                   {"cloud", "cloud/collector", "baseline", "source/sqs", "journal/dynamodb", "cli"},
+		sdk:                                   {"cloud", "cloud/collector", "baseline", "source/sqs", "journal/dynamodb", "notify", "cli"},
 		"github.com/aws/smithy-go":            {"cloud", "cloud/collector", "source/sqs", "sim/wire", "journal/dynamodb"},
 		sdk + "/service":                      {},
 		sdk + "/service/autoscaling":          {"cloud", "cloud/collector", "baseline", "sim/autoscaling", "sim/client"},
