@@ -53,6 +53,7 @@ func (p *people) Tell(_ context.Context, route string, n notice.Notice, message 
 	}
 	p.told[what] = n.Key
 	p.cover["told "+string(n.Event)]++
+	p.tell("told", p.hostOfKey(n.Drain), route+": "+n.Title)
 	if how != "" {
 		return "", errNotify
 	}
