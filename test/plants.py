@@ -30,6 +30,7 @@ SEEDED = [
      "\tshown, err := o.tell(ctx, route, f, n, messages)\n", "\to.remove(ctx, f)\n\tshown, err := o.tell(ctx, route, f, n, messages)\n"),
     ("a notice that is sent again has another key", "internal/engine/outbox.go",
      "\tshown, err := o.tell(ctx, route, f, n, messages)\n", "\tn.Key += now.Format(\"/150405\")\n\tshown, err := o.tell(ctx, route, f, n, messages)\n"),
+    ("people are told of the same blocker again and again", "internal/kernel/tell.go", ' || slices.Contains(e.telling.Told, b.Code) {', " {"),
     ("notices are written after the batch that they are about", "internal/engine/aside.go",
      "\terr := c.put(ctx, out.Batch)\n\tif refused(err) {\n",
      "\tlater := out.Batch.Forwarded\n\tout.Batch.Forwarded = nil\n\terr := c.put(ctx, out.Batch)\n\tout.Batch.Forwarded = later\n"

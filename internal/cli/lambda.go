@@ -95,7 +95,8 @@ func Function(
 	k := kernelConfig(cfg, true) // what is not understood fails, and Lambda or the queue keeps it
 	k.Routes = routes
 	f := engine.NewFunction(engine.Config{
-		Kernel: k, Store: store, Cloud: world, Me: engine.Name(), Teller: teller, Now: now, Log: log, OnLine: logLines(log),
+		Kernel: k, Store: store, Cloud: world, Me: engine.Name(), Teller: teller, Why: whyStuck(cfg, awsCfg, store, now),
+		Now: now, Log: log, OnLine: logLines(log),
 	})
 	return func(ctx context.Context, payload json.RawMessage) (any, error) {
 		in := lambda.Parse(payload)

@@ -12,9 +12,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/spf13/cobra"
 
+	"github.com/ebbhq/ebb/internal/advice"
 	"github.com/ebbhq/ebb/internal/cloud"
+	"github.com/ebbhq/ebb/internal/cloud/collector"
 	"github.com/ebbhq/ebb/internal/config"
+	"github.com/ebbhq/ebb/internal/diagnose"
 	"github.com/ebbhq/ebb/internal/engine"
+	"github.com/ebbhq/ebb/internal/journal"
+	"github.com/ebbhq/ebb/internal/kernel"
 	"github.com/ebbhq/ebb/internal/notice"
 	"github.com/ebbhq/ebb/internal/notify"
 	"github.com/ebbhq/ebb/internal/plain"
@@ -150,4 +155,44 @@ func template(file string) (string, error) {
 		return "", fmt.Errorf("%s: %w", file, err)
 	}
 	return string(b), nil
+}
+
+// whyFor is how long one answer may take: a look at a large cluster takes many calls.
+const whyFor = 2 * time.Minute
+
+// whyStuck says what keeps an instance, as ebb why does, for people who are told of it.
+func whyStuck(cfg config.Config, awsCfg aws.Config, store journal.Store, now func() time.Time) func(context.Context, kernel.Ask) (notice.Blocker, error) {
+	look := collector.New(awsCfg)
+	look.Now = now
+	return func(ctx context.Context, a kernel.Ask) (notice.Blocker, error) {
+		ctx, cancel := context.WithTimeout(ctx, whyFor)
+		defer cancel()
+		seen, err := look.Take(ctx, collector.Scope{Instance: a.Target.ID, Silent: true})
+		if err != nil {
+			return notice.Blocker{}, fmt.Errorf("look at the account: %w", err)
+		}
+		q := diagnose.Question{Target: a.Target.ID, Hook: cfg.Hook, At: at(cfg, &seen), Alone: true, Now: seen.At}
+		if _, err := askJournal(ctx, store, nil, cfg, &seen, &q); err != nil {
+			return notice.Blocker{}, err
+		}
+		return blockerOf(diagnose.Why(&seen, q)), nil
+	}
+}
+
+// blockerOf is the first blocker of a report that does not end by itself, with a command that does no harm; none: all goes on by itself.
+func blockerOf(r diagnose.Report) notice.Blocker {
+	for _, b := range r.Blockers {
+		if b.Ends || !b.Until.IsZero() || b.Code == diagnose.NotFound || b.Code == diagnose.InProgress || b.Code == diagnose.HostGone {
+			continue
+		}
+		out := notice.Blocker{Code: string(b.Code), Text: b.Message}
+		for _, f := range b.Fix {
+			if f.Harm() == advice.Safe && f.Line() != "" {
+				out.Fix = f.Line()
+				break
+			}
+		}
+		return out
+	}
+	return notice.Blocker{}
 }

@@ -96,7 +96,7 @@ func serve(ctx context.Context, p Process, cfg config.Config, clockURL string) e
 	k := kernelConfig(cfg, redrive)
 	k.Routes = routes
 	e := engine.New(engine.Config{
-		Kernel: k, Store: store, Cloud: world, Source: queue, Me: engine.Name(), Teller: teller,
+		Kernel: k, Store: store, Cloud: world, Source: queue, Me: engine.Name(), Teller: teller, Why: whyStuck(cfg, awsCfg, store, now),
 		Now: now, Speed: speed, Log: log, OnLine: logLines(log),
 	})
 	log.Info("serving", "queue", cfg.Queue, "hook", cfg.Hook, "groups", len(cfg.Groups), "journal", cfg.Journal, "version", versionText())

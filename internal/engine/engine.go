@@ -10,9 +10,11 @@ import (
 	"time"
 
 	"github.com/ebbhq/ebb/internal/event"
+	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/journal"
 	"github.com/ebbhq/ebb/internal/kernel"
 	"github.com/ebbhq/ebb/internal/lease"
+	"github.com/ebbhq/ebb/internal/notice"
 	"github.com/ebbhq/ebb/internal/plan"
 )
 
@@ -25,9 +27,15 @@ const leaseTimeout = 3 * time.Second
 // longestWait bounds a wait: until a time that is centuries away, the duration would overflow and the wait end at once.
 const longestWait = time.Hour
 
+// mostAsked is how many questions may wait for their answer; what is asked then is asked again later.
+const mostAsked = 200
+
+// result is what came of a request of a kernel, or what keeps a target.
 type result struct {
-	kernel *kernel.Kernel // that made the request
-	done   plan.Done
+	kernel  *kernel.Kernel // that made the request
+	done    plan.Done
+	about   fleet.Target
+	blocker *notice.Blocker // nil: it is the result of a request
 }
 
 // Engine drives a core in real time: one goroutine for the core, one that renews the leases, so that a pass that takes long costs no lease,
@@ -39,7 +47,8 @@ type Engine struct {
 	results chan result
 	renewed chan struct{} // the leases may have changed
 	told    chan struct{} // the outbox has something in it
-	logged  time.Time     // when it last said how many hooks are open
+	asked   chan kernel.Ask
+	logged  time.Time // when it last said how many hooks are open
 	workers sync.WaitGroup
 }
 
@@ -55,8 +64,12 @@ func New(cfg Config) *Engine {
 	e := &Engine{
 		cfg: cfg, core: core,
 		heard: make(chan []event.Message), results: make(chan result), renewed: make(chan struct{}, 1), told: make(chan struct{}, 1),
+		asked: make(chan kernel.Ask, mostAsked),
 	}
 	core.OnNotice = func() { wake(e.told) }
+	if cfg.Why != nil {
+		core.OnAsk = e.ask
+	}
 	return e
 }
 
@@ -90,6 +103,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 	if e.cfg.Teller != nil {
 		sides.Go(func() { e.tell(ctx) })
+		sides.Go(func() { e.answer(ctx) })
 	}
 	for {
 		err := e.work(ctx)
@@ -159,7 +173,7 @@ func (e *Engine) reload(ctx context.Context, pause time.Duration, why error) err
 		case <-ctx.Done():
 			return nil
 		case r := <-e.results: // of the kernel that was forgotten, or of a heartbeat
-			e.core.Did(r.kernel, r.done)
+			e.take(r)
 			continue
 		case ms := <-e.heard:
 			e.core.Hear(ms)
@@ -241,14 +255,14 @@ func (e *Engine) wait(ctx context.Context, timeout time.Duration) {
 	case ms := <-e.heard:
 		e.core.Hear(ms)
 	case r := <-e.results:
-		e.core.Did(r.kernel, r.done)
+		e.take(r)
 	}
 	for { // what else is there already is decided about at once
 		select {
 		case ms := <-e.heard:
 			e.core.Hear(ms)
 		case r := <-e.results:
-			e.core.Did(r.kernel, r.done)
+			e.take(r)
 		default:
 			return
 		}
@@ -263,7 +277,7 @@ func (e *Engine) send(ctx context.Context, r plan.Request, k *kernel.Kernel) {
 	e.workers.Go(func() {
 		done := CarryOut(ctx, e.cfg.Cloud, r, e.cfg.Now())
 		select {
-		case e.results <- result{k, done}:
+		case e.results <- result{kernel: k, done: done}:
 		case <-ctx.Done():
 		}
 	})
@@ -287,6 +301,43 @@ func (e *Engine) tell(ctx context.Context) {
 		case <-ctx.Done():
 		case <-e.told:
 		case <-time.After(e.until(again)):
+		}
+	}
+}
+
+// take takes in a result.
+func (e *Engine) take(r result) {
+	if r.blocker != nil {
+		e.core.Blocked(r.about, *r.blocker)
+		return
+	}
+	e.core.Did(r.kernel, r.done)
+}
+
+func (e *Engine) ask(a kernel.Ask) {
+	select {
+	case e.asked <- a:
+	default:
+	}
+}
+
+// answer answers the questions of the kernel, one after the other: each takes a look at much of the account.
+func (e *Engine) answer(ctx context.Context) {
+	for {
+		var a kernel.Ask
+		select {
+		case <-ctx.Done():
+			return
+		case a = <-e.asked:
+		}
+		b, err := e.cfg.Why(ctx, a)
+		if err != nil {
+			e.cfg.Log.Warn("it cannot be said what keeps an instance; people are not told", "instance", a.Target.ID, "err", err)
+			continue
+		}
+		select {
+		case e.results <- result{about: a.Target, blocker: &b}:
+		case <-ctx.Done():
 		}
 	}
 }

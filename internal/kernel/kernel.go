@@ -60,6 +60,7 @@ type Output struct {
 	Batch  journal.Batch
 	Settle []Verdict
 	Do     []plan.Request
+	Ask    []Ask
 	Wake   time.Time // call Next again no later than this
 }
 

@@ -10,7 +10,6 @@ import (
 	"github.com/ebbhq/ebb/internal/drain"
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/journal"
-	"github.com/ebbhq/ebb/internal/notice"
 	"github.com/ebbhq/ebb/internal/plan"
 )
 
@@ -19,7 +18,7 @@ func (k *Kernel) Next(now time.Time) Output {
 	k.adopt(now)
 	k.countLeaving(now)
 	var out Output
-	out.Batch.Records = k.endPauses(now)
+	out.Batch.Records, out.Ask = k.endPauses(now), asks(k, now)
 	var acts []batch
 	ended := false
 	for _, e := range k.sorted {
@@ -53,6 +52,7 @@ func (k *Kernel) decide(e *entry, now time.Time, out *Output) []batch {
 		k.ownerOf[arn] = e.d.Target
 		e.running, e.stopped = drain.Lists{}, drain.Lists{} // they were of another registration
 	}
+	moves(k, e, &dec.Drain, now)
 	e.d, e.wants, e.wake, e.waiting, e.dirty = dec.Drain, k.wants(e.wants, dec.Want, e.man.Policy, now), dec.Wake, dec.Waiting, false
 	if state := k.passState(e); !state.same(e.state) {
 		e.state, changed = state, true
@@ -61,7 +61,7 @@ func (k *Kernel) decide(e *entry, now time.Time, out *Output) []batch {
 		k.line(now, e.d.Key, n.Kind, n.Text)
 	}
 	if changed {
-		k.tell(e, now)
+		notify(k, e, now)
 		out.Batch.Records = append(out.Batch.Records, k.record(e))
 	}
 	acts := make([]batch, len(dec.Do))
@@ -69,17 +69,6 @@ func (k *Kernel) decide(e *entry, now time.Time, out *Output) []batch {
 		acts[i] = batch{a, []*entry{e}}
 	}
 	return acts
-}
-
-// tell puts into the outbox what people are told of a record that is about to be written, in the same batch.
-func (k *Kernel) tell(e *entry, now time.Time) {
-	if len(k.cfg.Routes) == 0 {
-		return
-	}
-	deadline := drain.Deadline(e.d, k.hook(e.d.Group), e.man.Policy)
-	for _, n := range notice.Of(&e.d, e.rev == 0, deadline, now) {
-		k.forwarded = append(k.forwarded, notice.Put(n, e.scope, k.cfg.Routes)...)
-	}
 }
 
 // under are the leases under which records are written.
@@ -273,6 +262,7 @@ func (k *Kernel) wake(now time.Time) time.Time {
 	}
 	for _, e := range k.sorted {
 		sooner(e.wake)
+		sooner(askedNext(k, e))
 		if e.dirty {
 			sooner(now)
 		}

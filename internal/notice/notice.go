@@ -48,7 +48,8 @@ type Notice struct {
 	Text     string    `json:"text"`  // some sentences
 	Outcome  string    `json:"outcome,omitempty"`
 	CutOff   []string  `json:"cut_off,omitempty"`
-	Fix      string    `json:"fix,omitempty"` // a command
+	Blocker  string    `json:"blocker,omitempty"` // what keeps it, in a word of ebb why
+	Fix      string    `json:"fix,omitempty"`     // a command
 }
 
 // Warning reports whether somebody should look.
@@ -75,6 +76,7 @@ const (
 	mostNames = 20
 	longName  = 200 // characters
 	longText  = 600
+	longFix   = 2000
 )
 
 // Of are the notices that follow from what a drain has become: first is true in the first decision about it. Of a drain that is only
@@ -129,6 +131,22 @@ func ended(d *drain.Drain) Notice {
 	if more := len(d.Final.CutOff) - mostNames; more > 0 {
 		n.CutOff = append(n.CutOff, fmt.Sprintf("and %d more", more))
 	}
+	return n
+}
+
+// Blocker is what keeps a target from leaving, as ebb why says it.
+type Blocker struct {
+	Code, Text string
+	Fix        string // a command; empty: there is none that does no harm
+}
+
+// IsStuck is the notice that a drain waits for something that does not end by itself. Its key names the blocker: people are told of each.
+func IsStuck(d *drain.Drain, b Blocker, now time.Time) Notice {
+	n := about(d, Stuck, now)
+	n.Key += "-" + b.Code
+	n.Blocker = b.Code
+	n.Title = fmt.Sprintf("%s of %s does not leave: %s", n.Instance, n.Group, b.Code)
+	n.Text, n.Fix = plain.Text(sentence(b.Text), longText), plain.Text(b.Fix, longFix)
 	return n
 }
 

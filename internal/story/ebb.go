@@ -77,6 +77,7 @@ func (e *ebb) boot() {
 	e.box, e.boxed = engine.NewOutbox(cfg), e.w.Now()
 	e.alive, e.die = context.WithCancel(e.ctx)
 	e.core.OnNotice = func() { e.boxed = e.w.Now() }
+	e.core.OnAsk = e.ask
 	e.journal.held = e.core.Leases.Held
 	e.w.Log(core.Entry{Kind: core.EntryController, By: e.name, To: "started"})
 	e.renew()
@@ -86,6 +87,16 @@ func (e *ebb) boot() {
 	if e.life > 1 && e.loaded() {
 		e.tell(e.name, "", fmt.Sprintf("starts again with %d open drains from its journal", e.core.Kernel.Open()))
 	}
+}
+
+// ask answers a question of the kernel after a while.
+func (e *ebb) ask(a kernel.Ask) {
+	core, life := e.core, e.life
+	e.later(e.w.Now().Add(e.dice.between(time.Second, 5*time.Second)), func() {
+		if b, err := e.why(e.ctx, a); err == nil && life == e.life {
+			core.Blocked(a.Target, b)
+		}
+	})
 }
 
 func (r *run) newQueue(now func() time.Time) *sqs.Queue {

@@ -89,7 +89,7 @@ func (f *function) invoke(queue *sqs.Queue, ms []event.Message, clock bool) {
 	i.journal = &faulty{Store: f.store, run: f.run, name: name, skew: i.skew, kill: func(where string, _ time.Duration) { i.kill(where) }}
 	i.journal.dead = func() bool { return i.dead }
 	i.ctx, i.die = context.WithCancel(f.ctx)
-	cfg := engine.Config{Kernel: f.kernelConfig(), Store: i.journal, Me: name, Now: i.now, Clock: i.now, Teller: f.teller()}
+	cfg := engine.Config{Kernel: f.kernelConfig(), Store: i.journal, Me: name, Now: i.now, Clock: i.now, Teller: f.teller(), Why: f.why}
 	f.later(f.w.Now().Add(invocationFor), func() { i.kill("timeout") })
 	var err error
 	i.at, err = engine.NewFunction(cfg).Begin(f.ctx, ms, clock, i.now().Add(invocationFor*2/3))

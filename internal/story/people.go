@@ -44,7 +44,7 @@ func (p *people) Tell(_ context.Context, route string, n notice.Notice, message 
 	if how == "error" {
 		return "", errNotify
 	}
-	what := route + " of " + n.Drain + " " + string(n.Event)
+	what := told(route, n)
 	if p.removed[route+"|"+n.Key] {
 		p.bad = append(p.bad, Violation{14, "people were told again, by " + what + ", under the same key"})
 	}
@@ -60,6 +60,25 @@ func (p *people) Tell(_ context.Context, route string, n notice.Notice, message 
 	return cmp.Or(message, "message "+n.Key), nil
 }
 
+// told names what people are told by a route.
+func told(route string, n notice.Notice) string {
+	what := route + " of " + n.Drain + " " + string(n.Event)
+	if n.Blocker != "" {
+		what += " by " + n.Blocker
+	}
+	return what
+}
+
+// why says what keeps a target: often nothing that people need to know.
+func (r *run) why(context.Context, kernel.Ask) (notice.Blocker, error) {
+	r.cover["asked why"]++
+	if r.dice.percent(30) {
+		return notice.Blocker{}, nil
+	}
+	code := []string{"sigterm", "replacement-health"}[r.dice.n(2)]
+	return notice.Blocker{Code: code, Text: "its tasks do not stop"}, nil
+}
+
 // discarded notes what leaves the outbox. What nobody was told is lost.
 func (p *people) discarded(messages []journal.Forwarded) {
 	for _, m := range messages {
@@ -68,7 +87,7 @@ func (p *people) discarded(messages []journal.Forwarded) {
 		}
 		route, n, err := notice.Read(m)
 		must(err)
-		what := route + " of " + n.Drain + " " + string(n.Event)
+		what := told(route, n)
 		if p.told[what] == "" {
 			p.bad = append(p.bad, Violation{14, "the notice " + what + " left the outbox, and nobody was told"})
 		}
