@@ -374,28 +374,29 @@ func checkConfig(t *testing.T, c Config) {
 
 // What is wrong with a receiver is said at its place, and a secret that was written by mistake is not repeated.
 func TestReceivers(t *testing.T) {
+	const one = "an entry of notify has one receiver: write one of slack, slack_bot, webhook, sns and eventbridge"
+	const stands = "must say where the secret stands, and not what it is: env:NAME, file:/absolute/path, ssm:/parameter or secretsmanager:NAME"
 	for written, want := range map[string]string{
 		"slack: env:URL":                          "",
 		"{slack: env:URL, events: forced}":        "",
 		"webhook: secretsmanager:ebb#pager":       "",
 		"{sns: env:URL}":                          `2:11: sns is "env:URL"; write the ARN of a topic, such as arn:aws:sns:eu-west-1:111122223333:ebb`,
-		"{slack: env:URL, sns: " + topic + "}":    "2:5: an entry of notify has one receiver: write one of slack, slack_bot, webhook, sns and eventbridge",
-		"name: pager":                             "2:5: an entry of notify has one receiver: write one of slack, slack_bot, webhook, sns and eventbridge",
+		"{slack: env:URL, sns: " + topic + "}":    "2:5: " + one,
+		"name: pager":                             "2:5: " + one,
 		"slack_bot: env:TOKEN":                    "2:5: slack_bot and channel belong together; write both, or slack with an incoming webhook",
 		"{slack: env:U, channel: C1}":             "2:5: slack_bot and channel belong together; write both, or slack with an incoming webhook",
 		"{slack_bot: env:T, channel: ops}":        `2:33: channel is "ops"; write the channel's id, such as C0123ABCD, which its details in Slack show`,
 		"{slack: env:U, template: /t}":            "2:5: template is for a webhook only; remove it",
 		"{webhook: env:U, template: t.json}":      `2:32: template is "t.json"; write the absolute path of a file`,
 		"{slack: env:U, events: \"forced, dun\"}": `2:28: events is "dun"; write started or stuck or forced or done; did you mean "done"?`,
-		"{slack: env:U, groups: \"web-[\"}": `2:28: groups is "web-[", which is not a valid pattern; write a name, or one with *, ? or [a-z], like web-*; a \ or an ` +
-			`opening [ must be completed`,
+		"{slack: env:U, groups: \"web-[\"}": `2:28: groups is "web-[", which is not a valid pattern; write a name, or one with *, ? or [a-z], like web-*; ` +
+			`a \ or an opening [ must be completed`,
 		"{slack: env:U, emoji: x}": `2:20: unknown key "emoji"`,
 		"env:URL":                  `2:5: a receiver must be written as keys with values, like "name: ..."`,
-		"slack: https://hooks.example/very-secret": "2:12: slack must say where the secret stands, and not what it is: env:NAME, file:/absolute/path, ssm:/parameter or " +
-			"secretsmanager:NAME",
-		"slack_bot: very-secret":         "2:16: slack_bot must say where the secret stands, and not what it is: env:NAME, file:/absolute/path, ssm:/parameter or secretsmanager:NAME",
-		"webhook: file:relative":         "2:14: webhook must say where the secret stands, and not what it is: env:NAME, file:/absolute/path, ssm:/parameter or secretsmanager:NAME",
-		"slack: env:A\n  - slack: env:B": `3:5: another receiver has the name "slack"; give each one a name of its own, like name: night-shift`,
+		"slack: https://hooks.example/very-secret": "2:12: slack " + stands,
+		"slack_bot: very-secret":                   "2:16: slack_bot " + stands,
+		"webhook: file:relative":                   "2:14: webhook " + stands,
+		"slack: env:A\n  - slack: env:B":           `3:5: another receiver has the name "slack"; give each one a name of its own, like name: night-shift`,
 	} {
 		_, err := parse("f", []byte("notify:\n  - "+written+"\n"), vars(nil), nil)
 		got := ""

@@ -133,7 +133,9 @@ func (o *Outbox) send(ctx context.Context, f journal.Forwarded, messages map[str
 }
 
 // tell tells a notice, and keeps the name of the message until the drain has ended. What it returns is of no use any more.
-func (o *Outbox) tell(ctx context.Context, route string, f journal.Forwarded, n notice.Notice, messages map[string]journal.Forwarded) ([]journal.Forwarded, error) {
+func (o *Outbox) tell(
+	ctx context.Context, route string, f journal.Forwarded, n notice.Notice, messages map[string]journal.Forwarded,
+) ([]journal.Forwarded, error) {
 	m := notice.Message(f, n)
 	was, is := messages[m.ID]
 	name, err := o.teller.Tell(ctx, route, n, was.Body)

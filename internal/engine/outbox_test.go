@@ -119,8 +119,8 @@ func TestAReceiverThatIsDownForAnHour(t *testing.T) {
 func putNotices(t *testing.T, s journal.Store, route string, at time.Time, keys ...string) {
 	t.Helper()
 	for _, key := range keys {
-		b := journal.Batch{Forwarded: notice.Put(notice.Notice{Key: "web/i-1/t/" + key, Event: notice.Event(key), At: at, Drain: "web/i-1/t"}, "x", []notice.Route{{Name: route}})}
-		if err := s.Write(t.Context(), b); err != nil {
+		n := notice.Notice{Key: "web/i-1/t/" + key, Event: notice.Event(key), At: at, Drain: "web/i-1/t"}
+		if err := s.Write(t.Context(), journal.Batch{Forwarded: notice.Put(n, "x", []notice.Route{{Name: route}})}); err != nil {
 			t.Fatal(err)
 		}
 	}

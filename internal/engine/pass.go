@@ -252,9 +252,9 @@ func (i *Invocation) answer(ctx context.Context) error {
 	return err
 }
 
-// More ends a pass: it sends what waits in the outbox, gives up all leases and begins another pass if there is a reason to, which is a message that was forwarded meanwhile
-// for a scope that is free. Who forwards a message looks for a free lease afterwards, and who frees a lease looks for forwarded messages
-// afterwards, so one of them sees it.
+// More ends a pass: it sends what waits in the outbox, gives up all leases and begins another pass if there is a reason to, which is a
+// message that was forwarded meanwhile for a scope that is free. Who forwards a message looks for a free lease afterwards, and who frees a
+// lease looks for forwarded messages afterwards, so one of them sees it.
 func (i *Invocation) More(ctx context.Context) error {
 	i.Over = true
 	if !i.Core.Early() {

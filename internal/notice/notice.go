@@ -30,9 +30,6 @@ const (
 	Test    Event = "test"    // an operator tries a route; it takes every route that is asked for
 )
 
-// Events are those that a route can choose, in the order in which they happen.
-var Events = []Event{Started, Stuck, Forced, Done}
-
 // Notice is one thing that people are told. All of it may be shown as it is: names from outside are cleaned and bounded.
 type Notice struct {
 	// Key names what is told. It is the same after a restart and on every route, and no other notice has it: a receiver that was told

@@ -242,8 +242,9 @@ func TestWebhookIsTheNoticeOrItsTemplate(t *testing.T) {
 	if err := json.Unmarshal([]byte(d.bodies[0]), &got); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(forced, got); diff != "" || d.got[0].Header.Get("Idempotency-Key") != forced.Key || d.got[0].Header.Get("Content-Type") != "application/json" {
-		t.Errorf("%s%v", diff, d.got[0].Header)
+	h := d.got[0].Header
+	if diff := cmp.Diff(forced, got); diff != "" || h.Get("Idempotency-Key") != forced.Key || h.Get("Content-Type") != "application/json" {
+		t.Errorf("%s%v", diff, h)
 	}
 	r := s.routes["r"]
 	r.Template = `{"text":"{{.Title}}: {{ .Text }}","lost":"{{.CutOff}}","at":"{{.At}}"}`
@@ -359,7 +360,8 @@ func TestASecretThatWasReplaced(t *testing.T) {
 
 // What AWS is sent: the texts for people, and the notice as an event.
 func TestTopicsAndBuses(t *testing.T) {
-	d := newDouble(t, answer(200, `<PublishResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><PublishResult><MessageId>m</MessageId></PublishResult></PublishResponse>`))
+	d := newDouble(t, answer(200, `<PublishResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/">
+		<PublishResult><MessageId>m</MessageId></PublishResult></PublishResponse>`))
 	cfg := aws.Config{
 		Region: "eu-west-1", BaseEndpoint: aws.String(d.URL), Credentials: credentials.NewStaticCredentialsProvider("AKID", "key", ""),
 		Retryer: func() aws.Retryer { return aws.NopRetryer{} },

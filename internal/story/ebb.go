@@ -105,7 +105,9 @@ func (r *run) newQueue(now func() time.Time) *sqs.Queue {
 
 func (r *run) kernelConfig() kernel.Config {
 	q, err := r.w.Queue(r.s.Ebb.queue())
-	cfg := kernel.Config{Hook: r.s.Ebb.hook(), Routes: r.s.Ebb.routes(), LeaveForeign: r.s.Ebb.LeaveForeign, Redrive: err == nil && q.RedriveARN != "" || r.fn != nil}
+	cfg := kernel.Config{
+		Hook: r.s.Ebb.hook(), Routes: r.s.Ebb.routes(), LeaveForeign: r.s.Ebb.LeaveForeign, Redrive: err == nil && q.RedriveARN != "" || r.fn != nil,
+	}
 	if r.s.Ebb.Replicas > 1 || r.fn != nil {
 		cfg.Skew = lease.Skew
 	}
