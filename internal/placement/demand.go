@@ -134,7 +134,7 @@ func (v *view) providers(s *inventory.Service) []string {
 			names = append(names, item.Provider)
 		}
 	}
-	if len(names) == 0 && len(strategy) > 0 { // all weights are 0, as of a strategy with one item
+	if len(names) == 0 { // all weights are 0, as of a strategy with one item
 		for _, item := range strategy {
 			names = append(names, item.Provider)
 		}
