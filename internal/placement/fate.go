@@ -38,11 +38,11 @@ func (v *view) fate(d *demand) Fate {
 		f.Verdict, f.Reasons = Uncertain, doubts
 		return f
 	}
-	if why := v.mayBeBlocked(d, d.lower-d.healthy); len(why) > 0 {
+	if why := v.mayBeBlocked(d, d.lower-d.healthy); why != nil {
 		f.Verdict, f.Reasons = Uncertain, why
 		return f
 	}
-	if why := v.mayBeBlocked(d, d.count); len(why) > 0 {
+	if why := v.mayBeBlocked(d, d.count); why != nil {
 		f.Verdict, f.Reasons = Shrinks, why
 		if room < d.count {
 			f.Reasons = v.whyFull(d, d.count, room)
@@ -96,15 +96,29 @@ func (v *view) doubts(d *demand) []Reason {
 	if needed > d.count {
 		say(NotHealthy, "service %s needs %d healthy tasks; elsewhere %d are healthy, and %d have to be started", d.name, d.lower, d.healthy, d.count)
 	}
-	if needed > 0 && d.upper <= d.lower || d.upper < d.s.Desired {
+	switch {
+	case needed > 0 && d.upper <= d.lower:
 		say(PercentArithmetic, "%s", arithmeticWords(d))
+	case d.upper < d.s.Desired:
+		say(PercentArithmetic, "service %s wants %s, but while a host drains maximumPercent %d allows at most %d (rounded down), so not every task "+
+			"may be replaced", d.name, tasks(d.s.Desired), d.s.MaxPercent, d.upper)
 	}
-	for _, other := range v.demands {
-		if other.def == nil && other.count > 0 && other != d {
-			say(Unjudged, "service %s has to start %s, but its task definition could not be read; it may take any place", other.name, tasks(other.count))
+	for _, other := range v.c.Services {
+		if n := v.blindly(other); n > 0 && other != d.s {
+			say(Unjudged, "service %s has to start %s, but its task definition could not be read; it may take any place", other.Name, tasks(n))
 		}
 	}
 	return doubts
+}
+
+// blindly is how many tasks of unknown needs a service has to start; a daemon has a demand for each of them.
+func (v *view) blindly(s *inventory.Service) (n int) {
+	for _, d := range v.demands {
+		if d.s == s && d.def == nil {
+			n += d.count
+		}
+	}
+	return n
 }
 
 // hopes are ways in which hosts may be added.
