@@ -44,7 +44,7 @@ func (v *view) mayBeBlocked(d *demand, n int) []Reason {
 			if o == d {
 				left = n - 1
 			}
-			if left > 0 {
+			if left > 0 && slices.ContainsFunc(g.rooms, func(i int) bool { return g.enters(i, o) }) {
 				g.others, g.left = append(g.others, o), append(g.left, left)
 			}
 		}

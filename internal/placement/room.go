@@ -131,6 +131,9 @@ func (v *view) mayEnd(t *inventory.Task) bool {
 	if t.DesiredStatus == fleet.Stopped || t.HealthStatus == "UNHEALTHY" {
 		return true
 	}
-	s := v.c.Service(t.Service())
-	return s != nil && (deploying(s) || s.TaskDefinition != t.Family || !s.Daemon && v.live[s.Name] > s.Desired)
+	if t.Service() == "" {
+		return false
+	}
+	s := v.c.Service(t.Service()) // nil: it is not known what that does
+	return s == nil || deploying(s) || s.TaskDefinition != t.Family || !s.Daemon && v.live[s.Name] > s.Desired
 }

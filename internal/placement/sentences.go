@@ -123,7 +123,7 @@ func (g *blockade) words(choice []answer) []Reason {
 		loads[r] = g.found[i]
 	}
 	refusals := g.v.refusals(g.d, choice, loads, true)
-	if len(g.rooms) == 0 || len(g.others) == 0 {
+	if len(g.rooms) == 0 {
 		return append([]Reason{{Order, fmt.Sprintf("there may be no place for service %s", g.d.name)}}, refusals...)
 	}
 	var rivals []string
