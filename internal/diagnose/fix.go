@@ -12,7 +12,7 @@ import (
 )
 
 func (k *known) stopTask(t *inventory.Task) advice.Command {
-	return k.q.At.StopTask(k.cluster.Name, t.ARN.Name())
+	return k.q.At.StopTask(k.home(t).Name, t.ARN.Name())
 }
 
 func (k *known) setState(status string) advice.Command {

@@ -23,7 +23,7 @@ func (k *known) fix(s *inventory.Service, c Code, f placement.Fate) []advice.Fix
 		}
 		surge := k.surge(s)
 		if len(f.Places) == 0 {
-			surge.Note = phrase(surge.Note, "It needs a host with room for one task more")
+			surge.Note += ". It needs a host with room for one task more"
 			return append(k.lower(s, f), surge)
 		}
 		return append([]advice.Fix{surge}, k.lower(s, f)...)

@@ -77,14 +77,18 @@ func (w *why) leaving() {
 		parts = append(parts, "how long Auto Scaling waits for target group "+strings.Join(unread, ", ")+" could not be read")
 		b.Ends = false
 	}
-	if len(w.group.ClassicBalancers) > 0 {
+	classic := len(w.group.ClassicBalancers) > 0 // how long these take is not read
+	if classic {
 		parts = append(parts, "Auto Scaling first waits for connection draining of "+strings.Join(w.group.ClassicBalancers, ", "))
 	}
 	if at := w.group.TerminatingSince(w.instance); !at.IsZero() {
 		since := fmt.Sprintf("it began at %s, %s ago", w.clock(at), span(at, w.q.Now))
-		if longest > 0 && len(unread) == 0 {
-			b.Until = at.Add(longest)
-			since += ", and takes until " + w.clock(b.Until) + " or a little longer"
+		if longest > 0 && len(unread) == 0 && !classic {
+			takes := ", and takes until %s or a little longer"
+			if b.Until = w.due(at.Add(longest)); b.Until.IsZero() {
+				takes = ", and should have taken until %s"
+			}
+			since += fmt.Sprintf(takes, w.clock(at.Add(longest)))
 		}
 		parts = append(parts, since)
 	}
@@ -162,7 +166,7 @@ func (w *why) dead() {
 		for _, c := range w.answers() {
 			fixes = append(fixes, c.Known(known).For("lets it go"))
 		}
-	case state == fleet.StateStopped && (w.member == nil || w.member.State == fleet.InService):
+	case state == fleet.StateStopped && w.host != nil && (w.member == nil || w.member.State == fleet.InService):
 		b.Message += ": start it, and it goes on as the same container instance"
 		b.Ends = false
 		fixes = append(fixes, advice.Say("if it was stopped on purpose, leave its container instance registered: a deregistered one cannot come back. "+
@@ -255,6 +259,8 @@ func (w *why) draining() {
 		return
 	case w.host == nil || w.host.Status == fleet.Draining || w.task != nil && w.task.DesiredStatus == fleet.Stopped:
 		return
+	case w.member != nil && w.member.State.Leaving() && len(w.group.Terminating()) > 0:
+		return // it is drained once its hook is open
 	case w.host.Status == fleet.RegistrationFailed:
 		w.add(Blocker{Code: NotDraining, Exact: true, Message: fmt.Sprintf("container instance %s is %s, so it cannot be set to DRAINING",
 			w.instance, w.host.Status), Advice: advice.Of(w.deregister().Known("it never took a task").For(""))})
@@ -282,9 +288,13 @@ func (w *why) draining() {
 		b.Exact = false
 		b.Message = state + "; who ought to drain it, or since when, could not be read"
 		b.Advice = advice.Of(advice.Say("allow autoscaling:DescribeLifecycleHooks and autoscaling:DescribeScalingActivities, or try again"))
-	case known && since < soon && len(w.group.Terminating()) > 0 || w.ours() && (!known || since < 2*soon):
+	case known && since < soon && len(w.group.Terminating()) > 0 || w.ours() && (!known || since < 2*soon || e.Open && len(w.all) > 1):
 		b.Ends = true
-		b.Message = fmt.Sprintf("%s; it is not DRAINING yet, %s after the termination began. %s", state, inventory.Span(since), w.drainers())
+		yet := "it is not DRAINING yet"
+		if known {
+			yet += ", " + inventory.Span(since) + " after the termination began"
+		}
+		b.Message = fmt.Sprintf("%s; %s. %s", state, yet, w.drainers())
 	case w.ours() && e.Limit != "":
 		b.Message = fmt.Sprintf("Ebb has not set %s DRAINING, although %s ago its termination began: %s", w.instance, inventory.Span(since), state)
 		b.Advice = advice.Of(set.Costs(advice.Interrupts, "Ebb lets no more than "+e.Limit+" of the group leave at once; this one leaves besides",

@@ -17,6 +17,9 @@ func (w *why) hooks() {
 	if w.member == nil || !w.member.State.Waiting() {
 		return
 	}
+	if w.host != nil && w.host.Status == fleet.Active {
+		return // ECS may place a task there at any time; draining says so
+	}
 	words, answered := "no task is left on "+string(w.instance), w.answered()
 	if w.host == nil {
 		words = string(w.instance) + " is in no cluster that could be read, so there is nothing to drain"

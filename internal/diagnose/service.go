@@ -26,9 +26,12 @@ func (w *why) services(left []*inventory.Task) {
 		if f.Kind != placement.Replica || !slices.ContainsFunc(left, func(t *inventory.Task) bool { return slices.Contains(f.Tasks, t.ARN) }) {
 			continue
 		}
-		if s := w.cluster.Service(f.Service); s != nil {
-			w.service(s, f)
+		s := w.cluster.Service(f.Service)
+		if s == nil { // of its tasks nothing is known
+			w.add(Blocker{Code: f.Reasons[0].Code, Message: f.Reasons[0].Message})
+			continue
 		}
+		w.service(s, f)
 	}
 }
 
@@ -82,7 +85,7 @@ func (k *known) failing(s *inventory.Service) Blocker {
 	for _, d := range s.Deployments {
 		switch {
 		case d.Rollout == "FAILED":
-			b.Message = fmt.Sprintf("%s has failed: %s", what(s, d), d.RolloutReason)
+			b.Message = strings.TrimSuffix(fmt.Sprintf("%s has failed: %s", what(s, d), d.RolloutReason), ": ")
 			return b
 		case d.Failed > 0 && d.Running < d.Desired:
 			b.Message = fmt.Sprintf("%s: %s failed to start, %d of %d run%s", what(s, d), inventory.Count(d.Failed, "task"), d.Running, d.Desired, k.saying(s))
@@ -161,7 +164,11 @@ func (k *known) replacement(s *inventory.Service) []Blocker {
 
 // coming says what a task still lacks to count as healthy.
 func (k *known) coming(s *inventory.Service, t *inventory.Task) (Blocker, bool) {
-	name := fmt.Sprintf("a replacement of service %s (task %s on %s)", s.Name, t.ARN.Name(), k.hostOf(t))
+	task := "task " + t.ARN.Name()
+	if on := k.hostOf(t); on != "" {
+		task += " on " + string(on)
+	}
+	name := fmt.Sprintf("a replacement of service %s (%s)", s.Name, task)
 	switch {
 	case t.LastStatus == "RUNNING":
 		return k.health(s, t, name)

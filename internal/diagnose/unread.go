@@ -50,6 +50,10 @@ func (w *why) blind() bool {
 	if len(w.left()) == 0 { // it may be registered in another cluster too, with tasks there
 		missed = append(missed, unseen(w.s, nil)...)
 	}
+	if len(missed) == 0 && gapsOf(&w.known).host() {
+		w.add(Blocker{Code: placement.Unjudged, Message: unknown + "its container instance was not found", Advice: advice.Of(advice.Say("ask again"))})
+		return true
+	}
 	if len(missed) == 0 {
 		return false
 	}
