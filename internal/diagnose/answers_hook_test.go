@@ -54,6 +54,10 @@ func waiting() []world {
 				b.host.CapacityProvider = "cp"
 				b.cluster.CapacityProviders = []inventory.CapacityProvider{{Name: "cp", Group: "web-asg", ManagedDraining: true}}
 			}},
+			{"ECS manages its draining, and not that of others", func(b *board) {
+				b.host.CapacityProvider = "cp"
+				b.cluster.CapacityProviders = []inventory.CapacityProvider{{Name: "far", Group: "far"}, {Name: "cp", Group: "web-asg", ManagedDraining: true}}
+			}},
 			{"ECS manages the draining of others", func(b *board) {
 				b.cluster.CapacityProviders = []inventory.CapacityProvider{{Name: "cp", Group: "web-asg", ManagedDraining: true}}
 			}},
@@ -91,6 +95,7 @@ func waiting() []world {
 			{"it may have to wait, since a minute", func(b *board) { b.ebb().Limit = "1"; b.since(time.Minute) }},
 			{"no Ebb is at work", func(b *board) { b.ebb().Works, b.ebb().Seen = false, b.q.Now.Add(-time.Hour) }},
 			{"no Ebb is at work since two days", func(b *board) { b.ebb().Works, b.ebb().Seen = false, b.q.Now.Add(-48*time.Hour) }},
+			{"the Ebb at work has no name", func(b *board) { b.ebb().Who = "" }},
 			{"no Ebb has ever worked", func(b *board) { b.ebb().Works, b.ebb().Who = false, "" }},
 			{"Ebb does not look after the group", func(b *board) { b.ebb().Manages = false }},
 			{"no Ebb is at work, and it was to wait for its turn", func(b *board) {
@@ -137,6 +142,7 @@ func waiting() []world {
 			{"EC2 could not be asked", func(b *board) { b.ec2(""); b.miss("ec2:DescribeInstances") }},
 			{"EC2 does not know it", func(b *board) { b.ec2("") }},
 			{"the hook has no known limits", func(b *board) { b.group.Hooks[0].Global, b.group.Hooks[0].Heartbeat = 0, 0 }},
+			{"the first of two hooks has no known limit", func(b *board) { b.group.Hooks[0].Global = 0; b.hooked("flush-logs", time.Hour) }},
 			{"its heartbeat was over ten seconds ago", func(b *board) { b.group.Hooks[0].Heartbeat = 10*time.Minute - 10*time.Second }},
 			{"its heartbeat was over fifteen seconds ago", func(b *board) { b.group.Hooks[0].Heartbeat = 10*time.Minute - 15*time.Second }},
 			{"its heartbeat was over sixteen seconds ago", func(b *board) { b.group.Hooks[0].Heartbeat = 10*time.Minute - 16*time.Second }},
@@ -176,6 +182,7 @@ func waiting() []world {
 			{"Ebb has not heard of it since nearly four minutes", func(b *board) { b.ebb().Open = false; b.since(4*time.Minute - time.Second) }},
 			{"Ebb has not heard of it since four minutes", func(b *board) { b.ebb().Open = false; b.since(4 * time.Minute) }},
 			{"Ebb has not heard of it, and since when it leaves is not known", func(b *board) { b.ebb().Open, b.group.Activities = false, nil }},
+			{"Ebb has not heard of it, and there is another hook", func(b *board) { b.ebb().Open = false; b.hooked("flush-logs", time.Hour) }},
 			{"no Ebb is at work", func(b *board) { b.ebb().Works = false }},
 			{"no Ebb is at work, and there is another hook", func(b *board) { b.ebb().Works = false; b.hooked("flush-logs", time.Hour) }},
 			{"Ebb does not look after the group, and there is another hook", func(b *board) {
@@ -210,6 +217,8 @@ func waiting() []world {
 			{"the second one is away", func(b *board) { b.Clusters[1].Hosts[0].Connected = false }},
 			{"the first one is away", func(b *board) { b.host.Connected = false }},
 			{"both have no task", (*board).empty},
+			{"both have no task, and Ebb is at work", func(b *board) { b.empty(); b.ebb() }},
+			{"both have no task, and Ebb is at work, which has not heard of it", func(b *board) { b.empty(); b.ebb().Open = false }},
 			{"both have no task, and the first one is away", func(b *board) { b.empty(); b.host.Connected = false }},
 			{"both have no task, and both are away", func(b *board) {
 				b.empty()

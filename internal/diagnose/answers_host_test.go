@@ -75,6 +75,10 @@ func states() []world {
 				b.host.Status, b.q.Only = fleet.Draining, []string{"prod"}
 				b.empty()
 			}},
+			{"it is drained, and Terminate is suspended", func(b *board) {
+				b.host.Status, b.group.Suspended = fleet.Draining, []string{"Terminate"}
+				b.empty()
+			}},
 			{"it is drained, and of no group", func(b *board) { b.host.Status, b.Groups = fleet.Draining, nil; b.empty() }},
 			{"it is drained, and its task of before is asked about", func(b *board) {
 				asked("web-1")(b)
@@ -85,7 +89,8 @@ func states() []world {
 			{"Detaching", state(fleet.Detaching)}, {"Detached", state(fleet.Detached)},
 			{"Warmed:Stopped", state("Warmed:Stopped")}, {"Warmed:Pending:Wait", state(fleet.WarmedPendingWait)},
 			{"Pending", state("Pending")}, {"Pending:Wait", state("Pending:Wait")}, {"Quarantined", state("Quarantined")},
-			{"Terminating", state(fleet.Terminating)}, {"Terminating:Wait", state(fleet.TerminatingWait)},
+			{"Terminating", state(fleet.Terminating)},
+			{"Terminating without a hook", func(b *board) { state(fleet.Terminating)(b); b.group.Hooks = nil }}, {"Terminating:Wait", state(fleet.TerminatingWait)},
 			{"Terminating:Proceed", state(fleet.TerminatingProceed)}, {"Terminating:Retained", state(fleet.TerminatingRetained)},
 		}},
 		{"its hook is not open yet", func(b *board) {
@@ -110,6 +115,7 @@ func states() []world {
 				b.miss("elasticloadbalancing:DescribeTargetGroups")
 			}},
 			{"it has a classic load balancer", func(b *board) { b.group.ClassicBalancers = []string{"old", "older"} }},
+			{"EC2 says that it is shutting down", func(b *board) { b.ec2(fleet.StateShuttingDown) }},
 			{"it should have opened", func(b *board) { b.since(3 * time.Minute) }},
 			{"a task is asked about", asked("web-1")},
 			{"it goes back to its warm pool", state(fleet.WarmedPending)},
@@ -133,6 +139,16 @@ func states() []world {
 			{"its hook is not Ebb's", func(b *board) { b.ebb(); b.q.Hook = "other" }},
 			{"it is not leaving", state(fleet.InService)},
 			{"it is of no group", func(b *board) { b.Groups = nil }},
+			{"it is not leaving, and Ebb is at work", func(b *board) { state(fleet.InService)(b); b.ebb() }},
+			{"it is not leaving, and Ebb's journal could not be read", func(b *board) {
+				state(fleet.InService)(b)
+				*b.ebb() = diagnose.Ebb{Manages: true, Unread: true}
+			}},
+			{"it is not leaving, and in no cluster", func(b *board) { state(fleet.InService)(b); b.Clusters = nil }},
+			{"it is not leaving, and hooks could not be read", func(b *board) {
+				state(fleet.InService)(b)
+				b.miss("autoscaling:DescribeLifecycleHooks of group web-asg")
+			}},
 			{"its hook is not open yet", state(fleet.Terminating)},
 			{"it is stopped", func(b *board) { b.ec2(fleet.StateStopped) }},
 			{"it is stopped, and no task is left", func(b *board) { b.ec2(fleet.StateStopped); b.empty() }},

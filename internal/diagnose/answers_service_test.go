@@ -95,6 +95,7 @@ func stuck() []world {
 			{"a larger host has room when it is empty", func(b *board) { b.def.CPU = 2048 }},
 			{"no host of the group has such CPU", func(b *board) { b.def.CPU = 2049 }},
 			{"another host of the group has such CPU", func(b *board) { b.def.CPU, b.host.CPU = 2049, 4096 }},
+			{"the other host of the group has such CPU", func(b *board) { b.def.CPU, b.other.CPU = 2049, 4096 }},
 			{"a host of another group has such CPU", func(b *board) {
 				b.def.CPU, b.other.CPU = 2049, 4096
 				b.group.Instances = b.group.Instances[:1]
@@ -163,6 +164,21 @@ func stuck() []world {
 				b.cluster.DefaultStrategy, b.web.Strategy = b.web.Strategy, nil
 				b.grouped("more", 0, 3)
 			}},
+			{"another capacity provider's group launches a host", func(b *board) {
+				b.cluster.CapacityProviders = []inventory.CapacityProvider{{Name: "far", Group: "far"}}
+				provider("cp", "web-asg")(b)
+				b.grouped("far", 1, 3)
+			}},
+			{"its second capacity provider's group launches a host", func(b *board) {
+				b.cluster.CapacityProviders = []inventory.CapacityProvider{{Name: "far", Group: "far"}}
+				provider("cp", "more")(b)
+				b.grouped("more", 1, 3)
+			}},
+			{"only its group was read, and a host is Pending", func(b *board) { b.q.Alone = true; launched("Pending", 0)(b) }},
+			{"managed scaling may add a host to a group that was not read", func(b *board) {
+				provider("cp", "more")(b)
+				b.cluster.CapacityProviders[0].ManagedScaling, b.q.Alone = true, true
+			}},
 			{"managed scaling may add a host", func(b *board) {
 				provider("cp", "web-asg")(b)
 				b.cluster.CapacityProviders[0].ManagedScaling = true
@@ -182,6 +198,12 @@ func stuck() []world {
 				b.other.Free.CPU = 1024
 				b.web.Constraints = []inventory.Constraint{{Type: "distinctInstance"}}
 			}},
+			{"every host has one, and its task definition could not be read", func(b *board) {
+				b.cluster.TaskDefinitions = nil
+				b.web.Constraints = []inventory.Constraint{{Type: "distinctInstance"}}
+			}},
+			{"three are missing, and three quarters may be", func(b *board) { b.web.Desired, b.web.MinPercent, b.cluster.Tasks = 4, 75, b.cluster.Tasks[:1] }},
+			{"three are missing, and half may be", func(b *board) { b.web.Desired, b.web.MinPercent, b.cluster.Tasks = 4, 50, b.cluster.Tasks[:1] }},
 			{"no other host is there", func(b *board) { b.cluster.Hosts, b.cluster.Tasks = b.cluster.Hosts[:1], b.cluster.Tasks[:1] }},
 		}},
 		{"percents leave no freedom", func(b *board) { b.web.MaxPercent = 100 }, []change{
@@ -222,6 +244,18 @@ func stuck() []world {
 			{"its service asks for two", func(b *board) {
 				b.web.Constraints = asks("attribute:rack == 1", "attribute:row == 2")
 			}},
+			{"its service asks for two, and the other host has one", func(b *board) {
+				b.def.Requires, b.web.Constraints = nil, asks("attribute:rack == 1", "attribute:row == 2")
+				b.other.Attributes["rack"] = "1"
+			}},
+			{"its service asks for a host of its own, too", func(b *board) {
+				b.def.Requires = nil
+				b.web.Constraints = append([]inventory.Constraint{{Type: "distinctInstance"}}, asks("attribute:tier == gold")...)
+			}},
+			{"its service asks for more of it", func(b *board) { b.def.Requires, b.web.Constraints = nil, asks("attribute:size >= 5") }},
+			{"a host that leaves comes first", func(b *board) {
+				b.cluster.Hosts = []*inventory.Host{host("prod", "i-third", fleet.Draining), b.host, b.other}
+			}},
 			{"its service asks for another", func(b *board) {
 				b.def.Requires, b.web.Constraints = nil, asks("attribute:tier != gold")
 				b.other.Attributes["tier"] = "gold"
@@ -243,6 +277,10 @@ func stuck() []world {
 			{"until now", func(b *board) { b.task.ProtectedUntil = b.q.Now }},
 			{"another task of it is protected", func(b *board) { b.task.Protected, b.twin.Protected = false, true }},
 			{"two are", func(b *board) { b.also("web-0", "web:7", "service:web").Protected = true }},
+			{"two are, for an hour", func(b *board) {
+				t := b.also("web-0", "web:7", "service:web")
+				t.Protected, t.ProtectedUntil, b.task.ProtectedUntil = true, b.q.Now.Add(time.Hour), b.q.Now.Add(time.Hour)
+			}},
 			{"one of two is", func(b *board) { b.also("web-0", "web:7", "service:web") }},
 			{"protection could not be read", func(b *board) { b.task.Protected = false; b.miss("ecs:GetTaskProtection of cluster prod") }},
 			{"no host has room", full},

@@ -121,6 +121,10 @@ func tasks() []world {
 			{"its task definition has no container", containers()},
 			{"its delay could not be read", func(b *board) { b.tg.DelayKnown = false }},
 			{"its service is not there", func(b *board) { b.cluster.Services = nil }},
+			{"its service is not there, and it was just ordered to stop", func(b *board) {
+				b.cluster.Services = nil
+				ordered("STOPPING", 10*time.Second)(b)
+			}},
 			{"the service has no target group", func(b *board) { b.web.LoadBalancers = nil }},
 			{"it is of no service", func(b *board) { b.task.Group = "family:web" }},
 			{"a second one has got it before", func(b *board) { stop(b, b.also("web-0", "web:7", "service:web"), "STOPPING", 150*time.Second) }},

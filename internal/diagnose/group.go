@@ -143,7 +143,7 @@ func (w *why) dead() {
 	b := Blocker{Code: HostGone, Message: fmt.Sprintf("EC2 says that %s is %s", w.instance, state), Exact: true, Ends: true}
 	var fixes []advice.Fix
 	known := "EC2 says that the instance is " + string(state) + ": nothing on it runs any more"
-	if left := len(w.left()); w.host != nil && left > 0 {
+	if left := len(w.left()); left > 0 {
 		b.Message += fmt.Sprintf("; ECS still lists %s on it", inventory.Count(left, "task"))
 		if state == fleet.StateTerminated {
 			b.Message += ", which no agent will report as stopped"
@@ -259,8 +259,6 @@ func (w *why) draining() {
 		return
 	case w.host == nil || w.host.Status == fleet.Draining || w.task != nil && w.task.DesiredStatus == fleet.Stopped:
 		return
-	case w.member != nil && w.member.State.Leaving() && len(w.group.Terminating()) > 0:
-		return // it is drained once its hook is open
 	case w.host.Status == fleet.RegistrationFailed:
 		w.add(Blocker{Code: NotDraining, Exact: true, Message: fmt.Sprintf("container instance %s is %s, so it cannot be set to DRAINING",
 			w.instance, w.host.Status), Advice: advice.Of(w.deregister().Known("it never took a task").For(""))})
@@ -269,6 +267,8 @@ func (w *why) draining() {
 		w.add(Blocker{Code: NotDraining, Exact: true, Ends: true, Message: fmt.Sprintf("container instance %s is %s, so it cannot be set to DRAINING",
 			w.instance, w.host.Status), Advice: advice.Of(advice.Say("wait: this state passes"))})
 		return
+	case w.member.State.Leaving() && len(w.group.Terminating()) > 0:
+		return // it is drained once its hook is open
 	}
 	b := Blocker{Code: NotDraining, Exact: true}
 	state := fmt.Sprintf("group %s terminates %s, and its container instance in cluster %s is ACTIVE", w.group.Name, w.instance, w.cluster.Name)
@@ -288,7 +288,7 @@ func (w *why) draining() {
 		b.Exact = false
 		b.Message = state + "; who ought to drain it, or since when, could not be read"
 		b.Advice = advice.Of(advice.Say("allow autoscaling:DescribeLifecycleHooks and autoscaling:DescribeScalingActivities, or try again"))
-	case known && since < soon && len(w.group.Terminating()) > 0 || w.ours() && (!known || since < 2*soon || e.Open && len(w.all) > 1):
+	case since < soon && len(w.group.Terminating()) > 0 || w.ours() && (!known || since < 2*soon || e.Open && len(w.all) > 1):
 		b.Ends = true
 		yet := "it is not DRAINING yet"
 		if known {

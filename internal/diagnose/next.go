@@ -45,12 +45,8 @@ func (w *why) next() {
 	}
 	switch state := w.member.State; {
 	case state.Leaving():
-		at := slices.IndexFunc(w.report.Blockers, func(b Blocker) bool { return b.Code == GroupBalancer })
-		until := time.Time{}
-		if at >= 0 {
-			until = w.report.Blockers[at].Until
-		}
-		add(HookOpens, until, "the group's own load balancers have let go of it, and its hooks open")
+		balancer := slices.IndexFunc(w.report.Blockers, func(b Blocker) bool { return b.Code == GroupBalancer }) // leaving has said it
+		add(HookOpens, w.report.Blockers[balancer].Until, "the group's own load balancers have let go of it, and its hooks open")
 	case state == fleet.TerminatingProceed:
 		add(Gone, time.Time{}, "EC2 terminates it")
 	case state.Waiting() && len(w.group.Terminating()) > 0:
@@ -84,7 +80,6 @@ func (w *why) nextInHook(add func(Event, time.Time, string, ...any)) {
 		switch {
 		case ours && w.q.Ebb.Queued:
 			add(SetDraining, time.Time{}, "another of the group has left, and Ebb sets it DRAINING")
-		case w.misplaced(): // nobody is about to do anything
 		case ours && w.q.Ebb.Limit != "": // it may be told to wait yet
 			add(SetDraining, time.Time{}, "Ebb sets it DRAINING, if no more than %s of the group leave with it", w.q.Ebb.Limit)
 		case !slices.ContainsFunc(w.report.Blockers, func(b Blocker) bool { return b.Code == NotDraining && !b.Ends }):
@@ -109,10 +104,7 @@ func (w *why) nextOfHooks(ours bool, left []*inventory.Task, add func(Event, tim
 		if h.Name == w.q.Hook && (ours || w.answered()) {
 			continue
 		}
-		end := time.Time{}
-		if !at.IsZero() && h.Heartbeat > 0 {
-			end = w.due(at.Add(h.Heartbeat)) // if that is over, it has been answered, or somebody beats
-		}
+		end := w.due(at.Add(h.Heartbeat)) // if that is over, it has been answered, or somebody beats
 		if !end.IsZero() || len(left) == 0 {
 			add(HookEnds, end, "hook %s is answered, or times out if nobody beats", h.Name)
 		}
@@ -196,5 +188,5 @@ func (w *why) wait() string {
 
 // minute spells the end of a time's minute.
 func minute(t time.Time) string {
-	return t.UTC().Add(time.Minute - time.Nanosecond).Truncate(time.Minute).Format("15:04 UTC")
+	return t.UTC().Add(time.Minute - time.Nanosecond).Format("15:04 UTC")
 }

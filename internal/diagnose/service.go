@@ -26,12 +26,11 @@ func (w *why) services(left []*inventory.Task) {
 		if f.Kind != placement.Replica || !slices.ContainsFunc(left, func(t *inventory.Task) bool { return slices.Contains(f.Tasks, t.ARN) }) {
 			continue
 		}
-		s := w.cluster.Service(f.Service)
-		if s == nil { // of its tasks nothing is known
+		if s := w.cluster.Service(f.Service); s != nil {
+			w.service(s, f)
+		} else { // nothing is known of it
 			w.add(Blocker{Code: f.Reasons[0].Code, Message: f.Reasons[0].Message})
-			continue
 		}
-		w.service(s, f)
 	}
 }
 

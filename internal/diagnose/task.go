@@ -45,7 +45,7 @@ func (w *why) standalone(t *inventory.Task) {
 	b.Message = fmt.Sprintf("task %s (%s) was started by %s and belongs to no service: ECS never moves or stops it; %s and stays until it ends by itself",
 		t.ARN.Name(), t.Family, startedBy(t), phrase("it has been running", w.since(t.StartedAt)))
 	g := gapsOf(&w.known)
-	if since, known := w.leavingFor(); !b.Ends && !(known && since < patience) && !g.group() && !g.begin() && !g.journal() {
+	if since, _ := w.leavingFor(); !b.Ends && since >= patience && !g.group() && !g.begin() && !g.journal() {
 		b.Last = append(b.Last, w.stopTask(t).For("ends it now"))
 	}
 	w.add(b)
