@@ -259,6 +259,10 @@ func waiting() []world {
 			{"the second one is asked about by its ARN", asked(account + "container-instance/old/ci-target")},
 			{"both are ACTIVE", active},
 			{"tasks of the second could not be read", missed("ecs:ListTasks of cluster old")},
+			{"tasks and services of both could not be read", func(b *board) {
+				b.miss("ecs:DescribeServices of cluster prod", "ecs:ListTasks of cluster prod")
+				b.miss("ecs:DescribeServices of cluster old", "ecs:ListTasks of cluster old")
+			}},
 			{"tasks of a third could not be read", missed("ecs:ListTasks of cluster third")},
 			{"hosts of a third could not be read", missed("ecs:ListContainerInstances of cluster third")},
 			{"hosts of a third could not be read, and no task is left", func(b *board) {

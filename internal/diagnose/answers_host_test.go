@@ -61,6 +61,11 @@ func states() []world {
 			{"its task is asked about, which is to stop", func(b *board) { asked("web-1")(b); b.task.DesiredStatus = fleet.Stopped }},
 			{"a task is to stop", func(b *board) { b.task.DesiredStatus = fleet.Stopped }},
 			{"a task of Fargate is asked about", func(b *board) { asked("web-1")(b); b.task.ContainerInstance = "" }},
+			{"a task of Fargate is asked about, which is to stop, and protection could not be read", func(b *board) {
+				asked("web-1")(b)
+				b.task.ContainerInstance, b.task.DesiredStatus = "", fleet.Stopped
+				b.miss("ecs:GetTaskProtection")
+			}},
 			{"a task is asked about whose host is not there", func(b *board) { asked("web-1")(b); b.cluster.Hosts = b.cluster.Hosts[1:] }},
 			{"a task is asked about whose host could not be read", func(b *board) {
 				asked("web-1")(b)
@@ -116,6 +121,7 @@ func states() []world {
 			}},
 			{"it has a classic load balancer", func(b *board) { b.group.ClassicBalancers = []string{"old", "older"} }},
 			{"EC2 says that it is shutting down", func(b *board) { b.ec2(fleet.StateShuttingDown) }},
+			{"its tasks could not be read", missed("ecs:ListTasks of cluster prod")},
 			{"it should have opened", func(b *board) { b.since(3 * time.Minute) }},
 			{"a task is asked about", asked("web-1")},
 			{"it goes back to its warm pool", state(fleet.WarmedPending)},

@@ -302,6 +302,7 @@ func coming() []world {
 			{"since when is not known", func(b *board) { b.group.Activities = nil }},
 			{"something could not be read", missed("ecs:GetTaskProtection of cluster prod")},
 			{"a second task is on it", func(b *board) { b.also("web-0", "web:7", "service:web") }},
+			{"more than all are to be healthy", func(b *board) { b.web.MinPercent = 150 }},
 			{"it may have fewer, and no host has room", func(b *board) { b.web.MinPercent = 50; full(b) }},
 		}},
 		{"its replacement pulls its image", func(b *board) {
@@ -338,6 +339,14 @@ func coming() []world {
 			{"it has one, which says HEALTHY", func(b *board) { b.def.Containers[0].HealthCheck, b.twin.HealthStatus = true, "HEALTHY" }},
 			{"it has one, which says UNHEALTHY", func(b *board) { b.def.Containers[0].HealthCheck, b.twin.HealthStatus = true, "UNHEALTHY" }},
 			{"its task says UNHEALTHY", func(b *board) { b.twin.HealthStatus, b.cluster.TaskDefinitions = "UNHEALTHY", nil }},
+			{"two say nothing yet, and a third starts", func(b *board) {
+				b.def.Containers[0].HealthCheck = true
+				for i, status := range []string{"PENDING", "PENDING", "RUNNING"} {
+					t := *b.twin
+					t.ARN, t.LastStatus = fleet.ARN(fmt.Sprintf("%stask/prod/web-%d", account, i+3)), status
+					b.cluster.Tasks = append(b.cluster.Tasks, &t)
+				}
+			}},
 			{"its second container has one", func(b *board) {
 				b.def.Containers = append(b.def.Containers, inventory.Container{Name: "proxy", HealthCheck: true})
 			}},
@@ -356,6 +365,13 @@ func coming() []world {
 			{"that target is of another container port", func(b *board) { b.twin.Addresses[0].ContainerPort = 81 }},
 			{"it has no address", func(b *board) { b.twin.Addresses = nil }},
 			{"its target group could not be read", func(b *board) { b.TargetGroups = nil }},
+			{"its second address has the port", func(b *board) {
+				b.twin.Addresses = append([]fleet.Address{{Container: "app", ContainerPort: 81, HostPort: 1}}, b.twin.Addresses...)
+			}},
+			{"its second address has it, and its own", func(b *board) {
+				b.tg.Type, b.twin.Addresses = "ip", []fleet.Address{{IP: "10.0.0.6"}, {IP: "10.0.0.7"}}
+				b.tg.Targets[0].Target = fleet.TargetID{ID: "10.0.0.7", Port: 80}
+			}},
 			{"a first target is healthy", func(b *board) {
 				b.twin.Addresses = append(b.twin.Addresses, fleet.Address{ContainerPort: 80, HostPort: 1})
 				b.tg.Targets = append([]fleet.Health{{Target: fleet.TargetID{ID: "i-other", Port: 1}, State: "healthy"}}, b.tg.Targets...)
@@ -409,6 +425,27 @@ func coming() []world {
 				before("web:6", 0, 1))},
 			{"the one before is gone", deployed(primary("COMPLETED", 2, 0, 0),
 				before("web:6", 0, 0))},
+			{"the one before has not stopped yet", deployed(primary("COMPLETED", 2, 0, 0), before("web:6", 1, 0))},
+			{"it goes well, and the one before has failed", func(b *board) {
+				deployed(primary("IN_PROGRESS", 1, 1, 0), before("web:6", 1, 0))(b)
+				b.web.Deployments[1].Rollout, b.web.Deployments[1].RolloutReason = "FAILED", "rolling back"
+			}},
+			{"it fails, too, after the one before", func(b *board) {
+				deployed(primary("IN_PROGRESS", 1, 0, 3), before("web:6", 1, 0))(b)
+				b.web.Deployments[1].Rollout = "FAILED"
+			}},
+			{"it comes second", func(b *board) {
+				deployed(before("web:6", 1, 1), primary("IN_PROGRESS", 1, 0, 3))(b)
+			}},
+			{"the one before has failed tasks", func(b *board) {
+				deployed(primary("IN_PROGRESS", 1, 1, 0), before("web:6", 2, 1))(b)
+				b.web.Deployments[1].Failed = 3
+			}},
+			{"the one before is inactive", func(b *board) {
+				deployed(primary("IN_PROGRESS", 1, 0, 3), before("web:6", 0, 0))(b)
+				b.web.Deployments[1].Status = "INACTIVE"
+			}},
+			{"its task is protected too", func(b *board) { b.task.Protected = true }},
 			{"another one is inactive", deployed(primary("COMPLETED", 2, 0, 0),
 				inventory.Deployment{Status: "INACTIVE", TaskDefinition: "web:6", Running: 1, Rollout: "IN_PROGRESS"})},
 			{"the service says so", event(time.Minute, "(service web) is unable to consistently start tasks successfully.")},

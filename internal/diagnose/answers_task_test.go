@@ -68,6 +68,10 @@ func tasks() []world {
 				stop(b, b.also("web-0", "web:7", "service:web"), "DEACTIVATING", 30*time.Second)
 			}},
 			{"a second task is STOPPING", func(b *board) { stop(b, b.also("web-0", "web:7", "service:web"), "STOPPING", 150*time.Second) }},
+			{"a second task is STOPPING, and protection could not be read", func(b *board) {
+				stop(b, b.also("web-0", "web:7", "service:web"), "STOPPING", 150*time.Second)
+				b.miss("ecs:GetTaskProtection of cluster prod")
+			}},
 			{"a job is there too", func(b *board) { job(b) }},
 			{"it is asked about", asked("web-1")},
 		}},
