@@ -26,11 +26,25 @@ func said(kinds ...string) func(*board) {
 // waiting are worlds in which who drains the instance, or which hook holds it, is the answer.
 func waiting() []world {
 	active := func(b *board) { b.host.Status = fleet.Active }
+	balanced := func(ago time.Duration) func(*board) {
+		return func(b *board) {
+			b.TargetGroups = append(b.TargetGroups, &inventory.TargetGroup{ARN: "slow", Delay: 5 * time.Minute, DelayKnown: true})
+			b.group.TargetGroups = []fleet.ARN{"gone", "slow", b.tg.ARN}
+			b.since(ago)
+		}
+	}
 	return []world{
 		{"it is not DRAINING", active, []change{
 			{"its termination has just begun", began(0)},
 			{"since nearly two minutes", began(2*time.Minute - time.Second)},
 			{"since two minutes", began(2 * time.Minute)},
+			{"its own load balancers took five minutes, and two have passed since then", balanced(7 * time.Minute)},
+			{"its own load balancers took five minutes, and nearly two have passed since then", balanced(7*time.Minute - time.Second)},
+			{"its classic load balancer took a time that is not known", func(b *board) { b.group.ClassicBalancers = []string{"old"} }},
+			{"its own load balancers took a time that is not known", func(b *board) {
+				balanced(7*time.Minute - time.Second)(b)
+				b.TargetGroups[1].DelayKnown = false
+			}},
 			{"by AWS's clock it begins in a minute", began(-time.Minute)},
 			{"since when is not known", func(b *board) { b.group.Activities = nil }},
 			{"since when could not be read", func(b *board) {
@@ -89,6 +103,8 @@ func waiting() []world {
 			{"its termination has just begun", began(0)},
 			{"since nearly four minutes", began(4*time.Minute - time.Second)},
 			{"since four minutes", began(4 * time.Minute)},
+			{"its own load balancers took five minutes, and four have passed since then", balanced(9 * time.Minute)},
+			{"its own load balancers took five minutes, and nearly four have passed since then", balanced(9*time.Minute - time.Second)},
 			{"since when is not known", func(b *board) { b.group.Activities = nil }},
 			{"it waits for its turn", func(b *board) { e := b.ebb(); e.Queued, e.Limit, e.Waiting = true, "25%", "for its turn" }},
 			{"it may have to wait", func(b *board) { b.ebb().Limit = "1" }},
@@ -180,6 +196,7 @@ func waiting() []world {
 			{"Ebb has a deadline", func(b *board) { b.ebb().Deadline = b.q.Now.Add(time.Hour) }},
 			{"Ebb has not heard of it", func(b *board) { b.ebb().Open = false }},
 			{"Ebb has not heard of it since nearly four minutes", func(b *board) { b.ebb().Open = false; b.since(4*time.Minute - time.Second) }},
+			{"Ebb has not heard of it, and its own load balancers took five minutes", func(b *board) { b.ebb().Open = false; balanced(8 * time.Minute)(b) }},
 			{"Ebb has not heard of it since four minutes", func(b *board) { b.ebb().Open = false; b.since(4 * time.Minute) }},
 			{"Ebb has not heard of it, and since when it leaves is not known", func(b *board) { b.ebb().Open, b.group.Activities = false, nil }},
 			{"Ebb has not heard of it, and there is another hook", func(b *board) { b.ebb().Open = false; b.hooked("flush-logs", time.Hour) }},

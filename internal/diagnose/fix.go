@@ -12,10 +12,6 @@ import (
 	"github.com/ebbhq/ebb/internal/inventory"
 )
 
-func (k *known) stopTask(t *inventory.Task) advice.Command {
-	return k.q.At.StopTask(k.home(t).Name, t.ARN.Name())
-}
-
 func (k *known) setState(status string) advice.Command {
 	return k.q.At.SetState(k.cluster.Name, k.host.ARN.Name(), status)
 }
@@ -221,6 +217,20 @@ func (k *known) leavingFor() (time.Duration, bool) {
 		return math.MaxInt64, false
 	}
 	return max(0, k.q.Now.Sub(k.group.TerminatingSince(k.instance))), true
+}
+
+// ownDelay is for how long Auto Scaling drains the group's own load balancers before the hooks open; false: it may be longer. How long classic
+// ones take is not read.
+func (k *known) ownDelay() (longest time.Duration, known bool) {
+	known = len(k.group.ClassicBalancers) == 0
+	for _, arn := range k.group.TargetGroups {
+		if tg := k.s.TargetGroup(arn); tg != nil && tg.DelayKnown {
+			longest = max(longest, tg.Delay)
+		} else {
+			known = false
+		}
+	}
+	return longest, known
 }
 
 // span spells how long it is from one time to another; clocks that differ make it nothing, never less.

@@ -60,7 +60,7 @@ func (w *why) groupState() {
 func (w *why) leaving() {
 	parts := []string{fmt.Sprintf("%s is %s in group %s: no hook is open yet", w.instance, w.member.State, w.group.Name)}
 	b := Blocker{Code: GroupBalancer, Exact: true, Ends: true}
-	var longest time.Duration
+	longest, known := w.ownDelay()
 	var unread []string
 	for _, arn := range w.group.TargetGroups {
 		tg := w.s.TargetGroup(arn)
@@ -69,21 +69,17 @@ func (w *why) leaving() {
 			continue
 		}
 		parts = append(parts, fmt.Sprintf("Auto Scaling first waits for target group %s (deregistration delay %s)", tg.Name, inventory.Span(tg.Delay)))
-		if tg.Delay > longest {
-			longest = tg.Delay
-		}
 	}
 	if len(unread) > 0 {
 		parts = append(parts, "how long Auto Scaling waits for target group "+strings.Join(unread, ", ")+" could not be read")
 		b.Ends = false
 	}
-	classic := len(w.group.ClassicBalancers) > 0 // how long these take is not read
-	if classic {
+	if len(w.group.ClassicBalancers) > 0 {
 		parts = append(parts, "Auto Scaling first waits for connection draining of "+strings.Join(w.group.ClassicBalancers, ", "))
 	}
 	if at := w.group.TerminatingSince(w.instance); !at.IsZero() {
 		since := fmt.Sprintf("it began at %s, %s ago", w.clock(at), span(at, w.q.Now))
-		if longest > 0 && len(unread) == 0 && !classic {
+		if longest > 0 && known {
 			takes := ", and takes until %s or a little longer"
 			if b.Until = w.due(at.Add(longest)); b.Until.IsZero() {
 				takes = ", and should have taken until %s"
@@ -273,6 +269,8 @@ func (w *why) draining() {
 	b := Blocker{Code: NotDraining, Exact: true}
 	state := fmt.Sprintf("group %s terminates %s, and its container instance in cluster %s is ACTIVE", w.group.Name, w.instance, w.cluster.Name)
 	since, known := w.leavingFor()
+	delay, _ := w.ownDelay()
+	open := since - delay // for so long its hooks can have been open
 	set := w.setState(fleet.Draining)
 	switch e := w.q.Ebb; {
 	case w.ours() && e.Queued:
@@ -288,7 +286,7 @@ func (w *why) draining() {
 		b.Exact = false
 		b.Message = state + "; who ought to drain it, or since when, could not be read"
 		b.Advice = advice.Of(advice.Say("allow autoscaling:DescribeLifecycleHooks and autoscaling:DescribeScalingActivities, or try again"))
-	case since < soon && len(w.group.Terminating()) > 0 || w.ours() && (!known || since < 2*soon || e.Open && len(w.all) > 1):
+	case open < soon && len(w.group.Terminating()) > 0 || w.ours() && (!known || open < 2*soon || e.Open && len(w.all) > 1):
 		b.Ends = true
 		yet := "it is not DRAINING yet"
 		if known {

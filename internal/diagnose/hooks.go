@@ -61,11 +61,12 @@ func (w *why) hooks() {
 // release is what to do about one hook that may hold an instance without tasks, and whether it ends by itself.
 func (w *why) release(h fleet.Hook) ([]advice.Fix, bool) {
 	since, _ := w.leavingFor()
+	delay, _ := w.ownDelay()
 	if gapsOf(&w.known).ec2() || gapsOf(&w.known).begin() || h.Name == w.q.Hook && gapsOf(&w.known).journal() {
 		return []advice.Fix{advice.Say("ask again when all can be read; until then leave hook %s to the program that answers it", h.Name)}, false
 	}
 	switch e := w.q.Ebb; {
-	case h.Name == w.q.Hook && w.ours() && (e.Open || since < 2*soon):
+	case h.Name == w.q.Hook && w.ours() && (e.Open || since-delay < 2*soon):
 		if e.Empty.IsZero() || w.q.Now.Sub(e.Empty) < e.Grace+2*soon {
 			return nil, true // Ebb lists the tasks once more, and then answers
 		}
@@ -126,7 +127,8 @@ func (w *why) limits() {
 		}
 		note := fmt.Sprintf("hook %s ends after at most %s, even with heartbeats", h.Name, inventory.Span(h.Global))
 		if at := w.group.TerminatingSince(w.instance); !at.IsZero() {
-			note += ": about " + w.clock(at.Add(h.Global))
+			delay, _ := w.ownDelay()
+			note += ": about " + w.clock(at.Add(delay+h.Global))
 		}
 		if h.Name == fleet.ManagedDrainingHook {
 			note += "; ECS managed draining keeps it open until every task has stopped"

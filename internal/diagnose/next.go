@@ -99,12 +99,16 @@ func (w *why) nextInHook(add func(Event, time.Time, string, ...any)) {
 
 // nextOfHooks is when hooks end: that of another program by its answer or its timeout, at once where nothing is left to do.
 func (w *why) nextOfHooks(ours bool, left []*inventory.Task, add func(Event, time.Time, string, ...any)) {
-	at := w.group.TerminatingSince(w.instance)
+	delay, known := w.ownDelay()
+	opens := w.group.TerminatingSince(w.instance).Add(delay)
 	for _, h := range w.group.Terminating() {
 		if h.Name == w.q.Hook && (ours || w.answered()) {
 			continue
 		}
-		end := w.due(at.Add(h.Heartbeat)) // if that is over, it has been answered, or somebody beats
+		end := w.due(opens.Add(h.Heartbeat)) // if that is over, it has been answered, or somebody beats
+		if !known {
+			end = time.Time{}
+		}
 		if !end.IsZero() || len(left) == 0 {
 			add(HookEnds, end, "hook %s is answered, or times out if nobody beats", h.Name)
 		}

@@ -46,7 +46,7 @@ func (w *why) standalone(t *inventory.Task) {
 		t.ARN.Name(), t.Family, startedBy(t), phrase("it has been running", w.since(t.StartedAt)))
 	g := gapsOf(&w.known)
 	if since, _ := w.leavingFor(); !b.Ends && since >= patience && !g.group() && !g.begin() && !g.journal() {
-		b.Last = append(b.Last, w.stopTask(t).For("ends it now"))
+		b.Last = append(b.Last, w.q.At.StopTask(w.home(t).Name, t.ARN.Name()).For("ends it now"))
 	}
 	w.add(b)
 }
