@@ -155,7 +155,7 @@ TESTED = [
      "doctor", "TestWhichDrainerIsEnded"),
     ("the doctor ends a drainer while an instance waits", "internal/doctor/hooks.go",
      "return i.State.Waiting() || i.State.Leaving() })", "return i.State.Leaving() })", "doctor", "TestWhichDrainerIsEnded"),
-    ("the doctor overwrites the policy of a queue", "internal/doctor/notifications.go", 'if q.Policy != "" || q.URL == "" {', 'if q.URL == "" {',
+    ("the doctor overwrites the policy of a queue", "internal/doctor/notifications.go", 'if q.Policy != "" {', 'if q.Policy == "" {',
      "doctor", "TestAPolicyThatIsThereIsKept"),
     ("a refresh that has not begun waits for nothing", "internal/doctor/groups.go", 'r.Status != "Pending" && r.Status != "InProgress"', 'r.Status != "InProgress"',
      "doctor", "TestWhatIsNoFaultAndWhatIs"),
