@@ -55,6 +55,12 @@ func TestBounds(t *testing.T) {
 			g.Instances[2].State, g.Activities = fleet.TerminatingWait, []fleet.Activity{{Instance: "i-0c", Start: now.Add(-since)}}
 		}
 	}
+	alone := func(do part) part { // without a configuration of Ebb
+		return func(in *Input, c *inventory.Cluster, g *inventory.Group) {
+			do(in, c, g)
+			in.Ebb = nil
+		}
+	}
 	const need = 2 * time.Minute // of the drain of web: 30 s until its target is out, 30 s to stop, and a minute
 	for _, x := range []struct {
 		check  string
@@ -89,6 +95,16 @@ func TestBounds(t *testing.T) {
 		{"spot-delay", "warn: is 2m", spot(2 * time.Minute)},
 		{"waiting", "info: ", waiting(35 * time.Minute)},
 		{"waiting", "error: ", waiting(35*time.Minute + 1)},
+		{"waiting", "info: ", alone(waiting(65 * time.Minute))},
+		{"waiting", "error: ", alone(waiting(65*time.Minute + 1))},
+		{"hook-runs-out", "", alone(hook(15*time.Minute, 30*time.Minute, 0))},
+		{"hook-runs-out", "warn: before Ebb's deadline of 30m", alone(hook(15*time.Minute, 30*time.Minute-1, 0))},
+		{"deadline-short", "warn: the drain of service web takes", func(in *Input, c *inventory.Cluster, _ *inventory.Group) {
+			api := *c.Service("web") // takes as long
+			api.Name, in.Ebb.Groups[0].Deadline = "api", need-1
+			c.Services = append(c.Services, &api)
+			addTask(c, c.Hosts[1].ARN, "web:1", "service:api")
+		}},
 		{"never-joined", "", func(in *Input, c *inventory.Cluster, _ *inventory.Group) {
 			c.Hosts, in.Inventory.Instances[2].Launched = c.Hosts[:2], now.Add(-settled+1)
 		}},
@@ -218,9 +234,11 @@ func TestPatternsOfWhichAPartIsNotKnown(t *testing.T) {
 	in := clean()
 	g, h := in.Inventory.Groups[0], in.Inventory.Groups[0].Hooks[0]
 	for pattern, want := range map[string]verdict{
-		`{"aaa":["x"],"source":["aws.ec2"]}`:                                       no,
-		`{"aaa":["x"],"source":["aws.autoscaling"]}`:                               maybe,
-		`{"detail":["x"]}`:                                                         maybe,
+		`{"aaa":["x"],"source":["aws.ec2"]}`:                   no,
+		`{"aaa":["x"],"source":["aws.autoscaling"]}`:           maybe,
+		`{"aaa":{"bbb":["x"]},"source":["aws.autoscaling"]}`:   maybe,
+		`{"detail":{"NotificationMetadata":{"team":["web"]}}}`: maybe,
+		`{"detail":["x"]}`: maybe,
 		`{"account":["111122223333"],"source":["aws.ec2"],"region":["eu-west-1"]}`: no,
 	} {
 		if got := in.matches(rule(pattern, true), g, h); got != want {

@@ -55,7 +55,7 @@ type stay struct {
 func (in *Input) leave(c *inventory.Cluster, h *inventory.Host) stay {
 	s := stay{host: h}
 	for _, f := range placement.Leave(in.Inventory, c, []fleet.InstanceID{h.Instance}).Fates {
-		if f.Kind == placement.Replica && f.Verdict == placement.Stuck && slices.Contains(lacks[:], f.Reasons[0].Code) {
+		if f.Verdict == placement.Stuck && slices.Contains(lacks[:], f.Reasons[0].Code) {
 			s.tasks += len(f.Tasks)
 			s.fates = append(s.fates, f)
 		}
@@ -70,9 +70,15 @@ func fullest(c *inventory.Cluster) []*inventory.Host {
 	return hosts[:min(fullestHosts, len(hosts))]
 }
 
-// use is the share that is in use, in a thousand.
-func use(h *inventory.Host) int {
-	return max(1000*(h.CPU-h.Free.CPU)/max(1, h.CPU), 1000*(h.Memory-h.Free.Memory)/max(1, h.Memory))
+// use is the share of a host that is in use: of its CPU or of its memory, whichever is greater.
+func use(h *inventory.Host) float64 {
+	share := func(free, of int) float64 {
+		if of == 0 { // its size is not known
+			return 0
+		}
+		return float64(of-free) / float64(of)
+	}
+	return max(share(h.Free.CPU, h.CPU), share(h.Free.Memory, h.Memory))
 }
 
 func (in *Input) cannotSpare(c *inventory.Cluster, worst stay, hang, of int) *Finding {
@@ -81,7 +87,7 @@ func (in *Input) cannotSpare(c *inventory.Cluster, worst stay, hang, of int) *Fi
 		parts = append(parts, "service "+f.Service+": "+f.Reasons[0].Message)
 	}
 	if more := len(worst.fates) - len(parts); more > 0 {
-		parts = append(parts, fmt.Sprintf("and %d services more", more))
+		parts = append(parts, "and "+inventory.Count(more, "more service"))
 	}
 	f := &Finding{
 		Severity: Warn, Subject: "cluster " + c.Name,

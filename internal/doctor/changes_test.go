@@ -13,7 +13,7 @@ import (
 	"github.com/ebbhq/ebb/internal/inventory"
 )
 
-var rewrite = flag.Bool("update", false, "write testdata/changes.txt anew; read what has changed in it")
+var rewrite = flag.Bool("update", false, "write the files in testdata anew; read what has changed in them")
 
 // changer changes one thing after the other, tells of it, and sets it back.
 type changer func(what string)

@@ -38,7 +38,7 @@ func ParseSeverity(text string) (Severity, error) {
 			return s, nil
 		}
 	}
-	return 0, fmt.Errorf("there is no severity %q; use info, warn or error", text)
+	return Info, fmt.Errorf("there is no severity %q; use info, warn or error", text)
 }
 
 // Finding is one thing that a check found.

@@ -37,7 +37,8 @@ func rule(pattern string, on bool, targets ...string) inventory.Rule {
 const terminateActions = `{"source":["aws.autoscaling"],"detail-type":["EC2 Instance-terminate Lifecycle Action"]}`
 
 func plants() []plant {
-	return slices.Concat(hookPlants(), tellPlants(), settingsPlants(), groupPlants(), servicePlants(), spotPlants(), hostPlants())
+	return slices.Concat(hookPlants(), tellPlants(), settingsPlants(), groupPlants(), servicePlants(), spotPlants(), hostPlants(),
+		crowdedPlants(), lastingPlants(), drainerPlants(), rulePlants(), otherPlants())
 }
 
 func hookPlants() []plant {

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -128,6 +129,10 @@ func abandon(in *Input, g *inventory.Group, h fleet.Hook) *Finding {
 // margin is what a drain takes besides the delay and the stop timeout: two settled looks, and calls.
 const margin = time.Minute
 
+// longestHeartbeat is the longest heartbeat timeout that a hook can have.
+// https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_PutLifecycleHook.html
+const longestHeartbeat = 2 * time.Hour
+
 func hookRunsOut(in *Input, g *inventory.Group, h fleet.Hook) *Finding {
 	need, service := in.needOf(g)
 	ebbs := h.Name == in.hook()
@@ -139,8 +144,11 @@ func hookRunsOut(in *Input, g *inventory.Group, h fleet.Hook) *Finding {
 		Severity: Warn, Subject: "group " + g.Name,
 		Impact: "the instance is terminated in the middle of its drain, with tasks that still answer requests",
 	}
-	shorter := advice.Say("or shorten the deregistration delay and stop timeout of service %s", service)
-	f.Advice = advice.Of(in.heartbeat(g, h, seconds(max(need, 5*time.Minute))), shorter)
+	shorten := "shorten the deregistration delay and stop timeout of service " + service
+	f.Advice = advice.Of(advice.Say("%s", shorten))
+	if beat := min(max(need, 5*time.Minute), longestHeartbeat); beat > h.Heartbeat {
+		f.Advice = advice.Of(in.heartbeat(g, h, seconds(beat)), advice.Say("or %s", shorten))
+	}
 	needs := fmt.Sprintf("the drain of service %s takes up to %s (deregistration delay, stop timeout and a minute)", service, span(need))
 	switch {
 	case h.Global < need:
@@ -163,14 +171,15 @@ func hookRunsOut(in *Input, g *inventory.Group, h fleet.Hook) *Finding {
 func (in *Input) lasting(g *inventory.Group, h fleet.Hook) advice.Fix {
 	const longest = 48 * time.Hour
 	deadline := in.deadline(g.Name)
-	beat := max(15*time.Minute, deadline/100+time.Minute).Truncate(time.Second)
-	if h.Global >= longest || deadline > longest || beat <= h.Heartbeat {
-		return advice.Say("write deadline: %s or less for the group in Ebb's configuration: no hook lasts longer", span(h.Global))
+	if deadline > longest {
+		return advice.Say("write deadline: %s or less for the group in Ebb's configuration: no hook lasts longer", span(longest))
 	}
+	beat := max(15*time.Minute, deadline/100+time.Minute).Truncate(time.Second)
 	return in.heartbeat(g, h, seconds(beat))
 }
 
-func seconds(d time.Duration) int { return int(d.Round(time.Second) / time.Second) }
+// seconds spells a time for AWS, which takes whole seconds: no less than it is.
+func seconds(d time.Duration) int { return int(math.Ceil(d.Seconds())) }
 
 // twoDrainers counts the managed hook, Ebb's hook, and hooks with "drain" in their names.
 func twoDrainers(in *Input, g *inventory.Group) *Finding {

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -43,6 +44,33 @@ func TestWhatIsNoFaultAndWhatIs(t *testing.T) {
 			change(c.Hosts[2])
 		}
 	}
+	provided := func(by string, tasks int) part { // the service has one task at least and at most, by a capacity provider
+		return func(_ *Input, c *inventory.Cluster, _ *inventory.Group) {
+			c.CapacityProviders = []inventory.CapacityProvider{{Name: "FARGATE"}, {Name: "managed-instances"}, {Name: "hosts", Group: "web-asg"}}
+			v := c.Service("web")
+			v.LaunchType, v.MaxPercent, v.Strategy = "", 100, []inventory.StrategyItem{{Provider: by, Weight: 1}}
+			c.Tasks = nil
+			for range tasks {
+				addTask(c, "", "web:1", "service:web")
+			}
+		}
+	}
+	interrupted := func(spot, rebalance, hook bool) part { // the agent does not drain at an interruption
+		return func(_ *Input, _ *inventory.Cluster, g *inventory.Group) {
+			g.UserData, g.UserDataKnown, g.Spot, g.CapacityRebalance = "ECS_CLUSTER=prod\n", true, spot, rebalance
+			if !hook {
+				g.Hooks = nil
+			}
+		}
+	}
+	forHook := func(name string, change func(*inventory.Rule)) part {
+		return func(in *Input, _ *inventory.Cluster, g *inventory.Group) {
+			g.Hooks = append(g.Hooks, terminatingHook("logs"))
+			r := rule(strings.TrimSuffix(terminateActions, "}")+`,"detail":{"LifecycleHookName":["`+name+`"]}}`, true)
+			change(&r)
+			in.Inventory.Rules = []inventory.Rule{r}
+		}
+	}
 	for name, x := range map[string]struct {
 		base  func() *Input
 		check string
@@ -82,6 +110,65 @@ func TestWhatIsNoFaultAndWhatIs(t *testing.T) {
 		"a drainer with a capital letter": {clean, "two-drainers", 1, func(_ *Input, _ *inventory.Cluster, g *inventory.Group) {
 			g.Hooks = append(g.Hooks, terminatingHook("MyDrainer"))
 		}},
+		"a hook of two minutes with rebalancing": {clean, "rebalance-hook", 0, func(_ *Input, _ *inventory.Cluster, g *inventory.Group) {
+			g.CapacityRebalance, g.Spot, g.Hooks = true, true, append(g.Hooks, terminatingHook("logs"))
+			g.Hooks[1].Heartbeat = spotNotice
+		}},
+		"a short hook where nothing drains": {clean, "hook-runs-out", 0, func(in *Input, c *inventory.Cluster, g *inventory.Group) {
+			hookOnly("lambda", 30*time.Second)(in, c, g)
+			c.Tasks = nil
+		}},
+		"agents on other hosts that give containers long": {clean, "hook-runs-out", 0, func(in *Input, c *inventory.Cluster, g *inventory.Group) {
+			hookOnly("lambda", 2*time.Minute)(in, c, g) // as long as the drain of web
+			c.Tasks = slices.DeleteFunc(c.Tasks, func(t *inventory.Task) bool { return t.ContainerInstance == c.Hosts[2].ARN })
+			addTask(c, c.Hosts[2].ARN, "web:1", "service:jobs")
+			in.Inventory.Groups = append(in.Inventory.Groups, &inventory.Group{
+				Group:    fleet.Group{Name: "jobs-asg", Instances: g.Instances[2:]},
+				UserData: "ECS_CLUSTER=prod\nECS_CONTAINER_STOP_TIMEOUT=1h\n", UserDataKnown: true,
+			})
+			g.Instances = g.Instances[:2]
+		}},
+		"a short hook beside ECS's": {managed, "hook-runs-out", 0, func(_ *Input, _ *inventory.Cluster, g *inventory.Group) {
+			g.Hooks = append(g.Hooks, terminatingHook("logs"))
+			g.Hooks[1].Heartbeat = 30 * time.Second
+		}},
+		"a foreign hook that ends before Ebb's deadline": {clean, "hook-runs-out", 0, func(in *Input, _ *inventory.Cluster, g *inventory.Group) {
+			g.Hooks[0] = terminatingHook("lambda")
+			g.Hooks[0].Heartbeat, g.Hooks[0].Global, in.Ebb.Groups[0].Deadline = 5*time.Minute, 500*time.Minute, 10*time.Hour
+		}},
+		"a deadline where nothing drains": {clean, "deadline-short", 0, func(in *Input, c *inventory.Cluster, _ *inventory.Group) {
+			c.Tasks, in.Ebb.Groups[0].Deadline = nil, 30*time.Second
+		}},
+		"a host that has been empty for long enough": {managed, "protection-stuck", 1,
+			empty(func(h *inventory.Host) { h.RegisteredAt = now.Add(-settled) })},
+		"min = max = 100 on Fargate":             {clean, "never-drains", 0, provided("FARGATE", 0)},
+		"min = max = 100 on Fargate, with tasks": {clean, "never-drains", 0, provided("FARGATE", 2)},
+		"min = max = 100 on managed instances":   {clean, "never-drains", 0, provided("managed-instances", 0)},
+		"min = max = 100 on hosts of a group":    {clean, "never-drains", 1, provided("hosts", 0)},
+		"min = max = 100 on hosts, by its tasks": {clean, "never-drains", 1, func(_ *Input, c *inventory.Cluster, _ *inventory.Group) {
+			c.Services[0].LaunchType, c.Services[0].MaxPercent = "", 100
+		}},
+		"Spot hosts that ECS drains":                {managed, "spot-unheard", 0, interrupted(true, false, true)},
+		"hosts on demand":                           {clean, "spot-unheard", 0, interrupted(false, false, true)},
+		"Spot hosts that rebalancing drains":        {clean, "spot-unheard", 0, interrupted(true, true, true)},
+		"Spot hosts that rebalancing only replaces": {clean, "spot-unheard", 1, interrupted(true, true, false)},
+		"Spot hosts that are only killed":           {clean, "spot-unheard", 1, interrupted(true, false, true)},
+		"a long stop on Spot, and a delay that is not known": {clean, "spot-stop", 0, func(in *Input, c *inventory.Cluster, g *inventory.Group) {
+			g.Spot, in.Inventory.TargetGroups[0].DelayKnown = true, false
+			c.TaskDefinitions[0].Containers[0].StopTimeout = 3 * time.Minute
+		}},
+		"a long delay behind TCP": {clean, "long-delay", 0, func(in *Input, _ *inventory.Cluster, _ *inventory.Group) {
+			in.Inventory.TargetGroups[0].Protocol, in.Inventory.TargetGroups[0].Delay = "TCP", time.Hour
+		}},
+		"a rule for the second hook":       {clean, "rule-matches-nothing", 0, forHook("logs", func(*inventory.Rule) {})},
+		"a rule for no hook":               {clean, "rule-matches-nothing", 1, forHook("old", func(*inventory.Rule) {})},
+		"a rule for no hook, which is off": {clean, "rule-matches-nothing", 0, forHook("old", func(r *inventory.Rule) { r.Enabled = false })},
+		"a rule for no hook, which is ECS's": {clean, "rule-matches-nothing", 0, forHook("old", func(r *inventory.Rule) {
+			r.ManagedBy = "ecs.amazonaws.com"
+		})},
+		"a rule for instances that launch": {clean, "rule-matches-nothing", 0, forHook("old", func(r *inventory.Rule) {
+			r.Pattern = strings.ReplaceAll(r.Pattern, "terminate", "launch")
+		})},
 		"a launching hook beside ECS's, edited": {managed, "managed-hook-edited", 1, func(_ *Input, _ *inventory.Cluster, g *inventory.Group) {
 			g.Hooks[0].Transition = fleet.Launching
 		}},
@@ -235,20 +322,62 @@ func TestWhatIsToldOfAGroup(t *testing.T) {
 	}
 }
 
-// Of many hosts those with the greatest share of CPU or of memory in use are examined.
+// Of many hosts those with the greatest share of CPU or of memory in use are examined, and of those that are alike the first.
 func TestTheFullestHostsAreExamined(t *testing.T) {
 	c := &inventory.Cluster{}
-	for i, free := range [][2]int{{900, 900}, {100, 900}, {500, 500}, {900, 50}} {
-		c.Hosts = append(c.Hosts, &inventory.Host{
-			ContainerInstance: fleet.ContainerInstance{Instance: fleet.InstanceID("abcd"[i : i+1]), Status: fleet.Active, Connected: true},
-			CPU:               1000, Memory: 1000, Free: inventory.Resources{CPU: free[0], Memory: free[1]},
-		})
+	host := func(name string, cpu, freeCPU, memory, freeMemory int) *inventory.Host {
+		h := &inventory.Host{
+			ContainerInstance: fleet.ContainerInstance{Instance: fleet.InstanceID(name), Status: fleet.Active, Connected: true},
+			CPU:               cpu, Memory: memory, Free: inventory.Resources{CPU: freeCPU, Memory: freeMemory},
+		}
+		c.Hosts = append(c.Hosts, h)
+		return h
 	}
-	order := ""
+	host("empty", 1000, 1000, 1000, 1000)
+	host("of unknown size", 0, 0, 0, 0)
+	host("a tenth of its CPU", 1000, 900, 1000, 900)
+	host("nine tenths of its CPU", 1000, 100, 1000, 900)
+	host("half", 1000, 500, 1000, 500)
+	host("half of a small one", 2, 1, 2, 1)
+	host("nearly all of its memory", 1000, 900, 1000, 50)
+	host("a little more than half of a large one", 1_000_000, 499_999, 1_000_000, 1_000_000)
+	host("full but draining", 1000, 0, 1000, 0).Status = fleet.Draining
+	host("full but away", 1000, 0, 1000, 0).Connected = false
+	var order []string
 	for _, h := range fullest(c) {
-		order += string(h.Instance)
+		order = append(order, string(h.Instance))
 	}
-	if order != "dbca" {
-		t.Errorf("the order is %s", order)
+	want := []string{"nearly all of its memory", "nine tenths of its CPU", "a little more than half of a large one", "half",
+		"half of a small one", "a tenth of its CPU", "empty", "of unknown size"}
+	if !slices.Equal(order, want) {
+		t.Errorf("the order is %q, want %q", order, want)
+	}
+	for range fullestHosts {
+		host("more", 1000, 0, 1000, 0)
+	}
+	if all := fullest(c); len(all) != fullestHosts || all[fullestHosts-1].Instance != "more" {
+		t.Errorf("%d hosts are examined, the last is %s", len(all), all[len(all)-1].Instance)
+	}
+}
+
+// Any group, host, task or service is something to look at, in whichever cluster.
+func TestWhatThereIsToLookAt(t *testing.T) {
+	empty := &inventory.Cluster{Name: "empty"}
+	for name, x := range map[string]struct {
+		seen inventory.Inventory
+		want bool
+	}{
+		"nothing":          {inventory.Inventory{}, true},
+		"an empty cluster": {inventory.Inventory{Clusters: []*inventory.Cluster{empty}}, true},
+		"a group":          {inventory.Inventory{Groups: []*inventory.Group{{}}}, false},
+		"a host":           {inventory.Inventory{Clusters: []*inventory.Cluster{empty, {Hosts: []*inventory.Host{{}}}}}, false},
+		"a task":           {inventory.Inventory{Clusters: []*inventory.Cluster{empty, {Tasks: []*inventory.Task{{}}}}}, false},
+		"a service":        {inventory.Inventory{Clusters: []*inventory.Cluster{empty, {Services: []*inventory.Service{{}}}}}, false},
+		"a task and a service": {inventory.Inventory{Clusters: []*inventory.Cluster{
+			{Tasks: []*inventory.Task{{}}, Services: []*inventory.Service{{}}}}}, false},
+	} {
+		if got := NothingSeen(&x.seen); got != x.want {
+			t.Errorf("%s: nothing seen: %v", name, got)
+		}
 	}
 }

@@ -66,7 +66,7 @@ func (in *Input) explainRules(g *inventory.Group, h fleet.Hook, f *Finding) {
 // queueARN is the queue that Ebb reads; empty: it is not known.
 func (in *Input) queueARN() string {
 	for _, q := range in.Inventory.Queues {
-		if in.isEbbs(q) && q.ARN != "" {
+		if in.isEbbs(q) {
 			return q.ARN
 		}
 	}
@@ -153,7 +153,7 @@ func (in *Input) allow(q inventory.Queue, r inventory.Rule) advice.Fix {
 		"Effect": "Allow", "Principal": map[string]string{"Service": "events.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": q.ARN,
 		"Condition": map[string]any{"ArnEquals": map[string]string{"aws:SourceArn": r.ARN}},
 	}
-	if q.Policy != "" || q.URL == "" {
+	if q.Policy != "" {
 		text, _ := json.Marshal(statement) // of what JSON knows
 		return advice.Say("add to its policy: %s", text)
 	}
@@ -215,9 +215,8 @@ func words(v any) (out []string) {
 		return []string{v}
 	case []any:
 		for _, item := range v {
-			if s, ok := item.(string); ok {
-				out = append(out, s)
-			}
+			s, _ := item.(string) // empty, which nobody looks for, where it is something else
+			out = append(out, s)
 		}
 	}
 	return out

@@ -33,10 +33,10 @@ func ebbHookMissing(in *Input, g *inventory.Group) *Finding {
 }
 
 func wrongCluster(in *Input, g *inventory.Group) *Finding {
-	m, ok := in.managed(g.Name)
+	m, _ := in.managed(g.Name)
 	homes := in.homes(g)
 	at := slices.IndexFunc(homes, func(h home) bool { return h.cluster.Name != m.Cluster })
-	if !ok || m.Cluster == "" || at < 0 {
+	if m.Cluster == "" || at < 0 {
 		return nil
 	}
 	cluster := homes[at].cluster.Name

@@ -63,7 +63,7 @@ func (in *Input) onSpot(c *inventory.Cluster, v *inventory.Service) bool {
 
 func spotDelay(in *Input, c *inventory.Cluster, v *inventory.Service) *Finding {
 	d, g := in.Inventory.Delay(v)
-	if g == nil || d < spotNotice || !in.onSpot(c, v) {
+	if d < spotNotice || !in.onSpot(c, v) {
 		return nil
 	}
 	return &Finding{

@@ -49,13 +49,17 @@ func standaloneTasks(in *Input, c *inventory.Cluster) *Finding {
 const longProtection = 24 * time.Hour
 
 func taskProtected(in *Input, c *inventory.Cluster, t *inventory.Task) *Finding {
-	left := t.ProtectedUntil.Sub(in.Now)
-	if !t.Protected || t.ProtectedUntil.IsZero() || left >= -time.Hour && left <= longProtection {
+	if !t.Protected || t.ProtectedUntil.IsZero() {
 		return nil
 	}
-	what := "for another " + span(left)
-	if left < 0 {
+	var what string
+	switch left := t.ProtectedUntil.Sub(in.Now); {
+	case left > longProtection:
+		what = "for another " + span(left)
+	case left < -time.Hour:
 		what = "although its protection ended " + span(-left) + " ago"
+	default:
+		return nil
 	}
 	return &Finding{
 		Severity: Warn, Subject: "task " + string(t.ARN), Finding: "the task of service " + t.Service() + " is protected from scale-in " + what,

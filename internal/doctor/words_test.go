@@ -60,6 +60,8 @@ func TestWhatAPolicyAllowsEventBridge(t *testing.T) {
 		`{"Statement":[]}`: no, "": no,
 		`{"Statement":[{"Effect":"Allow","Principal":{"Service":"sns.amazonaws.com"},"Action":"sqs:SendMessage"},` +
 			`{"Effect":"Allow","Principal":{"Service":"events.amazonaws.com"},"Action":"sqs:SendMessage"}]}`: yes,
+		`{"Statement":[{"Effect":"Deny","Principal":"*","Action":"sqs:DeleteQueue"},` +
+			`{"Effect":"Allow","Principal":{"Service":"events.amazonaws.com"},"Action":[1,"sqs:SendMessage"]}]}`: yes,
 	} {
 		if got := allowsEvents(policy); got != want {
 			t.Errorf("%s: %v", policy, got)

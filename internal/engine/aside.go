@@ -176,9 +176,8 @@ func (c *Core) setAside(ctx context.Context, key, what string) error {
 
 // endUnread ends the open records that nobody can read, so that what still waits is found by the sweep, and those of which there is a newer
 // one; it returns the others. Those of scopes that others work for are for them to end.
-func (c *Core) endUnread(ctx context.Context, open []journal.Record, held map[string]journal.Lease) ([]journal.Record, error) {
+func (c *Core) endUnread(ctx context.Context, open []journal.Record, doubled map[string]bool, held map[string]journal.Lease) ([]journal.Record, error) {
 	var readable []journal.Record
-	doubled := kernel.Doubled(open)
 	for _, r := range open {
 		ended, line, unread := kernel.Unread(r, doubled[r.Key], c.cfg.Now())
 		if unread == nil {

@@ -71,41 +71,59 @@ func newCore(cfg Config, leases *Leases) *Core {
 func (c *Core) Load(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, journalTimeout)
 	defer cancel()
-	held := c.Leases.Held() // before the journal is read: from here on nobody else writes of these scopes
-	onePass, limit := c.cfg.Kernel.OnePass, recentDrains
-	if onePass {
-		limit = recentDrainsOnePass
-	}
-	var open, ended []journal.Record
+	cfg, onePass := c.cfg.Kernel, c.cfg.Kernel.OnePass
+	cfg.Held = c.Leases.Held() // before the journal is read: from here on nobody else writes of these scopes
+	var open []journal.Record
 	var err error
-	if len(held) > 0 || !onePass {
+	read := len(cfg.Held) > 0 || !onePass
+	if read {
 		if open, err = c.open(ctx); err != nil {
 			return err
 		}
-		if open, err = c.endUnread(ctx, open, held); err != nil {
-			return err
-		}
-		if ended, err = c.cfg.Store.Recent(ctx, limit); err != nil {
-			return fmt.Errorf("read the ended drains: %w", err)
+	}
+	k, err := c.newKernel(ctx, cfg, open, read)
+	if doubled := kernel.Doubled(open); errors.Is(err, errUnread) || err == nil && len(doubled) > 0 {
+		if open, err = c.endUnread(ctx, open, doubled, cfg.Held); err == nil {
+			k, err = c.newKernel(ctx, cfg, open, read)
 		}
 	}
-	c.cfg.leftAlone.warn(c.cfg.Log, open)
-	if !onePass {
-		c.Leases.Concern(kernel.Scopes(c.cfg.Kernel.Groups, open))
-	}
-	cfg := c.cfg.Kernel
-	cfg.Held = held
-	k, err := kernel.New(cfg, open, ended)
 	if err != nil {
 		return err
 	}
-	c.Kernel, c.under = k, held
+	c.cfg.leftAlone.warn(c.cfg.Log, k.Newer())
+	if !onePass {
+		c.Leases.Concern(kernel.Scopes(c.cfg.Kernel.Groups, open))
+	}
+	c.Kernel, c.under = k, cfg.Held
 	c.changed = true
 	c.handOver()
 	if !onePass {
 		c.logPauses()
 	}
 	return nil
+}
+
+// errUnread: a record cannot be worked with, see endUnread.
+var errUnread = errors.New("an open record cannot be worked with")
+
+// newKernel makes a kernel of open drains, and of the ended ones if they are to be read.
+func (c *Core) newKernel(ctx context.Context, cfg kernel.Config, open []journal.Record, read bool) (*kernel.Kernel, error) {
+	limit := recentDrains
+	if cfg.OnePass {
+		limit = recentDrainsOnePass
+	}
+	var ended []journal.Record
+	if read {
+		var err error
+		if ended, err = c.cfg.Store.Recent(ctx, limit); err != nil {
+			return nil, fmt.Errorf("read the ended drains: %w", err)
+		}
+	}
+	k, err := kernel.New(cfg, open, ended)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errUnread, err)
+	}
+	return k, nil
 }
 
 // open reads the open drains.
@@ -135,18 +153,8 @@ func (c *Core) Works() bool { return c.Kernel != nil && len(c.under) > 0 }
 
 // Outdated reports whether other leases are held than those under which the kernel works.
 func (c *Core) Outdated() bool {
-	held := c.Leases.Held()
-	return len(held) != len(c.under) || !holds(held, c.under)
-}
-
-// holds reports whether all of some leases are among those that are held, and have been since.
-func holds(held, some map[string]journal.Lease) bool {
-	for scope, l := range some {
-		if is, ok := held[scope]; !ok || is.Fence != l.Fence {
-			return false
-		}
-	}
-	return true
+	all, more := c.Leases.Holds(c.under)
+	return !all || more
 }
 
 // Due says when to call Step: by the clock of the cloud for what the kernel waits for, and by that of processes for forwarded messages,
@@ -282,7 +290,10 @@ func (c *Core) decide(ctx context.Context, others []journal.Forwarded) ([]plan.R
 }
 
 // mayAct reports whether there is time to begin something, and every lease is certainly held under which the kernel works.
-func (c *Core) mayAct() bool { return c.Early() && holds(c.Leases.Held(), c.under) }
+func (c *Core) mayAct() bool {
+	all, _ := c.Leases.Holds(c.under)
+	return all && c.Early()
+}
 
 // Early reports whether there is time to begin something.
 func (c *Core) Early() bool { return c.until.IsZero() || c.cfg.Clock().Before(c.until) }

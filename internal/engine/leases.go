@@ -159,6 +159,13 @@ func (l *Leases) Held() map[string]journal.Lease {
 	return l.keeper.Held(l.now())
 }
 
+// Holds reports whether all of some leases are certainly held, and have been since, and whether others are.
+func (l *Leases) Holds(some map[string]journal.Lease) (all, more bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.keeper.Holds(some, l.now())
+}
+
 // Release gives up what is held, so that another Ebb need not wait.
 func (l *Leases) Release(ctx context.Context) {
 	l.mu.Lock()

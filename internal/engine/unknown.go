@@ -1,10 +1,8 @@
 package engine
 
 import (
-	"errors"
 	"log/slog"
 
-	"github.com/ebbhq/ebb/internal/journal"
 	"github.com/ebbhq/ebb/internal/kernel"
 )
 
@@ -12,19 +10,16 @@ import (
 type leftAlone map[string]bool
 
 // warn names the records that were not named before, in one line.
-func (named leftAlone) warn(log *slog.Logger, open []journal.Record) {
+func (named leftAlone) warn(log *slog.Logger, newer []*kernel.UnknownRecord) {
 	var first *kernel.UnknownRecord
 	n := 0
-	for _, r := range open {
-		_, err := kernel.Read(r)
-		if _, pause := kernel.ReadPause(r); pause {
+	for _, u := range newer {
+		if named[u.Key] {
 			continue
 		}
-		if u, unknown := errors.AsType[*kernel.UnknownRecord](err); unknown && !named[r.Key] {
-			named[r.Key] = true
-			if n++; first == nil {
-				first = u
-			}
+		named[u.Key] = true
+		if n++; first == nil {
+			first = u
 		}
 	}
 	if n > 0 {

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -49,10 +50,16 @@ type drains struct {
 	open   map[fleet.Target]*entry
 	sorted []*entry // those that are open, by opened, then by the id of the target
 	recent map[fleet.Target]*history
-	newer  map[string]bool // subjects (journal.Record.Subject) of the open records that only a newer Ebb reads
-	aside  map[string]bool // subjects of the drains that were let go, because the journal takes no record of them
+	newer  map[string]*UnknownRecord // open records that only a newer Ebb reads, by subject (journal.Record.Subject)
+	aside  map[string]bool           // subjects of the drains that were let go, because the journal takes no record of them
 
 	lingering []lingering
+}
+
+// Newer are the open records that only a newer Ebb reads, in the order of their keys. The kernel leaves them and what they are about alone.
+func (d *drains) Newer() []*UnknownRecord {
+	byKey := func(a, b *UnknownRecord) int { return strings.Compare(a.Key, b.Key) }
+	return slices.SortedFunc(maps.Values(d.newer), byKey)
 }
 
 // begun adds a drain to those that are open.

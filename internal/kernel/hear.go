@@ -104,7 +104,7 @@ func (k *Kernel) hearTermination(h Heard, now time.Time) (ack bool, why string) 
 		k.Counts["duplicate"]++
 		return true, "already draining"
 	}
-	if k.newer[e.Group+"/"+t.ID] {
+	if k.newer[e.Group+"/"+t.ID] != nil {
 		k.Counts["left alone"]++
 		return true, "its record in the journal is open, and only a newer version of Ebb reads it"
 	}

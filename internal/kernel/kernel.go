@@ -114,7 +114,7 @@ func New(cfg Config, open, ended []journal.Record) (*Kernel, error) {
 	k := &Kernel{
 		cfg: cfg, rates: newRates(cfg.Rates), lastSet: map[string]time.Time{}, flying: map[int]plan.Request{}, paused: map[string]paused{},
 	}
-	all := &drains{open: map[fleet.Target]*entry{}, recent: map[fleet.Target]*history{}, newer: map[string]bool{}, aside: map[string]bool{}}
+	all := &drains{open: map[fleet.Target]*entry{}, recent: map[fleet.Target]*history{}, newer: map[string]*UnknownRecord{}, aside: map[string]bool{}}
 	k.observer = newObserver(all, &log{Counts: map[string]int{}}, &k.cfg)
 	k.view.k = k
 	for _, r := range slices.Backward(ended) {

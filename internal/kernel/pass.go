@@ -153,7 +153,7 @@ func (k *Kernel) adopt(now time.Time) {
 			h.Is = fleet.Unknown // the hook may have been created since
 		}
 		_, open := k.open[t]
-		done := k.recent[t].holds() || k.newer[group+"/"+t.ID] || k.aside[group+"/"+t.ID]
+		done := k.recent[t].holds() || k.newer[group+"/"+t.ID] != nil || k.aside[group+"/"+t.ID]
 		if h.Is == fleet.Unknown && !open && !done {
 			continue
 		}

@@ -74,8 +74,8 @@ func TestAPauseOfAnotherScopeIsNoPause(t *testing.T) {
 func TestAPauseSurvivesARestartAndIsNoDrain(t *testing.T) {
 	open := pauseFor(time.Hour).Begin(nil, []string{"cluster/prod"}).Records
 	k, err := New(Config{Hook: "ebb-drain", Groups: []Managed{{Match: "web", Cluster: "prod", Policy: drain.Defaults()}}}, open, open)
-	if err != nil || k.Open() != 0 || len(k.newer) != 0 || len(k.Paused()) != 1 {
-		t.Fatalf("%v, %d open, %v newer, paused %v", err, k.Open(), k.newer, k.Paused())
+	if err != nil || k.Open() != 0 || len(k.Newer()) != 0 || len(k.Paused()) != 1 {
+		t.Fatalf("%v, %d open, %v newer, paused %v", err, k.Open(), k.Newer(), k.Paused())
 	}
 	if got := Scopes(k.cfg.Groups, open); !slices.Equal(got, []string{"cluster/prod"}) {
 		t.Errorf("scopes %v", got)

@@ -58,8 +58,8 @@ type stored struct {
 // the store takes no second record of that.
 func (k *Kernel) load(r journal.Record) error {
 	s, err := read(r)
-	if _, unknown := errors.AsType[*UnknownRecord](err); unknown {
-		k.newer[r.Subject()] = true
+	if u, unknown := errors.AsType[*UnknownRecord](err); unknown {
+		k.newer[r.Subject()] = u
 		return nil
 	}
 	if err != nil {

@@ -153,11 +153,31 @@ func (k *Keeper) Claimed(c Claim, started time.Time, err error, now time.Time) {
 func (k *Keeper) Held(now time.Time) map[string]journal.Lease {
 	held := map[string]journal.Lease{}
 	for scope, s := range k.stored { //ebb:any-order a map of the same keys
-		if s.lease.Holder == k.me && now.Sub(s.sure) < k.pace.For*2/3 {
+		if k.certain(s, now) {
 			held[scope] = s.lease
 		}
 	}
 	return held
+}
+
+func (k *Keeper) certain(s seen, now time.Time) bool {
+	return s.lease.Holder == k.me && now.Sub(s.sure) < k.pace.For*2/3
+}
+
+// Holds reports whether all of some leases are certainly ours, and have been since, and whether others are.
+func (k *Keeper) Holds(some map[string]journal.Lease, now time.Time) (all, more bool) {
+	held := 0
+	for scope, s := range k.stored { //ebb:any-order a count
+		if !k.certain(s, now) {
+			continue
+		}
+		if l, is := some[scope]; is && l.Fence == s.lease.Fence {
+			held++
+		} else {
+			more = true
+		}
+	}
+	return held == len(some), more
 }
 
 // Elsewhere reports whether another Ebb holds a scope, as far as is known.
@@ -169,8 +189,8 @@ func (k *Keeper) Elsewhere(scope string, now time.Time) bool {
 // Until is when the first of the leases that are held stops being certain; zero if none is held.
 func (k *Keeper) Until(now time.Time) time.Time {
 	var until time.Time
-	for scope := range k.Held(now) { //ebb:any-order the earliest
-		if at := k.stored[scope].sure.Add(k.pace.For * 2 / 3); until.IsZero() || at.Before(until) {
+	for _, s := range k.stored { //ebb:any-order the earliest
+		if at := s.sure.Add(k.pace.For * 2 / 3); k.certain(s, now) && (until.IsZero() || at.Before(until)) {
 			until = at
 		}
 	}

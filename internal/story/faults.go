@@ -27,6 +27,8 @@ func knownHow(f Fault) bool {
 	switch f.Op {
 	case "crash":
 		return f.How == beforeWrite || f.How == afterWrite || f.How == afterSettle || f.How == afterSend
+	case "calls":
+		return f.How == "slow"
 	case "lease":
 		return f.How == "error" || f.How == "error-after"
 	case "journal":

@@ -28,6 +28,7 @@ func Random(seed uint64) Scenario {
 	g.observe()
 	g.exclude()
 	g.pause()
+	g.slowCalls()
 	g.s.World.Seed = seed
 	g.s.Until = g.last + time.Duration(g.rounds)*g.deadline + 45*time.Minute
 	return g.s
@@ -311,6 +312,16 @@ func (g *maker) journal() {
 	case n < 20:
 		g.fault(Fault{Op: "journal", How: "slow", From: from, Until: from + g.between(time.Minute, 10*time.Minute), Percent: pick(g, 20, 100)})
 	}
+}
+
+// slowCalls makes AWS slow while the journal fails, so that what an earlier kernel asked for comes back to a later one.
+func (g *maker) slowCalls() {
+	if !g.percent(15) || g.hosts > 40 {
+		return
+	}
+	until := g.last + 3*time.Minute
+	g.fault(Fault{Op: "calls", How: "slow", Percent: pick(g, 50, 90), Until: until})
+	g.fault(Fault{Op: "journal", How: pick(g, "error", "error-after"), Percent: 50, Times: 4 + g.n(6), Until: until})
 }
 
 // pause lets an operator pause Ebb for a while.
