@@ -17,6 +17,9 @@ func (w *why) hooks() {
 	if w.member == nil || !w.member.State.Waiting() {
 		return
 	}
+	if w.host != nil && w.host.Status == fleet.Active {
+		return // ECS may place a task there at any time; draining says so
+	}
 	words, answered := "no task is left on "+string(w.instance), w.answered()
 	if w.host == nil {
 		words = string(w.instance) + " is in no cluster that could be read, so there is nothing to drain"
@@ -48,7 +51,7 @@ func (w *why) hooks() {
 	b := Blocker{Code: OpenHook, Message: words, Exact: len(names) == 1 && !answered && !gapsOf(&w.known).ec2(), Ends: true}
 	var fixes []advice.Fix
 	for _, h := range open {
-		fix, ends := w.release(h, answered)
+		fix, ends := w.release(h)
 		fixes, b.Ends = append(fixes, fix...), b.Ends && ends
 	}
 	b.Advice = advice.Of(fixes...)
@@ -56,13 +59,14 @@ func (w *why) hooks() {
 }
 
 // release is what to do about one hook that may hold an instance without tasks, and whether it ends by itself.
-func (w *why) release(h fleet.Hook, answered bool) ([]advice.Fix, bool) {
-	since, known := w.leavingFor()
-	if gapsOf(&w.known).ec2() || gapsOf(&w.known).begin() || h.Name == w.q.Hook && gapsOf(&w.known).journal() || w.s.Missed("ecs:ListContainerInstances", "") {
+func (w *why) release(h fleet.Hook) ([]advice.Fix, bool) {
+	since, _ := w.leavingFor()
+	delay, _ := w.ownDelay()
+	if gapsOf(&w.known).ec2() || gapsOf(&w.known).begin() || h.Name == w.q.Hook && gapsOf(&w.known).journal() {
 		return []advice.Fix{advice.Say("ask again when all can be read; until then leave hook %s to the program that answers it", h.Name)}, false
 	}
 	switch e := w.q.Ebb; {
-	case h.Name == w.q.Hook && w.ours() && !answered && (e.Open || known && since < 2*soon):
+	case h.Name == w.q.Hook && w.ours() && (e.Open || since-delay < 2*soon):
 		if e.Empty.IsZero() || w.q.Now.Sub(e.Empty) < e.Grace+2*soon {
 			return nil, true // Ebb lists the tasks once more, and then answers
 		}
@@ -70,7 +74,7 @@ func (w *why) release(h fleet.Hook, answered bool) ([]advice.Fix, bool) {
 	case h.Name == w.q.Hook && e != nil && !(e.Works && e.Manages), len(w.group.Terminating()) == 1:
 		return []advice.Fix{advice.Say("ask again in some minutes: the program that answers hook %s does so soon after the last task has stopped", h.Name),
 			emptied(&w.known, h.Name).For("answers hook " + h.Name)}, false
-	case known && since < w.longest()*3/2+patience:
+	case since < w.longest()*3/2+patience:
 		return nil, true // it is answered, or one of them times out
 	}
 	return []advice.Fix{advice.Say("find out what answers hook %s, and what it still does", h.Name), w.complete(h.Name).Costs(advice.Destroys,
@@ -123,7 +127,8 @@ func (w *why) limits() {
 		}
 		note := fmt.Sprintf("hook %s ends after at most %s, even with heartbeats", h.Name, inventory.Span(h.Global))
 		if at := w.group.TerminatingSince(w.instance); !at.IsZero() {
-			note += ": about " + w.clock(at.Add(h.Global))
+			delay, _ := w.ownDelay()
+			note += ": about " + w.clock(at.Add(delay+h.Global))
 		}
 		if h.Name == fleet.ManagedDrainingHook {
 			note += "; ECS managed draining keeps it open until every task has stopped"
