@@ -155,6 +155,8 @@ func waiting() []world {
 				b.miss("autoscaling:DescribeLifecycleHooks of group web-asg")
 			}},
 			{"the hook is not Ebb's", func(b *board) { b.q.Hook = "" }},
+			{"Ebb answers another hook", func(b *board) { b.q.Hook = "other" }},
+			{"Ebb answers another hook, since long", func(b *board) { b.q.Hook = "other"; b.since(3 * time.Hour) }},
 			{"EC2 could not be asked", func(b *board) { b.ec2(""); b.miss("ec2:DescribeInstances") }},
 			{"EC2 does not know it", func(b *board) { b.ec2("") }},
 			{"the hook has no known limits", func(b *board) { b.group.Hooks[0].Global, b.group.Hooks[0].Heartbeat = 0, 0 }},
@@ -177,6 +179,8 @@ func waiting() []world {
 			{"Ebb's journal has three lines", said("heard", "drained", "waited")},
 			{"Ebb's journal has four lines", said("heard", "drained", "waited", "rested")},
 			{"Ebb's journal says that it has ended", said("heard", "ended")},
+			{"Ebb's journal says that it had ended before it began to leave", func(b *board) { said("ended")(b); b.since(30 * time.Second) }},
+			{"Ebb's journal says that it has ended, and since when it leaves is not known", func(b *board) { said("ended")(b); b.group.Activities = nil }},
 			{"Ebb's journal says that it has ended, and there is another hook", func(b *board) {
 				said("ended")(b)
 				b.hooked("flush-logs", time.Hour)

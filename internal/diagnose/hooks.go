@@ -71,7 +71,7 @@ func (w *why) release(h fleet.Hook) ([]advice.Fix, bool) {
 			return nil, true // Ebb lists the tasks once more, and then answers
 		}
 		return []advice.Fix{advice.Say("Ebb should have answered hook %s: see its log", h.Name), emptied(&w.known, h.Name).For("answers hook " + h.Name)}, false
-	case h.Name == w.q.Hook && e != nil && !(e.Works && e.Manages), len(w.group.Terminating()) == 1:
+	case h.Name == w.q.Hook && e != nil && !(e.Works && e.Manages), len(w.group.Terminating()) == 1 && (w.q.Hook == "" || w.q.Hook == h.Name):
 		return []advice.Fix{advice.Say("ask again in some minutes: the program that answers hook %s does so soon after the last task has stopped", h.Name),
 			emptied(&w.known, h.Name).For("answers hook " + h.Name)}, false
 	case since < w.longest()*3/2+patience:
@@ -110,9 +110,11 @@ func (k *known) owner(h fleet.Hook) string {
 	return fmt.Sprintf(" (%sheartbeat %s, at most %s, then %s)", who, inventory.Span(h.Heartbeat), inventory.Span(h.Global), h.DefaultResult)
 }
 
-// answered reports whether Ebb's journal says that its own drain has ended, so that its hook holds nothing any more.
+// answered reports whether Ebb's journal says that its own drain has ended, so that its hook holds nothing any more. An instance may have been
+// drained before, if it went back to its warm pool.
 func (w *why) answered() bool {
-	return slices.ContainsFunc(w.q.Lines, func(l Line) bool { return l.Kind == "ended" })
+	began := w.group.TerminatingSince(w.instance)
+	return slices.ContainsFunc(w.q.Lines, func(l Line) bool { return l.Kind == "ended" && l.At.After(began) })
 }
 
 // limits notes how long a hook can be held at most, by ECS managed draining as by anybody else.
