@@ -95,7 +95,7 @@ func emptied(k *known, hook string) advice.Command {
 		return k.complete(hook).Costs(advice.Destroys, "tasks of the instance in clusters that were not read, if it is registered there too",
 			"it is registered in no other cluster; ask without --cluster to see that")
 	}
-	if slices.ContainsFunc(k.all, func(r registration) bool { return r.host.Status == fleet.Active }) {
+	if slices.ContainsFunc(k.all, func(r registration) bool { return r.host.Status == fleet.Active && r.host.Connected }) {
 		return k.complete(hook) // another of its registrations may get tasks
 	}
 	return k.complete(hook).Known("no task is left on it, and that has been so for some minutes: its drainer would have answered")
