@@ -69,7 +69,7 @@ var targets = []target{
 	{pkg: "internal/cloud", also: stories},
 	{pkg: "internal/config"},
 	{pkg: "internal/diagnose", args: []string{"-test.skip=^TestNoAnswerGetsBetterByADenial$"}}, // it takes long, and others find what it finds
-	{pkg: "internal/placement", args: []string{"-seeds=15", "-boards=4000"}, least: 60},
+	{pkg: "internal/placement", args: []string{"-seeds=15", "-boards=4000"}},
 	{pkg: "internal/doctor"},
 }
 
