@@ -62,7 +62,7 @@ var targets = []target{
 	{pkg: "internal/lease", also: stories},
 	{pkg: "internal/journal"},
 	{pkg: "internal/journal/memory"},
-	{pkg: "internal/journal/sqlite", least: 80},
+	{pkg: "internal/journal/sqlite"},
 	{pkg: "internal/journal/dynamodb", tags: "dynamodb", least: 1},
 	{pkg: "internal/source/sqs"},
 	{pkg: "internal/source/lambda"},
