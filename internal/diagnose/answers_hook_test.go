@@ -155,6 +155,8 @@ func waiting() []world {
 				b.miss("autoscaling:DescribeLifecycleHooks of group web-asg")
 			}},
 			{"the hook is not Ebb's", func(b *board) { b.q.Hook = "" }},
+			{"Ebb answers another hook", func(b *board) { b.q.Hook = "other" }},
+			{"Ebb answers another hook, since long", func(b *board) { b.q.Hook = "other"; b.since(3 * time.Hour) }},
 			{"EC2 could not be asked", func(b *board) { b.ec2(""); b.miss("ec2:DescribeInstances") }},
 			{"EC2 does not know it", func(b *board) { b.ec2("") }},
 			{"the hook has no known limits", func(b *board) { b.group.Hooks[0].Global, b.group.Hooks[0].Heartbeat = 0, 0 }},
@@ -177,6 +179,8 @@ func waiting() []world {
 			{"Ebb's journal has three lines", said("heard", "drained", "waited")},
 			{"Ebb's journal has four lines", said("heard", "drained", "waited", "rested")},
 			{"Ebb's journal says that it has ended", said("heard", "ended")},
+			{"Ebb's journal says that it had ended before it began to leave", func(b *board) { said("ended")(b); b.since(30 * time.Second) }},
+			{"Ebb's journal says that it has ended, and since when it leaves is not known", func(b *board) { said("ended")(b); b.group.Activities = nil }},
 			{"Ebb's journal says that it has ended, and there is another hook", func(b *board) {
 				said("ended")(b)
 				b.hooked("flush-logs", time.Hour)
@@ -217,6 +221,7 @@ func waiting() []world {
 			{"Ebb has answered, and there is another hook", func(b *board) { said("ended")(b); b.hooked("flush-logs", time.Hour) }},
 			{"it is in no cluster", func(b *board) { b.Clusters = nil }},
 			{"it is in no cluster, and Ebb has a deadline", func(b *board) { b.Clusters, b.ebb().Deadline = nil, b.q.Now.Add(time.Hour) }},
+			{"it is in no cluster, and Ebb has another one for it", func(b *board) { b.Clusters, b.ebb().Cluster = nil, "other" }},
 			{"it is in no cluster, and Ebb has answered", func(b *board) { said("ended")(b); b.Clusters = nil }},
 			{"Ebb has another cluster for it", func(b *board) { b.ebb().Cluster = "other" }},
 			{"EC2 could not be asked", func(b *board) { b.ec2(""); b.miss("ec2:DescribeInstances") }},
@@ -226,6 +231,7 @@ func waiting() []world {
 			{"Ebb has no deadline", func(b *board) { b.ebb().Deadline = time.Time{} }},
 			{"no Ebb is at work", func(b *board) { b.ebb().Works = false }},
 			{"there is another hook", func(b *board) { b.hooked("flush-logs", time.Hour) }},
+			{"it is past its hooks", state(fleet.TerminatingProceed)},
 			{"there is another hook since two hours", func(b *board) { b.hooked("flush-logs", time.Hour); b.since(2 * time.Hour) }},
 			{"its hook ends with its deadline", func(b *board) { b.hooked("flush-logs", 40*time.Minute) }},
 			{"its hook ends with its deadline, and it has answered", func(b *board) { said("ended")(b) }},
@@ -274,6 +280,14 @@ func waiting() []world {
 			}},
 			{"the second one is asked about", asked("ci-target")},
 			{"the second one is asked about by its ARN", asked(account + "container-instance/old/ci-target")},
+			{"a task on the second one is asked about", func(b *board) {
+				asked("job-1")(b)
+				b.Clusters[1].Tasks = []*inventory.Task{b.running("job-1", "job:1", "family:job", b.Clusters[1].Hosts[0])}
+			}},
+			{"both have no task, and the first one is asked about by its ARN", func(b *board) {
+				b.empty()
+				asked(account + "container-instance/prod/ci-target")(b)
+			}},
 			{"both are ACTIVE", active},
 			{"tasks of the second could not be read", missed("ecs:ListTasks of cluster old")},
 			{"tasks and services of both could not be read", func(b *board) {

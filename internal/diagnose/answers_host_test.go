@@ -61,6 +61,11 @@ func states() []world {
 			{"its task is asked about, which is to stop", func(b *board) { asked("web-1")(b); b.task.DesiredStatus = fleet.Stopped }},
 			{"a task is to stop", func(b *board) { b.task.DesiredStatus = fleet.Stopped }},
 			{"a task of Fargate is asked about", func(b *board) { asked("web-1")(b); b.task.ContainerInstance = "" }},
+			{"a task of Fargate in the first of two clusters is asked about", func(b *board) {
+				asked("web-1")(b)
+				b.task.ContainerInstance = ""
+				b.again("other", fleet.Active)
+			}},
 			{"a task of Fargate is asked about, which is to stop, and protection could not be read", func(b *board) {
 				asked("web-1")(b)
 				b.task.ContainerInstance, b.task.DesiredStatus = "", fleet.Stopped
@@ -84,6 +89,7 @@ func states() []world {
 				b.host.Status, b.group.Suspended = fleet.Draining, []string{"Terminate"}
 				b.empty()
 			}},
+			{"it is drained, and Quarantined", func(b *board) { b.host.Status = fleet.Draining; state("Quarantined")(b); b.empty() }},
 			{"it is drained, and of no group", func(b *board) { b.host.Status, b.Groups = fleet.Draining, nil; b.empty() }},
 			{"it is drained, and its task of before is asked about", func(b *board) {
 				asked("web-1")(b)
@@ -119,7 +125,8 @@ func states() []world {
 				b.group.TargetGroups = []fleet.ARN{"arn:aws:x/one", b.tg.ARN, "arn:aws:x/two"}
 				b.miss("elasticloadbalancing:DescribeTargetGroups")
 			}},
-			{"it has a classic load balancer", func(b *board) { b.group.ClassicBalancers = []string{"old", "older"} }},
+			{"it has a classic load balancer", func(b *board) { b.group.ClassicBalancers = []string{"old"} }},
+			{"it has two classic load balancers", func(b *board) { b.group.ClassicBalancers = []string{"old", "older"} }},
 			{"EC2 says that it is shutting down", func(b *board) { b.ec2(fleet.StateShuttingDown) }},
 			{"its tasks could not be read", missed("ecs:ListTasks of cluster prod")},
 			{"it should have opened", func(b *board) { b.since(3 * time.Minute) }},

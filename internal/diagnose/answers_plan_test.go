@@ -109,6 +109,14 @@ func plans() []world {
 				b.miss("ecs:ListTasks of cluster prod", "ecs:DescribeServices of cluster prod")
 				b.miss("ecs:ListTasks of cluster other", "ecs:DescribeServices of cluster other")
 			}},
+			{"another cluster comes first, and its tasks could not be read", func(b *board) {
+				b.Clusters = []*inventory.Cluster{{Name: "empty", Hosts: []*inventory.Host{host("empty", "i-away", fleet.Active)}}, b.cluster}
+				b.miss("ecs:ListTasks of cluster prod")
+			}},
+			{"it is the second host, and its tasks could not be read", func(b *board) {
+				b.cluster.Hosts = []*inventory.Host{b.other, b.host}
+				b.miss("ecs:ListTasks of cluster prod")
+			}},
 			{"it is the second of its group, which is the second, and protected", func(b *board) {
 				b.group.Instances = []fleet.GroupInstance{b.group.Instances[1], b.group.Instances[0]}
 				b.group.Instances[1].Protected = true

@@ -133,6 +133,10 @@ func stuck() []world {
 				b.group.Instances, b.group.Desired, b.q.Alone = b.group.Instances[:1], 0, true
 			}},
 			{"the other host is of no group", func(b *board) { b.group.Instances, b.group.Desired = b.group.Instances[:1], 0 }},
+			{"the other host comes first and is of no group, and its own launches a host", func(b *board) {
+				b.group.Instances, b.cluster.Hosts = b.group.Instances[:1], []*inventory.Host{b.other, b.host}
+			}},
+			{"only its group was read, which has both hosts", func(b *board) { b.q.Alone = true }},
 			{"the other host is outside of EC2", func(b *board) {
 				b.group.Instances, b.group.Desired, b.q.Alone = b.group.Instances[:1], 0, true
 				b.other.Instance = "mi-other"
@@ -153,6 +157,11 @@ func stuck() []world {
 				provider("far", "far")(b)
 				provider("cp", "more")(b)
 				b.grouped("more", 0, 3)
+			}},
+			{"its service has one of two, and the group of the second launches a host", func(b *board) {
+				provider("far", "far")(b)
+				provider("cp", "more")(b)
+				b.grouped("more", 1, 3)
 			}},
 			{"its service has one of a group that was not read", func(b *board) { provider("cp", "more")(b); b.q.Alone = true }},
 			{"its service has none, and there are some", func(b *board) {
@@ -204,6 +213,9 @@ func stuck() []world {
 			}},
 			{"three are missing, and three quarters may be", func(b *board) { b.web.Desired, b.web.MinPercent, b.cluster.Tasks = 4, 75, b.cluster.Tasks[:1] }},
 			{"three are missing, and half may be", func(b *board) { b.web.Desired, b.web.MinPercent, b.cluster.Tasks = 4, 50, b.cluster.Tasks[:1] }},
+			{"no other host is there, and its task definition could not be read", func(b *board) {
+				b.cluster.Hosts, b.cluster.Tasks, b.cluster.TaskDefinitions = b.cluster.Hosts[:1], b.cluster.Tasks[:1], nil
+			}},
 			{"no other host is there", func(b *board) { b.cluster.Hosts, b.cluster.Tasks = b.cluster.Hosts[:1], b.cluster.Tasks[:1] }},
 		}},
 		{"percents leave no freedom", func(b *board) { b.web.MaxPercent = 100 }, []change{

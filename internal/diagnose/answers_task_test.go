@@ -166,6 +166,7 @@ func tasks() []world {
 			}},
 			{"since when is not known", func(b *board) { b.group.Activities = nil }},
 			{"it is of no group", func(b *board) { b.Groups = nil }},
+			{"it is of no group, and Ebb is at work", func(b *board) { b.Groups = nil; b.ebb() }},
 			{"since an hour, with Ebb at work", func(b *board) { b.since(time.Hour); b.ebb() }},
 			{"since an hour, with Ebb at work and its deadline", func(b *board) {
 				b.since(time.Hour)

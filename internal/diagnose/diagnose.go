@@ -341,7 +341,7 @@ func find(s *inventory.Inventory, target string) place {
 		}
 	}
 	for _, c := range s.Clusters {
-		if p.task != nil && slices.Contains(c.Tasks, p.task) {
+		if slices.Contains(c.Tasks, p.task) {
 			p.cluster = c
 		}
 		for _, h := range c.Hosts {
@@ -363,5 +363,5 @@ func find(s *inventory.Inventory, target string) place {
 }
 
 func same(arn fleet.ARN, target string) bool {
-	return target != "" && (string(arn) == target || arn.Name() == target)
+	return string(arn) == target || arn.Name() == target
 }

@@ -96,7 +96,7 @@ func (k *known) anyComes(s *inventory.Service) (coming string, known bool) {
 	known = true
 	for _, g := range groups {
 		if g == nil {
-			known = known && !k.q.Alone
+			known = !k.q.Alone
 			continue
 		}
 		if coming := k.hostComes(g); coming != "" {
@@ -106,7 +106,7 @@ func (k *known) anyComes(s *inventory.Service) (coming string, known bool) {
 	return "", known && !gapsOf(k).coming()
 }
 
-// groupsOf are the groups of the hosts of a cluster, each once; nil among them: one that was not read, or none.
+// groupsOf are the groups of the hosts of a cluster, one of each host; nil among them: one that was not read, or none.
 func groupsOf(s *inventory.Inventory, c *inventory.Cluster) (groups []*inventory.Group) {
 	of := map[fleet.InstanceID]*inventory.Group{}
 	for _, g := range s.Groups {
@@ -115,8 +115,8 @@ func groupsOf(s *inventory.Inventory, c *inventory.Cluster) (groups []*inventory
 		}
 	}
 	for _, h := range c.Hosts {
-		if g := of[h.Instance]; strings.HasPrefix(string(h.Instance), "i-") && !slices.Contains(groups, g) {
-			groups = append(groups, g)
+		if strings.HasPrefix(string(h.Instance), "i-") {
+			groups = append(groups, of[h.Instance])
 		}
 	}
 	return groups

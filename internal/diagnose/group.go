@@ -228,7 +228,7 @@ func (w *why) stays() bool {
 
 // empty adds a blocker where an instance is fully drained and nothing terminates it.
 func (w *why) empty() {
-	if w.task != nil || w.member == nil || w.member.State != fleet.InService || len(w.report.Blockers) > 0 {
+	if w.member == nil || w.member.State != fleet.InService || len(w.report.Blockers) > 0 {
 		return
 	}
 	end := w.q.At.Terminate(string(w.instance))

@@ -71,7 +71,7 @@ func (w *why) release(h fleet.Hook) ([]advice.Fix, bool) {
 			return nil, true // Ebb lists the tasks once more, and then answers
 		}
 		return []advice.Fix{advice.Say("Ebb should have answered hook %s: see its log", h.Name), emptied(&w.known, h.Name).For("answers hook " + h.Name)}, false
-	case h.Name == w.q.Hook && e != nil && !(e.Works && e.Manages), len(w.group.Terminating()) == 1:
+	case h.Name == w.q.Hook && e != nil && !(e.Works && e.Manages), len(w.group.Terminating()) == 1 && (w.q.Hook == "" || w.q.Hook == h.Name):
 		return []advice.Fix{advice.Say("ask again in some minutes: the program that answers hook %s does so soon after the last task has stopped", h.Name),
 			emptied(&w.known, h.Name).For("answers hook " + h.Name)}, false
 	case since < w.longest()*3/2+patience:
@@ -95,6 +95,9 @@ func emptied(k *known, hook string) advice.Command {
 		return k.complete(hook).Costs(advice.Destroys, "tasks of the instance in clusters that were not read, if it is registered there too",
 			"it is registered in no other cluster; ask without --cluster to see that")
 	}
+	if slices.ContainsFunc(k.all, func(r registration) bool { return r.host.Status == fleet.Active && r.host.Connected }) {
+		return k.complete(hook) // another of its registrations may get tasks
+	}
 	return k.complete(hook).Known("no task is left on it, and that has been so for some minutes: its drainer would have answered")
 }
 
@@ -110,9 +113,11 @@ func (k *known) owner(h fleet.Hook) string {
 	return fmt.Sprintf(" (%sheartbeat %s, at most %s, then %s)", who, inventory.Span(h.Heartbeat), inventory.Span(h.Global), h.DefaultResult)
 }
 
-// answered reports whether Ebb's journal says that its own drain has ended, so that its hook holds nothing any more.
+// answered reports whether Ebb's journal says that its own drain has ended, so that its hook holds nothing any more. An instance may have been
+// drained before, if it went back to its warm pool.
 func (w *why) answered() bool {
-	return slices.ContainsFunc(w.q.Lines, func(l Line) bool { return l.Kind == "ended" })
+	began := w.group.TerminatingSince(w.instance)
+	return slices.ContainsFunc(w.q.Lines, func(l Line) bool { return l.Kind == "ended" && l.At.After(began) })
 }
 
 // limits notes how long a hook can be held at most, by ECS managed draining as by anybody else.
