@@ -129,7 +129,7 @@ func TestWhatIsNoFaultAndWhatIs(t *testing.T) {
 			hookOnly("lambda", 2*time.Minute)(in, c, g) // as long as the drain of web
 			otherAgents(in, c, g)
 		}},
-		"agents on other hosts that give containers long, on Spot": {clean, "spot-stop", 0, func(in *Input, c *inventory.Cluster, g *inventory.Group) {
+		"agents on other hosts than those on Spot": {clean, "spot-stop", 0, func(in *Input, c *inventory.Cluster, g *inventory.Group) {
 			g.Spot = true
 			otherAgents(in, c, g)
 		}},
