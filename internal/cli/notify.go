@@ -175,14 +175,20 @@ func whyStuck(cfg config.Config, awsCfg aws.Config, store journal.Store, now fun
 		if _, err := askJournal(ctx, store, nil, cfg, &seen, &q); err != nil {
 			return notice.Blocker{}, err
 		}
-		return blockerOf(diagnose.Why(&seen, q)), nil
+		deadline := time.Time{}
+		if q.Ebb != nil {
+			deadline = q.Ebb.Deadline
+		}
+		return blockerOf(diagnose.Why(&seen, q), deadline), nil
 	}
 }
 
-// blockerOf is the first blocker of a report that does not end by itself, with a command that does no harm; none: all goes on by itself.
-func blockerOf(r diagnose.Report) notice.Blocker {
+// blockerOf is the first blocker of a report that does not end by itself before Ebb cuts off what is left, with a command that does no harm;
+// none: all goes on by itself.
+func blockerOf(r diagnose.Report, deadline time.Time) notice.Blocker {
 	for _, b := range r.Blockers {
-		if b.Ends || !b.Until.IsZero() || b.Code == diagnose.NotFound || b.Code == diagnose.InProgress || b.Code == diagnose.HostGone {
+		late := !deadline.IsZero() && b.Until.After(deadline)
+		if b.Ends && !late || b.Code == diagnose.NotFound || b.Code == diagnose.InProgress || b.Code == diagnose.HostGone {
 			continue
 		}
 		out := notice.Blocker{Code: string(b.Code), Text: b.Message}
