@@ -267,8 +267,8 @@ func TestAFactIsThatOfItsSubject(t *testing.T) {
 	k.view.e = k.sorted[0]
 	var subjects []plan.Subject
 	for _, kind := range []plan.LookKind{plan.GroupInstances, plan.Instances, plan.FindContainerInstances, plan.Hooks} {
-		for _, in := range []string{"", "prod"} {
-			for _, id := range []string{"i-0001", "i-0002"} {
+		for _, in := range []string{"", "prod", "test"} {
+			for _, id := range []string{"i-0001", "i-0002", "i-0003"} {
 				subjects = append(subjects, plan.Subject{Kind: kind, In: in, ID: id})
 			}
 		}
