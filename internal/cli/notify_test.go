@@ -94,7 +94,8 @@ func TestWhatPeopleAreToldOfAStuckDrain(t *testing.T) {
 		"it ends too late":        {[]diagnose.Blocker{late}, deadline, notice.Blocker{Code: "stop-timeout", Text: "m"}},
 		"there is no deadline":    {[]diagnose.Blocker{late}, time.Time{}, notice.Blocker{}},
 		"it does not end":         {[]diagnose.Blocker{ends, stays, late}, deadline, notice.Blocker{Code: "sigterm", Text: "it ignores SIGTERM", Fix: "ebb doctor"}},
-		"not found, and progress": {[]diagnose.Blocker{{Code: diagnose.NotFound}, {Code: diagnose.InProgress}, {Code: diagnose.HostGone}}, deadline, notice.Blocker{}},
+		"not found, and progress": {[]diagnose.Blocker{{Code: diagnose.NotFound}, {Code: diagnose.InProgress}, {Code: diagnose.HostGone}},
+			deadline, notice.Blocker{}},
 	} {
 		if d := cmp.Diff(tt.want, blockerOf(diagnose.Report{Blockers: tt.blockers}, tt.deadline)); d != "" {
 			t.Errorf("%s: %s", name, d)
