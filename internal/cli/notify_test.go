@@ -89,11 +89,11 @@ func TestWhatPeopleAreToldOfAStuckDrain(t *testing.T) {
 		deadline time.Time
 		want     notice.Blocker
 	}{
-		"nothing":                 {nil, deadline, notice.Blocker{}},
-		"it ends in time":         {[]diagnose.Blocker{ends}, deadline, notice.Blocker{}},
-		"it ends too late":        {[]diagnose.Blocker{late}, deadline, notice.Blocker{Code: "stop-timeout", Text: "m"}},
-		"there is no deadline":    {[]diagnose.Blocker{late}, time.Time{}, notice.Blocker{}},
-		"it does not end":         {[]diagnose.Blocker{ends, stays, late}, deadline, notice.Blocker{Code: "sigterm", Text: "it ignores SIGTERM", Fix: "ebb doctor"}},
+		"nothing":              {nil, deadline, notice.Blocker{}},
+		"it ends in time":      {[]diagnose.Blocker{ends}, deadline, notice.Blocker{}},
+		"it ends too late":     {[]diagnose.Blocker{late}, deadline, notice.Blocker{Code: "stop-timeout", Text: "m"}},
+		"there is no deadline": {[]diagnose.Blocker{late}, time.Time{}, notice.Blocker{}},
+		"it does not end":      {[]diagnose.Blocker{ends, stays, late}, deadline, notice.Blocker{Code: "sigterm", Text: "it ignores SIGTERM", Fix: "ebb doctor"}},
 		"not found, and progress": {[]diagnose.Blocker{{Code: diagnose.NotFound}, {Code: diagnose.InProgress}, {Code: diagnose.HostGone}},
 			deadline, notice.Blocker{}},
 	} {
