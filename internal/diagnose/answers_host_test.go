@@ -158,6 +158,16 @@ func states() []world {
 				*b.ebb() = diagnose.Ebb{Manages: true, Unread: true}
 			}},
 			{"it is not leaving, and in no cluster", func(b *board) { state(fleet.InService)(b); b.Clusters = nil }},
+			{"it is not leaving, and another group could not be read", func(b *board) {
+				state(fleet.InService)(b)
+				b.miss("autoscaling:DescribeAutoScalingGroups")
+			}},
+			{"it is not leaving, and in no cluster, and clusters could not be read", func(b *board) {
+				state(fleet.InService)(b)
+				b.Clusters = nil
+				b.miss("ecs:ListClusters")
+			}},
+			{"it is of no group, and clusters could not be read", func(b *board) { b.Groups = nil; b.miss("ecs:ListClusters") }},
 			{"it is not leaving, and hooks could not be read", func(b *board) {
 				state(fleet.InService)(b)
 				b.miss("autoscaling:DescribeLifecycleHooks of group web-asg")
