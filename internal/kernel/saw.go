@@ -303,6 +303,8 @@ func sawContainers(o *observer, a answer) {
 		if ci, ok := leading(&o.open[t].d, all); ok {
 			put(o.facts, containerOf(t), fleet.Seen, a.Started, ci)
 			o.ownerOf[ci.ARN] = t
+		} else if a.Kind == plan.FindContainerInstances && !a.failed[t.ID] { // all that are left have been drained
+			put(o.facts, containerOf(t), fleet.Absent, a.Started, fleet.ContainerInstance{})
 		}
 	}
 	for _, s := range a.Subjects {

@@ -18,8 +18,8 @@ const asAnother = "EBB_TEST_AS_ANOTHER"
 // nobody is the user and the group that root becomes.
 const nobody = 65534
 
-// another returns a directory that everybody may read, and how to run a test of this program as another user: root becomes one for this; for
-// anybody else it is the same user.
+// another returns a directory that everybody may read, and how to run a test of this program as another user: root becomes one for this;
+// for anybody else it is the same user.
 func another(t *testing.T) (dir string, as func(test, path string) string) {
 	t.Helper()
 	dir, err := os.MkdirTemp("/tmp", "ebb-reader") //nolint:usetesting // those of the test are for root alone
@@ -58,8 +58,8 @@ func chmod(t *testing.T, mode os.FileMode, paths ...string) {
 	}
 }
 
-// A user who may not read a journal is told whose it is, and reads one that it may read. Root becomes another user for this; anybody else has
-// no access to the files for a while.
+// A user who may not read a journal is told whose it is, and reads one that it may read. Root becomes another user for this; anybody else
+// has no access to the files for a while.
 func TestAReaderWhoIsAnotherUser(t *testing.T) {
 	if path := os.Getenv(asAnother); path != "" {
 		s, err := OpenReader(path)

@@ -21,7 +21,8 @@ func TestADamagedPartIsNoShorterList(t *testing.T) {
 	const page = 4096
 	path := filepath.Join(t.TempDir(), "journal.db")
 	full(t, path)
-	run(t, path, "DELETE FROM lease; INSERT INTO lease SELECT key, hex(substr(body, 1, 100)), 1, 1, 1, '2026-11-21T09:00:00.000000000Z' FROM record")
+	run(t, path, "DELETE FROM lease; "+
+		"INSERT INTO lease SELECT key, hex(substr(body, 1, 100)), 1, 1, 1, '2026-11-21T09:00:00.000000000Z' FROM record")
 	whole, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -138,7 +139,8 @@ func TestWhatCannotBeKeptAsideStays(t *testing.T) {
 	if err == nil {
 		s.Close()
 	}
-	if !errors.Is(err, syscall.ENAMETOOLONG) || !strings.Contains(err.Error(), "not a database") || !strings.Contains(err.Error(), "keep the damaged journal") {
+	if !errors.Is(err, syscall.ENAMETOOLONG) || !strings.Contains(err.Error(), "not a database") ||
+		!strings.Contains(err.Error(), "keep the damaged journal") {
 		t.Errorf("error %v", err)
 	}
 	if after, err := os.ReadFile(path); err != nil || !bytes.Equal(before, after) || filesOf(path)[1] == nil {

@@ -70,8 +70,9 @@ func TestAValueThatCannotBeReadIsAnError(t *testing.T) {
 		}
 		spoilt := map[string]string{
 			// a table that takes anything, with the same in it but for a revision that is no number
-			"record": "CREATE TABLE loose (key, scope, rev, open, body, written); INSERT INTO loose SELECT key, scope, 'many', open, body, written " +
-				"FROM record; DROP TABLE record; ALTER TABLE loose RENAME TO record",
+			"record": "CREATE TABLE loose (key, scope, rev, open, body, written); " +
+				"INSERT INTO loose SELECT key, scope, 'many', open, body, written FROM record; " +
+				"DROP TABLE record; ALTER TABLE loose RENAME TO record",
 			"line": "UPDATE line SET at = 'yesterday'", "lease": "UPDATE lease SET at = 'yesterday'", "note": "UPDATE note SET sent = 'yesterday'",
 		}
 		if _, err := s.db.Exec(spoilt[table]); err != nil {

@@ -127,8 +127,8 @@ func (s *Store) open() error {
 	return nil
 }
 
-// beginAnew keeps the files aside, which are damaged, and begins a new journal. What is open is closed before there are new side files, which
-// it would take for its own.
+// beginAnew keeps the files aside, which are damaged, and begins a new journal. What is open is closed before there are new side files,
+// which it would take for its own.
 func (s *Store) beginAnew(why error) error {
 	kept, err := keepAside(s.path)
 	if err != nil {

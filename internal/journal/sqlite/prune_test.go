@@ -127,7 +127,8 @@ func TestAPartThatFailsFailsTheBatch(t *testing.T) {
 		lines, errLines := s.History(t.Context(), journal.Query{})
 		sent, errSent := s.Forwarded(t.Context(), []string{"web"})
 		if err := errors.Join(errOpen, errLines, errSent); err != nil || len(open) != 0 || len(lines) != 1 || len(sent) != 0 {
-			t.Errorf("%s fails: %d records, %d lines, %d messages, error %v; want one line, which was there before", part, len(open), len(lines), len(sent), err)
+			t.Errorf("%s fails: %d records, %d lines, %d messages, error %v; want one line, which was there before",
+				part, len(open), len(lines), len(sent), err)
 		}
 		s.Close()
 	}
