@@ -126,6 +126,16 @@ func TestWhatTasksAskOfAHost(t *testing.T) {
 			order: there may be no place for service web
 			no-attribute: task definition web:1 requires attributes that are missing, or could not be read, on all 2 other hosts (such as
 			  i-1): gone`},
+		"attributes of the first host were not read": {func(p parts) {
+			p.def.Requires = []string{"gone"}
+			p.third()
+			p.rest.Attributes = nil
+		}, `
+			uncertain
+			replica web [task/0]: uncertain, 2 wanted, 2 to 4, 1 to start on []
+			order: there may be no place for service web
+			no-attribute: task definition web:1 requires attributes that are missing, or could not be read, on all 2 other hosts (such as
+			  i-1): gone`},
 		"an attribute is missing, and a constraint is met": {func(p parts) {
 			p.def.Requires = []string{"gone"}
 			member(p.web, "attribute:tier == 2")
