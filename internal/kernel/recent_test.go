@@ -136,3 +136,19 @@ func TestWhichMessagesAreLate(t *testing.T) {
 		}
 	}
 }
+
+// Two days after its drain nothing is kept of an instance, and one that waits then is adopted as any other.
+func TestAnInstanceThatWaitsDaysAfterItsDrain(t *testing.T) {
+	d := drain.Drain{Key: "web/i-0001/a", Target: fleet.HostTarget("i-0001"), Hold: drain.Hold{Group: "web"}, Ended: t0}
+	cfg := budgeted(MaxUnavailable{})
+	cfg.Hook = "ebb-drain"
+	k, err := New(cfg, nil, []journal.Record{(&Kernel{}).record(&entry{d: d})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	drive(k, t0.Add(49*time.Hour), time.Second, full(fleet.InService)) // a sweep that finds no instance
+	drive(k, t0.Add(50*time.Hour), 3*time.Second, waiting)
+	if k.Counts["adopted"] != 1 || k.Open() != 1 {
+		t.Errorf("%d open, counted %v", k.Open(), k.Counts)
+	}
+}
