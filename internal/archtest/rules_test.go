@@ -7,6 +7,7 @@ func pure() []string {
 		"internal/sim/autoscaling", "internal/sim/ec2", "internal/sim/ecs", "internal/sim/elb", "internal/sim/events", "internal/sim/lambda",
 		"internal/sim/sns", "internal/sim/sqs", "internal/sim/sts",
 		"internal/inventory", "internal/placement", "internal/advice", "internal/diagnose", "internal/doctor", "internal/lease", "internal/iam",
+		"internal/notice",
 	}
 }
 
@@ -50,7 +51,7 @@ func mayImport() map[string][]string {
 		"iam", "journal/conformance", "journal/dynamodb", "journal/memory", "journal/sqlite", "kernel", "lease", "placement", "plain", "plan", "sim",
 		"sim/autoscaling", "sim/client", "sim/core", "sim/ec2", "sim/ecs", "sim/elb", "sim/events", "sim/lambda", "sim/lambda/process", "sim/sns", "sim/sqs",
 		"sim/loopback", "sim/sts", "sim/wire",
-		"source/lambda", "source/sqs", "story", "inventory", "loadtest",
+		"source/lambda", "source/sqs", "story", "inventory", "loadtest", "notice", "notify",
 	}
 	return map[string][]string{
 		"fleet":               {},
@@ -63,8 +64,10 @@ func mayImport() map[string][]string {
 		"lease":               {"journal"},
 		"journal/conformance": {"journal"},
 		"drain":               {"fleet", "event", "plan"},
-		"kernel":              {"fleet", "event", "plan", "journal", "drain", "plain"},
-		"engine":              {"fleet", "event", "plan", "journal", "drain", "kernel", "lease", "plain"},
+		"notice":              {"fleet", "journal", "drain", "plain"},
+		"notify":              {"notice", "plain"},
+		"kernel":              {"fleet", "event", "plan", "journal", "drain", "notice", "plain"},
+		"engine":              {"fleet", "event", "plan", "journal", "drain", "kernel", "lease", "notice", "plain"},
 		"cloud":               {"fleet", "plan"},
 		"source/sqs":          {"fleet", "event"},
 		// The simulated cloud: a service knows the core and no other service, the wire knows no service, and sim alone knows all.
@@ -87,8 +90,8 @@ func mayImport() map[string][]string {
 		"source/lambda":      {"fleet", "event"},
 		"iam":                {},
 		"story": {
-			"cloud", "drain", "engine", "event", "fleet", "iam", "journal", "journal/memory", "kernel", "lease", "plan", "sim", "sim/autoscaling", "sim/client",
-			"sim/core", "sim/ecs", "sim/wire", "source/sqs",
+			"cloud", "drain", "engine", "event", "fleet", "iam", "journal", "journal/memory", "kernel", "lease", "notice", "plan", "sim", "sim/autoscaling",
+			"sim/client", "sim/core", "sim/ecs", "sim/wire", "source/sqs",
 		},
 		"inventory":       {"fleet"},
 		"placement":       {"fleet", "inventory"},
@@ -111,7 +114,7 @@ func mayImport() map[string][]string {
 func owners() map[string][]string {
 	const sdk = "github.com/aws/aws-sdk-go-v2"
 	return map[string][]string{
-		sdk:                                   {"cloud", "cloud/collector", "baseline", "source/sqs", "journal/dynamodb", "cli"},
+		sdk:                                   {"cloud", "cloud/collector", "baseline", "source/sqs", "journal/dynamodb", "notify", "cli"},
 		"github.com/aws/smithy-go":            {"cloud", "cloud/collector", "source/sqs", "sim/wire", "journal/dynamodb"},
 		sdk + "/service":                      {},
 		sdk + "/service/autoscaling":          {"cloud", "cloud/collector", "baseline", "sim/autoscaling", "sim/client"},
@@ -120,8 +123,8 @@ func owners() map[string][]string {
 		sdk + "/service/sts":                  {"cloud", "cloud/collector", "sim/sts"},
 		sdk + "/service/sqs":                  {"source/sqs", "cloud/collector", "baseline", "sim/sqs", "sim/client"},
 		sdk + "/service/dynamodb":             {"journal/dynamodb"},
-		sdk + "/service/sns":                  {"sim/sns"},
-		sdk + "/service/eventbridge":          {"cloud/collector", "sim/events"},
+		sdk + "/service/sns":                  {"sim/sns", "notify"},
+		sdk + "/service/eventbridge":          {"cloud/collector", "sim/events", "notify"},
 		"github.com/aws/aws-lambda-go":        {"source/lambda", "cli"},
 		"modernc.org":                         {"journal/sqlite"},
 		"github.com/spf13":                    {"cli"},

@@ -88,9 +88,15 @@ func Function(
 	}
 	world := cloud.FromConfig(awsCfg)
 	warnOfClusters(ctx, world, cfg, log)
+	teller, routes, err := people(p, cfg, awsCfg)
+	if err != nil {
+		return nil, err
+	}
+	k := kernelConfig(cfg, true) // what is not understood fails, and Lambda or the queue keeps it
+	k.Routes = routes
 	f := engine.NewFunction(engine.Config{
-		Kernel: kernelConfig(cfg, true), // what is not understood fails, and Lambda or the queue keeps it
-		Store:  store, Cloud: world, Me: engine.Name(), Now: now, Log: log, OnLine: logLines(log),
+		Kernel: k, Store: store, Cloud: world, Me: engine.Name(), Teller: teller, Why: whyStuck(cfg, awsCfg, store, now),
+		Now: now, Log: log, OnLine: logLines(log),
 	})
 	return func(ctx context.Context, payload json.RawMessage) (any, error) {
 		in := lambda.Parse(payload)

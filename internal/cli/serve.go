@@ -89,8 +89,14 @@ func serve(ctx context.Context, p Process, cfg config.Config, clockURL string) e
 	}
 	world := cloud.FromConfig(awsCfg)
 	warnOfClusters(ctx, world, cfg, log)
+	teller, routes, err := people(p, cfg, awsCfg)
+	if err != nil {
+		return err
+	}
+	k := kernelConfig(cfg, redrive)
+	k.Routes = routes
 	e := engine.New(engine.Config{
-		Kernel: kernelConfig(cfg, redrive), Store: store, Cloud: world, Source: queue, Me: engine.Name(),
+		Kernel: k, Store: store, Cloud: world, Source: queue, Me: engine.Name(), Teller: teller, Why: whyStuck(cfg, awsCfg, store, now),
 		Now: now, Speed: speed, Log: log, OnLine: logLines(log),
 	})
 	log.Info("serving", "queue", cfg.Queue, "hook", cfg.Hook, "groups", len(cfg.Groups), "journal", cfg.Journal, "version", versionText())

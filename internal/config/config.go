@@ -26,6 +26,19 @@ type Config struct {
 	LostAfter       time.Duration
 	DaemonGrace     time.Duration
 	Groups          []Group // in the order of the file
+	Notify          []Notify
+}
+
+// Notify is one way to people. One of the receivers is set.
+type Notify struct {
+	Name     string   // no other has it
+	Events   []string // what takes it; none: all
+	Groups   []string // patterns of path.Match; none: all
+	Channel  string   // of a Slack bot: the id of a channel
+	Template string   // of a webhook: path of a file
+
+	Slack, SlackBot, Webhook string // where the secret stands: a webhook's URL, or a bot's token
+	SNS, EventBridge         string // ARN of a topic; name or ARN of an event bus
 }
 
 // Group says how the Auto Scaling groups with certain names are drained.
@@ -80,7 +93,7 @@ func Load(file string, env func(string) string, overrides map[string]string) (Co
 // parse is Load without the disk.
 func parse(file string, text []byte, env func(string) string, overrides map[string]string) (Config, error) {
 	doc := readDocument(file, text)
-	c := Config{Groups: doc.groups}
+	c := Config{Groups: doc.groups, Notify: doc.notify}
 	all := settings(&c)
 	for _, s := range all {
 		for _, name := range s.env {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -50,6 +51,13 @@ func TestExampleFile(t *testing.T) {
 				MaxUnavailable: MaxUnavailable{Percent: 20}},
 			{Match: "batch", Deadline: 6 * time.Hour, OnDeadline: Continue, Mode: Observe},
 		},
+		Notify: []Notify{
+			{Name: "slack", Slack: "env:SLACK_WEBHOOK_URL", Events: []string{"stuck", "forced"}, Groups: []string{"web-*"}},
+			{Name: "slack_bot", SlackBot: "ssm:/ebb/slack-token", Channel: "C0123ABCD"},
+			{Name: "pager", Webhook: "file:/run/secrets/pager", Events: []string{"forced"}},
+			{Name: "sns", SNS: "arn:aws:sns:eu-west-1:111122223333:ebb"},
+			{Name: "eventbridge", EventBridge: "default"},
+		},
 	}
 	if diff := cmp.Diff(want, c); diff != "" {
 		t.Error(diff)
@@ -68,7 +76,13 @@ func TestEveryKeyIsDocumented(t *testing.T) {
 	for _, s := range groupSettings(&Group{}) {
 		keys = append(keys, s.key)
 	}
-	for _, file := range []string{"../../docs/ebb.example.yaml", "../../docs/reference/config.md"} {
+	var receivers []string
+	for _, s := range notifySettings(&Notify{}) {
+		receivers = append(receivers, s.key)
+	}
+	for file, keys := range map[string][]string{
+		"../../docs/ebb.example.yaml": append(keys, receivers...), "../../docs/reference/config.md": keys, "../../docs/reference/notify.md": receivers,
+	} {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
@@ -357,3 +371,47 @@ func checkConfig(t *testing.T, c Config) {
 		}
 	}
 }
+
+// What is wrong with a receiver is said at its place, and a secret that was written by mistake is not repeated.
+func TestReceivers(t *testing.T) {
+	const one = "an entry of notify has one receiver: write one of slack, slack_bot, webhook, sns and eventbridge"
+	const stands = "must say where the secret stands, and not what it is: env:NAME, file:/absolute/path, ssm:/parameter or secretsmanager:NAME"
+	for written, want := range map[string]string{
+		"slack: env:URL":                          "",
+		"{slack: env:URL, events: forced}":        "",
+		"webhook: secretsmanager:ebb#pager":       "",
+		"{sns: env:URL}":                          `2:11: sns is "env:URL"; write the ARN of a topic, such as arn:aws:sns:eu-west-1:111122223333:ebb`,
+		"{slack: env:URL, sns: " + topic + "}":    "2:5: " + one,
+		"name: pager":                             "2:5: " + one,
+		"slack_bot: env:TOKEN":                    "2:5: slack_bot and channel belong together; write both, or slack with an incoming webhook",
+		"{slack: env:U, channel: C1}":             "2:5: slack_bot and channel belong together; write both, or slack with an incoming webhook",
+		"{slack_bot: env:T, channel: ops}":        `2:33: channel is "ops"; write the channel's id, such as C0123ABCD, which its details in Slack show`,
+		"{slack: env:U, template: /t}":            "2:5: template is for a webhook only; remove it",
+		"{webhook: env:U, template: t.json}":      `2:32: template is "t.json"; write the absolute path of a file`,
+		"{slack: env:U, events: \"forced, dun\"}": `2:28: events is "dun"; write started or stuck or forced or done; did you mean "done"?`,
+		"{slack: env:U, groups: \"web-[\"}": `2:28: groups is "web-[", which is not a valid pattern; write a name, or one with *, ? or [a-z], like web-*; ` +
+			`a \ or an opening [ must be completed`,
+		"{slack: env:U, emoji: x}": `2:20: unknown key "emoji"`,
+		"env:URL":                  `2:5: a receiver must be written as keys with values, like "name: ..."`,
+		"slack: https://hooks.example/very-secret": "2:12: slack " + stands,
+		"slack_bot: very-secret":                   "2:16: slack_bot " + stands,
+		"webhook: file:relative":                   "2:14: webhook " + stands,
+		"slack: env:A\n  - slack: env:B":           `3:5: another receiver has the name "slack"; give each one a name of its own, like name: night-shift`,
+	} {
+		_, err := parse("f", []byte("notify:\n  - "+written+"\n"), vars(nil), nil)
+		got := ""
+		if e := (&Error{}); errors.As(err, &e) {
+			p := e.Problems[0]
+			got = fmt.Sprintf("%d:%d: %s", p.Line, p.Column, p.Text)
+		}
+		if got != want {
+			t.Errorf("%s:\n got %s\nwant %s", written, got, want)
+		}
+	}
+	_, err := parse("f", []byte("notify: env:URL\n"), vars(nil), nil)
+	if err == nil || !strings.Contains(err.Error(), "notify must be a list; write each receiver on a line of its own") {
+		t.Error(err)
+	}
+}
+
+const topic = "arn:aws:sns:eu-west-1:111122223333:ebb"

@@ -20,6 +20,7 @@ type document struct {
 	file     string
 	values   map[string]value
 	groups   []Group
+	notify   []Notify
 	problems []Problem
 }
 
@@ -31,7 +32,7 @@ func readDocument(file string, text []byte) *document {
 	if err := yaml.Load(text, &root); err != nil {
 		d.syntax(err)
 	} else if len(root.Content) > 0 && root.Content[0].Tag != "!!null" {
-		d.values = d.mapping(root.Content[0], "the configuration", append(keys(settings(&Config{})), "groups"))
+		d.values = d.mapping(root.Content[0], "the configuration", append(keys(settings(&Config{})), "groups", "notify"))
 	}
 	return d
 }
@@ -70,7 +71,37 @@ func (d *document) readGroups(node *yaml.Node) {
 	}
 }
 
-// mapping returns the values of the known keys of a mapping, and reports all other keys. It reads the list groups.
+func (d *document) readNotify(node *yaml.Node) {
+	if node.Kind != yaml.SequenceNode {
+		d.problem(node, `notify must be a list; write each receiver on a line of its own, like "- slack: env:SLACK_WEBHOOK_URL"`)
+		return
+	}
+	for _, entry := range node.Content {
+		entry = resolve(entry)
+		var n Notify
+		settings := notifySettings(&n)
+		values := d.mapping(entry, "a receiver", keys(settings))
+		if entry.Kind != yaml.MappingNode {
+			continue // mapping has reported it
+		}
+		before := len(d.problems)
+		d.problems = append(d.problems, apply(settings, values)...)
+		if len(d.problems) > before {
+			continue
+		}
+		why := n.complete()
+		if why == "" && slices.ContainsFunc(d.notify, func(other Notify) bool { return other.Name == n.Name }) {
+			why = fmt.Sprintf("another receiver has the name %q; give each one a name of its own, like name: night-shift", n.Name)
+		}
+		if why != "" {
+			d.problem(entry, "%s", why)
+			continue
+		}
+		d.notify = append(d.notify, n)
+	}
+}
+
+// mapping returns the values of the known keys of a mapping, and reports all other keys. It reads the lists groups and notify.
 func (d *document) mapping(node *yaml.Node, what string, known []string) map[string]value {
 	values, lines := map[string]value{}, map[string]int{}
 	if node.Kind != yaml.MappingNode {
@@ -86,8 +117,10 @@ func (d *document) mapping(node *yaml.Node, what string, known []string) map[str
 			d.problem(key, "unknown key %q%s", key.Value, suggest(key.Value, known))
 		case twice:
 			d.problem(key, "the key %q is in line %d already; remove one of the two", key.Value, first)
-		case key.Value == "groups":
+		case key.Value == "groups" && slices.Contains(known, "notify"): // a route has a key of that name too
 			d.readGroups(written)
+		case key.Value == "notify":
+			d.readNotify(written)
 		default:
 			values[key.Value] = d.scalar(key.Value, written)
 		}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"path"
@@ -54,6 +55,78 @@ func groupSettings(g *Group) []setting {
 		{"on_deadline", nil, Continue, text(&g.OnDeadline, oneOf(Continue))},
 		{"mode", nil, Drain, text(&g.Mode, oneOf(Drain, Observe))},
 		{"max_unavailable", nil, "", func(key, s string) error { return setMaxUnavailable(&g.MaxUnavailable, key, s) }},
+	}
+}
+
+// notifySettings are the keys of one entry of notify, for n.
+func notifySettings(n *Notify) []setting {
+	return []setting{
+		{"name", nil, "", text(&n.Name, like(routeName, "write letters, digits, - and _"))},
+		{"slack", nil, "", text(&n.Slack, checkSecret)},
+		{"slack_bot", nil, "", text(&n.SlackBot, checkSecret)},
+		{"channel", nil, "", text(&n.Channel, like(channelID, "write the channel's id, such as C0123ABCD, which its details in Slack show"))},
+		{"webhook", nil, "", text(&n.Webhook, checkSecret)},
+		{"template", nil, "", text(&n.Template, checkPath)},
+		{"sns", nil, "", text(&n.SNS, like(topicARN, "write the ARN of a topic, such as arn:aws:sns:eu-west-1:111122223333:ebb"))},
+		{"eventbridge", nil, "", text(&n.EventBridge, like(busName, "write the name or the ARN of an event bus, such as default"))},
+		{"events", nil, "", list(&n.Events, oneOf("started", "stuck", "forced", "done"))},
+		{"groups", nil, "", list(&n.Groups, checkPattern)},
+	}
+}
+
+// complete sets the name that a receiver has without one, and says what is wrong with it, if something is.
+func (n *Notify) complete() string {
+	kinds := []struct{ key, value string }{
+		{"slack", n.Slack}, {"slack_bot", n.SlackBot}, {"webhook", n.Webhook}, {"sns", n.SNS}, {"eventbridge", n.EventBridge},
+	}
+	var set []string
+	for _, k := range kinds {
+		if k.value != "" {
+			set = append(set, k.key)
+		}
+	}
+	switch {
+	case len(set) != 1:
+		return "an entry of notify has one receiver: write one of slack, slack_bot, webhook, sns and eventbridge"
+	case (n.SlackBot != "") != (n.Channel != ""):
+		return "slack_bot and channel belong together; write both, or slack with an incoming webhook"
+	case n.Template != "" && n.Webhook == "":
+		return "template is for a webhook only; remove it"
+	}
+	n.Name = cmp.Or(n.Name, set[0])
+	return ""
+}
+
+// checkSecret wants the place of a secret. The error does not repeat what is written: it may be the secret.
+func checkSecret(key, s string) error {
+	kind, name, ok := strings.Cut(s, ":")
+	known := kind == "env" || kind == "ssm" || kind == "secretsmanager" || kind == "file" && strings.HasPrefix(name, "/")
+	if !ok || !known || name == "" {
+		return fmt.Errorf("%s must say where the secret stands, and not what it is: env:NAME, file:/absolute/path, ssm:/parameter or "+
+			"secretsmanager:NAME", key)
+	}
+	return nil
+}
+
+func checkPath(key, s string) error {
+	if !strings.HasPrefix(s, "/") {
+		return fmt.Errorf("%s is %q; write the absolute path of a file", key, s)
+	}
+	return nil
+}
+
+// list stores values that are written with commas between them.
+func list(to *[]string, check func(key, value string) error) func(key, value string) error {
+	return func(key, s string) error {
+		*to = nil
+		for v := range strings.SplitSeq(s, ",") {
+			v = strings.TrimSpace(v)
+			if err := check(key, v); err != nil {
+				return err
+			}
+			*to = append(*to, v)
+		}
+		return nil
 	}
 }
 
@@ -188,6 +261,10 @@ const (
 	regionName  = `^[a-z]{2}(-[a-z]+)+-[0-9]+$`
 	hookName    = `^[A-Za-z0-9_/-]{1,255}$`
 	clusterName = `^[A-Za-z0-9_-]{1,255}$`
+	routeName   = `^[A-Za-z0-9_-]{1,64}$`
+	channelID   = `^[A-Z0-9]{2,32}$`
+	topicARN    = `^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$`
+	busName     = `^[A-Za-z0-9_./:-]{1,512}$`
 	tableName   = `^[A-Za-z0-9_.-]{3,255}$`
 )
 

@@ -293,16 +293,29 @@ type registration struct {
 	host    *inventory.Host
 }
 
-// weight says which of several registrations counts: one with tasks, then one with an agent.
+// weight says which of several registrations counts: one with tasks, then one with an agent, then one that may get tasks yet.
 func (r registration) weight() int {
 	n := 0
 	if r.host.Connected {
-		n = 1
+		n = 2
 	}
 	if slices.ContainsFunc(r.cluster.TasksOn(r.host), func(t *inventory.Task) bool { return t.Live() }) {
-		n += 2
+		return n + 4
+	}
+	if r.host.Connected && r.host.Status == fleet.Active {
+		n++
 	}
 	return n
+}
+
+// home is the cluster of a task on the target: that of its registration.
+func (p *place) home(t *inventory.Task) *inventory.Cluster {
+	for _, r := range p.all {
+		if r.host.ARN == t.ContainerInstance {
+			return r.cluster
+		}
+	}
+	return p.cluster
 }
 
 // Instance is the EC2 instance that a target is, or that a task runs on; where the inventory does not know it, the target itself.
@@ -328,7 +341,7 @@ func find(s *inventory.Inventory, target string) place {
 		}
 	}
 	for _, c := range s.Clusters {
-		if p.task != nil && slices.Contains(c.Tasks, p.task) {
+		if slices.Contains(c.Tasks, p.task) {
 			p.cluster = c
 		}
 		for _, h := range c.Hosts {
@@ -350,5 +363,5 @@ func find(s *inventory.Inventory, target string) place {
 }
 
 func same(arn fleet.ARN, target string) bool {
-	return target != "" && (string(arn) == target || arn.Name() == target)
+	return string(arn) == target || arn.Name() == target
 }

@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -10,10 +11,6 @@ import (
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/inventory"
 )
-
-func (k *known) stopTask(t *inventory.Task) advice.Command {
-	return k.q.At.StopTask(k.cluster.Name, t.ARN.Name())
-}
 
 func (k *known) setState(status string) advice.Command {
 	return k.q.At.SetState(k.cluster.Name, k.host.ARN.Name(), status)
@@ -99,7 +96,7 @@ func (k *known) anyComes(s *inventory.Service) (coming string, known bool) {
 	known = true
 	for _, g := range groups {
 		if g == nil {
-			known = known && !k.q.Alone
+			known = !k.q.Alone
 			continue
 		}
 		if coming := k.hostComes(g); coming != "" {
@@ -109,7 +106,7 @@ func (k *known) anyComes(s *inventory.Service) (coming string, known bool) {
 	return "", known && !gapsOf(k).coming()
 }
 
-// groupsOf are the groups of the hosts of a cluster, each once; nil among them: one that was not read, or none.
+// groupsOf are the groups of the hosts of a cluster, one of each host; nil among them: one that was not read, or none.
 func groupsOf(s *inventory.Inventory, c *inventory.Cluster) (groups []*inventory.Group) {
 	of := map[fleet.InstanceID]*inventory.Group{}
 	for _, g := range s.Groups {
@@ -118,8 +115,8 @@ func groupsOf(s *inventory.Inventory, c *inventory.Cluster) (groups []*inventory
 		}
 	}
 	for _, h := range c.Hosts {
-		if g := of[h.Instance]; strings.HasPrefix(string(h.Instance), "i-") && !slices.Contains(groups, g) {
-			groups = append(groups, g)
+		if strings.HasPrefix(string(h.Instance), "i-") {
+			groups = append(groups, of[h.Instance])
 		}
 	}
 	return groups
@@ -163,13 +160,14 @@ func (k *known) tooSmall(s *inventory.Service, g *inventory.Group) string {
 	if def == nil {
 		return ""
 	}
-	var cpu, memory, gpu, hosts int
+	var cpu, memory, gpu int
+	any := false
 	for _, h := range k.cluster.Hosts {
 		if _, in := k.s.Member(h.Instance); in != nil && in.Group == g.Name {
-			cpu, memory, gpu, hosts = max(cpu, h.CPU), max(memory, h.Memory), max(gpu, h.GPU), hosts+1
+			cpu, memory, gpu, any = max(cpu, h.CPU), max(memory, h.Memory), max(gpu, h.GPU), true
 		}
 	}
-	if hosts == 0 || def.CPU <= cpu && def.Memory <= memory && def.GPU <= gpu {
+	if !any || def.CPU <= cpu && def.Memory <= memory && def.GPU <= gpu {
 		return ""
 	}
 	return fmt.Sprintf("a task of service %s needs %d CPU units, %d MiB and %d GPUs, and the hosts of group %s have at most %d, %d and %d", s.Name, def.CPU,
@@ -213,13 +211,26 @@ func (k *known) since(t time.Time) string {
 	return fmt.Sprintf("since %s (%s)", k.clock(t), span(t, k.q.Now))
 }
 
-// leavingFor is how long the termination of the target has been going on; false: that is not known.
+// leavingFor is how long the termination of the target has been going on; false: that is not known, and it may be for long.
 func (k *known) leavingFor() (time.Duration, bool) {
-	if k.group == nil {
-		return 0, false
+	if k.group == nil || k.group.TerminatingSince(k.instance).IsZero() {
+		return math.MaxInt64, false
 	}
-	at := k.group.TerminatingSince(k.instance)
-	return max(0, k.q.Now.Sub(at)), !at.IsZero()
+	return max(0, k.q.Now.Sub(k.group.TerminatingSince(k.instance))), true
+}
+
+// ownDelay is for how long Auto Scaling drains the group's own load balancers before the hooks open; false: it may be longer. How long classic
+// ones take is not read.
+func (k *known) ownDelay() (longest time.Duration, known bool) {
+	known = len(k.group.ClassicBalancers) == 0
+	for _, arn := range k.group.TargetGroups {
+		if tg := k.s.TargetGroup(arn); tg != nil && tg.DelayKnown {
+			longest = max(longest, tg.Delay)
+		} else {
+			known = false
+		}
+	}
+	return longest, known
 }
 
 // span spells how long it is from one time to another; clocks that differ make it nothing, never less.

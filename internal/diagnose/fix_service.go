@@ -18,12 +18,12 @@ func (k *known) fix(s *inventory.Service, c Code, f placement.Fate) []advice.Fix
 	proved := f.Verdict == placement.Stuck
 	switch c {
 	case placement.PercentArithmetic:
-		if s.Controller == "CODE_DEPLOY" || s.Controller == "EXTERNAL" || !proved {
+		if !proved {
 			return nil
 		}
 		surge := k.surge(s)
 		if len(f.Places) == 0 {
-			surge.Note = phrase(surge.Note, "It needs a host with room for one task more")
+			surge.Note += ". It needs a host with room for one task more"
 			return append(k.lower(s, f), surge)
 		}
 		return append([]advice.Fix{surge}, k.lower(s, f)...)
@@ -61,7 +61,7 @@ func (k *known) surge(s *inventory.Service) advice.Fix {
 // lower lets the tasks on the host stop before their replacements run, unless the service may have as few already.
 func (k *known) lower(s *inventory.Service, f placement.Fate) []advice.Fix {
 	rest := max(0, f.Desired-len(f.Tasks))
-	least := 100 * rest / max(1, f.Desired)
+	least := 100 * rest / f.Desired // what is stuck is wanted
 	if least >= s.MinPercent {
 		return nil
 	}
@@ -88,18 +88,13 @@ func (k *known) protected(f placement.Fate) (fixes []advice.Fix) {
 
 // constraints are the attributes that a service asks of a host, as expressions and as name=value.
 func (k *known) constraints(s *inventory.Service) (expressions, required []string) {
-	lists := [][]inventory.Constraint{s.Constraints}
-	if def := k.cluster.TaskDefinition(s.TaskDefinition); def != nil {
-		lists, required = append(lists, def.Constraints), def.Requires
-	}
-	for _, list := range lists {
-		for _, c := range list {
-			if c.Type == "memberOf" {
-				expressions = append(expressions, c.Expression)
-			}
+	def := k.cluster.TaskDefinition(s.TaskDefinition) // known, for else nothing would be said of an attribute
+	for _, c := range slices.Concat(s.Constraints, def.Constraints) {
+		if c.Type == "memberOf" {
+			expressions = append(expressions, c.Expression)
 		}
 	}
-	return expressions, required
+	return expressions, def.Requires
 }
 
 // giveAttribute gives another host the attribute that a service asks for, if that is one of the user's and asked for simply. What AWS
@@ -119,7 +114,7 @@ func (k *known) giveAttribute(s *inventory.Service) []advice.Fix {
 			continue
 		}
 		for _, h := range k.cluster.Hosts {
-			if h.Status == fleet.Active && h.Connected && h.ARN != k.host.ARN && (h.Attributes[name] != value || value == "") {
+			if h.Status == fleet.Active && h.Connected && (h.Attributes[name] != value || value == "") {
 				return []advice.Fix{k.q.At.PutAttribute(k.cluster.Name, h.ARN.Name(), name, value).Once(string(h.Instance) + " may have it: tasks that " +
 					"ask for it may be placed there then").For("gives " + string(h.Instance) + " the attribute")}
 			}

@@ -60,7 +60,7 @@ func (w *why) groupState() {
 func (w *why) leaving() {
 	parts := []string{fmt.Sprintf("%s is %s in group %s: no hook is open yet", w.instance, w.member.State, w.group.Name)}
 	b := Blocker{Code: GroupBalancer, Exact: true, Ends: true}
-	var longest time.Duration
+	longest, known := w.ownDelay()
 	var unread []string
 	for _, arn := range w.group.TargetGroups {
 		tg := w.s.TargetGroup(arn)
@@ -69,9 +69,6 @@ func (w *why) leaving() {
 			continue
 		}
 		parts = append(parts, fmt.Sprintf("Auto Scaling first waits for target group %s (deregistration delay %s)", tg.Name, inventory.Span(tg.Delay)))
-		if tg.Delay > longest {
-			longest = tg.Delay
-		}
 	}
 	if len(unread) > 0 {
 		parts = append(parts, "how long Auto Scaling waits for target group "+strings.Join(unread, ", ")+" could not be read")
@@ -82,9 +79,12 @@ func (w *why) leaving() {
 	}
 	if at := w.group.TerminatingSince(w.instance); !at.IsZero() {
 		since := fmt.Sprintf("it began at %s, %s ago", w.clock(at), span(at, w.q.Now))
-		if longest > 0 && len(unread) == 0 {
-			b.Until = at.Add(longest)
-			since += ", and takes until " + w.clock(b.Until) + " or a little longer"
+		if longest > 0 && known {
+			takes := ", and takes until %s or a little longer"
+			if b.Until = w.due(at.Add(longest)); b.Until.IsZero() {
+				takes = ", and should have taken until %s"
+			}
+			since += fmt.Sprintf(takes, w.clock(at.Add(longest)))
 		}
 		parts = append(parts, since)
 	}
@@ -139,7 +139,7 @@ func (w *why) dead() {
 	b := Blocker{Code: HostGone, Message: fmt.Sprintf("EC2 says that %s is %s", w.instance, state), Exact: true, Ends: true}
 	var fixes []advice.Fix
 	known := "EC2 says that the instance is " + string(state) + ": nothing on it runs any more"
-	if left := len(w.left()); w.host != nil && left > 0 {
+	if left := len(w.left()); left > 0 {
 		b.Message += fmt.Sprintf("; ECS still lists %s on it", inventory.Count(left, "task"))
 		if state == fleet.StateTerminated {
 			b.Message += ", which no agent will report as stopped"
@@ -162,7 +162,7 @@ func (w *why) dead() {
 		for _, c := range w.answers() {
 			fixes = append(fixes, c.Known(known).For("lets it go"))
 		}
-	case state == fleet.StateStopped && (w.member == nil || w.member.State == fleet.InService):
+	case state == fleet.StateStopped && w.host != nil && (w.member == nil || w.member.State == fleet.InService):
 		b.Message += ": start it, and it goes on as the same container instance"
 		b.Ends = false
 		fixes = append(fixes, advice.Say("if it was stopped on purpose, leave its container instance registered: a deregistered one cannot come back. "+
@@ -228,7 +228,7 @@ func (w *why) stays() bool {
 
 // empty adds a blocker where an instance is fully drained and nothing terminates it.
 func (w *why) empty() {
-	if w.task != nil || w.member == nil || w.member.State != fleet.InService || len(w.report.Blockers) > 0 {
+	if w.member == nil || w.member.State != fleet.InService || len(w.report.Blockers) > 0 {
 		return
 	}
 	end := w.q.At.Terminate(string(w.instance))
@@ -263,10 +263,14 @@ func (w *why) draining() {
 		w.add(Blocker{Code: NotDraining, Exact: true, Ends: true, Message: fmt.Sprintf("container instance %s is %s, so it cannot be set to DRAINING",
 			w.instance, w.host.Status), Advice: advice.Of(advice.Say("wait: this state passes"))})
 		return
+	case w.member.State.Leaving() && len(w.group.Terminating()) > 0:
+		return // it is drained once its hook is open
 	}
 	b := Blocker{Code: NotDraining, Exact: true}
 	state := fmt.Sprintf("group %s terminates %s, and its container instance in cluster %s is ACTIVE", w.group.Name, w.instance, w.cluster.Name)
 	since, known := w.leavingFor()
+	delay, _ := w.ownDelay()
+	open := since - delay // for so long its hooks can have been open
 	set := w.setState(fleet.Draining)
 	switch e := w.q.Ebb; {
 	case w.ours() && e.Queued:
@@ -282,9 +286,13 @@ func (w *why) draining() {
 		b.Exact = false
 		b.Message = state + "; who ought to drain it, or since when, could not be read"
 		b.Advice = advice.Of(advice.Say("allow autoscaling:DescribeLifecycleHooks and autoscaling:DescribeScalingActivities, or try again"))
-	case known && since < soon && len(w.group.Terminating()) > 0 || w.ours() && (!known || since < 2*soon):
+	case open < soon && len(w.group.Terminating()) > 0 || w.ours() && (!known || open < 2*soon || e.Open && len(w.all) > 1):
 		b.Ends = true
-		b.Message = fmt.Sprintf("%s; it is not DRAINING yet, %s after the termination began. %s", state, inventory.Span(since), w.drainers())
+		yet := "it is not DRAINING yet"
+		if known {
+			yet += ", " + inventory.Span(since) + " after the termination began"
+		}
+		b.Message = fmt.Sprintf("%s; %s. %s", state, yet, w.drainers())
 	case w.ours() && e.Limit != "":
 		b.Message = fmt.Sprintf("Ebb has not set %s DRAINING, although %s ago its termination began: %s", w.instance, inventory.Span(since), state)
 		b.Advice = advice.Of(set.Costs(advice.Interrupts, "Ebb lets no more than "+e.Limit+" of the group leave at once; this one leaves besides",

@@ -547,7 +547,8 @@ func TestAForeignHookIsWaitedFor(t *testing.T) {
 	s := stage(t, spec)
 	s.terminate()
 	s.after(5 * time.Minute)
-	q := diagnose.Question{Target: s.target, Hook: "ebb-drain", At: europe, Now: s.Now(), Ebb: atWork(), Lines: []diagnose.Line{{Kind: "ended", Text: "drained"}}}
+	q := diagnose.Question{Target: s.target, Hook: "ebb-drain", At: europe, Now: s.Now(), Ebb: atWork(),
+		Lines: []diagnose.Line{{At: s.Now(), Kind: "ended", Text: "drained"}}}
 	q.Ebb.Open = false
 	r := diagnose.Why(s.take(), q)
 	if allCommands(r) != "" || len(r.Next) != 1 || r.Next[0].Event != diagnose.HookEnds || !strings.Contains(r.Wait, "hook flush-logs is answered, or times out") {

@@ -45,12 +45,8 @@ func (w *why) next() {
 	}
 	switch state := w.member.State; {
 	case state.Leaving():
-		at := slices.IndexFunc(w.report.Blockers, func(b Blocker) bool { return b.Code == GroupBalancer })
-		until := time.Time{}
-		if at >= 0 {
-			until = w.report.Blockers[at].Until
-		}
-		add(HookOpens, until, "the group's own load balancers have let go of it, and its hooks open")
+		balancer := slices.IndexFunc(w.report.Blockers, func(b Blocker) bool { return b.Code == GroupBalancer }) // leaving has said it
+		add(HookOpens, w.report.Blockers[balancer].Until, "the group's own load balancers have let go of it, and its hooks open")
 	case state == fleet.TerminatingProceed:
 		add(Gone, time.Time{}, "EC2 terminates it")
 	case state.Waiting() && len(w.group.Terminating()) > 0:
@@ -74,18 +70,19 @@ func (w *why) nextInHook(add func(Event, time.Time, string, ...any)) {
 	ours, left := w.ours() && !w.misplaced(), w.left()
 	shortly := w.q.Now.Add(soon)
 	switch {
-	case w.ec2 != nil && w.ec2.State.Gone() && ours:
-		add(Answered, shortly, "Ebb sees that the instance is not running, and answers hook %s", w.q.Hook)
+	case w.ec2 != nil && w.ec2.State.Gone(): // nothing on it can do anything
+		if ours {
+			add(Answered, shortly, "Ebb sees that the instance is not running, and answers hook %s", w.q.Hook)
+		}
 	case w.host == nil && ours && !w.answered():
 		add(Answered, shortly, "Ebb has looked twice, a minute apart, finds it in no cluster, and answers hook %s", w.q.Hook)
 	case w.host != nil && w.host.Status == fleet.Active:
 		switch {
 		case ours && w.q.Ebb.Queued:
 			add(SetDraining, time.Time{}, "another of the group has left, and Ebb sets it DRAINING")
-		case w.misplaced(): // nobody is about to do anything
 		case ours && w.q.Ebb.Limit != "": // it may be told to wait yet
 			add(SetDraining, time.Time{}, "Ebb sets it DRAINING, if no more than %s of the group leave with it", w.q.Ebb.Limit)
-		default:
+		case !slices.ContainsFunc(w.report.Blockers, func(b Blocker) bool { return b.Code == NotDraining && !b.Ends }):
 			add(SetDraining, shortly, "the program that answers its hook sets it DRAINING")
 		}
 		w.nextOfTasks(left, add) // tasks end on a host that is not DRAINING too
@@ -102,14 +99,15 @@ func (w *why) nextInHook(add func(Event, time.Time, string, ...any)) {
 
 // nextOfHooks is when hooks end: that of another program by its answer or its timeout, at once where nothing is left to do.
 func (w *why) nextOfHooks(ours bool, left []*inventory.Task, add func(Event, time.Time, string, ...any)) {
-	at := w.group.TerminatingSince(w.instance)
+	delay, known := w.ownDelay()
+	opens := w.group.TerminatingSince(w.instance).Add(delay)
 	for _, h := range w.group.Terminating() {
 		if h.Name == w.q.Hook && (ours || w.answered()) {
 			continue
 		}
-		end := time.Time{}
-		if !at.IsZero() && h.Heartbeat > 0 {
-			end = w.due(at.Add(h.Heartbeat)) // if that is over, it has been answered, or somebody beats
+		end := w.due(opens.Add(h.Heartbeat)) // if that is over, it has been answered, or somebody beats
+		if !known {
+			end = time.Time{}
 		}
 		if !end.IsZero() || len(left) == 0 {
 			add(HookEnds, end, "hook %s is answered, or times out if nobody beats", h.Name)
@@ -121,13 +119,14 @@ func (w *why) nextOfHooks(ours bool, left []*inventory.Task, add func(Event, tim
 func (w *why) nextOfTasks(left []*inventory.Task, add func(Event, time.Time, string, ...any)) {
 	var ends, ordered, sigterm, stopped int
 	var signalBy, stoppedBy time.Time
-	earliest := func(t *time.Time, by time.Time) {
-		if t.IsZero() || by.Before(*t) {
+	earliest := func(t *time.Time, by time.Time, unknown bool) {
+		if by = w.due(by); !by.IsZero() && !unknown && (t.IsZero() || by.Before(*t)) {
 			*t = by
 		}
 	}
 	for _, t := range left {
-		wait, _ := delayOf(w.s, w.cluster, t)
+		wait, _ := delayOf(w.s, w.home(t), t)
+		unread, limit := delayUnread(w.s, w.home(t), t), limitOf(w.s, w.home(t), t)
 		switch {
 		case t.DesiredStatus != fleet.Stopped && t.Service() == "":
 			ends++
@@ -137,17 +136,17 @@ func (w *why) nextOfTasks(left []*inventory.Task, add func(Event, time.Time, str
 			}
 		case t.LastStatus == fleet.Deactivating:
 			sigterm++
-			earliest(&signalBy, t.StoppingAt.Add(wait))
+			earliest(&signalBy, t.StoppingAt.Add(wait), unread)
 		default:
 			stopped++
-			earliest(&stoppedBy, t.StoppingAt.Add(wait+limitOf(w.s, w.cluster, t).Duration))
+			earliest(&stoppedBy, t.StoppingAt.Add(wait+limit.Duration), unread || limit.lost)
 		}
 	}
 	if stopped > 0 {
-		add(TaskStopped, w.due(stoppedBy), "%s been stopped, by SIGKILL if not before", have(stopped))
+		add(TaskStopped, stoppedBy, "%s been stopped, by SIGKILL if not before", have(stopped))
 	}
 	if sigterm > 0 {
-		add(TaskSigterm, w.due(signalBy), "%s got SIGTERM, because the deregistration delay is over", have(sigterm))
+		add(TaskSigterm, signalBy, "%s got SIGTERM, because the deregistration delay is over", have(sigterm))
 	}
 	if ordered > 0 {
 		add(TaskOrdered, time.Time{}, "ECS has ordered the stop of the next of %s, as replacements become healthy", inventory.Count(ordered, "task"))
@@ -168,8 +167,8 @@ func (w *why) due(t time.Time) time.Time {
 // ordersNext reports whether ECS may order a task of a service to stop next: the host is DRAINING, and the task neither stays until somebody
 // acts nor is a daemon's that stops after others.
 func (w *why) ordersNext(t *inventory.Task, left []*inventory.Task) bool {
-	s := w.cluster.Service(t.Service())
-	return w.host.Status == fleet.Draining && !slices.Contains(w.stuck, t.ARN) && (s == nil || !s.Daemon || replicas(left, w.cluster) == 0)
+	s, h := w.home(t).Service(t.Service()), w.home(t).HostOf(t)
+	return h.Status == fleet.Draining && !slices.Contains(w.stuck, t.ARN) && (s == nil || !s.Daemon || w.replicas(left) == 0)
 }
 
 func have(n int) string {
@@ -193,5 +192,5 @@ func (w *why) wait() string {
 
 // minute spells the end of a time's minute.
 func minute(t time.Time) string {
-	return t.UTC().Add(time.Minute - time.Nanosecond).Truncate(time.Minute).Format("15:04 UTC")
+	return t.UTC().Add(time.Minute - time.Nanosecond).Format("15:04 UTC")
 }

@@ -89,9 +89,6 @@ func Plan(s *inventory.Inventory, targets []string, now time.Time, only ...strin
 	worst := placement.Moves
 	f.Notes = unread(s)
 	for _, c := range s.Clusters {
-		if !slices.ContainsFunc(c.Hosts, func(h *inventory.Host) bool { return slices.Contains(ids, h.Instance) }) {
-			continue
-		}
 		r := placement.Leave(s, c, ids)
 		worst = max(worst, r.Verdict)
 		f.add(s, c, r)
@@ -130,9 +127,7 @@ func (f *Forecast) unseen(s *inventory.Inventory, ids []fleet.InstanceID) []stri
 			}
 		}
 	}
-	if len(ids) > 0 { // they may be registered in another cluster too
-		missed = append(missed, unseen(s, nil)...)
-	}
+	missed = append(missed, unseen(s, nil)...) // they may be registered in another cluster too
 	slices.Sort(missed)
 	return slices.Compact(missed)
 }
@@ -164,17 +159,16 @@ func (f *Forecast) add(s *inventory.Inventory, c *inventory.Cluster, r placement
 			Task: t.ARN.Name(), Definition: t.Family, Service: t.Service(), Instance: string(h.Instance), Kind: "replica", Outcome: StopsAlways,
 			Stop: Seconds(wait + l.Duration),
 		}
-		if !l.known && !slices.Contains(f.Notes, unknownLimit) {
-			f.Notes = append(f.Notes, unknownLimit)
-		}
 		if l.lost || delayUnread(s, c, t) {
 			step.Stop = NotKnown
 		}
 		if k := slices.IndexFunc(r.Fates, func(f placement.Fate) bool { return slices.Contains(f.Tasks, t.ARN) }); k >= 0 {
 			step.fate(&r.Fates[k])
 		}
+		if !l.known && step.Outcome != NotTouched && step.Stop != NotKnown && !slices.Contains(f.Notes, unknownLimit) {
+			f.Notes = append(f.Notes, unknownLimit)
+		}
 		switch {
-		case step.Outcome == NotTouched:
 		case step.Stop == NotKnown || f.Longest == NotKnown:
 			f.Longest = NotKnown
 		default:
@@ -210,7 +204,7 @@ func (p *Step) fate(f *placement.Fate) {
 func (f *Forecast) headline(v placement.Verdict) string {
 	n := inventory.Count(len(f.Steps), "task")
 	on := inventory.Count(len(f.Instances), "host")
-	if len(f.Steps) == 0 && v == placement.Moves {
+	if len(f.Steps) == 0 {
 		return fmt.Sprintf("no task runs on %s: there is nothing to move", inventory.Count(len(f.Instances), "instance"))
 	}
 	switch v {

@@ -28,6 +28,8 @@ func (w *why) services(left []*inventory.Task) {
 		}
 		if s := w.cluster.Service(f.Service); s != nil {
 			w.service(s, f)
+		} else { // nothing is known of it
+			w.add(Blocker{Code: f.Reasons[0].Code, Message: f.Reasons[0].Message})
 		}
 	}
 }
@@ -81,8 +83,9 @@ func (k *known) failing(s *inventory.Service) Blocker {
 	b := Blocker{Code: placement.Deployment, Exact: true, Advice: advice.Of(k.back(s)...)}
 	for _, d := range s.Deployments {
 		switch {
+		case d.Status != "PRIMARY": // ECS has given it up: it rolls back, or something newer was deployed
 		case d.Rollout == "FAILED":
-			b.Message = fmt.Sprintf("%s has failed: %s", what(s, d), d.RolloutReason)
+			b.Message = strings.TrimSuffix(fmt.Sprintf("%s has failed: %s", what(s, d), d.RolloutReason), ": ")
 			return b
 		case d.Failed > 0 && d.Running < d.Desired:
 			b.Message = fmt.Sprintf("%s: %s failed to start, %d of %d run%s", what(s, d), inventory.Count(d.Failed, "task"), d.Running, d.Desired, k.saying(s))
@@ -111,7 +114,7 @@ func what(s *inventory.Service, d inventory.Deployment) string {
 func (k *known) back(s *inventory.Service) []advice.Fix {
 	look := k.q.At.StoppedTasks(k.cluster.Name, s.Name).For("lists its tasks that have stopped; describe-tasks of these has their stoppedReason")
 	for _, d := range s.Deployments {
-		if d.Status == "ACTIVE" && d.TaskDefinition != s.TaskDefinition {
+		if d.Status == "ACTIVE" && d.Rollout != "FAILED" && d.TaskDefinition != s.TaskDefinition {
 			return []advice.Fix{k.q.At.Revision(k.cluster.Name, s.Name, d.TaskDefinition).Undone(
 				k.q.At.Revision(k.cluster.Name, s.Name, s.TaskDefinition)).For("deploys the revision before again"), look}
 		}
@@ -161,7 +164,11 @@ func (k *known) replacement(s *inventory.Service) []Blocker {
 
 // coming says what a task still lacks to count as healthy.
 func (k *known) coming(s *inventory.Service, t *inventory.Task) (Blocker, bool) {
-	name := fmt.Sprintf("a replacement of service %s (task %s on %s)", s.Name, t.ARN.Name(), k.hostOf(t))
+	task := "task " + t.ARN.Name()
+	if on := k.hostOf(t); on != "" {
+		task += " on " + string(on)
+	}
+	name := fmt.Sprintf("a replacement of service %s (%s)", s.Name, task)
 	switch {
 	case t.LastStatus == "RUNNING":
 		return k.health(s, t, name)
@@ -191,7 +198,7 @@ func (k *known) health(s *inventory.Service, t *inventory.Task, name string) (Bl
 		if s.HealthCheckGrace > age {
 			b.Message += fmt.Sprintf("; its health check grace period lasts until %s", k.when(t.StartedAt.Add(s.HealthCheckGrace)))
 		}
-	case def != nil && !checked && !t.StartedAt.IsZero() && age < 40*time.Second:
+	case def != nil && !checked && age < 40*time.Second:
 		b.Until = t.StartedAt.Add(40 * time.Second)
 		b.Message = fmt.Sprintf("%s; without a health check ECS counts it as healthy 40 s after its start: at %s",
 			phrase(name, "runs", k.since(t.StartedAt)), k.when(b.Until))

@@ -14,20 +14,20 @@ import (
 // about says what holds one task that is stopping, stands alone, or is a daemon's. What holds replica tasks that are still meant
 // to run is a matter of their service.
 func (w *why) about(t *inventory.Task, left []*inventory.Task) {
-	switch s := w.cluster.Service(t.Service()); {
+	switch s := w.home(t).Service(t.Service()); {
 	case t.DesiredStatus == fleet.Stopped:
 		w.stopping(t)
 	case t.Service() == "":
 		w.standalone(t)
 	case s != nil && s.Daemon:
-		if n := replicas(left, w.cluster); n > 0 {
+		if n := w.replicas(left); n > 0 {
 			w.add(Blocker{Code: DaemonLast, Exact: true, Ends: true, Message: fmt.Sprintf("task %s of DAEMON service %s stops after the %s left on the host",
 				t.ARN.Name(), s.Name, inventory.Count(n, "other task"))})
 			return
 		}
 		b := Blocker{Code: InProgress, Ends: true}
-		b.Message = fmt.Sprintf("only daemon tasks are left; ECS should stop task %s of service %s now", t.ARN.Name(), s.Name)
-		if e := w.q.Ebb; w.ours() && !e.Empty.IsZero() {
+		b.Message = fmt.Sprintf("no task of a REPLICA service is left; ECS should stop task %s of DAEMON service %s now", t.ARN.Name(), s.Name)
+		if e := w.q.Ebb; w.ours() && w.q.Now.Before(e.Empty.Add(e.Grace)) {
 			b.Until = e.Empty.Add(e.Grace)
 			b.Message += ", and Ebb waits for it until " + w.when(b.Until)
 		}
@@ -45,8 +45,8 @@ func (w *why) standalone(t *inventory.Task) {
 	b.Message = fmt.Sprintf("task %s (%s) was started by %s and belongs to no service: ECS never moves or stops it; %s and stays until it ends by itself",
 		t.ARN.Name(), t.Family, startedBy(t), phrase("it has been running", w.since(t.StartedAt)))
 	g := gapsOf(&w.known)
-	if since, known := w.leavingFor(); !b.Ends && !(known && since < patience) && !g.group() && !g.begin() && !g.journal() {
-		b.Last = append(b.Last, w.stopTask(t).For("ends it now"))
+	if since, _ := w.leavingFor(); !b.Ends && since >= patience && !g.group() && !g.begin() && !g.journal() {
+		b.Last = append(b.Last, w.q.At.StopTask(w.home(t).Name, t.ARN.Name()).For("ends it now"))
 	}
 	w.add(b)
 }
@@ -67,10 +67,10 @@ func startedBy(t *inventory.Task) string {
 }
 
 // replicas counts the tasks that daemons wait for.
-func replicas(left []*inventory.Task, c *inventory.Cluster) int {
+func (p *place) replicas(left []*inventory.Task) int {
 	n := 0
 	for _, t := range left {
-		if s := c.Service(t.Service()); s != nil && !s.Daemon {
+		if s := p.home(t).Service(t.Service()); s != nil && !s.Daemon {
 			n++
 		}
 	}
@@ -81,7 +81,7 @@ func replicas(left []*inventory.Task, c *inventory.Cluster) int {
 // delay, then sends SIGTERM, and SIGKILL after the stop timeout.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-lifecycle-explanation.html
 func (w *why) stopping(t *inventory.Task) {
-	wait, tg := delayOf(w.s, w.cluster, t)
+	wait, tg := delayOf(w.s, w.home(t), t)
 	name := w.named(t)
 	ordered := phrase("ECS ordered its stop", w.ago(t.StoppingAt))
 	switch t.LastStatus {
@@ -122,10 +122,7 @@ type limit struct {
 
 // limitOf is the stop limit of a task.
 func limitOf(s *inventory.Inventory, c *inventory.Cluster, t *inventory.Task) limit {
-	agent, set := inventory.DefaultStopTimeout, false
-	if h := c.HostOf(t); h != nil {
-		agent, set = s.AgentStop(h.Instance)
-	}
+	agent, set := s.AgentStop(c.HostOf(t).Instance)
 	def := c.TaskDefinition(t.Family)
 	if def == nil || len(def.Containers) == 0 {
 		return limit{agent, false, true, "its task definition could not be read, so how long its containers have is not known"}
@@ -136,7 +133,7 @@ func limitOf(s *inventory.Inventory, c *inventory.Cluster, t *inventory.Task) li
 		l.words = fmt.Sprintf("containers %s stop one after the other (dependsOn) and have %s together", strings.Join(chain, ", "), inventory.Span(longest))
 	}
 	switch {
-	case ofAgent && set && agent != inventory.DefaultStopTimeout:
+	case ofAgent && agent != inventory.DefaultStopTimeout:
 		l.words += " (ECS_CONTAINER_STOP_TIMEOUT in the group's user data says " + inventory.Span(agent) + ")"
 	case ofAgent && !set:
 		l.words += ", unless the agent has an ECS_CONTAINER_STOP_TIMEOUT, which could not be read"
@@ -146,11 +143,7 @@ func limitOf(s *inventory.Inventory, c *inventory.Cluster, t *inventory.Task) li
 
 // unsure reports whether the settings of the agent on a task's host could not be read.
 func unsure(s *inventory.Inventory, c *inventory.Cluster, t *inventory.Task) bool {
-	h := c.HostOf(t)
-	if h == nil {
-		return true
-	}
-	g, _ := s.Member(h.Instance)
+	g, _ := s.Member(c.HostOf(t).Instance)
 	return launchUnread(s, g) || g == nil && groupsUnread(s)
 }
 
@@ -158,11 +151,11 @@ func unsure(s *inventory.Inventory, c *inventory.Cluster, t *inventory.Task) boo
 // ignores SIGTERM. So a long stopTimeout is reported as a fact, and ignoring SIGTERM as a possible cause. Until the time is known and
 // over there is nothing to do: SIGKILL comes by itself.
 func (w *why) sigterm(t *inventory.Task, name, ordered string, wait time.Duration) {
-	l := limitOf(w.s, w.cluster, t)
+	l := limitOf(w.s, w.home(t), t)
 	b := Blocker{Code: SigtermIgnored, Exact: true, Ends: true}
 	b.Message = fmt.Sprintf("%s is STOPPING (%s): it received SIGTERM and has not exited; %s", name, ordered, l.words)
 	var fixes []advice.Fix
-	if delayUnread(w.s, w.cluster, t) {
+	if delayUnread(w.s, w.home(t), t) {
 		l.lost = true
 		b.Message += "; how long its targets were drained before that could not be read"
 	}
@@ -181,7 +174,7 @@ func (w *why) sigterm(t *inventory.Task, name, ordered string, wait time.Duratio
 			b.Message += ", so SIGKILL was due at " + w.clock(end) + ", which has passed: check the agent and Docker on the host"
 			fixes = append(fixes, w.restartAgent())
 			if w.hasShell() {
-				fixes = append(fixes, w.q.At.KillTask(string(w.hostOf(t)), string(t.ARN)).For("kills its containers"))
+				fixes = append(fixes, w.q.At.KillTask(string(w.instance), string(t.ARN)).For("kills its containers"))
 			}
 		default:
 			b.Message += "; that has passed, so the agent has another, or it does not report"

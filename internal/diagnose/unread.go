@@ -50,6 +50,9 @@ func (w *why) blind() bool {
 	if len(w.left()) == 0 { // it may be registered in another cluster too, with tasks there
 		missed = append(missed, unseen(w.s, nil)...)
 	}
+	if len(missed) == 0 && gapsOf(&w.known).host() { // it has come or gone meanwhile
+		missed = []string{"its container instance"}
+	}
 	if len(missed) == 0 {
 		return false
 	}

@@ -127,12 +127,13 @@ func names(hooks []fleet.Hook) string {
 
 func (h home) tasks() []*inventory.Task { return h.cluster.TasksOn(h.host) }
 
-// need is how long the tasks of a service take to leave at most: ECS sends the stop signal when the deregistration delay is over.
+// need is how long the tasks of a service on a host take to leave at most: ECS sends the stop signal when the deregistration delay is over.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/load-balancer-connection-draining.html
-func (in *Input) need(c *inventory.Cluster, v *inventory.Service) time.Duration {
+func (in *Input) need(h home, v *inventory.Service) time.Duration {
 	d, _ := in.Inventory.Delay(v)
-	if def := c.TaskDefinition(v.TaskDefinition); def != nil {
-		stop, _, _ := def.StopTime(in.agentStop(c, v))
+	if def := h.cluster.TaskDefinition(v.TaskDefinition); def != nil {
+		agent, _ := in.Inventory.AgentStop(h.host.Instance)
+		stop, _, _ := def.StopTime(agent)
 		d += stop
 	}
 	return d
@@ -158,7 +159,7 @@ func (in *Input) needOf(g *inventory.Group) (longest time.Duration, service stri
 			if v == nil {
 				continue
 			}
-			if d := in.need(h.cluster, v); d > longest {
+			if d := in.need(h, v); d > longest {
 				longest, service = d, v.Name
 			}
 		}

@@ -44,6 +44,13 @@ func TestWhatIsNoFaultAndWhatIs(t *testing.T) {
 			change(c.Hosts[2])
 		}
 	}
+	otherAgents := func(in *Input, c *inventory.Cluster, g *inventory.Group) { // a group of its own for the third host
+		in.Inventory.Groups = append(in.Inventory.Groups, &inventory.Group{
+			Group:    fleet.Group{Name: "jobs-asg", Instances: g.Instances[2:]},
+			UserData: "ECS_CLUSTER=prod\nECS_CONTAINER_STOP_TIMEOUT=1h\n", UserDataKnown: true,
+		})
+		g.Instances = g.Instances[:2]
+	}
 	provided := func(by string, tasks int) part { // the service has one task at least and at most, by a capacity provider
 		return func(_ *Input, c *inventory.Cluster, _ *inventory.Group) {
 			c.CapacityProviders = []inventory.CapacityProvider{{Name: "FARGATE"}, {Name: "managed-instances"}, {Name: "hosts", Group: "web-asg"}}
@@ -120,13 +127,11 @@ func TestWhatIsNoFaultAndWhatIs(t *testing.T) {
 		}},
 		"agents on other hosts that give containers long": {clean, "hook-runs-out", 0, func(in *Input, c *inventory.Cluster, g *inventory.Group) {
 			hookOnly("lambda", 2*time.Minute)(in, c, g) // as long as the drain of web
-			c.Tasks = slices.DeleteFunc(c.Tasks, func(t *inventory.Task) bool { return t.ContainerInstance == c.Hosts[2].ARN })
-			addTask(c, c.Hosts[2].ARN, "web:1", "service:jobs")
-			in.Inventory.Groups = append(in.Inventory.Groups, &inventory.Group{
-				Group:    fleet.Group{Name: "jobs-asg", Instances: g.Instances[2:]},
-				UserData: "ECS_CLUSTER=prod\nECS_CONTAINER_STOP_TIMEOUT=1h\n", UserDataKnown: true,
-			})
-			g.Instances = g.Instances[:2]
+			otherAgents(in, c, g)
+		}},
+		"agents on other hosts than those on Spot": {clean, "spot-stop", 0, func(in *Input, c *inventory.Cluster, g *inventory.Group) {
+			g.Spot = true
+			otherAgents(in, c, g)
 		}},
 		"a short hook beside ECS's": {managed, "hook-runs-out", 0, func(_ *Input, _ *inventory.Cluster, g *inventory.Group) {
 			g.Hooks = append(g.Hooks, terminatingHook("logs"))

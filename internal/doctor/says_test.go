@@ -69,7 +69,7 @@ func TestAHeartbeatTimeoutThatIsAdvisedIsTakenAndMends(t *testing.T) {
 		}
 		advised++
 		var seconds int
-		fmt.Sscan(rest, &seconds)
+		_, _ = fmt.Sscan(rest, &seconds) // without a number it stays 0
 		heartbeat := time.Duration(seconds) * time.Second
 		left := found(clean, p.check, func(in *Input, c *inventory.Cluster, g *inventory.Group) {
 			p.do(in, c, g)

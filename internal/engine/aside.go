@@ -2,13 +2,16 @@ package engine
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/ebbhq/ebb/internal/journal"
 	"github.com/ebbhq/ebb/internal/kernel"
+	"github.com/ebbhq/ebb/internal/notice"
 	"github.com/ebbhq/ebb/internal/plain"
 )
 
@@ -36,6 +39,9 @@ func (c *Core) put(ctx context.Context, b journal.Batch) error {
 		return fmt.Errorf("write the journal: %w", err)
 	}
 	c.pause = 0
+	if c.OnNotice != nil && slices.ContainsFunc(b.Forwarded, func(f journal.Forwarded) bool { return notice.IsOutbox(f.Scope) }) {
+		c.OnNotice()
+	}
 	if c.cfg.OnLine != nil {
 		for _, l := range b.Lines {
 			c.cfg.OnLine(l)
@@ -50,29 +56,30 @@ func refused(err error) bool {
 	return ok
 }
 
-// writeApart writes a batch in parts: each record with its lines, the other lines, and each forwarded message.
+// writeApart writes a batch in parts: each record with its lines and notices, the other lines, and each message that is forwarded.
 func (c *Core) writeApart(ctx context.Context, out *kernel.Output) error {
-	own := map[string][]journal.Line{}
+	own := map[string]*journal.Batch{}
 	for _, r := range out.Batch.Records {
-		own[r.Key] = nil
+		own[r.Key] = &journal.Batch{}
 	}
-	var others []journal.Line
+	var others journal.Batch
+	of := func(key string) *journal.Batch { return cmp.Or(own[key], &others) }
 	for _, l := range out.Batch.Lines {
-		if _, ok := own[l.Key]; ok {
-			own[l.Key] = append(own[l.Key], l)
-		} else {
-			others = append(others, l)
-		}
+		of(l.Key).Lines = append(of(l.Key).Lines, l)
+	}
+	for _, f := range out.Batch.Forwarded {
+		b := of(notice.Drain(f))
+		b.Forwarded = append(b.Forwarded, f)
 	}
 	for _, r := range out.Batch.Records {
-		if err := c.putRecord(ctx, out, r, own[r.Key]); err != nil {
+		if err := c.putRecord(ctx, out, r, *own[r.Key]); err != nil {
 			return err
 		}
 	}
-	if err := c.putLines(ctx, others); err != nil {
+	if err := c.putLines(ctx, others.Lines); err != nil {
 		return err
 	}
-	for _, f := range out.Batch.Forwarded {
+	for _, f := range others.Forwarded {
 		if err := c.putForwarded(ctx, out, f); err != nil {
 			return err
 		}
@@ -80,15 +87,22 @@ func (c *Core) writeApart(ctx context.Context, out *kernel.Output) error {
 	return nil
 }
 
-// putRecord writes a record with its lines; or without them; or a short form of it; or else it lets its drain go.
-func (c *Core) putRecord(ctx context.Context, out *kernel.Output, r journal.Record, lines []journal.Line) error {
-	b := journal.Batch{Records: []journal.Record{r}, Lines: lines}
+// putRecord writes a record with its lines and notices; or without the lines; or a short form of it; or else it lets its drain go.
+func (c *Core) putRecord(ctx context.Context, out *kernel.Output, r journal.Record, b journal.Batch) error {
+	lines := b.Lines
+	b.Records = []journal.Record{r}
 	for _, l := range out.Batch.Under {
 		if l.Scope == r.Scope {
 			b.Under = append(b.Under, l)
 		}
 	}
 	err := c.put(ctx, b)
+	if r, is := errors.AsType[*journal.Refused](err); is && r.Part == journal.ForwardedPart { // a drain does not depend on a notice
+		b.Forwarded = nil
+		if err = c.setAside(ctx, b.Records[0].Key, "a notice about this drain: "+r.Error()); err == nil {
+			err = c.put(ctx, b)
+		}
+	}
 	if !refused(err) {
 		return err
 	}
@@ -147,7 +161,11 @@ func (c *Core) putForwarded(ctx context.Context, out *kernel.Output, f journal.F
 		_, noted := c.forwarded[v.Message]
 		return !noted && v.Message == f.ID
 	})
-	return c.setAside(ctx, "", "a message for the Ebb that works for "+plain.Text(f.Scope, plain.Short)+": "+err.Error())
+	what := "a message for the Ebb that works for "
+	if notice.IsOutbox(f.Scope) {
+		what = "a notice in "
+	}
+	return c.setAside(ctx, "", what+plain.Text(f.Scope, plain.Short)+": "+err.Error())
 }
 
 // leave leaves messages to the queue, so that its redrive policy keeps them.

@@ -14,6 +14,7 @@ import (
 	"github.com/ebbhq/ebb/internal/event"
 	"github.com/ebbhq/ebb/internal/journal"
 	"github.com/ebbhq/ebb/internal/kernel"
+	"github.com/ebbhq/ebb/internal/notice"
 	"github.com/ebbhq/ebb/internal/plan"
 )
 
@@ -36,12 +37,15 @@ type Config struct {
 	Kernel kernel.Config
 	Store  journal.Store
 	Cloud  Cloud
-	Me     string             // name of this process among all that ever share the journal; empty: ebb
-	Source Source             // nil: nothing is heard, and only the sweep finds what waits
-	Now    func() time.Time   // the clock of the cloud; nil: time.Now
-	Speed  float64            // of Now against real time; 0: 1
-	Clock  func() time.Time   // the clock of processes, for leases and forwarded messages; nil: time.Now
-	Dead   func(string) bool  // reports whether the process of that name is certainly gone; nil: it is never known
+	Me     string            // name of this process among all that ever share the journal; empty: ebb
+	Source Source            // nil: nothing is heard, and only the sweep finds what waits
+	Now    func() time.Time  // the clock of the cloud; nil: time.Now
+	Speed  float64           // of Now against real time; 0: 1
+	Clock  func() time.Time  // the clock of processes, for leases and forwarded messages; nil: time.Now
+	Dead   func(string) bool // reports whether the process of that name is certainly gone; nil: it is never known
+	Teller Teller            // nil: nobody is told anything
+	// Why says what keeps a target from leaving; a zero Blocker: nothing that does not end by itself. Nil: nobody asks.
+	Why    func(context.Context, kernel.Ask) (notice.Blocker, error)
 	Log    *slog.Logger       // nil: nothing is logged
 	OnLine func(journal.Line) // called for each line of history once it is durable; nil: nobody wants it
 

@@ -9,9 +9,11 @@ import (
 	"time"
 
 	"github.com/ebbhq/ebb/internal/event"
+	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/journal"
 	"github.com/ebbhq/ebb/internal/kernel"
 	"github.com/ebbhq/ebb/internal/lease"
+	"github.com/ebbhq/ebb/internal/notice"
 	"github.com/ebbhq/ebb/internal/plan"
 )
 
@@ -37,6 +39,8 @@ type Core struct {
 	Kernel    *kernel.Kernel               // nil: not loaded; a new one each time, so that results of an earlier one are known by it
 	under     map[string]journal.Lease     // those under which the kernel works: held before the journal was read for it
 	forwarded map[string]journal.Forwarded // what the kernel has heard of the journal's, and is not discarded there yet; by message id
+	OnNotice  func()                       // called when a notice for people is durable; nil: nobody wants to know
+	OnAsk     func(kernel.Ask)             // called for each question of the kernel once that is durable; nil: nobody answers
 	changed   bool                         // something was heard or came back since the kernel decided
 	wake      time.Time                    // when the kernel wants to decide again, by cfg.Now
 	looked    time.Time                    // when forwarded messages were last looked for, by cfg.Clock
@@ -199,6 +203,14 @@ func (c *Core) Did(k *kernel.Kernel, done plan.Done) {
 	}
 }
 
+// Blocked takes in the answer to a question of a kernel. That of an earlier kernel counts too: what keeps a target has not changed with it.
+func (c *Core) Blocked(t fleet.Target, b notice.Blocker) {
+	if c.Kernel != nil {
+		c.Kernel.Blocked(t, b, c.cfg.Now())
+		c.changed = true
+	}
+}
+
 // Step does what is due, and returns the requests to be carried out. After an error nothing of it counts: call Forget and Load.
 func (c *Core) Step(ctx context.Context) ([]plan.Request, error) {
 	if len(c.under) > 0 && !c.looked.Add(forwardedPause).After(c.cfg.Clock()) {
@@ -285,6 +297,11 @@ func (c *Core) decide(ctx context.Context, others []journal.Forwarded) ([]plan.R
 	c.settle(ctx, out.Settle)
 	if !c.mayAct() {
 		return nil, ErrLeases
+	}
+	if c.OnAsk != nil {
+		for _, a := range out.Ask {
+			c.OnAsk(a)
+		}
 	}
 	return out.Do, nil
 }

@@ -4,13 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/event"
+	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/journal"
 	"github.com/ebbhq/ebb/internal/kernel"
 	"github.com/ebbhq/ebb/internal/lease"
+	"github.com/ebbhq/ebb/internal/notice"
 	"github.com/ebbhq/ebb/internal/plan"
 )
 
@@ -23,9 +27,15 @@ const leaseTimeout = 3 * time.Second
 // longestWait bounds a wait: until a time that is centuries away, the duration would overflow and the wait end at once.
 const longestWait = time.Hour
 
+// mostAsked is how many questions may wait for their answer; what is asked then is asked again later.
+const mostAsked = 200
+
+// result is what came of a request of a kernel, or what keeps a target.
 type result struct {
-	kernel *kernel.Kernel // that made the request
-	done   plan.Done
+	kernel  *kernel.Kernel // that made the request
+	done    plan.Done
+	about   fleet.Target
+	blocker *notice.Blocker // nil: it is the result of a request
 }
 
 // Engine drives a core in real time: one goroutine for the core, one that renews the leases, so that a pass that takes long costs no lease,
@@ -36,7 +46,9 @@ type Engine struct {
 	heard   chan []event.Message
 	results chan result
 	renewed chan struct{} // the leases may have changed
-	logged  time.Time     // when it last said how many hooks are open
+	told    chan struct{} // the outbox has something in it
+	asked   chan kernel.Ask
+	logged  time.Time // when it last said how many hooks are open
 	workers sync.WaitGroup
 }
 
@@ -49,9 +61,23 @@ func New(cfg Config) *Engine {
 	}
 	core := NewCore(cfg)
 	core.Leases.limit = leaseTimeout
-	return &Engine{
+	e := &Engine{
 		cfg: cfg, core: core,
-		heard: make(chan []event.Message), results: make(chan result), renewed: make(chan struct{}, 1),
+		heard: make(chan []event.Message), results: make(chan result), renewed: make(chan struct{}, 1), told: make(chan struct{}, 1),
+		asked: make(chan kernel.Ask, mostAsked),
+	}
+	core.OnNotice = func() { wake(e.told) }
+	if cfg.Why != nil {
+		core.OnAsk = e.ask
+	}
+	return e
+}
+
+// wake lets whoever waits for a channel of one place go on.
+func wake(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
 	}
 }
 
@@ -74,6 +100,10 @@ func (e *Engine) Run(ctx context.Context) error {
 	sides.Go(func() { e.renew(ctx) })
 	if e.cfg.Source != nil {
 		sides.Go(func() { e.listen(ctx) })
+	}
+	if e.cfg.Teller != nil {
+		sides.Go(func() { e.tell(ctx) })
+		sides.Go(func() { e.answer(ctx) })
 	}
 	for {
 		err := e.work(ctx)
@@ -143,7 +173,7 @@ func (e *Engine) reload(ctx context.Context, pause time.Duration, why error) err
 		case <-ctx.Done():
 			return nil
 		case r := <-e.results: // of the kernel that was forgotten, or of a heartbeat
-			e.core.Did(r.kernel, r.done)
+			e.take(r)
 			continue
 		case ms := <-e.heard:
 			e.core.Hear(ms)
@@ -225,14 +255,14 @@ func (e *Engine) wait(ctx context.Context, timeout time.Duration) {
 	case ms := <-e.heard:
 		e.core.Hear(ms)
 	case r := <-e.results:
-		e.core.Did(r.kernel, r.done)
+		e.take(r)
 	}
 	for { // what else is there already is decided about at once
 		select {
 		case ms := <-e.heard:
 			e.core.Hear(ms)
 		case r := <-e.results:
-			e.core.Did(r.kernel, r.done)
+			e.take(r)
 		default:
 			return
 		}
@@ -247,7 +277,7 @@ func (e *Engine) send(ctx context.Context, r plan.Request, k *kernel.Kernel) {
 	e.workers.Go(func() {
 		done := CarryOut(ctx, e.cfg.Cloud, r, e.cfg.Now())
 		select {
-		case e.results <- result{k, done}:
+		case e.results <- result{kernel: k, done: done}:
 		case <-ctx.Done():
 		}
 	})
@@ -257,11 +287,58 @@ func (e *Engine) send(ctx context.Context, r plan.Request, k *kernel.Kernel) {
 func (e *Engine) renew(ctx context.Context) {
 	for ctx.Err() == nil {
 		again, _ := e.core.Leases.Step(ctx)
-		select {
-		case e.renewed <- struct{}{}:
-		default:
-		}
+		wake(e.renewed)
 		pause(ctx, again.Sub(e.cfg.Clock()))
+	}
+}
+
+// tell sends what waits in the outbox, until ctx ends. It has a goroutine of its own: a receiver that is slow or away delays no drain.
+func (e *Engine) tell(ctx context.Context) {
+	box := NewOutbox(e.cfg)
+	for ctx.Err() == nil {
+		again := box.Step(ctx, slices.Sorted(maps.Keys(e.core.Leases.Held())))
+		select {
+		case <-ctx.Done():
+		case <-e.told:
+		case <-time.After(e.until(again)):
+		}
+	}
+}
+
+// take takes in a result.
+func (e *Engine) take(r result) {
+	if r.blocker != nil {
+		e.core.Blocked(r.about, *r.blocker)
+		return
+	}
+	e.core.Did(r.kernel, r.done)
+}
+
+func (e *Engine) ask(a kernel.Ask) {
+	select {
+	case e.asked <- a:
+	default:
+	}
+}
+
+// answer answers the questions of the kernel, one after the other: each takes a look at much of the account.
+func (e *Engine) answer(ctx context.Context) {
+	for {
+		var a kernel.Ask
+		select {
+		case <-ctx.Done():
+			return
+		case a = <-e.asked:
+		}
+		b, err := e.cfg.Why(ctx, a)
+		if err != nil {
+			e.cfg.Log.Warn("it cannot be said what keeps an instance; people are not told", "instance", a.Target.ID, "err", err)
+			continue
+		}
+		select {
+		case e.results <- result{about: a.Target, blocker: &b}:
+		case <-ctx.Done():
+		}
 	}
 }
 

@@ -27,13 +27,18 @@ type Function struct {
 	cfg    Config
 	leases *Leases
 	beats  *beats
+	box    *Outbox // nil: nobody is told anything
 }
 
 // NewFunction returns what handles one invocation after another in a process.
 func NewFunction(cfg Config) *Function {
 	cfg = cfg.withDefaults()
 	cfg.Kernel.OnePass = true
-	return &Function{cfg, newLeases(cfg, lease.Pass()), newBeats(kernel.Tick)}
+	f := &Function{cfg: cfg, leases: newLeases(cfg, lease.Pass()), beats: newBeats(kernel.Tick)}
+	if cfg.Teller != nil {
+		f.box = NewOutbox(cfg)
+	}
+	return f
 }
 
 // Pass handles one invocation: it hears the messages, goes as far as it can without waiting for anything but answers, and returns what
@@ -128,14 +133,17 @@ type Invocation struct {
 	Settled []kernel.Verdict // what becomes of the messages; one without a verdict has no durable effect
 	scopes  []string
 	others  []journal.Forwarded // to be written with the first batch
+	box     *Outbox             // nil: nobody is told anything
+	asked   []kernel.Ask
 	passes  int
 }
 
 // Begin reads the journal, claims the leases that are free, and hears. The invocation begins nothing more after a time by cfg.Clock; zero:
 // it may at any time.
 func (f *Function) Begin(ctx context.Context, heard []event.Message, clock bool, until time.Time) (*Invocation, error) {
-	i := &Invocation{Core: newCore(f.cfg, f.leases)}
+	i := &Invocation{Core: newCore(f.cfg, f.leases), box: f.box}
 	i.Core.until, i.Core.beats = until, f.beats
+	i.Core.OnAsk = func(a kernel.Ask) { i.asked = append(i.asked, a) }
 	i.Core.settled = func(v kernel.Verdict) { i.Settled = append(i.Settled, v) }
 	open, err := i.Core.open(ctx)
 	if err != nil {
@@ -219,11 +227,45 @@ func (i *Invocation) Round(ctx context.Context) (do []plan.Request, again time.T
 // Did takes in what came of a request.
 func (i *Invocation) Did(done plan.Done) { i.Core.Did(i.Core.Kernel, done) }
 
-// More ends a pass: it gives up all leases and begins another pass if there is a reason to, which is a message that was forwarded meanwhile
-// for a scope that is free. Who forwards a message looks for a free lease afterwards, and who frees a lease looks for forwarded messages
-// afterwards, so one of them sees it.
+// mostAnswers is how many questions a pass answers; the others are asked again later.
+const mostAnswers = 3
+
+// answer answers questions of the kernel, and makes what follows durable.
+func (i *Invocation) answer(ctx context.Context) error {
+	asked := i.asked
+	i.asked = nil
+	if len(asked) == 0 || i.Core.cfg.Why == nil {
+		return nil
+	}
+	for _, a := range asked[:min(len(asked), mostAnswers)] {
+		b, err := i.Core.cfg.Why(ctx, a)
+		if err != nil {
+			i.Core.cfg.Log.Warn("it cannot be said what keeps an instance; people are not told", "instance", a.Target.ID, "err", err)
+			continue
+		}
+		i.Core.Blocked(a.Target, b)
+	}
+	_, err := i.Core.decide(ctx, nil) // what it wants done now, the next pass wants too
+	if errors.Is(err, ErrLeases) {
+		return nil
+	}
+	return err
+}
+
+// More ends a pass: it sends what waits in the outbox, gives up all leases and begins another pass if there is a reason to, which is a
+// message that was forwarded meanwhile for a scope that is free. Who forwards a message looks for a free lease afterwards, and who frees a
+// lease looks for forwarded messages afterwards, so one of them sees it.
 func (i *Invocation) More(ctx context.Context) error {
 	i.Over = true
+	if !i.Core.Early() {
+		return nil
+	}
+	if err := i.answer(ctx); err != nil {
+		return err
+	}
+	if i.box != nil {
+		i.box.Step(ctx, slices.Sorted(maps.Keys(i.Core.Leases.Held())))
+	}
 	if i.passes >= mostPasses || !i.Core.Early() {
 		return nil
 	}

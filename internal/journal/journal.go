@@ -84,8 +84,8 @@ func (f Forwarded) Same(o Forwarded) bool { return f.Scope == o.Scope && f.ID ==
 //     differently.
 //   - Each lease in Under has the Holder and Fence that are stored: a holder may have been replaced without knowing it.
 //
-// A store that cannot write many records at once writes a batch of more than MaxAtomic records in parts, each record with the lines of its
-// key. Then a failure may leave some parts written, as if the writer had died between them.
+// A store that cannot write many records at once writes a batch of more than MaxAtomic records in parts: what is forwarded first, then each
+// record with the lines of its key. Then a failure may leave some parts written, as if the writer had died between them.
 type Batch struct {
 	Under     []Lease
 	Records   []Record

@@ -35,6 +35,7 @@ type entry struct {
 	decided time.Time                 // when this kernel first decided about it
 	state   *passState                // as it is in the journal
 	waiting string
+	telling telling
 }
 
 // lists are the complete lists of its tasks, for ListRunning or ListStopped.

@@ -17,6 +17,7 @@ import (
 	"github.com/ebbhq/ebb/internal/drain"
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/journal"
+	"github.com/ebbhq/ebb/internal/notice"
 	"github.com/ebbhq/ebb/internal/plan"
 )
 
@@ -39,6 +40,7 @@ type Config struct {
 	InFlight     int                      // requests under way at once; 0: 16
 	Held         map[string]journal.Lease // the leases under which it works, by scope; nil: it works for every scope, under none
 	Skew         time.Duration            // how far the clock of whoever wrote the journal may differ from this one
+	Routes       []notice.Route           // to people; none: nobody is told anything
 
 	// OnePass: the kernel runs one invocation and is started again within Tick. The driver must return all results before it calls Next
 	// again, and stops when there are no requests and none is due within Moment. What the next pass has to know goes into the journal, and no
@@ -58,6 +60,7 @@ type Output struct {
 	Batch  journal.Batch
 	Settle []Verdict
 	Do     []plan.Request
+	Ask    []Ask
 	Wake   time.Time // call Next again no later than this
 }
 

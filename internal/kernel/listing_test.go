@@ -129,6 +129,15 @@ func TestListings(t *testing.T) {
 			return &plan.Failure{Class: plan.Throttled}
 		}
 	}
+	not := func(times int, on fleet.ARN) func(plan.Look, time.Time) []fleet.ARN { // homes does not speak of a task so many times
+		return func(l plan.Look, _ time.Time) []fleet.ARN {
+			if l.Kind != plan.Homes || times == 0 || !slices.Contains(l.IDs(), string(taskOf(on))) {
+				return nil
+			}
+			times--
+			return []fleet.ARN{taskOf(on)}
+		}
+	}
 	invalid := &plan.Failure{Class: plan.Invalid, Code: "InvalidParameterException"}
 	denied := &plan.Failure{Class: plan.Denied, Code: "AccessDeniedException"}
 	later := t0.Add(40 * time.Second)
@@ -183,6 +192,8 @@ func TestListings(t *testing.T) {
 			}
 			return nil
 		}}, map[string]int{"listings complete": 2}, false},
+		{"a task that is described the ninth time, another look between", town{elsewhere: 105, perPage: 145, item: not(8, host(3))},
+			map[string]int{"listings given up": 0}, false},
 		{"a task that can never be described", town{item: func(l plan.Look, _ time.Time) []fleet.ARN {
 			if l.Kind == plan.Homes {
 				return []fleet.ARN{taskOf(host(3))}
@@ -508,7 +519,7 @@ func TestAClusterIsListed(t *testing.T) {
 			a.takes["homes"], a.takes["list-cluster"] = 5*sec, 2*sec
 			a.depart(k, 0, 0, 24)
 			a.silent["homes task/a20a"] = plan.Unclear
-			a.at[13*sec] = func() { a.takes["homes"] = sec }
+			a.at[14*sec] = func() { a.takes["homes"] = sec }
 			a.at[17*sec] = func() { clear(a.silent) }
 		}, 30 * sec, looks, `
 			10.3 clusters: prod
@@ -516,11 +527,12 @@ func TestAClusterIsListed(t *testing.T) {
 			13.4 homes of prod: task/a00a .. task/a16d (100)
 			13.4 list-cluster of prod: RUNNING from page 1
 			15.4 homes of prod: task/a16e .. task/a23f (44)
-			21.4 homes of prod: task/a20a
-			22.4 tasks of prod: task/a00a .. task/a16d (100)
-			22.4 tasks of prod: task/a16e .. task/a23f (44)
-			22.5 tasks of prod: task/a00a .. task/a16d (100)
-			22.5 tasks of prod: task/a16e .. task/a23f (44)
+			18.4 homes of prod: task/a20a
+			19.4 tasks of prod: task/a00a .. task/a16d (100)
+			19.4 tasks of prod: task/a16e .. task/a23f (44)
+			19.5 tasks of prod: task/a00a .. task/a16d (100)
+			19.5 tasks of prod: task/a16e .. task/a23f (44)
+			29.4 list-cluster of prod: STOPPED
 		`},
 		{"a token that is refused", Config{InFlight: 100}, func(a *account, k *Kernel) {
 			a.city(24, 1)
@@ -546,11 +558,27 @@ func TestAClusterIsListed(t *testing.T) {
 			a.city(40, 1)
 			a.fails["clusters"] = unclear
 			a.depart(k, 0, 0, 20)
-			a.depart(k, 12*sec, 20, 40)
-		}, 40 * sec, []string{"clusters"}, `
+			a.depart(k, 12100*time.Millisecond, 20, 40)
+		}, 40 * sec, []string{"clusters", "list-"}, `
 			10.3 clusters: prod
-			22.3 clusters: prod
-			34.3 clusters: prod
+			10.4 list-running-tasks of prod: ci/i-00 ci/i-01 ci/i-02 ci/i-03 ci/i-04
+			10.4 list-running-tasks of prod: ci/i-05 ci/i-06 ci/i-07 ci/i-08 ci/i-09
+			10.4 list-running-tasks of prod: ci/i-10 ci/i-11 ci/i-12 ci/i-13 ci/i-14
+			10.4 list-running-tasks of prod: ci/i-15 ci/i-16 ci/i-17 ci/i-18 ci/i-19
+			22.4 clusters: prod
+			22.4 list-stopped-tasks of prod: ci/i-00 ci/i-01 ci/i-02 ci/i-03 ci/i-04
+			22.4 list-stopped-tasks of prod: ci/i-05 ci/i-06 ci/i-07 ci/i-08 ci/i-09
+			22.4 list-stopped-tasks of prod: ci/i-10 ci/i-11 ci/i-12 ci/i-13 ci/i-14
+			22.4 list-stopped-tasks of prod: ci/i-15 ci/i-16 ci/i-17 ci/i-18 ci/i-19
+			22.4 list-running-tasks of prod: ci/i-20 ci/i-21 ci/i-22 ci/i-23 ci/i-24
+			22.4 list-running-tasks of prod: ci/i-25 ci/i-26 ci/i-27 ci/i-28 ci/i-29
+			22.4 list-running-tasks of prod: ci/i-30 ci/i-31 ci/i-32 ci/i-33 ci/i-34
+			22.4 list-running-tasks of prod: ci/i-35 ci/i-36 ci/i-37 ci/i-38 ci/i-39
+			34.4 clusters: prod
+			34.4 list-stopped-tasks of prod: ci/i-20 ci/i-21 ci/i-22 ci/i-23 ci/i-24
+			34.4 list-stopped-tasks of prod: ci/i-25 ci/i-26 ci/i-27 ci/i-28 ci/i-29
+			34.4 list-stopped-tasks of prod: ci/i-30 ci/i-31 ci/i-32 ci/i-33 ci/i-34
+			34.4 list-stopped-tasks of prod: ci/i-35 ci/i-36 ci/i-37 ci/i-38 ci/i-39
 		`},
 		{"too many requests are under way", Config{InFlight: 2}, func(a *account, k *Kernel) {
 			a.city(24, 9)

@@ -18,7 +18,7 @@ func (k *Kernel) Next(now time.Time) Output {
 	k.adopt(now)
 	k.countLeaving(now)
 	var out Output
-	out.Batch.Records = k.endPauses(now)
+	out.Batch.Records, out.Ask = k.endPauses(now), asks(k, now)
 	var acts []batch
 	ended := false
 	for _, e := range k.sorted {
@@ -48,10 +48,11 @@ func (k *Kernel) decide(e *entry, now time.Time, out *Output) []batch {
 	}
 	changed := e.fresh || !e.d.Same(&dec.Drain)
 	k.counted(e, &dec.Drain)
-	if arn := dec.Drain.ContainerInstance; arn != "" && arn != e.d.ContainerInstance {
+	if arn := dec.Drain.ContainerInstance; arn != e.d.ContainerInstance {
 		k.ownerOf[arn] = e.d.Target
 		e.running, e.stopped = drain.Lists{}, drain.Lists{} // they were of another registration
 	}
+	moves(k, e, &dec.Drain, now)
 	e.d, e.wants, e.wake, e.waiting, e.dirty = dec.Drain, k.wants(e.wants, dec.Want, e.man.Policy, now), dec.Wake, dec.Waiting, false
 	if state := k.passState(e); !state.same(e.state) {
 		e.state, changed = state, true
@@ -60,6 +61,7 @@ func (k *Kernel) decide(e *entry, now time.Time, out *Output) []batch {
 		k.line(now, e.d.Key, n.Kind, n.Text)
 	}
 	if changed {
+		notify(k, e, now)
 		out.Batch.Records = append(out.Batch.Records, k.record(e))
 	}
 	acts := make([]batch, len(dec.Do))
@@ -123,9 +125,6 @@ func (v *view) Fact(s plan.Subject) any {
 		return *own
 	}
 	f := v.k.facts[s]
-	if f == nil {
-		return nil
-	}
 	if own != nil {
 		*own = f
 	}
@@ -193,7 +192,7 @@ func (k *Kernel) acted(a plan.Action, done plan.Done, now time.Time) {
 	for _, e := range k.entriesOf(a) {
 		fail := out.Err
 		for _, item := range out.Failed {
-			if a.Kind == plan.SetDraining && item.ID == string(e.d.ContainerInstance) {
+			if item.ID == string(e.d.ContainerInstance) {
 				fail = &plan.Failure{Class: item.Class, Message: item.Reason}
 			}
 		}
@@ -260,6 +259,7 @@ func (k *Kernel) wake(now time.Time) time.Time {
 	}
 	for _, e := range k.sorted {
 		sooner(e.wake)
+		sooner(askedNext(k, e))
 		if e.dirty {
 			sooner(now)
 		}

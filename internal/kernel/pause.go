@@ -167,10 +167,7 @@ func (k *Kernel) endPauses(now time.Time) (ended []journal.Record) {
 		}
 		ended = append(ended, p.record(p.rev, false))
 		k.line(now, "", "resumed", "the pause of "+scope+" is over; it was "+p.String())
-		delete(k.paused, scope)
-		for _, e := range k.sorted {
-			e.dirty = e.dirty || e.scope == scope
-		}
+		delete(k.paused, scope) // the drains that wait for it wake at its end by themselves
 	}
 	return ended
 }

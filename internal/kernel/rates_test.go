@@ -172,4 +172,9 @@ func TestLooksOfSeveralCalls(t *testing.T) {
 			}
 		}
 	}
+	l := newRates(Rates{plan.ECSRead: {Burst: 20, PerSecond: 10}})
+	l.settle(plan.ECSRead, plan.Looking, 0, throttling, t0)
+	if now := t0.Add(time.Second); !l.take(plan.ECSRead, 10, plan.Looking, now) || l.take(plan.ECSRead, 1, plan.Looking, now) {
+		t.Error("a second after a throttle there are not the calls of one second")
+	}
 }

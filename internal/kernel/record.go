@@ -52,6 +52,7 @@ type stored struct {
 	Instance fleet.InstanceID `json:"instance"` // the drain's target
 	Waiting  string           `json:"waiting,omitempty"`
 	Known    *passState       `json:"known,omitempty"`
+	Telling  *telling         `json:"telling,omitempty"`
 }
 
 // load takes up an open drain from the journal, if its scope is ours. Of a record that a newer Ebb wrote it keeps only what it is about:
@@ -86,6 +87,9 @@ func (k *Kernel) load(r journal.Record) error {
 	}
 	man.Policy.Skew = k.cfg.Skew
 	e := &entry{d: d, man: man, scope: scope, rev: r.Rev, dirty: true}
+	if s.Telling != nil {
+		e.telling = *s.Telling
+	}
 	if k.cfg.OnePass {
 		k.begun(e)
 		k.recall(e, s.Known)
@@ -101,6 +105,9 @@ func (k *Kernel) record(e *entry) journal.Record {
 	s := stored{Drain: e.d, Instance: e.d.Instance(), Waiting: e.waiting}
 	if e.d.Open() {
 		s.Known = e.state
+		if t := e.telling; !t.Moved.IsZero() || !t.Asked.IsZero() {
+			s.Telling = &t
+		}
 	}
 	body, err := json.Marshal(s)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -209,5 +210,37 @@ func TestBounded(t *testing.T) {
 	}
 	if same, err := Bounded(r); err != nil || !bytes.Equal(same.Body, r.Body) {
 		t.Errorf("a short record became %s, error %v", same.Body, err)
+	}
+}
+
+// As many names as may be, and a text as long as may be, stay as they are; what was handed on stays while its tasks are few.
+func TestBoundsOfTheShortForm(t *testing.T) {
+	names := func(n int) []string { return slices.Repeat([]string{"n"}, n) }
+	for name, x := range map[string]struct{ given, want stored }{
+		"ten names":          {stored{Drain: drain.Drain{Left: names(10)}}, stored{Drain: drain.Drain{Left: names(10)}}},
+		"eleven":             {stored{Drain: drain.Drain{Lost: names(11)}}, stored{Drain: drain.Drain{Lost: append(names(10), "and 1 more")}}},
+		"what would be done": {stored{Drain: drain.Drain{Would: names(12)}}, stored{Drain: drain.Drain{Would: append(names(10), "and 2 more")}}},
+		"an ending": {stored{Drain: drain.Drain{Final: &drain.Answer{CutOff: names(11), Reason: strings.Repeat("r", 501)}}},
+			stored{Drain: drain.Drain{Final: &drain.Answer{CutOff: append(names(10), "and 1 more"), Reason: strings.Repeat("r", 500) + "..."}}}},
+		"a text":       {stored{Waiting: strings.Repeat("w", 500)}, stored{Waiting: strings.Repeat("w", 500)}},
+		"a long text":  {stored{Waiting: strings.Repeat("w", 501)}, stored{Waiting: strings.Repeat("w", 500) + "..."}},
+		"half of an é": {stored{Waiting: strings.Repeat("é", 249) + "wéé"}, stored{Waiting: strings.Repeat("é", 249) + "w..."}},
+		"655 tasks": {stored{Known: &passState{Live: names(600), Done: names(55), Beaten: t0}},
+			stored{Known: &passState{Live: names(600), Done: names(55), Beaten: t0}}},
+		"656 tasks": {stored{Known: &passState{Live: names(600), Done: names(56), Beaten: t0, Looked: t0, Whole: t0}},
+			stored{Known: &passState{Beaten: t0, Looked: t0}}},
+	} {
+		body, err := json.Marshal(x.given)
+		if err != nil {
+			t.Fatal(err)
+		}
+		short, err := Bounded(journal.Record{Body: body})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := json.Marshal(x.want)
+		if d := cmp.Diff(string(want), string(short.Body)); d != "" || err != nil {
+			t.Errorf("%s: %v (-want +got)\n%s", name, err, d)
+		}
 	}
 }

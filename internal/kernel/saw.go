@@ -298,8 +298,8 @@ func sawContainers(o *observer, a answer) {
 		d := &o.open[t].d
 		if ci, ok := leading(d, all); ok {
 			put(o.facts, containerOf(t), fleet.Seen, a.Started, ci)
-		} else if a.Kind == plan.FindContainerInstances && a.In == d.Cluster {
-			put(o.facts, containerOf(t), fleet.Absent, a.Started, fleet.ContainerInstance{}) // only those that were drained before are left
+		} else if a.Kind == plan.FindContainerInstances && a.In == d.Cluster && !a.failed[t.ID] { // all that are left have been drained
+			put(o.facts, containerOf(t), fleet.Absent, a.Started, fleet.ContainerInstance{})
 		}
 	}
 	for _, s := range a.Subjects {

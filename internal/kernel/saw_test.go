@@ -306,7 +306,11 @@ func TestWholeDrains(t *testing.T) {
 			a.containers[1].Instance, a.containers[1].Connected = "i-1", false
 			a.hear(k, 0, "web", "i-1")
 			a.at[20*sec] = func() { a.stop("a1") }
-			a.at[100*sec] = func() { a.containers = a.containers[:1] }
+			a.at[70*sec] = func() {
+				a.containers = a.containers[:1]
+				a.partly, a.silent["find-container-instances i-1"] = true, plan.Unclear
+			}
+			a.at[90*sec] = func() { clear(a.silent) }
 		}, 500 * sec, []string{"container", "absent", "registered", "list", "DRAINING", "ended"}, `
 			0.1 record web/i-1/s0 2, waiting "to find the container instance", waiting_since 0
 			0.1 find-container-instances of prod: i-1
@@ -329,34 +333,35 @@ func TestWholeDrains(t *testing.T) {
 			47.8 list-stopped-tasks of prod: ci/i-2
 			55.7 find-container-instances of prod: i-1
 			70.7 find-container-instances of prod: i-1
-			85.7 find-container-instances of prod: i-1
-			100.7 find-container-instances of prod: i-1
-			100.8 record web/i-1/s0 11, absent_since 100.7, unreached_from 100.7
-			115.7 find-container-instances of prod: i-1
-			130.7 find-container-instances of prod: i-1
-			145.7 find-container-instances of prod: i-1
-			160.7 find-container-instances of prod: i-1
-			175.7 find-container-instances of prod: i-1
-			190.7 find-container-instances of prod: i-1
-			205.7 find-container-instances of prod: i-1
-			220.7 find-container-instances of prod: i-1
-			235.7 find-container-instances of prod: i-1
-			250.7 find-container-instances of prod: i-1
-			265.7 find-container-instances of prod: i-1
-			280.7 find-container-instances of prod: i-1
-			295.7 find-container-instances of prod: i-1
-			310.7 find-container-instances of prod: i-1
-			325.7 find-container-instances of prod: i-1
-			340.7 find-container-instances of prod: i-1
-			355.7 find-container-instances of prod: i-1
-			370.7 find-container-instances of prod: i-1
-			385.7 find-container-instances of prod: i-1
-			400.7 find-container-instances of prod: i-1
-			400.9 record web/i-1/s0 13, ended 400.9, final {"at":400.9,"cut_off":["b/b2 RUNNING"],"outcome":"lost","reason":"ECS
+			75.8 find-container-instances of prod: i-1
+			85.9 find-container-instances of prod: i-1
+			101.0 find-container-instances of prod: i-1
+			101.1 record web/i-1/s0 11, absent_since 101, unreached_from 101
+			116.0 find-container-instances of prod: i-1
+			131.0 find-container-instances of prod: i-1
+			146.0 find-container-instances of prod: i-1
+			161.0 find-container-instances of prod: i-1
+			176.0 find-container-instances of prod: i-1
+			191.0 find-container-instances of prod: i-1
+			206.0 find-container-instances of prod: i-1
+			221.0 find-container-instances of prod: i-1
+			236.0 find-container-instances of prod: i-1
+			251.0 find-container-instances of prod: i-1
+			266.0 find-container-instances of prod: i-1
+			281.0 find-container-instances of prod: i-1
+			296.0 find-container-instances of prod: i-1
+			311.0 find-container-instances of prod: i-1
+			326.0 find-container-instances of prod: i-1
+			341.0 find-container-instances of prod: i-1
+			356.0 find-container-instances of prod: i-1
+			371.0 find-container-instances of prod: i-1
+			386.0 find-container-instances of prod: i-1
+			401.0 find-container-instances of prod: i-1
+			401.2 record web/i-1/s0 13, ended 401.2, final {"at":401.2,"cut_off":["b/b2 RUNNING"],"outcome":"lost","reason":"ECS
 			> has not reached the instance for 5m0s; of its tasks none is in a target group, as far as is known"}, intent
-			> {"at":400.8,"cut_off":["b/b2 RUNNING"],"outcome":"lost","reason":"ECS has not reached the instance for 5m0s; of its
+			> {"at":401.1,"cut_off":["b/b2 RUNNING"],"outcome":"lost","reason":"ECS has not reached the instance for 5m0s; of its
 			> tasks none is in a target group, as far as is known"}, open false, no waiting
-			400.9 line web/i-1/s0 ended: lost: ECS has not reached the instance for 5m0s; of its tasks none is in a target group,
+			401.2 line web/i-1/s0 ended: lost: ECS has not reached the instance for 5m0s; of its tasks none is in a target group,
 			> as far as is known; cut off: b/b2 RUNNING
 		`},
 		{"the count of a registration that was drained meanwhile", Config{}, func(a *account, k *Kernel) {
@@ -365,9 +370,10 @@ func TestWholeDrains(t *testing.T) {
 			a.host("i-2", "", "prod", "b2")
 			a.containers[1].Instance, a.containers[1].Connected = "i-1", false
 			a.hear(k, 0, "web", "i-1")
-			a.takes["container-instances"] = 8 * sec
-			a.at[57*sec] = func() { a.stop("a1") }
-		}, 90 * sec, []string{"instances", "absent", "registered", "list", "DRAINING", "ended"}, `
+			a.containers[0].Running = 0
+			a.at[100*sec] = func() { a.takes["container-instances"] = 12 * sec }
+			a.at[125*sec] = func() { a.task("a1").LastStatus = fleet.Stopped }
+		}, 140 * sec, []string{"instances", "absent", "registered", "list", "DRAINING", "ended"}, `
 			0.1 find-container-instances of prod: i-1
 			0.2 record web/i-1/s0 3, admitted true, asked 0.2, container_instance "ci/i-1", others
 			> [{"arn":"ci/i-2","cluster":"prod"}], waiting "for ECS to set DRAINING"
@@ -376,14 +382,13 @@ func TestWholeDrains(t *testing.T) {
 			10.3 list-running-tasks of prod: ci/i-1
 			22.3 list-stopped-tasks of prod: ci/i-1
 			60.2 container-instances of prod: ci/i-1
-			70.5 line web/i-1/s0 registered-twice: the instance is registered more than once: after i-1, now i-2
-			70.5 find-container-instances of prod: i-1
-			70.6 record web/i-1/s0 7, asked 70.6, waiting "for ECS to set DRAINING"
-			70.6 line web/i-1/s0 draining: set i-2 DRAINING in cluster prod
-			70.6 instances: i-1
-			70.7 record web/i-1/s0 8, draining_since 70.7, waiting "to list the tasks on it", no asked
-			80.7 list-running-tasks of prod: ci/i-2
-			85.6 find-container-instances of prod: i-1
+			120.2 container-instances of prod: ci/i-1
+			130.5 line web/i-1/s0 registered-twice: the instance is registered more than once: after i-1, now i-2
+			130.5 find-container-instances of prod: i-1
+			130.6 record web/i-1/s0 7, asked 130.6, waiting "for ECS to set DRAINING"
+			130.6 line web/i-1/s0 draining: set i-2 DRAINING in cluster prod
+			130.6 instances: i-1
+			130.7 record web/i-1/s0 8, draining_since 130.7, waiting "to list the tasks on it", no asked
 		`},
 		{"a host that is registered in two clusters", Config{Groups: managed("web", "")}, func(a *account, k *Kernel) {
 			a.group("web")
@@ -391,9 +396,10 @@ func TestWholeDrains(t *testing.T) {
 			a.host("i-2", "", "test", "b2")
 			a.containers[1].Instance, a.containers[1].Connected = "i-1", false
 			a.hear(k, 0, "web", "i-1")
-			a.takes["find-container-instances prod"] = 8 * sec
+			a.takes["find-container-instances prod"] = 12 * sec
+			a.containers[0].Running = 0
 			a.at[50*sec] = func() { a.containers[0].Connected = false }
-			a.at[78*sec] = func() { a.stop("a1") }
+			a.at[78*sec] = func() { a.task("a1").LastStatus = fleet.Stopped }
 		}, 120 * sec, []string{"instances", "absent", "registered", "list", "DRAINING", "ended", "tasks of"}, `
 			0.1 find-container-instances: i-1
 			0.2 record web/i-1/s0 3, admitted true, asked 0.2, cluster "prod", container_instance "ci/i-1", others
@@ -532,7 +538,7 @@ func TestWholeDrains(t *testing.T) {
 		{"lists that take long, and one that does not come", Config{}, func(a *account, k *Kernel) {
 			a.group("web")
 			for _, id := range []fleet.InstanceID{"i-1", "i-2", "i-3"} {
-				a.host(id, "web", "prod", "a"+string(id[2:]))
+				a.host(id, "web", "prod", "a"+string(id[2:]), "b"+string(id[2:]))
 			}
 			a.hooks[0].Heartbeat = 36 * sec
 			a.takes["list-running-tasks"], a.takes["tasks"] = 4*sec, 12*sec
@@ -552,21 +558,21 @@ func TestWholeDrains(t *testing.T) {
 			> waiting_since
 			12.1 line web/i-3/s0 ended: ended-elsewhere: the hook ended without Ebb's answer; the group says that the instance is
 			> Terminating:Proceed
-			14.3 tasks of prod: task/a1
+			14.3 tasks of prod: task/a1 task/b1
 			19.3 list-running-tasks of prod: ci/i-2
-			23.3 tasks of prod: task/a2
-			24.1 record web/i-1/s0 5, doubt true, ended 24.1, final {"at":24.1,"cut_off":["task
-			> a1"],"outcome":"ended-elsewhere","reason":"the hook ended without Ebb's answer; the group says that the instance is
+			23.3 tasks of prod: task/a2 task/b2
+			24.1 record web/i-1/s0 5, doubt true, ended 24.1, final {"at":24.1,"cut_off":["task a1","task
+			> b1"],"outcome":"ended-elsewhere","reason":"the hook ended without Ebb's answer; the group says that the instance is
 			> Terminating:Proceed"}, open false, no waiting, no waiting_since
 			24.1 line web/i-1/s0 ended: ended-elsewhere: the hook ended without Ebb's answer; the group says that the instance is
-			> Terminating:Proceed; cut off: task a1
+			> Terminating:Proceed; cut off: task a1, task b1
 			33.3 list-stopped-tasks of prod: ci/i-2
-			35.3 record web/i-2/s0 5, left ["a/a2 RUNNING"], waiting "for 1 of 1 tasks to stop, until 2026-11-21 09:30:00 UTC at
-			> the latest"
-			35.3 line web/i-2/s0 waiting: 1 of 1 tasks left: a/a2 RUNNING
-			38.3 tasks of prod: task/a2
-			53.3 tasks of prod: task/a2
-			68.3 tasks of prod: task/a2
+			35.3 record web/i-2/s0 5, left ["a/a2 RUNNING","b/b2 RUNNING"], waiting "for 2 of 2 tasks to stop, until 2026-11-21
+			> 09:30:00 UTC at the latest"
+			35.3 line web/i-2/s0 waiting: 2 of 2 tasks left: a/a2 RUNNING, b/b2 RUNNING
+			38.3 tasks of prod: task/a2 task/b2
+			53.3 tasks of prod: task/a2 task/b2
+			68.3 tasks of prod: task/a2 task/b2
 		`},
 	})
 }
@@ -1036,14 +1042,35 @@ func TestASweepForgetsNothingThatIsUnderWay(t *testing.T) {
 			}
 			a.fails["clusters"], a.fails["list-running-tasks"] = unclear, unclear
 			a.takes["list-running-tasks"] = 1300 * time.Millisecond
-		}, 70 * sec, []string{"clusters", "groups"}, `
+		}, 70 * sec, []string{"clusters", "groups", "list-"}, `
 			0.0 groups: web
 			10.3 clusters: prod
+			10.4 list-running-tasks of prod: ci/i-00 ci/i-01 ci/i-02 ci/i-03 ci/i-04
+			10.4 list-running-tasks of prod: ci/i-05 ci/i-06 ci/i-07 ci/i-08 ci/i-09
+			10.4 list-running-tasks of prod: ci/i-10 ci/i-11 ci/i-12 ci/i-13 ci/i-14
+			10.4 list-running-tasks of prod: ci/i-15 ci/i-16 ci/i-17 ci/i-18 ci/i-19
 			16.7 clusters: prod
+			16.7 list-running-tasks of prod: ci/i-00 ci/i-01 ci/i-02 ci/i-03 ci/i-04
+			16.7 list-running-tasks of prod: ci/i-05 ci/i-06 ci/i-07 ci/i-08 ci/i-09
+			16.7 list-running-tasks of prod: ci/i-10 ci/i-11 ci/i-12 ci/i-13 ci/i-14
+			16.7 list-running-tasks of prod: ci/i-15 ci/i-16 ci/i-17 ci/i-18 ci/i-19
 			28.0 clusters: prod
+			28.0 list-running-tasks of prod: ci/i-00 ci/i-01 ci/i-02 ci/i-03 ci/i-04
+			28.0 list-running-tasks of prod: ci/i-05 ci/i-06 ci/i-07 ci/i-08 ci/i-09
+			28.0 list-running-tasks of prod: ci/i-10 ci/i-11 ci/i-12 ci/i-13 ci/i-14
+			28.0 list-running-tasks of prod: ci/i-15 ci/i-16 ci/i-17 ci/i-18 ci/i-19
+			29.3 line  failed: looking at list-running-tasks failed: unknown: no answer; it is tried again
 			44.3 clusters: prod
+			44.3 list-running-tasks of prod: ci/i-00 ci/i-01 ci/i-02 ci/i-03 ci/i-04
+			44.3 list-running-tasks of prod: ci/i-05 ci/i-06 ci/i-07 ci/i-08 ci/i-09
+			44.3 list-running-tasks of prod: ci/i-10 ci/i-11 ci/i-12 ci/i-13 ci/i-14
+			44.3 list-running-tasks of prod: ci/i-15 ci/i-16 ci/i-17 ci/i-18 ci/i-19
 			60.0 groups: web
 			65.6 clusters: prod
+			65.6 list-running-tasks of prod: ci/i-00 ci/i-01 ci/i-02 ci/i-03 ci/i-04
+			65.6 list-running-tasks of prod: ci/i-05 ci/i-06 ci/i-07 ci/i-08 ci/i-09
+			65.6 list-running-tasks of prod: ci/i-10 ci/i-11 ci/i-12 ci/i-13 ci/i-14
+			65.6 list-running-tasks of prod: ci/i-15 ci/i-16 ci/i-17 ci/i-18 ci/i-19
 		`},
 		{"when a place was last looked at", Config{}, func(a *account, k *Kernel) {
 			a.group("web")
@@ -1052,15 +1079,14 @@ func TestASweepForgetsNothingThatIsUnderWay(t *testing.T) {
 			a.state("i-1", fleet.InService)
 			a.state("i-2", fleet.InService)
 			a.at[59*sec] = func() { a.state("i-1", fleet.TerminatingWait); a.state("i-2", fleet.TerminatingWait) }
-			a.hear(k, 59500*time.Millisecond, "web", "i-1")
-			a.hear(k, 59800*time.Millisecond, "web", "i-2")
+			a.hear(k, 59800*time.Millisecond, "web", "i-1")
+			a.hear(k, 59850*time.Millisecond, "web", "i-2")
 		}, 62 * sec, []string{"instances", "groups"}, `
 			0.0 groups: web
-			59.5 group-instances: i-1
-			59.6 find-container-instances of prod: i-1
-			60.8 group-instances: i-2
-			60.8 groups: web
-			60.9 find-container-instances of prod: i-2
+			59.8 group-instances: i-1
+			59.9 find-container-instances of prod: i-1
+			60.0 groups: web
+			61.1 find-container-instances of prod: i-2
 		`},
 	})
 }
@@ -1082,7 +1108,7 @@ func TestNothingGrowsForEver(t *testing.T) {
 	for n := range 6 {
 		group, id := fmt.Sprint("web-", n), fleet.InstanceID(fmt.Sprint("i-", n))
 		anew()
-		a.group(group)
+		a.group(group, "prod") // a group may have the name of a cluster
 		service := string(rune('a' + n))
 		a.host(id, group, "prod", service+"1")
 		a.host(id+"b", group, "prod")
@@ -1103,7 +1129,7 @@ func TestNothingGrowsForEver(t *testing.T) {
 		at += time.Hour
 	}
 	anew()
-	a.group("prod") // a group may have the name of a cluster
+	a.group("prod")
 	a.run(t, k, at, at+49*time.Hour)
 	if got, want := known(), "1 facts, 2 asks, 0 owners, 1 hooks, 0 words, 0 places, 0 leaving, 0 ended, 0 open"; got != want {
 		t.Errorf("known in the end: %s, want %s", got, want)

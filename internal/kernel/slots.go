@@ -95,8 +95,8 @@ func (k *Kernel) slot(e *entry) drain.Slot {
 }
 
 // wakeQueued lets the drains of a pool that wait for a slot decide again.
-func (k *Kernel) wakeQueued(p pool) {
-	for _, e := range k.sorted {
+func (d *drains) wakeQueued(p pool) {
+	for _, e := range d.sorted {
 		if e.few && e.pool() == p && e.d.Slot.IsZero() {
 			e.dirty = true
 		}

@@ -44,7 +44,7 @@ func (v *view) mayBeBlocked(d *demand, n int) []Reason {
 			if o == d {
 				left = n - 1
 			}
-			if left > 0 {
+			if left > 0 && slices.ContainsFunc(g.rooms, func(i int) bool { return g.enters(i, o) }) {
 				g.others, g.left = append(g.others, o), append(g.left, left)
 			}
 		}
@@ -57,12 +57,9 @@ func (v *view) mayBeBlocked(d *demand, n int) []Reason {
 	return nil
 }
 
-// from reports whether rooms i and on can all be closed with what is left. A search that takes too long counts as success.
+// from reports whether rooms i and on can all be closed with what is left.
 func (g *blockade) from(i int) bool {
 	if i == len(g.rooms) {
-		return true
-	}
-	if g.spent++; g.spent > patience {
 		return true
 	}
 	total := 0
@@ -86,7 +83,8 @@ func (g *blockade) from(i int) bool {
 	return false
 }
 
-// fill puts others, from the k-th on, into room i until the service does not fit any more, and goes on with the next room.
+// fill puts others, from the k-th on, into room i until the service does not fit any more, and goes on with the next room. A search that
+// takes too long counts as success.
 func (g *blockade) fill(i, k int, l load) bool {
 	r := &g.v.rooms[g.rooms[i]]
 	if !r.tight.fits(l, g.d) {
@@ -136,10 +134,7 @@ func (g *blockade) price(i, limit int) int {
 		over, n := free-g.d.needs[dim]+1, 0
 		for _, k := range g.sorted[dim] {
 			size := g.others[k].needs[dim]
-			if size == 0 || n >= best {
-				break
-			}
-			if g.left[k] == 0 || !g.enters(i, g.others[k]) {
+			if size == 0 || !g.enters(i, g.others[k]) {
 				continue
 			}
 			take := min(g.left[k], (over+size-1)/size)

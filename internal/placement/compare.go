@@ -59,15 +59,18 @@ func value(h *inventory.Host, subject string) (have string, found, ok bool) {
 // matches asks a regular expression. AWS's are Java's; where Go cannot read one, or the answer depends on whether the whole
 // value must match, it is unknown.
 func matches(have, pattern string) answer {
-	part, err := regexp.Compile(pattern)
+	e, err := regexp.Compile(pattern)
 	if err != nil {
 		return unknown
 	}
-	whole, err := regexp.Compile("^(?:" + pattern + ")$")
-	if err != nil || part.MatchString(have) != whole.MatchString(have) {
-		return unknown
+	e.Longest()
+	switch at := e.FindStringIndex(have); {
+	case at == nil:
+		return no
+	case at[0] == 0 && at[1] == len(have):
+		return yes
 	}
-	return known(part.MatchString(have))
+	return unknown
 }
 
 // ordered compares numbers, and versions such as 1.68.2.

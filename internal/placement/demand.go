@@ -54,13 +54,12 @@ func (v *view) demandsOf(s *inventory.Service) []*demand {
 func (v *view) missingDaemons(d *demand) []*demand {
 	var missing []*demand
 	for i := range v.rooms {
-		if v.rooms[i].tight.has[d.name] || d.admits[i] == no {
+		if v.rooms[i].tight.has[d.name] {
 			continue
 		}
 		one := *d
 		one.count, one.admits = 1, slices.Repeat([]answer{no}, len(v.rooms))
 		one.admits[i] = d.admits[i]
-		one.choices = [][]answer{one.admits}
 		missing = append(missing, &one)
 	}
 	return missing
@@ -134,7 +133,7 @@ func (v *view) providers(s *inventory.Service) []string {
 			names = append(names, item.Provider)
 		}
 	}
-	if len(names) == 0 && len(strategy) > 0 { // all weights are 0, as of a strategy with one item
+	if len(names) == 0 { // all weights are 0, as of a strategy with one item
 		for _, item := range strategy {
 			names = append(names, item.Provider)
 		}

@@ -18,35 +18,33 @@ func (v *view) fate(d *demand) Fate {
 		Kind: Replica, Service: d.name, Tasks: arns(d.targets), Places: v.places(d), Desired: d.s.Desired, Min: d.lower, Max: d.upper,
 		Missing: d.count, StopsFirst: d.upper <= d.s.Desired && d.count > 0,
 	}
+	room := v.capacity(d)
 	if r, stuck := v.arithmetic(d); stuck {
 		f.Verdict, f.Reasons = Stuck, []Reason{r}
-		if present := d.staying + d.others + len(d.targets); present < d.upper && v.capacity(d) < d.upper-present { // it lacks tasks already
-			f.Reasons = append(f.Reasons, v.whyFull(d, d.upper-present, v.capacity(d))...)
+		if lacking := d.upper - d.staying - d.others - len(d.targets); room < lacking { // already
+			f.Reasons = append(f.Reasons, v.whyFull(d, lacking, room)...)
 		}
 		return f
 	}
-	doubts := v.doubts(d)
-	if needed := d.lower - d.staying - d.others; d.running > 0 && needed > 0 {
-		if room := v.capacity(d); room < needed {
-			f.Verdict, f.Reasons = Stuck, v.whyFull(d, needed, room)
-			if more := v.hopes(d); len(more)+len(doubts) > 0 {
-				f.Verdict, f.Reasons = Uncertain, append(append(more, doubts...), f.Reasons...)
-			}
-			return f
+	doubts, needed := v.doubts(d), d.lower-d.staying-d.others
+	if d.running > 0 && room < needed {
+		f.Verdict, f.Reasons = Stuck, v.whyFull(d, needed, room)
+		if more := v.hopes(d); len(more)+len(doubts) > 0 {
+			f.Verdict, f.Reasons = Uncertain, append(append(more, doubts...), f.Reasons...)
 		}
+		return f
 	}
 	if len(doubts) > 0 {
 		f.Verdict, f.Reasons = Uncertain, doubts
 		return f
 	}
-	needed := max(0, d.lower-d.healthy)
-	if why := v.mayBeBlocked(d, needed); len(why) > 0 {
+	if why := v.mayBeBlocked(d, d.lower-d.healthy); why != nil {
 		f.Verdict, f.Reasons = Uncertain, why
 		return f
 	}
-	if why := v.mayBeBlocked(d, d.count); len(why) > 0 {
+	if why := v.mayBeBlocked(d, d.count); why != nil {
 		f.Verdict, f.Reasons = Shrinks, why
-		if room := v.capacity(d); room < d.count {
+		if room < d.count {
 			f.Reasons = v.whyFull(d, d.count, room)
 		}
 	}
@@ -98,15 +96,29 @@ func (v *view) doubts(d *demand) []Reason {
 	if needed > d.count {
 		say(NotHealthy, "service %s needs %d healthy tasks; elsewhere %d are healthy, and %d have to be started", d.name, d.lower, d.healthy, d.count)
 	}
-	if needed > 0 && d.upper <= d.lower || d.upper < d.s.Desired {
+	switch {
+	case needed > 0 && d.upper <= d.lower:
 		say(PercentArithmetic, "%s", arithmeticWords(d))
+	case d.upper < d.s.Desired:
+		say(PercentArithmetic, "service %s wants %s, but while a host drains maximumPercent %d allows at most %d (rounded down), so not every task "+
+			"may be replaced", d.name, tasks(d.s.Desired), d.s.MaxPercent, d.upper)
 	}
-	for _, other := range v.demands {
-		if other.def == nil && other.count > 0 && other != d {
-			say(Unjudged, "service %s has to start %s, but its task definition could not be read; it may take any place", other.name, tasks(other.count))
+	for _, other := range v.c.Services {
+		if n := v.blindly(other); n > 0 && other != d.s {
+			say(Unjudged, "service %s has to start %s, but its task definition could not be read; it may take any place", other.Name, tasks(n))
 		}
 	}
 	return doubts
+}
+
+// blindly is how many tasks of unknown needs a service has to start; a daemon has a demand for each of them.
+func (v *view) blindly(s *inventory.Service) (n int) {
+	for _, d := range v.demands {
+		if d.s == s && d.def == nil {
+			n += d.count
+		}
+	}
+	return n
 }
 
 // hopes are ways in which hosts may be added.

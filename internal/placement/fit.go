@@ -35,7 +35,7 @@ func (v *view) together(asked []*demand, fates []Fate) {
 		return
 	}
 	p.v, p.loads = v, make([]load, len(v.rooms))
-	if p.place(0, 0, p.needed[0]) || p.spent > patience {
+	if p.place(0, 0, p.needed[0]) {
 		return
 	}
 	words := togetherWords(&p)

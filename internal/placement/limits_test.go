@@ -19,12 +19,6 @@ func TestWhatAVerdictRestsOn(t *testing.T) {
 			s.Groups = []*inventory.Group{{Group: fleet.Group{Name: "web-asg", Desired: desired, Max: 3}}}
 		}
 	}
-	task := func(s *inventory.Inventory, host *inventory.Host, group string) *inventory.Task {
-		c := s.Clusters[0]
-		c.Tasks = append(c.Tasks, &inventory.Task{Task: fleet.Task{ARN: fleet.ARN("task/" + group), ContainerInstance: host.ARN, Family: "web:1", Group: group,
-			LastStatus: "RUNNING", DesiredStatus: "RUNNING"}})
-		return c.Tasks[len(c.Tasks)-1]
-	}
 	for name, x := range map[string]struct {
 		change  func(s *inventory.Inventory)
 		verdict placement.Verdict
@@ -46,13 +40,13 @@ func TestWhatAVerdictRestsOn(t *testing.T) {
 			c.Services[0].MaxPercent, c.Tasks[0].HealthStatus = 100, "UNHEALTHY"
 		}, placement.Uncertain, placement.PercentArithmetic},
 		"a standalone task that stops": {func(s *inventory.Inventory) {
-			task(s, s.Clusters[0].Hosts[0], "family:job").DesiredStatus = fleet.Stopped
+			runs(s, s.Clusters[0].Hosts[0], "family:job").DesiredStatus = fleet.Stopped
 		}, placement.Moves, ""},
 		"a daemon whose agent is away": {func(s *inventory.Inventory) {
 			c := s.Clusters[0]
 			c.Services = append(c.Services, &inventory.Service{Service: fleet.Service{Name: "agent", Daemon: true}, TaskDefinition: "web:1"})
 			c.Tasks, c.Hosts[0].Connected = c.Tasks[1:], false
-			task(s, c.Hosts[0], "service:agent")
+			runs(s, c.Hosts[0], "service:agent")
 		}, placement.Uncertain, placement.AgentGone},
 		"what else leaves is no healthy task": {func(s *inventory.Inventory) {
 			c := s.Clusters[0]
@@ -60,7 +54,7 @@ func TestWhatAVerdictRestsOn(t *testing.T) {
 			third.ARN, third.Instance, third.Status = "ci/2", "i-2", fleet.Draining
 			c.Hosts, c.Hosts[1].Free.CPU = append(c.Hosts, &third), 0
 			c.Services[0].Desired, c.Services[0].MinPercent = 3, 50
-			task(s, &third, "service:web")
+			runs(s, &third, "service:web")
 		}, placement.Uncertain, placement.Order},
 		"a service outside of ECS's hosts takes no room": {func(s *inventory.Inventory) {
 			rival(s, "far", 1024)

@@ -39,15 +39,6 @@ func leave(s *inventory.Inventory) placement.Result {
 }
 
 func TestRules(t *testing.T) {
-	type parts struct {
-		s    *inventory.Inventory
-		c    *inventory.Cluster
-		web  *inventory.Service
-		def  *inventory.TaskDefinition
-		here *inventory.Task // on the host that leaves
-		away *inventory.Task
-		rest *inventory.Host // that stays
-	}
 	for name, c := range map[string]struct {
 		change  func(p parts)
 		verdict placement.Verdict
@@ -122,8 +113,7 @@ func TestRules(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := pair()
-			k := s.Clusters[0]
-			c.change(parts{s, k, k.Services[0], k.TaskDefinitions[0], k.Tasks[0], k.Tasks[1], k.Hosts[1]})
+			c.change(partsOf(s))
 			r := leave(s)
 			if r.Verdict != c.verdict {
 				t.Fatalf("verdict %s, want %s:%s", r.Verdict, c.verdict, told(r))

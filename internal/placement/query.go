@@ -39,8 +39,7 @@ type parser struct {
 
 // parse reads an expression; false if it cannot be read, and then the query answers unknown for every host.
 func parse(text string) (query, bool) {
-	tokens, ok := scan(text)
-	p := &parser{tokens: tokens, failed: !ok}
+	p := &parser{tokens: scan(text)}
 	q := p.either()
 	if p.failed || len(p.tokens) > 0 {
 		return func(*inventory.Host) answer { return unknown }, false
@@ -51,18 +50,18 @@ func parse(text string) (query, bool) {
 // token is what an expression is made of: a quoted text, an operator, a bracket or comma, or a word.
 var token = regexp.MustCompile(`^(?:'[^']*'|"[^"]*"|!exists\b|!in\b|[=!<>]=|[=!]~|&&|\|\||[][(),<>!]|[^\s'"=!<>()\[\],&|~]+)`)
 
-// scan cuts an expression into tokens; false if something is not a token, such as a quotation that does not end.
-func scan(text string) ([]string, bool) {
+// scan cuts an expression into tokens; none if something is not a token, such as a quotation that does not end.
+func scan(text string) []string {
 	var tokens []string
 	for rest := strings.TrimSpace(text); rest != ""; {
 		t := token.FindString(rest)
 		if t == "" {
-			return nil, false
+			return nil
 		}
 		tokens = append(tokens, t)
 		rest = strings.TrimSpace(strings.TrimPrefix(rest, t))
 	}
-	return tokens, true
+	return tokens
 }
 
 func (p *parser) next() string {

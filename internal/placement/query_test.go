@@ -10,7 +10,7 @@ import (
 func TestTheClusterQueryLanguage(t *testing.T) {
 	host := inventory.Host{
 		ContainerInstance: fleet.ContainerInstance{Instance: "i-0a", Connected: true}, AgentVersion: "1.68.2",
-		Attributes: map[string]string{"ecs.instance-type": "m7i.large", "stack": "prod", "disks": "12", "flag": ""},
+		Attributes: map[string]string{"ecs.instance-type": "m7i.large", "stack": "prod", "disks": "12", "load": "1.5", "flag": ""},
 	}
 	for text, want := range map[string]answer{
 		"attribute:stack == prod":                            yes,
@@ -23,17 +23,25 @@ func TestTheClusterQueryLanguage(t *testing.T) {
 		"attribute:none exists":                              no,
 		"attribute:none !exists":                             yes,
 		"attribute:none == x":                                no,
+		"attribute:none in [x]":                              no,
+		"attribute:none =~ x":                                no,
 		"attribute:none != x":                                unknown, // not documented
 		"attribute:disks > 9":                                yes,     // a number, not a text
 		"attribute:disks <= 11.5":                            no,
+		"attribute:load > 1.25":                              yes,
 		"attribute:stack > 3":                                unknown,
+		"attribute:disks > many":                             unknown,
 		"agentVersion >= 1.9.0":                              yes,
 		"agentVersion < 1.68":                                no,
+		"agentVersion < 1.68.3":                              yes,
+		"agentVersion > 1.68.10":                             no,
 		"agentConnected == true":                             yes,
 		"ec2InstanceId in [i-0a, i-0b]":                      yes,
 		"attribute:ecs.instance-type =~ m7i.*":               yes,
 		"attribute:ecs.instance-type !~ t3.*":                yes,
 		"attribute:ecs.instance-type =~ large":               unknown, // whether all of it must match is not documented
+		"attribute:ecs.instance-type =~ m7i":                 unknown,
+		"attribute:ecs.instance-type =~ 'm7i|m7i.large'":     yes,
 		"attribute:ecs.instance-type =~ '(?<=m)7i'":          unknown, // Java's, not Go's
 		"task:group == service:web":                          unknown, // changes while tasks are placed
 		"runningTasksCount < 3":                              unknown,
@@ -55,8 +63,8 @@ func TestTheClusterQueryLanguage(t *testing.T) {
 	}
 	for _, text := range []string{
 		"", "attribute:stack", "attribute:stack ==", "attribute:stack is prod", "(attribute:stack == prod", "attribute:stack == prod)", "attribute:stack == 'prod",
-		"attribute:stack in prod", "attribute:stack in [prod", "attribute:stack in []", "and", "not", "attribute:stack == prod prod", "== ==",
-		"attribute:stack == ==",
+		"attribute:stack in", "attribute:stack in prod", "attribute:stack in [prod", "attribute:stack in [prod test]", "attribute:stack in []",
+		"and", "not", "attribute:stack == prod prod", "== ==", "attribute:stack == ==",
 	} {
 		if q, ok := parse(text); ok || q(&host) != unknown {
 			t.Errorf("%q was understood", text)
@@ -64,10 +72,12 @@ func TestTheClusterQueryLanguage(t *testing.T) {
 	}
 }
 
-func TestAHostWithoutAttributesIsUnknown(t *testing.T) {
-	q, _ := parse("attribute:stack == prod")
-	if got := q(&inventory.Host{}); got != unknown {
-		t.Errorf("%d", got)
+func TestAHostOfWhichNothingIsKnown(t *testing.T) {
+	for _, text := range []string{"attribute:stack == prod", "attribute:stack !exists", "agentVersion == 1.68.2", "agentVersion exists"} {
+		q, _ := parse(text)
+		if got := q(&inventory.Host{}); got != unknown {
+			t.Errorf("%s: %d", text, got)
+		}
 	}
 }
 

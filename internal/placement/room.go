@@ -99,12 +99,12 @@ func (v *view) room(h *inventory.Host) room {
 // occupy counts a task that is on the host: it uses a network interface, it keeps other tasks of its kind away, and it may end.
 func (v *view) occupy(r *room, t *inventory.Task) {
 	def := v.c.TaskDefinition(t.Family)
-	own, most := 0, 0
-	if def != nil && def.Network == "awsvpc" {
-		own = 1
-	}
-	if own == 1 || def == nil { // what is not known may use one
-		most = 1
+	var own, most int
+	switch {
+	case def == nil:
+		most = 1 // what is not known may use one
+	case def.Network == "awsvpc":
+		own, most = 1, 1
 	}
 	r.tight.free[nics] -= most
 	r.tight.has[t.Service()] = true
@@ -131,6 +131,9 @@ func (v *view) mayEnd(t *inventory.Task) bool {
 	if t.DesiredStatus == fleet.Stopped || t.HealthStatus == "UNHEALTHY" {
 		return true
 	}
-	s := v.c.Service(t.Service())
-	return s != nil && (deploying(s) || s.TaskDefinition != t.Family || !s.Daemon && v.live[s.Name] > s.Desired)
+	if t.Service() == "" {
+		return false
+	}
+	s := v.c.Service(t.Service()) // nil: it is not known what that does
+	return s == nil || deploying(s) || s.TaskDefinition != t.Family || !s.Daemon && v.live[s.Name] > s.Desired
 }

@@ -21,9 +21,7 @@ type tally struct {
 func (v *view) whyFull(d *demand, needed, room int) []Reason {
 	loads := make([]load, len(v.rooms))
 	for i := range v.rooms {
-		if d.admits[i] != no {
-			loads[i] = v.rooms[i].filled(d, load{}, d.s.Desired)
-		}
+		loads[i] = v.rooms[i].filled(d, load{}, d.s.Desired)
 	}
 	reasons := v.refusals(d, d.admits, loads, false)
 	if room > 0 {
@@ -46,10 +44,11 @@ func (v *view) refusals(d *demand, admits []answer, loads []load, tight bool) []
 			s = &v.rooms[i].tight
 		}
 		code, most := s.misfit(loads[i], d)
-		if d.admits[i] != yes {
-			code = d.refused[i]
-		} else if admits[i] == no {
-			code = NoProviderHost
+		switch {
+		case d.admits[i] != yes:
+			code, most = d.refused[i], 0
+		case admits[i] == no:
+			code, most = NoProviderHost, 0
 		}
 		if code == "" {
 			continue
@@ -123,7 +122,7 @@ func (g *blockade) words(choice []answer) []Reason {
 		loads[r] = g.found[i]
 	}
 	refusals := g.v.refusals(g.d, choice, loads, true)
-	if len(g.rooms) == 0 || len(g.others) == 0 {
+	if len(g.rooms) == 0 {
 		return append([]Reason{{Order, fmt.Sprintf("there may be no place for service %s", g.d.name)}}, refusals...)
 	}
 	var rivals []string

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,7 +34,11 @@ type ebb struct {
 	queue   *sqs.Queue
 	journal *faulty
 	polled  time.Time
-	leased  time.Time     // when its leases are due
+	leased  time.Time // when its leases are due
+	box     *engine.Outbox
+	boxed   time.Time // when its outbox is due
+	alive   context.Context
+	die     context.CancelFunc
 	hangs   time.Time     // until then it does nothing and knows nothing of it
 	cut     time.Time     // until then it does not reach its journal
 	lag     time.Duration // for which the journal has held up the step that is under way
@@ -60,12 +66,18 @@ func (e *ebb) boot() {
 	e.life++
 	me := fmt.Sprintf("%s/%d", e.name, e.life)
 	e.journal = &faulty{Store: e.store, run: e.run, name: e.name, skew: e.skew, kill: e.crash, ebb: e}
+	mine := e.journal
+	e.journal.dead = func() bool { return e.journal != mine }
 	e.queue = e.newQueue(e.now)
 	cfg := engine.Config{
-		Kernel: e.kernelConfig(), Store: e.journal, Source: e.queue, Me: me, Now: e.now, Clock: e.now,
+		Kernel: e.kernelConfig(), Store: e.journal, Source: e.queue, Me: me, Now: e.now, Clock: e.now, Teller: e.teller(),
 		Dead: func(holder string) bool { return holder != me && strings.HasPrefix(holder, e.name+"/") }, // a host knows its processes
 	}
 	e.core = engine.NewCore(cfg)
+	e.box, e.boxed = engine.NewOutbox(cfg), e.w.Now()
+	e.alive, e.die = context.WithCancel(e.ctx)
+	e.core.OnNotice = func() { e.boxed = e.w.Now() }
+	e.core.OnAsk = e.ask
 	e.journal.held = e.core.Leases.Held
 	e.w.Log(core.Entry{Kind: core.EntryController, By: e.name, To: "started"})
 	e.renew()
@@ -77,13 +89,25 @@ func (e *ebb) boot() {
 	}
 }
 
+// ask answers a question of the kernel after a while.
+func (e *ebb) ask(a kernel.Ask) {
+	core, life := e.core, e.life
+	e.later(e.w.Now().Add(e.dice.between(time.Second, 5*time.Second)), func() {
+		if b, err := e.why(e.ctx, a); err == nil && life == e.life {
+			core.Blocked(a.Target, b)
+		}
+	})
+}
+
 func (r *run) newQueue(now func() time.Time) *sqs.Queue {
 	return sqs.New(client.SQS(r.api), sqs.Config{URL: r.queueURL, Now: now, Log: slog.New(slog.DiscardHandler)})
 }
 
 func (r *run) kernelConfig() kernel.Config {
 	q, err := r.w.Queue(r.s.Ebb.queue())
-	cfg := kernel.Config{Hook: r.s.Ebb.hook(), LeaveForeign: r.s.Ebb.LeaveForeign, Redrive: err == nil && q.RedriveARN != "" || r.fn != nil}
+	cfg := kernel.Config{
+		Hook: r.s.Ebb.hook(), Routes: r.s.Ebb.routes(), LeaveForeign: r.s.Ebb.LeaveForeign, Redrive: err == nil && q.RedriveARN != "" || r.fn != nil,
+	}
 	if r.s.Ebb.Replicas > 1 || r.fn != nil {
 		cfg.Skew = lease.Skew
 	}
@@ -101,6 +125,9 @@ func (e *ebb) next() time.Time {
 		return never
 	}
 	at := earliest(e.leased, e.nextMessage())
+	if e.s.Ebb.Notify {
+		at = earliest(at, e.boxed)
+	}
 	if due := e.core.BeatsDue(); !due.IsZero() {
 		at = earliest(at, due.Add(-e.skew))
 	}
@@ -132,6 +159,10 @@ func (e *ebb) act() {
 	if e.loaded() {
 		e.poll()
 		e.step()
+	}
+	if e.core != nil && e.s.Ebb.Notify && !e.boxed.After(now) && !e.hangs.After(now) {
+		e.boxed = never // unless there is a notice meanwhile
+		e.boxed = earliest(e.boxed, e.box.Step(e.alive, slices.Sorted(maps.Keys(e.core.Leases.Held()))).Add(-e.skew))
 	}
 }
 
@@ -293,6 +324,7 @@ func (e *ebb) crash(where string, away time.Duration) {
 		return
 	}
 	e.counted()
+	e.die()
 	e.core, e.queue, e.journal = nil, nil, nil
 	e.life++
 	e.lastFault = e.w.Now()

@@ -29,7 +29,9 @@ func knownHow(f Fault) bool {
 		return f.How == beforeWrite || f.How == afterWrite || f.How == afterSettle || f.How == afterSend
 	case "calls":
 		return f.How == "slow"
-	case "lease":
+	case "discard":
+		return f.How == "error"
+	case "lease", "notify":
 		return f.How == "error" || f.How == "error-after"
 	case "journal":
 		return slices.Contains([]string{"error", "error-after", "conflict", "away", "slow", "refuse", "refuse-line"}, f.How)

@@ -29,6 +29,8 @@ type function struct {
 type invocation struct {
 	f       *function
 	journal *faulty
+	ctx     context.Context
+	die     context.CancelFunc
 	skew    time.Duration
 	queue   *sqs.Queue // as the event source mapping knows it: the messages of this invocation and no others
 	at      *engine.Invocation
@@ -85,7 +87,9 @@ func (f *function) invoke(queue *sqs.Queue, ms []event.Message, clock bool) {
 	}
 	name := fmt.Sprintf("%s/%d", caller, f.count)
 	i.journal = &faulty{Store: f.store, run: f.run, name: name, skew: i.skew, kill: func(where string, _ time.Duration) { i.kill(where) }}
-	cfg := engine.Config{Kernel: f.kernelConfig(), Store: i.journal, Me: name, Now: i.now, Clock: i.now}
+	i.journal.dead = func() bool { return i.dead }
+	i.ctx, i.die = context.WithCancel(f.ctx)
+	cfg := engine.Config{Kernel: f.kernelConfig(), Store: i.journal, Me: name, Now: i.now, Clock: i.now, Teller: f.teller(), Why: f.why}
 	f.later(f.w.Now().Add(invocationFor), func() { i.kill("timeout") })
 	var err error
 	i.at, err = engine.NewFunction(cfg).Begin(f.ctx, ms, clock, i.now().Add(invocationFor*2/3))
@@ -128,7 +132,9 @@ func (i *invocation) round() {
 			return
 		}
 		i.f.run.count(i.at.Core.Kernel.Counts)
-		must(i.at.More(i.f.ctx))
+		if err := i.at.More(i.ctx); !i.dead {
+			must(err)
+		}
 		if !i.at.Over {
 			i.f.cover["pass for a note"]++
 		}
@@ -177,5 +183,6 @@ func (i *invocation) kill(where string) {
 
 func (i *invocation) gone() {
 	i.dead = true
+	i.die()
 	i.f.busy = slices.DeleteFunc(i.f.busy, func(o *invocation) bool { return o == i })
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/ebbhq/ebb/internal/journal"
 	"github.com/ebbhq/ebb/internal/journal/memory"
 	"github.com/ebbhq/ebb/internal/kernel"
+	"github.com/ebbhq/ebb/internal/notice"
 	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
@@ -31,13 +32,17 @@ type faulty struct {
 	skew time.Duration
 	held func() map[string]journal.Lease
 	kill func(where string, away time.Duration)
-	ebb  *ebb   // whose process it is; nil: an invocation of a function
+	ebb  *ebb // whose process it is; nil: an invocation of a function
+	dead func() bool
 	at   Fault  // where the process is killed in the step that is under way; zero: nowhere
 	owed string // the beginning of a line that it has refused, by itself, and that nothing stands for yet
 }
 
 // reach is why the journal cannot be reached, if it cannot.
 func (f *faulty) reach() error {
+	if f.dead() {
+		return errKilled
+	}
 	if f.ebb != nil && f.ebb.cut.After(f.run.w.Now()) {
 		return errJournal
 	}
@@ -109,6 +114,10 @@ func (f *faulty) Discard(ctx context.Context, messages []journal.Forwarded) erro
 	if err := f.reach(); err != nil {
 		return err
 	}
+	if f.run.faultOf("discard", 0).How != "" {
+		return errJournal
+	}
+	f.run.people.discarded(messages)
 	return f.Store.Discard(ctx, messages)
 }
 
@@ -134,6 +143,9 @@ func (f *faulty) Claim(ctx context.Context, was, is journal.Lease) error {
 }
 
 func (f *faulty) Write(ctx context.Context, b journal.Batch) error {
+	if f.dead() {
+		return errKilled
+	}
 	f.alone()
 	if f.ebb != nil {
 		f.ebb.queue.Flush(f.ebb.ctx) // which the source may do at any moment
@@ -207,6 +219,9 @@ func (r *run) durable(b journal.Batch, skew time.Duration) {
 		})
 	}
 	for _, n := range b.Forwarded {
+		if notice.IsOutbox(n.Scope) {
+			continue
+		}
 		ev := event.Parse([]byte(n.Body))
 		r.w.Log(core.Entry{
 			Kind: core.EntryJournal, Instance: string(ev.Instance), Group: ev.Group, Hook: ev.Hook, Text: ev.Token, To: "noted", Message: n.ID,

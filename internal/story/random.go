@@ -29,6 +29,7 @@ func Random(seed uint64) Scenario {
 	g.exclude()
 	g.pause()
 	g.slowCalls()
+	g.notify()
 	g.s.World.Seed = seed
 	g.s.Until = g.last + time.Duration(g.rounds)*g.deadline + 45*time.Minute
 	return g.s
@@ -322,6 +323,23 @@ func (g *maker) slowCalls() {
 	until := g.last + 3*time.Minute
 	g.fault(Fault{Op: "calls", How: "slow", Percent: pick(g, 50, 90), Until: until})
 	g.fault(Fault{Op: "journal", How: pick(g, "error", "error-after"), Percent: 50, Times: 4 + g.n(6), Until: until})
+}
+
+// notify lets Ebb tell people, who cannot always be reached.
+func (g *maker) notify() {
+	if !g.percent(40) {
+		return
+	}
+	g.s.Ebb.Notify = true
+	from := time.Minute + g.between(0, 5*time.Minute)
+	switch g.n(5) {
+	case 0:
+		g.fault(Fault{Op: "notify", How: "error", From: from, Until: from + g.between(time.Minute, time.Hour)})
+	case 1:
+		g.fault(Fault{Op: "notify", How: pick(g, "error", "error-after"), Percent: 40, Times: 1 + g.n(6)})
+	case 2:
+		g.fault(Fault{Op: "discard", How: "error", Percent: 40, Times: 1 + g.n(4)})
+	}
 }
 
 // pause lets an operator pause Ebb for a while.

@@ -92,6 +92,7 @@ type run struct {
 	refuses   map[string]bool // keys of records, and lines, that the journal never takes
 	bad       []Violation
 	pauses    []Pause
+	people    *people
 	steps     int // still to come
 	lines     []Line
 	cover     map[string]int
@@ -127,6 +128,7 @@ func newRun(s Scenario) (*run, error) {
 		ids: map[string]string{}, names: map[string]string{}, bodies: map[string]string{},
 		messages: map[string]event.Event{}, struck: map[int]int{}, both: map[string]bool{}, refuses: map[string]bool{}, cover: map[string]int{}, steps: len(s.At),
 	}
+	r.people = r.newPeople()
 	r.api = wire.New(wire.Config{World: w, Limits: wire.Limits(w), Faults: r.fault, PageSize: s.World.Switches.PageSize})
 	r.cloud = cloud.New(cloud.Clients{
 		AutoScaling: client.AutoScaling(r.api), ECS: client.ECS(r.api), ELB: client.ELB(r.api), EC2: r.instances,
@@ -213,7 +215,7 @@ func (r *run) quiet() bool {
 	if q, err := r.w.Queue(r.s.Ebb.queue()); err == nil && len(q.Messages) > 0 {
 		return false
 	}
-	return r.w.Now().Sub(r.lastChange()) > 3*time.Minute && !r.anyLeaving()
+	return r.w.Now().Sub(r.lastChange()) > 3*time.Minute && !r.anyLeaving() && !r.people.waiting()
 }
 
 // anyLeaving reports whether some instance of a managed group is on its way out.
@@ -268,6 +270,9 @@ func (r *run) finish() Result {
 		e.counted()
 	}
 	ended, open := r.drains()
+	if r.s.Ebb.Notify {
+		r.people.missed(ended)
+	}
 	return Result{
 		Cover: r.cover, Ended: ended, Calls: r.api.Counts(), Checks: r.api.Checks(), Record: r.w.Record(), End: r.w.Now(),
 		Violations: slices.Concat(r.bad, Judge(r.evidence(ended, open)), r.expectations()), Lines: r.transcript(),

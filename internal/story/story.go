@@ -50,6 +50,7 @@ type Ebb struct {
 	Late         time.Duration `yaml:"late,omitempty"`     // it starts only then
 	Replicas     int           `yaml:"replicas,omitempty"` // how many there are, on hosts of their own; 0: 1
 	Function     bool          `yaml:"function,omitempty"` // it is a Lambda function, invoked each minute and for messages
+	Notify       bool          `yaml:"notify,omitempty"`   // it tells people
 	Skew         time.Duration `yaml:"skew,omitempty"`     // how far apart the clocks of replicas are at most
 }
 

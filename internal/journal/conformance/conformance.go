@@ -28,7 +28,7 @@ func Run(t *testing.T, now time.Time, open func(*testing.T) journal.Store, again
 		"a key used again":       usedAgain,
 		"one open for a subject": oneOpen, "order": order, "query": query, "large": large, "no aliasing": noAliasing, "cancelled": cancelled,
 		"closed": closed, "refused": refused, "at the bounds": bounds,
-		"leases": leases, "under": under, "forwarded messages": forwarded, "many": many, "steered": steered,
+		"leases": leases, "first leases": firsts, "under": under, "forwarded messages": forwarded, "many": many, "steered": steered,
 		"writers race": func(t *testing.T, s journal.Store) { race(t, s, s) },
 	}
 	for name, test := range one {

@@ -46,6 +46,25 @@ func leases(t *testing.T, s journal.Store) {
 	same(t, "leases", []journal.Lease{free, b})(s.Leases(t.Context()))
 }
 
+// firsts: a lease may begin with the fence 0 or the beat 0. It is another one than none, and both numbers count.
+func firsts(t *testing.T, s journal.Store) {
+	for _, first := range []journal.Lease{lease("a", "x", 1, 0), lease("b", "x", 0, 1)} {
+		refused := func(what string, was, is journal.Lease) {
+			t.Helper()
+			if err := s.Claim(t.Context(), was, is); !errors.Is(err, journal.ErrConflict) {
+				t.Errorf("fence %d, beat %d: claim over %s: error %v, want ErrConflict", first.Fence, first.Beat, what, err)
+			}
+		}
+		next := lease(first.Scope, "y", 2, 2)
+		refused("one that is not there", first, next)
+		claim(t, s, journal.Lease{}, first)
+		refused("none", journal.Lease{}, next)
+		claim(t, s, first, next)
+		refused("one that was there", first, lease(first.Scope, "z", 3, 3))
+	}
+	same(t, "leases", []journal.Lease{lease("a", "y", 2, 2), lease("b", "y", 2, 2)})(s.Leases(t.Context()))
+}
+
 // under: a holder that has been replaced writes nothing any more, and one that has only beaten does.
 func under(t *testing.T, s journal.Store) {
 	a, b := lease("a", "x", 1, 1), lease("b", "x", 3, 1)
@@ -63,8 +82,10 @@ func under(t *testing.T, s journal.Store) {
 	conflict(t, s, batch(a, lease("b", "x", 2, 1)))
 	conflict(t, s, batch(a, lease("b", "x", 4, 1)))
 	conflict(t, s, batch(lease("c", "x", 1, 1)))
-	if err := s.Write(t.Context(), journal.Batch{Under: []journal.Lease{a, lease("b", "y", 3, 1)}}); !errors.Is(err, journal.ErrConflict) {
-		t.Errorf("a batch of nothing but leases: error %v, want ErrConflict", err)
+	for _, b := range []journal.Batch{{Under: []journal.Lease{a, lease("b", "y", 3, 1)}}, {Under: []journal.Lease{lease("b", "y", 3, 1)}}} {
+		if err := s.Write(t.Context(), b); !errors.Is(err, journal.ErrConflict) {
+			t.Errorf("a batch of nothing but %d leases: error %v, want ErrConflict", len(b.Under), err)
+		}
 	}
 	same(t, "open records", records())(s.Open(t.Context()))
 	same(t, "history", lines())(history(t, s, journal.Query{}))
@@ -90,6 +111,9 @@ func forwarded(t *testing.T, s journal.Store) {
 		t.Fatalf("discard: %v", err)
 	}
 	same(t, "messages that are left", []journal.Forwarded{n("a", "3")})(s.Forwarded(t.Context(), []string{"a"}))
+	if err := s.Discard(t.Context(), nil); err != nil {
+		t.Errorf("discard nothing: %v", err)
+	}
 	same(t, "messages for another scope", []journal.Forwarded{n("b", "1")})(s.Forwarded(t.Context(), []string{"b"}))
 	write(t, s, journal.Batch{Forwarded: []journal.Forwarded{n("a", "1")}})
 	same(t, "a message that came again", []journal.Forwarded{n("a", "3"), n("a", "1")})(s.Forwarded(t.Context(), []string{"a"}))

@@ -100,8 +100,8 @@ type placed struct {
 }
 
 // split divides a batch into as few transactions as it takes: one unless the limits are passed. Each subject goes with the lines of its
-// keys and under the leases of its records' scopes. Leases of other scopes come first; lines and forwarded messages that belong to no
-// subject come last.
+// keys and under the leases of its records' scopes. Leases of other scopes and forwarded messages come first; lines that belong to no subject
+// come last.
 func split(b journal.Batch) ([]part, error) {
 	units, err := units(b)
 	if err != nil || len(units) == 0 {
@@ -133,6 +133,9 @@ func units(b journal.Batch) ([]part, error) {
 			out = append(out, part{leases: []journal.Lease{l}})
 		}
 	}
+	for _, n := range b.Forwarded { // before the records, as journal.Batch promises
+		out = append(out, part{forwarded: []journal.Forwarded{n}})
+	}
 	of := map[string]int{}
 	for _, c := range changes {
 		u := part{changes: []*change{c}}
@@ -148,9 +151,6 @@ func units(b journal.Batch) ([]part, error) {
 		} else {
 			out = append(out, part{lines: []placed{{i, l}}})
 		}
-	}
-	for _, n := range b.Forwarded {
-		out = append(out, part{forwarded: []journal.Forwarded{n}})
 	}
 	return out, nil
 }

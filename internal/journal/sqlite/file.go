@@ -22,7 +22,7 @@ import (
 // sides are what the names of the files end in that belong to a journal: its own, the write-ahead log and the index of that.
 var sides = [...]string{"", "-wal", "-shm"}
 
-// files are the files of a journal as they were opened; nil: it was not there.
+// files are the files of a journal as they were at some time; nil: it was not there.
 type files [len(sides)]os.FileInfo
 
 // filesOf looks at the files of the journal at path.
@@ -33,10 +33,10 @@ func filesOf(path string) (f files) {
 	return f
 }
 
-// gone names the first file that was there and is removed or replaced; SQLite would go on in a file without a name, unseen by others.
+// gone names the first file that is removed or replaced; SQLite would go on in a file without a name, unseen by others.
 func (f files) gone(path string) (name string, gone bool) {
 	for i, now := range filesOf(path) {
-		if f[i] != nil && (now == nil || !os.SameFile(f[i], now)) {
+		if !os.SameFile(f[i], now) {
 			return path + sides[i], true
 		}
 	}
@@ -66,47 +66,45 @@ func private(path string) error {
 // errDamaged is what is wrong with a value that Ebb never writes.
 var errDamaged = errors.New("something else than Ebb has changed it")
 
-// damaged reports whether an error says that the file is not in order: no other try helps.
-func damaged(err error) bool {
-	if errors.Is(err, errDamaged) {
-		return true
-	}
+// code is the primary code of an error of SQLite, and that of success for any other.
+// https://www.sqlite.org/rescode.html
+func code(err error) int {
 	failed, ok := errors.AsType[*sqlite.Error](err)
 	if !ok {
-		return false
+		return sqlite3.SQLITE_OK
 	}
-	switch failed.Code() & 0xff {
+	return failed.Code() & 0xff
+}
+
+// damaged reports whether an error says that the file is not in order: no other try helps.
+func damaged(err error) bool {
+	switch code(err) {
 	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
 		return true
+	case sqlite3.SQLITE_ERROR:
+		return strings.Contains(err.Error(), "no such table: ") // the file was cut
 	}
-	return strings.Contains(failed.Error(), "no such table: ") // the file was cut
+	return errors.Is(err, errDamaged)
 }
 
 // ours reports whether a file that cannot be read has been a journal of Ebb: it has side files, or its first bytes say so. Another file may
 // only have been named by mistake, and stays where it is.
 func ours(path string) bool {
-	f := filesOf(path)
-	if f[0] == nil || !f[0].Mode().IsRegular() {
-		return false
-	}
-	if f[1] != nil || f[2] != nil {
+	if f := filesOf(path); f[1] != nil || f[2] != nil {
 		return true
 	}
-	file, err := os.Open(path)
-	if err != nil {
-		return false
-	}
+	file, _ := os.Open(path) // nil if it cannot be read, and then it has no first bytes
 	defer file.Close()
 	head, _ := io.ReadAll(io.LimitReader(file, 64<<10))
-	const at = 68 // https://www.sqlite.org/fileformat2.html#the_database_header
-	return len(head) >= at+4 && string(head[at:at+4]) == "Ebbj" || bytes.Contains(head, []byte("CREATE TABLE record ("))
+	const mark = 68 // https://www.sqlite.org/fileformat2.html#the_database_header
+	return bytes.HasPrefix(head[min(mark, len(head)):], []byte("Ebbj")) || bytes.Contains(head, []byte("CREATE TABLE record ("))
 }
 
 // keepAside renames the files of a damaged journal, the side files first: a new journal must not find the log of the old one. It returns the
 // name under which the old one is kept.
 func keepAside(path string) (kept string, err error) {
 	kept = path + ".damaged-" + time.Now().UTC().Format("20060102T150405.000Z")
-	if _, err := os.Lstat(kept); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Lstat(kept); err == nil {
 		return "", fmt.Errorf("keep the damaged journal as %s: there is such a file already", kept)
 	}
 	for _, side := range []string{"-wal", "-shm", ""} {
@@ -123,14 +121,25 @@ func (s *Store) open() error {
 	if !damaged(err) || !ours(s.path) {
 		return err
 	}
-	kept, bad := keepAside(s.path)
-	if bad != nil {
+	if bad := s.beginAnew(err); bad != nil {
 		return errors.Join(err, bad)
 	}
-	if bad := s.connect(); bad != nil {
-		return bad
+	return nil
+}
+
+// beginAnew keeps the files aside, which are damaged, and begins a new journal. What is open is closed before there are new side files,
+// which it would take for its own.
+func (s *Store) beginAnew(why error) error {
+	kept, err := keepAside(s.path)
+	if err != nil {
+		return err
 	}
-	s.tellAnew(kept, err)
+	_ = s.close() // what it says is of no use any more
+	if err := s.connect(); err != nil {
+		return err
+	}
+	s.log.Error("the journal is damaged: it is kept aside, and a new one is begun; instances that wait in a hook are found by the sweep",
+		"journal", s.path, "kept", kept, "err", why)
 	return nil
 }
 
@@ -170,17 +179,14 @@ func (s *Store) watch() error {
 	return nil
 }
 
-// close closes the file.
-func (s *Store) close() error {
-	if s.guard == nil {
-		return s.db.Close()
+// close closes what is open of the files.
+func (s *Store) close() (err error) {
+	for _, db := range []*sql.DB{s.guard, s.db} {
+		if db != nil {
+			err = errors.Join(err, db.Close())
+		}
 	}
-	return errors.Join(s.guard.Close(), s.db.Close())
-}
-
-func (s *Store) tellAnew(kept string, why error) {
-	s.log.Error("the journal is damaged: it is kept aside, and a new one is begun; instances that wait in a hook are found by the sweep",
-		"journal", s.path, "kept", kept, "err", why)
+	return err
 }
 
 // handle is the open file. The error is journal.ErrGone once any of its files is removed or replaced.
@@ -209,14 +215,5 @@ func (s *Store) failed(db *sql.DB, doing string, err error) error {
 	if name, gone := s.files.gone(s.path); gone { // another process has begun a new one
 		return s.explain(doing, fmt.Errorf("%s: %w", name, journal.ErrGone))
 	}
-	kept, bad := keepAside(s.path)
-	if bad == nil {
-		s.close() // before there are new side files, which it would take for its own
-		bad = s.connect()
-	}
-	if bad != nil {
-		return s.explain(doing, errors.Join(err, bad))
-	}
-	s.tellAnew(kept, err)
-	return s.explain(doing, err)
+	return s.explain(doing, errors.Join(err, s.beginAnew(err)))
 }

@@ -8,11 +8,8 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"os"
-	"os/exec"
-	"os/user"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -81,6 +78,7 @@ func full(t *testing.T, path string) {
 	for i := range 200 {
 		b.Records = append(b.Records, journal.Record{Key: fmt.Sprint(i), Rev: 1, Open: true, Body: bytes.Repeat([]byte("x"), 1000)})
 		b.Lines = append(b.Lines, journal.Line{Key: fmt.Sprint(i), At: time.Now(), Text: "text"})
+		b.Forwarded = append(b.Forwarded, journal.Forwarded{Scope: "web", ID: fmt.Sprint(i), Body: strings.Repeat("x", 100)})
 	}
 	if err := s.Write(t.Context(), b); err != nil {
 		t.Fatal(err)
@@ -96,11 +94,13 @@ func full(t *testing.T, path string) {
 // A journal that is damaged when it is opened is kept, and another begun.
 func TestADamagedJournalIsKeptAsideWhenItIsOpened(t *testing.T) {
 	for name, harm := range map[string]func(t *testing.T, path string){
-		"its pages":   func(t *testing.T, path string) { spoil(t, path, 100, 60_000) },
-		"its schema":  func(t *testing.T, path string) { spoil(t, path, 100, 3900) },
-		"its header":  func(t *testing.T, path string) { spoil(t, path, 0, 60) },
-		"all of it":   func(t *testing.T, path string) { spoil(t, path, 0, 100_000); touch(t, path+"-wal") },
-		"half of it ": func(t *testing.T, path string) { cut(t, path, 6000) },
+		"its pages":                             func(t *testing.T, path string) { spoil(t, path, 100, 60_000) },
+		"its schema":                            func(t *testing.T, path string) { spoil(t, path, 100, 3900) },
+		"its header":                            func(t *testing.T, path string) { spoil(t, path, 0, 60) },
+		"all of its header":                     func(t *testing.T, path string) { spoil(t, path, 0, 100) },
+		"all of it":                             func(t *testing.T, path string) { spoil(t, path, 0, 100_000); touch(t, path+"-wal") },
+		"all of it beside the index of its log": func(t *testing.T, path string) { spoil(t, path, 0, 100_000); touch(t, path+"-shm") },
+		"half of it ":                           func(t *testing.T, path string) { cut(t, path, 6000) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "journal.db")
@@ -196,6 +196,27 @@ func TestADamagedJournalIsKeptAsideWhileItIsOpen(t *testing.T) {
 	if strings.Count(log.String(), "level=ERROR") != 1 {
 		t.Errorf("log:\n%s", log)
 	}
+	for _, name := range opened(t, path) {
+		if strings.Contains(name, ".damaged-") {
+			t.Errorf("%s is still open", name)
+		}
+	}
+}
+
+// opened are the files that this process has open and whose names begin with path.
+func opened(t *testing.T, path string) (names []string) {
+	t.Helper()
+	const fds = "/dev/fd"
+	files, err := os.ReadDir(fds)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if to, _ := os.Readlink(filepath.Join(fds, f.Name())); strings.HasPrefix(to, path) {
+			names = append(names, to)
+		}
+	}
+	return names
 }
 
 // A value that is none is damage too: otherwise it would be read again for ever.
@@ -256,6 +277,16 @@ func TestTheFileIsPrivate(t *testing.T) {
 		t.Fatal(err)
 	}
 	modes(0o640)
+	s := open(t, path) // all of its files are there
+	defer s.Close()
+	for _, mode := range []os.FileMode{0o641, 0o647} {
+		for _, side := range sides {
+			if err := os.Chmod(path+side, mode); err != nil {
+				t.Fatal(err)
+			}
+		}
+		modes(0o640)
+	}
 }
 
 // Only who may not use the files is told so: a reader of something else, or of a damaged journal, would look for a user in vain.
@@ -276,128 +307,5 @@ func TestAReaderIsToldWhatIsWrong(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "may not read") {
 			t.Errorf("%s: %v, want %q", path, err, want)
 		}
-	}
-}
-
-// asAnother is set where this test runs as another user.
-const asAnother = "EBB_TEST_AS_ANOTHER"
-
-// A user who may not read a journal is told whose it is, and reads one that it may read. Root becomes another user for this; anybody else has
-// no access to the files for a while.
-func TestAReaderWhoIsAnotherUser(t *testing.T) {
-	if path := os.Getenv(asAnother); path != "" {
-		s, err := OpenReader(path)
-		if err != nil {
-			fmt.Println("error:", err)
-			return
-		}
-		got, err := s.Open(t.Context())
-		fmt.Println("read:", len(got), err)
-		return
-	}
-	dir, err := os.MkdirTemp("/tmp", "ebb-reader") //nolint:usetesting // those of the test are for root alone
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(dir)
-	path, program := filepath.Join(dir, "journal.db"), filepath.Join(dir, "test")
-	self, err := os.ReadFile(os.Args[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := errors.Join(os.Chmod(dir, 0o755), os.WriteFile(program, self, 0o755)); err != nil {
-		t.Fatal(err)
-	}
-	as := func() string {
-		cmd := exec.Command(program, "-test.run", "^TestAReaderWhoIsAnotherUser$")
-		cmd.Dir, cmd.Env = dir, append(os.Environ(), asAnother+"="+path)
-		if os.Getuid() == 0 {
-			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
-		}
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			t.Fatalf("run as another user: %v\n%s", err, out)
-		}
-		return string(out)
-	}
-	s := open(t, path)
-	if err := s.Write(t.Context(), one); err != nil {
-		t.Fatal(err)
-	}
-	chmod := func(mode os.FileMode) {
-		for _, side := range sides {
-			if err := os.Chmod(path+side, mode); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	if os.Getuid() != 0 {
-		chmod(0)
-	}
-	me, err := user.Current()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if out := as(); !strings.Contains(out, "for user "+me.Username+" alone") || !strings.Contains(out, "run this as user "+me.Username) {
-		t.Errorf("beside the writer: %s", out)
-	}
-	chmod(0o644) // as an Ebb from before made it
-	if out := as(); !strings.Contains(out, "read: 1 <nil>") {
-		t.Errorf("beside the writer, with files for all: %s", out)
-	}
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if out := as(); !strings.Contains(out, "read: 1 <nil>") {
-		t.Errorf("after the writer, with files for all: %s", out)
-	}
-}
-
-// What is old is removed a little with each write, and a drain that has ended with its last line; what is open stays.
-func TestHistoryIsPruned(t *testing.T) {
-	s := fresh(t).(*Store)
-	defer s.Close()
-	day := func(n int) time.Time { return time.Now().Add(time.Duration(n) * 24 * time.Hour) }
-	put := func(b journal.Batch) {
-		t.Helper()
-		if err := s.Write(t.Context(), b); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for i := range 50 {
-		key := fmt.Sprintf("web/i-%02d/a", i)
-		put(journal.Batch{
-			Records: []journal.Record{{Key: key, Rev: 1, Open: i == 7}},
-			Lines:   []journal.Line{{At: day(-100), Key: key, Kind: "heard"}, {At: day(-100 + i), Key: key, Kind: "ended"}},
-		})
-	}
-	left := func() (lines, ended, open int) {
-		t.Helper()
-		ls, errL := s.History(t.Context(), journal.Query{})
-		rs, errR := s.Recent(t.Context(), 0)
-		os, errO := s.Open(t.Context())
-		if err := errors.Join(errL, errR, errO); err != nil {
-			t.Fatal(err)
-		}
-		return len(ls), len(rs), len(os)
-	}
-	before, _, _ := left()
-	put(journal.Batch{Lines: []journal.Line{{At: day(1000), Kind: "told"}}}) // a clock that is wrong removes nothing more
-	if after, _, _ := left(); before-after > pruneStep {
-		t.Errorf("one write removed %d lines", before-after)
-	}
-	for range 20 {
-		put(journal.Batch{Lines: []journal.Line{{At: day(0), Kind: "told"}}})
-	}
-	lines, ended, open := left()
-	old := 0
-	ls, _ := s.History(t.Context(), journal.Query{})
-	for _, l := range ls {
-		if l.At.Before(day(-91)) {
-			old++
-		}
-	}
-	if old > 40 || open != 1 || ended < 39 || ended > 42 || lines < 60 {
-		t.Errorf("%d lines are left, %d of them old; %d drains that ended, %d open", lines, old, ended, open)
 	}
 }

@@ -24,11 +24,11 @@ func (s *Store) Leases(ctx context.Context) ([]journal.Lease, error) {
 // Claim stores a lease in place of the one that was read.
 func (s *Store) Claim(ctx context.Context, was, is journal.Lease) error {
 	return s.change(ctx, func(tx *sql.Tx) error {
-		query := "UPDATE lease SET holder = ?, fence = ?, beat = ?, lasts = ?, at = ? WHERE scope = ? AND fence = ? AND beat = ?"
-		args := []any{is.Holder, is.Fence, is.Beat, is.For, stamp(is.At), is.Scope, was.Fence, was.Beat}
-		if was.Fence == 0 && was.Beat == 0 {
-			query = "INSERT INTO lease (holder, fence, beat, lasts, at, scope) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
-			args = args[:6]
+		query := "INSERT INTO lease (holder, fence, beat, lasts, at, scope) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+		args := []any{is.Holder, is.Fence, is.Beat, is.For, stamp(is.At), is.Scope}
+		if was.Fence != 0 || was.Beat != 0 {
+			query = "UPDATE lease SET holder = ?, fence = ?, beat = ?, lasts = ?, at = ? WHERE scope = ? AND fence = ? AND beat = ?"
+			args = append(args, was.Fence, was.Beat)
 		}
 		return changeOne(ctx, tx, "lease of "+is.Scope, query, args...)
 	})
@@ -55,10 +55,7 @@ func (s *Store) Forwarded(ctx context.Context, scopes []string) ([]journal.Forwa
 	if s.schema < 2 { // ebb serve, which brings the file to this version, has not opened it yet
 		return nil, nil
 	}
-	list, err := json.Marshal(scopes)
-	if err != nil {
-		return nil, s.explain("read", err)
-	}
+	list, _ := json.Marshal(scopes) // any strings can be spelt
 	return gather(ctx, s, func(rows *sql.Rows) (journal.Forwarded, error) {
 		var n journal.Forwarded
 		err := rows.Scan(&n.Scope, &n.ID, &n.Body, (*stamp)(&n.Sent))
@@ -68,9 +65,6 @@ func (s *Store) Forwarded(ctx context.Context, scopes []string) ([]journal.Forwa
 
 // Discard removes forwarded messages. A message that is not there is no error.
 func (s *Store) Discard(ctx context.Context, messages []journal.Forwarded) error {
-	if len(messages) == 0 {
-		return nil
-	}
 	return s.change(ctx, func(tx *sql.Tx) error {
 		for _, n := range messages {
 			if _, err := tx.ExecContext(ctx, "DELETE FROM note WHERE scope = ? AND id = ?", n.Scope, n.ID); err != nil {

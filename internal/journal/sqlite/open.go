@@ -14,7 +14,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/ebbhq/ebb/internal/journal"
@@ -91,12 +90,8 @@ func (s *Store) read(q url.Values) error {
 
 // unwritable reports whether SQLite could not open a file, or not make the index of the write-ahead log that a reader needs too.
 func unwritable(err error) bool {
-	failed, ok := errors.AsType[*sqlite.Error](err)
-	if !ok {
-		return false
-	}
-	code := failed.Code() & 0xff
-	return code == sqlite3.SQLITE_READONLY || code == sqlite3.SQLITE_CANTOPEN || code == sqlite3.SQLITE_PERM
+	is := code(err)
+	return is == sqlite3.SQLITE_READONLY || is == sqlite3.SQLITE_CANTOPEN
 }
 
 // asOwner says what a reader lacks that may not use the files.
@@ -163,8 +158,7 @@ func prepare(ctx context.Context, db *sql.DB) error {
 func writeAhead(ctx context.Context, db *sql.DB) (mode string, err error) {
 	for range 200 {
 		err = db.QueryRowContext(ctx, "PRAGMA journal_mode = WAL").Scan(&mode)
-		var failed *sqlite.Error
-		if !errors.As(err, &failed) || failed.Code() != sqlite3.SQLITE_BUSY {
+		if code(err) != sqlite3.SQLITE_BUSY {
 			break
 		}
 		time.Sleep(50 * time.Millisecond)
@@ -173,6 +167,7 @@ func writeAhead(ctx context.Context, db *sql.DB) (mode string, err error) {
 }
 
 type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
@@ -184,11 +179,11 @@ func version(ctx context.Context, q querier) (int, error) {
 		Scan(&is, &id, &tables)
 	switch {
 	case err != nil:
-		return 0, err
+		return is, err
 	case id != applicationID && (id != 0 || is != 0 || tables != 0):
-		return 0, errors.New("the file is an SQLite database of something else: set journal to another path")
+		return is, errors.New("the file is an SQLite database of something else: set journal to another path")
 	case is > journal.Schema:
-		return 0, fmt.Errorf("%w (version %d, this one reads up to %d): run that Ebb or a later one, or set journal to another path",
+		return is, fmt.Errorf("%w (version %d, this one reads up to %d): run that Ebb or a later one, or set journal to another path",
 			journal.ErrNewer, is, journal.Schema)
 	}
 	return is, nil

@@ -15,11 +15,7 @@ func ownerOf(path string) string {
 	if err != nil {
 		return ""
 	}
-	stat, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return ""
-	}
-	id := strconv.Itoa(int(stat.Uid))
+	id := strconv.Itoa(int(info.Sys().(*syscall.Stat_t).Uid))
 	if u, err := user.LookupId(id); err == nil {
 		return "user " + u.Username
 	}

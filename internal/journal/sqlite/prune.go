@@ -20,21 +20,17 @@ func prune(ctx context.Context, tx *sql.Tx, written []journal.Line) error {
 	if len(written) == 0 {
 		return nil
 	}
-	now := written[0].At
+	now := time.Now()
 	for _, l := range written {
 		if l.At.Before(now) {
 			now = l.At
 		}
 	}
-	if real := time.Now(); now.After(real) {
-		now = real
-	}
-	rows, err := tx.QueryContext(ctx, "DELETE FROM line WHERE seq IN (SELECT seq FROM (SELECT seq, at FROM line ORDER BY seq LIMIT ?) "+
-		"WHERE at < ?) RETURNING key", pruneStep, stamp(now.Add(-keepHistory)))
-	if err != nil {
-		return err
-	}
-	keys, err := scanKeys(rows)
+	keys, err := rowsOf(ctx, tx, func(rows *sql.Rows) (key string, err error) {
+		err = rows.Scan(&key)
+		return key, err
+	}, "DELETE FROM line WHERE seq IN (SELECT seq FROM (SELECT seq, at FROM line ORDER BY seq LIMIT ?) WHERE at < ?) RETURNING key",
+		pruneStep, stamp(now.Add(-keepHistory)))
 	if err != nil {
 		return err
 	}
@@ -45,17 +41,4 @@ func prune(ctx context.Context, tx *sql.Tx, written []journal.Line) error {
 		}
 	}
 	return nil
-}
-
-func scanKeys(rows *sql.Rows) ([]string, error) {
-	defer rows.Close()
-	var keys []string
-	for rows.Next() {
-		var key string
-		if err := rows.Scan(&key); err != nil {
-			return nil, err
-		}
-		keys = append(keys, key)
-	}
-	return keys, rows.Err()
 }

@@ -16,9 +16,6 @@ import (
 	"sync"
 	"time"
 
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
-
 	"github.com/ebbhq/ebb/internal/journal"
 )
 
@@ -45,13 +42,10 @@ func (s stamp) Value() (driver.Value, error) { return time.Time(s).UTC().Format(
 
 // Scan reads what Value has spelt.
 func (s *stamp) Scan(v any) error {
-	text, ok := v.(string)
-	if !ok {
-		return fmt.Errorf("a time is stored as %T", v)
-	}
+	text, _ := v.(string)
 	t, err := time.Parse(stampForm, text)
 	if err != nil {
-		return fmt.Errorf("a time is stored as %.100q: %w", text, errDamaged)
+		return fmt.Errorf("a time is stored as %.100q: %w", fmt.Sprint(v), errDamaged)
 	}
 	*s = stamp(t)
 	return nil
@@ -92,8 +86,8 @@ func gather[T any](ctx context.Context, s *Store, scan func(*sql.Rows) (T, error
 	return out, nil
 }
 
-func rowsOf[T any](ctx context.Context, db *sql.DB, scan func(*sql.Rows) (T, error), query string, args ...any) ([]T, error) {
-	rows, err := db.QueryContext(ctx, query, args...)
+func rowsOf[T any](ctx context.Context, q querier, scan func(*sql.Rows) (T, error), query string, args ...any) ([]T, error) {
+	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -111,9 +105,6 @@ func rowsOf[T any](ctx context.Context, db *sql.DB, scan func(*sql.Rows) (T, err
 
 // Write writes the batch, all of it or nothing. When it returns nil the batch is on disk.
 func (s *Store) Write(ctx context.Context, b journal.Batch) error {
-	if b.Empty() && len(b.Under) == 0 {
-		return nil
-	}
 	if err := journal.Check(b); err != nil {
 		return s.explain("write", err)
 	}
@@ -156,13 +147,13 @@ func write(ctx context.Context, tx *sql.Tx, b journal.Batch) error {
 // writeRecord replaces the revision before r's, which is open, or inserts the first one, also in place of a record that ended in an earlier
 // write.
 func writeRecord(ctx context.Context, tx *sql.Tx, r journal.Record, number int64) error {
-	query := "UPDATE record SET scope = ?, rev = ?, open = ?, body = ?, written = ? WHERE key = ? AND rev = ? - 1 AND open = 1"
-	args := []any{r.Scope, r.Rev, r.Open, r.Body, number, r.Key, r.Rev}
-	if r.Rev == 1 {
-		query = "INSERT INTO record (scope, rev, open, body, written, key) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET " +
-			"scope = excluded.scope, rev = excluded.rev, open = excluded.open, body = excluded.body, written = excluded.written " +
-			"WHERE record.open = 0 AND record.written < excluded.written"
-		args = args[:6]
+	query := "INSERT INTO record (scope, rev, open, body, written, key) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET " +
+		"scope = excluded.scope, rev = excluded.rev, open = excluded.open, body = excluded.body, written = excluded.written " +
+		"WHERE record.open = 0 AND record.written < excluded.written"
+	args := []any{r.Scope, r.Rev, r.Open, r.Body, number, r.Key}
+	if r.Rev != 1 {
+		query = "UPDATE record SET scope = ?, rev = ?, open = ?, body = ?, written = ? WHERE key = ? AND rev = ? - 1 AND open = 1"
+		args = append(args, r.Rev)
 	}
 	if err := changeOne(ctx, tx, fmt.Sprintf("record %s revision %d", r.Key, r.Rev), query, args...); err != nil {
 		return err
@@ -179,9 +170,7 @@ func changeOne(ctx context.Context, tx *sql.Tx, what, query string, args ...any)
 	if err != nil {
 		return err
 	}
-	if n, err := res.RowsAffected(); err != nil {
-		return err
-	} else if n != 1 {
+	if n, _ := res.RowsAffected(); n != 1 { // SQLite always knows
 		return fmt.Errorf("%s: %w", what, journal.ErrConflict)
 	}
 	return nil
@@ -211,10 +200,7 @@ func (s *Store) change(ctx context.Context, f func(*sql.Tx) error) error {
 	if err != nil {
 		return s.explain("write", err)
 	}
-	if err := transact(ctx, db, f); err != nil {
-		return s.failed(db, "write", err)
-	}
-	return nil
+	return s.failed(db, "write", transact(ctx, db, f))
 }
 
 // transact runs f in one transaction, which holds the write lock from its start.
@@ -226,20 +212,15 @@ func transact(ctx context.Context, db *sql.DB, f func(*sql.Tx) error) error {
 	if err = f(tx); err == nil {
 		return tx.Commit()
 	}
-	if back := tx.Rollback(); !errors.Is(back, sql.ErrTxDone) { // which a cancelled context has done already
-		err = errors.Join(err, back)
-	}
+	_ = tx.Rollback() // where it fails the error that led to it, or a cancelled context, has ended the transaction already
 	return err
 }
 
 // History returns lines, oldest first.
 func (s *Store) History(ctx context.Context, q journal.Query) ([]journal.Line, error) {
-	where, args := []string{"seq > ?"}, []any{q.After}
+	where, args := []string{"seq > ?", "at >= ?"}, []any{q.After, stamp(q.Since)}
 	if q.Key != "" {
 		where, args = append(where, "key = ?"), append(args, q.Key)
-	}
-	if !q.Since.IsZero() {
-		where, args = append(where, "at >= ?"), append(args, stamp(q.Since))
 	}
 	newest := "SELECT seq, at, key, kind, text, data FROM line WHERE " + strings.Join(where, " AND ") + " ORDER BY seq DESC LIMIT ?"
 	return gather(ctx, s, func(rows *sql.Rows) (journal.Line, error) {
@@ -256,13 +237,10 @@ func (s *Store) Close() error {
 	return s.explain("close", s.close())
 }
 
-// explain names the journal in an error, and says what SQLite will never take.
+// explain names the journal in an error.
 func (s *Store) explain(doing string, err error) error {
 	if err == nil {
 		return nil
-	}
-	if failed, ok := errors.AsType[*sqlite.Error](err); ok && failed.Code()&0xff == sqlite3.SQLITE_TOOBIG {
-		err = fmt.Errorf("%w: %w", &journal.Refused{Why: "it is too large for SQLite"}, err)
 	}
 	return fmt.Errorf("%s journal %s: %w", doing, s.path, err)
 }

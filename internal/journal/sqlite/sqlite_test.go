@@ -182,6 +182,12 @@ func TestOpenRefuses(t *testing.T) {
 	if err := os.WriteFile(path("empty"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	if err := errors.Join(
+		os.WriteFile(path("short"), []byte("no database"), 0o600), os.Mkdir(path("directory"), 0o700),
+		os.Symlink("loop-wal", path("loop-wal")),
+	); err != nil {
+		t.Fatal(err)
+	}
 	before, err := os.ReadFile(path("foreign"))
 	if err != nil {
 		t.Fatal(err)
@@ -197,6 +203,9 @@ func TestOpenRefuses(t *testing.T) {
 		{"foreign", OpenReader, "database of something else"},
 		{"text", openPlain, "not a database"},
 		{"text", OpenReader, "not a database"},
+		{"short", openPlain, "not a database"},
+		{"directory", openPlain, "is a directory"},
+		{"loop", openPlain, "too many levels of symbolic links"},
 		{"no/such/dir/journal.db", openPlain, "create it, or set journal to another path"},
 		{"absent", OpenReader, "run this on the host of ebb serve"},
 		{"empty", OpenReader, "has not written it yet"},
@@ -301,6 +310,47 @@ func TestTheVersionBeforeIsBroughtToThisOne(t *testing.T) {
 	defer s.Close()
 	if got, err := s.Open(t.Context()); err != nil || len(got) != 1 || got[0].Rev != 4 {
 		t.Errorf("open records %v, error %v", got, err)
+	}
+}
+
+// Two open drains of one instance may come from the version before. One of them can be gone on with, and ended.
+func TestOneOfTwoDrainsOfTheVersionBeforeGoesOn(t *testing.T) {
+	path := old(t)
+	run(t, path, "INSERT INTO record VALUES ('web/i-1/b', 'web', 1, 1, NULL, 8)")
+	s := open(t, path)
+	defer s.Close()
+	next := oldOpen[0]
+	for _, open := range []bool{true, false} {
+		next.Rev, next.Open = next.Rev+1, open
+		if err := s.Write(t.Context(), journal.Batch{Records: []journal.Record{next}}); err != nil {
+			t.Errorf("revision %d: %v", next.Rev, err)
+		}
+	}
+	if got, err := s.Open(t.Context()); err != nil || len(got) != 1 || got[0].Key != "web/i-1/b" {
+		t.Errorf("open records %v, error %v", got, err)
+	}
+}
+
+// Drains that ended in one batch are told by key, after those that ended later.
+func TestWhatEndedTogetherIsToldByKey(t *testing.T) {
+	s := fresh(t).(*Store)
+	defer s.Close()
+	for _, keys := range [][]string{{"c", "a", "b"}, {"d"}} {
+		var b journal.Batch
+		for _, key := range keys {
+			b.Records = append(b.Records, journal.Record{Key: key, Rev: 1})
+		}
+		if err := s.Write(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var got string
+	recent, err := s.Recent(t.Context(), 0)
+	for _, r := range recent {
+		got += r.Key
+	}
+	if got != "dabc" || err != nil {
+		t.Errorf("got %s, error %v", got, err)
 	}
 }
 

@@ -1,0 +1,90 @@
+package kernel
+
+import (
+	"slices"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/drain"
+	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/notice"
+)
+
+// A drain that came no further for stuckAfter is asked about, and as long as it does not, every stuckAgain: the answer costs some ten calls.
+const (
+	stuckAfter = 10 * time.Minute
+	stuckAgain = 30 * time.Minute
+)
+
+// Ask is a question that needs a look at more than the kernel sees: what keeps a target from leaving. Blocked takes the answer.
+type Ask struct {
+	Target         fleet.Target
+	Group, Cluster string
+}
+
+// telling is what is remembered beside a drain for those who are told about it. It is there only where somebody is.
+type telling struct {
+	Moved time.Time `json:"moved,omitzero"` // when it last came further; zero: when it was heard of
+	Asked time.Time `json:"asked,omitzero"` // when it was last asked about; zero: never
+	Told  []string  `json:"told,omitempty"` // the blockers that people were told of
+}
+
+// notify puts into the outbox what people are told of a record that is about to be written, in the same batch.
+func notify(k *Kernel, e *entry, now time.Time) {
+	if len(k.cfg.Routes) == 0 {
+		return
+	}
+	deadline := drain.Deadline(e.d, k.hook(e.d.Group), e.man.Policy)
+	for _, n := range notice.Of(&e.d, e.rev == 0, deadline, now) {
+		k.forwarded = append(k.forwarded, notice.Put(n, e.scope, k.cfg.Routes)...)
+	}
+}
+
+// moves notes when a drain comes further, from one decision to the next.
+func moves(k *Kernel, e *entry, next *drain.Drain, now time.Time) {
+	d := &e.d
+	same := slices.Equal(d.Left, next.Left) && d.ContainerInstance == next.ContainerInstance && d.DrainingSince.Equal(next.DrainingSince) &&
+		d.Slot.Equal(next.Slot) && d.EmptySince.Equal(next.EmptySince) && d.Cutting.Equal(next.Cutting)
+	if !same && len(k.cfg.Routes) > 0 {
+		e.telling.Moved = now
+	}
+}
+
+// asks are the questions that are due. That they were asked goes into the record, so that another Ebb does not ask them again.
+func asks(k *Kernel, now time.Time) []Ask {
+	var all []Ask
+	for _, e := range k.sorted {
+		if at := askedNext(k, e); at.IsZero() || at.After(now) {
+			continue
+		}
+		e.telling.Asked, e.dirty, e.fresh = now, true, true
+		all = append(all, Ask{e.d.Target, e.d.Group, e.d.Cluster})
+	}
+	return all
+}
+
+// askedNext is when it is asked about a drain next, unless it comes further before; zero: it is not.
+func askedNext(k *Kernel, e *entry) time.Time {
+	d := &e.d
+	wanted := slices.ContainsFunc(k.cfg.Routes, func(r notice.Route) bool { return r.Takes(notice.Notice{Event: notice.Stuck, Group: d.Group}) })
+	if !wanted || d.Observed || d.Intent != nil || !d.Queued.IsZero() && d.Slot.IsZero() { // it waits for others to leave, or is about to end
+		return time.Time{}
+	}
+	moved := drain.Later(d.Heard, e.telling.Moved)
+	if e.telling.Asked.After(moved) {
+		return e.telling.Asked.Add(stuckAgain)
+	}
+	return moved.Add(stuckAfter)
+}
+
+// Blocked takes in what keeps a target from leaving. People are told of each blocker once.
+func (k *Kernel) Blocked(t fleet.Target, b notice.Blocker, now time.Time) {
+	e := k.open[t]
+	if e == nil || b.Code == "" || slices.Contains(e.telling.Told, b.Code) {
+		return
+	}
+	e.telling.Told = append(slices.Clone(e.telling.Told), b.Code)
+	e.dirty, e.fresh = true, true
+	k.Counts["stuck"]++
+	k.line(now, e.d.Key, "stuck", b.Text)
+	k.forwarded = append(k.forwarded, notice.Put(notice.IsStuck(&e.d, b, now), e.scope, k.cfg.Routes)...)
+}

@@ -1,0 +1,216 @@
+// Package notice says what people are told about a drain, and to whom: a notice for each thing that a person may want to know, and the
+// routes that it takes. Notices wait in the journal, in an outbox of each scope, until they have been sent.
+//
+// It is pure: it never sends anything, and it decides nothing about a drain.
+package notice
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/drain"
+	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/journal"
+	"github.com/ebbhq/ebb/internal/plain"
+)
+
+// Event is what a notice is about.
+type Event string
+
+// The events.
+const (
+	Started Event = "started" // an instance leaves, and Ebb drains it
+	Stuck   Event = "stuck"   // a drain waits for something that does not end by itself
+	Forced  Event = "forced"  // a drain ended, and tasks were cut off or may have been
+	Done    Event = "done"    // a drain ended in any other way
+	Test    Event = "test"    // an operator tries a route; it takes every route that is asked for
+)
+
+// Notice is one thing that people are told. All of it may be shown as it is: names from outside are cleaned and bounded.
+type Notice struct {
+	// Key names what is told. It is the same after a restart and on every route, and no other notice has it: a receiver that was told
+	// twice, because Ebb died in between, can drop the second one by it.
+	Key      string    `json:"key"`
+	Event    Event     `json:"event"`
+	At       time.Time `json:"at"`
+	Drain    string    `json:"drain,omitempty"` // its key in the journal
+	Cluster  string    `json:"cluster,omitempty"`
+	Group    string    `json:"group,omitempty"`
+	Instance string    `json:"instance,omitempty"`
+	Title    string    `json:"title"` // one line
+	Text     string    `json:"text"`  // some sentences
+	Outcome  string    `json:"outcome,omitempty"`
+	CutOff   []string  `json:"cut_off,omitempty"`
+	Blocker  string    `json:"blocker,omitempty"` // what keeps it, in a word of ebb why
+	Fix      string    `json:"fix,omitempty"`     // a command
+}
+
+// Warning reports whether somebody should look.
+func (n Notice) Warning() bool { return n.Event == Forced || n.Event == Stuck }
+
+// Last reports whether it is the last that people are told of a drain.
+func (n Notice) Last() bool { return n.Event == Forced || n.Event == Done }
+
+// Route is one way to people: which notices take it.
+type Route struct {
+	Name   string   // of the configuration; no other route has it
+	Events []Event  // none: all
+	Groups []string // patterns of fleet.Match; none: all
+}
+
+// Takes reports whether a notice takes the route.
+func (r Route) Takes(n Notice) bool {
+	return (len(r.Events) == 0 || slices.Contains(r.Events, n.Event)) &&
+		(len(r.Groups) == 0 || slices.ContainsFunc(r.Groups, func(pattern string) bool { return fleet.Match(pattern, n.Group) }))
+}
+
+// How much of what is from outside a notice names.
+const (
+	mostNames = 20
+	longName  = 200 // characters
+	longText  = 600
+	longFix   = 2000
+)
+
+// Of are the notices that follow from what a drain has become: first is true in the first decision about it. Of a drain that is only
+// observed people are told nothing.
+func Of(d *drain.Drain, first bool, deadline, now time.Time) []Notice {
+	switch {
+	case d.Observed:
+		return nil
+	case !d.Open():
+		return []Notice{ended(d)}
+	case first:
+		return []Notice{started(d, deadline, now)}
+	}
+	return nil
+}
+
+func about(d *drain.Drain, e Event, at time.Time) Notice {
+	name := func(s string) string { return plain.Text(s, longName) }
+	return Notice{
+		Key: d.Key + "/" + string(e), Event: e, At: at, Drain: d.Key, Cluster: name(d.Cluster), Group: name(d.Group), Instance: name(d.Target.ID),
+	}
+}
+
+func started(d *drain.Drain, deadline, now time.Time) Notice {
+	n := about(d, Started, now)
+	n.Title = fmt.Sprintf("%s of %s leaves", n.Instance, n.Group)
+	does := "terminates " + n.Instance
+	if d.WarmPool {
+		does = "returns " + n.Instance + " to its warm pool"
+	}
+	n.Text = fmt.Sprintf("Auto Scaling %s. Ebb drains it, and completes its hook by %s at the latest.", does, clock(deadline))
+	return n
+}
+
+func ended(d *drain.Drain) Notice {
+	e := Done
+	if d.Final.CutsOff() {
+		e = Forced
+	}
+	n := about(d, e, d.Ended)
+	n.Outcome = string(d.Final.Outcome)
+	took := d.Ended.Sub(d.Zero).Round(time.Second)
+	if e == Done {
+		n.Title = fmt.Sprintf("%s of %s: %s after %s", n.Instance, n.Group, n.Outcome, took)
+	} else {
+		n.Title = fmt.Sprintf("%s of %s: tasks were cut off (%s) after %s", n.Instance, n.Group, n.Outcome, took)
+	}
+	n.Text = plain.Text(sentence(d.Final.Reason), longText)
+	for _, task := range d.Final.CutOff[:min(len(d.Final.CutOff), mostNames)] {
+		n.CutOff = append(n.CutOff, plain.Text(task, longName))
+	}
+	if more := len(d.Final.CutOff) - mostNames; more > 0 {
+		n.CutOff = append(n.CutOff, fmt.Sprintf("and %d more", more))
+	}
+	return n
+}
+
+// Blocker is what keeps a target from leaving, as ebb why says it.
+type Blocker struct {
+	Code, Text string
+	Fix        string // a command; empty: there is none that does no harm
+}
+
+// IsStuck is the notice that a drain waits for something that does not end by itself. Its key names the blocker: people are told of each.
+func IsStuck(d *drain.Drain, b Blocker, now time.Time) Notice {
+	n := about(d, Stuck, now)
+	n.Key += "-" + b.Code
+	n.Blocker = b.Code
+	n.Title = fmt.Sprintf("%s of %s does not leave: %s", n.Instance, n.Group, b.Code)
+	n.Text, n.Fix = plain.Text(sentence(b.Text), longText), plain.Text(b.Fix, longFix)
+	return n
+}
+
+// sentence is a text with an upper-case letter and a full stop.
+func sentence(s string) string {
+	if s = strings.TrimSpace(s); s == "" {
+		return ""
+	}
+	return strings.ToUpper(s[:1]) + strings.TrimSuffix(s[1:], ".") + "."
+}
+
+func clock(at time.Time) string { return at.UTC().Format("2006-01-02 15:04:05 UTC") }
+
+// outbox is what the scope of the notices of a scope begins with. No scope of drains does.
+const outbox = "outbox/"
+
+// Outbox is where the notices of a scope wait in the journal, among the messages that are forwarded.
+func Outbox(scope string) string { return outbox + scope }
+
+// Messages is where the names are kept of the messages that receivers show of the drains of a scope, until those have ended.
+func Messages(scope string) string { return "shown/" + scope }
+
+// Message is where the name of the message is kept that a receiver shows of the drain of an entry; its body is the name.
+func Message(f journal.Forwarded, n Notice) journal.Forwarded {
+	route, _, _ := strings.Cut(f.ID, separator)
+	return journal.Forwarded{Scope: Messages(strings.TrimPrefix(f.Scope, outbox)), ID: route + separator + n.Drain, Sent: n.At}
+}
+
+// IsOutbox reports whether a scope of forwarded messages is an outbox.
+func IsOutbox(scope string) bool { return strings.HasPrefix(scope, outbox) }
+
+// Put are the entries of an outbox for a notice: one for each route that it takes.
+func Put(n Notice, scope string, routes []Route) []journal.Forwarded {
+	var all []journal.Forwarded
+	for _, r := range routes {
+		if !r.Takes(n) {
+			continue
+		}
+		body, err := json.Marshal(n)
+		if err != nil {
+			panic(err) // a struct of strings and times always marshals
+		}
+		all = append(all, journal.Forwarded{Scope: Outbox(scope), ID: r.Name + separator + n.Key, Body: string(body), Sent: n.At})
+	}
+	return all
+}
+
+// separator stands between the name of a route and a key; no name of a route has it.
+const separator = "|"
+
+// Drain is the key of the drain that an entry of an outbox is about; empty for another message.
+func Drain(f journal.Forwarded) string {
+	_, key, ok := strings.Cut(f.ID, separator)
+	if i := strings.LastIndexByte(key, '/'); ok && i >= 0 && IsOutbox(f.Scope) {
+		return key[:i]
+	}
+	return ""
+}
+
+// Read is the route and the notice of an entry.
+func Read(f journal.Forwarded) (route string, n Notice, err error) {
+	route, key, ok := strings.Cut(f.ID, separator)
+	if err = json.Unmarshal([]byte(f.Body), &n); err == nil && (!ok || key != n.Key) {
+		err = fmt.Errorf("its key is %q", cmp.Or(n.Key, "missing"))
+	}
+	if err != nil {
+		return "", Notice{}, fmt.Errorf("read notice %s of %s in the journal: %w", plain.Text(f.ID, plain.Short), plain.Text(f.Scope, plain.Short), err)
+	}
+	return route, n, nil
+}
