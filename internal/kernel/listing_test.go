@@ -534,6 +534,22 @@ func TestAClusterIsListed(t *testing.T) {
 			19.5 tasks of prod: task/a16e .. task/a23f (44)
 			29.4 list-cluster of prod: STOPPED
 		`},
+		{"a page that takes longer than the homes of the one before", Config{InFlight: 100}, func(a *account, k *Kernel) {
+			a.city(24, 6)
+			a.pages = []int{110}
+			a.takes["list-cluster"] = 2 * sec
+			a.depart(k, 0, 0, 24)
+		}, 18 * sec, looks, `
+			10.3 clusters: prod
+			11.4 list-cluster of prod: RUNNING
+			13.4 homes of prod: task/a00a .. task/a16d (100)
+			13.4 list-cluster of prod: RUNNING from page 1
+			15.4 homes of prod: task/a16e .. task/a23f (44)
+			15.5 tasks of prod: task/a00a .. task/a16d (100)
+			15.5 tasks of prod: task/a16e .. task/a23f (44)
+			15.6 tasks of prod: task/a00a .. task/a16d (100)
+			15.6 tasks of prod: task/a16e .. task/a23f (44)
+		`},
 		{"a token that is refused", Config{InFlight: 100}, func(a *account, k *Kernel) {
 			a.city(24, 1)
 			a.pages = []int{10, 10}

@@ -371,7 +371,7 @@ func TestWholeDrains(t *testing.T) {
 			a.containers[1].Instance, a.containers[1].Connected = "i-1", false
 			a.hear(k, 0, "web", "i-1")
 			a.containers[0].Running = 0
-			a.at[100*sec] = func() { a.takes["container-instances"] = 12 * sec }
+			a.at[100*sec] = func() { a.takes["container-instances"], a.takes["find-container-instances"] = 12*sec, 5*sec }
 			a.at[125*sec] = func() { a.task("a1").LastStatus = fleet.Stopped }
 		}, 140 * sec, []string{"instances", "absent", "registered", "list", "DRAINING", "ended"}, `
 			0.1 find-container-instances of prod: i-1
@@ -385,10 +385,10 @@ func TestWholeDrains(t *testing.T) {
 			120.2 container-instances of prod: ci/i-1
 			130.5 line web/i-1/s0 registered-twice: the instance is registered more than once: after i-1, now i-2
 			130.5 find-container-instances of prod: i-1
-			130.6 record web/i-1/s0 7, asked 130.6, waiting "for ECS to set DRAINING"
-			130.6 line web/i-1/s0 draining: set i-2 DRAINING in cluster prod
-			130.6 instances: i-1
-			130.7 record web/i-1/s0 8, draining_since 130.7, waiting "to list the tasks on it", no asked
+			132.2 instances: i-1
+			135.5 record web/i-1/s0 7, asked 135.5, waiting "for ECS to set DRAINING"
+			135.5 line web/i-1/s0 draining: set i-2 DRAINING in cluster prod
+			135.6 record web/i-1/s0 8, draining_since 135.6, waiting "to list the tasks on it", no asked
 		`},
 		{"a host that is registered in two clusters", Config{Groups: managed("web", "")}, func(a *account, k *Kernel) {
 			a.group("web")
@@ -396,7 +396,7 @@ func TestWholeDrains(t *testing.T) {
 			a.host("i-2", "", "test", "b2")
 			a.containers[1].Instance, a.containers[1].Connected = "i-1", false
 			a.hear(k, 0, "web", "i-1")
-			a.takes["find-container-instances prod"] = 12 * sec
+			a.takes["find-container-instances prod"], a.takes["find-container-instances test"] = 12*sec, 5*sec
 			a.containers[0].Running = 0
 			a.at[50*sec] = func() { a.containers[0].Connected = false }
 			a.at[78*sec] = func() { a.task("a1").LastStatus = fleet.Stopped }
@@ -420,17 +420,16 @@ func TestWholeDrains(t *testing.T) {
 			85.4 tasks of prod: task/a1
 			85.5 line web/i-1/s0 registered-twice: the instance is registered more than once: after i-1, now i-2
 			85.5 find-container-instances of test: i-1
-			85.6 record web/i-1/s0 8, asked 85.6, unreached_from 85.5, waiting "for ECS to set DRAINING"
-			85.6 line web/i-1/s0 draining: set i-2 DRAINING in cluster test
-			85.7 record web/i-1/s0 9, draining_since 85.7, waiting "to list the tasks on it", no asked
-			90.3 instances: i-1
-			95.7 list-running-tasks of test: ci/i-2
-			95.8 tasks of test: task/b2
-			100.6 find-container-instances of test: i-1
-			105.3 instances: i-1
-			107.7 list-stopped-tasks of test: ci/i-2
-			110.8 tasks of test: task/b2
-			115.6 find-container-instances of test: i-1
+			90.5 record web/i-1/s0 8, asked 90.5, unreached_from 85.5, waiting "for ECS to set DRAINING"
+			90.5 line web/i-1/s0 draining: set i-2 DRAINING in cluster test
+			90.5 instances: i-1
+			90.6 record web/i-1/s0 9, draining_since 90.6, waiting "to list the tasks on it", no asked
+			100.6 list-running-tasks of test: ci/i-2
+			100.7 tasks of test: task/b2
+			105.5 instances: i-1
+			105.5 find-container-instances of test: i-1
+			112.6 list-stopped-tasks of test: ci/i-2
+			115.7 tasks of test: task/b2
 		`},
 		{"half of the hosts that are searched for go", Config{}, func(a *account, k *Kernel) {
 			a.group("web")
