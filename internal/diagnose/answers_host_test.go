@@ -158,6 +158,16 @@ func states() []world {
 				*b.ebb() = diagnose.Ebb{Manages: true, Unread: true}
 			}},
 			{"it is not leaving, and in no cluster", func(b *board) { state(fleet.InService)(b); b.Clusters = nil }},
+			{"it is not leaving, and another group could not be read", func(b *board) {
+				state(fleet.InService)(b)
+				b.miss("autoscaling:DescribeAutoScalingGroups")
+			}},
+			{"it is not leaving, and in no cluster, and clusters could not be read", func(b *board) {
+				state(fleet.InService)(b)
+				b.Clusters = nil
+				b.miss("ecs:ListClusters")
+			}},
+			{"it is of no group, and clusters could not be read", func(b *board) { b.Groups = nil; b.miss("ecs:ListClusters") }},
 			{"it is not leaving, and hooks could not be read", func(b *board) {
 				state(fleet.InService)(b)
 				b.miss("autoscaling:DescribeLifecycleHooks of group web-asg")
@@ -169,7 +179,20 @@ func states() []world {
 			{"it is stopped, and in no group and no cluster", func(b *board) { b.ec2(fleet.StateStopped); b.Groups, b.Clusters = nil, nil }},
 			{"it is stopped, and in service", func(b *board) { b.ec2(fleet.StateStopped); state(fleet.InService)(b) }},
 			{"it is stopped, and in the warm pool", func(b *board) { b.ec2(fleet.StateStopped); state("Warmed:Stopped")(b) }},
+			{"it is stopped, and its group could not be read", func(b *board) {
+				b.ec2(fleet.StateStopped)
+				b.Groups = nil
+				b.miss("autoscaling:DescribeAutoScalingInstances")
+			}},
 			{"it is in no group and no cluster", func(b *board) { b.Groups, b.Clusters = nil, nil }},
+			{"its group could not be read", func(b *board) { b.Groups = nil; b.miss("autoscaling:DescribeAutoScalingGroups") }},
+			{"it is in no group and no cluster, and groups could not be read", func(b *board) {
+				b.Groups, b.Clusters = nil, nil
+				b.miss("autoscaling:DescribeAutoScalingGroups")
+			}},
+			{"it is in no group and no cluster, and clusters could not be read", func(b *board) { b.Groups, b.Clusters = nil, nil; b.miss("ecs:ListClusters") }},
+			{"it is in no group and no cluster, and only one was read", func(b *board) { b.Groups, b.Clusters, b.q.Only = nil, nil, []string{"other"} }},
+			{"it is in no cluster, and clusters could not be read", func(b *board) { b.Clusters = nil; b.miss("ecs:ListClusters") }},
 		}},
 		{"its agent is not connected", func(b *board) { b.host.Connected = false }, []change{
 			{"EC2 does not know it", func(b *board) { b.ec2("") }},

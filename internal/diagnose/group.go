@@ -162,11 +162,17 @@ func (w *why) dead() {
 		for _, c := range w.answers() {
 			fixes = append(fixes, c.Known(known).For("lets it go"))
 		}
+	case w.member == nil && groupsUnread(w.s):
+		b.Message += "; whether a group waits for it could not be read"
+		b.Ends = false
 	case state == fleet.StateStopped && w.host != nil && (w.member == nil || w.member.State == fleet.InService):
 		b.Message += ": start it, and it goes on as the same container instance"
 		b.Ends = false
 		fixes = append(fixes, advice.Say("if it was stopped on purpose, leave its container instance registered: a deregistered one cannot come back. "+
 			"If it is to go, terminate it"))
+	case w.host == nil && w.member == nil && len(w.q.Only)+len(unseen(w.s, nil)) > 0:
+		b.Message += "; whether a cluster has it could not be read"
+		b.Ends = false
 	case w.host == nil && w.member == nil:
 		b.Message += ", and it is in no group and no cluster any more: it has left"
 	}

@@ -110,7 +110,22 @@ func TestWhatTasksAskOfAHost(t *testing.T) {
 		"an attribute without a value is missing": {func(p parts) { p.def.Requires = []string{"ecs.instance-type", "gone"} }, `
 			stuck
 			replica web [task/0]: stuck, 2 wanted, 2 to 4, 1 to start on []
-			no-attribute: task definition web:1 requires attributes that are missing on the only other host (i-1): ecs.instance-type, gone`},
+			no-attribute: task definition web:1 requires attributes that are missing on the only other host (i-1): gone`},
+		"attributes were not read": {func(p parts) { p.def.Requires, p.rest.Attributes = []string{"ecs.instance-type", "gone"}, nil }, `
+			uncertain
+			replica web [task/0]: uncertain, 2 wanted, 2 to 4, 1 to start on []
+			order: there may be no place for service web
+			no-attribute: task definition web:1 requires attributes that are missing, or could not be read, on the only other host (i-1):
+			  ecs.instance-type, gone`},
+		"attributes of one host were not read": {func(p parts) {
+			p.def.Requires = []string{"ecs.instance-type", "gone"}
+			p.third().Attributes = nil
+		}, `
+			uncertain
+			replica web [task/0]: uncertain, 2 wanted, 2 to 4, 1 to start on []
+			order: there may be no place for service web
+			no-attribute: task definition web:1 requires attributes that are missing, or could not be read, on all 2 other hosts (such as
+			  i-1): gone`},
 		"an attribute is missing, and a constraint is met": {func(p parts) {
 			p.def.Requires = []string{"gone"}
 			member(p.web, "attribute:tier == 2")

@@ -112,6 +112,7 @@ func TestASearchThatTakesTooLongPromisesNothing(t *testing.T) {
 		demand{needs: amounts{1, 1}, count: 29})...)
 	web := v.demands[0]
 	web.def = &inventory.TaskDefinition{Name: "web:1", Requires: []string{"disk"}}
+	v.rooms[hosts-1].host.Attributes = map[string]string{"tier": "2"}
 	web.admits[hosts-1], web.refused[hosts-1] = no, NoAttribute
 	for _, d := range v.demands[1:] {
 		d.admits[hosts-1] = no

@@ -14,7 +14,8 @@ type tally struct {
 	code  Code
 	hosts int
 	most  int // free, on the best of them
-	best  fleet.InstanceID
+	best  *inventory.Host
+	blind bool // whether one of them refuses it could not be judged
 }
 
 // whyFull says why a service has only room for some of the tasks that it needs to start.
@@ -56,12 +57,13 @@ func (v *view) refusals(d *demand, admits []answer, loads []load, tight bool) []
 		k := slices.IndexFunc(tallies, func(t tally) bool { return t.code == code })
 		if k < 0 {
 			k = len(tallies)
-			tallies = append(tallies, tally{code: code, most: most, best: v.rooms[i].host.Instance})
+			tallies = append(tallies, tally{code: code, most: most, best: v.rooms[i].host})
 		}
 		t := &tallies[k]
 		t.hosts++
+		t.blind = t.blind || d.admits[i] == unknown
 		if most > t.most {
-			t.most, t.best = most, v.rooms[i].host.Instance
+			t.most, t.best = most, v.rooms[i].host
 		}
 	}
 	slices.SortStableFunc(tallies, func(a, b tally) int { return b.hosts - a.hosts })
@@ -80,7 +82,7 @@ func (t tally) words(d *demand, rooms int) string {
 	case t.hosts == rooms:
 		on = "on all " + hosts(rooms)
 	}
-	such := string(t.best)
+	such := string(t.best.Instance)
 	if t.hosts > 1 {
 		such = "such as " + such
 	}
@@ -88,7 +90,7 @@ func (t tally) words(d *demand, rooms int) string {
 		if t.most <= 0 {
 			return fmt.Sprintf("a task needs %s, and none is free %s (%s)", need, on, such)
 		}
-		return fmt.Sprintf("a task needs %s, and at most %d are free %s (%s)", need, t.most, on, t.best)
+		return fmt.Sprintf("a task needs %s, and at most %d are free %s (%s)", need, t.most, on, t.best.Instance)
 	}
 	switch t.code {
 	case NoCPU:
@@ -102,7 +104,12 @@ func (t tally) words(d *demand, rooms int) string {
 	case NoPort:
 		return fmt.Sprintf("a task needs host port %s, which is in use %s (%s)", portWords(d.ports), on, such)
 	case NoAttribute:
-		return fmt.Sprintf("task definition %s requires attributes that are missing %s (%s): %s", d.def.Name, on, such, strings.Join(d.def.Requires, ", "))
+		missing := "are missing"
+		if t.blind {
+			missing += ", or could not be read,"
+		}
+		return fmt.Sprintf("task definition %s requires attributes that %s %s (%s): %s", d.def.Name, missing, on, such,
+			strings.Join(d.lacks(t.best), ", "))
 	case ConstraintUnmet:
 		return fmt.Sprintf("the placement constraint %s is not met, or cannot be judged, %s (%s)",
 			strings.Join(d.expressions(), " and "), on, such)
@@ -157,6 +164,11 @@ func togetherWords(p *packing) string {
 		parts[i] = fmt.Sprintf("%s of %s (%d CPU units, %d MiB)", tasks(p.needed[i]), d.name, d.needs[cpu], d.needs[memory])
 	}
 	return "each fits alone, but the other hosts have no room for all of them together: " + strings.Join(parts, ", ")
+}
+
+// lacks are the attributes that a task needs and that a host is not known to have.
+func (d *demand) lacks(h *inventory.Host) []string {
+	return slices.DeleteFunc(slices.Clone(d.def.Requires), func(want string) bool { return requires(h, want) == yes })
 }
 
 // expressions are the constraints of the cluster query language on a task's host.

@@ -322,7 +322,11 @@ func (g *maker) slowCalls() {
 	}
 	until := g.last + 3*time.Minute
 	g.fault(Fault{Op: "calls", How: "slow", Percent: pick(g, 50, 90), Until: until})
-	g.fault(Fault{Op: "journal", How: pick(g, "error", "error-after"), Percent: 50, Times: 4 + g.n(6), Until: until})
+	broken := Fault{Op: "journal", How: pick(g, "error", "error-after"), Percent: 50, Times: 4 + g.n(6), Until: until}
+	if g.s.Ebb.Function { // each failure costs it a minute
+		broken.Times = 1
+	}
+	g.fault(broken)
 }
 
 // notify lets Ebb tell people, who cannot always be reached.
