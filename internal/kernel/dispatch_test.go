@@ -215,3 +215,64 @@ func TestADrainThatIsBegun(t *testing.T) {
 		}
 	}
 }
+
+// Of a call for several hosts that has to wait, each of them decides again.
+func TestEachDrainOfACallWaitsForRoom(t *testing.T) {
+	k := newKernel(t, Config{InFlight: 1})
+	k.request(plan.Request{})
+	acts := []batch{wish("a", -1, set("prod", "a")), wish("b", -1, set("prod", "b"))}
+	if got := k.dispatch(acts, t0); len(got) > 0 || !acts[0].entries[0].dirty || !acts[1].entries[0].dirty {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// What is urgent and waits for room is not paced: it was not AWS that held it back.
+func TestWaitingForRoomIsNoPace(t *testing.T) {
+	k := newKernel(t, Config{InFlight: 1})
+	k.request(plan.Request{})
+	k.request(plan.Request{})
+	var acts []batch
+	for i := range crowdMax + 1 {
+		acts = append(acts, wish(fmt.Sprintf("%03d", i), -1, hookAction(plan.Answer, false)))
+	}
+	last := acts[crowdMax].entries[0]
+	if got := k.dispatch(acts, t0); len(got) > 0 || !last.wake.Equal(t0.Add(Moment)) || k.Counts["urgent calls paced"] != 0 {
+		t.Errorf("got %d requests, the last wakes at %s, counted %v", len(got), last.wake, k.Counts)
+	}
+	clear(k.flying)
+	again := wish("again", -1, hookAction(plan.Answer, false))
+	if got := asked(k.dispatch([]batch{again}, t0)); !slices.Equal(got, []string{"again"}) {
+		t.Errorf("when there is room again: %q", got)
+	}
+}
+
+// Looks for which there are too few calls wait, with those behind them; looks at another API do not.
+func TestLooksAtAnotherAPIDoNotWait(t *testing.T) {
+	for name, x := range map[string]struct {
+		inFlight, have int
+		want           []string
+	}{
+		"enough calls":         {100, 50, []string{"groups: web", "tasks of prod: a", "instances: i-1", "tasks of test: b"}},
+		"too few of ECS":       {100, 0, []string{"groups: web", "instances: i-1"}},
+		"one of ECS":           {100, 1, []string{"groups: web", "tasks of prod: a", "instances: i-1"}},
+		"room for two":         {3, 50, []string{"groups: web", "tasks of prod: a"}},
+		"room for one at most": {1, 50, []string{"groups: web"}},
+	} {
+		k := newKernel(t, Config{InFlight: x.inFlight})
+		k.rates.looking[plan.ECSRead] = &tokens{rate: Rate{Burst: 100}, have: float64(x.have)}
+		e := &entry{}
+		k.sorted = []*entry{e}
+		for i, s := range []plan.Subject{
+			{Kind: plan.Tasks, In: "prod", ID: "a"}, {Kind: plan.Instances, ID: "i-1"}, {Kind: plan.Tasks, In: "test", ID: "b"},
+		} {
+			e.wants = append(e.wants, wanted{a: k.ask(s), due: t0.Add(time.Duration(i) * time.Millisecond)})
+		}
+		var got []string
+		for _, r := range k.look(t0.Add(sec)) {
+			got = append(got, spelt(r))
+		}
+		if !slices.Equal(got, x.want) {
+			t.Errorf("%s: %q, want %q", name, got, x.want)
+		}
+	}
+}

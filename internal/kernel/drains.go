@@ -27,7 +27,7 @@ type entry struct {
 	scope   string
 	rev     int64
 	tried   [plan.ActionKinds]drain.Try
-	tasks   []*fleet.Fact[fleet.Task] // every task ever listed on it, by ARN; each is among the facts
+	tasks   []*fleet.Fact[fleet.Task] // every task ever listed on it, by ARN
 	running drain.Lists               // of its tasks with desired status RUNNING
 	stopped drain.Lists               // of those with desired status STOPPED
 	opened  time.Time                 // the deadline's zero when the drain was opened; it does not follow when that is corrected

@@ -53,7 +53,7 @@ func (o *observer) listLooks(b *batchAt, now time.Time) []dueLook {
 		return nil // after the listing that is under way
 	}
 	size := known[fleet.Cluster](o.facts, sizeOf(cluster))
-	if size.Is == fleet.Unknown || now.Sub(size.At) > plan.Clusters.Spec().Keep {
+	if now.Sub(size.At) > plan.Clusters.Spec().Keep { // of one that is not known the time is zero
 		return o.sizeLooks(cluster, due, now)
 	}
 	if size.Is == fleet.Absent || !cheaper(size.Value, all) || o.cfg.OnePass && pages(size.Value) > passPages {

@@ -3,6 +3,7 @@ package kernel
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -118,6 +119,25 @@ func (c *town) missed(k *Kernel) int {
 }
 
 func TestListings(t *testing.T) {
+	failing := func(times int) func(plan.Look, time.Time) *plan.Failure { // each page of the first listing fails so many times
+		failed := map[string]int{}
+		return func(l plan.Look, _ time.Time) *plan.Failure {
+			if l.Kind != plan.ListCluster || failed[l.Token] == times {
+				return nil
+			}
+			failed[l.Token]++
+			return &plan.Failure{Class: plan.Throttled}
+		}
+	}
+	not := func(times int, on fleet.ARN) func(plan.Look, time.Time) []fleet.ARN { // homes does not speak of a task so many times
+		return func(l plan.Look, _ time.Time) []fleet.ARN {
+			if l.Kind != plan.Homes || times == 0 || !slices.Contains(l.IDs(), string(taskOf(on))) {
+				return nil
+			}
+			times--
+			return []fleet.ARN{taskOf(on)}
+		}
+	}
 	invalid := &plan.Failure{Class: plan.Invalid, Code: "InvalidParameterException"}
 	denied := &plan.Failure{Class: plan.Denied, Code: "AccessDeniedException"}
 	later := t0.Add(40 * time.Second)
@@ -145,7 +165,9 @@ func TestListings(t *testing.T) {
 				return &plan.Failure{Class: plan.Throttled}
 			}
 			return nil
-		}}, map[string]int{"listings complete": 2}, false},
+		}}, map[string]int{"listings complete": 2, "listings restarted": 0}, false},
+		{"pages of which each fails three times", town{wrong: failing(3)}, map[string]int{"listings complete": 2, "listings given up": 0}, false},
+		{"a page that fails seven times in a row", town{perPage: 20, wrong: failing(7)}, map[string]int{"listings given up": 0}, false},
 		{"pages that always fail", town{wrong: func(l plan.Look, _ time.Time) *plan.Failure {
 			if l.Kind == plan.ListCluster {
 				return denied
@@ -164,6 +186,14 @@ func TestListings(t *testing.T) {
 			}
 			return nil
 		}}, map[string]int{"listings complete": 2}, false},
+		{"two tasks that cannot be described for a while", town{item: func(l plan.Look, now time.Time) []fleet.ARN {
+			if l.Kind == plan.Homes && now.Before(later) {
+				return []fleet.ARN{taskOf(host(3)), taskOf(host(5))}
+			}
+			return nil
+		}}, map[string]int{"listings complete": 2}, false},
+		{"a task that is described the ninth time, another look between", town{elsewhere: 105, perPage: 145, item: not(8, host(3))},
+			map[string]int{"listings given up": 0}, false},
 		{"a task that can never be described", town{item: func(l plan.Look, _ time.Time) []fleet.ARN {
 			if l.Kind == plan.Homes {
 				return []fleet.ARN{taskOf(host(3))}
@@ -277,9 +307,10 @@ func TestHomesAreForgotten(t *testing.T) {
 	home := func(task string) plan.Subject { return plan.Subject{Kind: plan.Homes, In: "prod", ID: task} }
 	put(k.facts, home("old"), fleet.Seen, t0, host(0))
 	put(k.facts, home("new"), fleet.Seen, t0.Add(2*time.Hour), host(0))
+	put(k.facts, home("two hours old"), fleet.Seen, t0.Add(time.Hour), host(0))
 	k.prune(t0.Add(3 * time.Hour))
-	if _, ok := k.facts[home("new")]; !ok || len(k.facts) != 1 {
-		t.Errorf("kept %v, want new", k.facts)
+	if k.facts[home("new")] == nil || k.facts[home("two hours old")] == nil || len(k.facts) != 2 {
+		t.Errorf("kept %v, want those that are at most two hours old", k.facts)
 	}
 }
 
@@ -335,6 +366,12 @@ func TestAListOfAnEarlierRegistrationIsNotCredited(t *testing.T) {
 	if len(e.running.Starts) != 1 {
 		t.Error("its own list is not credited")
 	}
+	for _, after := range []time.Duration{time.Minute, 30 * sec} {
+		k.looked(look, plan.Done{Started: t0.Add(after)}, t0.Add(2*time.Minute))
+	}
+	if len(e.running.Starts) != 1 {
+		t.Errorf("lists begun at %v: an older one says nothing new", e.running.Starts)
+	}
 }
 
 // What is asked again and again must not keep a listing, which takes more calls at once, from being made at all.
@@ -352,4 +389,228 @@ func TestFewCallsAreSharedByWhoHasWaitedLongest(t *testing.T) {
 	if n := kinds(orders); n[plan.Tasks.String()] == 0 || k.Counts["listings complete"] < 2 {
 		t.Errorf("orders %v, counts %v", n, k.Counts)
 	}
+}
+
+// What comes back after its listing has ended says nothing any more.
+func TestAPageThatComesTooLate(t *testing.T) {
+	k := newKernel(t, Config{})
+	k.beginListing("prod", &listing{kind: plan.ListRunning, begun: t0})
+	page := k.look(t0)[1]
+	k.endListing("prod", k.listings["prod"], false, t0)
+	k.Did(plan.Done{Request: page, Started: t0, Result: plan.LookResult{Calls: 1, View: plan.View{Next: "from 500"}}}, t0.Add(sec))
+	if len(k.listings) > 0 {
+		t.Errorf("listed: %v", k.listings)
+	}
+}
+
+// Calls that were under way together fail together. What fails after one of them has succeeded counts.
+func TestAFailureAfterASuccessCounts(t *testing.T) {
+	l := listing{failures: failures{fails: 0, failedAt: t0.Add(5 * sec)}}
+	if l.failed(t0.Add(4*sec), t0.Add(6*sec)); l.fails != 1 {
+		t.Errorf("%d failures in a row, want 1", l.fails)
+	}
+}
+
+// city is a group of hosts, of which each has some tasks.
+func (a *account) city(hosts, tasks int) {
+	a.group("web")
+	for n := range hosts {
+		var names []string
+		for i := range tasks {
+			names = append(names, fmt.Sprintf("a%02d%c", n, 'a'+i))
+		}
+		id := fleet.InstanceID(fmt.Sprintf("i-%02d", n))
+		a.host(id, "web", "prod", names...)
+		a.state(id, fleet.InService)
+	}
+	a.clusters = []fleet.Cluster{{Name: "prod", Running: 100}}
+}
+
+// depart lets hosts of a city leave, some time after t0.
+func (a *account) depart(k *Kernel, after time.Duration, from, to int) {
+	for n := from; n < to; n++ {
+		id := a.instances[n].ID
+		a.hear(k, after, "web", id)
+		hear := a.at[after]
+		a.at[after] = func() { hear(); a.state(id, fleet.TerminatingWait) }
+	}
+}
+
+// shortly spells requests for many subjects by how many there are.
+func shortly(told []string) []string {
+	for i, s := range told {
+		if f := strings.Fields(s); len(f) > 15 && !strings.Contains(s, "record") && !strings.Contains(s, "line") {
+			n := slices.IndexFunc(f, func(x string) bool { return strings.HasSuffix(x, ":") })
+			told[i] = fmt.Sprintf("%s %s .. %s (%d)", strings.Join(f[:n+1], " "), f[n+1], f[len(f)-1], len(f)-n-1)
+		}
+	}
+	return told
+}
+
+func TestAClusterIsListed(t *testing.T) {
+	looks := []string{"list-", "homes", "tasks of", "clusters"}
+	patient := managed("web", "prod")
+	patient[0].Policy.Deadline, patient[0].Policy.Look = 10*time.Hour, 10*time.Minute
+	play(t, []scene{
+		{"hosts that leave later find their tasks known", Config{InFlight: 100, Groups: patient}, func(a *account, k *Kernel) {
+			a.city(60, 1)
+			a.pages = []int{30, 20}
+			a.again = true
+			a.tasks = append(a.tasks, a.tasks[0])
+			a.tasks[60].ARN, a.tasks[60].DesiredStatus = "task/hidden", "nowhere"
+			a.at[80*time.Minute] = func() { a.tasks[60].DesiredStatus = "RUNNING" }
+			a.depart(k, 0, 0, 20)
+			a.depart(k, 90*time.Minute, 20, 40)
+			a.depart(k, 3*time.Hour, 40, 60)
+			for n := 1; n < 60; n++ {
+				name := fmt.Sprintf("a%02da", n)
+				stop := a.at[time.Duration(n/20)*90*time.Minute+17*sec]
+				a.at[time.Duration(n/20)*90*time.Minute+17*sec] = func() {
+					if stop != nil {
+						stop()
+					}
+					a.stop(name)
+				}
+			}
+		}, 3*time.Hour + 40*sec, looks, `
+			10.3 clusters: prod
+			10.4 list-cluster of prod: RUNNING
+			10.5 list-cluster of prod: RUNNING from page 1
+			10.6 list-cluster of prod: RUNNING from page 2
+			10.7 homes of prod: task/a00a .. task/a59a (60)
+			10.8 tasks of prod: task/a00a .. task/a19a (20)
+			12.0 tasks of prod: task/a00a .. task/a19a (20)
+			22.4 list-cluster of prod: STOPPED
+			612.0 tasks of prod: task/a00a .. task/a19a (20)
+			1212.0 tasks of prod: task/a00a
+			1812.0 tasks of prod: task/a00a
+			2412.0 tasks of prod: task/a00a
+			3012.0 tasks of prod: task/a00a
+			3612.0 tasks of prod: task/a00a
+			4212.0 tasks of prod: task/a00a
+			4812.0 tasks of prod: task/a00a
+			5410.3 clusters: prod
+			5410.4 list-cluster of prod: RUNNING
+			5410.5 list-cluster of prod: RUNNING from page 1
+			5410.6 homes of prod: task/hidden
+			5410.7 tasks of prod: task/hidden .. task/a39a (21)
+			5411.8 tasks of prod: task/a00a .. task/a39a (21)
+			5422.4 list-cluster of prod: STOPPED
+			5422.5 list-cluster of prod: STOPPED from page 1
+			6010.7 tasks of prod: task/a00a .. task/a39a (22)
+			6610.7 tasks of prod: task/a00a task/hidden
+			7210.7 tasks of prod: task/a00a task/hidden
+			7810.7 tasks of prod: task/a00a task/hidden
+			8410.7 tasks of prod: task/a00a task/hidden
+			9010.7 tasks of prod: task/a00a task/hidden
+			9610.7 tasks of prod: task/a00a task/hidden
+			10210.7 tasks of prod: task/a00a task/hidden
+			10810.3 clusters: prod
+			10810.4 list-cluster of prod: RUNNING
+			10810.5 tasks of prod: task/a00a .. task/a59a (22)
+			10811.6 tasks of prod: task/a40a .. task/a59a (20)
+			10822.4 list-cluster of prod: STOPPED
+			10822.5 list-cluster of prod: STOPPED from page 1
+			10822.6 list-cluster of prod: STOPPED from page 2
+		`},
+		{"a page and the homes of many tasks under way at once", Config{InFlight: 100}, func(a *account, k *Kernel) {
+			a.city(24, 6)
+			a.pages = []int{110}
+			a.takes["homes"], a.takes["list-cluster"] = 5*sec, 2*sec
+			a.depart(k, 0, 0, 24)
+			a.silent["homes task/a20a"] = plan.Unclear
+			a.at[14*sec] = func() { a.takes["homes"] = sec }
+			a.at[17*sec] = func() { clear(a.silent) }
+		}, 30 * sec, looks, `
+			10.3 clusters: prod
+			11.4 list-cluster of prod: RUNNING
+			13.4 homes of prod: task/a00a .. task/a16d (100)
+			13.4 list-cluster of prod: RUNNING from page 1
+			15.4 homes of prod: task/a16e .. task/a23f (44)
+			18.4 homes of prod: task/a20a
+			19.4 tasks of prod: task/a00a .. task/a16d (100)
+			19.4 tasks of prod: task/a16e .. task/a23f (44)
+			19.5 tasks of prod: task/a00a .. task/a16d (100)
+			19.5 tasks of prod: task/a16e .. task/a23f (44)
+			29.4 list-cluster of prod: STOPPED
+		`},
+		{"a page that takes longer than the homes of the one before", Config{InFlight: 100}, func(a *account, k *Kernel) {
+			a.city(24, 6)
+			a.pages = []int{110}
+			a.takes["list-cluster"] = 2 * sec
+			a.depart(k, 0, 0, 24)
+		}, 18 * sec, looks, `
+			10.3 clusters: prod
+			11.4 list-cluster of prod: RUNNING
+			13.4 homes of prod: task/a00a .. task/a16d (100)
+			13.4 list-cluster of prod: RUNNING from page 1
+			15.4 homes of prod: task/a16e .. task/a23f (44)
+			15.5 tasks of prod: task/a00a .. task/a16d (100)
+			15.5 tasks of prod: task/a16e .. task/a23f (44)
+			15.6 tasks of prod: task/a00a .. task/a16d (100)
+			15.6 tasks of prod: task/a16e .. task/a23f (44)
+		`},
+		{"a token that is refused", Config{InFlight: 100}, func(a *account, k *Kernel) {
+			a.city(24, 1)
+			a.pages = []int{10, 10}
+			a.takes["list-cluster"] = sec
+			a.depart(k, 0, 0, 24)
+			a.at[13500*time.Millisecond] = func() { a.fails["list-cluster"] = &plan.Failure{Class: plan.Invalid, Message: "old token"} }
+			a.at[14500*time.Millisecond] = func() { clear(a.fails) }
+		}, 25 * sec, looks, `
+			10.3 clusters: prod
+			11.4 list-cluster of prod: RUNNING
+			12.4 list-cluster of prod: RUNNING from page 1
+			13.4 list-cluster of prod: RUNNING from page 2
+			14.4 line  failed: looking at list-cluster failed: invalid: old token; it is tried again
+			19.4 list-cluster of prod: RUNNING
+			20.4 list-cluster of prod: RUNNING from page 1
+			21.4 list-cluster of prod: RUNNING from page 2
+			22.4 homes of prod: task/a00a .. task/a23a (24)
+			22.5 tasks of prod: task/a00a .. task/a23a (24)
+			23.7 tasks of prod: task/a00a .. task/a23a (24)
+		`},
+		{"two kinds of lists at once, and its size is not known", Config{InFlight: 100}, func(a *account, k *Kernel) {
+			a.city(40, 1)
+			a.fails["clusters"] = unclear
+			a.depart(k, 0, 0, 20)
+			a.depart(k, 12100*time.Millisecond, 20, 40)
+		}, 40 * sec, []string{"clusters", "list-"}, `
+			10.3 clusters: prod
+			10.4 list-running-tasks of prod: ci/i-00 ci/i-01 ci/i-02 ci/i-03 ci/i-04
+			10.4 list-running-tasks of prod: ci/i-05 ci/i-06 ci/i-07 ci/i-08 ci/i-09
+			10.4 list-running-tasks of prod: ci/i-10 ci/i-11 ci/i-12 ci/i-13 ci/i-14
+			10.4 list-running-tasks of prod: ci/i-15 ci/i-16 ci/i-17 ci/i-18 ci/i-19
+			22.4 clusters: prod
+			22.4 list-stopped-tasks of prod: ci/i-00 ci/i-01 ci/i-02 ci/i-03 ci/i-04
+			22.4 list-stopped-tasks of prod: ci/i-05 ci/i-06 ci/i-07 ci/i-08 ci/i-09
+			22.4 list-stopped-tasks of prod: ci/i-10 ci/i-11 ci/i-12 ci/i-13 ci/i-14
+			22.4 list-stopped-tasks of prod: ci/i-15 ci/i-16 ci/i-17 ci/i-18 ci/i-19
+			22.4 list-running-tasks of prod: ci/i-20 ci/i-21 ci/i-22 ci/i-23 ci/i-24
+			22.4 list-running-tasks of prod: ci/i-25 ci/i-26 ci/i-27 ci/i-28 ci/i-29
+			22.4 list-running-tasks of prod: ci/i-30 ci/i-31 ci/i-32 ci/i-33 ci/i-34
+			22.4 list-running-tasks of prod: ci/i-35 ci/i-36 ci/i-37 ci/i-38 ci/i-39
+			34.4 clusters: prod
+			34.4 list-stopped-tasks of prod: ci/i-20 ci/i-21 ci/i-22 ci/i-23 ci/i-24
+			34.4 list-stopped-tasks of prod: ci/i-25 ci/i-26 ci/i-27 ci/i-28 ci/i-29
+			34.4 list-stopped-tasks of prod: ci/i-30 ci/i-31 ci/i-32 ci/i-33 ci/i-34
+			34.4 list-stopped-tasks of prod: ci/i-35 ci/i-36 ci/i-37 ci/i-38 ci/i-39
+		`},
+		{"too many requests are under way", Config{InFlight: 2}, func(a *account, k *Kernel) {
+			a.city(24, 9)
+			a.pages = []int{210}
+			a.takes["homes"], a.takes["list-cluster"] = 5*sec, 2*sec
+			a.depart(k, 0, 0, 24)
+		}, 40 * sec, looks, `
+			11.4 clusters: prod
+			12.5 list-cluster of prod: RUNNING
+			14.5 homes of prod: task/a00a .. task/a11a (100)
+			19.5 homes of prod: task/a17h .. task/a16f (100)
+			24.5 list-cluster of prod: RUNNING from page 1
+			26.5 homes of prod: task/a16g .. task/a23i (16)
+			31.6 tasks of prod: task/a00a .. task/a11a (100)
+			31.7 tasks of prod: task/a11b .. task/a22b (100)
+			32.8 tasks of prod: task/a22c .. task/a23i (16)
+		`},
+	})
 }

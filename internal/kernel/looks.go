@@ -205,7 +205,7 @@ func (o *observer) hookLooks(now time.Time) []dueLook {
 	var looks []dueLook
 	for _, g := range o.groupsOfInterest(urgent) {
 		h := o.hook(g)
-		if h.Is == fleet.Unknown || now.Sub(h.At) > hooksFor || urgent[g] && h.Is == fleet.Absent {
+		if now.Sub(h.At) > hooksFor || urgent[g] && h.Is == fleet.Absent { // of one that is not known the time is zero
 			if a := o.ask(hooksOf(g)); a.free(now) {
 				looks = append(looks, dueLook{Look: plan.LookAt(a.s)})
 			}

@@ -112,6 +112,8 @@ func TestWhenTheGroupsAreSwept(t *testing.T) {
 		"whoever has a lease":              {nil, map[string]journal.Lease{"cluster/prod": {}}, time.Minute},
 		"nothing, by who holds no lease":   {nil, map[string]journal.Lease{}, time.Hour},
 		"exactly a third is no difference": {map[string]time.Duration{"a": 3 * time.Minute}, nil, time.Minute},
+		"a little more than three times":   {map[string]time.Duration{"a": 200 * time.Second}, nil, time.Minute},
+		"a little less":                    {map[string]time.Duration{"a": 150 * time.Second}, nil, 50 * time.Second},
 	} {
 		k := newKernel(t, Config{Held: x.held})
 		k.swept = t0
@@ -180,14 +182,19 @@ func TestWhoseHooksAreLookedAt(t *testing.T) {
 	group(k, "none", fleet.Absent, time.Second)
 	group(k, "none, and an instance waits", fleet.Absent, time.Second)
 	k.toAdopt[fleet.HostTarget("i-1")] = "none, and an instance waits"
-	group(k, "failed", fleet.Unknown, 0)
+	group(k, "seen, and an instance waits", fleet.Seen, time.Second)
+	k.toAdopt[fleet.HostTarget("i-2")], k.toAdopt[fleet.HostTarget("i-3")] = "seen, and an instance waits", "old"
+	k.groups["failed"] = 1
 	k.ask(hooksOf("failed")).failures = failures{1, t0}
 	if got, want := looked(k), []string{"none, and an instance waits", "old", "unknown"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	k.cfg.OnePass = true
-	k.sorted = []*entry{{d: drain.Drain{Hold: drain.Hold{Group: "old"}}}, {d: drain.Drain{Hold: drain.Hold{Group: "old"}}}}
-	if got, want := looked(k), []string{"none, and an instance waits", "old"}; !slices.Equal(got, want) {
+	k.sorted = nil
+	for _, g := range []string{"unknown", "new", "unknown", "another"} {
+		k.sorted = append(k.sorted, &entry{d: drain.Drain{Hold: drain.Hold{Group: g}}})
+	}
+	if got, want := looked(k), []string{"another", "none, and an instance waits", "old", "unknown"}; !slices.Equal(got, want) {
 		t.Errorf("in one pass: got %q, want %q", got, want)
 	}
 }
@@ -201,6 +208,13 @@ func TestWhatIsDueIsPutTogether(t *testing.T) {
 		early      time.Duration
 		otherDrain bool
 	}
+	full := make([]want, plan.MaxDescribeECS)
+	var ids []string
+	for i := range full {
+		ids = append(ids, string(rune('a'+i%26))+string(rune('a'+i/26)))
+		full[i] = want{task("prod", ids[i]), 0, 0, false}
+	}
+	flying := task("prod", "flying")
 	for name, x := range map[string]struct {
 		wants  []want
 		before time.Duration // how long ago the place was looked at; 0: never
@@ -216,6 +230,9 @@ func TestWhatIsDueIsPutTogether(t *testing.T) {
 		"nearly due elsewhere":      {[]want{{task("prod", "a"), 0, 0, false}, {task("test", "a"), 1, 1, true}}, 0, false, [][]string{{"a"}}},
 		"it was looked at just now": {[]want{{task("prod", "a"), 0, 0, false}}, spacing - 1, false, nil},
 		"and some time ago":         {[]want{{task("prod", "a"), 0, 0, false}}, spacing, false, [][]string{{"a"}}},
+		"it is full":                {full, spacing - 1, false, [][]string{ids}},
+		"only another drain's is":   {[]want{{task("prod", "a"), 1, 0, false}, {task("prod", "b"), 0, 0, true}}, 0, false, [][]string{{"b"}}},
+		"one is under way already":  {[]want{{flying, 0, 0, false}, {task("prod", "a"), 0, 0, true}}, 0, false, [][]string{{"a"}}},
 		"just now, in a pass":       {[]want{{task("prod", "a"), 0, 0, false}}, spacing - 1, true, [][]string{{"a"}}},
 	} {
 		k := newKernel(t, Config{OnePass: x.pass})
@@ -228,6 +245,7 @@ func TestWhatIsDueIsPutTogether(t *testing.T) {
 			}
 			e.wants = append(e.wants, wanted{k.ask(w.s), t0.Add(w.after), w.early})
 		}
+		k.ask(flying).flying = true
 		if x.before != 0 {
 			k.spaced[place{plan.Tasks, "prod"}] = t0.Add(-x.before)
 		}
@@ -287,6 +305,7 @@ func TestHowTasksAreListed(t *testing.T) {
 		"enough":                              {20, 0, time.Minute, size(100, 0), false, false, plan.ListCluster, true},
 		"enough with those that want it soon": {12, 8, time.Minute, size(100, 0), false, false, plan.ListCluster, true},
 		"they are waited for":                 {12, 8, gather - 1, size(100, 0), false, false, plan.LookKinds, false},
+		"one is waited for":                   {19, 1, gather - 1, size(100, 0), false, false, plan.LookKinds, false},
 		"not for ever":                        {12, 8, gather, size(100, 0), false, false, plan.ListCluster, true},
 		"nobody else is waited for":           {20, 0, 0, size(100, 0), false, false, plan.ListCluster, true},
 		"a pass does not wait":                {12, 8, 0, size(100, 0), true, false, plan.ListCluster, true},
@@ -308,13 +327,17 @@ func TestHowTasksAreListed(t *testing.T) {
 		if x.size != nil {
 			put(k.facts, sizeOf("prod"), x.size.Is, x.size.At, x.size.Value)
 		}
+		busy := &listing{}
 		if x.busy {
-			k.listings["prod"] = &listing{}
+			k.listings["prod"] = busy
 		}
 		looks := k.listLooks(b, t0)
 		looks = append(looks, k.listingLooks(t0)...)
 		if x.busy {
 			looks = looks[:len(looks)-1] // that of the listing under way
+			if k.listings["prod"] != busy {
+				t.Errorf("%s: another was begun in its place", name)
+			}
 		}
 		got := plan.LookKinds
 		if len(looks) > 0 {
@@ -375,4 +398,87 @@ func TestWhatListingsAskFor(t *testing.T) {
 			t.Errorf("%s: %d pages, the homes of %v tasks", name, pages, homes)
 		}
 	}
+}
+
+// Looks at one place are a second apart; another place does not wait.
+func TestAPlaceRests(t *testing.T) {
+	k, e := newKernel(t, Config{}), &entry{}
+	k.sorted = []*entry{e}
+	look := func(cluster string, after time.Duration) int {
+		a := k.ask(plan.Subject{Kind: plan.Tasks, In: cluster, ID: "a"})
+		e.wants = []wanted{{a, t0.Add(after), 0}}
+		return len(k.dueBatches(t0.Add(after)))
+	}
+	for _, x := range []struct {
+		cluster string
+		after   time.Duration
+		want    int
+	}{{"prod", 0, 1}, {"prod", spacing - 1, 0}, {"test", spacing - 1, 1}, {"prod", spacing, 1}, {"prod", 2*spacing - 1, 0}} {
+		if got := look(x.cluster, x.after); got != x.want {
+			t.Errorf("%s after %s: %d looks, want %d", x.cluster, x.after, got, x.want)
+		}
+	}
+}
+
+// A list of the whole cluster waits for the hosts that want one within ten seconds, as long as the first has not waited for so long itself.
+func TestWhoIsWaitedForBeforeAClusterIsListed(t *testing.T) {
+	for name, x := range map[string]struct {
+		due, soon, late, flying int           // hosts: how many want a list now, in ten seconds, later; and have one made
+		since                   time.Duration // how long the first of those has waited; the others come later
+		looks                   int
+		begun                   bool
+	}{
+		"eight are soon due":                   {12, 8, 0, 0, 9 * sec, 0, false},
+		"the first has waited":                 {12, 8, 0, 0, gather, 0, true},
+		"one of them later":                    {12, 7, 1, 0, 9 * sec, 3, false},
+		"one of them is under way":             {12, 7, 0, 1, 9 * sec, 3, false},
+		"enough are due, and one more is soon": {20, 1, 0, 0, 9 * sec, 0, false},
+		"enough are due, and one more is late": {20, 0, 1, 0, 9 * sec, 0, true},
+	} {
+		k := newKernel(t, Config{})
+		put(k.facts, sizeOf("prod"), fleet.Seen, t0, fleet.Cluster{Name: "prod", Running: 100})
+		n := 0
+		add := func(hosts int, due time.Duration, flying bool) {
+			for range hosts {
+				a := k.ask(plan.Subject{Kind: plan.ListRunning, In: "prod", ID: string(host(n))})
+				a.flying = flying
+				k.sorted = append(k.sorted, &entry{wants: []wanted{{a, t0.Add(due), 0}}})
+				n++
+			}
+		}
+		add(2, -sec, false)
+		add(1, -x.since, false)
+		add(x.due-3, -sec, false)
+		add(x.soon, gather, false)
+		add(x.late, gather+1, false)
+		add(x.flying, 0, true)
+		looks := k.dueBatches(t0)
+		if begun := k.listings["prod"] != nil; len(looks) != x.looks || begun != x.begun {
+			t.Errorf("%s: %d looks, the cluster is listed %v", name, len(looks), begun)
+		}
+	}
+}
+
+// In one pass a sweep comes first, alone, because it shows most of what other looks would. Then no look waits.
+func TestTheFirstLooksOfAPass(t *testing.T) {
+	play(t, []scene{
+		{"two hosts, one of which is gone", Config{OnePass: true}, func(a *account, k *Kernel) {
+			a.group("web")
+			a.host("i-1", "web", "prod", "a1")
+			a.host("i-2", "web", "prod", "a2")
+			a.state("i-2", fleet.WarmedPendingWait)
+			for _, h := range []string{"i-1", "i-2"} { // they were admitted by an earlier pass
+				k.begun(&entry{d: drain.Drain{Key: h, Target: fleet.HostTarget(fleet.InstanceID(h)), Zero: t0, Heard: t0, Admitted: true,
+					Hold: drain.Hold{Group: "web", Hook: "ebb-drain"}, Host: drain.Host{Cluster: "prod"}}, man: managed("web", "prod")[0],
+					scope: "cluster/prod", dirty: true})
+			}
+			a.takes["groups"] = sec
+		}, 2 * sec, []string{"groups", "hooks", "instances"}, `
+			0.0 groups: web
+			1.0 hooks of web
+			1.0 find-container-instances of prod: i-1
+			1.0 group-instances: i-2
+			1.1 find-container-instances of prod: i-2
+		`},
+	})
 }

@@ -102,14 +102,10 @@ func (o *observer) hook(group string) fleet.Fact[fleet.Hook] {
 	return known[fleet.Hook](o.facts, hooksOf(group))
 }
 
-// forget drops what is known and was asked for one drain alone.
+// forget drops what is known and was asked for one drain alone. The next sweep drops what is left of other registrations of its host.
 func (o *observer) forget(e *entry) {
 	t, cluster := e.d.Target, e.d.Cluster
-	delete(o.ownerOf, o.container(t).Value.ARN) // it may be in another cluster than the drain
 	delete(o.ownerOf, e.d.ContainerInstance)
-	for _, arn := range e.d.Emptied {
-		delete(o.ownerOf, arn)
-	}
 	found := plan.Subject{Kind: plan.FindContainerInstances, In: cluster, ID: t.ID}
 	own := []plan.Subject{groupInstance(t), instanceOf(t), began(t, e.d.Group), containerOf(t), found}
 	for _, kind := range []plan.LookKind{plan.ContainerInstances, plan.ListRunning, plan.ListStopped} {

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/ebbhq/ebb/internal/drain"
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/journal"
@@ -25,7 +27,7 @@ func seenBefore(t *testing.T, onePass bool) (*Kernel, *entry) {
 	e.running.Starts, e.stopped.Starts = []time.Time{t0.Add(time.Minute)}, []time.Time{t0.Add(2 * time.Minute)}
 	e.running.Whole, e.running.Paged = t0.Add(61*time.Second), true
 	e.tried[plan.Beat] = drain.Try{OK: t0.Add(time.Second), Started: t0.Add(time.Second)}
-	for id, last := range map[fleet.ARN]string{taskARN + "live": "RUNNING", taskARN + "done": "STOPPED",
+	for id, last := range map[fleet.ARN]string{taskARN + "live": "RUNNING", taskARN + "done": "STOPPED", taskARN + "gone": "STOPPED",
 		"arn:aws:ecs:eu-west-1:111122223333:task/old": "RUNNING"} {
 		k.listed(id, fleet.HostTarget("i-0001"))
 		k.putTask(e, id, fleet.Seen, t0, fleet.Task{ARN: id, LastStatus: last})
@@ -88,5 +90,67 @@ func TestWhoLivesOnTakesNothingFromAPass(t *testing.T) {
 	s, err := read(serve.record(got))
 	if err != nil || s.Known != nil {
 		t.Errorf("it hands on %+v, %v", s.Known, err)
+	}
+}
+
+// What is handed on of tasks is the id alone, where the rest is as in the container instance's ARN, and of looks what is of use.
+func TestWhatAPassHandsOn(t *testing.T) {
+	k, e := seenBefore(t, true)
+	at := func(n int) time.Time { return t0.Add(time.Duration(n) * time.Second) }
+	want := passState{
+		Running: []time.Time{at(60)}, Stopped: []time.Time{at(120)}, Whole: at(61), Paged: true, Looked: at(120), Beaten: at(1),
+		Live: []string{"arn:aws:ecs:eu-west-1:111122223333:task/old", "live", "new"}, Done: []string{"done", "gone"},
+	}
+	s, err := read(k.record(e))
+	if d := cmp.Diff(&want, s.Known); d != "" || err != nil {
+		t.Errorf("error %v (-want +got)\n%s", err, d)
+	}
+	e.d.UnreachedFrom, want.Looked = time.Time{}, time.Time{} // ECS reaches it: its next look counts like any other
+	if d := cmp.Diff(&want, k.passState(e)); d != "" {
+		t.Errorf("(-want +got)\n%s", d)
+	}
+}
+
+// A pass that learns nothing writes nothing.
+func TestAPassThatLearnsNothingWritesNothing(t *testing.T) {
+	k, e := seenBefore(t, true)
+	e.d.Queued, e.d.Slot, e.d.Admitted = time.Time{}, time.Time{}, true
+	next, err := New(Config{Hook: "ebb-drain", Groups: k.cfg.Groups, OnePass: true}, []journal.Record{k.record(e)}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if recs := next.Next(t0.Add(2 * time.Minute)).Batch.Records; len(recs) != 0 {
+		t.Errorf("it writes %s", recs[0].Body)
+	}
+}
+
+func TestWhatTwoPassesKnow(t *testing.T) {
+	full := func() *passState {
+		return &passState{
+			Running: []time.Time{t0}, Stopped: []time.Time{t0}, Whole: t0, Paged: true, Looked: t0, Beaten: t0,
+			Live: []string{"a"}, Done: []string{"b"},
+		}
+	}
+	if !full().same(full()) {
+		t.Error("the same differs")
+	}
+	later := t0.Add(time.Second)
+	for name, change := range map[string]func(*passState){
+		"running":     func(c *passState) { c.Running = []time.Time{later} },
+		"a list more": func(c *passState) { c.Running = append(c.Running, later) },
+		"stopped":     func(c *passState) { c.Stopped = nil }, "whole": func(c *passState) { c.Whole = later },
+		"paged":  func(c *passState) { c.Paged = false },
+		"looked": func(c *passState) { c.Looked = later }, "beaten": func(c *passState) { c.Beaten = later },
+		"live": func(c *passState) { c.Live = []string{"a", "c"} }, "done": func(c *passState) { c.Done = []string{"c"} },
+	} {
+		c := full()
+		change(c)
+		if c.same(full()) || full().same(c) {
+			t.Errorf("%s: what differs is the same", name)
+		}
+	}
+	var none *passState
+	if !none.same(nil) || none.same(full()) || full().same(none) {
+		t.Error("nothing is something")
 	}
 }

@@ -77,7 +77,7 @@ func (l *rates) of(b plan.Bucket, p plan.Priority) *tokens {
 }
 
 func (t *tokens) refill(now time.Time) {
-	if !t.at.IsZero() && now.After(t.at) {
+	if now.After(t.at) {
 		t.have = min(t.rate.Burst, t.have+now.Sub(t.at).Seconds()*t.rate.PerSecond)
 	}
 	t.at = now

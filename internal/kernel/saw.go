@@ -10,7 +10,7 @@ import (
 	"github.com/ebbhq/ebb/internal/plan"
 )
 
-// answer is what came of a looo.
+// answer is what came of a look.
 type answer struct {
 	plan.Look
 	plan.Done
@@ -38,7 +38,7 @@ var saw = [plan.LookKinds]func(*observer, answer){
 	plan.Instances:              sawInstances,
 }
 
-// drainOf finds the open drain to whose target a subject belongs: by instance, or by the ARN of its container instance or taso.
+// drainOf finds the open drain to whose target a subject belongs: by instance, or by the ARN of its container instance or task.
 func (o *observer) drainOf(s plan.Subject) *entry {
 	if e := o.open[fleet.HostTarget(fleet.InstanceID(s.ID))]; e != nil {
 		return e
@@ -53,13 +53,8 @@ func (o *observer) touch(l plan.Look) {
 			e.dirty = true
 		}
 	}
-	for _, e := range o.sorted {
-		switch l.Kind {
-		case plan.Hooks, plan.Activities:
-			e.dirty = e.dirty || e.d.Group == l.In || e.d.Cluster == ""
-		case plan.Services:
-			e.dirty = e.dirty || e.d.Cluster == l.In
-		case plan.Targets, plan.Delays:
+	if l.Kind.Spec().Shared {
+		for _, e := range o.sorted {
 			e.dirty = true
 		}
 	}
@@ -125,8 +120,10 @@ func (o *observer) prune(now time.Time) {
 		}
 	}
 	maps.DeleteFunc(o.asked, func(s plan.Subject, a *ask) bool {
-		return s.Kind.Spec().Shared && (s.Kind != plan.Hooks || !o.exists(s.In)) && !a.flying && !wanted[s]
+		own := s.Kind == plan.Clusters || s.Kind == plan.Hooks && o.exists(s.In) // no drain need want it
+		return !own && !wanted[s] && !a.flying
 	})
+	maps.DeleteFunc(o.ownerOf, func(_ fleet.ARN, t fleet.Target) bool { return o.open[t] == nil })
 }
 
 // exists reports whether the latest sweep found a managed group.
@@ -158,9 +155,7 @@ func (o *observer) sweptInstance(i fleet.GroupInstance, at time.Time) {
 	if h != nil && at.Sub(h.newest().ended) > unwatched {
 		h.over = true
 	}
-	if !h.holds() {
-		o.toAdopt[t] = i.Group
-	}
+	o.toAdopt[t] = i.Group
 }
 
 // unwatched: for this long after a drain ended, an instance that still waits is assumed to be held by a different hook. A restarted Ebb,
@@ -300,10 +295,10 @@ func sawContainers(o *observer, a answer) {
 		if !o.concerns(t, a.Started) {
 			continue
 		}
-		if ci, ok := leading(&o.open[t].d, all); ok {
+		d := &o.open[t].d
+		if ci, ok := leading(d, all); ok {
 			put(o.facts, containerOf(t), fleet.Seen, a.Started, ci)
-			o.ownerOf[ci.ARN] = t
-		} else if a.Kind == plan.FindContainerInstances && !a.failed[t.ID] { // all that are left have been drained
+		} else if a.Kind == plan.FindContainerInstances && a.In == d.Cluster && !a.failed[t.ID] { // all that are left have been drained
 			put(o.facts, containerOf(t), fleet.Absent, a.Started, fleet.ContainerInstance{})
 		}
 	}
@@ -351,7 +346,7 @@ func (o *observer) listed(task fleet.ARN, of fleet.Target) {
 	}
 	if i, ok := e.task(task); !ok {
 		f := &fleet.Fact[fleet.Task]{Value: fleet.Task{ARN: task}}
-		o.facts[taskIn(e.d.Cluster, task)], o.ownerOf[task] = f, of
+		o.ownerOf[task] = of
 		e.tasks = slices.Insert(e.tasks, i, f)
 		e.dirty = true
 	}

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -255,6 +256,105 @@ func TestWhoIsLetGoWithASlotAloneDoesNotLeave(t *testing.T) {
 		x.set(e)
 		if got := e.leaves(fleet.Fact[fleet.ContainerInstance]{Is: fleet.Seen, Value: x.ci}, x.sent); got != x.want {
 			t.Errorf("%s: leaves %v", name, got)
+		}
+	}
+}
+
+func TestHowManyMayLeaveOfAGroup(t *testing.T) {
+	for _, x := range []struct {
+		l          MaxUnavailable
+		size, want int
+		text       string
+	}{
+		{MaxUnavailable{Count: 3}, 300, 3, "3"}, {MaxUnavailable{Percent: 1}, 300, 3, "1%"}, {MaxUnavailable{Percent: 50}, 198, 99, "50%"},
+		{MaxUnavailable{Percent: 50}, 3, 1, "50%"}, {MaxUnavailable{Percent: 33}, 2, 1, "33%"}, {MaxUnavailable{Percent: 100}, 7, 7, "100%"},
+	} {
+		if got := x.l.of(x.size); got != x.want || x.l.String() != x.text {
+			t.Errorf("%s: %d of %d, want %d", x.l, got, x.size, x.want)
+		}
+	}
+}
+
+// A host that others have just set DRAINING takes the slot, though its drain decides after those that have waited for one.
+func TestWhoLeavesAlreadyIsCountedFirst(t *testing.T) {
+	for others, want := range map[string]int{fleet.Draining: 0, fleet.Active: 1} {
+		k := newKernel(t, budgeted(MaxUnavailable{Count: 1}))
+		k.Hear(termination(1), t0)
+		k.Hear(termination(2), t0)
+		n := 0
+		drive(k, t0, 5*time.Second, func(o plan.Request, now time.Time) plan.Done {
+			d := cloud{fleet.Active}.answer(o)
+			for i := range d.Result.View.ContainerInstances {
+				if ci := &d.Result.View.ContainerInstances[i]; ci.Instance == "i-0002" {
+					ci.Status = others
+				}
+			}
+			if o.Action != nil && o.Action.Kind == plan.SetDraining {
+				n += len(o.Action.State.ContainerInstances)
+			}
+			return d
+		})
+		if n != want {
+			t.Errorf("the other is %s: %d set DRAINING, want %d", others, n, want)
+		}
+	}
+}
+
+// A drain that only decides, and gets no slot, takes none from those that decide after it.
+func TestWhoGetsNoSlotTakesNone(t *testing.T) {
+	k := newKernel(t, budgeted(MaxUnavailable{Count: 1}))
+	k.Hear(termination(1), t0)
+	k.Hear(termination(2), t0)
+	drive(k, t0, 5*time.Second, func(o plan.Request, now time.Time) plan.Done {
+		d := cloud{fleet.Active}.answer(o)
+		if cis := d.Result.View.ContainerInstances; len(cis) > 0 && cis[0].Instance == "i-0001" {
+			d.Result.View.ContainerInstances = cis[1:] // it has not joined yet
+		}
+		return d
+	})
+	if one, two := k.sorted[0].d, k.sorted[1].d; !one.Slot.IsZero() || two.Slot.IsZero() || !two.Queued.IsZero() {
+		t.Errorf("%+v and %+v", one, two)
+	}
+}
+
+// A slot that is free wakes those who wait for one of their group, and nobody else.
+func TestWhoIsWokenByAFreeSlot(t *testing.T) {
+	limit := MaxUnavailable{Count: 1}
+	cfg := Config{InFlight: 1000}
+	for _, name := range []string{"web", "db"} {
+		cfg.Groups = append(cfg.Groups, Managed{Match: name, Cluster: "prod", Policy: drain.Defaults(), MaxUnavailable: limit})
+	}
+	cfg.Groups = append(cfg.Groups, Managed{Match: "app", Cluster: "prod", Policy: drain.Defaults()})
+	for name, free := range map[string]func(*Kernel, *entry){
+		"it ends":      func(k *Kernel, e *entry) { e.dirty = true },
+		"it is let go": func(k *Kernel, e *entry) { k.LetGo(e.d.Key, nil, plus(-time.Hour)) },
+	} {
+		k := newKernel(t, cfg)
+		for i, group := range []string{"web", "web", "web", "db", "db", "app"} {
+			h := termination(i)
+			h.Event.Group = group
+			k.Hear(h, t0)
+		}
+		drive(k, t0, 10*time.Second, func(o plan.Request, now time.Time) plan.Done {
+			d := cloud{fleet.Active}.answer(o)
+			for i := range d.Result.View.GroupInstances {
+				in := &d.Result.View.GroupInstances[i]
+				in.Group = k.open[fleet.HostTarget(in.ID)].d.Group
+			}
+			return d
+		})
+		k.sorted[2].d.Slot = t0
+		for _, e := range k.sorted {
+			e.wake = plus(time.Hour)
+		}
+		quietly(k, k.sorted...)
+		free(k, k.sorted[0])
+		var got []string
+		for n := range 3 {
+			got = append(got, linesOf(k.Next(plus(time.Duration(n)*time.Second)))...)
+		}
+		if got = slices.DeleteFunc(got, func(l string) bool { return l == "i-0000 ended" }); !slices.Equal(got, []string{"i-0001 ended"}) {
+			t.Errorf("%s: %q have decided, want i-0001 alone", name, got)
 		}
 	}
 }
