@@ -362,7 +362,10 @@ func (r *run) carryOut(ctx context.Context, req plan.Request, started time.Time,
 }
 
 func (r *run) latency() time.Duration {
-	if r.faultOf("calls", 0).How == "slow" || r.dice.percent(2) {
+	if r.faultOf("calls", 0).How == "slow" { // what has to be done in 20 s at a deadline takes three calls
+		return r.dice.between(500*time.Millisecond, 2500*time.Millisecond)
+	}
+	if r.dice.percent(2) {
 		return r.dice.between(time.Second, 5*time.Second)
 	}
 	return r.dice.between(5*time.Millisecond, 150*time.Millisecond)
