@@ -45,6 +45,9 @@ func TestJudge(t *testing.T) {
 		{"both with a condition", cancelled("TransactionConflict", "None", "ConditionalCheckFailed"), true, false, "record b"},
 		{"a mistake", cancelled("TransactionConflict", "ValidationError", "None"), false, false, "item 2 of 3: ValidationError"},
 		{"a mistake in the request", &smithy.GenericAPIError{Code: "ValidationException", Message: "size"}, false, false, "size"},
+		{"a mistake: too much in one place", cancelled("ItemCollectionSizeLimitExceeded", "None", "None"), false, false, "item 1 of 3: ItemColl"},
+		{"a reason of another kind", cancelled("None", "AccessDenied", "None"), false, false, "item 2 of 3: AccessDenied"},
+		{"a reason without an item", cancelled("None", "None", "None", "ConditionalCheckFailed"), false, true, ""},
 		{"no reason", cancelled(), false, false, "Transaction cancelled"},
 		{"another error", errors.New("no network"), false, false, "no network"},
 	} {
