@@ -47,7 +47,10 @@ func (d *fails) DescribeTable(context.Context, *sdk.DescribeTableInput, ...func(
 }
 
 func (d *fails) GetItem(context.Context, *sdk.GetItemInput, ...func(*sdk.Options)) (*sdk.GetItemOutput, error) {
-	return &sdk.GetItemOutput{Item: d.stored}, d.to("GetItem")
+	if err := d.to("GetItem"); err != nil {
+		return nil, err // as the SDK does
+	}
+	return &sdk.GetItemOutput{Item: d.stored}, nil
 }
 
 func (d *fails) PutItem(_ context.Context, in *sdk.PutItemInput, _ ...func(*sdk.Options)) (*sdk.PutItemOutput, error) {
@@ -314,13 +317,14 @@ func TestTheVersionOfTheLayout(t *testing.T) {
 		"none":      {nil, 0, ""},
 		"older":     {item{version: number(journal.Schema - 1)}, journal.Schema - 1, ""},
 		"this":      {item{version: number(journal.Schema)}, journal.Schema, ""},
-		"newer":     {item{version: number(journal.Schema + 1)}, journal.Schema + 1, journal.ErrNewer.Error()},
+		"newer":     {item{version: number(journal.Schema + 1)}, 0, journal.ErrNewer.Error()},
+		"too large": {item{version: &types.AttributeValueMemberN{Value: strings.Repeat("9", 30)}}, 0, `no proper "version"`},
 		"no number": {item{version: text("one")}, 0, `no proper "version"`},
 	} {
 		d := good()
 		d.stored = c.stored
 		stored, err := storeOf(d).check(t.Context())
-		if stored != c.want || (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
+		if c.err == "" && stored != c.want || (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
 			t.Errorf("%s: version %d, error %v", name, stored, err)
 		}
 		d.operation, d.err = "PutItem", &types.ConditionalCheckFailedException{}

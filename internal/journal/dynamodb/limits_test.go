@@ -215,6 +215,14 @@ func TestTheNextDrainOfASubject(t *testing.T) {
 	}
 }
 
+// A message that a batch has twice is written once: DynamoDB refuses a transaction that touches an item twice.
+func TestAMessageThatABatchHasTwice(t *testing.T) {
+	parts, err := split(journal.Batch{Forwarded: append(messages(2, 0), messages(2, 9)...)})
+	if err != nil || len(parts) != 1 || len(parts[0].forwarded) != 2 || parts[0].forwarded[0].Body != "" {
+		t.Errorf("%d transactions, %v, error %v", len(parts), parts, err)
+	}
+}
+
 // Leases that contradict each other are both asked for, so that whoever has lost one of them writes nothing; the same one is asked for once.
 func TestEachLeaseIsAskedForOnce(t *testing.T) {
 	x := journal.Lease{Scope: "prod", Holder: "x", Fence: 1, Beat: 1}

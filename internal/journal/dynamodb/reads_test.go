@@ -173,6 +173,13 @@ func TestWhatOrdersTheItems(t *testing.T) {
 	if got := partitionLines(late); got != "lines/2026-11-22" {
 		t.Errorf("half past eleven in the west is of %s", got)
 	}
+	midnight := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
+	for at, want := range map[time.Time]string{midnight.Add(-time.Microsecond): "lines/2026-11-21 lines/2026-11-22", midnight: "lines/2026-11-22 lines/2026-11-22"} {
+		two := ops(part{lines: make([]placed, maxLines+1)}, at.UnixMicro(), start)
+		if got := two[0].put.plain("pk") + " " + two[1].put.plain("pk"); got != want || two[0].put.plain("sk") >= two[1].put.plain("sk") {
+			t.Errorf("two items of lines from %s on are of %s, the first %s", at, got, two[0].put.plain("sk"))
+		}
+	}
 	s := &Store{now: func() time.Time { return start }}
 	if got := s.stamp(); got != start.UnixMicro() { // a number of a line is made of it, and of the day that it is read on
 		t.Errorf("the stamp is %d, want %d", got, start.UnixMicro())

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -160,7 +161,7 @@ func TestWriteRefusesWhatNoItemHolds(t *testing.T) {
 // What is stored comes back as it was, to the nanosecond.
 func TestItems(t *testing.T) {
 	r := journal.Record{Key: "web/i-1/a", Scope: "prod", Rev: 7, Open: true, Body: []byte{0, 255}}
-	l := journal.Lease{Scope: "prod", Holder: "x", Fence: 3, Beat: 9, For: 30 * time.Second, At: start}
+	l := journal.Lease{Scope: "prod", Holder: "x", Fence: 3, Beat: math.MaxInt64, For: 30 * time.Second, At: start}
 	h := journal.Line{Seq: 1234567 * maxLines, At: start, Key: r.Key, Kind: "heard", Text: "of it"}
 	gotR, errR := place("open", "web/i-1").with(recordItem(r)).record(true)
 	gotL, errL := leaseItem(l).lease()
