@@ -155,14 +155,19 @@ func usedAgain(t *testing.T, s journal.Store) {
 
 // oneOpen: a second drain of the same subject has to wait until the first has ended, whatever it is called.
 func oneOpen(t *testing.T, s journal.Store) {
-	write(t, s, journal.Batch{Records: records(record("web/i-1/a", 1, true), record("web/i-2/a", 1, true), record("web/i-1/x/a", 1, true))})
+	write(t, s, journal.Batch{Records: records(record("web/i-1/a", 1, true), record("web/i-2/a", 1, true), record("web/i-1/a/a", 1, true))})
 	conflict(t, s, journal.Batch{Records: records(record("web/i-1/b", 1, true)), Lines: []journal.Line{line(0, "web/i-1/b")}})
 	conflict(t, s, journal.Batch{Records: records(record("web/i-3/a", 1, true), record("web/i-3/b", 1, true))})
 	write(t, s, journal.Batch{Records: records(record("web/i-1/c", 1, false), record("web/i-1/a", 2, true), record("web/i-10/a", 1, true))})
 	write(t, s, journal.Batch{Records: records(record("web/i-1/a", 3, false), record("web/i-1/b", 1, true))})
-	left := records(record("web/i-1/b", 1, true), record("web/i-1/x/a", 1, true), record("web/i-10/a", 1, true), record("web/i-2/a", 1, true))
+	left := records(record("web/i-1/a/a", 1, true), record("web/i-1/b", 1, true), record("web/i-10/a", 1, true), record("web/i-2/a", 1, true))
+	conflict(t, s, journal.Batch{Records: records(record("web/i-1/d", 1, false), record("web/i-1/b", 1, false))})
 	same(t, "open records", left)(s.Open(t.Context()))
 	same(t, "history", lines())(history(t, s, journal.Query{}))
+	write(t, s, journal.Batch{Records: records(record("web/i-4/a", 1, false), record("web/i-4/b", 1, false))})
+	if ended, err := s.Recent(t.Context(), 2); err != nil || len(ended) != 2 || ended[0].Subject() != "web/i-4" || ended[1].Subject() != "web/i-4" {
+		t.Errorf("two that ended at once: %v, error %v", ended, err)
+	}
 	for _, key := range []string{"task:prod/1/a", "task:prod/2/a", "odd", "even"} {
 		write(t, s, journal.Batch{Records: records(record(key, 1, true))})
 	}

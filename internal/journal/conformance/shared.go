@@ -100,14 +100,15 @@ func forwarded(t *testing.T, s journal.Store) {
 	}
 	write(t, s, journal.Batch{Forwarded: []journal.Forwarded{n("a", "2"), n("b", "1")}})
 	write(t, s, journal.Batch{Forwarded: []journal.Forwarded{n("a", "1"), n("a", "2")}})
-	write(t, s, journal.Batch{Forwarded: []journal.Forwarded{n("c", "2"), n("a", "3")}})
+	write(t, s, journal.Batch{Forwarded: []journal.Forwarded{n("c", "2"), n("a", "3"), n("c", "1"), n("c", "2")}})
+	same(t, "messages of one batch", []journal.Forwarded{n("c", "2"), n("c", "1")})(s.Forwarded(t.Context(), []string{"c"}))
 	same(t, "messages for one scope", []journal.Forwarded{n("a", "2"), n("a", "1"), n("a", "3")})(s.Forwarded(t.Context(), []string{"a"}))
 	same(t, "messages for no scope", []journal.Forwarded(nil))(s.Forwarded(t.Context(), nil))
 	got, err := s.Forwarded(t.Context(), []string{"a", "b"})
 	if err != nil || len(got) != 4 {
 		t.Errorf("messages for two scopes: %v, error %v", got, err)
 	}
-	if err := s.Discard(t.Context(), []journal.Forwarded{n("a", "1"), n("a", "2"), n("b", "3")}); err != nil {
+	if err := s.Discard(t.Context(), []journal.Forwarded{n("a", "1"), n("a", "2"), n("b", "3"), n("a", "1")}); err != nil {
 		t.Fatalf("discard: %v", err)
 	}
 	same(t, "messages that are left", []journal.Forwarded{n("a", "3")})(s.Forwarded(t.Context(), []string{"a"}))

@@ -16,7 +16,8 @@ import (
 	"github.com/ebbhq/ebb/internal/journal"
 )
 
-// twoPages is DynamoDB that answers every query with two pages: on the first an item that has expired, on the second one that has not.
+// twoPages is DynamoDB that answers every query with two pages: on the first an item that has expired, on the second another
+// such item and one that has not.
 type twoPages struct {
 	api
 	item    item
@@ -26,11 +27,11 @@ type twoPages struct {
 func (d *twoPages) Query(_ context.Context, in *sdk.QueryInput, _ ...func(*sdk.Options)) (*sdk.QueryOutput, error) {
 	d.queries = append(d.queries, in)
 	it := maps.Clone(d.item).with(place(partitionOf(in), padded(start.UnixMicro())))
+	gone := maps.Clone(it).with(item{expires: until(start)})
 	if in.ExclusiveStartKey == nil {
-		gone := it.with(item{expires: until(start)})
 		return &sdk.QueryOutput{Items: []map[string]types.AttributeValue{gone}, LastEvaluatedKey: place("a", "b")}, nil
 	}
-	return &sdk.QueryOutput{Items: []map[string]types.AttributeValue{it.with(item{expires: until(start.Add(time.Second))})}}, nil
+	return &sdk.QueryOutput{Items: []map[string]types.AttributeValue{gone, it.with(item{expires: until(start.Add(time.Second))})}}, nil
 }
 
 func partitionOf(in *sdk.QueryInput) string { return item(in.ExpressionAttributeValues).plain(":pk") }
@@ -63,7 +64,7 @@ func TestEveryReadIsConsistentAndShowsNothingExpired(t *testing.T) {
 		d := &twoPages{item: c.item}
 		n, err := c.read(&Store{api: d, table: "t", now: func() time.Time { return start }})
 		if n != 1 || len(d.queries) != 2 || err != nil {
-			t.Errorf("%s: %d of 2 items are shown after %d pages, error %v", name, n, len(d.queries), err)
+			t.Errorf("%s: %d of 3 items are shown after %d pages, error %v", name, n, len(d.queries), err)
 		}
 		for _, in := range d.queries {
 			if !aws.ToBool(in.ConsistentRead) || (in.ScanIndexForward != nil && !*in.ScanIndexForward) != c.newest {
@@ -171,6 +172,13 @@ func TestWhatOrdersTheItems(t *testing.T) {
 	late := time.Date(2026, 11, 21, 23, 30, 0, 0, time.FixedZone("west", -3600))
 	if got := partitionLines(late); got != "lines/2026-11-22" {
 		t.Errorf("half past eleven in the west is of %s", got)
+	}
+	midnight := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
+	for at, want := range map[time.Time]string{midnight.Add(-time.Microsecond): "lines/2026-11-21 lines/2026-11-22", midnight: "lines/2026-11-22 lines/2026-11-22"} {
+		two := ops(part{lines: make([]placed, maxLines+1)}, at.UnixMicro(), start)
+		if got := two[0].put.plain("pk") + " " + two[1].put.plain("pk"); got != want || two[0].put.plain("sk") >= two[1].put.plain("sk") {
+			t.Errorf("two items of lines from %s on are of %s, the first %s", at, got, two[0].put.plain("sk"))
+		}
 	}
 	s := &Store{now: func() time.Time { return start }}
 	if got := s.stamp(); got != start.UnixMicro() { // a number of a line is made of it, and of the day that it is read on

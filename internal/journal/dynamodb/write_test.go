@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -45,6 +46,9 @@ func TestJudge(t *testing.T) {
 		{"both with a condition", cancelled("TransactionConflict", "None", "ConditionalCheckFailed"), true, false, "record b"},
 		{"a mistake", cancelled("TransactionConflict", "ValidationError", "None"), false, false, "item 2 of 3: ValidationError"},
 		{"a mistake in the request", &smithy.GenericAPIError{Code: "ValidationException", Message: "size"}, false, false, "size"},
+		{"a mistake: too much in one place", cancelled("ItemCollectionSizeLimitExceeded", "None", "None"), false, false, "item 1 of 3: ItemColl"},
+		{"a reason of another kind", cancelled("None", "AccessDenied", "None"), false, false, "item 2 of 3: AccessDenied"},
+		{"a reason without an item", cancelled("None", "None", "None", "ConditionalCheckFailed"), false, true, ""},
 		{"no reason", cancelled(), false, false, "Transaction cancelled"},
 		{"another error", errors.New("no network"), false, false, "no network"},
 	} {
@@ -157,7 +161,7 @@ func TestWriteRefusesWhatNoItemHolds(t *testing.T) {
 // What is stored comes back as it was, to the nanosecond.
 func TestItems(t *testing.T) {
 	r := journal.Record{Key: "web/i-1/a", Scope: "prod", Rev: 7, Open: true, Body: []byte{0, 255}}
-	l := journal.Lease{Scope: "prod", Holder: "x", Fence: 3, Beat: 9, For: 30 * time.Second, At: start}
+	l := journal.Lease{Scope: "prod", Holder: "x", Fence: 3, Beat: math.MaxInt64, For: 30 * time.Second, At: start}
 	h := journal.Line{Seq: 1234567 * maxLines, At: start, Key: r.Key, Kind: "heard", Text: "of it"}
 	gotR, errR := place("open", "web/i-1").with(recordItem(r)).record(true)
 	gotL, errL := leaseItem(l).lease()

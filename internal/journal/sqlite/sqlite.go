@@ -176,11 +176,11 @@ func changeOne(ctx context.Context, tx *sql.Tx, what, query string, args ...any)
 	return nil
 }
 
-// alone refuses a new record beside another open one of the same subject. The keys of a subject are the subject itself, and those between
-// it with a slash and it with the next character, which is a zero.
+// alone refuses a new record beside another open one of the same subject. The keys of a subject are the subject itself, if it has no slash,
+// and those between it with a slash and it with the next character, which is a zero.
 func alone(ctx context.Context, tx *sql.Tx, r journal.Record) error {
 	var other string
-	err := tx.QueryRowContext(ctx, "SELECT key FROM record WHERE open = 1 AND key != ?1 AND (key = ?2 OR "+
+	err := tx.QueryRowContext(ctx, "SELECT key FROM record WHERE open = 1 AND key != ?1 AND (key = ?2 AND instr(?2, '/') = 0 OR "+
 		"key > ?2 || '/' AND key < ?2 || '0' AND instr(substr(key, length(?2) + 2), '/') = 0)", r.Key, r.Subject()).Scan(&other)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil
