@@ -263,7 +263,7 @@ func (f *follower) remember(all []journal.Line) {
 	if n := len(f.floors); n > 0 {
 		highest = f.floors[n-1]
 	} else if len(all) > 0 {
-		f.floors = append(f.floors, all[0].Seq) // what may come late is above that
+		f.floors = append(f.floors, all[max(0, len(all)-200)].Seq) // what may come late is above that
 	}
 	for _, l := range all {
 		f.seen[l.Seq], highest = true, max(highest, l.Seq)
