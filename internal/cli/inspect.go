@@ -146,3 +146,17 @@ func writeJSON(w io.Writer, v any) error {
 	_, err := w.Write(plain.JSON(b.Bytes()))
 	return err
 }
+
+// writeJSONLines writes each value as JSON on a line of its own.
+func writeJSONLines[T any](w io.Writer, values []T) error {
+	for _, v := range values {
+		line, err := json.Marshal(v)
+		if err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintf(w, "%s\n", plain.JSON(line)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -57,6 +57,7 @@ func TestMain(m *testing.M) {
 //	terminates GROUP                    the first instance of a group in the simulated cloud is terminated, and waits in its hook
 //	task FILE                           $TASK is the id of the first task in a plan
 //	drains FILE [INSTANCE]              a journal with an open drain
+//	ended FILE                          a journal with drains that ended, and one that is open, of Ebbs new and old
 //	observing FILE                      a journal with an open and an ended drain that are only observed, and a group excluded
 func TestScripts(t *testing.T) { scripts(t, "testdata/script", nil) }
 
@@ -64,7 +65,7 @@ func TestScripts(t *testing.T) { scripts(t, "testdata/script", nil) }
 func scripts(t *testing.T, dir string, more map[string]func(*testscript.TestScript, bool, []string)) {
 	cmds := map[string]func(*testscript.TestScript, bool, []string){
 		"exits": exits, "until": until, "sim": simulated, "busy": busy, "journal": emptyJournal, "drains": drains, "newer": newer, "aside": aside,
-		"task": firstTask, "terminates": terminates, "observing": observing,
+		"task": firstTask, "terminates": terminates, "observing": observing, "ended": endedDrains,
 	}
 	maps.Copy(cmds, more)
 	testscript.Run(t, testscript.Params{

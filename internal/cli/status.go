@@ -3,7 +3,6 @@ package cli
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -96,6 +95,8 @@ func (r *report) count(u *kernel.UnknownRecord) {
 func newStatus(p Process) *cobra.Command {
 	var output string
 	var ended int
+	var watch bool
+	var every time.Duration
 	c := &cobra.Command{
 		Use: "status", Short: "List the drains that are open, and those that ended lately", Args: noArgs,
 		Long: `Status reads the journal, also while ebb serve is writing it. It calls AWS only for a journal in DynamoDB.
@@ -104,22 +105,34 @@ First it says what is paused (ebb pause). A drain of a group with mode observe i
 It shows what a drain waits for as of the last change in the journal. Below the drains it lists which process works for which scope
 (a cluster, or a group without a cluster) and when that process last renewed its lease. A function holds a scope only for a
 moment. The last lines count the open records that a newer version of Ebb wrote: this one cannot read them and leaves them alone;
-and what was set aside lately, because the journal could not keep it or nobody could read it.`,
+and what was set aside lately, because the journal could not keep it or nobody could read it.
+
+With --watch it reads again and again until Ctrl-C, which ends it with 0. On a terminal it draws the screen anew each time. Elsewhere it
+prints all of it again once something has changed; a lease that is renewed, and a longer journal, are no change.`,
 		Example: `  ebb status --config ebb.yaml
+  ebb status --config ebb.yaml --watch
   ebb status --journal sqlite:///var/lib/ebb/journal.db -o json`,
 	}
 	addSettings(c, "config", "journal")
 	c.Flag("journal").Usage = "sqlite:///absolute/path or dynamodb://TABLE ($EBB_JOURNAL)"
 	c.Flags().StringVarP(&output, "output", "o", "table", "table, tsv, json or jsonl")
 	c.Flags().IntVar(&ended, "ended", 10, "how many ended drains to list")
+	c.Flags().BoolVarP(&watch, "watch", "w", false, "show it again and again, until Ctrl-C")
+	c.Flags().DurationVar(&every, "every", 2*time.Second, "with --watch, how often the journal is read; at least 1s")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		write, ok := statusForms[output]
 		if !ok {
 			return fmt.Errorf("%w: no output form %q; use table, tsv, json or jsonl", errUsage, output)
 		}
+		if every < time.Second {
+			return fmt.Errorf("%w: --every is %s; it is at least 1s", errUsage, every)
+		}
 		cfg, err := load(cmd, p)
 		if err != nil {
 			return err
+		}
+		if watch {
+			return watchStatus(cmd, p, cfg, ended, watcher{out: p.Stdout, screen: terminal(p.Stdout), form: output, every: every})
 		}
 		r, err := status(cmd, cfg, ended)
 		if err != nil {
@@ -262,16 +275,7 @@ var statusForms = map[string]func(io.Writer, report) error{
 		})
 	},
 	"jsonl": func(w io.Writer, r report) error {
-		for _, l := range r.drains {
-			line, err := json.Marshal(l)
-			if err != nil {
-				return err
-			}
-			if _, err := fmt.Fprintf(w, "%s\n", plain.JSON(line)); err != nil {
-				return err
-			}
-		}
-		return nil
+		return writeJSONLines(w, r.drains)
 	},
 }
 

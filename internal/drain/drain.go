@@ -44,6 +44,11 @@ const (
 	Unreadable Outcome = "unreadable"
 )
 
+// Outcomes are all of them.
+func Outcomes() []Outcome {
+	return []Outcome{Drained, Forced, HostGone, NeverJoined, Lost, Elsewhere, Refused, NotLeaving, Excluded, Incomplete, Unreadable}
+}
+
 // Policy is how an operator wants drains to go. All durations are positive.
 type Policy struct {
 	Deadline    time.Duration // from Drain.Zero until Ebb lets go of what is left
