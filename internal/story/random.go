@@ -317,12 +317,12 @@ func (g *maker) journal() {
 
 // slowCalls makes AWS slow while the journal fails, so that what an earlier kernel asked for comes back to a later one.
 func (g *maker) slowCalls() {
-	if !g.percent(15) || g.hosts > 40 {
+	if !g.percent(20) || g.hosts > 40 {
 		return
 	}
 	until := g.last + 3*time.Minute
-	g.fault(Fault{Op: "calls", How: "slow", Percent: pick(g, 50, 90), Until: until})
-	broken := Fault{Op: "journal", How: pick(g, "error", "error-after"), Percent: 50, Times: 4 + g.n(6), Until: until}
+	g.fault(Fault{Op: "calls", How: "slow", Percent: pick(g, 60, 100), Until: until})
+	broken := Fault{Op: "journal", How: pick(g, "error", "error-after"), Percent: 60, Times: 6 + g.n(10), Until: until}
 	if g.s.Ebb.Function { // each failure costs it a minute
 		broken.Times = 1
 	}
