@@ -21,6 +21,7 @@ type Config struct {
 	JournalEndpoint string // URL of DynamoDB alone; empty: Endpoint
 	Hook            string // name of the lifecycle hook that Ebb answers
 	Foreign         string // what to do with messages about other groups and hooks: Acknowledge or Leave
+	Admin           string // address that answers /metrics, /livez and /readyz; empty: none does
 	LogLevel        string // debug, info, warn, error
 	LogFormat       string // text, json
 	LostAfter       time.Duration
