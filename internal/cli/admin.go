@@ -7,7 +7,26 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/ebbhq/ebb/internal/config"
+	"github.com/ebbhq/ebb/internal/metrics"
 )
+
+// lines writes metrics for CloudWatch to standard output, if they are wanted, until ctx ends or the function that it returns is called.
+func lines(ctx context.Context, p Process, cfg config.Config, meter *metrics.Meter, log *slog.Logger) (stop func()) {
+	if cfg.Metrics != config.EMF {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if err := meter.Lines(ctx, p.Stdout, cfg.Hook); err != nil {
+			log.Error("metrics cannot be written to standard output; there are none any more, and drains go on", "err", err)
+		}
+	}()
+	return func() { cancel(); <-ended }
+}
 
 // admin answers requests at an address until the function that it returns is called; with no address nobody answers.
 func admin(ctx context.Context, address string, answers http.Handler, log *slog.Logger) (stop func(), err error) {

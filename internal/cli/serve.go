@@ -102,6 +102,7 @@ func serve(ctx context.Context, p Process, cfg config.Config, clockURL string) e
 		return err
 	}
 	defer unlisten()
+	defer lines(ctx, p, cfg, meter, log)()
 	k := kernelConfig(cfg, redrive)
 	k.Routes = routes
 	e := engine.New(engine.Config{

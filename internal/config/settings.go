@@ -41,6 +41,7 @@ func settings(c *Config) []setting {
 		{"hook", nil, "ebb-drain", text(&c.Hook, like(hookName, "write its name: letters, digits, - _ and /"))},
 		{"foreign", nil, Acknowledge, text(&c.Foreign, oneOf(Acknowledge, Leave))},
 		{"admin", []string{"EBB_ADMIN"}, "", text(&c.Admin, checkAdmin)},
+		{"metrics", []string{"EBB_METRICS"}, "", text(&c.Metrics, oneOf(EMF))},
 		{"log_level", nil, "info", text(&c.LogLevel, oneOf("debug", "info", "warn", "error"))},
 		{"log_format", nil, "text", text(&c.LogFormat, oneOf("text", "json"))},
 		{"lost_after", nil, "5m", duration(&c.LostAfter, time.Minute)},

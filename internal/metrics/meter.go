@@ -26,6 +26,8 @@ type Meter struct {
 	seconds  *prometheus.HistogramVec
 	turned   time.Time // when the loop last turned, or New
 	facts    *engine.Facts
+	took     []float64          // seconds of the drains that ended since the last line, no more than it may hold
+	lined    map[string]float64 // by name in a line: what the counter had counted then
 }
 
 // New returns the meter of an Ebb of this version. Now is the clock of processes.
@@ -33,6 +35,7 @@ func New(version string, now func() time.Time) *Meter {
 	m := &Meter{
 		now: now, registry: prometheus.NewRegistry(), turned: now(),
 		counters: map[string]*prometheus.CounterVec{}, gauges: map[string]*prometheus.GaugeVec{},
+		lined: map[string]float64{},
 	}
 	for _, row := range Table() {
 		var c prometheus.Collector
@@ -86,7 +89,11 @@ func (m *Meter) Wrote(b journal.Batch) {
 			continue
 		}
 		m.count(drainsEnded, string(d.Final.Outcome))
-		m.seconds.WithLabelValues(string(d.Final.Outcome)).Observe(max(d.Ended.Sub(d.Zero), 0).Seconds())
+		took := max(d.Ended.Sub(d.Zero), 0).Seconds()
+		m.seconds.WithLabelValues(string(d.Final.Outcome)).Observe(took)
+		if len(m.took) < mostValues {
+			m.took = append(m.took, took)
+		}
 	}
 	for _, l := range b.Lines {
 		switch l.Kind {

@@ -35,18 +35,24 @@ func TestPage(t *testing.T) {
 	}
 }
 
+// ended is a batch in which a drain of seven minutes has ended.
+func ended() journal.Batch {
+	body := `{"v":1,"kind":"host","instance":"i-0","group":"web","scope":"x","zero":"2026-11-21T09:00:00Z","ended":"2026-11-21T09:07:00Z",` +
+		`"final":{"at":"2026-11-21T09:07:00Z","outcome":"forced","reason":"the deadline is over"}}`
+	return journal.Batch{Records: []journal.Record{{Key: "host:web/i-0/1", Scope: "cluster/prod", Rev: 2, Body: []byte(body)}}}
+}
+
 // filled is a meter that was told something of everything, by a clock that stands still.
 func filled(t *testing.T) (*Meter, *time.Time) {
 	t.Helper()
 	now := time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
 	m := New("v1.2.3", func() time.Time { return now })
-	body := `{"v":1,"kind":"host","instance":"i-0","group":"web","scope":"x","zero":"2026-11-21T09:00:00Z","ended":"2026-11-21T09:07:00Z",` +
-		`"final":{"at":"2026-11-21T09:07:00Z","outcome":"forced","reason":"the deadline is over"}}`
+	body := ended().Records[0].Body
 	m.Wrote(journal.Batch{
 		Records: []journal.Record{
-			{Key: "host:web/i-0/1", Scope: "cluster/prod", Rev: 2, Body: []byte(body)},
-			{Key: "host:web/i-0/1", Scope: "cluster/prod", Rev: 1, Open: true, Body: []byte(body)}, // has not ended
-			{Key: "pause", Scope: "cluster/prod", Body: []byte(`{"v":1,"kind":"pause"}`)},          // is no drain
+			{Key: "host:web/i-0/1", Scope: "cluster/prod", Rev: 2, Body: body},
+			{Key: "host:web/i-0/1", Scope: "cluster/prod", Rev: 1, Open: true, Body: body}, // has not ended
+			{Key: "pause", Scope: "cluster/prod", Body: []byte(`{"v":1,"kind":"pause"}`)},  // is no drain
 		},
 		Lines: []journal.Line{
 			{Kind: "stuck", Data: []byte(`{"code":"protected-task"}`)}, {Kind: journal.SetAside}, {Kind: "ended"},

@@ -100,5 +100,31 @@ Of several Ebbs with one journal, one works for a scope: add up over all. Counte
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", m.Name, m.Type, labels, m.Stability, m.Help)
 	}
+	b.WriteString(`
+## CloudWatch
+
+With ` + "`metrics: emf`" + ` in the configuration Ebb writes lines in CloudWatch's embedded metric format to standard output: ` +
+		"`ebb serve`" + `
+one a minute, ` + "`ebb lambda`" + ` one for each pass. CloudWatch Logs makes metrics of them, in the namespace ` + "`" + namespace + "`" + ` with
+the dimension ` + "`hook`" + `, the name of the hook that Ebb answers. Ask for the Sum of a counter, which holds what was added since the line
+before, and for the Maximum of a gauge. They are BETA.
+
+| metric | unit | counts |
+|---|---|---|
+`)
+	for _, s := range emf() {
+		of := "`" + s.of + "`, over all labels"
+		if s.label != "" {
+			of = fmt.Sprintf("`%s` with the %s %s", s.of, s.label, s.value)
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", s.name, s.unit, of)
+	}
+	fmt.Fprintf(&b, "\nA line holds the durations of up to %d drains.\n", mostValues)
+	b.WriteString(`
+## Dashboards
+
+dashboards/grafana.json is for Grafana with Prometheus (Dashboards, New, Import). dashboards/cloudwatch.json is for CloudWatch; write your
+Region and hook into it, and then: aws cloudwatch put-dashboard --dashboard-name ebb --dashboard-body file://dashboards/cloudwatch.json
+`)
 	return b.String()
 }
