@@ -125,6 +125,9 @@ func (a *account) functionDrainsOne(t *testing.T, f *formation, fn lambda.Functi
 	if !strings.Contains(log.String(), "Auto Scaling terminates "+instance) {
 		t.Errorf("the function should have heard of %s", instance)
 	}
+	if handlers != nil && !strings.Contains(log.String(), `"Namespace":"Ebb","Dimensions":[["hook"]]`) {
+		t.Error("the function should have written metrics")
+	}
 	return instance
 }
 
@@ -142,7 +145,8 @@ func (f *formation) inProcess(t *testing.T, a *account, fn lambda.Function, log 
 	if err != nil {
 		t.Fatal(err)
 	}
-	handle, err := cli.Function(t.Context(), cli.Process{Stderr: log}, cfg, awsCfg, memory.New(), a.endpoint)
+	cfg.Metrics = config.EMF
+	handle, err := cli.Function(t.Context(), cli.Process{Stdout: log, Stderr: log}, cfg, awsCfg, memory.New(), a.endpoint)
 	if err != nil {
 		t.Fatal(err)
 	}

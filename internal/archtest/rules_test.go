@@ -51,7 +51,7 @@ func mayImport() map[string][]string {
 		"iam", "journal/conformance", "journal/dynamodb", "journal/memory", "journal/sqlite", "kernel", "lease", "placement", "plain", "plan", "sim",
 		"sim/autoscaling", "sim/client", "sim/core", "sim/ec2", "sim/ecs", "sim/elb", "sim/events", "sim/lambda", "sim/lambda/process", "sim/sns", "sim/sqs",
 		"sim/loopback", "sim/sts", "sim/wire",
-		"source/lambda", "source/sqs", "story", "inventory", "loadtest", "notice", "notify",
+		"source/lambda", "source/sqs", "story", "inventory", "loadtest", "metrics", "notice", "notify",
 	}
 	return map[string][]string{
 		"fleet":               {},
@@ -68,6 +68,7 @@ func mayImport() map[string][]string {
 		"notify":              {"notice", "plain"},
 		"kernel":              {"fleet", "event", "plan", "journal", "drain", "notice", "plain"},
 		"engine":              {"fleet", "event", "plan", "journal", "drain", "kernel", "lease", "notice", "plain"},
+		"metrics":             {"engine", "journal", "kernel", "plan"},
 		"cloud":               {"fleet", "plan"},
 		"source/sqs":          {"fleet", "event"},
 		// The simulated cloud: a service knows the core and no other service, the wire knows no service, and sim alone knows all.
@@ -127,6 +128,7 @@ func owners() map[string][]string {
 		sdk + "/service/eventbridge":          {"cloud/collector", "sim/events", "notify"},
 		"github.com/aws/aws-lambda-go":        {"source/lambda", "cli"},
 		"modernc.org":                         {"journal/sqlite"},
+		"github.com/prometheus":               {"metrics"},
 		"github.com/spf13":                    {"cli"},
 		"go.yaml.in/yaml":                     {"config", "story", "cli"},
 	}

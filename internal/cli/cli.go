@@ -138,6 +138,7 @@ var settings = map[string]string{
 	"region":     "AWS Region ($EBB_REGION, $AWS_REGION)",
 	"endpoint":   "URL for all AWS calls, such as a simulated cloud ($EBB_ENDPOINT, $AWS_ENDPOINT_URL)",
 	"journal":    "sqlite:///absolute/path, dynamodb://TABLE or memory: ($EBB_JOURNAL)",
+	"admin":      "address that answers /metrics, /livez and /readyz, such as 127.0.0.1:9092 ($EBB_ADMIN); left out, none does",
 	"log-level":  "debug, info, warn or error",
 	"log-format": "text or json",
 }

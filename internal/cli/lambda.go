@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	runtime "github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -18,6 +19,7 @@ import (
 	"github.com/ebbhq/ebb/internal/engine"
 	"github.com/ebbhq/ebb/internal/journal"
 	"github.com/ebbhq/ebb/internal/kernel"
+	"github.com/ebbhq/ebb/internal/metrics"
 	"github.com/ebbhq/ebb/internal/source/lambda"
 )
 
@@ -86,7 +88,10 @@ func Function(
 	if err != nil {
 		return nil, err
 	}
+	meter := metrics.New(versionText(), time.Now)
+	awsCfg = cloud.Counted(awsCfg, meter.Called)
 	world := cloud.FromConfig(awsCfg)
+	world.CountEC2(meter.Called)
 	warnOfClusters(ctx, world, cfg, log)
 	teller, routes, err := people(p, cfg, awsCfg)
 	if err != nil {
@@ -96,13 +101,18 @@ func Function(
 	k.Routes = routes
 	f := engine.NewFunction(engine.Config{
 		Kernel: k, Store: store, Cloud: world, Me: engine.Name(), Teller: teller, Why: whyStuck(cfg, awsCfg, store, now),
-		Now: now, Log: log, OnLine: logLines(log),
+		Now: now, Log: log, OnLine: logLines(log), Meter: meter,
 	})
 	return func(ctx context.Context, payload json.RawMessage) (any, error) {
 		in := lambda.Parse(payload)
 		verdicts, err := f.Pass(ctx, in.Messages, in.Clock)
 		if err != nil {
 			log.Error("the pass was broken off; the next one goes on", "err", err)
+		}
+		if cfg.Metrics == config.EMF {
+			if text, err := meter.Line(cfg.Hook); err == nil {
+				_, _ = p.Stdout.Write(text) // to CloudWatch Logs; without metrics drains go on
+			}
 		}
 		return in.Reply(taken(verdicts, log), err)
 	}, nil

@@ -19,6 +19,7 @@ import (
 	"github.com/ebbhq/ebb/internal/journal"
 	"github.com/ebbhq/ebb/internal/kernel"
 	"github.com/ebbhq/ebb/internal/lease"
+	"github.com/ebbhq/ebb/internal/metrics"
 	"github.com/ebbhq/ebb/internal/source/sqs"
 )
 
@@ -33,7 +34,7 @@ message told it of it finds by looking at the groups every minute.`,
 		Example: `  ebb serve --config ebb.yaml
   ebb serve --config ebb.yaml --endpoint http://127.0.0.1:4599   # against ebb sim`,
 	}
-	addSettings(c, "config", "queue", "region", "endpoint", "journal", "log-level", "log-format")
+	addSettings(c, "config", "queue", "region", "endpoint", "journal", "admin", "log-level", "log-format")
 	c.Flags().StringVar(&clockURL, "clock", "", "follow the clock of a simulated cloud at this URL")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		cfg, err := load(cmd, p)
@@ -73,6 +74,8 @@ func serve(ctx context.Context, p Process, cfg config.Config, clockURL string) e
 	if err != nil {
 		return misconfigured(err)
 	}
+	meter := metrics.New(versionText(), time.Now)
+	awsCfg = cloud.Counted(awsCfg, meter.Called)
 	store, err := openJournal(ctx, cfg, awsCfg, log)
 	if err != nil {
 		return err
@@ -88,16 +91,23 @@ func serve(ctx context.Context, p Process, cfg config.Config, clockURL string) e
 			"give the queue a dead-letter queue to keep such messages", "queue", cfg.Queue)
 	}
 	world := cloud.FromConfig(awsCfg)
+	world.CountEC2(meter.Called)
 	warnOfClusters(ctx, world, cfg, log)
 	teller, routes, err := people(p, cfg, awsCfg)
 	if err != nil {
 		return err
 	}
+	unlisten, err := admin(ctx, cfg.Admin, meter.Handler(), log)
+	if err != nil {
+		return err
+	}
+	defer unlisten()
+	defer lines(ctx, p, cfg, meter, log)()
 	k := kernelConfig(cfg, redrive)
 	k.Routes = routes
 	e := engine.New(engine.Config{
 		Kernel: k, Store: store, Cloud: world, Source: queue, Me: engine.Name(), Teller: teller, Why: whyStuck(cfg, awsCfg, store, now),
-		Now: now, Speed: speed, Log: log, OnLine: logLines(log),
+		Now: now, Speed: speed, Log: log, OnLine: logLines(log), Meter: meter,
 	})
 	log.Info("serving", "queue", cfg.Queue, "hook", cfg.Hook, "groups", len(cfg.Groups), "journal", cfg.Journal, "version", versionText())
 	if err := e.Run(ctx); err != nil {

@@ -21,6 +21,8 @@ type Config struct {
 	JournalEndpoint string // URL of DynamoDB alone; empty: Endpoint
 	Hook            string // name of the lifecycle hook that Ebb answers
 	Foreign         string // what to do with messages about other groups and hooks: Acknowledge or Leave
+	Admin           string // address that answers /metrics, /livez and /readyz; empty: none does
+	Metrics         string // EMF, or empty
 	LogLevel        string // debug, info, warn, error
 	LogFormat       string // text, json
 	LostAfter       time.Duration
@@ -61,6 +63,7 @@ const (
 	Continue    = "continue"
 	Drain       = "drain"
 	Observe     = "observe"
+	EMF         = "emf"
 )
 
 // textVariable holds the configuration itself, where there is no file to put it in: a container, a function.

@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	"fmt"
+	"net"
 	"net/url"
 	"path"
 	"regexp"
@@ -39,6 +40,8 @@ func settings(c *Config) []setting {
 		{"journal_endpoint", []string{"EBB_DYNAMODB_ENDPOINT"}, "", text(&c.JournalEndpoint, checkEndpoint)},
 		{"hook", nil, "ebb-drain", text(&c.Hook, like(hookName, "write its name: letters, digits, - _ and /"))},
 		{"foreign", nil, Acknowledge, text(&c.Foreign, oneOf(Acknowledge, Leave))},
+		{"admin", []string{"EBB_ADMIN"}, "", text(&c.Admin, checkAdmin)},
+		{"metrics", []string{"EBB_METRICS"}, "", text(&c.Metrics, oneOf(EMF))},
 		{"log_level", nil, "info", text(&c.LogLevel, oneOf("debug", "info", "warn", "error"))},
 		{"log_format", nil, "text", text(&c.LogFormat, oneOf("text", "json"))},
 		{"lost_after", nil, "5m", duration(&c.LostAfter, time.Minute)},
@@ -174,6 +177,15 @@ func checkEndpoint(key, s string) error {
 	u, err := url.Parse(s)
 	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" {
 		return fmt.Errorf("%s is %q, which is not a URL; write it like http://127.0.0.1:4600", key, s)
+	}
+	return nil
+}
+
+// checkAdmin wants host and port. Without a host all the world could ask.
+func checkAdmin(key, s string) error {
+	host, port, err := net.SplitHostPort(s)
+	if n, wrong := strconv.ParseUint(port, 10, 16); err != nil || host == "" || wrong != nil || n == 0 && port != "0" {
+		return fmt.Errorf("%s is %q; write an address and a port, like 127.0.0.1:9092, or 0.0.0.0:9092 to let other machines ask too", key, s)
 	}
 	return nil
 }

@@ -39,6 +39,7 @@ func (c *Core) put(ctx context.Context, b journal.Batch) error {
 		return fmt.Errorf("write the journal: %w", err)
 	}
 	c.pause = 0
+	c.cfg.Meter.Wrote(b)
 	if c.OnNotice != nil && slices.ContainsFunc(b.Forwarded, func(f journal.Forwarded) bool { return notice.IsOutbox(f.Scope) }) {
 		c.OnNotice()
 	}

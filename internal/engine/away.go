@@ -29,6 +29,7 @@ func (c *Core) Pause() time.Duration {
 		c.pause = 0
 	}
 	c.failed = now
+	c.cfg.Meter.JournalFailed()
 	c.pause = min(max(2*c.pause, errorPause), longestPause)
 	return c.pause
 }

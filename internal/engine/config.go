@@ -48,6 +48,7 @@ type Config struct {
 	Why    func(context.Context, kernel.Ask) (notice.Blocker, error)
 	Log    *slog.Logger       // nil: nothing is logged
 	OnLine func(journal.Line) // called for each line of history once it is durable; nil: nobody wants it
+	Meter  Meter              // counts; nil: nobody does
 
 	leftAlone leftAlone // shared by the cores of one process
 }
@@ -60,6 +61,9 @@ func (c Config) withDefaults() Config {
 		c.Clock = time.Now
 	}
 	c.Speed, c.Me, c.Log = cmp.Or(c.Speed, 1), cmp.Or(c.Me, "ebb"), cmp.Or(c.Log, slog.New(slog.DiscardHandler))
+	if c.Meter == nil {
+		c.Meter = unmetered{}
+	}
 	if c.leftAlone == nil {
 		c.leftAlone = leftAlone{}
 	}

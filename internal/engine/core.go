@@ -352,7 +352,7 @@ func (c *Core) settleSource(v kernel.Verdict) {
 // logOpen says how many hooks are open, for how long the oldest has been, and how much was set aside: an alarm can watch it.
 func (c *Core) logOpen() {
 	if c.Works() {
-		open, oldest := c.Kernel.Oldest(c.cfg.Now())
-		c.cfg.Log.Info("hooks", "open", open, "oldest_s", int(oldest.Seconds()), "set_aside", c.aside)
+		_, oldest := c.Kernel.Oldest(c.cfg.Now())
+		c.cfg.Log.Info("hooks", "open", c.Kernel.Open(), "oldest_s", int(oldest.Seconds()), "set_aside", c.aside)
 	}
 }

@@ -48,6 +48,7 @@ type Engine struct {
 	renewed chan struct{} // the leases may have changed
 	told    chan struct{} // the outbox has something in it
 	asked   chan kernel.Ask
+	metered time.Time // when the facts were last told
 	logged  time.Time // when it last said how many hooks are open
 	workers sync.WaitGroup
 }
@@ -195,8 +196,9 @@ func (e *Engine) reload(ctx context.Context, pause time.Duration, why error) err
 	}
 }
 
-// beat sends the heartbeats that are due whatever the journal does.
+// beat sends the heartbeats that are due whatever the journal does. Each turn of the loop begins with it.
 func (e *Engine) beat(ctx context.Context) {
+	e.meter()
 	for _, r := range e.core.Beats() {
 		e.send(ctx, r, nil)
 	}

@@ -38,6 +38,7 @@ type Outbox struct {
 	now    func() time.Time // the clock of the cloud
 	log    *slog.Logger
 	routes map[string]*resting
+	meter  Meter
 }
 
 // resting is a route that has failed: how often since it last worked, and when it is tried again.
@@ -49,7 +50,7 @@ type resting struct {
 // NewOutbox returns the outbox of an Ebb.
 func NewOutbox(cfg Config) *Outbox {
 	cfg = cfg.withDefaults()
-	return &Outbox{store: cfg.Store, teller: cfg.Teller, now: cfg.Now, log: cfg.Log, routes: map[string]*resting{}}
+	return &Outbox{store: cfg.Store, teller: cfg.Teller, now: cfg.Now, log: cfg.Log, meter: cfg.Meter, routes: map[string]*resting{}}
 }
 
 // Step sends what waits for some scopes, and says when to call it again, by the clock of the cloud.
@@ -63,14 +64,23 @@ func (o *Outbox) Step(ctx context.Context, scopes []string) (again time.Time) {
 		o.log.Warn("the notices in the journal cannot be read; nobody is told meanwhile", "err", err)
 		return again
 	}
+	waits := map[string]int{}
 	for _, f := range all {
 		if ctx.Err() != nil {
 			return again
 		}
-		if at := o.send(ctx, f, messages); !at.IsZero() && at.Before(again) {
+		at := o.send(ctx, f, messages)
+		if at.IsZero() {
+			continue
+		}
+		if route, _, err := notice.Read(f); err == nil {
+			waits[route]++
+		}
+		if at.Before(again) {
 			again = at
 		}
 	}
+	o.meter.Waiting(waits)
 	return again
 }
 
@@ -111,6 +121,7 @@ func (o *Outbox) send(ctx context.Context, f journal.Forwarded, messages map[str
 	}
 	if now.Sub(f.Sent) > tellFor {
 		o.log.Error("a notice could not be sent for a day and is discarded", "route", route, "notice", plain.Text(n.Key, plain.Short), "title", n.Title)
+		o.meter.Told(route, Discarded)
 		return o.remove(ctx, f)
 	}
 	shown, err := o.tell(ctx, route, f, n, messages)
@@ -118,12 +129,15 @@ func (o *Outbox) send(ctx context.Context, f journal.Forwarded, messages map[str
 	switch {
 	case err == nil:
 		r.fails = 0
+		o.meter.Told(route, Sent)
 		return o.remove(ctx, append([]journal.Forwarded{f}, shown...)...)
 	case is:
 		o.log.Error("a notice cannot be sent and is discarded", "route", route, "notice", plain.Text(n.Key, plain.Short), "title", n.Title, "err", never)
+		o.meter.Told(route, Discarded)
 		return o.remove(ctx, f)
 	}
 	r.fails++
+	o.meter.Told(route, Failed)
 	r.again = now.Add(min(tellAgain<<min(r.fails-1, 20), tellRest))
 	if later, is := errors.AsType[*notice.Later](err); is {
 		r.again = now.Add(max(later.For, time.Second))

@@ -64,7 +64,9 @@ func (f *Function) Pass(ctx context.Context, heard []event.Message, clock bool) 
 			err = i.More(work)
 		}
 	}
+	f.cfg.Meter.Turned(i.Core.facts())
 	if isAway(err) {
+		f.cfg.Meter.JournalFailed()
 		f.keepAlive(ctx, i, heard, err)
 	}
 	return i.Settled, err

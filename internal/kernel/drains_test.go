@@ -108,8 +108,8 @@ func TestWhoIsLetGo(t *testing.T) {
 // How many are open, and how long the oldest of them has been; a drain may turn out to be older than it was taken for.
 func TestTheOldestDrain(t *testing.T) {
 	k := newKernel(t, Config{})
-	if n, oldest := k.Oldest(plus(time.Minute)); n != 0 || oldest != 0 {
-		t.Errorf("none is open: %d, %s", n, oldest)
+	if n, oldest := k.Oldest(plus(time.Minute)); len(n) != 0 || oldest != 0 {
+		t.Errorf("none is open: %v, %s", n, oldest)
 	}
 	for i := range 3 {
 		k.Hear(termination(i), t0)
@@ -117,8 +117,8 @@ func TestTheOldestDrain(t *testing.T) {
 	for i, x := range []time.Duration{time.Minute, 4 * time.Minute, 2 * time.Minute} {
 		k.sorted[i].d.Zero = plus(-x)
 	}
-	if n, oldest := k.Oldest(plus(time.Minute)); n != 3 || oldest != 5*time.Minute {
-		t.Errorf("%d, the oldest for %s, want 3 and 5m", n, oldest)
+	if n, oldest := k.Oldest(plus(time.Minute)); n["cluster/prod"] != 3 || oldest != 5*time.Minute {
+		t.Errorf("%v, the oldest for %s, want 3 and 5m", n, oldest)
 	}
 }
 

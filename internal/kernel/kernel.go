@@ -140,10 +140,12 @@ func New(cfg Config, open, ended []journal.Record) (*Kernel, error) {
 // Open is the number of open drains.
 func (k *Kernel) Open() int { return len(k.open) }
 
-// Oldest is the number of open drains and how long the oldest has been.
-func (k *Kernel) Oldest(now time.Time) (open int, oldest time.Duration) {
+// Oldest is the number of open drains, by scope, and how long the oldest has been.
+func (k *Kernel) Oldest(now time.Time) (open map[string]int, oldest time.Duration) {
+	open = map[string]int{}
 	for _, e := range k.sorted {
+		open[e.scope]++
 		oldest = max(oldest, now.Sub(e.d.Zero))
 	}
-	return len(k.open), oldest
+	return open, oldest
 }

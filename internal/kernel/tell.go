@@ -1,11 +1,13 @@
 package kernel
 
 import (
+	"encoding/json"
 	"slices"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/drain"
 	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/journal"
 	"github.com/ebbhq/ebb/internal/notice"
 )
 
@@ -76,6 +78,9 @@ func askedNext(k *Kernel, e *entry) time.Time {
 	return moved.Add(stuckAfter)
 }
 
+// StuckLine is the kind of the line that says what keeps a drain; its data has the code.
+const StuckLine = "stuck"
+
 // Blocked takes in what keeps a target from leaving. People are told of each blocker once.
 func (k *Kernel) Blocked(t fleet.Target, b notice.Blocker, now time.Time) {
 	e := k.open[t]
@@ -85,6 +90,7 @@ func (k *Kernel) Blocked(t fleet.Target, b notice.Blocker, now time.Time) {
 	e.telling.Told = append(slices.Clone(e.telling.Told), b.Code)
 	e.dirty, e.fresh = true, true
 	k.Counts["stuck"]++
-	k.line(now, e.d.Key, "stuck", b.Text)
+	code, _ := json.Marshal(map[string]string{"code": b.Code}) // a string can always be written
+	k.lines = append(k.lines, journal.Line{At: now, Key: e.d.Key, Kind: StuckLine, Text: b.Text, Data: code})
 	k.forwarded = append(k.forwarded, notice.Put(notice.IsStuck(&e.d, b, now), e.scope, k.cfg.Routes)...)
 }

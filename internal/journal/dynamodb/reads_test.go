@@ -174,7 +174,9 @@ func TestWhatOrdersTheItems(t *testing.T) {
 		t.Errorf("half past eleven in the west is of %s", got)
 	}
 	midnight := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
-	for at, want := range map[time.Time]string{midnight.Add(-time.Microsecond): "lines/2026-11-21 lines/2026-11-22", midnight: "lines/2026-11-22 lines/2026-11-22"} {
+	for at, want := range map[time.Time]string{
+		midnight.Add(-time.Microsecond): "lines/2026-11-21 lines/2026-11-22", midnight: "lines/2026-11-22 lines/2026-11-22",
+	} {
 		two := ops(part{lines: make([]placed, maxLines+1)}, at.UnixMicro(), start)
 		if got := two[0].put.plain("pk") + " " + two[1].put.plain("pk"); got != want || two[0].put.plain("sk") >= two[1].put.plain("sk") {
 			t.Errorf("two items of lines from %s on are of %s, the first %s", at, got, two[0].put.plain("sk"))

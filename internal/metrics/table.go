@@ -1,0 +1,130 @@
+// Package metrics counts what Ebb does: one table of every metric, filled from what the engine and the AWS calls tell, and shown to
+// Prometheus, as lines for CloudWatch, and on a page of the reference.
+//
+// It never decides anything and never asks AWS or the journal: what it shows is what it was told.
+package metrics
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Metric is one row of the table.
+type Metric struct {
+	Name      string
+	Type      string // counter, gauge or histogram
+	Labels    []string
+	Stability string // see the page
+	Help      string
+}
+
+// The names.
+const (
+	drainsOpen     = "ebb_drains_in_progress"
+	drainSeconds   = "ebb_drain_duration_seconds"
+	drainsEnded    = "ebb_drains_ended_total"
+	blockers       = "ebb_blockers_total"
+	calls          = "ebb_aws_calls_total"
+	oldest         = "ebb_oldest_hook_age_seconds"
+	leases         = "ebb_leases_held"
+	noticesWaiting = "ebb_notices_waiting"
+	notices        = "ebb_notices_total"
+	journalFailed  = "ebb_journal_failures_total"
+	setAside       = "ebb_set_aside_total"
+	buildInfo      = "ebb_build_info"
+)
+
+const (
+	counter   = "counter"
+	gauge     = "gauge"
+	histogram = "histogram"
+	stable    = "STABLE"
+	beta      = "BETA"
+	alpha     = "ALPHA"
+)
+
+// Table is every metric of Ebb.
+func Table() []Metric {
+	return []Metric{
+		{drainsOpen, gauge, []string{"scope"}, stable, "Drains in progress, by scope: a cluster, or a pattern of groups without one."},
+		{drainSeconds, histogram, []string{"outcome"}, stable, "How long drains took, from the time from which the deadline counts until they ended."},
+		{drainsEnded, counter, []string{"outcome"}, stable, "Drains that ended: drained, forced, host-gone and the other outcomes of the history."},
+		{blockers, counter, []string{"code"}, beta, "What was told to keep a drain from going on, by its code of ebb why; each blocker of a drain once."},
+		{
+			calls, counter, []string{"service", "operation", "outcome"}, beta,
+			"AWS calls: ok, or the class of the failure, which is throttled, denied, conflict, invalid, gone or unknown.",
+		},
+		{oldest, gauge, nil, stable, "Age of the oldest hook that is not answered, by the time from which its deadline counts; 0 without one."},
+		{leases, gauge, nil, beta, "Leases under which this Ebb works; 0 while it stands by."},
+		{noticesWaiting, gauge, []string{"route"}, beta, "Notices that wait in the journal for their receiver, when the outbox was last read."},
+		{
+			notices, counter, []string{"route", "outcome"}, beta,
+			"Attempts to send a notice: sent, failed (it is tried again) or discarded.",
+		},
+		{journalFailed, counter, nil, beta, "How often the journal could not be read or written, or another Ebb had written it meanwhile."},
+		{setAside, counter, nil, beta, "What the journal refused for good and Ebb set aside; ebb status lists it."},
+		{buildInfo, gauge, []string{"version"}, alpha, "1, with the version of this Ebb."},
+	}
+}
+
+// Page is the page of the reference, docs/reference/metrics.md.
+func Page() string {
+	var b strings.Builder
+	b.WriteString(`# Metrics
+
+<!-- Written by: go test ./internal/metrics -run TestPage -update. Change internal/metrics/table.go. -->
+
+` + "`ebb serve --admin 127.0.0.1:9092`" + ` (` + "`admin`" + ` in the configuration, ` + "`EBB_ADMIN`" + `) answers there, and nowhere without it:
+
+| path | answers |
+|---|---|
+| ` + "`/metrics`" + ` | the metrics below, for Prometheus |
+| ` + "`/livez`" + ` | 200 if the loop has turned within a minute, else 503: restart it |
+| ` + "`/readyz`" + ` | 200 once the journal was read and the leases are known, else 503. An Ebb that stands by is ready too, and says so |
+
+Nothing there asks for a password, changes anything or holds a secret, but scopes and routes are named. Give an address other than the
+loopback only where the network lets nobody else in.
+
+STABLE: name, labels and meaning stay until a major version. BETA: they may change in a minor version, and the changelog says so. ALPHA:
+they may change or go at any time.
+
+Of several Ebbs with one journal, one works for a scope: add up over all. Counters begin at 0 with each process.
+
+| metric | type | labels | stability | meaning |
+|---|---|---|---|---|
+`)
+	for _, m := range Table() {
+		labels := "–"
+		if len(m.Labels) > 0 {
+			labels = "`" + strings.Join(m.Labels, "`, `") + "`"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", m.Name, m.Type, labels, m.Stability, m.Help)
+	}
+	b.WriteString(`
+## CloudWatch
+
+With ` + "`metrics: emf`" + ` in the configuration Ebb writes lines in CloudWatch's embedded metric format to standard output: ` +
+		"`ebb serve`" + `
+one a minute, ` + "`ebb lambda`" + ` one for each pass. CloudWatch Logs makes metrics of them, in the namespace ` + "`" + namespace + "`" + ` with
+the dimension ` + "`hook`" + `, the name of the hook that Ebb answers. Ask for the Sum of a counter, which holds what was added since the line
+before, and for the Maximum of a gauge. They are BETA.
+
+| metric | unit | counts |
+|---|---|---|
+`)
+	for _, s := range emf() {
+		of := "`" + s.of + "`, over all labels"
+		if s.label != "" {
+			of = fmt.Sprintf("`%s` with the %s %s", s.of, s.label, s.value)
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", s.name, s.unit, of)
+	}
+	fmt.Fprintf(&b, "\nA line holds the durations of up to %d drains.\n", mostValues)
+	b.WriteString(`
+## Dashboards
+
+dashboards/grafana.json is for Grafana with Prometheus (Dashboards, New, Import). dashboards/cloudwatch.json is for CloudWatch; write your
+Region and hook into it, and then: aws cloudwatch put-dashboard --dashboard-name ebb --dashboard-body file://dashboards/cloudwatch.json
+`)
+	return b.String()
+}
