@@ -65,8 +65,8 @@ type Slot struct {
 	Limit    int       // may
 	Paused   string    // none may begin: who has said so, and until when, for people; empty: nobody has
 	Until    time.Time // the pause lasts
-	Excluded bool      // the group has the tag fleet.ExcludeTag: Ebb does not drain its instances
-	Unread   bool      // the tags of the group have not been read yet
+	Excluded bool      // the group has the tag fleet.ExcludeTag, or had it when an earlier kernel saw it: Ebb does not drain its instances
+	Unread   bool      // the tags of the group have not been read yet by this kernel
 }
 
 // Line is one line for the journal.

@@ -16,8 +16,8 @@ func excluded(c *decider) bool {
 	if d.Admitted {
 		return false
 	}
-	switch {
-	case c.seen.Slot().Excluded:
+	switch slot := c.seen.Slot(); {
+	case slot.Excluded && !slot.Unread:
 		c.note("excluded", "Ebb does not drain %s: group %s has the tag %s=true", d.Target.ID, d.Group, fleet.ExcludeTag)
 		c.close(Excluded, "group "+d.Group+" has the tag "+fleet.ExcludeTag+"=true", nil)
 		return true
@@ -34,6 +34,9 @@ func tagsUnread(c *decider) bool { return c.seen.Slot().Unread && c.now.Sub(c.d(
 // tooSoon reports whether a heartbeat can wait for the tags of the group: the first look at them is mostly under way.
 func tooSoon(c *decider) bool {
 	soon := c.d().Heard.Add(15 * time.Second)
+	if c.seen.Slot().Excluded { // it was, when the tags were last read
+		soon = c.d().Heard.Add(tagsFor)
+	}
 	if c.d().Admitted || !tagsUnread(c) || !c.now.Before(soon) {
 		return false
 	}

@@ -76,6 +76,7 @@ func (c *Core) Load(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, journalTimeout)
 	defer cancel()
 	cfg, onePass := c.cfg.Kernel, c.cfg.Kernel.OnePass
+	cfg.Excluded = c.excluded
 	cfg.Held = c.Leases.Held() // before the journal is read: from here on nobody else writes of these scopes
 	var open []journal.Record
 	var err error

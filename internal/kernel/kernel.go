@@ -11,6 +11,7 @@ package kernel
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -41,6 +42,7 @@ type Config struct {
 	Held         map[string]journal.Lease // the leases under which it works, by scope; nil: it works for every scope, under none
 	Skew         time.Duration            // how far the clock of whoever wrote the journal may differ from this one
 	Routes       []notice.Route           // to people; none: nobody is told anything
+	Excluded     map[string]bool          // groups that an operator had excluded when an earlier kernel last saw them
 
 	// OnePass: the kernel runs one invocation and is started again within Tick. The driver must return all results before it calls Next
 	// again, and stops when there are no requests and none is due within Moment. What the next pass has to know goes into the journal, and no
@@ -120,6 +122,7 @@ func New(cfg Config, open, ended []journal.Record) (*Kernel, error) {
 	all := &drains{open: map[fleet.Target]*entry{}, recent: map[fleet.Target]*history{}, newer: map[string]*UnknownRecord{}, aside: map[string]bool{}}
 	k.observer = newObserver(all, &log{Counts: map[string]int{}}, &k.cfg)
 	k.view.k = k
+	maps.Copy(k.excluded, cfg.Excluded)
 	for _, r := range slices.Backward(ended) {
 		if d, err := Read(r); err == nil {
 			k.remember(&d)

@@ -53,6 +53,7 @@ func (k *Kernel) decide(e *entry, now time.Time, out *Output) []batch {
 		e.running, e.stopped = drain.Lists{}, drain.Lists{} // they were of another registration
 	}
 	moves(k, e, &dec.Drain, now)
+	began := !e.d.Admitted && dec.Drain.Admitted
 	e.d, e.wants, e.wake, e.waiting, e.dirty = dec.Drain, k.wants(e.wants, dec.Want, e.man.Policy, now), dec.Wake, dec.Waiting, false
 	if state := k.passState(e); !state.same(e.state) {
 		e.state, changed = state, true
@@ -61,7 +62,7 @@ func (k *Kernel) decide(e *entry, now time.Time, out *Output) []batch {
 		k.line(now, e.d.Key, n.Kind, n.Text)
 	}
 	if changed {
-		notify(k, e, now)
+		notify(k, e, began, now)
 		out.Batch.Records = append(out.Batch.Records, k.record(e))
 	}
 	acts := make([]batch, len(dec.Do))

@@ -31,12 +31,12 @@ type telling struct {
 }
 
 // notify puts into the outbox what people are told of a record that is about to be written, in the same batch.
-func notify(k *Kernel, e *entry, now time.Time) {
+func notify(k *Kernel, e *entry, began bool, now time.Time) {
 	if len(k.cfg.Routes) == 0 {
 		return
 	}
 	deadline := drain.Deadline(e.d, k.hook(e.d.Group), e.man.Policy)
-	for _, n := range notice.Of(&e.d, e.rev == 0, deadline, now) {
+	for _, n := range notice.Of(&e.d, began, deadline, now) {
 		k.forwarded = append(k.forwarded, notice.Put(n, e.scope, k.cfg.Routes)...)
 	}
 }

@@ -76,15 +76,15 @@ const (
 	longFix   = 2000
 )
 
-// Of are the notices that follow from what a drain has become: first is true in the first decision about it. Of a drain that is only
-// observed people are told nothing.
-func Of(d *drain.Drain, first bool, deadline, now time.Time) []Notice {
+// Of are the notices that follow from what a drain has become; began: it has begun with this decision, in a group that is not excluded. Of a
+// drain that is only observed people are told nothing.
+func Of(d *drain.Drain, began bool, deadline, now time.Time) []Notice {
 	switch {
 	case d.Observed:
 		return nil
 	case !d.Open():
 		return []Notice{ended(d)}
-	case first:
+	case began:
 		return []Notice{started(d, deadline, now)}
 	}
 	return nil

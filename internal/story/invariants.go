@@ -102,13 +102,20 @@ func (p *past) slot(w *wait) time.Time {
 	return w.leaving
 }
 
+// slow reports whether calls of AWS were slow in some time.
+func (p *past) slow(from, to time.Time) bool {
+	return slices.ContainsFunc(p.Slow, func(f Fault) bool {
+		return p.Start.Add(f.From).Before(to) && (f.Until == 0 || p.Start.Add(f.Until).After(from))
+	})
+}
+
 // reachable is a target in use of a live task whose host was cut off at its deadline. It is no fault of an Ebb that tried, that could not
-// try because calls failed, or that was not there.
+// try because calls failed or took long, or that was not there.
 func (p *past) reachable(w *wait) string {
 	const while = 3 * time.Minute
 	h, from := w.host, w.closed.Add(-while)
 	if w.closed.Before(p.deadline(w).Add(-p.Ebb.Skew)) || h.machine != "" && h.machine != "running" || p.tried.After(from) || p.failed.After(from) ||
-		!p.upAll(from, w.closed) {
+		!p.upAll(from, w.closed) || p.slow(from, w.closed) {
 		return ""
 	}
 	g, _ := p.Ebb.group(w.group)

@@ -24,6 +24,7 @@ type Evidence struct {
 	Heartbeat map[string]time.Duration // timeout of the hook that Ebb owns, by group
 	Excluded  map[string]bool          // groups with the tag that excludes them
 	Away      []Fault                  // those that took the journal away, with From and Until
+	Slow      []Fault                  // those that made calls of AWS slow, with From and Until
 	Names     map[string]string        // what people call an instance; where there is none it is its id
 
 	Pauses []Pause // of Ebb by an operator

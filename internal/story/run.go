@@ -290,10 +290,12 @@ func (r *run) evidence(ended, open []drain.Drain) Evidence {
 			}
 		}
 	}
-	away := slices.DeleteFunc(slices.Clone(r.s.Faults), func(f Fault) bool { return f.Op != "journal" || f.How != "away" })
+	faults := func(op, how string) []Fault {
+		return slices.DeleteFunc(slices.Clone(r.s.Faults), func(f Fault) bool { return f.Op != op || f.How != how })
+	}
 	return Evidence{
 		Ebb: r.s.Ebb, Record: r.w.Record(), Ended: ended, Open: open, Messages: r.messages, Names: r.names,
-		Heartbeat: heartbeat, Excluded: excluded, Away: away, Pauses: r.pauses,
+		Heartbeat: heartbeat, Excluded: excluded, Away: faults("journal", "away"), Slow: faults("calls", "slow"), Pauses: r.pauses,
 		Start: r.start, End: r.w.Now(), LastFault: r.lastFault,
 		Running: r.fn != nil || slices.ContainsFunc(r.ebbs, func(e *ebb) bool { return e.loaded() && e.core.Works() }),
 	}
