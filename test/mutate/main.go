@@ -63,7 +63,7 @@ var targets = []target{
 	{pkg: "internal/journal"},
 	{pkg: "internal/journal/memory"},
 	{pkg: "internal/journal/sqlite"},
-	{pkg: "internal/journal/dynamodb", tags: "dynamodb", least: 80},
+	{pkg: "internal/journal/dynamodb", tags: "dynamodb"},
 	{pkg: "internal/source/sqs"},
 	{pkg: "internal/source/lambda"},
 	{pkg: "internal/cloud", also: stories},
