@@ -60,7 +60,7 @@ SEEDED = [
      "\tman.Policy.Skew, man.Policy.Observe = k.cfg.Skew, false\n"),
     ("a pause is forgotten when another Ebb takes over", "internal/kernel/kernel.go", "\tk.SetPauses(open)\n", ""),
     ("a pause that comes while Ebb runs is not heard", "internal/engine/core.go", "\tc.Kernel.SetPauses(open)\n", "\t_ = open\n"),
-    ("a group that is excluded is drained", "internal/drain/exclude.go", "\tcase c.seen.Slot().Excluded:\n", "\tcase false:\n"),
+    ("a group that is excluded is drained", "internal/drain/exclude.go", "\tcase slot.Excluded && !slot.Unread:\n", "\tcase false && slot.Unread:\n"),
     ("one less than may is let go", "internal/drain/steps.go", "t.Leave < t.Limit:", "t.Leave == 0 || t.Leave+1 < t.Limit:"),
     ("a share is taken of more than a group has", "internal/kernel/saw.go", "o.groups[g.Name] = len(g.Instances)", "o.groups[g.Name] = max(6, len(g.Instances))"),
     ("a list of the cluster with tasks on two hosts counts for one of them only", "internal/kernel/listing.go",
