@@ -200,3 +200,58 @@ func heldForTwoThirds(t *testing.T, k *Keeper) {
 		t.Errorf("nothing is held, but until %s", got)
 	}
 }
+
+// What is held is compared with what a kernel works under: each with its fence, as long as it is certain.
+func TestHolds(t *testing.T) {
+	under := func(fence int64, scopes ...string) map[string]journal.Lease {
+		some := map[string]journal.Lease{}
+		for _, s := range scopes {
+			some[s] = journal.Lease{Scope: s, Fence: fence}
+		}
+		return some
+	}
+	for _, tt := range []struct {
+		name      string
+		some      map[string]journal.Lease
+		second    float64
+		all, more bool
+	}{
+		{"the same", under(1, "a", "b"), 6, true, false},
+		{"one of them", under(1, "a"), 6, true, true},
+		{"none", nil, 6, true, true},
+		{"one more than is held", under(1, "a", "b", "c"), 6, false, false},
+		{"another", under(1, "c"), 6, false, true},
+		{"under another fence", under(2, "a", "b"), 6, false, true},
+		{"the first is not certain any more", under(1, "a", "b"), 7, false, false},
+		{"only the other is asked for", under(1, "b"), 7, true, false},
+		{"none is certain any more", under(1, "b"), 9, false, false},
+	} {
+		k := holding(map[string]float64{"a": 0, "b": 2})
+		if all, more := k.Holds(tt.some, at(tt.second)); all != tt.all || more != tt.more {
+			t.Errorf("%s: all %t, more %t", tt.name, all, more)
+		}
+	}
+	k := holding(map[string]float64{"a": 0, "b": 2})
+	for second, want := range map[float64]time.Time{6: at(0).Add(20 * time.Second / 3), 7: at(2).Add(20 * time.Second / 3), 9: {}} {
+		if got := k.Until(at(second)); !got.Equal(want) {
+			t.Errorf("at %v s: certain until %s, want %s", second, got, want)
+		}
+	}
+}
+
+// Elsewhere is what another Ebb holds and has not given up or lost.
+func TestElsewhere(t *testing.T) {
+	k := New("x", []string{"mine", "theirs", "free", "old"}, Serve())
+	lease := func(scope, holder string, ago time.Duration) journal.Lease {
+		return journal.Lease{Scope: scope, Holder: holder, Fence: 1, Beat: 1, For: 10 * time.Second, At: start.Add(-ago)}
+	}
+	k.Read([]journal.Lease{lease("mine", "x", 0), lease("theirs", "y", 0), lease("free", "", 0), lease("old", "y", time.Hour)}, start)
+	for scope, want := range map[string]bool{"mine": false, "theirs": true, "free": false, "old": false, "unknown": false} {
+		if got := k.Elsewhere(scope, at(1)); got != want {
+			t.Errorf("%s is held elsewhere: %t", scope, got)
+		}
+	}
+	if k.Elsewhere("theirs", at(11)) {
+		t.Error("a lease that has run out is held elsewhere")
+	}
+}
