@@ -29,6 +29,10 @@ func TestExcluded(t *testing.T) {
 			fresh(s)
 			s.d.Zero, s.d.Heard, s.o.Turn.Unread = t0.Add(-10*time.Minute), s.now.Add(-15*time.Second), true
 		}, do: "heartbeat", waiting: "to read the tags of the group"},
+		{name: "nor then, where an earlier kernel saw the tag", set: func(s *scene) {
+			fresh(s)
+			s.d.Zero, s.d.Heard, s.o.Turn.Unread, s.o.Turn.Excluded = t0.Add(-10*time.Minute), s.now.Add(-59*time.Second), true, true
+		}, waiting: "to read the tags of the group"},
 		{name: "nor is a host answered that another drainer has drained", set: func(s *scene) { s.d.Heard, s.o.Turn.Unread = s.now, true },
 			waiting: "to read the tags of the group"},
 		{name: "but not for ever", set: func(s *scene) { fresh(s); s.d.Heard, s.o.Turn.Unread = s.now.Add(-tagsFor), true }, do: "set-draining",
