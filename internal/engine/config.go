@@ -70,6 +70,15 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
+// blocker asks Why; false: the answer is not known, and the log says so.
+func (c Config) blocker(ctx context.Context, a kernel.Ask) (notice.Blocker, bool) {
+	b, err := c.Why(ctx, a)
+	if err != nil {
+		c.Log.Warn("could not find out why an instance does not leave; no notice is sent about it", "instance", a.Target.ID, "err", err)
+	}
+	return b, err == nil
+}
+
 // CarryOut sends one request to the cloud and waits for what comes of it.
 func CarryOut(ctx context.Context, c Cloud, r plan.Request, started time.Time) plan.Done {
 	done := plan.Done{Request: r, Started: started}

@@ -332,9 +332,8 @@ func (e *Engine) answer(ctx context.Context) {
 			return
 		case a = <-e.asked:
 		}
-		b, err := e.cfg.Why(ctx, a)
-		if err != nil {
-			e.cfg.Log.Warn("it cannot be said what keeps an instance; people are not told", "instance", a.Target.ID, "err", err)
+		b, ok := e.cfg.blocker(ctx, a)
+		if !ok {
 			continue
 		}
 		select {

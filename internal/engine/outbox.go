@@ -171,7 +171,7 @@ func (o *Outbox) tell(
 	return nil, nil
 }
 
-// remove removes a notice that needs not be sent any more, and what belongs to it. If that fails, it is sent again.
+// remove removes a notice from the outbox, and what belongs to it. If that fails, the notice is sent again.
 func (o *Outbox) remove(ctx context.Context, all ...journal.Forwarded) time.Time {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), journalTimeout)
 	defer cancel()

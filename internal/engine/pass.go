@@ -240,12 +240,9 @@ func (i *Invocation) answer(ctx context.Context) error {
 		return nil
 	}
 	for _, a := range asked[:min(len(asked), mostAnswers)] {
-		b, err := i.Core.cfg.Why(ctx, a)
-		if err != nil {
-			i.Core.cfg.Log.Warn("it cannot be said what keeps an instance; people are not told", "instance", a.Target.ID, "err", err)
-			continue
+		if b, ok := i.Core.cfg.blocker(ctx, a); ok {
+			i.Core.Blocked(a.Target, b)
 		}
-		i.Core.Blocked(a.Target, b)
 	}
 	_, err := i.Core.decide(ctx, nil) // what it wants done now, the next pass wants too
 	if errors.Is(err, ErrLeases) {

@@ -11,7 +11,7 @@ import (
 	"github.com/ebbhq/ebb/internal/notice"
 )
 
-// A drain that came no further for stuckAfter is asked about, and as long as it does not, every stuckAgain: the answer costs some ten calls.
+// The kernel asks about a drain that has made no progress for stuckAfter, and again every stuckAgain. Each answer costs about ten calls.
 const (
 	stuckAfter = 10 * time.Minute
 	stuckAgain = 30 * time.Minute
