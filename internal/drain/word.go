@@ -102,7 +102,7 @@ func part(c *decider, o Outcome, reason string, cut []string) {
 		c.close(o, reason+"; Auto Scaling terminates it", cut)
 	case seen && i.Is == fleet.Absent:
 		c.close(o, reason+"; it is in no Auto Scaling group, so nothing terminates it", cut)
-	case try.Class == plan.Invalid && try.Fails >= terminateFor:
+	case (try.Class == plan.Invalid || try.Class == plan.Denied) && try.Fails >= terminateFor:
 		c.close(o, reason+"; Auto Scaling refuses to terminate it: "+try.Message, cut)
 	case !seen:
 		c.lookAtGroup(0)

@@ -22,7 +22,8 @@ type past struct {
 	key   string
 	token string
 	ended time.Time
-	word  fleet.Word // an operator's, if nothing but it let the instance leave
+	word  fleet.Word // an operator's
+	held  bool       // by a hook
 }
 
 // remember adds a drain that has just ended. After one that ended because its instance was not leaving or not in its group, or that returned
@@ -33,11 +34,7 @@ func (k *Kernel) remember(d *drain.Drain) {
 		h = &history{}
 		k.recent[d.Target] = h
 	}
-	p := past{key: d.Key, token: d.Token, ended: d.Ended}
-	if d.Hook == "" {
-		p.word = d.Word
-	}
-	h.drains = append(h.drains, p)
+	h.drains = append(h.drains, past{key: d.Key, token: d.Token, ended: d.Ended, word: d.Word, held: d.Hook != ""})
 	h.over = d.WarmPool || d.Hook == "" || !d.MissingSince.IsZero() ||
 		d.Final != nil && (d.Final.Outcome == drain.NotLeaving || d.Final.Outcome == drain.Unreadable)
 }
@@ -55,8 +52,8 @@ func (h *history) late(e event.Event) (key string, late bool) {
 		return "", false
 	}
 	for _, p := range slices.Backward(h.drains) {
-		if p.word != (fleet.Word{}) {
-			continue // no hook held the instance
+		if !p.held {
+			continue
 		}
 		if e.Token == p.token || e.Token == "" || !e.Time.IsZero() && e.Time.Before(p.ended) {
 			return p.key, true

@@ -62,6 +62,7 @@ func Judge(e Evidence) []Violation {
 	}
 	p.queues(p.End)
 	p.answeredInTime()
+	p.obeyed()
 	p.endedWell()
 	return p.bad
 }

@@ -1,0 +1,122 @@
+package story
+
+import (
+	"cmp"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/journal"
+	"github.com/ebbhq/ebb/internal/kernel"
+	"github.com/ebbhq/ebb/internal/sim/core"
+	"github.com/ebbhq/ebb/internal/sim/ecs"
+)
+
+// What the judge reads in the world's record of an operator's word.
+const (
+	wordSaid   = "word"
+	wordUnsaid = "word taken back"
+)
+
+// say puts an operator's word on a host, as ebb drain does: For is how long it may take, Result what becomes of it then, and End what
+// becomes of it once it is drained. With a scope it also says so to whoever works for that.
+func say(r *run, s Step) error {
+	ci, now := r.container(s), r.w.Now()
+	w := fleet.Word{
+		Deadline: now.Add(cmp.Or(s.For, time.Hour)).Truncate(time.Second), Late: fleet.Late(cmp.Or(s.Result, string(fleet.LateLeave))),
+		End: fleet.End(cmp.Or(s.End, string(fleet.EndKeep))), Reason: "story",
+	}
+	r.cover["word"]++
+	r.said = now
+	r.w.Log(core.Entry{Kind: core.EntryNote, Instance: r.host(s.Host), To: wordSaid, Text: w.String()})
+	err := r.w.PutAttributes(clusterOf(ci), []ecs.Attribute{{Name: fleet.WordAttribute, Value: w.String(), Target: ci}})
+	if err != nil || s.Scope == "" {
+		return err
+	}
+	return r.write(func([]journal.Record) journal.Batch {
+		remark := kernel.Remark{Instance: fleet.InstanceID(r.host(s.Host)), By: "operator@story", Message: s.Body}
+		return journal.Batch{Forwarded: []journal.Forwarded{remark.Say(s.Scope, now)}}
+	})
+}
+
+// unsay takes an operator's word back, as ebb cancel does.
+func unsay(r *run, s Step) error {
+	ci := r.container(s)
+	r.cover["word taken back"]++
+	r.said = r.w.Now()
+	r.w.Log(core.Entry{Kind: core.EntryNote, Instance: r.host(s.Host), To: wordUnsaid})
+	if err := r.w.DeleteAttributes(clusterOf(ci), []ecs.Attribute{{Name: fleet.WordAttribute, Target: ci}}); err != nil {
+		return err
+	}
+	return setState(r, s, "ACTIVE")
+}
+
+// said is what the record says of operators' words about a host.
+type said struct {
+	word  fleet.Word
+	at    time.Time // when it was said last; zero: never
+	until time.Time // when it was taken back; zero: it stands
+}
+
+// words follows operators' words.
+func (p *past) words(e core.Entry) {
+	h := p.host(e.Instance)
+	switch e.To {
+	case wordSaid:
+		h.said.word, _ = fleet.ParseWord(e.Text)
+		h.said.at, h.said.until = e.At, time.Time{}
+	case wordUnsaid:
+		if h.said.until.IsZero() {
+			h.said.until = e.At
+		}
+	}
+}
+
+// mayTouch reports whether Ebb may do something to a host: it has come to wait in Ebb's hook, or an operator's word stands on it. What was
+// on its way when the word was taken back may still come, and reads lag behind.
+func (p *past) mayTouch(h *hostPast, at time.Time) bool {
+	stands := !h.said.at.IsZero() && (h.said.until.IsZero() || at.Sub(h.said.until) < 30*time.Second+p.handOver())
+	return h.ours || stands
+}
+
+// terminated is invariant 15, at the moment Ebb lets Auto Scaling terminate a host: an operator has asked for that, and its tasks have
+// stopped, or the operator's deadline is over.
+func (p *past) terminated(e core.Entry) {
+	h := p.host(e.Instance)
+	w := h.said.word
+	if !p.mayTouch(h, e.At) || w.End == fleet.EndKeep || h.said.at.IsZero() {
+		p.blame(15, "Ebb let %s be terminated, which nobody has asked for", p.name(e.Instance))
+		return
+	}
+	if w.Late == fleet.LateTerminate && !e.At.Before(w.Deadline.Add(-p.Ebb.Skew)) || h.machine != "running" {
+		return
+	}
+	for _, t := range h.tasks {
+		if t.live && !t.daemon && !(h.status == "ACTIVE" && e.At.Sub(h.changed) < time.Minute) {
+			p.blame(15, "Ebb let %s be terminated although task %s had not stopped", p.name(e.Instance), t.id)
+			return
+		}
+	}
+}
+
+// obeyed is the other half of invariant 15, at the end: a word that stands long after its deadline has its drain in the journal.
+func (p *past) obeyed() {
+	const seldom = 12 * time.Minute // one who is busy looks every ten
+	for id, h := range p.hosts {    //ebb:any-order each by itself
+		s := h.said
+		if s.at.IsZero() || !s.until.IsZero() || h.ours || h.letGo || !h.gone.IsZero() || s.word.Deadline.Sub(s.at) < seldom+p.slack() {
+			continue
+		}
+		from := p.calm(s.at)
+		by := from.Add(seldom + p.slack())
+		if by.After(s.word.Deadline) || by.After(p.End) || !p.upAll(from, by) || h.status == "INACTIVE" || len(h.registered) != 1 {
+			continue
+		}
+		known := false
+		for _, d := range p.drains {
+			known = known || d.Target.ID == id && d.Word != (fleet.Word{})
+		}
+		if !known {
+			p.blame(15, "the operator's word about %s, of %s, was not obeyed", p.name(id), s.at.Sub(p.Start).Round(time.Second))
+		}
+	}
+}
