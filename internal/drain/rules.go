@@ -186,7 +186,7 @@ func deadline(c *decider) bool {
 	if c.d().held() && (!c.instance.Value.State.Waiting() || doubtful(c)) {
 		return false // there is no hook to answer, or the deadline may be a false one
 	}
-	if notSeen(c) || overdue(c) {
+	if notSeen(c) || heard(c) || overdue(c) {
 		return true
 	}
 	if !outAtTheEnd(c) {

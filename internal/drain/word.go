@@ -58,7 +58,37 @@ func overdue(c *decider) bool {
 	if !d.asked() || d.Word.Late != fleet.LateLeave {
 		return false
 	}
-	live := c.liveTasks()
+	return c.leaveAsItIs("")
+}
+
+// fresh reports whether the word has been looked at since a time: an operator may have changed it. While it has not, a look is asked for.
+func (c *decider) fresh(since time.Time) bool {
+	if c.container.Is != fleet.Unknown && c.container.At.After(since) {
+		return true
+	}
+	c.out.Waiting = "to see whether the operator's word still stands"
+	c.wantAt(c.d().registered(plan.ContainerInstances), c.now)
+	return false
+}
+
+// unheard is for how long at most a look at the word is waited for once the operator's deadline is over.
+const unheard = 2 * time.Minute
+
+// heard waits at the operator's deadline until the word has been looked at once more. What cannot be read is not done.
+func heard(c *decider) bool {
+	d := c.d()
+	if !d.asked() || c.fresh(d.Word.Deadline) {
+		return false
+	}
+	if over := d.Word.Deadline.Add(unheard); c.now.Before(over) {
+		c.wake(over)
+		return true
+	}
+	return c.leaveAsItIs("whether the operator's word still stands could not be seen" + c.trouble(plan.ContainerInstances) + "; ")
+}
+
+func (c *decider) leaveAsItIs(why string) bool {
+	d, live := c.d(), c.liveTasks()
 	what := "it stays DRAINING"
 	if d.DrainingSince.IsZero() {
 		what = "it was not set DRAINING"
@@ -70,7 +100,7 @@ func overdue(c *decider) bool {
 	if w := unseen(c); w != "" {
 		left = w
 	}
-	c.close(Overdue, fmt.Sprintf("the operator's deadline, %s, is over; %s; %s", d.Word.Deadline.Format("15:04:05 UTC"), what, left), nil)
+	c.close(Overdue, fmt.Sprintf("the operator's deadline, %s, is over; %s%s; %s", d.Word.Deadline.Format("15:04:05 UTC"), why, what, left), nil)
 	return true
 }
 
@@ -101,11 +131,12 @@ func part(c *decider, o Outcome, reason string, cut []string) {
 	case !try.OK.IsZero(), seen && i.Is == fleet.Seen && !staying(i.Value.State):
 		c.close(o, reason+"; Auto Scaling terminates it", cut)
 	case seen && i.Is == fleet.Absent:
-		c.close(o, reason+"; it is in no Auto Scaling group, so nothing terminates it", cut)
+		c.close(o, reason+"; "+NotTerminated+": it is in no Auto Scaling group", cut)
 	case (try.Class == plan.Invalid || try.Class == plan.Denied) && try.Fails >= terminateFor:
-		c.close(o, reason+"; Auto Scaling refuses to terminate it: "+try.Message, cut)
+		c.close(o, reason+"; "+NotTerminated+": "+try.Message, cut)
 	case !seen:
 		c.lookAtGroup(0)
+	case !c.fresh(d.Intent.At):
 	case c.ready(plan.Terminate):
 		c.do(plan.Action{
 			Kind: plan.Terminate, Why: "an operator has asked for it",
@@ -113,6 +144,9 @@ func part(c *decider, o Outcome, reason string, cut []string) {
 		})
 	}
 }
+
+// NotTerminated is part of the reason of a drain whose host was to be terminated, and was not.
+const NotTerminated = "Auto Scaling does not terminate it"
 
 // terminateFor is how many times in a row Auto Scaling must refuse to terminate an instance before that is believed.
 const terminateFor = 3

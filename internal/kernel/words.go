@@ -22,6 +22,7 @@ const WordID = "word"
 // Remark is what an operator says to a word for people: an attribute has no room for it.
 type Remark struct {
 	Instance fleet.InstanceID `json:"instance"`
+	Cluster  string           `json:"cluster"`
 	By       string           `json:"by"` // user@host
 	Message  string           `json:"message,omitempty"`
 }
@@ -49,26 +50,30 @@ const (
 // said is what is known of operators' words.
 type said struct {
 	looked  map[string]time.Time // by cluster: when they were last looked for with success
-	now     map[string]bool      // clusters to look at now
-	found   map[fleet.Target]fleet.ContainerInstance
+	now     map[string]string    // clusters to look at now, and the scope in which that was said
+	found   map[fleet.Target]wordOn
 	remarks map[fleet.InstanceID]Remark
 	bad     map[fleet.InstanceID]string // what stands there and is none, as it was last told of
 }
 
+// wordOn is a container instance on which a word stands, and the scope in which it is obeyed.
+type wordOn struct {
+	fleet.ContainerInstance
+	scope string
+}
+
 func newSaid() said {
 	return said{
-		looked: map[string]time.Time{}, now: map[string]bool{}, found: map[fleet.Target]fleet.ContainerInstance{},
+		looked: map[string]time.Time{}, now: map[string]string{}, found: map[fleet.Target]wordOn{},
 		remarks: map[fleet.InstanceID]Remark{}, bad: map[fleet.InstanceID]string{},
 	}
 }
 
 // HearWord takes in that an operator's word has changed.
 func (k *Kernel) HearWord(f journal.Forwarded) {
-	if cluster, ok := strings.CutPrefix(f.Scope, "cluster/"); ok {
-		k.said.now[cluster] = true
-	}
 	var r Remark
-	if json.Unmarshal([]byte(f.Body), &r) == nil && r.Instance != "" {
+	if json.Unmarshal([]byte(f.Body), &r) == nil && r.Instance != "" && r.Cluster != "" {
+		k.said.now[r.Cluster] = f.Scope
 		r.By, r.Message = plain.Text(r.By, 100), plain.Text(r.Message, 200)
 		k.said.remarks[r.Instance] = r
 	}
@@ -84,6 +89,11 @@ func (o *observer) wordClusters() []string {
 	for _, m := range o.cfg.Groups {
 		if m.Cluster != "" && o.cfg.mine(m.Scope()) && !slices.Contains(all, m.Cluster) {
 			all = append(all, m.Cluster)
+		}
+	}
+	for _, cluster := range slices.Sorted(maps.Keys(o.said.now)) { // of groups that are configured without a cluster
+		if !slices.Contains(all, cluster) {
+			all = append(all, cluster)
 		}
 	}
 	return all
@@ -102,7 +112,7 @@ func (o *observer) wordsDue(cluster string, now time.Time) time.Time {
 	switch {
 	case a.flying:
 		return now.Add(time.Hour) // its result wakes the kernel
-	case o.said.now[cluster]:
+	case o.said.now[cluster] != "":
 		due = now
 	case len(o.sorted) > 0 && o.said.looked[cluster].IsZero():
 		due = cmp.Or(o.began, now).Add(wordsBusy)
@@ -127,11 +137,12 @@ func (o *observer) wordLooks(now time.Time) []dueLook {
 // sawWords takes in where operators' words stand. Who drains already sees that by itself.
 func sawWords(o *observer, a answer) {
 	o.said.looked[a.In] = a.Started
+	scope := cmp.Or(o.said.now[a.In], "cluster/"+a.In)
 	delete(o.said.now, a.In)
 	for _, ci := range a.Result.View.ContainerInstances {
 		switch {
 		case ci.Word != fleet.Word{}:
-			o.said.found[fleet.HostTarget(ci.Instance)] = ci
+			o.said.found[fleet.HostTarget(ci.Instance)] = wordOn{ci, scope}
 		case ci.BadWord != "" && o.said.bad[ci.Instance] != ci.BadWord:
 			o.said.bad[ci.Instance] = ci.BadWord
 			o.line(a.now, "", "failed", "the attribute "+fleet.WordAttribute+" of "+ci.ARN.Name()+" in cluster "+ci.Cluster+
@@ -187,15 +198,15 @@ func ByWord(ci fleet.ContainerInstance, now time.Time) journal.Record {
 }
 
 // begunByWord opens the drain that an operator asks for. Group is that of the instance, if a sweep has found it in a managed one.
-func (k *Kernel) begunByWord(ci fleet.ContainerInstance, group string, now time.Time) {
+func (k *Kernel) begunByWord(ci wordOn, group string, now time.Time) {
 	man, ok := k.cfg.managed(group)
-	if !ok || man.Cluster != ci.Cluster {
+	if !ok || man.Scope() != ci.scope {
 		group, man = "", k.unmanaged("", ci.Cluster)
 	}
 	man.Policy.Skew = k.cfg.Skew
-	d := byWord(ci, group, now)
+	d := byWord(ci.ContainerInstance, group, now)
 	d.Key = k.recent[d.Target].unused(d.Key)
-	k.begun(&entry{d: d, man: man, scope: "cluster/" + ci.Cluster, since: now, dirty: true, fresh: true})
+	k.begun(&entry{d: d, man: man, scope: ci.scope, since: now, dirty: true, fresh: true})
 	text := "an operator lets " + d.Target.ID + " leave cluster " + ci.Cluster + ": " + drain.WordText(ci.Word)
 	if r, said := k.said.remarks[ci.Instance]; said {
 		text += "; by " + r.By

@@ -2,6 +2,8 @@ package story
 
 import (
 	"cmp"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/fleet"
@@ -33,8 +35,12 @@ func say(r *run, s Step) error {
 		return err
 	}
 	return r.write(func([]journal.Record) journal.Batch {
-		remark := kernel.Remark{Instance: fleet.InstanceID(r.host(s.Host)), By: "operator@story", Message: s.Body}
-		return journal.Batch{Forwarded: []journal.Forwarded{remark.Say(s.Scope, now)}}
+		remark := kernel.Remark{Instance: fleet.InstanceID(r.host(s.Host)), Cluster: clusterOf(ci), By: "operator@story", Message: s.Body}
+		scope := s.Scope
+		if g, ok := r.s.Ebb.group(groupOf(s)); ok && g.Cluster == "" {
+			scope = kernel.Managed{Match: g.Match}.Scope()
+		}
+		return journal.Batch{Forwarded: []journal.Forwarded{remark.Say(scope, now)}}
 	})
 }
 
@@ -101,7 +107,10 @@ func (p *past) terminated(e core.Entry) {
 // obeyed is the other half of invariant 15, at the end: a word that stands long after its deadline has its drain in the journal.
 func (p *past) obeyed() {
 	const seldom = 12 * time.Minute // one who is busy looks every ten
-	for id, h := range p.hosts {    //ebb:any-order each by itself
+	if !slices.ContainsFunc(p.Ebb.Groups, func(g Group) bool { return g.Cluster == "prod" }) {
+		return // nobody looks without being told
+	}
+	for id, h := range p.hosts { //ebb:any-order each by itself
 		s := h.said
 		if s.at.IsZero() || !s.until.IsZero() || h.ours || h.letGo || !h.gone.IsZero() || s.word.Deadline.Sub(s.at) < seldom+p.slack() {
 			continue
@@ -117,6 +126,41 @@ func (p *past) obeyed() {
 		}
 		if !known {
 			p.blame(15, "the operator's word about %s, of %s, was not obeyed", p.name(id), s.at.Sub(p.Start).Round(time.Second))
+		}
+	}
+}
+
+// words lets operators say of some hosts that they are to leave, and think better of it. Auto Scaling may be of the same mind.
+func (g *maker) words() {
+	if !g.percent(12) {
+		return
+	}
+	for range 1 + g.n(2) {
+		host, ok := g.anyHost()
+		if !ok {
+			return
+		}
+		at := time.Minute + g.between(0, 5*time.Minute)
+		s := Step{At: at, Do: "say", Host: host, For: pick(g, 2*time.Minute, 20*time.Minute, time.Hour), End: pick(g, "keep", "terminate", "decrement")}
+		if strings.HasPrefix(host, "theirs/") {
+			s.End = "keep" // Ebb may not terminate it
+		}
+		if s.End != "keep" {
+			s.Result = pick(g, "leave", "terminate")
+		}
+		if g.percent(50) {
+			s.Scope = "cluster/prod"
+		}
+		g.step(s)
+		g.rounds++
+		switch n := g.n(100); {
+		case n < 35:
+			g.step(Step{At: at + g.between(0, 5*time.Minute), Do: "unsay", Host: host})
+		case n < 60:
+			g.leave(host, at+g.between(0, 3*time.Minute))
+		case n < 70:
+			s.At, s.For = at+g.between(0, 3*time.Minute), 10*time.Minute
+			g.step(s)
 		}
 	}
 }
