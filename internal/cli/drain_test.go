@@ -2,12 +2,17 @@ package cli
 
 import (
 	"regexp"
+	"slices"
 	"strings"
+	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/ebbhq/ebb/internal/config"
 	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/inventory"
+	"github.com/ebbhq/ebb/internal/journal"
 	"github.com/ebbhq/ebb/internal/sim"
 	"github.com/ebbhq/ebb/internal/sim/ecs"
 )
@@ -56,7 +61,7 @@ func word(ts *testscript.TestScript, not bool, args []string) {
 
 // await runs a program again and again until what it prints matches.
 func await(ts *testscript.TestScript, _ bool, args []string) {
-	pattern, last := regexp.MustCompile(args[0]), ""
+	pattern, last := regexp.MustCompile("(?m)"+args[0]), ""
 	if !eventually(patience, func() bool {
 		_ = ts.Exec(args[1], args[2:]...) // what it prints is what counts
 		last = ts.ReadFile("stdout") + ts.ReadFile("stderr")
@@ -67,7 +72,7 @@ func await(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func eventually(within time.Duration, what func() bool) bool {
-	for began := time.Now(); time.Since(began) < within; time.Sleep(50 * time.Millisecond) {
+	for began := time.Now(); time.Since(began) < within; time.Sleep(100 * time.Millisecond) {
 		if what() {
 			return true
 		}
@@ -89,4 +94,78 @@ func printed(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	ts.Logf("printed: %s", line)
 	exits(ts, false, []string{args[0], "sh", "-c", line})
+}
+
+func TestAMessageIsOneLineThatCanBeSeen(t *testing.T) {
+	for message, ok := range map[string]bool{
+		"": true, "disk errors": true, strings.Repeat("ä", 200): true,
+		strings.Repeat("ä", 201): false, "two\nlines": false, "\x1b[2J": false, "\xff": false,
+	} {
+		f := drainFlags{late: "leave", deadline: time.Hour, message: message}
+		if err := f.check(); (err == nil) != ok {
+			t.Errorf("%q: %v", message, err)
+		}
+	}
+}
+
+func TestWhatCannotBeDrainedIsRefused(t *testing.T) {
+	host := func(status string) *inventory.Host {
+		return &inventory.Host{ContainerInstance: fleet.ContainerInstance{Instance: "i-1", Status: status, ARN: "arn:aws:ecs:eu-west-1:111122223333:container-instance/prod/c1"}}
+	}
+	group := func(state fleet.LifecycleState) inventory.Inventory {
+		g := inventory.Group{}
+		g.Name, g.Instances = "web", []fleet.GroupInstance{{ID: "i-1", State: state}}
+		return inventory.Inventory{Groups: []*inventory.Group{&g}}
+	}
+	denied := inventory.Inventory{Unread: []inventory.Unread{{}}}
+	for _, c := range []struct {
+		name string
+		seen inventory.Inventory
+		host *inventory.Host
+		f    drainFlags
+		want string
+	}{
+		{"in service", group(fleet.InService), host(fleet.Active), drainFlags{terminate: true}, ""},
+		{"draining", group(fleet.InService), host(fleet.Draining), drainFlags{terminate: true}, ""},
+		{"no group", inventory.Inventory{}, host(fleet.Active), drainFlags{}, ""},
+		{"no group to terminate it", inventory.Inventory{}, host(fleet.Active), drainFlags{terminate: true}, "i-1 is in no Auto Scaling group, so nothing can"},
+		{"group not read", denied, host(fleet.Active), drainFlags{terminate: true}, "it is not known in which Auto Scaling group i-1 is"},
+		{"registering", group(fleet.InService), host("REGISTERING"), drainFlags{}, "container instance c1 of i-1 is REGISTERING, and can be drained once"},
+		{"deregistering", group(fleet.InService), host("DEREGISTERING"), drainFlags{}, "container instance c1 of i-1 is DEREGISTERING"},
+		{"leaves", group(fleet.TerminatingWait), host(fleet.Active), drainFlags{}, "i-1 leaves already: group web says Terminating:Wait; what it waits for says: ebb why i-1"},
+		{"warm", group("Warmed:Stopped"), host(fleet.Active), drainFlags{}, "i-1 leaves already"},
+	} {
+		err := c.f.refuse(&c.seen, c.host, func(words []string, _ ...string) string { return "ebb " + strings.Join(words, " ") })
+		if (err == nil) != (c.want == "") || err != nil && !strings.HasPrefix(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", c.name, err, c.want)
+		}
+	}
+}
+
+func TestWhoWorksIsWhoHeldTheLeasesLately(t *testing.T) {
+	now := time.Now()
+	held := func(scope, holder string, ago time.Duration) journal.Lease {
+		return journal.Lease{Scope: scope, Holder: holder, At: now.Add(-ago)}
+	}
+	table := config.Config{Journal: "dynamodb://ebb"}
+	for _, c := range []struct {
+		name   string
+		cfg    config.Config
+		leases []journal.Lease
+		want   string
+	}{
+		{"nobody ever", config.Config{}, nil, ""},
+		{"one", config.Config{}, []journal.Lease{held("cluster/a", "vm/1/x", time.Second), held("cluster/b", "vm/1/x", time.Second)}, "vm/1"},
+		{"of another scope", config.Config{}, []journal.Lease{held("cluster/a", "vm/1/x", time.Second), held("cluster/c", "vm/1/x", time.Second)}, ""},
+		{"long ago", config.Config{}, []journal.Lease{held("cluster/a", "vm/1/x", time.Hour), held("cluster/b", "vm/1/x", time.Hour)}, ""},
+		{"given up", config.Config{}, []journal.Lease{held("cluster/a", "", time.Second), held("cluster/b", "", time.Second)}, ""},
+		{"a function between passes", table, []journal.Lease{held("cluster/a", "", time.Minute), held("cluster/b", "", time.Minute)},
+			"the Ebb of the journal dynamodb://ebb"},
+		{"a function that ran long ago", table, []journal.Lease{held("cluster/a", "", time.Hour), held("cluster/b", "", time.Hour)}, ""},
+	} {
+		o := order{cfg: c.cfg, now: func() time.Time { return now }, scopes: []string{"cluster/a", "cluster/b"}}
+		if got := o.worker(slices.Clone(c.leases)); got != c.want {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+	}
 }

@@ -37,6 +37,7 @@ type order struct {
 
 	store journal.Store // of the Ebb that works; nil: none does, as far as is known
 	works string        // who that is
+	gone  bool          // it works no more
 
 	journal bool           // there is one to read, or ought to be
 	pauses  []kernel.Pause // in it
@@ -55,8 +56,8 @@ func (o *order) meet(ctx context.Context, detach bool) error {
 	switch {
 	case o.store != nil || !detach:
 	case o.journal:
-		return errors.New("no ebb serve works for the cluster, as the journal says, so nobody would carry it out; leave out --detach, or " +
-			"start ebb serve")
+		return fmt.Errorf("no ebb serve works for the cluster as far as the journal %s shows, so nobody would carry it out; leave out --detach, "+
+			"or start ebb serve", o.cfg.Journal)
 	default:
 		fmt.Fprintln(o.p.Stderr, "whether an ebb serve works for this cluster is not known without its journal (--config or --journal): one that "+
 			"does sees within ten minutes what you ask for")
@@ -201,11 +202,10 @@ func (o *order) watch(ctx context.Context, store journal.Store) error {
 	for _, h := range o.hosts {
 		all[h.Instance] = &progress{}
 	}
-	alone := false
 	for {
 		left, err := o.show(ctx, store, all)
 		if err == nil && left > 0 && store == o.store {
-			alone, err = o.alone(ctx, alone)
+			err = o.alone(ctx)
 		}
 		switch {
 		case ctx.Err() != nil:
@@ -223,17 +223,17 @@ func (o *order) watch(ctx context.Context, store journal.Store) error {
 	}
 }
 
-// alone says once if nobody works for the hosts any more, as the journal says, and reports whether that is so.
-func (o *order) alone(ctx context.Context, was bool) (bool, error) {
+// alone says once if nobody works for the hosts any more, as the journal says.
+func (o *order) alone(ctx context.Context) error {
 	leases, err := o.store.Leases(ctx)
 	if err != nil {
-		return was, err
+		return err
 	}
-	is := o.worker(leases) == ""
-	if is && !was {
+	was := o.gone
+	if o.gone = o.worker(leases) == ""; o.gone && !was {
 		fmt.Fprintf(o.p.Stderr, "%s works for it no more, and nobody else does: start ebb serve. What was asked for stands in AWS\n", o.works)
 	}
-	return is, nil
+	return nil
 }
 
 // show shows what is new, and says how many have not ended.
@@ -289,7 +289,11 @@ func (o *order) interrupted(all map[fleet.InstanceID]*progress) error {
 			continue
 		}
 		fmt.Fprintf(&b, "\n%s stays as it is, DRAINING if it was set so, with the attribute %s on it.", h.Instance, fleet.WordAttribute)
-		if o.store != nil {
+		switch {
+		case o.gone:
+			b.WriteString(" An ebb serve that is started goes on with it.")
+			continue
+		case o.store != nil:
 			fmt.Fprintf(&b, " %s goes on with it.", o.works)
 			continue
 		}

@@ -58,7 +58,7 @@ func TestMain(m *testing.M) {
 //	printed CODE BEGINNING              the command printed on standard error is run by a shell, and ends with this exit code
 //	busy                                $BUSY is an address where somebody listens already
 //	journal FILE VERSION                an empty journal of a version
-//	terminates GROUP                    the first instance of a group in the simulated cloud is terminated, and waits in its hook
+//	terminates GROUP                    the first instance of a group in the simulated cloud is terminated, and waits in its hook: $TERMINATED
 //	task FILE                           $TASK is the id of the first task in a plan
 //	drains FILE [INSTANCE]              a journal with an open drain
 //	ended FILE                          a journal with drains that ended, and one that is open, of Ebbs new and old
@@ -213,6 +213,7 @@ func terminates(ts *testscript.TestScript, _ bool, args []string) {
 			_, err := w.TerminateInstanceInAutoScalingGroup(g.Instances[0].ID, true)
 			ts.Check(err)
 			w.Advance(w.Now().Add(5 * time.Second))
+			ts.Setenv("TERMINATED", string(g.Instances[0].ID))
 		}
 	})
 }
