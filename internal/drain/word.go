@@ -112,20 +112,16 @@ func part(c *decider, o Outcome, reason string, cut []string) {
 		c.close(o, reason, cut)
 		return
 	}
+	if d.Observed {
+		would(c, "let Auto Scaling terminate %s: %s", d.Target.ID, reason)
+		c.close(o, reason, cut)
+		return
+	}
 	if d.Intent == nil || d.Intent.Outcome != o {
 		d.Intent = &Answer{At: c.now, Outcome: o, Reason: reason, CutOff: cut}
-		if d.Observed {
-			would(c, "let Auto Scaling terminate %s: %s", d.Target.ID, reason)
-			return
-		}
 		c.note("terminate", "let Auto Scaling terminate %s: %s", d.Target.ID, reason)
 	}
 	c.out.Waiting = "for Auto Scaling to terminate it"
-	if d.Observed {
-		c.out.Waiting = "for nothing more: Ebb only watches"
-		c.close(Incomplete, "Ebb would have let Auto Scaling terminate it", nil)
-		return
-	}
 	seen := i.Is != fleet.Unknown && i.At.After(Later(d.Intent.At, try.Started))
 	switch {
 	case !try.OK.IsZero(), seen && i.Is == fleet.Seen && !staying(i.Value.State):

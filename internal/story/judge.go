@@ -63,6 +63,7 @@ func Judge(e Evidence) []Violation {
 	p.queues(p.End)
 	p.answeredInTime()
 	p.obeyed()
+	p.obeyedOnce()
 	p.endedWell()
 	return p.bad
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ebbhq/ebb/internal/drain"
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/journal"
 	"github.com/ebbhq/ebb/internal/kernel"
@@ -104,6 +105,27 @@ func (p *past) terminated(e core.Entry) {
 	}
 }
 
+// obeyedOnce is a further part of invariant 15: a word makes one drain, which ends as cancelled only if an operator has taken it back.
+func (p *past) obeyedOnce() {
+	type about struct {
+		instance string
+		word     fleet.Word
+	}
+	made := map[about]int{}
+	for _, d := range p.drains {
+		if d.Word == (fleet.Word{}) {
+			continue
+		}
+		h, of := p.host(d.Target.ID), about{d.Target.ID, d.Word}
+		if made[of]++; made[of] == 2 && !h.letGo {
+			p.blame(15, "an operator's word about %s made more than one drain", p.name(d.Target.ID))
+		}
+		if d.Final != nil && d.Final.Outcome == drain.Cancelled && h.said.until.IsZero() {
+			p.blame(15, "the drain of %s ended as cancelled, and the operator's word stands", p.name(d.Target.ID))
+		}
+	}
+}
+
 // obeyed is the other half of invariant 15, at the end: a word that stands long after its deadline has its drain in the journal.
 func (p *past) obeyed() {
 	const seldom = 12 * time.Minute // one who is busy looks every ten
@@ -120,11 +142,7 @@ func (p *past) obeyed() {
 		if by.After(s.word.Deadline) || by.After(p.End) || !p.upAll(from, by) || h.status == "INACTIVE" || len(h.registered) != 1 {
 			continue
 		}
-		known := false
-		for _, d := range p.drains {
-			known = known || d.Target.ID == id && d.Word != (fleet.Word{})
-		}
-		if !known {
+		if !slices.ContainsFunc(p.drains, func(d drain.Drain) bool { return d.Target.ID == id && d.Word != fleet.Word{} }) {
 			p.blame(15, "the operator's word about %s, of %s, was not obeyed", p.name(id), s.at.Sub(p.Start).Round(time.Second))
 		}
 	}
