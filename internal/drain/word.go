@@ -158,3 +158,15 @@ func WordText(w fleet.Word) string {
 	}[w.End]
 	return fmt.Sprintf("once it is drained it %s; if it is not by %s it %s (%s)", end, w.Deadline.Format("2006-01-02 15:04:05 UTC"), late, w.Reason)
 }
+
+// overText says which deadline is over.
+func overText(c *decider, at time.Time) string {
+	d := c.d()
+	switch {
+	case d.asked():
+		return "the operator's deadline, " + at.Format("15:04:05 UTC") + ", is over"
+	case d.Slot.IsZero() && !d.Queued.IsZero():
+		return "the hook ends before its turn came to leave"
+	}
+	return fmt.Sprintf("the deadline of %s is over", at.Sub(Later(d.Zero, d.Slot)).Round(time.Second))
+}

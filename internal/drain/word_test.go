@@ -100,7 +100,8 @@ func TestAnOperatorsWord(t *testing.T) {
 
 		{name: "is only watched in a group that is observed", set: func(s *scene) { ended(s); s.p.Observe, s.d.Observed = true, true }, notes: "would ended",
 			ended: "drained"},
-		{name: "leaves it at the deadline", set: func(s *scene) { over(s, fleet.LateLeave, fleet.EndTerminate) }, looks: "instances", notes: "ended", ended: "overdue"},
+		{name: "leaves it at the deadline", set: func(s *scene) { over(s, fleet.LateLeave, fleet.EndTerminate) }, looks: "instances",
+			notes: "ended", ended: "overdue"},
 		{name: "or cuts off what is on it", set: func(s *scene) { over(s, fleet.LateTerminate, fleet.EndTerminate) },
 			looks: "group-instances instances", notes: "terminate", intent: "forced", cut: "job:1/job RUNNING"},
 		{name: "is looked at once more first", set: func(s *scene) {

@@ -94,6 +94,13 @@ func (c *Core) left(h kernel.Hook) bool { return c.excluded[h.Call.Group] && !h.
 // beaten takes in what came of a heartbeat of Beats. Its kernel may be there again by now.
 func (c *Core) beaten(done plan.Done) {
 	if done.Request.Look != nil {
+		if done.Result.Err == nil {
+			c.excluded = map[string]bool{}
+			for _, g := range done.Result.View.Groups {
+				c.excluded[g.Name] = g.Excluded
+			}
+			c.beats.drop(func(h *beaten) bool { return c.left(h.Hook) })
+		}
 		c.beats.saw(c.cfg.Kernel.Waiting(done.Result.View.Groups, c.cfg.Now()))
 		return
 	}

@@ -31,10 +31,18 @@ func lookedForWords(k *Kernel, now time.Time, found ...fleet.ContainerInstance) 
 	return n
 }
 
+// hearing is a kernel that looks for operators' words.
+func hearing(t *testing.T, cfg Config) *Kernel {
+	t.Helper()
+	k := newKernel(t, cfg)
+	clear(k.said.looked)
+	return k
+}
+
 func minute(minutes int) time.Time { return t0.Add(time.Duration(minutes) * time.Minute) }
 
 func TestAWordMakesOneDrain(t *testing.T) {
-	k := newKernel(t, Config{})
+	k := hearing(t, Config{})
 	if n := lookedForWords(k, t0, saidOf("i-0001"), saidOf("i-0002")); n != 1 {
 		t.Fatalf("%d looks", n)
 	}
@@ -73,7 +81,7 @@ func TestWordsThatAreNotObeyed(t *testing.T) {
 	late, bad := saidOf("i-0001"), saidOf("i-0002")
 	late.Word.Deadline = t0
 	bad.Word, bad.BadWord = fleet.Word{}, "it has 1 words and not four"
-	k := newKernel(t, Config{})
+	k := hearing(t, Config{})
 	k.newer["prod/i-0003"], k.aside["web/i-0004"] = &UnknownRecord{}, true
 	lookedForWords(k, t0, late, bad, saidOf("i-0003"), saidOf("i-0004"))
 	out := k.Next(t0)
@@ -88,7 +96,7 @@ func TestWordsThatAreNotObeyed(t *testing.T) {
 }
 
 func TestHowOftenWordsAreLookedFor(t *testing.T) {
-	k := newKernel(t, Config{})
+	k := hearing(t, Config{})
 	for at, want := range []int{1, 1, 1} {
 		if n := lookedForWords(k, minute(at)); n != want {
 			t.Errorf("idle, minute %d: %d looks", at, n)
@@ -110,7 +118,7 @@ func TestHowOftenWordsAreLookedFor(t *testing.T) {
 	if out := k.Next(minute(13)); !strings.Contains(out.Batch.Lines[0].Text, "by o@h: disk errors") {
 		t.Errorf("lines %+v", out.Batch.Lines)
 	}
-	k = newKernel(t, Config{})
+	k = hearing(t, Config{})
 	k.Hear(termination(1), t0)
 	if n := lookedForWords(k, t0) + lookedForWords(k, minute(9)); n != 0 {
 		t.Errorf("begun while busy: %d looks", n)
@@ -122,7 +130,7 @@ func TestHowOftenWordsAreLookedFor(t *testing.T) {
 
 func TestAPassThatIsBusyLooksForWordsOnceInTenMinutes(t *testing.T) {
 	for at, want := range map[int]int{0: 1, 1: 0, 9: 0, 10: 1} {
-		k := newKernel(t, Config{OnePass: true})
+		k := hearing(t, Config{OnePass: true})
 		k.Hear(termination(1), minute(at))
 		n := 0
 		for range 3 { // the sweep comes first
@@ -140,7 +148,7 @@ func TestAPassThatIsBusyLooksForWordsOnceInTenMinutes(t *testing.T) {
 }
 
 func TestWithoutAClusterWordsAreLookedForWhenAnOperatorSaysSo(t *testing.T) {
-	k := newKernel(t, Config{Groups: []Managed{{Match: "web", Policy: drain.Defaults()}}})
+	k := hearing(t, Config{Groups: []Managed{{Match: "web", Policy: drain.Defaults()}}})
 	if n := lookedForWords(k, t0); n != 0 {
 		t.Errorf("%d looks", n)
 	}
@@ -166,7 +174,7 @@ func TestAHookTakesOverAnOperatorsDrain(t *testing.T) {
 			k.sweptInstance(fleet.GroupInstance{ID: "i-0001", Group: "web", State: fleet.TerminatingWait}, now)
 		},
 	} {
-		k := newKernel(t, Config{})
+		k := hearing(t, Config{})
 		lookedForWords(k, t0, saidOf("i-0001"))
 		k.Next(t0)
 		hold(k, minute(1))
@@ -182,7 +190,7 @@ func TestAHookTakesOverAnOperatorsDrain(t *testing.T) {
 }
 
 func TestAnOperatorsDrainIsNoReasonToTakeAMessageForLate(t *testing.T) {
-	k := newKernel(t, Config{})
+	k := hearing(t, Config{})
 	lookedForWords(k, t0, saidOf("i-0001"))
 	k.Next(t0)
 	e := k.open[fleet.HostTarget("i-0001")]

@@ -62,8 +62,8 @@ func Judge(e Evidence) []Violation {
 	}
 	p.queues(p.End)
 	p.answeredInTime()
-	p.obeyed()
-	p.obeyedOnce()
+	obeyed(p)
+	obeyedOnce(p)
 	p.endedWell()
 	return p.bad
 }
