@@ -52,15 +52,15 @@ func (c *Core) Beats() []plan.Request {
 	case c.Kernel != nil && !c.away.IsZero():
 		c.back("stands by: another ebb works")
 	}
-	c.beats.calm = c.Works() && !c.Kernel.Swept()
 	now := c.cfg.Now()
-	due := c.beats.due(now)
+	var due []plan.Request
 	if !c.away.IsZero() && !c.beats.sweeping && !c.beats.sweepDue().After(now) {
 		look := c.cfg.Kernel.SweepLook(func(scope string) bool { return !c.Leases.Elsewhere(scope) })
 		c.beats.swept, c.beats.sweeping = now, true
 		due = append(due, plan.Request{Look: &look})
 	}
-	return due
+	c.beats.calm = c.beats.sweeping || c.Works() && !c.Kernel.Swept()
+	return append(due, c.beats.due(now)...)
 }
 
 // BeatsDue says when to call Beats, by the clock of the cloud; zero: not for now.

@@ -35,12 +35,12 @@ type past struct {
 	waits     []*wait
 	open      map[string]*wait
 	unread    int
-	tried     time.Time       // when Ebb last took targets out
-	failed    time.Time       // when a call of Ebb last failed
-	up        []span          // lives of Ebb
-	killed    []time.Time     // invocations of a function
-	looked    map[string]bool // which Ebb has looked since it started
-	swept     map[string]bool // and at every group
+	tried     time.Time            // when Ebb last took targets out
+	failed    time.Time            // when a call of Ebb last failed
+	up        []span               // lives of Ebb
+	killed    []time.Time          // invocations of a function
+	looked    map[string]bool      // which Ebb has looked since it started
+	swept     map[string]time.Time // and when first at every group
 	bad       []Violation
 	deletions map[string]bool
 	sizes     map[string][]size    // instances of each group
@@ -290,7 +290,9 @@ func (p *past) called(e core.Entry) {
 		h.beats = append(h.beats, beat{e.At, e.To == "ok", e.To == "Throttling"})
 	case e.To == "ok" && (strings.HasPrefix(op, "Describe") || strings.HasPrefix(op, "List")):
 		p.looked[e.By] = true
-		p.swept[e.By] = p.swept[e.By] || op == "DescribeAutoScalingGroups"
+		if op == "DescribeAutoScalingGroups" && p.swept[e.By].IsZero() {
+			p.swept[e.By] = e.At
+		}
 	}
 }
 
