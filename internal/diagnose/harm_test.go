@@ -179,6 +179,12 @@ func TestAPerfectDrainGetsNoCommand(t *testing.T) {
 	if allCommands(r) != "" || strings.Contains(r.Headline, "has not set") || r.Wait == "" {
 		t.Errorf("after three minutes, with Ebb at work: %q, %q, %s", r.Headline, r.Wait, allCommands(r))
 	}
+	s.after(20 * time.Minute) // it has waited for its turn, which has just come
+	e := atWork()
+	e.Open, e.Limit, e.Begun, e.Deadline = true, "1", s.Now().Add(-time.Second), s.Now().Add(time.Hour)
+	if r = s.parts().why(s, e); allCommands(r) != "" || r.Wait == "" {
+		t.Errorf("its turn has just come: %q, %s", r.Headline, allCommands(r))
+	}
 	p.group.Activities = nil // and since when it leaves is not known
 	if r = p.why(s, atWork()); allCommands(r) != "" {
 		t.Errorf("with Ebb at work, since when is not known: %s", allCommands(r))

@@ -192,12 +192,7 @@ func deadline(c *decider) bool {
 	if !outAtTheEnd(c) {
 		return false // the steps go on meanwhile: they learn what is on it, or find that everything has stopped
 	}
-	reason := fmt.Sprintf("the deadline of %s is over", at.Sub(Later(c.d().Zero, c.d().Slot)).Round(time.Second))
-	if c.d().asked() {
-		reason = "the operator's deadline, " + at.Format("15:04:05 UTC") + ", is over"
-	} else if c.d().Slot.IsZero() && !c.d().Queued.IsZero() {
-		reason = "the hook ends before its turn came to leave"
-	}
+	reason := overText(c, at)
 	if w := unseen(c); w != "" {
 		reason += "; " + w
 	}

@@ -112,20 +112,16 @@ func part(c *decider, o Outcome, reason string, cut []string) {
 		c.close(o, reason, cut)
 		return
 	}
+	if d.Observed {
+		would(c, "let Auto Scaling terminate %s: %s", d.Target.ID, reason)
+		c.close(o, reason, cut)
+		return
+	}
 	if d.Intent == nil || d.Intent.Outcome != o {
 		d.Intent = &Answer{At: c.now, Outcome: o, Reason: reason, CutOff: cut}
-		if d.Observed {
-			would(c, "let Auto Scaling terminate %s: %s", d.Target.ID, reason)
-			return
-		}
 		c.note("terminate", "let Auto Scaling terminate %s: %s", d.Target.ID, reason)
 	}
 	c.out.Waiting = "for Auto Scaling to terminate it"
-	if d.Observed {
-		c.out.Waiting = "for nothing more: Ebb only watches"
-		c.close(Incomplete, "Ebb would have let Auto Scaling terminate it", nil)
-		return
-	}
 	seen := i.Is != fleet.Unknown && i.At.After(Later(d.Intent.At, try.Started))
 	switch {
 	case !try.OK.IsZero(), seen && i.Is == fleet.Seen && !staying(i.Value.State):
@@ -161,4 +157,16 @@ func WordText(w fleet.Word) string {
 		fleet.EndKeep: "stays DRAINING", fleet.EndTerminate: "is terminated", fleet.EndDecrement: "is terminated, and its group gets smaller",
 	}[w.End]
 	return fmt.Sprintf("once it is drained it %s; if it is not by %s it %s (%s)", end, w.Deadline.Format("2006-01-02 15:04:05 UTC"), late, w.Reason)
+}
+
+// overText says which deadline is over.
+func overText(c *decider, at time.Time) string {
+	d := c.d()
+	switch {
+	case d.asked():
+		return "the operator's deadline, " + at.Format("15:04:05 UTC") + ", is over"
+	case d.Slot.IsZero() && !d.Queued.IsZero():
+		return "the hook ends before its turn came to leave"
+	}
+	return fmt.Sprintf("the deadline of %s is over", at.Sub(Later(d.Zero, d.Slot)).Round(time.Second))
 }

@@ -255,7 +255,7 @@ func (c *Core) hearForwarded(ctx context.Context) error {
 		c.hear(event.Message{ID: id, Body: f.Body, Sent: f.Sent}, true)
 	}
 	if len(words) > 0 {
-		c.hearWords(ctx, words)
+		hearWords(ctx, c, words)
 	}
 	if len(pauses) == 0 {
 		return nil
@@ -264,7 +264,7 @@ func (c *Core) hearForwarded(ctx context.Context) error {
 }
 
 // hearWords lets the kernel look at what operators have said. Should the message be lost with the kernel, it looks a little later.
-func (c *Core) hearWords(ctx context.Context, words []journal.Forwarded) {
+func hearWords(ctx context.Context, c *Core, words []journal.Forwarded) {
 	for _, w := range words {
 		c.Kernel.HearWord(w)
 	}

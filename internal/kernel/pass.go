@@ -167,8 +167,11 @@ func (k *Kernel) adopt(now time.Time) {
 		}
 		k.Counts["adopted"]++
 		hold := drain.Hold{Group: group, Hook: k.cfg.Hook, Adopted: true, NotBefore: k.leaving[t]}
+		if open && k.spared(group, man) != "" {
+			continue
+		}
 		if open {
-			k.held(e, hold, now, now)
+			takeOver(k, e, hold, now, now)
 			continue
 		}
 		k.begin(drain.Drain{Target: t, Zero: now, Hold: hold}, man, now)

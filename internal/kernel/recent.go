@@ -23,7 +23,7 @@ type past struct {
 	token string
 	ended time.Time
 	word  fleet.Word // an operator's
-	held  bool       // by a hook
+	asked bool       // nothing else let the instance leave
 }
 
 // remember adds a drain that has just ended. After one that ended because its instance was not leaving or not in its group, or that returned
@@ -34,10 +34,13 @@ func (k *Kernel) remember(d *drain.Drain) {
 		h = &history{}
 		k.recent[d.Target] = h
 	}
-	h.drains = append(h.drains, past{key: d.Key, token: d.Token, ended: d.Ended, word: d.Word, held: d.Hook != ""})
-	h.over = d.WarmPool || d.Hook == "" || !d.MissingSince.IsZero() ||
+	h.drains = append(h.drains, past{key: d.Key, token: d.Token, ended: d.Ended, word: d.Word, asked: byOperator(d)})
+	h.over = d.WarmPool || byOperator(d) || !d.MissingSince.IsZero() ||
 		d.Final != nil && (d.Final.Outcome == drain.NotLeaving || d.Final.Outcome == drain.Unreadable)
 }
+
+// byOperator reports whether nothing but an operator's word let the instance leave.
+func byOperator(d *drain.Drain) bool { return d.Hook == "" && d.Word != fleet.Word{} }
 
 // newest is the drain that ended last.
 func (h *history) newest() past { return h.drains[len(h.drains)-1] }
@@ -52,8 +55,8 @@ func (h *history) late(e event.Event) (key string, late bool) {
 		return "", false
 	}
 	for _, p := range slices.Backward(h.drains) {
-		if !p.held {
-			continue
+		if p.asked {
+			continue // no hook held the instance
 		}
 		if e.Token == p.token || e.Token == "" || !e.Time.IsZero() && e.Time.Before(p.ended) {
 			return p.key, true

@@ -73,7 +73,7 @@ func (k *Kernel) load(r journal.Record) error {
 	man, ok := k.cfg.managed(d.Group)
 	scope := man.Scope()
 	if !ok { // it was when the drain began: what was begun is brought to its end
-		man, scope = k.unmanaged(d.Group, d.Cluster), r.Scope
+		man, scope = unmanaged(d.Group, d.Cluster), r.Scope
 		man.Policy.Observe = d.Observed
 		if !d.Queued.IsZero() || !d.Slot.IsZero() {
 			man.MaxUnavailable = MaxUnavailable{Count: 1} // it had one; which is not known any more

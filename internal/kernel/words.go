@@ -156,24 +156,24 @@ func (k *Kernel) obey(now time.Time) {
 	byID := func(a, b fleet.Target) int { return strings.Compare(a.ID, b.ID) }
 	for _, t := range slices.SortedFunc(maps.Keys(k.said.found), byID) {
 		ci := k.said.found[t]
-		if _, open := k.open[t]; open || k.recent[t].obeyed(ci.Word) || !now.Before(ci.Word.Deadline) || k.asideOf(t) {
+		if _, open := k.open[t]; open || k.recent[t].obeyed(ci.Word) || !now.Before(ci.Word.Deadline) || asideOf(k, t) {
 			continue
 		}
 		k.Counts["words"]++
-		k.begunByWord(ci, k.groupOf[t], now)
+		begunByWord(k, ci, k.groupOf[t], now)
 	}
 	clear(k.said.found)
 }
 
 // asideOf reports whether a record of the target is not this Ebb's to write.
-func (k *Kernel) asideOf(t fleet.Target) bool {
+func asideOf(k *Kernel, t fleet.Target) bool {
 	is := func(subject string) bool { return strings.HasSuffix(subject, "/"+t.ID) }
-	for s := range k.newer {
+	for s := range k.newer { //ebb:any-order one is enough
 		if is(s) {
 			return true
 		}
 	}
-	for s := range k.aside {
+	for s := range k.aside { //ebb:any-order one is enough
 		if is(s) {
 			return true
 		}
@@ -198,10 +198,10 @@ func ByWord(ci fleet.ContainerInstance, now time.Time) journal.Record {
 }
 
 // begunByWord opens the drain that an operator asks for. Group is that of the instance, if a sweep has found it in a managed one.
-func (k *Kernel) begunByWord(ci wordOn, group string, now time.Time) {
+func begunByWord(k *Kernel, ci wordOn, group string, now time.Time) {
 	man, ok := k.cfg.managed(group)
 	if !ok || man.Scope() != ci.scope {
-		group, man = "", k.unmanaged("", ci.Cluster)
+		group, man = "", unmanaged("", ci.Cluster)
 	}
 	man.Policy.Skew = k.cfg.Skew
 	d := byWord(ci.ContainerInstance, group, now)
@@ -219,16 +219,17 @@ func (k *Kernel) begunByWord(ci wordOn, group string, now time.Time) {
 }
 
 // unmanaged is how a drain goes whose group is not managed: as that of a group without a policy of its own.
-func (k *Kernel) unmanaged(group, cluster string) Managed {
+func unmanaged(group, cluster string) Managed {
 	return Managed{Match: group, Cluster: cluster, Policy: drain.Defaults()}
 }
 
-// holds gives an operator's drain the hook that holds its instance from now on: Auto Scaling has decided, and the word changes nothing more.
-func (k *Kernel) held(e *entry, hold drain.Hold, zero, now time.Time) {
+// takeOver gives an operator's drain the hook that holds its instance from now on: Auto Scaling has decided, and the word changes nothing more.
+func takeOver(k *Kernel, e *entry, hold drain.Hold, zero, now time.Time) {
 	if zero.IsZero() || zero.After(now) {
 		zero = now
 	}
-	e.d.Hold, e.d.Zero, e.d.Doubt, e.d.Cutting, e.dirty, e.fresh = hold, zero, now.Sub(zero) > doubtful, time.Time{}, true, true
+	e.d.Hold, e.d.Zero, e.d.Doubt, e.d.Cutting, e.d.Admitted = hold, zero, now.Sub(zero) > doubtful, time.Time{}, false
+	e.dirty, e.fresh = true, true
 	if man, ok := k.cfg.managed(hold.Group); ok {
 		e.man = man
 		e.man.Policy.Skew = k.cfg.Skew

@@ -28,8 +28,9 @@ func (p *past) hook(e core.Entry) {
 		p.open[key] = w
 		p.waits = append(p.waits, w)
 	case "heartbeat":
-		// An Ebb that started while its journal was away has seen no group: it cannot know which are excluded.
-		blind := p.Excluded[e.Group] && !p.swept[e.By]
+		// An Ebb that started while its journal was away has seen no group: it cannot know which are excluded. What it saw takes its time back.
+		at := p.swept[e.By]
+		blind := p.Excluded[e.Group] && (at.IsZero() || e.At.Sub(at) < 10*time.Second)
 		if w := p.open[key]; (w == nil || !w.ours) && byEbb(e.By) && !blind {
 			p.blame(4, "Ebb beat hook %s of %s, which is not its own", e.Hook, p.name(e.Instance))
 		}

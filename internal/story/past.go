@@ -35,12 +35,12 @@ type past struct {
 	waits     []*wait
 	open      map[string]*wait
 	unread    int
-	tried     time.Time       // when Ebb last took targets out
-	failed    time.Time       // when a call of Ebb last failed
-	up        []span          // lives of Ebb
-	killed    []time.Time     // invocations of a function
-	looked    map[string]bool // which Ebb has looked since it started
-	swept     map[string]bool // and at every group
+	tried     time.Time            // when Ebb last took targets out
+	failed    time.Time            // when a call of Ebb last failed
+	up        []span               // lives of Ebb
+	killed    []time.Time          // invocations of a function
+	looked    map[string]bool      // which Ebb has looked since it started
+	swept     map[string]time.Time // and when first at every group
 	bad       []Violation
 	deletions map[string]bool
 	sizes     map[string][]size    // instances of each group
@@ -133,12 +133,12 @@ func (p *past) take(e core.Entry) {
 			h.leaving = e.At
 		}
 		if byEbb(e.By) && e.To == "Terminating" {
-			p.terminated(e)
+			terminated(p, e)
 		}
 	case core.EntryHook:
 		p.hook(e)
 	case core.EntryNote:
-		p.words(e)
+		words(p, e)
 	case core.EntryJournal:
 		if e.To == "let go" {
 			h.letGo = true
@@ -172,7 +172,7 @@ func (p *past) container(e core.Entry) {
 	r := h.registration(e.ContainerInstance)
 	r.status, r.connected = e.To, r.connected && e.To != "INACTIVE"
 	h.settle(e.At)
-	if byEbb(e.By) && !p.mayTouch(h, e.At) {
+	if byEbb(e.By) && !mayTouch(p, h, e.At) {
 		p.blame(4, "Ebb set %s %s, which does not wait in its hook, and about which no operator's word stands", p.name(e.Instance), e.To)
 	}
 	if byEbb(e.By) && e.To == "DRAINING" {
@@ -202,7 +202,7 @@ func (p *past) task(e core.Entry) {
 }
 
 func (p *past) target(e core.Entry) {
-	if byEbb(e.By) && !p.mayTouch(p.host(e.Instance), e.At) {
+	if byEbb(e.By) && !mayTouch(p, p.host(e.Instance), e.At) {
 		p.blame(4, "Ebb took target %s of %s out, which does not wait in its hook", e.Target, p.name(e.Instance))
 	}
 	t, key := p.tasks[e.Task], e.TargetGroup+" "+e.Target
@@ -290,7 +290,9 @@ func (p *past) called(e core.Entry) {
 		h.beats = append(h.beats, beat{e.At, e.To == "ok", e.To == "Throttling"})
 	case e.To == "ok" && (strings.HasPrefix(op, "Describe") || strings.HasPrefix(op, "List")):
 		p.looked[e.By] = true
-		p.swept[e.By] = p.swept[e.By] || op == "DescribeAutoScalingGroups"
+		if op == "DescribeAutoScalingGroups" && p.swept[e.By].IsZero() {
+			p.swept[e.By] = e.At
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ebbhq/ebb/internal/drain"
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/journal"
 	"github.com/ebbhq/ebb/internal/kernel"
@@ -64,7 +65,7 @@ type said struct {
 }
 
 // words follows operators' words.
-func (p *past) words(e core.Entry) {
+func words(p *past, e core.Entry) {
 	h := p.host(e.Instance)
 	switch e.To {
 	case wordSaid:
@@ -79,17 +80,17 @@ func (p *past) words(e core.Entry) {
 
 // mayTouch reports whether Ebb may do something to a host: it has come to wait in Ebb's hook, or an operator's word stands on it. What was
 // on its way when the word was taken back may still come, and reads lag behind.
-func (p *past) mayTouch(h *hostPast, at time.Time) bool {
+func mayTouch(p *past, h *hostPast, at time.Time) bool {
 	stands := !h.said.at.IsZero() && (h.said.until.IsZero() || at.Sub(h.said.until) < 30*time.Second+p.handOver())
 	return h.ours || stands
 }
 
 // terminated is invariant 15, at the moment Ebb lets Auto Scaling terminate a host: an operator has asked for that, and its tasks have
 // stopped, or the operator's deadline is over.
-func (p *past) terminated(e core.Entry) {
+func terminated(p *past, e core.Entry) {
 	h := p.host(e.Instance)
 	w := h.said.word
-	if !p.mayTouch(h, e.At) || w.End == fleet.EndKeep || h.said.at.IsZero() {
+	if !mayTouch(p, h, e.At) || w.End == fleet.EndKeep || h.said.at.IsZero() {
 		p.blame(15, "Ebb let %s be terminated, which nobody has asked for", p.name(e.Instance))
 		return
 	}
@@ -104,8 +105,29 @@ func (p *past) terminated(e core.Entry) {
 	}
 }
 
+// obeyedOnce is a further part of invariant 15: a word makes one drain, which ends as cancelled only if an operator has taken it back.
+func obeyedOnce(p *past) {
+	type about struct {
+		instance string
+		word     fleet.Word
+	}
+	made := map[about]int{}
+	for _, d := range p.drains {
+		if d.Word == (fleet.Word{}) {
+			continue
+		}
+		h, of := p.host(d.Target.ID), about{d.Target.ID, d.Word}
+		if made[of]++; made[of] == 2 && !h.letGo {
+			p.blame(15, "an operator's word about %s made more than one drain", p.name(d.Target.ID))
+		}
+		if d.Final != nil && d.Final.Outcome == drain.Cancelled && h.said.until.IsZero() {
+			p.blame(15, "the drain of %s ended as cancelled, and the operator's word stands", p.name(d.Target.ID))
+		}
+	}
+}
+
 // obeyed is the other half of invariant 15, at the end: a word that stands long after its deadline has its drain in the journal.
-func (p *past) obeyed() {
+func obeyed(p *past) {
 	const seldom = 12 * time.Minute // one who is busy looks every ten
 	if !slices.ContainsFunc(p.Ebb.Groups, func(g Group) bool { return g.Cluster == "prod" }) {
 		return // nobody looks without being told
@@ -120,11 +142,7 @@ func (p *past) obeyed() {
 		if by.After(s.word.Deadline) || by.After(p.End) || !p.upAll(from, by) || h.status == "INACTIVE" || len(h.registered) != 1 {
 			continue
 		}
-		known := false
-		for _, d := range p.drains {
-			known = known || d.Target.ID == id && d.Word != (fleet.Word{})
-		}
-		if !known {
+		if !slices.ContainsFunc(p.drains, func(d drain.Drain) bool { return d.Target.ID == id && d.Word != fleet.Word{} }) {
 			p.blame(15, "the operator's word about %s, of %s, was not obeyed", p.name(id), s.at.Sub(p.Start).Round(time.Second))
 		}
 	}
