@@ -51,7 +51,7 @@ func TestMain(m *testing.M) {
 //
 //	exits CODE PROGRAM ARGUMENTS...     it must end with this exit code
 //	until PATTERN PROGRAM ARGUMENTS...  it must print a match and run on, and then end with 0 on SIGTERM
-//	sim [-policy KEY=FILE] [-speed N] [WORLD]  a simulated cloud, which stands still without -speed; $ENDPOINT is its URL
+//	sim [-policy KEY=FILE]... [-speed N] [WORLD]  a simulated cloud, which stands still without -speed; $ENDPOINT is its URL
 //	[!] is INSTANCE STATUS              its container instance gets the status within half a minute; with !, not within four seconds
 //	[!] word INSTANCE PATTERN           what stands there as the attribute of ebb drain
 //	await PATTERN PROGRAM ARGUMENTS...  it is run again and again until it prints a match
@@ -175,9 +175,9 @@ func until(ts *testscript.TestScript, _ bool, args []string) {
 func simulated(ts *testscript.TestScript, _ bool, args []string) {
 	file := ""
 	var policies []string
-	if len(args) > 1 && args[0] == "-policy" {
+	for len(args) > 1 && args[0] == "-policy" {
 		key, file, _ := strings.Cut(args[1], "=")
-		policies, args = []string{key + "=" + ts.MkAbs(file)}, args[2:]
+		policies, args = append(policies, key+"="+ts.MkAbs(file)), args[2:]
 	}
 	speed := 0.0
 	if len(args) > 1 && args[0] == "-speed" {
