@@ -212,7 +212,11 @@ func hostsOf(seen *inventory.Inventory, p Process, args []string) (hosts []*inve
 			}
 		}
 		if best == nil {
-			return nil, answered(nil, []string{"a container instance of " + string(id)}, *seen)
+			err := answered(nil, []string{"a container instance of " + string(id)}, *seen)
+			for _, u := range seen.Unread {
+				err = fmt.Errorf("%w\nnote: %s could not be read: %s", err, u.What, u.Error)
+			}
+			return nil, err
 		}
 		if !slices.Contains(hosts, best) {
 			hosts = append(hosts, best)
