@@ -27,6 +27,7 @@ const (
 	Stuck   Event = "stuck"   // a drain waits for something that does not end by itself
 	Forced  Event = "forced"  // a drain ended, and tasks were cut off or may have been
 	Done    Event = "done"    // a drain ended in any other way
+	Digest  Event = "digest"  // what happened in a day; it is about no drain
 	Test    Event = "test"    // an operator tries a route; it takes every route that is asked for
 )
 
@@ -52,20 +53,28 @@ type Notice struct {
 // Warning reports whether somebody should look.
 func (n Notice) Warning() bool { return n.Event == Forced || n.Event == Stuck }
 
-// Last reports whether it is the last that people are told of a drain.
-func (n Notice) Last() bool { return n.Event == Forced || n.Event == Done }
+// Last reports whether nothing follows that a receiver could show in its place: it is the last that people are told of a drain, or is about
+// none.
+func (n Notice) Last() bool { return n.Event == Forced || n.Event == Done || n.Event == Digest }
 
 // Route is one way to people: which notices take it.
 type Route struct {
 	Name   string   // of the configuration; no other route has it
 	Events []Event  // none: all
 	Groups []string // patterns of fleet.Match; none: all
+	Digest string   // the time of day, in UTC, from which its daily digest is due, like 08:00; empty: it has none
 }
 
-// Takes reports whether a notice takes the route.
+// Takes reports whether a notice takes the route. A digest is made for one route, whose Digest says so.
 func (r Route) Takes(n Notice) bool {
-	return (len(r.Events) == 0 || slices.Contains(r.Events, n.Event)) &&
-		(len(r.Groups) == 0 || slices.ContainsFunc(r.Groups, func(pattern string) bool { return fleet.Match(pattern, n.Group) }))
+	if n.Event == Digest {
+		return r.Digest != ""
+	}
+	return (len(r.Events) == 0 || slices.Contains(r.Events, n.Event)) && r.takesGroup(n.Group)
+}
+
+func (r Route) takesGroup(group string) bool {
+	return len(r.Groups) == 0 || slices.ContainsFunc(r.Groups, func(pattern string) bool { return fleet.Match(pattern, group) })
 }
 
 // How much of what is from outside a notice names.

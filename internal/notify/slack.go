@@ -64,6 +64,8 @@ func icon(n notice.Notice) string {
 		return ":warning:"
 	case notice.Done:
 		return ":white_check_mark:"
+	case notice.Digest:
+		return ":bar_chart:"
 	case notice.Started, notice.Test:
 	}
 	return ":hourglass_flowing_sand:"
