@@ -71,7 +71,8 @@ SEEDED = [
      "\tif refused(err) {\n\t\treturn c.writeApart(ctx, out)\n\t}\n", ""),
     ("no heartbeat is sent while the journal is away", "internal/engine/core.go", "\tc.beats.keep(c.remember()...)\n", "\t_ = c.remember()\n"),
     ("the message of a drain that was let go is deleted", "internal/engine/aside.go",
-     "\t\tleave(out, func(v kernel.Verdict) bool { return v.Drain == r.Key })\n", ""),
+     "\tleave(out, func(v kernel.Verdict) bool { return v.Drain == key })\n", ""),
+    ("people are told again, after a restart, that a drain is let go", "internal/engine/aside.go", "\t\tif again {\n", "\t\tif again && false {\n"),
     ("a line that the journal refuses is lost without a word", "internal/engine/aside.go",
      'err = c.setAside(ctx, l.Key, fmt.Sprintf("a line of history, %q: %s: %s", l.Kind, err.Error(), l.Text))', "err = nil"),
 ]

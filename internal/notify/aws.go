@@ -81,10 +81,14 @@ func (s *Sender) putEvent(ctx context.Context, r Route, n notice.Notice) error {
 	return nil
 }
 
-// detailType is Ebb Drain Started, Stuck, Forced or Done, or Ebb Digest.
+// detailType is Ebb Drain Started, Stuck, Forced, Let Go or Done, or Ebb Digest.
 func detailType(e notice.Event) string {
-	if e == notice.Digest {
+	switch e {
+	case notice.Digest:
 		return "Ebb Digest"
+	case notice.LetGo:
+		return "Ebb Drain Let Go"
+	case notice.Started, notice.Stuck, notice.Forced, notice.Done, notice.Test:
 	}
 	return "Ebb Drain " + strings.ToUpper(string(e[:1])) + string(e[1:])
 }

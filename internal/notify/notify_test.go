@@ -423,6 +423,17 @@ func TestEveryReceiverCarriesADigest(t *testing.T) {
 	}
 }
 
+func TestDetailTypes(t *testing.T) {
+	for e, want := range map[notice.Event]string{
+		notice.Started: "Ebb Drain Started", notice.Stuck: "Ebb Drain Stuck", notice.Forced: "Ebb Drain Forced", notice.Done: "Ebb Drain Done",
+		notice.LetGo: "Ebb Drain Let Go", notice.Digest: "Ebb Digest", notice.Test: "Ebb Drain Test",
+	} {
+		if got := detailType(e); got != want {
+			t.Errorf("%s: %s", e, got)
+		}
+	}
+}
+
 // What AWS is sent: the texts for people, and the notice as an event.
 func TestTopicsAndBuses(t *testing.T) {
 	d := newDouble(t, answer(200, `<PublishResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/">

@@ -60,7 +60,7 @@ func icon(n notice.Notice) string {
 	switch n.Event {
 	case notice.Forced:
 		return ":rotating_light:"
-	case notice.Stuck:
+	case notice.Stuck, notice.LetGo:
 		return ":warning:"
 	case notice.Done:
 		return ":white_check_mark:"
