@@ -33,6 +33,8 @@ SEEDED = [
     ("a notice that is sent again has another key", "internal/engine/outbox.go",
      "\tshown, err := o.tell(ctx, route, f, n, messages)\n", "\tn.Key += now.Format(\"/150405\")\n\tshown, err := o.tell(ctx, route, f, n, messages)\n"),
     ("people are told of the same blocker again and again", "internal/kernel/tell.go", ' || slices.Contains(e.telling.Told, b.Code) {', " {"),
+    ("it is forgotten that a digest was made", "internal/engine/digest.go",
+     "\t\tb.Forwarded = append(b.Forwarded, r.Mark(until))\n", "\t\t_ = r.Mark(until)\n"),
     ("notices are written after the batch that they are about", "internal/engine/aside.go",
      "\terr := c.put(ctx, out.Batch)\n\tif refused(err) {\n",
      "\tlater := out.Batch.Forwarded\n\tout.Batch.Forwarded = nil\n\terr := c.put(ctx, out.Batch)\n\tout.Batch.Forwarded = later\n"
@@ -71,13 +73,20 @@ SEEDED = [
      "\tif refused(err) {\n\t\treturn c.writeApart(ctx, out)\n\t}\n", ""),
     ("no heartbeat is sent while the journal is away", "internal/engine/core.go", "\tc.beats.keep(c.remember()...)\n", "\t_ = c.remember()\n"),
     ("the message of a drain that was let go is deleted", "internal/engine/aside.go",
-     "\t\tleave(out, func(v kernel.Verdict) bool { return v.Drain == r.Key })\n", ""),
+     "\tleave(out, func(v kernel.Verdict) bool { return v.Drain == key })\n", ""),
+    ("people are told again, after a restart, that a drain is let go", "internal/engine/aside.go", "\t\tif again {\n", "\t\tif again && false {\n"),
     ("a line that the journal refuses is lost without a word", "internal/engine/aside.go",
      'err = c.setAside(ctx, l.Key, fmt.Sprintf("a line of history, %q: %s: %s", l.Kind, err.Error(), l.Text))', "err = nil"),
 ]
 
 # name, file, the code as it is, the code with the bug, the package and the test. The test must find it, and must pass without it.
 TESTED = [
+    ("a digest that the journal did not take is taken for made", "internal/engine/digest.go",
+     "\t\t\treturn fmt.Errorf(\"write the digest: %w\", err)\n", "\t\t\treturn nil\n", "engine", "TestOneDigestADay"),
+    ("a digest is named by when it is made", "internal/notice/digest.go",
+     '"digest/" + until.UTC().Format("2006-01-02") +', '"digest/" + until.UTC().Format("2006-01-02T15") +', "notice", "TestDigest"),
+    ("whoever has lost the lease makes a digest", "internal/engine/digest.go",
+     "b := journal.Batch{Under: []journal.Lease{l}, Forwarded:", "b := journal.Batch{Forwarded:", "engine", "TestWhoMakesTheDigest"),
     ("the scope of a record may have any form", "internal/journal/check.go",
      'name("scope", r.Scope, 0)', 'size("scope", len(r.Scope), MaxKey)', "journal", "TestEveryNameIsBounded"),
     ("the key of a line may have any form", "internal/journal/check.go",

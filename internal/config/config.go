@@ -36,6 +36,7 @@ type Notify struct {
 	Name     string   // no other has it
 	Events   []string // what takes it; none: all
 	Groups   []string // patterns of path.Match; none: all
+	Digest   string   // time of day in UTC of the daily digest, like 08:00; empty: there is none
 	Channel  string   // of a Slack bot: the id of a channel
 	Template string   // of a webhook: path of a file
 

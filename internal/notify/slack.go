@@ -60,10 +60,12 @@ func icon(n notice.Notice) string {
 	switch n.Event {
 	case notice.Forced:
 		return ":rotating_light:"
-	case notice.Stuck:
+	case notice.Stuck, notice.LetGo:
 		return ":warning:"
 	case notice.Done:
 		return ":white_check_mark:"
+	case notice.Digest:
+		return ":bar_chart:"
 	case notice.Started, notice.Test:
 	}
 	return ":hourglass_flowing_sand:"
