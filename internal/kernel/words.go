@@ -152,7 +152,7 @@ func sawWords(o *observer, a answer) {
 }
 
 // obey opens drains for the instances on which an operator's word stands. One whose deadline is over has been obeyed, or came too late.
-func (k *Kernel) obey(now time.Time) {
+func obey(k *Kernel, now time.Time) {
 	byID := func(a, b fleet.Target) int { return strings.Compare(a.ID, b.ID) }
 	for _, t := range slices.SortedFunc(maps.Keys(k.said.found), byID) {
 		ci := k.said.found[t]

@@ -19,8 +19,10 @@ const Digests = "digests"
 
 // How a digest is made.
 const (
-	digestLines = 20  // with its title
-	digestLine  = 130 // characters: all of them fit into one block of Slack
+	digestLines = 20 // with its title
+	// digestOutcomes is how many lines the outcomes have; those that are over share the last.
+	digestOutcomes = 9
+	digestLine     = 130 // characters: all of them fit into one block of Slack
 	// digestAfter is how long after its time a digest is made: what had ended by then is in the journal, also from an Ebb whose clock lags.
 	digestAfter = time.Minute
 	// digestFor is how long a digest is made up for by an Ebb that was away.
@@ -95,6 +97,9 @@ func (r Route) About(d Day) Notice {
 		if line := endings(d.Ended, o); line != "" {
 			lines = append(lines, line)
 		}
+	}
+	if len(lines) > digestOutcomes {
+		lines = append(lines[:digestOutcomes-1], strings.Join(lines[digestOutcomes-1:], "; "))
 	}
 	lines = append(lines, d.rest()...)
 	open := slices.DeleteFunc(slices.Clone(d.Open), func(o drain.Drain) bool { return o.Observed })
