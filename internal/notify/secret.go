@@ -35,7 +35,7 @@ type Secrets struct {
 
 // NewSecrets reads the environment with env, and AWS with cfg.
 func NewSecrets(env func(string) string, cfg aws.Config) *Secrets {
-	return &Secrets{env: env, aws: cfg, http: &http.Client{Timeout: sendFor}, known: map[string]string{}}
+	return &Secrets{env: env, aws: cfg, http: newClient(), known: map[string]string{}}
 }
 
 // Read is the secret that stands somewhere, without white space around it. The error says where, and never what.
@@ -136,12 +136,12 @@ func (s *Secrets) ask(ctx context.Context, service, target string, in map[string
 	}
 	res, err := s.http.Do(req)
 	if err != nil {
-		return fmt.Errorf("call %s: %w", action, err)
+		return fmt.Errorf("call %s at %s: %w", action, req.URL.Host, known(err)) // the request has the session token
 	}
 	defer res.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
 	if err != nil {
-		return fmt.Errorf("read the answer of %s: %w", action, err)
+		return fmt.Errorf("read the answer of %s: %w", action, known(err))
 	}
 	if res.StatusCode != http.StatusOK {
 		var why struct {
