@@ -39,7 +39,9 @@ import (
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"ebb": func() {
-		os.Exit(Main(context.Background(), os.Args[1:], Process{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Env: os.Getenv}))
+		os.Exit(Main(context.Background(), os.Args[1:], Process{
+			Stdin: os.Stdin, Stdout: guard{os.Stdout}, Stderr: guard{os.Stderr}, Env: os.Getenv,
+		}))
 	}, "function": func() {
 		runtime.Start(func(event struct {
 			Kind string `json:"detail-type"`
@@ -77,7 +79,8 @@ func scripts(t *testing.T, dir string, more map[string]func(*testscript.TestScri
 		Dir: dir, RequireExplicitExec: true, RequireUniqueNames: true, Cmds: cmds,
 		Setup: func(e *testscript.Env) error {
 			e.Vars = append(e.Vars, "TZ=UTC", "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null", "AWS_EC2_METADATA_DISABLED=true",
-				"AWS_ACCESS_KEY_ID=ebb", "AWS_SECRET_ACCESS_KEY=none")
+				"AWS_ACCESS_KEY_ID=ebb", "AWS_SECRET_ACCESS_KEY="+plantedKey, "AWS_SESSION_TOKEN="+plantedToken, leaks+"="+e.WorkDir+".leaks")
+			watch(e)
 			return nil
 		},
 	})
@@ -148,7 +151,7 @@ func until(ts *testscript.TestScript, _ bool, args []string) {
 	cmd := exec.Command(args[1], args[2:]...)
 	cmd.Stdout, cmd.Stderr, cmd.Dir = out, out, ts.Getenv("WORK")
 	for _, name := range []string{"PATH", "TZ", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_EC2_METADATA_DISABLED",
-		"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "EBB_DYNAMODB_ENDPOINT"} {
+		"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "EBB_DYNAMODB_ENDPOINT", leaks} {
 		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
 	}
 	ts.Check(cmd.Start())

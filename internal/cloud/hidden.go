@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/url"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -81,20 +80,4 @@ func (q quiet) Retrieve(ctx context.Context) (aws.Credentials, error) {
 			"run it by itself to see what it prints")
 	}
 	return c, err
-}
-
-// checkProxy refuses a proxy that is no URL: the error of each request would show it with its password.
-func checkProxy(endpoint *string) error {
-	to := "https://sts.amazonaws.com/"
-	if endpoint != nil {
-		to = *endpoint
-	}
-	u, err := url.Parse(to)
-	if err != nil {
-		return nil // the first request says so
-	}
-	if _, err := http.ProxyFromEnvironment(&http.Request{URL: u}); err != nil {
-		return errors.New("HTTPS_PROXY, or HTTP_PROXY, is not a URL; write it like http://proxy.example:3128")
-	}
-	return nil
 }

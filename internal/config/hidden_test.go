@@ -80,7 +80,8 @@ func TestWhatIsNoSecretIsShown(t *testing.T) {
 	for _, line := range []string{
 		"queue: https://sqs.eu-west-1.amazonaws.com/111122223333/ebb-with-a-Name-of-more-than-32-characters9",
 		"queue: https://sqs.cn-north-1.amazonaws.com.cn/111122223333/ebb", "endpoint: http://127.0.0.1:4599", "endpoint: http://localhost/x",
-		"journal: sqlite:///var/lib/ebb/journal.db", "journal: dynamodb://ebb", "- slack_bot: ssm:/ebb/slack-token", "- slack: secretsmanager:ebb#pager",
+		"journal: sqlite:///var/lib/ebb/journal.db", "journal: dynamodb://ebb", "- slack_bot: ssm:/ebb/slack-token",
+		"- slack: secretsmanager:ebb#pager",
 		"- sns: arn:aws:sns:eu-west-1:111122223333:ebb", "- webhook: file:/run/secrets/pager", "- slack: env:SLACK_TOKEN", "deadlin: 30m",
 		"match: a-group-with-a-name-of-more-than-thirty-two-characters",
 	} {
@@ -89,7 +90,8 @@ func TestWhatIsNoSecretIsShown(t *testing.T) {
 		}
 	}
 	_, err := parse("f", []byte("notify:\n  - {slack: "+bot+", events: dun}\n"), vars(nil), nil)
-	want := "    2 |   - {slack: " + strings.Repeat("*", len(bot)) + ", events: dun}\n      |             " + strings.Repeat(" ", len(bot)) + "          ^"
+	want := "    2 |   - {slack: " + strings.Repeat("*", len(bot)) + ", events: dun}\n" +
+		"      |             " + strings.Repeat(" ", len(bot)) + "          ^"
 	if err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("got\n%v\nwant\n%s", err, want)
 	}

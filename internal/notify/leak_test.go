@@ -54,8 +54,8 @@ func echo(t *testing.T, status int, header string) string {
 	t.Helper()
 	return talker(t, func(request string) string {
 		body := `{"ok":false,"error":"` + strings.NewReplacer(`"`, `'`, `\`, `/`).Replace(request) + `"}`
-		return fmt.Sprintf("HTTP/1.1 %d %s\r\n%s: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", status, request, header, request,
-			len(body), body)
+		return fmt.Sprintf("HTTP/1.1 %d %s\r\n%s: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+			status, request, header, request, len(body), body)
 	})
 }
 
