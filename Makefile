@@ -31,8 +31,8 @@ dynamodb: ## the journal in DynamoDB against DynamoDB Local; needs Java 17 and M
 	$(GO) run ./test/dynamodb -- $(GO) test -count=1 -tags dynamodb ./internal/iam -run DynamoDB
 
 dashboards: ## the dashboards and the lines for CloudWatch, as Grafana, Prometheus and CloudWatch read them
-	$(GO) -C test/dashboards vet ./...
-	$(GO) -C test/dashboards test ./...
+	$(GO) -C test/dashboards vet -mod=mod ./... # its go.mod follows Ebb's
+	$(GO) -C test/dashboards test -mod=mod ./...
 
 lint: ## golangci-lint; the first time it is built, which takes some minutes
 	$(LINT) run
