@@ -94,7 +94,7 @@ TESTED = [
      'hide(strings.TrimRight(lines[p.Line-1], "\\r "), hidden)', 'strings.TrimRight(lines[p.Line-1], "\\r ")', "config", "TestNoProblemShowsASecret"),
     ("the log shows what a secret is", "internal/cli/serve.go", 'log.Info("serving", ', 'log.Info("serving", "key", p.Env("AWS_SECRET_ACCESS_KEY"), ',
      "cli", "TestNothingShowsASecret"),
-    ("a secret that cannot be read is shown with the others", "internal/notify/secret.go", '"%s: %w", where, err)', '"%s: %w %v", where, err, s.known)',
+    ("a secret without a key is shown", "internal/notify/secret.go", "or add it to the secret\", key)", "or add it to the secret\", key+out.SecretString)",
      "cli", "TestNothingShowsASecret"),
     ("the simulated Parameter Store decrypts unasked", "internal/sim/ssm/table.go", "!core.Deref(in.WithDecryption)", "false",
      "sim/wire", "TestParameters"),

@@ -321,7 +321,7 @@ func TestSecrets(t *testing.T) {
 		return v
 	}
 	for where, want := range map[string]string{
-		"env:GIVEN": "from-the-environment", "env:MISSING": "error: env:MISSING: Ebb's environment has no such variable, or it is empty; " +
+		"env:GIVEN": "from-the-environment", "env:MISSING": "error: env:MISSING: it is not in Ebb's environment, or it is empty; " +
 			"set it, or correct its name under notify",
 		"file:" + file: "from-a-file", "ssm:/ebb/slack": "from-ssm", "secretsmanager:plain": "from-secrets-manager",
 		"ssm:/absent": "error: ssm:/absent: there is no such parameter in eu-west-1; correct the name under notify, or make the parameter with " +

@@ -68,7 +68,7 @@ func (s *Secrets) read(ctx context.Context, where string) (string, error) {
 	switch kind {
 	case "env":
 		if s.env(name) == "" {
-			return "", errors.New("Ebb's environment has no such variable, or it is empty; set it, or correct its name under notify")
+			return "", errors.New("it is not in Ebb's environment, or it is empty; set it, or correct its name under notify")
 		}
 		return s.env(name), nil
 	case "file":
