@@ -29,7 +29,7 @@ import (
 const leakWorld = `
 clusters: [{name: prod}]
 queues: [{name: ebb, redrive: ebb-dlq}, {name: ebb-dlq}]
-task_definitions: [{family: web, start: 1s, exit: 1s}]
+task_definitions: [{family: web, start: 1s, exit: 5m, stop_timeout: 10m}]
 groups:
   - name: web
     desired: 2
