@@ -48,7 +48,8 @@ func TestNotifyTest(t *testing.T) {
 		{"one fails", "[{webhook: env:BAD}, {slack: env:GOOD}]", nil, ExitFailed, "webhook  failed: it answered 403 Forbidden\nslack  sent\n",
 			"1 of the receivers did not take the test notice", []string{"/bad-very-secret", "/good-very-secret"}},
 		{"a secret that is not there", "[{slack: env:NONE}]", nil, ExitFailed,
-			"slack  failed: read the secret of route slack: env:NONE: it is empty\n", "1 of the receivers did not take", nil},
+			"slack  failed: read the secret of route slack: env:NONE: it is not in Ebb's environment, or it is empty; " +
+				"set it, or correct its name under notify\n", "1 of the receivers did not take", nil},
 		{"an unknown name", "[{slack: env:GOOD}]", []string{"pager"}, ExitUsage, "", `no receiver has the name "pager"; the configuration has slack`, nil},
 		{"no receivers", "", nil, ExitConfig, "", "the configuration has no receivers; write notify: with at least", nil},
 		{"a wrong template", "[{webhook: env:GOOD, template: " + template + "}]", nil, ExitConfig, "", "the template has {{.Titel}}; write one of", nil},

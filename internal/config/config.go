@@ -113,7 +113,7 @@ func parse(file string, text []byte, env func(string) string, overrides map[stri
 	problems := append(doc.problems, apply(all, doc.values)...)
 	problems = append(problems, checkRegion(&c, doc.values)...)
 	if len(problems) > 0 {
-		return Config{}, newError(problems, text)
+		return Config{}, newError(problems, text, doc.hidden)
 	}
 	return c, nil
 }

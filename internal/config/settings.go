@@ -181,14 +181,25 @@ func checkQueue(key, s string) error {
 		return fmt.Errorf("%s is an ARN; write the queue's URL, https://sqs.%s.amazonaws.com/%s/%s", key, arn[3], arn[4], arn[5])
 	}
 	u, err := url.Parse(s)
+	if err == nil && u.User != nil {
+		return withPassword(key)
+	}
 	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || !match(queuePath, u.Path) || u.RawQuery != "" {
 		return fmt.Errorf("%s is %q, which is not the URL of an SQS queue; write it like %s", key, s, exampleQueue)
 	}
 	return nil
 }
 
+// withPassword refuses what every log would show.
+func withPassword(key string) error {
+	return fmt.Errorf("%s has a user or a password in it; leave out what stands before the @, for AWS takes neither", key)
+}
+
 func checkEndpoint(key, s string) error {
 	u, err := url.Parse(s)
+	if err == nil && u.User != nil {
+		return withPassword(key)
+	}
 	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" {
 		return fmt.Errorf("%s is %q, which is not a URL; write it like http://127.0.0.1:4600", key, s)
 	}

@@ -321,12 +321,14 @@ func TestSecrets(t *testing.T) {
 		return v
 	}
 	for where, want := range map[string]string{
-		"env:GIVEN": "from-the-environment", "env:MISSING": "error: env:MISSING: it is empty",
+		"env:GIVEN": "from-the-environment", "env:MISSING": "error: env:MISSING: it is not in Ebb's environment, or it is empty; " +
+			"set it, or correct its name under notify",
 		"file:" + file: "from-a-file", "ssm:/ebb/slack": "from-ssm", "secretsmanager:plain": "from-secrets-manager",
-		"ssm:/absent":               "error: ssm:/absent: AmazonSSM.GetParameter answers 400 ParameterNotFound",
+		"ssm:/absent": "error: ssm:/absent: there is no such parameter in eu-west-1; correct the name under notify, or make the parameter with " +
+			"aws ssm put-parameter --type SecureString (AWS says ParameterNotFound)",
 		"secretsmanager:json#slack": "one-of-them",
-		"secretsmanager:json#other": "error: secretsmanager:json#other: it has no text under the key other",
-		"secretsmanager:plain#key":  "error: secretsmanager:plain#key: it is no JSON object, so it has no key key",
+		"secretsmanager:json#other": "error: secretsmanager:json#other: it has no text under the key other; correct the key under notify, or add it to the secret",
+		"secretsmanager:plain#key":  "error: secretsmanager:plain#key: it is no JSON object, so it has no key key; leave #key out to take all of it",
 	} {
 		if got := read(where); got != want {
 			t.Errorf("%s: %q, want %q", where, got, want)
