@@ -191,7 +191,7 @@ func TestAPerfectDrainGetsNoCommand(t *testing.T) {
 	}
 	s.drain()
 	s.after(5 * time.Minute)
-	e := atWork()
+	e = atWork()
 	e.Empty = s.Now().Add(-20 * time.Second)
 	r = s.parts().why(s, e)
 	if allCommands(r) != "" || len(r.Next) == 0 || r.Next[0].Event != diagnose.Answered || !strings.Contains(r.Wait, "answers hook ebb-drain") {

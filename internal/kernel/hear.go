@@ -95,12 +95,12 @@ func (k *Kernel) hearTermination(h Heard, now time.Time) (ack bool, why string) 
 	}
 	t := fleet.HostTarget(e.Instance)
 	if o, ok := k.open[t]; ok {
-		if o.d.Hook == "" && spared == "" {
+		if o.d.Hook == "" && spared == "" && k.Swept() {
 			takeOver(k, o, drain.Hold{Group: e.Group, Hook: e.Hook, Token: e.Token, WarmPool: e.ToWarmPool()}, cmp.Or(e.Time, h.Sent), now)
 			return true, "an operator's drain, which Auto Scaling's hook holds from now on"
 		}
 		if o.d.Hook == "" {
-			return true, "an operator's drain goes on; its hook is not Ebb's to answer"
+			return true, "an operator's drain goes on; whether its hook is Ebb's to answer the next sweep says"
 		}
 		if o.d.Token == "" {
 			o.d.Token = e.Token

@@ -17,7 +17,7 @@ import (
 func (k *Kernel) Next(now time.Time) Output {
 	k.observer.began = cmp.Or(k.observer.began, now)
 	k.adopt(now)
-	k.obey(now)
+	obey(k, now)
 	k.countLeaving(now)
 	var out Output
 	out.Batch.Records, out.Ask = k.endPauses(now), asks(k, now)

@@ -156,7 +156,7 @@ func sawWords(o *observer, a answer) {
 }
 
 // obey opens drains for the instances on which an operator's word stands. One whose deadline is over has been obeyed, or came too late.
-func (k *Kernel) obey(now time.Time) {
+func obey(k *Kernel, now time.Time) {
 	byID := func(a, b fleet.Target) int { return strings.Compare(a.ID, b.ID) }
 	for _, t := range slices.SortedFunc(maps.Keys(k.said.found), byID) {
 		ci := k.said.found[t]
@@ -227,12 +227,13 @@ func unmanaged(group, cluster string) Managed {
 	return Managed{Match: group, Cluster: cluster, Policy: drain.Defaults()}
 }
 
-// takeOver gives an operator's drain the hook that holds its instance from now on: Auto Scaling has decided, and the word changes nothing more.
+// takeOver gives an operator's drain the hook that holds its instance from now on: Auto Scaling has decided, and the word changes nothing
+// more. It is for a group that no operator has excluded.
 func takeOver(k *Kernel, e *entry, hold drain.Hold, zero, now time.Time) {
 	if zero.IsZero() || zero.After(now) {
 		zero = now
 	}
-	e.d.Hold, e.d.Zero, e.d.Doubt, e.d.Cutting, e.d.Admitted = hold, zero, now.Sub(zero) > doubtful, time.Time{}, false
+	e.d.Hold, e.d.Zero, e.d.Doubt, e.d.Cutting = hold, zero, now.Sub(zero) > doubtful, time.Time{}
 	e.dirty, e.fresh = true, true
 	if man, ok := k.cfg.managed(hold.Group); ok {
 		e.man = man

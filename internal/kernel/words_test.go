@@ -168,7 +168,10 @@ func TestWithoutAClusterWordsAreLookedForWhenAnOperatorSaysSo(t *testing.T) {
 
 func TestAHookTakesOverAnOperatorsDrain(t *testing.T) {
 	for name, hold := range map[string]func(*Kernel, time.Time){
-		"by a message": func(k *Kernel, now time.Time) { k.Hear(termination(1), now) },
+		"by a message": func(k *Kernel, now time.Time) {
+			k.swept = now
+			k.Hear(termination(1), now)
+		},
 		"by a sweep": func(k *Kernel, now time.Time) {
 			put(k.facts, hooksOf("web"), fleet.Seen, now, fleet.Hook{Name: "ebb-drain", Group: "web", Heartbeat: time.Hour})
 			k.sweptInstance(fleet.GroupInstance{ID: "i-0001", Group: "web", State: fleet.TerminatingWait}, now)
