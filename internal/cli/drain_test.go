@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -8,8 +9,10 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/spf13/cobra"
 
 	"github.com/ebbhq/ebb/internal/config"
+	"github.com/ebbhq/ebb/internal/drain"
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/inventory"
 	"github.com/ebbhq/ebb/internal/journal"
@@ -167,5 +170,59 @@ func TestWhoWorksIsWhoHeldTheLeasesLately(t *testing.T) {
 		if got := o.worker(slices.Clone(c.leases)); got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
+	}
+}
+
+// The policy in the documentation is the one that the scripts run under, and the table has each way in which a drain ends.
+func TestTheDocumentsSayWhatIsTested(t *testing.T) {
+	read := func(name string) string {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	script := read("testdata/script/drain-needs-read-only-and-a-few-calls-more.txtar")
+	_, policy, _ := strings.Cut(script, "-- drain.json --\n")
+	policy, _, _ = strings.Cut(policy, "-- no-end.json --\n")
+	if policy == "" || !strings.Contains(read("../../docs/reference/iam.md"), "```json\n"+policy+"```\n") {
+		t.Errorf("docs/reference/iam.md does not have the policy of the script:\n%s", policy)
+	}
+	table := read("../../docs/reference/journal.md")
+	for _, o := range drain.Outcomes() {
+		if !strings.Contains(table, "\n| `"+string(o)+"` | ") {
+			t.Errorf("docs/reference/journal.md does not say what %s means", o)
+		}
+	}
+	verbs := read("../../docs/reference/drain.md")
+	commands := newRoot(Process{}).Commands()
+	for _, verb := range []string{"drain", "cancel", "pause", "resume", "protect", "scale", "roll"} {
+		there := "no"
+		if slices.ContainsFunc(commands, func(c *cobra.Command) bool { return c.Name() == verb }) {
+			there = "yes"
+		}
+		if !regexp.MustCompile("\n\\| `" + verb + "[^`]*` \\| " + there + " \\| ").MatchString(verbs) {
+			t.Errorf("docs/reference/drain.md does not say that there is %s: %s", verb, there)
+		}
+	}
+}
+
+func TestADrainWithoutAGroupIsShown(t *testing.T) {
+	at := time.Date(2026, 11, 21, 9, 15, 2, 0, time.UTC)
+	d := drain.Drain{Target: fleet.HostTarget("i-1"), Heard: at, Said: drain.Said{Word: fleet.Word{
+		Deadline: at.Add(time.Hour), Late: fleet.LateLeave, End: fleet.EndKeep, Reason: "operator",
+	}}}
+	var open, over strings.Builder
+	writeStatus(&open, []statusLine{lineOf(d, "for its tasks", config.Config{})}, func(t time.Time) string { return t.Format("15:04:05") })
+	if want := "i-1\t-\topen\t09:15:02\t10:15:02\tebb drain: waits for its tasks\n"; !strings.HasSuffix(open.String(), want) {
+		t.Errorf("%q", open.String())
+	}
+	d.Hook = "ebb-drain" // Auto Scaling has decided: its hook's deadline counts, which nobody knows without a configuration
+	if l := lineOf(d, "", config.Config{}); !l.Deadline.IsZero() || l.Word != d.Word {
+		t.Errorf("%+v", l)
+	}
+	d.Hook, d.Ended, d.Final = "", at, &drain.Answer{At: at, Outcome: drain.Overdue, Reason: "it is over"}
+	if err := writeEnded(&over, []endedLine{endedOf("prod/i-1/w", d)}); err != nil || !strings.Contains(over.String(), "i-1       -      overdue  0s    ebb drain: it is over") {
+		t.Errorf("%v %q", err, over.String())
 	}
 }
