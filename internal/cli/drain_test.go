@@ -113,7 +113,9 @@ func TestAMessageIsOneLineThatCanBeSeen(t *testing.T) {
 
 func TestWhatCannotBeDrainedIsRefused(t *testing.T) {
 	host := func(status string) *inventory.Host {
-		return &inventory.Host{ContainerInstance: fleet.ContainerInstance{Instance: "i-1", Status: status, ARN: "arn:aws:ecs:eu-west-1:111122223333:container-instance/prod/c1"}}
+		return &inventory.Host{ContainerInstance: fleet.ContainerInstance{
+			Instance: "i-1", Status: status, ARN: "arn:aws:ecs:eu-west-1:111122223333:container-instance/prod/c1",
+		}}
 	}
 	group := func(state fleet.LifecycleState) inventory.Inventory {
 		g := inventory.Group{}
@@ -135,7 +137,8 @@ func TestWhatCannotBeDrainedIsRefused(t *testing.T) {
 		{"group not read", denied, host(fleet.Active), drainFlags{terminate: true}, "it is not known in which Auto Scaling group i-1 is"},
 		{"registering", group(fleet.InService), host("REGISTERING"), drainFlags{}, "container instance c1 of i-1 is REGISTERING, and can be drained once"},
 		{"deregistering", group(fleet.InService), host("DEREGISTERING"), drainFlags{}, "container instance c1 of i-1 is DEREGISTERING"},
-		{"leaves", group(fleet.TerminatingWait), host(fleet.Active), drainFlags{}, "i-1 leaves already: group web says Terminating:Wait; what it waits for says: ebb why i-1"},
+		{"leaves", group(fleet.TerminatingWait), host(fleet.Active), drainFlags{},
+			"i-1 leaves already: group web says Terminating:Wait; what it waits for says: ebb why i-1"},
 		{"warm", group("Warmed:Stopped"), host(fleet.Active), drainFlags{}, "i-1 leaves already"},
 	} {
 		err := c.f.refuse(&c.seen, c.host, func(words []string, _ ...string) string { return "ebb " + strings.Join(words, " ") })
@@ -222,7 +225,8 @@ func TestADrainWithoutAGroupIsShown(t *testing.T) {
 		t.Errorf("%+v", l)
 	}
 	d.Hook, d.Ended, d.Final = "", at, &drain.Answer{At: at, Outcome: drain.Overdue, Reason: "it is over"}
-	if err := writeEnded(&over, []endedLine{endedOf("prod/i-1/w", d)}); err != nil || !strings.Contains(over.String(), "i-1       -      overdue  0s    ebb drain: it is over") {
+	err := writeEnded(&over, []endedLine{endedOf("prod/i-1/w", d)})
+	if want := "i-1       -      overdue  0s    ebb drain: it is over"; err != nil || !strings.Contains(over.String(), want) {
 		t.Errorf("%v %q", err, over.String())
 	}
 }
