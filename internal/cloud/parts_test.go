@@ -178,8 +178,9 @@ func TestWaysToATask(t *testing.T) {
 			[]string{"Cloud Map"}, nil},
 		"of the first deployment": {ecstypes.Service{Deployments: []ecstypes.Deployment{{VpcLatticeConfigurations: lattice}, {}}},
 			[]string{"VPC Lattice"}, nil},
-		"no other group":         {ecstypes.Service{LoadBalancers: blue}, nil, []fleet.LoadBalancer{{TargetGroup: "blue"}}},
-		"the same group, by two": {ecstypes.Service{LoadBalancers: blue, TaskSets: []ecstypes.TaskSet{{LoadBalancers: blue}}}, nil, []fleet.LoadBalancer{{TargetGroup: "blue"}}},
+		"no other group": {ecstypes.Service{LoadBalancers: blue}, nil, []fleet.LoadBalancer{{TargetGroup: "blue"}}},
+		"the same group, by two": {ecstypes.Service{LoadBalancers: blue, TaskSets: []ecstypes.TaskSet{{LoadBalancers: blue}}}, nil,
+			[]fleet.LoadBalancer{{TargetGroup: "blue"}}},
 	} {
 		got := ReadService(tt.service)
 		diff(t, name, tt.ways, got.OtherWays)

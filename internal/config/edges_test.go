@@ -139,10 +139,11 @@ func TestEveryReceiverIsChecked(t *testing.T) {
 	const one = "an entry of notify has one receiver: write one of slack, slack_bot, webhook, sns and eventbridge"
 	const where = " must say where the secret stands, and not what it is: env:NAME, file:/absolute/path, ssm:/parameter or secretsmanager:NAME"
 	for written, want := range map[string]string{
-		"[env:URL, {name: a}]":                                     `1:10: a receiver must be written as keys with values, like "name: ..."` + "\n1:19: " + one,
-		"[{slack: 'env:'}, {name: a}]":                             "1:18: slack" + where + "\n1:27: " + one,
-		"[{webhook: env}, {name: a}]":                              "1:20: webhook" + where + "\n1:26: " + one,
-		"[{name: a}, {slack: env:A, channel: ops}]":                "1:10: " + one + "\n1:45: " + `channel is "ops"; write the channel's id, such as C0123ABCD, which its details in Slack show`,
+		"[env:URL, {name: a}]":         `1:10: a receiver must be written as keys with values, like "name: ..."` + "\n1:19: " + one,
+		"[{slack: 'env:'}, {name: a}]": "1:18: slack" + where + "\n1:27: " + one,
+		"[{webhook: env}, {name: a}]":  "1:20: webhook" + where + "\n1:26: " + one,
+		"[{name: a}, {slack: env:A, channel: ops}]": "1:10: " + one + "\n1:45: " +
+			`channel is "ops"; write the channel's id, such as C0123ABCD, which its details in Slack show`,
 		"[{slack: env:A}, {name: slack}, {webhook: file:/}]":       "1:26: " + one,
 		"[{webhook: file:/a, template: /t}, {slack: ssm:/a}]":      "",
 		"[{name: a, slack: env:A}, {name: b, slack: env:A}]":       "",
