@@ -26,6 +26,8 @@ SEEDED = [
     ("a message is deleted before the journal is durable", "internal/engine/core.go",
      "\tif err := c.write(ctx, &out); err != nil {", "\tc.settle(ctx, out.Settle)\n\tif err := c.write(ctx, &out); err != nil {"),
     ("a result of a forgotten kernel is taken for one of the new kernel", "internal/engine/core.go", "if k == c.Kernel && k != nil {", "if c.Kernel != nil {"),
+    ("while the journal is away nobody looks which hooks are open", "internal/engine/away.go",
+     "if !c.away.IsZero() && !c.beats.sweeping", "if false && !c.beats.sweeping"),
     ("the outbox is emptied before people are told", "internal/engine/outbox.go",
      "\tshown, err := o.tell(ctx, route, f, n, messages)\n", "\to.remove(ctx, f)\n\tshown, err := o.tell(ctx, route, f, n, messages)\n"),
     ("a notice that is sent again has another key", "internal/engine/outbox.go",

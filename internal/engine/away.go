@@ -53,11 +53,18 @@ func (c *Core) Beats() []plan.Request {
 		c.back("stands by: another ebb works")
 	}
 	c.beats.calm = c.Works() && !c.Kernel.Swept()
-	return c.beats.due(c.cfg.Now())
+	now := c.cfg.Now()
+	due := c.beats.due(now)
+	if !c.away.IsZero() && !c.beats.sweeping && !c.beats.sweepDue().After(now) {
+		look := c.cfg.Kernel.SweepLook(func(scope string) bool { return !c.Leases.Elsewhere(scope) })
+		c.beats.swept, c.beats.sweeping = now, true
+		due = append(due, plan.Request{Look: &look})
+	}
+	return due
 }
 
 // BeatsDue says when to call Beats, by the clock of the cloud; zero: not for now.
-func (c *Core) BeatsDue() time.Time { return c.beats.next() }
+func (c *Core) BeatsDue() time.Time { return c.beats.next(!c.away.IsZero()) }
 
 // keepAlive keeps the hook alive of which a message tells.
 func (c *Core) keepAlive(m event.Message) {
@@ -86,6 +93,10 @@ func (c *Core) left(h kernel.Hook) bool { return c.excluded[h.Call.Group] && !h.
 
 // beaten takes in what came of a heartbeat of Beats. Its kernel may be there again by now.
 func (c *Core) beaten(done plan.Done) {
+	if done.Request.Look != nil {
+		c.beats.saw(c.cfg.Kernel.Waiting(done.Result.View.Groups, c.cfg.Now()))
+		return
+	}
 	c.beats.did(done, c.cfg.Now())
 	if c.Kernel != nil && done.Outcome.Err == nil {
 		c.Kernel.Beaten(kernel.Hook{Target: done.Request.Action.Target, Last: done.Started, Beaten: true})

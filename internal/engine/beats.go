@@ -18,6 +18,9 @@ type beats struct {
 	hooks map[fleet.Target]*beaten
 	tick  time.Duration // how much earlier than a third of the timeout they are sent, where nobody looks in between
 	calm  bool          // a kernel is about to see which groups are excluded: hooks wait for that while they can
+
+	swept    time.Time // when it last looked for that, or last tried
+	sweeping bool      // a look is under way
 }
 
 // beaten is a hook and what came of its heartbeats.
@@ -53,6 +56,16 @@ func (b *beats) keep(hooks ...kernel.Hook) {
 				h.Last = old.Last
 			}
 			old.Hook = h
+		}
+	}
+}
+
+// saw takes in which hooks may be open, as a look at the groups has shown. Of one that is known already it says nothing new.
+func (b *beats) saw(hooks []kernel.Hook) {
+	b.sweeping = false
+	for _, h := range hooks {
+		if _, known := b.hooks[h.Target]; !known {
+			b.keep(h)
 		}
 	}
 }
@@ -93,8 +106,21 @@ func (b *beats) flying() (n int) {
 	return n
 }
 
-// next is when there is something to do before one of those under way comes back; zero: never.
-func (b *beats) next() (at time.Time) {
+// sweepDue is when to look which hooks are open: as often as a kernel does. Messages come late, or are lost.
+func (b *beats) sweepDue() time.Time {
+	every := time.Minute
+	for _, h := range b.hooks { //ebb:any-order only the shortest timeout is taken
+		every = max(min(every, h.Timeout/3), kernel.SweepFloor)
+	}
+	return b.swept.Add(every)
+}
+
+// next is when there is something to do before one of those under way comes back; zero: never. While the journal is away, nobody else looks
+// which hooks are open.
+func (b *beats) next(away bool) (at time.Time) {
+	if away && !b.sweeping {
+		at = b.sweepDue()
+	}
 	if b.flying() >= beatsAtOnce {
 		return at
 	}

@@ -142,14 +142,17 @@ func (c *Core) open(ctx context.Context) ([]journal.Record, error) {
 	return open, nil
 }
 
-// Forget drops the kernel and what it heard. Messages whose effect may not be durable go back to the source; forwarded ones are still in
-// the journal. Heartbeats of its hooks go on until a kernel knows of them again.
-func (c *Core) Forget() {
+// Forget drops the kernel and what it heard, because of an error. Messages whose effect may not be durable go back to the source; forwarded
+// ones are still in the journal. Heartbeats of its hooks go on until a kernel knows of them again.
+func (c *Core) Forget(why error) {
 	c.beats.keep(c.remember()...)
 	c.Kernel = nil
 	clear(c.forwarded)
 	if c.cfg.Source != nil {
 		c.cfg.Source.LetGo()
+	}
+	if isAway(why) {
+		c.Away(why)
 	}
 }
 

@@ -164,10 +164,7 @@ func (e *Engine) load(ctx context.Context) error {
 // reload starts over from the journal, until it can be read or ctx ends. Meanwhile heartbeats go on, and messages go back to the queue. The
 // error is that the journal is gone.
 func (e *Engine) reload(ctx context.Context, pause time.Duration, why error) error {
-	e.core.Forget()
-	if isAway(why) {
-		e.core.Away(why)
-	}
+	e.core.Forget(why)
 	for again := time.After(pause); ; {
 		e.beat(ctx)
 		select {

@@ -75,11 +75,10 @@ func (f *Function) Pass(ctx context.Context, heard []event.Message, clock bool) 
 // keepAlive sends the heartbeats that are due without the journal: of the hooks of the last pass of this process, and of those of which a
 // message tells. A process that is new knows no others.
 func (f *Function) keepAlive(ctx context.Context, i *Invocation, heard []event.Message, err error) {
-	i.Core.Forget()
+	i.Core.Forget(err)
 	for _, m := range heard {
 		i.Core.keepAlive(m)
 	}
-	i.Core.Away(err)
 	for {
 		due := i.Core.Beats()
 		if len(due) == 0 {

@@ -33,7 +33,7 @@ func (k *Kernel) Hooks() (out []Hook, excluded map[string]bool) {
 	}
 	for _, e := range k.sorted {
 		d, i := e.d, known[fleet.GroupInstance](k.facts, groupInstance(e.d.Target))
-		over := i.Is == fleet.Absent || i.Is == fleet.Seen && !i.Value.State.Waiting()
+		over := i.Is == fleet.Absent || i.Is == fleet.Seen && i.Value.State.Over() // that it is not open yet may be an old look
 		left := d.Observed || e.man.Policy.Observe || k.excluded[d.Group] && !d.Admitted
 		if d.Hook == "" || over || left || !e.tried[plan.Answer].OK.IsZero() {
 			continue
@@ -77,6 +77,26 @@ func (c Config) Opened(e event.Event, sent, now time.Time) (Hook, bool) {
 		Scope: man.Scope(), Target: fleet.HostTarget(e.Instance), Timeout: shortestHook, Last: zero, Until: zero.Add(man.Policy.Deadline),
 		Call: plan.HookCall{Group: e.Group, Hook: e.Hook, Instance: e.Instance, Token: e.Token},
 	}, true
+}
+
+// Waiting are the hooks that may be open of the instances that wait in some groups. Nobody has looked whose hook it is.
+func (c Config) Waiting(groups []fleet.Group, now time.Time) (out []Hook) {
+	for _, g := range groups {
+		man, ok := c.managed(g.Name)
+		if !ok || man.Policy.Observe || g.Excluded {
+			continue
+		}
+		for _, i := range g.Instances {
+			if !i.State.Waiting() {
+				continue
+			}
+			out = append(out, Hook{
+				Scope: man.Scope(), Target: fleet.HostTarget(i.ID), Timeout: shortestHook, Until: now.Add(man.Policy.Deadline),
+				Call: plan.HookCall{Group: g.Name, Hook: c.Hook, Instance: i.ID},
+			})
+		}
+	}
+	return out
 }
 
 // Swept reports whether every group has been looked at since the kernel was made, so that it knows of each instance that waits.

@@ -36,10 +36,11 @@ func TestWhichHooksAreKeptOpen(t *testing.T) {
 		given func(*Kernel, *entry)
 		want  func(*Hook) bool // changes what was heard; false: there is none
 	}{
-		"heard":      {func(*Kernel, *entry) {}, same},
-		"waits":      {func(k *Kernel, e *entry) { in(k, e, fleet.TerminatingWait) }, same},
-		"proceeds":   {func(k *Kernel, e *entry) { in(k, e, fleet.TerminatingProceed) }, none},
-		"in service": {func(k *Kernel, e *entry) { in(k, e, fleet.InService) }, none},
+		"heard":                                 {func(*Kernel, *entry) {}, same},
+		"waits":                                 {func(k *Kernel, e *entry) { in(k, e, fleet.TerminatingWait) }, same},
+		"proceeds":                              {func(k *Kernel, e *entry) { in(k, e, fleet.TerminatingProceed) }, none},
+		"in service when it was last looked at": {func(k *Kernel, e *entry) { in(k, e, fleet.InService) }, same},
+		"being terminated":                      {func(k *Kernel, e *entry) { in(k, e, fleet.TerminatingProceed) }, none},
 		"not in a group": {func(k *Kernel, e *entry) {
 			put(k.facts, groupInstance(e.d.Target), fleet.Absent, t0, fleet.GroupInstance{})
 		}, none},

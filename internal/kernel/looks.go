@@ -109,15 +109,15 @@ func (w wanted) at() time.Time {
 	return drain.Later(w.due, w.a.again())
 }
 
-// sweepFloor is a third of the shortest heartbeat timeout that AWS allows.
-const sweepFloor = 10 * time.Second
+// SweepFloor is how far apart sweeps are at least: a third of the shortest heartbeat timeout that AWS allows.
+const SweepFloor = 10 * time.Second
 
 // sweepDue is when the next sweep is to be made.
 func (o *observer) sweepDue(now time.Time) time.Time {
 	every := o.cfg.Sweep
 	for g := range o.hooked { //ebb:any-order only the shortest timeout is taken
 		if h := o.hook(g); h.Is == fleet.Seen && h.Value.Heartbeat/3 < every {
-			every = max(h.Value.Heartbeat/3, sweepFloor)
+			every = max(h.Value.Heartbeat/3, SweepFloor)
 		}
 	}
 	if o.cfg.Held != nil && len(o.cfg.Held) == 0 {
@@ -131,10 +131,13 @@ func (o *observer) sweepDue(now time.Time) time.Time {
 }
 
 // sweepLook asks for the managed groups by name, or for all when a name is a pattern.
-func (o *observer) sweepLook() plan.Look {
+func (o *observer) sweepLook() plan.Look { return o.cfg.SweepLook(o.cfg.mine) }
+
+// SweepLook asks for the groups of some scopes.
+func (c *Config) SweepLook(of func(scope string) bool) plan.Look {
 	var names []string
-	for _, m := range o.cfg.Groups {
-		if !o.cfg.mine(m.Scope()) {
+	for _, m := range c.Groups {
+		if !of(m.Scope()) {
 			continue
 		}
 		if strings.ContainsAny(m.Match, `*?[\`) {

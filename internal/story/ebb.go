@@ -156,9 +156,13 @@ func (e *ebb) act() {
 			e.sendFrom(nil, r)
 		}
 	}
+	if e.core != nil {
+		e.poll() // also while its journal is away: it keeps the hooks alive of which it hears
+	}
 	if e.loaded() {
-		e.poll()
 		e.step()
+	} else if e.core != nil {
+		e.queue.Flush(e.ctx)
 	}
 	if e.core != nil && e.s.Ebb.Notify && !e.boxed.After(now) && !e.hangs.After(now) {
 		e.boxed = never // unless there is a notice meanwhile
@@ -171,7 +175,7 @@ func (e *ebb) renew() {
 	again, _ := e.core.Leases.Step(e.ctx)
 	e.leased = again.Add(-e.skew)
 	if e.core.Outdated() {
-		e.forget()
+		e.forget(engine.ErrLeases)
 		e.load()
 	}
 }
@@ -179,6 +183,7 @@ func (e *ebb) renew() {
 // load reads the journal, now or in a while.
 func (e *ebb) load() {
 	if err := e.core.Load(e.ctx); err != nil {
+		e.core.Away(err)
 		e.loadLater()
 	}
 }
@@ -189,7 +194,7 @@ func (e *ebb) loadLater() {
 		return
 	}
 	e.reads = life
-	e.later(e.w.Now().Add(e.core.Pause()), func() {
+	e.later(latest(e.w.Now(), e.hangs).Add(e.core.Pause()), func() {
 		if life != e.life {
 			return
 		}
@@ -201,15 +206,15 @@ func (e *ebb) loadLater() {
 }
 
 // forget lets the core forget everything; messages that are not settled go back.
-func (e *ebb) forget() {
+func (e *ebb) forget(why error) {
 	e.counted()
-	e.core.Forget()
+	e.core.Forget(why)
 	e.queue.Flush(e.ctx)
 }
 
 // nextMessage is when its long poll would return: when a message is visible, and not more often than a poll takes.
 func (e *ebb) nextMessage() time.Time {
-	if !e.loaded() {
+	if e.core == nil {
 		return never
 	}
 	return latest(e.visible(never), e.polled.Add(pollPause))
@@ -265,12 +270,13 @@ func (e *ebb) step() {
 	case e.core == nil: // killed
 		return
 	case errors.Is(err, engine.ErrLeases):
-		e.forget()
+		e.forget(err)
 		e.load()
 		return
 	case err != nil:
 		e.tell(e.name, "", "could not use its journal, reads it again: "+err.Error())
-		e.forget()
+		e.hangs = latest(e.hangs, e.w.Now().Add(e.lag))
+		e.forget(err)
 		e.loadLater()
 		return
 	}

@@ -34,7 +34,7 @@ func knownHow(f Fault) bool {
 	case "lease", "notify":
 		return f.How == "error" || f.How == "error-after"
 	case "journal":
-		return slices.Contains([]string{"error", "error-after", "conflict", "away", "slow", "refuse", "refuse-line"}, f.How)
+		return slices.Contains([]string{"error", "error-after", "conflict", "away", "slow", "hang", "refuse", "refuse-line"}, f.How)
 	}
 	_, ok := hows[f.How]
 	return ok

@@ -179,6 +179,11 @@ func (f *faulty) write(ctx context.Context, b journal.Batch) error {
 		f.run.refuses[b.Records[f.run.dice.n(len(b.Records))].Key] = true
 	case fault == "refuse-line" && len(b.Lines) > 0 && b.Lines[0].Kind != journal.SetAside:
 		f.run.refuses["line "+b.Lines[0].Text] = true
+	case fault == "hang": // as SQLite waits while another program holds the lock: the write fails in the end, and meanwhile nothing is done
+		if f.ebb != nil {
+			f.ebb.lag += 5 * time.Second
+		}
+		return errJournal
 	case fault == "slow" && f.ebb != nil:
 		f.ebb.lag += f.run.dice.between(100*time.Millisecond, 2*time.Second)
 	}

@@ -10,8 +10,10 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -22,6 +24,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/ebbhq/ebb/internal/sim/core"
 	"github.com/ebbhq/ebb/test/rig"
 )
 
@@ -172,6 +175,18 @@ func canSeparate(o options, dir string) bool {
 	return err == nil
 }
 
+// keepRecord writes the cloud's own record beside the logs, a line for each entry.
+func keepRecord(file string, record []core.Entry) error {
+	var text bytes.Buffer
+	lines := json.NewEncoder(&text)
+	for _, e := range record {
+		if err := lines.Encode(e); err != nil {
+			return err
+		}
+	}
+	return os.WriteFile(file, text.Bytes(), 0o600)
+}
+
 // tell makes one run, and prints what came of it and what did not hold. It is good if all held.
 func tell(ctx context.Context, o options) (left remains, good bool, err error) {
 	if left, err = blow(ctx, o); err != nil {
@@ -183,6 +198,9 @@ func tell(ctx context.Context, o options) (left remains, good bool, err error) {
 		fmt.Println("  VIOLATION", v)
 	}
 	if len(bad) > 0 {
+		if err := keepRecord(filepath.Join(o.dir, "record.jsonl"), left.record); err != nil {
+			fmt.Println("  the cloud's record cannot be kept:", err)
+		}
 		fmt.Printf("  again: go run ./test/storm -shape %s -journal %s -seed %d -hosts %d -kills %d -processes %d -speed %g -fault %q\n", o.shape,
 			o.journal, o.seed, o.hosts, o.kills, o.processes, o.speed, o.fault)
 	}

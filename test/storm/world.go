@@ -128,7 +128,7 @@ func (o options) world() sim.Spec {
 // configuration is the configuration of all Ebbs of a run. They share the queue and the journal in it.
 func configuration(endpoint, journal string, groups []group) string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "queue: %s/111122223333/ebb\nregion: eu-west-1\nendpoint: %s\njournal: %s\nhook: %s\nlog_format: json\ngroups:\n",
+	fmt.Fprintf(&text, "queue: %s/111122223333/ebb\nregion: eu-west-1\nendpoint: %s\njournal: %s\nhook: %s\nlog_format: json\nlog_level: debug\ngroups:\n",
 		endpoint, endpoint, journal, hook)
 	for _, g := range groups {
 		fmt.Fprintf(&text, "  - {match: %s, cluster: %s, deadline: %s", g.name, g.cluster, deadline)
