@@ -5,6 +5,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ebbhq/ebb/internal/drain"
+	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/plan"
 )
 
@@ -40,5 +44,34 @@ func TestAPauseIsTakenInAtOnce(t *testing.T) {
 	k.Next(t0.Add(5 * time.Second))
 	if e := k.sorted[1]; !strings.HasPrefix(e.waiting, "for its turn") {
 		t.Errorf("after the pause it waits %q", e.waiting)
+	}
+}
+
+// Of groups that were looked at while no kernel could be made, each instance that waits has a hook to be kept open, in the groups that Ebb
+// drains.
+func TestWhoWaitsInItsGroups(t *testing.T) {
+	c := Config{Hook: "ebb-drain", Groups: []Managed{
+		{Match: "web-*", Cluster: "prod", Policy: drain.Policy{Deadline: time.Hour}}, {Match: "seen", Policy: drain.Policy{Deadline: time.Hour, Observe: true}},
+	}}
+	group := func(name string, excluded bool, states ...fleet.LifecycleState) fleet.Group {
+		g := fleet.Group{Name: name, Excluded: excluded}
+		for i, state := range states {
+			g.Instances = append(g.Instances, fleet.GroupInstance{ID: termination(i).Event.Instance, Group: name, State: state})
+		}
+		return g
+	}
+	hook := func(name string, i int) Hook {
+		id := termination(i).Event.Instance
+		return Hook{
+			Scope: "cluster/prod", Target: fleet.HostTarget(id), Timeout: 30 * time.Second, Until: t0.Add(time.Hour),
+			Call: plan.HookCall{Group: name, Hook: "ebb-drain", Instance: id},
+		}
+	}
+	got := c.Waiting([]fleet.Group{
+		group("db", false, fleet.TerminatingWait), group("seen", false, fleet.TerminatingWait), group("web-a", true, fleet.TerminatingWait),
+		group("web-b", false, fleet.InService, fleet.TerminatingWait, fleet.Terminating, fleet.WarmedPendingWait), group("web-c", false, fleet.TerminatingWait),
+	}, t0)
+	if d := cmp.Diff([]Hook{hook("web-b", 1), hook("web-b", 3), hook("web-c", 0)}, got); d != "" {
+		t.Errorf("(-want +got)\n%s", d)
 	}
 }
