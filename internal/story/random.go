@@ -311,7 +311,8 @@ func (g *maker) journal() {
 	case n < 14:
 		g.fault(Fault{Op: "journal", How: "refuse-line", Percent: 20, Times: 1 + g.n(3)})
 	case n < 20:
-		g.fault(Fault{Op: "journal", How: pick(g, "slow", "slow", "hang"), From: from, Until: from + g.between(time.Minute, 10*time.Minute), Percent: pick(g, 20, 100)})
+		how := pick(g, "slow", "slow", "hang")
+		g.fault(Fault{Op: "journal", How: how, From: from, Until: from + g.between(time.Minute, 10*time.Minute), Percent: pick(g, 20, 100)})
 	}
 }
 
