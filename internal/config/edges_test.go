@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -113,6 +114,50 @@ func TestWhatWasMeant(t *testing.T) {
 	} {
 		if got := distance(words[0], words[1]); got != want {
 			t.Errorf("%v: %d, want %d", words, got, want)
+		}
+	}
+}
+
+// An address that anybody in the world may ask is written with its host, and a port is a number that there is.
+func TestTheAddressToAsk(t *testing.T) {
+	for _, good := range []string{"127.0.0.1:9092", "0.0.0.0:65535", "localhost:1", "[::1]:9092", "127.0.0.1:0"} {
+		if c, err := parse("f", []byte("admin: '"+good+"'\n"), vars(nil), nil); err != nil || c.Admin != good {
+			t.Errorf("%s: %q, %v", good, c.Admin, err)
+		}
+	}
+	for _, bad := range []string{":9092", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:-1", "127.0.0.1:http", "127.0.0.1:00", "::1:9092", "9092"} {
+		_, err := parse("f", []byte("admin: '"+bad+"'\n"), vars(nil), nil)
+		want := `f:1:8: admin is "` + bad + `"; write an address and a port, like 127.0.0.1:9092, or 0.0.0.0:9092 to let other machines ask too`
+		if err == nil || !strings.HasPrefix(err.Error(), want+"\n") {
+			t.Errorf("%s: got %v, want %s", bad, err, want)
+		}
+	}
+}
+
+// One mistake in a receiver is one problem, and it hides none of those that stand below it.
+func TestEveryReceiverIsChecked(t *testing.T) {
+	const one = "an entry of notify has one receiver: write one of slack, slack_bot, webhook, sns and eventbridge"
+	const where = " must say where the secret stands, and not what it is: env:NAME, file:/absolute/path, ssm:/parameter or secretsmanager:NAME"
+	for written, want := range map[string]string{
+		"[env:URL, {name: a}]":         `1:10: a receiver must be written as keys with values, like "name: ..."` + "\n1:19: " + one,
+		"[{slack: 'env:'}, {name: a}]": "1:18: slack" + where + "\n1:27: " + one,
+		"[{webhook: env}, {name: a}]":  "1:20: webhook" + where + "\n1:26: " + one,
+		"[{name: a}, {slack: env:A, channel: ops}]": "1:10: " + one + "\n1:45: " +
+			`channel is "ops"; write the channel's id, such as C0123ABCD, which its details in Slack show`,
+		"[{slack: env:A}, {name: slack}, {webhook: file:/}]":       "1:26: " + one,
+		"[{webhook: file:/a, template: /t}, {slack: ssm:/a}]":      "",
+		"[{name: a, slack: env:A}, {name: b, slack: env:A}]":       "",
+		"[{slack: env:A, events: 'stuck, done', groups: 'a,b-*'}]": "",
+	} {
+		_, err := parse("f", []byte("notify: "+written+"\n"), vars(nil), nil)
+		var got []string
+		if e := (&Error{}); errors.As(err, &e) {
+			for _, p := range e.Problems {
+				got = append(got, fmt.Sprintf("%d:%d: %s", p.Line, p.Column, p.Text))
+			}
+		}
+		if all := strings.Join(got, "\n"); all != want {
+			t.Errorf("%s:\n got %s\nwant %s", written, all, want)
 		}
 	}
 }

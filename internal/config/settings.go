@@ -105,9 +105,9 @@ func (n *Notify) complete() string {
 
 // checkSecret wants the place of a secret. The error does not repeat what is written: it may be the secret.
 func checkSecret(key, s string) error {
-	kind, name, ok := strings.Cut(s, ":")
+	kind, name, _ := strings.Cut(s, ":")
 	known := kind == "env" || kind == "ssm" || kind == "secretsmanager" || kind == "file" && strings.HasPrefix(name, "/")
-	if !ok || !known || name == "" {
+	if !known || name == "" {
 		return fmt.Errorf("%s must say where the secret stands, and not what it is: env:NAME, file:/absolute/path, ssm:/parameter or "+
 			"secretsmanager:NAME", key)
 	}
@@ -135,7 +135,6 @@ func checkPath(key, s string) error {
 // list stores values that are written with commas between them.
 func list(to *[]string, check func(key, value string) error) func(key, value string) error {
 	return func(key, s string) error {
-		*to = nil
 		for v := range strings.SplitSeq(s, ",") {
 			v = strings.TrimSpace(v)
 			if err := check(key, v); err != nil {

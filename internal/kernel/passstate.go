@@ -20,7 +20,7 @@ type passState struct {
 	Looked  time.Time   `json:"looked,omitzero"` // start of the latest look at a container instance that ECS does not reach
 	Beaten  time.Time   `json:"beaten,omitzero"` // start of the latest heartbeat that AWS accepted
 	Live    []string    `json:"live,omitempty"`  // tasks ever listed: the id, if the rest of the ARN is as in the container instance's
-	Done    []string    `json:"done,omitempty"`  // tasks that have stopped
+	Done    []string    `json:"done,omitempty"`  // tasks that have stopped, but not those that died with their host
 }
 
 // same reports whether two passes know the same.
@@ -48,7 +48,8 @@ func (k *Kernel) passState(e *entry) *passState {
 	}
 	for _, t := range e.tasks {
 		id := strings.TrimPrefix(string(t.Value.ARN), taskPrefix(e.d.ContainerInstance))
-		if t.Is == fleet.Absent || t.Is == fleet.Seen && !t.Value.Live() {
+		// The answer names the tasks that died with their host, so those are looked at again.
+		if t.Is == fleet.Absent || t.Is == fleet.Seen && !t.Value.Live() && !t.Value.Killed() {
 			c.Done = append(c.Done, id)
 		} else {
 			c.Live = append(c.Live, id)

@@ -154,3 +154,21 @@ func TestWhatTwoPassesKnow(t *testing.T) {
 		t.Error("nothing is something")
 	}
 }
+
+// A task that died with its host is looked at again by the next pass: the answer has to name it, and must not say that it was drained.
+func TestTheNextPassKnowsWhatDiedWithItsHost(t *testing.T) {
+	k, e := seenBefore(t, true)
+	const reason = "Host EC2 (instance i-0a1b2c3d4e5f60718) terminated."
+	k.putTask(e, taskARN+"done", fleet.Seen, t0, fleet.Task{ARN: taskARN + "done", LastStatus: fleet.Stopped, StoppedReason: reason})
+	e.state = k.passState(e)
+	next, err := New(Config{Hook: "ebb-drain", Groups: k.cfg.Groups, OnePass: true}, []journal.Record{k.record(e)}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for task, want := range map[fleet.ARN]fleet.Knowledge{taskARN + "done": fleet.Unknown, taskARN + "gone": fleet.Absent} {
+		i, ok := next.sorted[0].task(task)
+		if got := next.sorted[0].tasks[i].Is; !ok || got != want {
+			t.Errorf("%s is %q, want %q", task.Name(), got, want)
+		}
+	}
+}

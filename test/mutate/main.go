@@ -227,7 +227,8 @@ func tried(o options, r *runner, t target, mutants []*mutant, suites []suite, kn
 	return res
 }
 
-// report prints the table, and returns an error if all was tried and the list is not true, or too little was found.
+// report prints the table, and returns an error if all mutants were tried and the list is not true, or if all tests ran, too, and found too
+// little.
 func report(o options, results []result, known map[string]string) error {
 	fmt.Fprintf(o.out, "\n%-26s %8s %8s %8s %8s %11s %9s\n", "package", "mutants", "reached", "found", "survived", "equivalent", "found")
 	var bad []string
@@ -239,7 +240,7 @@ func report(o options, results []result, known map[string]string) error {
 			bad = append(bad, fmt.Sprintf("%s: less than %.0f %% of the mutants are found", r.pkg, least))
 		}
 	}
-	if whole {
+	if o.only.String() == "" {
 		for _, s := range stale(known, results) {
 			bad = append(bad, o.known+": "+s)
 		}
