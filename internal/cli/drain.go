@@ -186,8 +186,11 @@ func hostsOf(seen *inventory.Inventory, p Process, args []string) (hosts []*inve
 	var ids []fleet.InstanceID
 	for _, arg := range args {
 		g := seen.Group(arg)
-		if g == nil {
-			ids = append(ids, diagnose.Instance(seen, arg))
+		if id := diagnose.Instance(seen, arg); g == nil {
+			if string(id) != arg && !isHost(seen, arg) {
+				return nil, fmt.Errorf("%s is a task, which runs on %s; name the instance, the container instance or the group", arg, id)
+			}
+			ids = append(ids, id)
 			continue
 		}
 		for _, i := range g.Instances {
@@ -223,6 +226,16 @@ func hostsOf(seen *inventory.Inventory, p Process, args []string) (hosts []*inve
 		}
 	}
 	return hosts, nil
+}
+
+// isHost reports whether a target is a container instance, as ARN or id.
+func isHost(seen *inventory.Inventory, target string) bool {
+	for _, c := range seen.Clusters {
+		if slices.ContainsFunc(c.Hosts, func(h *inventory.Host) bool { return string(h.ARN) == target || h.ARN.Name() == target }) {
+			return true
+		}
+	}
+	return false
 }
 
 // refuse says why a container instance cannot be drained so.
