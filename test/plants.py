@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Plants known bugs, one at a time, in a copy of the tree, and says what finds each: random seeds, and after how many, or a named test.
 
-usage: plants.py [SEEDS [WORD]]   default 1000; exits with 1 when a plant is not found by its test, or within that many seeds; with WORD
-                                 only the plants whose name has it
+usage: plants.py [SEEDS [WORDS [FIRST]]]   default 1000, from seed 1 or FIRST on; exits with 1 when a plant is not found by its test, or
+                                 within that many seeds; with WORDS, a regular expression, only the plants whose name it finds
        plants.py check           only checks that each plant still has its place in the code
 
 It changes nothing in this tree. A plant whose place in the code is not found any more is an error: fix the plant.
@@ -263,14 +263,14 @@ def copy_tree(to):
             shutil.copy(ROOT / name, to / name)
 
 
-def hunt(tree, seeds):
+def hunt(tree, seeds, first):
     """Runs the seeds and returns after how many one failed, and what it broke, or None."""
     run = subprocess.run(
-        ["go", "test", "./internal/story", "-run", "^TestSeeds$", "-count=1", "-once", "-stop", f"-seeds={seeds}"],
+        ["go", "test", "./internal/story", "-run", "^TestSeeds$", "-count=1", "-once", "-stop", f"-seeds={seeds}", f"-first={first}"],
         cwd=tree, capture_output=True, text=True)
     found = re.search(r"first failure at seed (\d+): (.*)", run.stdout)
     if found:
-        return f"after {found[1]} seeds; {found[2]}"
+        return f"after {int(found[1]) - first + 1} seeds; {found[2]}"
     if "panic:" in run.stdout:
         return "panic: " + run.stdout.split("panic:")[1].split("\n")[0]
     if run.returncode != 0:
@@ -306,14 +306,14 @@ def misplaced(tree, name, file, good, bad, package="", test=""):
     return None
 
 
-def seek(tree, plant, seeds):
+def seek(tree, plant, seeds, first):
     """Plants one bug, and returns what found it, or None."""
     file, test = tree / plant[1], plant[4:]
     text, buggy = planted(tree, *plant)
     if test and finds(tree, *test):
         sys.exit(f"the test {test[1]} of {test[0]} fails without a bug")
     file.write_text(buggy)
-    found = hunt(tree, seeds) if not test else test[1] if finds(tree, *test) else None
+    found = hunt(tree, seeds, first) if not test else test[1] if finds(tree, *test) else None
     file.write_text(text)
     return found
 
@@ -326,16 +326,17 @@ def main():
         print(f"all {len(PLANTS)} plants have their place")
         return
     seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
-    word = sys.argv[2] if len(sys.argv) > 2 else ""
+    words = sys.argv[2] if len(sys.argv) > 2 else ""
+    first = int(sys.argv[3]) if len(sys.argv) > 3 else 1
     missed = 0
     with tempfile.TemporaryDirectory() as temp:
         tree = pathlib.Path(temp)
         copy_tree(tree)
         for plant in PLANTS:
             name = plant[0]
-            if word not in name:
+            if not re.search(words, name):
                 continue
-            found = seek(tree, plant, seeds)
+            found = seek(tree, plant, seeds, first)
             missed += not found
             print(f"found   {name}: {found}" if found else f"MISSED  {name}", flush=True)
     sys.exit(1 if missed else 0)
