@@ -6,6 +6,7 @@ import (
 	"maps"
 	"path"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -198,26 +199,36 @@ func TestTheHookGoesFirst(t *testing.T) {
 // TestRolesAreWhatIAMSays compares what the policies of a role come to, for two groups and two clusters, with ebb iam's policy for them.
 func TestRolesAreWhatIAMSays(t *testing.T) {
 	for shape, mode := range modes {
-		_, f := formed(t, shape)
-		scope := iam.Scope{
-			Partition: "aws", Region: "eu-west-1", Account: "111122223333", Clusters: []string{"demo", "batch"}, Groups: []string{"demo-asg", "batch-asg"},
-			Queue: "arn:aws:sqs:eu-west-1:111122223333:ebb", Table: "arn:aws:dynamodb:eu-west-1:111122223333:table/ebb",
-		}
-		if shape == "lambda" {
-			scope.LogGroup = "/aws/lambda/ebb"
-		}
-		want := map[string]iam.Statement{}
-		for _, s := range iam.Policy(mode, scope).Statement {
-			want[s.Sid] = s
-		}
-		got, size := f.statements(t)
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("%s: ebb iam (-) and the template (+) differ:\n%s", shape, diff)
-		}
-		// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
-		if per := size["Group"] / 2; size[""]+size["Cluster"]/2+15*per > 10240 {
-			t.Errorf("%s: the policies of a cluster with 15 groups have more than the 10,240 characters that a role takes: %v", shape, size)
-		}
+		holdsRoles(t, shape, mode, iam.Notices{})
+		holdsRoles(t, shape, mode, iam.Notices{Topics: []string{topic}, Why: true}, "NoticeTopic", topic)
+	}
+}
+
+const topic = "arn:aws:sns:eu-west-1:111122223333:ops"
+
+// holdsRoles holds the role of a stack to what ebb iam says for it.
+func holdsRoles(t *testing.T, shape string, mode iam.Mode, notices iam.Notices, more ...string) {
+	t.Helper()
+	_, f := formed(t, shape, more...)
+	scope := iam.Scope{
+		Notices:   notices,
+		Partition: "aws", Region: "eu-west-1", Account: "111122223333", Clusters: []string{"demo", "batch"}, Groups: []string{"demo-asg", "batch-asg"},
+		Queue: "arn:aws:sqs:eu-west-1:111122223333:ebb", Table: "arn:aws:dynamodb:eu-west-1:111122223333:table/ebb",
+	}
+	if shape == "lambda" {
+		scope.LogGroup = "/aws/lambda/ebb"
+	}
+	want := map[string]iam.Statement{}
+	for _, s := range iam.Policy(mode, scope).Statement {
+		want[s.Sid] = s
+	}
+	got, size := f.statements(t)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("%s: ebb iam (-) and the template (+) differ:\n%s", shape, diff)
+	}
+	// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+	if per := size["Group"] / 2; size[""]+size["Cluster"]/2+15*per > 10240 {
+		t.Errorf("%s: the policies of a cluster with 15 groups have more than the 10,240 characters that a role takes: %v", shape, size)
 	}
 }
 
@@ -241,7 +252,7 @@ func (f *formation) statements(t *testing.T) (all map[string]iam.Statement, size
 			t.Fatal(err)
 		}
 		each, _, _ := strings.Cut(id, "Policy")
-		size[map[string]string{"Group": "Group", "Cluster": "Cluster"}[each]] += len(b)
+		size[map[string]string{"Group": "Group", "Cluster": "Cluster", "NoticeCluster": "Cluster"}[each]] += len(b)
 		for _, s := range d.Statement {
 			if have, ok := all[s.Sid]; ok {
 				s.Resource = unite(have.Resource, s.Resource)
@@ -304,6 +315,53 @@ func TestConfiguration(t *testing.T) {
 		}
 		if n := f.kinds()["DynamoDB::Table"]; n != 0 {
 			t.Errorf("%s: made %d tables", shape, n)
+		}
+	}
+}
+
+// TestNoticesAndMetrics: the parameters become what the configuration says of them, and without them nobody is told and nothing is measured.
+func TestNoticesAndMetrics(t *testing.T) {
+	for _, tt := range []struct {
+		given    []string
+		want     []config.Notify
+		metrics  string
+		policies int
+	}{
+		{nil, nil, "", 5},
+		{[]string{"Metrics", "true"}, nil, config.EMF, 5},
+		{[]string{"NoticeDigest", "08:00"}, nil, "", 5},
+		{[]string{"NoticeTopic", topic}, []config.Notify{{Name: "sns", SNS: topic}}, "", 8},
+		{[]string{"NoticeTopic", topic, "NoticeDigest", "08:00", "Metrics", "true"}, []config.Notify{{Name: "sns", SNS: topic, Digest: "08:00"}}, config.EMF, 8},
+	} {
+		for shape := range modes {
+			_, f := formed(t, shape, tt.given...)
+			env := f.environment(t)
+			c, err := config.Load("", func(name string) string { return env[name] }, nil)
+			if err != nil {
+				t.Fatalf("%s with %q: %v in\n%s", shape, tt.given, err, env["EBB_CONFIG_TEXT"])
+			}
+			if diff := cmp.Diff(tt.want, c.Notify); diff != "" || c.Metrics != tt.metrics || f.kinds()["IAM::RolePolicy"] != tt.policies {
+				t.Errorf("%s with %q: metrics %q, %d policies, notify (-want +got)\n%s", shape, tt.given, c.Metrics, f.kinds()["IAM::RolePolicy"], diff)
+			}
+		}
+	}
+}
+
+// TestTimesOfADigest: the template takes the times that the configuration takes, and none.
+func TestTimesOfADigest(t *testing.T) {
+	for shape := range modes {
+		s, err := read(shape, parameters(shape))
+		if err != nil {
+			t.Fatal(err)
+		}
+		allowed := regexp.MustCompile("^(?:" + s.Parameters["NoticeDigest"].AllowedPattern + ")$")
+		for _, at := range []string{"", "00:00", "08:00", "19:30", "23:59", "8:00", "24:00", "08:60", "08:00:00", "x08:00"} {
+			_, err := config.Load("", func(name string) string {
+				return map[string]string{"EBB_CONFIG_TEXT": "notify: [{sns: " + topic + ", digest: \"" + at + "\"}]"}[name]
+			}, nil)
+			if allowed.MatchString(at) != (err == nil || at == "") {
+				t.Errorf("%s: the template takes %q: %t; the configuration says %v", shape, at, allowed.MatchString(at), err)
+			}
 		}
 	}
 }

@@ -50,6 +50,7 @@ func (a *account) drainsOne(t *testing.T, f *formation, env map[string]string, a
 	a.until(t, "a sweep, after which only the message can tell in time", func() bool { return a.api.CountsBy("ebb")["autoscaling.DescribeAutoScalingGroups"] > 0 })
 	instance := f.terminateOne(t)
 	a.until(t, "an answer by ebb", func() bool { return a.answered(instance) })
+	a.untilTold(t, env)
 	stop()
 	got := <-ended
 	if got.code != cli.ExitOK || !strings.Contains(got.log, "Auto Scaling terminates "+instance) || strings.Contains(got.log, "AccessDenied") {

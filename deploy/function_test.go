@@ -122,6 +122,7 @@ func (a *account) functionDrainsOne(t *testing.T, f *formation, fn lambda.Functi
 	instance := f.terminateOne(t)
 	a.until(t, "an answer by ebb", func() bool { return a.answered(instance) })
 	a.until(t, "the end of the invocation for the message", func() bool { return a.invokedFor("sqs:"+fn.Sources[0].Queue) > 0 })
+	a.untilTold(t, fn.Env)
 	if !strings.Contains(log.String(), "Auto Scaling terminates "+instance) {
 		t.Errorf("the function should have heard of %s", instance)
 	}
@@ -129,6 +130,14 @@ func (a *account) functionDrainsOne(t *testing.T, f *formation, fn lambda.Functi
 		t.Error("the function should have written metrics")
 	}
 	return instance
+}
+
+// untilTold waits until people were told of the begin and the end of a drain, if the template says that they are.
+func (a *account) untilTold(t *testing.T, env map[string]string) {
+	t.Helper()
+	if strings.Contains(env["EBB_CONFIG_TEXT"], topic) {
+		a.until(t, "a notice of its end", func() bool { return a.api.CountsBy("ebb")["sns.Publish"] >= 2 })
+	}
 }
 
 // inProcess is the function as a Go function of this process, with a journal in memory: only with DynamoDB can it be a process of its own.
@@ -145,7 +154,6 @@ func (f *formation) inProcess(t *testing.T, a *account, fn lambda.Function, log 
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg.Metrics = config.EMF
 	handle, err := cli.Function(t.Context(), cli.Process{Stdout: log, Stderr: log}, cfg, awsCfg, memory.New(), a.endpoint)
 	if err != nil {
 		t.Fatal(err)

@@ -20,7 +20,11 @@ func TestTheNewUsersPath(t *testing.T) {
 		t.Run(shape, func(t *testing.T) {
 			sdkEnvironment(t, "operator")
 			a, dir := newAccount(t), t.TempDir()
-			args := []string{"init", "--endpoint", a.endpoint, "--region", "eu-west-1", "--group", "demo-asg", "--group", "batch-asg", "--shape", shape, "--dir", dir}
+			args := []string{"init", "--endpoint", a.endpoint, "--region", "eu-west-1", "--group", "demo-asg", "--group", "batch-asg", "--shape", shape, "--dir", dir,
+				"--notice-topic", topic, "--emf"}
+			a.mu.Lock()
+			a.world.CreateTopic("ops")
+			a.mu.Unlock()
 			if code, out, errs := ebb(t.Context(), nil, args...); code != cli.ExitOK || !strings.Contains(out,
 				"aws cloudformation deploy ") || !strings.Contains(out, " --region eu-west-1 --endpoint-url "+a.endpoint) {
 				t.Fatalf("ebb init ended with %d:\n%s%s", code, out, errs)
@@ -58,6 +62,9 @@ func (a *account) drainsWithItsRights(t *testing.T, f *formation, shape string) 
 		a.drainsOne(t, f, env)
 	}
 	a.checkRights(t)
+	if n := a.api.CountsBy("ebb")["sns.Publish"]; n < 2 {
+		t.Errorf("people were told %d times that an instance leaves and has left", n)
+	}
 }
 
 func (a *account) nothingIsLeft(t *testing.T, f *formation) {

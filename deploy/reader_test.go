@@ -15,8 +15,9 @@ import (
 // template is a CloudFormation template, read as far as Ebb's own go. What it does not know it refuses.
 type template struct {
 	Parameters map[string]struct {
-		Type    string  `yaml:"Type"`
-		Default *string `yaml:"Default"`
+		Type           string  `yaml:"Type"`
+		Default        *string `yaml:"Default"`
+		AllowedPattern string  `yaml:"AllowedPattern"`
 	} `yaml:"Parameters"`
 	Conditions map[string]yaml.Node `yaml:"Conditions"`
 	Resources  yaml.Node            `yaml:"Resources"`

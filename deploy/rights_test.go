@@ -36,11 +36,15 @@ func templateScope(shape string) iam.Scope {
 	return s
 }
 
-// rights are the three kinds of policies as YAML: one of the role, one a group, one a cluster.
+// rights are the kinds of policies as YAML: one of the role, one a group, one a cluster; and what telling people takes, of the role and a
+// cluster.
 func rights(shape string) string {
-	all := iam.Policy(modes[shape], templateScope(shape)).Statement
+	scope := templateScope(shape)
+	all := iam.Policy(modes[shape], scope).Statement
+	scope.Notices = iam.Notices{Topics: []string{"${NoticeTopic}"}, Why: true}
+	telling := iam.Policy(modes[shape], scope).Statement[len(all):]
 	var b strings.Builder
-	of := func(placeholder string) (found []iam.Statement) {
+	of := func(all []iam.Statement, placeholder string) (found []iam.Statement) {
 		for _, s := range all {
 			text := fmt.Sprint(s)
 			mine := placeholder != "" && strings.Contains(text, placeholder)
@@ -52,18 +56,24 @@ func rights(shape string) string {
 		return found
 	}
 	b.WriteString("\n")
-	writePolicy(&b, 2, "RolePolicy", "ebb", of(""))
-	for _, each := range []string{"Group", "Cluster"} {
-		fmt.Fprintf(&b, "\n  Fn::ForEach::%sPolicies:\n    - %[1]s\n    - !Ref %[1]ss\n    - ", each)
+	writePolicy(&b, 2, "RolePolicy", "", "ebb", of(all, ""))
+	forEach := func(what, each, condition string, statements []iam.Statement) {
+		fmt.Fprintf(&b, "\n  Fn::ForEach::%s%sPolicies:\n    - %[2]s\n    - !Ref %[2]ss\n    - ", what, each)
 		var policy strings.Builder
-		writePolicy(&policy, 6, each+"Policy&{"+each+"}", "!Sub "+strings.ToLower(each)+"-${"+each+"}", of("${"+each+"}"))
+		name := strings.ToLower(strings.TrimPrefix(what+"-", "-") + each)
+		writePolicy(&policy, 6, what+each+"Policy&{"+each+"}", condition, "!Sub "+name+"-${"+each+"}", statements)
 		b.WriteString(strings.TrimLeft(policy.String(), " "))
 	}
+	forEach("", "Group", "", of(all, "${Group}"))
+	forEach("", "Cluster", "", of(all, "${Cluster}"))
+	b.WriteString("\n")
+	writePolicy(&b, 2, "NoticePolicy", "Tells", "notices", of(telling, ""))
+	forEach("Notice", "Cluster", "Tells", of(telling, "${Cluster}"))
 	b.WriteString("\n")
 	return b.String()
 }
 
-func writePolicy(b *strings.Builder, indent int, id, name string, statements []iam.Statement) {
+func writePolicy(b *strings.Builder, indent int, id, condition, name string, statements []iam.Statement) {
 	line := func(deeper int, format string, args ...any) {
 		b.WriteString(strings.Repeat(" ", indent+deeper) + fmt.Sprintf(format, args...) + "\n")
 	}
@@ -80,6 +90,9 @@ func writePolicy(b *strings.Builder, indent int, id, name string, statements []i
 	}
 	line(0, "%s:", id)
 	line(2, "Type: AWS::IAM::RolePolicy")
+	if condition != "" {
+		line(2, "Condition: %s", condition)
+	}
 	line(2, "Properties:")
 	line(4, "RoleName: !Ref Role")
 	line(4, "PolicyName: %s", name)

@@ -63,4 +63,28 @@ check "complete-lifecycle-action, no action" 'ValidationError.*No active Lifecyc
 check "get-queue-url, unknown" 'NonExistentQueue|QueueDoesNotExist' sqs get-queue-url --queue-name no-such-queue
 check "receive-message" 'TEST_NOTIFICATION' sqs receive-message --queue-url "$endpoint/111122223333/ebb" --max-number-of-messages 10
 
+# Parameters and secrets, from nothing to nothing.
+check "put-parameter" '^1$' ssm put-parameter --name /ebb/slack --type SecureString --value one --query Version
+check "put-parameter, there already" '\(ParameterAlreadyExists\)' ssm put-parameter --name /ebb/slack --type SecureString --value two
+check "put-parameter, overwrite" '^2$' ssm put-parameter --name /ebb/slack --value two --overwrite --query Version
+check "get-parameter" '^two[[:space:]]SecureString[[:space:]]2$' ssm get-parameter --name /ebb/slack --with-decryption --query Parameter.[Value,Type,Version]
+check "get-parameter, a version" '^one$' ssm get-parameter --name /ebb/slack:1 --with-decryption --query Parameter.Value
+check "get-parameter, encrypted" '^AQICAH' ssm get-parameter --name /ebb/slack --query Parameter.Value
+check "get-parameter, unknown" '\(ParameterNotFound\)' ssm get-parameter --name /none
+check "get-parameter, unknown version" '\(ParameterVersionNotFound\)' ssm get-parameter --name /ebb/slack:3
+check "delete-parameter" '^$' ssm delete-parameter --name /ebb/slack
+check "delete-parameter, gone" '\(ParameterNotFound\)' ssm delete-parameter --name /ebb/slack
+check "create-secret" 'secret:ebb/slack-[0-9A-Za-z]{6}$' secretsmanager create-secret --name ebb/slack --secret-string one --query ARN
+check "create-secret, there already" '\(ResourceExistsException\)' secretsmanager create-secret --name ebb/slack --secret-string two
+check "put-secret-value" '^AWSCURRENT$' secretsmanager put-secret-value --secret-id ebb/slack --secret-string two --query VersionStages
+check "get-secret-value" '^two$' secretsmanager get-secret-value --secret-id ebb/slack --query SecretString
+check "get-secret-value, previous" '^one$' secretsmanager get-secret-value --secret-id ebb/slack --version-stage AWSPREVIOUS --query SecretString
+check "get-secret-value, partial ARN" '^two$' secretsmanager get-secret-value --query SecretString \
+  --secret-id arn:aws:secretsmanager:eu-west-1:111122223333:secret:ebb/slack
+check "create-secret, binary" '^bytes$' secretsmanager create-secret --name bytes --secret-binary fileb://<(printf "\0\1\2") --query Name
+check "get-secret-value, binary" '^AAEC$' secretsmanager get-secret-value --secret-id bytes --query SecretBinary
+check "get-secret-value, unknown" '\(ResourceNotFoundException\).* can.t find the specified secret\.' secretsmanager get-secret-value --secret-id none
+check "delete-secret" '^ebb/slack$' secretsmanager delete-secret --secret-id ebb/slack --recovery-window-in-days 7 --query Name
+check "get-secret-value, deleted" '\(InvalidRequestException\)' secretsmanager get-secret-value --secret-id ebb/slack
+
 echo "all clients agree"

@@ -19,14 +19,15 @@ import (
 type iamFlags struct {
 	mode, table, logGroup, tag, account, output string
 	groups, clusters                            []string
+	secretKeys, topicKeys                       []string
 }
 
 func newIAM(p Process) *cobra.Command {
 	var f iamFlags
 	c := &cobra.Command{
 		Use: "iam", Short: "Print the IAM policy that Ebb needs", Args: noArgs,
-		Long: `Iam prints an IAM policy with exactly the permissions that Ebb needs, for the groups, clusters, queue and table of the
-configuration or of the flags. It does not call AWS.
+		Long: `Iam prints an IAM policy with exactly the permissions that Ebb needs, for the groups, clusters, queue, table and receivers of
+notices of the configuration or of the flags. It does not call AWS.
 
 The modes are serve, lambda and read-only; why, plan, doctor and status need read-only. What each statement is for, and which calls
 AWS lets a policy limit, is in docs/reference/iam.md.`,
@@ -42,6 +43,8 @@ AWS lets a policy limit, is in docs/reference/iam.md.`,
 	flags.StringVar(&f.table, "table", "", "DynamoDB table of the journal, instead of the configuration's")
 	flags.StringVar(&f.logGroup, "log-group", "/aws/lambda/ebb", "log group of the Lambda function")
 	flags.StringVar(&f.tag, "tag", "", "KEY=VALUE: answer hooks only of groups with this tag")
+	flags.StringSliceVar(&f.secretKeys, "secret-key", nil, "ARN of a KMS key of your own with which a secret under notify is encrypted; may be repeated")
+	flags.StringSliceVar(&f.topicKeys, "topic-key", nil, "ARN of a KMS key of your own with which a topic under notify is encrypted; may be repeated")
 	flags.StringVar(&f.account, "account", "", "AWS account, instead of the one in the queue's URL")
 	flags.StringVarP(&f.output, "output", "o", "json", "json")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -94,6 +97,9 @@ func (f *iamFlags) scope(m iam.Mode, cfg config.Config) (iam.Scope, error) {
 		err := f.acts(m, cfg, &s)
 		return s, err
 	}
+	if len(f.secretKeys)+len(f.topicKeys) > 0 {
+		return s, errors.New("--secret-key and --topic-key are for telling people, and read-only tells nobody anything")
+	}
 	if len(f.groups) > 0 || f.tag != "" {
 		return s, errors.New("--group and --tag limit which hooks are answered, and read-only answers none: AWS does not let a policy limit " +
 			"which groups are described")
@@ -132,7 +138,46 @@ func (f *iamFlags) acts(m iam.Mode, cfg config.Config, s *iam.Scope) error {
 	if len(f.clusters) == 0 {
 		s.Clusters = clustersIn(cfg)
 	}
+	for _, key := range slices.Concat(f.secretKeys, f.topicKeys) {
+		if parts := strings.Split(key, ":"); len(parts) != 6 || parts[2] != "kms" || !strings.HasPrefix(parts[5], "key/") {
+			return fmt.Errorf("%q is not the ARN of a KMS key; write it like arn:aws:kms:eu-west-1:111122223333:key/ID, and not as an alias", key)
+		}
+	}
+	s.Notices = noticesIn(cfg, *s)
+	s.Notices.SecretKeys, s.Notices.TopicKeys = f.secretKeys, f.topicKeys
 	return nil
+}
+
+// noticesIn is what the receivers of a configuration need.
+func noticesIn(cfg config.Config, s iam.Scope) (n iam.Notices) {
+	arn := func(service, name, resource string) string {
+		if strings.HasPrefix(name, "arn:") {
+			return name
+		}
+		return strings.Join([]string{"arn", s.Partition, service, s.Region, s.Account, resource}, ":")
+	}
+	add := func(to *[]string, arn string) {
+		if !slices.Contains(*to, arn) {
+			*to = append(*to, arn)
+		}
+	}
+	for _, r := range cfg.Notify {
+		kind, name, _ := strings.Cut(r.Slack+r.SlackBot+r.Webhook, ":")
+		switch {
+		case r.SNS != "":
+			add(&n.Topics, r.SNS)
+		case r.EventBridge != "":
+			add(&n.Buses, arn("events", r.EventBridge, "event-bus/"+r.EventBridge))
+		case kind == "ssm":
+			bare, _, _ := strings.Cut(name, ":") // without a version
+			add(&n.Parameters, arn("ssm", name, "parameter/"+strings.TrimPrefix(bare, "/")))
+		case kind == "secretsmanager":
+			name, _, _ = strings.Cut(name, "#")
+			add(&n.Secrets, arn("secretsmanager", name, "secret:"+name+"-??????"))
+		}
+		n.Why = n.Why || len(r.Events) == 0 || slices.Contains(r.Events, "stuck")
+	}
+	return n
 }
 
 // clustersIn are the clusters of the groups, each once; none if some group's cluster is found only when a host leaves.

@@ -31,6 +31,8 @@ const (
 type initFlags struct {
 	groups, clusters        []string
 	shape, dir, name, table string
+	noticeTopic             string
+	emf                     bool
 	createTable, yes        bool
 	remove, force           bool
 }
@@ -50,6 +52,7 @@ for a shell go to standard output.
 Exit codes: 0 it is done; 1 it could not do it; 5 with --remove, an instance waits in a hook; 64 wrong usage; 78 wrong configuration.`,
 		Example: `  ebb init --group web-asg --cluster prod                     # a Lambda function
   ebb init --group web-asg --group api-asg --shape service     # an ECS service
+  ebb init --group web-asg --notice-topic arn:aws:sns:eu-west-1:111122223333:ops --emf
   ebb init --group web-asg --shape serve                       # one machine with ebb serve, and no CloudFormation
   ebb init --group web-asg --shape serve --remove | sh`,
 	}
@@ -61,6 +64,8 @@ Exit codes: 0 it is done; 1 it could not do it; 5 with --remove, an instance wai
 	flags.StringVar(&f.dir, "dir", ".", "where to write the files")
 	flags.StringVar(&f.name, "name", "ebb", "name of the stack and the queue")
 	flags.StringVar(&f.table, "table", "", "DynamoDB table of the journal; without it the name, and for serve a file")
+	flags.StringVar(&f.noticeTopic, "notice-topic", "", "ARN of an SNS topic by which Ebb tells people what it does; without it nobody is told")
+	flags.BoolVar(&f.emf, "emf", false, "write metrics for CloudWatch, which cost what custom metrics cost")
 	flags.BoolVar(&f.createTable, "create-table", false, "make that table now, instead of the stack")
 	flags.BoolVar(&f.yes, "yes", false, "write files that are there already and differ")
 	flags.BoolVar(&f.remove, "remove", false, "print the commands that take Ebb out of the account")
@@ -83,6 +88,7 @@ Exit codes: 0 it is done; 1 it could not do it; 5 with --remove, an instance wai
 const (
 	plainName = `^[A-Za-z0-9][A-Za-z0-9_.-]*$`
 	stackName = `^[A-Za-z][A-Za-z0-9-]{2,59}$`
+	topicARN  = `^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$`
 )
 
 // check refuses flags that cannot be meant.
@@ -103,6 +109,9 @@ func (f *initFlags) check() error {
 	}
 	if !regexp.MustCompile(stackName).MatchString(f.name) {
 		return fmt.Errorf("the name %q is not valid for a stack and a queue; use 3 to 60 letters, digits and -, beginning with a letter", f.name)
+	}
+	if f.noticeTopic != "" && !regexp.MustCompile(topicARN).MatchString(f.noticeTopic) {
+		return fmt.Errorf("--notice-topic is %q, which is not the ARN of a topic; write it like arn:aws:sns:eu-west-1:111122223333:ops", f.noticeTopic)
 	}
 	if f.createTable && f.table == "" {
 		return fmt.Errorf("--create-table makes the table that --table names; write --table %s too", f.name)

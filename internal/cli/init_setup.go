@@ -66,7 +66,28 @@ func (s setup) config() string {
 	for _, g := range s.managed {
 		fmt.Fprintf(&b, "  - match: %q\n    cluster: %q\n", g.Match, g.Cluster)
 	}
+	s.telling(&b)
 	return b.String()
+}
+
+// telling writes who is told and what is measured, and in comments what could be.
+func (s setup) telling(b *strings.Builder) {
+	if s.shape != shapeServe {
+		fmt.Fprintf(b, "# The stack has its own copy of all of this, made of %s: NoticeTopic, NoticeDigest and Metrics are for the next lines.\n", parametersFile)
+	}
+	if s.noticeTopic != "" {
+		fmt.Fprintf(b, "notify: # docs/reference/notify.md; try it with ebb notify test\n  - sns: %s\n    # digest: \"08:00\" # once a day\n", s.noticeTopic)
+	} else {
+		fmt.Fprintf(b, "# notify: # who is told, docs/reference/notify.md\n#   - sns: %s\n#     digest: \"08:00\" # once a day\n", s.arn("sns", "ops"))
+	}
+	if s.emf {
+		b.WriteString("metrics: emf # for CloudWatch, docs/reference/metrics.md\n")
+	} else {
+		b.WriteString("# metrics: emf # for CloudWatch, docs/reference/metrics.md\n")
+	}
+	if s.shape == shapeServe {
+		b.WriteString("# admin: 127.0.0.1:9092 # answers /metrics for Prometheus, /livez and /readyz\n")
+	}
 }
 
 // parameter is one of a CloudFormation template, in the form that every version of the AWS CLI reads: Key=Value.
@@ -117,6 +138,12 @@ func (s setup) parameters(path string) (text string, missing []string, err error
 	all := []parameter{
 		{"Groups", strings.Join(s.groups, ",")}, {"Clusters", strings.Join(clusters, ",")}, {"GroupSettings", "[" + strings.Join(settings, ", ") + "]"},
 		{"Table", s.table}, {"CreateTable", fmt.Sprint(!s.createTable)},
+	}
+	if s.noticeTopic != "" {
+		all = append(all, parameter{"NoticeTopic", s.noticeTopic})
+	}
+	if s.emf {
+		all = append(all, parameter{"Metrics", "true"})
 	}
 	was := map[string]string{}
 	for _, o := range old {

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -44,7 +43,7 @@ func writeFiles(p Process, dir string, files []file, yes bool) error {
 			fmt.Fprint(p.Stderr, plain.Lines(string(diff.Diff(f.name, was, f.name+" (new)", []byte(f.text))), plain.Long))
 		}
 	}
-	if len(changed) > 0 && !yes && !agreed(p) {
+	if len(changed) > 0 && !yes && !agreed(p, "write these changes? [y/N] ") {
 		return errors.New("nothing was written, because files would change as shown above; write them with --yes, or move them away")
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -58,16 +57,6 @@ func writeFiles(p Process, dir string, files []file, yes bool) error {
 		fmt.Fprintf(p.Stderr, "wrote %s\n", name)
 	}
 	return nil
-}
-
-// agreed asks on a terminal. Without one the answer is no.
-func agreed(p Process) bool {
-	if !terminal(p.Stdin) {
-		return false
-	}
-	fmt.Fprint(p.Stderr, "write these changes? [y/N] ")
-	answer, err := bufio.NewReader(p.Stdin).ReadString('\n')
-	return err == nil && strings.EqualFold(strings.TrimSpace(answer), "y")
 }
 
 // pattern is the rule's: the terminating lifecycle actions of the groups.

@@ -116,7 +116,7 @@ func people(p Process, cfg config.Config, awsCfg aws.Config) (engine.Teller, []n
 	var all []notify.Route
 	var routes []notice.Route
 	for _, n := range cfg.Notify {
-		r := notify.Route{Route: notice.Route{Name: n.Name, Groups: n.Groups}, Channel: n.Channel}
+		r := notify.Route{Route: notice.Route{Name: n.Name, Groups: n.Groups, Digest: n.Digest}, Channel: n.Channel}
 		for _, e := range n.Events {
 			r.Events = append(r.Events, notice.Event(e))
 		}

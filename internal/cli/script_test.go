@@ -16,6 +16,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -33,11 +34,14 @@ import (
 	"github.com/ebbhq/ebb/internal/journal/sqlite"
 	"github.com/ebbhq/ebb/internal/kernel"
 	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/secretsmanager"
 )
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"ebb": func() {
-		os.Exit(Main(context.Background(), os.Args[1:], Process{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Env: os.Getenv}))
+		os.Exit(Main(context.Background(), os.Args[1:], Process{
+			Stdin: os.Stdin, Stdout: guard{os.Stdout}, Stderr: guard{os.Stderr}, Env: os.Getenv,
+		}))
 	}, "function": func() {
 		runtime.Start(func(event struct {
 			Kind string `json:"detail-type"`
@@ -59,20 +63,24 @@ func TestMain(m *testing.M) {
 //	drains FILE [INSTANCE]              a journal with an open drain
 //	ended FILE                          a journal with drains that ended, and one that is open, of Ebbs new and old
 //	observing FILE                      a journal with an open and an ended drain that are only observed, and a group excluded
+//	secret SERVICE NAME VALUE           a parameter (ssm) or a secret (secretsmanager) in the simulated cloud
+//	receiver                            $RECEIVER is the URL of a server that takes what it is sent
+//	received PATH...                    that is what it was sent since it was last asked
 func TestScripts(t *testing.T) { scripts(t, "testdata/script", nil) }
 
 // scripts runs the scripts in a directory, with more commands.
 func scripts(t *testing.T, dir string, more map[string]func(*testscript.TestScript, bool, []string)) {
 	cmds := map[string]func(*testscript.TestScript, bool, []string){
 		"exits": exits, "until": until, "sim": simulated, "busy": busy, "journal": emptyJournal, "drains": drains, "newer": newer, "aside": aside,
-		"task": firstTask, "terminates": terminates, "observing": observing, "ended": endedDrains,
+		"secret": putSecret, "receiver": receiver, "received": received, "task": firstTask, "terminates": terminates, "observing": observing, "ended": endedDrains,
 	}
 	maps.Copy(cmds, more)
 	testscript.Run(t, testscript.Params{
 		Dir: dir, RequireExplicitExec: true, RequireUniqueNames: true, Cmds: cmds,
 		Setup: func(e *testscript.Env) error {
 			e.Vars = append(e.Vars, "TZ=UTC", "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null", "AWS_EC2_METADATA_DISABLED=true",
-				"AWS_ACCESS_KEY_ID=ebb", "AWS_SECRET_ACCESS_KEY=none")
+				"AWS_ACCESS_KEY_ID=ebb", "AWS_SECRET_ACCESS_KEY="+plantedKey, "AWS_SESSION_TOKEN="+plantedToken, leaks+"="+e.WorkDir+".leaks")
+			watch(e)
 			return nil
 		},
 	})
@@ -143,7 +151,7 @@ func until(ts *testscript.TestScript, _ bool, args []string) {
 	cmd := exec.Command(args[1], args[2:]...)
 	cmd.Stdout, cmd.Stderr, cmd.Dir = out, out, ts.Getenv("WORK")
 	for _, name := range []string{"PATH", "TZ", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_EC2_METADATA_DISABLED",
-		"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "EBB_DYNAMODB_ENDPOINT"} {
+		"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "EBB_DYNAMODB_ENDPOINT", leaks} {
 		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
 	}
 	ts.Check(cmd.Start())
@@ -204,6 +212,52 @@ func terminates(ts *testscript.TestScript, _ bool, args []string) {
 			w.Advance(w.Now().Add(5 * time.Second))
 		}
 	})
+}
+
+// putSecret stores a secret; $RECEIVER in it is the receiver's URL.
+func putSecret(ts *testscript.TestScript, _ bool, args []string) {
+	c, _ := clouds.Load(ts.Getenv("ENDPOINT"))
+	c.(simulation).Read(func(w *sim.World) {
+		value, err := strings.ReplaceAll(args[2], "$RECEIVER", ts.Getenv("RECEIVER")), error(nil)
+		if args[0] == "ssm" {
+			_, err = w.PutParameter(args[1], "SecureString", value, true)
+		} else {
+			_, err = w.CreateSecret(args[1], "", secretsmanager.Value{Text: value})
+		}
+		ts.Check(err)
+	})
+}
+
+// paths are what a receiver was sent.
+type paths struct {
+	sync.Mutex
+	all []string
+}
+
+// receivers are the receivers of the scripts, by URL.
+var receivers sync.Map
+
+func receiver(ts *testscript.TestScript, _ bool, _ []string) {
+	p := &paths{}
+	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		p.Lock()
+		defer p.Unlock()
+		p.all = append(p.all, r.URL.Path)
+	}))
+	ts.Defer(s.Close)
+	receivers.Store(s.URL, p)
+	ts.Setenv("RECEIVER", s.URL)
+}
+
+func received(ts *testscript.TestScript, _ bool, args []string) {
+	at, _ := receivers.Load(ts.Getenv("RECEIVER"))
+	p := at.(*paths)
+	p.Lock()
+	defer p.Unlock()
+	if !slices.Equal(p.all, args) {
+		ts.Fatalf("it was sent %q, want %q", p.all, args)
+	}
+	p.all = nil
 }
 
 func busy(ts *testscript.TestScript, _ bool, _ []string) {

@@ -28,10 +28,11 @@ func newSim(p Process) *cobra.Command {
 	var policies []string
 	c := &cobra.Command{
 		Use: "sim", Short: "Run a simulated cloud that any AWS client can talk to", Args: noArgs,
-		Long: `Sim simulates Auto Scaling, ECS, Elastic Load Balancing, SQS, SNS, EventBridge, STS and DescribeInstances on loopback, with their
-behaviour over time: lifecycle hooks that time out, tasks that move under minimum and maximum percent, targets that drain, messages
-that come again. It speaks the AWS protocols, so the AWS CLI and the SDKs work with it. The Lambda functions of a world file run as
-processes on this machine, with the Lambda Runtime API; their output goes to standard error.
+		Long: `Sim simulates Auto Scaling, ECS, Elastic Load Balancing, SQS, SNS, EventBridge, STS, what Ebb needs of EC2, and the parameters and
+secrets of Systems Manager and Secrets Manager on loopback, with their behaviour over time: lifecycle hooks that time out, tasks that
+move under minimum and maximum percent, targets that drain, messages that come again. It speaks the AWS protocols, so the AWS CLI and
+the SDKs work with it. The Lambda functions of a world file run as processes on this machine, with the Lambda Runtime API; their output
+goes to standard error.
 
 Always give clients the endpoint explicitly: some ignore the environment variables and would call AWS.`,
 		Example: `  ebb sim
@@ -157,6 +158,12 @@ func (s simulation) greet(w io.Writer) {
 		}
 		for _, f := range world.Functions() {
 			fmt.Fprintf(w, "  function %s: %s\n", f.Name, strings.Join(f.Command, " "))
+		}
+		for _, p := range world.Parameters() {
+			fmt.Fprintf(w, "  parameter %s: %s\n", p.Name, p.Type)
+		}
+		for _, secret := range world.Secrets() {
+			fmt.Fprintf(w, "  secret   %s: %s\n", secret.Name, secret.ARN)
 		}
 		fmt.Fprintf(w, "\nin another terminal:\n\n  export AWS_ACCESS_KEY_ID=you AWS_SECRET_ACCESS_KEY=none AWS_DEFAULT_REGION=eu-west-1\n")
 		s.commands(w, world)

@@ -19,6 +19,7 @@ var actions = [plan.ActionKinds]func(*Cloud, context.Context, plan.Action, *plan
 	plan.Beat:        (*Cloud).beat,
 	plan.Answer:      (*Cloud).complete,
 	plan.Deregister:  (*Cloud).deregister,
+	plan.Terminate:   (*Cloud).terminate,
 }
 
 // Do has one effect on AWS, and says what came of it.
@@ -69,6 +70,15 @@ func (c *Cloud) complete(ctx context.Context, a plan.Action, out *plan.Outcome) 
 func (c *Cloud) deregister(ctx context.Context, a plan.Action, out *plan.Outcome) error {
 	_, err := Ask(ctx, count(&out.Calls), c.ELB.DeregisterTargets, &elb.DeregisterTargetsInput{
 		TargetGroupArn: aws.String(string(a.Targets.Group)), Targets: descriptions(a.Targets.Targets),
+	})
+	return err
+}
+
+// terminate lets Auto Scaling terminate an instance, through all hooks of its group.
+// https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_TerminateInstanceInAutoScalingGroup.html
+func (c *Cloud) terminate(ctx context.Context, a plan.Action, out *plan.Outcome) error {
+	_, err := Ask(ctx, count(&out.Calls), c.AutoScaling.TerminateInstanceInAutoScalingGroup, &autoscaling.TerminateInstanceInAutoScalingGroupInput{
+		InstanceId: aws.String(string(a.End.Instance)), ShouldDecrementDesiredCapacity: aws.Bool(a.End.Decrement),
 	})
 	return err
 }

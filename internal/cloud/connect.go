@@ -76,6 +76,8 @@ func AWSConfig(ctx context.Context, o Options) (aws.Config, error) {
 	if cfg.Region == "" {
 		return aws.Config{}, errors.New("no AWS Region: set region in the configuration file, or AWS_REGION, or a region in the AWS profile")
 	}
+	cfg.Credentials = quiet{cfg.Credentials}
+	cfg.APIOptions = append(cfg.APIOptions, hideToken)
 	return cfg, checkCredentials(ctx, cfg)
 }
 

@@ -11,11 +11,21 @@ import (
 
 // ReadContainerInstance reads a container instance of the cluster that was asked. The answer itself does not name the cluster.
 func ReadContainerInstance(cluster string, ci ecstypes.ContainerInstance) fleet.ContainerInstance {
-	return fleet.ContainerInstance{
+	out := fleet.ContainerInstance{
 		ARN: fleet.ARN(aws.ToString(ci.ContainerInstanceArn)), Cluster: fleet.ARN(cluster).Name(),
 		Instance: fleet.InstanceID(aws.ToString(ci.Ec2InstanceId)), Status: aws.ToString(ci.Status),
 		Connected: ci.AgentConnected, Running: int(ci.RunningTasksCount), Pending: int(ci.PendingTasksCount),
 	}
+	for _, a := range ci.Attributes {
+		if aws.ToString(a.Name) != fleet.WordAttribute {
+			continue
+		}
+		w, err := fleet.ParseWord(aws.ToString(a.Value))
+		if out.Word = w; err != nil {
+			out.BadWord = err.Error()
+		}
+	}
+	return out
 }
 
 // ReadTask reads a task.

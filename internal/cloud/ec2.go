@@ -124,7 +124,7 @@ func (e EC2) post(ctx context.Context, form string) ([]byte, error) {
 		return nil, fmt.Errorf("sign the request: %w", err)
 	}
 	res, err := e.cfg.HTTPClient.Do(req)
-	if err != nil {
+	if err = withoutToken(creds.SessionToken, res, err); err != nil {
 		return nil, err
 	}
 	defer res.Body.Close()

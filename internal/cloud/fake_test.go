@@ -95,6 +95,20 @@ func (f fakeECS) UpdateContainerInstancesState(_ context.Context, in *ecs.Update
 	return answered[ecs.UpdateContainerInstancesStateOutput](f.fake, in)
 }
 
+func (f fakeAS) TerminateInstanceInAutoScalingGroup(
+	_ context.Context, in *autoscaling.TerminateInstanceInAutoScalingGroupInput, _ ...func(*autoscaling.Options),
+) (*autoscaling.TerminateInstanceInAutoScalingGroupOutput, error) {
+	return answered[autoscaling.TerminateInstanceInAutoScalingGroupOutput](f.fake, in)
+}
+
+func (f fakeECS) PutAttributes(_ context.Context, in *ecs.PutAttributesInput, _ ...func(*ecs.Options)) (*ecs.PutAttributesOutput, error) {
+	return answered[ecs.PutAttributesOutput](f.fake, in)
+}
+
+func (f fakeECS) DeleteAttributes(_ context.Context, in *ecs.DeleteAttributesInput, _ ...func(*ecs.Options)) (*ecs.DeleteAttributesOutput, error) {
+	return answered[ecs.DeleteAttributesOutput](f.fake, in)
+}
+
 func (f fakeECS) ListTasks(_ context.Context, in *ecs.ListTasksInput, _ ...func(*ecs.Options)) (*ecs.ListTasksOutput, error) {
 	return answered[ecs.ListTasksOutput](f.fake, in)
 }

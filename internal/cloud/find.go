@@ -52,10 +52,19 @@ func (s *lookup) notFound(ids []string) []string {
 	})
 }
 
-// findIn lists with a filter, then describes. What is described stays seen even when another
-// part fails; what the describe could not speak of is an error, because its instance id is not known.
+// words looks for the container instances of a cluster on which an operator's word stands.
+func (s *lookup) words(ctx context.Context, l plan.Look) error {
+	return s.findWith(ctx, l.In, "attribute:"+fleet.WordAttribute+" exists")
+}
+
 func (s *lookup) findIn(ctx context.Context, cluster string, ids []string) error {
-	arns, err := ListContainerInstances(ctx, count(&s.Calls), s.ECS, cluster, ids)
+	return s.findWith(ctx, cluster, on(ids))
+}
+
+// findWith lists with a filter, then describes. What is described stays seen even when another
+// part fails; what the describe could not speak of is an error, because its instance id is not known.
+func (s *lookup) findWith(ctx context.Context, cluster, filter string) error {
+	arns, err := listContainerInstances(ctx, count(&s.Calls), s.ECS, cluster, filter)
 	if err != nil {
 		return err
 	}
@@ -95,10 +104,22 @@ func ListClusters(ctx context.Context, send Send, c ECS) ([]string, error) {
 
 // ListContainerInstances lists the container instances of a cluster: all, or those on some EC2 instances.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/cluster-query-language.html
-func ListContainerInstances(ctx context.Context, send Send, c ECS, cluster string, on []string) ([]string, error) {
+func ListContainerInstances(ctx context.Context, send Send, c ECS, cluster string, ids []string) ([]string, error) {
+	return listContainerInstances(ctx, send, c, cluster, on(ids))
+}
+
+// on is the filter for those on some EC2 instances; empty: all.
+func on(ids []string) string {
+	if len(ids) == 0 {
+		return ""
+	}
+	return "ec2InstanceId in ['" + strings.Join(ids, "','") + "']"
+}
+
+func listContainerInstances(ctx context.Context, send Send, c ECS, cluster, filter string) ([]string, error) {
 	in := &ecs.ListContainerInstancesInput{Cluster: aws.String(cluster)}
-	if len(on) > 0 {
-		in.Filter = aws.String("ec2InstanceId in ['" + strings.Join(on, "','") + "']")
+	if filter != "" {
+		in.Filter = aws.String(filter)
 	}
 	return All(ctx, send, c.ListContainerInstances, in, &in.NextToken,
 		func(out *ecs.ListContainerInstancesOutput) ([]string, *string) {

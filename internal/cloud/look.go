@@ -18,6 +18,7 @@ var looks = [plan.LookKinds]func(*lookup, context.Context, plan.Look) error{
 	plan.GroupInstances:         (*lookup).groupInstances,
 	plan.Activities:             (*lookup).activities,
 	plan.FindContainerInstances: (*lookup).findContainerInstances,
+	plan.Words:                  (*lookup).words,
 	plan.ContainerInstances:     (*lookup).containerInstances,
 	plan.ListRunning:            listTasks(ecstypes.DesiredStatusRunning),
 	plan.ListStopped:            listTasks(ecstypes.DesiredStatusStopped),

@@ -36,6 +36,7 @@ type Notify struct {
 	Name     string   // no other has it
 	Events   []string // what takes it; none: all
 	Groups   []string // patterns of path.Match; none: all
+	Digest   string   // time of day in UTC of the daily digest, like 08:00; empty: there is none
 	Channel  string   // of a Slack bot: the id of a channel
 	Template string   // of a webhook: path of a file
 
@@ -112,7 +113,7 @@ func parse(file string, text []byte, env func(string) string, overrides map[stri
 	problems := append(doc.problems, apply(all, doc.values)...)
 	problems = append(problems, checkRegion(&c, doc.values)...)
 	if len(problems) > 0 {
-		return Config{}, newError(problems, text)
+		return Config{}, newError(problems, text, doc.hidden)
 	}
 	return c, nil
 }

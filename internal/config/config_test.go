@@ -56,7 +56,7 @@ func TestExampleFile(t *testing.T) {
 			{Name: "slack_bot", SlackBot: "ssm:/ebb/slack-token", Channel: "C0123ABCD"},
 			{Name: "pager", Webhook: "file:/run/secrets/pager", Events: []string{"forced"}},
 			{Name: "sns", SNS: "arn:aws:sns:eu-west-1:111122223333:ebb"},
-			{Name: "eventbridge", EventBridge: "default"},
+			{Name: "eventbridge", EventBridge: "default", Events: []string{"digest"}, Digest: "08:00"},
 		},
 	}
 	if diff := cmp.Diff(want, c); diff != "" {
@@ -388,9 +388,15 @@ func TestReceivers(t *testing.T) {
 		"{slack_bot: env:T, channel: ops}":        `2:33: channel is "ops"; write the channel's id, such as C0123ABCD, which its details in Slack show`,
 		"{slack: env:U, template: /t}":            "2:5: template is for a webhook only; remove it",
 		"{webhook: env:U, template: t.json}":      `2:32: template is "t.json"; write the absolute path of a file`,
-		"{slack: env:U, events: \"forced, dun\"}": `2:28: events is "dun"; write started or stuck or forced or done; did you mean "done"?`,
+		"{slack: env:U, events: \"forced, dun\"}": `2:28: events is "dun"; write started or stuck or forced or let-go or done or digest; did you mean "done"?`,
 		"{slack: env:U, groups: \"web-[\"}": `2:28: groups is "web-[", which is not a valid pattern; write a name, or one with *, ? or [a-z], like web-*; ` +
 			`a \ or an opening [ must be completed`,
+		"{slack: env:U, digest: 08:00}":                     "",
+		"{slack: env:U, digest: \"23:59\", events: digest}": "",
+		"{slack: env:U, digest: 8:00}":                      `2:28: digest is "8:00"; write a time of day in UTC with hours and minutes, like 08:00`,
+		"{slack: env:U, digest: 24:00}":                     `2:28: digest is "24:00"; write a time of day in UTC with hours and minutes, like 08:00`,
+		"{slack: env:U, events: digest}": `2:5: events has digest, but no time is set; write a key digest with a time of day, ` +
+			`like digest: "08:00"`,
 		"{slack: env:U, emoji: x}": `2:20: unknown key "emoji"`,
 		"env:URL":                  `2:5: a receiver must be written as keys with values, like "name: ..."`,
 		"slack: https://hooks.example/very-secret": "2:12: slack " + stands,

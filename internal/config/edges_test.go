@@ -86,7 +86,7 @@ func TestTheLineOfAProblem(t *testing.T) {
 	}
 	for width, want := range map[int]bool{200: true, 201: false} {
 		line := strings.Repeat("x", width)
-		problems := newError([]Problem{{Where: "f", Line: 2}, {Where: "f", Line: 3}}, []byte("a\n"+line)).Problems
+		problems := newError([]Problem{{Where: "f", Line: 2}, {Where: "f", Line: 3}}, []byte("a\n"+line), nil).Problems
 		if shown := problems[0].Source == line; shown != want || problems[1].Source != "" {
 			t.Errorf("of %d characters: %+v", width, problems)
 		}

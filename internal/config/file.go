@@ -22,6 +22,7 @@ type document struct {
 	groups   []Group
 	notify   []Notify
 	problems []Problem
+	hidden   []string // what no problem shows
 }
 
 // readDocument reads the YAML as a tree and walks it, because that gives every mistake its line and column, and because environment
@@ -74,6 +75,7 @@ func (d *document) readGroups(node *yaml.Node) {
 func (d *document) readNotify(node *yaml.Node) {
 	if node.Kind != yaml.SequenceNode {
 		d.problem(node, `notify must be a list; write each receiver on a line of its own, like "- slack: env:SLACK_WEBHOOK_URL"`)
+		d.hides(node)
 		return
 	}
 	for _, entry := range node.Content {
@@ -82,7 +84,13 @@ func (d *document) readNotify(node *yaml.Node) {
 		settings := notifySettings(&n)
 		values := d.mapping(entry, "a receiver", keys(settings))
 		if entry.Kind != yaml.MappingNode {
+			d.hides(entry)
 			continue // mapping has reported it
+		}
+		for _, key := range []string{"slack", "slack_bot", "webhook"} {
+			if v := values[key].text; checkSecret(key, v) != nil {
+				d.hide(v)
+			}
 		}
 		before := len(d.problems)
 		d.problems = append(d.problems, apply(settings, values)...)
@@ -114,9 +122,14 @@ func (d *document) mapping(node *yaml.Node, what string, known []string) map[str
 		lines[key.Value] = key.Line
 		switch {
 		case key.Kind != yaml.ScalarNode || !slices.Contains(known, key.Value):
-			d.problem(key, "unknown key %q%s", key.Value, suggest(key.Value, known))
+			meant := suggest(key.Value, known)
+			d.problem(key, "unknown key %q%s", key.Value, meant)
+			if meant == "" || what == "a receiver" || written.Kind != yaml.ScalarNode {
+				d.hides(written)
+			}
 		case twice:
 			d.problem(key, "the key %q is in line %d already; remove one of the two", key.Value, first)
+			d.hides(written)
 		case key.Value == "groups" && slices.Contains(known, "notify"): // a route has a key of that name too
 			d.readGroups(written)
 		case key.Value == "notify":
@@ -133,6 +146,7 @@ func (d *document) scalar(key string, node *yaml.Node) value {
 	switch {
 	case node.Kind != yaml.ScalarNode:
 		d.problem(node, "%s must be a single value", key)
+		d.hides(node)
 	case node.Tag == "!!null" || node.Value == "":
 		d.problem(node, "%s has no value; write one, or remove the line", key)
 	default:

@@ -51,13 +51,14 @@ func (e *Error) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// newError sorts the problems and adds the lines of the file.
-func newError(problems []Problem, text []byte) *Error {
+// newError sorts the problems and adds the lines of the file, without what is hidden.
+func newError(problems []Problem, text []byte, hidden []string) *Error {
 	lines := strings.Split(string(text), "\n")
 	for i, p := range problems {
+		problems[i].Text = hide(p.Text, hidden)
 		const widest = 200 // a longer line helps nobody
 		if p.Line >= 1 && p.Line <= len(lines) && len(lines[p.Line-1]) <= widest {
-			problems[i].Source = strings.TrimRight(lines[p.Line-1], "\r ")
+			problems[i].Source = hide(strings.TrimRight(lines[p.Line-1], "\r "), hidden)
 		}
 	}
 	slices.SortStableFunc(problems, func(a, b Problem) int {

@@ -72,7 +72,8 @@ func notifySettings(n *Notify) []setting {
 		{"template", nil, "", text(&n.Template, checkPath)},
 		{"sns", nil, "", text(&n.SNS, like(topicARN, "write the ARN of a topic, such as arn:aws:sns:eu-west-1:111122223333:ebb"))},
 		{"eventbridge", nil, "", text(&n.EventBridge, like(busName, "write the name or the ARN of an event bus, such as default"))},
-		{"events", nil, "", list(&n.Events, oneOf("started", "stuck", "forced", "done"))},
+		{"events", nil, "", list(&n.Events, oneOf("started", "stuck", "forced", "let-go", "done", digest))},
+		{"digest", nil, "", text(&n.Digest, checkTimeOfDay)},
 		{"groups", nil, "", list(&n.Groups, checkPattern)},
 	}
 }
@@ -95,6 +96,8 @@ func (n *Notify) complete() string {
 		return "slack_bot and channel belong together; write both, or slack with an incoming webhook"
 	case n.Template != "" && n.Webhook == "":
 		return "template is for a webhook only; remove it"
+	case slices.Contains(n.Events, digest) && n.Digest == "":
+		return `events has digest, but no time is set; write a key digest with a time of day, like digest: "08:00"`
 	}
 	n.Name = cmp.Or(n.Name, set[0])
 	return ""
@@ -107,6 +110,17 @@ func checkSecret(key, s string) error {
 	if !known || name == "" {
 		return fmt.Errorf("%s must say where the secret stands, and not what it is: env:NAME, file:/absolute/path, ssm:/parameter or "+
 			"secretsmanager:NAME", key)
+	}
+	return nil
+}
+
+// digest is the event of a route that takes its daily digest; one that takes nothing else names it alone.
+const digest = "digest"
+
+// checkTimeOfDay wants hours and minutes.
+func checkTimeOfDay(key, s string) error {
+	if !match(timeOfDay, s) {
+		return fmt.Errorf("%s is %q; write a time of day in UTC with hours and minutes, like 08:00", key, s)
 	}
 	return nil
 }
@@ -166,14 +180,25 @@ func checkQueue(key, s string) error {
 		return fmt.Errorf("%s is an ARN; write the queue's URL, https://sqs.%s.amazonaws.com/%s/%s", key, arn[3], arn[4], arn[5])
 	}
 	u, err := url.Parse(s)
+	if err == nil && u.User != nil {
+		return withPassword(key)
+	}
 	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || !match(queuePath, u.Path) || u.RawQuery != "" {
 		return fmt.Errorf("%s is %q, which is not the URL of an SQS queue; write it like %s", key, s, exampleQueue)
 	}
 	return nil
 }
 
+// withPassword refuses what every log would show.
+func withPassword(key string) error {
+	return fmt.Errorf("%s has a user or a password in it; leave out what stands before the @, for AWS takes neither", key)
+}
+
 func checkEndpoint(key, s string) error {
 	u, err := url.Parse(s)
+	if err == nil && u.User != nil {
+		return withPassword(key)
+	}
 	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" {
 		return fmt.Errorf("%s is %q, which is not a URL; write it like http://127.0.0.1:4600", key, s)
 	}
@@ -273,6 +298,7 @@ const (
 	hookName    = `^[A-Za-z0-9_/-]{1,255}$`
 	clusterName = `^[A-Za-z0-9_-]{1,255}$`
 	routeName   = `^[A-Za-z0-9_-]{1,64}$`
+	timeOfDay   = `^([01][0-9]|2[0-3]):[0-5][0-9]$`
 	channelID   = `^[A-Z0-9]{2,32}$`
 	topicARN    = `^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$`
 	busName     = `^[A-Za-z0-9_./:-]{1,512}$`

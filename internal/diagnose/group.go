@@ -292,7 +292,7 @@ func (w *why) draining() {
 		b.Exact = false
 		b.Message = state + "; who ought to drain it, or since when, could not be read"
 		b.Advice = advice.Of(advice.Say("allow autoscaling:DescribeLifecycleHooks and autoscaling:DescribeScalingActivities, or try again"))
-	case open < soon && len(w.group.Terminating()) > 0 || w.ours() && (!known || open < 2*soon || e.Open && len(w.all) > 1):
+	case open < soon && len(w.group.Terminating()) > 0 || w.ours() && (!known || min(open, w.q.Now.Sub(e.Begun)) < 2*soon || e.Open && len(w.all) > 1):
 		b.Ends = true
 		yet := "it is not DRAINING yet"
 		if known {

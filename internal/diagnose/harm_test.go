@@ -179,13 +179,19 @@ func TestAPerfectDrainGetsNoCommand(t *testing.T) {
 	if allCommands(r) != "" || strings.Contains(r.Headline, "has not set") || r.Wait == "" {
 		t.Errorf("after three minutes, with Ebb at work: %q, %q, %s", r.Headline, r.Wait, allCommands(r))
 	}
+	s.after(20 * time.Minute) // it has waited for its turn, which has just come
+	e := atWork()
+	e.Open, e.Limit, e.Begun, e.Deadline = true, "1", s.Now().Add(-time.Second), s.Now().Add(time.Hour)
+	if r = s.parts().why(s, e); allCommands(r) != "" || r.Wait == "" {
+		t.Errorf("its turn has just come: %q, %s", r.Headline, allCommands(r))
+	}
 	p.group.Activities = nil // and since when it leaves is not known
 	if r = p.why(s, atWork()); allCommands(r) != "" {
 		t.Errorf("with Ebb at work, since when is not known: %s", allCommands(r))
 	}
 	s.drain()
 	s.after(5 * time.Minute)
-	e := atWork()
+	e = atWork()
 	e.Empty = s.Now().Add(-20 * time.Second)
 	r = s.parts().why(s, e)
 	if allCommands(r) != "" || len(r.Next) == 0 || r.Next[0].Event != diagnose.Answered || !strings.Contains(r.Wait, "answers hook ebb-drain") {

@@ -38,6 +38,10 @@ const (
 	NotLeaving Outcome = "not-leaving"
 	// Excluded: an operator has tagged the group with fleet.ExcludeTag, and the drain had not begun.
 	Excluded Outcome = "excluded"
+	// Cancelled: an operator has taken back the word that the host is to be drained.
+	Cancelled Outcome = "cancelled"
+	// Overdue: an operator's deadline passed with tasks left; the host stays as it is, and nothing is cut off.
+	Overdue Outcome = "overdue"
 	// Incomplete: of a drain that was only observed. Its hook ended before Ebb would have answered it.
 	Incomplete Outcome = "observed-incomplete"
 	// Unreadable: what the journal had of the drain could not be read. If the instance waits, the sweep finds it again.
@@ -46,7 +50,7 @@ const (
 
 // Outcomes are all of them.
 func Outcomes() []Outcome {
-	return []Outcome{Drained, Forced, HostGone, NeverJoined, Lost, Elsewhere, Refused, NotLeaving, Excluded, Incomplete, Unreadable}
+	return []Outcome{Drained, Forced, HostGone, NeverJoined, Lost, Elsewhere, Refused, NotLeaving, Excluded, Cancelled, Overdue, Incomplete, Unreadable}
 }
 
 // Policy is how an operator wants drains to go. All durations are positive.
@@ -119,6 +123,7 @@ type Drain struct {
 
 	Hold // what holds the target until Ebb answers; zero: nothing does
 	Host // what is remembered of a host
+	Said // an operator's word; zero: the drain is another's
 
 	Intent *Answer   `json:"intent,omitempty"` // how it is to end, as decided; the decision is noted before it is sent
 	Ended  time.Time `json:"ended,omitzero"`   // when it ended; Final is set then
@@ -172,7 +177,7 @@ func (d *Drain) Same(o *Drain) bool {
 	return times{d.Heard, d.Zero, d.Queued, d.Slot, d.Cutting, d.Ended} == times{o.Heard, o.Zero, o.Queued, o.Slot, o.Cutting, o.Ended} &&
 		d.Key == o.Key && d.Target == o.Target && slices.Equal(d.Left, o.Left) && slices.Equal(d.Others, o.Others) && slices.Equal(d.Emptied, o.Emptied) &&
 		slices.Equal(d.Lost, o.Lost) && d.Admitted == o.Admitted && d.Observed == o.Observed && slices.Equal(d.Would, o.Would) &&
-		d.Hold == o.Hold && d.Host == o.Host &&
+		d.Hold == o.Hold && d.Host == o.Host && d.Said == o.Said &&
 		d.Intent.same(o.Intent) && d.Final.same(o.Final)
 }
 

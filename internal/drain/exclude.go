@@ -13,7 +13,7 @@ const tagsFor = time.Minute
 // begins: the host may be another drainer's.
 func excluded(c *decider) bool {
 	d := c.d()
-	if d.Admitted {
+	if d.Admitted || d.asked() { // an operator's word about one host counts for more than one about its group
 		return false
 	}
 	switch slot := c.seen.Slot(); {

@@ -40,8 +40,11 @@ func remember(c *decider) {
 	if c.instance.Is != fleet.Unknown {
 		d.MissingSince = since(d.MissingSince, c.instance.Is == fleet.Absent, c.instance.At)
 	}
-	checkToken(c)
-	checkZero(c)
+	heed(c)
+	if d.held() {
+		checkToken(c)
+		checkZero(c)
+	}
 }
 
 // checkToken gives up a token that AWS does not know, or refuses as invalid: it may belong to an earlier wait of the instance, and the

@@ -91,7 +91,7 @@ func ShortestFor(tick time.Duration) time.Duration { return 3 * tick }
 // refuse ends a drain whose hook cannot be kept alive by passes one tick apart.
 func refuse(c *decider) bool {
 	h := c.hook
-	if h.Is != fleet.Seen || h.Value.Heartbeat >= ShortestFor(c.p.Tick) {
+	if !c.d().held() || h.Is != fleet.Seen || h.Value.Heartbeat >= ShortestFor(c.p.Tick) {
 		return false
 	}
 	c.close(Refused, fmt.Sprintf("hook %s of group %s times out after %s, and Ebb as a function looks once in %s: "+
@@ -155,6 +155,9 @@ func (c *decider) reached() bool {
 // afterwards AWS applies the hook's default result and Ebb's answer comes too late.
 // Where only so many may leave at once it counts from when the drain got its slot: until then it has not begun to leave.
 func Deadline(d Drain, hook fleet.Fact[fleet.Hook], p Policy) time.Time {
+	if d.asked() {
+		return d.Word.Deadline
+	}
 	at := Later(d.Zero, d.Slot).Add(p.Deadline)
 	if !d.Queued.IsZero() && d.Slot.IsZero() {
 		at = d.Zero.Add(longestHook)
@@ -183,16 +186,13 @@ func deadline(c *decider) bool {
 	if c.d().held() && (!c.instance.Value.State.Waiting() || doubtful(c)) {
 		return false // there is no hook to answer, or the deadline may be a false one
 	}
-	if notSeen(c) {
+	if notSeen(c) || heard(c) || overdue(c) {
 		return true
 	}
 	if !outAtTheEnd(c) {
 		return false // the steps go on meanwhile: they learn what is on it, or find that everything has stopped
 	}
-	reason := fmt.Sprintf("the deadline of %s is over", at.Sub(Later(c.d().Zero, c.d().Slot)).Round(time.Second))
-	if c.d().Slot.IsZero() && !c.d().Queued.IsZero() {
-		reason = "the hook ends before its turn came to leave"
-	}
+	reason := overText(c, at)
 	if w := unseen(c); w != "" {
 		reason += "; " + w
 	}
@@ -311,7 +311,7 @@ func (c *decider) lostAfter() time.Duration { return c.p.LostAfter + c.p.Skew }
 func (c *decider) answer(o Outcome, reason string, cut []string) {
 	d := c.d()
 	if !d.held() {
-		c.close(o, reason, cut)
+		part(c, o, reason, cut)
 		return
 	}
 	if d.Intent == nil || d.Intent.Outcome != o {

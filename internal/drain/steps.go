@@ -14,14 +14,15 @@ import (
 // hostCourse is how a container instance leaves.
 var hostCourse = course{
 	rules: []func(*decider) bool{
-		ended,    // the hook does not hold the instance any more
-		watched,  // Ebb only watches, and would have answered
-		excluded, // an operator does not want it drained
-		refuse,   // the hook cannot be kept alive
-		invalid,  // Auto Scaling takes no call about the hook
-		hostGone, // EC2 says that the instance is not running
-		deadline, // what is left is cut off
-		lost,     // ECS does not reach the instance any more
+		ended,     // the hook does not hold the instance any more
+		withdrawn, // an operator has taken back that it is to leave
+		watched,   // Ebb only watches, and would have answered
+		excluded,  // an operator does not want it drained
+		refuse,    // the hook cannot be kept alive
+		invalid,   // Auto Scaling takes no call about the hook
+		hostGone,  // EC2 says that the instance is not running
+		deadline,  // what is left is cut off
+		lost,      // ECS does not reach the instance any more
 	},
 	steps: []func(*decider) bool{
 		waits,     // the group says that the instance waits in a terminating hook
@@ -137,12 +138,16 @@ func draining(c *decider) bool {
 	if !c.ready(plan.SetDraining) {
 		return false
 	}
+	why := "Auto Scaling is terminating it"
+	if c.d().asked() {
+		why = "an operator has asked for it"
+	}
 	if c.d().Asked.IsZero() {
 		c.d().Asked = c.now
 		c.note("draining", "set %s DRAINING in cluster %s", ci.Value.ARN.Name(), ci.Value.Cluster)
 	}
 	c.do(plan.Action{
-		Kind: plan.SetDraining, Why: "Auto Scaling is terminating it",
+		Kind: plan.SetDraining, Why: why,
 		State: &plan.StateChange{Cluster: ci.Value.Cluster, ContainerInstances: []fleet.ARN{ci.Value.ARN}},
 	})
 	return false

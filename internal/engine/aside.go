@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/ebbhq/ebb/internal/journal"
 	"github.com/ebbhq/ebb/internal/kernel"
@@ -119,19 +120,53 @@ func (c *Core) putRecord(ctx context.Context, out *kernel.Output, r journal.Reco
 		}
 	}
 	if refused(err) {
-		if err := c.setAside(ctx, r.Key, "this drain, which is let go: its hook runs out unless somebody answers it: "+err.Error()); err != nil {
-			return err
-		}
-		c.cfg.Log.Error("the journal takes no record of a drain; it is let go, and its hook runs out unless somebody answers it",
-			"drain", plain.Text(r.Key, plain.Short), "err", err)
-		out.Do = c.Kernel.LetGo(r.Key, out.Do, c.cfg.Now())
-		leave(out, func(v kernel.Verdict) bool { return v.Drain == r.Key })
-		err = nil
+		err = abandon(ctx, c, out, r.Key, err.Error())
 	}
 	if err != nil {
 		return err
 	}
 	return c.putLines(ctx, lines)
+}
+
+// abandon lets a drain go of which the journal takes no record, once the journal says so. People are told in the same write.
+func abandon(ctx context.Context, c *Core, out *kernel.Output, key, why string) error {
+	tell := kernel.Abandoned(c.Kernel, key, why, c.cfg.Now())
+	if len(tell) > 0 {
+		again, err := c.cfg.wasLetGo(ctx, key)
+		if err != nil {
+			return err
+		}
+		if again {
+			tell = nil
+		}
+	}
+	if err := c.setAside(ctx, key, letGo+why, tell...); err != nil {
+		return err
+	}
+	c.cfg.Log.Error("the journal takes no record of a drain; it is let go, and its hook runs out unless somebody answers it",
+		"drain", plain.Text(key, plain.Short), "err", why)
+	out.Do = c.Kernel.LetGo(key, out.Do, c.cfg.Now())
+	leave(out, func(v kernel.Verdict) bool { return v.Drain == key })
+	return nil
+}
+
+// letGo is how the line begins of what was set aside because its drain is let go.
+const letGo = "this drain, which is let go: its hook runs out unless somebody answers it: "
+
+// longestHook is how long a lifecycle hook lasts at most.
+// https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_PutLifecycleHook.html
+const longestHook = 48 * time.Hour
+
+// wasLetGo reports whether the journal says that a drain was let go: an earlier process did it, and told people.
+func (c Config) wasLetGo(ctx context.Context, key string) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, journalTimeout)
+	defer cancel()
+	lines, err := c.Store.History(ctx, journal.Query{Key: key, Since: c.Now().Add(-longestHook)})
+	if err != nil {
+		return false, fmt.Errorf("read whether a drain was let go before: %w", err)
+	}
+	says := func(l journal.Line) bool { return l.Kind == journal.SetAside && strings.Contains(l.Text, letGo) }
+	return slices.ContainsFunc(lines, says), nil
 }
 
 // putLines writes lines, and in place of one that the journal refuses a short one that says so.
@@ -178,15 +213,19 @@ func leave(out *kernel.Output, which func(kernel.Verdict) bool) {
 	}
 }
 
-// setAside counts what was set aside and writes a line that says so. A journal that refuses that line too refuses everything, and its error
-// is that of one that is away.
-func (c *Core) setAside(ctx context.Context, key, what string) error {
+// setAside counts what was set aside and writes a line that says so, together with what people are told of it if the journal takes that. A
+// journal that refuses the line too refuses everything, and its error is that of one that is away.
+func (c *Core) setAside(ctx context.Context, key, what string, tell ...journal.Forwarded) error {
 	text := "set aside " + plain.Text(what, 1000)
 	if len(key) > journal.MaxKey || strings.ToValidUTF8(key, "") != key || strings.ContainsRune(key, 0) {
 		key = ""
 	}
 	l := journal.Line{At: c.cfg.Now(), Key: key, Kind: journal.SetAside, Text: text}
-	if err := c.put(ctx, journal.Batch{Lines: []journal.Line{l}}); err != nil {
+	err := c.put(ctx, journal.Batch{Lines: []journal.Line{l}, Forwarded: tell})
+	if refused(err) && len(tell) > 0 {
+		err = c.put(ctx, journal.Batch{Lines: []journal.Line{l}})
+	}
+	if err != nil {
 		return fmt.Errorf("the journal takes nothing, not even a line that says what it refused: %s", err.Error()) // no refusal any more: it is tried again
 	}
 	c.aside++

@@ -12,6 +12,7 @@ import (
 	"github.com/ebbhq/ebb/internal/event"
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/journal"
+	"github.com/ebbhq/ebb/internal/notice"
 	"github.com/ebbhq/ebb/internal/plan"
 )
 
@@ -111,6 +112,52 @@ func TestARecordThatTheJournalRefusesStopsNoOtherDrain(t *testing.T) {
 			t.Errorf("the journal was read %d times", n)
 		}
 	})
+}
+
+// People are told once that a drain was let go, also if a later process has to do it again; and a journal that refuses the notice keeps
+// nothing from going on.
+func TestPeopleAreToldOfADrainThatIsLetGo(t *testing.T) {
+	for name, refuses := range map[string]bool{"": false, "the notice too": true} {
+		t.Run(name, func(t *testing.T) {
+			eachShape(t, func(t *testing.T, r *rig, hear func(...fleet.InstanceID)) {
+				var told []notice.Notice
+				r.telling(func(_ context.Context, route string, n notice.Notice, _ string) (string, error) {
+					if route == "all" && n.Event == notice.LetGo {
+						told = append(told, n)
+					}
+					return "shown", nil
+				})
+				r.store.refuse = never(func(b journal.Batch) bool { return about(second)(b) || refuses && aboutLetGo(b) })
+				hear(host, second)
+				lines := len(asides(t, r))
+				hear(second)
+				if again := len(asides(t, r)); lines == 0 || again == lines {
+					t.Errorf("it was to be let go twice: %d and %d lines", lines, again)
+				}
+				if want := map[bool]int{true: 0, false: 1}[refuses]; len(told) != want || len(r.times("told alarm")) != 0 {
+					t.Fatalf("told %+v:%s", told, r)
+				}
+				if r.index("do answer "+string(host)) < 0 || r.index("let go m-"+string(second)) < 0 {
+					t.Errorf("the other drain was to end, and this message to be left to the queue:%s", r)
+				}
+				for _, n := range told {
+					const text = "The journal takes no record of this drain. Its hook runs out, and what still runs is cut off then, unless somebody " +
+						"drains the instance and answers the hook. The journal says: "
+					if n.Title != string(second)+" of web is let go: Ebb does nothing more about it" || !strings.HasPrefix(n.Text, text) || !n.Warning() {
+						t.Errorf("told %+v", n)
+					}
+				}
+				shown, err := r.store.Forwarded(t.Context(), []string{notice.Outbox("cluster/prod"), notice.Messages("cluster/prod")})
+				if err != nil || len(shown) > 0 {
+					t.Errorf("left in the journal: %v %v", shown, err)
+				}
+			})
+		})
+	}
+}
+
+func aboutLetGo(b journal.Batch) bool {
+	return slices.ContainsFunc(b.Forwarded, func(f journal.Forwarded) bool { return strings.HasSuffix(f.ID, "/let-go") })
 }
 
 // What is let go in the middle of a drain is not asked for in the round in which the journal refused its record.

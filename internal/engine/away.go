@@ -52,15 +52,15 @@ func (c *Core) Beats() []plan.Request {
 	case c.Kernel != nil && !c.away.IsZero():
 		c.back("stands by: another ebb works")
 	}
-	c.beats.calm = c.Works() && !c.Kernel.Swept()
 	now := c.cfg.Now()
-	due := c.beats.due(now)
+	var due []plan.Request
 	if !c.away.IsZero() && !c.beats.sweeping && !c.beats.sweepDue().After(now) {
 		look := c.cfg.Kernel.SweepLook(func(scope string) bool { return !c.Leases.Elsewhere(scope) })
 		c.beats.swept, c.beats.sweeping = now, true
 		due = append(due, plan.Request{Look: &look})
 	}
-	return due
+	c.beats.calm = c.beats.sweeping || c.Works() && !c.Kernel.Swept()
+	return append(due, c.beats.due(now)...)
 }
 
 // BeatsDue says when to call Beats, by the clock of the cloud; zero: not for now.
@@ -94,6 +94,13 @@ func (c *Core) left(h kernel.Hook) bool { return c.excluded[h.Call.Group] && !h.
 // beaten takes in what came of a heartbeat of Beats. Its kernel may be there again by now.
 func (c *Core) beaten(done plan.Done) {
 	if done.Request.Look != nil {
+		if done.Result.Err == nil {
+			c.excluded = map[string]bool{}
+			for _, g := range done.Result.View.Groups {
+				c.excluded[g.Name] = g.Excluded
+			}
+			c.beats.drop(func(h *beaten) bool { return c.left(h.Hook) })
+		}
 		c.beats.saw(c.cfg.Kernel.Waiting(done.Result.View.Groups, c.cfg.Now()))
 		return
 	}

@@ -17,7 +17,7 @@ import (
 type beats struct {
 	hooks map[fleet.Target]*beaten
 	tick  time.Duration // how much earlier than a third of the timeout they are sent, where nobody looks in between
-	calm  bool          // a kernel is about to see which groups are excluded: hooks wait for that while they can
+	calm  bool          // it is about to be seen which groups are excluded: hooks wait for that while they can
 
 	swept    time.Time // when it last looked for that, or last tried
 	sweeping bool      // a look is under way

@@ -240,8 +240,12 @@ func (c *Core) hearForwarded(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the messages that other ebbs forwarded: %w", err)
 	}
-	var pauses []journal.Forwarded
+	var pauses, words []journal.Forwarded
 	for _, f := range all {
+		if kernel.IsWord(f) {
+			words = append(words, f)
+			continue
+		}
 		if f.ID == kernel.PauseID {
 			pauses = append(pauses, f)
 			continue
@@ -250,10 +254,24 @@ func (c *Core) hearForwarded(ctx context.Context) error {
 		c.forwarded[id] = f
 		c.hear(event.Message{ID: id, Body: f.Body, Sent: f.Sent}, true)
 	}
+	if len(words) > 0 {
+		hearWords(ctx, c, words)
+	}
 	if len(pauses) == 0 {
 		return nil
 	}
 	return c.readPauses(ctx, pauses)
+}
+
+// hearWords lets the kernel look at what operators have said. Should the message be lost with the kernel, it looks a little later.
+func hearWords(ctx context.Context, c *Core, words []journal.Forwarded) {
+	for _, w := range words {
+		c.Kernel.HearWord(w)
+	}
+	c.changed = true
+	if err := c.cfg.Store.Discard(ctx, words); err != nil {
+		c.cfg.Log.Warn("a message about an operator's word cannot be removed from the journal; it is heard again", "err", err)
+	}
 }
 
 // readPauses reads the pauses of the journal anew, because somebody has said that they have changed. What was said is discarded first: what

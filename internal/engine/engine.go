@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"sync"
 	"time"
 
@@ -295,7 +293,7 @@ func (e *Engine) renew(ctx context.Context) {
 func (e *Engine) tell(ctx context.Context) {
 	box := NewOutbox(e.cfg)
 	for ctx.Err() == nil {
-		again := box.Step(ctx, slices.Sorted(maps.Keys(e.core.Leases.Held())))
+		again := box.Step(ctx, e.core.Leases.Held())
 		select {
 		case <-ctx.Done():
 		case <-e.told:

@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/journal"
+	"github.com/ebbhq/ebb/internal/kernel"
 	"github.com/ebbhq/ebb/internal/notice"
 	"github.com/ebbhq/ebb/internal/plain"
 )
@@ -31,7 +34,7 @@ const (
 )
 
 // Outbox sends the notices that wait in the journal: each at least once, and no notice before it is durable. What it sends it removes
-// afterwards. A route that fails holds up its own notices only. One goroutine uses it.
+// afterwards. A route that fails holds up its own notices only. It also puts the daily digests there. One goroutine uses it.
 type Outbox struct {
 	store  journal.Store
 	teller Teller
@@ -39,6 +42,10 @@ type Outbox struct {
 	log    *slog.Logger
 	routes map[string]*resting
 	meter  Meter
+
+	daily    []notice.Route
+	first    string               // the scope whose holder makes the digests
+	digested map[string]time.Time // until when the newest digest tells that is known to be made, by route
 }
 
 // resting is a route that has failed: how often since it last worked, and when it is tried again.
@@ -50,15 +57,24 @@ type resting struct {
 // NewOutbox returns the outbox of an Ebb.
 func NewOutbox(cfg Config) *Outbox {
 	cfg = cfg.withDefaults()
-	return &Outbox{store: cfg.Store, teller: cfg.Teller, now: cfg.Now, log: cfg.Log, meter: cfg.Meter, routes: map[string]*resting{}}
+	o := &Outbox{
+		store: cfg.Store, teller: cfg.Teller, now: cfg.Now, log: cfg.Log, meter: cfg.Meter, routes: map[string]*resting{},
+		daily: cfg.Kernel.Routes, digested: map[string]time.Time{},
+	}
+	if scopes := kernel.Scopes(cfg.Kernel.Groups, nil); len(scopes) > 0 {
+		o.first = scopes[0]
+	}
+	return o
 }
 
-// Step sends what waits for some scopes, and says when to call it again, by the clock of the cloud.
-func (o *Outbox) Step(ctx context.Context, scopes []string) (again time.Time) {
+// Step sends what waits for the scopes whose leases are held, and says when to call it again, by the clock of the cloud.
+func (o *Outbox) Step(ctx context.Context, held map[string]journal.Lease) (again time.Time) {
 	again = o.now().Add(tellPause)
-	if len(scopes) == 0 {
+	if len(held) == 0 {
 		return again
 	}
+	o.digests(ctx, held)
+	scopes := slices.Sorted(maps.Keys(held))
 	all, messages, err := o.read(ctx, scopes)
 	if err != nil {
 		o.log.Warn("the notices in the journal cannot be read; nobody is told meanwhile", "err", err)

@@ -115,6 +115,9 @@ func TestAReceiverThatIsDownForAnHour(t *testing.T) {
 	})
 }
 
+// x is a scope whose lease is held.
+var x = map[string]journal.Lease{"x": {Scope: "x"}}
+
 // putNotices puts notices of a route into the outbox of a scope.
 func putNotices(t *testing.T, s journal.Store, route string, at time.Time, keys ...string) {
 	t.Helper()
@@ -151,7 +154,7 @@ func TestWhatTheReceiverSays(t *testing.T) {
 					tried++
 					return "", tt.err
 				})})
-			again := box.Step(t.Context(), []string{"x"})
+			again := box.Step(t.Context(), x)
 			left, err := s.Forwarded(t.Context(), []string{notice.Outbox("x")})
 			if again.Sub(start) != tt.again || len(left) != tt.left || tried != tt.tried || err != nil {
 				t.Errorf("again in %s, %d left, tried %d, %v", again.Sub(start), len(left), tried, err)
@@ -174,7 +177,7 @@ func TestHowOftenItIsTried(t *testing.T) {
 	for range 9 {
 		last := now
 		for { // it is also called each minute, and then only looks
-			now = box.Step(t.Context(), []string{"x"})
+			now = box.Step(t.Context(), x)
 			if r := box.routes["r"]; !now.Before(r.again) {
 				break
 			}
@@ -185,10 +188,10 @@ func TestHowOftenItIsTried(t *testing.T) {
 		t.Error(d)
 	}
 	works = true
-	box.Step(t.Context(), []string{"x"})
+	box.Step(t.Context(), x)
 	works = false
 	putNotices(t, s, "r", now, "done")
-	if again := box.Step(t.Context(), []string{"x"}); again.Sub(now) != tellAgain {
+	if again := box.Step(t.Context(), x); again.Sub(now) != tellAgain {
 		t.Errorf("after it had worked it is tried again in %s", again.Sub(now))
 	}
 }
@@ -210,7 +213,7 @@ func TestWhatIsDiscarded(t *testing.T) {
 			told = append(told, string(n.Event))
 			return "", nil
 		})})
-	box.Step(t.Context(), []string{"x"})
+	box.Step(t.Context(), x)
 	left, err := s.Forwarded(t.Context(), []string{notice.Outbox("x")})
 	if fmt.Sprint(told) != "[done]" || len(left) > 0 || err != nil {
 		t.Errorf("told %v, left %v, %v", told, left, err)
@@ -234,7 +237,7 @@ func TestAMessageKeepsItsName(t *testing.T) {
 				got = append(got, string(n.Event)+" in "+message)
 				return "m1", nil
 			})})
-		box.Step(t.Context(), []string{"x"})
+		box.Step(t.Context(), x)
 	}
 	if d := cmp.Diff([]string{"started in ", "stuck in m1", "forced in m1", "started in "}, got); d != "" {
 		t.Error(d)

@@ -262,7 +262,7 @@ func (i *Invocation) More(ctx context.Context) error {
 		return err
 	}
 	if i.box != nil {
-		i.box.Step(ctx, slices.Sorted(maps.Keys(i.Core.Leases.Held())))
+		i.box.Step(ctx, i.Core.Leases.Held())
 	}
 	if i.passes >= mostPasses || !i.Core.Early() {
 		return nil

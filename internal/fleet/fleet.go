@@ -192,6 +192,8 @@ type ContainerInstance struct {
 	Pending   int
 	Others    []Registration // of the same instance, found by the same look; a look at this one alone finds none
 	Reached   bool           // ECS reaches the instance by another registration, as far as that look knows
+	Word      Word           // an operator's; zero: none stands there
+	BadWord   string         // why what stands there is none; empty: it is one, or nothing does
 }
 
 // Registration is one registration of an EC2 instance as a container instance. An agent that has lost its state registers again, and leaves

@@ -13,6 +13,7 @@ func calls() []call {
 		{"autoscaling:DescribeLifecycleHooks", "*", false, []Mode{ReadOnly, Serve, Lambda}},
 		{"autoscaling:DescribeScalingActivities", "*", false, []Mode{ReadOnly, Serve, Lambda}},
 		{"autoscaling:RecordLifecycleActionHeartbeat", "autoScalingGroup", true, []Mode{Serve, Lambda}},
+		{"autoscaling:TerminateInstanceInAutoScalingGroup", "autoScalingGroup", true, []Mode{Serve, Lambda}},
 		{"ec2:DescribeInstanceTypes", "*", false, []Mode{ReadOnly}},
 		{"ec2:DescribeInstances", "*", false, []Mode{ReadOnly, Serve, Lambda}},
 		{"ec2:DescribeLaunchTemplateVersions", "*", false, []Mode{ReadOnly}},

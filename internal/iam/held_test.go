@@ -323,3 +323,26 @@ func acts(action string) bool {
 	_, verb, _ := strings.Cut(action, ":")
 	return !strings.HasPrefix(verb, "Describe") && !strings.HasPrefix(verb, "List") && !strings.HasPrefix(verb, "Get")
 }
+
+// TestWhoTellsWhatKeepsADrainMayLook holds that the policy of a controller that people are told by allows what ebb why looks at.
+func TestWhoTellsWhatKeepsADrainMayLook(t *testing.T) {
+	looks := 0
+	for _, s := range record()(t) {
+		if s.mode != iam.ReadOnly {
+			continue
+		}
+		for _, m := range []iam.Mode{iam.Serve, iam.Lambda} {
+			scope := s.scope
+			scope.Notices.Why = true
+			p := parsed(t, iam.Policy(m, scope))
+			for c := range s.checks {
+				if looks++; !p.Allows(c) {
+					t.Errorf("%s, %s: %s on %s in %q is not allowed", m, s.name, c.Action, c.Resource, c.Cluster)
+				}
+			}
+		}
+	}
+	if looks < 100 {
+		t.Errorf("only %d looks were tried", looks)
+	}
+}

@@ -41,6 +41,7 @@ type Scope struct {
 	Queue     string   // ARN; empty: no queue
 	Table     string   // ARN of the DynamoDB table of the journal; empty: the journal is elsewhere
 	LogGroup  string   // name, of Lambda only; empty: no logs
+	Notices   Notices  // of the modes that act
 }
 
 // Tag is a tag of an Auto Scaling group.
@@ -64,20 +65,27 @@ type Statement struct {
 
 // Policy is the policy of a mode within a scope: one statement for each kind of resource and use.
 func Policy(m Mode, s Scope) Document {
-	d := Document{Version: "2012-10-17"}
-	for _, k := range kinds(m, s) {
+	d := Document{Version: "2012-10-17", Statement: statements(m, s)}
+	if s.Notices.Why {
+		d.Statement = append(d.Statement, beyond(d.Statement, statements(ReadOnly, s))...)
+	}
+	return d
+}
+
+func statements(m Mode, s Scope) (all []Statement) {
+	for _, k := range append(kinds(m, s), s.Notices.kinds()...) {
 		there := slices.DeleteFunc(k.resources, func(arn string) bool { return arn == "" }) // not a queue or table that Ebb does not have
 		st := Statement{Sid: k.sid, Effect: "Allow", Resource: there, Condition: k.condition}
-		for _, c := range append(calls(), unrecorded()...) {
+		for _, c := range slices.Concat(calls(), unrecorded(), telling()) {
 			if c.on == k.on && c.acts == k.acts && slices.Contains(c.modes, m) && !(c.action == everyCluster && m == ReadOnly && len(s.Clusters) > 0) {
 				st.Action = append(st.Action, c.action)
 			}
 		}
 		if len(st.Action) > 0 && len(st.Resource) > 0 {
-			d.Statement = append(d.Statement, st)
+			all = append(all, st)
 		}
 	}
-	return d
+	return all
 }
 
 // everyCluster is the action that looking does not need where the clusters are named. The controller always does: a host that is

@@ -124,7 +124,8 @@ func TestTag(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `{"Sid":"AnswerHooks","Effect":"Allow","Action":["autoscaling:CompleteLifecycleAction","autoscaling:RecordLifecycleActionHeartbeat"],` +
+	want := `{"Sid":"AnswerHooks","Effect":"Allow","Action":["autoscaling:CompleteLifecycleAction","autoscaling:RecordLifecycleActionHeartbeat",` +
+		`"autoscaling:TerminateInstanceInAutoScalingGroup"],` +
 		`"Resource":["arn:aws:autoscaling:eu-west-1:111122223333:autoScalingGroup:*:autoScalingGroupName/web-asg"],` +
 		`"Condition":{"StringEquals":{"aws:ResourceTag/ebb":["yes"]}}}`
 	if string(b) != want {

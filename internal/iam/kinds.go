@@ -29,6 +29,12 @@ const (
 	onRule             on = "rule"
 	onTable            on = "table"
 	onLogs             on = "log-stream"
+	onTopic            on = "topic"
+	onBus              on = "event-bus"
+	onParameter        on = "parameter"
+	onSecret           on = "secret"
+	onSecretKey        on = "key of secrets"
+	onTopicKey         on = "key of topics"
 )
 
 // kinds are the statements of a policy in their order, before their actions are known.

@@ -83,7 +83,8 @@ func (k *Kernel) hearTermination(h Heard, now time.Time) (ack bool, why string) 
 		}
 		return h.Noted || !k.cfg.LeaveForeign, why // a forwarded message has no other reader
 	}
-	if spared := k.spared(e.Group, man); spared != "" {
+	spared := k.spared(e.Group, man)
+	if spared != "" {
 		defer func() { ack, why = ack && (h.Noted || !k.cfg.LeaveForeign), cmp.Or(why, spared) }()
 	}
 	if !k.cfg.mine(man.Scope()) { // a forwarded message too, when its group belongs to another scope by now
@@ -94,6 +95,13 @@ func (k *Kernel) hearTermination(h Heard, now time.Time) (ack bool, why string) 
 	}
 	t := fleet.HostTarget(e.Instance)
 	if o, ok := k.open[t]; ok {
+		if o.d.Hook == "" && spared == "" && k.Swept() {
+			takeOver(k, o, drain.Hold{Group: e.Group, Hook: e.Hook, Token: e.Token, WarmPool: e.ToWarmPool()}, cmp.Or(e.Time, h.Sent), now)
+			return true, "an operator's drain, which Auto Scaling's hook holds from now on"
+		}
+		if o.d.Hook == "" {
+			return true, "an operator's drain goes on; whether its hook is Ebb's to answer the next sweep says"
+		}
 		if o.d.Token == "" {
 			o.d.Token = e.Token
 		} else if e.Token != "" && e.Token != o.d.Token && !o.d.ByID {

@@ -120,8 +120,8 @@ func (o *observer) sweepDue(now time.Time) time.Time {
 			every = max(h.Value.Heartbeat/3, SweepFloor)
 		}
 	}
-	if o.cfg.Held != nil && len(o.cfg.Held) == 0 {
-		return now.Add(time.Hour) // it holds no lease
+	if o.cfg.Held != nil && len(o.cfg.Held) == 0 || len(o.cfg.Groups) == 0 {
+		return now.Add(time.Hour) // it holds no lease, or there is nothing to sweep
 	}
 	a := o.ask(plan.Subject{Kind: plan.Groups})
 	if a.flying {
@@ -189,6 +189,7 @@ func (o *observer) dueLooks(now time.Time) []dueLook {
 		}
 	}
 	looks = append(looks, o.hookLooks(now)...)
+	looks = append(looks, o.wordLooks(now)...)
 	looks = append(looks, o.dueBatches(now)...)
 	looks = append(looks, o.listingLooks(now)...)
 	slices.SortStableFunc(looks, func(a, b dueLook) int { return a.at.Compare(b.at) })
@@ -224,7 +225,9 @@ func (o *observer) groupsOfInterest(waited map[string]bool) []string {
 	}
 	groups := slices.Sorted(maps.Keys(waited))
 	for _, e := range o.sorted {
-		groups = append(groups, e.d.Group)
+		if e.d.Hook != "" {
+			groups = append(groups, e.d.Group)
+		}
 	}
 	slices.Sort(groups)
 	return slices.Compact(groups)

@@ -192,8 +192,9 @@ func TestWhoseHooksAreLookedAt(t *testing.T) {
 	k.cfg.OnePass = true
 	k.sorted = nil
 	for _, g := range []string{"unknown", "new", "unknown", "another"} {
-		k.sorted = append(k.sorted, &entry{d: drain.Drain{Hold: drain.Hold{Group: g}}})
+		k.sorted = append(k.sorted, &entry{d: drain.Drain{Hold: drain.Hold{Group: g, Hook: "ebb-drain"}}})
 	}
+	k.sorted = append(k.sorted, &entry{d: drain.Drain{Hold: drain.Hold{Group: "that of an operator's drain"}}})
 	if got, want := looked(k), []string{"another", "none, and an instance waits", "old", "unknown"}; !slices.Equal(got, want) {
 		t.Errorf("in one pass: got %q, want %q", got, want)
 	}

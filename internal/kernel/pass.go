@@ -15,7 +15,9 @@ import (
 
 // Next says what is to be done now. Every drain decides of which something was learnt, or whose time has come.
 func (k *Kernel) Next(now time.Time) Output {
+	k.observer.began = cmp.Or(k.observer.began, now)
 	k.adopt(now)
+	obey(k, now)
 	k.countLeaving(now)
 	var out Output
 	out.Batch.Records, out.Ask = k.endPauses(now), asks(k, now)
@@ -152,18 +154,26 @@ func (k *Kernel) adopt(now time.Time) {
 		if h.Is == fleet.Absent && now.Sub(h.At) > hookless {
 			h.Is = fleet.Unknown // the hook may have been created since
 		}
-		_, open := k.open[t]
+		e, open := k.open[t]
+		held := open && e.d.Hook != ""
 		done := k.recent[t].holds() || k.newer[group+"/"+t.ID] != nil || k.aside[group+"/"+t.ID]
-		if h.Is == fleet.Unknown && !open && !done {
+		if h.Is == fleet.Unknown && !held && !done {
 			continue
 		}
 		delete(k.toAdopt, t)
 		man, ok := k.cfg.managed(group)
-		if open || done || !ok || !k.cfg.mine(man.Scope()) || h.Is != fleet.Seen {
+		if held || done || !ok || !k.cfg.mine(man.Scope()) || h.Is != fleet.Seen {
 			continue
 		}
 		k.Counts["adopted"]++
 		hold := drain.Hold{Group: group, Hook: k.cfg.Hook, Adopted: true, NotBefore: k.leaving[t]}
+		if open && k.spared(group, man) != "" {
+			continue
+		}
+		if open {
+			takeOver(k, e, hold, now, now)
+			continue
+		}
 		k.begin(drain.Drain{Target: t, Zero: now, Hold: hold}, man, now)
 	}
 }
@@ -242,6 +252,11 @@ func (k *Kernel) entriesOf(a plan.Action) []*entry {
 // wake is when something has to be decided, looked at or sent next.
 func (k *Kernel) wake(now time.Time) time.Time {
 	at := k.sweepDue(now)
+	for _, cluster := range k.wordClusters() {
+		if due := k.wordsDue(cluster, now); due.Before(at) {
+			at = due
+		}
+	}
 	sooner := func(t time.Time) {
 		if !t.IsZero() && t.Before(at) {
 			at = t

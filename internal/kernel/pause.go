@@ -29,6 +29,9 @@ const LongestPause = 24 * time.Hour
 // PauseID is the ID of a forwarded message that says only that the pause of a scope has changed.
 const PauseID = "pause"
 
+// newestPause is the newest version of the record of a pause that this Ebb reads.
+const newestPause = 1
+
 // pauseKind is the kind of a record that is a pause.
 const pauseKind = "pause"
 
@@ -44,7 +47,7 @@ func ReadPause(r journal.Record) (Pause, bool) {
 	if !strings.HasPrefix(r.Key, pauseKind+":") || json.Unmarshal(r.Body, &s) != nil {
 		return Pause{}, false
 	}
-	return s.bounded(plain.Short, plain.Short), s.Kind == pauseKind && s.Version <= newestRecord && s.Scope == r.Scope
+	return s.bounded(plain.Short, plain.Short), s.Kind == pauseKind && s.Version <= newestPause && s.Scope == r.Scope
 }
 
 // Pauses reads the pauses among open records, by scope.

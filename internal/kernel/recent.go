@@ -7,6 +7,7 @@ import (
 
 	"github.com/ebbhq/ebb/internal/drain"
 	"github.com/ebbhq/ebb/internal/event"
+	"github.com/ebbhq/ebb/internal/fleet"
 )
 
 // history is what is kept of the drains of one instance that have ended, so that a late message does not start one of them again. A nil
@@ -21,6 +22,8 @@ type past struct {
 	key   string
 	token string
 	ended time.Time
+	word  fleet.Word // an operator's
+	asked bool       // nothing else let the instance leave
 }
 
 // remember adds a drain that has just ended. After one that ended because its instance was not leaving or not in its group, or that returned
@@ -31,10 +34,13 @@ func (k *Kernel) remember(d *drain.Drain) {
 		h = &history{}
 		k.recent[d.Target] = h
 	}
-	h.drains = append(h.drains, past{key: d.Key, token: d.Token, ended: d.Ended})
-	h.over = d.WarmPool || !d.MissingSince.IsZero() ||
+	h.drains = append(h.drains, past{key: d.Key, token: d.Token, ended: d.Ended, word: d.Word, asked: byOperator(d)})
+	h.over = d.WarmPool || byOperator(d) || !d.MissingSince.IsZero() ||
 		d.Final != nil && (d.Final.Outcome == drain.NotLeaving || d.Final.Outcome == drain.Unreadable)
 }
+
+// byOperator reports whether nothing but an operator's word let the instance leave.
+func byOperator(d *drain.Drain) bool { return d.Hook == "" && d.Word != fleet.Word{} }
 
 // newest is the drain that ended last.
 func (h *history) newest() past { return h.drains[len(h.drains)-1] }
@@ -49,11 +55,19 @@ func (h *history) late(e event.Event) (key string, late bool) {
 		return "", false
 	}
 	for _, p := range slices.Backward(h.drains) {
+		if p.asked {
+			continue // no hook held the instance
+		}
 		if e.Token == p.token || e.Token == "" || !e.Time.IsZero() && e.Time.Before(p.ended) {
 			return p.key, true
 		}
 	}
 	return "", false
+}
+
+// obeyed reports whether a drain that an operator's word began has ended.
+func (h *history) obeyed(w fleet.Word) bool {
+	return h != nil && slices.ContainsFunc(h.drains, func(p past) bool { return p.word == w })
 }
 
 // unused is a key that no drain of the instance had: the given one, or that with a number.

@@ -23,7 +23,10 @@ type form struct {
 }
 
 // newestRecord is the newest version of a record that this Ebb reads.
-const newestRecord = 1
+const newestRecord = 2
+
+// wordRecord is the version of the record of a drain that an operator's word began: an Ebb from before would not see that it is taken back.
+const wordRecord = 2
 
 // UnknownRecord is the error of a record that a newer Ebb wrote. It stays in the journal as it is: whoever knows it goes on with it.
 type UnknownRecord struct {
@@ -70,7 +73,7 @@ func (k *Kernel) load(r journal.Record) error {
 	man, ok := k.cfg.managed(d.Group)
 	scope := man.Scope()
 	if !ok { // it was when the drain began: what was begun is brought to its end
-		man, scope = Managed{Match: d.Group, Cluster: d.Cluster, Policy: drain.Defaults()}, r.Scope
+		man, scope = unmanaged(d.Group, d.Cluster), r.Scope
 		man.Policy.Observe = d.Observed
 		if !d.Queued.IsZero() || !d.Slot.IsZero() {
 			man.MaxUnavailable = MaxUnavailable{Count: 1} // it had one; which is not known any more
@@ -103,6 +106,9 @@ func (k *Kernel) load(r journal.Record) error {
 
 func (k *Kernel) record(e *entry) journal.Record {
 	s := stored{Drain: e.d, Instance: e.d.Instance(), Waiting: e.waiting}
+	if e.d.Word != (fleet.Word{}) {
+		s.Version = wordRecord
+	}
 	if e.d.Open() {
 		s.Known = e.state
 		if t := e.telling; !t.Moved.IsZero() || !t.Asked.IsZero() {

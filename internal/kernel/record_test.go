@@ -50,10 +50,11 @@ func TestForms(t *testing.T) {
 	for body, want := range map[string]string{
 		`{}`:                       "",
 		`{"v":1,"kind":"host"}`:    "",
-		`{"v":2}`:                  "record k in the journal is of kind host, version 2, which only a newer version of Ebb reads",
+		`{"v":2}`:                  "",
+		`{"v":3}`:                  "record k in the journal is of kind host, version 3, which only a newer version of Ebb reads",
 		`{"kind":"task"}`:          "of kind task, version 1,",
 		`{"v":3,"kind":"task"}`:    "of kind task, version 3,",
-		`{"heard":7,"v":2}`:        "of kind host, version 2,", // what a newer Ebb means by a key need not be a time
+		`{"heard":7,"v":3}`:        "of kind host, version 3,", // what a newer Ebb means by a key need not be a time
 		`{"heard":"soon"}`:         "read drain k from the journal",
 		`{"v":1,"kind":"host"`:     "read drain k from the journal",
 		`{"group":7,"kind":"ask"}`: "of kind ask, version 1,",

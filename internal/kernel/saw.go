@@ -25,6 +25,7 @@ var saw = [plan.LookKinds]func(*observer, answer){
 	plan.GroupInstances:         sawGroupInstances,
 	plan.Activities:             sawActivities,
 	plan.FindContainerInstances: sawContainers,
+	plan.Words:                  sawWords,
 	plan.ContainerInstances:     sawContainers,
 	plan.ListRunning:            sawLists,
 	plan.ListStopped:            sawLists,
@@ -66,6 +67,7 @@ func sawGroups(o *observer, a answer) {
 	o.swept = at
 	o.Counts["sweeps"]++
 	clear(o.groups)
+	clear(o.groupOf)
 	clear(o.excluded)
 	seen := map[string]map[fleet.Target]bool{}
 	for _, g := range a.Result.View.Groups {
@@ -79,6 +81,7 @@ func sawGroups(o *observer, a answer) {
 		}
 		for _, i := range g.Instances {
 			seen[g.Name][fleet.HostTarget(i.ID)] = true
+			o.groupOf[fleet.HostTarget(i.ID)] = g.Name
 			o.sweptInstance(i, at)
 		}
 	}
@@ -135,6 +138,9 @@ func (o *observer) exists(group string) bool {
 func (o *observer) sweptInstance(i fleet.GroupInstance, at time.Time) {
 	t := fleet.HostTarget(i.ID)
 	if e, ok := o.open[t]; ok {
+		if e.d.Hook == "" && i.State.Waiting() && o.concerns(t, at) {
+			o.toAdopt[t] = i.Group // an operator's drain: a hook holds it now
+		}
 		if !o.concerns(t, at) || i.Group != e.d.Group {
 			return
 		}
@@ -199,7 +205,7 @@ func keep[V, T any](o *observer, a answer, found []V, fact func(V) (plan.Subject
 func sawGroupInstances(o *observer, a answer) {
 	keep(o, a, a.Result.View.GroupInstances, func(i fleet.GroupInstance) (plan.Subject, fleet.GroupInstance) {
 		t := fleet.HostTarget(i.ID)
-		if e := o.open[t]; e != nil && e.d.Group != i.Group {
+		if e := o.open[t]; e != nil && e.d.Group != i.Group && e.d.Group != "" {
 			return plan.Subject{}, i // the message named another group than the one it is in: absent from that
 		}
 		return groupInstance(t), i

@@ -78,6 +78,19 @@ func askedNext(k *Kernel, e *entry) time.Time {
 	return moved.Add(stuckAfter)
 }
 
+// Abandoned are the entries of the outbox which tell that a drain is let go, and why; see LetGo.
+func Abandoned(k *Kernel, key, why string, now time.Time) []journal.Forwarded {
+	for _, e := range k.sorted {
+		if e.d.Key != key {
+			continue
+		}
+		if n, tell := notice.IsLetGo(&e.d, why, now); tell {
+			return notice.Put(n, e.scope, k.cfg.Routes)
+		}
+	}
+	return nil
+}
+
 // StuckLine is the kind of the line that says what keeps a drain; its data has the code.
 const StuckLine = "stuck"
 

@@ -27,6 +27,8 @@ const (
 	Stuck   Event = "stuck"   // a drain waits for something that does not end by itself
 	Forced  Event = "forced"  // a drain ended, and tasks were cut off or may have been
 	Done    Event = "done"    // a drain ended in any other way
+	LetGo   Event = "let-go"  // Ebb does nothing more about a drain, which has not ended
+	Digest  Event = "digest"  // what happened in a day; it is about no drain
 	Test    Event = "test"    // an operator tries a route; it takes every route that is asked for
 )
 
@@ -50,22 +52,30 @@ type Notice struct {
 }
 
 // Warning reports whether somebody should look.
-func (n Notice) Warning() bool { return n.Event == Forced || n.Event == Stuck }
+func (n Notice) Warning() bool { return n.Event == Forced || n.Event == Stuck || n.Event == LetGo }
 
-// Last reports whether it is the last that people are told of a drain.
-func (n Notice) Last() bool { return n.Event == Forced || n.Event == Done }
+// Last reports whether nothing follows that a receiver could show in its place: it is the last that people are told of a drain, or is about
+// none.
+func (n Notice) Last() bool { return n.Event != Started && n.Event != Stuck && n.Event != Test }
 
 // Route is one way to people: which notices take it.
 type Route struct {
 	Name   string   // of the configuration; no other route has it
 	Events []Event  // none: all
 	Groups []string // patterns of fleet.Match; none: all
+	Digest string   // the time of day, in UTC, from which its daily digest is due, like 08:00; empty: it has none
 }
 
-// Takes reports whether a notice takes the route.
+// Takes reports whether a notice takes the route. A digest is made for one route, whose Digest says so.
 func (r Route) Takes(n Notice) bool {
-	return (len(r.Events) == 0 || slices.Contains(r.Events, n.Event)) &&
-		(len(r.Groups) == 0 || slices.ContainsFunc(r.Groups, func(pattern string) bool { return fleet.Match(pattern, n.Group) }))
+	if n.Event == Digest {
+		return r.Digest != ""
+	}
+	return (len(r.Events) == 0 || slices.Contains(r.Events, n.Event)) && r.takesGroup(n.Group)
+}
+
+func (r Route) takesGroup(group string) bool {
+	return len(r.Groups) == 0 || slices.ContainsFunc(r.Groups, func(pattern string) bool { return fleet.Match(pattern, group) })
 }
 
 // How much of what is from outside a notice names.
@@ -145,6 +155,16 @@ func IsStuck(d *drain.Drain, b Blocker, now time.Time) Notice {
 	n.Title = fmt.Sprintf("%s of %s does not leave: %s", n.Instance, n.Group, b.Code)
 	n.Text, n.Fix = plain.Text(sentence(b.Text), longText), plain.Text(b.Fix, longFix)
 	return n
+}
+
+// IsLetGo is the notice that Ebb does nothing more about a drain, because the journal takes no record of it. Of a drain that is only observed
+// people are told nothing: false.
+func IsLetGo(d *drain.Drain, why string, now time.Time) (n Notice, tell bool) {
+	n = about(d, LetGo, now)
+	n.Title = fmt.Sprintf("%s of %s is let go: Ebb does nothing more about it", n.Instance, n.Group)
+	n.Text = plain.Text("The journal takes no record of this drain. Its hook runs out, and what still runs is cut off then, unless somebody drains "+
+		"the instance and answers the hook. The journal says: "+sentence(why), longText)
+	return n, !d.Observed
 }
 
 // sentence is a text with an upper-case letter and a full stop.

@@ -92,6 +92,22 @@ func TestIsStuck(t *testing.T) {
 	}
 }
 
+func TestIsLetGo(t *testing.T) {
+	n, tell := IsLetGo(leaving(func(*drain.Drain) {}), "it is too large\x1b", t0)
+	want := Notice{
+		Key: "web/i-1/abc/let-go", Event: LetGo, At: t0, Drain: "web/i-1/abc", Cluster: "prod", Group: "web", Instance: "i-1",
+		Title: "i-1 of web is let go: Ebb does nothing more about it",
+		Text: "The journal takes no record of this drain. Its hook runs out, and what still runs is cut off then, unless somebody drains the instance " +
+			`and answers the hook. The journal says: It is too large\u001b.`,
+	}
+	if d := cmp.Diff(want, n); d != "" || !n.Warning() || !n.Last() || !tell {
+		t.Error(d)
+	}
+	if _, tell := IsLetGo(leaving(func(d *drain.Drain) { d.Observed = true }), "", t0); tell {
+		t.Error("people are told of a drain that is only observed")
+	}
+}
+
 // What is from outside is cleaned and bounded before it is kept.
 func TestWhatIsFromOutsideIsCleaned(t *testing.T) {
 	d := leaving(ends(drain.Forced, strings.Repeat("x", 9000)+"\x1b[31m", "task\u202e"+strings.Repeat("y", 900)))

@@ -22,7 +22,10 @@ const source = "ebb"
 // publish publishes a notice to a topic, as text for people. Subscriptions can filter by the attributes event and group.
 // https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
 func (s *Sender) publish(ctx context.Context, r Route, n notice.Notice) error {
-	text := n.Title + "\n\n" + n.Text + "\n"
+	text := n.Title + "\n"
+	if n.Text != "" {
+		text += "\n" + n.Text + "\n"
+	}
 	if len(n.CutOff) > 0 {
 		text += "\nCut off:\n  " + strings.Join(n.CutOff, "\n  ") + "\n"
 	}
@@ -56,16 +59,16 @@ func subject(s string) string {
 	return "Ebb: " + s[:min(len(s), 95)]
 }
 
-// putEvent puts a notice on a bus. Its detail is the notice, and its detail type Ebb Drain Started, Stuck, Forced or Done.
+// putEvent puts a notice on a bus. Its detail is the notice.
 // https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html
 func (s *Sender) putEvent(ctx context.Context, r Route, n notice.Notice) error {
 	detail, err := json.Marshal(n)
 	if err != nil {
 		return fmt.Errorf("write the notice as JSON: %w", err)
 	}
-	kind := "Ebb Drain " + strings.ToUpper(string(n.Event[:1])) + string(n.Event[1:])
 	out, err := eventbridge.NewFromConfig(s.aws).PutEvents(ctx, &eventbridge.PutEventsInput{Entries: []eventtypes.PutEventsRequestEntry{{
-		EventBusName: aws.String(r.To), Source: aws.String(source), DetailType: aws.String(kind), Detail: aws.String(string(detail)), Time: aws.Time(n.At),
+		EventBusName: aws.String(r.To), Source: aws.String(source), DetailType: aws.String(detailType(n.Event)),
+		Detail: aws.String(string(detail)), Time: aws.Time(n.At),
 	}}})
 	switch {
 	case err != nil:
@@ -76,4 +79,16 @@ func (s *Sender) putEvent(ctx context.Context, r Route, n notice.Notice) error {
 		return errors.New("put an event on " + r.To + ": it was not taken")
 	}
 	return nil
+}
+
+// detailType is Ebb Drain Started, Stuck, Forced, Let Go or Done, or Ebb Digest.
+func detailType(e notice.Event) string {
+	switch e {
+	case notice.Digest:
+		return "Ebb Digest"
+	case notice.LetGo:
+		return "Ebb Drain Let Go"
+	case notice.Started, notice.Stuck, notice.Forced, notice.Done, notice.Test:
+	}
+	return "Ebb Drain " + strings.ToUpper(string(e[:1])) + string(e[1:])
 }

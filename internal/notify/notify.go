@@ -6,12 +6,9 @@ package notify
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -54,7 +51,7 @@ type Sender struct {
 
 // New returns a sender. AWS is called with cfg: it may be the zero Config where no route and no secret is in AWS.
 func New(routes []Route, secrets *Secrets, cfg aws.Config) *Sender {
-	s := &Sender{routes: map[string]Route{}, secrets: secrets, aws: cfg, http: &http.Client{Timeout: sendFor}}
+	s := &Sender{routes: map[string]Route{}, secrets: secrets, aws: cfg, http: newClient()}
 	for _, r := range routes {
 		s.routes[r.Name] = r
 	}
@@ -91,34 +88,22 @@ func (s *Sender) Tell(ctx context.Context, route string, n notice.Notice, messag
 	if err != nil {
 		s.secrets.Forget(r.To) // it may have been replaced
 	}
-	return message, clean(err, secret)
-}
-
-// clean takes a secret out of an error: that of a request names its URL.
-func clean(err error, secret string) error {
-	if err == nil {
-		return nil
-	}
-	if failed, ok := errors.AsType[*url.Error](err); ok {
-		err = fmt.Errorf("the receiver cannot be reached: %w", failed.Err)
-	}
-	if secret == "" || !strings.Contains(err.Error(), secret) {
-		return err
-	}
-	return errors.New(strings.ReplaceAll(err.Error(), secret, "***"))
+	return message, known(err)
 }
 
 // answered is what a status of HTTP means for a notice, or nil. After is the header Retry-After.
 func answered(status int, after string) error {
-	text := fmt.Sprintf("it answered %d %s", status, http.StatusText(status))
+	text := failure(fmt.Sprintf("it answered %d %s", status, http.StatusText(status)))
 	seconds, err := strconv.Atoi(after)
 	switch {
 	case status >= 200 && status < 300:
 		return nil
+	case status >= 300 && status < 400: // a page to log in, say, would answer 200 and have told nobody
+		return text + "; Ebb follows no redirect: write the URL that it leads to"
 	case status == http.StatusBadRequest || status == http.StatusRequestEntityTooLarge || status == http.StatusUnprocessableEntity:
-		return &notice.Undeliverable{Why: text}
+		return &notice.Undeliverable{Why: string(text)}
 	case err == nil && seconds >= 0:
-		return &notice.Later{For: min(time.Duration(seconds)*time.Second, time.Hour), Why: text}
+		return &notice.Later{For: min(time.Duration(seconds)*time.Second, time.Hour), Why: string(text)}
 	}
-	return errors.New(text)
+	return text
 }

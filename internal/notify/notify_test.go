@@ -321,12 +321,14 @@ func TestSecrets(t *testing.T) {
 		return v
 	}
 	for where, want := range map[string]string{
-		"env:GIVEN": "from-the-environment", "env:MISSING": "error: env:MISSING: it is empty",
+		"env:GIVEN": "from-the-environment", "env:MISSING": "error: env:MISSING: it is not in Ebb's environment, or it is empty; " +
+			"set it, or correct its name under notify",
 		"file:" + file: "from-a-file", "ssm:/ebb/slack": "from-ssm", "secretsmanager:plain": "from-secrets-manager",
-		"ssm:/absent":               "error: ssm:/absent: AmazonSSM.GetParameter answers 400 ParameterNotFound",
+		"ssm:/absent": "error: ssm:/absent: there is no such parameter in eu-west-1; correct the name under notify, or make the parameter with " +
+			"aws ssm put-parameter --type SecureString (AWS says ParameterNotFound)",
 		"secretsmanager:json#slack": "one-of-them",
-		"secretsmanager:json#other": "error: secretsmanager:json#other: it has no text under the key other",
-		"secretsmanager:plain#key":  "error: secretsmanager:plain#key: it is no JSON object, so it has no key key",
+		"secretsmanager:json#other": "error: secretsmanager:json#other: it has no text under the key other; correct the key under notify, or add it to the secret",
+		"secretsmanager:plain#key":  "error: secretsmanager:plain#key: it is no JSON object, so it has no key key; leave #key out to take all of it",
 	} {
 		if got := read(where); got != want {
 			t.Errorf("%s: %q, want %q", where, got, want)
@@ -355,6 +357,82 @@ func TestASecretThatWasReplaced(t *testing.T) {
 	secret = d.URL + "/new"
 	if _, err := s.Tell(t.Context(), "r", forced, ""); err != nil || d.got[1].URL.Path != "/new" {
 		t.Errorf("%v, sent to %s", err, d.got[1].URL.Path)
+	}
+}
+
+// A digest has no drain, and its lines stay lines, in Slack, in a template, in a topic and on a bus.
+func TestEveryReceiverCarriesADigest(t *testing.T) {
+	digest := notice.Notice{
+		Key: "digest/2026-11-28/r", Event: notice.Digest, At: forced.At,
+		Title: "Digest of 2026-11-28: 1 drain ended, 0 open", Text: "From <a> to b:\ndrained: 1",
+	}
+	quiet := digest
+	quiet.Title, quiet.Text = "Digest: no instance left", ""
+	cfg := aws.Config{
+		Region: "eu-west-1", Credentials: credentials.NewStaticCredentialsProvider("AKID", "key", ""), Retryer: func() aws.Retryer { return aws.NopRetryer{} },
+	}
+	tell := func(n notice.Notice, kind Kind, says string) string {
+		d := newDouble(t, answer(200, says))
+		cfg.BaseEndpoint = aws.String(d.URL)
+		r := Route{Route: notice.Route{Name: "r"}, Kind: kind, To: "ebb", Channel: "C1"}
+		if kind != SNS && kind != EventBridge {
+			r.To = "env:SECRET"
+		}
+		if kind == Webhook {
+			r.Template = `{"what":"{{.Event}}","text":"{{.Title}}: {{.Text}}","of":"{{.Drain}}{{.Group}}"}`
+		}
+		s := New([]Route{r}, NewSecrets(func(string) string { return d.URL }, cfg), cfg)
+		s.slack = d.URL + "/"
+		if _, err := s.Tell(t.Context(), "r", n, ""); err != nil {
+			t.Errorf("%s: %v", kind, err)
+		}
+		return d.bodies[0]
+	}
+	field := func(body, name string) string {
+		form, err := url.ParseQuery(body)
+		if err != nil {
+			t.Error(err)
+		}
+		return form.Get(name)
+	}
+	const published = `<PublishResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/">
+		<PublishResult><MessageId>m</MessageId></PublishResult></PublishResponse>`
+	var hook struct{ Blocks json.RawMessage }
+	if err := json.Unmarshal([]byte(tell(digest, Slack, "ok")), &hook); err != nil {
+		t.Fatal(err)
+	}
+	const posted = `{"ok":true,"channel":"C1","ts":"1"}`
+	const shown = ":bar_chart: *Digest of 2026-11-28: 1 drain ended, 0 open*\nFrom &lt;a&gt; to b:\ndrained: 1\n2026-11-28 09:00:00 UTC\n"
+	for what, x := range map[string][2]string{
+		"a webhook of Slack": {checkBlocks(t, hook.Blocks), shown},
+		"a bot":              {checkBlocks(t, json.RawMessage(field(tell(digest, SlackBot, posted), "blocks"))), shown},
+		"a quiet day by a bot": {checkBlocks(t, json.RawMessage(field(tell(quiet, SlackBot, posted), "blocks"))), ":bar_chart: *Digest: no instance left*\n" +
+			"2026-11-28 09:00:00 UTC\n"},
+		"a webhook": {tell(digest, Webhook, ""), `{"what":"digest","text":"Digest of 2026-11-28: 1 drain ended, 0 open: ` +
+			`From \u003ca\u003e to b:\ndrained: 1","of":""}`},
+		"a topic":              {field(tell(digest, SNS, published), "Message"), digest.Title + "\n\n" + digest.Text + "\n"},
+		"a quiet day by topic": {field(tell(quiet, SNS, published), "Message"), quiet.Title + "\n"},
+	} {
+		if d := cmp.Diff(x[1], x[0]); d != "" {
+			t.Errorf("%s: %s", what, d)
+		}
+	}
+	event := tell(digest, EventBridge, `{"FailedEntryCount":0,"Entries":[{"EventId":"e"}]}`)
+	for _, want := range []string{`"DetailType":"Ebb Digest"`, `\"event\":\"digest\"`, `\\ndrained: 1`} {
+		if !strings.Contains(event, want) {
+			t.Errorf("%s is not in %s", want, event)
+		}
+	}
+}
+
+func TestDetailTypes(t *testing.T) {
+	for e, want := range map[notice.Event]string{
+		notice.Started: "Ebb Drain Started", notice.Stuck: "Ebb Drain Stuck", notice.Forced: "Ebb Drain Forced", notice.Done: "Ebb Drain Done",
+		notice.LetGo: "Ebb Drain Let Go", notice.Digest: "Ebb Digest", notice.Test: "Ebb Drain Test",
+	} {
+		if got := detailType(e); got != want {
+			t.Errorf("%s: %s", e, got)
+		}
 	}
 }
 

@@ -35,7 +35,7 @@ type Secrets struct {
 
 // NewSecrets reads the environment with env, and AWS with cfg.
 func NewSecrets(env func(string) string, cfg aws.Config) *Secrets {
-	return &Secrets{env: env, aws: cfg, http: &http.Client{Timeout: sendFor}, known: map[string]string{}}
+	return &Secrets{env: env, aws: cfg, http: newClient(), known: map[string]string{}}
 }
 
 // Read is the secret that stands somewhere, without white space around it. The error says where, and never what.
@@ -47,7 +47,7 @@ func (s *Secrets) Read(ctx context.Context, where string) (string, error) {
 	}
 	v, err := s.read(ctx, where)
 	if v = strings.TrimSpace(v); err == nil && v == "" {
-		err = errors.New("it is empty")
+		err = errors.New("it is empty; put the secret there, or correct what notify says in the configuration")
 	}
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", where, err)
@@ -67,6 +67,9 @@ func (s *Secrets) read(ctx context.Context, where string) (string, error) {
 	kind, name, _ := strings.Cut(where, ":")
 	switch kind {
 	case "env":
+		if s.env(name) == "" {
+			return "", errors.New("it is not in Ebb's environment, or it is empty; set it, or correct its name under notify")
+		}
 		return s.env(name), nil
 	case "file":
 		b, err := os.ReadFile(name)
@@ -77,17 +80,26 @@ func (s *Secrets) read(ctx context.Context, where string) (string, error) {
 		return out.Parameter.Value, err
 	}
 	name, key, one := strings.Cut(name, "#")
-	var out struct{ SecretString string }
-	if err := s.ask(ctx, "secretsmanager", "secretsmanager.GetSecretValue", map[string]any{"SecretId": name}, &out); err != nil || !one {
-		return out.SecretString, err
+	var out struct {
+		SecretString string
+		SecretBinary []byte
+	}
+	err := s.ask(ctx, "secretsmanager", "secretsmanager.GetSecretValue", map[string]any{"SecretId": name}, &out)
+	switch {
+	case err != nil:
+		return "", err
+	case out.SecretString == "" && len(out.SecretBinary) > 0:
+		return "", errors.New("it is binary; store it as text, with aws secretsmanager put-secret-value --secret-string")
+	case !one:
+		return out.SecretString, nil
 	}
 	var values map[string]json.RawMessage
 	if json.Unmarshal([]byte(out.SecretString), &values) != nil {
-		return "", fmt.Errorf("it is no JSON object, so it has no key %s", key)
+		return "", fmt.Errorf("it is no JSON object, so it has no key %s; leave #%s out to take all of it", key, key)
 	}
 	var v string
 	if json.Unmarshal(values[key], &v) != nil {
-		return "", fmt.Errorf("it has no text under the key %s", key)
+		return "", fmt.Errorf("it has no text under the key %s; correct the key under notify, or add it to the secret", key)
 	}
 	return v, nil
 }
@@ -99,6 +111,8 @@ const maxAnswer = 1 << 20
 // https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameter.html
 // https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html
 func (s *Secrets) ask(ctx context.Context, service, target string, in map[string]any, out any) error {
+	_, operation, _ := strings.Cut(target, ".")
+	action := service + ":" + operation // as policies call it
 	body, err := json.Marshal(in)
 	if err != nil {
 		return fmt.Errorf("write the request: %w", err)
@@ -122,24 +136,49 @@ func (s *Secrets) ask(ctx context.Context, service, target string, in map[string
 	}
 	res, err := s.http.Do(req)
 	if err != nil {
-		return fmt.Errorf("call %s: %w", target, err)
+		return fmt.Errorf("call %s at %s: %w", action, req.URL.Host, known(err)) // the request has the session token
 	}
 	defer res.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
 	if err != nil {
-		return fmt.Errorf("read the answer of %s: %w", target, err)
+		return fmt.Errorf("read the answer of %s: %w", action, known(err))
 	}
 	if res.StatusCode != http.StatusOK {
 		var why struct {
 			Type string `json:"__type"`
 		}
 		_ = json.Unmarshal(answer, &why) // what has no type is named by its status
-		return fmt.Errorf("%s answers %d %s", target, res.StatusCode, plain.Text(why.Type[strings.LastIndexByte(why.Type, '#')+1:], plain.Short))
+		return s.refused(action, res.StatusCode, why.Type[strings.LastIndexByte(why.Type, '#')+1:])
 	}
 	if err := json.Unmarshal(answer, out); err != nil {
-		return fmt.Errorf("the answer of %s is no JSON", target) // the error of JSON would show a part of it
+		return fmt.Errorf("the answer of %s is no JSON", action) // the error of JSON would show a part of it
 	}
 	return nil
+}
+
+// refused says what an error of AWS means, and what to do about it. What AWS says beside the code is left out: Ebb does not know what stands
+// there. The codes are those of the two operations.
+func (s *Secrets) refused(action string, status int, code string) error {
+	todo := ""
+	switch code {
+	case "ParameterNotFound":
+		todo = "there is no such parameter in " + s.aws.Region + "; correct the name under notify, or make the parameter with " +
+			"aws ssm put-parameter --type SecureString"
+	case "ParameterVersionNotFound":
+		todo = "the parameter has no such version or label; correct what follows the colon, or leave it out"
+	case "ResourceNotFoundException":
+		todo = "there is no such secret in " + s.aws.Region + ", or it has no value yet; correct the name under notify, or make the secret with " +
+			"aws secretsmanager create-secret"
+	case "InvalidRequestException":
+		todo = "the secret is marked for deletion; restore it with aws secretsmanager restore-secret, or name another under notify"
+	case "AccessDeniedException":
+		todo = "Ebb may not read it; allow " + action + " on it, and kms:Decrypt if a key of your own encrypts it"
+	case "InvalidKeyId", "DecryptionFailure":
+		todo = "AWS cannot decrypt it; enable its KMS key, and allow kms:Decrypt on the key"
+	default:
+		return fmt.Errorf("%s answers %d %s", action, status, plain.Text(code, plain.Short))
+	}
+	return fmt.Errorf("%s (AWS says %s)", todo, code)
 }
 
 // endpoint is the URL of a service in the Region. China has its own domain.

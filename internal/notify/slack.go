@@ -3,6 +3,7 @@ package notify
 import (
 	"context"
 	"errors"
+	"regexp"
 	"strings"
 
 	"github.com/slack-go/slack"
@@ -16,7 +17,11 @@ const textLimit = 2800
 
 // postWebhook sends a notice to an incoming webhook of Slack.
 // https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks
-func (s *Sender) postWebhook(ctx context.Context, n notice.Notice, url string) error {
+func (s *Sender) postWebhook(ctx context.Context, n notice.Notice, secret string) error {
+	url, err := address(secret)
+	if err != nil {
+		return err
+	}
 	message := &slack.WebhookMessage{Text: plainText(n), Blocks: &slack.Blocks{BlockSet: blocks(n)}}
 	return slackSaid(slack.PostWebhookCustomHTTPContext(ctx, url, s.http, message))
 }
@@ -47,11 +52,20 @@ func slackSaid(err error) error {
 	if status, is := errors.AsType[slack.StatusCodeError](err); is {
 		return answered(status.Code, "")
 	}
-	if refused, is := errors.AsType[slack.SlackErrorResponse](err); is && (refused.Err == "invalid_blocks" || refused.Err == "msg_too_long") {
+	refused, is := errors.AsType[slack.SlackErrorResponse](err)
+	switch {
+	case is && (refused.Err == "invalid_blocks" || refused.Err == "msg_too_long"):
 		return &notice.Undeliverable{Why: "Slack says " + refused.Err}
+	case is && word.MatchString(refused.Err):
+		return failure("Slack says " + refused.Err)
+	case is:
+		return failure("Slack refuses it, and does not say why in a word that Ebb can show")
 	}
 	return err
 }
+
+// word is a code of Slack, such as channel_not_found. No token is one.
+var word = regexp.MustCompile(`^[a-z_]{1,64}$`)
 
 // plainText is what Slack shows where it shows no blocks, as in a notification on a telephone.
 func plainText(n notice.Notice) string { return escape(icon(n) + " " + n.Title) }
@@ -60,10 +74,12 @@ func icon(n notice.Notice) string {
 	switch n.Event {
 	case notice.Forced:
 		return ":rotating_light:"
-	case notice.Stuck:
+	case notice.Stuck, notice.LetGo:
 		return ":warning:"
 	case notice.Done:
 		return ":white_check_mark:"
+	case notice.Digest:
+		return ":bar_chart:"
 	case notice.Started, notice.Test:
 	}
 	return ":hourglass_flowing_sand:"

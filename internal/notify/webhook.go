@@ -15,7 +15,11 @@ import (
 
 // send posts a notice to a URL, as JSON or as its template says. The header Idempotency-Key is the key of the notice: a receiver that has
 // had it can drop what comes again.
-func (s *Sender) send(ctx context.Context, r Route, n notice.Notice, url string) error {
+func (s *Sender) send(ctx context.Context, r Route, n notice.Notice, secret string) error {
+	url, err := address(secret)
+	if err != nil {
+		return err
+	}
 	body := r.Template
 	if body == "" {
 		b, err := json.Marshal(n)

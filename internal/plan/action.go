@@ -16,6 +16,8 @@ const (
 	Answer
 	// Deregister takes targets out of one target group. Targets.
 	Deregister
+	// Terminate lets the Auto Scaling group of an instance terminate it. End.
+	Terminate
 	// ActionKinds is one more than the last kind.
 	ActionKinds
 )
@@ -34,6 +36,7 @@ var actions = [ActionKinds]ActionSpec{
 	SetDraining: {Name: "set-draining", API: "ecs:UpdateContainerInstancesState", Bucket: ECSModify, Priority: Draining, Batch: MaxDrainBatch},
 	Beat:        {Name: "heartbeat", API: "autoscaling:RecordLifecycleActionHeartbeat", Bucket: AutoScaling, Priority: Draining, Batch: 1},
 	Answer:      {Name: "answer", API: "autoscaling:CompleteLifecycleAction", Bucket: AutoScaling, Priority: Answering, Batch: 1},
+	Terminate:   {Name: "terminate", API: "autoscaling:TerminateInstanceInAutoScalingGroup", Bucket: AutoScaling, Priority: Draining, Batch: 1},
 	Deregister:  {Name: "deregister", API: "elasticloadbalancing:DeregisterTargets", Bucket: ELB, Priority: Draining, Batch: 1},
 }
 
@@ -72,7 +75,7 @@ const (
 	Looking                   // everything that only looks
 )
 
-// Action is one effect to have. Exactly one of Hook, State and Targets is set; which one, Kind says.
+// Action is one effect to have. Exactly one of Hook, State, Targets and End is set; which one, Kind says.
 type Action struct {
 	Kind    ActionKind
 	Drain   string       // the key of the drain that wants it; empty for an action of several
@@ -81,6 +84,7 @@ type Action struct {
 	Hook    *HookCall
 	State   *StateChange
 	Targets *TargetChange
+	End     *InstanceEnd
 }
 
 // HookCall names one lifecycle action.
@@ -97,6 +101,12 @@ type HookCall struct {
 type StateChange struct {
 	Cluster            string
 	ContainerInstances []fleet.ARN
+}
+
+// InstanceEnd names an instance that is to be terminated.
+type InstanceEnd struct {
+	Instance  fleet.InstanceID
+	Decrement bool // its group gets smaller, and launches no other
 }
 
 // TargetChange names targets of one target group.

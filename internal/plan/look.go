@@ -26,6 +26,9 @@ const (
 	// FindContainerInstances: the container instances of EC2 instances, in the cluster In, or in every cluster of the account when In is
 	// empty. View.ContainerInstances; known: a fleet.ContainerInstance, without In and whichever kind of look found it.
 	FindContainerInstances
+	// Words: the container instances of the cluster In on which an operator's word stands. View.ContainerInstances; nothing is known of a
+	// subject, but those of whose hosts no drain is open begin to leave.
+	Words
 	// ContainerInstances: container instances of the cluster In, by ARN. View.ContainerInstances; known: see FindContainerInstances.
 	ContainerInstances
 	// ListRunning: for each container instance of the cluster In, its tasks with desired status RUNNING, all pages. View.Listed;
@@ -82,6 +85,7 @@ var looks = [LookKinds]LookSpec{
 	Activities: {Name: "activities", API: "autoscaling:DescribeScalingActivities", Bucket: AutoScaling, Batch: 100, Calls: 1},
 	// 50 ids bound the filter expression of ListContainerInstances; what it lists is then described.
 	FindContainerInstances: {Name: "find-container-instances", API: "ecs:ListContainerInstances", Bucket: ECSRead, Batch: 50, Calls: 2},
+	Words:                  {Name: "words", API: "ecs:ListContainerInstances", Bucket: ECSRead, Batch: 1, Calls: 1},
 	ContainerInstances: {Name: "container-instances", API: "ecs:DescribeContainerInstances", Bucket: ECSRead,
 		Batch: MaxDescribeECS, Calls: 1, Early: true},
 	// Each container instance takes a call of its own; five in a look, so that one slow look does not hold up many.

@@ -30,7 +30,7 @@ func Build(s Spec) (*World, error) {
 		b.w.AddCluster(c.Name)
 		b.w.SetDefaultStrategy(c.Name, c.DefaultStrategy)
 	}
-	for _, step := range []func(Spec) error{b.queues, b.functions, b.topics, b.rules, b.addTargetGroups, b.definitions, b.groups, b.providers,
+	for _, step := range []func(Spec) error{b.queues, b.functions, b.topics, b.rules, b.addTargetGroups, b.definitions, b.groups, b.providers, b.secrets,
 		b.registeredEmpty, b.services, b.tasks, b.settled, b.registeredLate} {
 		if err := step(s); err != nil {
 			return nil, fmt.Errorf("build the world: %w", err)

@@ -24,6 +24,8 @@ type Spec struct {
 	Providers       []ecs.CapacityProvider `yaml:"capacity_providers,omitempty"`
 	Services        []ServiceSpec          `yaml:"services,omitempty"`
 	Tasks           []TaskSpec             `yaml:"tasks,omitempty"`
+	Parameters      []ParameterSpec        `yaml:"parameters,omitempty"`
+	Secrets         []SecretSpec           `yaml:"secrets,omitempty"`
 }
 
 // ClusterSpec is a cluster.
@@ -81,6 +83,20 @@ type RuleSpec struct {
 	Pattern  string   `yaml:"pattern,omitempty"`  // JSON
 	Schedule string   `yaml:"schedule,omitempty"` // rate(1 minute); instead of a pattern, or with one
 	Targets  []string `yaml:"targets,omitempty"`  // names of queues or topics, or function:NAME
+}
+
+// ParameterSpec is a parameter of Systems Manager.
+type ParameterSpec struct {
+	Name  string `yaml:"name,omitempty"`
+	Type  string `yaml:"type,omitempty"` // String, StringList; empty: SecureString
+	Value string `yaml:"value,omitempty"`
+}
+
+// SecretSpec is a secret of Secrets Manager.
+type SecretSpec struct {
+	Name   string `yaml:"name,omitempty"`
+	Value  string `yaml:"value,omitempty"`  // text
+	Binary string `yaml:"binary,omitempty"` // bytes in base64, instead of text
 }
 
 // TargetGroupSpec is a target group.

@@ -8,8 +8,10 @@ import (
 	"github.com/ebbhq/ebb/internal/sim/elb"
 	"github.com/ebbhq/ebb/internal/sim/events"
 	"github.com/ebbhq/ebb/internal/sim/lambda"
+	"github.com/ebbhq/ebb/internal/sim/secretsmanager"
 	"github.com/ebbhq/ebb/internal/sim/sns"
 	"github.com/ebbhq/ebb/internal/sim/sqs"
+	"github.com/ebbhq/ebb/internal/sim/ssm"
 	"github.com/ebbhq/ebb/internal/sim/sts"
 )
 
@@ -23,8 +25,10 @@ type World struct {
 	*elb.ELB
 	*events.Events
 	*lambda.Lambda
+	*secretsmanager.SecretsManager
 	*sns.SNS
 	*sqs.SQS
+	*ssm.SSM
 	*sts.STS
 }
 
@@ -42,6 +46,8 @@ func New(cfg core.Config) *World {
 	w.AutoScaling = autoscaling.New(c, autoscaling.Others{Instances: w.EC2, Clusters: w.ECS, Targets: w.ELB, Bus: w.Events, Post: post{w}})
 	w.ECS.Groups = w.AutoScaling
 	w.STS = sts.New(c)
+	w.SSM = ssm.New(c)
+	w.SecretsManager = secretsmanager.New(c)
 	return w
 }
 
@@ -49,7 +55,7 @@ func New(cfg core.Config) *World {
 func (w *World) Services() []core.Service {
 	return []core.Service{
 		w.AutoScaling.Service(), w.EC2.Service(), w.ECS.Service(), w.ELB.Service(), w.Events.Service(), w.Lambda.Service(), w.SNS.Service(),
-		w.SQS.Service(), w.STS.Service(),
+		w.SQS.Service(), w.STS.Service(), w.SSM.Service(), w.SecretsManager.Service(),
 	}
 }
 

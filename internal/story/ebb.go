@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -166,7 +164,7 @@ func (e *ebb) act() {
 	}
 	if e.core != nil && e.s.Ebb.Notify && !e.boxed.After(now) && !e.hangs.After(now) {
 		e.boxed = never // unless there is a notice meanwhile
-		e.boxed = earliest(e.boxed, e.box.Step(e.alive, slices.Sorted(maps.Keys(e.core.Leases.Held()))).Add(-e.skew))
+		e.boxed = earliest(e.boxed, e.box.Step(e.alive, e.core.Leases.Held()).Add(-e.skew))
 	}
 }
 

@@ -93,7 +93,10 @@ func (f *function) invoke(queue *sqs.Queue, ms []event.Message, clock bool) {
 	f.later(f.w.Now().Add(invocationFor), func() { i.kill("timeout") })
 	var err error
 	i.at, err = engine.NewFunction(cfg).Begin(f.ctx, ms, clock, i.now().Add(invocationFor*2/3))
-	must(err)
+	if err != nil { // it has failed before it began: what it heard comes again
+		f.tell(caller, "", "could not use its journal: "+err.Error())
+		return
+	}
 	i.journal.held = i.at.Core.Leases.Held
 	f.busy = append(f.busy, i)
 	i.round()

@@ -28,8 +28,9 @@ func (p *past) hook(e core.Entry) {
 		p.open[key] = w
 		p.waits = append(p.waits, w)
 	case "heartbeat":
-		// An Ebb that started while its journal was away has seen no group: it cannot know which are excluded.
-		blind := p.Excluded[e.Group] && !p.swept[e.By]
+		// An Ebb that started while its journal was away has seen no group: it cannot know which are excluded. What it saw takes its time back.
+		at := p.swept[e.By]
+		blind := p.Excluded[e.Group] && (at.IsZero() || e.At.Sub(at) < 10*time.Second)
 		if w := p.open[key]; (w == nil || !w.ours) && byEbb(e.By) && !blind {
 			p.blame(4, "Ebb beat hook %s of %s, which is not its own", e.Hook, p.name(e.Instance))
 		}
@@ -63,7 +64,7 @@ func (p *past) judge(w *wait) {
 		if target := p.reachable(w); target != "" {
 			p.blame(1, "%s was cut off while target %s was in use: it had not been taken out first", p.name(w.instance), target)
 		}
-		if !p.looked[w.by] {
+		if !p.looked[w.by] && !sentBefore(p, w) {
 			p.blame(7, "the hook of %s was answered by an Ebb that had not looked since it started", p.name(w.instance))
 		}
 		return
@@ -71,6 +72,14 @@ func (p *past) judge(w *wait) {
 	if w.ours && (w.end == "expired" || w.end == "global-timeout") {
 		p.lostHook(w)
 	}
+}
+
+// sentBefore reports whether an answer may be one that the process before has sent: where calls are slow it can arrive after the next began.
+func sentBefore(p *past, w *wait) bool {
+	const onItsWay = 6 * time.Second
+	return p.slow(w.closed.Add(-onItsWay), w.closed) && slices.ContainsFunc(p.up, func(s span) bool {
+		return s.by == w.by && s.from.After(w.closed.Add(-onItsWay))
+	})
 }
 
 // deadline is when what is left is cut off. In a group of which only so many may leave at once, it counts from when

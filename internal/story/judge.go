@@ -45,7 +45,7 @@ type Pause struct {
 // Judge checks what must always hold, as functions over the evidence. The numbers are those of docs/ARCHITECTURE.md.
 func Judge(e Evidence) []Violation {
 	p := &past{
-		Evidence: e, hosts: map[string]*hostPast{}, tasks: map[string]*taskPast{}, open: map[string]*wait{}, looked: map[string]bool{}, swept: map[string]bool{},
+		Evidence: e, hosts: map[string]*hostPast{}, tasks: map[string]*taskPast{}, open: map[string]*wait{}, looked: map[string]bool{}, swept: map[string]time.Time{},
 		deletions: map[string]bool{}, sizes: map[string][]size{}, idle: map[string]time.Time{}, leaves: map[string][]string{},
 	}
 	p.drains = append(slices.Clone(p.Ended), p.Open...)
@@ -62,6 +62,8 @@ func Judge(e Evidence) []Violation {
 	}
 	p.queues(p.End)
 	p.answeredInTime()
+	obeyed(p)
+	obeyedOnce(p)
 	p.endedWell()
 	return p.bad
 }

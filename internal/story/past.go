@@ -35,12 +35,12 @@ type past struct {
 	waits     []*wait
 	open      map[string]*wait
 	unread    int
-	tried     time.Time       // when Ebb last took targets out
-	failed    time.Time       // when a call of Ebb last failed
-	up        []span          // lives of Ebb
-	killed    []time.Time     // invocations of a function
-	looked    map[string]bool // which Ebb has looked since it started
-	swept     map[string]bool // and at every group
+	tried     time.Time            // when Ebb last took targets out
+	failed    time.Time            // when a call of Ebb last failed
+	up        []span               // lives of Ebb
+	killed    []time.Time          // invocations of a function
+	looked    map[string]bool      // which Ebb has looked since it started
+	swept     map[string]time.Time // and when first at every group
 	bad       []Violation
 	deletions map[string]bool
 	sizes     map[string][]size    // instances of each group
@@ -57,6 +57,7 @@ type hostPast struct {
 	status  string    // of its container instance, see settle; empty: it has not joined a cluster
 	drains  bool      // it is DRAINING, or was
 	letGo   bool      // the journal took no record of its drain, and says so
+	said    said      // by an operator
 	ours    bool      // it has come to wait in the hook that Ebb owns: only then may Ebb do something to it
 	changed time.Time // since when it has its status
 	gone    time.Time
@@ -131,8 +132,13 @@ func (p *past) take(e core.Entry) {
 			e.To == "Terminating:Wait" && h.leaving.IsZero():
 			h.leaving = e.At
 		}
+		if byEbb(e.By) && e.To == "Terminating" {
+			terminated(p, e)
+		}
 	case core.EntryHook:
 		p.hook(e)
+	case core.EntryNote:
+		words(p, e)
 	case core.EntryJournal:
 		if e.To == "let go" {
 			h.letGo = true
@@ -166,8 +172,8 @@ func (p *past) container(e core.Entry) {
 	r := h.registration(e.ContainerInstance)
 	r.status, r.connected = e.To, r.connected && e.To != "INACTIVE"
 	h.settle(e.At)
-	if byEbb(e.By) && !h.ours {
-		p.blame(4, "Ebb set %s %s, which does not wait in its hook", p.name(e.Instance), e.To)
+	if byEbb(e.By) && !mayTouch(p, h, e.At) {
+		p.blame(4, "Ebb set %s %s, which does not wait in its hook, and about which no operator's word stands", p.name(e.Instance), e.To)
 	}
 	if byEbb(e.By) && e.To == "DRAINING" {
 		p.letLeave(e.Instance, e.At)
@@ -196,7 +202,7 @@ func (p *past) task(e core.Entry) {
 }
 
 func (p *past) target(e core.Entry) {
-	if byEbb(e.By) && !p.host(e.Instance).ours {
+	if byEbb(e.By) && !mayTouch(p, p.host(e.Instance), e.At) {
 		p.blame(4, "Ebb took target %s of %s out, which does not wait in its hook", e.Target, p.name(e.Instance))
 	}
 	t, key := p.tasks[e.Task], e.TargetGroup+" "+e.Target
@@ -284,7 +290,9 @@ func (p *past) called(e core.Entry) {
 		h.beats = append(h.beats, beat{e.At, e.To == "ok", e.To == "Throttling"})
 	case e.To == "ok" && (strings.HasPrefix(op, "Describe") || strings.HasPrefix(op, "List")):
 		p.looked[e.By] = true
-		p.swept[e.By] = p.swept[e.By] || op == "DescribeAutoScalingGroups"
+		if op == "DescribeAutoScalingGroups" && p.swept[e.By].IsZero() {
+			p.swept[e.By] = e.At
+		}
 	}
 }
 

@@ -20,7 +20,7 @@ func (e Ebb) routes() []notice.Route {
 	if !e.Notify {
 		return nil
 	}
-	return []notice.Route{{Name: everything}, {Name: "alarm", Events: []notice.Event{notice.Stuck, notice.Forced}}}
+	return []notice.Route{{Name: everything, Digest: "09:05"}, {Name: "alarm", Events: []notice.Event{notice.Stuck, notice.Forced}}}
 }
 
 const everything = "everything"
@@ -53,7 +53,11 @@ func (p *people) Tell(_ context.Context, route string, n notice.Notice, message 
 	}
 	p.told[what] = n.Key
 	p.cover["told "+string(n.Event)]++
-	p.tell("told", p.hostOfKey(n.Drain), route+": "+n.Title)
+	host := ""
+	if n.Drain != "" {
+		host = p.hostOfKey(n.Drain)
+	}
+	p.tell("told", host, route+": "+n.Title)
 	if how != "" {
 		return "", errNotify
 	}
@@ -62,6 +66,9 @@ func (p *people) Tell(_ context.Context, route string, n notice.Notice, message 
 
 // told names what people are told by a route.
 func told(route string, n notice.Notice) string {
+	if n.Event == notice.Digest {
+		return route + " of " + n.Key
+	}
 	what := route + " of " + n.Drain + " " + string(n.Event)
 	if n.Blocker != "" {
 		what += " by " + n.Blocker
@@ -116,6 +123,12 @@ func (p *people) missed(ended []drain.Drain) {
 		if !took && !soon && !d.Observed && d.Final.Outcome != drain.Unreadable && !p.refuses[d.Key] {
 			p.bad = append(p.bad, Violation{14, fmt.Sprintf("nobody was told that the drain of %s ended (%s)", p.hostOfKey(d.Key), d.Final.Outcome)})
 		}
+	}
+	r := p.s.Ebb.routes()[0]
+	until, due := r.Due(p.w.Now().Add(-p.s.Ebb.Skew))
+	ready := latest(latest(until, p.start.Add(p.s.Ebb.Late)), p.lastFault)
+	if due && p.w.Now().Sub(ready) > 15*time.Minute && p.told[everything+" of "+r.Mark(until).ID] == "" {
+		p.bad = append(p.bad, Violation{14, "nobody was told the digest until " + until.Format("15:04")})
 	}
 }
 

@@ -76,6 +76,7 @@ type run struct {
 	store *memory.Store
 	dice  dice
 	start time.Time
+	said  time.Time // when an operator last said something of a host
 
 	ebbs     []*ebb    // none where Ebb is a function
 	fn       *function // nil where it is not
@@ -215,8 +216,11 @@ func (r *run) quiet() bool {
 	if q, err := r.w.Queue(r.s.Ebb.queue()); err == nil && len(q.Messages) > 0 {
 		return false
 	}
-	return r.w.Now().Sub(r.lastChange()) > 3*time.Minute && !r.anyLeaving() && !r.people.waiting()
+	return r.w.Now().Sub(r.lastChange()) > 3*time.Minute && !r.anyLeaving() && !r.people.waiting() && r.w.Now().Sub(r.said) > wordsKnown
 }
+
+// wordsKnown is how long it takes at most until an Ebb that is not busy knows of an operator's word.
+const wordsKnown = 2 * time.Minute
 
 // anyLeaving reports whether some instance of a managed group is on its way out.
 func (r *run) anyLeaving() bool {

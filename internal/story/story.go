@@ -84,6 +84,7 @@ type Step struct {
 	Task      string        `yaml:"task,omitempty"` // family, for run-task
 	Hook      string        `yaml:"hook,omitempty"`
 	Result    string        `yaml:"result,omitempty"`
+	End       string        `yaml:"end,omitempty"` // of say: keep, terminate or decrement
 	Queue     string        `yaml:"queue,omitempty"`
 	Scope     string        `yaml:"scope,omitempty"`
 	Body      string        `yaml:"body,omitempty"`

@@ -50,6 +50,8 @@ var verbs = map[string]func(*run, Step) error{
 		return r.w.PutLifecycleHook(s.Group, autoscaling.Hook{Name: s.Hook, Heartbeat: s.For})
 	},
 	"protect": protect,
+	"say":     say,
+	"unsay":   unsay,
 	"pause":   pauseScope,
 	"unpause": resumeScope,
 	"send":    sendBody,

@@ -199,7 +199,7 @@ func (a asked) ebb(q *diagnose.Question, seen *inventory.Inventory, group string
 		}
 		if d.Open() {
 			e.Open, e.Waiting, e.Queued = true, kernel.Waiting(rec), !d.Queued.IsZero() && d.Slot.IsZero()
-			e.Unreached, e.Empty = d.UnreachedFrom, d.EmptySince
+			e.Unreached, e.Empty, e.Begun = d.UnreachedFrom, d.EmptySince, drain.Later(d.Slot, d.Asked)
 			if !e.Queued {
 				e.Deadline = drain.Deadline(d, hook, drain.Policy{Deadline: p.Deadline})
 			}

@@ -89,6 +89,20 @@ func (c scaling) CompleteLifecycleAction(
 	return wire.Call[autoscaling.CompleteLifecycleActionOutput](ctx, c.api, in)
 }
 
+func (c scaling) TerminateInstanceInAutoScalingGroup(
+	ctx context.Context, in *autoscaling.TerminateInstanceInAutoScalingGroupInput, _ ...func(*autoscaling.Options),
+) (*autoscaling.TerminateInstanceInAutoScalingGroupOutput, error) {
+	return wire.Call[autoscaling.TerminateInstanceInAutoScalingGroupOutput](ctx, c.api, in)
+}
+
+func (c container) PutAttributes(ctx context.Context, in *ecs.PutAttributesInput, _ ...func(*ecs.Options)) (*ecs.PutAttributesOutput, error) {
+	return wire.Call[ecs.PutAttributesOutput](ctx, c.api, in)
+}
+
+func (c container) DeleteAttributes(ctx context.Context, in *ecs.DeleteAttributesInput, _ ...func(*ecs.Options)) (*ecs.DeleteAttributesOutput, error) {
+	return wire.Call[ecs.DeleteAttributesOutput](ctx, c.api, in)
+}
+
 func (c container) DescribeClusters(ctx context.Context, in *ecs.DescribeClustersInput, _ ...func(*ecs.Options)) (*ecs.DescribeClustersOutput, error) {
 	return wire.Call[ecs.DescribeClustersOutput](ctx, c.api, in)
 }

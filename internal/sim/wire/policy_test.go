@@ -227,6 +227,8 @@ func TestKinds(t *testing.T) {
 		rule events: PutRule DescribeRule DeleteRule PutTargets ListTargetsByRule RemoveTargets
 		event-bus events: PutEvents
 		unchecked sts: GetCallerIdentity
+		parameter ssm: GetParameter PutParameter DeleteParameter
+		secret secretsmanager: GetSecretValue CreateSecret PutSecretValue DeleteSecret
 		function lambda: Invoke GetFunction
 		* lambda: ListFunctions ListEventSourceMappings`
 	want := map[string]string{}

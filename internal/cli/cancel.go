@@ -1,0 +1,91 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ebbhq/ebb/internal/cloud"
+	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/inventory"
+	"github.com/ebbhq/ebb/internal/journal"
+	"github.com/ebbhq/ebb/internal/kernel"
+)
+
+func newCancel(p Process) *cobra.Command {
+	var f lookFlags
+	c := &cobra.Command{
+		Use: "cancel TARGET...", Short: "Take back what ebb drain asked for: set container instances ACTIVE again", Args: targets(0),
+		Long: `Cancel removes the attribute ` + fleet.WordAttribute + ` that ebb drain has put on a container instance, and sets it ACTIVE. An ebb serve ends its
+drain and does not set it DRAINING again. Tasks that have left do not come back by themselves; ECS places new ones as it needs.
+
+It refuses once Auto Scaling terminates the instance, because that cannot be taken back, and where ebb drain has asked for nothing: then
+somebody else has set it DRAINING.
+
+TARGET is an EC2 instance id, a container instance, or the name of an Auto Scaling group for all its instances.
+
+Exit codes: 0 it is done; 1 it could not do it; 64 wrong usage; 78 wrong configuration.`,
+		Example: `  ebb cancel i-0a1b2c3d4e5f60718
+  ebb cancel i-0a1b2c3d4e5f60718 --config ebb.yaml   # ebb serve hears of it at once`,
+	}
+	addSettings(c, "config", "region", "endpoint", "journal")
+	c.Flags().StringSliceVar(&f.clusters, "cluster", nil, "look in this cluster only; may be repeated")
+	c.Flags().StringVar(&f.clock, "clock", "", "take the time from a simulated cloud at this URL")
+	c.RunE = func(cmd *cobra.Command, args []string) error {
+		f.output = "table"
+		cfg, seen, err := f.lookFor(cmd, p, args)
+		if err != nil {
+			return err
+		}
+		hosts, err := hostsOf(&seen, args)
+		if err != nil {
+			return err
+		}
+		awsCfg, err := cloud.AWSConfig(cmd.Context(), cloud.Options{Region: cfg.Region, Endpoint: cfg.Endpoint})
+		if err != nil {
+			return misconfigured(err)
+		}
+		now, speed, err := clockAt(cmd.Context(), f.clock)
+		if err != nil {
+			return err
+		}
+		o := &order{cfg: cfg, p: p, cloud: cloud.FromConfig(awsCfg), now: now, speed: speed, remark: kernel.Remark{By: operator(p)}}
+		for _, h := range hosts {
+			o.add(&seen, h)
+		}
+		var all error
+		for i, h := range hosts {
+			all = errors.Join(all, cancel(cmd, o, &seen, h, o.scopes[i]))
+		}
+		return all
+	}
+	return c
+}
+
+func cancel(cmd *cobra.Command, o *order, seen *inventory.Inventory, h *inventory.Host, scope string) error {
+	g, i := seen.Member(h.Instance)
+	switch {
+	case i != nil && (i.State.Waiting() || i.State.Leaving() || i.State.Over()):
+		return fmt.Errorf("%s cannot be kept: Auto Scaling terminates it, and group %s says %s", h.Instance, g.Name, i.State)
+	case h.Word == fleet.Word{} && h.BadWord == "" && h.Status == fleet.Draining:
+		return fmt.Errorf("%s is DRAINING, but ebb drain has not asked for it: the attribute %s is not on it; ebb why %s says what is known",
+			h.Instance, fleet.WordAttribute, h.Instance)
+	case h.Word == fleet.Word{} && h.BadWord == "":
+		return fmt.Errorf("ebb drain has asked for nothing: the attribute %s is not on %s, which is %s", fleet.WordAttribute, h.Instance, h.Status)
+	}
+	if err := o.cloud.Unsay(cmd.Context(), h.ContainerInstance); err != nil {
+		return fmt.Errorf("take back the word on %s: %w; it may be DRAINING still: run the command again", h.Instance, err)
+	}
+	fmt.Fprintf(o.p.Stdout, "%s is ACTIVE, and ebb drain asks for nothing any more\n", h.Instance)
+	if err := o.meet(cmd.Context(), false); err != nil || o.store == nil {
+		return nil // an Ebb that works sees it by itself: each look of a drain reads the attribute
+	}
+	defer o.close()
+	r := o.remark
+	r.Instance, r.Cluster = h.Instance, h.Cluster
+	if err := o.store.Write(cmd.Context(), journal.Batch{Forwarded: []journal.Forwarded{r.Say(scope, o.now())}}); err != nil {
+		fmt.Fprintf(o.p.Stderr, "%s could not be told in the journal (%v); it sees that within a minute\n", o.works, err)
+	}
+	return nil
+}

@@ -1,0 +1,172 @@
+package drain
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/plan"
+)
+
+// An operator's word stands in AWS, as an attribute of the container instance, so that every Ebb that looks at it reads the same. Where a
+// hook holds the host, Auto Scaling has decided already, and the word changes nothing.
+
+// Said is what is remembered of an operator's word. The zero Said is none: the drain is another's.
+type Said struct {
+	Word fleet.Word `json:"word,omitzero"` // as it was seen last
+	// WordGone is the first look at the container instance that did not show it, and every look since has not either.
+	WordGone time.Time `json:"word_gone,omitzero"`
+}
+
+// asked reports whether it is an operator who lets the host leave, and nobody else does.
+func (d *Drain) asked() bool { return !d.held() && d.Word != fleet.Word{} }
+
+// heed follows what the latest look at the container instance says of the operator's word.
+func heed(c *decider) {
+	d := c.d()
+	if !d.asked() || c.container.Is != fleet.Seen {
+		return
+	}
+	w := c.container.Value.Word
+	d.WordGone = since(d.WordGone, w == fleet.Word{}, c.container.At)
+	if w != (fleet.Word{}) && w != d.Word {
+		d.Word, d.Cutting = w, time.Time{}
+		c.note("word", "an operator has changed what is to become of %s: %s", d.Target.ID, WordText(w))
+	}
+}
+
+// withdrawn ends a drain whose word an operator has taken back. One look is not enough: reads lag behind. Meanwhile nothing is done.
+func withdrawn(c *decider) bool {
+	d := c.d()
+	if !d.asked() || d.WordGone.IsZero() {
+		return false
+	}
+	if over := d.WordGone.Add(c.p.Settle + c.p.Skew); c.container.At.Before(over) {
+		c.out.Waiting = "to see once more whether the operator's word stands"
+		c.wantAt(d.registered(plan.ContainerInstances), over)
+		c.wake(over)
+		return true
+	}
+	c.close(Cancelled, "an operator has taken back the word that it is to be drained; ECS says "+c.container.Value.Status, nil)
+	return true
+}
+
+// overdue is how a drain ends whose operator wanted no more than to wait until the deadline.
+func overdue(c *decider) bool {
+	d := c.d()
+	if !d.asked() || d.Word.Late != fleet.LateLeave {
+		return false
+	}
+	return c.leaveAsItIs("")
+}
+
+// fresh reports whether the word has been looked at since a time: an operator may have changed it. While it has not, a look is asked for.
+func (c *decider) fresh(since time.Time) bool {
+	if c.container.Is != fleet.Unknown && c.container.At.After(since) {
+		return true
+	}
+	c.out.Waiting = "to see whether the operator's word still stands"
+	c.wantAt(c.d().registered(plan.ContainerInstances), c.now)
+	return false
+}
+
+// unheard is for how long at most a look at the word is waited for once the operator's deadline is over.
+const unheard = 2 * time.Minute
+
+// heard waits at the operator's deadline until the word has been looked at once more. What cannot be read is not done.
+func heard(c *decider) bool {
+	d := c.d()
+	if !d.asked() || c.fresh(d.Word.Deadline) {
+		return false
+	}
+	if over := d.Word.Deadline.Add(unheard); c.now.Before(over) {
+		c.wake(over)
+		return true
+	}
+	return c.leaveAsItIs("whether the operator's word still stands could not be seen" + c.trouble(plan.ContainerInstances) + "; ")
+}
+
+func (c *decider) leaveAsItIs(why string) bool {
+	d, live := c.d(), c.liveTasks()
+	what := "it stays DRAINING"
+	if d.DrainingSince.IsZero() {
+		what = "it was not set DRAINING"
+	}
+	left := "no task is known to be left"
+	if len(live) > 0 {
+		left = fmt.Sprintf("%d of %d tasks are left: %s", len(live), len(c.tasks), strings.Join(names(live), ", "))
+	}
+	if w := unseen(c); w != "" {
+		left = w
+	}
+	c.close(Overdue, fmt.Sprintf("the operator's deadline, %s, is over; %s%s; %s", d.Word.Deadline.Format("15:04:05 UTC"), why, what, left), nil)
+	return true
+}
+
+// part lets go of a host that no hook holds. If an operator has asked for that, its group terminates it. A call may have had its effect
+// although nobody knows: so the group is looked at before each.
+func part(c *decider, o Outcome, reason string, cut []string) {
+	d, i, try := c.d(), c.instance, c.seen.Tried(plan.Terminate)
+	if d.Word.End == fleet.EndKeep || !d.asked() || o != Drained && o != Forced {
+		c.close(o, reason, cut)
+		return
+	}
+	if d.Observed {
+		would(c, "let Auto Scaling terminate %s: %s", d.Target.ID, reason)
+		c.close(o, reason, cut)
+		return
+	}
+	if d.Intent == nil || d.Intent.Outcome != o {
+		d.Intent = &Answer{At: c.now, Outcome: o, Reason: reason, CutOff: cut}
+		c.note("terminate", "let Auto Scaling terminate %s: %s", d.Target.ID, reason)
+	}
+	c.out.Waiting = "for Auto Scaling to terminate it"
+	seen := i.Is != fleet.Unknown && i.At.After(Later(d.Intent.At, try.Started))
+	switch {
+	case !try.OK.IsZero(), seen && i.Is == fleet.Seen && !staying(i.Value.State):
+		c.close(o, reason+"; Auto Scaling terminates it", cut)
+	case seen && i.Is == fleet.Absent:
+		c.close(o, reason+"; "+NotTerminated+": it is in no Auto Scaling group", cut)
+	case (try.Class == plan.Invalid || try.Class == plan.Denied) && try.Fails >= terminateFor:
+		c.close(o, reason+"; "+NotTerminated+": "+try.Message, cut)
+	case !seen:
+		c.lookAtGroup(0)
+	case !c.fresh(d.Intent.At):
+	case c.ready(plan.Terminate):
+		c.do(plan.Action{
+			Kind: plan.Terminate, Why: "an operator has asked for it",
+			End: &plan.InstanceEnd{Instance: d.Instance(), Decrement: d.Word.End == fleet.EndDecrement},
+		})
+	}
+}
+
+// NotTerminated is part of the reason of a drain whose host was to be terminated, and was not.
+const NotTerminated = "Auto Scaling does not terminate it"
+
+// terminateFor is how many times in a row Auto Scaling must refuse to terminate an instance before that is believed.
+const terminateFor = 3
+
+// WordText says what an operator wants, for people.
+func WordText(w fleet.Word) string {
+	late := "stays as it is"
+	if w.Late == fleet.LateTerminate {
+		late = "is terminated with what is on it"
+	}
+	end := map[fleet.End]string{
+		fleet.EndKeep: "stays DRAINING", fleet.EndTerminate: "is terminated", fleet.EndDecrement: "is terminated, and its group gets smaller",
+	}[w.End]
+	return fmt.Sprintf("once it is drained it %s; if it is not by %s it %s (%s)", end, w.Deadline.Format("2006-01-02 15:04:05 UTC"), late, w.Reason)
+}
+
+// overText says which deadline is over.
+func overText(c *decider, at time.Time) string {
+	d := c.d()
+	switch {
+	case d.asked():
+		return "the operator's deadline, " + at.Format("15:04:05 UTC") + ", is over"
+	case d.Slot.IsZero() && !d.Queued.IsZero():
+		return "the hook ends before its turn came to leave"
+	}
+	return fmt.Sprintf("the deadline of %s is over", at.Sub(Later(d.Zero, d.Slot)).Round(time.Second))
+}
