@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -38,7 +39,7 @@ Exit codes: 0 it is done; 1 it could not do it; 64 wrong usage; 78 wrong configu
 		if err != nil {
 			return err
 		}
-		hosts, err := hostsOf(&seen, args)
+		hosts, err := hostsOf(&seen, p, args)
 		if err != nil {
 			return err
 		}
@@ -51,40 +52,46 @@ Exit codes: 0 it is done; 1 it could not do it; 64 wrong usage; 78 wrong configu
 			return err
 		}
 		o := &order{cfg: cfg, p: p, cloud: cloud.FromConfig(awsCfg), now: now, speed: speed, remark: kernel.Remark{By: operator(p)}}
+		o.line = func(words []string, more ...string) string { return commandLine(cmd, p, cfg, words, more...) }
 		for _, h := range hosts {
 			o.add(&seen, h)
 		}
+		if err := o.find(cmd.Context()); err != nil {
+			fmt.Fprintf(p.Stderr, "the journal cannot be read (%v); an ebb serve sees by itself what is taken back\n", err)
+		}
+		defer func() { _ = o.close() }()
 		var all error
 		for i, h := range hosts {
-			all = errors.Join(all, cancel(cmd, o, &seen, h, o.scopes[i]))
+			all = errors.Join(all, cancel(cmd.Context(), o, &seen, h, o.scopes[i]))
 		}
 		return all
 	}
 	return c
 }
 
-func cancel(cmd *cobra.Command, o *order, seen *inventory.Inventory, h *inventory.Host, scope string) error {
+func cancel(ctx context.Context, o *order, seen *inventory.Inventory, h *inventory.Host, scope string) error {
 	g, i := seen.Member(h.Instance)
 	switch {
-	case i != nil && (i.State.Waiting() || i.State.Leaving() || i.State.Over()):
+	case i != nil && leaves(i.State):
 		return fmt.Errorf("%s cannot be kept: Auto Scaling terminates it, and group %s says %s", h.Instance, g.Name, i.State)
 	case h.Word == fleet.Word{} && h.BadWord == "" && h.Status == fleet.Draining:
-		return fmt.Errorf("%s is DRAINING, but ebb drain has not asked for it: the attribute %s is not on it; ebb why %s says what is known",
-			h.Instance, fleet.WordAttribute, h.Instance)
+		return fmt.Errorf("%s is DRAINING, but ebb drain has not asked for it: the attribute %s is not on it; what is known of it says: %s",
+			h.Instance, fleet.WordAttribute, o.line([]string{"why", string(h.Instance)}))
 	case h.Word == fleet.Word{} && h.BadWord == "":
 		return fmt.Errorf("ebb drain has asked for nothing: the attribute %s is not on %s, which is %s", fleet.WordAttribute, h.Instance, h.Status)
 	}
-	if err := o.cloud.Unsay(cmd.Context(), h.ContainerInstance); err != nil {
-		return fmt.Errorf("take back the word on %s: %w; it may be DRAINING still: run the command again", h.Instance, err)
+	if err := o.cloud.Unsay(ctx, h.ContainerInstance); err != nil {
+		set := at(o.cfg, seen).SetState(h.Cluster, string(h.ARN), fleet.Active)
+		return fmt.Errorf("take back the word on %s: %w; it may be DRAINING still: run the command again. If that says that ebb drain has not "+
+			"asked for it, run: %s", h.Instance, err, set.Line())
 	}
 	fmt.Fprintf(o.p.Stdout, "%s is ACTIVE, and ebb drain asks for nothing any more\n", h.Instance)
-	if err := o.meet(cmd.Context(), false); err != nil || o.store == nil {
+	if o.store == nil {
 		return nil // an Ebb that works sees it by itself: each look of a drain reads the attribute
 	}
-	defer o.close()
 	r := o.remark
 	r.Instance, r.Cluster = h.Instance, h.Cluster
-	if err := o.store.Write(cmd.Context(), journal.Batch{Forwarded: []journal.Forwarded{r.Say(scope, o.now())}}); err != nil {
+	if err := o.store.Write(ctx, journal.Batch{Forwarded: []journal.Forwarded{r.Say(scope, o.now())}}); err != nil {
 		fmt.Fprintf(o.p.Stderr, "%s could not be told in the journal (%v); it sees that within a minute\n", o.works, err)
 	}
 	return nil

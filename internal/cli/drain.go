@@ -2,23 +2,23 @@ package cli
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
-	"github.com/ebbhq/ebb/internal/advice"
 	"github.com/ebbhq/ebb/internal/cloud"
-	"github.com/ebbhq/ebb/internal/config"
 	"github.com/ebbhq/ebb/internal/diagnose"
 	"github.com/ebbhq/ebb/internal/drain"
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/inventory"
 	"github.com/ebbhq/ebb/internal/kernel"
+	"github.com/ebbhq/ebb/internal/plain"
 )
 
 // drainFlags are the flags of ebb drain.
@@ -30,10 +30,11 @@ type drainFlags struct {
 	dry, detach, yes     bool
 }
 
-// The limits of --deadline.
+// The limits of --deadline and --message.
 const (
 	shortestDeadline = time.Minute
 	longestDeadline  = 48 * time.Hour
+	longestMessage   = 200
 )
 
 func newDrain(p Process) *cobra.Command {
@@ -92,6 +93,8 @@ func (f *drainFlags) check() error {
 		return errors.New("--on-deadline terminate needs --terminate")
 	case f.deadline < shortestDeadline || f.deadline > longestDeadline:
 		return fmt.Errorf("--deadline is %s; it can be from 1m to 48h", f.deadline)
+	case !plain.Shown(f.message) || utf8.RuneCountInString(f.message) > longestMessage:
+		return fmt.Errorf("--message must be one line of at most %d characters that can be seen", longestMessage)
 	}
 	return nil
 }
@@ -110,12 +113,16 @@ func (f *drainFlags) run(cmd *cobra.Command, p Process, args []string) error {
 	if err != nil {
 		return err
 	}
-	hosts, err := hostsOf(&seen, args)
+	if speed <= 0 && !f.detach {
+		return fmt.Errorf("follow the clock at %s: that world stands still, so nothing is ever drained; start it with ebb sim --speed 1 or more", f.clock)
+	}
+	hosts, err := hostsOf(&seen, p, args)
 	if err != nil {
 		return err
 	}
+	line := func(words []string, more ...string) string { return commandLine(cmd, p, cfg, words, more...) }
 	for _, h := range hosts {
-		if err := f.refuse(&seen, h); err != nil {
+		if err := f.refuse(&seen, h, line); err != nil {
 			return err
 		}
 	}
@@ -125,21 +132,23 @@ func (f *drainFlags) run(cmd *cobra.Command, p Process, args []string) error {
 	}
 	o := &order{
 		cfg: cfg, p: p, cloud: cloud.FromConfig(awsCfg), now: now, speed: speed, remark: kernel.Remark{By: operator(p), Message: f.message},
-		again: commandFor(cmd, cfg, append([]string{"drain"}, args...)).Line(),
+		line: line, again: append([]string{"drain"}, args...),
 	}
 	for _, h := range hosts {
 		o.add(&seen, h)
-		o.cancel = append(o.cancel, commandFor(cmd, cfg, []string{"cancel", string(h.Instance)}).Line())
 	}
 	if err := o.meet(cmd.Context(), f.detach); err != nil {
 		return err
 	}
-	defer o.close()
+	defer func() { _ = o.close() }()
 	w := f.word(now())
 	f.tell(p, &seen, hosts, w, args)
-	if !f.yes && !agreed(p, fmt.Sprintf("drain %s? [y/N] ", count(len(hosts), "container instance"))) {
-		again := commandFor(cmd, cfg, append([]string{"drain"}, args...), "--yes")
-		return fmt.Errorf("%w: nothing was changed, because nobody has agreed. To do it: %s", errUsage, again.Line())
+	if !f.yes && !agreed(cmd.Context(), p, fmt.Sprintf("drain %s? [y/N] ", count(len(hosts), "container instance"))) {
+		why := "nobody has agreed"
+		if !terminal(p.Stdin) {
+			why = "there is no terminal to ask on"
+		}
+		return fmt.Errorf("%w: nothing was changed, because %s. To do it, run:\n  %s", errUsage, why, line(o.again, "--yes"))
 	}
 	return o.carryOut(cmd.Context(), w, f.detach)
 }
@@ -172,16 +181,25 @@ func (f *drainFlags) tell(p Process, seen *inventory.Inventory, hosts []*invento
 }
 
 // hostsOf are the container instances that the targets name, each once.
-func hostsOf(seen *inventory.Inventory, args []string) (hosts []*inventory.Host, err error) {
+// What of a group leaves already it leaves out, and says so.
+func hostsOf(seen *inventory.Inventory, p Process, args []string) (hosts []*inventory.Host, err error) {
 	var ids []fleet.InstanceID
 	for _, arg := range args {
-		if g := seen.Group(arg); g != nil {
-			for _, i := range g.Instances {
-				ids = append(ids, i.ID)
-			}
+		g := seen.Group(arg)
+		if g == nil {
+			ids = append(ids, diagnose.Instance(seen, arg))
 			continue
 		}
-		ids = append(ids, diagnose.Instance(seen, arg))
+		for _, i := range g.Instances {
+			if leaves(i.State) {
+				fmt.Fprintf(p.Stderr, "%s is left out: it leaves already, and group %s says %s\n", i.ID, g.Name, i.State)
+				continue
+			}
+			ids = append(ids, i.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil, fmt.Errorf("no instance is in %s, or only such as leave already", strings.Join(args, ", "))
 	}
 	for _, id := range ids {
 		var best *inventory.Host
@@ -194,7 +212,11 @@ func hostsOf(seen *inventory.Inventory, args []string) (hosts []*inventory.Host,
 			}
 		}
 		if best == nil {
-			return nil, answered(nil, []string{"a container instance of " + string(id)}, *seen)
+			err := answered(nil, []string{"a container instance of " + string(id)}, *seen)
+			for _, u := range seen.Unread {
+				err = fmt.Errorf("%w\nnote: %s could not be read: %s", err, u.What, u.Error)
+			}
+			return nil, err
 		}
 		if !slices.Contains(hosts, best) {
 			hosts = append(hosts, best)
@@ -204,11 +226,12 @@ func hostsOf(seen *inventory.Inventory, args []string) (hosts []*inventory.Host,
 }
 
 // refuse says why a container instance cannot be drained so.
-func (f *drainFlags) refuse(seen *inventory.Inventory, h *inventory.Host) error {
+func (f *drainFlags) refuse(seen *inventory.Inventory, h *inventory.Host, line func([]string, ...string) string) error {
 	g, i := seen.Member(h.Instance)
 	switch {
-	case i != nil && (i.State.Waiting() || i.State.Leaving() || i.State.Over()):
-		return fmt.Errorf("%s leaves already: group %s says %s; ebb why %s says what it waits for", h.Instance, g.Name, i.State, h.Instance)
+	case i != nil && leaves(i.State):
+		return fmt.Errorf("%s leaves already: group %s says %s; what it waits for says: %s", h.Instance, g.Name, i.State,
+			line([]string{"why", string(h.Instance)}))
 	case h.Status != fleet.Active && h.Status != fleet.Draining:
 		return fmt.Errorf("container instance %s of %s is %s, and can be drained once it is ACTIVE", h.ARN.Name(), h.Instance, h.Status)
 	case f.terminate && g == nil && len(seen.Unread) > 0:
@@ -220,41 +243,27 @@ func (f *drainFlags) refuse(seen *inventory.Inventory, h *inventory.Host) error 
 	return nil
 }
 
-// commandFor is a command line of ebb with the flags that were given to this one, and with Region and endpoint.
-func commandFor(cmd *cobra.Command, cfg config.Config, words []string, more ...string) advice.Command {
-	argv := append([]string{"ebb"}, words...)
-	given := map[string]bool{}
-	only := func(name string) bool {
-		return words[0] == cmd.Name() && name != "yes" || slices.Contains([]string{"config", "region", "endpoint", "journal", "clock", "cluster"}, name)
-	}
-	cmd.Flags().Visit(func(flag *pflag.Flag) {
-		if !only(flag.Name) {
-			return
-		}
-		given[flag.Name] = true
-		if flag.Value.Type() == "bool" {
-			argv = append(argv, "--"+flag.Name)
-			return
-		}
-		argv = append(argv, "--"+flag.Name, strings.Trim(flag.Value.String(), "[]"))
-	})
-	if cfg.Region != "" && !given["region"] && !given["config"] {
-		argv = append(argv, "--region", cfg.Region)
-	}
-	if cfg.Endpoint != "" && !given["endpoint"] && !given["config"] {
-		argv = append(argv, "--endpoint", cfg.Endpoint)
-	}
-	return advice.Command{Argv: append(argv, more...)}
-}
+// leaves reports whether Auto Scaling terminates an instance, or has let go of it.
+func leaves(s fleet.LifecycleState) bool { return s.Waiting() || s.Leaving() || s.Over() }
 
-// agreed asks on a terminal. Without one the answer is no.
-func agreed(p Process, question string) bool {
+// agreed asks on a terminal. Without one the answer is no, and so it is after Ctrl-C.
+func agreed(ctx context.Context, p Process, question string) bool {
 	if !terminal(p.Stdin) {
 		return false
 	}
 	fmt.Fprint(p.Stderr, question)
-	answer, err := bufio.NewReader(p.Stdin).ReadString('\n')
-	return err == nil && strings.EqualFold(strings.TrimSpace(answer), "y")
+	answered := make(chan string, 1)
+	go func() { // a read cannot be ended; the process ends it
+		answer, _ := bufio.NewReader(p.Stdin).ReadString('\n') // without a whole line it is none
+		answered <- answer
+	}()
+	select {
+	case answer := <-answered:
+		return slices.Contains([]string{"y\n", "yes\n"}, strings.ToLower(strings.ReplaceAll(strings.TrimLeft(answer, " "), "\r", "")))
+	case <-ctx.Done():
+		fmt.Fprintln(p.Stderr)
+		return false
+	}
 }
 
 // count is a number of things.

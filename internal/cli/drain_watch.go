@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -30,105 +31,111 @@ type order struct {
 	speed  float64
 	remark kernel.Remark
 	hosts  []fleet.ContainerInstance
-	scopes []string // of Ebb's work, one for each host
-	again  string   // the command that goes on
-	cancel []string // those that take it back, one for each host
+	scopes []string                                    // of Ebb's work, one for each host
+	again  []string                                    // the words of the command that goes on
+	line   func(words []string, more ...string) string // makes a command line of ebb
 
 	store journal.Store // of the Ebb that works; nil: none does, as far as is known
 	works string        // who that is
+	gone  bool          // it works no more
+
+	journal bool           // there is one to read, or ought to be
+	pauses  []kernel.Pause // in it
 }
 
-// meet finds the Ebb that works for the clusters. It refuses where an operator has paused one of them.
+// meet finds the Ebb that works for the clusters. It refuses where an operator has paused one of them, and where nobody would do the work.
 func (o *order) meet(ctx context.Context, detach bool) error {
-	var store journal.Store
-	err := error(errNoJournal)
-	if file := o.cfg.JournalFile(); file != "" || o.cfg.JournalTable() != "" {
-		if _, gone := os.Stat(file); file == "" || gone == nil {
-			store, err = steeredJournal(ctx, o.p, o.cfg)
+	if err := o.find(ctx); err != nil {
+		return err
+	}
+	for _, pause := range o.pauses {
+		if slices.Contains(o.scopes, pause.Scope) && o.now().Before(pause.Until) {
+			return errors.Join(fmt.Errorf("%s is %s; end the pause first: %s", pause.Scope, pause, o.line([]string{"resume", pause.Scope})), o.close())
 		}
 	}
 	switch {
-	case err == nil:
-	case errors.Is(err, errNoJournal) && detach:
+	case o.store != nil || !detach:
+	case o.journal:
+		return fmt.Errorf("no ebb serve works for the cluster as far as the journal %s shows, so nobody would carry it out; leave out --detach, "+
+			"or start ebb serve", o.cfg.Journal)
+	default:
 		fmt.Fprintln(o.p.Stderr, "whether an ebb serve works for this cluster is not known without its journal (--config or --journal): one that "+
 			"does sees within ten minutes what you ask for")
-		return nil
-	case errors.Is(err, errNoJournal):
-		return nil
-	default:
-		return err
 	}
-	holder, err := o.holder(ctx, store)
-	if err != nil || holder == "" {
-		err = errors.Join(err, store.Close())
-		if err == nil && detach {
-			err = errors.New("no ebb serve works for the cluster, as the journal says, so nobody would carry it out; leave out --detach, or " +
-				"start ebb serve")
-		}
-		return err
-	}
-	o.store, o.works = store, holder
 	return nil
 }
 
-// holder is who works for all clusters; empty: nobody has been seen lately.
-func (o *order) holder(ctx context.Context, store journal.Store) (holder string, err error) {
+// find looks into the journal, if there is one, for who works and what is paused.
+func (o *order) find(ctx context.Context) error {
+	file := o.cfg.JournalFile()
+	if _, err := os.Stat(file); o.cfg.JournalTable() == "" && (file == "" || errors.Is(err, fs.ErrNotExist)) {
+		o.journal = file != "" // no ebb serve has made it yet
+		return nil
+	}
+	store, err := steeredJournal(ctx, o.p, o.cfg)
+	if err != nil {
+		return err
+	}
 	leases, err := store.Leases(ctx)
-	if err != nil {
-		return "", err
+	open, unread := store.Open(ctx)
+	if err = errors.Join(err, unread); err != nil {
+		return errors.Join(err, store.Close())
 	}
-	open, err := store.Open(ctx)
-	if err != nil {
-		return "", err
+	o.journal, o.pauses = true, kernel.Pauses(open)
+	if o.works = o.worker(leases); o.works == "" {
+		return store.Close()
 	}
-	for i, scope := range o.scopes {
-		h := o.hosts[i]
-		for _, pause := range kernel.Pauses(open) {
-			if pause.Scope == scope && o.now().Before(pause.Until) {
-				return "", fmt.Errorf("%s is %s; end the pause first: ebb resume %s", scope, pause, h.Cluster)
-			}
-		}
-		at := slices.IndexFunc(leases, func(l journal.Lease) bool { return l.Scope == scope })
-		if at < 0 || leases[at].Holder == "" || time.Since(leases[at].At) >= lately && o.now().Sub(leases[at].At) >= lately {
-			return "", nil
-		}
-		holder = leases[at].Holder
-	}
-	return who(holder), nil
+	o.store = store
+	return nil
 }
 
-func (o *order) close() {
-	if o.store != nil {
-		_ = o.store.Close() // what was written is durable
+// worker is who works for all clusters, as the leases say. Between two passes of a function nobody holds them; a function needs a table.
+func (o *order) worker(leases []journal.Lease) (works string) {
+	for _, scope := range o.scopes {
+		at := slices.IndexFunc(leases, func(l journal.Lease) bool { return l.Scope == scope })
+		if at < 0 || time.Since(leases[at].At) >= lately && o.now().Sub(leases[at].At) >= lately {
+			return ""
+		}
+		switch works = who(leases[at].Holder); {
+		case leases[at].Holder != "":
+		case o.cfg.JournalTable() == "":
+			return ""
+		default:
+			works = "the Ebb of the journal " + o.cfg.Journal
+		}
 	}
+	return works
+}
+
+func (o *order) close() (err error) {
+	if o.store != nil {
+		err = o.store.Close() // what was written is durable
+		o.store = nil
+	}
+	return err
 }
 
 // carryOut puts the word on every host, and sees to it that it is obeyed.
 func (o *order) carryOut(ctx context.Context, w fleet.Word, detach bool) error {
 	for i := range o.hosts {
-		h := &o.hosts[i]
-		if err := o.cloud.Say(ctx, *h, w); err != nil {
-			return fmt.Errorf("put the attribute %s on container instance %s in cluster %s: %w; ebb drain needs ecs:PutAttributes there, see "+
-				"docs/reference/iam.md", fleet.WordAttribute, h.ARN.Name(), h.Cluster, err)
-		}
-		h.Word = w
-		if o.store == nil {
-			continue
-		}
-		r := o.remark
-		r.Instance, r.Cluster = h.Instance, h.Cluster
-		if err := o.store.Write(ctx, journal.Batch{Forwarded: []journal.Forwarded{r.Say(o.scopes[i], o.now())}}); err != nil {
-			return fmt.Errorf("tell %s in the journal: %w; it sees the word within ten minutes all the same", o.works, err)
+		if err := o.say(ctx, i, w); err != nil {
+			if took := o.takeBack(func(h fleet.ContainerInstance) bool { return h.Word == w }); took != "" {
+				err = fmt.Errorf("%w\nsome have been asked for already; to take that back:\n  %s", err, took)
+			}
+			return err
 		}
 	}
 	if detach {
-		fmt.Fprintf(o.p.Stderr, "asked for; to take it back: %s\n", strings.Join(o.cancel, "; "))
+		fmt.Fprintf(o.p.Stderr, "asked for. To take it back:\n  %s\n", o.takeBack(func(fleet.ContainerInstance) bool { return true }))
 		return nil
 	}
 	store := o.store
 	if store != nil {
 		fmt.Fprintf(o.p.Stderr, "%s carries it out; this command only watches\n", o.works)
 	} else {
+		if o.remark.Message != "" {
+			fmt.Fprintln(o.p.Stderr, "the message is kept nowhere: only the journal of an ebb serve keeps it (--config or --journal)")
+		}
 		own := memory.New()
 		var b journal.Batch
 		for _, h := range o.hosts {
@@ -149,6 +156,39 @@ func (o *order) carryOut(ctx context.Context, w fleet.Word, detach bool) error {
 	return o.watch(ctx, store)
 }
 
+// say puts the word on one host, and tells whoever works for its cluster.
+func (o *order) say(ctx context.Context, i int, w fleet.Word) error {
+	h := &o.hosts[i]
+	if err := o.cloud.Say(ctx, *h, w); err != nil {
+		return fmt.Errorf("put the attribute %s on container instance %s in cluster %s: %w; ebb drain needs ecs:PutAttributes there, see "+
+			"docs/reference/iam.md", fleet.WordAttribute, h.ARN.Name(), h.Cluster, err)
+	}
+	h.Word = w
+	if o.store == nil {
+		return nil
+	}
+	r := o.remark
+	r.Instance, r.Cluster = h.Instance, h.Cluster
+	if err := o.store.Write(ctx, journal.Batch{Forwarded: []journal.Forwarded{r.Say(o.scopes[i], o.now())}}); err != nil {
+		return fmt.Errorf("tell %s in the journal: %w; it sees the word within ten minutes all the same", o.works, err)
+	}
+	return nil
+}
+
+// takeBack is the command that takes back what was asked of some hosts; empty: there are none.
+func (o *order) takeBack(which func(fleet.ContainerInstance) bool) string {
+	words := []string{"cancel"}
+	for _, h := range o.hosts {
+		if which(h) {
+			words = append(words, string(h.Instance))
+		}
+	}
+	if len(words) == 1 {
+		return ""
+	}
+	return o.line(words)
+}
+
 // progress is what was shown of one host.
 type progress struct {
 	key   string
@@ -164,11 +204,14 @@ func (o *order) watch(ctx context.Context, store journal.Store) error {
 	}
 	for {
 		left, err := o.show(ctx, store, all)
+		if err == nil && left > 0 && store == o.store {
+			err = o.alone(ctx)
+		}
 		switch {
 		case ctx.Err() != nil:
 			return o.interrupted(all)
 		case err != nil:
-			return fmt.Errorf("read the journal: %w; the drain goes on: %s", err, o.again)
+			return fmt.Errorf("read the journal: %w; %s goes on with what was asked for. To watch it again:\n  %s", err, o.works, o.line(o.again))
 		case left == 0:
 			return o.ended(all)
 		}
@@ -178,6 +221,19 @@ func (o *order) watch(ctx context.Context, store journal.Store) error {
 		case <-time.After(time.Second):
 		}
 	}
+}
+
+// alone says once if nobody works for the hosts any more, as the journal says.
+func (o *order) alone(ctx context.Context) error {
+	leases, err := o.store.Leases(ctx)
+	if err != nil {
+		return err
+	}
+	was := o.gone
+	if o.gone = o.worker(leases) == ""; o.gone && !was {
+		fmt.Fprintf(o.p.Stderr, "%s works for it no more, and nobody else does: start ebb serve. What was asked for stands in AWS\n", o.works)
+	}
+	return nil
 }
 
 // show shows what is new, and says how many have not ended.
@@ -197,7 +253,8 @@ func (o *order) show(ctx context.Context, store journal.Store, all map[fleet.Ins
 		}
 		for _, r := range slices.Concat(recent, open) {
 			d, err := kernel.Read(r)
-			if err != nil || d.Instance() != h.Instance || d.Word != h.Word {
+			ours := d.Key == s.key || s.key == "" && (d.Word == h.Word || d.Open()) // another command may have changed the word
+			if err != nil || d.Instance() != h.Instance || !ours {
 				continue
 			}
 			s.key = d.Key
@@ -224,27 +281,32 @@ func (o *order) show(ctx context.Context, store journal.Store, all map[fleet.Ins
 
 // interrupted says what will no longer happen.
 func (o *order) interrupted(all map[fleet.InstanceID]*progress) error {
+	open := func(h fleet.ContainerInstance) bool { return all[h.Instance].final == nil }
 	var b strings.Builder
 	b.WriteString("interrupted")
-	for i, h := range o.hosts {
-		if all[h.Instance].final != nil {
+	for _, h := range o.hosts {
+		if !open(h) {
 			continue
 		}
-		fmt.Fprintf(&b, "\n%s stays as it is, DRAINING if it was set so, with the word on it.", h.Instance)
-		if o.store != nil {
+		fmt.Fprintf(&b, "\n%s stays as it is, DRAINING if it was set so, with the attribute %s on it.", h.Instance, fleet.WordAttribute)
+		switch {
+		case o.gone:
+			b.WriteString(" An ebb serve that is started goes on with it.")
+			continue
+		case o.store != nil:
 			fmt.Fprintf(&b, " %s goes on with it.", o.works)
-		} else {
-			b.WriteString(" Nobody waits for its tasks any more, unless an ebb serve works for its cluster")
-			if h.Word.End != fleet.EndKeep {
-				b.WriteString("; it is not terminated when it is drained")
-			}
-			if h.Word.Late == fleet.LateTerminate {
-				b.WriteString(", nor at " + h.Word.Deadline.Format("15:04:05 UTC"))
-			}
-			b.WriteString(".")
+			continue
 		}
-		fmt.Fprintf(&b, "\n  to go on:        %s\n  to take it back: %s", o.again, o.cancel[i])
+		b.WriteString(" Nobody waits for its tasks any more, unless an ebb serve works for its cluster")
+		if h.Word.End != fleet.EndKeep {
+			b.WriteString("; nobody terminates it when it is drained")
+		}
+		if h.Word.Late == fleet.LateTerminate {
+			b.WriteString(", nor at " + h.Word.Deadline.Format("15:04:05 UTC"))
+		}
+		b.WriteString(".")
 	}
+	fmt.Fprintf(&b, "\nto go on:\n  %s\nto take it back:\n  %s", o.line(o.again), o.takeBack(open))
 	return errors.New(b.String())
 }
 

@@ -35,6 +35,8 @@ type endedLine struct {
 	Reason   string    `json:"reason"`
 	CutOff   []string  `json:"cut_off,omitempty"`
 	Observed bool      `json:"observed,omitempty"` // Ebb only watched: it is what would have happened
+
+	Word fleet.Word `json:"word,omitzero"` // what an operator asked for with ebb drain
 }
 
 // historyLine is one line of the journal; its JSON keys are stable.
@@ -209,7 +211,7 @@ func (q historyQuery) wants(l endedLine, from time.Time) bool {
 func endedOf(key string, d drain.Drain) endedLine {
 	l := endedLine{
 		Key: key, Group: d.Group, Instance: d.Target.ID, Cluster: d.Cluster, Outcome: string(d.Final.Outcome), Since: d.Heard, Ended: d.Ended,
-		Reason: d.Final.Reason, CutOff: d.Final.CutOff, Observed: d.Observed,
+		Reason: d.Final.Reason, CutOff: d.Final.CutOff, Observed: d.Observed, Word: d.Word,
 	}
 	if took := int64(d.Ended.Sub(d.Heard).Seconds()); !d.Heard.IsZero() && took >= 0 {
 		l.Seconds = &took
@@ -309,7 +311,10 @@ func writeEnded(w io.Writer, ls []endedLine) error {
 		if len(l.CutOff) > 0 {
 			reason += "; cut off: " + strings.Join(l.CutOff, ", ")
 		}
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\n", l.Ended.Local().Format(time.DateTime), l.Instance, l.Group, outcome, took, reason)
+		if l.Word != (fleet.Word{}) {
+			reason = "ebb drain: " + reason
+		}
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\n", l.Ended.Local().Format(time.DateTime), l.Instance, cmp.Or(l.Group, "-"), outcome, took, reason)
 	}
 	return tw.Flush()
 }

@@ -167,11 +167,11 @@ func (f *initFlags) answer(ctx context.Context, p Process, cfg config.Config, se
 			return err
 		}
 	}
-	return f.write(p, s)
+	return f.write(ctx, p, s)
 }
 
 // write brings the files up to date and then prints what comes next.
-func (f *initFlags) write(p Process, s setup) error {
+func (f *initFlags) write(ctx context.Context, p Process, s setup) error {
 	parameters, missing, err := s.parameters(filepath.Join(f.dir, parametersFile))
 	if err != nil {
 		return err
@@ -180,7 +180,7 @@ func (f *initFlags) write(p Process, s setup) error {
 	if text := deploy.Template(s.shape); text != "" {
 		files = append(files, file{s.templateFile(), text}, file{parametersFile, parameters})
 	}
-	if err := writeFiles(p, f.dir, files, f.yes); err != nil {
+	if err := writeFiles(ctx, p, f.dir, files, f.yes); err != nil {
 		return err
 	}
 	if len(missing) > 0 {

@@ -26,7 +26,7 @@ type file struct{ name, text string }
 
 // writeFiles writes new files. It shows how an existing file would change, and writes it only if the user agrees: nothing that somebody may
 // have edited is written over without a word.
-func writeFiles(p Process, dir string, files []file, yes bool) error {
+func writeFiles(ctx context.Context, p Process, dir string, files []file, yes bool) error {
 	var fresh, changed []file
 	for _, f := range files {
 		name := filepath.Join(dir, f.name)
@@ -43,7 +43,7 @@ func writeFiles(p Process, dir string, files []file, yes bool) error {
 			fmt.Fprint(p.Stderr, plain.Lines(string(diff.Diff(f.name, was, f.name+" (new)", []byte(f.text))), plain.Long))
 		}
 	}
-	if len(changed) > 0 && !yes && !agreed(p, "write these changes? [y/N] ") {
+	if len(changed) > 0 && !yes && !agreed(ctx, p, "write these changes? [y/N] ") {
 		return errors.New("nothing was written, because files would change as shown above; write them with --yes, or move them away")
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {

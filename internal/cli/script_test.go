@@ -55,10 +55,14 @@ func TestMain(m *testing.M) {
 //
 //	exits CODE PROGRAM ARGUMENTS...     it must end with this exit code
 //	until PATTERN PROGRAM ARGUMENTS...  it must print a match and run on, and then end with 0 on SIGTERM
-//	sim [-policy KEY=FILE] [WORLD]      a simulated cloud that stands still; $ENDPOINT is its URL
+//	sim [-policy KEY=FILE]... [-speed N] [WORLD]  a simulated cloud, which stands still without -speed; $ENDPOINT is its URL
+//	[!] is INSTANCE STATUS              its container instance gets the status within half a minute; with !, not within four seconds
+//	[!] word INSTANCE PATTERN           what stands there as the attribute of ebb drain
+//	await PATTERN PROGRAM ARGUMENTS...  it is run again and again until it prints a match
+//	printed CODE BEGINNING              the command printed on standard error is run by a shell, and ends with this exit code
 //	busy                                $BUSY is an address where somebody listens already
 //	journal FILE VERSION                an empty journal of a version
-//	terminates GROUP                    the first instance of a group in the simulated cloud is terminated, and waits in its hook
+//	terminates GROUP                    the first instance of a group in the simulated cloud is terminated, and waits in its hook: $TERMINATED
 //	task FILE                           $TASK is the id of the first task in a plan
 //	drains FILE [INSTANCE]              a journal with an open drain
 //	ended FILE                          a journal with drains that ended, and one that is open, of Ebbs new and old
@@ -72,7 +76,8 @@ func TestScripts(t *testing.T) { scripts(t, "testdata/script", nil) }
 func scripts(t *testing.T, dir string, more map[string]func(*testscript.TestScript, bool, []string)) {
 	cmds := map[string]func(*testscript.TestScript, bool, []string){
 		"exits": exits, "until": until, "sim": simulated, "busy": busy, "journal": emptyJournal, "drains": drains, "newer": newer, "aside": aside,
-		"secret": putSecret, "receiver": receiver, "received": received, "task": firstTask, "terminates": terminates, "observing": observing, "ended": endedDrains,
+		"secret": putSecret, "receiver": receiver, "received": received, "task": firstTask, "terminates": terminates, "observing": observing,
+		"ended": endedDrains, "is": is, "word": word, "await": await, "printed": printed,
 	}
 	maps.Copy(cmds, more)
 	testscript.Run(t, testscript.Params{
@@ -179,9 +184,16 @@ func until(ts *testscript.TestScript, _ bool, args []string) {
 func simulated(ts *testscript.TestScript, _ bool, args []string) {
 	file := ""
 	var policies []string
-	if len(args) > 1 && args[0] == "-policy" {
+	for len(args) > 1 && args[0] == "-policy" {
 		key, file, _ := strings.Cut(args[1], "=")
-		policies, args = []string{key + "=" + ts.MkAbs(file)}, args[2:]
+		policies, args = append(policies, key+"="+ts.MkAbs(file)), args[2:]
+	}
+	speed := 0.0
+	if len(args) > 1 && args[0] == "-speed" {
+		var err error
+		speed, err = strconv.ParseFloat(args[1], 64)
+		ts.Check(err)
+		args = args[2:]
 	}
 	if len(args) > 0 {
 		file = ts.MkAbs(args[0])
@@ -190,7 +202,7 @@ func simulated(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	spec, err := worldSpec(file)
 	ts.Check(err)
-	s, err := startSim(spec, "127.0.0.1:0", 0)
+	s, err := startSim(spec, "127.0.0.1:0", speed)
 	ts.Check(err)
 	ts.Defer(s.Close)
 	for _, a := range attached {
@@ -210,6 +222,7 @@ func terminates(ts *testscript.TestScript, _ bool, args []string) {
 			_, err := w.TerminateInstanceInAutoScalingGroup(g.Instances[0].ID, true)
 			ts.Check(err)
 			w.Advance(w.Now().Add(5 * time.Second))
+			ts.Setenv("TERMINATED", string(g.Instances[0].ID))
 		}
 	})
 }

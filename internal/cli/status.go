@@ -36,6 +36,8 @@ type statusLine struct {
 	Observed bool      `json:"observed,omitempty"` // Ebb only watches: state and text are what it would have done
 	Would    []string  `json:"would,omitempty"`    // on the way to that
 	Answer   time.Time `json:"would_answer,omitzero"`
+
+	Word fleet.Word `json:"word,omitzero"` // what an operator asked for with ebb drain
 }
 
 // holderLine is who works for a scope; its JSON keys are stable.
@@ -214,13 +216,15 @@ func (r *report) countAside(ctx context.Context, store journal.Store) error {
 func lineOf(d drain.Drain, waiting string, cfg config.Config) statusLine {
 	l := statusLine{
 		Key: d.Key, Group: d.Group, Instance: d.Target.ID, Cluster: d.Cluster,
-		State: "open", Since: d.Heard, Text: "waits " + waiting, Left: d.Left, Observed: d.Observed, Would: d.Would,
+		State: "open", Since: d.Heard, Text: "waits " + waiting, Left: d.Left, Observed: d.Observed, Would: d.Would, Word: d.Word,
 	}
 	if d.Observed && d.Intent != nil {
 		l.Answer = d.Intent.At
 	}
 	waits := !d.Queued.IsZero() && d.Slot.IsZero() // until it may leave: the deadline counts from then
-	if g, ok := cfg.Group(d.Group); ok && d.Open() && !waits {
+	if l.Word != (fleet.Word{}) && d.Hook == "" && d.Open() {
+		l.Deadline = l.Word.Deadline // whatever the configuration says
+	} else if g, ok := cfg.Group(d.Group); ok && d.Open() && !waits {
 		l.Deadline = drain.Deadline(d, fleet.Fact[fleet.Hook]{}, drain.Policy{Deadline: g.Deadline})
 	}
 	if !d.Open() {
@@ -299,6 +303,9 @@ func writeStatus(w io.Writer, ls []statusLine, at func(time.Time) string) {
 		if len(l.CutOff) > 0 {
 			text += "; cut off: " + strings.Join(l.CutOff, ", ")
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", l.Instance, l.Group, state, at(l.Since), deadline, text)
+		if l.Word != (fleet.Word{}) {
+			text = "ebb drain: " + text
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", l.Instance, cmp.Or(l.Group, "-"), state, at(l.Since), deadline, text)
 	}
 }

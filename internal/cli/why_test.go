@@ -42,7 +42,7 @@ func TestWhyWithConfigurationKnowsWhatStatusKnows(t *testing.T) {
 			e.Limit, e.Queued, e.Deadline = "1", true, time.Time{}
 		})},
 		{"its turn came", "max_unavailable: 1", fmt.Sprintf(`"queued":%q,"turn":%q`, at(-9), at(-4)), 10 * time.Second, working(func(e *diagnose.Ebb) {
-			e.Limit, e.Deadline = "1", now.Add(26*time.Minute) // the deadline counts from it
+			e.Limit, e.Begun, e.Deadline = "1", now.Add(-4*time.Minute), now.Add(26*time.Minute) // the deadline counts from it
 		})},
 		{"no Ebb was seen for long", "", `"admitted":true`, time.Hour, working(func(e *diagnose.Ebb) { e.Works, e.Seen = false, now.Add(-time.Hour) })},
 		{"a function was seen a minute ago", "", `"admitted":true`, time.Minute, working(func(e *diagnose.Ebb) { e.Seen = now.Add(-time.Minute) })},

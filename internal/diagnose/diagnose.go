@@ -138,6 +138,7 @@ func Why(s *inventory.Inventory, q Question) Report {
 	}
 	w.look()
 	w.limits()
+	w.word()
 	w.journal()
 	slices.SortStableFunc(w.report.Blockers, func(a, b Blocker) int { return rank(a) - rank(b) })
 	w.report.Headline = w.headline()
@@ -235,6 +236,25 @@ func (w *why) registrations() {
 	}
 	w.report.Notes = append(w.report.Notes, fmt.Sprintf("%s is registered %d times: %s. The tasks of all of them count", w.instance, len(w.all),
 		strings.Join(parts, ", ")))
+}
+
+// word notes what an operator has asked for with ebb drain. Where a hook holds the instance, Auto Scaling has decided, and it changes nothing.
+func (w *why) word() {
+	if w.host == nil || w.member != nil && w.member.State != fleet.InService {
+		return
+	}
+	switch is := w.host.Word; {
+	case w.host.BadWord != "":
+		w.report.Notes = append(w.report.Notes, fmt.Sprintf("the attribute %s of its container instance cannot be read, so Ebb does not drain it: %s",
+			fleet.WordAttribute, w.host.BadWord))
+	case is != fleet.Word{}:
+		late := "it then stays as it is"
+		if is.Late == fleet.LateTerminate {
+			late = "it is then terminated with what is on it"
+		}
+		w.report.Notes = append(w.report.Notes, fmt.Sprintf("ebb drain has asked that it leaves by %s (%s); to take that back: %s",
+			is.Deadline.UTC().Format("2006-01-02 15:04:05 UTC"), late, w.q.At.Ebb("cancel", string(w.instance)).Line()))
+	}
 }
 
 // journal adds the last of what Ebb itself has written, or that it has written nothing.

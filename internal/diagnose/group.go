@@ -241,8 +241,12 @@ func (w *why) empty() {
 	if len(w.q.Only) == 0 { // else another cluster may have tasks of it
 		end = end.Known("it is to go; no task is left on it")
 	}
+	back := w.setState(fleet.Active)
+	if w.host.Word != (fleet.Word{}) {
+		back = w.q.At.Ebb("cancel", string(w.instance))
+	}
 	w.add(Blocker{Code: NotLeaving, Exact: true, Advice: advice.Of(
-		end.For(""), w.setState(fleet.Active).For("if it should stay"),
+		end.For(""), back.For("if it should stay"),
 	), Message: fmt.Sprintf("no task is left on %s and it is DRAINING in cluster %s, but nothing terminates it: it is InService in group %s", w.instance,
 		w.cluster.Name, w.group.Name)})
 }

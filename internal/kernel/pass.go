@@ -49,7 +49,7 @@ func (k *Kernel) decide(e *entry, now time.Time, out *Output) []batch {
 		k.Counts["counts that disagree"]++
 	}
 	changed := e.fresh || !e.d.Same(&dec.Drain)
-	k.counted(e, &dec.Drain)
+	countSlot(k, e, &dec.Drain)
 	if arn := dec.Drain.ContainerInstance; arn != e.d.ContainerInstance {
 		k.ownerOf[arn] = e.d.Target
 		e.running, e.stopped = drain.Lists{}, drain.Lists{} // they were of another registration

@@ -76,8 +76,8 @@ func (k *Kernel) countLeaving(now time.Time) {
 	}
 }
 
-// counted keeps the count right while drains decide one after another.
-func (k *Kernel) counted(e *entry, now *drain.Drain) {
+// countSlot keeps the count right while drains decide one after another.
+func countSlot(k *Kernel, e *entry, now *drain.Drain) {
 	if e.few && e.d.Slot.IsZero() && !now.Slot.IsZero() {
 		k.leave[e.pool()]++
 	}

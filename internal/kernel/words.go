@@ -78,6 +78,10 @@ func (k *Kernel) HearWord(f journal.Forwarded) {
 		k.said.remarks[r.Instance] = r
 	}
 	if e := k.open[fleet.HostTarget(r.Instance)]; e != nil {
+		if r.Message != "" { // a look has found the word before
+			k.line(f.Sent, e.d.Key, "word", "an operator, "+r.By+", says: "+r.Message)
+		}
+		delete(k.said.remarks, r.Instance)
 		unknown[fleet.ContainerInstance](k.facts, containerOf(e.d.Target)) // it is looked at again
 		e.dirty = true
 	}

@@ -217,3 +217,23 @@ func TestTheRecordOfAWordIsTakenUpByAnEbbWithoutGroups(t *testing.T) {
 		}
 	}
 }
+
+// A message for people comes through the journal, and a look may find the word before it.
+func TestAMessageThatComesAfterItsWordIsKeptToo(t *testing.T) {
+	k := hearing(t, Config{})
+	lookedForWords(k, t0, saidOf("i-0001"))
+	k.Next(t0)
+	for _, message := range []string{"disk errors", ""} { // cancel says nothing
+		r := Remark{Instance: "i-0001", Cluster: "prod", By: "ann@desk", Message: message}
+		k.HearWord(r.Say("cluster/prod", t0.Add(time.Second)))
+	}
+	var said []string
+	for _, l := range k.Next(t0.Add(2 * time.Second)).Batch.Lines {
+		if l.Kind == "word" && l.Key == "prod/i-0001/w20261121T090000" {
+			said = append(said, l.Text)
+		}
+	}
+	if strings.Join(said, "; ") != "an operator, ann@desk, says: disk errors" || len(k.said.remarks) != 0 {
+		t.Errorf("%q, and %d remarks are kept for another drain", said, len(k.said.remarks))
+	}
+}

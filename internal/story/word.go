@@ -153,6 +153,9 @@ func (g *maker) words() {
 	if !g.percent(12) {
 		return
 	}
+	if g.percent(50) {
+		g.fault(Fault{Op: "ecs.DescribeContainerInstances", How: "stale", Percent: 40, Lag: g.between(4*time.Second, 8*time.Second), Until: 15 * time.Minute})
+	}
 	for range 1 + g.n(2) {
 		host, ok := g.anyHost()
 		if !ok {

@@ -71,6 +71,9 @@ func (w *ECS) eachAttribute(cluster string, attributes []Attribute, change func(
 	}
 	for _, a := range attributes {
 		ci := w.findInstance(c, a.Target)
+		if !ci.attributesAt.Equal(w.Now()) {
+			ci.attributesWas, ci.attributesAt = maps.Clone(ci.Attributes), w.Now()
+		}
 		change(ci, a)
 		w.instanceChanged(ci)
 	}

@@ -21,6 +21,9 @@ type containerInstance struct {
 	port  int  // the last dynamic host port
 	trail core.Trail
 
+	attributesAt  time.Time         // when its attributes last changed
+	attributesWas map[string]string // before that, for reads that lag
+
 	number int // of its registration in the cluster
 	idle   int // rises with every task that comes or goes
 }
@@ -78,6 +81,9 @@ func (w *ECS) seeInstance(ci *containerInstance) (ContainerInstance, bool) {
 	seen.Ports, seen.UDP = slices.Clone(ci.Ports), slices.Clone(ci.UDP)
 	seen.GPUs, seen.FreeGPUs = slices.Clone(ci.GPUs), slices.Clone(ci.FreeGPUs)
 	seen.Attributes = maps.Clone(ci.Attributes)
+	if w.Then().Before(ci.attributesAt) {
+		seen.Attributes = maps.Clone(ci.attributesWas)
+	}
 	for _, t := range ci.tasks {
 		if now := t.trail.At(w.Then()); now.Second == "RUNNING" {
 			if now.State == "RUNNING" {
