@@ -173,3 +173,27 @@ func TestWhatAHookBringsToAnOperatorsDrain(t *testing.T) {
 		}
 	}
 }
+
+// A message about an instance that an operator lets leave is taken in: its hook takes over, or the next sweep says whether it may.
+func TestAMessageAboutAnOperatorsDrain(t *testing.T) {
+	for name, x := range map[string]struct {
+		set  func(*Kernel)
+		hook string
+		why  string
+	}{
+		"after a sweep": {func(k *Kernel) { k.swept = minute(1) }, "ebb-drain", "an operator's drain, which Auto Scaling's hook holds from now on"},
+		"before one":    {func(*Kernel) {}, "", "an operator's drain goes on; whether its hook is Ebb's to answer the next sweep says"},
+		"of what is spared": {func(k *Kernel) { k.swept, k.excluded["web"] = minute(1), true }, "",
+			"an operator's drain goes on; whether its hook is Ebb's to answer the next sweep says"},
+	} {
+		k := hearing(t, Config{})
+		lookedForWords(k, t0, saidOf("i-0001"))
+		k.Next(t0)
+		x.set(k)
+		k.Hear(termination(1), minute(1))
+		settled := k.Next(minute(1)).Settle
+		if got := k.open[fleet.HostTarget("i-0001")].d.Hook; got != x.hook || len(settled) != 1 || !settled[0].Delete || settled[0].Why != x.why {
+			t.Errorf("%s: hook %q, verdicts %+v", name, got, settled)
+		}
+	}
+}
