@@ -172,15 +172,19 @@ func (g *maker) words() {
 		if g.percent(50) {
 			s.Scope = "cluster/prod"
 		}
-		g.step(s)
 		g.rounds++
-		switch n := g.n(100); {
+		n := g.n(100)
+		if last := n >= 60 && n < 80 && s.End != "keep"; last { // the deadline is put off in its last moment
+			s.For, s.Result = 2*time.Minute, "terminate"
+		}
+		g.step(s)
+		switch {
 		case n < 35:
 			g.step(Step{At: at + g.between(0, 5*time.Minute), Do: "unsay", Host: host})
 		case n < 60:
 			g.leave(host, at+g.between(0, 3*time.Minute))
-		case n < 70:
-			s.At, s.For = at+g.between(0, 3*time.Minute), 10*time.Minute
+		case n < 80:
+			s.At, s.For, s.Scope = at+s.For-g.between(time.Second, 50*time.Second), 10*time.Minute, ""
 			g.step(s)
 		}
 	}
