@@ -253,6 +253,41 @@ func TestBeats(t *testing.T) {
 	}
 }
 
+// While the journal is away, looks at the groups show hooks of which no message tells. They say nothing new of one that is known.
+func TestWhatALookShowsIsKeptAlive(t *testing.T) {
+	b := newBeats(0)
+	at := time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
+	b.swept, b.sweeping = at, true
+	if !b.next(true).IsZero() {
+		t.Error("a look is under way")
+	}
+	hook := func(id fleet.InstanceID, timeout time.Duration) kernel.Hook {
+		return kernel.Hook{Target: fleet.HostTarget(id), Timeout: timeout, Until: at.Add(time.Hour)}
+	}
+	known := hook("i-1", 3*time.Minute)
+	known.Drain, known.Last, known.Beaten = "web/i-1/1", at, true
+	b.keep(known)
+	b.saw([]kernel.Hook{hook("i-1", 30*time.Second), hook("i-2", 30*time.Second)})
+	due := b.due(at)
+	if len(due) != 1 || due[0].Action.Target.ID != "i-2" {
+		t.Fatalf("due at once: %+v", due)
+	}
+	b.did(plan.Done{Request: due[0], Started: at}, at)
+	if got := b.sweepDue(); !got.Equal(at.Add(10 * time.Second)) {
+		t.Errorf("the next look is due at %s: a third of the shortest timeout", got)
+	}
+	if got := b.next(true); !got.Equal(at.Add(10 * time.Second)) {
+		t.Errorf("there is something to do at %s", got)
+	}
+	delete(b.hooks, fleet.HostTarget("i-2"))
+	if got := b.next(true); !got.Equal(at.Add(time.Minute)) {
+		t.Errorf("with longer timeouts there is something to do at %s", got)
+	}
+	if b.hooks[fleet.HostTarget("i-1")].Drain != "web/i-1/1" {
+		t.Error("what is known was forgotten")
+	}
+}
+
 // What the kernel says of a hook counts more than a message, and an accepted heartbeat more than either. The time in a message is nobody's word:
 // it moves no heartbeat back.
 func TestBeatsKeepTheLatest(t *testing.T) {
