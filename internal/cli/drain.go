@@ -142,7 +142,7 @@ func (f *drainFlags) run(cmd *cobra.Command, p Process, args []string) error {
 	}
 	defer func() { _ = o.close() }()
 	w := f.word(now())
-	f.tell(p, &seen, hosts, w, args)
+	f.tell(p, &seen, hosts, w, args, o.store == nil)
 	if !f.yes && !agreed(cmd.Context(), p, fmt.Sprintf("drain %s? [y/N] ", count(len(hosts), "container instance"))) {
 		why := "nobody has agreed"
 		if !terminal(p.Stdin) {
@@ -166,7 +166,7 @@ func (f *drainFlags) word(now time.Time) fleet.Word {
 }
 
 // tell says what is about to happen.
-func (f *drainFlags) tell(p Process, seen *inventory.Inventory, hosts []*inventory.Host, w fleet.Word, args []string) {
+func (f *drainFlags) tell(p Process, seen *inventory.Inventory, hosts []*inventory.Host, w fleet.Word, args []string, alone bool) {
 	for _, h := range hosts {
 		group := "in no Auto Scaling group that could be read"
 		if g, _ := seen.Member(h.Instance); g != nil {
@@ -174,10 +174,33 @@ func (f *drainFlags) tell(p Process, seen *inventory.Inventory, hosts []*invento
 		}
 		fmt.Fprintf(p.Stderr, "%s (cluster %s, %s, %s): %s\n", h.Instance, h.Cluster, group, count(h.Running, "running task"), drain.WordText(w))
 	}
+	if text := unanswered(seen, hosts, alone); f.terminate && text != "" {
+		fmt.Fprintln(p.Stderr, text)
+	}
 	forecast := diagnose.Plan(seen, args, seen.At, f.clusters...)
 	if v := string(forecast.Verdict); v == "stuck" || v == "uncertain" {
 		fmt.Fprintf(p.Stderr, "ebb plan says: %s: %s\n", v, forecast.Headline)
 	}
+}
+
+// unanswered says which hooks of the groups this command does not answer: with no ebb serve at work, perhaps nobody does.
+func unanswered(seen *inventory.Inventory, hosts []*inventory.Host, alone bool) string {
+	var names []string
+	for _, h := range hosts {
+		g, _ := seen.Member(h.Instance)
+		if g == nil || !alone {
+			continue
+		}
+		for _, hook := range g.Terminating() {
+			if name := hook.Name + " of group " + g.Name; !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return "this command answers no lifecycle hook: what it terminates then waits for whoever answers " + strings.Join(names, ", ") + ", or until the hook times out"
 }
 
 // hostsOf are the container instances that the targets name, each once.
