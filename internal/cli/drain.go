@@ -200,7 +200,8 @@ func unanswered(seen *inventory.Inventory, hosts []*inventory.Host, alone bool) 
 	if len(names) == 0 {
 		return ""
 	}
-	return "this command answers no lifecycle hook: what it terminates then waits for whoever answers " + strings.Join(names, ", ") + ", or until the hook times out"
+	return "this command answers no lifecycle hook: what it terminates then waits for whoever answers " + strings.Join(names, ", ") +
+		", or until the hook times out"
 }
 
 // hostsOf are the container instances that the targets name, each once.
