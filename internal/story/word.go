@@ -175,7 +175,7 @@ func (g *maker) words() {
 		g.rounds++
 		n := g.n(100)
 		if last := n >= 60 && n < 80 && s.End != "keep"; last { // the deadline is put off in its last moment
-			s.For, s.Result = 2*time.Minute, "terminate"
+			s.For, s.Result, s.Scope = 2*time.Minute, "terminate", "cluster/prod"
 		}
 		g.step(s)
 		switch {
