@@ -44,7 +44,8 @@ func TestWhatAnOperatorSaysToAWord(t *testing.T) {
 		"more than is read, from an operator": {
 			[]journal.Forwarded{Remark{Instance: "i-0001", Cluster: "prod", By: long, Message: long}.Say("cluster/prod", t0)},
 			does + "; by " + cutBy + ": " + cutMessage},
-		"what is hidden": {[]journal.Forwarded{Remark{Instance: "i-0001", Cluster: "prod", By: "o\n@h", Message: "a\x1bb"}.Say("cluster/prod", t0)},
+		"what is hidden": {
+			[]journal.Forwarded{Remark{Instance: "i-0001", Cluster: "prod", By: "o\n@h", Message: "a\x1bb"}.Say("cluster/prod", t0)},
 			does + `; by o\n@h: a\u001bb`},
 	} {
 		k := hearing(t, Config{})

@@ -118,9 +118,12 @@ func TestWhichMessagesAreLate(t *testing.T) {
 		"but of the newest":            {"b", 49*hour + 1, 49*hour + 1, "web/i-1/b"},
 		"two days after both":          {"b", 50*hour + 1, 50*hour + 1, ""},
 	} {
-		word := drain.Drain{Key: "web/i-1/w", Target: fleet.HostTarget("i-1"), Said: drain.Said{Word: saidOf("i-1").Word}, Ended: t0.Add(2 * hour)}
-		k, err := New(Config{Hook: "ebb-drain", Groups: []Managed{{Match: "web", Cluster: "prod", Policy: drain.Defaults()}}}, nil,
-			[]journal.Record{(&Kernel{}).record(&entry{d: word}), endedAt(t, "web/i-1/b", "b", t0.Add(2*hour)), endedAt(t, "web/i-1/a", "a", t0.Add(hour))})
+		word := drain.Drain{Key: "web/i-1/w", Target: fleet.HostTarget("i-1"), Ended: t0.Add(2 * hour)}
+		word.Word = saidOf("i-1").Word
+		ended := []journal.Record{
+			(&Kernel{}).record(&entry{d: word}), endedAt(t, "web/i-1/b", "b", t0.Add(2*hour)), endedAt(t, "web/i-1/a", "a", t0.Add(hour)),
+		}
+		k, err := New(Config{Hook: "ebb-drain", Groups: []Managed{{Match: "web", Cluster: "prod", Policy: drain.Defaults()}}}, nil, ended)
 		if err != nil {
 			t.Fatal(err)
 		}

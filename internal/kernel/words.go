@@ -27,8 +27,8 @@ type Remark struct {
 	Message  string           `json:"message,omitempty"`
 }
 
-// Say is the message that makes whoever works for a scope look at an operator's word. HearWord shortens what it says: cut twice, a text would
-// say wrongly how much is left out.
+// Say is the message that makes whoever works for a scope look at an operator's word. Who hears it cleans and shortens its texts: one that
+// is cut twice says wrongly how much is left out.
 func (r Remark) Say(scope string, now time.Time) journal.Forwarded {
 	body, err := json.Marshal(r)
 	if err != nil {

@@ -85,8 +85,8 @@ func TestWordsThatAreNotObeyed(t *testing.T) {
 	for _, id := range []string{"i-0003", "i-0005", "i-0007"} {
 		k.newer["prod/"+id], k.aside["web/"+strings.Replace(id, "i-000", "i-001", 1)] = &UnknownRecord{}, true
 	}
-	lookedForWords(k, t0, late, bad, saidOf("i-0003"), saidOf("i-0005"), saidOf("i-0007"), saidOf("i-0013"), saidOf("i-0015"), saidOf("i-0017"),
-		saidOf("i-0009"))
+	lookedForWords(k, t0, late, bad, saidOf("i-0003"), saidOf("i-0005"), saidOf("i-0007"), saidOf("i-0013"), saidOf("i-0015"),
+		saidOf("i-0017"), saidOf("i-0009"))
 	out := k.Next(t0)
 	if k.Open() != 1 || k.open[fleet.HostTarget("i-0009")] == nil ||
 		countLines(out.Batch.Lines, "failed") != 1 || !strings.Contains(out.Batch.Lines[0].Text, "it has 1 words") {
@@ -397,8 +397,9 @@ func TestAnOperatorsDrainWithoutAGroupSeesItsInstance(t *testing.T) {
 	k.Next(t0)
 	target := fleet.HostTarget("i-0001")
 	in := groupWith("theirs", fleet.InService, "i-0001").Instances
+	found := plan.LookResult{View: plan.View{GroupInstances: in}}
 	sawGroupInstances(k.observer, answer{
-		Look: plan.LookAt(groupInstance(target)), Done: plan.Done{Started: minute(1), Result: plan.LookResult{View: plan.View{GroupInstances: in}}}, now: minute(1),
+		Look: plan.LookAt(groupInstance(target)), Done: plan.Done{Started: minute(1), Result: found}, now: minute(1),
 	})
 	if got := known[fleet.GroupInstance](k.facts, groupInstance(target)); got.Is != fleet.Seen || got.Value.Group != "theirs" {
 		t.Errorf("%+v", got)
