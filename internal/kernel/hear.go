@@ -96,7 +96,8 @@ func (k *Kernel) hearTermination(h Heard, now time.Time) (ack bool, why string) 
 	t := fleet.HostTarget(e.Instance)
 	if o, ok := k.open[t]; ok {
 		if o.d.Hook == "" && spared == "" && k.Swept() {
-			takeOver(k, o, drain.Hold{Group: e.Group, Hook: e.Hook, Token: e.Token, WarmPool: e.ToWarmPool()}, cmp.Or(e.Time, h.Sent), now)
+			hold := drain.Hold{Group: e.Group, Hook: e.Hook, Token: e.Token, WarmPool: e.ToWarmPool()}
+			takeOver(k, o, man, hold, cmp.Or(e.Time, h.Sent), now)
 			return true, "an operator's drain, which Auto Scaling's hook holds from now on"
 		}
 		if o.d.Hook == "" {

@@ -41,6 +41,12 @@ func TestWhatAnOperatorSaysToAWord(t *testing.T) {
 			does},
 		"more than is read": {[]journal.Forwarded{raw(Remark{Instance: "i-0001", Cluster: "prod", By: long, Message: long})},
 			does + "; by " + cutBy + ": " + cutMessage},
+		"more than is read, from an operator": {
+			[]journal.Forwarded{Remark{Instance: "i-0001", Cluster: "prod", By: long, Message: long}.Say("cluster/prod", t0)},
+			does + "; by " + cutBy + ": " + cutMessage},
+		"what is hidden": {
+			[]journal.Forwarded{Remark{Instance: "i-0001", Cluster: "prod", By: "o\n@h", Message: "a\x1bb"}.Say("cluster/prod", t0)},
+			does + `; by o\n@h: a\u001bb`},
 	} {
 		k := hearing(t, Config{})
 		for _, f := range x.heard {
@@ -56,11 +62,7 @@ func TestWhatAnOperatorSaysToAWord(t *testing.T) {
 			t.Errorf("%s: it is kept for the next word", name)
 		}
 	}
-	said := Remark{Instance: "i-0001", Cluster: "prod", By: long, Message: long}.Say("cluster/prod", t0)
-	var r Remark
-	if err := json.Unmarshal([]byte(said.Body), &r); err != nil || r.By != cutBy || r.Message != cutMessage {
-		t.Errorf("says %+v, %v", r, err)
-	}
+	said := Remark{Instance: "i-0001", Cluster: "prod"}.Say("cluster/prod", t0)
 	if !IsWord(said) || IsWord(journal.Forwarded{ID: "m-1"}) {
 		t.Errorf("%q is not told from a message", said.ID)
 	}
@@ -144,10 +146,11 @@ func TestWhatAHookBringsToAnOperatorsDrain(t *testing.T) {
 		zero  time.Time
 		doubt bool
 	}{
-		"now":           {minute(1), minute(1), minute(1), false},
-		"a moment ago":  {minute(1).Add(-doubtful), minute(1), minute(1).Add(-doubtful), false},
-		"long ago":      {minute(1).Add(-doubtful - 1), minute(1), minute(1).Add(-doubtful - 1), true},
-		"in the future": {minute(2), minute(1), minute(1), false},
+		"now":            {minute(1), minute(1), minute(1), false},
+		"a moment ago":   {minute(1).Add(-doubtful), minute(1), minute(1).Add(-doubtful), false},
+		"long ago":       {minute(1).Add(-doubtful - 1), minute(1), minute(1).Add(-doubtful - 1), true},
+		"in the future":  {minute(2), minute(1), minute(1), false},
+		"without a time": {time.Time{}, minute(1), minute(1), false},
 	} {
 		for _, onePass := range []bool{false, true} {
 			cfg := budgeted(MaxUnavailable{Count: 1})
@@ -160,7 +163,7 @@ func TestWhatAHookBringsToAnOperatorsDrain(t *testing.T) {
 			k.Next(t0)
 			k.swept = x.now
 			h := termination(1)
-			h.Event.Time = x.said
+			h.Event.Time, h.Sent = x.said, x.said
 			k.Hear(h, x.now)
 			e := k.open[fleet.HostTarget("i-0001")]
 			if !e.d.Zero.Equal(x.zero) || e.d.Doubt != x.doubt || !e.few || e.man.Policy.DaemonGrace != time.Hour || e.man.Policy.Skew != 7*time.Second ||

@@ -165,13 +165,13 @@ func (k *Kernel) adopt(now time.Time) {
 		if held || done || !ok || !k.cfg.mine(man.Scope()) || h.Is != fleet.Seen {
 			continue
 		}
-		k.Counts["adopted"]++
-		hold := drain.Hold{Group: group, Hook: k.cfg.Hook, Adopted: true, NotBefore: k.leaving[t]}
 		if open && k.spared(group, man) != "" {
 			continue
 		}
+		k.Counts["adopted"]++
+		hold := drain.Hold{Group: group, Hook: k.cfg.Hook, Adopted: true, NotBefore: k.leaving[t]}
 		if open {
-			takeOver(k, e, hold, now, now)
+			takeOver(k, e, man, hold, now, now)
 			continue
 		}
 		k.begin(drain.Drain{Target: t, Zero: now, Hold: hold}, man, now)

@@ -69,6 +69,8 @@ func TestWhoIsAdoptedAfterADrain(t *testing.T) {
 		"it left its group":   {func(d *drain.Drain) { d.MissingSince = t0 }, 1},
 		"ended by the other":  {final(drain.Elsewhere), 0},
 		"cut off, by its end": {final(drain.Forced), 0},
+		"an operator's":       {func(d *drain.Drain) { d.Word = saidOf("i-0001").Word }, 1},
+		"one that a hook took over from an operator": {func(d *drain.Drain) { d.Word, d.Hook = saidOf("i-0001").Word, "ebb-drain" }, 0},
 	} {
 		d := drain.Drain{Key: "web/i-0001/a", Target: fleet.HostTarget("i-0001"), Hold: drain.Hold{Group: "web"}, Ended: t0}
 		x.change(&d)
@@ -95,7 +97,7 @@ func waiting(o plan.Request, _ time.Time) plan.Done {
 	return done
 }
 
-// A message is late if it may be about any drain of its instance that has ended in the last two days.
+// A message is late if it may be about any drain of its instance that has ended in the last two days, except those of operators' words.
 func TestWhichMessagesAreLate(t *testing.T) {
 	const hour = time.Hour
 	for name, x := range map[string]struct {
@@ -116,8 +118,12 @@ func TestWhichMessagesAreLate(t *testing.T) {
 		"but of the newest":            {"b", 49*hour + 1, 49*hour + 1, "web/i-1/b"},
 		"two days after both":          {"b", 50*hour + 1, 50*hour + 1, ""},
 	} {
-		k, err := New(Config{Hook: "ebb-drain", Groups: []Managed{{Match: "web", Cluster: "prod", Policy: drain.Defaults()}}}, nil,
-			[]journal.Record{endedAt(t, "web/i-1/b", "b", t0.Add(2*hour)), endedAt(t, "web/i-1/a", "a", t0.Add(hour))})
+		word := drain.Drain{Key: "web/i-1/w", Target: fleet.HostTarget("i-1"), Ended: t0.Add(2 * hour)}
+		word.Word = saidOf("i-1").Word
+		ended := []journal.Record{
+			(&Kernel{}).record(&entry{d: word}), endedAt(t, "web/i-1/b", "b", t0.Add(2*hour)), endedAt(t, "web/i-1/a", "a", t0.Add(hour)),
+		}
+		k, err := New(Config{Hook: "ebb-drain", Groups: []Managed{{Match: "web", Cluster: "prod", Policy: drain.Defaults()}}}, nil, ended)
 		if err != nil {
 			t.Fatal(err)
 		}

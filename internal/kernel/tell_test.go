@@ -185,3 +185,24 @@ func TestWhatKeepsADrainIsToldOnce(t *testing.T) {
 		t.Errorf("counted %v (-want +got)\n%s", k.Counts, d)
 	}
 }
+
+// That a drain is let go is told of that drain alone, on the routes of its scope, and not of one that is only observed.
+func TestWhoseLettingGoIsTold(t *testing.T) {
+	k := newKernel(t, Config{Routes: []notice.Route{{Name: "all"}}})
+	for i := range 3 {
+		k.Hear(termination(i), t0)
+	}
+	k.Next(t0)
+	k.sorted[2].d.Observed = true
+	const of = "outbox/cluster/prod all|"
+	for key, want := range map[string][]string{
+		"web/i-0000/token-00": {of + "web/i-0000/token-00/let-go"},
+		"web/i-0001/token-00": {of + "web/i-0001/token-00/let-go"},
+		"web/i-0002/token-00": nil,
+		"web/i-0003/token-00": nil,
+	} {
+		if d := cmp.Diff(want, outbox(journal.Batch{Forwarded: Abandoned(k, key, "it is too large", t0)})); d != "" {
+			t.Errorf("%s (-want +got)\n%s", key, d)
+		}
+	}
+}

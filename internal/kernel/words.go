@@ -27,9 +27,9 @@ type Remark struct {
 	Message  string           `json:"message,omitempty"`
 }
 
-// Say is the message that makes whoever works for a scope look at an operator's word.
+// Say is the message that makes whoever works for a scope look at an operator's word. Who hears it cleans and shortens its texts: one that
+// is cut twice says wrongly how much is left out.
 func (r Remark) Say(scope string, now time.Time) journal.Forwarded {
-	r.By, r.Message = plain.Text(r.By, 100), plain.Text(r.Message, 200)
 	body, err := json.Marshal(r)
 	if err != nil {
 		panic(err) // a struct of strings always marshals
@@ -228,21 +228,19 @@ func unmanaged(group, cluster string) Managed {
 }
 
 // takeOver gives an operator's drain the hook that holds its instance from now on: Auto Scaling has decided, and the word changes nothing
-// more. It is for a group that no operator has excluded.
-func takeOver(k *Kernel, e *entry, hold drain.Hold, zero, now time.Time) {
+// more. It is for a managed group that no operator has excluded.
+func takeOver(k *Kernel, e *entry, man Managed, hold drain.Hold, zero, now time.Time) {
 	if zero.IsZero() || zero.After(now) {
 		zero = now
 	}
 	e.d.Hold, e.d.Zero, e.d.Doubt, e.d.Cutting = hold, zero, now.Sub(zero) > doubtful, time.Time{}
 	e.dirty, e.fresh = true, true
-	if man, ok := k.cfg.managed(hold.Group); ok {
-		e.man = man
-		e.man.Policy.Skew = k.cfg.Skew
-		if k.cfg.OnePass {
-			e.man.Policy.Tick = Tick
-		}
-		e.few = e.man.MaxUnavailable != MaxUnavailable{}
+	e.man = man
+	e.man.Policy.Skew = k.cfg.Skew
+	if k.cfg.OnePass {
+		e.man.Policy.Tick = Tick
 	}
+	e.few = man.MaxUnavailable != MaxUnavailable{}
 	k.line(now, e.d.Key, "heard", "Auto Scaling terminates "+e.d.Target.ID+" of group "+hold.Group+" too: from here on its hook counts, and not "+
 		"the operator's deadline")
 }

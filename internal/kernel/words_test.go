@@ -47,8 +47,8 @@ func TestAWordMakesOneDrain(t *testing.T) {
 		t.Fatalf("%d looks", n)
 	}
 	out := k.Next(t0)
-	if k.Open() != 2 || len(out.Batch.Records) != 2 {
-		t.Fatalf("%d open, %d records", k.Open(), len(out.Batch.Records))
+	if k.Open() != 2 || len(out.Batch.Records) != 2 || k.Counts["words"] != 2 {
+		t.Fatalf("%d open, %d records, counted %v", k.Open(), len(out.Batch.Records), k.Counts)
 	}
 	e := k.open[fleet.HostTarget("i-0001")]
 	if e.scope != "cluster/prod" || e.d.Hook != "" || e.d.Cluster != "prod" || e.d.Key != "prod/i-0001/w20261121T090000" || e.d.Word != saidOf("i-0001").Word {
@@ -82,16 +82,24 @@ func TestWordsThatAreNotObeyed(t *testing.T) {
 	late.Word.Deadline = t0
 	bad.Word, bad.BadWord = fleet.Word{}, "it has 1 words and not four"
 	k := hearing(t, Config{})
-	k.newer["prod/i-0003"], k.aside["web/i-0004"] = &UnknownRecord{}, true
-	lookedForWords(k, t0, late, bad, saidOf("i-0003"), saidOf("i-0004"))
+	for _, id := range []string{"i-0003", "i-0005", "i-0007"} {
+		k.newer["prod/"+id], k.aside["web/"+strings.Replace(id, "i-000", "i-001", 1)] = &UnknownRecord{}, true
+	}
+	lookedForWords(k, t0, late, bad, saidOf("i-0003"), saidOf("i-0005"), saidOf("i-0007"), saidOf("i-0013"), saidOf("i-0015"),
+		saidOf("i-0017"), saidOf("i-0009"))
 	out := k.Next(t0)
-	if k.Open() != 0 || countLines(out.Batch.Lines, "failed") != 1 || !strings.Contains(out.Batch.Lines[0].Text, "it has 1 words") {
+	if k.Open() != 1 || k.open[fleet.HostTarget("i-0009")] == nil ||
+		countLines(out.Batch.Lines, "failed") != 1 || !strings.Contains(out.Batch.Lines[0].Text, "it has 1 words") {
 		t.Errorf("%d open, lines %+v", k.Open(), out.Batch.Lines)
 	}
-	k.said.now["prod"] = "cluster/prod"
-	lookedForWords(k, minute(1), bad)
-	if n := countLines(k.Next(minute(1)).Batch.Lines, "failed"); n != 0 {
-		t.Error("it is told again")
+	gone := bad
+	gone.BadWord = ""
+	for i, ci := range []fleet.ContainerInstance{bad, gone} {
+		k.said.now["prod"] = "cluster/prod"
+		lookedForWords(k, minute(1+i), ci)
+		if n := countLines(k.Next(minute(1+i)).Batch.Lines, "failed"); n != 0 {
+			t.Errorf("look %d: it is told again", 2+i)
+		}
 	}
 }
 
@@ -160,9 +168,11 @@ func TestWithoutAClusterWordsAreLookedForWhenAnOperatorSaysSo(t *testing.T) {
 	if e := k.open[fleet.HostTarget("i-0001")]; e == nil || e.scope != "group/web" {
 		t.Errorf("%+v", e)
 	}
-	k.HearWord(journal.Forwarded{Scope: "group/web", ID: WordID + "-x", Body: "{"})
-	if n := lookedForWords(k, minute(1)); n != 0 {
-		t.Error("what cannot be read is looked for")
+	for _, body := range []string{"{", `{"cluster":"prod"}`, `{"instance":"i-0001"}`} {
+		k.HearWord(journal.Forwarded{Scope: "group/web", ID: WordID + "-x", Body: body})
+		if n := lookedForWords(k, minute(1)); n != 0 {
+			t.Errorf("what cannot be read is looked for: %s", body)
+		}
 	}
 }
 
@@ -235,5 +245,163 @@ func TestAMessageThatComesAfterItsWordIsKeptToo(t *testing.T) {
 	}
 	if strings.Join(said, "; ") != "an operator, ann@desk, says: disk errors" || len(k.said.remarks) != 0 {
 		t.Errorf("%q, and %d remarks are kept for another drain", said, len(k.said.remarks))
+	}
+}
+
+// The kernel is called when words are due in any of its clusters, and a look that is under way is not made twice.
+func TestWhenTheNextLookForWordsIs(t *testing.T) {
+	p := drain.Defaults()
+	k := hearing(t, Config{Groups: []Managed{{Match: "web", Cluster: "prod", Policy: p}, {Match: "db", Cluster: "data", Policy: p}}})
+	lookedForWords(k, t0) // nobody answers the sweep
+	k.HearWord(Remark{Instance: "i-0001", Cluster: "prod"}.Say("cluster/prod", plus(30*time.Second)))
+	if n := lookedForWords(k, plus(30*time.Second)); n != 1 {
+		t.Errorf("%d looks for what an operator has changed", n)
+	}
+	if at := k.Next(plus(31 * time.Second)).Wake; !at.Equal(minute(1)) {
+		t.Errorf("the kernel is called at %s, and data is due at %s", at, minute(1))
+	}
+	if n := lookedForWords(k, minute(1).Add(-1)); n != 0 {
+		t.Errorf("%d looks before a minute is over", n)
+	}
+	if n := kinds(k.Next(minute(1)).Do)[plan.Words.String()]; n != 1 {
+		t.Errorf("%d looks after a minute", n)
+	}
+	out := k.Next(minute(1))
+	if n := kinds(out.Do)[plan.Words.String()]; n != 0 || !out.Wake.Equal(minute(1).Add(30*time.Second)) {
+		t.Errorf("%d looks beside the one that is under way, and the kernel is called at %s", n, out.Wake)
+	}
+}
+
+func TestWordsOfAnotherEbbsClusterAreNotLookedFor(t *testing.T) {
+	p := drain.Defaults()
+	k := hearing(t, Config{
+		Groups: []Managed{{Match: "db", Cluster: "data", Policy: p}, {Match: "web", Cluster: "prod", Policy: p}},
+		Held:   map[string]journal.Lease{"cluster/prod": {}},
+	})
+	for _, r := range k.Next(t0).Do {
+		if r.Look != nil && r.Look.Kind == plan.Words && r.Look.In != "prod" {
+			t.Errorf("it looks for words in %s", r.Look.In)
+		}
+	}
+}
+
+// A word that was seen while its host was leaving anyway may have been taken back since: only a new look counts after that.
+func TestAWordIsNotObeyedLaterThanItWasSeen(t *testing.T) {
+	k := hearing(t, Config{})
+	k.Hear(termination(1), t0)
+	k.said.now["prod"] = "cluster/prod"
+	lookedForWords(k, t0, saidOf("i-0001"))
+	k.Next(t0)
+	e := k.open[fleet.HostTarget("i-0001")]
+	e.d.Ended, e.d.Final = minute(1), &drain.Answer{At: minute(1), Outcome: drain.NotLeaving, Reason: "it is InService"}
+	k.forgetEnded()
+	k.Next(minute(1))
+	if k.Open() != 0 {
+		t.Error("the word of a minute ago is obeyed")
+	}
+}
+
+func TestTwoWordsOfOneSecondMakeTwoDrains(t *testing.T) {
+	k := hearing(t, Config{})
+	lookedForWords(k, t0, saidOf("i-0001"))
+	k.Next(t0)
+	e := k.open[fleet.HostTarget("i-0001")]
+	e.d.Ended, e.d.Final = t0, &drain.Answer{At: t0, Outcome: drain.Drained, Reason: "done"}
+	k.forgetEnded()
+	again := saidOf("i-0001")
+	again.Word.Deadline = minute(30)
+	k.said.now["prod"] = "cluster/prod"
+	lookedForWords(k, t0, again)
+	k.Next(t0)
+	if e := k.open[fleet.HostTarget("i-0001")]; e == nil || e.d.Key != "prod/i-0001/w20261121T090000-2" {
+		t.Errorf("%+v", e)
+	}
+}
+
+// sweeping lets the kernel take in a sweep that found some groups, each with the hook.
+func sweeping(k *Kernel, at time.Time, groups ...fleet.Group) {
+	for _, g := range groups {
+		put(k.facts, hooksOf(g.Name), fleet.Seen, at, fleet.Hook{Name: "ebb-drain", Group: g.Name, Heartbeat: time.Hour})
+	}
+	sawGroups(k.observer, answer{Done: plan.Done{Started: at, Result: plan.LookResult{View: plan.View{Groups: groups}}}, now: at})
+}
+
+// groupWith is a group of some instances in one state.
+func groupWith(name string, state fleet.LifecycleState, ids ...fleet.InstanceID) fleet.Group {
+	g := fleet.Group{Name: name}
+	for _, id := range ids {
+		g.Instances = append(g.Instances, fleet.GroupInstance{ID: id, Group: name, State: state})
+	}
+	return g
+}
+
+// Every operator's drain whose instance a sweep finds waiting is taken over by its group's hook, unless the group is spared.
+func TestWhichOperatorsDrainsASweepTakesOver(t *testing.T) {
+	for name, x := range map[string]struct {
+		state fleet.LifecycleState
+		at    time.Time // the start of the sweep
+		set   func(*Kernel)
+		want  string // the instances that are taken over
+	}{
+		"that wait":               {fleet.TerminatingWait, minute(2), func(*Kernel) {}, "i-0001 i-0002 i-0003"},
+		"in service":              {fleet.InService, minute(2), func(*Kernel) {}, ""},
+		"as of before their word": {fleet.TerminatingWait, minute(1).Add(-1), func(*Kernel) {}, ""},
+		"of a group that is observed": {fleet.TerminatingWait, minute(2), func(k *Kernel) {
+			k.cfg.Groups[0].Policy.Observe = true
+		}, "i-0002 i-0003"},
+	} {
+		p := drain.Defaults()
+		k := hearing(t, Config{Groups: []Managed{{Match: "api", Cluster: "prod", Policy: p}, {Match: "web", Cluster: "prod", Policy: p}}})
+		k.swept = t0
+		lookedForWords(k, minute(1), saidOf("i-0001"), saidOf("i-0002"), saidOf("i-0003"))
+		k.Next(minute(1))
+		x.set(k)
+		sweeping(k, x.at, groupWith("api", x.state, "i-0001"), groupWith("web", x.state, "i-0002", "i-0003"))
+		k.Next(minute(3))
+		var got []string
+		for _, e := range k.sorted {
+			if e.d.Hook != "" {
+				got = append(got, e.d.Target.ID)
+			}
+		}
+		if strings.Join(got, " ") != x.want || k.Counts["adopted"] != len(got) || k.Open() != 3 {
+			t.Errorf("%s: taken over %v, want %s; %d open, counted %v", name, got, x.want, k.Open(), k.Counts)
+		}
+	}
+}
+
+// An operator's drain belongs to the group in which the latest sweep saw the instance.
+func TestTheGroupOfAnOperatorsDrainIsAsTheLatestSweepSawIt(t *testing.T) {
+	for name, x := range map[string]struct {
+		latest fleet.Group
+		want   string
+	}{
+		"it is in it":      {groupWith("web", fleet.InService, "i-0001", "i-0002"), "web"},
+		"it is in no more": {groupWith("web", fleet.InService, "i-0002"), ""},
+	} {
+		k := hearing(t, Config{})
+		sweeping(k, t0, groupWith("web", fleet.InService, "i-0001"))
+		sweeping(k, minute(1), x.latest)
+		lookedForWords(k, minute(1), saidOf("i-0001"))
+		k.Next(minute(1))
+		if e := k.open[fleet.HostTarget("i-0001")]; e == nil || e.d.Group != x.want {
+			t.Errorf("%s: %+v", name, e)
+		}
+	}
+}
+
+// Of an instance whose group Ebb does not manage an operator's drain names no group: whatever group a look shows it in is its own.
+func TestAnOperatorsDrainWithoutAGroupSeesItsInstance(t *testing.T) {
+	k := hearing(t, Config{})
+	lookedForWords(k, t0, saidOf("i-0001"))
+	k.Next(t0)
+	target := fleet.HostTarget("i-0001")
+	in := groupWith("theirs", fleet.InService, "i-0001").Instances
+	found := plan.LookResult{View: plan.View{GroupInstances: in}}
+	sawGroupInstances(k.observer, answer{
+		Look: plan.LookAt(groupInstance(target)), Done: plan.Done{Started: minute(1), Result: found}, now: minute(1),
+	})
+	if got := known[fleet.GroupInstance](k.facts, groupInstance(target)); got.Is != fleet.Seen || got.Value.Group != "theirs" {
+		t.Errorf("%+v", got)
 	}
 }
