@@ -303,7 +303,7 @@ func (p *past) upAll(from, to time.Time) bool {
 	return slices.ContainsFunc(p.up, func(s span) bool { return !s.from.After(from) && (s.to.IsZero() || !s.to.Before(to)) })
 }
 
-// heardOf reports whether Ebb had the drain in its journal at a time.
+// heardOf reports whether Ebb had the drain in its journal at a time; one that an operator's word began says nothing of a hook.
 func (w *wait) heardOf(at time.Time) bool {
-	return slices.ContainsFunc(w.host.journal, func(e core.Entry) bool { return !e.At.After(at) && (e.Text == w.token || e.Text == "") })
+	return slices.ContainsFunc(w.host.journal, func(e core.Entry) bool { return !e.At.After(at) && e.Hook != "" && (e.Text == w.token || e.Text == "") })
 }
