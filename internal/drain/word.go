@@ -31,7 +31,7 @@ func heed(c *decider) {
 	w := c.container.Value.Word
 	d.WordGone = since(d.WordGone, w == fleet.Word{}, c.container.At)
 	if w != (fleet.Word{}) && w != d.Word {
-		d.Word, d.Cutting = w, time.Time{}
+		d.Word, d.Cutting, d.Intent = w, time.Time{}, nil // it is decided again
 		c.note("word", "an operator has changed what is to become of %s: %s", d.Target.ID, WordText(w))
 	}
 }

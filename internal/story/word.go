@@ -120,11 +120,17 @@ func obeyedOnce(p *past) {
 		if made[of]++; made[of] == 2 && !h.letGo {
 			p.blame(15, "an operator's word about %s made more than one drain", p.name(d.Target.ID))
 		}
+		if d.Final != nil && d.Final.Outcome == drain.Overdue && d.Word != h.said.word && d.Ended.Sub(h.said.at) > putOff+p.Ebb.Skew {
+			p.blame(15, "the drain of %s ended as overdue, although an operator had put its deadline off", p.name(d.Target.ID))
+		}
 		if d.Final != nil && d.Final.Outcome == drain.Cancelled && h.said.until.IsZero() {
 			p.blame(15, "the drain of %s ended as cancelled, and the operator's word stands", p.name(d.Target.ID))
 		}
 	}
 }
+
+// putOff is how long before it ends a drain must see that an operator has put off its deadline: reads lag behind.
+const putOff = 12 * time.Second
 
 // obeyed is the other half of invariant 15, at the end: a word that stands long after its deadline has its drain in the journal.
 func obeyed(p *past) {
@@ -175,7 +181,7 @@ func (g *maker) words() {
 		g.rounds++
 		n := g.n(100)
 		if last := n >= 60 && n < 80 && s.End != "keep"; last { // the deadline is put off in its last moment
-			s.For, s.Result, s.Scope = 2*time.Minute, "terminate", "cluster/prod"
+			s.For, s.Result, s.Scope = 2*time.Minute, pick(g, "leave", "leave", "terminate"), "cluster/prod"
 		}
 		g.step(s)
 		switch {
@@ -184,7 +190,7 @@ func (g *maker) words() {
 		case n < 60:
 			g.leave(host, at+g.between(0, 3*time.Minute))
 		case n < 80:
-			s.At, s.For, s.Scope = at+s.For-g.between(time.Second, 50*time.Second), 10*time.Minute, ""
+			s.At, s.For, s.Scope = at+s.For-g.between(16*time.Second, 55*time.Second), 10*time.Minute, ""
 			g.step(s)
 		}
 	}
