@@ -72,7 +72,7 @@ Exit codes: 0 it is done; 1 it could not do it; 64 wrong usage; 78 wrong configu
 func cancel(ctx context.Context, o *order, seen *inventory.Inventory, h *inventory.Host, scope string) error {
 	g, i := seen.Member(h.Instance)
 	switch {
-	case i != nil && leaves(i.State):
+	case i != nil && isLeaving(i.State):
 		return fmt.Errorf("%s cannot be kept: Auto Scaling terminates it, and group %s says %s", h.Instance, g.Name, i.State)
 	case h.Word == fleet.Word{} && h.BadWord == "" && h.Status == fleet.Draining:
 		return fmt.Errorf("%s is DRAINING, but ebb drain has not asked for it: the attribute %s is not on it; what is known of it says: %s",

@@ -218,7 +218,7 @@ func hostsOf(seen *inventory.Inventory, p Process, args []string) (hosts []*inve
 			continue
 		}
 		for _, i := range g.Instances {
-			if leaves(i.State) {
+			if isLeaving(i.State) {
 				fmt.Fprintf(p.Stderr, "%s is left out: it leaves already, and group %s says %s\n", i.ID, g.Name, i.State)
 				continue
 			}
@@ -266,7 +266,7 @@ func isHost(seen *inventory.Inventory, target string) bool {
 func (f *drainFlags) refuse(seen *inventory.Inventory, h *inventory.Host, line func([]string, ...string) string) error {
 	g, i := seen.Member(h.Instance)
 	switch {
-	case i != nil && leaves(i.State):
+	case i != nil && isLeaving(i.State):
 		return fmt.Errorf("%s leaves already: group %s says %s; what it waits for says: %s", h.Instance, g.Name, i.State,
 			line([]string{"why", string(h.Instance)}))
 	case h.Status != fleet.Active && h.Status != fleet.Draining:
@@ -281,7 +281,7 @@ func (f *drainFlags) refuse(seen *inventory.Inventory, h *inventory.Host, line f
 }
 
 // leaves reports whether Auto Scaling terminates an instance, or has let go of it.
-func leaves(s fleet.LifecycleState) bool { return s.Waiting() || s.Leaving() || s.Over() }
+func isLeaving(s fleet.LifecycleState) bool { return s.Waiting() || s.Leaving() || s.Over() }
 
 // agreed asks on a terminal. Without one the answer is no, and so it is after Ctrl-C.
 func agreed(ctx context.Context, p Process, question string) bool {

@@ -71,7 +71,7 @@ func (c *decider) fresh(since time.Time) bool {
 	return false
 }
 
-// unheard is for how long at most a look at the word is waited for once the operator's deadline is over.
+// unheard is for how long at most one run of Ebb waits for a look at the word once the operator's deadline is over.
 const unheard = 2 * time.Minute
 
 // heard waits at the operator's deadline until the word has been looked at once more. What cannot be read is not done.
@@ -80,7 +80,11 @@ func heard(c *decider) bool {
 	if !d.asked() || c.fresh(d.Word.Deadline) {
 		return false
 	}
-	if over := d.Word.Deadline.Add(unheard); c.now.Before(over) {
+	over := Later(d.Word.Deadline, c.seen.Since()).Add(unheard)
+	if last := d.Word.Deadline.Add(5 * unheard); c.p.Tick > 0 && last.Before(over) {
+		over = last // each pass is a run of its own
+	}
+	if c.now.Before(over) {
 		c.wake(over)
 		return true
 	}

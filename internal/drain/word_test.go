@@ -108,6 +108,11 @@ func TestAnOperatorsWord(t *testing.T) {
 			over(s, fleet.LateTerminate, fleet.EndTerminate)
 			s.o.Container.At = s.d.Word.Deadline
 		}, looks: "container-instances instances", waiting: "whether the operator's word still stands"},
+		{name: "is looked at by an Ebb that was away until long after it", set: func(s *scene) {
+			over(s, fleet.LateLeave, fleet.EndKeep)
+			s.at(time.Hour)
+			s.since, s.o.Container.At = s.now.Add(-time.Second), t0
+		}, looks: "container-instances instances", waiting: "whether the operator's word still stands"},
 		{name: "cuts nothing off if it cannot be seen", set: func(s *scene) {
 			over(s, fleet.LateTerminate, fleet.EndTerminate)
 			s.at(20*time.Minute + unheard)
