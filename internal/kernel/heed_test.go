@@ -185,7 +185,7 @@ func TestAMessageAboutAnOperatorsDrain(t *testing.T) {
 		why  string
 	}{
 		"after a sweep": {func(k *Kernel) { k.swept = minute(1) }, "ebb-drain", "an operator's drain, which Auto Scaling's hook holds from now on"},
-		"before one":    {func(*Kernel) {}, "", "an operator's drain goes on; whether its hook is Ebb's to answer the next sweep says"},
+		"before one":    {func(k *Kernel) { k.swept = time.Time{} }, "", "an operator's drain goes on; whether its hook is Ebb's to answer the next sweep says"},
 		"of what is spared": {func(k *Kernel) { k.swept, k.excluded["web"] = minute(1), true }, "",
 			"an operator's drain goes on; whether its hook is Ebb's to answer the next sweep says"},
 	} {

@@ -156,7 +156,11 @@ func sawWords(o *observer, a answer) {
 }
 
 // obey opens drains for the instances on which an operator's word stands. One whose deadline is over has been obeyed, or came too late.
+// Of which group an instance is, and so how it may leave, only a sweep tells: before one nothing begins.
 func obey(k *Kernel, now time.Time) {
+	if !k.Swept() && len(k.cfg.Groups) > 0 {
+		return
+	}
 	byID := func(a, b fleet.Target) int { return strings.Compare(a.ID, b.ID) }
 	for _, t := range slices.SortedFunc(maps.Keys(k.said.found), byID) {
 		ci := k.said.found[t]

@@ -36,6 +36,7 @@ func hearing(t *testing.T, cfg Config) *Kernel {
 	t.Helper()
 	k := newKernel(t, cfg)
 	clear(k.said.looked)
+	k.swept = t0
 	return k
 }
 
@@ -403,5 +404,20 @@ func TestAnOperatorsDrainWithoutAGroupSeesItsInstance(t *testing.T) {
 	})
 	if got := known[fleet.GroupInstance](k.facts, groupInstance(target)); got.Is != fleet.Seen || got.Value.Group != "theirs" {
 		t.Errorf("%+v", got)
+	}
+}
+
+// How many of its group may leave, only a sweep tells.
+func TestBeforeASweepNoWordIsObeyed(t *testing.T) {
+	k := hearing(t, Config{Groups: []Managed{{Match: "web", Cluster: "prod", Policy: drain.Defaults(), MaxUnavailable: MaxUnavailable{Count: 1}}}})
+	k.swept = time.Time{}
+	lookedForWords(k, t0, saidOf("i-0001"))
+	if k.Next(t0); k.Open() != 0 {
+		t.Fatal("it is drained as if it had no group")
+	}
+	k.swept, k.groupOf[fleet.HostTarget("i-0001")] = t0, "web"
+	k.Next(t0)
+	if e := k.open[fleet.HostTarget("i-0001")]; e == nil || e.d.Group != "web" || !e.few {
+		t.Errorf("after the sweep: %+v", e)
 	}
 }
