@@ -147,11 +147,11 @@ func (b *books) spoilFor(ctx context.Context, how string) (undo func() error, er
 			fmt.Fprintf(&drop, "DROP TRIGGER storm_%s_%s;", t, op)
 		}
 	}
-	if _, err := b.witness.ExecContext(ctx, "BEGIN;"+make.String()+"COMMIT"); err != nil {
+	if _, err := b.witness.ExecContext(ctx, "BEGIN IMMEDIATE;"+make.String()+"COMMIT"); err != nil {
 		return nil, fmt.Errorf("break the journal: %w", err)
 	}
 	return func() error {
-		_, err := b.witness.ExecContext(context.WithoutCancel(ctx), "BEGIN;"+drop.String()+"COMMIT")
+		_, err := b.witness.ExecContext(context.WithoutCancel(ctx), "BEGIN IMMEDIATE;"+drop.String()+"COMMIT")
 		return err
 	}, nil
 }
