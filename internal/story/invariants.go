@@ -182,7 +182,11 @@ func (p *past) tooEarly(w *wait) string {
 	if len(others) > 0 {
 		return fmt.Sprintf("%d tasks had not stopped, such as %s", len(others), others[0].id)
 	}
-	if grace := w.closed.Sub(latest(lastOther, w.opened)); grace < w.policy.DaemonGrace {
+	begun := w.opened
+	if !h.said.at.IsZero() { // an operator's drain began before the hook opened
+		begun = earliest(begun, h.changed)
+	}
+	if grace := w.closed.Sub(latest(lastOther, begun)); grace < w.policy.DaemonGrace {
 		return fmt.Sprintf("daemon task %s had only %s", daemons[0].id, grace)
 	}
 	if used != "" {
