@@ -120,7 +120,8 @@ func obeyedOnce(p *past) {
 		if made[of]++; made[of] == 2 && !h.letGo {
 			p.blame(15, "an operator's word about %s made more than one drain", p.name(d.Target.ID))
 		}
-		if d.Final != nil && d.Final.Outcome == drain.Overdue && d.Word != h.said.word && d.Ended.Sub(h.said.at) > putOff+p.Ebb.Skew {
+		if d.Final != nil && d.Final.Outcome == drain.Overdue && d.Word != h.said.word && d.Ended.Sub(h.said.at) > putOff+p.Ebb.Skew &&
+			!strings.Contains(d.Final.Reason, "could not be seen") {
 			p.blame(15, "the drain of %s ended as overdue, although an operator had put its deadline off", p.name(d.Target.ID))
 		}
 		if d.Final != nil && d.Final.Outcome == drain.Cancelled && h.said.until.IsZero() {
