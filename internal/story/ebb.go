@@ -360,6 +360,9 @@ func (r *run) carryOut(ctx context.Context, req plan.Request, started time.Time,
 		if !alive() && lost {
 			return
 		}
+		if !alive() && req.Action != nil && req.Action.Kind == plan.Answer {
+			r.posthumous[req.Action.Target.ID] = r.w.Now()
+		}
 		done := engine.CarryOut(ctx, r.cloud, req, started)
 		r.later(r.w.Now().Add(thence), func() { back(done) })
 	})

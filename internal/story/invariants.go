@@ -64,7 +64,7 @@ func (p *past) judge(w *wait) {
 		if target := p.reachable(w); target != "" {
 			p.blame(1, "%s was cut off while target %s was in use: it had not been taken out first", p.name(w.instance), target)
 		}
-		if !p.looked[w.by] && !sentBefore(p, w) {
+		if !p.looked[w.by] && !p.Posthumous[w.instance].Equal(w.closed) {
 			p.blame(7, "the hook of %s was answered by an Ebb that had not looked since it started", p.name(w.instance))
 		}
 		return
@@ -72,14 +72,6 @@ func (p *past) judge(w *wait) {
 	if w.ours && (w.end == "expired" || w.end == "global-timeout") {
 		p.lostHook(w)
 	}
-}
-
-// sentBefore reports whether an answer may be one that the process before has sent: where calls are slow it can arrive after the next began.
-func sentBefore(p *past, w *wait) bool {
-	const onItsWay = 6 * time.Second
-	return p.slow(w.closed.Add(-onItsWay), w.closed) && slices.ContainsFunc(p.up, func(s span) bool {
-		return s.by == w.by && s.from.After(w.closed.Add(-onItsWay))
-	})
 }
 
 // deadline is when what is left is cut off. In a group of which only so many may leave at once, it counts from when

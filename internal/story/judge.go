@@ -27,6 +27,9 @@ type Evidence struct {
 	Slow      []Fault                  // those that made calls of AWS slow, with From and Until
 	Names     map[string]string        // what people call an instance; where there is none it is its id
 
+	// Posthumous says, by instance, when an answer arrived that a process had sent before it died. It is none of the process after that.
+	Posthumous map[string]time.Time
+
 	Pauses []Pause // of Ebb by an operator
 
 	Start, End time.Time // of the run

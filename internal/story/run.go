@@ -83,20 +83,22 @@ type run struct {
 	queueURL string
 	agenda   []pending // in order of time
 
-	ids       map[string]string // group/index to instance, as the story began
-	names     map[string]string // and the reverse
-	bodies    map[string]string // instance to the body of the latest message about it
-	messages  map[string]event.Event
-	struck    map[int]int
-	lastFault time.Time
-	both      map[string]bool // scopes that two held at a time
-	refuses   map[string]bool // keys of records, and lines, that the journal never takes
-	bad       []Violation
-	pauses    []Pause
-	people    *people
-	steps     int // still to come
-	lines     []Line
-	cover     map[string]int
+	ids      map[string]string // group/index to instance, as the story began
+	names    map[string]string // and the reverse
+	bodies   map[string]string // instance to the body of the latest message about it
+	messages map[string]event.Event
+
+	posthumous map[string]time.Time // see Evidence
+	struck     map[int]int
+	lastFault  time.Time
+	both       map[string]bool // scopes that two held at a time
+	refuses    map[string]bool // keys of records, and lines, that the journal never takes
+	bad        []Violation
+	pauses     []Pause
+	people     *people
+	steps      int // still to come
+	lines      []Line
+	cover      map[string]int
 }
 
 // Run tells a story and checks it. Policies are what Ebb may do; without any it may do everything. The error is about the scenario itself;
@@ -127,7 +129,8 @@ func newRun(s Scenario) (*run, error) {
 	r := &run{
 		s: s, w: w, store: memory.New(), dice: newDice(s.Seed ^ 0xebb), start: w.Now(),
 		ids: map[string]string{}, names: map[string]string{}, bodies: map[string]string{},
-		messages: map[string]event.Event{}, struck: map[int]int{}, both: map[string]bool{}, refuses: map[string]bool{}, cover: map[string]int{}, steps: len(s.At),
+		messages: map[string]event.Event{}, posthumous: map[string]time.Time{}, struck: map[int]int{}, both: map[string]bool{},
+		refuses: map[string]bool{}, cover: map[string]int{}, steps: len(s.At),
 	}
 	r.people = r.newPeople()
 	r.api = wire.New(wire.Config{World: w, Limits: wire.Limits(w), Faults: r.fault, PageSize: s.World.Switches.PageSize})
@@ -300,7 +303,7 @@ func (r *run) evidence(ended, open []drain.Drain) Evidence {
 	return Evidence{
 		Ebb: r.s.Ebb, Record: r.w.Record(), Ended: ended, Open: open, Messages: r.messages, Names: r.names,
 		Heartbeat: heartbeat, Excluded: excluded, Away: faults("journal", "away"), Slow: faults("calls", "slow"), Pauses: r.pauses,
-		Start: r.start, End: r.w.Now(), LastFault: r.lastFault,
+		Posthumous: r.posthumous, Start: r.start, End: r.w.Now(), LastFault: r.lastFault,
 		Running: r.fn != nil || slices.ContainsFunc(r.ebbs, func(e *ebb) bool { return e.loaded() && e.core.Works() }),
 	}
 }
