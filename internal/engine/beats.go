@@ -135,6 +135,9 @@ func (b *beats) next(away bool) (at time.Time) {
 // due are the heartbeats to be sent now. Hooks whose deadline is over are forgotten.
 func (b *beats) due(now time.Time) []plan.Request {
 	b.drop(func(h *beaten) bool { return !now.Before(h.Until) })
+	if at := b.next(false); at.IsZero() || at.After(now) {
+		return nil
+	}
 	flying := b.flying()
 	var out []plan.Request
 	for _, h := range b.sorted() {

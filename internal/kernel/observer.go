@@ -37,7 +37,7 @@ func newObserver(d *drains, l *log, cfg *Config) *observer {
 		drains: d, log: l, cfg: cfg, facts: facts{}, ownerOf: map[fleet.ARN]fleet.Target{}, hooked: map[string]bool{},
 		words: map[string]string{}, asked: map[plan.Subject]*ask{}, listings: map[string]*listing{}, spaced: map[place]time.Time{},
 		groups: map[string]int{}, excluded: map[string]bool{}, leaving: map[fleet.Target]time.Time{}, toAdopt: map[fleet.Target]string{},
-		groupOf: map[fleet.Target]string{}, said: newSaid(),
+		groupOf: map[fleet.Target]string{}, said: newSaid(cfg),
 	}
 }
 

@@ -49,11 +49,12 @@ const (
 
 // said is what is known of operators' words.
 type said struct {
-	looked  map[string]time.Time // by cluster: when they were last looked for with success
-	now     map[string]string    // clusters to look at now, and the scope in which that was said
-	found   map[fleet.Target]wordOn
-	remarks map[fleet.InstanceID]Remark
-	bad     map[fleet.InstanceID]string // what stands there and is none, as it was last told of
+	clusters []string             // of the configuration, whose scopes are its own
+	looked   map[string]time.Time // by cluster: when they were last looked for with success
+	now      map[string]string    // clusters to look at now, and the scope in which that was said
+	found    map[fleet.Target]wordOn
+	remarks  map[fleet.InstanceID]Remark
+	bad      map[fleet.InstanceID]string // what stands there and is none, as it was last told of
 }
 
 // wordOn is a container instance on which a word stands, and the scope in which it is obeyed.
@@ -62,9 +63,16 @@ type wordOn struct {
 	scope string
 }
 
-func newSaid() said {
+func newSaid(cfg *Config) said {
+	var clusters []string
+	for _, m := range cfg.Groups {
+		if m.Cluster != "" && cfg.mine(m.Scope()) && !slices.Contains(clusters, m.Cluster) {
+			clusters = append(clusters, m.Cluster)
+		}
+	}
 	return said{
-		looked: map[string]time.Time{}, now: map[string]string{}, found: map[fleet.Target]wordOn{},
+		clusters: clusters,
+		looked:   map[string]time.Time{}, now: map[string]string{}, found: map[fleet.Target]wordOn{},
 		remarks: map[fleet.InstanceID]Remark{}, bad: map[fleet.InstanceID]string{},
 	}
 }
@@ -87,17 +95,12 @@ func (k *Kernel) HearWord(f journal.Forwarded) {
 	}
 }
 
-// wordClusters are the clusters that it is configured for, and whose scopes are its own.
+// wordClusters are the clusters that it is configured for, and whose scopes are its own, and those in which an operator has said something.
 func (o *observer) wordClusters() []string {
-	var all []string
-	for _, m := range o.cfg.Groups {
-		if m.Cluster != "" && o.cfg.mine(m.Scope()) && !slices.Contains(all, m.Cluster) {
-			all = append(all, m.Cluster)
-		}
-	}
+	all := o.said.clusters
 	for _, cluster := range slices.Sorted(maps.Keys(o.said.now)) { // of groups that are configured without a cluster
 		if !slices.Contains(all, cluster) {
-			all = append(all, cluster)
+			all = append(slices.Clip(all), cluster)
 		}
 	}
 	return all
