@@ -28,8 +28,8 @@ func heed(c *decider) {
 	if !d.asked() || c.container.Is != fleet.Seen {
 		return
 	}
-	w := c.container.Value.Word
-	d.WordGone = since(d.WordGone, w == fleet.Word{}, c.container.At)
+	w, unread := c.container.Value.Word, c.container.Value.BadWord != ""
+	d.WordGone = since(d.WordGone, w == fleet.Word{} && !unread, c.container.At) // of what cannot be read, the last that could counts
 	if w != (fleet.Word{}) && w != d.Word {
 		d.Word, d.Cutting, d.Intent = w, time.Time{}, nil // it is decided again
 		c.note("word", "an operator has changed what is to become of %s: %s", d.Target.ID, WordText(w))
@@ -160,7 +160,7 @@ func WordText(w fleet.Word) string {
 	end := map[fleet.End]string{
 		fleet.EndKeep: "stays DRAINING", fleet.EndTerminate: "is terminated", fleet.EndDecrement: "is terminated, and its group gets smaller",
 	}[w.End]
-	return fmt.Sprintf("once it is drained it %s; if it is not by %s it %s (%s)", end, w.Deadline.Format("2006-01-02 15:04:05 UTC"), late, w.Reason)
+	return fmt.Sprintf("once it is drained it %s; if tasks still run at %s, it %s (%s)", end, w.Deadline.Format("2006-01-02 15:04:05 UTC"), late, w.Reason)
 }
 
 // overText says which deadline is over.

@@ -50,6 +50,10 @@ func TestAnOperatorsWord(t *testing.T) {
 			s.o.Container.Value.Word = fleet.Word{}
 			s.d.WordGone = s.o.Container.At.Add(-s.p.Settle)
 		}, notes: "ended", ended: "cancelled"},
+		{name: "that somebody has made unreadable counts as it was", set: func(s *scene) {
+			kept(s)
+			s.o.Container.Value.Word, s.o.Container.Value.BadWord = fleet.Word{}, "it has 1 words"
+		}, notes: "ended", ended: "drained"},
 		{name: "that is seen again goes on", set: func(s *scene) { kept(s); s.d.WordGone = t0 }, notes: "ended", ended: "drained"},
 		{name: "means nothing once a hook holds it", set: func(s *scene) {
 			s.d.Word, s.d.WordGone = fleet.Word{Deadline: t0, End: fleet.EndKeep, Late: fleet.LateLeave, Reason: "x"}, t0

@@ -177,11 +177,11 @@ func TestWhatIsOverAtAnOperatorsDeadline(t *testing.T) {
 
 func TestWordsForPeople(t *testing.T) {
 	for want, w := range map[string]fleet.Word{
-		"once it is drained it stays DRAINING; if it is not by 2026-11-21 09:00:00 UTC it stays as it is (patch)": {
+		"once it is drained it stays DRAINING; if tasks still run at 2026-11-21 09:00:00 UTC, it stays as it is (patch)": {
 			Late: fleet.LateLeave, End: fleet.EndKeep},
-		"once it is drained it is terminated; if it is not by 2026-11-21 09:00:00 UTC it is terminated with what is on it (patch)": {
+		"once it is drained it is terminated; if tasks still run at 2026-11-21 09:00:00 UTC, it is terminated with what is on it (patch)": {
 			Late: fleet.LateTerminate, End: fleet.EndTerminate},
-		"once it is drained it is terminated, and its group gets smaller; if it is not by 2026-11-21 09:00:00 UTC it stays as it is (patch)": {
+		"once it is drained it is terminated, and its group gets smaller; if tasks still run at 2026-11-21 09:00:00 UTC, it stays as it is (patch)": {
 			Late: fleet.LateLeave, End: fleet.EndDecrement},
 	} {
 		w.Deadline, w.Reason = t0, "patch"

@@ -12,9 +12,9 @@ import (
 // A digest tells of the drains that can be read: garbage in the journal, and what has no end, keeps no other out of it.
 func TestADayWithGarbageInIt(t *testing.T) {
 	written := func(change func(*entry)) journal.Record {
-		k, e := seenBefore(t, false)
+		_, e := seenBefore(t, false)
 		change(e)
-		return k.record(e)
+		return recordOf(e)
 	}
 	end := func(e *entry) { e.d.Ended, e.d.Final = t0, &drain.Answer{At: t0, Outcome: drain.Drained} }
 	good, ended := written(func(*entry) {}), written(end)

@@ -19,7 +19,7 @@ func TestDay(t *testing.T) {
 		if ended != 0 {
 			d.Ended, d.Final = plus(ended), &drain.Answer{Outcome: drain.Drained}
 		}
-		return (&Kernel{}).record(&entry{d: d, scope: "cluster/prod"})
+		return recordOf(&entry{d: d, scope: "cluster/prod"})
 	}
 	unread := journal.Record{Key: "web/i-9/t", Body: []byte("garbage")}
 	pause := Pause{Scope: "cluster/prod", By: "ops", Since: t0, Until: plus(time.Hour)}.record(0, true)

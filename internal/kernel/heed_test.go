@@ -15,7 +15,7 @@ import (
 
 // What an operator says to a word is in the line that tells of it, once, and no longer than people read; also if another program wrote it.
 func TestWhatAnOperatorSaysToAWord(t *testing.T) {
-	const does = "an operator lets i-0001 leave cluster prod: once it is drained it stays DRAINING; if it is not by 2026-11-21 09:20:00 UTC " +
+	const does = "an operator lets i-0001 leave cluster prod: once it is drained it stays DRAINING; if tasks still run at 2026-11-21 09:20:00 UTC, " +
 		"it stays as it is (operator)"
 	long := strings.Repeat("x", 300)
 	cutBy, cutMessage := long[:100]+"... (200 bytes more)", long[:200]+"... (100 bytes more)"
@@ -110,7 +110,7 @@ func TestEveryClusterIsLookedAtForWords(t *testing.T) {
 	}
 }
 
-// A drain that an operator asks for goes as the group of the instance is configured, where that is of the same scope.
+// A drain that an operator asks for goes as the group of the instance is configured, whose scope need not be that of the cluster.
 func TestTheGroupOfAnOperatorsDrain(t *testing.T) {
 	p := drain.Defaults()
 	p.DaemonGrace = time.Hour
@@ -118,12 +118,13 @@ func TestTheGroupOfAnOperatorsDrain(t *testing.T) {
 		man   Managed
 		group string // of the instance, as a sweep saw it
 		want  string
+		scope string
 		grace time.Duration
 	}{
-		"of the cluster":       {Managed{Match: "web", Cluster: "prod", Policy: p}, "web", "web", time.Hour},
-		"of none":              {Managed{Match: "web", Cluster: "prod", Policy: p}, "", "", drain.Defaults().DaemonGrace},
-		"of one not managed":   {Managed{Match: "web", Cluster: "prod", Policy: p}, "db", "", drain.Defaults().DaemonGrace},
-		"of one without scope": {Managed{Match: "db", Policy: p}, "db", "", drain.Defaults().DaemonGrace},
+		"of the cluster":     {Managed{Match: "web", Cluster: "prod", Policy: p}, "web", "web", "cluster/prod", time.Hour},
+		"of none":            {Managed{Match: "web", Cluster: "prod", Policy: p}, "", "", "cluster/prod", drain.Defaults().DaemonGrace},
+		"of one not managed": {Managed{Match: "web", Cluster: "prod", Policy: p}, "db", "", "cluster/prod", drain.Defaults().DaemonGrace},
+		"of another scope":   {Managed{Match: "db", Policy: p}, "db", "db", "group/db", time.Hour},
 	} {
 		k := hearing(t, Config{Skew: 7 * time.Second, Groups: []Managed{x.man, {Match: "other", Cluster: "prod", Policy: p}}})
 		if x.group != "" {
@@ -132,7 +133,7 @@ func TestTheGroupOfAnOperatorsDrain(t *testing.T) {
 		lookedForWords(k, t0, saidOf("i-0001"))
 		k.Next(t0)
 		e := k.open[fleet.HostTarget("i-0001")]
-		if e == nil || e.d.Group != x.want || e.man.Policy.DaemonGrace != x.grace || e.man.Policy.Skew != 7*time.Second {
+		if e == nil || e.d.Group != x.want || e.scope != x.scope || e.man.Policy.DaemonGrace != x.grace || e.man.Policy.Skew != 7*time.Second {
 			t.Errorf("%s: %+v", name, e)
 		}
 	}

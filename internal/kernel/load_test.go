@@ -21,7 +21,7 @@ func openRecord(key string, heard time.Time, change func(*drain.Drain)) journal.
 		change(&d)
 	}
 	d.Target = fleet.HostTarget(fleet.InstanceID(parts[1]))
-	return (&Kernel{}).record(&entry{d: d, scope: "cluster/prod"})
+	return recordOf(&entry{d: d, scope: "cluster/prod"})
 }
 
 // What is known of a drain when a kernel takes it up: as its group is configured now, or as it was begun.

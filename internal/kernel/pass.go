@@ -65,7 +65,7 @@ func (k *Kernel) decide(e *entry, now time.Time, out *Output) []batch {
 	}
 	if changed {
 		notify(k, e, began, now)
-		out.Batch.Records = append(out.Batch.Records, k.record(e))
+		out.Batch.Records = append(out.Batch.Records, recordOf(e))
 	}
 	acts := make([]batch, len(dec.Do))
 	for i, a := range dec.Do {

@@ -40,7 +40,7 @@ func seenBefore(t *testing.T, onePass bool) (*Kernel, *entry) {
 // The next pass knows what it could see only by waiting, and looks at all else.
 func TestAPassHandsOnWhatTheNextOneNeeds(t *testing.T) {
 	k, e := seenBefore(t, true)
-	next, err := New(Config{Hook: "ebb-drain", Groups: k.cfg.Groups, OnePass: true}, []journal.Record{k.record(e)}, nil)
+	next, err := New(Config{Hook: "ebb-drain", Groups: k.cfg.Groups, OnePass: true}, []journal.Record{recordOf(e)}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +78,7 @@ func TestAPassHandsOnWhatTheNextOneNeeds(t *testing.T) {
 // Who lives on starts with nothing but what is remembered, and leaves nothing behind that would be old when passes follow.
 func TestWhoLivesOnTakesNothingFromAPass(t *testing.T) {
 	k, e := seenBefore(t, true)
-	serve, err := New(Config{Hook: "ebb-drain", Groups: k.cfg.Groups}, []journal.Record{k.record(e)}, nil)
+	serve, err := New(Config{Hook: "ebb-drain", Groups: k.cfg.Groups}, []journal.Record{recordOf(e)}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +87,7 @@ func TestWhoLivesOnTakesNothingFromAPass(t *testing.T) {
 		!got.d.DrainingSince.Equal(t0) {
 		t.Errorf("%+v", got)
 	}
-	s, err := read(serve.record(got))
+	s, err := read(recordOf(got))
 	if err != nil || s.Known != nil {
 		t.Errorf("it hands on %+v, %v", s.Known, err)
 	}
@@ -101,7 +101,7 @@ func TestWhatAPassHandsOn(t *testing.T) {
 		Running: []time.Time{at(60)}, Stopped: []time.Time{at(120)}, Whole: at(61), Paged: true, Looked: at(120), Beaten: at(1),
 		Live: []string{"arn:aws:ecs:eu-west-1:111122223333:task/old", "live", "new"}, Done: []string{"done", "gone"},
 	}
-	s, err := read(k.record(e))
+	s, err := read(recordOf(e))
 	if d := cmp.Diff(&want, s.Known); d != "" || err != nil {
 		t.Errorf("error %v (-want +got)\n%s", err, d)
 	}
@@ -115,7 +115,7 @@ func TestWhatAPassHandsOn(t *testing.T) {
 func TestAPassThatLearnsNothingWritesNothing(t *testing.T) {
 	k, e := seenBefore(t, true)
 	e.d.Queued, e.d.Slot, e.d.Admitted = time.Time{}, time.Time{}, true
-	next, err := New(Config{Hook: "ebb-drain", Groups: k.cfg.Groups, OnePass: true}, []journal.Record{k.record(e)}, nil)
+	next, err := New(Config{Hook: "ebb-drain", Groups: k.cfg.Groups, OnePass: true}, []journal.Record{recordOf(e)}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +161,7 @@ func TestTheNextPassKnowsWhatDiedWithItsHost(t *testing.T) {
 	const reason = "Host EC2 (instance i-0a1b2c3d4e5f60718) terminated."
 	k.putTask(e, taskARN+"done", fleet.Seen, t0, fleet.Task{ARN: taskARN + "done", LastStatus: fleet.Stopped, StoppedReason: reason})
 	e.state = k.passState(e)
-	next, err := New(Config{Hook: "ebb-drain", Groups: k.cfg.Groups, OnePass: true}, []journal.Record{k.record(e)}, nil)
+	next, err := New(Config{Hook: "ebb-drain", Groups: k.cfg.Groups, OnePass: true}, []journal.Record{recordOf(e)}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

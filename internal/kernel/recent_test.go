@@ -76,7 +76,7 @@ func TestWhoIsAdoptedAfterADrain(t *testing.T) {
 		x.change(&d)
 		cfg := budgeted(MaxUnavailable{})
 		cfg.Hook = "ebb-drain"
-		k, err := New(cfg, nil, []journal.Record{(&Kernel{}).record(&entry{d: d})})
+		k, err := New(cfg, nil, []journal.Record{recordOf(&entry{d: d})})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -121,7 +121,7 @@ func TestWhichMessagesAreLate(t *testing.T) {
 		word := drain.Drain{Key: "web/i-1/w", Target: fleet.HostTarget("i-1"), Ended: t0.Add(2 * hour)}
 		word.Word = saidOf("i-1").Word
 		ended := []journal.Record{
-			(&Kernel{}).record(&entry{d: word}), endedAt(t, "web/i-1/b", "b", t0.Add(2*hour)), endedAt(t, "web/i-1/a", "a", t0.Add(hour)),
+			recordOf(&entry{d: word}), endedAt(t, "web/i-1/b", "b", t0.Add(2*hour)), endedAt(t, "web/i-1/a", "a", t0.Add(hour)),
 		}
 		k, err := New(Config{Hook: "ebb-drain", Groups: []Managed{{Match: "web", Cluster: "prod", Policy: drain.Defaults()}}}, nil, ended)
 		if err != nil {
@@ -148,7 +148,7 @@ func TestAnInstanceThatWaitsDaysAfterItsDrain(t *testing.T) {
 	d := drain.Drain{Key: "web/i-0001/a", Target: fleet.HostTarget("i-0001"), Hold: drain.Hold{Group: "web"}, Ended: t0}
 	cfg := budgeted(MaxUnavailable{})
 	cfg.Hook = "ebb-drain"
-	k, err := New(cfg, nil, []journal.Record{(&Kernel{}).record(&entry{d: d})})
+	k, err := New(cfg, nil, []journal.Record{recordOf(&entry{d: d})})
 	if err != nil {
 		t.Fatal(err)
 	}

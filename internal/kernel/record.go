@@ -104,7 +104,8 @@ func (k *Kernel) load(r journal.Record) error {
 	return nil
 }
 
-func (k *Kernel) record(e *entry) journal.Record {
+// recordOf is the record of a drain, of the revision after the last.
+func recordOf(e *entry) journal.Record {
 	s := stored{Drain: e.d, Instance: e.d.Instance(), Waiting: e.waiting}
 	if e.d.Word != (fleet.Word{}) {
 		s.Version = wordRecord
@@ -208,7 +209,7 @@ func Unread(r journal.Record, doubled bool, now time.Time) (ended journal.Record
 		At: now, Key: r.Key, Kind: journal.SetAside, Text: "set aside " + what + ": " + shortText(err.Error()),
 		Data: r.Body[:min(len(r.Body), keptBody)],
 	}
-	return (&Kernel{}).record(&entry{d: d, scope: r.Scope, rev: r.Rev}), line, err
+	return recordOf(&entry{d: d, scope: r.Scope, rev: r.Rev}), line, err
 }
 
 // someNames are the first of some names, and how many there are beside them.

@@ -86,7 +86,7 @@ func records(t *testing.T) []journal.Record {
 	setDraining(k, t0, time.Minute, 10)
 	var recs []journal.Record
 	for _, e := range k.sorted {
-		recs = append(recs, k.record(e))
+		recs = append(recs, recordOf(e))
 	}
 	return recs
 }
@@ -168,7 +168,7 @@ func TestAnInstanceThatWaitsLongAfterItsDrainIsAdopted(t *testing.T) {
 	for after, want := range map[time.Duration]int{10 * time.Minute: 0, 2 * time.Hour: 1, 100 * time.Hour: 1} {
 		d := drain.Drain{Key: "web/i-0001/token-00", Target: fleet.HostTarget("i-0001"), Hold: drain.Hold{Group: "web"}, Ended: t0,
 			Final: &drain.Answer{Outcome: drain.Drained}}
-		rec := (&Kernel{}).record(&entry{d: d})
+		rec := recordOf(&entry{d: d})
 		cfg := budgeted(MaxUnavailable{})
 		cfg.Hook, cfg.OnePass = "ebb-drain", true
 		k, err := New(cfg, nil, []journal.Record{rec})

@@ -204,14 +204,15 @@ func byWord(ci fleet.ContainerInstance, group string, now time.Time) drain.Drain
 
 // ByWord is the record of a drain that an operator's word begins, for an Ebb that has no journal but one of its own, and no groups.
 func ByWord(ci fleet.ContainerInstance, now time.Time) journal.Record {
-	k := &Kernel{}
-	return k.record(&entry{d: byWord(ci, "", now), scope: "cluster/" + ci.Cluster})
+	return recordOf(&entry{d: byWord(ci, "", now), scope: "cluster/" + ci.Cluster})
 }
 
 // begunByWord opens the drain that an operator asks for. Group is that of the instance, if a sweep has found it in a managed one.
 func begunByWord(k *Kernel, ci wordOn, group string, now time.Time) {
 	man, ok := k.cfg.managed(group)
-	if !ok || man.Scope() != ci.scope {
+	if ok {
+		ci.scope = man.Scope() // who works for the group knows how many of it may leave
+	} else {
 		group, man = "", unmanaged("", ci.Cluster)
 	}
 	man.Policy.Skew = k.cfg.Skew

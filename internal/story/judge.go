@@ -27,7 +27,8 @@ type Evidence struct {
 	Slow      []Fault                  // those that made calls of AWS slow, with From and Until
 	Names     map[string]string        // what people call an instance; where there is none it is its id
 
-	// Posthumous says, by instance, when an answer arrived that a process had sent before it died. It is none of the process after that.
+	// Posthumous says, by instance, when an answer arrived whose process had died after it sent it. The next process, of the same name, did
+	// not send it.
 	Posthumous map[string]time.Time
 
 	Pauses []Pause // of Ebb by an operator
