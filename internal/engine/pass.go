@@ -65,29 +65,14 @@ func (f *Function) Pass(ctx context.Context, heard []event.Message, clock bool) 
 		}
 	}
 	f.cfg.Meter.Turned(i.Core.facts())
-	if isAway(err) {
-		f.cfg.Meter.JournalFailed()
-		f.keepAlive(ctx, i, heard, err)
+	if i.Away(heard, err) {
+		for due := i.Core.Beats(); len(due) > 0; due = i.Core.Beats() {
+			for _, done := range f.carryOut(ctx, due) {
+				i.Core.Did(nil, done)
+			}
+		}
 	}
 	return i.Settled, err
-}
-
-// keepAlive sends the heartbeats that are due without the journal: of the hooks of the last pass of this process, and of those of which a
-// message tells. A process that is new knows no others.
-func (f *Function) keepAlive(ctx context.Context, i *Invocation, heard []event.Message, err error) {
-	i.Core.Forget(err)
-	for _, m := range heard {
-		i.Core.keepAlive(m)
-	}
-	for {
-		due := i.Core.Beats()
-		if len(due) == 0 {
-			return
-		}
-		for _, done := range f.carryOut(ctx, due) {
-			i.Core.Did(nil, done)
-		}
-	}
 }
 
 // bound leaves some of the time that is given for an end in good order: after two thirds of it nothing more is begun, and after five sixths
@@ -223,6 +208,21 @@ func (i *Invocation) Round(ctx context.Context) (do []plan.Request, again time.T
 		i.Core.logOpen()
 	}
 	return do, again, nil
+}
+
+// Away ends the work after an error of Begin or Round, and reports whether heartbeats may go on: the journal is away, and a hook must not run
+// out because of that. Its driver then carries out what Core.Beats asks for until there is nothing: for the hooks of the last pass of this
+// process, for those of which a message tells, and for those that a look at the groups shows.
+func (i *Invocation) Away(heard []event.Message, err error) bool {
+	if !isAway(err) {
+		return false
+	}
+	i.Core.cfg.Meter.JournalFailed()
+	i.Core.Forget(err)
+	for _, m := range heard {
+		i.Core.keepAlive(m)
+	}
+	return true
 }
 
 // Did takes in what came of a request.

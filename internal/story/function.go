@@ -32,6 +32,7 @@ type invocation struct {
 	ctx     context.Context
 	die     context.CancelFunc
 	skew    time.Duration
+	heard   []event.Message
 	queue   *sqs.Queue // as the event source mapping knows it: the messages of this invocation and no others
 	at      *engine.Invocation
 	flying  int // requests under way
@@ -82,7 +83,7 @@ func (f *function) invoke(queue *sqs.Queue, ms []event.Message, clock bool) {
 	f.count++
 	f.cover["invocation"]++
 	i := &invocation{
-		f: f, queue: queue,
+		f: f, queue: queue, heard: ms,
 		skew: f.dice.between(-f.s.Ebb.Skew/2, f.s.Ebb.Skew/2+time.Millisecond),
 	}
 	name := fmt.Sprintf("%s/%d", caller, f.count)
@@ -93,13 +94,36 @@ func (f *function) invoke(queue *sqs.Queue, ms []event.Message, clock bool) {
 	f.later(f.w.Now().Add(invocationFor), func() { i.kill("timeout") })
 	var err error
 	i.at, err = engine.NewFunction(cfg).Begin(f.ctx, ms, clock, i.now().Add(invocationFor*2/3))
+	f.busy = append(f.busy, i)
 	if err != nil { // it has failed before it began: what it heard comes again
-		f.tell(caller, "", "could not use its journal: "+err.Error())
+		f.tell(name, "", "could not use its journal: "+err.Error())
+		i.away(err)
 		return
 	}
 	i.journal.held = i.at.Core.Leases.Held
-	f.busy = append(f.busy, i)
 	i.round()
+}
+
+// away keeps hooks alive without a journal, if it is that, and ends.
+func (i *invocation) away(err error) {
+	if i.at.Away(i.heard, err) {
+		i.beat()
+	} else {
+		i.end()
+	}
+}
+
+func (i *invocation) beat() {
+	due := i.at.Core.Beats()
+	if len(due) == 0 {
+		i.end()
+		return
+	}
+	i.f.cover["beat without a journal"]++
+	i.flying = len(due)
+	for _, req := range due {
+		i.send(req, func(done plan.Done) { i.at.Core.Did(nil, done) }, i.beat)
+	}
 }
 
 // now is the time by its clock.
@@ -118,15 +142,15 @@ func (i *invocation) round() {
 		case i.dead || i.journal.killed(beforeWrite) || i.journal.killed(afterWrite) || i.journal.killed(afterSettle):
 			return
 		case err != nil:
-			i.f.tell(i.journal.name, "", "could not write its journal, and ends")
+			i.f.tell(i.journal.name, "", "could not write its journal")
 			i.f.run.count(i.at.Core.Kernel.Counts)
-			i.end()
+			i.away(err)
 			return
 		case len(do) > 0:
 			i.journal.alone()
 			i.flying = len(do)
 			for _, req := range do {
-				i.send(req)
+				i.send(req, i.at.Did, i.round)
 			}
 			i.journal.killed(afterSend)
 			return
@@ -147,15 +171,15 @@ func (i *invocation) round() {
 	}
 }
 
-// send carries out a request; when all of a round are back there is another.
-func (i *invocation) send(r plan.Request) {
+// send carries out a request; when all of them are back, it goes on with the next.
+func (i *invocation) send(r plan.Request, did func(plan.Done), next func()) {
 	i.f.carryOut(i.f.ctx, r, i.now(), func() bool { return !i.dead }, func(done plan.Done) {
 		if i.dead {
 			return
 		}
-		i.at.Did(done)
+		did(done)
 		if i.flying--; i.flying == 0 {
-			i.round()
+			next()
 		}
 	})
 }

@@ -159,12 +159,12 @@ func needsInstance(in *autoscaling.TerminateInstanceInAutoScalingGroupInput) []c
 
 // group is a group by name. The id in the ARN of one that is not there is unknown; AWS's own answer to that is not documented.
 func (s api) groupNamed(name *string) []core.Resource {
-	found := s.DescribeAutoScalingGroups([]string{core.Deref(name)})
-	if len(found) == 0 {
+	g, err := s.findGroup(core.Deref(name))
+	if err != nil {
 		return []core.Resource{{Kind: "autoScalingGroup", ARN: s.ARN("autoscaling", "autoScalingGroup:*:autoScalingGroupName/"+core.Deref(name))}}
 	}
-	r := core.Resource{Kind: "autoScalingGroup", ARN: found[0].ARN, Pattern: anyID(found[0].ARN), Keys: map[string]string{}}
-	for k, v := range found[0].Tags { //ebb:any-order each has its own place
+	r := core.Resource{Kind: "autoScalingGroup", ARN: g.ARN, Pattern: anyID(g.ARN), Keys: map[string]string{}}
+	for k, v := range g.Tags { //ebb:any-order each has its own place
 		r.Keys["aws:resourcetag/"+strings.ToLower(k)], r.Keys["autoscaling:resourcetag/"+strings.ToLower(k)] = v, v
 	}
 	return []core.Resource{r}

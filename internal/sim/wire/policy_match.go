@@ -35,16 +35,19 @@ func (c condition) holds(keys map[string]string) bool {
 // arnLike matches an ARN part by part, so that no * reaches over a colon but in the last part, which has colons of its own.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html#Conditions_ARN
 func arnLike(pattern, arn string) bool {
-	want, have := strings.SplitN(pattern, ":", arnParts), strings.SplitN(arn, ":", arnParts)
-	if len(want) != len(have) {
-		return false
-	}
-	for i := range want {
-		if !glob(want[i], have[i]) {
+	for range arnParts - 1 {
+		var want, have string
+		var more, also bool
+		want, pattern, more = strings.Cut(pattern, ":")
+		have, arn, also = strings.Cut(arn, ":")
+		if more != also || !glob(want, have) {
 			return false
 		}
+		if !more {
+			return true
+		}
 	}
-	return true
+	return glob(pattern, arn)
 }
 
 // glob matches * with anything and ? with one character; all others stand for themselves.
