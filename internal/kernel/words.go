@@ -83,7 +83,9 @@ func (k *Kernel) HearWord(f journal.Forwarded) {
 	if json.Unmarshal([]byte(f.Body), &r) == nil && r.Instance != "" && r.Cluster != "" {
 		k.said.now[r.Cluster] = f.Scope
 		r.By, r.Message = plain.Text(r.By, 100), plain.Text(r.Message, 200)
-		k.said.remarks[r.Instance] = r
+		if r.By != "" { // not only seen by another Ebb
+			k.said.remarks[r.Instance] = r
+		}
 	}
 	if e := k.open[fleet.HostTarget(r.Instance)]; e != nil {
 		if r.Message != "" { // a look has found the word before
@@ -159,7 +161,8 @@ func sawWords(o *observer, a answer) {
 }
 
 // obey opens drains for the instances on which an operator's word stands. One whose deadline is over has been obeyed, or came too late.
-// Of which group an instance is, and so how it may leave, only a sweep tells: before one nothing begins.
+// Of which group an instance is, and so how it may leave, only a sweep tells: before one nothing begins. What stands on an instance of a
+// group for which another Ebb works is forwarded.
 func obey(k *Kernel, now time.Time) {
 	if !k.Swept() && len(k.cfg.Groups) > 0 {
 		return
@@ -168,6 +171,12 @@ func obey(k *Kernel, now time.Time) {
 	for _, t := range slices.SortedFunc(maps.Keys(k.said.found), byID) {
 		ci := k.said.found[t]
 		if _, open := k.open[t]; open || k.recent[t].obeyed(ci.Word) || !now.Before(ci.Word.Deadline) || asideOf(k, t) {
+			continue
+		}
+		if man, ok := k.cfg.managed(k.groupOf[t]); ok && !k.cfg.mine(man.Scope()) {
+			seen := Remark{Instance: ci.Instance, Cluster: ci.Cluster}.Say(man.Scope(), now)
+			seen.ID += "-seen" // beside what an operator says, which has a message for people
+			k.forwarded = append(k.forwarded, seen)
 			continue
 		}
 		k.Counts["words"]++
