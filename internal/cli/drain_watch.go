@@ -322,7 +322,7 @@ func (o *order) ended(all map[fleet.InstanceID]*progress) error {
 	if len(bad) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%d of %s did not end as asked for: %s", len(bad), count(len(o.hosts), "container instance"), strings.Join(bad, "; "))
+	return fmt.Errorf("%d of %s did not end as asked for: %s", len(bad), plain.Count(len(o.hosts), "container instance"), strings.Join(bad, "; "))
 }
 
 // add adds a host, and the scope in which an Ebb works for it.
