@@ -219,7 +219,7 @@ func (r *run) durable(b journal.Batch, skew time.Duration) {
 		if !d.DrainingSince.IsZero() {
 			believed = fleet.Draining
 		}
-		r.single(rec, d.Target.ID)
+		single(r, rec, d.Target.ID)
 		r.w.Log(core.Entry{
 			Kind: core.EntryJournal, Instance: d.Target.ID, Group: d.Group, Hook: d.Hook, Text: d.Token, To: to, From: believed, Message: rec.Key,
 		})
@@ -247,7 +247,7 @@ func (r *run) durable(b journal.Batch, skew time.Duration) {
 }
 
 // single is the part of invariant 11 about records: of an instance one drain is open at most.
-func (r *run) single(rec journal.Record, instance string) {
+func single(r *run, rec journal.Record, instance string) {
 	other, open := r.openKeys[instance]
 	switch {
 	case rec.Open && open && other != rec.Key:
