@@ -315,7 +315,7 @@ func (o *order) ended(all map[fleet.InstanceID]*progress) error {
 	var bad []string
 	for _, h := range o.hosts {
 		f := all[h.Instance].final
-		if f.Outcome != drain.Drained || strings.Contains(f.Reason, drain.NotTerminated) {
+		if f.Outcome != drain.Drained || f.Stays {
 			bad = append(bad, fmt.Sprintf("%s: %s: %s", h.Instance, f.Outcome, f.Reason))
 		}
 	}
