@@ -54,7 +54,7 @@ type said struct {
 	now      map[string]string    // clusters to look at now, and the scope in which that was said
 	found    map[fleet.Target]wordOn
 	remarks  map[fleet.InstanceID]Remark
-	bad      map[fleet.InstanceID]string // what stands there and is none, as it was last told of
+	bad      map[string]map[fleet.InstanceID]string // by cluster: what stands there and is none, as the last look saw it
 }
 
 // wordOn is a container instance on which a word stands, and the scope in which it is obeyed.
@@ -73,7 +73,7 @@ func newSaid(cfg *Config) said {
 	return said{
 		clusters: clusters,
 		looked:   map[string]time.Time{}, now: map[string]string{}, found: map[fleet.Target]wordOn{},
-		remarks: map[fleet.InstanceID]Remark{}, bad: map[fleet.InstanceID]string{},
+		remarks: map[fleet.InstanceID]Remark{}, bad: map[string]map[fleet.InstanceID]string{},
 	}
 }
 
@@ -148,16 +148,21 @@ func sawWords(o *observer, a answer) {
 	o.said.looked[a.In] = a.Started
 	scope := cmp.Or(o.said.now[a.In], "cluster/"+a.In)
 	delete(o.said.now, a.In)
+	bad := map[fleet.InstanceID]string{}
 	for _, ci := range a.Result.View.ContainerInstances {
 		switch {
 		case ci.Word != fleet.Word{}:
 			o.said.found[fleet.HostTarget(ci.Instance)] = wordOn{ci, scope}
-		case ci.BadWord != "" && o.said.bad[ci.Instance] != ci.BadWord:
-			o.said.bad[ci.Instance] = ci.BadWord
+		case ci.BadWord != "":
+			bad[ci.Instance] = ci.BadWord
+			if o.said.bad[a.In][ci.Instance] == ci.BadWord {
+				continue
+			}
 			o.line(a.now, "", "failed", "the attribute "+fleet.WordAttribute+" of "+ci.ARN.Name()+" in cluster "+ci.Cluster+
 				" cannot be read, so that the instance is not drained: "+ci.BadWord)
 		}
 	}
+	o.said.bad[a.In] = bad
 }
 
 // obey opens drains for the instances on which an operator's word stands. One whose deadline is over has been obeyed, or came too late.
