@@ -137,7 +137,7 @@ prints all of it again once something has changed; a lease that is renewed, and 
 		if watch {
 			return watchStatus(cmd, p, cfg, ended, watcher{out: p.Stdout, screen: terminal(p.Stdout), form: output, every: every})
 		}
-		r, err := status(cmd, cfg, ended)
+		r, err := status(cmd, p, cfg, ended)
 		if err != nil {
 			return err
 		}
@@ -146,17 +146,17 @@ prints all of it again once something has changed; a lease that is renewed, and 
 	return c
 }
 
-func status(c *cobra.Command, cfg config.Config, ended int) (r report, err error) {
+func status(c *cobra.Command, p Process, cfg config.Config, ended int) (r report, err error) {
 	store, err := readJournal(c.Context(), cfg)
 	if err != nil {
 		return r, err
 	}
 	defer store.Close()
-	return statusOf(c, store, cfg, ended)
+	return statusOf(c, p, store, cfg, ended)
 }
 
 // statusOf reads a journal. What cannot be read is an error: a part of the truth would look like all of it.
-func statusOf(c *cobra.Command, store journal.Store, cfg config.Config, ended int) (r report, err error) {
+func statusOf(c *cobra.Command, p Process, store journal.Store, cfg config.Config, ended int) (r report, err error) {
 	ctx := c.Context()
 	open, err := store.Open(ctx)
 	if err != nil {
@@ -166,7 +166,7 @@ func statusOf(c *cobra.Command, store journal.Store, cfg config.Config, ended in
 	if err != nil {
 		return r, err
 	}
-	r.paused = pausedLines(open, c)
+	r.paused = pausedLines(open, c, p, cfg)
 	for _, l := range leases {
 		r.holders = append(r.holders, holderLine{l.Scope, l.Holder, l.At})
 	}

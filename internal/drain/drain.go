@@ -82,6 +82,7 @@ type Answer struct {
 	Outcome Outcome   `json:"outcome"`
 	Reason  string    `json:"reason"`
 	CutOff  []string  `json:"cut_off,omitempty"`
+	Stays   bool      `json:"stays,omitempty"` // the host was to be terminated, and Auto Scaling does not
 }
 
 // CutsOff reports whether a drain that ends so may have lost work: a person should know. Daemon tasks that are cut off after everything else
@@ -187,7 +188,7 @@ func (a *Answer) same(o *Answer) bool {
 	if a == nil || o == nil {
 		return a == o
 	}
-	return a.At.Equal(o.At) && a.Outcome == o.Outcome && a.Reason == o.Reason && slices.Equal(a.CutOff, o.CutOff)
+	return a.At.Equal(o.At) && a.Outcome == o.Outcome && a.Reason == o.Reason && a.Stays == o.Stays && slices.Equal(a.CutOff, o.CutOff)
 }
 
 // Open reports whether the drain still goes on.

@@ -130,8 +130,11 @@ func (o *observer) sweepDue(now time.Time) time.Time {
 	return drain.Later(o.swept.Add(every), a.again())
 }
 
-// sweepLook asks for the managed groups by name, or for all when a name is a pattern.
-func (o *observer) sweepLook() plan.Look { return o.cfg.SweepLook(o.cfg.mine) }
+// sweepLook asks for the managed groups by name, or for all when a name is a pattern; also for those of other Ebbs, because an operator's
+// word on one of their instances is theirs.
+func (o *observer) sweepLook() plan.Look {
+	return o.cfg.SweepLook(func(string) bool { return true })
+}
 
 // SweepLook asks for the groups of some scopes.
 func (c *Config) SweepLook(of func(scope string) bool) plan.Look {

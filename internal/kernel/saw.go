@@ -71,7 +71,13 @@ func sawGroups(o *observer, a answer) {
 	clear(o.excluded)
 	seen := map[string]map[fleet.Target]bool{}
 	for _, g := range a.Result.View.Groups {
-		if man, ok := o.cfg.managed(g.Name); !ok || !o.cfg.mine(man.Scope()) {
+		man, ok := o.cfg.managed(g.Name)
+		for _, i := range g.Instances {
+			if ok {
+				o.groupOf[fleet.HostTarget(i.ID)] = g.Name
+			}
+		}
+		if !ok || !o.cfg.mine(man.Scope()) {
 			continue
 		}
 		seen[g.Name] = map[fleet.Target]bool{}
@@ -81,7 +87,6 @@ func sawGroups(o *observer, a answer) {
 		}
 		for _, i := range g.Instances {
 			seen[g.Name][fleet.HostTarget(i.ID)] = true
-			o.groupOf[fleet.HostTarget(i.ID)] = g.Name
 			o.sweptInstance(i, at)
 		}
 	}
