@@ -90,6 +90,13 @@ SEEDED = [
 
 # name, file, the code as it is, the code with the bug, the package and the test. The test must find it, and must pass without it.
 TESTED = [
+    ("a look that lags behind our own call is taken for what somebody else has set", "internal/desired/desired.go",
+     "seen.Is == fleet.Unknown || seen.At.Before(e.from(p))", "seen.Is == fleet.Unknown", "desired", "TestRandomServices"),
+    ("a raise is taken out of a count that somebody else has set", "internal/desired/desired.go",
+     "e.Base, e.Count, e.Write, e.Raises = count, count,", "e.Base, e.Count, e.Write, e.Raises = max(0, count-e.Count+e.Base), count,",
+     "desired", "TestRandomServices"),
+    ("a count that may have been set is taken for one that was", "internal/desired/desired.go",
+     "\tcase Unclear:\n", "\tcase Unclear:\n\t\te.Count, e.Write, e.Sure = w.To, Write{}, now.Add(p.Lag)\n", "desired", "TestRandomServices"),
     ("while the journal is away nobody looks which hooks are open", "internal/engine/beats.go",
      "if _, known := b.hooks[h.Target]; !known {", "if _, known := b.hooks[h.Target]; !known && false {", "engine", "TestWhatALookShowsIsKeptAlive"),
     ("a digest that the journal did not take is taken for made", "internal/engine/digest.go",

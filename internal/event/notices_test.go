@@ -3,6 +3,7 @@ package event
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -145,9 +146,7 @@ func TestWhichTaskStateChangesAnnounceAStop(t *testing.T) {
 	for name, x := range tests {
 		t.Run(name, func(t *testing.T) {
 			e := Parse(changed(t, "eventbridge-task-stops.json", func(_, detail members) {
-				for k, v := range x.detail {
-					detail[k] = v
-				}
+				maps.Copy(detail, x.detail)
 			}))
 			if e.Kind != x.want {
 				t.Fatalf("%+v, want %s", e, x.want)
@@ -198,9 +197,7 @@ func TestNoticesAboutInstances(t *testing.T) {
 		{"eventbridge-spot-warning.json", members{"instance-action": 3}, InstanceEnds, ""},
 	} {
 		e := Parse(changed(t, x.file, func(_, detail members) {
-			for k, v := range x.detail {
-				detail[k] = v
-			}
+			maps.Copy(detail, x.detail)
 		}))
 		if e.Kind != x.want || !strings.Contains(e.Why, x.why) || e.Action != "" {
 			t.Errorf("%s %v: %+v", x.file, x.detail, e)
@@ -229,9 +226,7 @@ func TestWhenAnInstanceEnds(t *testing.T) {
 func TestScheduledChanges(t *testing.T) {
 	health := func(file string, detail members) Event {
 		return Parse(changed(t, file, func(_, d members) {
-			for k, v := range detail {
-				d[k] = v
-			}
+			maps.Copy(d, detail)
 		}))
 	}
 	const instances, tasks = "eventbridge-health-instances.json", "eventbridge-health-tasks.json"
