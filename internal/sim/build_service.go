@@ -26,13 +26,11 @@ func (b *builder) service(v ServiceSpec) error {
 	}
 	service := ecs.Service{Name: v.Name, Cluster: v.Cluster, Definition: v.Task, Desired: v.Desired, Daemon: v.Daemon, Min: v.Min, Max: v.Max,
 		DistinctInstance: v.DistinctInstance,
-		Constraints:      v.Constraints, Placement: v.Placement, Providers: v.Providers, EC2: v.EC2, Grace: v.Grace,
+		Constraints:      v.Constraints, Placement: v.Placement, Providers: v.Providers, Grace: v.Grace,
+		LaunchType: v.LaunchType, Subnets: v.Subnets,
 		ZoneRebalance: v.ZoneRebalance, CircuitBreaker: v.CircuitBreaker, Controller: v.Controller, InAlternate: v.InAlternate}
-	if err := b.w.CheckStrategy(v.Cluster, v.Providers, v.EC2); err != nil {
-		return err
-	}
-	if err := ecs.CheckPlacement(v.Constraints, v.Placement); err != nil {
-		return err
+	if v.EC2 {
+		service.LaunchType = "EC2"
 	}
 	if service.TargetGroups, err = b.balancers(def, v.TargetGroup, v.Alternate); err != nil {
 		return err
@@ -41,6 +39,9 @@ func (b *builder) service(v ServiceSpec) error {
 		return fmt.Errorf("it is in_alternate, but has no alternate_target_group")
 	}
 	if service.TaskSets, err = b.taskSets(v); err != nil {
+		return err
+	}
+	if err := b.w.CheckService(service); err != nil {
 		return err
 	}
 	b.w.AddService(service)
@@ -116,7 +117,7 @@ func (b *builder) fitting(def ecs.TaskDefinition, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if ip := groups[0].Type == "ip"; ip != (def.Network == "awsvpc") {
+	if ip := groups[0].Type == "ip"; ip != def.OwnAddress() {
 		return "", fmt.Errorf("target group %q does not fit: tasks with network awsvpc need type ip, all others type instance", name)
 	}
 	return arn, nil
@@ -125,7 +126,7 @@ func (b *builder) fitting(def ecs.TaskDefinition, name string) (string, error) {
 // usedByAWSVPC reports whether a service or task set with tasks of network awsvpc uses the target group.
 func (s Spec) usedByAWSVPC(targetGroup string) bool {
 	awsvpc := func(family string) bool {
-		return slices.ContainsFunc(s.TaskDefinitions, func(d ecs.TaskDefinition) bool { return d.Family == family && d.Network == "awsvpc" })
+		return slices.ContainsFunc(s.TaskDefinitions, func(d ecs.TaskDefinition) bool { return d.Family == family && d.OwnAddress() })
 	}
 	return slices.ContainsFunc(s.Services, func(v ServiceSpec) bool {
 		return (v.TargetGroup == targetGroup || v.Alternate == targetGroup) && awsvpc(v.Task) ||

@@ -26,6 +26,9 @@ func CheckDefinition(d TaskDefinition) error {
 	if err := checkContainers(d); err != nil {
 		return err
 	}
+	if err := checkCompatible(d); err != nil {
+		return err
+	}
 	return CheckPlacement(d.Constraints, nil)
 }
 
