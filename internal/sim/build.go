@@ -26,6 +26,9 @@ type builder struct {
 // Build makes the world of a spec, settled: everything that should run runs. Its errors say which part is wrong.
 func Build(s Spec) (*World, error) {
 	b := builder{w: New(core.Config{Seed: s.Seed, Start: s.Start, Switches: s.Switches}), targetGroups: map[string]string{}}
+	if err := s.Switches.Check(); err != nil {
+		return nil, fmt.Errorf("build the world: switches: %w", err)
+	}
 	for _, c := range s.Clusters {
 		b.w.AddCluster(c.Name)
 		for _, p := range c.Providers {

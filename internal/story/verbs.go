@@ -45,6 +45,7 @@ var verbs = map[string]func(*run, Step) error{
 	"run-task":       runTask,
 	"stop-tasks":     stopTasks,
 	"update-service": func(r *run, s Step) error { return failed(r.w.UpdateService(s.Cluster, s.Service, &s.Count, "")) },
+	"interrupt":      interrupt,
 	"no-capacity":    noCapacity,
 	"capacity":       func(r *run, s Step) error { return r.w.SetFargateCapacity(providerOf(s), true) },
 	"delete-hook":    func(r *run, s Step) error { return r.w.DeleteLifecycleHook(s.Group, s.Hook) },

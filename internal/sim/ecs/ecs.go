@@ -55,6 +55,7 @@ type Targets interface {
 type Bus interface {
 	Wants(source, detailType string) bool
 	Emit(about core.Entry, source, detailType string, resources []string, detail any)
+	EmitAfter(d time.Duration, about core.Entry, source, detailType string, resources []string, detail any)
 	EnsureRule(name, pattern, managedBy string)
 }
 

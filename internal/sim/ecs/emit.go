@@ -11,9 +11,17 @@ import (
 // emitTask tells EventBridge about a changed task.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_task_events.html
 func (w *ECS) emitTask(t *task) {
-	const detailType = "ECS Task State Change"
-	if w.Bus.Wants("aws.ecs", detailType) {
-		w.Bus.Emit(core.Entry{}, "aws.ecs", detailType, []string{t.ARN}, w.taskDetail(t))
+	if w.Bus.Wants("aws.ecs", taskChange) {
+		w.Bus.Emit(core.Entry{}, "aws.ecs", taskChange, []string{t.ARN}, w.taskDetail(t))
+	}
+}
+
+const taskChange = "ECS Task State Change"
+
+// emitNotice tells EventBridge of the interruption of a task: late, or never, as the switches have it.
+func (w *ECS) emitNotice(t *task) {
+	if w.Bus.Wants("aws.ecs", taskChange) && !w.Chance(w.SpotEventLost) {
+		w.Bus.EmitAfter(w.SpotEventLate, core.Entry{}, "aws.ecs", taskChange, []string{t.ARN}, w.taskDetail(t))
 	}
 }
 
@@ -37,6 +45,9 @@ func (w *ECS) taskDetail(t *task) map[string]any {
 	texts := map[string]string{
 		"containerInstanceArn": t.ContainerInstance, "startedBy": t.StartedBy, "stopCode": t.StopCode, "stoppedReason": t.StoppedReason,
 		"capacityProviderName": t.CapacityProvider, "platformVersion": core.Deref(out.PlatformVersion),
+	}
+	if t.interrupted && w.SpotEventNoProvider {
+		delete(texts, "capacityProviderName")
 	}
 	for name, value := range texts { //ebb:any-order the result is an object
 		if value != "" {

@@ -48,15 +48,6 @@ func (t *task) address(port int) core.Address {
 	return at
 }
 
-// deregisterTask takes a task out of its target groups, as far as ECS has registered it there.
-func (w *ECS) deregisterTask(t *task) {
-	w.As("aws", func() {
-		for _, target := range slices.Clone(t.targets) {
-			target.Deregister()
-		}
-	})
-}
-
 // unanswered is when nothing answers behind what was registered by hand any more: its health checks fail.
 func (t *task) unanswered() {
 	for _, target := range t.byHand {

@@ -10,9 +10,10 @@ import (
 // quiet takes no events.
 type quiet struct{}
 
-func (quiet) Wants(string, string) bool                      { return false }
-func (quiet) Emit(core.Entry, string, string, []string, any) {}
-func (quiet) EnsureRule(string, string, string)              {}
+func (quiet) Wants(string, string) bool                                          { return false }
+func (quiet) Emit(core.Entry, string, string, []string, any)                     {}
+func (quiet) EmitAfter(time.Duration, core.Entry, string, string, []string, any) {}
+func (quiet) EnsureRule(string, string, string)                                  {}
 
 // TestTaskNeedsNoContainerInstance: a task runs and stops at a place that is none.
 func TestTaskNeedsNoContainerInstance(t *testing.T) {
