@@ -24,7 +24,8 @@ import (
 type statusLine struct {
 	Key      string    `json:"drain"`
 	Group    string    `json:"group"`
-	Instance string    `json:"instance"`
+	Instance string    `json:"instance,omitempty"`
+	Task     string    `json:"task,omitempty"` // ARN: no host leaves, but this task
 	Cluster  string    `json:"cluster,omitempty"`
 	State    string    `json:"state"` // open, or the outcome
 	Since    time.Time `json:"since"`
@@ -215,7 +216,7 @@ func (r *report) countAside(ctx context.Context, store journal.Store) error {
 
 func lineOf(d drain.Drain, waiting string, cfg config.Config) statusLine {
 	l := statusLine{
-		Key: d.Key, Group: d.Group, Instance: d.Target.ID, Cluster: d.Cluster,
+		Key: d.Key, Group: d.Group, Instance: string(d.Instance()), Task: string(d.TaskARN()), Cluster: d.Cluster,
 		State: "open", Since: d.Heard, Text: "waits " + waiting, Left: d.Left, Observed: d.Observed, Would: d.Would, Word: d.Word,
 	}
 	if d.Observed && d.Intent != nil {
@@ -306,6 +307,6 @@ func writeStatus(w io.Writer, ls []statusLine, at func(time.Time) string) {
 		if l.Word != (fleet.Word{}) {
 			text = "ebb drain: " + text
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", l.Instance, cmp.Or(l.Group, "-"), state, at(l.Since), deadline, text)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", cmp.Or(l.Instance, fleet.ARN(l.Task).Name()), cmp.Or(l.Group, "-"), state, at(l.Since), deadline, text)
 	}
 }

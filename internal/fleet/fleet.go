@@ -223,6 +223,8 @@ type Task struct {
 	LastStatus        string
 	DesiredStatus     string
 	StoppedReason     string // why it stopped, in ECS's words: nothing is decided by it
+	StopCode          string // such as SpotInterruption; may be empty although it stops (aws/containers-roadmap#1565)
+	CapacityProvider  string // such as FARGATE_SPOT; empty: none chose its place
 	CreatedAt         time.Time
 	StoppingAt        time.Time // when its desired status became STOPPED; zero: it has not
 	StoppedAt         time.Time
@@ -244,6 +246,9 @@ func (t Task) Live() bool { return t.LastStatus != Stopped && t.LastStatus != "D
 func (t Task) Killed() bool {
 	return !t.Live() && strings.HasPrefix(t.StoppedReason, "Host EC2 (instance ")
 }
+
+// Leaves reports whether ECS wants the task to stop. It never takes that back.
+func (t Task) Leaves() bool { return t.DesiredStatus == Stopped }
 
 // Service is the name of the service that owns the task, empty for a standalone task.
 func (t Task) Service() string {

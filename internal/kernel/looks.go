@@ -120,7 +120,7 @@ func (o *observer) sweepDue(now time.Time) time.Time {
 			every = max(h.Value.Heartbeat/3, SweepFloor)
 		}
 	}
-	if o.cfg.Held != nil && len(o.cfg.Held) == 0 || len(o.cfg.Groups) == 0 {
+	if o.cfg.Held != nil && len(o.cfg.Held) == 0 || !o.cfg.Sweeps() {
 		return now.Add(time.Hour) // it holds no lease, or there is nothing to sweep
 	}
 	a := o.ask(plan.Subject{Kind: plan.Groups})
@@ -140,7 +140,7 @@ func (o *observer) sweepLook() plan.Look {
 func (c *Config) SweepLook(of func(scope string) bool) plan.Look {
 	var names []string
 	for _, m := range c.Groups {
-		if !of(m.Scope()) {
+		if m.Match == "" || !of(m.Scope()) {
 			continue
 		}
 		if strings.ContainsAny(m.Match, `*?[\`) {

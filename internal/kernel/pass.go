@@ -235,6 +235,15 @@ func (k *Kernel) tried(e *entry, a plan.Action, started time.Time, fail *plan.Fa
 
 // entriesOf finds the open drains that an action was for.
 func (k *Kernel) entriesOf(a plan.Action) []*entry {
+	if a.Targets != nil && len(a.Targets.Of) > 0 {
+		var es []*entry
+		for _, t := range a.Targets.Of {
+			if e, ok := k.open[t]; ok {
+				es = append(es, e)
+			}
+		}
+		return es
+	}
 	if a.Kind != plan.SetDraining {
 		if e, ok := k.open[a.Target]; ok && e.d.Key == a.Drain {
 			return []*entry{e}

@@ -146,7 +146,7 @@ func (o *observer) wordLooks(now time.Time) []dueLook {
 // sawWords takes in where operators' words stand. Who drains already sees that by itself.
 func sawWords(o *observer, a answer) {
 	o.said.looked[a.In] = a.Started
-	scope := cmp.Or(o.said.now[a.In], "cluster/"+a.In)
+	scope := cmp.Or(o.said.now[a.In], clusterScope(a.In))
 	delete(o.said.now, a.In)
 	bad := map[fleet.InstanceID]string{}
 	for _, ci := range a.Result.View.ContainerInstances {
@@ -169,7 +169,7 @@ func sawWords(o *observer, a answer) {
 // Of which group an instance is, and so how it may leave, only a sweep tells: before one nothing begins. What stands on an instance of a
 // group for which another Ebb works is forwarded.
 func obey(k *Kernel, now time.Time) {
-	if !k.Swept() && len(k.cfg.Groups) > 0 {
+	if !k.Swept() && k.cfg.Sweeps() {
 		return
 	}
 	byID := func(a, b fleet.Target) int { return strings.Compare(a.ID, b.ID) }
@@ -218,7 +218,7 @@ func byWord(ci fleet.ContainerInstance, group string, now time.Time) drain.Drain
 
 // ByWord is the record of a drain that an operator's word begins, for an Ebb that has no journal but one of its own, and no groups.
 func ByWord(ci fleet.ContainerInstance, now time.Time) journal.Record {
-	return recordOf(&entry{d: byWord(ci, "", now), scope: "cluster/" + ci.Cluster})
+	return recordOf(&entry{d: byWord(ci, "", now), scope: clusterScope(ci.Cluster)})
 }
 
 // begunByWord opens the drain that an operator asks for. Group is that of the instance, if a sweep has found it in a managed one.

@@ -157,7 +157,7 @@ func (d Day) rest() (lines []string) {
 	acted := slices.DeleteFunc(slices.Clone(d.Ended), aside)
 	if len(acted) > 0 {
 		l := slices.MaxFunc(acted, func(a, b drain.Drain) int { return cmp.Compare(a.Ended.Sub(a.Zero), b.Ended.Sub(b.Zero)) })
-		say("The longest took %s: %s of %s, %s.", l.Ended.Sub(l.Zero).Round(time.Second), l.Target.ID, l.Group, l.Final.Outcome)
+		say("The longest took %s: %s of %s, %s.", l.Ended.Sub(l.Zero).Round(time.Second), l.Target.Name(), l.Of(), l.Final.Outcome)
 	}
 	stuck, excluded, observed := map[string]int{}, map[string]int{}, map[string]int{}
 	for _, codes := range d.Stuck { //ebb:any-order sums
@@ -200,7 +200,7 @@ func (d Day) open(all []drain.Drain, room int) (lines []string) {
 		if left := len(all) - i; i == room-1 && left > 1 {
 			return append(lines, fmt.Sprintf("and %d more are open.", left))
 		}
-		line := fmt.Sprintf("Open: %s of %s, since %s", o.Target.ID, o.Group, minute(o.Zero))
+		line := fmt.Sprintf("Open: %s of %s, since %s", o.Target.Name(), o.Of(), minute(o.Zero))
 		if codes := d.Stuck[o.Key]; len(codes) > 0 {
 			line += ", kept by " + strings.Join(codes, ", ")
 		}
