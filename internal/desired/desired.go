@@ -9,8 +9,8 @@
 //   - What is set is always the base, which is the count without what is raised, plus all that is raised now: an absolute value, so that
 //     what is set twice is set once. A raise ends when its time is over or when it is dropped. Then the sum is smaller: that is how it
 //     is put back.
-//   - A count is noted before it is set. While it is not known what became of it, nothing else is set: a look comes first. It begins so late
-//     that the call has taken effect, or never will.
+//   - A count is noted before it is set. While it is not known what became of it, nothing else is set: a look comes first. It begins so
+//     late that the call has taken effect, or never will.
 //   - ECS's reads lag behind its writes. A look counts only if it began Lag after what is known from our own calls.
 //   - Somebody else has set the count when a look that counts shows neither the count that was known nor the one that was noted. What
 //     they set stands: it is the new base, whether it is higher or lower than before. It may have been chosen with our raises in it or
@@ -20,9 +20,9 @@
 //     is left as it is.
 //   - Unknown is never zero: what was not seen changes nothing. A service that is absent has no entry.
 //
-// What it cannot do: ECS has no conditional write. What somebody else sets within Lag and Fresh before our own call is lost, as with any two
-// that write; and a count that somebody sets to the very value that is there, or that stood before a call of which the outcome is unclear,
-// cannot be told from ours.
+// What it cannot do: ECS has no conditional write. What somebody else sets within Lag and Fresh before our own call is lost, as with any
+// two that write; and a count that somebody sets to the very value that is there, or that stood before a call of which the outcome is
+// unclear, cannot be told from ours.
 package desired
 
 import (

@@ -49,7 +49,6 @@ type model struct {
 	lookAt time.Time        // when it is back
 	call   *call
 	tell   []call // results that come yet, some twice
-	lands  time.Time
 	log    strings.Builder
 	wrong  string
 }
