@@ -113,7 +113,7 @@ func (e Entry) Over(now time.Time) bool {
 
 // Did takes in what became of the call that set w. It may be told late and twice.
 func (e Entry) Did(w Write, o Outcome, p Policy, now time.Time) Entry {
-	if e.Write.At.IsZero() || e.Write.To != w.To || !e.Write.At.Equal(w.At) {
+	if w.At.IsZero() || e.Write.To != w.To || !e.Write.At.Equal(w.At) {
 		return e
 	}
 	switch o {
@@ -126,7 +126,7 @@ func (e Entry) Did(w Write, o Outcome, p Policy, now time.Time) Entry {
 	return e
 }
 
-// unmade is the entry after a write without effect.
+// unmade is the entry after a write without effect, if there was one.
 func (e Entry) unmade() Entry {
 	e.Raises = slices.Clone(e.Raises)
 	for i, r := range e.Raises {
@@ -150,7 +150,7 @@ func (e Entry) Decide(seen fleet.Fact[int], p Policy, now time.Time) (Entry, Ste
 	case e.fresh(seen, p, now):
 		e.Write, s.Set = Write{To: want, At: now}, true
 		for i, r := range e.Raises {
-			if r.In.IsZero() && !r.Void {
+			if r.In.IsZero() {
 				e.Raises[i].In = now
 			}
 		}
@@ -169,15 +169,13 @@ func (e Entry) learn(seen fleet.Fact[int], p Policy) (Entry, Step) {
 		return Entry{}, Step{Gone: true}
 	}
 	var s Step
-	switch pending := !e.Write.At.IsZero(); {
+	switch {
 	case e.Sure.IsZero():
 		e.Base, e.Count = seen.Value, seen.Value
-	case pending && seen.Value == e.Write.To:
+	case !e.Write.At.IsZero() && seen.Value == e.Write.To:
 		e.Count, e.Write = seen.Value, Write{}
 	case seen.Value == e.Count:
-		if pending {
-			e = e.unmade()
-		}
+		e = e.unmade()
 	default:
 		e, s = e.adopt(seen.Value)
 	}
@@ -205,7 +203,7 @@ func (e Entry) end(now time.Time, s *Step) Entry {
 		switch {
 		case !r.ended(now):
 			rest = append(rest, r)
-			if s.Again.IsZero() || !r.Until.IsZero() && r.Until.Before(s.Again) {
+			if !r.Until.IsZero() && (s.Again.IsZero() || r.Until.Before(s.Again)) {
 				s.Again = r.Until
 			}
 		case !r.In.IsZero() && !r.Void:
@@ -241,8 +239,5 @@ func (e Entry) from(p Policy) time.Time {
 // fresh reports whether the count is known well enough to be set: by a look that counts, or by the answer to our own call, which no look
 // can contradict yet.
 func (e Entry) fresh(seen fleet.Fact[int], p Policy, now time.Time) bool {
-	if e.Sure.IsZero() {
-		return false
-	}
 	return now.Before(e.Sure) || seen.Is == fleet.Seen && !seen.At.Before(e.Sure) && now.Sub(seen.At) <= p.Fresh
 }
