@@ -35,7 +35,7 @@ import (
 // Policy says what is possible and allowed for a service.
 type Policy struct {
 	Max   int           // no raise brings the count above it; 0: there is none
-	Lag   time.Duration // how long reads may lag behind writes, and clocks of two Ebbs on one journal differ
+	Lag   time.Duration // how long reads may lag behind writes
 	Limit time.Duration // the longest time from a call's beginning to its effect
 	Fresh time.Duration // how old the look may be on which a count is set
 }
@@ -60,6 +60,7 @@ type Entry struct {
 	Base   int       `json:"base"`
 	Count  int       `json:"count"`          // as far as is known, before Write
 	Sure   time.Time `json:"sure,omitzero"`  // looks that began earlier may show an older count; zero: Base and Count are not known
+	Told   time.Time `json:"told,omitzero"`  // when Count was the answer to our own call
 	Write  Write     `json:"write,omitzero"` // zero: there is none of which the outcome is open
 	Raises []Raise   `json:"raises,omitempty"`
 }
@@ -106,6 +107,24 @@ func (e Entry) Drop(who string, now time.Time) Entry {
 
 func (r Raise) ended(now time.Time) bool { return !r.Until.IsZero() && !now.Before(r.Until) }
 
+// Resume is an entry that was read from the journal. Another Ebb may have stored it, by a clock that differs, and its call may be under
+// way: what is known from calls counts from now on.
+func (e Entry) Resume(p Policy, now time.Time) Entry {
+	e.Raises = slices.Clone(e.Raises)
+	for i, r := range e.Raises {
+		if r.In.Equal(e.Write.At) && !r.In.IsZero() {
+			e.Raises[i].In = now
+		}
+	}
+	if !e.Write.At.IsZero() {
+		e.Write.At = now
+	}
+	if !e.Sure.IsZero() {
+		e.Sure, e.Told = now.Add(p.Lag), time.Time{}
+	}
+	return e
+}
+
 // Over reports whether there is nothing left to remember. A look that begins from now on shows the count as it is.
 func (e Entry) Over(now time.Time) bool {
 	return len(e.Raises) == 0 && e.Write.At.IsZero() && e.Count == e.Base && !now.Before(e.Sure)
@@ -118,7 +137,7 @@ func (e Entry) Did(w Write, o Outcome, p Policy, now time.Time) Entry {
 	}
 	switch o {
 	case Done:
-		e.Count, e.Write, e.Sure = w.To, Write{}, now.Add(p.Lag)
+		e.Count, e.Write, e.Sure, e.Told = w.To, Write{}, now.Add(p.Lag), now
 	case Refused:
 		e = e.unmade()
 	case Unclear:
@@ -239,5 +258,5 @@ func (e Entry) from(p Policy) time.Time {
 // fresh reports whether the count is known well enough to be set: by a look that counts, or by the answer to our own call, which no look
 // can contradict yet.
 func (e Entry) fresh(seen fleet.Fact[int], p Policy, now time.Time) bool {
-	return now.Before(e.Sure) || seen.Is == fleet.Seen && !seen.At.Before(e.Sure) && now.Sub(seen.At) <= p.Fresh
+	return now.Before(e.Told.Add(p.Lag)) || seen.Is == fleet.Seen && !seen.At.Before(e.Sure) && now.Sub(seen.At) <= p.Fresh
 }

@@ -170,6 +170,36 @@ func TestALookThatDoesNotCountIsNoReasonToSet(t *testing.T) {
 	}
 }
 
+// The Ebb that stored the entry was ahead of the one that reads it, or behind it, and its call may still be under way.
+func TestAnEntryOfAnotherEbb(t *testing.T) {
+	for _, now := range []int{-28, 3, 32} {
+		e := raised().Raise(Raise{Who: "b", By: 2}).Resume(policy, after(now))
+		if e, s := e.Decide(seen(now+9, 10), policy, after(now+9)); s.Set || s.Adopted || s.Look.IsZero() {
+			t.Errorf("%d: a look that may lag: %+v, %+v", now, e, s)
+		}
+		if e, s := e.Decide(seen(now+10, 11), policy, after(now+10)); !s.Set || e.Write.To != 13 {
+			t.Errorf("%d: %+v, %+v", now, e, s)
+		}
+		noted, _ := raised().Raise(Raise{Who: "b", By: 2}).Decide(seen(3, 10), policy, after(4))
+		e, s := noted.Resume(policy, after(now)).Decide(seen(now+14, 11), policy, after(now+14))
+		if s.Set || !s.Look.Equal(after(now+15)) {
+			t.Errorf("%d: the call may be under way: %+v, %+v", now, e, s)
+		}
+		e, s = e.Decide(seen(now+15, 6), policy, after(now+15))
+		if !slices.Equal(s.Void, []string{"a", "b"}) || s.Set {
+			t.Errorf("%d: %+v, %+v", now, e, s)
+		}
+		e, s = noted.Resume(policy, after(now)).Did(Write{To: 13, At: after(now)}, Refused, policy, after(now+1)).Decide(
+			seen(now+15, 6), policy, after(now+15))
+		if !slices.Equal(s.Void, []string{"a"}) || !s.Set || e.Write.To != 8 {
+			t.Errorf("%d: %+v, %+v", now, e, s)
+		}
+	}
+	if e := (Entry{}).Raise(Raise{Who: "a", By: 1}); !cmp.Equal(e, e.Resume(policy, after(5))) {
+		t.Errorf("%+v", e.Resume(policy, after(5)))
+	}
+}
+
 func TestLimitsOfARaise(t *testing.T) {
 	for _, x := range []struct{ base, by, most, want int }{
 		{10, 1, 0, 11}, {10, 5, 12, 12}, {10, 5, 10, 10}, {10, 5, 8, 10}, {0, 3, 0, 0}, {10, 0, 0, 10}, {10, -4, 0, 10},
@@ -267,7 +297,12 @@ func TestAnEntryIsNotChangedByWhatIsDecided(t *testing.T) {
 	e.Drop("a", after(9))
 	e.Raise(Raise{Who: "c", By: 1})
 	noted, _ := e.Decide(seen(3, 10), policy, after(4))
+	kept, _ := json.Marshal(noted)
 	noted.Did(noted.Write, Refused, policy, after(5))
+	noted.Resume(policy, after(50))
+	if now, _ := json.Marshal(noted); string(now) != string(kept) {
+		t.Errorf("it was\n%s\nand is\n%s", kept, now)
+	}
 	e.Decide(seen(20, 3), policy, after(70))
 	if now, _ := json.Marshal(e); string(now) != string(before) {
 		t.Errorf("it was\n%s\nand is\n%s", before, now)
@@ -278,8 +313,8 @@ func TestAnEntryIsNotChangedByWhatIsDecided(t *testing.T) {
 func TestTheFormInTheJournal(t *testing.T) {
 	e := raised().Drop("a", after(30))
 	e.Write, e.Raises[0].Void = Write{To: 10, At: after(31)}, true
-	const want = `{"base":10,"count":11,"sure":"2026-11-21T09:00:12Z","write":{"to":10,"at":"2026-11-21T09:00:31Z"},` +
-		`"raises":[{"who":"a","by":1,"until":"2026-11-21T09:00:30Z","in":"2026-11-21T09:00:01Z","void":true}]}`
+	const want = `{"base":10,"count":11,"sure":"2026-11-21T09:00:12Z","told":"2026-11-21T09:00:02Z",` +
+		`"write":{"to":10,"at":"2026-11-21T09:00:31Z"},"raises":[{"who":"a","by":1,"until":"2026-11-21T09:00:30Z","in":"2026-11-21T09:00:01Z","void":true}]}`
 	body, err := json.Marshal(e)
 	if err != nil || string(body) != want {
 		t.Errorf("%v, got\n%s\nwant\n%s", err, body, want)
