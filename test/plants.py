@@ -63,7 +63,7 @@ SEEDED = [
     ("who leaves is not counted after a restart", "internal/kernel/slots.go",
      "return !e.d.Slot.IsZero() || !e.d.DrainingSince.IsZero() || ci.Is", "return e.fresh && !e.d.Slot.IsZero() || ci.Is"),
     ("a message for another Ebb is deleted without a note", "internal/kernel/hear.go",
-     "k.forwarded = append(k.forwarded, journal.Forwarded{Scope: man.Scope(), ID: id, Body: h.Body, Sent: h.Sent})\n", "_ = id\n"),
+     "k.forwarded = append(k.forwarded, journal.Forwarded{Scope: scope, ID: id, Body: h.Body, Sent: h.Sent})\n", "_ = id\n"),
     ("a lease is taken over without waiting", "internal/lease/lease.go", "now.Sub(s.since) > l.For ||", "now.Sub(s.since) > l.For/4 ||"),
     ("a record is written under no lease", "internal/kernel/pass.go", "out.Batch.Under = k.under(out.Batch.Records)", "out.Batch.Under = nil"),
     ("a function forgets that tasks ran", "internal/kernel/passstate.go", "\t\t\tc.Live = append(c.Live, id)\n", "\t\t\t_ = id\n"),

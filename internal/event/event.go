@@ -59,7 +59,7 @@ var kinds = map[Kind]Use{
 	LaunchAction:        Nothing,
 	TestNotification:    Answers,
 	ScalingNotification: Nothing,
-	TaskStops:           Wakes,
+	TaskStops:           Drains,
 	InstanceEnds:        Wakes,
 	Rebalance:           Wakes,
 	InstanceState:       Wakes,

@@ -30,7 +30,7 @@ func Build(s Spec) (*World, error) {
 		b.w.AddCluster(c.Name)
 		b.w.SetDefaultStrategy(c.Name, c.DefaultStrategy)
 	}
-	for _, step := range []func(Spec) error{b.queues, b.functions, b.topics, b.rules, b.addTargetGroups, b.definitions, b.groups, b.providers, b.secrets,
+	for _, step := range []func(Spec) error{b.queues, b.functions, b.topics, b.rules, b.vpcs, b.addTargetGroups, b.definitions, b.groups, b.providers, b.secrets,
 		b.registeredEmpty, b.services, b.tasks, b.settled, b.registeredLate} {
 		if err := step(s); err != nil {
 			return nil, fmt.Errorf("build the world: %w", err)
@@ -121,7 +121,7 @@ func (b *builder) addTargetGroups(s Spec) error {
 		if t.Type == "" && s.usedByAWSVPC(t.Name) {
 			t.Type = "ip"
 		}
-		tg := elb.TargetGroup{Name: t.Name, Type: t.Type, Protocol: t.Protocol, Port: t.Port, Delay: t.Delay, Check: t.Check,
+		tg := elb.TargetGroup{Name: t.Name, Type: t.Type, Protocol: t.Protocol, Port: t.Port, Delay: t.Delay, Check: t.Check, VPC: t.VPC,
 			ConnectionTermination: t.ConnectionTermination}
 		b.targetGroups[t.Name] = b.w.AddTargetGroup(tg).ARN
 	}

@@ -57,9 +57,7 @@ func (s api) taskOut(t Task) types.Task {
 		out.Attachments = append(out.Attachments, eni(t))
 		c.NetworkInterfaces = append(c.NetworkInterfaces, types.NetworkInterface{AttachmentId: out.Attachments[0].Id, PrivateIpv4Address: &t.IP})
 	}
-	c.NetworkBindings = core.Mapped(t.Bindings, func(p Port) types.NetworkBinding {
-		return types.NetworkBinding{BindIP: new("0.0.0.0"), ContainerPort: new(int32(p.Port)), HostPort: new(int32(p.HostPort)), Protocol: protocolOut(p)}
-	})
+	c.NetworkBindings = core.Mapped(portsOf(t.Bindings, family, family), bindingOut)
 	if t.LastStatus == "STOPPED" {
 		c.ExitCode = new(exitCode(t.Killed))
 	}
@@ -70,12 +68,16 @@ func (s api) taskOut(t Task) types.Task {
 	return out
 }
 
-// containerOf is one of several containers of a task; all but the first are without ports and interfaces.
+func bindingOut(p Port) types.NetworkBinding {
+	return types.NetworkBinding{BindIP: new("0.0.0.0"), ContainerPort: new(int32(p.Port)), HostPort: new(int32(p.HostPort)), Protocol: protocolOut(p)}
+}
+
+// containerOf is one of several containers of a task. All have the network interface of the task.
 func (s api) containerOf(t Task, first types.Container, c TaskContainer) types.Container {
 	out := first
 	if c.Name != *first.Name {
 		out = types.Container{TaskArn: &t.ARN, Name: &c.Name, LastStatus: &t.LastStatus, HealthStatus: types.HealthStatusUnknown,
-			NetworkInterfaces: []types.NetworkInterface{}, NetworkBindings: []types.NetworkBinding{}}
+			NetworkInterfaces: first.NetworkInterfaces, NetworkBindings: core.Mapped(portsOf(t.Bindings, *first.Name, c.Name), bindingOut)}
 		out.ContainerArn = new(*first.ContainerArn + "-" + c.Name)
 	}
 	ended := !t.SignalledAt.IsZero() && !s.Then().Before(t.SignalledAt.Add(c.Ends))
@@ -113,7 +115,10 @@ func eni(t Task) types.Attachment {
 	id := t.ARN[strings.LastIndex(t.ARN, "/")+1:]
 	return types.Attachment{
 		Id: new("eni-attach-" + id), Type: new("ElasticNetworkInterface"), Status: new("ATTACHED"),
-		Details: []types.KeyValuePair{{Name: new("networkInterfaceId"), Value: new("eni-" + id)}, {Name: new("privateIPv4Address"), Value: &t.IP}},
+		Details: []types.KeyValuePair{
+			{Name: new("subnetId"), Value: &t.Subnet}, {Name: new("networkInterfaceId"), Value: new("eni-" + id)},
+			{Name: new("privateIPv4Address"), Value: &t.IP},
+		},
 	}
 }
 
