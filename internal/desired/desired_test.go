@@ -314,7 +314,8 @@ func TestTheFormInTheJournal(t *testing.T) {
 	e := raised().Drop("a", after(30))
 	e.Write, e.Raises[0].Void = Write{To: 10, At: after(31)}, true
 	const want = `{"base":10,"count":11,"sure":"2026-11-21T09:00:12Z","told":"2026-11-21T09:00:02Z",` +
-		`"write":{"to":10,"at":"2026-11-21T09:00:31Z"},"raises":[{"who":"a","by":1,"until":"2026-11-21T09:00:30Z","in":"2026-11-21T09:00:01Z","void":true}]}`
+		`"write":{"to":10,"at":"2026-11-21T09:00:31Z"},` +
+		`"raises":[{"who":"a","by":1,"until":"2026-11-21T09:00:30Z","in":"2026-11-21T09:00:01Z","void":true}]}`
 	body, err := json.Marshal(e)
 	if err != nil || string(body) != want {
 		t.Errorf("%v, got\n%s\nwant\n%s", err, body, want)
