@@ -22,6 +22,8 @@ type Switches struct {
 	AutoScalingBurst     int           `yaml:"autoscaling_burst,omitempty"`   // calls at once that Auto Scaling allows; no numbers are published; 0: 100
 	AutoScalingRate      float64       `yaml:"autoscaling_rate,omitempty"`    // and per second; 0: 10
 	ProtectionStuck      bool          `yaml:"protection_stuck,omitempty"`    // managed termination protection never lifts the protection of an instance
+	NoSpotCapacity       bool          `yaml:"no_spot_capacity,omitempty"`    // FARGATE_SPOT has no capacity from the start on
+	StrategyInPlace      bool          `yaml:"strategy_in_place,omitempty"`   // UpdateService takes another strategy without a new deployment
 	PageSize             int           `yaml:"page_size,omitempty"`           // most items on a page of List and Describe answers; 0: AWS's own maximum
 }
 

@@ -74,7 +74,7 @@ func (b byHand) Forget(target core.Target) {
 	b.t.byHand = slices.DeleteFunc(b.t.byHand, func(x core.Target) bool { return x == target })
 }
 
-// subnetOf is the subnet of a task of a service, or of none: that of its host, or in the VPC of the service where there is no host.
+// subnetOf is the subnet of a task of a service, or of none: that of its host, or of its place on Fargate, in the VPC of the service.
 func subnetOf(at place, s *service) string {
 	vpc := ""
 	if s != nil {

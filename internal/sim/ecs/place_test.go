@@ -7,21 +7,6 @@ import (
 	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
-// nowhere is a place without a container instance, as Fargate is one.
-type nowhere struct{ tasks []*task }
-
-func (n *nowhere) zone() string                   { return "eu-west-1a" }
-func (n *nowhere) status() string                 { return "ACTIVE" }
-func (n *nowhere) provider() string               { return "FARGATE" }
-func (n *nowhere) attribute(string) string        { return "" }
-func (n *nowhere) host() (string, string, string) { return "", "", "" }
-func (n *nowhere) running() []*task               { return n.tasks }
-func (n *nowhere) take(t *task)                   { n.tasks = append(n.tasks, t) }
-func (n *nowhere) give(*task)                     { n.tasks = nil }
-func (n *nowhere) do(_ *task, f func())           { f() }
-func (n *nowhere) changed()                       {}
-func (n *nowhere) stopTimeout() time.Duration     { return 30 * time.Second }
-
 // quiet takes no events.
 type quiet struct{}
 
@@ -38,7 +23,7 @@ func TestTaskNeedsNoContainerInstance(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	at := &nowhere{}
+	at := &fargate{capacity: onDemand, subnet: subnetIn("eu-west-1a")}
 	task := w.newTask(w.cluster["prod"], at, wanted{def: def, group: "family:job", providers: []string{"FARGATE"}})
 	w.Advance(w.Now().Add(time.Minute))
 	if task.LastStatus != "RUNNING" || task.IP == "" || task.ContainerInstance != "" || task.CapacityProvider != "FARGATE" {

@@ -49,7 +49,7 @@ func (w *ECS) newTask(c *cluster, at place, want wanted) *task {
 	t := &task{w: w, c: c, at: at, s: s, def: def, Task: Task{
 		ARN: w.ARN("ecs", "task/"+c.Name+"/"+w.Hex(32)), Cluster: c.Name, ContainerInstance: containerInstance, Instance: instance,
 		Definition: definitionID(def), Group: want.group, StartedBy: want.startedBy, DesiredStatus: "RUNNING", CPU: def.CPU, Memory: def.Memory,
-		ContainerPort: def.Port, HealthCheck: def.HealthCheck, CreatedAt: w.Now(),
+		ContainerPort: def.Port, HealthCheck: def.HealthCheck, CreatedAt: w.Now(), LaunchType: at.launchType(), Zone: at.zone(),
 	}}
 	if len(def.Containers) > 0 {
 		t.Containers = def.stops(at.stopTimeout())
