@@ -154,7 +154,7 @@ func protect(r *run, s Step) error {
 func sendBody(r *run, s Step) error {
 	body := strings.ReplaceAll(s.Body, "$HOST", r.host(s.Host))
 	if s.Service != "" {
-		body = strings.ReplaceAll(body, "$TASK", r.spotTask(s))
+		body = strings.ReplaceAll(body, "$TASK", spotTask(r, s))
 	}
 	if n, ok := strings.CutPrefix(body, "garbage "); ok {
 		size, err := strconv.Atoi(n)
@@ -167,7 +167,7 @@ func sendBody(r *run, s Step) error {
 }
 
 // spotTask is the newest task on Fargate Spot of the service of a step, or one that there is not.
-func (r *run) spotTask(s Step) string {
+func spotTask(r *run, s Step) string {
 	all, err := r.w.SpotTasks(s.Cluster, s.Service, "")
 	if err != nil || len(all) == 0 {
 		return r.w.ARN("ecs", "task/"+s.Cluster+"/0123456789abcdef0123456789abcdef")
