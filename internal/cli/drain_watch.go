@@ -315,14 +315,14 @@ func (o *order) ended(all map[fleet.InstanceID]*progress) error {
 	var bad []string
 	for _, h := range o.hosts {
 		f := all[h.Instance].final
-		if f.Outcome != drain.Drained || strings.Contains(f.Reason, drain.NotTerminated) {
+		if f.Outcome != drain.Drained || f.Stays {
 			bad = append(bad, fmt.Sprintf("%s: %s: %s", h.Instance, f.Outcome, f.Reason))
 		}
 	}
 	if len(bad) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%d of %s did not end as asked for: %s", len(bad), count(len(o.hosts), "container instance"), strings.Join(bad, "; "))
+	return fmt.Errorf("%d of %s did not end as asked for: %s", len(bad), plain.Count(len(o.hosts), "container instance"), strings.Join(bad, "; "))
 }
 
 // add adds a host, and the scope in which an Ebb works for it.

@@ -2,8 +2,8 @@ package sim
 
 import (
 	"fmt"
-	"slices"
 
+	"github.com/ebbhq/ebb/internal/sim/core"
 	"github.com/ebbhq/ebb/internal/sim/ecs"
 )
 
@@ -26,17 +26,16 @@ func (b *builder) service(v ServiceSpec) error {
 	}
 	service := ecs.Service{Name: v.Name, Cluster: v.Cluster, Definition: v.Task, Desired: v.Desired, Daemon: v.Daemon, Min: v.Min, Max: v.Max,
 		DistinctInstance: v.DistinctInstance,
-		Constraints:      v.Constraints, Placement: v.Placement, Providers: v.Providers, Grace: v.Grace,
-		LaunchType: v.LaunchType, Subnets: v.Subnets,
-		ZoneRebalance: v.ZoneRebalance, CircuitBreaker: v.CircuitBreaker, Controller: v.Controller, InAlternate: v.InAlternate}
+		Constraints:      v.Constraints, Placement: v.Placement, Providers: v.Providers, Grace: v.Grace, LaunchType: v.LaunchType,
+		ZoneRebalance: v.ZoneRebalance, CircuitBreaker: v.CircuitBreaker, Controller: v.Controller, InAlternate: v.InAlternate, VPC: v.VPC}
+	for _, zone := range v.Zones {
+		service.Subnets = append(service.Subnets, core.SubnetID(v.VPC, zone))
+	}
 	if v.EC2 {
 		service.LaunchType = "EC2"
 	}
-	if service.TargetGroups, err = b.balancers(def, v.TargetGroup, v.Alternate); err != nil {
+	if err := b.endpoints(def, v, &service); err != nil {
 		return err
-	}
-	if v.InAlternate && v.Alternate == "" {
-		return fmt.Errorf("it is in_alternate, but has no alternate_target_group")
 	}
 	if service.TaskSets, err = b.taskSets(v); err != nil {
 		return err
@@ -57,7 +56,7 @@ func (b *builder) taskSets(v ServiceSpec) ([]ecs.TaskSet, error) {
 		}
 		return nil, nil
 	case "CODE_DEPLOY", "EXTERNAL":
-		if v.Daemon || v.Alternate != "" {
+		if v.Daemon || v.blueGreen() {
 			return nil, fmt.Errorf("with the controller %s it can neither be a daemon nor have an alternate_target_group", v.Controller)
 		}
 	default:
@@ -69,7 +68,7 @@ func (b *builder) taskSets(v ServiceSpec) ([]ecs.TaskSet, error) {
 		if err != nil {
 			return nil, fmt.Errorf("task set: there is no task definition %q; add it to task_definitions", t.Task)
 		}
-		groups, err := b.balancers(def, t.TargetGroup, "")
+		groups, err := b.balancers(def, t.balancers())
 		if err != nil {
 			return nil, fmt.Errorf("task set: %w", err)
 		}
@@ -83,53 +82,4 @@ func (b *builder) taskSets(v ServiceSpec) ([]ecs.TaskSet, error) {
 		sets = append(sets, set)
 	}
 	return sets, nil
-}
-
-// balancers are the load balancer entries of a service or task set with a target group, and an alternate one; empty names: none.
-func (b *builder) balancers(def ecs.TaskDefinition, name, alternate string) ([]ecs.ServiceTargetGroup, error) {
-	if name == "" {
-		if alternate != "" {
-			return nil, fmt.Errorf("it has an alternate_target_group, but no target_group")
-		}
-		return nil, nil
-	}
-	if def.Port == 0 {
-		return nil, fmt.Errorf("it has a target group, but its task definition %q has no port; give it one", def.Family)
-	}
-	entry := ecs.ServiceTargetGroup{Container: def.Family, Port: def.Port}
-	var err error
-	if entry.ARN, err = b.fitting(def, name); err != nil {
-		return nil, err
-	}
-	if alternate != "" {
-		entry.Alternate, err = b.fitting(def, alternate)
-	}
-	return []ecs.ServiceTargetGroup{entry}, err
-}
-
-// fitting is the ARN of a target group for the tasks of a definition.
-func (b *builder) fitting(def ecs.TaskDefinition, name string) (string, error) {
-	arn, ok := b.targetGroups[name]
-	if !ok {
-		return "", fmt.Errorf("there is no target group %q; add it to target_groups", name)
-	}
-	groups, err := b.w.DescribeTargetGroups([]string{arn}, nil)
-	if err != nil {
-		return "", err
-	}
-	if ip := groups[0].Type == "ip"; ip != def.OwnAddress() {
-		return "", fmt.Errorf("target group %q does not fit: tasks with network awsvpc need type ip, all others type instance", name)
-	}
-	return arn, nil
-}
-
-// usedByAWSVPC reports whether a service or task set with tasks of network awsvpc uses the target group.
-func (s Spec) usedByAWSVPC(targetGroup string) bool {
-	awsvpc := func(family string) bool {
-		return slices.ContainsFunc(s.TaskDefinitions, func(d ecs.TaskDefinition) bool { return d.Family == family && d.OwnAddress() })
-	}
-	return slices.ContainsFunc(s.Services, func(v ServiceSpec) bool {
-		return (v.TargetGroup == targetGroup || v.Alternate == targetGroup) && awsvpc(v.Task) ||
-			slices.ContainsFunc(v.TaskSets, func(t TaskSetSpec) bool { return t.TargetGroup == targetGroup && awsvpc(t.Task) })
-	})
 }

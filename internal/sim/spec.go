@@ -109,6 +109,8 @@ type TargetGroupSpec struct {
 	Delay    time.Duration `yaml:"delay,omitempty"`    // deregistration; 0: 300 s, negative: none
 	Check    time.Duration `yaml:"check,omitempty"`    // from registration to healthy; 0: 10 s
 
+	VPC string `yaml:"vpc,omitempty"` // empty: vpc-0ebb, where everything is that names no other
+
 	ConnectionTermination bool `yaml:"connection_termination,omitempty"` // at the end of the delay; of protocol TCP only, and shown only
 }
 
@@ -158,7 +160,7 @@ type ServiceSpec struct {
 	Placement      []ecs.PlacementStrategy `yaml:"placement_strategy,omitempty"` // none: spread over zones
 	Providers      []ecs.StrategyItem      `yaml:"capacity_providers,omitempty"` // none: the cluster's default strategy
 	LaunchType     string                  `yaml:"launch_type,omitempty"`        // EC2 or FARGATE, whatever the cluster's default strategy is
-	Subnets        []string                `yaml:"subnets,omitempty"`            // on Fargate: subnet-ZONE; none: one in each zone
+	Zones          []string                `yaml:"zones,omitempty"`              // on Fargate: where its subnets are; none: in each
 	EC2            bool                    `yaml:"ec2,omitempty"`                // an older word for launch_type: EC2
 	Grace          time.Duration           `yaml:"health_check_grace,omitempty"` // shown only
 	ZoneRebalance  bool                    `yaml:"zone_rebalancing,omitempty"`   // shown only
@@ -168,6 +170,25 @@ type ServiceSpec struct {
 	TaskSets    []TaskSetSpec `yaml:"task_sets,omitempty"`              // with another controller, the primary one first; none: one of all tasks
 	Alternate   string        `yaml:"alternate_target_group,omitempty"` // the other one of blue/green deployments by ECS
 	InAlternate bool          `yaml:"in_alternate,omitempty"`           // its tasks are registered there
+
+	VPC       string         `yaml:"vpc,omitempty"`            // where its tasks run that have no host
+	Balancers []BalancerSpec `yaml:"load_balancers,omitempty"` // several target groups, instead of target_group
+	Ingress   []IngressSpec  `yaml:"ingress,omitempty"`        // target groups that ECS manages: only its revisions name them
+	ByHand    []BalancerSpec `yaml:"by_hand,omitempty"`        // target groups in which somebody registers its tasks: no API of ECS names them
+}
+
+// BalancerSpec is one of several target groups of a service or task set.
+type BalancerSpec struct {
+	TargetGroup string `yaml:"target_group,omitempty"`
+	Alternate   string `yaml:"alternate_target_group,omitempty"`
+	Container   string `yaml:"container,omitempty"` // empty: that of the family
+	Port        int    `yaml:"port,omitempty"`      // of the container; 0: its first one
+}
+
+// IngressSpec is a way into a service that ECS manages.
+type IngressSpec struct {
+	Kind         string `yaml:"kind,omitempty"` // gateway (default), express
+	BalancerSpec `yaml:",inline"`
 }
 
 // TaskSetSpec is a task set.
@@ -175,6 +196,8 @@ type TaskSetSpec struct {
 	Task        string `yaml:"task,omitempty"` // the family of a task definition
 	TargetGroup string `yaml:"target_group,omitempty"`
 	Scale       *int   `yaml:"scale,omitempty"` // percent of the service's desired count; none: 100
+
+	Balancers []BalancerSpec `yaml:"load_balancers,omitempty"` // instead of target_group
 }
 
 // TaskSpec is a number of standalone tasks that run at the start.
@@ -190,5 +213,5 @@ type TaskSpec struct {
 	Placement   []ecs.PlacementStrategy `yaml:"placement_strategy,omitempty"`
 	Providers   []ecs.StrategyItem      `yaml:"capacity_providers,omitempty"`
 	LaunchType  string                  `yaml:"launch_type,omitempty"`
-	Subnets     []string                `yaml:"subnets,omitempty"`
+	Zones       []string                `yaml:"zones,omitempty"`
 }

@@ -53,6 +53,15 @@ func DescribeInstances(ctx context.Context, a *wire.API, ids []string) ([]core.I
 	}
 }
 
+// DescribeSubnets is that operation of EC2, for subnets that are known by their ids.
+func DescribeSubnets(ctx context.Context, a *wire.API, ids []string) ([]ec2.Subnet, error) {
+	out, err := wire.Call[ec2.DescribeSubnetsOutput](ctx, a, &ec2.DescribeSubnetsInput{SubnetIds: ids})
+	if err != nil {
+		return nil, err
+	}
+	return out.Found, nil
+}
+
 func (c scaling) DescribeAutoScalingGroups(
 	ctx context.Context, in *autoscaling.DescribeAutoScalingGroupsInput, _ ...func(*autoscaling.Options),
 ) (*autoscaling.DescribeAutoScalingGroupsOutput, error) {
@@ -139,6 +148,18 @@ func (c container) DescribeTasks(ctx context.Context, in *ecs.DescribeTasksInput
 
 func (c container) DescribeServices(ctx context.Context, in *ecs.DescribeServicesInput, _ ...func(*ecs.Options)) (*ecs.DescribeServicesOutput, error) {
 	return wire.Call[ecs.DescribeServicesOutput](ctx, c.api, in)
+}
+
+func (c container) DescribeServiceRevisions(
+	ctx context.Context, in *ecs.DescribeServiceRevisionsInput, _ ...func(*ecs.Options),
+) (*ecs.DescribeServiceRevisionsOutput, error) {
+	return wire.Call[ecs.DescribeServiceRevisionsOutput](ctx, c.api, in)
+}
+
+func (c balancing) DescribeTargetGroups(
+	ctx context.Context, in *elb.DescribeTargetGroupsInput, _ ...func(*elb.Options),
+) (*elb.DescribeTargetGroupsOutput, error) {
+	return wire.Call[elb.DescribeTargetGroupsOutput](ctx, c.api, in)
 }
 
 func (c balancing) DescribeTargetGroupAttributes(

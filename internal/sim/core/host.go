@@ -17,6 +17,7 @@ type HostSpec struct {
 	AgentVersion string            `yaml:"agent_version,omitempty"` // of the ECS agent; empty: 1.105.1
 	Spot         bool              `yaml:"spot,omitempty"`          // a Spot Instance
 	UserData     string            `yaml:"user_data,omitempty"`     // plain text; the ECS agent reads ECS_CONTAINER_STOP_TIMEOUT in it
+	VPC          string            `yaml:"vpc,omitempty"`           // where it runs; empty: DefaultVPC
 
 	Again []Again `yaml:"registers_again,omitempty"` // how it was registered once more, in order
 }
@@ -55,6 +56,9 @@ func (s HostSpec) WithDefaults() HostSpec {
 	if s.AgentVersion == "" {
 		s.AgentVersion = "1.105.1"
 	}
+	if s.VPC == "" {
+		s.VPC = DefaultVPC
+	}
 	return s
 }
 
@@ -68,7 +72,7 @@ func (s HostSpec) Over(base HostSpec) HostSpec {
 		}
 	}
 	for _, set := range []struct{ to, from *string }{
-		{&base.Type, &s.Type}, {&base.AgentVersion, &s.AgentVersion}, {&base.UserData, &s.UserData},
+		{&base.Type, &s.Type}, {&base.AgentVersion, &s.AgentVersion}, {&base.UserData, &s.UserData}, {&base.VPC, &s.VPC},
 	} {
 		if *set.from != "" {
 			*set.to = *set.from

@@ -19,6 +19,7 @@ type EC2 struct {
 	observer Observer
 	hosts    []*core.Instance
 	host     map[string]*core.Instance // by id
+	vpcs     []string
 }
 
 // Bus takes the events of EC2.
@@ -39,7 +40,7 @@ type Observer interface {
 
 // New makes EC2 without instances.
 func New(c *core.Core, bus Bus, observer Observer) *EC2 {
-	return &EC2{Core: c, bus: bus, observer: observer, host: map[string]*core.Instance{}}
+	return &EC2{Core: c, bus: bus, observer: observer, host: map[string]*core.Instance{}, vpcs: []string{core.DefaultVPC}}
 }
 
 // Find returns the instance of an id, or nil.

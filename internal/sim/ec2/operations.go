@@ -50,6 +50,8 @@ type (
 		Launched  time.Time `xml:"launchTime"`
 		Zone      string    `xml:"placement>availabilityZone"`
 		PrivateIP string    `xml:"privateIpAddress,omitempty"`
+		VPC       string    `xml:"vpcId"`
+		Subnet    string    `xml:"subnetId"`
 		Lifecycle string    `xml:"instanceLifecycle,omitempty"`
 		Tags      []tag     `xml:"tagSet>item"`
 	}
@@ -125,6 +127,7 @@ func filtered(all []core.Instance, filters []Filter) ([]core.Instance, error) {
 func instanceXML(i core.Instance) described {
 	out := described{
 		ID: i.ID, Image: "ami-0ebb", Type: i.Host.Type, State: stateXML(i.State), Launched: i.LaunchedAt, Zone: i.Zone, PrivateIP: i.PrivateIP,
+		VPC: i.Host.VPC, Subnet: core.SubnetID(i.Host.VPC, i.Zone),
 	}
 	if i.Host.Spot {
 		out.Lifecycle = "spot"

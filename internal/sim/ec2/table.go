@@ -9,7 +9,8 @@ type api struct{ *EC2 }
 func (w *EC2) Service() core.Service {
 	return core.Service{
 		Name: "ec2", Protocol: core.Protocol{EC2: true, Names: core.Names{Plural: map[string]string{
-			"InstanceId": "InstanceIds", "Filter": "Filters", "Value": "Values", "InstanceType": "InstanceTypes", "LaunchTemplateVersion": "LaunchTemplateVersions",
+			"InstanceId": "InstanceIds", "Filter": "Filters", "Value": "Values", "InstanceType": "InstanceTypes",
+			"LaunchTemplateVersion": "LaunchTemplateVersions", "SubnetId": "SubnetIds",
 		}}},
 		Errors: refusals(), Operations: api{w}.operations(),
 	}
@@ -49,6 +50,11 @@ func (s api) operations() []core.Operation {
 		core.NewOperation("DescribeLaunchTemplateVersions", s.describeLaunchTemplateVersions, "ec2",
 			core.NoNeeds, core.NoResource,
 			core.NoSubject, core.NotPaged, core.NoBatch,
+		),
+		core.NewOperation("DescribeSubnets", s.describeSubnets, "ec2",
+			core.NoNeeds, core.NoResource, core.NoSubject,
+			func(in *DescribeSubnetsInput) *string { return in.NextToken },
+			core.NoBatch,
 		),
 		core.NewOperation("TerminateInstances", s.terminate, "ec2",
 			func(in *TerminateInstancesInput) []core.Member { return core.Members("InstanceId", in.InstanceIds) },

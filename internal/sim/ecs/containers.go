@@ -37,6 +37,22 @@ func (d *TaskDefinition) all() []Container {
 	return slices.Insert(slices.Clone(d.Containers), 0, first)
 }
 
+// hasContainer reports whether a container of a name is one of the task's.
+func (d *TaskDefinition) hasContainer(name string) bool {
+	return slices.ContainsFunc(d.all(), func(c Container) bool { return c.Name == name })
+}
+
+// portsOf are the ports of one of the containers of a task.
+func portsOf(all []Port, family, container string) []Port {
+	var own []Port
+	for _, p := range all {
+		if p.Container == container || p.Container == "" && container == family {
+			own = append(own, p)
+		}
+	}
+	return own
+}
+
 // stops is when each container gets SIGTERM and when it has ended, from the SIGTERM to the first: a container is stopped as soon as all that
 // depend on it have ended, so that containers that depend on each other stop one after the other.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDependency.html

@@ -64,9 +64,7 @@ func (s api) taskOut(t Task) types.Task {
 			c.NetworkInterfaces = []types.NetworkInterface{{AttachmentId: out.Attachments[0].Id, PrivateIpv4Address: &t.IP}}
 		}
 	}
-	c.NetworkBindings = core.Mapped(t.Bindings, func(p Port) types.NetworkBinding {
-		return types.NetworkBinding{BindIP: new("0.0.0.0"), ContainerPort: new(int32(p.Port)), HostPort: new(int32(p.HostPort)), Protocol: protocolOut(p)}
-	})
+	c.NetworkBindings = core.Mapped(portsOf(t.Bindings, family, family), bindingOut)
 	if t.LastStatus == "STOPPED" {
 		c.ExitCode = new(exitCode(t.Killed))
 	}
@@ -77,13 +75,17 @@ func (s api) taskOut(t Task) types.Task {
 	return out
 }
 
-// containerOf is one of several containers of a task; all but the first are without ports and interfaces.
+func bindingOut(p Port) types.NetworkBinding {
+	return types.NetworkBinding{BindIP: new("0.0.0.0"), ContainerPort: new(int32(p.Port)), HostPort: new(int32(p.HostPort)), Protocol: protocolOut(p)}
+}
+
+// containerOf is one of several containers of a task. All have the network interface of the task.
 func (s api) containerOf(t Task, first types.Container, c TaskContainer) types.Container {
 	out := first
 	if c.Name != *first.Name {
 		out = types.Container{TaskArn: &t.ARN, Name: &c.Name, LastStatus: &t.LastStatus, HealthStatus: types.HealthStatusUnknown,
-			NetworkInterfaces: first.NetworkInterfaces, NetworkBindings: []types.NetworkBinding{}, Image: new("simulated"), Cpu: new("0"),
-			RuntimeId: new(*first.RuntimeId + "-" + c.Name)}
+			NetworkInterfaces: first.NetworkInterfaces, NetworkBindings: core.Mapped(portsOf(t.Bindings, *first.Name, c.Name), bindingOut),
+			Image: new("simulated"), Cpu: new("0"), RuntimeId: new(*first.RuntimeId + "-" + c.Name)}
 		out.ContainerArn = new(*first.ContainerArn + "-" + c.Name)
 	}
 	ended := !t.SignalledAt.IsZero() && !s.Then().Before(t.SignalledAt.Add(c.Ends))

@@ -34,14 +34,17 @@ func (s api) definitionOut(d TaskDefinition) types.TaskDefinition {
 	} else {
 		c.Cpu, c.Memory = int32(d.CPU), new(int32(d.Memory))
 	}
-	out.ContainerDefinitions = append([]types.ContainerDefinition{c}, core.Mapped(d.Containers, moreOut)...)
+	more := core.Mapped(d.Containers, func(c Container) types.ContainerDefinition {
+		return moreOut(c, portsOf(d.PortMappings(), d.Family, c.Name))
+	})
+	out.ContainerDefinitions = append([]types.ContainerDefinition{c}, more...)
 	return out
 }
 
 // moreOut is a container that has no size of its own.
-func moreOut(c Container) types.ContainerDefinition {
+func moreOut(c Container, ports []Port) types.ContainerDefinition {
 	out := types.ContainerDefinition{
-		Name: &c.Name, Image: new("simulated"), Essential: new(true), PortMappings: []types.PortMapping{}, DependsOn: dependenciesOut(c.DependsOn),
+		Name: &c.Name, Image: new("simulated"), Essential: new(true), PortMappings: core.Mapped(ports, portOut), DependsOn: dependenciesOut(c.DependsOn),
 	}
 	if c.Stop > 0 {
 		out.StopTimeout = new(core.Seconds(c.Stop))
@@ -61,7 +64,9 @@ func dependenciesOut(names []string) []types.ContainerDependency {
 
 // containerOut is the first container of a task, without its size.
 func containerOut(d TaskDefinition) types.ContainerDefinition {
-	c := types.ContainerDefinition{Name: &d.Family, Image: new("simulated"), Essential: new(true), PortMappings: core.Mapped(d.PortMappings(), portOut)}
+	c := types.ContainerDefinition{
+		Name: &d.Family, Image: new("simulated"), Essential: new(true), PortMappings: core.Mapped(portsOf(d.PortMappings(), d.Family, d.Family), portOut),
+	}
 	if d.Reservation > 0 {
 		c.MemoryReservation = new(int32(d.Reservation))
 	}
@@ -78,8 +83,11 @@ func containerOut(d TaskDefinition) types.ContainerDefinition {
 }
 
 func portOut(p Port) types.PortMapping {
-	return types.PortMapping{ContainerPort: new(int32(p.Port)), HostPort: new(int32(p.HostPort)), Protocol: protocolOut(p)}
+	return types.PortMapping{ContainerPort: new(int32(p.Port)), HostPort: new(int32(p.HostPort)), Protocol: protocolOut(p), Name: new(portName(p.Port))}
 }
+
+// portName is the name of a port in task definitions, by which gateways and VPC Lattice know it.
+func portName(port int) string { return "port-" + strconv.Itoa(port) }
 
 // requiredOut spells an attribute that is written as name or name=value.
 func requiredOut(a string) types.Attribute {

@@ -37,6 +37,10 @@ func (s api) serviceOut(v Service) types.Service {
 		ServiceRegistries:           []types.ServiceRegistry{},
 		Events:                      core.Mapped(v.Events, func(e ServiceEvent) types.ServiceEvent { return s.eventOut(v, e) }),
 		Deployments:                 core.Mapped(v.Deployments, func(d Deployment) types.Deployment { return s.deploymentOut(v, d) }),
+		CurrentServiceRevisions:     currentRevisions(v),
+	}
+	if slices.ContainsFunc(v.Ingress, func(i Ingress) bool { return i.Kind == "express" }) {
+		out.ResourceManagementType = types.ResourceManagementTypeEcs
 	}
 	if version, family := platformOf(v); version != nil {
 		out.PlatformVersion, out.PlatformFamily, out.NetworkConfiguration = new("LATEST"), family, s.network(v)
@@ -125,7 +129,7 @@ func (s api) loadBalancerOut(t ServiceTargetGroup) types.LoadBalancer {
 	if t.Alternate != "" {
 		out.AdvancedConfiguration = &types.AdvancedConfiguration{
 			AlternateTargetGroupArn: &t.Alternate, RoleArn: new("arn:aws:iam::" + s.Account + ":role/ecs-load-balancers"),
-			ProductionListenerRule: new(s.ARN("elasticloadbalancing", "listener-rule/app/ebb/0ebb/0ebb/0ebb")),
+			ProductionListenerRule: s.listenerRule(),
 		}
 	}
 	return out

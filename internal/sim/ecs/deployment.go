@@ -11,7 +11,7 @@ func (w *ECS) deploy(s *service) {
 	}
 	s.deploys = slices.Insert(s.deploys, 0, &Deployment{
 		ID: s.deployment, Status: "PRIMARY", Definition: s.Definition, CreatedAt: w.Now(), UpdatedAt: w.Now(),
-		Rollout: "IN_PROGRESS", RolloutReason: "ECS deployment " + s.deployment + " in progress.",
+		Rollout: "IN_PROGRESS", RolloutReason: "ECS deployment " + s.deployment + " in progress.", InAlternate: s.InAlternate,
 	})
 }
 

@@ -51,6 +51,14 @@ func (s api) setResources(in *ecs.DescribeTaskSetsInput) []core.Resource {
 	})
 }
 
+// revisionResources are service revisions, which are named by their ARNs. Without the key ecs:cluster: the ARN has the name of the cluster.
+func (s api) revisionResources(arns []string) []core.Resource {
+	return core.Mapped(arns, func(id string) core.Resource {
+		arn := s.orARN(id, "service-revision/")
+		return core.Resource{Kind: "service-revision", ARN: arn, Pattern: arn[:strings.LastIndexByte(arn, '/')+1] + "*"}
+	})
+}
+
 // orARN is an ECS resource by id or ARN.
 func (s api) orARN(id, before string) string {
 	if strings.HasPrefix(id, "arn:") {

@@ -1,7 +1,6 @@
 package ecs
 
 import (
-	"slices"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/sim/core"
@@ -34,7 +33,7 @@ func (w *ECS) InterruptTask(cluster, id string) error {
 	case !t.live():
 		return core.Refuse("InvalidParameterException", "Task %s is stopping already.", t.ARN)
 	default:
-		w.As("ecs", func() { w.interrupt(t) })
+		w.As("aws", func() { w.interrupt(t) })
 	}
 	return nil
 }
@@ -73,9 +72,9 @@ func (w *ECS) interrupt(t *task) {
 	case w.SpotOrder == core.Spot2025:
 		w.sigterm(t, spotNotice)
 		w.step(t, spotBegins, func() { w.setTask(t, "DEACTIVATING", t.StopCode) })
-		w.step(t, w.spotDeregisters(), func() { w.deregister(t); w.spotStopping(t) })
+		w.step(t, w.spotDeregisters(), func() { w.deregisterTask(t); w.spotStopping(t) })
 	default:
-		w.step(t, spotBegins, func() { w.setTask(t, "DEACTIVATING", t.StopCode); w.deregister(t) })
+		w.step(t, spotBegins, func() { w.setTask(t, "DEACTIVATING", t.StopCode); w.deregisterTask(t) })
 		w.step(t, spotBegins+spotAccepted, func() {
 			if t.Process {
 				w.sigterm(t, spotNotice-spotBegins-spotAccepted)
@@ -110,20 +109,6 @@ func (w *ECS) spotCode() string {
 		return ""
 	}
 	return w.SpotStopCode
-}
-
-// deregister is ECS taking the targets of a task out. On Fargate, where others do so too, the record says that it was ECS.
-func (w *ECS) deregister(t *task) {
-	all := func() {
-		for _, target := range slices.Clone(t.targets) {
-			target.Deregister()
-		}
-	}
-	if t.LaunchType != onDemand {
-		all()
-		return
-	}
-	w.As("ecs", all)
 }
 
 // note writes what became of the process of a task on Fargate into the record: no last status tells it there.

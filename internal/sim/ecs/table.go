@@ -312,6 +312,18 @@ func (s api) serviceOps() []core.Operation {
 				return &in.TaskSets, failTo(&out.Failures)
 			},
 		),
+		core.NewOperation("DescribeServiceRevisions", s.describeRevisions, "ecs.service-read",
+			func(in *ecs.DescribeServiceRevisionsInput) []core.Member {
+				return core.Members("Service revision ARNs", in.ServiceRevisionArns)
+			},
+			func(in *ecs.DescribeServiceRevisionsInput) []core.Resource {
+				return s.revisionResources(in.ServiceRevisionArns)
+			},
+			core.NoSubject, core.NotPaged,
+			func(in *ecs.DescribeServiceRevisionsInput, out *ecs.DescribeServiceRevisionsOutput) (*[]string, func(item, reason, detail string)) {
+				return &in.ServiceRevisionArns, failTo(&out.Failures)
+			},
+		),
 		core.NewOperation("UpdateService", s.updateService, "ecs.service-modify",
 			func(in *ecs.UpdateServiceInput) []core.Member { return core.Members("Service", in.Service) },
 			func(in *ecs.UpdateServiceInput) []core.Resource {

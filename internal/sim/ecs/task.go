@@ -16,6 +16,7 @@ type task struct {
 	s           *service // nil: standalone
 	def         *TaskDefinition
 	targets     []core.Target
+	byHand      []core.Target // what is registered without ECS
 	w           *ECS
 	interrupted bool // Spot capacity is taken back
 	alternate   bool // it belongs to the alternate target groups of its service
@@ -63,8 +64,8 @@ func (w *ECS) newTask(c *cluster, at place, want wanted) *task {
 	}
 	if def.Network == "awsvpc" {
 		w.networks++
-		t.Subnet = subnetIn(t.Zone)
 		t.IP = "10.1." + strconv.Itoa(w.networks/250) + "." + strconv.Itoa(w.networks%250+1)
+		t.Subnet = subnetOf(at, s)
 	}
 	w.tasks[t.ARN] = t
 	c.tasks = append(c.tasks, t)
@@ -158,16 +159,6 @@ func (w *ECS) runTask(t *task) {
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeploymentConfiguration.html
 const healthyAfter = 40 * time.Second
 
-// registerTask registers a task with the target groups of its service.
-func (w *ECS) registerTask(t *task) {
-	at := core.Address{Instance: t.Instance, HostPort: t.HostPort, IP: t.IP, Port: t.ContainerPort}
-	for _, entry := range t.s.TargetGroups {
-		if target := w.Targets.RegisterTask(entry.groupOf(t.alternate), at, t); target != nil {
-			t.targets = append(t.targets, target)
-		}
-	}
-}
-
 // TargetChanged follows the health of a task's targets; the last one gone lets a stop go on.
 func (t *task) TargetChanged() {
 	w := t.w
@@ -207,7 +198,7 @@ func (w *ECS) stopTask(t *task, code, reason string) {
 		}
 		w.sigterm(t, forever)
 	}
-	w.deregister(t)
+	w.deregisterTask(t)
 	if len(t.targets) == 0 {
 		w.step(t, 0, func() { w.stopping(t) })
 	}
@@ -242,6 +233,7 @@ func (w *ECS) exit(t *task, killed bool) {
 			target.Dies()
 		}
 	}
+	t.unanswered()
 	if t.LastStatus == "STOPPING" {
 		w.deprovision(t)
 	}
@@ -250,6 +242,7 @@ func (w *ECS) exit(t *task, killed bool) {
 // deprovision is the short last part of a stop.
 func (w *ECS) deprovision(t *task) {
 	t.Process = false
+	t.unanswered()
 	w.setTask(t, "DEPROVISIONING", killedText(t))
 	w.step(t, w.Between(time.Second, 2*time.Second), func() { w.stopped(t) })
 }
@@ -270,7 +263,7 @@ func (w *ECS) stopped(t *task) {
 	}
 	t.at.give(t)
 	w.setTask(t, "STOPPED", killedText(t))
-	w.deregister(t)
+	w.deregisterTask(t)
 	w.capacityFreed(t)
 }
 
@@ -310,6 +303,7 @@ func (w *ECS) taskDies(t *task) {
 	for _, target := range t.targets {
 		target.Dies()
 	}
+	t.unanswered()
 }
 
 // taskLost is when ECS gives up a task whose host is gone.

@@ -95,6 +95,8 @@ type Port struct {
 	Port     int  `yaml:"port,omitempty"`      // container port; 0: the host port
 	HostPort int  `yaml:"host_port,omitempty"` // 0: dynamic
 	UDP      bool `yaml:"udp,omitempty"`
+
+	Container string `yaml:"container,omitempty"` // that has it; empty: that of the family
 }
 
 // Constraint is a placement constraint: distinctInstance, or memberOf with an expression of the cluster query language.
@@ -126,7 +128,7 @@ type Task struct {
 	Service                                                                 string
 	Daemon                                                                  bool
 	CPU, Memory, ContainerPort, HostPort                                    int
-	IP                                                                      string // awsvpc only
+	IP, Subnet                                                              string // awsvpc only
 	CreatedAt, StartedAt, StoppingAt, StoppedAt                             time.Time
 	Protected                                                               bool
 	ProtectedUntil                                                          time.Time
@@ -140,7 +142,7 @@ type Task struct {
 	Bindings                                       []Port // on the host; none with awsvpc
 	GPUs                                           []string
 	LaunchType                                     string // EC2, FARGATE
-	Zone, Subnet                                   string // where it is; Subnet: awsvpc only
+	Zone                                           string // where it is
 	CapacityProvider                               string // that its strategy chose; empty: none, it has a launch type
 	HealthCheck                                    bool   // its container has one
 	PullStartedAt, PullStoppedAt, ExecutionStopped time.Time
@@ -177,6 +179,17 @@ type Service struct {
 	Controller  string    // of its deployments: ECS, CODE_DEPLOY, EXTERNAL; empty: ECS
 	TaskSets    []TaskSet // with another controller than ECS, the primary one first
 	InAlternate bool      // new tasks are registered with the alternate target groups
+
+	VPC     string               // of tasks without a host; empty: core.DefaultVPC
+	Ingress []Ingress            // target groups that ECS manages: its revisions name them, the service does not
+	ByHand  []ServiceTargetGroup // target groups in which somebody registers its tasks as soon as they run, and never takes them out
+}
+
+// Ingress is a way into a service that ECS manages.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ECSManagedResources.html
+type Ingress struct {
+	Kind string // gateway: a connection of an ECS gateway; express: the ingress path of an Express service
+	ServiceTargetGroup
 }
 
 // TaskSet is one of the task sets of a service whose deployments are not controlled by ECS.
@@ -197,6 +210,15 @@ type Deployment struct {
 	Rollout, RolloutReason            string // Rollout: IN_PROGRESS, COMPLETED, FAILED
 	Desired, Running, Pending, Failed int
 	CreatedAt, UpdatedAt              time.Time
+	InAlternate                       bool // its tasks are registered with the alternate target groups
+}
+
+// Revision is a service revision: what a service was when a deployment began.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ServiceRevision.html
+type Revision struct {
+	ARN string
+	Of  Service
+	Deployment
 }
 
 // ServiceTargetGroup is one load balancer entry of a service.

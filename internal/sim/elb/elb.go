@@ -70,6 +70,9 @@ func (w *ELB) AddTargetGroup(spec TargetGroup) *TargetGroup {
 	if tg.Port == 0 {
 		tg.Port = 80
 	}
+	if tg.VPC == "" {
+		tg.VPC = core.DefaultVPC
+	}
 	if tg.Check == 0 {
 		tg.Check = 10 * time.Second
 	}

@@ -22,9 +22,18 @@ func (s api) describeGroups(c *core.Call, in *elb.DescribeTargetGroupsInput) (*e
 	if n := in.PageSize; n != nil && (*n < 1 || *n > 400) {
 		return nil, core.Refuse("ValidationError", "PageSize must be between 1 and 400 (inclusive), not %d.", *n)
 	}
+	if in.LoadBalancerArn != nil && len(in.TargetGroupArns)+len(in.Names) > 0 {
+		return nil, core.Refuse("ValidationError", "A load balancer ARN and target group ARNs or names cannot be specified at the same time")
+	}
 	groups, err := s.DescribeTargetGroups(in.TargetGroupArns, in.Names)
 	if err != nil {
 		return nil, err
+	}
+	if of := in.LoadBalancerArn; of != nil {
+		groups = slices.DeleteFunc(groups, func(g TargetGroup) bool { return balancerARN(g) != *of })
+		if len(groups) == 0 {
+			return nil, core.Refuse("LoadBalancerNotFound", "Load balancer '%s' not found", *of)
+		}
 	}
 	p := core.Paging{Operation: "DescribeTargetGroups", Asked: in.PageSize, Fallback: 400, Most: 400, Token: in.Marker}
 	groups, next, ok := core.Page(c, p, groups, func(g TargetGroup) string { return g.ARN })
@@ -37,7 +46,7 @@ func (s api) describeGroups(c *core.Call, in *elb.DescribeTargetGroupsInput) (*e
 func targetGroupOut(g TargetGroup) types.TargetGroup {
 	return types.TargetGroup{
 		TargetGroupArn: &g.ARN, TargetGroupName: &g.Name, TargetType: types.TargetTypeEnum(g.Type), Protocol: types.ProtocolEnum(g.Protocol),
-		Port: new(int32(g.Port)), VpcId: new("vpc-0ebb"), HealthCheckEnabled: new(true), HealthCheckPort: new("traffic-port"),
+		Port: new(int32(g.Port)), VpcId: &g.VPC, HealthCheckEnabled: new(true), HealthCheckPort: new("traffic-port"),
 		HealthyThresholdCount: new(int32(2)), HealthCheckIntervalSeconds: new(core.Seconds(g.Check / 2)),
 		UnhealthyThresholdCount: new(int32(2)), HealthCheckTimeoutSeconds: new(int32(5)), LoadBalancerArns: []string{balancerARN(g)},
 	}

@@ -9,7 +9,8 @@ type TargetGroup struct {
 	Delay                     time.Duration // deregistration_delay.timeout_seconds; AddTargetGroup: 0: 300 s, negative: none
 	Check                     time.Duration // from registration to healthy, and from death to unhealthy; 0: 10 s
 	Targets                   []*Target
-	ConnectionTermination     bool // deregistration_delay.connection_termination.enabled, of network load balancers; shown only
+	VPC                       string // empty: core.DefaultVPC
+	ConnectionTermination     bool   // deregistration_delay.connection_termination.enabled, of network load balancers; shown only
 }
 
 // Target is one registration.

@@ -48,7 +48,12 @@ func (s spelling) json(out any) ([]byte, error) { return json.Marshal(s.tree(ref
 
 func (s spelling) tree(v reflect.Value) any {
 	switch v.Kind() {
-	case reflect.Pointer, reflect.Interface:
+	case reflect.Interface: // a union
+		if v.IsNil() {
+			return nil
+		}
+		return s.union(v)
+	case reflect.Pointer:
 		if v.IsNil() {
 			return nil
 		}
@@ -85,6 +90,22 @@ func (s spelling) tree(v reflect.Value) any {
 		}
 	}
 	return v.Interface()
+}
+
+// union is the one member of a union, whose type the SDK names UnionMemberName.
+func (s spelling) union(v reflect.Value) any {
+	if v.Elem().Kind() != reflect.Pointer {
+		return s.tree(v.Elem())
+	}
+	one := v.Elem().Elem()
+	name, ok := strings.CutPrefix(one.Type().Name(), v.Type().Name()+"Member")
+	if !ok {
+		return s.tree(one)
+	}
+	if s.small {
+		name = strings.ToLower(name[:1]) + name[1:]
+	}
+	return map[string]any{name: s.tree(one.FieldByName("Value"))}
 }
 
 func (s spelling) members(v reflect.Value) map[string]any {

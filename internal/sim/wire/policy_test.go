@@ -212,11 +212,12 @@ func TestKinds(t *testing.T) {
 		task+ ecs: DescribeTasks StopTask GetTaskProtection UpdateTaskProtection
 		service+ ecs: DescribeServices UpdateService
 		task-set+ ecs: DescribeTaskSets
+		service-revision ecs: DescribeServiceRevisions
 		task-definition+ ecs: RunTask
 		capacity-provider ecs: DescribeCapacityProviders
 		* elasticloadbalancing: DescribeTargetGroups DescribeTargetGroupAttributes DescribeTargetHealth
 		targetgroup elasticloadbalancing: ModifyTargetGroupAttributes RegisterTargets DeregisterTargets
-		* ec2: DescribeInstances DescribeInstanceTypes DescribeLaunchTemplateVersions
+		* ec2: DescribeInstances DescribeInstanceTypes DescribeLaunchTemplateVersions DescribeSubnets
 		instance ec2: TerminateInstances StopInstances StartInstances DescribeInstanceAttribute
 		* sqs: ListQueues
 		queue sqs: CreateQueue GetQueueUrl GetQueueAttributes SetQueueAttributes DeleteQueue PurgeQueue SendMessage SendMessageBatch ReceiveMessage

@@ -1,0 +1,90 @@
+package ecs
+
+import (
+	"slices"
+
+	"github.com/ebbhq/ebb/internal/sim/core"
+)
+
+// The endpoints of a task: where it is registered, by ECS or by somebody else.
+
+// registerTask registers a task with the target groups of its service: those that DescribeServices names, and those that ECS manages itself.
+// What somebody registers by hand has it behind it too, but ECS knows nothing of that.
+func (w *ECS) registerTask(t *task) {
+	for _, entry := range t.s.TargetGroups {
+		t.register(w, entry)
+	}
+	for _, ingress := range t.s.Ingress {
+		t.register(w, ingress.ServiceTargetGroup)
+	}
+	w.As(operator, func() {
+		for _, entry := range t.s.ByHand {
+			if target := w.Targets.RegisterTask(entry.ARN, t.address(entry.Port), byHand{t}); target != nil {
+				t.byHand = append(t.byHand, target)
+			}
+		}
+	})
+}
+
+// operator is who registers targets by hand, in the record.
+const operator = "operator"
+
+func (t *task) register(w *ECS, entry ServiceTargetGroup) {
+	if target := w.Targets.RegisterTask(entry.groupOf(t.alternate), t.address(entry.Port), t); target != nil {
+		t.targets = append(t.targets, target)
+	}
+}
+
+// address is where one of the ports of a task is reached; 0: its first one.
+func (t *task) address(port int) core.Address {
+	at := core.Address{Instance: t.Instance, HostPort: t.HostPort, IP: t.IP, Port: t.ContainerPort}
+	if port == 0 || port == t.ContainerPort {
+		return at
+	}
+	at.Port = port
+	if i := slices.IndexFunc(t.Bindings, func(p Port) bool { return p.Port == port && !p.UDP }); i >= 0 {
+		at.HostPort = t.Bindings[i].HostPort
+	}
+	return at
+}
+
+// deregisterTask takes a task out of its target groups, as far as ECS has registered it there.
+func (w *ECS) deregisterTask(t *task) {
+	w.As("aws", func() {
+		for _, target := range slices.Clone(t.targets) {
+			target.Deregister()
+		}
+	})
+}
+
+// unanswered is when nothing answers behind what was registered by hand any more: its health checks fail.
+func (t *task) unanswered() {
+	for _, target := range t.byHand {
+		target.Dies()
+	}
+}
+
+// byHand is a task as the owner of targets that somebody else than ECS has registered. It answers their health checks and nothing more.
+type byHand struct{ t *task }
+
+func (b byHand) About() core.Entry { return b.t.About() }
+func (b byHand) Answers() bool     { return b.t.Process }
+func (b byHand) TargetChanged()    {}
+func (b byHand) Forget(target core.Target) {
+	b.t.byHand = slices.DeleteFunc(b.t.byHand, func(x core.Target) bool { return x == target })
+}
+
+// subnetOf is the subnet of a task of a service, or of none: that of its host, or in the VPC of the service where there is no host.
+func subnetOf(at place, s *service) string {
+	if f, ok := at.(*fargate); ok {
+		return f.subnet
+	}
+	vpc := ""
+	if s != nil {
+		vpc = s.VPC
+	}
+	if ci, ok := at.(*containerInstance); ok {
+		vpc = ci.h.Host.VPC
+	}
+	return core.SubnetID(vpc, at.zone())
+}
