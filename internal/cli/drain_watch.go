@@ -41,6 +41,7 @@ type order struct {
 
 	journal bool           // there is one to read, or ought to be
 	pauses  []kernel.Pause // in it
+	open    []journal.Record
 }
 
 // meet finds the Ebb that works for the clusters. It refuses where an operator has paused one of them, and where nobody would do the work.
@@ -81,7 +82,7 @@ func (o *order) find(ctx context.Context) error {
 	if err = errors.Join(err, unread); err != nil {
 		return errors.Join(err, store.Close())
 	}
-	o.journal, o.pauses = true, kernel.Pauses(open)
+	o.journal, o.open, o.pauses = true, open, kernel.Pauses(open)
 	if o.works = o.worker(leases); o.works == "" {
 		return store.Close()
 	}

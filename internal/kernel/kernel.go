@@ -149,6 +149,7 @@ func New(cfg Config, open, ended []journal.Record) (*Kernel, error) {
 	for _, r := range slices.Backward(ended) {
 		if d, err := Read(r); err == nil {
 			k.remember(&d)
+			k.lingers(r.Scope, &d)
 		}
 	}
 	for _, r := range open {

@@ -96,6 +96,7 @@ func (k *Kernel) forgetEnded() {
 			continue
 		}
 		k.remember(&e.d)
+		k.lingers(e.scope, &e.d)
 		k.Counts["ended "+string(e.d.Final.Outcome)]++
 		k.forget(e)
 		delete(k.open, e.d.Target)

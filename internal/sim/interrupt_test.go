@@ -43,21 +43,21 @@ func TestSpotOrders(t *testing.T) {
 		change func(*Spec)
 		want   string
 	}{
-		"promised": {func(*Spec) {}, "0 interrupted, 1 DEACTIVATING, 1 draining by aws, 2 SIGTERM, 2 STOPPING, 7 exited, 7 DEPROVISIONING, " +
+		"promised": {func(*Spec) {}, "0 interrupted, 1 DEACTIVATING, 1 draining by ecs, 2 SIGTERM, 2 STOPPING, 7 exited, 7 DEPROVISIONING, " +
 			"STOPPED, 31 unused by aws"},
 		"before 2023": {func(s *Spec) { s.Switches.SpotOrder = core.SpotBefore2023 }, "0 interrupted, 0 SIGTERM, 1 DEACTIVATING, 1 STOPPING, " +
-			"5 exited, 5 DEPROVISIONING, STOPPED, 7 draining by aws, 37 unused by aws"},
+			"5 exited, 5 DEPROVISIONING, STOPPED, 7 draining by ecs, 37 unused by aws"},
 		"2025": {func(s *Spec) { s.Switches.SpotOrder = core.Spot2025 }, "0 interrupted, 0 SIGTERM, 1 DEACTIVATING, 5 exited, " +
-			"10 draining by aws, 10 STOPPING, 10 DEPROVISIONING, STOPPED, 40 unused by aws"},
+			"10 draining by ecs, 10 STOPPING, 10 DEPROVISIONING, STOPPED, 40 unused by aws"},
 		"2025, later": {func(s *Spec) { s.Switches.SpotOrder, s.Switches.SpotDeregister = core.Spot2025, 20*time.Second }, "0 interrupted, " +
-			"0 SIGTERM, 1 DEACTIVATING, 5 exited, 15 unhealthy by aws, 20 draining by aws, 20 STOPPING, 20 DEPROVISIONING, STOPPED, " +
+			"0 SIGTERM, 1 DEACTIVATING, 5 exited, 15 unhealthy by aws, 20 draining by ecs, 20 STOPPING, 20 DEPROVISIONING, STOPPED, " +
 			"50 unused by aws"},
 		"a process that does not exit": {func(s *Spec) { s.TaskDefinitions[0].Exit = time.Hour }, "0 interrupted, 1 DEACTIVATING, " +
-			"1 draining by aws, 2 SIGTERM, 2 STOPPING, 31 unused by aws, 120 SIGKILL, 120 DEPROVISIONING, STOPPED"},
+			"1 draining by ecs, 2 SIGTERM, 2 STOPPING, 31 unused by aws, 120 SIGKILL, 120 DEPROVISIONING, STOPPED"},
 		"a short stop timeout": {func(s *Spec) { s.TaskDefinitions[0].Exit, s.TaskDefinitions[0].Stop = time.Hour, 0 }, "0 interrupted, " +
-			"1 DEACTIVATING, 1 draining by aws, 2 SIGTERM, 2 STOPPING, 31 unused by aws, 32 SIGKILL, 32 DEPROVISIONING, STOPPED"},
+			"1 DEACTIVATING, 1 draining by ecs, 2 SIGTERM, 2 STOPPING, 31 unused by aws, 32 SIGKILL, 32 DEPROVISIONING, STOPPED"},
 		"a delay longer than the notice": {func(s *Spec) { s.TargetGroups[0].Delay = 5 * time.Minute }, "0 interrupted, 1 DEACTIVATING, " +
-			"1 draining by aws, 2 SIGTERM, 2 STOPPING, 7 exited, 7 DEPROVISIONING, STOPPED, 301 unused by aws"},
+			"1 draining by ecs, 2 SIGTERM, 2 STOPPING, 7 exited, 7 DEPROVISIONING, STOPPED, 301 unused by aws"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := onFargate(t, 1, row.change)

@@ -24,7 +24,7 @@ func TestInterruptedTasksInTheRecord(t *testing.T) {
 			notice[e.Task] = e.At
 		case noticed && e.Kind == core.EntryNote && e.Text == core.NoteSIGTERM:
 			signal[e.Task] = e.At.Sub(since)
-		case noticed && e.Kind == core.EntryTarget && e.To == "draining" && e.By == "aws":
+		case noticed && e.Kind == core.EntryTarget && e.To == "draining" && e.By == "ecs":
 			taken[e.Task] = e.At.Sub(since)
 		case e.Kind == core.EntryTask && e.Service == "web" && e.To == "RUNNING" && len(notice) > 0:
 			started++

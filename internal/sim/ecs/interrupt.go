@@ -1,6 +1,7 @@
 package ecs
 
 import (
+	"slices"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/sim/core"
@@ -33,7 +34,7 @@ func (w *ECS) InterruptTask(cluster, id string) error {
 	case !t.live():
 		return core.Refuse("InvalidParameterException", "Task %s is stopping already.", t.ARN)
 	default:
-		w.As("aws", func() { w.interrupt(t) })
+		w.As("ecs", func() { w.interrupt(t) })
 	}
 	return nil
 }
@@ -72,9 +73,9 @@ func (w *ECS) interrupt(t *task) {
 	case w.SpotOrder == core.Spot2025:
 		w.sigterm(t, spotNotice)
 		w.step(t, spotBegins, func() { w.setTask(t, "DEACTIVATING", t.StopCode) })
-		w.step(t, w.spotDeregisters(), func() { w.deregisterTask(t); w.spotStopping(t) })
+		w.step(t, w.spotDeregisters(), func() { w.deregister(t); w.spotStopping(t) })
 	default:
-		w.step(t, spotBegins, func() { w.setTask(t, "DEACTIVATING", t.StopCode); w.deregisterTask(t) })
+		w.step(t, spotBegins, func() { w.setTask(t, "DEACTIVATING", t.StopCode); w.deregister(t) })
 		w.step(t, spotBegins+spotAccepted, func() {
 			if t.Process {
 				w.sigterm(t, spotNotice-spotBegins-spotAccepted)
@@ -109,6 +110,15 @@ func (w *ECS) spotCode() string {
 		return ""
 	}
 	return w.SpotStopCode
+}
+
+// deregister is ECS taking the targets of a task out, as far as it has registered them. The record says that it was ECS: others do so too.
+func (w *ECS) deregister(t *task) {
+	w.As("ecs", func() {
+		for _, target := range slices.Clone(t.targets) {
+			target.Deregister()
+		}
+	})
 }
 
 // note writes what became of the process of a task on Fargate into the record: no last status tells it there.

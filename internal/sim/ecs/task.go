@@ -198,7 +198,7 @@ func (w *ECS) stopTask(t *task, code, reason string) {
 		}
 		w.sigterm(t, forever)
 	}
-	w.deregisterTask(t)
+	w.deregister(t)
 	if len(t.targets) == 0 {
 		w.step(t, 0, func() { w.stopping(t) })
 	}
@@ -223,6 +223,7 @@ func (w *ECS) stopping(t *task) {
 // exit is the end of a task's process after SIGTERM, or after SIGKILL if it took too long.
 func (w *ECS) exit(t *task, killed bool) {
 	t.Process, t.Killed = false, killed
+	t.unanswered()
 	if killed {
 		w.note(t, core.NoteSIGKILL)
 	} else {
@@ -233,7 +234,6 @@ func (w *ECS) exit(t *task, killed bool) {
 			target.Dies()
 		}
 	}
-	t.unanswered()
 	if t.LastStatus == "STOPPING" {
 		w.deprovision(t)
 	}
@@ -263,7 +263,7 @@ func (w *ECS) stopped(t *task) {
 	}
 	t.at.give(t)
 	w.setTask(t, "STOPPED", killedText(t))
-	w.deregisterTask(t)
+	w.deregister(t)
 	w.capacityFreed(t)
 }
 

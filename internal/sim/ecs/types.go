@@ -128,7 +128,7 @@ type Task struct {
 	Service                                                                 string
 	Daemon                                                                  bool
 	CPU, Memory, ContainerPort, HostPort                                    int
-	IP, Subnet                                                              string // awsvpc only
+	IP                                                                      string // awsvpc only
 	CreatedAt, StartedAt, StoppingAt, StoppedAt                             time.Time
 	Protected                                                               bool
 	ProtectedUntil                                                          time.Time
@@ -142,7 +142,7 @@ type Task struct {
 	Bindings                                       []Port // on the host; none with awsvpc
 	GPUs                                           []string
 	LaunchType                                     string // EC2, FARGATE
-	Zone                                           string // where it is
+	Zone, Subnet                                   string // where it is; Subnet: awsvpc only
 	CapacityProvider                               string // that its strategy chose; empty: none, it has a launch type
 	HealthCheck                                    bool   // its container has one
 	PullStartedAt, PullStoppedAt, ExecutionStopped time.Time
