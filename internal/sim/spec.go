@@ -140,7 +140,7 @@ type GroupSpec struct {
 	HealthCheck  string                `yaml:"health_check,omitempty"`       // EC2 (default), ELB; shown only
 	ProtectNew   bool                  `yaml:"protect_new,omitempty"`        // new instances are protected from scale-in
 	MaxLifetime  time.Duration         `yaml:"max_lifetime,omitempty"`       // shown only
-	Rebalance    bool                  `yaml:"capacity_rebalance,omitempty"` // shown only
+	Rebalance    bool                  `yaml:"capacity_rebalance,omitempty"` // Spot Instances are replaced before they are interrupted
 	Refreshes    []autoscaling.Refresh `yaml:"refreshes,omitempty"`          // instance refreshes, newest first; shown only
 }
 
