@@ -42,7 +42,7 @@ func New(cfg core.Config) *World {
 	w.Lambda = lambda.New(c, queues{w})
 	w.SQS = sqs.New(c, w.Lambda)
 	w.SNS = sns.New(c, w.SQS, w.Lambda)
-	w.ECS = ecs.New(c, ecs.Others{Targets: w.ELB, Bus: w.Events})
+	w.ECS = ecs.New(c, ecs.Others{Targets: w.ELB, Bus: w.Events, Subnets: w.EC2})
 	w.AutoScaling = autoscaling.New(c, autoscaling.Others{Instances: w.EC2, Clusters: w.ECS, Targets: w.ELB, Bus: w.Events, Post: post{w}})
 	w.ECS.Groups = w.AutoScaling
 	w.STS = sts.New(c)

@@ -46,6 +46,8 @@ var verbs = map[string]func(*run, Step) error{
 	"stop-tasks":     stopTasks,
 	"update-service": func(r *run, s Step) error { return failed(r.w.UpdateService(s.Cluster, s.Service, &s.Count, "")) },
 	"interrupt":      interrupt,
+	"rebalance":      func(r *run, s Step) error { return r.w.Recommend(r.host(s.Host)) },
+	"health":         health,
 	"no-capacity":    noCapacity,
 	"capacity":       func(r *run, s Step) error { return r.w.SetFargateCapacity(providerOf(s), true) },
 	"delete-hook":    func(r *run, s Step) error { return r.w.DeleteLifecycleHook(s.Group, s.Hook) },
