@@ -34,6 +34,7 @@ func (w *ECS) Exited(arn string) {
 	if t == nil || !t.Process {
 		return
 	}
+	w.Changing()
 	t.Process = false
 	if t.live() {
 		w.step(t, 0, func() { w.stopTask(t, "EssentialContainerExited", "Essential container in task exited") })
@@ -44,6 +45,7 @@ func (w *ECS) Exited(arn string) {
 
 // startProcess is the start of a task's containers.
 func (w *ECS) startProcess(t *task) {
+	w.Changing()
 	t.Process = true
 	if w.runtime != nil {
 		w.runtime.Start(t.Task)
@@ -51,6 +53,7 @@ func (w *ECS) startProcess(t *task) {
 	}
 	if t.def.Run > 0 {
 		w.step(t, t.def.Run, func() {
+			w.Changing()
 			t.Process = false
 			w.stopTask(t, "EssentialContainerExited", "Essential container in task exited")
 		})
@@ -76,6 +79,7 @@ func (w *ECS) sigterm(t *task) {
 
 // killProcess is the end of a task's process with its host.
 func (w *ECS) killProcess(t *task) {
+	w.Changing()
 	t.Process, t.Killed = false, true
 	if w.runtime != nil {
 		w.runtime.Kill(t.Task)

@@ -214,6 +214,7 @@ func (w *ECS) stopping(t *task) {
 
 // exit is the end of a task's process after SIGTERM, or after SIGKILL if it took too long.
 func (w *ECS) exit(t *task, killed bool) {
+	w.Changing()
 	t.Process, t.Killed = false, killed
 	t.unanswered()
 	if t.LastStatus == "STOPPING" {
@@ -223,6 +224,7 @@ func (w *ECS) exit(t *task, killed bool) {
 
 // deprovision is the short last part of a stop.
 func (w *ECS) deprovision(t *task) {
+	w.Changing()
 	t.Process = false
 	t.unanswered()
 	w.setTask(t, "DEPROVISIONING", killedText(t))
