@@ -63,7 +63,7 @@ SEEDED = [
     ("who leaves is not counted after a restart", "internal/kernel/slots.go",
      "return !e.d.Slot.IsZero() || !e.d.DrainingSince.IsZero() || ci.Is", "return e.fresh && !e.d.Slot.IsZero() || ci.Is"),
     ("a message for another Ebb is deleted without a note", "internal/kernel/hear.go",
-     "k.forwarded = append(k.forwarded, journal.Forwarded{Scope: man.Scope(), ID: id, Body: h.Body, Sent: h.Sent})\n", "_ = id\n"),
+     "k.forwarded = append(k.forwarded, journal.Forwarded{Scope: scope, ID: id, Body: h.Body, Sent: h.Sent})\n", "_ = id\n"),
     ("a lease is taken over without waiting", "internal/lease/lease.go", "now.Sub(s.since) > l.For ||", "now.Sub(s.since) > l.For/4 ||"),
     ("a record is written under no lease", "internal/kernel/pass.go", "out.Batch.Under = k.under(out.Batch.Records)", "out.Batch.Under = nil"),
     ("a function forgets that tasks ran", "internal/kernel/passstate.go", "\t\t\tc.Live = append(c.Live, id)\n", "\t\t\t_ = id\n"),
@@ -90,6 +90,13 @@ SEEDED = [
 
 # name, file, the code as it is, the code with the bug, the package and the test. The test must find it, and must pass without it.
 TESTED = [
+    ("a look that lags behind our own call is taken for what somebody else has set", "internal/desired/desired.go",
+     "seen.Is == fleet.Unknown || seen.At.Before(e.from(p))", "seen.Is == fleet.Unknown", "desired", "TestRandomServices"),
+    ("a raise is taken out of a count that somebody else has set", "internal/desired/desired.go",
+     "e.Base, e.Count, e.Write, e.Raises = count, count,", "e.Base, e.Count, e.Write, e.Raises = max(0, count-e.Count+e.Base), count,",
+     "desired", "TestRandomServices"),
+    ("a count that may have been set is taken for one that was", "internal/desired/desired.go",
+     "\tcase Unclear:\n", "\tcase Unclear:\n\t\te.Count, e.Write, e.Sure = w.To, Write{}, now.Add(p.Lag)\n", "desired", "TestRandomServices"),
     ("while the journal is away nobody looks which hooks are open", "internal/engine/beats.go",
      "if _, known := b.hooks[h.Target]; !known {", "if _, known := b.hooks[h.Target]; !known && false {", "engine", "TestWhatALookShowsIsKeptAlive"),
     ("a digest that the journal did not take is taken for made", "internal/engine/digest.go",

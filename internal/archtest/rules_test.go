@@ -7,7 +7,7 @@ func pure() []string {
 		"internal/sim/autoscaling", "internal/sim/ec2", "internal/sim/ecs", "internal/sim/elb", "internal/sim/events", "internal/sim/lambda",
 		"internal/sim/secretsmanager", "internal/sim/sns", "internal/sim/sqs", "internal/sim/ssm", "internal/sim/sts", "internal/sim/traffic",
 		"internal/inventory", "internal/placement", "internal/advice", "internal/diagnose", "internal/doctor", "internal/lease", "internal/iam",
-		"internal/notice",
+		"internal/notice", "internal/desired",
 	}
 }
 
@@ -47,7 +47,8 @@ func pureNames() map[string]names {
 // journal/*) know the nouns and never each other.
 func mayImport() map[string][]string {
 	all := []string{
-		"archtest", "advice", "cloud", "cloud/collector", "config", "deploy", "doctor", "drain", "engine", "event", "diagnose", "fleet", "baseline", "journal",
+		"archtest", "advice", "cloud", "cloud/collector", "config", "deploy", "desired", "doctor", "drain",
+		"engine", "event", "diagnose", "fleet", "baseline", "journal",
 		"iam", "journal/conformance", "journal/dynamodb", "journal/memory", "journal/sqlite", "kernel", "lease", "placement", "plain", "plan", "sim",
 		"sim/autoscaling", "sim/client", "sim/core", "sim/ec2", "sim/ecs", "sim/elb", "sim/events", "sim/lambda", "sim/lambda/process", "sim/sns", "sim/sqs",
 		"sim/loopback", "sim/secretsmanager", "sim/ssm", "sim/sts", "sim/traffic", "sim/wire",
@@ -57,6 +58,7 @@ func mayImport() map[string][]string {
 		"fleet":               {},
 		"event":               {"fleet"},
 		"plan":                {"fleet"},
+		"desired":             {"fleet"},
 		"journal":             {},
 		"journal/memory":      {"journal"},
 		"journal/sqlite":      {"journal"},
@@ -101,11 +103,11 @@ func mayImport() map[string][]string {
 			"sim/client", "sim/core", "sim/ecs", "sim/wire", "source/sqs",
 		},
 		"inventory":       {"fleet"},
-		"placement":       {"fleet", "inventory"},
+		"placement":       {"fleet", "inventory", "plain"},
 		"plain":           {},
 		"advice":          {"plain"},
-		"diagnose":        {"advice", "fleet", "inventory", "placement"},
-		"doctor":          {"advice", "fleet", "inventory", "placement"},
+		"diagnose":        {"advice", "fleet", "inventory", "placement", "plain"},
+		"doctor":          {"advice", "fleet", "inventory", "placement", "plain"},
 		"cloud/collector": {"cloud", "fleet", "plan", "inventory"},
 		"baseline":        {},
 		"loadtest":        {"sim", "sim/core", "sim/ecs", "sim/elb"},

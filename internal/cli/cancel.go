@@ -12,6 +12,7 @@ import (
 	"github.com/ebbhq/ebb/internal/inventory"
 	"github.com/ebbhq/ebb/internal/journal"
 	"github.com/ebbhq/ebb/internal/kernel"
+	"github.com/ebbhq/ebb/internal/plain"
 )
 
 func newCancel(p Process) *cobra.Command {
@@ -91,7 +92,13 @@ func cancel(ctx context.Context, o *order, seen *inventory.Inventory, h *invento
 	}
 	r := o.remark
 	r.Instance, r.Cluster = h.Instance, h.Cluster
-	if err := o.store.Write(ctx, journal.Batch{Forwarded: []journal.Forwarded{r.Say(scope, o.now())}}); err != nil {
+	who := journal.Line{At: o.now(), Kind: "word", Text: plain.Text(r.By, plain.Short) + " takes back with ebb cancel what was asked for " + string(h.Instance)}
+	for _, rec := range o.open {
+		if d, err := kernel.Read(rec); err == nil && d.Target == fleet.HostTarget(h.Instance) {
+			who.Key = d.Key
+		}
+	}
+	if err := o.store.Write(ctx, journal.Batch{Lines: []journal.Line{who}, Forwarded: []journal.Forwarded{r.Say(scope, o.now())}}); err != nil {
 		fmt.Fprintf(o.p.Stderr, "%s could not be told in the journal (%v); it sees that within a minute\n", o.works, err)
 	}
 	return nil

@@ -14,6 +14,7 @@ import (
 	"github.com/ebbhq/ebb/internal/drain"
 	"github.com/ebbhq/ebb/internal/inventory"
 	"github.com/ebbhq/ebb/internal/kernel"
+	"github.com/ebbhq/ebb/internal/plain"
 )
 
 // The exit codes of ebb doctor, by the worst finding, and that of ebb init --remove.
@@ -108,7 +109,7 @@ func tally(found []doctor.Finding) string {
 		word     string
 	}{{doctor.Error, "error"}, {doctor.Warn, "warning"}, {doctor.Info, "note"}} {
 		if n[s.severity] > 0 {
-			parts = append(parts, inventory.Count(n[s.severity], s.word))
+			parts = append(parts, plain.Count(n[s.severity], s.word))
 		}
 	}
 	return strings.Join(parts, ", ")
@@ -121,7 +122,7 @@ func unseenText(found []doctor.Finding, seen inventory.Inventory) string {
 		return "Nothing was seen, so nothing was checked.\n"
 	case slices.ContainsFunc(found, func(f doctor.Finding) bool { return f.Unknown }):
 		return fmt.Sprintf("Not everything was seen: %s could not be read, and may hide more than is found here.\n",
-			inventory.Count(len(seen.Unread), "part"))
+			plain.Count(len(seen.Unread), "part"))
 	}
 	return ""
 }
@@ -132,8 +133,8 @@ const inFull = 3
 // findingsText has the findings, which come with the worst first, under a line for each severity. Of many findings of one check
 // the first are shown in full, and the others by their subjects.
 func findingsText(found []doctor.Finding, seen inventory.Inventory) string {
-	over := fmt.Sprintf("%s over %s and %s in %s", inventory.Count(len(doctor.Checks()), "check"), inventory.Count(len(seen.Clusters), "cluster"),
-		inventory.Count(len(seen.Groups), "group"), seen.Region)
+	over := fmt.Sprintf("%s over %s and %s in %s", plain.Count(len(doctor.Checks()), "check"), plain.Count(len(seen.Clusters), "cluster"),
+		plain.Count(len(seen.Groups), "group"), seen.Region)
 	if len(found) == 0 {
 		return fmt.Sprintf("Nothing was found: %s.\n", over)
 	}

@@ -143,7 +143,7 @@ func (f *drainFlags) run(cmd *cobra.Command, p Process, args []string) error {
 	defer func() { _ = o.close() }()
 	w := f.word(now())
 	f.tell(p, &seen, hosts, w, args, o.store == nil)
-	if !f.yes && !agreed(cmd.Context(), p, fmt.Sprintf("drain %s? [y/N] ", count(len(hosts), "container instance"))) {
+	if !f.yes && !agreed(cmd.Context(), p, fmt.Sprintf("drain %s? [y/N] ", plain.Count(len(hosts), "container instance"))) {
 		why := "nobody has agreed"
 		if !terminal(p.Stdin) {
 			why = "there is no terminal to ask on"
@@ -172,7 +172,7 @@ func (f *drainFlags) tell(p Process, seen *inventory.Inventory, hosts []*invento
 		if g, _ := seen.Member(h.Instance); g != nil {
 			group = "in group " + g.Name
 		}
-		fmt.Fprintf(p.Stderr, "%s (cluster %s, %s, %s): %s\n", h.Instance, h.Cluster, group, count(h.Running, "running task"), drain.WordText(w))
+		fmt.Fprintf(p.Stderr, "%s (cluster %s, %s, %s): %s\n", h.Instance, h.Cluster, group, plain.Count(h.Running, "running task"), drain.WordText(w))
 	}
 	if text := unanswered(seen, hosts, alone); f.terminate && text != "" {
 		fmt.Fprintln(p.Stderr, text)
@@ -301,12 +301,4 @@ func agreed(ctx context.Context, p Process, question string) bool {
 		fmt.Fprintln(p.Stderr)
 		return false
 	}
-}
-
-// count is a number of things.
-func count(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	return fmt.Sprintf("%d %ss", n, thing)
 }

@@ -41,6 +41,7 @@ type order struct {
 
 	journal bool           // there is one to read, or ought to be
 	pauses  []kernel.Pause // in it
+	open    []journal.Record
 }
 
 // meet finds the Ebb that works for the clusters. It refuses where an operator has paused one of them, and where nobody would do the work.
@@ -81,7 +82,7 @@ func (o *order) find(ctx context.Context) error {
 	if err = errors.Join(err, unread); err != nil {
 		return errors.Join(err, store.Close())
 	}
-	o.journal, o.pauses = true, kernel.Pauses(open)
+	o.journal, o.open, o.pauses = true, open, kernel.Pauses(open)
 	if o.works = o.worker(leases); o.works == "" {
 		return store.Close()
 	}
@@ -315,14 +316,14 @@ func (o *order) ended(all map[fleet.InstanceID]*progress) error {
 	var bad []string
 	for _, h := range o.hosts {
 		f := all[h.Instance].final
-		if f.Outcome != drain.Drained || strings.Contains(f.Reason, drain.NotTerminated) {
+		if f.Outcome != drain.Drained || f.Stays {
 			bad = append(bad, fmt.Sprintf("%s: %s: %s", h.Instance, f.Outcome, f.Reason))
 		}
 	}
 	if len(bad) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%d of %s did not end as asked for: %s", len(bad), count(len(o.hosts), "container instance"), strings.Join(bad, "; "))
+	return fmt.Errorf("%d of %s did not end as asked for: %s", len(bad), plain.Count(len(o.hosts), "container instance"), strings.Join(bad, "; "))
 }
 
 // add adds a host, and the scope in which an Ebb works for it.

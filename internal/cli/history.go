@@ -26,7 +26,8 @@ import (
 type endedLine struct {
 	Key      string    `json:"drain"`
 	Group    string    `json:"group"`
-	Instance string    `json:"instance"`
+	Instance string    `json:"instance,omitempty"`
+	Task     string    `json:"task,omitempty"` // ARN: no host leaves, but this task
 	Cluster  string    `json:"cluster,omitempty"`
 	Outcome  string    `json:"outcome"`
 	Since    time.Time `json:"since,omitzero"` // when Ebb heard of it
@@ -210,7 +211,8 @@ func (q historyQuery) wants(l endedLine, from time.Time) bool {
 
 func endedOf(key string, d drain.Drain) endedLine {
 	l := endedLine{
-		Key: key, Group: d.Group, Instance: d.Target.ID, Cluster: d.Cluster, Outcome: string(d.Final.Outcome), Since: d.Heard, Ended: d.Ended,
+		Key: key, Group: d.Group, Instance: string(d.Instance()), Task: string(d.TaskARN()), Cluster: d.Cluster,
+		Outcome: string(d.Final.Outcome), Since: d.Heard, Ended: d.Ended,
 		Reason: d.Final.Reason, CutOff: d.Final.CutOff, Observed: d.Observed, Word: d.Word,
 	}
 	if took := int64(d.Ended.Sub(d.Heard).Seconds()); !d.Heard.IsZero() && took >= 0 {
@@ -314,7 +316,8 @@ func writeEnded(w io.Writer, ls []endedLine) error {
 		if l.Word != (fleet.Word{}) {
 			reason = "ebb drain: " + reason
 		}
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\n", l.Ended.Local().Format(time.DateTime), l.Instance, cmp.Or(l.Group, "-"), outcome, took, reason)
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\n", l.Ended.Local().Format(time.DateTime),
+			cmp.Or(l.Instance, fleet.ARN(l.Task).Name()), cmp.Or(l.Group, "-"), outcome, took, reason)
 	}
 	return tw.Flush()
 }

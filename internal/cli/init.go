@@ -18,6 +18,7 @@ import (
 	"github.com/ebbhq/ebb/internal/doctor"
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/inventory"
+	"github.com/ebbhq/ebb/internal/plain"
 )
 
 // The shapes in which Ebb runs.
@@ -280,5 +281,5 @@ func clusterOfGroup(seen *inventory.Inventory, g *inventory.Group, named []strin
 		return named[0], nil
 	}
 	return "", fmt.Errorf("cannot find the cluster of group %s: it has %s, and none is registered in a cluster "+
-		"that can be read; write --cluster", g.Name, inventory.Count(len(g.Instances), "instance"))
+		"that can be read; write --cluster", g.Name, plain.Count(len(g.Instances), "instance"))
 }

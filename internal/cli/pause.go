@@ -15,7 +15,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/spf13/cobra"
 
-	"github.com/ebbhq/ebb/internal/advice"
 	"github.com/ebbhq/ebb/internal/cloud"
 	"github.com/ebbhq/ebb/internal/config"
 	"github.com/ebbhq/ebb/internal/journal"
@@ -54,7 +53,7 @@ everything in the configuration is paused. A pause ends by itself; a second one 
 		if err != nil {
 			return err
 		}
-		for _, l := range pausedLines(open, cmd) {
+		for _, l := range pausedLines(open, cmd, p, s.cfg) {
 			if slices.Contains(s.scopes, l.Scope) {
 				fmt.Fprint(p.Stdout, l.text())
 			}
@@ -111,8 +110,9 @@ func oneScope(c *cobra.Command, args []string) error {
 	return nil
 }
 
-// steered is what a command steers: the journal, and the scopes that are meant.
+// steered is what a command steers: the journal, and the scopes that are meant, by its configuration.
 type steered struct {
+	cfg    config.Config
 	store  journal.Store
 	scopes []string
 	now    time.Time
@@ -120,18 +120,17 @@ type steered struct {
 
 // steering opens the journal for writing and finds the scopes that are meant.
 func steering(c *cobra.Command, p Process, clock string, args []string) (s steered, err error) {
-	cfg, err := load(c, p)
-	if err != nil {
+	if s.cfg, err = load(c, p); err != nil {
 		return s, err
 	}
 	now, _, err := clockAt(c.Context(), clock)
 	if err != nil {
 		return s, err
 	}
-	if s.store, err = steeredJournal(c.Context(), p, cfg); err != nil {
+	if s.store, err = steeredJournal(c.Context(), p, s.cfg); err != nil {
 		return s, err
 	}
-	if s.scopes, err = meant(c.Context(), s.store, cfg, args); err != nil {
+	if s.scopes, err = meant(c.Context(), s.store, s.cfg, args); err != nil {
 		return s, errors.Join(err, s.store.Close())
 	}
 	s.now = now()
@@ -226,22 +225,11 @@ func (l pausedLine) text() string {
 	return fmt.Sprintf("%s is %s\n  no instance begins to leave; what has begun goes on. To resume: %s\n", l.Scope, l.Pause, l.Resume)
 }
 
-// pausedLines are the pauses among open records, with the flags of the command that tells of them.
-func pausedLines(open []journal.Record, c *cobra.Command) []pausedLine {
+// pausedLines are the pauses among open records, each with the command that ends it, for whoever runs this one.
+func pausedLines(open []journal.Record, c *cobra.Command, p Process, cfg config.Config) []pausedLine {
 	lines := []pausedLine{}
 	for _, is := range kernel.Pauses(open) {
-		lines = append(lines, pausedLine{is, resumeCommand(is.Scope, c)})
+		lines = append(lines, pausedLine{is, commandLine(c, p, cfg, []string{"resume", is.Scope})})
 	}
 	return lines
-}
-
-// resumeCommand is the command that resumes a scope.
-func resumeCommand(scope string, c *cobra.Command) string {
-	words := []string{"ebb", "resume", advice.Quote(scope)}
-	for _, name := range []string{"config", "journal"} {
-		if f := c.Flag(name); f != nil && f.Changed {
-			words = append(words, "--"+name, advice.Quote(f.Value.String()))
-		}
-	}
-	return strings.Join(words, " ")
 }

@@ -125,8 +125,13 @@ func warnOfClusters(ctx context.Context, world *cloud.Cloud, cfg config.Config, 
 			named = append(named, g.Cluster)
 		}
 	}
+	for _, c := range cfg.Clusters {
+		if !slices.Contains(named, c.Name) {
+			named = append(named, c.Name)
+		}
+	}
 	for _, name := range world.NoClusters(ctx, named) {
-		log.Warn("ECS knows no such cluster in this account and Region: nothing of its groups can be drained; correct it in Ebb's configuration",
+		log.Warn("ECS knows no such cluster in this account and Region: nothing in it can be drained; correct it in Ebb's configuration",
 			"cluster", name)
 	}
 }
@@ -155,6 +160,9 @@ func kernelConfig(cfg config.Config, redrive bool) kernel.Config {
 		k.Groups = append(k.Groups, kernel.Managed{
 			Match: g.Match, Cluster: g.Cluster, Policy: policy, MaxUnavailable: kernel.MaxUnavailable(g.MaxUnavailable),
 		})
+	}
+	for _, c := range cfg.Clusters {
+		k.Groups = append(k.Groups, kernel.Managed{Cluster: c.Name, Policy: drain.Policy{Observe: c.Mode == config.Observe}})
 	}
 	return k
 }

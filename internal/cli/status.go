@@ -24,7 +24,8 @@ import (
 type statusLine struct {
 	Key      string    `json:"drain"`
 	Group    string    `json:"group"`
-	Instance string    `json:"instance"`
+	Instance string    `json:"instance,omitempty"`
+	Task     string    `json:"task,omitempty"` // ARN: no host leaves, but this task
 	Cluster  string    `json:"cluster,omitempty"`
 	State    string    `json:"state"` // open, or the outcome
 	Since    time.Time `json:"since"`
@@ -136,7 +137,7 @@ prints all of it again once something has changed; a lease that is renewed, and 
 		if watch {
 			return watchStatus(cmd, p, cfg, ended, watcher{out: p.Stdout, screen: terminal(p.Stdout), form: output, every: every})
 		}
-		r, err := status(cmd, cfg, ended)
+		r, err := status(cmd, p, cfg, ended)
 		if err != nil {
 			return err
 		}
@@ -145,17 +146,17 @@ prints all of it again once something has changed; a lease that is renewed, and 
 	return c
 }
 
-func status(c *cobra.Command, cfg config.Config, ended int) (r report, err error) {
+func status(c *cobra.Command, p Process, cfg config.Config, ended int) (r report, err error) {
 	store, err := readJournal(c.Context(), cfg)
 	if err != nil {
 		return r, err
 	}
 	defer store.Close()
-	return statusOf(c, store, cfg, ended)
+	return statusOf(c, p, store, cfg, ended)
 }
 
 // statusOf reads a journal. What cannot be read is an error: a part of the truth would look like all of it.
-func statusOf(c *cobra.Command, store journal.Store, cfg config.Config, ended int) (r report, err error) {
+func statusOf(c *cobra.Command, p Process, store journal.Store, cfg config.Config, ended int) (r report, err error) {
 	ctx := c.Context()
 	open, err := store.Open(ctx)
 	if err != nil {
@@ -165,7 +166,7 @@ func statusOf(c *cobra.Command, store journal.Store, cfg config.Config, ended in
 	if err != nil {
 		return r, err
 	}
-	r.paused = pausedLines(open, c)
+	r.paused = pausedLines(open, c, p, cfg)
 	for _, l := range leases {
 		r.holders = append(r.holders, holderLine{l.Scope, l.Holder, l.At})
 	}
@@ -215,7 +216,7 @@ func (r *report) countAside(ctx context.Context, store journal.Store) error {
 
 func lineOf(d drain.Drain, waiting string, cfg config.Config) statusLine {
 	l := statusLine{
-		Key: d.Key, Group: d.Group, Instance: d.Target.ID, Cluster: d.Cluster,
+		Key: d.Key, Group: d.Group, Instance: string(d.Instance()), Task: string(d.TaskARN()), Cluster: d.Cluster,
 		State: "open", Since: d.Heard, Text: "waits " + waiting, Left: d.Left, Observed: d.Observed, Would: d.Would, Word: d.Word,
 	}
 	if d.Observed && d.Intent != nil {
@@ -306,6 +307,6 @@ func writeStatus(w io.Writer, ls []statusLine, at func(time.Time) string) {
 		if l.Word != (fleet.Word{}) {
 			text = "ebb drain: " + text
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", l.Instance, cmp.Or(l.Group, "-"), state, at(l.Since), deadline, text)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", cmp.Or(l.Instance, fleet.ARN(l.Task).Name()), cmp.Or(l.Group, "-"), state, at(l.Since), deadline, text)
 	}
 }

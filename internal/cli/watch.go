@@ -62,7 +62,7 @@ func watchStatus(c *cobra.Command, p Process, cfg config.Config, ended int, w wa
 	}
 	defer store.Close()
 	return again(c.Context(), w.every, p.Stderr, func() error {
-		r, err := statusOf(c, store, cfg, ended)
+		r, err := statusOf(c, p, store, cfg, ended)
 		if err != nil {
 			return err
 		}

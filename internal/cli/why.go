@@ -46,7 +46,7 @@ configuration.`,
 		if !r.Found() {
 			missing = args
 		}
-		answer := whyAnswer{pausesOf(r.Group, cfg, pausedLines(open, cmd)), r}
+		answer := whyAnswer{pausesOf(r.Group, cfg, pausedLines(open, cmd, p, cfg)), r}
 		return answered(write(&f, p.Stdout, answer, whyAnswer.text), missing, seen)
 	}
 	return c

@@ -36,8 +36,8 @@ func ReadTask(t ecstypes.Task) fleet.Task {
 		ContainerInstance: fleet.ARN(aws.ToString(t.ContainerInstanceArn)),
 		Family:            fleet.ARN(aws.ToString(t.TaskDefinitionArn)).Name(), Group: aws.ToString(t.Group),
 		LastStatus: aws.ToString(t.LastStatus), DesiredStatus: aws.ToString(t.DesiredStatus),
-		StoppedReason: aws.ToString(t.StoppedReason),
-		CreatedAt:     aws.ToTime(t.CreatedAt), StoppingAt: aws.ToTime(t.StoppingAt), StoppedAt: aws.ToTime(t.StoppedAt),
+		StoppedReason: aws.ToString(t.StoppedReason), StopCode: string(t.StopCode), CapacityProvider: aws.ToString(t.CapacityProviderName),
+		CreatedAt: aws.ToTime(t.CreatedAt), StoppingAt: aws.ToTime(t.StoppingAt), StoppedAt: aws.ToTime(t.StoppedAt),
 		Addresses: addresses(t),
 	}
 }

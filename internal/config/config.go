@@ -28,6 +28,7 @@ type Config struct {
 	LostAfter       time.Duration
 	DaemonGrace     time.Duration
 	Groups          []Group // in the order of the file
+	Clusters        []Cluster
 	Notify          []Notify
 }
 
@@ -42,6 +43,13 @@ type Notify struct {
 
 	Slack, SlackBot, Webhook string // where the secret stands: a webhook's URL, or a bot's token
 	SNS, EventBridge         string // ARN of a topic; name or ARN of an event bus
+}
+
+// Cluster says how tasks of an ECS cluster are taken care of that ECS stops with notice, such as those on Fargate Spot. The cluster of a group
+// needs no entry: without one its tasks go with the group.
+type Cluster struct {
+	Name string // no other entry has it
+	Mode string // Drain or Observe
 }
 
 // Group says how the Auto Scaling groups with certain names are drained.
@@ -97,7 +105,7 @@ func Load(file string, env func(string) string, overrides map[string]string) (Co
 // parse is Load without the disk.
 func parse(file string, text []byte, env func(string) string, overrides map[string]string) (Config, error) {
 	doc := readDocument(file, text)
-	c := Config{Groups: doc.groups, Notify: doc.notify}
+	c := Config{Groups: doc.groups, Clusters: doc.clusters, Notify: doc.notify}
 	all := settings(&c)
 	for _, s := range all {
 		for _, name := range s.env {
@@ -132,12 +140,12 @@ func checkRegion(c *Config, values map[string]value) []Problem {
 	return []Problem{at}
 }
 
-// Serves returns an error that says what is missing for ebb serve: a queue and at least one group.
+// Serves returns an error that says what is missing for ebb serve: a queue and at least one group or cluster.
 func (c Config) Serves() error {
 	return c.complete(c.Queue != "", "no queue is set; write queue: with the queue's URL, or set EBB_QUEUE or --queue")
 }
 
-// Invoked returns an error that says what is missing for ebb lambda: at least one group, and a journal that outlives an invocation.
+// Invoked returns an error that says what is missing for ebb lambda: at least one group or cluster, and a journal that outlives an invocation.
 func (c Config) Invoked() error {
 	return c.complete(c.JournalTable() != "", fmt.Sprintf("journal is %q, but invocations can share only a table; write journal: "+
 		"dynamodb://TABLE, or set EBB_JOURNAL", c.Journal))
@@ -149,9 +157,10 @@ func (c Config) complete(there bool, without string) error {
 	if !there {
 		e.Problems = append(e.Problems, Problem{Text: without})
 	}
-	if len(c.Groups) == 0 {
+	if len(c.Groups)+len(c.Clusters) == 0 {
 		e.Problems = append(e.Problems, Problem{
-			Text: `no groups are set, so there is nothing to manage; write groups: with at least "- match: NAME"`,
+			Text: `neither groups nor clusters are set, so there is nothing to manage; write groups: with at least "- match: NAME", or, for tasks on ` +
+				`Fargate Spot, clusters: with at least "- name: NAME"`,
 		})
 	}
 	if len(e.Problems) == 0 {

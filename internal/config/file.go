@@ -20,6 +20,7 @@ type document struct {
 	file     string
 	values   map[string]value
 	groups   []Group
+	clusters []Cluster
 	notify   []Notify
 	problems []Problem
 	hidden   []string // what no problem shows
@@ -33,7 +34,7 @@ func readDocument(file string, text []byte) *document {
 	if err := yaml.Load(text, &root); err != nil {
 		d.syntax(err)
 	} else if len(root.Content) > 0 && root.Content[0].Tag != "!!null" {
-		d.values = d.mapping(root.Content[0], "the configuration", append(keys(settings(&Config{})), "groups", "notify"))
+		d.values = d.mapping(root.Content[0], "the configuration", append(keys(settings(&Config{})), "groups", "clusters", "notify"))
 	}
 	return d
 }
@@ -69,6 +70,32 @@ func (d *document) readGroups(node *yaml.Node) {
 			d.problems = append(d.problems, match.at)
 		}
 		d.groups = append(d.groups, g)
+	}
+}
+
+func (d *document) readClusters(node *yaml.Node) {
+	if node.Kind != yaml.SequenceNode {
+		d.problem(node, `clusters must be a list; write each cluster on a line of its own, like "- name: prod"`)
+		return
+	}
+	for _, entry := range node.Content {
+		entry = resolve(entry)
+		var c Cluster
+		settings := clusterSettings(&c)
+		values := d.mapping(entry, "a cluster", keys(settings))
+		if entry.Kind != yaml.MappingNode {
+			continue // mapping has reported it
+		}
+		d.problems = append(d.problems, apply(settings, values)...)
+		name, ok := values["name"]
+		switch {
+		case !ok:
+			d.problem(entry, "the cluster has no name; write the name of the ECS cluster, like name: prod")
+		case c.Name != "" && slices.ContainsFunc(d.clusters, func(other Cluster) bool { return other.Name == c.Name }):
+			name.at.Text = fmt.Sprintf("cluster %q appears above already; remove one of the two", c.Name)
+			d.problems = append(d.problems, name.at)
+		}
+		d.clusters = append(d.clusters, c)
 	}
 }
 
@@ -109,7 +136,7 @@ func (d *document) readNotify(node *yaml.Node) {
 	}
 }
 
-// mapping returns the values of the known keys of a mapping, and reports all other keys. It reads the lists groups and notify.
+// mapping returns the values of the known keys of a mapping, and reports all other keys. It reads the lists groups, clusters and notify.
 func (d *document) mapping(node *yaml.Node, what string, known []string) map[string]value {
 	values, lines := map[string]value{}, map[string]int{}
 	if node.Kind != yaml.MappingNode {
@@ -132,6 +159,8 @@ func (d *document) mapping(node *yaml.Node, what string, known []string) map[str
 			d.hides(written)
 		case key.Value == "groups" && slices.Contains(known, "notify"): // a route has a key of that name too
 			d.readGroups(written)
+		case key.Value == "clusters":
+			d.readClusters(written)
 		case key.Value == "notify":
 			d.readNotify(written)
 		default:

@@ -30,7 +30,7 @@ const (
 	longest = 48 * time.Hour
 )
 
-// settings are the keys at the top of the file, for c; groups stands apart because it is a list.
+// settings are the keys at the top of the file, for c; groups, clusters and notify stand apart because they are lists.
 func settings(c *Config) []setting {
 	return []setting{
 		{"queue", []string{"EBB_QUEUE"}, "", text(&c.Queue, checkQueue)},
@@ -58,6 +58,14 @@ func groupSettings(g *Group) []setting {
 		{"on_deadline", nil, Continue, text(&g.OnDeadline, oneOf(Continue))},
 		{"mode", nil, Drain, text(&g.Mode, oneOf(Drain, Observe))},
 		{"max_unavailable", nil, "", func(key, s string) error { return setMaxUnavailable(&g.MaxUnavailable, key, s) }},
+	}
+}
+
+// clusterSettings are the keys of one entry of clusters, for c.
+func clusterSettings(c *Cluster) []setting {
+	return []setting{
+		{"name", nil, "", text(&c.Name, like(clusterName, "write its name, not its ARN: letters, digits, - and _"))},
+		{"mode", nil, Drain, text(&c.Mode, oneOf(Drain, Observe))},
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/inventory"
 	"github.com/ebbhq/ebb/internal/placement"
+	"github.com/ebbhq/ebb/internal/plain"
 )
 
 // Code names a blocker. The codes of package placement are blockers too.
@@ -232,7 +233,7 @@ func (w *why) registrations() {
 			agent = "not connected"
 		}
 		parts[i] = fmt.Sprintf("%s in cluster %s (%s, agent %s, %s)", r.host.ARN.Name(), r.cluster.Name, r.host.Status, agent,
-			inventory.Count(len(r.cluster.TasksOn(r.host)), "task"))
+			plain.Count(len(r.cluster.TasksOn(r.host)), "task"))
 	}
 	w.report.Notes = append(w.report.Notes, fmt.Sprintf("%s is registered %d times: %s. The tasks of all of them count", w.instance, len(w.all),
 		strings.Join(parts, ", ")))

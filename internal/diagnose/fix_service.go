@@ -9,6 +9,7 @@ import (
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/inventory"
 	"github.com/ebbhq/ebb/internal/placement"
+	"github.com/ebbhq/ebb/internal/plain"
 )
 
 // fix is what removes a reason for which tasks of a service do not move, the best first. What interrupts is advised only where it is proved
@@ -67,7 +68,7 @@ func (k *known) lower(s *inventory.Service, f placement.Fate) []advice.Fix {
 	}
 	most := max(100, s.MaxPercent)
 	return []advice.Fix{k.q.At.Percents(k.cluster.Name, s.Name, least, most, s.MinPercent, s.MaxPercent).
-		Costs(advice.Interrupts, fmt.Sprintf("the service may run with %d of %s until replacements have a place", rest, inventory.Count(f.Desired, "task")),
+		Costs(advice.Interrupts, fmt.Sprintf("the service may run with %d of %s until replacements have a place", rest, plain.Count(f.Desired, "task")),
 			"the others carry the load").For("lets the tasks on the host stop first; set it back afterwards")}
 }
 

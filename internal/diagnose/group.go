@@ -10,12 +10,13 @@ import (
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/inventory"
 	"github.com/ebbhq/ebb/internal/placement"
+	"github.com/ebbhq/ebb/internal/plain"
 )
 
 func (w *why) notFound() {
 	words := fmt.Sprintf("%s was not found in any group or cluster that could be read, in account %s and Region %s", w.q.Target, w.s.Account, w.s.Region)
 	if n := len(w.s.Unread); n > 0 {
-		words += fmt.Sprintf("; %s could not be read, so it may be there", inventory.Count(n, "part"))
+		words += fmt.Sprintf("; %s could not be read, so it may be there", plain.Count(n, "part"))
 	}
 	w.add(Blocker{Code: NotFound, Message: words, Exact: len(w.s.Unread) == 0,
 		Advice: advice.Of(advice.Say("check the id, the credentials and the Region"))})
@@ -140,7 +141,7 @@ func (w *why) dead() {
 	var fixes []advice.Fix
 	known := "EC2 says that the instance is " + string(state) + ": nothing on it runs any more"
 	if left := len(w.left()); left > 0 {
-		b.Message += fmt.Sprintf("; ECS still lists %s on it", inventory.Count(left, "task"))
+		b.Message += fmt.Sprintf("; ECS still lists %s on it", plain.Count(left, "task"))
 		if state == fleet.StateTerminated {
 			b.Message += ", which no agent will report as stopped"
 			fixes = append(fixes, w.deregister().Known(known).For("lets ECS give up its tasks at once"))
@@ -157,7 +158,7 @@ func (w *why) dead() {
 	case waits && w.ours():
 		b.Message += "; Ebb sees that and answers its hook"
 	case waits:
-		b.Message += "; the group waits for " + inventory.Count(len(w.group.Terminating()), "hook")
+		b.Message += "; the group waits for " + plain.Count(len(w.group.Terminating()), "hook")
 		b.Ends = false
 		for _, c := range w.answers() {
 			fixes = append(fixes, c.Known(known).For("lets it go"))

@@ -8,6 +8,7 @@ import (
 
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/inventory"
+	"github.com/ebbhq/ebb/internal/plain"
 )
 
 // Event names what may happen next to a target that leaves.
@@ -149,7 +150,7 @@ func (w *why) nextOfTasks(left []*inventory.Task, add func(Event, time.Time, str
 		add(TaskSigterm, signalBy, "%s got SIGTERM, because the deregistration delay is over", have(sigterm))
 	}
 	if ordered > 0 {
-		add(TaskOrdered, time.Time{}, "ECS has ordered the stop of the next of %s, as replacements become healthy", inventory.Count(ordered, "task"))
+		add(TaskOrdered, time.Time{}, "ECS has ordered the stop of the next of %s, as replacements become healthy", plain.Count(ordered, "task"))
 	}
 	if ends > 0 {
 		add(TaskEnds, time.Time{}, "%s done its work and ended; it belongs to no service", have(ends))

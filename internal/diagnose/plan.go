@@ -10,6 +10,7 @@ import (
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/inventory"
 	"github.com/ebbhq/ebb/internal/placement"
+	"github.com/ebbhq/ebb/internal/plain"
 )
 
 // What would become of one task.
@@ -202,10 +203,10 @@ func (p *Step) fate(f *placement.Fate) {
 }
 
 func (f *Forecast) headline(v placement.Verdict) string {
-	n := inventory.Count(len(f.Steps), "task")
-	on := inventory.Count(len(f.Instances), "host")
+	n := plain.Count(len(f.Steps), "task")
+	on := plain.Count(len(f.Instances), "host")
 	if len(f.Steps) == 0 {
-		return fmt.Sprintf("no task runs on %s: there is nothing to move", inventory.Count(len(f.Instances), "instance"))
+		return fmt.Sprintf("no task runs on %s: there is nothing to move", plain.Count(len(f.Instances), "instance"))
 	}
 	switch v {
 	case placement.Moves:

@@ -10,6 +10,7 @@ import (
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/inventory"
 	"github.com/ebbhq/ebb/internal/placement"
+	"github.com/ebbhq/ebb/internal/plain"
 )
 
 // lately is how old a service event may be and still describe the present: ECS tries to place at least every few minutes.
@@ -35,7 +36,7 @@ func (w *why) services(left []*inventory.Task) {
 }
 
 func (w *why) service(s *inventory.Service, f placement.Fate) {
-	who := fmt.Sprintf("service %s keeps %s there: ", s.Name, inventory.Count(len(f.Tasks), "task"))
+	who := fmt.Sprintf("service %s keeps %s there: ", s.Name, plain.Count(len(f.Tasks), "task"))
 	failing := w.failing(s)
 	if failing.Code != "" {
 		w.add(failing)
@@ -88,7 +89,7 @@ func (k *known) failing(s *inventory.Service) Blocker {
 			b.Message = strings.TrimSuffix(fmt.Sprintf("%s has failed: %s", what(s, d), d.RolloutReason), ": ")
 			return b
 		case d.Failed > 0 && d.Running < d.Desired:
-			b.Message = fmt.Sprintf("%s: %s failed to start, %d of %d run%s", what(s, d), inventory.Count(d.Failed, "task"), d.Running, d.Desired, k.saying(s))
+			b.Message = fmt.Sprintf("%s: %s failed to start, %d of %d run%s", what(s, d), plain.Count(d.Failed, "task"), d.Running, d.Desired, k.saying(s))
 			return b
 		}
 	}
@@ -156,7 +157,7 @@ func (k *known) replacement(s *inventory.Service) []Blocker {
 	}
 	for i := range all {
 		if n := more[all[i].Code] - 1; n > 0 {
-			all[i].Message += fmt.Sprintf("; the same applies to %s more", inventory.Count(n, "task"))
+			all[i].Message += fmt.Sprintf("; the same applies to %s more", plain.Count(n, "task"))
 		}
 	}
 	return all

@@ -9,6 +9,7 @@ import (
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/inventory"
 	"github.com/ebbhq/ebb/internal/placement"
+	"github.com/ebbhq/ebb/internal/plain"
 )
 
 // about says what holds one task that is stopping, stands alone, or is a daemon's. What holds replica tasks that are still meant
@@ -22,7 +23,7 @@ func (w *why) about(t *inventory.Task, left []*inventory.Task) {
 	case s != nil && s.Daemon:
 		if n := w.replicas(left); n > 0 {
 			w.add(Blocker{Code: DaemonLast, Exact: true, Ends: true, Message: fmt.Sprintf("task %s of DAEMON service %s stops after the %s left on the host",
-				t.ARN.Name(), s.Name, inventory.Count(n, "other task"))})
+				t.ARN.Name(), s.Name, plain.Count(n, "other task"))})
 			return
 		}
 		b := Blocker{Code: InProgress, Ends: true}

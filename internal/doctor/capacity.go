@@ -10,6 +10,7 @@ import (
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/inventory"
 	"github.com/ebbhq/ebb/internal/placement"
+	"github.com/ebbhq/ebb/internal/plain"
 )
 
 // fullestHosts is how many hosts of a cluster the check examines. It bounds the time of the check, not its findings.
@@ -87,7 +88,7 @@ func (in *Input) cannotSpare(c *inventory.Cluster, worst stay, hang, of int) *Fi
 		parts = append(parts, "service "+f.Service+": "+f.Reasons[0].Message)
 	}
 	if more := len(worst.fates) - len(parts); more > 0 {
-		parts = append(parts, "and "+inventory.Count(more, "more service"))
+		parts = append(parts, "and "+plain.Count(more, "more service"))
 	}
 	f := &Finding{
 		Severity: Warn, Subject: "cluster " + c.Name,

@@ -3,6 +3,7 @@ package doctor
 import (
 	"github.com/ebbhq/ebb/internal/advice"
 	"github.com/ebbhq/ebb/internal/inventory"
+	"github.com/ebbhq/ebb/internal/plain"
 )
 
 func unseenChecks() []Check {
@@ -34,7 +35,7 @@ func nothingSeen(in *Input) []Finding {
 		Advice: advice.Of(advice.Say("check the credentials, the Region, and the names given with --cluster and --group")),
 	}
 	if n := len(in.Inventory.Unread); n > 0 {
-		f.Finding += "; " + inventory.Count(n, "part") + " could not be read, so there may be any number"
+		f.Finding += "; " + plain.Count(n, "part") + " could not be read, so there may be any number"
 	}
 	return []Finding{f}
 }

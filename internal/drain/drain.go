@@ -82,6 +82,7 @@ type Answer struct {
 	Outcome Outcome   `json:"outcome"`
 	Reason  string    `json:"reason"`
 	CutOff  []string  `json:"cut_off,omitempty"`
+	Stays   bool      `json:"stays,omitempty"` // the host was to be terminated, and Auto Scaling does not
 }
 
 // CutsOff reports whether a drain that ends so may have lost work: a person should know. Daemon tasks that are cut off after everything else
@@ -92,7 +93,8 @@ func (a *Answer) CutsOff() bool {
 
 // courses has a row for each kind of target.
 var courses = map[fleet.TargetKind]course{
-	fleet.Host: hostCourse,
+	fleet.Host:    hostCourse,
+	fleet.OneTask: taskCourse,
 }
 
 // Drain is what is remembered about one target that leaves: only what cannot be seen again. A zero time has not come yet. The tags are its
@@ -124,6 +126,7 @@ type Drain struct {
 	Hold // what holds the target until Ebb answers; zero: nothing does
 	Host // what is remembered of a host
 	Said // an operator's word; zero: the drain is another's
+	Task // what is remembered of a task
 
 	Intent *Answer   `json:"intent,omitempty"` // how it is to end, as decided; the decision is noted before it is sent
 	Ended  time.Time `json:"ended,omitzero"`   // when it ended; Final is set then
@@ -177,7 +180,7 @@ func (d *Drain) Same(o *Drain) bool {
 	return times{d.Heard, d.Zero, d.Queued, d.Slot, d.Cutting, d.Ended} == times{o.Heard, o.Zero, o.Queued, o.Slot, o.Cutting, o.Ended} &&
 		d.Key == o.Key && d.Target == o.Target && slices.Equal(d.Left, o.Left) && slices.Equal(d.Others, o.Others) && slices.Equal(d.Emptied, o.Emptied) &&
 		slices.Equal(d.Lost, o.Lost) && d.Admitted == o.Admitted && d.Observed == o.Observed && slices.Equal(d.Would, o.Would) &&
-		d.Hold == o.Hold && d.Host == o.Host && d.Said == o.Said &&
+		d.Hold == o.Hold && d.Host == o.Host && d.Said == o.Said && d.Task == o.Task &&
 		d.Intent.same(o.Intent) && d.Final.same(o.Final)
 }
 
@@ -185,14 +188,35 @@ func (a *Answer) same(o *Answer) bool {
 	if a == nil || o == nil {
 		return a == o
 	}
-	return a.At.Equal(o.At) && a.Outcome == o.Outcome && a.Reason == o.Reason && slices.Equal(a.CutOff, o.CutOff)
+	return a.At.Equal(o.At) && a.Outcome == o.Outcome && a.Reason == o.Reason && a.Stays == o.Stays && slices.Equal(a.CutOff, o.CutOff)
 }
 
 // Open reports whether the drain still goes on.
 func (d Drain) Open() bool { return d.Ended.IsZero() }
 
-// Instance is the EC2 instance that leaves.
-func (d Drain) Instance() fleet.InstanceID { return fleet.InstanceID(d.Target.ID) }
+// Instance is the EC2 instance that leaves; empty: no instance does.
+func (d Drain) Instance() fleet.InstanceID {
+	if d.Target.Kind != fleet.Host {
+		return ""
+	}
+	return fleet.InstanceID(d.Target.ID)
+}
+
+// TaskARN is the ARN of the task that leaves; empty: no task does by itself.
+func (d Drain) TaskARN() fleet.ARN {
+	if d.Target.Kind != fleet.OneTask {
+		return ""
+	}
+	return fleet.ARN(d.Target.ID)
+}
+
+// Of is what the target belongs to, for people: its group, or its cluster.
+func (d Drain) Of() string {
+	if d.Group == "" && d.Cluster != "" {
+		return "cluster " + d.Cluster
+	}
+	return d.Group
+}
 
 // held reports whether a hook holds the target.
 func (d *Drain) held() bool { return d.Hook != "" }

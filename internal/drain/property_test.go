@@ -300,6 +300,8 @@ func TestSameLooksAtEveryFieldOfAnAnswer(t *testing.T) {
 			f.Set(reflect.ValueOf(t0))
 		case []string:
 			f.Set(reflect.ValueOf([]string{"another"}))
+		case bool:
+			f.SetBool(true)
 		default:
 			f.SetString("another")
 		}

@@ -36,6 +36,12 @@ func (c *decider) targetsOut(tasks []*fleet.Task) bool {
 	return c.deregister(targets) && out
 }
 
+// leaving is why targets are deregistered, by kind of what leaves.
+var leaving = map[fleet.TargetKind]string{
+	fleet.Host:    "the host of these targets is being let go",
+	fleet.OneTask: "ECS stops the tasks of these targets",
+}
+
 // deregister takes targets out of their target groups, all at once, and reports whether none of them is in use. After a deregistration the
 // targets are looked at before the call is repeated.
 func (c *decider) deregister(targets []plan.Subject) bool {
@@ -50,12 +56,13 @@ func (c *decider) deregister(targets []plan.Subject) bool {
 		if h.Is == fleet.Absent || h.Is == fleet.Seen && !h.Value.InUse() {
 			continue
 		}
-		looked = looked && h.Is == fleet.Seen && h.At.After(last)
+		unseen := h.Is == fleet.Unknown && last.IsZero() && c.trouble(plan.Targets) != "" // what cannot be looked at is in use
+		looked = looked && (unseen || h.Is == fleet.Seen && h.At.After(last))
 		n := slices.IndexFunc(calls, func(a plan.Action) bool { return a.Targets.Group == fleet.ARN(s.In) })
 		if n < 0 {
 			n = len(calls)
 			calls = append(calls, plan.Action{
-				Kind: plan.Deregister, Why: "the host of these targets is being let go", Targets: &plan.TargetChange{Group: fleet.ARN(s.In)},
+				Kind: plan.Deregister, Why: leaving[c.d().Target.Kind], Targets: &plan.TargetChange{Group: fleet.ARN(s.In)},
 			})
 		}
 		calls[n].Targets.Targets = append(calls[n].Targets.Targets, fleet.TargetID{ID: s.ID, Port: s.Port})
@@ -81,27 +88,32 @@ func (c *decider) deregister(targets []plan.Subject) bool {
 
 // outOf says of which targets the tasks are out, for the reason of an ending, and by which ways requests may still reach them.
 func outOf(c *decider, tasks []*fleet.Task) string {
-	known, ways := false, []string{}
+	text := "none is in a target group, as far as is known"
+	for _, t := range tasks {
+		if t.Service() != "" && len(registrations(c.d().Instance(), t, c.service(t).Value)) > 0 {
+			text = "none is in use in a target group any more"
+		}
+	}
+	return text + otherWays(c, tasks)
+}
+
+// otherWays says by which ways requests may still reach tasks, as the end of a sentence.
+func otherWays(c *decider, tasks []*fleet.Task) string {
+	var ways []string
 	for _, t := range tasks {
 		if t.Service() == "" {
 			continue
 		}
-		svc := c.service(t).Value
-		known = known || len(registrations(c.d().Instance(), t, svc)) > 0
-		for _, way := range svc.OtherWays {
+		for _, way := range c.service(t).Value.OtherWays {
 			if way += " (service " + t.Service() + ")"; !slices.Contains(ways, way) && len(ways) < mostNames {
 				ways = append(ways, way)
 			}
 		}
 	}
-	text := "none is in a target group, as far as is known"
-	if known {
-		text = "none is in use in a target group any more"
+	if len(ways) == 0 {
+		return ""
 	}
-	if len(ways) > 0 {
-		text += "; Ebb does not take them out of " + strings.Join(ways, ", ")
-	}
-	return text
+	return "; Ebb does not take them out of " + strings.Join(ways, ", ")
 }
 
 // registrations derives the targets of a task from its service: the instance and host port, or the task's own address and

@@ -131,9 +131,9 @@ func part(c *decider, o Outcome, reason string, cut []string) {
 	case !try.OK.IsZero(), seen && i.Is == fleet.Seen && !staying(i.Value.State):
 		c.close(o, reason+"; Auto Scaling terminates it", cut)
 	case seen && i.Is == fleet.Absent:
-		c.close(o, reason+"; "+NotTerminated+": it is in no Auto Scaling group", cut)
+		c.stays(o, reason, "it is in no Auto Scaling group", cut)
 	case (try.Class == plan.Invalid || try.Class == plan.Denied) && try.Fails >= terminateFor:
-		c.close(o, reason+"; "+NotTerminated+": "+try.Message, cut)
+		c.stays(o, reason, try.Message, cut)
 	case !seen:
 		c.lookAtGroup(0)
 	case !c.fresh(d.Intent.At):
@@ -145,8 +145,11 @@ func part(c *decider, o Outcome, reason string, cut []string) {
 	}
 }
 
-// NotTerminated is part of the reason of a drain whose host was to be terminated, and was not.
-const NotTerminated = "Auto Scaling does not terminate it"
+// stays ends a drain whose host was to be terminated, and is not.
+func (c *decider) stays(o Outcome, reason, why string, cut []string) {
+	c.close(o, reason+"; Auto Scaling does not terminate it: "+why, cut)
+	c.d().Final.Stays = true
+}
 
 // terminateFor is how many times in a row Auto Scaling must refuse to terminate an instance before that is believed.
 const terminateFor = 3

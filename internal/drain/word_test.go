@@ -142,8 +142,17 @@ func TestWhatTheReasonsOfAnOperatorsDrainSay(t *testing.T) {
 		t.Errorf("does %+v", do)
 	}
 	s.o.Tried[plan.Terminate] = Try{Class: plan.Invalid, Fails: terminateFor, Message: "it would violate the minimum"}
-	if r := s.decide().Drain.Final.Reason; !strings.Contains(r, NotTerminated+": it would violate the minimum") {
-		t.Error(r)
+	if f := s.decide().Drain.Final; !strings.Contains(f.Reason, "Auto Scaling does not terminate it: it would violate the minimum") || !f.Stays {
+		t.Errorf("%+v", f)
+	}
+	s.o.Tried[plan.Terminate] = Try{}
+	absent(&s.o.Instance)
+	if f := s.decide().Drain.Final; f == nil || !strings.HasSuffix(f.Reason, "Auto Scaling does not terminate it: it is in no Auto Scaling group") || !f.Stays {
+		t.Errorf("%+v", f)
+	}
+	s.o.Tried[plan.Terminate] = Try{Class: plan.OK, OK: s.now}
+	if f := s.decide().Drain.Final; !strings.HasSuffix(f.Reason, "; Auto Scaling terminates it") || f.Stays {
+		t.Errorf("%+v", f)
 	}
 	s = emptyHost()
 	asked(s, fleet.LateLeave, fleet.EndKeep)

@@ -54,7 +54,7 @@ func (c *Core) Beats() []plan.Request {
 	}
 	now := c.cfg.Now()
 	var due []plan.Request
-	if !c.away.IsZero() && !c.beats.sweeping && !c.beats.sweepDue().After(now) {
+	if !c.away.IsZero() && c.cfg.Kernel.Sweeps() && !c.beats.sweeping && !c.beats.sweepDue().After(now) {
 		look := c.cfg.Kernel.SweepLook(func(scope string) bool { return !c.Leases.Elsewhere(scope) })
 		c.beats.swept, c.beats.sweeping = now, true
 		due = append(due, plan.Request{Look: &look})
@@ -64,7 +64,7 @@ func (c *Core) Beats() []plan.Request {
 }
 
 // BeatsDue says when to call Beats, by the clock of the cloud; zero: not for now.
-func (c *Core) BeatsDue() time.Time { return c.beats.next(!c.away.IsZero()) }
+func (c *Core) BeatsDue() time.Time { return c.beats.next(!c.away.IsZero() && c.cfg.Kernel.Sweeps()) }
 
 // keepAlive keeps the hook alive of which a message tells.
 func (c *Core) keepAlive(m event.Message) {

@@ -23,6 +23,16 @@ const (
 	TestNotification Kind = "test-notification"
 	// ScalingNotification: Auto Scaling reports that a launch or termination has begun or ended; no hook waits.
 	ScalingNotification Kind = "scaling-notification"
+	// TaskStops: ECS stops a Fargate task to reclaim its Spot capacity, in two minutes at most.
+	TaskStops Kind = "task-stops"
+	// InstanceEnds: EC2 ends a Spot instance.
+	InstanceEnds Kind = "instance-ends"
+	// Rebalance: EC2 says that a Spot instance is more likely than others to be ended.
+	Rebalance Kind = "rebalance"
+	// InstanceState: an EC2 instance has come to another state.
+	InstanceState Kind = "instance-state"
+	// ScheduledChange: AWS Health says when AWS will work on EC2 instances, or retire Fargate tasks.
+	ScheduledChange Kind = "scheduled-change"
 	// Ignored: a message that Ebb knows and has no use for.
 	Ignored Kind = "ignored"
 	// Unknown: a message that Ebb does not understand. Why says why.
@@ -49,6 +59,11 @@ var kinds = map[Kind]Use{
 	LaunchAction:        Nothing,
 	TestNotification:    Answers,
 	ScalingNotification: Nothing,
+	TaskStops:           Drains,
+	InstanceEnds:        Wakes,
+	Rebalance:           Wakes,
+	InstanceState:       Wakes,
+	ScheduledChange:     Wakes,
 	Ignored:             Wakes,
 	Unknown:             Unread,
 }
@@ -62,11 +77,28 @@ type Event struct {
 	Account     string
 	Group       string
 	Hook        string
-	Instance    fleet.InstanceID
-	Token       string    // LifecycleActionToken
-	Destination string    // EC2, AutoScalingGroup, WarmPool, or empty: the message does not say
-	Time        time.Time // when AWS says it happened; zero: the message does not say
-	Why         string    // Unknown and Ignored: in words
+	Instance    fleet.InstanceID    // of the actions and notifications of Auto Scaling, InstanceEnds, Rebalance and InstanceState
+	Token       string              // LifecycleActionToken
+	Destination string              // EC2, AutoScalingGroup, WarmPool, or empty: the message does not say
+	Task        fleet.ARN           // TaskStops
+	Cluster     string              // TaskStops: the name of the task's cluster
+	Service     string              // TaskStops: the name of the task's service; empty: it has none, or the message does not say
+	Action      string              // InstanceEnds: terminate, stop or hibernate; empty: the message does not say
+	Ends        time.Time           // InstanceEnds: when EC2 ends the instance; zero: the message has no time
+	State       fleet.InstanceState // InstanceState: the new one
+	Change      Change              // ScheduledChange
+	Time        time.Time           // when AWS says it happened; zero: the message does not say
+	Why         string              // Unknown and Ignored: in words
+}
+
+// Change is what AWS Health has scheduled. One that names many resources comes in several messages, with some of them each.
+// https://docs.aws.amazon.com/health/latest/ug/pagnation-of-health-events.html
+type Change struct {
+	Service  string    // of AWS: EC2 or ECS
+	Code     string    // eventTypeCode, such as AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED
+	Entities []string  // instance ids, task ARNs or CLUSTER|SERVICE; printable ASCII
+	Omitted  int       // how many more the message names, which are too many or of no form of AWS's
+	Starts   time.Time // zero: the message does not say
 }
 
 // Wakes reports whether the message does no more than wake an Ebb that runs as a function, such as that a task has stopped.

@@ -1,7 +1,6 @@
 package event
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/ebbhq/ebb/internal/fleet"
@@ -18,9 +17,12 @@ func parseEventBridge(f *fields) Event {
 	case source == "aws.autoscaling":
 		e = parseAutoScalingEvent(f, detailType)
 	default:
-		e = otherEvent(source, detailType)
+		e = otherEvent(f, source, detailType)
 	}
 	e.Account, e.Time = f.str("account"), f.time("time")
+	if e.Kind == InstanceEnds {
+		e.Ends = ends(e)
+	}
 	e = f.or(e)
 	if e.Kind == Unknown {
 		return Event{Kind: Unknown, Why: e.Why}
@@ -59,15 +61,21 @@ func parseAction(f *fields, transition string) Event {
 	return parseLifecycle(detail, transition)
 }
 
-// otherEvent sorts events of other AWS services into those that Ebb knows but does not need, and the rest.
-func otherEvent(source, detailType string) Event {
+// otherEvent reads the notices of other AWS services, and sorts the rest into what Ebb knows but does not need, and what it does not know.
+func otherEvent(f *fields, source, detailType string) Event {
 	switch source + ": " + detailType {
-	case "aws.ecs: ECS Task State Change", "aws.ecs: ECS Container Instance State Change",
-		"aws.ecs: ECS Service Action", "aws.ecs: ECS Deployment State Change":
-		return Event{Kind: Ignored, Why: "Ebb asks ECS itself and does not need its events"}
-	case "aws.ec2: EC2 Spot Instance Interruption Warning", "aws.ec2: EC2 Instance Rebalance Recommendation",
-		"aws.ec2: EC2 Instance State-change Notification", "aws.health: AWS Health Event":
-		return Event{Kind: Ignored, Why: fmt.Sprintf("this version of Ebb acts on lifecycle actions only, not on %s", quote(detailType))}
+	case "aws.ecs: ECS Task State Change":
+		return parseTaskChange(f)
+	case "aws.ecs: ECS Container Instance State Change", "aws.ecs: ECS Service Action", "aws.ecs: ECS Deployment State Change":
+		return Event{Kind: Ignored, Why: asksECS}
+	case "aws.ec2: EC2 Spot Instance Interruption Warning":
+		return parseInstance(f, InstanceEnds)
+	case "aws.ec2: EC2 Instance Rebalance Recommendation":
+		return parseInstance(f, Rebalance)
+	case "aws.ec2: EC2 Instance State-change Notification":
+		return parseInstance(f, InstanceState)
+	case "aws.health: AWS Health Event":
+		return parseHealth(f)
 	case "aws.cloudwatch: CloudWatch Alarm State Change":
 		return Event{Kind: Ignored, Why: "this version of Ebb does not act on alarms"}
 	}

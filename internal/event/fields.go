@@ -63,6 +63,26 @@ func (f *fields) str(name string) string {
 	return s
 }
 
+// word is a string field of which nothing is required: of AWS's events many carry null or a number in place of a word.
+func (f *fields) word(name string) string {
+	var s string
+	_ = json.Unmarshal(f.members[name], &s)
+	return s
+}
+
+// part is a field that may be an object. It has no members if it is none.
+func (f *fields) part(name string) *fields {
+	inner := &fields{prefix: f.prefix + name + "."}
+	_ = json.Unmarshal(f.members[name], &inner.members)
+	return inner
+}
+
+// each are the elements of a field that may be an array; none if it is none.
+func (f *fields) each(name string) (elements []json.RawMessage) {
+	_ = json.Unmarshal(f.members[name], &elements)
+	return elements
+}
+
 // need is a string field that must be there and not be empty.
 func (f *fields) need(name string) string {
 	before := len(f.problems)

@@ -3,15 +3,15 @@ package event
 import (
 	"fmt"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // A rule for all events of ECS or of Auto Scaling is common. What it sends is known: not understood it would go to the dead-letter queue,
 // each event after its last receive.
 func TestEveryEventOfARuleIsKnown(t *testing.T) {
 	for source, types := range map[string][]string{
-		"aws.ecs": {"ECS Task State Change", "ECS Container Instance State Change", "ECS Service Action", "ECS Deployment State Change"},
-		"aws.ec2": {"EC2 Spot Instance Interruption Warning", "EC2 Instance Rebalance Recommendation",
-			"EC2 Instance State-change Notification"},
+		"aws.ecs":        {"ECS Task State Change", "ECS Container Instance State Change", "ECS Service Action", "ECS Deployment State Change"},
 		"aws.health":     {"AWS Health Event"},
 		"aws.cloudwatch": {"CloudWatch Alarm State Change"},
 		"aws.autoscaling": {"EC2 Auto Scaling Instance Refresh Started", "EC2 Auto Scaling Instance Refresh Checkpoint Reached",
@@ -61,7 +61,7 @@ func TestWhatIsNoInstanceID(t *testing.T) {
 // Editors and shells put a mark of the byte order before a text, and people send texts by hand.
 func TestAMarkOfTheByteOrderIsNoContent(t *testing.T) {
 	const body = `{"Event":"autoscaling:TEST_NOTIFICATION","AutoScalingGroupName":"web"}`
-	if got, want := Parse([]byte("\ufeff\n"+body)), Parse([]byte(body)); got != want || want.Kind != TestNotification {
+	if got, want := Parse([]byte("\ufeff\n"+body)), Parse([]byte(body)); !cmp.Equal(got, want) || want.Kind != TestNotification {
 		t.Errorf("with a mark %+v, without one %+v", got, want)
 	}
 }

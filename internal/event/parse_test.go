@@ -3,6 +3,7 @@ package event
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -48,7 +49,7 @@ func documented() map[string]Event {
 	instance := func(e *Event) { e.Instance = "i-0a1b2c3d4e5f60718" }
 	noGroup := func(e *Event) { e.Group = "" }
 	warm := func(e *Event) { e.Destination = "WarmPool" }
-	return map[string]Event{
+	all := map[string]Event{
 		"sqs-terminate.json": terminating("sqs", nil),
 		"sqs-terminate-minimal.json": {
 			Kind: TerminateAction, Group: "web", Hook: "ebb-drain", Instance: "i-0a1b2c3d4e5f60718",
@@ -77,12 +78,12 @@ func documented() map[string]Event {
 		"eventbridge-terminate-successful.json": group(ScalingNotification, "2026-11-21T09:21:44Z", instance),
 		"eventbridge-launch-unsuccessful.json":  group(ScalingNotification, "2026-11-21T09:21:44Z", nil),
 		"eventbridge-refresh-checkpoint.json":   group(Ignored, "2026-11-21T09:15:02Z", noGroup),
-		"eventbridge-spot-warning.json":         group(Ignored, "2026-11-21T09:15:02Z", noGroup),
-		"eventbridge-ecs-task.json":             group(Ignored, "2026-11-21T09:15:02Z", noGroup),
 		"sns-subscription-confirmation.json": group(Ignored, "2026-11-21T08:45:57.165Z", func(e *Event) {
 			e.Account, e.Group = "", ""
 		}),
 	}
+	maps.Copy(all, notices())
+	return all
 }
 
 func TestParseDocumentedShapes(t *testing.T) {
@@ -254,7 +255,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		before := bytes.Clone(body)
 		e := Parse(body)
-		if e != Parse(before) || !bytes.Equal(body, before) {
+		if !cmp.Equal(e, Parse(before)) || !bytes.Equal(body, before) {
 			t.Fatal("the same body gave two events, or was changed")
 		}
 		checkEvent(t, e)
@@ -270,12 +271,24 @@ func checkEvent(t *testing.T, e Event) {
 			t.Fatalf("an action without group, hook or instance: %+v", e)
 		}
 	case Unknown:
-		if e.Why == "" || len(e.Why) > 4000 || e.Instance != "" || e.Group != "" {
+		if e.Why == "" || len(e.Why) > 4000 || !cmp.Equal(e, Event{Kind: Unknown, Why: e.Why}) {
 			t.Fatalf("unknown, but why? %+v", e)
 		}
 	case Ignored:
 		if e.Why == "" {
 			t.Fatalf("ignored without a reason: %+v", e)
+		}
+	case TaskStops:
+		if !taskForm.MatchString(string(e.Task)) || !nameForm.MatchString(e.Cluster) || len(e.Service) > 255 || e.Why != "" {
+			t.Fatalf("a notice without task or cluster: %+v", e)
+		}
+	case InstanceEnds, Rebalance, InstanceState:
+		if !instanceForm.MatchString(string(e.Instance)) || (e.Kind == InstanceState) != (e.State != "") || e.Why != "" {
+			t.Fatalf("a notice without instance or state: %+v", e)
+		}
+	case ScheduledChange:
+		if c := e.Change; c.Service == "" || c.Code == "" || len(c.Entities) > mostEntities || e.Why != "" {
+			t.Fatalf("a scheduled change of what? %+v", e)
 		}
 	case TestNotification, ScalingNotification:
 	default:

@@ -21,6 +21,7 @@ func parseSNS(f *fields, envelopes int) Event {
 	}
 	if e.Time.IsZero() && e.Kind != Unknown {
 		e.Time = f.time("Timestamp")
+		e.Ends = ends(e)
 	}
 	return f.or(e)
 }

@@ -223,6 +223,8 @@ type Task struct {
 	LastStatus        string
 	DesiredStatus     string
 	StoppedReason     string // why it stopped, in ECS's words: nothing is decided by it
+	StopCode          string // such as SpotInterruption; may be empty although it stops (aws/containers-roadmap#1565)
+	CapacityProvider  string // such as FARGATE_SPOT; empty: none chose its place
 	CreatedAt         time.Time
 	StoppingAt        time.Time // when its desired status became STOPPED; zero: it has not
 	StoppedAt         time.Time
@@ -244,6 +246,27 @@ func (t Task) Live() bool { return t.LastStatus != Stopped && t.LastStatus != "D
 func (t Task) Killed() bool {
 	return !t.Live() && strings.HasPrefix(t.StoppedReason, "Host EC2 (instance ")
 }
+
+// Interrupted reports whether Fargate Spot stops the task, or has stopped it. Some have no stop code (aws/containers-roadmap#1565).
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-capacity-providers.html
+func (t Task) Interrupted() bool {
+	if !t.Leaves() || t.ContainerInstance != "" {
+		return false
+	}
+	switch t.StopCode {
+	case "SpotInterruption", "TerminationNotice":
+		return true
+	case "":
+		return t.CapacityProvider == FargateSpot && strings.HasPrefix(t.StoppedReason, "Your Spot Task was interrupted")
+	}
+	return false
+}
+
+// FargateSpot is the capacity provider of Fargate Spot.
+const FargateSpot = "FARGATE_SPOT"
+
+// Leaves reports whether ECS wants the task to stop. It never takes that back.
+func (t Task) Leaves() bool { return t.DesiredStatus == Stopped }
 
 // Service is the name of the service that owns the task, empty for a standalone task.
 func (t Task) Service() string {

@@ -67,14 +67,14 @@ func ParseWord(value string) (Word, error) {
 		return Word{}, fmt.Errorf("its third word is not keep, terminate or decrement")
 	case w.Late == LateTerminate && w.End == EndKeep:
 		return Word{}, fmt.Errorf("it is to be terminated at the deadline and kept when it is drained")
-	case !IsReason(w.Reason):
+	case !isReason(w.Reason):
 		return Word{}, fmt.Errorf("its reason is not one word of at most %d letters, digits, - and _", longestReason)
 	}
 	return w, nil
 }
 
-// IsReason reports whether a text can be the reason in a Word.
-func IsReason(s string) bool {
+// isReason reports whether a text can be the reason in a Word.
+func isReason(s string) bool {
 	for _, r := range s {
 		if (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_' {
 			return false

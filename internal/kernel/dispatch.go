@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/plan"
 )
 
@@ -123,20 +124,32 @@ type batch struct {
 	entries []*entry
 }
 
-// batchActions puts container instances of one cluster that are to be set DRAINING into one call, up to AWS's limit.
+// batchActions puts container instances of one cluster that are to be set DRAINING, and targets of one group that tasks leave, into one call,
+// up to the limit.
 func batchActions(acts []batch) []batch {
 	var out []batch
-	at := map[string]int{} // cluster to its open batch
+	at := map[string]int{} // cluster or target group to its open batch
 	for _, i := range acts {
-		if s := i.action.State; s != nil {
-			if n, ok := at[s.Cluster]; ok && len(out[n].action.State.ContainerInstances) < i.action.Kind.Spec().Batch {
+		most := i.action.Kind.Spec().Batch
+		switch s, t := i.action.State, i.action.Targets; {
+		case s != nil:
+			if n, ok := at[s.Cluster]; ok && len(out[n].action.State.ContainerInstances) < most {
 				open := out[n].action.State
 				open.ContainerInstances = append(open.ContainerInstances, s.ContainerInstances...)
 				out[n].entries = append(out[n].entries, i.entries...)
 				continue
 			}
 			at[s.Cluster] = len(out)
-		} else {
+		case t != nil && i.action.Target.Kind == fleet.OneTask:
+			if n, ok := at[string(t.Group)]; ok && len(out[n].action.Targets.Targets)+len(t.Targets) <= most {
+				open := out[n].action.Targets
+				open.Targets, open.Of = append(open.Targets, t.Targets...), append(open.Of, i.action.Target)
+				out[n].entries = append(out[n].entries, i.entries...)
+				continue
+			}
+			t.Of = []fleet.Target{i.action.Target}
+			at[string(t.Group)] = len(out)
+		default:
 			i.action.Drain = i.entries[0].d.Key
 		}
 		out = append(out, i)

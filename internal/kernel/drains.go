@@ -9,6 +9,7 @@ import (
 
 	"github.com/ebbhq/ebb/internal/drain"
 	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/journal"
 	"github.com/ebbhq/ebb/internal/plan"
 )
 
@@ -103,7 +104,7 @@ func (k *Kernel) LetGo(key string, do []plan.Request, now time.Time) []plan.Requ
 	k.forget(e)
 	delete(k.open, e.d.Target)
 	k.wakeQueued(e.pool())
-	k.aside[e.d.Group+"/"+e.d.Target.ID] = true
+	k.aside[journal.Record{Key: key}.Subject()] = true
 	k.Counts["set aside drain"]++
 	return slices.DeleteFunc(do, func(r plan.Request) bool {
 		a := r.Action

@@ -35,8 +35,14 @@ func (k *Kernel) Hear(h Heard, now time.Time) {
 	//exhaustive:enforce
 	switch h.Event.Kind.Use() {
 	case event.Drains:
-		v.Delete, v.Why = k.hearTermination(h, now)
-		if o, ok := k.open[fleet.HostTarget(h.Event.Instance)]; ok {
+		t := fleet.HostTarget(h.Event.Instance)
+		if h.Event.Kind == event.TaskStops {
+			t = fleet.TaskTarget(h.Event.Cluster, h.Event.Task)
+			v.Delete, v.Why = hearTask(k, h, now)
+		} else {
+			v.Delete, v.Why = k.hearTermination(h, now)
+		}
+		if o, ok := k.open[t]; ok {
 			v.Drain = o.d.Key
 		}
 	case event.Nothing, event.Wakes:
@@ -88,10 +94,7 @@ func (k *Kernel) hearTermination(h Heard, now time.Time) (ack bool, why string) 
 		defer func() { ack, why = ack && (h.Noted || !k.cfg.LeaveForeign), cmp.Or(why, spared) }()
 	}
 	if !k.cfg.mine(man.Scope()) { // a forwarded message too, when its group belongs to another scope by now
-		k.Counts["noted"]++
-		id := h.ID[strings.LastIndexByte(h.ID, '/')+1:] // one that is forwarded again keeps its name
-		k.forwarded = append(k.forwarded, journal.Forwarded{Scope: man.Scope(), ID: id, Body: h.Body, Sent: h.Sent})
-		return true, "noted for the Ebb that works for " + man.Scope()
+		return forward(k, h, man.Scope()), "noted for the Ebb that works for " + man.Scope()
 	}
 	t := fleet.HostTarget(e.Instance)
 	if o, ok := k.open[t]; ok {
@@ -127,6 +130,14 @@ func (k *Kernel) hearTermination(h Heard, now time.Time) (ack bool, why string) 
 	hold := drain.Hold{Group: e.Group, Hook: e.Hook, Token: e.Token, WarmPool: e.ToWarmPool()}
 	k.begin(drain.Drain{Target: t, Zero: cmp.Or(e.Time, h.Sent), Hold: hold}, man, now)
 	return true, ""
+}
+
+// forward writes a message down for the Ebb that works for a scope; then it can be acknowledged.
+func forward(k *Kernel, h Heard, scope string) bool {
+	k.Counts["noted"]++
+	id := h.ID[strings.LastIndexByte(h.ID, '/')+1:] // one that is forwarded again keeps its name
+	k.forwarded = append(k.forwarded, journal.Forwarded{Scope: scope, ID: id, Body: h.Body, Sent: h.Sent})
+	return true
 }
 
 // spared is why the instances of a group are not drained; empty: they are. Messages about them may be for another consumer too.

@@ -139,6 +139,45 @@ func TestTheGroupOfAnOperatorsDrain(t *testing.T) {
 	}
 }
 
+// What stands on an instance of a group for which another Ebb works is for that Ebb, which may not look into the cluster by itself.
+func TestAWordOnAnInstanceOfAnotherEbbsGroup(t *testing.T) {
+	p := drain.Defaults()
+	groups := []Managed{{Match: "web", Policy: p}, {Match: "db", Cluster: "prod", Policy: p}}
+	k := newKernel(t, Config{Groups: groups, Held: map[string]journal.Lease{"cluster/prod": {}}})
+	for _, r := range k.Next(t0).Do {
+		if r.Look != nil && r.Look.Kind == plan.Groups {
+			if asked := r.Look.Subjects; len(asked) != 2 || asked[0].ID != "web" || asked[1].ID != "db" {
+				t.Errorf("the sweep asks for %v", asked)
+			}
+			k.Did(plan.Done{Request: r, Started: t0, Result: plan.LookResult{View: plan.View{Groups: []fleet.Group{
+				{Name: "web", Instances: []fleet.GroupInstance{{ID: "i-0001", State: fleet.InService}}},
+				{Name: "db", Instances: []fleet.GroupInstance{{ID: "i-0002", State: fleet.InService}}},
+			}}}}, t0)
+		}
+	}
+	clear(k.said.looked)
+	lookedForWords(k, t0, saidOf("i-0001"), saidOf("i-0002"))
+	out := k.Next(t0)
+	if k.Open() != 1 || k.open[fleet.HostTarget("i-0002")] == nil {
+		t.Errorf("%d open", k.Open())
+	}
+	if len(out.Batch.Forwarded) != 1 || out.Batch.Forwarded[0].Scope != "group/web" {
+		t.Fatalf("forwarded %+v", out.Batch.Forwarded)
+	}
+	theirs := newKernel(t, Config{Groups: groups, Held: map[string]journal.Lease{"group/web": {}}})
+	theirs.swept, theirs.groupOf[fleet.HostTarget("i-0001")] = t0, "web"
+	theirs.HearWord(Remark{Instance: "i-0001", Cluster: "prod", By: "o@h", Message: "disk errors"}.Say("group/web", t0))
+	theirs.HearWord(out.Batch.Forwarded[0])
+	lookedForWords(theirs, t0, saidOf("i-0001"))
+	lines := theirs.Next(t0).Batch.Lines
+	if e := theirs.open[fleet.HostTarget("i-0001")]; e == nil || e.scope != "group/web" || e.d.Group != "web" {
+		t.Errorf("opened %+v", e)
+	}
+	if len(lines) == 0 || !strings.Contains(lines[0].Text, "; by o@h: disk errors") {
+		t.Errorf("lines %+v", lines)
+	}
+}
+
 // From when a hook holds the instance, its group's configuration counts, and the time of the termination as far as it can be believed.
 func TestWhatAHookBringsToAnOperatorsDrain(t *testing.T) {
 	for name, x := range map[string]struct {

@@ -22,9 +22,9 @@ import (
 	"github.com/ebbhq/ebb/internal/plan"
 )
 
-// Managed says which groups Ebb manages, and how.
+// Managed says which groups Ebb manages, and how; or of which cluster it takes the tasks out of their target groups that ECS stops with notice.
 type Managed struct {
-	Match          string // group name or glob (path.Match)
+	Match          string // group name or glob (path.Match); empty: no group, but the tasks of Cluster
 	Cluster        string // of its container instances; empty: every cluster is asked
 	Policy         drain.Policy
 	MaxUnavailable MaxUnavailable // of each group that matches
@@ -70,7 +70,7 @@ type Output struct {
 // many leave is counted in one place.
 func (m Managed) Scope() string {
 	if m.Cluster != "" {
-		return "cluster/" + m.Cluster
+		return clusterScope(m.Cluster)
 	}
 	return "group/" + m.Match
 }
@@ -81,8 +81,31 @@ func (c *Config) mine(scope string) bool {
 	return held || c.Held == nil
 }
 
+func clusterScope(cluster string) string { return "cluster/" + cluster }
+
 func (c *Config) managed(group string) (Managed, bool) {
+	if group == "" {
+		return Managed{}, false
+	}
 	return fleet.FirstMatch(c.Groups, group, func(m Managed) string { return m.Match })
+}
+
+// tasksOf is how the tasks of a cluster are taken care of: as its own entry says, or with the groups of which it is the cluster.
+func (c *Config) tasksOf(cluster string) (man Managed, ok bool) {
+	for _, m := range c.Groups {
+		if m.Cluster == cluster && (!ok || m.Match == "") {
+			man, ok = m, true
+		}
+	}
+	observe := man.Policy.Observe
+	man = Managed{Cluster: cluster, Policy: drain.TaskPolicy()}
+	man.Policy.Observe = observe
+	return man, ok && cluster != ""
+}
+
+// Sweeps reports whether there is a group to sweep.
+func (c *Config) Sweeps() bool {
+	return slices.ContainsFunc(c.Groups, func(m Managed) bool { return m.Match != "" })
 }
 
 // log collects what is to be written and counted.
@@ -126,6 +149,7 @@ func New(cfg Config, open, ended []journal.Record) (*Kernel, error) {
 	for _, r := range slices.Backward(ended) {
 		if d, err := Read(r); err == nil {
 			k.remember(&d)
+			k.lingers(r.Scope, &d)
 		}
 	}
 	for _, r := range open {

@@ -120,7 +120,7 @@ func (o *observer) sweepDue(now time.Time) time.Time {
 			every = max(h.Value.Heartbeat/3, SweepFloor)
 		}
 	}
-	if o.cfg.Held != nil && len(o.cfg.Held) == 0 || len(o.cfg.Groups) == 0 {
+	if o.cfg.Held != nil && len(o.cfg.Held) == 0 || !o.cfg.Sweeps() {
 		return now.Add(time.Hour) // it holds no lease, or there is nothing to sweep
 	}
 	a := o.ask(plan.Subject{Kind: plan.Groups})
@@ -130,14 +130,17 @@ func (o *observer) sweepDue(now time.Time) time.Time {
 	return drain.Later(o.swept.Add(every), a.again())
 }
 
-// sweepLook asks for the managed groups by name, or for all when a name is a pattern.
-func (o *observer) sweepLook() plan.Look { return o.cfg.SweepLook(o.cfg.mine) }
+// sweepLook asks for the managed groups by name, or for all when a name is a pattern; also for those of other Ebbs, because an operator's
+// word on one of their instances is theirs.
+func (o *observer) sweepLook() plan.Look {
+	return o.cfg.SweepLook(func(string) bool { return true })
+}
 
 // SweepLook asks for the groups of some scopes.
 func (c *Config) SweepLook(of func(scope string) bool) plan.Look {
 	var names []string
 	for _, m := range c.Groups {
-		if !of(m.Scope()) {
+		if m.Match == "" || !of(m.Scope()) {
 			continue
 		}
 		if strings.ContainsAny(m.Match, `*?[\`) {
@@ -190,6 +193,7 @@ func (o *observer) dueLooks(now time.Time) []dueLook {
 	}
 	looks = append(looks, o.hookLooks(now)...)
 	looks = append(looks, o.wordLooks(now)...)
+	looks = append(looks, spotLooks(o, now)...)
 	looks = append(looks, o.dueBatches(now)...)
 	looks = append(looks, o.listingLooks(now)...)
 	slices.SortStableFunc(looks, func(a, b dueLook) int { return a.at.Compare(b.at) })

@@ -18,6 +18,7 @@ func (k *Kernel) Next(now time.Time) Output {
 	k.observer.began = cmp.Or(k.observer.began, now)
 	k.adopt(now)
 	obey(k, now)
+	findTasks(k, now)
 	k.countLeaving(now)
 	var out Output
 	out.Batch.Records, out.Ask = k.endPauses(now), asks(k, now)
@@ -95,6 +96,7 @@ func (k *Kernel) forgetEnded() {
 			continue
 		}
 		k.remember(&e.d)
+		k.lingers(e.scope, &e.d)
 		k.Counts["ended "+string(e.d.Final.Outcome)]++
 		k.forget(e)
 		delete(k.open, e.d.Target)
@@ -234,6 +236,15 @@ func (k *Kernel) tried(e *entry, a plan.Action, started time.Time, fail *plan.Fa
 
 // entriesOf finds the open drains that an action was for.
 func (k *Kernel) entriesOf(a plan.Action) []*entry {
+	if a.Targets != nil && len(a.Targets.Of) > 0 {
+		var es []*entry
+		for _, t := range a.Targets.Of {
+			if e, ok := k.open[t]; ok {
+				es = append(es, e)
+			}
+		}
+		return es
+	}
 	if a.Kind != plan.SetDraining {
 		if e, ok := k.open[a.Target]; ok && e.d.Key == a.Drain {
 			return []*entry{e}
@@ -262,6 +273,7 @@ func (k *Kernel) wake(now time.Time) time.Time {
 			at = t
 		}
 	}
+	sooner(spotDue(k.observer, now))
 	if len(k.toAdopt) > 0 {
 		sooner(now.Add(5 * time.Second))
 	}

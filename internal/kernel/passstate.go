@@ -35,7 +35,7 @@ func (c *passState) same(o *passState) bool {
 
 // passState gathers what the next pass is to know of a drain; nil for an Ebb that lives on.
 func (k *Kernel) passState(e *entry) *passState {
-	if !k.cfg.OnePass {
+	if !k.cfg.OnePass || e.d.Target.Kind == fleet.OneTask { // a task leaves in one look or two
 		return nil
 	}
 	c := &passState{

@@ -13,13 +13,15 @@ type Rate struct{ Burst, PerSecond float64 }
 type Rates map[plan.Bucket]Rate
 
 // defaults keep half of the limits that AWS publishes and leave half to others; of the reads of ECS, of which a drain needs the most, they
-// keep three quarters. The limits of Auto Scaling, ELB and EC2 are not published: these are guesses on the careful side.
+// keep three quarters. Those of reads of ELB are 40 at once and 10 a second, and ECS's own calls do not count.
+// https://docs.aws.amazon.com/elasticloadbalancing/latest/userguide/elb-api-throttling.html
+// The limits of Auto Scaling and EC2 are not published: these are guesses on the careful side.
 var defaults = [...]struct {
 	bucket plan.Bucket
 	rate   Rate
 }{
 	{plan.AutoScaling, Rate{50, 5}}, {plan.ECSRead, Rate{75, 15}}, {plan.ECSModify, Rate{50, 20}},
-	{plan.ELB, Rate{20, 5}}, {plan.EC2, Rate{20, 5}},
+	{plan.ELB, Rate{40, 10}}, {plan.EC2, Rate{20, 5}},
 }
 
 // tokens is the state of one bucket. Throttling empties it and closes it for a while, longer each time in a row.

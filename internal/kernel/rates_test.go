@@ -112,7 +112,7 @@ func TestHowManyCallsThereAre(t *testing.T) {
 		atOnce, later int // calls, at the start and two seconds later
 	}{
 		{nil, plan.AutoScaling, 25, 5}, {nil, plan.ECSRead, 75, 30}, {nil, plan.ECSModify, 50, 40},
-		{nil, plan.ELB, 10, 5}, {nil, plan.EC2, 20, 10},
+		{nil, plan.ELB, 20, 10}, {nil, plan.EC2, 20, 10},
 		{own, plan.ECSRead, 6, 6}, {own, plan.ELB, 4, 4}, {own, plan.EC2, 20, 10}, {own, plan.AutoScaling, 25, 5},
 	} {
 		for _, p := range []plan.Priority{plan.Draining, plan.Looking} {

@@ -14,16 +14,16 @@ import (
 	"github.com/ebbhq/ebb/internal/journal"
 )
 
-// form is what the body of a record says of itself. There is one kind yet, in one version, and its bodies say neither, so that an Ebb from
-// before there were kinds reads them. A new kind, or a body that must not be taken for the one before, gets a higher version; the layout of
+// form is what the body of a record says of itself. Bodies of hosts of the first version say neither, so that an Ebb from before there were
+// kinds reads them. A new kind, or a body that must not be taken for the one before, gets a higher version; the layout of
 // the store, journal.Schema, stays.
 type form struct {
 	Version int              `json:"v,omitempty"`    // 0: 1
 	Kind    fleet.TargetKind `json:"kind,omitempty"` // empty: host
 }
 
-// newestRecord is the newest version of a record that this Ebb reads.
-const newestRecord = 2
+// newestRecord is the newest version of a record that this Ebb reads, by kind.
+var newestRecord = map[fleet.TargetKind]int{fleet.Host: 2, fleet.OneTask: 1}
 
 // wordRecord is the version of the record of a drain that an operator's word began: an Ebb from before would not see that it is taken back.
 const wordRecord = 2
@@ -42,17 +42,18 @@ func (u *UnknownRecord) Error() string {
 // unknown is the error of a record in a form that this Ebb does not read as a drain, or nil.
 func (f form) unknown(r journal.Record) error {
 	u := &UnknownRecord{Key: r.Key, Scope: r.Scope, Kind: string(cmp.Or(f.Kind, fleet.Host)), Version: cmp.Or(f.Version, 1)}
-	if u.Kind == string(fleet.Host) && u.Version <= newestRecord {
+	if newest, known := newestRecord[fleet.TargetKind(u.Kind)]; known && u.Version <= newest {
 		return nil
 	}
 	return u
 }
 
-// stored is the form of a host's body.
+// stored is the form of a body.
 type stored struct {
 	form
 	drain.Drain
-	Instance fleet.InstanceID `json:"instance"` // the drain's target
+	Instance fleet.InstanceID `json:"instance,omitempty"` // the target, if it is a host
+	TaskARN  fleet.ARN        `json:"task,omitempty"`     // the target, if it is a task
 	Waiting  string           `json:"waiting,omitempty"`
 	Known    *passState       `json:"known,omitempty"`
 	Telling  *telling         `json:"telling,omitempty"`
@@ -71,8 +72,14 @@ func (k *Kernel) load(r journal.Record) error {
 	}
 	d := s.Drain
 	man, ok := k.cfg.managed(d.Group)
+	task := d.Target.Kind == fleet.OneTask
+	if task {
+		man, ok = k.cfg.tasksOf(d.Cluster)
+	}
 	scope := man.Scope()
-	if !ok { // it was when the drain began: what was begun is brought to its end
+	if !ok && task {
+		man.Policy.Observe, scope = d.Observed, r.Scope
+	} else if !ok { // it was when the drain began: what was begun is brought to its end
 		man, scope = unmanaged(d.Group, d.Cluster), r.Scope
 		man.Policy.Observe = d.Observed
 		if !d.Queued.IsZero() || !d.Slot.IsZero() {
@@ -85,13 +92,17 @@ func (k *Kernel) load(r journal.Record) error {
 	if o := k.open[d.Target]; o != nil {
 		return fmt.Errorf("two open drains of %s are to be loaded: %s and %s", d.Target.ID, o.d.Key, d.Key) // see Doubled
 	}
-	if ok && d.ContainerInstance == "" {
+	if ok && d.ContainerInstance == "" && !task {
 		d.Cluster, d.WrongCluster = man.Cluster, "" // as it is configured now
 	}
 	man.Policy.Skew = k.cfg.Skew
 	e := &entry{d: d, man: man, scope: scope, rev: r.Rev, dirty: true}
 	if s.Telling != nil {
 		e.telling = *s.Telling
+	}
+	if task {
+		begunTask(k, e)
+		return nil
 	}
 	if k.cfg.OnePass {
 		k.begun(e)
@@ -106,7 +117,10 @@ func (k *Kernel) load(r journal.Record) error {
 
 // recordOf is the record of a drain, of the revision after the last.
 func recordOf(e *entry) journal.Record {
-	s := stored{Drain: e.d, Instance: e.d.Instance(), Waiting: e.waiting}
+	s := stored{Drain: e.d, Instance: e.d.Instance(), TaskARN: e.d.TaskARN(), Waiting: e.waiting}
+	if e.d.Target.Kind != fleet.Host {
+		s.Kind = e.d.Target.Kind
+	}
 	if e.d.Word != (fleet.Word{}) {
 		s.Version = wordRecord
 	}
@@ -244,7 +258,9 @@ func read(r journal.Record) (stored, error) {
 	if err != nil {
 		return stored{}, fmt.Errorf("read drain %s from the journal: %w", r.Key, err)
 	}
-	s.Target = fleet.HostTarget(s.Instance)
+	if s.Target = fleet.HostTarget(s.Instance); s.Kind == fleet.OneTask {
+		s.Target = fleet.TaskTarget(s.Cluster, s.TaskARN)
+	}
 	return s, nil
 }
 

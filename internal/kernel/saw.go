@@ -30,6 +30,7 @@ var saw = [plan.LookKinds]func(*observer, answer){
 	plan.ListRunning:            sawLists,
 	plan.ListStopped:            sawLists,
 	plan.ListCluster:            (*observer).sawListing,
+	plan.Stopping:               sawStopping,
 	plan.Homes:                  (*observer).sawListing,
 	plan.Clusters:               sawClusters,
 	plan.Tasks:                  sawTasks,
@@ -71,7 +72,13 @@ func sawGroups(o *observer, a answer) {
 	clear(o.excluded)
 	seen := map[string]map[fleet.Target]bool{}
 	for _, g := range a.Result.View.Groups {
-		if man, ok := o.cfg.managed(g.Name); !ok || !o.cfg.mine(man.Scope()) {
+		man, ok := o.cfg.managed(g.Name)
+		for _, i := range g.Instances {
+			if ok {
+				o.groupOf[fleet.HostTarget(i.ID)] = g.Name
+			}
+		}
+		if !ok || !o.cfg.mine(man.Scope()) {
 			continue
 		}
 		seen[g.Name] = map[fleet.Target]bool{}
@@ -81,7 +88,6 @@ func sawGroups(o *observer, a answer) {
 		}
 		for _, i := range g.Instances {
 			seen[g.Name][fleet.HostTarget(i.ID)] = true
-			o.groupOf[fleet.HostTarget(i.ID)] = g.Name
 			o.sweptInstance(i, at)
 		}
 	}
@@ -366,6 +372,7 @@ func sawTasks(o *observer, a answer) {
 			o.putTask(e, t.ARN, fleet.Seen, a.Started, t)
 		}
 	}
+	sawStopped(o, a)
 	for _, s := range a.Subjects {
 		arn := fleet.ARN(s.ID)
 		if e := o.open[o.ownerOf[arn]]; e != nil && !seen[s.ID] && !a.failed[s.ID] {

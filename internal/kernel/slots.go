@@ -37,12 +37,21 @@ type pool struct{ scope, group string }
 
 func (e *entry) pool() pool { return pool{e.scope, e.d.Group} }
 
-// lingering is a host that leaves although its drain was let go: until its hook must have run out, or its group does not have it any more,
-// it counts all the same.
+// lingering is a host that leaves although its drain was let go, or ended as Auto Scaling began to terminate it: until its hook must have run
+// out, or its group does not have it any more, it counts all the same.
 type lingering struct {
 	pool   pool
 	target fleet.Target
 	until  time.Time
+}
+
+// lingers counts a host on whose drain has ended, if Auto Scaling terminates it because an operator has asked for that.
+func (k *Kernel) lingers(scope string, d *drain.Drain) {
+	const longest = 2 * time.Hour // that a sweep may not have told whether it has left
+	man, ok := k.cfg.managed(d.Group)
+	if ok && man.MaxUnavailable != (MaxUnavailable{}) && byOperator(d) && d.Intent != nil && d.Final.Outcome == d.Intent.Outcome && !d.Final.Stays {
+		k.lingering = append(k.lingering, lingering{pool{scope, d.Group}, d.Target, d.Ended.Add(longest)})
+	}
 }
 
 // isLeaving reports whether a drain counts against the limit: it has a slot, or somebody else set it DRAINING.
@@ -62,7 +71,7 @@ func (e *entry) leaves(ci fleet.Fact[fleet.ContainerInstance], sent bool) bool {
 func (k *Kernel) countLeaving(now time.Time) {
 	k.leave = map[pool]int{}
 	k.lingering = slices.DeleteFunc(k.lingering, func(l lingering) bool {
-		if now.After(l.until) {
+		if now.After(l.until) || k.open[l.target] != nil && k.container(l.target).Is != fleet.Unknown { // then its drain counts
 			k.wakeQueued(l.pool)
 			return true
 		}

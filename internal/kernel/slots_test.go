@@ -237,6 +237,82 @@ func TestADrainThatWasLetGoCountsUntilItsHookHasEnded(t *testing.T) {
 }
 
 // A drain that was let go before its host was set DRAINING gives its slot back.
+// A host that Auto Scaling terminates because an operator has asked for it leaves, although that drain has ended: until its hook's drain
+// knows it, or its group does not have it any more; after a restart too.
+func TestWhoIsTerminatedForAnOperatorLeavesUntilItHasLeft(t *testing.T) {
+	target := fleet.HostTarget("i-0001")
+	for name, x := range map[string]struct {
+		set  func(d *drain.Drain)
+		then func(k *Kernel)
+		want int
+	}{
+		"terminated":          {want: 1},
+		"with what was on it": {set: func(d *drain.Drain) { d.Intent.Outcome, d.Final.Outcome = drain.Forced, drain.Forced }, want: 1},
+		"kept":                {set: func(d *drain.Drain) { d.Intent = nil }},
+		"not terminated":      {set: func(d *drain.Drain) { d.Final.Stays = true }},
+		"its host is gone":    {set: func(d *drain.Drain) { d.Final.Outcome = drain.HostGone }},
+		"by its hook":         {set: func(d *drain.Drain) { d.Hook = "ebb-drain" }},
+		"its group has it not any more": {then: func(k *Kernel) {
+			sweeping(k, minute(5), groupWith("web", fleet.InService, "i-0002"))
+		}},
+		"its group has it": {then: func(k *Kernel) {
+			sweeping(k, minute(5), groupWith("web", fleet.TerminatingProceed, "i-0001", "i-0002"))
+		}, want: 1},
+		"its hook's drain has not seen it": {then: func(k *Kernel) {
+			k.Hear(termination(1), minute(5))
+		}, want: 1},
+		"its hook's drain knows it": {then: func(k *Kernel) {
+			k.Hear(termination(1), minute(5))
+			put(k.facts, containerOf(target), fleet.Seen, minute(5), fleet.ContainerInstance{Status: fleet.Draining})
+		}, want: 1},
+		"somebody has set it ACTIVE": {then: func(k *Kernel) {
+			k.Hear(termination(1), minute(5))
+			put(k.facts, containerOf(target), fleet.Seen, minute(5), fleet.ContainerInstance{Status: fleet.Active})
+		}},
+		"no sweep tells for hours": {then: func(k *Kernel) { k.countLeaving(minute(3 + 121)) }},
+	} {
+		for _, restarted := range []bool{false, true} {
+			cfg := budgeted(MaxUnavailable{Count: 1})
+			cfg.Hook = "ebb-drain"
+			d := byWord(saidOf("i-0001"), "web", t0)
+			d.Word.End = fleet.EndTerminate
+			k, err := New(cfg, []journal.Record{recordOf(&entry{d: d, scope: cfg.Groups[0].Scope()})}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			e := k.open[target]
+			e.d.Ended = minute(3)
+			e.d.Intent, e.d.Final = &drain.Answer{Outcome: drain.Drained}, &drain.Answer{Outcome: drain.Drained, Reason: "its task has stopped"}
+			if x.set != nil {
+				x.set(&e.d)
+			}
+			if restarted {
+				if k, err = New(cfg, nil, []journal.Record{recordOf(e)}); err != nil {
+					t.Fatal(err)
+				}
+			} else {
+				k.forgetEnded()
+			}
+			if x.then != nil {
+				x.then(k)
+			}
+			k.countLeaving(minute(6))
+			if got := k.leave[pool{cfg.Groups[0].Scope(), "web"}]; got != x.want {
+				t.Errorf("%s, restarted %t: %d leave, want %d", name, restarted, got, x.want)
+			}
+		}
+	}
+	k, err := New(budgeted(MaxUnavailable{}), nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := byWord(saidOf("i-0001"), "web", t0)
+	d.Intent, d.Final = &drain.Answer{}, &drain.Answer{}
+	if k.lingers("group/web", &d); len(k.lingering) > 0 {
+		t.Errorf("counted in a group without a limit: %+v", k.lingering)
+	}
+}
+
 func TestWhoIsLetGoWithASlotAloneDoesNotLeave(t *testing.T) {
 	active, draining := fleet.ContainerInstance{Status: fleet.Active}, fleet.ContainerInstance{Status: fleet.Draining}
 	for name, x := range map[string]struct {

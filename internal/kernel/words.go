@@ -54,7 +54,7 @@ type said struct {
 	now      map[string]string    // clusters to look at now, and the scope in which that was said
 	found    map[fleet.Target]wordOn
 	remarks  map[fleet.InstanceID]Remark
-	bad      map[fleet.InstanceID]string // what stands there and is none, as it was last told of
+	bad      map[string]map[fleet.InstanceID]string // by cluster: what stands there and is none, as the last look saw it
 }
 
 // wordOn is a container instance on which a word stands, and the scope in which it is obeyed.
@@ -73,7 +73,7 @@ func newSaid(cfg *Config) said {
 	return said{
 		clusters: clusters,
 		looked:   map[string]time.Time{}, now: map[string]string{}, found: map[fleet.Target]wordOn{},
-		remarks: map[fleet.InstanceID]Remark{}, bad: map[fleet.InstanceID]string{},
+		remarks: map[fleet.InstanceID]Remark{}, bad: map[string]map[fleet.InstanceID]string{},
 	}
 }
 
@@ -83,7 +83,9 @@ func (k *Kernel) HearWord(f journal.Forwarded) {
 	if json.Unmarshal([]byte(f.Body), &r) == nil && r.Instance != "" && r.Cluster != "" {
 		k.said.now[r.Cluster] = f.Scope
 		r.By, r.Message = plain.Text(r.By, 100), plain.Text(r.Message, 200)
-		k.said.remarks[r.Instance] = r
+		if r.By != "" { // not only seen by another Ebb
+			k.said.remarks[r.Instance] = r
+		}
 	}
 	if e := k.open[fleet.HostTarget(r.Instance)]; e != nil {
 		if r.Message != "" { // a look has found the word before
@@ -144,30 +146,42 @@ func (o *observer) wordLooks(now time.Time) []dueLook {
 // sawWords takes in where operators' words stand. Who drains already sees that by itself.
 func sawWords(o *observer, a answer) {
 	o.said.looked[a.In] = a.Started
-	scope := cmp.Or(o.said.now[a.In], "cluster/"+a.In)
+	scope := cmp.Or(o.said.now[a.In], clusterScope(a.In))
 	delete(o.said.now, a.In)
+	bad := map[fleet.InstanceID]string{}
 	for _, ci := range a.Result.View.ContainerInstances {
 		switch {
 		case ci.Word != fleet.Word{}:
 			o.said.found[fleet.HostTarget(ci.Instance)] = wordOn{ci, scope}
-		case ci.BadWord != "" && o.said.bad[ci.Instance] != ci.BadWord:
-			o.said.bad[ci.Instance] = ci.BadWord
+		case ci.BadWord != "":
+			bad[ci.Instance] = ci.BadWord
+			if o.said.bad[a.In][ci.Instance] == ci.BadWord {
+				continue
+			}
 			o.line(a.now, "", "failed", "the attribute "+fleet.WordAttribute+" of "+ci.ARN.Name()+" in cluster "+ci.Cluster+
 				" cannot be read, so that the instance is not drained: "+ci.BadWord)
 		}
 	}
+	o.said.bad[a.In] = bad
 }
 
 // obey opens drains for the instances on which an operator's word stands. One whose deadline is over has been obeyed, or came too late.
-// Of which group an instance is, and so how it may leave, only a sweep tells: before one nothing begins.
+// Of which group an instance is, and so how it may leave, only a sweep tells: before one nothing begins. What stands on an instance of a
+// group for which another Ebb works is forwarded.
 func obey(k *Kernel, now time.Time) {
-	if !k.Swept() && len(k.cfg.Groups) > 0 {
+	if !k.Swept() && k.cfg.Sweeps() {
 		return
 	}
 	byID := func(a, b fleet.Target) int { return strings.Compare(a.ID, b.ID) }
 	for _, t := range slices.SortedFunc(maps.Keys(k.said.found), byID) {
 		ci := k.said.found[t]
 		if _, open := k.open[t]; open || k.recent[t].obeyed(ci.Word) || !now.Before(ci.Word.Deadline) || asideOf(k, t) {
+			continue
+		}
+		if man, ok := k.cfg.managed(k.groupOf[t]); ok && !k.cfg.mine(man.Scope()) {
+			seen := Remark{Instance: ci.Instance, Cluster: ci.Cluster}.Say(man.Scope(), now)
+			seen.ID += "-seen" // beside what an operator says, which has a message for people
+			k.forwarded = append(k.forwarded, seen)
 			continue
 		}
 		k.Counts["words"]++
@@ -204,7 +218,7 @@ func byWord(ci fleet.ContainerInstance, group string, now time.Time) drain.Drain
 
 // ByWord is the record of a drain that an operator's word begins, for an Ebb that has no journal but one of its own, and no groups.
 func ByWord(ci fleet.ContainerInstance, now time.Time) journal.Record {
-	return recordOf(&entry{d: byWord(ci, "", now), scope: "cluster/" + ci.Cluster})
+	return recordOf(&entry{d: byWord(ci, "", now), scope: clusterScope(ci.Cluster)})
 }
 
 // begunByWord opens the drain that an operator asks for. Group is that of the instance, if a sweep has found it in a managed one.

@@ -95,12 +95,25 @@ func TestWordsThatAreNotObeyed(t *testing.T) {
 	}
 	gone := bad
 	gone.BadWord = ""
-	for i, ci := range []fleet.ContainerInstance{bad, gone} {
+	other := bad
+	other.BadWord = "its deadline is not a time"
+	for i, x := range []struct {
+		found []fleet.ContainerInstance
+		told  int
+	}{{[]fleet.ContainerInstance{bad}, 0}, {[]fleet.ContainerInstance{gone}, 0}, {[]fleet.ContainerInstance{bad}, 1}, {nil, 0},
+		{[]fleet.ContainerInstance{bad}, 1}, {[]fleet.ContainerInstance{other}, 1}, {[]fleet.ContainerInstance{other}, 0}} {
 		k.said.now["prod"] = "cluster/prod"
-		lookedForWords(k, minute(1+i), ci)
-		if n := countLines(k.Next(minute(1+i)).Batch.Lines, "failed"); n != 0 {
-			t.Errorf("look %d: it is told again", 2+i)
+		lookedForWords(k, minute(1+i), x.found...)
+		if n := countLines(k.Next(minute(1+i)).Batch.Lines, "failed"); n != x.told {
+			t.Errorf("look %d: it is told %d times, want %d", 2+i, n, x.told)
 		}
+	}
+	k.said.now["data"], k.said.looked["prod"] = "cluster/data", minute(20)
+	lookedForWords(k, minute(20)) // and finds nothing in another cluster
+	k.said.now["prod"] = "cluster/prod"
+	lookedForWords(k, minute(21), other)
+	if n := countLines(k.Next(minute(21)).Batch.Lines, "failed"); n != 0 {
+		t.Errorf("after a look at another cluster it is told again")
 	}
 }
 

@@ -108,7 +108,7 @@ func (r Route) About(d Day) Notice {
 		return n
 	}
 	acted := slices.DeleteFunc(slices.Clone(d.Ended), aside)
-	n.Title = fmt.Sprintf("Digest of %s: %s ended, %d open", d.Until.UTC().Format("2006-01-02"), count(len(acted), "drain"), len(open))
+	n.Title = fmt.Sprintf("Digest of %s: %s ended, %d open", d.Until.UTC().Format("2006-01-02"), plain.Count(len(acted), "drain"), len(open))
 	lines = slices.Insert(lines, 0, fmt.Sprintf("From %s to %s:", minute(d.Since), minute(d.Until)))
 	lines = append(lines, d.open(open, digestLines-1-len(lines))...)
 	for i, line := range lines {
@@ -148,7 +148,7 @@ func endings(all []drain.Drain, o drain.Outcome) string {
 	case cut == 0:
 		return fmt.Sprintf("%s: %d", o, n)
 	}
-	return fmt.Sprintf("%s: %d, with %s cut off", o, n, count(cut, "task"))
+	return fmt.Sprintf("%s: %d, with %s cut off", o, n, plain.Count(cut, "task"))
 }
 
 // rest are the lines about the longest drain, what was stuck, and what Ebb was kept from; those that there is something to say of.
@@ -157,7 +157,7 @@ func (d Day) rest() (lines []string) {
 	acted := slices.DeleteFunc(slices.Clone(d.Ended), aside)
 	if len(acted) > 0 {
 		l := slices.MaxFunc(acted, func(a, b drain.Drain) int { return cmp.Compare(a.Ended.Sub(a.Zero), b.Ended.Sub(b.Zero)) })
-		say("The longest took %s: %s of %s, %s.", l.Ended.Sub(l.Zero).Round(time.Second), l.Target.ID, l.Group, l.Final.Outcome)
+		say("The longest took %s: %s of %s, %s.", l.Ended.Sub(l.Zero).Round(time.Second), l.Target.Name(), l.Of(), l.Final.Outcome)
 	}
 	stuck, excluded, observed := map[string]int{}, map[string]int{}, map[string]int{}
 	for _, codes := range d.Stuck { //ebb:any-order sums
@@ -185,7 +185,7 @@ func (d Day) rest() (lines []string) {
 		say("%s.", strings.Join(d.Pauses, "; "))
 	}
 	if d.SetAside > 0 {
-		say("The journal refused something for good: %s; see ebb status.", count(d.SetAside, "time"))
+		say("The journal refused something for good: %s; see ebb status.", plain.Count(d.SetAside, "time"))
 	}
 	if d.More {
 		say("There was more than is counted here: see ebb history.")
@@ -200,7 +200,7 @@ func (d Day) open(all []drain.Drain, room int) (lines []string) {
 		if left := len(all) - i; i == room-1 && left > 1 {
 			return append(lines, fmt.Sprintf("and %d more are open.", left))
 		}
-		line := fmt.Sprintf("Open: %s of %s, since %s", o.Target.ID, o.Group, minute(o.Zero))
+		line := fmt.Sprintf("Open: %s of %s, since %s", o.Target.Name(), o.Of(), minute(o.Zero))
 		if codes := d.Stuck[o.Key]; len(codes) > 0 {
 			line += ", kept by " + strings.Join(codes, ", ")
 		}
@@ -217,14 +217,6 @@ func counts(of map[string]int) string {
 		names[i] = fmt.Sprintf("%s %d", name, of[name])
 	}
 	return strings.Join(names, ", ")
-}
-
-// count is a number of things.
-func count(n int, of string) string {
-	if n != 1 {
-		of += "s"
-	}
-	return fmt.Sprintf("%d %s", n, of)
 }
 
 func minute(at time.Time) string { return at.UTC().Format("2006-01-02 15:04 UTC") }

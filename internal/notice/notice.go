@@ -43,8 +43,9 @@ type Notice struct {
 	Cluster  string    `json:"cluster,omitempty"`
 	Group    string    `json:"group,omitempty"`
 	Instance string    `json:"instance,omitempty"`
-	Title    string    `json:"title"` // one line
-	Text     string    `json:"text"`  // some sentences
+	Task     string    `json:"task,omitempty"` // ARN of a task that leaves by itself
+	Title    string    `json:"title"`          // one line
+	Text     string    `json:"text"`           // some sentences
 	Outcome  string    `json:"outcome,omitempty"`
 	CutOff   []string  `json:"cut_off,omitempty"`
 	Blocker  string    `json:"blocker,omitempty"` // what keeps it, in a word of ebb why
@@ -90,7 +91,7 @@ const (
 // drain that is only observed people are told nothing.
 func Of(d *drain.Drain, began bool, deadline, now time.Time) []Notice {
 	switch {
-	case d.Observed:
+	case d.Observed, d.TaskARN() != "" && (d.Open() || !d.Final.CutsOff()): // a task on Fargate Spot leaves as it should, and often
 		return nil
 	case !d.Open():
 		return []Notice{ended(d)}
@@ -103,9 +104,13 @@ func Of(d *drain.Drain, began bool, deadline, now time.Time) []Notice {
 func about(d *drain.Drain, e Event, at time.Time) Notice {
 	name := func(s string) string { return plain.Text(s, longName) }
 	return Notice{
-		Key: d.Key + "/" + string(e), Event: e, At: at, Drain: d.Key, Cluster: name(d.Cluster), Group: name(d.Group), Instance: name(d.Target.ID),
+		Key: d.Key + "/" + string(e), Event: e, At: at, Drain: d.Key, Cluster: name(d.Cluster), Group: name(d.Group),
+		Instance: name(string(d.Instance())), Task: name(string(d.TaskARN())),
 	}
 }
+
+// subject is what leaves, for people.
+func subject(d *drain.Drain) string { return plain.Text(d.Target.Name(), longName) }
 
 func started(d *drain.Drain, deadline, now time.Time) Notice {
 	n := about(d, Started, now)
@@ -126,10 +131,14 @@ func ended(d *drain.Drain) Notice {
 	n := about(d, e, d.Ended)
 	n.Outcome = string(d.Final.Outcome)
 	took := d.Ended.Sub(d.Zero).Round(time.Second)
+	what := "tasks were cut off"
+	if n.Task != "" {
+		what = "its targets were not seen to leave in time"
+	}
 	if e == Done {
-		n.Title = fmt.Sprintf("%s of %s: %s after %s", n.Instance, n.Group, n.Outcome, took)
+		n.Title = fmt.Sprintf("%s of %s: %s after %s", subject(d), plain.Text(d.Of(), longName), n.Outcome, took)
 	} else {
-		n.Title = fmt.Sprintf("%s of %s: tasks were cut off (%s) after %s", n.Instance, n.Group, n.Outcome, took)
+		n.Title = fmt.Sprintf("%s of %s: %s (%s) after %s", subject(d), plain.Text(d.Of(), longName), what, n.Outcome, took)
 	}
 	n.Text = plain.Text(sentence(d.Final.Reason), longText)
 	for _, task := range d.Final.CutOff[:min(len(d.Final.CutOff), mostNames)] {
@@ -152,7 +161,7 @@ func IsStuck(d *drain.Drain, b Blocker, now time.Time) Notice {
 	n := about(d, Stuck, now)
 	n.Key += "-" + b.Code
 	n.Blocker = b.Code
-	n.Title = fmt.Sprintf("%s of %s does not leave: %s", n.Instance, n.Group, b.Code)
+	n.Title = fmt.Sprintf("%s of %s does not leave: %s", subject(d), plain.Text(d.Of(), longName), b.Code)
 	n.Text, n.Fix = plain.Text(sentence(b.Text), longText), plain.Text(b.Fix, longFix)
 	return n
 }
@@ -161,9 +170,12 @@ func IsStuck(d *drain.Drain, b Blocker, now time.Time) Notice {
 // people are told nothing: false.
 func IsLetGo(d *drain.Drain, why string, now time.Time) (n Notice, tell bool) {
 	n = about(d, LetGo, now)
-	n.Title = fmt.Sprintf("%s of %s is let go: Ebb does nothing more about it", n.Instance, n.Group)
-	n.Text = plain.Text("The journal takes no record of this drain. Its hook runs out, and what still runs is cut off then, unless somebody drains "+
-		"the instance and answers the hook. The journal says: "+sentence(why), longText)
+	n.Title = fmt.Sprintf("%s of %s is let go: Ebb does nothing more about it", subject(d), plain.Text(d.Of(), longName))
+	then := "Its hook runs out, and what still runs is cut off then, unless somebody drains the instance and answers the hook."
+	if n.Task != "" {
+		then = "ECS stops the task all the same, and takes out its targets in its own time."
+	}
+	n.Text = plain.Text("The journal takes no record of this drain. "+then+" The journal says: "+sentence(why), longText)
 	return n, !d.Observed
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/inventory"
+	"github.com/ebbhq/ebb/internal/plain"
 )
 
 // tally counts the hosts that refuse a task for one reason.
@@ -94,13 +95,13 @@ func (t tally) words(d *demand, rooms int) string {
 	}
 	switch t.code {
 	case NoCPU:
-		return free(inventory.Count(d.needs[cpu], "CPU unit"))
+		return free(plain.Count(d.needs[cpu], "CPU unit"))
 	case NoMemory:
 		return free(fmt.Sprintf("%d MiB of memory", d.needs[memory]))
 	case NoGPU:
-		return free(inventory.Count(d.needs[gpu], "GPU"))
+		return free(plain.Count(d.needs[gpu], "GPU"))
 	case NoInterface:
-		return free(inventory.Count(d.needs[nics], "network interface"))
+		return free(plain.Count(d.needs[nics], "network interface"))
 	case NoPort:
 		return fmt.Sprintf("a task needs host port %s, which is in use %s (%s)", portWords(d.ports), on, such)
 	case NoAttribute:
@@ -194,8 +195,8 @@ func portWords(ports []inventory.Port) string {
 	return strings.Join(words, ", ")
 }
 
-func tasks(n int) string { return inventory.Count(n, "task") }
-func hosts(n int) string { return inventory.Count(n, "other host") }
+func tasks(n int) string { return plain.Count(n, "task") }
+func hosts(n int) string { return plain.Count(n, "other host") }
 
 func arns(ts []*inventory.Task) []fleet.ARN {
 	out := make([]fleet.ARN, len(ts))

@@ -6,6 +6,7 @@ package plain
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -95,4 +96,12 @@ func JSON(text []byte) []byte {
 		}
 	}
 	return out
+}
+
+// Count spells a number of things: 1 task, 2 tasks.
+func Count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return strconv.Itoa(n) + " " + what + "s"
 }

@@ -94,3 +94,11 @@ func FuzzText(f *testing.F) {
 		}
 	})
 }
+
+func TestCount(t *testing.T) {
+	for n, want := range []string{"0 tasks", "1 task", "2 tasks"} {
+		if got := Count(n, "task"); got != want {
+			t.Errorf("%d: %s, want %s", n, got, want)
+		}
+	}
+}

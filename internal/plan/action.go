@@ -37,7 +37,7 @@ var actions = [ActionKinds]ActionSpec{
 	Beat:        {Name: "heartbeat", API: "autoscaling:RecordLifecycleActionHeartbeat", Bucket: AutoScaling, Priority: Draining, Batch: 1},
 	Answer:      {Name: "answer", API: "autoscaling:CompleteLifecycleAction", Bucket: AutoScaling, Priority: Answering, Batch: 1},
 	Terminate:   {Name: "terminate", API: "autoscaling:TerminateInstanceInAutoScalingGroup", Bucket: AutoScaling, Priority: Draining, Batch: 1},
-	Deregister:  {Name: "deregister", API: "elasticloadbalancing:DeregisterTargets", Bucket: ELB, Priority: Draining, Batch: 1},
+	Deregister:  {Name: "deregister", API: "elasticloadbalancing:DeregisterTargets", Bucket: ELB, Priority: Draining, Batch: MaxDeregister},
 }
 
 // String is the name of the kind.
@@ -70,7 +70,7 @@ type Priority int
 // The priorities.
 const (
 	Urgent    Priority = iota // heartbeats about to be late
-	Answering                 // answers
+	Answering                 // answers, and targets out that leave within two minutes
 	Draining                  // other heartbeats, and what takes targets out of service
 	Looking                   // everything that only looks
 )
@@ -109,16 +109,20 @@ type InstanceEnd struct {
 	Decrement bool // its group gets smaller, and launches no other
 }
 
-// TargetChange names targets of one target group.
+// TargetChange names targets of one target group, at most MaxDeregister.
 type TargetChange struct {
 	Group   fleet.ARN
 	Targets []fleet.TargetID
+	Of      []fleet.Target // the tasks that they belong to, if they leave by themselves; none: they belong to the target of the action
 }
 
 // Priority is how urgent the action is.
 func (a Action) Priority() Priority {
-	if a.Kind == Beat && a.Hook.Expiring {
+	switch {
+	case a.Kind == Beat && a.Hook.Expiring:
 		return Urgent
+	case a.Kind == Deregister && a.Target.Kind == fleet.OneTask: // it has two minutes, whoever else waits
+		return Answering
 	}
 	return a.Kind.Spec().Priority
 }
@@ -127,6 +131,8 @@ func (a Action) Priority() Priority {
 const (
 	// MaxDrainBatch is the limit of UpdateContainerInstancesState.
 	MaxDrainBatch = 10
+	// MaxDeregister is how many targets one DeregisterTargets names; AWS documents no limit.
+	MaxDeregister = 100
 	// MaxDescribeECS is the limit of DescribeContainerInstances and DescribeTasks.
 	MaxDescribeECS = 100
 	// MaxDescribeServices is the limit of DescribeServices.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ebbhq/ebb/internal/drain"
 	"github.com/ebbhq/ebb/internal/engine"
 	"github.com/ebbhq/ebb/internal/event"
 	"github.com/ebbhq/ebb/internal/kernel"
@@ -113,6 +114,9 @@ func (r *run) kernelConfig() kernel.Config {
 		cfg.Groups = append(cfg.Groups, kernel.Managed{
 			Match: g.Match, Cluster: g.Cluster, Policy: r.s.Ebb.policy(g), MaxUnavailable: g.MaxUnavailable,
 		})
+	}
+	for _, c := range r.s.Ebb.Clusters {
+		cfg.Groups = append(cfg.Groups, kernel.Managed{Cluster: c.Name, Policy: drain.Policy{Observe: c.Mode == "observe"}})
 	}
 	return cfg
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/ebbhq/ebb/internal/engine"
 	"github.com/ebbhq/ebb/internal/event"
+	"github.com/ebbhq/ebb/internal/journal"
 	"github.com/ebbhq/ebb/internal/plan"
 	"github.com/ebbhq/ebb/internal/sim/core"
 	"github.com/ebbhq/ebb/internal/sim/wire"
@@ -89,6 +90,7 @@ func (f *function) invoke(queue *sqs.Queue, ms []event.Message, clock bool) {
 	name := fmt.Sprintf("%s/%d", caller, f.count)
 	i.journal = &faulty{Store: f.store, run: f.run, name: name, skew: i.skew, kill: func(where string, _ time.Duration) { i.kill(where) }}
 	i.journal.dead = func() bool { return i.dead }
+	i.journal.held = func() map[string]journal.Lease { return nil } // see below
 	i.ctx, i.die = context.WithCancel(f.ctx)
 	cfg := engine.Config{Kernel: f.kernelConfig(), Store: i.journal, Me: name, Now: i.now, Clock: i.now, Teller: f.teller(), Why: f.why}
 	f.later(f.w.Now().Add(invocationFor), func() { i.kill("timeout") })
@@ -101,6 +103,7 @@ func (f *function) invoke(queue *sqs.Queue, ms []event.Message, clock bool) {
 		return
 	}
 	i.journal.held = i.at.Core.Leases.Held
+	i.journal.alone() // also for what it wrote at once: it ends records that nobody can read
 	i.round()
 }
 

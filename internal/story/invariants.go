@@ -41,7 +41,9 @@ func (p *past) hook(e core.Entry) {
 		}
 		delete(p.open, key)
 		w.closed, w.end, w.by = e.At, e.To, e.By
-		p.leaves[w.group] = slices.DeleteFunc(p.leaves[w.group], func(i string) bool { return i == w.instance && w.ours })
+		if w.ours {
+			leavesNoMore(p, w.group, w.instance)
+		}
 		w.since = p.conditions(w)
 		p.judge(w)
 	}

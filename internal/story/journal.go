@@ -219,6 +219,7 @@ func (r *run) durable(b journal.Batch, skew time.Duration) {
 		if !d.DrainingSince.IsZero() {
 			believed = fleet.Draining
 		}
+		single(r, rec, d.Target.ID)
 		r.w.Log(core.Entry{
 			Kind: core.EntryJournal, Instance: d.Target.ID, Group: d.Group, Hook: d.Hook, Text: d.Token, To: to, From: believed, Message: rec.Key,
 		})
@@ -242,6 +243,19 @@ func (r *run) durable(b journal.Batch, skew time.Duration) {
 		if parts := strings.Split(l.Key, "/"); l.Kind == journal.SetAside && len(parts) > 1 && strings.Contains(l.Text, "let go") {
 			r.w.Log(core.Entry{Kind: core.EntryJournal, Instance: parts[1], To: "let go", Text: l.Text})
 		}
+	}
+}
+
+// single is the part of invariant 11 about records: of an instance one drain is open at most.
+func single(r *run, rec journal.Record, instance string) {
+	other, open := r.openKeys[instance]
+	switch {
+	case rec.Open && open && other != rec.Key:
+		r.bad = append(r.bad, Violation{11, fmt.Sprintf("drain %s of %s is open, and so is %s", rec.Key, r.hostName(instance), other)})
+	case rec.Open:
+		r.openKeys[instance] = rec.Key
+	case other == rec.Key:
+		delete(r.openKeys, instance)
 	}
 }
 

@@ -58,6 +58,7 @@ type hostPast struct {
 	drains  bool      // it is DRAINING, or was
 	letGo   bool      // the journal took no record of its drain, and says so
 	said    said      // by an operator
+	asked   string    // the group in which a drain that an operator asked for is open, and no hook holds the instance
 	ours    bool      // it has come to wait in the hook that Ebb owns: only then may Ebb do something to it
 	changed time.Time // since when it has its status
 	gone    time.Time
@@ -128,6 +129,8 @@ func (p *past) take(e core.Entry) {
 	case core.EntryLifecycle:
 		p.resize(e)
 		switch {
+		case e.To == "Terminated":
+			leavesNoMore(p, e.Group, e.Instance)
 		case e.To == "Terminating", e.To == "ReplacingRootVolume", e.To == "Warmed:Pending:Wait",
 			e.To == "Terminating:Wait" && h.leaving.IsZero():
 			h.leaving = e.At
@@ -151,6 +154,7 @@ func (p *past) take(e core.Entry) {
 			p.blame(12, "the journal says that %s is DRAINING, and it never was", p.name(e.Instance))
 		}
 		h.journal = append(h.journal, e)
+		byOperator(p, h, e)
 	case core.EntryMessage:
 		if e.To == "deleted" && byEbb(e.By) {
 			p.deleted(e)

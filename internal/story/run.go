@@ -91,8 +91,9 @@ type run struct {
 	posthumous map[string]time.Time // see Evidence
 	struck     map[int]int
 	lastFault  time.Time
-	both       map[string]bool // scopes that two held at a time
-	refuses    map[string]bool // keys of records, and lines, that the journal never takes
+	both       map[string]bool   // scopes that two held at a time
+	refuses    map[string]bool   // keys of records, and lines, that the journal never takes
+	openKeys   map[string]string // of the open record of an instance
 	bad        []Violation
 	pauses     []Pause
 	people     *people
@@ -130,7 +131,7 @@ func newRun(s Scenario) (*run, error) {
 		s: s, w: w, store: memory.New(), dice: newDice(s.Seed ^ 0xebb), start: w.Now(),
 		ids: map[string]string{}, names: map[string]string{}, bodies: map[string]string{},
 		messages: map[string]event.Event{}, posthumous: map[string]time.Time{}, struck: map[int]int{}, both: map[string]bool{},
-		refuses: map[string]bool{}, cover: map[string]int{}, steps: len(s.At),
+		refuses: map[string]bool{}, openKeys: map[string]string{}, cover: map[string]int{}, steps: len(s.At),
 	}
 	r.people = r.newPeople()
 	r.api = wire.New(wire.Config{World: w, Limits: wire.Limits(w), Faults: r.fault, PageSize: s.World.Switches.PageSize})

@@ -60,34 +60,62 @@ func limit(l kernel.MaxUnavailable, size int) int {
 
 // letLeave is invariant 5, at the moment Ebb lets one more instance leave.
 func (p *past) letLeave(instance string, at time.Time) {
+	group := p.host(instance).asked
 	for _, w := range p.open { //ebb:any-order an instance waits in one hook of ours at most
-		if !w.ours || w.instance != instance {
-			continue
-		}
-		w.host.drained = at
-		p.begun(w, at)
-		if w.most == (kernel.MaxUnavailable{}) || slices.Contains(p.leaves[w.group], instance) {
-			continue
-		}
-		p.leaves[w.group] = append(p.leaves[w.group], instance)
-		if n := len(p.leaves[w.group]); n > limit(w.most, p.largest(w.group, at)) {
-			p.blame(5, "%s was set DRAINING as number %d of group %s at a time, of which %s may leave", p.name(instance), n, w.group, w.most)
+		if w.ours && w.instance == instance {
+			w.host.drained, group = at, w.group
 		}
 	}
+	if group == "" {
+		return
+	}
+	p.begun(instance, group, at)
+	g, _ := p.Ebb.group(group)
+	if g.MaxUnavailable == (kernel.MaxUnavailable{}) || slices.Contains(p.leaves[group], instance) {
+		return
+	}
+	p.leaves[group] = append(p.leaves[group], instance)
+	if n := len(p.leaves[group]); n > limit(g.MaxUnavailable, p.largest(group, at)) {
+		p.blame(5, "%s was set DRAINING as number %d of group %s at a time, of which %s may leave", p.name(instance), n, group, g.MaxUnavailable)
+	}
+}
+
+// byOperator follows the drains that operators asked for: each counts as one that leaves until it ends, and longer if Auto Scaling has begun to
+// terminate its instance: until that has left.
+func byOperator(p *past, h *hostPast, e core.Entry) {
+	switch {
+	case e.To == "open" && e.Hook == "":
+		h.asked = e.Group
+	case e.To == "open" || e.To == "ended":
+		h.asked = ""
+		if e.To == "ended" && e.Hook == "" && h.leaving.IsZero() {
+			leavesNoMore(p, e.Group, e.Instance)
+		}
+	}
+}
+
+func leavesNoMore(p *past, group, instance string) {
+	p.leaves[group] = slices.DeleteFunc(p.leaves[group], func(i string) bool { return i == instance })
 }
 
 // queues is the other half of invariant 5: while fewer leave than may, nobody waits for long. It is checked at each change of the world,
 // and at the end.
 func (p *past) queues(at time.Time) {
-	waiting, away := map[string]bool{}, map[string]int{}
+	waiting, away, waits := map[string]bool{}, map[string]int{}, map[string]bool{}
 	for _, w := range p.open { //ebb:any-order one that waits is enough
 		serves := w.host.status == "ACTIVE" && w.host.gone.IsZero() && w.host.lost.IsZero() &&
 			!slices.Contains(p.leaves[w.group], w.instance)
+		waits[w.instance] = true
 		switch {
 		case !serves: // in whichever hook
 			away[w.group]++
 		case w.ours && !w.host.letGo:
 			waiting[w.group] = true
+		}
+	}
+	for id, h := range p.hosts { //ebb:any-order each by itself
+		if !waits[id] && h.asked != "" && h.status != "ACTIVE" {
+			away[h.asked]++ // by an operator's drain
 		}
 	}
 	idle := func(group string) bool {
@@ -113,14 +141,14 @@ func (p *past) queues(at time.Time) {
 }
 
 // begun is invariant 13, at the moment Ebb lets one more instance leave: no pause of its scope lasts.
-func (p *past) begun(w *wait, at time.Time) {
+func (p *past) begun(instance, group string, at time.Time) {
 	obeyed := 12 * time.Second // five, and a call that is slow
 	if p.Ebb.Function {
 		obeyed += invocationFor // one that is at work obeys with the next pass
 	}
-	for _, pause := range p.pausesOf(w.group) {
+	for _, pause := range p.pausesOf(group) {
 		if at.After(pause.From.Add(obeyed)) && at.Before(pause.Until) {
-			p.blame(13, "%s was set DRAINING %s after %s was paused", p.name(w.instance), at.Sub(pause.From).Round(time.Second), pause.Scope)
+			p.blame(13, "%s was set DRAINING %s after %s was paused", p.name(instance), at.Sub(pause.From).Round(time.Second), pause.Scope)
 		}
 	}
 }

@@ -44,6 +44,7 @@ type Ebb struct {
 	Queue        string        `yaml:"queue,omitempty"` // name; empty: ebb
 	Hook         string        `yaml:"hook,omitempty"`  // empty: ebb-drain
 	Groups       []Group       `yaml:"groups,omitempty"`
+	Clusters     []Cluster     `yaml:"clusters,omitempty"`
 	LeaveForeign bool          `yaml:"leave_foreign,omitempty"`
 	LostAfter    time.Duration `yaml:"lost_after,omitempty"`
 	DaemonGrace  time.Duration `yaml:"daemon_grace,omitempty"`
@@ -61,6 +62,12 @@ type Group struct {
 	Deadline       time.Duration         `yaml:"deadline,omitempty"`
 	MaxUnavailable kernel.MaxUnavailable `yaml:"max_unavailable,omitempty"`
 	Mode           string                `yaml:"mode,omitempty"` // observe; empty: drain
+}
+
+// Cluster is a managed cluster, for the tasks that ECS stops with notice.
+type Cluster struct {
+	Name string `yaml:"name"`
+	Mode string `yaml:"mode,omitempty"` // observe; empty: drain
 }
 
 // observed reports whether Ebb only watches the group.
@@ -96,7 +103,8 @@ type Step struct {
 	Registration int    `yaml:"registration,omitempty"` // which container instance of the host, from 1; 0: the latest
 	Connected    bool   `yaml:"connected,omitempty"`    // of register-again, as in core.Again
 	Empty        bool   `yaml:"empty,omitempty"`
-	Process      string `yaml:"process,omitempty"` // to suspend or resume; empty: all
+	Process      string `yaml:"process,omitempty"`  // to suspend or resume; empty: all
+	Provider     string `yaml:"provider,omitempty"` // FARGATE or FARGATE_SPOT; empty: the latter
 }
 
 // Fault is something that goes wrong with Ebb's calls, or with its journal.
@@ -167,8 +175,8 @@ func (s Scenario) check() error {
 			errs = append(errs, fmt.Errorf("ebb: groups[%d]: unknown mode %q; write drain or observe", i, g.Mode))
 		}
 	}
-	if len(s.Ebb.Groups) == 0 {
-		errs = append(errs, errors.New("ebb: no groups; name at least one, such as groups: [{match: web-asg, cluster: prod}]"))
+	if len(s.Ebb.Groups)+len(s.Ebb.Clusters) == 0 {
+		errs = append(errs, errors.New("ebb: no groups and no clusters; name at least one, such as groups: [{match: web-asg, cluster: prod}]"))
 	}
 	return errors.Join(errs...)
 }

@@ -268,6 +268,7 @@ func TestThePauseIsOnlyForErrors(t *testing.T) {
 		k := &keeps{}
 		stop := running(t, q, k.hear)
 		time.Sleep(time.Millisecond)
+		synctest.Wait()
 		if len(k.ms) != 25 {
 			t.Errorf("heard %d of 25 at once", len(k.ms))
 		}

@@ -1,0 +1,226 @@
+package drain
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/plan"
+)
+
+// noticeFor is how long a task on Fargate Spot has from the notice until it is killed, at most: its stop timeout may be shorter.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-capacity-providers.html
+const noticeFor = 2 * time.Minute
+
+// TaskPolicy is the policy of tasks that have two minutes, not twenty.
+func TaskPolicy() Policy {
+	p := Defaults()
+	p.Deadline, p.Look, p.LookFast, p.Retry = noticeFor, 5*time.Second, time.Second, 2*time.Second
+	return p
+}
+
+// taskCourse is how a task leaves that ECS stops with notice: its targets go before it does. Nothing holds it until they have gone.
+var taskCourse = course{
+	rules: []func(*decider) bool{overTask},
+	steps: []func(*decider) bool{
+		leaves,     // ECS says that the task is to stop
+		outOfTurn,  // its targets are out of their target groups
+		goneInTime, // and that is told
+	},
+	end: (*decider).close,
+}
+
+// Task is what is remembered of a task that leaves.
+type Task struct {
+	// First says who took its targets out: Ebb, or ECS had done it before Ebb looked. Empty: nobody has looked yet, or it has no targets.
+	First First `json:"first,omitempty"`
+	// Accepted is when AWS accepted the deregistration of its targets; zero: it has not, or ECS was first. Not before Zero.
+	Accepted time.Time `json:"accepted,omitzero"`
+}
+
+// First is who took the targets of a task out of their target groups.
+type First string
+
+// Who is first.
+const (
+	FirstEbb First = "ebb"
+	FirstECS First = "ecs"
+)
+
+// own is what is known of the task that leaves.
+func own(c *decider) *fleet.Fact[fleet.Task] {
+	for _, f := range c.tasks {
+		if string(f.Value.ARN) == c.d().Target.ID {
+			return f
+		}
+	}
+	return &fleet.Fact[fleet.Task]{}
+}
+
+func lookAtTask(c *decider, pace time.Duration) {
+	f := own(c)
+	c.want(plan.Subject{Kind: plan.Tasks, In: c.d().Cluster, ID: c.d().Target.ID}, f.Is, f.At, pace)
+}
+
+// overTask ends a drain whose task has gone, or whose time is over. Once its network interface is given back, another task may have its
+// address: nothing is deregistered then.
+func overTask(c *decider) bool {
+	d, f := c.d(), own(c)
+	end := d.Zero.Add(noticeFor + c.p.Skew)
+	c.wake(end)
+	gone := f.Is == fleet.Seen && addressGiven(f.Value.LastStatus)
+	if !gone && c.now.Before(end) {
+		return false
+	}
+	switch targets, known := ownTargets(c); {
+	case f.Is == fleet.Unknown:
+		c.close(Elsewhere, "the two minutes of its notice are over, and the task could not be looked at"+c.trouble(plan.Tasks), nil)
+	case !f.Value.Leaves():
+		return false
+	case known && allOut(c, targets):
+		c.close(Drained, outText(c, targets), nil)
+	default:
+		why := "ECS stopped it"
+		if !gone {
+			why = "the two minutes of its notice are over"
+		}
+		c.close(Forced, why+" before its targets were seen to leave; requests may have failed"+
+			c.trouble(plan.Services, plan.Targets)+failed(c.seen.Tried(plan.Deregister)), []string{name(&f.Value)})
+	}
+	return true
+}
+
+func failed(t Try) string {
+	if t.Class == plan.OK {
+		return ""
+	}
+	return ": the deregistration failed: " + t.Message
+}
+
+// addressGiven reports whether the network interface of a task may be another's by now.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-lifecycle-explanation.html
+func addressGiven(lastStatus string) bool {
+	return lastStatus == "DEPROVISIONING" || lastStatus == fleet.Stopped || lastStatus == "DELETED"
+}
+
+// leaves verifies what was heard: an event can wake Ebb but not make it act.
+func leaves(c *decider) bool {
+	f := own(c)
+	c.out.Waiting = "to look at the task"
+	switch {
+	case f.Is == fleet.Absent:
+		c.close(NotLeaving, "cluster "+c.d().Cluster+" does not know the task: nothing is to be deregistered", nil)
+	case f.Is == fleet.Seen && f.Value.ContainerInstance != "":
+		c.close(NotLeaving, "the task is on a container instance, and not on Fargate: it leaves with its host", nil)
+	case f.Is == fleet.Seen && f.Value.Leaves():
+		lookAtTask(c, c.p.Look)
+		return c.now.Sub(f.At) <= 2*c.p.Look // of an older look its address may be another's
+	case f.Is == fleet.Seen && f.At.Sub(c.d().Heard) > c.p.Settle+c.p.Skew:
+		c.close(NotLeaving, "ECS says that the task is to run: nothing is to be deregistered", nil)
+	case f.Is == fleet.Seen: // reads lag behind
+		c.out.Waiting = "for ECS to say that the task is to stop"
+		lookAtTask(c, c.p.LookFast)
+	default:
+		lookAtTask(c, 0)
+	}
+	return false
+}
+
+// ownTargets are the targets of the task, and whether its service could be read.
+func ownTargets(c *decider) (targets []plan.Subject, known bool) {
+	t := &own(c).Value
+	if t.Service() == "" {
+		return nil, true
+	}
+	svc := c.service(t)
+	return registrations("", t, svc.Value), svc.Is != fleet.Unknown
+}
+
+// outOfTurn takes the targets out of their target groups. Whether ECS was first shows the first look at them.
+func outOfTurn(c *decider) bool {
+	d := c.d()
+	targets, known := ownTargets(c)
+	if !known {
+		c.out.Waiting = "to learn the load balancers of service " + own(c).Value.Service()
+		return false
+	}
+	if try := c.seen.Tried(plan.Deregister); d.Accepted.IsZero() && !try.OK.IsZero() {
+		d.Accepted = Later(try.At, d.Zero)
+	}
+	if d.First == "" && len(targets) > 0 && allSeen(c, targets) {
+		d.First = FirstEbb
+		if allOut(c, targets) && c.seen.Tried(plan.Deregister).Started.IsZero() {
+			d.First = FirstECS
+		}
+	}
+	return c.deregister(targets)
+}
+
+// goneInTime ends the drain: there is nothing more to be done for the task.
+func goneInTime(c *decider) bool {
+	targets, _ := ownTargets(c)
+	c.close(Drained, outText(c, targets), nil)
+	return true
+}
+
+// healthOf is what is known of a target since the drain began.
+func healthOf(c *decider, s plan.Subject) fleet.Fact[fleet.Health] {
+	h := factOf[fleet.Health](c, s)
+	if h.At.Before(c.d().Heard) {
+		return fleet.Fact[fleet.Health]{}
+	}
+	return h
+}
+
+func allSeen(c *decider, targets []plan.Subject) bool {
+	return !slices.ContainsFunc(targets, func(s plan.Subject) bool { return healthOf(c, s).Is == fleet.Unknown })
+}
+
+func allOut(c *decider, targets []plan.Subject) bool {
+	return !slices.ContainsFunc(targets, func(s plan.Subject) bool {
+		h := healthOf(c, s)
+		return h.Is == fleet.Unknown || h.Is == fleet.Seen && h.Value.InUse()
+	})
+}
+
+// outText says what became of the targets, for the reason of an ending.
+func outText(c *decider, targets []plan.Subject) string {
+	d, t := c.d(), &own(c).Value
+	if len(targets) == 0 {
+		what := "it belongs to no service, so that no target is known"
+		if s := t.Service(); s != "" {
+			what = "service " + s + " names no target group"
+		}
+		return what + otherWays(c, []*fleet.Task{t})
+	}
+	after := func(at time.Time) string { return fmt.Sprintf("%.1f s", at.Sub(d.Zero).Seconds()) }
+	var groups []string
+	for _, s := range targets {
+		if g := targetGroup(s.In); !slices.Contains(groups, g) {
+			groups = append(groups, g)
+		}
+	}
+	text := fmt.Sprintf("%s out of %s", plural(len(targets), "target"), strings.Join(groups[:min(len(groups), mostNames)], ", "))
+	switch {
+	case d.First == FirstECS:
+		text += fmt.Sprintf("; ECS was first, seen %s after the notice", after(c.now))
+	case !d.Accepted.IsZero():
+		text += fmt.Sprintf("; Ebb was first, accepted %s after the notice", after(d.Accepted))
+	}
+	return text + otherWays(c, []*fleet.Task{t})
+}
+
+// targetGroup is the name in the ARN of a target group.
+func targetGroup(arn string) string {
+	parts := strings.Split(arn, "/")
+	return parts[min(1, len(parts)-1)]
+}
+
+func plural(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
+}

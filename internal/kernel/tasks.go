@@ -1,0 +1,77 @@
+package kernel
+
+import (
+	"cmp"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/drain"
+	"github.com/ebbhq/ebb/internal/fleet"
+)
+
+// hearTask opens the drain of a task that ECS is said to stop.
+func hearTask(k *Kernel, h Heard, now time.Time) (ack bool, why string) {
+	e := h.Event
+	man, ok := k.cfg.tasksOf(e.Cluster)
+	if !ok {
+		k.Counts["foreign"]++
+		return h.Noted || !k.cfg.LeaveForeign, "cluster " + e.Cluster + " is not managed here" // a forwarded message has no other reader
+	}
+	if !k.cfg.mine(man.Scope()) {
+		return forward(k, h, man.Scope()), "noted for the Ebb that works for " + man.Scope()
+	}
+	t, zero := fleet.TaskTarget(e.Cluster, e.Task), cmp.Or(e.Time, h.Sent, now)
+	switch why := spoken(k, t); {
+	case why != "":
+		return h.Noted || !k.aside[taskSubject(t)], why
+	case now.Sub(zero) > longAgo:
+		k.Counts["late"]++
+		return true, "its notice is older than " + longAgo.String()
+	}
+	beginTask(k, t, man, zero, now, "ECS stops "+t.Name()+" of cluster "+e.Cluster+" with notice")
+	return true, ""
+}
+
+// spoken is why no drain is to be opened of a task; empty: one is.
+func spoken(k *Kernel, t fleet.Target) string {
+	_, host := k.ownerOf[fleet.ARN(t.ID)]
+	switch {
+	case k.open[t] != nil:
+		k.Counts["duplicate"]++
+		return "its targets are being taken out already"
+	case host:
+		return "it leaves with its host"
+	case k.newer[taskSubject(t)] != nil:
+		k.Counts["left alone"]++
+		return "its record in the journal is open, and only a newer version of Ebb reads it"
+	case k.aside[taskSubject(t)]:
+		return "the journal takes no record of its drain"
+	case k.recent[t] != nil: // a task leaves once
+		k.Counts["late"]++
+		return "drain " + k.recent[t].newest().key + " has ended"
+	}
+	return ""
+}
+
+// beginTask opens a drain. Its zero never lies in the future: clocks differ.
+func beginTask(k *Kernel, t fleet.Target, man Managed, zero, now time.Time, how string) {
+	if zero.After(now) {
+		zero = now
+	}
+	d := drain.Drain{Key: taskSubject(t) + "/t" + zero.UTC().Format("20060102T150405"), Target: t, Zero: zero, Heard: now}
+	d.Cluster = t.Scope
+	man.Policy.Skew = k.cfg.Skew
+	begunTask(k, &entry{d: d, man: man, scope: man.Scope(), since: now, dirty: true, fresh: true})
+	k.line(now, d.Key, "heard", how)
+}
+
+// longAgo: of a notice that is older the task has gone: it was to last two minutes.
+const longAgo = 10 * time.Minute
+
+// taskSubject is what the key of a drain of a task begins with. No group and instance is called so: an instance id has no slash.
+func taskSubject(t fleet.Target) string { return "task/" + t.Scope + "/" + fleet.ARN(t.ID).Name() }
+
+// begunTask adds the drain of a task: of its tasks it is the only one.
+func begunTask(k *Kernel, e *entry) {
+	k.begun(e)
+	k.listed(fleet.ARN(e.d.Target.ID), e.d.Target)
+}
