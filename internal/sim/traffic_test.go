@@ -305,6 +305,42 @@ func TestAddressThatIsBeingDeregistered(t *testing.T) {
 	b.must(b.RegisterTargets(arn, target))
 }
 
+// Three of ten Fargate Spot tasks are interrupted. Whether requests fail depends on the order in which AWS goes about it, unless somebody
+// deregisters the targets at the notice and the processes serve for longer than that takes to propagate.
+func TestRequestsOfInterruptedTasks(t *testing.T) {
+	for _, c := range []struct {
+		order  string
+		exit   time.Duration
+		helped bool
+		fail   bool
+	}{
+		{"", 20 * time.Second, false, false}, {"", 2 * time.Second, false, true}, {core.SpotBefore2023, 20 * time.Second, false, true},
+		{core.SpotBefore2023, 20 * time.Second, true, false}, {core.Spot2025, 20 * time.Second, false, false}, {core.Spot2025, 10 * time.Second, false, true},
+		{core.Spot2025, 10 * time.Second, true, false}, {core.Spot2025, 3 * time.Second, true, true}, {"", 2 * time.Hour, false, false},
+	} {
+		b := onFargate(t, 10, func(s *Spec) {
+			s.Switches.SpotOrder = c.order
+			s.TaskDefinitions[0].Exit = c.exit
+			s.Traffic = []TrafficSpec{{Service: "web", Rate: 200}}
+		})
+		group := b.service("web").TargetGroups[0].ARN
+		for _, task := range b.Tasks("prod")[:3] {
+			b.must(b.InterruptTask("prod", task.ARN))
+			if c.helped {
+				b.must(b.DeregisterTargets(group, []elb.Target{{ID: task.IP, Port: 8080}}))
+			}
+		}
+		b.pass(3 * time.Second)
+		if s := b.Serving(b.Tasks("prod")[0].ARN, 8080); c.exit == 2*time.Hour && !s.Ends.Equal(b.Start().Add(2*time.Minute)) {
+			t.Errorf("it ends at %s, want two minutes after the notice, although its stop timeout is not over", s.Ends)
+		}
+		b.pass(5 * time.Minute)
+		if got := b.TrafficCounts()[0]; (got.NotServing > 0) != c.fail || !near(got.Requests, 200*b.Now().Sub(b.Start()).Seconds()) {
+			t.Errorf("%+v: %+v", c, got)
+		}
+	}
+}
+
 // Counting costs little, however many requests there are.
 func TestCountingIsCheap(t *testing.T) {
 	b := requested(t, TargetGroupSpec{Protocol: "TCP"}, ecs.TaskDefinition{Exit: 20 * time.Second}, func(s *Spec) { s.Traffic[0].Rate = 1e6 })

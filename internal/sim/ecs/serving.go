@@ -25,7 +25,7 @@ func (w *ECS) Serving(arn string, port int) Serving {
 	signal := time.Duration(0)
 	if w.runtime == nil {
 		c := t.stops(t.containerAt(port))
-		signal, s.Ends = c.Signal, t.SignalledAt.Add(c.Ends)
+		signal, s.Ends = c.Signal, t.SignalledAt.Add(min(c.Ends, t.within))
 	}
 	if s.Until = s.Ends; t.def.Serves != 0 {
 		if last := t.SignalledAt.Add(signal + max(t.def.Serves, 0)); s.Until.IsZero() || last.Before(s.Until) {

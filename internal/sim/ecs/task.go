@@ -18,9 +18,10 @@ type task struct {
 	targets     []core.Target
 	byHand      []core.Target // what is registered without ECS
 	w           *ECS
-	interrupted bool // Spot capacity is taken back
-	alternate   bool // it belongs to the alternate target groups of its service
-	turn        int  // rises when its course changes, so that what was scheduled before does not apply
+	interrupted bool          // Spot capacity is taken back
+	alternate   bool          // it belongs to the alternate target groups of its service
+	within      time.Duration // its processes are killed so long after SIGTERM, whatever their stop timeouts are
+	turn        int           // rises when its course changes, so that what was scheduled before does not apply
 	trail       core.Trail
 }
 
