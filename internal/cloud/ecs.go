@@ -101,6 +101,19 @@ func listTasks(desired ecstypes.DesiredStatus) func(*lookup, context.Context, pl
 	}
 }
 
+// stopping lists the tasks on Fargate that have the desired status STOPPED. ECS knows them for an hour at least.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListTasks.html
+func (s *lookup) stopping(ctx context.Context, l plan.Look) error {
+	in := &ecs.ListTasksInput{
+		Cluster: aws.String(l.In), DesiredStatus: ecstypes.DesiredStatusStopped, LaunchType: ecstypes.LaunchTypeFargate,
+	}
+	arns, err := ListTasks(ctx, count(&s.Calls), s.ECS, in)
+	for _, t := range arns {
+		s.View.Listed = append(s.View.Listed, plan.Listed{Task: fleet.ARN(t)})
+	}
+	return err
+}
+
 // ListTasks lists tasks, all pages.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListTasks.html
 func ListTasks(ctx context.Context, send Send, c ECS, in *ecs.ListTasksInput) ([]string, error) {

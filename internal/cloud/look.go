@@ -23,6 +23,7 @@ var looks = [plan.LookKinds]func(*lookup, context.Context, plan.Look) error{
 	plan.ListRunning:            listTasks(ecstypes.DesiredStatusRunning),
 	plan.ListStopped:            listTasks(ecstypes.DesiredStatusStopped),
 	plan.ListCluster:            (*lookup).listPages,
+	plan.Stopping:               (*lookup).stopping,
 	plan.Homes:                  (*lookup).tasks,
 	plan.Clusters:               (*lookup).clusterSizes,
 	plan.Tasks:                  (*lookup).tasks,

@@ -9,8 +9,8 @@
 //   - What is set is always the base, which is the count without what is raised, plus all that is raised now: an absolute value, so that
 //     what is set twice is set once. A raise ends when its time is over or when it is dropped. Then the sum is smaller: that is how it
 //     is put back.
-//   - A count is noted before it is set. While it is not known what became of it, nothing else is set: a look comes first. It begins so late
-//     that the call has taken effect, or never will.
+//   - A count is noted before it is set. While it is not known what became of it, nothing else is set: a look comes first. It begins so
+//     late that the call has taken effect, or never will.
 //   - ECS's reads lag behind its writes. A look counts only if it began Lag after what is known from our own calls.
 //   - Somebody else has set the count when a look that counts shows neither the count that was known nor the one that was noted. What
 //     they set stands: it is the new base, whether it is higher or lower than before. It may have been chosen with our raises in it or
@@ -20,9 +20,9 @@
 //     is left as it is.
 //   - Unknown is never zero: what was not seen changes nothing. A service that is absent has no entry.
 //
-// What it cannot do: ECS has no conditional write. What somebody else sets within Lag and Fresh before our own call is lost, as with any two
-// that write; and a count that somebody sets to the very value that is there, or that stood before a call of which the outcome is unclear,
-// cannot be told from ours.
+// What it cannot do: ECS has no conditional write. What somebody else sets within Lag and Fresh before our own call is lost, as with any
+// two that write; and a count that somebody sets to the very value that is there, or that stood before a call of which the outcome is
+// unclear, cannot be told from ours.
 package desired
 
 import (
@@ -35,7 +35,7 @@ import (
 // Policy says what is possible and allowed for a service.
 type Policy struct {
 	Max   int           // no raise brings the count above it; 0: there is none
-	Lag   time.Duration // how long reads may lag behind writes, and clocks of two Ebbs on one journal differ
+	Lag   time.Duration // how long reads may lag behind writes
 	Limit time.Duration // the longest time from a call's beginning to its effect
 	Fresh time.Duration // how old the look may be on which a count is set
 }
@@ -60,6 +60,7 @@ type Entry struct {
 	Base   int       `json:"base"`
 	Count  int       `json:"count"`          // as far as is known, before Write
 	Sure   time.Time `json:"sure,omitzero"`  // looks that began earlier may show an older count; zero: Base and Count are not known
+	Told   time.Time `json:"told,omitzero"`  // when Count was the answer to our own call
 	Write  Write     `json:"write,omitzero"` // zero: there is none of which the outcome is open
 	Raises []Raise   `json:"raises,omitempty"`
 }
@@ -106,6 +107,24 @@ func (e Entry) Drop(who string, now time.Time) Entry {
 
 func (r Raise) ended(now time.Time) bool { return !r.Until.IsZero() && !now.Before(r.Until) }
 
+// Resume is an entry that was read from the journal. Another Ebb may have stored it, by a clock that differs, and its call may be under
+// way: what is known from calls counts from now on.
+func (e Entry) Resume(p Policy, now time.Time) Entry {
+	e.Raises = slices.Clone(e.Raises)
+	for i, r := range e.Raises {
+		if r.In.Equal(e.Write.At) && !r.In.IsZero() {
+			e.Raises[i].In = now
+		}
+	}
+	if !e.Write.At.IsZero() {
+		e.Write.At = now
+	}
+	if !e.Sure.IsZero() {
+		e.Sure, e.Told = now.Add(p.Lag), time.Time{}
+	}
+	return e
+}
+
 // Over reports whether there is nothing left to remember. A look that begins from now on shows the count as it is.
 func (e Entry) Over(now time.Time) bool {
 	return len(e.Raises) == 0 && e.Write.At.IsZero() && e.Count == e.Base && !now.Before(e.Sure)
@@ -113,12 +132,12 @@ func (e Entry) Over(now time.Time) bool {
 
 // Did takes in what became of the call that set w. It may be told late and twice.
 func (e Entry) Did(w Write, o Outcome, p Policy, now time.Time) Entry {
-	if e.Write.At.IsZero() || e.Write.To != w.To || !e.Write.At.Equal(w.At) {
+	if w.At.IsZero() || e.Write.To != w.To || !e.Write.At.Equal(w.At) {
 		return e
 	}
 	switch o {
 	case Done:
-		e.Count, e.Write, e.Sure = w.To, Write{}, now.Add(p.Lag)
+		e.Count, e.Write, e.Sure, e.Told = w.To, Write{}, now.Add(p.Lag), now
 	case Refused:
 		e = e.unmade()
 	case Unclear:
@@ -126,7 +145,7 @@ func (e Entry) Did(w Write, o Outcome, p Policy, now time.Time) Entry {
 	return e
 }
 
-// unmade is the entry after a write without effect.
+// unmade is the entry after a write without effect, if there was one.
 func (e Entry) unmade() Entry {
 	e.Raises = slices.Clone(e.Raises)
 	for i, r := range e.Raises {
@@ -150,7 +169,7 @@ func (e Entry) Decide(seen fleet.Fact[int], p Policy, now time.Time) (Entry, Ste
 	case e.fresh(seen, p, now):
 		e.Write, s.Set = Write{To: want, At: now}, true
 		for i, r := range e.Raises {
-			if r.In.IsZero() && !r.Void {
+			if r.In.IsZero() {
 				e.Raises[i].In = now
 			}
 		}
@@ -169,15 +188,13 @@ func (e Entry) learn(seen fleet.Fact[int], p Policy) (Entry, Step) {
 		return Entry{}, Step{Gone: true}
 	}
 	var s Step
-	switch pending := !e.Write.At.IsZero(); {
+	switch {
 	case e.Sure.IsZero():
 		e.Base, e.Count = seen.Value, seen.Value
-	case pending && seen.Value == e.Write.To:
+	case !e.Write.At.IsZero() && seen.Value == e.Write.To:
 		e.Count, e.Write = seen.Value, Write{}
 	case seen.Value == e.Count:
-		if pending {
-			e = e.unmade()
-		}
+		e = e.unmade()
 	default:
 		e, s = e.adopt(seen.Value)
 	}
@@ -205,7 +222,7 @@ func (e Entry) end(now time.Time, s *Step) Entry {
 		switch {
 		case !r.ended(now):
 			rest = append(rest, r)
-			if s.Again.IsZero() || !r.Until.IsZero() && r.Until.Before(s.Again) {
+			if !r.Until.IsZero() && (s.Again.IsZero() || r.Until.Before(s.Again)) {
 				s.Again = r.Until
 			}
 		case !r.In.IsZero() && !r.Void:
@@ -241,8 +258,5 @@ func (e Entry) from(p Policy) time.Time {
 // fresh reports whether the count is known well enough to be set: by a look that counts, or by the answer to our own call, which no look
 // can contradict yet.
 func (e Entry) fresh(seen fleet.Fact[int], p Policy, now time.Time) bool {
-	if e.Sure.IsZero() {
-		return false
-	}
-	return now.Before(e.Sure) || seen.Is == fleet.Seen && !seen.At.Before(e.Sure) && now.Sub(seen.At) <= p.Fresh
+	return now.Before(e.Told.Add(p.Lag)) || seen.Is == fleet.Seen && !seen.At.Before(e.Sure) && now.Sub(seen.At) <= p.Fresh
 }

@@ -140,6 +140,9 @@ func TestARefusedCall(t *testing.T) {
 	} else if again := next.Did(first, Done, policy, after(4)); !cmp.Equal(again, next) {
 		t.Errorf("the result of another call: %s", cmp.Diff(next, again))
 	}
+	if next, s := e.Decide(seen(0, 10), policy, after(5)); !s.Set {
+		t.Errorf("on a look that is just new enough: %+v, %+v", next, s)
+	}
 	if next, s := e.Decide(seen(0, 10), policy, after(6)); s.Set || !s.Look.Equal(after(6)) {
 		t.Errorf("on an old look: %+v, %+v", next, s)
 	}
@@ -167,6 +170,36 @@ func TestALookThatDoesNotCountIsNoReasonToSet(t *testing.T) {
 	}
 }
 
+// The Ebb that stored the entry was ahead of the one that reads it, or behind it, and its call may still be under way.
+func TestAnEntryOfAnotherEbb(t *testing.T) {
+	for _, now := range []int{-28, 3, 32} {
+		e := raised().Raise(Raise{Who: "b", By: 2}).Resume(policy, after(now))
+		if e, s := e.Decide(seen(now+9, 10), policy, after(now+9)); s.Set || s.Adopted || s.Look.IsZero() {
+			t.Errorf("%d: a look that may lag: %+v, %+v", now, e, s)
+		}
+		if e, s := e.Decide(seen(now+10, 11), policy, after(now+10)); !s.Set || e.Write.To != 13 {
+			t.Errorf("%d: %+v, %+v", now, e, s)
+		}
+		noted, _ := raised().Raise(Raise{Who: "b", By: 2}).Decide(seen(3, 10), policy, after(4))
+		e, s := noted.Resume(policy, after(now)).Decide(seen(now+14, 11), policy, after(now+14))
+		if s.Set || !s.Look.Equal(after(now+15)) {
+			t.Errorf("%d: the call may be under way: %+v, %+v", now, e, s)
+		}
+		e, s = e.Decide(seen(now+15, 6), policy, after(now+15))
+		if !slices.Equal(s.Void, []string{"a", "b"}) || s.Set {
+			t.Errorf("%d: %+v, %+v", now, e, s)
+		}
+		e, s = noted.Resume(policy, after(now)).Did(Write{To: 13, At: after(now)}, Refused, policy, after(now+1)).Decide(
+			seen(now+15, 6), policy, after(now+15))
+		if !slices.Equal(s.Void, []string{"a"}) || !s.Set || e.Write.To != 8 {
+			t.Errorf("%d: %+v, %+v", now, e, s)
+		}
+	}
+	if e := (Entry{}).Raise(Raise{Who: "a", By: 1}); !cmp.Equal(e, e.Resume(policy, after(5))) {
+		t.Errorf("%+v", e.Resume(policy, after(5)))
+	}
+}
+
 func TestLimitsOfARaise(t *testing.T) {
 	for _, x := range []struct{ base, by, most, want int }{
 		{10, 1, 0, 11}, {10, 5, 12, 12}, {10, 5, 10, 10}, {10, 5, 8, 10}, {0, 3, 0, 0}, {10, 0, 0, 10}, {10, -4, 0, 10},
@@ -174,9 +207,105 @@ func TestLimitsOfARaise(t *testing.T) {
 		p := policy
 		p.Max = x.most
 		e, s := Entry{}.Raise(Raise{Who: "a", By: x.by}).Decide(seen(0, x.base), p, after(1))
+		if (len(e.Raises) > 0) != (x.by > 0) {
+			t.Errorf("%+v: %+v", x, e)
+		}
 		if s.Set != (x.want != x.base) || s.Set && e.Write.To != x.want {
 			t.Errorf("%+v: %+v, %+v", x, e, s)
 		}
+	}
+}
+
+// Two raises of one call are void together, once.
+func TestTwoRaisesInOneCall(t *testing.T) {
+	e, s := Entry{}.Raise(Raise{Who: "a", By: 1}).Raise(Raise{Who: "b", By: 1}).Decide(seen(0, 10), policy, after(1))
+	if !s.Set || e.Write.To != 12 {
+		t.Fatalf("%+v, %+v", e, s)
+	}
+	e, s = e.Did(e.Write, Done, policy, after(2)).Decide(seen(20, 5), policy, after(20))
+	if !s.Adopted || !slices.Equal(s.Void, []string{"a", "b"}) || s.Set {
+		t.Fatalf("%+v, %+v", e, s)
+	}
+	e, s = e.Decide(seen(30, 7), policy, after(30))
+	if !s.Adopted || len(s.Void) > 0 || e.Base != 7 || s.Set {
+		t.Fatalf("%+v, %+v", e, s)
+	}
+}
+
+func TestWhenTheNextRaiseEnds(t *testing.T) {
+	for _, x := range []struct{ untils, want []int }{
+		{nil, nil}, {[]int{0}, nil}, {[]int{0, 50}, []int{50}}, {[]int{50, 0}, []int{50}}, {[]int{50, 40}, []int{40}}, {[]int{40, 50}, []int{40}},
+		{[]int{10, 50}, []int{50}},
+	} {
+		var e Entry
+		for i, until := range x.untils {
+			r := Raise{Who: string(rune('a' + i)), By: 1}
+			if until > 0 {
+				r.Until = after(until)
+			}
+			e = e.Raise(r)
+		}
+		_, s := e.Decide(fleet.Fact[int]{}, policy, after(10))
+		if s.Again.IsZero() != (x.want == nil) || x.want != nil && !s.Again.Equal(after(x.want[0])) {
+			t.Errorf("%v: %v", x.untils, s.Again)
+		}
+		if len(s.Back) > 0 {
+			t.Errorf("%v: what was never made is taken back: %v", x.untils, s.Back)
+		}
+	}
+}
+
+func TestWhenAnEntryIsOver(t *testing.T) {
+	rest := Entry{Base: 10, Count: 10, Sure: after(5)}
+	for name, x := range map[string]struct {
+		change func(*Entry)
+		want   bool
+	}{
+		"at rest":           {func(*Entry) {}, true},
+		"a raise":           {func(e *Entry) { e.Raises = []Raise{{Who: "a", By: 1, Void: true}} }, false},
+		"an open call":      {func(e *Entry) { e.Write = Write{To: 10, At: after(4)} }, false},
+		"not put back yet":  {func(e *Entry) { e.Count = 11 }, false},
+		"looks may lag yet": {func(e *Entry) { e.Sure = after(6) }, false},
+	} {
+		e := rest
+		x.change(&e)
+		if e.Over(after(5)) != x.want {
+			t.Errorf("%s: %v", name, !x.want)
+		}
+	}
+}
+
+func TestAResultOfNoCall(t *testing.T) {
+	for _, e := range []Entry{{}, raised()} {
+		if got := e.Did(Write{}, Done, policy, after(9)); !cmp.Equal(got, e) {
+			t.Errorf("%+v", got)
+		}
+	}
+	e, _ := Entry{}.Raise(Raise{Who: "a", By: 1}).Decide(seen(0, 10), policy, after(1))
+	for _, w := range []Write{{To: 12, At: e.Write.At}, {To: 11, At: after(2)}, {}} {
+		if got := e.Did(w, Done, policy, after(9)); !cmp.Equal(got, e) {
+			t.Errorf("%+v: %+v", w, got)
+		}
+	}
+}
+
+// Whoever holds an entry keeps it as it was.
+func TestAnEntryIsNotChangedByWhatIsDecided(t *testing.T) {
+	e := raised().Raise(Raise{Who: "b", By: 2})
+	e.Raises = slices.Grow(e.Raises, 4)
+	before, _ := json.Marshal(e)
+	e.Drop("a", after(9))
+	e.Raise(Raise{Who: "c", By: 1})
+	noted, _ := e.Decide(seen(3, 10), policy, after(4))
+	kept, _ := json.Marshal(noted)
+	noted.Did(noted.Write, Refused, policy, after(5))
+	noted.Resume(policy, after(50))
+	if now, _ := json.Marshal(noted); string(now) != string(kept) {
+		t.Errorf("it was\n%s\nand is\n%s", kept, now)
+	}
+	e.Decide(seen(20, 3), policy, after(70))
+	if now, _ := json.Marshal(e); string(now) != string(before) {
+		t.Errorf("it was\n%s\nand is\n%s", before, now)
 	}
 }
 
@@ -184,7 +313,8 @@ func TestLimitsOfARaise(t *testing.T) {
 func TestTheFormInTheJournal(t *testing.T) {
 	e := raised().Drop("a", after(30))
 	e.Write, e.Raises[0].Void = Write{To: 10, At: after(31)}, true
-	const want = `{"base":10,"count":11,"sure":"2026-11-21T09:00:12Z","write":{"to":10,"at":"2026-11-21T09:00:31Z"},` +
+	const want = `{"base":10,"count":11,"sure":"2026-11-21T09:00:12Z","told":"2026-11-21T09:00:02Z",` +
+		`"write":{"to":10,"at":"2026-11-21T09:00:31Z"},` +
 		`"raises":[{"who":"a","by":1,"until":"2026-11-21T09:00:30Z","in":"2026-11-21T09:00:01Z","void":true}]}`
 	body, err := json.Marshal(e)
 	if err != nil || string(body) != want {

@@ -42,6 +42,7 @@ type model struct {
 	others  []time.Time // when somebody else sets the count
 
 	now    time.Time
+	skew   time.Duration // of the clock of the Ebb that works now
 	entry  Entry
 	stored []byte
 	fact   fleet.Fact[int]
@@ -49,7 +50,6 @@ type model struct {
 	lookAt time.Time        // when it is back
 	call   *call
 	tell   []call // results that come yet, some twice
-	lands  time.Time
 	log    strings.Builder
 	wrong  string
 }
@@ -97,6 +97,9 @@ func (m *model) within(seconds int) time.Time {
 
 func (m *model) upTo(d time.Duration) time.Duration { return time.Duration(m.rng.Int64N(int64(d) + 1)) }
 
+// clock is the time that Ebb sees. The one that takes over after a crash may have another.
+func (m *model) clock() time.Time { return m.now.Add(m.skew) }
+
 func (m *model) say(format string, args ...any) {
 	fmt.Fprintf(&m.log, "%4.0f  %s\n", m.now.Sub(t0).Seconds(), fmt.Sprintf(format, args...))
 }
@@ -127,6 +130,8 @@ func (m *model) crash() {
 	if err := json.Unmarshal(m.stored, &m.entry); err != nil {
 		panic(err)
 	}
+	m.skew = time.Duration(m.rng.IntN(31)-15) * time.Second
+	m.entry = m.entry.Resume(m.p, m.clock())
 }
 
 // run goes second by second, and then on until all has come to rest.
@@ -173,15 +178,15 @@ func (m *model) ebb() {
 		if !m.now.Before(r.begin) && m.now.Before(r.ends) {
 			m.entry = m.entry.Raise(r.raise)
 		} else {
-			m.entry = m.entry.Drop(r.raise.Who, m.now)
+			m.entry = m.entry.Drop(r.raise.Who, m.clock())
 		}
 	}
-	next, s := m.entry.Decide(m.fact, m.p, m.now)
-	again, s2 := m.entry.Decide(m.fact, m.p, m.now)
+	next, s := m.entry.Decide(m.fact, m.p, m.clock())
+	again, s2 := m.entry.Decide(m.fact, m.p, m.clock())
 	if !reflect.DeepEqual(next, again) || !reflect.DeepEqual(s, s2) {
 		m.wrong = "the same input gives two decisions"
 	}
-	if _, s3 := next.Decide(m.fact, m.p, m.now); s3.Set {
+	if _, s3 := next.Decide(m.fact, m.p, m.clock()); s3.Set {
 		m.wrong = "what was decided is decided again"
 	}
 	m.entry = next
@@ -199,16 +204,16 @@ func (m *model) ebb() {
 	} else if m.chance(0.7) {
 		m.store()
 	}
-	if m.look == nil && (!s.Look.IsZero() && !m.now.Before(s.Look) || m.chance(0.05)) {
+	if m.look == nil && (!s.Look.IsZero() && !m.clock().Before(s.Look) || m.chance(0.05)) {
 		m.begin()
 	}
 }
 
 // begin begins a look. It shows the count as it was up to Lag ago.
 func (m *model) begin() {
-	m.look = &fleet.Fact[int]{Is: fleet.Seen, At: m.now, Value: m.at(m.now.Add(-m.upTo(m.p.Lag)))}
+	m.look = &fleet.Fact[int]{Is: fleet.Seen, At: m.clock(), Value: m.at(m.now.Add(-m.upTo(m.p.Lag)))}
 	if m.faults && m.chance(0.2) {
-		*m.look = fleet.Fact[int]{At: m.now} // it failed
+		*m.look = fleet.Fact[int]{At: m.clock()} // it failed
 	}
 	m.lookAt = m.now.Add(m.upTo(2 * time.Second))
 }
@@ -222,7 +227,7 @@ func (m *model) results() {
 		if c.told.IsZero() || c.told.After(m.now) {
 			continue
 		}
-		m.entry = m.entry.Did(c.w, c.outcome, m.p, m.now)
+		m.entry = m.entry.Did(c.w, c.outcome, m.p, m.clock())
 		m.tell[i].told = time.Time{}
 		if m.chance(0.3) {
 			m.tell[i].told = m.now.Add(m.upTo(40 * time.Second)) // the same result once more
@@ -265,7 +270,7 @@ func (m *model) judge() string {
 	if m.wrong != "" {
 		return m.wrong
 	}
-	if !m.entry.Over(m.now) {
+	if !m.entry.Over(m.clock()) {
 		return fmt.Sprintf("all has ended, and the entry is %+v", m.entry)
 	}
 	raised := 0

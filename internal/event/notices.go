@@ -39,15 +39,14 @@ func interrupts(detail *fields) bool {
 		return false
 	}
 	launch, provider := detail.word("launchType"), detail.word("capacityProviderName")
-	const spot = "FARGATE_SPOT"
-	if detail.has("containerInstanceArn") || launch != "FARGATE" && provider != spot && (launch != "" || provider != "") {
+	if detail.has("containerInstanceArn") || launch != "FARGATE" && provider != fleet.FargateSpot && (launch != "" || provider != "") {
 		return false
 	}
 	switch detail.word("stopCode") {
 	case "SpotInterruption", "TerminationNotice":
 		return true
 	case "":
-		return (provider == spot || provider == "") && strings.HasPrefix(detail.word("stoppedReason"), "Your Spot Task was interrupted")
+		return (provider == fleet.FargateSpot || provider == "") && strings.HasPrefix(detail.word("stoppedReason"), "Your Spot Task was interrupted")
 	}
 	return false
 }

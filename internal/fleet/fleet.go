@@ -247,6 +247,24 @@ func (t Task) Killed() bool {
 	return !t.Live() && strings.HasPrefix(t.StoppedReason, "Host EC2 (instance ")
 }
 
+// Interrupted reports whether Fargate Spot stops the task, or has stopped it. Some have no stop code (aws/containers-roadmap#1565).
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-capacity-providers.html
+func (t Task) Interrupted() bool {
+	if !t.Leaves() || t.ContainerInstance != "" {
+		return false
+	}
+	switch t.StopCode {
+	case "SpotInterruption", "TerminationNotice":
+		return true
+	case "":
+		return t.CapacityProvider == FargateSpot && strings.HasPrefix(t.StoppedReason, "Your Spot Task was interrupted")
+	}
+	return false
+}
+
+// FargateSpot is the capacity provider of Fargate Spot.
+const FargateSpot = "FARGATE_SPOT"
+
 // Leaves reports whether ECS wants the task to stop. It never takes that back.
 func (t Task) Leaves() bool { return t.DesiredStatus == Stopped }
 

@@ -18,6 +18,7 @@ func (k *Kernel) Next(now time.Time) Output {
 	k.observer.began = cmp.Or(k.observer.began, now)
 	k.adopt(now)
 	obey(k, now)
+	findTasks(k, now)
 	k.countLeaving(now)
 	var out Output
 	out.Batch.Records, out.Ask = k.endPauses(now), asks(k, now)
@@ -272,6 +273,7 @@ func (k *Kernel) wake(now time.Time) time.Time {
 			at = t
 		}
 	}
+	sooner(spotDue(k.observer, now))
 	if len(k.toAdopt) > 0 {
 		sooner(now.Add(5 * time.Second))
 	}

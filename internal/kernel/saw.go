@@ -30,6 +30,7 @@ var saw = [plan.LookKinds]func(*observer, answer){
 	plan.ListRunning:            sawLists,
 	plan.ListStopped:            sawLists,
 	plan.ListCluster:            (*observer).sawListing,
+	plan.Stopping:               sawStopping,
 	plan.Homes:                  (*observer).sawListing,
 	plan.Clusters:               sawClusters,
 	plan.Tasks:                  sawTasks,
@@ -371,6 +372,7 @@ func sawTasks(o *observer, a answer) {
 			o.putTask(e, t.ARN, fleet.Seen, a.Started, t)
 		}
 	}
+	sawStopped(o, a)
 	for _, s := range a.Subjects {
 		arn := fleet.ARN(s.ID)
 		if e := o.open[o.ownerOf[arn]]; e != nil && !seen[s.ID] && !a.failed[s.ID] {

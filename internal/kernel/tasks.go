@@ -6,7 +6,6 @@ import (
 
 	"github.com/ebbhq/ebb/internal/drain"
 	"github.com/ebbhq/ebb/internal/fleet"
-	"github.com/ebbhq/ebb/internal/journal"
 )
 
 // hearTask opens the drain of a task that ECS is said to stop.
@@ -20,36 +19,49 @@ func hearTask(k *Kernel, h Heard, now time.Time) (ack bool, why string) {
 	if !k.cfg.mine(man.Scope()) {
 		return forward(k, h, man.Scope()), "noted for the Ebb that works for " + man.Scope()
 	}
-	t := fleet.TaskTarget(e.Cluster, e.Task)
-	d := drain.Drain{Target: t, Zero: cmp.Or(e.Time, h.Sent), Heard: now}
-	d.Cluster = e.Cluster
-	if d.Zero.IsZero() || d.Zero.After(now) {
-		d.Zero = now
-	}
-	d.Key = taskSubject(t) + "/t" + d.Zero.UTC().Format("20060102T150405")
-	subject := journal.Record{Key: d.Key}.Subject()
-	switch _, host := k.ownerOf[e.Task]; {
-	case k.open[t] != nil:
-		k.Counts["duplicate"]++
-		return true, "its targets are being taken out already"
-	case host:
-		return true, "it leaves with its host"
-	case k.newer[subject] != nil:
-		k.Counts["left alone"]++
-		return true, "its record in the journal is open, and only a newer version of Ebb reads it"
-	case k.aside[subject]:
-		return h.Noted, "the journal takes no record of its drain"
-	case k.recent[t] != nil: // a task leaves once
-		k.Counts["late"]++
-		return true, "drain " + k.recent[t].newest().key + " has ended"
-	case now.Sub(d.Zero) > longAgo:
+	t, zero := fleet.TaskTarget(e.Cluster, e.Task), cmp.Or(e.Time, h.Sent, now)
+	switch why := spoken(k, t); {
+	case why != "":
+		return h.Noted || !k.aside[taskSubject(t)], why
+	case now.Sub(zero) > longAgo:
 		k.Counts["late"]++
 		return true, "its notice is older than " + longAgo.String()
 	}
+	beginTask(k, t, man, zero, now, "ECS stops "+t.Name()+" of cluster "+e.Cluster+" with notice")
+	return true, ""
+}
+
+// spoken is why no drain is to be opened of a task; empty: one is.
+func spoken(k *Kernel, t fleet.Target) string {
+	_, host := k.ownerOf[fleet.ARN(t.ID)]
+	switch {
+	case k.open[t] != nil:
+		k.Counts["duplicate"]++
+		return "its targets are being taken out already"
+	case host:
+		return "it leaves with its host"
+	case k.newer[taskSubject(t)] != nil:
+		k.Counts["left alone"]++
+		return "its record in the journal is open, and only a newer version of Ebb reads it"
+	case k.aside[taskSubject(t)]:
+		return "the journal takes no record of its drain"
+	case k.recent[t] != nil: // a task leaves once
+		k.Counts["late"]++
+		return "drain " + k.recent[t].newest().key + " has ended"
+	}
+	return ""
+}
+
+// beginTask opens a drain. Its zero never lies in the future: clocks differ.
+func beginTask(k *Kernel, t fleet.Target, man Managed, zero, now time.Time, how string) {
+	if zero.After(now) {
+		zero = now
+	}
+	d := drain.Drain{Key: taskSubject(t) + "/t" + zero.UTC().Format("20060102T150405"), Target: t, Zero: zero, Heard: now}
+	d.Cluster = t.Scope
 	man.Policy.Skew = k.cfg.Skew
 	begunTask(k, &entry{d: d, man: man, scope: man.Scope(), since: now, dirty: true, fresh: true})
-	k.line(now, d.Key, "heard", "ECS stops "+t.Name()+" of cluster "+e.Cluster+" with notice")
-	return true, ""
+	k.line(now, d.Key, "heard", how)
 }
 
 // longAgo: of a notice that is older the task has gone: it was to last two minutes.

@@ -30,6 +30,8 @@ type spotCloud struct {
 	out    map[plan.Subject]bool
 	calls  map[string]int
 	fail   *plan.Failure // of each deregistration
+	stop   []fleet.ARN   // that a list of those that stop has
+	change func(*fleet.Task)
 }
 
 func (c *spotCloud) answer(o plan.Request) plan.Done {
@@ -45,6 +47,11 @@ func (c *spotCloud) answer(o plan.Request) plan.Done {
 	}
 	c.calls[o.Look.Kind.String()]++
 	v := &d.Result.View
+	for _, arn := range c.stop {
+		if o.Look.Kind == plan.Stopping {
+			v.Listed = append(v.Listed, plan.Listed{Task: arn})
+		}
+	}
 	for _, s := range o.Look.Subjects {
 		switch s.Kind {
 		case plan.Tasks:
@@ -54,6 +61,9 @@ func (c *spotCloud) answer(o plan.Request) plan.Done {
 				ARN: fleet.ARN(s.ID), Cluster: "prod", Group: fmt.Sprintf("service:web-%d", n%c.groups), LastStatus: "RUNNING",
 				DesiredStatus: "STOPPED", Addresses: []fleet.Address{{Container: "app", IP: fmt.Sprintf("10.0.%d.%d", n/256, n%256)}},
 			})
+			if c.change != nil {
+				c.change(&v.Tasks[len(v.Tasks)-1])
+			}
 		case plan.Services:
 			v.Services = append(v.Services, fleet.Service{Name: s.ID, Cluster: "prod", LoadBalancers: []fleet.LoadBalancer{
 				{TargetGroup: fleet.ARN("arn:tg/" + s.ID), Container: "app", ContainerPort: 8080}}})
@@ -116,7 +126,7 @@ func TestTasksOnFargateSpotAreOutInTime(t *testing.T) {
 		tasks, groups int
 		p99           time.Duration
 		calls         float64 // for each task
-	}{{1, 1, 500 * time.Millisecond, 5}, {20, 2, time.Second, 1}, {1000, 1, 2 * time.Second, 0.1}, {1000, 20, 2 * time.Second, 0.1}} {
+	}{{1, 1, 500 * time.Millisecond, 6}, {20, 2, time.Second, 1}, {1000, 1, 2 * time.Second, 0.1}, {1000, 20, 2 * time.Second, 0.1}} {
 		k, c := spotKernel(t), &spotCloud{groups: x.groups, out: map[plan.Subject]bool{}, calls: map[string]int{}}
 		for i := range x.tasks {
 			k.Hear(spotNotice(i), t0)
@@ -249,5 +259,38 @@ func TestARestartGoesOnWithATask(t *testing.T) {
 	}
 	if scopes := Scopes([]Managed{{Cluster: "prod"}}, records); !slices.Equal(scopes, []string{"cluster/prod"}) {
 		t.Errorf("scopes %v", scopes)
+	}
+}
+
+// Where no event comes, a list each minute finds the task. What has stopped for another reason is described once.
+func TestATaskOfWhichNoEventTells(t *testing.T) {
+	for name, x := range map[string]struct {
+		change func(*fleet.Task)
+		found  bool
+		looks  int // at the task, within three minutes
+	}{
+		"interrupted": {func(t *fleet.Task) { t.StopCode = "SpotInterruption" }, true, 2},
+		"interrupted, no code": {func(t *fleet.Task) {
+			t.StoppedReason, t.CapacityProvider = "Your Spot Task was interrupted.", "FARGATE_SPOT"
+		}, true, 2},
+		"a deployment":               {func(t *fleet.Task) { t.StopCode = "ServiceSchedulerInitiated" }, false, 1},
+		"it has stopped already":     {func(t *fleet.Task) { t.StopCode, t.LastStatus = "SpotInterruption", "STOPPED" }, false, 1},
+		"not seen as one that stops": {func(t *fleet.Task) { t.StopCode, t.DesiredStatus = "SpotInterruption", "RUNNING" }, false, 3},
+	} {
+		k := spotKernel(t)
+		c := &spotCloud{groups: 1, out: map[plan.Subject]bool{}, calls: map[string]int{}, stop: []fleet.ARN{taskNo(1)}, change: x.change}
+		for now := t0; now.Before(t0.Add(3 * time.Minute)); now = now.Add(time.Second) {
+			for _, order := range k.Next(now).Do {
+				d := c.answer(order)
+				d.Started = now
+				k.Did(d, now)
+			}
+		}
+		if n := k.Counts["adopted"]; n != 0 != x.found || n > 1 || c.calls[plan.Tasks.String()] != x.looks || c.calls[plan.Stopping.String()] != 3 {
+			t.Errorf("%s: found %d times, calls %v", name, n, c.calls)
+		}
+		if x.found && k.Counts["ended drained"] != 1 {
+			t.Errorf("%s: %v", name, k.Counts)
+		}
 	}
 }

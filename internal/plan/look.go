@@ -41,6 +41,9 @@ const (
 	ListCluster
 	// Homes: tasks of the cluster In by ARN, to learn on which container instances they are. View.Tasks; known: the fleet.ARN of that.
 	Homes
+	// Stopping: the tasks on Fargate of the cluster In that stop, or have stopped lately. View.Listed without container instances; nothing is
+	// known of a subject, but those that ECS stops with notice are found.
+	Stopping
 	// Clusters: clusters by name. View.Clusters; known: a fleet.Cluster, absent: not to be listed as a whole.
 	Clusters
 	// Tasks: tasks of the cluster In, by ARN. View.Tasks; known: a fleet.Task.
@@ -92,6 +95,7 @@ var looks = [LookKinds]LookSpec{
 	ListRunning: {Name: "list-running-tasks", API: "ecs:ListTasks", Bucket: ECSRead, Batch: 5, Each: 1},
 	ListStopped: {Name: "list-stopped-tasks", API: "ecs:ListTasks", Bucket: ECSRead, Batch: 5, Each: 1},
 	ListCluster: {Name: "list-cluster", API: "ecs:ListTasks", Bucket: ECSRead, Batch: 1, Calls: ListPages},
+	Stopping:    {Name: "stopping-tasks", API: "ecs:ListTasks", Bucket: ECSRead, Batch: 1, Calls: 1},
 	Homes:       {Name: "homes", API: "ecs:DescribeTasks", Bucket: ECSRead, Batch: MaxDescribeECS, Calls: 1, Keep: 2 * time.Hour},
 	Clusters:    {Name: "clusters", API: "ecs:DescribeClusters", Bucket: ECSRead, Batch: MaxDescribeECS, Calls: 1, Keep: 10 * time.Minute},
 	Tasks:       {Name: "tasks", API: "ecs:DescribeTasks", Bucket: ECSRead, Batch: MaxDescribeECS, Calls: 1, Early: true},

@@ -26,8 +26,16 @@ type builder struct {
 // Build makes the world of a spec, settled: everything that should run runs. Its errors say which part is wrong.
 func Build(s Spec) (*World, error) {
 	b := builder{w: New(core.Config{Seed: s.Seed, Start: s.Start, Switches: s.Switches}), targetGroups: map[string]string{}}
+	if err := s.Switches.Check(); err != nil {
+		return nil, fmt.Errorf("build the world: switches: %w", err)
+	}
 	for _, c := range s.Clusters {
 		b.w.AddCluster(c.Name)
+		for _, p := range c.Providers {
+			if err := b.w.AssociateFargate(c.Name, p); err != nil {
+				return nil, fmt.Errorf("build the world: cluster %q: %w", c.Name, err)
+			}
+		}
 		b.w.SetDefaultStrategy(c.Name, c.DefaultStrategy)
 	}
 	for _, step := range []func(Spec) error{b.queues, b.functions, b.topics, b.rules, b.vpcs, b.addTargetGroups, b.definitions, b.groups, b.providers, b.secrets,
@@ -220,6 +228,7 @@ func (b *builder) task(t TaskSpec) error {
 	if t.Host == nil {
 		_, failures, err := b.w.RunTasks(t.Cluster, ecs.TaskRun{
 			Definition: t.Task, StartedBy: t.StartedBy, Group: t.Group, Constraints: t.Constraints, Placement: t.Placement, Providers: t.Providers,
+			LaunchType: t.LaunchType, Subnets: t.Subnets,
 		})
 		if err == nil && len(failures) > 0 {
 			err = fmt.Errorf("there is no place for it in cluster %q: %s", t.Cluster, failures[0].Reason)
@@ -244,7 +253,7 @@ func (b *builder) providers(s Spec) error {
 		}
 	}
 	for _, c := range s.Clusters {
-		if err := b.w.CheckStrategy(c.Name, nil, false); err != nil {
+		if err := b.w.CheckStrategy(c.Name, nil, ""); err != nil {
 			return fmt.Errorf("cluster %q: the default strategy: %w", c.Name, err)
 		}
 	}

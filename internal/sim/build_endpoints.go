@@ -127,7 +127,7 @@ func (b *builder) fitting(def ecs.TaskDefinition, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if ip := groups[0].Type == "ip"; ip != (def.Network == "awsvpc") {
+	if ip := groups[0].Type == "ip"; ip != def.OwnAddress() {
 		return "", fmt.Errorf("target group %q does not fit: tasks with network awsvpc need type ip, all others type instance", name)
 	}
 	return arn, nil
@@ -137,7 +137,7 @@ func (b *builder) fitting(def ecs.TaskDefinition, name string) (string, error) {
 func (s Spec) usedByAWSVPC(targetGroup string) bool {
 	awsvpc := func(family string, all ...BalancerSpec) bool {
 		return slices.ContainsFunc(all, func(x BalancerSpec) bool { return x.TargetGroup == targetGroup || x.Alternate == targetGroup }) &&
-			slices.ContainsFunc(s.TaskDefinitions, func(d ecs.TaskDefinition) bool { return d.Family == family && d.Network == "awsvpc" })
+			slices.ContainsFunc(s.TaskDefinitions, func(d ecs.TaskDefinition) bool { return d.Family == family && d.OwnAddress() })
 	}
 	return slices.ContainsFunc(s.Services, func(v ServiceSpec) bool {
 		all := slices.Concat(v.Balancers, v.ByHand, []BalancerSpec{{TargetGroup: v.TargetGroup, Alternate: v.Alternate}})

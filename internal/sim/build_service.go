@@ -25,18 +25,19 @@ func (b *builder) service(v ServiceSpec) error {
 	}
 	service := ecs.Service{Name: v.Name, Cluster: v.Cluster, Definition: v.Task, Desired: v.Desired, Daemon: v.Daemon, Min: v.Min, Max: v.Max,
 		DistinctInstance: v.DistinctInstance,
-		Constraints:      v.Constraints, Placement: v.Placement, Providers: v.Providers, EC2: v.EC2, Grace: v.Grace,
+		Constraints:      v.Constraints, Placement: v.Placement, Providers: v.Providers, Grace: v.Grace,
+		LaunchType: v.LaunchType, Subnets: v.Subnets,
 		ZoneRebalance: v.ZoneRebalance, CircuitBreaker: v.CircuitBreaker, Controller: v.Controller, InAlternate: v.InAlternate, VPC: v.VPC}
-	if err := b.w.CheckStrategy(v.Cluster, v.Providers, v.EC2); err != nil {
-		return err
-	}
-	if err := ecs.CheckPlacement(v.Constraints, v.Placement); err != nil {
-		return err
+	if v.EC2 {
+		service.LaunchType = "EC2"
 	}
 	if err := b.endpoints(def, v, &service); err != nil {
 		return err
 	}
 	if service.TaskSets, err = b.taskSets(v); err != nil {
+		return err
+	}
+	if err := b.w.CheckService(service); err != nil {
 		return err
 	}
 	b.w.AddService(service)

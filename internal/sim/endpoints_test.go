@@ -182,7 +182,7 @@ func TestTargetsThatTheServiceDoesNotName(t *testing.T) {
 	b.wantCourse(core.EntryTarget, func(e core.Entry) bool { return e.Task == task.ARN && e.TargetGroup == "gateway-tg" }, "initial healthy draining unused")
 	b.wantCourse(core.EntryTarget, func(e core.Entry) bool { return e.Task == task.ARN && e.TargetGroup == "hand-tg" }, "initial healthy unhealthy")
 	draining := b.entries(core.EntryTarget, func(e core.Entry) bool { return e.Task == task.ARN && e.To == "draining" })
-	if len(draining) != 1 || draining[0].By != "aws" {
+	if len(draining) != 1 || draining[0].By != "ecs" {
 		t.Errorf("deregistered: %+v; want by ECS, whoever stopped the task", draining)
 	}
 	// Somebody else than ECS can take it out.

@@ -62,7 +62,7 @@ func TestNoFailover(t *testing.T) {
 	b := provided(t, 1, 0, func(s *Spec) {
 		s.Clusters[0].DefaultStrategy = []ecs.StrategyItem{{Provider: "spot", Weight: 1}}
 		addService(s, ServiceSpec{Name: "x", Task: "job", Desired: 1})
-		addService(s, ServiceSpec{Name: "y", Task: "job", Desired: 1, EC2: true})
+		addService(s, ServiceSpec{Name: "y", Task: "job", Desired: 1, LaunchType: "EC2"})
 	})
 	if now := b.service("x"); now.Running != 0 || len(now.Providers) != 1 || !strings.Contains(now.Events[0].Text,
 		"No Container Instances were found in your capacity provider") {

@@ -31,6 +31,7 @@ type Spec struct {
 // ClusterSpec is a cluster.
 type ClusterSpec struct {
 	Name            string             `yaml:"name,omitempty"`
+	Providers       []string           `yaml:"providers,omitempty"`        // FARGATE, FARGATE_SPOT; those of groups: capacity_providers
 	DefaultStrategy []ecs.StrategyItem `yaml:"default_strategy,omitempty"` // of services and tasks that name neither strategy nor launch type
 }
 
@@ -158,7 +159,9 @@ type ServiceSpec struct {
 	Constraints    []ecs.Constraint        `yaml:"placement_constraints,omitempty"`
 	Placement      []ecs.PlacementStrategy `yaml:"placement_strategy,omitempty"` // none: spread over zones
 	Providers      []ecs.StrategyItem      `yaml:"capacity_providers,omitempty"` // none: the cluster's default strategy
-	EC2            bool                    `yaml:"ec2,omitempty"`                // launch type EC2, whatever the cluster's default strategy is
+	LaunchType     string                  `yaml:"launch_type,omitempty"`        // EC2 or FARGATE, whatever the cluster's default strategy is
+	Subnets        []string                `yaml:"subnets,omitempty"`            // on Fargate: subnet-ZONE; none: one in each zone
+	EC2            bool                    `yaml:"ec2,omitempty"`                // an older word for launch_type: EC2
 	Grace          time.Duration           `yaml:"health_check_grace,omitempty"` // shown only
 	ZoneRebalance  bool                    `yaml:"zone_rebalancing,omitempty"`   // shown only
 	CircuitBreaker bool                    `yaml:"circuit_breaker,omitempty"`    // without rollback
@@ -209,4 +212,6 @@ type TaskSpec struct {
 	Constraints []ecs.Constraint        `yaml:"placement_constraints,omitempty"`
 	Placement   []ecs.PlacementStrategy `yaml:"placement_strategy,omitempty"`
 	Providers   []ecs.StrategyItem      `yaml:"capacity_providers,omitempty"`
+	LaunchType  string                  `yaml:"launch_type,omitempty"`
+	Subnets     []string                `yaml:"subnets,omitempty"`
 }

@@ -103,7 +103,8 @@ type Step struct {
 	Registration int    `yaml:"registration,omitempty"` // which container instance of the host, from 1; 0: the latest
 	Connected    bool   `yaml:"connected,omitempty"`    // of register-again, as in core.Again
 	Empty        bool   `yaml:"empty,omitempty"`
-	Process      string `yaml:"process,omitempty"` // to suspend or resume; empty: all
+	Process      string `yaml:"process,omitempty"`  // to suspend or resume; empty: all
+	Provider     string `yaml:"provider,omitempty"` // FARGATE or FARGATE_SPOT; empty: the latter
 }
 
 // Fault is something that goes wrong with Ebb's calls, or with its journal.

@@ -46,21 +46,34 @@ func (r *run) worldLine(e core.Entry) string {
 		}
 	case core.EntryTask:
 		return r.taskLine(e)
+	case core.EntryNotice:
+		return noticeLine(e)
 	}
 	return ""
 }
 
-func (r *run) taskLine(e core.Entry) string {
-	who := cmp.Or(e.Service, "standalone task")
+// taskName is what people call a task.
+func taskName(e core.Entry) string {
 	id := e.Task[strings.LastIndexByte(e.Task, '/')+1:]
-	id = id[:min(len(id), 8)]
+	return fmt.Sprintf("task %s of %s", id[:min(len(id), 8)], cmp.Or(e.Service, "standalone task"))
+}
+
+func (r *run) taskLine(e core.Entry) string {
 	switch {
 	case strings.Contains(e.Text, "killed"):
-		return fmt.Sprintf("task %s of %s: %s", id, who, strings.TrimSpace(e.Text))
+		return taskName(e) + ": " + strings.TrimSpace(e.Text)
 	case e.To == "STOPPED", e.To == "STOPPING", e.To == "RUNNING" && e.At.After(r.start):
-		return fmt.Sprintf("task %s of %s is %s", id, who, e.To)
+		return taskName(e) + " is " + e.To
 	}
 	return ""
+}
+
+// noticeLine is what AWS announces: the end of a task, or of the host of the line.
+func noticeLine(e core.Entry) string {
+	if e.Task != "" {
+		return "notice: " + taskName(e) + " is " + e.To
+	}
+	return strings.TrimSpace("notice: " + e.To + " " + e.Text)
 }
 
 // Print writes the transcript, one line an event.

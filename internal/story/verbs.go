@@ -45,6 +45,9 @@ var verbs = map[string]func(*run, Step) error{
 	"run-task":       runTask,
 	"stop-tasks":     stopTasks,
 	"update-service": func(r *run, s Step) error { return failed(r.w.UpdateService(s.Cluster, s.Service, &s.Count, "")) },
+	"interrupt":      interrupt,
+	"no-capacity":    noCapacity,
+	"capacity":       func(r *run, s Step) error { return r.w.SetFargateCapacity(providerOf(s), true) },
 	"delete-hook":    func(r *run, s Step) error { return r.w.DeleteLifecycleHook(s.Group, s.Hook) },
 	"put-hook": func(r *run, s Step) error { // changes the heartbeat timeout of a hook
 		return r.w.PutLifecycleHook(s.Group, autoscaling.Hook{Name: s.Hook, Heartbeat: s.For})
@@ -181,7 +184,7 @@ func (r *run) doStep(s Step) {
 
 func stepText(s Step) string {
 	words := []string{s.Do}
-	for _, w := range []string{s.Group, s.Cluster, s.Service, s.Task, s.Hook, s.Result, s.Process} {
+	for _, w := range []string{s.Group, s.Cluster, s.Service, s.Task, s.Hook, s.Result, s.Process, s.Provider} {
 		if w != "" {
 			words = append(words, w)
 		}

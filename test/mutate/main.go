@@ -60,6 +60,7 @@ var targets = []target{
 	{pkg: "internal/drain", also: stories, args: []string{"-scenes=2000"}},
 	{pkg: "internal/kernel", also: stories, args: []string{"-most-hosts=50"}},
 	{pkg: "internal/lease", also: stories},
+	{pkg: "internal/desired", args: []string{"-seeds=200"}},
 	{pkg: "internal/journal"},
 	{pkg: "internal/journal/memory"},
 	{pkg: "internal/journal/sqlite"},

@@ -1,6 +1,10 @@
 package core
 
-import "time"
+import (
+	"fmt"
+	"slices"
+	"time"
+)
 
 // Switches are the facts about AWS that no primary source settles, and the settings that differ between accounts. The zero
 // value is the documented or most likely behaviour.
@@ -23,6 +27,42 @@ type Switches struct {
 	AutoScalingRate      float64       `yaml:"autoscaling_rate,omitempty"`    // and per second; 0: 10
 	ProtectionStuck      bool          `yaml:"protection_stuck,omitempty"`    // managed termination protection never lifts the protection of an instance
 	PageSize             int           `yaml:"page_size,omitempty"`           // most items on a page of List and Describe answers; 0: AWS's own maximum
+
+	// Of Fargate and Fargate Spot.
+
+	NoSpotCapacity      bool          `yaml:"no_spot_capacity,omitempty"`       // FARGATE_SPOT has no capacity from the start on
+	StrategyInPlace     bool          `yaml:"strategy_in_place,omitempty"`      // another capacity provider strategy needs no new deployment
+	SpotOrder           string        `yaml:"spot_order,omitempty"`             // before-2023, promised, 2025: see below; empty: promised
+	SpotDeregister      time.Duration `yaml:"spot_deregister_after,omitempty"`  // until ECS deregisters in the order 2025; 0: 10 s
+	SpotStopCode        string        `yaml:"spot_stop_code,omitempty"`         // TerminationNotice, or none; empty: SpotInterruption
+	SpotEventNoProvider bool          `yaml:"spot_event_no_provider,omitempty"` // events of interrupted tasks have no capacityProviderName
+	SpotEventLate       time.Duration `yaml:"spot_event_late,omitempty"`        // how much later the event of an interruption comes
+	SpotEventLost       int           `yaml:"spot_event_lost,omitempty"`        // percent of these events that never come
+}
+
+// The orders in which ECS interrupts a task on Fargate Spot. Before February 2023 it sent SIGTERM, and deregistered targets once the task
+// had stopped. Since then it promises to deregister first. In 2025 users saw SIGTERM first again.
+// https://aws.amazon.com/about-aws/whats-new/2023/02/amazon-elastic-container-service-accuracy-service-load-balancing/
+// https://github.com/aws/containers-roadmap/issues/2673
+const (
+	SpotBefore2023 = "before-2023"
+	SpotPromised   = "promised"
+	Spot2025       = "2025"
+)
+
+// SpotNoCode is the stop code of interruptions whose events have none.
+// https://github.com/aws/containers-roadmap/issues/1565
+const SpotNoCode = "none"
+
+// Check says which switch has a value that it cannot have.
+func (s Switches) Check() error {
+	switch {
+	case !slices.Contains([]string{"", SpotBefore2023, SpotPromised, Spot2025}, s.SpotOrder):
+		return fmt.Errorf("spot_order is %q; it must be %s, %s or %s", s.SpotOrder, SpotBefore2023, SpotPromised, Spot2025)
+	case !slices.Contains([]string{"", "SpotInterruption", "TerminationNotice", SpotNoCode}, s.SpotStopCode):
+		return fmt.Errorf("spot_stop_code is %q; it must be SpotInterruption, TerminationNotice or %s", s.SpotStopCode, SpotNoCode)
+	}
+	return nil
 }
 
 // Config starts a world.

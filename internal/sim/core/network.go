@@ -7,8 +7,8 @@ const DefaultVPC = "vpc-0ebb"
 
 // SubnetID is the subnet of a VPC in a zone: each VPC has one in each zone. Empty is the default VPC.
 func SubnetID(vpc, zone string) string {
-	if vpc == "" {
-		vpc = DefaultVPC
+	if vpc == "" || vpc == DefaultVPC {
+		return "subnet-" + zone
 	}
 	var sum uint64
 	for _, b := range []byte(vpc + " " + zone) {

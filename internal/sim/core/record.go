@@ -41,7 +41,20 @@ const (
 	EntryMessage    EntryKind = "message"            // To: sent, received, deleted, redriven, expired, lost
 	EntryInvocation EntryKind = "invocation"         // To: started, succeeded, failed, killed, timed-out, throttled, dropped; Text: the error
 	EntryCall       EntryKind = "call"               // an API call: Text is the operation, To the error code or "ok"; From "partly": an item was made to fail
+	EntryNotice     EntryKind = "notice"             // AWS announces an end. To: one of the notices below; Text: what more it says
 	EntryNote       EntryKind = "note"               // anything else that a story wants to show
 	EntryJournal    EntryKind = "journal"            // written by the driver: a batch became durable; Message: ids of messages it covers
 	EntryController EntryKind = "controller"         // written by the driver: started, crashed
+)
+
+// The notices of AWS.
+const (
+	NoticeInterrupted = "interrupted" // Spot capacity is taken back: of a task, or of an instance
+)
+
+// What the notes about the process of a task on Fargate say.
+const (
+	NoteSIGTERM = "SIGTERM"
+	NoteSIGKILL = "SIGKILL" // at the stop timeout
+	NoteExited  = "exited"  // by itself
 )

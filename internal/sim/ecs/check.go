@@ -31,6 +31,9 @@ func CheckDefinition(d TaskDefinition) error {
 			return fmt.Errorf("a port belongs to the container %q, which is none of its containers", p.Container)
 		}
 	}
+	if err := checkCompatible(d); err != nil {
+		return err
+	}
 	return CheckPlacement(d.Constraints, nil)
 }
 

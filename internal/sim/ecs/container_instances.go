@@ -257,7 +257,7 @@ func (w *ECS) DeregisterContainerInstance(cluster, id string, force bool) (Conta
 // capacityChanged lets services try again that found no place, and daemon services look at the instances.
 func (w *ECS) capacityChanged(c *cluster) {
 	for _, s := range c.scheduled {
-		if s.blocked {
+		if s.blocked && !s.onFargate() {
 			s.blocked, s.backoff, s.retryAt = false, 0, time.Time{}
 			w.checkSoon(s, time.Second)
 		}

@@ -32,6 +32,7 @@ func (s api) clusterOut(c Cluster) types.Cluster {
 		out.RunningTasksCount += int32(h.Running)
 		out.PendingTasksCount += int32(h.Pending)
 	}
+	s.countFargate(c.Name, &out)
 	services, _ := s.ListServices(c.Name)
 	out.ActiveServicesCount = int32(len(services))
 	return out
@@ -43,19 +44,25 @@ func (s api) taskOut(t Task) types.Task {
 		TaskArn: &t.ARN, ClusterArn: s.arn("cluster", t.Cluster), ContainerInstanceArn: core.Optional(t.ContainerInstance),
 		TaskDefinitionArn: s.arn("task-definition", t.Definition), Group: &t.Group, StartedBy: core.Optional(t.StartedBy),
 		LastStatus: &t.LastStatus, DesiredStatus: &t.DesiredStatus, StopCode: types.TaskStopCode(t.StopCode), StoppedReason: core.Optional(t.StoppedReason),
-		Cpu: new(strconv.Itoa(t.CPU)), Memory: new(strconv.Itoa(t.Memory)), LaunchType: types.LaunchTypeEc2, HealthStatus: healthOfTask(t),
+		Cpu: new(strconv.Itoa(t.CPU)), Memory: new(strconv.Itoa(t.Memory)), HealthStatus: healthOfTask(t),
+		LaunchType: types.LaunchType(t.LaunchType), AvailabilityZone: core.Optional(t.Zone), ConnectivityAt: core.Instant(t.PullStartedAt),
 		CreatedAt: core.Instant(t.CreatedAt), StartedAt: core.Instant(t.StartedAt), StoppingAt: core.Instant(t.StoppingAt), StoppedAt: core.Instant(t.StoppedAt),
 		PullStartedAt: core.Instant(t.PullStartedAt), PullStoppedAt: core.Instant(t.PullStoppedAt), ExecutionStoppedAt: core.Instant(t.ExecutionStopped),
 		CapacityProviderName: core.Optional(t.CapacityProvider), Connectivity: types.ConnectivityConnected, Version: int64(t.Version),
-		Attachments: []types.Attachment{}, Attributes: []types.Attribute{}, Tags: []types.Tag{}, Overrides: &types.TaskOverride{},
+		Attachments: []types.Attachment{}, Tags: []types.Tag{}, Overrides: &types.TaskOverride{},
+		Attributes: []types.Attribute{{Name: new("ecs.cpu-architecture"), Value: new("x86_64")}},
 	}
 	c := types.Container{
 		ContainerArn: new(strings.Replace(t.ARN, ":task/", ":container/", 1)), TaskArn: &t.ARN, Name: &family, LastStatus: &t.LastStatus,
-		HealthStatus: healthOfTask(t), GpuIds: t.GPUs, NetworkInterfaces: []types.NetworkInterface{},
+		HealthStatus: healthOfTask(t), GpuIds: t.GPUs, NetworkInterfaces: []types.NetworkInterface{}, Image: new("simulated"), Cpu: new("0"),
+		RuntimeId: new(core.LastPart(t.ARN) + "-1"),
 	}
+	s.onPlatform(t, &out)
 	if t.IP != "" {
-		out.Attachments = append(out.Attachments, eni(t))
-		c.NetworkInterfaces = append(c.NetworkInterfaces, types.NetworkInterface{AttachmentId: out.Attachments[0].Id, PrivateIpv4Address: &t.IP})
+		out.Attachments = append(out.Attachments, s.eni(t))
+		if len(out.Attachments[0].Details) > 1 { // it has its address
+			c.NetworkInterfaces = []types.NetworkInterface{{AttachmentId: out.Attachments[0].Id, PrivateIpv4Address: &t.IP}}
+		}
 	}
 	c.NetworkBindings = core.Mapped(portsOf(t.Bindings, family, family), bindingOut)
 	if t.LastStatus == "STOPPED" {
@@ -77,7 +84,8 @@ func (s api) containerOf(t Task, first types.Container, c TaskContainer) types.C
 	out := first
 	if c.Name != *first.Name {
 		out = types.Container{TaskArn: &t.ARN, Name: &c.Name, LastStatus: &t.LastStatus, HealthStatus: types.HealthStatusUnknown,
-			NetworkInterfaces: first.NetworkInterfaces, NetworkBindings: core.Mapped(portsOf(t.Bindings, *first.Name, c.Name), bindingOut)}
+			NetworkInterfaces: first.NetworkInterfaces, NetworkBindings: core.Mapped(portsOf(t.Bindings, *first.Name, c.Name), bindingOut),
+			Image: new("simulated"), Cpu: new("0"), RuntimeId: new(*first.RuntimeId + "-" + c.Name)}
 		out.ContainerArn = new(*first.ContainerArn + "-" + c.Name)
 	}
 	ended := !t.SignalledAt.IsZero() && !s.Then().Before(t.SignalledAt.Add(c.Ends))
@@ -108,18 +116,6 @@ func exitCode(killed bool) int32 {
 		return 137
 	}
 	return 0
-}
-
-// eni is the network interface of a task in awsvpc mode.
-func eni(t Task) types.Attachment {
-	id := t.ARN[strings.LastIndex(t.ARN, "/")+1:]
-	return types.Attachment{
-		Id: new("eni-attach-" + id), Type: new("ElasticNetworkInterface"), Status: new("ATTACHED"),
-		Details: []types.KeyValuePair{
-			{Name: new("subnetId"), Value: &t.Subnet}, {Name: new("networkInterfaceId"), Value: new("eni-" + id)},
-			{Name: new("privateIPv4Address"), Value: &t.IP},
-		},
-	}
 }
 
 func protectedOut(t Task) types.ProtectedTask {

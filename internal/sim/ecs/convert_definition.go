@@ -21,6 +21,12 @@ func (s api) definitionOut(d TaskDefinition) types.TaskDefinition {
 		Compatibilities:    []types.Compatibility{types.CompatibilityExternal, types.CompatibilityEc2},
 		RequiresAttributes: core.Mapped(d.Attributes(), requiredOut), PlacementConstraints: core.Mapped(d.Constraints, definitionConstraintOut),
 	}
+	if d.fitsFargate() == nil {
+		out.Compatibilities = []types.Compatibility{types.CompatibilityEc2, types.CompatibilityFargate}
+	}
+	if len(d.Compatible) > 0 {
+		out.RequiresCompatibilities = core.Mapped(d.Compatible, func(name string) types.Compatibility { return types.Compatibility(name) })
+	}
 	c := containerOut(d)
 	c.DependsOn = dependenciesOut(d.DependsOn)
 	if d.TaskSize {

@@ -42,6 +42,9 @@ func (s api) serviceOut(v Service) types.Service {
 	if slices.ContainsFunc(v.Ingress, func(i Ingress) bool { return i.Kind == "express" }) {
 		out.ResourceManagementType = types.ResourceManagementTypeEcs
 	}
+	if version, family := platformOf(v); version != nil {
+		out.PlatformVersion, out.PlatformFamily, out.NetworkConfiguration = new("LATEST"), family, s.network(v)
+	}
 	if len(v.TargetGroups) > 0 {
 		out.HealthCheckGracePeriodSeconds = new(core.Seconds(v.Grace))
 	}
@@ -100,11 +103,16 @@ func launchType(v Service) types.LaunchType {
 	if len(v.Providers) > 0 {
 		return ""
 	}
+	if v.LaunchType != "" {
+		return types.LaunchType(v.LaunchType)
+	}
 	return types.LaunchTypeEc2
 }
 
 func (s api) deploymentOut(v Service, d Deployment) types.Deployment {
+	version, family := platformOf(v)
 	return types.Deployment{
+		PlatformVersion: version, PlatformFamily: family, NetworkConfiguration: s.network(v),
 		Id: &d.ID, Status: &d.Status, TaskDefinition: s.arn("task-definition", d.Definition), DesiredCount: int32(d.Desired),
 		RunningCount: int32(d.Running), PendingCount: int32(d.Pending), FailedTasks: int32(d.Failed), CreatedAt: &d.CreatedAt, UpdatedAt: &d.UpdatedAt,
 		RolloutState: types.DeploymentRolloutState(d.Rollout), RolloutStateReason: &d.RolloutReason,

@@ -25,6 +25,7 @@ type ECS struct {
 	families  map[string][]*TaskDefinition    // revisions in order
 	networks  int                             // addresses given to awsvpc tasks
 	runs      map[string][]string             // tasks by the client token of the RunTask that started them
+	lacking   map[string]bool                 // of FARGATE and FARGATE_SPOT: there is no capacity for further tasks
 }
 
 // Others are the services that ECS needs.
@@ -54,6 +55,7 @@ type Targets interface {
 type Bus interface {
 	Wants(source, detailType string) bool
 	Emit(about core.Entry, source, detailType string, resources []string, detail any)
+	EmitAfter(d time.Duration, about core.Entry, source, detailType string, resources []string, detail any)
 	EnsureRule(name, pattern, managedBy string)
 }
 
@@ -62,5 +64,6 @@ func New(c *core.Core, others Others) *ECS {
 	return &ECS{
 		Core: c, Others: others, providing: map[string]*CapacityProvider{}, cluster: map[string]*cluster{}, instance: map[string]*containerInstance{},
 		on: map[string][]*containerInstance{}, tasks: map[string]*task{}, families: map[string][]*TaskDefinition{}, runs: map[string][]string{},
+		lacking: map[string]bool{onSpot: c.NoSpotCapacity},
 	}
 }

@@ -48,15 +48,6 @@ func (t *task) address(port int) core.Address {
 	return at
 }
 
-// deregisterTask takes a task out of its target groups, as far as ECS has registered it there.
-func (w *ECS) deregisterTask(t *task) {
-	w.As("aws", func() {
-		for _, target := range slices.Clone(t.targets) {
-			target.Deregister()
-		}
-	})
-}
-
 // unanswered is when nothing answers behind what was registered by hand any more: its health checks fail.
 func (t *task) unanswered() {
 	for _, target := range t.byHand {
@@ -74,7 +65,7 @@ func (b byHand) Forget(target core.Target) {
 	b.t.byHand = slices.DeleteFunc(b.t.byHand, func(x core.Target) bool { return x == target })
 }
 
-// subnetOf is the subnet of a task of a service, or of none: that of its host, or in the VPC of the service where there is no host.
+// subnetOf is the subnet of a task of a service, or of none: that of its host, or of its place on Fargate, in the VPC of the service.
 func subnetOf(at place, s *service) string {
 	vpc := ""
 	if s != nil {

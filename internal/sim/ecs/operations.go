@@ -108,7 +108,8 @@ func (s api) describeServices(_ *core.Call, in *ecs.DescribeServicesInput) (*ecs
 	return &ecs.DescribeServicesOutput{Services: core.Mapped(found, s.serviceOut), Failures: core.Mapped(failures, failureOut)}, nil
 }
 
-// updateService changes desired count, task definition, and minimum and maximum percent, and nothing else.
+// updateService changes desired count, task definition, minimum and maximum percent, and the capacity provider strategy, and nothing else.
+// It can start a deployment.
 func (s api) updateService(_ *core.Call, in *ecs.UpdateServiceInput) (*ecs.UpdateServiceOutput, error) {
 	if core.Deref(in.DesiredCount) < 0 {
 		return nil, core.Refuse("InvalidParameterException", "Desired count cannot be negative.")
@@ -118,7 +119,20 @@ func (s api) updateService(_ *core.Call, in *ecs.UpdateServiceInput) (*ecs.Updat
 			return nil, err
 		}
 	}
-	after, err := s.UpdateService(core.Deref(in.Cluster), *in.Service, core.Whole(in.DesiredCount), core.Deref(in.TaskDefinition))
+	if in.CapacityProviderStrategy != nil {
+		strategy := core.Mapped(in.CapacityProviderStrategy, strategyItemIn)
+		if err := s.SetStrategy(core.Deref(in.Cluster), *in.Service, strategy, in.ForceNewDeployment); err != nil {
+			return nil, err
+		}
+	}
+	definition := core.Deref(in.TaskDefinition)
+	if in.ForceNewDeployment {
+		if err := s.ForceNewDeployment(core.Deref(in.Cluster), *in.Service, definition); err != nil {
+			return nil, err
+		}
+		definition = ""
+	}
+	after, err := s.UpdateService(core.Deref(in.Cluster), *in.Service, core.Whole(in.DesiredCount), definition)
 	if err != nil {
 		return nil, err
 	}

@@ -14,16 +14,15 @@ func (s api) listTasks(c *core.Call, in *ecs.ListTasksInput) (*ecs.ListTasksOutp
 	if err := enum("desiredStatus", in.DesiredStatus); err != nil {
 		return nil, err
 	}
-	var all []string
-	if in.LaunchType == "" || in.LaunchType == types.LaunchTypeEc2 { // the simulated cloud has no other tasks
-		var err error
-		all, err = s.ListTasks(core.Deref(in.Cluster), TaskQuery{
-			ContainerInstance: core.Deref(in.ContainerInstance), Service: core.Deref(in.ServiceName), Family: core.Deref(in.Family),
-			DesiredStatus: string(in.DesiredStatus), StartedBy: core.Deref(in.StartedBy),
-		})
-		if err != nil {
-			return nil, err
-		}
+	if err := enum("launchType", in.LaunchType); err != nil {
+		return nil, err
+	}
+	all, err := s.ListTasks(core.Deref(in.Cluster), TaskQuery{
+		ContainerInstance: core.Deref(in.ContainerInstance), Service: core.Deref(in.ServiceName), Family: core.Deref(in.Family),
+		DesiredStatus: string(in.DesiredStatus), StartedBy: core.Deref(in.StartedBy), LaunchType: string(in.LaunchType),
+	})
+	if err != nil {
+		return nil, err
 	}
 	slices.Sort(all)
 	arns, next, err := s.list(c, "ListTasks", all, in.MaxResults, 100, in.NextToken)
@@ -62,8 +61,12 @@ func (s api) runTask(_ *core.Call, in *ecs.RunTaskInput) (*ecs.RunTaskOutput, er
 		return nil, core.Refuse("InvalidParameterException",
 			"Specifying both a launch type and capacity provider strategy is not supported. Remove one and try again.")
 	}
-	if in.LaunchType != "" && in.LaunchType != types.LaunchTypeEc2 {
-		return nil, core.Refuse("UnsupportedFeatureException", "The simulated cloud runs tasks on container instances only, not with launch type %s.", in.LaunchType)
+	if in.LaunchType != "" && in.LaunchType != types.LaunchTypeEc2 && in.LaunchType != types.LaunchTypeFargate {
+		return nil, core.Refuse("UnsupportedFeatureException", "The simulated cloud has the launch types EC2 and FARGATE, not %s.",
+			in.LaunchType)
+	}
+	if err := s.needsNetwork(in); err != nil {
+		return nil, err
 	}
 	key := core.Deref(in.Cluster) + " " + core.Deref(in.ClientToken)
 	if before, ok := s.runs[key]; ok && in.ClientToken != nil {
@@ -71,7 +74,8 @@ func (s api) runTask(_ *core.Call, in *ecs.RunTaskInput) (*ecs.RunTaskOutput, er
 		return &ecs.RunTaskOutput{Tasks: core.Mapped(tasks, s.taskOut), Failures: core.Mapped(failures, failureOut)}, err
 	}
 	tasks, failures, err := s.RunTasks(core.Deref(in.Cluster), TaskRun{
-		Definition: *in.TaskDefinition, StartedBy: core.Deref(in.StartedBy), Group: core.Deref(in.Group), Count: int(count), EC2: in.LaunchType != "",
+		Definition: *in.TaskDefinition, StartedBy: core.Deref(in.StartedBy), Group: core.Deref(in.Group), Count: int(count),
+		LaunchType: string(in.LaunchType), Subnets: subnetsIn(in.NetworkConfiguration),
 		Constraints: core.Mapped(in.PlacementConstraints, constraintIn), Placement: core.Mapped(in.PlacementStrategy, placementIn),
 		Providers: core.Mapped(in.CapacityProviderStrategy, strategyItemIn),
 	})

@@ -8,6 +8,7 @@ import (
 // place is where a task runs: a container instance, or what else there may be. A task and the scheduler know nothing more of it.
 type place interface {
 	zone() string
+	launchType() string                                // EC2, FARGATE
 	status() string                                    // ACTIVE, DRAINING or INACTIVE; what does not drain is ACTIVE
 	provider() string                                  // capacity provider; empty: none
 	attribute(name string) string                      // empty: it has none of that name
@@ -21,6 +22,7 @@ type place interface {
 }
 
 func (ci *containerInstance) zone() string                 { return ci.Zone }
+func (ci *containerInstance) launchType() string           { return "EC2" }
 func (ci *containerInstance) status() string               { return ci.Status }
 func (ci *containerInstance) provider() string             { return ci.CapacityProvider }
 func (ci *containerInstance) attribute(name string) string { return ci.Attributes[name] }

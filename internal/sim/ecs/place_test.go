@@ -7,27 +7,13 @@ import (
 	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
-// nowhere is a place without a container instance, as Fargate is one.
-type nowhere struct{ tasks []*task }
-
-func (n *nowhere) zone() string                   { return "eu-west-1a" }
-func (n *nowhere) status() string                 { return "ACTIVE" }
-func (n *nowhere) provider() string               { return "FARGATE" }
-func (n *nowhere) attribute(string) string        { return "" }
-func (n *nowhere) host() (string, string, string) { return "", "", "" }
-func (n *nowhere) running() []*task               { return n.tasks }
-func (n *nowhere) take(t *task)                   { n.tasks = append(n.tasks, t) }
-func (n *nowhere) give(*task)                     { n.tasks = nil }
-func (n *nowhere) do(_ *task, f func())           { f() }
-func (n *nowhere) changed()                       {}
-func (n *nowhere) stopTimeout() time.Duration     { return 30 * time.Second }
-
 // quiet takes no events.
 type quiet struct{}
 
-func (quiet) Wants(string, string) bool                      { return false }
-func (quiet) Emit(core.Entry, string, string, []string, any) {}
-func (quiet) EnsureRule(string, string, string)              {}
+func (quiet) Wants(string, string) bool                                          { return false }
+func (quiet) Emit(core.Entry, string, string, []string, any)                     {}
+func (quiet) EmitAfter(time.Duration, core.Entry, string, string, []string, any) {}
+func (quiet) EnsureRule(string, string, string)                                  {}
 
 // TestTaskNeedsNoContainerInstance: a task runs and stops at a place that is none.
 func TestTaskNeedsNoContainerInstance(t *testing.T) {
@@ -38,7 +24,7 @@ func TestTaskNeedsNoContainerInstance(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	at := &nowhere{}
+	at := &fargate{capacity: onDemand, subnet: subnetIn("eu-west-1a")}
 	task := w.newTask(w.cluster["prod"], at, wanted{def: def, group: "family:job", providers: []string{"FARGATE"}})
 	w.Advance(w.Now().Add(time.Minute))
 	if task.LastStatus != "RUNNING" || task.IP == "" || task.ContainerInstance != "" || task.CapacityProvider != "FARGATE" {

@@ -13,6 +13,8 @@ type wanted struct {
 	s                *service // nil: standalone
 	group, startedBy string
 	providers        []string // only on their instances; none: on any
+	launchType       string   // without providers: FARGATE, or on instances
+	subnets          []string // on Fargate; none: one in each zone
 	constraints      []Constraint
 	placement        []PlacementStrategy
 }
@@ -21,15 +23,16 @@ type wanted struct {
 func byService(s *service) wanted {
 	return wanted{
 		def: s.def, s: s, group: "service:" + s.Name, startedBy: s.deployment,
-		constraints: slices.Concat(s.def.Constraints, s.Constraints), placement: s.Placement,
+		constraints: slices.Concat(s.def.Constraints, s.Constraints), placement: s.Placement, launchType: s.LaunchType, subnets: s.Subnets,
 	}
 }
 
 // miss is why a task has no place: what the instance lacks that comes closest, or that there is none.
 type miss struct {
-	ci     *containerInstance // nil: none
-	reason string
-	rank   int // how many of the conditions hold
+	ci      *containerInstance // nil: none
+	reason  string
+	rank    int    // how many of the conditions hold
+	fargate string // FARGATE or FARGATE_SPOT, which has no capacity; empty: it should have been on an instance
 }
 
 // place chooses where the next task starts. Without a place it says why.
@@ -91,14 +94,14 @@ func (w *ECS) bindings(want wanted) []binding {
 // unfit says why a task cannot start on an instance: the first condition that does not hold, in AWS's words, or no reason.
 func (w *ECS) unfit(ci *containerInstance, def *TaskDefinition, bound []binding) miss {
 	if !ci.Connected {
-		return miss{ci, "AGENT", 0}
+		return miss{ci: ci, reason: "AGENT"}
 	}
 	if m := misfit(ci, def); m.reason != "" {
 		return m
 	}
 	for i, b := range bound {
 		if !b.holds(ci) {
-			return miss{ci, b.reason, 10 + i}
+			return miss{ci: ci, reason: b.reason, rank: 10 + i}
 		}
 	}
 	return miss{}
@@ -109,17 +112,17 @@ func (w *ECS) unfit(ci *containerInstance, def *TaskDefinition, bound []binding)
 func misfit(ci *containerInstance, def *TaskDefinition) miss {
 	switch {
 	case def.CPU > ci.FreeCPU:
-		return miss{ci, "RESOURCE:CPU", 1}
+		return miss{ci: ci, reason: "RESOURCE:CPU", rank: 1}
 	case def.GPU > len(ci.FreeGPUs):
-		return miss{ci, "RESOURCE:GPU", 2}
+		return miss{ci: ci, reason: "RESOURCE:GPU", rank: 2}
 	case def.memory() > ci.FreeMemory:
-		return miss{ci, "RESOURCE:MEMORY", 3}
+		return miss{ci: ci, reason: "RESOURCE:MEMORY", rank: 3}
 	case portTaken(ci, def):
-		return miss{ci, "RESOURCE:PORTS", 4}
+		return miss{ci: ci, reason: "RESOURCE:PORTS", rank: 4}
 	case def.Network == "awsvpc" && ci.Interfaces > 0 && interfacesUsed(ci) >= ci.Interfaces:
-		return miss{ci, "RESOURCE:ENI", 5}
+		return miss{ci: ci, reason: "RESOURCE:ENI", rank: 5}
 	case !hasAttributes(ci, def.Attributes()):
-		return miss{ci, "ATTRIBUTE", 6}
+		return miss{ci: ci, reason: "ATTRIBUTE", rank: 6}
 	}
 	return miss{}
 }
@@ -165,6 +168,10 @@ func hasAttributes(ci *containerInstance, all []string) bool {
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-event-messages-list.html
 func (m miss) asEvent() string {
 	const text = "was unable to place a task because no container instance met all of its requirements. "
+	const more = " For more information, see the Troubleshooting section of the Amazon ECS Developer Guide."
+	if m.fargate != "" {
+		return "was unable to place a task. Reason: " + m.reason + "." + more
+	}
 	if m.ci == nil {
 		return text + "Reason: " + m.reason + "."
 	}
@@ -178,6 +185,5 @@ func (m miss) asEvent() string {
 	if !ok {
 		closest = `encountered error "` + m.reason + `".`
 	}
-	return text + "The closest matching (container-instance " + core.LastPart(m.ci.ARN) + ") " + closest +
-		" For more information, see the Troubleshooting section of the Amazon ECS Developer Guide."
+	return text + "The closest matching (container-instance " + core.LastPart(m.ci.ARN) + ") " + closest + more
 }

@@ -67,9 +67,9 @@ func (w *ECS) DescribeCapacityProviders(of string, ids []string) ([]CapacityProv
 	}
 	var all []CapacityProvider
 	if c == nil {
-		for _, name := range []string{"FARGATE", "FARGATE_SPOT"} {
-			all = append(all, CapacityProvider{Name: name, ARN: w.ARN("ecs", "capacity-provider/"+name)})
-		}
+		all = w.fargateProviders([]string{onDemand, onSpot})
+	} else {
+		all = w.fargateProviders(c.Providers)
 	}
 	for _, p := range w.providers {
 		if c == nil || slices.Contains(c.Providers, p.Name) {
@@ -93,20 +93,20 @@ func (w *ECS) DescribeCapacityProviders(of string, ids []string) ([]CapacityProv
 }
 
 // CheckStrategy says what is wrong with the capacity provider strategy of a service or task, or, without one of its own, with the cluster's.
-func (w *ECS) CheckStrategy(cluster string, own []StrategyItem, ec2 bool) error {
+func (w *ECS) CheckStrategy(cluster string, own []StrategyItem, launchType string) error {
 	c, err := w.findCluster(cluster)
 	if err == nil {
-		_, err = w.strategyFor(c, own, ec2)
+		_, err = w.strategyFor(c, own, launchType)
 	}
 	return err
 }
 
 // strategyFor is the capacity provider strategy of a service or task: its own, or the cluster's unless the launch type is named.
-func (w *ECS) strategyFor(c *cluster, own []StrategyItem, ec2 bool) ([]StrategyItem, error) {
-	if len(own) == 0 && !ec2 {
+func (w *ECS) strategyFor(c *cluster, own []StrategyItem, launchType string) ([]StrategyItem, error) {
+	if len(own) == 0 && launchType == "" {
 		own = c.DefaultStrategy
 	}
-	bases := 0
+	bases, fargate := 0, 0
 	for _, item := range own {
 		if !slices.Contains(c.Providers, item.Provider) {
 			return nil, core.Refuse("InvalidParameterException", "The specified capacity provider '%s' is not associated with the cluster %s.", item.Provider, c.Name)
@@ -114,9 +114,16 @@ func (w *ECS) strategyFor(c *cluster, own []StrategyItem, ec2 bool) ([]StrategyI
 		if item.Base > 0 {
 			bases++
 		}
+		if isFargate(item.Provider) {
+			fargate++
+		}
 	}
 	if bases > 1 {
 		return nil, core.Refuse("InvalidParameterException", "Only one capacity provider in a capacity provider strategy can have a base defined.")
+	}
+	if fargate > 0 && fargate < len(own) {
+		return nil, core.Refuse("InvalidParameterException", "A capacity provider strategy cannot contain a mix of capacity providers using "+
+			"Auto Scaling groups and Fargate providers. Specify one or the other and try again.")
 	}
 	return own, nil
 }

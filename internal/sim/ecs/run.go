@@ -26,9 +26,12 @@ func (w *ECS) RunTasks(cluster string, run TaskRun) ([]Task, []Failure, error) {
 	if err != nil {
 		return nil, nil, core.Refuse("ClientException", "TaskDefinition not found.")
 	}
-	strategy, err := w.strategyFor(c, run.Providers, run.EC2)
+	strategy, err := w.strategyFor(c, run.Providers, run.LaunchType)
 	if err == nil {
 		err = CheckPlacement(run.Constraints, run.Placement)
+	}
+	if err == nil && usesFargate(strategy, run.LaunchType) {
+		err = w.checkFargate(def, run.Constraints, run.Placement, run.Subnets)
 	}
 	if err != nil {
 		return nil, nil, err
@@ -48,7 +51,9 @@ func (w *ECS) RunTasks(cluster string, run TaskRun) ([]Task, []Failure, error) {
 }
 
 func standalone(def *TaskDefinition, run TaskRun) wanted {
-	want := wanted{def: def, group: run.Group, startedBy: run.StartedBy, placement: run.Placement}
+	want := wanted{
+		def: def, group: run.Group, startedBy: run.StartedBy, placement: run.Placement, launchType: run.LaunchType, subnets: run.Subnets,
+	}
 	want.constraints = append(want.constraints, def.Constraints...)
 	want.constraints = append(want.constraints, run.Constraints...)
 	if want.group == "" {

@@ -1,5 +1,11 @@
 package ecs
 
+import (
+	"time"
+
+	"github.com/ebbhq/ebb/internal/sim/core"
+)
+
 // Runtime runs the processes of tasks for real. A world without one models them: a process exits a while after SIGTERM, as its task
 // definition says. With one, a process exits when Exited says so.
 //
@@ -57,16 +63,21 @@ func (w *ECS) startProcess(t *task) {
 	}
 }
 
-// sigterm asks a task's containers to exit, one after the other where they depend on each other; at the stop timeout each is killed.
-func (w *ECS) sigterm(t *task) {
+// forever is longer than any process takes to exit.
+const forever = 1 << 62
+
+// sigterm asks a task's containers to exit, one after the other where they depend on each other; at the stop timeout each is killed, and
+// all of them when the time within which the task must have stopped is over.
+func (w *ECS) sigterm(t *task, within time.Duration) {
 	t.SignalledAt = w.Now()
+	w.note(t, core.NoteSIGTERM)
 	if w.runtime == nil {
 		last := lastOf(t.def.stops(t.at.stopTimeout()))
-		w.step(t, last.Ends, func() { w.exit(t, last.Killed) })
+		w.step(t, min(last.Ends, within), func() { w.exit(t, last.Killed || last.Ends > within) })
 		return
 	}
 	w.runtime.Terminate(t.Task)
-	w.step(t, t.def.limit(t.at.stopTimeout()), func() {
+	w.step(t, min(t.def.limit(t.at.stopTimeout()), within), func() {
 		if t.Process {
 			w.runtime.Kill(t.Task)
 			w.exit(t, true)

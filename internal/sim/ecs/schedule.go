@@ -41,6 +41,7 @@ func (w *ECS) checkService(s *service) {
 		w.deployed(s)
 		if !s.steady {
 			w.say(s, "has reached a steady state.")
+			w.emitService(s, "INFO", "SERVICE_STEADY_STATE", nil)
 		}
 		s.steady = true
 		return
@@ -214,7 +215,7 @@ func (w *ECS) startOne(p *placing) bool {
 	s := p.want.s
 	t, why := p.start()
 	if s.blocked = t == nil; s.blocked {
-		w.say(s, why.asEvent())
+		w.unplaced(s, why)
 	}
 	return !s.blocked
 }
@@ -264,7 +265,7 @@ func (w *ECS) startDaemons(s *service) {
 			continue
 		}
 		if why := misfit(ci, s.def); why.reason != "" {
-			w.say(s, why.asEvent())
+			w.unplaced(s, why)
 			continue
 		}
 		w.newTask(s.c, ci, want)

@@ -55,8 +55,8 @@ func (w *ECS) AddService(spec Service) *Service {
 	if s.DistinctInstance && !s.Daemon {
 		s.Constraints = append(slices.Clone(s.Constraints), Constraint{Type: "distinctInstance"})
 	}
-	if s.Providers, err = w.strategyFor(c, s.Providers, s.EC2); err == nil {
-		err = CheckPlacement(s.Constraints, s.Placement)
+	if s.Providers, err = w.strategyFor(c, s.Providers, s.LaunchType); err == nil {
+		err = w.checkServed(s)
 	}
 	if err != nil {
 		panic("sim: service " + s.Name + ": " + err.Error())
@@ -251,10 +251,7 @@ func (w *ECS) UpdateService(cluster, id string, desired *int, definition string)
 		s.Desired = *desired
 		s.scaleSets()
 	}
-	for _, part := range s.parts() {
-		part.blocked, part.backoff, part.retryAt = false, 0, time.Time{}
-		w.checkSoon(part, 0)
-	}
+	w.checkAnew(s)
 	return w.seeService(s), nil
 }
 
@@ -280,10 +277,7 @@ func (w *ECS) SetHealthyPercents(cluster, id string, least, most *int) error {
 		return core.Refuse("InvalidParameterException", "minimumHealthyPercent and maximumPercent cannot be negative.")
 	}
 	s.Min, s.Max = low, high
-	for _, part := range s.parts() {
-		part.blocked, part.backoff, part.retryAt = false, 0, time.Time{}
-		w.checkSoon(part, 0)
-	}
+	w.checkAnew(s)
 	return nil
 }
 

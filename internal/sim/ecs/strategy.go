@@ -9,12 +9,14 @@ import (
 // placing places tasks of one kind, one after the other. What it has counted stays true as long as nothing else changes in between.
 type placing struct {
 	w        *ECS
+	c        *cluster
 	want     wanted
 	strategy []StrategyItem
 	has      map[string]int // live tasks by capacity provider
 	bound    []binding
 	spots    []spot // active instances, in order of registration
 	steps    []PlacementStrategy
+	subnets  map[string]int // live peers on Fargate by subnet; nil: not counted yet
 }
 
 // spot is an instance on which a task may be placed.
@@ -26,7 +28,7 @@ type spot struct {
 }
 
 func (w *ECS) placing(c *cluster, want wanted, strategy []StrategyItem) *placing {
-	p := &placing{w: w, want: want, strategy: strategy, has: map[string]int{}, bound: w.bindings(want), steps: want.placement}
+	p := &placing{w: w, c: c, want: want, strategy: strategy, has: map[string]int{}, bound: w.bindings(want), steps: want.placement}
 	if len(p.steps) == 0 && want.s != nil {
 		p.steps = []PlacementStrategy{{Type: "spread", Field: "attribute:ecs.availability-zone"}}
 	}
@@ -62,6 +64,9 @@ func (w *ECS) placing(c *cluster, want wanted, strategy []StrategyItem) *placing
 // start places and starts the next task. Without a place it says why.
 func (p *placing) start() (*task, miss) {
 	p.want.providers = next(p.strategy, p.has)
+	if capacity := p.want.fargate(); capacity != "" {
+		return p.onFargate(capacity)
+	}
 	s, why := p.place()
 	if s == nil {
 		return nil, why

@@ -11,16 +11,17 @@ import (
 // task is an ECS task at work.
 type task struct {
 	Task
-	c         *cluster
-	at        place
-	s         *service // nil: standalone
-	def       *TaskDefinition
-	targets   []core.Target
-	byHand    []core.Target // what is registered without ECS
-	w         *ECS
-	alternate bool // it belongs to the alternate target groups of its service
-	turn      int  // rises when its course changes, so that what was scheduled before does not apply
-	trail     core.Trail
+	c           *cluster
+	at          place
+	s           *service // nil: standalone
+	def         *TaskDefinition
+	targets     []core.Target
+	byHand      []core.Target // what is registered without ECS
+	w           *ECS
+	interrupted bool // Spot capacity is taken back
+	alternate   bool // it belongs to the alternate target groups of its service
+	turn        int  // rises when its course changes, so that what was scheduled before does not apply
+	trail       core.Trail
 }
 
 // About is the task and where it is.
@@ -49,7 +50,7 @@ func (w *ECS) newTask(c *cluster, at place, want wanted) *task {
 	t := &task{w: w, c: c, at: at, s: s, def: def, Task: Task{
 		ARN: w.ARN("ecs", "task/"+c.Name+"/"+w.Hex(32)), Cluster: c.Name, ContainerInstance: containerInstance, Instance: instance,
 		Definition: definitionID(def), Group: want.group, StartedBy: want.startedBy, DesiredStatus: "RUNNING", CPU: def.CPU, Memory: def.Memory,
-		ContainerPort: def.Port, HealthCheck: def.HealthCheck, CreatedAt: w.Now(),
+		ContainerPort: def.Port, HealthCheck: def.HealthCheck, CreatedAt: w.Now(), LaunchType: at.launchType(), Zone: at.zone(),
 	}}
 	if len(def.Containers) > 0 {
 		t.Containers = def.stops(at.stopTimeout())
@@ -93,9 +94,14 @@ func (w *ECS) logTask(t *task, from, to, text string) {
 
 // taskChanged notes the state for lagging reads, and tells those who listen and the scheduler.
 func (w *ECS) taskChanged(t *task) {
+	w.changed(t, w.emitTask)
+}
+
+// changed is taskChanged with another way to tell.
+func (w *ECS) changed(t *task, tell func(*task)) {
 	t.Version++
 	t.trail.Mark(w.Now(), t.LastStatus, t.DesiredStatus)
-	w.emitTask(t)
+	tell(t)
 	t.at.changed()
 	if t.s != nil {
 		w.checkSoon(t.s, time.Second)
@@ -166,7 +172,7 @@ func (t *task) TargetChanged() {
 			w.checkSoon(t.s, 0)
 		}
 	}
-	if t.LastStatus == "DEACTIVATING" && len(t.targets) == 0 {
+	if t.LastStatus == "DEACTIVATING" && len(t.targets) == 0 && !t.interrupted {
 		t.at.do(t, func() { w.stopping(t) })
 	}
 }
@@ -186,11 +192,13 @@ func (w *ECS) stopTask(t *task, code, reason string) {
 	}
 	w.setTask(t, "DEACTIVATING", code)
 	if w.Switches.SigtermFirst && t.Process {
-		w.Log(core.Entry{Kind: core.EntryNote, Task: t.ARN, Cluster: t.Cluster, ContainerInstance: t.ContainerInstance, Instance: t.Instance,
-			Service: t.Service, Text: "SIGTERM"})
-		w.sigterm(t)
+		if t.LaunchType != onDemand { // there it is always told
+			w.Log(core.Entry{Kind: core.EntryNote, Task: t.ARN, Cluster: t.Cluster, ContainerInstance: t.ContainerInstance, Instance: t.Instance,
+				Service: t.Service, Text: core.NoteSIGTERM})
+		}
+		w.sigterm(t, forever)
 	}
-	w.deregisterTask(t)
+	w.deregister(t)
 	if len(t.targets) == 0 {
 		w.step(t, 0, func() { w.stopping(t) })
 	}
@@ -209,13 +217,23 @@ func (w *ECS) stopping(t *task) {
 	if w.Switches.SigtermFirst {
 		return // exit is under way
 	}
-	w.sigterm(t)
+	w.sigterm(t, forever)
 }
 
 // exit is the end of a task's process after SIGTERM, or after SIGKILL if it took too long.
 func (w *ECS) exit(t *task, killed bool) {
 	t.Process, t.Killed = false, killed
 	t.unanswered()
+	if killed {
+		w.note(t, core.NoteSIGKILL)
+	} else {
+		w.note(t, core.NoteExited)
+	}
+	if t.interrupted {
+		for _, target := range t.targets {
+			target.Dies()
+		}
+	}
 	if t.LastStatus == "STOPPING" {
 		w.deprovision(t)
 	}
@@ -245,7 +263,7 @@ func (w *ECS) stopped(t *task) {
 	}
 	t.at.give(t)
 	w.setTask(t, "STOPPED", killedText(t))
-	w.deregisterTask(t)
+	w.deregister(t)
 	w.capacityFreed(t)
 }
 

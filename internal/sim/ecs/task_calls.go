@@ -16,6 +16,9 @@ const stoppedFor = time.Hour
 // AddTaskDefinition registers a revision and returns family:revision.
 func (w *ECS) AddTaskDefinition(d TaskDefinition) string {
 	d.Revision = len(w.families[d.Family]) + 1
+	if slices.Contains(d.Compatible, onDemand) {
+		d.forFargate()
+	}
 	if d.CPU == 0 {
 		d.CPU = 256
 	}
@@ -153,7 +156,7 @@ func (q *TaskQuery) fits(t *task) bool {
 	return (q.ContainerInstance == "" || t.ContainerInstance == q.ContainerInstance) &&
 		(q.Service == "" || t.Service == core.LastPart(q.Service)) &&
 		(q.Family == "" || t.def.Family == q.Family) &&
-		(q.StartedBy == "" || t.StartedBy == q.StartedBy)
+		(q.StartedBy == "" || t.StartedBy == q.StartedBy) && (q.LaunchType == "" || t.LaunchType == q.LaunchType)
 }
 
 // DescribeTasks answers for up to 100 ARNs or ids; unknown ones are failures with the reason MISSING.

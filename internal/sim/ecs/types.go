@@ -1,6 +1,9 @@
 package ecs
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // The ECS part of what api.go begins.
 
@@ -9,7 +12,7 @@ type Cluster struct {
 	Name, ARN string
 	// DefaultStrategy is what services and tasks take that name neither a launch type nor a strategy.
 	DefaultStrategy []StrategyItem
-	// Providers are the names of the capacity providers of its groups.
+	// Providers are the names of its capacity providers: those of its groups, FARGATE and FARGATE_SPOT.
 	Providers []string
 }
 
@@ -67,8 +70,16 @@ type TaskDefinition struct {
 	HealthCheck bool         `yaml:"health_check,omitempty"`          // its container has one
 	AgentStop   bool         `yaml:"-"`                               // it names no stop timeout, so that the agent's counts
 
+	// Compatible is what it requires: EC2 (default) or FARGATE, from which follow network awsvpc and a size of the task.
+	Compatible []string `yaml:"requires_compatibilities,omitempty"`
+
 	DependsOn  []string    `yaml:"depends_on,omitempty"` // more containers, before which its container, named as the family, stops
 	Containers []Container `yaml:"containers,omitempty"` // besides that container; its size is the task's then
+}
+
+// OwnAddress reports whether its tasks have a network interface of their own.
+func (d TaskDefinition) OwnAddress() bool {
+	return d.Network == "awsvpc" || d.Network == "" && slices.Contains(d.Compatible, onDemand)
 }
 
 // Container is one more container of a task. All are essential.
@@ -117,7 +128,7 @@ type Task struct {
 	Service                                                                 string
 	Daemon                                                                  bool
 	CPU, Memory, ContainerPort, HostPort                                    int
-	IP, Subnet                                                              string // awsvpc only
+	IP                                                                      string // awsvpc only
 	CreatedAt, StartedAt, StoppingAt, StoppedAt                             time.Time
 	Protected                                                               bool
 	ProtectedUntil                                                          time.Time
@@ -130,7 +141,9 @@ type Task struct {
 
 	Bindings                                       []Port // on the host; none with awsvpc
 	GPUs                                           []string
-	CapacityProvider                               string // that its strategy chose; empty: launch type EC2
+	LaunchType                                     string // EC2, FARGATE
+	Zone, Subnet                                   string // where it is; Subnet: awsvpc only
+	CapacityProvider                               string // that its strategy chose; empty: none, it has a launch type
 	HealthCheck                                    bool   // its container has one
 	PullStartedAt, PullStoppedAt, ExecutionStopped time.Time
 }
@@ -155,8 +168,9 @@ type Service struct {
 
 	Constraints    []Constraint
 	Placement      []PlacementStrategy // none: spread over zones
-	Providers      []StrategyItem      // capacity provider strategy; none: launch type EC2
-	EC2            bool                // launch type EC2, whatever the cluster's default strategy is
+	Providers      []StrategyItem      // capacity provider strategy; none: it has a launch type
+	LaunchType     string              // EC2 or FARGATE, whatever the cluster's default strategy is; empty: EC2 where there is no strategy
+	Subnets        []string            // of tasks on Fargate; none: one in each zone
 	Grace          time.Duration       // healthCheckGracePeriodSeconds; shown only
 	ZoneRebalance  bool                // availabilityZoneRebalancing ENABLED; shown only
 	CircuitBreaker bool                // a deployment whose tasks do not start fails; without rollback
@@ -228,7 +242,7 @@ type Failure struct {
 
 // TaskQuery narrows ListTasks. Empty fields do not narrow, but an empty DesiredStatus is RUNNING.
 type TaskQuery struct {
-	ContainerInstance, Service, Family, DesiredStatus, StartedBy string
+	ContainerInstance, Service, Family, DesiredStatus, StartedBy, LaunchType string
 }
 
 // TaskRun is what RunTasks is to start.
@@ -236,8 +250,9 @@ type TaskRun struct {
 	Definition, StartedBy string
 	Group                 string // task group; empty: family:NAME
 	Count                 int    // 0: 1
-	EC2                   bool   // launch type EC2, whatever the cluster's default strategy is
+	LaunchType            string // EC2 or FARGATE, whatever the default strategy of the cluster is
 	Constraints           []Constraint
 	Placement             []PlacementStrategy
 	Providers             []StrategyItem
+	Subnets               []string // of tasks on Fargate; none: one in each zone
 }

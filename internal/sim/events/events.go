@@ -197,8 +197,18 @@ func (w *Events) Wants(source, detailType string) bool {
 
 // Emit puts an event of another service of AWS on the bus, after the usual delay of notifications, and with their luck.
 func (w *Events) Emit(about core.Entry, source, detailType string, resources []string, detail any) {
+	w.EmitAfter(0, about, source, detailType, resources, detail)
+}
+
+// EmitAfter is Emit for an event that is of now, and comes so much later than others.
+func (w *Events) EmitAfter(d time.Duration, about core.Entry, source, detailType string, resources []string, detail any) {
 	at, text := w.Now(), core.JSON(detail)
-	w.Deliver(about, func() { w.putEvent(source, detailType, at, resources, text, about) })
+	send := func() { w.Deliver(about, func() { w.putEvent(source, detailType, at, resources, text, about) }) }
+	if d > 0 {
+		w.After(d, send)
+		return
+	}
+	send()
 }
 
 func (w *Events) putEvent(source, detailType string, at time.Time, resources []string, detail string, about core.Entry) string {
