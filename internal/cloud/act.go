@@ -3,6 +3,7 @@ package cloud
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
@@ -10,6 +11,7 @@ import (
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 
+	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/plan"
 )
 
@@ -67,9 +69,28 @@ func (c *Cloud) complete(ctx context.Context, a plan.Action, out *plan.Outcome) 
 	return err
 }
 
+// deregister takes targets out. Of those at any port it looks first at which they are: without a port, the call means that of the group.
+// https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_TargetDescription.html
 func (c *Cloud) deregister(ctx context.Context, a plan.Action, out *plan.Outcome) error {
+	targets := a.Targets.Targets
+	if slices.ContainsFunc(targets, atAnyPort) {
+		all, err := DescribeTargetHealth(ctx, count(&out.Calls), c.ELB, a.Targets.Group, nil)
+		if err != nil {
+			return err
+		}
+		is := func(id string) bool { return slices.Contains(a.Targets.Targets, fleet.TargetID{ID: id}) }
+		targets = slices.DeleteFunc(slices.Clone(targets), atAnyPort)
+		for _, h := range all {
+			if is(h.Target.ID) && h.InUse() && !slices.Contains(targets, h.Target) {
+				targets = append(targets, h.Target)
+			}
+		}
+		if len(targets) == 0 {
+			return nil
+		}
+	}
 	_, err := Ask(ctx, count(&out.Calls), c.ELB.DeregisterTargets, &elb.DeregisterTargetsInput{
-		TargetGroupArn: aws.String(string(a.Targets.Group)), Targets: descriptions(a.Targets.Targets),
+		TargetGroupArn: aws.String(string(a.Targets.Group)), Targets: descriptions(targets),
 	})
 	return err
 }

@@ -1,6 +1,7 @@
 package cloud
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -8,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 	"github.com/aws/smithy-go"
 
 	"github.com/ebbhq/ebb/internal/fleet"
@@ -76,11 +78,49 @@ func TestAnswerToNoActionIsGone(t *testing.T) {
 func TestDeregisterGivesThePort(t *testing.T) {
 	c, f := newFake(theAnswer(&elb.DeregisterTargetsOutput{}, nil))
 	out := c.Do(t.Context(), plan.Action{Kind: plan.Deregister, Targets: &plan.TargetChange{Group: "arn:tg",
-		Targets: []fleet.TargetID{{ID: "i-0a", Port: 32768}, {ID: "i-0b"}}}})
+		Targets: []fleet.TargetID{{ID: "i-0a", Port: 32768}, {ID: "i-0b", Port: 80}}}})
 	diff(t, "outcome", plan.Outcome{Calls: 1}, out)
 	in := f.asked[0].(*elb.DeregisterTargetsInput)
-	if *in.TargetGroupArn != "arn:tg" || *in.Targets[0].Id != "i-0a" || *in.Targets[0].Port != 32768 || in.Targets[1].Port != nil {
+	if *in.TargetGroupArn != "arn:tg" || *in.Targets[0].Id != "i-0a" || *in.Targets[0].Port != 32768 || *in.Targets[1].Port != 80 {
 		t.Errorf("asked for %+v", in)
+	}
+}
+
+// A target whose port nobody knows is taken out at each at which it is in use, and its neighbours are not.
+func TestDeregisterAtAnyPort(t *testing.T) {
+	health := func(id string, port int32, state elbtypes.TargetHealthStateEnum) elbtypes.TargetHealthDescription {
+		return elbtypes.TargetHealthDescription{
+			Target: &elbtypes.TargetDescription{Id: &id, Port: &port}, TargetHealth: &elbtypes.TargetHealth{State: state},
+		}
+	}
+	for name, x := range map[string]struct {
+		has   []elbtypes.TargetHealthDescription
+		ports []int32
+	}{
+		"at two": {[]elbtypes.TargetHealthDescription{
+			health("10.0.1.17", 8080, "healthy"), health("10.0.1.17", 9090, "unhealthy"), health("10.0.1.18", 8080, "healthy"),
+		}, []int32{8080, 9090}},
+		"one drains": {[]elbtypes.TargetHealthDescription{health("10.0.1.17", 8080, "healthy"), health("10.0.1.17", 9090, "draining")}, []int32{8080}},
+		"at none":    {[]elbtypes.TargetHealthDescription{health("10.0.1.18", 8080, "healthy")}, nil},
+	} {
+		c, f := newFake(func(in any) (any, error) {
+			if _, look := in.(*elb.DescribeTargetHealthInput); look {
+				return &elb.DescribeTargetHealthOutput{TargetHealthDescriptions: x.has}, nil
+			}
+			return &elb.DeregisterTargetsOutput{}, nil
+		})
+		out := c.Do(t.Context(), plan.Action{Kind: plan.Deregister, Targets: &plan.TargetChange{Group: "arn:tg", Targets: []fleet.TargetID{{ID: "10.0.1.17"}}}})
+		var ports []int32
+		for _, in := range f.asked {
+			if in, ok := in.(*elb.DeregisterTargetsInput); ok {
+				for _, target := range in.Targets {
+					ports = append(ports, *target.Port)
+				}
+			}
+		}
+		if out.Err != nil || !slices.Equal(ports, x.ports) || out.Calls != len(f.asked) {
+			t.Errorf("%s: ports %v, %+v; want %v", name, ports, out, x.ports)
+		}
 	}
 }
 

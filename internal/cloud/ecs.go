@@ -76,10 +76,14 @@ func (s *lookup) services(ctx context.Context, l plan.Look) error {
 		if err != nil {
 			return err
 		}
+		managed, failed := s.managed(ctx, out.Services)
 		for _, v := range out.Services {
-			if aws.ToString(v.Status) != fleet.Inactive {
-				s.View.Services = append(s.View.Services, ReadService(v))
+			if aws.ToString(v.Status) == fleet.Inactive || failed[aws.ToString(v.ServiceName)] {
+				continue
 			}
+			service := ReadService(v)
+			service.LoadBalancers = append(service.LoadBalancers, managed[service.Name]...)
+			s.View.Services = append(s.View.Services, service)
 		}
 		s.fail(unanswered(chunk, out.Failures))
 		return nil

@@ -117,6 +117,12 @@ func (f fakeECS) DescribeTasks(_ context.Context, in *ecs.DescribeTasksInput, _ 
 	return answered[ecs.DescribeTasksOutput](f.fake, in)
 }
 
+func (f fakeECS) DescribeServiceRevisions(
+	_ context.Context, in *ecs.DescribeServiceRevisionsInput, _ ...func(*ecs.Options),
+) (*ecs.DescribeServiceRevisionsOutput, error) {
+	return answered[ecs.DescribeServiceRevisionsOutput](f.fake, in)
+}
+
 func (f fakeECS) DescribeServices(_ context.Context, in *ecs.DescribeServicesInput, _ ...func(*ecs.Options)) (*ecs.DescribeServicesOutput, error) {
 	return answered[ecs.DescribeServicesOutput](f.fake, in)
 }

@@ -3,6 +3,7 @@ package cloud
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -24,7 +25,14 @@ func (s *lookup) targets(ctx context.Context, l plan.Look) error {
 	for i, t := range l.Subjects {
 		ids[i] = fleet.TargetID{ID: t.ID, Port: t.Port}
 	}
-	found, err := DescribeTargetHealth(ctx, count(&s.Calls), s.ELB, group, ids)
+	asked := ids
+	if slices.ContainsFunc(ids, atAnyPort) {
+		asked = nil // all that the group has
+	}
+	found, err := DescribeTargetHealth(ctx, count(&s.Calls), s.ELB, group, asked)
+	if asked == nil {
+		found = named(group, ids, found)
+	}
 	if err != nil && Classify(err).Class == plan.Gone {
 		err = nil
 		for _, t := range ids {
@@ -33,6 +41,24 @@ func (s *lookup) targets(ctx context.Context, l plan.Look) error {
 	}
 	s.View.Health = found
 	return err
+}
+
+// atAnyPort reports whether each port is meant at which a target is registered.
+func atAnyPort(t fleet.TargetID) bool { return t.Port == 0 }
+
+// named picks the targets that were asked about from all that a group has. Of one at any port it is a registration in use, if there is one.
+func named(group fleet.ARN, ids []fleet.TargetID, all []fleet.Health) []fleet.Health {
+	var found []fleet.Health
+	for _, id := range ids {
+		h := fleet.Health{TargetGroup: group, Target: id, State: "unused", Reason: "Target.NotRegistered"}
+		for _, x := range all {
+			if same := x.Target.ID == id.ID && (x.Target.Port == id.Port || atAnyPort(id)); same && !h.InUse() {
+				h.State, h.Reason = x.State, x.Reason
+			}
+		}
+		found = append(found, h)
+	}
+	return found
 }
 
 // DescribeTargetHealth reads the health of the named targets of a target group, or of all.

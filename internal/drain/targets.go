@@ -127,6 +127,10 @@ func registrations(host fleet.InstanceID, t *fleet.Task, s fleet.Service) []plan
 			}
 			at := plan.Subject{Kind: plan.Targets, In: string(lb.TargetGroup)}
 			switch {
+			case lb.Container == "": // at whatever port
+				if at.ID = a.IP; at.ID == "" {
+					at.ID, at.Port = string(host), a.HostPort
+				}
 			case a.Container != lb.Container:
 				continue
 			case a.IP != "": // DescribeTasks names no ports in awsvpc mode
@@ -136,7 +140,9 @@ func registrations(host fleet.InstanceID, t *fleet.Task, s fleet.Service) []plan
 			default:
 				continue
 			}
-			targets = append(targets, at)
+			if !slices.Contains(targets, at) {
+				targets = append(targets, at)
+			}
 		}
 	}
 	return targets

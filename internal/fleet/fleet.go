@@ -301,7 +301,7 @@ type Service struct {
 // LoadBalancer says which container port of a service is registered in which target group.
 type LoadBalancer struct {
 	TargetGroup   ARN
-	Container     string
+	Container     string // empty: AWS does not say with which container and port; ECS manages the target group
 	ContainerPort int
 }
 

@@ -21,6 +21,7 @@ func calls() []call {
 		{"ecs:DescribeClusters", "cluster", false, []Mode{ReadOnly, Serve, Lambda}},
 		{"ecs:DescribeContainerInstances", "any container-instance", false, []Mode{Serve, Lambda}},
 		{"ecs:DescribeContainerInstances", "container-instance", false, []Mode{ReadOnly}},
+		{"ecs:DescribeServiceRevisions", "service-revision", false, []Mode{Serve, Lambda}},
 		{"ecs:DescribeServices", "service", false, []Mode{ReadOnly, Serve, Lambda}},
 		{"ecs:DescribeTaskDefinition", "*", false, []Mode{ReadOnly}},
 		{"ecs:DescribeTasks", "task", false, []Mode{ReadOnly, Serve, Lambda}},

@@ -252,6 +252,12 @@ func (o *observer) anyDue(now time.Time) bool {
 // spacing is how far apart looks of the same kind and place are, unless they are full.
 const spacing = time.Second
 
+// hurry is the spacing for tasks that have two minutes, and how soon they are decided about again.
+const hurry = spacing / 4
+
+// hurries reports whether the target of a drain has minutes, not hours.
+func (e *entry) hurries() bool { return e.d.Target.Kind == fleet.OneTask }
+
 type place struct {
 	kind  plan.LookKind
 	where string
@@ -264,6 +270,7 @@ type batchAt struct {
 	due      bool      // one of them is due; the others are nearly
 	first    time.Time // since when the first is due
 	soon     int       // how many more will be due soon
+	hurries  bool      // of one that is due
 }
 
 // dueBatches collects the wanted subjects by kind and place. Where one subject is due, those that are nearly due come along.
@@ -298,16 +305,20 @@ func (o *observer) dueBatches(now time.Time) []dueLook {
 				known[w.a.s] = true
 				b.subjects = append(b.subjects, dueSubject{w.a.s, at})
 			}
-			b.due = b.due || !at.After(now)
+			b.due, b.hurries = b.due || !at.After(now), b.hurries || e.hurries()
 		}
 	}
 	var looks []dueLook
 	for _, b := range order {
+		apart := spacing
+		if b.hurries {
+			apart = hurry
+		}
 		switch {
 		case !b.due:
 		case b.kind == plan.ListRunning || b.kind == plan.ListStopped:
 			looks = append(looks, o.listLooks(b, now)...)
-		case len(b.subjects) < b.kind.Spec().Batch && now.Sub(o.spaced[b.place]) < spacing && !o.cfg.OnePass:
+		case len(b.subjects) < b.kind.Spec().Batch && now.Sub(o.spaced[b.place]) < apart && !o.cfg.OnePass:
 			// others may want the same soon
 		default:
 			o.spaced[b.place] = now

@@ -285,7 +285,11 @@ func (k *Kernel) wake(now time.Time) time.Time {
 			sooner(drain.Later(now, l.again()))
 		}
 	}
+	floor := now.Add(Moment)
 	for _, e := range k.sorted {
+		if e.hurries() {
+			floor = now.Add(hurry)
+		}
 		sooner(e.wake)
 		sooner(askedNext(k, e))
 		if e.dirty {
@@ -295,7 +299,7 @@ func (k *Kernel) wake(now time.Time) time.Time {
 			sooner(w.at())
 		}
 	}
-	if floor := now.Add(Moment); !at.After(now) {
+	if !at.After(now) {
 		return floor
 	}
 	return at

@@ -127,7 +127,7 @@ type Subject struct {
 	Kind LookKind
 	In   string // cluster, group or target group; empty where the kind needs none
 	ID   string // instance, ARN, name or target id; empty where In says all
-	Port int    // of a target
+	Port int    // of a target; 0: each port at which it is registered
 }
 
 // Look is one question about subjects of one kind in one place.

@@ -21,6 +21,7 @@ import (
 	"github.com/ebbhq/ebb/internal/sim/autoscaling"
 	"github.com/ebbhq/ebb/internal/sim/client"
 	"github.com/ebbhq/ebb/internal/sim/core"
+	"github.com/ebbhq/ebb/internal/sim/traffic"
 	"github.com/ebbhq/ebb/internal/sim/wire"
 )
 
@@ -36,6 +37,7 @@ type Result struct {
 	Calls      map[string]int     // Ebb's API calls by operation
 	Checks     map[wire.Check]int // what the policies of Run were asked; none without a policy
 	Record     []core.Entry       // the world's own record
+	Traffic    []traffic.Counts   // what became of requests, of each entry of the world's traffic
 	End        time.Time
 }
 
@@ -283,6 +285,7 @@ func (r *run) finish() Result {
 	}
 	return Result{
 		Cover: r.cover, Ended: ended, Calls: r.api.Counts(), Checks: r.api.Checks(), Record: r.w.Record(), End: r.w.Now(),
+		Traffic:    r.w.TrafficCounts(),
 		Violations: slices.Concat(r.bad, Judge(r.evidence(ended, open)), r.expectations()), Lines: r.transcript(),
 	}
 }
