@@ -124,6 +124,9 @@ func leaves(c *decider) bool {
 		lookAtTask(c, c.p.LookFast)
 	default:
 		lookAtTask(c, 0)
+		if f.Value.Service() != "" { // as the event says
+			c.service(&f.Value)
+		}
 	}
 	return false
 }

@@ -27,7 +27,7 @@ func hearTask(k *Kernel, h Heard, now time.Time) (ack bool, why string) {
 		k.Counts["late"]++
 		return true, "its notice is older than " + longAgo.String()
 	}
-	beginTask(k, t, man, zero, now, "ECS stops "+t.Name()+" of cluster "+e.Cluster+" with notice")
+	beginTask(k, t, man, e.Service, zero, now, "ECS stops "+t.Name()+" of cluster "+e.Cluster+" with notice")
 	return true, ""
 }
 
@@ -52,15 +52,20 @@ func spoken(k *Kernel, t fleet.Target) string {
 	return ""
 }
 
-// beginTask opens a drain. Its zero never lies in the future: clocks differ.
-func beginTask(k *Kernel, t fleet.Target, man Managed, zero, now time.Time, how string) {
+// beginTask opens a drain. Its zero never lies in the future: clocks differ. Of which service the task is said to be lets that be looked at
+// beside the task itself.
+func beginTask(k *Kernel, t fleet.Target, man Managed, service string, zero, now time.Time, how string) {
 	if zero.After(now) {
 		zero = now
 	}
 	d := drain.Drain{Key: taskSubject(t) + "/t" + zero.UTC().Format("20060102T150405"), Target: t, Zero: zero, Heard: now}
 	d.Cluster = t.Scope
 	man.Policy.Skew = k.cfg.Skew
-	begunTask(k, &entry{d: d, man: man, scope: man.Scope(), since: now, dirty: true, fresh: true})
+	e := &entry{d: d, man: man, scope: man.Scope(), since: now, dirty: true, fresh: true}
+	begunTask(k, e)
+	if service != "" {
+		e.tasks[0].Value.Group = "service:" + service
+	}
 	k.line(now, d.Key, "heard", how)
 }
 

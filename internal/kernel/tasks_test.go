@@ -129,7 +129,9 @@ func TestTasksOnFargateSpotAreOutInTime(t *testing.T) {
 	}{{1, 1, 500 * time.Millisecond, 6}, {20, 2, time.Second, 1}, {1000, 1, 2 * time.Second, 0.1}, {1000, 20, 2 * time.Second, 0.1}} {
 		k, c := spotKernel(t), &spotCloud{groups: x.groups, out: map[plan.Subject]bool{}, calls: map[string]int{}}
 		for i := range x.tasks {
-			k.Hear(spotNotice(i), t0)
+			h := spotNotice(i)
+			h.Event.Service = fmt.Sprintf("web-%d", i%x.groups)
+			k.Hear(h, t0)
 		}
 		accepted := takeOut(t, k, c)
 		n := 0
