@@ -33,6 +33,12 @@ type Others struct {
 	Groups  Groups
 	Targets Targets
 	Bus     Bus
+	Subnets Subnets
+}
+
+// Subnets are those of the VPCs.
+type Subnets interface {
+	ZoneOf(subnet string) string // empty: there is no such subnet
 }
 
 // Groups are the Auto Scaling groups of container instances, for capacity providers and managed draining.
