@@ -219,7 +219,7 @@ func findsHosts(action string) bool {
 
 // TestWithoutGroups: an Ebb that looks after tasks on Fargate Spot only has all that it needs, and may answer no hook.
 func TestWithoutGroups(t *testing.T) {
-	b, err := os.ReadFile("testdata/fargate-spot.yaml")
+	b, err := os.ReadFile("../story/testdata/stories/three-of-ten-fargate-spot-tasks-leave-their-target-groups-first.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
