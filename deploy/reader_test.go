@@ -59,6 +59,9 @@ func read(shape string, parameters map[string]string) (*stack, error) {
 		case !given:
 			text = *p.Default
 		}
+		if !regexp.MustCompile("^(?:"+p.AllowedPattern+")$").MatchString(text) && p.AllowedPattern != "" {
+			return nil, fmt.Errorf("parameter %s does not take %q", name, text)
+		}
 		s.values[name] = text
 		if p.Type == "CommaDelimitedList" || strings.HasPrefix(p.Type, "List<") {
 			var list []any
