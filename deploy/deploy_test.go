@@ -298,19 +298,26 @@ func (f *formation) environment(t *testing.T) map[string]string {
 	return env
 }
 
+// configuration is what the program reads, with all that ebb serve needs.
+func (f *formation) configuration(t *testing.T) config.Config {
+	t.Helper()
+	env := f.environment(t)
+	c, err := config.Load("", func(name string) string { return env[name] }, nil)
+	if err == nil {
+		err = c.Serves()
+	}
+	if err != nil {
+		t.Fatalf("%v in\n%s", err, env["EBB_CONFIG_TEXT"])
+	}
+	return c
+}
+
 func TestConfiguration(t *testing.T) {
 	for shape := range modes {
 		a, f := formed(t, shape, "Table", "journal-1", "CreateTable", "false")
-		env := f.environment(t)
-		c, err := config.Load("", func(name string) string { return env[name] }, nil)
-		if err != nil {
-			t.Fatalf("%s: %v in\n%s", shape, err, env["EBB_CONFIG_TEXT"])
-		}
-		if err := c.Serves(); err != nil {
-			t.Error(err)
-		}
+		c := f.configuration(t)
 		if c.Queue != a.endpoint+"/111122223333/ebb" || c.Journal != "dynamodb://journal-1" || c.LogFormat != "json" || len(c.Groups) != 2 ||
-			c.Groups[0].Cluster != "demo" || c.Groups[0].Deadline != 20*time.Minute || c.Groups[1].Match != "batch-asg" {
+			c.Groups[0].Cluster != "demo" || c.Groups[0].Deadline != 20*time.Minute || c.Groups[1].Match != "batch-asg" || len(c.Clusters) != 0 {
 			t.Errorf("%s: %+v", shape, c)
 		}
 		if n := f.kinds()["DynamoDB::Table"]; n != 0 {

@@ -33,7 +33,7 @@ func ebb(ctx context.Context, env map[string]string, args ...string) (code int, 
 	return code, out.String(), errs.String()
 }
 
-// drainsOne runs ebb serve, terminates an instance, waits for the answer, and holds that Ebb heard of it through the rule and the queue.
+// drainsOne runs ebb serve, lets one leave, waits until Ebb has done its part, and holds that it heard of it through the rule and the queue.
 func (a *account) drainsOne(t *testing.T, f *formation, env map[string]string, args ...string) {
 	t.Helper()
 	type end struct {
@@ -47,14 +47,17 @@ func (a *account) drainsOne(t *testing.T, f *formation, env map[string]string, a
 		code, _, log := ebb(ctx, env, append([]string{"serve", "--clock", a.endpoint}, args...)...)
 		ended <- end{code, log}
 	}()
-	a.until(t, "a sweep, after which only the message can tell in time", func() bool { return a.api.CountsBy("ebb")["autoscaling.DescribeAutoScalingGroups"] > 0 })
-	instance := f.terminateOne(t)
-	a.until(t, "an answer by ebb", func() bool { return a.answered(instance) })
+	a.until(t, "a sweep, after which only the message can tell in time", func() bool {
+		n := a.api.CountsBy("ebb")
+		return n["autoscaling.DescribeAutoScalingGroups"]+n["ecs.ListTasks"] > 0
+	})
+	id := a.leaves.begin(t, f)
+	a.until(t, "what ebb does about "+id, func() bool { return a.leaves.done(a, id) })
 	a.untilTold(t, env)
 	stop()
 	got := <-ended
-	if got.code != cli.ExitOK || !strings.Contains(got.log, "Auto Scaling terminates "+instance) || strings.Contains(got.log, "AccessDenied") {
-		t.Errorf("ebb serve ended with %d and should have heard of %s:\n%s", got.code, instance, got.log)
+	if got.code != cli.ExitOK || !strings.Contains(got.log, a.leaves.heard(id)) || strings.Contains(got.log, "AccessDenied") {
+		t.Errorf("ebb serve ended with %d and should have heard of %s:\n%s", got.code, id, got.log)
 	}
 }
 
@@ -78,10 +81,10 @@ func (a *account) checkRights(t *testing.T) {
 		if !check.Allowed {
 			t.Errorf("denied: %+v", check)
 		}
-		acted = acted || check.Action == "autoscaling:CompleteLifecycleAction"
+		acted = acted || check.Action == a.leaves.asked
 	}
 	if !acted {
-		t.Error("no policy was asked about the answer")
+		t.Error("no policy was asked about " + a.leaves.asked)
 	}
 }
 

@@ -59,6 +59,9 @@ func read(shape string, parameters map[string]string) (*stack, error) {
 		case !given:
 			text = *p.Default
 		}
+		if !regexp.MustCompile("^(?:"+p.AllowedPattern+")$").MatchString(text) && p.AllowedPattern != "" {
+			return nil, fmt.Errorf("parameter %s does not take %q", name, text)
+		}
 		s.values[name] = text
 		if p.Type == "CommaDelimitedList" || strings.HasPrefix(p.Type, "List<") {
 			var list []any
@@ -223,6 +226,17 @@ func (s *stack) functions() map[string]func(*yaml.Node, map[string]string) (any,
 				return nil, err
 			}
 			return fmt.Sprint(both[0]) == fmt.Sprint(both[1]), nil
+		},
+		"!Join": func(n *yaml.Node, loop map[string]string) (any, error) {
+			v, err := s.value(n.Content[1], loop)
+			if err != nil {
+				return nil, err
+			}
+			var items []string
+			for _, item := range v.([]any) {
+				items = append(items, fmt.Sprint(item))
+			}
+			return strings.Join(items, n.Content[0].Value), nil
 		},
 		"!Not": func(n *yaml.Node, loop map[string]string) (any, error) {
 			v, err := s.value(n.Content[0], loop)

@@ -64,7 +64,7 @@ func rights(shape string) string {
 		writePolicy(&policy, 6, what+each+"Policy&{"+each+"}", condition, "!Sub "+name+"-${"+each+"}", statements)
 		b.WriteString(strings.TrimLeft(policy.String(), " "))
 	}
-	forEach("", "Group", "", of(all, "${Group}"))
+	forEach("", "Group", "HasGroups", of(all, "${Group}"))
 	forEach("", "Cluster", "", of(all, "${Cluster}"))
 	b.WriteString("\n")
 	writePolicy(&b, 2, "NoticePolicy", "Tells", "notices", of(telling, ""))

@@ -74,7 +74,7 @@ func findings(in *doctor.Input, least doctor.Severity) []doctor.Finding {
 
 // settingsOf is the part of a configuration that the doctor checks, or nil without one.
 func settingsOf(cfg config.Config) *doctor.Settings {
-	if cfg.Queue == "" && len(cfg.Groups) == 0 {
+	if cfg.Queue == "" && len(cfg.Groups)+len(cfg.Clusters) == 0 {
 		return nil
 	}
 	s := &doctor.Settings{Hook: cfg.Hook, Queue: cfg.Queue}

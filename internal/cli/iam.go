@@ -126,8 +126,9 @@ func (f *iamFlags) acts(m iam.Mode, cfg config.Config, s *iam.Scope) error {
 		for _, g := range cfg.Groups {
 			s.Groups = append(s.Groups, g.Match)
 		}
-		if len(s.Groups) == 0 {
-			return errors.New("no group: write --group web-asg, --tag KEY=VALUE, or groups in the configuration; --group '*' is every group of the account and Region")
+		if s.NoGroups = len(s.Groups) == 0 && len(cfg.Clusters) > 0; len(s.Groups) == 0 && !s.NoGroups {
+			return errors.New("no group: write --group web-asg, --tag KEY=VALUE, or groups or clusters in the configuration; --group '*' is every group of " +
+				"the account and Region")
 		}
 	}
 	for _, g := range s.Groups {
@@ -180,17 +181,19 @@ func noticesIn(cfg config.Config, s iam.Scope) (n iam.Notices) {
 	return n
 }
 
-// clustersIn are the clusters of the groups, each once; none if some group's cluster is found only when a host leaves.
+// clustersIn are the clusters of the configuration, each once; none if some group's cluster is found only when a host leaves.
 func clustersIn(cfg config.Config) (all []string) {
 	for _, g := range cfg.Groups {
-		if g.Cluster == "" {
-			return nil
-		}
-		if !slices.Contains(all, g.Cluster) {
-			all = append(all, g.Cluster)
-		}
+		all = append(all, g.Cluster)
 	}
-	return all
+	if slices.Contains(all, "") {
+		return nil
+	}
+	for _, c := range cfg.Clusters {
+		all = append(all, c.Name)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 var accountID = regexp.MustCompile(`^[0-9]{12}$`)

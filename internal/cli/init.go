@@ -41,10 +41,12 @@ type initFlags struct {
 func newInit(p Process) *cobra.Command {
 	var f initFlags
 	c := &cobra.Command{
-		Use: "init", Short: "Write the files and commands that deploy Ebb for your groups, or remove it", Args: noArgs,
+		Use: "init", Short: "Write the files and commands that deploy Ebb for your groups and clusters, or remove it", Args: noArgs,
 		Long: `Init reads Auto Scaling groups and the clusters of their instances, and writes the files that deploy Ebb for them: ebb.yaml,
 and for a Lambda function or an ECS service a CloudFormation template and its parameters. It prints the next commands, and what in
 the account conflicts with the setup. It changes nothing in the account, except that --create-table creates a table.
+
+A cluster that is named and in which none of the groups is, is set up for its tasks on Fargate Spot. That needs no group at all.
 
 Run it again at any time: it shows what would change in the files, and changes them only with --yes or when you agree. With --remove
 it prints the commands that remove Ebb again; while an instance waits in a hook it prints none, unless --force is given. Only commands
@@ -53,6 +55,7 @@ for a shell go to standard output.
 Exit codes: 0 it is done; 1 it could not do it; 5 with --remove, an instance waits in a hook; 64 wrong usage; 78 wrong configuration.`,
 		Example: `  ebb init --group web-asg --cluster prod                     # a Lambda function
   ebb init --group web-asg --group api-asg --shape service     # an ECS service
+  ebb init --cluster web                                       # for tasks on Fargate Spot, without any group
   ebb init --group web-asg --notice-topic arn:aws:sns:eu-west-1:111122223333:ops --emf
   ebb init --group web-asg --shape serve                       # one machine with ebb serve, and no CloudFormation
   ebb init --group web-asg --shape serve --remove | sh`,
@@ -60,7 +63,7 @@ Exit codes: 0 it is done; 1 it could not do it; 5 with --remove, an instance wai
 	addSettings(c, "region", "endpoint")
 	flags := c.Flags()
 	flags.StringSliceVar(&f.groups, "group", nil, "Auto Scaling group to look after; may be repeated")
-	flags.StringSliceVar(&f.clusters, "cluster", nil, "ECS cluster of their instances; may be repeated; without it the clusters are found")
+	flags.StringSliceVar(&f.clusters, "cluster", nil, "ECS cluster of their instances, which is found without it, or of tasks on Fargate Spot; may be repeated")
 	flags.StringVar(&f.shape, "shape", shapeLambda, "how Ebb is to run: lambda, service (ECS) or serve (a machine)")
 	flags.StringVar(&f.dir, "dir", ".", "where to write the files")
 	flags.StringVar(&f.name, "name", "ebb", "name of the stack and the queue")
@@ -97,8 +100,9 @@ func (f *initFlags) check() error {
 	if !slices.Contains([]string{shapeLambda, shapeService, shapeServe}, f.shape) {
 		return fmt.Errorf("there is no shape %q; use %s, %s or %s", f.shape, shapeLambda, shapeService, shapeServe)
 	}
-	if len(f.groups) == 0 {
-		return fmt.Errorf("no group is named; write --group with the name of each Auto Scaling group that Ebb is to look after")
+	if len(f.groups)+len(f.clusters) == 0 {
+		return fmt.Errorf("no group and no cluster is named; write --group with the name of each Auto Scaling group that Ebb is to look after, or " +
+			"--cluster with that of each ECS cluster whose tasks on Fargate Spot it is to look after")
 	}
 	for _, name := range append(slices.Clone(f.groups), f.clusters...) {
 		if strings.ContainsAny(name, "*?[") {
@@ -198,10 +202,12 @@ func (f *initFlags) setup(cfg config.Config, seen *inventory.Inventory) (setup, 
 		s.table = f.name
 	}
 	for _, name := range f.clusters {
-		if seen.Cluster(name) == nil {
+		c := seen.Cluster(name)
+		if c == nil {
 			return s, fmt.Errorf("cluster %s does not exist or cannot be read%s; check the name, the Region (%s) and the credentials", name,
 				whyUnread(seen, name), seen.Region)
 		}
+		s.partitionOf(c.ARN)
 	}
 	for _, name := range f.groups {
 		g := seen.Group(name)
@@ -209,16 +215,26 @@ func (f *initFlags) setup(cfg config.Config, seen *inventory.Inventory) (setup, 
 			return s, fmt.Errorf("group %s does not exist or cannot be read%s; check the name, the Region (%s) and the credentials", name,
 				whyUnread(seen, name), seen.Region)
 		}
-		if parts := strings.Split(string(g.ARN), ":"); len(parts) > 1 {
-			s.partition = parts[1]
-		}
+		s.partitionOf(string(g.ARN))
 		cluster, err := clusterOfGroup(seen, g, f.clusters)
 		if err != nil {
 			return s, err
 		}
 		s.managed = append(s.managed, doctor.Managed{Match: name, Cluster: cluster, Deadline: 30 * time.Minute})
 	}
+	for _, name := range f.clusters {
+		if !slices.ContainsFunc(s.managed, func(m doctor.Managed) bool { return m.Cluster == name }) {
+			s.fargate = append(s.fargate, name)
+		}
+	}
 	return s, nil
+}
+
+// partitionOf takes the partition from an ARN.
+func (s *setup) partitionOf(arn string) {
+	if parts := strings.Split(arn, ":"); len(parts) > 1 {
+		s.partition = parts[1]
+	}
 }
 
 // whyUnread is what the inventory says of a thing that it could not read, in parentheses.

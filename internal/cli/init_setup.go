@@ -32,6 +32,7 @@ type setup struct {
 	initFlags
 	partition, region, account, endpoint string
 	managed                              []doctor.Managed // the groups, with their clusters
+	fargate                              []string         // the clusters in which none of the groups is, for their tasks on Fargate Spot
 }
 
 func (s setup) templateFile() string { return "ebb-" + s.shape + ".yaml" }
@@ -62,9 +63,18 @@ func (s setup) config() string {
 	if s.table != "" {
 		journal = "dynamodb://" + s.table
 	}
-	fmt.Fprintf(&b, "journal: %s\ngroups:\n", journal)
+	fmt.Fprintf(&b, "journal: %s\n", journal)
+	if len(s.managed) > 0 {
+		b.WriteString("groups:\n")
+	}
 	for _, g := range s.managed {
 		fmt.Fprintf(&b, "  - match: %q\n    cluster: %q\n", g.Match, g.Cluster)
+	}
+	if len(s.fargate) > 0 {
+		b.WriteString("clusters: # their tasks on Fargate Spot leave their target groups first\n")
+	}
+	for _, name := range s.fargate {
+		fmt.Fprintf(&b, "  - name: %q\n", name)
 	}
 	s.telling(&b)
 	return b.String()
@@ -128,16 +138,21 @@ func (s setup) parameters(path string) (text string, missing []string, err error
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", nil, fmt.Errorf("read %s, to keep what was filled in: %w; fix it, or move it away", path, err)
 	}
-	var clusters, settings []string
+	var clusters, settings, spot []string
 	for _, g := range s.managed {
 		if !slices.Contains(clusters, g.Cluster) {
 			clusters = append(clusters, g.Cluster)
 		}
 		settings = append(settings, fmt.Sprintf("{match: %q, cluster: %q}", g.Match, g.Cluster))
 	}
+	for _, name := range s.fargate {
+		spot = append(spot, fmt.Sprintf("{name: %q}", name))
+	}
+	clusters = append(clusters, s.fargate...)
+	list := func(items []string) string { return "[" + strings.Join(items, ", ") + "]" }
 	all := []parameter{
-		{"Groups", strings.Join(s.groups, ",")}, {"Clusters", strings.Join(clusters, ",")}, {"GroupSettings", "[" + strings.Join(settings, ", ") + "]"},
-		{"Table", s.table}, {"CreateTable", fmt.Sprint(!s.createTable)},
+		{"Groups", strings.Join(s.groups, ",")}, {"Clusters", strings.Join(clusters, ",")}, {"GroupSettings", list(settings)},
+		{"ClusterSettings", list(spot)}, {"Table", s.table}, {"CreateTable", fmt.Sprint(!s.createTable)},
 	}
 	if s.noticeTopic != "" {
 		all = append(all, parameter{"NoticeTopic", s.noticeTopic})
@@ -184,6 +199,12 @@ func (s setup) remark(w io.Writer, seen *inventory.Inventory) {
 			}
 		}
 	}
+	for _, name := range s.fargate {
+		if n := len(seen.Cluster(name).Hosts); n > 0 {
+			fmt.Fprintf(w, "cluster %s has %s, and no group is named whose instances they are: Ebb takes care of tasks on Fargate Spot there; write "+
+				"--group too if instances are to be drained\n", name, plain.Count(n, "container instance"))
+		}
+	}
 	settings := &doctor.Settings{Hook: drainHook, Queue: s.queueURL(s.name), Groups: s.managed}
 	found := doctor.Examine(&doctor.Input{Inventory: s.asItWillBe(seen), Ebb: settings, At: s.at(), Now: seen.At})
 	plain.Deep(&found, plain.Long)
@@ -209,9 +230,12 @@ func (s setup) asItWillBe(seen *inventory.Inventory) *inventory.Inventory {
 			Name: drainHook, Group: g.Name, Transition: fleet.TerminatingTransit, Heartbeat: hookHeartbeat, Global: 100 * hookHeartbeat, DefaultResult: "CONTINUE",
 		})
 	}
-	will.Rules = append(slices.Clone(seen.Rules), inventory.Rule{
-		Name: s.name, ARN: s.arn("events", "rule/"+s.name), Pattern: s.pattern(), Enabled: true, Targets: []string{queue},
-	})
+	will.Rules = slices.Clone(seen.Rules)
+	for _, r := range s.rules() {
+		will.Rules = append(will.Rules, inventory.Rule{
+			Name: r.name, ARN: s.arn("events", "rule/"+r.name), Pattern: r.pattern, Enabled: true, Targets: []string{queue},
+		})
+	}
 	will.Queues = append(slices.DeleteFunc(slices.Clone(seen.Queues), func(q inventory.Queue) bool { return q.ARN == queue }), inventory.Queue{
 		URL: s.queueURL(s.name), ARN: queue, Visibility: 3 * time.Minute, Retention: 4 * 24 * time.Hour, Redrive: queue + "-dead-letters",
 		MaxReceives: 5, Policy: s.queuePolicy(),

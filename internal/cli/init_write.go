@@ -59,20 +59,45 @@ func writeFiles(ctx context.Context, p Process, dir string, files []file, yes bo
 	return nil
 }
 
-// pattern is the rule's: the terminating lifecycle actions of the groups.
+// rule is one of EventBridge that feeds the queue, where no stack makes it.
+type rule struct{ name, pattern string }
+
+// rules are for the terminating lifecycle actions of the groups, and for the notices of tasks on Fargate Spot. A notice may have one of two stop
+// codes, or none: https://github.com/aws/containers-roadmap/issues/1565
 // https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-event-reference.html
-func (s setup) pattern() string {
-	return compact(map[string]any{
-		"source": []string{"aws.autoscaling"}, "detail-type": []string{"EC2 Instance-terminate Lifecycle Action"},
-		"detail": map[string]any{"AutoScalingGroupName": s.groups},
-	})
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-capacity-providers.html
+func (s setup) rules() (all []rule) {
+	if len(s.groups) > 0 {
+		all = append(all, rule{s.name, compact(map[string]any{
+			"source": []string{"aws.autoscaling"}, "detail-type": []string{"EC2 Instance-terminate Lifecycle Action"},
+			"detail": map[string]any{"AutoScalingGroupName": s.groups},
+		})})
+	}
+	var clusters []string
+	for _, name := range s.fargate {
+		clusters = append(clusters, s.arn("ecs", "cluster/"+name))
+	}
+	if len(clusters) > 0 {
+		all = append(all, rule{s.name + "-fargate-spot", compact(map[string]any{
+			"source": []string{"aws.ecs"}, "detail-type": []string{"ECS Task State Change"},
+			"detail": map[string]any{
+				"clusterArn": clusters, "desiredStatus": []string{"STOPPED"}, "lastStatus": []string{"RUNNING"},
+				"stopCode": []any{"SpotInterruption", "TerminationNotice", map[string]bool{"exists": false}},
+			},
+		})})
+	}
+	return all
 }
 
-// queuePolicy lets EventBridge send for the rule, and no other sender.
+// queuePolicy lets EventBridge send for the rules, and no other sender.
 func (s setup) queuePolicy() string {
+	var from []string
+	for _, r := range s.rules() {
+		from = append(from, s.arn("events", "rule/"+r.name))
+	}
 	return compact(map[string]any{"Version": "2012-10-17", "Statement": []any{map[string]any{
 		"Effect": "Allow", "Principal": map[string]string{"Service": "events.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": s.arn("sqs", s.name),
-		"Condition": map[string]any{"ArnEquals": map[string]string{"aws:SourceArn": s.arn("events", "rule/"+s.name)}},
+		"Condition": map[string]any{"ArnEquals": map[string]any{"aws:SourceArn": from}},
 	}}})
 }
 
@@ -113,11 +138,13 @@ func (s setup) next(dir string) string {
 		return out.String()
 	}
 	dead, at, tell := s.name+"-dead-letters", s.at(), s.at().Messaging()
-	out.comment("the queue, the rule that feeds it, and last the hooks; docs/aws.md explains each")
+	out.comment("the queue, what feeds it, and last the hooks; docs/aws.md explains each")
 	out.run(tell.CreateQueue(dead, map[string]string{"MessageRetentionPeriod": "1209600"}))
 	out.run(tell.CreateQueue(s.name, map[string]string{"RedrivePolicy": advice.Redrive(s.arn("sqs", dead)), "Policy": s.queuePolicy()}))
-	out.run(tell.PutRule(s.name, s.pattern()))
-	out.run(tell.PutTarget(s.name, s.arn("sqs", s.name)))
+	for _, r := range s.rules() {
+		out.run(tell.PutRule(r.name, r.pattern))
+		out.run(tell.PutTarget(r.name, s.arn("sqs", s.name)))
+	}
 	for _, name := range s.groups {
 		out.run(at.PutHook(name, drainHook, "--lifecycle-transition", fleet.TerminatingTransit, "--heartbeat-timeout", fmt.Sprint(int(hookHeartbeat.Seconds())),
 			"--default-result", "CONTINUE"))
@@ -140,7 +167,9 @@ func (s setup) removal(seen *inventory.Inventory) string {
 		return out.String()
 	}
 	tell := at.Messaging()
-	out.comment("the hooks first; Auto Scaling completes what waits in them with CONTINUE")
+	if len(s.groups) > 0 {
+		out.comment("the hooks first; Auto Scaling completes what waits in them with CONTINUE")
+	}
 	for _, name := range s.groups {
 		for _, h := range seen.Group(name).Hooks {
 			if h.Name == drainHook {
@@ -148,8 +177,10 @@ func (s setup) removal(seen *inventory.Inventory) string {
 			}
 		}
 	}
-	out.run(tell.RemoveTarget(s.name))
-	out.run(tell.DeleteRule(s.name))
+	for _, r := range s.rules() {
+		out.run(tell.RemoveTarget(r.name))
+		out.run(tell.DeleteRule(r.name))
+	}
 	out.run(tell.DeleteQueue(s.queueURL(s.name)))
 	out.run(tell.DeleteQueue(s.queueURL(s.name + "-dead-letters")))
 	out.comment("then stop ebb serve")

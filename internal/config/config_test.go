@@ -51,6 +51,7 @@ func TestExampleFile(t *testing.T) {
 				MaxUnavailable: MaxUnavailable{Percent: 20}},
 			{Match: "batch", Deadline: 6 * time.Hour, OnDeadline: Continue, Mode: Observe},
 		},
+		Clusters: []Cluster{{Name: "web-fargate", Mode: Drain}},
 		Notify: []Notify{
 			{Name: "slack", Slack: "env:SLACK_WEBHOOK_URL", Events: []string{"stuck", "forced"}, Groups: []string{"web-*"}},
 			{Name: "slack_bot", SlackBot: "ssm:/ebb/slack-token", Channel: "C0123ABCD"},
@@ -74,6 +75,10 @@ func TestEveryKeyIsDocumented(t *testing.T) {
 		keys = append(append(keys, s.key), s.env...)
 	}
 	for _, s := range groupSettings(&Group{}) {
+		keys = append(keys, s.key)
+	}
+	keys = append(keys, "groups", "clusters", "notify")
+	for _, s := range clusterSettings(&Cluster{}) {
 		keys = append(keys, s.key)
 	}
 	var receivers []string

@@ -217,6 +217,39 @@ func findsHosts(action string) bool {
 	return action == "ecs:ListContainerInstances" || action == "ecs:DescribeContainerInstances"
 }
 
+// TestWithoutGroups: an Ebb that looks after tasks on Fargate Spot only has all that it needs, and may answer no hook.
+func TestWithoutGroups(t *testing.T) {
+	b, err := os.ReadFile("../story/testdata/stories/three-of-ten-fargate-spot-tasks-leave-their-target-groups-first.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, function := range []bool{false, true} {
+		s, err := story.Parse(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Ebb.Function = function
+		r := telling("tasks on Fargate Spot", s)
+		policy := iam.Policy(r.mode, r.scope)
+		if text := fmt.Sprint(policy); strings.Contains(text, "autoScalingGroup") || strings.Contains(text, "CompleteLifecycleAction") {
+			t.Errorf("%s: the policy reaches groups: %s", r.mode, text)
+		}
+		used := map[string]bool{}
+		for c := range r.do(t, parsed(t, policy)) {
+			if used[c.Action] = true; !c.Allowed {
+				t.Errorf("%s: %s on %s in %q is not allowed", r.mode, c.Action, c.Resource, c.Cluster)
+			}
+		}
+		for _, action := range []string{
+			"ecs:DescribeTasks", "ecs:DescribeServices", "ecs:ListTasks", "elasticloadbalancing:DescribeTargetHealth", "elasticloadbalancing:DeregisterTargets",
+		} {
+			if !used[action] {
+				t.Errorf("%s: %s was not tried", r.mode, action)
+			}
+		}
+	}
+}
+
 // TestATagIsAsked tells a story with a policy for groups with a tag, with and without that tag.
 func TestATagIsAsked(t *testing.T) {
 	b, err := os.ReadFile("../story/testdata/stories/a-drain-ends-when-every-task-has-stopped.yaml")

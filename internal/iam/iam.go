@@ -37,6 +37,7 @@ type Scope struct {
 	Account   string   // 111122223333
 	Clusters  []string // names; none: every cluster of the account and Region
 	Groups    []string // names of Auto Scaling groups; none: every group of the account and Region
+	NoGroups  bool     // there is no group: no hook is answered, whatever Groups and Tag say
 	Tag       Tag      // if it has a key, hooks are answered only for groups with this tag, besides what Groups says
 	Queue     string   // ARN; empty: no queue
 	Table     string   // ARN of the DynamoDB table of the journal; empty: the journal is elsewhere

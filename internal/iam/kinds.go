@@ -54,13 +54,20 @@ func kinds(m Mode, s Scope) []kind {
 		{sid: "LookAtRules", on: onRule, resources: s.arn("events", "rule/%s", nil)},
 		{sid: "LookAtJournal", on: onTable, resources: []string{s.Table}},
 		{sid: "DrainHosts", on: onHost, acts: true, resources: s.arn("ecs", "container-instance/%s/*", s.Clusters)},
-		{sid: "AnswerHooks", on: onAutoScalingGroup, acts: true, resources: s.arn("autoscaling", "autoScalingGroup:*:autoScalingGroupName/%s",
-			s.Groups), condition: s.tagged()},
+		{sid: "AnswerHooks", on: onAutoScalingGroup, acts: true, resources: s.groups(), condition: s.tagged()},
 		{sid: "DeregisterTargets", on: onTargetGroup, acts: true, resources: s.arn("elasticloadbalancing", "targetgroup/%s", []string{"*/*"})},
 		{sid: "Hear", on: onQueue, acts: true, resources: s.queues(m)},
 		{sid: "WriteJournal", on: onTable, acts: true, resources: []string{s.Table}},
 		{sid: "WriteLogs", on: onLogs, acts: true, resources: s.logs()},
 	}
+}
+
+// groups are the Auto Scaling groups whose hooks are answered.
+func (s Scope) groups() []string {
+	if s.NoGroups {
+		return nil
+	}
+	return s.arn("autoscaling", "autoScalingGroup:*:autoScalingGroupName/%s", s.Groups)
 }
 
 // tagged is the condition on the tag, or nil without one.

@@ -17,6 +17,10 @@ func (e Ebb) Needs() (iam.Mode, iam.Scope) {
 	for _, g := range e.Groups {
 		s.Groups, s.Clusters = append(s.Groups, g.Match), append(s.Clusters, g.Cluster)
 	}
+	for _, c := range e.Clusters {
+		s.Clusters = append(s.Clusters, c.Name)
+	}
+	s.NoGroups = len(e.Groups) == 0 && len(e.Clusters) > 0
 	if slices.Contains(s.Clusters, "") { // some group names none
 		s.Clusters = nil
 	}
