@@ -32,7 +32,15 @@ type ECS struct {
 type Others struct {
 	Groups  Groups
 	Targets Targets
+	Lattice Targets // target groups of VPC Lattice
+	Names   Names
 	Bus     Bus
+}
+
+// Names are the services of Cloud Map.
+type Names interface {
+	RegisterTask(registry string, about core.Entry, ip string, port int, attributes map[string]string)
+	DeregisterTask(registry, task string)
 }
 
 // Groups are the Auto Scaling groups of container instances, for capacity providers and managed draining.
