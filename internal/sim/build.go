@@ -232,9 +232,13 @@ func (b *builder) tasks(s Spec) error {
 
 func (b *builder) task(t TaskSpec) error {
 	if t.Host == nil {
+		var subnets []string
+		for _, zone := range t.Zones {
+			subnets = append(subnets, core.SubnetID("", zone))
+		}
 		_, failures, err := b.w.RunTasks(t.Cluster, ecs.TaskRun{
 			Definition: t.Task, StartedBy: t.StartedBy, Group: t.Group, Constraints: t.Constraints, Placement: t.Placement, Providers: t.Providers,
-			LaunchType: t.LaunchType, Subnets: t.Subnets,
+			LaunchType: t.LaunchType, Subnets: subnets,
 		})
 		if err == nil && len(failures) > 0 {
 			err = fmt.Errorf("there is no place for it in cluster %q: %s", t.Cluster, failures[0].Reason)

@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 
+	"github.com/ebbhq/ebb/internal/sim/core"
 	"github.com/ebbhq/ebb/internal/sim/ecs"
 )
 
@@ -25,9 +26,11 @@ func (b *builder) service(v ServiceSpec) error {
 	}
 	service := ecs.Service{Name: v.Name, Cluster: v.Cluster, Definition: v.Task, Desired: v.Desired, Daemon: v.Daemon, Min: v.Min, Max: v.Max,
 		DistinctInstance: v.DistinctInstance,
-		Constraints:      v.Constraints, Placement: v.Placement, Providers: v.Providers, Grace: v.Grace,
-		LaunchType: v.LaunchType, Subnets: v.Subnets,
+		Constraints:      v.Constraints, Placement: v.Placement, Providers: v.Providers, Grace: v.Grace, LaunchType: v.LaunchType,
 		ZoneRebalance: v.ZoneRebalance, CircuitBreaker: v.CircuitBreaker, Controller: v.Controller, InAlternate: v.InAlternate, VPC: v.VPC}
+	for _, zone := range v.Zones {
+		service.Subnets = append(service.Subnets, core.SubnetID(v.VPC, zone))
+	}
 	if v.EC2 {
 		service.LaunchType = "EC2"
 	}

@@ -103,7 +103,7 @@ func TestFargateStrategy(t *testing.T) {
 			zones := map[string]int{}
 			for _, task := range b.of("x") {
 				zones[task.Zone]++
-				if task.LaunchType != "FARGATE" || task.ContainerInstance != "" || task.IP == "" || task.Subnet != "subnet-"+task.Zone {
+				if task.LaunchType != "FARGATE" || task.ContainerInstance != "" || task.IP == "" || task.Subnet != core.SubnetID("", task.Zone) {
 					t.Errorf("the task is %+v", task)
 				}
 			}
@@ -116,7 +116,7 @@ func TestFargateStrategy(t *testing.T) {
 
 // TestFargateSubnets: tasks stay in the subnets that are named.
 func TestFargateSubnets(t *testing.T) {
-	b := onFargate(t, 4, func(s *Spec) { s.Services[0].Subnets = []string{"subnet-eu-west-1b", "subnet-eu-west-1c"} })
+	b := onFargate(t, 4, func(s *Spec) { s.Services[0].Zones = []string{"eu-west-1b", "eu-west-1c"} })
 	zones := map[string]int{}
 	for _, task := range b.of("web") {
 		zones[task.Zone]++
@@ -133,14 +133,14 @@ func TestFargateRefusals(t *testing.T) {
 		"of container log is 1s: the valid values for Fargate are 2-120 seconds": func(s *Spec) {
 			s.TaskDefinitions[0].Containers = []ecs.Container{{Name: "log", Stop: time.Second}}
 		},
-		"No Fargate configuration exists for given values":            func(s *Spec) { s.TaskDefinitions[0].CPU = 300 },
-		"No Fargate configuration exists for given values: 256 CPU":   func(s *Spec) { s.TaskDefinitions[0].Memory = 4096 },
-		"Fargate only supports network mode 'awsvpc'":                 func(s *Spec) { s.TaskDefinitions[0].Network = "bridge" },
-		"host ports and container ports in port mappings must match":  func(s *Spec) { s.TaskDefinitions[0].HostPort = 80 },
-		"Task definition does not support launch_type FARGATE":        unfit,
-		"Placement strategies are not supported with FARGATE":         placed,
-		"Placement constraints are not supported with FARGATE":        constrained,
-		"The subnet ID 'subnet-1' does not exist":                     func(s *Spec) { s.Services[0].Subnets = []string{"subnet-1"} },
+		"No Fargate configuration exists for given values":           func(s *Spec) { s.TaskDefinitions[0].CPU = 300 },
+		"No Fargate configuration exists for given values: 256 CPU":  func(s *Spec) { s.TaskDefinitions[0].Memory = 4096 },
+		"Fargate only supports network mode 'awsvpc'":                func(s *Spec) { s.TaskDefinitions[0].Network = "bridge" },
+		"host ports and container ports in port mappings must match": func(s *Spec) { s.TaskDefinitions[0].HostPort = 80 },
+		"Task definition does not support launch_type FARGATE":       unfit,
+		"Placement strategies are not supported with FARGATE":        placed,
+		"Placement constraints are not supported with FARGATE":       constrained,
+		"' does not exist": func(s *Spec) { s.Services[0].Zones = []string{"eu-west-1z"} },
 		"do not support the DAEMON scheduling strategy":               func(s *Spec) { s.Services[0].Daemon = true },
 		"The launch type \"FARGATE_SPOT\" must be EC2 or FARGATE":     func(s *Spec) { s.Services[0].LaunchType = "FARGATE_SPOT" },
 		"is not associated with the cluster prod":                     func(s *Spec) { s.Clusters[0].Providers = nil },

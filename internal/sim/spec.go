@@ -151,7 +151,7 @@ type GroupSpec struct {
 	HealthCheck  string                `yaml:"health_check,omitempty"`       // EC2 (default), ELB; shown only
 	ProtectNew   bool                  `yaml:"protect_new,omitempty"`        // new instances are protected from scale-in
 	MaxLifetime  time.Duration         `yaml:"max_lifetime,omitempty"`       // shown only
-	Rebalance    bool                  `yaml:"capacity_rebalance,omitempty"` // shown only
+	Rebalance    bool                  `yaml:"capacity_rebalance,omitempty"` // Spot Instances are replaced before they are interrupted
 	Refreshes    []autoscaling.Refresh `yaml:"refreshes,omitempty"`          // instance refreshes, newest first; shown only
 }
 
@@ -171,7 +171,7 @@ type ServiceSpec struct {
 	Placement      []ecs.PlacementStrategy `yaml:"placement_strategy,omitempty"` // none: spread over zones
 	Providers      []ecs.StrategyItem      `yaml:"capacity_providers,omitempty"` // none: the cluster's default strategy
 	LaunchType     string                  `yaml:"launch_type,omitempty"`        // EC2 or FARGATE, whatever the cluster's default strategy is
-	Subnets        []string                `yaml:"subnets,omitempty"`            // on Fargate: subnet-ZONE; none: one in each zone
+	Zones          []string                `yaml:"zones,omitempty"`              // on Fargate: where its subnets are; none: in each
 	EC2            bool                    `yaml:"ec2,omitempty"`                // an older word for launch_type: EC2
 	Grace          time.Duration           `yaml:"health_check_grace,omitempty"` // shown only
 	ZoneRebalance  bool                    `yaml:"zone_rebalancing,omitempty"`   // shown only
@@ -260,5 +260,5 @@ type TaskSpec struct {
 	Placement   []ecs.PlacementStrategy `yaml:"placement_strategy,omitempty"`
 	Providers   []ecs.StrategyItem      `yaml:"capacity_providers,omitempty"`
 	LaunchType  string                  `yaml:"launch_type,omitempty"`
-	Subnets     []string                `yaml:"subnets,omitempty"`
+	Zones       []string                `yaml:"zones,omitempty"`
 }

@@ -39,6 +39,13 @@ func (o observer) Terminated(i *core.Instance) {
 	o.w.ECS.InstanceTerminated(i)
 }
 
+func (o observer) Warned(i *core.Instance) {
+	o.w.AutoScaling.Warned(i)
+	o.w.ECS.Warned(i)
+}
+
+func (o observer) Recommended(i *core.Instance) { o.w.AutoScaling.Recommended(i) }
+
 func (o observer) Ended(i *core.Instance) { o.w.AutoScaling.InstanceEnded(i) }
 
 func (o observer) Started(i *core.Instance) {

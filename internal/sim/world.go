@@ -50,7 +50,7 @@ func New(cfg core.Config) *World {
 	w.SNS = sns.New(c, w.SQS, w.Lambda)
 	w.ServiceDiscovery = servicediscovery.New(c)
 	w.Lattice = vpclattice.New(c)
-	w.ECS = ecs.New(c, ecs.Others{Targets: w.ELB, Lattice: w.Lattice, Names: w.ServiceDiscovery, Bus: w.Events})
+	w.ECS = ecs.New(c, ecs.Others{Targets: w.ELB, Lattice: w.Lattice, Names: w.ServiceDiscovery, Bus: w.Events, Subnets: w.EC2})
 	w.AutoScaling = autoscaling.New(c, autoscaling.Others{Instances: w.EC2, Clusters: w.ECS, Targets: w.ELB, Bus: w.Events, Post: post{w}})
 	w.ECS.Groups = w.AutoScaling
 	w.STS = sts.New(c)

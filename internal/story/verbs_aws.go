@@ -3,6 +3,7 @@ package story
 import (
 	"cmp"
 	"fmt"
+	"time"
 )
 
 // What AWS does of its own accord in a story, and not an operator.
@@ -18,8 +19,11 @@ func noCapacity(r *run, s Step) error {
 	return nil
 }
 
-// interrupt takes Spot capacity back: of the oldest tasks of a service, or of a family.
+// interrupt takes Spot capacity back: of a host, or of the oldest tasks of a service, or of a family.
 func interrupt(r *run, s Step) error {
+	if s.Host != "" {
+		return r.w.Interrupt(r.host(s.Host), s.Result)
+	}
 	all, err := r.w.SpotTasks(s.Cluster, s.Service, s.Task)
 	if err != nil {
 		return err
@@ -34,4 +38,13 @@ func interrupt(r *run, s Step) error {
 		}
 	}
 	return nil
+}
+
+// health announces a change by AWS Health, two weeks before it unless the step says otherwise: of a host, or of tasks on Fargate.
+func health(r *run, s Step) error {
+	in := cmp.Or(s.For, 14*24*time.Hour)
+	if s.Host != "" {
+		return r.w.ScheduleChange(r.host(s.Host), s.Result, in)
+	}
+	return r.w.RetireFargate(s.Cluster, s.Service, s.Task, in)
 }

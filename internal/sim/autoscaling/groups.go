@@ -5,6 +5,7 @@
 package autoscaling
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"time"
@@ -83,6 +84,7 @@ type groupInstance struct {
 	h        *core.Instance
 	activity *Activity // the one under way
 	doomed   bool      // to be terminated when its replacement is in service
+	because  string    // why; empty: a health check
 	trail    core.Trail
 
 	refresh      string // id of the instance refresh that replaces its root volume; empty: none does
@@ -201,7 +203,7 @@ func (w *AutoScaling) reconcile(g *group) {
 	for _, m := range slices.Clone(g.members) {
 		if m.doomed && m.State == "InService" {
 			m.doomed = false
-			w.terminateInGroup(m, healthCause(w.Now()))
+			w.terminateInGroup(m, cmp.Or(m.because, healthCause(w.Now())))
 		}
 	}
 }

@@ -49,7 +49,7 @@ type Group struct {
 	HealthCheck       string        // EC2, ELB; empty: EC2
 	ProtectNew        bool          // new instances are protected from scale-in
 	MaxLifetime       time.Duration // 0: none; shown only
-	Rebalance         bool          // CapacityRebalance; shown only
+	Rebalance         bool          // CapacityRebalance
 	Refreshes         []Refresh     // newest first; shown only
 
 	Launch core.HostSpec   // what its instances are

@@ -60,7 +60,9 @@ const (
 
 // The notices of AWS.
 const (
-	NoticeInterrupted = "interrupted" // Spot capacity is taken back: of a task, or of an instance
+	NoticeInterrupted = "interrupted"      // Spot capacity is taken back: of a task, or of an instance; Text: what EC2 does with that
+	NoticeRebalance   = "rebalance"        // a Spot Instance is at risk
+	NoticeScheduled   = "scheduled-change" // AWS Health; Text: code and time
 )
 
 // What the notes about the process of a task on Fargate say.

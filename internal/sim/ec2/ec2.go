@@ -19,7 +19,9 @@ type EC2 struct {
 	observer Observer
 	hosts    []*core.Instance
 	host     map[string]*core.Instance // by id
-	vpcs     []string
+
+	warned, recommended map[string]bool // Spot Instances that got notice, or a recommendation, by id
+	vpcs                []string
 }
 
 // Bus takes the events of EC2.
@@ -30,17 +32,22 @@ type Bus interface {
 
 // Observer is told what becomes of instances, at once.
 type Observer interface {
-	Down(*core.Instance)       // everything on it is dead
-	Stopping(*core.Instance)   // it was stopped, and is down
-	Terminated(*core.Instance) // EC2 has terminated it
-	Ended(*core.Instance)      // somebody has stopped or terminated it directly
-	Started(*core.Instance)    // it runs again after it was stopped
-	Replaced(*core.Instance)   // it restarts with a new root volume: everything on it is dead, and what was on the old volume is gone
+	Down(*core.Instance)        // everything on it is dead
+	Stopping(*core.Instance)    // it was stopped, and is down
+	Terminated(*core.Instance)  // EC2 has terminated it
+	Ended(*core.Instance)       // somebody has stopped or terminated it directly
+	Started(*core.Instance)     // it runs again after it was stopped
+	Warned(*core.Instance)      // EC2 takes its Spot capacity back in two minutes
+	Recommended(*core.Instance) // it is a Spot Instance at risk
+	Replaced(*core.Instance)    // it restarts with a new root volume: everything on it is dead, and what was on the old volume is gone
 }
 
 // New makes EC2 without instances.
 func New(c *core.Core, bus Bus, observer Observer) *EC2 {
-	return &EC2{Core: c, bus: bus, observer: observer, host: map[string]*core.Instance{}, vpcs: []string{core.DefaultVPC}}
+	return &EC2{
+		Core: c, bus: bus, observer: observer, host: map[string]*core.Instance{},
+		warned: map[string]bool{}, recommended: map[string]bool{}, vpcs: []string{core.DefaultVPC},
+	}
 }
 
 // Find returns the instance of an id, or nil.
@@ -202,17 +209,22 @@ func (w *EC2) StopInstances(ids []string) error {
 		if !h.Alive() {
 			continue
 		}
-		w.setHost(h, "stopping")
-		w.observer.Down(h)
-		w.After(w.Between(5*time.Second, 15*time.Second), func() {
-			if h.State == "stopping" {
-				w.setHost(h, "stopped")
-			}
-		})
-		w.observer.Stopping(h)
-		w.observer.Ended(h)
+		w.stop(h)
 	}
 	return nil
+}
+
+// stop stops an instance that runs.
+func (w *EC2) stop(h *core.Instance) {
+	w.setHost(h, "stopping")
+	w.observer.Down(h)
+	w.After(w.Between(5*time.Second, 15*time.Second), func() {
+		if h.State == "stopping" {
+			w.setHost(h, "stopped")
+		}
+	})
+	w.observer.Stopping(h)
+	w.observer.Ended(h)
 }
 
 // StartInstances starts instances that are stopped.
@@ -269,8 +281,5 @@ func (w *EC2) ShutDown(h *core.Instance) {
 // emit tells EventBridge about a new state of an instance.
 // https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/monitoring-instance-state-changes.html
 func (w *EC2) emit(h *core.Instance) {
-	const detailType = "EC2 Instance State-change Notification"
-	if w.bus.Wants("aws.ec2", detailType) {
-		w.bus.Emit(core.Entry{}, "aws.ec2", detailType, []string{w.ARN("ec2", "instance/"+h.ID)}, map[string]any{"instance-id": h.ID, "state": h.State})
-	}
+	w.tell("EC2 Instance State-change Notification", w.ARN("ec2", "instance/"+h.ID), map[string]any{"instance-id": h.ID, "state": h.State})
 }

@@ -42,6 +42,15 @@ func (w *EC2) DescribeSubnets(ids []string) ([]Subnet, error) {
 	return found, nil
 }
 
+// ZoneOf is the zone of a subnet; empty: there is none of that id.
+func (w *EC2) ZoneOf(subnet string) string {
+	found, err := w.DescribeSubnets([]string{subnet})
+	if err != nil {
+		return ""
+	}
+	return found[0].Zone
+}
+
 // The request and answer of DescribeSubnets.
 type (
 	// DescribeSubnetsInput is the request.

@@ -26,13 +26,13 @@ func CheckDefinition(d TaskDefinition) error {
 	if err := checkContainers(d); err != nil {
 		return err
 	}
+	if err := checkCompatible(d); err != nil {
+		return err
+	}
 	for _, p := range d.Ports {
 		if p.Container != "" && !d.hasContainer(p.Container) {
 			return fmt.Errorf("a port belongs to the container %q, which is none of its containers", p.Container)
 		}
-	}
-	if err := checkCompatible(d); err != nil {
-		return err
 	}
 	return CheckPlacement(d.Constraints, nil)
 }

@@ -100,7 +100,7 @@ func (w *ECS) checkFargate(def *TaskDefinition, constraints []Constraint, placem
 		return core.Refuse(code, "Placement strategies are not supported with FARGATE launch type.")
 	}
 	for _, id := range subnets {
-		if !slices.Contains(w.subnets(), id) {
+		if w.Subnets.ZoneOf(id) == "" {
 			return core.Refuse(code, "The subnet ID '%s' does not exist", id)
 		}
 	}

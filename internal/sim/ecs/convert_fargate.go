@@ -30,9 +30,7 @@ func (s api) onPlatform(t Task, out *types.Task) {
 func (s api) eni(t Task) types.Attachment {
 	id := core.LastPart(t.ARN)
 	out := types.Attachment{Id: new(attachmentID(t)), Type: new("ElasticNetworkInterface"), Status: new("ATTACHED")}
-	if t.Subnet != "" {
-		out.Details = append(out.Details, types.KeyValuePair{Name: new("subnetId"), Value: &t.Subnet})
-	}
+	out.Details = []types.KeyValuePair{{Name: new("subnetId"), Value: &t.Subnet}}
 	switch {
 	case t.LaunchType == onDemand && t.LastStatus == "PROVISIONING":
 		out.Status = new("PRECREATED")
@@ -73,7 +71,7 @@ func (s api) network(v Service) *types.NetworkConfiguration {
 	}
 	subnets := v.Subnets
 	if len(subnets) == 0 {
-		subnets = s.subnets()
+		subnets = s.subnets(v.VPC)
 	}
 	return &types.NetworkConfiguration{AwsvpcConfiguration: &types.AwsVpcConfiguration{
 		Subnets: subnets, SecurityGroups: []string{}, AssignPublicIp: types.AssignPublicIpDisabled,

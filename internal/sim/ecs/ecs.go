@@ -35,6 +35,12 @@ type Others struct {
 	Lattice Targets // target groups of VPC Lattice
 	Names   Names
 	Bus     Bus
+	Subnets Subnets
+}
+
+// Subnets are those of the VPCs.
+type Subnets interface {
+	ZoneOf(subnet string) string // empty: there is no such subnet
 }
 
 // Names are the services of Cloud Map.

@@ -103,6 +103,9 @@ func (b byHand) Forget(target core.Target) {
 
 // subnetOf is the subnet of a task of a service, or of none: that of its host, or of its place on Fargate, in the VPC of the service.
 func subnetOf(at place, s *service) string {
+	if f, ok := at.(*fargate); ok {
+		return f.subnet
+	}
 	vpc := ""
 	if s != nil {
 		vpc = s.VPC

@@ -2,7 +2,6 @@ package ecs
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/sim/core"
@@ -19,11 +18,11 @@ func isFargate(provider string) bool { return provider == onDemand || provider =
 // fargate is the place of one task on Fargate. Nobody sees what is behind it: there is a network interface in a subnet, and no instance.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/AWS_Fargate.html
 type fargate struct {
-	capacity, subnet string // capacity: FARGATE, FARGATE_SPOT
-	tasks            []*task
+	capacity, subnet, in string // capacity: FARGATE, FARGATE_SPOT; in: the zone of the subnet
+	tasks                []*task
 }
 
-func (f *fargate) zone() string                                      { return strings.TrimPrefix(f.subnet, subnetPrefix) }
+func (f *fargate) zone() string                                      { return f.in }
 func (f *fargate) launchType() string                                { return onDemand }
 func (f *fargate) status() string                                    { return "ACTIVE" }
 func (f *fargate) provider() string                                  { return f.capacity }
@@ -39,14 +38,9 @@ func (f *fargate) changed()                                          {}
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
 func (f *fargate) stopTimeout() time.Duration { return 30 * time.Second }
 
-// subnetPrefix is before the name of a zone in the id of its subnet: the simulated cloud has one in each zone.
-const subnetPrefix = "subnet-"
-
-func subnetIn(zone string) string { return subnetPrefix + zone }
-
-// subnets are those of the simulated cloud.
-func (w *ECS) subnets() []string {
-	return []string{subnetIn(w.Region + "a"), subnetIn(w.Region + "b"), subnetIn(w.Region + "c")}
+// subnets are those of a VPC (empty: the default one), one in each zone.
+func (w *ECS) subnets(vpc string) []string {
+	return core.Mapped([]string{"a", "b", "c"}, func(zone string) string { return core.SubnetID(vpc, w.Region+zone) })
 }
 
 // fargate is the Fargate capacity that the next task wants; empty: it wants an instance.
@@ -82,7 +76,7 @@ func (p *placing) onFargate(capacity string) (*task, miss) {
 	}
 	subnet := p.subnet()
 	p.subnets[subnet]++
-	t := p.w.newTask(p.c, &fargate{capacity: capacity, subnet: subnet}, p.want)
+	t := p.w.newTask(p.c, &fargate{capacity: capacity, subnet: subnet, in: p.w.Subnets.ZoneOf(subnet)}, p.want)
 	p.has[t.CapacityProvider]++
 	return t, miss{}
 }
@@ -103,7 +97,11 @@ func (p *placing) subnet() string {
 	}
 	all := p.want.subnets
 	if len(all) == 0 {
-		all = p.w.subnets()
+		vpc := ""
+		if p.want.s != nil {
+			vpc = p.want.s.VPC
+		}
+		all = p.w.subnets(vpc)
 	}
 	return slices.MinFunc(all, func(a, b string) int { return p.subnets[a] - p.subnets[b] })
 }

@@ -41,18 +41,7 @@ func (w *ECS) InterruptTask(cluster, id string) error {
 
 // SpotTasks are the tasks on FARGATE_SPOT that are meant to run, by ARN in order of creation: of a service, of a family, or all.
 func (w *ECS) SpotTasks(cluster, service, family string) ([]string, error) {
-	c, err := w.findCluster(cluster)
-	if err != nil {
-		return nil, err
-	}
-	var arns []string
-	for _, t := range c.tasks {
-		q := TaskQuery{Service: service, Family: family}
-		if t.live() && t.CapacityProvider == onSpot && q.fits(t) {
-			arns = append(arns, t.ARN)
-		}
-	}
-	return arns, nil
+	return w.tasksThat(cluster, TaskQuery{Service: service, Family: family}, func(t *task) bool { return t.CapacityProvider == onSpot })
 }
 
 // interrupt is the notice. What comes after it is the order's.

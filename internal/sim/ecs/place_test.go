@@ -24,7 +24,7 @@ func TestTaskNeedsNoContainerInstance(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	at := &fargate{capacity: onDemand, subnet: subnetIn("eu-west-1a")}
+	at := &fargate{capacity: onDemand, in: "eu-west-1a"}
 	task := w.newTask(w.cluster["prod"], at, wanted{def: def, group: "family:job", providers: []string{"FARGATE"}})
 	w.Advance(w.Now().Add(time.Minute))
 	if task.LastStatus != "RUNNING" || task.IP == "" || task.ContainerInstance != "" || task.CapacityProvider != "FARGATE" {

@@ -85,7 +85,7 @@ func (w *ECS) mustLeave(t *task) bool {
 	if t.at.status() != "ACTIVE" && !(w.Switches.ProtectionHonoured && w.protected(t)) {
 		return true
 	}
-	if t.StartedBy != t.s.deployment && !w.protected(t) {
+	if t.retiring || t.StartedBy != t.s.deployment && !w.protected(t) {
 		return true
 	}
 	for _, target := range t.targets {
@@ -181,6 +181,9 @@ func (v *survey) stopFirstLeaving(w *ECS) {
 	reason := "Scaling activity initiated by (deployment " + v.s.deployment + ")"
 	if t.at.status() == "DRAINING" {
 		reason = "Task stopped during instance draining"
+	}
+	if t.retiring {
+		reason = maintained
 	}
 	w.stopTask(t, "ServiceSchedulerInitiated", reason)
 }

@@ -19,6 +19,7 @@ type task struct {
 	byHand      []core.Target // what is registered without ECS
 	w           *ECS
 	interrupted bool          // Spot capacity is taken back
+	retiring    bool          // its platform on Fargate is retired
 	alternate   bool          // it belongs to the alternate target groups of its service
 	within      time.Duration // its processes are killed so long after SIGTERM, whatever their stop timeouts are
 	turn        int           // rises when its course changes, so that what was scheduled before does not apply

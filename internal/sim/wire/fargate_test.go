@@ -13,6 +13,7 @@ import (
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/core"
 	simecs "github.com/ebbhq/ebb/internal/sim/ecs"
 )
 
@@ -75,7 +76,8 @@ func TestFargateTaskOnTheWire(t *testing.T) {
 	}
 	attachment := id[:8] + "-" + id[8:12] + "-" + id[12:16] + "-" + id[16:20] + "-" + id[20:]
 	mac := "0a:" + id[:2] + ":" + id[2:4] + ":" + id[4:6] + ":" + id[6:8] + ":" + id[8:10]
-	want := `{"attachments":[{"details":[{"name":"subnetId","value":"subnet-eu-west-1a"},{"name":"networkInterfaceId","value":"eni-0` +
+	want := `{"attachments":[{"details":[{"name":"subnetId","value":"` +
+		core.SubnetID("", "eu-west-1a") + `"},{"name":"networkInterfaceId","value":"eni-0` +
 		id[:16] + `"},{"name":"macAddress","value":"` + mac + `"},{"name":"privateDnsName","value":"ip-10-1-0-2.eu-west-1.compute.internal"},` +
 		`{"name":"privateIPv4Address","value":"10.1.0.2"}],"id":"` + attachment + `","status":"ATTACHED","type":"ElasticNetworkInterface"}],` +
 		`"attributes":[{"name":"ecs.cpu-architecture","value":"x86_64"}]}`
@@ -96,12 +98,13 @@ func TestFargateInterface(t *testing.T) {
 	ran := must[*ecs.RunTaskOutput](t)(client.RunTask(t.Context(), &ecs.RunTaskInput{
 		Cluster: new("prod"), TaskDefinition: new("web"), LaunchType: ecstypes.LaunchTypeFargate,
 		NetworkConfiguration: &ecstypes.NetworkConfiguration{
-			AwsvpcConfiguration: &ecstypes.AwsVpcConfiguration{Subnets: []string{"subnet-eu-west-1c"}},
+			AwsvpcConfiguration: &ecstypes.AwsVpcConfiguration{Subnets: []string{core.SubnetID("", "eu-west-1c")}},
 		},
 	}))
 	first := ran.Tasks[0]
 	if a := first.Attachments[0]; *first.LastStatus != "PROVISIONING" || *a.Status != "PRECREATED" || len(a.Details) != 1 ||
-		*a.Details[0].Value != "subnet-eu-west-1c" || len(first.Containers[0].NetworkInterfaces) != 0 || first.CapacityProviderName != nil {
+		*a.Details[0].Value != core.SubnetID("", "eu-west-1c") || len(first.Containers[0].NetworkInterfaces) != 0 ||
+		first.CapacityProviderName != nil {
 		t.Errorf("at its start: %+v", first)
 	}
 	ask := &ecs.DescribeTasksInput{Cluster: new("prod"), Tasks: []string{*first.TaskArn}}
