@@ -15,17 +15,21 @@ import (
 	"github.com/ebbhq/ebb/internal/sim/lambda"
 	"github.com/ebbhq/ebb/internal/sim/sns"
 	"github.com/ebbhq/ebb/internal/sim/sqs"
+	"github.com/ebbhq/ebb/internal/sim/vpclattice"
 )
 
 // builder makes the world of a spec, in the order in which its parts need each other.
 type builder struct {
 	w            *World
 	targetGroups map[string]string // name to ARN
+	registries   map[string]string
+	lattice      map[string]vpclattice.TargetGroup
 }
 
 // Build makes the world of a spec, settled: everything that should run runs. Its errors say which part is wrong.
 func Build(s Spec) (*World, error) {
-	b := builder{w: New(core.Config{Seed: s.Seed, Start: s.Start, Switches: s.Switches}), targetGroups: map[string]string{}}
+	b := builder{w: New(core.Config{Seed: s.Seed, Start: s.Start, Switches: s.Switches}), targetGroups: map[string]string{},
+		registries: map[string]string{}, lattice: map[string]vpclattice.TargetGroup{}}
 	if err := s.Switches.Check(); err != nil {
 		return nil, fmt.Errorf("build the world: switches: %w", err)
 	}
@@ -38,7 +42,8 @@ func Build(s Spec) (*World, error) {
 		}
 		b.w.SetDefaultStrategy(c.Name, c.DefaultStrategy)
 	}
-	for _, step := range []func(Spec) error{b.queues, b.functions, b.topics, b.rules, b.vpcs, b.addTargetGroups, b.definitions, b.groups, b.providers, b.secrets,
+	for _, step := range []func(Spec) error{b.queues, b.functions, b.topics, b.rules, b.vpcs, b.names,
+		b.addTargetGroups, b.definitions, b.groups, b.providers, b.secrets,
 		b.registeredEmpty, b.services, b.tasks, b.settled, b.registeredLate, b.clients} {
 		if err := step(s); err != nil {
 			return nil, fmt.Errorf("build the world: %w", err)

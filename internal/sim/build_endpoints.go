@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -48,6 +49,12 @@ func (b *builder) endpoints(def ecs.TaskDefinition, v ServiceSpec, service *ecs.
 	if service.ByHand, err = b.balancers(def, v.ByHand); err != nil {
 		return fmt.Errorf("by_hand: %w", err)
 	}
+	if service.Names, err = b.named(def, v.Names); err != nil {
+		return fmt.Errorf("service_registries: %w", err)
+	}
+	if service.Lattice, err = b.latticed(def, v.Lattice); err != nil {
+		return fmt.Errorf("lattice: %w", err)
+	}
 	if v.InAlternate && !v.blueGreen() {
 		return fmt.Errorf("it is in_alternate, but has no alternate_target_group")
 	}
@@ -77,6 +84,14 @@ func (b *builder) clients(s Spec) error {
 		if t.Rate <= 0 {
 			return fmt.Errorf("traffic of service %q: the rate is %v requests per second; it must be more than 0", t.Service, t.Rate)
 		}
+		if t.Registry != "" {
+			arn, ok := b.registries[t.Registry]
+			if !ok {
+				return fmt.Errorf("traffic of service %q: there is no registry %q; add it to registries", t.Service, t.Registry)
+			}
+			b.w.AddClients(traffic.Clients{Service: t.Service, Routes: []string{arn}, Rate: t.Rate, Connection: cmp.Or(t.Connection, shortest)})
+			continue
+		}
 		names := []string{t.TargetGroup}
 		if t.TargetGroup == "" {
 			all := s.Services[i].all()
@@ -103,8 +118,11 @@ func (b *builder) usually(arn string) time.Duration {
 	if tg, _ := b.w.Routes(arn); tg.Network() {
 		return 30 * time.Second
 	}
-	return 100 * time.Millisecond
+	return shortest
 }
+
+// shortest is how long a request lasts, unless the world says so.
+const shortest = 100 * time.Millisecond
 
 // all are the target groups in which the tasks of a service are registered, whoever does that, those that the service names first.
 func (v ServiceSpec) all() []BalancerSpec {
@@ -145,6 +163,17 @@ func (b *builder) balancers(def ecs.TaskDefinition, all []BalancerSpec) ([]ecs.S
 
 // balancer is one load balancer entry, with the container and the port that a task is registered with.
 func (b *builder) balancer(def ecs.TaskDefinition, x BalancerSpec) (entry ecs.ServiceTargetGroup, err error) {
+	if entry, err = containerPort(def, x); err != nil {
+		return entry, err
+	}
+	if entry.ARN, err = b.fitting(def, x.TargetGroup); err == nil && x.Alternate != "" {
+		entry.Alternate, err = b.fitting(def, x.Alternate)
+	}
+	return entry, err
+}
+
+// containerPort is the container and the port that an entry names, or else the first ones.
+func containerPort(def ecs.TaskDefinition, x BalancerSpec) (entry ecs.ServiceTargetGroup, err error) {
 	ports := def.PortMappings()
 	if len(ports) == 0 {
 		return entry, fmt.Errorf("it has a target group, but its task definition %q has no port; give it one", def.Family)
@@ -164,10 +193,7 @@ func (b *builder) balancer(def ecs.TaskDefinition, x BalancerSpec) (entry ecs.Se
 			x.TargetGroup, x.Port, entry.Container, def.Family)
 	}
 	entry.Port = ports[i].Port
-	if entry.ARN, err = b.fitting(def, x.TargetGroup); err == nil && x.Alternate != "" {
-		entry.Alternate, err = b.fitting(def, x.Alternate)
-	}
-	return entry, err
+	return entry, nil
 }
 
 // fitting is the ARN of a target group for the tasks of a definition.

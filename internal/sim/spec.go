@@ -26,6 +26,8 @@ type Spec struct {
 	Tasks           []TaskSpec             `yaml:"tasks,omitempty"`
 	Parameters      []ParameterSpec        `yaml:"parameters,omitempty"`
 	Secrets         []SecretSpec           `yaml:"secrets,omitempty"`
+	Registries      []RegistrySpec         `yaml:"registries,omitempty"`
+	Lattice         []LatticeSpec          `yaml:"lattice,omitempty"`
 	Traffic         []TrafficSpec          `yaml:"traffic,omitempty"` // none: no clients are counted
 }
 
@@ -112,12 +114,12 @@ type TargetGroupSpec struct {
 
 	VPC string `yaml:"vpc,omitempty"` // empty: vpc-0ebb, where everything is that names no other
 
-	// Propagation is how long new requests still go to a target that is not healthy any more; 0: 120 s with protocol TCP, and else what the switch
-	// says; negative: none.
+	// Propagation is how long new requests still go to a target that is not healthy any more; 0: 120 s with protocol TCP, and else what
+	// the switch says; negative: none.
 	Propagation time.Duration `yaml:"propagation,omitempty"`
 
 	ConnectionTermination bool          `yaml:"connection_termination,omitempty"` // at the end of the delay; of protocol TCP only
-	KeepUnhealthy         bool          `yaml:"keep_unhealthy,omitempty"`         // unhealthy targets keep their connections; of protocol TCP only
+	KeepUnhealthy         bool          `yaml:"keep_unhealthy,omitempty"`         // unhealthy targets keep connections; TCP only
 	UnhealthyDraining     time.Duration `yaml:"unhealthy_draining,omitempty"`     // for so long; with keep_unhealthy
 	LeastHealthy          int           `yaml:"min_healthy_count,omitempty"`      // with fewer, requests go to all registered targets; 0: 1
 	LeastPercent          int           `yaml:"min_healthy_percent,omitempty"`    // the same in percent; 0: off
@@ -183,7 +185,9 @@ type ServiceSpec struct {
 	VPC       string         `yaml:"vpc,omitempty"`            // where its tasks run that have no host
 	Balancers []BalancerSpec `yaml:"load_balancers,omitempty"` // several target groups, instead of target_group
 	Ingress   []IngressSpec  `yaml:"ingress,omitempty"`        // target groups that ECS manages: only its revisions name them
-	ByHand    []BalancerSpec `yaml:"by_hand,omitempty"`        // target groups in which somebody registers its tasks: no API of ECS names them
+	Names     []NamedSpec    `yaml:"service_registries,omitempty"`
+	Lattice   []BalancerSpec `yaml:"lattice,omitempty"` // target groups of VPC Lattice
+	ByHand    []BalancerSpec `yaml:"by_hand,omitempty"` // target groups in which somebody registers its tasks: no API of ECS names them
 }
 
 // BalancerSpec is one of several target groups of a service or task set.
@@ -192,6 +196,31 @@ type BalancerSpec struct {
 	Alternate   string `yaml:"alternate_target_group,omitempty"`
 	Container   string `yaml:"container,omitempty"` // empty: that of the family
 	Port        int    `yaml:"port,omitempty"`      // of the container; 0: its first one
+}
+
+// RegistrySpec is a service of Cloud Map.
+type RegistrySpec struct {
+	Name      string        `yaml:"name,omitempty"`
+	Namespace string        `yaml:"namespace,omitempty"`
+	TTL       time.Duration `yaml:"ttl,omitempty"` // of its DNS records; 0: 60 s
+	SRV       bool          `yaml:"srv,omitempty"` // they tell the port too
+}
+
+// NamedSpec is a service of Cloud Map in which the tasks of a service are registered.
+type NamedSpec struct {
+	Registry  string `yaml:"registry,omitempty"`
+	Container string `yaml:"container,omitempty"` // empty: that of the family
+	Port      int    `yaml:"port,omitempty"`      // of the container; 0: none is registered
+}
+
+// LatticeSpec is a target group of VPC Lattice.
+type LatticeSpec struct {
+	Name  string        `yaml:"name,omitempty"`
+	Type  string        `yaml:"type,omitempty"` // IP (default), INSTANCE
+	VPC   string        `yaml:"vpc,omitempty"`
+	Port  int           `yaml:"port,omitempty"`  // 0: 80
+	Delay time.Duration `yaml:"delay,omitempty"` // draining; 0: 1 minute, negative: none
+	Check time.Duration `yaml:"check,omitempty"` // from registration to healthy; 0: 10 s
 }
 
 // IngressSpec is a way into a service that ECS manages.
@@ -213,6 +242,7 @@ type TaskSetSpec struct {
 type TrafficSpec struct {
 	Service     string        `yaml:"service,omitempty"`
 	TargetGroup string        `yaml:"target_group,omitempty"` // the one that they use; empty: the first of the service, with its alternate
+	Registry    string        `yaml:"registry,omitempty"`     // they ask a service of Cloud Map instead
 	Rate        float64       `yaml:"rate,omitempty"`         // requests per second, or with network load balancers new connections
 	Connection  time.Duration `yaml:"connection,omitempty"`   // how long each lasts; 0: 100 ms, with network load balancers 30 s
 }

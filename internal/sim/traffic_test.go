@@ -42,9 +42,9 @@ func (b bench) stop(n int) traffic.Counts {
 // near compares what was computed.
 func near(a, b float64) bool { return math.Abs(a-b) < 1e-6*math.Max(1, math.Abs(b)) }
 
-// What fails when ECS stops 3 of 10 tasks follows from the times: new requests go to them for as long as the propagation takes, and they are
-// answered for as long as the process serves. The replacements start after a second and are healthy 15 s later, so that a share of 3 in 13 is on
-// the old ones from then on, and 3 in 10 before.
+// What fails when ECS stops 3 of 10 tasks follows from the times: new requests go to them for as long as the propagation takes, and they
+// are answered for as long as the process serves. The replacements start after a second and are healthy 15 s later, so that a share of 3
+// in 13 is on the old ones from then on, and 3 in 10 before.
 func TestRequestsThatFail(t *testing.T) {
 	const rate, ready = 200.0, 16.0
 	share := func(from, to float64) float64 { // of requests from one time to another, in seconds after the stop
@@ -97,7 +97,8 @@ func TestRequestsThatFail(t *testing.T) {
 	}
 }
 
-// Connections of a network load balancer outlive the deregistration, unless they are to be closed; what is open when the process ends is cut.
+// Connections of a network load balancer outlive the deregistration, unless they are to be closed; what is open when the process ends is
+// cut.
 func TestConnectionsThatAreCut(t *testing.T) {
 	for _, c := range []struct {
 		name      string
@@ -209,7 +210,8 @@ func TestHostDies(t *testing.T) {
 	b.pass(time.Minute)
 	got := b.TrafficCounts()[0]
 	if !near(got.Died, 200.0*2/10) || got.First != died || got.NotServing < 200*2/10*14 || got.Last.Sub(died) != 14*time.Second {
-		t.Errorf("%+v, last after %s; want 40 cut off at once, and failures for the 10 s of the health checks and 4 s of propagation", got, got.Last.Sub(died))
+		t.Errorf("%+v, last after %s; want 40 cut off at once, and failures for 10 s of health checks and 4 s of propagation", got,
+			got.Last.Sub(died))
 	}
 }
 
@@ -221,8 +223,9 @@ func TestTrafficThatCannotBe(t *testing.T) {
 		`there is no target group "x`: func(s *Spec) { s.Traffic[0].TargetGroup = "x" },
 	} {
 		s := Spec{
-			Clusters: []ClusterSpec{{Name: "prod"}}, TargetGroups: []TargetGroupSpec{{Name: "tg"}}, TaskDefinitions: []ecs.TaskDefinition{{Family: "web", Port: 80}},
-			Services: []ServiceSpec{{Name: "web", Cluster: "prod", Task: "web", TargetGroup: "tg"}}, Traffic: []TrafficSpec{{Service: "web", Rate: 1}},
+			Clusters: []ClusterSpec{{Name: "prod"}}, TargetGroups: []TargetGroupSpec{{Name: "tg"}},
+			TaskDefinitions: []ecs.TaskDefinition{{Family: "web", Port: 80}}, Traffic: []TrafficSpec{{Service: "web", Rate: 1}},
+			Services: []ServiceSpec{{Name: "web", Cluster: "prod", Task: "web", TargetGroup: "tg"}},
 		}
 		change(&s)
 		if _, err := Build(s); err == nil || !strings.Contains(err.Error(), want) {
@@ -266,8 +269,9 @@ func TestServes(t *testing.T) {
 		{0, 9901, 25 * time.Second, 25 * time.Second}, {-1, 9901, 20 * time.Second, 25 * time.Second},
 	} {
 		b := small(t, 1, func(s *Spec) {
-			s.TaskDefinitions = []ecs.TaskDefinition{{Family: "app", Port: 8080, Exit: 20 * time.Second, Serves: c.serves, DependsOn: []string{"envoy"},
-				Ports: []ecs.Port{{Port: 9901, Container: "envoy"}}, Containers: []ecs.Container{{Name: "envoy", Exit: 5 * time.Second}}}}
+			s.TaskDefinitions = []ecs.TaskDefinition{{Family: "app", Port: 8080, Exit: 20 * time.Second, Serves: c.serves,
+				DependsOn: []string{"envoy"}, Ports: []ecs.Port{{Port: 9901, Container: "envoy"}},
+				Containers: []ecs.Container{{Name: "envoy", Exit: 5 * time.Second}}}}
 			s.Tasks = []TaskSpec{{Cluster: "prod", Task: "app"}}
 		})
 		task := b.Tasks("prod")[0]
@@ -315,7 +319,8 @@ func TestRequestsOfInterruptedTasks(t *testing.T) {
 		fail   bool
 	}{
 		{"", 20 * time.Second, false, false}, {"", 2 * time.Second, false, true}, {core.SpotBefore2023, 20 * time.Second, false, true},
-		{core.SpotBefore2023, 20 * time.Second, true, false}, {core.Spot2025, 20 * time.Second, false, false}, {core.Spot2025, 10 * time.Second, false, true},
+		{core.SpotBefore2023, 20 * time.Second, true, false}, {core.Spot2025, 20 * time.Second, false, false},
+		{core.Spot2025, 10 * time.Second, false, true},
 		{core.Spot2025, 10 * time.Second, true, false}, {core.Spot2025, 3 * time.Second, true, true}, {"", 2 * time.Hour, false, false},
 	} {
 		b := onFargate(t, 10, func(s *Spec) {

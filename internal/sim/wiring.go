@@ -8,6 +8,7 @@ import (
 	"github.com/ebbhq/ebb/internal/sim/lambda"
 	"github.com/ebbhq/ebb/internal/sim/sqs"
 	"github.com/ebbhq/ebb/internal/sim/traffic"
+	"github.com/ebbhq/ebb/internal/sim/vpclattice"
 )
 
 // post sends for EventBridge and lifecycle hooks.
@@ -57,31 +58,60 @@ func (o observer) Replaced(i *core.Instance) {
 	o.w.ECS.RootVolumeReplaced(i)
 }
 
-// routes are the target groups of services, for their clients.
+// routes are where the clients of services are sent to.
 type routes struct{ w *World }
 
-// Route is a target group by its ARN.
+// Route is a target group, or a service of Cloud Map, by its ARN.
 func (r routes) Route(name string) traffic.Route {
+	if _, _, ok := r.w.Registry(name); ok {
+		return r.names(name)
+	}
+	if targets, err := r.w.LatticeTargets(name); err == nil {
+		return traffic.Route{Endpoints: core.Mapped(targets, func(t vpclattice.Target) traffic.Endpoint {
+			e := traffic.Endpoint{Healthy: t.State == "healthy", Registered: t.State != "draining"}
+			return r.serving(e, name, t.ID, t.Port, t.Task)
+		})}
+	}
 	tg, targets := r.w.ELB.Routes(name)
 	route := traffic.Route{LeastHealthy: tg.LeastHealthy, LeastPercent: tg.LeastPercent}
 	for _, t := range targets {
 		e := traffic.Endpoint{
-			ID: name + " " + t.ID + ":" + strconv.Itoa(t.Port) + " " + t.Task, Healthy: t.State == "healthy", RoutedUntil: t.RoutedUntil,
-			Registered: t.State != "draining" && t.State != "unused",
+			Healthy: t.State == "healthy", RoutedUntil: t.RoutedUntil, Registered: t.State != "draining" && t.State != "unused",
 		}
 		gone := t.State == "unused" && (!tg.Network() || tg.ConnectionTermination)
 		if gone || t.State == "unhealthy" && tg.Network() {
 			e.Closed = t.Since
 		}
-		if t.Task != "" {
-			s := r.w.Serving(t.Task, t.Port)
-			e.Up, e.Serves, e.Ends = s.Up, s.Until, s.Ends
-		} else if h := r.w.EC2.Find(t.ID); h != nil {
-			e.Up = h.Alive()
-		}
-		route.Endpoints = append(route.Endpoints, e)
+		route.Endpoints = append(route.Endpoints, r.serving(e, name, t.ID, t.Port, t.Task))
 	}
 	return route
+}
+
+// names are the instances of a service of Cloud Map. Clients go on to use those that have left, until the TTL of what they know is over.
+func (r routes) names(arn string) traffic.Route {
+	s, left, _ := r.w.Registry(arn)
+	var route traffic.Route
+	for _, i := range s.Instances {
+		e := traffic.Endpoint{Healthy: true, Registered: true}
+		route.Endpoints = append(route.Endpoints, r.serving(e, arn, i.IP, i.Port, i.About.Task))
+	}
+	for _, i := range left {
+		e := traffic.Endpoint{RoutedUntil: i.Since.Add(s.TTL)}
+		route.Endpoints = append(route.Endpoints, r.serving(e, arn, i.IP, i.Port, i.About.Task))
+	}
+	return route
+}
+
+// serving completes an endpoint with what the process behind it does.
+func (r routes) serving(e traffic.Endpoint, route, id string, port int, task string) traffic.Endpoint {
+	e.ID = route + " " + id + ":" + strconv.Itoa(port) + " " + task
+	if task != "" {
+		s := r.w.Serving(task, port)
+		e.Up, e.Serves, e.Ends = s.Up, s.Until, s.Ends
+	} else if h := r.w.EC2.Find(id); h != nil {
+		e.Up = h.Alive()
+	}
+	return e
 }
 
 // queues are the queues that Lambda polls.

@@ -9,11 +9,13 @@ import (
 	"github.com/ebbhq/ebb/internal/sim/events"
 	"github.com/ebbhq/ebb/internal/sim/lambda"
 	"github.com/ebbhq/ebb/internal/sim/secretsmanager"
+	"github.com/ebbhq/ebb/internal/sim/servicediscovery"
 	"github.com/ebbhq/ebb/internal/sim/sns"
 	"github.com/ebbhq/ebb/internal/sim/sqs"
 	"github.com/ebbhq/ebb/internal/sim/ssm"
 	"github.com/ebbhq/ebb/internal/sim/sts"
 	"github.com/ebbhq/ebb/internal/sim/traffic"
+	"github.com/ebbhq/ebb/internal/sim/vpclattice"
 )
 
 // World is a simulated cloud: its services over one core, whose methods are the world's own. It is not safe for concurrent use. Lists are
@@ -27,11 +29,13 @@ type World struct {
 	*events.Events
 	*lambda.Lambda
 	*secretsmanager.SecretsManager
+	*servicediscovery.ServiceDiscovery
 	*sns.SNS
 	*sqs.SQS
 	*ssm.SSM
 	*sts.STS
 	*traffic.Traffic
+	*vpclattice.Lattice
 }
 
 // New makes an empty world at its start time.
@@ -44,7 +48,9 @@ func New(cfg core.Config) *World {
 	w.Lambda = lambda.New(c, queues{w})
 	w.SQS = sqs.New(c, w.Lambda)
 	w.SNS = sns.New(c, w.SQS, w.Lambda)
-	w.ECS = ecs.New(c, ecs.Others{Targets: w.ELB, Bus: w.Events, Subnets: w.EC2})
+	w.ServiceDiscovery = servicediscovery.New(c)
+	w.Lattice = vpclattice.New(c)
+	w.ECS = ecs.New(c, ecs.Others{Targets: w.ELB, Lattice: w.Lattice, Names: w.ServiceDiscovery, Bus: w.Events, Subnets: w.EC2})
 	w.AutoScaling = autoscaling.New(c, autoscaling.Others{Instances: w.EC2, Clusters: w.ECS, Targets: w.ELB, Bus: w.Events, Post: post{w}})
 	w.ECS.Groups = w.AutoScaling
 	w.STS = sts.New(c)
@@ -59,6 +65,7 @@ func (w *World) Services() []core.Service {
 	return []core.Service{
 		w.AutoScaling.Service(), w.EC2.Service(), w.ECS.Service(), w.ELB.Service(), w.Events.Service(), w.Lambda.Service(), w.SNS.Service(),
 		w.SQS.Service(), w.STS.Service(), w.SSM.Service(), w.SecretsManager.Service(),
+		w.ServiceDiscovery.Service(), w.Lattice.Service(),
 	}
 }
 
@@ -67,5 +74,6 @@ func (w *World) Services() []core.Service {
 func (w *World) Settle() {
 	w.ECS.Settle()
 	w.ELB.Settle()
+	w.Lattice.Settle()
 	w.AutoScaling.Settle()
 }

@@ -48,6 +48,7 @@ const (
 	EntryAgent      EntryKind = "agent"              // To: connected, disconnected
 	EntryTask       EntryKind = "task"               // lastStatus From -> To; Text holds stop code and "killed" after SIGKILL
 	EntryTarget     EntryKind = "target"             // target state From -> To
+	EntryRegistry   EntryKind = "registry"           // Cloud Map, To: registered, deregistered; TargetGroup: its service, Target: the instance
 	EntryMessage    EntryKind = "message"            // To: sent, received, deleted, redriven, expired, lost
 	EntryInvocation EntryKind = "invocation"         // To: started, succeeded, failed, killed, timed-out, throttled, dropped; Text: the error
 	EntryCall       EntryKind = "call"               // an API call: Text is the operation, To the error code or "ok"; From "partly": an item was made to fail

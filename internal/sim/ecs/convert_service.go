@@ -34,7 +34,7 @@ func (s api) serviceOut(v Service) types.Service {
 		PlacementStrategy:           core.Mapped(v.Placement, placementOut),
 		CapacityProviderStrategy:    core.Mapped(v.Providers, strategyItemOut),
 		AvailabilityZoneRebalancing: rebalancing,
-		ServiceRegistries:           []types.ServiceRegistry{},
+		ServiceRegistries:           core.Mapped(v.Names, registryOut),
 		Events:                      core.Mapped(v.Events, func(e ServiceEvent) types.ServiceEvent { return s.eventOut(v, e) }),
 		Deployments:                 core.Mapped(v.Deployments, func(d Deployment) types.Deployment { return s.deploymentOut(v, d) }),
 		CurrentServiceRevisions:     currentRevisions(v),
@@ -117,6 +117,7 @@ func (s api) deploymentOut(v Service, d Deployment) types.Deployment {
 		RunningCount: int32(d.Running), PendingCount: int32(d.Pending), FailedTasks: int32(d.Failed), CreatedAt: &d.CreatedAt, UpdatedAt: &d.UpdatedAt,
 		RolloutState: types.DeploymentRolloutState(d.Rollout), RolloutStateReason: &d.RolloutReason,
 		LaunchType: launchType(v), CapacityProviderStrategy: core.Mapped(v.Providers, strategyItemOut),
+		VpcLatticeConfigurations: core.Mapped(v.Lattice, s.latticeOut),
 	}
 }
 

@@ -32,6 +32,8 @@ type ECS struct {
 type Others struct {
 	Groups  Groups
 	Targets Targets
+	Lattice Targets // target groups of VPC Lattice
+	Names   Names
 	Bus     Bus
 	Subnets Subnets
 }
@@ -39,6 +41,12 @@ type Others struct {
 // Subnets are those of the VPCs.
 type Subnets interface {
 	ZoneOf(subnet string) string // empty: there is no such subnet
+}
+
+// Names are the services of Cloud Map.
+type Names interface {
+	RegisterTask(registry string, about core.Entry, ip string, port int, attributes map[string]string)
+	DeregisterTask(registry, task string)
 }
 
 // Groups are the Auto Scaling groups of container instances, for capacity providers and managed draining.

@@ -2,6 +2,7 @@ package ecs
 
 import (
 	"slices"
+	"strconv"
 
 	"github.com/ebbhq/ebb/internal/sim/core"
 )
@@ -17,6 +18,12 @@ func (w *ECS) registerTask(t *task) {
 	for _, ingress := range t.s.Ingress {
 		t.register(w, ingress.ServiceTargetGroup)
 	}
+	for _, entry := range t.s.Lattice {
+		if target := w.Lattice.RegisterTask(entry.groupOf(t.alternate), t.address(entry.Port), t); target != nil {
+			t.targets = append(t.targets, target)
+		}
+	}
+	w.nameTask(t)
 	w.As(operator, func() {
 		for _, entry := range t.s.ByHand {
 			if target := w.Targets.RegisterTask(entry.ARN, t.address(entry.Port), byHand{t}); target != nil {
@@ -24,6 +31,35 @@ func (w *ECS) registerTask(t *task) {
 			}
 		}
 	})
+}
+
+// nameTask makes a task an instance of the services of Cloud Map of its service.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-discovery.html
+func (w *ECS) nameTask(t *task) {
+	for _, entry := range t.s.Names {
+		at := t.address(entry.Port)
+		if ci, ok := t.at.(*containerInstance); ok && at.IP == "" {
+			at.IP, at.Port = ci.h.PrivateIP, at.HostPort
+		}
+		attributes := map[string]string{
+			"AWS_INSTANCE_IPV4": at.IP, "AVAILABILITY_ZONE": t.at.zone(), "REGION": w.Region, "ECS_CLUSTER_NAME": t.c.Name,
+			"ECS_SERVICE_NAME": t.Service, "ECS_TASK_DEFINITION_FAMILY": t.def.Family, "AWS_INIT_HEALTH_STATUS": "HEALTHY",
+		}
+		if entry.Port != 0 {
+			attributes["AWS_INSTANCE_PORT"] = strconv.Itoa(at.Port)
+		}
+		w.Names.RegisterTask(entry.ARN, t.About(), at.IP, at.Port, attributes)
+	}
+}
+
+// unnameTask takes a task out of Cloud Map. Nothing waits for clients that still know its address.
+func (w *ECS) unnameTask(t *task) {
+	if t.s == nil {
+		return
+	}
+	for _, entry := range t.s.Names {
+		w.Names.DeregisterTask(entry.ARN, t.ARN)
+	}
 }
 
 // operator is who registers targets by hand, in the record.

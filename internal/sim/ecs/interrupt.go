@@ -104,6 +104,7 @@ func (w *ECS) spotCode() string {
 // deregister is ECS taking the targets of a task out, as far as it has registered them. The record says that it was ECS: others do so too.
 func (w *ECS) deregister(t *task) {
 	w.As("ecs", func() {
+		w.unnameTask(t)
 		for _, target := range slices.Clone(t.targets) {
 			target.Deregister()
 		}

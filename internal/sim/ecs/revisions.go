@@ -74,15 +74,40 @@ func (s api) revisionOut(r Revision) types.ServiceRevision {
 	out := types.ServiceRevision{
 		ServiceRevisionArn: &r.ARN, ServiceArn: &v.ARN, ClusterArn: s.arn("cluster", v.Cluster), TaskDefinition: s.arn("task-definition", r.Definition),
 		CreatedAt: &r.CreatedAt, LaunchType: launchType(v), CapacityProviderStrategy: core.Mapped(v.Providers, strategyItemOut),
-		LoadBalancers: core.Mapped(v.TargetGroups, s.loadBalancerOut), ServiceRegistries: []types.ServiceRegistry{},
+		LoadBalancers: core.Mapped(v.TargetGroups, s.loadBalancerOut), ServiceRegistries: core.Mapped(v.Names, registryOut),
+		VpcLatticeConfigurations: core.Mapped(v.Lattice, s.latticeOut),
 		ResolvedConfiguration: &types.ResolvedConfiguration{
 			LoadBalancers: core.Mapped(v.TargetGroups, func(t ServiceTargetGroup) types.ServiceRevisionLoadBalancer {
 				return s.resolvedOut(r, t)
+			}),
+			VpcLatticeConfigurations: core.Mapped(v.Lattice, func(t ServiceTargetGroup) types.ServiceRevisionVpcLatticeConfiguration {
+				return types.ServiceRevisionVpcLatticeConfiguration{TargetGroupArn: new(t.groupOf(r.InAlternate))}
 			}),
 		},
 	}
 	for _, i := range v.Ingress {
 		s.managed(r, i, &out)
+	}
+	return out
+}
+
+// registryOut is a service of Cloud Map. One with a port has records of type SRV.
+func registryOut(t ServiceTargetGroup) types.ServiceRegistry {
+	out := types.ServiceRegistry{RegistryArn: &t.ARN}
+	if t.Port != 0 {
+		out.ContainerName, out.ContainerPort = &t.Container, new(int32(t.Port))
+	}
+	return out
+}
+
+func (s api) latticeOut(t ServiceTargetGroup) types.VpcLatticeConfiguration {
+	out := types.VpcLatticeConfiguration{
+		PortName: new(portName(t.Port)), RoleArn: new("arn:aws:iam::" + s.Account + ":role/ecs-vpc-lattice"), TargetGroupArn: &t.ARN,
+	}
+	if t.Alternate != "" {
+		out.AdvancedConfiguration = &types.VpcLatticeAdvancedConfiguration{
+			AlternateTargetGroupArn: &t.Alternate, ProductionListenerRule: s.listenerRule(),
+		}
 	}
 	return out
 }

@@ -143,6 +143,7 @@ func (w *ECS) findService(c *cluster, id string) *service {
 func (w *ECS) seeService(s *service) Service {
 	seen := s.Service
 	seen.Events = newestEvents(s.Events)
+	seen.Lattice, seen.Names = slices.Clone(s.Lattice), slices.Clone(s.Names)
 	seen.TargetGroups, seen.Ingress, seen.ByHand = slices.Clone(s.TargetGroups), slices.Clone(s.Ingress), slices.Clone(s.ByHand)
 	seen.Constraints, seen.Placement, seen.Providers = slices.Clone(s.Constraints), slices.Clone(s.Placement), slices.Clone(s.Providers)
 	seen.Deployments = s.seeDeployments()

@@ -106,7 +106,7 @@ func (t ServiceTargetGroup) groupOf(alternate bool) string {
 // production traffic goes there. Until then ECS replaces the tasks here as in a rolling deployment.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/alb-resources-for-blue-green.html
 func (s *service) otherGroups() {
-	two := slices.ContainsFunc(s.TargetGroups, func(t ServiceTargetGroup) bool { return t.Alternate != "" }) ||
+	two := slices.ContainsFunc(slices.Concat(s.TargetGroups, s.Lattice), func(t ServiceTargetGroup) bool { return t.Alternate != "" }) ||
 		slices.ContainsFunc(s.Ingress, func(i Ingress) bool { return i.Alternate != "" })
 	s.InAlternate = !s.InAlternate && two
 }

@@ -57,7 +57,7 @@ type TaskDefinition struct {
 	Network  string        `yaml:"network,omitempty"`   // bridge (default), host, awsvpc
 	Start    time.Duration `yaml:"start,omitempty"`     // from placement to RUNNING; 0: 5 s
 	Exit     time.Duration `yaml:"exit,omitempty"`      // from SIGTERM to exit; longer than StopTimeout: killed
-	Serves   time.Duration `yaml:"serves,omitempty"`    // from SIGTERM on it takes new requests for so long; 0: until it exits, negative: not at all
+	Serves   time.Duration `yaml:"serves,omitempty"`    // how long it takes requests after SIGTERM; 0: until it exits, negative: not at all
 	Stop     time.Duration `yaml:"stop_timeout,omitempty"`
 	Run      time.Duration `yaml:"run,omitempty"`   // the task ends by itself after this; 0: never
 	Fails    bool          `yaml:"fails,omitempty"` // never starts: TaskFailedToStart
@@ -182,6 +182,8 @@ type Service struct {
 	InAlternate bool      // new tasks are registered with the alternate target groups
 
 	VPC     string               // of tasks without a host; empty: core.DefaultVPC
+	Lattice []ServiceTargetGroup // target groups of VPC Lattice
+	Names   []ServiceTargetGroup // services of Cloud Map, by ARN
 	Ingress []Ingress            // target groups that ECS manages: its revisions name them, the service does not
 	ByHand  []ServiceTargetGroup // target groups in which somebody registers its tasks as soon as they run, and never takes them out
 }

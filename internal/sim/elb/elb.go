@@ -289,7 +289,8 @@ func (w *ELB) RegisterTargets(arn string, targets []Target) error {
 	}
 	for _, t := range targets {
 		if old := tg.find(t.ID, cmp.Or(t.Port, tg.Port)); tg.Type == "ip" && old != nil && old.State == "draining" {
-			return core.Refuse("InvalidTarget", "The following targets are being deregistered and cannot be registered before that is over: '%s'", t.ID)
+			return core.Refuse("InvalidTarget",
+				"The following targets are being deregistered and cannot be registered before that is over: '%s'", t.ID)
 		}
 		if h := w.instances.Find(t.ID); tg.Type == "instance" && (h == nil || h.State != "running") {
 			return core.Refuse("InvalidTarget", "The following targets are not in a running state and cannot be registered: '%s'", t.ID)

@@ -25,9 +25,9 @@ func (w *ELB) targetDies(t *target) {
 	})
 }
 
-// propagation is how long a target is still sent new requests that is no longer healthy. AWS names no time. Users measured 4 to 17 s with
-// application load balancers, and about two minutes with network load balancers for targets that are deregistered; one that fails its health
-// checks is left alone sooner.
+// propagation is how long a target is still sent new requests that is no longer healthy. AWS names no time. Users measured 4 to 17 s
+// with application load balancers, and about two minutes with network load balancers for targets that are deregistered; one that fails
+// its health checks is left alone sooner.
 // https://github.com/kubernetes-sigs/aws-load-balancer-controller/issues/2366, https://github.com/aws/containers-roadmap/issues/470
 func (w *ELB) propagation(tg *targetGroup, state string) time.Duration {
 	switch {

@@ -95,8 +95,8 @@ func inUse(routes []Route) []Route {
 	return used
 }
 
-// routed are the endpoints to which requests go at a time: to the healthy ones, to those that the load balancer still takes for healthy, and
-// when too few are healthy to all that are registered.
+// routed are the endpoints to which requests go at a time: to the healthy ones, to those that the load balancer still takes for healthy,
+// and when too few are healthy to all that are registered.
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health.html
 func (r Route) routed(at time.Time) []Endpoint {
 	healthy, registered := 0, 0

@@ -1,5 +1,5 @@
-// Package traffic is the clients of the services of a simulated cloud: so many requests, or connections, each second. It counts how many fail,
-// and why.
+// Package traffic is the clients of the services of a simulated cloud: so many requests, or connections, each second. It counts how many
+// fail, and why.
 //
 // It counts by computing, and never changes the world or asks for chance, so that a world is the same with clients and without.
 package traffic

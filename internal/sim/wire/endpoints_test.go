@@ -127,10 +127,12 @@ func TestSubnetsOverHTTP(t *testing.T) {
 	}
 }
 
-// TestAttributesOverHTTP: the attributes that the simulated cloud obeys are shown and can be changed, those of network load balancers only there.
+// TestAttributesOverHTTP: the attributes that the simulated cloud obeys are shown and can be changed, those of network load balancers only
+// there.
 func TestAttributesOverHTTP(t *testing.T) {
 	world, err := sim.Build(sim.Spec{TargetGroups: []sim.TargetGroupSpec{
-		{Name: "app"}, {Name: "net", Protocol: "TCP", Delay: 42 * time.Second, LeastPercent: 30, KeepUnhealthy: true, UnhealthyDraining: 7 * time.Second},
+		{Name: "app"},
+		{Name: "net", Protocol: "TCP", Delay: 42 * time.Second, LeastPercent: 30, KeepUnhealthy: true, UnhealthyDraining: 7 * time.Second},
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -182,7 +184,8 @@ func TestAttributesOverHTTP(t *testing.T) {
 		group            int
 		key, value, code string
 	}{
-		{0, "deregistration_delay.timeout_seconds", "3601", "ValidationError"}, {0, "deregistration_delay.timeout_seconds", "x", "ValidationError"},
+		{0, "deregistration_delay.timeout_seconds", "3601", "ValidationError"},
+		{0, "deregistration_delay.timeout_seconds", "x", "ValidationError"},
 		{0, "deregistration_delay.connection_termination.enabled", "true", "InvalidConfigurationRequest"}, {0, "stickiness.enabled", "true",
 			"InvalidConfigurationRequest"},
 		{1, "deregistration_delay.connection_termination.enabled", "yes", "ValidationError"}, {0, routing + "count", "off", "ValidationError"},

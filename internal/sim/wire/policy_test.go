@@ -230,6 +230,10 @@ func TestKinds(t *testing.T) {
 		unchecked sts: GetCallerIdentity
 		parameter ssm: GetParameter PutParameter DeleteParameter
 		secret secretsmanager: GetSecretValue CreateSecret PutSecretValue DeleteSecret
+		service servicediscovery: DeregisterInstance GetInstance ListInstances GetService
+		* servicediscovery: DiscoverInstances GetOperation
+		targetgroup vpc-lattice: ListTargets DeregisterTargets
+		* vpc-lattice: ListTargetGroups
 		function lambda: Invoke GetFunction
 		* lambda: ListFunctions ListEventSourceMappings`
 	want := map[string]string{}

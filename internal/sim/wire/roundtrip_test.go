@@ -112,8 +112,8 @@ func TestRoundTrip(t *testing.T) {
 		{"sqs", sqs.NewFromConfig(cfg, noSums, func(o *sqs.Options) { o.Protocol = awsquery.New(sqsschemas.AmazonSQS) }), true},
 		{"sts", sts.NewFromConfig(cfg), false},
 	}
-	// Not clients of the SDK: see TestEC2, TestLambda, TestParameters and TestSecretValues.
-	tried := map[string]bool{"ec2": true, "lambda": true, "ssm": true, "secretsmanager": true}
+	// Not clients of the SDK: see TestEC2, TestLambda, TestParameters, TestSecretValues, TestCloudMap and TestLattice.
+	tried := map[string]bool{"ec2": true, "lambda": true, "ssm": true, "secretsmanager": true, "servicediscovery": true, "vpc-lattice": true}
 	for _, c := range clients {
 		tried[c.service] = true
 		for name, o := range api.services[c.service].operations {
