@@ -18,6 +18,17 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 # name, file, the code as it is, the code with the bug. The seeds must find it.
 SEEDED = [
+    ("a notice of a task is believed without a look", "internal/drain/task.go",
+     "	case f.Is == fleet.Seen && f.Value.Leaves():\n		lookAtTask(c, c.p.Look)", "	case f.Is == fleet.Seen:\n		lookAtTask(c, c.p.Look)"),
+    ("the target of a task is taken out without its port", "internal/drain/targets.go",
+     "at.ID, at.Port = a.IP, lb.ContainerPort", "at.ID, at.Port = a.IP, 0"),
+    ("the other target group of a blue/green deployment is not looked at", "internal/cloud/convert.go",
+     "groups = append(groups, lb.AdvancedConfiguration.AlternateTargetGroupArn)", "_ = groups"),
+    ("a task of which no event tells is not looked for", "internal/kernel/looks.go", "	looks = append(looks, spotLooks(o, now)...)\n", ""),
+    ("a task is said to be drained once AWS has accepted the call", "internal/drain/task.go", "	return c.deregister(targets)\n",
+     "	return c.deregister(targets) || c.seen.Tried(plan.Deregister).Flying\n"),
+    ("who was first is asked after the call", "internal/drain/task.go",
+     "allOut(c, targets) && c.seen.Tried(plan.Deregister).Started.IsZero()", "allOut(c, targets) || c.seen.Tried(plan.Deregister).Fails == 0"),
     ("the hook is answered when the running count is 0", "internal/fleet/fleet.go",
      'return t.LastStatus != Stopped && t.LastStatus != "DELETED"', "return t.DesiredStatus != Stopped && t.LastStatus != Stopped"),
     ("a failed heartbeat is remembered as done", "internal/kernel/pass.go",

@@ -5,7 +5,7 @@ func pure() []string {
 	return []string{
 		"internal/fleet", "internal/event", "internal/plan", "internal/journal", "internal/drain", "internal/kernel", "internal/sim", "internal/sim/core",
 		"internal/sim/autoscaling", "internal/sim/ec2", "internal/sim/ecs", "internal/sim/elb", "internal/sim/events", "internal/sim/lambda",
-		"internal/sim/secretsmanager", "internal/sim/sns", "internal/sim/sqs", "internal/sim/ssm", "internal/sim/sts",
+		"internal/sim/secretsmanager", "internal/sim/sns", "internal/sim/sqs", "internal/sim/ssm", "internal/sim/sts", "internal/sim/traffic",
 		"internal/inventory", "internal/placement", "internal/advice", "internal/diagnose", "internal/doctor", "internal/lease", "internal/iam",
 		"internal/notice", "internal/desired",
 	}
@@ -51,7 +51,7 @@ func mayImport() map[string][]string {
 		"engine", "event", "diagnose", "fleet", "baseline", "journal",
 		"iam", "journal/conformance", "journal/dynamodb", "journal/memory", "journal/sqlite", "kernel", "lease", "placement", "plain", "plan", "sim",
 		"sim/autoscaling", "sim/client", "sim/core", "sim/ec2", "sim/ecs", "sim/elb", "sim/events", "sim/lambda", "sim/lambda/process", "sim/sns", "sim/sqs",
-		"sim/loopback", "sim/secretsmanager", "sim/ssm", "sim/sts", "sim/wire",
+		"sim/loopback", "sim/secretsmanager", "sim/ssm", "sim/sts", "sim/traffic", "sim/wire",
 		"source/lambda", "source/sqs", "story", "inventory", "loadtest", "metrics", "notice", "notify",
 	}
 	return map[string][]string{
@@ -86,9 +86,10 @@ func mayImport() map[string][]string {
 		"sim/secretsmanager": {"sim/core"},
 		"sim/ssm":            {"sim/core"},
 		"sim/sts":            {"sim/core"},
+		"sim/traffic":        {"sim/core"},
 		"sim": {
 			"sim/core", "sim/autoscaling", "sim/ec2", "sim/ecs", "sim/elb", "sim/events", "sim/lambda", "sim/secretsmanager", "sim/sns", "sim/sqs", "sim/ssm",
-			"sim/sts",
+			"sim/sts", "sim/traffic",
 		},
 		"sim/wire":           {"sim/core"},
 		"sim/client":         {"sim/core", "sim/ec2", "sim/wire"},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -261,15 +262,16 @@ func TestAForwardedMessageThatTheJournalRefusesIsLeftToTheQueue(t *testing.T) {
 func TestNoDrainIsLetGoWhileTheJournalRefusesEverything(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig()
-		bad := true
-		r.store.refuse = never(func(journal.Batch) bool { return bad })
+		var bad atomic.Bool
+		bad.Store(true)
+		r.store.refuse = never(func(journal.Batch) bool { return bad.Load() })
 		r.run(t, func() {
 			r.terminate(host)
 			pass(2 * time.Minute)
 			if r.index("deleted") >= 0 || r.index("look "+plan.GroupInstances.String()) >= 0 || len(r.times("open")) < 2 {
 				t.Errorf("nothing was durable:%s", r)
 			}
-			bad = false
+			bad.Store(false)
 			pass(30 * time.Minute)
 		})
 		if r.index("do answer "+string(host)) < 0 {

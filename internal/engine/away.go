@@ -82,22 +82,22 @@ func (c *Core) remember() []kernel.Hook {
 	}
 	hooks, excluded := c.Kernel.Hooks()
 	if excluded != nil {
-		c.excluded = excluded
+		c.beats.excluded = excluded
 		c.beats.drop(func(h *beaten) bool { return c.left(h.Hook) })
 	}
 	return slices.DeleteFunc(hooks, c.left)
 }
 
 // left reports whether an operator has excluded the group of a hook, as far as is known.
-func (c *Core) left(h kernel.Hook) bool { return c.excluded[h.Call.Group] && !h.Begun }
+func (c *Core) left(h kernel.Hook) bool { return c.beats.excluded[h.Call.Group] && !h.Begun }
 
 // beaten takes in what came of a heartbeat of Beats. Its kernel may be there again by now.
 func (c *Core) beaten(done plan.Done) {
 	if done.Request.Look != nil {
 		if done.Result.Err == nil {
-			c.excluded = map[string]bool{}
+			c.beats.excluded = map[string]bool{}
 			for _, g := range done.Result.View.Groups {
-				c.excluded[g.Name] = g.Excluded
+				c.beats.excluded[g.Name] = g.Excluded
 			}
 			c.beats.drop(func(h *beaten) bool { return c.left(h.Hook) })
 		}

@@ -188,6 +188,36 @@ func TestAPassWithoutAJournalSendsHeartbeats(t *testing.T) {
 	})
 }
 
+// A pass that has no journal looks which groups are excluded before it sends a heartbeat for what a message tells, however late it is; the
+// next pass of the environment knows it still.
+func TestAPassWithoutAJournalBeatsNothingOfAnExcludedGroup(t *testing.T) {
+	for _, excluded := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFunction()
+			cut := &away{Store: f.store}
+			cut.away.Store(true)
+			f.cfg.Store = cut
+			f.cfg.Me = "environment"
+			f.wait(host)
+			f.cloud.look = func(_ context.Context, l plan.Look, s *plan.LookResult) {
+				if l.Kind == plan.Groups {
+					s.View.Groups[0].Excluded = excluded
+				}
+			}
+			warm := NewFunction(f.cfg)
+			for i, late := range []time.Duration{time.Minute, 2 * time.Minute, 3 * time.Minute} {
+				if _, err := warm.Pass(t.Context(), []event.Message{sentBefore(message(host), late)}, false); !errors.Is(err, errAway) {
+					t.Fatalf("pass %d: %v", i, err)
+				}
+				pass(5 * time.Second)
+			}
+			if beat := f.index("do heartbeat "+string(host)) >= 0; beat == excluded {
+				t.Errorf("excluded %t, and its hook is beaten %t:%s", excluded, beat, f)
+			}
+		})
+	}
+}
+
 func sentBefore(m event.Message, d time.Duration) event.Message {
 	m.Sent = m.Sent.Add(-d)
 	return m

@@ -21,6 +21,8 @@ type beats struct {
 
 	swept    time.Time // when it last looked for that, or last tried
 	sweeping bool      // a look is under way
+
+	excluded map[string]bool // groups that an operator has excluded, as the last kernel or look saw them
 }
 
 // beaten is a hook and what came of its heartbeats.
@@ -96,6 +98,10 @@ func (b *beats) at(h *beaten) time.Time {
 	return h.Last.Add(max(h.Timeout/12, h.Timeout/3-b.tick))
 }
 
+// waits reports whether a hook waits for a look that is under way, which shows whether its group is excluded. In a pass that comes back at
+// once; else a hook may need its heartbeat before.
+func (b *beats) waits(h *beaten) bool { return b.tick > 0 && b.sweeping && !h.Begun }
+
 // flying is how many heartbeats are under way.
 func (b *beats) flying() (n int) {
 	for _, h := range b.hooks { //ebb:any-order a count
@@ -125,7 +131,7 @@ func (b *beats) next(away bool) (at time.Time) {
 		return at
 	}
 	for _, h := range b.hooks { //ebb:any-order the earliest
-		if due := b.at(h); !h.flying && (at.IsZero() || due.Before(at)) {
+		if due := b.at(h); !h.flying && !b.waits(h) && (at.IsZero() || due.Before(at)) {
 			at = due
 		}
 	}
@@ -144,7 +150,7 @@ func (b *beats) due(now time.Time) []plan.Request {
 		if flying >= beatsAtOnce {
 			break
 		}
-		if h.flying || b.at(h).After(now) {
+		if h.flying || b.waits(h) || b.at(h).After(now) {
 			continue
 		}
 		h.flying = true

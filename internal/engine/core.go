@@ -47,12 +47,11 @@ type Core struct {
 	until     time.Time                    // it begins nothing from then on, by cfg.Clock; zero: never
 	aside     int                          // how often the journal refused something for good
 
-	beats    *beats          // of the hooks that no kernel knows, while the journal is away
-	excluded map[string]bool // groups that an operator has excluded, as the last kernel saw them
-	away     time.Time       // since when the journal is away, by cfg.Clock; zero: it is not
-	said     time.Time       // when the log last said so
-	failed   time.Time       // when the journal last failed, by cfg.Clock
-	pause    time.Duration   // before it is read again
+	beats  *beats        // of the hooks that no kernel knows, while the journal is away
+	away   time.Time     // since when the journal is away, by cfg.Clock; zero: it is not
+	said   time.Time     // when the log last said so
+	failed time.Time     // when the journal last failed, by cfg.Clock
+	pause  time.Duration // before it is read again
 }
 
 // NewCore returns the core of an Ebb that lives on, not loaded yet. Each message that it settles it settles with cfg.Source.
@@ -76,7 +75,9 @@ func (c *Core) Load(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, journalTimeout)
 	defer cancel()
 	cfg, onePass := c.cfg.Kernel, c.cfg.Kernel.OnePass
-	cfg.Excluded = c.excluded
+	if !onePass { // a pass sweeps before it decides
+		cfg.Excluded = c.beats.excluded
+	}
 	cfg.Held = c.Leases.Held() // before the journal is read: from here on nobody else writes of these scopes
 	var open []journal.Record
 	var err error

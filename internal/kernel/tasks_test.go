@@ -56,7 +56,7 @@ func (c *spotCloud) answer(o plan.Request) plan.Done {
 		switch s.Kind {
 		case plan.Tasks:
 			var n int
-			fmt.Sscanf(fleet.ARN(s.ID).Name(), "%x", &n)
+			_, _ = fmt.Sscanf(fleet.ARN(s.ID).Name(), "%x", &n)
 			v.Tasks = append(v.Tasks, fleet.Task{
 				ARN: fleet.ARN(s.ID), Cluster: "prod", Group: fmt.Sprintf("service:web-%d", n%c.groups), LastStatus: "RUNNING",
 				DesiredStatus: "STOPPED", Addresses: []fleet.Address{{Container: "app", IP: fmt.Sprintf("10.0.%d.%d", n/256, n%256)}},

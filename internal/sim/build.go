@@ -39,7 +39,7 @@ func Build(s Spec) (*World, error) {
 		b.w.SetDefaultStrategy(c.Name, c.DefaultStrategy)
 	}
 	for _, step := range []func(Spec) error{b.queues, b.functions, b.topics, b.rules, b.vpcs, b.addTargetGroups, b.definitions, b.groups, b.providers, b.secrets,
-		b.registeredEmpty, b.services, b.tasks, b.settled, b.registeredLate} {
+		b.registeredEmpty, b.services, b.tasks, b.settled, b.registeredLate, b.clients} {
 		if err := step(s); err != nil {
 			return nil, fmt.Errorf("build the world: %w", err)
 		}
@@ -130,7 +130,8 @@ func (b *builder) addTargetGroups(s Spec) error {
 			t.Type = "ip"
 		}
 		tg := elb.TargetGroup{Name: t.Name, Type: t.Type, Protocol: t.Protocol, Port: t.Port, Delay: t.Delay, Check: t.Check, VPC: t.VPC,
-			ConnectionTermination: t.ConnectionTermination}
+			Propagation: t.Propagation, ConnectionTermination: t.ConnectionTermination, KeepUnhealthy: t.KeepUnhealthy,
+			UnhealthyDraining: t.UnhealthyDraining, LeastHealthy: t.LeastHealthy, LeastPercent: t.LeastPercent}
 		b.targetGroups[t.Name] = b.w.AddTargetGroup(tg).ARN
 	}
 	return nil

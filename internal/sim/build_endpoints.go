@@ -3,8 +3,10 @@ package sim
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/ebbhq/ebb/internal/sim/ecs"
+	"github.com/ebbhq/ebb/internal/sim/traffic"
 )
 
 // vpcs are all VPCs that a part of the world names.
@@ -63,6 +65,57 @@ func (v ServiceSpec) balancers() ([]BalancerSpec, error) {
 		return nil, fmt.Errorf("it has a target_group and load_balancers; name all target groups in load_balancers")
 	}
 	return []BalancerSpec{{TargetGroup: v.TargetGroup, Alternate: v.Alternate}}, nil
+}
+
+// clients begin when everything runs.
+func (b *builder) clients(s Spec) error {
+	for _, t := range s.Traffic {
+		i := slices.IndexFunc(s.Services, func(v ServiceSpec) bool { return v.Name == t.Service })
+		if i < 0 {
+			return fmt.Errorf("traffic: there is no service %q; add it to services", t.Service)
+		}
+		if t.Rate <= 0 {
+			return fmt.Errorf("traffic of service %q: the rate is %v requests per second; it must be more than 0", t.Service, t.Rate)
+		}
+		names := []string{t.TargetGroup}
+		if t.TargetGroup == "" {
+			all := s.Services[i].all()
+			if len(all) == 0 {
+				return fmt.Errorf("traffic of service %q: the service has no target group; give it one", t.Service)
+			}
+			names = slices.DeleteFunc([]string{all[0].TargetGroup, all[0].Alternate}, func(name string) bool { return name == "" })
+		}
+		arns, err := b.arns(names)
+		if err != nil {
+			return fmt.Errorf("traffic of service %q: %w", t.Service, err)
+		}
+		lasts := t.Connection
+		if lasts == 0 {
+			lasts = b.usually(arns[0])
+		}
+		b.w.AddClients(traffic.Clients{Service: t.Service, Routes: arns, Rate: t.Rate, Connection: lasts})
+	}
+	return nil
+}
+
+// usually is how long a request lasts, or a connection of a network load balancer, unless the world says so.
+func (b *builder) usually(arn string) time.Duration {
+	if tg, _ := b.w.Routes(arn); tg.Network() {
+		return 30 * time.Second
+	}
+	return 100 * time.Millisecond
+}
+
+// all are the target groups in which the tasks of a service are registered, whoever does that, those that the service names first.
+func (v ServiceSpec) all() []BalancerSpec {
+	all, _ := v.balancers()
+	for _, t := range v.TaskSets {
+		all = append(all, t.balancers()...)
+	}
+	for _, i := range v.Ingress {
+		all = append(all, i.BalancerSpec)
+	}
+	return append(all, v.ByHand...)
 }
 
 // blueGreen reports whether the tasks of a service are in one of two target groups.

@@ -26,6 +26,7 @@ type Spec struct {
 	Tasks           []TaskSpec             `yaml:"tasks,omitempty"`
 	Parameters      []ParameterSpec        `yaml:"parameters,omitempty"`
 	Secrets         []SecretSpec           `yaml:"secrets,omitempty"`
+	Traffic         []TrafficSpec          `yaml:"traffic,omitempty"` // none: no clients are counted
 }
 
 // ClusterSpec is a cluster.
@@ -111,7 +112,15 @@ type TargetGroupSpec struct {
 
 	VPC string `yaml:"vpc,omitempty"` // empty: vpc-0ebb, where everything is that names no other
 
-	ConnectionTermination bool `yaml:"connection_termination,omitempty"` // at the end of the delay; of protocol TCP only, and shown only
+	// Propagation is how long new requests still go to a target that is not healthy any more; 0: 120 s with protocol TCP, and else what the switch
+	// says; negative: none.
+	Propagation time.Duration `yaml:"propagation,omitempty"`
+
+	ConnectionTermination bool          `yaml:"connection_termination,omitempty"` // at the end of the delay; of protocol TCP only
+	KeepUnhealthy         bool          `yaml:"keep_unhealthy,omitempty"`         // unhealthy targets keep their connections; of protocol TCP only
+	UnhealthyDraining     time.Duration `yaml:"unhealthy_draining,omitempty"`     // for so long; with keep_unhealthy
+	LeastHealthy          int           `yaml:"min_healthy_count,omitempty"`      // with fewer, requests go to all registered targets; 0: 1
+	LeastPercent          int           `yaml:"min_healthy_percent,omitempty"`    // the same in percent; 0: off
 }
 
 // HookSpec is a lifecycle hook.
@@ -198,6 +207,14 @@ type TaskSetSpec struct {
 	Scale       *int   `yaml:"scale,omitempty"` // percent of the service's desired count; none: 100
 
 	Balancers []BalancerSpec `yaml:"load_balancers,omitempty"` // instead of target_group
+}
+
+// TrafficSpec is the clients of a service.
+type TrafficSpec struct {
+	Service     string        `yaml:"service,omitempty"`
+	TargetGroup string        `yaml:"target_group,omitempty"` // the one that they use; empty: the first of the service, with its alternate
+	Rate        float64       `yaml:"rate,omitempty"`         // requests per second, or with network load balancers new connections
+	Connection  time.Duration `yaml:"connection,omitempty"`   // how long each lasts; 0: 100 ms, with network load balancers 30 s
 }
 
 // TaskSpec is a number of standalone tasks that run at the start.

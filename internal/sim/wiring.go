@@ -1,11 +1,13 @@
 package sim
 
 import (
+	"strconv"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/sim/core"
 	"github.com/ebbhq/ebb/internal/sim/lambda"
 	"github.com/ebbhq/ebb/internal/sim/sqs"
+	"github.com/ebbhq/ebb/internal/sim/traffic"
 )
 
 // post sends for EventBridge and lifecycle hooks.
@@ -53,6 +55,33 @@ func (o observer) Started(i *core.Instance) {
 func (o observer) Replaced(i *core.Instance) {
 	o.w.ELB.InstanceDown(i)
 	o.w.ECS.RootVolumeReplaced(i)
+}
+
+// routes are the target groups of services, for their clients.
+type routes struct{ w *World }
+
+// Route is a target group by its ARN.
+func (r routes) Route(name string) traffic.Route {
+	tg, targets := r.w.ELB.Routes(name)
+	route := traffic.Route{LeastHealthy: tg.LeastHealthy, LeastPercent: tg.LeastPercent}
+	for _, t := range targets {
+		e := traffic.Endpoint{
+			ID: name + " " + t.ID + ":" + strconv.Itoa(t.Port) + " " + t.Task, Healthy: t.State == "healthy", RoutedUntil: t.RoutedUntil,
+			Registered: t.State != "draining" && t.State != "unused",
+		}
+		gone := t.State == "unused" && (!tg.Network() || tg.ConnectionTermination)
+		if gone || t.State == "unhealthy" && tg.Network() {
+			e.Closed = t.Since
+		}
+		if t.Task != "" {
+			s := r.w.Serving(t.Task, t.Port)
+			e.Up, e.Serves, e.Ends = s.Up, s.Until, s.Ends
+		} else if h := r.w.EC2.Find(t.ID); h != nil {
+			e.Up = h.Alive()
+		}
+		route.Endpoints = append(route.Endpoints, e)
+	}
+	return route
 }
 
 // queues are the queues that Lambda polls.

@@ -13,6 +13,7 @@ import (
 	"github.com/ebbhq/ebb/internal/sim/sqs"
 	"github.com/ebbhq/ebb/internal/sim/ssm"
 	"github.com/ebbhq/ebb/internal/sim/sts"
+	"github.com/ebbhq/ebb/internal/sim/traffic"
 )
 
 // World is a simulated cloud: its services over one core, whose methods are the world's own. It is not safe for concurrent use. Lists are
@@ -30,6 +31,7 @@ type World struct {
 	*sqs.SQS
 	*ssm.SSM
 	*sts.STS
+	*traffic.Traffic
 }
 
 // New makes an empty world at its start time.
@@ -46,6 +48,7 @@ func New(cfg core.Config) *World {
 	w.AutoScaling = autoscaling.New(c, autoscaling.Others{Instances: w.EC2, Clusters: w.ECS, Targets: w.ELB, Bus: w.Events, Post: post{w}})
 	w.ECS.Groups = w.AutoScaling
 	w.STS = sts.New(c)
+	w.Traffic = traffic.New(c, routes{w})
 	w.SSM = ssm.New(c)
 	w.SecretsManager = secretsmanager.New(c)
 	return w

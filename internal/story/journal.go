@@ -241,7 +241,7 @@ func (r *run) durable(b journal.Batch, skew time.Duration) {
 			r.w.Log(core.Entry{Kind: core.EntryJournal, To: "unreadable", Text: l.Text})
 		}
 		if parts := strings.Split(l.Key, "/"); l.Kind == journal.SetAside && len(parts) > 1 && strings.Contains(l.Text, "let go") {
-			r.w.Log(core.Entry{Kind: core.EntryJournal, Instance: parts[1], To: "let go", Text: l.Text})
+			r.w.Log(core.Entry{Kind: core.EntryJournal, Instance: parts[len(parts)-2], To: "let go", Text: l.Text})
 		}
 	}
 }

@@ -69,6 +69,7 @@ func Judge(e Evidence) []Violation {
 	obeyed(p)
 	obeyedOnce(p)
 	p.endedWell()
+	outInTime(p)
 	return p.bad
 }
 

@@ -90,6 +90,11 @@ type taskPast struct {
 	daemon, live     bool
 	created, stopped time.Time
 	inUse            map[string]bool // its targets
+
+	cluster, status string               // its last status
+	noticed         time.Time            // when Fargate Spot gave notice
+	out             map[string]time.Time // its targets that left since, and when; zero: not yet
+	byEbb           bool                 // Ebb took one of them out
 }
 
 // span is a time in which one Ebb ran.
@@ -140,6 +145,8 @@ func (p *past) take(e core.Entry) {
 		}
 	case core.EntryHook:
 		p.hook(e)
+	case core.EntryNotice:
+		noticed(p, e)
 	case core.EntryNote:
 		words(p, e)
 	case core.EntryJournal:
@@ -190,9 +197,10 @@ func (p *past) container(e core.Entry) {
 func (p *past) task(e core.Entry) {
 	t := p.tasks[e.Task]
 	if t == nil {
-		t = &taskPast{id: e.Task, created: e.At, inUse: map[string]bool{}}
+		t = &taskPast{id: e.Task, created: e.At, inUse: map[string]bool{}, cluster: e.Cluster}
 		p.tasks[e.Task] = t
 	}
+	t.status = e.To
 	if t.host == nil && e.Instance != "" {
 		t.host = p.host(e.Instance)
 		t.host.tasks = append(t.host.tasks, t)
@@ -206,7 +214,9 @@ func (p *past) task(e core.Entry) {
 }
 
 func (p *past) target(e core.Entry) {
-	if byEbb(e.By) && !mayTouch(p, p.host(e.Instance), e.At) {
+	if e.Instance == "" {
+		takenOut(p, e)
+	} else if byEbb(e.By) && !mayTouch(p, p.host(e.Instance), e.At) {
 		p.blame(4, "Ebb took target %s of %s out, which does not wait in its hook", e.Target, p.name(e.Instance))
 	}
 	t, key := p.tasks[e.Task], e.TargetGroup+" "+e.Target
@@ -216,6 +226,9 @@ func (p *past) target(e core.Entry) {
 		t.inUse[key] = true
 	default:
 		delete(t.inUse, key)
+		if at, used := t.out[key]; used && at.IsZero() {
+			t.out[key], t.byEbb = e.At, t.byEbb || byEbb(e.By)
+		}
 	}
 }
 

@@ -155,6 +155,9 @@ func protect(r *run, s Step) error {
 
 func sendBody(r *run, s Step) error {
 	body := strings.ReplaceAll(s.Body, "$HOST", r.host(s.Host))
+	if s.Service != "" {
+		body = strings.ReplaceAll(body, "$TASK", spotTask(r, s))
+	}
 	if n, ok := strings.CutPrefix(body, "garbage "); ok {
 		size, err := strconv.Atoi(n)
 		if err != nil {
@@ -163,6 +166,15 @@ func sendBody(r *run, s Step) error {
 		body = strings.Repeat("\x01{[", size/3)
 	}
 	return failed(r.w.SendMessage(s.Queue, body, nil, 0))
+}
+
+// spotTask is the newest task on Fargate Spot of the service of a step, or one that there is not.
+func spotTask(r *run, s Step) string {
+	all, err := r.w.SpotTasks(s.Cluster, s.Service, "")
+	if err != nil || len(all) == 0 {
+		return r.w.ARN("ecs", "task/"+s.Cluster+"/0123456789abcdef0123456789abcdef")
+	}
+	return all[len(all)-1]
 }
 
 // again delivers a copy of the latest message that Ebb received about a host.

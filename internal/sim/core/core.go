@@ -21,6 +21,8 @@ type Core struct {
 	record []Entry
 	by     string
 	lag    time.Duration
+
+	measure func() // nil: nobody measures
 }
 
 // New makes the core of a world at its start time.

@@ -26,6 +26,16 @@ type Entry struct {
 	Text              string    `json:"text,omitempty"`
 }
 
+// Measure lets f know of each moment just before something changes that the clients of a service notice: a target, or a process.
+func (c *Core) Measure(f func()) { c.measure = f }
+
+// Changing is what a service calls just before such a change.
+func (c *Core) Changing() {
+	if c.measure != nil {
+		c.measure()
+	}
+}
+
 // EntryKind says what an entry is about.
 type EntryKind string
 

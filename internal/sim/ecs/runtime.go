@@ -40,6 +40,7 @@ func (w *ECS) Exited(arn string) {
 	if t == nil || !t.Process {
 		return
 	}
+	w.Changing()
 	t.Process = false
 	if t.live() {
 		w.step(t, 0, func() { w.stopTask(t, "EssentialContainerExited", "Essential container in task exited") })
@@ -50,6 +51,7 @@ func (w *ECS) Exited(arn string) {
 
 // startProcess is the start of a task's containers.
 func (w *ECS) startProcess(t *task) {
+	w.Changing()
 	t.Process = true
 	if w.runtime != nil {
 		w.runtime.Start(t.Task)
@@ -57,6 +59,7 @@ func (w *ECS) startProcess(t *task) {
 	}
 	if t.def.Run > 0 {
 		w.step(t, t.def.Run, func() {
+			w.Changing()
 			t.Process = false
 			w.stopTask(t, "EssentialContainerExited", "Essential container in task exited")
 		})
@@ -69,7 +72,7 @@ const forever = 1 << 62
 // sigterm asks a task's containers to exit, one after the other where they depend on each other; at the stop timeout each is killed, and
 // all of them when the time within which the task must have stopped is over.
 func (w *ECS) sigterm(t *task, within time.Duration) {
-	t.SignalledAt = w.Now()
+	t.SignalledAt, t.within = w.Now(), within
 	w.note(t, core.NoteSIGTERM)
 	if w.runtime == nil {
 		last := lastOf(t.def.stops(t.at.stopTimeout()))
@@ -87,6 +90,7 @@ func (w *ECS) sigterm(t *task, within time.Duration) {
 
 // killProcess is the end of a task's process with its host.
 func (w *ECS) killProcess(t *task) {
+	w.Changing()
 	t.Process, t.Killed = false, true
 	if w.runtime != nil {
 		w.runtime.Kill(t.Task)

@@ -18,10 +18,11 @@ type task struct {
 	targets     []core.Target
 	byHand      []core.Target // what is registered without ECS
 	w           *ECS
-	interrupted bool // Spot capacity is taken back
-	retiring    bool // its platform on Fargate is retired
-	alternate   bool // it belongs to the alternate target groups of its service
-	turn        int  // rises when its course changes, so that what was scheduled before does not apply
+	interrupted bool          // Spot capacity is taken back
+	retiring    bool          // its platform on Fargate is retired
+	alternate   bool          // it belongs to the alternate target groups of its service
+	within      time.Duration // its processes are killed so long after SIGTERM, whatever their stop timeouts are
+	turn        int           // rises when its course changes, so that what was scheduled before does not apply
 	trail       core.Trail
 }
 
@@ -223,6 +224,7 @@ func (w *ECS) stopping(t *task) {
 
 // exit is the end of a task's process after SIGTERM, or after SIGKILL if it took too long.
 func (w *ECS) exit(t *task, killed bool) {
+	w.Changing()
 	t.Process, t.Killed = false, killed
 	t.unanswered()
 	if killed {
@@ -242,6 +244,7 @@ func (w *ECS) exit(t *task, killed bool) {
 
 // deprovision is the short last part of a stop.
 func (w *ECS) deprovision(t *task) {
+	w.Changing()
 	t.Process = false
 	t.unanswered()
 	w.setTask(t, "DEPROVISIONING", killedText(t))

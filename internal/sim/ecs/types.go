@@ -57,6 +57,7 @@ type TaskDefinition struct {
 	Network  string        `yaml:"network,omitempty"`   // bridge (default), host, awsvpc
 	Start    time.Duration `yaml:"start,omitempty"`     // from placement to RUNNING; 0: 5 s
 	Exit     time.Duration `yaml:"exit,omitempty"`      // from SIGTERM to exit; longer than StopTimeout: killed
+	Serves   time.Duration `yaml:"serves,omitempty"`    // from SIGTERM on it takes new requests for so long; 0: until it exits, negative: not at all
 	Stop     time.Duration `yaml:"stop_timeout,omitempty"`
 	Run      time.Duration `yaml:"run,omitempty"`   // the task ends by itself after this; 0: never
 	Fails    bool          `yaml:"fails,omitempty"` // never starts: TaskFailedToStart

@@ -4,6 +4,7 @@
 package elb
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -104,11 +105,14 @@ func (w *ELB) setTarget(t *target, state, reason string) {
 	} else if h := w.instances.Find(t.ID); h != nil {
 		e.Instance, e.ContainerInstance, e.Group = h.ID, h.ContainerInstance, h.Group
 	}
+	w.Changing()
 	w.Log(e)
 	t.turn++
-	t.RoutedUntil = time.Time{}
-	if t.State == "healthy" {
-		t.RoutedUntil = w.Now().Add(w.propagation())
+	switch {
+	case t.State == "healthy":
+		t.RoutedUntil = w.Now().Add(w.propagation(t.tg, state))
+	case state != "unused":
+		t.RoutedUntil = time.Time{}
 	}
 	t.State, t.Reason, t.Since = state, reason, w.Now()
 	if state == "unused" {
@@ -118,13 +122,6 @@ func (w *ELB) setTarget(t *target, state, reason string) {
 	if t.owner != nil {
 		t.owner.TargetChanged()
 	}
-}
-
-func (w *ELB) propagation() time.Duration {
-	if w.Switches.Propagation > 0 {
-		return w.Switches.Propagation
-	}
-	return 4 * time.Second
 }
 
 // registerTarget registers a target, or takes one back that is draining. It is healthy after the check time if it answers then.
@@ -149,7 +146,7 @@ func (w *ELB) registerTarget(tg *targetGroup, id string, port int, owner core.Ta
 		case w.answers(t):
 			w.setTarget(t, "healthy", "")
 		default:
-			w.setTarget(t, "unhealthy", "Target.FailedHealthChecks")
+			w.sick(t)
 		}
 	})
 	return t
@@ -166,25 +163,6 @@ func (w *ELB) own(t *target, owner core.TargetOwner) {
 		before.Forget(t)
 		before.TargetChanged()
 	}
-}
-
-// answers reports whether something behind the target answers health checks.
-func (w *ELB) answers(t *target) bool {
-	if t.owner != nil {
-		return t.owner.Answers()
-	}
-	h := w.instances.Find(t.ID)
-	return h == nil || h.Alive()
-}
-
-// targetDies lets the health checks of a target fail from now on.
-func (w *ELB) targetDies(t *target) {
-	turn := t.turn
-	w.After(t.tg.Check, func() {
-		if t.turn == turn && t.State == "healthy" {
-			w.setTarget(t, "unhealthy", "Target.FailedHealthChecks")
-		}
-	})
 }
 
 // deregisterTarget starts the deregistration of a target, which reads draining for the whole delay, whether or not there are
@@ -297,7 +275,9 @@ func (w *ELB) DescribeTargetHealth(arn string, targets []Target) ([]Target, erro
 	return answer, nil
 }
 
-// RegisterTargets registers targets; an instance must be running.
+// RegisterTargets registers targets; an instance must be running, and an address that is being deregistered has to wait until that is over.
+// AWS does not say how it refuses such an address.
+// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-register-targets.html
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_RegisterTargets.html
 func (w *ELB) RegisterTargets(arn string, targets []Target) error {
 	tg, err := w.findTargetGroup(arn)
@@ -308,6 +288,9 @@ func (w *ELB) RegisterTargets(arn string, targets []Target) error {
 		return err
 	}
 	for _, t := range targets {
+		if old := tg.find(t.ID, cmp.Or(t.Port, tg.Port)); tg.Type == "ip" && old != nil && old.State == "draining" {
+			return core.Refuse("InvalidTarget", "The following targets are being deregistered and cannot be registered before that is over: '%s'", t.ID)
+		}
 		if h := w.instances.Find(t.ID); tg.Type == "instance" && (h == nil || h.State != "running") {
 			return core.Refuse("InvalidTarget", "The following targets are not in a running state and cannot be registered: '%s'", t.ID)
 		}

@@ -2,6 +2,7 @@ package elb
 
 import (
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/sim/core"
@@ -42,7 +43,7 @@ func (w *ELB) InstanceUp(h *core.Instance) {
 	for _, t := range w.ownerless(h.ID) {
 		turn := t.turn
 		w.After(t.tg.Check, func() {
-			if t.turn == turn && t.State == "unhealthy" && w.answers(t) {
+			if t.turn == turn && strings.HasPrefix(t.State, "unhealthy") && w.answers(t) {
 				w.setTarget(t, "healthy", "")
 			}
 		})

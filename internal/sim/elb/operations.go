@@ -4,19 +4,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"github.com/ebbhq/ebb/internal/sim/core"
 )
-
-// delayKey is the one target group attribute that the simulated cloud obeys.
-const delayKey = "deregistration_delay.timeout_seconds"
-
-// terminationKey is the attribute of network load balancers that is shown only.
-const terminationKey = "deregistration_delay.connection_termination.enabled"
 
 func (s api) describeGroups(c *core.Call, in *elb.DescribeTargetGroupsInput) (*elb.DescribeTargetGroupsOutput, error) {
 	if n := in.PageSize; n != nil && (*n < 1 || *n > 400) {
@@ -55,15 +48,10 @@ func targetGroupOut(g TargetGroup) types.TargetGroup {
 // balancerARN names the load balancer that a target group is attached to: each has one of its own.
 func balancerARN(g TargetGroup) string {
 	kind := "loadbalancer/app/"
-	if network(g) {
+	if g.Network() {
 		kind = "loadbalancer/net/"
 	}
 	return strings.Replace(g.ARN, "targetgroup/", kind, 1)
-}
-
-// network reports whether a target group is one of a network load balancer.
-func network(g TargetGroup) bool {
-	return slices.Contains([]string{"TCP", "TLS", "UDP", "TCP_UDP"}, g.Protocol)
 }
 
 // group finds the one target group that a request names.
@@ -76,38 +64,6 @@ func (s api) named(arn *string) (TargetGroup, error) {
 		return TargetGroup{}, err
 	}
 	return groups[0], nil
-}
-
-func (s api) attributes(_ *core.Call, in *elb.DescribeTargetGroupAttributesInput) (*elb.DescribeTargetGroupAttributesOutput, error) {
-	g, err := s.named(in.TargetGroupArn)
-	return &elb.DescribeTargetGroupAttributesOutput{Attributes: attributesOut(g)}, err
-}
-
-func attributesOut(g TargetGroup) []types.TargetGroupAttribute {
-	all := []types.TargetGroupAttribute{{Key: new(delayKey), Value: new(strconv.Itoa(int(g.Delay / time.Second)))}}
-	if network(g) {
-		all = append(all, types.TargetGroupAttribute{Key: new(terminationKey), Value: new(strconv.FormatBool(g.ConnectionTermination))})
-	}
-	return all
-}
-
-// modify takes one attribute, the deregistration delay.
-func (s api) modify(_ *core.Call, in *elb.ModifyTargetGroupAttributesInput) (*elb.ModifyTargetGroupAttributesOutput, error) {
-	for _, a := range in.Attributes {
-		if core.Deref(a.Key) != delayKey {
-			return nil, core.Refuse("InvalidConfigurationRequest",
-				"Target group attribute key '%s' is not recognized: the simulated cloud knows %s only", core.Deref(a.Key), delayKey)
-		}
-		n, err := strconv.Atoi(core.Deref(a.Value))
-		if err != nil || n < 0 || n > 3600 {
-			return nil, core.Refuse("ValidationError", "Deregistration delay timeout seconds must be between 0 and 3600, not '%s'", core.Deref(a.Value))
-		}
-		if err := s.SetDeregistrationDelay(*in.TargetGroupArn, time.Duration(n)*time.Second); err != nil {
-			return nil, err
-		}
-	}
-	g, err := s.named(in.TargetGroupArn)
-	return &elb.ModifyTargetGroupAttributesOutput{Attributes: attributesOut(g)}, err
 }
 
 func (s api) describeHealth(_ *core.Call, in *elb.DescribeTargetHealthInput) (*elb.DescribeTargetHealthOutput, error) {

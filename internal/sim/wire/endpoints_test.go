@@ -2,10 +2,13 @@ package wire
 
 import (
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/ebbhq/ebb/internal/sim"
 	"github.com/ebbhq/ebb/internal/sim/core"
@@ -121,5 +124,73 @@ func TestSubnetsOverHTTP(t *testing.T) {
 	read(t, post(h, "ec2", "", "Action=DescribeInstances&Version=2016-11-15").Body, &instances)
 	if i := instances.Reservations[0].Instances[0]; i.VPC != "vpc-0abc" || i.Subnet == "" {
 		t.Errorf("instance: %+v", i)
+	}
+}
+
+// TestAttributesOverHTTP: the attributes that the simulated cloud obeys are shown and can be changed, those of network load balancers only there.
+func TestAttributesOverHTTP(t *testing.T) {
+	world, err := sim.Build(sim.Spec{TargetGroups: []sim.TargetGroupSpec{
+		{Name: "app"}, {Name: "net", Protocol: "TCP", Delay: 42 * time.Second, LeastPercent: 30, KeepUnhealthy: true, UnhealthyDraining: 7 * time.Second},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := elb.NewFromConfig(config(New(Config{World: world, Strict: true}).Handler()))
+	groups := must[*elb.DescribeTargetGroupsOutput](t)(client.DescribeTargetGroups(t.Context(), &elb.DescribeTargetGroupsInput{})).TargetGroups
+	read := func(arn *string) map[string]string {
+		all := map[string]string{}
+		out := must[*elb.DescribeTargetGroupAttributesOutput](t)(client.DescribeTargetGroupAttributes(t.Context(),
+			&elb.DescribeTargetGroupAttributesInput{TargetGroupArn: arn}))
+		for _, a := range out.Attributes {
+			all[*a.Key] = *a.Value
+		}
+		return all
+	}
+	const routing = "target_group_health.unhealthy_state_routing.minimum_healthy_targets."
+	app := map[string]string{"deregistration_delay.timeout_seconds": "300", routing + "count": "1", routing + "percentage": "off"}
+	net := map[string]string{
+		"deregistration_delay.timeout_seconds": "42", "deregistration_delay.connection_termination.enabled": "false", routing + "count": "1",
+		"target_health_state.unhealthy.connection_termination.enabled": "false", "target_health_state.unhealthy.draining_interval_seconds": "7",
+		routing + "percentage": "30",
+	}
+	if diff := cmp.Diff(app, read(groups[0].TargetGroupArn)); diff != "" {
+		t.Errorf("application (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(net, read(groups[1].TargetGroupArn)); diff != "" {
+		t.Errorf("network (-want +got):\n%s", diff)
+	}
+	change := func(group int, key, value string) error {
+		_, err := client.ModifyTargetGroupAttributes(t.Context(), &elb.ModifyTargetGroupAttributesInput{
+			TargetGroupArn: groups[group].TargetGroupArn, Attributes: []elbtypes.TargetGroupAttribute{{Key: &key, Value: &value}},
+		})
+		return err
+	}
+	for key, value := range map[string]string{
+		"deregistration_delay.timeout_seconds": "0", "deregistration_delay.connection_termination.enabled": "true", routing + "count": "3",
+		"target_health_state.unhealthy.connection_termination.enabled": "true", "target_health_state.unhealthy.draining_interval_seconds": "0",
+		routing + "percentage": "off",
+	} {
+		if err := change(1, key, value); err != nil {
+			t.Error(err)
+		}
+		net[key] = value
+	}
+	if diff := cmp.Diff(net, read(groups[1].TargetGroupArn)); diff != "" {
+		t.Errorf("network, changed (-want +got):\n%s", diff)
+	}
+	for _, c := range []struct {
+		group            int
+		key, value, code string
+	}{
+		{0, "deregistration_delay.timeout_seconds", "3601", "ValidationError"}, {0, "deregistration_delay.timeout_seconds", "x", "ValidationError"},
+		{0, "deregistration_delay.connection_termination.enabled", "true", "InvalidConfigurationRequest"}, {0, "stickiness.enabled", "true",
+			"InvalidConfigurationRequest"},
+		{1, "deregistration_delay.connection_termination.enabled", "yes", "ValidationError"}, {0, routing + "count", "off", "ValidationError"},
+		{0, routing + "percentage", "101", "ValidationError"}, {0, routing + "count", "0", "ValidationError"},
+	} {
+		wantCode(t, change(c.group, c.key, c.value), c.code, c.key)
+	}
+	if diff := cmp.Diff(app, read(groups[0].TargetGroupArn)); diff != "" {
+		t.Errorf("application, after refusals (-want +got):\n%s", diff)
 	}
 }

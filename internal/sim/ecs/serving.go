@@ -1,0 +1,52 @@
+package ecs
+
+import (
+	"slices"
+	"time"
+)
+
+// Serving is how long something answers behind a port.
+type Serving struct {
+	Up    bool
+	Until time.Time // it takes new requests until then; zero: no end is known
+	Ends  time.Time // its process ends then, and what it works on is cut off; zero: no end is known
+}
+
+// Serving says how the process of a task behind a port of the task or of its host does.
+func (w *ECS) Serving(arn string, port int) Serving {
+	t := w.tasks[arn]
+	if t == nil || !t.Process {
+		return Serving{}
+	}
+	s := Serving{Up: true}
+	if t.SignalledAt.IsZero() {
+		return s
+	}
+	signal := time.Duration(0)
+	if w.runtime == nil {
+		c := t.stops(t.containerAt(port))
+		signal, s.Ends = c.Signal, t.SignalledAt.Add(min(c.Ends, t.within))
+	}
+	if s.Until = s.Ends; t.def.Serves != 0 {
+		if last := t.SignalledAt.Add(signal + max(t.def.Serves, 0)); s.Until.IsZero() || last.Before(s.Until) {
+			s.Until = last
+		}
+	}
+	return s
+}
+
+// stops is when one of the containers of a task stops.
+func (t *task) stops(container string) TaskContainer {
+	all := t.def.stops(t.at.stopTimeout())
+	return all[max(0, slices.IndexFunc(all, func(c TaskContainer) bool { return c.Name == container }))]
+}
+
+// containerAt is the container that has a port, on the host or in the task.
+func (t *task) containerAt(port int) string {
+	for _, p := range slices.Concat(t.Bindings, t.def.PortMappings()) {
+		if (p.HostPort == port || p.Port == port) && p.Container != "" {
+			return p.Container
+		}
+	}
+	return t.def.Family
+}
