@@ -297,3 +297,23 @@ func TestChangedStrategy(t *testing.T) {
 func copies(tasks []*ecs.Task) []ecs.Task {
 	return core.Mapped(tasks, func(t *ecs.Task) ecs.Task { return *t })
 }
+
+// TestFargateRetriesByItself: that another task stops gives Fargate no capacity, so a service without place does not try again for it.
+func TestFargateRetriesByItself(t *testing.T) {
+	b := onFargate(t, 1, func(s *Spec) {
+		s.Switches.NoSpotCapacity, s.Switches.Notify = true, time.Second
+		s.Tasks = []TaskSpec{{Cluster: "prod", Task: "job", LaunchType: "FARGATE"}}
+	})
+	b.pass(80 * time.Second) // it has tried after 10, 30 and 70 s, and tries again after 150 s
+	b.events("")
+	_, err := b.StopTask("prod", b.Tasks("prod")[0].ARN, "")
+	b.must(err)
+	b.pass(30 * time.Second)
+	if tries := b.events("ECS Service Action"); len(tries) != 0 {
+		t.Errorf("it has tried again: %v", tries)
+	}
+	b.pass(60 * time.Second)
+	if tries := b.events("ECS Service Action"); len(tries) != 1 {
+		t.Errorf("after its wait it has tried %d times", len(tries))
+	}
+}

@@ -57,11 +57,11 @@ func attachmentID(t Task) string {
 }
 
 func macAddress(id string) string {
-	mac := "0a"
+	mac := []string{"0a"}
 	for i := 0; i+2 <= min(10, len(id)); i += 2 {
-		mac += ":" + id[i:i+2]
+		mac = append(mac, id[i:i+2])
 	}
-	return mac
+	return strings.Join(mac, ":")
 }
 
 // network is the network configuration of what runs on Fargate; nil elsewhere, where tasks are in the subnets of their instances.

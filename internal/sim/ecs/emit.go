@@ -1,6 +1,7 @@
 package ecs
 
 import (
+	"maps"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
@@ -122,9 +123,7 @@ func (w *ECS) emitService(s *service, kind, name string, more map[string]any) {
 		return
 	}
 	detail := map[string]any{"eventType": kind, "eventName": name, "clusterArn": s.c.ARN, "createdAt": core.ISOMillis(w.Now())}
-	for key, value := range more { //ebb:any-order the result is an object
-		detail[key] = value
-	}
+	maps.Copy(detail, more)
 	w.Bus.Emit(core.Entry{}, "aws.ecs", detailType, []string{s.ARN}, detail)
 }
 
