@@ -127,6 +127,7 @@ func findTasks(k *Kernel, now time.Time) {
 		}
 		man, _ := k.cfg.tasksOf(t.Cluster)
 		k.Counts["adopted"]++
-		beginTask(k, target, man, t.Service(), cmp.Or(t.StoppingAt, now), now, "ECS stops "+target.Name()+" of cluster "+t.Cluster+" with notice; no message was heard")
+		how := "ECS stops " + target.Name() + " of cluster " + t.Cluster + " with notice; no message was heard"
+		beginTask(k, target, man, t.Service(), cmp.Or(t.StoppingAt, now), now, how)
 	}
 }
