@@ -5,7 +5,7 @@ LINT     := $(GO) tool -modfile=tools/go.mod golangci-lint
 # the packages with goroutines
 RACY     := ./internal/engine/... ./internal/journal/... ./internal/source/... ./internal/sim/wire/... ./internal/loadtest/... ./internal/cloud/collector/...
 
-.PHONY: help build zip test race dashboards dynamodb lint sim fuzz plants mutants storm bench iam nightly
+.PHONY: help build zip test race dashboards dynamodb lint sim fuzz plants mutants storm bench spot iam nightly
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -64,6 +64,9 @@ storm: ## Ebb killed while hosts drain: 5 runs each of one serve, two on one jou
 
 bench: ## what a drain costs: writes docs/cost.md, in about half an hour; see go run ./test/bench -help
 	$(GO) run ./test/bench -o docs/cost.md
+
+spot: ## what Fargate Spot costs in requests, with Ebb and without: writes docs/spot.md, in half a minute
+	$(GO) run ./test/spot -o docs/spot.md
 
 iam: ## write the table of calls that the IAM policies are made of, from what simulated runs record
 	$(GO) test ./internal/iam -run '^TestCalls$$' -count=1 -write

@@ -42,7 +42,8 @@ func newAccount(t *testing.T) *account {
 	second.Name, second.Launch.Cluster, second.Desired, second.Min = "batch-asg", "batch", 1, 0
 	spec.Clusters, spec.Groups = append(spec.Clusters, sim.ClusterSpec{Name: "batch"}), append(spec.Groups, second)
 	return accountOf(t, spec, leaving{
-		func(t *testing.T, f *formation) string { return f.terminateOne(t) }, (*account).answered, func(id string) string { return "Auto Scaling terminates " + id },
+		func(t *testing.T, f *formation) string { return f.terminateOne(t) }, (*account).answered,
+		func(id string) string { return "Auto Scaling terminates " + id },
 		"autoscaling:CompleteLifecycleAction",
 	})
 }

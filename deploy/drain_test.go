@@ -33,7 +33,7 @@ func ebb(ctx context.Context, env map[string]string, args ...string) (code int, 
 	return code, out.String(), errs.String()
 }
 
-// drainsOne runs ebb serve, lets one leave, waits until Ebb has done its part, and holds that it heard of it through the rule and the queue.
+// drainsOne runs ebb serve, lets one leave, waits until Ebb has done its part, and holds that it heard of it through rule and queue.
 func (a *account) drainsOne(t *testing.T, f *formation, env map[string]string, args ...string) {
 	t.Helper()
 	type end struct {

@@ -27,7 +27,8 @@ func onFargate(t *testing.T, stopCode string) *account {
 			Family: "web", Compatible: []string{"FARGATE"}, Port: 8080, Start: time.Second, Exit: 80 * time.Second, Stop: 90 * time.Second,
 		}},
 		Services: []sim.ServiceSpec{{
-			Name: "web", Cluster: "prod", Task: "web", Desired: 4, TargetGroup: "web-tg", Providers: []ecs.StrategyItem{{Provider: "FARGATE_SPOT", Weight: 1}},
+			Name: "web", Cluster: "prod", Task: "web", Desired: 4, TargetGroup: "web-tg",
+			Providers: []ecs.StrategyItem{{Provider: "FARGATE_SPOT", Weight: 1}},
 		}},
 	}
 	spec.Switches.SpotOrder, spec.Switches.SpotDeregister, spec.Switches.SpotStopCode = core.Spot2025, 85*time.Second, stopCode
@@ -77,8 +78,8 @@ func (a *account) takenOut(task string) bool {
 	return false
 }
 
-// TestATeamOnFargate goes a new team's path without any group: init, the stack, doctor, a task that AWS takes back and whose target leaves by Ebb with
-// the rights of its role only, whatever the event has for a stop code, and the stack taken out again.
+// TestATeamOnFargate goes a new team's path without any group: init, the stack, doctor, a task that AWS takes back and whose target leaves by
+// Ebb with the rights of its role only, whatever the event has for a stop code, and the stack taken out again.
 func TestATeamOnFargate(t *testing.T) {
 	for shape, code := range map[string]string{"lambda": core.SpotNoCode, "service": "TerminationNotice"} {
 		t.Run(shape, func(t *testing.T) {
@@ -92,7 +93,8 @@ func TestATeamOnFargate(t *testing.T) {
 			if n := f.kinds()["AutoScaling::LifecycleHook"]; n != 0 {
 				t.Errorf("%d hooks", n)
 			}
-			if code, out, errs := ebb(t.Context(), nil, "doctor", "--config", filepath.Join(dir, "ebb.yaml"), "--clock", a.endpoint); code != cli.ExitOK {
+			doctor := []string{"doctor", "--config", filepath.Join(dir, "ebb.yaml"), "--clock", a.endpoint}
+			if code, out, errs := ebb(t.Context(), nil, doctor...); code != cli.ExitOK {
 				t.Errorf("ebb doctor ended with %d:\n%s%s", code, out, errs)
 			}
 			a.leavesWithItsRights(t, f, shape)
@@ -107,7 +109,8 @@ func TestATeamOnFargate(t *testing.T) {
 	}
 }
 
-// TestWhatTheFargateSpotRuleLetsThrough: a notice with each stop code and with none, of the stack's cluster only, and nothing that ECS or somebody stops.
+// TestWhatTheFargateSpotRuleLetsThrough: a notice with each stop code and with none, of the stack's cluster only, and nothing that ECS or
+// somebody stops.
 func TestWhatTheFargateSpotRuleLetsThrough(t *testing.T) {
 	const clusters = "arn:aws:ecs:eu-west-1:111122223333:cluster/"
 	detail := func(cluster, last, desired string, code ...string) map[string]any {
@@ -121,10 +124,13 @@ func TestWhatTheFargateSpotRuleLetsThrough(t *testing.T) {
 		a := onFargate(t, "")
 		f := a.formOn(t, shape, "Clusters", "prod", "ClusterSettings", "[{name: prod}]")
 		heard := f.hears(t, a, map[string]map[string]any{
-			"a notice": detail("prod", "RUNNING", "STOPPED", "SpotInterruption"), "an older one": detail("prod", "RUNNING", "STOPPED", "TerminationNotice"),
-			"one without a code": detail("prod", "RUNNING", "STOPPED"), "a deployment": detail("prod", "RUNNING", "STOPPED", "ServiceSchedulerInitiated"),
-			"an operator": detail("prod", "RUNNING", "STOPPED", "UserInitiated"), "one that runs": detail("prod", "RUNNING", "RUNNING"),
-			"another cluster": detail("other", "RUNNING", "STOPPED", "SpotInterruption"), "one that has stopped": detail("prod", "STOPPED", "STOPPED", "UserInitiated"),
+			"a notice":           detail("prod", "RUNNING", "STOPPED", "SpotInterruption"),
+			"an older one":       detail("prod", "RUNNING", "STOPPED", "TerminationNotice"),
+			"one without a code": detail("prod", "RUNNING", "STOPPED"),
+			"a deployment":       detail("prod", "RUNNING", "STOPPED", "ServiceSchedulerInitiated"),
+			"an operator":        detail("prod", "RUNNING", "STOPPED", "UserInitiated"), "one that runs": detail("prod", "RUNNING", "RUNNING"),
+			"another cluster":      detail("other", "RUNNING", "STOPPED", "SpotInterruption"),
+			"one that has stopped": detail("prod", "STOPPED", "STOPPED", "UserInitiated"),
 		})
 		if want := []string{"a notice", "an older one", "one that has stopped", "one without a code"}; !slices.Equal(heard, want) {
 			t.Errorf("%s: the queue has %q, want %q", shape, heard, want)

@@ -95,8 +95,8 @@ func (a *account) invokedFor(from string) (n int) {
 	return n
 }
 
-// functionDrainsOne runs the function, lets one leave just after the clock invoked it, waits until Ebb has done its part, and holds that the function
-// heard of it through the rule and the queue. It returns what left.
+// functionDrainsOne runs the function, lets one leave just after the clock invoked it, waits until Ebb has done its part, and holds that the
+// function heard of it through the rule and the queue. It returns what left.
 func (a *account) functionDrainsOne(t *testing.T, f *formation, fn lambda.Function, handlers map[string]process.Handler, log *printed) string {
 	t.Helper()
 	t.Cleanup(func() {

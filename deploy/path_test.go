@@ -50,8 +50,8 @@ func TestTheNewUsersPath(t *testing.T) {
 	}
 }
 
-// leavesWithItsRights lets one leave, and Ebb do its part with what the template gives its program, and with the rights of its role and no other. The
-// journal is in memory: the table is for the tests with DynamoDB Local.
+// leavesWithItsRights lets one leave, and Ebb do its part with what the template gives its program, and with the rights of its role and no other.
+// The journal is in memory: the table is for the tests with DynamoDB Local.
 func (a *account) leavesWithItsRights(t *testing.T, f *formation, shape string) {
 	t.Helper()
 	sdkEnvironment(t, "ebb")

@@ -127,8 +127,8 @@ func (f *iamFlags) acts(m iam.Mode, cfg config.Config, s *iam.Scope) error {
 			s.Groups = append(s.Groups, g.Match)
 		}
 		if s.NoGroups = len(s.Groups) == 0 && len(cfg.Clusters) > 0; len(s.Groups) == 0 && !s.NoGroups {
-			return errors.New("no group: write --group web-asg, --tag KEY=VALUE, or groups or clusters in the configuration; --group '*' is every group of " +
-				"the account and Region")
+			return errors.New("no group: write --group web-asg, --tag KEY=VALUE, or groups or clusters in the configuration; --group '*' is every " +
+				"group of the account and Region")
 		}
 	}
 	for _, g := range s.Groups {

@@ -63,7 +63,8 @@ Exit codes: 0 it is done; 1 it could not do it; 5 with --remove, an instance wai
 	addSettings(c, "region", "endpoint")
 	flags := c.Flags()
 	flags.StringSliceVar(&f.groups, "group", nil, "Auto Scaling group to look after; may be repeated")
-	flags.StringSliceVar(&f.clusters, "cluster", nil, "ECS cluster of their instances, which is found without it, or of tasks on Fargate Spot; may be repeated")
+	flags.StringSliceVar(&f.clusters, "cluster", nil,
+		"ECS cluster of their instances, which is found without it, or of tasks on Fargate Spot; may be repeated")
 	flags.StringVar(&f.shape, "shape", shapeLambda, "how Ebb is to run: lambda, service (ECS) or serve (a machine)")
 	flags.StringVar(&f.dir, "dir", ".", "where to write the files")
 	flags.StringVar(&f.name, "name", "ebb", "name of the stack and the queue")
@@ -101,8 +102,8 @@ func (f *initFlags) check() error {
 		return fmt.Errorf("there is no shape %q; use %s, %s or %s", f.shape, shapeLambda, shapeService, shapeServe)
 	}
 	if len(f.groups)+len(f.clusters) == 0 {
-		return fmt.Errorf("no group and no cluster is named; write --group with the name of each Auto Scaling group that Ebb is to look after, or " +
-			"--cluster with that of each ECS cluster whose tasks on Fargate Spot it is to look after")
+		return fmt.Errorf("no group and no cluster is named; write --group with the name of each Auto Scaling group that Ebb is to look after, " +
+			"or --cluster with that of each ECS cluster whose tasks on Fargate Spot it is to look after")
 	}
 	for _, name := range append(slices.Clone(f.groups), f.clusters...) {
 		if strings.ContainsAny(name, "*?[") {

@@ -201,8 +201,8 @@ func (s setup) remark(w io.Writer, seen *inventory.Inventory) {
 	}
 	for _, name := range s.fargate {
 		if n := len(seen.Cluster(name).Hosts); n > 0 {
-			fmt.Fprintf(w, "cluster %s has %s, and no group is named whose instances they are: Ebb takes care of tasks on Fargate Spot there; write "+
-				"--group too if instances are to be drained\n", name, plain.Count(n, "container instance"))
+			fmt.Fprintf(w, "cluster %s has %s, and no group is named whose instances they are: Ebb takes care of tasks on Fargate Spot there; "+
+				"write --group too if instances are to be drained\n", name, plain.Count(n, "container instance"))
 		}
 	}
 	settings := &doctor.Settings{Hook: drainHook, Queue: s.queueURL(s.name), Groups: s.managed}

@@ -62,8 +62,8 @@ func writeFiles(ctx context.Context, p Process, dir string, files []file, yes bo
 // rule is one of EventBridge that feeds the queue, where no stack makes it.
 type rule struct{ name, pattern string }
 
-// rules are for the terminating lifecycle actions of the groups, and for the notices of tasks on Fargate Spot. A notice may have one of two stop
-// codes, or none: https://github.com/aws/containers-roadmap/issues/1565
+// rules are for the terminating lifecycle actions of the groups, and for the notices of tasks on Fargate Spot. A notice may have one of two
+// stop codes, or none: https://github.com/aws/containers-roadmap/issues/1565
 // https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-event-reference.html
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-capacity-providers.html
 func (s setup) rules() (all []rule) {

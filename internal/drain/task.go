@@ -23,11 +23,11 @@ func TaskPolicy() Policy {
 
 // taskCourse is how a task leaves that ECS stops with notice: its targets go before it does. Nothing holds it until they have gone.
 var taskCourse = course{
-	rules: []func(*decider) bool{overTask},
+	rules: []func(*decider) bool{tooLate},
 	steps: []func(*decider) bool{
-		leaves,     // ECS says that the task is to stop
-		outOfTurn,  // its targets are out of their target groups
-		goneInTime, // and that is told
+		leaves,   // ECS says that the task is to stop
+		takenOut, // its targets are out of their target groups
+		finished, // and that is told
 	},
 	end: (*decider).close,
 }
@@ -64,9 +64,9 @@ func lookAtTask(c *decider, pace time.Duration) {
 	c.want(plan.Subject{Kind: plan.Tasks, In: c.d().Cluster, ID: c.d().Target.ID}, f.Is, f.At, pace)
 }
 
-// overTask ends a drain whose task has gone, or whose time is over. Once its network interface is given back, another task may have its
+// tooLate ends a drain whose task has gone, or whose time is over. Once its network interface is given back, another task may have its
 // address: nothing is deregistered then.
-func overTask(c *decider) bool {
+func tooLate(c *decider) bool {
 	d, f := c.d(), own(c)
 	end := d.Zero.Add(noticeFor + c.p.Skew)
 	c.wake(end)
@@ -141,8 +141,8 @@ func ownTargets(c *decider) (targets []plan.Subject, known bool) {
 	return registrations("", t, svc.Value), svc.Is != fleet.Unknown
 }
 
-// outOfTurn takes the targets out of their target groups. Whether ECS was first shows the first look at them.
-func outOfTurn(c *decider) bool {
+// takenOut takes the targets out of their target groups. Whether ECS was first shows the first look at them.
+func takenOut(c *decider) bool {
 	d := c.d()
 	targets, known := ownTargets(c)
 	if !known {
@@ -161,8 +161,8 @@ func outOfTurn(c *decider) bool {
 	return c.deregister(targets)
 }
 
-// goneInTime ends the drain: there is nothing more to be done for the task.
-func goneInTime(c *decider) bool {
+// finished ends the drain: there is nothing more to be done for the task.
+func finished(c *decider) bool {
 	targets, _ := ownTargets(c)
 	c.close(Drained, outText(c, targets), nil)
 	return true

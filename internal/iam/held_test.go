@@ -241,7 +241,8 @@ func TestWithoutGroups(t *testing.T) {
 			}
 		}
 		for _, action := range []string{
-			"ecs:DescribeTasks", "ecs:DescribeServices", "ecs:ListTasks", "elasticloadbalancing:DescribeTargetHealth", "elasticloadbalancing:DeregisterTargets",
+			"ecs:DescribeTasks", "ecs:DescribeServices", "ecs:ListTasks", "elasticloadbalancing:DescribeTargetHealth",
+			"elasticloadbalancing:DeregisterTargets",
 		} {
 			if !used[action] {
 				t.Errorf("%s: %s was not tried", r.mode, action)

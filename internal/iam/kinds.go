@@ -22,6 +22,7 @@ const (
 	onAnyHost          on = "any container-instance"
 	onTask             on = "task"
 	onService          on = "service"
+	onRevision         on = "service-revision"
 	onCapacityProvider on = "capacity-provider"
 	onAutoScalingGroup on = "autoScalingGroup"
 	onTargetGroup      on = "targetgroup"
@@ -49,6 +50,7 @@ func kinds(m Mode, s Scope) []kind {
 		{sid: "LookAtHosts", on: onHost, resources: s.arn("ecs", "container-instance/%s/*", s.Clusters)},
 		{sid: "LookAtTasks", on: onTask, resources: s.arn("ecs", "task/%s/*", s.Clusters)},
 		{sid: "LookAtServices", on: onService, resources: s.arn("ecs", "service/%s/*", s.Clusters)},
+		{sid: "LookAtServiceRevisions", on: onRevision, resources: s.arn("ecs", "service-revision/%s/*", s.Clusters)},
 		{sid: "LookAtCapacityProviders", on: onCapacityProvider, resources: s.arn("ecs", "capacity-provider/%s", nil)},
 		{sid: "LookAtQueues", on: onQueue, resources: s.queues(m)},
 		{sid: "LookAtRules", on: onRule, resources: s.arn("events", "rule/%s", nil)},

@@ -122,7 +122,7 @@ func findTasks(k *Kernel, now time.Time) {
 	k.spot.found = nil
 	for _, t := range found {
 		target := fleet.TaskTarget(t.Cluster, t.ARN)
-		if spoken(k, target) != "" {
+		if notBegun(k, target) != "" {
 			continue
 		}
 		man, _ := k.cfg.tasksOf(t.Cluster)

@@ -20,7 +20,7 @@ func hearTask(k *Kernel, h Heard, now time.Time) (ack bool, why string) {
 		return forward(k, h, man.Scope()), "noted for the Ebb that works for " + man.Scope()
 	}
 	t, zero := fleet.TaskTarget(e.Cluster, e.Task), cmp.Or(e.Time, h.Sent, now)
-	switch why := spoken(k, t); {
+	switch why := notBegun(k, t); {
 	case why != "":
 		return h.Noted || !k.aside[taskSubject(t)], why
 	case now.Sub(zero) > longAgo:
@@ -31,8 +31,8 @@ func hearTask(k *Kernel, h Heard, now time.Time) (ack bool, why string) {
 	return true, ""
 }
 
-// spoken is why no drain is to be opened of a task; empty: one is.
-func spoken(k *Kernel, t fleet.Target) string {
+// notBegun is why no drain is to be opened of a task; empty: one is.
+func notBegun(k *Kernel, t fleet.Target) string {
 	_, host := k.ownerOf[fleet.ARN(t.ID)]
 	switch {
 	case k.open[t] != nil:

@@ -76,14 +76,14 @@ func TestLine(t *testing.T) {
 	m, now := filled(t)
 	first := line(t, m)
 	for name, want := range map[string]any{
-		"hook": "ebb-drain", drainsOpen: 3.0, drainsEnded: 1.0, "ebb_drains_forced_total": 1.0, calls: 2.0, "ebb_aws_calls_throttled_total": 1.0,
+		"hook": "ebb-drain", drainsOpen: 3.0, drainsEnded: 2.0, "ebb_drains_forced_total": 1.0, calls: 2.0, "ebb_aws_calls_throttled_total": 1.0,
 		oldest: 90.0, noticesWaiting: 2.0, "ebb_notices_failed_total": 1.0, journalFailed: 1.0, setAside: 1.0, blockers: 1.0, leases: 2.0,
 	} {
 		if first[name] != want {
 			t.Errorf("%s is %v, want %v", name, first[name], want)
 		}
 	}
-	if took, _ := first[drainSeconds].([]any); len(took) != 1 || took[0] != 420.0 {
+	if took, _ := first[drainSeconds].([]any); len(took) != 2 || took[0] != 420.0 {
 		t.Errorf("durations: %v", first[drainSeconds])
 	}
 	if at := first["_aws"].(map[string]any)["Timestamp"]; at != float64(now.UnixMilli()) {

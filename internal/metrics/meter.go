@@ -89,6 +89,9 @@ func (m *Meter) Wrote(b journal.Batch) {
 			continue
 		}
 		m.count(drainsEnded, string(d.Final.Outcome))
+		if d.First != "" {
+			m.count(tasksOut, string(d.First))
+		}
 		took := max(d.Ended.Sub(d.Zero), 0).Seconds()
 		m.seconds.WithLabelValues(string(d.Final.Outcome)).Observe(took)
 		if len(m.took) < mostValues {

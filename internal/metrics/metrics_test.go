@@ -52,6 +52,8 @@ func filled(t *testing.T) (*Meter, *time.Time) {
 		Records: []journal.Record{
 			{Key: "host:web/i-0/1", Scope: "cluster/prod", Rev: 2, Body: body},
 			{Key: "host:web/i-0/1", Scope: "cluster/prod", Rev: 1, Open: true, Body: body}, // has not ended
+			{Key: "task/prod/0123/1", Scope: "cluster/prod", Rev: 2, Body: []byte(`{"kind":"task","task":"arn:aws:ecs:eu-west-1:111122223333:task/prod/0123",` +
+				`"zero":"2026-11-21T09:00:00Z","ended":"2026-11-21T09:00:02Z","first":"ecs","final":{"outcome":"drained"}}`)},
 			{Key: "pause", Scope: "cluster/prod", Body: []byte(`{"v":1,"kind":"pause"}`)},  // is no drain
 		},
 		Lines: []journal.Line{
@@ -99,7 +101,11 @@ func TestMetrics(t *testing.T) {
 		`ebb_drain_duration_seconds_bucket{outcome="forced",le="600"} 1`,
 		`ebb_drain_duration_seconds_sum{outcome="forced"} 420`,
 		`ebb_drain_duration_seconds_count{outcome="forced"} 1`,
+		`ebb_drain_duration_seconds_sum{outcome="drained"} 2`,
+		`ebb_drain_duration_seconds_count{outcome="drained"} 1`,
+		`ebb_drains_ended_total{outcome="drained"} 1`,
 		`ebb_drains_ended_total{outcome="forced"} 1`,
+		`ebb_spot_tasks_total{first="ecs"} 1`,
 		`ebb_drains_in_progress{scope="cluster/prod"} 3`,
 		`ebb_journal_failures_total 1`,
 		`ebb_leases_held 2`,

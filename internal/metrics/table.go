@@ -23,6 +23,7 @@ const (
 	drainsOpen     = "ebb_drains_in_progress"
 	drainSeconds   = "ebb_drain_duration_seconds"
 	drainsEnded    = "ebb_drains_ended_total"
+	tasksOut       = "ebb_spot_tasks_total"
 	blockers       = "ebb_blockers_total"
 	calls          = "ebb_aws_calls_total"
 	oldest         = "ebb_oldest_hook_age_seconds"
@@ -49,6 +50,11 @@ func Table() []Metric {
 		{drainsOpen, gauge, []string{"scope"}, stable, "Drains in progress, by scope: a cluster, or a pattern of groups without one."},
 		{drainSeconds, histogram, []string{"outcome"}, stable, "How long drains took, from the time from which the deadline counts until they ended."},
 		{drainsEnded, counter, []string{"outcome"}, stable, "Drains that ended: drained, forced, host-gone and the other outcomes of the history."},
+		{
+			tasksOut, counter, []string{"first"}, beta,
+			"Tasks on Fargate Spot that were interrupted, by who took their targets out first: ebb, or ecs before Ebb looked. AWS promised the " +
+				"latter in 2023, and broke it in 2025: alarm on a change.",
+		},
 		{blockers, counter, []string{"code"}, beta, "What was told to keep a drain from going on, by its code of ebb why; each blocker of a drain once."},
 		{
 			calls, counter, []string{"service", "operation", "outcome"}, beta,
