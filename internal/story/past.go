@@ -58,6 +58,7 @@ type hostPast struct {
 	drains  bool      // it is DRAINING, or was
 	letGo   bool      // the journal took no record of its drain, and says so
 	said    said      // by an operator
+	lingers string    // the group in which such a drain has ended
 	asked   string    // the group in which a drain that an operator asked for is open, and no hook holds the instance
 	ours    bool      // it has come to wait in the hook that Ebb owns: only then may Ebb do something to it
 	changed time.Time // since when it has its status
@@ -183,6 +184,9 @@ func (p *past) container(e core.Entry) {
 	r := h.registration(e.ContainerInstance)
 	r.status, r.connected = e.To, r.connected && e.To != "INACTIVE"
 	h.settle(e.At)
+	if e.To == "ACTIVE" && h.lingers != "" { // somebody has set it so: it had no slot, but was DRAINING
+		leavesNoMore(p, h.lingers, e.Instance)
+	}
 	if byEbb(e.By) && !mayTouch(p, h, e.At) {
 		p.blame(4, "Ebb set %s %s, which does not wait in its hook, and about which no operator's word stands", p.name(e.Instance), e.To)
 	}

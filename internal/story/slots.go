@@ -88,8 +88,10 @@ func byOperator(p *past, h *hostPast, e core.Entry) {
 		h.asked = e.Group
 	case e.To == "open" || e.To == "ended":
 		h.asked = ""
-		if e.To == "ended" && e.Hook == "" && h.leaving.IsZero() {
-			leavesNoMore(p, e.Group, e.Instance)
+		if e.To == "ended" && e.Hook == "" {
+			if h.lingers = e.Group; h.leaving.IsZero() {
+				leavesNoMore(p, e.Group, e.Instance)
+			}
 		}
 	}
 }
