@@ -349,3 +349,22 @@ func TestBeatsKeepTheLatest(t *testing.T) {
 		}
 	}
 }
+
+// A heartbeat that AWS accepted counts, although the kernel that sent it is forgotten: where kernels do not live long, hooks are many and calls
+// fail, another hook needs the call more. What failed counts for nothing.
+func TestAnAcceptedHeartbeatOfAForgottenKernelCounts(t *testing.T) {
+	at := time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
+	target := fleet.HostTarget(host)
+	for _, fail := range []bool{false, true} {
+		c := &Core{cfg: Config{Now: func() time.Time { return at }}.withDefaults(), beats: newBeats(0)}
+		c.beats.keep(kernel.Hook{Target: target, Drain: "web/i/a", Timeout: time.Minute, Last: at.Add(-30 * time.Second), Beaten: true})
+		done := plan.Done{Request: plan.Request{Action: &plan.Action{Kind: plan.Beat, Target: target, Hook: &plan.HookCall{}}}, Started: at}
+		if fail {
+			done.Outcome.Err = &plan.Failure{Class: plan.Unclear}
+		}
+		c.Did(&kernel.Kernel{}, done)
+		if h := c.beats.hooks[target]; h.Last.Equal(at) == fail {
+			t.Errorf("failed: %t; the last heartbeat that counts is of %s", fail, h.Last)
+		}
+	}
+}

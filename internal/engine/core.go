@@ -197,9 +197,11 @@ func (c *Core) hear(m event.Message, forwarded bool) {
 	c.changed = true
 }
 
-// Did takes in what came of a request that a kernel made, or that Beats returned, which no kernel made. That of an earlier kernel is ignored.
+// Did takes in what came of a request that a kernel made, or that Beats returned, which no kernel made. That of an earlier kernel is ignored,
+// but for a heartbeat that AWS accepted: where kernels do not live long, others need that call more.
 func (c *Core) Did(k *kernel.Kernel, done plan.Done) {
-	if k == nil {
+	a := done.Request.Action
+	if k == nil || k != c.Kernel && a != nil && a.Kind == plan.Beat && done.Outcome.Err == nil {
 		c.beaten(done)
 	}
 	if k == c.Kernel && k != nil {

@@ -193,6 +193,10 @@ func TestAKernelIsToldOfHeartbeats(t *testing.T) {
 		if got := (told{hooks[0].Last, hooks[0].Beaten, hooks[0].Seen}); cmp.Diff(x.want, got, cmp.AllowUnexported(told{})) != "" {
 			t.Errorf("%s: got %+v, want %+v", name, got, x.want)
 		}
+		// Among many that are due, it comes after those that were beaten longer ago.
+		if try := k.sorted[0].tried[plan.Beat]; x.told.beaten && x.told.last.After(x.beat) && !try.Started.Equal(x.told.last) {
+			t.Errorf("%s: tried at %s", name, try.Started)
+		}
 		h.Target = fleet.HostTarget("i-0002")
 		if k.Beaten(h) {
 			t.Errorf("%s: it knows a drain that is not open", name)
