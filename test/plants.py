@@ -109,7 +109,7 @@ TESTED = [
     ("a count that may have been set is taken for one that was", "internal/desired/desired.go",
      "\tcase Unclear:\n", "\tcase Unclear:\n\t\te.Count, e.Write, e.Sure = w.To, Write{}, now.Add(p.Lag)\n", "desired", "TestRandomServices"),
     ("an accepted heartbeat of a forgotten kernel is lost", "internal/engine/core.go",
-     "k == nil || k != c.Kernel && a != nil && a.Kind == plan.Beat && done.Outcome.Err == nil", "k == nil",
+     "k == nil || k != c.Kernel && a != nil && a.Kind == plan.Beat && done.Outcome.Err == nil", "k == nil && a != nil",
      "engine", "TestAnAcceptedHeartbeatOfAForgottenKernelCounts"),
     ("while the journal is away nobody looks which hooks are open", "internal/engine/beats.go",
      "if _, known := b.hooks[h.Target]; !known {", "if _, known := b.hooks[h.Target]; !known && false {", "engine", "TestWhatALookShowsIsKeptAlive"),
