@@ -54,7 +54,7 @@ func filled(t *testing.T) (*Meter, *time.Time) {
 			{Key: "host:web/i-0/1", Scope: "cluster/prod", Rev: 1, Open: true, Body: body}, // has not ended
 			{Key: "task/prod/0123/1", Scope: "cluster/prod", Rev: 2, Body: []byte(`{"kind":"task","task":"arn:aws:ecs:eu-west-1:111122223333:task/prod/0123",` +
 				`"zero":"2026-11-21T09:00:00Z","ended":"2026-11-21T09:00:02Z","first":"ecs","final":{"outcome":"drained"}}`)},
-			{Key: "pause", Scope: "cluster/prod", Body: []byte(`{"v":1,"kind":"pause"}`)},  // is no drain
+			{Key: "pause", Scope: "cluster/prod", Body: []byte(`{"v":1,"kind":"pause"}`)}, // is no drain
 		},
 		Lines: []journal.Line{
 			{Kind: "stuck", Data: []byte(`{"code":"protected-task"}`)}, {Kind: journal.SetAside}, {Kind: "ended"},
