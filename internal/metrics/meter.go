@@ -89,7 +89,7 @@ func (m *Meter) Wrote(b journal.Batch) {
 			continue
 		}
 		m.count(drainsEnded, string(d.Final.Outcome))
-		if d.First != "" {
+		if d.First != "" && !d.Observed {
 			m.count(tasksOut, string(d.First))
 		}
 		took := max(d.Ended.Sub(d.Zero), 0).Seconds()
