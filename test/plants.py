@@ -20,8 +20,8 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 SEEDED = [
     ("a notice of a task is believed without a look", "internal/drain/task.go",
      "	case f.Is == fleet.Seen && f.Value.Leaves():\n		lookAtTask(c, c.p.Look)", "	case f.Is == fleet.Seen:\n		lookAtTask(c, c.p.Look)"),
-    ("the target of a task is taken out without its port", "internal/drain/targets.go",
-     "at.ID, at.Port = a.IP, lb.ContainerPort", "at.ID, at.Port = a.IP, 0"),
+    ("the target of a task is taken out at another port", "internal/drain/targets.go",
+     "at.ID, at.Port = a.IP, lb.ContainerPort", "at.ID, at.Port = a.IP, lb.ContainerPort+1"),
     ("the other target group of a blue/green deployment is not looked at", "internal/cloud/convert.go",
      "groups = append(groups, lb.AdvancedConfiguration.AlternateTargetGroupArn)", "_ = groups"),
     ("a task of which no event tells is not looked for", "internal/kernel/looks.go", "	looks = append(looks, spotLooks(o, now)...)\n", ""),
