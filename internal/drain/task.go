@@ -141,7 +141,7 @@ func ownTargets(c *decider) (targets []plan.Subject, known bool) {
 	return registrations("", t, svc.Value), svc.Is != fleet.Unknown
 }
 
-// takenOut takes the targets out of their target groups. Whether ECS was first shows the first look at them.
+// takenOut takes the targets out of their target groups. The first look at them shows whether ECS was first.
 func takenOut(c *decider) bool {
 	d := c.d()
 	targets, known := ownTargets(c)

@@ -113,7 +113,7 @@ func (k *Kernel) Beaten(h Hook) bool {
 		return true
 	}
 	e.tried[plan.Beat].OK = h.Last
-	e.tried[plan.Beat].Started = drain.Later(e.tried[plan.Beat].Started, h.Last) // so that the hook that was beaten longest ago comes first
+	e.tried[plan.Beat].Started = drain.Later(e.tried[plan.Beat].Started, h.Last) // the hook with the oldest heartbeat is sent first
 	if now := k.hook(e.d.Group); h.Seen.Is == fleet.Seen && now.Is == fleet.Unknown {
 		put(k.facts, hooksOf(e.d.Group), fleet.Seen, h.Seen.At, h.Seen.Value)
 	}

@@ -52,8 +52,8 @@ func notBegun(k *Kernel, t fleet.Target) string {
 	return ""
 }
 
-// beginTask opens a drain. Its zero never lies in the future: clocks differ. Of which service the task is said to be lets that be looked at
-// beside the task itself.
+// beginTask opens a drain. Its zero never lies in the future: clocks differ. Service is the name that the event gives, or empty: Ebb looks at
+// the service at the same time as at the task, and does not wait for the one before the other.
 func beginTask(k *Kernel, t fleet.Target, man Managed, service string, zero, now time.Time, how string) {
 	if zero.After(now) {
 		zero = now
