@@ -14,9 +14,9 @@ const (
 	absentFor = time.Minute
 	// stayingFor is how long the group must say "not leaving" before a message is treated as false; reads lag behind.
 	stayingFor = 2 * time.Minute
-	// shortestHook is the shortest heartbeat timeout that AWS allows; assumed until the hook has been looked at.
+	// ShortestHook is the shortest heartbeat timeout that AWS allows; assumed until the hook has been looked at.
 	// https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_PutLifecycleHook.html
-	shortestHook = 30 * time.Second
+	ShortestHook = 30 * time.Second
 	// longestHook is the longest that AWS keeps a hook open.
 	longestHook = 48 * time.Hour
 )
@@ -347,6 +347,12 @@ func (c *decider) lookAtGroup(pace time.Duration) {
 	c.want(c.d().subject(plan.GroupInstances, ""), c.instance.Is, c.instance.At, pace)
 }
 
+// BeatAfter is how long after the last success the next heartbeat of a hook is due: a third of its timeout, a little less for each key so
+// that many are not due at once, and a tick earlier where Ebb runs only once in a tick.
+func BeatAfter(key string, timeout, tick time.Duration) time.Duration {
+	return max(timeout/12, timeout/3-jitter(key, 0, timeout/12)-tick)
+}
+
 // beat sends a heartbeat a third of the hook's own timeout after the last success, and after a failure at the retry interval, for as
 // long as the hook may be open. What was asked is not done: only a success moves the next heartbeat. After the deadline there are
 // none: should the answer not get through, the hook's own timeout lets the host go.
@@ -371,7 +377,7 @@ func beat(c *decider) {
 		c.wake(c.now.Add(c.p.Retry))
 		return
 	}
-	timeout := shortestHook
+	timeout := ShortestHook
 	if h.Is == fleet.Seen {
 		timeout = h.Value.Heartbeat
 	}
@@ -383,7 +389,7 @@ func beat(c *decider) {
 		return // the look is under way
 	}
 	// Passes send it one tick early, but not again and again in one pass.
-	due := last.Add(max(timeout/12, timeout/3-jitter(d.Key, 0, timeout/12)-c.p.Tick))
+	due := last.Add(BeatAfter(d.Key, timeout, c.p.Tick))
 	if due.After(c.now) {
 		c.wake(due)
 		return

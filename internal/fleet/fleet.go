@@ -77,6 +77,7 @@ const (
 	TerminatingProceed    LifecycleState = "Terminating:Proceed"
 	TerminatingRetained   LifecycleState = "Terminating:Retained"
 	Terminated            LifecycleState = "Terminated"
+	PendingWait           LifecycleState = "Pending:Wait"
 	WarmedPending         LifecycleState = "Warmed:Pending"
 	WarmedPendingWait     LifecycleState = "Warmed:Pending:Wait"
 	WarmedTerminating     LifecycleState = "Warmed:Terminating"

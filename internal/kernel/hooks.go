@@ -39,7 +39,7 @@ func (k *Kernel) Hooks() (out []Hook, excluded map[string]bool) {
 			continue
 		}
 		h := Hook{
-			Scope: e.scope, Drain: d.Key, Target: d.Target, Begun: d.Admitted, Timeout: shortestHook, Last: e.tried[plan.Beat].OK,
+			Scope: e.scope, Drain: d.Key, Target: d.Target, Begun: d.Admitted, Timeout: drain.ShortestHook, Last: e.tried[plan.Beat].OK,
 			Call: plan.HookCall{Group: d.Group, Hook: d.Hook, Instance: d.Instance(), Token: d.Token},
 		}
 		h.Beaten = !h.Last.IsZero()
@@ -59,10 +59,6 @@ func (k *Kernel) Hooks() (out []Hook, excluded map[string]bool) {
 	return out, excluded
 }
 
-// shortestHook is the shortest heartbeat timeout that AWS allows; assumed of a hook that was not looked at.
-// https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_PutLifecycleHook.html
-const shortestHook = 30 * time.Second
-
 // Opened is the hook of which a message tells, if it is Ebb's. Nobody has looked whether it is true.
 func (c Config) Opened(e event.Event, sent, now time.Time) (Hook, bool) {
 	man, ok := c.managed(e.Group)
@@ -74,7 +70,7 @@ func (c Config) Opened(e event.Event, sent, now time.Time) (Hook, bool) {
 		zero = now // nobody has looked whether it is true
 	}
 	return Hook{
-		Scope: man.Scope(), Target: fleet.HostTarget(e.Instance), Timeout: shortestHook, Last: zero, Until: zero.Add(man.Policy.Deadline),
+		Scope: man.Scope(), Target: fleet.HostTarget(e.Instance), Timeout: drain.ShortestHook, Last: zero, Until: zero.Add(man.Policy.Deadline),
 		Call: plan.HookCall{Group: e.Group, Hook: e.Hook, Instance: e.Instance, Token: e.Token},
 	}, true
 }
@@ -91,7 +87,7 @@ func (c Config) Waiting(groups []fleet.Group, now time.Time) (out []Hook) {
 				continue
 			}
 			out = append(out, Hook{
-				Scope: man.Scope(), Target: fleet.HostTarget(i.ID), Timeout: shortestHook, Until: now.Add(man.Policy.Deadline),
+				Scope: man.Scope(), Target: fleet.HostTarget(i.ID), Timeout: drain.ShortestHook, Until: now.Add(man.Policy.Deadline),
 				Call: plan.HookCall{Group: g.Name, Hook: c.Hook, Instance: i.ID},
 			})
 		}

@@ -1,0 +1,522 @@
+package steps
+
+import (
+	"cmp"
+	"fmt"
+	"hash/fnv"
+	"slices"
+	"time"
+
+	"github.com/ebbhq/ebb/internal/drain"
+	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/plan"
+)
+
+// decider is one decision on its way.
+type decider struct {
+	Plan
+	seen *Seen
+	now  time.Time
+	out  Decision
+}
+
+// Decide says what to do next.
+func Decide(p Plan, st State, seen Seen, now time.Time) Decision {
+	st.Runs = slices.Clone(st.Runs)
+	c := &decider{Plan: p, seen: &seen, now: now, out: Decision{State: st}}
+	if st.Boot != seen.Boot {
+		c.out.State = State{Boot: seen.Boot}
+	}
+	c.hear()
+	if c.st().Cause == "" {
+		c.idle()
+		return c.out
+	}
+	c.took()
+	c.opened()
+	if c.stays() {
+		return c.out
+	}
+	c.steps()
+	c.beat()
+	c.answer()
+	return c.out
+}
+
+func (c *decider) st() *State { return &c.out.State }
+
+func (c *decider) line(format string, args ...any) {
+	c.out.Lines = append(c.out.Lines, fmt.Sprintf(format, args...))
+}
+
+func (c *decider) wake(at time.Time) {
+	if c.out.Wake.IsZero() || at.Before(c.out.Wake) {
+		c.out.Wake = at
+	}
+}
+
+// want asks for a look once the last one is older than pace, and up to half of that later: many hosts leave at the same moment.
+func (c *decider) want(l Look, last time.Time, pace time.Duration) {
+	c.out.Want[l] = last.Add(pace + c.jitter(last, pace/2))
+}
+
+// jitter differs from host to host, and from one time to the next.
+func (c *decider) jitter(at time.Time, most time.Duration) time.Duration {
+	h := fnv.New64a()
+	fmt.Fprint(h, c.Instance, at.UnixNano())
+	return time.Duration(h.Sum64() % uint64(max(most, 1)))
+}
+
+// cause is why the host leaves or comes, as the group says; empty: it does not.
+func (c *decider) cause() Cause {
+	if c.seen.Group.Is != fleet.Seen {
+		return ""
+	}
+	switch s := c.seen.Group.Value.State; s {
+	case fleet.Terminating, fleet.TerminatingWait, fleet.WarmedTerminating, fleet.WarmedTerminatingWait:
+		return Terminate
+	case fleet.ReplacingRootVolume, fleet.ReplacingRootVolumeWait:
+		return RootVolume
+	case fleet.WarmedPendingWait, fleet.PendingWait:
+		if c.st().Served {
+			return Terminate // it returns to its warm pool
+		}
+		if c.LaunchHook != "" {
+			return Launch
+		}
+	case fleet.InService:
+		c.st().Served = true
+	}
+	return ""
+}
+
+// hear begins a departure, or learns that the one under way ends at a fixed time.
+func (c *decider) hear() {
+	st, cause := c.st(), c.cause()
+	ends := c.seen.Down
+	if !ends.IsZero() {
+		cause = cmp.Or(cause, Shutdown)
+	}
+	if spot := c.seen.Spot; spot.Is == fleet.Seen && (ends.IsZero() || spot.Value.Before(ends)) {
+		ends = spot.Value
+		if cause == "" || cause == Terminate || cause == Shutdown {
+			cause = Spot
+		}
+	}
+	if cause == "" {
+		return
+	}
+	begun := slices.ContainsFunc(st.Runs, func(r Run) bool { return !r.Began.IsZero() })
+	switch {
+	case st.Cause == "" || st.Cause == Launch && cause != Launch:
+		*st = State{Boot: st.Boot, Served: st.Served, Cause: cause, Heard: c.now, Ends: ends}
+		c.line("the host leaves: %s%s", cause, by(ends))
+		if cause == Launch {
+			c.out.Lines = []string{"the host has been launched"}
+		}
+	case !ends.IsZero() && (st.Ends.IsZero() || ends.Before(st.Ends)):
+		st.Ends = ends
+		if cause == Spot && !begun {
+			st.Cause = Spot
+		}
+		c.line("the host ends sooner: %s%s", cause, by(ends))
+	}
+}
+
+func by(ends time.Time) string {
+	if ends.IsZero() {
+		return ""
+	}
+	return ", at " + ends.UTC().Format("15:04:05 UTC")
+}
+
+// How often the group is asked while IMDS says that the host serves.
+const (
+	groupAtLaunch = 5 * time.Second
+	groupWhenOff  = 10 * time.Second // IMDS says that the host is to leave its group
+	groupIdly     = 2 * time.Minute  // IMDS has no documented value for the replacement of a root volume
+	groupBlindly  = time.Minute      // IMDS says nothing
+)
+
+// idle looks at the group where IMDS does not say all.
+func (c *decider) idle() {
+	g, target := &c.seen.Group, c.seen.Target
+	asks := func(cause Cause) bool {
+		return slices.ContainsFunc(c.Steps, func(s Step) bool { return slices.Contains(s.When, cause) })
+	}
+	switch {
+	case g.Is == fleet.Absent && target.Is != fleet.Seen && c.now.Sub(g.At) < 10*groupBlindly: // it is in no group
+	case target.Is == fleet.Seen && target.Value != string(fleet.InService) && target.At.After(g.At):
+		c.want(LookGroup, g.At, groupWhenOff)
+	case c.LaunchHook != "" && !c.st().Served:
+		c.want(LookGroup, g.At, groupAtLaunch)
+	case target.Is == fleet.Unknown:
+		c.want(LookGroup, g.At, groupBlindly)
+	case asks(RootVolume):
+		c.want(LookGroup, g.At, groupIdly)
+	}
+}
+
+// took takes in which steps have ended. One that was running when the agent ended is made anew.
+func (c *decider) took() {
+	for i := range c.st().Runs {
+		r := &c.st().Runs[i]
+		if !r.Ended.IsZero() || r.Done {
+			continue
+		}
+		end := End{Outcome: Interrupted, At: c.now, Text: "the agent was stopped meanwhile"}
+		if n := slices.IndexFunc(c.seen.Ended, func(e End) bool { return e.Step == r.Step && e.Attempt == r.Attempt }); n >= 0 {
+			end = c.seen.Ended[n]
+		} else if c.seen.Running == r.Step {
+			continue
+		}
+		s := c.step(r.Step)
+		r.Ended, r.Outcome, r.Text = end.At, end.Outcome, end.Text
+		if end.Outcome == Interrupted {
+			r.Broken++
+		}
+		r.Done = end.Outcome == OK || r.Broken >= interruptions || r.Attempt-r.Broken > s.Retries
+		c.line("step %s, attempt %d: %s after %s", r.Step, r.Attempt, r.Outcome, r.Ended.Sub(r.Began).Round(time.Millisecond))
+		if r.Done && r.Outcome != OK && s.OnFailure == Stop {
+			c.decide(c.failed(), "step "+r.Step+" "+string(r.Outcome)+", and no further step is to follow")
+		}
+	}
+}
+
+// failed is how the hook is answered after a failure: at a launch, Auto Scaling is to replace the host.
+func (c *decider) failed() string {
+	if c.st().Cause == Launch {
+		return "ABANDON"
+	}
+	return "CONTINUE"
+}
+
+// step is a step of the plan by its name. One that is not in it any more failed for good.
+func (c *decider) step(name string) Step {
+	for _, s := range c.Steps {
+		if s.Name == name {
+			return s
+		}
+	}
+	return Step{Name: name, OnFailure: Continue}
+}
+
+func (c *decider) run(name string) *Run {
+	for i := range c.st().Runs {
+		if c.st().Runs[i].Step == name {
+			return &c.st().Runs[i]
+		}
+	}
+	return nil
+}
+
+// waiting reports whether the group says that the hook may be open.
+func (c *decider) waiting() bool {
+	s := c.seen.Group.Value.State
+	return c.seen.Group.Is == fleet.Seen && (s.Waiting() || c.st().Cause == Launch && s == fleet.PendingWait)
+}
+
+// opened learns when the hook opens, and looks for it until then.
+func (c *decider) opened() {
+	st, g := c.st(), &c.seen.Group
+	if g.Is == fleet.Seen && g.Value.Group != "" {
+		st.Group = g.Value.Group
+	}
+	if !st.Opened.IsZero() || !st.Answered.IsZero() {
+		return
+	}
+	if c.waiting() && !g.At.Before(st.Heard.Add(-groupIdly)) {
+		st.Opened = g.At
+		c.line("the hook is open")
+		return
+	}
+	if g.Is == fleet.Absent && st.Ends.IsZero() {
+		st.Answered = c.now // its group has let it go
+		return
+	}
+	pace := min(max(c.now.Sub(st.Heard)/20, groupWhenOff), 2*groupWhenOff)
+	if g.Is == fleet.Absent {
+		pace = groupBlindly
+	}
+	c.want(LookGroup, g.At, pace)
+}
+
+// stays ends a departure whose host does not leave, or has been launched.
+func (c *decider) stays() bool {
+	st, g := c.st(), &c.seen.Group
+	serves := g.Is == fleet.Seen && c.cause() == "" && !g.Value.State.Over() && c.seen.Spot.Is != fleet.Seen && c.seen.Down.IsZero()
+	since := drain.Later(st.Answered, st.Ends)
+	if since.IsZero() {
+		since = st.Heard.Add(2 * time.Minute) // reads lag behind
+	}
+	if serves && g.At.After(since) {
+		c.line("the host is in service: the group says %s", g.Value.State)
+		*st = State{Boot: st.Boot, Served: st.Served}
+		c.idle()
+		return true
+	}
+	if !st.Answered.IsZero() && (st.Cause == RootVolume || st.Cause == Launch || !st.Ends.IsZero()) {
+		c.want(LookGroup, g.At, time.Minute)
+	}
+	return false
+}
+
+// hook is the lifecycle hook of the agent, and what is known of it.
+func (c *decider) hook() (name string, known fleet.Hook) {
+	name = c.Hook
+	if c.st().Cause == Launch {
+		name = c.LaunchHook
+	}
+	for _, h := range c.seen.Hooks.Value {
+		if h.Name == name {
+			known = h
+		}
+	}
+	return name, known
+}
+
+// end is when the time of the steps is over; zero: it is not known yet.
+func (c *decider) end() time.Time {
+	var end time.Time
+	if st := c.st(); !st.Opened.IsZero() {
+		end = st.Opened.Add(c.Deadline)
+		if _, h := c.hook(); h.Global > 0 && st.Opened.Add(h.Global-time.Minute).Before(end) {
+			end = st.Opened.Add(h.Global - time.Minute)
+		}
+	}
+	if fixed := c.st().Ends; !fixed.IsZero() && (end.IsZero() || fixed.Add(-spare).Before(end)) {
+		end = fixed.Add(-spare)
+	}
+	return end
+}
+
+func (c *decider) over() bool { return !c.end().IsZero() && !c.now.Before(c.end()) }
+
+// open reports whether steps that are not early may begin: the hook is open or the end is fixed, and on a container instance the tasks are gone,
+// or waiting for them any longer would leave no time for the steps.
+func (c *decider) open() bool {
+	st, end := c.st(), c.end()
+	if end.IsZero() {
+		return false
+	}
+	if !c.ECS || st.Cause == Launch || !st.Empty.IsZero() {
+		return true
+	}
+	if d := c.seen.Drained; d.Is == fleet.Seen && d.Value && !d.At.Before(cmp.Or(st.Opened, st.Heard)) {
+		st.Empty = d.At
+		c.line("no task is on the host any more")
+		return true
+	}
+	from := cmp.Or(st.Opened, st.Heard)
+	need := time.Duration(0)
+	for _, s := range c.left() {
+		need += s.Timeout
+	}
+	if latest := end.Add(-min(need, end.Sub(from)/2)); c.now.Before(latest) {
+		c.wake(latest)
+		c.want(LookTasks, c.seen.Drained.At, retryAfter)
+		return false
+	}
+	st.Empty = c.now
+	c.line("tasks are left on the host, but the steps need the time that remains")
+	return true
+}
+
+// left are the steps that have not ended for good, in the order in which they are to run.
+func (c *decider) left() []Step {
+	var left []Step
+	for _, s := range c.Steps {
+		if r := c.run(s.Name); s.Runs(c.st().Cause) && (r == nil || !r.Done) {
+			left = append(left, s)
+		}
+	}
+	if !c.st().Ends.IsZero() {
+		slices.SortStableFunc(left, func(a, b Step) int { return cmp.Compare(a.Priority, b.Priority) })
+	}
+	return left
+}
+
+// steps begins the next step, ends one whose time is over, and decides the answer when there is none left.
+func (c *decider) steps() {
+	st := c.st()
+	if name := c.seen.Running; name != "" {
+		c.watch(name)
+		return
+	}
+	if st.Result != "" {
+		return
+	}
+	open, left := c.open(), c.left()
+	if held := c.held(); held != "" && !c.over() {
+		c.wake(c.end())
+		return
+	} else if held != "" {
+		c.decide(c.failed(), "step "+held+" failed, and the host was kept until the deadline")
+		return
+	}
+	if !open {
+		left = slices.DeleteFunc(left, func(s Step) bool { return !s.Early })
+	}
+	if len(left) == 0 {
+		if open {
+			c.decide("CONTINUE", "every step has ended")
+		}
+		return
+	}
+	c.begin(left)
+}
+
+// begin begins the first step that is left. One that has failed waits a little, and those after it wait with it.
+func (c *decider) begin(left []Step) {
+	s, r, end := left[0], c.run(left[0].Name), c.end()
+	switch {
+	case c.over():
+		for _, s := range left {
+			c.skip(s, "no time was left for it")
+		}
+		c.decide(c.failed(), "the time of the steps is over")
+		return
+	case r == nil:
+		c.st().Runs = append(c.st().Runs, Run{Step: s.Name})
+		r = c.run(s.Name)
+	case c.now.Before(r.Ended.Add(retryAfter)):
+		c.wake(r.Ended.Add(retryAfter))
+		return
+	}
+	*r = Run{Step: s.Name, Attempt: r.Attempt + 1, Broken: r.Broken, Began: c.now}
+	until := c.now.Add(s.Timeout)
+	if !end.IsZero() && end.Before(until) {
+		until = end
+	}
+	c.out.Start = &Start{Step: s.Name, Attempt: r.Attempt, Until: until}
+	c.wake(until)
+	c.line("step %s begins, attempt %d; it has until %s", s.Name, r.Attempt, until.UTC().Format("15:04:05 UTC"))
+}
+
+// watch ends the step that runs when its time is over. If it cannot be ended, it is left behind.
+func (c *decider) watch(name string) {
+	r := c.run(name)
+	if r == nil {
+		return
+	}
+	until := r.Began.Add(c.step(name).Timeout)
+	if end := c.end(); !end.IsZero() && end.Before(until) {
+		until = end
+	}
+	if c.now.Before(until) {
+		c.wake(until)
+		return
+	}
+	c.out.Kill = name
+	if stuck := until.Add(killFor); c.now.Before(stuck) {
+		c.wake(stuck)
+	} else if c.over() {
+		c.decide(c.failed(), "the time of the steps is over, and step "+name+" could not be ended")
+	}
+}
+
+// held is the step after whose failure the host is to be kept; empty: there is none.
+func (c *decider) held() string {
+	for _, r := range c.st().Runs {
+		if r.Done && r.Outcome != OK && r.Outcome != Skipped && c.step(r.Step).OnFailure == Hold {
+			return r.Step
+		}
+	}
+	return ""
+}
+
+func (c *decider) skip(s Step, why string) {
+	r := c.run(s.Name)
+	if r == nil {
+		c.st().Runs = append(c.st().Runs, Run{Step: s.Name})
+		r = c.run(s.Name)
+	}
+	r.Done, r.Ended, r.Outcome = true, c.now, Skipped
+	r.Text = why
+	c.line("step %s is skipped: %s", s.Name, why)
+}
+
+// decide is how the hook is answered. The first decision counts.
+func (c *decider) decide(result, why string) {
+	st := c.st()
+	if st.Result != "" {
+		return
+	}
+	st.Result, st.Why, st.Decided = result, why, c.now
+	for _, s := range c.left() {
+		if s.Name != c.seen.Running {
+			c.skip(s, why)
+		}
+	}
+	c.line("%s: %s", result, why)
+}
+
+// beat keeps the hook alive for as long as the steps have time.
+func (c *decider) beat() {
+	st, try := c.st(), c.seen.Beat
+	if st.Opened.IsZero() || !st.Answered.IsZero() || c.over() {
+		return
+	}
+	name, h := c.hook()
+	c.want(LookHooks, c.seen.Hooks.At, 10*time.Minute)
+	if try.Class == plan.Gone && !try.Flying { // somebody else has answered, or it has timed out
+		if g := &c.seen.Group; g.At.After(try.Started) && !c.waiting() {
+			st.Answered = c.now
+			c.line("the hook has ended without an answer of the agent")
+			return
+		}
+		c.want(LookGroup, c.seen.Group.At, retryAfter)
+	}
+	timeout := cmp.Or(h.Heartbeat, drain.ShortestHook)
+	due := drain.Later(st.Opened, try.OK).Add(drain.BeatAfter(string(c.Instance), timeout, 0))
+	if c.free(try, due) {
+		c.out.Beat = &plan.HookCall{Group: st.Group, Hook: name, Instance: c.Instance}
+	}
+}
+
+// free reports whether a call that is due may be sent now.
+func (c *decider) free(try drain.Try, due time.Time) bool {
+	if try.Flying {
+		return false
+	}
+	if try.Fails > 0 {
+		due = drain.Later(due, try.At.Add(retryAfter+c.jitter(try.At, retryAfter)))
+	}
+	if due.After(c.now) {
+		c.wake(due)
+		return false
+	}
+	return true
+}
+
+// answer completes the hook, again and again until Auto Scaling takes it.
+func (c *decider) answer() {
+	st, try := c.st(), c.seen.Answer
+	if st.Result == "" || !st.Answered.IsZero() {
+		return
+	}
+	if st.Opened.IsZero() { // where the end is fixed, a hook may open later
+		if over := st.Ends.Add(time.Minute); c.now.Before(over) {
+			c.wake(over)
+		} else {
+			st.Answered = c.now
+		}
+		return
+	}
+	switch {
+	case !try.OK.IsZero() && !try.OK.Before(st.Decided):
+		st.Answered = c.now
+		c.line("Auto Scaling has taken the answer")
+		return
+	case try.Class == plan.Gone && !try.Flying && (c.now.Sub(st.Decided) > untilTaken || c.seen.Group.At.After(try.Started) && !c.waiting()):
+		st.Answered = c.now
+		c.line("Auto Scaling knows no open hook any more: %s", try.Message)
+		return
+	case try.Class == plan.Gone:
+		c.want(LookGroup, c.seen.Group.At, retryAfter)
+	}
+	if c.free(try, st.Decided) {
+		name, _ := c.hook()
+		c.out.Answer = &plan.HookCall{Group: st.Group, Hook: name, Instance: c.Instance, Result: st.Result}
+	}
+}
