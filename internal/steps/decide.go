@@ -134,26 +134,30 @@ func by(ends time.Time) string {
 const (
 	groupAtLaunch = 5 * time.Second
 	groupWhenOff  = 10 * time.Second // IMDS says that the host is to leave its group
-	groupIdly     = 2 * time.Minute  // IMDS has no documented value for the replacement of a root volume
+	imdsLate      = 15 * time.Second // how late IMDS may say it
 	groupBlindly  = time.Minute      // IMDS says nothing
+	groupIdly     = 10 * time.Minute // at most: IMDS has no documented value for the replacement of a root volume
 )
 
 // idle looks at the group where IMDS does not say all.
 func (c *decider) idle() {
 	g, target := &c.seen.Group, c.seen.Target
-	asks := func(cause Cause) bool {
-		return slices.ContainsFunc(c.Steps, func(s Step) bool { return slices.Contains(s.When, cause) })
+	if g.Is == fleet.Seen {
+		c.st().Group = g.Value.Group
+		c.want(LookHooks, c.seen.Hooks.At, 24*time.Hour)
 	}
 	switch {
-	case g.Is == fleet.Absent && target.Is != fleet.Seen && c.now.Sub(g.At) < 10*groupBlindly: // it is in no group
-	case target.Is == fleet.Seen && target.Value != string(fleet.InService) && target.At.After(g.At):
-		c.want(LookGroup, g.At, groupWhenOff)
-	case c.LaunchHook != "" && !c.st().Served:
+	case target.Is == fleet.Seen && target.Value != string(fleet.InService) && g.At.Before(c.seen.Turned):
+		c.out.Want[LookGroup] = c.seen.Turned.Add(c.jitter(c.seen.Turned, groupWhenOff)) // many hosts hear it at the same moment
+	case target.Is == fleet.Seen && target.Value != string(fleet.InService):
+		c.want(LookGroup, g.At, min(max(g.At.Sub(c.seen.Turned), groupWhenOff), groupBlindly))
+	case c.LaunchHook != "" && g.Is != fleet.Absent && !c.st().Served:
 		c.want(LookGroup, g.At, groupAtLaunch)
-	case target.Is == fleet.Unknown:
+	case target.Is == fleet.Unknown && g.Is != fleet.Absent:
 		c.want(LookGroup, g.At, groupBlindly)
-	case asks(RootVolume):
-		c.want(LookGroup, g.At, groupIdly)
+	default:
+		_, h := c.hook()
+		c.want(LookGroup, g.At, min(max(h.Heartbeat/3, groupBlindly), groupIdly))
 	}
 }
 
@@ -226,7 +230,10 @@ func (c *decider) opened() {
 		return
 	}
 	if c.waiting() && !g.At.Before(st.Heard.Add(-groupIdly)) {
-		st.Opened = g.At
+		st.Opened, st.Closed = g.At, g.Before
+		if t := &c.seen.Target; t.Is == fleet.Seen && t.Value != string(fleet.InService) {
+			st.Closed = drain.Later(st.Closed, c.seen.Turned.Add(-imdsLate))
+		}
 		c.line("the hook is open")
 		return
 	}
@@ -459,7 +466,7 @@ func (c *decider) beat() {
 	}
 	name, h := c.hook()
 	c.want(LookHooks, c.seen.Hooks.At, 10*time.Minute)
-	if try.Class == plan.Gone && !try.Flying { // somebody else has answered, or it has timed out
+	if try.Class == plan.Gone && !try.Flying && st.Result == "" { // somebody else has answered, or it has timed out
 		if g := &c.seen.Group; g.At.After(try.Started) && !c.waiting() {
 			st.Answered = c.now
 			c.line("the hook has ended without an answer of the agent")
@@ -468,7 +475,7 @@ func (c *decider) beat() {
 		c.want(LookGroup, c.seen.Group.At, retryAfter)
 	}
 	timeout := cmp.Or(h.Heartbeat, drain.ShortestHook)
-	due := drain.Later(st.Opened, try.OK).Add(drain.BeatAfter(string(c.Instance), timeout, 0))
+	due := drain.Later(st.Closed, try.OK).Add(drain.BeatAfter(string(c.Instance), timeout, 0))
 	if c.free(try, due) {
 		c.out.Beat = &plan.HookCall{Group: st.Group, Hook: name, Instance: c.Instance}
 	}

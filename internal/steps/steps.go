@@ -115,6 +115,7 @@ type State struct {
 	Heard  time.Time `json:"heard,omitzero"`
 	Group  string    `json:"group,omitempty"`
 	Opened time.Time `json:"opened,omitzero"` // the first look that saw the hook open; zero: none has
+	Closed time.Time `json:"closed,omitzero"` // the hook was not open before; not after Opened
 	Ends   time.Time `json:"ends,omitzero"`   // a fixed end; zero: there is none
 	Empty  time.Time `json:"empty,omitzero"`  // since when no task is on the host; zero: not known to be so
 	Runs   []Run     `json:"runs,omitempty"`  // in the order in which they began
@@ -139,6 +140,7 @@ type End struct {
 type Seen struct {
 	Boot    string
 	Target  fleet.Fact[string]              // autoscaling/target-lifecycle-state, as IMDS says
+	Turned  time.Time                       // the first look at IMDS that said what Target says, and every look since has
 	Spot    fleet.Fact[time.Time]           // spot/instance-action: when EC2 ends the instance
 	Group   fleet.Fact[fleet.GroupInstance] // as Auto Scaling says
 	Hooks   fleet.Fact[[]fleet.Hook]        // of its group
@@ -179,4 +181,13 @@ type Decision struct {
 	Want   [Looks]time.Time // when to look; zero: no need
 	Wake   time.Time        // when to decide again at the latest; zero: when something is learnt
 	Lines  []string         // for people
+}
+
+// Same reports whether two states remember the same.
+func (s State) Same(o State) bool {
+	a, b := s, o
+	a.Runs, b.Runs = nil, nil
+	return slices.Equal(s.Runs, o.Runs) && a.Boot == b.Boot && a.Cause == b.Cause && a.Group == b.Group && a.Result == b.Result && a.Why == b.Why &&
+		a.Served == b.Served && [7]time.Time{a.Heard, a.Opened, a.Closed, a.Ends, a.Empty, a.Decided, a.Answered} ==
+		[7]time.Time{b.Heard, b.Opened, b.Closed, b.Ends, b.Empty, b.Decided, b.Answered}
 }
