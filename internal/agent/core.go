@@ -78,6 +78,12 @@ func (c *Core) SawTarget(v string, at time.Time) {
 	c.seen.Target.Put(is, at, v)
 }
 
+// Wake makes it look at the group, whatever IMDS says: somebody else says that the host leaves.
+func (c *Core) Wake(now time.Time) {
+	c.asks[steps.LookGroup].fails = 0
+	c.seen.Woken = now
+}
+
 // SawSpot takes in when EC2 takes the Spot instance back; zero: it does not.
 func (c *Core) SawSpot(ends, at time.Time) {
 	is := fleet.Seen

@@ -147,6 +147,8 @@ func (c *decider) idle() {
 		c.want(LookHooks, c.seen.Hooks.At, 24*time.Hour)
 	}
 	switch {
+	case g.At.Before(c.seen.Woken):
+		c.out.Want[LookGroup] = c.seen.Woken
 	case target.Is == fleet.Seen && target.Value != string(fleet.InService) && g.At.Before(c.seen.Turned):
 		c.out.Want[LookGroup] = c.seen.Turned.Add(c.jitter(c.seen.Turned, groupWhenOff)) // many hosts hear it at the same moment
 	case target.Is == fleet.Seen && target.Value != string(fleet.InService):

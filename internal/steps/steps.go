@@ -141,6 +141,7 @@ type Seen struct {
 	Boot    string
 	Target  fleet.Fact[string]              // autoscaling/target-lifecycle-state, as IMDS says
 	Turned  time.Time                       // the first look at IMDS that said what Target says, and every look since has
+	Woken   time.Time                       // when somebody else said last that the host leaves
 	Spot    fleet.Fact[time.Time]           // spot/instance-action: when EC2 ends the instance
 	Group   fleet.Fact[fleet.GroupInstance] // as Auto Scaling says
 	Hooks   fleet.Fact[[]fleet.Hook]        // of its group
