@@ -33,6 +33,8 @@ const (
 	InstanceState Kind = "instance-state"
 	// ScheduledChange: AWS Health says when AWS will work on EC2 instances, or retire Fargate tasks.
 	ScheduledChange Kind = "scheduled-change"
+	// HostSteps: the agent of a host says what its steps have done.
+	HostSteps Kind = "host-steps"
 	// Ignored: a message that Ebb knows and has no use for.
 	Ignored Kind = "ignored"
 	// Unknown: a message that Ebb does not understand. Why says why.
@@ -45,6 +47,7 @@ type Use uint8
 // The uses.
 const (
 	Drains  Use = iota + 1 // it may begin a drain
+	Tells                  // it is written down for people
 	Answers                // it shows that messages arrive; nothing follows
 	Nothing                // Ebb has no use for it, but another consumer of the queue may
 	Wakes                  // Ebb has no use for what it says, but something has changed: a good moment to look
@@ -64,6 +67,7 @@ var kinds = map[Kind]Use{
 	Rebalance:           Wakes,
 	InstanceState:       Wakes,
 	ScheduledChange:     Wakes,
+	HostSteps:           Tells,
 	Ignored:             Wakes,
 	Unknown:             Unread,
 }
@@ -88,6 +92,7 @@ type Event struct {
 	State       fleet.InstanceState // InstanceState: the new one
 	Change      Change              // ScheduledChange
 	Time        time.Time           // when AWS says it happened; zero: the message does not say
+	Steps       string              // HostSteps: in words, clean and bounded
 	Why         string              // Unknown and Ignored: in words
 }
 

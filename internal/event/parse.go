@@ -46,6 +46,8 @@ func open(body []byte, envelopes int) Event {
 		return parseSNS(f, envelopes+1)
 	case bridge:
 		return parseEventBridge(f)
+	case f.word("ebb") == hostSteps:
+		return parseHost(f)
 	case f.has("Event"):
 		return parseNotification(f)
 	case f.has("LifecycleTransition"):

@@ -47,6 +47,8 @@ func (k *Kernel) Hear(h Heard, now time.Time) {
 		}
 	case event.Nothing, event.Wakes:
 		v.Delete = h.Noted || !k.cfg.LeaveForeign
+	case event.Tells:
+		v.Delete, v.Why = hearSteps(k, h, now)
 	case event.Answers:
 		v.Why = "a test notification of group " + h.Event.Group + ": its messages reach Ebb"
 	case event.Unread:
@@ -129,6 +131,25 @@ func (k *Kernel) hearTermination(h Heard, now time.Time) (ack bool, why string) 
 	}
 	hold := drain.Hold{Group: e.Group, Hook: e.Hook, Token: e.Token, WarmPool: e.ToWarmPool()}
 	k.begin(drain.Drain{Target: t, Zero: cmp.Or(e.Time, h.Sent), Hold: hold}, man, now)
+	return true, ""
+}
+
+// hearSteps writes down what the steps on a host have done, beside what the journal says of its drain.
+func hearSteps(k *Kernel, h Heard, now time.Time) (ack bool, why string) {
+	t, key := fleet.HostTarget(h.Event.Instance), ""
+	man, ok := k.cfg.managed(h.Event.Group)
+	switch {
+	case !ok:
+		k.Counts["foreign"]++
+		return h.Noted || !k.cfg.LeaveForeign, fmt.Sprintf("group %s is not managed here", h.Event.Group)
+	case !k.cfg.mine(man.Scope()):
+		return forward(k, h, man.Scope()), "noted for the Ebb that works for " + man.Scope()
+	case k.open[t] != nil:
+		key = k.open[t].d.Key
+	case k.recent[t] != nil:
+		key = k.recent[t].newest().key
+	}
+	k.line(now, cmp.Or(key, "host/"+t.ID), "host", h.Event.Steps)
 	return true, ""
 }
 
