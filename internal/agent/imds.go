@@ -44,7 +44,9 @@ func NewIMDS(base string) *IMDS {
 // status is an answer of IMDS that is neither found nor absent.
 type status int
 
-func (s status) Error() string { return fmt.Sprintf("IMDS answers %d %s", int(s), http.StatusText(int(s))) }
+func (s status) Error() string {
+	return fmt.Sprintf("IMDS answers %d %s", int(s), http.StatusText(int(s)))
+}
 
 // Get is what stands at a path under /latest, and whether anything does. A token that is refused is replaced at once.
 func (m *IMDS) Get(ctx context.Context, path string) (string, bool, error) {
