@@ -19,7 +19,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ebbhq/ebb/internal/agent"
-	"github.com/ebbhq/ebb/internal/cloud"
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/notify"
 	"github.com/ebbhq/ebb/internal/plain"
@@ -112,8 +111,9 @@ func (o *options) load(ctx context.Context) (h onHost, err error) {
 		h.Region = h.who.Region
 	}
 	h.plan.Instance = fleet.InstanceID(h.who.Instance)
-	if h.aws, err = cloud.AWSConfig(ctx, cloud.Options{Region: h.Region, Endpoint: h.Endpoint}); err != nil {
-		return h, fmt.Errorf("reach AWS: %w", err)
+	h.aws = o.awsConfig(h.Region, h.Endpoint, h.IMDS)
+	if _, err := h.aws.Credentials.Retrieve(ctx); err != nil {
+		return h, fmt.Errorf("get the credentials of the role of this instance: %w; give the instance an instance profile", err)
 	}
 	h.secrets = notify.NewSecrets(o.Env, h.aws)
 	h.runner = &runner{kinds: h.kinds, secrets: h.secrets.Read, aws: h.aws}

@@ -42,7 +42,7 @@ func (o *options) check(ctx context.Context) error {
 	say("instance metadata service: this is "+h.who.Instance+" in "+h.Region, nil)
 	_, err = h.imds.Hear(ctx, h.who.Spot, true)
 	say("what it says of this host", err)
-	aws := cloud.FromConfig(h.aws)
+	aws := cloudOf(h.aws)
 	say(h.checkGroup(ctx, aws))
 	if h.plan.ECS {
 		_, err := (&agent.Introspection{URL: h.ECS.URL}).Read(ctx)

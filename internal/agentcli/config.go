@@ -25,14 +25,14 @@ type file struct {
 	Hook       string        `yaml:"hook"`        // the terminating hook that is the agent's
 	LaunchHook string        `yaml:"launch_hook"` // the launching hook that is the agent's; empty: there is none
 	Deadline   time.Duration `yaml:"deadline"`    // from the opening of the hook until it is answered
-	ECS        ecs           `yaml:"ecs"`         // how it is asked whether tasks are on the host
+	ECS        waits         `yaml:"ecs"`         // how it is asked whether tasks are on the host
 	Queue      string        `yaml:"queue"`       // URL of a queue that tells of terminations, beside IMDS
 	Report     []report      `yaml:"report"`      // who is sent what the steps did
 	Directory  string        `yaml:"directory"`   // of executables that are steps too
 	Steps      []yaml.Node   `yaml:"steps"`
 }
 
-type ecs struct {
+type waits struct {
 	Wait   bool     `yaml:"wait"`   // the steps wait until no task is on the host
 	URL    string   `yaml:"url"`    // of the ECS agent's introspection
 	Ignore []string `yaml:"ignore"` // patterns of task families that nobody waits for

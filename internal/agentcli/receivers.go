@@ -81,7 +81,7 @@ func putTranscript(ctx context.Context, cfg aws.Config, to string, t agent.Trans
 func about(t agent.Transcript) notice.Notice {
 	n := notice.Notice{
 		Key: "host/" + t.Instance + "/" + t.Heard.UTC().Format("20060102T150405Z"), Event: notice.Done, At: t.Decided,
-		Group: plain.Name(t.Group), Instance: t.Instance,
+		Group: plain.Text(t.Group, plain.Short), Instance: t.Instance,
 	}
 	var bad []string
 	var lines []string

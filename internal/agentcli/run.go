@@ -52,7 +52,7 @@ func (o *options) serve(ctx context.Context) error {
 	if err := disk.Open(); err != nil {
 		return err
 	}
-	aws := cloud.FromConfig(h.aws)
+	aws := cloudOf(h.aws)
 	if err := h.fits(ctx, aws); err != nil {
 		return fmt.Errorf("%w: %w", errConfig, err)
 	}

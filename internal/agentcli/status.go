@@ -35,7 +35,7 @@ func newStatus(o *options) *cobra.Command {
 			at := func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
 			fmt.Fprintf(o.Stdout, "%s, heard at %s\n", st.Cause, at(st.Heard))
 			for _, r := range st.Runs {
-				fmt.Fprintf(o.Stdout, "  %-20s %-10s attempt %d  %s\n", plain.Name(r.Step), cmp.Or(string(r.Outcome), "runs"), r.Attempt, at(r.Began))
+				fmt.Fprintf(o.Stdout, "  %-20s %-10s attempt %d  %s\n", plain.Text(r.Step, plain.Short), cmp.Or(string(r.Outcome), "runs"), r.Attempt, at(r.Began))
 				if r.Text != "" && r.Outcome != "ok" {
 					fmt.Fprintln(o.Stdout, plain.Lines(r.Text, plain.Long))
 				}
