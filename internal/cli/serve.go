@@ -91,7 +91,7 @@ func serve(ctx context.Context, p Process, cfg config.Config, clockURL string) e
 			"give the queue a dead-letter queue to keep such messages", "queue", cfg.Queue)
 	}
 	world := cloud.FromConfig(awsCfg)
-	world.CountEC2(meter.Called)
+	world.CountPlain(meter.Called)
 	warnOfClusters(ctx, world, cfg, log)
 	teller, routes, err := people(p, cfg, awsCfg)
 	if err != nil {

@@ -51,6 +51,7 @@ type ECS interface {
 
 // ELB is what is used of the Elastic Load Balancing client.
 type ELB interface {
+	DescribeTargetGroups(context.Context, *elb.DescribeTargetGroupsInput, ...func(*elb.Options)) (*elb.DescribeTargetGroupsOutput, error)
 	DescribeTargetGroupAttributes(context.Context, *elb.DescribeTargetGroupAttributesInput,
 		...func(*elb.Options)) (*elb.DescribeTargetGroupAttributesOutput, error)
 	DescribeTargetHealth(context.Context, *elb.DescribeTargetHealthInput, ...func(*elb.Options)) (*elb.DescribeTargetHealthOutput, error)
@@ -62,12 +63,19 @@ type ELB interface {
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstances.html
 type DescribeInstances func(ctx context.Context, ids []string) ([]plan.InstanceStatus, error)
 
+// DescribeSubnets is EC2's operation of that name for up to 100 ids, in one request.
+// https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeSubnets.html
+type DescribeSubnets func(ctx context.Context, ids []string) ([]plan.SubnetIn, error)
+
 // Clients are the AWS services; the SDK's own clients fit, and so does the simulated cloud.
 type Clients struct {
 	AutoScaling AutoScaling
 	ECS         ECS
 	ELB         ELB
 	EC2         DescribeInstances
+	Subnets     DescribeSubnets
+	Names       Names
+	Lattice     Lattice
 }
 
 // Cloud looks and acts. It is safe for concurrent use when its clients are.

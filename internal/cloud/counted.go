@@ -29,13 +29,30 @@ func Counted(cfg aws.Config, count Count) aws.Config {
 	return cfg
 }
 
-// CountEC2 counts the looks at EC2, which need no client of the SDK.
-func (c *Cloud) CountEC2(count Count) {
-	ask := c.EC2
+// CountPlain counts the requests that need no client of the SDK.
+func (c *Cloud) CountPlain(count Count) {
+	ask, subnets := c.EC2, c.Subnets
 	c.EC2 = func(ctx context.Context, ids []string) ([]plan.InstanceStatus, error) {
 		found, err := ask(ctx, ids)
 		count("EC2", "DescribeInstances", outcomeOf(err))
 		return found, err
+	}
+	c.Subnets = func(ctx context.Context, ids []string) ([]plan.SubnetIn, error) {
+		found, err := subnets(ctx, ids)
+		count("EC2", "DescribeSubnets", outcomeOf(err))
+		return found, err
+	}
+	if n, ok := c.Names.(names); ok {
+		c.Names = names{n.cfg, count}
+	}
+	if l, ok := c.Lattice.(lattice); ok {
+		c.Lattice = lattice{l.cfg, count}
+	}
+}
+
+func (c Count) tell(service, operation string, err error) {
+	if c != nil {
+		c(service, operation, outcomeOf(err))
 	}
 }
 

@@ -33,7 +33,7 @@ func TestRequestsAreCounted(t *testing.T) {
 		Retryer: func() aws.Retryer { return aws.NopRetryer{} },
 	}, count))
 	c.EC2 = func(context.Context, []string) ([]plan.InstanceStatus, error) { return nil, nil }
-	c.CountEC2(count)
+	c.CountPlain(count)
 	look := plan.LookFor(plan.FindContainerInstances, "prod", "i-0")
 	c.Look(t.Context(), look)
 	throttles = true

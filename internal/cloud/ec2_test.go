@@ -79,7 +79,7 @@ func TestWhatIsCountedStaysAnError(t *testing.T) {
 	count := func(_, _ string, c plan.Class) { counted[c]++ }
 	c := FromConfig(Counted(cfg, count))
 	c.EC2 = func(context.Context, []string) ([]plan.InstanceStatus, error) { return nil, throttled }
-	c.CountEC2(count)
+	c.CountPlain(count)
 	for _, l := range []plan.Look{plan.LookFor(plan.ListRunning, "prod", "ci"), plan.LookFor(plan.Instances, "", "i-0")} {
 		if s := c.Look(t.Context(), l); s.Err == nil || s.Err.Class != plan.Throttled {
 			t.Errorf("%s: %+v, want throttled", l.Kind, s)

@@ -222,7 +222,7 @@ func outAtTheEnd(c *decider) bool {
 	if !listed && d.ContainerInstance != "" { // perhaps it cannot be set DRAINING, and the steps list nothing
 		c.wantAt(d.registered(plan.ListRunning), c.now)
 	}
-	return c.targetsOut(c.liveTasks()) && listed
+	return c.targetsOut(c.liveTasks(), d.Cutting) && listed
 }
 
 // outBy is when nothing is in the way of the answer any more. One run of Ebb has all the time to try: one that was killed in the middle may
@@ -288,7 +288,7 @@ func lost(c *decider) bool {
 		return false // no look after the whole time has confirmed it, or its tasks are not known: the steps go on
 	}
 	c.lookAtContainer(c.p.Look) // it may be back
-	if !c.targetsOut(c.liveTasks()) {
+	if !c.targetsOut(c.liveTasks(), d.UnreachedFrom.Add(c.lostAfter())) {
 		return true
 	}
 	if c.now.Sub(c.container.At) > 2*c.p.Look {

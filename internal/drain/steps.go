@@ -209,7 +209,7 @@ func stopped(c *decider) bool {
 		c.out.Waiting = fmt.Sprintf("for %d daemon tasks to stop", len(daemons))
 		return false
 	}
-	return c.targetsOut(daemons)
+	return c.targetsOut(daemons, d.EmptySince.Add(c.p.DaemonGrace))
 }
 
 // watch asks for looks at the live tasks.

@@ -229,6 +229,7 @@ type Task struct {
 	StoppingAt        time.Time // when its desired status became STOPPED; zero: it has not
 	StoppedAt         time.Time
 	Addresses         []Address
+	Subnet            string // of its own network interface; empty: it has none
 }
 
 // Stopped is the only lastStatus in which nothing of a task runs any more. Ports in use and targets are released later
@@ -282,7 +283,7 @@ type Address struct {
 	Container     string
 	ContainerPort int
 	HostPort      int    // on the container instance; 0 in awsvpc mode
-	IP            string // of the task's network interface; empty in bridge and host mode
+	IP            string // of the task's network interface, IPv4 or IPv6, each by itself; empty in bridge and host mode
 }
 
 // Service is an ECS service.
@@ -295,7 +296,9 @@ type Service struct {
 	MinPercent    int
 	MaxPercent    int
 	LoadBalancers []LoadBalancer // also those of its task sets, and the other target group of a blue/green deployment
-	OtherWays     []string       // by which requests reach its tasks, and which Ebb does not close, such as Cloud Map
+	Registries    []ARN          // services of Cloud Map
+	Lattice       []ARN          // target groups of VPC Lattice; AWS does not say with which port
+	OtherWays     []string       // by which requests reach its tasks, and which Ebb does not close, such as a Classic Load Balancer
 }
 
 // LoadBalancer says which container port of a service is registered in which target group.

@@ -328,8 +328,13 @@ func TestCalls(t *testing.T) {
 
 // on is what a call was checked against, as kinds.go names it: "any" where it reached out of the scope.
 func on(c wire.Check, s iam.Scope) string {
-	if c.Kind == "*" && c.Cluster != "" {
+	switch service, _, _ := strings.Cut(c.Action, ":"); {
+	case c.Kind == "*" && c.Cluster != "":
 		return "* in cluster"
+	case service == "servicediscovery":
+		return c.Kind + " of Cloud Map"
+	case service == "vpc-lattice":
+		return c.Kind + " of VPC Lattice"
 	}
 	cluster := c.Cluster
 	if c.Kind == "cluster" {

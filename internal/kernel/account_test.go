@@ -31,6 +31,7 @@ type account struct {
 	tasks      []fleet.Task
 	services   []fleet.Service
 	health     []fleet.Health
+	balanced   []fleet.TargetGroup
 	delays     []fleet.Delay
 	clusters   []fleet.Cluster
 
@@ -170,12 +171,16 @@ func (a *account) look(l plan.Look) (r plan.LookResult) {
 		v.Services = kept(a.services, func(s fleet.Service) bool { return in(s.Cluster) && asked[s.Name] })
 	case plan.Targets:
 		v.Health = kept(a.health, func(h fleet.Health) bool { return string(h.TargetGroup) == l.In && asked[h.Target.ID] })
+	case plan.TargetGroups:
+		v.TargetGroups = a.balanced
+	case plan.Registered:
+		v.Health = kept(a.health, func(h fleet.Health) bool { return asked[string(h.TargetGroup)] })
 	case plan.Delays:
 		v.Delays = kept(a.delays, func(d fleet.Delay) bool { return string(d.TargetGroup) == l.In })
 	case plan.Instances:
 		for _, id := range l.IDs() {
 			if state := cmp.Or(a.machines[fleet.InstanceID(id)], fleet.StateRunning); asked[id] && state != "none" {
-				v.Instances = append(v.Instances, plan.InstanceStatus{ID: fleet.InstanceID(id), State: state})
+				v.Instances = append(v.Instances, plan.InstanceStatus{ID: fleet.InstanceID(id), State: state, VPC: "vpc-1"})
 			}
 		}
 	}

@@ -70,6 +70,9 @@ func (k *Kernel) look(now time.Time) []plan.Request {
 		if (l.Kind == plan.Clusters || l.Kind == plan.Hooks) && k.ask(l.Subjects[0]).flying {
 			continue // a drain and the kernel itself want it
 		}
+		if l.Kind.Spec().Spare && !k.rates.spares(b, now) {
+			continue
+		}
 		if short[b] || !k.room(plan.Looking) || !k.rates.take(b, float64(l.Calls()), plan.Looking, now) {
 			short[b] = true
 			k.unsent(l)

@@ -318,6 +318,8 @@ func (o *observer) dueBatches(now time.Time) []dueLook {
 		case !b.due:
 		case b.kind == plan.ListRunning || b.kind == plan.ListStopped:
 			looks = append(looks, o.listLooks(b, now)...)
+		case b.kind == plan.Registered:
+			looks = append(looks, netLooks(o, b.where, now)...)
 		case len(b.subjects) < b.kind.Spec().Batch && now.Sub(o.spaced[b.place]) < apart && !o.cfg.OnePass:
 			// others may want the same soon
 		default:

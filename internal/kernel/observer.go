@@ -30,6 +30,7 @@ type observer struct {
 	groupOf  map[fleet.Target]string    // the managed group of each instance, as the latest sweep saw it
 	said     said                       // by operators
 	spot     spot
+	net      net
 	began    time.Time // when this kernel first decided
 }
 
@@ -39,6 +40,7 @@ func newObserver(d *drains, l *log, cfg *Config) *observer {
 		words: map[string]string{}, asked: map[plan.Subject]*ask{}, listings: map[string]*listing{}, spaced: map[place]time.Time{},
 		groups: map[string]int{}, excluded: map[string]bool{}, leaving: map[fleet.Target]time.Time{}, toAdopt: map[fleet.Target]string{},
 		groupOf: map[fleet.Target]string{}, said: newSaid(cfg), spot: newSpot(cfg),
+		net: net{rounds: map[string]*round{}},
 	}
 }
 
@@ -148,6 +150,9 @@ func (o *observer) looked(l plan.Look, done plan.Done, now time.Time) {
 		} else {
 			a.fails = 0
 		}
+	}
+	if l.Kind.Spec().Spare && (s.Err != nil || len(s.Failed) > 0) {
+		netFails(o, l)
 	}
 	o.noteTrouble(l, s, now)
 	o.touch(l)

@@ -36,6 +36,11 @@ var saw = [plan.LookKinds]func(*observer, answer){
 	plan.Tasks:                  sawTasks,
 	plan.Services:               sawServices,
 	plan.Targets:                sawTargets,
+	plan.Names:                  sawTargets,
+	plan.LatticeTargets:         sawTargets,
+	plan.VPCs:                   sawVPCs,
+	plan.TargetGroups:           sawTargetGroups,
+	plan.Registered:             sawRegistered,
 	plan.Delays:                 sawDelays,
 	plan.Instances:              sawInstances,
 }
@@ -229,6 +234,9 @@ func sawInstances(o *observer, a answer) {
 	keep(o, a, a.Result.View.Instances, func(i plan.InstanceStatus) (plan.Subject, fleet.InstanceState) {
 		return instanceOf(fleet.HostTarget(i.ID)), i.State
 	})
+	for _, i := range a.Result.View.Instances {
+		put(o.facts, plan.Subject{Kind: plan.VPCs, ID: string(i.ID)}, fleet.Seen, a.Started, i.VPC)
+	}
 }
 
 // sawClusters keeps how large clusters are.
@@ -244,7 +252,13 @@ func sawServices(o *observer, a answer) {
 
 func sawTargets(o *observer, a answer) {
 	keep(o, a, a.Result.View.Health, func(h fleet.Health) (plan.Subject, fleet.Health) {
-		return plan.Subject{Kind: plan.Targets, In: a.In, ID: h.Target.ID, Port: h.Target.Port}, h
+		return plan.Subject{Kind: a.Kind, In: a.In, ID: h.Target.ID, Port: h.Target.Port}, h
+	})
+}
+
+func sawVPCs(o *observer, a answer) {
+	keep(o, a, a.Result.View.VPCs, func(s plan.SubnetIn) (plan.Subject, string) {
+		return plan.Subject{Kind: plan.VPCs, ID: s.Subnet}, s.VPC
 	})
 }
 

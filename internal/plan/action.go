@@ -16,6 +16,10 @@ const (
 	Answer
 	// Deregister takes targets out of one target group. Targets.
 	Deregister
+	// LeaveNames takes instances out of one service of Cloud Map. Targets.
+	LeaveNames
+	// LeaveLattice takes targets out of one target group of VPC Lattice. Targets.
+	LeaveLattice
 	// Terminate lets the Auto Scaling group of an instance terminate it. End.
 	Terminate
 	// ActionKinds is one more than the last kind.
@@ -38,6 +42,9 @@ var actions = [ActionKinds]ActionSpec{
 	Answer:      {Name: "answer", API: "autoscaling:CompleteLifecycleAction", Bucket: AutoScaling, Priority: Answering, Batch: 1},
 	Terminate:   {Name: "terminate", API: "autoscaling:TerminateInstanceInAutoScalingGroup", Bucket: AutoScaling, Priority: Draining, Batch: 1},
 	Deregister:  {Name: "deregister", API: "elasticloadbalancing:DeregisterTargets", Bucket: ELB, Priority: Draining, Batch: MaxDeregister},
+	// Each instance takes a call of its own.
+	LeaveNames:   {Name: "deregister-cloud-map", API: "servicediscovery:DeregisterInstance", Bucket: CloudMap, Priority: Draining, Batch: 1},
+	LeaveLattice: {Name: "deregister-lattice", API: "vpc-lattice:DeregisterTargets", Bucket: Lattice, Priority: Draining, Batch: MaxDeregister},
 }
 
 // String is the name of the kind.
@@ -62,6 +69,8 @@ const (
 	ECSModify   Bucket = "ecs-modify"
 	ELB         Bucket = "elb"
 	EC2         Bucket = "ec2"
+	CloudMap    Bucket = "cloud-map"
+	Lattice     Bucket = "vpc-lattice"
 )
 
 // Priority is the order in which calls get their share, the most urgent first.
@@ -109,9 +118,9 @@ type InstanceEnd struct {
 	Decrement bool // its group gets smaller, and launches no other
 }
 
-// TargetChange names targets of one target group, at most MaxDeregister.
+// TargetChange names targets of one target group, at most MaxDeregister, or instances of one service of Cloud Map.
 type TargetChange struct {
-	Group   fleet.ARN
+	Group   fleet.ARN // or the service
 	Targets []fleet.TargetID
 	Of      []fleet.Target // the tasks that they belong to, if they leave by themselves; none: they belong to the target of the action
 }
@@ -121,7 +130,7 @@ func (a Action) Priority() Priority {
 	switch {
 	case a.Kind == Beat && a.Hook.Expiring:
 		return Urgent
-	case a.Kind == Deregister && a.Target.Kind == fleet.OneTask: // it has two minutes, whoever else waits
+	case a.Targets != nil && a.Target.Kind == fleet.OneTask: // it has two minutes, whoever else waits
 		return Answering
 	}
 	return a.Kind.Spec().Priority
@@ -131,7 +140,8 @@ func (a Action) Priority() Priority {
 const (
 	// MaxDrainBatch is the limit of UpdateContainerInstancesState.
 	MaxDrainBatch = 10
-	// MaxDeregister is how many targets one DeregisterTargets names; AWS documents no limit.
+	// MaxDeregister is how many targets one DeregisterTargets names. VPC Lattice takes no more; Elastic Load Balancing documents no limit.
+	// https://docs.aws.amazon.com/vpc-lattice/latest/APIReference/API_DeregisterTargets.html
 	MaxDeregister = 100
 	// MaxDescribeECS is the limit of DescribeContainerInstances and DescribeTasks.
 	MaxDescribeECS = 100

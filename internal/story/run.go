@@ -16,7 +16,6 @@ import (
 	"github.com/ebbhq/ebb/internal/journal"
 	"github.com/ebbhq/ebb/internal/journal/memory"
 	"github.com/ebbhq/ebb/internal/kernel"
-	"github.com/ebbhq/ebb/internal/plan"
 	"github.com/ebbhq/ebb/internal/sim"
 	"github.com/ebbhq/ebb/internal/sim/autoscaling"
 	"github.com/ebbhq/ebb/internal/sim/client"
@@ -139,6 +138,7 @@ func newRun(s Scenario) (*run, error) {
 	r.api = wire.New(wire.Config{World: w, Limits: wire.Limits(w), Faults: r.fault, PageSize: s.World.Switches.PageSize})
 	r.cloud = cloud.New(cloud.Clients{
 		AutoScaling: client.AutoScaling(r.api), ECS: client.ECS(r.api), ELB: client.ELB(r.api), EC2: r.instances,
+		Subnets: r.subnets, Names: sdkless{r.api}, Lattice: sdkless{r.api},
 	})
 	q, err := w.Queue(s.Ebb.queue())
 	if err != nil {
@@ -317,14 +317,6 @@ func must(err error) {
 	if err != nil {
 		panic(err)
 	}
-}
-
-// instances asks the simulated EC2 and keeps what cloud needs.
-func (r *run) instances(ctx context.Context, ids []string) ([]plan.InstanceStatus, error) {
-	found, err := client.DescribeInstances(ctx, r.api, ids)
-	return cloud.Convert(found, func(i core.Instance) plan.InstanceStatus {
-		return plan.InstanceStatus{ID: fleet.InstanceID(i.ID), State: fleet.InstanceState(i.State)}
-	}), err
 }
 
 // never is later than everything.

@@ -47,7 +47,8 @@ func TestNames(t *testing.T) {
 	}
 	mine := []vpclattice.TargetOut{{ID: task.IP, Port: 8080}}
 	state := func() string {
-		found, err := ListLatticeTargets(ctx, api, group, mine)
+		page, err := ListLatticeTargets(ctx, api, group, mine, nil)
+		found := page.Items
 		if err != nil || len(found) != 1 {
 			t.Fatalf("%+v %v", found, err)
 		}
@@ -56,13 +57,13 @@ func TestNames(t *testing.T) {
 	if got := state(); got != "HEALTHY" {
 		t.Errorf("the target is %s", got)
 	}
-	if err := DeregisterLatticeTargets(ctx, api, group, mine); err != nil {
+	if _, err := DeregisterLatticeTargets(ctx, api, group, mine); err != nil {
 		t.Error(err)
 	}
 	if got := state(); got != "DRAINING" {
 		t.Errorf("the target is %s", got)
 	}
-	if err := DeregisterLatticeTargets(ctx, api, "tg-0", mine); err == nil {
+	if _, err := DeregisterLatticeTargets(ctx, api, "tg-0", mine); err == nil {
 		t.Error("a target group that is not there has no error")
 	}
 }
