@@ -38,6 +38,7 @@ var saw = [plan.LookKinds]func(*observer, answer){
 	plan.Targets:                sawTargets,
 	plan.Delays:                 sawDelays,
 	plan.Instances:              sawInstances,
+	plan.SpotRequests:           sawSpotRequests,
 }
 
 // drainOf finds the open drain to whose target a subject belongs: by instance, or by the ARN of its container instance or task.
