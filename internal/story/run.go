@@ -309,7 +309,7 @@ func (r *run) evidence(ended, open []drain.Drain) Evidence {
 	return Evidence{
 		Ebb: r.s.Ebb, Record: r.w.Record(), Ended: ended, Open: open, Messages: r.messages, Names: r.names,
 		Heartbeat: heartbeat, Excluded: excluded, Away: faults("journal", "away"), Slow: faults("calls", "slow"), Pauses: r.pauses,
-		Posthumous: r.posthumous, Start: r.start, End: r.w.Now(), LastFault: r.lastFault,
+		Posthumous: r.posthumous, SpotStatusLate: r.s.World.Switches.SpotStatusLate, Start: r.start, End: r.w.Now(), LastFault: r.lastFault,
 		Running: r.fn != nil || slices.ContainsFunc(r.ebbs, func(e *ebb) bool { return e.loaded() && e.core.Works() }),
 	}
 }
