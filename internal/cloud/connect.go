@@ -34,8 +34,7 @@ func FromConfig(cfg aws.Config) *Cloud {
 		AutoScaling: autoscaling.NewFromConfig(cfg),
 		ECS:         ecs.NewFromConfig(cfg),
 		ELB:         elb.NewFromConfig(cfg),
-		EC2:         NewEC2(cfg).DescribeInstances,
-		Subnets:     NewEC2(cfg).DescribeSubnets,
+		EC2:         NewEC2(cfg),
 		Names:       names{cfg: cfg},
 		Lattice:     lattice{cfg: cfg},
 	})

@@ -31,16 +31,8 @@ func Counted(cfg aws.Config, count Count) aws.Config {
 
 // CountPlain counts the requests that need no client of the SDK.
 func (c *Cloud) CountPlain(count Count) {
-	ask, subnets := c.EC2, c.Subnets
-	c.EC2 = func(ctx context.Context, ids []string) ([]plan.InstanceStatus, error) {
-		found, err := ask(ctx, ids)
-		count("EC2", "DescribeInstances", outcomeOf(err))
-		return found, err
-	}
-	c.Subnets = func(ctx context.Context, ids []string) ([]plan.SubnetIn, error) {
-		found, err := subnets(ctx, ids)
-		count("EC2", "DescribeSubnets", outcomeOf(err))
-		return found, err
+	if e, ok := c.EC2.(EC2); ok {
+		c.EC2 = EC2{e.cfg, count}
 	}
 	if n, ok := c.Names.(names); ok {
 		c.Names = names{n.cfg, count}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/smithy-go"
@@ -16,10 +17,13 @@ import (
 )
 
 // EC2 asks EC2 by hand. The SDK's EC2 package takes minutes and gigabytes to compile, for a few operations.
-type EC2 struct{ cfg aws.Config }
+type EC2 struct {
+	cfg   aws.Config
+	count Count // nil: nobody counts
+}
 
 // NewEC2 returns an EC2 that asks with this configuration. It needs an HTTP client, credentials and a Region in it.
-func NewEC2(cfg aws.Config) EC2 { return EC2{cfg} }
+func NewEC2(cfg aws.Config) EC2 { return EC2{cfg: cfg} }
 
 // ec2Version is the version of the EC2 query API.
 const ec2Version = "2016-11-15"
@@ -63,6 +67,37 @@ type subnetsPage struct {
 type subnetXML struct {
 	ID  string `xml:"subnetId"`
 	VPC string `xml:"vpcId"`
+}
+
+// DescribeSpotInstanceRequests sends one signed request and reads all pages.
+// https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeSpotInstanceRequests.html
+func (e EC2) DescribeSpotInstanceRequests(ctx context.Context, ids []string) ([]plan.SpotStatus, error) {
+	form := url.Values{"Filter.1.Name": {"instance-id"}}
+	for i, id := range ids {
+		form.Set("Filter.1.Value."+strconv.Itoa(i+1), id)
+	}
+	return AllEC2(ctx, count(new(int)), e.Ask, "DescribeSpotInstanceRequests", form, func(page *requestsPage) ([]plan.SpotStatus, string) {
+		return Convert(page.Items, func(r requestXML) plan.SpotStatus {
+			since, _ := time.Parse(time.RFC3339, r.Updated) // zero: unknown
+			return plan.SpotStatus{
+				Instance: fleet.InstanceID(r.Instance), SpotRequest: fleet.SpotRequest{Code: r.Code, Action: r.Action, Since: since},
+			}
+		}), page.Next
+	})
+}
+
+// requestsPage is one page of EC2's answer to DescribeSpotInstanceRequests.
+type requestsPage struct {
+	XMLName xml.Name     `xml:"DescribeSpotInstanceRequestsResponse"`
+	Next    string       `xml:"nextToken"`
+	Items   []requestXML `xml:"spotInstanceRequestSet>item"`
+}
+
+type requestXML struct {
+	Instance string `xml:"instanceId"`
+	Code     string `xml:"status>code"`
+	Updated  string `xml:"status>updateTime"`
+	Action   string `xml:"instanceInterruptionBehavior"`
 }
 
 // InstancesPage is one page of EC2's answer to DescribeInstances.
@@ -119,6 +154,7 @@ func (e EC2) Ask(ctx context.Context, form url.Values) ([]byte, error) {
 	form.Set("Version", ec2Version)
 	header := map[string]string{"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
 	body, err := post(ctx, e.cfg, "ec2", "", header, []byte(form.Encode()), ec2Error)
+	e.count.tell("EC2", form.Get("Action"), err)
 	if err != nil {
 		return nil, fmt.Errorf("EC2 %s: %w", form.Get("Action"), err)
 	}

@@ -29,6 +29,19 @@ func (c cutOff) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// ec2Answers is an EC2 that gives one answer to everything.
+func ec2Answers(status int, body string) EC2 {
+	return NewEC2(aws.Config{
+		Region: "eu-west-1", BaseEndpoint: aws.String("http://127.0.0.1:1"),
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: "ebb", SecretAccessKey: "none"}, nil
+		}),
+		HTTPClient: sends(func(*http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: status, Body: io.NopCloser(strings.NewReader(body))}, nil
+		}),
+	})
+}
+
 // Whatever keeps EC2's answer away is an error that says what it was: an instance that could not be asked for is not gone.
 func TestWhatKeepsEC2sAnswerAway(t *testing.T) {
 	static := func(context.Context) (aws.Credentials, error) {
@@ -58,7 +71,7 @@ func TestWhatKeepsEC2sAnswerAway(t *testing.T) {
 	} {
 		cloud := New(Clients{EC2: NewEC2(aws.Config{
 			Region: "eu-west-1", BaseEndpoint: aws.String(c.endpoint), Credentials: c.credentials, HTTPClient: c.client,
-		}).DescribeInstances})
+		})})
 		s := cloud.Look(t.Context(), plan.LookFor(plan.Instances, "", "i-0000000c"))
 		if s.Err == nil || s.Err.Class != c.want || !strings.HasPrefix(s.Err.Message, "EC2 DescribeInstances: ") || !strings.Contains(s.Err.Message, c.says) {
 			t.Errorf("%s: %+v, want %q with %q", name, s.Err, c.want, c.says)
@@ -78,7 +91,8 @@ func TestWhatIsCountedStaysAnError(t *testing.T) {
 	counted := map[plan.Class]int{}
 	count := func(_, _ string, c plan.Class) { counted[c]++ }
 	c := FromConfig(Counted(cfg, count))
-	c.EC2 = func(context.Context, []string) ([]plan.InstanceStatus, error) { return nil, throttled }
+	c.EC2 = ec2Answers(http.StatusServiceUnavailable,
+		`<Response><Errors><Error><Code>RequestLimitExceeded</Code><Message>Request limit exceeded.</Message></Error></Errors></Response>`)
 	c.CountPlain(count)
 	for _, l := range []plan.Look{plan.LookFor(plan.ListRunning, "prod", "ci"), plan.LookFor(plan.Instances, "", "i-0")} {
 		if s := c.Look(t.Context(), l); s.Err == nil || s.Err.Class != plan.Throttled {

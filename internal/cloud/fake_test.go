@@ -190,21 +190,31 @@ type page struct {
 // newFake returns a Cloud whose every request is answered by the function.
 func newFake(answer func(in any) (any, error)) (*Cloud, *fake) {
 	f := &fake{answer: answer}
-	subnets := func(_ context.Context, ids []string) ([]plan.SubnetIn, error) {
-		out, err := answered[[]plan.SubnetIn](f, plainAsk{"ec2:DescribeSubnets", slices.Clone(ids)})
-		if err != nil {
-			return nil, err
-		}
-		return *out, nil
-	}
-	return New(Clients{AutoScaling: fakeAS{f}, ECS: fakeECS{f}, ELB: fakeELB{f}, Subnets: subnets, Names: f, Lattice: f, EC2: func(_ context.Context, ids []string) ([]plan.InstanceStatus, error) {
-		out, err := answered[[]plan.InstanceStatus](f, slices.Clone(ids))
-		if err != nil {
-			return nil, err
-		}
-		return *out, nil
-	}}), f
+	return New(Clients{AutoScaling: fakeAS{f}, ECS: fakeECS{f}, ELB: fakeELB{f}, EC2: f, Names: f, Lattice: f}), f
 }
+
+func (f *fake) DescribeInstances(_ context.Context, ids []string) ([]plan.InstanceStatus, error) {
+	return listOf[plan.InstanceStatus](f, slices.Clone(ids))
+}
+
+func (f *fake) DescribeSubnets(_ context.Context, ids []string) ([]plan.SubnetIn, error) {
+	return listOf[plan.SubnetIn](f, plainAsk{"ec2:DescribeSubnets", slices.Clone(ids)})
+}
+
+func (f *fake) DescribeSpotInstanceRequests(_ context.Context, ids []string) ([]plan.SpotStatus, error) {
+	return listOf[plan.SpotStatus](f, spotIDs(slices.Clone(ids)))
+}
+
+func listOf[T any](f *fake, asked any) ([]T, error) {
+	out, err := answered[[]T](f, asked)
+	if err != nil {
+		return nil, err
+	}
+	return *out, nil
+}
+
+// spotIDs are the ids in a question about Spot requests.
+type spotIDs []string
 
 // theAnswer makes a function that gives the same answer to everything.
 func theAnswer(out any, err error) func(any) (any, error) {

@@ -15,6 +15,9 @@ func operation(in any) string {
 		return plain.operation
 	}
 	t := reflect.TypeOf(in)
+	if t == reflect.TypeFor[spotIDs]() {
+		return "ec2:DescribeSpotInstanceRequests"
+	}
 	if t.Kind() == reflect.Slice { // EC2 is asked by hand
 		return "ec2:DescribeInstances"
 	}

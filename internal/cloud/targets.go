@@ -91,7 +91,7 @@ func inUse(targets []fleet.TargetID, all []fleet.Health) (found []fleet.TargetID
 func (s *lookup) vpcs(ctx context.Context, l plan.Look) error {
 	return chunks(l.IDs(), l.Kind.Spec().Batch, s.fail, func(chunk []string) error {
 		return count(&s.Calls)(ctx, func() error {
-			found, err := s.Subnets(ctx, chunk)
+			found, err := s.EC2.DescribeSubnets(ctx, chunk)
 			s.View.VPCs = append(s.View.VPCs, found...)
 			return err
 		})

@@ -58,6 +58,7 @@ func groupSettings(g *Group) []setting {
 		{"on_deadline", nil, Continue, text(&g.OnDeadline, oneOf(Continue))},
 		{"mode", nil, Drain, text(&g.Mode, oneOf(Drain, Observe))},
 		{"max_unavailable", nil, "", func(key, s string) error { return setMaxUnavailable(&g.MaxUnavailable, key, s) }},
+		{"rebalance", nil, Ignore, text(&g.Rebalance, oneOf(Ignore, Drain))},
 	}
 }
 

@@ -88,8 +88,11 @@ func (c *decider) deregisterFrom(targets []plan.Subject, act plan.ActionKind) bo
 	for _, s := range targets {
 		h := c.health(s)
 		out := h.Is == fleet.Absent || h.Is == fleet.Seen && !h.Value.InUse()
-		if !out || c.d().Target.Kind != fleet.OneTask { // a task that ECS stops is not registered again
+		switch {
+		case !out:
 			c.want(s, h.Is, h.At, c.p.LookFast)
+		case c.d().Target.Kind != fleet.OneTask: // a task that ECS stops is not registered again
+			c.want(s, h.Is, h.At, c.p.Look)
 		}
 		if out {
 			continue
@@ -100,7 +103,8 @@ func (c *decider) deregisterFrom(targets []plan.Subject, act plan.ActionKind) bo
 		if n < 0 {
 			n = len(calls)
 			calls = append(calls, plan.Action{
-				Kind: act, Why: leaving[c.d().Target.Kind], Targets: &plan.TargetChange{Group: fleet.ARN(s.In)},
+				Kind: act, Why: leaving[c.d().Target.Kind], Soon: c.d().Target.Kind == fleet.OneTask || c.d().warned(),
+				Targets: &plan.TargetChange{Group: fleet.ARN(s.In)},
 			})
 		}
 		calls[n].Targets.Targets = append(calls[n].Targets.Targets, fleet.TargetID{ID: s.ID, Port: s.Port})

@@ -60,9 +60,9 @@ var kinds = map[Kind]Use{
 	TestNotification:    Answers,
 	ScalingNotification: Nothing,
 	TaskStops:           Drains,
-	InstanceEnds:        Wakes,
-	Rebalance:           Wakes,
-	InstanceState:       Wakes,
+	InstanceEnds:        Drains,
+	Rebalance:           Drains,
+	InstanceState:       Drains,
 	ScheduledChange:     Wakes,
 	Ignored:             Wakes,
 	Unknown:             Unread,
@@ -102,7 +102,9 @@ type Change struct {
 }
 
 // Wakes reports whether the message does no more than wake an Ebb that runs as a function, such as that a task has stopped.
-func (e Event) Wakes() bool { return e.Kind.Use() == Wakes }
+func (e Event) Wakes() bool {
+	return e.Kind.Use() == Wakes || e.Kind == InstanceState && !e.State.Gone()
+}
 
 // ToWarmPool reports whether the instance returns to its warm pool: a terminating hook, but not a termination.
 // https://docs.aws.amazon.com/autoscaling/ec2/userguide/warm-pools-eventbridge-events.html

@@ -298,14 +298,14 @@ func TestTheEntitiesOfAScheduledChange(t *testing.T) {
 	}
 }
 
-// A notice of a task begins a drain. Until Ebb acts on the others, they only wake an Ebb that runs as a function.
+// A notice may begin a drain. A scheduled change, and an instance that runs, only wake an Ebb that runs as a function.
 func TestNoticesWake(t *testing.T) {
 	for name, want := range notices() {
 		body, err := os.ReadFile("testdata/" + name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if e := Parse(body); e.Wakes() != (want.Kind != TaskStops) || !cmp.Equal(e.Kind, want.Kind) {
+		if e := Parse(body); e.Wakes() != (want.Kind == ScheduledChange) || !cmp.Equal(e.Kind, want.Kind) {
 			t.Errorf("%s: %+v", name, e)
 		}
 	}

@@ -28,6 +28,7 @@ type Managed struct {
 	Cluster        string // of its container instances; empty: every cluster is asked
 	Policy         drain.Policy
 	MaxUnavailable MaxUnavailable // of each group that matches
+	Rebalance      bool           // an instance leaves when EC2 says that it is likely to be interrupted
 }
 
 // Config is how a kernel works.
@@ -132,6 +133,7 @@ type Kernel struct {
 	view      view              // of the drain that decides
 	settle    []Verdict
 	forwarded []journal.Forwarded
+	unplaced  []unplaced // notices about instances whose group is not known yet
 }
 
 // New starts a kernel from the journal's open records and those that ended lately, as journal.Store returns them: the newest first. It

@@ -137,8 +137,8 @@ func newRun(s Scenario) (*run, error) {
 	r.people = r.newPeople()
 	r.api = wire.New(wire.Config{World: w, Limits: wire.Limits(w), Faults: r.fault, PageSize: s.World.Switches.PageSize})
 	r.cloud = cloud.New(cloud.Clients{
-		AutoScaling: client.AutoScaling(r.api), ECS: client.ECS(r.api), ELB: client.ELB(r.api), EC2: r.instances,
-		Subnets: r.subnets, Names: sdkless{r.api}, Lattice: sdkless{r.api},
+		AutoScaling: client.AutoScaling(r.api), ECS: client.ECS(r.api), ELB: client.ELB(r.api), EC2: sdkless{r.api},
+		Names: sdkless{r.api}, Lattice: sdkless{r.api},
 	})
 	q, err := w.Queue(s.Ebb.queue())
 	if err != nil {
@@ -307,7 +307,7 @@ func (r *run) evidence(ended, open []drain.Drain) Evidence {
 	return Evidence{
 		Ebb: r.s.Ebb, Record: r.w.Record(), Ended: ended, Open: open, Messages: r.messages, Names: r.names,
 		Heartbeat: heartbeat, Excluded: excluded, Away: faults("journal", "away"), Slow: faults("calls", "slow"), Pauses: r.pauses,
-		Posthumous: r.posthumous, Start: r.start, End: r.w.Now(), LastFault: r.lastFault,
+		Posthumous: r.posthumous, SpotStatusLate: r.s.World.Switches.SpotStatusLate, Start: r.start, End: r.w.Now(), LastFault: r.lastFault,
 		Running: r.fn != nil || slices.ContainsFunc(r.ebbs, func(e *ebb) bool { return e.loaded() && e.core.Works() }),
 	}
 }

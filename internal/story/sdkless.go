@@ -16,21 +16,28 @@ import (
 
 // What Ebb asks without a client of the SDK, as direct calls.
 
-// instances asks the simulated EC2 and keeps what cloud needs.
-func (r *run) instances(ctx context.Context, ids []string) ([]plan.InstanceStatus, error) {
-	found, err := client.DescribeInstances(ctx, r.api, ids)
+// sdkless are EC2, Cloud Map and VPC Lattice.
+type sdkless struct{ api *wire.API }
+
+func (p sdkless) DescribeInstances(ctx context.Context, ids []string) ([]plan.InstanceStatus, error) {
+	found, err := client.DescribeInstances(ctx, p.api, ids)
 	return cloud.Convert(found, func(i core.Instance) plan.InstanceStatus {
 		return plan.InstanceStatus{ID: fleet.InstanceID(i.ID), State: fleet.InstanceState(i.State), VPC: i.Host.VPC}
 	}), err
 }
 
-func (r *run) subnets(ctx context.Context, ids []string) ([]plan.SubnetIn, error) {
-	found, err := client.DescribeSubnets(ctx, r.api, ids)
+func (p sdkless) DescribeSubnets(ctx context.Context, ids []string) ([]plan.SubnetIn, error) {
+	found, err := client.DescribeSubnets(ctx, p.api, ids)
 	return cloud.Convert(found, func(s ec2.Subnet) plan.SubnetIn { return plan.SubnetIn{Subnet: s.ID, VPC: s.VPC} }), err
 }
 
-// sdkless are Cloud Map and VPC Lattice.
-type sdkless struct{ api *wire.API }
+func (p sdkless) DescribeSpotInstanceRequests(ctx context.Context, ids []string) ([]plan.SpotStatus, error) {
+	found, err := client.DescribeSpotInstanceRequests(ctx, p.api, ids)
+	return cloud.Convert(found, func(s ec2.SpotRequest) plan.SpotStatus {
+		status := fleet.SpotRequest{Code: s.Status.Code, Action: s.Action, Since: s.Status.Updated}
+		return plan.SpotStatus{Instance: fleet.InstanceID(s.Instance), SpotRequest: status}
+	}), err
+}
 
 func (p sdkless) ListInstances(ctx context.Context, service string, token *string) ([]string, *string, error) {
 	out, err := client.ListInstances(ctx, p.api, service, token)

@@ -11,6 +11,7 @@ func (w *EC2) Service() core.Service {
 		Name: "ec2", Protocol: core.Protocol{EC2: true, Names: core.Names{Plural: map[string]string{
 			"InstanceId": "InstanceIds", "Filter": "Filters", "Value": "Values", "InstanceType": "InstanceTypes",
 			"LaunchTemplateVersion": "LaunchTemplateVersions", "SubnetId": "SubnetIds",
+			"SpotInstanceRequestId": "SpotInstanceRequestIds",
 		}}},
 		Errors: refusals(), Operations: api{w}.operations(),
 	}
@@ -40,6 +41,11 @@ func (s api) operations() []core.Operation {
 				return core.Entry{Instance: core.Only(in.InstanceIds, "")}
 			},
 			func(in *DescribeInstancesInput) *string { return in.NextToken },
+			core.NoBatch,
+		),
+		core.NewOperation("DescribeSpotInstanceRequests", s.describeRequests, "ec2",
+			core.NoNeeds, core.NoResource, core.NoSubject,
+			func(in *DescribeSpotInstanceRequestsInput) *string { return in.NextToken },
 			core.NoBatch,
 		),
 		core.NewOperation("DescribeInstanceTypes", s.types, "ec2",
