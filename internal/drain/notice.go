@@ -216,7 +216,7 @@ func hostGone(c *decider) bool {
 // lookAtInstance asks EC2 about the instance: seldom while ECS reaches it.
 func lookAtInstance(c *decider) {
 	d, m, pace := c.d(), c.ec2, c.p.LookSlow
-	if c.reached() {
+	if reached(c) {
 		pace *= 5
 	}
 	if !d.UnreachedFrom.IsZero() || (c.instance.Is == fleet.Seen && !c.instance.Value.Healthy) {
@@ -238,7 +238,7 @@ func lookAtInstance(c *decider) {
 }
 
 // reached reports whether ECS has just reached the instance: a dead one is soon disconnected.
-func (c *decider) reached() bool {
+func reached(c *decider) bool {
 	ci := c.container
 	return ci.Is == fleet.Seen && ci.Value.Connected && ci.Value.Status != fleet.Inactive && c.now.Sub(ci.At) < 2*c.p.LookSlow
 }
