@@ -103,7 +103,7 @@ func mayImport() map[string][]string {
 		"iam":                {},
 		"story": {
 			"cloud", "drain", "engine", "event", "fleet", "iam", "journal", "journal/memory", "kernel", "lease", "notice", "plan", "sim", "sim/autoscaling",
-			"sim/client", "sim/core", "sim/ecs", "sim/traffic", "sim/wire", "source/sqs",
+			"sim/client", "sim/core", "sim/ec2", "sim/ecs", "sim/servicediscovery", "sim/traffic", "sim/vpclattice", "sim/wire", "source/sqs",
 		},
 		"inventory":       {"fleet"},
 		"placement":       {"fleet", "inventory", "plain"},

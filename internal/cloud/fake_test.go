@@ -197,13 +197,14 @@ func newFake(answer func(in any) (any, error)) (*Cloud, *fake) {
 		}
 		return *out, nil
 	}
-	return New(Clients{AutoScaling: fakeAS{f}, ECS: fakeECS{f}, ELB: fakeELB{f}, Subnets: subnets, Names: f, Lattice: f, EC2: func(_ context.Context, ids []string) ([]plan.InstanceStatus, error) {
+	instances := func(_ context.Context, ids []string) ([]plan.InstanceStatus, error) {
 		out, err := answered[[]plan.InstanceStatus](f, slices.Clone(ids))
 		if err != nil {
 			return nil, err
 		}
 		return *out, nil
-	}}), f
+	}
+	return New(Clients{AutoScaling: fakeAS{f}, ECS: fakeECS{f}, ELB: fakeELB{f}, EC2: instances, Subnets: subnets, Names: f, Lattice: f}), f
 }
 
 // theAnswer makes a function that gives the same answer to everything.

@@ -34,10 +34,10 @@ func (c *decider) targetsOut(tasks []*fleet.Task, since time.Time) bool {
 			}
 			named = registrations(c.d().Instance(), t, svc.Value)
 		}
-		more, all := c.net(t, named)
+		more, all := netOf(c, t, named)
 		targets, read = slices.Concat(targets, named, more), read && all
 	}
-	return c.deregister(targets) && out && c.caught(read, since)
+	return c.deregister(targets) && out && caught(c, read, since)
 }
 
 // leaving is why targets are deregistered, by kind of what leaves.
@@ -75,18 +75,18 @@ func (c *decider) deregister(targets []plan.Subject) bool {
 	for _, by := range outBy {
 		of := slices.DeleteFunc(slices.Clone(targets), func(s plan.Subject) bool { return s.Kind != by.look })
 		if len(of) > 0 {
-			out = c.deregisterFrom(of, by.act) && out
+			out = deregisterFrom(c, of, by.act) && out
 		}
 	}
 	return out
 }
 
 // deregisterFrom does so with targets of one kind.
-func (c *decider) deregisterFrom(targets []plan.Subject, act plan.ActionKind) bool {
+func deregisterFrom(c *decider, targets []plan.Subject, act plan.ActionKind) bool {
 	var calls []plan.Action
 	last, looked, kind := c.seen.Tried(act).OK, true, targets[0].Kind
 	for _, s := range targets {
-		h := c.health(s)
+		h := healthOf(c, s)
 		out := h.Is == fleet.Absent || h.Is == fleet.Seen && !h.Value.InUse()
 		if !out || c.d().Target.Kind != fleet.OneTask { // a task that ECS stops is not registered again
 			c.want(s, h.Is, h.At, c.p.LookFast)
@@ -126,9 +126,9 @@ func (c *decider) deregisterFrom(targets []plan.Subject, act plan.ActionKind) bo
 	return false
 }
 
-// health is what is known of a target since the drain began. Of a host's nothing is known for long: another task may have used the address and
+// healthOf is what is known of a target since the drain began. Of a host's nothing is known for long: another task may have used the address and
 // port since.
-func (c *decider) health(s plan.Subject) fleet.Fact[fleet.Health] {
+func healthOf(c *decider, s plan.Subject) fleet.Fact[fleet.Health] {
 	h := factOf[fleet.Health](c, s)
 	if h.At.Before(c.d().Heard) || c.d().Target.Kind != fleet.OneTask && c.now.Sub(h.At) > 2*c.p.Look {
 		return fleet.Fact[fleet.Health]{}
@@ -145,7 +145,7 @@ func outOf(c *decider, tasks []*fleet.Task) string {
 		if t.Service() != "" {
 			named = registrations(c.d().Instance(), t, c.service(t).Value)
 		}
-		more, all := c.net(t, named)
+		more, all := netOf(c, t, named)
 		read = read && all
 		for _, by := range outBy {
 			is := func(s plan.Subject) bool { return s.Kind == by.look }
@@ -159,7 +159,7 @@ func outOf(c *decider, tasks []*fleet.Task) string {
 		text = "none is in use in " + strings.Join(places, " or ") + " any more"
 	}
 	if !read {
-		text += c.unread()
+		text += netUnread(c)
 	}
 	return text + otherWays(c, tasks)
 }

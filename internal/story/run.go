@@ -138,7 +138,7 @@ func newRun(s Scenario) (*run, error) {
 	r.api = wire.New(wire.Config{World: w, Limits: wire.Limits(w), Faults: r.fault, PageSize: s.World.Switches.PageSize})
 	r.cloud = cloud.New(cloud.Clients{
 		AutoScaling: client.AutoScaling(r.api), ECS: client.ECS(r.api), ELB: client.ELB(r.api), EC2: r.instances,
-		Subnets: r.subnets, Names: sdkless{r.api}, Lattice: sdkless{r.api},
+		Subnets: sdkless{r.api}.subnets, Names: sdkless{r.api}, Lattice: sdkless{r.api},
 	})
 	q, err := w.Queue(s.Ebb.queue())
 	if err != nil {

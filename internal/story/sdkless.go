@@ -24,12 +24,7 @@ func (r *run) instances(ctx context.Context, ids []string) ([]plan.InstanceStatu
 	}), err
 }
 
-func (r *run) subnets(ctx context.Context, ids []string) ([]plan.SubnetIn, error) {
-	found, err := client.DescribeSubnets(ctx, r.api, ids)
-	return cloud.Convert(found, func(s ec2.Subnet) plan.SubnetIn { return plan.SubnetIn{Subnet: s.ID, VPC: s.VPC} }), err
-}
-
-// sdkless are Cloud Map and VPC Lattice.
+// sdkless are Cloud Map, VPC Lattice and the subnets of EC2.
 type sdkless struct{ api *wire.API }
 
 func (p sdkless) ListInstances(ctx context.Context, service string, token *string) ([]string, *string, error) {
@@ -58,4 +53,9 @@ func (p sdkless) DeregisterTargets(ctx context.Context, group string, targets []
 	return cloud.Convert(out.Unsuccessful, func(f vpclattice.TargetFailure) cloud.LatticeRefusal {
 		return cloud.LatticeRefusal{ID: f.ID, Code: f.FailureCode, Message: f.FailureMessage}
 	}), err
+}
+
+func (p sdkless) subnets(ctx context.Context, ids []string) ([]plan.SubnetIn, error) {
+	found, err := client.DescribeSubnets(ctx, p.api, ids)
+	return cloud.Convert(found, func(s ec2.Subnet) plan.SubnetIn { return plan.SubnetIn{Subnet: s.ID, VPC: s.VPC} }), err
 }
