@@ -24,6 +24,10 @@ SEEDED = [
      "at.ID, at.Port = a.IP, lb.ContainerPort", "at.ID, at.Port = a.IP, lb.ContainerPort+1"),
     ("the other target group of a blue/green deployment is not looked at", "internal/cloud/convert.go",
      "groups = append(groups, lb.AdvancedConfiguration.AlternateTargetGroupArn)", "_ = groups"),
+    ("the net under what services name is not read", "internal/drain/net.go", "	if len(ids) == 0 {", "	if len(ids) >= 0 {"),
+    ("tasks are left in Cloud Map", "internal/fleet/endpoints.go", "range s.Registries {", "range s.Registries[:0] {"),
+    ("tasks are left in VPC Lattice", "internal/fleet/endpoints.go", "range s.Lattice {", "range s.Lattice[:0] {"),
+    ("what is under the net is not taken out", "internal/drain/task.go", "	if !c.deregister(slices.Concat(named, more)) {", "	if !c.deregister(named) {"),
     ("a task of which no event tells is not looked for", "internal/kernel/looks.go", "	looks = append(looks, spotLooks(o, now)...)\n", ""),
     ("a task is said to be drained once AWS has accepted the call", "internal/drain/task.go", "	return c.deregister(targets)\n",
      "	return c.deregister(targets) || c.seen.Tried(plan.Deregister).Flying\n"),
@@ -101,6 +105,15 @@ SEEDED = [
 
 # name, file, the code as it is, the code with the bug, the package and the test. The test must find it, and must pass without it.
 TESTED = [
+    ("the target groups of another VPC are looked at for the same address", "internal/kernel/net.go", "g.VPC == vpc && g.Holds()", "g.Holds()",
+     "kernel", "TestTheNetIsReadOnce"),
+    ("the net is read before the targets that are named are out", "internal/drain/task.go",
+     "	if known && (len(named) == 0 || !c.d().Accepted.IsZero() || allOut(c, named)) {", "	if known {",
+     "drain", "TestTheNetUnderATask"),
+    ("a net that cannot be read keeps a task", "internal/drain/task.go",
+     "	if read || fails ||", "	if read || false && fails ||", "drain", "TestTheNetUnderATask"),
+    ("a net that cannot be read keeps a lost host", "internal/drain/net.go",
+     "	if read || !c.now.Before(by) {", "	if read {", "drain", "TestTheNetUnderALostHost"),
     ("a look that lags behind our own call is taken for what somebody else has set", "internal/desired/desired.go",
      "seen.Is == fleet.Unknown || seen.At.Before(e.from(p))", "seen.Is == fleet.Unknown", "desired", "TestRandomServices"),
     ("a raise is taken out of a count that somebody else has set", "internal/desired/desired.go",

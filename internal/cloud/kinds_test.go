@@ -15,9 +15,6 @@ func operation(in any) string {
 		return plain.operation
 	}
 	t := reflect.TypeOf(in)
-	if t == reflect.TypeFor[spotIDs]() {
-		return "ec2:DescribeSpotInstanceRequests"
-	}
 	if t.Kind() == reflect.Slice { // EC2 is asked by hand
 		return "ec2:DescribeInstances"
 	}
@@ -36,7 +33,8 @@ func TestEveryKindIsHandledAsItsRowSays(t *testing.T) {
 	}
 	payload := plan.Action{
 		Hook: &plan.HookCall{}, State: &plan.StateChange{ContainerInstances: []fleet.ARN{"a"}},
-		Targets: &plan.TargetChange{Targets: []fleet.TargetID{{ID: "10.0.1.17", Port: 80}}}, End: &plan.InstanceEnd{},
+		Targets: &plan.TargetChange{Targets: []fleet.TargetID{{ID: "10.0.1.17", Port: 80}}},
+		End:     &plan.InstanceEnd{},
 	}
 	for k := plan.ActionKind(1); k < plan.ActionKinds; k++ {
 		c, f := newFake(theAnswer(nil, errBroken))

@@ -18,9 +18,9 @@ const (
 	netFor = time.Minute
 )
 
-// net are the endpoints under which a task is registered although its service does not name them, and whether every target group that could
+// netOf are the endpoints under which a task is registered although its service does not name them, and whether every target group that could
 // have it was read. What is not known is looked at.
-func net(c *decider, t *fleet.Task, named []plan.Subject) (more []plan.Subject, read bool) {
+func netOf(c *decider, t *fleet.Task, named []plan.Subject) (more []plan.Subject, read bool) {
 	host := c.d().Instance()
 	var ids []string
 	for _, a := range t.Addresses {
@@ -35,7 +35,7 @@ func net(c *decider, t *fleet.Task, named []plan.Subject) (more []plan.Subject, 
 	if len(ids) == 0 {
 		return nil, true // it listens nowhere
 	}
-	vpc := vpc(c, t)
+	vpc := vpcOf(c, t)
 	if vpc.Value == "" {
 		return nil, vpc.Is != fleet.Unknown
 	}
@@ -54,8 +54,8 @@ func net(c *decider, t *fleet.Task, named []plan.Subject) (more []plan.Subject, 
 	return more, read
 }
 
-// vpc is the VPC of a task: that of the subnet of its network interface, or that of its host. Empty: it is not known, or there is none.
-func vpc(c *decider, t *fleet.Task) fleet.Fact[string] {
+// vpcOf is the VPC of a task: that of the subnet of its network interface, or that of its host. Empty: it is not known, or there is none.
+func vpcOf(c *decider, t *fleet.Task) fleet.Fact[string] {
 	if t.Subnet != "" {
 		s := plan.Subject{Kind: plan.VPCs, ID: t.Subnet}
 		f := factOf[string](c, s)
@@ -72,8 +72,8 @@ func vpc(c *decider, t *fleet.Task) fleet.Fact[string] {
 	return f
 }
 
-// unread is why the net is not known, as the end of a sentence.
-func unread(c *decider) string {
+// netUnread is why the net is not known, as the end of a sentence.
+func netUnread(c *decider) string {
 	return "; the target groups of its VPC that no service names could not be read" +
 		c.trouble(plan.VPCs, plan.TargetGroups, plan.Registered)
 }

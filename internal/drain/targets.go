@@ -34,7 +34,7 @@ func (c *decider) targetsOut(tasks []*fleet.Task, since time.Time) bool {
 			}
 			named = registrations(c.d().Instance(), t, svc.Value)
 		}
-		more, all := net(c, t, named)
+		more, all := netOf(c, t, named)
 		targets, read = slices.Concat(targets, named, more), read && all
 	}
 	return c.deregister(targets) && out && caught(c, read, since)
@@ -86,7 +86,7 @@ func deregisterFrom(c *decider, targets []plan.Subject, act plan.ActionKind) boo
 	var calls []plan.Action
 	last, looked, kind := c.seen.Tried(act).OK, true, targets[0].Kind
 	for _, s := range targets {
-		h := health(c, s)
+		h := healthOf(c, s)
 		out := h.Is == fleet.Absent || h.Is == fleet.Seen && !h.Value.InUse()
 		switch {
 		case !out:
@@ -130,9 +130,9 @@ func deregisterFrom(c *decider, targets []plan.Subject, act plan.ActionKind) boo
 	return false
 }
 
-// health is what is known of a target since the drain began. Of a host's nothing is known for long: another task may have used the address and
+// healthOf is what is known of a target since the drain began. Of a host's nothing is known for long: another task may have used the address and
 // port since.
-func health(c *decider, s plan.Subject) fleet.Fact[fleet.Health] {
+func healthOf(c *decider, s plan.Subject) fleet.Fact[fleet.Health] {
 	h := factOf[fleet.Health](c, s)
 	if h.At.Before(c.d().Heard) || c.d().Target.Kind != fleet.OneTask && c.now.Sub(h.At) > 2*c.p.Look {
 		return fleet.Fact[fleet.Health]{}
@@ -149,7 +149,7 @@ func outOf(c *decider, tasks []*fleet.Task) string {
 		if t.Service() != "" {
 			named = registrations(c.d().Instance(), t, c.service(t).Value)
 		}
-		more, all := net(c, t, named)
+		more, all := netOf(c, t, named)
 		read = read && all
 		for _, by := range outBy {
 			is := func(s plan.Subject) bool { return s.Kind == by.look }
@@ -163,7 +163,7 @@ func outOf(c *decider, tasks []*fleet.Task) string {
 		text = "none is in use in " + strings.Join(places, " or ") + " any more"
 	}
 	if !read {
-		text += unread(c)
+		text += netUnread(c)
 	}
 	return text + otherWays(c, tasks)
 }

@@ -145,7 +145,7 @@ func ownTargets(c *decider) (named, more []plan.Subject, known, read bool) {
 		named, known = registrations("", t, svc.Value), svc.Is != fleet.Unknown
 	}
 	if known && (len(named) == 0 || !c.d().Accepted.IsZero() || allOut(c, named)) { // the net has time
-		more, read = net(c, t, named)
+		more, read = netOf(c, t, named)
 	}
 	return named, more, known, read
 }
@@ -189,12 +189,12 @@ func finished(c *decider) bool {
 }
 
 func allSeen(c *decider, targets []plan.Subject) bool {
-	return !slices.ContainsFunc(targets, func(s plan.Subject) bool { return health(c, s).Is == fleet.Unknown })
+	return !slices.ContainsFunc(targets, func(s plan.Subject) bool { return healthOf(c, s).Is == fleet.Unknown })
 }
 
 func allOut(c *decider, targets []plan.Subject) bool {
 	return !slices.ContainsFunc(targets, func(s plan.Subject) bool {
-		h := health(c, s)
+		h := healthOf(c, s)
 		return h.Is == fleet.Unknown || h.Is == fleet.Seen && h.Value.InUse()
 	})
 }
@@ -206,7 +206,7 @@ func outText(c *decider) string {
 	targets := slices.Concat(named, more)
 	end := otherWays(c, []*fleet.Task{t})
 	if !read {
-		end = unread(c) + end
+		end = netUnread(c) + end
 	}
 	if len(targets) == 0 {
 		what := "it belongs to no service"

@@ -91,7 +91,7 @@ type taskPast struct {
 	host             *hostPast
 	daemon, live     bool
 	created, stopped time.Time
-	inUse            map[string]bool // its targets
+	inUse            map[string]bool // its targets; true: ECS has registered it in a target group, and is to take it out
 
 	cluster, status string               // its last status
 	noticed         time.Time            // when Fargate Spot gave notice
@@ -120,7 +120,7 @@ func (p *past) take(e core.Entry) {
 	switch e.Kind {
 	case core.EntryTask:
 		p.task(e)
-	case core.EntryTarget:
+	case core.EntryTarget, core.EntryRegistry:
 		p.target(e)
 	case core.EntryInstance:
 		h.machine, h.group = e.To, e.Group
@@ -227,12 +227,15 @@ func (p *past) target(e core.Entry) {
 	t, key := p.tasks[e.Task], e.TargetGroup+" "+e.Target
 	switch {
 	case t == nil:
-	case e.To == "initial" || e.To == "healthy" || e.To == "unhealthy":
-		t.inUse[key] = true
+	case e.To == "initial" || e.To == "healthy" || e.To == "unhealthy" || e.To == "registered":
+		if _, used := t.inUse[key]; !used {
+			t.inUse[key] = e.Kind == core.EntryTarget && e.Text == "" && e.By == "aws"
+		}
 	default:
+		ofECS := t.inUse[key]
 		delete(t.inUse, key)
 		if at, used := t.out[key]; used && at.IsZero() {
-			t.out[key], t.byEbb = e.At, t.byEbb || byEbb(e.By)
+			t.out[key], t.byEbb = e.At, t.byEbb || byEbb(e.By) && ofECS
 		}
 	}
 }

@@ -189,6 +189,7 @@ func (g *maker) service(i int) {
 	if g.percent(60) {
 		s.TargetGroup = g.targetGroup(name)
 	}
+	g.places(&s, def.Network == "awsvpc")
 	w.TaskDefinitions = append(w.TaskDefinitions, def)
 	w.Services = append(w.Services, s)
 }
@@ -200,4 +201,24 @@ func (g *maker) targetGroup(name string) string {
 	}
 	g.s.World.TargetGroups = append(g.s.World.TargetGroups, tg)
 	return tg.Name
+}
+
+// places registers the tasks of some services where their target groups do not show: by hand, in Cloud Map, with VPC Lattice.
+func (g *maker) places(s *sim.ServiceSpec, own bool) {
+	w := &g.s.World
+	if g.percent(4) {
+		s.ByHand = []sim.BalancerSpec{{TargetGroup: g.targetGroup(s.Name + "-hand")}}
+	}
+	if g.percent(4) {
+		w.Registries = append(w.Registries, sim.RegistrySpec{Name: s.Name, Namespace: "prod.local", TTL: pick(g, 10*time.Second, time.Minute)})
+		s.Names = []sim.NamedSpec{{Registry: s.Name, Port: 8080}}
+	}
+	if g.percent(4) {
+		l := sim.LatticeSpec{Name: s.Name + "-lattice", Delay: pick(g, -1, 10*time.Second, time.Minute)}
+		if !own {
+			l.Type = "INSTANCE"
+		}
+		w.Lattice = append(w.Lattice, l)
+		s.Lattice = []sim.BalancerSpec{{TargetGroup: l.Name}}
+	}
 }
