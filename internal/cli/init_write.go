@@ -73,7 +73,7 @@ func (s setup) rules() (all []rule) {
 			"source": []string{"aws.autoscaling"}, "detail-type": []string{"EC2 Instance-terminate Lifecycle Action"},
 			"detail": map[string]any{"AutoScalingGroupName": s.groups},
 		})}, rule{s.name + "-spot", compact(map[string]any{
-			"source": []string{"aws.ec2"},
+			"source":      []string{"aws.ec2"},
 			"detail-type": []string{"EC2 Spot Instance Interruption Warning", "EC2 Instance Rebalance Recommendation"},
 		})}, rule{s.name + "-ended-instance", compact(map[string]any{
 			"source": []string{"aws.ec2"}, "detail-type": []string{"EC2 Instance State-change Notification"},

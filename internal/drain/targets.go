@@ -63,7 +63,8 @@ func (c *decider) deregister(targets []plan.Subject) bool {
 		if n < 0 {
 			n = len(calls)
 			calls = append(calls, plan.Action{
-				Kind: plan.Deregister, Why: leaving[c.d().Target.Kind], Soon: c.d().Target.Kind == fleet.OneTask || c.d().warned(), Targets: &plan.TargetChange{Group: fleet.ARN(s.In)},
+				Kind: plan.Deregister, Why: leaving[c.d().Target.Kind], Targets: &plan.TargetChange{Group: fleet.ARN(s.In)},
+				Soon: c.d().Target.Kind == fleet.OneTask || c.d().warned(),
 			})
 		}
 		calls[n].Targets.Targets = append(calls[n].Targets.Targets, fleet.TargetID{ID: s.ID, Port: s.Port})

@@ -33,8 +33,7 @@ func Random(seed uint64) Scenario {
 	g.words()
 	g.spot()
 	g.notices()
-	g.s.World.Seed = seed
-	g.s.Until = g.last + time.Duration(g.rounds)*g.deadline + 45*time.Minute
+	g.s.World.Seed, g.s.Until = seed, g.last+time.Duration(g.rounds)*g.deadline+45*time.Minute
 	return g.s
 }
 

@@ -21,7 +21,6 @@ import (
 	"github.com/ebbhq/ebb/internal/sim/autoscaling"
 	"github.com/ebbhq/ebb/internal/sim/client"
 	"github.com/ebbhq/ebb/internal/sim/core"
-	"github.com/ebbhq/ebb/internal/sim/ec2"
 	"github.com/ebbhq/ebb/internal/sim/traffic"
 	"github.com/ebbhq/ebb/internal/sim/wire"
 )
@@ -140,7 +139,7 @@ func newRun(s Scenario) (*run, error) {
 	r.api = wire.New(wire.Config{World: w, Limits: wire.Limits(w), Faults: r.fault, PageSize: s.World.Switches.PageSize})
 	r.cloud = cloud.New(cloud.Clients{
 		AutoScaling: client.AutoScaling(r.api), ECS: client.ECS(r.api), ELB: client.ELB(r.api), EC2: r.instances,
-		Spot: r.spotRequests,
+		Spot: spotRequests(r),
 	})
 	q, err := w.Queue(s.Ebb.queue())
 	if err != nil {
@@ -330,12 +329,14 @@ func (r *run) instances(ctx context.Context, ids []string) ([]plan.InstanceStatu
 }
 
 // spotRequests asks the simulated EC2 and keeps what cloud needs.
-func (r *run) spotRequests(ctx context.Context, ids []string) ([]plan.SpotStatus, error) {
-	found, err := client.DescribeSpotInstanceRequests(ctx, r.api, ids)
-	return cloud.Convert(found, func(s ec2.SpotRequest) plan.SpotStatus {
-		status := fleet.SpotRequest{Code: s.Status.Code, Action: s.Action, Since: s.Status.Updated}
-		return plan.SpotStatus{Instance: fleet.InstanceID(s.Instance), SpotRequest: status}
-	}), err
+func spotRequests(r *run) cloud.DescribeSpotInstanceRequests {
+	return func(ctx context.Context, ids []string) ([]plan.SpotStatus, error) {
+		found, err := client.DescribeSpotInstanceRequests(ctx, r.api, ids)
+		return cloud.Convert(found, func(s core.SpotRequest) plan.SpotStatus {
+			status := fleet.SpotRequest{Code: s.Status.Code, Action: s.Action, Since: s.Status.Updated}
+			return plan.SpotStatus{Instance: fleet.InstanceID(s.Instance), SpotRequest: status}
+		}), err
+	}
 }
 
 // never is later than everything.
