@@ -48,6 +48,7 @@ const (
 	Answers                // it shows that messages arrive; nothing follows
 	Nothing                // Ebb has no use for it, but another consumer of the queue may
 	Wakes                  // Ebb has no use for what it says, but something has changed: a good moment to look
+	Tells                  // people are told of it; nothing else follows
 	Unread                 // it cannot be understood
 )
 
@@ -63,7 +64,7 @@ var kinds = map[Kind]Use{
 	InstanceEnds:        Drains,
 	Rebalance:           Drains,
 	InstanceState:       Drains,
-	ScheduledChange:     Wakes,
+	ScheduledChange:     Tells,
 	Ignored:             Wakes,
 	Unknown:             Unread,
 }

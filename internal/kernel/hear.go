@@ -50,6 +50,10 @@ func (k *Kernel) Hear(h Heard, now time.Time) {
 		if o, ok := k.open[t]; ok {
 			v.Drain = o.d.Key
 		}
+	case event.Tells:
+		k.Counts[string(h.Event.Kind)]++
+		hearNotice(k, h, now)
+		return
 	case event.Nothing, event.Wakes:
 		v.Delete = h.Noted || !k.cfg.LeaveForeign
 	case event.Answers:

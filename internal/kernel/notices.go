@@ -76,6 +76,9 @@ func placed(k *Kernel, u unplaced, now time.Time) bool {
 // takeIn opens the drain of which a notice tells, or lets an open one know. It is not ok while the group of the instance is not known.
 func takeIn(k *Kernel, u unplaced, now time.Time) (ack bool, why string, ok bool) {
 	e, t := u.Event, fleet.HostTarget(u.Event.Instance)
+	if e.Kind == event.ScheduledChange {
+		return schedule(k, u, now)
+	}
 	said := cmp.Or(e.Time, u.Sent, u.at)
 	n, tells := noticeOf(e, u.at)
 	key, known := k.recent[t].explains(n, said, now)

@@ -99,7 +99,7 @@ func leavesInTime(p *past) {
 					at = t.stopped
 				}
 				why := d.Final != nil && (strings.Contains(d.Final.Reason, "could not") || d.Final.Outcome == drain.Excluded)
-				if !at.IsZero() && at.Sub(from) > p.outSoon() && p.upAll(from, at) && !why {
+				if !at.IsZero() && at.Sub(from) > p.outSoon() && p.upAll(from, at) && !p.slow(h.warned, at) && !why {
 					p.blame(18, "target %s of %s was in use for %s after Ebb had heard that EC2 takes it back", target, p.name(id),
 						at.Sub(from).Round(time.Second))
 				}

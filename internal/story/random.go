@@ -31,9 +31,9 @@ func Random(seed uint64) Scenario {
 	g.slowCalls()
 	g.notify()
 	g.words()
-	g.leavingSoon()
-	g.s.World.Seed = seed
-	g.s.Until = g.last + time.Duration(g.rounds)*g.deadline + 45*time.Minute
+	g.spot()
+	g.notices()
+	g.s.World.Seed, g.s.Until = seed, g.last+time.Duration(g.rounds)*g.deadline+45*time.Minute
 	return g.s
 }
 

@@ -12,12 +12,6 @@ import (
 const ec2Rule = `{"source":["aws.ec2"],"detail-type":["EC2 Spot Instance Interruption Warning","EC2 Instance Rebalance Recommendation",` +
 	`"EC2 Instance State-change Notification"]}`
 
-// leavingSoon lets some targets have minutes, not hours.
-func (g *maker) leavingSoon() {
-	g.spot()
-	g.notices()
-}
-
 // notices makes the hosts of some worlds Spot Instances, and lets EC2 take some of them back.
 func (g *maker) notices() {
 	if !g.percent(15) || g.hosts > 60 {

@@ -33,7 +33,7 @@ func (p sdkless) DescribeSubnets(ctx context.Context, ids []string) ([]plan.Subn
 
 func (p sdkless) DescribeSpotInstanceRequests(ctx context.Context, ids []string) ([]plan.SpotStatus, error) {
 	found, err := client.DescribeSpotInstanceRequests(ctx, p.api, ids)
-	return cloud.Convert(found, func(s ec2.SpotRequest) plan.SpotStatus {
+	return cloud.Convert(found, func(s core.SpotRequest) plan.SpotStatus {
 		status := fleet.SpotRequest{Code: s.Status.Code, Action: s.Action, Since: s.Status.Updated}
 		return plan.SpotStatus{Instance: fleet.InstanceID(s.Instance), SpotRequest: status}
 	}), err

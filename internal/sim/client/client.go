@@ -54,10 +54,10 @@ func DescribeInstances(ctx context.Context, a *wire.API, ids []string) ([]core.I
 }
 
 // DescribeSpotInstanceRequests is that operation of EC2, for the requests of instances.
-func DescribeSpotInstanceRequests(ctx context.Context, a *wire.API, ids []string) ([]ec2.SpotRequest, error) {
+func DescribeSpotInstanceRequests(ctx context.Context, a *wire.API, ids []string) ([]core.SpotRequest, error) {
 	name := "instance-id"
 	in := &ec2.DescribeSpotInstanceRequestsInput{Filters: []ec2.Filter{{Name: &name, Values: ids}}}
-	var all []ec2.SpotRequest
+	var all []core.SpotRequest
 	for {
 		out, err := wire.Call[ec2.DescribeSpotInstanceRequestsOutput](ctx, a, in)
 		if err != nil {

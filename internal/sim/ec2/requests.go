@@ -25,22 +25,8 @@ type (
 	}
 	// DescribeSpotInstanceRequestsOutput is the answer.
 	DescribeSpotInstanceRequestsOutput struct {
-		Requests  []SpotRequest `xml:"spotInstanceRequestSet>item"`
-		NextToken *string       `xml:"nextToken,omitempty"`
-	}
-	// SpotRequest is the request of a Spot Instance.
-	SpotRequest struct {
-		ID       string        `xml:"spotInstanceRequestId"`
-		State    string        `xml:"state"` // active, closed or disabled
-		Status   RequestStatus `xml:"status"`
-		Type     string        `xml:"type"`
-		Instance string        `xml:"instanceId"`
-		Action   string        `xml:"instanceInterruptionBehavior"` // terminate, stop or hibernate
-	}
-	// RequestStatus is the status of a request.
-	RequestStatus struct {
-		Code    string    `xml:"code"`
-		Updated time.Time `xml:"updateTime"`
+		Requests  []core.SpotRequest `xml:"spotInstanceRequestSet>item"`
+		NextToken *string            `xml:"nextToken,omitempty"`
 	}
 )
 
@@ -66,18 +52,18 @@ func (w *EC2) marks(h *core.Instance, action string) {
 }
 
 // request is the request of a Spot Instance as it is now.
-func (w *EC2) request(h *core.Instance) SpotRequest {
-	r := SpotRequest{
-		ID: requestID(h.ID), State: "active", Status: RequestStatus{"fulfilled", h.LaunchedAt}, Type: "one-time", Instance: h.ID, Action: terminate,
+func (w *EC2) request(h *core.Instance) core.SpotRequest {
+	r := core.SpotRequest{
+		ID: requestID(h.ID), State: "active", Status: core.RequestStatus{"fulfilled", h.LaunchedAt}, Type: "one-time", Instance: h.ID, Action: terminate,
 	}
 	s, marked := w.requests[h.ID]
 	switch {
 	case marked:
-		r.Status, r.Action = RequestStatus{s.code, s.since}, s.action
+		r.Status, r.Action = core.RequestStatus{s.code, s.since}, s.action
 	case h.State == "shutting-down" || h.State == "terminated":
-		r.Status = RequestStatus{"instance-terminated-by-user", h.Since}
+		r.Status = core.RequestStatus{"instance-terminated-by-user", h.Since}
 	case h.State == "stopping" || h.State == "stopped":
-		r.Status = RequestStatus{"instance-stopped-by-user", h.Since}
+		r.Status = core.RequestStatus{"instance-stopped-by-user", h.Since}
 	}
 	switch {
 	case h.State == "terminated" || r.Status.Code == "instance-terminated-no-capacity":
@@ -92,7 +78,7 @@ func (s api) describeRequests(c *core.Call, in *DescribeSpotInstanceRequestsInpu
 	if len(in.SpotInstanceRequestIds) > 0 {
 		return nil, core.Refuse("InvalidParameterValue", "The simulated cloud finds Spot requests by the filter instance-id only.")
 	}
-	var all []SpotRequest
+	var all []core.SpotRequest
 	for _, h := range s.hosts {
 		if h.Host.Spot && !s.gone(h) {
 			all = append(all, s.request(h))
@@ -102,10 +88,10 @@ func (s api) describeRequests(c *core.Call, in *DescribeSpotInstanceRequestsInpu
 		if name := core.Deref(f.Name); name != "instance-id" {
 			return nil, core.Refuse("InvalidParameterValue", "The filter '%s' is invalid: the simulated cloud knows instance-id", name)
 		}
-		all = slices.DeleteFunc(all, func(r SpotRequest) bool { return !slices.Contains(f.Values, r.Instance) })
+		all = slices.DeleteFunc(all, func(r core.SpotRequest) bool { return !slices.Contains(f.Values, r.Instance) })
 	}
 	p := core.Paging{Operation: "DescribeSpotInstanceRequests", Asked: in.MaxResults, Fallback: 1000, Most: 1000, Token: in.NextToken}
-	all, next, ok := core.Page(c, p, all, func(r SpotRequest) string { return r.ID })
+	all, next, ok := core.Page(c, p, all, func(r core.SpotRequest) string { return r.ID })
 	if !ok {
 		return nil, core.Refuse("InvalidParameterValue", "Unable to parse pagination token")
 	}
