@@ -178,7 +178,7 @@ func statusOf(c *cobra.Command, p Process, store journal.Store, cfg config.Confi
 	}
 	r.drains, r.unknown = make([]statusLine, 0, len(open)+len(past)), []unknownLine{}
 	for _, rec := range append(open, past...) {
-		if _, pause := kernel.ReadPause(rec); pause {
+		if !kernel.OfDrain(rec) {
 			continue
 		}
 		d, err := kernel.Read(rec)

@@ -30,7 +30,7 @@ func TestEveryKindIsHandledAsItsRowSays(t *testing.T) {
 	}
 	payload := plan.Action{
 		Hook: &plan.HookCall{}, State: &plan.StateChange{ContainerInstances: []fleet.ARN{"a"}}, Targets: &plan.TargetChange{},
-		End: &plan.InstanceEnd{},
+		End: &plan.InstanceEnd{}, Count: &plan.CountChange{},
 	}
 	for k := plan.ActionKind(1); k < plan.ActionKinds; k++ {
 		c, f := newFake(theAnswer(nil, errBroken))

@@ -30,7 +30,8 @@ type observer struct {
 	groupOf  map[fleet.Target]string    // the managed group of each instance, as the latest sweep saw it
 	said     said                       // by operators
 	spot     spot
-	began    time.Time // when this kernel first decided
+	counts   map[string]*count // desired counts of services, by the key of their record
+	began    time.Time         // when this kernel first decided
 }
 
 func newObserver(d *drains, l *log, cfg *Config) *observer {
@@ -38,7 +39,7 @@ func newObserver(d *drains, l *log, cfg *Config) *observer {
 		drains: d, log: l, cfg: cfg, facts: facts{}, ownerOf: map[fleet.ARN]fleet.Target{}, hooked: map[string]bool{},
 		words: map[string]string{}, asked: map[plan.Subject]*ask{}, listings: map[string]*listing{}, spaced: map[place]time.Time{},
 		groups: map[string]int{}, excluded: map[string]bool{}, leaving: map[fleet.Target]time.Time{}, toAdopt: map[fleet.Target]string{},
-		groupOf: map[fleet.Target]string{}, said: newSaid(cfg), spot: newSpot(cfg),
+		groupOf: map[fleet.Target]string{}, said: newSaid(cfg), spot: newSpot(cfg), counts: map[string]*count{},
 	}
 }
 

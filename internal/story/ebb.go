@@ -112,11 +112,11 @@ func (r *run) kernelConfig() kernel.Config {
 	}
 	for _, g := range r.s.Ebb.Groups {
 		cfg.Groups = append(cfg.Groups, kernel.Managed{
-			Match: g.Match, Cluster: g.Cluster, Policy: r.s.Ebb.policy(g), MaxUnavailable: g.MaxUnavailable,
+			Match: g.Match, Cluster: g.Cluster, Policy: r.s.Ebb.policy(g), MaxUnavailable: g.MaxUnavailable, ReplaceFirst: g.ReplaceFirst,
 		})
 	}
 	for _, c := range r.s.Ebb.Clusters {
-		cfg.Groups = append(cfg.Groups, kernel.Managed{Cluster: c.Name, Policy: drain.Policy{Observe: c.Mode == "observe"}})
+		cfg.Groups = append(cfg.Groups, kernel.Managed{Cluster: c.Name, Policy: drain.Policy{Observe: c.Mode == "observe"}, StandIns: c.Services})
 	}
 	return cfg
 }

@@ -207,7 +207,7 @@ func (f *faulty) write(ctx context.Context, b journal.Batch) error {
 // durable writes into the world's own record what the journal now holds, so that the order of things can be checked.
 func (r *run) durable(b journal.Batch, skew time.Duration) {
 	for _, rec := range b.Records {
-		if _, pause := kernel.ReadPause(rec); pause {
+		if !kernel.OfDrain(rec) {
 			continue
 		}
 		d, err := kernel.Read(rec)
