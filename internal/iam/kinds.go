@@ -58,6 +58,7 @@ func kinds(m Mode, s Scope) []kind {
 		{sid: "DrainHosts", on: onHost, acts: true, resources: s.arn("ecs", "container-instance/%s/*", s.Clusters)},
 		{sid: "AnswerHooks", on: onAutoScalingGroup, acts: true, resources: s.groups(), condition: s.tagged()},
 		{sid: "DeregisterTargets", on: onTargetGroup, acts: true, resources: s.arn("elasticloadbalancing", "targetgroup/%s", []string{"*/*"})},
+		{sid: "SetDesiredCounts", on: onService, acts: true, resources: s.counts()},
 		{sid: "Hear", on: onQueue, acts: true, resources: s.queues(m)},
 		{sid: "WriteJournal", on: onTable, acts: true, resources: []string{s.Table}},
 		{sid: "WriteLogs", on: onLogs, acts: true, resources: s.logs()},
@@ -70,6 +71,14 @@ func (s Scope) groups() []string {
 		return nil
 	}
 	return s.arn("autoscaling", "autoScalingGroup:*:autoScalingGroupName/%s", s.Groups)
+}
+
+// counts are the services whose desired counts are set.
+func (s Scope) counts() []string {
+	if len(s.Counts) == 0 {
+		return nil
+	}
+	return s.arn("ecs", "service/%s", s.Counts)
 }
 
 // tagged is the condition on the tag, or nil without one.

@@ -240,6 +240,9 @@ func (r *run) durable(b journal.Batch, skew time.Duration) {
 		if l.Kind == "unreadable" || l.Kind == journal.SetAside && strings.Contains(l.Text, `"unreadable"`) {
 			r.w.Log(core.Entry{Kind: core.EntryJournal, To: "unreadable", Text: l.Text})
 		}
+		if l.Kind == journal.SetAside && strings.Contains(l.Text, "this desired count") {
+			r.w.Log(core.Entry{Kind: core.EntryJournal, To: "count aside", Text: l.Text})
+		}
 		if parts := strings.Split(l.Key, "/"); l.Kind == journal.SetAside && len(parts) > 1 && strings.Contains(l.Text, "let go") {
 			r.w.Log(core.Entry{Kind: core.EntryJournal, Instance: parts[len(parts)-2], To: "let go", Text: l.Text})
 		}

@@ -51,6 +51,7 @@ func Judge(e Evidence) []Violation {
 	p := &past{
 		Evidence: e, hosts: map[string]*hostPast{}, tasks: map[string]*taskPast{}, open: map[string]*wait{}, looked: map[string]bool{}, swept: map[string]time.Time{},
 		deletions: map[string]bool{}, sizes: map[string][]size{}, idle: map[string]time.Time{}, leaves: map[string][]string{},
+		counts: map[string]*countPast{}, capacity: true,
 	}
 	p.drains = append(slices.Clone(p.Ended), p.Open...)
 	for _, e := range p.Record {
@@ -70,6 +71,8 @@ func Judge(e Evidence) []Violation {
 	obeyedOnce(p)
 	p.endedWell()
 	outInTime(p)
+	p.now = p.End
+	putBack(p)
 	return p.bad
 }
 

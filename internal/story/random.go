@@ -32,6 +32,7 @@ func Random(seed uint64) Scenario {
 	g.notify()
 	g.words()
 	g.spot()
+	g.counts()
 	g.s.World.Seed = seed
 	g.s.Until = g.last + time.Duration(g.rounds)*g.deadline + 45*time.Minute
 	return g.s
