@@ -145,6 +145,16 @@ func setCounts(k *Kernel, out *Output, now time.Time) (do []plan.Request) {
 	return do
 }
 
+// by is by how much somebody raises it.
+func (c *count) by(who string) int {
+	for _, r := range c.Raises {
+		if r.Who == who {
+			return r.By
+		}
+	}
+	return 0
+}
+
 func (c *count) policy(k *Kernel) desired.Policy {
 	p := desired.Policy{Lag: drain.Defaults().Settle, Limit: countLimit, Fresh: countFresh, Skew: k.cfg.Skew}
 	if _, p.FromZero = k.cfg.standIn(c.Cluster, c.Service); !p.FromZero {
@@ -168,6 +178,7 @@ func setCount(k *Kernel, c *count, now time.Time) bool {
 	was := c.Entry
 	c.Entry, c.lookAt, c.wake = next, step.Look, step.Again
 	switch {
+	case step.Gone && len(was.Raises) == 0:
 	case step.Gone:
 		k.line(now, c.key(), CountLine, "service "+c.Service+" is not in cluster "+c.Cluster+" any more; nothing of its desired count is put back")
 	case step.Adopted:
@@ -218,8 +229,8 @@ func keepCount(k *Kernel, c *count, out *Output, now time.Time) {
 	if !open {
 		delete(k.counts, c.key())
 		delete(k.facts, serviceIn(c.Cluster, c.Service)) // it may be of a time before the last call
-	} else if len(c.Raises) == 0 && c.Write.At.IsZero() && c.wake.IsZero() {
-		c.wake = c.Sure.Add(lookLasts)
+	} else if over := c.Sure.Add(lookLasts); len(c.Raises) == 0 && c.Write.At.IsZero() && over.After(now) {
+		c.wake = over
 	}
 	is := c.ServiceCount
 	is.Sure, is.Told = c.stored.Sure, c.stored.Told // of a look alone nothing is stored
@@ -275,12 +286,18 @@ func letCountGo(k *Kernel, key string, do []plan.Request) []plan.Request {
 
 // countLooks asks for the services of which a desired count is to be known.
 func countLooks(o *observer, now time.Time) []dueLook {
-	due := map[string][]dueSubject{} // by cluster
-	eachCountLook(o, func(s plan.Subject, at time.Time) {
-		if o.ask(s).free(now) && !at.After(now) {
+	due, soon := map[string][]dueSubject{}, now // by cluster
+	collect := func(s plan.Subject, at time.Time) {
+		if o.ask(s).free(now) && !at.After(soon) && (soon.Equal(now) || len(due[s.In]) > 0) {
 			due[s.In] = append(due[s.In], dueSubject{s, at})
 		}
-	})
+	}
+	eachCountLook(o, collect)
+	if len(due) == 0 {
+		return nil
+	}
+	soon = now.Add(countPace / 2) // what is nearly due comes along
+	eachCountLook(o, collect)
 	var looks []dueLook
 	for _, cluster := range slices.Sorted(maps.Keys(due)) {
 		slices.SortFunc(due[cluster], func(a, b dueSubject) int { return strings.Compare(a.ID, b.ID) })

@@ -103,16 +103,16 @@ func weigh(k *Kernel, e *entry, leaving map[plan.Subject]int, now time.Time) {
 	for _, service := range slices.Sorted(maps.Keys(of)) {
 		s := serviceIn(e.d.Cluster, service)
 		f := known[fleet.Service](k.facts, s)
-		base, raised := f.Value.Desired, 0
+		base, raised, own := f.Value.Desired, 0, 0
 		if c := k.counts[countKey(s.In, service)]; c != nil {
-			base, raised = cmp.Or(c.Base, base), c.Raised()
+			base, raised, own = cmp.Or(c.Base, base), c.Raised(), c.by(e.d.Key)
 		}
 		by := min(of[service], lacking(f.Value, base, base+raised, leaving[s]))
 		if by <= 0 || f.Is != fleet.Seen {
 			continue
 		}
 		if c := countOf(k, s.In, service); c != nil {
-			c.Entry = c.Raise(desired.Raise{Who: e.d.Key, By: by, Until: now.Add(e.man.Policy.Deadline)})
+			c.Entry = c.Raise(desired.Raise{Who: e.d.Key, By: own + by, Until: now.Add(e.man.Policy.Deadline)})
 		}
 	}
 }

@@ -56,7 +56,8 @@ func raiseForSpot(k *Kernel, now time.Time) {
 			if missing > 0 && c == nil {
 				c = countOf(k, m.Cluster, in.OnDemand)
 			}
-			if c != nil && f.At.After(c.seen) {
+			there := known[fleet.Service](k.facts, serviceIn(m.Cluster, in.OnDemand)).Is != fleet.Absent
+			if c != nil && there && f.At.After(c.seen) {
 				c.seen = f.At
 				c.weigh(in, missing, f)
 			}
@@ -75,13 +76,7 @@ func raiseForSpot(k *Kernel, now time.Time) {
 // weigh takes in a look at the Spot service: more is raised at once, and less only when less was missing for a while.
 func (c *count) weigh(in StandIn, missing int, f fleet.Fact[fleet.Service]) {
 	who, s := spotPrefix+in.Spot, &c.Shortage
-	by := 0
-	for _, r := range c.Raises {
-		if r.Who == who {
-			by = r.By
-		}
-	}
-	switch {
+	switch by := c.by(who); {
 	case by == 0 && missing == 0:
 		*s = shortage{}
 	case by == 0:

@@ -19,6 +19,16 @@ func (g *maker) counts() {
 	}
 }
 
+// killed kills Ebb around the moment at which it sets a count.
+func (g *maker) killed() {
+	if !g.percent(50) {
+		return
+	}
+	for range 4 {
+		g.fault(Fault{Op: "crash", How: pick(g, afterWrite, afterSettle, afterSend), Nth: 2 + g.n(8+g.hosts), Times: 1, For: pick(g, time.Second, 20*time.Second)})
+	}
+}
+
 // replaceFirst lets Ebb start replacements before tasks stop; some services may have no more tasks than are desired.
 func (g *maker) replaceFirst() {
 	for i := range g.s.Ebb.Groups {
@@ -36,6 +46,7 @@ func (g *maker) replaceFirst() {
 			g.set(s.Name, s.Desired)
 		}
 	}
+	g.killed()
 }
 
 // set lets somebody set the desired count of a service.
