@@ -8,20 +8,23 @@ import (
 	"time"
 
 	"github.com/ebbhq/ebb/internal/kernel"
+	"github.com/ebbhq/ebb/internal/plan"
 	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
 // countPast is what the record says of the desired count of a service.
 type countPast struct {
 	cluster, name string
-	base, count   int         // the count without what Ebb has raised: what somebody else has set; and as it is
-	at            time.Time   // when somebody else set it
-	own           []time.Time // when Ebb set it
-	known         []int       // counts that Ebb may take for its own: what it has set, and what stood before
-	blind         bool        // what somebody else has set could not be seen in time, or not be told from what was there
-	running       []sample    // tasks that run and are meant to
-	lacks         time.Time   // since when fewer tasks run on Spot, and in the place of some, than are to
-	foreign       time.Time   // when somebody else last set the count, or that of the service in its place
+	base, count   int       // the count without what Ebb has raised: what somebody else has set; and as it is
+	at            time.Time // when somebody else set it
+	own           time.Time // when Ebb last set it
+	asked, shown  time.Time // when Ebb last asked for that, and the latest of what it had been shown by then
+	latest        time.Time // of what it has been shown
+	known         []int     // counts that Ebb may take for its own: what it has set last, and what stood before
+	blind         bool      // what somebody else has set could not be seen in time, or not be told from what was there
+	running       []sample  // tasks that run and are meant to
+	lacks         time.Time // since when fewer tasks run on Spot, and in the place of some, than are to
+	foreign       time.Time // when somebody else last set the count, or that of the service in its place
 }
 
 // sample is a number from a time on.
@@ -30,9 +33,51 @@ type sample struct {
 	n  int
 }
 
-// blindFor is how long before a count is set by Ebb nobody else's can have been seen: the journal may hold up the call for 15 s, the look
-// may be 15 s old, and shows what was there 10 s before.
+// blindFor is how old what Ebb knows of the tasks of a service may be when it lowers a count.
 const blindFor = 75 * time.Second
+
+// staleFor is how far reads lag behind at most.
+const staleFor = 10 * time.Second
+
+// ownLag is how long after a call of its own Ebb believes no look: what that shows may be older than the call.
+const ownLag = 20 * time.Second
+
+// asks writes into the record that Ebb asks for a count to be set, and shown what it is shown of one: only its driver knows when.
+func (r *run) asks(req plan.Request) {
+	if a := req.Action; a != nil && a.Count != nil {
+		r.w.Log(core.Entry{Kind: core.EntryController, By: caller, To: "asks", Cluster: a.Count.Cluster, Service: a.Count.Service})
+	}
+}
+
+func (r *run) shown(done plan.Done, at time.Time) {
+	l := done.Request.Look
+	if l == nil || l.Kind != plan.Services || done.Result.Err != nil {
+		return
+	}
+	for _, s := range done.Result.View.Services {
+		if r.s.Ebb.maySet(l.In, s.Name) {
+			r.w.Log(core.Entry{
+				Kind: core.EntryController, By: caller, To: "shown", Cluster: l.In, Service: s.Name, Text: at.Format(time.RFC3339Nano),
+			})
+		}
+	}
+}
+
+// sees follows what Ebb has been shown of a count when it asked for it to be set.
+func (p *past) sees(e core.Entry) bool {
+	if e.Service == "" {
+		return false
+	}
+	c := p.countOf(e.Cluster, e.Service)
+	if e.To == "asks" {
+		c.asked, c.shown = e.At, c.latest
+		return true
+	}
+	at, err := time.Parse(time.RFC3339Nano, e.Text)
+	must(err)
+	c.latest = latest(c.latest, at)
+	return true
+}
 
 // countOf is the past of a service, which may just begin.
 func (p *past) countOf(cluster, name string) *countPast {
@@ -79,19 +124,19 @@ func counted(p *past, e core.Entry) {
 	c.count = to
 	if !byEbb(e.By) {
 		c.blind = e.From != "" && (to == was || slices.Contains(c.known, to))
-		c.base, c.at, c.known = to, e.At, append(c.known, to)
+		c.base, c.at = to, e.At
 		if e.From != "" {
 			c.foreign = e.At
 		}
 		return
 	}
-	c.own, c.known = append(c.own, e.At), append(c.known, was, to)
-	c.known = c.known[max(0, len(c.known)-8):]
+	unseen := !c.foreign.IsZero() && c.shown.Before(latest(c.foreign.Add(staleFor), c.own.Add(ownLag)))
+	c.own, c.known = e.At, []int{was, to}
 	in, standsIn := p.Ebb.standIn(e.Cluster, e.Service)
 	switch {
 	case !p.Ebb.maySet(e.Cluster, e.Service):
 		p.blame(4, "Ebb set the desired count of service %s in cluster %s, which is not its own", e.Service, e.Cluster)
-	case e.At.Sub(c.at) < blindFor+p.Ebb.Skew && !c.at.Equal(p.Start):
+	case unseen:
 		c.blind = true
 	case c.blind:
 	case to < c.base:
@@ -200,7 +245,7 @@ func putBack(p *past) {
 				calm = latest(calm, s.at)
 			}
 		}
-		if len(c.own) > 0 && c.count != c.base && !c.blind && p.Running && p.End.Sub(calm) > 10*time.Minute+2*p.handOver() && !p.countAside {
+		if !c.own.IsZero() && c.count != c.base && !c.blind && p.Running && p.End.Sub(calm) > 10*time.Minute+2*p.handOver() && !p.countAside {
 			p.blame(18, "the desired count of %s is %d at the end, and without what Ebb had raised it is %d", c.name, c.count, c.base)
 		}
 	}

@@ -360,6 +360,7 @@ func (r *run) count(counts map[string]int) {
 func (r *run) carryOut(ctx context.Context, req plan.Request, started time.Time, alive func() bool, back func(plan.Done)) {
 	there, thence := r.latency(), r.latency()
 	lost := r.dice.percent(50)
+	r.asks(req)
 	r.later(r.w.Now().Add(there), func() {
 		if !alive() && lost {
 			return
@@ -368,7 +369,8 @@ func (r *run) carryOut(ctx context.Context, req plan.Request, started time.Time,
 			r.posthumous[req.Action.Target.ID] = r.w.Now()
 		}
 		done := engine.CarryOut(ctx, r.cloud, req, started)
-		r.later(r.w.Now().Add(thence), func() { back(done) })
+		at := r.w.Now()
+		r.later(at.Add(thence), func() { r.shown(done, at); back(done) })
 	})
 }
 

@@ -184,7 +184,9 @@ func (p *past) take(e core.Entry) {
 			p.deleted(e)
 		}
 	case core.EntryController:
-		p.controller(e)
+		if !p.sees(e) {
+			p.controller(e)
+		}
 	case core.EntryCall:
 		if byEbb(e.By) {
 			p.called(e)
