@@ -69,7 +69,7 @@ func mayImport() map[string][]string {
 		"drain":               {"fleet", "event", "plan"},
 		"notice":              {"fleet", "journal", "drain", "plain"},
 		"notify":              {"notice", "plain"},
-		"kernel":              {"fleet", "event", "plan", "journal", "drain", "notice", "plain"},
+		"kernel":              {"fleet", "event", "plan", "journal", "drain", "desired", "notice", "plain"},
 		"engine":              {"fleet", "event", "plan", "journal", "drain", "kernel", "lease", "notice", "plain"},
 		"metrics":             {"engine", "journal", "kernel", "plan"},
 		"cloud":               {"fleet", "plan"},

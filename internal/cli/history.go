@@ -188,7 +188,7 @@ func (q historyQuery) ended(ctx context.Context, store journal.Store, from time.
 		}
 		ls, unread = []endedLine{}, 0
 		for _, r := range past {
-			if _, pause := kernel.ReadPause(r); pause {
+			if !kernel.OfDrain(r) {
 				continue
 			}
 			d, err := kernel.Read(r)

@@ -159,11 +159,16 @@ func kernelConfig(cfg config.Config, redrive bool) kernel.Config {
 		policy.Observe = g.Mode == config.Observe
 		k.Groups = append(k.Groups, kernel.Managed{
 			Match: g.Match, Cluster: g.Cluster, Policy: policy, MaxUnavailable: kernel.MaxUnavailable(g.MaxUnavailable),
-			Rebalance: g.Rebalance == config.Drain,
+			Rebalance:    g.Rebalance == config.Drain,
+			ReplaceFirst: g.ReplaceFirst,
 		})
 	}
 	for _, c := range cfg.Clusters {
-		k.Groups = append(k.Groups, kernel.Managed{Cluster: c.Name, Policy: drain.Policy{Observe: c.Mode == config.Observe}})
+		m := kernel.Managed{Cluster: c.Name, Policy: drain.Policy{Observe: c.Mode == config.Observe}}
+		for _, s := range c.Services {
+			m.StandIns = append(m.StandIns, kernel.StandIn{Spot: s.Name, OnDemand: s.OnDemand, After: s.After, Floor: s.Floor})
+		}
+		k.Groups = append(k.Groups, m)
 	}
 	return k
 }

@@ -23,6 +23,7 @@ var actions = [plan.ActionKinds]func(*Cloud, context.Context, plan.Action, *plan
 	plan.LeaveNames:   (*Cloud).leaveNames,
 	plan.LeaveLattice: (*Cloud).leaveLattice,
 	plan.Terminate:    (*Cloud).terminate,
+	plan.SetDesired:   (*Cloud).setDesired,
 }
 
 // Do has one effect on AWS, and says what came of it.
@@ -94,6 +95,15 @@ func (c *Cloud) deregister(ctx context.Context, a plan.Action, out *plan.Outcome
 func (c *Cloud) terminate(ctx context.Context, a plan.Action, out *plan.Outcome) error {
 	_, err := Ask(ctx, count(&out.Calls), c.AutoScaling.TerminateInstanceInAutoScalingGroup, &autoscaling.TerminateInstanceInAutoScalingGroupInput{
 		InstanceId: aws.String(string(a.End.Instance)), ShouldDecrementDesiredCapacity: aws.Bool(a.End.Decrement),
+	})
+	return err
+}
+
+// setDesired sets the desired count and nothing else: that starts no deployment.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_UpdateService.html
+func (c *Cloud) setDesired(ctx context.Context, a plan.Action, out *plan.Outcome) error {
+	_, err := Ask(ctx, count(&out.Calls), c.ECS.UpdateService, &ecs.UpdateServiceInput{
+		Cluster: aws.String(a.Count.Cluster), Service: aws.String(a.Count.Service), DesiredCount: aws.Int32(int32(a.Count.To)),
 	})
 	return err
 }

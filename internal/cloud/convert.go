@@ -2,6 +2,8 @@ package cloud
 
 import (
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
@@ -100,7 +102,7 @@ func ReadService(v ecstypes.Service) fleet.Service {
 	out := fleet.Service{
 		Name: aws.ToString(v.ServiceName), Cluster: fleet.ARN(aws.ToString(v.ClusterArn)).Name(),
 		Daemon:  v.SchedulingStrategy == ecstypes.SchedulingStrategyDaemon,
-		Desired: int(v.DesiredCount), Running: int(v.RunningCount),
+		Desired: int(v.DesiredCount), Running: int(v.RunningCount), Pending: int(v.PendingCount), Deploying: deploying(v), NoCapacity: noCapacity(v),
 	}
 	if d := v.DeploymentConfiguration; d != nil {
 		out.MinPercent, out.MaxPercent = int(aws.ToInt32(d.MinimumHealthyPercent)), int(aws.ToInt32(d.MaximumPercent))
@@ -137,6 +139,25 @@ func addARN(to *[]fleet.ARN, arn *string) {
 	if a := fleet.ARN(aws.ToString(arn)); a != "" && !slices.Contains(*to, a) {
 		*to = append(*to, a)
 	}
+}
+
+// deploying reports whether a service moves from one revision to another. A deployment that is said to be completed may leave tasks of the
+// one before for days. https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Deployment.html
+func deploying(v ecstypes.Service) bool {
+	return len(v.TaskSets) > 1 || len(v.Deployments) > 1 && slices.ContainsFunc(v.Deployments, func(d ecstypes.Deployment) bool {
+		return d.RolloutState == ecstypes.DeploymentRolloutStateInProgress
+	})
+}
+
+// noCapacity is when the events of a service, newest first, last said that Fargate had no place for a task.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-event-messages-list.html
+func noCapacity(v ecstypes.Service) time.Time {
+	for _, e := range v.Events {
+		if strings.Contains(aws.ToString(e.Message), "Capacity is unavailable at this time") {
+			return aws.ToTime(e.CreatedAt)
+		}
+	}
+	return time.Time{}
 }
 
 // targetGroups reads in which target groups tasks are registered. A deployment of kind blue/green moves them between two: either may be the

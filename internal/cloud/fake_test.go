@@ -124,6 +124,10 @@ func (f fakeECS) DescribeServiceRevisions(
 	return answered[ecs.DescribeServiceRevisionsOutput](f.fake, in)
 }
 
+func (f fakeECS) UpdateService(_ context.Context, in *ecs.UpdateServiceInput, _ ...func(*ecs.Options)) (*ecs.UpdateServiceOutput, error) {
+	return answered[ecs.UpdateServiceOutput](f.fake, in)
+}
+
 func (f fakeECS) DescribeServices(_ context.Context, in *ecs.DescribeServicesInput, _ ...func(*ecs.Options)) (*ecs.DescribeServicesOutput, error) {
 	return answered[ecs.DescribeServicesOutput](f.fake, in)
 }

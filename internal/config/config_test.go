@@ -51,7 +51,9 @@ func TestExampleFile(t *testing.T) {
 				MaxUnavailable: MaxUnavailable{Percent: 20}, Rebalance: Drain},
 			{Match: "batch", Deadline: 6 * time.Hour, OnDeadline: Continue, Mode: Observe, Rebalance: Ignore},
 		},
-		Clusters: []Cluster{{Name: "web-fargate", Mode: Drain}},
+		Clusters: []Cluster{{Name: "web-fargate", Mode: Drain, Services: []Service{
+			{Name: "shop", OnDemand: "shop-od", After: 2 * time.Minute, Floor: 4},
+		}}},
 		Notify: []Notify{
 			{Name: "slack", Slack: "env:SLACK_WEBHOOK_URL", Events: []string{"stuck", "forced"}, Groups: []string{"web-*"}},
 			{Name: "slack_bot", SlackBot: "ssm:/ebb/slack-token", Channel: "C0123ABCD"},
@@ -306,6 +308,16 @@ func TestProblems(t *testing.T) {
 		{"groups: [{match: a, max_unavailable: 101%}]", `f:1:38: max_unavailable is "101%"`},
 		{"groups: [{match: a, max_unavailable: -1}]", `f:1:38: max_unavailable is "-1"`},
 		{"groups: [{match: a, max_unavailable: 2.5}]", `f:1:38: max_unavailable is "2.5"`},
+		{"groups: [{match: a, cluster: b, replace_first: maybe}]", `f:1:48: replace_first is "maybe"; write true or false`},
+		{"groups: [{match: a, replace_first: true}]", "f:1:10: replace_first is set without a cluster; write cluster:"},
+		{"clusters: [{name: a, services: web}]", "f:1:32: services must be a list"},
+		{"clusters: [{name: a, services: [web]}]", "f:1:33: a service must be written as keys with values"},
+		{"clusters: [{name: a, services: [{name: web}]}]", "f:1:33: the service has no name or no on_demand"},
+		{"clusters: [{name: a, services: [{name: web, on_demand: web}]}]", "f:1:33: a service stands under services twice"},
+		{"clusters: [{name: a, services: [{name: b, on_demand: c}, {name: c, on_demand: d}]}]", "f:1:58: a service stands under services twice"},
+		{"clusters: [{name: a, services: [{name: b, on_demand: c, floor: none}]}]", `f:1:64: floor is "none"; write a number of tasks`},
+		{"clusters: [{name: a, services: [{name: b, on_demand: c, after: 5s}]}]", "f:1:64: after is 5s; write at least 1m"},
+		{"services: []", `f:1:1: unknown key "services"`},
 		{"hook: a\n---\nhook: b", "f: not valid YAML: expected single document"},
 		{"hook: 'a", "f:1:9: not valid YAML: while scanning a quoted scalar"},
 	}

@@ -137,7 +137,11 @@ func (c *Core) putRecord(ctx context.Context, out *kernel.Output, r journal.Reco
 			}
 		}
 	}
-	if refused(err) {
+	if _, count := kernel.ReadCount(r); count && refused(err) { // what is not in the journal is not set
+		if err = c.setAside(ctx, r.Key, countAside+err.Error()); err == nil {
+			out.Do = c.Kernel.LetGo(r.Key, out.Do, c.cfg.Now())
+		}
+	} else if refused(err) {
 		err = abandon(ctx, c, out, r.Key, err.Error())
 	}
 	if err != nil {
@@ -170,6 +174,9 @@ func abandon(ctx context.Context, c *Core, out *kernel.Output, key, why string) 
 
 // letGo is how the line begins of what was set aside because its drain is let go.
 const letGo = "this drain, which is let go: its hook runs out unless somebody answers it: "
+
+// countAside is how the line begins of what was set aside because a desired count cannot be noted.
+const countAside = "what is known of this desired count, which stays as it is until Ebb starts anew: "
 
 // longestHook is how long a lifecycle hook lasts at most.
 // https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_PutLifecycleHook.html

@@ -331,7 +331,10 @@ type Service struct {
 	Cluster       string
 	Daemon        bool // schedulingStrategy DAEMON
 	Desired       int
-	Running       int
+	Running       int       // tasks that run and are meant to
+	Pending       int       // that are to run and do not yet
+	Deploying     bool      // it changes to another revision, or has task sets beside one another
+	NoCapacity    time.Time // when ECS last said that Fargate had no capacity for a task of it; zero: not lately
 	MinPercent    int
 	MaxPercent    int
 	LoadBalancers []LoadBalancer // also those of its task sets, and the other target group of a blue/green deployment

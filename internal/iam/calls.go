@@ -34,6 +34,7 @@ func calls() []call {
 		{"ecs:ListServices", "* in cluster", false, []Mode{ReadOnly}},
 		{"ecs:ListTasks", "* in cluster", false, []Mode{ReadOnly, Serve, Lambda}},
 		{"ecs:UpdateContainerInstancesState", "container-instance", true, []Mode{Serve, Lambda}},
+		{"ecs:UpdateService", "service", true, []Mode{Serve, Lambda}},
 		{"elasticloadbalancing:DeregisterTargets", "targetgroup", true, []Mode{Serve, Lambda}},
 		{"elasticloadbalancing:DescribeTargetGroupAttributes", "*", false, []Mode{ReadOnly, Serve}},
 		{"elasticloadbalancing:DescribeTargetGroups", "*", false, []Mode{ReadOnly, Serve, Lambda}},

@@ -180,7 +180,9 @@ func TestNothingElseIsAllowed(t *testing.T) {
 		{"another account", modes, "all", func(s *iam.Scope) { s.Account, s.Queue = "444455556666", "arn:aws:sqs:eu-west-1:444455556666:ebb" }},
 		{"another Region", modes, "all", func(s *iam.Scope) { s.Region, s.Queue = "eu-west-2", "arn:aws:sqs:eu-west-2:111122223333:ebb" }},
 		{"another group", acting, "autoScalingGroup", func(s *iam.Scope) { s.Groups = []string{"elsewhere"} }},
-		{"another cluster", modes, "cluster * container-instance task service", func(s *iam.Scope) { s.Clusters = []string{"elsewhere"} }},
+		{"another cluster", modes, "cluster * container-instance task service", func(s *iam.Scope) {
+			s.Clusters, s.Counts = []string{"elsewhere"}, []string{"elsewhere/*"}
+		}},
 		{"another queue", acting, "queue", func(s *iam.Scope) { s.Queue = "arn:aws:sqs:eu-west-1:111122223333:other" }},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -67,6 +67,7 @@ func kinds(m Mode, s Scope) []kind {
 		{sid: "DeregisterFromCloudMap", on: onNames, acts: true, resources: s.arn("servicediscovery", "service/%s", nil)},
 		{sid: "DeregisterLatticeTargets", on: onLatticeGroup, acts: true, resources: s.arn("vpc-lattice", "targetgroup/%s", nil)},
 		{sid: "DeleteHealthChecks", on: onHealthCheck, acts: true, resources: s.healthChecks()},
+		{sid: "SetDesiredCounts", on: onService, acts: true, resources: s.counts()},
 		{sid: "Hear", on: onQueue, acts: true, resources: s.queues(m)},
 		{sid: "WriteJournal", on: onTable, acts: true, resources: []string{s.Table}},
 		{sid: "WriteLogs", on: onLogs, acts: true, resources: s.logs()},
@@ -84,6 +85,14 @@ func (s Scope) groups() []string {
 // healthChecks are those of Route 53, which knows neither Regions nor accounts in its ARNs.
 func (s Scope) healthChecks() []string {
 	return []string{"arn:" + s.Partition + ":route53:::healthcheck/*"}
+}
+
+// counts are the services whose desired counts are set.
+func (s Scope) counts() []string {
+	if len(s.Counts) == 0 {
+		return nil
+	}
+	return s.arn("ecs", "service/%s", s.Counts)
 }
 
 // tagged is the condition on the tag, or nil without one.

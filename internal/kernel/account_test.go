@@ -227,6 +227,12 @@ func (a *account) act(x plan.Action) (o plan.Outcome) {
 			break
 		}
 		a.state(x.Hook.Instance, fleet.TerminatingProceed)
+	case plan.SetDesired:
+		for n := range a.services {
+			if a.services[n].Name == x.Count.Service {
+				a.services[n].Desired = x.Count.To
+			}
+		}
 	case plan.Deregister:
 		for n, h := range a.health {
 			if h.TargetGroup == x.Targets.Group && slices.Contains(x.Targets.Targets, h.Target) {
@@ -438,6 +444,8 @@ func spelt(r plan.Request) string {
 	switch {
 	case x.Hook != nil:
 		return fmt.Sprintf("%s %s %s", x.Kind, x.Hook.Instance, x.Hook.Token)
+	case x.Count != nil:
+		return fmt.Sprintf("%s of %s in %s: %d", x.Kind, x.Count.Service, x.Count.Cluster, x.Count.To)
 	case x.Targets != nil:
 		return fmt.Sprintf("%s of %s: %v", x.Kind, x.Targets.Group, x.Targets.Targets)
 	}

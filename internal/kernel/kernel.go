@@ -29,6 +29,8 @@ type Managed struct {
 	Policy         drain.Policy
 	MaxUnavailable MaxUnavailable // of each group that matches
 	Rebalance      bool           // an instance leaves when EC2 says that it is likely to be interrupted
+	ReplaceFirst   bool           // replacements for the tasks on a host that leaves are started before they stop; Cluster is set
+	StandIns       []StandIn      // of a cluster without a group
 }
 
 // Config is how a kernel works.
@@ -131,6 +133,7 @@ type Kernel struct {
 	leave     map[pool]int      // how many leave; only while deciding
 	paused    map[string]paused // by scope
 	view      view              // of the drain that decides
+	replaces  bool              // some group has ReplaceFirst
 	settle    []Verdict
 	forwarded []journal.Forwarded
 	unplaced  []unplaced      // notices about instances whose group is not known yet
@@ -149,6 +152,7 @@ func New(cfg Config, open, ended []journal.Record) (*Kernel, error) {
 	all := &drains{open: map[fleet.Target]*entry{}, recent: map[fleet.Target]*history{}, newer: map[string]*UnknownRecord{}, aside: map[string]bool{}}
 	k.observer = newObserver(all, &log{Counts: map[string]int{}}, &k.cfg)
 	k.view.k = k
+	k.replaces = slices.ContainsFunc(cfg.Groups, func(m Managed) bool { return m.ReplaceFirst })
 	maps.Copy(k.excluded, cfg.Excluded)
 	for _, r := range slices.Backward(ended) {
 		if d, err := Read(r); err == nil {
@@ -157,7 +161,7 @@ func New(cfg Config, open, ended []journal.Record) (*Kernel, error) {
 		}
 	}
 	for _, r := range open {
-		if _, pause := ReadPause(r); pause {
+		if !OfDrain(r) {
 			continue
 		}
 		if err := k.load(r); err != nil {
@@ -165,6 +169,7 @@ func New(cfg Config, open, ended []journal.Record) (*Kernel, error) {
 		}
 	}
 	k.SetPauses(open)
+	loadCounts(k, open)
 	return k, nil
 }
 

@@ -194,6 +194,7 @@ func (o *observer) dueLooks(now time.Time) []dueLook {
 	looks = append(looks, o.hookLooks(now)...)
 	looks = append(looks, o.wordLooks(now)...)
 	looks = append(looks, spotLooks(o, now)...)
+	looks = append(looks, countLooks(o, now)...)
 	looks = append(looks, o.dueBatches(now)...)
 	looks = append(looks, o.listingLooks(now)...)
 	slices.SortStableFunc(looks, func(a, b dueLook) int { return a.at.Compare(b.at) })

@@ -20,7 +20,7 @@ var defaults = [...]struct {
 	bucket plan.Bucket
 	rate   Rate
 }{
-	{plan.AutoScaling, Rate{50, 5}}, {plan.ECSRead, Rate{75, 15}}, {plan.ECSModify, Rate{50, 20}},
+	{plan.AutoScaling, Rate{50, 5}}, {plan.ECSRead, Rate{75, 15}}, {plan.ECSModify, Rate{50, 20}}, {plan.ECSServices, Rate{25, 2.5}},
 	{plan.ELB, Rate{40, 10}}, {plan.EC2, Rate{20, 5}}, {plan.CloudMap, Rate{20, 5}}, {plan.Lattice, Rate{20, 5}},
 }
 

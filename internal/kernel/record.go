@@ -294,6 +294,9 @@ func Scopes(managed []Managed, open []journal.Record) []string {
 		if slices.Contains(scopes, r.Scope) {
 			continue // known already, and need not be read
 		}
+		if _, count := ReadCount(r); count { // what was raised is put back
+			scopes = append(scopes, r.Scope)
+		}
 		if d, err := Read(r); err == nil {
 			if _, ok := cfg.managed(d.Group); !ok {
 				scopes = append(scopes, r.Scope)

@@ -24,6 +24,7 @@ const (
 	drainSeconds   = "ebb_drain_duration_seconds"
 	drainsEnded    = "ebb_drains_ended_total"
 	tasksOut       = "ebb_spot_tasks_total"
+	tasksRaised    = "ebb_desired_count_raised_total"
 	blockers       = "ebb_blockers_total"
 	calls          = "ebb_aws_calls_total"
 	oldest         = "ebb_oldest_hook_age_seconds"
@@ -54,6 +55,11 @@ func Table() []Metric {
 			tasksOut, counter, []string{"first"}, beta,
 			"Tasks on Fargate Spot that were interrupted, by who took their targets out first: ebb, or ecs before Ebb looked. AWS promised the " +
 				"latter in 2023, and broke it in 2025: alarm on a change.",
+		},
+		{
+			tasksRaised, counter, []string{"for"}, beta,
+			"Tasks by which desired counts of services were raised, and put back later: for hosts that leave (replace_first), or for spot, because " +
+				"Fargate Spot had no capacity (on_demand).",
 		},
 		{blockers, counter, []string{"code"}, beta, "What was told to keep a drain from going on, by its code of ebb why; each blocker of a drain once."},
 		{

@@ -22,6 +22,8 @@ const (
 	LeaveLattice
 	// Terminate lets the Auto Scaling group of an instance terminate it. End.
 	Terminate
+	// SetDesired sets the desired count of a service. Count.
+	SetDesired
 	// ActionKinds is one more than the last kind.
 	ActionKinds
 )
@@ -41,6 +43,7 @@ var actions = [ActionKinds]ActionSpec{
 	Beat:        {Name: "heartbeat", API: "autoscaling:RecordLifecycleActionHeartbeat", Bucket: AutoScaling, Priority: Draining, Batch: 1},
 	Answer:      {Name: "answer", API: "autoscaling:CompleteLifecycleAction", Bucket: AutoScaling, Priority: Answering, Batch: 1},
 	Terminate:   {Name: "terminate", API: "autoscaling:TerminateInstanceInAutoScalingGroup", Bucket: AutoScaling, Priority: Draining, Batch: 1},
+	SetDesired:  {Name: "set-desired-count", API: "ecs:UpdateService", Bucket: ECSServices, Priority: Draining, Batch: 1},
 	Deregister:  {Name: "deregister", API: "elasticloadbalancing:DeregisterTargets", Bucket: ELB, Priority: Draining, Batch: MaxDeregister},
 	// Each instance takes a call of its own.
 	LeaveNames:   {Name: "deregister-cloud-map", API: "servicediscovery:DeregisterInstance", Bucket: CloudMap, Priority: Draining, Batch: 1},
@@ -67,6 +70,7 @@ const (
 	AutoScaling Bucket = "autoscaling"
 	ECSRead     Bucket = "ecs-read"
 	ECSModify   Bucket = "ecs-modify"
+	ECSServices Bucket = "ecs-service-modify"
 	ELB         Bucket = "elb"
 	EC2         Bucket = "ec2"
 	CloudMap    Bucket = "cloud-map"
@@ -84,7 +88,7 @@ const (
 	Looking                   // everything that only looks
 )
 
-// Action is one effect to have. Exactly one of Hook, State, Targets and End is set; which one, Kind says.
+// Action is one effect to have. Exactly one of Hook, State, Targets, End and Count is set; which one, Kind says.
 type Action struct {
 	Kind    ActionKind
 	Drain   string       // the key of the drain that wants it; empty for an action of several
@@ -95,6 +99,13 @@ type Action struct {
 	State   *StateChange
 	Targets *TargetChange
 	End     *InstanceEnd
+	Count   *CountChange
+}
+
+// CountChange names a service of a cluster and the desired count that it is to have.
+type CountChange struct {
+	Cluster, Service string
+	To               int
 }
 
 // HookCall names one lifecycle action.

@@ -29,23 +29,27 @@ type wait struct {
 // past folds the world's own record into what the invariants ask about. It knows nothing of what Ebb believed.
 type past struct {
 	Evidence
-	drains    []drain.Drain
-	hosts     map[string]*hostPast
-	tasks     map[string]*taskPast
-	waits     []*wait
-	open      map[string]*wait
-	unread    int
-	tried     time.Time            // when Ebb last took targets out
-	failed    time.Time            // when a call of Ebb last failed
-	up        []span               // lives of Ebb
-	killed    []time.Time          // invocations of a function
-	looked    map[string]bool      // which Ebb has looked since it started
-	swept     map[string]time.Time // and when first at every group
-	bad       []Violation
-	deletions map[string]bool
-	sizes     map[string][]size    // instances of each group
-	leaves    map[string][]string  // instances of each group that Ebb has set DRAINING and whose hook is open
-	idle      map[string]time.Time // since when somebody of a group waits for a slot that is free
+	drains     []drain.Drain
+	hosts      map[string]*hostPast
+	tasks      map[string]*taskPast
+	waits      []*wait
+	open       map[string]*wait
+	unread     int
+	tried      time.Time            // when Ebb last took targets out
+	failed     time.Time            // when a call of Ebb last failed
+	up         []span               // lives of Ebb
+	killed     []time.Time          // invocations of a function
+	looked     map[string]bool      // which Ebb has looked since it started
+	swept      map[string]time.Time // and when first at every group
+	bad        []Violation
+	deletions  map[string]bool
+	sizes      map[string][]size   // instances of each group
+	leaves     map[string][]string // instances of each group that Ebb has set DRAINING and whose hook is open
+	counts     map[string]*countPast
+	now        time.Time            // of the entry that is taken in
+	countAside bool                 // the journal took no record of a desired count, and says so
+	capacity   bool                 // Fargate Spot has some
+	idle       map[string]time.Time // since when somebody of a group waits for a slot that is free
 }
 
 // hostPast is what the record says of one instance.
@@ -97,6 +101,9 @@ type taskPast struct {
 	noticed         time.Time            // when Fargate Spot gave notice
 	out             map[string]time.Time // its targets that left since, and when; zero: not yet
 	byEbb           bool                 // Ebb took one of them out
+
+	service string
+	runs    bool // and is meant to
 }
 
 // span is a time in which one Ebb ran.
@@ -117,7 +124,11 @@ func (p *past) blame(invariant int, format string, args ...any) {
 
 func (p *past) take(e core.Entry) {
 	h := p.host(e.Instance)
+	p.now = e.At
 	switch e.Kind {
+	case core.EntryService:
+		counted(p, e)
+		p.lack()
 	case core.EntryTask:
 		p.task(e)
 	case core.EntryTarget, core.EntryRegistry:
@@ -151,9 +162,14 @@ func (p *past) take(e core.Entry) {
 		noticed(p, e)
 	case core.EntryNote:
 		words(p, e)
+		p.spotCapacity(e)
 	case core.EntryJournal:
 		if e.To == "let go" {
 			h.letGo = true
+			return
+		}
+		if e.To == "count aside" {
+			p.countAside = true
 			return
 		}
 		if e.To == "unreadable" {
@@ -169,7 +185,9 @@ func (p *past) take(e core.Entry) {
 			p.deleted(e)
 		}
 	case core.EntryController:
-		p.controller(e)
+		if !p.sees(e) {
+			p.controller(e)
+		}
 	case core.EntryCall:
 		if byEbb(e.By) {
 			p.called(e)
@@ -202,7 +220,7 @@ func (p *past) container(e core.Entry) {
 func (p *past) task(e core.Entry) {
 	t := p.tasks[e.Task]
 	if t == nil {
-		t = &taskPast{id: e.Task, created: e.At, inUse: map[string]bool{}, cluster: e.Cluster}
+		t = &taskPast{id: e.Task, created: e.At, inUse: map[string]bool{}, cluster: e.Cluster, service: e.Service}
 		p.tasks[e.Task] = t
 	}
 	t.status = e.To
@@ -216,6 +234,7 @@ func (p *past) task(e core.Entry) {
 		t.stopped = e.At
 	}
 	t.live = live
+	p.runs(t)
 }
 
 func (p *past) target(e core.Entry) {

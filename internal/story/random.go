@@ -33,6 +33,7 @@ func Random(seed uint64) Scenario {
 	g.words()
 	g.spot()
 	g.notices()
+	g.counts()
 	g.s.World.Seed, g.s.Until = seed, g.last+time.Duration(g.rounds)*g.deadline+45*time.Minute
 	return g.s
 }

@@ -263,7 +263,7 @@ func (r *run) drains() (ended, open []drain.Drain) {
 		must(err)
 		var ds []drain.Drain
 		for _, rec := range recs {
-			if _, pause := kernel.ReadPause(rec); pause {
+			if !kernel.OfDrain(rec) {
 				continue
 			}
 			d, err := kernel.Read(rec)

@@ -164,6 +164,9 @@ func (c container) DescribeTasks(ctx context.Context, in *ecs.DescribeTasksInput
 	return wire.Call[ecs.DescribeTasksOutput](ctx, c.api, in)
 }
 
+func (c container) UpdateService(ctx context.Context, in *ecs.UpdateServiceInput, _ ...func(*ecs.Options)) (*ecs.UpdateServiceOutput, error) {
+	return wire.Call[ecs.UpdateServiceOutput](ctx, c.api, in)
+}
 func (c container) DescribeServices(ctx context.Context, in *ecs.DescribeServicesInput, _ ...func(*ecs.Options)) (*ecs.DescribeServicesOutput, error) {
 	return wire.Call[ecs.DescribeServicesOutput](ctx, c.api, in)
 }

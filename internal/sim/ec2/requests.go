@@ -54,16 +54,16 @@ func (w *EC2) marks(h *core.Instance, action string) {
 // request is the request of a Spot Instance as it is now.
 func (w *EC2) request(h *core.Instance) core.SpotRequest {
 	r := core.SpotRequest{
-		ID: requestID(h.ID), State: "active", Status: core.RequestStatus{"fulfilled", h.LaunchedAt}, Type: "one-time", Instance: h.ID, Action: terminate,
+		ID: requestID(h.ID), State: "active", Status: core.RequestStatus{Code: "fulfilled", Updated: h.LaunchedAt}, Type: "one-time", Instance: h.ID, Action: terminate,
 	}
 	s, marked := w.requests[h.ID]
 	switch {
 	case marked:
-		r.Status, r.Action = core.RequestStatus{s.code, s.since}, s.action
+		r.Status, r.Action = core.RequestStatus{Code: s.code, Updated: s.since}, s.action
 	case h.State == "shutting-down" || h.State == "terminated":
-		r.Status = core.RequestStatus{"instance-terminated-by-user", h.Since}
+		r.Status = core.RequestStatus{Code: "instance-terminated-by-user", Updated: h.Since}
 	case h.State == "stopping" || h.State == "stopped":
-		r.Status = core.RequestStatus{"instance-stopped-by-user", h.Since}
+		r.Status = core.RequestStatus{Code: "instance-stopped-by-user", Updated: h.Since}
 	}
 	switch {
 	case h.State == "terminated" || r.Status.Code == "instance-terminated-no-capacity":
