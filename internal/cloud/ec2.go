@@ -49,11 +49,16 @@ func (e EC2) DescribeInstances(ctx context.Context, ids []string) ([]plan.Instan
 // DescribeSubnets sends one signed request.
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeSubnets.html
 func (e EC2) DescribeSubnets(ctx context.Context, ids []string) ([]plan.SubnetIn, error) {
+	return DescribeSubnetsOf(ctx, count(new(int)), e.Ask, ids)
+}
+
+// DescribeSubnetsOf is that operation, sent in a way and by a client of the caller's.
+func DescribeSubnetsOf(ctx context.Context, send Send, ask AskEC2, ids []string) ([]plan.SubnetIn, error) {
 	form := url.Values{}
 	for i, id := range ids {
 		form.Set("SubnetId."+strconv.Itoa(i+1), id)
 	}
-	return AllEC2(ctx, count(new(int)), e.Ask, "DescribeSubnets", form, func(page *subnetsPage) ([]plan.SubnetIn, string) {
+	return AllEC2(ctx, send, ask, "DescribeSubnets", form, func(page *subnetsPage) ([]plan.SubnetIn, string) {
 		return Convert(page.Items, func(s subnetXML) plan.SubnetIn { return plan.SubnetIn{Subnet: s.ID, VPC: s.VPC} }), page.Next
 	})
 }

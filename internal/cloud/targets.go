@@ -98,22 +98,25 @@ func (s *lookup) vpcs(ctx context.Context, l plan.Look) error {
 	})
 }
 
-// targetGroups looks at all target groups of the Region. To one without a load balancer nobody sends requests.
+func (s *lookup) targetGroups(ctx context.Context, _ plan.Look) (err error) {
+	s.View.TargetGroups, err = DescribeTargetGroups(ctx, count(&s.Calls), s.ELB)
+	return err
+}
+
+// DescribeTargetGroups reads all target groups of the Region. To one without a load balancer nobody sends requests.
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_DescribeTargetGroups.html
-func (s *lookup) targetGroups(ctx context.Context, _ plan.Look) error {
+func DescribeTargetGroups(ctx context.Context, send Send, c ELB) (found []fleet.TargetGroup, err error) {
 	in := &elb.DescribeTargetGroupsInput{}
-	all, err := All(ctx, count(&s.Calls), s.ELB.DescribeTargetGroups, in, &in.Marker,
+	all, err := All(ctx, send, c.DescribeTargetGroups, in, &in.Marker,
 		func(out *elb.DescribeTargetGroupsOutput) ([]elbtypes.TargetGroup, *string) {
 			return out.TargetGroups, out.NextMarker
 		})
 	for _, g := range all {
 		if len(g.LoadBalancerArns) > 0 {
-			s.View.TargetGroups = append(s.View.TargetGroups, fleet.TargetGroup{
-				ARN: fleet.ARN(aws.ToString(g.TargetGroupArn)), VPC: aws.ToString(g.VpcId), Type: string(g.TargetType),
-			})
+			found = append(found, fleet.TargetGroup{ARN: fleet.ARN(aws.ToString(g.TargetGroupArn)), VPC: aws.ToString(g.VpcId), Type: string(g.TargetType)})
 		}
 	}
-	return err
+	return found, err
 }
 
 // registered looks at all targets of target groups. One that does not exist any more has none.

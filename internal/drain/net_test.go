@@ -68,7 +68,7 @@ func TestTheNetUnderATask(t *testing.T) {
 		dec := Decide(d, c.seen, TaskPolicy(), at(c.after))
 		var did []string
 		for _, a := range dec.Do {
-			did = append(did, targetGroup(string(a.Targets.Group)))
+			did = append(did, fleet.TargetGroup{ARN: a.Targets.Group}.Name())
 		}
 		text := dec.Waiting
 		if dec.Drain.Final != nil {

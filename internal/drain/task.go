@@ -242,13 +242,7 @@ func placeName(s plan.Subject) string {
 			return string(by.place) + " (" + fleet.ARN(s.In).Name() + ")"
 		}
 	}
-	return targetGroup(s.In)
-}
-
-// targetGroup is the name in the ARN of a target group.
-func targetGroup(arn string) string {
-	parts := strings.Split(arn, "/")
-	return parts[min(1, len(parts)-1)]
+	return fleet.TargetGroup{ARN: fleet.ARN(s.In)}.Name()
 }
 
 func plural(n int, what string) string {

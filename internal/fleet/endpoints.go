@@ -3,6 +3,7 @@ package fleet
 import (
 	"net/netip"
 	"slices"
+	"strings"
 )
 
 // Place is a kind of list of those who get requests.
@@ -27,6 +28,12 @@ type TargetGroup struct {
 	ARN  ARN
 	VPC  string
 	Type string // instance, ip, lambda, alb
+}
+
+// Name is the name in its ARN.
+func (g TargetGroup) Name() string {
+	parts := strings.Split(string(g.ARN), "/")
+	return parts[min(1, len(parts)-1)]
 }
 
 // Holds reports whether tasks can be its targets.
