@@ -258,7 +258,6 @@ func ofDead(c *decider, reason string) {
 		if live := c.liveTasks(); len(live) > 0 {
 			reason += "; of its tasks " + outOf(c, live)
 		}
-		reason += comesBack(c)
 	}
 	c.end(c, HostGone, reason, c.cutOff())
 }
@@ -275,6 +274,29 @@ func outOfDead(c *decider) bool {
 		return false
 	}
 	return d.ContainerInstance == "" || c.elsewhere() || outAtTheEnd(c)
+}
+
+// hookFor is how long Auto Scaling may take until it finds out that EC2 has ended an instance, and opens its hook.
+const hookFor = 5 * time.Minute
+
+// goes lets go of a host of which only a notice of EC2 tells, and keeps how that came. It waits for the hook that Auto Scaling opens once it
+// finds out, so that notice and hook are one drain.
+func goes(c *decider, o Outcome, reason string, cut []string) {
+	d, i := c.d(), c.instance
+	if d.Intent == nil {
+		d.Intent = &Answer{At: c.now, Outcome: o, Reason: reason + comesBack(c), CutOff: cut}
+		if !d.Observed {
+			c.note("gone", "%s: %s", o, d.Intent.Reason)
+		}
+	}
+	over := Later(d.Zero, d.Ends).Add(hookFor)
+	if d.Observed || i.Is == fleet.Absent || i.Is == fleet.Seen && i.Value.State.Over() || !c.now.Before(over) {
+		c.close(d.Intent.Outcome, d.Intent.Reason, d.Intent.CutOff)
+		return
+	}
+	c.out.Waiting = "for Auto Scaling to find out that EC2 ends the instance"
+	c.lookAtGroup(c.p.LookSlow)
+	c.wake(over)
 }
 
 // comesBack says of an instance that EC2 starts again some day that it is still out of service then.

@@ -48,7 +48,8 @@ type scene struct {
 	delay    fleet.Fact[time.Duration]
 	net      []fleet.Health // what is in use in the VPC under the net
 	vpc      fleet.Fact[string]
-	unread   bool      // the net has not been read
+	unread   bool // the net has not been read
+	spot     fleet.Fact[fleet.SpotRequest]
 	noHook   bool      // no group is asked about
 	since    time.Time // when this run of Ebb first decided
 }
@@ -71,6 +72,9 @@ func (s *scene) Fact(of plan.Subject) any {
 	case plan.Instances:
 		at(plan.Subject{ID: string(host)})
 		return &s.o.Machine
+	case plan.SpotRequests:
+		at(plan.Subject{ID: string(host)})
+		return &s.spot
 	case plan.Activities:
 		at(plan.Subject{In: "web", ID: string(host)})
 		return &s.o.Began

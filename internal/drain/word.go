@@ -110,8 +110,12 @@ func (c *decider) leaveAsItIs(why string) bool {
 // although nobody knows: so the group is looked at before each.
 func part(c *decider, o Outcome, reason string, cut []string) {
 	d, i, try := c.d(), c.instance, c.seen.Tried(plan.Terminate)
+	if d.onlyNoticed() && !d.rebalances() {
+		goes(c, o, reason, cut)
+		return
+	}
 	if !d.rebalances() && (d.Word.End == fleet.EndKeep || !d.asked()) || o != Drained && o != Forced {
-		c.close(o, reason+comesBack(c), cut)
+		c.close(o, reason, cut)
 		return
 	}
 	if d.Observed {

@@ -255,7 +255,7 @@ func takeOver(k *Kernel, e *entry, man Managed, hold drain.Hold, zero, now time.
 	if zero.IsZero() || zero.After(now) {
 		zero = now
 	}
-	e.d.Hold, e.d.Zero, e.d.Doubt, e.d.Cutting = hold, zero, now.Sub(zero) > doubtful, time.Time{}
+	e.d.Hold, e.d.Zero, e.d.Doubt, e.d.Cutting, e.d.Intent = hold, zero, now.Sub(zero) > doubtful, time.Time{}, nil
 	e.dirty, e.fresh = true, true
 	e.man = man
 	e.man.Policy.Skew = k.cfg.Skew

@@ -120,6 +120,12 @@ func oneDrain(p *past) {
 		if d.Noticed == drain.Interruption && !d.Verified.IsZero() && h.warned.IsZero() {
 			p.blame(18, "the drain of %s says that EC2 takes it back, and EC2 has not said so", p.name(d.Target.ID))
 		}
+		waits := func(w *wait) bool { // its hook opened while it was not over, and made another drain
+			return w.ours && w.instance == d.Target.ID && d.Hook == "" && !d.Ended.IsZero() && w.opened.After(d.Heard) && w.opened.Before(d.Ended.Add(-p.slack()))
+		}
+		if d.Noticed == drain.Interruption && !d.Verified.IsZero() && slices.ContainsFunc(p.waits, waits) && p.calm(d.Heard).Before(d.Ended.Add(-p.slack())) {
+			p.blame(18, "notice and hook of %s made two drains", p.name(d.Target.ID))
+		}
 		if d.Noticed == drain.Interruption && !d.Verified.IsZero() {
 			if made[d.Target.ID]++; made[d.Target.ID] == 2 && !h.letGo {
 				p.blame(18, "the interruption of %s made more than one drain", p.name(d.Target.ID))
