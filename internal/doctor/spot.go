@@ -14,6 +14,9 @@ func spotChecks() []Check {
 		{"spot-delay", "A deregistration delay longer than Spot's notice", eachOf((*Input).clusters, replicas, spotDelay)},
 		{"spot-stop", "Delay and stop timeout longer than Spot's notice", eachOf((*Input).clusters, replicas, spotStop)},
 		{"spot-min-healthy", "Spot tasks that may not stop first", eachOf((*Input).clusters, replicas, spotMinHealthy)},
+		{"spot-alone", "Tasks on Fargate Spot that nothing replaces", eachOf((*Input).clusters, replicas, spotAlone)},
+		{"spot-strategy", "A launch type or strategy that misses Fargate Spot", eachOf((*Input).clusters, replicas, spotStrategy)},
+		{"stand-in", "A service that cannot stand in for another", each(func(in *Input) []StandIn { return in.settings().StandIns }, standsIn)},
 	}
 }
 
