@@ -113,7 +113,7 @@ func mayImport() map[string][]string {
 		"doctor":          {"advice", "fleet", "inventory", "placement", "plain"},
 		"cloud/collector": {"cloud", "fleet", "plan", "inventory"},
 		"baseline":        {},
-		"loadtest":        {"sim", "sim/core", "sim/ecs", "sim/elb"},
+		"loadtest":        {"sim", "sim/core", "sim/ecs", "sim/traffic"},
 		"config":          {"fleet"},
 		"deploy":          {},
 		"archtest":        {},

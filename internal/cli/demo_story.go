@@ -83,12 +83,12 @@ func openStory(k demoKind) (*demoStory, error) {
 		groups, _ := w.DescribeTargetGroups(nil, nil) // all there are: demoWorld has one
 		balanced = groups[0].ARN
 	})
-	site, err := loadtest.Open(cloud.Read, balanced)
+	site, err := loadtest.Open(cloud.Read, 1, balanced)
 	if err != nil {
 		cloud.Close()
 		return nil, err
 	}
-	return &demoStory{demoKind: k, simulation: cloud, site: site, client: loadtest.NewClient(site.URL)}, nil
+	return &demoStory{demoKind: k, simulation: cloud, site: site, client: site.Client()}, nil
 }
 
 func (s *demoStory) close() {

@@ -76,7 +76,7 @@ func TestDemoCountsTheCallsOfADrainer(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer cloud.Close()
-	s := &demoStory{demoKind: demoKind{name: "homemade"}, simulation: cloud, client: loadtest.NewClient("")}
+	s := &demoStory{demoKind: demoKind{name: "homemade"}, simulation: cloud, client: loadtest.NewClient("", false)}
 	ctx, url := wire.WithCaller(t.Context(), "homemade"), s.queue()
 	send := func(delay time.Duration) {
 		cloud.Read(func(w *sim.World) {

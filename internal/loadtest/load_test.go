@@ -70,7 +70,7 @@ func TestEveryFailureIsCounted(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = l.Close()
-	c, refused := NewClient(server.URL), NewClient("http://"+l.Addr().String())
+	c, refused := NewClient(server.URL, false), NewClient("http://"+l.Addr().String(), false)
 	defer c.Close()
 	Load{PerSecond: 5000, Quick: time.Millisecond, Slow: time.Hour}.Run(t.Context(), stop, c, refused)
 	got := c.Tally()
@@ -93,7 +93,7 @@ func TestTheEndOfTheContextIsNoFailure(t *testing.T) {
 		<-r.Context().Done()
 	}))
 	defer server.Close()
-	c := NewClient(server.URL)
+	c := NewClient(server.URL, false)
 	Load{PerSecond: 5000}.Run(ctx, nil, c)
 	if got := c.Tally(); got.Requests != 0 || got.Failed != 0 {
 		t.Errorf("%+v, want nothing counted", got)

@@ -54,7 +54,7 @@ func New(cfg core.Config) *World {
 	w.AutoScaling = autoscaling.New(c, autoscaling.Others{Instances: w.EC2, Clusters: w.ECS, Targets: w.ELB, Bus: w.Events, Post: post{w}})
 	w.ECS.Groups = w.AutoScaling
 	w.STS = sts.New(c)
-	w.Traffic = traffic.New(c, routes{w})
+	w.Traffic = traffic.New(c, w)
 	w.SSM = ssm.New(c)
 	w.SecretsManager = secretsmanager.New(c)
 	return w

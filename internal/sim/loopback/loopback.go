@@ -64,10 +64,11 @@ func (c *Cloud) Run(logs io.Writer) (err error) {
 	return err
 }
 
-// Read gives f the world between two of its changes.
+// Read gives f the world as it is now, between two of its changes.
 func (c *Cloud) Read(f func(*sim.World)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.clock.CatchUp()
 	f(c.world)
 }
 
