@@ -131,7 +131,7 @@ func owners() map[string][]string {
 		sdk + "/service":                      {},
 		sdk + "/service/autoscaling":          {"cloud", "cloud/collector", "baseline", "sim/autoscaling", "sim/client"},
 		sdk + "/service/ecs":                  {"cloud", "cloud/collector", "baseline", "sim/ecs", "sim/client"},
-		sdk + "/service/elasticloadbalancing": {"cloud", "cloud/collector", "sim/elb", "sim/client"}, // and ...v2
+		sdk + "/service/elasticloadbalancing": {"cloud", "cloud/collector", "baseline", "sim/elb", "sim/client"}, // and ...v2
 		sdk + "/service/sts":                  {"cloud", "cloud/collector", "sim/sts"},
 		sdk + "/service/sqs":                  {"source/sqs", "cloud/collector", "baseline", "sim/sqs", "sim/client"},
 		sdk + "/service/dynamodb":             {"journal/dynamodb"},
