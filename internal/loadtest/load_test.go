@@ -39,6 +39,15 @@ func TestALoadIsTheSameForTheSameSeed(t *testing.T) {
 	}
 }
 
+func TestALoadMayBeEven(t *testing.T) {
+	next := Load{Evenly: true, PerSecond: 100}.requests()
+	for i := range 500 {
+		if r, want := next(), time.Duration(i+1)*10*time.Millisecond; r.at != want {
+			t.Fatalf("request %d comes after %s, want %s", i, r.at, want)
+		}
+	}
+}
+
 // Every request is sent once, by every client, and each failure is counted by its kind.
 func TestEveryFailureIsCounted(t *testing.T) {
 	const each = 30

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -78,7 +79,7 @@ func (c cell) overConnections(ctx context.Context, program, dir string, speed fl
 	enough := make(chan struct{})
 	var load sync.WaitGroup
 	load.Go(func() {
-		loadtest.Load{Seed: 1, PerSecond: made, Quick: scaled(lasts, speed)}.Run(ctx, enough, clients...)
+		loadtest.Load{Evenly: true, PerSecond: made, Quick: scaled(lasts, speed)}.Run(ctx, enough, clients...)
 	})
 	err = play(ctx, stages, speed)
 	close(enough)
@@ -115,11 +116,7 @@ func play(ctx context.Context, stages []*stage, speed float64) (err error) {
 		s.Read(func(w *sim.World) { err = errors.Join(err, interrupt(w)) })
 	}
 	for err == nil {
-		left := false
-		for _, s := range stages {
-			left = left || s.left()
-		}
-		if left {
+		if !slices.ContainsFunc(stages, func(s *stage) bool { return !s.left() }) {
 			return pause(calm)
 		}
 		err = pause(500 * time.Millisecond)
@@ -222,10 +219,13 @@ func (s *stage) listens() (yes bool) {
 // left reports whether the interrupted tasks have stopped, no request goes to one any more, and their replacements are healthy.
 func (s *stage) left() (yes bool) {
 	s.Read(func(w *sim.World) {
-		stopped := 0
+		stopped, out := 0, 0
 		for _, e := range w.Record() {
-			if e.Kind == core.EntryTask && e.To == "STOPPED" {
+			switch {
+			case e.Kind == core.EntryTask && e.To == "STOPPED":
 				stopped++
+			case e.Kind == core.EntryTarget && e.To == "draining":
+				out++
 			}
 		}
 		_, targets := w.Routes(s.group)
@@ -237,7 +237,7 @@ func (s *stage) left() (yes bool) {
 				routed = routed || w.Now().Before(t.RoutedUntil)
 			}
 		}
-		yes = stopped >= interrupted && healthy >= tasks && !routed
+		yes = stopped >= interrupted && out >= interrupted && healthy >= tasks && !routed
 	})
 	return yes
 }
