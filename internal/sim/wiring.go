@@ -58,6 +58,16 @@ func (o observer) Replaced(i *core.Instance) {
 	o.w.ECS.RootVolumeReplaced(i)
 }
 
+// lifecycles are the states of instances in their groups.
+type lifecycles struct{ w *World }
+
+func (l lifecycles) LifecycleState(instance string) string {
+	for _, m := range l.w.DescribeAutoScalingInstances([]string{instance}) {
+		return m.State
+	}
+	return ""
+}
+
 // Route is where a target group, or a service of Cloud Map or VPC Lattice, sends clients to at this time, by its ARN.
 func (w *World) Route(name string) traffic.Route {
 	if _, _, ok := w.Registry(name); ok {
