@@ -65,7 +65,7 @@ storm: ## Ebb killed while hosts drain: 5 runs each of one serve, two on one jou
 bench: ## what a drain costs: writes docs/cost.md, in about half an hour; see go run ./test/bench -help
 	$(GO) run ./test/bench -o docs/cost.md
 
-spot: ## what Fargate Spot costs in requests, with Ebb and without: writes docs/spot.md, in half a minute
+spot: ## what Fargate Spot costs in requests, with Ebb and without, computed and over real connections: writes docs/spot.md, in about ten minutes
 	$(GO) run ./test/spot -o docs/spot.md
 
 iam: ## write the table of calls that the IAM policies are made of, from what simulated runs record

@@ -4,7 +4,8 @@ package archtest
 func pure() []string {
 	return []string{
 		"internal/fleet", "internal/event", "internal/plan", "internal/journal", "internal/drain", "internal/kernel", "internal/sim", "internal/sim/core",
-		"internal/sim/autoscaling", "internal/sim/ec2", "internal/sim/ecs", "internal/sim/elb", "internal/sim/events", "internal/sim/lambda",
+		"internal/sim/autoscaling", "internal/sim/ec2", "internal/sim/ecs", "internal/sim/elb", "internal/sim/events", "internal/sim/imds",
+		"internal/sim/lambda",
 		"internal/sim/secretsmanager", "internal/sim/sns", "internal/sim/sqs", "internal/sim/ssm", "internal/sim/sts", "internal/sim/traffic",
 		"internal/sim/servicediscovery", "internal/sim/vpclattice",
 		"internal/inventory", "internal/placement", "internal/advice", "internal/diagnose", "internal/doctor", "internal/lease", "internal/iam",
@@ -51,7 +52,8 @@ func mayImport() map[string][]string {
 		"archtest", "advice", "cloud", "cloud/collector", "config", "deploy", "desired", "doctor", "drain",
 		"engine", "event", "diagnose", "fleet", "baseline", "journal",
 		"iam", "journal/conformance", "journal/dynamodb", "journal/memory", "journal/sqlite", "kernel", "lease", "placement", "plain", "plan", "sim",
-		"sim/autoscaling", "sim/client", "sim/core", "sim/ec2", "sim/ecs", "sim/elb", "sim/events", "sim/lambda", "sim/lambda/process", "sim/sns", "sim/sqs",
+		"sim/autoscaling", "sim/client", "sim/core", "sim/ec2", "sim/ecs", "sim/elb", "sim/events", "sim/imds", "sim/lambda", "sim/lambda/process", "sim/sns",
+		"sim/sqs",
 		"sim/loopback", "sim/secretsmanager", "sim/ssm", "sim/servicediscovery", "sim/sts", "sim/traffic", "sim/vpclattice", "sim/wire",
 		"source/lambda", "source/sqs", "story", "inventory", "loadtest", "metrics", "notice", "notify",
 	}
@@ -81,6 +83,7 @@ func mayImport() map[string][]string {
 		"sim/ecs":              {"sim/core"},
 		"sim/elb":              {"sim/core"},
 		"sim/events":           {"sim/core"},
+		"sim/imds":             {"sim/core"},
 		"sim/lambda":           {"sim/core"},
 		"sim/sns":              {"sim/core"},
 		"sim/sqs":              {"sim/core"},
@@ -91,14 +94,15 @@ func mayImport() map[string][]string {
 		"sim/traffic":          {"sim/core"},
 		"sim/vpclattice":       {"sim/core"},
 		"sim": {
-			"sim/core", "sim/autoscaling", "sim/ec2", "sim/ecs", "sim/elb", "sim/events", "sim/lambda", "sim/secretsmanager", "sim/sns", "sim/sqs", "sim/ssm",
+			"sim/core", "sim/autoscaling", "sim/ec2", "sim/ecs", "sim/elb", "sim/events", "sim/imds", "sim/lambda", "sim/secretsmanager", "sim/sns", "sim/sqs",
+			"sim/ssm",
 			"sim/servicediscovery", "sim/sts", "sim/traffic", "sim/vpclattice",
 		},
 		"sim/wire":           {"sim/core"},
 		"sim/client":         {"sim/core", "sim/ec2", "sim/servicediscovery", "sim/vpclattice", "sim/wire"},
 		"sim/awscli":         {"sim/core"},
 		"sim/lambda/process": {"sim", "sim/core", "sim/lambda"},
-		"sim/loopback":       {"sim", "sim/lambda/process", "sim/wire"},
+		"sim/loopback":       {"sim", "sim/imds", "sim/lambda/process", "sim/wire"},
 		"source/lambda":      {"fleet", "event"},
 		"iam":                {},
 		"story": {
@@ -113,7 +117,7 @@ func mayImport() map[string][]string {
 		"doctor":          {"advice", "fleet", "inventory", "placement", "plain"},
 		"cloud/collector": {"cloud", "fleet", "plan", "inventory"},
 		"baseline":        {},
-		"loadtest":        {"sim", "sim/core", "sim/ecs", "sim/elb"},
+		"loadtest":        {"sim", "sim/core", "sim/ecs", "sim/traffic"},
 		"config":          {"fleet"},
 		"deploy":          {},
 		"archtest":        {},
@@ -131,7 +135,7 @@ func owners() map[string][]string {
 		sdk + "/service":                      {},
 		sdk + "/service/autoscaling":          {"cloud", "cloud/collector", "baseline", "sim/autoscaling", "sim/client"},
 		sdk + "/service/ecs":                  {"cloud", "cloud/collector", "baseline", "sim/ecs", "sim/client"},
-		sdk + "/service/elasticloadbalancing": {"cloud", "cloud/collector", "sim/elb", "sim/client"}, // and ...v2
+		sdk + "/service/elasticloadbalancing": {"cloud", "cloud/collector", "baseline", "sim/elb", "sim/client"}, // and ...v2
 		sdk + "/service/sts":                  {"cloud", "cloud/collector", "sim/sts"},
 		sdk + "/service/sqs":                  {"source/sqs", "cloud/collector", "baseline", "sim/sqs", "sim/client"},
 		sdk + "/service/dynamodb":             {"journal/dynamodb"},

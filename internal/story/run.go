@@ -203,9 +203,9 @@ func (r *run) advance(end time.Time) {
 	}
 }
 
-// quiet reports whether nothing can happen any more that concerns Ebb.
+// quiet reports whether nothing can happen any more that concerns Ebb. Where requests are counted, they are to the end.
 func (r *run) quiet() bool {
-	if r.steps > 0 || r.w.Now().Sub(r.start) < time.Minute {
+	if r.steps > 0 || len(r.s.World.Traffic) > 0 || r.w.Now().Sub(r.start) < time.Minute {
 		return false
 	}
 	for _, e := range r.ebbs {
