@@ -49,7 +49,7 @@ func pureNames() map[string]names {
 func mayImport() map[string][]string {
 	all := []string{
 		"archtest", "advice", "cloud", "cloud/collector", "config", "deploy", "desired", "doctor", "drain",
-		"engine", "event", "diagnose", "fleet", "baseline", "journal",
+		"engine", "event", "diagnose", "fleet", "baseline", "host", "journal",
 		"iam", "journal/conformance", "journal/dynamodb", "journal/memory", "journal/sqlite", "kernel", "lease", "placement", "plain", "plan", "sim",
 		"sim/autoscaling", "sim/client", "sim/core", "sim/ec2", "sim/ecs", "sim/elb", "sim/events", "sim/lambda", "sim/lambda/process", "sim/sns", "sim/sqs",
 		"sim/loopback", "sim/secretsmanager", "sim/ssm", "sim/servicediscovery", "sim/sts", "sim/traffic", "sim/vpclattice", "sim/wire",
@@ -69,6 +69,7 @@ func mayImport() map[string][]string {
 		"drain":               {"fleet", "event", "plan"},
 		"notice":              {"fleet", "journal", "drain", "plain"},
 		"notify":              {"notice", "plain"},
+		"host":                {"plain"},
 		"kernel":              {"fleet", "event", "plan", "journal", "drain", "notice", "plain"},
 		"engine":              {"fleet", "event", "plan", "journal", "drain", "kernel", "lease", "notice", "plain"},
 		"metrics":             {"engine", "journal", "kernel", "plan"},
@@ -126,7 +127,7 @@ func mayImport() map[string][]string {
 func owners() map[string][]string {
 	const sdk = "github.com/aws/aws-sdk-go-v2"
 	return map[string][]string{
-		sdk:                                   {"cloud", "cloud/collector", "baseline", "source/sqs", "journal/dynamodb", "notify", "cli"},
+		sdk:                                   {"cloud", "cloud/collector", "baseline", "source/sqs", "journal/dynamodb", "notify", "host", "cli"},
 		"github.com/aws/smithy-go":            {"cloud", "cloud/collector", "source/sqs", "sim/wire", "journal/dynamodb"},
 		sdk + "/service":                      {},
 		sdk + "/service/autoscaling":          {"cloud", "cloud/collector", "baseline", "sim/autoscaling", "sim/client"},
@@ -136,12 +137,13 @@ func owners() map[string][]string {
 		sdk + "/service/sqs":                  {"source/sqs", "cloud/collector", "baseline", "sim/sqs", "sim/client"},
 		sdk + "/service/dynamodb":             {"journal/dynamodb"},
 		sdk + "/service/sns":                  {"sim/sns", "notify"},
+		sdk + "/service/s3":                   {"host"},
 		sdk + "/service/eventbridge":          {"cloud/collector", "sim/events", "notify"},
 		"github.com/aws/aws-lambda-go":        {"source/lambda", "cli"},
 		"modernc.org":                         {"journal/sqlite"},
 		"github.com/prometheus":               {"metrics"},
 		"github.com/spf13":                    {"cli"},
-		"go.yaml.in/yaml":                     {"config", "story", "cli"},
+		"go.yaml.in/yaml":                     {"config", "host", "story", "cli"},
 	}
 }
 
