@@ -18,6 +18,7 @@ dir=$(mktemp -d /tmp/ebb-zabbix.XXXXXX)
 started=()
 finish() {
   for pid in "${started[@]}"; do kill -- "-$pid" 2>/dev/null || true; done
+  wait "${started[@]}" 2>/dev/null || true
   as "$bin/pg_ctl" -D "$dir/db" -m immediate stop >/dev/null 2>&1 || true
   rm -rf "$dir"
 }
@@ -48,8 +49,8 @@ until_ok() {
 }
 
 cp -r /usr/share/zabbix "$dir/web"
-rm -f "$dir/web/conf/zabbix.conf.php"
-cat > "$dir/web/conf/zabbix.conf.php" <<PHP
+sed -i "s|/etc/zabbix/zabbix.conf.php|$dir/web.conf.php|" "$dir/web/include/classes/core/CConfigFile.php"
+cat > "$dir/web.conf.php" <<PHP
 <?php
 \$DB = ['TYPE' => 'POSTGRESQL', 'SERVER' => '127.0.0.1', 'PORT' => '$db', 'DATABASE' => 'zabbix', 'USER' => 'postgres', 'PASSWORD' => '', 'SCHEMA' => '',
   'ENCRYPTION' => false, 'KEY_FILE' => '', 'CERT_FILE' => '', 'CA_FILE' => '', 'VERIFY_HOST' => false, 'CIPHER_LIST' => '', 'DOUBLE_IEEE754' => true];
@@ -75,7 +76,7 @@ as "$bin/initdb" -D "$dir/db" -A trust --no-sync >"$dir/initdb.log"
 as "$bin/pg_ctl" -D "$dir/db" -o "-p $db -c listen_addresses=127.0.0.1 -k $dir -c fsync=off" -l "$dir/db.log" -w start >/dev/null
 as "$bin/createdb" -h 127.0.0.1 -p "$db" -E UTF8 -T template0 zabbix
 # In one transaction: there are tens of thousands of rows.
-(cd /usr/share/zabbix-server-pgsql && zcat schema.sql.gz images.sql.gz data.sql.gz) |
+(cd /usr/share/zabbix-server-pgsql && zcat schema.sql.gz images.sql.gz data.sql.gz | grep -vE '^(START TRANSACTION|COMMIT);') |
   as "$bin/psql" -h 127.0.0.1 -p "$db" -q -1 -o /dev/null zabbix
 as setsid /usr/sbin/zabbix_server -f -c "$dir/server.conf" >"$dir/zabbix.log" 2>&1 &
 started+=($!)
@@ -88,4 +89,4 @@ until_ok curl -sf -H 'Content-Type: application/json-rpc' -d '{"jsonrpc":"2.0","
 until_ok bash -c "echo > /dev/tcp/127.0.0.1/$trapper"
 
 EBB_ZABBIX_URL=$url EBB_ZABBIX_TRAPPER=127.0.0.1:$trapper EBB_ZABBIX_DB="$bin/psql -h 127.0.0.1 -p $db -U postgres -At zabbix" \
-  go test -count=1 -v -tags zabbix ./internal/host -run '^TestRealZabbix$' || { tail -20 "$dir"/*.log >&2; exit 1; }
+  go test -count=1 -v -tags zabbix ./internal/host -run '^TestRealZabbix$' || { tail -n 20 "$dir"/*.log >&2; exit 1; }
