@@ -50,7 +50,7 @@ func pureNames() map[string]names {
 func mayImport() map[string][]string {
 	all := []string{
 		"archtest", "advice", "cloud", "cloud/collector", "config", "deploy", "desired", "doctor", "drain",
-		"engine", "event", "diagnose", "fleet", "baseline", "journal",
+		"engine", "event", "diagnose", "fleet", "baseline", "host", "journal",
 		"iam", "journal/conformance", "journal/dynamodb", "journal/memory", "journal/sqlite", "kernel", "lease", "placement", "plain", "plan", "sim",
 		"sim/autoscaling", "sim/client", "sim/core", "sim/ec2", "sim/ecs", "sim/elb", "sim/events", "sim/imds", "sim/lambda", "sim/lambda/process", "sim/sns",
 		"sim/sqs",
@@ -71,6 +71,7 @@ func mayImport() map[string][]string {
 		"drain":               {"fleet", "event", "plan"},
 		"notice":              {"fleet", "journal", "drain", "plain"},
 		"notify":              {"notice", "plain"},
+		"host":                {"plain"},
 		"kernel":              {"fleet", "event", "plan", "journal", "drain", "desired", "notice", "plain"},
 		"engine":              {"fleet", "event", "plan", "journal", "drain", "kernel", "lease", "notice", "plain"},
 		"metrics":             {"engine", "journal", "kernel", "plan"},
@@ -130,7 +131,7 @@ func mayImport() map[string][]string {
 func owners() map[string][]string {
 	const sdk = "github.com/aws/aws-sdk-go-v2"
 	return map[string][]string{
-		sdk:                                   {"cloud", "cloud/collector", "baseline", "source/sqs", "journal/dynamodb", "notify", "cli"},
+		sdk:                                   {"cloud", "cloud/collector", "baseline", "source/sqs", "journal/dynamodb", "notify", "host", "cli"},
 		"github.com/aws/smithy-go":            {"cloud", "cloud/collector", "source/sqs", "sim/wire", "journal/dynamodb"},
 		sdk + "/service":                      {},
 		sdk + "/service/autoscaling":          {"cloud", "cloud/collector", "baseline", "sim/autoscaling", "sim/client"},
@@ -140,12 +141,13 @@ func owners() map[string][]string {
 		sdk + "/service/sqs":                  {"source/sqs", "cloud/collector", "baseline", "sim/sqs", "sim/client"},
 		sdk + "/service/dynamodb":             {"journal/dynamodb"},
 		sdk + "/service/sns":                  {"sim/sns", "notify"},
+		sdk + "/service/s3":                   {"host"},
 		sdk + "/service/eventbridge":          {"cloud/collector", "sim/events", "notify"},
 		"github.com/aws/aws-lambda-go":        {"source/lambda", "cli"},
 		"modernc.org":                         {"journal/sqlite"},
 		"github.com/prometheus":               {"metrics"},
 		"github.com/spf13":                    {"cli"},
-		"go.yaml.in/yaml":                     {"config", "story", "cli"},
+		"go.yaml.in/yaml":                     {"config", "host", "story", "cli"},
 	}
 }
 

@@ -1,0 +1,181 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// shipper is what fluentd and fluent_bit have in common: the process is stopped when its buffers are empty or the time is nearly over, and
+// what is left in its files is copied to S3.
+type shipper struct {
+	PIDFile string   `yaml:"pid_file"`
+	Unit    string   `yaml:"unit"`
+	Stop    bool     `yaml:"stop"`    // the unit, or the process by SIGTERM
+	Buffers []string `yaml:"buffers"` // files and directories of the buffers, and of what was given up
+	Ship    string   `yaml:"ship"`    // s3://BUCKET/PREFIX: where what is left goes
+	Region  string   `yaml:"region"`
+
+	// What the attempts so far have seen: a new one must not forget it.
+	counters map[string]int64 // at the first look
+	lost     map[string]bool  // what may have been thrown away
+	thrown   int64            // bytes of it, if they are known
+	stopped  bool
+	last     buffered
+	failed   error // why the buffers were not shown to be empty
+}
+
+// buffered is what one look at the buffers says.
+type buffered struct {
+	what   string           // what is counted: bytes, or chunks where bytes are not told
+	left   int64            //
+	memory int64            // of left, what is surely in no file
+	by     map[string]int64 // left by output
+	errors map[string]int64 // failed tries by output; they only rise
+	lost   map[string]int64 // what was thrown away, by counter; they only rise
+}
+
+const (
+	lookPace  = time.Second
+	flushPace = 5 * time.Second
+)
+
+func (s *shipper) complete() error {
+	switch {
+	case s.Stop && s.PIDFile == "" && s.Unit == "":
+		return errors.New("stop needs unit or pid_file")
+	case s.Ship != "" && len(s.Buffers) == 0:
+		return errors.New("ship needs buffers: the files and directories of the buffers")
+	case s.Ship != "" && !s.Stop:
+		return errors.New("ship needs stop: true; the files of a buffer change while its process runs")
+	case s.Ship != "":
+		return needURL("ship", s.Ship, "s3")
+	}
+	return nil
+}
+
+// deliver empties the buffers, stops the process and copies what is left.
+func (s *shipper) deliver(ctx context.Context, j Job, look func(context.Context) (buffered, error), flush func(context.Context) error) error {
+	if !s.stopped {
+		flushing, cancel := ctx, context.CancelFunc(func() {})
+		if s.Stop && !j.Until.IsZero() {
+			spare := min(time.Until(j.Until)/3, time.Minute) // to stop it, and to copy what is left
+			flushing, cancel = context.WithDeadline(ctx, j.Until.Add(-spare))
+		}
+		s.failed = s.empty(flushing, j, look, flush)
+		cancel()
+	}
+	if s.failed != nil {
+		j.say("Not shown to be empty: %v.", s.failed)
+	}
+	if !s.Stop {
+		return s.failed
+	}
+	return s.finish(ctx, j)
+}
+
+// empty flushes and looks until two looks in a row show nothing. It fails if they do not, or if something may have been thrown away: then
+// the buffers are empty too.
+func (s *shipper) empty(ctx context.Context, j Job, look func(context.Context) (buffered, error), flush func(context.Context) error) error {
+	var flushed time.Time
+	for zeros := 0; ; {
+		if time.Since(flushed) >= flushPace {
+			flushed = time.Now()
+			if err := flush(ctx); err != nil {
+				j.say("Flush: %v.", err)
+			}
+		}
+		now, err := look(ctx)
+		if zeros++; err != nil || now.left > 0 {
+			zeros = 0
+		}
+		if err == nil {
+			s.learn(j, now)
+		}
+		switch {
+		case zeros >= 2 && len(s.lost) > 0:
+			return fmt.Errorf("the buffers are empty, but data may have been thrown away: %s", strings.Join(slices.Sorted(maps.Keys(s.lost)), ", "))
+		case zeros >= 2:
+			j.say("Two looks in a row show empty buffers.")
+			return nil
+		case sleep(ctx, lookPace): // another look
+		case err != nil:
+			return fmt.Errorf("the buffers could not be looked at: %w", err)
+		case now.left > 0:
+			return fmt.Errorf("%d %s are still buffered", now.left, now.what)
+		default:
+			return errors.New("the time was over before a second look could show empty buffers")
+		}
+	}
+}
+
+func (s *shipper) learn(j Job, now buffered) {
+	if s.counters == nil {
+		s.counters, s.last, s.lost = now.lost, now, map[string]bool{}
+		j.say("At first %d %s are buffered.", now.left, now.what)
+	}
+	for k, n := range now.lost {
+		if n > s.counters[k] {
+			s.lost[k+" has risen"], s.thrown = true, math.MaxInt64/2
+		}
+	}
+	// At the retry limit a buffer is thrown away. Its size falls then in the moment of an error; when a chunk is delivered there is none.
+	for k, size := range now.by {
+		if fell := s.last.by[k] - size; fell > 0 && now.errors[k] > s.last.errors[k] {
+			s.lost[fmt.Sprintf("the buffer of %s lost %d bytes at an error", k, fell)] = true
+			s.thrown += fell
+		}
+	}
+	s.last = now
+}
+
+// finish stops the process, and copies what its files hold.
+func (s *shipper) finish(ctx context.Context, j Job) error {
+	stop := Kind(&signal{PIDFile: s.PIDFile, Signal: "TERM", number: syscall.SIGTERM, Wait: true})
+	if s.Unit != "" {
+		stop = &systemd{Unit: s.Unit, Action: "stop"}
+	}
+	if !s.stopped {
+		if err := stop.Run(ctx, j); err != nil {
+			return errors.Join(s.failed, fmt.Errorf("stop it: %w", err))
+		}
+		s.stopped = true
+	}
+	files, bytes := s.files()
+	switch {
+	case bytes == 0:
+		return s.failed
+	case s.Ship == "":
+		return errors.Join(s.failed, fmt.Errorf("%d bytes are left in %d files under %s", bytes, len(files), strings.Join(s.Buffers, ", ")))
+	}
+	to := newBucket(j, s.Ship, s.Region)
+	err := to.files(ctx, files)
+	to.tell()
+	switch {
+	case err != nil:
+		return errors.Join(s.failed, err)
+	case s.failed != nil && (s.last.memory > 0 || s.thrown > bytes || s.last.what == "bytes" && s.last.left+s.thrown > bytes):
+		return fmt.Errorf("%w; only the %d bytes that were left in files could be copied", s.failed, bytes)
+	}
+	j.say("What was not delivered, %d bytes in %d files, is in S3.", bytes, len(files))
+	return nil
+}
+
+// files are those of the buffers with something in them.
+func (s *shipper) files() (files []string, bytes int64) {
+	for _, b := range s.Buffers {
+		for _, f := range expand(b) {
+			if info, err := os.Stat(f); err == nil && info.Mode().IsRegular() && info.Size() > 0 {
+				files, bytes = append(files, f), bytes+info.Size()
+			}
+		}
+	}
+	return files, bytes
+}
