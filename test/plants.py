@@ -27,7 +27,7 @@ SEEDED = [
     ("the net under what services name is not read", "internal/drain/net.go", "	if len(ids) == 0 {", "	if len(ids) >= 0 {"),
     ("tasks are left in Cloud Map", "internal/fleet/endpoints.go", "range s.Registries {", "range s.Registries[:0] {"),
     ("tasks are left in VPC Lattice", "internal/fleet/endpoints.go", "range s.Lattice {", "range s.Lattice[:0] {"),
-    ("what is under the net is not taken out", "internal/drain/task.go", "	if !c.deregister(slices.Concat(named, more)) {", "	if !c.deregister(named) {"),
+    ("what is under the net is not taken out", "internal/drain/task.go", "	if !c.deregister(slices.Concat(named, more)) {", "	if _ = more; !c.deregister(named) {"),
     ("a task of which no event tells is not looked for", "internal/kernel/looks.go", "	looks = append(looks, spotLooks(o, now)...)\n", ""),
     ("a task is said to be drained once AWS has accepted the call", "internal/drain/task.go", "	return c.deregister(targets)\n",
      "	return c.deregister(targets) || c.seen.Tried(plan.Deregister).Flying\n"),

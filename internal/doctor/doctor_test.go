@@ -256,6 +256,12 @@ func servicePlants() []plant {
 			do: func(in *Input, _ *inventory.Cluster, _ *inventory.Group) {
 				in.Inventory.TargetGroups[0].Protocol = "TCP"
 			}},
+		{name: "registered by hand", check: "by-hand", severity: Warn, what: "tasks of service web in cluster prod are registered in it, and no service names it",
+			do: func(in *Input, c *inventory.Cluster, _ *inventory.Group) {
+				in.Inventory.Instances[0].VPC, c.Tasks[1].Addresses = "vpc-1", []fleet.Address{{Container: "web", ContainerPort: 8080, HostPort: 32768}}
+				in.Inventory.TargetGroups = append(in.Inventory.TargetGroups, &inventory.TargetGroup{ARN: webTG + "-hand", Name: "hand-tg", Type: "instance",
+					VPC: "vpc-1", Unnamed: true, Targets: []fleet.Health{{Target: fleet.TargetID{ID: "i-0a", Port: 32768}, State: "healthy"}}})
+			}},
 		{name: "standalone", check: "standalone-tasks", severity: Info, what: "tasks on its hosts that belong to no service: 1 (job:1); the " +
 			"oldest runs for 1h", do: func(_ *Input, c *inventory.Cluster, _ *inventory.Group) {
 			addTask(c, c.Hosts[0].ARN, "job:1", "family:job")

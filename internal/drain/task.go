@@ -220,12 +220,16 @@ func outText(c *decider) string {
 	}
 	after := func(at time.Time) string { return fmt.Sprintf("%.1f s", at.Sub(d.Zero).Seconds()) }
 	var groups []string
+	var ports []plan.Subject // a target group has a task under its address of IPv4 or of IPv6
 	for _, s := range targets {
+		if port := (plan.Subject{Kind: s.Kind, In: s.In, Port: s.Port}); !slices.Contains(ports, port) {
+			ports = append(ports, port)
+		}
 		if g := placeName(s); !slices.Contains(groups, g) {
 			groups = append(groups, g)
 		}
 	}
-	text := fmt.Sprintf("%s out of %s", plural(len(targets), "target"), strings.Join(groups[:min(len(groups), mostNames)], ", "))
+	text := fmt.Sprintf("%s out of %s", plural(len(ports), "target"), strings.Join(groups[:min(len(groups), mostNames)], ", "))
 	switch {
 	case d.First == FirstECS:
 		text += fmt.Sprintf("; ECS was first, seen %s after the notice", after(c.now))

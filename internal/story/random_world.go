@@ -208,6 +208,8 @@ func (g *maker) places(s *sim.ServiceSpec, own bool) {
 	w := &g.s.World
 	if g.percent(4) {
 		s.ByHand = []sim.BalancerSpec{{TargetGroup: g.targetGroup(s.Name + "-hand")}}
+		s.IPv6 = own && g.percent(30)
+		w.TargetGroups[len(w.TargetGroups)-1].IPv6 = s.IPv6
 	}
 	if g.percent(4) {
 		w.Registries = append(w.Registries, sim.RegistrySpec{Name: s.Name, Namespace: "prod.local", TTL: pick(g, 10*time.Second, time.Minute)})
