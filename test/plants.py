@@ -18,6 +18,22 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 # name, file, the code as it is, the code with the bug. The seeds must find it.
 SEEDED = [
+    ("a notice of EC2 is believed without a look", "internal/drain/notice.go",
+     "if s.Is == fleet.Seen && s.Value.Leaves() {", "if s.Is == fleet.Seen {"),
+    ("an instance is said to have ended, and that is believed", "internal/drain/notice.go",
+     "\tcase d.Noticed == Down:\n\t\treturn notDown(c)\n\t}\n", "\tcase d.Noticed == Down:\n\t\treturn false\n\t}\n"),
+    ("a host that EC2 takes back waits for a slot", "internal/drain/steps.go",
+     "d.warned() || t.Leave < t.Limit", "t.Leave < t.Limit"),
+    ("the targets on a host that EC2 takes back wait for ECS", "internal/drain/steps.go",
+     "after: []func(*decider){beat, outAtOnce, admit},", "after: []func(*decider){beat, admit},"),
+    ("the end that EC2 has set is ignored", "internal/drain/notice.go",
+     "if d.warned() && !d.Ends.IsZero() && d.Ends.Before(at) {", "if false {"),
+    ("notice and hook of an instance make two drains", "internal/drain/notice.go",
+     "if d.Observed || i.Is == fleet.Absent ||", "if true || d.Observed || i.Is == fleet.Absent ||"),
+    ("a notice is acknowledged before the group of its instance is known", "internal/kernel/notices.go",
+     "\tcase !managed && !k.swept.After(u.at) && (n.Noticed != drain.Down || !k.Swept()):\n\t\treturn false, \"\", false\n", ""),
+    ("the end of an instance that is explained opens a drain", "internal/kernel/recent.go",
+     "p.gone && (since < lagsFor || since < goesFor && !h.back)", "false"),
     ("a notice of a task is believed without a look", "internal/drain/task.go",
      "	case f.Is == fleet.Seen && f.Value.Leaves():\n		lookAtTask(c, c.p.Look)", "	case f.Is == fleet.Seen:\n		lookAtTask(c, c.p.Look)"),
     ("the target of a task is taken out at another port", "internal/drain/targets.go",

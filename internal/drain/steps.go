@@ -164,7 +164,7 @@ func hasSlot(c *decider) bool {
 		return false
 	case !t.Limited && d.Queued.IsZero():
 		return true
-	case !t.Limited || !d.Slot.IsZero() || t.Leave < t.Limit || d.warned(): // that leaves in any case
+	case !t.Limited || !d.Slot.IsZero() || d.warned() || t.Leave < t.Limit: // what EC2 ends leaves in any case
 		c.begun()
 		return true
 	}

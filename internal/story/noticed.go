@@ -73,7 +73,7 @@ func noticeDeleted(p *past, e core.Entry, m event.Event) {
 	p.blame(6, "the notice about %s was deleted before its drain was in the journal", p.name(string(m.Instance)))
 }
 
-// leavesInTime is invariant 18: every target of a task on a host that EC2 takes back is asked to leave soon after Ebb has heard of it, or the
+// leavesInTime is invariant 20: every target of a task on a host that EC2 takes back is asked to leave soon after Ebb has heard of it, or the
 // journal says why not.
 func leavesInTime(p *past) {
 	of := map[string]drain.Drain{}
@@ -100,7 +100,7 @@ func leavesInTime(p *past) {
 				}
 				why := d.Final != nil && (strings.Contains(d.Final.Reason, "could not") || d.Final.Outcome == drain.Excluded)
 				if !at.IsZero() && at.Sub(from) > p.outSoon() && p.upAll(from, at) && !p.slow(h.warned, at) && !why {
-					p.blame(18, "target %s of %s was in use for %s after Ebb had heard that EC2 takes it back", target, p.name(id),
+					p.blame(20, "target %s of %s was in use for %s after Ebb had heard that EC2 takes it back", target, p.name(id),
 						at.Sub(from).Round(time.Second))
 				}
 			}
@@ -112,23 +112,23 @@ func leavesInTime(p *past) {
 // targets, one after the other.
 func (p *past) outSoon() time.Duration { return 15*time.Second + p.handOver() }
 
-// oneDrain is a further part of invariant 18: what EC2 confirms is one drain, and what it does not confirm changes nothing.
+// oneDrain is a further part of invariant 20: what EC2 confirms is one drain, and what it does not confirm changes nothing.
 func oneDrain(p *past) {
 	made := map[string]int{}
 	for _, d := range p.drains {
 		h := p.host(d.Target.ID)
 		if d.Noticed == drain.Interruption && !d.Verified.IsZero() && h.warned.IsZero() {
-			p.blame(18, "the drain of %s says that EC2 takes it back, and EC2 has not said so", p.name(d.Target.ID))
+			p.blame(20, "the drain of %s says that EC2 takes it back, and EC2 has not said so", p.name(d.Target.ID))
 		}
 		waits := func(w *wait) bool { // its hook opened while it was not over, and made another drain
 			return w.ours && w.instance == d.Target.ID && d.Hook == "" && !d.Ended.IsZero() && w.opened.After(d.Heard) && w.opened.Before(d.Ended.Add(-p.slack()))
 		}
 		if d.Noticed == drain.Interruption && !d.Verified.IsZero() && slices.ContainsFunc(p.waits, waits) && p.calm(d.Heard).Before(d.Ended.Add(-p.slack())) {
-			p.blame(18, "notice and hook of %s made two drains", p.name(d.Target.ID))
+			p.blame(20, "notice and hook of %s made two drains", p.name(d.Target.ID))
 		}
 		if d.Noticed == drain.Interruption && !d.Verified.IsZero() {
 			if made[d.Target.ID]++; made[d.Target.ID] == 2 && !h.letGo {
-				p.blame(18, "the interruption of %s made more than one drain", p.name(d.Target.ID))
+				p.blame(20, "the interruption of %s made more than one drain", p.name(d.Target.ID))
 			}
 		}
 	}
