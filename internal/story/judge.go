@@ -33,6 +33,8 @@ type Evidence struct {
 
 	Pauses []Pause // of Ebb by an operator
 
+	Raised bool // the journal has an open record about a desired count
+
 	Start, End time.Time // of the run
 	LastFault  time.Time // when something was last made to fail; what is promised in time counts from then
 	Running    bool      // an Ebb ran at the end
@@ -55,6 +57,9 @@ func Judge(e Evidence) []Violation {
 	}
 	p.drains = append(slices.Clone(p.Ended), p.Open...)
 	for _, e := range p.Record {
+		if counting(p, e) {
+			continue
+		}
 		p.take(e)
 		switch e.Kind {
 		case core.EntryContainer, core.EntryHook, core.EntryLifecycle, core.EntryInstance, core.EntryAgent:
