@@ -144,11 +144,11 @@ func newStatus(p Process) *cobra.Command {
 		Long: `Status reads the journal, also while ebb serve is writing it. It calls AWS only for a journal in DynamoDB.
 
 First it says what is paused (ebb pause). A drain of a group with mode observe is shown as observed: Ebb only watches it.
-It shows what a drain waits for as of the last change in the journal. Below the drains it lists the desired counts that Ebb has raised (replace_first, on_demand), and which process works for which scope
-(a cluster, or a group without a cluster) and when that process last renewed its lease. A function holds a scope only for a
-moment. Then comes what AWS has scheduled, such as the retirement of instances or of tasks on Fargate: Ebb tells of it and does nothing
-about it. The last lines count the open records that a newer version of Ebb wrote: this one cannot read them and leaves them alone;
-and what was set aside lately, because the journal could not keep it or nobody could read it.
+It shows what a drain waits for as of the last change in the journal. Below the drains it lists the desired counts that Ebb has raised
+(replace_first, on_demand), and which process works for which scope (a cluster, or a group without a cluster) and when that process last
+renewed its lease. A function holds a scope only for a moment. Then comes what AWS has scheduled, such as the retirement of instances or of
+tasks on Fargate: Ebb tells of it and does nothing about it. The last lines count the open records that a newer version of Ebb wrote: this
+one cannot read them and leaves them alone; and what was set aside lately, because the journal could not keep it or nobody could read it.
 
 With --watch it reads again and again until Ctrl-C, which ends it with 0. On a terminal it draws the screen anew each time. Elsewhere it
 prints all of it again once something has changed; a lease that is renewed, and a longer journal, are no change.`,

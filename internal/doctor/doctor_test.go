@@ -348,8 +348,10 @@ func spotPlants() []plant {
 					v.LaunchType = cmp.Or(v.LaunchType, "EC2")
 				}
 			}},
-		{name: "another task definition", check: "stand-in", severity: Warn, what: "runs old:1 and not", do: standingIn(func(v *inventory.Service) { v.TaskDefinition = "old:1" })},
-		{name: "other target groups", check: "stand-in", severity: Warn, what: "other target groups", do: standingIn(func(v *inventory.Service) { v.LoadBalancers = nil })},
+		{name: "another task definition", check: "stand-in", severity: Warn, what: "runs old:1 and not",
+			do: standingIn(func(v *inventory.Service) { v.TaskDefinition = "old:1" })},
+		{name: "other target groups", check: "stand-in", severity: Warn, what: "other target groups",
+			do: standingIn(func(v *inventory.Service) { v.LoadBalancers = nil })},
 		{name: "Spot for Spot", check: "stand-in", severity: Warn, what: "runs on FARGATE_SPOT itself", do: standingIn(func(v *inventory.Service) {
 			v.Strategy = []inventory.StrategyItem{{Provider: "FARGATE", Base: 1}, {Provider: "FARGATE_SPOT", Weight: 1}}
 		})},

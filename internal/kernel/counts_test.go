@@ -48,10 +48,11 @@ func leaves(a *account, k *Kernel) {
 func TestDesiredCounts(t *testing.T) {
 	words := []string{"set-desired-count", "desired-count:", "record count:", "failed"}
 	play(t, []scene{
-		{name: "what ECS does not replace is raised, and put back once it runs", cfg: replacing(), lasts: 10 * time.Minute, only: words, setup: func(a *account, k *Kernel) {
-			leaves(a, k)
-			a.at[20*time.Second] = func() { a.service("a").Running = 6 }
-		}, want: `
+		{name: "what ECS does not replace is raised, and put back once it runs", cfg: replacing(), lasts: 10 * time.Minute, only: words,
+			setup: func(a *account, k *Kernel) {
+				leaves(a, k)
+				a.at[20*time.Second] = func() { a.service("a").Running = 6 }
+			}, want: `
 			0.5 record count:prod/a/1 1, base 4, cluster "prod", count 4, kind "count", open true, raises [{"by":2,"in":0.5,"until":1800.5,"who":"web/i-1/s0"}],
 			> service "a", sure 0.4, write {"at":0.5,"to":6}
 			0.5 set-desired-count of a in prod: 6
@@ -63,11 +64,12 @@ func TestDesiredCounts(t *testing.T) {
 			30.6 line count:prod/a/1 desired-count: the desired count of service a in cluster prod is 4: what was raised is put back
 			70.6 record count:prod/a/1 5, open false`},
 		{name: "nobody is raised without the key", cfg: Config{}, lasts: 10 * time.Minute, only: words, setup: leaves},
-		{name: "of a service that deploys, or that somebody has stopped, nothing is raised", cfg: replacing(), lasts: time.Minute, only: words, setup: func(a *account, k *Kernel) {
-			leaves(a, k)
-			a.service("a").Deploying = true
-			a.service("b").Desired, a.service("b").MaxPercent = 0, 100
-		}},
+		{name: "of a service that deploys, or that somebody has stopped, nothing is raised", cfg: replacing(), lasts: time.Minute, only: words,
+			setup: func(a *account, k *Kernel) {
+				leaves(a, k)
+				a.service("a").Deploying = true
+				a.service("b").Desired, a.service("b").MaxPercent = 0, 100
+			}},
 		{name: "what is refused is tried again", cfg: replacing(), lasts: 16 * time.Second, only: words[:1], setup: func(a *account, k *Kernel) {
 			leaves(a, k)
 			a.fails["set-desired-count"] = &plan.Failure{Class: plan.Denied, Message: "no right"}
@@ -128,7 +130,8 @@ func TestAServiceStandsInForSpot(t *testing.T) {
 			780.2 line count:prod/od/1 desired-count: the desired count of service od in cluster prod is 1: what was raised is put back`},
 		{name: "up to the floor", cfg: standingIn(7), lasts: 3 * time.Minute, only: words[:1], setup: func(a *account, _ *Kernel) { start(a, 4, time.Second) },
 			want: `120.2 set-desired-count of od in prod: 2`},
-		{name: "not if ECS does not say that there is no capacity", cfg: standingIn(0), lasts: 10 * time.Minute, only: words, setup: func(a *account, _ *Kernel) { start(a, 4, 0) }},
+		{name: "not if ECS does not say that there is no capacity", cfg: standingIn(0), lasts: 10 * time.Minute, only: words,
+			setup: func(a *account, _ *Kernel) { start(a, 4, 0) }},
 		{name: "not if it is not there", cfg: standingIn(0), lasts: 5 * time.Minute, only: words, setup: func(a *account, _ *Kernel) {
 			start(a, 4, time.Second)
 			a.services = a.services[:1]

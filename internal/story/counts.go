@@ -18,7 +18,7 @@ type countPast struct {
 	base, count   int       // the count without what Ebb has raised: what somebody else has set; and as it is
 	at            time.Time // when somebody else set it
 	own           time.Time // when Ebb last set it
-	asked, shown  time.Time // when Ebb last asked for that, and the latest of what it had been shown by then
+	shown         time.Time // the latest of what Ebb had been shown when it last asked for that
 	latest        time.Time // of what it has been shown
 	known         []int     // counts that Ebb may take for its own: what it has set last, and what stood before
 	blind         bool      // what somebody else has set could not be seen in time, or not be told from what was there
@@ -43,13 +43,13 @@ const staleFor = 10 * time.Second
 const ownLag = 20 * time.Second
 
 // asks writes into the record that Ebb asks for a count to be set, and shown what it is shown of one: only its driver knows when.
-func (r *run) asks(req plan.Request) {
+func asks(r *run, req plan.Request) {
 	if a := req.Action; a != nil && a.Count != nil {
 		r.w.Log(core.Entry{Kind: core.EntryController, By: caller, To: "asks", Cluster: a.Count.Cluster, Service: a.Count.Service})
 	}
 }
 
-func (r *run) shown(done plan.Done, at time.Time) {
+func shown(r *run, done plan.Done, at time.Time) {
 	l := done.Request.Look
 	if l == nil || l.Kind != plan.Services || done.Result.Err != nil {
 		return
@@ -63,24 +63,20 @@ func (r *run) shown(done plan.Done, at time.Time) {
 	}
 }
 
-// sees follows what Ebb has been shown of a count when it asked for it to be set.
-func (p *past) sees(e core.Entry) bool {
-	if e.Service == "" {
-		return false
-	}
-	c := p.countOf(e.Cluster, e.Service)
+// sawCount follows what Ebb has been shown of a count when it asked for it to be set.
+func sawCount(p *past, e core.Entry) {
+	c := countPastOf(p, e.Cluster, e.Service)
 	if e.To == "asks" {
-		c.asked, c.shown = e.At, c.latest
-		return true
+		c.shown = c.latest
+		return
 	}
 	at, err := time.Parse(time.RFC3339Nano, e.Text)
 	must(err)
 	c.latest = latest(c.latest, at)
-	return true
 }
 
-// countOf is the past of a service, which may just begin.
-func (p *past) countOf(cluster, name string) *countPast {
+// countPastOf is the past of a service, which may just begin.
+func countPastOf(p *past, cluster, name string) *countPast {
 	key := cluster + "/" + name
 	if p.counts[key] == nil {
 		p.counts[key] = &countPast{cluster: cluster, name: name}
@@ -115,9 +111,29 @@ func (e Ebb) maySet(cluster, name string) bool {
 	return in || slices.ContainsFunc(e.Groups, func(g Group) bool { return g.ReplaceFirst && g.Cluster == cluster && !g.observed() })
 }
 
+// counting takes in what the record says of desired counts; false: the entry says something else.
+func counting(p *past, e core.Entry) bool {
+	p.now = e.At
+	switch {
+	case e.Kind == core.EntryService:
+		counted(p, e)
+		lack(p)
+	case e.Kind == core.EntryJournal && e.To == "count aside":
+		p.countAside = true
+	case e.Kind == core.EntryController && e.Service != "":
+		sawCount(p, e)
+	default:
+		if e.Kind == core.EntryNote {
+			spotCapacity(p, e)
+		}
+		return false
+	}
+	return true
+}
+
 // counted is invariant 18, at the moment a desired count is set: what somebody else has set stands, with what is raised on it.
 func counted(p *past, e core.Entry) {
-	c := p.countOf(e.Cluster, e.Service)
+	c := countPastOf(p, e.Cluster, e.Service)
 	to, err := strconv.Atoi(e.To)
 	must(err)
 	was := c.count
@@ -146,13 +162,13 @@ func counted(p *past, e core.Entry) {
 	case !standsIn && to > 2*c.base:
 		p.blame(18, "Ebb raised the desired count of %s from %d to %d: more than can leave", e.Service, c.base, to)
 	case standsIn && to < was:
-		p.floor(c, in, to, e.At)
+		keepsFloor(p, c, in, to, e.At)
 	}
 }
 
-// floor is invariant 19: what stands in for Spot is not taken back before its tasks run again.
-func (p *past) floor(c *countPast, in kernel.StandIn, to int, at time.Time) {
-	spot := p.countOf(c.cluster, in.Spot)
+// keepsFloor is invariant 19: what stands in for Spot is not taken back before its tasks run again.
+func keepsFloor(p *past, c *countPast, in kernel.StandIn, to int, at time.Time) {
+	spot := countPastOf(p, c.cluster, in.Spot)
 	most := 0
 	for i, s := range spot.running {
 		if i+1 == len(spot.running) || spot.running[i+1].at.After(at.Add(-blindFor-p.handOver())) {
@@ -169,14 +185,14 @@ func needed(spot *countPast, in kernel.StandIn) int {
 	return min(cmp.Or(in.Floor, spot.count), spot.count)
 }
 
-// runs takes in that a task of a service runs, or does not any more.
-func (p *past) runs(t *taskPast) {
+// nowRuns takes in that a task of a service runs, or does not any more.
+func nowRuns(p *past, t *taskPast) {
 	runs := t.status == "RUNNING" && t.noticed.IsZero()
 	if t.service == "" || t.runs == runs {
 		return
 	}
 	t.runs = runs
-	c := p.countOf(t.cluster, t.service)
+	c := countPastOf(p, t.cluster, t.service)
 	n := 0
 	if len(c.running) > 0 {
 		n = c.running[len(c.running)-1].n
@@ -185,11 +201,11 @@ func (p *past) runs(t *taskPast) {
 		n += 2
 	}
 	c.running = append(c.running, sample{p.now, n})
-	p.lack()
+	lack(p)
 }
 
 // spotCapacity takes in that Fargate Spot has capacity, or none.
-func (p *past) spotCapacity(e core.Entry) {
+func spotCapacity(p *past, e core.Entry) {
 	switch e.Text {
 	case "FARGATE_SPOT has no capacity":
 		p.capacity = false
@@ -198,13 +214,13 @@ func (p *past) spotCapacity(e core.Entry) {
 	default:
 		return
 	}
-	p.lack()
+	lack(p)
 }
 
 // lack is the other half of invariant 19: while Spot has no capacity for longer than the limit, what is missing runs on demand.
-func (p *past) lack() {
+func lack(p *past) {
 	for cluster, in := range p.Ebb.standIns {
-		spot, other := p.countOf(cluster, in.Spot), p.countOf(cluster, in.OnDemand)
+		spot, other := countPastOf(p, cluster, in.Spot), countPastOf(p, cluster, in.OnDemand)
 		n := 0
 		if len(spot.running) > 0 {
 			n = spot.running[len(spot.running)-1].n
@@ -225,7 +241,7 @@ func (p *past) lack() {
 
 // putBack is invariant 18 at the end: all that was raised is put back.
 func putBack(p *past) {
-	p.lack()
+	lack(p)
 	for _, key := range slices.Sorted(maps.Keys(p.counts)) {
 		c := p.counts[key]
 		calm := p.calm(c.at)
@@ -241,11 +257,12 @@ func putBack(p *past) {
 			calm = latest(calm, s.at)
 		}
 		if in, is := p.Ebb.standIn(c.cluster, c.name); is {
-			for _, s := range p.countOf(c.cluster, in.Spot).running {
+			for _, s := range countPastOf(p, c.cluster, in.Spot).running {
 				calm = latest(calm, s.at)
 			}
 		}
-		if !c.own.IsZero() && c.count != c.base && !c.blind && p.Running && p.End.Sub(calm) > 10*time.Minute+2*p.handOver() && !p.countAside {
+		over := !p.Raised || p.Running && p.End.Sub(calm) > 10*time.Minute+2*p.handOver()
+		if over && !c.own.IsZero() && c.count != c.base && !c.blind && !p.countAside {
 			p.blame(18, "the desired count of %s is %d at the end, and without what Ebb had raised it is %d", c.name, c.count, c.base)
 		}
 	}

@@ -361,7 +361,7 @@ func (r *run) count(counts map[string]int) {
 func (r *run) carryOut(ctx context.Context, req plan.Request, started time.Time, alive func() bool, back func(plan.Done)) {
 	there, thence := r.latency(), r.latency()
 	lost := r.dice.percent(50)
-	r.asks(req)
+	asks(r, req)
 	r.later(r.w.Now().Add(there), func() {
 		if !alive() && lost {
 			return
@@ -371,7 +371,7 @@ func (r *run) carryOut(ctx context.Context, req plan.Request, started time.Time,
 		}
 		done := engine.CarryOut(ctx, r.cloud, req, started)
 		at := r.w.Now()
-		r.later(at.Add(thence), func() { r.shown(done, at); back(done) })
+		r.later(at.Add(thence), func() { shown(r, done, at); back(done) })
 	})
 }
 

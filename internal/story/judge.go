@@ -34,6 +34,7 @@ type Evidence struct {
 	Pauses []Pause // of Ebb by an operator
 
 	SpotStatusLate time.Duration // see the switch
+	Raised bool // the journal has an open record about a desired count
 
 	Start, End time.Time // of the run
 	LastFault  time.Time // when something was last made to fail; what is promised in time counts from then
@@ -57,6 +58,9 @@ func Judge(e Evidence) []Violation {
 	}
 	p.drains = append(slices.Clone(p.Ended), p.Open...)
 	for _, e := range p.Record {
+		if counting(p, e) {
+			continue
+		}
 		p.take(e)
 		switch e.Kind {
 		case core.EntryContainer, core.EntryHook, core.EntryLifecycle, core.EntryInstance, core.EntryAgent:

@@ -124,11 +124,7 @@ func (p *past) blame(invariant int, format string, args ...any) {
 
 func (p *past) take(e core.Entry) {
 	h := p.host(e.Instance)
-	p.now = e.At
 	switch e.Kind {
-	case core.EntryService:
-		counted(p, e)
-		p.lack()
 	case core.EntryTask:
 		p.task(e)
 	case core.EntryTarget, core.EntryRegistry:
@@ -162,14 +158,9 @@ func (p *past) take(e core.Entry) {
 		noticed(p, e)
 	case core.EntryNote:
 		words(p, e)
-		p.spotCapacity(e)
 	case core.EntryJournal:
 		if e.To == "let go" {
 			h.letGo = true
-			return
-		}
-		if e.To == "count aside" {
-			p.countAside = true
 			return
 		}
 		if e.To == "unreadable" {
@@ -185,9 +176,7 @@ func (p *past) take(e core.Entry) {
 			p.deleted(e)
 		}
 	case core.EntryController:
-		if !p.sees(e) {
-			p.controller(e)
-		}
+		p.controller(e)
 	case core.EntryCall:
 		if byEbb(e.By) {
 			p.called(e)
@@ -234,7 +223,7 @@ func (p *past) task(e core.Entry) {
 		t.stopped = e.At
 	}
 	t.live = live
-	p.runs(t)
+	nowRuns(p, t)
 }
 
 func (p *past) target(e core.Entry) {

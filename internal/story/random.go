@@ -31,10 +31,9 @@ func Random(seed uint64) Scenario {
 	g.slowCalls()
 	g.notify()
 	g.words()
-	g.spot()
-	g.notices()
-	g.counts()
-	g.s.World.Seed, g.s.Until = seed, g.last+time.Duration(g.rounds)*g.deadline+45*time.Minute
+	g.more()
+	g.s.World.Seed = seed
+	g.s.Until = g.last + time.Duration(g.rounds)*g.deadline + 45*time.Minute
 	return g.s
 }
 

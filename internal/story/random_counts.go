@@ -9,6 +9,13 @@ import (
 	"github.com/ebbhq/ebb/internal/sim/ecs"
 )
 
+// more makes what worlds have that use further parts of Ebb.
+func (g *maker) more() {
+	g.spot()
+	g.notices()
+	g.counts()
+}
+
 // counts lets Ebb raise desired counts, and somebody else set them too.
 func (g *maker) counts() {
 	if g.percent(12) {
@@ -67,7 +74,9 @@ func (g *maker) standIn() {
 		Start: pick(g, 2*time.Second, 20*time.Second),
 	}
 	w.TaskDefinitions = append(w.TaskDefinitions, def)
-	spot := sim.ServiceSpec{Name: "burst", Cluster: "prod", Task: "burst", Desired: 1 + g.n(8), Providers: []ecs.StrategyItem{{Provider: "FARGATE_SPOT", Weight: 1}}}
+	spot := sim.ServiceSpec{
+		Name: "burst", Cluster: "prod", Task: "burst", Desired: 1 + g.n(8), Providers: []ecs.StrategyItem{{Provider: "FARGATE_SPOT", Weight: 1}},
+	}
 	other := spot
 	other.Name, other.Desired, other.Providers = "burst-od", g.n(3), []ecs.StrategyItem{{Provider: "FARGATE", Weight: 1}}
 	w.Services = append(w.Services, spot, other)

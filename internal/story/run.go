@@ -304,8 +304,11 @@ func (r *run) evidence(ended, open []drain.Drain) Evidence {
 	faults := func(op, how string) []Fault {
 		return slices.DeleteFunc(slices.Clone(r.s.Faults), func(f Fault) bool { return f.Op != op || f.How != how })
 	}
+	records, err := r.store.Open(context.Background())
+	must(err)
+	raised := slices.ContainsFunc(records, func(rec journal.Record) bool { _, is := kernel.ReadCount(rec); return is })
 	return Evidence{
-		Ebb: r.s.Ebb, Record: r.w.Record(), Ended: ended, Open: open, Messages: r.messages, Names: r.names,
+		Raised: raised, Ebb: r.s.Ebb, Record: r.w.Record(), Ended: ended, Open: open, Messages: r.messages, Names: r.names,
 		Heartbeat: heartbeat, Excluded: excluded, Away: faults("journal", "away"), Slow: faults("calls", "slow"), Pauses: r.pauses,
 		Posthumous: r.posthumous, SpotStatusLate: r.s.World.Switches.SpotStatusLate, Start: r.start, End: r.w.Now(), LastFault: r.lastFault,
 		Running: r.fn != nil || slices.ContainsFunc(r.ebbs, func(e *ebb) bool { return e.loaded() && e.core.Works() }),

@@ -36,7 +36,7 @@ func noticed(p *past, e core.Entry) {
 		return
 	}
 	t.noticed, t.out = e.At, map[string]time.Time{}
-	p.runs(t)
+	nowRuns(p, t)
 	for target := range t.inUse { //ebb:any-order a set
 		t.out[target] = time.Time{}
 	}
