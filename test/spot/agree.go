@@ -41,9 +41,9 @@ const (
 
 func agree(computed, seen float64) bool { return math.Abs(computed-seen) <= share*computed+slack }
 
-const headOfReal = `
-## Over real connections
-
+const (
+	titleOfReal = "\n## Over real connections\n"
+	headOfReal  = titleOfReal + `
 Eight cells were also played with real ones, one of them three times: tasks are processes, requests go through a load balancer on loopback, Ebb is ebb serve. To a Network
 Load Balancer each request has a connection of its own. The world goes %g times as fast as real time, or slower where this machine could not
 keep up, and %.0f requests a real second are made in it, so that each stands for several of the table's; figures are in those. A figure is
@@ -54,6 +54,7 @@ of the requests that failed alone: the target refused the connection, its proces
 | cell | alone | home-made | Ebb | who cut |
 |---|---|---|---|---|
 `
+)
 
 // compare plays named cells over real connections, appends the table, and says which figures do not agree.
 func compare(ctx context.Context, b *bytes.Buffer, cells []situation, speed float64) (blames []string, err error) {

@@ -31,7 +31,7 @@ var (
 const seeds = 20
 
 func main() {
-	out := flag.String("o", "", "write the tables to this file as well")
+	out := flag.String("o", "", "write the tables to this file as well; with -real, only that one, in place of the old one")
 	only := flag.String("real", "", "play cells over real connections and nothing else: short (three of them) or all")
 	speed := flag.Float64("speed", 4, "seconds of the world per second, over real connections")
 	flag.Parse()
@@ -62,13 +62,26 @@ func run(ctx context.Context, out, only string, speed float64) error {
 		return err
 	}
 	if out != "" {
-		err = os.WriteFile(out, b.Bytes(), 0o644)
+		err = write(out, b.Bytes(), only != "")
 	}
 	os.Stdout.Write(b.Bytes())
 	if len(blames) > 0 {
 		err = errors.Join(err, fmt.Errorf("what was computed and what was counted do not agree:\n%s", strings.Join(blames, "")))
 	}
 	return err
+}
+
+// write writes the tables to a file, or only the last one, which replaces what is there from its heading on.
+func write(file string, tables []byte, last bool) error {
+	if last {
+		before, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		computed, _, _ := bytes.Cut(before, []byte(titleOfReal))
+		tables = append(computed, tables...)
+	}
+	return os.WriteFile(file, tables, 0o644)
 }
 
 const head = `# What Fargate Spot costs in requests

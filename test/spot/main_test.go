@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -46,6 +48,23 @@ func TestWhereTheHomeMadeFunctionDoesWorse(t *testing.T) {
 			t.Errorf("%s: %v", w.name, f)
 		case i > 0 && w.name != "the event never comes" && f[ebb] >= f[homeMade]/2:
 			t.Errorf("%s: %v, want Ebb to be much better", w.name, f)
+		}
+	}
+}
+
+// A new last table replaces the old one and nothing else.
+func TestWriteTheLastTable(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "spot.md")
+	for _, step := range []struct {
+		text string
+		last bool
+		want string
+	}{{"a\n" + titleOfReal + "b", false, "a\n" + titleOfReal + "b"}, {titleOfReal + "c", true, "a\n" + titleOfReal + "c"}} {
+		if err := write(file, []byte(step.text), step.last); err != nil {
+			t.Fatal(err)
+		}
+		if got, _ := os.ReadFile(file); string(got) != step.want {
+			t.Errorf("%q, want %q", got, step.want)
 		}
 	}
 }
