@@ -5,7 +5,7 @@ LINT     := $(GO) tool -modfile=tools/go.mod golangci-lint
 # the packages with goroutines
 RACY     := ./internal/engine/... ./internal/journal/... ./internal/source/... ./internal/sim/wire/... ./internal/loadtest/... ./internal/cloud/collector/...
 
-.PHONY: help build zip test race dashboards dynamodb lint sim fuzz plants mutants storm bench spot iam nightly
+.PHONY: help build zip test race dashboards dynamodb zabbix lint sim fuzz plants mutants storm bench spot iam nightly
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -29,6 +29,9 @@ race: ## the packages with goroutines under the race detector; needs a C compile
 dynamodb: ## the journal in DynamoDB against DynamoDB Local; needs Java 17 and Maven
 	$(GO) run ./test/dynamodb -- $(GO) test -count=1 -tags dynamodb ./internal/journal/dynamodb ./internal/cli ./deploy
 	$(GO) run ./test/dynamodb -- $(GO) test -count=1 -tags dynamodb ./internal/iam -run DynamoDB
+
+zabbix: ## the step "zabbix" against Debian's Zabbix 6.0 with PostgreSQL, all on loopback; installs them; needs root
+	bash test/zabbix.sh
 
 dashboards: ## the dashboards and the lines for CloudWatch, as Grafana, Prometheus and CloudWatch read them
 	$(GO) -C test/dashboards vet -mod=mod ./... # its go.mod follows Ebb's

@@ -23,11 +23,6 @@ type command struct {
 	Environ map[string]string `yaml:"environment"` // with secrets, and with what the environment of the step has
 }
 
-// inherited are the variables of the agent that its commands have too.
-func inherited() []string {
-	return []string{"PATH", "HOME", "USER", "LANG", "TZ", "AWS_REGION", "AWS_DEFAULT_REGION"}
-}
-
 func (c *command) complete() error {
 	if c.Shell != "" && c.Words == nil {
 		c.Words = []string{"/bin/sh", "-c", c.Shell}
@@ -47,7 +42,7 @@ func (c *command) Check(ctx context.Context, j Job) error {
 
 func (c *command) environment(ctx context.Context, j Job) ([]string, error) {
 	var env []string
-	for _, name := range inherited() {
+	for _, name := range []string{"PATH", "HOME", "USER", "LANG", "TZ", "AWS_REGION", "AWS_DEFAULT_REGION"} {
 		if v, ok := os.LookupEnv(name); ok {
 			env = append(env, name+"="+v)
 		}
@@ -82,18 +77,15 @@ func (c *command) Run(ctx context.Context, j Job) error {
 		return err // it names the program
 	}
 	ended, drained := make(chan struct{}), make(chan struct{})
-	go func() {
-		drain(out, j.Out, ended)
-		close(drained)
-	}()
-	tree := born(cmd.Process.Pid)
+	go drain(out, j.Out, ended, drained)
+	leader := procOf(cmd.Process.Pid)
 	select {
 	case err = <-exited:
-		if tree.end(c.Grace) {
+		if end(leader, c.Grace) {
 			defer j.say("Processes that the command had left behind were ended.")
 		}
 	case <-ctx.Done():
-		tree.end(c.Grace)
+		end(leader, c.Grace)
 		err = fmt.Errorf("it was ended: %w", context.Cause(ctx))
 	}
 	close(ended)
@@ -107,7 +99,8 @@ func (c *command) Run(ctx context.Context, j Job) error {
 
 // drain copies an output. Once all have ended that could write, it waits a second for what never comes: who has left the tree may hold the
 // pipe for ever.
-func drain(from *os.File, to io.Writer, ended <-chan struct{}) {
+func drain(from *os.File, to io.Writer, ended <-chan struct{}, drained chan<- struct{}) {
+	defer close(drained)
 	for some := make([]byte, 32<<10); ; {
 		select {
 		case <-ended:

@@ -23,13 +23,12 @@ type shipper struct {
 	Ship    string   `yaml:"ship"`    // s3://BUCKET/PREFIX: where what is left goes
 	Region  string   `yaml:"region"`
 
-	// What the attempts so far have seen: a new one must not forget it.
-	counters map[string]int64 // at the first look
-	lost     map[string]bool  // what may have been thrown away
-	thrown   int64            // bytes of it, if they are known
-	stopped  bool
-	last     buffered
-	failed   error // why the buffers were not shown to be empty
+	// What the attempts so far have seen. A new one must not forget it.
+	last    buffered
+	lost    []string // what may have been thrown away
+	thrown  int64    // bytes of it
+	failed  error    // why the buffers were not shown to be empty
+	stopped bool
 }
 
 // buffered is what one look at the buffers says.
@@ -42,6 +41,11 @@ type buffered struct {
 	lost   map[string]int64 // what was thrown away, by counter; they only rise
 }
 
+type flusher interface {
+	look(ctx context.Context) (buffered, error)
+	flush(ctx context.Context) error
+}
+
 const (
 	lookPace  = time.Second
 	flushPace = 5 * time.Second
@@ -51,10 +55,8 @@ func (s *shipper) complete() error {
 	switch {
 	case s.Stop && s.PIDFile == "" && s.Unit == "":
 		return errors.New("stop needs unit or pid_file")
-	case s.Ship != "" && len(s.Buffers) == 0:
-		return errors.New("ship needs buffers: the files and directories of the buffers")
-	case s.Ship != "" && !s.Stop:
-		return errors.New("ship needs stop: true; the files of a buffer change while its process runs")
+	case s.Ship != "" && (len(s.Buffers) == 0 || !s.Stop):
+		return errors.New("ship needs buffers, the files and directories, and stop: true, for they change while the process runs")
 	case s.Ship != "":
 		return needURL("ship", s.Ship, "s3")
 	}
@@ -62,14 +64,14 @@ func (s *shipper) complete() error {
 }
 
 // deliver empties the buffers, stops the process and copies what is left.
-func (s *shipper) deliver(ctx context.Context, j Job, look func(context.Context) (buffered, error), flush func(context.Context) error) error {
+func (s *shipper) deliver(ctx context.Context, j Job, f flusher) error {
 	if !s.stopped {
-		flushing, cancel := ctx, context.CancelFunc(func() {})
-		if s.Stop && !j.Until.IsZero() {
-			spare := min(time.Until(j.Until)/3, time.Minute) // to stop it, and to copy what is left
-			flushing, cancel = context.WithDeadline(ctx, j.Until.Add(-spare))
+		spare := time.Duration(0)
+		if s.Stop {
+			spare = min(time.Until(j.Until)/3, time.Minute)
 		}
-		s.failed = s.empty(flushing, j, look, flush)
+		flushing, cancel := context.WithDeadline(ctx, j.Until.Add(-spare))
+		s.failed = s.empty(flushing, j, f)
 		cancel()
 	}
 	if s.failed != nil {
@@ -78,75 +80,8 @@ func (s *shipper) deliver(ctx context.Context, j Job, look func(context.Context)
 	if !s.Stop {
 		return s.failed
 	}
-	return s.finish(ctx, j)
-}
-
-// empty flushes and looks until two looks in a row show nothing. It fails if they do not, or if something may have been thrown away: then
-// the buffers are empty too.
-func (s *shipper) empty(ctx context.Context, j Job, look func(context.Context) (buffered, error), flush func(context.Context) error) error {
-	var flushed time.Time
-	for zeros := 0; ; {
-		if time.Since(flushed) >= flushPace {
-			flushed = time.Now()
-			if err := flush(ctx); err != nil {
-				j.say("Flush: %v.", err)
-			}
-		}
-		now, err := look(ctx)
-		if zeros++; err != nil || now.left > 0 {
-			zeros = 0
-		}
-		if err == nil {
-			s.learn(j, now)
-		}
-		switch {
-		case zeros >= 2 && len(s.lost) > 0:
-			return fmt.Errorf("the buffers are empty, but data may have been thrown away: %s", strings.Join(slices.Sorted(maps.Keys(s.lost)), ", "))
-		case zeros >= 2:
-			j.say("Two looks in a row show empty buffers.")
-			return nil
-		case sleep(ctx, lookPace): // another look
-		case err != nil:
-			return fmt.Errorf("the buffers could not be looked at: %w", err)
-		case now.left > 0:
-			return fmt.Errorf("%d %s are still buffered", now.left, now.what)
-		default:
-			return errors.New("the time was over before a second look could show empty buffers")
-		}
-	}
-}
-
-func (s *shipper) learn(j Job, now buffered) {
-	if s.counters == nil {
-		s.counters, s.last, s.lost = now.lost, now, map[string]bool{}
-		j.say("At first %d %s are buffered.", now.left, now.what)
-	}
-	for k, n := range now.lost {
-		if n > s.counters[k] {
-			s.lost[k+" has risen"], s.thrown = true, math.MaxInt64/2
-		}
-	}
-	// At the retry limit a buffer is thrown away. Its size falls then in the moment of an error; when a chunk is delivered there is none.
-	for k, size := range now.by {
-		if fell := s.last.by[k] - size; fell > 0 && now.errors[k] > s.last.errors[k] {
-			s.lost[fmt.Sprintf("the buffer of %s lost %d bytes at an error", k, fell)] = true
-			s.thrown += fell
-		}
-	}
-	s.last = now
-}
-
-// finish stops the process, and copies what its files hold.
-func (s *shipper) finish(ctx context.Context, j Job) error {
-	stop := Kind(&signal{PIDFile: s.PIDFile, Signal: "TERM", number: syscall.SIGTERM, Wait: true})
-	if s.Unit != "" {
-		stop = &systemd{Unit: s.Unit, Action: "stop"}
-	}
-	if !s.stopped {
-		if err := stop.Run(ctx, j); err != nil {
-			return errors.Join(s.failed, fmt.Errorf("stop it: %w", err))
-		}
-		s.stopped = true
+	if err := s.stop(ctx, j); err != nil {
+		return errors.Join(s.failed, fmt.Errorf("stop it: %w", err))
 	}
 	files, bytes := s.files()
 	switch {
@@ -155,10 +90,7 @@ func (s *shipper) finish(ctx context.Context, j Job) error {
 	case s.Ship == "":
 		return errors.Join(s.failed, fmt.Errorf("%d bytes are left in %d files under %s", bytes, len(files), strings.Join(s.Buffers, ", ")))
 	}
-	to := newBucket(j, s.Ship, s.Region)
-	err := to.files(ctx, files)
-	to.tell()
-	switch {
+	switch err := ship(ctx, j, s.Ship, s.Region, files, false); {
 	case err != nil:
 		return errors.Join(s.failed, err)
 	case s.failed != nil && (s.last.memory > 0 || s.thrown > bytes || s.last.what == "bytes" && s.last.left+s.thrown > bytes):
@@ -166,6 +98,70 @@ func (s *shipper) finish(ctx context.Context, j Job) error {
 	}
 	j.say("What was not delivered, %d bytes in %d files, is in S3.", bytes, len(files))
 	return nil
+}
+
+// empty flushes and looks until two looks in a row show nothing. It fails if they do not, or if something may have been thrown away: then
+// the buffers are empty too.
+func (s *shipper) empty(ctx context.Context, j Job, f flusher) error {
+	began, flushed := time.Now(), time.Time{}
+	for zeros := 0; ; {
+		if time.Since(flushed) >= flushPace {
+			flushed = time.Now()
+			if err := f.flush(ctx); err != nil {
+				j.say("Flush: %v.", err)
+			}
+		}
+		now, err := f.look(ctx)
+		if zeros++; err != nil || now.left > 0 {
+			zeros = 0
+		}
+		if err == nil {
+			s.learn(now)
+		}
+		switch {
+		case zeros >= 2 && len(s.lost) > 0:
+			return fmt.Errorf("the buffers are empty, but data may have been thrown away: %s", strings.Join(s.lost, ", "))
+		case zeros >= 2:
+			j.say("Two looks in a row show empty buffers, after %s.", time.Since(began).Round(time.Second))
+			return nil
+		case sleep(ctx, lookPace): // another look
+		case err != nil:
+			return fmt.Errorf("the buffers could not be looked at: %w", err)
+		default:
+			return fmt.Errorf("%d %s are still buffered, or no second look could be made", now.left, now.what)
+		}
+	}
+}
+
+func (s *shipper) learn(now buffered) {
+	was := s.last
+	if s.last = now; was.what == "" {
+		return
+	}
+	for _, k := range slices.Sorted(maps.Keys(now.lost)) {
+		if now.lost[k] > was.lost[k] {
+			s.lost, s.thrown = append(s.lost, k+" has risen"), math.MaxInt64/2
+		}
+	}
+	// At the retry limit a buffer is thrown away. Its size falls then in the moment of an error; when a chunk is delivered there is none.
+	for k, size := range now.by {
+		if fell := was.by[k] - size; fell > 0 && now.errors[k] > was.errors[k] {
+			s.lost, s.thrown = append(s.lost, fmt.Sprintf("the buffer of %s lost %d bytes at an error", k, fell)), s.thrown+fell
+		}
+	}
+}
+
+func (s *shipper) stop(ctx context.Context, j Job) error {
+	if s.stopped {
+		return nil
+	}
+	stop := Kind(&signal{PIDFile: s.PIDFile, Signal: "TERM", number: syscall.SIGTERM, Wait: true})
+	if s.Unit != "" {
+		stop = &systemd{Unit: s.Unit, Action: "stop"}
+	}
+	err := stop.Run(ctx, j)
+	s.stopped = err == nil
+	return err
 }
 
 // files are those of the buffers with something in them.

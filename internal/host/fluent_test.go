@@ -295,7 +295,7 @@ func TestWhatIsInNoFileIsNotShipped(t *testing.T) {
 	if err == nil {
 		t.Fatal(out)
 	}
-	contains(t, err.Error(), "30 bytes are still buffered; only the 10 bytes that were left in files could be copied")
+	contains(t, err.Error(), "30 bytes are still buffered", "only the 10 bytes that were left in files could be copied")
 	if len(s.objects(t)) != 1 {
 		t.Error(s.objects(t))
 	}

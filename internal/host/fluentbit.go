@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -14,11 +15,8 @@ type fluentBit struct {
 }
 
 func (f *fluentBit) complete() error {
-	if f.Monitor == "" {
-		f.Monitor = "http://127.0.0.1:2020"
-	}
-	f.Monitor = strings.TrimSuffix(f.Monitor, "/")
-	return errors.Join(needURL("monitor", f.Monitor, "http", "https"), f.shipper.complete())
+	f.Monitor = strings.TrimSuffix(cmp.Or(f.Monitor, "http://127.0.0.1:2020"), "/")
+	return errors.Join(needURL("monitor", f.Monitor, "http"), f.shipper.complete())
 }
 
 // Check looks at the buffers.
@@ -28,9 +26,9 @@ func (f *fluentBit) Check(ctx context.Context, _ Job) error {
 }
 
 // Run waits for empty buffers.
-func (f *fluentBit) Run(ctx context.Context, j Job) error {
-	return f.deliver(ctx, j, f.look, func(context.Context) error { return nil })
-}
+func (f *fluentBit) Run(ctx context.Context, j Job) error { return f.deliver(ctx, j, f) }
+
+func (f *fluentBit) flush(context.Context) error { return nil }
 
 // look counts chunks. https://docs.fluentbit.io/manual/administration/monitoring
 func (f *fluentBit) look(ctx context.Context) (buffered, error) {

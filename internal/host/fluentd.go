@@ -1,9 +1,11 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"strconv"
 	"strings"
@@ -19,19 +21,14 @@ type fluentd struct {
 }
 
 func (f *fluentd) complete() error {
-	f.Workers = max(f.Workers, 1)
 	if f.RPC == "" && f.PIDFile == "" {
 		return errors.New("write rpc or pid_file: how Fluentd is told to flush")
 	}
 	if f.Monitor == "" && len(f.Buffers) == 0 {
 		return errors.New("write monitor, like http://127.0.0.1:24220, or buffers: what shows that the buffers are empty")
 	}
-	for key, at := range map[string]string{"monitor": f.Monitor, "rpc": f.RPC} {
-		if err := needURL(key, at, "http", "https"); err != nil && at != "" {
-			return err
-		}
-	}
-	return f.shipper.complete()
+	const some = "http://127.0.0.1:24220"
+	return errors.Join(needURL("monitor", cmp.Or(f.Monitor, some), "http"), needURL("rpc", cmp.Or(f.RPC, some), "http"), f.shipper.complete())
 }
 
 // Check looks at the buffers, and for the way to flush.
@@ -47,7 +44,7 @@ func (f *fluentd) Check(ctx context.Context, _ Job) error {
 }
 
 // Run empties the buffers.
-func (f *fluentd) Run(ctx context.Context, j Job) error { return f.deliver(ctx, j, f.look, f.flush) }
+func (f *fluentd) Run(ctx context.Context, j Job) error { return f.deliver(ctx, j, f) }
 
 // flush asks for it; it is done some time later. A plugin that waits for its next retry is not flushed.
 func (f *fluentd) flush(ctx context.Context) error {
@@ -70,13 +67,10 @@ func (f *fluentd) look(ctx context.Context) (buffered, error) {
 		return now, nil
 	}
 	outputs := 0
-	for worker := range f.Workers {
-		at, err := url.Parse(f.Monitor)
-		if err != nil {
-			return now, err
-		}
+	for worker := range max(f.Workers, 1) {
+		at, _ := url.Parse(f.Monitor) // complete has read it
 		port, _ := strconv.Atoi(at.Port())
-		at.Host = fmt.Sprintf("%s:%d", at.Hostname(), port+worker)
+		at.Host = net.JoinHostPort(at.Hostname(), strconv.Itoa(port+worker))
 		var said struct {
 			Plugins []struct {
 				ID       string `json:"plugin_id"`
@@ -90,11 +84,10 @@ func (f *fluentd) look(ctx context.Context) (buffered, error) {
 			return now, fmt.Errorf("worker %d: %w", worker, err)
 		}
 		for _, p := range said.Plugins {
-			if p.Category != "output" {
-				continue
+			if p.Category == "output" {
+				outputs++
 			}
-			if outputs++; p.Size != nil {
-				key := fmt.Sprintf("%s of worker %d", p.ID, worker)
+			if key := fmt.Sprintf("%s of worker %d", p.ID, worker); p.Category == "output" && p.Size != nil {
 				now.left += *p.Size
 				now.by[key], now.errors[key], now.lost["drop_oldest_chunk_count of "+key] = *p.Size, p.Retries, p.Dropped
 			}

@@ -29,7 +29,7 @@ type Job struct {
 	Step    string
 	Attempt int
 	Env     map[string]string // EBB_INSTANCE_ID, EBB_GROUP, EBB_CAUSE, EBB_DEADLINE (RFC 3339, UTC), EBB_STEP, EBB_ATTEMPT
-	Until   time.Time         // the attempt is ended then; zero: it has no end of its own
+	Until   time.Time         // the attempt is ended then
 	Out     io.Writer         // what is said of the attempt, for people; the caller bounds it, as Tail does
 	Secrets func(ctx context.Context, where string) (string, error)
 	AWS     aws.Config // for S3

@@ -2,6 +2,7 @@ package host
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -43,13 +44,9 @@ func (c *call) Check(ctx context.Context, j Job) error {
 }
 
 func listens(ctx context.Context, at *url.URL) error {
-	port := at.Port()
-	if port == "" {
-		port = at.Scheme
-	}
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", net.JoinHostPort(at.Hostname(), port))
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", net.JoinHostPort(at.Hostname(), cmp.Or(at.Port(), at.Scheme)))
 	if err == nil {
-		err = conn.Close()
+		conn.Close()
 	}
 	return err
 }

@@ -2,6 +2,7 @@ package host
 
 import (
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -11,102 +12,75 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tree is a process with all that come of it, also those that leave its group and its session: the kernel makes them children of the agent
-// when their parents end. A cgroup would do the same, but older hosts have no cgroup.kill, and the agent would need one of its own.
-type tree struct {
-	leader int
-	since  uint64 // when the leader began, in ticks since the boot
-}
-
-// adopt makes the kernel give us the orphans of our children. https://man7.org/linux/man-pages/man2/pr_set_child_subreaper.2const.html
+// adopt makes the kernel give us the orphans of our children: so what leaves its process group and its session is found all the same. A cgroup
+// would do that too, but the agent would need one of its own. https://man7.org/linux/man-pages/man2/pr_set_child_subreaper.2const.html
 var adopt = sync.OnceFunc(func() { _ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) })
 
-// born is the tree of a child that has just begun.
-func born(leader int) tree {
-	p, _ := procOf(leader)
-	return tree{leader, p.began}
-}
-
-// proc is what /proc/PID/stat says.
+// proc is what /proc/PID/stat says of a process.
 type proc struct {
 	pid, parent, group int
-	began              uint64
+	began              int // in ticks since the boot
 	dead               bool
 }
 
-func procOf(pid int) (proc, bool) {
-	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	_, rest, ok := strings.Cut(string(text[strings.LastIndexByte(string(text), ')')+1:]), " ")
-	f := strings.Fields(rest)
-	if err != nil || !ok || len(f) < 20 {
-		return proc{}, false
+func procOf(pid int) (p proc) {
+	text, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	f := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+	if p.pid = pid; len(f) > 19 {
+		p.dead = f[0] == "Z"
+		p.parent, _ = strconv.Atoi(f[1])
+		p.group, _ = strconv.Atoi(f[2])
+		p.began, _ = strconv.Atoi(f[19])
 	}
-	p := proc{pid: pid, dead: f[0] == "Z" || f[0] == "X"}
-	p.parent, _ = strconv.Atoi(f[1])
-	p.group, _ = strconv.Atoi(f[2])
-	p.began, _ = strconv.ParseUint(f[19], 10, 64)
-	return p, true
+	return p
 }
 
-// living are the processes of the tree. It takes the exit codes of dead orphans, which nobody else waits for.
-func (t tree) living() []proc {
-	names, _ := os.ReadDir("/proc")
+// living are the processes that come of a child, which began at some time. It takes the exit codes of orphans, for which nobody else waits.
+func living(leader proc) (found []proc) {
+	dirs, _ := filepath.Glob("/proc/[1-9]*")
 	children := map[int][]proc{}
-	for _, n := range names {
-		if pid, err := strconv.Atoi(n.Name()); err == nil {
-			if p, ok := procOf(pid); ok {
-				children[p.parent] = append(children[p.parent], p)
-			}
-		}
-	}
-	var found []proc
-	var add func(proc)
-	add = func(p proc) {
-		if !p.dead {
-			found = append(found, p)
-		}
-		for _, c := range children[p.pid] {
-			add(c)
-		}
+	for _, d := range dirs {
+		pid, _ := strconv.Atoi(filepath.Base(d))
+		p := procOf(pid)
+		children[p.parent] = append(children[p.parent], p)
 	}
 	for _, p := range children[os.Getpid()] {
-		switch {
-		case p.pid == t.leader:
-			add(p)
-		case p.began < t.since:
-		case p.dead:
+		if p.pid != leader.pid && p.dead && p.began >= leader.began {
 			_, _ = syscall.Wait4(p.pid, nil, syscall.WNOHANG, nil)
-		default:
-			add(p)
+		} else if p.began >= leader.began {
+			found = append(found, p)
 		}
 	}
-	return found
+	for i := 0; i < len(found); i++ {
+		found = append(found, children[found[i].pid]...)
+	}
+	alive := found[:0]
+	for _, p := range found {
+		if !p.dead {
+			alive = append(alive, p)
+		}
+	}
+	return alive
 }
 
-// end ends all that live: SIGTERM, then SIGKILL until none is left, or the kernel holds it. It reports whether there were any.
-func (t tree) end(grace time.Duration) bool {
-	began := time.Now()
-	left := t.living()
+// end ends all that come of a child: SIGTERM, then SIGKILL until none is left, or the kernel holds it. It reports whether there were any.
+func end(leader proc, grace time.Duration) bool {
+	began, sig := time.Now(), syscall.SIGTERM
+	left := living(leader)
 	some := len(left) > 0
-	t.signal(left, syscall.SIGTERM)
 	for pause := time.Millisecond; len(left) > 0 && time.Since(began) < grace+3*time.Second; pause = min(2*pause, 100*time.Millisecond) {
-		time.Sleep(pause)
-		if left = t.living(); time.Since(began) >= grace {
-			t.signal(left, syscall.SIGKILL)
+		for _, p := range left {
+			if sig != 0 && p.group == leader.pid {
+				_ = syscall.Kill(-leader.pid, sig) // at once, or those that fork would outrun it
+			} else if sig != 0 {
+				_ = syscall.Kill(p.pid, sig)
+			}
 		}
+		time.Sleep(pause)
+		if sig = 0; time.Since(began) >= grace {
+			sig = syscall.SIGKILL
+		}
+		left = living(leader)
 	}
 	return some
-}
-
-func (t tree) signal(to []proc, sig syscall.Signal) {
-	group := false
-	for _, p := range to {
-		group = group || p.group == t.leader
-		if p.group != t.leader {
-			_ = syscall.Kill(p.pid, sig)
-		}
-	}
-	if group { // at once, or those that fork would outrun it
-		_ = syscall.Kill(-t.leader, sig)
-	}
 }

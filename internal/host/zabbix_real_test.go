@@ -23,7 +23,7 @@ func TestRealZabbix(t *testing.T) {
 	admin := &zabbix{URL: at, User: "Admin", Password: "env:P"}
 	ask := func(method string, params, into any) {
 		t.Helper()
-		err := admin.session(context.Background(), j, func(string) error { return admin.call(context.Background(), method, params, into) })
+		err := admin.session(context.Background(), j, func(s *session) error { return s.call(context.Background(), method, params, into) })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -56,7 +56,7 @@ func TestRealZabbix(t *testing.T) {
 	if o, err := step("user: Admin, password: env:P, host: web 1"); err != nil || status("web 1") != "1" {
 		t.Fatal(o, err, status("web 1"))
 	}
-	if o, err := step("user: Admin, password: env:P, host: web 1"); err != nil || !strings.Contains(o, "is disabled") {
+	if o, err := step("user: Admin, password: env:P, host: web 1"); err != nil || !strings.Contains(o, "disable of host web 1") {
 		t.Error(o, err)
 	}
 	if o, err := step("user: Admin, password: env:P, host: no such host"); err != nil || !strings.Contains(o, "knows no host no such host") {

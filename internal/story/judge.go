@@ -34,7 +34,7 @@ type Evidence struct {
 	Pauses []Pause // of Ebb by an operator
 
 	SpotStatusLate time.Duration // see the switch
-	Raised bool // the journal has an open record about a desired count
+	Raised         bool          // the journal has an open record about a desired count
 
 	Start, End time.Time // of the run
 	LastFault  time.Time // when something was last made to fail; what is promised in time counts from then

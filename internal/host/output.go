@@ -7,12 +7,52 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/url"
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/ebbhq/ebb/internal/plain"
 )
+
+// Tail keeps the beginning and the end of an output, and counts the rest. It is safe for concurrent use.
+type Tail struct {
+	mu         sync.Mutex
+	half       int // bytes that are kept at either end
+	head, tail []byte
+	bytes      int64
+}
+
+// NewTail keeps the first and the last so many bytes.
+func NewTail(half int) *Tail { return &Tail{half: half} }
+
+// Write never fails, and takes no more memory than what is kept, three times.
+func (t *Tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := len(p)
+	t.bytes += int64(n)
+	free := min(t.half-len(t.head), n)
+	t.head, p = append(t.head, p[:free]...), p[free:]
+	if t.tail = append(t.tail, p[max(0, len(p)-t.half):]...); len(t.tail) > 2*t.half {
+		t.tail = append(t.tail[:0], t.tail[len(t.tail)-t.half:]...)
+	}
+	return n, nil
+}
+
+// String is what is kept, fit to be shown: control characters are spelled, and what is left out is counted.
+func (t *Tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	text, tail := string(t.head), t.tail[max(0, len(t.tail)-t.half):]
+	if left := t.bytes - int64(len(t.head)+len(tail)); left > 0 {
+		text += fmt.Sprintf("\n... %d bytes are left out ...\n", left)
+	}
+	text += string(tail)
+	return plain.Lines(strings.TrimRight(text, "\n"), len(text))
+}
 
 // guarded is a kind whose output and errors show no secret that the step has read.
 type guarded struct{ Kind }
@@ -50,13 +90,13 @@ type censor struct {
 func (c *censor) hide(secret string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	forms := []string{secret, inJSON(secret), url.QueryEscape(secret), url.PathEscape(secret), base64.StdEncoding.EncodeToString([]byte(secret))}
-	for _, line := range strings.Split(secret, "\n") {
-		if len(line) >= 8 {
-			forms = append(forms, line)
+	forms := append(strings.Split(secret, "\n"), secret, inJSON(secret), url.QueryEscape(secret), url.PathEscape(secret),
+		base64.StdEncoding.EncodeToString([]byte(secret)))
+	for _, f := range forms {
+		if len(f) >= 8 || f == secret && f != "" { // a short line says nothing, and may stand anywhere
+			c.secrets = append(c.secrets, f)
 		}
 	}
-	c.secrets = slices.DeleteFunc(append(c.secrets, forms...), func(s string) bool { return s == "" })
 	slices.SortFunc(c.secrets, func(a, b string) int { return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b)) })
 	c.secrets = slices.Compact(c.secrets)
 }
@@ -80,8 +120,9 @@ func (c *censor) clean(text []byte) []byte {
 func (c *censor) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	text, cut := c.clean(slices.Concat(c.kept, p)), 0
-	if cut = len(text); len(c.secrets) > 0 {
+	text := c.clean(slices.Concat(c.kept, p))
+	cut := len(text)
+	if len(c.secrets) > 0 {
 		cut = max(0, cut-len(c.secrets[0])+1)
 	}
 	_, _ = c.to.Write(text[:cut])
