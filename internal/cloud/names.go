@@ -64,16 +64,16 @@ func (n names) ask(ctx context.Context, operation string, in, out any) error {
 
 func (n names) ListInstances(ctx context.Context, service string, token *string) (ids []string, next *string, err error) {
 	in := struct {
-		ServiceId string  //nolint:revive // as AWS spells it
+		Service   string  `json:"ServiceId"`
 		NextToken *string `json:",omitempty"`
 	}{service, token}
 	var out struct {
-		Instances []struct{ Id string } //nolint:revive // as AWS spells it
+		Instances []struct{ ID string }
 		NextToken *string
 	}
 	err = n.ask(ctx, "ListInstances", in, &out)
 	for _, i := range out.Instances {
-		ids = append(ids, i.Id)
+		ids = append(ids, i.ID)
 	}
 	return ids, out.NextToken, err
 }

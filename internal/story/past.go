@@ -316,7 +316,7 @@ func (p *past) called(e core.Entry) {
 		p.failed = e.At
 	}
 	switch {
-	case op == "DeregisterTargets":
+	case op == "DeregisterTargets" || op == "DeregisterInstance":
 		p.tried = e.At
 	case op == "RecordLifecycleActionHeartbeat":
 		h := p.host(e.Instance)

@@ -31,6 +31,7 @@ func (g *maker) switches() {
 	g.tight = g.percent(15)
 	sw.InactiveFor = sometimes(g, 10, time.Minute, 10*time.Minute)
 	sw.Notify = sometimes(g, 20, 10*time.Millisecond, 20*time.Second)
+	sw.CloudMap = sometimes(g, 30, 2*time.Second, 20*time.Second)
 	sw.PageSize = sometimes(g, 40, 1, 2, 3, 10)
 	sw.Propagation = sometimes(g, 30, 4*time.Second, 17*time.Second, 2*time.Minute)
 }

@@ -28,6 +28,8 @@ type Switches struct {
 	ProtectionStuck      bool          `yaml:"protection_stuck,omitempty"`    // managed termination protection never lifts the protection of an instance
 	PageSize             int           `yaml:"page_size,omitempty"`           // most items on a page of List and Describe answers; 0: AWS's own maximum
 
+	CloudMap time.Duration `yaml:"cloud_map,omitempty"` // how long a deregistration by hand takes in Cloud Map; 0: it is done at once
+
 	// Of Fargate and Fargate Spot.
 
 	NoSpotCapacity      bool          `yaml:"no_spot_capacity,omitempty"`       // FARGATE_SPOT has no capacity from the start on
