@@ -9,8 +9,12 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	creds "github.com/aws/aws-sdk-go-v2/credentials"
 
 	"github.com/ebbhq/ebb/internal/plan"
+	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/core"
+	"github.com/ebbhq/ebb/internal/sim/wire"
 )
 
 // sends is a client that answers with a function.
@@ -100,4 +104,38 @@ func TestWhatIsCountedStaysAnError(t *testing.T) {
 		}
 	}
 	diff(t, "counted", map[plan.Class]int{plan.Throttled: 2}, counted)
+}
+
+// TestSpotRequests: what EC2 says of the requests of instances, over its own protocol; one that no request has is absent from the answer.
+func TestSpotRequests(t *testing.T) {
+	spec := sim.Spec{
+		Clusters: []sim.ClusterSpec{{Name: "prod"}},
+		Groups:   []sim.GroupSpec{{Name: "spot", Desired: 2, Launch: core.HostSpec{Cluster: "prod", Spot: true}}, {Name: "own", Desired: 1}},
+	}
+	world, err := sim.Build(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	for _, i := range world.Instances() {
+		ids = append(ids, i.ID)
+	}
+	if err := world.Interrupt(ids[0], "hibernate"); err != nil {
+		t.Fatal(err)
+	}
+	api := wire.New(wire.Config{World: world, Strict: true, PageSize: 1})
+	c := FromConfig(aws.Config{
+		Region: "eu-west-1", Credentials: creds.NewStaticCredentialsProvider("ebb", "secret", ""), BaseEndpoint: aws.String("http://sim.invalid"),
+		HTTPClient: &http.Client{Transport: handled{api.Handler()}}, Retryer: func() aws.Retryer { return aws.NopRetryer{} },
+	})
+	found := c.Look(t.Context(), plan.LookFor(plan.SpotRequests, "", append(ids, "no instance")...))
+	if found.Err != nil || len(found.View.SpotRequests) != 2 {
+		t.Fatalf("%+v", found)
+	}
+	for _, r := range found.View.SpotRequests {
+		taken := string(r.Instance) == ids[0]
+		if r.Leaves() != taken || taken && (r.Action != "hibernate" || !r.Ends().Equal(world.Now()) || r.Ends().IsZero()) || !taken && r.Code != "fulfilled" {
+			t.Errorf("%+v, ends %s", r, r.Ends())
+		}
+	}
 }

@@ -303,8 +303,8 @@ func TestProblems(t *testing.T) {
 		{"groups: [{match: a, max_unavailable: all}]", `f:1:38: max_unavailable is "all"; write how many instances of the group may leave at ` +
 			`once, like 3, or a share of it, like 20%`},
 		{"groups: [{match: a, budget: 3}]", `f:1:21: unknown key "budget"; it is called "max_unavailable" now`},
-		{"groups: [{match: a, rebalance: drain}]", "f:1:32: rebalance: drain needs max_unavailable, because EC2 may say it of all instances of a group at once; " +
-			"write max_unavailable: 1, or more"},
+		{"groups: [{match: a, rebalance: drain}]", "f:1:32: rebalance: drain needs max_unavailable, because EC2 may " +
+			"say it of all instances of a group at once; write max_unavailable: 1, or more"},
 		{"groups: [{match: a, rebalance: replace}]", `f:1:32: rebalance is "replace"; write ignore or drain`},
 		{"groups: [{match: a, max_unavailable: 0}]", `f:1:38: max_unavailable is "0"`},
 		{"groups: [{match: a, max_unavailable: 0%}]", `f:1:38: max_unavailable is "0%"`},

@@ -24,14 +24,14 @@ const (
 // https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html
 // https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-event-reference.html
 func (in *Input) matches(r inventory.Rule, g *inventory.Group, h fleet.Hook) verdict {
-	return in.lets(r, "aws.autoscaling", "EC2 Instance-terminate Lifecycle Action", string(g.ARN), map[string]any{
+	return lets(in, r, "aws.autoscaling", "EC2 Instance-terminate Lifecycle Action", string(g.ARN), map[string]any{
 		"AutoScalingGroupName": g.Name, "LifecycleHookName": h.Name, "LifecycleTransition": fleet.TerminatingTransit,
 		"Origin": "AutoScalingGroup", "Destination": "EC2",
 	})
 }
 
 // lets judges a rule's pattern on an event of which some is known. An empty resource is not.
-func (in *Input) lets(r inventory.Rule, source, detailType, resource string, detail map[string]any) verdict {
+func lets(in *Input, r inventory.Rule, source, detailType, resource string, detail map[string]any) verdict {
 	var p map[string]any
 	if json.Unmarshal([]byte(r.Pattern), &p) != nil {
 		return maybe

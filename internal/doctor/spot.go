@@ -26,7 +26,7 @@ const spotDraining = "ECS_ENABLE_SPOT_INSTANCE_DRAINING"
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/container-instance-spot.html
 func spotUnheard(in *Input, g *inventory.Group) *Finding {
 	value, known := g.AgentSetting(spotDraining)
-	if !in.providersKnown() || !in.hasSpot(g) || in.drainsManaged(g) || !known || value == "true" || in.ebbHearsSpot(g) ||
+	if !in.providersKnown() || !in.hasSpot(g) || in.drainsManaged(g) || !known || value == "true" || ebbHearsSpot(in, g) ||
 		g.CapacityRebalance && len(g.Terminating()) > 0 {
 		return nil
 	}
@@ -45,20 +45,20 @@ func spotUnheard(in *Input, g *inventory.Group) *Finding {
 }
 
 // ebbHearsSpot reports whether Ebb drains the Spot Instances of a group when EC2 takes them back.
-func (in *Input) ebbHearsSpot(g *inventory.Group) bool {
+func ebbHearsSpot(in *Input, g *inventory.Group) bool {
 	queue := in.queueARN()
 	if _, ok := in.managed(g.Name); !ok || queue == "" {
 		return false
 	}
 	return slices.ContainsFunc(in.Inventory.Rules, func(r inventory.Rule) bool {
 		return r.Enabled && slices.Contains(r.Targets, queue) &&
-			in.lets(r, "aws.ec2", "EC2 Spot Instance Interruption Warning", "", map[string]any{"instance-action": "terminate"}) == yes
+			lets(in, r, "aws.ec2", "EC2 Spot Instance Interruption Warning", "", map[string]any{"instance-action": "terminate"}) == yes
 	})
 }
 
 func spotRedundant(in *Input, g *inventory.Group) *Finding {
 	value, _ := g.AgentSetting(spotDraining)
-	if value == "true" && !in.drainsManaged(g) && in.ebbHearsSpot(g) {
+	if value == "true" && !in.drainsManaged(g) && ebbHearsSpot(in, g) {
 		return &Finding{
 			Severity: Info, Subject: "group " + g.Name, Finding: "the agents drain at a Spot interruption (" + spotDraining + "), and so does Ebb",
 			Impact: "nothing is doubled: Ebb finds the host DRAINING and takes its targets out, which the agents do not do",

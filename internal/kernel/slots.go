@@ -49,7 +49,8 @@ type lingering struct {
 func (k *Kernel) lingers(scope string, d *drain.Drain) {
 	const longest = 2 * time.Hour // that a sweep may not have told whether it has left
 	man, ok := k.cfg.managed(d.Group)
-	if ok && man.MaxUnavailable != (MaxUnavailable{}) && unheld(d) && (d.Noticed == "" || d.Noticed == drain.Rebalance) && d.Intent != nil && d.Final.Outcome == d.Intent.Outcome && !d.Final.Stays {
+	asked := unheld(d) && (d.Noticed == "" || d.Noticed == drain.Rebalance) && d.Intent != nil && d.Final.Outcome == d.Intent.Outcome
+	if ok && man.MaxUnavailable != (MaxUnavailable{}) && asked && !d.Final.Stays {
 		k.lingering = append(k.lingering, lingering{pool{scope, d.Group}, d.Target, d.Ended.Add(longest)})
 	}
 }

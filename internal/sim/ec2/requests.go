@@ -44,11 +44,16 @@ func (w *EC2) marks(h *core.Instance, action string) {
 		code = "instance-terminated-no-capacity"
 	}
 	at := w.Now()
-	w.After(w.SpotStatusLate, func() {
+	show := func() {
 		if _, later := w.requests[h.ID]; !later && h.State != "terminated" {
 			w.requests[h.ID] = spotStatus{code, action, at}
 		}
-	})
+	}
+	if w.SpotStatusLate > 0 {
+		w.After(w.SpotStatusLate, show)
+		return
+	}
+	show()
 }
 
 // request is the request of a Spot Instance as it is now.
