@@ -157,6 +157,9 @@ func (f *faulty) Write(ctx context.Context, b journal.Batch) error {
 	}
 	f.run.under(f.name, b)
 	if err := f.write(ctx, b); err != nil {
+		if _, refused := errors.AsType[*journal.Refused](err); !refused {
+			f.owed = "" // it forgets everything
+		}
 		return err
 	}
 	if f.killed(afterWrite) {

@@ -232,7 +232,7 @@ func shares(reach map[string]int, n int) string {
 // mustReach is what a thousand seeds have to reach, or they prove less than they seem to.
 var mustReach = []string{
 	"kernel ended drained", "kernel ended forced", "kernel ended host-gone", "kernel ended never-joined", "kernel ended lost", "kernel ended ended-elsewhere",
-	"kernel ended observed-incomplete", "line mode", "line would", "line excluded", "pause", "line resumed",
+	"kernel ended observed-incomplete", "line mode", "line would", "line excluded", "pause", "line resumed", "line desired-count",
 	"kernel adopted", "kernel duplicate", "kernel foreign", "kernel unknown", "kernel test-notification", "line unreadable", "line failed",
 	"any throttle", "any error", "any error-after", "any timeout", "any timeout-after", "any stale", "any drop-page", "any item", "any conflict",
 	"lease taken over", "noted", "kernel noted", "hang", "cut-off", "line queued", "fault lease error", "fault lease error-after",
