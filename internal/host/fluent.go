@@ -125,10 +125,10 @@ func (s *shipper) empty(ctx context.Context, j Job, f flusher) error {
 			j.say("Two looks in a row show empty buffers, after %s.", time.Since(began).Round(time.Second))
 			return nil
 		case sleep(ctx, lookPace): // another look
-		case err != nil:
+		case s.last.what == "", err != nil && !errors.Is(err, context.DeadlineExceeded):
 			return fmt.Errorf("the buffers could not be looked at: %w", err)
 		default:
-			return fmt.Errorf("%d %s are still buffered, or no second look could be made", now.left, now.what)
+			return fmt.Errorf("%d %s are still buffered, or there was no time for a second look", s.last.left, s.last.what)
 		}
 	}
 }

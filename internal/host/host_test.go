@@ -103,7 +103,7 @@ func TestParseSaysWhatIsWrong(t *testing.T) {
 		"fluentd: {monitor: 'http://a:1'}":            "write rpc or pid_file",
 		"fluentd: {rpc: 'http://a:1'}":                "write monitor",
 		"fluent_bit: {stop: true}":                    "stop needs unit or pid_file",
-		"fluent_bit: {ship: 's3://b', buffers: [/a]}": "ship needs stop: true",
+		"fluent_bit: {ship: 's3://b', buffers: [/a]}": "ship needs buffers",
 	} {
 		k, err := parseText(text)
 		if err == nil {

@@ -3,6 +3,7 @@ package host
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -68,12 +69,12 @@ func end(leader proc, grace time.Duration) bool {
 	began, sig := time.Now(), syscall.SIGTERM
 	left := living(leader)
 	some := len(left) > 0
-	for pause := time.Millisecond; len(left) > 0 && time.Since(began) < grace+3*time.Second; pause = min(2*pause, 100*time.Millisecond) {
-		for _, p := range left {
-			if sig != 0 && p.group == leader.pid {
-				_ = syscall.Kill(-leader.pid, sig) // at once, or those that fork would outrun it
-			} else if sig != 0 {
+	for pause := time.Millisecond; len(left) > 0 && time.Since(began) < grace+5*time.Second; pause = min(2*pause, 100*time.Millisecond) {
+		for i, p := range left {
+			if sig != 0 && p.group != leader.pid {
 				_ = syscall.Kill(p.pid, sig)
+			} else if sig != 0 && !slices.ContainsFunc(left[:i], func(q proc) bool { return q.group == p.group }) {
+				_ = syscall.Kill(-leader.pid, sig) // all at once, or those that fork would outrun it
 			}
 		}
 		time.Sleep(pause)
