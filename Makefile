@@ -27,8 +27,7 @@ race: ## the packages with goroutines under the race detector; needs a C compile
 	CGO_ENABLED=1 $(GO) test -race $(RACY)
 
 dynamodb: ## the journal in DynamoDB against DynamoDB Local; needs Java 17 and Maven
-	$(GO) run ./test/dynamodb -- $(GO) test -count=1 -tags dynamodb ./internal/journal/dynamodb ./internal/cli ./deploy
-	$(GO) run ./test/dynamodb -- $(GO) test -count=1 -tags dynamodb ./internal/iam -run DynamoDB
+	$(GO) run ./test/dynamodb -- $(GO) test -count=1 -tags dynamodb ./internal/journal ./internal/journal/dynamodb ./internal/cli ./deploy
 
 zabbix: ## the step "zabbix" against Debian's Zabbix 6.0 with PostgreSQL, all on loopback; installs them; needs root
 	bash test/zabbix.sh

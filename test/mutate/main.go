@@ -30,7 +30,7 @@ type suite struct {
 	pkg   string
 	tests string   // which of its tests; a regular expression
 	args  []string // of the test binary
-	tags  string   // with which it is built
+	tags  string   // with which it is built, where DynamoDB Local runs
 }
 
 func (s suite) name() string { return s.pkg + " " + s.tests }
@@ -56,15 +56,17 @@ var stories = []suite{
 	{pkg: "internal/story", tests: "^(TestStories|TestFound)$", args: []string{"-test.skip=^TestStories$/^many-hooks"}},
 }
 
+var conformance = []suite{{pkg: "internal/journal", tests: "^TestConformance", tags: "dynamodb"}}
+
 var targets = []target{
 	{pkg: "internal/drain", also: stories, args: []string{"-scenes=2000"}},
 	{pkg: "internal/kernel", also: stories, args: []string{"-most-hosts=50"}},
 	{pkg: "internal/lease", also: stories},
 	{pkg: "internal/desired", args: []string{"-seeds=200"}},
-	{pkg: "internal/journal"},
-	{pkg: "internal/journal/memory"},
-	{pkg: "internal/journal/sqlite"},
-	{pkg: "internal/journal/dynamodb", tags: "dynamodb"},
+	{pkg: "internal/journal", tags: "dynamodb"},
+	{pkg: "internal/journal/memory", also: conformance},
+	{pkg: "internal/journal/sqlite", also: conformance},
+	{pkg: "internal/journal/dynamodb", tags: "dynamodb", also: conformance},
 	{pkg: "internal/source/sqs"},
 	{pkg: "internal/source/lambda"},
 	{pkg: "internal/cloud", also: stories},
@@ -178,13 +180,14 @@ func mutate(o options, some []target) error {
 	}
 	var results []result
 	for i, t := range some {
-		own := suite{pkg: t.pkg, tests: ".", args: t.args}
-		if os.Getenv("EBB_DYNAMODB_ENDPOINT") != "" {
-			own.tags = t.tags
-		}
-		suites := []suite{own}
+		suites := []suite{{pkg: t.pkg, tests: ".", args: t.args, tags: t.tags}}
 		if !o.own {
 			suites = append(suites, t.also...)
+		}
+		if os.Getenv("EBB_DYNAMODB_ENDPOINT") == "" {
+			for i := range suites {
+				suites[i].tags = ""
+			}
 		}
 		if err := r.build(codes, suites); err != nil {
 			return err

@@ -1,4 +1,4 @@
-package conformance
+package journal_test
 
 import (
 	"bytes"

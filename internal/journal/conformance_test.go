@@ -1,30 +1,55 @@
-// Package conformance is the one suite that every journal.Store has to pass.
-//
-// It never looks into a store: it uses the interface alone.
-package conformance
+package journal_test
 
 import (
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ebbhq/ebb/internal/journal"
+	"github.com/ebbhq/ebb/internal/journal/memory"
+	"github.com/ebbhq/ebb/internal/journal/sqlite"
 )
 
 // start is the time of the first line of each test. All tests of a process have the same, by the clock of the store.
 var start time.Time
 
-// Run tests a kind of store. Now is the time by the store's clock. Open makes a new, empty journal. Again opens one more handle on the same
-// journal; it is nil where a journal has one handle only and ends with it.
-func Run(t *testing.T, now time.Time, open func(*testing.T) journal.Store, again func(*testing.T, journal.Store) journal.Store) {
+// TestConformance is the one suite that every journal.Store has to pass. It never looks into a store: it uses the interface alone. That in
+// DynamoDB is tested in dynamodb_test.go.
+func TestConformance(t *testing.T) {
+	t.Run("memory", func(t *testing.T) {
+		conforms(t, time.Now(), func(*testing.T) journal.Store { return memory.New() }, nil)
+	})
+	t.Run("sqlite", func(t *testing.T) {
+		paths := map[journal.Store]string{}
+		open := func(t *testing.T, path string) journal.Store {
+			t.Helper()
+			s, err := sqlite.Open(path, sqlite.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			paths[s] = path
+			return s
+		}
+		fresh := func(t *testing.T) journal.Store {
+			t.Helper()
+			return open(t, filepath.Join(t.TempDir(), "journal with ? and % and #.db"))
+		}
+		conforms(t, time.Now(), fresh, func(t *testing.T, s journal.Store) journal.Store { t.Helper(); return open(t, paths[s]) })
+	})
+}
+
+// conforms tests a kind of store. Now is the time by the store's clock. Open makes a new, empty journal. Again opens one more handle on the
+// same journal; it is nil where a journal has one handle only and ends with it.
+func conforms(t *testing.T, now time.Time, open func(*testing.T) journal.Store, again func(*testing.T, journal.Store) journal.Store) {
 	start = now.UTC().Truncate(time.Second).Add(1) // the nanosecond must survive
 	one := map[string]func(*testing.T, journal.Store){
-		"empty": empty, "round trip": roundTrip, "revisions": revisions, "atomic": atomic, "twice in one batch": twice,
+		"empty": empty, "round trip": roundTrip, "revisions": revisions, "atomic": allOrNothing, "twice in one batch": twice,
 		"a key used again":       usedAgain,
 		"one open for a subject": oneOpen, "order": order, "query": query, "large": large, "no aliasing": noAliasing, "cancelled": cancelled,
 		"closed": closed, "refused": refused, "at the bounds": bounds,
@@ -185,7 +210,7 @@ func conflict(t *testing.T, s journal.Store, b journal.Batch) {
 	}
 }
 
-func atomic(t *testing.T, s journal.Store) {
+func allOrNothing(t *testing.T, s journal.Store) {
 	write(t, s, journal.Batch{Records: records(record("b", 1, true))})
 	conflict(t, s, journal.Batch{
 		Records: records(record("a", 1, true), record("b", 1, true), record("c", 1, true)),

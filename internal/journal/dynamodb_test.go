@@ -2,7 +2,7 @@
 
 // These tests speak to DynamoDB Local: make dynamodb.
 
-package iam_test
+package journal_test
 
 import (
 	"bytes"
@@ -21,12 +21,14 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	sdk "github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/ebbhq/ebb/internal/iam"
 	"github.com/ebbhq/ebb/internal/journal"
-	"github.com/ebbhq/ebb/internal/journal/conformance"
 	"github.com/ebbhq/ebb/internal/journal/dynamodb"
 	"github.com/ebbhq/ebb/internal/sim/wire"
+	"github.com/ebbhq/ebb/internal/story"
 )
 
 // gate lets requests through to DynamoDB Local, which knows no policies, if a policy allows them, and notes their actions.
@@ -87,41 +89,78 @@ func asked(target string, body []byte) (table string, actions []string, err erro
 
 var tables atomic.Int64
 
-// TestTheJournalInDynamoDB keeps the conformance of the journal under the policy, and holds that each action on the table is used.
-func TestTheJournalInDynamoDB(t *testing.T) {
-	local := dynamodb.Options{Endpoint: os.Getenv("EBB_DYNAMODB_ENDPOINT")}
-	if !strings.HasPrefix(local.Endpoint, "http://127.0.0.1:") {
+// local is DynamoDB Local.
+func local(t *testing.T, now func() time.Time) (aws.Config, dynamodb.Options) {
+	t.Helper()
+	o := dynamodb.Options{Endpoint: os.Getenv("EBB_DYNAMODB_ENDPOINT"), Now: now}
+	if !strings.HasPrefix(o.Endpoint, "http://127.0.0.1:") {
 		t.Fatal("EBB_DYNAMODB_ENDPOINT does not name DynamoDB Local on this machine: run these tests with make dynamodb")
 	}
-	owner := aws.Config{Region: "eu-west-1", Credentials: credentials.NewStaticCredentialsProvider("ebb", "none", "")}
-	scope := whole()
-	scope.Table = "arn:aws:dynamodb:eu-west-1:111122223333:table/ebb-*"
-	gated := func(m iam.Mode) (*gate, aws.Config) {
-		g, cfg := &gate{policy: parsed(t, iam.Policy(m, scope)), used: map[string]bool{}}, owner.Copy()
-		cfg.HTTPClient = g
-		return g, cfg
-	}
-	g, cfg := gated(iam.Serve)
+	return aws.Config{Region: "eu-west-1", Credentials: credentials.NewStaticCredentialsProvider("ebb", "none", "")}, o
+}
+
+// conformsInDynamoDB tests tables that whoever owns them makes, and that a store opens with cfg. It returns the name of the last.
+func conformsInDynamoDB(t *testing.T, owner, cfg aws.Config, o dynamodb.Options, now time.Time, made func(*testing.T, string)) (last string) {
 	names := map[journal.Store]string{}
 	open := func(t *testing.T, name string) journal.Store {
 		t.Helper()
-		s, err := dynamodb.Open(t.Context(), cfg, name, local)
+		s, err := dynamodb.Open(t.Context(), cfg, name, o)
 		if err != nil {
 			t.Fatal(err)
 		}
 		names[s] = name
 		return s
 	}
-	var last string
 	fresh := func(t *testing.T) journal.Store {
 		t.Helper()
 		last = fmt.Sprintf("ebb-%d-%d", os.Getpid(), tables.Add(1))
-		if err := dynamodb.Create(t.Context(), owner, last, local); err != nil {
+		if err := dynamodb.Create(t.Context(), owner, last, o); err != nil {
 			t.Fatal(err)
 		}
+		made(t, last)
 		return open(t, last)
 	}
-	conformance.Run(t, time.Now(), fresh, func(t *testing.T, s journal.Store) journal.Store { t.Helper(); return open(t, names[s]) })
+	conforms(t, now, fresh, func(t *testing.T, s journal.Store) journal.Store { t.Helper(); return open(t, names[s]) })
+	return last
+}
+
+// TestConformanceOfDynamoDB has a clock that rises by a millisecond with each look, and is years behind the real one: nothing is deleted while a
+// test looks, because the tables have no time to live.
+func TestConformanceOfDynamoDB(t *testing.T) {
+	var looks atomic.Int64
+	now := func() time.Time {
+		return time.Date(2024, 5, 1, 12, 0, 0, 0, time.UTC).Add(time.Duration(looks.Add(1)) * time.Millisecond)
+	}
+	cfg, o := local(t, now)
+	db := sdk.NewFromConfig(cfg, func(c *sdk.Options) { c.BaseEndpoint = &o.Endpoint })
+	off := &types.TimeToLiveSpecification{AttributeName: aws.String("expires"), Enabled: aws.Bool(false)}
+	conformsInDynamoDB(t, cfg, cfg, o, now(), func(t *testing.T, table string) {
+		if _, err := db.UpdateTimeToLive(t.Context(), &sdk.UpdateTimeToLiveInput{TableName: &table, TimeToLiveSpecification: off}); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// TestTheJournalInDynamoDB keeps the conformance of the journal under the policy, and holds that each action on the table is used.
+func TestTheJournalInDynamoDB(t *testing.T) {
+	owner, local := local(t, nil)
+	_, scope := story.Ebb{}.Needs()
+	scope.Table = "arn:aws:dynamodb:eu-west-1:111122223333:table/ebb-*"
+	gated := func(m iam.Mode) (*gate, aws.Config) {
+		text, err := json.Marshal(iam.Policy(m, scope))
+		if err != nil {
+			t.Fatal(err)
+		}
+		policy, err := wire.ParsePolicy(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g, cfg := &gate{policy: policy, used: map[string]bool{}}, owner.Copy()
+		cfg.HTTPClient = g
+		return g, cfg
+	}
+	g, cfg := gated(iam.Serve)
+	last := conformsInDynamoDB(t, owner, cfg, local, time.Now(), func(*testing.T, string) {})
 	sameActions(t, iam.Serve, scope, g)
 
 	g, cfg = gated(iam.ReadOnly)
