@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/rogpeppe/go-internal/txtar"
 )
 
 func load(t *testing.T, root string) *Tree {
@@ -106,7 +108,11 @@ func tooLong() string {
 // TestPlantedSins shows that each rule finds what it is for, at its line, and nothing else.
 func TestPlantedSins(t *testing.T) {
 	root := t.TempDir()
-	if err := os.CopyFS(root, os.DirFS("testdata/sins")); err != nil {
+	sins, err := txtar.ParseFile("testdata/sins.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := txtar.Write(sins, root); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(root, "internal/web/long.go"), []byte(tooLong()), 0o644); err != nil {

@@ -25,12 +25,12 @@ const page = "../../docs/reference/metrics.md"
 
 func TestPage(t *testing.T) {
 	if *update {
-		if err := os.WriteFile(page, []byte(Page()), 0o600); err != nil {
+		if err := os.WriteFile(page, []byte(written()), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	text, err := os.ReadFile(page)
-	if err != nil || string(text) != Page() {
+	if err != nil || string(text) != written() {
 		t.Errorf("docs/reference/metrics.md is stale (%v); run: go test ./internal/metrics -run TestPage -update", err)
 	}
 }

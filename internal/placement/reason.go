@@ -33,14 +33,3 @@ type Reason struct {
 	Code    Code   `json:"code"`
 	Message string `json:"message"` // for people, with numbers and names
 }
-
-// AWS is the word with which ECS itself gives the reason in service events and failures, empty if it has none.
-// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/api_failures_messages.html
-func (c Code) AWS() string { return awsWords[c] }
-
-var awsWords = map[Code]string{
-	NoCPU: "RESOURCE:CPU", NoMemory: "RESOURCE:MEMORY", NoGPU: "RESOURCE:GPU", NoPort: "RESOURCE:PORTS", NoInterface: "RESOURCE:ENI",
-	NoAttribute: "ATTRIBUTE", ConstraintUnmet: "MemberOf placement constraint unsatisfied.",
-	DistinctInstance: "DistinctInstance placement constraint unsatisfied.",
-	NoHost:           "No Container Instances were found in your cluster", AgentGone: "AGENT",
-}
