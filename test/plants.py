@@ -262,7 +262,8 @@ TESTED = [
     ("a group with a little Spot capacity has none", "internal/cloud/collector/groups.go",
      "OnDemandPercentageAboveBaseCapacity < 100", "OnDemandPercentageAboveBaseCapacity == 0", "cloud/collector", "TestWhichPoliciesAskForSpot"),
     ("the constraints of a service are not read", "internal/cloud/collector/clusters.go",
-     "inventory.Constraint{Type: string(c.Type), Expression: aws.ToString(c.Expression)}", "inventory.Constraint{Type: string(c.Type)}",
+     "ecstypes.PlacementConstraint) inventory.Constraint {\n\t\treturn inventory.Constraint{Type: string(c.Type), Expression: "
+     "aws.ToString(c.Expression)}", "ecstypes.PlacementConstraint) inventory.Constraint {\n\t\treturn inventory.Constraint{Type: string(c.Type)}",
      "cloud/collector", "TestAServiceIsRead"),
     ("a failure of any kind means that something has gone", "internal/cloud/collector/clusters.go",
      'aws.ToString(f.Reason) != "MISSING"', 'aws.ToString(f.Reason) == ""', "cloud/collector", "TestAFailureIsUnread"),
