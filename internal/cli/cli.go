@@ -138,6 +138,16 @@ func noArgs(c *cobra.Command, args []string) error {
 	return nil
 }
 
+// one refuses more than one argument.
+func one(what string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) > 1 {
+			return fmt.Errorf("%w: %s takes one %s, not also %q; see %s --help", errUsage, c.CommandPath(), what, args[1], c.CommandPath())
+		}
+		return nil
+	}
+}
+
 // settings says what the flags mean that the configuration has a key for, but for config itself.
 var settings = map[string]string{
 	"config":     "Ebb's configuration file ($EBB_CONFIG)",

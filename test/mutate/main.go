@@ -63,7 +63,7 @@ var targets = []target{
 	{pkg: "internal/kernel", also: stories, args: []string{"-most-hosts=50"}},
 	{pkg: "internal/lease", also: stories},
 	{pkg: "internal/desired", args: []string{"-seeds=200"}},
-	{pkg: "internal/journal", tags: "dynamodb"},
+	{pkg: "internal/journal", tags: "dynamodb", args: []string{"-test.skip=DynamoDB"}}, // they take long, and memory and SQLite find as much
 	{pkg: "internal/journal/memory", also: conformance},
 	{pkg: "internal/journal/sqlite", also: conformance},
 	{pkg: "internal/journal/dynamodb", tags: "dynamodb", also: conformance},
