@@ -277,7 +277,7 @@ TESTED = [
      "doctor", "TestAPolicyThatIsThereIsKept"),
     ("a refresh that has not begun waits for nothing", "internal/doctor/groups.go", 'r.Status != "Pending" && r.Status != "InProgress"', 'r.Status != "InProgress"',
      "doctor", "TestWhatIsNoFaultAndWhatIs"),
-    ("a short delay behind UDP and TCP is not found", "internal/doctor/services.go", '"TCP", "TLS", "UDP", "TCP_UDP"', '"TCP", "TLS", "UDP"',
+    ("a short delay behind UDP and TCP is not found", "internal/doctor/targets.go", '"TCP", "TLS", "UDP", "TCP_UDP"', '"TCP", "TLS", "UDP"',
      "doctor", "TestWhatIsNoFaultAndWhatIs"),
     ("why waits for the last load balancer that a group names", "internal/diagnose/fix.go",
      "longest = max(longest, tg.Delay)", "longest = tg.Delay", "diagnose", "TestTheLongestDelayOfTheGroupIsWaitedFor"),
