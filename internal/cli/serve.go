@@ -159,6 +159,7 @@ func kernelConfig(cfg config.Config, redrive bool) kernel.Config {
 		policy.Observe = g.Mode == config.Observe
 		k.Groups = append(k.Groups, kernel.Managed{
 			Match: g.Match, Cluster: g.Cluster, Policy: policy, MaxUnavailable: kernel.MaxUnavailable(g.MaxUnavailable),
+			Rebalance: g.Rebalance == config.Drain,
 		})
 	}
 	for _, c := range cfg.Clusters {

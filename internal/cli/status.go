@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -75,6 +76,7 @@ type report struct {
 	unknown  []unknownLine
 	aside    asideLine // what the journal refused or nobody could read
 	excluded asideLine // what Ebb did not drain because of a tag
+	planned  []kernel.Scheduled
 }
 
 // clean spells what must not be shown: names and texts come from outside, and one with a newline or a tab would make a row of its own.
@@ -82,6 +84,7 @@ func (r *report) clean() {
 	plain.Deep(&r.drains, plain.Long)
 	plain.Deep(&r.holders, plain.Short)
 	plain.Deep(&r.unknown, plain.Short)
+	plain.Deep(&r.planned, plain.Long)
 }
 
 // count counts an open record that this Ebb does not read.
@@ -107,7 +110,8 @@ func newStatus(p Process) *cobra.Command {
 First it says what is paused (ebb pause). A drain of a group with mode observe is shown as observed: Ebb only watches it.
 It shows what a drain waits for as of the last change in the journal. Below the drains it lists which process works for which scope
 (a cluster, or a group without a cluster) and when that process last renewed its lease. A function holds a scope only for a
-moment. The last lines count the open records that a newer version of Ebb wrote: this one cannot read them and leaves them alone;
+moment. Then comes what AWS has scheduled, such as the retirement of instances or of tasks on Fargate: Ebb tells of it and does nothing
+about it. The last lines count the open records that a newer version of Ebb wrote: this one cannot read them and leaves them alone;
 and what was set aside lately, because the journal could not keep it or nobody could read it.
 
 With --watch it reads again and again until Ctrl-C, which ends it with 0. On a terminal it draws the screen anew each time. Elsewhere it
@@ -166,6 +170,9 @@ func statusOf(c *cobra.Command, p Process, store journal.Store, cfg config.Confi
 	if err != nil {
 		return r, err
 	}
+	if r.planned, err = calendar(ctx, store, time.Now()); err != nil {
+		return r, err
+	}
 	r.paused = pausedLines(open, c, p, cfg)
 	for _, l := range leases {
 		r.holders = append(r.holders, holderLine{l.Scope, l.Holder, l.At})
@@ -195,6 +202,19 @@ func statusOf(c *cobra.Command, p Process, store journal.Store, cfg config.Confi
 		r.drains = append(r.drains, lineOf(d, kernel.Waiting(rec), cfg))
 	}
 	return r, r.countAside(ctx, store)
+}
+
+// calendar is what AWS has scheduled and has not been over for a week, in order of time.
+func calendar(ctx context.Context, store journal.Store, now time.Time) ([]kernel.Scheduled, error) {
+	all, err := store.Forwarded(ctx, []string{kernel.Calendar})
+	planned := []kernel.Scheduled{}
+	for _, f := range all {
+		if s, ok := kernel.ReadScheduled(f); ok && !s.Past(f.Sent, now) {
+			planned = append(planned, s)
+		}
+	}
+	slices.SortStableFunc(planned, func(a, b kernel.Scheduled) int { return a.Starts.Compare(b.Starts) })
+	return planned, err
 }
 
 func (a *asideLine) count(l journal.Line) { a.Count, a.At, a.Latest = a.Count+1, l.At, l.Text }
@@ -264,6 +284,12 @@ var statusForms = map[string]func(io.Writer, report) error{
 		if err := tw.Flush(); err != nil {
 			return err
 		}
+		for i, s := range r.planned {
+			if i == 0 {
+				fmt.Fprintln(w)
+			}
+			fmt.Fprintln(w, s.Text())
+		}
 		r.aside.write(w, "Set aside, because the journal could not keep it or nobody could read it")
 		r.excluded.write(w, "Not drained, because of the tag "+fleet.ExcludeTag+" on the group")
 		return nil
@@ -276,7 +302,7 @@ var statusForms = map[string]func(io.Writer, report) error{
 	"json": func(w io.Writer, r report) error {
 		return writeJSON(w, map[string]any{
 			"schema_version": 1, "paused": r.paused, "drains": r.drains, "holders": r.holders, "unknown_records": r.unknown, "set_aside": r.aside,
-			"excluded": r.excluded,
+			"excluded": r.excluded, "scheduled": r.planned,
 		})
 	},
 	"jsonl": func(w io.Writer, r report) error {

@@ -62,12 +62,18 @@ type ELB interface {
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstances.html
 type DescribeInstances func(ctx context.Context, ids []string) ([]plan.InstanceStatus, error)
 
+// DescribeSpotInstanceRequests is EC2's operation of that name with the filter instance-id, for up to 100 ids. An id of which EC2 knows no
+// request is missing in what it returns.
+// https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeSpotInstanceRequests.html
+type DescribeSpotInstanceRequests func(ctx context.Context, ids []string) ([]plan.SpotStatus, error)
+
 // Clients are the AWS services; the SDK's own clients fit, and so does the simulated cloud.
 type Clients struct {
 	AutoScaling AutoScaling
 	ECS         ECS
 	ELB         ELB
 	EC2         DescribeInstances
+	Spot        DescribeSpotInstanceRequests
 }
 
 // Cloud looks and acts. It is safe for concurrent use when its clients are.

@@ -36,6 +36,7 @@ func FromConfig(cfg aws.Config) *Cloud {
 		ECS:         ecs.NewFromConfig(cfg),
 		ELB:         elb.NewFromConfig(cfg),
 		EC2:         NewEC2(cfg).DescribeInstances,
+		Spot:        NewEC2(cfg).DescribeSpotInstanceRequests,
 	})
 }
 

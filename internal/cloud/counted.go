@@ -31,10 +31,15 @@ func Counted(cfg aws.Config, count Count) aws.Config {
 
 // CountEC2 counts the looks at EC2, which need no client of the SDK.
 func (c *Cloud) CountEC2(count Count) {
-	ask := c.EC2
+	instances, spot := c.EC2, c.Spot
 	c.EC2 = func(ctx context.Context, ids []string) ([]plan.InstanceStatus, error) {
-		found, err := ask(ctx, ids)
+		found, err := instances(ctx, ids)
 		count("EC2", "DescribeInstances", outcomeOf(err))
+		return found, err
+	}
+	c.Spot = func(ctx context.Context, ids []string) ([]plan.SpotStatus, error) {
+		found, err := spot(ctx, ids)
+		count("EC2", "DescribeSpotInstanceRequests", outcomeOf(err))
 		return found, err
 	}
 }

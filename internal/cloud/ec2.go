@@ -51,6 +51,37 @@ func (e EC2) DescribeInstances(ctx context.Context, ids []string) ([]plan.Instan
 	}), nil
 }
 
+// DescribeSpotInstanceRequests sends one signed request and reads all pages.
+// https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeSpotInstanceRequests.html
+func (e EC2) DescribeSpotInstanceRequests(ctx context.Context, ids []string) ([]plan.SpotStatus, error) {
+	form := url.Values{"Filter.1.Name": {"instance-id"}}
+	for i, id := range ids {
+		form.Set("Filter.1.Value."+strconv.Itoa(i+1), id)
+	}
+	return AllEC2(ctx, count(new(int)), e.Ask, "DescribeSpotInstanceRequests", form, func(page *requestsPage) ([]plan.SpotStatus, string) {
+		return Convert(page.Items, func(r requestXML) plan.SpotStatus {
+			since, _ := time.Parse(time.RFC3339, r.Updated) // zero: unknown
+			return plan.SpotStatus{
+				Instance: fleet.InstanceID(r.Instance), SpotRequest: fleet.SpotRequest{Code: r.Code, Action: r.Action, Since: since},
+			}
+		}), page.Next
+	})
+}
+
+// requestsPage is one page of EC2's answer to DescribeSpotInstanceRequests.
+type requestsPage struct {
+	XMLName xml.Name     `xml:"DescribeSpotInstanceRequestsResponse"`
+	Next    string       `xml:"nextToken"`
+	Items   []requestXML `xml:"spotInstanceRequestSet>item"`
+}
+
+type requestXML struct {
+	Instance string `xml:"instanceId"`
+	Code     string `xml:"status>code"`
+	Updated  string `xml:"status>updateTime"`
+	Action   string `xml:"instanceInterruptionBehavior"`
+}
+
 // InstancesPage is one page of EC2's answer to DescribeInstances.
 type InstancesPage struct {
 	XMLName xml.Name      `xml:"DescribeInstancesResponse"`

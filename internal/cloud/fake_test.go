@@ -144,8 +144,17 @@ func newFake(answer func(in any) (any, error)) (*Cloud, *fake) {
 			return nil, err
 		}
 		return *out, nil
+	}, Spot: func(_ context.Context, ids []string) ([]plan.SpotStatus, error) {
+		out, err := answered[[]plan.SpotStatus](f, spotIDs(slices.Clone(ids)))
+		if err != nil {
+			return nil, err
+		}
+		return *out, nil
 	}}), f
 }
+
+// spotIDs are the ids in a question about Spot requests.
+type spotIDs []string
 
 // theAnswer makes a function that gives the same answer to everything.
 func theAnswer(out any, err error) func(any) (any, error) {

@@ -12,6 +12,9 @@ import (
 // operation is the operation that a request asks for, as plan spells it.
 func operation(in any) string {
 	t := reflect.TypeOf(in)
+	if t == reflect.TypeFor[spotIDs]() {
+		return "ec2:DescribeSpotInstanceRequests"
+	}
 	if t.Kind() == reflect.Slice { // EC2 is asked by hand
 		return "ec2:DescribeInstances"
 	}

@@ -31,6 +31,7 @@ var looks = [plan.LookKinds]func(*lookup, context.Context, plan.Look) error{
 	plan.Targets:                (*lookup).targets,
 	plan.Delays:                 (*lookup).delay,
 	plan.Instances:              (*lookup).instances,
+	plan.SpotRequests:           (*lookup).spotRequests,
 }
 
 // Look asks AWS one question. It splits what is longer than AWS's limits, so the look as a whole takes as many requests as

@@ -60,6 +60,7 @@ type Group struct {
 	OnDeadline     string         // Continue
 	Mode           string         // Drain or Observe
 	MaxUnavailable MaxUnavailable // how many of its instances leave at once; zero: as many as Auto Scaling terminates
+	Rebalance      string         // Ignore or Drain: what follows when EC2 says that an instance is likely to be interrupted
 }
 
 // MaxUnavailable is a number of instances, or a share of those that a group has.
@@ -72,6 +73,7 @@ const (
 	Continue    = "continue"
 	Drain       = "drain"
 	Observe     = "observe"
+	Ignore      = "ignore"
 	EMF         = "emf"
 )
 

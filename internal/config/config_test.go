@@ -48,8 +48,8 @@ func TestExampleFile(t *testing.T) {
 		LogLevel: "info", LogFormat: "text", LostAfter: 5 * time.Minute, DaemonGrace: 2 * time.Minute,
 		Groups: []Group{
 			{Match: "web-*", Cluster: "prod", Deadline: 30 * time.Minute, OnDeadline: Continue, Mode: Drain,
-				MaxUnavailable: MaxUnavailable{Percent: 20}},
-			{Match: "batch", Deadline: 6 * time.Hour, OnDeadline: Continue, Mode: Observe},
+				MaxUnavailable: MaxUnavailable{Percent: 20}, Rebalance: Drain},
+			{Match: "batch", Deadline: 6 * time.Hour, OnDeadline: Continue, Mode: Observe, Rebalance: Ignore},
 		},
 		Clusters: []Cluster{{Name: "web-fargate", Mode: Drain}},
 		Notify: []Notify{
@@ -301,6 +301,9 @@ func TestProblems(t *testing.T) {
 		{"groups: [{match: a, max_unavailable: all}]", `f:1:38: max_unavailable is "all"; write how many instances of the group may leave at ` +
 			`once, like 3, or a share of it, like 20%`},
 		{"groups: [{match: a, budget: 3}]", `f:1:21: unknown key "budget"; it is called "max_unavailable" now`},
+		{"groups: [{match: a, rebalance: drain}]", "f:1:32: rebalance: drain needs max_unavailable, because EC2 may say it of all instances of a group at once; " +
+			"write max_unavailable: 1, or more"},
+		{"groups: [{match: a, rebalance: replace}]", `f:1:32: rebalance is "replace"; write ignore or drain`},
 		{"groups: [{match: a, max_unavailable: 0}]", `f:1:38: max_unavailable is "0"`},
 		{"groups: [{match: a, max_unavailable: 0%}]", `f:1:38: max_unavailable is "0%"`},
 		{"groups: [{match: a, max_unavailable: 101%}]", `f:1:38: max_unavailable is "101%"`},
@@ -393,7 +396,7 @@ func TestReceivers(t *testing.T) {
 		"{slack_bot: env:T, channel: ops}":        `2:33: channel is "ops"; write the channel's id, such as C0123ABCD, which its details in Slack show`,
 		"{slack: env:U, template: /t}":            "2:5: template is for a webhook only; remove it",
 		"{webhook: env:U, template: t.json}":      `2:32: template is "t.json"; write the absolute path of a file`,
-		"{slack: env:U, events: \"forced, dun\"}": `2:28: events is "dun"; write started or stuck or forced or let-go or done or digest; did you mean "done"?`,
+		"{slack: env:U, events: \"forced, dun\"}": `2:28: events is "dun"; write started or stuck or forced or let-go or done or planned or digest; did you mean "done"?`,
 		"{slack: env:U, groups: \"web-[\"}": `2:28: groups is "web-[", which is not a valid pattern; write a name, or one with *, ? or [a-z], like web-*; ` +
 			`a \ or an opening [ must be completed`,
 		"{slack: env:U, digest: 08:00}":                     "",

@@ -69,6 +69,11 @@ func (d *document) readGroups(node *yaml.Node) {
 			match.at.Text = fmt.Sprintf("match %q appears above already, and the first entry counts; remove one of the two", g.Match)
 			d.problems = append(d.problems, match.at)
 		}
+		if g.Rebalance == Drain && g.MaxUnavailable == (MaxUnavailable{}) {
+			at := values["rebalance"].at
+			at.Text = "rebalance: drain needs max_unavailable, because EC2 may say it of all instances of a group at once; write max_unavailable: 1, or more"
+			d.problems = append(d.problems, at)
+		}
 		d.groups = append(d.groups, g)
 	}
 }

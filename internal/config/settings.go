@@ -58,6 +58,7 @@ func groupSettings(g *Group) []setting {
 		{"on_deadline", nil, Continue, text(&g.OnDeadline, oneOf(Continue))},
 		{"mode", nil, Drain, text(&g.Mode, oneOf(Drain, Observe))},
 		{"max_unavailable", nil, "", func(key, s string) error { return setMaxUnavailable(&g.MaxUnavailable, key, s) }},
+		{"rebalance", nil, Ignore, text(&g.Rebalance, oneOf(Ignore, Drain))},
 	}
 }
 
@@ -80,7 +81,7 @@ func notifySettings(n *Notify) []setting {
 		{"template", nil, "", text(&n.Template, checkPath)},
 		{"sns", nil, "", text(&n.SNS, like(topicARN, "write the ARN of a topic, such as arn:aws:sns:eu-west-1:111122223333:ebb"))},
 		{"eventbridge", nil, "", text(&n.EventBridge, like(busName, "write the name or the ARN of an event bus, such as default"))},
-		{"events", nil, "", list(&n.Events, oneOf("started", "stuck", "forced", "let-go", "done", digest))},
+		{"events", nil, "", list(&n.Events, oneOf("started", "stuck", "forced", "let-go", "done", "planned", digest))},
 		{"digest", nil, "", text(&n.Digest, checkTimeOfDay)},
 		{"groups", nil, "", list(&n.Groups, checkPattern)},
 	}

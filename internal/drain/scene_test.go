@@ -46,6 +46,7 @@ type scene struct {
 	services map[string]fleet.Fact[fleet.Service]
 	health   map[fleet.TargetID]fleet.Fact[fleet.Health]
 	delay    fleet.Fact[time.Duration]
+	spot     fleet.Fact[fleet.SpotRequest]
 	noHook   bool      // no group is asked about
 	since    time.Time // when this run of Ebb first decided
 }
@@ -68,6 +69,9 @@ func (s *scene) Fact(of plan.Subject) any {
 	case plan.Instances:
 		at(plan.Subject{ID: string(host)})
 		return &s.o.Machine
+	case plan.SpotRequests:
+		at(plan.Subject{ID: string(host)})
+		return &s.spot
 	case plan.Activities:
 		at(plan.Subject{In: "web", ID: string(host)})
 		return &s.o.Began

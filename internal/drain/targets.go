@@ -52,10 +52,11 @@ func (c *decider) deregister(targets []plan.Subject) bool {
 		if h.At.Before(c.d().Heard) || c.now.Sub(h.At) > 2*c.p.Look {
 			h = fleet.Fact[fleet.Health]{} // another task may have used the address and port since
 		}
-		c.want(s, h.Is, h.At, c.p.LookFast)
 		if h.Is == fleet.Absent || h.Is == fleet.Seen && !h.Value.InUse() {
+			c.want(s, h.Is, h.At, c.p.Look) // it does not come back
 			continue
 		}
+		c.want(s, h.Is, h.At, c.p.LookFast)
 		unseen := h.Is == fleet.Unknown && last.IsZero() && c.trouble(plan.Targets) != "" // what cannot be looked at is in use
 		looked = looked && (unseen || h.Is == fleet.Seen && h.At.After(last))
 		n := slices.IndexFunc(calls, func(a plan.Action) bool { return a.Targets.Group == fleet.ARN(s.In) })
@@ -63,6 +64,7 @@ func (c *decider) deregister(targets []plan.Subject) bool {
 			n = len(calls)
 			calls = append(calls, plan.Action{
 				Kind: plan.Deregister, Why: leaving[c.d().Target.Kind], Targets: &plan.TargetChange{Group: fleet.ARN(s.In)},
+				Soon: c.d().Target.Kind == fleet.OneTask || c.d().warned(),
 			})
 		}
 		calls[n].Targets.Targets = append(calls[n].Targets.Targets, fleet.TargetID{ID: s.ID, Port: s.Port})

@@ -44,12 +44,30 @@ func (c *Core) put(ctx context.Context, b journal.Batch) error {
 	if c.OnNotice != nil && slices.ContainsFunc(b.Forwarded, func(f journal.Forwarded) bool { return notice.IsOutbox(f.Scope) }) {
 		c.OnNotice()
 	}
+	if slices.ContainsFunc(b.Forwarded, func(f journal.Forwarded) bool { return f.Scope == kernel.Calendar }) {
+		clearCalendar(ctx, c)
+	}
 	if c.cfg.OnLine != nil {
 		for _, l := range b.Lines {
 			c.cfg.OnLine(l)
 		}
 	}
 	return nil
+}
+
+// clearCalendar removes what lies behind from the calendar, when something new comes into it.
+func clearCalendar(ctx context.Context, c *Core) {
+	all, err := c.cfg.Store.Forwarded(ctx, []string{kernel.Calendar})
+	past := slices.DeleteFunc(all, func(f journal.Forwarded) bool {
+		s, ok := kernel.ReadScheduled(f)
+		return ok && !s.Past(f.Sent, c.cfg.Now())
+	})
+	if err == nil && len(past) > 0 {
+		err = c.cfg.Store.Discard(ctx, past)
+	}
+	if err != nil {
+		c.cfg.Log.Warn("old entries of the calendar cannot be removed from the journal", "err", err)
+	}
 }
 
 // refused reports whether the journal will never take what was to be written.

@@ -181,6 +181,45 @@ func (s InstanceState) Gone() bool {
 	return s == StateShuttingDown || s == StateTerminated || s == StateStopping || s == StateStopped
 }
 
+// SpotRequest is the request of a Spot Instance, as EC2 describes it.
+// https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-request-status.html
+type SpotRequest struct {
+	Code   string    // of its status, such as fulfilled
+	Action string    // what EC2 does with the instance when it takes the capacity back: terminate, stop or hibernate
+	Since  time.Time // of the status; zero: EC2 does not say
+}
+
+// Leaves reports whether EC2 takes the capacity back. Where it terminates the instance for that, the status is final two minutes before the
+// instance ends: it is not marked-for-termination.
+// https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-instances-request-status-lifecycle.html
+func (r SpotRequest) Leaves() bool {
+	switch r.Code {
+	case "marked-for-termination", "marked-for-stop",
+		"instance-terminated-no-capacity", "instance-terminated-by-price", "instance-terminated-launch-group-constraint",
+		"instance-stopped-no-capacity", "instance-stopped-by-price":
+		return true
+	}
+	return false
+}
+
+// Ends is when EC2 ends the instance, as far as the status says: two minutes after the notice, but hibernation begins at once.
+// https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-instance-termination-notices.html
+func (r SpotRequest) Ends() time.Time {
+	switch {
+	case r.Since.IsZero() || !r.Leaves():
+		return time.Time{}
+	case r.Action == Hibernates:
+		return r.Since
+	}
+	return r.Since.Add(SpotNotice)
+}
+
+// SpotNotice is how long before the end EC2 gives notice.
+const SpotNotice = 2 * time.Minute
+
+// Hibernates is the action of EC2 that begins with the notice.
+const Hibernates = "hibernate"
+
 // ContainerInstance is an EC2 instance in an ECS cluster.
 type ContainerInstance struct {
 	ARN       ARN

@@ -17,6 +17,7 @@ func calls() []call {
 		{"ec2:DescribeInstanceTypes", "*", false, []Mode{ReadOnly}},
 		{"ec2:DescribeInstances", "*", false, []Mode{ReadOnly, Serve, Lambda}},
 		{"ec2:DescribeLaunchTemplateVersions", "*", false, []Mode{ReadOnly}},
+		{"ec2:DescribeSpotInstanceRequests", "*", false, []Mode{Serve, Lambda}},
 		{"ecs:DescribeCapacityProviders", "capacity-provider", false, []Mode{ReadOnly}},
 		{"ecs:DescribeClusters", "cluster", false, []Mode{ReadOnly, Serve, Lambda}},
 		{"ecs:DescribeContainerInstances", "any container-instance", false, []Mode{Serve, Lambda}},

@@ -28,6 +28,7 @@ type Managed struct {
 	Cluster        string // of its container instances; empty: every cluster is asked
 	Policy         drain.Policy
 	MaxUnavailable MaxUnavailable // of each group that matches
+	Rebalance      bool           // an instance leaves when EC2 says that it is likely to be interrupted
 }
 
 // Config is how a kernel works.
@@ -132,6 +133,8 @@ type Kernel struct {
 	view      view              // of the drain that decides
 	settle    []Verdict
 	forwarded []journal.Forwarded
+	unplaced  []unplaced      // notices about instances whose group is not known yet
+	noted     map[string]bool // entries of the calendar, by ID
 }
 
 // New starts a kernel from the journal's open records and those that ended lately, as journal.Store returns them: the newest first. It
@@ -141,6 +144,7 @@ func New(cfg Config, open, ended []journal.Record) (*Kernel, error) {
 	cfg.InFlight, cfg.Sweep = cmp.Or(cfg.InFlight, 16), cmp.Or(cfg.Sweep, time.Minute)
 	k := &Kernel{
 		cfg: cfg, rates: newRates(cfg.Rates), lastSet: map[string]time.Time{}, flying: map[int]plan.Request{}, paused: map[string]paused{},
+		noted: map[string]bool{},
 	}
 	all := &drains{open: map[fleet.Target]*entry{}, recent: map[fleet.Target]*history{}, newer: map[string]*UnknownRecord{}, aside: map[string]bool{}}
 	k.observer = newObserver(all, &log{Counts: map[string]int{}}, &k.cfg)

@@ -252,11 +252,11 @@ func (o *observer) anyDue(now time.Time) bool {
 // spacing is how far apart looks of the same kind and place are, unless they are full.
 const spacing = time.Second
 
-// hurry is the spacing for tasks that have two minutes, and how soon they are decided about again.
+// hurry is the spacing for what has two minutes, and how soon they are decided about again.
 const hurry = spacing / 4
 
 // hurries reports whether the target of a drain has minutes, not hours.
-func (e *entry) hurries() bool { return e.d.Target.Kind == fleet.OneTask }
+func (e *entry) hurries() bool { return e.d.Target.Kind == fleet.OneTask || e.d.InMinutes() }
 
 type place struct {
 	kind  plan.LookKind

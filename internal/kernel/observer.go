@@ -112,7 +112,7 @@ func (o *observer) forget(e *entry) {
 	t, cluster := e.d.Target, e.d.Cluster
 	delete(o.ownerOf, e.d.ContainerInstance)
 	found := plan.Subject{Kind: plan.FindContainerInstances, In: cluster, ID: t.ID}
-	own := []plan.Subject{groupInstance(t), instanceOf(t), began(t, e.d.Group), containerOf(t), found}
+	own := []plan.Subject{groupInstance(t), instanceOf(t), spotRequestOf(t), began(t, e.d.Group), containerOf(t), found}
 	for _, kind := range []plan.LookKind{plan.ContainerInstances, plan.ListRunning, plan.ListStopped} {
 		own = append(own, plan.Subject{Kind: kind, In: cluster, ID: string(e.d.ContainerInstance)})
 	}

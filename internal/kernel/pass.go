@@ -16,6 +16,7 @@ import (
 // Next says what is to be done now. Every drain decides of which something was learnt, or whose time has come.
 func (k *Kernel) Next(now time.Time) Output {
 	k.observer.began = cmp.Or(k.observer.began, now)
+	placeNotices(k, now)
 	k.adopt(now)
 	obey(k, now)
 	findTasks(k, now)

@@ -38,6 +38,7 @@ var saw = [plan.LookKinds]func(*observer, answer){
 	plan.Targets:                sawTargets,
 	plan.Delays:                 sawDelays,
 	plan.Instances:              sawInstances,
+	plan.SpotRequests:           sawSpotRequests,
 }
 
 // drainOf finds the open drain to whose target a subject belongs: by instance, or by the ARN of its container instance or task.
@@ -145,7 +146,7 @@ func (o *observer) sweptInstance(i fleet.GroupInstance, at time.Time) {
 	t := fleet.HostTarget(i.ID)
 	if e, ok := o.open[t]; ok {
 		if e.d.Hook == "" && i.State.Waiting() && o.concerns(t, at) {
-			o.toAdopt[t] = i.Group // an operator's drain: a hook holds it now
+			o.toAdopt[t] = i.Group // a hook holds it now
 		}
 		if !o.concerns(t, at) || i.Group != e.d.Group {
 			return
@@ -160,7 +161,7 @@ func (o *observer) sweptInstance(i fleet.GroupInstance, at time.Time) {
 			o.leaving[t] = at
 		}
 		if h != nil {
-			h.over = true
+			h.over, h.back = true, h.back || !i.State.Leaving() && !i.State.Over()
 		}
 		return
 	}

@@ -81,6 +81,7 @@ type Action struct {
 	Drain   string       // the key of the drain that wants it; empty for an action of several
 	Target  fleet.Target // what leaves; of an action of several, the first
 	Why     string       // for people; the core writes it once
+	Soon    bool         // what leaves has two minutes at most, whoever else waits
 	Hook    *HookCall
 	State   *StateChange
 	Targets *TargetChange
@@ -113,7 +114,7 @@ type InstanceEnd struct {
 type TargetChange struct {
 	Group   fleet.ARN
 	Targets []fleet.TargetID
-	Of      []fleet.Target // the tasks that they belong to, if they leave by themselves; none: they belong to the target of the action
+	Of      []fleet.Target // what they belong to, if that has two minutes; none: they belong to the target of the action
 }
 
 // Priority is how urgent the action is.
@@ -121,7 +122,7 @@ func (a Action) Priority() Priority {
 	switch {
 	case a.Kind == Beat && a.Hook.Expiring:
 		return Urgent
-	case a.Kind == Deregister && a.Target.Kind == fleet.OneTask: // it has two minutes, whoever else waits
+	case a.Soon:
 		return Answering
 	}
 	return a.Kind.Spec().Priority

@@ -58,6 +58,9 @@ const (
 	// Instances: instances as EC2 sees them, by id. View.Instances; an id that EC2 does not know is absent. Known: a
 	// fleet.InstanceState.
 	Instances
+	// SpotRequests: the requests of Spot Instances, by the ids of the instances. View.SpotRequests; an instance that no request has is absent.
+	// Known: a fleet.SpotRequest.
+	SpotRequests
 	// LookKinds is one more than the last kind.
 	LookKinds
 )
@@ -106,6 +109,8 @@ var looks = [LookKinds]LookSpec{
 	Delays: {Name: "deregistration-delays", API: "elasticloadbalancing:DescribeTargetGroupAttributes", Bucket: ELB, Batch: 1, Calls: 1,
 		Shared: true, Keep: 2 * time.Hour},
 	Instances: {Name: "instances", API: "ec2:DescribeInstances", Bucket: EC2, Batch: 100, Calls: 1, Early: true},
+	// A filter may have 200 values. https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Filtering.html
+	SpotRequests: {Name: "spot-requests", API: "ec2:DescribeSpotInstanceRequests", Bucket: EC2, Batch: 100, Calls: 1, Early: true},
 }
 
 // String is the name of the kind.
@@ -168,6 +173,12 @@ type InstanceStatus struct {
 	State fleet.InstanceState
 }
 
+// SpotStatus is the request of a Spot Instance as EC2 describes it.
+type SpotStatus struct {
+	Instance fleet.InstanceID
+	fleet.SpotRequest
+}
+
 // Listed is a task that was listed, by ARN, and the container instance it was listed for.
 type Listed struct {
 	Task fleet.ARN
@@ -189,4 +200,5 @@ type View struct {
 	Delays             []fleet.Delay
 	Clusters           []fleet.Cluster
 	Instances          []InstanceStatus
+	SpotRequests       []SpotStatus
 }

@@ -225,7 +225,7 @@ func (r *run) durable(b journal.Batch, skew time.Duration) {
 		})
 	}
 	for _, n := range b.Forwarded {
-		if notice.IsOutbox(n.Scope) {
+		if notice.IsOutbox(n.Scope) || n.Scope == kernel.Calendar {
 			continue
 		}
 		ev := event.Parse([]byte(n.Body))

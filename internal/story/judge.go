@@ -33,6 +33,8 @@ type Evidence struct {
 
 	Pauses []Pause // of Ebb by an operator
 
+	SpotStatusLate time.Duration // see the switch
+
 	Start, End time.Time // of the run
 	LastFault  time.Time // when something was last made to fail; what is promised in time counts from then
 	Running    bool      // an Ebb ran at the end
@@ -70,6 +72,8 @@ func Judge(e Evidence) []Violation {
 	obeyedOnce(p)
 	p.endedWell()
 	outInTime(p)
+	leavesInTime(p)
+	oneDrain(p)
 	return p.bad
 }
 

@@ -69,6 +69,7 @@ type hostPast struct {
 	drained time.Time // when Ebb set it DRAINING
 
 	registered []*registration // in order
+	announced
 }
 
 // registration is one of the container instances that an instance is registered as: mostly the only one.
@@ -122,7 +123,7 @@ func (p *past) take(e core.Entry) {
 	case core.EntryTarget:
 		p.target(e)
 	case core.EntryInstance:
-		h.machine = e.To
+		h.machine, h.group = e.To, e.Group
 		if e.To != "running" && e.To != "pending" {
 			h.gone = cmp.Or(h.gone, e.At)
 		}

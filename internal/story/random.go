@@ -32,8 +32,8 @@ func Random(seed uint64) Scenario {
 	g.notify()
 	g.words()
 	g.spot()
-	g.s.World.Seed = seed
-	g.s.Until = g.last + time.Duration(g.rounds)*g.deadline + 45*time.Minute
+	g.notices()
+	g.s.World.Seed, g.s.Until = seed, g.last+time.Duration(g.rounds)*g.deadline+45*time.Minute
 	return g.s
 }
 

@@ -139,6 +139,7 @@ func newRun(s Scenario) (*run, error) {
 	r.api = wire.New(wire.Config{World: w, Limits: wire.Limits(w), Faults: r.fault, PageSize: s.World.Switches.PageSize})
 	r.cloud = cloud.New(cloud.Clients{
 		AutoScaling: client.AutoScaling(r.api), ECS: client.ECS(r.api), ELB: client.ELB(r.api), EC2: r.instances,
+		Spot: spotRequests(r),
 	})
 	q, err := w.Queue(s.Ebb.queue())
 	if err != nil {
@@ -307,7 +308,7 @@ func (r *run) evidence(ended, open []drain.Drain) Evidence {
 	return Evidence{
 		Ebb: r.s.Ebb, Record: r.w.Record(), Ended: ended, Open: open, Messages: r.messages, Names: r.names,
 		Heartbeat: heartbeat, Excluded: excluded, Away: faults("journal", "away"), Slow: faults("calls", "slow"), Pauses: r.pauses,
-		Posthumous: r.posthumous, Start: r.start, End: r.w.Now(), LastFault: r.lastFault,
+		Posthumous: r.posthumous, SpotStatusLate: r.s.World.Switches.SpotStatusLate, Start: r.start, End: r.w.Now(), LastFault: r.lastFault,
 		Running: r.fn != nil || slices.ContainsFunc(r.ebbs, func(e *ebb) bool { return e.loaded() && e.core.Works() }),
 	}
 }
@@ -325,6 +326,17 @@ func (r *run) instances(ctx context.Context, ids []string) ([]plan.InstanceStatu
 	return cloud.Convert(found, func(i core.Instance) plan.InstanceStatus {
 		return plan.InstanceStatus{ID: fleet.InstanceID(i.ID), State: fleet.InstanceState(i.State)}
 	}), err
+}
+
+// spotRequests asks the simulated EC2 and keeps what cloud needs.
+func spotRequests(r *run) cloud.DescribeSpotInstanceRequests {
+	return func(ctx context.Context, ids []string) ([]plan.SpotStatus, error) {
+		found, err := client.DescribeSpotInstanceRequests(ctx, r.api, ids)
+		return cloud.Convert(found, func(s core.SpotRequest) plan.SpotStatus {
+			status := fleet.SpotRequest{Code: s.Status.Code, Action: s.Action, Since: s.Status.Updated}
+			return plan.SpotStatus{Instance: fleet.InstanceID(s.Instance), SpotRequest: status}
+		}), err
+	}
 }
 
 // never is later than everything.

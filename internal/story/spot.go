@@ -27,6 +27,10 @@ func (e Ebb) tasksOf(cluster string) (takes, looks bool) {
 
 // noticed takes in that Fargate Spot gives notice to a task.
 func noticed(p *past, e core.Entry) {
+	if e.Task == "" {
+		instanceNoticed(p, e)
+		return
+	}
 	t := p.tasks[e.Task]
 	if t == nil || e.To != core.NoticeInterrupted {
 		return

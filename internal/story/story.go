@@ -61,7 +61,8 @@ type Group struct {
 	Cluster        string                `yaml:"cluster,omitempty"`
 	Deadline       time.Duration         `yaml:"deadline,omitempty"`
 	MaxUnavailable kernel.MaxUnavailable `yaml:"max_unavailable,omitempty"`
-	Mode           string                `yaml:"mode,omitempty"` // observe; empty: drain
+	Mode           string                `yaml:"mode,omitempty"`      // observe; empty: drain
+	Rebalance      string                `yaml:"rebalance,omitempty"` // drain; empty: ignore
 }
 
 // Cluster is a managed cluster, for the tasks that ECS stops with notice.

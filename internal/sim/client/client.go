@@ -53,6 +53,24 @@ func DescribeInstances(ctx context.Context, a *wire.API, ids []string) ([]core.I
 	}
 }
 
+// DescribeSpotInstanceRequests is that operation of EC2, for the requests of instances.
+func DescribeSpotInstanceRequests(ctx context.Context, a *wire.API, ids []string) ([]core.SpotRequest, error) {
+	name := "instance-id"
+	in := &ec2.DescribeSpotInstanceRequestsInput{Filters: []ec2.Filter{{Name: &name, Values: ids}}}
+	var all []core.SpotRequest
+	for {
+		out, err := wire.Call[ec2.DescribeSpotInstanceRequestsOutput](ctx, a, in)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, out.Requests...)
+		if out.NextToken == nil {
+			return all, nil
+		}
+		in = &ec2.DescribeSpotInstanceRequestsInput{Filters: in.Filters, NextToken: out.NextToken}
+	}
+}
+
 // DescribeSubnets is that operation of EC2, for subnets that are known by their ids.
 func DescribeSubnets(ctx context.Context, a *wire.API, ids []string) ([]ec2.Subnet, error) {
 	out, err := wire.Call[ec2.DescribeSubnetsOutput](ctx, a, &ec2.DescribeSubnetsInput{SubnetIds: ids})

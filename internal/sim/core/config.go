@@ -38,6 +38,11 @@ type Switches struct {
 	SpotEventNoProvider bool          `yaml:"spot_event_no_provider,omitempty"` // events of interrupted tasks have no capacityProviderName
 	SpotEventLate       time.Duration `yaml:"spot_event_late,omitempty"`        // how much later the event of an interruption comes
 	SpotEventLost       int           `yaml:"spot_event_lost,omitempty"`        // percent of these events that never come
+
+	// Of EC2 Spot.
+
+	SpotMarked     bool          `yaml:"spot_marked,omitempty"`      // a request reads marked-for-termination first, as where the price rises
+	SpotStatusLate time.Duration `yaml:"spot_status_late,omitempty"` // how long after the notice a request still reads fulfilled
 }
 
 // The orders in which ECS interrupts a task on Fargate Spot. Before February 2023 it sent SIGTERM, and deregistered targets once the task

@@ -11,6 +11,7 @@ func (w *EC2) Service() core.Service {
 		Name: "ec2", Protocol: core.Protocol{EC2: true, Names: core.Names{Plural: map[string]string{
 			"InstanceId": "InstanceIds", "Filter": "Filters", "Value": "Values", "InstanceType": "InstanceTypes",
 			"LaunchTemplateVersion": "LaunchTemplateVersions", "SubnetId": "SubnetIds",
+			"SpotInstanceRequestId": "SpotInstanceRequestIds",
 		}}},
 		Errors: refusals(), Operations: api{w}.operations(),
 	}
@@ -41,6 +42,10 @@ func (s api) operations() []core.Operation {
 			},
 			func(in *DescribeInstancesInput) *string { return in.NextToken },
 			core.NoBatch,
+		),
+		core.NewOperation("DescribeSpotInstanceRequests", s.describeRequests, "ec2",
+			core.NoNeeds, core.NoResource, core.NoSubject,
+			func(in *DescribeSpotInstanceRequestsInput) *string { return in.NextToken }, core.NoBatch,
 		),
 		core.NewOperation("DescribeInstanceTypes", s.types, "ec2",
 			core.NoNeeds, core.NoResource, core.NoSubject,
