@@ -124,7 +124,7 @@ func (d *demo) run(ctx context.Context) error {
 		})
 	}
 	enough := make(chan struct{})
-	load.Go(func() { demoLoad.Run(run, enough, clients...) })
+	load.Go(func() { d.plot.load().Run(run, enough, clients...) })
 	if err := d.watch(run); err != nil {
 		stop(err)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/ebbhq/ebb/internal/drain"
 	"github.com/ebbhq/ebb/internal/kernel"
+	"github.com/ebbhq/ebb/internal/loadtest"
 	"github.com/ebbhq/ebb/internal/sim"
 	"github.com/ebbhq/ebb/internal/sim/core"
 	"github.com/ebbhq/ebb/internal/sim/ecs"
@@ -19,10 +20,11 @@ type demoPlot struct {
 	name    string // of the flag --story
 	about   string // in a line, for the help
 	intro   string
-	what    string // what leaves: host, task
-	leaving int    // how many
-	begins  string // what you do, in the past tense
-	moral   string // with the three counts of requests that failed, after the count of all
+	what    string  // what leaves: host, task
+	leaving int     // how many
+	speed   float64 // seconds of the world per second
+	begins  string  // what you do, in the past tense
+	moral   string  // with the three counts of requests that failed, after the count of all
 
 	world    func() sim.Spec
 	hooks    map[string][]sim.HookSpec // by the name of the drainer, if they differ
@@ -37,7 +39,7 @@ type demoPlot struct {
 
 // demoPlots are the demonstrations; the first is played unless another is asked for.
 func demoPlots() []*demoPlot {
-	return []*demoPlot{scaleInPlot(), fargateSpotPlot(), networkPlot()}
+	return []*demoPlot{scaleInPlot(), fargateSpotPlot(), networkPlot(), hostSpotPlot()}
 }
 
 // demoPlotOf finds a demonstration by its name.
@@ -51,6 +53,13 @@ func demoPlotOf(name string) (*demoPlot, error) {
 
 func demoPlotNames() []string {
 	return core.Mapped(demoPlots(), func(p *demoPlot) string { return p.name })
+}
+
+// load is what its users do. In a quick world requests last shorter.
+func (p *demoPlot) load() loadtest.Load {
+	l := demoLoad
+	l.Slow = time.Duration(float64(l.Slow) / p.speed)
+	return l
 }
 
 // The size of the world in which hosts leave.
@@ -69,7 +78,7 @@ func scaleInPlot() *demoPlot {
 Five hosts leave at once, in three clouds at the same time: without draining, with a home-made drainer, with Ebb.
 Of Ebb's cloud you see what happens to the first host.
 `,
-		what: "host", leaving: demoLeaving,
+		what: "host", leaving: demoLeaving, speed: 1,
 		begins: fmt.Sprintf("set the desired capacity from %d to %d", demoHosts, demoHosts-demoLeaving),
 		moral: `%d were lost without draining, %d with the home-made drainer, which answers its hook as soon as tasks begin to stop, and
 %d with Ebb, which waits until they have STOPPED.`,
@@ -106,6 +115,40 @@ func demoWorld() sim.Spec {
 	}
 }
 
+// hostSpotPlot: EC2 takes three of ten Spot Instances back. The world is the first plot's at twice the speed, so that two minutes are one.
+func hostSpotPlot() *demoPlot {
+	p := scaleInPlot()
+	p.name, p.about = "spot", "EC2 takes three of ten Spot Instances back"
+	p.intro = `Ten Spot Instances run the 20 tasks of a web service behind a load balancer; 200 requests a second go to it, 5 % of them take 1.5 s.
+EC2 takes three instances back, with two minutes' notice, in three clouds at the same time: without draining, with a home-made drainer,
+with Ebb. The clouds go at twice the speed of real time, so that you need not wait two minutes: seconds since the notice are theirs. Of
+Ebb's cloud you see what happens to the first host.
+`
+	p.leaving, p.speed = demoInterrupted, 2
+	p.begins = fmt.Sprintf("let EC2 take %d of %d instances back", demoInterrupted, demoHosts)
+	p.moral = `%d were lost without draining, %d with the home-made drainer, which hears of its hook only,
+and that opens when the host has gone, and %d with Ebb, which drains the host when EC2 gives notice.`
+	p.world = func() sim.Spec {
+		s := demoWorld()
+		s.Groups[0].Launch.Spot = true
+		s.Rules = []sim.RuleSpec{{Name: "ec2", Pattern: `{"source":["aws.ec2"],"detail-type":["EC2 Spot Instance Interruption Warning"]}`, Targets: []string{"ebb"}}}
+		return s
+	}
+	p.leave = interruptHosts
+	p.first = func(e core.Entry) bool { return e.Kind == core.EntryNotice && e.To == core.NoticeInterrupted }
+	return p
+}
+
+// interruptHosts takes the capacity of Spot Instances back.
+func interruptHosts(w *sim.World) error {
+	for _, i := range w.DescribeAutoScalingGroups([]string{"demo-asg"})[0].Instances[:demoInterrupted] {
+		if err := w.Interrupt(i.ID, ""); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // The size of the worlds in which tasks are interrupted.
 const (
 	demoSpotTasks   = 10
@@ -139,7 +182,7 @@ whole two minutes. Of Ebb's cloud you see what happens to the first task.
 
 // spotPlot completes a demonstration of interrupted tasks that serve so long after SIGTERM.
 func spotPlot(p demoPlot, group sim.TargetGroupSpec, serves time.Duration) *demoPlot {
-	p.what, p.leaving = "task", demoInterrupted
+	p.what, p.leaving, p.speed = "task", demoInterrupted, 1
 	p.begins = fmt.Sprintf("let AWS take %d of %d tasks back", demoInterrupted, demoSpotTasks)
 	p.moral = `%d were lost alone, %d with the home-made function, which takes one
 address out of the one target group that it knows, and %d with Ebb, which asks ECS where the targets of a task are.

@@ -142,6 +142,10 @@ func (n *narrator) lineOf(e core.Entry) string {
 // hostNews is what there is to say of a host.
 func hostNews(e core.Entry) string {
 	switch e.Kind {
+	case core.EntryNotice:
+		if e.To == core.NoticeInterrupted {
+			return "EC2 takes " + e.Instance + " back in two minutes"
+		}
 	case core.EntryLifecycle:
 		return "the group says " + e.To + " of " + e.Instance
 	case core.EntryContainer:

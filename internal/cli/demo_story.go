@@ -40,7 +40,7 @@ func openStory(name string, plot *demoPlot) (*demoStory, error) {
 	for i := range spec.Groups {
 		spec.Groups[i].Hooks = plot.hooks[name]
 	}
-	cloud, err := startSim(spec, "127.0.0.1:0", 1)
+	cloud, err := startSim(spec, "127.0.0.1:0", plot.speed)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +49,7 @@ func openStory(name string, plot *demoPlot) (*demoStory, error) {
 		groups, _ := w.DescribeTargetGroups(nil, nil) // all there are: each world of a demonstration has one
 		s.group = groups[0].ARN
 	})
-	if s.site, err = loadtest.Open(cloud.Read, 1, s.group); err != nil {
+	if s.site, err = loadtest.Open(cloud.Read, plot.speed, s.group); err != nil {
 		cloud.Close()
 		return nil, err
 	}
@@ -84,6 +84,9 @@ func (s *demoStory) leave() (err error) {
 	return err
 }
 
+// now is the world's time.
+func (s *demoStory) now() time.Time { return s.At(time.Now()) }
+
 func (s *demoStory) queue() string { return s.queueURL("ebb") }
 
 // awsConfig lets the real AWS SDK talk to the story's cloud, under the name of its drainer.
@@ -109,13 +112,14 @@ func homemadeTasks(ctx context.Context, s *demoStory, out *screen) error {
 // homemade lets a home-made drainer work.
 func (s *demoStory) homemade(ctx context.Context, out *screen, tick func(context.Context, time.Time) (time.Time, error)) error {
 	for ctx.Err() == nil {
-		next, err := tick(ctx, time.Now())
+		now := s.now()
+		next, err := tick(ctx, now)
 		if err != nil && ctx.Err() == nil {
 			out.say(s.name, err.Error())
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(time.Until(next)):
+		case <-time.After(time.Duration(float64(next.Sub(now)) / s.plot.speed)):
 		}
 	}
 	return nil
@@ -132,7 +136,7 @@ func ebbWork(ctx context.Context, s *demoStory, out *screen) error {
 	n := &narrator{s: s, out: out, said: map[string]bool{}}
 	e := engine.New(engine.Config{
 		Kernel: kernel.Config{Hook: "ebb-drain", Redrive: true, Groups: []kernel.Managed{s.plot.managed}},
-		Store:  memory.New(), Cloud: cloud.FromConfig(cfg), Source: queue, OnLine: n.journal,
+		Store:  memory.New(), Cloud: cloud.FromConfig(cfg), Source: queue, OnLine: n.journal, Now: s.now, Speed: s.plot.speed,
 	})
 	ctx, end := context.WithCancel(ctx)
 	var told sync.WaitGroup

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"math"
 	"os"
 	"path/filepath"
 	"testing"
@@ -31,6 +32,20 @@ func TestNothingFailsWithEbb(t *testing.T) {
 	}
 	if alone == 0 {
 		t.Error("without Ebb nothing failed either: the table shows nothing")
+	}
+}
+
+// Whoever takes targets out, requests are counted to the same end: a run that ended once Ebb has nothing to do would miss those that fail after that.
+func TestRequestsAreCountedToTheEnd(t *testing.T) {
+	c := cell{protocol: "TCP", order: core.SpotPromised, propagation: 2 * time.Minute, serves: 0}
+	for _, by := range []who{nobody, homeMade, ebb} {
+		n, err := c.computed(1, by)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := rate * until.Seconds(); math.Abs(n.Requests-want) > rate || n.Last.IsZero() {
+			t.Errorf("%d: %.0f requests, want %.0f", by, n.Requests, want)
+		}
 	}
 }
 
