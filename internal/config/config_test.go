@@ -397,18 +397,19 @@ func TestReceivers(t *testing.T) {
 	const one = "an entry of notify has one receiver: write one of slack, slack_bot, webhook, sns and eventbridge"
 	const stands = "must say where the secret stands, and not what it is: env:NAME, file:/absolute/path, ssm:/parameter or secretsmanager:NAME"
 	for written, want := range map[string]string{
-		"slack: env:URL":                          "",
-		"{slack: env:URL, events: forced}":        "",
-		"webhook: secretsmanager:ebb#pager":       "",
-		"{sns: env:URL}":                          `2:11: sns is "env:URL"; write the ARN of a topic, such as arn:aws:sns:eu-west-1:111122223333:ebb`,
-		"{slack: env:URL, sns: " + topic + "}":    "2:5: " + one,
-		"name: pager":                             "2:5: " + one,
-		"slack_bot: env:TOKEN":                    "2:5: slack_bot and channel belong together; write both, or slack with an incoming webhook",
-		"{slack: env:U, channel: C1}":             "2:5: slack_bot and channel belong together; write both, or slack with an incoming webhook",
-		"{slack_bot: env:T, channel: ops}":        `2:33: channel is "ops"; write the channel's id, such as C0123ABCD, which its details in Slack show`,
-		"{slack: env:U, template: /t}":            "2:5: template is for a webhook only; remove it",
-		"{webhook: env:U, template: t.json}":      `2:32: template is "t.json"; write the absolute path of a file`,
-		"{slack: env:U, events: \"forced, dun\"}": `2:28: events is "dun"; write started or stuck or forced or let-go or done or planned or digest; did you mean "done"?`,
+		"slack: env:URL":                       "",
+		"{slack: env:URL, events: forced}":     "",
+		"webhook: secretsmanager:ebb#pager":    "",
+		"{sns: env:URL}":                       `2:11: sns is "env:URL"; write the ARN of a topic, such as arn:aws:sns:eu-west-1:111122223333:ebb`,
+		"{slack: env:URL, sns: " + topic + "}": "2:5: " + one,
+		"name: pager":                          "2:5: " + one,
+		"slack_bot: env:TOKEN":                 "2:5: slack_bot and channel belong together; write both, or slack with an incoming webhook",
+		"{slack: env:U, channel: C1}":          "2:5: slack_bot and channel belong together; write both, or slack with an incoming webhook",
+		"{slack_bot: env:T, channel: ops}":     `2:33: channel is "ops"; write the channel's id, such as C0123ABCD, which its details in Slack show`,
+		"{slack: env:U, template: /t}":         "2:5: template is for a webhook only; remove it",
+		"{webhook: env:U, template: t.json}":   `2:32: template is "t.json"; write the absolute path of a file`,
+		"{slack: env:U, events: \"forced, dun\"}": `2:28: events is "dun"; write started or stuck or forced or let-go or ` +
+			`done or planned or digest; did you mean "done"?`,
 		"{slack: env:U, groups: \"web-[\"}": `2:28: groups is "web-[", which is not a valid pattern; write a name, or one with *, ? or [a-z], like web-*; ` +
 			`a \ or an opening [ must be completed`,
 		"{slack: env:U, digest: 08:00}":                     "",

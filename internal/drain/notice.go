@@ -250,30 +250,50 @@ func ofDead(c *decider, reason string) {
 	if d.Noticed == Down {
 		d.Verified = cmp.Or(d.Verified, c.now)
 	}
-	if d.onlyNoticed() {
-		c.out.Waiting = "for the targets on it to leave their target groups"
-		if !outOfDead(c) {
+	if d.onlyNoticed() && d.Intent == nil {
+		text, done := outOfDead(c)
+		if !done {
+			c.out.Waiting = "for the targets on it to leave their target groups"
 			return
 		}
-		if live := c.liveTasks(); len(live) > 0 {
-			reason += "; of its tasks " + outOf(c, live)
-		}
+		reason += text
 	}
 	c.end(c, HostGone, reason, c.cutOff())
 }
 
-// outOfDead takes the targets on a host that is gone out of their target groups, and reports whether nothing is left to do.
-func outOfDead(c *decider) bool {
-	d := c.d()
+// outOfDead takes the targets on a host that is gone out of their target groups, and says what came of it once nothing is left to do. Once EC2
+// has terminated the instance, the address of a task with a network interface of its own may be another task's.
+func outOfDead(c *decider) (text string, done bool) {
+	d, live := c.d(), c.liveTasks()
 	if d.Cutting.IsZero() {
 		d.Cutting = c.now
 	}
-	if over := c.outBy(); c.now.Before(over) && d.ContainerInstance == "" && c.container.Is == fleet.Unknown {
-		c.wake(over)
+	over := c.outBy()
+	c.wake(over)
+	late := !c.now.Before(over)
+	switch {
+	case (c.ec2.Is == fleet.Absent || c.ec2.Value == fleet.StateTerminated) && slices.ContainsFunc(live, hasAddress):
+		return "; the addresses of its tasks may be those of others by now, so their targets were left to ECS", true
+	case d.ContainerInstance == "" && c.container.Is == fleet.Unknown && !late:
 		c.want(d.subject(plan.FindContainerInstances, d.Cluster), c.container.Is, c.container.At, c.p.LookFast)
-		return false
+		return "", false
+	case d.ContainerInstance == "" || c.elsewhere():
+		return "", true
+	case len(c.running.Starts) == 0 && !late:
+		c.wantAt(d.registered(plan.ListRunning), c.now)
+		return "", false
+	case c.targetsOut(live) && len(c.running.Starts) > 0:
+		if len(live) > 0 {
+			text = "; of its tasks " + outOf(c, live)
+		}
+		return text, true
 	}
-	return d.ContainerInstance == "" || c.elsewhere() || outAtTheEnd(c)
+	return "; its targets could not be taken out in time" + c.trouble(plan.Services, plan.Targets), late
+}
+
+// hasAddress reports whether a task has a network interface of its own.
+func hasAddress(t *fleet.Task) bool {
+	return slices.ContainsFunc(t.Addresses, func(a fleet.Address) bool { return a.IP != "" })
 }
 
 // hookFor is how long Auto Scaling may take until it finds out that EC2 has ended an instance, and opens its hook.

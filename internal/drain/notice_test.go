@@ -101,7 +101,12 @@ func TestANoticeOfEC2(t *testing.T) {
 			notedAs(s, Down)
 			s.o.Machine = fleet.Fact[fleet.InstanceState]{Is: fleet.Seen, At: s.now, Value: fleet.StateStopped}
 			s.o.Running = []time.Time{s.now}
-		}, do: "deregister", looks: "targets", waiting: "to leave its target group"},
+		}, do: "deregister", looks: "targets", waiting: "to leave their target groups"},
+		{name: "of an end leaves addresses alone that may be others' by now", set: func(s *scene) {
+			notedAs(s, Down)
+			s.o.Machine = fleet.Fact[fleet.InstanceState]{Is: fleet.Seen, At: s.now, Value: fleet.StateTerminated}
+			s.o.Running, s.o.Tasks[0].Value.Addresses[0].IP = []time.Time{s.now}, "10.0.0.7"
+		}, notes: "gone", intent: "host-gone", cut: "web:1/web RUNNING"},
 	})
 }
 

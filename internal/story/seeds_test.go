@@ -238,6 +238,7 @@ var mustReach = []string{
 	"lease taken over", "noted", "kernel noted", "hang", "cut-off", "line queued", "fault lease error", "fault lease error-after",
 	"fault journal away", "fault journal refuse", "fault journal refuse-line", "fault journal slow", "beat without a journal", "line set-aside",
 	"kernel set aside drain",
+	"line warned", "line gone", "kernel instance-ends", "kernel instance-state", "kernel rebalance",
 	"any stale-token", "kernel listings complete", "kernel listings given up", "kernel listings restarted", "kernel urgent calls paced",
 	"crash " + beforeWrite, "crash " + afterWrite, "crash " + afterSettle, "crash " + afterSend,
 }
