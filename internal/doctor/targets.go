@@ -120,7 +120,7 @@ func unnamedTargets(in *Input, g handed) *Finding {
 	}
 	return &Finding{
 		Severity: Warn, Subject: "target group " + g.Name,
-		Finding: "tasks of " + whose + " are registered in it, and no service names it: somebody else than ECS registers them",
+		Finding: "tasks of " + whose + " are registered in it, and their service does not name it: somebody else than ECS registers them",
 		Impact: "ECS does not take a task out of it before it stops, so requests fail until health checks do; Ebb takes out what it cuts off, " +
 			"the tasks of a host that ECS cannot reach, and tasks on Fargate Spot",
 		Advice: advice.Of(advice.Say("name it among the load balancers of the service, or let what registers the tasks take them out first")),
