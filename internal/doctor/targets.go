@@ -13,7 +13,7 @@ func targetChecks() []Check {
 	return []Check{
 		{"long-delay", "A long deregistration delay", each((*Input).serving, longDelay)},
 		{"nlb-delay", "A network load balancer's delay is too short", each((*Input).serving, nlbDelay)},
-		{"by-hand", "A target group that no service names", each((*Input).byHand, unnamedTargets)},
+		{"by-hand", "A target group that no service names", each(byHand, unnamedTargets)},
 	}
 }
 
@@ -90,7 +90,7 @@ type handed struct {
 	whose []string // services, and tasks without one
 }
 
-func (in *Input) byHand() (out []handed) {
+func byHand(in *Input) (out []handed) {
 	for _, c := range in.clusters() {
 		for _, t := range c.Tasks {
 			whose := "task " + t.ARN.Name() + " in cluster " + c.Name
