@@ -181,7 +181,7 @@ const rest = `
 start: 2026-11-21T09:00:00Z
 clusters: [{name: prod}, {name: edge, providers: [FARGATE, FARGATE_SPOT]}]
 queues: [{name: ebb, redrive: ebb-dlq}, {name: ebb-dlq}]
-target_groups: [{name: quick-tg, delay: 30s}]
+target_groups: [{name: quick-tg, delay: 30s}, {name: hand-tg, delay: 30s}]
 task_definitions:
   - {family: slow, cpu: 64, memory: 64, stop_timeout: 2m, port: 80}
   - {family: new, requires_compatibilities: [FARGATE]}
@@ -208,7 +208,8 @@ capacity_providers:
   - {name: spot-cp, group: spot-asg, managed_draining: true}
   - {name: off-cp, group: off-asg, managed_termination_protection: true, managed_scaling: true}
 services:
-  - {name: slow, cluster: prod, task: slow, desired: 2, min: 100, max: 200, target_group: quick-tg, capacity_providers: [{provider: spot-cp, weight: 1}]}
+  - {name: slow, cluster: prod, task: slow, desired: 2, min: 100, max: 200, target_group: quick-tg, by_hand: [{target_group: hand-tg}],
+     capacity_providers: [{provider: spot-cp, weight: 1}]}
   - {name: alone, cluster: edge, task: new, desired: 1, capacity_providers: [{provider: FARGATE_SPOT, weight: 1}]}
   - {name: base, cluster: edge, task: new, desired: 1, capacity_providers: [{provider: FARGATE_SPOT, base: 1}, {provider: FARGATE, weight: 1}]}
   - {name: base-od, cluster: edge, task: old, desired: 1, capacity_providers: [{provider: FARGATE, weight: 1}]}
@@ -325,6 +326,9 @@ func TestWhatIsOutOfScopeIsNotRead(t *testing.T) {
 			r.t = t
 			outside := outsideOf(&all, c.clusters, c.groups)
 			for _, k := range r.sent(c.scope) {
+				if strings.HasPrefix(k, "elasticloadbalancing.DescribeTargetHealth") {
+					continue // where somebody has registered a task shows only in the target groups themselves
+				}
 				if strings.HasPrefix(k, "ecs.ListContainerInstances") && strings.Contains(k, "ec2InstanceId in") && len(c.scope.Clusters) == 0 {
 					_, k, _ = strings.Cut(k, `"Filter"`) // each cluster is asked for these instances: nothing else knows theirs
 				}

@@ -256,7 +256,8 @@ func servicePlants() []plant {
 			do: func(in *Input, _ *inventory.Cluster, _ *inventory.Group) {
 				in.Inventory.TargetGroups[0].Protocol = "TCP"
 			}},
-		{name: "registered by hand", check: "by-hand", severity: Warn, what: "tasks of service web in cluster prod are registered in it, and no service names it",
+		{name: "registered by hand", check: "by-hand", severity: Warn,
+			what: "tasks of service web in cluster prod are registered in it, and their service does not name it",
 			do: func(in *Input, c *inventory.Cluster, _ *inventory.Group) {
 				in.Inventory.Instances[0].VPC, c.Tasks[1].Addresses = "vpc-1", []fleet.Address{{Container: "web", ContainerPort: 8080, HostPort: 32768}}
 				in.Inventory.TargetGroups = append(in.Inventory.TargetGroups, &inventory.TargetGroup{ARN: webTG + "-hand", Name: "hand-tg", Type: "instance",

@@ -13,7 +13,7 @@ func targetChecks() []Check {
 	return []Check{
 		{"long-delay", "A long deregistration delay", each((*Input).serving, longDelay)},
 		{"nlb-delay", "A network load balancer's delay is too short", each((*Input).serving, nlbDelay)},
-		{"by-hand", "A target group that no service names", each((*Input).byHand, unnamedTargets)},
+		{"by-hand", "A target group that no service names", each(byHand, unnamedTargets)},
 	}
 }
 
@@ -90,7 +90,7 @@ type handed struct {
 	whose []string // services, and tasks without one
 }
 
-func (in *Input) byHand() (out []handed) {
+func byHand(in *Input) (out []handed) {
 	for _, c := range in.clusters() {
 		for _, t := range c.Tasks {
 			whose := "task " + t.ARN.Name() + " in cluster " + c.Name
@@ -120,7 +120,7 @@ func unnamedTargets(in *Input, g handed) *Finding {
 	}
 	return &Finding{
 		Severity: Warn, Subject: "target group " + g.Name,
-		Finding: "tasks of " + whose + " are registered in it, and no service names it: somebody else than ECS registers them",
+		Finding: "tasks of " + whose + " are registered in it, and their service does not name it: somebody else than ECS registers them",
 		Impact: "ECS does not take a task out of it before it stops, so requests fail until health checks do; Ebb takes out what it cuts off, " +
 			"the tasks of a host that ECS cannot reach, and tasks on Fargate Spot",
 		Advice: advice.Of(advice.Say("name it among the load balancers of the service, or let what registers the tasks take them out first")),

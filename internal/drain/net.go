@@ -78,6 +78,16 @@ func netUnread(c *decider) string {
 		c.trouble(plan.VPCs, plan.TargetGroups, plan.Registered)
 }
 
+// netText says of live tasks, as the end of a sentence, that the net was not read.
+func netText(c *decider, live []*fleet.Task) string {
+	for _, t := range live {
+		if _, read := netOf(c, t, nil); !read {
+			return netUnread(c)
+		}
+	}
+	return ""
+}
+
 // caught reports whether the net need not be waited for any more: it has been read, or there was time enough since some moment. Time counts
 // anew for each run of Ebb, as in outBy.
 func caught(c *decider, read bool, since time.Time) bool {

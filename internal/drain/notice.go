@@ -282,7 +282,7 @@ func outOfDead(c *decider) (text string, done bool) {
 	case len(c.running.Starts) == 0 && !late:
 		c.wantAt(d.registered(plan.ListRunning), c.now)
 		return "", false
-	case c.targetsOut(live) && len(c.running.Starts) > 0:
+	case c.targetsOut(live, d.Cutting) && len(c.running.Starts) > 0:
 		if len(live) > 0 {
 			text = "; of its tasks " + outOf(c, live)
 		}

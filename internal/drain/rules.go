@@ -169,7 +169,7 @@ func deadline(c *decider) bool {
 	if n := notAsked(c); n > 0 {
 		reason += fmt.Sprintf("; ECS had not asked %d of its tasks to stop, most likely because their replacements do not run", n)
 	}
-	c.end(c, Forced, reason, c.cutOff())
+	c.end(c, Forced, reason+netText(c, c.liveTasks()), c.cutOff())
 	return true
 }
 

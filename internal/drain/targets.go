@@ -143,14 +143,12 @@ func healthOf(c *decider, s plan.Subject) fleet.Fact[fleet.Health] {
 // outOf says of which targets the tasks are out, for the reason of an ending, and by which ways requests may still reach them.
 func outOf(c *decider, tasks []*fleet.Task) string {
 	var places []string
-	read := true
 	for _, t := range tasks {
 		var named []plan.Subject
 		if t.Service() != "" {
 			named = registrations(c.d().Instance(), t, c.service(t).Value)
 		}
-		more, all := netOf(c, t, named)
-		read = read && all
+		more, _ := netOf(c, t, named)
 		for _, by := range outBy {
 			is := func(s plan.Subject) bool { return s.Kind == by.look }
 			if slices.ContainsFunc(slices.Concat(named, more), is) && !slices.Contains(places, string(by.place)) {
@@ -162,10 +160,7 @@ func outOf(c *decider, tasks []*fleet.Task) string {
 	if len(places) > 0 {
 		text = "none is in use in " + strings.Join(places, " or ") + " any more"
 	}
-	if !read {
-		text += netUnread(c)
-	}
-	return text + otherWays(c, tasks)
+	return text + netText(c, tasks) + otherWays(c, tasks)
 }
 
 // otherWays says by which ways requests may still reach tasks, as the end of a sentence.

@@ -74,7 +74,8 @@ func tooLate(c *decider) bool {
 	if !gone && c.now.Before(end) {
 		return false
 	}
-	named, more, known, _ := ownTargets(c)
+	named, more, known, read := ownTargets(c)
+	known = known && (read || f.Value.Subnet == "") // what lies under the net may be in use
 	switch {
 	case f.Is == fleet.Unknown:
 		c.close(Elsewhere, "the two minutes of its notice are over, and the task could not be looked at"+c.trouble(plan.Tasks), nil)

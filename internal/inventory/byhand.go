@@ -2,8 +2,14 @@ package inventory
 
 import "github.com/ebbhq/ebb/internal/fleet"
 
-// ByHand are the target groups in which a task is registered although its service does not name them. ECS does not take it out of them.
+// ByHand are the target groups in which a task is registered although no service names them. ECS does not take it out of them. Where a service
+// could not be read none is known: it may name them.
 func (s *Inventory) ByHand(c *Cluster, t *Task) (groups []*TargetGroup) {
+	for _, read := range []string{"ecs:ListServices", "ecs:DescribeServices", "ecs:ListClusters", "ecs:DescribeClusters"} {
+		if s.Missed(read, "") {
+			return nil
+		}
+	}
 	var host fleet.InstanceID
 	vpc := s.Subnets[t.Subnet]
 	if h := c.HostOf(t); h != nil {

@@ -45,7 +45,7 @@ func instance(i cloud.InstanceXML) *inventory.Instance {
 }
 
 // subnets are the VPCs of subnets.
-func (l *look) subnets(ctx context.Context, ids []string) map[string]string {
+func subnets(ctx context.Context, l *look, ids []string) map[string]string {
 	vpcs := map[string]string{}
 	for _, s := range inChunks(ids, maxEC2, func(chunk []string) []plan.SubnetIn {
 		return read(l, "ec2:DescribeSubnets", func() ([]plan.SubnetIn, error) { return cloud.DescribeSubnetsOf(ctx, l.try, l.EC2, chunk) })

@@ -45,7 +45,7 @@ func (s *Collector) Take(ctx context.Context, scope Scope) (inventory.Inventory,
 		func() { out.Instances = l.instances(ctx, ids) },
 		func() { l.interfaces(ctx, f.clusters) },
 		func() { out.TargetGroups = l.targetGroups(ctx, arns) },
-		func() { out.Subnets = l.subnets(ctx, f.subnets()) },
+		func() { out.Subnets = subnets(ctx, l, f.subnets()) },
 		func() {
 			if scope.Silent {
 				return
@@ -54,7 +54,7 @@ func (s *Collector) Take(ctx context.Context, scope Scope) (inventory.Inventory,
 			out.Queues = l.queues(ctx, scope.Queues, queueARNs(f.groups, out.Rules))
 		},
 	)
-	out.TargetGroups = append(out.TargetGroups, l.unnamed(ctx, &out)...)
+	out.TargetGroups = append(out.TargetGroups, unnamed(ctx, l, &out)...)
 	slices.SortFunc(l.unread, func(a, b inventory.Unread) int {
 		return cmp.Or(cmp.Compare(a.What, b.What), cmp.Compare(a.Error, b.Error))
 	})

@@ -73,7 +73,7 @@ const maxUnnamed = 100
 
 // unnamed reads the target groups of the VPCs of tasks and hosts that neither a service nor a group names: somebody may have registered tasks
 // in them.
-func (l *look) unnamed(ctx context.Context, s *inventory.Inventory) (found []*inventory.TargetGroup) {
+func unnamed(ctx context.Context, l *look, s *inventory.Inventory) (found []*inventory.TargetGroup) {
 	vpcs := map[string]bool{}
 	for _, i := range s.Instances {
 		vpcs[i.VPC] = true

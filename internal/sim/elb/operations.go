@@ -38,8 +38,9 @@ func (s api) describeGroups(c *core.Call, in *elb.DescribeTargetGroupsInput) (*e
 
 func targetGroupOut(g TargetGroup) types.TargetGroup {
 	return types.TargetGroup{
-		TargetGroupArn: &g.ARN, TargetGroupName: &g.Name, TargetType: types.TargetTypeEnum(g.Type), Protocol: types.ProtocolEnum(g.Protocol), IpAddressType: addressType(g),
-		Port: new(int32(g.Port)), VpcId: &g.VPC, HealthCheckEnabled: new(true), HealthCheckPort: new("traffic-port"),
+		TargetGroupArn: &g.ARN, TargetGroupName: &g.Name, TargetType: types.TargetTypeEnum(g.Type), Protocol: types.ProtocolEnum(g.Protocol),
+		IpAddressType: addressType(g),
+		Port:          new(int32(g.Port)), VpcId: &g.VPC, HealthCheckEnabled: new(true), HealthCheckPort: new("traffic-port"),
 		HealthyThresholdCount: new(int32(2)), HealthCheckIntervalSeconds: new(core.Seconds(g.Check / 2)),
 		UnhealthyThresholdCount: new(int32(2)), HealthCheckTimeoutSeconds: new(int32(5)), LoadBalancerArns: []string{balancerARN(g)},
 	}
