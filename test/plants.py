@@ -38,7 +38,6 @@ SEEDED = [
      "	e.Base, e.Count, e.Write, e.Raises = count, count, Write{}, slices.Clone(e.Raises)\n",
      "	if e.Count = count; e.Count >= 0 {\n		return e, s\n	}\n"),
     ("Spot without capacity is not replaced", "internal/kernel/looks.go", "	looks = append(looks, countLooks(o, now)...)\n", ""),
-    ("a service that somebody has stopped is raised", "internal/desired/desired.go", "if e.Base > 0 || p.FromZero {", "if true || p.FromZero {"),
     ("the hook is answered when the running count is 0", "internal/fleet/fleet.go",
      'return t.LastStatus != Stopped && t.LastStatus != "DELETED"', "return t.DesiredStatus != Stopped && t.LastStatus != Stopped"),
     ("a failed heartbeat is remembered as done", "internal/kernel/pass.go",
@@ -111,6 +110,8 @@ SEEDED = [
 
 # name, file, the code as it is, the code with the bug, the package and the test. The test must find it, and must pass without it.
 TESTED = [
+    ("a service that somebody has stopped is raised", "internal/desired/desired.go", "if e.Base > 0 || p.FromZero {", "if true || p.FromZero {",
+     "desired", "TestWhatSomebodyElseSetsStands"),
     ("on-demand tasks are taken back while those on Spot are missing", "internal/kernel/shortage.go",
      "max(s.Most, missing)", "max(s.Most, 0)", "kernel", "TestAServiceStandsInForSpot"),
     ("a look that lags behind our own call is taken for what somebody else has set", "internal/desired/desired.go",
