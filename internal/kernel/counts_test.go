@@ -128,6 +128,13 @@ func TestAServiceStandsInForSpot(t *testing.T) {
 			300.2 line count:prod/od/1 desired-count: the desired count of service od in cluster prod is 7: 1, and 6 raised for spot/spot
 			780.1 set-desired-count of od in prod: 1
 			780.2 line count:prod/od/1 desired-count: the desired count of service od in cluster prod is 1: what was raised is put back`},
+		{name: "what is missing no more is taken back, and no more than that", cfg: standingIn(0), lasts: 12 * time.Minute, only: words[:1],
+			setup: func(a *account, _ *Kernel) {
+				start(a, 4, time.Second)
+				a.at[5*time.Minute] = func() { a.service("spot").Running = 9 }
+			}, want: `
+			120.2 set-desired-count of od in prod: 5
+			600.1 set-desired-count of od in prod: 2`},
 		{name: "up to the floor", cfg: standingIn(7), lasts: 3 * time.Minute, only: words[:1], setup: func(a *account, _ *Kernel) { start(a, 4, time.Second) },
 			want: `120.2 set-desired-count of od in prod: 2`},
 		{name: "not if ECS does not say that there is no capacity", cfg: standingIn(0), lasts: 10 * time.Minute, only: words,

@@ -5,8 +5,9 @@
 // and only then settles messages and carries out requests.
 //
 // Its parts: what is open and what has ended (drains.go, recent.go), what was seen and is to be looked at (observer.go and its files), how
-// many calls may be made (rates.go), how many may leave (slots.go), and the pass in which all drains decide (pass.go, dispatch.go). Scaling
-// services will be a second user of the observer, the call rates, the records and the leases, beside drain and not a kind of it.
+// many calls may be made (rates.go), how many may leave (slots.go), the desired counts that Ebb raises (counts.go, raises.go, shortage.go),
+// and the pass in which all drains decide (pass.go, dispatch.go). Scaling services will be a second user of the observer, the call rates,
+// the records, the leases and the desired counts, beside drain and not a kind of it.
 package kernel
 
 import (

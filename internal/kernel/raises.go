@@ -62,7 +62,7 @@ func onHost(e *entry) (of map[string]int, all bool) {
 
 // raiseForHosts raises the desired counts of services whose tasks are on hosts that leave, and drops what has been raised for hosts.
 func raiseForHosts(k *Kernel, now time.Time) {
-	if !k.replaces && len(k.counts) == 0 {
+	if len(k.counts) == 0 && !(k.replaces && slices.ContainsFunc(k.sorted, (*entry).replaces)) {
 		return
 	}
 	leaving, open, blind := map[plan.Subject]int{}, map[string]bool{}, map[string]bool{} // blind: some tasks of a cluster are not known
