@@ -181,7 +181,8 @@ func TestLogshipOfAJournalThatFails(t *testing.T) {
 		j, _ := job()
 		j.AWS = s.cfg
 		began := time.Now()
-		if out, err := run(t, parse(t, "logship: {to: 's3://logs', journal: true}"), j, time.Second); err == nil || !strings.Contains(err.Error(), want) {
+		out, err := run(t, parse(t, "logship: {to: 's3://logs', journal: true}"), j, time.Second)
+		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v\n%s", script, err, out)
 		}
 		if took := time.Since(began); took > 5*time.Second {
