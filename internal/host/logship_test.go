@@ -176,7 +176,11 @@ func TestLogship(t *testing.T) {
 // TestLogshipOfAJournalThatFails: what journalctl could not read is no copy of it.
 func TestLogshipOfAJournalThatFails(t *testing.T) {
 	s := newStore(t)
-	for script, want := range map[string]string{"echo some; exit 1": "copy the journal: journalctl: exit status 1", "exec sleep 100": "context deadline exceeded"} {
+	fails := map[string]string{
+		"echo some; exit 1": "copy the journal: journalctl: exit status 1",
+		"exec sleep 100":    "context deadline exceeded",
+	}
+	for script, want := range fails {
 		fakeJournal(t, script)
 		j, _ := job()
 		j.AWS = s.cfg
