@@ -12,7 +12,8 @@ if ! dpkg -s "${packages[@]}" >/dev/null 2>&1; then
 fi
 
 # Neither PostgreSQL nor Zabbix runs as root.
-as() { setpriv --reuid postgres --regid postgres --clear-groups -- "$@"; }
+postgres=(setpriv --reuid postgres --regid postgres --clear-groups --)
+as() { "${postgres[@]}" "$@"; }
 bin=$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -1)
 dir=$(mktemp -d /tmp/ebb-zabbix.XXXXXX)
 started=()
@@ -78,10 +79,10 @@ as "$bin/createdb" -h 127.0.0.1 -p "$db" -E UTF8 -T template0 zabbix
 # In one transaction: there are tens of thousands of rows.
 (cd /usr/share/zabbix-server-pgsql && zcat schema.sql.gz images.sql.gz data.sql.gz | grep -vE '^(START TRANSACTION|COMMIT);') |
   as "$bin/psql" -h 127.0.0.1 -p "$db" -q -1 -o /dev/null zabbix
-as setsid /usr/sbin/zabbix_server -f -c "$dir/server.conf" >"$dir/zabbix.log" 2>&1 &
+setsid "${postgres[@]}" /usr/sbin/zabbix_server -f -c "$dir/server.conf" >"$dir/zabbix.log" 2>&1 &
 started+=($!)
 # Two processes of PHP's server: one call must not wait for another.
-PHP_CLI_SERVER_WORKERS=2 as setsid php -d max_execution_time=300 -d post_max_size=16M -d max_input_time=300 -d date.timezone=UTC \
+PHP_CLI_SERVER_WORKERS=2 setsid "${postgres[@]}" php -d max_execution_time=300 -d post_max_size=16M -d max_input_time=300 -d date.timezone=UTC \
   -S "127.0.0.1:$web" -t "$dir/web" >"$dir/php.log" 2>&1 &
 started+=($!)
 url=http://127.0.0.1:$web/api_jsonrpc.php

@@ -71,14 +71,13 @@ func (c *command) Run(ctx context.Context, j Job) error {
 	defer out.Close()
 	cmd := exec.Command(c.Words[0], c.Words[1:]...)
 	cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr = env, "/", in, in
-	exited, err := start(cmd)
+	leader, exited, err := start(cmd)
 	in.Close()
 	if err != nil {
 		return err // it names the program
 	}
 	ended, drained := make(chan struct{}), make(chan struct{})
 	go drain(out, j.Out, ended, drained)
-	leader := procOf(cmd.Process.Pid)
 	select {
 	case err = <-exited:
 		if end(leader, c.Grace) {
@@ -116,7 +115,7 @@ func drain(from *os.File, to io.Writer, ended <-chan struct{}, drained chan<- st
 
 // start begins a command in a process group of its own, which the kernel kills when the agent dies: what is begun anew must not run twice.
 // The thread that begins it has to stay for that as long as the command runs.
-func start(cmd *exec.Cmd) (exited <-chan error, err error) {
+func start(cmd *exec.Cmd) (leader proc, exited <-chan error, err error) {
 	adopt()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	begun, done := make(chan error), make(chan error, 1)
@@ -124,9 +123,13 @@ func start(cmd *exec.Cmd) (exited <-chan error, err error) {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		err := cmd.Start()
+		if err == nil {
+			leader = procOf(cmd.Process.Pid) // before it is waited for: until then it is there, though it may be dead
+		}
 		if begun <- err; err == nil {
 			done <- cmd.Wait()
 		}
 	}()
-	return done, <-begun
+	err = <-begun
+	return leader, done, err
 }

@@ -383,7 +383,8 @@ func TestFluentBit(t *testing.T) {
 	}
 	b = &bit{total: 2, failed: 4}
 	time.AfterFunc(1500*time.Millisecond, func() { set(b, 0, 0, 5) })
-	if out, err := run(t, parse(t, "fluent_bit: {monitor: '"+newBit(t, b)+"'}"), j, 20*time.Second); err == nil || !strings.Contains(err.Error(), "retries_failed of s3.0 has risen") {
+	out, err := run(t, parse(t, "fluent_bit: {monitor: '"+newBit(t, b)+"'}"), j, 20*time.Second)
+	if err == nil || !strings.Contains(err.Error(), "retries_failed of s3.0 has risen") {
 		t.Error(out, err)
 	}
 	for _, b := range []*bit{{off: true}, {total: 1}} {

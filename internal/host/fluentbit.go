@@ -45,7 +45,7 @@ func (f *fluentBit) look(ctx context.Context) (buffered, error) {
 		return now, err
 	}
 	if storage.Layer == nil || storage.Layer.Chunks.Total == nil {
-		return now, errors.New("Fluent Bit tells nothing of its chunks; set storage.metrics on under [SERVICE]")
+		return now, errors.New("it tells nothing of its chunks; set storage.metrics on under [SERVICE] of Fluent Bit")
 	}
 	now.left, now.memory = *storage.Layer.Chunks.Total, storage.Layer.Chunks.Memory
 	var metrics struct {

@@ -140,7 +140,8 @@ func TestNoSecretIsShown(t *testing.T) {
 	})
 	gone := "http://127.0.0.1:1/"
 	for name, text := range map[string]string{
-		"output": `command: {shell: 'for i in 1 2 3; do printf %s "$T"; done; printf "p/l a"; sleep 0.1; printf "%s\n%s" "nted" "$K"; cat /proc/$$/cmdline', ` +
+		"output": `command: {shell: 'for i in 1 2 3; do printf %s "$T"; done; printf %s "${T%%ed-*}"; sleep 0.1; ` +
+			`printf "ed-%s\n%s" "${T##*ed-}" "$K"; cat /proc/$$/cmdline', ` +
 			`environment: {T: "${env:T}", K: "${file:/k}"}}`,
 		"no program": `command: {run: [/nowhere], environment: {T: "${env:T}"}}`,
 		"answer":     `http: {url: '` + echo + `a/${env:T}', headers: {X-Token: 'Bearer ${env:T}', Content-Type: application/json}, body: '{"t":"${env:T}"}'}`,

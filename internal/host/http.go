@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 )
 
 // call is one HTTP call. Its URL, headers and body may have ${EBB_...} and ${ssm:NAME} in them.
@@ -114,6 +115,8 @@ func ask(req *http.Request) (status int, answer []byte, err error) {
 
 // get asks for a page of JSON.
 func get(ctx context.Context, at string, into any) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, at, nil)
 	if err != nil {
 		return err

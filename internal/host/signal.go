@@ -64,13 +64,14 @@ func (s *signal) find() (found []*os.Process, err error) {
 	}
 	for _, pid := range pids {
 		pid = filepath.Base(pid)
-		n, err := strconv.Atoi(pid)
-		if err != nil || n < 2 || n == os.Getpid() || s.PIDFile == "" && !named(pid, s.Name) {
-			continue
-		}
+		n, _ := strconv.Atoi(pid)
 		p, err := os.FindProcess(n)
-		if err == nil && p.Signal(syscall.Signal(0)) == nil && (s.Name == "" || named(pid, s.Name)) {
+		switch {
+		case n < 2 || n == os.Getpid() || err != nil:
+		case p.Signal(syscall.Signal(0)) == nil && (s.Name == "" || named(pid, s.Name)):
 			found = append(found, p)
+		default:
+			_ = p.Release()
 		}
 	}
 	if len(found) == 0 {

@@ -64,12 +64,15 @@ func living(leader proc) (found []proc) {
 	return alive
 }
 
-// end ends all that come of a child: SIGTERM, then SIGKILL until none is left, or the kernel holds it. It reports whether there were any.
+// end ends all that come of a child: SIGTERM, then SIGKILL until none is left, or the kernel holds it for 5 s. It reports whether there were any.
 func end(leader proc, grace time.Duration) bool {
-	began, sig := time.Now(), syscall.SIGTERM
+	began, killed, sig := time.Now(), time.Time{}, syscall.SIGTERM
 	left := living(leader)
 	some := len(left) > 0
-	for pause := time.Millisecond; len(left) > 0 && time.Since(began) < grace+5*time.Second; pause = min(2*pause, 100*time.Millisecond) {
+	for pause := time.Millisecond; len(left) > 0 && (killed.IsZero() || time.Since(killed) < 5*time.Second); pause = min(2*pause, 100*time.Millisecond) {
+		if sig == syscall.SIGKILL && killed.IsZero() {
+			killed = time.Now() // a look may take seconds where the host is busy
+		}
 		for i, p := range left {
 			if sig != 0 && p.group != leader.pid {
 				_ = syscall.Kill(p.pid, sig)

@@ -80,11 +80,11 @@ func (z *zabbix) session(ctx context.Context, j Job, do func(*session) error) er
 		return err
 	}
 	if _, err := fmt.Sscanf(version, "%d.%d", &s.major, &s.minor); err != nil {
-		return fmt.Errorf("Zabbix says that its version is %q", plain.Text(version, plain.Short))
+		return fmt.Errorf("the version of Zabbix is %q, which is none", plain.Text(version, plain.Short))
 	}
 	if z.Token != "" {
 		if s.auth = secret; !s.since(5, 4) {
-			return fmt.Errorf("Zabbix %s has no API tokens; write user and password", plain.Text(version, plain.Short))
+			return fmt.Errorf("this Zabbix, %s, has no API tokens; write user and password", plain.Text(version, plain.Short))
 		}
 		return do(s)
 	}

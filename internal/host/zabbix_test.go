@@ -253,7 +253,8 @@ func TestZabbixRefuses(t *testing.T) {
 	}
 	j, _ := job("env:TOKEN", zabbixToken)
 	at := serve(t, func(w *response, _ *request) { fmt.Fprint(w, "<html>") })
-	if out, err := run(t, parse(t, "zabbix: {url: '"+at+"', token: env:TOKEN}"), j, time.Minute); err == nil || !strings.Contains(err.Error(), "must end with api_jsonrpc.php") {
+	out, err := run(t, parse(t, "zabbix: {url: '"+at+"', token: env:TOKEN}"), j, time.Minute)
+	if err == nil || !strings.Contains(err.Error(), "must end with api_jsonrpc.php") {
 		t.Error(out, err)
 	}
 }
@@ -262,7 +263,8 @@ func TestZabbixRefuses(t *testing.T) {
 func TestZabbixAndItsAgent(t *testing.T) {
 	for _, action := range []string{"disable", "delete"} {
 		d := newSystemd(t, "zabbix-agent2.service")
-		z := &doubleZabbix{major: 6, minor: 0, agent: d, registers: true, hosts: map[string]map[string]string{"web-17": {"hostid": "10117", "status": "0"}}}
+		hosts := map[string]map[string]string{"web-17": {"hostid": "10117", "status": "0"}}
+		z := &doubleZabbix{major: 6, minor: 0, agent: d, registers: true, hosts: hosts}
 		k := parse(t, "zabbix: {url: '"+z.serve(t)+"', host: web-17, token: env:TOKEN, agent: zabbix-agent2, action: "+action+"}")
 		j, _ := job("env:TOKEN", zabbixToken)
 		out, err := run(t, k, j, time.Minute)
