@@ -206,7 +206,7 @@ func (f *fake) DescribeSubnets(_ context.Context, ids []string) ([]plan.SubnetIn
 }
 
 func (f *fake) DescribeSpotInstanceRequests(_ context.Context, ids []string) ([]plan.SpotStatus, error) {
-	return listOf[plan.SpotStatus](f, spotIDs(slices.Clone(ids)))
+	return listOf[plan.SpotStatus](f, plainAsk{"ec2:DescribeSpotInstanceRequests", slices.Clone(ids)})
 }
 
 func listOf[T any](f *fake, asked any) ([]T, error) {
@@ -216,9 +216,6 @@ func listOf[T any](f *fake, asked any) ([]T, error) {
 	}
 	return *out, nil
 }
-
-// spotIDs are the ids in a question about Spot requests.
-type spotIDs []string
 
 // theAnswer makes a function that gives the same answer to everything.
 func theAnswer(out any, err error) func(any) (any, error) {

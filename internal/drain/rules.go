@@ -258,7 +258,11 @@ func lost(c *decider) bool {
 		return false // no look after the whole time has confirmed it, or its tasks are not known: the steps go on
 	}
 	c.lookAtContainer(c.p.Look) // it may be back
-	if !c.targetsOut(c.liveTasks(), d.UnreachedFrom.Add(c.lostAfter())) {
+	since := d.UnreachedFrom.Add(c.lostAfter())
+	if len(c.stopped.Starts) > 0 {
+		since = Later(since, c.stopped.Starts[0]) // before that its tasks were not known: it may have waited for a slot
+	}
+	if !c.targetsOut(c.liveTasks(), since) {
 		return true
 	}
 	if c.now.Sub(c.container.At) > 2*c.p.Look {

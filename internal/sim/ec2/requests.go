@@ -59,7 +59,8 @@ func (w *EC2) marks(h *core.Instance, action string) {
 // request is the request of a Spot Instance as it is now.
 func (w *EC2) request(h *core.Instance) core.SpotRequest {
 	r := core.SpotRequest{
-		ID: requestID(h.ID), State: "active", Status: core.RequestStatus{Code: "fulfilled", Updated: h.LaunchedAt}, Type: "one-time", Instance: h.ID, Action: terminate,
+		ID: requestID(h.ID), State: "active", Type: "one-time", Instance: h.ID, Action: terminate,
+		Status: core.RequestStatus{Code: "fulfilled", Updated: h.LaunchedAt},
 	}
 	s, marked := w.requests[h.ID]
 	switch {
