@@ -5,7 +5,7 @@ LINT     := $(GO) tool -modfile=tools/go.mod golangci-lint
 # the packages with goroutines
 RACY     := ./internal/engine/... ./internal/journal/... ./internal/source/... ./internal/sim/wire/... ./internal/loadtest/... ./internal/cloud/collector/...
 
-.PHONY: help build zip test race dashboards dynamodb lint sim fuzz plants mutants storm bench spot iam nightly
+.PHONY: help build zip test race dashboards dynamodb zabbix lint sim fuzz plants mutants storm bench spot iam nightly
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -27,8 +27,10 @@ race: ## the packages with goroutines under the race detector; needs a C compile
 	CGO_ENABLED=1 $(GO) test -race $(RACY)
 
 dynamodb: ## the journal in DynamoDB against DynamoDB Local; needs Java 17 and Maven
-	$(GO) run ./test/dynamodb -- $(GO) test -count=1 -tags dynamodb ./internal/journal/dynamodb ./internal/cli ./deploy
-	$(GO) run ./test/dynamodb -- $(GO) test -count=1 -tags dynamodb ./internal/iam -run DynamoDB
+	$(GO) run ./test/dynamodb -- $(GO) test -count=1 -tags dynamodb ./internal/journal ./internal/journal/dynamodb ./internal/cli ./deploy
+
+zabbix: ## the step "zabbix" against Debian's Zabbix 6.0 with PostgreSQL, all on loopback; installs them; needs root
+	bash test/zabbix.sh
 
 dashboards: ## the dashboards and the lines for CloudWatch, as Grafana, Prometheus and CloudWatch read them
 	$(GO) -C test/dashboards vet -mod=mod ./... # its go.mod follows Ebb's
@@ -65,7 +67,7 @@ storm: ## Ebb killed while hosts drain: 5 runs each of one serve, two on one jou
 bench: ## what a drain costs: writes docs/cost.md, in about half an hour; see go run ./test/bench -help
 	$(GO) run ./test/bench -o docs/cost.md
 
-spot: ## what Fargate Spot costs in requests, with Ebb and without: writes docs/spot.md, in half a minute
+spot: ## what Fargate Spot costs in requests, with Ebb and without, computed and over real connections: writes docs/spot.md, in about ten minutes
 	$(GO) run ./test/spot -o docs/spot.md
 
 iam: ## write the table of calls that the IAM policies are made of, from what simulated runs record

@@ -74,9 +74,9 @@ func TestResources(t *testing.T) {
 	}
 	for shape, more := range map[string]map[string]int{
 		"lambda": {
-			"IAM::Role": 1, "Events::Rule": 2 + 2*2 + 1, "Lambda::Function": 1, "Lambda::EventSourceMapping": 1, "Lambda::Permission": 1, "Lambda::EventInvokeConfig": 1,
+			"IAM::Role": 1, "Events::Rule": 4 + 2*2 + 1, "Lambda::Function": 1, "Lambda::EventSourceMapping": 1, "Lambda::Permission": 1, "Lambda::EventInvokeConfig": 1,
 		},
-		"service": {"IAM::Role": 2, "Events::Rule": 2 + 2*2, "ECS::TaskDefinition": 1, "ECS::Service": 1},
+		"service": {"IAM::Role": 2, "Events::Rule": 4 + 2*2, "ECS::TaskDefinition": 1, "ECS::Service": 1},
 	} {
 		t.Run(shape, func(t *testing.T) {
 			_, f := formed(t, shape)

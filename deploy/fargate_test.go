@@ -138,6 +138,35 @@ func TestWhatTheFargateSpotRuleLetsThrough(t *testing.T) {
 	}
 }
 
+// TestWhatTheRulesOfInstancesLetThrough: notices of Spot Instances, instances that end, and what AWS has scheduled.
+func TestWhatTheRulesOfInstancesLetThrough(t *testing.T) {
+	ec2 := func(kind string, more ...string) map[string]any {
+		d := map[string]any{"of": [2]string{"aws.ec2", kind}}
+		for i := 0; i < len(more); i += 2 {
+			d[more[i]] = more[i+1]
+		}
+		return d
+	}
+	health := func(service, category string) map[string]any {
+		return map[string]any{"of": [2]string{"aws.health", "AWS Health Event"}, "service": service, "eventTypeCategory": category}
+	}
+	const changed = "EC2 Instance State-change Notification"
+	for shape := range modes {
+		a, f := formed(t, shape)
+		heard := f.hears(t, a, map[string]map[string]any{
+			"an interruption": ec2("EC2 Spot Instance Interruption Warning", "instance-action", "stop"), "a risk": ec2("EC2 Instance Rebalance Recommendation"),
+			"one that runs": ec2(changed, "state", "running"), "one that stops": ec2(changed, "state", "stopping"), "one that has": ec2(changed, "state", "stopped"),
+			"one that is terminated": ec2(changed, "state", "shutting-down"), "another event of EC2": ec2("EBS Snapshot Notification"),
+			"maintenance": health("EC2", "scheduledChange"), "a retirement": health("ECS", "scheduledChange"), "an outage": health("EC2", "issue"),
+			"another service": health("RDS", "scheduledChange"),
+		})
+		want := []string{"a retirement", "a risk", "an interruption", "maintenance", "one that is terminated", "one that stops"}
+		if !slices.Equal(heard, want) {
+			t.Errorf("%s: the queue has %q, want %q", shape, heard, want)
+		}
+	}
+}
+
 // formOn makes a stack of a shape, in which what is not given has its default.
 func (a *account) formOn(t *testing.T, shape string, given ...string) *formation {
 	t.Helper()
@@ -165,7 +194,11 @@ func (f *formation) hears(t *testing.T, a *account, events map[string]map[string
 	a.mu.Lock()
 	for name, detail := range events {
 		detail["taskArn"] = name
-		a.world.Events.Emit(core.Entry{}, "aws.ecs", "ECS Task State Change", nil, detail)
+		source, kind := "aws.ecs", "ECS Task State Change"
+		if of, ok := detail["of"].([2]string); ok {
+			source, kind = of[0], of[1]
+		}
+		a.world.Events.Emit(core.Entry{}, source, kind, nil, detail)
 	}
 	a.mu.Unlock()
 	url := f.made["Queue"].ref
@@ -193,7 +226,7 @@ func TestWithoutGroups(t *testing.T) {
 	for shape := range modes {
 		a := onFargate(t, "")
 		f := a.formOn(t, shape, "Clusters", "prod", "ClusterSettings", "[{name: prod, mode: observe}]")
-		rules := map[string]int{"lambda": 2 + 1, "service": 2}[shape]
+		rules := map[string]int{"lambda": 3 + 1, "service": 3}[shape]
 		if n := f.kinds(); n["AutoScaling::LifecycleHook"] != 0 || n["IAM::RolePolicy"] != 2 || n["Events::Rule"] != rules {
 			t.Errorf("%s: %v", shape, n)
 		}

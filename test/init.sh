@@ -40,7 +40,7 @@ init() { "$EBB_TEST_BIN" init --endpoint "$endpoint" --region eu-west-1 --group 
 init > "$work/up.sh"
 sh -e "$work/up.sh" > "$work/up.log"
 is "the commands of ebb init make two queues" "$(count sqs list-queues QueueUrls)" 2
-is "a rule" "$(count events list-rules Rules)" 1
+is "four rules" "$(count events list-rules Rules)" 4
 is "a hook" "$(count autoscaling describe-lifecycle-hooks LifecycleHooks --auto-scaling-group-name web-asg)" 1
 status=0
 "$EBB_TEST_BIN" doctor --config "$work/ebb.yaml" --clock "$endpoint" || status=$?

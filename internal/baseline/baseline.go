@@ -1,9 +1,10 @@
-// Package baseline is the drainer that people write themselves: a faithful copy, in Go, of the Lambda that most of them copied. It is
-// there to be compared with Ebb, in ebb demo and in benchmarks, and is never a part of Ebb.
+// Package baseline is the drainers that people write themselves: Drainer, for hosts, and TakeOut, for tasks on Fargate Spot. They are there
+// to be compared with Ebb, in ebb demo and in benchmarks, and are never a part of Ebb.
 //
-// It imitates the function in cform/ecs.yaml of https://github.com/aws-samples/ecs-cid-sample (AWS, 2017), with what others that
-// descend from it do alike: the drain hook of the AWS CDK before https://github.com/aws/aws-cdk/pull/13559, and
-// https://github.com/getsocial-rnd/ecs-drain-lambda. Each message of a lifecycle hook starts a chain of invocations of its own, that
+// Drainer is a faithful copy, in Go, of the Lambda that most people copied. It imitates the function in cform/ecs.yaml of
+// https://github.com/aws-samples/ecs-cid-sample (AWS, 2017), with what others that descend from it do alike: the drain hook of the AWS CDK
+// before https://github.com/aws/aws-cdk/pull/13559, and https://github.com/getsocial-rnd/ecs-drain-lambda. Each message of a lifecycle hook
+// starts a chain of invocations of its own, that
 //
 //   - finds the container instance by listing and describing the cluster page by page, until it is there; a host that the
 //     cluster does not know is let go;
@@ -116,20 +117,27 @@ func (d *Drainer) Invocations() int { return d.invocations }
 // listen starts a chain for each message of a terminating hook, until the queue has no more. Other messages are dropped, as a Lambda
 // ignores them.
 func (d *Drainer) listen(ctx context.Context, now time.Time) error {
+	return receive(ctx, d.cfg.SQS, d.cfg.Queue, func(body string) {
+		if c := chainOf(body, now); c != nil {
+			d.chains = append(d.chains, c)
+		}
+	})
+}
+
+// receive takes what is in a queue.
+func receive(ctx context.Context, queue SQS, url string, heard func(body string)) error {
 	for {
-		out, err := d.cfg.SQS.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: &d.cfg.Queue, MaxNumberOfMessages: 10})
+		out, err := queue.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: &url, MaxNumberOfMessages: 10})
 		if err != nil {
-			return fmt.Errorf("receive from %s: %w", d.cfg.Queue, err)
+			return fmt.Errorf("receive from %s: %w", url, err)
 		}
 		if len(out.Messages) == 0 {
 			return nil
 		}
 		for _, m := range out.Messages {
-			if c := chainOf(aws.ToString(m.Body), now); c != nil {
-				d.chains = append(d.chains, c)
-			}
-			if _, err := d.cfg.SQS.DeleteMessage(ctx, &sqs.DeleteMessageInput{QueueUrl: &d.cfg.Queue, ReceiptHandle: m.ReceiptHandle}); err != nil {
-				return fmt.Errorf("delete from %s: %w", d.cfg.Queue, err)
+			heard(aws.ToString(m.Body))
+			if _, err := queue.DeleteMessage(ctx, &sqs.DeleteMessageInput{QueueUrl: &url, ReceiptHandle: m.ReceiptHandle}); err != nil {
+				return fmt.Errorf("delete from %s: %w", url, err)
 			}
 		}
 	}

@@ -285,7 +285,7 @@ func TestWhatInitPrintsIsAScriptThatRuns(t *testing.T) {
 	for _, c := range []struct {
 		args          []string
 		rules, queues int
-	}{{nil, 4, 4}, {[]string{"--remove", "--force"}, 3, 2}, {[]string{"--shape", "lambda", "--yes"}, 3, 2}} {
+	}{{nil, 7, 4}, {[]string{"--remove", "--force"}, 3, 2}, {[]string{"--shape", "lambda", "--yes"}, 3, 2}} {
 		var stdout, stderr bytes.Buffer
 		args := append([]string{"init", "--endpoint", a.Endpoint, "--region", "eu-west-1", "--group", "lost-asg", "--group", "gone-asg", "--dir", dir, "--name",
 			"ebb-two", "--shape", "serve"}, c.args...)

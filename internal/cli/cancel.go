@@ -18,7 +18,7 @@ import (
 func newCancel(p Process) *cobra.Command {
 	var f lookFlags
 	c := &cobra.Command{
-		Use: "cancel TARGET...", Short: "Take back what ebb drain asked for: set container instances ACTIVE again", Args: targets(0),
+		Use: "cancel TARGET...", Short: "Take back what ebb drain asked for: set container instances ACTIVE again", Args: aTarget,
 		Long: `Cancel removes the attribute ` + fleet.WordAttribute + ` that ebb drain has put on a container instance, and sets it ACTIVE. An ebb serve ends its
 drain and does not set it DRAINING again. Tasks that have left do not come back by themselves; ECS places new ones as it needs.
 

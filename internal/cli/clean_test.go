@@ -37,10 +37,11 @@ func cleanLines(t *testing.T, what, text string, lines int) {
 }
 
 func TestStatusShowsWhatComesFromOutsideClean(t *testing.T) {
-	for form, lines := range map[string]int{"table": 8, "tsv": 2, "jsonl": 1} {
+	for form, lines := range map[string]int{"table": 11, "tsv": 2, "jsonl": 1} {
 		r := report{
 			drains:  []statusLine{{Key: nasty, Group: nasty, Instance: nasty, State: "open", Since: time.Unix(0, 0), Text: nasty, CutOff: []string{nasty}}},
 			holders: []holderLine{{Scope: nasty, Holder: nasty}}, unknown: []unknownLine{{Scope: nasty, Kind: nasty}},
+			counts: []countLine{{Cluster: nasty, Service: nasty, Raised: []raiseLine{{Who: nasty, By: 1}}}},
 		}
 		var b bytes.Buffer
 		must(t, statusForms[form](&b, r))

@@ -5,18 +5,24 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/mattn/go-isatty"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
+	"github.com/ebbhq/ebb/internal/advice"
 	"github.com/ebbhq/ebb/internal/config"
 	"github.com/ebbhq/ebb/internal/plain"
 )
@@ -132,6 +138,16 @@ func noArgs(c *cobra.Command, args []string) error {
 	return nil
 }
 
+// one refuses more than one argument.
+func one(what string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) > 1 {
+			return fmt.Errorf("%w: %s takes one %s, not also %q; see %s --help", errUsage, c.CommandPath(), what, args[1], c.CommandPath())
+		}
+		return nil
+	}
+}
+
 // settings says what the flags mean that the configuration has a key for, but for config itself.
 var settings = map[string]string{
 	"config":     "Ebb's configuration file ($EBB_CONFIG)",
@@ -196,4 +212,83 @@ func logger(p Process, level, format string) *slog.Logger {
 		return slog.New(slog.NewJSONHandler(p.Stderr, o))
 	}
 	return slog.New(slog.NewTextHandler(p.Stderr, o))
+}
+
+// shared are the flags that another command is given as this one was, if it has them: where to look, and for what.
+var shared = []string{"config", "region", "endpoint", "journal", "clock", "cluster"}
+
+// commandLine is a command of ebb for a shell, with what this one was given: all flags if it is the same one, else those in shared that it
+// has. Region and endpoint are always in it, wherever they came from, so that it works in another terminal too.
+func commandLine(cmd *cobra.Command, p Process, cfg config.Config, words []string, more ...string) string {
+	argv := append([]string{"ebb"}, words...)
+	other, _, err := cmd.Root().Find(words)
+	if err != nil {
+		other = cmd // a name of a command that is in no table
+	}
+	given := map[string]bool{}
+	give := func(name, value string) {
+		if value != "" && !given[name] && other.Flags().Lookup(name) != nil {
+			given[name] = true
+			argv = append(argv, "--"+name, value)
+		}
+	}
+	cmd.Flags().Visit(func(flag *pflag.Flag) {
+		values, several := flag.Value.(pflag.SliceValue)
+		switch {
+		case other != cmd && !slices.Contains(shared, flag.Name):
+		case flag.Value.Type() == "bool":
+			argv, given[flag.Name] = append(argv, "--"+flag.Name+map[string]string{"false": "=false"}[flag.Value.String()]), true
+		case several && other.Flags().Lookup(flag.Name) != nil:
+			for _, v := range values.GetSlice() {
+				argv = append(argv, "--"+flag.Name, v)
+			}
+		case !several:
+			give(flag.Name, flag.Value.String())
+		}
+	})
+	give("config", p.Env("EBB_CONFIG"))
+	give("region", cfg.Region)
+	give("endpoint", cfg.Endpoint)
+	give("journal", p.Env("EBB_JOURNAL"))
+	for _, flag := range more {
+		if !given[strings.TrimPrefix(flag, "--")] {
+			argv = append(argv, flag)
+		}
+	}
+	for i, word := range argv {
+		argv[i] = advice.Quote(word)
+	}
+	return strings.Join(argv, " ")
+}
+
+// clockAt returns the clock to work by: the machine's own, or that of a simulated cloud, which may run faster, or stand still with
+// speed 0. That is well for one look, and nothing to work by.
+func clockAt(ctx context.Context, url string) (now func() time.Time, speed float64, err error) {
+	if url == "" {
+		return time.Now, 1, nil
+	}
+	if !strings.Contains(url, "/_sim/") {
+		url = strings.TrimSuffix(url, "/") + "/_sim/clock"
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, 0, misconfigured(fmt.Errorf("follow the clock at %s: %w; write it like --clock http://127.0.0.1:4599", url, err))
+	}
+	client := http.Client{Timeout: 5 * time.Second}
+	res, err := client.Do(req)
+	if err != nil {
+		return nil, 0, fmt.Errorf("follow the clock at %s: %w; is ebb sim running there?", url, err)
+	}
+	defer res.Body.Close()
+	var at struct {
+		Now   time.Time
+		Speed float64
+	}
+	if err := json.NewDecoder(res.Body).Decode(&at); err != nil || at.Now.IsZero() {
+		return nil, 0, fmt.Errorf("follow the clock at %s: this is not the clock of a simulated cloud; give --clock the URL that ebb sim prints", url)
+	}
+	began := time.Now()
+	return func() time.Time {
+		return at.Now.Add(time.Duration(float64(time.Since(began)) * at.Speed))
+	}, at.Speed, nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -14,9 +15,9 @@ import (
 )
 
 const (
-	// demoLimit is how long the demonstration may take before it gives up. It takes a minute.
+	// demoLimit is how long a demonstration may take before it gives up. It takes a minute.
 	demoLimit = 2 * time.Minute
-	// demoWarmUp is how long the requests go before the hosts leave.
+	// demoWarmUp is how long the requests go before something leaves.
 	demoWarmUp = 3 * time.Second
 )
 
@@ -24,24 +25,29 @@ const (
 var demoLoad = loadtest.Load{Seed: 1, PerSecond: 200, SlowPercent: 5, Quick: 5 * time.Millisecond, Slow: 3 * time.Second}
 
 func newDemo(p Process) *cobra.Command {
-	var output string
+	var output, story string
 	var keep bool
 	c := &cobra.Command{
 		Use: "demo", Short: "Watch five hosts leave under real traffic: without draining, with a home-made drainer, with Ebb", Args: noArgs,
-		Long: `Demo lets five of ten hosts leave a simulated cluster while its service gets 200 requests a second, in three stories: without
-draining, with the drainer that people write themselves, and with Ebb. It counts the requests that were lost.
+		Long: `Demo lets five of ten hosts leave a simulated cluster while its service gets 200 requests a second, three times: without
+draining, with the drainer that people write themselves, and with Ebb. It counts the requests that were lost. --story plays
+something else:
 
+` + demoStories() + `
 The requests, the load balancer and the tasks are real, on loopback. AWS is simulated. The controller is the real one with the real
-AWS SDK. The stories run at the same time, each in its own cloud, with the same requests at the same moments: so they take one
+AWS SDK. All three run at the same time, each in its own cloud, with the same requests at the same moments: so they take one
 minute and not three, and other load on this machine affects all of them alike. No account is needed.
 
 It ends with code 1 if Ebb lost a request.`,
 		Example: `  ebb demo
+  ebb demo --story fargate-spot
   ebb demo -o json          # one JSON object; the progress goes to standard error
   ebb demo --keep           # leaves Ebb's cloud running for your own aws command`,
 	}
 	c.Flags().StringVarP(&output, "output", "o", "table", "table or json")
+	c.Flags().StringVar(&story, "story", demoPlotNames()[0], "what happens: "+strings.Join(demoPlotNames(), ", "))
 	c.Flags().BoolVar(&keep, "keep", false, "leave the cloud of Ebb's story running afterwards, until Ctrl-C")
+	_ = c.RegisterFlagCompletionFunc("story", cobra.FixedCompletions(demoPlotNames(), cobra.ShellCompDirectiveNoFileComp)) // the flag is there
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		tell := p.Stdout
 		switch output {
@@ -51,9 +57,13 @@ It ends with code 1 if Ebb lost a request.`,
 		default:
 			return fmt.Errorf("%w: no output form %q; use table or json", errUsage, output)
 		}
-		d := &demo{screen: newScreen(tell)}
+		plot, err := demoPlotOf(story)
+		if err != nil {
+			return err
+		}
+		d := &demo{screen: newScreen(tell), plot: plot}
 		defer d.close()
-		err := d.run(cmd.Context())
+		err = d.run(cmd.Context())
 		d.screen.end()
 		if err != nil {
 			return err
@@ -64,7 +74,7 @@ It ends with code 1 if Ebb lost a request.`,
 				return err
 			}
 		} else {
-			writeDemoTable(p.Stdout, results)
+			writeDemoTable(p.Stdout, plot, results)
 		}
 		if keep {
 			d.keep(cmd.Context())
@@ -74,37 +84,47 @@ It ends with code 1 if Ebb lost a request.`,
 	return c
 }
 
-// demo is the three stories.
+// demoStories lists what can be played, for the help.
+func demoStories() string {
+	var b strings.Builder
+	for _, p := range demoPlots() {
+		fmt.Fprintf(&b, "  %-13s %s\n", p.name, p.about)
+	}
+	return b.String()
+}
+
+// demo is a demonstration: the three stories of its plot.
 type demo struct {
 	screen  *screen
+	plot    *demoPlot
 	stories []*demoStory
 }
 
-// run plays the stories until the last host is gone in each and every request is answered.
+// run plays the stories until all that leaves is gone in each and every request is answered.
 func (d *demo) run(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, demoLimit)
 	defer cancel()
-	fmt.Fprint(d.screen.w, demoIntroduction)
+	fmt.Fprintln(d.screen.w, d.plot.intro)
 	var drainers, load sync.WaitGroup
 	defer drainers.Wait()
 	run, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var clients []*loadtest.Client
-	for _, k := range demoKinds {
-		s, err := openStory(k)
+	for _, name := range demoDrainers() {
+		s, err := openStory(name, d.plot)
 		if err != nil {
-			return fmt.Errorf("start the story %s: %w", k.name, err)
+			return fmt.Errorf("start the story %s: %w", name, err)
 		}
 		d.stories = append(d.stories, s)
 		clients = append(clients, s.client)
 		drainers.Go(func() {
-			if err := s.work(run, s, d.screen); err != nil {
+			if err := s.work(run, d.screen); err != nil {
 				stop(err)
 			}
 		})
 	}
 	enough := make(chan struct{})
-	load.Go(func() { demoLoad.Run(run, enough, clients...) })
+	load.Go(func() { d.plot.load().Run(run, enough, clients...) })
 	if err := d.watch(run); err != nil {
 		stop(err)
 	}
@@ -112,7 +132,7 @@ func (d *demo) run(ctx context.Context) error {
 	load.Wait()
 	switch {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return fmt.Errorf("the hosts were not gone after %s; this machine may be very slow: try again when it has less to do", demoLimit)
+		return fmt.Errorf("the %ss were not gone after %s; this machine may be very slow: try again when it has less to do", d.plot.what, demoLimit)
 	case ctx.Err() != nil:
 		return errors.New("interrupted")
 	}
@@ -125,7 +145,7 @@ func (d *demo) close() {
 	}
 }
 
-// watch lets the hosts leave after the warm-up, and shows the state of the stories every second until all hosts are gone.
+// watch lets something leave after the warm-up, and shows the state of the stories every second until all of it is gone.
 func (d *demo) watch(ctx context.Context) error {
 	tick := time.Tick(time.Second)
 	start, left := time.Now(), false
@@ -139,15 +159,15 @@ func (d *demo) watch(ctx context.Context) error {
 		if !left && time.Since(start) >= demoWarmUp {
 			left = true
 			for _, s := range d.stories {
-				if err := s.scaleIn(); err != nil {
+				if err := s.leave(); err != nil {
 					return err
 				}
 			}
-			d.screen.say("you", fmt.Sprintf("set the desired capacity from %d to %d", demoHosts, demoHosts-demoLeaving))
+			d.screen.say("you", d.plot.begins)
 		}
 		results := d.results()
-		d.screen.status(demoStatus(time.Since(start), results))
-		if !slices.ContainsFunc(results, func(r demoResult) bool { return r.gone < demoLeaving }) {
+		d.screen.status(demoStatus(time.Since(start), d.plot.leaving, results))
+		if !slices.ContainsFunc(results, func(r demoResult) bool { return r.gone < d.plot.leaving || r.routed }) {
 			return nil
 		}
 	}

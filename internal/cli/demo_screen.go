@@ -13,21 +13,15 @@ import (
 	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
-const demoIntroduction = `Ten hosts run the 20 tasks of a web service behind a load balancer; 200 requests a second go to it, 5 % of them take 3 s.
-Five hosts leave at once, in three clouds at the same time: without draining, with a home-made drainer, with Ebb.
-Of Ebb's cloud you see what happens to the first host.
-
-`
-
 const demoColumns = `           none             homemade         ebb
    time    failed   gone    failed   gone    failed   gone`
 
 // demoStatus is one line that says how the stories stand.
-func demoStatus(at time.Duration, results []demoResult) string {
+func demoStatus(at time.Duration, leaving int, results []demoResult) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%5.0f s", at.Seconds())
 	for _, r := range results {
-		fmt.Fprintf(&b, "  %8d   %d/%d ", r.Failed, r.gone, demoLeaving)
+		fmt.Fprintf(&b, "  %8d   %d/%d ", r.Failed, r.gone, leaving)
 	}
 	return strings.TrimRight(b.String(), " ")
 }
@@ -81,15 +75,15 @@ func (s *screen) end() {
 	s.last = ""
 }
 
-// narrator shows what happens to the first host that leaves in a story: lines of Ebb's journal and of the world's record.
+// narrator shows what happens to the first host or task that leaves in a story: lines of Ebb's journal and of the world's record.
 type narrator struct {
 	s      *demoStory
 	out    *screen
 	mu     sync.Mutex
-	victim string          // the first instance that began to leave
+	victim string          // the first one that began to leave
 	key    string          // of its drain
 	told   int             // entries of the record
-	said   map[string]bool // states of its tasks
+	said   map[string]bool // what was told of it
 }
 
 // journal shows a line of the journal.
@@ -130,32 +124,59 @@ func (n *narrator) watch(ctx context.Context) {
 func (n *narrator) lineOf(e core.Entry) string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.victim == "" && e.Kind == core.EntryLifecycle && e.To == "Terminating" {
-		n.victim = e.Instance
+	plot := n.s.plot
+	if n.victim == "" && plot.first(e) {
+		n.victim = plot.id(e)
 	}
-	if e.Instance == "" || e.Instance != n.victim {
+	if n.victim == "" || plot.id(e) != n.victim {
 		return ""
 	}
+	text := plot.news(e)
+	if n.said[text] {
+		return ""
+	}
+	n.said[text] = true
+	return text
+}
+
+// hostNews is what there is to say of a host.
+func hostNews(e core.Entry) string {
 	switch e.Kind {
+	case core.EntryNotice:
+		if e.To == core.NoticeInterrupted {
+			return "EC2 takes " + e.Instance + " back in two minutes"
+		}
 	case core.EntryLifecycle:
 		return "the group says " + e.To + " of " + e.Instance
 	case core.EntryContainer:
 		return "the container instance is " + e.To
 	case core.EntryTask:
-		if n.said[e.To] || strings.Contains(e.Text, "killed") {
-			break
+		if !strings.Contains(e.Text, "killed") {
+			return map[string]string{
+				"DEACTIVATING": "replacements are healthy; its tasks are DEACTIVATING: their targets deregister",
+				"STOPPING":     "the deregistration delay is over; its tasks are STOPPING: they get SIGTERM",
+				"STOPPED":      "its first task is STOPPED",
+			}[e.To]
 		}
-		n.said[e.To] = true
-		return taskNews[e.To]
 	case core.EntryInstance:
 		return "EC2 says " + e.To
 	}
 	return ""
 }
 
-// taskNews says what the states of a leaving host's tasks mean.
-var taskNews = map[string]string{
-	"DEACTIVATING": "replacements are healthy; its tasks are DEACTIVATING: their targets deregister",
-	"STOPPING":     "the deregistration delay is over; its tasks are STOPPING: they get SIGTERM",
-	"STOPPED":      "its first task is STOPPED",
+// taskNews is what there is to say of a task on Fargate Spot.
+func taskNews(e core.Entry) string {
+	switch e.Kind {
+	case core.EntryNotice:
+		return "Fargate Spot takes task " + core.LastPart(e.Task) + " back"
+	case core.EntryNote:
+		if e.Text == core.NoteSIGTERM {
+			return "the task gets SIGTERM"
+		}
+	case core.EntryTarget:
+		return "its target is " + e.To
+	case core.EntryTask:
+		return "the task is " + e.To
+	}
+	return ""
 }

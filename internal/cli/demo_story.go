@@ -13,82 +13,59 @@ import (
 
 	"github.com/ebbhq/ebb/internal/baseline"
 	"github.com/ebbhq/ebb/internal/cloud"
-	"github.com/ebbhq/ebb/internal/drain"
 	"github.com/ebbhq/ebb/internal/engine"
 	"github.com/ebbhq/ebb/internal/journal/memory"
 	"github.com/ebbhq/ebb/internal/kernel"
 	"github.com/ebbhq/ebb/internal/loadtest"
 	"github.com/ebbhq/ebb/internal/sim"
-	"github.com/ebbhq/ebb/internal/sim/core"
-	"github.com/ebbhq/ebb/internal/sim/ecs"
 	"github.com/ebbhq/ebb/internal/source/sqs"
 )
 
-// The size of the demonstration's world.
-const (
-	demoHosts   = 10
-	demoLeaving = 5
-	demoTasks   = 20
-)
-
-// demoKind is one way to let hosts leave.
-type demoKind struct {
-	name  string // also the name under which its drainer calls AWS
-	hooks []sim.HookSpec
-	work  func(context.Context, *demoStory, *screen) error // what drains, until the context ends
-}
-
-// demoKinds are the stories. Each drainer has the hook that it comes with: the home-made one sends no heartbeats, so the sample that
-// it copies gives it 900 s.
-var demoKinds = []demoKind{
-	{name: "none", work: func(context.Context, *demoStory, *screen) error { return nil }},
-	{name: "homemade", hooks: []sim.HookSpec{{Name: "drain", Heartbeat: 900 * time.Second, DefaultResult: "ABANDON", Target: "ebb"}}, work: homemadeWork},
-	{name: "ebb", hooks: []sim.HookSpec{{Name: "ebb-drain", Heartbeat: 30 * time.Second, DefaultResult: "CONTINUE", Target: "ebb"}}, work: ebbWork},
-}
-
-// demoWorld is the world of all three stories but for the hooks. The settings are as short as makes sense. The deregistration delay must
-// be longer than the load balancer takes to obey (4 s) and the slowest answer takes (3 s) together: else the load balancer itself cuts
-// requests, whoever drains. The 8 s above that are for a machine that has other things to do.
-func demoWorld(hooks []sim.HookSpec) sim.Spec {
-	return sim.Spec{
-		Seed: 1, Start: time.Now().UTC().Truncate(time.Millisecond),
-		Switches:        core.Switches{Propagation: 4 * time.Second},
-		Clusters:        []sim.ClusterSpec{{Name: "demo"}},
-		Queues:          []sim.QueueSpec{{Name: "ebb", Redrive: "ebb-dlq", MaxReceives: 5}, {Name: "ebb-dlq", Retention: 14 * 24 * time.Hour}},
-		TargetGroups:    []sim.TargetGroupSpec{{Name: "web-tg", Delay: 15 * time.Second, Check: 10 * time.Second}},
-		TaskDefinitions: []ecs.TaskDefinition{{Family: "web", CPU: 256, Memory: 512, Port: 8080, Start: 3 * time.Second}},
-		Groups: []sim.GroupSpec{{
-			Name: "demo-asg", Min: 1, Max: demoHosts, Desired: demoHosts, Hooks: hooks, Launch: core.HostSpec{Cluster: "demo", Boot: 10 * time.Second},
-		}},
-		Services: []sim.ServiceSpec{{Name: "web", Cluster: "demo", Task: "web", Desired: demoTasks, Min: 100, Max: 200, TargetGroup: "web-tg"}},
-	}
-}
-
-// demoStory is one story at work.
+// demoStory is a demonstration with one drainer, at work.
 type demoStory struct {
-	demoKind
+	name string // of the drainer, under which it also calls AWS
+	plot *demoPlot
 	simulation
+	group  string // ARN of the target group
 	site   *loadtest.Site
 	client *loadtest.Client
-	began  time.Time // when the hosts were told to leave, in the world's time
+	began  time.Time // when something began to leave, in the world's time
 }
 
-func openStory(k demoKind) (*demoStory, error) {
-	cloud, err := startSim(demoWorld(k.hooks), "127.0.0.1:0", 1)
+// demoDrainers are who drains, from the least to Ebb.
+func demoDrainers() []string { return []string{"none", "homemade", "ebb"} }
+
+func openStory(name string, plot *demoPlot) (*demoStory, error) {
+	spec := plot.world()
+	for i := range spec.Groups {
+		spec.Groups[i].Hooks = plot.hooks[name]
+	}
+	cloud, err := startSim(spec, "127.0.0.1:0", plot.speed)
 	if err != nil {
 		return nil, err
 	}
-	var balanced string
+	s := &demoStory{name: name, plot: plot, simulation: cloud}
 	cloud.Read(func(w *sim.World) {
-		groups, _ := w.DescribeTargetGroups(nil, nil) // all there are: demoWorld has one
-		balanced = groups[0].ARN
+		groups, _ := w.DescribeTargetGroups(nil, nil) // all there are: each world of a demonstration has one
+		s.group = groups[0].ARN
 	})
-	site, err := loadtest.Open(cloud.Read, balanced)
-	if err != nil {
+	if s.site, err = loadtest.Open(cloud.Read, plot.speed, s.group); err != nil {
 		cloud.Close()
 		return nil, err
 	}
-	return &demoStory{demoKind: k, simulation: cloud, site: site, client: loadtest.NewClient(site.URL)}, nil
+	s.client = s.site.Client()
+	return s, nil
+}
+
+// work drains until ctx ends.
+func (s *demoStory) work(ctx context.Context, out *screen) error {
+	switch s.name {
+	case "homemade":
+		return s.plot.homemade(ctx, s, out)
+	case "ebb":
+		return ebbWork(ctx, s, out)
+	}
+	return nil
 }
 
 func (s *demoStory) close() {
@@ -97,15 +74,18 @@ func (s *demoStory) close() {
 	s.site.Close()
 }
 
-// scaleIn lets the hosts leave.
-func (s *demoStory) scaleIn() (err error) {
+// leave lets something leave.
+func (s *demoStory) leave() (err error) {
 	s.Read(func(w *sim.World) {
 		w.SetCaller("you")
 		s.began = w.Now()
-		err = w.SetDesiredCapacity("demo-asg", demoHosts-demoLeaving)
+		err = s.plot.leave(w)
 	})
 	return err
 }
+
+// now is the world's time.
+func (s *demoStory) now() time.Time { return s.At(time.Now()) }
 
 func (s *demoStory) queue() string { return s.queueURL("ebb") }
 
@@ -117,17 +97,29 @@ func (s *demoStory) awsConfig() aws.Config {
 	}
 }
 
-// homemadeWork is the drainer that people write themselves.
-func homemadeWork(ctx context.Context, s *demoStory, out *screen) error {
-	d := baseline.FromConfig(s.awsConfig(), s.queue(), "demo")
+// homemadeHosts is the drainer of hosts that people write themselves.
+func homemadeHosts(ctx context.Context, s *demoStory, out *screen) error {
+	return s.homemade(ctx, out, baseline.FromConfig(s.awsConfig(), s.queue(), "demo").Tick)
+}
+
+// homemadeTasks is the function for tasks on Fargate Spot that people write themselves.
+func homemadeTasks(ctx context.Context, s *demoStory, out *screen) error {
+	env := baseline.TakeOutConfig{Queue: s.queue(), TargetGroup: s.group, Container: "web", Port: 8080}
+	s.Read(func(w *sim.World) { env.Cluster = w.ARN("ecs", "cluster/demo") })
+	return s.homemade(ctx, out, baseline.NewTakeOut(env.Connect(s.awsConfig())).Tick)
+}
+
+// homemade lets a home-made drainer work.
+func (s *demoStory) homemade(ctx context.Context, out *screen, tick func(context.Context, time.Time) (time.Time, error)) error {
 	for ctx.Err() == nil {
-		next, err := d.Tick(ctx, time.Now())
+		now := s.now()
+		next, err := tick(ctx, now)
 		if err != nil && ctx.Err() == nil {
 			out.say(s.name, err.Error())
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(time.Until(next)):
+		case <-time.After(time.Duration(float64(next.Sub(now)) / s.plot.speed)):
 		}
 	}
 	return nil
@@ -143,8 +135,8 @@ func ebbWork(ctx context.Context, s *demoStory, out *screen) error {
 	}
 	n := &narrator{s: s, out: out, said: map[string]bool{}}
 	e := engine.New(engine.Config{
-		Kernel: kernel.Config{Hook: "ebb-drain", Redrive: true, Groups: []kernel.Managed{{Match: "demo-asg", Cluster: "demo", Policy: drain.Defaults()}}},
-		Store:  memory.New(), Cloud: cloud.FromConfig(cfg), Source: queue, OnLine: n.journal,
+		Kernel: kernel.Config{Hook: "ebb-drain", Redrive: true, Groups: []kernel.Managed{s.plot.managed}},
+		Store:  memory.New(), Cloud: cloud.FromConfig(cfg), Source: queue, OnLine: n.journal, Now: s.now, Speed: s.plot.speed,
 	})
 	ctx, end := context.WithCancel(ctx)
 	var told sync.WaitGroup

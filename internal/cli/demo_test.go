@@ -26,7 +26,7 @@ var demoResults = []demoResult{
 
 func TestDemoPrintsItsFigures(t *testing.T) {
 	var table, object bytes.Buffer
-	writeDemoTable(&table, demoResults)
+	writeDemoTable(&table, scaleInPlot(), demoResults)
 	for _, want := range []string{
 		"none      1000      30      12 ms  15.2 s          0          502: 20, reset: 10\n", "ebb       1000      0       11 ms  50.0 s          88         -\n",
 		"Of the same 1000 requests 30 were lost without draining, 4 with the home-made drainer", "\n0 with Ebb",
@@ -49,7 +49,7 @@ func TestDemoPrintsItsFigures(t *testing.T) {
 	if !reflect.DeepEqual(got.Stories[0], want) {
 		t.Errorf("%v, want %v", got.Stories[0], want)
 	}
-	if line := demoStatus(12*time.Second, demoResults); line != "   12 s        30   5/5          4   4/5          0   1/5" {
+	if line := demoStatus(12*time.Second, demoLeaving, demoResults); line != "   12 s        30   5/5          4   4/5          0   1/5" {
 		t.Errorf("the status is %q", line)
 	}
 }
@@ -61,6 +61,7 @@ func TestDemoFailsWhenEbbLosesARequest(t *testing.T) {
 	for name, ebb := range map[string]demoResult{
 		"ebb lost 1 of 1000 requests (reset: 1)": {Name: "ebb", Requests: 1000, Failed: 1, FailedByKind: map[string]int{"reset": 1}},
 		"ebb lost 0 of 0 requests":               {Name: "ebb"}, // without a request nothing is shown
+		"this machine was too slow":              {Name: "ebb", Requests: 1000, Failed: 1, P99: 2001},
 		"no story of ebb":                        {Name: "none"},
 	} {
 		if err := lostByEbb([]demoResult{ebb}); err == nil || !strings.Contains(err.Error(), name) {
@@ -71,12 +72,12 @@ func TestDemoFailsWhenEbbLosesARequest(t *testing.T) {
 
 // Calls are counted as AWS sees them: whoever makes them, and whether a poll brings something at once, later or not at all.
 func TestDemoCountsTheCallsOfADrainer(t *testing.T) {
-	cloud, err := startSim(demoWorld(nil), "127.0.0.1:0", 1)
+	cloud, err := startSim(demoWorld(), "127.0.0.1:0", 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer cloud.Close()
-	s := &demoStory{demoKind: demoKind{name: "homemade"}, simulation: cloud, client: loadtest.NewClient("")}
+	s := &demoStory{name: "homemade", plot: scaleInPlot(), simulation: cloud, client: loadtest.NewClient("", false)}
 	ctx, url := wire.WithCaller(t.Context(), "homemade"), s.queue()
 	send := func(delay time.Duration) {
 		cloud.Read(func(w *sim.World) {
@@ -123,7 +124,7 @@ func TestDemoCountsTheCallsOfADrainer(t *testing.T) {
 
 func TestDemoNarratesTheFirstHostOnly(t *testing.T) {
 	var out bytes.Buffer
-	n := &narrator{out: newScreen(&out), said: map[string]bool{}}
+	n := &narrator{s: &demoStory{plot: scaleInPlot()}, out: newScreen(&out), said: map[string]bool{}}
 	said := ""
 	for _, e := range []core.Entry{
 		{Kind: core.EntryTask, Instance: "i-1", To: "DEACTIVATING"}, // before any host leaves
@@ -136,7 +137,7 @@ func TestDemoNarratesTheFirstHostOnly(t *testing.T) {
 	} {
 		said += n.lineOf(e) + "|"
 	}
-	if said != "|the group says Terminating of i-1||"+taskNews["STOPPING"]+"||EC2 says terminated||" {
+	if said != "|the group says Terminating of i-1||"+hostNews(core.Entry{Kind: core.EntryTask, To: "STOPPING"})+"||EC2 says terminated||" {
 		t.Errorf("it says %q", said)
 	}
 	for _, l := range []journal.Line{
@@ -150,6 +151,33 @@ func TestDemoNarratesTheFirstHostOnly(t *testing.T) {
 	}
 	if got := strings.Fields(out.String()); strings.Join(got, " ") != "ebb Auto Scaling terminates i-1 ebb set a DRAINING" {
 		t.Errorf("it prints %q", out.String())
+	}
+}
+
+// Each story has a world that can be built, in which something leaves.
+func TestDemoStoriesCanBegin(t *testing.T) {
+	for _, plot := range demoPlots() {
+		s, err := openStory("ebb", plot)
+		if err != nil {
+			t.Fatal(plot.name, err)
+		}
+		if err := s.leave(); err != nil {
+			t.Error(plot.name, err)
+		}
+		n := &narrator{s: s, out: newScreen(&bytes.Buffer{}), said: map[string]bool{}}
+		s.Read(func(w *sim.World) {
+			w.Advance(w.Now().Add(15 * time.Second))
+			for _, e := range w.Record() {
+				n.lineOf(e)
+			}
+		})
+		if n.victim == "" || len(n.said) == 0 {
+			t.Errorf("%s: nothing leaves", plot.name)
+		}
+		if text := moral(plot, demoResults); strings.Contains(text, "%!") || !strings.Contains(text, "1000 requests 30 were lost") {
+			t.Errorf("%s: %s", plot.name, text)
+		}
+		s.close()
 	}
 }
 

@@ -84,6 +84,11 @@ func settingsOf(cfg config.Config) *doctor.Settings {
 	for _, g := range cfg.Groups {
 		s.Groups = append(s.Groups, doctor.Managed{Match: g.Match, Cluster: g.Cluster, Deadline: g.Deadline})
 	}
+	for _, c := range cfg.Clusters {
+		for _, v := range c.Services {
+			s.StandIns = append(s.StandIns, doctor.StandIn{Cluster: c.Name, Spot: v.Name, OnDemand: v.OnDemand})
+		}
+	}
 	return s
 }
 

@@ -41,7 +41,7 @@ func newDrain(p Process) *cobra.Command {
 	var f drainFlags
 	c := &cobra.Command{
 		Use: "drain TARGET...", Short: "Let container instances leave: set them to DRAINING and wait until their tasks have stopped",
-		Args: targets(0),
+		Args: aTarget,
 		Long: `Drain sets each TARGET to DRAINING, waits until every task on it has really stopped, and shows how that goes. It needs no ebb serve.
 What you ask for stands in AWS, as the attribute ` + fleet.WordAttribute + ` of the container instance, so that an ebb serve of the same
 cluster sees it and carries it out too: it is one drain. With the journal of that ebb serve (--config or --journal) this command leaves the

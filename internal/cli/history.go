@@ -66,7 +66,7 @@ const (
 func newHistory(p Process) *cobra.Command {
 	var q historyQuery
 	c := &cobra.Command{
-		Use: "history [TARGET]", Short: "List the drains that ended, or what the journal says of one", Args: oneTarget,
+		Use: "history [TARGET]", Short: "List the drains that ended, or what the journal says of one", Args: one("target"),
 		Long: `History reads the journal, also while ebb serve is writing it. It calls AWS only for a journal in DynamoDB.
 
 Without TARGET it lists the drains that ended, the newest last: how, how long after Ebb had heard of it, why, and what was cut off. With
@@ -103,13 +103,6 @@ What there is not it says on standard error, and ends with 0. It ends with 1 if 
 		return q.answer(cmd.Context(), store, p, time.Now())
 	}
 	return c
-}
-
-func oneTarget(c *cobra.Command, args []string) error {
-	if len(args) > 1 {
-		return fmt.Errorf("%w: %s takes one target, not also %q; see %s --help", errUsage, c.CommandPath(), args[1], c.CommandPath())
-	}
-	return nil
 }
 
 // check refuses what cannot be asked.
@@ -188,7 +181,7 @@ func (q historyQuery) ended(ctx context.Context, store journal.Store, from time.
 		}
 		ls, unread = []endedLine{}, 0
 		for _, r := range past {
-			if _, pause := kernel.ReadPause(r); pause {
+			if !kernel.OfDrain(r) {
 				continue
 			}
 			d, err := kernel.Read(r)

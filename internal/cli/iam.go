@@ -144,12 +144,27 @@ func (f *iamFlags) acts(m iam.Mode, cfg config.Config, s *iam.Scope) error {
 			return fmt.Errorf("%q is not the ARN of a KMS key; write it like arn:aws:kms:eu-west-1:111122223333:key/ID, and not as an alias", key)
 		}
 	}
+	s.Counts = countsIn(cfg)
 	s.Notices = noticesIn(cfg, *s)
 	s.Notices.SecretKeys, s.Notices.TopicKeys = f.secretKeys, f.topicKeys
 	return nil
 }
 
 // noticesIn is what the receivers of a configuration need.
+func countsIn(cfg config.Config) (services []string) {
+	for _, g := range cfg.Groups {
+		if all := g.Cluster + "/*"; g.ReplaceFirst && !slices.Contains(services, all) {
+			services = append(services, all)
+		}
+	}
+	for _, c := range cfg.Clusters {
+		for _, s := range c.Services {
+			services = append(services, c.Name+"/"+s.OnDemand)
+		}
+	}
+	return services
+}
+
 func noticesIn(cfg config.Config, s iam.Scope) (n iam.Notices) {
 	arn := func(service, name, resource string) string {
 		if strings.HasPrefix(name, "arn:") {

@@ -62,8 +62,9 @@ func writeFiles(ctx context.Context, p Process, dir string, files []file, yes bo
 // rule is one of EventBridge that feeds the queue, where no stack makes it.
 type rule struct{ name, pattern string }
 
-// rules are for the terminating lifecycle actions of the groups, and for the notices of tasks on Fargate Spot. A notice may have one of two
-// stop codes, or none: https://github.com/aws/containers-roadmap/issues/1565
+// rules are for the terminating lifecycle actions of the groups, for what EC2 tells of instances, which names no group, for the notices of tasks on
+// Fargate Spot, and for what AWS has scheduled. A notice of a task may have one of two stop codes, or none:
+// https://github.com/aws/containers-roadmap/issues/1565
 // https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-event-reference.html
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-capacity-providers.html
 func (s setup) rules() (all []rule) {
@@ -71,6 +72,12 @@ func (s setup) rules() (all []rule) {
 		all = append(all, rule{s.name, compact(map[string]any{
 			"source": []string{"aws.autoscaling"}, "detail-type": []string{"EC2 Instance-terminate Lifecycle Action"},
 			"detail": map[string]any{"AutoScalingGroupName": s.groups},
+		})}, rule{s.name + "-spot", compact(map[string]any{
+			"source":      []string{"aws.ec2"},
+			"detail-type": []string{"EC2 Spot Instance Interruption Warning", "EC2 Instance Rebalance Recommendation"},
+		})}, rule{s.name + "-ended-instance", compact(map[string]any{
+			"source": []string{"aws.ec2"}, "detail-type": []string{"EC2 Instance State-change Notification"},
+			"detail": map[string]any{"state": []string{"stopping", "shutting-down"}},
 		})})
 	}
 	var clusters []string
@@ -86,7 +93,10 @@ func (s setup) rules() (all []rule) {
 			},
 		})})
 	}
-	return all
+	return append(all, rule{s.name + "-scheduled-change", compact(map[string]any{
+		"source": []string{"aws.health"}, "detail-type": []string{"AWS Health Event"},
+		"detail": map[string]any{"service": []string{"EC2", "ECS"}, "eventTypeCategory": []string{"scheduledChange"}},
+	})})
 }
 
 // queuePolicy lets EventBridge send for the rules, and no other sender.

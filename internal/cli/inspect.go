@@ -105,17 +105,12 @@ func clusterOf(target string) string {
 	return ""
 }
 
-// targets refuses a wrong number of targets; most 0: any.
-func targets(most int) cobra.PositionalArgs {
-	return func(c *cobra.Command, args []string) error {
-		switch {
-		case len(args) == 0:
-			return fmt.Errorf("%w: %s needs a target, such as an instance id; see %s --help", errUsage, c.CommandPath(), c.CommandPath())
-		case most > 0 && len(args) > most:
-			return fmt.Errorf("%w: %s takes one target, not also %q; see %s --help", errUsage, c.CommandPath(), args[most], c.CommandPath())
-		}
-		return nil
+// aTarget refuses that there is none.
+func aTarget(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return fmt.Errorf("%w: %s needs a target, such as an instance id; see %s --help", errUsage, c.CommandPath(), c.CommandPath())
 	}
+	return nil
 }
 
 // answered makes targets that were not found a failure, after the answer was written.

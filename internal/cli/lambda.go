@@ -91,7 +91,7 @@ func Function(
 	meter := metrics.New(versionText(), time.Now)
 	awsCfg = cloud.Counted(awsCfg, meter.Called)
 	world := cloud.FromConfig(awsCfg)
-	world.CountEC2(meter.Called)
+	world.CountPlain(meter.Called)
 	warnOfClusters(ctx, world, cfg, log)
 	teller, routes, err := people(p, cfg, awsCfg)
 	if err != nil {

@@ -25,7 +25,7 @@ func newPause(p Process) *cobra.Command {
 	var clock, message string
 	var lasts time.Duration
 	c := &cobra.Command{
-		Use: "pause [SCOPE]", Short: "Let no instance begin to leave for a while", Args: oneScope,
+		Use: "pause [SCOPE]", Short: "Let no instance begin to leave for a while", Args: one("scope"),
 		Long: `Pause writes into Ebb's journal that no container instance of SCOPE is set to DRAINING for a while. Every ebb serve on that journal
 obeys within five seconds, and a function with its next pass. What has begun to leave goes on, and the hooks of what waits are kept alive;
 the deadline of what waits counts from when it begins.
@@ -66,7 +66,7 @@ everything in the configuration is paused. A pause ends by itself; a second one 
 func newResume(p Process) *cobra.Command {
 	var clock string
 	c := &cobra.Command{
-		Use: "resume [SCOPE]", Short: "End a pause", Args: oneScope,
+		Use: "resume [SCOPE]", Short: "End a pause", Args: one("scope"),
 		Long: `Resume ends what ebb pause began, of SCOPE or of everything in the configuration. What waited begins to leave within five seconds, with a
 function at its next pass. It is no error if nothing is paused.`,
 		Example: `  ebb resume --config ebb.yaml
@@ -101,13 +101,6 @@ function at its next pass. It is no error if nothing is paused.`,
 		return nil
 	}
 	return c
-}
-
-func oneScope(c *cobra.Command, args []string) error {
-	if len(args) > 1 {
-		return fmt.Errorf("%w: %s takes one scope, not also %q; see %s --help", errUsage, c.CommandPath(), args[1], c.CommandPath())
-	}
-	return nil
 }
 
 // steered is what a command steers: the journal, and the scopes that are meant, by its configuration.

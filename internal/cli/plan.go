@@ -17,7 +17,7 @@ func newPlan(p Process) *cobra.Command {
 	var f lookFlags
 	c := &cobra.Command{
 		Use: "plan TARGET...", Short: "Say task by task what would happen if hosts had to leave now; changes nothing",
-		Args: targets(0),
+		Args: aTarget,
 		Long: `Plan says what would happen to each task if all TARGETs left together now: whether it is replaced elsewhere and where, or why
 not, and how long its stop takes at most. It only reads and changes nothing.
 

@@ -91,7 +91,7 @@ func serve(ctx context.Context, p Process, cfg config.Config, clockURL string) e
 			"give the queue a dead-letter queue to keep such messages", "queue", cfg.Queue)
 	}
 	world := cloud.FromConfig(awsCfg)
-	world.CountEC2(meter.Called)
+	world.CountPlain(meter.Called)
 	warnOfClusters(ctx, world, cfg, log)
 	teller, routes, err := people(p, cfg, awsCfg)
 	if err != nil {
@@ -159,10 +159,16 @@ func kernelConfig(cfg config.Config, redrive bool) kernel.Config {
 		policy.Observe = g.Mode == config.Observe
 		k.Groups = append(k.Groups, kernel.Managed{
 			Match: g.Match, Cluster: g.Cluster, Policy: policy, MaxUnavailable: kernel.MaxUnavailable(g.MaxUnavailable),
+			Rebalance:    g.Rebalance == config.Drain,
+			ReplaceFirst: g.ReplaceFirst,
 		})
 	}
 	for _, c := range cfg.Clusters {
-		k.Groups = append(k.Groups, kernel.Managed{Cluster: c.Name, Policy: drain.Policy{Observe: c.Mode == config.Observe}})
+		m := kernel.Managed{Cluster: c.Name, Policy: drain.Policy{Observe: c.Mode == config.Observe}}
+		for _, s := range c.Services {
+			m.StandIns = append(m.StandIns, kernel.StandIn{Spot: s.Name, OnDemand: s.OnDemand, After: s.After, Floor: s.Floor})
+		}
+		k.Groups = append(k.Groups, m)
 	}
 	return k
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -67,21 +68,59 @@ type asideLine struct {
 // asideLines is how many lines back status counts what was set aside, or excluded.
 const asideLines = 2000
 
+// countLine is a desired count that Ebb has raised, or is about to; its JSON keys are stable.
+type countLine struct {
+	Cluster string      `json:"cluster"`
+	Service string      `json:"service"`
+	Base    int         `json:"base"`  // without what is raised
+	Count   int         `json:"count"` // as far as Ebb knows
+	Raised  []raiseLine `json:"raised"`
+}
+
+// raiseLine is one reason for that.
+type raiseLine struct {
+	Who   string    `json:"who"` // the key of a drain, or spot/ and a service
+	By    int       `json:"by"`
+	Until time.Time `json:"until,omitzero"` // at the latest
+}
+
+func countLineOf(c kernel.ServiceCount) countLine {
+	l := countLine{Cluster: c.Cluster, Service: c.Service, Base: c.Base, Count: c.Count, Raised: []raiseLine{}}
+	for _, r := range c.Raises {
+		if !r.Void {
+			l.Raised = append(l.Raised, raiseLine{r.Who, r.By, r.Until})
+		}
+	}
+	return l
+}
+
+func (l countLine) whose() string {
+	var who []string
+	for _, r := range l.Raised {
+		who = append(who, fmt.Sprintf("%d for %s", r.By, r.Who))
+	}
+	return cmp.Or(strings.Join(who, ", "), "-")
+}
+
 // report is what status shows.
 type report struct {
 	paused   []pausedLine
 	drains   []statusLine
+	counts   []countLine
 	holders  []holderLine
 	unknown  []unknownLine
 	aside    asideLine // what the journal refused or nobody could read
 	excluded asideLine // what Ebb did not drain because of a tag
+	planned  []kernel.Scheduled
 }
 
 // clean spells what must not be shown: names and texts come from outside, and one with a newline or a tab would make a row of its own.
 func (r *report) clean() {
 	plain.Deep(&r.drains, plain.Long)
+	plain.Deep(&r.counts, plain.Short)
 	plain.Deep(&r.holders, plain.Short)
 	plain.Deep(&r.unknown, plain.Short)
+	plain.Deep(&r.planned, plain.Long)
 }
 
 // count counts an open record that this Ebb does not read.
@@ -105,10 +144,11 @@ func newStatus(p Process) *cobra.Command {
 		Long: `Status reads the journal, also while ebb serve is writing it. It calls AWS only for a journal in DynamoDB.
 
 First it says what is paused (ebb pause). A drain of a group with mode observe is shown as observed: Ebb only watches it.
-It shows what a drain waits for as of the last change in the journal. Below the drains it lists which process works for which scope
-(a cluster, or a group without a cluster) and when that process last renewed its lease. A function holds a scope only for a
-moment. The last lines count the open records that a newer version of Ebb wrote: this one cannot read them and leaves them alone;
-and what was set aside lately, because the journal could not keep it or nobody could read it.
+It shows what a drain waits for as of the last change in the journal. Below the drains it lists the desired counts that Ebb has raised
+(replace_first, on_demand), and which process works for which scope (a cluster, or a group without a cluster) and when that process last
+renewed its lease. A function holds a scope only for a moment. Then comes what AWS has scheduled, such as the retirement of instances or of
+tasks on Fargate: Ebb tells of it and does nothing about it. The last lines count the open records that a newer version of Ebb wrote: this
+one cannot read them and leaves them alone; and what was set aside lately, because the journal could not keep it or nobody could read it.
 
 With --watch it reads again and again until Ctrl-C, which ends it with 0. On a terminal it draws the screen anew each time. Elsewhere it
 prints all of it again once something has changed; a lease that is renewed, and a longer journal, are no change.`,
@@ -166,6 +206,9 @@ func statusOf(c *cobra.Command, p Process, store journal.Store, cfg config.Confi
 	if err != nil {
 		return r, err
 	}
+	if r.planned, err = calendar(ctx, store, time.Now()); err != nil {
+		return r, err
+	}
 	r.paused = pausedLines(open, c, p, cfg)
 	for _, l := range leases {
 		r.holders = append(r.holders, holderLine{l.Scope, l.Holder, l.At})
@@ -176,9 +219,12 @@ func statusOf(c *cobra.Command, p Process, store journal.Store, cfg config.Confi
 			return r, err
 		}
 	}
-	r.drains, r.unknown = make([]statusLine, 0, len(open)+len(past)), []unknownLine{}
+	r.drains, r.unknown, r.counts = make([]statusLine, 0, len(open)+len(past)), []unknownLine{}, []countLine{}
 	for _, rec := range append(open, past...) {
-		if _, pause := kernel.ReadPause(rec); pause {
+		if c, is := kernel.ReadCount(rec); is && rec.Open {
+			r.counts = append(r.counts, countLineOf(c))
+		}
+		if !kernel.OfDrain(rec) {
 			continue
 		}
 		d, err := kernel.Read(rec)
@@ -195,6 +241,19 @@ func statusOf(c *cobra.Command, p Process, store journal.Store, cfg config.Confi
 		r.drains = append(r.drains, lineOf(d, kernel.Waiting(rec), cfg))
 	}
 	return r, r.countAside(ctx, store)
+}
+
+// calendar is what AWS has scheduled and has not been over for a week, in order of time.
+func calendar(ctx context.Context, store journal.Store, now time.Time) ([]kernel.Scheduled, error) {
+	all, err := store.Forwarded(ctx, []string{kernel.Calendar})
+	planned := []kernel.Scheduled{}
+	for _, f := range all {
+		if s, ok := kernel.ReadScheduled(f); ok && !s.Past(f.Sent, now) {
+			planned = append(planned, s)
+		}
+	}
+	slices.SortStableFunc(planned, func(a, b kernel.Scheduled) int { return a.Starts.Compare(b.Starts) })
+	return planned, err
 }
 
 func (a *asideLine) count(l journal.Line) { a.Count, a.At, a.Latest = a.Count+1, l.At, l.Text }
@@ -249,6 +308,12 @@ var statusForms = map[string]func(io.Writer, report) error{
 		}
 		tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 		writeStatus(tw, r.drains, local)
+		if len(r.counts) > 0 {
+			fmt.Fprintln(tw, "\nSERVICE\tCLUSTER\tDESIRED COUNT\tWITHOUT EBB\tRAISED BY")
+		}
+		for _, c := range r.counts {
+			fmt.Fprintf(tw, "%s\t%s\t%d\t%d\t%s\n", c.Service, c.Cluster, c.Count, c.Base, c.whose())
+		}
 		if len(r.holders) > 0 {
 			fmt.Fprintln(tw, "\nSCOPE\tWHO WORKS\tLAST BEAT")
 		}
@@ -264,6 +329,12 @@ var statusForms = map[string]func(io.Writer, report) error{
 		if err := tw.Flush(); err != nil {
 			return err
 		}
+		for i, s := range r.planned {
+			if i == 0 {
+				fmt.Fprintln(w)
+			}
+			fmt.Fprintln(w, s.Text())
+		}
 		r.aside.write(w, "Set aside, because the journal could not keep it or nobody could read it")
 		r.excluded.write(w, "Not drained, because of the tag "+fleet.ExcludeTag+" on the group")
 		return nil
@@ -275,8 +346,8 @@ var statusForms = map[string]func(io.Writer, report) error{
 	},
 	"json": func(w io.Writer, r report) error {
 		return writeJSON(w, map[string]any{
-			"schema_version": 1, "paused": r.paused, "drains": r.drains, "holders": r.holders, "unknown_records": r.unknown, "set_aside": r.aside,
-			"excluded": r.excluded,
+			"schema_version": 1, "paused": r.paused, "drains": r.drains, "desired_counts": r.counts, "holders": r.holders,
+			"unknown_records": r.unknown, "set_aside": r.aside, "excluded": r.excluded, "scheduled": r.planned,
 		})
 	},
 	"jsonl": func(w io.Writer, r report) error {

@@ -13,7 +13,7 @@ func newWhy(p Process) *cobra.Command {
 	var f lookFlags
 	c := &cobra.Command{
 		Use: "why TARGET", Short: "Say why an instance or a task does not leave, and what fixes it",
-		Args: targets(1),
+		Args: cobra.MatchAll(aTarget, one("target")),
 		Long: `Why looks at everything that can keep TARGET: its group and its hooks, its container instance, its tasks, their services, target
 groups, and where replacements could go. It says what holds TARGET, and what fixes it. Where all goes on by itself it says until when
 to wait, and for what. It only reads and changes nothing. docs/reference/why.md lists what it can say.

@@ -107,7 +107,7 @@ func readEbb(
 	lines := []diagnose.Line{} // the journal has none about it, if all its open records can be read
 	for _, r := range slices.Concat(open, past) {
 		d, err := kernel.Read(r)
-		if _, pause := kernel.ReadPause(r); err != nil && r.Open && !pause {
+		if err != nil && r.Open && kernel.OfDrain(r) {
 			lines = nil
 		}
 		if err != nil || d.Instance() != id {

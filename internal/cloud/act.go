@@ -11,17 +11,19 @@ import (
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 
-	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/plan"
 )
 
 // actions has a row for each kind of action.
 var actions = [plan.ActionKinds]func(*Cloud, context.Context, plan.Action, *plan.Outcome) error{
-	plan.SetDraining: (*Cloud).setDraining,
-	plan.Beat:        (*Cloud).beat,
-	plan.Answer:      (*Cloud).complete,
-	plan.Deregister:  (*Cloud).deregister,
-	plan.Terminate:   (*Cloud).terminate,
+	plan.SetDraining:  (*Cloud).setDraining,
+	plan.Beat:         (*Cloud).beat,
+	plan.Answer:       (*Cloud).complete,
+	plan.Deregister:   (*Cloud).deregister,
+	plan.LeaveNames:   (*Cloud).leaveNames,
+	plan.LeaveLattice: (*Cloud).leaveLattice,
+	plan.Terminate:    (*Cloud).terminate,
+	plan.SetDesired:   (*Cloud).setDesired,
 }
 
 // Do has one effect on AWS, and says what came of it.
@@ -69,23 +71,16 @@ func (c *Cloud) complete(ctx context.Context, a plan.Action, out *plan.Outcome) 
 	return err
 }
 
-// deregister takes targets out. Of those at any port it looks first at which they are: without a port, the call means that of the group.
+// deregister takes targets out. Where it is not sure that they are registered as they are named, it looks first at how they are.
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_TargetDescription.html
 func (c *Cloud) deregister(ctx context.Context, a plan.Action, out *plan.Outcome) error {
 	targets := a.Targets.Targets
-	if slices.ContainsFunc(targets, atAnyPort) {
+	if slices.ContainsFunc(targets, unsure) {
 		all, err := DescribeTargetHealth(ctx, count(&out.Calls), c.ELB, a.Targets.Group, nil)
 		if err != nil {
 			return err
 		}
-		is := func(id string) bool { return slices.Contains(a.Targets.Targets, fleet.TargetID{ID: id}) }
-		targets = slices.DeleteFunc(slices.Clone(targets), atAnyPort)
-		for _, h := range all {
-			if is(h.Target.ID) && h.InUse() && !slices.Contains(targets, h.Target) {
-				targets = append(targets, h.Target)
-			}
-		}
-		if len(targets) == 0 {
+		if targets = inUse(targets, all); len(targets) == 0 {
 			return nil
 		}
 	}
@@ -100,6 +95,15 @@ func (c *Cloud) deregister(ctx context.Context, a plan.Action, out *plan.Outcome
 func (c *Cloud) terminate(ctx context.Context, a plan.Action, out *plan.Outcome) error {
 	_, err := Ask(ctx, count(&out.Calls), c.AutoScaling.TerminateInstanceInAutoScalingGroup, &autoscaling.TerminateInstanceInAutoScalingGroupInput{
 		InstanceId: aws.String(string(a.End.Instance)), ShouldDecrementDesiredCapacity: aws.Bool(a.End.Decrement),
+	})
+	return err
+}
+
+// setDesired sets the desired count and nothing else: that starts no deployment.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_UpdateService.html
+func (c *Cloud) setDesired(ctx context.Context, a plan.Action, out *plan.Outcome) error {
+	_, err := Ask(ctx, count(&out.Calls), c.ECS.UpdateService, &ecs.UpdateServiceInput{
+		Cluster: aws.String(a.Count.Cluster), Service: aws.String(a.Count.Service), DesiredCount: aws.Int32(int32(a.Count.To)),
 	})
 	return err
 }

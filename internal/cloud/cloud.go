@@ -46,28 +46,39 @@ type ECS interface {
 	ListTasks(context.Context, *ecs.ListTasksInput, ...func(*ecs.Options)) (*ecs.ListTasksOutput, error)
 	DescribeTasks(context.Context, *ecs.DescribeTasksInput, ...func(*ecs.Options)) (*ecs.DescribeTasksOutput, error)
 	DescribeServices(context.Context, *ecs.DescribeServicesInput, ...func(*ecs.Options)) (*ecs.DescribeServicesOutput, error)
+	UpdateService(context.Context, *ecs.UpdateServiceInput, ...func(*ecs.Options)) (*ecs.UpdateServiceOutput, error)
 	DescribeServiceRevisions(context.Context, *ecs.DescribeServiceRevisionsInput, ...func(*ecs.Options)) (*ecs.DescribeServiceRevisionsOutput, error)
 }
 
 // ELB is what is used of the Elastic Load Balancing client.
 type ELB interface {
+	DescribeTargetGroups(context.Context, *elb.DescribeTargetGroupsInput, ...func(*elb.Options)) (*elb.DescribeTargetGroupsOutput, error)
 	DescribeTargetGroupAttributes(context.Context, *elb.DescribeTargetGroupAttributesInput,
 		...func(*elb.Options)) (*elb.DescribeTargetGroupAttributesOutput, error)
 	DescribeTargetHealth(context.Context, *elb.DescribeTargetHealthInput, ...func(*elb.Options)) (*elb.DescribeTargetHealthOutput, error)
 	DeregisterTargets(context.Context, *elb.DeregisterTargetsInput, ...func(*elb.Options)) (*elb.DeregisterTargetsOutput, error)
 }
 
-// DescribeInstances is EC2's operation of that name for up to 100 ids, in one request. An id that EC2 does not know fails
-// the whole call with the code InvalidInstanceID.NotFound.
-// https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstances.html
-type DescribeInstances func(ctx context.Context, ids []string) ([]plan.InstanceStatus, error)
+// Compute is what is used of EC2. Each operation takes up to 100 ids, in one request and its further pages.
+type Compute interface {
+	// DescribeInstances fails as a whole with the code InvalidInstanceID.NotFound if EC2 does not know one of the ids.
+	// https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstances.html
+	DescribeInstances(ctx context.Context, ids []string) ([]plan.InstanceStatus, error)
+	// DescribeSubnets is described at https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeSubnets.html
+	DescribeSubnets(ctx context.Context, ids []string) ([]plan.SubnetIn, error)
+	// DescribeSpotInstanceRequests asks with the filter instance-id. An id of which EC2 knows no request is missing in what it returns.
+	// https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeSpotInstanceRequests.html
+	DescribeSpotInstanceRequests(ctx context.Context, ids []string) ([]plan.SpotStatus, error)
+}
 
 // Clients are the AWS services; the SDK's own clients fit, and so does the simulated cloud.
 type Clients struct {
 	AutoScaling AutoScaling
 	ECS         ECS
 	ELB         ELB
-	EC2         DescribeInstances
+	EC2         Compute
+	Names       Names
+	Lattice     Lattice
 }
 
 // Cloud looks and acts. It is safe for concurrent use when its clients are.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -35,7 +34,9 @@ func FromConfig(cfg aws.Config) *Cloud {
 		AutoScaling: autoscaling.NewFromConfig(cfg),
 		ECS:         ecs.NewFromConfig(cfg),
 		ELB:         elb.NewFromConfig(cfg),
-		EC2:         NewEC2(cfg).DescribeInstances,
+		EC2:         NewEC2(cfg),
+		Names:       names{cfg: cfg},
+		Lattice:     lattice{cfg: cfg},
 	})
 }
 
@@ -94,17 +95,4 @@ func checkCredentials(ctx context.Context, cfg aws.Config) error {
 		todo += fmt.Sprintf("; where %s is the simulated cloud, any two values will do", *cfg.BaseEndpoint)
 	}
 	return fmt.Errorf("no AWS credentials: %w; %s", err, todo)
-}
-
-// ec2Endpoint is the URL of EC2 in a Region. China has its own domain.
-// https://docs.aws.amazon.com/ec2/latest/devguide/ec2-endpoints.html
-func ec2Endpoint(cfg aws.Config) string {
-	if cfg.BaseEndpoint != nil {
-		return strings.TrimSuffix(*cfg.BaseEndpoint, "/") + "/"
-	}
-	domain := "amazonaws.com"
-	if strings.HasPrefix(cfg.Region, "cn-") {
-		domain = "amazonaws.com.cn"
-	}
-	return "https://ec2." + cfg.Region + "." + domain + "/"
 }

@@ -171,9 +171,9 @@ func TestEC2Endpoint(t *testing.T) {
 		"eu-west-1": "https://ec2.eu-west-1.amazonaws.com/", "us-gov-west-1": "https://ec2.us-gov-west-1.amazonaws.com/",
 		"cn-north-1": "https://ec2.cn-north-1.amazonaws.com.cn/",
 	} {
-		if got := ec2Endpoint(aws.Config{Region: region}); got != want {
+		if got := endpointOf(aws.Config{Region: region}, "ec2"); got != want {
 			t.Errorf("EC2 in %s is at %s, want %s", region, got, want)
 		}
 	}
-	diff(t, "with an endpoint", "http://127.0.0.1:4566/", ec2Endpoint(aws.Config{BaseEndpoint: aws.String("http://127.0.0.1:4566")}))
+	diff(t, "with an endpoint", "http://127.0.0.1:4566/", endpointOf(aws.Config{BaseEndpoint: aws.String("http://127.0.0.1:4566")}, "ec2"))
 }

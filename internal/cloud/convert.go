@@ -2,6 +2,8 @@ package cloud
 
 import (
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
@@ -38,7 +40,7 @@ func ReadTask(t ecstypes.Task) fleet.Task {
 		LastStatus: aws.ToString(t.LastStatus), DesiredStatus: aws.ToString(t.DesiredStatus),
 		StoppedReason: aws.ToString(t.StoppedReason), StopCode: string(t.StopCode), CapacityProvider: aws.ToString(t.CapacityProviderName),
 		CreatedAt: aws.ToTime(t.CreatedAt), StoppingAt: aws.ToTime(t.StoppingAt), StoppedAt: aws.ToTime(t.StoppedAt),
-		Addresses: addresses(t),
+		Addresses: addresses(t), Subnet: interfaceDetail(t.Attachments, "subnetId"),
 	}
 }
 
@@ -52,35 +54,41 @@ func addresses(t ecstypes.Task) []fleet.Address {
 			out = append(out, a)
 		}
 	}
-	eni := interfaceAddress(t.Attachments)
+	own := interfaceDetail(t.Attachments, "privateIPv4Address")
 	for _, c := range t.Containers {
-		ip := eni
-		for _, n := range c.NetworkInterfaces {
-			ip = aws.ToString(n.PrivateIpv4Address)
+		ips := []string{own} // empty: its ports are the host's
+		for i, n := range c.NetworkInterfaces {
+			both := []string{aws.ToString(n.PrivateIpv4Address), aws.ToString(n.Ipv6Address)} // only here AWS tells of IPv6
+			if both = slices.DeleteFunc(both, func(ip string) bool { return ip == "" }); i == 0 && len(both) > 0 {
+				ips = both
+			}
 		}
 		name := aws.ToString(c.Name)
-		for _, b := range c.NetworkBindings {
-			a := fleet.Address{Container: name, ContainerPort: int(aws.ToInt32(b.ContainerPort)), HostPort: int(aws.ToInt32(b.HostPort)), IP: ip}
-			if ip != "" {
-				a.HostPort = 0
+		for _, ip := range ips {
+			for _, b := range c.NetworkBindings {
+				a := fleet.Address{Container: name, ContainerPort: int(aws.ToInt32(b.ContainerPort)), HostPort: int(aws.ToInt32(b.HostPort)), IP: ip}
+				if ip != "" {
+					a.HostPort = 0
+				}
+				add(a)
 			}
-			add(a)
-		}
-		if len(c.NetworkBindings) == 0 && ip != "" {
-			add(fleet.Address{Container: name, IP: ip})
+			if len(c.NetworkBindings) == 0 && ip != "" {
+				add(fleet.Address{Container: name, IP: ip})
+			}
 		}
 	}
 	return out
 }
 
-// interfaceAddress is the address of a task's own network interface, or empty.
-func interfaceAddress(attachments []ecstypes.Attachment) string {
+// interfaceDetail is a detail of a task's own network interface, or empty.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Attachment.html
+func interfaceDetail(attachments []ecstypes.Attachment, name string) string {
 	for _, a := range attachments {
 		if aws.ToString(a.Type) != "ElasticNetworkInterface" {
 			continue
 		}
 		for _, d := range a.Details {
-			if aws.ToString(d.Name) == "privateIPv4Address" {
+			if aws.ToString(d.Name) == name {
 				return aws.ToString(d.Value)
 			}
 		}
@@ -94,30 +102,62 @@ func ReadService(v ecstypes.Service) fleet.Service {
 	out := fleet.Service{
 		Name: aws.ToString(v.ServiceName), Cluster: fleet.ARN(aws.ToString(v.ClusterArn)).Name(),
 		Daemon:  v.SchedulingStrategy == ecstypes.SchedulingStrategyDaemon,
-		Desired: int(v.DesiredCount), Running: int(v.RunningCount),
+		Desired: int(v.DesiredCount), Running: int(v.RunningCount), Pending: int(v.PendingCount), Deploying: deploying(v), NoCapacity: noCapacity(v),
 	}
 	if d := v.DeploymentConfiguration; d != nil {
 		out.MinPercent, out.MaxPercent = int(aws.ToInt32(d.MinimumHealthyPercent)), int(aws.ToInt32(d.MaximumPercent))
 	}
-	balancers, registries, lattice := v.LoadBalancers, len(v.ServiceRegistries) > 0, false
+	balancers, registries := v.LoadBalancers, v.ServiceRegistries
 	for _, set := range v.TaskSets {
-		balancers = slices.Concat(balancers, set.LoadBalancers)
-		registries = registries || len(set.ServiceRegistries) > 0
+		balancers, registries = slices.Concat(balancers, set.LoadBalancers), slices.Concat(registries, set.ServiceRegistries)
+	}
+	for _, r := range registries {
+		addARN(&out.Registries, r.RegistryArn)
 	}
 	for _, d := range v.Deployments {
-		lattice = lattice || len(d.VpcLatticeConfigurations) > 0
-	}
-	out.LoadBalancers = targetGroups(balancers)
-	classic := slices.ContainsFunc(balancers, func(lb ecstypes.LoadBalancer) bool { return aws.ToString(lb.LoadBalancerName) != "" })
-	for _, way := range []struct {
-		name string
-		open bool
-	}{{"Cloud Map", registries}, {"VPC Lattice", lattice}, {"a Classic Load Balancer", classic}} {
-		if way.open {
-			out.OtherWays = append(out.OtherWays, way.name)
+		for _, c := range d.VpcLatticeConfigurations {
+			addARN(&out.Lattice, c.TargetGroupArn)
+			if c.AdvancedConfiguration != nil {
+				addARN(&out.Lattice, c.AdvancedConfiguration.AlternateTargetGroupArn)
+			}
 		}
 	}
+	out.LoadBalancers = targetGroups(balancers)
+	if slices.ContainsFunc(balancers, func(lb ecstypes.LoadBalancer) bool { return aws.ToString(lb.LoadBalancerName) != "" }) {
+		out.OtherWays = append(out.OtherWays, "a Classic Load Balancer")
+	}
+	if slices.ContainsFunc(v.Deployments, func(d ecstypes.Deployment) bool {
+		return d.ServiceConnectConfiguration != nil && d.ServiceConnectConfiguration.Enabled
+	}) {
+		out.OtherWays = append(out.OtherWays, "Service Connect")
+	}
 	return out
+}
+
+// addARN adds what AWS names, once.
+func addARN(to *[]fleet.ARN, arn *string) {
+	if a := fleet.ARN(aws.ToString(arn)); a != "" && !slices.Contains(*to, a) {
+		*to = append(*to, a)
+	}
+}
+
+// deploying reports whether a service moves from one revision to another. A deployment that is said to be completed may leave tasks of the
+// one before for days. https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Deployment.html
+func deploying(v ecstypes.Service) bool {
+	return len(v.TaskSets) > 1 || len(v.Deployments) > 1 && slices.ContainsFunc(v.Deployments, func(d ecstypes.Deployment) bool {
+		return d.RolloutState == ecstypes.DeploymentRolloutStateInProgress
+	})
+}
+
+// noCapacity is when the events of a service, newest first, last said that Fargate had no place for a task.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-event-messages-list.html
+func noCapacity(v ecstypes.Service) time.Time {
+	for _, e := range v.Events {
+		if strings.Contains(aws.ToString(e.Message), "Capacity is unavailable at this time") {
+			return aws.ToTime(e.CreatedAt)
+		}
+	}
+	return time.Time{}
 }
 
 // targetGroups reads in which target groups tasks are registered. A deployment of kind blue/green moves them between two: either may be the

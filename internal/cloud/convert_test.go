@@ -54,6 +54,13 @@ func TestAddresses(t *testing.T) {
 		{"awsvpc with bindings", ecstypes.Task{Attachments: eni, Containers: []ecstypes.Container{
 			{Name: aws.String("app"), NetworkBindings: []ecstypes.NetworkBinding{binding("0.0.0.0", 8080, 8080)}},
 		}}, []fleet.Address{{Container: "app", ContainerPort: 8080, IP: "10.0.1.5"}}},
+		{"IPv4 and IPv6", ecstypes.Task{Attachments: eni, Containers: []ecstypes.Container{
+			{Name: aws.String("app"), NetworkInterfaces: []ecstypes.NetworkInterface{
+				{PrivateIpv4Address: aws.String("10.0.1.4"), Ipv6Address: aws.String("fd00::4")}}},
+		}}, []fleet.Address{{Container: "app", IP: "10.0.1.4"}, {Container: "app", IP: "fd00::4"}}},
+		{"IPv6 alone", ecstypes.Task{Containers: []ecstypes.Container{
+			{Name: aws.String("app"), NetworkInterfaces: []ecstypes.NetworkInterface{{Ipv6Address: aws.String("fd00::4")}}},
+		}}, []fleet.Address{{Container: "app", IP: "fd00::4"}}},
 		{"no network", ecstypes.Task{Containers: []ecstypes.Container{{Name: aws.String("app")}}}, nil},
 	} {
 		diff(t, c.name, c.want, addresses(c.task))
@@ -73,8 +80,13 @@ func TestReadServiceKnowsEveryWayToItsTasks(t *testing.T) {
 	got := ReadService(ecstypes.Service{
 		LoadBalancers:     []ecstypes.LoadBalancer{lb("blue", "green"), {LoadBalancerName: aws.String("old"), ContainerName: aws.String("app")}},
 		TaskSets:          []ecstypes.TaskSet{{LoadBalancers: []ecstypes.LoadBalancer{lb("set", ""), lb("blue", "")}}},
-		ServiceRegistries: []ecstypes.ServiceRegistry{{}},
-		Deployments:       []ecstypes.Deployment{{}, {VpcLatticeConfigurations: []ecstypes.VpcLatticeConfiguration{{}}}},
+		ServiceRegistries: []ecstypes.ServiceRegistry{{RegistryArn: aws.String("map")}},
+		Deployments: []ecstypes.Deployment{{}, {
+			VpcLatticeConfigurations: []ecstypes.VpcLatticeConfiguration{{
+				TargetGroupArn: aws.String("lattice"), AdvancedConfiguration: &ecstypes.VpcLatticeAdvancedConfiguration{AlternateTargetGroupArn: aws.String("other")},
+			}},
+			ServiceConnectConfiguration: &ecstypes.ServiceConnectConfiguration{Enabled: true},
+		}},
 	})
 	var groups []string
 	for _, b := range got.LoadBalancers {
@@ -83,9 +95,9 @@ func TestReadServiceKnowsEveryWayToItsTasks(t *testing.T) {
 	if diff := cmp.Diff([]string{"blue", "green", "", "set"}, groups); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff([]string{"Cloud Map", "VPC Lattice", "a Classic Load Balancer"}, got.OtherWays); diff != "" {
-		t.Error(diff)
-	}
+	diff(t, "services of Cloud Map", []fleet.ARN{"map"}, got.Registries)
+	diff(t, "target groups of VPC Lattice", []fleet.ARN{"lattice", "other"}, got.Lattice)
+	diff(t, "other ways", []string{"a Classic Load Balancer", "Service Connect"}, got.OtherWays)
 	if plain := ReadService(ecstypes.Service{LoadBalancers: []ecstypes.LoadBalancer{lb("blue", "")}}); len(plain.OtherWays) != 0 || len(plain.LoadBalancers) != 1 {
 		t.Errorf("a plain service: %+v", plain)
 	}

@@ -29,13 +29,22 @@ func Counted(cfg aws.Config, count Count) aws.Config {
 	return cfg
 }
 
-// CountEC2 counts the looks at EC2, which need no client of the SDK.
-func (c *Cloud) CountEC2(count Count) {
-	ask := c.EC2
-	c.EC2 = func(ctx context.Context, ids []string) ([]plan.InstanceStatus, error) {
-		found, err := ask(ctx, ids)
-		count("EC2", "DescribeInstances", outcomeOf(err))
-		return found, err
+// CountPlain counts the requests that need no client of the SDK.
+func (c *Cloud) CountPlain(count Count) {
+	if e, ok := c.EC2.(EC2); ok {
+		c.EC2 = EC2{e.cfg, count}
+	}
+	if n, ok := c.Names.(names); ok {
+		c.Names = names{n.cfg, count}
+	}
+	if l, ok := c.Lattice.(lattice); ok {
+		c.Lattice = lattice{l.cfg, count}
+	}
+}
+
+func (c Count) tell(service, operation string, err error) {
+	if c != nil {
+		c(service, operation, outcomeOf(err))
 	}
 }
 

@@ -32,8 +32,8 @@ func TestRequestsAreCounted(t *testing.T) {
 		}),
 		Retryer: func() aws.Retryer { return aws.NopRetryer{} },
 	}, count))
-	c.EC2 = func(context.Context, []string) ([]plan.InstanceStatus, error) { return nil, nil }
-	c.CountEC2(count)
+	c.EC2 = ec2Answers(http.StatusOK, `<DescribeInstancesResponse/>`)
+	c.CountPlain(count)
 	look := plan.LookFor(plan.FindContainerInstances, "prod", "i-0")
 	c.Look(t.Context(), look)
 	throttles = true

@@ -2,19 +2,14 @@ package cloud
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/xml"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/smithy-go"
 
 	"github.com/ebbhq/ebb/internal/fleet"
@@ -22,16 +17,16 @@ import (
 )
 
 // EC2 asks EC2 by hand. The SDK's EC2 package takes minutes and gigabytes to compile, for a few operations.
-type EC2 struct{ cfg aws.Config }
+type EC2 struct {
+	cfg   aws.Config
+	count Count // nil: nobody counts
+}
 
 // NewEC2 returns an EC2 that asks with this configuration. It needs an HTTP client, credentials and a Region in it.
-func NewEC2(cfg aws.Config) EC2 { return EC2{cfg} }
+func NewEC2(cfg aws.Config) EC2 { return EC2{cfg: cfg} }
 
 // ec2Version is the version of the EC2 query API.
 const ec2Version = "2016-11-15"
-
-// maxAnswer is more than the answer for 100 instances can be long.
-const maxAnswer = 16 << 20
 
 // DescribeInstances sends one signed request and reads all pages.
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstances.html
@@ -47,8 +42,67 @@ func (e EC2) DescribeInstances(ctx context.Context, ids []string) ([]plan.Instan
 		return nil, err
 	}
 	return Convert(found, func(i InstanceXML) plan.InstanceStatus {
-		return plan.InstanceStatus{ID: fleet.InstanceID(i.ID), State: fleet.InstanceState(i.State)}
+		return plan.InstanceStatus{ID: fleet.InstanceID(i.ID), State: fleet.InstanceState(i.State), VPC: i.VPC}
 	}), nil
+}
+
+// DescribeSubnets sends one signed request.
+// https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeSubnets.html
+func (e EC2) DescribeSubnets(ctx context.Context, ids []string) ([]plan.SubnetIn, error) {
+	return DescribeSubnetsOf(ctx, count(new(int)), e.Ask, ids)
+}
+
+// DescribeSubnetsOf is that operation, sent in a way and by a client of the caller's.
+func DescribeSubnetsOf(ctx context.Context, send Send, ask AskEC2, ids []string) ([]plan.SubnetIn, error) {
+	form := url.Values{}
+	for i, id := range ids {
+		form.Set("SubnetId."+strconv.Itoa(i+1), id)
+	}
+	return AllEC2(ctx, send, ask, "DescribeSubnets", form, func(page *subnetsPage) ([]plan.SubnetIn, string) {
+		return Convert(page.Items, func(s subnetXML) plan.SubnetIn { return plan.SubnetIn{Subnet: s.ID, VPC: s.VPC} }), page.Next
+	})
+}
+
+type subnetsPage struct {
+	XMLName xml.Name    `xml:"DescribeSubnetsResponse"`
+	Next    string      `xml:"nextToken"`
+	Items   []subnetXML `xml:"subnetSet>item"`
+}
+
+type subnetXML struct {
+	ID  string `xml:"subnetId"`
+	VPC string `xml:"vpcId"`
+}
+
+// DescribeSpotInstanceRequests sends one signed request and reads all pages.
+// https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeSpotInstanceRequests.html
+func (e EC2) DescribeSpotInstanceRequests(ctx context.Context, ids []string) ([]plan.SpotStatus, error) {
+	form := url.Values{"Filter.1.Name": {"instance-id"}}
+	for i, id := range ids {
+		form.Set("Filter.1.Value."+strconv.Itoa(i+1), id)
+	}
+	return AllEC2(ctx, count(new(int)), e.Ask, "DescribeSpotInstanceRequests", form, func(page *requestsPage) ([]plan.SpotStatus, string) {
+		return Convert(page.Items, func(r requestXML) plan.SpotStatus {
+			since, _ := time.Parse(time.RFC3339, r.Updated) // zero: unknown
+			return plan.SpotStatus{
+				Instance: fleet.InstanceID(r.Instance), SpotRequest: fleet.SpotRequest{Code: r.Code, Action: r.Action, Since: since},
+			}
+		}), page.Next
+	})
+}
+
+// requestsPage is one page of EC2's answer to DescribeSpotInstanceRequests.
+type requestsPage struct {
+	XMLName xml.Name     `xml:"DescribeSpotInstanceRequestsResponse"`
+	Next    string       `xml:"nextToken"`
+	Items   []requestXML `xml:"spotInstanceRequestSet>item"`
+}
+
+type requestXML struct {
+	Instance string `xml:"instanceId"`
+	Code     string `xml:"status>code"`
+	Updated  string `xml:"status>updateTime"`
+	Action   string `xml:"instanceInterruptionBehavior"`
 }
 
 // InstancesPage is one page of EC2's answer to DescribeInstances.
@@ -62,6 +116,7 @@ type InstancesPage struct {
 type InstanceXML struct {
 	ID        string `xml:"instanceId"`
 	State     string `xml:"instanceState>name"`
+	VPC       string `xml:"vpcId"`
 	Launched  string `xml:"launchTime"`
 	Lifecycle string `xml:"instanceLifecycle"` // spot, scheduled, capacity-block; empty: On-Demand
 }
@@ -102,51 +157,24 @@ func AllEC2[P, T any](
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/Query-Requests.html
 func (e EC2) Ask(ctx context.Context, form url.Values) ([]byte, error) {
 	form.Set("Version", ec2Version)
-	body, err := e.post(ctx, form.Encode())
+	header := map[string]string{"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
+	body, err := post(ctx, e.cfg, "ec2", "", header, []byte(form.Encode()), ec2Error)
+	e.count.tell("EC2", form.Get("Action"), err)
 	if err != nil {
 		return nil, fmt.Errorf("EC2 %s: %w", form.Get("Action"), err)
 	}
 	return body, nil
 }
 
-func (e EC2) post(ctx context.Context, form string) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, ec2Endpoint(e.cfg), strings.NewReader(form))
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
-	creds, err := e.cfg.Credentials.Retrieve(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("get credentials: %w", err)
-	}
-	sum := sha256.Sum256([]byte(form))
-	if err := v4.NewSigner().SignHTTP(ctx, creds, req, hex.EncodeToString(sum[:]), "ec2", e.cfg.Region, time.Now()); err != nil {
-		return nil, fmt.Errorf("sign the request: %w", err)
-	}
-	res, err := e.cfg.HTTPClient.Do(req)
-	if err = withoutToken(creds.SessionToken, res, err); err != nil {
-		return nil, err
-	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
-	if err != nil {
-		return nil, err
-	}
-	if res.StatusCode != http.StatusOK {
-		return nil, ec2Error(res.StatusCode, body)
-	}
-	return body, nil
-}
-
 // ec2Error reads EC2's own form of error, which differs from that of the other query services.
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
-func ec2Error(status int, body []byte) error {
+func ec2Error(res *http.Response, body []byte) error {
 	var answer struct {
 		Code    string `xml:"Errors>Error>Code"`
 		Message string `xml:"Errors>Error>Message"`
 	}
 	if err := xml.Unmarshal(body, &answer); err != nil || answer.Code == "" {
-		return fmt.Errorf("HTTP status %d without an error that can be read", status)
+		return fmt.Errorf("HTTP status %d without an error that can be read", res.StatusCode)
 	}
 	return &smithy.GenericAPIError{Code: answer.Code, Message: answer.Message}
 }

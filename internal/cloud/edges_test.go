@@ -284,11 +284,11 @@ func (netError) Temporary() bool { return false }
 func TestErrorsOfEC2(t *testing.T) {
 	const good = `<Response><Errors><Error><Code>Busy</Code><Message>later</Message></Error></Errors></Response>`
 	var api smithy.APIError
-	if err := ec2Error(503, []byte(good)); !errors.As(err, &api) || api.ErrorCode() != "Busy" || api.ErrorMessage() != "later" {
+	if err := ec2Error(&http.Response{StatusCode: 503}, []byte(good)); !errors.As(err, &api) || api.ErrorCode() != "Busy" || api.ErrorMessage() != "later" {
 		t.Errorf("got %v", err)
 	}
 	for _, body := range []string{"", "<html>", "<Response></Response>", `<Response><Errors><Error><Code>Busy</Code>`} {
-		if err := ec2Error(503, []byte(body)); err == nil || err.Error() != "HTTP status 503 without an error that can be read" {
+		if err := ec2Error(&http.Response{StatusCode: 503}, []byte(body)); err == nil || err.Error() != "HTTP status 503 without an error that can be read" {
 			t.Errorf("%q: %v", body, err)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
@@ -123,6 +124,10 @@ func (f fakeECS) DescribeServiceRevisions(
 	return answered[ecs.DescribeServiceRevisionsOutput](f.fake, in)
 }
 
+func (f fakeECS) UpdateService(_ context.Context, in *ecs.UpdateServiceInput, _ ...func(*ecs.Options)) (*ecs.UpdateServiceOutput, error) {
+	return answered[ecs.UpdateServiceOutput](f.fake, in)
+}
+
 func (f fakeECS) DescribeServices(_ context.Context, in *ecs.DescribeServicesInput, _ ...func(*ecs.Options)) (*ecs.DescribeServicesOutput, error) {
 	return answered[ecs.DescribeServicesOutput](f.fake, in)
 }
@@ -135,16 +140,81 @@ func (f fakeELB) DeregisterTargets(_ context.Context, in *elb.DeregisterTargetsI
 	return answered[elb.DeregisterTargetsOutput](f.fake, in)
 }
 
+func (f fakeELB) DescribeTargetGroups(_ context.Context, in *elb.DescribeTargetGroupsInput, _ ...func(*elb.Options)) (*elb.DescribeTargetGroupsOutput, error) {
+	return answered[elb.DescribeTargetGroupsOutput](f.fake, in)
+}
+
+// plainAsk is a request that needs no client of the SDK, as plan spells it, and what it names.
+type plainAsk struct {
+	operation string
+	names     []string
+}
+
+func (f *fake) ListInstances(_ context.Context, service string, token *string) ([]string, *string, error) {
+	out, err := answered[page](f, plainAsk{"servicediscovery:ListInstances", []string{service, aws.ToString(token)}})
+	if err != nil {
+		return nil, nil, err
+	}
+	return out.ids, out.next, nil
+}
+
+func (f *fake) DeregisterInstance(_ context.Context, service, instance string) error {
+	_, err := answered[page](f, plainAsk{"servicediscovery:DeregisterInstance", []string{service, instance}})
+	return err
+}
+
+func (f *fake) ListTargets(_ context.Context, group string, token *string) ([]LatticeTarget, *string, error) {
+	out, err := answered[page](f, plainAsk{"vpc-lattice:ListTargets", []string{group, aws.ToString(token)}})
+	if err != nil {
+		return nil, nil, err
+	}
+	return out.targets, out.next, nil
+}
+
+func (f *fake) DeregisterTargets(_ context.Context, group string, targets []LatticeTarget) ([]LatticeRefusal, error) {
+	ask := plainAsk{"vpc-lattice:DeregisterTargets", []string{group}}
+	for _, t := range targets {
+		ask.names = append(ask.names, fmt.Sprintf("%s:%d", t.ID, t.Port))
+	}
+	out, err := answered[page](f, ask)
+	if err != nil {
+		return nil, err
+	}
+	return out.refused, nil
+}
+
+// page is an answer to a plainAsk.
+type page struct {
+	ids     []string
+	targets []LatticeTarget
+	refused []LatticeRefusal
+	next    *string
+}
+
 // newFake returns a Cloud whose every request is answered by the function.
 func newFake(answer func(in any) (any, error)) (*Cloud, *fake) {
 	f := &fake{answer: answer}
-	return New(Clients{AutoScaling: fakeAS{f}, ECS: fakeECS{f}, ELB: fakeELB{f}, EC2: func(_ context.Context, ids []string) ([]plan.InstanceStatus, error) {
-		out, err := answered[[]plan.InstanceStatus](f, slices.Clone(ids))
-		if err != nil {
-			return nil, err
-		}
-		return *out, nil
-	}}), f
+	return New(Clients{AutoScaling: fakeAS{f}, ECS: fakeECS{f}, ELB: fakeELB{f}, EC2: f, Names: f, Lattice: f}), f
+}
+
+func (f *fake) DescribeInstances(_ context.Context, ids []string) ([]plan.InstanceStatus, error) {
+	return listOf[plan.InstanceStatus](f, slices.Clone(ids))
+}
+
+func (f *fake) DescribeSubnets(_ context.Context, ids []string) ([]plan.SubnetIn, error) {
+	return listOf[plan.SubnetIn](f, plainAsk{"ec2:DescribeSubnets", slices.Clone(ids)})
+}
+
+func (f *fake) DescribeSpotInstanceRequests(_ context.Context, ids []string) ([]plan.SpotStatus, error) {
+	return listOf[plan.SpotStatus](f, plainAsk{"ec2:DescribeSpotInstanceRequests", slices.Clone(ids)})
+}
+
+func listOf[T any](f *fake, asked any) ([]T, error) {
+	out, err := answered[[]T](f, asked)
+	if err != nil {
+		return nil, err
+	}
+	return *out, nil
 }
 
 // theAnswer makes a function that gives the same answer to everything.

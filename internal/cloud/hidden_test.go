@@ -66,7 +66,7 @@ func TestNoErrorShowsCredentials(t *testing.T) {
 	for endpoint, code := range map[string]string{wrong.URL: "SignatureDoesNotMatch", "http://" + l.Addr().String(): ""} {
 		cfg := planted(t, endpoint)
 		clients := FromConfig(cfg)
-		_, found := clients.EC2(t.Context(), []string{"i-0123456789abcdef0"})
+		_, found := clients.EC2.DescribeInstances(t.Context(), []string{"i-0123456789abcdef0"})
 		_, listed := ecs.NewFromConfig(cfg).ListClusters(t.Context(), nil)
 		queue := &sqs.ReceiveMessageInput{QueueUrl: aws.String(endpoint + "/111122223333/ebb")}
 		_, received := sqs.NewFromConfig(cfg).ReceiveMessage(t.Context(), queue)

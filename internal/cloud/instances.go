@@ -16,12 +16,22 @@ func (s *lookup) instances(ctx context.Context, l plan.Look) error {
 	return chunks(possible(l.IDs()), l.Kind.Spec().Batch, s.fail, func(chunk []string) error { return s.describe(ctx, chunk) })
 }
 
+// spotRequests looks at the requests of Spot Instances.
+func (s *lookup) spotRequests(ctx context.Context, l plan.Look) error {
+	return chunks(possible(l.IDs()), l.Kind.Spec().Batch, s.fail, func(chunk []string) error {
+		s.Calls++
+		found, err := s.EC2.DescribeSpotInstanceRequests(ctx, chunk)
+		s.View.SpotRequests = append(s.View.SpotRequests, found...)
+		return err
+	})
+}
+
 // describe asks until EC2 knows all ids that are left: it refuses the whole request for one that it does not know, and names
 // that one in the message. Those are absent.
 func (s *lookup) describe(ctx context.Context, ids []string) error {
 	for len(ids) > 0 {
 		s.Calls++
-		found, err := s.EC2(ctx, ids)
+		found, err := s.EC2.DescribeInstances(ctx, ids)
 		if err == nil {
 			s.View.Instances = append(s.View.Instances, found...)
 			return nil

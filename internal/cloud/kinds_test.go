@@ -11,6 +11,9 @@ import (
 
 // operation is the operation that a request asks for, as plan spells it.
 func operation(in any) string {
+	if plain, ok := in.(plainAsk); ok {
+		return plain.operation
+	}
 	t := reflect.TypeOf(in)
 	if t.Kind() == reflect.Slice { // EC2 is asked by hand
 		return "ec2:DescribeInstances"
@@ -29,8 +32,9 @@ func TestEveryKindIsHandledAsItsRowSays(t *testing.T) {
 		}
 	}
 	payload := plan.Action{
-		Hook: &plan.HookCall{}, State: &plan.StateChange{ContainerInstances: []fleet.ARN{"a"}}, Targets: &plan.TargetChange{},
-		End: &plan.InstanceEnd{},
+		Hook: &plan.HookCall{}, State: &plan.StateChange{ContainerInstances: []fleet.ARN{"a"}},
+		Targets: &plan.TargetChange{Targets: []fleet.TargetID{{ID: "10.0.1.17", Port: 80}}},
+		End:     &plan.InstanceEnd{}, Count: &plan.CountChange{},
 	}
 	for k := plan.ActionKind(1); k < plan.ActionKinds; k++ {
 		c, f := newFake(theAnswer(nil, errBroken))

@@ -29,8 +29,14 @@ var looks = [plan.LookKinds]func(*lookup, context.Context, plan.Look) error{
 	plan.Tasks:                  (*lookup).tasks,
 	plan.Services:               (*lookup).services,
 	plan.Targets:                (*lookup).targets,
+	plan.Names:                  (*lookup).names,
+	plan.LatticeTargets:         (*lookup).latticeTargets,
+	plan.VPCs:                   (*lookup).vpcs,
+	plan.TargetGroups:           (*lookup).targetGroups,
+	plan.Registered:             (*lookup).registered,
 	plan.Delays:                 (*lookup).delay,
 	plan.Instances:              (*lookup).instances,
+	plan.SpotRequests:           (*lookup).spotRequests,
 }
 
 // Look asks AWS one question. It splits what is longer than AWS's limits, so the look as a whole takes as many requests as

@@ -163,27 +163,27 @@ func TestEveryClusterIsAskedFor(t *testing.T) {
 
 // Each way to a task counts, in whatever task set or deployment it is, and none is told that there is not.
 func TestWaysToATask(t *testing.T) {
-	with := []ecstypes.ServiceRegistry{{}}
-	lattice := []ecstypes.VpcLatticeConfiguration{{}}
+	with := []ecstypes.ServiceRegistry{{RegistryArn: aws.String("map")}}
+	lattice := []ecstypes.VpcLatticeConfiguration{{TargetGroupArn: aws.String("lattice")}}
 	blue := []ecstypes.LoadBalancer{{TargetGroupArn: aws.String("blue"), AdvancedConfiguration: &ecstypes.AdvancedConfiguration{}}}
 	for name, tt := range map[string]struct {
 		service ecstypes.Service
-		ways    []string
+		ways    []fleet.ARN // besides target groups
 		groups  []fleet.LoadBalancer
 	}{
 		"none": {ecstypes.Service{TaskSets: []ecstypes.TaskSet{{}}, Deployments: []ecstypes.Deployment{{}}}, nil, nil},
 		"of the second task set": {ecstypes.Service{TaskSets: []ecstypes.TaskSet{{}, {ServiceRegistries: with, LoadBalancers: blue}}},
-			[]string{"Cloud Map"}, []fleet.LoadBalancer{{TargetGroup: "blue"}}},
+			[]fleet.ARN{"map"}, []fleet.LoadBalancer{{TargetGroup: "blue"}}},
 		"of the service, and not of its task set": {ecstypes.Service{ServiceRegistries: with, TaskSets: []ecstypes.TaskSet{{}}},
-			[]string{"Cloud Map"}, nil},
+			[]fleet.ARN{"map"}, nil},
 		"of the first deployment": {ecstypes.Service{Deployments: []ecstypes.Deployment{{VpcLatticeConfigurations: lattice}, {}}},
-			[]string{"VPC Lattice"}, nil},
+			[]fleet.ARN{"lattice"}, nil},
 		"no other group": {ecstypes.Service{LoadBalancers: blue}, nil, []fleet.LoadBalancer{{TargetGroup: "blue"}}},
 		"the same group, by two": {ecstypes.Service{LoadBalancers: blue, TaskSets: []ecstypes.TaskSet{{LoadBalancers: blue}}}, nil,
 			[]fleet.LoadBalancer{{TargetGroup: "blue"}}},
 	} {
 		got := ReadService(tt.service)
-		diff(t, name, tt.ways, got.OtherWays)
+		diff(t, name, tt.ways, slices.Concat(got.Registries, got.Lattice))
 		diff(t, name, tt.groups, got.LoadBalancers)
 	}
 }

@@ -3,8 +3,10 @@ package cloud
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -21,12 +23,9 @@ func (s *lookup) targets(ctx context.Context, l plan.Look) error {
 	if len(l.Subjects) == 0 {
 		return nil
 	}
-	group, ids := fleet.ARN(l.In), make([]fleet.TargetID, len(l.Subjects))
-	for i, t := range l.Subjects {
-		ids[i] = fleet.TargetID{ID: t.ID, Port: t.Port}
-	}
+	group, ids := fleet.ARN(l.In), targetsOf(l)
 	asked := ids
-	if slices.ContainsFunc(ids, atAnyPort) {
+	if slices.ContainsFunc(ids, unsure) {
 		asked = nil // all that the group has
 	}
 	found, err := DescribeTargetHealth(ctx, count(&s.Calls), s.ELB, group, asked)
@@ -43,8 +42,25 @@ func (s *lookup) targets(ctx context.Context, l plan.Look) error {
 	return err
 }
 
-// atAnyPort reports whether each port is meant at which a target is registered.
-func atAnyPort(t fleet.TargetID) bool { return t.Port == 0 }
+func targetsOf(l plan.Look) []fleet.TargetID {
+	return Convert(l.Subjects, func(t plan.Subject) fleet.TargetID { return fleet.TargetID{ID: t.ID, Port: t.Port} })
+}
+
+// unsure reports whether a target may be registered in other ways than it is named: at each port, or not at all because its address is one of
+// IPv6 and the group takes those of IPv4, or the other way round. A call that named it so would be refused.
+// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-target-groups.html#target-group-ip-address-type
+func unsure(t fleet.TargetID) bool { return t.Port == 0 || strings.Contains(t.ID, ":") }
+
+// is reports whether a registration is one of the target that is named.
+func is(t fleet.TargetID, id fleet.TargetID) bool {
+	return (t.Port == id.Port || id.Port == 0) && (t.ID == id.ID || sameIP(t.ID, id.ID))
+}
+
+func sameIP(a, b string) bool {
+	x, err := netip.ParseAddr(a)
+	y, no := netip.ParseAddr(b)
+	return err == nil && no == nil && x == y
+}
 
 // named picks the targets that were asked about from all that a group has. Of one at any port it is a registration in use, if there is one.
 func named(group fleet.ARN, ids []fleet.TargetID, all []fleet.Health) []fleet.Health {
@@ -52,13 +68,64 @@ func named(group fleet.ARN, ids []fleet.TargetID, all []fleet.Health) []fleet.He
 	for _, id := range ids {
 		h := fleet.Health{TargetGroup: group, Target: id, State: "unused", Reason: "Target.NotRegistered"}
 		for _, x := range all {
-			if same := x.Target.ID == id.ID && (x.Target.Port == id.Port || atAnyPort(id)); same && !h.InUse() {
+			if is(x.Target, id) && !h.InUse() {
 				h.State, h.Reason = x.State, x.Reason
 			}
 		}
 		found = append(found, h)
 	}
 	return found
+}
+
+// inUse are the registrations of targets among all that a group has, as they are registered.
+func inUse(targets []fleet.TargetID, all []fleet.Health) (found []fleet.TargetID) {
+	for _, h := range all {
+		if h.InUse() && slices.ContainsFunc(targets, func(t fleet.TargetID) bool { return is(h.Target, t) }) {
+			found = append(found, h.Target)
+		}
+	}
+	return found
+}
+
+// vpcs looks at in which VPCs subnets are.
+func (s *lookup) vpcs(ctx context.Context, l plan.Look) error {
+	return chunks(l.IDs(), l.Kind.Spec().Batch, s.fail, func(chunk []string) error {
+		return count(&s.Calls)(ctx, func() error {
+			found, err := s.EC2.DescribeSubnets(ctx, chunk)
+			s.View.VPCs = append(s.View.VPCs, found...)
+			return err
+		})
+	})
+}
+
+func (s *lookup) targetGroups(ctx context.Context, _ plan.Look) (err error) {
+	s.View.TargetGroups, err = DescribeTargetGroups(ctx, count(&s.Calls), s.ELB)
+	return err
+}
+
+// DescribeTargetGroups reads all target groups of the Region. To one without a load balancer nobody sends requests.
+// https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_DescribeTargetGroups.html
+func DescribeTargetGroups(ctx context.Context, send Send, c ELB) (found []fleet.TargetGroup, err error) {
+	in := &elb.DescribeTargetGroupsInput{}
+	all, err := All(ctx, send, c.DescribeTargetGroups, in, &in.Marker,
+		func(out *elb.DescribeTargetGroupsOutput) ([]elbtypes.TargetGroup, *string) {
+			return out.TargetGroups, out.NextMarker
+		})
+	for _, g := range all {
+		if len(g.LoadBalancerArns) > 0 {
+			found = append(found, fleet.TargetGroup{ARN: fleet.ARN(aws.ToString(g.TargetGroupArn)), VPC: aws.ToString(g.VpcId), Type: string(g.TargetType)})
+		}
+	}
+	return found, err
+}
+
+// registered looks at all targets of target groups. One that does not exist any more has none.
+func (s *lookup) registered(ctx context.Context, l plan.Look) error {
+	return chunks(l.IDs(), 1, s.fail, func(chunk []string) error {
+		found, err := DescribeTargetHealth(ctx, count(&s.Calls), s.ELB, fleet.ARN(chunk[0]), nil)
+		s.View.Health = append(s.View.Health, found...)
+		return unlessGone(err)
+	})
 }
 
 // DescribeTargetHealth reads the health of the named targets of a target group, or of all.

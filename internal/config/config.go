@@ -48,8 +48,17 @@ type Notify struct {
 // Cluster says how tasks of an ECS cluster are taken care of that ECS stops with notice, such as those on Fargate Spot. The cluster of a group
 // needs no entry: without one its tasks go with the group.
 type Cluster struct {
-	Name string // no other entry has it
-	Mode string // Drain or Observe
+	Name     string // no other entry has it
+	Mode     string // Drain or Observe
+	Services []Service
+}
+
+// Service is an ECS service on Fargate Spot for which another stands in while there is no capacity. No service has two of these places.
+type Service struct {
+	Name     string
+	OnDemand string        // the other
+	After    time.Duration // for how long capacity must have been missing
+	Floor    int           // of how many tasks those that are missing are replaced; 0: of all that are desired
 }
 
 // Group says how the Auto Scaling groups with certain names are drained.
@@ -59,7 +68,9 @@ type Group struct {
 	Deadline       time.Duration  // from the termination's notice until Ebb lets go of what still runs
 	OnDeadline     string         // Continue
 	Mode           string         // Drain or Observe
+	ReplaceFirst   bool           // replacements start before the tasks on its instances stop, whatever maximumPercent says; Cluster is set
 	MaxUnavailable MaxUnavailable // how many of its instances leave at once; zero: as many as Auto Scaling terminates
+	Rebalance      string         // Ignore or Drain: what follows when EC2 says that an instance is likely to be interrupted
 }
 
 // MaxUnavailable is a number of instances, or a share of those that a group has.
@@ -72,6 +83,7 @@ const (
 	Continue    = "continue"
 	Drain       = "drain"
 	Observe     = "observe"
+	Ignore      = "ignore"
 	EMF         = "emf"
 )
 

@@ -48,10 +48,12 @@ func TestExampleFile(t *testing.T) {
 		LogLevel: "info", LogFormat: "text", LostAfter: 5 * time.Minute, DaemonGrace: 2 * time.Minute,
 		Groups: []Group{
 			{Match: "web-*", Cluster: "prod", Deadline: 30 * time.Minute, OnDeadline: Continue, Mode: Drain,
-				MaxUnavailable: MaxUnavailable{Percent: 20}},
-			{Match: "batch", Deadline: 6 * time.Hour, OnDeadline: Continue, Mode: Observe},
+				MaxUnavailable: MaxUnavailable{Percent: 20}, Rebalance: Drain},
+			{Match: "batch", Deadline: 6 * time.Hour, OnDeadline: Continue, Mode: Observe, Rebalance: Ignore},
 		},
-		Clusters: []Cluster{{Name: "web-fargate", Mode: Drain}},
+		Clusters: []Cluster{{Name: "web-fargate", Mode: Drain, Services: []Service{
+			{Name: "shop", OnDemand: "shop-od", After: 2 * time.Minute, Floor: 4},
+		}}},
 		Notify: []Notify{
 			{Name: "slack", Slack: "env:SLACK_WEBHOOK_URL", Events: []string{"stuck", "forced"}, Groups: []string{"web-*"}},
 			{Name: "slack_bot", SlackBot: "ssm:/ebb/slack-token", Channel: "C0123ABCD"},
@@ -301,11 +303,24 @@ func TestProblems(t *testing.T) {
 		{"groups: [{match: a, max_unavailable: all}]", `f:1:38: max_unavailable is "all"; write how many instances of the group may leave at ` +
 			`once, like 3, or a share of it, like 20%`},
 		{"groups: [{match: a, budget: 3}]", `f:1:21: unknown key "budget"; it is called "max_unavailable" now`},
+		{"groups: [{match: a, rebalance: drain}]", "f:1:32: rebalance: drain needs max_unavailable, because EC2 may " +
+			"say it of all instances of a group at once; write max_unavailable: 1, or more"},
+		{"groups: [{match: a, rebalance: replace}]", `f:1:32: rebalance is "replace"; write ignore or drain`},
 		{"groups: [{match: a, max_unavailable: 0}]", `f:1:38: max_unavailable is "0"`},
 		{"groups: [{match: a, max_unavailable: 0%}]", `f:1:38: max_unavailable is "0%"`},
 		{"groups: [{match: a, max_unavailable: 101%}]", `f:1:38: max_unavailable is "101%"`},
 		{"groups: [{match: a, max_unavailable: -1}]", `f:1:38: max_unavailable is "-1"`},
 		{"groups: [{match: a, max_unavailable: 2.5}]", `f:1:38: max_unavailable is "2.5"`},
+		{"groups: [{match: a, cluster: b, replace_first: maybe}]", `f:1:48: replace_first is "maybe"; write true or false`},
+		{"groups: [{match: a, replace_first: true}]", "f:1:10: replace_first is set without a cluster; write cluster:"},
+		{"clusters: [{name: a, services: web}]", "f:1:32: services must be a list"},
+		{"clusters: [{name: a, services: [web]}]", "f:1:33: a service must be written as keys with values"},
+		{"clusters: [{name: a, services: [{name: web}]}]", "f:1:33: the service has no name or no on_demand"},
+		{"clusters: [{name: a, services: [{name: web, on_demand: web}]}]", "f:1:33: a service stands under services twice"},
+		{"clusters: [{name: a, services: [{name: b, on_demand: c}, {name: c, on_demand: d}]}]", "f:1:58: a service stands under services twice"},
+		{"clusters: [{name: a, services: [{name: b, on_demand: c, floor: none}]}]", `f:1:64: floor is "none"; write a number of tasks`},
+		{"clusters: [{name: a, services: [{name: b, on_demand: c, after: 5s}]}]", "f:1:64: after is 5s; write at least 1m"},
+		{"services: []", `f:1:1: unknown key "services"`},
 		{"hook: a\n---\nhook: b", "f: not valid YAML: expected single document"},
 		{"hook: 'a", "f:1:9: not valid YAML: while scanning a quoted scalar"},
 	}
@@ -382,18 +397,19 @@ func TestReceivers(t *testing.T) {
 	const one = "an entry of notify has one receiver: write one of slack, slack_bot, webhook, sns and eventbridge"
 	const stands = "must say where the secret stands, and not what it is: env:NAME, file:/absolute/path, ssm:/parameter or secretsmanager:NAME"
 	for written, want := range map[string]string{
-		"slack: env:URL":                          "",
-		"{slack: env:URL, events: forced}":        "",
-		"webhook: secretsmanager:ebb#pager":       "",
-		"{sns: env:URL}":                          `2:11: sns is "env:URL"; write the ARN of a topic, such as arn:aws:sns:eu-west-1:111122223333:ebb`,
-		"{slack: env:URL, sns: " + topic + "}":    "2:5: " + one,
-		"name: pager":                             "2:5: " + one,
-		"slack_bot: env:TOKEN":                    "2:5: slack_bot and channel belong together; write both, or slack with an incoming webhook",
-		"{slack: env:U, channel: C1}":             "2:5: slack_bot and channel belong together; write both, or slack with an incoming webhook",
-		"{slack_bot: env:T, channel: ops}":        `2:33: channel is "ops"; write the channel's id, such as C0123ABCD, which its details in Slack show`,
-		"{slack: env:U, template: /t}":            "2:5: template is for a webhook only; remove it",
-		"{webhook: env:U, template: t.json}":      `2:32: template is "t.json"; write the absolute path of a file`,
-		"{slack: env:U, events: \"forced, dun\"}": `2:28: events is "dun"; write started or stuck or forced or let-go or done or digest; did you mean "done"?`,
+		"slack: env:URL":                       "",
+		"{slack: env:URL, events: forced}":     "",
+		"webhook: secretsmanager:ebb#pager":    "",
+		"{sns: env:URL}":                       `2:11: sns is "env:URL"; write the ARN of a topic, such as arn:aws:sns:eu-west-1:111122223333:ebb`,
+		"{slack: env:URL, sns: " + topic + "}": "2:5: " + one,
+		"name: pager":                          "2:5: " + one,
+		"slack_bot: env:TOKEN":                 "2:5: slack_bot and channel belong together; write both, or slack with an incoming webhook",
+		"{slack: env:U, channel: C1}":          "2:5: slack_bot and channel belong together; write both, or slack with an incoming webhook",
+		"{slack_bot: env:T, channel: ops}":     `2:33: channel is "ops"; write the channel's id, such as C0123ABCD, which its details in Slack show`,
+		"{slack: env:U, template: /t}":         "2:5: template is for a webhook only; remove it",
+		"{webhook: env:U, template: t.json}":   `2:32: template is "t.json"; write the absolute path of a file`,
+		"{slack: env:U, events: \"forced, dun\"}": `2:28: events is "dun"; write started or stuck or forced or let-go or ` +
+			`done or planned or digest; did you mean "done"?`,
 		"{slack: env:U, groups: \"web-[\"}": `2:28: groups is "web-[", which is not a valid pattern; write a name, or one with *, ? or [a-z], like web-*; ` +
 			`a \ or an opening [ must be completed`,
 		"{slack: env:U, digest: 08:00}":                     "",

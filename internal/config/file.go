@@ -21,6 +21,7 @@ type document struct {
 	values   map[string]value
 	groups   []Group
 	clusters []Cluster
+	services []Service // of the cluster that is being read
 	notify   []Notify
 	problems []Problem
 	hidden   []string // what no problem shows
@@ -68,6 +69,14 @@ func (d *document) readGroups(node *yaml.Node) {
 		case g.Match != "" && slices.ContainsFunc(d.groups, func(other Group) bool { return other.Match == g.Match }):
 			match.at.Text = fmt.Sprintf("match %q appears above already, and the first entry counts; remove one of the two", g.Match)
 			d.problems = append(d.problems, match.at)
+		case g.ReplaceFirst && g.Cluster == "":
+			d.problem(entry, "replace_first is set without a cluster; write cluster: with the name of the ECS cluster, so that one Ebb at a time sets "+
+				"the desired counts of its services")
+		}
+		if g.Rebalance == Drain && g.MaxUnavailable == (MaxUnavailable{}) {
+			at := values["rebalance"].at
+			at.Text = "rebalance: drain needs max_unavailable, because EC2 may say it of all instances of a group at once; write max_unavailable: 1, or more"
+			d.problems = append(d.problems, at)
 		}
 		d.groups = append(d.groups, g)
 	}
@@ -82,11 +91,12 @@ func (d *document) readClusters(node *yaml.Node) {
 		entry = resolve(entry)
 		var c Cluster
 		settings := clusterSettings(&c)
-		values := d.mapping(entry, "a cluster", keys(settings))
+		values := d.mapping(entry, "a cluster", append(keys(settings), "services"))
 		if entry.Kind != yaml.MappingNode {
 			continue // mapping has reported it
 		}
 		d.problems = append(d.problems, apply(settings, values)...)
+		c.Services, d.services = d.services, nil
 		name, ok := values["name"]
 		switch {
 		case !ok:
@@ -96,6 +106,35 @@ func (d *document) readClusters(node *yaml.Node) {
 			d.problems = append(d.problems, name.at)
 		}
 		d.clusters = append(d.clusters, c)
+	}
+}
+
+func (d *document) readServices(node *yaml.Node) {
+	if node.Kind != yaml.SequenceNode {
+		d.problem(node, `services must be a list; write each service on a line of its own, like "- {name: web, on_demand: web-od}"`)
+		return
+	}
+	taken := map[string]bool{}
+	for _, entry := range node.Content {
+		entry = resolve(entry)
+		var s Service
+		settings := serviceSettings(&s)
+		values := d.mapping(entry, "a service", keys(settings))
+		if entry.Kind != yaml.MappingNode {
+			continue // mapping has reported it
+		}
+		before := len(d.problems)
+		d.problems = append(d.problems, apply(settings, values)...)
+		switch {
+		case len(d.problems) > before:
+		case s.Name == "" || s.OnDemand == "":
+			d.problem(entry, "the service has no name or no on_demand; write the names of the service on Fargate Spot and of the one that stands in for it, "+
+				"like {name: web, on_demand: web-od}")
+		case s.Name == s.OnDemand || taken[s.Name] || taken[s.OnDemand]:
+			d.problem(entry, "a service stands under services twice; give each service on Fargate Spot one of its own that stands in for it")
+		}
+		taken[s.Name], taken[s.OnDemand] = true, true
+		d.services = append(d.services, s)
 	}
 }
 
@@ -136,7 +175,7 @@ func (d *document) readNotify(node *yaml.Node) {
 	}
 }
 
-// mapping returns the values of the known keys of a mapping, and reports all other keys. It reads the lists groups, clusters and notify.
+// mapping returns the values of the known keys of a mapping, and reports all other keys. It reads the lists groups, clusters, services and notify.
 func (d *document) mapping(node *yaml.Node, what string, known []string) map[string]value {
 	values, lines := map[string]value{}, map[string]int{}
 	if node.Kind != yaml.MappingNode {
@@ -161,6 +200,8 @@ func (d *document) mapping(node *yaml.Node, what string, known []string) map[str
 			d.readGroups(written)
 		case key.Value == "clusters":
 			d.readClusters(written)
+		case key.Value == "services":
+			d.readServices(written)
 		case key.Value == "notify":
 			d.readNotify(written)
 		default:

@@ -58,6 +58,8 @@ func groupSettings(g *Group) []setting {
 		{"on_deadline", nil, Continue, text(&g.OnDeadline, oneOf(Continue))},
 		{"mode", nil, Drain, text(&g.Mode, oneOf(Drain, Observe))},
 		{"max_unavailable", nil, "", func(key, s string) error { return setMaxUnavailable(&g.MaxUnavailable, key, s) }},
+		{"rebalance", nil, Ignore, text(&g.Rebalance, oneOf(Ignore, Drain))},
+		{"replace_first", nil, "false", yesOrNo(&g.ReplaceFirst)},
 	}
 }
 
@@ -66,6 +68,17 @@ func clusterSettings(c *Cluster) []setting {
 	return []setting{
 		{"name", nil, "", text(&c.Name, like(clusterName, "write its name, not its ARN: letters, digits, - and _"))},
 		{"mode", nil, Drain, text(&c.Mode, oneOf(Drain, Observe))},
+	}
+}
+
+// serviceSettings are the keys of one entry of services, for s.
+func serviceSettings(s *Service) []setting {
+	name := like(clusterName, "write the service's name, not its ARN: letters, digits, - and _")
+	return []setting{
+		{"name", nil, "", text(&s.Name, name)},
+		{"on_demand", nil, "", text(&s.OnDemand, name)},
+		{"after", nil, "2m", duration(&s.After, time.Minute)},
+		{"floor", nil, "", number(&s.Floor)},
 	}
 }
 
@@ -80,7 +93,7 @@ func notifySettings(n *Notify) []setting {
 		{"template", nil, "", text(&n.Template, checkPath)},
 		{"sns", nil, "", text(&n.SNS, like(topicARN, "write the ARN of a topic, such as arn:aws:sns:eu-west-1:111122223333:ebb"))},
 		{"eventbridge", nil, "", text(&n.EventBridge, like(busName, "write the name or the ARN of an event bus, such as default"))},
-		{"events", nil, "", list(&n.Events, oneOf("started", "stuck", "forced", "let-go", "done", digest))},
+		{"events", nil, "", list(&n.Events, oneOf("started", "stuck", "forced", "let-go", "done", "planned", digest))},
 		{"digest", nil, "", text(&n.Digest, checkTimeOfDay)},
 		{"groups", nil, "", list(&n.Groups, checkPattern)},
 	}
@@ -276,6 +289,25 @@ func setMaxUnavailable(b *MaxUnavailable, key, s string) error {
 		*b = MaxUnavailable{Percent: n}
 	}
 	return nil
+}
+
+func yesOrNo(to *bool) func(key, value string) error {
+	return func(key, s string) error {
+		*to = s == "true"
+		return oneOf("true", "false")(key, s)
+	}
+}
+
+// number stores a number of tasks.
+func number(to *int) func(key, value string) error {
+	return func(key, s string) error {
+		n, err := strconv.Atoi(s)
+		if err != nil || n < 1 {
+			return fmt.Errorf("%s is %q; write a number of tasks, like 4", key, s)
+		}
+		*to = n
+		return nil
+	}
 }
 
 func duration(to *time.Duration, least time.Duration) func(key, value string) error {

@@ -16,8 +16,8 @@
 //     they set stands: it is the new base, whether it is higher or lower than before. It may have been chosen with our raises in it or
 //     without; to take them out of it would undo a part of what somebody wanted. So nothing of these raises is taken back any more, and
 //     none of them is made again: they are void.
-//   - Nothing is raised on a base of 0: somebody has stopped the service. A raise never brings the count above Max; a base that is higher
-//     is left as it is.
+//   - Nothing is raised on a base of 0, for somebody has stopped the service; unless the service is there only to be raised (FromZero). A
+//     raise never brings the count above Max; a base that is higher is left as it is.
 //   - Unknown is never zero: what was not seen changes nothing. A service that is absent has no entry.
 //
 // What it cannot do: ECS has no conditional write. What somebody else sets within Lag and Fresh before our own call is lost, as with any
@@ -34,15 +34,17 @@ import (
 
 // Policy says what is possible and allowed for a service.
 type Policy struct {
-	Max   int           // no raise brings the count above it; 0: there is none
-	Lag   time.Duration // how long reads may lag behind writes
-	Limit time.Duration // the longest time from a call's beginning to its effect
-	Fresh time.Duration // how old the look may be on which a count is set
+	Max      int           // no raise brings the count above it; 0: there is none
+	FromZero bool          // a base of 0 is raised too
+	Lag      time.Duration // how long reads may lag behind writes
+	Limit    time.Duration // the longest time from a call's beginning to its effect
+	Fresh    time.Duration // how old the look may be on which a count is set
+	Skew     time.Duration // how far the clock may differ of whoever stored an entry that is resumed
 }
 
 // Raise is one reason for which the count is higher than its base.
 type Raise struct {
-	Who   string    `json:"who"` // its only name: what one has raised is not raised again
+	Who   string    `json:"who"` // its only name: who asks again changes By, and adds nothing
 	By    int       `json:"by"`
 	Until time.Time `json:"until,omitzero"` // zero: until it is dropped
 	In    time.Time `json:"in,omitzero"`    // when the first count was noted that has it in; zero: none has
@@ -86,20 +88,36 @@ const (
 	Refused // it had no effect
 )
 
-// Raise asks for a raise, unless the same one has asked already. A raise by nothing is none.
+// Raise asks for a raise. Who has asked already changes by how much, and not until when. A raise by nothing is none.
 func (e Entry) Raise(r Raise) Entry {
-	if r.By > 0 && !slices.ContainsFunc(e.Raises, func(x Raise) bool { return x.Who == r.Who }) {
-		e.Raises = append(slices.Clone(e.Raises), Raise{Who: r.Who, By: r.By, Until: r.Until})
+	if r.By <= 0 {
+		return e
 	}
+	e.Raises = slices.Clone(e.Raises)
+	if i := slices.IndexFunc(e.Raises, func(x Raise) bool { return x.Who == r.Who }); i >= 0 {
+		e.Raises[i].By = r.By
+		return e
+	}
+	e.Raises = append(e.Raises, Raise{Who: r.Who, By: r.By, Until: r.Until})
 	return e
 }
 
-// Drop ends a raise.
-func (e Entry) Drop(who string, now time.Time) Entry {
+// Raised is by how much the count is raised now, or is to be.
+func (e Entry) Raised() (by int) {
+	for _, r := range e.Raises {
+		if !r.Void {
+			by += r.By
+		}
+	}
+	return by
+}
+
+// Drop ends a raise at a time, unless it ends earlier.
+func (e Entry) Drop(who string, at time.Time) Entry {
 	e.Raises = slices.Clone(e.Raises)
 	for i, r := range e.Raises {
-		if r.Who == who {
-			e.Raises[i].Until = now
+		if r.Who == who && !r.ended(at) {
+			e.Raises[i].Until = at
 		}
 	}
 	return e
@@ -107,20 +125,26 @@ func (e Entry) Drop(who string, now time.Time) Entry {
 
 func (r Raise) ended(now time.Time) bool { return !r.Until.IsZero() && !now.Before(r.Until) }
 
-// Resume is an entry that was read from the journal. Another Ebb may have stored it, by a clock that differs, and its call may be under
-// way: what is known from calls counts from now on.
+// Resume is an entry that was read from the journal. Another Ebb may have stored it, by a clock that differs by up to Skew, and its call may
+// be under way: its times are taken for as late as they can have been.
 func (e Entry) Resume(p Policy, now time.Time) Entry {
 	e.Raises = slices.Clone(e.Raises)
-	for i, r := range e.Raises {
-		if r.In.Equal(e.Write.At) && !r.In.IsZero() {
-			e.Raises[i].In = now
+	late := func(at, latest time.Time) time.Time {
+		if at = at.Add(p.Skew); at.After(latest) {
+			return latest
+		}
+		return at
+	}
+	if was := e.Write.At; !was.IsZero() {
+		e.Write.At = late(was, now)
+		for i, r := range e.Raises {
+			if r.In.Equal(was) {
+				e.Raises[i].In = e.Write.At
+			}
 		}
 	}
-	if !e.Write.At.IsZero() {
-		e.Write.At = now
-	}
 	if !e.Sure.IsZero() {
-		e.Sure, e.Told = now.Add(p.Lag), time.Time{}
+		e.Sure, e.Told = late(e.Sure, now.Add(p.Lag)), time.Time{}
 	}
 	return e
 }
@@ -236,10 +260,8 @@ func (e Entry) end(now time.Time, s *Step) Entry {
 // want is the count that the service is to have.
 func (e Entry) want(p Policy) int {
 	want := e.Base
-	for _, r := range e.Raises {
-		if !r.Void && e.Base > 0 {
-			want += r.By
-		}
+	if e.Base > 0 || p.FromZero {
+		want += e.Raised()
 	}
 	if p.Max > 0 {
 		want = max(e.Base, min(want, p.Max))

@@ -11,7 +11,7 @@ import (
 	"github.com/ebbhq/ebb/internal/fleet"
 )
 
-var policy = Policy{Lag: 10 * time.Second, Limit: 5 * time.Second, Fresh: 5 * time.Second}
+var policy = Policy{Lag: 10 * time.Second, Limit: 5 * time.Second, Fresh: 5 * time.Second, Skew: 30 * time.Second}
 
 func after(seconds int) time.Time { return t0.Add(time.Duration(seconds) * time.Second) }
 
@@ -126,6 +126,44 @@ func TestWhatSomebodyElseSetsStands(t *testing.T) {
 		if e = e.Did(e.Write, Done, policy, after(71)); e.Count != count || !e.Over(after(90)) {
 			t.Errorf("%d: %+v", count, e)
 		}
+	}
+}
+
+// An Ebb that lives for a pass of seconds each minute resumes its own entry: what was known a minute ago need not be waited for again.
+func TestAnEntryOfAMinuteAgo(t *testing.T) {
+	p := policy
+	p.Skew = 0
+	e := raised().Resume(p, after(60))
+	if e, s := e.Decide(seen(60, 11), p, after(61)); !s.Set || e.Write.To != 10 {
+		t.Errorf("it is put back at once: %+v, %+v", e, s)
+	}
+	noted, _ := raised().Raise(Raise{Who: "b", By: 2}).Decide(seen(3, 10), p, after(4))
+	if e, s := noted.Resume(p, after(62)).Decide(seen(62, 13), p, after(62)); !e.Write.At.IsZero() && !s.Set || e.Count != 13 {
+		t.Errorf("what became of the call is known: %+v, %+v", e, s)
+	}
+}
+
+// What is missing on Spot changes, and the raise with it.
+func TestARaiseThatGrowsAndShrinks(t *testing.T) {
+	p := policy
+	p.FromZero = true
+	e := Entry{}
+	for i, by := range []int{2, 5, 5, 3} {
+		at := 20 * i
+		before := e.Count
+		var s Step
+		e, s = e.Raise(Raise{Who: "spot/web", By: by}).Decide(seen(at, before), p, after(at))
+		if s.Set != (before != by) || s.Adopted || e.Raised() != by {
+			t.Fatalf("%d: %+v, %+v", by, e, s)
+		}
+		e = e.Did(e.Write, Done, p, after(at+1))
+	}
+	e, s := e.Drop("spot/web", after(80)).Decide(seen(80, 3), p, after(80))
+	if !s.Set || e.Write.To != 0 {
+		t.Errorf("%+v, %+v", e, s)
+	}
+	if e, s = (Entry{}).Raise(Raise{Who: "a", By: 1}).Decide(seen(0, 0), policy, after(0)); s.Set {
+		t.Errorf("somebody has stopped it: %+v, %+v", e, s)
 	}
 }
 

@@ -64,7 +64,7 @@ type call struct {
 
 func newModel(seed uint64) *model {
 	m := &model{rng: rand.New(rand.NewPCG(seed, 7)), now: t0}
-	m.p = Policy{Lag: 10 * time.Second, Limit: 5 * time.Second, Fresh: 5 * time.Second}
+	m.p = Policy{Lag: 10 * time.Second, Limit: 5 * time.Second, Fresh: 5 * time.Second, Skew: 30 * time.Second, FromZero: m.rng.IntN(4) == 0}
 	base := m.rng.IntN(12)
 	if m.chance(0.3) {
 		m.p.Max = 1 + m.rng.IntN(14)
@@ -289,7 +289,7 @@ func (m *model) judge() string {
 			return fmt.Sprintf("the base is %d, at most %d are raised, and %d was set", base.count, raised, c.count)
 		case m.p.Max > 0 && c.count > max(m.p.Max, base.count):
 			return fmt.Sprintf("the base is %d, the maximum %d, and %d was set", base.count, m.p.Max, c.count)
-		case base.count == 0 && c.count > 0:
+		case base.count == 0 && c.count > 0 && !m.p.FromZero:
 			return fmt.Sprintf("a service that was stopped has %d", c.count)
 		}
 	}
@@ -313,7 +313,7 @@ func (m *model) raisedInTime(base int) string {
 		if m.p.Max > 0 {
 			want = max(base, min(want, m.p.Max))
 		}
-		if last := end.Add(-time.Second); base > 0 && end.Sub(r.begin) > 12*time.Second && m.at(last) < want {
+		if last := end.Add(-time.Second); (base > 0 || m.p.FromZero) && end.Sub(r.begin) > 12*time.Second && m.at(last) < want {
 			return fmt.Sprintf("%s wants %d for %s, and the count is %d", r.raise.Who, want, end.Sub(r.begin), m.at(last))
 		}
 	}

@@ -197,6 +197,7 @@ func (w *why) look() {
 	left := w.tasks()
 	for _, t := range left {
 		w.about(t, left)
+		w.report.Notes = append(w.report.Notes, byHand(w.s, w.home(t), []*inventory.Task{t})...)
 	}
 	w.services(left)
 	if len(left) == 0 {

@@ -95,6 +95,13 @@ func Plan(s *inventory.Inventory, targets []string, now time.Time, only ...strin
 		f.add(s, c, r)
 	}
 	f.Notes = append(f.Notes, protections(s, ids)...)
+	for _, c := range s.Clusters {
+		for _, h := range c.Hosts {
+			if slices.Contains(ids, h.Instance) {
+				f.Notes = append(f.Notes, byHand(s, c, c.TasksOn(h))...)
+			}
+		}
+	}
 	f.Verdict, f.Headline = worst.String(), f.headline(worst)
 	if missed := f.unseen(s, ids); len(missed) > 0 {
 		f.Verdict, f.Longest = placement.Uncertain.String(), NotKnown

@@ -16,7 +16,7 @@ import (
 // declared are the values of all constants of type Code.
 func declared(t *testing.T) (codes []diagnose.Code) {
 	t.Helper()
-	for _, name := range []string{"diagnose.go", "../placement/reason.go"} {
+	for _, name := range []string{"diagnose.go", "../placement/placement.go"} {
 		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
 		if err != nil {
 			t.Fatal(err)

@@ -209,3 +209,14 @@ func delayOf(s *inventory.Inventory, c *inventory.Cluster, t *inventory.Task) (t
 	}
 	return 0, nil
 }
+
+// byHand notes which tasks are in target groups that no service names: ECS does not take them out.
+func byHand(s *inventory.Inventory, c *inventory.Cluster, tasks []*inventory.Task) (notes []string) {
+	for _, t := range tasks {
+		for _, g := range s.ByHand(c, t) {
+			notes = append(notes, fmt.Sprintf("task %s (%s) is registered in target group %s, which its service does not name: ECS does not take it out before "+
+				"it stops, and requests to it fail until health checks do", t.ARN.Name(), t.Family, g.Name))
+		}
+	}
+	return notes
+}

@@ -77,6 +77,7 @@ type Settings struct {
 	Queue    string        // URL of the queue that it reads
 	Shortest time.Duration // heartbeat timeout below which Ebb refuses a hook, if it is a function; 0: it cannot be one
 	Groups   []Managed
+	StandIns []StandIn
 }
 
 // Managed are groups that Ebb looks after.

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"os"
 	"regexp"
 	"slices"
@@ -255,6 +256,13 @@ func servicePlants() []plant {
 			do: func(in *Input, _ *inventory.Cluster, _ *inventory.Group) {
 				in.Inventory.TargetGroups[0].Protocol = "TCP"
 			}},
+		{name: "registered by hand", check: "by-hand", severity: Warn,
+			what: "tasks of service web in cluster prod are registered in it, and their service does not name it",
+			do: func(in *Input, c *inventory.Cluster, _ *inventory.Group) {
+				in.Inventory.Instances[0].VPC, c.Tasks[1].Addresses = "vpc-1", []fleet.Address{{Container: "web", ContainerPort: 8080, HostPort: 32768}}
+				in.Inventory.TargetGroups = append(in.Inventory.TargetGroups, &inventory.TargetGroup{ARN: webTG + "-hand", Name: "hand-tg", Type: "instance",
+					VPC: "vpc-1", Unnamed: true, Targets: []fleet.Health{{Target: fleet.TargetID{ID: "i-0a", Port: 32768}, State: "healthy"}}})
+			}},
 		{name: "standalone", check: "standalone-tasks", severity: Info, what: "tasks on its hosts that belong to no service: 1 (job:1); the " +
 			"oldest runs for 1h", do: func(_ *Input, c *inventory.Cluster, _ *inventory.Group) {
 			addTask(c, c.Hosts[0].ARN, "job:1", "family:job")
@@ -282,6 +290,27 @@ func onSpotHosts(do func(*Input, *inventory.Cluster, *inventory.Group)) func(*In
 	}
 }
 
+// onFargate moves a service to Fargate.
+func onFargate(strategy ...inventory.StrategyItem) func(*Input, *inventory.Cluster, *inventory.Group) {
+	return func(_ *Input, c *inventory.Cluster, _ *inventory.Group) {
+		v := c.Service("web")
+		v.LaunchType, v.Strategy = "", strategy
+		c.Tasks = slices.DeleteFunc(c.Tasks, func(t *inventory.Task) bool { return t.Service() == "web" })
+	}
+}
+
+// standingIn lets another service, changed somehow, stand in for one on Fargate Spot.
+func standingIn(change func(*inventory.Service)) func(*Input, *inventory.Cluster, *inventory.Group) {
+	return func(in *Input, c *inventory.Cluster, g *inventory.Group) {
+		onFargate(inventory.StrategyItem{Provider: "FARGATE_SPOT", Weight: 1})(in, c, g)
+		other := *c.Service("web")
+		other.Name, other.Strategy = "web-od", []inventory.StrategyItem{{Provider: "FARGATE", Weight: 1}}
+		change(&other)
+		c.Services = append(c.Services, &other)
+		in.Ebb.StandIns = []StandIn{{Cluster: c.Name, Spot: "web", OnDemand: "web-od"}}
+	}
+}
+
 func spotPlants() []plant {
 	return []plant{
 		{name: "Spot without the agent's setting", check: "spot-unheard", severity: Warn, what: "ECS_ENABLE_SPOT_INSTANCE_DRAINING",
@@ -297,7 +326,7 @@ func spotPlants() []plant {
 		{name: "the default delay on Fargate Spot", check: "spot-delay", severity: Warn, also: "long-delay",
 			do: func(in *Input, c *inventory.Cluster, _ *inventory.Group) {
 				v := c.Service("web")
-				v.LaunchType, v.Strategy = "", []inventory.StrategyItem{{Provider: "FARGATE_SPOT", Weight: 1}}
+				v.LaunchType, v.Strategy = "", []inventory.StrategyItem{{Provider: "FARGATE", Base: 1}, {Provider: "FARGATE_SPOT", Weight: 1}}
 				c.Tasks = slices.DeleteFunc(c.Tasks, func(t *inventory.Task) bool { return t.Service() == "web" })
 				in.Inventory.TargetGroups[0].Delay = 5 * time.Minute
 			}},
@@ -305,6 +334,28 @@ func spotPlants() []plant {
 			do: onSpotHosts(func(_ *Input, c *inventory.Cluster, _ *inventory.Group) {
 				c.TaskDefinitions[0].Containers[0].StopTimeout = 2 * time.Minute
 			})},
+		{name: "nothing but Spot", check: "spot-alone", severity: Info, what: "all its tasks are on FARGATE_SPOT",
+			do: onFargate(inventory.StrategyItem{Provider: "FARGATE_SPOT", Weight: 1})},
+		{name: "a base on Spot", check: "spot-strategy", severity: Warn, what: "its base, 2 tasks, on FARGATE_SPOT",
+			do: onFargate(inventory.StrategyItem{Provider: "FARGATE", Weight: 1}, inventory.StrategyItem{Provider: "FARGATE_SPOT", Base: 2, Weight: 3})},
+		{name: "a weight of 0", check: "spot-strategy", severity: Info, what: "weight of 0",
+			do: onFargate(inventory.StrategyItem{Provider: "FARGATE", Weight: 1}, inventory.StrategyItem{Provider: "FARGATE_SPOT"})},
+		{name: "a launch type beside a default strategy", check: "spot-strategy", severity: Info, what: "launch type FARGATE",
+			do: func(in *Input, c *inventory.Cluster, g *inventory.Group) {
+				onFargate()(in, c, g)
+				c.Service("web").LaunchType = "FARGATE"
+				c.DefaultStrategy = []inventory.StrategyItem{{Provider: "FARGATE_SPOT", Weight: 1}}
+				for _, v := range c.Services {
+					v.LaunchType = cmp.Or(v.LaunchType, "EC2")
+				}
+			}},
+		{name: "another task definition", check: "stand-in", severity: Warn, what: "runs old:1 and not",
+			do: standingIn(func(v *inventory.Service) { v.TaskDefinition = "old:1" })},
+		{name: "other target groups", check: "stand-in", severity: Warn, what: "other target groups",
+			do: standingIn(func(v *inventory.Service) { v.LoadBalancers = nil })},
+		{name: "Spot for Spot", check: "stand-in", severity: Warn, what: "runs on FARGATE_SPOT itself", do: standingIn(func(v *inventory.Service) {
+			v.Strategy = []inventory.StrategyItem{{Provider: "FARGATE", Base: 1}, {Provider: "FARGATE_SPOT", Weight: 1}}
+		})},
 		{name: "nothing may stop first on Spot", check: "spot-min-healthy", severity: Info,
 			do: onSpotHosts(func(_ *Input, c *inventory.Cluster, _ *inventory.Group) { c.Service("web").MinPercent = 100 })},
 	}

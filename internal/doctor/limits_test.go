@@ -70,6 +70,16 @@ func TestWhatIsNoFaultAndWhatIs(t *testing.T) {
 			}
 		}
 	}
+	heard := func(agent, on bool, pattern string) part { // a rule brings EC2's warnings to Ebb's queue
+		return func(in *Input, c *inventory.Cluster, g *inventory.Group) {
+			interrupted(true, false, true)(in, c, g)
+			if agent {
+				g.UserData += "ECS_ENABLE_SPOT_INSTANCE_DRAINING=true\n"
+			}
+			in.Inventory.Rules = append(in.Inventory.Rules, rule(pattern, on, in.queueARN()))
+		}
+	}
+	const warnings = `{"source":["aws.ec2"],"detail-type":["EC2 Spot Instance Interruption Warning","EC2 Instance Rebalance Recommendation"]}`
 	forHook := func(name string, change func(*inventory.Rule)) part {
 		return func(in *Input, _ *inventory.Cluster, g *inventory.Group) {
 			g.Hooks = append(g.Hooks, terminatingHook("logs"))
@@ -153,11 +163,16 @@ func TestWhatIsNoFaultAndWhatIs(t *testing.T) {
 		"min = max = 100 on hosts, by its tasks": {clean, "never-drains", 1, func(_ *Input, c *inventory.Cluster, _ *inventory.Group) {
 			c.Services[0].LaunchType, c.Services[0].MaxPercent = "", 100
 		}},
-		"Spot hosts that ECS drains":                {managed, "spot-unheard", 0, interrupted(true, false, true)},
-		"hosts on demand":                           {clean, "spot-unheard", 0, interrupted(false, false, true)},
-		"Spot hosts that rebalancing drains":        {clean, "spot-unheard", 0, interrupted(true, true, true)},
-		"Spot hosts that rebalancing only replaces": {clean, "spot-unheard", 1, interrupted(true, true, false)},
-		"Spot hosts that are only killed":           {clean, "spot-unheard", 1, interrupted(true, false, true)},
+		"Spot hosts that ECS drains":                     {managed, "spot-unheard", 0, interrupted(true, false, true)},
+		"hosts on demand":                                {clean, "spot-unheard", 0, interrupted(false, false, true)},
+		"Spot hosts that rebalancing drains":             {clean, "spot-unheard", 0, interrupted(true, true, true)},
+		"Spot hosts that rebalancing only replaces":      {clean, "spot-unheard", 1, interrupted(true, true, false)},
+		"Spot hosts that are only killed":                {clean, "spot-unheard", 1, interrupted(true, false, true)},
+		"Spot hosts whose warnings Ebb hears":            {clean, "spot-unheard", 0, heard(false, true, warnings)},
+		"a rule for warnings that is off":                {clean, "spot-unheard", 1, heard(false, false, warnings)},
+		"a rule for other events of EC2":                 {clean, "spot-unheard", 1, heard(false, true, `{"source":["aws.ec2"],"detail-type":["x"]}`)},
+		"Spot hosts that Ebb and the agents drain":       {clean, "spot-draining-redundant", 1, heard(true, true, warnings)},
+		"Spot hosts that the agents drain and Ebb can't": {clean, "spot-draining-redundant", 0, heard(true, false, warnings)},
 		"a long stop on Spot, and a delay that is not known": {clean, "spot-stop", 0, func(in *Input, c *inventory.Cluster, g *inventory.Group) {
 			g.Spot, in.Inventory.TargetGroups[0].DelayKnown = true, false
 			c.TaskDefinitions[0].Containers[0].StopTimeout = 3 * time.Minute

@@ -24,18 +24,25 @@ const (
 // https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html
 // https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-event-reference.html
 func (in *Input) matches(r inventory.Rule, g *inventory.Group, h fleet.Hook) verdict {
+	return lets(in, r, "aws.autoscaling", "EC2 Instance-terminate Lifecycle Action", string(g.ARN), map[string]any{
+		"AutoScalingGroupName": g.Name, "LifecycleHookName": h.Name, "LifecycleTransition": fleet.TerminatingTransit,
+		"Origin": "AutoScalingGroup", "Destination": "EC2",
+	})
+}
+
+// lets judges a rule's pattern on an event of which some is known. An empty resource is not.
+func lets(in *Input, r inventory.Rule, source, detailType, resource string, detail map[string]any) verdict {
 	var p map[string]any
 	if json.Unmarshal([]byte(r.Pattern), &p) != nil {
 		return maybe
 	}
-	return object(p, map[string]any{
-		"version": "0", "source": "aws.autoscaling", "detail-type": "EC2 Instance-terminate Lifecycle Action",
-		"account": in.Inventory.Account, "region": in.Inventory.Region, "resources": string(g.ARN),
-		"detail": map[string]any{
-			"AutoScalingGroupName": g.Name, "LifecycleHookName": h.Name, "LifecycleTransition": fleet.TerminatingTransit,
-			"Origin": "AutoScalingGroup", "Destination": "EC2",
-		},
-	})
+	event := map[string]any{
+		"version": "0", "source": source, "detail-type": detailType, "account": in.Inventory.Account, "region": in.Inventory.Region, "detail": detail,
+	}
+	if resource != "" {
+		event["resources"] = resource
+	}
+	return object(p, event)
 }
 
 func object(pattern, event map[string]any) verdict {

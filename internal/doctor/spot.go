@@ -14,6 +14,9 @@ func spotChecks() []Check {
 		{"spot-delay", "A deregistration delay longer than Spot's notice", eachOf((*Input).clusters, replicas, spotDelay)},
 		{"spot-stop", "Delay and stop timeout longer than Spot's notice", eachOf((*Input).clusters, replicas, spotStop)},
 		{"spot-min-healthy", "Spot tasks that may not stop first", eachOf((*Input).clusters, replicas, spotMinHealthy)},
+		{"spot-alone", "Tasks on Fargate Spot that nothing replaces", eachOf((*Input).clusters, replicas, spotAlone)},
+		{"spot-strategy", "A launch type or strategy that misses Fargate Spot", eachOf((*Input).clusters, replicas, spotStrategy)},
+		{"stand-in", "A service that cannot stand in for another", each(func(in *Input) []StandIn { return in.settings().StandIns }, standsIn)},
 	}
 }
 
@@ -23,21 +26,46 @@ const spotDraining = "ECS_ENABLE_SPOT_INSTANCE_DRAINING"
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/container-instance-spot.html
 func spotUnheard(in *Input, g *inventory.Group) *Finding {
 	value, known := g.AgentSetting(spotDraining)
-	if !in.providersKnown() || !in.hasSpot(g) || in.drainsManaged(g) || !known || value == "true" ||
+	if !in.providersKnown() || !in.hasSpot(g) || in.drainsManaged(g) || !known || value == "true" || ebbHearsSpot(in, g) ||
 		g.CapacityRebalance && len(g.Terminating()) > 0 {
 		return nil
 	}
-	return &Finding{
+	f := &Finding{
 		Severity: Warn, Subject: "group " + g.Name, Finding: "the group has Spot capacity, but its user data does not set " + spotDraining +
 			"=true, and ECS does not drain its instances either",
 		Impact: "when EC2 reclaims a Spot instance, its tasks are killed after two minutes without a drain",
 		Advice: advice.Of(advice.Say("write " + spotDraining + "=true into the agent's configuration in the group's user data; or turn managed draining on " +
 			"for its capacity provider")),
 	}
+	if _, ok := in.managed(g.Name); ok && in.read("", "events:ListRules", "events:ListTargetsByRule") {
+		f.Finding += "; no rule brings EC2's warnings to Ebb"
+		f.Advice = advice.Of(in.At.Ebb("init", "--group", g.Name).For("writes what makes the rule that leads to Ebb's queue"))
+	}
+	return f
+}
+
+// ebbHearsSpot reports whether Ebb drains the Spot Instances of a group when EC2 takes them back.
+func ebbHearsSpot(in *Input, g *inventory.Group) bool {
+	queue := in.queueARN()
+	if _, ok := in.managed(g.Name); !ok || queue == "" {
+		return false
+	}
+	return slices.ContainsFunc(in.Inventory.Rules, func(r inventory.Rule) bool {
+		return r.Enabled && slices.Contains(r.Targets, queue) &&
+			lets(in, r, "aws.ec2", "EC2 Spot Instance Interruption Warning", "", map[string]any{"instance-action": "terminate"}) == yes
+	})
 }
 
 func spotRedundant(in *Input, g *inventory.Group) *Finding {
-	if value, _ := g.AgentSetting(spotDraining); value != "true" || !in.drainsManaged(g) {
+	value, _ := g.AgentSetting(spotDraining)
+	if value == "true" && !in.drainsManaged(g) && ebbHearsSpot(in, g) {
+		return &Finding{
+			Severity: Info, Subject: "group " + g.Name, Finding: "the agents drain at a Spot interruption (" + spotDraining + "), and so does Ebb",
+			Impact: "nothing is doubled: Ebb finds the host DRAINING and takes its targets out, which the agents do not do",
+			Advice: advice.Of(advice.Say("leave it, or take " + spotDraining + " out of the group's user data: then Ebb alone drains")),
+		}
+	}
+	if value != "true" || !in.drainsManaged(g) {
 		return nil
 	}
 	return &Finding{

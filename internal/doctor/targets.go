@@ -6,12 +6,14 @@ import (
 
 	"github.com/ebbhq/ebb/internal/advice"
 	"github.com/ebbhq/ebb/internal/inventory"
+	"github.com/ebbhq/ebb/internal/plain"
 )
 
 func targetChecks() []Check {
 	return []Check{
 		{"long-delay", "A long deregistration delay", each((*Input).serving, longDelay)},
 		{"nlb-delay", "A network load balancer's delay is too short", each((*Input).serving, nlbDelay)},
+		{"by-hand", "A target group that no service names", each(byHand, unnamedTargets)},
 	}
 }
 
@@ -79,5 +81,48 @@ func nlbDelay(in *Input, g serving) *Finding {
 	return &Finding{
 		Severity: Warn, Subject: "target group " + g.Name, Finding: what, Impact: "connections reach a task that has been stopped, and fail",
 		Advice: advice.Of(in.delay(g.TargetGroup, 120)),
+	}
+}
+
+// handed is a target group in which somebody has registered tasks that ECS does not register there.
+type handed struct {
+	*inventory.TargetGroup
+	whose []string // services, and tasks without one
+}
+
+func byHand(in *Input) (out []handed) {
+	for _, c := range in.clusters() {
+		for _, t := range c.Tasks {
+			whose := "task " + t.ARN.Name() + " in cluster " + c.Name
+			if v := c.Service(t.Service()); v != nil {
+				whose = serviceIn(c, v)
+			}
+			for _, g := range in.Inventory.ByHand(c, t) {
+				i := slices.IndexFunc(out, func(h handed) bool { return h.TargetGroup == g })
+				if i < 0 {
+					i, out = len(out), append(out, handed{TargetGroup: g})
+				}
+				if !slices.Contains(out[i].whose, whose) {
+					out[i].whose = append(out[i].whose, whose)
+				}
+			}
+		}
+	}
+	return out
+}
+
+// unnamedTargets: ECS takes a task out of the target groups that its service names, and of no other.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-load-balancing.html
+func unnamedTargets(in *Input, g handed) *Finding {
+	whose := g.whose[0]
+	if n := len(g.whose) - 1; n > 0 {
+		whose += " and of " + plain.Count(n, "other")
+	}
+	return &Finding{
+		Severity: Warn, Subject: "target group " + g.Name,
+		Finding: "tasks of " + whose + " are registered in it, and their service does not name it: somebody else than ECS registers them",
+		Impact: "ECS does not take a task out of it before it stops, so requests fail until health checks do; Ebb takes out what it cuts off, " +
+			"the tasks of a host that ECS cannot reach, and tasks on Fargate Spot",
+		Advice: advice.Of(advice.Say("name it among the load balancers of the service, or let what registers the tasks take them out first")),
 	}
 }

@@ -114,6 +114,9 @@ func Decide(d Drain, seen Seen, p Policy, now time.Time) Decision {
 	if !d.Open() {
 		return c.out
 	}
+	if d.InMinutes() {
+		c.p = inMinutes(p)
+	}
 	c.read()
 	c.out.Want = make([]Want, 0, 6+len(c.tasks))
 	watchOrDo(c)

@@ -123,10 +123,11 @@ type Drain struct {
 	Observed bool     `json:"observed,omitempty"`
 	Would    []string `json:"would,omitempty"`
 
-	Hold // what holds the target until Ebb answers; zero: nothing does
-	Host // what is remembered of a host
-	Said // an operator's word; zero: the drain is another's
-	Task // what is remembered of a task
+	Hold   // what holds the target until Ebb answers; zero: nothing does
+	Host   // what is remembered of a host
+	Said   // an operator's word; zero: the drain is another's
+	Notice // of EC2; zero: none was heard
+	Task   // what is remembered of a task
 
 	Intent *Answer   `json:"intent,omitempty"` // how it is to end, as decided; the decision is noted before it is sent
 	Ended  time.Time `json:"ended,omitzero"`   // when it ended; Final is set then
@@ -180,7 +181,7 @@ func (d *Drain) Same(o *Drain) bool {
 	return times{d.Heard, d.Zero, d.Queued, d.Slot, d.Cutting, d.Ended} == times{o.Heard, o.Zero, o.Queued, o.Slot, o.Cutting, o.Ended} &&
 		d.Key == o.Key && d.Target == o.Target && slices.Equal(d.Left, o.Left) && slices.Equal(d.Others, o.Others) && slices.Equal(d.Emptied, o.Emptied) &&
 		slices.Equal(d.Lost, o.Lost) && d.Admitted == o.Admitted && d.Observed == o.Observed && slices.Equal(d.Would, o.Would) &&
-		d.Hold == o.Hold && d.Host == o.Host && d.Said == o.Said && d.Task == o.Task &&
+		d.Hold == o.Hold && d.Host == o.Host && d.Said == o.Said && d.Notice == o.Notice && d.Task == o.Task &&
 		d.Intent.same(o.Intent) && d.Final.same(o.Final)
 }
 

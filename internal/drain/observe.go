@@ -86,7 +86,7 @@ func answeredElsewhere(c *decider) {
 // of its tasks by now cannot be seen.
 func notSeen(c *decider) bool {
 	d := c.d()
-	if !d.Observed || d.Asked.IsZero() {
+	if !d.Observed || d.Asked.IsZero() || d.onlyNoticed() {
 		return false
 	}
 	c.out.Waiting = "for the hook to end: nobody has set DRAINING, so Ebb cannot see what it would have done"

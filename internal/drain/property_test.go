@@ -64,6 +64,9 @@ func randomScene(seed uint64) *scene {
 		s.o.Running, s.o.Stopped = s.o.Running[:r.IntN(2)], s.o.Stopped[:r.IntN(2)]
 	}
 	s.randomTasks(r)
+	if s.unread = r.IntN(4) == 0; r.IntN(4) == 0 {
+		s.net = []fleet.Health{{TargetGroup: "by-hand", Target: fleet.TargetID{ID: string(host), Port: 32768}, State: "healthy"}}
+	}
 	for _, k := range []plan.ActionKind{plan.SetDraining, plan.Beat, plan.Answer, plan.Deregister} {
 		s.randomTry(r, k)
 	}
@@ -248,7 +251,12 @@ func (s *scene) onlyDaemonsOut(daemons bool) bool {
 		if daemons && !svc.Value.Daemon || f.Value.Service() != "" && svc.Is == fleet.Unknown {
 			return false
 		}
-		for _, reg := range registrations(host, &f.Value, svc.Value) {
+		more := fleet.Endpoints(host, &f.Value, svc.Value)
+		if !s.unread { // the net is waited for only so long
+			more = append(more, fleet.Registered(host, &f.Value, s.net)...)
+		}
+		for _, e := range more {
+			reg := subjectOf(e)
 			if h := s.health[fleet.TargetID{ID: reg.ID, Port: reg.Port}]; h.Is == fleet.Unknown || h.Is == fleet.Seen && h.Value.InUse() {
 				return false
 			}

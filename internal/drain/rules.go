@@ -43,6 +43,9 @@ func ended(c *decider) bool {
 		c.close(Incomplete, "the hook ended before Ebb would have answered it"+unasked(c)+"; the group says "+stateText(i), c.cutOff())
 	case over:
 		c.close(Elsewhere, "the hook ended without Ebb's answer; the group says "+stateText(i), c.cutOff())
+	case !d.StayingSince.IsZero() && i.At.Sub(d.StayingSince) >= stayingFor+c.p.Skew && d.warned():
+		d.Hold = Hold{Group: d.Group} // a false message, but EC2 ends the instance all the same
+		return false
 	case !d.StayingSince.IsZero() && i.At.Sub(d.StayingSince) >= stayingFor+c.p.Skew:
 		c.close(NotLeaving, "the group says "+stateText(i)+": nothing is to be drained", nil)
 	default:
@@ -117,43 +120,10 @@ func invalid(c *decider) bool {
 	return true
 }
 
-// hostGone: EC2 says that the instance is not running, so there is nothing to wait for.
-func hostGone(c *decider) bool {
-	m := c.ec2
-	switch {
-	case c.d().Intent != nil && c.d().Intent.Outcome != HostGone && c.instance.Is == fleet.Unknown:
-		return false // after a restart: it may be gone because the hook was answered, which the group says
-	case m.Is == fleet.Seen && m.Value.Gone():
-		c.end(c, HostGone, "EC2 says that the instance is "+string(m.Value)+": nothing on it can be waited for", c.cutOff())
-		return true
-	case m.Is == fleet.Absent:
-		c.end(c, HostGone, "EC2 does not know the instance any more", c.cutOff())
-		return true
-	}
-	pace := c.p.LookSlow
-	if c.reached() {
-		pace *= 5
-	}
-	if !c.d().UnreachedFrom.IsZero() || (c.instance.Is == fleet.Seen && !c.instance.Value.Healthy) {
-		pace = c.p.Look
-	}
-	at := m.At
-	if m.Is == fleet.Unknown && c.d().UnreachedFrom.IsZero() {
-		at, m.Is = c.d().Heard, fleet.Seen // no sign of trouble: the first look can wait
-	}
-	c.want(c.d().subject(plan.Instances, ""), m.Is, at, pace)
-	return false
-}
-
-// reached reports whether ECS has just reached the instance: a dead one is soon disconnected.
-func (c *decider) reached() bool {
-	ci := c.container
-	return ci.Is == fleet.Seen && ci.Value.Connected && ci.Value.Status != fleet.Inactive && c.now.Sub(ci.At) < 2*c.p.LookSlow
-}
-
 // Deadline is when Ebb lets go of what is left. It lies before the hook's global timeout, whatever the policy says:
 // afterwards AWS applies the hook's default result and Ebb's answer comes too late.
 // Where only so many may leave at once it counts from when the drain got its slot: until then it has not begun to leave.
+// What EC2 ends before that has no longer.
 func Deadline(d Drain, hook fleet.Fact[fleet.Hook], p Policy) time.Time {
 	if d.asked() {
 		return d.Word.Deadline
@@ -164,10 +134,10 @@ func Deadline(d Drain, hook fleet.Fact[fleet.Hook], p Policy) time.Time {
 	}
 	if hook.Is == fleet.Seen && hook.Value.Global > 0 {
 		if last := d.Zero.Add(hook.Value.Global - hook.Value.Global/20); last.Before(at) {
-			return last
+			at = last
 		}
 	}
-	return at
+	return fixedEnd(&d, at)
 }
 
 // deadline: nothing hangs. What is left when it passes is cut off, by name.
@@ -199,7 +169,7 @@ func deadline(c *decider) bool {
 	if n := notAsked(c); n > 0 {
 		reason += fmt.Sprintf("; ECS had not asked %d of its tasks to stop, most likely because their replacements do not run", n)
 	}
-	c.end(c, Forced, reason, c.cutOff())
+	c.end(c, Forced, reason+netText(c, c.liveTasks()), c.cutOff())
 	return true
 }
 
@@ -222,7 +192,7 @@ func outAtTheEnd(c *decider) bool {
 	if !listed && d.ContainerInstance != "" { // perhaps it cannot be set DRAINING, and the steps list nothing
 		c.wantAt(d.registered(plan.ListRunning), c.now)
 	}
-	return c.targetsOut(c.liveTasks()) && listed
+	return c.targetsOut(c.liveTasks(), d.Cutting) && listed
 }
 
 // outBy is when nothing is in the way of the answer any more. One run of Ebb has all the time to try: one that was killed in the middle may
@@ -288,7 +258,11 @@ func lost(c *decider) bool {
 		return false // no look after the whole time has confirmed it, or its tasks are not known: the steps go on
 	}
 	c.lookAtContainer(c.p.Look) // it may be back
-	if !c.targetsOut(c.liveTasks()) {
+	since := d.UnreachedFrom.Add(c.lostAfter())
+	if len(c.stopped.Starts) > 0 {
+		since = Later(since, c.stopped.Starts[0]) // before that its tasks were not known: it may have waited for a slot
+	}
+	if !c.targetsOut(c.liveTasks(), since) {
 		return true
 	}
 	if c.now.Sub(c.container.At) > 2*c.p.Look {

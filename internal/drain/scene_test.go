@@ -46,6 +46,10 @@ type scene struct {
 	services map[string]fleet.Fact[fleet.Service]
 	health   map[fleet.TargetID]fleet.Fact[fleet.Health]
 	delay    fleet.Fact[time.Duration]
+	net      []fleet.Health // what is in use in the VPC under the net
+	vpc      fleet.Fact[string]
+	unread   bool // the net has not been read
+	spot     fleet.Fact[fleet.SpotRequest]
 	noHook   bool      // no group is asked about
 	since    time.Time // when this run of Ebb first decided
 }
@@ -68,6 +72,9 @@ func (s *scene) Fact(of plan.Subject) any {
 	case plan.Instances:
 		at(plan.Subject{ID: string(host)})
 		return &s.o.Machine
+	case plan.SpotRequests:
+		at(plan.Subject{ID: string(host)})
+		return &s.spot
 	case plan.Activities:
 		at(plan.Subject{In: "web", ID: string(host)})
 		return &s.o.Began
@@ -81,6 +88,13 @@ func (s *scene) Fact(of plan.Subject) any {
 	case plan.Targets:
 		f := s.health[fleet.TargetID{ID: of.ID, Port: of.Port}]
 		return &f
+	case plan.VPCs:
+		return &s.vpc
+	case plan.Registered:
+		if s.unread {
+			return nil
+		}
+		return &fleet.Fact[[]fleet.Health]{Is: fleet.Seen, At: s.now, Value: s.net}
 	case plan.Delays:
 		return &s.delay
 	}
@@ -124,7 +138,8 @@ func emptyHost() *scene {
 			Hold: Hold{Group: "web", Hook: "ebb-drain", Token: token, WaitingSince: t0},
 			Host: Host{Cluster: "prod", ContainerInstance: ci, DrainingSince: t0.Add(5 * time.Second)},
 		},
-		p: Defaults(), now: now, services: map[string]fleet.Fact[fleet.Service]{}, health: map[fleet.TargetID]fleet.Fact[fleet.Health]{},
+		vpc: fleet.Fact[string]{Is: fleet.Seen, At: now, Value: "vpc-1"},
+		p:   Defaults(), now: now, services: map[string]fleet.Fact[fleet.Service]{}, health: map[fleet.TargetID]fleet.Fact[fleet.Health]{},
 	}
 	seen := now.Add(-5 * time.Second)
 	s.o = observed{

@@ -21,6 +21,7 @@ var hostCourse = course{
 		refuse,    // the hook cannot be kept alive
 		invalid,   // Auto Scaling takes no call about the hook
 		hostGone,  // EC2 says that the instance is not running
+		noticed,   // an event is not confirmed by EC2 yet
 		deadline,  // what is left is cut off
 		lost,      // ECS does not reach the instance any more
 	},
@@ -34,7 +35,7 @@ var hostCourse = course{
 		alone,     // there is no other registration of the host
 		answered,  // the hook is answered
 	},
-	after: []func(*decider){beat, admit},
+	after: []func(*decider){beat, outAtOnce, admit},
 	end:   (*decider).answer,
 }
 
@@ -55,7 +56,7 @@ func waits(c *decider) bool {
 		c.out.Waiting = "for the group to say that the instance is leaving; it says " + stateText(i)
 	}
 	c.lookAtGroup(c.p.Look)
-	return false
+	return c.d().warned() // EC2 says that it ends it
 }
 
 // found learns the container instance. Unknown to every cluster is established by two complete looks a minute apart.
@@ -138,16 +139,12 @@ func draining(c *decider) bool {
 	if !c.ready(plan.SetDraining) {
 		return false
 	}
-	why := "Auto Scaling is terminating it"
-	if c.d().asked() {
-		why = "an operator has asked for it"
-	}
 	if c.d().Asked.IsZero() {
 		c.d().Asked = c.now
 		c.note("draining", "set %s DRAINING in cluster %s", ci.Value.ARN.Name(), ci.Value.Cluster)
 	}
 	c.do(plan.Action{
-		Kind: plan.SetDraining, Why: why,
+		Kind: plan.SetDraining, Why: c.d().because(), Soon: c.d().warned(),
 		State: &plan.StateChange{Cluster: ci.Value.Cluster, ContainerInstances: []fleet.ARN{ci.Value.ARN}},
 	})
 	return false
@@ -167,7 +164,7 @@ func hasSlot(c *decider) bool {
 		return false
 	case !t.Limited && d.Queued.IsZero():
 		return true
-	case !t.Limited || !d.Slot.IsZero() || t.Leave < t.Limit:
+	case !t.Limited || !d.Slot.IsZero() || d.warned() || t.Leave < t.Limit: // what EC2 ends leaves in any case
 		c.begun()
 		return true
 	}
@@ -209,7 +206,7 @@ func stopped(c *decider) bool {
 		c.out.Waiting = fmt.Sprintf("for %d daemon tasks to stop", len(daemons))
 		return false
 	}
-	return c.targetsOut(daemons)
+	return c.targetsOut(daemons, d.EmptySince.Add(c.p.DaemonGrace))
 }
 
 // watch asks for looks at the live tasks.

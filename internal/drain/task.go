@@ -74,20 +74,25 @@ func tooLate(c *decider) bool {
 	if !gone && c.now.Before(end) {
 		return false
 	}
-	switch targets, known := ownTargets(c); {
+	named, more, known, read := ownTargets(c)
+	known = known && (read || f.Value.Subnet == "") // what lies under the net may be in use
+	switch {
 	case f.Is == fleet.Unknown:
 		c.close(Elsewhere, "the two minutes of its notice are over, and the task could not be looked at"+c.trouble(plan.Tasks), nil)
 	case !f.Value.Leaves():
 		return false
-	case known && allOut(c, targets):
-		c.close(Drained, outText(c, targets), nil)
+	case known && allOut(c, slices.Concat(named, more)):
+		c.close(Drained, outText(c), nil)
 	default:
 		why := "ECS stopped it"
 		if !gone {
 			why = "the two minutes of its notice are over"
 		}
-		c.close(Forced, why+" before its targets were seen to leave; requests may have failed"+
-			c.trouble(plan.Services, plan.Targets)+failed(c.seen.Tried(plan.Deregister)), []string{name(&f.Value)})
+		why += " before its targets were seen to leave; requests may have failed" + c.trouble(plan.Services)
+		for _, by := range outBy {
+			why += c.trouble(by.look) + failed(c.seen.Tried(by.act))
+		}
+		c.close(Forced, why, []string{name(&f.Value)})
 	}
 	return true
 }
@@ -131,50 +136,57 @@ func leaves(c *decider) bool {
 	return false
 }
 
-// ownTargets are the targets of the task, and whether its service could be read.
-func ownTargets(c *decider) (targets []plan.Subject, known bool) {
+// ownTargets are the targets of the task that its service names, and whether the service could be read; and those under the net, and whether
+// that was read.
+func ownTargets(c *decider) (named, more []plan.Subject, known, read bool) {
 	t := &own(c).Value
-	if t.Service() == "" {
-		return nil, true
+	known = true
+	if t.Service() != "" {
+		svc := c.service(t)
+		named, known = registrations("", t, svc.Value), svc.Is != fleet.Unknown
 	}
-	svc := c.service(t)
-	return registrations("", t, svc.Value), svc.Is != fleet.Unknown
+	if known && (len(named) == 0 || !c.d().Accepted.IsZero() || allOut(c, named)) { // the net has time
+		more, read = netOf(c, t, named)
+	}
+	return named, more, known, read
 }
 
-// takenOut takes the targets out of their target groups. The first look at them shows whether ECS was first.
+// takenOut takes the targets out of where they are registered. The first look at those of load balancers shows whether ECS was first.
 func takenOut(c *decider) bool {
 	d := c.d()
-	targets, known := ownTargets(c)
+	named, more, known, read := ownTargets(c)
 	if !known {
 		c.out.Waiting = "to learn the load balancers of service " + own(c).Value.Service()
 		return false
 	}
-	if try := c.seen.Tried(plan.Deregister); d.Accepted.IsZero() && !try.OK.IsZero() {
-		d.Accepted = Later(try.At, d.Zero)
+	for _, by := range outBy {
+		is := func(s plan.Subject) bool { return s.Kind == by.look }
+		if try := c.seen.Tried(by.act); d.Accepted.IsZero() && !try.OK.IsZero() && slices.ContainsFunc(named, is) {
+			d.Accepted = Later(try.At, d.Zero)
+		}
 	}
-	if d.First == "" && len(targets) > 0 && allSeen(c, targets) {
+	balanced := slices.DeleteFunc(slices.Clone(named), func(s plan.Subject) bool { return s.Kind != plan.Targets })
+	if d.First == "" && len(balanced) > 0 && allSeen(c, balanced) {
 		d.First = FirstEbb
-		if allOut(c, targets) && c.seen.Tried(plan.Deregister).Started.IsZero() {
+		if allOut(c, balanced) && c.seen.Tried(plan.Deregister).Started.IsZero() {
 			d.First = FirstECS
 		}
 	}
-	return c.deregister(targets)
+	if !c.deregister(slices.Concat(named, more)) {
+		return false
+	}
+	fails := c.trouble(plan.VPCs, plan.TargetGroups, plan.Registered) != "" && c.now.Sub(d.Heard) > outFor
+	if read || fails || own(c).Value.Subnet == "" && len(own(c).Value.Addresses) > 0 {
+		return true
+	}
+	c.out.Waiting = "to read the target groups of its VPC"
+	return false
 }
 
 // finished ends the drain: there is nothing more to be done for the task.
 func finished(c *decider) bool {
-	targets, _ := ownTargets(c)
-	c.close(Drained, outText(c, targets), nil)
+	c.close(Drained, outText(c), nil)
 	return true
-}
-
-// healthOf is what is known of a target since the drain began.
-func healthOf(c *decider, s plan.Subject) fleet.Fact[fleet.Health] {
-	h := factOf[fleet.Health](c, s)
-	if h.At.Before(c.d().Heard) {
-		return fleet.Fact[fleet.Health]{}
-	}
-	return h
 }
 
 func allSeen(c *decider, targets []plan.Subject) bool {
@@ -189,36 +201,53 @@ func allOut(c *decider, targets []plan.Subject) bool {
 }
 
 // outText says what became of the targets, for the reason of an ending.
-func outText(c *decider, targets []plan.Subject) string {
+func outText(c *decider) string {
 	d, t := c.d(), &own(c).Value
+	named, more, _, read := ownTargets(c)
+	targets := slices.Concat(named, more)
+	end := otherWays(c, []*fleet.Task{t})
+	if !read {
+		end = netUnread(c) + end
+	}
 	if len(targets) == 0 {
-		what := "it belongs to no service, so that no target is known"
+		what := "it belongs to no service"
 		if s := t.Service(); s != "" {
 			what = "service " + s + " names no target group"
 		}
-		return what + otherWays(c, []*fleet.Task{t})
+		if read {
+			what += ", and it is registered in none of its VPC"
+		}
+		return what + end
 	}
 	after := func(at time.Time) string { return fmt.Sprintf("%.1f s", at.Sub(d.Zero).Seconds()) }
 	var groups []string
+	var ports []plan.Subject // a target group has a task under its address of IPv4 or of IPv6
 	for _, s := range targets {
-		if g := targetGroup(s.In); !slices.Contains(groups, g) {
+		if port := (plan.Subject{Kind: s.Kind, In: s.In, Port: s.Port}); !slices.Contains(ports, port) {
+			ports = append(ports, port)
+		}
+		if g := placeName(s); !slices.Contains(groups, g) {
 			groups = append(groups, g)
 		}
 	}
-	text := fmt.Sprintf("%s out of %s", plural(len(targets), "target"), strings.Join(groups[:min(len(groups), mostNames)], ", "))
+	text := fmt.Sprintf("%s out of %s", plural(len(ports), "target"), strings.Join(groups[:min(len(groups), mostNames)], ", "))
 	switch {
 	case d.First == FirstECS:
 		text += fmt.Sprintf("; ECS was first, seen %s after the notice", after(c.now))
 	case !d.Accepted.IsZero():
 		text += fmt.Sprintf("; Ebb was first, accepted %s after the notice", after(d.Accepted))
 	}
-	return text + otherWays(c, []*fleet.Task{t})
+	return text + end
 }
 
-// targetGroup is the name in the ARN of a target group.
-func targetGroup(arn string) string {
-	parts := strings.Split(arn, "/")
-	return parts[min(1, len(parts)-1)]
+// placeName is where a target is, for people: the name in the ARN of a target group, or what else it is, with the id.
+func placeName(s plan.Subject) string {
+	for _, by := range outBy {
+		if by.look == s.Kind && s.Kind != plan.Targets {
+			return string(by.place) + " (" + fleet.ARN(s.In).Name() + ")"
+		}
+	}
+	return fleet.TargetGroup{ARN: fleet.ARN(s.In)}.Name()
 }
 
 func plural(n int, what string) string {

@@ -92,8 +92,9 @@ func TestATaskOnFargateSpot(t *testing.T) {
 		{"ECS was first", interrupted(func(s *spot) { s.health("draining", "draining", 1) }), 1, 0, Drained, "ECS was first, seen 1.0 s after the notice"},
 		{"its service has no target group", interrupted(func(s *spot) {
 			s.facts[plan.Subject{Kind: plan.Services, In: "prod", ID: "web"}] = &fleet.Fact[fleet.Service]{Is: fleet.Seen, At: at(1), Value: fleet.Service{
-				Name: "web", OtherWays: []string{"Cloud Map"}}}
-		}), 1, 0, Drained, "service web names no target group; Ebb does not take them out of Cloud Map (service web)"},
+				Name: "web", OtherWays: []string{"Service Connect"}}}
+		}), 1, 0, Drained, "service web names no target group; the target groups of its VPC that no service names could not be read; " +
+			"Ebb does not take them out of Service Connect (service web)"},
 		{"it has no service", interrupted(func(s *spot) { s.task.Value.Group = "family:job" }), 1, 0, Drained, "it belongs to no service"},
 		{"its address is another's", interrupted(func(s *spot) { s.task.Value.LastStatus = "DEPROVISIONING" }), 1, 0, Forced,
 			"ECS stopped it before its targets were seen to leave"},

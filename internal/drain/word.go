@@ -20,7 +20,7 @@ type Said struct {
 }
 
 // asked reports whether it is an operator who lets the host leave, and nobody else does.
-func (d *Drain) asked() bool { return !d.held() && d.Word != fleet.Word{} }
+func (d *Drain) asked() bool { return !d.held() && d.Word != fleet.Word{} && !d.warned() }
 
 // heed follows what the latest look at the container instance says of the operator's word.
 func heed(c *decider) {
@@ -55,10 +55,7 @@ func withdrawn(c *decider) bool {
 // overdue is how a drain ends whose operator wanted no more than to wait until the deadline.
 func overdue(c *decider) bool {
 	d := c.d()
-	if !d.asked() || d.Word.Late != fleet.LateLeave {
-		return false
-	}
-	return c.leaveAsItIs("")
+	return (d.rebalances() || d.asked() && d.Word.Late == fleet.LateLeave) && c.leaveAsItIs("")
 }
 
 // fresh reports whether the word has been looked at since a time: an operator may have changed it. While it has not, a look is asked for.
@@ -104,15 +101,20 @@ func (c *decider) leaveAsItIs(why string) bool {
 	if w := unseen(c); w != "" {
 		left = w
 	}
-	c.close(Overdue, fmt.Sprintf("the operator's deadline, %s, is over; %s%s; %s", d.Word.Deadline.Format("15:04:05 UTC"), why, what, left), nil)
+	c.close(Overdue, fmt.Sprintf("%s; %s%s; %s", overText(c, Deadline(*d, c.hook, c.p)), why, what, left), nil)
 	return true
 }
 
-// part lets go of a host that no hook holds. If an operator has asked for that, its group terminates it. A call may have had its effect
+// part lets go of a host that no hook holds. If an operator has asked for that, or it is replaced before EC2 interrupts it, its group
+// terminates it. A call may have had its effect
 // although nobody knows: so the group is looked at before each.
 func part(c *decider, o Outcome, reason string, cut []string) {
 	d, i, try := c.d(), c.instance, c.seen.Tried(plan.Terminate)
-	if d.Word.End == fleet.EndKeep || !d.asked() || o != Drained && o != Forced {
+	if d.onlyNoticed() && !d.rebalances() {
+		goes(c, o, reason, cut)
+		return
+	}
+	if !d.rebalances() && (d.Word.End == fleet.EndKeep || !d.asked()) || o != Drained && o != Forced {
 		c.close(o, reason, cut)
 		return
 	}
@@ -136,10 +138,10 @@ func part(c *decider, o Outcome, reason string, cut []string) {
 		c.stays(o, reason, try.Message, cut)
 	case !seen:
 		c.lookAtGroup(0)
-	case !c.fresh(d.Intent.At):
+	case d.asked() && !c.fresh(d.Intent.At):
 	case c.ready(plan.Terminate):
 		c.do(plan.Action{
-			Kind: plan.Terminate, Why: "an operator has asked for it",
+			Kind: plan.Terminate, Why: d.because(),
 			End: &plan.InstanceEnd{Instance: d.Instance(), Decrement: d.Word.End == fleet.EndDecrement},
 		})
 	}
@@ -172,6 +174,8 @@ func overText(c *decider, at time.Time) string {
 	switch {
 	case d.asked():
 		return "the operator's deadline, " + at.Format("15:04:05 UTC") + ", is over"
+	case d.warned() && at.Equal(d.Ends):
+		return "EC2 ends the instance now"
 	case d.Slot.IsZero() && !d.Queued.IsZero():
 		return "the hook ends before its turn came to leave"
 	}

@@ -44,12 +44,30 @@ func (c *Core) put(ctx context.Context, b journal.Batch) error {
 	if c.OnNotice != nil && slices.ContainsFunc(b.Forwarded, func(f journal.Forwarded) bool { return notice.IsOutbox(f.Scope) }) {
 		c.OnNotice()
 	}
+	if slices.ContainsFunc(b.Forwarded, func(f journal.Forwarded) bool { return f.Scope == kernel.Calendar }) {
+		clearCalendar(ctx, c)
+	}
 	if c.cfg.OnLine != nil {
 		for _, l := range b.Lines {
 			c.cfg.OnLine(l)
 		}
 	}
 	return nil
+}
+
+// clearCalendar removes what lies behind from the calendar, when something new comes into it.
+func clearCalendar(ctx context.Context, c *Core) {
+	all, err := c.cfg.Store.Forwarded(ctx, []string{kernel.Calendar})
+	past := slices.DeleteFunc(all, func(f journal.Forwarded) bool {
+		s, ok := kernel.ReadScheduled(f)
+		return ok && !s.Past(f.Sent, c.cfg.Now())
+	})
+	if err == nil && len(past) > 0 {
+		err = c.cfg.Store.Discard(ctx, past)
+	}
+	if err != nil {
+		c.cfg.Log.Warn("old entries of the calendar cannot be removed from the journal", "err", err)
+	}
 }
 
 // refused reports whether the journal will never take what was to be written.
@@ -119,7 +137,11 @@ func (c *Core) putRecord(ctx context.Context, out *kernel.Output, r journal.Reco
 			}
 		}
 	}
-	if refused(err) {
+	if _, count := kernel.ReadCount(r); count && refused(err) { // what is not in the journal is not set
+		if err = c.setAside(ctx, r.Key, countAside+err.Error()); err == nil {
+			out.Do = c.Kernel.LetGo(r.Key, out.Do, c.cfg.Now())
+		}
+	} else if refused(err) {
 		err = abandon(ctx, c, out, r.Key, err.Error())
 	}
 	if err != nil {
@@ -152,6 +174,9 @@ func abandon(ctx context.Context, c *Core, out *kernel.Output, key, why string) 
 
 // letGo is how the line begins of what was set aside because its drain is let go.
 const letGo = "this drain, which is let go: its hook runs out unless somebody answers it: "
+
+// countAside is how the line begins of what was set aside because a desired count cannot be noted.
+const countAside = "what is known of this desired count, which stays as it is until Ebb starts anew: "
 
 // longestHook is how long a lifecycle hook lasts at most.
 // https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_PutLifecycleHook.html

@@ -47,10 +47,10 @@ type Use uint8
 // The uses.
 const (
 	Drains  Use = iota + 1 // it may begin a drain
-	Tells                  // it is written down for people
 	Answers                // it shows that messages arrive; nothing follows
 	Nothing                // Ebb has no use for it, but another consumer of the queue may
 	Wakes                  // Ebb has no use for what it says, but something has changed: a good moment to look
+	Tells                  // people are told of it; nothing else follows
 	Unread                 // it cannot be understood
 )
 
@@ -63,10 +63,10 @@ var kinds = map[Kind]Use{
 	TestNotification:    Answers,
 	ScalingNotification: Nothing,
 	TaskStops:           Drains,
-	InstanceEnds:        Wakes,
-	Rebalance:           Wakes,
-	InstanceState:       Wakes,
-	ScheduledChange:     Wakes,
+	InstanceEnds:        Drains,
+	Rebalance:           Drains,
+	InstanceState:       Drains,
+	ScheduledChange:     Tells,
 	HostSteps:           Tells,
 	Ignored:             Wakes,
 	Unknown:             Unread,
@@ -107,7 +107,9 @@ type Change struct {
 }
 
 // Wakes reports whether the message does no more than wake an Ebb that runs as a function, such as that a task has stopped.
-func (e Event) Wakes() bool { return e.Kind.Use() == Wakes }
+func (e Event) Wakes() bool {
+	return e.Kind.Use() == Wakes || e.Kind == InstanceState && !e.State.Gone()
+}
 
 // ToWarmPool reports whether the instance returns to its warm pool: a terminating hook, but not a termination.
 // https://docs.aws.amazon.com/autoscaling/ec2/userguide/warm-pools-eventbridge-events.html

@@ -298,15 +298,18 @@ func TestTheEntitiesOfAScheduledChange(t *testing.T) {
 	}
 }
 
-// A notice of a task begins a drain. Until Ebb acts on the others, they only wake an Ebb that runs as a function.
+// A notice may begin a drain, and people are told of a scheduled change. That an instance runs does no more than wake an Ebb that runs as a function.
 func TestNoticesWake(t *testing.T) {
 	for name, want := range notices() {
 		body, err := os.ReadFile("testdata/" + name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if e := Parse(body); e.Wakes() != (want.Kind != TaskStops) || !cmp.Equal(e.Kind, want.Kind) {
+		if e := Parse(body); e.Wakes() != (want.Kind == Ignored) || !cmp.Equal(e.Kind, want.Kind) {
 			t.Errorf("%s: %+v", name, e)
 		}
+	}
+	if e := (Event{Kind: InstanceState, State: "running"}); !e.Wakes() {
+		t.Error("an instance that runs may begin a drain")
 	}
 }

@@ -182,6 +182,45 @@ func (s InstanceState) Gone() bool {
 	return s == StateShuttingDown || s == StateTerminated || s == StateStopping || s == StateStopped
 }
 
+// SpotRequest is the request of a Spot Instance, as EC2 describes it.
+// https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-request-status.html
+type SpotRequest struct {
+	Code   string    // of its status, such as fulfilled
+	Action string    // what EC2 does with the instance when it takes the capacity back: terminate, stop or hibernate
+	Since  time.Time // of the status; zero: EC2 does not say
+}
+
+// Leaves reports whether EC2 takes the capacity back. Where it terminates the instance for that, the status is final two minutes before the
+// instance ends: it is not marked-for-termination.
+// https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-instances-request-status-lifecycle.html
+func (r SpotRequest) Leaves() bool {
+	switch r.Code {
+	case "marked-for-termination", "marked-for-stop",
+		"instance-terminated-no-capacity", "instance-terminated-by-price", "instance-terminated-launch-group-constraint",
+		"instance-stopped-no-capacity", "instance-stopped-by-price":
+		return true
+	}
+	return false
+}
+
+// Ends is when EC2 ends the instance, as far as the status says: two minutes after the notice, but hibernation begins at once.
+// https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-instance-termination-notices.html
+func (r SpotRequest) Ends() time.Time {
+	switch {
+	case r.Since.IsZero() || !r.Leaves():
+		return time.Time{}
+	case r.Action == Hibernates:
+		return r.Since
+	}
+	return r.Since.Add(SpotNotice)
+}
+
+// SpotNotice is how long before the end EC2 gives notice.
+const SpotNotice = 2 * time.Minute
+
+// Hibernates is the action of EC2 that begins with the notice.
+const Hibernates = "hibernate"
+
 // ContainerInstance is an EC2 instance in an ECS cluster.
 type ContainerInstance struct {
 	ARN       ARN
@@ -230,6 +269,7 @@ type Task struct {
 	StoppingAt        time.Time // when its desired status became STOPPED; zero: it has not
 	StoppedAt         time.Time
 	Addresses         []Address
+	Subnet            string // of its own network interface; empty: it has none
 }
 
 // Stopped is the only lastStatus in which nothing of a task runs any more. Ports in use and targets are released later
@@ -283,7 +323,7 @@ type Address struct {
 	Container     string
 	ContainerPort int
 	HostPort      int    // on the container instance; 0 in awsvpc mode
-	IP            string // of the task's network interface; empty in bridge and host mode
+	IP            string // of the task's network interface, IPv4 or IPv6, each by itself; empty in bridge and host mode
 }
 
 // Service is an ECS service.
@@ -292,11 +332,16 @@ type Service struct {
 	Cluster       string
 	Daemon        bool // schedulingStrategy DAEMON
 	Desired       int
-	Running       int
+	Running       int       // tasks that run and are meant to
+	Pending       int       // that are to run and do not yet
+	Deploying     bool      // it changes to another revision, or has task sets beside one another
+	NoCapacity    time.Time // when ECS last said that Fargate had no capacity for a task of it; zero: not lately
 	MinPercent    int
 	MaxPercent    int
 	LoadBalancers []LoadBalancer // also those of its task sets, and the other target group of a blue/green deployment
-	OtherWays     []string       // by which requests reach its tasks, and which Ebb does not close, such as Cloud Map
+	Registries    []ARN          // services of Cloud Map
+	Lattice       []ARN          // target groups of VPC Lattice; AWS does not say with which port
+	OtherWays     []string       // by which requests reach its tasks, and which Ebb does not close, such as a Classic Load Balancer
 }
 
 // LoadBalancer says which container port of a service is registered in which target group.

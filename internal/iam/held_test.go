@@ -112,10 +112,11 @@ func smallest(all []seen, of func(seen, wire.Check) use) map[use]seen {
 	return best
 }
 
-// recordable reports whether a run can show an action. The simulated cloud has neither DynamoDB nor logs, and which of Lambda's own pollers asks for
+// recordable reports whether a run can show an action. The simulated cloud has no DynamoDB, logs and Route 53, and which of Lambda's own pollers asks for
 // the queue's attributes, and when, AWS does not say.
 func recordable(m iam.Mode, action string) bool {
-	return !strings.HasPrefix(action, "dynamodb:") && !strings.HasPrefix(action, "logs:") && (m != iam.Lambda || action != "sqs:GetQueueAttributes")
+	service, _, _ := strings.Cut(action, ":")
+	return !slices.Contains([]string{"dynamodb", "logs", "route53"}, service) && (m != iam.Lambda || action != "sqs:GetQueueAttributes")
 }
 
 // TestEveryActionIsNeeded holds that the policies are not too much: each action of each statement was used, and without it some call is denied.
@@ -180,7 +181,9 @@ func TestNothingElseIsAllowed(t *testing.T) {
 		{"another account", modes, "all", func(s *iam.Scope) { s.Account, s.Queue = "444455556666", "arn:aws:sqs:eu-west-1:444455556666:ebb" }},
 		{"another Region", modes, "all", func(s *iam.Scope) { s.Region, s.Queue = "eu-west-2", "arn:aws:sqs:eu-west-2:111122223333:ebb" }},
 		{"another group", acting, "autoScalingGroup", func(s *iam.Scope) { s.Groups = []string{"elsewhere"} }},
-		{"another cluster", modes, "cluster * container-instance task service", func(s *iam.Scope) { s.Clusters = []string{"elsewhere"} }},
+		{"another cluster", modes, "cluster * container-instance task service", func(s *iam.Scope) {
+			s.Clusters, s.Counts = []string{"elsewhere"}, []string{"elsewhere/*"}
+		}},
 		{"another queue", acting, "queue", func(s *iam.Scope) { s.Queue = "arn:aws:sqs:eu-west-1:111122223333:other" }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -193,7 +196,7 @@ func TestNothingElseIsAllowed(t *testing.T) {
 				c.change(&scope)
 				p := parsed(t, iam.Policy(s.mode, scope))
 				for check := range s.checks {
-					nowhere := check.Kind == "*" && check.Cluster == ""
+					nowhere := check.Kind == "*" && check.Cluster == "" || c.kinds != "all" && strings.HasPrefix(check.Action, "servicediscovery:")
 					if nowhere || c.kinds != "all" && !slices.Contains(strings.Fields(c.kinds), check.Kind) || c.name == "another cluster" &&
 						s.mode != iam.ReadOnly && findsHosts(check.Action) {
 						continue
@@ -328,8 +331,13 @@ func TestCalls(t *testing.T) {
 
 // on is what a call was checked against, as kinds.go names it: "any" where it reached out of the scope.
 func on(c wire.Check, s iam.Scope) string {
-	if c.Kind == "*" && c.Cluster != "" {
+	switch service, _, _ := strings.Cut(c.Action, ":"); {
+	case c.Kind == "*" && c.Cluster != "":
 		return "* in cluster"
+	case service == "servicediscovery":
+		return c.Kind + " of Cloud Map"
+	case service == "vpc-lattice":
+		return c.Kind + " of VPC Lattice"
 	}
 	cluster := c.Cluster
 	if c.Kind == "cluster" {

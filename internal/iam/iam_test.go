@@ -51,7 +51,7 @@ func TestActingHasAResource(t *testing.T) {
 			}
 		}
 	}
-	if acting != 5+6 {
+	if acting != 8+9 {
 		t.Errorf("%d statements act", acting)
 	}
 }

@@ -26,6 +26,9 @@ const (
 	onCapacityProvider on = "capacity-provider"
 	onAutoScalingGroup on = "autoScalingGroup"
 	onTargetGroup      on = "targetgroup"
+	onNames            on = "service of Cloud Map"
+	onLatticeGroup     on = "targetgroup of VPC Lattice"
+	onHealthCheck      on = "healthcheck"
 	onQueue            on = "queue"
 	onRule             on = "rule"
 	onTable            on = "table"
@@ -52,12 +55,19 @@ func kinds(m Mode, s Scope) []kind {
 		{sid: "LookAtServices", on: onService, resources: s.arn("ecs", "service/%s/*", s.Clusters)},
 		{sid: "LookAtServiceRevisions", on: onRevision, resources: s.arn("ecs", "service-revision/%s/*", s.Clusters)},
 		{sid: "LookAtCapacityProviders", on: onCapacityProvider, resources: s.arn("ecs", "capacity-provider/%s", nil)},
+		{sid: "LookAtCloudMap", on: onNames, resources: s.arn("servicediscovery", "service/%s", nil)},
+		{sid: "LookAtLatticeTargets", on: onLatticeGroup, resources: s.arn("vpc-lattice", "targetgroup/%s", nil)},
+		{sid: "LookAtHealthChecks", on: onHealthCheck, resources: s.healthChecks()},
 		{sid: "LookAtQueues", on: onQueue, resources: s.queues(m)},
 		{sid: "LookAtRules", on: onRule, resources: s.arn("events", "rule/%s", nil)},
 		{sid: "LookAtJournal", on: onTable, resources: []string{s.Table}},
 		{sid: "DrainHosts", on: onHost, acts: true, resources: s.arn("ecs", "container-instance/%s/*", s.Clusters)},
 		{sid: "AnswerHooks", on: onAutoScalingGroup, acts: true, resources: s.groups(), condition: s.tagged()},
 		{sid: "DeregisterTargets", on: onTargetGroup, acts: true, resources: s.arn("elasticloadbalancing", "targetgroup/%s", []string{"*/*"})},
+		{sid: "DeregisterFromCloudMap", on: onNames, acts: true, resources: s.arn("servicediscovery", "service/%s", nil)},
+		{sid: "DeregisterLatticeTargets", on: onLatticeGroup, acts: true, resources: s.arn("vpc-lattice", "targetgroup/%s", nil)},
+		{sid: "DeleteHealthChecks", on: onHealthCheck, acts: true, resources: s.healthChecks()},
+		{sid: "SetDesiredCounts", on: onService, acts: true, resources: s.counts()},
 		{sid: "Hear", on: onQueue, acts: true, resources: s.queues(m)},
 		{sid: "WriteJournal", on: onTable, acts: true, resources: []string{s.Table}},
 		{sid: "WriteLogs", on: onLogs, acts: true, resources: s.logs()},
@@ -70,6 +80,19 @@ func (s Scope) groups() []string {
 		return nil
 	}
 	return s.arn("autoscaling", "autoScalingGroup:*:autoScalingGroupName/%s", s.Groups)
+}
+
+// healthChecks are those of Route 53, which knows neither Regions nor accounts in its ARNs.
+func (s Scope) healthChecks() []string {
+	return []string{"arn:" + s.Partition + ":route53:::healthcheck/*"}
+}
+
+// counts are the services whose desired counts are set.
+func (s Scope) counts() []string {
+	if len(s.Counts) == 0 {
+		return nil
+	}
+	return s.arn("ecs", "service/%s", s.Counts)
 }
 
 // tagged is the condition on the tag, or nil without one.

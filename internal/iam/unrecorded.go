@@ -8,8 +8,8 @@ type call struct {
 	modes  []Mode
 }
 
-// unrecorded are the actions that no record of the simulated cloud can show, because it has no DynamoDB and because Lambda, and not Ebb,
-// makes the call.
+// unrecorded are the actions that no record of the simulated cloud can show, because it has neither DynamoDB nor Route 53 and because Lambda, and
+// not Ebb, makes the call.
 func unrecorded() []call {
 	both, poller := []Mode{Serve, Lambda}, []Mode{Lambda}
 	return []call{
@@ -20,6 +20,11 @@ func unrecorded() []call {
 		// https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html
 		{"logs:CreateLogStream", onLogs, true, poller},
 		{"logs:PutLogEvents", onLogs, true, poller},
+		// Cloud Map deletes the health check of an instance with the rights of who deregisters it.
+		// https://docs.aws.amazon.com/cloud-map/latest/dg/cloud-map-api-permissions-ref.html
+		{"route53:GetHealthCheck", onHealthCheck, false, both},
+		{"route53:DeleteHealthCheck", onHealthCheck, true, both},
+		{"route53:UpdateHealthCheck", onHealthCheck, true, both},
 		// journal/dynamodb. A transaction needs the rights of each of its parts, and TransactWriteItems is no action of its own.
 		// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html
 		{"dynamodb:DescribeTable", onTable, false, []Mode{Serve, Lambda, ReadOnly}},

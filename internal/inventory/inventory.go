@@ -22,8 +22,10 @@ type Inventory struct {
 	// Instances are the EC2 instances of the groups and clusters, as far as EC2 knows them.
 	Instances    []*Instance
 	TargetGroups []*TargetGroup
-	Queues       []Queue
-	Rules        []Rule
+	// Subnets are the VPCs of the subnets in which tasks have network interfaces.
+	Subnets map[string]string
+	Queues  []Queue
+	Rules   []Rule
 	// States are those of hosts whose groups are out of the scope, as these see them.
 	States map[fleet.InstanceID]fleet.LifecycleState
 	Unread []Unread
@@ -206,6 +208,7 @@ type Instance struct {
 	State    fleet.InstanceState
 	Launched time.Time
 	Spot     bool
+	VPC      string
 }
 
 // TargetGroup is a target group.
@@ -218,6 +221,8 @@ type TargetGroup struct {
 	DelayKnown            bool          // its attributes were read: a delay of 0 is one
 	ConnectionTermination bool          // deregistration_delay.connection_termination.enabled
 	Targets               []fleet.Health
+	VPC                   string
+	Unnamed               bool // no service and no group names it: only its targets were read
 }
 
 // Queue is an SQS queue.

@@ -31,6 +31,7 @@ type account struct {
 	tasks      []fleet.Task
 	services   []fleet.Service
 	health     []fleet.Health
+	balanced   []fleet.TargetGroup
 	delays     []fleet.Delay
 	clusters   []fleet.Cluster
 
@@ -170,12 +171,16 @@ func (a *account) look(l plan.Look) (r plan.LookResult) {
 		v.Services = kept(a.services, func(s fleet.Service) bool { return in(s.Cluster) && asked[s.Name] })
 	case plan.Targets:
 		v.Health = kept(a.health, func(h fleet.Health) bool { return string(h.TargetGroup) == l.In && asked[h.Target.ID] })
+	case plan.TargetGroups:
+		v.TargetGroups = a.balanced
+	case plan.Registered:
+		v.Health = kept(a.health, func(h fleet.Health) bool { return asked[string(h.TargetGroup)] })
 	case plan.Delays:
 		v.Delays = kept(a.delays, func(d fleet.Delay) bool { return string(d.TargetGroup) == l.In })
 	case plan.Instances:
 		for _, id := range l.IDs() {
 			if state := cmp.Or(a.machines[fleet.InstanceID(id)], fleet.StateRunning); asked[id] && state != "none" {
-				v.Instances = append(v.Instances, plan.InstanceStatus{ID: fleet.InstanceID(id), State: state})
+				v.Instances = append(v.Instances, plan.InstanceStatus{ID: fleet.InstanceID(id), State: state, VPC: "vpc-1"})
 			}
 		}
 	}
@@ -222,6 +227,12 @@ func (a *account) act(x plan.Action) (o plan.Outcome) {
 			break
 		}
 		a.state(x.Hook.Instance, fleet.TerminatingProceed)
+	case plan.SetDesired:
+		for n := range a.services {
+			if a.services[n].Name == x.Count.Service {
+				a.services[n].Desired = x.Count.To
+			}
+		}
 	case plan.Deregister:
 		for n, h := range a.health {
 			if h.TargetGroup == x.Targets.Group && slices.Contains(x.Targets.Targets, h.Target) {
@@ -433,6 +444,8 @@ func spelt(r plan.Request) string {
 	switch {
 	case x.Hook != nil:
 		return fmt.Sprintf("%s %s %s", x.Kind, x.Hook.Instance, x.Hook.Token)
+	case x.Count != nil:
+		return fmt.Sprintf("%s of %s in %s: %d", x.Kind, x.Count.Service, x.Count.Cluster, x.Count.To)
 	case x.Targets != nil:
 		return fmt.Sprintf("%s of %s: %v", x.Kind, x.Targets.Group, x.Targets.Targets)
 	}

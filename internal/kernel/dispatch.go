@@ -70,6 +70,9 @@ func (k *Kernel) look(now time.Time) []plan.Request {
 		if (l.Kind == plan.Clusters || l.Kind == plan.Hooks) && k.ask(l.Subjects[0]).flying {
 			continue // a drain and the kernel itself want it
 		}
+		if l.Kind.Spec().Spare && !k.rates.spares(b, now) {
+			continue
+		}
 		if short[b] || !k.room(plan.Looking) || !k.rates.take(b, float64(l.Calls()), plan.Looking, now) {
 			short[b] = true
 			k.unsent(l)
@@ -124,8 +127,8 @@ type batch struct {
 	entries []*entry
 }
 
-// batchActions puts container instances of one cluster that are to be set DRAINING, and targets of one group that tasks leave, into one call,
-// up to the limit.
+// batchActions puts container instances of one cluster that are to be set DRAINING, and targets of one group that leave within minutes, into one
+// call, up to the limit.
 func batchActions(acts []batch) []batch {
 	var out []batch
 	at := map[string]int{} // cluster or target group to its open batch
@@ -140,7 +143,7 @@ func batchActions(acts []batch) []batch {
 				continue
 			}
 			at[s.Cluster] = len(out)
-		case t != nil && i.action.Target.Kind == fleet.OneTask:
+		case t != nil && i.action.Soon:
 			if n, ok := at[string(t.Group)]; ok && len(out[n].action.Targets.Targets)+len(t.Targets) <= most {
 				open := out[n].action.Targets
 				open.Targets, open.Of = append(open.Targets, t.Targets...), append(open.Of, i.action.Target)

@@ -22,6 +22,8 @@ type entry struct {
 	wants []wanted
 	few   bool // only so many of its pool may leave at once
 
+	weighed bool // what is to be raised for its tasks has been raised
+
 	man     Managed
 	own     [3]any // facts of the target itself, as they are in the table; see view
 	d       drain.Drain
@@ -83,6 +85,9 @@ func (k *Kernel) begun(e *entry) {
 // LetGo forgets an open drain of which the journal takes no record: nothing is done about its target any more. Of the requests of the last
 // Next it returns those that do not act for it.
 func (k *Kernel) LetGo(key string, do []plan.Request, now time.Time) []plan.Request {
+	if k.counts[key] != nil {
+		return letCountGo(k, key, do)
+	}
 	i := slices.IndexFunc(k.sorted, func(e *entry) bool { return e.d.Key == key })
 	if i < 0 {
 		return do

@@ -36,19 +36,30 @@ func (k *Kernel) Hear(h Heard, now time.Time) {
 	switch h.Event.Kind.Use() {
 	case event.Drains:
 		t := fleet.HostTarget(h.Event.Instance)
-		if h.Event.Kind == event.TaskStops {
+		switch h.Event.Kind {
+		case event.TaskStops:
 			t = fleet.TaskTarget(h.Event.Cluster, h.Event.Task)
 			v.Delete, v.Why = hearTask(k, h, now)
-		} else {
+		case event.TerminateAction:
 			v.Delete, v.Why = k.hearTermination(h, now)
+		default:
+			k.Counts[string(h.Event.Kind)]++
+			hearNotice(k, h, now)
+			return
 		}
 		if o, ok := k.open[t]; ok {
 			v.Drain = o.d.Key
 		}
+	case event.Tells:
+		if h.Event.Kind == event.HostSteps {
+			v.Delete, v.Why = hearSteps(k, h, now)
+			break
+		}
+		k.Counts[string(h.Event.Kind)]++
+		hearNotice(k, h, now)
+		return
 	case event.Nothing, event.Wakes:
 		v.Delete = h.Noted || !k.cfg.LeaveForeign
-	case event.Tells:
-		v.Delete, v.Why = hearSteps(k, h, now)
 	case event.Answers:
 		v.Why = "a test notification of group " + h.Event.Group + ": its messages reach Ebb"
 	case event.Unread:
@@ -103,10 +114,10 @@ func (k *Kernel) hearTermination(h Heard, now time.Time) (ack bool, why string) 
 		if o.d.Hook == "" && spared == "" && k.Swept() {
 			hold := drain.Hold{Group: e.Group, Hook: e.Hook, Token: e.Token, WarmPool: e.ToWarmPool()}
 			takeOver(k, o, man, hold, cmp.Or(e.Time, h.Sent), now)
-			return true, "an operator's drain, which Auto Scaling's hook holds from now on"
+			return true, "a drain that was open already, which Auto Scaling's hook holds from now on"
 		}
 		if o.d.Hook == "" {
-			return true, "an operator's drain goes on; whether its hook is Ebb's to answer the next sweep says"
+			return true, "a drain without a hook goes on; whether its hook is Ebb's to answer the next sweep says"
 		}
 		if o.d.Token == "" {
 			o.d.Token = e.Token

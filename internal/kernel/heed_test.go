@@ -224,10 +224,11 @@ func TestAMessageAboutAnOperatorsDrain(t *testing.T) {
 		hook string
 		why  string
 	}{
-		"after a sweep": {func(k *Kernel) { k.swept = minute(1) }, "ebb-drain", "an operator's drain, which Auto Scaling's hook holds from now on"},
-		"before one":    {func(k *Kernel) { k.swept = time.Time{} }, "", "an operator's drain goes on; whether its hook is Ebb's to answer the next sweep says"},
+		"after a sweep": {func(k *Kernel) { k.swept = minute(1) }, "ebb-drain",
+			"a drain that was open already, which Auto Scaling's hook holds from now on"},
+		"before one": {func(k *Kernel) { k.swept = time.Time{} }, "", "a drain without a hook goes on; whether its hook is Ebb's to answer the next sweep says"},
 		"of what is spared": {func(k *Kernel) { k.swept, k.excluded["web"] = minute(1), true }, "",
-			"an operator's drain goes on; whether its hook is Ebb's to answer the next sweep says"},
+			"a drain without a hook goes on; whether its hook is Ebb's to answer the next sweep says"},
 	} {
 		k := hearing(t, Config{})
 		lookedForWords(k, t0, saidOf("i-0001"))

@@ -5,8 +5,9 @@
 // and only then settles messages and carries out requests.
 //
 // Its parts: what is open and what has ended (drains.go, recent.go), what was seen and is to be looked at (observer.go and its files), how
-// many calls may be made (rates.go), how many may leave (slots.go), and the pass in which all drains decide (pass.go, dispatch.go). Scaling
-// services will be a second user of the observer, the call rates, the records and the leases, beside drain and not a kind of it.
+// many calls may be made (rates.go), how many may leave (slots.go), the desired counts that Ebb raises (counts.go, raises.go, shortage.go),
+// and the pass in which all drains decide (pass.go, dispatch.go). Scaling services will be a second user of the observer, the call rates,
+// the records, the leases and the desired counts, beside drain and not a kind of it.
 package kernel
 
 import (
@@ -28,6 +29,9 @@ type Managed struct {
 	Cluster        string // of its container instances; empty: every cluster is asked
 	Policy         drain.Policy
 	MaxUnavailable MaxUnavailable // of each group that matches
+	Rebalance      bool           // an instance leaves when EC2 says that it is likely to be interrupted
+	ReplaceFirst   bool           // replacements for the tasks on a host that leaves are started before they stop; Cluster is set
+	StandIns       []StandIn      // of a cluster without a group
 }
 
 // Config is how a kernel works.
@@ -130,8 +134,11 @@ type Kernel struct {
 	leave     map[pool]int      // how many leave; only while deciding
 	paused    map[string]paused // by scope
 	view      view              // of the drain that decides
+	replaces  bool              // some group has ReplaceFirst
 	settle    []Verdict
 	forwarded []journal.Forwarded
+	unplaced  []unplaced      // notices about instances whose group is not known yet
+	noted     map[string]bool // entries of the calendar, by ID
 }
 
 // New starts a kernel from the journal's open records and those that ended lately, as journal.Store returns them: the newest first. It
@@ -141,10 +148,12 @@ func New(cfg Config, open, ended []journal.Record) (*Kernel, error) {
 	cfg.InFlight, cfg.Sweep = cmp.Or(cfg.InFlight, 16), cmp.Or(cfg.Sweep, time.Minute)
 	k := &Kernel{
 		cfg: cfg, rates: newRates(cfg.Rates), lastSet: map[string]time.Time{}, flying: map[int]plan.Request{}, paused: map[string]paused{},
+		noted: map[string]bool{},
 	}
 	all := &drains{open: map[fleet.Target]*entry{}, recent: map[fleet.Target]*history{}, newer: map[string]*UnknownRecord{}, aside: map[string]bool{}}
 	k.observer = newObserver(all, &log{Counts: map[string]int{}}, &k.cfg)
 	k.view.k = k
+	k.replaces = slices.ContainsFunc(cfg.Groups, func(m Managed) bool { return m.ReplaceFirst })
 	maps.Copy(k.excluded, cfg.Excluded)
 	for _, r := range slices.Backward(ended) {
 		if d, err := Read(r); err == nil {
@@ -153,7 +162,7 @@ func New(cfg Config, open, ended []journal.Record) (*Kernel, error) {
 		}
 	}
 	for _, r := range open {
-		if _, pause := ReadPause(r); pause {
+		if !OfDrain(r) {
 			continue
 		}
 		if err := k.load(r); err != nil {
@@ -161,6 +170,7 @@ func New(cfg Config, open, ended []journal.Record) (*Kernel, error) {
 		}
 	}
 	k.SetPauses(open)
+	loadCounts(k, open)
 	return k, nil
 }
 

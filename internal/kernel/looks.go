@@ -194,6 +194,7 @@ func (o *observer) dueLooks(now time.Time) []dueLook {
 	looks = append(looks, o.hookLooks(now)...)
 	looks = append(looks, o.wordLooks(now)...)
 	looks = append(looks, spotLooks(o, now)...)
+	looks = append(looks, countLooks(o, now)...)
 	looks = append(looks, o.dueBatches(now)...)
 	looks = append(looks, o.listingLooks(now)...)
 	slices.SortStableFunc(looks, func(a, b dueLook) int { return a.at.Compare(b.at) })
@@ -252,11 +253,11 @@ func (o *observer) anyDue(now time.Time) bool {
 // spacing is how far apart looks of the same kind and place are, unless they are full.
 const spacing = time.Second
 
-// hurry is the spacing for tasks that have two minutes, and how soon they are decided about again.
+// hurry is the spacing for what has two minutes, and how soon they are decided about again.
 const hurry = spacing / 4
 
 // hurries reports whether the target of a drain has minutes, not hours.
-func (e *entry) hurries() bool { return e.d.Target.Kind == fleet.OneTask }
+func (e *entry) hurries() bool { return e.d.Target.Kind == fleet.OneTask || e.d.InMinutes() }
 
 type place struct {
 	kind  plan.LookKind
@@ -318,6 +319,8 @@ func (o *observer) dueBatches(now time.Time) []dueLook {
 		case !b.due:
 		case b.kind == plan.ListRunning || b.kind == plan.ListStopped:
 			looks = append(looks, o.listLooks(b, now)...)
+		case b.kind == plan.Registered:
+			looks = append(looks, netLooks(o, b.where, now)...)
 		case len(b.subjects) < b.kind.Spec().Batch && now.Sub(o.spaced[b.place]) < apart && !o.cfg.OnePass:
 			// others may want the same soon
 		default:

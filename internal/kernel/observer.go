@@ -30,7 +30,9 @@ type observer struct {
 	groupOf  map[fleet.Target]string    // the managed group of each instance, as the latest sweep saw it
 	said     said                       // by operators
 	spot     spot
-	began    time.Time // when this kernel first decided
+	net      net
+	counts   map[string]*count // desired counts of services, by the key of their record
+	began    time.Time         // when this kernel first decided
 }
 
 func newObserver(d *drains, l *log, cfg *Config) *observer {
@@ -39,6 +41,7 @@ func newObserver(d *drains, l *log, cfg *Config) *observer {
 		words: map[string]string{}, asked: map[plan.Subject]*ask{}, listings: map[string]*listing{}, spaced: map[place]time.Time{},
 		groups: map[string]int{}, excluded: map[string]bool{}, leaving: map[fleet.Target]time.Time{}, toAdopt: map[fleet.Target]string{},
 		groupOf: map[fleet.Target]string{}, said: newSaid(cfg), spot: newSpot(cfg),
+		net: net{rounds: map[string]*round{}}, counts: map[string]*count{},
 	}
 }
 
@@ -112,7 +115,7 @@ func (o *observer) forget(e *entry) {
 	t, cluster := e.d.Target, e.d.Cluster
 	delete(o.ownerOf, e.d.ContainerInstance)
 	found := plan.Subject{Kind: plan.FindContainerInstances, In: cluster, ID: t.ID}
-	own := []plan.Subject{groupInstance(t), instanceOf(t), began(t, e.d.Group), containerOf(t), found}
+	own := []plan.Subject{groupInstance(t), instanceOf(t), spotRequestOf(t), began(t, e.d.Group), containerOf(t), found}
 	for _, kind := range []plan.LookKind{plan.ContainerInstances, plan.ListRunning, plan.ListStopped} {
 		own = append(own, plan.Subject{Kind: kind, In: cluster, ID: string(e.d.ContainerInstance)})
 	}
@@ -148,6 +151,9 @@ func (o *observer) looked(l plan.Look, done plan.Done, now time.Time) {
 		} else {
 			a.fails = 0
 		}
+	}
+	if l.Kind.Spec().Spare && (s.Err != nil || len(s.Failed) > 0) {
+		netFails(o, l)
 	}
 	o.noteTrouble(l, s, now)
 	o.touch(l)

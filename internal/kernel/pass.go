@@ -16,6 +16,7 @@ import (
 // Next says what is to be done now. Every drain decides of which something was learnt, or whose time has come.
 func (k *Kernel) Next(now time.Time) Output {
 	k.observer.began = cmp.Or(k.observer.began, now)
+	placeNotices(k, now)
 	k.adopt(now)
 	obey(k, now)
 	findTasks(k, now)
@@ -33,7 +34,8 @@ func (k *Kernel) Next(now time.Time) Output {
 	if ended {
 		k.forgetEnded()
 	}
-	out.Do = k.dispatch(acts, now)
+	out.Do = setCounts(k, &out, now)
+	out.Do = append(out.Do, k.dispatch(acts, now)...)
 	out.Batch.Lines, out.Batch.Forwarded, out.Settle = k.lines, k.forwarded, k.settle
 	k.lines, k.forwarded, k.settle = nil, nil, nil
 	out.Batch.Under = k.under(out.Batch.Records)
@@ -57,7 +59,8 @@ func (k *Kernel) decide(e *entry, now time.Time, out *Output) []batch {
 	}
 	moves(k, e, &dec.Drain, now)
 	began := !e.d.Admitted && dec.Drain.Admitted
-	e.d, e.wants, e.wake, e.waiting, e.dirty = dec.Drain, k.wants(e.wants, dec.Want, e.man.Policy, now), dec.Wake, dec.Waiting, false
+	e.d, e.wake, e.waiting, e.dirty = dec.Drain, dec.Wake, dec.Waiting, false
+	e.wants = k.wants(e.wants, append(dec.Want, countWants(k, e, now)...), e.man.Policy, now)
 	if state := k.passState(e); !state.same(e.state) {
 		e.state, changed = state, true
 	}
@@ -202,6 +205,10 @@ func (k *Kernel) acted(a plan.Action, done plan.Done, now time.Time) {
 		k.Counts["urgent calls throttled"]++
 	}
 	k.rates.settle(a.Kind.Spec().Bucket, a.Priority(), out.Calls-1, out.Err, now)
+	if a.Kind == plan.SetDesired {
+		countSet(k, a, out.Err, now)
+		return
+	}
 	for _, e := range k.entriesOf(a) {
 		fail := out.Err
 		for _, item := range out.Failed {
@@ -274,6 +281,7 @@ func (k *Kernel) wake(now time.Time) time.Time {
 		}
 	}
 	sooner(spotDue(k.observer, now))
+	sooner(countsDue(k.observer))
 	if len(k.toAdopt) > 0 {
 		sooner(now.Add(5 * time.Second))
 	}

@@ -15,13 +15,13 @@ type Rates map[plan.Bucket]Rate
 // defaults keep half of the limits that AWS publishes and leave half to others; of the reads of ECS, of which a drain needs the most, they
 // keep three quarters. Those of reads of ELB are 40 at once and 10 a second, and ECS's own calls do not count.
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/userguide/elb-api-throttling.html
-// The limits of Auto Scaling and EC2 are not published: these are guesses on the careful side.
+// The limits of Auto Scaling, EC2, Cloud Map and VPC Lattice are not published: these are guesses on the careful side.
 var defaults = [...]struct {
 	bucket plan.Bucket
 	rate   Rate
 }{
-	{plan.AutoScaling, Rate{50, 5}}, {plan.ECSRead, Rate{75, 15}}, {plan.ECSModify, Rate{50, 20}},
-	{plan.ELB, Rate{40, 10}}, {plan.EC2, Rate{20, 5}},
+	{plan.AutoScaling, Rate{50, 5}}, {plan.ECSRead, Rate{75, 15}}, {plan.ECSModify, Rate{50, 20}}, {plan.ECSServices, Rate{25, 2.5}},
+	{plan.ELB, Rate{40, 10}}, {plan.EC2, Rate{20, 5}}, {plan.CloudMap, Rate{20, 5}}, {plan.Lattice, Rate{20, 5}},
 }
 
 // tokens is the state of one bucket. Throttling empties it and closes it for a while, longer each time in a row.
@@ -98,6 +98,13 @@ func (l *rates) take(b plan.Bucket, calls float64, p plan.Priority, now time.Tim
 	}
 	t.have -= calls
 	return true
+}
+
+// spares reports whether more than half of the looks that may be made at once are left.
+func (l *rates) spares(b plan.Bucket, now time.Time) bool {
+	t := l.looking[b]
+	t.refill(now)
+	return t.have > t.rate.Burst/2
 }
 
 // settle corrects an estimate by what was really sent, and reacts to throttling.

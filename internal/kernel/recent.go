@@ -15,6 +15,7 @@ import (
 type history struct {
 	drains []past // never empty; in the order in which the journal took their ends: by their clocks a later one may have ended earlier
 	over   bool   // since the newest ended, the instance was seen not to wait: its next wait is a new one
+	back   bool   // and it was seen in service
 }
 
 // past is one drain that has ended.
@@ -23,7 +24,10 @@ type past struct {
 	token string
 	ended time.Time
 	word  fleet.Word // an operator's
-	asked bool       // nothing else let the instance leave
+	asked bool       // no hook held the instance
+	// noticed is the notice of EC2 of which it took note, if any.
+	noticed drain.NoticeKind
+	gone    bool // the instance had to go after it: Auto Scaling or EC2 ends it
 }
 
 // remember adds a drain that has just ended. After one that ended because its instance was not leaving or not in its group, or that returned
@@ -34,13 +38,46 @@ func (k *Kernel) remember(d *drain.Drain) {
 		h = &history{}
 		k.recent[d.Target] = h
 	}
-	h.drains = append(h.drains, past{key: d.Key, token: d.Token, ended: d.Ended, word: d.Word, asked: byOperator(d)})
-	h.over = d.WarmPool || byOperator(d) || !d.MissingSince.IsZero() ||
+	h.drains = append(h.drains, past{
+		key: d.Key, token: d.Token, ended: d.Ended, word: d.Word, asked: unheld(d), noticed: d.Noticed, gone: hadToGo(d),
+	})
+	h.back = false
+	h.over = d.WarmPool || unheld(d) || !d.MissingSince.IsZero() ||
 		d.Final != nil && (d.Final.Outcome == drain.NotLeaving || d.Final.Outcome == drain.Unreadable)
 }
 
-// byOperator reports whether nothing but an operator's word let the instance leave.
-func byOperator(d *drain.Drain) bool { return d.Hook == "" && d.Word != fleet.Word{} }
+// unheld reports whether an operator's word or a notice of EC2 let the instance leave, and no hook held it.
+func unheld(d *drain.Drain) bool { return d.Hook == "" && (d.Word != fleet.Word{} || d.Noticed != "") }
+
+// hadToGo reports whether a drain that has ended says why its instance stops or is terminated soon after.
+func hadToGo(d *drain.Drain) bool {
+	if d.Final == nil || d.Hook == "" && (d.Noticed == "" || d.Final.Stays) {
+		return false
+	}
+	switch d.Final.Outcome {
+	case drain.NotLeaving, drain.Excluded, drain.Refused, drain.Overdue, drain.Cancelled, drain.Unreadable:
+		return false
+	default:
+		return true
+	}
+}
+
+// What is known of a notice by the drain before it: for so long after its end no hook holds the instance any more, and for so long Auto
+// Scaling may show in service what EC2 has ended.
+const (
+	goesFor = 2 * time.Hour
+	lagsFor = 10 * time.Minute
+)
+
+// explains reports whether a notice is about what an earlier drain has seen to, and which.
+func (h *history) explains(n drain.Notice, said, now time.Time) (key string, yes bool) {
+	if h == nil {
+		return "", false
+	}
+	p := h.newest()
+	since := now.Sub(p.ended)
+	return p.key, p.noticed == n.Noticed && !said.After(p.ended) || p.gone && (since < lagsFor || since < goesFor && !h.back)
+}
 
 // newest is the drain that ended last.
 func (h *history) newest() past { return h.drains[len(h.drains)-1] }

@@ -23,10 +23,13 @@ type form struct {
 }
 
 // newestRecord is the newest version of a record that this Ebb reads, by kind.
-var newestRecord = map[fleet.TargetKind]int{fleet.Host: 2, fleet.OneTask: 1}
+var newestRecord = map[fleet.TargetKind]int{fleet.Host: 3, fleet.OneTask: 1}
 
 // wordRecord is the version of the record of a drain that an operator's word began: an Ebb from before would not see that it is taken back.
 const wordRecord = 2
+
+// noticeRecord is that of a drain with a notice of EC2: an Ebb from before would act on one that nobody has verified.
+const noticeRecord = 3
 
 // UnknownRecord is the error of a record that a newer Ebb wrote. It stays in the journal as it is: whoever knows it goes on with it.
 type UnknownRecord struct {
@@ -123,6 +126,9 @@ func recordOf(e *entry) journal.Record {
 	}
 	if e.d.Word != (fleet.Word{}) {
 		s.Version = wordRecord
+	}
+	if e.d.Noticed != "" {
+		s.Version = noticeRecord
 	}
 	if e.d.Open() {
 		s.Known = e.state
@@ -287,6 +293,9 @@ func Scopes(managed []Managed, open []journal.Record) []string {
 	for _, r := range open {
 		if slices.Contains(scopes, r.Scope) {
 			continue // known already, and need not be read
+		}
+		if _, count := ReadCount(r); count { // what was raised is put back
+			scopes = append(scopes, r.Scope)
 		}
 		if d, err := Read(r); err == nil {
 			if _, ok := cfg.managed(d.Group); !ok {

@@ -51,10 +51,10 @@ func TestForms(t *testing.T) {
 		`{}`:                       "",
 		`{"v":1,"kind":"host"}`:    "",
 		`{"v":2}`:                  "",
-		`{"v":3}`:                  "record k in the journal is of kind host, version 3, which only a newer version of Ebb reads",
+		`{"v":4}`:                  "record k in the journal is of kind host, version 4, which only a newer version of Ebb reads",
 		`{"kind":"service"}`:       "of kind service, version 1,",
-		`{"v":3,"kind":"task"}`:    "of kind task, version 3,",
-		`{"heard":7,"v":3}`:        "of kind host, version 3,", // what a newer Ebb means by a key need not be a time
+		`{"v":4,"kind":"task"}`:    "of kind task, version 4,",
+		`{"heard":7,"v":4}`:        "of kind host, version 4,", // what a newer Ebb means by a key need not be a time
 		`{"heard":"soon"}`:         "read drain k from the journal",
 		`{"v":1,"kind":"host"`:     "read drain k from the journal",
 		`{"group":7,"kind":"ask"}`: "of kind ask, version 1,",

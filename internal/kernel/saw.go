@@ -36,8 +36,14 @@ var saw = [plan.LookKinds]func(*observer, answer){
 	plan.Tasks:                  sawTasks,
 	plan.Services:               sawServices,
 	plan.Targets:                sawTargets,
+	plan.Names:                  sawTargets,
+	plan.LatticeTargets:         sawTargets,
+	plan.VPCs:                   sawVPCs,
+	plan.TargetGroups:           sawTargetGroups,
+	plan.Registered:             sawRegistered,
 	plan.Delays:                 sawDelays,
 	plan.Instances:              sawInstances,
+	plan.SpotRequests:           sawSpotRequests,
 }
 
 // drainOf finds the open drain to whose target a subject belongs: by instance, or by the ARN of its container instance or task.
@@ -145,7 +151,7 @@ func (o *observer) sweptInstance(i fleet.GroupInstance, at time.Time) {
 	t := fleet.HostTarget(i.ID)
 	if e, ok := o.open[t]; ok {
 		if e.d.Hook == "" && i.State.Waiting() && o.concerns(t, at) {
-			o.toAdopt[t] = i.Group // an operator's drain: a hook holds it now
+			o.toAdopt[t] = i.Group // a hook holds it now
 		}
 		if !o.concerns(t, at) || i.Group != e.d.Group {
 			return
@@ -160,7 +166,7 @@ func (o *observer) sweptInstance(i fleet.GroupInstance, at time.Time) {
 			o.leaving[t] = at
 		}
 		if h != nil {
-			h.over = true
+			h.over, h.back = true, h.back || !i.State.Leaving() && !i.State.Over()
 		}
 		return
 	}
@@ -229,6 +235,9 @@ func sawInstances(o *observer, a answer) {
 	keep(o, a, a.Result.View.Instances, func(i plan.InstanceStatus) (plan.Subject, fleet.InstanceState) {
 		return instanceOf(fleet.HostTarget(i.ID)), i.State
 	})
+	for _, i := range a.Result.View.Instances {
+		put(o.facts, plan.Subject{Kind: plan.VPCs, ID: string(i.ID)}, fleet.Seen, a.Started, i.VPC)
+	}
 }
 
 // sawClusters keeps how large clusters are.
@@ -244,7 +253,13 @@ func sawServices(o *observer, a answer) {
 
 func sawTargets(o *observer, a answer) {
 	keep(o, a, a.Result.View.Health, func(h fleet.Health) (plan.Subject, fleet.Health) {
-		return plan.Subject{Kind: plan.Targets, In: a.In, ID: h.Target.ID, Port: h.Target.Port}, h
+		return plan.Subject{Kind: a.Kind, In: a.In, ID: h.Target.ID, Port: h.Target.Port}, h
+	})
+}
+
+func sawVPCs(o *observer, a answer) {
+	keep(o, a, a.Result.View.VPCs, func(s plan.SubnetIn) (plan.Subject, string) {
+		return plan.Subject{Kind: plan.VPCs, ID: s.Subnet}, s.VPC
 	})
 }
 

@@ -96,6 +96,7 @@ func TestWholeDrains(t *testing.T) {
 				{Name: "w", Cluster: "prod", LoadBalancers: []fleet.LoadBalancer{{TargetGroup: "tg", Container: "c", ContainerPort: 80}}},
 			}
 			a.health = []fleet.Health{{TargetGroup: "tg", Target: fleet.TargetID{ID: "i-1", Port: 8080}, State: "healthy"}}
+			a.balanced = []fleet.TargetGroup{{ARN: "tg", VPC: "vpc-1", Type: "instance"}, {ARN: "far", VPC: "vpc-2", Type: "instance"}}
 			a.takes["targets"] = 2 * sec
 			a.hear(k, 0, "web", "i-1")
 		}, 80 * sec, nil, `
@@ -122,8 +123,11 @@ func TestWholeDrains(t *testing.T) {
 			55.4 tasks of prod: task/web1
 			60.0 record web/i-1/s0 6, cutting 60
 			60.0 groups: web
+			60.0 instances: i-1
 			60.0 targets of tg: i-1:8080
+			60.1 target-groups
 			60.2 container-instances of prod: ci/i-1
+			60.2 registered-targets of vpc-1: tg
 			62.0 deregister of tg: [{i-1 8080}]
 			65.0 targets of tg: i-1:8080
 			67.0 record web/i-1/s0 7, intent {"at":67,"cut_off":["w/web1 RUNNING"],"outcome":"forced","reason":"the deadline of

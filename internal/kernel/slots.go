@@ -45,11 +45,12 @@ type lingering struct {
 	until  time.Time
 }
 
-// lingers counts a host on whose drain has ended, if Auto Scaling terminates it because an operator has asked for that.
+// lingers counts a host on whose drain has ended, if Auto Scaling terminates it because Ebb has asked for that.
 func (k *Kernel) lingers(scope string, d *drain.Drain) {
 	const longest = 2 * time.Hour // that a sweep may not have told whether it has left
 	man, ok := k.cfg.managed(d.Group)
-	if ok && man.MaxUnavailable != (MaxUnavailable{}) && byOperator(d) && d.Intent != nil && d.Final.Outcome == d.Intent.Outcome && !d.Final.Stays {
+	asked := unheld(d) && (d.Noticed == "" || d.Noticed == drain.Rebalance) && d.Intent != nil && d.Final.Outcome == d.Intent.Outcome
+	if ok && man.MaxUnavailable != (MaxUnavailable{}) && asked && !d.Final.Stays {
 		k.lingering = append(k.lingering, lingering{pool{scope, d.Group}, d.Target, d.Ended.Add(longest)})
 	}
 }

@@ -96,6 +96,9 @@ func sawStopping(o *observer, a answer) {
 		}
 	}
 	o.spot.looked[a.In], o.spot.known[a.In] = a.Started, is
+	if !o.cfg.Sweeps() {
+		o.prune(a.Started) // nobody else does
+	}
 }
 
 // sawStopped takes in what tasks that were listed are: those that are about to stop with notice are kept.

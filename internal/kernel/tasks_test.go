@@ -32,6 +32,9 @@ type spotCloud struct {
 	fail   *plan.Failure // of each deregistration
 	stop   []fleet.ARN   // that a list of those that stop has
 	change func(*fleet.Task)
+
+	balanced []fleet.TargetGroup // of the Region
+	read     int                 // how many of them were read as a whole
 }
 
 func (c *spotCloud) answer(o plan.Request) plan.Done {
@@ -47,6 +50,9 @@ func (c *spotCloud) answer(o plan.Request) plan.Done {
 	}
 	c.calls[o.Look.Kind.String()]++
 	v := &d.Result.View
+	if o.Look.Kind == plan.TargetGroups {
+		v.TargetGroups = c.balanced
+	}
 	for _, arn := range c.stop {
 		if o.Look.Kind == plan.Stopping {
 			v.Listed = append(v.Listed, plan.Listed{Task: arn})
@@ -64,6 +70,10 @@ func (c *spotCloud) answer(o plan.Request) plan.Done {
 			if c.change != nil {
 				c.change(&v.Tasks[len(v.Tasks)-1])
 			}
+		case plan.VPCs:
+			v.VPCs = append(v.VPCs, plan.SubnetIn{Subnet: s.ID, VPC: "vpc-1"})
+		case plan.Registered:
+			c.read++
 		case plan.Services:
 			v.Services = append(v.Services, fleet.Service{Name: s.ID, Cluster: "prod", LoadBalancers: []fleet.LoadBalancer{
 				{TargetGroup: fleet.ARN("arn:tg/" + s.ID), Container: "app", ContainerPort: 8080}}})

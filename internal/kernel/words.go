@@ -249,13 +249,13 @@ func unmanaged(group, cluster string) Managed {
 	return Managed{Match: group, Cluster: cluster, Policy: drain.Defaults()}
 }
 
-// takeOver gives an operator's drain the hook that holds its instance from now on: Auto Scaling has decided, and the word changes nothing
-// more. It is for a managed group that no operator has excluded.
+// takeOver gives a drain that an operator's word or a notice of EC2 began the hook that holds its instance from now on: Auto Scaling has
+// decided, and the word changes nothing more. It is for a managed group that no operator has excluded.
 func takeOver(k *Kernel, e *entry, man Managed, hold drain.Hold, zero, now time.Time) {
 	if zero.IsZero() || zero.After(now) {
 		zero = now
 	}
-	e.d.Hold, e.d.Zero, e.d.Doubt, e.d.Cutting = hold, zero, now.Sub(zero) > doubtful, time.Time{}
+	e.d.Hold, e.d.Zero, e.d.Doubt, e.d.Cutting, e.d.Intent = hold, zero, now.Sub(zero) > doubtful, time.Time{}, nil
 	e.dirty, e.fresh = true, true
 	e.man = man
 	e.man.Policy.Skew = k.cfg.Skew
@@ -263,6 +263,9 @@ func takeOver(k *Kernel, e *entry, man Managed, hold drain.Hold, zero, now time.
 		e.man.Policy.Tick = Tick
 	}
 	e.few = man.MaxUnavailable != MaxUnavailable{}
-	k.line(now, e.d.Key, "heard", "Auto Scaling terminates "+e.d.Target.ID+" of group "+hold.Group+" too: from here on its hook counts, and not "+
-		"the operator's deadline")
+	text := ""
+	if e.d.Word != (fleet.Word{}) {
+		text = ", and not the operator's deadline"
+	}
+	k.line(now, e.d.Key, "heard", "Auto Scaling terminates "+e.d.Target.ID+" of group "+hold.Group+" too: from here on its hook counts"+text)
 }

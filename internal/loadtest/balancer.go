@@ -9,10 +9,11 @@ import (
 	"net/url"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/sim"
-	"github.com/ebbhq/ebb/internal/sim/elb"
+	"github.com/ebbhq/ebb/internal/sim/traffic"
 )
 
 // The settings of an Application Load Balancer.
@@ -25,10 +26,14 @@ const (
 // cutEvery is how often the balancer looks whether the deregistration delay of a target with open requests is over.
 const cutEvery = 100 * time.Millisecond
 
-// Balancer is a load balancer: a reverse proxy with kept connections on both sides. It sends a request to one healthy target after the
-// other, and for as long as the news has not reached it also to targets that are no longer healthy (core.Switches.Propagation). When a
-// deregistration delay is over it cuts what is left. It tries each request once.
+// Balancer is a load balancer: it sends a request, or a connection, to one target after the other of those that the world says
+// (sim.World.Route), which are also targets that are no longer healthy for as long as the news has not reached it. It closes what the
+// world says that it closes, and tries each target once.
+//
+// As an http.Handler it is an Application Load Balancer: a reverse proxy with kept connections on both sides. Serve is a Network Load
+// Balancer, for which a connection is bytes.
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-target-group-attributes.html
+// https://docs.aws.amazon.com/elasticloadbalancing/latest/network/edit-target-group-attributes.html
 type Balancer struct {
 	world     World
 	group     string // ARN of the target group
@@ -38,16 +43,30 @@ type Balancer struct {
 	mu   sync.Mutex // guards the rest
 	turn int
 	open map[*flight]bool
+	lost Lost
 }
 
-// flight is a request that a target works on.
+// Lost is what the load balancer saw fail, by who was at fault. A client sees a status or a reset.
+type Lost struct {
+	NoTarget   int // there was no target
+	NotServing int // the target refused the connection: its process no longer listens
+	Died       int // the target broke off: its process ended
+	Cut        int // the load balancer closed the connection itself
+}
+
+// Sum is how many failed.
+func (l Lost) Sum() int { return l.NoTarget + l.NotServing + l.Died + l.Cut }
+
+// flight is a request, or a connection, that a target works on.
 type flight struct {
-	task string // its ARN
-	cut  context.CancelCauseFunc
+	endpoint string // its id
+	task     string // its ARN
+	began    time.Time
+	cut      context.CancelCauseFunc
 }
 
-// errDelayOver is why a request is cut whose target is no longer registered.
-var errDelayOver = errors.New("the deregistration delay is over")
+// errClosed is why a request is cut whose target is no longer registered, or no longer healthy.
+var errClosed = errors.New("the load balancer has closed the connection")
 
 // NewBalancer returns the load balancer of a target group; address says where the process of a task listens.
 func NewBalancer(world World, targetGroup string, address func(task string) (string, bool)) *Balancer {
@@ -60,7 +79,7 @@ func NewBalancer(world World, targetGroup string, address func(task string) (str
 	}
 }
 
-// Run cuts what is left when a deregistration delay is over, until ctx ends.
+// Run closes what the world says that a load balancer closes, until ctx ends.
 func (b *Balancer) Run(ctx context.Context) {
 	for {
 		select {
@@ -72,48 +91,73 @@ func (b *Balancer) Run(ctx context.Context) {
 	}
 }
 
-// targets are the registered targets, and whether each is sent requests.
-func (b *Balancer) targets() (all []elb.Target, routed []bool) {
-	b.world(func(w *sim.World) {
-		all, _ = w.DescribeTargetHealth(b.group, nil) // no target group: no targets
-		for _, t := range all {
-			routed = append(routed, t.State == "healthy" || w.Now().Before(t.RoutedUntil))
-		}
-	})
-	return all, routed
+// Lost is what was lost so far.
+func (b *Balancer) Lost() Lost {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.lost
+}
+
+// count counts a loss.
+func (b *Balancer) count(of *int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	*of++
+}
+
+// route is where the world sends clients to.
+func (b *Balancer) route() (r traffic.Route, now time.Time) {
+	b.world(func(w *sim.World) { r, now = w.Route(b.group), w.Now() })
+	return r, now
 }
 
 func (b *Balancer) cut() {
-	all, _ := b.targets()
+	r, _ := b.route()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for f := range b.open { //ebb:any-order each is cut
-		if !slices.ContainsFunc(all, func(t elb.Target) bool { return t.Task == f.task }) {
-			f.cut(errDelayOver)
+		i := slices.IndexFunc(r.Endpoints, func(e traffic.Endpoint) bool { return e.ID == f.endpoint })
+		if i < 0 || r.Endpoints[i].Closed.After(f.began) {
+			f.cut(errClosed)
 		}
 	}
 }
 
-// pick chooses the target of a request, by its task, and counts the request; false: no target is healthy.
+// pick chooses the target of a request and counts the request among the open ones; false: there is no target. AWS's load balancers choose
+// by chance, or by a hash of the addresses, which comes to the same in the mean.
 func (b *Balancer) pick(f *flight) bool {
-	all, routed := b.targets()
+	r, now := b.route()
+	routed := r.Routed(now)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for range all {
-		b.turn++
-		if i := b.turn % len(all); routed[i] {
-			f.task = all[i].Task
-			b.open[f] = true
-			return true
-		}
+	if len(routed) == 0 {
+		b.lost.NoTarget++
+		return false
 	}
-	return false
+	b.turn++
+	e := routed[b.turn%len(routed)]
+	f.endpoint, f.task, f.began = e.ID, e.Task, now
+	b.open[f] = true
+	return true
 }
 
 func (b *Balancer) done(f *flight) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.open, f)
+}
+
+// blame counts a request that a target did not answer to the end, unless its client has left it.
+func (b *Balancer) blame(ctx context.Context, err error) {
+	switch {
+	case errors.Is(context.Cause(ctx), errClosed):
+		b.count(&b.lost.Cut)
+	case ctx.Err() != nil: // nobody waits for it
+	case errors.Is(err, syscall.ECONNREFUSED):
+		b.count(&b.lost.NotServing)
+	default:
+		b.count(&b.lost.Died)
+	}
 }
 
 // ServeHTTP passes a request on. Without a target it answers 503; when the target does not answer 502, or 504 if that took too long.
@@ -130,6 +174,7 @@ func (b *Balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer b.done(f)
 	address, ok := b.address(f.task)
 	if !ok {
+		b.count(&b.lost.NotServing)
 		http.Error(w, "the target refuses connections", http.StatusBadGateway)
 		return
 	}
@@ -139,9 +184,18 @@ func (b *Balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	target := &url.URL{Scheme: "http", Host: address}
 	proxy := httputil.ReverseProxy{
 		Transport: b.transport, ErrorLog: silent(),
-		Rewrite:      func(p *httputil.ProxyRequest) { p.SetURL(target) },
-		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) { http.Error(w, err.Error(), gatewayError(err)) },
+		Rewrite: func(p *httputil.ProxyRequest) { p.SetURL(target) },
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
+			b.blame(ctx, err)
+			http.Error(w, err.Error(), gatewayError(err))
+		},
 	}
+	defer func() {
+		if broken := recover(); broken != nil { // that is how the proxy breaks off in the middle of an answer
+			b.blame(ctx, nil)
+			panic(broken)
+		}
+	}()
 	proxy.ServeHTTP(w, r.WithContext(ctx))
 }
 

@@ -18,7 +18,7 @@ import (
 // patience is how long a client waits for an answer: far longer than any takes, so that a slow machine makes no failures.
 const patience = 30 * time.Second
 
-// Client sends requests to one site over kept connections and counts what comes of them.
+// Client sends requests to one site, over kept connections or each over one of its own, and counts what comes of them.
 type Client struct {
 	url   string
 	http  http.Client
@@ -37,10 +37,10 @@ type Tally struct {
 	P99      time.Duration  // of the quick requests that were answered, from the moment they were due
 }
 
-// NewClient returns a client of the site at a URL.
-func NewClient(url string) *Client {
+// NewClient returns a client of the site at a URL; each: every request has a connection of its own.
+func NewClient(url string, each bool) *Client {
 	// The load balancer never closes an idle connection, so none is closed while a request is under way to it.
-	transport := &http.Transport{MaxIdleConnsPerHost: most, DisableCompression: true}
+	transport := &http.Transport{MaxIdleConnsPerHost: most, DisableCompression: true, DisableKeepAlives: each}
 	return &Client{
 		url: url, http: http.Client{Transport: transport, Timeout: patience}, slots: make(chan struct{}, most), tally: Tally{ByKind: map[string]int{}},
 	}

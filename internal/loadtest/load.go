@@ -8,10 +8,11 @@ import (
 	"time"
 )
 
-// Load is a stream of requests that does not wait for answers: they come by chance (Poisson), PerSecond in the mean, and most take Quick,
-// some Slow. The same seed gives the same requests at the same times.
+// Load is a stream of requests that does not wait for answers: they come by chance (Poisson), PerSecond in the mean, or evenly, and most take
+// Quick, some Slow. The same seed gives the same requests at the same times.
 type Load struct {
 	Seed        uint64
+	Evenly      bool
 	PerSecond   float64
 	SlowPercent float64
 	Quick, Slow time.Duration
@@ -32,7 +33,11 @@ func (l Load) requests() func() request {
 	chance := rand.New(rand.NewPCG(l.Seed, l.Seed))
 	var at time.Duration
 	return func() request {
-		at += time.Duration(-math.Log(1-chance.Float64()) / l.PerSecond * float64(time.Second))
+		pause := float64(time.Second) / l.PerSecond
+		if !l.Evenly {
+			pause *= -math.Log(1 - chance.Float64())
+		}
+		at += time.Duration(pause)
 		if chance.Float64()*100 < l.SlowPercent {
 			return request{at, l.Slow, true}
 		}

@@ -39,6 +39,15 @@ func TestALoadIsTheSameForTheSameSeed(t *testing.T) {
 	}
 }
 
+func TestALoadMayBeEven(t *testing.T) {
+	next := Load{Evenly: true, PerSecond: 100}.requests()
+	for i := range 500 {
+		if r, want := next(), time.Duration(i+1)*10*time.Millisecond; r.at != want {
+			t.Fatalf("request %d comes after %s, want %s", i, r.at, want)
+		}
+	}
+}
+
 // Every request is sent once, by every client, and each failure is counted by its kind.
 func TestEveryFailureIsCounted(t *testing.T) {
 	const each = 30
@@ -70,7 +79,7 @@ func TestEveryFailureIsCounted(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = l.Close()
-	c, refused := NewClient(server.URL), NewClient("http://"+l.Addr().String())
+	c, refused := NewClient(server.URL, false), NewClient("http://"+l.Addr().String(), false)
 	defer c.Close()
 	Load{PerSecond: 5000, Quick: time.Millisecond, Slow: time.Hour}.Run(t.Context(), stop, c, refused)
 	got := c.Tally()
@@ -93,7 +102,7 @@ func TestTheEndOfTheContextIsNoFailure(t *testing.T) {
 		<-r.Context().Done()
 	}))
 	defer server.Close()
-	c := NewClient(server.URL)
+	c := NewClient(server.URL, false)
 	Load{PerSecond: 5000}.Run(ctx, nil, c)
 	if got := c.Tally(); got.Requests != 0 || got.Failed != 0 {
 		t.Errorf("%+v, want nothing counted", got)

@@ -23,8 +23,15 @@ type scene struct {
 
 func newScene(t *testing.T) *scene {
 	t.Helper()
+	return sceneWith(t, sim.TargetGroupSpec{})
+}
+
+// sceneWith is the same behind another target group.
+func sceneWith(t *testing.T, group sim.TargetGroupSpec) *scene {
+	t.Helper()
+	group.Name, group.Delay = "web", 20*time.Second
 	w, err := sim.Build(sim.Spec{
-		Seed: 1, Clusters: []sim.ClusterSpec{{Name: "prod"}}, TargetGroups: []sim.TargetGroupSpec{{Name: "web", Delay: 20 * time.Second}},
+		Seed: 1, Clusters: []sim.ClusterSpec{{Name: "prod"}}, TargetGroups: []sim.TargetGroupSpec{group},
 		TaskDefinitions: []ecs.TaskDefinition{{Family: "web", Port: 80}},
 		Groups:          []sim.GroupSpec{{Name: "asg", Desired: 2, Launch: core.HostSpec{Cluster: "prod"}}},
 		Services:        []sim.ServiceSpec{{Name: "web", Cluster: "prod", Task: "web", Desired: 2, TargetGroup: "web"}},

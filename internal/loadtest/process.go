@@ -13,10 +13,12 @@ import (
 	"github.com/ebbhq/ebb/internal/sim/ecs"
 )
 
-// Processes are the processes of a world's tasks: each is an HTTP server on a port of its own. On SIGTERM it stops to listen at once,
-// finishes what it has begun and exits; when it is killed its connections are reset.
+// Processes are the processes of a world's tasks: each is an HTTP server on a port of its own. After SIGTERM it takes requests for as long
+// as its task definition says, finishes what it has begun, and exits, at the earliest when the definition says. When it is killed its
+// connections are reset.
 type Processes struct {
 	world World
+	speed float64 // seconds of the world per second
 
 	mu     sync.Mutex // guards the rest; taken with the world locked, so never held while locking the world
 	alive  map[string]*process
@@ -24,9 +26,9 @@ type Processes struct {
 	ended  sync.WaitGroup
 }
 
-// NewProcesses is the runtime of a world: see sim.World.UseRuntime.
-func NewProcesses(world World) *Processes {
-	return &Processes{world: world, alive: map[string]*process{}}
+// NewProcesses is the runtime of a world that goes so many of its seconds per second: see sim.World.UseRuntime.
+func NewProcesses(world World, speed float64) *Processes {
+	return &Processes{world: world, speed: speed, alive: map[string]*process{}}
 }
 
 // process is one server and its listener.
@@ -35,6 +37,8 @@ type process struct {
 	address string // empty: it takes no new connections
 	server  *http.Server
 	killed  atomic.Bool
+	signal  sync.Once
+	gone    chan struct{} // closed when it is killed
 }
 
 // connection is closed with a reset when its process is killed, as a kernel does for a process that is gone.
@@ -67,7 +71,7 @@ func (p *Processes) Start(t ecs.Task) {
 		return
 	}
 	// It has no timeouts: the load balancer gives idle connections up first, as it must be with an Application Load Balancer too.
-	s := &process{server: &http.Server{Handler: http.HandlerFunc(answer), ErrorLog: silent()}}
+	s := &process{gone: make(chan struct{}), server: &http.Server{Handler: http.HandlerFunc(answer), ErrorLog: silent()}}
 	p.alive[t.ARN] = s
 	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
@@ -78,19 +82,49 @@ func (p *Processes) Start(t ecs.Task) {
 	p.ended.Go(func() { _ = s.server.Serve(s) }) // ends with ErrServerClosed
 }
 
-// Terminate is SIGTERM.
-func (p *Processes) Terminate(t ecs.Task) {
+// Terminate is SIGTERM. A definition that says nothing is that of a process that stops to listen at once.
+func (p *Processes) Terminate(t ecs.Task, d ecs.TaskDefinition) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := p.alive[t.ARN]
 	if s == nil || s.address == "" {
 		return
 	}
-	s.address = ""
-	p.ended.Go(func() {
-		_ = s.server.Shutdown(context.Background()) // it returns when all is answered, or when the process is killed
-		p.exited(t.ARN)
+	serves := max(d.Serves, 0)
+	if d.Serves == 0 {
+		serves = d.Exit
+	}
+	s.signal.Do(func() {
+		exits := time.After(p.real(d.Exit))
+		if serves == 0 {
+			s.address = ""
+		}
+		p.ended.Go(func() {
+			if !s.wait(time.After(p.real(serves))) {
+				return
+			}
+			p.mu.Lock()
+			s.address = ""
+			p.mu.Unlock()
+			_ = s.server.Shutdown(context.Background()) // it returns when all is answered, or when the process is killed
+			if s.wait(exits) {
+				p.exited(t.ARN)
+			}
+		})
 	})
+}
+
+// real is how long a duration of the world takes.
+func (p *Processes) real(d time.Duration) time.Duration { return time.Duration(float64(d) / p.speed) }
+
+// wait waits until a time has come; false: the process was killed before.
+func (s *process) wait(until <-chan time.Time) bool {
+	select {
+	case <-until:
+		return true
+	case <-s.gone:
+		return false
+	}
 }
 
 // Kill is SIGKILL: every connection is reset.
@@ -108,6 +142,7 @@ func (p *Processes) kill(arn string) {
 	}
 	delete(p.alive, arn)
 	s.killed.Store(true)
+	close(s.gone)
 	p.ended.Go(func() { _ = s.server.Close() })
 }
 

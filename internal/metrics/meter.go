@@ -104,6 +104,11 @@ func (m *Meter) Wrote(b journal.Batch) {
 			var blocker struct{ Code string }
 			_ = json.Unmarshal(l.Data, &blocker) // the kernel wrote it
 			m.count(blockers, blocker.Code)
+		case kernel.CountLine:
+			var c kernel.CountChange
+			if json.Unmarshal(l.Data, &c) == nil && c.Raised > 0 {
+				m.counters[tasksRaised].WithLabelValues(c.For).Add(float64(c.Raised))
+			}
 		case journal.SetAside:
 			m.count(setAside)
 		}

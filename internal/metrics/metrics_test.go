@@ -25,12 +25,12 @@ const page = "../../docs/reference/metrics.md"
 
 func TestPage(t *testing.T) {
 	if *update {
-		if err := os.WriteFile(page, []byte(Page()), 0o600); err != nil {
+		if err := os.WriteFile(page, []byte(written()), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	text, err := os.ReadFile(page)
-	if err != nil || string(text) != Page() {
+	if err != nil || string(text) != written() {
 		t.Errorf("docs/reference/metrics.md is stale (%v); run: go test ./internal/metrics -run TestPage -update", err)
 	}
 }
@@ -58,6 +58,8 @@ func filled(t *testing.T) (*Meter, *time.Time) {
 		},
 		Lines: []journal.Line{
 			{Kind: "stuck", Data: []byte(`{"code":"protected-task"}`)}, {Kind: journal.SetAside}, {Kind: "ended"},
+			{Kind: "desired-count", Data: []byte(`{"raised":4,"for":"spot"}`)}, {Kind: "desired-count", Data: []byte(`{"raised":-4,"for":"spot"}`)},
+			{Kind: "desired-count"},
 		},
 	})
 	m.Called("ECS", "ListTasks", plan.OK)
@@ -113,6 +115,7 @@ func TestMetrics(t *testing.T) {
 		`ebb_notices_total{outcome="sent",route="slack"} 1`,
 		`ebb_notices_waiting{route="pager"} 2`,
 		`ebb_oldest_hook_age_seconds 90`,
+		`ebb_desired_count_raised_total{for="spot"} 4`,
 		`ebb_set_aside_total 1`,
 	}
 	var got []string

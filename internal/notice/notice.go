@@ -28,6 +28,7 @@ const (
 	Forced  Event = "forced"  // a drain ended, and tasks were cut off or may have been
 	Done    Event = "done"    // a drain ended in any other way
 	LetGo   Event = "let-go"  // Ebb does nothing more about a drain, which has not ended
+	Planned Event = "planned" // AWS has scheduled something for hosts or tasks; it is about no drain
 	Digest  Event = "digest"  // what happened in a day; it is about no drain
 	Test    Event = "test"    // an operator tries a route; it takes every route that is asked for
 )
@@ -115,6 +116,10 @@ func subject(d *drain.Drain) string { return plain.Text(d.Target.Name(), longNam
 func started(d *drain.Drain, deadline, now time.Time) Notice {
 	n := about(d, Started, now)
 	n.Title = fmt.Sprintf("%s of %s leaves", n.Instance, n.Group)
+	if d.Hook == "" && d.Noticed != "" {
+		n.Text = fmt.Sprintf("EC2 says that %s. Ebb drains it, by %s at the latest.", d.Notice.Text(), clock(deadline))
+		return n
+	}
 	does := "terminates " + n.Instance
 	if d.WarmPool {
 		does = "returns " + n.Instance + " to its warm pool"
@@ -177,6 +182,15 @@ func IsLetGo(d *drain.Drain, why string, now time.Time) (n Notice, tell bool) {
 	}
 	n.Text = plain.Text("The journal takes no record of this drain. "+then+" The journal says: "+sentence(why), longText)
 	return n, !d.Observed
+}
+
+// IsScheduled is the notice of what AWS has scheduled for a group, or for tasks of a cluster. Its key is of what it says.
+func IsScheduled(id, group, cluster, code, text string, now time.Time) Notice {
+	name := func(s string) string { return plain.Text(s, longName) }
+	n := Notice{Key: "planned/" + id, Event: Planned, At: now, Group: name(group), Cluster: name(cluster)}
+	n.Title = "AWS has scheduled " + name(code) + " for " + cmp.Or(n.Group, n.Cluster)
+	n.Text = plain.Text(sentence(text), longText)
+	return n
 }
 
 // sentence is a text with an upper-case letter and a full stop.

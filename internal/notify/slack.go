@@ -80,6 +80,8 @@ func icon(n notice.Notice) string {
 		return ":white_check_mark:"
 	case notice.Digest:
 		return ":bar_chart:"
+	case notice.Planned:
+		return ":calendar:"
 	case notice.Started, notice.Test:
 	}
 	return ":hourglass_flowing_sand:"

@@ -99,13 +99,3 @@ func check(t *testing.T, answers map[string]answer) {
 		})
 	}
 }
-
-// The words of AWS are those of its pages; what AWS has no word for has none.
-// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/api_failures_messages.html
-func TestTheWordsOfAWS(t *testing.T) {
-	for code, want := range map[placement.Code]string{placement.NoGPU: "RESOURCE:GPU", placement.AgentGone: "AGENT", placement.Order: ""} {
-		if got := code.AWS(); got != want {
-			t.Errorf("%s: %q, want %q", code, got, want)
-		}
-	}
-}

@@ -9,9 +9,7 @@ func Deep[T any](v *T, most int) { deep(reflect.ValueOf(v), most) }
 func deep(v reflect.Value, most int) {
 	switch v.Kind() {
 	case reflect.Pointer, reflect.Interface:
-		if !v.IsNil() && v.Elem().Kind() != reflect.String {
-			deep(v.Elem(), most)
-		} else if !v.IsNil() && v.Kind() == reflect.Pointer {
+		if !v.IsNil() {
 			deep(v.Elem(), most)
 		}
 	case reflect.Struct:

@@ -16,8 +16,14 @@ const (
 	Answer
 	// Deregister takes targets out of one target group. Targets.
 	Deregister
+	// LeaveNames takes instances out of one service of Cloud Map. Targets.
+	LeaveNames
+	// LeaveLattice takes targets out of one target group of VPC Lattice. Targets.
+	LeaveLattice
 	// Terminate lets the Auto Scaling group of an instance terminate it. End.
 	Terminate
+	// SetDesired sets the desired count of a service. Count.
+	SetDesired
 	// ActionKinds is one more than the last kind.
 	ActionKinds
 )
@@ -37,7 +43,11 @@ var actions = [ActionKinds]ActionSpec{
 	Beat:        {Name: "heartbeat", API: "autoscaling:RecordLifecycleActionHeartbeat", Bucket: AutoScaling, Priority: Draining, Batch: 1},
 	Answer:      {Name: "answer", API: "autoscaling:CompleteLifecycleAction", Bucket: AutoScaling, Priority: Answering, Batch: 1},
 	Terminate:   {Name: "terminate", API: "autoscaling:TerminateInstanceInAutoScalingGroup", Bucket: AutoScaling, Priority: Draining, Batch: 1},
+	SetDesired:  {Name: "set-desired-count", API: "ecs:UpdateService", Bucket: ECSServices, Priority: Draining, Batch: 1},
 	Deregister:  {Name: "deregister", API: "elasticloadbalancing:DeregisterTargets", Bucket: ELB, Priority: Draining, Batch: MaxDeregister},
+	// Each instance takes a call of its own.
+	LeaveNames:   {Name: "deregister-cloud-map", API: "servicediscovery:DeregisterInstance", Bucket: CloudMap, Priority: Draining, Batch: 1},
+	LeaveLattice: {Name: "deregister-lattice", API: "vpc-lattice:DeregisterTargets", Bucket: Lattice, Priority: Draining, Batch: MaxDeregister},
 }
 
 // String is the name of the kind.
@@ -60,8 +70,11 @@ const (
 	AutoScaling Bucket = "autoscaling"
 	ECSRead     Bucket = "ecs-read"
 	ECSModify   Bucket = "ecs-modify"
+	ECSServices Bucket = "ecs-service-modify"
 	ELB         Bucket = "elb"
 	EC2         Bucket = "ec2"
+	CloudMap    Bucket = "cloud-map"
+	Lattice     Bucket = "vpc-lattice"
 )
 
 // Priority is the order in which calls get their share, the most urgent first.
@@ -75,16 +88,24 @@ const (
 	Looking                   // everything that only looks
 )
 
-// Action is one effect to have. Exactly one of Hook, State, Targets and End is set; which one, Kind says.
+// Action is one effect to have. Exactly one of Hook, State, Targets, End and Count is set; which one, Kind says.
 type Action struct {
 	Kind    ActionKind
 	Drain   string       // the key of the drain that wants it; empty for an action of several
 	Target  fleet.Target // what leaves; of an action of several, the first
 	Why     string       // for people; the core writes it once
+	Soon    bool         // what leaves has two minutes at most, whoever else waits
 	Hook    *HookCall
 	State   *StateChange
 	Targets *TargetChange
 	End     *InstanceEnd
+	Count   *CountChange
+}
+
+// CountChange names a service of a cluster and the desired count that it is to have.
+type CountChange struct {
+	Cluster, Service string
+	To               int
 }
 
 // HookCall names one lifecycle action.
@@ -109,11 +130,11 @@ type InstanceEnd struct {
 	Decrement bool // its group gets smaller, and launches no other
 }
 
-// TargetChange names targets of one target group, at most MaxDeregister.
+// TargetChange names targets of one target group, at most MaxDeregister, or instances of one service of Cloud Map.
 type TargetChange struct {
-	Group   fleet.ARN
+	Group   fleet.ARN // or the service
 	Targets []fleet.TargetID
-	Of      []fleet.Target // the tasks that they belong to, if they leave by themselves; none: they belong to the target of the action
+	Of      []fleet.Target // what they belong to, if that has two minutes; none: they belong to the target of the action
 }
 
 // Priority is how urgent the action is.
@@ -121,7 +142,7 @@ func (a Action) Priority() Priority {
 	switch {
 	case a.Kind == Beat && a.Hook.Expiring:
 		return Urgent
-	case a.Kind == Deregister && a.Target.Kind == fleet.OneTask: // it has two minutes, whoever else waits
+	case a.Soon:
 		return Answering
 	}
 	return a.Kind.Spec().Priority
@@ -131,7 +152,8 @@ func (a Action) Priority() Priority {
 const (
 	// MaxDrainBatch is the limit of UpdateContainerInstancesState.
 	MaxDrainBatch = 10
-	// MaxDeregister is how many targets one DeregisterTargets names; AWS documents no limit.
+	// MaxDeregister is how many targets one DeregisterTargets names. VPC Lattice takes no more; Elastic Load Balancing documents no limit.
+	// https://docs.aws.amazon.com/vpc-lattice/latest/APIReference/API_DeregisterTargets.html
 	MaxDeregister = 100
 	// MaxDescribeECS is the limit of DescribeContainerInstances and DescribeTasks.
 	MaxDescribeECS = 100

@@ -53,11 +53,25 @@ const (
 	// Targets: targets of the target group In, by id and port. View.Health; a target that is not registered reads
 	// "unused". Known: a fleet.Health.
 	Targets
+	// Names: instances of the service of Cloud Map In, by id. View.Health; one that is not registered is absent. Known: a fleet.Health.
+	Names
+	// LatticeTargets: targets of the target group of VPC Lattice In, by id and port. View.Health, as for Targets; known: a fleet.Health.
+	LatticeTargets
+	// VPCs: in which VPC subnets are, by id. View.VPCs; known: a string. That of an instance is known after a look at Instances.
+	VPCs
+	// TargetGroups: all target groups of the Region that are attached to a load balancer. View.TargetGroups; there is no subject.
+	TargetGroups
+	// Registered: all targets of target groups of the VPC In, by ARN. View.Health. A drain wants to know where in the VPC an address or
+	// instance is registered, and the kernel asks about target groups: known of an address is the []fleet.Health that is in use.
+	Registered
 	// Delays: the deregistration delay of the target group In. View.Delays; known: a time.Duration.
 	Delays
 	// Instances: instances as EC2 sees them, by id. View.Instances; an id that EC2 does not know is absent. Known: a
 	// fleet.InstanceState.
 	Instances
+	// SpotRequests: the requests of Spot Instances, by the ids of the instances. View.SpotRequests; an instance that no request has is absent.
+	// Known: a fleet.SpotRequest.
+	SpotRequests
 	// LookKinds is one more than the last kind.
 	LookKinds
 )
@@ -75,7 +89,9 @@ type LookSpec struct {
 	Early bool
 	// Shared: what it finds is of use to several drains, so it is asked about until none wants it; otherwise that ends with its drain.
 	Shared bool
-	Keep   time.Duration // how long what it finds is kept; zero: as long as its drain, or its group
+	// Spare: it can wait. It comes after all other looks and leaves them half of the calls that may be made at once.
+	Spare bool
+	Keep  time.Duration // how long what it finds is kept; zero: as long as its drain, or its group
 }
 
 // looks has a row for each kind of look.
@@ -103,9 +119,20 @@ var looks = [LookKinds]LookSpec{
 		Shared: true, Keep: time.Hour},
 	Targets: {Name: "targets", API: "elasticloadbalancing:DescribeTargetHealth", Bucket: ELB, Batch: 100, Calls: 1,
 		Early: true, Shared: true, Keep: 10 * time.Minute},
+	Names: {Name: "cloud-map-instances", API: "servicediscovery:ListInstances", Bucket: CloudMap, Batch: 100, Calls: 1,
+		Early: true, Shared: true, Keep: 10 * time.Minute},
+	LatticeTargets: {Name: "lattice-targets", API: "vpc-lattice:ListTargets", Bucket: Lattice, Batch: 100, Calls: 1,
+		Early: true, Shared: true, Keep: 10 * time.Minute},
+	VPCs:         {Name: "subnets", API: "ec2:DescribeSubnets", Bucket: EC2, Batch: 100, Calls: 1, Shared: true, Keep: 24 * time.Hour},
+	TargetGroups: {Name: "target-groups", API: "elasticloadbalancing:DescribeTargetGroups", Bucket: ELB, Batch: 1, Calls: 1, Spare: true},
+	// Each target group takes a call of its own.
+	Registered: {Name: "registered-targets", API: "elasticloadbalancing:DescribeTargetHealth", Bucket: ELB, Batch: 5, Each: 1,
+		Spare: true, Keep: 10 * time.Minute},
 	Delays: {Name: "deregistration-delays", API: "elasticloadbalancing:DescribeTargetGroupAttributes", Bucket: ELB, Batch: 1, Calls: 1,
 		Shared: true, Keep: 2 * time.Hour},
 	Instances: {Name: "instances", API: "ec2:DescribeInstances", Bucket: EC2, Batch: 100, Calls: 1, Early: true},
+	// A filter may have 200 values. https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Filtering.html
+	SpotRequests: {Name: "spot-requests", API: "ec2:DescribeSpotInstanceRequests", Bucket: EC2, Batch: 100, Calls: 1, Early: true},
 }
 
 // String is the name of the kind.
@@ -125,7 +152,7 @@ const ListPages = 5
 // Subject is one thing that can be looked at. It is also the name under which it is known what was found.
 type Subject struct {
 	Kind LookKind
-	In   string // cluster, group or target group; empty where the kind needs none
+	In   string // cluster, group, target group, VPC or service of Cloud Map; empty where the kind needs none
 	ID   string // instance, ARN, name or target id; empty where In says all
 	Port int    // of a target; 0: each port at which it is registered
 }
@@ -166,6 +193,16 @@ func (l Look) Calls() int { return l.Kind.Spec().Calls + l.Kind.Spec().Each*len(
 type InstanceStatus struct {
 	ID    fleet.InstanceID
 	State fleet.InstanceState
+	VPC   string // empty: it has gone
+}
+
+// SubnetIn says in which VPC a subnet is.
+type SubnetIn struct{ Subnet, VPC string }
+
+// SpotStatus is the request of a Spot Instance as EC2 describes it.
+type SpotStatus struct {
+	Instance fleet.InstanceID
+	fleet.SpotRequest
 }
 
 // Listed is a task that was listed, by ARN, and the container instance it was listed for.
@@ -189,4 +226,7 @@ type View struct {
 	Delays             []fleet.Delay
 	Clusters           []fleet.Cluster
 	Instances          []InstanceStatus
+	VPCs               []SubnetIn
+	TargetGroups       []fleet.TargetGroup
+	SpotRequests       []SpotStatus
 }

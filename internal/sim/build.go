@@ -134,7 +134,7 @@ func (b *builder) addTargetGroups(s Spec) error {
 		if t.Type == "" && s.usedByAWSVPC(t.Name) {
 			t.Type = "ip"
 		}
-		tg := elb.TargetGroup{Name: t.Name, Type: t.Type, Protocol: t.Protocol, Port: t.Port, Delay: t.Delay, Check: t.Check, VPC: t.VPC,
+		tg := elb.TargetGroup{Name: t.Name, Type: t.Type, Protocol: t.Protocol, Port: t.Port, Delay: t.Delay, Check: t.Check, VPC: t.VPC, IPv6: t.IPv6,
 			Propagation: t.Propagation, ConnectionTermination: t.ConnectionTermination, KeepUnhealthy: t.KeepUnhealthy,
 			UnhealthyDraining: t.UnhealthyDraining, LeastHealthy: t.LeastHealthy, LeastPercent: t.LeastPercent}
 		b.targetGroups[t.Name] = b.w.AddTargetGroup(tg).ARN

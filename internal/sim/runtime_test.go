@@ -11,9 +11,11 @@ import (
 // calls is a runtime that notes what it is told.
 type calls struct{ started, terminated, killed []string }
 
-func (c *calls) Start(t ecs.Task)     { c.started = append(c.started, t.ARN) }
-func (c *calls) Terminate(t ecs.Task) { c.terminated = append(c.terminated, t.ARN) }
-func (c *calls) Kill(t ecs.Task)      { c.killed = append(c.killed, t.ARN) }
+func (c *calls) Start(t ecs.Task) { c.started = append(c.started, t.ARN) }
+func (c *calls) Terminate(t ecs.Task, _ ecs.TaskDefinition) {
+	c.terminated = append(c.terminated, t.ARN)
+}
+func (c *calls) Kill(t ecs.Task) { c.killed = append(c.killed, t.ARN) }
 
 // withRuntime is a world of n web tasks on two hosts with real processes.
 func withRuntime(t *testing.T, n int, change func(*Spec)) (bench, *calls) {

@@ -112,7 +112,8 @@ type TargetGroupSpec struct {
 	Delay    time.Duration `yaml:"delay,omitempty"`    // deregistration; 0: 300 s, negative: none
 	Check    time.Duration `yaml:"check,omitempty"`    // from registration to healthy; 0: 10 s
 
-	VPC string `yaml:"vpc,omitempty"` // empty: vpc-0ebb, where everything is that names no other
+	VPC  string `yaml:"vpc,omitempty"`  // empty: vpc-0ebb, where everything is that names no other
+	IPv6 bool   `yaml:"ipv6,omitempty"` // its targets have addresses of IPv6; of type ip, for services with ipv6
 
 	// Propagation is how long new requests still go to a target that is not healthy any more; 0: 120 s with protocol TCP, and else what
 	// the switch says; negative: none.
@@ -183,6 +184,7 @@ type ServiceSpec struct {
 	InAlternate bool          `yaml:"in_alternate,omitempty"`           // its tasks are registered there
 
 	VPC       string         `yaml:"vpc,omitempty"`            // where its tasks run that have no host
+	IPv6      bool           `yaml:"ipv6,omitempty"`           // its tasks with network interfaces have an address of IPv6 too
 	Balancers []BalancerSpec `yaml:"load_balancers,omitempty"` // several target groups, instead of target_group
 	Ingress   []IngressSpec  `yaml:"ingress,omitempty"`        // target groups that ECS manages: only its revisions name them
 	Names     []NamedSpec    `yaml:"service_registries,omitempty"`

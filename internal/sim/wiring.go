@@ -58,21 +58,28 @@ func (o observer) Replaced(i *core.Instance) {
 	o.w.ECS.RootVolumeReplaced(i)
 }
 
-// routes are where the clients of services are sent to.
-type routes struct{ w *World }
+// lifecycles are the states of instances in their groups.
+type lifecycles struct{ w *World }
 
-// Route is a target group, or a service of Cloud Map, by its ARN.
-func (r routes) Route(name string) traffic.Route {
-	if _, _, ok := r.w.Registry(name); ok {
-		return r.names(name)
+func (l lifecycles) LifecycleState(instance string) string {
+	for _, m := range l.w.DescribeAutoScalingInstances([]string{instance}) {
+		return m.State
 	}
-	if targets, err := r.w.LatticeTargets(name); err == nil {
+	return ""
+}
+
+// Route is where a target group, or a service of Cloud Map or VPC Lattice, sends clients to at this time, by its ARN.
+func (w *World) Route(name string) traffic.Route {
+	if _, _, ok := w.Registry(name); ok {
+		return w.names(name)
+	}
+	if targets, err := w.LatticeTargets(name); err == nil {
 		return traffic.Route{Endpoints: core.Mapped(targets, func(t vpclattice.Target) traffic.Endpoint {
 			e := traffic.Endpoint{Healthy: t.State == "healthy", Registered: t.State != "draining"}
-			return r.serving(e, name, t.ID, t.Port, t.Task)
+			return w.serving(e, name, t.ID, t.Port, t.Task)
 		})}
 	}
-	tg, targets := r.w.ELB.Routes(name)
+	tg, targets := w.ELB.Routes(name)
 	route := traffic.Route{LeastHealthy: tg.LeastHealthy, LeastPercent: tg.LeastPercent}
 	for _, t := range targets {
 		e := traffic.Endpoint{
@@ -82,33 +89,33 @@ func (r routes) Route(name string) traffic.Route {
 		if gone || t.State == "unhealthy" && tg.Network() {
 			e.Closed = t.Since
 		}
-		route.Endpoints = append(route.Endpoints, r.serving(e, name, t.ID, t.Port, t.Task))
+		route.Endpoints = append(route.Endpoints, w.serving(e, name, t.ID, t.Port, t.Task))
 	}
 	return route
 }
 
 // names are the instances of a service of Cloud Map. Clients go on to use those that have left, until the TTL of what they know is over.
-func (r routes) names(arn string) traffic.Route {
-	s, left, _ := r.w.Registry(arn)
+func (w *World) names(arn string) traffic.Route {
+	s, left, _ := w.Registry(arn)
 	var route traffic.Route
 	for _, i := range s.Instances {
 		e := traffic.Endpoint{Healthy: true, Registered: true}
-		route.Endpoints = append(route.Endpoints, r.serving(e, arn, i.IP, i.Port, i.About.Task))
+		route.Endpoints = append(route.Endpoints, w.serving(e, arn, i.IP, i.Port, i.About.Task))
 	}
 	for _, i := range left {
 		e := traffic.Endpoint{RoutedUntil: i.Since.Add(s.TTL)}
-		route.Endpoints = append(route.Endpoints, r.serving(e, arn, i.IP, i.Port, i.About.Task))
+		route.Endpoints = append(route.Endpoints, w.serving(e, arn, i.IP, i.Port, i.About.Task))
 	}
 	return route
 }
 
 // serving completes an endpoint with what the process behind it does.
-func (r routes) serving(e traffic.Endpoint, route, id string, port int, task string) traffic.Endpoint {
-	e.ID = route + " " + id + ":" + strconv.Itoa(port) + " " + task
+func (w *World) serving(e traffic.Endpoint, route, id string, port int, task string) traffic.Endpoint {
+	e.Task, e.ID = task, route+" "+id+":"+strconv.Itoa(port)+" "+task
 	if task != "" {
-		s := r.w.Serving(task, port)
+		s := w.Serving(task, port)
 		e.Up, e.Serves, e.Ends = s.Up, s.Until, s.Ends
-	} else if h := r.w.EC2.Find(id); h != nil {
+	} else if h := w.EC2.Find(id); h != nil {
 		e.Up = h.Alive()
 	}
 	return e

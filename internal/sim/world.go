@@ -7,6 +7,7 @@ import (
 	"github.com/ebbhq/ebb/internal/sim/ecs"
 	"github.com/ebbhq/ebb/internal/sim/elb"
 	"github.com/ebbhq/ebb/internal/sim/events"
+	"github.com/ebbhq/ebb/internal/sim/imds"
 	"github.com/ebbhq/ebb/internal/sim/lambda"
 	"github.com/ebbhq/ebb/internal/sim/secretsmanager"
 	"github.com/ebbhq/ebb/internal/sim/servicediscovery"
@@ -27,6 +28,7 @@ type World struct {
 	*ecs.ECS
 	*elb.ELB
 	*events.Events
+	*imds.IMDS
 	*lambda.Lambda
 	*secretsmanager.SecretsManager
 	*servicediscovery.ServiceDiscovery
@@ -53,8 +55,9 @@ func New(cfg core.Config) *World {
 	w.ECS = ecs.New(c, ecs.Others{Targets: w.ELB, Lattice: w.Lattice, Names: w.ServiceDiscovery, Bus: w.Events, Subnets: w.EC2})
 	w.AutoScaling = autoscaling.New(c, autoscaling.Others{Instances: w.EC2, Clusters: w.ECS, Targets: w.ELB, Bus: w.Events, Post: post{w}})
 	w.ECS.Groups = w.AutoScaling
+	w.IMDS = imds.New(c, w.EC2, lifecycles{w})
 	w.STS = sts.New(c)
-	w.Traffic = traffic.New(c, routes{w})
+	w.Traffic = traffic.New(c, w)
 	w.SSM = ssm.New(c)
 	w.SecretsManager = secretsmanager.New(c)
 	return w

@@ -112,11 +112,12 @@ func (r *run) kernelConfig() kernel.Config {
 	}
 	for _, g := range r.s.Ebb.Groups {
 		cfg.Groups = append(cfg.Groups, kernel.Managed{
-			Match: g.Match, Cluster: g.Cluster, Policy: r.s.Ebb.policy(g), MaxUnavailable: g.MaxUnavailable,
+			Match: g.Match, Cluster: g.Cluster, Policy: r.s.Ebb.policy(g), MaxUnavailable: g.MaxUnavailable, Rebalance: g.Rebalance == "drain",
+			ReplaceFirst: g.ReplaceFirst,
 		})
 	}
 	for _, c := range r.s.Ebb.Clusters {
-		cfg.Groups = append(cfg.Groups, kernel.Managed{Cluster: c.Name, Policy: drain.Policy{Observe: c.Mode == "observe"}})
+		cfg.Groups = append(cfg.Groups, kernel.Managed{Cluster: c.Name, Policy: drain.Policy{Observe: c.Mode == "observe"}, StandIns: c.Services})
 	}
 	return cfg
 }
@@ -360,6 +361,7 @@ func (r *run) count(counts map[string]int) {
 func (r *run) carryOut(ctx context.Context, req plan.Request, started time.Time, alive func() bool, back func(plan.Done)) {
 	there, thence := r.latency(), r.latency()
 	lost := r.dice.percent(50)
+	asks(r, req)
 	r.later(r.w.Now().Add(there), func() {
 		if !alive() && lost {
 			return
@@ -368,7 +370,8 @@ func (r *run) carryOut(ctx context.Context, req plan.Request, started time.Time,
 			r.posthumous[req.Action.Target.ID] = r.w.Now()
 		}
 		done := engine.CarryOut(ctx, r.cloud, req, started)
-		r.later(r.w.Now().Add(thence), func() { back(done) })
+		at := r.w.Now()
+		r.later(at.Add(thence), func() { shown(r, done, at); back(done) })
 	})
 }
 

@@ -14,7 +14,7 @@ func (p *past) lostHook(w *wait) {
 	if w.host.letGo {
 		return
 	}
-	if !ok || !w.closed.Before(p.deadline(w)) {
+	if !ok || !w.closed.Before(p.mayCut(w)) {
 		return
 	}
 	const again = 18 * time.Second                        // the retry interval with its jitter, and 5 s there and 5 s back
@@ -77,7 +77,7 @@ func (p *past) brokenOff(w *wait, from time.Time) bool {
 // retried is the other half of invariant 2: a heartbeat that failed is sent again soon, whether or not the hook is lost by it.
 func (p *past) retried(w *wait) {
 	soon := 25*time.Second + p.handOver() // the retry interval, and calls that are slow there and back
-	end := earliest(cmp.Or(w.closed, p.End), p.deadline(w))
+	end := earliest(cmp.Or(w.closed, p.End), p.mayCut(w))
 	timeout, known := p.Heartbeat[w.group]
 	if !known {
 		return

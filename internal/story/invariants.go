@@ -139,7 +139,7 @@ func (p *past) reachable(w *wait) string {
 // tooEarly is invariant 1: it says why an answer came too early, or nothing.
 func (p *past) tooEarly(w *wait) string {
 	h := w.host
-	if !w.closed.Before(p.deadline(w).Add(-p.Ebb.Skew)) || h.machine != "" && h.machine != "running" && h.machine != "pending" {
+	if !w.closed.Before(p.mayCut(w).Add(-p.Ebb.Skew)) || h.machine != "" && h.machine != "running" && h.machine != "pending" {
 		return ""
 	}
 	var others, daemons []*taskPast
@@ -196,6 +196,9 @@ func (p *past) deleted(e core.Entry) {
 		return
 	}
 	p.deletions[e.Message] = true
+	if m.Kind == event.InstanceEnds || m.Kind == event.Rebalance {
+		noticeDeleted(p, e, m)
+	}
 	switch {
 	case m.Kind == event.Unknown && p.unread == 0:
 		p.blame(6, "message %s was deleted although nobody understood it and it is not in the journal", e.Message)

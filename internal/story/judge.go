@@ -33,6 +33,9 @@ type Evidence struct {
 
 	Pauses []Pause // of Ebb by an operator
 
+	SpotStatusLate time.Duration // see the switch
+	Raised         bool          // the journal has an open record about a desired count
+
 	Start, End time.Time // of the run
 	LastFault  time.Time // when something was last made to fail; what is promised in time counts from then
 	Running    bool      // an Ebb ran at the end
@@ -51,9 +54,13 @@ func Judge(e Evidence) []Violation {
 	p := &past{
 		Evidence: e, hosts: map[string]*hostPast{}, tasks: map[string]*taskPast{}, open: map[string]*wait{}, looked: map[string]bool{}, swept: map[string]time.Time{},
 		deletions: map[string]bool{}, sizes: map[string][]size{}, idle: map[string]time.Time{}, leaves: map[string][]string{},
+		counts: map[string]*countPast{}, capacity: true,
 	}
 	p.drains = append(slices.Clone(p.Ended), p.Open...)
 	for _, e := range p.Record {
+		if counting(p, e) {
+			continue
+		}
 		p.take(e)
 		switch e.Kind {
 		case core.EntryContainer, core.EntryHook, core.EntryLifecycle, core.EntryInstance, core.EntryAgent:
@@ -70,6 +77,10 @@ func Judge(e Evidence) []Violation {
 	obeyedOnce(p)
 	p.endedWell()
 	outInTime(p)
+	leavesInTime(p)
+	oneDrain(p)
+	p.now = p.End
+	putBack(p)
 	return p.bad
 }
 

@@ -29,23 +29,27 @@ type wait struct {
 // past folds the world's own record into what the invariants ask about. It knows nothing of what Ebb believed.
 type past struct {
 	Evidence
-	drains    []drain.Drain
-	hosts     map[string]*hostPast
-	tasks     map[string]*taskPast
-	waits     []*wait
-	open      map[string]*wait
-	unread    int
-	tried     time.Time            // when Ebb last took targets out
-	failed    time.Time            // when a call of Ebb last failed
-	up        []span               // lives of Ebb
-	killed    []time.Time          // invocations of a function
-	looked    map[string]bool      // which Ebb has looked since it started
-	swept     map[string]time.Time // and when first at every group
-	bad       []Violation
-	deletions map[string]bool
-	sizes     map[string][]size    // instances of each group
-	leaves    map[string][]string  // instances of each group that Ebb has set DRAINING and whose hook is open
-	idle      map[string]time.Time // since when somebody of a group waits for a slot that is free
+	drains     []drain.Drain
+	hosts      map[string]*hostPast
+	tasks      map[string]*taskPast
+	waits      []*wait
+	open       map[string]*wait
+	unread     int
+	tried      time.Time            // when Ebb last took targets out
+	failed     time.Time            // when a call of Ebb last failed
+	up         []span               // lives of Ebb
+	killed     []time.Time          // invocations of a function
+	looked     map[string]bool      // which Ebb has looked since it started
+	swept      map[string]time.Time // and when first at every group
+	bad        []Violation
+	deletions  map[string]bool
+	sizes      map[string][]size   // instances of each group
+	leaves     map[string][]string // instances of each group that Ebb has set DRAINING and whose hook is open
+	counts     map[string]*countPast
+	now        time.Time            // of the entry that is taken in
+	countAside bool                 // the journal took no record of a desired count, and says so
+	capacity   bool                 // Fargate Spot has some
+	idle       map[string]time.Time // since when somebody of a group waits for a slot that is free
 }
 
 // hostPast is what the record says of one instance.
@@ -69,6 +73,7 @@ type hostPast struct {
 	drained time.Time // when Ebb set it DRAINING
 
 	registered []*registration // in order
+	announced
 }
 
 // registration is one of the container instances that an instance is registered as: mostly the only one.
@@ -90,12 +95,15 @@ type taskPast struct {
 	host             *hostPast
 	daemon, live     bool
 	created, stopped time.Time
-	inUse            map[string]bool // its targets
+	inUse            map[string]bool // its targets; true: ECS has registered it in a target group, and is to take it out
 
 	cluster, status string               // its last status
 	noticed         time.Time            // when Fargate Spot gave notice
 	out             map[string]time.Time // its targets that left since, and when; zero: not yet
 	byEbb           bool                 // Ebb took one of them out
+
+	service string
+	runs    bool // and is meant to
 }
 
 // span is a time in which one Ebb ran.
@@ -119,10 +127,10 @@ func (p *past) take(e core.Entry) {
 	switch e.Kind {
 	case core.EntryTask:
 		p.task(e)
-	case core.EntryTarget:
+	case core.EntryTarget, core.EntryRegistry:
 		p.target(e)
 	case core.EntryInstance:
-		h.machine = e.To
+		h.machine, h.group = e.To, e.Group
 		if e.To != "running" && e.To != "pending" {
 			h.gone = cmp.Or(h.gone, e.At)
 		}
@@ -201,7 +209,7 @@ func (p *past) container(e core.Entry) {
 func (p *past) task(e core.Entry) {
 	t := p.tasks[e.Task]
 	if t == nil {
-		t = &taskPast{id: e.Task, created: e.At, inUse: map[string]bool{}, cluster: e.Cluster}
+		t = &taskPast{id: e.Task, created: e.At, inUse: map[string]bool{}, cluster: e.Cluster, service: e.Service}
 		p.tasks[e.Task] = t
 	}
 	t.status = e.To
@@ -215,6 +223,7 @@ func (p *past) task(e core.Entry) {
 		t.stopped = e.At
 	}
 	t.live = live
+	nowRuns(p, t)
 }
 
 func (p *past) target(e core.Entry) {
@@ -226,12 +235,15 @@ func (p *past) target(e core.Entry) {
 	t, key := p.tasks[e.Task], e.TargetGroup+" "+e.Target
 	switch {
 	case t == nil:
-	case e.To == "initial" || e.To == "healthy" || e.To == "unhealthy":
-		t.inUse[key] = true
+	case e.To == "initial" || e.To == "healthy" || e.To == "unhealthy" || e.To == "registered":
+		if _, used := t.inUse[key]; !used {
+			t.inUse[key] = e.Kind == core.EntryTarget && e.Text == "" && e.By == "aws"
+		}
 	default:
+		ofECS := t.inUse[key]
 		delete(t.inUse, key)
 		if at, used := t.out[key]; used && at.IsZero() {
-			t.out[key], t.byEbb = e.At, t.byEbb || byEbb(e.By)
+			t.out[key], t.byEbb = e.At, t.byEbb || byEbb(e.By) && ofECS
 		}
 	}
 }
@@ -304,7 +316,7 @@ func (p *past) called(e core.Entry) {
 		p.failed = e.At
 	}
 	switch {
-	case op == "DeregisterTargets":
+	case op == "DeregisterTargets" || op == "DeregisterInstance":
 		p.tried = e.At
 	case op == "RecordLifecycleActionHeartbeat":
 		h := p.host(e.Instance)

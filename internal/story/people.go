@@ -66,7 +66,7 @@ func (p *people) Tell(_ context.Context, route string, n notice.Notice, message 
 
 // told names what people are told by a route.
 func told(route string, n notice.Notice) string {
-	if n.Event == notice.Digest {
+	if n.Drain == "" { // a digest, or what AWS has scheduled
 		return route + " of " + n.Key
 	}
 	what := route + " of " + n.Drain + " " + string(n.Event)

@@ -16,6 +16,12 @@ func (e Ebb) Needs() (iam.Mode, iam.Scope) {
 	s := iam.Scope{Partition: "aws", Region: "eu-west-1", Account: "111122223333", Queue: "arn:aws:sqs:eu-west-1:111122223333:" + e.queue()}
 	for _, g := range e.Groups {
 		s.Groups, s.Clusters = append(s.Groups, g.Match), append(s.Clusters, g.Cluster)
+		if g.ReplaceFirst {
+			s.Counts = append(s.Counts, g.Cluster+"/*")
+		}
+	}
+	for cluster, in := range e.standIns {
+		s.Counts = append(s.Counts, cluster+"/"+in.OnDemand)
 	}
 	for _, c := range e.Clusters {
 		s.Clusters = append(s.Clusters, c.Name)

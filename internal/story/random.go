@@ -31,7 +31,7 @@ func Random(seed uint64) Scenario {
 	g.slowCalls()
 	g.notify()
 	g.words()
-	g.spot()
+	g.more()
 	g.s.World.Seed = seed
 	g.s.Until = g.last + time.Duration(g.rounds)*g.deadline + 45*time.Minute
 	return g.s

@@ -58,6 +58,7 @@ func (g *maker) edge(name string) {
 		}
 		s.Balancers = append(s.Balancers, b)
 	}
+	g.places(&s, true)
 	w.Services = append(w.Services, s)
 	for at, left := time.Minute+g.between(0, 5*time.Minute), s.Desired; left > 0 && g.percent(70); at += g.between(0, 2*time.Minute) {
 		n := 1 + g.n(left)

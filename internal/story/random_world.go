@@ -31,6 +31,7 @@ func (g *maker) switches() {
 	g.tight = g.percent(15)
 	sw.InactiveFor = sometimes(g, 10, time.Minute, 10*time.Minute)
 	sw.Notify = sometimes(g, 20, 10*time.Millisecond, 20*time.Second)
+	sw.CloudMap = sometimes(g, 30, 2*time.Second, 20*time.Second)
 	sw.PageSize = sometimes(g, 40, 1, 2, 3, 10)
 	sw.Propagation = sometimes(g, 30, 4*time.Second, 17*time.Second, 2*time.Minute)
 }
@@ -189,6 +190,7 @@ func (g *maker) service(i int) {
 	if g.percent(60) {
 		s.TargetGroup = g.targetGroup(name)
 	}
+	g.places(&s, def.Network == "awsvpc")
 	w.TaskDefinitions = append(w.TaskDefinitions, def)
 	w.Services = append(w.Services, s)
 }
@@ -200,4 +202,26 @@ func (g *maker) targetGroup(name string) string {
 	}
 	g.s.World.TargetGroups = append(g.s.World.TargetGroups, tg)
 	return tg.Name
+}
+
+// places registers the tasks of some services where their target groups do not show: by hand, in Cloud Map, with VPC Lattice.
+func (g *maker) places(s *sim.ServiceSpec, own bool) {
+	w := &g.s.World
+	if g.percent(4) {
+		s.ByHand = []sim.BalancerSpec{{TargetGroup: g.targetGroup(s.Name + "-hand")}}
+		s.IPv6 = own && g.percent(30)
+		w.TargetGroups[len(w.TargetGroups)-1].IPv6 = s.IPv6
+	}
+	if g.percent(4) {
+		w.Registries = append(w.Registries, sim.RegistrySpec{Name: s.Name, Namespace: "prod.local", TTL: pick(g, 10*time.Second, time.Minute)})
+		s.Names = []sim.NamedSpec{{Registry: s.Name, Port: 8080}}
+	}
+	if g.percent(4) {
+		l := sim.LatticeSpec{Name: s.Name + "-lattice", Delay: pick(g, -1, 10*time.Second, time.Minute)}
+		if !own {
+			l.Type = "INSTANCE"
+		}
+		w.Lattice = append(w.Lattice, l)
+		s.Lattice = []sim.BalancerSpec{{TargetGroup: l.Name}}
+	}
 }

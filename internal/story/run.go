@@ -16,7 +16,6 @@ import (
 	"github.com/ebbhq/ebb/internal/journal"
 	"github.com/ebbhq/ebb/internal/journal/memory"
 	"github.com/ebbhq/ebb/internal/kernel"
-	"github.com/ebbhq/ebb/internal/plan"
 	"github.com/ebbhq/ebb/internal/sim"
 	"github.com/ebbhq/ebb/internal/sim/autoscaling"
 	"github.com/ebbhq/ebb/internal/sim/client"
@@ -138,7 +137,8 @@ func newRun(s Scenario) (*run, error) {
 	r.people = r.newPeople()
 	r.api = wire.New(wire.Config{World: w, Limits: wire.Limits(w), Faults: r.fault, PageSize: s.World.Switches.PageSize})
 	r.cloud = cloud.New(cloud.Clients{
-		AutoScaling: client.AutoScaling(r.api), ECS: client.ECS(r.api), ELB: client.ELB(r.api), EC2: r.instances,
+		AutoScaling: client.AutoScaling(r.api), ECS: client.ECS(r.api), ELB: client.ELB(r.api), EC2: sdkless{r.api},
+		Names: sdkless{r.api}, Lattice: sdkless{r.api},
 	})
 	q, err := w.Queue(s.Ebb.queue())
 	if err != nil {
@@ -203,9 +203,9 @@ func (r *run) advance(end time.Time) {
 	}
 }
 
-// quiet reports whether nothing can happen any more that concerns Ebb.
+// quiet reports whether nothing can happen any more that concerns Ebb. Where requests are counted, they are to the end.
 func (r *run) quiet() bool {
-	if r.steps > 0 || r.w.Now().Sub(r.start) < time.Minute {
+	if r.steps > 0 || len(r.s.World.Traffic) > 0 || r.w.Now().Sub(r.start) < time.Minute {
 		return false
 	}
 	for _, e := range r.ebbs {
@@ -263,7 +263,7 @@ func (r *run) drains() (ended, open []drain.Drain) {
 		must(err)
 		var ds []drain.Drain
 		for _, rec := range recs {
-			if _, pause := kernel.ReadPause(rec); pause {
+			if !kernel.OfDrain(rec) {
 				continue
 			}
 			d, err := kernel.Read(rec)
@@ -304,10 +304,13 @@ func (r *run) evidence(ended, open []drain.Drain) Evidence {
 	faults := func(op, how string) []Fault {
 		return slices.DeleteFunc(slices.Clone(r.s.Faults), func(f Fault) bool { return f.Op != op || f.How != how })
 	}
+	records, err := r.store.Open(context.Background())
+	must(err)
+	raised := slices.ContainsFunc(records, func(rec journal.Record) bool { _, is := kernel.ReadCount(rec); return is })
 	return Evidence{
-		Ebb: r.s.Ebb, Record: r.w.Record(), Ended: ended, Open: open, Messages: r.messages, Names: r.names,
+		Raised: raised, Ebb: r.s.Ebb, Record: r.w.Record(), Ended: ended, Open: open, Messages: r.messages, Names: r.names,
 		Heartbeat: heartbeat, Excluded: excluded, Away: faults("journal", "away"), Slow: faults("calls", "slow"), Pauses: r.pauses,
-		Posthumous: r.posthumous, Start: r.start, End: r.w.Now(), LastFault: r.lastFault,
+		Posthumous: r.posthumous, SpotStatusLate: r.s.World.Switches.SpotStatusLate, Start: r.start, End: r.w.Now(), LastFault: r.lastFault,
 		Running: r.fn != nil || slices.ContainsFunc(r.ebbs, func(e *ebb) bool { return e.loaded() && e.core.Works() }),
 	}
 }
@@ -317,14 +320,6 @@ func must(err error) {
 	if err != nil {
 		panic(err)
 	}
-}
-
-// instances asks the simulated EC2 and keeps what cloud needs.
-func (r *run) instances(ctx context.Context, ids []string) ([]plan.InstanceStatus, error) {
-	found, err := client.DescribeInstances(ctx, r.api, ids)
-	return cloud.Convert(found, func(i core.Instance) plan.InstanceStatus {
-		return plan.InstanceStatus{ID: fleet.InstanceID(i.ID), State: fleet.InstanceState(i.State)}
-	}), err
 }
 
 // never is later than everything.

@@ -232,12 +232,13 @@ func shares(reach map[string]int, n int) string {
 // mustReach is what a thousand seeds have to reach, or they prove less than they seem to.
 var mustReach = []string{
 	"kernel ended drained", "kernel ended forced", "kernel ended host-gone", "kernel ended never-joined", "kernel ended lost", "kernel ended ended-elsewhere",
-	"kernel ended observed-incomplete", "line mode", "line would", "line excluded", "pause", "line resumed",
+	"kernel ended observed-incomplete", "line mode", "line would", "line excluded", "pause", "line resumed", "line desired-count",
 	"kernel adopted", "kernel duplicate", "kernel foreign", "kernel unknown", "kernel test-notification", "line unreadable", "line failed",
 	"any throttle", "any error", "any error-after", "any timeout", "any timeout-after", "any stale", "any drop-page", "any item", "any conflict",
 	"lease taken over", "noted", "kernel noted", "hang", "cut-off", "line queued", "fault lease error", "fault lease error-after",
 	"fault journal away", "fault journal refuse", "fault journal refuse-line", "fault journal slow", "beat without a journal", "line set-aside",
 	"kernel set aside drain",
+	"line warned", "line gone", "kernel instance-ends", "kernel instance-state", "kernel rebalance",
 	"any stale-token", "kernel listings complete", "kernel listings given up", "kernel listings restarted", "kernel urgent calls paced",
 	"crash " + beforeWrite, "crash " + afterWrite, "crash " + afterSettle, "crash " + afterSend,
 }

@@ -27,11 +27,16 @@ func (e Ebb) tasksOf(cluster string) (takes, looks bool) {
 
 // noticed takes in that Fargate Spot gives notice to a task.
 func noticed(p *past, e core.Entry) {
+	if e.Task == "" {
+		instanceNoticed(p, e)
+		return
+	}
 	t := p.tasks[e.Task]
 	if t == nil || e.To != core.NoticeInterrupted {
 		return
 	}
 	t.noticed, t.out = e.At, map[string]time.Time{}
+	nowRuns(p, t)
 	for target := range t.inUse { //ebb:any-order a set
 		t.out[target] = time.Time{}
 	}
@@ -80,10 +85,13 @@ func outInTime(p *past) {
 				p.blame(17, "the drain of task %s ended as drained while target %s was in use", fleet.ARN(id).Name(), target)
 				continue
 			}
+			from := p.calm(t.noticed)
 			if at.IsZero() {
-				at = p.End
+				if at = p.End; !ended && !t.live && t.stopped.Sub(from) <= p.outWithin() {
+					continue // registered by hand: ECS never takes it out
+				}
 			}
-			if from := p.calm(t.noticed); looks && at.Sub(from) > p.outWithin() && (!ended || d.Final.Outcome == drain.Drained) {
+			if looks && at.Sub(from) > p.outWithin() && (!ended || d.Final.Outcome == drain.Drained) {
 				p.blame(17, "target %s of task %s was in use for %s after its notice, and the journal does not say why", target, fleet.ARN(id).Name(),
 					at.Sub(from).Round(time.Second))
 			}

@@ -61,13 +61,17 @@ type Group struct {
 	Cluster        string                `yaml:"cluster,omitempty"`
 	Deadline       time.Duration         `yaml:"deadline,omitempty"`
 	MaxUnavailable kernel.MaxUnavailable `yaml:"max_unavailable,omitempty"`
-	Mode           string                `yaml:"mode,omitempty"` // observe; empty: drain
+	Mode           string                `yaml:"mode,omitempty"`      // observe; empty: drain
+	Rebalance      string                `yaml:"rebalance,omitempty"` // drain; empty: ignore
+	ReplaceFirst   bool                  `yaml:"replace_first,omitempty"`
 }
 
 // Cluster is a managed cluster, for the tasks that ECS stops with notice.
 type Cluster struct {
 	Name string `yaml:"name"`
 	Mode string `yaml:"mode,omitempty"` // observe; empty: drain
+
+	Services []kernel.StandIn `yaml:"services,omitempty"`
 }
 
 // observed reports whether Ebb only watches the group.

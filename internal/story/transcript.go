@@ -46,6 +46,10 @@ func (r *run) worldLine(e core.Entry) string {
 		}
 	case core.EntryTask:
 		return r.taskLine(e)
+	case core.EntryService:
+		if e.From != "" {
+			return fmt.Sprintf("the desired count of %s is set from %s to %s by %s", e.Service, e.From, e.To, e.By)
+		}
 	case core.EntryNotice:
 		return noticeLine(e)
 	}

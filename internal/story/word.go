@@ -78,11 +78,11 @@ func words(p *past, e core.Entry) {
 	}
 }
 
-// mayTouch reports whether Ebb may do something to a host: it has come to wait in Ebb's hook, or an operator's word stands on it. What was
+// mayTouch reports whether Ebb may do something to a host: it has come to wait in Ebb's hook, an operator's word stands on it, or EC2 ends it. What was
 // on its way when the word was taken back may still come, and reads lag behind.
 func mayTouch(p *past, h *hostPast, at time.Time) bool {
 	stands := !h.said.at.IsZero() && (h.said.until.IsZero() || at.Sub(h.said.until) < 30*time.Second+p.handOver())
-	return h.ours || stands
+	return h.ours || stands || noticedByEC2(p, h)
 }
 
 // terminated is invariant 15, at the moment Ebb lets Auto Scaling terminate a host: an operator has asked for that, and its tasks have
@@ -90,7 +90,12 @@ func mayTouch(p *past, h *hostPast, at time.Time) bool {
 func terminated(p *past, e core.Entry) {
 	h := p.host(e.Instance)
 	w := h.said.word
-	if !mayTouch(p, h, e.At) || w.End == fleet.EndKeep || h.said.at.IsZero() {
+	g, _ := p.Ebb.group(e.Group)
+	risk := !h.risk.IsZero() && g.Rebalance == "drain"
+	if risk && h.said.at.IsZero() {
+		w.End = fleet.EndTerminate
+	}
+	if !mayTouch(p, h, e.At) || w.End == fleet.EndKeep || h.said.at.IsZero() && !risk {
 		p.blame(15, "Ebb let %s be terminated, which nobody has asked for", p.name(e.Instance))
 		return
 	}

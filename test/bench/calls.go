@@ -54,6 +54,13 @@ DRAINING. *Cut off* are tasks that were killed with their host.
 The simulated ECS throttles as AWS documents it. What Auto Scaling allows is not published: the simulated one allows 100 calls at once and
 10 a second. For 1,000 hosts that end in the same seconds this alone means that the last answer waits for more than a minute, so there is
 also a row *free* without that limit.
+
+An ordinary drain looks at target groups only for their deregistration delay. Where a host is lost, cut off, or let go with live daemon tasks,
+and for each task on Fargate Spot, Ebb also reads the *net*: one call for the subnets or the instance, one for the list of target groups (a page
+has 400), and one for each target group of the VPC; for a task of a service not those that services name. All who leave within two minutes
+share it. A notice of Fargate Spot alone, in a VPC without further target groups, costs 7 calls and a minute's list of what stops, 1,000 at once
+0.04 calls each, and with 200 further target groups 0.3 each (` + "`" + `go test ./internal/kernel -run TestTheNetIsReadOnce -v` + "`" + `). A service of Cloud Map
+costs a list and a call for each task more, a target group of VPC Lattice three calls.
 `
 
 const tableHead = "| at once | drainer | calls per drain | answer p50 | answer p99 | DRAINING p50 | DRAINING p99 | cut off " +

@@ -6,13 +6,21 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"flag"
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/core"
+	"github.com/ebbhq/ebb/internal/sim/ecs"
+	"github.com/ebbhq/ebb/test/rig"
 )
 
 // options are the command line.
@@ -87,3 +95,88 @@ func (o *options) report() error {
 
 const head = "# What a drain costs\n\nMade by `make bench`; do not edit. " +
 	"Counts and virtual times are the same on every machine, processor times and memory are not.\n"
+
+// kernelTimes is the section about the kernel's processor time and allocations, from the benchmarks of package kernel, and the size of
+// the binary.
+func kernelTimes(w io.Writer) error {
+	cmd := exec.Command("go", "test", "./internal/kernel", "-run", "^$", "-bench", ".", "-benchmem", "-cpu", "1")
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return fmt.Errorf("run the benchmarks of internal/kernel: %w; start bench in the root of the repository", err)
+	}
+	processor := "a processor of unknown model"
+	var rows strings.Builder
+	for line := range strings.Lines(string(out)) {
+		f := strings.Fields(line)
+		if model, ok := strings.CutPrefix(line, "cpu: "); ok {
+			processor = strings.TrimSpace(model)
+		} else if len(f) >= 8 && strings.HasPrefix(f[0], "Benchmark") {
+			fmt.Fprintf(&rows, "| %s | %s ns | %s B | %s |\n", strings.TrimPrefix(f[0], "Benchmark"), f[2], f[4], f[6])
+		}
+	}
+	fmt.Fprintf(w, "\n## Processor time\n\nRead on %s with %d processors, %s/%s, %s. 10,000 drains are open.\n\n"+
+		"| benchmark | time | memory allocated | allocations |\n|---|--:|--:|--:|\n%s",
+		processor, runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version(), &rows)
+	return binarySize(w)
+}
+
+// binarySize builds ebb as a release would be, and weighs it.
+func binarySize(w io.Writer) error {
+	dir, err := os.MkdirTemp("", "ebb-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	path, err := rig.Build(context.Background(), dir, []string{"-trimpath", "-ldflags=-s -w"}, "CGO_ENABLED=0")
+	if err != nil {
+		return err
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "\nThe binary, stripped, is %.1f MB.\n", float64(info.Size())/1e6)
+	return nil
+}
+
+// What things are called in the world of the report.
+const (
+	cluster = "prod"
+	group   = "prod-asg"
+	hook    = "ebb-drain"
+	queue   = "ebb"
+)
+
+// worldW is the world of the report: n hosts are to leave a group of twice as many; 4 replica tasks and 1 daemon task on each host, the
+// replicas behind target groups in services of 20, and room for as many again.
+func worldW(n int, delay time.Duration) sim.Spec {
+	return fleetOf(max(2*n, 10), delay, 10*time.Second)
+}
+
+// fleetOf is a group of hosts whose tasks exit so long after SIGTERM.
+func fleetOf(hosts int, delay, exit time.Duration) sim.Spec {
+	const perHost, perService = 4, 20
+	stop := exit + 20*time.Second
+	w := sim.Spec{
+		Seed:     1,
+		Clusters: []sim.ClusterSpec{{Name: cluster}},
+		Queues:   []sim.QueueSpec{{Name: queue, Redrive: "ebb-dlq"}, {Name: "ebb-dlq"}},
+		TaskDefinitions: []ecs.TaskDefinition{
+			{Family: "web", CPU: 200, Memory: 512, Port: 8080, Start: 10 * time.Second, Exit: exit, Stop: stop},
+			{Family: "agent", CPU: 100, Memory: 128, Start: 5 * time.Second, Exit: exit, Stop: stop},
+		},
+		Groups: []sim.GroupSpec{{
+			Name: group, Desired: hosts,
+			Hooks:  []sim.HookSpec{{Name: hook, Heartbeat: 15 * time.Minute, DefaultResult: "CONTINUE", Target: queue}},
+			Launch: core.HostSpec{Cluster: cluster},
+		}},
+		Services: []sim.ServiceSpec{{Name: "agent", Cluster: cluster, Task: "agent", Daemon: true}},
+	}
+	for i := range hosts * perHost / perService {
+		name := fmt.Sprintf("web%d", i)
+		w.TargetGroups = append(w.TargetGroups, sim.TargetGroupSpec{Name: name, Delay: delay, Check: 10 * time.Second})
+		w.Services = append(w.Services, sim.ServiceSpec{Name: name, Cluster: cluster, Task: "web", Desired: perService, Min: 100, Max: 200, TargetGroup: name})
+	}
+	return w
+}

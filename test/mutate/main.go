@@ -30,7 +30,7 @@ type suite struct {
 	pkg   string
 	tests string   // which of its tests; a regular expression
 	args  []string // of the test binary
-	tags  string   // with which it is built
+	tags  string   // with which it is built, where DynamoDB Local runs
 }
 
 func (s suite) name() string { return s.pkg + " " + s.tests }
@@ -56,15 +56,17 @@ var stories = []suite{
 	{pkg: "internal/story", tests: "^(TestStories|TestFound)$", args: []string{"-test.skip=^TestStories$/^many-hooks"}},
 }
 
+var conformance = []suite{{pkg: "internal/journal", tests: "^TestConformance", tags: "dynamodb"}}
+
 var targets = []target{
 	{pkg: "internal/drain", also: stories, args: []string{"-scenes=2000"}},
 	{pkg: "internal/kernel", also: stories, args: []string{"-most-hosts=50"}},
 	{pkg: "internal/lease", also: stories},
 	{pkg: "internal/desired", args: []string{"-seeds=200"}},
-	{pkg: "internal/journal"},
-	{pkg: "internal/journal/memory"},
-	{pkg: "internal/journal/sqlite"},
-	{pkg: "internal/journal/dynamodb", tags: "dynamodb"},
+	{pkg: "internal/journal", tags: "dynamodb", args: []string{"-test.skip=DynamoDB"}}, // they take long, and memory and SQLite find as much
+	{pkg: "internal/journal/memory", also: conformance},
+	{pkg: "internal/journal/sqlite", also: conformance},
+	{pkg: "internal/journal/dynamodb", tags: "dynamodb", also: conformance},
 	{pkg: "internal/source/sqs"},
 	{pkg: "internal/source/lambda"},
 	{pkg: "internal/cloud", also: stories},
@@ -178,13 +180,14 @@ func mutate(o options, some []target) error {
 	}
 	var results []result
 	for i, t := range some {
-		own := suite{pkg: t.pkg, tests: ".", args: t.args}
-		if os.Getenv("EBB_DYNAMODB_ENDPOINT") != "" {
-			own.tags = t.tags
-		}
-		suites := []suite{own}
+		suites := []suite{{pkg: t.pkg, tests: ".", args: t.args, tags: t.tags}}
 		if !o.own {
 			suites = append(suites, t.also...)
+		}
+		if os.Getenv("EBB_DYNAMODB_ENDPOINT") == "" {
+			for i := range suites {
+				suites[i].tags = ""
+			}
 		}
 		if err := r.build(codes, suites); err != nil {
 			return err
@@ -251,4 +254,71 @@ func report(o options, results []result, known map[string]string) error {
 		return fmt.Errorf("%d things are wrong:\n%s", len(bad), strings.Join(bad, "\n"))
 	}
 	return nil
+}
+
+// readKnown reads the list of mutants that change no behaviour: the name of each in a line, and below one or more of them the reason in
+// lines that begin with a space. Lines that begin with # are for people.
+func readKnown(file string) (map[string]string, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	known := map[string]string{}
+	var open []string
+	reason := ""
+	for n, line := range strings.Split(string(b), "\n") {
+		switch {
+		case strings.TrimSpace(line) == "" || strings.HasPrefix(line, "#"):
+		case strings.HasPrefix(line, " "):
+			if len(open) == 0 {
+				return nil, fmt.Errorf("%s:%d: a reason without a mutant above it", file, n+1)
+			}
+			reason += line
+			for _, name := range open {
+				known[name] = strings.TrimSpace(reason)
+			}
+		default:
+			if reason != "" {
+				open, reason = nil, ""
+			}
+			if _, twice := known[line]; twice {
+				return nil, fmt.Errorf("%s:%d: this mutant is listed twice", file, n+1)
+			}
+			known[line] = ""
+			open = append(open, line)
+		}
+	}
+	for name, reason := range known {
+		if reason == "" {
+			return nil, fmt.Errorf("%s: no reason below %s", file, name)
+		}
+	}
+	return known, nil
+}
+
+// stale is what the list says about packages that were tried and that is not so: a mutant that is not there, or that a test finds.
+func stale(known map[string]string, results []result) []string {
+	is := map[string]string{}
+	for name := range known {
+		for _, r := range results {
+			if rest, ok := strings.CutPrefix(name, r.pkg+"/"); ok && !strings.Contains(strings.Fields(rest)[0], "/") {
+				is[name] = "no such mutant"
+			}
+		}
+	}
+	for _, r := range results {
+		for _, m := range r.mutants {
+			if _, ok := is[m.name()]; ok {
+				is[m.name()] = "a test finds it"
+			}
+		}
+		for _, m := range r.survived {
+			delete(is, m.name())
+		}
+	}
+	var bad []string
+	for name, why := range is {
+		bad = append(bad, why+": "+name)
+	}
+	return bad
 }

@@ -47,7 +47,7 @@ type options struct {
 func (o options) apart() bool { return o.spaces && o.journal == dynamodbJournal && o.seed%2 == 0 }
 
 func main() {
-	runtime.LockOSThread() // the children die with this thread: see child.go
+	runtime.LockOSThread() // the children die with this thread: see alone
 	if err := storm(); err != nil {
 		fmt.Fprintln(os.Stderr, "storm:", err)
 		os.Exit(1)

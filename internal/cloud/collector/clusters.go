@@ -1,9 +1,12 @@
 package collector
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -154,4 +157,212 @@ func host(cluster string, ci ecstypes.ContainerInstance) *inventory.Host {
 	h.CPU, h.Memory, h.GPU = registered.CPU, registered.Memory, registered.GPU
 	h.Free = resources(ci.RemainingResources)
 	return h
+}
+
+// services reads the services of a cluster, those that are being deleted included.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListServices.html
+func (l *look) services(ctx context.Context, cluster string) []*inventory.Service {
+	in := &ecs.ListServicesInput{Cluster: aws.String(cluster), MaxResults: aws.Int32(plan.MaxDescribeECS)}
+	arns := list(ctx, l, "ecs:ListServices of cluster "+cluster, l.ECS.ListServices, in, &in.NextToken,
+		func(out *ecs.ListServicesOutput) ([]string, *string) { return out.ServiceArns, out.NextToken })
+	what := "ecs:DescribeServices of cluster " + cluster
+	return inChunks(arns, plan.MaxDescribeServices, func(chunk []string) []*inventory.Service {
+		in := &ecs.DescribeServicesInput{Cluster: aws.String(cluster), Services: chunk}
+		out := ask(ctx, l, what, l.ECS.DescribeServices, in)
+		l.failures(what, out.Failures)
+		active := slices.DeleteFunc(out.Services, func(v ecstypes.Service) bool { return aws.ToString(v.Status) == fleet.Inactive })
+		return cloud.Convert(active, readService)
+	})
+}
+
+func readService(v ecstypes.Service) *inventory.Service {
+	out := &inventory.Service{
+		Service: cloud.ReadService(v), ARN: aws.ToString(v.ServiceArn), Status: aws.ToString(v.Status), LaunchType: string(v.LaunchType),
+		Strategy: strategy(v.CapacityProviderStrategy), Controller: string(ecstypes.DeploymentControllerTypeEcs),
+		TaskDefinition:   fleet.ARN(aws.ToString(v.TaskDefinition)).Name(),
+		HealthCheckGrace: cloud.Seconds(v.HealthCheckGracePeriodSeconds), Deployments: cloud.Convert(v.Deployments, deployment),
+	}
+	if v.DeploymentController != nil && v.DeploymentController.Type != "" {
+		out.Controller = string(v.DeploymentController.Type)
+	}
+	out.Constraints = cloud.Convert(v.PlacementConstraints, func(c ecstypes.PlacementConstraint) inventory.Constraint {
+		return inventory.Constraint{Type: string(c.Type), Expression: aws.ToString(c.Expression)}
+	})
+	out.Events = cloud.Convert(v.Events, func(e ecstypes.ServiceEvent) inventory.Event {
+		return inventory.Event{At: aws.ToTime(e.CreatedAt), Text: aws.ToString(e.Message)}
+	})
+	return out
+}
+
+func deployment(d ecstypes.Deployment) inventory.Deployment {
+	return inventory.Deployment{
+		ID: aws.ToString(d.Id), Status: aws.ToString(d.Status), TaskDefinition: fleet.ARN(aws.ToString(d.TaskDefinition)).Name(),
+		Rollout: string(d.RolloutState), RolloutReason: aws.ToString(d.RolloutStateReason),
+		Desired: int(d.DesiredCount), Running: int(d.RunningCount), Pending: int(d.PendingCount), Failed: int(d.FailedTasks),
+		CreatedAt: aws.ToTime(d.CreatedAt),
+	}
+}
+
+// tasks reads the tasks of a cluster of which anything may still run. RUNNING is listed before STOPPED, so that a task whose desired
+// status falls between the two requests is listed twice and not left out.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListTasks.html
+func (l *look) tasks(ctx context.Context, cluster string) []*inventory.Task {
+	var arns []string
+	for _, desired := range []ecstypes.DesiredStatus{ecstypes.DesiredStatusRunning, ecstypes.DesiredStatusStopped} {
+		arns = append(arns, read(l, "ecs:ListTasks of cluster "+cluster, func() ([]string, error) {
+			return cloud.ListTasks(ctx, l.try, l.ECS, &ecs.ListTasksInput{Cluster: aws.String(cluster), DesiredStatus: desired})
+		})...)
+	}
+	what := "ecs:DescribeTasks of cluster " + cluster
+	return inChunks(unique(arns), plan.MaxDescribeECS, func(chunk []string) []*inventory.Task {
+		out := ask(ctx, l, what, l.ECS.DescribeTasks, &ecs.DescribeTasksInput{Cluster: aws.String(cluster), Tasks: chunk})
+		l.failures(what, out.Failures)
+		return slices.DeleteFunc(cloud.Convert(out.Tasks, readTask), func(t *inventory.Task) bool { return !t.Live() })
+	})
+}
+
+func readTask(t ecstypes.Task) *inventory.Task {
+	out := &inventory.Task{
+		Task: cloud.ReadTask(t), LaunchType: string(t.LaunchType), StartedBy: aws.ToString(t.StartedBy), StartedAt: aws.ToTime(t.StartedAt),
+		PullStartedAt: aws.ToTime(t.PullStartedAt), HealthStatus: string(t.HealthStatus), CPU: number(t.Cpu), Memory: number(t.Memory),
+	}
+	for _, c := range t.Containers {
+		out.GPU += len(c.GpuIds)
+	}
+	return out
+}
+
+// maxProtection is how many tasks one GetTaskProtection names.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_GetTaskProtection.html
+const maxProtection = 100
+
+// protection asks which tasks of replica services are protected. Only a task of a service can be, and a daemon's never is.
+func (l *look) protection(ctx context.Context, c *inventory.Cluster) {
+	tasks := map[string]*inventory.Task{}
+	for _, t := range c.Tasks {
+		if v := c.Service(t.Service()); v != nil && !v.Daemon && t.LastStatus == "RUNNING" {
+			tasks[string(t.ARN)] = t
+		}
+	}
+	what := "ecs:GetTaskProtection of cluster " + c.Name
+	protected := inChunks(slices.Sorted(maps.Keys(tasks)), maxProtection, func(chunk []string) []ecstypes.ProtectedTask {
+		out := ask(ctx, l, what, l.ECS.GetTaskProtection, &ecs.GetTaskProtectionInput{Cluster: aws.String(c.Name), Tasks: chunk})
+		// A task that has just stopped is not valid any more.
+		l.failures(what, slices.DeleteFunc(out.Failures, func(f ecstypes.Failure) bool { return aws.ToString(f.Reason) == "TASK_NOT_VALID" }))
+		return out.ProtectedTasks
+	})
+	for _, p := range protected {
+		if t := tasks[aws.ToString(p.TaskArn)]; t != nil {
+			t.Protected, t.ProtectedUntil = p.ProtectionEnabled, aws.ToTime(p.ExpirationDate)
+		}
+	}
+}
+
+// definitions reads the task definitions of the services and tasks of a cluster. One that was deleted can still run.
+func (l *look) definitions(ctx context.Context, c *inventory.Cluster) []*inventory.TaskDefinition {
+	var names []string
+	for _, v := range c.Services {
+		names = append(names, v.TaskDefinition)
+		for _, d := range v.Deployments {
+			names = append(names, d.TaskDefinition)
+		}
+	}
+	for _, t := range c.Tasks {
+		names = append(names, t.Family)
+	}
+	found := parallel(unique(names), func(name string) *inventory.TaskDefinition {
+		in := &ecs.DescribeTaskDefinitionInput{TaskDefinition: aws.String(name)}
+		out := ask(ctx, l, "ecs:DescribeTaskDefinition of task definition "+name, l.ECS.DescribeTaskDefinition, in)
+		return definition(name, out.TaskDefinition)
+	})
+	return slices.DeleteFunc(found, func(d *inventory.TaskDefinition) bool { return d == nil })
+}
+
+// definition reads a task definition; nil for nil. What the task itself does not reserve, its containers do; of memory and
+// memoryReservation the scheduler counts the reservation.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
+func definition(name string, in *ecstypes.TaskDefinition) *inventory.TaskDefinition {
+	if in == nil {
+		return nil
+	}
+	d := &inventory.TaskDefinition{Name: name, Network: string(cmp.Or(in.NetworkMode, ecstypes.NetworkModeBridge))} // the default on Linux
+	cpu, memory := 0, 0
+	for _, c := range in.ContainerDefinitions {
+		cpu += int(c.Cpu)
+		memory += int(aws.ToInt32(cmp.Or(c.MemoryReservation, c.Memory)))
+		for _, r := range c.ResourceRequirements {
+			if r.Type == ecstypes.ResourceTypeGpu {
+				d.GPU += number(r.Value)
+			}
+		}
+		d.HostPorts = append(d.HostPorts, hostPorts(d.Network, c.PortMappings)...)
+		d.Containers = append(d.Containers, inventory.Container{
+			Name: aws.ToString(c.Name), StopTimeout: cloud.Seconds(c.StopTimeout), HealthCheck: c.HealthCheck != nil,
+			DependsOn: cloud.Convert(c.DependsOn, func(on ecstypes.ContainerDependency) string { return aws.ToString(on.ContainerName) }),
+		})
+	}
+	d.CPU, d.Memory = cmp.Or(number(in.Cpu), cpu), cmp.Or(number(in.Memory), memory)
+	d.Constraints = cloud.Convert(in.PlacementConstraints, func(c ecstypes.TaskDefinitionPlacementConstraint) inventory.Constraint {
+		return inventory.Constraint{Type: string(c.Type), Expression: aws.ToString(c.Expression)}
+	})
+	for _, a := range in.RequiresAttributes {
+		need := aws.ToString(a.Name)
+		if a.Value != nil {
+			need += "=" + *a.Value
+		}
+		d.Requires = append(d.Requires, need)
+	}
+	return d
+}
+
+// hostPorts are the ports of the host that a container takes whatever its host: in host mode the container's own, in bridge mode those
+// that are named. In awsvpc mode a task has an address of its own.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_PortMapping.html
+func hostPorts(network string, in []ecstypes.PortMapping) (out []inventory.Port) {
+	for _, p := range in {
+		port := int(aws.ToInt32(p.HostPort))
+		if network == string(ecstypes.NetworkModeHost) && port == 0 {
+			port = int(aws.ToInt32(p.ContainerPort))
+		}
+		if port != 0 && network != string(ecstypes.NetworkModeAwsvpc) {
+			out = append(out, inventory.Port{Number: port, UDP: p.Protocol == ecstypes.TransportProtocolUdp})
+		}
+	}
+	return out
+}
+
+// resources reads the resources of a container instance. PORTS are those in use, also among the remaining resources; GPU lists
+// device ids.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Resource.html
+func resources(in []ecstypes.Resource) (out inventory.Resources) {
+	for _, r := range in {
+		switch aws.ToString(r.Name) {
+		case "CPU":
+			out.CPU = int(r.IntegerValue)
+		case "MEMORY":
+			out.Memory = int(r.IntegerValue)
+		case "GPU":
+			out.GPU = max(int(r.IntegerValue), len(r.StringSetValue))
+		case "PORTS":
+			out.Ports = numbers(r.StringSetValue)
+		case "PORTS_UDP":
+			out.UDP = numbers(r.StringSetValue)
+		}
+	}
+	return out
+}
+
+func numbers(in []string) (out []int) {
+	for _, s := range in {
+		if n, err := strconv.Atoi(s); err == nil {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// number reads CPU units or MiB as a task or its definition spell them; what is absent or no number is 0.
+func number(s *string) int {
+	n, _ := strconv.Atoi(aws.ToString(s))
+	return n
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/ebbhq/ebb/internal/cloud"
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/inventory"
+	"github.com/ebbhq/ebb/internal/plan"
 )
 
 // maxEC2 is how many instances or types one request names. A filter may have 200 values.
@@ -39,8 +40,19 @@ func (l *look) instances(ctx context.Context, ids []string) []*inventory.Instanc
 func instance(i cloud.InstanceXML) *inventory.Instance {
 	launched, _ := time.Parse(time.RFC3339, i.Launched) // zero: unknown
 	return &inventory.Instance{
-		ID: fleet.InstanceID(i.ID), State: fleet.InstanceState(i.State), Launched: launched, Spot: i.Lifecycle == "spot",
+		ID: fleet.InstanceID(i.ID), State: fleet.InstanceState(i.State), Launched: launched, Spot: i.Lifecycle == "spot", VPC: i.VPC,
 	}
+}
+
+// subnets are the VPCs of subnets.
+func subnets(ctx context.Context, l *look, ids []string) map[string]string {
+	vpcs := map[string]string{}
+	for _, s := range inChunks(ids, maxEC2, func(chunk []string) []plan.SubnetIn {
+		return read(l, "ec2:DescribeSubnets", func() ([]plan.SubnetIn, error) { return cloud.DescribeSubnetsOf(ctx, l.try, l.EC2, chunk) })
+	}) {
+		vpcs[s.Subnet] = s.VPC
+	}
+	return vpcs
 }
 
 // interfaces fills in how many network interfaces the types of the hosts can have.

@@ -45,6 +45,7 @@ func (s *Collector) Take(ctx context.Context, scope Scope) (inventory.Inventory,
 		func() { out.Instances = l.instances(ctx, ids) },
 		func() { l.interfaces(ctx, f.clusters) },
 		func() { out.TargetGroups = l.targetGroups(ctx, arns) },
+		func() { out.Subnets = subnets(ctx, l, f.subnets()) },
 		func() {
 			if scope.Silent {
 				return
@@ -53,6 +54,7 @@ func (s *Collector) Take(ctx context.Context, scope Scope) (inventory.Inventory,
 			out.Queues = l.queues(ctx, scope.Queues, queueARNs(f.groups, out.Rules))
 		},
 	)
+	out.TargetGroups = append(out.TargetGroups, unnamed(ctx, l, &out)...)
 	slices.SortFunc(l.unread, func(a, b inventory.Unread) int {
 		return cmp.Or(cmp.Compare(a.What, b.What), cmp.Compare(a.Error, b.Error))
 	})
@@ -148,6 +150,17 @@ func (f found) instances() []string {
 		}
 	}
 	return slices.DeleteFunc(unique(ids), func(id string) bool { return len(id) < 2 || id[:2] != "i-" })
+}
+
+// subnets are those in which tasks have network interfaces.
+func (f found) subnets() []string {
+	var ids []string
+	for _, c := range f.clusters {
+		for _, t := range c.Tasks {
+			ids = append(ids, t.Subnet)
+		}
+	}
+	return unique(ids)
 }
 
 // targetGroups are those of the services and of the groups themselves.

@@ -3,6 +3,7 @@ package collector
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
@@ -49,7 +50,7 @@ func (l *look) describeTargetGroups(ctx context.Context, arns []string) []elbtyp
 func (l *look) targetGroup(ctx context.Context, in elbtypes.TargetGroup) *inventory.TargetGroup {
 	g := &inventory.TargetGroup{
 		ARN: fleet.ARN(aws.ToString(in.TargetGroupArn)), Name: aws.ToString(in.TargetGroupName), Type: string(in.TargetType),
-		Protocol: string(in.Protocol),
+		Protocol: string(in.Protocol), VPC: aws.ToString(in.VpcId),
 	}
 	of := " of target group " + string(g.ARN)
 	together(
@@ -65,4 +66,40 @@ func (l *look) targetGroup(ctx context.Context, in elbtypes.TargetGroup) *invent
 		},
 	)
 	return g
+}
+
+// maxUnnamed is how many target groups are read that nobody names: each takes a call.
+const maxUnnamed = 100
+
+// unnamed reads the target groups of the VPCs of tasks and hosts that neither a service nor a group names: somebody may have registered tasks
+// in them.
+func unnamed(ctx context.Context, l *look, s *inventory.Inventory) (found []*inventory.TargetGroup) {
+	vpcs := map[string]bool{}
+	for _, i := range s.Instances {
+		vpcs[i.VPC] = true
+	}
+	for _, vpc := range s.Subnets { //ebb:any-order a set
+		vpcs[vpc] = true
+	}
+	if delete(vpcs, ""); len(vpcs) == 0 {
+		return nil
+	}
+	all := read(l, "elasticloadbalancing:DescribeTargetGroups of the Region", func() ([]fleet.TargetGroup, error) {
+		return cloud.DescribeTargetGroups(ctx, l.try, l.ELB)
+	})
+	for _, g := range all {
+		if vpcs[g.VPC] && g.Holds() && s.TargetGroup(g.ARN) == nil {
+			found = append(found, &inventory.TargetGroup{ARN: g.ARN, Name: g.Name(), Type: g.Type, VPC: g.VPC, Unnamed: true})
+		}
+	}
+	if n := len(found); n > maxUnnamed {
+		l.missed("the targets of target groups that no service names", fmt.Sprintf("there are %d, and only %d are read", n, maxUnnamed))
+		found = found[:maxUnnamed]
+	}
+	each(found, func(_ int, g *inventory.TargetGroup) {
+		g.Targets = read(l, "elasticloadbalancing:DescribeTargetHealth of target group "+string(g.ARN), func() ([]fleet.Health, error) {
+			return cloud.DescribeTargetHealth(ctx, l.try, l.ELB, g.ARN, nil)
+		})
+	})
+	return found
 }

@@ -23,7 +23,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/ebbhq/ebb/internal/journal"
-	"github.com/ebbhq/ebb/internal/journal/conformance"
 )
 
 var years = flag.Int("years", 0, "how many years the clock of these tests is ahead of its usual time, which is fixed; negative: behind")
@@ -89,13 +88,6 @@ func open(t *testing.T, table string, c *clock) *Store {
 		t.Fatal(err)
 	}
 	return s
-}
-
-func TestConformance(t *testing.T) {
-	var c clock
-	fresh := func(t *testing.T) journal.Store { return open(t, table(t, &c), &c) }
-	again := func(t *testing.T, s journal.Store) journal.Store { return open(t, s.(*Store).table, &c) }
-	conformance.Run(t, c.now(), fresh, again)
 }
 
 // still has a clock that stands still.

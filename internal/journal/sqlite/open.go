@@ -11,7 +11,10 @@ import (
 	"log/slog"
 	"net/url"
 	"os"
+	"os/user"
 	"path/filepath"
+	"strconv"
+	"syscall"
 	"time"
 
 	sqlite3 "modernc.org/sqlite/lib"
@@ -187,4 +190,17 @@ func version(ctx context.Context, q querier) (int, error) {
 			journal.ErrNewer, is, journal.Schema)
 	}
 	return is, nil
+}
+
+// ownerOf names the user to whom a file belongs, or is empty.
+func ownerOf(path string) string {
+	info, err := os.Stat(path)
+	if err != nil {
+		return ""
+	}
+	id := strconv.Itoa(int(info.Sys().(*syscall.Stat_t).Uid))
+	if u, err := user.LookupId(id); err == nil {
+		return "user " + u.Username
+	}
+	return "the user with number " + id
 }

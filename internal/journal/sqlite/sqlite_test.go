@@ -15,7 +15,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ebbhq/ebb/internal/journal"
-	"github.com/ebbhq/ebb/internal/journal/conformance"
 )
 
 func fresh(t *testing.T) journal.Store {
@@ -30,10 +29,6 @@ func open(t *testing.T, path string) *Store {
 		t.Fatal(err)
 	}
 	return s
-}
-
-func TestConformance(t *testing.T) {
-	conformance.Run(t, time.Now(), fresh, func(t *testing.T, s journal.Store) journal.Store { return open(t, s.(*Store).path) })
 }
 
 var one = journal.Batch{

@@ -53,6 +53,24 @@ func DescribeInstances(ctx context.Context, a *wire.API, ids []string) ([]core.I
 	}
 }
 
+// DescribeSpotInstanceRequests is that operation of EC2, for the requests of instances.
+func DescribeSpotInstanceRequests(ctx context.Context, a *wire.API, ids []string) ([]core.SpotRequest, error) {
+	name := "instance-id"
+	in := &ec2.DescribeSpotInstanceRequestsInput{Filters: []ec2.Filter{{Name: &name, Values: ids}}}
+	var all []core.SpotRequest
+	for {
+		out, err := wire.Call[ec2.DescribeSpotInstanceRequestsOutput](ctx, a, in)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, out.Requests...)
+		if out.NextToken == nil {
+			return all, nil
+		}
+		in = &ec2.DescribeSpotInstanceRequestsInput{Filters: in.Filters, NextToken: out.NextToken}
+	}
+}
+
 // DescribeSubnets is that operation of EC2, for subnets that are known by their ids.
 func DescribeSubnets(ctx context.Context, a *wire.API, ids []string) ([]ec2.Subnet, error) {
 	out, err := wire.Call[ec2.DescribeSubnetsOutput](ctx, a, &ec2.DescribeSubnetsInput{SubnetIds: ids})
@@ -146,6 +164,9 @@ func (c container) DescribeTasks(ctx context.Context, in *ecs.DescribeTasksInput
 	return wire.Call[ecs.DescribeTasksOutput](ctx, c.api, in)
 }
 
+func (c container) UpdateService(ctx context.Context, in *ecs.UpdateServiceInput, _ ...func(*ecs.Options)) (*ecs.UpdateServiceOutput, error) {
+	return wire.Call[ecs.UpdateServiceOutput](ctx, c.api, in)
+}
 func (c container) DescribeServices(ctx context.Context, in *ecs.DescribeServicesInput, _ ...func(*ecs.Options)) (*ecs.DescribeServicesOutput, error) {
 	return wire.Call[ecs.DescribeServicesOutput](ctx, c.api, in)
 }

@@ -34,18 +34,30 @@ func DeregisterInstance(ctx context.Context, a *wire.API, service, instance stri
 	return err
 }
 
-// ListLatticeTargets is ListTargets of VPC Lattice, for targets that are named.
-func ListLatticeTargets(ctx context.Context, a *wire.API, group string, targets []vpclattice.TargetOut) ([]vpclattice.TargetOut, error) {
-	in := &vpclattice.ListTargetsInput{TargetGroupIdentifier: group, Body: []byte(core.JSON(vpclattice.TargetsIn{Targets: targets}))}
-	var out vpclattice.ListTargetsOutput
-	err := rest(ctx, a, in, &out)
-	return out.Items, err
+// ListInstances is that operation of Cloud Map: one page.
+func ListInstances(ctx context.Context, a *wire.API, service string, token *string) (*servicediscovery.ListInstancesOutput, error) {
+	return wire.Call[servicediscovery.ListInstancesOutput](ctx, a, &servicediscovery.ListInstancesInput{ServiceId: &service, NextToken: token})
+}
+
+// ListLatticeTargets is ListTargets of VPC Lattice, for targets that are named, or for all if there are none: one page.
+func ListLatticeTargets(
+	ctx context.Context, a *wire.API, group string, targets []vpclattice.TargetOut, token *string,
+) (out vpclattice.ListTargetsOutput, err error) {
+	in := &vpclattice.ListTargetsInput{TargetGroupIdentifier: group, NextToken: core.Deref(token)}
+	if len(targets) > 0 {
+		in.Body = []byte(core.JSON(vpclattice.TargetsIn{Targets: targets}))
+	}
+	err = rest(ctx, a, in, &out)
+	return out, err
 }
 
 // DeregisterLatticeTargets is DeregisterTargets of VPC Lattice.
-func DeregisterLatticeTargets(ctx context.Context, a *wire.API, group string, targets []vpclattice.TargetOut) error {
+func DeregisterLatticeTargets(
+	ctx context.Context, a *wire.API, group string, targets []vpclattice.TargetOut,
+) (out vpclattice.DeregisterTargetsOutput, err error) {
 	in := &vpclattice.DeregisterTargetsInput{TargetGroupIdentifier: group, Body: []byte(core.JSON(vpclattice.TargetsIn{Targets: targets}))}
-	return rest(ctx, a, in, &vpclattice.DeregisterTargetsOutput{})
+	err = rest(ctx, a, in, &out)
+	return out, err
 }
 
 // rest makes a call of a service that speaks restJson1, and reads its answer as a client does.

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 // TestNames takes a task out of Cloud Map and VPC Lattice, by direct calls.
 func TestNames(t *testing.T) {
 	world, err := sim.Build(sim.Spec{
+		Switches: core.Switches{CloudMap: 5 * time.Second},
 		Clusters: []sim.ClusterSpec{{Name: "prod"}}, Registries: []sim.RegistrySpec{{Name: "web", TTL: 20 * time.Second}},
 		Lattice:         []sim.LatticeSpec{{Name: "mesh"}},
 		TaskDefinitions: []ecs.TaskDefinition{{Family: "web", Port: 8080, Network: "awsvpc"}},
@@ -42,12 +44,20 @@ func TestNames(t *testing.T) {
 	if err := DeregisterInstance(ctx, api, registry, id); err != nil {
 		t.Error(err)
 	}
+	if err := DeregisterInstance(ctx, api, registry, id); err == nil || !strings.Contains(err.Error(), "DuplicateRequest") {
+		t.Errorf("a second time: %v", err)
+	}
+	if page, err := ListInstances(ctx, api, registry, nil); err != nil || len(page.Instances) != 1 {
+		t.Errorf("while the operation is pending: %+v %v", page, err)
+	}
+	world.Advance(world.Now().Add(6 * time.Second))
 	if err := GetInstance(ctx, api, registry, id); err == nil {
 		t.Error("the instance is still there")
 	}
 	mine := []vpclattice.TargetOut{{ID: task.IP, Port: 8080}}
 	state := func() string {
-		found, err := ListLatticeTargets(ctx, api, group, mine)
+		page, err := ListLatticeTargets(ctx, api, group, mine, nil)
+		found := page.Items
 		if err != nil || len(found) != 1 {
 			t.Fatalf("%+v %v", found, err)
 		}
@@ -56,13 +66,13 @@ func TestNames(t *testing.T) {
 	if got := state(); got != "HEALTHY" {
 		t.Errorf("the target is %s", got)
 	}
-	if err := DeregisterLatticeTargets(ctx, api, group, mine); err != nil {
+	if _, err := DeregisterLatticeTargets(ctx, api, group, mine); err != nil {
 		t.Error(err)
 	}
 	if got := state(); got != "DRAINING" {
 		t.Errorf("the target is %s", got)
 	}
-	if err := DeregisterLatticeTargets(ctx, api, "tg-0", mine); err == nil {
+	if _, err := DeregisterLatticeTargets(ctx, api, "tg-0", mine); err == nil {
 		t.Error("a target group that is not there has no error")
 	}
 }

@@ -28,6 +28,8 @@ type Switches struct {
 	ProtectionStuck      bool          `yaml:"protection_stuck,omitempty"`    // managed termination protection never lifts the protection of an instance
 	PageSize             int           `yaml:"page_size,omitempty"`           // most items on a page of List and Describe answers; 0: AWS's own maximum
 
+	CloudMap time.Duration `yaml:"cloud_map,omitempty"` // how long a deregistration by hand takes in Cloud Map; 0: it is done at once
+
 	// Of Fargate and Fargate Spot.
 
 	NoSpotCapacity      bool          `yaml:"no_spot_capacity,omitempty"`       // FARGATE_SPOT has no capacity from the start on
@@ -38,6 +40,11 @@ type Switches struct {
 	SpotEventNoProvider bool          `yaml:"spot_event_no_provider,omitempty"` // events of interrupted tasks have no capacityProviderName
 	SpotEventLate       time.Duration `yaml:"spot_event_late,omitempty"`        // how much later the event of an interruption comes
 	SpotEventLost       int           `yaml:"spot_event_lost,omitempty"`        // percent of these events that never come
+
+	// Of EC2 Spot.
+
+	SpotMarked     bool          `yaml:"spot_marked,omitempty"`      // a request reads marked-for-termination first, as where the price rises
+	SpotStatusLate time.Duration `yaml:"spot_status_late,omitempty"` // how long after the notice a request still reads fulfilled
 }
 
 // The orders in which ECS interrupts a task on Fargate Spot. Before February 2023 it sent SIGTERM, and deregistered targets once the task

@@ -71,7 +71,7 @@ func (c *Core) As(name string, f func()) {
 }
 
 // SetLag makes the reads that follow answer with the state as it was d ago, as eventually consistent reads may; zero is fresh.
-// It applies to container instances, tasks, instances of groups and target health. What did not exist then is left out.
+// It applies to container instances, tasks, desired counts, instances of groups and target health. What did not exist then is left out.
 func (c *Core) SetLag(d time.Duration) { c.lag = d }
 
 // Lagging reports whether reads show the world as it was some time ago.

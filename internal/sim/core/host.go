@@ -36,6 +36,23 @@ type Instance struct {
 	Host                                                 HostSpec
 }
 
+// SpotRequest is the request of a Spot Instance. The names in XML are EC2's.
+// https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_SpotInstanceRequest.html
+type SpotRequest struct {
+	ID       string        `xml:"spotInstanceRequestId"`
+	State    string        `xml:"state"` // active, closed or disabled
+	Status   RequestStatus `xml:"status"`
+	Type     string        `xml:"type"`
+	Instance string        `xml:"instanceId"`
+	Action   string        `xml:"instanceInterruptionBehavior"` // terminate, stop or hibernate
+}
+
+// RequestStatus is the status of a request.
+type RequestStatus struct {
+	Code    string    `xml:"code"`
+	Updated time.Time `xml:"updateTime"`
+}
+
 // Alive reports whether processes on the instance run.
 func (i *Instance) Alive() bool { return i.State == "pending" || i.State == "running" }
 

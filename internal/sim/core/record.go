@@ -47,6 +47,7 @@ const (
 	EntryContainer  EntryKind = "container-instance" // status From -> To
 	EntryAgent      EntryKind = "agent"              // To: connected, disconnected
 	EntryTask       EntryKind = "task"               // lastStatus From -> To; Text holds stop code and "killed" after SIGKILL
+	EntryService    EntryKind = "service"            // desired count From -> To, set By somebody
 	EntryTarget     EntryKind = "target"             // target state From -> To
 	EntryRegistry   EntryKind = "registry"           // Cloud Map, To: registered, deregistered; TargetGroup: its service, Target: the instance
 	EntryMessage    EntryKind = "message"            // To: sent, received, deleted, redriven, expired, lost

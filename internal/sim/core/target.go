@@ -11,7 +11,7 @@ type Target interface {
 type Address struct {
 	Instance string // id
 	HostPort int
-	IP       string
+	IP, IPv6 string
 	Port     int
 }
 

@@ -20,7 +20,8 @@ type EC2 struct {
 	hosts    []*core.Instance
 	host     map[string]*core.Instance // by id
 
-	warned, recommended map[string]bool // Spot Instances that got notice, or a recommendation, by id
+	warned, recommended map[string]bool       // Spot Instances that got notice, or a recommendation, by id
+	requests            map[string]spotStatus // of the Spot Instances whose requests are not simply fulfilled, by id
 	vpcs                []string
 }
 
@@ -46,7 +47,7 @@ type Observer interface {
 func New(c *core.Core, bus Bus, observer Observer) *EC2 {
 	return &EC2{
 		Core: c, bus: bus, observer: observer, host: map[string]*core.Instance{},
-		warned: map[string]bool{}, recommended: map[string]bool{}, vpcs: []string{core.DefaultVPC},
+		warned: map[string]bool{}, recommended: map[string]bool{}, requests: map[string]spotStatus{}, vpcs: []string{core.DefaultVPC},
 	}
 }
 
@@ -246,6 +247,7 @@ func (w *EC2) StartInstances(ids []string) error {
 		w.setHost(h, "pending")
 		w.After(h.Host.Boot, func() {
 			if h.State == "pending" {
+				delete(w.requests, h.ID)
 				w.setHost(h, "running")
 				w.observer.Started(h)
 			}

@@ -53,6 +53,7 @@ type (
 		VPC       string    `xml:"vpcId"`
 		Subnet    string    `xml:"subnetId"`
 		Lifecycle string    `xml:"instanceLifecycle,omitempty"`
+		Request   string    `xml:"spotInstanceRequestId,omitempty"`
 		Tags      []tag     `xml:"tagSet>item"`
 	}
 	tag struct {
@@ -130,7 +131,7 @@ func instanceXML(i core.Instance) described {
 		VPC: i.Host.VPC, Subnet: core.SubnetID(i.Host.VPC, i.Zone),
 	}
 	if i.Host.Spot {
-		out.Lifecycle = "spot"
+		out.Lifecycle, out.Request = "spot", requestID(i.ID)
 	}
 	if i.Group != "" {
 		out.Tags = append(out.Tags, tag{"aws:autoscaling:groupName", i.Group})

@@ -76,6 +76,7 @@ func (w *EC2) warn(h *core.Instance, action string) {
 		w.recommend(h)
 	}
 	w.warned[h.ID] = true
+	w.marks(h, action)
 	w.notice(h, core.NoticeInterrupted, action)
 	w.tell("EC2 Spot Instance Interruption Warning", "arn:aws:ec2:"+h.Zone+":instance/"+h.ID,
 		map[string]any{"instance-id": h.ID, "instance-action": action})
@@ -96,6 +97,7 @@ func (w *EC2) reclaim(h *core.Instance, action string) {
 		w.ShutDown(h)
 		w.observer.Ended(h)
 	default:
+		w.requests[h.ID] = spotStatus{"instance-stopped-no-capacity", action, w.Now()}
 		w.stop(h)
 	}
 }

@@ -61,7 +61,7 @@ func (s api) taskOut(t Task) types.Task {
 	if t.IP != "" {
 		out.Attachments = append(out.Attachments, s.eni(t))
 		if len(out.Attachments[0].Details) > 1 { // it has its address
-			c.NetworkInterfaces = []types.NetworkInterface{{AttachmentId: out.Attachments[0].Id, PrivateIpv4Address: &t.IP}}
+			c.NetworkInterfaces = []types.NetworkInterface{{AttachmentId: out.Attachments[0].Id, PrivateIpv4Address: &t.IP, Ipv6Address: core.Optional(t.IPv6)}}
 		}
 	}
 	c.NetworkBindings = core.Mapped(portsOf(t.Bindings, family, family), bindingOut)

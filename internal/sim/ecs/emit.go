@@ -84,7 +84,11 @@ func containerDetail(c types.Container) any {
 		"containerArn": c.ContainerArn, "lastStatus": c.LastStatus, "name": c.Name, "image": c.Image, "runtimeId": c.RuntimeId,
 		"taskArn": c.TaskArn, "cpu": c.Cpu,
 		"networkInterfaces": core.Mapped(c.NetworkInterfaces, func(n types.NetworkInterface) any {
-			return map[string]any{"attachmentId": n.AttachmentId, "privateIpv4Address": n.PrivateIpv4Address}
+			out := map[string]any{"attachmentId": n.AttachmentId, "privateIpv4Address": n.PrivateIpv4Address}
+			if n.Ipv6Address != nil {
+				out["ipv6Address"] = n.Ipv6Address
+			}
+			return out
 		}),
 	}
 	if c.ExitCode != nil {

@@ -73,7 +73,7 @@ func (t *task) register(w *ECS, entry ServiceTargetGroup) {
 
 // address is where one of the ports of a task is reached; 0: its first one.
 func (t *task) address(port int) core.Address {
-	at := core.Address{Instance: t.Instance, HostPort: t.HostPort, IP: t.IP, Port: t.ContainerPort}
+	at := core.Address{Instance: t.Instance, HostPort: t.HostPort, IP: t.IP, IPv6: t.IPv6, Port: t.ContainerPort}
 	if port == 0 || port == t.ContainerPort {
 		return at
 	}

@@ -14,8 +14,8 @@ import (
 type Runtime interface {
 	// Start starts the process of a task. It is there for health checks and requests from now on.
 	Start(Task)
-	// Terminate is SIGTERM: the process ends in its own time, and Exited tells when.
-	Terminate(Task)
+	// Terminate is SIGTERM: the process serves and ends as the definition says, or in its own time, and Exited tells when.
+	Terminate(Task, TaskDefinition)
 	// Kill is SIGKILL, or the end of the host: the process is gone, and nobody tells.
 	Kill(Task)
 }
@@ -79,7 +79,7 @@ func (w *ECS) sigterm(t *task, within time.Duration) {
 		w.step(t, min(last.Ends, within), func() { w.exit(t, last.Killed || last.Ends > within) })
 		return
 	}
-	w.runtime.Terminate(t.Task)
+	w.runtime.Terminate(t.Task, *t.def)
 	w.step(t, min(t.def.limit(t.at.stopTimeout()), within), func() {
 		if t.Process {
 			w.runtime.Kill(t.Task)

@@ -2,6 +2,7 @@ package ecs
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -25,6 +26,7 @@ type service struct {
 	backoff    time.Duration // the last wait before trying again
 	retryAt    time.Time
 	steady     bool
+	counts     core.Trail // of its desired count
 }
 
 // AddService makes a service. Its tasks start with Settle at once, or else as in real life. The definition must exist; target
@@ -62,6 +64,10 @@ func (w *ECS) AddService(spec Service) *Service {
 		panic("sim: service " + s.Name + ": " + err.Error())
 	}
 	c.services = append(c.services, s)
+	s.counts.Mark(time.Time{}, strconv.Itoa(s.Desired), "")
+	if !s.Daemon {
+		w.Log(core.Entry{Kind: core.EntryService, Cluster: c.Name, Service: s.Name, To: strconv.Itoa(s.Desired)})
+	}
 	w.addSets(s)
 	for _, part := range s.parts() {
 		c.scheduled = append(c.scheduled, part)
@@ -147,6 +153,9 @@ func (w *ECS) seeService(s *service) Service {
 	seen.TargetGroups, seen.Ingress, seen.ByHand = slices.Clone(s.TargetGroups), slices.Clone(s.Ingress), slices.Clone(s.ByHand)
 	seen.Constraints, seen.Placement, seen.Providers = slices.Clone(s.Constraints), slices.Clone(s.Placement), slices.Clone(s.Providers)
 	seen.Deployments = s.seeDeployments()
+	if then, err := strconv.Atoi(s.counts.At(w.Then()).State); err == nil && !s.Daemon {
+		seen.Desired = then
+	}
 	seen.Running, seen.Pending = 0, 0
 	for _, part := range s.parts() {
 		running, pending := part.count()
@@ -249,7 +258,11 @@ func (w *ECS) UpdateService(cluster, id string, desired *int, definition string)
 		}
 	}
 	if desired != nil {
+		w.Log(core.Entry{
+			Kind: core.EntryService, Cluster: c.Name, Service: s.Name, From: strconv.Itoa(s.Desired), To: strconv.Itoa(*desired),
+		})
 		s.Desired = *desired
+		s.counts.Mark(w.Now(), strconv.Itoa(s.Desired), "")
 		s.scaleSets()
 	}
 	w.checkAnew(s)

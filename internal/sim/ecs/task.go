@@ -68,6 +68,9 @@ func (w *ECS) newTask(c *cluster, at place, want wanted) *task {
 		w.networks++
 		t.IP = "10.1." + strconv.Itoa(w.networks/250) + "." + strconv.Itoa(w.networks%250+1)
 		t.Subnet = subnetOf(at, s)
+		if s != nil && s.IPv6 {
+			t.IPv6 = "2600:1f18::" + strconv.FormatInt(int64(w.networks), 16)
+		}
 	}
 	w.tasks[t.ARN] = t
 	c.tasks = append(c.tasks, t)

@@ -129,7 +129,7 @@ type Task struct {
 	Service                                                                 string
 	Daemon                                                                  bool
 	CPU, Memory, ContainerPort, HostPort                                    int
-	IP                                                                      string // awsvpc only
+	IP, IPv6                                                                string // awsvpc only
 	CreatedAt, StartedAt, StoppingAt, StoppedAt                             time.Time
 	Protected                                                               bool
 	ProtectedUntil                                                          time.Time
@@ -182,6 +182,7 @@ type Service struct {
 	InAlternate bool      // new tasks are registered with the alternate target groups
 
 	VPC     string               // of tasks without a host; empty: core.DefaultVPC
+	IPv6    bool                 // its tasks with network interfaces have an address of IPv6 too
 	Lattice []ServiceTargetGroup // target groups of VPC Lattice
 	Names   []ServiceTargetGroup // services of Cloud Map, by ARN
 	Ingress []Ingress            // target groups that ECS manages: its revisions name them, the service does not

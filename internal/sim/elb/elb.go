@@ -332,8 +332,14 @@ func (w *ELB) RegisterTask(arn string, at core.Address, owner core.TargetOwner) 
 	if tg == nil {
 		return nil
 	}
-	if tg.Type == "ip" {
+	switch {
+	case tg.Type != "ip":
+	case !tg.IPv6:
 		return w.registerTarget(tg, at.IP, at.Port, owner)
+	case at.IPv6 != "":
+		return w.registerTarget(tg, at.IPv6, at.Port, owner)
+	default:
+		return nil
 	}
 	return w.registerTarget(tg, at.Instance, at.HostPort, owner)
 }

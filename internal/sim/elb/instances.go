@@ -67,11 +67,13 @@ func (w *ELB) ownerless(instance string) []*target {
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_TargetDescription.html
 func (tg *targetGroup) checkTargets(targets []Target) error {
 	for _, t := range targets {
-		switch _, err := netip.ParseAddr(t.ID); {
+		switch ip, err := netip.ParseAddr(t.ID); {
 		case tg.Type == "instance" && !core.IsInstanceID(t.ID):
 			return core.Refuse("ValidationError", "Instance ID '%s' is not valid", t.ID)
 		case tg.Type == "ip" && err != nil:
 			return core.Refuse("ValidationError", "The IP address '%s' is not a valid IPv4 address", t.ID)
+		case tg.Type == "ip" && ip.Is6() != tg.IPv6: // AWS does not say how it refuses it
+			return core.Refuse("ValidationError", "The IP address '%s' is not of the IP address type of the target group", t.ID)
 		}
 	}
 	return nil

@@ -39,10 +39,18 @@ func (s api) describeGroups(c *core.Call, in *elb.DescribeTargetGroupsInput) (*e
 func targetGroupOut(g TargetGroup) types.TargetGroup {
 	return types.TargetGroup{
 		TargetGroupArn: &g.ARN, TargetGroupName: &g.Name, TargetType: types.TargetTypeEnum(g.Type), Protocol: types.ProtocolEnum(g.Protocol),
-		Port: new(int32(g.Port)), VpcId: &g.VPC, HealthCheckEnabled: new(true), HealthCheckPort: new("traffic-port"),
+		IpAddressType: addressType(g),
+		Port:          new(int32(g.Port)), VpcId: &g.VPC, HealthCheckEnabled: new(true), HealthCheckPort: new("traffic-port"),
 		HealthyThresholdCount: new(int32(2)), HealthCheckIntervalSeconds: new(core.Seconds(g.Check / 2)),
 		UnhealthyThresholdCount: new(int32(2)), HealthCheckTimeoutSeconds: new(int32(5)), LoadBalancerArns: []string{balancerARN(g)},
 	}
+}
+
+func addressType(g TargetGroup) types.TargetGroupIpAddressTypeEnum {
+	if g.IPv6 {
+		return types.TargetGroupIpAddressTypeEnumIpv6
+	}
+	return types.TargetGroupIpAddressTypeEnumIpv4
 }
 
 // balancerARN names the load balancer that a target group is attached to: each has one of its own.

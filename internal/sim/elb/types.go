@@ -11,6 +11,7 @@ type TargetGroup struct {
 	Check                     time.Duration // from registration to healthy, and from death to unhealthy; 0: 10 s
 	Targets                   []*Target
 	VPC                       string // empty: core.DefaultVPC
+	IPv6                      bool   // its targets have addresses of IPv6
 
 	// Propagation is how long new requests still go to a target that is not healthy any more. AddTargetGroup: 0: 120 s for network load
 	// balancers, else as core.Switches.Propagation says; negative: none.

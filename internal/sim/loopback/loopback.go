@@ -31,6 +31,8 @@ type Cloud struct {
 	server *http.Server
 	stop   context.CancelFunc
 	ended  sync.WaitGroup
+
+	metadata metadata
 }
 
 // Endpoint is the URL of a cloud that listens there.
@@ -48,7 +50,7 @@ func Serve(l net.Listener, spec sim.Spec, speed float64) (*Cloud, error) {
 	c := &Cloud{Endpoint: Endpoint(l), world: world, speed: speed, stop: stop}
 	c.API = wire.New(wire.Config{World: world, Lock: &c.mu, Limits: wire.Limits(world), PageSize: spec.Switches.PageSize})
 	c.clock = wire.NewClock(c.API, speed)
-	c.server = &http.Server{Handler: c.API.Handler(), ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.New(io.Discard, "", 0)}
+	c.server = &http.Server{Handler: c.handler(), ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.New(io.Discard, "", 0)}
 	c.ended.Go(func() { c.clock.Run(ctx) })
 	c.ended.Go(func() { _ = c.server.Serve(l) }) // ends with ErrServerClosed
 	return c, nil
@@ -64,10 +66,11 @@ func (c *Cloud) Run(logs io.Writer) (err error) {
 	return err
 }
 
-// Read gives f the world between two of its changes.
+// Read gives f the world as it is now, between two of its changes.
 func (c *Cloud) Read(f func(*sim.World)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.clock.CatchUp()
 	f(c.world)
 }
 
@@ -81,5 +84,6 @@ func (c *Cloud) Close() {
 	}
 	c.stop()
 	_ = c.server.Close()
+	c.metadata.close()
 	c.ended.Wait()
 }

@@ -15,7 +15,7 @@ import (
 type ServiceDiscovery struct {
 	*core.Core
 	services   []*Service
-	operations []string // ids of the operations that somebody began
+	operations map[string]string // PENDING or SUCCESS, by the id of an operation that somebody began
 }
 
 // Service is a service of Cloud Map, by which clients find instances.
@@ -35,10 +35,13 @@ type Instance struct {
 	Attributes map[string]string
 	About      core.Entry // whose it is
 	Since      time.Time  // registered; of one that has left: deregistered
+	leaving    bool       // an operation that takes it out is pending
 }
 
 // New makes Cloud Map without services.
-func New(c *core.Core) *ServiceDiscovery { return &ServiceDiscovery{Core: c} }
+func New(c *core.Core) *ServiceDiscovery {
+	return &ServiceDiscovery{Core: c, operations: map[string]string{}}
+}
 
 // AddRegistry makes a service of Cloud Map and returns its ARN.
 func (w *ServiceDiscovery) AddRegistry(spec Service) string {

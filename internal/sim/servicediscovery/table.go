@@ -100,18 +100,32 @@ func (s api) named(id *string) (*Service, error) {
 	return nil, core.Refuse("ServiceNotFound", "Service not found: %s", *id)
 }
 
-// deregister begins an operation that is done at once.
+// deregister begins an operation, which takes as long as the switch says. Meanwhile another one of the instance is refused.
 // https://docs.aws.amazon.com/cloud-map/latest/api/API_DeregisterInstance.html
-func (s api) deregister(_ *core.Call, in *DeregisterInstanceInput) (*DeregisterInstanceOutput, error) {
+func (s api) deregister(c *core.Call, in *DeregisterInstanceInput) (*DeregisterInstanceOutput, error) {
 	service, err := s.named(in.ServiceId)
 	if err != nil {
 		return nil, err
 	}
-	if !s.leave(service, *in.InstanceId) {
+	i := slices.IndexFunc(service.Instances, func(i Instance) bool { return i.ID == *in.InstanceId })
+	switch {
+	case i < 0:
 		return nil, core.Refuse("InstanceNotFound", "Instance not found: %s", *in.InstanceId)
+	case service.Instances[i].leaving:
+		return nil, core.Refuse("DuplicateRequest", "The instance %s is being deregistered already", *in.InstanceId)
 	}
+	service.Instances[i].leaving = true
 	id := s.Hex(32) + "-" + s.Hex(8)
-	s.ServiceDiscovery.operations = append(s.ServiceDiscovery.operations, id)
+	s.ServiceDiscovery.operations[id] = "PENDING"
+	done := func() {
+		s.ServiceDiscovery.operations[id] = "SUCCESS"
+		s.leave(service, *in.InstanceId)
+	}
+	if s.Switches.CloudMap > 0 {
+		s.After(s.Switches.CloudMap, func() { s.As(c.Caller, done) })
+	} else {
+		done()
+	}
 	return &DeregisterInstanceOutput{OperationId: &id}, nil
 }
 
@@ -189,8 +203,9 @@ func (s api) getService(_ *core.Call, in *GetServiceInput) (*GetServiceOutput, e
 }
 
 func (s api) getOperation(_ *core.Call, in *GetOperationInput) (*GetOperationOutput, error) {
-	if !slices.Contains(s.ServiceDiscovery.operations, *in.OperationId) {
+	status, ok := s.ServiceDiscovery.operations[*in.OperationId]
+	if !ok {
 		return nil, core.Refuse("OperationNotFound", "Operation not found: %s", *in.OperationId)
 	}
-	return &GetOperationOutput{Operation: &OperationOut{Id: in.OperationId, Type: new("DEREGISTER_INSTANCE"), Status: new("SUCCESS")}}, nil
+	return &GetOperationOutput{Operation: &OperationOut{Id: in.OperationId, Type: new("DEREGISTER_INSTANCE"), Status: &status}}, nil
 }

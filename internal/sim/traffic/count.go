@@ -69,7 +69,7 @@ func (c *clients) send(routes []Route, from, to time.Time) {
 	c.counts.Requests += sent
 	var routed []Endpoint
 	for _, r := range inUse(routes) {
-		routed = append(routed, r.routed(from)...)
+		routed = append(routed, r.Routed(from)...)
 	}
 	if len(routed) == 0 {
 		c.counts.add(&c.counts.NoTarget, sent, from, to)
@@ -95,10 +95,10 @@ func inUse(routes []Route) []Route {
 	return used
 }
 
-// routed are the endpoints to which requests go at a time: to the healthy ones, to those that the load balancer still takes for healthy,
+// Routed are the endpoints to which requests go at a time: to the healthy ones, to those that the load balancer still takes for healthy,
 // and when too few are healthy to all that are registered.
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health.html
-func (r Route) routed(at time.Time) []Endpoint {
+func (r Route) Routed(at time.Time) []Endpoint {
 	healthy, registered := 0, 0
 	for _, e := range r.Endpoints {
 		if e.Healthy {

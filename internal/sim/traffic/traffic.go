@@ -34,6 +34,7 @@ type Route struct {
 // Endpoint is one place that requests are sent to.
 type Endpoint struct {
 	ID          string
+	Task        string    // ARN, when it is that of a task
 	Registered  bool      // requests go there when too few are healthy
 	Healthy     bool      // requests go there
 	RoutedUntil time.Time // they still go there until then, although it is not healthy or not registered any more

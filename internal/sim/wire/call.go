@@ -24,7 +24,7 @@ func (a *API) once(ctx context.Context, o *operation, in any) (any, error) {
 	}
 	defer a.lock()()
 	if a.clock != nil {
-		a.clock.catchUp()
+		a.clock.CatchUp()
 	}
 	req := a.arrive(ctx, o, in)
 	out, err := a.perform(ctx, &req)

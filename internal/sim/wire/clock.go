@@ -41,7 +41,7 @@ func (c *Clock) Run(ctx context.Context) {
 // step moves the world to now and returns how long, in real time, until the next step.
 func (c *Clock) step() time.Duration {
 	defer c.api.lock()()
-	c.catchUp()
+	c.CatchUp()
 	c.api.wake()
 	due, ok := c.api.World.Next()
 	if !ok || c.speed <= 0 {
@@ -51,8 +51,8 @@ func (c *Clock) step() time.Duration {
 	return min(tick, max(until, time.Millisecond))
 }
 
-// catchUp moves the world to now. The world must be locked.
-func (c *Clock) catchUp() {
+// CatchUp moves the world to now. The world must be locked.
+func (c *Clock) CatchUp() {
 	if c.speed <= 0 {
 		return
 	}

@@ -32,7 +32,7 @@ func (s *server) clock(w http.ResponseWriter, _ *http.Request) {
 func (s *server) now() clockPage {
 	page := clockPage{}
 	if c := s.api.clock; c != nil {
-		c.catchUp()
+		c.CatchUp()
 		page.Speed = c.speed
 	}
 	page.Now = s.api.World.Now()

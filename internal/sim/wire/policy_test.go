@@ -217,7 +217,7 @@ func TestKinds(t *testing.T) {
 		capacity-provider ecs: DescribeCapacityProviders
 		* elasticloadbalancing: DescribeTargetGroups DescribeTargetGroupAttributes DescribeTargetHealth
 		targetgroup elasticloadbalancing: ModifyTargetGroupAttributes RegisterTargets DeregisterTargets
-		* ec2: DescribeInstances DescribeInstanceTypes DescribeLaunchTemplateVersions DescribeSubnets
+		* ec2: DescribeInstances DescribeInstanceTypes DescribeLaunchTemplateVersions DescribeSubnets DescribeSpotInstanceRequests
 		instance ec2: TerminateInstances StopInstances StartInstances DescribeInstanceAttribute
 		* sqs: ListQueues
 		queue sqs: CreateQueue GetQueueUrl GetQueueAttributes SetQueueAttributes DeleteQueue PurgeQueue SendMessage SendMessageBatch ReceiveMessage
