@@ -43,8 +43,8 @@ func ended(c *decider) bool {
 		c.close(Incomplete, "the hook ended before Ebb would have answered it"+unasked(c)+"; the group says "+stateText(i), c.cutOff())
 	case over:
 		c.close(Elsewhere, "the hook ended without Ebb's answer; the group says "+stateText(i), c.cutOff())
-	case !d.StayingSince.IsZero() && i.At.Sub(d.StayingSince) >= stayingFor+c.p.Skew && d.warned():
-		d.Hold = Hold{Group: d.Group} // a false message, but EC2 ends the instance all the same
+	case !d.StayingSince.IsZero() && i.At.Sub(d.StayingSince) >= stayingFor+c.p.Skew && (d.warned() || d.Word != fleet.Word{}):
+		d.Hold = Hold{Group: d.Group} // a false message, but EC2 ends the instance all the same, or an operator wants it to leave
 		return false
 	case !d.StayingSince.IsZero() && i.At.Sub(d.StayingSince) >= stayingFor+c.p.Skew:
 		c.close(NotLeaving, "the group says "+stateText(i)+": nothing is to be drained", nil)

@@ -86,9 +86,9 @@ func byOperator(p *past, h *hostPast, e core.Entry) {
 	switch {
 	case e.To == "open" && e.Hook == "":
 		h.asked = e.Group
-	case e.To == "open" || e.To == "ended":
+	case e.To == "ended": // a hook that holds the drain from then on may be that of a false message
 		h.asked = ""
-		if e.To == "ended" && e.Hook == "" {
+		if e.Hook == "" {
 			if h.lingers = e.Group; h.leaving.IsZero() {
 				leavesNoMore(p, e.Group, e.Instance)
 			}

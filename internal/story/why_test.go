@@ -192,6 +192,9 @@ func (a asked) ebb(q *diagnose.Question, seen *inventory.Inventory, group string
 	past, err := a.store.Recent(context.Background(), 100)
 	must(err)
 	for _, rec := range append(open, past...) {
+		if !kernel.OfDrain(rec) {
+			continue
+		}
 		d, err := kernel.Read(rec)
 		must(err)
 		if string(d.Instance()) != q.Target {
