@@ -104,7 +104,7 @@ func TestWhoCutsConnections(t *testing.T) {
 			}
 			go site.Close()
 			for range len(open) - c.want.Sum() {
-				_ = <-ended
+				<-ended
 			}
 		})
 	}
