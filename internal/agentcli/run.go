@@ -65,7 +65,7 @@ func (o *options) serve(ctx context.Context) error {
 	ctx, quiet := h.hearStop(ctx, a, log)
 	defer quiet()
 	if h.Queue != "" {
-		go agent.HearQueue(ctx, h.aws, h.Queue, h.plan.Instance, a.Wake, log)
+		go hearQueue(ctx, h.aws, h.Queue, h.plan.Instance, a.Wake, log)
 	}
 	a.Run(ctx)
 	log.Info("the agent ends; it answers no hook, and goes on with what is left when it is started again")

@@ -46,10 +46,10 @@ func forbidden(from, target string, test bool) string {
 
 func forbiddenInside(from, target string) string {
 	if strings.HasPrefix(from, "cmd/") {
-		if target == "internal/cli" {
+		if target == "internal/cli" || target == "internal/agentcli" {
 			return ""
 		}
-		return from + " may import internal/cli only"
+		return from + " may import internal/cli or internal/agentcli only"
 	}
 	allowed, known := mayImport()[strings.TrimPrefix(from, "internal/")]
 	switch {

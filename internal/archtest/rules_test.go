@@ -49,17 +49,20 @@ func pureNames() map[string]names {
 // journal/*) know the nouns and never each other.
 func mayImport() map[string][]string {
 	all := []string{
-		"archtest", "advice", "cloud", "cloud/collector", "config", "deploy", "desired", "doctor", "drain",
+		"archtest", "advice", "agent", "cloud", "cloud/collector", "config", "deploy", "desired", "doctor", "drain",
 		"engine", "event", "diagnose", "fleet", "baseline", "host", "journal",
 		"iam", "journal/dynamodb", "journal/memory", "journal/sqlite", "kernel", "lease", "placement", "plain", "plan", "sim",
 		"sim/autoscaling", "sim/client", "sim/core", "sim/ec2", "sim/ecs", "sim/elb", "sim/events", "sim/imds", "sim/lambda", "sim/lambda/process", "sim/sns",
 		"sim/sqs",
-		"sim/loopback", "sim/secretsmanager", "sim/ssm", "sim/servicediscovery", "sim/sts", "sim/traffic", "sim/vpclattice", "sim/wire",
+		"steps", "sim/loopback", "sim/secretsmanager", "sim/ssm", "sim/servicediscovery", "sim/sts", "sim/traffic", "sim/vpclattice", "sim/wire",
 		"source/lambda", "source/sqs", "story", "inventory", "loadtest", "metrics", "notice", "notify",
 	}
 	return map[string][]string{
 		"fleet":            {},
-		"event":            {"fleet"},
+		"event":            {"fleet", "plain"},
+		"steps":            {"fleet", "plan", "drain"},
+		"agent":            {"fleet", "plan", "drain", "steps", "cloud"},
+		"agentcli":         {"fleet", "event", "plan", "steps", "host", "agent", "cloud", "source/sqs", "notice", "notify", "plain"},
 		"plan":             {"fleet"},
 		"desired":          {"fleet"},
 		"journal":          {},
@@ -130,23 +133,23 @@ func mayImport() map[string][]string {
 func owners() map[string][]string {
 	const sdk = "github.com/aws/aws-sdk-go-v2"
 	return map[string][]string{
-		sdk:                                   {"cloud", "cloud/collector", "baseline", "source/sqs", "journal/dynamodb", "notify", "host", "cli"},
+		sdk:                                   {"cloud", "cloud/collector", "baseline", "source/sqs", "journal/dynamodb", "notify", "host", "agentcli", "cli"},
 		"github.com/aws/smithy-go":            {"cloud", "cloud/collector", "source/sqs", "sim/wire", "journal/dynamodb"},
 		sdk + "/service":                      {},
-		sdk + "/service/autoscaling":          {"cloud", "cloud/collector", "baseline", "sim/autoscaling", "sim/client"},
-		sdk + "/service/ecs":                  {"cloud", "cloud/collector", "baseline", "sim/ecs", "sim/client"},
+		sdk + "/service/autoscaling":          {"agentcli", "cloud", "cloud/collector", "baseline", "sim/autoscaling", "sim/client"},
+		sdk + "/service/ecs":                  {"agentcli", "cloud", "cloud/collector", "baseline", "sim/ecs", "sim/client"},
 		sdk + "/service/elasticloadbalancing": {"cloud", "cloud/collector", "baseline", "sim/elb", "sim/client"}, // and ...v2
 		sdk + "/service/sts":                  {"cloud", "cloud/collector", "sim/sts"},
-		sdk + "/service/sqs":                  {"source/sqs", "cloud/collector", "baseline", "sim/sqs", "sim/client"},
+		sdk + "/service/sqs":                  {"agentcli", "source/sqs", "cloud/collector", "baseline", "sim/sqs", "sim/client"},
 		sdk + "/service/dynamodb":             {"journal/dynamodb"},
 		sdk + "/service/sns":                  {"sim/sns", "notify"},
-		sdk + "/service/s3":                   {"host"},
+		sdk + "/service/s3":                   {"host", "agentcli"},
 		sdk + "/service/eventbridge":          {"cloud/collector", "sim/events", "notify"},
 		"github.com/aws/aws-lambda-go":        {"source/lambda", "cli"},
 		"modernc.org":                         {"journal/sqlite"},
 		"github.com/prometheus":               {"metrics"},
-		"github.com/spf13":                    {"cli"},
-		"go.yaml.in/yaml":                     {"config", "host", "story", "cli"},
+		"github.com/spf13":                    {"agentcli", "cli"},
+		"go.yaml.in/yaml":                     {"agentcli", "config", "host", "story", "cli"},
 	}
 }
 

@@ -1,4 +1,4 @@
-package agent
+package agentcli
 
 import (
 	"context"
@@ -14,10 +14,10 @@ import (
 	"github.com/ebbhq/ebb/internal/source/sqs"
 )
 
-// HearQueue hears from a queue, beside IMDS, until ctx ends. A message about this host wakes the agent and is deleted. What is about others
+// hearQueue hears from a queue, beside IMDS, until ctx ends. A message about this host wakes the agent and is deleted. What is about others
 // goes back at once: a queue may be shared by a few hosts. Each look at it takes every message away from the others for a moment, and counts
 // as a receive: with many hosts messages end in the dead-letter queue.
-func HearQueue(ctx context.Context, cfg aws.Config, url string, self fleet.InstanceID, wake func(context.Context), log *slog.Logger) {
+func hearQueue(ctx context.Context, cfg aws.Config, url string, self fleet.InstanceID, wake func(context.Context), log *slog.Logger) {
 	client := awssqs.NewFromConfig(cfg)
 	for fails := 0; ctx.Err() == nil; {
 		out, err := sqs.NewClient(cfg).ReceiveMessage(ctx, &awssqs.ReceiveMessageInput{
