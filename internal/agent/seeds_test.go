@@ -323,7 +323,7 @@ func (h *simHost) step(now time.Time) bool {
 	return true
 }
 
-var errFault = errors.New("Throttling: Rate exceeded")
+var errFault = errors.New("rate exceeded")
 
 // do carries out a request; what comes of it comes later, or is lost.
 func (h *simHost) do(r Request, now time.Time) {

@@ -83,7 +83,8 @@ steps:
 	if a.Timeout != 5*time.Minute || !a.Runs(steps.Terminate) || !a.Runs(steps.Shutdown) || a.Runs(steps.Launch) || a.OnFailure != steps.Continue {
 		t.Errorf("%+v", a)
 	}
-	if c.Timeout != 10*time.Second || c.Retries != 2 || c.OnFailure != steps.Hold || !c.Runs(steps.Launch) || c.Runs(steps.Terminate) || !c.Early || c.Priority != 1 {
+	if c.Timeout != 10*time.Second || c.Retries != 2 || c.OnFailure != steps.Hold || !c.Runs(steps.Launch) || c.Runs(steps.Terminate) ||
+		!c.Early || c.Priority != 1 {
 		t.Errorf("%+v", c)
 	}
 }

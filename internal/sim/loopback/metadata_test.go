@@ -59,7 +59,7 @@ func (s *scene) client(instance string) *imds.Client {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return imds.New(imds.Options{Endpoint: url, Retryer: aws.NopRetryer{}, EnableFallback: aws.FalseTernary})
+	return imds.New(imds.Options{ClientEnableState: imds.ClientEnabled, Endpoint: url, Retryer: aws.NopRetryer{}, EnableFallback: aws.FalseTernary})
 }
 
 func (s *scene) do(f func(w *sim.World) error) {
