@@ -104,7 +104,9 @@ func TestWhoCutsConnections(t *testing.T) {
 			}
 			go site.Close()
 			for range len(open) - c.want.Sum() {
-				<-ended
+				if err := <-ended; err == nil {
+					t.Error("a connection that is cut ends without an error")
+				}
 			}
 		})
 	}
