@@ -143,6 +143,7 @@ func TestAFullDisk(t *testing.T) {
 		if os.Getuid() != 0 {
 			again.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
 			again.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}}
+			again.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}}
 		}
 		if out, err := again.CombinedOutput(); err != nil {
 			t.Fatalf("with a disk of its own: %v\n%s", err, out)
