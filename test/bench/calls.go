@@ -59,7 +59,8 @@ An ordinary drain looks at target groups only for their deregistration delay. Wh
 and for each task on Fargate Spot, Ebb also reads the *net*: one call for the subnets or the instance, one for the list of target groups (a page
 has 400), and one for each target group of the VPC; for a task of a service not those that services name. All who leave within two minutes
 share it. A notice of Fargate Spot alone, in a VPC without further target groups, costs 7 calls and a minute's list of what stops, 1,000 at once
-0.04 calls each, and with 200 further target groups 0.3 each (` + "`" + `go test ./internal/kernel -run TestTheNetIsReadOnce -v` + "`" + `). A service of Cloud Map
+0.04 calls each, and with 200 further target groups 0.3 each (` + "`" + `go test ./internal/kernel
+-run TestTheNetIsReadOnce -v` + "`" + `). A service of Cloud Map
 costs a list and a call for each task more, a target group of VPC Lattice three calls.
 `
 

@@ -44,8 +44,8 @@ func agree(computed, seen float64) bool { return math.Abs(computed-seen) <= shar
 const (
 	titleOfReal = "\n## Over real connections\n"
 	headOfReal  = titleOfReal + `
-Eight cells were also played with real ones, one of them three times: tasks are processes, requests go through a load balancer on loopback, Ebb is ebb serve. To a Network
-Load Balancer each request has a connection of its own. The world goes %g times as fast as real time, or slower where this machine could not
+Eight cells were also played with real ones, one of them three times: tasks are processes, requests go
+through a load balancer on loopback, and Ebb is ebb serve. To a Network Load Balancer each request has a connection of its own. The world goes %g times as fast as real time, or slower where this machine could not
 keep up, and %.0f requests a real second are made in it, so that each stands for several of the table's; figures are in those. A figure is
 **computed / counted**, where the computed one is the median of the twenty runs. They agree when they differ by at most %.0f %% and %.0f requests,
 which is what goes to three of ten tasks in three quarters of a second; the check fails when they do not. *Who cut* is what the load balancer saw
