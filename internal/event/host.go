@@ -17,7 +17,10 @@ const mostSteps = 50
 
 // parseHost reads what the agent of a host has done so far. Each message says all of it again.
 func parseHost(f *fields) Event {
-	e := Event{Kind: HostSteps, Group: f.word("group"), Instance: f.instance("instance"), Time: f.time("decided")}
+	e := Event{Kind: HostSteps, Instance: f.instance("instance"), Time: f.time("decided")}
+	if f.word("group") != "" { // a Spot Instance may be in none
+		e.Group = f.name("group")
+	}
 	var told []string
 	for i, raw := range f.each("runs") {
 		var r struct {
