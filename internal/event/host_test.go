@@ -14,8 +14,8 @@ func TestHostSteps(t *testing.T) {
 		begin + `{"step":"flush","attempt":1,"began":"2026-11-21T09:00:00Z"}]}`: "on the host, because of terminate: flush runs",
 		begin + `{"step":"flush","attempt":2,"began":"2026-11-21T09:00:00Z","ended":"2026-11-21T09:00:03.5Z","outcome":"ok","text":"x"}` +
 			`,{"step":"zabbix","attempt":1,"began":"2026-11-21T09:00:04Z","ended":"2026-11-21T09:00:05Z","outcome":"failed","text":"one\nexit 7\n"}` +
-			`],"result":"CONTINUE","why":"every step has ended"}`: "on the host, because of terminate: flush ok after 3.5s, attempt 2; zabbix failed after 1s (exit 7); " +
-			"CONTINUE: every step has ended",
+			`],"result":"CONTINUE","why":"every step has ended"}`: "on the host, because of terminate: flush ok after 3.5s, attempt 2; " +
+			"zabbix failed after 1s (exit 7); CONTINUE: every step has ended",
 		begin + `{"step":"a\u202eb","outcome":"skipped","text":"no time"}]}`: "on the host, because of terminate: a\\u202eb skipped (no time)",
 	} {
 		if e := Parse([]byte(body)); e.Kind != HostSteps || e.Steps != want || e.Group != "web" || e.Instance != "i-0a1b2c3d4e5f60718" || e.Wakes() {
