@@ -48,85 +48,85 @@ func keys(settings []setting) []string {
 	return out
 }
 
-func (d *document) readGroups(node *yaml.Node) {
+// entries reads a list of mappings, and hands over each entry with its values, and whether none of them is wrong.
+func entries[T any](d *document, node *yaml.Node, what, how string, settings func(*T) []setting, take func(*yaml.Node, T, map[string]value, bool)) {
+	secret := what == "a receiver"
 	if node.Kind != yaml.SequenceNode {
-		d.problem(node, `groups must be a list; write each group on a line of its own, like "- match: web-*"`)
+		d.problem(node, "%s", how)
+		if secret {
+			d.hides(node)
+		}
 		return
 	}
 	for _, entry := range node.Content {
 		entry = resolve(entry)
-		var g Group
-		settings := groupSettings(&g)
-		values := d.mapping(entry, "a group", keys(settings))
-		if entry.Kind != yaml.MappingNode {
-			continue // mapping has reported it
+		var v T
+		settings := settings(&v)
+		known := keys(settings)
+		if what == "a cluster" {
+			known = append(known, "services")
 		}
-		d.problems = append(d.problems, apply(settings, values)...)
+		values := d.mapping(entry, what, known)
+		if entry.Kind != yaml.MappingNode { // mapping has reported it
+			if secret {
+				d.hides(entry)
+			}
+			continue
+		}
+		wrong := apply(settings, values)
+		d.problems = append(d.problems, wrong...)
+		take(entry, v, values, len(wrong) == 0)
+	}
+}
+
+// at reports a problem with a value at its place.
+func (d *document) at(v value, format string, args ...any) {
+	v.at.Text = fmt.Sprintf(format, args...)
+	d.problems = append(d.problems, v.at)
+}
+
+func (d *document) readGroups(node *yaml.Node) {
+	how := `groups must be a list; write each group on a line of its own, like "- match: web-*"`
+	entries(d, node, "a group", how, groupSettings, func(entry *yaml.Node, g Group, values map[string]value, _ bool) {
 		match, ok := values["match"]
 		switch {
 		case !ok:
 			d.problem(entry, "the group has no match; write the name of the Auto Scaling group, or a pattern like web-*")
 		case g.Match != "" && slices.ContainsFunc(d.groups, func(other Group) bool { return other.Match == g.Match }):
-			match.at.Text = fmt.Sprintf("match %q appears above already, and the first entry counts; remove one of the two", g.Match)
-			d.problems = append(d.problems, match.at)
+			d.at(match, "match %q appears above already, and the first entry counts; remove one of the two", g.Match)
 		case g.ReplaceFirst && g.Cluster == "":
 			d.problem(entry, "replace_first is set without a cluster; write cluster: with the name of the ECS cluster, so that one Ebb at a time sets "+
 				"the desired counts of its services")
 		}
 		if g.Rebalance == Drain && g.MaxUnavailable == (MaxUnavailable{}) {
-			at := values["rebalance"].at
-			at.Text = "rebalance: drain needs max_unavailable, because EC2 may say it of all instances of a group at once; write max_unavailable: 1, or more"
-			d.problems = append(d.problems, at)
+			d.at(values["rebalance"], "rebalance: drain needs max_unavailable, because EC2 may say it of all instances of a group at once; "+
+				"write max_unavailable: 1, or more")
 		}
 		d.groups = append(d.groups, g)
-	}
+	})
 }
 
 func (d *document) readClusters(node *yaml.Node) {
-	if node.Kind != yaml.SequenceNode {
-		d.problem(node, `clusters must be a list; write each cluster on a line of its own, like "- name: prod"`)
-		return
-	}
-	for _, entry := range node.Content {
-		entry = resolve(entry)
-		var c Cluster
-		settings := clusterSettings(&c)
-		values := d.mapping(entry, "a cluster", append(keys(settings), "services"))
-		if entry.Kind != yaml.MappingNode {
-			continue // mapping has reported it
-		}
-		d.problems = append(d.problems, apply(settings, values)...)
+	how := `clusters must be a list; write each cluster on a line of its own, like "- name: prod"`
+	entries(d, node, "a cluster", how, clusterSettings, func(entry *yaml.Node, c Cluster, values map[string]value, _ bool) {
 		c.Services, d.services = d.services, nil
 		name, ok := values["name"]
 		switch {
 		case !ok:
 			d.problem(entry, "the cluster has no name; write the name of the ECS cluster, like name: prod")
 		case c.Name != "" && slices.ContainsFunc(d.clusters, func(other Cluster) bool { return other.Name == c.Name }):
-			name.at.Text = fmt.Sprintf("cluster %q appears above already; remove one of the two", c.Name)
-			d.problems = append(d.problems, name.at)
+			d.at(name, "cluster %q appears above already; remove one of the two", c.Name)
 		}
 		d.clusters = append(d.clusters, c)
-	}
+	})
 }
 
 func (d *document) readServices(node *yaml.Node) {
-	if node.Kind != yaml.SequenceNode {
-		d.problem(node, `services must be a list; write each service on a line of its own, like "- {name: web, on_demand: web-od}"`)
-		return
-	}
+	how := `services must be a list; write each service on a line of its own, like "- {name: web, on_demand: web-od}"`
 	taken := map[string]bool{}
-	for _, entry := range node.Content {
-		entry = resolve(entry)
-		var s Service
-		settings := serviceSettings(&s)
-		values := d.mapping(entry, "a service", keys(settings))
-		if entry.Kind != yaml.MappingNode {
-			continue // mapping has reported it
-		}
-		before := len(d.problems)
-		d.problems = append(d.problems, apply(settings, values)...)
+	entries(d, node, "a service", how, serviceSettings, func(entry *yaml.Node, s Service, _ map[string]value, good bool) {
 		switch {
-		case len(d.problems) > before:
+		case !good:
 		case s.Name == "" || s.OnDemand == "":
 			d.problem(entry, "the service has no name or no on_demand; write the names of the service on Fargate Spot and of the one that stands in for it, "+
 				"like {name: web, on_demand: web-od}")
@@ -135,33 +135,19 @@ func (d *document) readServices(node *yaml.Node) {
 		}
 		taken[s.Name], taken[s.OnDemand] = true, true
 		d.services = append(d.services, s)
-	}
+	})
 }
 
 func (d *document) readNotify(node *yaml.Node) {
-	if node.Kind != yaml.SequenceNode {
-		d.problem(node, `notify must be a list; write each receiver on a line of its own, like "- slack: env:SLACK_WEBHOOK_URL"`)
-		d.hides(node)
-		return
-	}
-	for _, entry := range node.Content {
-		entry = resolve(entry)
-		var n Notify
-		settings := notifySettings(&n)
-		values := d.mapping(entry, "a receiver", keys(settings))
-		if entry.Kind != yaml.MappingNode {
-			d.hides(entry)
-			continue // mapping has reported it
-		}
+	how := `notify must be a list; write each receiver on a line of its own, like "- slack: env:SLACK_WEBHOOK_URL"`
+	entries(d, node, "a receiver", how, notifySettings, func(entry *yaml.Node, n Notify, values map[string]value, good bool) {
 		for _, key := range []string{"slack", "slack_bot", "webhook"} {
 			if v := values[key].text; checkSecret(key, v) != nil {
 				d.hide(v)
 			}
 		}
-		before := len(d.problems)
-		d.problems = append(d.problems, apply(settings, values)...)
-		if len(d.problems) > before {
-			continue
+		if !good {
+			return
 		}
 		why := n.complete()
 		if why == "" && slices.ContainsFunc(d.notify, func(other Notify) bool { return other.Name == n.Name }) {
@@ -169,10 +155,10 @@ func (d *document) readNotify(node *yaml.Node) {
 		}
 		if why != "" {
 			d.problem(entry, "%s", why)
-			continue
+			return
 		}
 		d.notify = append(d.notify, n)
-	}
+	})
 }
 
 // mapping returns the values of the known keys of a mapping, and reports all other keys. It reads the lists groups, clusters, services and notify.
