@@ -5,7 +5,7 @@ LINT     := $(GO) tool -modfile=tools/go.mod golangci-lint
 # the packages with goroutines
 RACY     := ./internal/engine/... ./internal/journal/... ./internal/source/... ./internal/sim/wire/... ./internal/loadtest/... ./internal/cloud/collector/...
 
-.PHONY: help build zip test race dashboards dynamodb zabbix lint sim fuzz plants mutants storm bench spot iam nightly
+.PHONY: help build zip packages test race dashboards dynamodb zabbix lint sim fuzz plants mutants storm bench spot iam nightly
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -18,6 +18,9 @@ zip: ## dist/ebb-lambda-arm64.zip and -amd64.zip, the code of the Lambda functio
 		CGO_ENABLED=0 GOOS=linux GOARCH=$$arch $(GO) build -trimpath -ldflags "-s -w" -o dist/ebb-linux-$$arch ./cmd/ebb && \
 		$(GO) run ./deploy/zip dist/ebb-linux-$$arch dist/ebb-lambda-$$arch.zip && ls -l dist/ebb-lambda-$$arch.zip || exit 1; \
 	done
+
+packages: ## dist/ebb-agent for both architectures with deb and rpm, checked; VERSION=0.0.0
+	VERSION=$(VERSION) bash test/packages.sh
 
 test: ## go vet and all tests, with 1,000 simulated runs
 	$(GO) vet ./...
