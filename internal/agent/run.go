@@ -69,7 +69,7 @@ func New(c Config) *Agent {
 	return a
 }
 
-// Run works until ctx ends. Then it ends the steps that run, and answers nothing: whoever starts next goes on.
+// Run works until ctx ends. Then it ends the steps that run, and answers nothing. The next run of the agent goes on.
 func (a *Agent) Run(ctx context.Context) {
 	defer a.work.Wait()
 	a.work.Go(func() { a.listen(ctx) })

@@ -39,7 +39,7 @@ type Policy struct {
 	Lag      time.Duration // how long reads may lag behind writes
 	Limit    time.Duration // the longest time from a call's beginning to its effect
 	Fresh    time.Duration // how old the look may be on which a count is set
-	Skew     time.Duration // how far the clock may differ of whoever stored an entry that is resumed
+	Skew     time.Duration // how far apart the clocks of two Ebbs may be: another one may have stored the entry
 }
 
 // Raise is one reason for which the count is higher than its base.
@@ -88,7 +88,7 @@ const (
 	Refused // it had no effect
 )
 
-// Raise asks for a raise. Who has asked already changes by how much, and not until when. A raise by nothing is none.
+// Raise asks for a raise. If the same one has asked before, the amount changes and the end does not. An amount of 0 changes nothing.
 func (e Entry) Raise(r Raise) Entry {
 	if r.By <= 0 {
 		return e

@@ -8,8 +8,8 @@ import (
 	"github.com/ebbhq/ebb/internal/plan"
 )
 
-// Under what services name lies a net: every target group of the VPC in which a task is registered, whoever did that. It is read when targets
-// are to be taken out, and never before those that are named.
+// Somebody may have registered a task in a target group that its service does not name. Ebb finds that by reading every target group of the
+// VPC: this is called the net. It is read when targets are to be taken out, and after those that the service names.
 
 const (
 	// netAge is how old what was read may be: drains in one VPC share it.

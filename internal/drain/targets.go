@@ -11,7 +11,7 @@ import (
 )
 
 // targetsOut takes tasks out of where they are registered, and reports whether no request is sent to any of them any more. Since is when that
-// was due: what lies under the net is waited for, but not for ever.
+// was due: the net (net.go) is waited for, but not for ever.
 func (c *decider) targetsOut(tasks []*fleet.Task, since time.Time) bool {
 	if c.undescribed() {
 		for _, f := range c.tasks {

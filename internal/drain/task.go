@@ -75,7 +75,7 @@ func tooLate(c *decider) bool {
 		return false
 	}
 	named, more, known, read := ownTargets(c)
-	known = known && (read || f.Value.Subnet == "") // what lies under the net may be in use
+	known = known && (read || f.Value.Subnet == "") // another target group of the VPC may have it
 	switch {
 	case f.Is == fleet.Unknown:
 		c.close(Elsewhere, "the two minutes of its notice are over, and the task could not be looked at"+c.trouble(plan.Tasks), nil)

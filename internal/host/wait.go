@@ -39,7 +39,7 @@ func (w *wait) Check(ctx context.Context, j Job) error { return w.look.Check(ctx
 // aLook is how long one look may take.
 const aLook = time.Minute
 
-// Run looks again and again, and shows what a look says when it says something new. A look that fails is none: the host may be busy.
+// Run looks again and again, and shows what a look says when it says something new. A look that fails counts as no look: the host may be busy.
 func (w *wait) Run(ctx context.Context, j Job) error {
 	began, said := time.Now(), ""
 	for {

@@ -80,7 +80,7 @@ func (z *zabbix) session(ctx context.Context, j Job, do func(*session) error) er
 		return err
 	}
 	if _, err := fmt.Sscanf(version, "%d.%d", &s.major, &s.minor); err != nil {
-		return fmt.Errorf("the version of Zabbix is %q, which is none", plain.Text(version, plain.Short))
+		return fmt.Errorf("read the version of Zabbix: the server says %q, and a version is like 6.0.14; check the url of the step", plain.Text(version, plain.Short))
 	}
 	if z.Token != "" {
 		if s.auth = secret; !s.since(5, 4) {
