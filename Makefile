@@ -3,7 +3,7 @@ SEEDS    ?= 20000
 FUZZTIME ?= 60s
 LINT     := $(GO) tool -modfile=tools/go.mod golangci-lint
 # the packages with goroutines
-RACY     := ./internal/engine/... ./internal/journal/... ./internal/source/... ./internal/sim/wire/... ./internal/loadtest/... ./internal/cloud/collector/...
+RACY     := ./internal/engine/... ./internal/journal/... ./internal/source/... ./internal/sim/wire/... ./internal/loadtest/... ./internal/agent/... ./internal/agentcli/... ./internal/cloud/collector/...
 
 .PHONY: help build zip packages test race dashboards dynamodb zabbix lint sim fuzz plants mutants storm bench spot iam nightly
 
