@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"fmt"
@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/baseline"
 	"github.com/ebbhq/ebb/internal/sim/core"
 	"github.com/ebbhq/ebb/internal/story"
-	"github.com/ebbhq/ebb/test/rig"
 )
 
 // detailed is the case that is shown by operation.
@@ -87,7 +87,7 @@ func cases(n int) []variant {
 	if n == detailed {
 		cs = append(cs, variant{name: "Ebb, 10 % throttled", throttle: 10, run: ebb})
 	}
-	return append(cs, variant{name: rig.HomeMade, run: homeMade})
+	return append(cs, variant{name: baseline.HomeMade, run: homeMade})
 }
 
 // ebb lets the real kernel drain n hosts.
@@ -119,7 +119,7 @@ func ebb(v variant, n int, delay time.Duration) (figures, error) {
 
 // homeMade lets the home-made drainer do the same in the same world.
 func homeMade(_ variant, n int, delay time.Duration) (figures, error) {
-	r, err := rig.DrainAtHome(worldW(n, delay), func(w *sim.World) (int, error) {
+	r, err := baseline.DrainAtHome(worldW(n, delay), func(w *sim.World) (int, error) {
 		w.Advance(w.Now().Add(time.Second))
 		for _, i := range w.DescribeAutoScalingGroups([]string{group})[0].Instances[:n] {
 			if _, err := w.TerminateInstanceInAutoScalingGroup(i.ID, true); err != nil {
@@ -128,7 +128,7 @@ func homeMade(_ variant, n int, delay time.Duration) (figures, error) {
 		}
 		return n, nil
 	})
-	return measure(r.Record, rig.HomeMade), err
+	return measure(r.Record, baseline.HomeMade), err
 }
 
 // late is the number of the invariant that nothing hangs. It does not know how long thousands of answers take that Auto Scaling throttles.

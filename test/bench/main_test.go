@@ -1,13 +1,12 @@
-// Bench measures what a drain costs, for Ebb and for the home-made drainer: calls of AWS's APIs and how soon the hook is answered, in the
+// Package bench measures what a drain costs, for Ebb and for the home-made drainer: calls of AWS's APIs and how soon the hook is answered, in the
 // simulated cloud and in virtual time; what the kernel needs of a processor; and how much memory ebb serve holds.
 //
 // It never speaks to AWS. Counts and virtual times are the same on every machine; the rest says what machine it was read on.
-package main
+package bench
 
 import (
 	"bytes"
 	"context"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -32,41 +31,23 @@ type options struct {
 	out    string
 }
 
-func main() {
-	var o options
-	atOnce := flag.String("at-once", "1,10,150,1000,5000", "how many hosts leave at once")
-	delays := flag.String("delays", "60s,300s", "deregistration delays")
-	flag.StringVar(&o.only, "only", "", "calls, kernel or memory; empty: all")
-	flag.IntVar(&o.hosts, "memory-hosts", 10_000, "how many hosts drain while memory is read")
-	flag.StringVar(&o.out, "o", "", "write the report to this file as well, once it is complete")
-	flag.Parse()
-	if err := o.parse(*atOnce, *delays); err != nil {
-		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(64)
-	}
-	if err := o.report(); err != nil {
-		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(1)
-	}
-}
-
 func (o *options) parse(atOnce, delays string) error {
 	for s := range strings.SplitSeq(atOnce, ",") {
 		n, err := strconv.Atoi(s)
 		if err != nil || n < 1 {
-			return fmt.Errorf("--at-once: %q is no number of hosts; write it like 1,10,150", s)
+			return fmt.Errorf("-at-once: %q is no number of hosts; write it like 1,10,150", s)
 		}
 		o.atOnce = append(o.atOnce, n)
 	}
 	for s := range strings.SplitSeq(delays, ",") {
 		d, err := time.ParseDuration(s)
 		if err != nil {
-			return fmt.Errorf("--delays: %w; write it like 60s,300s", err)
+			return fmt.Errorf("-delays: %w; write it like 60s,300s", err)
 		}
 		o.delays = append(o.delays, d)
 	}
 	if o.only != "" && o.only != "calls" && o.only != "kernel" && o.only != "memory" {
-		return fmt.Errorf("--only: %q is not known; it is calls, kernel or memory", o.only)
+		return fmt.Errorf("-only: %q is not known; it is calls, kernel or memory", o.only)
 	}
 	return nil
 }
@@ -103,7 +84,7 @@ func kernelTimes(w io.Writer) error {
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
-		return fmt.Errorf("run the benchmarks of internal/kernel: %w; start bench in the root of the repository", err)
+		return fmt.Errorf("run the benchmarks of internal/kernel: %w", err)
 	}
 	processor := "a processor of unknown model"
 	var rows strings.Builder

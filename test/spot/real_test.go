@@ -1,4 +1,4 @@
-package main
+package spot
 
 import (
 	"context"
@@ -16,10 +16,10 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
-	"github.com/ebbhq/ebb/internal/baseline"
-	"github.com/ebbhq/ebb/internal/loadtest"
 	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/baseline"
 	"github.com/ebbhq/ebb/internal/sim/core"
+	"github.com/ebbhq/ebb/internal/sim/loadtest"
 	"github.com/ebbhq/ebb/internal/sim/loopback"
 	"github.com/ebbhq/ebb/test/rig"
 )
@@ -137,7 +137,7 @@ func (c cell) stage(ctx context.Context, by who, program, dir string, speed floa
 		return nil, err
 	}
 	var env baseline.TakeOutConfig
-	s.Read(func(w *sim.World) { env, err = c.atHome().Config(w) })
+	s.Read(func(w *sim.World) { env, err = c.atHome().config(w) })
 	if err == nil {
 		s.queue, s.group = env.Queue, env.TargetGroup
 		s.site, err = loadtest.Open(s.Read, speed, s.group)
@@ -169,7 +169,7 @@ func (s *stage) close() {
 func (s *stage) takeOut(ctx context.Context, env baseline.TakeOutConfig, speed float64) {
 	f := baseline.NewTakeOut(env.Connect(aws.Config{
 		Region: "eu-west-1", BaseEndpoint: &s.Endpoint, HTTPClient: awshttp.NewBuildableClient(),
-		Credentials: credentials.NewStaticCredentialsProvider(rig.HomeMade, "none", ""),
+		Credentials: credentials.NewStaticCredentialsProvider(baseline.HomeMade, "none", ""),
 	}))
 	for ctx.Err() == nil {
 		now := s.At(time.Now())

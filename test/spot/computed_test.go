@@ -1,4 +1,4 @@
-package main
+package spot
 
 import (
 	"errors"
@@ -13,7 +13,6 @@ import (
 	"github.com/ebbhq/ebb/internal/sim/ecs"
 	"github.com/ebbhq/ebb/internal/sim/traffic"
 	"github.com/ebbhq/ebb/internal/story"
-	"github.com/ebbhq/ebb/test/rig"
 )
 
 // What every cell has in common.
@@ -45,7 +44,7 @@ type cell struct {
 	propagation, serves time.Duration
 
 	change func(*story.Scenario)
-	home   func(*rig.TakeOut) // how the home-made function is set up
+	home   func(*setUp) // how the home-made function is set up
 }
 
 func (c cell) String() string {
@@ -104,8 +103,8 @@ func interrupt(w *sim.World) error {
 }
 
 // atHome is how the home-made function of a cell is set up.
-func (c cell) atHome() rig.TakeOut {
-	t := rig.TakeOut{Cluster: "prod", TargetGroup: "web-tg", Container: "web", Port: 8080}
+func (c cell) atHome() setUp {
+	t := setUp{Cluster: "prod", TargetGroup: "web-tg", Container: "web", Port: 8080}
 	if c.home != nil {
 		c.home(&t)
 	}
@@ -116,7 +115,7 @@ func (c cell) atHome() rig.TakeOut {
 func (c cell) computed(seed uint64, by who) (traffic.Counts, error) {
 	s := c.scenario(seed)
 	if by == homeMade {
-		w, err := rig.TakeOutAtHome(s.World, c.atHome(), interrupt, begins, until)
+		w, err := takeOutAtHome(s.World, c.atHome(), interrupt, begins, until)
 		if err != nil {
 			return traffic.Counts{}, fmt.Errorf("%s: %w", c, err)
 		}
@@ -183,7 +182,7 @@ type situation struct {
 // worse are the situations in which a function that was written for one service meets something else.
 func worse() []situation {
 	base := cell{protocol: "HTTP", order: core.SpotBefore2023, propagation: 4 * time.Second, serves: 20 * time.Second}
-	with := func(change func(*story.Scenario), home func(*rig.TakeOut)) cell {
+	with := func(change func(*story.Scenario), home func(*setUp)) cell {
 		c := base
 		c.change, c.home = change, home
 		return c
@@ -202,7 +201,7 @@ func worse() []situation {
 			s.World.TargetGroups[1].Name = "green-tg"
 			s.World.Services[0].Alternate, s.World.Services[0].InAlternate = "green-tg", true
 		}, nil)},
-		{"the port is not set; the target group has another one than the tasks", with(nil, func(t *rig.TakeOut) { t.Port = 0 })},
+		{"the port is not set; the target group has another one than the tasks", with(nil, func(t *setUp) { t.Port = 0 })},
 		{"the event has the older stop code, TerminationNotice", with(func(s *story.Scenario) {
 			s.World.Switches.SpotStopCode = "TerminationNotice"
 		}, nil)},
@@ -214,6 +213,6 @@ func worse() []situation {
 		}, nil)},
 		{"AWS throttles 3 of 4 deregistrations", with(func(s *story.Scenario) {
 			s.Faults = []story.Fault{{Op: "elasticloadbalancing.DeregisterTargets", How: "throttle", Percent: 75}}
-		}, func(t *rig.TakeOut) { t.Throttled = 75 })},
+		}, func(t *setUp) { t.Throttled = 75 })},
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package storm
 
 import (
 	"context"
@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/baseline"
 	"github.com/ebbhq/ebb/internal/sim/core"
-	"github.com/ebbhq/ebb/test/rig"
 )
 
 // figures are what the record says of a drainer's work.
@@ -109,13 +109,13 @@ func (r remains) text() string {
 func (o options) each(n int) string { return fmt.Sprintf("%.2f", float64(n)/float64(o.hosts)) }
 
 // drainAtHome lets the home-made Lambda, one in each cluster, drain the same hosts in virtual time.
-func drainAtHome(o options) (rig.Drained, error) {
+func drainAtHome(o options) (baseline.Drained, error) {
 	spec := o.world()
 	for _, g := range spec.Groups {
 		g.Hooks[0].Target = "hooks-" + g.Launch.Cluster
 		spec.Queues = append(spec.Queues, sim.QueueSpec{Name: g.Hooks[0].Target})
 	}
-	return rig.DrainAtHome(spec, func(w *sim.World) (int, error) {
+	return baseline.DrainAtHome(spec, func(w *sim.World) (int, error) {
 		ids, _ := leavers(w, o.hosts, rand.New(rand.NewPCG(o.seed, 1)))
 		return len(ids), terminate(w, ids, 0, len(ids))
 	})
@@ -151,8 +151,8 @@ func (o options) writeTable(ctx context.Context, top, file string) error {
 	if err != nil {
 		return err
 	}
-	f := measure(home.Record, home.Start, func(name string) bool { return name == rig.HomeMade })
-	row(rig.HomeMade, f, home.Invocations, f.calls-f.polls, "0", "-") // Lambda polls for it
+	f := measure(home.Record, home.Start, func(name string) bool { return name == baseline.HomeMade })
+	row(baseline.HomeMade, f, home.Invocations, f.calls-f.polls, "0", "-") // Lambda polls for it
 	fmt.Print("\n", text.String())
 	return os.WriteFile(file, []byte(text.String()), 0o644)
 }
@@ -167,7 +167,7 @@ posts to itself. *Calls* are calls of AWS by the function, failed and throttled 
 such as receiving messages, is not among them, nor is what the home-made one posts. *Requests* are requests of DynamoDB. Ebb's count until the
 schedule has looked for two more minutes. *Last* is when the last hook was answered. *Cut off* are tasks that were killed with their host.
 
-    go run ./test/dynamodb -- go run ./test/storm -shape lambda -o FILE
+    go run ./test/dynamodb -- bash test/long.sh storm -shape lambda -o FILE
 
 | drainer | invocations per drain | calls per drain | requests per drain | environments | throttled | timed out | last | cut off |
 |---|--:|--:|--:|--:|--:|--:|--:|--:|

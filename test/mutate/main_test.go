@@ -1,23 +1,20 @@
-// Command mutate says how good the tests are: it changes the code in many small ways, as everyday bugs would, and counts how many of the
+// Package mutate says how good the tests are: it changes the code in many small ways, as everyday bugs would, and counts how many of the
 // changes some test finds.
 //
 // All mutants of a package are compiled into one changed copy of it, and a number in the environment chooses one of them. So each test
 // binary is built once and run once for each mutant that it reaches, with the tests that reach it. What survives is listed, apart from what
 // equivalent.txt lists as no change of behaviour. It never changes a file of the module.
 //
-//	go run ./test/mutate
-//	go run ./test/mutate -only looks.go kernel
-package main
+//	bash test/long.sh mutate
+//	bash test/long.sh mutate -only looks.go kernel
+package mutate
 
 import (
 	"cmp"
-	"flag"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"regexp"
-	goruntime "runtime"
 	"slices"
 	"strings"
 	"time"
@@ -101,34 +98,6 @@ func (r result) score() float64 {
 	return 100 * float64(len(r.mutants)-len(r.survived)) / float64(len(r.mutants)-r.equivalent)
 }
 
-func main() {
-	o := options{out: os.Stdout}
-	flag.IntVar(&o.cores, "cores", goruntime.NumCPU(), "how many tests run at a time")
-	flag.StringVar(&o.known, "equivalent", "test/mutate/equivalent.txt", "the list of mutants that change no behaviour")
-	flag.BoolVar(&o.own, "own", false, "run only the package's own tests")
-	only := flag.String("only", "", "only mutants whose name matches this regular expression")
-	flag.Parse()
-	err := func() (err error) {
-		if o.only, err = regexp.Compile(*only); err != nil {
-			return err
-		}
-		out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}").Output()
-		if err != nil {
-			return fmt.Errorf("find the root of the module: %w", err)
-		}
-		o.root = strings.TrimSpace(string(out))
-		some, err := choose(flag.Args())
-		if err != nil {
-			return err
-		}
-		return mutate(o, some)
-	}()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "mutate:", err)
-		os.Exit(1)
-	}
-}
-
 // choose are the targets with these names, without or with those below them; none: all.
 func choose(names []string) ([]target, error) {
 	if len(names) == 0 {
@@ -138,7 +107,7 @@ func choose(names []string) ([]target, error) {
 	for _, name := range names {
 		i := slices.IndexFunc(targets, func(t target) bool { return t.pkg == "internal/"+name })
 		if i < 0 {
-			return nil, fmt.Errorf("%s is not in the table of packages in test/mutate/main.go", name)
+			return nil, fmt.Errorf("%s is not in the table of packages in test/mutate/main_test.go", name)
 		}
 		some = append(some, targets[i])
 	}

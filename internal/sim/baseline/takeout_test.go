@@ -11,7 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
-	"github.com/ebbhq/ebb/internal/baseline"
+	"github.com/ebbhq/ebb/internal/sim/baseline"
 )
 
 // invoked is a home-made function with a queue of events, and what it has asked for.

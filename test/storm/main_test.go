@@ -1,31 +1,24 @@
-// Command storm kills Ebb again and again while hosts drain, and judges what came of it by the simulated cloud's own record and by the
+// Package storm kills Ebb again and again while hosts drain, and judges what came of it by the simulated cloud's own record and by the
 // journal. It runs the built ebb: one or more ebb serve on one journal, each a process of its own, or the processes of a Lambda function.
 // The simulated cloud is in this process.
 //
 // It never speaks to anything but loopback, never trusts what an Ebb says of itself, and never leaves a process behind.
 //
-//	go run ./test/storm -runs 5 -processes 2
-//	go run ./test/dynamodb -- go run ./test/storm -journal dynamodb
-//	go run ./test/dynamodb -- go run ./test/storm -shape lambda
-package main
+//	bash test/long.sh storm -runs 5 -processes 2
+//	go run ./test/dynamodb -- bash test/long.sh storm -journal dynamodb
+//	go run ./test/dynamodb -- bash test/long.sh storm -shape lambda
+package storm
 
 import (
 	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
-	"flag"
 	"fmt"
-	"math/rand/v2"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"runtime"
-	"strings"
-	"syscall"
 
 	"github.com/ebbhq/ebb/internal/sim/core"
-	"github.com/ebbhq/ebb/test/rig"
 )
 
 // options are how a storm blows.
@@ -45,71 +38,6 @@ type options struct {
 
 // apart reports whether the serves run as if each had a host of its own, where nobody can tell that another is dead but by its lease.
 func (o options) apart() bool { return o.spaces && o.journal == dynamodbJournal && o.seed%2 == 0 }
-
-func main() {
-	runtime.LockOSThread() // the children die with this thread: see alone
-	if err := storm(); err != nil {
-		fmt.Fprintln(os.Stderr, "storm:", err)
-		os.Exit(1)
-	}
-}
-
-func storm() error {
-	var o options
-	runs := flag.Int("runs", 1, "how many runs, each with the next seed")
-	table := flag.String("o", "", "write a table about the function to this file, beside the home-made drainer; -shape lambda only")
-	flag.StringVar(&o.shape, "shape", "serve", "serve, or lambda")
-	flag.StringVar(&o.journal, "journal", "", "sqlite or dynamodb, which is DynamoDB Local; empty: sqlite for serve, dynamodb for lambda")
-	flag.Uint64Var(&o.seed, "seed", 0, "the first seed; 0: a random one. With -journal dynamodb, serves of an even seed cannot see whether another has died")
-	flag.IntVar(&o.hosts, "hosts", 0, "how many hosts leave; 0: 50, and 150 with -shape lambda")
-	flag.IntVar(&o.kills, "kills", -1, "how many times an Ebb is killed in a run; -1: 40 times, and 20 times on DynamoDB")
-	flag.IntVar(&o.processes, "processes", 0, "how many ebb serve share the journal; 0: 1, and 3 on DynamoDB")
-	flag.Float64Var(&o.speed, "speed", 0, "seconds of the world per second; 0: 20, and less where leases count, which do so in real time")
-	flag.StringVar(&o.fault, "fault", "", "what else goes wrong, while nobody is killed unless -kills says so: "+strings.Join(faults, ", ")+
-		"; with -shape serve only")
-	flag.Parse()
-	if err := o.complete(); err != nil {
-		return err
-	}
-	if *runs < 1 || *table != "" && o.shape != lambdaShape || flag.NArg() > 0 {
-		return fmt.Errorf("-runs must be positive, -o goes with -shape lambda, and there are no arguments: %q", flag.Args())
-	}
-	if o.seed == 0 {
-		o.seed = rand.Uint64() % 1e9
-	}
-	top, err := os.MkdirTemp("", "ebb-storm-")
-	if err != nil {
-		return fmt.Errorf("make a directory for logs and journals: %w", err)
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if o.ebb, err = rig.Build(ctx, top, nil); err != nil {
-		return err
-	}
-	o.spaces = canSeparate(o, top)
-	if *table != "" {
-		return o.writeTable(ctx, top, *table)
-	}
-	failed := 0
-	for i := range *runs {
-		one := o
-		one.seed, one.dir = o.seed+uint64(i), filepath.Join(top, fmt.Sprintf("run-%d", i+1))
-		_, good, err := tell(ctx, one)
-		if err != nil {
-			return fmt.Errorf("run %d, seed %d: %w; its logs are in %s", i+1, one.seed, err, one.dir)
-		}
-		if !good {
-			failed++
-		} else {
-			_ = os.RemoveAll(one.dir) // what is left is in the temporary directory
-		}
-	}
-	if failed > 0 {
-		return fmt.Errorf("%d of %d runs broke what must always hold; their logs and journals are in %s", failed, *runs, top)
-	}
-	fmt.Printf("%d of %d runs held\n", *runs, *runs)
-	return os.RemoveAll(top)
-}
 
 // The shapes, the journals, and the speeds of worlds in which leases count: they do so in real time, so that a dead Ebb's lease blocks the
 // longer the faster the world.
@@ -201,7 +129,7 @@ func tell(ctx context.Context, o options) (left remains, good bool, err error) {
 		if err := keepRecord(filepath.Join(o.dir, "record.jsonl"), left.record); err != nil {
 			fmt.Println("  the cloud's record cannot be kept:", err)
 		}
-		fmt.Printf("  again: go run ./test/storm -shape %s -journal %s -seed %d -hosts %d -kills %d -processes %d -speed %g -fault %q\n", o.shape,
+		fmt.Printf("  again: bash test/long.sh storm -shape %s -journal %s -seed %d -hosts %d -kills %d -processes %d -speed %g -fault %q\n", o.shape,
 			o.journal, o.seed, o.hosts, o.kills, o.processes, o.speed, o.fault)
 	}
 	return left, len(bad) == 0, nil
