@@ -48,9 +48,9 @@ func TestLong(t *testing.T) {
 	if o.seed == 0 {
 		o.seed = rand.Uint64() % 1e9
 	}
-	top, err := os.MkdirTemp("", "ebb-storm-") // it stays where something did not hold
+	top, err := newTop()
 	if err != nil {
-		t.Fatalf("make a directory for logs and journals: %v", err)
+		t.Fatal(err)
 	}
 	ctx, stop := signal.NotifyContext(t.Context(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -77,3 +77,6 @@ func TestLong(t *testing.T) {
 		_ = os.RemoveAll(top) // in the temporary directory
 	}
 }
+
+// newTop makes the directory of logs and journals. It stays where something did not hold.
+func newTop() (string, error) { return os.MkdirTemp("", "ebb-storm-") }
