@@ -311,14 +311,17 @@ func number(to *int) func(key, value string) error {
 }
 
 func duration(to *time.Duration, least time.Duration) func(key, value string) error {
+	return durationUpTo(to, least, longest)
+}
+
+func durationUpTo(to *time.Duration, least, longest time.Duration) func(key, value string) error {
 	return func(key, s string) error {
 		parsed, err := time.ParseDuration(s)
 		if err != nil {
 			return fmt.Errorf("%s is %q, which is not a duration; write a number with its unit, like 90s, 30m or 1h30m", key, s)
 		}
 		if parsed < least || parsed > longest {
-			return fmt.Errorf("%s is %s; write at least %s and at most %s, the longest that a lifecycle hook lasts",
-				key, s, short(least), short(longest))
+			return fmt.Errorf("%s is %s; write at least %s and at most %s", key, s, short(least), short(longest))
 		}
 		*to = parsed
 		return nil

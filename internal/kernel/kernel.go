@@ -32,6 +32,8 @@ type Managed struct {
 	Rebalance      bool           // an instance leaves when EC2 says that it is likely to be interrupted
 	ReplaceFirst   bool           // replacements for the tasks on a host that leaves are started before they stop; Cluster is set
 	StandIns       []StandIn      // of a cluster without a group
+	Scaled         []Scaled       // of a cluster without a group
+	OnlyScaled     bool           // the cluster stands here for Scaled alone
 }
 
 // Config is how a kernel works.
@@ -97,7 +99,7 @@ func (c *Config) managed(group string) (Managed, bool) {
 // tasksOf is how the tasks of a cluster are taken care of: as its own entry says, or with the groups of which it is the cluster.
 func (c *Config) tasksOf(cluster string) (man Managed, ok bool) {
 	for _, m := range c.Groups {
-		if m.Cluster == cluster && (!ok || m.Match == "") {
+		if m.Cluster == cluster && !m.OnlyScaled && (!ok || m.Match == "") {
 			man, ok = m, true
 		}
 	}
@@ -131,10 +133,11 @@ type Kernel struct {
 	lastSet   map[string]time.Time          // by cluster: when container instances were last set DRAINING
 	flying    map[int]plan.Request          // sent, no result yet; by id
 	nextID    int
-	leave     map[pool]int      // how many leave; only while deciding
-	paused    map[string]paused // by scope
-	view      view              // of the drain that decides
-	replaces  bool              // some group has ReplaceFirst
+	leave     map[pool]int          // how many leave; only while deciding
+	paused    map[string]paused     // by scope
+	overrides map[string]overridden // by the key of the record
+	view      view                  // of the drain that decides
+	replaces  bool                  // some group has ReplaceFirst
 	settle    []Verdict
 	forwarded []journal.Forwarded
 	unplaced  []unplaced      // notices about instances whose group is not known yet

@@ -44,6 +44,9 @@ var saw = [plan.LookKinds]func(*observer, answer){
 	plan.Delays:                 sawDelays,
 	plan.Instances:              sawInstances,
 	plan.SpotRequests:           sawSpotRequests,
+	plan.Alarms:                 sawAlarms,
+	plan.Backlogs:               sawBacklogs,
+	plan.Metrics:                sawMetrics,
 }
 
 // drainOf finds the open drain to whose target a subject belongs: by instance, or by the ARN of its container instance or task.

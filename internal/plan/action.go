@@ -75,6 +75,8 @@ const (
 	EC2         Bucket = "ec2"
 	CloudMap    Bucket = "cloud-map"
 	Lattice     Bucket = "vpc-lattice"
+	CloudWatch  Bucket = "cloudwatch"
+	Queues      Bucket = "sqs"
 )
 
 // Priority is the order in which calls get their share, the most urgent first.

@@ -3,6 +3,7 @@ package scale
 import (
 	"fmt"
 	"math"
+	"path"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/fleet"
@@ -15,6 +16,12 @@ type Queue struct {
 	Takes        time.Duration // of one task for one message, on average; 0: measured. A task that works on four at once: a quarter of it
 	Protected    bool          // tasks protect themselves while they work, so ECS stops idle ones only
 	Fallback     *int          // the count when the queue could not be read for FallbackAfter; nil: as it is
+}
+
+// Deleted is the metric of SQS by which it is measured how many messages a task works off.
+// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
+func (q *Queue) Deleted() fleet.Metric {
+	return fleet.Metric{Namespace: "AWS/SQS", Name: "NumberOfMessagesDeleted", Dimensions: map[string]string{"QueueName": path.Base(q.URL)}, Stat: "Sum", Period: time.Minute}
 }
 
 // FallbackAfter is for how long the queue must have been unreadable.
