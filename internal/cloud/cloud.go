@@ -79,8 +79,8 @@ type Clients struct {
 	EC2         Compute
 	Names       Names
 	Lattice     Lattice
-	CloudWatch  CloudWatch
-	Queues      Queues
+	CloudWatch  Asker
+	Queues      Asker
 }
 
 // Cloud looks and acts. It is safe for concurrent use when its clients are.

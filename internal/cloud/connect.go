@@ -10,10 +10,8 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
-	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/smithy-go/logging"
 )
 
@@ -39,8 +37,8 @@ func FromConfig(cfg aws.Config) *Cloud {
 		EC2:         NewEC2(cfg),
 		Names:       names{cfg: cfg},
 		Lattice:     lattice{cfg: cfg},
-		CloudWatch:  cloudwatch.NewFromConfig(cfg),
-		Queues:      sqs.NewFromConfig(cfg),
+		CloudWatch:  newCloudWatch(cfg),
+		Queues:      newQueues(cfg),
 	})
 }
 

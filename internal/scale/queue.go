@@ -21,7 +21,8 @@ type Queue struct {
 // Deleted is the metric of SQS by which it is measured how many messages a task works off.
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
 func (q *Queue) Deleted() fleet.Metric {
-	return fleet.Metric{Namespace: "AWS/SQS", Name: "NumberOfMessagesDeleted", Dimensions: map[string]string{"QueueName": path.Base(q.URL)}, Stat: "Sum", Period: time.Minute}
+	name := map[string]string{"QueueName": path.Base(q.URL)}
+	return fleet.Metric{Namespace: "AWS/SQS", Name: "NumberOfMessagesDeleted", Dimensions: name, Stat: "Sum", Period: time.Minute}
 }
 
 // FallbackAfter is for how long the queue must have been unreadable.
@@ -103,7 +104,8 @@ func (d *decider) learn(q fleet.Backlog) vote {
 		d.again(end)
 		return vote{to: have, code: Learning, why: "it is not known yet how long a message takes; takes: in the configuration says it at once"}
 	}
-	return vote{to: 2 * have, code: QueueOut, why: fmt.Sprintf("%d messages wait while all %d tasks run, and it is not known yet how long a message takes", q.Visible, have)}
+	why := fmt.Sprintf("%d messages wait while all %d tasks run, and it is not known yet how long a message takes", q.Visible, have)
+	return vote{to: 2 * have, code: QueueOut, why: why}
 }
 
 // measure takes in a new sample.
