@@ -142,6 +142,7 @@ type Kernel struct {
 	forwarded []journal.Forwarded
 	unplaced  []unplaced      // notices about instances whose group is not known yet
 	noted     map[string]bool // entries of the calendar, by ID
+	pretends  bool            // what is decided about services that are scaled is not done
 }
 
 // New starts a kernel from the journal's open records and those that ended lately, as journal.Store returns them: the newest first. It

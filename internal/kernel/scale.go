@@ -3,10 +3,12 @@ package kernel
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/journal"
 	"github.com/ebbhq/ebb/internal/plan"
 	"github.com/ebbhq/ebb/internal/scale"
 )
@@ -84,7 +86,10 @@ func decideScale(k *Kernel, c *count, now time.Time) bool {
 	}
 	s.Override, s.Paused = overrideOf(k, c.Cluster, c.Service)
 	d := scale.Decide(p, c.Scaling, s, now)
-	c.Scaling, c.scaling = d.Memory, d
+	if c.scaling = d; k.pretends {
+		return false
+	}
+	c.Scaling = d.Memory
 	if d.Tell {
 		text := fmt.Sprintf("service %s in cluster %s stays at %d: ", c.Service, c.Cluster, c.Base)
 		if d.Set {
@@ -183,13 +188,53 @@ func sawMetrics(o *observer, a answer) {
 	})
 }
 
-// Scaling is what is decided about each service that is scaled, by cluster and service, for ebb status and the metrics.
-func Scaling(k *Kernel) map[string]scale.Decision {
-	all := map[string]scale.Decision{}
-	for _, c := range k.counts { //ebb:any-order a map of them
-		if c.scaled != nil {
-			all[c.Cluster+"/"+c.Service] = c.scaling
+// Forecast is what is decided about one service now.
+type Forecast struct {
+	Cluster, Service        string
+	Desired, Running, Wants *int // nil: not known
+	Override                string
+	scale.Decision
+}
+
+// Preview lets a kernel decide about the services that are scaled, from the journal's open records and what look finds, and says what it would
+// do. Nothing is done, and nothing is written.
+func Preview(cfg Config, open []journal.Record, now func() time.Time, look func(plan.Look) plan.Done) ([]Forecast, error) {
+	var counts []journal.Record
+	for _, r := range open {
+		if !OfDrain(r) {
+			counts = append(counts, r)
 		}
 	}
-	return all
+	k, err := New(cfg, counts, nil)
+	if err != nil {
+		return nil, err
+	}
+	k.pretends = true
+	for done := false; !done; {
+		done = true
+		for _, r := range k.Next(now()).Do {
+			d := look(*r.Look)
+			d.Request, done = r, false
+			k.Did(d, now())
+		}
+	}
+	var all []Forecast
+	for _, key := range slices.Sorted(maps.Keys(k.counts)) {
+		c := k.counts[key]
+		if c.scaled == nil {
+			continue
+		}
+		f := Forecast{Cluster: c.Cluster, Service: c.Service, Decision: c.scaling}
+		if s := known[fleet.Service](k.facts, serviceIn(c.Cluster, c.Service)); s.Is == fleet.Seen {
+			f.Desired, f.Running, f.Wants = new(s.Value.Desired), new(s.Value.Running), new(s.Value.Desired)
+			if c.scaling.Set {
+				f.Wants = new(c.scaling.To)
+			}
+		}
+		if o, ok := k.overrides[overrideKey(c.Cluster, c.Service)]; ok {
+			f.Override = o.String()
+		}
+		all = append(all, f)
+	}
+	return all, nil
 }

@@ -100,6 +100,7 @@ type Decision struct {
 	Code  Code
 	Why   string    // in words; for people
 	Tell  bool      // it is new: to be written down
+	Lo, Hi int      // the bounds at this moment
 	Again time.Time // decide again then, even if nothing new is seen; zero: it is not necessary
 }
 
@@ -167,6 +168,7 @@ func (d *decider) decide() (to int, code Code, why string) {
 		return have, Daemon, "it is a daemon service: ECS runs one task of it on each host, and takes no desired count"
 	}
 	lo, hi = d.bounds()
+	d.Lo, d.Hi = lo, hi
 	switch {
 	case have < lo:
 		return lo, BelowMin, fmt.Sprintf("it is below the minimum of %d", lo)
