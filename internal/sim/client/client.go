@@ -8,6 +8,7 @@ import (
 	"context"
 
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -22,6 +23,7 @@ type (
 	container struct{ api *wire.API }
 	balancing struct{ api *wire.API }
 	queueing  struct{ api *wire.API }
+	watching  struct{ api *wire.API }
 )
 
 // AutoScaling is a client of Auto Scaling.
@@ -35,6 +37,9 @@ func ELB(a *wire.API) balancing { return balancing{a} }
 
 // SQS is a client of SQS.
 func SQS(a *wire.API) queueing { return queueing{a} }
+
+// CloudWatch is a client of CloudWatch.
+func CloudWatch(a *wire.API) watching { return watching{a} }
 
 // DescribeInstances is that operation of EC2, all pages of it. The SDK's EC2 package is too large to compile for one call.
 func DescribeInstances(ctx context.Context, a *wire.API, ids []string) ([]core.Instance, error) {
@@ -219,4 +224,22 @@ func (c queueing) ChangeMessageVisibilityBatch(
 
 func (c queueing) GetQueueAttributes(ctx context.Context, in *sqs.GetQueueAttributesInput, _ ...func(*sqs.Options)) (*sqs.GetQueueAttributesOutput, error) {
 	return wire.Call[sqs.GetQueueAttributesOutput](ctx, c.api, in)
+}
+
+func (c watching) DescribeAlarms(
+	ctx context.Context, in *cloudwatch.DescribeAlarmsInput, _ ...func(*cloudwatch.Options),
+) (*cloudwatch.DescribeAlarmsOutput, error) {
+	return wire.Call[cloudwatch.DescribeAlarmsOutput](ctx, c.api, in)
+}
+
+func (c watching) GetMetricData(
+	ctx context.Context, in *cloudwatch.GetMetricDataInput, _ ...func(*cloudwatch.Options),
+) (*cloudwatch.GetMetricDataOutput, error) {
+	return wire.Call[cloudwatch.GetMetricDataOutput](ctx, c.api, in)
+}
+
+func (c watching) ListAlarmMuteRules(
+	ctx context.Context, in *cloudwatch.ListAlarmMuteRulesInput, _ ...func(*cloudwatch.Options),
+) (*cloudwatch.ListAlarmMuteRulesOutput, error) {
+	return wire.Call[cloudwatch.ListAlarmMuteRulesOutput](ctx, c.api, in)
 }

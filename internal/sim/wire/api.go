@@ -53,6 +53,7 @@ type Config struct {
 type API struct {
 	Config
 	services map[string]*service
+	scopes   map[string]*service // the same, by the names in the scopes of signatures
 	byInput  map[reflect.Type]*operation
 	counts   map[tally]int
 	seq      int
@@ -82,6 +83,7 @@ func New(cfg Config) *API {
 	a := &API{
 		Config:   cfg,
 		services: map[string]*service{},
+		scopes:   map[string]*service{},
 		byInput:  map[reflect.Type]*operation{},
 		counts:   map[tally]int{},
 		buckets:  map[string]*bucket{},
@@ -90,7 +92,7 @@ func New(cfg Config) *API {
 	}
 	for _, described := range cfg.World.Services() {
 		s := &service{Service: described, operations: map[string]*operation{}}
-		a.services[s.Name] = s
+		a.services[s.Name], a.scopes[or(s.Scope, s.Name)] = s, s
 		for _, row := range s.Operations {
 			o := &operation{Operation: row, of: s}
 			s.operations[o.Name] = o
@@ -200,7 +202,7 @@ func webOf(ctx context.Context) (web, bool) {
 
 // Request is one call before it is answered.
 type Request struct {
-	Service   string // as in the scopes of signatures: ecs
+	Service   string // its name: ecs
 	Operation string // ListTasks
 	Caller    string
 	At        time.Time // world time
