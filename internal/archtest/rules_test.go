@@ -4,7 +4,8 @@ package archtest
 func pure() []string {
 	return []string{
 		"internal/fleet", "internal/event", "internal/plan", "internal/journal", "internal/drain", "internal/kernel", "internal/sim", "internal/sim/core",
-		"internal/sim/autoscaling", "internal/sim/ec2", "internal/sim/ecs", "internal/sim/elb", "internal/sim/events", "internal/sim/imds",
+		"internal/sim/autoscaling", "internal/sim/cloudwatch",
+		"internal/sim/ec2", "internal/sim/ecs", "internal/sim/elb", "internal/sim/events", "internal/sim/imds",
 		"internal/sim/lambda",
 		"internal/sim/secretsmanager", "internal/sim/sns", "internal/sim/sqs", "internal/sim/ssm", "internal/sim/sts", "internal/sim/traffic",
 		"internal/sim/servicediscovery", "internal/sim/vpclattice",
@@ -52,8 +53,8 @@ func mayImport() map[string][]string {
 		"archtest", "advice", "agent", "cloud", "cloud/collector", "config", "deploy", "desired", "doctor", "drain",
 		"engine", "event", "diagnose", "fleet", "host", "journal",
 		"iam", "journal/dynamodb", "journal/memory", "journal/sqlite", "kernel", "lease", "placement", "plain", "plan", "scale", "sim",
-		"sim/autoscaling", "sim/baseline", "sim/client", "sim/core", "sim/ec2", "sim/ecs", "sim/elb", "sim/events", "sim/imds", "sim/lambda", "sim/lambda/process",
-		"sim/loadtest", "sim/sns", "sim/sqs",
+		"sim/autoscaling", "sim/baseline", "sim/client", "sim/cloudwatch", "sim/core", "sim/ec2", "sim/ecs", "sim/elb", "sim/events", "sim/imds", "sim/lambda",
+		"sim/lambda/process", "sim/loadtest", "sim/sns", "sim/sqs",
 		"steps", "sim/loopback", "sim/secretsmanager", "sim/ssm", "sim/servicediscovery", "sim/sts", "sim/traffic", "sim/vpclattice", "sim/wire",
 		"source/lambda", "source/sqs", "story", "inventory", "metrics", "notice", "notify",
 	}
@@ -83,6 +84,7 @@ func mayImport() map[string][]string {
 		// The simulated cloud: a service knows the core and no other service, the wire knows no service, and sim alone knows all.
 		"sim/core":             {},
 		"sim/autoscaling":      {"sim/core"},
+		"sim/cloudwatch":       {"sim/core"},
 		"sim/ec2":              {"sim/core"},
 		"sim/ecs":              {"sim/core"},
 		"sim/elb":              {"sim/core"},
@@ -98,7 +100,8 @@ func mayImport() map[string][]string {
 		"sim/traffic":          {"sim/core"},
 		"sim/vpclattice":       {"sim/core"},
 		"sim": {
-			"sim/core", "sim/autoscaling", "sim/ec2", "sim/ecs", "sim/elb", "sim/events", "sim/imds", "sim/lambda", "sim/secretsmanager", "sim/sns", "sim/sqs",
+			"sim/core", "sim/autoscaling", "sim/cloudwatch",
+			"sim/ec2", "sim/ecs", "sim/elb", "sim/events", "sim/imds", "sim/lambda", "sim/secretsmanager", "sim/sns", "sim/sqs",
 			"sim/ssm",
 			"sim/servicediscovery", "sim/sts", "sim/traffic", "sim/vpclattice",
 		},
@@ -140,6 +143,10 @@ func owners() map[string][]string {
 		sdk + "/service/autoscaling":          {"agentcli", "cloud", "cloud/collector", "sim/baseline", "sim/autoscaling", "sim/client"},
 		sdk + "/service/ecs":                  {"agentcli", "cloud", "cloud/collector", "sim/baseline", "sim/ecs", "sim/client"},
 		sdk + "/service/elasticloadbalancing": {"cloud", "cloud/collector", "sim/baseline", "sim/elb", "sim/client"}, // and ...v2
+		sdk + "/service/autoscaling":          {"agentcli", "cloud", "cloud/collector", "baseline", "sim/autoscaling", "sim/client"},
+		sdk + "/service/cloudwatch":           {"sim/cloudwatch", "sim/client"},
+		sdk + "/service/ecs":                  {"agentcli", "cloud", "cloud/collector", "baseline", "sim/ecs", "sim/client"},
+		sdk + "/service/elasticloadbalancing": {"cloud", "cloud/collector", "baseline", "sim/elb", "sim/client"}, // and ...v2
 		sdk + "/service/sts":                  {"cloud", "cloud/collector", "sim/sts"},
 		sdk + "/service/sqs":                  {"agentcli", "source/sqs", "cloud/collector", "sim/baseline", "sim/sqs", "sim/client"},
 		sdk + "/service/dynamodb":             {"journal/dynamodb"},

@@ -42,7 +42,7 @@ func Build(s Spec) (*World, error) {
 		}
 		b.w.SetDefaultStrategy(c.Name, c.DefaultStrategy)
 	}
-	for _, step := range []func(Spec) error{b.queues, b.functions, b.topics, b.rules, b.vpcs, b.names,
+	for _, step := range []func(Spec) error{b.queues, b.functions, b.topics, b.rules, b.alarms, b.vpcs, b.names,
 		b.addTargetGroups, b.definitions, b.groups, b.providers, b.secrets,
 		b.registeredEmpty, b.services, b.tasks, b.settled, b.registeredLate, b.clients} {
 		if err := step(s); err != nil {
@@ -121,6 +121,15 @@ func (b *builder) rules(s Spec) error {
 			if err := b.w.PutTargets(r.Name, []events.RuleTarget{{ID: "t" + strconv.Itoa(i+1), ARN: arn}}); err != nil {
 				return fmt.Errorf("rule %q: %w", r.Name, err)
 			}
+		}
+	}
+	return nil
+}
+
+func (b *builder) alarms(s Spec) error {
+	for _, a := range s.Alarms {
+		if err := b.w.AddAlarm(a, b.destination); err != nil {
+			return fmt.Errorf("alarm %q: %w", a.Name, err)
 		}
 	}
 	return nil

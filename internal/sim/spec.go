@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/ebbhq/ebb/internal/sim/autoscaling"
+	"github.com/ebbhq/ebb/internal/sim/cloudwatch"
 	"github.com/ebbhq/ebb/internal/sim/core"
 	"github.com/ebbhq/ebb/internal/sim/ecs"
 )
@@ -18,6 +19,7 @@ type Spec struct {
 	Functions       []FunctionSpec         `yaml:"functions,omitempty"`
 	Topics          []TopicSpec            `yaml:"topics,omitempty"`
 	Rules           []RuleSpec             `yaml:"rules,omitempty"`
+	Alarms          []cloudwatch.AlarmSpec `yaml:"alarms,omitempty"`
 	TargetGroups    []TargetGroupSpec      `yaml:"target_groups,omitempty"`
 	TaskDefinitions []ecs.TaskDefinition   `yaml:"task_definitions,omitempty"`
 	Groups          []GroupSpec            `yaml:"groups,omitempty"`

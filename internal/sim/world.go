@@ -2,6 +2,7 @@ package sim
 
 import (
 	"github.com/ebbhq/ebb/internal/sim/autoscaling"
+	"github.com/ebbhq/ebb/internal/sim/cloudwatch"
 	"github.com/ebbhq/ebb/internal/sim/core"
 	"github.com/ebbhq/ebb/internal/sim/ec2"
 	"github.com/ebbhq/ebb/internal/sim/ecs"
@@ -24,6 +25,7 @@ import (
 type World struct {
 	*core.Core
 	*autoscaling.AutoScaling
+	*cloudwatch.CloudWatch
 	*ec2.EC2
 	*ecs.ECS
 	*elb.ELB
@@ -55,6 +57,7 @@ func New(cfg core.Config) *World {
 	w.ECS = ecs.New(c, ecs.Others{Targets: w.ELB, Lattice: w.Lattice, Names: w.ServiceDiscovery, Bus: w.Events, Subnets: w.EC2})
 	w.AutoScaling = autoscaling.New(c, autoscaling.Others{Instances: w.EC2, Clusters: w.ECS, Targets: w.ELB, Bus: w.Events, Post: post{w}})
 	w.ECS.Groups = w.AutoScaling
+	w.CloudWatch = cloudwatch.New(c, cloudwatch.Others{Bus: w.Events, Actions: post{w}})
 	w.IMDS = imds.New(c, w.EC2, lifecycles{w})
 	w.STS = sts.New(c)
 	w.Traffic = traffic.New(c, w)
@@ -66,7 +69,7 @@ func New(cfg core.Config) *World {
 // Services are the services of the world, as the wire serves them.
 func (w *World) Services() []core.Service {
 	return []core.Service{
-		w.AutoScaling.Service(), w.EC2.Service(), w.ECS.Service(), w.ELB.Service(), w.Events.Service(), w.Lambda.Service(), w.SNS.Service(),
+		w.AutoScaling.Service(), w.CloudWatch.Service(), w.EC2.Service(), w.ECS.Service(), w.ELB.Service(), w.Events.Service(), w.Lambda.Service(), w.SNS.Service(),
 		w.SQS.Service(), w.STS.Service(), w.SSM.Service(), w.SecretsManager.Service(),
 		w.ServiceDiscovery.Service(), w.Lattice.Service(),
 	}

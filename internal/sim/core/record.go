@@ -20,6 +20,7 @@ type Entry struct {
 	Queue             string    `json:"queue,omitempty"`
 	Message           string    `json:"message,omitempty"` // message id; of an invocation, its request id
 	Function          string    `json:"function,omitempty"`
+	Alarm             string    `json:"alarm,omitempty"`
 	From              string    `json:"from,omitempty"`
 	To                string    `json:"to,omitempty"`
 	By                string    `json:"by,omitempty"` // "ebb", "aws", or the caller's name
@@ -49,6 +50,7 @@ const (
 	EntryTask       EntryKind = "task"               // lastStatus From -> To; Text holds stop code and "killed" after SIGKILL
 	EntryService    EntryKind = "service"            // desired count From -> To, set By somebody
 	EntryTarget     EntryKind = "target"             // target state From -> To
+	EntryAlarm      EntryKind = "alarm"              // state From -> To; Alarm: its name, Text: the reason
 	EntryRegistry   EntryKind = "registry"           // Cloud Map, To: registered, deregistered; TargetGroup: its service, Target: the instance
 	EntryMessage    EntryKind = "message"            // To: sent, received, deleted, redriven, expired, lost
 	EntryInvocation EntryKind = "invocation"         // To: started, succeeded, failed, killed, timed-out, throttled, dropped; Text: the error
