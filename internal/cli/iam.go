@@ -126,7 +126,7 @@ func (f *iamFlags) acts(m iam.Mode, cfg config.Config, s *iam.Scope) error {
 		for _, g := range cfg.Groups {
 			s.Groups = append(s.Groups, g.Match)
 		}
-		if s.NoGroups = len(s.Groups) == 0 && len(cfg.Clusters) > 0; len(s.Groups) == 0 && !s.NoGroups {
+		if s.NoGroups = len(s.Groups) == 0 && len(cfg.Clusters)+len(cfg.Scaling) > 0; len(s.Groups) == 0 && !s.NoGroups {
 			return errors.New("no group: write --group web-asg, --tag KEY=VALUE, or groups or clusters in the configuration; --group '*' is every " +
 				"group of the account and Region")
 		}
@@ -144,7 +144,14 @@ func (f *iamFlags) acts(m iam.Mode, cfg config.Config, s *iam.Scope) error {
 			return fmt.Errorf("%q is not the ARN of a KMS key; write it like arn:aws:kms:eu-west-1:111122223333:key/ID, and not as an alias", key)
 		}
 	}
-	s.Counts = countsIn(cfg)
+	s.Counts, s.Scales = countsIn(cfg), len(cfg.Scaling) > 0
+	for _, c := range cfg.Scaling {
+		if q := c.Policy.Queue; q != nil {
+			u, _ := url.Parse(q.URL) // the configuration has checked it
+			account, name, _ := strings.Cut(strings.TrimPrefix(u.Path, "/"), "/")
+			s.Backlogs = append(s.Backlogs, strings.Join([]string{"arn", s.Partition, "sqs", s.Region, account, name}, ":"))
+		}
+	}
 	s.Notices = noticesIn(cfg, *s)
 	s.Notices.SecretKeys, s.Notices.TopicKeys = f.secretKeys, f.topicKeys
 	return nil
@@ -161,6 +168,12 @@ func countsIn(cfg config.Config) (services []string) {
 		for _, s := range c.Services {
 			services = append(services, c.Name+"/"+s.OnDemand)
 		}
+	}
+	for _, s := range cfg.Scaling {
+		if s.Policy.Observe {
+			continue
+		}
+		services = append(services, s.Cluster+"/"+s.Service)
 	}
 	return services
 }
@@ -206,6 +219,9 @@ func clustersIn(cfg config.Config) (all []string) {
 	}
 	for _, c := range cfg.Clusters {
 		all = append(all, c.Name)
+	}
+	for _, s := range cfg.Scaling {
+		all = append(all, s.Cluster)
 	}
 	slices.Sort(all)
 	return slices.Compact(all)

@@ -14,6 +14,8 @@ func calls() []call {
 		{"autoscaling:DescribeScalingActivities", "*", false, []Mode{ReadOnly, Serve, Lambda}},
 		{"autoscaling:RecordLifecycleActionHeartbeat", "autoScalingGroup", true, []Mode{Serve, Lambda}},
 		{"autoscaling:TerminateInstanceInAutoScalingGroup", "autoScalingGroup", true, []Mode{Serve, Lambda}},
+		{"cloudwatch:DescribeAlarms", "alarm", false, []Mode{Serve, Lambda}},
+		{"cloudwatch:ListAlarmMuteRules", "*", false, []Mode{Serve, Lambda}},
 		{"ec2:DescribeInstanceTypes", "*", false, []Mode{ReadOnly}},
 		{"ec2:DescribeInstances", "*", false, []Mode{ReadOnly, Serve, Lambda}},
 		{"ec2:DescribeLaunchTemplateVersions", "*", false, []Mode{ReadOnly}},

@@ -39,6 +39,8 @@ type Scope struct {
 	Groups    []string // names of Auto Scaling groups; none: every group of the account and Region
 	NoGroups  bool     // there is no group: no hook is answered, whatever Groups and Tag say
 	Counts    []string // services whose desired counts are set, as CLUSTER/SERVICE; none: no service's are
+	Scales    bool     // services follow alarms, queues or metrics
+	Backlogs  []string // ARNs of the queues that they follow
 	Tag       Tag      // if it has a key, hooks are answered only for groups with this tag, besides what Groups says
 	Queue     string   // ARN; empty: no queue
 	Table     string   // ARN of the DynamoDB table of the journal; empty: the journal is elsewhere

@@ -152,8 +152,11 @@ func (t *tally) rule(r Rule) {
 	case f.Is == fleet.Absent:
 		stop(NoAlarm, "alarm "+r.Alarm+" does not exist; check its name in the configuration, and the Region")
 		return
-	case f.Is != fleet.Seen:
-		stop(NoData, "alarm "+r.Alarm+" has not been read")
+	case f.At.IsZero():
+		stop(Unknown, "alarm "+r.Alarm+" has not been read yet")
+		return
+	case f.Is != fleet.Seen || t.now.Sub(f.At) > stale:
+		stop(NoData, "alarm "+r.Alarm+" could not be read")
 		return
 	case a.State != fleet.Alarming && !r.Brake && r.grows(t.have):
 		if a.State != "OK" || a.Trouble != "" { // a reason to grow may be hidden
@@ -217,3 +220,6 @@ func (t *tally) due(r Rule, a fleet.Alarm) bool {
 	t.again(end)
 	return !t.now.Before(end)
 }
+
+// Grows reports whether the change is to a higher count than one that is small.
+func (c Change) Grows() bool { return c.of(1) > 1 }

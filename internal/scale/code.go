@@ -78,7 +78,7 @@ var codes = map[Code]struct {
 	NoData:      {Means: "an alarm, the queue or the metric could not be read, or has no data: the service does not shrink"},
 	NoService:   {Means: "the service does not exist"},
 	Daemon:      {Means: "the service is a daemon service, which has no desired count"},
-	Unknown:     {Quiet: true, Means: "the service has not been described yet"},
+	Unknown:     {Quiet: true, Means: "the service, or an alarm, has not been read yet"},
 	Observed:    {Means: "mode is observe: what would be done is said only"},
 	Paused:      {Means: "an operator has paused the scaling of the service"},
 }

@@ -96,12 +96,12 @@ type Calm struct {
 // Decision is what follows.
 type Decision struct {
 	Memory
-	Set   bool // the count is to be To
-	Code  Code
-	Why   string    // in words; for people
-	Tell  bool      // it is new: to be written down
-	Lo, Hi int      // the bounds at this moment
-	Again time.Time // decide again then, even if nothing new is seen; zero: it is not necessary
+	Set    bool // the count is to be To
+	Code   Code
+	Why    string    // in words; for people
+	Tell   bool      // it is new: to be written down
+	Lo, Hi int       // the bounds at this moment
+	Again  time.Time // decide again then, even if nothing new is seen; zero: it is not necessary
 }
 
 // Decide says what the desired count is to be. Its result depends on nothing else.

@@ -46,6 +46,12 @@ func (y *play) decide() Decision {
 		y.s.Service.Value.Running = y.desired
 	}
 	y.s.Service.Is, y.s.Service.At = fleet.Seen, y.now
+	for name, a := range y.s.Alarms {
+		if !a.At.Before(t0) {
+			a.At = y.now
+			y.s.Alarms[name] = a
+		}
+	}
 	d := Decide(y.p, y.m, y.s, y.now)
 	if y.m = d.Memory; d.Set {
 		y.desired = d.To
@@ -238,7 +244,9 @@ func TestWhatIsNotKnownNeverShrinks(t *testing.T) {
 		f    func(*play)
 	}{
 		"all known":         {AlarmIn, func(*play) {}},
-		"up not read":       {NoData, func(y *play) { delete(y.s.Alarms, "up") }},
+		"up not read yet":   {Unknown, func(y *play) { delete(y.s.Alarms, "up") }},
+		"up not read":       {NoData, change("up", func(a *fleet.Fact[fleet.Alarm]) { a.Is = fleet.Unknown })},
+		"up read long ago":  {NoData, change("up", func(a *fleet.Fact[fleet.Alarm]) { a.At = t0.Add(-time.Hour) })},
 		"up absent":         {NoAlarm, change("up", func(a *fleet.Fact[fleet.Alarm]) { a.Is = fleet.Absent })},
 		"up without data":   {NoData, change("up", func(a *fleet.Fact[fleet.Alarm]) { a.Value.State = "INSUFFICIENT_DATA" })},
 		"up partial":        {NoData, change("up", func(a *fleet.Fact[fleet.Alarm]) { a.Value.Trouble = "PARTIAL_DATA" })},

@@ -46,6 +46,7 @@ type past struct {
 	sizes      map[string][]size   // instances of each group
 	leaves     map[string][]string // instances of each group that Ebb has set DRAINING and whose hook is open
 	counts     map[string]*countPast
+	alarms     map[string]*alarmPast
 	now        time.Time            // of the entry that is taken in
 	countAside bool                 // the journal took no record of a desired count, and says so
 	capacity   bool                 // Fargate Spot has some

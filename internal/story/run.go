@@ -97,6 +97,7 @@ type run struct {
 	openKeys   map[string]string // of the open record of an instance
 	bad        []Violation
 	pauses     []Pause
+	overrides  []Overriding
 	people     *people
 	steps      int // still to come
 	lines      []Line
@@ -138,7 +139,7 @@ func newRun(s Scenario) (*run, error) {
 	r.api = wire.New(wire.Config{World: w, Limits: wire.Limits(w), Faults: r.fault, PageSize: s.World.Switches.PageSize})
 	r.cloud = cloud.New(cloud.Clients{
 		AutoScaling: client.AutoScaling(r.api), ECS: client.ECS(r.api), ELB: client.ELB(r.api), EC2: sdkless{r.api},
-		Names: sdkless{r.api}, Lattice: sdkless{r.api},
+		Names: sdkless{r.api}, Lattice: sdkless{r.api}, CloudWatch: client.JSON{API: r.api, Service: "cloudwatch"}, Queues: client.JSON{API: r.api, Service: "sqs"},
 	})
 	q, err := w.Queue(s.Ebb.queue())
 	if err != nil {
@@ -309,7 +310,7 @@ func (r *run) evidence(ended, open []drain.Drain) Evidence {
 	raised := slices.ContainsFunc(records, func(rec journal.Record) bool { _, is := kernel.ReadCount(rec); return is })
 	return Evidence{
 		Raised: raised, Ebb: r.s.Ebb, Record: r.w.Record(), Ended: ended, Open: open, Messages: r.messages, Names: r.names,
-		Heartbeat: heartbeat, Excluded: excluded, Away: faults("journal", "away"), Slow: faults("calls", "slow"), Pauses: r.pauses,
+		Heartbeat: heartbeat, Excluded: excluded, Away: faults("journal", "away"), Slow: faults("calls", "slow"), Pauses: r.pauses, Overrides: r.overrides,
 		Posthumous: r.posthumous, SpotStatusLate: r.s.World.Switches.SpotStatusLate, Start: r.start, End: r.w.Now(), LastFault: r.lastFault,
 		Running: r.fn != nil || slices.ContainsFunc(r.ebbs, func(e *ebb) bool { return e.loaded() && e.core.Works() }),
 	}

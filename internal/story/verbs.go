@@ -54,15 +54,18 @@ var verbs = map[string]func(*run, Step) error{
 	"put-hook": func(r *run, s Step) error { // changes the heartbeat timeout of a hook
 		return r.w.PutLifecycleHook(s.Group, autoscaling.Hook{Name: s.Hook, Heartbeat: s.For})
 	},
-	"protect": protect,
-	"say":     say,
-	"unsay":   unsay,
-	"pause":   pauseScope,
-	"unpause": resumeScope,
-	"send":    sendBody,
-	"again":   again,
-	"crash":   crash,
-	"hang":    func(r *run, s Step) error { return r.each(s, func(e *ebb) { e.pause(&e.hangs, s, "hangs") }) },
+	"alarm":    setAlarm,
+	"metric":   putMetric,
+	"override": overrideBounds,
+	"protect":  protect,
+	"say":      say,
+	"unsay":    unsay,
+	"pause":    pauseScope,
+	"unpause":  resumeScope,
+	"send":     sendBody,
+	"again":    again,
+	"crash":    crash,
+	"hang":     func(r *run, s Step) error { return r.each(s, func(e *ebb) { e.pause(&e.hangs, s, "hangs") }) },
 	"cut-off": func(r *run, s Step) error {
 		return r.each(s, func(e *ebb) { e.pause(&e.cut, s, "does not reach its journal") })
 	},

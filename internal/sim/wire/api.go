@@ -126,11 +126,11 @@ func (a *API) Do(ctx context.Context, in any) (any, error) {
 // AskJSON is Do for a service that speaks JSON, where request and answer are written in it, as over HTTP.
 func (a *API) AskJSON(ctx context.Context, service, operation string, body []byte) ([]byte, error) {
 	s := a.services[service]
-	if s == nil || s.operations[operation] == nil || s.JSON == "" {
+	if s == nil || s.operations[operation] == nil || s.Protocol.JSON == "" {
 		return nil, fmt.Errorf("the simulated cloud has no operation %s.%s in JSON", service, operation)
 	}
 	o := s.operations[operation]
-	p := jsonProtocol{version: s.JSON, prefix: s.Prefix, spelling: spelling{small: s.Small, names: s.Names.Members}}
+	p := jsonProtocol{version: s.Protocol.JSON, prefix: s.Protocol.Prefix, spelling: spelling{small: s.Protocol.Small, names: s.Protocol.Names.Members}}
 	in := o.Input()
 	if err := p.decode(body, in, true); err != nil {
 		return nil, err
