@@ -44,7 +44,7 @@ func Build(s Spec) (*World, error) {
 	}
 	for _, step := range []func(Spec) error{b.queues, b.functions, b.topics, b.rules, b.alarms, b.vpcs, b.names,
 		b.addTargetGroups, b.definitions, b.groups, b.providers, b.secrets,
-		b.registeredEmpty, b.services, b.tasks, b.settled, b.registeredLate, b.clients} {
+		b.registeredEmpty, b.services, b.tasks, b.settled, b.registeredLate, b.clients, b.loads} {
 		if err := step(s); err != nil {
 			return nil, fmt.Errorf("build the world: %w", err)
 		}

@@ -7,6 +7,7 @@ import (
 	"github.com/ebbhq/ebb/internal/sim/cloudwatch"
 	"github.com/ebbhq/ebb/internal/sim/core"
 	"github.com/ebbhq/ebb/internal/sim/ecs"
+	"github.com/ebbhq/ebb/internal/sim/load"
 )
 
 // Spec is a world as text: what there is at the start, in AWS's words. Everything is named by its short name.
@@ -31,6 +32,7 @@ type Spec struct {
 	Registries      []RegistrySpec         `yaml:"registries,omitempty"`
 	Lattice         []LatticeSpec          `yaml:"lattice,omitempty"`
 	Traffic         []TrafficSpec          `yaml:"traffic,omitempty"` // none: no clients are counted
+	Load            []load.Spec            `yaml:"load,omitempty"`    // what services have to work off; none: nothing
 }
 
 // ClusterSpec is a cluster.

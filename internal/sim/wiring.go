@@ -5,7 +5,9 @@ import (
 	"time"
 
 	"github.com/ebbhq/ebb/internal/sim/core"
+	"github.com/ebbhq/ebb/internal/sim/ecs"
 	"github.com/ebbhq/ebb/internal/sim/lambda"
+	"github.com/ebbhq/ebb/internal/sim/load"
 	"github.com/ebbhq/ebb/internal/sim/sqs"
 	"github.com/ebbhq/ebb/internal/sim/traffic"
 	"github.com/ebbhq/ebb/internal/sim/vpclattice"
@@ -151,3 +153,26 @@ func (q queues) Receive(name string, most int) []lambda.Message {
 }
 
 func (q queues) Delete(name, handle string) { _ = q.w.DeleteMessage(name, handle) } // of a queue that is gone there is nothing to delete
+
+// workers are the tasks that work the load off.
+type workers struct{ w *World }
+
+func (o workers) Workers(cluster, service, targetGroup string) []load.Worker {
+	routed := map[string]bool{}
+	if targetGroup != "" {
+		for _, e := range o.w.Route(targetGroup).Routed(o.w.Now()) {
+			routed[e.Task] = true
+		}
+	}
+	return core.Mapped(o.w.Processes(cluster, service), func(p ecs.Process) load.Worker {
+		return load.Worker{Task: p.Task, Since: p.Since, Leaves: p.Signalled, Running: p.Running, Routed: targetGroup == "" || routed[p.Task]}
+	})
+}
+
+func (o workers) Visibility(queue string) time.Duration {
+	q, err := o.w.Queue(queue)
+	if err != nil { // it is gone, with its messages
+		return 0
+	}
+	return q.Visibility
+}

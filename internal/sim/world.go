@@ -10,6 +10,7 @@ import (
 	"github.com/ebbhq/ebb/internal/sim/events"
 	"github.com/ebbhq/ebb/internal/sim/imds"
 	"github.com/ebbhq/ebb/internal/sim/lambda"
+	"github.com/ebbhq/ebb/internal/sim/load"
 	"github.com/ebbhq/ebb/internal/sim/secretsmanager"
 	"github.com/ebbhq/ebb/internal/sim/servicediscovery"
 	"github.com/ebbhq/ebb/internal/sim/sns"
@@ -32,6 +33,7 @@ type World struct {
 	*events.Events
 	*imds.IMDS
 	*lambda.Lambda
+	*load.Load
 	*secretsmanager.SecretsManager
 	*servicediscovery.ServiceDiscovery
 	*sns.SNS
@@ -40,24 +42,29 @@ type World struct {
 	*sts.STS
 	*traffic.Traffic
 	*vpclattice.Lattice
+
+	publisher *publisher
 }
 
 // New makes an empty world at its start time.
 func New(cfg core.Config) *World {
 	c := core.New(cfg)
 	w := &World{Core: c}
+	w.Load = load.New(c, workers{w})
 	w.Events = events.New(c, post{w})
 	w.EC2 = ec2.New(c, w.Events, observer{w})
 	w.ELB = elb.New(c, w.EC2)
 	w.Lambda = lambda.New(c, queues{w})
 	w.SQS = sqs.New(c, w.Lambda)
+	w.SQS.Work = w.Load
 	w.SNS = sns.New(c, w.SQS, w.Lambda)
 	w.ServiceDiscovery = servicediscovery.New(c)
 	w.Lattice = vpclattice.New(c)
-	w.ECS = ecs.New(c, ecs.Others{Targets: w.ELB, Lattice: w.Lattice, Names: w.ServiceDiscovery, Bus: w.Events, Subnets: w.EC2})
+	w.ECS = ecs.New(c, ecs.Others{Targets: w.ELB, Lattice: w.Lattice, Names: w.ServiceDiscovery, Bus: w.Events, Subnets: w.EC2, Work: w.Load})
 	w.AutoScaling = autoscaling.New(c, autoscaling.Others{Instances: w.EC2, Clusters: w.ECS, Targets: w.ELB, Bus: w.Events, Post: post{w}})
 	w.ECS.Groups = w.AutoScaling
-	w.CloudWatch = cloudwatch.New(c, cloudwatch.Others{Bus: w.Events, Actions: post{w}})
+	w.publisher = &publisher{w: w, before: map[string]load.Report{}, fine: map[string]load.Report{}}
+	w.CloudWatch = cloudwatch.New(c, cloudwatch.Others{Bus: w.Events, Actions: post{w}, Sources: w.publisher})
 	w.IMDS = imds.New(c, w.EC2, lifecycles{w})
 	w.STS = sts.New(c)
 	w.Traffic = traffic.New(c, w)

@@ -23,6 +23,12 @@ type Others struct {
 	Bus      Bus
 	Actions  Actions
 	Policies Policies
+	Sources  Sources
+}
+
+// Sources are the services that publish metrics.
+type Sources interface {
+	Begin() // somebody watches from now on
 }
 
 // Bus is EventBridge.

@@ -78,6 +78,7 @@ func (a *Alarm) watched() (string, time.Duration) {
 // watch evaluates an alarm from now on: each minute, or every ten seconds if its period is shorter than a minute. At which second an alarm
 // is evaluated is its own.
 func (w *CloudWatch) watch(a *Alarm) {
+	w.others.Sources.Begin()
 	every := time.Minute
 	if _, period := a.watched(); period < time.Minute {
 		every = 10 * time.Second

@@ -57,10 +57,11 @@ type quiet struct{}
 func (quiet) Wants(string, string) bool                             { return false }
 func (quiet) Emit(core.Entry, string, string, []string, any)        {}
 func (quiet) Send(string, string, string, core.Entry)               {}
+func (quiet) Begin()                                                {}
 func (quiet) Breached(policy string, threshold float64, at float64) {}
 
 func newWatch() *CloudWatch {
-	return New(core.New(core.Config{}), Others{Bus: quiet{}, Actions: quiet{}, Policies: quiet{}})
+	return New(core.New(core.Config{}), Others{Bus: quiet{}, Actions: quiet{}, Policies: quiet{}, Sources: quiet{}})
 }
 
 // TestExpressions: what metric math says of one period in which m1 is 12, m2 is 5, and m3 has no data.

@@ -150,8 +150,8 @@ func (s *Set) add(t Set) {
 	*s = Set{s.Count + t.Count, s.Sum + t.Sum, min(s.Min, t.Min), max(s.Max, t.Max)}
 }
 
-// statistic is a statistic of a metric over the time from a time on; false if there are no data.
-func (w *CloudWatch) statistic(m Metric, stat string, from time.Time, period time.Duration) (float64, bool) {
+// Statistic is a statistic of a metric over the time from a time on; false if there are no data.
+func (w *CloudWatch) Statistic(m Metric, stat string, from time.Time, period time.Duration) (float64, bool) {
 	s := w.series[m.key()]
 	if s == nil {
 		return 0, false

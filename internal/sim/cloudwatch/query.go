@@ -136,7 +136,7 @@ func (q *queries) settle(one *query) error {
 func (q *queries) value(id string, at time.Time) (float64, bool) {
 	one := q.all[id]
 	if one.math == nil {
-		return q.w.statistic(one.metric, one.stat, at, one.period)
+		return q.w.Statistic(one.metric, one.stat, at, one.period)
 	}
 	return one.math.eval(func(name string) (float64, bool) { return q.value(name, at) })
 }

@@ -28,12 +28,12 @@ type Entry struct {
 }
 
 // Measure lets f know of each moment just before something changes that the clients of a service notice: a target, or a process.
-func (c *Core) Measure(f func()) { c.measure = f }
+func (c *Core) Measure(f func()) { c.measure = append(c.measure, f) }
 
 // Changing is what a service calls just before such a change.
 func (c *Core) Changing() {
-	if c.measure != nil {
-		c.measure()
+	for _, f := range c.measure {
+		f()
 	}
 }
 
