@@ -37,7 +37,7 @@ type Measured struct {
 	Work     int       `json:"work,omitempty"`
 	Visible  int       `json:"visible,omitempty"`
 	Running  int       `json:"running,omitempty"`
-	Full     time.Time `json:"full,omitzero"`      // since when there was always a message to take for as many tasks
+	Full     time.Time `json:"full,omitzero"`      // since when there was always a message to take
 	Rate     float64   `json:"rate,omitempty"`     // messages that one task works off in a second; 0: not measured yet
 	RateAt   time.Time `json:"rate_at,omitzero"`   // the datapoint that it was last measured by
 	Each     float64   `json:"each,omitempty"`     // messages in flight for each task that is busy
@@ -48,9 +48,12 @@ type Measured struct {
 // The other half is for the start of the tasks.
 func (d *decider) queue() vote {
 	have, f := d.Desired.Value, d.Seen.Queue
+	if f.At.IsZero() {
+		return vote{to: have, code: Unknown, why: "the queue has not been read yet"}
+	}
 	if f.Is != fleet.Seen || d.now.Sub(f.At) > stale {
 		at := f.At.Add(FallbackAfter)
-		if n := d.Policy.Queue.Fallback; n != nil && *n != have && !f.At.IsZero() && !d.now.Before(at) {
+		if n := d.Policy.Queue.Fallback; n != nil && *n != have && !d.now.Before(at) {
 			return vote{to: *n, code: Fallback, why: fmt.Sprintf("the queue could not be read for %s, and the fallback is %d", FallbackAfter, *n)}
 		}
 		return vote{to: have, code: NoData, why: "the queue could not be read"}
@@ -96,10 +99,13 @@ func (d *decider) need(q fleet.Backlog, rate float64) int {
 	return int(math.Ceil(pace + backlog - 1e-9))
 }
 
+// learnEvery is how long one look at what twice as many tasks do waits.
+const learnEvery = 30 * time.Second
+
 // learn is the vote while it is not known how long a message takes: twice as many tasks as long as the queue does not get shorter.
 func (d *decider) learn(q fleet.Backlog) vote {
 	have, running := d.Desired.Value, d.Service.Value.Running
-	end := d.Out.Add(max(d.OutCooldown, 30*time.Second))
+	end := d.Out.Add(learnEvery)
 	if q.Visible == 0 || running < have || d.now.Before(end) {
 		d.again(end)
 		return vote{to: have, code: Learning, why: "it is not known yet how long a message takes; takes: in the configuration says it at once"}
@@ -116,14 +122,16 @@ func (d *decider) measure(f fleet.Fact[fleet.Backlog]) {
 	}
 	last := *m
 	m.At, m.Work, m.Visible, m.Running = f.At, q.Visible+q.InFlight, q.Visible, running
-	if q.Visible == 0 || running == 0 || running != last.Running {
+	if d.ran(); q.Visible == 0 {
 		m.Full = time.Time{}
 	} else if m.Full.IsZero() {
 		m.Full = f.At
 	}
 	if v := d.Deleted; v.Is == fleet.Seen && v.Value.From.After(m.RateAt) && !m.Full.IsZero() && !v.Value.From.Before(m.Full) && v.Value.Value > 0 {
-		rate := v.Value.Value / time.Minute.Seconds() / float64(running)
-		m.Rate, m.RateAt = smooth(m.Rate, rate, 0.4), v.Value.From
+		m.RateAt = v.Value.From
+		if busy := d.taskTime(v.Value.From, v.Value.From.Add(time.Minute)); busy > 0 {
+			m.Rate = smooth(m.Rate, v.Value.Value/busy.Seconds(), 0.4)
+		}
 	}
 	if q.Visible > 0 && running > 0 && q.InFlight > 0 {
 		m.Each = smooth(m.Each, float64(q.InFlight)/float64(running), 0.3)

@@ -393,7 +393,7 @@ func TestAQueueThatCannotBeRead(t *testing.T) {
 	p := Defaults()
 	p.Max, p.Queue = 10, &Queue{FinishWithin: 5 * time.Minute, Takes: time.Minute}
 	y := newPlay(t, p, 3)
-	y.is(3, NoData)
+	y.is(3, Unknown)
 	y.s.Queue = fleet.Fact[fleet.Backlog]{Is: fleet.Seen, At: t0}
 	y.is(3, Settling)
 	y.now = t0.Add(time.Hour)

@@ -19,7 +19,7 @@ type Tracking struct {
 // tolerance is by how much the load may differ from what the tasks are there for, as a share, before their number is changed.
 const tolerance = 0.1
 
-// Load is what is remembered for a metric that is an average over the tasks: how many ran when. An average says something about the load
+// Load is what is remembered of the tasks: how many ran when. A metric that is an average over them says something about the load
 // only together with the number of tasks at that time; times today's number it would count each task that has started since as load.
 type Load struct {
 	Ran []Ran `json:"ran,omitempty"` // the oldest first
@@ -72,6 +72,27 @@ func (d *decider) ran() {
 		all = all[1:]
 	}
 	d.Load.Ran = all
+}
+
+// taskTime is for how long tasks ran in a time, all together, as far as that is remembered.
+func (d *decider) taskTime(from, to time.Time) (sum time.Duration) {
+	for i, r := range d.Load.Ran {
+		end := to
+		if i+1 < len(d.Load.Ran) && d.Load.Ran[i+1].From.Before(to) {
+			end = d.Load.Ran[i+1].From
+		}
+		if begin := later(r.From, from); begin.Before(end) {
+			sum += time.Duration(r.Tasks) * end.Sub(begin)
+		}
+	}
+	return sum
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // tasksAt is how many tasks ran at a time, as far as that is remembered.
