@@ -20,6 +20,7 @@ import (
 	"github.com/ebbhq/ebb/internal/sim/autoscaling"
 	"github.com/ebbhq/ebb/internal/sim/client"
 	"github.com/ebbhq/ebb/internal/sim/core"
+	"github.com/ebbhq/ebb/internal/sim/load"
 	"github.com/ebbhq/ebb/internal/sim/traffic"
 	"github.com/ebbhq/ebb/internal/sim/wire"
 )
@@ -37,6 +38,7 @@ type Result struct {
 	Checks     map[wire.Check]int // what the policies of Run were asked; none without a policy
 	Record     []core.Entry       // the world's own record
 	Traffic    []traffic.Counts   // what became of requests, of each entry of the world's traffic
+	Load       []load.Report      // what became of the work of services, of each entry of the world's load
 	End        time.Time
 }
 
@@ -206,7 +208,7 @@ func (r *run) advance(end time.Time) {
 
 // quiet reports whether nothing can happen any more that concerns Ebb. Where requests are counted, they are to the end.
 func (r *run) quiet() bool {
-	if r.steps > 0 || len(r.s.World.Traffic) > 0 || r.w.Now().Sub(r.start) < time.Minute {
+	if r.steps > 0 || len(r.s.World.Traffic)+len(r.s.World.Load) > 0 || r.w.Now().Sub(r.start) < time.Minute {
 		return false
 	}
 	for _, e := range r.ebbs {
@@ -287,6 +289,7 @@ func (r *run) finish() Result {
 	return Result{
 		Cover: r.cover, Ended: ended, Calls: r.api.Counts(), Checks: r.api.Checks(), Record: r.w.Record(), End: r.w.Now(),
 		Traffic:    r.w.TrafficCounts(),
+		Load:       core.Mapped(r.w.Loads(), func(l load.Spec) load.Report { rep, _ := r.w.LoadReport(l.Service); return rep }),
 		Violations: slices.Concat(r.bad, Judge(r.evidence(ended, open)), r.expectations()), Lines: r.transcript(),
 	}
 }
