@@ -163,7 +163,7 @@ TESTED = [
     ("a raise is taken out of a count that somebody else has set", "internal/desired/desired.go",
      "e.Base, e.Count, e.Write, e.Raises = count, count,", "e.Base, e.Count, e.Write, e.Raises = max(0, count-e.Count+e.Base), count,",
      "desired", "TestRandomServices"),
-    ("a message in flight is not work", "internal/scale/queue.go", "	if busy != \"\" {\n		return vote", "	if busy == \"-\" {\n		return vote", "scale", "TestInFlightMessagesAreWork"),
+    ("a message in flight is not work", "internal/scale/queue.go", "	if !d.Policy.Queue.Protected {", "	if false {", "scale", "TestInFlightMessagesAreWork"),
     ("what cannot be read of a queue is taken for nothing", "internal/scale/queue.go", "	if f.Is != fleet.Seen || d.now.Sub(f.At) > stale {\n		at :=",
      "	if false {\n		at :=", "scale", "TestAQueueThatCannotBeRead"),
     ("a count that may have been set is taken for one that was", "internal/desired/desired.go",
