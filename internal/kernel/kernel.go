@@ -32,6 +32,7 @@ type Managed struct {
 	Rebalance      bool           // an instance leaves when EC2 says that it is likely to be interrupted
 	ReplaceFirst   bool           // replacements for the tasks on a host that leaves are started before they stop; Cluster is set
 	StandIns       []StandIn      // of a cluster without a group
+	Rehearsals     bool           // of interruptions are allowed
 }
 
 // Config is how a kernel works.
@@ -102,7 +103,7 @@ func (c *Config) tasksOf(cluster string) (man Managed, ok bool) {
 		}
 	}
 	observe := man.Policy.Observe
-	man = Managed{Cluster: cluster, Policy: drain.TaskPolicy()}
+	man = Managed{Cluster: cluster, Policy: drain.TaskPolicy(), Rehearsals: man.Rehearsals}
 	man.Policy.Observe = observe
 	return man, ok && cluster != ""
 }
