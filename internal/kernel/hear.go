@@ -110,6 +110,9 @@ func (k *Kernel) hearTermination(h Heard, now time.Time) (ack bool, why string) 
 		return forward(k, h, man.Scope()), "noted for the Ebb that works for " + man.Scope()
 	}
 	t := fleet.HostTarget(e.Instance)
+	if why, taken := besideAgent(k, h, man, now); taken {
+		return true, why
+	}
 	if o, ok := k.open[t]; ok {
 		if o.d.Hook == "" && spared == "" && k.Swept() {
 			hold := drain.Hold{Group: e.Group, Hook: e.Hook, Token: e.Token, WarmPool: e.ToWarmPool()}
