@@ -260,8 +260,8 @@ func (p *past) handOver() time.Duration {
 func (p *past) conditions(w *wait) map[string]time.Time {
 	h := w.host
 	since := map[string]time.Time{"after its deadline": p.deadline(w)}
-	if !h.gone.IsZero() {
-		since["although its host was gone"] = h.gone
+	if !h.down.IsZero() { // one that was started again is there
+		since["although its host was gone"] = h.down
 	}
 	if h.status == "" {
 		since["although its host never joined a cluster"] = w.opened
