@@ -163,7 +163,8 @@ func hearSteps(k *Kernel, h Heard, now time.Time) (ack bool, why string) {
 	case k.recent[t] != nil:
 		key = k.recent[t].newest().key
 	}
-	k.line(now, cmp.Or(key, "host/"+t.ID), "host", h.Event.Steps)
+	did, _ := json.Marshal(h.Event.Did) // texts and numbers
+	k.lines = append(k.lines, journal.Line{At: now, Key: cmp.Or(key, "host/"+t.ID+"/steps"), Kind: journal.HostLine, Text: h.Event.Did.Text(), Data: did})
 	return true, ""
 }
 
