@@ -72,6 +72,7 @@ type Group struct {
 	Mode           string         // Drain or Observe
 	ReplaceFirst   bool           // replacements start before the tasks on its instances stop, whatever maximumPercent says; Cluster is set
 	MaxUnavailable MaxUnavailable // how many of its instances leave at once; zero: as many as Auto Scaling terminates
+	Agent          bool           // its instances have a second hook, which ebb-agent on them answers
 	Rebalance      string         // Ignore or Drain: what follows when EC2 says that an instance is likely to be interrupted
 	AllowRehearsal bool           // interruptions of its instances, and of the tasks of its cluster, may be rehearsed
 }

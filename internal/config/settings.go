@@ -61,6 +61,7 @@ func groupSettings(g *Group) []setting {
 		{"rebalance", nil, Ignore, text(&g.Rebalance, oneOf(Ignore, Drain))},
 		{"replace_first", nil, "false", yesOrNo(&g.ReplaceFirst)},
 		{"allow_rehearsal", nil, "false", yesOrNo(&g.AllowRehearsal)},
+		{"agent", nil, "false", yesOrNo(&g.Agent)},
 	}
 }
 

@@ -93,7 +93,7 @@ type Event struct {
 	State       fleet.InstanceState // InstanceState: the new one
 	Change      Change              // ScheduledChange
 	Time        time.Time           // when AWS says it happened; zero: the message does not say
-	Steps       string              // HostSteps: in words, clean and bounded
+	Did         Transcript          // HostSteps
 	Why         string              // Unknown and Ignored: in words
 }
 

@@ -50,11 +50,11 @@ func TestForms(t *testing.T) {
 	for body, want := range map[string]string{
 		`{}`:                       "",
 		`{"v":1,"kind":"host"}`:    "",
-		`{"v":2}`:                  "",
-		`{"v":4}`:                  "record k in the journal is of kind host, version 4, which only a newer version of Ebb reads",
+		`{"v":4}`:                  "",
+		`{"v":5}`:                  "record k in the journal is of kind host, version 5, which only a newer version of Ebb reads",
 		`{"kind":"service"}`:       "of kind service, version 1,",
 		`{"v":4,"kind":"task"}`:    "of kind task, version 4,",
-		`{"heard":7,"v":4}`:        "of kind host, version 4,", // what a newer Ebb means by a key need not be a time
+		`{"heard":7,"v":5}`:        "of kind host, version 5,", // what a newer Ebb means by a key need not be a time
 		`{"heard":"soon"}`:         "read drain k from the journal",
 		`{"v":1,"kind":"host"`:     "read drain k from the journal",
 		`{"group":7,"kind":"ask"}`: "of kind ask, version 1,",
