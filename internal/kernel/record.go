@@ -168,6 +168,7 @@ func Bounded(r journal.Record) (journal.Record, error) {
 	if s.Known != nil && len(s.Known.Live)+len(s.Known.Done) > journal.MaxBody/200 {
 		s.Known = &passState{Beaten: s.Known.Beaten, Looked: s.Known.Looked} // the lists are made anew, and tell the rest
 	}
+	s.Taken = s.Taken[:min(len(s.Taken), boundedNames)] // the rest is taken again
 	r.Body, err = json.Marshal(s)
 	return r, err
 }
