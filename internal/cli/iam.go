@@ -170,7 +170,7 @@ func countsIn(cfg config.Config) (services []string) {
 		}
 	}
 	for _, c := range cfg.Clusters {
-		for _, s := range c.Services {
+		for _, s := range c.StandIns() {
 			services = append(services, c.Name+"/"+s.OnDemand)
 		}
 	}

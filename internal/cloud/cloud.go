@@ -81,6 +81,7 @@ type Clients struct {
 	EC2         Compute
 	Names       Names
 	Lattice     Lattice
+	Get         func(ctx context.Context, url string) (body string, err error) // of an endpoint of the user; nil: there is none
 }
 
 // Cloud looks and acts. It is safe for concurrent use when its clients are.

@@ -6,6 +6,7 @@ package config
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -55,12 +56,20 @@ type Cluster struct {
 	AllowRehearsal bool
 }
 
-// Service is an ECS service on Fargate Spot for which another stands in while there is no capacity. No service has two of these places.
+// Service is what is wanted for one ECS service. One of OnDemand and TrafficFirst is set, or both are.
 type Service struct {
 	Name     string
-	OnDemand string        // the other
+	OnDemand string        // the service that stands in for this one while Fargate Spot has no capacity; no service has two of these places
 	After    time.Duration // for how long capacity must have been missing
 	Floor    int           // of how many tasks those that are missing are replaced; 0: of all that are desired
+
+	TrafficFirst time.Duration // its targets are taken out so long before their host is set DRAINING; 0: they are not
+	Quiet        string        // URL that says how many connections a target has; empty: nobody is asked
+}
+
+// StandIns are the services of the cluster for which others stand in.
+func (c Cluster) StandIns() []Service {
+	return slices.DeleteFunc(slices.Clone(c.Services), func(s Service) bool { return s.OnDemand == "" })
 }
 
 // Group says how the Auto Scaling groups with certain names are drained.

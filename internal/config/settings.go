@@ -82,6 +82,8 @@ func serviceSettings(s *Service) []setting {
 		{"on_demand", nil, "", text(&s.OnDemand, name)},
 		{"after", nil, "2m", duration(&s.After, time.Minute)},
 		{"floor", nil, "", number(&s.Floor)},
+		{"traffic_first", nil, "", duration(&s.TrafficFirst, time.Second)},
+		{"quiet", nil, "", text(&s.Quiet, checkQuiet)},
 	}
 }
 
@@ -227,6 +229,14 @@ func checkEndpoint(key, s string) error {
 		return fmt.Errorf("%s is %q, which is not a URL; write it like http://127.0.0.1:4600", key, s)
 	}
 	return nil
+}
+
+// checkQuiet wants the URL of an endpoint that is asked about one target.
+func checkQuiet(key, s string) error {
+	if !strings.Contains(s, "{id}") {
+		return fmt.Errorf("%s is %q; write a URL in which {id} stands for the address or instance of a target, like http://{id}:9102/connections", key, s)
+	}
+	return checkEndpoint(key, strings.NewReplacer("{id}", "10.0.0.1", "{port}", "80").Replace(s))
 }
 
 // checkAdmin wants host and port. Without a host all the world could ask.

@@ -359,11 +359,15 @@ type Cluster struct {
 	Pending int
 }
 
-// Delay is how long a target group lets a target that was deregistered drain.
+// Delay is how long a target group lets a target that was deregistered drain; or for how long clients keep the records of a service of Cloud Map.
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-target-group-attributes.html
 type Delay struct {
-	TargetGroup ARN
-	Delay       time.Duration
+	In    ARN
+	Delay time.Duration
+	// With fewer healthy targets than LeastHealthy, or fewer percent of all, the load balancer sends requests to every target that is
+	// registered, or takes its zone out of DNS. 0: off.
+	// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health.html
+	LeastHealthy, LeastPercent int
 }
 
 // Health is the state of one target.

@@ -48,6 +48,7 @@ type Config struct {
 	Held         map[string]journal.Lease // the leases under which it works, by scope; nil: it works for every scope, under none
 	Skew         time.Duration            // how far the clock of whoever wrote the journal may differ from this one
 	Routes       []notice.Route           // to people; none: nobody is told anything
+	TrafficFirst []drain.TrafficFirst     // in all clusters
 	Excluded     map[string]bool          // groups that an operator had excluded when an earlier kernel last saw them
 
 	// OnePass: the kernel runs one invocation and is started again within Tick. The driver must return all results before it calls Next

@@ -33,6 +33,7 @@ const noticeRecord = 3
 
 // stopRecord is that of a task that Ebb stops for an operator: an Ebb from before would leave it without its targets.
 const stopRecord = 2
+
 // agentRecord is that of a drain that follows the hook of a host's agent: an Ebb from before would drain the host and answer that hook.
 const agentRecord = 4
 
@@ -179,6 +180,7 @@ func Bounded(r journal.Record) (journal.Record, error) {
 	if s.Known != nil && len(s.Known.Live)+len(s.Known.Done) > journal.MaxBody/200 {
 		s.Known = &passState{Beaten: s.Known.Beaten, Looked: s.Known.Looked} // the lists are made anew, and tell the rest
 	}
+	s.Taken = s.Taken[:min(len(s.Taken), boundedNames)] // the rest is taken again
 	r.Body, err = json.Marshal(s)
 	return r, err
 }

@@ -78,6 +78,7 @@ const (
 	EC2         Bucket = "ec2"
 	CloudMap    Bucket = "cloud-map"
 	Lattice     Bucket = "vpc-lattice"
+	Endpoints   Bucket = "endpoints" // of the user
 )
 
 // Priority is the order in which calls get their share, the most urgent first.

@@ -107,6 +107,9 @@ func (r *run) kernelConfig() kernel.Config {
 	cfg := kernel.Config{
 		Hook: r.s.Ebb.hook(), Routes: r.s.Ebb.routes(), LeaveForeign: r.s.Ebb.LeaveForeign, Redrive: err == nil && q.RedriveARN != "" || r.fn != nil,
 	}
+	for _, f := range r.s.Ebb.TrafficFirst {
+		cfg.TrafficFirst = append(cfg.TrafficFirst, drain.TrafficFirst(f))
+	}
 	if r.s.Ebb.Replicas > 1 || r.fn != nil {
 		cfg.Skew = lease.Skew
 	}

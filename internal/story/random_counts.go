@@ -15,6 +15,7 @@ func (g *maker) more() {
 	g.notices()
 	g.counts()
 	agents(g)
+	g.trafficFirst()
 }
 
 // counts lets Ebb raise desired counts, and somebody else set them too.

@@ -45,6 +45,7 @@ type Ebb struct {
 	Hook         string        `yaml:"hook,omitempty"`  // empty: ebb-drain
 	Groups       []Group       `yaml:"groups,omitempty"`
 	Clusters     []Cluster     `yaml:"clusters,omitempty"`
+	TrafficFirst []FirstOut    `yaml:"traffic_first,omitempty"`
 	LeaveForeign bool          `yaml:"leave_foreign,omitempty"`
 	LostAfter    time.Duration `yaml:"lost_after,omitempty"`
 	DaemonGrace  time.Duration `yaml:"daemon_grace,omitempty"`
