@@ -145,10 +145,7 @@ func owners() map[string][]string {
 		sdk + "/service/autoscaling":          {"agentcli", "cloud", "cloud/collector", "sim/baseline", "sim/autoscaling", "sim/client"},
 		sdk + "/service/ecs":                  {"agentcli", "cloud", "cloud/collector", "sim/baseline", "sim/ecs", "sim/client"},
 		sdk + "/service/elasticloadbalancing": {"cloud", "cloud/collector", "sim/baseline", "sim/elb", "sim/client"}, // and ...v2
-		sdk + "/service/autoscaling":          {"agentcli", "cloud", "cloud/collector", "baseline", "sim/autoscaling", "sim/client"},
 		sdk + "/service/cloudwatch":           {"sim/cloudwatch", "sim/client"},
-		sdk + "/service/ecs":                  {"agentcli", "cloud", "cloud/collector", "baseline", "sim/ecs", "sim/client"},
-		sdk + "/service/elasticloadbalancing": {"cloud", "cloud/collector", "baseline", "sim/elb", "sim/client"}, // and ...v2
 		sdk + "/service/sts":                  {"cloud", "cloud/collector", "sim/sts"},
 		sdk + "/service/sqs":                  {"agentcli", "source/sqs", "cloud/collector", "sim/baseline", "sim/sqs", "sim/client"},
 		sdk + "/service/dynamodb":             {"journal/dynamodb"},

@@ -15,6 +15,8 @@ func (g *maker) more() {
 	g.notices()
 	g.counts()
 	g.scaling()
+	agents(g)
+	g.trafficFirst()
 }
 
 // counts lets Ebb raise desired counts, and somebody else set them too.
