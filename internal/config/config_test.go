@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -79,16 +80,21 @@ func TestEveryKeyIsDocumented(t *testing.T) {
 	for _, s := range groupSettings(&Group{}) {
 		keys = append(keys, s.key)
 	}
-	keys = append(keys, "groups", "clusters", "notify")
+	keys = append(keys, "groups", "clusters", "scaling", "notify")
 	for _, s := range clusterSettings(&Cluster{}) {
 		keys = append(keys, s.key)
+	}
+	scaled := []string{"alarms", "windows"}
+	for _, s := range scalingSettings(&Scaling{}) {
+		scaled = append(scaled, s.key)
 	}
 	var receivers []string
 	for _, s := range notifySettings(&Notify{}) {
 		receivers = append(receivers, s.key)
 	}
 	for file, keys := range map[string][]string{
-		"../../docs/ebb.example.yaml": append(keys, receivers...), "../../docs/reference/config.md": keys, "../../docs/reference/notify.md": receivers,
+		"../../docs/ebb.example.yaml": slices.Concat(keys, receivers, scaled), "../../docs/reference/scaling.md": scaled,
+		"../../docs/reference/config.md": keys, "../../docs/reference/notify.md": receivers,
 	} {
 		text, err := os.ReadFile(file)
 		if err != nil {

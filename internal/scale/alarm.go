@@ -180,25 +180,29 @@ func (t *tally) rule(r Rule) {
 		}
 	case to > t.have:
 		t.wants = append(t.wants, r.Alarm)
-		if t.due(r, a) {
-			code := AlarmOut
-			if c.Exact {
-				code = AlarmExact
-			}
-			t.out.acts = append(t.out.acts, Acted{r.Alarm, a.Since, t.now})
-			if to > t.out.to {
-				t.out.to, t.out.code, t.out.why = to, code, fmt.Sprintf("alarm %s is in ALARM since %s: %s", r.Alarm, a.Since.UTC().Format("15:04:05"), c)
-			}
-		}
-	case to < t.have && t.due(r, a) && t.in.code != BrakeIn:
-		code := AlarmIn
-		if c.Exact {
-			code = AlarmExact
-		}
-		t.in.acts = append(t.in.acts, Acted{r.Alarm, a.Since, t.now})
-		if t.in.to < 0 || to > t.in.to {
-			t.in.to, t.in.code, t.in.why = to, code, fmt.Sprintf("alarm %s is in ALARM since %s: %s", r.Alarm, a.Since.UTC().Format("15:04:05"), c)
-		}
+		t.step(&t.out, r, a, c, to)
+	case to < t.have && t.in.code != BrakeIn:
+		t.step(&t.in, r, a, c, to)
+	}
+}
+
+// step adds the step of a rule to a vote, if it is due: of several the one to the highest count is taken.
+func (t *tally) step(v *vote, r Rule, a fleet.Alarm, c Change, to int) {
+	if !t.due(r, a) {
+		return
+	}
+	v.acts = append(v.acts, Acted{r.Alarm, a.Since, t.now})
+	if len(v.acts) > 1 && to <= v.to {
+		return
+	}
+	v.to, v.why = to, fmt.Sprintf("alarm %s is in ALARM since %s: %s", r.Alarm, a.Since.UTC().Format("15:04:05"), c)
+	switch {
+	case c.Exact:
+		v.code = AlarmExact
+	case to > t.have:
+		v.code = AlarmOut
+	default:
+		v.code = AlarmIn
 	}
 }
 

@@ -14,7 +14,7 @@ func (g *maker) more() {
 	g.spot()
 	g.notices()
 	g.counts()
-	g.scaling()
+	scaling(g)
 	agents(g)
 	g.trafficFirst()
 }

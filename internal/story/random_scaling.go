@@ -9,7 +9,7 @@ import (
 )
 
 // scaling lets Ebb scale a service by alarms that come and go; their messages may be lost, doubled or late, as others may.
-func (g *maker) scaling() {
+func scaling(g *maker) {
 	if !g.percent(8) {
 		return
 	}

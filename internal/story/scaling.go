@@ -196,7 +196,7 @@ const blindScale = 60 * time.Second
 func scaledCount(p *past, c *countPast, s Scaled, was, to int) {
 	name := s.Cluster + "/" + s.Service
 	lag := blindScale + p.handOver()
-	lo, hi, held := p.bounds(s, name, lag)
+	lo, hi, held := boundsOf(p, s, name, lag)
 	switch {
 	case s.Observe:
 		p.blame(9, "Ebb set the desired count of %s to %d, and is only to observe it", name, to)
@@ -205,7 +205,7 @@ func scaledCount(p *past, c *countPast, s Scaled, was, to int) {
 	case to < lo || to > hi:
 		p.blame(9, "Ebb set the desired count of %s to %d, which is not from %d to %d", name, to, lo, hi)
 	}
-	if len(s.Alarms) == 0 || to == was || was < s.Min || was > s.Max || len(p.overridesOf(name)) > 0 || c.foreignWithin(p.now, 15*time.Minute) {
+	if len(s.Alarms) == 0 || to == was || was < s.Min || was > s.Max || len(overridesOf(p, name)) > 0 || c.foreignWithin(p.now, 15*time.Minute) {
 		return
 	}
 	var asked bool
@@ -251,9 +251,9 @@ func oneStep(p *past, c *countPast, s Scaled, r Rule, change scale.Change, was, 
 }
 
 // bounds are the widest bounds of a service in the time that Ebb may not know better, and whether its scaling was paused for all of it.
-func (p *past) bounds(s Scaled, name string, lag time.Duration) (lo, hi int, held bool) {
+func boundsOf(p *past, s Scaled, name string, lag time.Duration) (lo, hi int, held bool) {
 	lo, hi = s.Min, s.Max
-	for _, o := range p.overridesOf(name) {
+	for _, o := range overridesOf(p, name) {
 		if o.Since.After(p.now) || o.Until.Add(lag).Before(p.now) {
 			continue
 		}
@@ -269,7 +269,7 @@ func (p *past) bounds(s Scaled, name string, lag time.Duration) (lo, hi int, hel
 	return lo, hi, held
 }
 
-func (p *past) overridesOf(name string) (all []kernel.Override) {
+func overridesOf(p *past, name string) (all []kernel.Override) {
 	for _, o := range p.Overrides {
 		if o.On == name {
 			all = append(all, o.Override)
@@ -292,7 +292,7 @@ func scales(p *past) {
 			continue
 		}
 		calm = latest(calm, c.at)
-		for _, o := range p.overridesOf(name) {
+		for _, o := range overridesOf(p, name) {
 			calm = latest(calm, earliest(o.Until, p.End))
 		}
 		patience := 5*time.Minute + 2*p.handOver()
