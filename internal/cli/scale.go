@@ -130,13 +130,26 @@ func override(cmd *cobra.Command, p Process, of *config.Scaling, o kernel.Overri
 	case err != nil:
 		return err
 	case !end:
-		fmt.Fprintf(p.Stdout, "%s has %s\n  to end it: %s\n", name, o, commandLine(cmd, p, s.cfg, []string{"scale", name, "--end"}))
+		fmt.Fprintf(p.Stdout, "%s has %s\n  to end it: %s\n", name, o, commandLine(cmd, p, s.cfg, []string{"resume", name}))
 	case had:
 		fmt.Fprintf(p.Stdout, "%s has its own bounds again; it had %s\n", name, was)
 	default:
 		fmt.Fprintf(p.Stdout, "%s has its own bounds\n", name)
 	}
 	return nil
+}
+
+// whyScaled says why a service that is scaled has the count that it has.
+func whyScaled(cmd *cobra.Command, p Process, f *lookFlags, name string) error {
+	cfg, err := load(cmd, p)
+	if err != nil {
+		return err
+	}
+	only, err := scaledService(cfg, []string{name})
+	if err != nil {
+		return err
+	}
+	return showScaling(cmd, p, cfg, only, f.clock, f.output)
 }
 
 // scaledLine is one service; its JSON keys are stable.

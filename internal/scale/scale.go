@@ -158,7 +158,9 @@ func (d *decider) note(to int) {
 }
 
 func (d *decider) decide() (to int, code Code, why string) {
-	have, lo, hi := d.Desired.Value, 0, 0
+	have := d.Desired.Value
+	lo, hi := d.bounds()
+	d.Lo, d.Hi = lo, hi
 	switch {
 	case d.Service.Is == fleet.Absent:
 		return have, NoService, "the service is not there; check its name and cluster in the configuration"
@@ -167,8 +169,6 @@ func (d *decider) decide() (to int, code Code, why string) {
 	case d.Service.Value.Daemon:
 		return have, Daemon, "it is a daemon service: ECS runs one task of it on each host, and takes no desired count"
 	}
-	lo, hi = d.bounds()
-	d.Lo, d.Hi = lo, hi
 	switch {
 	case have < lo:
 		return lo, BelowMin, fmt.Sprintf("it is below the minimum of %d", lo)
