@@ -18,6 +18,11 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 # name, file, the code as it is, the code with the bug. The seeds must find it.
 SEEDED = [
+    ("the hook of an agent is answered although its host runs", "internal/drain/agent.go",
+     "	dead := m.Is == fleet.Absent || m.Is == fleet.Seen && m.Value.Gone()\n", "	dead := m.Is != fleet.Unknown\n"),
+    ("the hook of an agent whose host is gone is left to its time-out", "internal/kernel/agent.go", "!man.Agent || ", "man.Agent || "),
+    ("a host whose agent's hook is followed is drained again", "internal/drain/course.go", "		c.course = agentCourse\n", "		_ = agentCourse\n"),
+    ("the hook of an agent gets Ebb's heartbeats", "internal/kernel/hooks.go", "d.Agent || over", "over"),
     ("a notice of EC2 is believed without a look", "internal/drain/notice.go",
      "if s.Is == fleet.Seen && s.Value.Leaves() {", "if s.Is == fleet.Seen {"),
     ("an instance is said to have ended, and that is believed", "internal/drain/notice.go",

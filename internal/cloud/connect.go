@@ -37,6 +37,7 @@ func FromConfig(cfg aws.Config) *Cloud {
 		EC2:         NewEC2(cfg),
 		Names:       names{cfg: cfg},
 		Lattice:     lattice{cfg: cfg},
+		Get:         get,
 	})
 }
 

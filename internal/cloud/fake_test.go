@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
@@ -102,6 +103,14 @@ func (f fakeAS) TerminateInstanceInAutoScalingGroup(
 	return answered[autoscaling.TerminateInstanceInAutoScalingGroupOutput](f.fake, in)
 }
 
+func (f fakeECS) StopTask(_ context.Context, in *ecs.StopTaskInput, _ ...func(*ecs.Options)) (*ecs.StopTaskOutput, error) {
+	return answered[ecs.StopTaskOutput](f.fake, in)
+}
+
+func (f fakeECS) TagResource(_ context.Context, in *ecs.TagResourceInput, _ ...func(*ecs.Options)) (*ecs.TagResourceOutput, error) {
+	return answered[ecs.TagResourceOutput](f.fake, in)
+}
+
 func (f fakeECS) PutAttributes(_ context.Context, in *ecs.PutAttributesInput, _ ...func(*ecs.Options)) (*ecs.PutAttributesOutput, error) {
 	return answered[ecs.PutAttributesOutput](f.fake, in)
 }
@@ -163,6 +172,23 @@ func (f *fake) DeregisterInstance(_ context.Context, service, instance string) e
 	return err
 }
 
+func (f *fake) TTL(_ context.Context, service string) (time.Duration, error) {
+	return f.asks("servicediscovery:GetService", service)
+}
+
+func (f *fake) get(_ context.Context, where string) (string, error) {
+	_, err := f.asks("http:GET", where)
+	return "0", err
+}
+
+func (f *fake) asks(operation, of string) (time.Duration, error) {
+	out, err := answered[time.Duration](f, plainAsk{operation, []string{of}})
+	if err != nil {
+		return 0, err
+	}
+	return *out, nil
+}
+
 func (f *fake) ListTargets(_ context.Context, group string, token *string) ([]LatticeTarget, *string, error) {
 	out, err := answered[page](f, plainAsk{"vpc-lattice:ListTargets", []string{group, aws.ToString(token)}})
 	if err != nil {
@@ -194,7 +220,7 @@ type page struct {
 // newFake returns a Cloud whose every request is answered by the function.
 func newFake(answer func(in any) (any, error)) (*Cloud, *fake) {
 	f := &fake{answer: answer}
-	return New(Clients{AutoScaling: fakeAS{f}, ECS: fakeECS{f}, ELB: fakeELB{f}, EC2: f, Names: f, Lattice: f}), f
+	return New(Clients{AutoScaling: fakeAS{f}, ECS: fakeECS{f}, ELB: fakeELB{f}, EC2: f, Names: f, Lattice: f, Get: f.get}), f
 }
 
 func (f *fake) DescribeInstances(_ context.Context, ids []string) ([]plan.InstanceStatus, error) {

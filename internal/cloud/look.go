@@ -35,6 +35,9 @@ var looks = [plan.LookKinds]func(*lookup, context.Context, plan.Look) error{
 	plan.TargetGroups:           (*lookup).targetGroups,
 	plan.Registered:             (*lookup).registered,
 	plan.Delays:                 (*lookup).delay,
+	plan.TTLs:                   (*lookup).ttl,
+	plan.GroupHealth:            (*lookup).groupHealth,
+	plan.Connections:            (*lookup).connections,
 	plan.Instances:              (*lookup).instances,
 	plan.SpotRequests:           (*lookup).spotRequests,
 }

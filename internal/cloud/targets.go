@@ -149,11 +149,17 @@ func DescribeTargetHealth(ctx context.Context, send Send, c ELB, group fleet.ARN
 	return found, nil
 }
 
+// groupHealth looks at all targets of a target group. One that does not exist any more has none.
+func (s *lookup) groupHealth(ctx context.Context, l plan.Look) (err error) {
+	s.View.Health, err = DescribeTargetHealth(ctx, count(&s.Calls), s.ELB, fleet.ARN(l.In), nil)
+	return unlessGone(err)
+}
+
 // delay looks at how long a target group lets deregistered targets drain.
 func (s *lookup) delay(ctx context.Context, l plan.Look) error {
 	a, err := DescribeTargetGroupAttributes(ctx, count(&s.Calls), s.ELB, fleet.ARN(l.In))
 	if a.DelayKnown {
-		s.View.Delays = []fleet.Delay{{TargetGroup: fleet.ARN(l.In), Delay: a.Delay}}
+		s.View.Delays = []fleet.Delay{{In: fleet.ARN(l.In), Delay: a.Delay, LeastHealthy: a.LeastHealthy, LeastPercent: a.LeastPercent}}
 	}
 	return err
 }
@@ -163,6 +169,8 @@ type TargetGroupAttributes struct {
 	Delay                 time.Duration // deregistration_delay.timeout_seconds
 	DelayKnown            bool          // a delay of 0 is one
 	ConnectionTermination bool          // deregistration_delay.connection_termination.enabled
+	// LeastHealthy and LeastPercent are the stricter one each of target_group_health.dns_failover and of unhealthy_state_routing; 0: off.
+	LeastHealthy, LeastPercent int
 }
 
 // DescribeTargetGroupAttributes reads the attributes of a target group.
@@ -174,7 +182,14 @@ func DescribeTargetGroupAttributes(ctx context.Context, send Send, c ELB, group 
 		return found, err
 	}
 	for _, a := range out.Attributes {
+		n, _ := strconv.Atoi(aws.ToString(a.Value)) // a threshold may be off
 		switch aws.ToString(a.Key) {
+		case "target_group_health.dns_failover.minimum_healthy_targets.count",
+			"target_group_health.unhealthy_state_routing.minimum_healthy_targets.count":
+			found.LeastHealthy = max(found.LeastHealthy, n)
+		case "target_group_health.dns_failover.minimum_healthy_targets.percentage",
+			"target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage":
+			found.LeastPercent = max(found.LeastPercent, n)
 		case "deregistration_delay.timeout_seconds":
 			seconds, err := strconv.Atoi(aws.ToString(a.Value))
 			if err != nil {

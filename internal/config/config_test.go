@@ -315,7 +315,7 @@ func TestProblems(t *testing.T) {
 		{"groups: [{match: a, replace_first: true}]", "f:1:10: replace_first is set without a cluster; write cluster:"},
 		{"clusters: [{name: a, services: web}]", "f:1:32: services must be a list"},
 		{"clusters: [{name: a, services: [web]}]", "f:1:33: a service must be written as keys with values"},
-		{"clusters: [{name: a, services: [{name: web}]}]", "f:1:33: the service has no name or no on_demand"},
+		{"clusters: [{name: a, services: [{name: web}]}]", "f:1:33: the service has no name, or neither on_demand nor traffic_first"},
 		{"clusters: [{name: a, services: [{name: web, on_demand: web}]}]", "f:1:33: a service stands under services twice"},
 		{"clusters: [{name: a, services: [{name: b, on_demand: c}, {name: c, on_demand: d}]}]", "f:1:58: a service stands under services twice"},
 		{"clusters: [{name: a, services: [{name: b, on_demand: c, floor: none}]}]", `f:1:64: floor is "none"; write a number of tasks`},

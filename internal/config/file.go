@@ -122,18 +122,20 @@ func (d *document) readClusters(node *yaml.Node) {
 }
 
 func (d *document) readServices(node *yaml.Node) {
-	how := `services must be a list; write each service on a line of its own, like "- {name: web, on_demand: web-od}"`
+	how := `services must be a list; write each service on a line of its own, like "- {name: web, traffic_first: 130s}"`
 	taken := map[string]bool{}
 	entries(d, node, "a service", how, serviceSettings, func(entry *yaml.Node, s Service, _ map[string]value, good bool) {
 		switch {
 		case !good:
-		case s.Name == "" || s.OnDemand == "":
-			d.problem(entry, "the service has no name or no on_demand; write the names of the service on Fargate Spot and of the one that stands in for it, "+
-				"like {name: web, on_demand: web-od}")
+		case s.Name == "" || s.OnDemand == "" && s.TrafficFirst == 0:
+			d.problem(entry, "the service has no name, or neither on_demand nor traffic_first; write the names of the service on Fargate Spot and of the "+
+				"one that stands in for it, like {name: web, on_demand: web-od}, or how long its traffic leaves first, like {name: web, traffic_first: 130s}")
+		case s.Quiet != "" && s.TrafficFirst == 0:
+			d.problem(entry, "quiet is set without traffic_first; write how long to wait at least before the connections are counted, like traffic_first: 130s")
 		case s.Name == s.OnDemand || taken[s.Name] || taken[s.OnDemand]:
 			d.problem(entry, "a service stands under services twice; give each service on Fargate Spot one of its own that stands in for it")
 		}
-		taken[s.Name], taken[s.OnDemand] = true, true
+		taken[s.Name], taken[s.OnDemand] = true, s.OnDemand != ""
 		d.services = append(d.services, s)
 	})
 }

@@ -60,6 +60,8 @@ func groupSettings(g *Group) []setting {
 		{"max_unavailable", nil, "", func(key, s string) error { return setMaxUnavailable(&g.MaxUnavailable, key, s) }},
 		{"rebalance", nil, Ignore, text(&g.Rebalance, oneOf(Ignore, Drain))},
 		{"replace_first", nil, "false", yesOrNo(&g.ReplaceFirst)},
+		{"allow_rehearsal", nil, "false", yesOrNo(&g.AllowRehearsal)},
+		{"agent", nil, "false", yesOrNo(&g.Agent)},
 	}
 }
 
@@ -68,6 +70,7 @@ func clusterSettings(c *Cluster) []setting {
 	return []setting{
 		{"name", nil, "", text(&c.Name, like(clusterName, "write its name, not its ARN: letters, digits, - and _"))},
 		{"mode", nil, Drain, text(&c.Mode, oneOf(Drain, Observe))},
+		{"allow_rehearsal", nil, "false", yesOrNo(&c.AllowRehearsal)},
 	}
 }
 
@@ -79,6 +82,8 @@ func serviceSettings(s *Service) []setting {
 		{"on_demand", nil, "", text(&s.OnDemand, name)},
 		{"after", nil, "2m", duration(&s.After, time.Minute)},
 		{"floor", nil, "", number(&s.Floor)},
+		{"traffic_first", nil, "", duration(&s.TrafficFirst, time.Second)},
+		{"quiet", nil, "", text(&s.Quiet, checkQuiet)},
 	}
 }
 
@@ -224,6 +229,14 @@ func checkEndpoint(key, s string) error {
 		return fmt.Errorf("%s is %q, which is not a URL; write it like http://127.0.0.1:4600", key, s)
 	}
 	return nil
+}
+
+// checkQuiet wants the URL of an endpoint that is asked about one target.
+func checkQuiet(key, s string) error {
+	if !strings.Contains(s, "{id}") {
+		return fmt.Errorf("%s is %q; write a URL in which {id} stands for the address or instance of a target, like http://{id}:9102/connections", key, s)
+	}
+	return checkEndpoint(key, strings.NewReplacer("{id}", "10.0.0.1", "{port}", "80").Replace(s))
 }
 
 // checkAdmin wants host and port. Without a host all the world could ask.

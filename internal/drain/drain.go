@@ -32,6 +32,8 @@ const (
 	Lost Outcome = "lost"
 	// Elsewhere: the hook ended without Ebb's answer: somebody else answered, or it timed out.
 	Elsewhere Outcome = "ended-elsewhere"
+	// ByAgent: the hook of the host's agent ended without Ebb: the agent answered, or the hook timed out.
+	ByAgent Outcome = "by-agent"
 	// Refused: the hook's heartbeat timeout is too short for an Ebb that looks once a minute (ShortestFor), or AWS takes no call about it.
 	Refused Outcome = "refused"
 	// NotLeaving: the group says that the instance is not being terminated.
@@ -50,22 +52,23 @@ const (
 
 // Outcomes are all of them.
 func Outcomes() []Outcome {
-	return []Outcome{Drained, Forced, HostGone, NeverJoined, Lost, Elsewhere, Refused, NotLeaving, Excluded, Cancelled, Overdue, Incomplete, Unreadable}
+	return []Outcome{Drained, Forced, HostGone, NeverJoined, Lost, Elsewhere, ByAgent, Refused, NotLeaving, Excluded, Cancelled, Overdue, Incomplete, Unreadable}
 }
 
 // Policy is how an operator wants drains to go. All durations are positive.
 type Policy struct {
-	Deadline    time.Duration // from Drain.Zero until Ebb lets go of what is left
-	LostAfter   time.Duration // unreachable for this long, as seen by Ebb: lost
-	DaemonGrace time.Duration // how long daemon tasks are waited for after the last other task has stopped
-	Look        time.Duration // pace of looks
-	LookFast    time.Duration // pace once all tasks are stopping
-	LookSlow    time.Duration // pace of what seldom changes: the host, the agent
-	Retry       time.Duration // after a failed call
-	Settle      time.Duration // how far AWS's reads may lag behind its writes: a list younger than this after DRAINING may miss a task
-	Skew        time.Duration // how far apart the clocks of the Ebbs that wrote the drain may be; zero: it was one clock
-	Tick        time.Duration // between two passes, where Ebb runs as a function; zero: it runs all the time
-	Observe     bool          // only watch: everything is decided, and nothing is done
+	Deadline     time.Duration  // from Drain.Zero until Ebb lets go of what is left
+	LostAfter    time.Duration  // unreachable for this long, as seen by Ebb: lost
+	DaemonGrace  time.Duration  // how long daemon tasks are waited for after the last other task has stopped
+	Look         time.Duration  // pace of looks
+	LookFast     time.Duration  // pace once all tasks are stopping
+	LookSlow     time.Duration  // pace of what seldom changes: the host, the agent
+	Retry        time.Duration  // after a failed call
+	Settle       time.Duration  // how far AWS's reads may lag behind its writes: a list younger than this after DRAINING may miss a task
+	Skew         time.Duration  // how far apart the clocks of the Ebbs that wrote the drain may be; zero: it was one clock
+	Tick         time.Duration  // between two passes, where Ebb runs as a function; zero: it runs all the time
+	Observe      bool           // only watch: everything is decided, and nothing is done
+	TrafficFirst []TrafficFirst // of which services traffic leaves first; in all clusters
 }
 
 // Defaults is the policy where a configuration says nothing.
@@ -128,6 +131,7 @@ type Drain struct {
 	Said   // an operator's word; zero: the drain is another's
 	Notice // of EC2; zero: none was heard
 	Task   // what is remembered of a task
+	Early  // targets that are taken out before DRAINING; zero: none are
 
 	Intent *Answer   `json:"intent,omitempty"` // how it is to end, as decided; the decision is noted before it is sent
 	Ended  time.Time `json:"ended,omitzero"`   // when it ended; Final is set then
@@ -143,6 +147,7 @@ type Hold struct {
 	ByID     bool   `json:"by_id,omitempty"`     // AWS did not accept the token: name the instance instead
 	Adopted  bool   `json:"adopted,omitempty"`   // found waiting by the sweep; no message was heard
 	WarmPool bool   `json:"warm_pool,omitempty"` // the instance returns to its warm pool
+	Agent    bool   `json:"agent,omitempty"`     // the hook is that of the host's agent, and is only followed
 	Doubt    bool   `json:"doubt,omitempty"`     // Zero is to be checked against the termination activity
 	// NotBefore is when the sweep last saw the instance leave but not yet wait, for an adopted drain. Zero is not before it.
 	NotBefore time.Time `json:"not_before,omitzero"`
@@ -182,7 +187,7 @@ func (d *Drain) Same(o *Drain) bool {
 		d.Key == o.Key && d.Target == o.Target && slices.Equal(d.Left, o.Left) && slices.Equal(d.Others, o.Others) && slices.Equal(d.Emptied, o.Emptied) &&
 		slices.Equal(d.Lost, o.Lost) && d.Admitted == o.Admitted && d.Observed == o.Observed && slices.Equal(d.Would, o.Would) &&
 		d.Hold == o.Hold && d.Host == o.Host && d.Said == o.Said && d.Notice == o.Notice && d.Task == o.Task &&
-		d.Intent.same(o.Intent) && d.Final.same(o.Final)
+		d.Early.same(o.Early) && d.Intent.same(o.Intent) && d.Final.same(o.Final)
 }
 
 func (a *Answer) same(o *Answer) bool {

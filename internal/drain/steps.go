@@ -125,7 +125,7 @@ func draining(c *decider) bool {
 		c.lookAtContainer(c.p.Look)
 		return false
 	}
-	if !hasSlot(c) {
+	if !hasSlot(c) || !trafficLeft(c) {
 		return false
 	}
 	if c.d().Observed {
@@ -164,7 +164,7 @@ func hasSlot(c *decider) bool {
 		return false
 	case !t.Limited && d.Queued.IsZero():
 		return true
-	case !t.Limited || !d.Slot.IsZero() || d.warned() || t.Leave < t.Limit: // what EC2 ends leaves in any case
+	case !t.Limited || !d.Slot.IsZero() || d.warned() || len(d.Taken) > 0 || t.Leave < t.Limit: // what EC2 ends leaves in any case
 		c.begun()
 		return true
 	}
@@ -264,10 +264,10 @@ func (c *decider) delay(t *fleet.Task) (longest time.Duration, known bool) {
 			continue // a Classic Load Balancer
 		}
 		s := plan.Subject{Kind: plan.Delays, In: string(lb.TargetGroup)}
-		f := factOf[time.Duration](c, s)
+		f := factOf[fleet.Delay](c, s)
 		c.want(s, f.Is, f.At, time.Hour)
 		known = known && f.Is == fleet.Seen
-		longest = max(longest, f.Value)
+		longest = max(longest, f.Value.Delay)
 	}
 	return longest, known
 }

@@ -90,7 +90,7 @@ func Registered(host InstanceID, t *Task, targets []Health) []Endpoint {
 	for _, h := range targets {
 		mine := slices.ContainsFunc(t.Addresses, func(a Address) bool {
 			at := a.target(host)
-			return sameAddress(at.ID, h.Target.ID) && (at.Port == 0 && a.IP != "" || at.Port == h.Target.Port && at.Port != 0)
+			return SameAddress(at.ID, h.Target.ID) && (at.Port == 0 && a.IP != "" || at.Port == h.Target.Port && at.Port != 0)
 		})
 		if e := (Endpoint{InTargetGroup, h.TargetGroup, h.Target}); mine && h.InUse() && !slices.Contains(all, e) {
 			all = append(all, e)
@@ -99,8 +99,8 @@ func Registered(host InstanceID, t *Task, targets []Health) []Endpoint {
 	return all
 }
 
-// sameAddress reports whether two texts name one target: IPv6 addresses can be spelt in several ways.
-func sameAddress(a, b string) bool {
+// SameAddress reports whether two texts name one target: IPv6 addresses can be spelt in several ways.
+func SameAddress(a, b string) bool {
 	if a == b {
 		return a != ""
 	}

@@ -31,7 +31,9 @@ type Managed struct {
 	MaxUnavailable MaxUnavailable // of each group that matches
 	Rebalance      bool           // an instance leaves when EC2 says that it is likely to be interrupted
 	ReplaceFirst   bool           // replacements for the tasks on a host that leaves are started before they stop; Cluster is set
+	Agent          bool           // its instances have a second hook, drain.AgentHook, which ebb-agent on them answers
 	StandIns       []StandIn      // of a cluster without a group
+	Rehearsals     bool           // of interruptions are allowed
 }
 
 // Config is how a kernel works.
@@ -46,6 +48,7 @@ type Config struct {
 	Held         map[string]journal.Lease // the leases under which it works, by scope; nil: it works for every scope, under none
 	Skew         time.Duration            // how far the clock of whoever wrote the journal may differ from this one
 	Routes       []notice.Route           // to people; none: nobody is told anything
+	TrafficFirst []drain.TrafficFirst     // in all clusters
 	Excluded     map[string]bool          // groups that an operator had excluded when an earlier kernel last saw them
 
 	// OnePass: the kernel runs one invocation and is started again within Tick. The driver must return all results before it calls Next
@@ -102,7 +105,7 @@ func (c *Config) tasksOf(cluster string) (man Managed, ok bool) {
 		}
 	}
 	observe := man.Policy.Observe
-	man = Managed{Cluster: cluster, Policy: drain.TaskPolicy()}
+	man = Managed{Cluster: cluster, Policy: drain.TaskPolicy(), Rehearsals: man.Rehearsals}
 	man.Policy.Observe = observe
 	return man, ok && cluster != ""
 }

@@ -47,7 +47,9 @@ func (k *Kernel) Next(now time.Time) Output {
 func (k *Kernel) decide(e *entry, now time.Time, out *Output) []batch {
 	k.view.e = e
 	e.decided = cmp.Or(e.decided, now)
-	dec := drain.Decide(e.d, &k.view, e.man.Policy, now)
+	policy := e.man.Policy
+	policy.TrafficFirst = k.cfg.TrafficFirst
+	dec := drain.Decide(e.d, &k.view, policy, now)
 	if dec.Uncounted {
 		k.Counts["counts that disagree"]++
 	}
@@ -100,6 +102,9 @@ func (k *Kernel) forgetEnded() {
 		}
 		k.remember(&e.d)
 		k.lingers(e.scope, &e.d)
+		if e.man.Agent && !e.d.Agent && e.d.Final.Outcome == drain.HostGone {
+			k.toAdopt[e.d.Target] = e.d.Group // its agent is gone too: no sweep is waited for
+		}
 		k.Counts["ended "+string(e.d.Final.Outcome)]++
 		k.forget(e)
 		delete(k.open, e.d.Target)
@@ -145,6 +150,17 @@ func (v *view) Tried(k plan.ActionKind) drain.Try { return v.e.tried[k] }
 func (v *view) Slot() drain.Slot                  { return v.k.slot(v.e) }
 func (v *view) Since() time.Time                  { return v.e.decided }
 
+func (v *view) Taken(group fleet.ARN) (taken []drain.Taken) {
+	for _, e := range v.k.sorted {
+		for _, t := range e.d.Taken {
+			if t.In == group && e.d.Open() {
+				taken = append(taken, t)
+			}
+		}
+	}
+	return taken
+}
+
 func (v *view) Trouble(k plan.LookKind) (why string) { return v.k.trouble[k].why }
 
 // hookless is how long a look that found no hook of Ebb's in a group counts.
@@ -160,6 +176,10 @@ func (k *Kernel) adopt(now time.Time) {
 			h.Is = fleet.Unknown // the hook may have been created since
 		}
 		e, open := k.open[t]
+		if followsAgent(k, t, group, h, now) {
+			delete(k.toAdopt, t)
+			continue
+		}
 		held := open && e.d.Hook != ""
 		done := k.recent[t].holds() || k.newer[group+"/"+t.ID] != nil || k.aside[group+"/"+t.ID]
 		if h.Is == fleet.Unknown && !held && !done {

@@ -42,6 +42,9 @@ var saw = [plan.LookKinds]func(*observer, answer){
 	plan.TargetGroups:           sawTargetGroups,
 	plan.Registered:             sawRegistered,
 	plan.Delays:                 sawDelays,
+	plan.TTLs:                   sawDelays,
+	plan.GroupHealth:            sawGroupHealth,
+	plan.Connections:            sawConnections,
 	plan.Instances:              sawInstances,
 	plan.SpotRequests:           sawSpotRequests,
 }
@@ -264,8 +267,18 @@ func sawVPCs(o *observer, a answer) {
 }
 
 func sawDelays(o *observer, a answer) {
-	keep(o, a, a.Result.View.Delays, func(d fleet.Delay) (plan.Subject, time.Duration) {
-		return plan.Subject{Kind: plan.Delays, In: a.In}, d.Delay
+	keep(o, a, a.Result.View.Delays, func(d fleet.Delay) (plan.Subject, fleet.Delay) { return plan.Subject{Kind: a.Kind, In: a.In}, d })
+}
+
+func sawGroupHealth(o *observer, a answer) {
+	keep(o, a, [][]fleet.Health{a.Result.View.Health}, func(all []fleet.Health) (plan.Subject, []fleet.Health) {
+		return plan.Subject{Kind: a.Kind, In: a.In}, all
+	})
+}
+
+func sawConnections(o *observer, a answer) {
+	keep(o, a, a.Result.View.Connections, func(c plan.Open) (plan.Subject, int) {
+		return plan.Subject{Kind: a.Kind, In: a.In, ID: c.Target.ID, Port: c.Target.Port}, c.Count
 	})
 }
 

@@ -27,7 +27,7 @@ func TestWholeDrains(t *testing.T) {
 				{Name: "w", Cluster: "prod", LoadBalancers: []fleet.LoadBalancer{{TargetGroup: "tg", Container: "c", ContainerPort: 80}}},
 				{Name: "d", Cluster: "prod", Daemon: true},
 			}
-			a.delays = []fleet.Delay{{TargetGroup: "tg", Delay: 40 * sec}}
+			a.delays = []fleet.Delay{{In: "tg", Delay: 40 * sec}}
 			a.hear(k, 0, "web", "i-1")
 			a.at[20*sec] = func() {
 				w := a.task("web1")
@@ -1122,7 +1122,7 @@ func TestNothingGrowsForEver(t *testing.T) {
 		a.services = []fleet.Service{{Name: service, Cluster: "prod"}}
 		a.services[0].LoadBalancers = []fleet.LoadBalancer{{TargetGroup: tg, Container: "c", ContainerPort: 80}}
 		a.health = []fleet.Health{{TargetGroup: tg, Target: fleet.TargetID{ID: string(id), Port: 80}, State: "healthy"}}
-		a.delays = []fleet.Delay{{TargetGroup: tg, Delay: 10 * sec}}
+		a.delays = []fleet.Delay{{In: tg, Delay: 10 * sec}}
 		a.hear(k, at, group, id)
 		a.at[at+30*sec] = func() {
 			old.ARN, a.containers[0].Connected = "ci/again-"+fleet.ARN(id), false

@@ -107,13 +107,16 @@ func (r *run) kernelConfig() kernel.Config {
 	cfg := kernel.Config{
 		Hook: r.s.Ebb.hook(), Routes: r.s.Ebb.routes(), LeaveForeign: r.s.Ebb.LeaveForeign, Redrive: err == nil && q.RedriveARN != "" || r.fn != nil,
 	}
+	for _, f := range r.s.Ebb.TrafficFirst {
+		cfg.TrafficFirst = append(cfg.TrafficFirst, drain.TrafficFirst(f))
+	}
 	if r.s.Ebb.Replicas > 1 || r.fn != nil {
 		cfg.Skew = lease.Skew
 	}
 	for _, g := range r.s.Ebb.Groups {
 		cfg.Groups = append(cfg.Groups, kernel.Managed{
 			Match: g.Match, Cluster: g.Cluster, Policy: r.s.Ebb.policy(g), MaxUnavailable: g.MaxUnavailable, Rebalance: g.Rebalance == "drain",
-			ReplaceFirst: g.ReplaceFirst,
+			ReplaceFirst: g.ReplaceFirst, Agent: g.Agent,
 		})
 	}
 	for _, c := range r.s.Ebb.Clusters {

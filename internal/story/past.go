@@ -23,6 +23,8 @@ type wait struct {
 	opened, closed               time.Time
 	end, by                      string               // CONTINUE, ABANDON, expired, global-timeout, cancelled; who answered
 	ours                         bool                 // managed, and in the hook that Ebb owns
+	agent                        bool                 // managed, and in the hook of the host's agent
+	downAt                       time.Time            // since when the host was down as it ended; zero: it ran
 	since                        map[string]time.Time // conditions under which it should be answered, and since when they hold
 }
 
@@ -49,28 +51,32 @@ type past struct {
 	now        time.Time            // of the entry that is taken in
 	countAside bool                 // the journal took no record of a desired count, and says so
 	capacity   bool                 // Fargate Spot has some
+	crowds     map[string]crowd     // targets, by target group
 	idle       map[string]time.Time // since when somebody of a group waits for a slot that is free
 }
 
 // hostPast is what the record says of one instance.
 type hostPast struct {
-	tasks   []*taskPast
-	journal []core.Entry
-	beats   []beat    // heartbeats of Ebb
-	machine string    // its state in EC2
-	status  string    // of its container instance, see settle; empty: it has not joined a cluster
-	drains  bool      // it is DRAINING, or was
-	letGo   bool      // the journal took no record of its drain, and says so
-	said    said      // by an operator
-	lingers string    // the group in which such a drain has ended
-	asked   string    // the group in which a drain that an operator asked for is open, and no hook holds the instance
-	ours    bool      // it has come to wait in the hook that Ebb owns: only then may Ebb do something to it
-	changed time.Time // since when it has its status
-	gone    time.Time
-	lost    time.Time // since when ECS does not reach it, first time
-	back    time.Time // and since when again
-	leaving time.Time
-	drained time.Time // when Ebb set it DRAINING
+	tasks    []*taskPast
+	journal  []core.Entry
+	beats    []beat    // heartbeats of Ebb
+	machine  string    // its state in EC2
+	since    time.Time // and since when
+	down     time.Time // since when it has not run without a break
+	status   string    // of its container instance, see settle; empty: it has not joined a cluster
+	drains   bool      // it is DRAINING, or was
+	letGo    bool      // the journal took no record of its drain, and says so
+	said     said      // by an operator
+	lingers  string    // the group in which such a drain has ended
+	asked    string    // the group in which a drain that an operator asked for is open, and no hook holds the instance
+	ours     bool      // it has come to wait in the hook that Ebb owns: only then may Ebb do something to it
+	changed  time.Time // since when it has its status
+	gone     time.Time
+	lost     time.Time // since when ECS does not reach it, first time
+	back     time.Time // and since when again
+	leaving  time.Time
+	drained  time.Time // when Ebb set it DRAINING
+	firstSet time.Time // for the first time, by whatever word
 
 	registered []*registration // in order
 	announced
@@ -95,7 +101,8 @@ type taskPast struct {
 	host             *hostPast
 	daemon, live     bool
 	created, stopped time.Time
-	inUse            map[string]bool // its targets; true: ECS has registered it in a target group, and is to take it out
+	served           map[string]time.Time // its targets that ECS has registered, and until when each was healthy; zero: it is
+	inUse            map[string]bool      // its targets; true: ECS has registered it in a target group, and is to take it out
 
 	cluster, status string               // its last status
 	noticed         time.Time            // when Fargate Spot gave notice
@@ -130,10 +137,7 @@ func (p *past) take(e core.Entry) {
 	case core.EntryTarget, core.EntryRegistry:
 		p.target(e)
 	case core.EntryInstance:
-		h.machine, h.group = e.To, e.Group
-		if e.To != "running" && e.To != "pending" {
-			h.gone = cmp.Or(h.gone, e.At)
-		}
+		h.becomes(e)
 	case core.EntryAgent:
 		h.registration(e.ContainerInstance).connected = e.To == "connected"
 		h.settle(e.At)
@@ -199,6 +203,7 @@ func (p *past) container(e core.Entry) {
 		p.blame(4, "Ebb set %s %s, which does not wait in its hook, and about which no operator's word stands", p.name(e.Instance), e.To)
 	}
 	if byEbb(e.By) && e.To == "DRAINING" {
+		leftFirst(p, h, e)
 		p.letLeave(e.Instance, e.At)
 	}
 	if e.To == "INACTIVE" || again {
@@ -209,7 +214,7 @@ func (p *past) container(e core.Entry) {
 func (p *past) task(e core.Entry) {
 	t := p.tasks[e.Task]
 	if t == nil {
-		t = &taskPast{id: e.Task, created: e.At, inUse: map[string]bool{}, cluster: e.Cluster, service: e.Service}
+		t = &taskPast{id: e.Task, created: e.At, inUse: map[string]bool{}, served: map[string]time.Time{}, cluster: e.Cluster, service: e.Service}
 		p.tasks[e.Task] = t
 	}
 	t.status = e.To
@@ -233,6 +238,7 @@ func (p *past) target(e core.Entry) {
 		p.blame(4, "Ebb took target %s of %s out, which does not wait in its hook", e.Target, p.name(e.Instance))
 	}
 	t, key := p.tasks[e.Task], e.TargetGroup+" "+e.Target
+	defer served(p, e)
 	switch {
 	case t == nil:
 	case e.To == "initial" || e.To == "healthy" || e.To == "unhealthy" || e.To == "registered":

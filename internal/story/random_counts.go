@@ -14,6 +14,8 @@ func (g *maker) more() {
 	g.spot()
 	g.notices()
 	g.counts()
+	agents(g)
+	g.trafficFirst()
 }
 
 // counts lets Ebb raise desired counts, and somebody else set them too.

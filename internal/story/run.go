@@ -138,7 +138,7 @@ func newRun(s Scenario) (*run, error) {
 	r.api = wire.New(wire.Config{World: w, Limits: wire.Limits(w), Faults: r.fault, PageSize: s.World.Switches.PageSize})
 	r.cloud = cloud.New(cloud.Clients{
 		AutoScaling: client.AutoScaling(r.api), ECS: client.ECS(r.api), ELB: client.ELB(r.api), EC2: sdkless{r.api},
-		Names: sdkless{r.api}, Lattice: sdkless{r.api},
+		Names: sdkless{r.api}, Lattice: sdkless{r.api}, Get: r.connections,
 	})
 	q, err := w.Queue(s.Ebb.queue())
 	if err != nil {
@@ -283,6 +283,9 @@ func (r *run) finish() Result {
 	if r.s.Ebb.Notify {
 		r.people.missed(ended)
 	}
+	for _, t := range r.w.TrafficCounts() {
+		r.tell("traffic", "", fmt.Sprintf("%s: %.0f of %.0f failed", t.Service, t.Failed(), t.Requests))
+	}
 	return Result{
 		Cover: r.cover, Ended: ended, Calls: r.api.Counts(), Checks: r.api.Checks(), Record: r.w.Record(), End: r.w.Now(),
 		Traffic:    r.w.TrafficCounts(),
@@ -308,7 +311,7 @@ func (r *run) evidence(ended, open []drain.Drain) Evidence {
 	must(err)
 	raised := slices.ContainsFunc(records, func(rec journal.Record) bool { _, is := kernel.ReadCount(rec); return is })
 	return Evidence{
-		Raised: raised, Ebb: r.s.Ebb, Record: r.w.Record(), Ended: ended, Open: open, Messages: r.messages, Names: r.names,
+		Raised: raised, Least: leastOf(r.s.World.TargetGroups), Ebb: r.s.Ebb, Record: r.w.Record(), Ended: ended, Open: open, Messages: r.messages, Names: r.names,
 		Heartbeat: heartbeat, Excluded: excluded, Away: faults("journal", "away"), Slow: faults("calls", "slow"), Pauses: r.pauses,
 		Posthumous: r.posthumous, SpotStatusLate: r.s.World.Switches.SpotStatusLate, Start: r.start, End: r.w.Now(), LastFault: r.lastFault,
 		Running: r.fn != nil || slices.ContainsFunc(r.ebbs, func(e *ebb) bool { return e.loaded() && e.core.Works() }),

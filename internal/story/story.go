@@ -45,6 +45,7 @@ type Ebb struct {
 	Hook         string        `yaml:"hook,omitempty"`  // empty: ebb-drain
 	Groups       []Group       `yaml:"groups,omitempty"`
 	Clusters     []Cluster     `yaml:"clusters,omitempty"`
+	TrafficFirst []FirstOut    `yaml:"traffic_first,omitempty"`
 	LeaveForeign bool          `yaml:"leave_foreign,omitempty"`
 	LostAfter    time.Duration `yaml:"lost_after,omitempty"`
 	DaemonGrace  time.Duration `yaml:"daemon_grace,omitempty"`
@@ -64,6 +65,7 @@ type Group struct {
 	Mode           string                `yaml:"mode,omitempty"`      // observe; empty: drain
 	Rebalance      string                `yaml:"rebalance,omitempty"` // drain; empty: ignore
 	ReplaceFirst   bool                  `yaml:"replace_first,omitempty"`
+	Agent          bool                  `yaml:"agent,omitempty"` // a second hook, ebb-host, is that of agents on the hosts
 }
 
 // Cluster is a managed cluster, for the tasks that ECS stops with notice.

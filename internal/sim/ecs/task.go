@@ -20,6 +20,7 @@ type task struct {
 	w           *ECS
 	interrupted bool          // Spot capacity is taken back
 	retiring    bool          // its platform on Fargate is retired
+	again       bool          // ECS is about to register it again
 	alternate   bool          // it belongs to the alternate target groups of its service
 	within      time.Duration // its processes are killed so long after SIGTERM, whatever their stop timeouts are
 	turn        int           // rises when its course changes, so that what was scheduled before does not apply
@@ -178,6 +179,7 @@ func (t *task) TargetChanged() {
 			t.Healthy = healthy
 			w.checkSoon(t.s, 0)
 		}
+		w.registerAgain(t)
 	}
 	if t.LastStatus == "DEACTIVATING" && len(t.targets) == 0 && !t.interrupted {
 		t.at.do(t, func() { w.stopping(t) })

@@ -5,6 +5,8 @@
 package traffic
 
 import (
+	"math"
+	"strings"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/sim/core"
@@ -84,6 +86,20 @@ func (w *Traffic) AddClients(c Clients) {
 func (w *Traffic) TrafficCounts() []Counts {
 	w.settle()
 	return core.Mapped(w.clients, func(c *clients) Counts { return c.counts })
+}
+
+// Connections are how many connections a target has, of all clients, by its id and port.
+func (w *Traffic) Connections(target string) int {
+	w.settle()
+	n := 0.0
+	for _, c := range w.clients {
+		for _, id := range c.ids {
+			if strings.Contains(id, " "+target+" ") {
+				n += c.opened(id, w.Now())
+			}
+		}
+	}
+	return int(math.Ceil(n))
 }
 
 // settle counts up to now. The world has been as it is since the time before, apart from what was known then to happen at a time.
