@@ -99,6 +99,20 @@ check "set-alarm-state" '^$' cloudwatch set-alarm-state --alarm-name cli --state
 check "set-alarm-state, unknown" '\(ResourceNotFound\)' cloudwatch set-alarm-state --alarm-name none --state-value ALARM --state-reason "a test"
 check "describe-alarms" '^cli[[:space:]]ALARM[[:space:]]10.5[[:space:]]a test$' cloudwatch describe-alarms --alarm-name-prefix cl \
   --query 'MetricAlarms[].[AlarmName,StateValue,Threshold,StateReason]'
+# Application Auto Scaling: a target, a policy of target tracking with its two alarms, and what is refused.
+scalable=(--service-namespace ecs --resource-id service/demo/web --scalable-dimension ecs:service:DesiredCount)
+check "register-scalable-target" 'scalable-target/' application-autoscaling register-scalable-target "${scalable[@]}" --min-capacity 2 --max-capacity 8 \
+  --query ScalableTargetARN
+check "register-scalable-target, unknown" '\(ValidationException\)' application-autoscaling register-scalable-target --service-namespace ecs \
+  --resource-id service/demo/none --scalable-dimension ecs:service:DesiredCount --min-capacity 1 --max-capacity 2
+check "put-scaling-policy" 'AlarmHigh.*AlarmLow' application-autoscaling put-scaling-policy "${scalable[@]}" --policy-name cpu \
+  --policy-type TargetTrackingScaling --query 'join(`,`,Alarms[].AlarmName)' --target-tracking-scaling-policy-configuration \
+  '{"TargetValue":60,"PredefinedMetricSpecification":{"PredefinedMetricType":"ECSServiceAverageCPUUtilization"}}'
+check "describe-scaling-policies" '^cpu[[:space:]]TargetTrackingScaling[[:space:]]60(.0)?$' application-autoscaling describe-scaling-policies \
+  --service-namespace ecs --query 'ScalingPolicies[].[PolicyName,PolicyType,TargetTrackingScalingPolicyConfiguration.TargetValue]'
+check "describe-scalable-targets" '^2[[:space:]]8$' application-autoscaling describe-scalable-targets --service-namespace ecs \
+  --query 'ScalableTargets[].[MinCapacity,MaxCapacity]'
+check "deregister-scalable-target" '^$' application-autoscaling deregister-scalable-target "${scalable[@]}"
 check "delete-alarms" '^$' cloudwatch delete-alarms --alarm-names cli
 
 echo "all clients agree"

@@ -4,7 +4,7 @@ package archtest
 func pure() []string {
 	return []string{
 		"internal/fleet", "internal/event", "internal/plan", "internal/journal", "internal/drain", "internal/kernel", "internal/sim", "internal/sim/core",
-		"internal/sim/autoscaling", "internal/sim/cloudwatch",
+		"internal/sim/appautoscaling", "internal/sim/autoscaling", "internal/sim/cloudwatch",
 		"internal/sim/ec2", "internal/sim/ecs", "internal/sim/elb", "internal/sim/events", "internal/sim/imds",
 		"internal/sim/lambda", "internal/sim/load",
 		"internal/sim/secretsmanager", "internal/sim/sns", "internal/sim/sqs", "internal/sim/ssm", "internal/sim/sts", "internal/sim/traffic",
@@ -53,8 +53,8 @@ func mayImport() map[string][]string {
 		"archtest", "advice", "agent", "cloud", "cloud/collector", "config", "deploy", "desired", "doctor", "drain",
 		"engine", "event", "diagnose", "fleet", "host", "journal",
 		"iam", "journal/dynamodb", "journal/memory", "journal/sqlite", "kernel", "lease", "placement", "plain", "plan", "scale", "sim",
-		"sim/autoscaling", "sim/baseline", "sim/client", "sim/cloudwatch", "sim/core", "sim/ec2", "sim/ecs", "sim/elb", "sim/events", "sim/imds", "sim/lambda",
-		"sim/lambda/process", "sim/load", "sim/loadtest", "sim/sns", "sim/sqs",
+		"sim/appautoscaling", "sim/autoscaling", "sim/baseline", "sim/client", "sim/cloudwatch", "sim/core", "sim/ec2", "sim/ecs", "sim/elb", "sim/events",
+		"sim/imds", "sim/lambda", "sim/lambda/process", "sim/load", "sim/loadtest", "sim/sns", "sim/sqs",
 		"steps", "sim/loopback", "sim/secretsmanager", "sim/ssm", "sim/servicediscovery", "sim/sts", "sim/traffic", "sim/vpclattice", "sim/wire",
 		"source/lambda", "source/sqs", "story", "inventory", "metrics", "notice", "notify",
 	}
@@ -83,6 +83,7 @@ func mayImport() map[string][]string {
 		"source/sqs":       {"fleet", "event"},
 		// The simulated cloud: a service knows the core and no other service, the wire knows no service, and sim alone knows all.
 		"sim/core":             {},
+		"sim/appautoscaling":   {"sim/core"},
 		"sim/autoscaling":      {"sim/core"},
 		"sim/cloudwatch":       {"sim/core"},
 		"sim/ec2":              {"sim/core"},
@@ -101,7 +102,7 @@ func mayImport() map[string][]string {
 		"sim/traffic":          {"sim/core"},
 		"sim/vpclattice":       {"sim/core"},
 		"sim": {
-			"sim/core", "sim/autoscaling", "sim/cloudwatch",
+			"sim/core", "sim/appautoscaling", "sim/autoscaling", "sim/cloudwatch",
 			"sim/ec2", "sim/ecs", "sim/elb", "sim/events", "sim/imds", "sim/lambda", "sim/load", "sim/secretsmanager", "sim/sns", "sim/sqs",
 			"sim/ssm",
 			"sim/servicediscovery", "sim/sts", "sim/traffic", "sim/vpclattice",
@@ -139,24 +140,25 @@ func mayImport() map[string][]string {
 func owners() map[string][]string {
 	const sdk = "github.com/aws/aws-sdk-go-v2"
 	return map[string][]string{
-		sdk:                                   {"cloud", "cloud/collector", "sim/baseline", "source/sqs", "journal/dynamodb", "notify", "host", "agentcli", "cli"},
-		"github.com/aws/smithy-go":            {"cloud", "cloud/collector", "source/sqs", "sim/wire", "journal/dynamodb"},
-		sdk + "/service":                      {},
-		sdk + "/service/autoscaling":          {"agentcli", "cloud", "cloud/collector", "sim/baseline", "sim/autoscaling", "sim/client"},
-		sdk + "/service/ecs":                  {"agentcli", "cloud", "cloud/collector", "sim/baseline", "sim/ecs", "sim/client"},
-		sdk + "/service/elasticloadbalancing": {"cloud", "cloud/collector", "sim/baseline", "sim/elb", "sim/client"}, // and ...v2
-		sdk + "/service/cloudwatch":           {"sim/cloudwatch", "sim/client"},
-		sdk + "/service/sts":                  {"cloud", "cloud/collector", "sim/sts"},
-		sdk + "/service/sqs":                  {"agentcli", "source/sqs", "cloud/collector", "sim/baseline", "sim/sqs", "sim/client"},
-		sdk + "/service/dynamodb":             {"journal/dynamodb"},
-		sdk + "/service/sns":                  {"sim/sns", "notify"},
-		sdk + "/service/s3":                   {"host", "agentcli"},
-		sdk + "/service/eventbridge":          {"cloud/collector", "sim/events", "notify"},
-		"github.com/aws/aws-lambda-go":        {"source/lambda", "cli"},
-		"modernc.org":                         {"journal/sqlite"},
-		"github.com/prometheus":               {"metrics"},
-		"github.com/spf13":                    {"agentcli", "cli"},
-		"go.yaml.in/yaml":                     {"agentcli", "config", "host", "story", "cli"},
+		sdk:                                     {"cloud", "cloud/collector", "sim/baseline", "source/sqs", "journal/dynamodb", "notify", "host", "agentcli", "cli"},
+		"github.com/aws/smithy-go":              {"cloud", "cloud/collector", "source/sqs", "sim/wire", "journal/dynamodb"},
+		sdk + "/service":                        {},
+		sdk + "/service/applicationautoscaling": {"sim/appautoscaling", "sim/client"},
+		sdk + "/service/autoscaling":            {"agentcli", "cloud", "cloud/collector", "sim/baseline", "sim/autoscaling", "sim/client"},
+		sdk + "/service/cloudwatch":             {"sim/cloudwatch", "sim/client"},
+		sdk + "/service/ecs":                    {"agentcli", "cloud", "cloud/collector", "sim/baseline", "sim/ecs", "sim/client"},
+		sdk + "/service/elasticloadbalancing":   {"cloud", "cloud/collector", "sim/baseline", "sim/elb", "sim/client"}, // and ...v2
+		sdk + "/service/sts":                    {"cloud", "cloud/collector", "sim/sts"},
+		sdk + "/service/sqs":                    {"agentcli", "source/sqs", "cloud/collector", "sim/baseline", "sim/sqs", "sim/client"},
+		sdk + "/service/dynamodb":               {"journal/dynamodb"},
+		sdk + "/service/sns":                    {"sim/sns", "notify"},
+		sdk + "/service/s3":                     {"host", "agentcli"},
+		sdk + "/service/eventbridge":            {"cloud/collector", "sim/events", "notify"},
+		"github.com/aws/aws-lambda-go":          {"source/lambda", "cli"},
+		"modernc.org":                           {"journal/sqlite"},
+		"github.com/prometheus":                 {"metrics"},
+		"github.com/spf13":                      {"agentcli", "cli"},
+		"go.yaml.in/yaml":                       {"agentcli", "config", "host", "story", "cli"},
 	}
 }
 

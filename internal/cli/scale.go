@@ -88,7 +88,7 @@ docs/reference/scaling.md lists the words for why.`,
 // scaledService finds the service that an argument names; nil: there is no argument.
 func scaledService(cfg config.Config, args []string) (*config.Scaling, error) {
 	if len(cfg.Scaling) == 0 {
-		return nil, misconfigured(errors.New("no service is scaled: write scaling: into the configuration, and name it with --config; see "+
+		return nil, misconfigured(errors.New("no service is scaled: write scaling: into the configuration, and name it with --config; see " +
 			"docs/reference/scaling.md"))
 	}
 	if len(args) == 0 {

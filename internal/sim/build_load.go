@@ -57,3 +57,13 @@ func (b *builder) load(v ServiceSpec, l *load.Spec) error {
 	}
 	return err
 }
+
+// scaling makes scalable targets and their policies.
+func (b *builder) scaling(s Spec) error {
+	for _, a := range s.Scaling {
+		if err := b.w.AddScaling(a); err != nil {
+			return fmt.Errorf("scaling of service %q in cluster %q: %w", a.Service, a.Cluster, err)
+		}
+	}
+	return nil
+}

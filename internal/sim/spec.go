@@ -3,6 +3,7 @@ package sim
 import (
 	"time"
 
+	"github.com/ebbhq/ebb/internal/sim/appautoscaling"
 	"github.com/ebbhq/ebb/internal/sim/autoscaling"
 	"github.com/ebbhq/ebb/internal/sim/cloudwatch"
 	"github.com/ebbhq/ebb/internal/sim/core"
@@ -33,6 +34,7 @@ type Spec struct {
 	Lattice         []LatticeSpec          `yaml:"lattice,omitempty"`
 	Traffic         []TrafficSpec          `yaml:"traffic,omitempty"` // none: no clients are counted
 	Load            []load.Spec            `yaml:"load,omitempty"`    // what services have to work off; none: nothing
+	Scaling         []appautoscaling.Spec  `yaml:"scaling,omitempty"` // by Application Auto Scaling; none: it scales nothing
 }
 
 // ClusterSpec is a cluster.

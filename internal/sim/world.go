@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"github.com/ebbhq/ebb/internal/sim/appautoscaling"
 	"github.com/ebbhq/ebb/internal/sim/autoscaling"
 	"github.com/ebbhq/ebb/internal/sim/cloudwatch"
 	"github.com/ebbhq/ebb/internal/sim/core"
@@ -25,6 +26,7 @@ import (
 // answered whole, in a fixed order, and as copies; pages are cut for calls only.
 type World struct {
 	*core.Core
+	*appautoscaling.AppAutoScaling
 	*autoscaling.AutoScaling
 	*cloudwatch.CloudWatch
 	*ec2.EC2
@@ -64,7 +66,8 @@ func New(cfg core.Config) *World {
 	w.AutoScaling = autoscaling.New(c, autoscaling.Others{Instances: w.EC2, Clusters: w.ECS, Targets: w.ELB, Bus: w.Events, Post: post{w}})
 	w.ECS.Groups = w.AutoScaling
 	w.publisher = &publisher{w: w, before: map[string]load.Report{}, fine: map[string]load.Report{}}
-	w.CloudWatch = cloudwatch.New(c, cloudwatch.Others{Bus: w.Events, Actions: post{w}, Sources: w.publisher})
+	w.AppAutoScaling = appautoscaling.New(c, appautoscaling.Others{Services: services{w}, Alarms: alarms{w}})
+	w.CloudWatch = cloudwatch.New(c, cloudwatch.Others{Bus: w.Events, Actions: post{w}, Policies: w.AppAutoScaling, Sources: w.publisher})
 	w.IMDS = imds.New(c, w.EC2, lifecycles{w})
 	w.STS = sts.New(c)
 	w.Traffic = traffic.New(c, w)
@@ -76,8 +79,8 @@ func New(cfg core.Config) *World {
 // Services are the services of the world, as the wire serves them.
 func (w *World) Services() []core.Service {
 	return []core.Service{
-		w.AutoScaling.Service(), w.CloudWatch.Service(), w.EC2.Service(), w.ECS.Service(), w.ELB.Service(), w.Events.Service(), w.Lambda.Service(), w.SNS.Service(),
-		w.SQS.Service(), w.STS.Service(), w.SSM.Service(), w.SecretsManager.Service(),
+		w.AppAutoScaling.Service(), w.AutoScaling.Service(), w.CloudWatch.Service(), w.EC2.Service(), w.ECS.Service(), w.ELB.Service(),
+		w.Events.Service(), w.Lambda.Service(), w.SNS.Service(), w.SQS.Service(), w.STS.Service(), w.SSM.Service(), w.SecretsManager.Service(),
 		w.ServiceDiscovery.Service(), w.Lattice.Service(),
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/json"
 
+	aas "github.com/aws/aws-sdk-go-v2/service/applicationautoscaling"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
@@ -25,6 +26,7 @@ type (
 	balancing struct{ api *wire.API }
 	queueing  struct{ api *wire.API }
 	watching  struct{ api *wire.API }
+	adjusting struct{ api *wire.API }
 )
 
 // AutoScaling is a client of Auto Scaling.
@@ -60,6 +62,9 @@ func (j JSON) Ask(ctx context.Context, operation string, in, out any) error {
 	}
 	return json.Unmarshal(answer, out)
 }
+
+// AppAutoScaling is a client of Application Auto Scaling.
+func AppAutoScaling(a *wire.API) adjusting { return adjusting{a} }
 
 // DescribeInstances is that operation of EC2, all pages of it. The SDK's EC2 package is too large to compile for one call.
 func DescribeInstances(ctx context.Context, a *wire.API, ids []string) ([]core.Instance, error) {
@@ -270,4 +275,16 @@ func (c watching) ListAlarmMuteRules(
 	ctx context.Context, in *cloudwatch.ListAlarmMuteRulesInput, _ ...func(*cloudwatch.Options),
 ) (*cloudwatch.ListAlarmMuteRulesOutput, error) {
 	return wire.Call[cloudwatch.ListAlarmMuteRulesOutput](ctx, c.api, in)
+}
+
+func (c adjusting) DescribeScalableTargets(
+	ctx context.Context, in *aas.DescribeScalableTargetsInput, _ ...func(*aas.Options),
+) (*aas.DescribeScalableTargetsOutput, error) {
+	return wire.Call[aas.DescribeScalableTargetsOutput](ctx, c.api, in)
+}
+
+func (c adjusting) DescribeScalingPolicies(
+	ctx context.Context, in *aas.DescribeScalingPoliciesInput, _ ...func(*aas.Options),
+) (*aas.DescribeScalingPoliciesOutput, error) {
+	return wire.Call[aas.DescribeScalingPoliciesOutput](ctx, c.api, in)
 }

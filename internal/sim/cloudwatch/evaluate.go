@@ -206,7 +206,7 @@ func (w *CloudWatch) repeat(a *Alarm, value float64) {
 // scale invokes the scaling policies that are actions of an alarm's state.
 func (w *CloudWatch) scale(a *Alarm, value float64) {
 	for _, arn := range a.actions(a.Now.State) {
-		if isPolicy(arn) && w.others.Policies != nil {
+		if isPolicy(arn) {
 			w.others.Policies.Breached(arn, *a.Metric.Threshold, value)
 		}
 	}

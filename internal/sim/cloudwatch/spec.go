@@ -30,7 +30,7 @@ type AlarmSpec struct {
 	Math        []MathSpec        `yaml:"math,omitempty"`         // instead of namespace, metric, dimensions, statistic and period
 	Rule        string            `yaml:"rule,omitempty"`         // of a composite alarm, instead of all of this
 
-	Actions             []string `yaml:"actions,omitempty"` // in the state ALARM: names of topics, or function:NAME
+	Actions             []string `yaml:"actions,omitempty"` // in the state ALARM: names of topics, function:NAME, or policy:NAME of scaling
 	OKActions           []string `yaml:"ok_actions,omitempty"`
 	InsufficientActions []string `yaml:"insufficient_data_actions,omitempty"`
 }

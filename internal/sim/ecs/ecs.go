@@ -36,7 +36,7 @@ type Others struct {
 	Names   Names
 	Bus     Bus
 	Subnets Subnets
-	Work    Work
+	Work    Work // nil: tasks have none
 }
 
 // Work is what tasks have to do.

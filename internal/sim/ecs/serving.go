@@ -90,3 +90,21 @@ func (w *ECS) Recheck(cluster, service string) {
 		}
 	}
 }
+
+// Capacity is the desired count of a service, how many of its tasks run, and whether a deployment is in progress; false if there is none.
+func (w *ECS) Capacity(cluster, service string) (desired, running int, deploying, ok bool) {
+	c := w.cluster[cluster]
+	if c == nil {
+		return 0, 0, false, false
+	}
+	s := w.findService(c, service)
+	if s == nil {
+		return 0, 0, false, false
+	}
+	for _, part := range s.parts() {
+		n, _ := part.count()
+		running += n
+		deploying = deploying || len(part.deploys) > 0 && part.deploys[0].Rollout == "IN_PROGRESS"
+	}
+	return s.Desired, running, deploying, true
+}

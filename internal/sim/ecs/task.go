@@ -45,7 +45,7 @@ func (t *task) live() bool { return t.DesiredStatus == "RUNNING" }
 
 // protected reports whether scale-in protection is on, by a call or because the task has work that it protects.
 func (w *ECS) protected(t *task) bool {
-	return t.Protected && w.Now().Before(t.ProtectedUntil) || w.Work.Busy(t.ARN)
+	return t.Protected && w.Now().Before(t.ProtectedUntil) || w.Work != nil && w.Work.Busy(t.ARN)
 }
 
 // newTask starts a task at a place.

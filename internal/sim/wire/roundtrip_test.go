@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	aas "github.com/aws/aws-sdk-go-v2/service/applicationautoscaling"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	cwschemas "github.com/aws/aws-sdk-go-v2/service/cloudwatch/schemas"
@@ -106,6 +107,7 @@ func TestRoundTrip(t *testing.T) {
 		client  any
 		flat    bool
 	}{
+		{"application-autoscaling", aas.NewFromConfig(cfg), false},
 		{"autoscaling", autoscaling.NewFromConfig(cfg), false},
 		{"cloudwatch", cloudwatch.NewFromConfig(cfg), false}, // in CBOR
 		{"cloudwatch", cloudwatch.NewFromConfig(cfg, func(o *cloudwatch.Options) { o.Protocol = awsjson.New10(cwschemas.GraniteServiceVersion20100801) }), false},
