@@ -11,8 +11,17 @@ import (
 // A task may leave because an operator says so: he rehearses an interruption, which stands in AWS, as a tag of the task, or he replaces it. Its
 // targets go as with a notice. Then Ebb stops the task, because nobody else does: a task that runs without its targets is lost capacity.
 
-// stopFor is how long Ebb tries to stop a task after the deadline of an operator's word.
+// stopFor is how long one run of Ebb tries to stop a task once its time is over.
 const stopFor = 5 * time.Minute
+
+// stopUntil is when Ebb gives up. Each run of Ebb tries: the one before may have died. The passes of a function are runs of their own.
+func stopUntil(c *decider) time.Time {
+	d := c.d()
+	if c.p.Tick > 0 {
+		return d.StopBy.Add(12 * stopFor)
+	}
+	return Later(d.StopBy, c.seen.Since()).Add(stopFor)
+}
 
 // toStop reports whether an operator lets the task leave.
 func (d *Drain) toStop() bool { return !d.StopBy.IsZero() }
@@ -107,7 +116,7 @@ func stops(c *decider) bool {
 
 // notStopped ends the drain of a task that runs on.
 func notStopped(c *decider) {
-	c.close(Forced, "it was not stopped within "+stopFor.String()+" of its deadline, and runs without its targets"+failed(c.seen.Tried(plan.StopTask))+
+	c.close(Forced, "it could not be stopped, and runs without its targets"+failed(c.seen.Tried(plan.StopTask))+
 		"; stop it: aws ecs stop-task --cluster "+c.d().Cluster+" --task "+c.d().Target.ID, nil)
 }
 

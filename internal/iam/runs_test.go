@@ -44,7 +44,7 @@ type run struct {
 // whole is every cluster and group of the account of the simulated cloud, and its queue.
 func whole() iam.Scope {
 	_, s := story.Ebb{}.Needs()
-	s.Counts = []string{"*/*"}
+	s.Counts, s.Rehearsals = []string{"*/*"}, []string{"*"}
 	return s
 }
 

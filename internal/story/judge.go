@@ -80,6 +80,7 @@ func Judge(e Evidence) []Violation {
 	p.endedWell()
 	outInTime(p)
 	leavesInTime(p)
+	rehearsedToTheEnd(p)
 	oneDrain(p)
 	p.now = p.End
 	putBack(p)

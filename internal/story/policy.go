@@ -25,6 +25,9 @@ func (e Ebb) Needs() (iam.Mode, iam.Scope) {
 	}
 	for _, c := range e.Clusters {
 		s.Clusters = append(s.Clusters, c.Name)
+		if c.AllowRehearsal {
+			s.Rehearsals = append(s.Rehearsals, c.Name)
+		}
 	}
 	s.NoGroups = len(e.Groups) == 0 && len(e.Clusters) > 0
 	if slices.Contains(s.Clusters, "") { // some group names none
