@@ -42,32 +42,45 @@ func rehearsed(c *decider, f *fleet.Fact[fleet.Task]) {
 // is left as it is.
 func outInTime(c *decider) bool {
 	d, was := c.d(), c.d().Accepted
-	out := takenOut(c)
 	if !d.toStop() {
-		return out
+		return takenOut(c)
 	}
+	over := !c.now.Before(d.StopBy)
+	if over && !touched(c) {
+		named, more, known, _ := ownTargets(c)
+		if targets := slices.Concat(named, more); !known || !allSeen(c, targets) {
+			c.out.Waiting = "to see whether its targets are in use"
+			for _, s := range targets {
+				c.want(s, healthOf(c, s).Is, healthOf(c, s).At, c.p.LookFast)
+			}
+			return false
+		}
+		c.close(Overdue, "its time is over before AWS was asked to take a target out; it was left as it is", nil)
+		return false
+	}
+	c.wake(d.StopBy)
+	out := takenOut(c)
 	if was.IsZero() && !d.Accepted.IsZero() {
 		c.note("out", "AWS has accepted the deregistration of its targets")
 	}
-	if out {
-		return true
-	}
-	c.wake(d.StopBy)
-	if c.now.Before(d.StopBy) {
-		return false
-	}
-	touched := func(act plan.ActionKind) bool { return !c.seen.Tried(act).Started.IsZero() }
-	if d.Accepted.IsZero() && !touched(plan.Deregister) && !touched(plan.LeaveLattice) && !touched(plan.LeaveNames) && !someDrain(c) {
-		c.close(Overdue, "its time is over before AWS was asked to take a target out"+c.trouble(plan.Services, plan.Targets)+"; it was left as it is", nil)
-		return false
-	}
-	return true
+	return out || over
 }
 
-// someDrain reports whether a target of the task has been taken out, and drains.
-func someDrain(c *decider) bool {
-	named, more, _, _ := ownTargets(c)
-	return slices.ContainsFunc(slices.Concat(named, more), func(s plan.Subject) bool { return healthOf(c, s).Value.State == fleet.TargetDraining })
+// touched reports whether a target of the task was taken out, or may have been: also by a run of Ebb that died before it noted that.
+func touched(c *decider) bool {
+	for _, by := range outBy {
+		if t := c.seen.Tried(by.act); t.Flying || !t.Started.IsZero() {
+			return true
+		}
+	}
+	named, more, known, _ := ownTargets(c)
+	targets := slices.Concat(named, more)
+	inUse := func(s plan.Subject) bool {
+		h := healthOf(c, s)
+		return h.Is == fleet.Unknown || h.Is == fleet.Seen && h.Value.InUse()
+	}
+	out := func(s plan.Subject) bool { return !inUse(s) }
+	return !c.d().Accepted.IsZero() || known && (len(targets) == 0 || slices.ContainsFunc(targets, out))
 }
 
 // quiet reports whether no target drains any more: the load balancer sends no request and has closed its connections.
@@ -116,8 +129,12 @@ func stops(c *decider) bool {
 
 // notStopped ends the drain of a task that runs on.
 func notStopped(c *decider) {
-	c.close(Forced, "it could not be stopped, and runs without its targets"+failed(c.seen.Tried(plan.StopTask))+
-		"; stop it: aws ecs stop-task --cluster "+c.d().Cluster+" --task "+c.d().Target.ID, nil)
+	why := ""
+	if t := c.seen.Tried(plan.StopTask); t.Fails > 0 {
+		why = ": " + t.Message
+	}
+	c.close(Forced, "it could not be stopped, and runs without its targets"+why+"; stop it: aws ecs stop-task --cluster "+c.d().Cluster+
+		" --task "+c.d().Target.ID, nil)
 }
 
 // stopText says how a task was stopped, as the end of a sentence.
