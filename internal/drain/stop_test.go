@@ -85,8 +85,9 @@ func TestATaskThatAnOperatorLetsLeave(t *testing.T) {
 			s.stop = Try{Class: plan.Denied, Message: "not authorized", Fails: 99, Started: at(420), At: at(420)}
 		}), 421, nil, Forced, "it could not be stopped, and runs without its targets: not authorized; stop it: aws ecs stop-task"},
 		{"another Ebb tries again", late(421, "unused", func(s *leftAlone) { s.since = at(420) }), 421, []plan.ActionKind{plan.StopTask}, "", "for ECS to stop it"},
-		{"it is gone by itself", late(20, "unused", func(s *leftAlone) { s.task.Value.LastStatus, s.task.Value.DesiredStatus = "STOPPED", "STOPPED" }), 20, nil, Drained,
-			"2 targets out"},
+		{"it is gone by itself", late(20, "unused", func(s *leftAlone) {
+			s.task.Value.LastStatus, s.task.Value.DesiredStatus = "STOPPED", "STOPPED"
+		}), 20, nil, Drained, "2 targets out"},
 	} {
 		d := Drain{Key: "k", Target: fleet.TaskTarget("prod", spotTask), Heard: t0, Zero: t0}
 		d.Cluster, d.Rehearsed = "prod", true
