@@ -164,12 +164,28 @@ func (f *iamFlags) acts(m iam.Mode, cfg config.Config, s *iam.Scope) error {
 			s.Backlogs = append(s.Backlogs, strings.Join([]string{"arn", s.Partition, "sqs", s.Region, account, name}, ":"))
 		}
 	}
+	s.Rehearsals = rehearsalsIn(cfg)
 	s.Notices = noticesIn(cfg, *s)
 	s.Notices.SecretKeys, s.Notices.TopicKeys = f.secretKeys, f.topicKeys
 	return nil
 }
 
-// noticesIn is what the receivers of a configuration need.
+// rehearsalsIn are the clusters in which interruptions of tasks may be rehearsed.
+func rehearsalsIn(cfg config.Config) (clusters []string) {
+	for _, g := range cfg.Groups {
+		if cfg.Rehearses(g.Cluster) && !slices.Contains(clusters, g.Cluster) {
+			clusters = append(clusters, g.Cluster)
+		}
+	}
+	for _, c := range cfg.Clusters {
+		if c.AllowRehearsal && !slices.Contains(clusters, c.Name) {
+			clusters = append(clusters, c.Name)
+		}
+	}
+	return clusters
+}
+
+// countsIn are the services whose desired counts a configuration lets Ebb set.
 func countsIn(cfg config.Config) (services []string) {
 	for _, g := range cfg.Groups {
 		if all := g.Cluster + "/*"; g.ReplaceFirst && !slices.Contains(services, all) {
@@ -190,6 +206,7 @@ func countsIn(cfg config.Config) (services []string) {
 	return services
 }
 
+// noticesIn is what the receivers of a configuration need.
 func noticesIn(cfg config.Config, s iam.Scope) (n iam.Notices) {
 	arn := func(service, name, resource string) string {
 		if strings.HasPrefix(name, "arn:") {

@@ -209,7 +209,7 @@ func (c Config) Rehearses(cluster string) bool {
 		}
 	}
 	for _, g := range c.Groups {
-		if g.Cluster == cluster {
+		if g.Cluster == cluster && cluster != "" {
 			return g.AllowRehearsal
 		}
 	}

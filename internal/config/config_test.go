@@ -54,7 +54,7 @@ func TestExampleFile(t *testing.T) {
 		},
 		Clusters: []Cluster{{Name: "web-fargate", Mode: Drain, Services: []Service{
 			{Name: "shop", OnDemand: "shop-od", After: 2 * time.Minute, Floor: 4},
-		}}},
+		}, AllowRehearsal: true}},
 		Notify: []Notify{
 			{Name: "slack", Slack: "env:SLACK_WEBHOOK_URL", Events: []string{"stuck", "forced"}, Groups: []string{"web-*"}},
 			{Name: "slack_bot", SlackBot: "ssm:/ebb/slack-token", Channel: "C0123ABCD"},

@@ -36,6 +36,7 @@ func calls() []call {
 		{"ecs:ListContainerInstances", "cluster", false, []Mode{ReadOnly}},
 		{"ecs:ListServices", "* in cluster", false, []Mode{ReadOnly}},
 		{"ecs:ListTasks", "* in cluster", false, []Mode{ReadOnly, Serve, Lambda}},
+		{"ecs:StopTask", "task", true, []Mode{Serve, Lambda}},
 		{"ecs:UpdateContainerInstancesState", "container-instance", true, []Mode{Serve, Lambda}},
 		{"ecs:UpdateService", "service", true, []Mode{Serve, Lambda}},
 		{"elasticloadbalancing:DeregisterTargets", "targetgroup", true, []Mode{Serve, Lambda}},

@@ -71,6 +71,8 @@ func kinds(m Mode, s Scope) []kind {
 		{sid: "LookAtJournal", on: onTable, resources: []string{s.Table}},
 		{sid: "DrainHosts", on: onHost, acts: true, resources: s.arn("ecs", "container-instance/%s/*", s.Clusters)},
 		{sid: "AnswerHooks", on: onAutoScalingGroup, acts: true, resources: s.groups(), condition: s.tagged()},
+		{sid: "StopRehearsed", on: onTask, acts: true, resources: s.rehearsed(), condition: map[string]map[string][]string{
+			"StringLike": {"aws:ResourceTag/" + rehearsalTag: {"*"}}}},
 		{sid: "DeregisterTargets", on: onTargetGroup, acts: true, resources: s.arn("elasticloadbalancing", "targetgroup/%s", []string{"*/*"})},
 		{sid: "DeregisterFromCloudMap", on: onNames, acts: true, resources: s.arn("servicediscovery", "service/%s", nil)},
 		{sid: "DeregisterLatticeTargets", on: onLatticeGroup, acts: true, resources: s.arn("vpc-lattice", "targetgroup/%s", nil)},
@@ -110,6 +112,17 @@ func (s Scope) counts() []string {
 		return nil
 	}
 	return s.arn("ecs", "service/%s", s.Counts)
+}
+
+// rehearsalTag is fleet.RehearsalTag: a task without it cannot be stopped.
+const rehearsalTag = "ebb.rehearsal"
+
+// rehearsed are the tasks that may be stopped.
+func (s Scope) rehearsed() []string {
+	if len(s.Rehearsals) == 0 {
+		return nil
+	}
+	return s.arn("ecs", "task/%s/*", s.Rehearsals)
 }
 
 // tagged is the condition on the tag, or nil without one.

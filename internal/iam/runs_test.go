@@ -45,6 +45,7 @@ type run struct {
 func whole() iam.Scope {
 	_, s := story.Ebb{}.Needs()
 	s.Counts, s.Scales, s.Backlogs = []string{"*/*"}, true, []string{"arn:aws:sqs:eu-west-1:111122223333:*"}
+	s.Rehearsals = []string{"*"}
 	return s
 }
 

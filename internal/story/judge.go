@@ -81,6 +81,7 @@ func Judge(e Evidence) []Violation {
 	p.endedWell()
 	outInTime(p)
 	leavesInTime(p)
+	rehearsedToTheEnd(p)
 	oneDrain(p)
 	p.now = p.End
 	putBack(p)

@@ -109,6 +109,8 @@ type taskPast struct {
 	noticed         time.Time            // when Fargate Spot gave notice
 	out             map[string]time.Time // its targets that left since, and when; zero: not yet
 	byEbb           bool                 // Ebb took one of them out
+	rehearsal       time.Time            // when an operator has said that its interruption is rehearsed
+	touched         bool                 // Ebb has taken a target of it out although no notice had come
 
 	service string
 	runs    bool // and is meant to
@@ -163,6 +165,7 @@ func (p *past) take(e core.Entry) {
 		noticed(p, e)
 	case core.EntryNote:
 		words(p, e)
+		rehearsals(p, e)
 	case core.EntryJournal:
 		if e.To == "let go" {
 			h.letGo = true
@@ -323,6 +326,8 @@ func (p *past) called(e core.Entry) {
 		p.failed = e.At
 	}
 	switch {
+	case op == "StopTask":
+		mayStop(p, e)
 	case op == "DeregisterTargets" || op == "DeregisterInstance":
 		p.tried = e.At
 	case op == "RecordLifecycleActionHeartbeat":

@@ -25,6 +25,9 @@ func (e Ebb) Needs() (iam.Mode, iam.Scope) {
 	}
 	for _, c := range e.Clusters {
 		s.Clusters = append(s.Clusters, c.Name)
+		if c.AllowRehearsal {
+			s.Rehearsals = append(s.Rehearsals, c.Name)
+		}
 	}
 	for _, c := range e.Scaling {
 		s.Scales = true

@@ -74,6 +74,8 @@ type Cluster struct {
 	Name string `yaml:"name"`
 	Mode string `yaml:"mode,omitempty"` // observe; empty: drain
 
+	AllowRehearsal bool `yaml:"allow_rehearsal,omitempty"`
+
 	Services []kernel.StandIn `yaml:"services,omitempty"`
 }
 

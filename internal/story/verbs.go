@@ -46,6 +46,7 @@ var verbs = map[string]func(*run, Step) error{
 	"stop-tasks":     stopTasks,
 	"update-service": func(r *run, s Step) error { return failed(r.w.UpdateService(s.Cluster, s.Service, &s.Count, "")) },
 	"interrupt":      interrupt,
+	"rehearse":       rehearse,
 	"rebalance":      func(r *run, s Step) error { return r.w.Recommend(r.host(s.Host)) },
 	"health":         health,
 	"no-capacity":    noCapacity,
