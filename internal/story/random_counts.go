@@ -14,7 +14,7 @@ func (g *maker) more() {
 	g.spot()
 	g.notices()
 	g.counts()
-	g.trafficFirst()
+	trafficFirst(g)
 }
 
 // counts lets Ebb raise desired counts, and somebody else set them too.
