@@ -18,6 +18,16 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 # name, file, the code as it is, the code with the bug. The seeds must find it.
 SEEDED = [
+    ("DRAINING does not wait until traffic has left", "internal/drain/steps.go", "if !hasSlot(c) || !trafficLeft(c) {", "if !hasSlot(c) {"),
+    ("the stated wait of traffic is not waited", "internal/drain/trafficfirst.go", "	by := c.d().EarlyOut.Add(wait + c.p.Skew)\n",
+     "	by := c.d().EarlyOut.Add(wait/4 + c.p.Skew)\n"),
+    ("a target that serves again does not begin its wait anew", "internal/drain/trafficfirst.go",
+     "			e.EarlyOut, e.QuietSince = time.Time{}, time.Time{}\n", ""),
+    ("what other hosts take out of a target group is not counted", "internal/drain/trafficfirst.go",
+     "slices.Concat(c.seen.Taken(fleet.ARN(group)), mine)", "mine"),
+    ("how many targets must be healthy is not looked at", "internal/drain/trafficfirst.go", "if lost == 0 || !v.Opens(healthy, there) {", "if v.Delay >= 0 {"),
+    ("the targets that are taken out first are remembered after the call", "internal/kernel/pass.go",
+     "			if t.In == group && e.d.Open() {", "			if t.In == group && e.d.Open() && !e.d.EarlyOut.IsZero() {"),
     ("a notice of EC2 is believed without a look", "internal/drain/notice.go",
      "if s.Is == fleet.Seen && s.Value.Leaves() {", "if s.Is == fleet.Seen {"),
     ("an instance is said to have ended, and that is believed", "internal/drain/notice.go",
@@ -89,7 +99,7 @@ SEEDED = [
     ("the first pages of a cluster's list are taken for all", "internal/kernel/listing.go",
      'l.token, l.listed = v.Next, v.Next == ""', 'l.token, l.listed = "", true'),
     ("who leaves is not counted after a restart", "internal/kernel/slots.go",
-     "return !e.d.Slot.IsZero() || !e.d.DrainingSince.IsZero() || ci.Is", "return e.fresh && !e.d.Slot.IsZero() || ci.Is"),
+     "return !e.d.Slot.IsZero() || len(e.d.Taken) > 0 || !e.d.DrainingSince.IsZero() || ci.Is", "return e.fresh && !e.d.Slot.IsZero() || ci.Is"),
     ("a message for another Ebb is deleted without a note", "internal/kernel/hear.go",
      "k.forwarded = append(k.forwarded, journal.Forwarded{Scope: scope, ID: id, Body: h.Body, Sent: h.Sent})\n", "_ = id\n"),
     ("a lease is taken over without waiting", "internal/lease/lease.go", "now.Sub(s.since) > l.For ||", "now.Sub(s.since) > l.For/4 ||"),
@@ -118,6 +128,15 @@ SEEDED = [
 
 # name, file, the code as it is, the code with the bug, the package and the test. The test must find it, and must pass without it.
 TESTED = [
+    ("a connection count that cannot be read is none", "internal/drain/trafficfirst.go",
+     "		if n.Is != fleet.Seen || n.At.Before(e.EarlyOut) {\n", "		if n.Is == fleet.Absent {\n", "drain", "TestTrafficFirst"),
+    ("the TTL in Cloud Map is not waited for", "internal/drain/trafficfirst.go", "ttl.Value.Delay+ttlMargin)", "ttlMargin)", "story", "TestStories"),
+    ("a wait for traffic has no end", "internal/drain/trafficfirst.go", "	case !c.now.Before(end):\n", "	case false:\n", "story", "TestStories"),
+    ("a word that is taken back leaves tasks without traffic", "internal/drain/word.go",
+     "if len(d.Taken) > 0 && c.container.Value.Status == fleet.Active {", "if false {", "story", "TestStories"),
+    ("a Spot Instance that EC2 takes back waits for its traffic", "internal/drain/trafficfirst.go", "|| d.warned() || d.Observed", "|| d.Observed", "story",
+     "TestStories"),
+    ("a delay that is longer than the deadline is not told", "internal/drain/delays.go", "known && delay >= left {", "known && delay < 0 {", "story", "TestStories"),
     ("the target groups of another VPC are looked at for the same address", "internal/kernel/net.go", "g.VPC == vpc && g.Holds()", "g.Holds()",
      "kernel", "TestTheNetIsReadOnce"),
     ("the net is read before the targets that are named are out", "internal/drain/task.go",
@@ -128,7 +147,7 @@ TESTED = [
     ("a net that cannot be read keeps a lost host", "internal/drain/net.go",
      "	if read || !c.now.Before(by) {", "	if read {", "drain", "TestTheNetUnderALostHost"),
     ("a host that EC2 takes back waits for a slot", "internal/drain/steps.go",
-     "d.warned() || t.Leave < t.Limit", "t.Leave < t.Limit",
+     "d.warned() || len(d.Taken) > 0 || t.Leave < t.Limit", "len(d.Taken) > 0 || t.Leave < t.Limit",
      "drain", "TestANoticeOfEC2"),
     ("the targets on a host that EC2 takes back wait for ECS", "internal/drain/steps.go",
      "after: []func(*decider){beat, outAtOnce, admit},", "after: []func(*decider){beat, admit},",
