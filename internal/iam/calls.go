@@ -46,7 +46,7 @@ func calls() []call {
 		{"events:ListRules", "*", false, []Mode{ReadOnly}},
 		{"events:ListTargetsByRule", "rule", false, []Mode{ReadOnly}},
 		{"servicediscovery:DeregisterInstance", "service of Cloud Map", true, []Mode{Serve, Lambda}},
-		{"servicediscovery:GetService", "service of Cloud Map", false, []Mode{Serve}},
+		{"servicediscovery:GetService", "service of Cloud Map", false, []Mode{Serve, Lambda}},
 		{"servicediscovery:ListInstances", "service of Cloud Map", false, []Mode{Serve, Lambda}},
 		{"sqs:ChangeMessageVisibility", "queue", true, []Mode{Serve}},
 		{"sqs:DeleteMessage", "queue", true, []Mode{Serve, Lambda}},

@@ -56,7 +56,7 @@ func Judge(e Evidence) []Violation {
 	p := &past{
 		Evidence: e, hosts: map[string]*hostPast{}, tasks: map[string]*taskPast{}, open: map[string]*wait{}, looked: map[string]bool{}, swept: map[string]time.Time{},
 		deletions: map[string]bool{}, sizes: map[string][]size{}, idle: map[string]time.Time{}, leaves: map[string][]string{},
-		counts: map[string]*countPast{}, alarms: map[string]*alarmPast{}, capacity: true, crowds: map[string]crowd{},
+		counts: map[string]*countPast{}, alarms: map[string]*alarmPast{}, capacity: true, crowds: map[string]crowd{}, outOnce: map[string]bool{},
 	}
 	p.drains = append(slices.Clone(p.Ended), p.Open...)
 	for _, e := range p.Record {

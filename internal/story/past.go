@@ -53,6 +53,7 @@ type past struct {
 	countAside bool                 // the journal took no record of a desired count, and says so
 	capacity   bool                 // Fargate Spot has some
 	crowds     map[string]crowd     // targets, by target group
+	outOnce    map[string]bool      // targets that Ebb has taken out, with their groups
 	idle       map[string]time.Time // since when somebody of a group waits for a slot that is free
 }
 
@@ -102,8 +103,8 @@ type taskPast struct {
 	host             *hostPast
 	daemon, live     bool
 	created, stopped time.Time
-	served           map[string]time.Time // its targets that ECS has registered, and until when each was healthy; zero: it is
-	inUse            map[string]bool      // its targets; true: ECS has registered it in a target group, and is to take it out
+	served           map[string]serving // its targets that ECS has registered
+	inUse            map[string]bool    // its targets; true: ECS has registered it in a target group, and is to take it out
 
 	cluster, status string               // its last status
 	noticed         time.Time            // when Fargate Spot gave notice
@@ -218,7 +219,7 @@ func (p *past) container(e core.Entry) {
 func (p *past) task(e core.Entry) {
 	t := p.tasks[e.Task]
 	if t == nil {
-		t = &taskPast{id: e.Task, created: e.At, inUse: map[string]bool{}, served: map[string]time.Time{}, cluster: e.Cluster, service: e.Service}
+		t = &taskPast{id: e.Task, created: e.At, inUse: map[string]bool{}, served: map[string]serving{}, cluster: e.Cluster, service: e.Service}
 		p.tasks[e.Task] = t
 	}
 	t.status = e.To

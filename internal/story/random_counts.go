@@ -16,7 +16,7 @@ func (g *maker) more() {
 	g.counts()
 	scaling(g)
 	agents(g)
-	g.trafficFirst()
+	trafficFirst(g)
 }
 
 // counts lets Ebb raise desired counts, and somebody else set them too.
