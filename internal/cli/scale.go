@@ -102,7 +102,8 @@ func scaledService(cfg config.Config, args []string) (*config.Scaling, error) {
 			known = append(known, name)
 		}
 	}
-	return nil, fmt.Errorf("%w: %s is not under scaling: in the configuration; these are: %s", errUsage, plain.Text(strconv.Quote(args[0]), 80), strings.Join(known, ", "))
+	return nil, fmt.Errorf("%w: %s is not under scaling: in the configuration; these are: %s", errUsage,
+		plain.Text(strconv.Quote(args[0]), 80), strings.Join(known, ", "))
 }
 
 // override writes an operator's word about one service into the journal, or takes it back.

@@ -53,6 +53,7 @@ func TestExampleFile(t *testing.T) {
 			{Match: "batch", Deadline: 6 * time.Hour, OnDeadline: Continue, Mode: Observe, Rebalance: Ignore},
 		},
 		Clusters: []Cluster{{Name: "web-fargate", Mode: Drain, Services: []Service{
+			{Name: "tcp", After: 2 * time.Minute, TrafficFirst: 130 * time.Second, Quiet: "http://{id}:9102/connections"},
 			{Name: "shop", OnDemand: "shop-od", After: 2 * time.Minute, Floor: 4},
 		}, AllowRehearsal: true}},
 		Notify: []Notify{
@@ -63,6 +64,10 @@ func TestExampleFile(t *testing.T) {
 			{Name: "eventbridge", EventBridge: "default", Events: []string{"digest"}, Digest: "08:00"},
 		},
 	}
+	if len(c.Scaling) != 3 || c.Scaling[0].Policy.Max != 20 || c.Scaling[1].Policy.Queue.Takes != 12*time.Second || c.Scaling[2].Policy.Tracking.Target != 40 {
+		t.Errorf("%+v", c.Scaling)
+	}
+	c.Scaling = nil // scaling_test.go
 	if diff := cmp.Diff(want, c); diff != "" {
 		t.Error(diff)
 	}

@@ -343,7 +343,14 @@ func durationUpTo(to *time.Duration, least, longest time.Duration) func(key, val
 
 // short spells a duration without zero parts: 48h, not 48h0m0s.
 func short(d time.Duration) string {
-	return strings.TrimSuffix(strings.TrimSuffix(d.String(), "0s"), "0m")
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
 }
 
 // The forms of names. They are as wide as AWS's own rules, so that what is refused here could never have worked.
