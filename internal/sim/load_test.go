@@ -205,6 +205,22 @@ func TestQueueIsWorkedOff(t *testing.T) {
 	}
 }
 
+// TestQueueCountsMayBeLate: for a minute the counts do not know of messages, whoever has sent them.
+func TestQueueCountsMayBeLate(t *testing.T) {
+	b := working(t, 0, load.Spec{Queue: "jobs", Work: time.Second})
+	b.Switches.QueueLate = time.Minute
+	b.must(b.AddWork("web", 5))
+	b.send("jobs", "hello")
+	b.pass(50 * time.Second)
+	if got := b.queued(); got != "0+0" {
+		t.Errorf("after 50 s: %s", got)
+	}
+	b.pass(20 * time.Second)
+	if got := b.queued(); got != "6+0" {
+		t.Errorf("after 70 s: %s", got)
+	}
+}
+
 // TestQueueMetricsWhileActive: as long as tasks ask for messages a queue has metrics, and six hours after that.
 func TestQueueMetricsWhileActive(t *testing.T) {
 	b := working(t, 1, load.Spec{Queue: "jobs", Work: time.Second})

@@ -197,10 +197,22 @@ func (w *Load) QueueCounts(queue string) (visible, hidden int) {
 	for _, k := range w.works {
 		if k.Queue == queue {
 			r := k.seen(w.Now())
-			visible, hidden = visible+int(r.Waiting), hidden+int(r.InFlight)
+			visible, hidden = visible+int(r.Waiting)-k.unknown(w.Now().Add(-w.QueueLate)), hidden+int(r.InFlight)
 		}
 	}
 	return visible, hidden
+}
+
+// unknown are the waiting messages that arrived after a time.
+func (k *work) unknown(since time.Time) int {
+	n := 0
+	for _, b := range slices.Backward(k.visible) {
+		if !b.at.After(since) {
+			break
+		}
+		n += b.n
+	}
+	return n
 }
 
 // Busy reports whether a task has protected itself, because it has messages in flight.
