@@ -24,7 +24,9 @@ func (b *builder) loads(s Spec) error {
 		if err := b.load(v, &l); err != nil {
 			return fmt.Errorf("load of service %q: %w", l.Service, err)
 		}
-		b.w.AddLoad(l)
+		if err := b.w.AddLoad(l); err != nil {
+			return fmt.Errorf("load of service %q: %w", l.Service, err)
+		}
 		b.w.publisher.Begin()
 	}
 	return nil
@@ -32,9 +34,6 @@ func (b *builder) loads(s Spec) error {
 
 // load checks the work of a service, and finds its target group.
 func (b *builder) load(v ServiceSpec, l *load.Spec) error {
-	if err := l.Arrivals.Check(); err != nil {
-		return fmt.Errorf("arrivals: %w", err)
-	}
 	if l.Queue != "" {
 		if _, err := b.w.Queue(l.Queue); err != nil {
 			return fmt.Errorf("there is no queue %q; add it to queues", l.Queue)
