@@ -50,12 +50,12 @@ func pureNames() map[string]names {
 func mayImport() map[string][]string {
 	all := []string{
 		"archtest", "advice", "agent", "cloud", "cloud/collector", "config", "deploy", "desired", "doctor", "drain",
-		"engine", "event", "diagnose", "fleet", "baseline", "host", "journal",
+		"engine", "event", "diagnose", "fleet", "host", "journal",
 		"iam", "journal/dynamodb", "journal/memory", "journal/sqlite", "kernel", "lease", "placement", "plain", "plan", "sim",
-		"sim/autoscaling", "sim/client", "sim/core", "sim/ec2", "sim/ecs", "sim/elb", "sim/events", "sim/imds", "sim/lambda", "sim/lambda/process", "sim/sns",
-		"sim/sqs",
+		"sim/autoscaling", "sim/baseline", "sim/client", "sim/core", "sim/ec2", "sim/ecs", "sim/elb", "sim/events", "sim/imds", "sim/lambda", "sim/lambda/process",
+		"sim/loadtest", "sim/sns", "sim/sqs",
 		"steps", "sim/loopback", "sim/secretsmanager", "sim/ssm", "sim/servicediscovery", "sim/sts", "sim/traffic", "sim/vpclattice", "sim/wire",
-		"source/lambda", "source/sqs", "story", "inventory", "loadtest", "metrics", "notice", "notify",
+		"source/lambda", "source/sqs", "story", "inventory", "metrics", "notice", "notify",
 	}
 	return map[string][]string{
 		"fleet":            {},
@@ -106,6 +106,8 @@ func mayImport() map[string][]string {
 		"sim/awscli":         {"sim/core"},
 		"sim/lambda/process": {"sim", "sim/core", "sim/lambda"},
 		"sim/loopback":       {"sim", "sim/imds", "sim/lambda/process", "sim/wire"},
+		"sim/loadtest":       {"sim", "sim/core", "sim/ecs", "sim/traffic"},
+		"sim/baseline":       {"sim", "sim/client", "sim/core", "sim/wire"},
 		"source/lambda":      {"fleet", "event"},
 		"iam":                {},
 		"story": {
@@ -119,8 +121,6 @@ func mayImport() map[string][]string {
 		"diagnose":        {"advice", "fleet", "inventory", "placement", "plain"},
 		"doctor":          {"advice", "fleet", "inventory", "placement", "plain"},
 		"cloud/collector": {"cloud", "fleet", "plan", "inventory"},
-		"baseline":        {},
-		"loadtest":        {"sim", "sim/core", "sim/ecs", "sim/traffic"},
 		"config":          {"fleet"},
 		"deploy":          {},
 		"archtest":        {},
@@ -133,14 +133,14 @@ func mayImport() map[string][]string {
 func owners() map[string][]string {
 	const sdk = "github.com/aws/aws-sdk-go-v2"
 	return map[string][]string{
-		sdk:                                   {"cloud", "cloud/collector", "baseline", "source/sqs", "journal/dynamodb", "notify", "host", "agentcli", "cli"},
+		sdk:                                   {"cloud", "cloud/collector", "sim/baseline", "source/sqs", "journal/dynamodb", "notify", "host", "agentcli", "cli"},
 		"github.com/aws/smithy-go":            {"cloud", "cloud/collector", "source/sqs", "sim/wire", "journal/dynamodb"},
 		sdk + "/service":                      {},
-		sdk + "/service/autoscaling":          {"agentcli", "cloud", "cloud/collector", "baseline", "sim/autoscaling", "sim/client"},
-		sdk + "/service/ecs":                  {"agentcli", "cloud", "cloud/collector", "baseline", "sim/ecs", "sim/client"},
-		sdk + "/service/elasticloadbalancing": {"cloud", "cloud/collector", "baseline", "sim/elb", "sim/client"}, // and ...v2
+		sdk + "/service/autoscaling":          {"agentcli", "cloud", "cloud/collector", "sim/baseline", "sim/autoscaling", "sim/client"},
+		sdk + "/service/ecs":                  {"agentcli", "cloud", "cloud/collector", "sim/baseline", "sim/ecs", "sim/client"},
+		sdk + "/service/elasticloadbalancing": {"cloud", "cloud/collector", "sim/baseline", "sim/elb", "sim/client"}, // and ...v2
 		sdk + "/service/sts":                  {"cloud", "cloud/collector", "sim/sts"},
-		sdk + "/service/sqs":                  {"agentcli", "source/sqs", "cloud/collector", "baseline", "sim/sqs", "sim/client"},
+		sdk + "/service/sqs":                  {"agentcli", "source/sqs", "cloud/collector", "sim/baseline", "sim/sqs", "sim/client"},
 		sdk + "/service/dynamodb":             {"journal/dynamodb"},
 		sdk + "/service/sns":                  {"sim/sns", "notify"},
 		sdk + "/service/s3":                   {"host", "agentcli"},

@@ -576,7 +576,7 @@ func TestStatusDoesNotShowAPartForTheWhole(t *testing.T) {
 	c := newStatus(Process{})
 	c.SetContext(t.Context())
 	for _, denied := range []string{"", "records", "ended records", "leases", "lines"} {
-		if r, err := statusOf(c, Process{}, unreadable{store, denied}, config.Config{}, 10); (err != nil) != (denied != "") {
+		if r, err := statusOf(c, Process{}, unreadable{store, denied}, config.Config{}, 10, ""); (err != nil) != (denied != "") {
 			t.Errorf("without its %s: %+v, error %v", denied, r, err)
 		}
 	}

@@ -29,15 +29,16 @@ func newIAM(p Process) *cobra.Command {
 		Long: `Iam prints an IAM policy with exactly the permissions that Ebb needs, for the groups, clusters, queue, table and receivers of
 notices of the configuration or of the flags. It does not call AWS.
 
-The modes are serve, lambda and read-only; why, plan, doctor and status need read-only. What each statement is for, and which calls
-AWS lets a policy limit, is in docs/reference/iam.md.`,
+The modes are serve, lambda, read-only and agent; why, plan, doctor and status need read-only, and ebb-agent on an
+instance needs agent. What each statement is for, and which calls AWS lets a policy limit, is in docs/reference/iam.md.`,
 		Example: `  ebb iam --config ebb.yaml
   ebb iam --group web-asg --cluster prod --queue https://sqs.eu-west-1.amazonaws.com/111122223333/ebb
-  ebb iam --mode read-only --region eu-west-1 --account 111122223333`,
+  ebb iam --mode read-only --region eu-west-1 --account 111122223333
+  ebb iam --mode agent --config ebb.yaml                      # for the role of the instances of the groups with agent: true`,
 	}
 	addSettings(c, "config", "queue", "region")
 	flags := c.Flags()
-	flags.StringVar(&f.mode, "mode", string(iam.Serve), "serve, lambda or read-only")
+	flags.StringVar(&f.mode, "mode", string(iam.Serve), "serve, lambda, read-only or agent")
 	flags.StringSliceVar(&f.groups, "group", nil, "Auto Scaling group, or a pattern with * and ?, instead of those of the configuration; may be repeated")
 	flags.StringSliceVar(&f.clusters, "cluster", nil, "ECS cluster, instead of those of the configuration; may be repeated")
 	flags.StringVar(&f.table, "table", "", "DynamoDB table of the journal, instead of the configuration's")
@@ -109,7 +110,7 @@ func (f *iamFlags) scope(m iam.Mode, cfg config.Config) (iam.Scope, error) {
 
 // acts fills in what the controller reaches.
 func (f *iamFlags) acts(m iam.Mode, cfg config.Config, s *iam.Scope) error {
-	if s.Queue == "" {
+	if s.Queue == "" && m != iam.Agent {
 		return errors.New("no queue: write --queue https://sqs.eu-west-1.amazonaws.com/111122223333/ebb, or queue in the configuration")
 	}
 	if m == iam.Lambda && s.Table == "" {
@@ -124,7 +125,12 @@ func (f *iamFlags) acts(m iam.Mode, cfg config.Config, s *iam.Scope) error {
 	}
 	if len(s.Groups) == 0 && f.tag == "" {
 		for _, g := range cfg.Groups {
-			s.Groups = append(s.Groups, g.Match)
+			if m != iam.Agent || g.Agent {
+				s.Groups = append(s.Groups, g.Match)
+			}
+		}
+		if m == iam.Agent && len(s.Groups) == 0 {
+			return errors.New("no group has agent: true in the configuration; write it there, or --group web-asg")
 		}
 		if s.NoGroups = len(s.Groups) == 0 && len(cfg.Clusters) > 0; len(s.Groups) == 0 && !s.NoGroups {
 			return errors.New("no group: write --group web-asg, --tag KEY=VALUE, or groups or clusters in the configuration; --group '*' is every " +
@@ -143,6 +149,12 @@ func (f *iamFlags) acts(m iam.Mode, cfg config.Config, s *iam.Scope) error {
 		if parts := strings.Split(key, ":"); len(parts) != 6 || parts[2] != "kms" || !strings.HasPrefix(parts[5], "key/") {
 			return fmt.Errorf("%q is not the ARN of a KMS key; write it like arn:aws:kms:eu-west-1:111122223333:key/ID, and not as an alias", key)
 		}
+	}
+	if m == iam.Agent {
+		if len(f.secretKeys)+len(f.topicKeys) > 0 {
+			return errors.New("--secret-key and --topic-key are for those whom the controller tells; the agent's own secrets are in its configuration")
+		}
+		return nil
 	}
 	s.Counts = countsIn(cfg)
 	s.Notices = noticesIn(cfg, *s)

@@ -35,7 +35,7 @@ type initFlags struct {
 	noticeTopic             string
 	emf                     bool
 	createTable, yes        bool
-	remove, force           bool
+	remove, force, agent    bool
 }
 
 func newInit(p Process) *cobra.Command {
@@ -58,6 +58,7 @@ Exit codes: 0 it is done; 1 it could not do it; 5 with --remove, an instance wai
   ebb init --cluster web                                       # for tasks on Fargate Spot, without any group
   ebb init --group web-asg --notice-topic arn:aws:sns:eu-west-1:111122223333:ops --emf
   ebb init --group web-asg --shape serve                       # one machine with ebb serve, and no CloudFormation
+  ebb init --group web-asg --agent                             # ebb-agent on the instances too
   ebb init --group web-asg --shape serve --remove | sh`,
 	}
 	addSettings(c, "region", "endpoint")
@@ -72,6 +73,7 @@ Exit codes: 0 it is done; 1 it could not do it; 5 with --remove, an instance wai
 	flags.StringVar(&f.noticeTopic, "notice-topic", "", "ARN of an SNS topic by which Ebb tells people what it does; without it nobody is told")
 	flags.BoolVar(&f.emf, "emf", false, "write metrics for CloudWatch, which cost what custom metrics cost")
 	flags.BoolVar(&f.createTable, "create-table", false, "make that table now, instead of the stack")
+	flags.BoolVar(&f.agent, "agent", false, "also for ebb-agent on the instances: its hook, its rights and what the user data gets")
 	flags.BoolVar(&f.yes, "yes", false, "write files that are there already and differ")
 	flags.BoolVar(&f.remove, "remove", false, "print the commands that take Ebb out of the account")
 	flags.BoolVar(&f.force, "force", false, "print them although an instance waits in a hook, which then ends undrained")
@@ -118,6 +120,9 @@ func (f *initFlags) check() error {
 	}
 	if f.noticeTopic != "" && !regexp.MustCompile(topicARN).MatchString(f.noticeTopic) {
 		return fmt.Errorf("--notice-topic is %q, which is not the ARN of a topic; write it like arn:aws:sns:eu-west-1:111122223333:ops", f.noticeTopic)
+	}
+	if f.agent && len(f.groups) == 0 {
+		return fmt.Errorf("--agent is for the instances of a group; write --group too")
 	}
 	if f.createTable && f.table == "" {
 		return fmt.Errorf("--create-table makes the table that --table names; write --table %s too", f.name)
@@ -186,6 +191,7 @@ func (f *initFlags) write(ctx context.Context, p Process, s setup) error {
 	if text := deploy.Template(s.shape); text != "" {
 		files = append(files, file{s.templateFile(), text}, file{parametersFile, parameters})
 	}
+	files = append(files, s.agentFiles()...)
 	if err := writeFiles(ctx, p, f.dir, files, f.yes); err != nil {
 		return err
 	}

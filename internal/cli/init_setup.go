@@ -69,6 +69,9 @@ func (s setup) config() string {
 	}
 	for _, g := range s.managed {
 		fmt.Fprintf(&b, "  - match: %q\n    cluster: %q\n", g.Match, g.Cluster)
+		if s.agent {
+			b.WriteString("    agent: true\n")
+		}
 	}
 	if len(s.fargate) > 0 {
 		b.WriteString("clusters: # their tasks on Fargate Spot leave their target groups first\n")
@@ -143,7 +146,11 @@ func (s setup) parameters(path string) (text string, missing []string, err error
 		if !slices.Contains(clusters, g.Cluster) {
 			clusters = append(clusters, g.Cluster)
 		}
-		settings = append(settings, fmt.Sprintf("{match: %q, cluster: %q}", g.Match, g.Cluster))
+		more := ""
+		if s.agent {
+			more = ", agent: true"
+		}
+		settings = append(settings, fmt.Sprintf("{match: %q, cluster: %q%s}", g.Match, g.Cluster, more))
 	}
 	for _, name := range s.fargate {
 		spot = append(spot, fmt.Sprintf("{name: %q}", name))

@@ -15,6 +15,7 @@ import (
 	"github.com/ebbhq/ebb/internal/advice"
 	"github.com/ebbhq/ebb/internal/cloud"
 	"github.com/ebbhq/ebb/internal/config"
+	"github.com/ebbhq/ebb/internal/drain"
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/inventory"
 	"github.com/ebbhq/ebb/internal/journal/dynamodb"
@@ -145,6 +146,7 @@ func (s setup) next(dir string) string {
 		}
 		out.run(s.at().Deploy(s.name, in(s.templateFile()), in(parametersFile)))
 		out.comment("ebb doctor --config %s", config)
+		s.agentHooks(&out, dir)
 		return out.String()
 	}
 	dead, at, tell := s.name+"-dead-letters", s.at(), s.at().Messaging()
@@ -162,6 +164,7 @@ func (s setup) next(dir string) string {
 	out.comment("then, with the rights that ebb iam --mode serve --config %s prints:", config)
 	out.comment("ebb doctor --config %s", config)
 	out.comment("ebb serve --config %s", config)
+	s.agentHooks(&out, dir)
 	return out.String()
 }
 
@@ -169,6 +172,14 @@ func (s setup) next(dir string) string {
 func (s setup) removal(seen *inventory.Inventory) string {
 	var out script
 	at := s.at()
+	for _, name := range s.groups {
+		for _, h := range seen.Group(name).Hooks {
+			if s.agent && h.Name == drain.AgentHook {
+				out.comment("the hook of the agents, then stop them")
+				out.run(at.DeleteHook(name, h.Name))
+			}
+		}
+	}
 	if s.shape != shapeServe {
 		out.comment("the stack deletes its hooks first, and then what listens to them")
 		out.run(at.DeleteStack(s.name))

@@ -160,11 +160,11 @@ func kernelConfig(cfg config.Config, redrive bool) kernel.Config {
 		k.Groups = append(k.Groups, kernel.Managed{
 			Match: g.Match, Cluster: g.Cluster, Policy: policy, MaxUnavailable: kernel.MaxUnavailable(g.MaxUnavailable),
 			Rebalance:    g.Rebalance == config.Drain,
-			ReplaceFirst: g.ReplaceFirst,
+			ReplaceFirst: g.ReplaceFirst, Rehearsals: g.AllowRehearsal, Agent: g.Agent,
 		})
 	}
 	for _, c := range cfg.Clusters {
-		m := kernel.Managed{Cluster: c.Name, Policy: drain.Policy{Observe: c.Mode == config.Observe}}
+		m := kernel.Managed{Cluster: c.Name, Policy: drain.Policy{Observe: c.Mode == config.Observe}, Rehearsals: c.AllowRehearsal}
 		for _, s := range c.StandIns() {
 			m.StandIns = append(m.StandIns, kernel.StandIn{Spot: s.Name, OnDemand: s.OnDemand, After: s.After, Floor: s.Floor})
 		}

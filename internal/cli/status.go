@@ -68,40 +68,6 @@ type asideLine struct {
 // asideLines is how many lines back status counts what was set aside, or excluded.
 const asideLines = 2000
 
-// countLine is a desired count that Ebb has raised, or is about to; its JSON keys are stable.
-type countLine struct {
-	Cluster string      `json:"cluster"`
-	Service string      `json:"service"`
-	Base    int         `json:"base"`  // without what is raised
-	Count   int         `json:"count"` // as far as Ebb knows
-	Raised  []raiseLine `json:"raised"`
-}
-
-// raiseLine is one reason for that.
-type raiseLine struct {
-	Who   string    `json:"who"` // the key of a drain, or spot/ and a service
-	By    int       `json:"by"`
-	Until time.Time `json:"until,omitzero"` // at the latest
-}
-
-func countLineOf(c kernel.ServiceCount) countLine {
-	l := countLine{Cluster: c.Cluster, Service: c.Service, Base: c.Base, Count: c.Count, Raised: []raiseLine{}}
-	for _, r := range c.Raises {
-		if !r.Void {
-			l.Raised = append(l.Raised, raiseLine{r.Who, r.By, r.Until})
-		}
-	}
-	return l
-}
-
-func (l countLine) whose() string {
-	var who []string
-	for _, r := range l.Raised {
-		who = append(who, fmt.Sprintf("%d for %s", r.By, r.Who))
-	}
-	return cmp.Or(strings.Join(who, ", "), "-")
-}
-
 // report is what status shows.
 type report struct {
 	paused   []pausedLine
@@ -112,6 +78,7 @@ type report struct {
 	aside    asideLine // what the journal refused or nobody could read
 	excluded asideLine // what Ebb did not drain because of a tag
 	planned  []kernel.Scheduled
+	steps    []transcript // of the instance that is asked for
 }
 
 // clean spells what must not be shown: names and texts come from outside, and one with a newline or a tab would make a row of its own.
@@ -140,8 +107,10 @@ func newStatus(p Process) *cobra.Command {
 	var watch bool
 	var every time.Duration
 	c := &cobra.Command{
-		Use: "status", Short: "List the drains that are open, and those that ended lately", Args: noArgs,
+		Use: "status [INSTANCE]", Short: "List the drains that are open, and those that ended lately", Args: one("instance"),
 		Long: `Status reads the journal, also while ebb serve is writing it. It calls AWS only for a journal in DynamoDB.
+
+With INSTANCE it shows the drains of that one only, and what ebb-agent on it has told of its steps, also when the host is long gone.
 
 First it says what is paused (ebb pause). A drain of a group with mode observe is shown as observed: Ebb only watches it.
 It shows what a drain waits for as of the last change in the journal. Below the drains it lists the desired counts that Ebb has raised
@@ -154,6 +123,7 @@ With --watch it reads again and again until Ctrl-C, which ends it with 0. On a t
 prints all of it again once something has changed; a lease that is renewed, and a longer journal, are no change.`,
 		Example: `  ebb status --config ebb.yaml
   ebb status --config ebb.yaml --watch
+  ebb status i-0a1b2c3d4e5f60718 --config ebb.yaml
   ebb status --journal sqlite:///var/lib/ebb/journal.db -o json`,
 	}
 	addSettings(c, "config", "journal")
@@ -162,7 +132,7 @@ prints all of it again once something has changed; a lease that is renewed, and 
 	c.Flags().IntVar(&ended, "ended", 10, "how many ended drains to list")
 	c.Flags().BoolVarP(&watch, "watch", "w", false, "show it again and again, until Ctrl-C")
 	c.Flags().DurationVar(&every, "every", 2*time.Second, "with --watch, how often the journal is read; at least 1s")
-	c.RunE = func(cmd *cobra.Command, _ []string) error {
+	c.RunE = func(cmd *cobra.Command, args []string) error {
 		write, ok := statusForms[output]
 		if !ok {
 			return fmt.Errorf("%w: no output form %q; use table, tsv, json or jsonl", errUsage, output)
@@ -175,9 +145,9 @@ prints all of it again once something has changed; a lease that is renewed, and 
 			return err
 		}
 		if watch {
-			return watchStatus(cmd, p, cfg, ended, watcher{out: p.Stdout, screen: terminal(p.Stdout), form: output, every: every})
+			return watchStatus(cmd, p, cfg, ended, watcher{instance: strings.Join(args, ""), out: p.Stdout, screen: terminal(p.Stdout), form: output, every: every})
 		}
-		r, err := status(cmd, p, cfg, ended)
+		r, err := status(cmd, p, cfg, ended, strings.Join(args, ""))
 		if err != nil {
 			return err
 		}
@@ -186,17 +156,17 @@ prints all of it again once something has changed; a lease that is renewed, and 
 	return c
 }
 
-func status(c *cobra.Command, p Process, cfg config.Config, ended int) (r report, err error) {
+func status(c *cobra.Command, p Process, cfg config.Config, ended int, instance string) (r report, err error) {
 	store, err := readJournal(c.Context(), cfg)
 	if err != nil {
 		return r, err
 	}
 	defer store.Close()
-	return statusOf(c, p, store, cfg, ended)
+	return statusOf(c, p, store, cfg, ended, instance)
 }
 
-// statusOf reads a journal. What cannot be read is an error: a part of the truth would look like all of it.
-func statusOf(c *cobra.Command, p Process, store journal.Store, cfg config.Config, ended int) (r report, err error) {
+// statusOf reads a journal; with an instance, what it says of that one. What cannot be read is an error: a part of the truth would look like all of it.
+func statusOf(c *cobra.Command, p Process, store journal.Store, cfg config.Config, ended int, instance string) (r report, err error) {
 	ctx := c.Context()
 	open, err := store.Open(ctx)
 	if err != nil {
@@ -214,8 +184,15 @@ func statusOf(c *cobra.Command, p Process, store journal.Store, cfg config.Confi
 		r.holders = append(r.holders, holderLine{l.Scope, l.Holder, l.At})
 	}
 	var past []journal.Record
+	limit := ended
+	if instance != "" {
+		limit = 0 // its drains are among all that are kept
+		if r.steps, err = transcripts(ctx, store, instance); err != nil {
+			return r, err
+		}
+	}
 	if ended > 0 {
-		if past, err = store.Recent(ctx, ended); err != nil {
+		if past, err = store.Recent(ctx, limit); err != nil {
 			return r, err
 		}
 	}
@@ -238,7 +215,9 @@ func statusOf(c *cobra.Command, p Process, store journal.Store, cfg config.Confi
 			r.aside.Count, r.aside.Latest = r.aside.Count+1, err.Error()
 			continue
 		}
-		r.drains = append(r.drains, lineOf(d, kernel.Waiting(rec), cfg))
+		if instance == "" || string(d.Instance()) == instance {
+			r.drains = append(r.drains, lineOf(d, kernel.Waiting(rec), cfg))
+		}
 	}
 	return r, r.countAside(ctx, store)
 }
@@ -329,6 +308,9 @@ var statusForms = map[string]func(io.Writer, report) error{
 		if err := tw.Flush(); err != nil {
 			return err
 		}
+		if err := writeTranscripts(w, r.steps); err != nil {
+			return err
+		}
 		for i, s := range r.planned {
 			if i == 0 {
 				fmt.Fprintln(w)
@@ -345,10 +327,14 @@ var statusForms = map[string]func(io.Writer, report) error{
 		return nil
 	},
 	"json": func(w io.Writer, r report) error {
-		return writeJSON(w, map[string]any{
+		all := map[string]any{
 			"schema_version": 1, "paused": r.paused, "drains": r.drains, "desired_counts": r.counts, "holders": r.holders,
 			"unknown_records": r.unknown, "set_aside": r.aside, "excluded": r.excluded, "scheduled": r.planned,
-		})
+		}
+		if r.steps != nil {
+			all["host_steps"] = r.steps
+		}
+		return writeJSON(w, all)
 	},
 	"jsonl": func(w io.Writer, r report) error {
 		return writeJSONLines(w, r.drains)

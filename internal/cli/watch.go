@@ -52,6 +52,8 @@ type watcher struct {
 	form   string // one of statusForms
 	every  time.Duration
 	last   string // what was shown, without what changes all the time
+
+	instance string // whose drains are shown; empty: all
 }
 
 // watchStatus shows the state again and again, from a journal that stays open.
@@ -62,7 +64,7 @@ func watchStatus(c *cobra.Command, p Process, cfg config.Config, ended int, w wa
 	}
 	defer store.Close()
 	return again(c.Context(), w.every, p.Stderr, func() error {
-		r, err := statusOf(c, p, store, cfg, ended)
+		r, err := statusOf(c, p, store, cfg, ended, w.instance)
 		if err != nil {
 			return err
 		}

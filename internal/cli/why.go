@@ -37,7 +37,7 @@ configuration.`,
 		if cfg.Queue != "" || len(cfg.Groups) > 0 {
 			q.Hook = cfg.Hook
 		}
-		open, err := askEbb(cmd.Context(), cfg, &seen, &q)
+		open, steps, err := askEbb(cmd.Context(), cfg, &seen, &q)
 		r := diagnose.Why(&seen, q)
 		if err != nil {
 			r.Notes = append(r.Notes, err.Error())
@@ -46,7 +46,7 @@ configuration.`,
 		if !r.Found() {
 			missing = args
 		}
-		answer := whyAnswer{pausesOf(r.Group, cfg, pausedLines(open, cmd, p, cfg)), r}
+		answer := whyAnswer{pausesOf(r.Group, cfg, pausedLines(open, cmd, p, cfg)), r, steps}
 		return answered(write(&f, p.Stdout, answer, whyAnswer.text), missing, seen)
 	}
 	return c
@@ -56,6 +56,7 @@ configuration.`,
 type whyAnswer struct {
 	Paused []pausedLine `json:"paused,omitempty"`
 	diagnose.Report
+	Steps []transcript `json:"host_steps,omitempty"` // what ebb-agent on the host did
 }
 
 func (a whyAnswer) text() string {
@@ -63,7 +64,9 @@ func (a whyAnswer) text() string {
 	for _, l := range a.Paused {
 		text.WriteString(l.text())
 	}
-	return text.String() + whyText(a.Report)
+	text.WriteString(whyText(a.Report))
+	_ = writeTranscripts(&text, a.Steps) // into memory
+	return text.String()
 }
 
 // whyText has the answer in its first line: the first blocker, whose words are not repeated below. Then comes what fixes it.

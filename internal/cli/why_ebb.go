@@ -21,21 +21,27 @@ import (
 const lately = 3 * time.Minute
 
 // askEbb adds to a question what Ebb's configuration and journal say. Where there is no configuration, or no journal to read, nothing is
-// added: why then knows what AWS shows. It returns the open records.
-func askEbb(ctx context.Context, cfg config.Config, seen *inventory.Inventory, q *diagnose.Question) (open []journal.Record, err error) {
+// added: why then knows what AWS shows. It returns the open records, and what the steps on the host did.
+func askEbb(
+	ctx context.Context, cfg config.Config, seen *inventory.Inventory, q *diagnose.Question,
+) (open []journal.Record, steps []transcript, err error) {
 	if file := cfg.JournalFile(); file != "" {
 		if _, err := os.Stat(file); errors.Is(err, os.ErrNotExist) {
-			return nil, nil
+			return nil, nil, nil
 		}
 	}
 	store, err := readJournal(ctx, cfg)
 	if errors.Is(err, errNoJournal) {
-		return nil, nil
+		return nil, nil, nil
 	}
 	if err == nil {
 		defer store.Close()
 	}
-	return askJournal(ctx, store, err, cfg, seen, q)
+	open, err = askJournal(ctx, store, err, cfg, seen, q)
+	if err == nil {
+		steps, err = transcripts(ctx, store, string(diagnose.Instance(seen, q.Target)))
+	}
+	return open, steps, err
 }
 
 // askJournal adds what the configuration and a journal say. What of the journal could not be read, or not be opened, is unknown.

@@ -103,6 +103,14 @@ func (f fakeAS) TerminateInstanceInAutoScalingGroup(
 	return answered[autoscaling.TerminateInstanceInAutoScalingGroupOutput](f.fake, in)
 }
 
+func (f fakeECS) StopTask(_ context.Context, in *ecs.StopTaskInput, _ ...func(*ecs.Options)) (*ecs.StopTaskOutput, error) {
+	return answered[ecs.StopTaskOutput](f.fake, in)
+}
+
+func (f fakeECS) TagResource(_ context.Context, in *ecs.TagResourceInput, _ ...func(*ecs.Options)) (*ecs.TagResourceOutput, error) {
+	return answered[ecs.TagResourceOutput](f.fake, in)
+}
+
 func (f fakeECS) PutAttributes(_ context.Context, in *ecs.PutAttributesInput, _ ...func(*ecs.Options)) (*ecs.PutAttributesOutput, error) {
 	return answered[ecs.PutAttributesOutput](f.fake, in)
 }

@@ -34,7 +34,7 @@ func TestEveryKindIsHandledAsItsRowSays(t *testing.T) {
 	payload := plan.Action{
 		Hook: &plan.HookCall{}, State: &plan.StateChange{ContainerInstances: []fleet.ARN{"a"}},
 		Targets: &plan.TargetChange{Targets: []fleet.TargetID{{ID: "10.0.1.17", Port: 80}}},
-		End:     &plan.InstanceEnd{}, Count: &plan.CountChange{},
+		End:     &plan.InstanceEnd{}, Count: &plan.CountChange{}, Stop: &plan.TaskStop{},
 	}
 	for k := plan.ActionKind(1); k < plan.ActionKinds; k++ {
 		c, f := newFake(theAnswer(nil, errBroken))

@@ -52,6 +52,8 @@ type Cluster struct {
 	Name     string // no other entry has it
 	Mode     string // Drain or Observe
 	Services []Service
+	// AllowRehearsal: interruptions of its tasks may be rehearsed.
+	AllowRehearsal bool
 }
 
 // Service is what is wanted for one ECS service. One of OnDemand and TrafficFirst is set, or both are.
@@ -79,7 +81,9 @@ type Group struct {
 	Mode           string         // Drain or Observe
 	ReplaceFirst   bool           // replacements start before the tasks on its instances stop, whatever maximumPercent says; Cluster is set
 	MaxUnavailable MaxUnavailable // how many of its instances leave at once; zero: as many as Auto Scaling terminates
+	Agent          bool           // its instances have a second hook, which ebb-agent on them answers
 	Rebalance      string         // Ignore or Drain: what follows when EC2 says that an instance is likely to be interrupted
+	AllowRehearsal bool           // interruptions of its instances, and of the tasks of its cluster, may be rehearsed
 }
 
 // MaxUnavailable is a number of instances, or a share of those that a group has.
@@ -194,6 +198,21 @@ func (c Config) complete(there bool, without string) error {
 // managed.
 func (c Config) Group(name string) (Group, bool) {
 	return fleet.FirstMatch(c.Groups, name, func(g Group) string { return g.Match })
+}
+
+// Rehearses reports whether interruptions of the tasks of a cluster may be rehearsed: as its own entry says, or that of the first group with it.
+func (c Config) Rehearses(cluster string) bool {
+	for _, own := range c.Clusters {
+		if own.Name == cluster {
+			return own.AllowRehearsal
+		}
+	}
+	for _, g := range c.Groups {
+		if g.Cluster == cluster {
+			return g.AllowRehearsal
+		}
+	}
+	return false
 }
 
 // JournalFile is the path of the SQLite journal, or empty for another kind.

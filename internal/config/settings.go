@@ -60,6 +60,8 @@ func groupSettings(g *Group) []setting {
 		{"max_unavailable", nil, "", func(key, s string) error { return setMaxUnavailable(&g.MaxUnavailable, key, s) }},
 		{"rebalance", nil, Ignore, text(&g.Rebalance, oneOf(Ignore, Drain))},
 		{"replace_first", nil, "false", yesOrNo(&g.ReplaceFirst)},
+		{"allow_rehearsal", nil, "false", yesOrNo(&g.AllowRehearsal)},
+		{"agent", nil, "false", yesOrNo(&g.Agent)},
 	}
 }
 
@@ -68,6 +70,7 @@ func clusterSettings(c *Cluster) []setting {
 	return []setting{
 		{"name", nil, "", text(&c.Name, like(clusterName, "write its name, not its ARN: letters, digits, - and _"))},
 		{"mode", nil, Drain, text(&c.Mode, oneOf(Drain, Observe))},
+		{"allow_rehearsal", nil, "false", yesOrNo(&c.AllowRehearsal)},
 	}
 }
 

@@ -117,6 +117,9 @@ func Decide(d Drain, seen Seen, p Policy, now time.Time) Decision {
 	if !d.Open() {
 		return c.out
 	}
+	if d.Agent {
+		c.course = agentCourse
+	}
 	if d.InMinutes() {
 		c.p = inMinutes(p)
 	}

@@ -32,6 +32,8 @@ const (
 	Lost Outcome = "lost"
 	// Elsewhere: the hook ended without Ebb's answer: somebody else answered, or it timed out.
 	Elsewhere Outcome = "ended-elsewhere"
+	// ByAgent: the hook of the host's agent ended without Ebb: the agent answered, or the hook timed out.
+	ByAgent Outcome = "by-agent"
 	// Refused: the hook's heartbeat timeout is too short for an Ebb that looks once a minute (ShortestFor), or AWS takes no call about it.
 	Refused Outcome = "refused"
 	// NotLeaving: the group says that the instance is not being terminated.
@@ -50,7 +52,7 @@ const (
 
 // Outcomes are all of them.
 func Outcomes() []Outcome {
-	return []Outcome{Drained, Forced, HostGone, NeverJoined, Lost, Elsewhere, Refused, NotLeaving, Excluded, Cancelled, Overdue, Incomplete, Unreadable}
+	return []Outcome{Drained, Forced, HostGone, NeverJoined, Lost, Elsewhere, ByAgent, Refused, NotLeaving, Excluded, Cancelled, Overdue, Incomplete, Unreadable}
 }
 
 // Policy is how an operator wants drains to go. All durations are positive.
@@ -145,6 +147,7 @@ type Hold struct {
 	ByID     bool   `json:"by_id,omitempty"`     // AWS did not accept the token: name the instance instead
 	Adopted  bool   `json:"adopted,omitempty"`   // found waiting by the sweep; no message was heard
 	WarmPool bool   `json:"warm_pool,omitempty"` // the instance returns to its warm pool
+	Agent    bool   `json:"agent,omitempty"`     // the hook is that of the host's agent, and is only followed
 	Doubt    bool   `json:"doubt,omitempty"`     // Zero is to be checked against the termination activity
 	// NotBefore is when the sweep last saw the instance leave but not yet wait, for an adopted drain. Zero is not before it.
 	NotBefore time.Time `json:"not_before,omitzero"`

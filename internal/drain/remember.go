@@ -41,7 +41,7 @@ func remember(c *decider) {
 		d.MissingSince = since(d.MissingSince, c.instance.Is == fleet.Absent, c.instance.At)
 	}
 	heed(c)
-	if d.held() {
+	if d.held() && !d.Agent {
 		checkToken(c)
 		checkZero(c)
 	}

@@ -39,6 +39,8 @@ func ended(c *decider) bool {
 	switch {
 	case over && d.Intent != nil:
 		c.close(d.Intent.Outcome, d.Intent.Reason, d.Intent.CutOff)
+	case over && d.Agent:
+		c.close(ByAgent, "the agent of the host has answered its hook, or it timed out; the group says "+stateText(i), nil)
 	case over && d.Observed:
 		c.close(Incomplete, "the hook ended before Ebb would have answered it"+unasked(c)+"; the group says "+stateText(i), c.cutOff())
 	case over:

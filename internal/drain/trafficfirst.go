@@ -120,7 +120,7 @@ func leaveFirst(c *decider, of []TrafficFirst) bool {
 	if len(targets) == 0 {
 		return true
 	}
-	return room(c, targets) && outSince(c, targets) && waited(c, targets, wait) && quiet(c, asked)
+	return room(c, targets) && outSince(c, targets) && waited(c, targets, wait) && noConnections(c, asked)
 }
 
 // outSince takes targets out, and reports whether none of them has served since d.EarlyOut. ECS may register them again, as somebody has seen
@@ -172,8 +172,8 @@ func waited(c *decider, targets []plan.Subject, wait time.Duration) bool {
 	return false
 }
 
-// quiet reports whether no target has had a connection for a while. A count that cannot be read is not zero.
-func quiet(c *decider, asked []plan.Subject) bool {
+// noConnections reports whether no target has had a connection for a while. A count that cannot be read is not zero.
+func noConnections(c *decider, asked []plan.Subject) bool {
 	e := &c.d().Early
 	open, oldest := 0, c.now
 	for _, s := range asked {

@@ -86,13 +86,14 @@ type Event struct {
 	Destination string              // EC2, AutoScalingGroup, WarmPool, or empty: the message does not say
 	Task        fleet.ARN           // TaskStops
 	Cluster     string              // TaskStops: the name of the task's cluster
+	Rehearsal   bool                // TaskStops: an operator rehearses it; ECS has not said so
 	Service     string              // TaskStops: the name of the task's service; empty: it has none, or the message does not say
 	Action      string              // InstanceEnds: terminate, stop or hibernate; empty: the message does not say
 	Ends        time.Time           // InstanceEnds: when EC2 ends the instance; zero: the message has no time
 	State       fleet.InstanceState // InstanceState: the new one
 	Change      Change              // ScheduledChange
 	Time        time.Time           // when AWS says it happened; zero: the message does not say
-	Steps       string              // HostSteps: in words, clean and bounded
+	Did         Transcript          // HostSteps
 	Why         string              // Unknown and Ignored: in words
 }
 

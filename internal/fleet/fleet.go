@@ -269,7 +269,8 @@ type Task struct {
 	StoppingAt        time.Time // when its desired status became STOPPED; zero: it has not
 	StoppedAt         time.Time
 	Addresses         []Address
-	Subnet            string // of its own network interface; empty: it has none
+	Subnet            string    // of its own network interface; empty: it has none
+	RehearsedUntil    time.Time // as its RehearsalTag says; zero: it has none
 }
 
 // Stopped is the only lastStatus in which nothing of a task runs any more. Ports in use and targets are released later
@@ -386,4 +387,7 @@ type Health struct {
 // InUse reports whether the load balancer still counts on the target. A draining target has been taken out; it reads
 // "draining" until the whole deregistration delay is over, traffic or not.
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-target-group-attributes.html
-func (h Health) InUse() bool { return h.State != "unused" && h.State != "draining" }
+func (h Health) InUse() bool { return h.State != "unused" && h.State != TargetDraining }
+
+// TargetDraining is the state of a target that has been taken out, until its deregistration delay is over.
+const TargetDraining = "draining"

@@ -5,14 +5,14 @@ package iam
 // calls are the actions that Ebb was seen to need, by the record of the simulated cloud.
 func calls() []call {
 	return []call{
-		{"autoscaling:CompleteLifecycleAction", "autoScalingGroup", true, []Mode{Serve, Lambda}},
+		{"autoscaling:CompleteLifecycleAction", "autoScalingGroup", true, []Mode{Serve, Lambda, Agent}},
 		{"autoscaling:DescribeAutoScalingGroups", "*", false, []Mode{ReadOnly, Serve, Lambda}},
-		{"autoscaling:DescribeAutoScalingInstances", "*", false, []Mode{ReadOnly, Serve, Lambda}},
+		{"autoscaling:DescribeAutoScalingInstances", "*", false, []Mode{ReadOnly, Serve, Lambda, Agent}},
 		{"autoscaling:DescribeInstanceRefreshes", "*", false, []Mode{ReadOnly}},
 		{"autoscaling:DescribeLaunchConfigurations", "*", false, []Mode{ReadOnly}},
-		{"autoscaling:DescribeLifecycleHooks", "*", false, []Mode{ReadOnly, Serve, Lambda}},
+		{"autoscaling:DescribeLifecycleHooks", "*", false, []Mode{ReadOnly, Serve, Lambda, Agent}},
 		{"autoscaling:DescribeScalingActivities", "*", false, []Mode{ReadOnly, Serve, Lambda}},
-		{"autoscaling:RecordLifecycleActionHeartbeat", "autoScalingGroup", true, []Mode{Serve, Lambda}},
+		{"autoscaling:RecordLifecycleActionHeartbeat", "autoScalingGroup", true, []Mode{Serve, Lambda, Agent}},
 		{"autoscaling:TerminateInstanceInAutoScalingGroup", "autoScalingGroup", true, []Mode{Serve, Lambda}},
 		{"ec2:DescribeInstanceTypes", "*", false, []Mode{ReadOnly}},
 		{"ec2:DescribeInstances", "*", false, []Mode{ReadOnly, Serve, Lambda}},
@@ -22,7 +22,7 @@ func calls() []call {
 		{"ecs:DescribeCapacityProviders", "capacity-provider", false, []Mode{ReadOnly}},
 		{"ecs:DescribeClusters", "cluster", false, []Mode{ReadOnly, Serve, Lambda}},
 		{"ecs:DescribeContainerInstances", "any container-instance", false, []Mode{Serve, Lambda}},
-		{"ecs:DescribeContainerInstances", "container-instance", false, []Mode{ReadOnly}},
+		{"ecs:DescribeContainerInstances", "container-instance", false, []Mode{ReadOnly, Agent}},
 		{"ecs:DescribeServiceRevisions", "service-revision", false, []Mode{Serve, Lambda}},
 		{"ecs:DescribeServices", "service", false, []Mode{ReadOnly, Serve, Lambda}},
 		{"ecs:DescribeTaskDefinition", "*", false, []Mode{ReadOnly}},
@@ -49,6 +49,7 @@ func calls() []call {
 		{"sqs:GetQueueAttributes", "queue", false, []Mode{ReadOnly, Serve}},
 		{"sqs:GetQueueUrl", "queue", false, []Mode{ReadOnly}},
 		{"sqs:ReceiveMessage", "queue", true, []Mode{Serve, Lambda}},
+		{"sqs:SendMessage", "queue", true, []Mode{Agent}},
 		{"vpc-lattice:DeregisterTargets", "targetgroup of VPC Lattice", true, []Mode{Serve, Lambda}},
 		{"vpc-lattice:ListTargets", "targetgroup of VPC Lattice", false, []Mode{Serve, Lambda}},
 	}

@@ -25,7 +25,7 @@ type seen struct {
 }
 
 // modes are all modes, in the order of calls.go.
-var modes = []iam.Mode{iam.ReadOnly, iam.Serve, iam.Lambda}
+var modes = []iam.Mode{iam.ReadOnly, iam.Serve, iam.Lambda, iam.Agent}
 
 // beyond is the statement that allows, and so records, what the policy does not.
 const beyond = "Beyond"
@@ -70,10 +70,10 @@ func writeNeeded(t *testing.T, all []seen) {
 	t.Helper()
 	names := map[string]bool{}
 	for _, s := range smallest(all, func(s seen, c wire.Check) use { return use{s.mode, c.Statement, c.Action} }) {
-		names[s.name] = s.mode != iam.ReadOnly
+		names[s.name] = s.mode == iam.Serve || s.mode == iam.Lambda
 	}
 	for _, s := range smallest(all, func(s seen, c wire.Check) use { return use{s.mode, on(c, s.scope), c.Action} }) {
-		names[s.name] = s.mode != iam.ReadOnly
+		names[s.name] = s.mode == iam.Serve || s.mode == iam.Lambda
 	}
 	maps.DeleteFunc(names, func(_ string, serves bool) bool { return !serves })
 	if err := os.WriteFile(needed, []byte(strings.Join(slices.Sorted(maps.Keys(names)), "\n")+"\n"), 0o644); err != nil {
@@ -171,7 +171,7 @@ func named() iam.Scope {
 
 // TestNothingElseIsAllowed holds that what was done would be refused elsewhere.
 func TestNothingElseIsAllowed(t *testing.T) {
-	acting := []iam.Mode{iam.Serve, iam.Lambda}
+	acting := []iam.Mode{iam.Serve, iam.Lambda, iam.Agent}
 	for _, c := range []struct {
 		name   string
 		modes  []iam.Mode
@@ -299,7 +299,7 @@ func TestCalls(t *testing.T) {
 			of[c.Action][on(c, s.scope)] = true
 		}
 	}
-	names := map[iam.Mode]string{iam.ReadOnly: "ReadOnly", iam.Serve: "Serve", iam.Lambda: "Lambda"}
+	names := map[iam.Mode]string{iam.ReadOnly: "ReadOnly", iam.Serve: "Serve", iam.Lambda: "Lambda", iam.Agent: "Agent"}
 	rows := map[string][]string{} // the modes of a row
 	for _, m := range modes {
 		for action, kinds := range ons[m] {

@@ -18,15 +18,16 @@ const (
 	Serve    Mode = "serve"     // ebb serve, in a container or on a machine
 	Lambda   Mode = "lambda"    // ebb lambda: serve, fed by Lambda's own poller of the queue
 	ReadOnly Mode = "read-only" // why, plan, doctor and status
+	Agent    Mode = "agent"     // ebb-agent on the instances of the groups
 )
 
 // ParseMode reads a mode. The error names the modes there are.
 func ParseMode(text string) (Mode, error) {
 	switch m := Mode(text); m {
-	case Serve, Lambda, ReadOnly:
+	case Serve, Lambda, ReadOnly, Agent:
 		return m, nil
 	}
-	return "", fmt.Errorf("there is no mode %q; the modes are %s, %s and %s", text, Serve, Lambda, ReadOnly)
+	return "", fmt.Errorf("there is no mode %q; the modes are %s, %s, %s and %s", text, Serve, Lambda, ReadOnly, Agent)
 }
 
 // Scope is what a policy reaches. Each text goes into ARNs as it stands, so that a CloudFormation template can have placeholders for

@@ -134,7 +134,7 @@ func TestTag(t *testing.T) {
 }
 
 func TestParseMode(t *testing.T) {
-	for text, want := range map[string]string{"agent": `no mode "agent"; the modes are serve, lambda and read-only`, "": `no mode ""`,
+	for text, want := range map[string]string{"agents": `no mode "agents"; the modes are serve, lambda, read-only and agent`, "": `no mode ""`,
 		"Serve": `no mode "Serve"`} {
 		if _, err := ParseMode(text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", text, err)

@@ -44,6 +44,10 @@ const (
 // kinds are the statements of a policy in their order, before their actions are known.
 func kinds(m Mode, s Scope) []kind {
 	inClusters := map[string]map[string][]string{"ArnLike": {"ecs:cluster": s.arn("ecs", "cluster/%s", s.Clusters)}}
+	hears := "Hear"
+	if m == Agent {
+		hears = "Report"
+	}
 	return []kind{
 		{sid: "Look", on: onNothing, resources: []string{"*"}},
 		{sid: "LookAtClusters", on: onCluster, resources: s.arn("ecs", "cluster/%s", s.Clusters)},
@@ -68,7 +72,7 @@ func kinds(m Mode, s Scope) []kind {
 		{sid: "DeregisterLatticeTargets", on: onLatticeGroup, acts: true, resources: s.arn("vpc-lattice", "targetgroup/%s", nil)},
 		{sid: "DeleteHealthChecks", on: onHealthCheck, acts: true, resources: s.healthChecks()},
 		{sid: "SetDesiredCounts", on: onService, acts: true, resources: s.counts()},
-		{sid: "Hear", on: onQueue, acts: true, resources: s.queues(m)},
+		{sid: hears, on: onQueue, acts: true, resources: s.queues(m)},
 		{sid: "WriteJournal", on: onTable, acts: true, resources: []string{s.Table}},
 		{sid: "WriteLogs", on: onLogs, acts: true, resources: s.logs()},
 	}

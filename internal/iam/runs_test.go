@@ -152,6 +152,7 @@ func looking(t *testing.T) []run {
 	}
 	host := first(t, sim.Demo())
 	return append(all,
+		run{"the agent of a host that leaves", iam.Agent, whole(), leaving},
 		run{"an inventory of a cluster", iam.ReadOnly, demo, collecting(provided, collector.Scope{Clusters: []string{"demo"}}, false)},
 		run{"an inventory of a group", iam.ReadOnly, whole(), collecting(sim.Demo(), collector.Scope{Groups: []string{"demo-asg"}}, false)},
 		run{"an inventory of an instance", iam.ReadOnly, whole(), collecting(sim.Demo(), collector.Scope{Instance: host}, false)},

@@ -155,6 +155,9 @@ const (
 // SetAside is the kind of the line that stands in place of what a store never takes.
 const SetAside = "set-aside"
 
+// HostLine is the kind of the line that says what the steps on a host did; its data is an event.Transcript.
+const HostLine = "host"
+
 // Part is a kind of thing that a batch is made of.
 type Part string
 

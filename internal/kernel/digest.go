@@ -15,14 +15,14 @@ func Day(open, ended []journal.Record, lines []journal.Line, since, until time.T
 	day := notice.Day{Since: since, Until: until, Stuck: map[string][]string{}}
 	in := func(at time.Time) bool { return at.After(since) && !at.After(until) }
 	for _, r := range ended {
-		if d, err := Read(r); err == nil && d.Final != nil && in(d.Ended) {
+		if d, err := Read(r); err == nil && d.Final != nil && !d.Agent && in(d.Ended) {
 			day.Ended = append(day.Ended, d)
 		}
 	}
 	for _, r := range open {
 		if p, is := ReadPause(r); is {
 			day.Pauses = append(day.Pauses, p.Scope+" is "+p.String())
-		} else if d, err := Read(r); err == nil && d.Open() {
+		} else if d, err := Read(r); err == nil && d.Open() && !d.Agent {
 			day.Open = append(day.Open, d)
 		}
 	}

@@ -110,6 +110,9 @@ func (k *Kernel) hearTermination(h Heard, now time.Time) (ack bool, why string) 
 		return forward(k, h, man.Scope()), "noted for the Ebb that works for " + man.Scope()
 	}
 	t := fleet.HostTarget(e.Instance)
+	if why, taken := besideAgent(k, h, man, now); taken {
+		return true, why
+	}
 	if o, ok := k.open[t]; ok {
 		if o.d.Hook == "" && spared == "" && k.Swept() {
 			hold := drain.Hold{Group: e.Group, Hook: e.Hook, Token: e.Token, WarmPool: e.ToWarmPool()}
@@ -160,7 +163,8 @@ func hearSteps(k *Kernel, h Heard, now time.Time) (ack bool, why string) {
 	case k.recent[t] != nil:
 		key = k.recent[t].newest().key
 	}
-	k.line(now, cmp.Or(key, "host/"+t.ID), "host", h.Event.Steps)
+	did, _ := json.Marshal(h.Event.Did) // texts and numbers
+	k.lines = append(k.lines, journal.Line{At: now, Key: cmp.Or(key, "host/"+t.ID+"/steps"), Kind: journal.HostLine, Text: h.Event.Did.Text(), Data: did})
 	return true, ""
 }
 

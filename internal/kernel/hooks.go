@@ -35,7 +35,7 @@ func (k *Kernel) Hooks() (out []Hook, excluded map[string]bool) {
 		d, i := e.d, known[fleet.GroupInstance](k.facts, groupInstance(e.d.Target))
 		over := i.Is == fleet.Absent || i.Is == fleet.Seen && i.Value.State.Over() // that it is not open yet may be an old look
 		left := d.Observed || e.man.Policy.Observe || k.excluded[d.Group] && !d.Admitted
-		if d.Hook == "" || over || left || !e.tried[plan.Answer].OK.IsZero() {
+		if d.Hook == "" || d.Agent || over || left || !e.tried[plan.Answer].OK.IsZero() {
 			continue
 		}
 		h := Hook{

@@ -31,7 +31,9 @@ type Managed struct {
 	MaxUnavailable MaxUnavailable // of each group that matches
 	Rebalance      bool           // an instance leaves when EC2 says that it is likely to be interrupted
 	ReplaceFirst   bool           // replacements for the tasks on a host that leaves are started before they stop; Cluster is set
+	Agent          bool           // its instances have a second hook, drain.AgentHook, which ebb-agent on them answers
 	StandIns       []StandIn      // of a cluster without a group
+	Rehearsals     bool           // of interruptions are allowed
 }
 
 // Config is how a kernel works.
@@ -103,7 +105,7 @@ func (c *Config) tasksOf(cluster string) (man Managed, ok bool) {
 		}
 	}
 	observe := man.Policy.Observe
-	man = Managed{Cluster: cluster, Policy: drain.TaskPolicy()}
+	man = Managed{Cluster: cluster, Policy: drain.TaskPolicy(), Rehearsals: man.Rehearsals}
 	man.Policy.Observe = observe
 	return man, ok && cluster != ""
 }

@@ -136,6 +136,8 @@ func forwardToAll(k *Kernel, h Heard) bool {
 func takeNote(k *Kernel, e *entry, n drain.Notice) string {
 	d := &e.d
 	switch {
+	case d.Agent:
+		return lookAgain(k, e)
 	case d.Noticed == n.Noticed, d.Noticed == drain.Interruption, n.Noticed == drain.Rebalance, n.Noticed == drain.Down && d.Noticed != "":
 		k.Counts["duplicate"]++
 		return "already draining"

@@ -102,6 +102,9 @@ func (k *Kernel) forgetEnded() {
 		}
 		k.remember(&e.d)
 		k.lingers(e.scope, &e.d)
+		if e.man.Agent && !e.d.Agent && e.d.Final.Outcome == drain.HostGone {
+			k.toAdopt[e.d.Target] = e.d.Group // its agent is gone too: no sweep is waited for
+		}
 		k.Counts["ended "+string(e.d.Final.Outcome)]++
 		k.forget(e)
 		delete(k.open, e.d.Target)
@@ -173,6 +176,10 @@ func (k *Kernel) adopt(now time.Time) {
 			h.Is = fleet.Unknown // the hook may have been created since
 		}
 		e, open := k.open[t]
+		if followsAgent(k, t, group, h, now) {
+			delete(k.toAdopt, t)
+			continue
+		}
 		held := open && e.d.Hook != ""
 		done := k.recent[t].holds() || k.newer[group+"/"+t.ID] != nil || k.aside[group+"/"+t.ID]
 		if h.Is == fleet.Unknown && !held && !done {

@@ -28,6 +28,8 @@ type past struct {
 	// noticed is the notice of EC2 of which it took note, if any.
 	noticed drain.NoticeKind
 	gone    bool // the instance had to go after it: Auto Scaling or EC2 ends it
+	stayed  bool // the target was not leaving, or was left as it was
+	agent   bool // it followed the hook of the host's agent
 }
 
 // remember adds a drain that has just ended. After one that ended because its instance was not leaving or not in its group, or that returned
@@ -39,7 +41,8 @@ func (k *Kernel) remember(d *drain.Drain) {
 		k.recent[d.Target] = h
 	}
 	h.drains = append(h.drains, past{
-		key: d.Key, token: d.Token, ended: d.Ended, word: d.Word, asked: unheld(d), noticed: d.Noticed, gone: hadToGo(d),
+		key: d.Key, token: d.Token, ended: d.Ended, word: d.Word, asked: unheld(d), noticed: d.Noticed, gone: hadToGo(d), agent: d.Agent,
+		stayed: d.Final != nil && (d.Final.Outcome == drain.NotLeaving || d.Final.Outcome == drain.Overdue),
 	})
 	h.back = false
 	h.over = d.WarmPool || unheld(d) || !d.MissingSince.IsZero() ||

@@ -23,13 +23,19 @@ type form struct {
 }
 
 // newestRecord is the newest version of a record that this Ebb reads, by kind.
-var newestRecord = map[fleet.TargetKind]int{fleet.Host: 3, fleet.OneTask: 1}
+var newestRecord = map[fleet.TargetKind]int{fleet.Host: 4, fleet.OneTask: 2}
 
 // wordRecord is the version of the record of a drain that an operator's word began: an Ebb from before would not see that it is taken back.
 const wordRecord = 2
 
 // noticeRecord is that of a drain with a notice of EC2: an Ebb from before would act on one that nobody has verified.
 const noticeRecord = 3
+
+// stopRecord is that of a task that Ebb stops for an operator: an Ebb from before would leave it without its targets.
+const stopRecord = 2
+
+// agentRecord is that of a drain that follows the hook of a host's agent: an Ebb from before would drain the host and answer that hook.
+const agentRecord = 4
 
 // UnknownRecord is the error of a record that a newer Ebb wrote. It stays in the journal as it is: whoever knows it goes on with it.
 type UnknownRecord struct {
@@ -129,6 +135,12 @@ func recordOf(e *entry) journal.Record {
 	}
 	if e.d.Noticed != "" {
 		s.Version = noticeRecord
+	}
+	if e.d.Rehearsed || !e.d.StopBy.IsZero() {
+		s.Version = stopRecord
+	}
+	if e.d.Agent {
+		s.Version = agentRecord
 	}
 	if e.d.Open() {
 		s.Known = e.state

@@ -68,7 +68,7 @@ func asks(k *Kernel, now time.Time) []Ask {
 func askedNext(k *Kernel, e *entry) time.Time {
 	d := &e.d
 	wanted := slices.ContainsFunc(k.cfg.Routes, func(r notice.Route) bool { return r.Takes(notice.Notice{Event: notice.Stuck, Group: d.Group}) })
-	if !wanted || d.Observed || d.Intent != nil || !d.Queued.IsZero() && d.Slot.IsZero() { // it waits for others to leave, or is about to end
+	if !wanted || d.Observed || d.Agent || d.Intent != nil || !d.Queued.IsZero() && d.Slot.IsZero() { // it waits for others to leave, or is about to end
 		return time.Time{}
 	}
 	moved := drain.Later(d.Heard, e.telling.Moved)

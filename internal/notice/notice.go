@@ -92,7 +92,7 @@ const (
 // drain that is only observed people are told nothing.
 func Of(d *drain.Drain, began bool, deadline, now time.Time) []Notice {
 	switch {
-	case d.Observed, d.TaskARN() != "" && (d.Open() || !d.Final.CutsOff()): // a task on Fargate Spot leaves as it should, and often
+	case d.Observed, d.Agent, d.TaskARN() != "" && (d.Open() || !d.Final.CutsOff()): // a task on Fargate Spot leaves as it should, and often
 		return nil
 	case !d.Open():
 		return []Notice{ended(d)}
@@ -181,7 +181,7 @@ func IsLetGo(d *drain.Drain, why string, now time.Time) (n Notice, tell bool) {
 		then = "ECS stops the task all the same, and takes out its targets in its own time."
 	}
 	n.Text = plain.Text("The journal takes no record of this drain. "+then+" The journal says: "+sentence(why), longText)
-	return n, !d.Observed
+	return n, !d.Observed && !d.Agent
 }
 
 // IsScheduled is the notice of what AWS has scheduled for a group, or for tasks of a cluster. Its key is of what it says.

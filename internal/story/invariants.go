@@ -24,7 +24,7 @@ func (p *past) hook(e core.Entry) {
 			group: e.Group, hook: e.Hook, instance: e.Instance, token: e.Text, opened: e.At, leaving: cmp.Or(h.leaving, e.At), host: h,
 			policy: p.Ebb.policy(g), most: g.MaxUnavailable, ours: managed && !g.observed() && !p.Excluded[e.Group] && e.Hook == p.Ebb.hook(),
 		}
-		h.ours = h.ours || w.ours
+		h.ours, w.agent = h.ours || w.ours, ofAgent(p, e.Group, e.Hook)
 		p.open[key] = w
 		p.waits = append(p.waits, w)
 	case "heartbeat":
@@ -40,7 +40,7 @@ func (p *past) hook(e core.Entry) {
 			return
 		}
 		delete(p.open, key)
-		w.closed, w.end, w.by = e.At, e.To, e.By
+		w.closed, w.end, w.by, w.downAt = e.At, e.To, e.By, w.host.down
 		if w.ours {
 			leavesNoMore(p, w.group, w.instance)
 		}
@@ -52,6 +52,10 @@ func (p *past) hook(e core.Entry) {
 // judge checks one closed wait at the moment it closed.
 func (p *past) judge(w *wait) {
 	if byEbb(w.by) && (w.end == "CONTINUE" || w.end == "ABANDON") {
+		if w.agent {
+			agentAnswered(p, w)
+			return
+		}
 		if !w.ours {
 			p.blame(4, "Ebb answered hook %s of %s, which is not its own", w.hook, p.name(w.instance))
 			return
@@ -256,8 +260,8 @@ func (p *past) handOver() time.Duration {
 func (p *past) conditions(w *wait) map[string]time.Time {
 	h := w.host
 	since := map[string]time.Time{"after its deadline": p.deadline(w)}
-	if !h.gone.IsZero() {
-		since["although its host was gone"] = h.gone
+	if !h.down.IsZero() { // one that was started again is there
+		since["although its host was gone"] = h.down
 	}
 	if h.status == "" {
 		since["although its host never joined a cluster"] = w.opened

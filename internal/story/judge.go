@@ -74,6 +74,7 @@ func Judge(e Evidence) []Violation {
 	}
 	p.queues(p.End)
 	p.answeredInTime()
+	agentsAnswered(p)
 	obeyed(p)
 	obeyedOnce(p)
 	p.endedWell()

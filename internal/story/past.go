@@ -23,6 +23,8 @@ type wait struct {
 	opened, closed               time.Time
 	end, by                      string               // CONTINUE, ABANDON, expired, global-timeout, cancelled; who answered
 	ours                         bool                 // managed, and in the hook that Ebb owns
+	agent                        bool                 // managed, and in the hook of the host's agent
+	downAt                       time.Time            // since when the host was down as it ended; zero: it ran
 	since                        map[string]time.Time // conditions under which it should be answered, and since when they hold
 }
 
@@ -60,6 +62,8 @@ type hostPast struct {
 	journal  []core.Entry
 	beats    []beat    // heartbeats of Ebb
 	machine  string    // its state in EC2
+	since    time.Time // and since when
+	down     time.Time // since when it has not run without a break
 	status   string    // of its container instance, see settle; empty: it has not joined a cluster
 	drains   bool      // it is DRAINING, or was
 	letGo    bool      // the journal took no record of its drain, and says so
@@ -134,10 +138,7 @@ func (p *past) take(e core.Entry) {
 	case core.EntryTarget, core.EntryRegistry:
 		p.target(e)
 	case core.EntryInstance:
-		h.machine, h.group = e.To, e.Group
-		if e.To != "running" && e.To != "pending" {
-			h.gone = cmp.Or(h.gone, e.At)
-		}
+		h.becomes(e)
 	case core.EntryAgent:
 		h.registration(e.ContainerInstance).connected = e.To == "connected"
 		h.settle(e.At)

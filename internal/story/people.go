@@ -119,8 +119,8 @@ func (p *people) missed(ended []drain.Drain) {
 		took := slices.ContainsFunc([]notice.Event{notice.Done, notice.Forced}, func(e notice.Event) bool {
 			return p.told[everything+" of "+d.Key+" "+string(e)] != ""
 		})
-		if d.TaskARN() != "" && !d.Final.CutsOff() {
-			continue // tasks on Fargate Spot come and go
+		if d.Agent || d.TaskARN() != "" && !d.Final.CutsOff() {
+			continue // tasks on Fargate Spot come and go, and of an agent's hook nobody is told
 		}
 		soon := p.w.Now().Sub(latest(d.Ended, p.lastFault)) < 15*time.Minute && p.waiting()
 		if !took && !soon && !d.Observed && d.Final.Outcome != drain.Unreadable && !p.refuses[d.Key] {

@@ -65,6 +65,7 @@ type Group struct {
 	Mode           string                `yaml:"mode,omitempty"`      // observe; empty: drain
 	Rebalance      string                `yaml:"rebalance,omitempty"` // drain; empty: ignore
 	ReplaceFirst   bool                  `yaml:"replace_first,omitempty"`
+	Agent          bool                  `yaml:"agent,omitempty"` // a second hook, ebb-host, is that of agents on the hosts
 }
 
 // Cluster is a managed cluster, for the tasks that ECS stops with notice.

@@ -130,6 +130,14 @@ func (c container) DeleteAttributes(ctx context.Context, in *ecs.DeleteAttribute
 	return wire.Call[ecs.DeleteAttributesOutput](ctx, c.api, in)
 }
 
+func (c container) StopTask(ctx context.Context, in *ecs.StopTaskInput, _ ...func(*ecs.Options)) (*ecs.StopTaskOutput, error) {
+	return wire.Call[ecs.StopTaskOutput](ctx, c.api, in)
+}
+
+func (c container) TagResource(ctx context.Context, in *ecs.TagResourceInput, _ ...func(*ecs.Options)) (*ecs.TagResourceOutput, error) {
+	return wire.Call[ecs.TagResourceOutput](ctx, c.api, in)
+}
+
 func (c container) DescribeClusters(ctx context.Context, in *ecs.DescribeClustersInput, _ ...func(*ecs.Options)) (*ecs.DescribeClustersOutput, error) {
 	return wire.Call[ecs.DescribeClustersOutput](ctx, c.api, in)
 }

@@ -63,11 +63,20 @@ func (m *metadata) close() {
 func (c *Cloud) tellMetadata(w http.ResponseWriter, r *http.Request, instance string) {
 	const ttl, name = "X-Aws-Ec2-Metadata-Token-Ttl-Seconds", "X-Aws-Ec2-Metadata-Token"
 	var a imds.Answer
+	var page string // of the ECS agent, which is asked here too
 	c.Read(func(world *sim.World) {
+		if page = world.Introspect(instance, r.URL.Path); page != "" {
+			return
+		}
 		a = world.Metadata(instance, imds.Ask{
 			Method: r.Method, Path: r.URL.Path, Token: r.Header.Get(name), TTL: r.Header.Get(ttl), Forwarded: r.Header.Get("X-Forwarded-For") != "",
 		})
 	})
+	if page != "" {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, page) // a client that is gone needs no answer
+		return
+	}
 	if a.Status == 0 {
 		panic(http.ErrAbortHandler) // the connection breaks
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/ebbhq/ebb/internal/sim"
 	"github.com/ebbhq/ebb/internal/sim/core"
+	"github.com/ebbhq/ebb/internal/sim/ecs"
 )
 
 // scene is a cloud that stands still, with two Spot Instances, and the real client of the metadata service of the first.
@@ -264,4 +265,50 @@ func TestThePageOfMetadataServices(t *testing.T) {
 	if res, err := http.Get(s.Endpoint + "/_sim/imds"); err != nil || res.StatusCode != 404 {
 		t.Errorf("%v, %v without an instance", res, err)
 	}
+}
+
+// Beside its metadata a container instance has the introspection of the ECS agent, by which a program on it sees what still runs there.
+func TestAHostAsksItsECSAgent(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := Serve(l, sim.Spec{
+		Clusters:        []sim.ClusterSpec{{Name: "prod"}},
+		Groups:          []sim.GroupSpec{{Name: "asg", Desired: 1, Launch: core.HostSpec{Cluster: "prod"}}},
+		TaskDefinitions: []ecs.TaskDefinition{{Family: "web", Exit: time.Minute}},
+		Services:        []sim.ServiceSpec{{Name: "web", Cluster: "prod", Task: "web", Desired: 1}},
+	}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	var in core.Instance
+	c.Read(func(w *sim.World) { w.Settle(); in = *w.Find(w.DescribeAutoScalingGroups(nil)[0].Instances[0].ID) })
+	url, err := c.Metadata(in.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := func(path, text string) {
+		t.Helper()
+		res, err := http.Get(url + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		if b, _ := io.ReadAll(res.Body); !strings.Contains(string(b), text) {
+			t.Errorf("%s: %s, want %s", path, b, text)
+		}
+	}
+	want("/v1/metadata", `"ContainerInstanceArn":"`+in.ContainerInstance+`"`)
+	want("/v1/tasks", `"Family":"web","KnownStatus":"RUNNING"`)
+	c.Read(func(w *sim.World) {
+		if _, err := w.UpdateService("prod", "web", new(int), ""); err != nil {
+			t.Error(err)
+		}
+		w.Advance(w.Now().Add(10 * time.Second))
+	})
+	want("/v1/tasks", `"DesiredStatus":"STOPPED","Family":"web","KnownStatus":"RUNNING"`) // its process takes its time
+	c.Read(func(w *sim.World) { w.Advance(w.Now().Add(time.Minute)) })
+	want("/v1/tasks", `"Tasks":[]`)
 }

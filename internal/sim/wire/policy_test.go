@@ -210,6 +210,7 @@ func TestKinds(t *testing.T) {
 		cluster ecs: DescribeClusters ListContainerInstances DeregisterContainerInstance ListAttributes
 		container-instance+ ecs: DescribeContainerInstances UpdateContainerInstancesState ListTasks PutAttributes DeleteAttributes
 		task+ ecs: DescribeTasks StopTask GetTaskProtection UpdateTaskProtection
+		task ecs: TagResource
 		service+ ecs: DescribeServices UpdateService
 		task-set+ ecs: DescribeTaskSets
 		service-revision ecs: DescribeServiceRevisions
