@@ -33,18 +33,40 @@ type spotCloud struct {
 	stop   []fleet.ARN   // that a list of those that stop has
 	change func(*fleet.Task)
 
-	stopped func()
+	stopped         func()
+	most, perSecond float64 // deregistrations that Elastic Load Balancing takes at once, and each second; 0: any number
+	have            float64 // of them are left
+	at              time.Time
 
 	balanced []fleet.TargetGroup // of the Region
 	read     int                 // how many of them were read as a whole
 }
 
-func (c *spotCloud) answer(o plan.Request) plan.Done {
+// throttles reports whether there is no call left.
+func (c *spotCloud) throttles(now time.Time) bool {
+	if c.most == 0 {
+		return false
+	}
+	if c.at.IsZero() {
+		c.at, c.have = now, c.most
+	}
+	c.have, c.at = min(c.most, c.have+now.Sub(c.at).Seconds()*c.perSecond), now
+	if c.have < 1 {
+		return true
+	}
+	c.have--
+	return false
+}
+
+func (c *spotCloud) answer(o plan.Request, now time.Time) plan.Done {
 	d := plan.Done{Request: o}
 	d.Result.Calls, d.Outcome.Calls = 1, 1
 	if a := o.Action; a != nil {
 		c.calls[a.Kind.String()]++
-		d.Outcome.Err = c.fail
+		if d.Outcome.Err = c.fail; c.throttles(now) {
+			d.Outcome.Err = &plan.Failure{Class: plan.Throttled, Message: "Rate exceeded"}
+			return d
+		}
 		if a.Stop != nil {
 			c.stopped()
 			return d
@@ -119,7 +141,7 @@ func takeOut(t *testing.T, k *Kernel, c *spotCloud) (accepted []time.Duration) {
 		}
 		o := k.Next(now)
 		for _, order := range o.Do {
-			done := c.answer(order)
+			done := c.answer(order, now)
 			done.Started = now
 			under = append(under, flight{now.Add(50 * time.Millisecond), done})
 		}
@@ -175,7 +197,7 @@ func TestADeregistrationOfManyThatFails(t *testing.T) {
 	}
 	for now := t0; now.Before(t0.Add(time.Second)); now = now.Add(100 * time.Millisecond) {
 		for _, order := range k.Next(now).Do {
-			d := c.answer(order)
+			d := c.answer(order, now)
 			d.Started = now
 			clear(c.out)
 			k.Did(d, now)
@@ -299,7 +321,7 @@ func TestATaskOfWhichNoEventTells(t *testing.T) {
 		c := &spotCloud{groups: 1, out: map[plan.Subject]bool{}, calls: map[string]int{}, stop: []fleet.ARN{taskNo(1)}, change: x.change}
 		for now := t0; now.Before(t0.Add(3 * time.Minute)); now = now.Add(time.Second) {
 			for _, order := range k.Next(now).Do {
-				d := c.answer(order)
+				d := c.answer(order, now)
 				d.Started = now
 				k.Did(d, now)
 			}
@@ -352,7 +374,7 @@ func TestRehearsals(t *testing.T) {
 					}
 				}
 				for _, o := range out.Do {
-					done := cloud.answer(o)
+					done := cloud.answer(o, now)
 					done.Started = now
 					k.Did(done, now.Add(100*time.Millisecond))
 				}
@@ -372,6 +394,35 @@ func TestRehearsals(t *testing.T) {
 		leaves = true
 		if got := hear(false, now); got != drain.Drained {
 			t.Errorf("%s: what ECS says then ended %q", c.name, got)
+		}
+	}
+}
+
+// With many target groups the rate of Elastic Load Balancing is what decides. It is assumed to be that of its reads, 40 calls at once and 10 a
+// second, because what it is for DeregisterTargets was not found: 200 target groups take 16 s then, and Ebb may take 1.2 times as long. Ten thousand
+// tasks at once are measured, whatever comes of it.
+// https://docs.aws.amazon.com/elasticloadbalancing/latest/userguide/elb-api-throttling.html
+func TestTasksInManyTargetGroupsAreOutAsFastAsAWSLetsThem(t *testing.T) {
+	const most, perSecond = 40, 10
+	for _, x := range []struct{ tasks, groups int }{{1000, 200}} {
+		k, c := spotKernel(t), &spotCloud{groups: x.groups, out: map[plan.Subject]bool{}, calls: map[string]int{}, most: most, perSecond: perSecond}
+		for i := range x.tasks {
+			h := spotNotice(i)
+			h.Event.Service = fmt.Sprintf("web-%d", i%x.groups)
+			k.Hear(h, t0)
+		}
+		began := time.Now()
+		accepted := takeOut(t, k, c)
+		if len(accepted) != x.tasks {
+			t.Fatalf("%d tasks in %d groups: %d were out; %v", x.tasks, x.groups, len(accepted), c.calls)
+		}
+		last := accepted[len(accepted)-1]
+		t.Logf("%d tasks in %d target groups: accepted after p50 %s, p99 %s, last %s; %v; %s of Ebb's own time", x.tasks, x.groups,
+			accepted[len(accepted)/2], accepted[len(accepted)*99/100], last, c.calls, time.Since(began).Round(time.Millisecond))
+		calls := max(x.groups, x.tasks/plan.MaxDeregister)
+		allowed := time.Duration(float64(max(0, calls-most)) / perSecond * float64(time.Second))
+		if x.tasks == 1000 && last > allowed*12/10 {
+			t.Errorf("%d tasks in %d groups: the last was out after %s, and the rate of ELB allows %s", x.tasks, x.groups, last, allowed)
 		}
 	}
 }
