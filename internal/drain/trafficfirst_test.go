@@ -76,9 +76,9 @@ func TestTrafficFirst(t *testing.T) {
 		"another has taken one":    {before(), func(s *crowded) { s.taken = []Taken{{group, "i-1", 1}} }, "", "for room in target group web"},
 		"at whatever port":         {before(), func(s *crowded) { s.taken = []Taken{{group, "i-1", 0}} }, "", "2 would be healthy, and 3 must be"},
 		"one of them is sick":      {before(), func(s *crowded) { s.all.Value[1].State = "unhealthy" }, "", "for room"},
-		"its own is sick":          {before(), func(s *crowded) { s.all.Value[0].State, s.all.Value[1].State = "unhealthy", "unhealthy" }, "deregister", "for target"},
+		"its own is sick":          {before(), sick(0, 1), "deregister", "for target"},
 		"by percentage":            {before(), func(s *crowded) { s.delay.Value.LeastHealthy, s.delay.Value.LeastPercent = 1, 100 }, "deregister", "for target"},
-		"of a percentage too few":  {before(), func(s *crowded) { s.all.Value[1].State, s.delay.Value = "unhealthy", fleet.Delay{LeastPercent: 70} }, "", "70% of 3 must be"},
+		"of a percentage too few":  {before(), func(s *crowded) { sick(1)(s); s.delay.Value = fleet.Delay{LeastPercent: 70} }, "", "70% of 3 must be"},
 		"the group was not seen":   {before(), func(s *crowded) { s.all = fleet.Fact[[]fleet.Health]{} }, "", "to see how many targets"},
 		"that was long ago":        {before(), func(s *crowded) { s.all.At = s.now.Add(-time.Minute) }, "", "to see how many targets"},
 		"what must be is unknown":  {before(), func(s *crowded) { s.delay.Is = fleet.Unknown }, "", "to see how many targets"},
@@ -112,6 +112,15 @@ func TestTrafficFirst(t *testing.T) {
 		}
 		if slices.Contains(did, "deregister") && len(dec.Drain.Taken) == 0 {
 			t.Errorf("%s: what it takes out it does not remember", name)
+		}
+	}
+}
+
+// sick makes some targets of the target group unhealthy.
+func sick(which ...int) func(*crowded) {
+	return func(s *crowded) {
+		for _, i := range which {
+			s.all.Value[i].State = "unhealthy"
 		}
 	}
 }
