@@ -72,25 +72,30 @@ func TestTrafficFirst(t *testing.T) {
 		do   string // the kinds of action
 		says string // what it waits for
 	}{
-		"there is room":            {before(), func(*crowded) {}, "deregister", "for target"},
-		"another has taken one":    {before(), func(s *crowded) { s.taken = []Taken{{group, "i-1", 1}} }, "", "for room in target group web"},
-		"at whatever port":         {before(), func(s *crowded) { s.taken = []Taken{{group, "i-1", 0}} }, "", "2 would be healthy, and 3 must be"},
-		"one of them is sick":      {before(), func(s *crowded) { s.all.Value[1].State = "unhealthy" }, "", "for room"},
-		"its own is sick":          {before(), sick(0, 1), "deregister", "for target"},
-		"by percentage":            {before(), func(s *crowded) { s.delay.Value.LeastHealthy, s.delay.Value.LeastPercent = 1, 100 }, "deregister", "for target"},
-		"of a percentage too few":  {before(), func(s *crowded) { sick(1)(s); s.delay.Value = fleet.Delay{LeastPercent: 70} }, "", "70% of 3 must be"},
-		"the group was not seen":   {before(), func(s *crowded) { s.all = fleet.Fact[[]fleet.Health]{} }, "", "to see how many targets"},
-		"that was long ago":        {before(), func(s *crowded) { s.all.At = s.now.Add(-time.Minute) }, "", "to see how many targets"},
-		"what must be is unknown":  {before(), func(s *crowded) { s.delay.Is = fleet.Unknown }, "", "to see how many targets"},
-		"tasks are not listed":     {before(), func(s *crowded) { s.o.Running = nil }, "", "to list the tasks"},
-		"only observed":            {before(), func(s *crowded) { s.p.Observe = true }, "", "for somebody else"},
-		"no rule for the cluster":  {before(), func(s *crowded) { s.p.TrafficFirst[0].Cluster = "other" }, "set-draining", "for ECS"},
-		"ECS does not reach it":    {before(), func(s *crowded) { s.o.Container.Value.Connected = false }, "set-draining", "for ECS"},
-		"it has just left":         {out(59 * time.Second), func(*crowded) {}, "", "until 09:01:01 UTC"},
-		"the wait is over":         {out(time.Minute), func(*crowded) {}, "set-draining", "for ECS"},
-		"by another clock":         {out(time.Minute), func(s *crowded) { s.p.Skew = 30 * time.Second }, "", "until 09:01:30 UTC"},
-		"the TTL is not":           {out(time.Minute), func(s *crowded) { s.ttl = ttlOf(s.now, time.Minute); cloudMap(*s) }, "", "until 09:01:05 UTC"},
-		"the TTL is over":          {out(65 * time.Second), func(s *crowded) { s.ttl = ttlOf(s.now, time.Minute); cloudMap(*s) }, "set-draining", "for ECS"},
+		"there is room":         {before(), func(*crowded) {}, "deregister", "for target"},
+		"another has taken one": {before(), func(s *crowded) { s.taken = []Taken{{group, "i-1", 1}} }, "", "for room in target group web"},
+		"at whatever port":      {before(), func(s *crowded) { s.taken = []Taken{{group, "i-1", 0}} }, "", "2 would be healthy, and 3 must be"},
+		"one of them is sick":   {before(), func(s *crowded) { s.all.Value[1].State = "unhealthy" }, "", "for room"},
+		"its own is sick": {before(), func(s *crowded) { s.all.Value[0].State, s.all.Value[1].State = "unhealthy", "unhealthy" },
+			"deregister", "for target"},
+		"by percentage": {before(), func(s *crowded) { s.delay.Value.LeastHealthy, s.delay.Value.LeastPercent = 1, 100 },
+			"deregister", "for target"},
+		"of a percentage too few": {before(), func(s *crowded) { s.all.Value[1].State, s.delay.Value = "unhealthy", fleet.Delay{LeastPercent: 70} },
+			"", "70% of 3 must be"},
+		"the group was not seen":  {before(), func(s *crowded) { s.all = fleet.Fact[[]fleet.Health]{} }, "", "to see how many targets"},
+		"that was long ago":       {before(), func(s *crowded) { s.all.At = s.now.Add(-time.Minute) }, "", "to see how many targets"},
+		"what must be is unknown": {before(), func(s *crowded) { s.delay.Is = fleet.Unknown }, "", "to see how many targets"},
+		"tasks are not listed":    {before(), func(s *crowded) { s.o.Running = nil }, "", "to list the tasks"},
+		"only observed":           {before(), func(s *crowded) { s.p.Observe = true }, "", "for somebody else"},
+		"no rule for the cluster": {before(), func(s *crowded) { s.p.TrafficFirst[0].Cluster = "other" }, "set-draining", "for ECS"},
+		"ECS does not reach it":   {before(), func(s *crowded) { s.o.Container.Value.Connected = false }, "set-draining", "for ECS"},
+		"it has just left":        {out(59 * time.Second), func(*crowded) {}, "", "until 09:01:01 UTC"},
+		"the wait is over":        {out(time.Minute), func(*crowded) {}, "set-draining", "for ECS"},
+		"by another clock":        {out(time.Minute), func(s *crowded) { s.p.Skew = 30 * time.Second }, "", "until 09:01:30 UTC"},
+		"the TTL is not": {out(time.Minute), func(s *crowded) { s.ttl = ttlOf(s.now, time.Minute); cloudMap(*s) },
+			"", "until 09:01:05 UTC"},
+		"the TTL is over": {out(65 * time.Second), func(s *crowded) { s.ttl = ttlOf(s.now, time.Minute); cloudMap(*s) },
+			"set-draining", "for ECS"},
 		"the TTL is not known":     {out(time.Hour), func(s *crowded) { cloudMap(*s) }, "", "to learn where"},
 		"connections are unknown":  {out(time.Minute), func(s *crowded) { s.p.TrafficFirst[0].Quiet = "u" }, "", "to learn how many connections"},
 		"the count is an old one":  {out(time.Minute), counted(0, -2*time.Minute, 0), "", "to learn how many connections"},
@@ -112,15 +117,6 @@ func TestTrafficFirst(t *testing.T) {
 		}
 		if slices.Contains(did, "deregister") && len(dec.Drain.Taken) == 0 {
 			t.Errorf("%s: what it takes out it does not remember", name)
-		}
-	}
-}
-
-// sick makes some targets of the target group unhealthy.
-func sick(which ...int) func(*crowded) {
-	return func(s *crowded) {
-		for _, i := range which {
-			s.all.Value[i].State = "unhealthy"
 		}
 	}
 }

@@ -37,6 +37,7 @@ type spotCloud struct {
 	have            float64 // of them are left
 	at              time.Time
 	step            time.Duration // between passes; 0: 10 ms
+	stopped         func()
 
 	balanced []fleet.TargetGroup // of the Region
 	read     int                 // how many of them were read as a whole
@@ -65,6 +66,10 @@ func (c *spotCloud) answer(o plan.Request, now time.Time) plan.Done {
 		c.calls[a.Kind.String()]++
 		if d.Outcome.Err = c.fail; c.throttles(now) {
 			d.Outcome.Err = &plan.Failure{Class: plan.Throttled, Message: "Rate exceeded"}
+			return d
+		}
+		if a.Stop != nil {
+			c.stopped()
 			return d
 		}
 		for _, t := range a.Targets.Targets {
@@ -357,5 +362,68 @@ func TestTasksInManyTargetGroupsAreOutAsFastAsAWSLetsThem(t *testing.T) {
 	t.Logf("accepted after p50 %s, p99 %s, last %s; %v", accepted[tasks/2], accepted[tasks*99/100], last, c.calls)
 	if last > allowed*12/10 {
 		t.Errorf("the last was out after %s, and the rate of ELB allows %s", last, allowed)
+	}
+}
+
+// A rehearsal begins only where the configuration allows it, once for each message, and neither it nor an event that was not true hides the notice
+// that ECS sends some day.
+func TestRehearsals(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		allowed bool
+		tagged  bool
+		want    drain.Outcome
+		stops   int
+	}{
+		{"not allowed", false, true, "", 0},
+		{"allowed, and the task does not say so", true, false, drain.NotLeaving, 0},
+		{"allowed, and the task says so", true, true, drain.Drained, 1},
+	} {
+		k := newKernel(t, Config{Groups: []Managed{{Cluster: "prod", Rehearsals: c.allowed}}})
+		leaves := false
+		cloud := &spotCloud{groups: 1, out: map[plan.Subject]bool{}, calls: map[string]int{}, change: func(t *fleet.Task) {
+			if !leaves {
+				t.DesiredStatus = "RUNNING"
+			}
+			if c.tagged {
+				t.RehearsedUntil = t0.Add(2 * time.Minute)
+			}
+		}}
+		cloud.stopped = func() { leaves = true }
+		now := t0
+		hear := func(rehearsal bool, at time.Time) drain.Outcome {
+			h := spotNotice(1)
+			h.Event.Rehearsal, h.Event.Time = rehearsal, at
+			k.Hear(h, now)
+			var last drain.Outcome
+			for range 200 {
+				out := k.Next(now)
+				for _, r := range out.Batch.Records {
+					if d, err := Read(r); err == nil && d.Final != nil {
+						last = d.Final.Outcome
+					}
+				}
+				for _, o := range out.Do {
+					done := cloud.answer(o, now)
+					done.Started = now
+					k.Did(done, now.Add(100*time.Millisecond))
+				}
+				now = now.Add(time.Second)
+			}
+			return last
+		}
+		if got := hear(true, t0); got != c.want || cloud.calls["stop-task"] != c.stops {
+			t.Errorf("%s: ended %q, stopped %d times; want %q, %d", c.name, got, cloud.calls["stop-task"], c.want, c.stops)
+		}
+		if c.want == drain.Drained {
+			if got := hear(true, t0); got != "" {
+				t.Errorf("%s: the same message again: %q", c.name, got)
+			}
+			continue
+		}
+		leaves = true
+		if got := hear(false, now); got != drain.Drained {
+			t.Errorf("%s: what ECS says then ended %q", c.name, got)
+		}
 	}
 }

@@ -48,6 +48,7 @@ type past struct {
 	sizes      map[string][]size   // instances of each group
 	leaves     map[string][]string // instances of each group that Ebb has set DRAINING and whose hook is open
 	counts     map[string]*countPast
+	alarms     map[string]*alarmPast
 	now        time.Time            // of the entry that is taken in
 	countAside bool                 // the journal took no record of a desired count, and says so
 	capacity   bool                 // Fargate Spot has some
@@ -109,6 +110,8 @@ type taskPast struct {
 	noticed         time.Time            // when Fargate Spot gave notice
 	out             map[string]time.Time // its targets that left since, and when; zero: not yet
 	byEbb           bool                 // Ebb took one of them out
+	rehearsal       time.Time            // when an operator has said that its interruption is rehearsed
+	touched         bool                 // Ebb has taken a target of it out although no notice had come
 
 	service string
 	runs    bool // and is meant to
@@ -163,6 +166,7 @@ func (p *past) take(e core.Entry) {
 		noticed(p, e)
 	case core.EntryNote:
 		words(p, e)
+		rehearsals(p, e)
 	case core.EntryJournal:
 		if e.To == "let go" {
 			h.letGo = true
@@ -323,6 +327,8 @@ func (p *past) called(e core.Entry) {
 		p.failed = e.At
 	}
 	switch {
+	case op == "StopTask":
+		mayStop(p, e)
 	case op == "DeregisterTargets" || op == "DeregisterInstance":
 		p.tried = e.At
 	case op == "RecordLifecycleActionHeartbeat":

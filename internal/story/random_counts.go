@@ -14,6 +14,7 @@ func (g *maker) more() {
 	g.spot()
 	g.notices()
 	g.counts()
+	scaling(g)
 	agents(g)
 	trafficFirst(g)
 }

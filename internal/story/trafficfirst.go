@@ -74,7 +74,7 @@ func served(p *past, e core.Entry) {
 // stale is how old what Ebb goes by may be: two looks, reads that lag behind, and calls on their way.
 const stale = 45 * time.Second
 
-// crosses is invariant 23, at the moment Ebb takes a healthy target out: if traffic leaves first, as many stay healthy as must be. What has changed
+// crosses is invariant 24, at the moment Ebb takes a healthy target out: if traffic leaves first, as many stay healthy as must be. What has changed
 // lately Ebb need not know.
 func crosses(p *past, e core.Entry) {
 	least := p.Least[e.TargetGroup]
@@ -93,7 +93,7 @@ func crosses(p *past, e core.Entry) {
 		return
 	}
 	if d, ok := earlyDrain(p, e.Instance, e.At); ok && slices.ContainsFunc(d.Taken, func(t drain.Taken) bool { return strings.HasPrefix(e.Target, t.ID+":") }) {
-		p.blame(23, "Ebb took target %s out of %s before %s was DRAINING, and %d of %d were left healthy", e.Target, e.TargetGroup,
+		p.blame(24, "Ebb took target %s out of %s before %s was DRAINING, and %d of %d were left healthy", e.Target, e.TargetGroup,
 			p.name(e.Instance), healthy, there)
 	}
 }
@@ -117,7 +117,7 @@ func goesOn(p *past, h *hostPast, at time.Time) bool {
 	})
 }
 
-// leftFirst is invariant 22, at the moment Ebb sets a host DRAINING for the first time: the targets of services whose traffic leaves first have not
+// leftFirst is invariant 23, at the moment Ebb sets a host DRAINING for the first time: the targets of services whose traffic leaves first have not
 // served for as long as that is to take, or half of the time is over.
 func leftFirst(p *past, h *hostPast, e core.Entry) {
 	if !h.firstSet.IsZero() {
@@ -141,7 +141,7 @@ func leftFirst(p *past, h *hostPast, e core.Entry) {
 			}
 			for target, s := range t.served { //ebb:any-order one is enough
 				if out := e.At.Sub(s.last(e.At)); out < f.Wait-p.Ebb.Skew-12*time.Second { // reads lag behind
-					p.blame(22, "%s was set DRAINING when target %s of service %s had been out for %s, and it was to be %s",
+					p.blame(23, "%s was set DRAINING when target %s of service %s had been out for %s, and it was to be %s",
 						p.name(e.Instance), target, f.Service, out.Round(time.Second), f.Wait)
 					return
 				}

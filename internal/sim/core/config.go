@@ -34,6 +34,8 @@ type Switches struct {
 
 	CloudMap time.Duration `yaml:"cloud_map,omitempty"` // how long a deregistration by hand takes in Cloud Map; 0: it is done at once
 
+	MetricLate time.Duration `yaml:"metric_late,omitempty"` // how much later data that are put show in CloudWatch
+
 	// Of Fargate and Fargate Spot.
 
 	NoSpotCapacity      bool          `yaml:"no_spot_capacity,omitempty"`       // FARGATE_SPOT has no capacity from the start on

@@ -43,8 +43,10 @@ func (t *task) Forget(target core.Target) {
 // live reports whether the task is meant to run.
 func (t *task) live() bool { return t.DesiredStatus == "RUNNING" }
 
-// protected reports whether scale-in protection is on.
-func (w *ECS) protected(t *task) bool { return t.Protected && w.Now().Before(t.ProtectedUntil) }
+// protected reports whether scale-in protection is on, by a call or because the task has work that it protects.
+func (w *ECS) protected(t *task) bool {
+	return t.Protected && w.Now().Before(t.ProtectedUntil) || w.Work != nil && w.Work.Busy(t.ARN)
+}
 
 // newTask starts a task at a place.
 func (w *ECS) newTask(c *cluster, at place, want wanted) *task {
@@ -190,6 +192,7 @@ func (w *ECS) stopTask(t *task, code, reason string) {
 	if !t.live() || t.LastStatus == "STOPPED" {
 		return
 	}
+	w.Changing()
 	t.turn++
 	t.DesiredStatus, t.StopCode, t.StoppedReason, t.StoppingAt, t.Healthy = "STOPPED", code, reason, w.Now(), false
 	if t.LastStatus != "RUNNING" {

@@ -77,7 +77,9 @@ func New(c *core.Core, source Source) *Traffic { return &Traffic{Core: c, source
 func (w *Traffic) AddClients(c Clients) {
 	w.settle()
 	w.clients = append(w.clients, &clients{Clients: c, counts: Counts{Service: c.Service}, open: map[string][]opened{}})
-	w.Measure(w.settle)
+	if len(w.clients) == 1 {
+		w.Measure(w.settle)
+	}
 }
 
 // TrafficCounts are the counts of all services that have clients, up to now, in the order in which their clients began.

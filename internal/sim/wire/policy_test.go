@@ -216,6 +216,11 @@ func TestKinds(t *testing.T) {
 		service-revision ecs: DescribeServiceRevisions
 		task-definition+ ecs: RunTask
 		capacity-provider ecs: DescribeCapacityProviders
+		scalable-target application-autoscaling: RegisterScalableTarget DeregisterScalableTarget PutScalingPolicy DeleteScalingPolicy
+		* application-autoscaling: DescribeScalableTargets DescribeScalingPolicies DescribeScalingActivities
+		* cloudwatch: PutMetricData GetMetricData ListAlarmMuteRules
+		alarm cloudwatch: PutMetricAlarm PutCompositeAlarm DescribeAlarms DeleteAlarms SetAlarmState EnableAlarmActions DisableAlarmActions
+		alarm-mute-rule cloudwatch: PutAlarmMuteRule GetAlarmMuteRule DeleteAlarmMuteRule
 		* elasticloadbalancing: DescribeTargetGroups DescribeTargetGroupAttributes DescribeTargetHealth
 		targetgroup elasticloadbalancing: ModifyTargetGroupAttributes RegisterTargets DeregisterTargets
 		* ec2: DescribeInstances DescribeInstanceTypes DescribeLaunchTemplateVersions DescribeSubnets DescribeSpotInstanceRequests
