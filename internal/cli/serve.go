@@ -170,6 +170,15 @@ func kernelConfig(cfg config.Config, redrive bool) kernel.Config {
 		}
 		k.Groups = append(k.Groups, m)
 	}
+	for _, s := range cfg.Scaling {
+		scaled := kernel.Scaled{Service: s.Service, Policy: s.Policy, Every: s.Every}
+		i := slices.IndexFunc(k.Groups, func(m kernel.Managed) bool { return m.Match == "" && m.Cluster == s.Cluster })
+		if i < 0 {
+			i = len(k.Groups)
+			k.Groups = append(k.Groups, kernel.Managed{Cluster: s.Cluster, OnlyScaled: true})
+		}
+		k.Groups[i].Scaled = append(k.Groups[i].Scaled, scaled)
+	}
 	return k
 }
 

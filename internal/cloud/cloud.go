@@ -81,6 +81,8 @@ type Clients struct {
 	EC2         Compute
 	Names       Names
 	Lattice     Lattice
+	CloudWatch  Asker
+	Queues      Asker
 	Get         func(ctx context.Context, url string) (body string, err error) // of an endpoint of the user; nil: there is none
 }
 

@@ -2,6 +2,7 @@ package cloud
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -220,7 +221,23 @@ type page struct {
 // newFake returns a Cloud whose every request is answered by the function.
 func newFake(answer func(in any) (any, error)) (*Cloud, *fake) {
 	f := &fake{answer: answer}
-	return New(Clients{AutoScaling: fakeAS{f}, ECS: fakeECS{f}, ELB: fakeELB{f}, EC2: f, Names: f, Lattice: f, Get: f.get}), f
+	return New(Clients{AutoScaling: fakeAS{f}, ECS: fakeECS{f}, ELB: fakeELB{f}, EC2: f, Names: f, Lattice: f, Get: f.get,
+		CloudWatch: fakeAsker{f, "cloudwatch"}, Queues: fakeAsker{f, "sqs"}}), f
+}
+
+// fakeAsker is a service that speaks JSON; its answer is a text of JSON.
+type fakeAsker struct {
+	*fake
+	service string
+}
+
+func (f fakeAsker) Ask(_ context.Context, operation string, in, out any) error {
+	b, _ := json.Marshal(in)
+	answer, err := answered[string](f.fake, plainAsk{f.service + ":" + operation, []string{string(b)}})
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal([]byte(*answer), out)
 }
 
 func (f *fake) DescribeInstances(_ context.Context, ids []string) ([]plan.InstanceStatus, error) {

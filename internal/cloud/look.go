@@ -40,6 +40,9 @@ var looks = [plan.LookKinds]func(*lookup, context.Context, plan.Look) error{
 	plan.Connections:            (*lookup).connections,
 	plan.Instances:              (*lookup).instances,
 	plan.SpotRequests:           (*lookup).spotRequests,
+	plan.Alarms:                 (*lookup).alarms,
+	plan.Backlogs:               (*lookup).backlogs,
+	plan.Metrics:                (*lookup).metrics,
 }
 
 // Look asks AWS one question. It splits what is longer than AWS's limits, so the look as a whole takes as many requests as

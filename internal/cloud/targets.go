@@ -3,7 +3,6 @@ package cloud
 import (
 	"context"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -51,24 +50,13 @@ func targetsOf(l plan.Look) []fleet.TargetID {
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-target-groups.html#target-group-ip-address-type
 func unsure(t fleet.TargetID) bool { return t.Port == 0 || strings.Contains(t.ID, ":") }
 
-// is reports whether a registration is one of the target that is named.
-func is(t fleet.TargetID, id fleet.TargetID) bool {
-	return (t.Port == id.Port || id.Port == 0) && (t.ID == id.ID || sameIP(t.ID, id.ID))
-}
-
-func sameIP(a, b string) bool {
-	x, err := netip.ParseAddr(a)
-	y, no := netip.ParseAddr(b)
-	return err == nil && no == nil && x == y
-}
-
 // named picks the targets that were asked about from all that a group has. Of one at any port it is a registration in use, if there is one.
 func named(group fleet.ARN, ids []fleet.TargetID, all []fleet.Health) []fleet.Health {
 	var found []fleet.Health
 	for _, id := range ids {
 		h := fleet.Health{TargetGroup: group, Target: id, State: "unused", Reason: "Target.NotRegistered"}
 		for _, x := range all {
-			if is(x.Target, id) && !h.InUse() {
+			if x.Target.Is(id) && !h.InUse() {
 				h.State, h.Reason = x.State, x.Reason
 			}
 		}
@@ -80,7 +68,7 @@ func named(group fleet.ARN, ids []fleet.TargetID, all []fleet.Health) []fleet.He
 // inUse are the registrations of targets among all that a group has, as they are registered.
 func inUse(targets []fleet.TargetID, all []fleet.Health) (found []fleet.TargetID) {
 	for _, h := range all {
-		if h.InUse() && slices.ContainsFunc(targets, func(t fleet.TargetID) bool { return is(h.Target, t) }) {
+		if h.InUse() && slices.ContainsFunc(targets, h.Target.Is) {
 			found = append(found, h.Target)
 		}
 	}

@@ -30,6 +30,7 @@ type Config struct {
 	DaemonGrace     time.Duration
 	Groups          []Group // in the order of the file
 	Clusters        []Cluster
+	Scaling         []Scaling
 	Notify          []Notify
 }
 
@@ -130,7 +131,7 @@ func Load(file string, env func(string) string, overrides map[string]string) (Co
 // parse is Load without the disk.
 func parse(file string, text []byte, env func(string) string, overrides map[string]string) (Config, error) {
 	doc := readDocument(file, text)
-	c := Config{Groups: doc.groups, Clusters: doc.clusters, Notify: doc.notify}
+	c := Config{Groups: doc.groups, Clusters: doc.clusters, Scaling: doc.scaling, Notify: doc.notify}
 	all := settings(&c)
 	for _, s := range all {
 		for _, name := range s.env {
@@ -182,10 +183,10 @@ func (c Config) complete(there bool, without string) error {
 	if !there {
 		e.Problems = append(e.Problems, Problem{Text: without})
 	}
-	if len(c.Groups)+len(c.Clusters) == 0 {
+	if len(c.Groups)+len(c.Clusters)+len(c.Scaling) == 0 {
 		e.Problems = append(e.Problems, Problem{
-			Text: `neither groups nor clusters are set, so there is nothing to manage; write groups: with at least "- match: NAME", or, for tasks on ` +
-				`Fargate Spot, clusters: with at least "- name: NAME"`,
+			Text: `neither groups, clusters nor scaling are set, so there is nothing to manage; write groups: with at least "- match: NAME"; for tasks on ` +
+				`Fargate Spot clusters: with at least "- name: NAME"; or, to scale services, scaling:`,
 		})
 	}
 	if len(e.Problems) == 0 {
@@ -208,7 +209,7 @@ func (c Config) Rehearses(cluster string) bool {
 		}
 	}
 	for _, g := range c.Groups {
-		if g.Cluster == cluster {
+		if g.Cluster == cluster && cluster != "" {
 			return g.AllowRehearsal
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/ebbhq/ebb/internal/scale"
 )
 
 // value is one value as it was written, and the place for complaints about it.
@@ -23,6 +25,9 @@ type document struct {
 	clusters []Cluster
 	services []Service // of the cluster that is being read
 	notify   []Notify
+	scaling  []Scaling
+	rules    []scale.Rule   // of the service that is being read
+	windows  []scale.Window // of the same
 	problems []Problem
 	hidden   []string // what no problem shows
 }
@@ -35,7 +40,7 @@ func readDocument(file string, text []byte) *document {
 	if err := yaml.Load(text, &root); err != nil {
 		d.syntax(err)
 	} else if len(root.Content) > 0 && root.Content[0].Tag != "!!null" {
-		d.values = d.mapping(root.Content[0], "the configuration", append(keys(settings(&Config{})), "groups", "clusters", "notify"))
+		d.values = d.mapping(root.Content[0], "the configuration", append(keys(settings(&Config{})), "groups", "clusters", "scaling", "notify"))
 	}
 	return d
 }
@@ -63,9 +68,7 @@ func entries[T any](d *document, node *yaml.Node, what, how string, settings fun
 		var v T
 		settings := settings(&v)
 		known := keys(settings)
-		if what == "a cluster" {
-			known = append(known, "services")
-		}
+		known = append(known, map[string][]string{"a cluster": {"services"}, "a scaled service": {"alarms", "windows"}}[what]...)
 		values := d.mapping(entry, what, known)
 		if entry.Kind != yaml.MappingNode { // mapping has reported it
 			if secret {
@@ -163,7 +166,7 @@ func (d *document) readNotify(node *yaml.Node) {
 	})
 }
 
-// mapping returns the values of the known keys of a mapping, and reports all other keys. It reads the lists groups, clusters, services and notify.
+// mapping returns the values of the known keys of a mapping, and reports all other keys. It reads the lists that stand in it.
 func (d *document) mapping(node *yaml.Node, what string, known []string) map[string]value {
 	values, lines := map[string]value{}, map[string]int{}
 	if node.Kind != yaml.MappingNode {
@@ -190,6 +193,12 @@ func (d *document) mapping(node *yaml.Node, what string, known []string) map[str
 			d.readClusters(written)
 		case key.Value == "services":
 			d.readServices(written)
+		case key.Value == "scaling":
+			d.readScaling(written)
+		case key.Value == "alarms":
+			d.readRules(written)
+		case key.Value == "windows":
+			d.readWindows(written)
 		case key.Value == "notify":
 			d.readNotify(written)
 		default:

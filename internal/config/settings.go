@@ -324,14 +324,17 @@ func number(to *int) func(key, value string) error {
 }
 
 func duration(to *time.Duration, least time.Duration) func(key, value string) error {
+	return durationUpTo(to, least, longest)
+}
+
+func durationUpTo(to *time.Duration, least, longest time.Duration) func(key, value string) error {
 	return func(key, s string) error {
 		parsed, err := time.ParseDuration(s)
 		if err != nil {
 			return fmt.Errorf("%s is %q, which is not a duration; write a number with its unit, like 90s, 30m or 1h30m", key, s)
 		}
 		if parsed < least || parsed > longest {
-			return fmt.Errorf("%s is %s; write at least %s and at most %s, the longest that a lifecycle hook lasts",
-				key, s, short(least), short(longest))
+			return fmt.Errorf("%s is %s; write at least %s and at most %s", key, s, short(least), short(longest))
 		}
 		*to = parsed
 		return nil
@@ -340,7 +343,14 @@ func duration(to *time.Duration, least time.Duration) func(key, value string) er
 
 // short spells a duration without zero parts: 48h, not 48h0m0s.
 func short(d time.Duration) string {
-	return strings.TrimSuffix(strings.TrimSuffix(d.String(), "0s"), "0m")
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
 }
 
 // The forms of names. They are as wide as AWS's own rules, so that what is refused here could never have worked.

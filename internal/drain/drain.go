@@ -173,6 +173,7 @@ type Host struct {
 	UnreachedFrom time.Time `json:"unreached_from,omitzero"`
 	// DrainingSince is the first decision that knew it to be DRAINING, without a break since. Never earlier than it was true.
 	DrainingSince time.Time `json:"draining_since,omitzero"`
+	DelayTold     bool      `json:"delay_told,omitempty"` // the journal says that a deregistration delay is too long
 	// Agreed is the first look, after a list of the whole cluster, at which ECS counted no more tasks than were listed.
 	Agreed time.Time `json:"agreed,omitzero"`
 	// EmptySince is since when no task but daemon tasks has been live. Not before DrainingSince.

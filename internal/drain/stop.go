@@ -11,8 +11,17 @@ import (
 // A task may leave because an operator says so: he rehearses an interruption, which stands in AWS, as a tag of the task, or he replaces it. Its
 // targets go as with a notice. Then Ebb stops the task, because nobody else does: a task that runs without its targets is lost capacity.
 
-// stopFor is how long Ebb tries to stop a task after the deadline of an operator's word.
+// stopFor is how long one run of Ebb tries to stop a task once its time is over.
 const stopFor = 5 * time.Minute
+
+// stopUntil is when Ebb gives up. Each run of Ebb tries: the one before may have died. The passes of a function are runs of their own.
+func stopUntil(c *decider) time.Time {
+	d := c.d()
+	if c.p.Tick > 0 {
+		return d.StopBy.Add(12 * stopFor)
+	}
+	return Later(d.StopBy, c.seen.Since()).Add(stopFor)
+}
 
 // toStop reports whether an operator lets the task leave.
 func (d *Drain) toStop() bool { return !d.StopBy.IsZero() }
@@ -33,32 +42,45 @@ func rehearsed(c *decider, f *fleet.Fact[fleet.Task]) {
 // is left as it is.
 func outInTime(c *decider) bool {
 	d, was := c.d(), c.d().Accepted
-	out := takenOut(c)
 	if !d.toStop() {
-		return out
+		return takenOut(c)
 	}
+	over := !c.now.Before(d.StopBy)
+	if over && !touched(c) {
+		named, more, known, _ := ownTargets(c)
+		if targets := slices.Concat(named, more); !known || !allSeen(c, targets) {
+			c.out.Waiting = "to see whether its targets are in use"
+			for _, s := range targets {
+				c.want(s, healthOf(c, s).Is, healthOf(c, s).At, c.p.LookFast)
+			}
+			return false
+		}
+		c.close(Overdue, "its time is over before AWS was asked to take a target out; it was left as it is", nil)
+		return false
+	}
+	c.wake(d.StopBy)
+	out := takenOut(c)
 	if was.IsZero() && !d.Accepted.IsZero() {
 		c.note("out", "AWS has accepted the deregistration of its targets")
 	}
-	if out {
-		return true
-	}
-	c.wake(d.StopBy)
-	if c.now.Before(d.StopBy) {
-		return false
-	}
-	touched := func(act plan.ActionKind) bool { return !c.seen.Tried(act).Started.IsZero() }
-	if d.Accepted.IsZero() && !touched(plan.Deregister) && !touched(plan.LeaveLattice) && !touched(plan.LeaveNames) && !someDrain(c) {
-		c.close(Overdue, "its time is over before AWS was asked to take a target out"+c.trouble(plan.Services, plan.Targets)+"; it was left as it is", nil)
-		return false
-	}
-	return true
+	return out || over
 }
 
-// someDrain reports whether a target of the task has been taken out, and drains.
-func someDrain(c *decider) bool {
-	named, more, _, _ := ownTargets(c)
-	return slices.ContainsFunc(slices.Concat(named, more), func(s plan.Subject) bool { return healthOf(c, s).Value.State == fleet.TargetDraining })
+// touched reports whether a target of the task was taken out, or may have been: also by a run of Ebb that died before it noted that.
+func touched(c *decider) bool {
+	for _, by := range outBy {
+		if t := c.seen.Tried(by.act); t.Flying || !t.Started.IsZero() {
+			return true
+		}
+	}
+	named, more, known, _ := ownTargets(c)
+	targets := slices.Concat(named, more)
+	inUse := func(s plan.Subject) bool {
+		h := healthOf(c, s)
+		return h.Is == fleet.Unknown || h.Is == fleet.Seen && h.Value.InUse()
+	}
+	out := func(s plan.Subject) bool { return !inUse(s) }
+	return !c.d().Accepted.IsZero() || known && (len(targets) == 0 || slices.ContainsFunc(targets, out))
 }
 
 // quiet reports whether no target drains any more: the load balancer sends no request and has closed its connections.
@@ -107,8 +129,12 @@ func stops(c *decider) bool {
 
 // notStopped ends the drain of a task that runs on.
 func notStopped(c *decider) {
-	c.close(Forced, "it was not stopped within "+stopFor.String()+" of its deadline, and runs without its targets"+failed(c.seen.Tried(plan.StopTask))+
-		"; stop it: aws ecs stop-task --cluster "+c.d().Cluster+" --task "+c.d().Target.ID, nil)
+	why := ""
+	if t := c.seen.Tried(plan.StopTask); t.Fails > 0 {
+		why = ": " + t.Message
+	}
+	c.close(Forced, "it could not be stopped, and runs without its targets"+why+"; stop it: aws ecs stop-task --cluster "+c.d().Cluster+
+		" --task "+c.d().Target.ID, nil)
 }
 
 // stopText says how a task was stopped, as the end of a sentence.

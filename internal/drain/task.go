@@ -79,7 +79,7 @@ func tooLate(c *decider) bool {
 	d, f := c.d(), own(c)
 	end, over := d.Zero.Add(noticeFor+c.p.Skew), "the two minutes of its notice are over"
 	if d.toStop() {
-		end, over = d.StopBy.Add(stopFor), "its time is over"
+		end, over = stopUntil(c), "its time is over"
 	}
 	c.wake(end)
 	gone := f.Is == fleet.Seen && addressGiven(f.Value.LastStatus)

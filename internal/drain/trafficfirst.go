@@ -3,6 +3,7 @@ package drain
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/fleet"
@@ -25,6 +26,7 @@ type TrafficFirst struct {
 // one before it.
 type Early struct {
 	Taken      []Taken   `json:"taken,omitempty"`      // what Ebb has asked to leave, or is about to
+	Crowded    bool      `json:"crowded,omitempty"`    // a target group had no room for that: the journal says so
 	EarlyFrom  time.Time `json:"early_from,omitzero"`  // when that began
 	EarlyOut   time.Time `json:"early_out,omitzero"`   // the first decision that knew all of them to be out; none has served since
 	QuietSince time.Time `json:"quiet_since,omitzero"` // the first look that found no connection, and none since has found any
@@ -40,7 +42,8 @@ type Taken struct {
 
 func (e Early) same(o Early) bool {
 	type times [4]time.Time
-	return times{e.EarlyFrom, e.EarlyOut, e.QuietSince, e.EarlyOver} == times{o.EarlyFrom, o.EarlyOut, o.QuietSince, o.EarlyOver} && slices.Equal(e.Taken, o.Taken)
+	return e.Crowded == o.Crowded && slices.Equal(e.Taken, o.Taken) &&
+		times{e.EarlyFrom, e.EarlyOut, e.QuietSince, e.EarlyOver} == times{o.EarlyFrom, o.EarlyOut, o.QuietSince, o.EarlyOver}
 }
 
 const (
@@ -51,11 +54,11 @@ const (
 )
 
 // trafficLeft reports whether DRAINING need not wait for traffic to leave. A wait is never longer than half of the time that is left when it
-// begins, and there is none once EC2 takes the host back.
+// begins. There is none once EC2 takes the host back, or while ECS does not reach it.
 func trafficLeft(c *decider) bool {
 	d := c.d()
 	of := slices.DeleteFunc(slices.Clone(c.p.TrafficFirst), func(f TrafficFirst) bool { return f.Cluster != d.Cluster })
-	if len(of) == 0 || d.warned() || d.Observed || !d.EarlyOver.IsZero() || !d.Asked.IsZero() {
+	if len(of) == 0 || d.warned() || d.Observed || !d.UnreachedFrom.IsZero() || !d.EarlyOver.IsZero() || !d.Asked.IsZero() {
 		return true
 	}
 	if d.EarlyFrom.IsZero() {
@@ -88,6 +91,9 @@ func leaveFirst(c *decider, of []TrafficFirst) bool {
 	var targets, asked []plan.Subject
 	var wait time.Duration
 	known := true
+	for _, f := range c.tasks { // some may not have been registered yet
+		c.want(plan.Subject{Kind: plan.Tasks, In: d.Cluster, ID: string(f.Value.ARN)}, f.Is, f.At, c.p.LookSlow)
+	}
 	for _, t := range c.liveTasks() {
 		i := slices.IndexFunc(of, func(f TrafficFirst) bool { return f.Service == t.Service() })
 		if i < 0 || t.Leaves() {
@@ -95,13 +101,14 @@ func leaveFirst(c *decider, of []TrafficFirst) bool {
 		}
 		svc := c.service(t)
 		known = known && svc.Is != fleet.Unknown
+		own := len(asked)
 		for _, s := range registrations(d.Instance(), t, svc.Value) {
 			targets, wait = append(targets, s), max(wait, of[i].Wait)
 			if s.Kind == plan.Names {
 				ttl := factOf[fleet.Delay](c, plan.Subject{Kind: plan.TTLs, In: s.In})
 				c.want(plan.Subject{Kind: plan.TTLs, In: s.In}, ttl.Is, ttl.At, time.Hour)
 				known, wait = known && ttl.Is != fleet.Unknown, max(wait, ttl.Value.Delay+ttlMargin)
-			} else if of[i].Quiet != "" {
+			} else if again := func(a plan.Subject) bool { return a.Port == s.Port }; of[i].Quiet != "" && !slices.ContainsFunc(asked[own:], again) {
 				asked = append(asked, plan.Subject{Kind: plan.Connections, In: of[i].Quiet, ID: s.ID, Port: s.Port})
 			}
 		}
@@ -113,7 +120,7 @@ func leaveFirst(c *decider, of []TrafficFirst) bool {
 	if len(targets) == 0 {
 		return true
 	}
-	return room(c, targets) && outSince(c, targets) && waited(c, wait) && noConnections(c, asked)
+	return room(c, targets) && outSince(c, targets) && waited(c, targets, wait) && noConnections(c, asked)
 }
 
 // outSince takes targets out, and reports whether none of them has served since d.EarlyOut. ECS may register them again, as somebody has seen
@@ -145,16 +152,22 @@ func someNames(names []string) string {
 	if len(names) > 10 {
 		names = append(slices.Clone(names[:10]), fmt.Sprintf("and %d more", len(names)-10))
 	}
-	return fmt.Sprint(names)
+	return strings.Join(names, ", ")
 }
 
-// waited reports whether the stated wait is over, and the TTLs.
-func waited(c *decider, wait time.Duration) bool {
+// waited reports whether the stated wait is over, and the TTLs, and the targets were out to the end.
+func waited(c *decider, targets []plan.Subject, wait time.Duration) bool {
 	by := c.d().EarlyOut.Add(wait + c.p.Skew)
-	if !c.now.Before(by) {
+	seen := true
+	for _, s := range targets {
+		if healthOf(c, s).At.Before(by) {
+			c.wantAt(s, Later(c.now, by))
+			seen = false
+		}
+	}
+	if seen {
 		return true
 	}
-	c.wake(by)
 	c.out.Waiting = "until " + by.UTC().Format("15:04:05 UTC") + ": clients may still open connections to its targets, which are out"
 	return false
 }
@@ -223,7 +236,7 @@ func roomIn(c *decider, group string, mine []Taken) bool {
 	leaving := slices.Concat(c.seen.Taken(fleet.ARN(group)), mine)
 	healthy, there, lost := 0, 0, 0
 	for _, h := range all.Value {
-		switch is := func(t Taken) bool { return t.is(h.Target) }; {
+		switch is := func(t Taken) bool { return h.Target.Is(fleet.TargetID{ID: t.ID, Port: t.Port}) }; {
 		case !h.InUse():
 		case slices.ContainsFunc(leaving, is):
 			if h.State == "healthy" && slices.ContainsFunc(mine, is) {
@@ -236,7 +249,7 @@ func roomIn(c *decider, group string, mine []Taken) bool {
 		}
 	}
 	v := least.Value
-	if lost == 0 || healthy >= v.LeastHealthy && healthy*100 >= v.LeastPercent*there {
+	if lost == 0 || !v.Opens(healthy, there) {
 		return true
 	}
 	must := fmt.Sprint(v.LeastHealthy)
@@ -245,9 +258,9 @@ func roomIn(c *decider, group string, mine []Taken) bool {
 	}
 	c.out.Waiting = fmt.Sprintf("for room in target group %s: without the targets of this host and of others that leave, %d would be healthy, and %s must be",
 		name, healthy, must)
+	if e := &c.d().Early; !e.Crowded {
+		e.Crowded = true
+		c.note("traffic-first", "waits %s", c.out.Waiting)
+	}
 	return false
-}
-
-func (t Taken) is(id fleet.TargetID) bool {
-	return (t.Port == 0 || t.Port == id.Port) && fleet.SameAddress(t.ID, id.ID)
 }

@@ -90,7 +90,7 @@ func Registered(host InstanceID, t *Task, targets []Health) []Endpoint {
 	for _, h := range targets {
 		mine := slices.ContainsFunc(t.Addresses, func(a Address) bool {
 			at := a.target(host)
-			return SameAddress(at.ID, h.Target.ID) && (at.Port == 0 && a.IP != "" || at.Port == h.Target.Port && at.Port != 0)
+			return sameAddress(at.ID, h.Target.ID) && (at.Port == 0 && a.IP != "" || at.Port == h.Target.Port && at.Port != 0)
 		})
 		if e := (Endpoint{InTargetGroup, h.TargetGroup, h.Target}); mine && h.InUse() && !slices.Contains(all, e) {
 			all = append(all, e)
@@ -99,8 +99,13 @@ func Registered(host InstanceID, t *Task, targets []Health) []Endpoint {
 	return all
 }
 
-// SameAddress reports whether two texts name one target: IPv6 addresses can be spelt in several ways.
-func SameAddress(a, b string) bool {
+// Is reports whether a registration is one of the target that is named: without a port, at each.
+func (t TargetID) Is(named TargetID) bool {
+	return (t.Port == named.Port || named.Port == 0) && sameAddress(t.ID, named.ID)
+}
+
+// sameAddress reports whether two texts name one target: IPv6 addresses can be spelt in several ways.
+func sameAddress(a, b string) bool {
 	if a == b {
 		return a != ""
 	}

@@ -370,6 +370,11 @@ type Delay struct {
 	LeastHealthy, LeastPercent int
 }
 
+// Opens reports whether so many healthy targets, of all that are registered, are too few.
+func (d Delay) Opens(healthy, registered int) bool {
+	return healthy < d.LeastHealthy || healthy*100 < d.LeastPercent*registered
+}
+
 // Health is the state of one target.
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html
 type Health struct {

@@ -308,6 +308,9 @@ func (k *Kernel) wake(now time.Time) time.Time {
 	for _, p := range k.paused { //ebb:any-order the earliest
 		sooner(p.over)
 	}
+	for _, o := range k.overrides { //ebb:any-order the earliest
+		sooner(o.over)
+	}
 	for _, l := range k.listings { //ebb:any-order the earliest
 		if l.stalled() {
 			sooner(drain.Later(now, l.again()))

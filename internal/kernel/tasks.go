@@ -99,3 +99,20 @@ func begunTask(k *Kernel, e *entry) {
 	k.begun(e)
 	k.listed(fleet.ARN(e.d.Target.ID), e.d.Target)
 }
+
+func sawTasks(o *observer, a answer) {
+	seen := map[string]bool{}
+	for _, t := range a.Result.View.Tasks {
+		seen[string(t.ARN)] = true
+		if e := o.open[o.ownerOf[t.ARN]]; e != nil {
+			o.putTask(e, t.ARN, fleet.Seen, a.Started, t)
+		}
+	}
+	sawStopped(o, a)
+	for _, s := range a.Subjects {
+		arn := fleet.ARN(s.ID)
+		if e := o.open[o.ownerOf[arn]]; e != nil && !seen[s.ID] && !a.failed[s.ID] {
+			o.putTask(e, arn, fleet.Absent, a.Started, fleet.Task{ARN: arn})
+		}
+	}
+}

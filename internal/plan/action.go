@@ -78,6 +78,8 @@ const (
 	EC2         Bucket = "ec2"
 	CloudMap    Bucket = "cloud-map"
 	Lattice     Bucket = "vpc-lattice"
+	CloudWatch  Bucket = "cloudwatch"
+	Queues      Bucket = "sqs"
 	Endpoints   Bucket = "endpoints" // of the user
 )
 

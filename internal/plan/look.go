@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/fleet"
@@ -78,6 +79,13 @@ const (
 	// SpotRequests: the requests of Spot Instances, by the ids of the instances. View.SpotRequests; an instance that no request has is absent.
 	// Known: a fleet.SpotRequest.
 	SpotRequests
+	// Alarms: alarms of CloudWatch of any type, by name. View.Alarms; known: a fleet.Alarm.
+	Alarms
+	// Backlogs: queues of SQS, by URL. View.Backlogs; known: a fleet.Backlog.
+	Backlogs
+	// Metrics: metrics of CloudWatch, each as MetricID writes it. View.Datapoints, the newest of each that is complete; known: a
+	// fleet.Datapoint, absent: there is none that is new.
+	Metrics
 	// LookKinds is one more than the last kind.
 	LookKinds
 )
@@ -143,6 +151,12 @@ var looks = [LookKinds]LookSpec{
 	Instances:   {Name: "instances", API: "ec2:DescribeInstances", Bucket: EC2, Batch: 100, Calls: 1, Early: true},
 	// A filter may have 200 values. https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Filtering.html
 	SpotRequests: {Name: "spot-requests", API: "ec2:DescribeSpotInstanceRequests", Bucket: EC2, Batch: 100, Calls: 1, Early: true},
+	// https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html
+	Alarms: {Name: "alarms", API: "cloudwatch:DescribeAlarms", Bucket: CloudWatch, Batch: 100, Calls: 1, Keep: time.Hour},
+	// Each queue takes a call of its own.
+	Backlogs: {Name: "backlogs", API: "sqs:GetQueueAttributes", Bucket: Queues, Batch: 5, Each: 1, Keep: time.Hour},
+	// https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html
+	Metrics: {Name: "metrics", API: "cloudwatch:GetMetricData", Bucket: CloudWatch, Batch: 500, Calls: 1, Keep: time.Hour},
 }
 
 // String is the name of the kind.
@@ -172,7 +186,8 @@ type Look struct {
 	Kind     LookKind
 	In       string
 	Subjects []Subject
-	Token    string // ListCluster: where to go on; empty: at the beginning
+	Token    string    // ListCluster: where to go on; empty: at the beginning
+	Until    time.Time // Metrics: datapoints that are complete by then
 }
 
 // LookAt is a look at subjects of one kind and place, of which there is at least one.
@@ -185,6 +200,12 @@ func LookFor[S ~string](k LookKind, in string, ids ...S) Look {
 		l.Subjects[i] = Subject{Kind: k, In: in, ID: string(id)}
 	}
 	return l
+}
+
+// MetricID is the id of a metric as a subject.
+func MetricID(m fleet.Metric) string {
+	b, _ := json.Marshal(m) // a struct of texts and a number always marshals, and a map in the order of its keys
+	return string(b)
 }
 
 // IDs are the ids of the subjects.
@@ -246,4 +267,7 @@ type View struct {
 	VPCs               []SubnetIn
 	TargetGroups       []fleet.TargetGroup
 	SpotRequests       []SpotStatus
+	Alarms             []fleet.Alarm
+	Backlogs           []fleet.Backlog
+	Datapoints         []fleet.Datapoint
 }

@@ -120,8 +120,11 @@ func (r *run) kernelConfig() kernel.Config {
 		})
 	}
 	for _, c := range r.s.Ebb.Clusters {
-		cfg.Groups = append(cfg.Groups, kernel.Managed{Cluster: c.Name, Policy: drain.Policy{Observe: c.Mode == "observe"}, StandIns: c.Services})
+		cfg.Groups = append(cfg.Groups, kernel.Managed{
+			Cluster: c.Name, Policy: drain.Policy{Observe: c.Mode == "observe"}, StandIns: c.Services, Rehearsals: c.AllowRehearsal,
+		})
 	}
+	cfg.Groups = scaledIn(r, cfg.Groups)
 	return cfg
 }
 

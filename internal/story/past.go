@@ -48,10 +48,12 @@ type past struct {
 	sizes      map[string][]size   // instances of each group
 	leaves     map[string][]string // instances of each group that Ebb has set DRAINING and whose hook is open
 	counts     map[string]*countPast
+	alarms     map[string]*alarmPast
 	now        time.Time            // of the entry that is taken in
 	countAside bool                 // the journal took no record of a desired count, and says so
 	capacity   bool                 // Fargate Spot has some
 	crowds     map[string]crowd     // targets, by target group
+	outOnce    map[string]bool      // targets that Ebb has taken out, with their groups
 	idle       map[string]time.Time // since when somebody of a group waits for a slot that is free
 }
 
@@ -101,13 +103,15 @@ type taskPast struct {
 	host             *hostPast
 	daemon, live     bool
 	created, stopped time.Time
-	served           map[string]time.Time // its targets that ECS has registered, and until when each was healthy; zero: it is
-	inUse            map[string]bool      // its targets; true: ECS has registered it in a target group, and is to take it out
+	served           map[string]serving // its targets that ECS has registered
+	inUse            map[string]bool    // its targets; true: ECS has registered it in a target group, and is to take it out
 
 	cluster, status string               // its last status
 	noticed         time.Time            // when Fargate Spot gave notice
 	out             map[string]time.Time // its targets that left since, and when; zero: not yet
 	byEbb           bool                 // Ebb took one of them out
+	rehearsal       time.Time            // when an operator has said that its interruption is rehearsed
+	touched         bool                 // Ebb has taken a target of it out although no notice had come
 
 	service string
 	runs    bool // and is meant to
@@ -162,6 +166,7 @@ func (p *past) take(e core.Entry) {
 		noticed(p, e)
 	case core.EntryNote:
 		words(p, e)
+		rehearsals(p, e)
 	case core.EntryJournal:
 		if e.To == "let go" {
 			h.letGo = true
@@ -214,7 +219,7 @@ func (p *past) container(e core.Entry) {
 func (p *past) task(e core.Entry) {
 	t := p.tasks[e.Task]
 	if t == nil {
-		t = &taskPast{id: e.Task, created: e.At, inUse: map[string]bool{}, served: map[string]time.Time{}, cluster: e.Cluster, service: e.Service}
+		t = &taskPast{id: e.Task, created: e.At, inUse: map[string]bool{}, served: map[string]serving{}, cluster: e.Cluster, service: e.Service}
 		p.tasks[e.Task] = t
 	}
 	t.status = e.To
@@ -322,6 +327,8 @@ func (p *past) called(e core.Entry) {
 		p.failed = e.At
 	}
 	switch {
+	case op == "StopTask":
+		mayStop(p, e)
 	case op == "DeregisterTargets" || op == "DeregisterInstance":
 		p.tried = e.At
 	case op == "RecordLifecycleActionHeartbeat":

@@ -35,22 +35,37 @@ func crowdIn(p *past, group string) crowd {
 	return p.crowds[group]
 }
 
-// served keeps until when each target of a task has served, as far as ECS has registered it: zero while it does.
+// serving is since when a target has been healthy, and until when it was before; zero: it is not, and was not.
+type serving struct{ from, until time.Time }
+
+// briefly is for how long a target that was registered again may be healthy before Ebb must see it.
+const briefly = 25 * time.Second
+
+// last is until when it has served, as far as Ebb must know.
+func (s serving) last(at time.Time) time.Time {
+	if s.from.IsZero() || !s.until.IsZero() && at.Sub(s.from) < briefly {
+		return s.until
+	}
+	return at
+}
+
+// served keeps until when each target of a task has served, as far as ECS has registered it.
 func served(p *past, e core.Entry) {
 	key := e.TargetGroup + " " + e.Target
 	if t := p.tasks[e.Task]; t != nil {
-		until, has := t.served[key]
+		s, has := t.served[key]
 		switch {
 		case e.To == "healthy" && t.inUse[key]:
-			t.served[key] = time.Time{}
-		case has && until.IsZero():
-			t.served[key] = e.At
+			t.served[key] = serving{e.At, s.until}
+		case has && !s.from.IsZero():
+			t.served[key] = serving{until: s.last(e.At)}
 		}
 	}
 	if e.Kind != core.EntryTarget {
 		return
 	}
-	if byEbb(e.By) && e.From == "healthy" && e.To == "draining" {
+	if byEbb(e.By) && e.From == "healthy" && e.To == "draining" && !p.outOnce[e.TargetGroup+" "+e.Target] {
+		p.outOnce[e.TargetGroup+" "+e.Target] = true
 		crosses(p, e)
 	}
 	crowdIn(p, e.TargetGroup)[e.Target] = &member{e.To, e.At}
@@ -59,7 +74,7 @@ func served(p *past, e core.Entry) {
 // stale is how old what Ebb goes by may be: two looks, reads that lag behind, and calls on their way.
 const stale = 45 * time.Second
 
-// crosses is invariant 22, at the moment Ebb takes a healthy target out: if traffic leaves first, as many stay healthy as must be. What has changed
+// crosses is invariant 24, at the moment Ebb takes a healthy target out: if traffic leaves first, as many stay healthy as must be. What has changed
 // lately Ebb need not know.
 func crosses(p *past, e core.Entry) {
 	least := p.Least[e.TargetGroup]
@@ -78,7 +93,8 @@ func crosses(p *past, e core.Entry) {
 		return
 	}
 	if d, ok := earlyDrain(p, e.Instance, e.At); ok && slices.ContainsFunc(d.Taken, func(t drain.Taken) bool { return strings.HasPrefix(e.Target, t.ID+":") }) {
-		p.blame(22, "Ebb took target %s out of %s before %s was DRAINING, and %d of %d were left healthy", e.Target, e.TargetGroup, p.name(e.Instance), healthy, there)
+		p.blame(24, "Ebb took target %s out of %s before %s was DRAINING, and %d of %d were left healthy", e.Target, e.TargetGroup,
+			p.name(e.Instance), healthy, there)
 	}
 }
 
@@ -93,7 +109,15 @@ func earlyDrain(p *past, instance string, at time.Time) (drain.Drain, bool) {
 	return drain.Drain{}, false
 }
 
-// leftFirst is invariant 21, at the moment Ebb sets a host DRAINING for the first time: the targets of services whose traffic leaves first have not
+// goesOn reports whether a drain goes on although an operator has taken the word back that began it: targets on the host are out.
+func goesOn(p *past, h *hostPast, at time.Time) bool {
+	return slices.ContainsFunc(p.drains, func(d drain.Drain) bool {
+		return len(d.Taken) > 0 && d.Word != fleet.Word{} && p.hosts[d.Target.ID] == h && !d.EarlyFrom.After(at.Add(p.Ebb.Skew)) &&
+			(d.Ended.IsZero() || at.Before(d.Ended.Add(p.Ebb.Skew+time.Minute)))
+	})
+}
+
+// leftFirst is invariant 23, at the moment Ebb sets a host DRAINING for the first time: the targets of services whose traffic leaves first have not
 // served for as long as that is to take, or half of the time is over.
 func leftFirst(p *past, h *hostPast, e core.Entry) {
 	if !h.firstSet.IsZero() {
@@ -106,7 +130,8 @@ func leftFirst(p *past, h *hostPast, e core.Entry) {
 			d = x
 		}
 	}
-	if !h.warned.IsZero() || len(h.registered) != 1 || d.Hook != "" && halfOver(p, d) || d.Word != (fleet.Word{}) {
+	lost := !h.lost.IsZero() && (h.back.IsZero() || e.At.Sub(h.back) < time.Minute)
+	if lost || !h.warned.IsZero() || len(h.registered) != 1 || d.Hook != "" && halfOver(p, d) || d.Word != (fleet.Word{}) {
 		return
 	}
 	for _, f := range p.Ebb.TrafficFirst {
@@ -114,13 +139,9 @@ func leftFirst(p *past, h *hostPast, e core.Entry) {
 			if !t.live || t.service != f.Service || t.cluster != f.Cluster || e.At.Sub(t.created) < 5*time.Minute && !t.created.Equal(p.Start) {
 				continue
 			}
-			for target, until := range t.served { //ebb:any-order one is enough
-				out := e.At.Sub(until)
-				if until.IsZero() {
-					out = 0
-				}
-				if out < f.Wait-p.Ebb.Skew {
-					p.blame(21, "%s was set DRAINING when target %s of service %s had been out for %s, and it was to be %s",
+			for target, s := range t.served { //ebb:any-order one is enough
+				if out := e.At.Sub(s.last(e.At)); out < f.Wait-p.Ebb.Skew-12*time.Second { // reads lag behind
+					p.blame(23, "%s was set DRAINING when target %s of service %s had been out for %s, and it was to be %s",
 						p.name(e.Instance), target, f.Service, out.Round(time.Second), f.Wait)
 					return
 				}
@@ -152,7 +173,7 @@ func leastOf(groups []sim.TargetGroupSpec) map[string]Least {
 }
 
 // trafficFirst lets the traffic of some services leave before their hosts are set DRAINING.
-func (g *maker) trafficFirst() {
+func trafficFirst(g *maker) {
 	if !g.percent(14) || g.hosts > 40 {
 		return
 	}
@@ -166,7 +187,7 @@ func (g *maker) trafficFirst() {
 		if s.Cluster != "prod" || s.Daemon || s.TargetGroup == "" && len(s.Names) == 0 || !g.percent(70) {
 			continue
 		}
-		f := FirstOut{Cluster: "prod", Service: s.Name, Wait: pick(g, 10*time.Second, 130*time.Second, 130*time.Second, 4*time.Minute)}
+		f := FirstOut{Cluster: "prod", Service: s.Name, Wait: pick(g, 30*time.Second, 130*time.Second, 130*time.Second, 4*time.Minute)}
 		if g.percent(30) {
 			f.Quiet = "http://connections/{id}:{port}"
 		}

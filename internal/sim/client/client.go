@@ -6,6 +6,7 @@ package client
 
 import (
 	"context"
+	"encoding/json"
 
 	aas "github.com/aws/aws-sdk-go-v2/service/applicationautoscaling"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
@@ -42,6 +43,25 @@ func SQS(a *wire.API) queueing { return queueing{a} }
 
 // CloudWatch is a client of CloudWatch.
 func CloudWatch(a *wire.API) watching { return watching{a} }
+
+// JSON asks one service in JSON: in and out are what encoding/json makes of the request and the answer.
+type JSON struct {
+	API     *wire.API
+	Service string
+}
+
+// Ask makes one call.
+func (j JSON) Ask(ctx context.Context, operation string, in, out any) error {
+	body, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	answer, err := j.API.AskJSON(ctx, j.Service, operation, body)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(answer, out)
+}
 
 // AppAutoScaling is a client of Application Auto Scaling.
 func AppAutoScaling(a *wire.API) adjusting { return adjusting{a} }

@@ -123,6 +123,26 @@ func (a *API) Do(ctx context.Context, in any) (any, error) {
 	return a.call(ctx, o, in)
 }
 
+// AskJSON is Do for a service that speaks JSON, where request and answer are written in it, as over HTTP.
+func (a *API) AskJSON(ctx context.Context, service, operation string, body []byte) ([]byte, error) {
+	s := a.services[service]
+	if s == nil || s.operations[operation] == nil || s.Protocol.JSON == "" {
+		return nil, fmt.Errorf("the simulated cloud has no operation %s.%s in JSON", service, operation)
+	}
+	o := s.operations[operation]
+	p := jsonProtocol{version: s.Protocol.JSON, prefix: s.Protocol.Prefix, spelling: spelling{small: s.Protocol.Small, names: s.Protocol.Names.Members}}
+	in := o.Input()
+	if err := p.decode(body, in, true); err != nil {
+		return nil, err
+	}
+	out, err := a.call(ctx, o, in)
+	if err != nil {
+		return nil, err
+	}
+	_, answer, err := p.answer(operation, "", out)
+	return answer, err
+}
+
 // Counts returns how often each operation was called, by "ecs.ListTasks", failed calls included.
 func (a *API) Counts() map[string]int { return a.count(func(string) bool { return true }) }
 
