@@ -131,6 +131,32 @@ func TestNoScaleInDuringADeployment(t *testing.T) {
 	}
 }
 
+// TestTrackingRequestsAndQueues: requests per target of the load's target group, and metric math: messages for each task that runs.
+func TestTrackingRequestsAndQueues(t *testing.T) {
+	b := scaled(t, 1, false, func(s *Spec) {
+		s.TargetGroups = []TargetGroupSpec{{Name: "tg", Check: 5 * time.Second}}
+		s.Services[0].TargetGroup, s.TaskDefinitions[0].Port = "tg", 8080
+		s.Load[0].Arrivals = load.Shape{Base: 30}
+	}, appautoscaling.PolicySpec{Name: "track", Tracks: "requests", Target: 300})
+	b.pass(15 * time.Minute)
+	if got, _ := b.counts(); got != "6" { // 1,800 a minute
+		t.Errorf("requests: %q, want 6", got)
+	}
+	b = scaled(t, 1, false, func(s *Spec) {
+		s.Queues = []QueueSpec{{Name: "jobs"}}
+		s.Load[0] = load.Spec{Service: "web", Queue: "jobs", Work: time.Second, Arrivals: load.Shape{Base: 7}}
+	}, appautoscaling.PolicySpec{Name: "track", Tracks: "math", Target: 100, Math: []appautoscaling.Query{
+		{ID: "m1", Namespace: "AWS/SQS", Name: "ApproximateNumberOfMessagesVisible", Statistic: "Sum", Dimensions: map[string]string{"QueueName": "jobs"}},
+		{ID: "m2", Namespace: "ECS/ContainerInsights", Name: "RunningTaskCount", Statistic: "Average",
+			Dimensions: map[string]string{"ClusterName": "prod", "ServiceName": "web"}},
+		{ID: "e1", Expression: "m1/m2"}}})
+	b.pass(30 * time.Minute)
+	// The backlog of steady arrivals is gone once there are tasks enough, so that backlog per task scales in as far as it can.
+	if got, _ := b.counts(); !strings.HasPrefix(got, "9 11 ") || !strings.HasSuffix(got, " 2") {
+		t.Errorf("messages: %q", got)
+	}
+}
+
 // TestStepScaling: the alarm of the user invokes the policy each minute for as long as it lasts. In the cooldown only what is wanted beyond what was added is
 // added: 2, and then of 3 only 1 more.
 func TestStepScaling(t *testing.T) {
