@@ -108,7 +108,7 @@ func deregisterFrom(c *decider, targets []plan.Subject, act plan.ActionKind) boo
 		if n < 0 {
 			n = len(calls)
 			calls = append(calls, plan.Action{
-				Kind: act, Why: leaving[c.d().Target.Kind], Soon: c.d().Target.Kind == fleet.OneTask || c.d().warned(),
+				Kind: act, Why: leaving[c.d().Target.Kind], Soon: c.d().Target.Kind == fleet.OneTask || c.d().hasMinutes(),
 				Targets: &plan.TargetChange{Group: fleet.ARN(s.In)},
 			})
 		}
