@@ -181,7 +181,7 @@ TESTED = [
     ("a net that cannot be read keeps a lost host", "internal/drain/net.go",
      "	if read || !c.now.Before(by) {", "	if read {", "drain", "TestTheNetUnderALostHost"),
     ("a host that EC2 takes back waits for a slot", "internal/drain/steps.go",
-     "d.warned() || len(d.Taken) > 0 || t.Leave < t.Limit", "len(d.Taken) > 0 || t.Leave < t.Limit",
+     "d.hasMinutes() || len(d.Taken) > 0 || t.Leave < t.Limit", "len(d.Taken) > 0 || t.Leave < t.Limit",
      "drain", "TestANoticeOfEC2"),
     ("the targets on a host that EC2 takes back wait for ECS", "internal/drain/steps.go",
      "after: []func(*decider){beat, outAtOnce, admit},", "after: []func(*decider){beat, admit},",

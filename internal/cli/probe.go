@@ -39,7 +39,10 @@ func startProbe(ctx context.Context, url string, rate int) (*probe, error) {
 	if url == "" {
 		return nil, nil
 	}
-	p := &probe{URL: url, Rate: rate, ByKind: map[string]int{}, client: &http.Client{Timeout: probeTimeout}}
+	// A connection for each request: on one that is used again Go repeats a request that was cut, and it would not be counted.
+	p := &probe{URL: url, Rate: rate, ByKind: map[string]int{}, client: &http.Client{
+		Timeout: probeTimeout, Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true},
+	}}
 	if err := p.request(ctx); err != nil {
 		return nil, fmt.Errorf("probe %s: %w; nothing was changed, because it fails before anything leaves", url, err)
 	}

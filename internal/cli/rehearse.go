@@ -140,17 +140,10 @@ Exit codes: 0 it left as it should, and no request of the probe failed; 1 not so
 		if err := kind.may(l); err != nil {
 			return err
 		}
-		if !f.dry {
-			l.scopes = []string{kernel.Managed{Cluster: l.cluster.Name}.Scope()}
-			if err := l.find(cmd.Context()); err != nil {
-				return err
-			}
-			defer func() { _ = l.close() }()
-			if l.store == nil {
-				return fmt.Errorf("no ebb serve works for cluster %s as far as its journal shows, and that is what is rehearsed: start it, and name its "+
-					"journal (--config or --journal)", l.cluster.Name)
-			}
+		if err := l.meetEbb(cmd.Context(), f.dry); err != nil {
+			return err
 		}
+		defer func() { _ = l.close() }()
 		kind.foresee(l)
 		goes, err := f.begin(cmd.Context(), l, "interrupt "+l.target.Name()+"?", []string{"rehearse", "spot"})
 		if !goes {
@@ -159,6 +152,22 @@ Exit codes: 0 it left as it should, and no request of the probe failed; 1 not so
 		return l.tell(&f.lookFlags, kind.run(l, cmd.Context()))
 	}
 	return c
+}
+
+// meetEbb finds the Ebb that works for the cluster, in its journal: it is what is rehearsed.
+func (l *leaving) meetEbb(ctx context.Context, dry bool) error {
+	if dry {
+		return nil
+	}
+	l.scopes = []string{kernel.Managed{Cluster: l.cluster.Name}.Scope()}
+	if err := l.find(ctx); err != nil {
+		return err
+	}
+	if l.store == nil {
+		return fmt.Errorf("no ebb serve works for cluster %s as far as its journal shows, and that is what is rehearsed: start it, and name its "+
+			"journal (--config or --journal)", l.cluster.Name)
+	}
+	return nil
 }
 
 // rehearsal is how a kind of interruption is rehearsed: what leaves is found, whether that may be, what will happen, and that it does.
