@@ -102,7 +102,9 @@ func TestAWordIsSaidAndTakenBack(t *testing.T) {
 // A rehearsal stands on a task as a tag among others, until a time.
 func TestARehearsalOnATask(t *testing.T) {
 	until := time.Date(2026, 11, 21, 9, 2, 0, 0, time.UTC)
-	tag := func(key, value string) ecstypes.Tag { return ecstypes.Tag{Key: aws.String(key), Value: aws.String(value)} }
+	tag := func(key, value string) ecstypes.Tag {
+		return ecstypes.Tag{Key: aws.String(key), Value: aws.String(value)}
+	}
 	for name, x := range map[string]struct {
 		tags []ecstypes.Tag
 		want time.Time
