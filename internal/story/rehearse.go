@@ -67,14 +67,14 @@ func rehearsed(p *past, t *taskPast) bool {
 	return allowed && !t.rehearsal.IsZero()
 }
 
-// mayStop is invariant 24: Ebb stops a task only if an operator rehearses its interruption, and not before it was taken out.
+// mayStop is invariant 22: Ebb stops a task only if an operator rehearses its interruption, and not before it was taken out.
 func mayStop(p *past, e core.Entry) {
 	if t := p.tasks[e.Task]; t == nil || !rehearsed(p, t) {
-		p.blame(24, "Ebb stops task %s, and no operator rehearses that", fleet.ARN(e.Task).Name())
+		p.blame(22, "Ebb stops task %s, and no operator rehearses that", fleet.ARN(e.Task).Name())
 	}
 }
 
-// rehearsedToTheEnd is the other part of invariant 24: a task that Ebb has taken out for a rehearsal does not run on without its targets. Ebb tries
+// rehearsedToTheEnd is the other part of invariant 22: a task that Ebb has taken out for a rehearsal does not run on without its targets. Ebb tries
 // to stop it for five minutes after the two of a notice; after that the journal says that it runs.
 func rehearsedToTheEnd(p *past) {
 	for _, id := range slices.Sorted(maps.Keys(p.tasks)) {
@@ -84,7 +84,7 @@ func rehearsedToTheEnd(p *past) {
 			continue
 		}
 		if !slices.ContainsFunc(p.drains, func(d drain.Drain) bool { return d.Target.ID == id && !d.Open() && d.Final.CutsOff() }) {
-			p.blame(24, "task %s was taken out for a rehearsal, and runs on", fleet.ARN(id).Name())
+			p.blame(22, "task %s was taken out for a rehearsal, and runs on", fleet.ARN(id).Name())
 		}
 	}
 }
