@@ -131,7 +131,7 @@ func leftFirst(p *past, h *hostPast, e core.Entry) {
 		}
 	}
 	lost := !h.lost.IsZero() && (h.back.IsZero() || e.At.Sub(h.back) < time.Minute)
-	if lost || !h.warned.IsZero() || len(h.registered) != 1 || d.Hook != "" && halfOver(p, d) || d.Word != (fleet.Word{}) {
+	if lost || h.said.word.Rehearses() || !h.warned.IsZero() || len(h.registered) != 1 || d.Hook != "" && halfOver(p, d) || d.Word != (fleet.Word{}) {
 		return
 	}
 	for _, f := range p.Ebb.TrafficFirst {
