@@ -102,7 +102,7 @@ func deregisterFrom(c *decider, targets []plan.Subject, act plan.ActionKind) boo
 		if out {
 			continue
 		}
-		unseen := h.Is == fleet.Unknown && last.IsZero() && c.trouble(kind) != "" // what cannot be looked at is in use
+		unseen := h.Is == fleet.Unknown && last.IsZero() && (c.trouble(kind) != "" || waitsNoLonger(c)) // what cannot be looked at is in use
 		looked = looked && (unseen || h.Is == fleet.Seen && h.At.After(last))
 		n := slices.IndexFunc(calls, func(a plan.Action) bool { return a.Targets.Group == fleet.ARN(s.In) })
 		if n < 0 {
