@@ -3,7 +3,7 @@ SEEDS    ?= 20000
 FUZZTIME ?= 60s
 LINT     := $(GO) tool -modfile=tools/go.mod golangci-lint
 # the packages with goroutines
-RACY     := ./internal/engine/... ./internal/journal/... ./internal/source/... ./internal/sim/wire/... ./internal/loadtest/... ./internal/agent/... ./internal/agentcli/... ./internal/cloud/collector/...
+RACY     := ./internal/engine/... ./internal/journal/... ./internal/source/... ./internal/sim/wire/... ./internal/sim/loadtest/... ./internal/agent/... ./internal/agentcli/... ./internal/cloud/collector/...
 
 .PHONY: help build zip packages test race dashboards dynamodb zabbix lint sim fuzz plants mutants storm bench spot iam nightly
 
@@ -23,7 +23,7 @@ packages: ## dist/ebb-agent for both architectures with deb and rpm, checked; VE
 	VERSION=$(VERSION) bash test/packages.sh
 
 test: ## go vet and all tests, with 1,000 simulated runs
-	$(GO) vet ./...
+	$(GO) vet -tags long,dynamodb,zabbix ./...
 	$(GO) test ./...
 
 race: ## the packages with goroutines under the race detector; needs a C compiler
@@ -57,21 +57,21 @@ plants: ## plant known bugs in a copy of the tree, one at a time, and see the se
 	python3 test/plants.py
 
 mutants: ## change the code of PACKAGES="lease drain" (all: none named) in thousands of small ways, and count what the tests find; needs Java 17 and Maven
-	$(GO) run ./test/dynamodb -- $(GO) run ./test/mutate $(PACKAGES)
+	$(GO) run ./test/dynamodb -- bash test/long.sh mutate $(PACKAGES)
 
 storm: ## Ebb killed while hosts drain: 5 runs each of one serve, two on one journal, three on DynamoDB Local, and the function; and its journal broken
-	$(GO) run ./test/storm -runs 5
-	$(GO) run ./test/storm -runs 5 -processes 2
-	$(GO) run ./test/dynamodb -- $(GO) run ./test/storm -runs 5 -shape lambda
-	$(GO) run ./test/dynamodb -- $(GO) run ./test/storm -runs 5 -journal dynamodb
-	for fault in poison large garbage away full readonly; do $(GO) run ./test/storm -fault $$fault || exit 1; done
-	$(GO) run ./test/dynamodb -- $(GO) run ./test/storm -fault away -journal dynamodb -processes 2
+	bash test/long.sh storm -runs 5
+	bash test/long.sh storm -runs 5 -processes 2
+	$(GO) run ./test/dynamodb -- bash test/long.sh storm -runs 5 -shape lambda
+	$(GO) run ./test/dynamodb -- bash test/long.sh storm -runs 5 -journal dynamodb
+	for fault in poison large garbage away full readonly; do bash test/long.sh storm -fault $$fault || exit 1; done
+	$(GO) run ./test/dynamodb -- bash test/long.sh storm -fault away -journal dynamodb -processes 2
 
-bench: ## what a drain costs: writes docs/cost.md, in about half an hour; see go run ./test/bench -help
-	$(GO) run ./test/bench -o docs/cost.md
+bench: ## what a drain costs: writes docs/cost.md, in about half an hour; see bash test/long.sh bench -help
+	bash test/long.sh bench -o docs/cost.md
 
 spot: ## what Fargate Spot costs in requests, with Ebb and without, computed and over real connections: writes docs/spot.md, in about ten minutes
-	$(GO) run ./test/spot -o docs/spot.md
+	bash test/long.sh spot -o docs/spot.md
 
 iam: ## write the table of calls that the IAM policies are made of, from what simulated runs record
 	$(GO) test ./internal/iam -run '^TestCalls$$' -count=1 -write

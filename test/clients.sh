@@ -87,4 +87,32 @@ check "get-secret-value, unknown" '\(ResourceNotFoundException\).* can.t find th
 check "delete-secret" '^ebb/slack$' secretsmanager delete-secret --secret-id ebb/slack --recovery-window-in-days 7 --query Name
 check "get-secret-value, deleted" '\(InvalidRequestException\)' secretsmanager get-secret-value --secret-id ebb/slack
 
+# Metrics and alarms: boto3 with a topic and a queue, and the AWS CLI by itself.
+python3 test/alarm_by_hand.py "$endpoint"
+check "put-metric-data" '^$' cloudwatch put-metric-data --namespace Shop --metric-name Jobs --dimensions Queue=jobs --value 12
+check "put-metric-data, AWS's own" '\(InvalidParameterValue\)' cloudwatch put-metric-data --namespace AWS/SQS --metric-name Jobs --value 12
+check "put-metric-alarm" '^$' cloudwatch put-metric-alarm --alarm-name cli --namespace Shop --metric-name Jobs --dimensions Name=Queue,Value=jobs \
+  --statistic Sum --period 60 --evaluation-periods 1 --threshold 10.5 --comparison-operator GreaterThanThreshold
+check "put-metric-alarm, 45 s" '\(ValidationError\)' cloudwatch put-metric-alarm --alarm-name bad --namespace Shop --metric-name Jobs --statistic Sum \
+  --period 45 --evaluation-periods 1 --threshold 1 --comparison-operator GreaterThanThreshold
+check "set-alarm-state" '^$' cloudwatch set-alarm-state --alarm-name cli --state-value ALARM --state-reason "a test"
+check "set-alarm-state, unknown" '\(ResourceNotFound\)' cloudwatch set-alarm-state --alarm-name none --state-value ALARM --state-reason "a test"
+check "describe-alarms" '^cli[[:space:]]ALARM[[:space:]]10.5[[:space:]]a test$' cloudwatch describe-alarms --alarm-name-prefix cl \
+  --query 'MetricAlarms[].[AlarmName,StateValue,Threshold,StateReason]'
+# Application Auto Scaling: a target, a policy of target tracking with its two alarms, and what is refused.
+scalable=(--service-namespace ecs --resource-id service/demo/web --scalable-dimension ecs:service:DesiredCount)
+check "register-scalable-target" 'scalable-target/' application-autoscaling register-scalable-target "${scalable[@]}" --min-capacity 2 --max-capacity 8 \
+  --query ScalableTargetARN
+check "register-scalable-target, unknown" '\(ValidationException\)' application-autoscaling register-scalable-target --service-namespace ecs \
+  --resource-id service/demo/none --scalable-dimension ecs:service:DesiredCount --min-capacity 1 --max-capacity 2
+check "put-scaling-policy" 'AlarmHigh.*AlarmLow' application-autoscaling put-scaling-policy "${scalable[@]}" --policy-name cpu \
+  --policy-type TargetTrackingScaling --query 'join(`,`,Alarms[].AlarmName)' --target-tracking-scaling-policy-configuration \
+  '{"TargetValue":60,"PredefinedMetricSpecification":{"PredefinedMetricType":"ECSServiceAverageCPUUtilization"}}'
+check "describe-scaling-policies" '^cpu[[:space:]]TargetTrackingScaling[[:space:]]60(.0)?$' application-autoscaling describe-scaling-policies \
+  --service-namespace ecs --query 'ScalingPolicies[].[PolicyName,PolicyType,TargetTrackingScalingPolicyConfiguration.TargetValue]'
+check "describe-scalable-targets" '^2[[:space:]]8$' application-autoscaling describe-scalable-targets --service-namespace ecs \
+  --query 'ScalableTargets[].[MinCapacity,MaxCapacity]'
+check "deregister-scalable-target" '^$' application-autoscaling deregister-scalable-target "${scalable[@]}"
+check "delete-alarms" '^$' cloudwatch delete-alarms --alarm-names cli
+
 echo "all clients agree"

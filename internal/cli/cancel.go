@@ -96,6 +96,10 @@ func cancel(ctx context.Context, o *order, seen *inventory.Inventory, h *invento
 	for _, rec := range o.open {
 		if d, err := kernel.Read(rec); err == nil && d.Target == fleet.HostTarget(h.Instance) {
 			who.Key = d.Key
+			if len(d.Taken) > 0 && h.Status == fleet.Active {
+				fmt.Fprintf(o.p.Stderr, "targets on %s were taken out first (traffic_first), and nothing registers them again: Ebb sets it DRAINING all the same, "+
+					"so that ECS replaces their tasks, and lets go of it then\n", h.Instance)
+			}
 		}
 	}
 	if err := o.store.Write(ctx, journal.Batch{Lines: []journal.Line{who}, Forwarded: []journal.Forwarded{r.Say(scope, o.now())}}); err != nil {

@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/ebbhq/ebb/internal/loadtest"
+	"github.com/ebbhq/ebb/internal/sim/loadtest"
 )
 
 const (

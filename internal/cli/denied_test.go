@@ -215,9 +215,11 @@ services:
   - {name: base-od, cluster: edge, task: old, desired: 1, capacity_providers: [{provider: FARGATE, weight: 1}]}
 `
 
-// restConfig has what moreConfig has, and a service that stands in for another.
+// restConfig has what moreConfig has, a service that stands in for another, and one whose traffic leaves first.
 const restConfig = moreConfig + `
 clusters:
+  - name: prod
+    services: [{name: slow, traffic_first: 20m}]
   - name: edge
     services: [{name: base, on_demand: base-od}]
 `

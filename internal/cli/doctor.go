@@ -86,6 +86,11 @@ func settingsOf(cfg config.Config) *doctor.Settings {
 	}
 	for _, c := range cfg.Clusters {
 		for _, v := range c.Services {
+			if v.TrafficFirst > 0 {
+				s.First = append(s.First, doctor.First{Cluster: c.Name, Service: v.Name, Wait: v.TrafficFirst})
+			}
+		}
+		for _, v := range c.StandIns() {
 			s.StandIns = append(s.StandIns, doctor.StandIn{Cluster: c.Name, Spot: v.Name, OnDemand: v.OnDemand})
 		}
 	}

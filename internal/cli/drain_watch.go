@@ -148,7 +148,7 @@ func (o *order) carryOut(ctx context.Context, w fleet.Word, detach bool) error {
 		work, stop := context.WithCancel(ctx)
 		defer stop()
 		e := engine.New(engine.Config{
-			Kernel: kernel.Config{Hook: o.cfg.Hook}, Store: own, Cloud: o.cloud, Me: engine.Name(), Now: o.now, Speed: o.speed,
+			Kernel: kernel.Config{Hook: o.cfg.Hook, TrafficFirst: trafficFirst(o.cfg)}, Store: own, Cloud: o.cloud, Me: engine.Name(), Now: o.now, Speed: o.speed,
 			Log: logger(o.p, "error", "text"),
 		})
 		go func() { _ = e.Run(work) }() // without a store that fails it ends with its context

@@ -48,7 +48,7 @@ func fillEnded(store journal.Store) error {
 	for _, b := range []journal.Batch{
 		endedBatch("web/i-1/a", "i-1", "web", 5*time.Minute, `"outcome":"drained","reason":"all 2 tasks have stopped"`),
 		pause,
-		{Records: []journal.Record{{Key: "task:prod/0123/1", Scope: "cluster/prod", Rev: 1, Body: []byte(`{"v":2,"kind":"task"}`)}}},
+		{Records: []journal.Record{{Key: "task:prod/0123/1", Scope: "cluster/prod", Rev: 1, Body: []byte(`{"v":9,"kind":"task"}`)}}},
 		endedBatch("job/i-2/a", "i-2", "job", 30*time.Minute, forcedEnd),
 		{
 			Records: []journal.Record{{Key: "job/i-2/b", Scope: "cluster/prod", Rev: 1, Open: true, Body: []byte(`{"instance":"i-2","group":"job"}`)}},

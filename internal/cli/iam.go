@@ -132,7 +132,7 @@ func (f *iamFlags) acts(m iam.Mode, cfg config.Config, s *iam.Scope) error {
 		if m == iam.Agent && len(s.Groups) == 0 {
 			return errors.New("no group has agent: true in the configuration; write it there, or --group web-asg")
 		}
-		if s.NoGroups = len(s.Groups) == 0 && len(cfg.Clusters) > 0; len(s.Groups) == 0 && !s.NoGroups {
+		if s.NoGroups = len(s.Groups) == 0 && len(cfg.Clusters)+len(cfg.Scaling) > 0; len(s.Groups) == 0 && !s.NoGroups {
 			return errors.New("no group: write --group web-asg, --tag KEY=VALUE, or groups or clusters in the configuration; --group '*' is every " +
 				"group of the account and Region")
 		}
@@ -156,13 +156,36 @@ func (f *iamFlags) acts(m iam.Mode, cfg config.Config, s *iam.Scope) error {
 		}
 		return nil
 	}
-	s.Counts = countsIn(cfg)
+	s.Counts, s.Scales = countsIn(cfg), len(cfg.Scaling) > 0
+	for _, c := range cfg.Scaling {
+		if q := c.Policy.Queue; q != nil {
+			u, _ := url.Parse(q.URL) // the configuration has checked it
+			account, name, _ := strings.Cut(strings.TrimPrefix(u.Path, "/"), "/")
+			s.Backlogs = append(s.Backlogs, strings.Join([]string{"arn", s.Partition, "sqs", s.Region, account, name}, ":"))
+		}
+	}
+	s.Rehearsals = rehearsalsIn(cfg)
 	s.Notices = noticesIn(cfg, *s)
 	s.Notices.SecretKeys, s.Notices.TopicKeys = f.secretKeys, f.topicKeys
 	return nil
 }
 
-// noticesIn is what the receivers of a configuration need.
+// rehearsalsIn are the clusters in which interruptions of tasks may be rehearsed.
+func rehearsalsIn(cfg config.Config) (clusters []string) {
+	for _, g := range cfg.Groups {
+		if cfg.Rehearses(g.Cluster) && !slices.Contains(clusters, g.Cluster) {
+			clusters = append(clusters, g.Cluster)
+		}
+	}
+	for _, c := range cfg.Clusters {
+		if c.AllowRehearsal && !slices.Contains(clusters, c.Name) {
+			clusters = append(clusters, c.Name)
+		}
+	}
+	return clusters
+}
+
+// countsIn are the services whose desired counts a configuration lets Ebb set.
 func countsIn(cfg config.Config) (services []string) {
 	for _, g := range cfg.Groups {
 		if all := g.Cluster + "/*"; g.ReplaceFirst && !slices.Contains(services, all) {
@@ -170,13 +193,20 @@ func countsIn(cfg config.Config) (services []string) {
 		}
 	}
 	for _, c := range cfg.Clusters {
-		for _, s := range c.Services {
+		for _, s := range c.StandIns() {
 			services = append(services, c.Name+"/"+s.OnDemand)
 		}
+	}
+	for _, s := range cfg.Scaling {
+		if s.Policy.Observe {
+			continue
+		}
+		services = append(services, s.Cluster+"/"+s.Service)
 	}
 	return services
 }
 
+// noticesIn is what the receivers of a configuration need.
 func noticesIn(cfg config.Config, s iam.Scope) (n iam.Notices) {
 	arn := func(service, name, resource string) string {
 		if strings.HasPrefix(name, "arn:") {
@@ -218,6 +248,9 @@ func clustersIn(cfg config.Config) (all []string) {
 	}
 	for _, c := range cfg.Clusters {
 		all = append(all, c.Name)
+	}
+	for _, s := range cfg.Scaling {
+		all = append(all, s.Cluster)
 	}
 	slices.Sort(all)
 	return slices.Compact(all)

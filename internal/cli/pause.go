@@ -30,6 +30,8 @@ func newPause(p Process) *cobra.Command {
 obeys within five seconds, and a function with its next pass. What has begun to leave goes on, and the hooks of what waits are kept alive;
 the deadline of what waits counts from when it begins.
 
+SCOPE may also be a service under scaling: in the configuration, as prod/web: then its desired count is left alone, and drains go on.
+
 SCOPE is a cluster, as cluster/prod or prod, or the pattern of groups that are configured without a cluster, as group/web-*. Without SCOPE
 everything in the configuration is paused. A pause ends by itself; a second one replaces the first.`,
 		Example: `  ebb pause --config ebb.yaml --for 2h --message "moving the database"
@@ -42,6 +44,9 @@ everything in the configuration is paused. A pause ends by itself; a second one 
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		if lasts < time.Second || lasts > kernel.LongestPause {
 			return fmt.Errorf("%w: --for is %s; a pause lasts from 1s to 24h", errUsage, lasts)
+		}
+		if of, err := pausedService(cmd, p, args); of != nil || err != nil {
+			return errors.Join(err, override(cmd, p, of, kernel.Override{Hold: true, Message: message}, lasts, false, clock))
 		}
 		s, err := steering(cmd, p, clock, args)
 		if err != nil {
@@ -75,6 +80,9 @@ function at its next pass. It is no error if nothing is paused.`,
 	addSettings(c, "config", "journal")
 	c.Flags().StringVar(&clock, "clock", "", "take the time from a simulated cloud at this URL")
 	c.RunE = func(cmd *cobra.Command, args []string) error {
+		if of, err := pausedService(cmd, p, args); of != nil || err != nil {
+			return errors.Join(err, override(cmd, p, of, kernel.Override{}, time.Second, true, clock))
+		}
 		s, err := steering(cmd, p, clock, args)
 		if err != nil {
 			return err
@@ -101,6 +109,22 @@ function at its next pass. It is no error if nothing is paused.`,
 		return nil
 	}
 	return c
+}
+
+// pausedService is the service that is scaled which an argument names; nil: it names something else.
+func pausedService(cmd *cobra.Command, p Process, args []string) (*config.Scaling, error) {
+	if len(args) == 0 || !strings.Contains(args[0], "/") {
+		return nil, nil
+	}
+	cfg, err := load(cmd, p)
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(cfg.Scaling, func(s config.Scaling) bool { return s.Cluster+"/"+s.Service == args[0] })
+	if i < 0 {
+		return nil, nil
+	}
+	return &cfg.Scaling[i], nil
 }
 
 // steered is what a command steers: the journal, and the scopes that are meant, by its configuration.

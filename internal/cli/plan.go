@@ -3,12 +3,14 @@ package cli
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/ebbhq/ebb/internal/config"
 	"github.com/ebbhq/ebb/internal/diagnose"
 	"github.com/ebbhq/ebb/internal/inventory"
 )
@@ -40,14 +42,30 @@ wrong configuration.`,
 	}
 	f.add(c)
 	c.RunE = func(cmd *cobra.Command, args []string) error {
-		_, seen, err := f.lookFor(cmd, p, args)
+		cfg, seen, err := f.lookFor(cmd, p, args)
 		if err != nil {
 			return err
 		}
 		forecast := diagnose.Plan(&seen, args, seen.At, f.clusters...)
+		forecast.Notes = append(forecast.Notes, cutOff(cfg, &seen, forecast.Steps)...)
 		return answered(write(&f, p.Stdout, forecast, planText), forecast.Missing, seen)
 	}
 	return c
+}
+
+// cutOff says which tasks stop later than the deadline of their group in Ebb's configuration, each service once.
+func cutOff(cfg config.Config, seen *inventory.Inventory, steps []diagnose.Step) (notes []string) {
+	for _, s := range steps {
+		g, ok := managedOf(cfg, seen, s.Instance)
+		if ok && s.Stop != diagnose.NotKnown && time.Duration(s.Stop) >= g.Deadline {
+			note := fmt.Sprintf("a task of service %s may take %s to stop, and the deadline of %s is %s: Ebb would cut it off", s.Service,
+				inventory.Span(time.Duration(s.Stop)), g.Match, inventory.Span(g.Deadline))
+			if !slices.Contains(notes, note) {
+				notes = append(notes, note)
+			}
+		}
+	}
+	return notes
 }
 
 func planText(f diagnose.Forecast) string {

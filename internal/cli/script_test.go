@@ -334,8 +334,8 @@ func newer(ts *testscript.TestScript, _ bool, args []string) {
 
 // ofNewer are open records that only a newer Ebb reads.
 var ofNewer = journal.Batch{Records: []journal.Record{
-	{Key: "task:prod/0123/1", Scope: "cluster/prod", Rev: 1, Open: true, Body: []byte(`{"v":2,"kind":"task","task":"0123"}`)},
-	{Key: "task:prod/4567/1", Scope: "cluster/prod", Rev: 1, Open: true, Body: []byte(`{"v":2,"kind":"task","task":"4567"}`)},
+	{Key: "task:prod/0123/1", Scope: "cluster/prod", Rev: 1, Open: true, Body: []byte(`{"v":9,"kind":"task","task":"0123"}`)},
+	{Key: "task:prod/4567/1", Scope: "cluster/prod", Rev: 1, Open: true, Body: []byte(`{"v":9,"kind":"task","task":"4567"}`)},
 }}
 
 // aside writes two lines about what was set aside, and an open record that nobody can read.

@@ -149,7 +149,7 @@ func logLines(log *slog.Logger) func(journal.Line) {
 }
 
 func kernelConfig(cfg config.Config, redrive bool) kernel.Config {
-	k := kernel.Config{Hook: cfg.Hook, LeaveForeign: cfg.Foreign == config.Leave, Redrive: redrive}
+	k := kernel.Config{Hook: cfg.Hook, LeaveForeign: cfg.Foreign == config.Leave, Redrive: redrive, TrafficFirst: trafficFirst(cfg)}
 	if cfg.JournalTable() != "" {
 		k.Skew = lease.Skew // others write it, by clocks of their own
 	}
@@ -160,17 +160,38 @@ func kernelConfig(cfg config.Config, redrive bool) kernel.Config {
 		k.Groups = append(k.Groups, kernel.Managed{
 			Match: g.Match, Cluster: g.Cluster, Policy: policy, MaxUnavailable: kernel.MaxUnavailable(g.MaxUnavailable),
 			Rebalance:    g.Rebalance == config.Drain,
-			ReplaceFirst: g.ReplaceFirst, Agent: g.Agent,
+			ReplaceFirst: g.ReplaceFirst, Rehearsals: g.AllowRehearsal, Agent: g.Agent,
 		})
 	}
 	for _, c := range cfg.Clusters {
-		m := kernel.Managed{Cluster: c.Name, Policy: drain.Policy{Observe: c.Mode == config.Observe}}
-		for _, s := range c.Services {
+		m := kernel.Managed{Cluster: c.Name, Policy: drain.Policy{Observe: c.Mode == config.Observe}, Rehearsals: c.AllowRehearsal}
+		for _, s := range c.StandIns() {
 			m.StandIns = append(m.StandIns, kernel.StandIn{Spot: s.Name, OnDemand: s.OnDemand, After: s.After, Floor: s.Floor})
 		}
 		k.Groups = append(k.Groups, m)
 	}
+	for _, s := range cfg.Scaling {
+		scaled := kernel.Scaled{Service: s.Service, Policy: s.Policy, Every: s.Every}
+		i := slices.IndexFunc(k.Groups, func(m kernel.Managed) bool { return m.Match == "" && m.Cluster == s.Cluster })
+		if i < 0 {
+			i = len(k.Groups)
+			k.Groups = append(k.Groups, kernel.Managed{Cluster: s.Cluster, OnlyScaled: true})
+		}
+		k.Groups[i].Scaled = append(k.Groups[i].Scaled, scaled)
+	}
 	return k
+}
+
+// trafficFirst are the rules of the services of which traffic leaves first.
+func trafficFirst(cfg config.Config) (rules []drain.TrafficFirst) {
+	for _, c := range cfg.Clusters {
+		for _, s := range c.Services {
+			if s.TrafficFirst > 0 {
+				rules = append(rules, drain.TrafficFirst{Cluster: c.Name, Service: s.Name, Wait: s.TrafficFirst, Quiet: s.Quiet})
+			}
+		}
+	}
+	return rules
 }
 
 // unheard says what to do when the queue cannot be read. A network that is away may come back, so that is no matter of the

@@ -16,6 +16,7 @@ type countLine struct {
 	Base    int         `json:"base"`  // without what is raised
 	Count   int         `json:"count"` // as far as Ebb knows
 	Raised  []raiseLine `json:"raised"`
+	Load    time.Time   `json:"load,omitzero"` // the service is scaled, and its count last changed then
 }
 
 // raiseLine is one reason for that.
@@ -26,7 +27,7 @@ type raiseLine struct {
 }
 
 func countLineOf(c kernel.ServiceCount) countLine {
-	l := countLine{Cluster: c.Cluster, Service: c.Service, Base: c.Base, Count: c.Count, Raised: []raiseLine{}}
+	l := countLine{Cluster: c.Cluster, Service: c.Service, Base: c.Base, Count: c.Count, Raised: []raiseLine{}, Load: c.Scaling.Changed}
 	for _, r := range c.Raises {
 		if !r.Void {
 			l.Raised = append(l.Raised, raiseLine{r.Who, r.By, r.Until})
@@ -39,6 +40,9 @@ func (l countLine) whose() string {
 	var who []string
 	for _, r := range l.Raised {
 		who = append(who, fmt.Sprintf("%d for %s", r.By, r.Who))
+	}
+	if !l.Load.IsZero() {
+		who = append(who, "its load")
 	}
 	return cmp.Or(strings.Join(who, ", "), "-")
 }

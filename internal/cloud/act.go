@@ -24,6 +24,7 @@ var actions = [plan.ActionKinds]func(*Cloud, context.Context, plan.Action, *plan
 	plan.LeaveLattice: (*Cloud).leaveLattice,
 	plan.Terminate:    (*Cloud).terminate,
 	plan.SetDesired:   (*Cloud).setDesired,
+	plan.StopTask:     (*Cloud).stopTask,
 }
 
 // Do has one effect on AWS, and says what came of it.
@@ -95,6 +96,15 @@ func (c *Cloud) deregister(ctx context.Context, a plan.Action, out *plan.Outcome
 func (c *Cloud) terminate(ctx context.Context, a plan.Action, out *plan.Outcome) error {
 	_, err := Ask(ctx, count(&out.Calls), c.AutoScaling.TerminateInstanceInAutoScalingGroup, &autoscaling.TerminateInstanceInAutoScalingGroupInput{
 		InstanceId: aws.String(string(a.End.Instance)), ShouldDecrementDesiredCapacity: aws.Bool(a.End.Decrement),
+	})
+	return err
+}
+
+// stopTask asks ECS to stop a task, which it answers at once.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_StopTask.html
+func (c *Cloud) stopTask(ctx context.Context, a plan.Action, out *plan.Outcome) error {
+	_, err := Ask(ctx, count(&out.Calls), c.ECS.StopTask, &ecs.StopTaskInput{
+		Cluster: aws.String(a.Stop.Cluster), Task: aws.String(string(a.Stop.Task)), Reason: aws.String(a.Stop.Reason),
 	})
 	return err
 }

@@ -37,6 +37,9 @@ func FromConfig(cfg aws.Config) *Cloud {
 		EC2:         NewEC2(cfg),
 		Names:       names{cfg: cfg},
 		Lattice:     lattice{cfg: cfg},
+		CloudWatch:  newCloudWatch(cfg),
+		Queues:      newQueues(cfg),
+		Get:         get,
 	})
 }
 

@@ -40,8 +40,18 @@ func ReadTask(t ecstypes.Task) fleet.Task {
 		LastStatus: aws.ToString(t.LastStatus), DesiredStatus: aws.ToString(t.DesiredStatus),
 		StoppedReason: aws.ToString(t.StoppedReason), StopCode: string(t.StopCode), CapacityProvider: aws.ToString(t.CapacityProviderName),
 		CreatedAt: aws.ToTime(t.CreatedAt), StoppingAt: aws.ToTime(t.StoppingAt), StoppedAt: aws.ToTime(t.StoppedAt),
-		Addresses: addresses(t), Subnet: interfaceDetail(t.Attachments, "subnetId"),
+		Addresses: addresses(t), Subnet: interfaceDetail(t.Attachments, "subnetId"), RehearsedUntil: rehearsedUntil(t.Tags),
 	}
+}
+
+// rehearsedUntil reads the tag of an operator. What is no time is none.
+func rehearsedUntil(tags []ecstypes.Tag) (until time.Time) {
+	for _, t := range tags {
+		if aws.ToString(t.Key) == fleet.RehearsalTag {
+			until, _ = time.Parse(time.RFC3339, aws.ToString(t.Value))
+		}
+	}
+	return until.UTC()
 }
 
 // addresses reads where the containers of a task listen. In bridge and host mode ECS reports each port binding, once for IPv4

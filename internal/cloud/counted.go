@@ -37,6 +37,12 @@ func (c *Cloud) CountPlain(count Count) {
 	if n, ok := c.Names.(names); ok {
 		c.Names = names{n.cfg, count}
 	}
+	for _, of := range []*Asker{&c.CloudWatch, &c.Queues} {
+		if a, ok := (*of).(asker); ok {
+			a.count = count
+			*of = a
+		}
+	}
 	if l, ok := c.Lattice.(lattice); ok {
 		c.Lattice = lattice{l.cfg, count}
 	}

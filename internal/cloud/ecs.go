@@ -58,7 +58,8 @@ func (s *lookup) see(cluster string, out *ecs.DescribeContainerInstancesOutput) 
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html
 func (s *lookup) tasks(ctx context.Context, l plan.Look) error {
 	return chunks(l.IDs(), l.Kind.Spec().Batch, s.fail, func(chunk []string) error {
-		out, err := Ask(ctx, count(&s.Calls), s.ECS.DescribeTasks, &ecs.DescribeTasksInput{Cluster: aws.String(l.In), Tasks: chunk})
+		in := &ecs.DescribeTasksInput{Cluster: aws.String(l.In), Tasks: chunk, Include: []ecstypes.TaskField{ecstypes.TaskFieldTags}}
+		out, err := Ask(ctx, count(&s.Calls), s.ECS.DescribeTasks, in)
 		if err != nil {
 			return err
 		}

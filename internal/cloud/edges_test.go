@@ -38,8 +38,8 @@ func TestTheDelayOfATargetGroup(t *testing.T) {
 		bad    bool
 	}{
 		"a minute": {[]elbtypes.TargetGroupAttribute{attribute("slow_start", "0"), attribute(delay, "60")},
-			[]fleet.Delay{{TargetGroup: "tg", Delay: time.Minute}}, false, false},
-		"none":         {[]elbtypes.TargetGroupAttribute{attribute(delay, "0"), attribute(termination, "true")}, []fleet.Delay{{TargetGroup: "tg"}}, true, false},
+			[]fleet.Delay{{In: "tg", Delay: time.Minute}}, false, false},
+		"none":         {[]elbtypes.TargetGroupAttribute{attribute(delay, "0"), attribute(termination, "true")}, []fleet.Delay{{In: "tg"}}, true, false},
 		"not told":     {[]elbtypes.TargetGroupAttribute{attribute(termination, "false")}, nil, false, false},
 		"not a number": {[]elbtypes.TargetGroupAttribute{attribute(delay, "soon")}, nil, false, true},
 	} {

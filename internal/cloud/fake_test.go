@@ -2,10 +2,12 @@ package cloud
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
@@ -102,6 +104,14 @@ func (f fakeAS) TerminateInstanceInAutoScalingGroup(
 	return answered[autoscaling.TerminateInstanceInAutoScalingGroupOutput](f.fake, in)
 }
 
+func (f fakeECS) StopTask(_ context.Context, in *ecs.StopTaskInput, _ ...func(*ecs.Options)) (*ecs.StopTaskOutput, error) {
+	return answered[ecs.StopTaskOutput](f.fake, in)
+}
+
+func (f fakeECS) TagResource(_ context.Context, in *ecs.TagResourceInput, _ ...func(*ecs.Options)) (*ecs.TagResourceOutput, error) {
+	return answered[ecs.TagResourceOutput](f.fake, in)
+}
+
 func (f fakeECS) PutAttributes(_ context.Context, in *ecs.PutAttributesInput, _ ...func(*ecs.Options)) (*ecs.PutAttributesOutput, error) {
 	return answered[ecs.PutAttributesOutput](f.fake, in)
 }
@@ -163,6 +173,23 @@ func (f *fake) DeregisterInstance(_ context.Context, service, instance string) e
 	return err
 }
 
+func (f *fake) TTL(_ context.Context, service string) (time.Duration, error) {
+	return f.asks("servicediscovery:GetService", service)
+}
+
+func (f *fake) get(_ context.Context, where string) (string, error) {
+	_, err := f.asks("http:GET", where)
+	return "0", err
+}
+
+func (f *fake) asks(operation, of string) (time.Duration, error) {
+	out, err := answered[time.Duration](f, plainAsk{operation, []string{of}})
+	if err != nil {
+		return 0, err
+	}
+	return *out, nil
+}
+
 func (f *fake) ListTargets(_ context.Context, group string, token *string) ([]LatticeTarget, *string, error) {
 	out, err := answered[page](f, plainAsk{"vpc-lattice:ListTargets", []string{group, aws.ToString(token)}})
 	if err != nil {
@@ -194,7 +221,23 @@ type page struct {
 // newFake returns a Cloud whose every request is answered by the function.
 func newFake(answer func(in any) (any, error)) (*Cloud, *fake) {
 	f := &fake{answer: answer}
-	return New(Clients{AutoScaling: fakeAS{f}, ECS: fakeECS{f}, ELB: fakeELB{f}, EC2: f, Names: f, Lattice: f}), f
+	return New(Clients{AutoScaling: fakeAS{f}, ECS: fakeECS{f}, ELB: fakeELB{f}, EC2: f, Names: f, Lattice: f, Get: f.get,
+		CloudWatch: fakeAsker{f, "cloudwatch"}, Queues: fakeAsker{f, "sqs"}}), f
+}
+
+// fakeAsker is a service that speaks JSON; its answer is a text of JSON.
+type fakeAsker struct {
+	*fake
+	service string
+}
+
+func (f fakeAsker) Ask(_ context.Context, operation string, in, out any) error {
+	b, _ := json.Marshal(in)
+	answer, err := answered[string](f.fake, plainAsk{f.service + ":" + operation, []string{string(b)}})
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal([]byte(*answer), out)
 }
 
 func (f *fake) DescribeInstances(_ context.Context, ids []string) ([]plan.InstanceStatus, error) {

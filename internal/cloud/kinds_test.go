@@ -26,7 +26,11 @@ func operation(in any) string {
 func TestEveryKindIsHandledAsItsRowSays(t *testing.T) {
 	for k := plan.LookKind(1); k < plan.LookKinds; k++ {
 		c, f := newFake(theAnswer(nil, errBroken))
-		s := c.Look(t.Context(), plan.LookFor(k, "prod", "i-0a1b2c3d4e5f60718"))
+		id := "i-0a1b2c3d4e5f60718"
+		if k == plan.Metrics {
+			id = plan.MetricID(fleet.Metric{Name: "rps"})
+		}
+		s := c.Look(t.Context(), plan.LookFor(k, "prod", id))
 		if s.Err == nil || s.Calls == 0 || len(f.asked) == 0 || operation(f.asked[0]) != k.Spec().API {
 			t.Errorf("%s asked for %T, want %s; %v", k, f.asked, k.Spec().API, s.Err)
 		}
@@ -34,7 +38,7 @@ func TestEveryKindIsHandledAsItsRowSays(t *testing.T) {
 	payload := plan.Action{
 		Hook: &plan.HookCall{}, State: &plan.StateChange{ContainerInstances: []fleet.ARN{"a"}},
 		Targets: &plan.TargetChange{Targets: []fleet.TargetID{{ID: "10.0.1.17", Port: 80}}},
-		End:     &plan.InstanceEnd{}, Count: &plan.CountChange{},
+		End:     &plan.InstanceEnd{}, Count: &plan.CountChange{}, Stop: &plan.TaskStop{},
 	}
 	for k := plan.ActionKind(1); k < plan.ActionKinds; k++ {
 		c, f := newFake(theAnswer(nil, errBroken))

@@ -35,8 +35,14 @@ var looks = [plan.LookKinds]func(*lookup, context.Context, plan.Look) error{
 	plan.TargetGroups:           (*lookup).targetGroups,
 	plan.Registered:             (*lookup).registered,
 	plan.Delays:                 (*lookup).delay,
+	plan.TTLs:                   (*lookup).ttl,
+	plan.GroupHealth:            (*lookup).groupHealth,
+	plan.Connections:            (*lookup).connections,
 	plan.Instances:              (*lookup).instances,
 	plan.SpotRequests:           (*lookup).spotRequests,
+	plan.Alarms:                 (*lookup).alarms,
+	plan.Backlogs:               (*lookup).backlogs,
+	plan.Metrics:                (*lookup).metrics,
 }
 
 // Look asks AWS one question. It splits what is longer than AWS's limits, so the look as a whole takes as many requests as

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
@@ -19,6 +20,8 @@ type Names interface {
 	// ListInstances lists the ids of up to 100 instances of a service, from a token on; the token of the next page is nil after the last.
 	ListInstances(ctx context.Context, service string, token *string) (ids []string, next *string, err error)
 	DeregisterInstance(ctx context.Context, service, instance string) error
+	// TTL is that of the DNS records of a service, the longest; zero: it has none.
+	TTL(ctx context.Context, service string) (time.Duration, error)
 }
 
 // Lattice is what is used of VPC Lattice.

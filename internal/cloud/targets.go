@@ -3,7 +3,6 @@ package cloud
 import (
 	"context"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -51,24 +50,13 @@ func targetsOf(l plan.Look) []fleet.TargetID {
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-target-groups.html#target-group-ip-address-type
 func unsure(t fleet.TargetID) bool { return t.Port == 0 || strings.Contains(t.ID, ":") }
 
-// is reports whether a registration is one of the target that is named.
-func is(t fleet.TargetID, id fleet.TargetID) bool {
-	return (t.Port == id.Port || id.Port == 0) && (t.ID == id.ID || sameIP(t.ID, id.ID))
-}
-
-func sameIP(a, b string) bool {
-	x, err := netip.ParseAddr(a)
-	y, no := netip.ParseAddr(b)
-	return err == nil && no == nil && x == y
-}
-
 // named picks the targets that were asked about from all that a group has. Of one at any port it is a registration in use, if there is one.
 func named(group fleet.ARN, ids []fleet.TargetID, all []fleet.Health) []fleet.Health {
 	var found []fleet.Health
 	for _, id := range ids {
 		h := fleet.Health{TargetGroup: group, Target: id, State: "unused", Reason: "Target.NotRegistered"}
 		for _, x := range all {
-			if is(x.Target, id) && !h.InUse() {
+			if x.Target.Is(id) && !h.InUse() {
 				h.State, h.Reason = x.State, x.Reason
 			}
 		}
@@ -80,7 +68,7 @@ func named(group fleet.ARN, ids []fleet.TargetID, all []fleet.Health) []fleet.He
 // inUse are the registrations of targets among all that a group has, as they are registered.
 func inUse(targets []fleet.TargetID, all []fleet.Health) (found []fleet.TargetID) {
 	for _, h := range all {
-		if h.InUse() && slices.ContainsFunc(targets, func(t fleet.TargetID) bool { return is(h.Target, t) }) {
+		if h.InUse() && slices.ContainsFunc(targets, h.Target.Is) {
 			found = append(found, h.Target)
 		}
 	}
@@ -149,11 +137,17 @@ func DescribeTargetHealth(ctx context.Context, send Send, c ELB, group fleet.ARN
 	return found, nil
 }
 
+// groupHealth looks at all targets of a target group. One that does not exist any more has none.
+func (s *lookup) groupHealth(ctx context.Context, l plan.Look) (err error) {
+	s.View.Health, err = DescribeTargetHealth(ctx, count(&s.Calls), s.ELB, fleet.ARN(l.In), nil)
+	return unlessGone(err)
+}
+
 // delay looks at how long a target group lets deregistered targets drain.
 func (s *lookup) delay(ctx context.Context, l plan.Look) error {
 	a, err := DescribeTargetGroupAttributes(ctx, count(&s.Calls), s.ELB, fleet.ARN(l.In))
 	if a.DelayKnown {
-		s.View.Delays = []fleet.Delay{{TargetGroup: fleet.ARN(l.In), Delay: a.Delay}}
+		s.View.Delays = []fleet.Delay{{In: fleet.ARN(l.In), Delay: a.Delay, LeastHealthy: a.LeastHealthy, LeastPercent: a.LeastPercent}}
 	}
 	return err
 }
@@ -163,6 +157,8 @@ type TargetGroupAttributes struct {
 	Delay                 time.Duration // deregistration_delay.timeout_seconds
 	DelayKnown            bool          // a delay of 0 is one
 	ConnectionTermination bool          // deregistration_delay.connection_termination.enabled
+	// LeastHealthy and LeastPercent are the stricter one each of target_group_health.dns_failover and of unhealthy_state_routing; 0: off.
+	LeastHealthy, LeastPercent int
 }
 
 // DescribeTargetGroupAttributes reads the attributes of a target group.
@@ -174,7 +170,14 @@ func DescribeTargetGroupAttributes(ctx context.Context, send Send, c ELB, group 
 		return found, err
 	}
 	for _, a := range out.Attributes {
+		n, _ := strconv.Atoi(aws.ToString(a.Value)) // a threshold may be off
 		switch aws.ToString(a.Key) {
+		case "target_group_health.dns_failover.minimum_healthy_targets.count",
+			"target_group_health.unhealthy_state_routing.minimum_healthy_targets.count":
+			found.LeastHealthy = max(found.LeastHealthy, n)
+		case "target_group_health.dns_failover.minimum_healthy_targets.percentage",
+			"target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage":
+			found.LeastPercent = max(found.LeastPercent, n)
 		case "deregistration_delay.timeout_seconds":
 			seconds, err := strconv.Atoi(aws.ToString(a.Value))
 			if err != nil {

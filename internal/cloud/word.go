@@ -2,6 +2,7 @@ package cloud
 
 import (
 	"context"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
@@ -36,6 +37,14 @@ func (c *Cloud) Unsay(ctx context.Context, ci fleet.ContainerInstance) error {
 		return &plan.Failure{Class: f.Class, Message: f.Reason}
 	}
 	return nil
+}
+
+// Rehearse lets an operator's word that the interruption of a task is rehearsed stand on it until a time.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_TagResource.html
+func (c *Cloud) Rehearse(ctx context.Context, task fleet.ARN, until time.Time) error {
+	_, err := c.ECS.TagResource(ctx, &ecs.TagResourceInput{ResourceArn: aws.String(string(task)), Tags: []ecstypes.Tag{
+		{Key: aws.String(fleet.RehearsalTag), Value: aws.String(until.UTC().Format(time.RFC3339))}}})
+	return err
 }
 
 func wordOn(ci fleet.ContainerInstance, value string) []ecstypes.Attribute {

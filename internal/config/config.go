@@ -6,6 +6,7 @@ package config
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,6 +30,7 @@ type Config struct {
 	DaemonGrace     time.Duration
 	Groups          []Group // in the order of the file
 	Clusters        []Cluster
+	Scaling         []Scaling
 	Notify          []Notify
 }
 
@@ -51,14 +53,24 @@ type Cluster struct {
 	Name     string // no other entry has it
 	Mode     string // Drain or Observe
 	Services []Service
+	// AllowRehearsal: interruptions of its tasks may be rehearsed.
+	AllowRehearsal bool
 }
 
-// Service is an ECS service on Fargate Spot for which another stands in while there is no capacity. No service has two of these places.
+// Service is what is wanted for one ECS service. One of OnDemand and TrafficFirst is set, or both are.
 type Service struct {
 	Name     string
-	OnDemand string        // the other
+	OnDemand string        // the service that stands in for this one while Fargate Spot has no capacity; no service has two of these places
 	After    time.Duration // for how long capacity must have been missing
 	Floor    int           // of how many tasks those that are missing are replaced; 0: of all that are desired
+
+	TrafficFirst time.Duration // its targets are taken out so long before their host is set DRAINING; 0: they are not
+	Quiet        string        // URL that says how many connections a target has; empty: nobody is asked
+}
+
+// StandIns are the services of the cluster for which others stand in.
+func (c Cluster) StandIns() []Service {
+	return slices.DeleteFunc(slices.Clone(c.Services), func(s Service) bool { return s.OnDemand == "" })
 }
 
 // Group says how the Auto Scaling groups with certain names are drained.
@@ -72,6 +84,7 @@ type Group struct {
 	MaxUnavailable MaxUnavailable // how many of its instances leave at once; zero: as many as Auto Scaling terminates
 	Agent          bool           // its instances have a second hook, which ebb-agent on them answers
 	Rebalance      string         // Ignore or Drain: what follows when EC2 says that an instance is likely to be interrupted
+	AllowRehearsal bool           // interruptions of its instances, and of the tasks of its cluster, may be rehearsed
 }
 
 // MaxUnavailable is a number of instances, or a share of those that a group has.
@@ -118,7 +131,7 @@ func Load(file string, env func(string) string, overrides map[string]string) (Co
 // parse is Load without the disk.
 func parse(file string, text []byte, env func(string) string, overrides map[string]string) (Config, error) {
 	doc := readDocument(file, text)
-	c := Config{Groups: doc.groups, Clusters: doc.clusters, Notify: doc.notify}
+	c := Config{Groups: doc.groups, Clusters: doc.clusters, Scaling: doc.scaling, Notify: doc.notify}
 	all := settings(&c)
 	for _, s := range all {
 		for _, name := range s.env {
@@ -170,10 +183,10 @@ func (c Config) complete(there bool, without string) error {
 	if !there {
 		e.Problems = append(e.Problems, Problem{Text: without})
 	}
-	if len(c.Groups)+len(c.Clusters) == 0 {
+	if len(c.Groups)+len(c.Clusters)+len(c.Scaling) == 0 {
 		e.Problems = append(e.Problems, Problem{
-			Text: `neither groups nor clusters are set, so there is nothing to manage; write groups: with at least "- match: NAME", or, for tasks on ` +
-				`Fargate Spot, clusters: with at least "- name: NAME"`,
+			Text: `neither groups, clusters nor scaling are set, so there is nothing to manage; write groups: with at least "- match: NAME"; for tasks on ` +
+				`Fargate Spot clusters: with at least "- name: NAME"; or, to scale services, scaling:`,
 		})
 	}
 	if len(e.Problems) == 0 {
@@ -186,6 +199,21 @@ func (c Config) complete(there bool, without string) error {
 // managed.
 func (c Config) Group(name string) (Group, bool) {
 	return fleet.FirstMatch(c.Groups, name, func(g Group) string { return g.Match })
+}
+
+// Rehearses reports whether interruptions of the tasks of a cluster may be rehearsed: as its own entry says, or that of the first group with it.
+func (c Config) Rehearses(cluster string) bool {
+	for _, own := range c.Clusters {
+		if own.Name == cluster {
+			return own.AllowRehearsal
+		}
+	}
+	for _, g := range c.Groups {
+		if g.Cluster == cluster && cluster != "" {
+			return g.AllowRehearsal
+		}
+	}
+	return false
 }
 
 // JournalFile is the path of the SQLite journal, or empty for another kind.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -52,8 +53,9 @@ func TestExampleFile(t *testing.T) {
 			{Match: "batch", Deadline: 6 * time.Hour, OnDeadline: Continue, Mode: Observe, Rebalance: Ignore},
 		},
 		Clusters: []Cluster{{Name: "web-fargate", Mode: Drain, Services: []Service{
+			{Name: "tcp", After: 2 * time.Minute, TrafficFirst: 130 * time.Second, Quiet: "http://{id}:9102/connections"},
 			{Name: "shop", OnDemand: "shop-od", After: 2 * time.Minute, Floor: 4},
-		}}},
+		}, AllowRehearsal: true}},
 		Notify: []Notify{
 			{Name: "slack", Slack: "env:SLACK_WEBHOOK_URL", Events: []string{"stuck", "forced"}, Groups: []string{"web-*"}},
 			{Name: "slack_bot", SlackBot: "ssm:/ebb/slack-token", Channel: "C0123ABCD"},
@@ -62,6 +64,10 @@ func TestExampleFile(t *testing.T) {
 			{Name: "eventbridge", EventBridge: "default", Events: []string{"digest"}, Digest: "08:00"},
 		},
 	}
+	if len(c.Scaling) != 3 || c.Scaling[0].Policy.Max != 20 || c.Scaling[1].Policy.Queue.Takes != 12*time.Second || c.Scaling[2].Policy.Tracking.Target != 40 {
+		t.Errorf("%+v", c.Scaling)
+	}
+	c.Scaling = nil // scaling_test.go
 	if diff := cmp.Diff(want, c); diff != "" {
 		t.Error(diff)
 	}
@@ -79,16 +85,21 @@ func TestEveryKeyIsDocumented(t *testing.T) {
 	for _, s := range groupSettings(&Group{}) {
 		keys = append(keys, s.key)
 	}
-	keys = append(keys, "groups", "clusters", "notify")
+	keys = append(keys, "groups", "clusters", "scaling", "notify")
 	for _, s := range clusterSettings(&Cluster{}) {
 		keys = append(keys, s.key)
+	}
+	scaled := []string{"alarms", "windows"}
+	for _, s := range scalingSettings(&Scaling{}) {
+		scaled = append(scaled, s.key)
 	}
 	var receivers []string
 	for _, s := range notifySettings(&Notify{}) {
 		receivers = append(receivers, s.key)
 	}
 	for file, keys := range map[string][]string{
-		"../../docs/ebb.example.yaml": append(keys, receivers...), "../../docs/reference/config.md": keys, "../../docs/reference/notify.md": receivers,
+		"../../docs/ebb.example.yaml": slices.Concat(keys, receivers, scaled), "../../docs/reference/scaling.md": scaled,
+		"../../docs/reference/config.md": keys, "../../docs/reference/notify.md": receivers,
 	} {
 		text, err := os.ReadFile(file)
 		if err != nil {
@@ -315,7 +326,7 @@ func TestProblems(t *testing.T) {
 		{"groups: [{match: a, replace_first: true}]", "f:1:10: replace_first is set without a cluster; write cluster:"},
 		{"clusters: [{name: a, services: web}]", "f:1:32: services must be a list"},
 		{"clusters: [{name: a, services: [web]}]", "f:1:33: a service must be written as keys with values"},
-		{"clusters: [{name: a, services: [{name: web}]}]", "f:1:33: the service has no name or no on_demand"},
+		{"clusters: [{name: a, services: [{name: web}]}]", "f:1:33: the service has no name, or neither on_demand nor traffic_first"},
 		{"clusters: [{name: a, services: [{name: web, on_demand: web}]}]", "f:1:33: a service stands under services twice"},
 		{"clusters: [{name: a, services: [{name: b, on_demand: c}, {name: c, on_demand: d}]}]", "f:1:58: a service stands under services twice"},
 		{"clusters: [{name: a, services: [{name: b, on_demand: c, floor: none}]}]", `f:1:64: floor is "none"; write a number of tasks`},

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/ebbhq/ebb/internal/scale"
 )
 
 // value is one value as it was written, and the place for complaints about it.
@@ -23,6 +25,9 @@ type document struct {
 	clusters []Cluster
 	services []Service // of the cluster that is being read
 	notify   []Notify
+	scaling  []Scaling
+	rules    []scale.Rule   // of the service that is being read
+	windows  []scale.Window // of the same
 	problems []Problem
 	hidden   []string // what no problem shows
 }
@@ -35,7 +40,7 @@ func readDocument(file string, text []byte) *document {
 	if err := yaml.Load(text, &root); err != nil {
 		d.syntax(err)
 	} else if len(root.Content) > 0 && root.Content[0].Tag != "!!null" {
-		d.values = d.mapping(root.Content[0], "the configuration", append(keys(settings(&Config{})), "groups", "clusters", "notify"))
+		d.values = d.mapping(root.Content[0], "the configuration", append(keys(settings(&Config{})), "groups", "clusters", "scaling", "notify"))
 	}
 	return d
 }
@@ -63,9 +68,7 @@ func entries[T any](d *document, node *yaml.Node, what, how string, settings fun
 		var v T
 		settings := settings(&v)
 		known := keys(settings)
-		if what == "a cluster" {
-			known = append(known, "services")
-		}
+		known = append(known, map[string][]string{"a cluster": {"services"}, "a scaled service": {"alarms", "windows"}}[what]...)
 		values := d.mapping(entry, what, known)
 		if entry.Kind != yaml.MappingNode { // mapping has reported it
 			if secret {
@@ -122,18 +125,20 @@ func (d *document) readClusters(node *yaml.Node) {
 }
 
 func (d *document) readServices(node *yaml.Node) {
-	how := `services must be a list; write each service on a line of its own, like "- {name: web, on_demand: web-od}"`
+	how := `services must be a list; write each service on a line of its own, like "- {name: web, traffic_first: 130s}"`
 	taken := map[string]bool{}
 	entries(d, node, "a service", how, serviceSettings, func(entry *yaml.Node, s Service, _ map[string]value, good bool) {
 		switch {
 		case !good:
-		case s.Name == "" || s.OnDemand == "":
-			d.problem(entry, "the service has no name or no on_demand; write the names of the service on Fargate Spot and of the one that stands in for it, "+
-				"like {name: web, on_demand: web-od}")
+		case s.Name == "" || s.OnDemand == "" && s.TrafficFirst == 0:
+			d.problem(entry, "the service has no name, or neither on_demand nor traffic_first; write the names of the service on Fargate Spot and of the "+
+				"one that stands in for it, like {name: web, on_demand: web-od}, or how long its traffic leaves first, like {name: web, traffic_first: 130s}")
+		case s.Quiet != "" && s.TrafficFirst == 0:
+			d.problem(entry, "quiet is set without traffic_first; write how long to wait at least before the connections are counted, like traffic_first: 130s")
 		case s.Name == s.OnDemand || taken[s.Name] || taken[s.OnDemand]:
 			d.problem(entry, "a service stands under services twice; give each service on Fargate Spot one of its own that stands in for it")
 		}
-		taken[s.Name], taken[s.OnDemand] = true, true
+		taken[s.Name], taken[s.OnDemand] = true, s.OnDemand != ""
 		d.services = append(d.services, s)
 	})
 }
@@ -161,7 +166,7 @@ func (d *document) readNotify(node *yaml.Node) {
 	})
 }
 
-// mapping returns the values of the known keys of a mapping, and reports all other keys. It reads the lists groups, clusters, services and notify.
+// mapping returns the values of the known keys of a mapping, and reports all other keys. It reads the lists that stand in it.
 func (d *document) mapping(node *yaml.Node, what string, known []string) map[string]value {
 	values, lines := map[string]value{}, map[string]int{}
 	if node.Kind != yaml.MappingNode {
@@ -188,6 +193,12 @@ func (d *document) mapping(node *yaml.Node, what string, known []string) map[str
 			d.readClusters(written)
 		case key.Value == "services":
 			d.readServices(written)
+		case key.Value == "scaling":
+			d.readScaling(written)
+		case key.Value == "alarms":
+			d.readRules(written)
+		case key.Value == "windows":
+			d.readWindows(written)
 		case key.Value == "notify":
 			d.readNotify(written)
 		default:

@@ -60,6 +60,7 @@ func groupSettings(g *Group) []setting {
 		{"max_unavailable", nil, "", func(key, s string) error { return setMaxUnavailable(&g.MaxUnavailable, key, s) }},
 		{"rebalance", nil, Ignore, text(&g.Rebalance, oneOf(Ignore, Drain))},
 		{"replace_first", nil, "false", yesOrNo(&g.ReplaceFirst)},
+		{"allow_rehearsal", nil, "false", yesOrNo(&g.AllowRehearsal)},
 		{"agent", nil, "false", yesOrNo(&g.Agent)},
 	}
 }
@@ -69,6 +70,7 @@ func clusterSettings(c *Cluster) []setting {
 	return []setting{
 		{"name", nil, "", text(&c.Name, like(clusterName, "write its name, not its ARN: letters, digits, - and _"))},
 		{"mode", nil, Drain, text(&c.Mode, oneOf(Drain, Observe))},
+		{"allow_rehearsal", nil, "false", yesOrNo(&c.AllowRehearsal)},
 	}
 }
 
@@ -80,6 +82,8 @@ func serviceSettings(s *Service) []setting {
 		{"on_demand", nil, "", text(&s.OnDemand, name)},
 		{"after", nil, "2m", duration(&s.After, time.Minute)},
 		{"floor", nil, "", number(&s.Floor)},
+		{"traffic_first", nil, "", duration(&s.TrafficFirst, time.Second)},
+		{"quiet", nil, "", text(&s.Quiet, checkQuiet)},
 	}
 }
 
@@ -227,6 +231,14 @@ func checkEndpoint(key, s string) error {
 	return nil
 }
 
+// checkQuiet wants the URL of an endpoint that is asked about one target.
+func checkQuiet(key, s string) error {
+	if !strings.Contains(s, "{id}") {
+		return fmt.Errorf("%s is %q; write a URL in which {id} stands for the address or instance of a target, like http://{id}:9102/connections", key, s)
+	}
+	return checkEndpoint(key, strings.NewReplacer("{id}", "10.0.0.1", "{port}", "80").Replace(s))
+}
+
 // checkAdmin wants host and port. Without a host all the world could ask.
 func checkAdmin(key, s string) error {
 	host, port, err := net.SplitHostPort(s)
@@ -312,14 +324,17 @@ func number(to *int) func(key, value string) error {
 }
 
 func duration(to *time.Duration, least time.Duration) func(key, value string) error {
+	return durationUpTo(to, least, longest)
+}
+
+func durationUpTo(to *time.Duration, least, longest time.Duration) func(key, value string) error {
 	return func(key, s string) error {
 		parsed, err := time.ParseDuration(s)
 		if err != nil {
 			return fmt.Errorf("%s is %q, which is not a duration; write a number with its unit, like 90s, 30m or 1h30m", key, s)
 		}
 		if parsed < least || parsed > longest {
-			return fmt.Errorf("%s is %s; write at least %s and at most %s, the longest that a lifecycle hook lasts",
-				key, s, short(least), short(longest))
+			return fmt.Errorf("%s is %s; write at least %s and at most %s", key, s, short(least), short(longest))
 		}
 		*to = parsed
 		return nil
@@ -328,7 +343,14 @@ func duration(to *time.Duration, least time.Duration) func(key, value string) er
 
 // short spells a duration without zero parts: 48h, not 48h0m0s.
 func short(d time.Duration) string {
-	return strings.TrimSuffix(strings.TrimSuffix(d.String(), "0s"), "0m")
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
 }
 
 // The forms of names. They are as wide as AWS's own rules, so that what is refused here could never have worked.

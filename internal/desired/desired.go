@@ -112,6 +112,15 @@ func (e Entry) Raised() (by int) {
 	return by
 }
 
+// Aim changes the base: the count that a service is to have without what is raised.
+func (e Entry) Aim(to int) Entry {
+	e.Base = to
+	return e
+}
+
+// Busy reports whether the count that is wanted has not been set yet, or what became of that is not known.
+func (e Entry) Busy(p Policy) bool { return !e.Write.At.IsZero() || e.want(p) != e.Count }
+
 // Drop ends a raise at a time, unless it ends earlier.
 func (e Entry) Drop(who string, at time.Time) Entry {
 	e.Raises = slices.Clone(e.Raises)

@@ -102,6 +102,7 @@ func Plan(s *inventory.Inventory, targets []string, now time.Time, only ...strin
 			}
 		}
 	}
+	f.Notes = append(f.Notes, opens(s, ids)...)
 	f.Verdict, f.Headline = worst.String(), f.headline(worst)
 	if missed := f.unseen(s, ids); len(missed) > 0 {
 		f.Verdict, f.Longest = placement.Uncertain.String(), NotKnown

@@ -78,6 +78,7 @@ type Settings struct {
 	Shortest time.Duration // heartbeat timeout below which Ebb refuses a hook, if it is a function; 0: it cannot be one
 	Groups   []Managed
 	StandIns []StandIn
+	First    []First
 }
 
 // Managed are groups that Ebb looks after.

@@ -311,6 +311,15 @@ func standingIn(change func(*inventory.Service)) func(*Input, *inventory.Cluster
 	}
 }
 
+// first lets the traffic of a service leave first.
+func first(wait time.Duration, change func(*inventory.Service, *inventory.TargetGroup)) func(*Input, *inventory.Cluster, *inventory.Group) {
+	return func(in *Input, c *inventory.Cluster, _ *inventory.Group) {
+		v := c.Service("web")
+		change(v, in.Inventory.TargetGroup(v.LoadBalancers[0].TargetGroup))
+		in.Ebb.First = []First{{Cluster: c.Name, Service: "web", Wait: wait}}
+	}
+}
+
 func spotPlants() []plant {
 	return []plant{
 		{name: "Spot without the agent's setting", check: "spot-unheard", severity: Warn, what: "ECS_ENABLE_SPOT_INSTANCE_DRAINING",
@@ -356,6 +365,14 @@ func spotPlants() []plant {
 		{name: "Spot for Spot", check: "stand-in", severity: Warn, what: "runs on FARGATE_SPOT itself", do: standingIn(func(v *inventory.Service) {
 			v.Strategy = []inventory.StrategyItem{{Provider: "FARGATE", Base: 1}, {Provider: "FARGATE_SPOT", Weight: 1}}
 		})},
+		{name: "a wait as long as half of the deadline", check: "traffic-first", severity: Warn, what: "is to leave 15m before DRAINING, and the deadline",
+			do: first(15*time.Minute, func(*inventory.Service, *inventory.TargetGroup) {})},
+		{name: "no target may leave", check: "traffic-first", severity: Warn, what: "no target of target group",
+			do: first(time.Minute, func(_ *inventory.Service, g *inventory.TargetGroup) {
+				g.Targets, g.LeastHealthy = []fleet.Health{{State: "healthy"}}, 1
+			})},
+		{name: "no target at all", check: "traffic-first", severity: Info, what: "has no load balancer",
+			do: first(time.Minute, func(v *inventory.Service, _ *inventory.TargetGroup) { v.LoadBalancers = nil })},
 		{name: "nothing may stop first on Spot", check: "spot-min-healthy", severity: Info,
 			do: onSpotHosts(func(_ *Input, c *inventory.Cluster, _ *inventory.Group) { c.Service("web").MinPercent = 100 })},
 	}

@@ -13,6 +13,7 @@ func targetChecks() []Check {
 	return []Check{
 		{"long-delay", "A long deregistration delay", each((*Input).serving, longDelay)},
 		{"nlb-delay", "A network load balancer's delay is too short", each((*Input).serving, nlbDelay)},
+		{"traffic-first", "A service whose traffic cannot leave first", each(func(in *Input) []First { return in.settings().First }, trafficFirst)},
 		{"by-hand", "A target group that no service names", each(byHand, unnamedTargets)},
 	}
 }

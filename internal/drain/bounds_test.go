@@ -318,7 +318,7 @@ func TestHeartbeatsOfHooksThatAreNotKnown(t *testing.T) {
 	s.d.ByID = true
 	s.o.Tried[plan.Beat] = Try{Class: plan.Gone, Started: s.now, At: s.now, Fails: 1}
 	dec := s.decide()
-	if !dec.Wake.Equal(s.now.Add(s.p.Retry)) || len(dec.Do) > 0 || !slices.Contains(dec.Want, Want{s.d.subject(plan.GroupInstances, ""), s.now}) {
+	if !dec.Wake.Equal(s.now.Add(s.p.Retry)) || len(dec.Do) > 0 || !slices.Contains(dec.Want, Want{Subject: s.d.subject(plan.GroupInstances, ""), Due: s.now}) {
 		t.Errorf("after AWS knew no such action it wakes in %s and does %v", dec.Wake.Sub(s.now), dec.Do)
 	}
 }

@@ -33,6 +33,8 @@ type Seen interface {
 	Tried(plan.ActionKind) Try
 	// Slot says how many of the target's group leave, and how many may, and whether none may begin.
 	Slot() Slot
+	// Taken are the targets of a target group that open drains have taken out early, or are about to.
+	Taken(group fleet.ARN) []Taken
 	// Since is when this run of Ebb first decided about the target.
 	Since() time.Time
 	// Trouble is why looks of a kind fail, for people; empty: they do not.
@@ -75,7 +77,8 @@ type Line struct{ Kind, Text string }
 // Want is a look that a drain needs at one subject, no earlier than Due. The kernel merges the wants of all drains.
 type Want struct {
 	plan.Subject
-	Due time.Time
+	Due    time.Time
+	Needed bool // the drain waits for it; of Delays: otherwise it only saves calls
 }
 
 // Decision is what follows from what is known.
@@ -189,7 +192,7 @@ func (c *decider) want(s plan.Subject, known fleet.Knowledge, at time.Time, pace
 
 // wantAt asks for a look at a time.
 func (c *decider) wantAt(s plan.Subject, due time.Time) {
-	c.out.Want = append(c.out.Want, Want{s, due})
+	c.out.Want = append(c.out.Want, Want{Subject: s, Due: due})
 }
 
 // ready reports whether an action of the kind may be sent now: none is under way, and a failed one has waited for the retry

@@ -46,6 +46,7 @@ func (facts) Lists(plan.LookKind) (l Lists)      { return l }
 func (facts) Tried(plan.ActionKind) (t Try)      { return t }
 func (facts) Slot() (s Slot)                     { return s }
 func (facts) Since() (t time.Time)               { return t }
+func (facts) Taken(fleet.ARN) (all []Taken)      { return all }
 func (facts) Trouble(plan.LookKind) (why string) { return why }
 
 // A second kind of target, without a hook and with a fixed end, needs a course and nothing else.

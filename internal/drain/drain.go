@@ -57,17 +57,18 @@ func Outcomes() []Outcome {
 
 // Policy is how an operator wants drains to go. All durations are positive.
 type Policy struct {
-	Deadline    time.Duration // from Drain.Zero until Ebb lets go of what is left
-	LostAfter   time.Duration // unreachable for this long, as seen by Ebb: lost
-	DaemonGrace time.Duration // how long daemon tasks are waited for after the last other task has stopped
-	Look        time.Duration // pace of looks
-	LookFast    time.Duration // pace once all tasks are stopping
-	LookSlow    time.Duration // pace of what seldom changes: the host, the agent
-	Retry       time.Duration // after a failed call
-	Settle      time.Duration // how far AWS's reads may lag behind its writes: a list younger than this after DRAINING may miss a task
-	Skew        time.Duration // how far apart the clocks of the Ebbs that wrote the drain may be; zero: it was one clock
-	Tick        time.Duration // between two passes, where Ebb runs as a function; zero: it runs all the time
-	Observe     bool          // only watch: everything is decided, and nothing is done
+	Deadline     time.Duration  // from Drain.Zero until Ebb lets go of what is left
+	LostAfter    time.Duration  // unreachable for this long, as seen by Ebb: lost
+	DaemonGrace  time.Duration  // how long daemon tasks are waited for after the last other task has stopped
+	Look         time.Duration  // pace of looks
+	LookFast     time.Duration  // pace once all tasks are stopping
+	LookSlow     time.Duration  // pace of what seldom changes: the host, the agent
+	Retry        time.Duration  // after a failed call
+	Settle       time.Duration  // how far AWS's reads may lag behind its writes: a list younger than this after DRAINING may miss a task
+	Skew         time.Duration  // how far apart the clocks of the Ebbs that wrote the drain may be; zero: it was one clock
+	Tick         time.Duration  // between two passes, where Ebb runs as a function; zero: it runs all the time
+	Observe      bool           // only watch: everything is decided, and nothing is done
+	TrafficFirst []TrafficFirst // of which services traffic leaves first; in all clusters
 }
 
 // Defaults is the policy where a configuration says nothing.
@@ -130,6 +131,7 @@ type Drain struct {
 	Said   // an operator's word; zero: the drain is another's
 	Notice // of EC2; zero: none was heard
 	Task   // what is remembered of a task
+	Early  // targets that are taken out before DRAINING; zero: none are
 
 	Intent *Answer   `json:"intent,omitempty"` // how it is to end, as decided; the decision is noted before it is sent
 	Ended  time.Time `json:"ended,omitzero"`   // when it ended; Final is set then
@@ -171,6 +173,7 @@ type Host struct {
 	UnreachedFrom time.Time `json:"unreached_from,omitzero"`
 	// DrainingSince is the first decision that knew it to be DRAINING, without a break since. Never earlier than it was true.
 	DrainingSince time.Time `json:"draining_since,omitzero"`
+	DelayTold     bool      `json:"delay_told,omitempty"` // the journal says that a deregistration delay is too long
 	// Agreed is the first look, after a list of the whole cluster, at which ECS counted no more tasks than were listed.
 	Agreed time.Time `json:"agreed,omitzero"`
 	// EmptySince is since when no task but daemon tasks has been live. Not before DrainingSince.
@@ -185,7 +188,7 @@ func (d *Drain) Same(o *Drain) bool {
 		d.Key == o.Key && d.Target == o.Target && slices.Equal(d.Left, o.Left) && slices.Equal(d.Others, o.Others) && slices.Equal(d.Emptied, o.Emptied) &&
 		slices.Equal(d.Lost, o.Lost) && d.Admitted == o.Admitted && d.Observed == o.Observed && slices.Equal(d.Would, o.Would) &&
 		d.Hold == o.Hold && d.Host == o.Host && d.Said == o.Said && d.Notice == o.Notice && d.Task == o.Task &&
-		d.Intent.same(o.Intent) && d.Final.same(o.Final)
+		d.Early.same(o.Early) && d.Intent.same(o.Intent) && d.Final.same(o.Final)
 }
 
 func (a *Answer) same(o *Answer) bool {

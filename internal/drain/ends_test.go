@@ -254,7 +254,7 @@ func TestThreeRegistrations(t *testing.T) {
 		!strings.HasPrefix(dec.Waiting, "for 1 of 1 tasks to stop") {
 		t.Errorf("the second is drained: %+v, waits %q", s.d, dec.Waiting)
 	}
-	if want := (Want{plan.Subject{Kind: plan.Tasks, In: "prod", ID: string(listed)}, s.now}); !slices.Contains(dec.Want, want) {
+	if want := (Want{Subject: plan.Subject{Kind: plan.Tasks, In: "prod", ID: string(listed)}, Due: s.now}); !slices.Contains(dec.Want, want) {
 		t.Errorf("a task that was listed on it is not looked at: %+v", dec.Want)
 	}
 }

@@ -47,6 +47,6 @@ func tooSoon(c *decider) bool {
 // admit remembers that the drain has begun, and was not excluded: a tag that comes later does not stop it halfway.
 func admit(c *decider) {
 	d := c.d()
-	begun := !d.Asked.IsZero() || !d.DrainingSince.IsZero() || d.Intent != nil
+	begun := !d.Asked.IsZero() || !d.DrainingSince.IsZero() || len(d.Taken) > 0 || d.Intent != nil
 	d.Admitted = d.Admitted || begun && !tagsUnread(c)
 }

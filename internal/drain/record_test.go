@@ -65,6 +65,8 @@ func eachField(v reflect.Value, path string, f func(path string, set func())) {
 			f(name, func() { field.SetString(name) })
 		case reflect.Bool:
 			f(name, func() { field.SetBool(true) })
+		case reflect.Int:
+			f(name, func() { field.SetInt(7) })
 		case reflect.Slice:
 			f(name, func() {
 				one := reflect.MakeSlice(field.Type(), 1, 1)

@@ -27,7 +27,7 @@ func TestEveryRegistrationIsDrained(t *testing.T) {
 	if len(dec.Do) != 0 || d.Intent != nil || d.ContainerInstance != stale || len(d.Others) != 0 || !slices.Equal(d.Emptied, []fleet.ARN{ci}) {
 		t.Fatalf("after the first: %+v, does %+v", d, dec.Do)
 	}
-	if want := (Want{plan.Subject{Kind: plan.FindContainerInstances, In: "prod", ID: string(host)}, s.now}); !slices.Contains(dec.Want, want) {
+	if want := (Want{Subject: plan.Subject{Kind: plan.FindContainerInstances, In: "prod", ID: string(host)}, Due: s.now}); !slices.Contains(dec.Want, want) {
 		t.Errorf("the other is not looked at: %+v", dec.Want)
 	}
 	s.d = d

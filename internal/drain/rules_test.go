@@ -412,7 +412,7 @@ func TestDeregistrationDelayIsWaitedOut(t *testing.T) {
 		{fleet.Seen, 300 * time.Second, task.At.Add(s.p.LookSlow)},
 		{fleet.Seen, 10 * time.Second, task.At.Add(s.p.LookFast)},
 	} {
-		s.delay = fleet.Fact[time.Duration]{Is: c.is, At: s.now, Value: c.delay}
+		s.delay = fleet.Fact[fleet.Delay]{Is: c.is, At: s.now, Value: fleet.Delay{Delay: c.delay}}
 		if due := dueOf(t, s.decide(), plan.Tasks); !due.Equal(c.want) {
 			t.Errorf("%v %s: looked at again at %s, want %s", c.is, c.delay, due, c.want)
 		}

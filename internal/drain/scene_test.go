@@ -45,11 +45,12 @@ type scene struct {
 	now      time.Time
 	services map[string]fleet.Fact[fleet.Service]
 	health   map[fleet.TargetID]fleet.Fact[fleet.Health]
-	delay    fleet.Fact[time.Duration]
+	delay    fleet.Fact[fleet.Delay]
 	net      []fleet.Health // what is in use in the VPC under the net
 	vpc      fleet.Fact[string]
 	unread   bool // the net has not been read
 	spot     fleet.Fact[fleet.SpotRequest]
+	taken    []Taken   // by other drains
 	noHook   bool      // no group is asked about
 	since    time.Time // when this run of Ebb first decided
 }
@@ -120,6 +121,8 @@ func (s *scene) Tried(k plan.ActionKind) Try { return s.o.Tried[k] }
 func (s *scene) Slot() Slot                  { return s.o.Turn }
 
 func (s *scene) Since() time.Time { return s.since }
+
+func (s *scene) Taken(fleet.ARN) []Taken { return s.taken }
 
 func (s *scene) Trouble(k plan.LookKind) string {
 	if s.o.Trouble == nil {

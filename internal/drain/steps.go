@@ -125,7 +125,7 @@ func draining(c *decider) bool {
 		c.lookAtContainer(c.p.Look)
 		return false
 	}
-	if !hasSlot(c) {
+	if !hasSlot(c) || !trafficLeft(c) {
 		return false
 	}
 	if c.d().Observed {
@@ -164,7 +164,7 @@ func hasSlot(c *decider) bool {
 		return false
 	case !t.Limited && d.Queued.IsZero():
 		return true
-	case !t.Limited || !d.Slot.IsZero() || d.warned() || t.Leave < t.Limit: // what EC2 ends leaves in any case
+	case !t.Limited || !d.Slot.IsZero() || d.warned() || len(d.Taken) > 0 || t.Leave < t.Limit: // what EC2 ends leaves in any case
 		c.begun()
 		return true
 	}
@@ -191,6 +191,7 @@ func stopped(c *decider) bool {
 		}
 	}
 	watch(c, len(waited) > 0)
+	tellDelays(c, waited)
 	d := c.d()
 	if len(waited) > 0 {
 		d.EmptySince = time.Time{}
@@ -233,43 +234,6 @@ func watch(c *decider, waiting bool) {
 	for _, s := range along {
 		c.wantAt(s, next)
 	}
-}
-
-// pace is how soon a live task is looked at again: fast while it stops, but slower while its targets drain, because it is known how long
-// that takes.
-func (c *decider) pace(t *fleet.Task, at time.Time) time.Duration {
-	switch {
-	case t.DesiredStatus != fleet.Stopped:
-		return c.p.Look
-	case t.LastStatus != fleet.Deactivating:
-		return c.p.LookFast
-	}
-	delay, known := c.delay(t)
-	if !known || t.StoppingAt.IsZero() {
-		return c.p.Look
-	}
-	end := t.StoppingAt.Add(delay + time.Second)
-	return max(c.p.LookFast, min(end.Sub(at), c.p.LookSlow))
-}
-
-// delay is the longest deregistration delay of a task's target groups.
-func (c *decider) delay(t *fleet.Task) (longest time.Duration, known bool) {
-	if t.Service() == "" {
-		return 0, true
-	}
-	svc := c.service(t)
-	known = svc.Is != fleet.Unknown
-	for _, lb := range svc.Value.LoadBalancers {
-		if lb.TargetGroup == "" {
-			continue // a Classic Load Balancer
-		}
-		s := plan.Subject{Kind: plan.Delays, In: string(lb.TargetGroup)}
-		f := factOf[time.Duration](c, s)
-		c.want(s, f.Is, f.At, time.Hour)
-		known = known && f.Is == fleet.Seen
-		longest = max(longest, f.Value)
-	}
-	return longest, known
 }
 
 // tellLeft writes a line with the tasks that are left, whenever they have changed.

@@ -13,12 +13,7 @@ import (
 // targetsOut takes tasks out of where they are registered, and reports whether no request is sent to any of them any more. Since is when that
 // was due: the net (net.go) is waited for, but not for ever.
 func (c *decider) targetsOut(tasks []*fleet.Task, since time.Time) bool {
-	if c.undescribed() {
-		for _, f := range c.tasks {
-			if f.Is == fleet.Unknown {
-				c.want(plan.Subject{Kind: plan.Tasks, In: c.d().Cluster, ID: string(f.Value.ARN)}, f.Is, f.At, 0)
-			}
-		}
+	if !described(c) {
 		c.out.Waiting = "to look at the tasks on it"
 		return false
 	}
@@ -38,6 +33,16 @@ func (c *decider) targetsOut(tasks []*fleet.Task, since time.Time) bool {
 		targets, read = slices.Concat(targets, named, more), read && all
 	}
 	return c.deregister(targets) && out && caught(c, read, since)
+}
+
+// described reports whether all tasks that were listed have been looked at, and wants the others looked at.
+func described(c *decider) bool {
+	for _, f := range c.tasks {
+		if f.Is == fleet.Unknown {
+			c.want(plan.Subject{Kind: plan.Tasks, In: c.d().Cluster, ID: string(f.Value.ARN)}, f.Is, f.At, 0)
+		}
+	}
+	return !c.undescribed()
 }
 
 // leaving is why targets are deregistered, by kind of what leaves.

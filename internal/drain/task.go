@@ -25,9 +25,10 @@ func TaskPolicy() Policy {
 var taskCourse = course{
 	rules: []func(*decider) bool{tooLate},
 	steps: []func(*decider) bool{
-		leaves,   // ECS says that the task is to stop
-		takenOut, // its targets are out of their target groups
-		finished, // and that is told
+		leaves,    // ECS says that the task is to stop, or an operator
+		outInTime, // its targets are out of their target groups
+		stops,     // where it is an operator who says so, it is stopped
+		finished,  // and that is told
 	},
 	end: (*decider).close,
 }
@@ -38,6 +39,14 @@ type Task struct {
 	First First `json:"first,omitempty"`
 	// Accepted is when AWS accepted the deregistration of its targets; zero: it has not, or ECS was first. Not before Zero.
 	Accepted time.Time `json:"accepted,omitzero"`
+	// Rehearsed: an operator rehearses its interruption, as the event says. Nothing is done before the task itself has his word.
+	Rehearsed bool `json:"rehearsed,omitempty"`
+	// StopBy is when Ebb stops it at the latest, because an operator wants that; zero: ECS stops it.
+	StopBy time.Time `json:"stop_by,omitzero"`
+	// On is the EC2 instance of a task on a container instance that an operator replaces; empty: it is on Fargate.
+	On fleet.InstanceID `json:"on,omitempty"`
+	// Quiet is the first decision that knew that no target drained any more, before Ebb stops the task.
+	Quiet time.Time `json:"quiet,omitzero"`
 }
 
 // First is who took the targets of a task out of their target groups.
@@ -68,7 +77,10 @@ func lookAtTask(c *decider, pace time.Duration) {
 // address: nothing is deregistered then.
 func tooLate(c *decider) bool {
 	d, f := c.d(), own(c)
-	end := d.Zero.Add(noticeFor + c.p.Skew)
+	end, over := d.Zero.Add(noticeFor+c.p.Skew), "the two minutes of its notice are over"
+	if d.toStop() {
+		end, over = stopUntil(c), "its time is over"
+	}
 	c.wake(end)
 	gone := f.Is == fleet.Seen && addressGiven(f.Value.LastStatus)
 	if !gone && c.now.Before(end) {
@@ -78,7 +90,9 @@ func tooLate(c *decider) bool {
 	known = known && (read || f.Value.Subnet == "") // another target group of the VPC may have it
 	switch {
 	case f.Is == fleet.Unknown:
-		c.close(Elsewhere, "the two minutes of its notice are over, and the task could not be looked at"+c.trouble(plan.Tasks), nil)
+		c.close(Elsewhere, over+", and the task could not be looked at"+c.trouble(plan.Tasks), nil)
+	case !f.Value.Leaves() && d.toStop():
+		notStopped(c)
 	case !f.Value.Leaves():
 		return false
 	case known && allOut(c, slices.Concat(named, more)):
@@ -86,7 +100,7 @@ func tooLate(c *decider) bool {
 	default:
 		why := "ECS stopped it"
 		if !gone {
-			why = "the two minutes of its notice are over"
+			why = over
 		}
 		why += " before its targets were seen to leave; requests may have failed" + c.trouble(plan.Services)
 		for _, by := range outBy {
@@ -113,17 +127,22 @@ func addressGiven(lastStatus string) bool {
 // leaves verifies what was heard: an event can wake Ebb but not make it act.
 func leaves(c *decider) bool {
 	f := own(c)
+	rehearsed(c, f)
 	c.out.Waiting = "to look at the task"
 	switch {
 	case f.Is == fleet.Absent:
 		c.close(NotLeaving, "cluster "+c.d().Cluster+" does not know the task: nothing is to be deregistered", nil)
-	case f.Is == fleet.Seen && f.Value.ContainerInstance != "":
+	case f.Is == fleet.Seen && f.Value.ContainerInstance != "" && c.d().On == "":
 		c.close(NotLeaving, "the task is on a container instance, and not on Fargate: it leaves with its host", nil)
-	case f.Is == fleet.Seen && f.Value.Leaves():
+	case f.Is == fleet.Seen && (f.Value.Leaves() || c.d().toStop()):
 		lookAtTask(c, c.p.Look)
 		return c.now.Sub(f.At) <= 2*c.p.Look // of an older look its address may be another's
 	case f.Is == fleet.Seen && f.At.Sub(c.d().Heard) > c.p.Settle+c.p.Skew:
-		c.close(NotLeaving, "ECS says that the task is to run: nothing is to be deregistered", nil)
+		why := "ECS says that the task is to run"
+		if c.d().Rehearsed {
+			why += ", and no operator has said in its tag " + fleet.RehearsalTag + " that its interruption is rehearsed"
+		}
+		c.close(NotLeaving, why+": nothing is to be deregistered", nil)
 	case f.Is == fleet.Seen: // reads lag behind
 		c.out.Waiting = "for ECS to say that the task is to stop"
 		lookAtTask(c, c.p.LookFast)
@@ -143,7 +162,7 @@ func ownTargets(c *decider) (named, more []plan.Subject, known, read bool) {
 	known = true
 	if t.Service() != "" {
 		svc := c.service(t)
-		named, known = registrations("", t, svc.Value), svc.Is != fleet.Unknown
+		named, known = registrations(c.d().On, t, svc.Value), svc.Is != fleet.Unknown
 	}
 	if known && (len(named) == 0 || !c.d().Accepted.IsZero() || allOut(c, named)) { // the net has time
 		more, read = netOf(c, t, named)
@@ -166,7 +185,7 @@ func takenOut(c *decider) bool {
 		}
 	}
 	balanced := slices.DeleteFunc(slices.Clone(named), func(s plan.Subject) bool { return s.Kind != plan.Targets })
-	if d.First == "" && len(balanced) > 0 && allSeen(c, balanced) {
+	if d.First == "" && !d.toStop() && len(balanced) > 0 && allSeen(c, balanced) {
 		d.First = FirstEbb
 		if allOut(c, balanced) && c.seen.Tried(plan.Deregister).Started.IsZero() {
 			d.First = FirstECS
@@ -185,6 +204,11 @@ func takenOut(c *decider) bool {
 
 // finished ends the drain: there is nothing more to be done for the task.
 func finished(c *decider) bool {
+	if named, more, known, _ := ownTargets(c); c.d().toStop() && !(known && allOut(c, slices.Concat(named, more))) {
+		c.close(Forced, "its time is over, and it was stopped before its targets were seen to leave"+
+			failed(c.seen.Tried(plan.Deregister)), []string{name(&own(c).Value)})
+		return true
+	}
 	c.close(Drained, outText(c), nil)
 	return true
 }
@@ -234,10 +258,12 @@ func outText(c *decider) string {
 	switch {
 	case d.First == FirstECS:
 		text += fmt.Sprintf("; ECS was first, seen %s after the notice", after(c.now))
-	case !d.Accepted.IsZero():
+	case !d.Accepted.IsZero() && !d.toStop():
 		text += fmt.Sprintf("; Ebb was first, accepted %s after the notice", after(d.Accepted))
+	case !d.Accepted.IsZero():
+		text += fmt.Sprintf("; accepted after %s", after(d.Accepted))
 	}
-	return text + end
+	return text + stopText(d) + end
 }
 
 // placeName is where a target is, for people: the name in the ARN of a target group, or what else it is, with the id.

@@ -16,7 +16,7 @@ type byGroup struct {
 	delays delays
 }
 
-type delays = map[string]fleet.Fact[time.Duration]
+type delays = map[string]fleet.Fact[fleet.Delay]
 
 func (b byGroup) Fact(of plan.Subject) any {
 	if of.Kind == plan.Delays {
@@ -27,8 +27,8 @@ func (b byGroup) Fact(of plan.Subject) any {
 }
 
 func TestALongerDelayOfSeveralTargetGroupsIsWaitedOut(t *testing.T) {
-	known := func(seconds time.Duration) fleet.Fact[time.Duration] {
-		return fleet.Fact[time.Duration]{Is: fleet.Seen, At: t0, Value: seconds * time.Second}
+	known := func(seconds time.Duration) fleet.Fact[fleet.Delay] {
+		return fleet.Fact[fleet.Delay]{Is: fleet.Seen, At: t0, Value: fleet.Delay{Delay: seconds * time.Second}}
 	}
 	for name, x := range map[string]struct {
 		groups   []fleet.ARN

@@ -42,6 +42,9 @@ func withdrawn(c *decider) bool {
 	if !d.asked() || d.WordGone.IsZero() {
 		return false
 	}
+	if len(d.Taken) > 0 && c.container.Value.Status == fleet.Active {
+		return false // its tasks get no traffic any more, and nothing registers them again: the drain goes on until ECS takes them away
+	}
 	if over := d.WordGone.Add(c.p.Settle + c.p.Skew); c.container.At.Before(over) {
 		c.out.Waiting = "to see once more whether the operator's word stands"
 		c.wantAt(d.registered(plan.ContainerInstances), over)
@@ -93,6 +96,9 @@ func (c *decider) leaveAsItIs(why string) bool {
 	what := "it stays DRAINING"
 	if d.DrainingSince.IsZero() {
 		what = "it was not set DRAINING"
+		if len(d.Taken) > 0 {
+			what += ", but targets on it were taken out"
+		}
 	}
 	left := "no task is known to be left"
 	if len(live) > 0 {

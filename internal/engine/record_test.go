@@ -60,8 +60,8 @@ var shapes = map[string]func(*testing.T, *rig){
 // Open records that only a newer Ebb reads stay as they are; the log says so once, and drains go on beside them.
 func TestRecordsOfANewerEbbAreLeftAlone(t *testing.T) {
 	newer := []journal.Record{
-		{Key: "task:prod/0123/1", Scope: "cluster/prod", Rev: 1, Open: true, Body: []byte(`{"v":2,"kind":"task","task":"0123"}`)},
-		{Key: "task:prod/4567/1", Scope: "cluster/prod", Rev: 1, Open: true, Body: []byte(`{"v":2,"kind":"task","task":"4567"}`)},
+		{Key: "task:prod/0123/1", Scope: "cluster/prod", Rev: 1, Open: true, Body: []byte(`{"v":9,"kind":"task","task":"0123"}`)},
+		{Key: "task:prod/4567/1", Scope: "cluster/prod", Rev: 1, Open: true, Body: []byte(`{"v":9,"kind":"task","task":"4567"}`)},
 	}
 	for name, open := range stores {
 		for shape, work := range shapes {

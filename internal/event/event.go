@@ -35,6 +35,8 @@ const (
 	ScheduledChange Kind = "scheduled-change"
 	// HostSteps: the agent of a host says what its steps have done.
 	HostSteps Kind = "host-steps"
+	// AlarmState: the state of a CloudWatch alarm has changed.
+	AlarmState Kind = "alarm-state"
 	// Ignored: a message that Ebb knows and has no use for.
 	Ignored Kind = "ignored"
 	// Unknown: a message that Ebb does not understand. Why says why.
@@ -51,6 +53,7 @@ const (
 	Nothing                // Ebb has no use for it, but another consumer of the queue may
 	Wakes                  // Ebb has no use for what it says, but something has changed: a good moment to look
 	Tells                  // people are told of it; nothing else follows
+	Looks                  // something has changed that Ebb then looks at; nothing follows from what it says
 	Unread                 // it cannot be understood
 )
 
@@ -68,6 +71,7 @@ var kinds = map[Kind]Use{
 	InstanceState:       Drains,
 	ScheduledChange:     Tells,
 	HostSteps:           Tells,
+	AlarmState:          Looks,
 	Ignored:             Wakes,
 	Unknown:             Unread,
 }
@@ -86,6 +90,7 @@ type Event struct {
 	Destination string              // EC2, AutoScalingGroup, WarmPool, or empty: the message does not say
 	Task        fleet.ARN           // TaskStops
 	Cluster     string              // TaskStops: the name of the task's cluster
+	Rehearsal   bool                // TaskStops: an operator rehearses it; ECS has not said so
 	Service     string              // TaskStops: the name of the task's service; empty: it has none, or the message does not say
 	Action      string              // InstanceEnds: terminate, stop or hibernate; empty: the message does not say
 	Ends        time.Time           // InstanceEnds: when EC2 ends the instance; zero: the message has no time
@@ -93,6 +98,7 @@ type Event struct {
 	Change      Change              // ScheduledChange
 	Time        time.Time           // when AWS says it happened; zero: the message does not say
 	Did         Transcript          // HostSteps
+	Alarm       string              // AlarmState: the name
 	Why         string              // Unknown and Ignored: in words
 }
 

@@ -76,8 +76,9 @@ func otherEvent(f *fields, source, detailType string) Event {
 		return parseInstance(f, InstanceState)
 	case "aws.health: AWS Health Event":
 		return parseHealth(f)
-	case "aws.cloudwatch: CloudWatch Alarm State Change":
-		return Event{Kind: Ignored, Why: "this version of Ebb does not act on alarms"}
+	case "aws.cloudwatch: CloudWatch Alarm State Change", "aws.cloudwatch: CloudWatch Alarm Contributor State Change",
+		"aws.cloudwatch: CloudWatch Alarm Configuration Change":
+		return parseAlarmEvent(f)
 	}
 	return unknown("the EventBridge event has source %s and detail-type %s, which Ebb does not know", quote(source), quote(detailType))
 }

@@ -11,9 +11,8 @@ import (
 // each event after its last receive.
 func TestEveryEventOfARuleIsKnown(t *testing.T) {
 	for source, types := range map[string][]string{
-		"aws.ecs":        {"ECS Task State Change", "ECS Container Instance State Change", "ECS Service Action", "ECS Deployment State Change"},
-		"aws.health":     {"AWS Health Event"},
-		"aws.cloudwatch": {"CloudWatch Alarm State Change"},
+		"aws.ecs":    {"ECS Task State Change", "ECS Container Instance State Change", "ECS Service Action", "ECS Deployment State Change"},
+		"aws.health": {"AWS Health Event"},
 		"aws.autoscaling": {"EC2 Auto Scaling Instance Refresh Started", "EC2 Auto Scaling Instance Refresh Checkpoint Reached",
 			"EC2 Auto Scaling Instance Refresh Succeeded", "EC2 Auto Scaling Instance Refresh Failed",
 			"EC2 Auto Scaling Instance Refresh Cancelled"},

@@ -24,6 +24,7 @@ func parseTaskChange(f *fields) Event {
 	if name, ok := strings.CutPrefix(detail.word("group"), "service:"); ok && nameForm.MatchString(name) {
 		e.Service = name
 	}
+	e.Rehearsal = detail.word(rehearses) == "true"
 	return detail.or(e)
 }
 

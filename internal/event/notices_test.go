@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -311,5 +312,16 @@ func TestNoticesWake(t *testing.T) {
 	}
 	if e := (Event{Kind: InstanceState, State: "running"}); !e.Wakes() {
 		t.Error("an instance that runs may begin a drain")
+	}
+}
+
+// A rehearsed notice is read as the true one, and as a rehearsal.
+func TestARehearsedNotice(t *testing.T) {
+	at := time.Date(2026, 11, 29, 4, 0, 0, 250_000_000, time.UTC)
+	const cluster = "arn:aws:ecs:eu-west-1:111122223333:cluster/prod"
+	got := Parse([]byte(RehearseTask("111122223333", "eu-west-1", cluster, aTask, "service:web", at)))
+	want := Event{Kind: TaskStops, Account: "111122223333", Task: aTask, Cluster: "prod", Service: "web", Rehearsal: true, Time: at}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
 	}
 }

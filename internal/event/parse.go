@@ -48,12 +48,17 @@ func open(body []byte, envelopes int) Event {
 		return parseEventBridge(f)
 	case f.word("ebb") == hostSteps:
 		return parseHost(f)
+	case f.has("NewStateValue"):
+		return parseAlarm(f)
+	case f.has("alarmData"):
+		return parseAlarmAction(f)
 	case f.has("Event"):
 		return parseNotification(f)
 	case f.has("LifecycleTransition"):
 		return parseLifecycle(f, f.str("LifecycleTransition"))
 	}
 	return unknown(`not a message of Auto Scaling, EventBridge or SNS: it has none of the fields "LifecycleTransition", "Event", ` +
+		`"NewStateValue", ` +
 		`"detail-type", and not "Type" with "TopicArn"`)
 }
 

@@ -99,6 +99,11 @@ func Registered(host InstanceID, t *Task, targets []Health) []Endpoint {
 	return all
 }
 
+// Is reports whether a registration is one of the target that is named: without a port, at each.
+func (t TargetID) Is(named TargetID) bool {
+	return (t.Port == named.Port || named.Port == 0) && sameAddress(t.ID, named.ID)
+}
+
 // sameAddress reports whether two texts name one target: IPv6 addresses can be spelt in several ways.
 func sameAddress(a, b string) bool {
 	if a == b {

@@ -269,7 +269,8 @@ type Task struct {
 	StoppingAt        time.Time // when its desired status became STOPPED; zero: it has not
 	StoppedAt         time.Time
 	Addresses         []Address
-	Subnet            string // of its own network interface; empty: it has none
+	Subnet            string    // of its own network interface; empty: it has none
+	RehearsedUntil    time.Time // as its RehearsalTag says; zero: it has none
 }
 
 // Stopped is the only lastStatus in which nothing of a task runs any more. Ports in use and targets are released later
@@ -358,11 +359,20 @@ type Cluster struct {
 	Pending int
 }
 
-// Delay is how long a target group lets a target that was deregistered drain.
+// Delay is how long a target group lets a target that was deregistered drain; or for how long clients keep the records of a service of Cloud Map.
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-target-group-attributes.html
 type Delay struct {
-	TargetGroup ARN
-	Delay       time.Duration
+	In    ARN
+	Delay time.Duration
+	// With fewer healthy targets than LeastHealthy, or fewer percent of all, the load balancer sends requests to every target that is
+	// registered, or takes its zone out of DNS. 0: off.
+	// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health.html
+	LeastHealthy, LeastPercent int
+}
+
+// Opens reports whether so many healthy targets, of all that are registered, are too few.
+func (d Delay) Opens(healthy, registered int) bool {
+	return healthy < d.LeastHealthy || healthy*100 < d.LeastPercent*registered
 }
 
 // Health is the state of one target.
@@ -377,4 +387,7 @@ type Health struct {
 // InUse reports whether the load balancer still counts on the target. A draining target has been taken out; it reads
 // "draining" until the whole deregistration delay is over, traffic or not.
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-target-group-attributes.html
-func (h Health) InUse() bool { return h.State != "unused" && h.State != "draining" }
+func (h Health) InUse() bool { return h.State != "unused" && h.State != TargetDraining }
+
+// TargetDraining is the state of a target that has been taken out, until its deregistration delay is over.
+const TargetDraining = "draining"

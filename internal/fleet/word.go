@@ -82,3 +82,7 @@ func isReason(s string) bool {
 	}
 	return s != "" && len(s) <= longestReason
 }
+
+// RehearsalTag is the key of the tag of a task in which an operator says that its interruption is rehearsed. Its value is a time like
+// 2026-01-31T12:00:00Z, after which it counts no more. Without it a message alone would stop nothing.
+const RehearsalTag = "ebb.rehearsal"

@@ -33,18 +33,21 @@ func ParseMode(text string) (Mode, error) {
 // Scope is what a policy reaches. Each text goes into ARNs as it stands, so that a CloudFormation template can have placeholders for
 // Fn::Sub in it: Region "${AWS::Region}", Queue "${Queue.Arn}". Names may be patterns with * and ?.
 type Scope struct {
-	Partition string   // aws, aws-cn, aws-us-gov
-	Region    string   // eu-west-1
-	Account   string   // 111122223333
-	Clusters  []string // names; none: every cluster of the account and Region
-	Groups    []string // names of Auto Scaling groups; none: every group of the account and Region
-	NoGroups  bool     // there is no group: no hook is answered, whatever Groups and Tag say
-	Counts    []string // services whose desired counts are set, as CLUSTER/SERVICE; none: no service's are
-	Tag       Tag      // if it has a key, hooks are answered only for groups with this tag, besides what Groups says
-	Queue     string   // ARN; empty: no queue
-	Table     string   // ARN of the DynamoDB table of the journal; empty: the journal is elsewhere
-	LogGroup  string   // name, of Lambda only; empty: no logs
-	Notices   Notices  // of the modes that act
+	Partition  string   // aws, aws-cn, aws-us-gov
+	Region     string   // eu-west-1
+	Account    string   // 111122223333
+	Clusters   []string // names; none: every cluster of the account and Region
+	Groups     []string // names of Auto Scaling groups; none: every group of the account and Region
+	NoGroups   bool     // there is no group: no hook is answered, whatever Groups and Tag say
+	Counts     []string // services whose desired counts are set, as CLUSTER/SERVICE; none: no service's are
+	Rehearsals []string // names of clusters in which interruptions of tasks are rehearsed; none: in none
+	Scales     bool     // services follow alarms, queues or metrics
+	Backlogs   []string // ARNs of the queues that they follow
+	Tag        Tag      // if it has a key, hooks are answered only for groups with this tag, besides what Groups says
+	Queue      string   // ARN; empty: no queue
+	Table      string   // ARN of the DynamoDB table of the journal; empty: the journal is elsewhere
+	LogGroup   string   // name, of Lambda only; empty: no logs
+	Notices    Notices  // of the modes that act
 }
 
 // Tag is a tag of an Auto Scaling group.

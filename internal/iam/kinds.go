@@ -1,5 +1,7 @@
 package iam
 
+import "slices"
+
 // kind is a kind of resource, and whether the calls on it act or look: what becomes one statement.
 type kind struct {
 	sid       string
@@ -30,6 +32,7 @@ const (
 	onLatticeGroup     on = "targetgroup of VPC Lattice"
 	onHealthCheck      on = "healthcheck"
 	onQueue            on = "queue"
+	onAlarm            on = "alarm"
 	onRule             on = "rule"
 	onTable            on = "table"
 	onLogs             on = "log-stream"
@@ -62,11 +65,14 @@ func kinds(m Mode, s Scope) []kind {
 		{sid: "LookAtCloudMap", on: onNames, resources: s.arn("servicediscovery", "service/%s", nil)},
 		{sid: "LookAtLatticeTargets", on: onLatticeGroup, resources: s.arn("vpc-lattice", "targetgroup/%s", nil)},
 		{sid: "LookAtHealthChecks", on: onHealthCheck, resources: s.healthChecks()},
-		{sid: "LookAtQueues", on: onQueue, resources: s.queues(m)},
+		{sid: "LookAtQueues", on: onQueue, resources: slices.Concat(s.queues(m), s.Backlogs)},
+		{sid: "LookAtAlarms", on: onAlarm, resources: s.alarms()},
 		{sid: "LookAtRules", on: onRule, resources: s.arn("events", "rule/%s", nil)},
 		{sid: "LookAtJournal", on: onTable, resources: []string{s.Table}},
 		{sid: "DrainHosts", on: onHost, acts: true, resources: s.arn("ecs", "container-instance/%s/*", s.Clusters)},
 		{sid: "AnswerHooks", on: onAutoScalingGroup, acts: true, resources: s.groups(), condition: s.tagged()},
+		{sid: "StopRehearsed", on: onTask, acts: true, resources: s.rehearsed(), condition: map[string]map[string][]string{
+			"StringLike": {"aws:ResourceTag/" + rehearsalTag: {"*"}}}},
 		{sid: "DeregisterTargets", on: onTargetGroup, acts: true, resources: s.arn("elasticloadbalancing", "targetgroup/%s", []string{"*/*"})},
 		{sid: "DeregisterFromCloudMap", on: onNames, acts: true, resources: s.arn("servicediscovery", "service/%s", nil)},
 		{sid: "DeregisterLatticeTargets", on: onLatticeGroup, acts: true, resources: s.arn("vpc-lattice", "targetgroup/%s", nil)},
@@ -91,12 +97,32 @@ func (s Scope) healthChecks() []string {
 	return []string{"arn:" + s.Partition + ":route53:::healthcheck/*"}
 }
 
+// alarms are those of CloudWatch: which of them are described no policy can say.
+// https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatch.html
+func (s Scope) alarms() []string {
+	if !s.Scales {
+		return nil
+	}
+	return s.arn("cloudwatch", "alarm:%s", nil)
+}
+
 // counts are the services whose desired counts are set.
 func (s Scope) counts() []string {
 	if len(s.Counts) == 0 {
 		return nil
 	}
 	return s.arn("ecs", "service/%s", s.Counts)
+}
+
+// rehearsalTag is fleet.RehearsalTag: a task without it cannot be stopped.
+const rehearsalTag = "ebb.rehearsal"
+
+// rehearsed are the tasks that may be stopped.
+func (s Scope) rehearsed() []string {
+	if len(s.Rehearsals) == 0 {
+		return nil
+	}
+	return s.arn("ecs", "task/%s/*", s.Rehearsals)
 }
 
 // tagged is the condition on the tag, or nil without one.

@@ -220,6 +220,8 @@ type TargetGroup struct {
 	Delay                 time.Duration // deregistration_delay.timeout_seconds
 	DelayKnown            bool          // its attributes were read: a delay of 0 is one
 	ConnectionTermination bool          // deregistration_delay.connection_termination.enabled
+	LeastHealthy          int           // with fewer healthy targets, by count or percentage, requests go to every target; 0: off
+	LeastPercent          int
 	Targets               []fleet.Health
 	VPC                   string
 	Unnamed               bool // no service and no group names it: only its targets were read

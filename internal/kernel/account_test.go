@@ -176,7 +176,7 @@ func (a *account) look(l plan.Look) (r plan.LookResult) {
 	case plan.Registered:
 		v.Health = kept(a.health, func(h fleet.Health) bool { return asked[string(h.TargetGroup)] })
 	case plan.Delays:
-		v.Delays = kept(a.delays, func(d fleet.Delay) bool { return string(d.TargetGroup) == l.In })
+		v.Delays = kept(a.delays, func(d fleet.Delay) bool { return string(d.In) == l.In })
 	case plan.Instances:
 		for _, id := range l.IDs() {
 			if state := cmp.Or(a.machines[fleet.InstanceID(id)], fleet.StateRunning); asked[id] && state != "none" {

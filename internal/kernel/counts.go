@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -14,6 +15,7 @@ import (
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/journal"
 	"github.com/ebbhq/ebb/internal/plan"
+	"github.com/ebbhq/ebb/internal/scale"
 )
 
 // CountLine is the kind of a line about a desired count. Its data are a CountChange, if the count has changed.
@@ -22,13 +24,14 @@ const CountLine = "desired-count"
 // CountChange is what came of a desired count that Ebb has set.
 type CountChange struct {
 	Raised int    `json:"raised"` // by how many tasks; less than zero: put back
-	For    string `json:"for"`    // ForHosts or ForSpot
+	For    string `json:"for"`    // ForHosts, ForSpot or ForLoad
 }
 
 // Why Ebb raises a desired count.
 const (
 	ForHosts = "hosts" // they leave, and ECS starts no replacements before
 	ForSpot  = "spot"  // Fargate Spot has no capacity
+	ForLoad  = "load"  // the service follows its load
 )
 
 // How the ledger is kept. A call begins up to 15 s after it was decided on, if the journal is slow, and takes 10 s at most.
@@ -39,10 +42,11 @@ const (
 	lookLasts  = 30 * time.Second // a look that began earlier has come back
 )
 
-// countKind is the kind of a record that is about a desired count, and newestCount its newest version that this Ebb reads.
+// countKind is the kind of a record that is about a desired count, and newestCount its newest version that this Ebb reads. Version 2 has the
+// memory of a service that is scaled.
 const (
 	countKind   = "count"
-	newestCount = 1
+	newestCount = 2
 )
 
 // ServiceCount is the desired count of one service, as far as Ebb has raised it or is about to. It is a record of its own, open until all that was
@@ -51,7 +55,8 @@ type ServiceCount struct {
 	Cluster string `json:"cluster"`
 	Service string `json:"service"`
 	desired.Entry
-	Shortage shortage `json:"shortage,omitzero"`
+	Shortage shortage     `json:"shortage,omitzero"`
+	Scaling  scale.Memory `json:"scaling,omitzero"`
 }
 
 // storedCount is the form of its body.
@@ -74,7 +79,8 @@ func ReadCount(r journal.Record) (ServiceCount, bool) {
 func OfDrain(r journal.Record) bool {
 	_, pause := ReadPause(r)
 	_, count := ReadCount(r)
-	return !pause && !count
+	_, override := ReadOverride(r)
+	return !pause && !count && !override
 }
 
 // count is a ServiceCount as this kernel knows it.
@@ -83,10 +89,14 @@ type count struct {
 	rev      int64        // of its open record; 0: there is none
 	stored   ServiceCount // what that says
 	resumed  bool
-	failures           // of the call
-	lookAt   time.Time // from when on a look is needed; zero: none is
-	wake     time.Time // decide again
-	seen     time.Time // the newest look at the Spot service that was considered
+	failures                // of the call
+	lookAt   time.Time      // from when on a look is needed; zero: none is
+	wake     time.Time      // decide again
+	seen     time.Time      // the newest look at the Spot service that was considered
+	scaled   *Scaled        // nil: nothing scales it
+	observed bool           // its cluster is
+	leaving  int            // tasks of it that are on hosts that leave
+	scaling  scale.Decision // the latest
 }
 
 func countKey(cluster, service string) string {
@@ -133,9 +143,14 @@ func setCounts(k *Kernel, out *Output, now time.Time) (do []plan.Request) {
 	}
 	raiseForHosts(k, now)
 	raiseForSpot(k, now)
+	scaleServices(k)
 	for _, key := range slices.Sorted(maps.Keys(k.counts)) {
 		c := k.counts[key]
-		if setCount(k, c, now) {
+		set := setCount(k, c, now)
+		if !set && c.scaled != nil && decideScale(k, c, now) {
+			set = setCount(k, c, now)
+		}
+		if set {
 			why := fmt.Sprintf("the desired count of service %s in cluster %s is to be %d", c.Service, c.Cluster, c.Write.To)
 			to := &plan.CountChange{Cluster: c.Cluster, Service: c.Service, To: c.Write.To}
 			do = append(do, k.request(plan.Request{Action: &plan.Action{Kind: plan.SetDesired, Why: why, Count: to}}))
@@ -181,6 +196,8 @@ func setCount(k *Kernel, c *count, now time.Time) bool {
 	case step.Gone && len(was.Raises) == 0:
 	case step.Gone:
 		k.line(now, c.key(), CountLine, "service "+c.Service+" is not in cluster "+c.Cluster+" any more; nothing of its desired count is put back")
+	case step.Adopted && c.scaled != nil:
+		adoptScale(k, c, was.Base, now)
 	case step.Adopted:
 		text := fmt.Sprintf("somebody else has set the desired count of service %s in cluster %s to %d: it stands", c.Service, c.Cluster, next.Base)
 		if len(step.Void) > 0 {
@@ -203,9 +220,14 @@ func tellCount(k *Kernel, c *count, was desired.Entry, now time.Time) {
 		change.For = ForSpot
 	}
 	text := fmt.Sprintf("the desired count of service %s in cluster %s is %d: ", c.Service, c.Cluster, c.Count)
-	if by := c.Count - c.Base; by > 0 {
+	by := c.Count - c.Base
+	switch {
+	case c.scaled != nil && by == 0:
+		change.For = ForLoad
+		text += "it follows its load"
+	case by > 0:
 		text += fmt.Sprintf("%d, and %d raised for %s", c.Base, by, strings.Join(whose(c.Raises), ", "))
-	} else {
+	default:
 		text += "what was raised is put back"
 	}
 	k.line(now, c.key(), CountLine, text)
@@ -225,25 +247,36 @@ func whose(raises []desired.Raise) []string {
 
 // keepCount writes what has changed, and forgets what is over.
 func keepCount(k *Kernel, c *count, out *Output, now time.Time) {
-	open := !c.Over(now.Add(-lookLasts)) || c.Shortage != shortage{}
-	if !open {
+	open := !c.Over(now.Add(-lookLasts)) || c.Shortage != shortage{} || c.scaled != nil && (c.rev > 0 || !c.Scaling.Changed.IsZero())
+	if !open && c.scaled == nil {
 		delete(k.counts, c.key())
 		delete(k.facts, serviceIn(c.Cluster, c.Service)) // it may be of a time before the last call
-	} else if over := c.Sure.Add(lookLasts); len(c.Raises) == 0 && c.Write.At.IsZero() && over.After(now) {
+	} else if over := c.Sure.Add(lookLasts); c.scaled == nil && len(c.Raises) == 0 && c.Write.At.IsZero() && over.After(now) {
 		c.wake = over
 	}
 	is := c.ServiceCount
 	is.Sure, is.Told = c.stored.Sure, c.stored.Told // of a look alone nothing is stored
+	if !k.cfg.OnePass {
+		is.Scaling.Queue, is.Scaling.Load = c.stored.Scaling.Queue, c.stored.Scaling.Load // they are learnt again
+	}
 	blank := c.rev == 0 && (!open || c.Sure.IsZero() && c.Shortage == shortage{})
 	if blank || open && c.rev > 0 && reflect.DeepEqual(is, c.stored) {
 		return
 	}
 	c.rev, c.stored = c.rev+1, c.ServiceCount
-	body, err := json.Marshal(storedCount{form{Kind: countKind}, c.ServiceCount})
+	body, err := json.Marshal(storedCount{form{Kind: countKind, Version: c.version()}, c.ServiceCount})
 	if err != nil {
 		panic(err) // a struct of strings, numbers and times always marshals
 	}
 	out.Batch.Records = append(out.Batch.Records, journal.Record{Key: c.key(), Scope: clusterScope(c.Cluster), Rev: c.rev, Open: open, Body: body})
+}
+
+// version is that of the record: an Ebb from before would lose the memory of a service that is scaled.
+func (c *count) version() int {
+	if c.scaled != nil {
+		return newestCount
+	}
+	return 0
 }
 
 // countSet takes in what came of a call that set a desired count.
@@ -286,10 +319,11 @@ func letCountGo(k *Kernel, key string, do []plan.Request) []plan.Request {
 
 // countLooks asks for the services of which a desired count is to be known.
 func countLooks(o *observer, now time.Time) []dueLook {
-	due, soon := map[string][]dueSubject{}, now // by cluster
+	due, soon := map[place][]dueSubject{}, now
 	collect := func(s plan.Subject, at time.Time) {
-		if o.ask(s).free(now) && !at.After(soon) && (soon.Equal(now) || len(due[s.In]) > 0) {
-			due[s.In] = append(due[s.In], dueSubject{s, at})
+		p := place{s.Kind, s.In}
+		if o.ask(s).free(now) && !at.After(soon) && (soon.Equal(now) || len(due[p]) > 0 && s.Kind != plan.Backlogs) {
+			due[p] = append(due[p], dueSubject{s, at})
 		}
 	}
 	eachCountLook(o, collect)
@@ -299,9 +333,14 @@ func countLooks(o *observer, now time.Time) []dueLook {
 	soon = now.Add(countPace / 2) // what is nearly due comes along
 	eachCountLook(o, collect)
 	var looks []dueLook
-	for _, cluster := range slices.Sorted(maps.Keys(due)) {
-		slices.SortFunc(due[cluster], func(a, b dueSubject) int { return strings.Compare(a.ID, b.ID) })
-		looks = append(looks, chunked(slices.CompactFunc(due[cluster], func(a, b dueSubject) bool { return a.ID == b.ID }))...)
+	for _, p := range slices.SortedFunc(maps.Keys(due), func(a, b place) int { return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.where, b.where)) }) {
+		slices.SortFunc(due[p], func(a, b dueSubject) int { return strings.Compare(a.ID, b.ID) })
+		looks = append(looks, chunked(slices.CompactFunc(due[p], func(a, b dueSubject) bool { return a.ID == b.ID }))...)
+	}
+	for i := range looks {
+		if looks[i].Kind == plan.Metrics {
+			looks[i].Until = now
+		}
 	}
 	return looks
 }
@@ -316,6 +355,9 @@ func eachCountLook(o *observer, look func(plan.Subject, time.Time)) {
 			look(s, c.lookAt)
 		case len(c.Raises) > 0:
 			look(s, at.Add(countPace))
+		}
+		if c.scaled != nil {
+			eachScaleLook(o, c, look)
 		}
 	}
 	for _, m := range o.cfg.Groups {
@@ -342,6 +384,7 @@ func countsDue(o *observer) (at time.Time) {
 	}
 	for _, c := range o.counts { //ebb:any-order the earliest
 		sooner(c.wake)
+		sooner(c.scaling.Again)
 	}
 	eachCountLook(o, func(s plan.Subject, t time.Time) {
 		if a := o.ask(s); !a.flying {

@@ -214,7 +214,7 @@ func TestWhatAnEarlierEbbHasRaisedIsPutBack(t *testing.T) {
 // What a newer Ebb has written is left alone, and so is what it is about.
 func TestACountOfANewerEbb(t *testing.T) {
 	r := raisedBefore(t, "web/i-9/x", t0)
-	r.Body = []byte(strings.Replace(string(r.Body), `"kind":"count"`, `"kind":"count","v":2`, 1))
+	r.Body = []byte(strings.Replace(string(r.Body), `"kind":"count"`, `"kind":"count","v":3`, 1))
 	k, err := New(replacing(), []journal.Record{r}, nil)
 	if err != nil || len(k.Newer()) != 1 || len(k.counts) != 0 || countOf(k, "prod", "a") != nil {
 		t.Errorf("%v, %v", err, k.counts)

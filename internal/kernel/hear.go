@@ -58,6 +58,8 @@ func (k *Kernel) Hear(h Heard, now time.Time) {
 		k.Counts[string(h.Event.Kind)]++
 		hearNotice(k, h, now)
 		return
+	case event.Looks:
+		v.Delete, v.Why = hearAlarm(k, h, now)
 	case event.Nothing, event.Wakes:
 		v.Delete = h.Noted || !k.cfg.LeaveForeign
 	case event.Answers:

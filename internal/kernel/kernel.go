@@ -33,6 +33,9 @@ type Managed struct {
 	ReplaceFirst   bool           // replacements for the tasks on a host that leaves are started before they stop; Cluster is set
 	Agent          bool           // its instances have a second hook, drain.AgentHook, which ebb-agent on them answers
 	StandIns       []StandIn      // of a cluster without a group
+	Scaled         []Scaled       // of a cluster without a group
+	OnlyScaled     bool           // the cluster stands here for Scaled alone
+	Rehearsals     bool           // of interruptions are allowed
 }
 
 // Config is how a kernel works.
@@ -47,6 +50,7 @@ type Config struct {
 	Held         map[string]journal.Lease // the leases under which it works, by scope; nil: it works for every scope, under none
 	Skew         time.Duration            // how far the clock of whoever wrote the journal may differ from this one
 	Routes       []notice.Route           // to people; none: nobody is told anything
+	TrafficFirst []drain.TrafficFirst     // in all clusters
 	Excluded     map[string]bool          // groups that an operator had excluded when an earlier kernel last saw them
 
 	// OnePass: the kernel runs one invocation and is started again within Tick. The driver must return all results before it calls Next
@@ -98,12 +102,12 @@ func (c *Config) managed(group string) (Managed, bool) {
 // tasksOf is how the tasks of a cluster are taken care of: as its own entry says, or with the groups of which it is the cluster.
 func (c *Config) tasksOf(cluster string) (man Managed, ok bool) {
 	for _, m := range c.Groups {
-		if m.Cluster == cluster && (!ok || m.Match == "") {
+		if m.Cluster == cluster && !m.OnlyScaled && (!ok || m.Match == "") {
 			man, ok = m, true
 		}
 	}
 	observe := man.Policy.Observe
-	man = Managed{Cluster: cluster, Policy: drain.TaskPolicy()}
+	man = Managed{Cluster: cluster, Policy: drain.TaskPolicy(), Rehearsals: man.Rehearsals}
 	man.Policy.Observe = observe
 	return man, ok && cluster != ""
 }
@@ -132,14 +136,16 @@ type Kernel struct {
 	lastSet   map[string]time.Time          // by cluster: when container instances were last set DRAINING
 	flying    map[int]plan.Request          // sent, no result yet; by id
 	nextID    int
-	leave     map[pool]int      // how many leave; only while deciding
-	paused    map[string]paused // by scope
-	view      view              // of the drain that decides
-	replaces  bool              // some group has ReplaceFirst
+	leave     map[pool]int          // how many leave; only while deciding
+	paused    map[string]paused     // by scope
+	overrides map[string]overridden // by the key of the record
+	view      view                  // of the drain that decides
+	replaces  bool                  // some group has ReplaceFirst
 	settle    []Verdict
 	forwarded []journal.Forwarded
 	unplaced  []unplaced      // notices about instances whose group is not known yet
 	noted     map[string]bool // entries of the calendar, by ID
+	pretends  bool            // what is decided about services that are scaled is not done
 }
 
 // New starts a kernel from the journal's open records and those that ended lately, as journal.Store returns them: the newest first. It

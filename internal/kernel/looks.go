@@ -80,7 +80,7 @@ func (o *observer) wants(was []wanted, from []drain.Want, p drain.Policy, now ti
 	into := was[:0]
 	for i := range from {
 		w := &from[i]
-		if w.Kind == plan.Delays && (len(o.sorted) > delaysFor || o.cfg.OnePass) {
+		if w.Kind == plan.Delays && !w.Needed && (len(o.sorted) > delaysFor || o.cfg.OnePass) {
 			continue
 		}
 		s := w.Subject

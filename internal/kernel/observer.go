@@ -31,8 +31,9 @@ type observer struct {
 	said     said                       // by operators
 	spot     spot
 	net      net
-	counts   map[string]*count // desired counts of services, by the key of their record
-	began    time.Time         // when this kernel first decided
+	counts   map[string]*count    // desired counts of services, by the key of their record
+	alarmed  map[string]time.Time // when a message last told of a change of an alarm, by its name
+	began    time.Time            // when this kernel first decided
 }
 
 func newObserver(d *drains, l *log, cfg *Config) *observer {
@@ -41,7 +42,7 @@ func newObserver(d *drains, l *log, cfg *Config) *observer {
 		words: map[string]string{}, asked: map[plan.Subject]*ask{}, listings: map[string]*listing{}, spaced: map[place]time.Time{},
 		groups: map[string]int{}, excluded: map[string]bool{}, leaving: map[fleet.Target]time.Time{}, toAdopt: map[fleet.Target]string{},
 		groupOf: map[fleet.Target]string{}, said: newSaid(cfg), spot: newSpot(cfg),
-		net: net{rounds: map[string]*round{}}, counts: map[string]*count{},
+		net: net{rounds: map[string]*round{}}, counts: map[string]*count{}, alarmed: map[string]time.Time{},
 	}
 }
 

@@ -47,7 +47,9 @@ func (k *Kernel) Next(now time.Time) Output {
 func (k *Kernel) decide(e *entry, now time.Time, out *Output) []batch {
 	k.view.e = e
 	e.decided = cmp.Or(e.decided, now)
-	dec := drain.Decide(e.d, &k.view, e.man.Policy, now)
+	policy := e.man.Policy
+	policy.TrafficFirst = k.cfg.TrafficFirst
+	dec := drain.Decide(e.d, &k.view, policy, now)
 	if dec.Uncounted {
 		k.Counts["counts that disagree"]++
 	}
@@ -147,6 +149,17 @@ func (v *view) Lists(k plan.LookKind) drain.Lists { return *v.e.lists(k) }
 func (v *view) Tried(k plan.ActionKind) drain.Try { return v.e.tried[k] }
 func (v *view) Slot() drain.Slot                  { return v.k.slot(v.e) }
 func (v *view) Since() time.Time                  { return v.e.decided }
+
+func (v *view) Taken(group fleet.ARN) (taken []drain.Taken) {
+	for _, e := range v.k.sorted {
+		for _, t := range e.d.Taken {
+			if t.In == group && e.d.Open() {
+				taken = append(taken, t)
+			}
+		}
+	}
+	return taken
+}
 
 func (v *view) Trouble(k plan.LookKind) (why string) { return v.k.trouble[k].why }
 
@@ -294,6 +307,9 @@ func (k *Kernel) wake(now time.Time) time.Time {
 	}
 	for _, p := range k.paused { //ebb:any-order the earliest
 		sooner(p.over)
+	}
+	for _, o := range k.overrides { //ebb:any-order the earliest
+		sooner(o.over)
 	}
 	for _, l := range k.listings { //ebb:any-order the earliest
 		if l.stalled() {

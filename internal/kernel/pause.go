@@ -128,8 +128,9 @@ type paused struct {
 	over time.Time // by the clock of this Ebb
 }
 
-// SetPauses takes over the pauses of its scopes among the open records of the journal.
+// SetPauses takes over the pauses and overrides of its scopes among the open records of the journal.
 func (k *Kernel) SetPauses(open []journal.Record) {
+	setOverrides(k, open)
 	was := k.paused
 	k.paused = map[string]paused{}
 	for _, r := range open {
@@ -172,5 +173,5 @@ func (k *Kernel) endPauses(now time.Time) (ended []journal.Record) {
 		k.line(now, "", "resumed", "the pause of "+scope+" is over; it was "+p.String())
 		delete(k.paused, scope) // the drains that wait for it wake at its end by themselves
 	}
-	return ended
+	return append(ended, endOverrides(k, now)...)
 }

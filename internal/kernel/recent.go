@@ -28,6 +28,7 @@ type past struct {
 	// noticed is the notice of EC2 of which it took note, if any.
 	noticed drain.NoticeKind
 	gone    bool // the instance had to go after it: Auto Scaling or EC2 ends it
+	stayed  bool // the target was not leaving, or was left as it was
 	agent   bool // it followed the hook of the host's agent
 }
 
@@ -41,6 +42,7 @@ func (k *Kernel) remember(d *drain.Drain) {
 	}
 	h.drains = append(h.drains, past{
 		key: d.Key, token: d.Token, ended: d.Ended, word: d.Word, asked: unheld(d), noticed: d.Noticed, gone: hadToGo(d), agent: d.Agent,
+		stayed: d.Final != nil && (d.Final.Outcome == drain.NotLeaving || d.Final.Outcome == drain.Overdue),
 	})
 	h.back = false
 	h.over = d.WarmPool || unheld(d) || !d.MissingSince.IsZero() ||

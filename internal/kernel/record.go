@@ -23,13 +23,16 @@ type form struct {
 }
 
 // newestRecord is the newest version of a record that this Ebb reads, by kind.
-var newestRecord = map[fleet.TargetKind]int{fleet.Host: 4, fleet.OneTask: 1}
+var newestRecord = map[fleet.TargetKind]int{fleet.Host: 4, fleet.OneTask: 2}
 
 // wordRecord is the version of the record of a drain that an operator's word began: an Ebb from before would not see that it is taken back.
 const wordRecord = 2
 
 // noticeRecord is that of a drain with a notice of EC2: an Ebb from before would act on one that nobody has verified.
 const noticeRecord = 3
+
+// stopRecord is that of a task that Ebb stops for an operator: an Ebb from before would leave it without its targets.
+const stopRecord = 2
 
 // agentRecord is that of a drain that follows the hook of a host's agent: an Ebb from before would drain the host and answer that hook.
 const agentRecord = 4
@@ -133,6 +136,9 @@ func recordOf(e *entry) journal.Record {
 	if e.d.Noticed != "" {
 		s.Version = noticeRecord
 	}
+	if e.d.Rehearsed || !e.d.StopBy.IsZero() {
+		s.Version = stopRecord
+	}
 	if e.d.Agent {
 		s.Version = agentRecord
 	}
@@ -174,6 +180,7 @@ func Bounded(r journal.Record) (journal.Record, error) {
 	if s.Known != nil && len(s.Known.Live)+len(s.Known.Done) > journal.MaxBody/200 {
 		s.Known = &passState{Beaten: s.Known.Beaten, Looked: s.Known.Looked} // the lists are made anew, and tell the rest
 	}
+	s.Taken = s.Taken[:min(len(s.Taken), boundedNames)] // the rest is taken again
 	r.Body, err = json.Marshal(s)
 	return r, err
 }

@@ -73,8 +73,8 @@ func TestForms(t *testing.T) {
 // ofNewer are open records that only a newer Ebb reads: two tasks, which have no instance, and a host in a form of its own.
 func ofNewer() []journal.Record {
 	return []journal.Record{
-		{Key: "task:prod/0123/1", Scope: "cluster/prod", Rev: 4, Open: true, Body: []byte(`{"v":2,"kind":"task","task":"0123"}`)},
-		{Key: "task:prod/4567/1", Scope: "cluster/other", Rev: 1, Open: true, Body: []byte(`{"v":2,"kind":"task","heard":7}`)},
+		{Key: "task:prod/0123/1", Scope: "cluster/prod", Rev: 4, Open: true, Body: []byte(`{"v":9,"kind":"task","task":"0123"}`)},
+		{Key: "task:prod/4567/1", Scope: "cluster/other", Rev: 1, Open: true, Body: []byte(`{"v":9,"kind":"task","heard":7}`)},
 		{Key: "web/i-2/71514b9d", Scope: "cluster/prod", Rev: 2, Open: true, Body: []byte(`{"v":9,"instance":"i-2","group":"web"}`)},
 	}
 }
@@ -85,7 +85,7 @@ func TestRecordsOfANewerEbbAreLeftAlone(t *testing.T) {
 	cfg := Config{Hook: "ebb-drain", Groups: []Managed{{Match: "web", Cluster: "prod", Policy: drain.Defaults()}}}
 	all := ofNewer()
 	for _, open := range [][]journal.Record{all[:1], all[:2], all} {
-		k, err := New(cfg, open, []journal.Record{{Key: "task:prod/89/1", Rev: 2, Body: []byte(`{"v":2,"kind":"task"}`)}})
+		k, err := New(cfg, open, []journal.Record{{Key: "task:prod/89/1", Rev: 2, Body: []byte(`{"v":9,"kind":"task"}`)}})
 		if err != nil {
 			t.Fatal(err)
 		}

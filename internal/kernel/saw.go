@@ -42,8 +42,14 @@ var saw = [plan.LookKinds]func(*observer, answer){
 	plan.TargetGroups:           sawTargetGroups,
 	plan.Registered:             sawRegistered,
 	plan.Delays:                 sawDelays,
+	plan.TTLs:                   sawDelays,
+	plan.GroupHealth:            sawGroupHealth,
+	plan.Connections:            sawConnections,
 	plan.Instances:              sawInstances,
 	plan.SpotRequests:           sawSpotRequests,
+	plan.Alarms:                 sawAlarms,
+	plan.Backlogs:               sawBacklogs,
+	plan.Metrics:                sawMetrics,
 }
 
 // drainOf finds the open drain to whose target a subject belongs: by instance, or by the ARN of its container instance or task.
@@ -251,21 +257,9 @@ func sawServices(o *observer, a answer) {
 	})
 }
 
-func sawTargets(o *observer, a answer) {
-	keep(o, a, a.Result.View.Health, func(h fleet.Health) (plan.Subject, fleet.Health) {
-		return plan.Subject{Kind: a.Kind, In: a.In, ID: h.Target.ID, Port: h.Target.Port}, h
-	})
-}
-
 func sawVPCs(o *observer, a answer) {
 	keep(o, a, a.Result.View.VPCs, func(s plan.SubnetIn) (plan.Subject, string) {
 		return plan.Subject{Kind: plan.VPCs, ID: s.Subnet}, s.VPC
-	})
-}
-
-func sawDelays(o *observer, a answer) {
-	keep(o, a, a.Result.View.Delays, func(d fleet.Delay) (plan.Subject, time.Duration) {
-		return plan.Subject{Kind: plan.Delays, In: a.In}, d.Delay
 	})
 }
 
@@ -376,22 +370,5 @@ func (o *observer) listed(task fleet.ARN, of fleet.Target) {
 		o.ownerOf[task] = of
 		e.tasks = slices.Insert(e.tasks, i, f)
 		e.dirty = true
-	}
-}
-
-func sawTasks(o *observer, a answer) {
-	seen := map[string]bool{}
-	for _, t := range a.Result.View.Tasks {
-		seen[string(t.ARN)] = true
-		if e := o.open[o.ownerOf[t.ARN]]; e != nil {
-			o.putTask(e, t.ARN, fleet.Seen, a.Started, t)
-		}
-	}
-	sawStopped(o, a)
-	for _, s := range a.Subjects {
-		arn := fleet.ARN(s.ID)
-		if e := o.open[o.ownerOf[arn]]; e != nil && !seen[s.ID] && !a.failed[s.ID] {
-			o.putTask(e, arn, fleet.Absent, a.Started, fleet.Task{ARN: arn})
-		}
 	}
 }

@@ -27,7 +27,7 @@ func TestWholeDrains(t *testing.T) {
 				{Name: "w", Cluster: "prod", LoadBalancers: []fleet.LoadBalancer{{TargetGroup: "tg", Container: "c", ContainerPort: 80}}},
 				{Name: "d", Cluster: "prod", Daemon: true},
 			}
-			a.delays = []fleet.Delay{{TargetGroup: "tg", Delay: 40 * sec}}
+			a.delays = []fleet.Delay{{In: "tg", Delay: 40 * sec}}
 			a.hear(k, 0, "web", "i-1")
 			a.at[20*sec] = func() {
 				w := a.task("web1")
@@ -52,11 +52,11 @@ func TestWholeDrains(t *testing.T) {
 			> 2026-11-21 09:30:00 UTC at the latest"
 			10.5 line web/i-1/s0 waiting: 2 of 2 tasks left: d/dae1 RUNNING, w/web1 RUNNING
 			10.5 services of prod: d w
+			10.6 deregistration-delays of tg
 			22.3 list-stopped-tasks of prod: ci/i-1
 			25.4 tasks of prod: task/web1 task/dae1
 			25.5 record web/i-1/s0 6, left ["d/dae1 RUNNING","w/web1 DEACTIVATING"]
 			25.5 line web/i-1/s0 waiting: 2 of 2 tasks left: d/dae1 RUNNING, w/web1 DEACTIVATING
-			25.5 deregistration-delays of tg
 			60.0 groups: web
 			60.2 container-instances of prod: ci/i-1
 			61.0 tasks of prod: task/web1 task/dae1
@@ -117,6 +117,7 @@ func TestWholeDrains(t *testing.T) {
 			> the latest"
 			10.5 line web/i-1/s0 waiting: 1 of 1 tasks left: w/web1 RUNNING
 			10.5 services of prod: w
+			10.6 deregistration-delays of tg
 			22.3 list-stopped-tasks of prod: ci/i-1
 			25.4 tasks of prod: task/web1
 			40.4 tasks of prod: task/web1
@@ -1122,7 +1123,7 @@ func TestNothingGrowsForEver(t *testing.T) {
 		a.services = []fleet.Service{{Name: service, Cluster: "prod"}}
 		a.services[0].LoadBalancers = []fleet.LoadBalancer{{TargetGroup: tg, Container: "c", ContainerPort: 80}}
 		a.health = []fleet.Health{{TargetGroup: tg, Target: fleet.TargetID{ID: string(id), Port: 80}, State: "healthy"}}
-		a.delays = []fleet.Delay{{TargetGroup: tg, Delay: 10 * sec}}
+		a.delays = []fleet.Delay{{In: tg, Delay: 10 * sec}}
 		a.hear(k, at, group, id)
 		a.at[at+30*sec] = func() {
 			old.ARN, a.containers[0].Connected = "ci/again-"+fleet.ARN(id), false

@@ -58,7 +58,7 @@ func (k *Kernel) lingers(scope string, d *drain.Drain) {
 // isLeaving reports whether a drain counts against the limit: it has a slot, or somebody else set it DRAINING.
 func (k *Kernel) isLeaving(e *entry) bool {
 	ci := k.container(e.d.Target)
-	return !e.d.Slot.IsZero() || !e.d.DrainingSince.IsZero() || ci.Is == fleet.Seen && ci.Value.Status == fleet.Draining
+	return !e.d.Slot.IsZero() || len(e.d.Taken) > 0 || !e.d.DrainingSince.IsZero() || ci.Is == fleet.Seen && ci.Value.Status == fleet.Draining
 }
 
 // leaves reports whether the host of a drain is DRAINING, or may be: it was asked of ECS. A slot alone is given back. sent says that a call

@@ -35,7 +35,7 @@ const (
 func newSpot(cfg *Config) spot {
 	s := spot{looked: map[string]time.Time{}, known: map[string]map[fleet.ARN]look{}}
 	for _, m := range cfg.Groups {
-		if m.Match == "" && cfg.mine(m.Scope()) && !slices.Contains(s.clusters, m.Cluster) {
+		if m.Match == "" && !m.OnlyScaled && cfg.mine(m.Scope()) && !slices.Contains(s.clusters, m.Cluster) {
 			s.clusters = append(s.clusters, m.Cluster)
 		}
 	}

@@ -33,6 +33,8 @@ type spotCloud struct {
 	stop   []fleet.ARN   // that a list of those that stop has
 	change func(*fleet.Task)
 
+	stopped func()
+
 	balanced []fleet.TargetGroup // of the Region
 	read     int                 // how many of them were read as a whole
 }
@@ -43,6 +45,10 @@ func (c *spotCloud) answer(o plan.Request) plan.Done {
 	if a := o.Action; a != nil {
 		c.calls[a.Kind.String()]++
 		d.Outcome.Err = c.fail
+		if a.Stop != nil {
+			c.stopped()
+			return d
+		}
 		for _, t := range a.Targets.Targets {
 			c.out[plan.Subject{Kind: plan.Targets, In: string(a.Targets.Group), ID: t.ID, Port: t.Port}] = true
 		}
@@ -303,6 +309,69 @@ func TestATaskOfWhichNoEventTells(t *testing.T) {
 		}
 		if x.found && k.Counts["ended drained"] != 1 {
 			t.Errorf("%s: %v", name, k.Counts)
+		}
+	}
+}
+
+// A rehearsal begins only where the configuration allows it, once for each message, and neither it nor an event that was not true hides the notice
+// that ECS sends some day.
+func TestRehearsals(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		allowed bool
+		tagged  bool
+		want    drain.Outcome
+		stops   int
+	}{
+		{"not allowed", false, true, "", 0},
+		{"allowed, and the task does not say so", true, false, drain.NotLeaving, 0},
+		{"allowed, and the task says so", true, true, drain.Drained, 1},
+	} {
+		k := newKernel(t, Config{Groups: []Managed{{Cluster: "prod", Rehearsals: c.allowed}}})
+		leaves := false
+		cloud := &spotCloud{groups: 1, out: map[plan.Subject]bool{}, calls: map[string]int{}, change: func(t *fleet.Task) {
+			if !leaves {
+				t.DesiredStatus = "RUNNING"
+			}
+			if c.tagged {
+				t.RehearsedUntil = t0.Add(2 * time.Minute)
+			}
+		}}
+		cloud.stopped = func() { leaves = true }
+		now := t0
+		hear := func(rehearsal bool, at time.Time) drain.Outcome {
+			h := spotNotice(1)
+			h.Event.Rehearsal, h.Event.Time = rehearsal, at
+			k.Hear(h, now)
+			var last drain.Outcome
+			for range 200 {
+				out := k.Next(now)
+				for _, r := range out.Batch.Records {
+					if d, err := Read(r); err == nil && d.Final != nil {
+						last = d.Final.Outcome
+					}
+				}
+				for _, o := range out.Do {
+					done := cloud.answer(o)
+					done.Started = now
+					k.Did(done, now.Add(100*time.Millisecond))
+				}
+				now = now.Add(time.Second)
+			}
+			return last
+		}
+		if got := hear(true, t0); got != c.want || cloud.calls["stop-task"] != c.stops {
+			t.Errorf("%s: ended %q, stopped %d times; want %q, %d", c.name, got, cloud.calls["stop-task"], c.want, c.stops)
+		}
+		if c.want == drain.Drained {
+			if got := hear(true, t0); got != "" {
+				t.Errorf("%s: the same message again: %q", c.name, got)
+			}
+			continue
+		}
+		leaves = true
+		if got := hear(false, now); got != drain.Drained {
+			t.Errorf("%s: what ECS says then ended %q", c.name, got)
 		}
 	}
 }

@@ -24,6 +24,8 @@ const (
 	Terminate
 	// SetDesired sets the desired count of a service. Count.
 	SetDesired
+	// StopTask stops a task. Stop.
+	StopTask
 	// ActionKinds is one more than the last kind.
 	ActionKinds
 )
@@ -45,6 +47,7 @@ var actions = [ActionKinds]ActionSpec{
 	Terminate:   {Name: "terminate", API: "autoscaling:TerminateInstanceInAutoScalingGroup", Bucket: AutoScaling, Priority: Draining, Batch: 1},
 	SetDesired:  {Name: "set-desired-count", API: "ecs:UpdateService", Bucket: ECSServices, Priority: Draining, Batch: 1},
 	Deregister:  {Name: "deregister", API: "elasticloadbalancing:DeregisterTargets", Bucket: ELB, Priority: Draining, Batch: MaxDeregister},
+	StopTask:    {Name: "stop-task", API: "ecs:StopTask", Bucket: ECSModify, Priority: Draining, Batch: 1},
 	// Each instance takes a call of its own.
 	LeaveNames:   {Name: "deregister-cloud-map", API: "servicediscovery:DeregisterInstance", Bucket: CloudMap, Priority: Draining, Batch: 1},
 	LeaveLattice: {Name: "deregister-lattice", API: "vpc-lattice:DeregisterTargets", Bucket: Lattice, Priority: Draining, Batch: MaxDeregister},
@@ -75,6 +78,9 @@ const (
 	EC2         Bucket = "ec2"
 	CloudMap    Bucket = "cloud-map"
 	Lattice     Bucket = "vpc-lattice"
+	CloudWatch  Bucket = "cloudwatch"
+	Queues      Bucket = "sqs"
+	Endpoints   Bucket = "endpoints" // of the user
 )
 
 // Priority is the order in which calls get their share, the most urgent first.
@@ -88,7 +94,7 @@ const (
 	Looking                   // everything that only looks
 )
 
-// Action is one effect to have. Exactly one of Hook, State, Targets, End and Count is set; which one, Kind says.
+// Action is one effect to have. Exactly one of Hook, State, Targets, End, Stop and Count is set; which one, Kind says.
 type Action struct {
 	Kind    ActionKind
 	Drain   string       // the key of the drain that wants it; empty for an action of several
@@ -99,7 +105,15 @@ type Action struct {
 	State   *StateChange
 	Targets *TargetChange
 	End     *InstanceEnd
+	Stop    *TaskStop
 	Count   *CountChange
+}
+
+// TaskStop names a task that is to be stopped.
+type TaskStop struct {
+	Cluster string
+	Task    fleet.ARN
+	Reason  string // that ECS shows as its stoppedReason
 }
 
 // CountChange names a service of a cluster and the desired count that it is to have.

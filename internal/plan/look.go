@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/fleet"
@@ -64,14 +65,27 @@ const (
 	// Registered: all targets of target groups of the VPC In, by ARN. View.Health. A drain wants to know where in the VPC an address or
 	// instance is registered, and the kernel asks about target groups: known of an address is the []fleet.Health that is in use.
 	Registered
-	// Delays: the deregistration delay of the target group In. View.Delays; known: a time.Duration.
+	// Delays: the deregistration delay of the target group In, and how many of its targets must be healthy. View.Delays; known: a fleet.Delay.
 	Delays
+	// TTLs: for how long clients keep the records of the service of Cloud Map In. View.Delays; known: a fleet.Delay.
+	TTLs
+	// GroupHealth: all targets of the target group In. View.Health; known: a []fleet.Health.
+	GroupHealth
+	// Connections: how many connections targets have, as the user's own endpoint In says, by id and port. View.Connections; known: an int.
+	Connections
 	// Instances: instances as EC2 sees them, by id. View.Instances; an id that EC2 does not know is absent. Known: a
 	// fleet.InstanceState.
 	Instances
 	// SpotRequests: the requests of Spot Instances, by the ids of the instances. View.SpotRequests; an instance that no request has is absent.
 	// Known: a fleet.SpotRequest.
 	SpotRequests
+	// Alarms: alarms of CloudWatch of any type, by name. View.Alarms; known: a fleet.Alarm.
+	Alarms
+	// Backlogs: queues of SQS, by URL. View.Backlogs; known: a fleet.Backlog.
+	Backlogs
+	// Metrics: metrics of CloudWatch, each as MetricID writes it. View.Datapoints, the newest of each that is complete; known: a
+	// fleet.Datapoint, absent: there is none that is new.
+	Metrics
 	// LookKinds is one more than the last kind.
 	LookKinds
 )
@@ -130,9 +144,19 @@ var looks = [LookKinds]LookSpec{
 		Spare: true, Keep: 10 * time.Minute},
 	Delays: {Name: "deregistration-delays", API: "elasticloadbalancing:DescribeTargetGroupAttributes", Bucket: ELB, Batch: 1, Calls: 1,
 		Shared: true, Keep: 2 * time.Hour},
-	Instances: {Name: "instances", API: "ec2:DescribeInstances", Bucket: EC2, Batch: 100, Calls: 1, Early: true},
+	TTLs: {Name: "cloud-map-ttls", API: "servicediscovery:GetService", Bucket: CloudMap, Batch: 1, Calls: 1, Shared: true, Keep: 2 * time.Hour},
+	GroupHealth: {Name: "group-health", API: "elasticloadbalancing:DescribeTargetHealth", Bucket: ELB, Batch: 1, Calls: 1, Shared: true,
+		Keep: 10 * time.Minute},
+	Connections: {Name: "connections", API: "http:GET", Bucket: Endpoints, Batch: 10, Each: 1, Shared: true, Keep: 10 * time.Minute},
+	Instances:   {Name: "instances", API: "ec2:DescribeInstances", Bucket: EC2, Batch: 100, Calls: 1, Early: true},
 	// A filter may have 200 values. https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Filtering.html
 	SpotRequests: {Name: "spot-requests", API: "ec2:DescribeSpotInstanceRequests", Bucket: EC2, Batch: 100, Calls: 1, Early: true},
+	// https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html
+	Alarms: {Name: "alarms", API: "cloudwatch:DescribeAlarms", Bucket: CloudWatch, Batch: 100, Calls: 1, Keep: time.Hour},
+	// Each queue takes a call of its own.
+	Backlogs: {Name: "backlogs", API: "sqs:GetQueueAttributes", Bucket: Queues, Batch: 5, Each: 1, Keep: time.Hour},
+	// https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html
+	Metrics: {Name: "metrics", API: "cloudwatch:GetMetricData", Bucket: CloudWatch, Batch: 500, Calls: 1, Keep: time.Hour},
 }
 
 // String is the name of the kind.
@@ -152,7 +176,7 @@ const ListPages = 5
 // Subject is one thing that can be looked at. It is also the name under which it is known what was found.
 type Subject struct {
 	Kind LookKind
-	In   string // cluster, group, target group, VPC or service of Cloud Map; empty where the kind needs none
+	In   string // cluster, group, target group, VPC, service of Cloud Map or URL; empty where the kind needs none
 	ID   string // instance, ARN, name or target id; empty where In says all
 	Port int    // of a target; 0: each port at which it is registered
 }
@@ -162,7 +186,8 @@ type Look struct {
 	Kind     LookKind
 	In       string
 	Subjects []Subject
-	Token    string // ListCluster: where to go on; empty: at the beginning
+	Token    string    // ListCluster: where to go on; empty: at the beginning
+	Until    time.Time // Metrics: datapoints that are complete by then
 }
 
 // LookAt is a look at subjects of one kind and place, of which there is at least one.
@@ -175,6 +200,12 @@ func LookFor[S ~string](k LookKind, in string, ids ...S) Look {
 		l.Subjects[i] = Subject{Kind: k, In: in, ID: string(id)}
 	}
 	return l
+}
+
+// MetricID is the id of a metric as a subject.
+func MetricID(m fleet.Metric) string {
+	b, _ := json.Marshal(m) // a struct of texts and a number always marshals, and a map in the order of its keys
+	return string(b)
 }
 
 // IDs are the ids of the subjects.
@@ -205,6 +236,12 @@ type SpotStatus struct {
 	fleet.SpotRequest
 }
 
+// Open is how many connections a target has.
+type Open struct {
+	Target fleet.TargetID
+	Count  int
+}
+
 // Listed is a task that was listed, by ARN, and the container instance it was listed for.
 type Listed struct {
 	Task fleet.ARN
@@ -224,9 +261,13 @@ type View struct {
 	Services           []fleet.Service
 	Health             []fleet.Health
 	Delays             []fleet.Delay
+	Connections        []Open
 	Clusters           []fleet.Cluster
 	Instances          []InstanceStatus
 	VPCs               []SubnetIn
 	TargetGroups       []fleet.TargetGroup
 	SpotRequests       []SpotStatus
+	Alarms             []fleet.Alarm
+	Backlogs           []fleet.Backlog
+	Datapoints         []fleet.Datapoint
 }

@@ -44,7 +44,7 @@ func Build(s Spec) (*World, error) {
 	}
 	for _, step := range []func(Spec) error{b.queues, b.functions, b.topics, b.rules, b.vpcs, b.names,
 		b.addTargetGroups, b.definitions, b.groups, b.providers, b.secrets,
-		b.registeredEmpty, b.services, b.tasks, b.settled, b.registeredLate, b.clients} {
+		b.registeredEmpty, b.services, b.tasks, b.settled, b.registeredLate, b.clients, b.loads, b.scaling, b.alarms} {
 		if err := step(s); err != nil {
 			return nil, fmt.Errorf("build the world: %w", err)
 		}
@@ -86,8 +86,14 @@ func (b *builder) topics(s Spec) error {
 	return nil
 }
 
-// destination is the ARN of the queue or topic of a name, or of function:NAME.
+// destination is the ARN of the queue or topic of a name, of function:NAME, or of the scaling policy policy:NAME.
 func (b *builder) destination(name string) (string, error) {
+	if policy, ok := strings.CutPrefix(name, "policy:"); ok {
+		if arn, ok := b.w.PolicyARN(policy); ok {
+			return arn, nil
+		}
+		return "", fmt.Errorf("there is no scaling policy %q, or more than one; add one to scaling", policy)
+	}
 	if function, ok := strings.CutPrefix(name, "function:"); ok {
 		if arn := b.w.ARN("lambda", name); slices.ContainsFunc(b.w.Functions(), func(f lambda.Function) bool { return f.ARN == arn }) {
 			return arn, nil
@@ -121,6 +127,15 @@ func (b *builder) rules(s Spec) error {
 			if err := b.w.PutTargets(r.Name, []events.RuleTarget{{ID: "t" + strconv.Itoa(i+1), ARN: arn}}); err != nil {
 				return fmt.Errorf("rule %q: %w", r.Name, err)
 			}
+		}
+	}
+	return nil
+}
+
+func (b *builder) alarms(s Spec) error {
+	for _, a := range s.Alarms {
+		if err := b.w.AddAlarm(a, b.destination); err != nil {
+			return fmt.Errorf("alarm %q: %w", a.Name, err)
 		}
 	}
 	return nil

@@ -3,9 +3,12 @@ package sim
 import (
 	"time"
 
+	"github.com/ebbhq/ebb/internal/sim/appautoscaling"
 	"github.com/ebbhq/ebb/internal/sim/autoscaling"
+	"github.com/ebbhq/ebb/internal/sim/cloudwatch"
 	"github.com/ebbhq/ebb/internal/sim/core"
 	"github.com/ebbhq/ebb/internal/sim/ecs"
+	"github.com/ebbhq/ebb/internal/sim/load"
 )
 
 // Spec is a world as text: what there is at the start, in AWS's words. Everything is named by its short name.
@@ -18,6 +21,7 @@ type Spec struct {
 	Functions       []FunctionSpec         `yaml:"functions,omitempty"`
 	Topics          []TopicSpec            `yaml:"topics,omitempty"`
 	Rules           []RuleSpec             `yaml:"rules,omitempty"`
+	Alarms          []cloudwatch.AlarmSpec `yaml:"alarms,omitempty"`
 	TargetGroups    []TargetGroupSpec      `yaml:"target_groups,omitempty"`
 	TaskDefinitions []ecs.TaskDefinition   `yaml:"task_definitions,omitempty"`
 	Groups          []GroupSpec            `yaml:"groups,omitempty"`
@@ -29,6 +33,8 @@ type Spec struct {
 	Registries      []RegistrySpec         `yaml:"registries,omitempty"`
 	Lattice         []LatticeSpec          `yaml:"lattice,omitempty"`
 	Traffic         []TrafficSpec          `yaml:"traffic,omitempty"` // none: no clients are counted
+	Load            []load.Spec            `yaml:"load,omitempty"`    // what services have to work off; none: nothing
+	Scaling         []appautoscaling.Spec  `yaml:"scaling,omitempty"` // by Application Auto Scaling; none: it scales nothing
 }
 
 // ClusterSpec is a cluster.

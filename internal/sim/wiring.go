@@ -4,8 +4,12 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/ebbhq/ebb/internal/sim/appautoscaling"
+	"github.com/ebbhq/ebb/internal/sim/cloudwatch"
 	"github.com/ebbhq/ebb/internal/sim/core"
+	"github.com/ebbhq/ebb/internal/sim/ecs"
 	"github.com/ebbhq/ebb/internal/sim/lambda"
+	"github.com/ebbhq/ebb/internal/sim/load"
 	"github.com/ebbhq/ebb/internal/sim/sqs"
 	"github.com/ebbhq/ebb/internal/sim/traffic"
 	"github.com/ebbhq/ebb/internal/sim/vpclattice"
@@ -151,3 +155,63 @@ func (q queues) Receive(name string, most int) []lambda.Message {
 }
 
 func (q queues) Delete(name, handle string) { _ = q.w.DeleteMessage(name, handle) } // of a queue that is gone there is nothing to delete
+
+// workers are the tasks that work the load off.
+type workers struct{ w *World }
+
+func (o workers) Workers(cluster, service, targetGroup string) []load.Worker {
+	routed := map[string]bool{}
+	if targetGroup != "" {
+		for _, e := range o.w.Route(targetGroup).Routed(o.w.Now()) {
+			routed[e.Task] = true
+		}
+	}
+	return core.Mapped(o.w.Processes(cluster, service), func(p ecs.Process) load.Worker {
+		return load.Worker{Task: p.Task, Since: p.Since, Leaves: p.Signalled, Running: p.Running, Routed: targetGroup == "" || routed[p.Task]}
+	})
+}
+
+func (o workers) Visibility(queue string) time.Duration {
+	q, err := o.w.Queue(queue)
+	if err != nil { // it is gone, with its messages
+		return 0
+	}
+	return q.Visibility
+}
+
+// services are what Application Auto Scaling scales.
+type services struct{ w *World }
+
+func (s services) Capacity(cluster, service string) (desired, running int, deploying, ok bool) {
+	return s.w.Capacity(cluster, service)
+}
+
+func (s services) SetDesired(cluster, service string, n int) error {
+	_, err := s.w.UpdateService(cluster, service, &n, "")
+	return err
+}
+
+// alarms are those of target tracking.
+type alarms struct{ w *World }
+
+func (a alarms) Put(watch appautoscaling.Watch) (string, error) {
+	spec := cloudwatch.AlarmSpec{Name: watch.Name, Threshold: watch.Threshold, Comparison: "<", Periods: watch.Periods, Actions: []string{watch.Policy}}
+	if watch.Above {
+		spec.Comparison = ">"
+	}
+	spec.Math = core.Mapped(watch.Queries, func(q appautoscaling.Query) cloudwatch.MathSpec {
+		return cloudwatch.MathSpec{ID: q.ID, Expression: q.Expression, Namespace: q.Namespace, Metric: q.Name, Dimensions: q.Dimensions,
+			Statistic: q.Statistic, Period: watch.Period}
+	})
+	if err := a.w.AddAlarm(spec, func(arn string) (string, error) { return arn, nil }); err != nil {
+		return "", err
+	}
+	return a.w.FindAlarm(watch.Name).ARN, nil
+}
+
+func (a alarms) Delete(names ...string) { _ = a.w.DeleteAlarms(names) } // what somebody else has deleted is gone
+
+func (a alarms) InAlarm(name string) bool {
+	found := a.w.FindAlarm(name)
+	return found != nil && found.Now.State == cloudwatch.InAlarm
+}

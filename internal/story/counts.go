@@ -25,6 +25,8 @@ type countPast struct {
 	running       []sample  // tasks that run and are meant to
 	lacks         time.Time // since when fewer tasks run on Spot, and in the place of some, than are to
 	foreign       time.Time // when somebody else last set the count, or that of the service in its place
+	steps         float64   // that Ebb has taken for the present state of an alarm
+	stepsSince    time.Time // since when that is its state
 }
 
 // sample is a number from a time on.
@@ -108,7 +110,8 @@ func (e Ebb) standIn(cluster, name string) (kernel.StandIn, bool) {
 // maySet reports whether Ebb may set the desired count of a service.
 func (e Ebb) maySet(cluster, name string) bool {
 	_, in := e.standIn(cluster, name)
-	return in || slices.ContainsFunc(e.Groups, func(g Group) bool { return g.ReplaceFirst && g.Cluster == cluster && !g.observed() })
+	_, scaled := e.scaledBy(cluster, name)
+	return in || scaled || slices.ContainsFunc(e.Groups, func(g Group) bool { return g.ReplaceFirst && g.Cluster == cluster && !g.observed() })
 }
 
 // counting takes in what the record says of desired counts; false: the entry says something else.
@@ -118,6 +121,8 @@ func counting(p *past, e core.Entry) bool {
 	case e.Kind == core.EntryService:
 		counted(p, e)
 		lack(p)
+	case e.Kind == core.EntryAlarm:
+		alarmed(p, e)
 	case e.Kind == core.EntryJournal && e.To == "count aside":
 		p.countAside = true
 	case e.Kind == core.EntryController && e.Service != "":
@@ -149,6 +154,11 @@ func counted(p *past, e core.Entry) {
 	unseen := !c.foreign.IsZero() && c.shown.Before(latest(c.foreign.Add(staleFor), c.own.Add(ownLag)))
 	c.own, c.known = e.At, []int{was, to}
 	in, standsIn := p.Ebb.standIn(e.Cluster, e.Service)
+	if s, ok := p.Ebb.scaledBy(e.Cluster, e.Service); ok {
+		c.base = to
+		scaledCount(p, c, s, was, to)
+		return
+	}
 	switch {
 	case !p.Ebb.maySet(e.Cluster, e.Service):
 		p.blame(4, "Ebb set the desired count of service %s in cluster %s, which is not its own", e.Service, e.Cluster)

@@ -107,6 +107,9 @@ func (r *run) kernelConfig() kernel.Config {
 	cfg := kernel.Config{
 		Hook: r.s.Ebb.hook(), Routes: r.s.Ebb.routes(), LeaveForeign: r.s.Ebb.LeaveForeign, Redrive: err == nil && q.RedriveARN != "" || r.fn != nil,
 	}
+	for _, f := range r.s.Ebb.TrafficFirst {
+		cfg.TrafficFirst = append(cfg.TrafficFirst, drain.TrafficFirst(f))
+	}
 	if r.s.Ebb.Replicas > 1 || r.fn != nil {
 		cfg.Skew = lease.Skew
 	}
@@ -117,8 +120,11 @@ func (r *run) kernelConfig() kernel.Config {
 		})
 	}
 	for _, c := range r.s.Ebb.Clusters {
-		cfg.Groups = append(cfg.Groups, kernel.Managed{Cluster: c.Name, Policy: drain.Policy{Observe: c.Mode == "observe"}, StandIns: c.Services})
+		cfg.Groups = append(cfg.Groups, kernel.Managed{
+			Cluster: c.Name, Policy: drain.Policy{Observe: c.Mode == "observe"}, StandIns: c.Services, Rehearsals: c.AllowRehearsal,
+		})
 	}
+	cfg.Groups = scaledIn(r, cfg.Groups)
 	return cfg
 }
 

@@ -31,10 +31,12 @@ type Evidence struct {
 	// not send it.
 	Posthumous map[string]time.Time
 
-	Pauses []Pause // of Ebb by an operator
+	Pauses    []Pause      // of Ebb by an operator
+	Overrides []Overriding // of bounds, by an operator
 
-	SpotStatusLate time.Duration // see the switch
-	Raised         bool          // the journal has an open record about a desired count
+	SpotStatusLate time.Duration    // see the switch
+	Least          map[string]Least // of target groups
+	Raised         bool             // the journal has an open record about a desired count
 
 	Start, End time.Time // of the run
 	LastFault  time.Time // when something was last made to fail; what is promised in time counts from then
@@ -54,7 +56,7 @@ func Judge(e Evidence) []Violation {
 	p := &past{
 		Evidence: e, hosts: map[string]*hostPast{}, tasks: map[string]*taskPast{}, open: map[string]*wait{}, looked: map[string]bool{}, swept: map[string]time.Time{},
 		deletions: map[string]bool{}, sizes: map[string][]size{}, idle: map[string]time.Time{}, leaves: map[string][]string{},
-		counts: map[string]*countPast{}, capacity: true,
+		counts: map[string]*countPast{}, alarms: map[string]*alarmPast{}, capacity: true, crowds: map[string]crowd{}, outOnce: map[string]bool{},
 	}
 	p.drains = append(slices.Clone(p.Ended), p.Open...)
 	for _, e := range p.Record {
@@ -79,9 +81,11 @@ func Judge(e Evidence) []Violation {
 	p.endedWell()
 	outInTime(p)
 	leavesInTime(p)
+	rehearsedToTheEnd(p)
 	oneDrain(p)
 	p.now = p.End
 	putBack(p)
+	scales(p)
 	return p.bad
 }
 

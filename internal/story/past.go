@@ -48,33 +48,37 @@ type past struct {
 	sizes      map[string][]size   // instances of each group
 	leaves     map[string][]string // instances of each group that Ebb has set DRAINING and whose hook is open
 	counts     map[string]*countPast
+	alarms     map[string]*alarmPast
 	now        time.Time            // of the entry that is taken in
 	countAside bool                 // the journal took no record of a desired count, and says so
 	capacity   bool                 // Fargate Spot has some
+	crowds     map[string]crowd     // targets, by target group
+	outOnce    map[string]bool      // targets that Ebb has taken out, with their groups
 	idle       map[string]time.Time // since when somebody of a group waits for a slot that is free
 }
 
 // hostPast is what the record says of one instance.
 type hostPast struct {
-	tasks   []*taskPast
-	journal []core.Entry
-	beats   []beat    // heartbeats of Ebb
-	machine string    // its state in EC2
-	since   time.Time // and since when
-	down    time.Time // since when it has not run without a break
-	status  string    // of its container instance, see settle; empty: it has not joined a cluster
-	drains  bool      // it is DRAINING, or was
-	letGo   bool      // the journal took no record of its drain, and says so
-	said    said      // by an operator
-	lingers string    // the group in which such a drain has ended
-	asked   string    // the group in which a drain that an operator asked for is open, and no hook holds the instance
-	ours    bool      // it has come to wait in the hook that Ebb owns: only then may Ebb do something to it
-	changed time.Time // since when it has its status
-	gone    time.Time
-	lost    time.Time // since when ECS does not reach it, first time
-	back    time.Time // and since when again
-	leaving time.Time
-	drained time.Time // when Ebb set it DRAINING
+	tasks    []*taskPast
+	journal  []core.Entry
+	beats    []beat    // heartbeats of Ebb
+	machine  string    // its state in EC2
+	since    time.Time // and since when
+	down     time.Time // since when it has not run without a break
+	status   string    // of its container instance, see settle; empty: it has not joined a cluster
+	drains   bool      // it is DRAINING, or was
+	letGo    bool      // the journal took no record of its drain, and says so
+	said     said      // by an operator
+	lingers  string    // the group in which such a drain has ended
+	asked    string    // the group in which a drain that an operator asked for is open, and no hook holds the instance
+	ours     bool      // it has come to wait in the hook that Ebb owns: only then may Ebb do something to it
+	changed  time.Time // since when it has its status
+	gone     time.Time
+	lost     time.Time // since when ECS does not reach it, first time
+	back     time.Time // and since when again
+	leaving  time.Time
+	drained  time.Time // when Ebb set it DRAINING
+	firstSet time.Time // for the first time, by whatever word
 
 	registered []*registration // in order
 	announced
@@ -99,12 +103,15 @@ type taskPast struct {
 	host             *hostPast
 	daemon, live     bool
 	created, stopped time.Time
-	inUse            map[string]bool // its targets; true: ECS has registered it in a target group, and is to take it out
+	served           map[string]serving // its targets that ECS has registered
+	inUse            map[string]bool    // its targets; true: ECS has registered it in a target group, and is to take it out
 
 	cluster, status string               // its last status
 	noticed         time.Time            // when Fargate Spot gave notice
 	out             map[string]time.Time // its targets that left since, and when; zero: not yet
 	byEbb           bool                 // Ebb took one of them out
+	rehearsal       time.Time            // when an operator has said that its interruption is rehearsed
+	touched         bool                 // Ebb has taken a target of it out although no notice had come
 
 	service string
 	runs    bool // and is meant to
@@ -159,6 +166,7 @@ func (p *past) take(e core.Entry) {
 		noticed(p, e)
 	case core.EntryNote:
 		words(p, e)
+		rehearsals(p, e)
 	case core.EntryJournal:
 		if e.To == "let go" {
 			h.letGo = true
@@ -200,6 +208,7 @@ func (p *past) container(e core.Entry) {
 		p.blame(4, "Ebb set %s %s, which does not wait in its hook, and about which no operator's word stands", p.name(e.Instance), e.To)
 	}
 	if byEbb(e.By) && e.To == "DRAINING" {
+		leftFirst(p, h, e)
 		p.letLeave(e.Instance, e.At)
 	}
 	if e.To == "INACTIVE" || again {
@@ -210,7 +219,7 @@ func (p *past) container(e core.Entry) {
 func (p *past) task(e core.Entry) {
 	t := p.tasks[e.Task]
 	if t == nil {
-		t = &taskPast{id: e.Task, created: e.At, inUse: map[string]bool{}, cluster: e.Cluster, service: e.Service}
+		t = &taskPast{id: e.Task, created: e.At, inUse: map[string]bool{}, served: map[string]serving{}, cluster: e.Cluster, service: e.Service}
 		p.tasks[e.Task] = t
 	}
 	t.status = e.To
@@ -234,6 +243,7 @@ func (p *past) target(e core.Entry) {
 		p.blame(4, "Ebb took target %s of %s out, which does not wait in its hook", e.Target, p.name(e.Instance))
 	}
 	t, key := p.tasks[e.Task], e.TargetGroup+" "+e.Target
+	defer served(p, e)
 	switch {
 	case t == nil:
 	case e.To == "initial" || e.To == "healthy" || e.To == "unhealthy" || e.To == "registered":
@@ -317,6 +327,8 @@ func (p *past) called(e core.Entry) {
 		p.failed = e.At
 	}
 	switch {
+	case op == "StopTask":
+		mayStop(p, e)
 	case op == "DeregisterTargets" || op == "DeregisterInstance":
 		p.tried = e.At
 	case op == "RecordLifecycleActionHeartbeat":

@@ -25,8 +25,18 @@ func (e Ebb) Needs() (iam.Mode, iam.Scope) {
 	}
 	for _, c := range e.Clusters {
 		s.Clusters = append(s.Clusters, c.Name)
+		if c.AllowRehearsal {
+			s.Rehearsals = append(s.Rehearsals, c.Name)
+		}
 	}
-	s.NoGroups = len(e.Groups) == 0 && len(e.Clusters) > 0
+	for _, c := range e.Scaling {
+		s.Scales = true
+		s.Clusters, s.Counts = append(s.Clusters, c.Cluster), append(s.Counts, c.Cluster+"/"+c.Service)
+		if c.Queue != "" {
+			s.Backlogs = append(s.Backlogs, "arn:aws:sqs:eu-west-1:111122223333:"+c.Queue)
+		}
+	}
+	s.NoGroups = len(e.Groups) == 0 && len(e.Clusters)+len(e.Scaling) > 0
 	if slices.Contains(s.Clusters, "") { // some group names none
 		s.Clusters = nil
 	}

@@ -14,7 +14,9 @@ func (g *maker) more() {
 	g.spot()
 	g.notices()
 	g.counts()
+	scaling(g)
 	agents(g)
+	trafficFirst(g)
 }
 
 // counts lets Ebb raise desired counts, and somebody else set them too.

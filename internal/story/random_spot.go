@@ -34,6 +34,12 @@ func (g *maker) spot() {
 		if g.percent(10) {
 			g.s.Ebb.Clusters[0].Mode = "observe"
 		}
+		g.s.Ebb.Clusters[0].AllowRehearsal = g.percent(80)
+	}
+	if g.percent(40) {
+		for range 1 + g.n(2) {
+			g.step(Step{At: g.between(time.Minute, 10*time.Minute), Do: "rehearse", Cluster: "prod", Service: "edge-0", Result: pick(g, "", "", "forged")})
+		}
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 	"github.com/ebbhq/ebb/internal/sim/autoscaling"
 	"github.com/ebbhq/ebb/internal/sim/client"
 	"github.com/ebbhq/ebb/internal/sim/core"
+	"github.com/ebbhq/ebb/internal/sim/load"
 	"github.com/ebbhq/ebb/internal/sim/traffic"
 	"github.com/ebbhq/ebb/internal/sim/wire"
 )
@@ -37,6 +38,7 @@ type Result struct {
 	Checks     map[wire.Check]int // what the policies of Run were asked; none without a policy
 	Record     []core.Entry       // the world's own record
 	Traffic    []traffic.Counts   // what became of requests, of each entry of the world's traffic
+	Load       []load.Report      // what became of the work of services, of each entry of the world's load
 	End        time.Time
 }
 
@@ -97,6 +99,7 @@ type run struct {
 	openKeys   map[string]string // of the open record of an instance
 	bad        []Violation
 	pauses     []Pause
+	overrides  []Overriding
 	people     *people
 	steps      int // still to come
 	lines      []Line
@@ -138,7 +141,8 @@ func newRun(s Scenario) (*run, error) {
 	r.api = wire.New(wire.Config{World: w, Limits: wire.Limits(w), Faults: r.fault, PageSize: s.World.Switches.PageSize})
 	r.cloud = cloud.New(cloud.Clients{
 		AutoScaling: client.AutoScaling(r.api), ECS: client.ECS(r.api), ELB: client.ELB(r.api), EC2: sdkless{r.api},
-		Names: sdkless{r.api}, Lattice: sdkless{r.api},
+		Names: sdkless{r.api}, Lattice: sdkless{r.api}, Get: r.connections,
+		CloudWatch: client.JSON{API: r.api, Service: "cloudwatch"}, Queues: client.JSON{API: r.api, Service: "sqs"},
 	})
 	q, err := w.Queue(s.Ebb.queue())
 	if err != nil {
@@ -205,7 +209,7 @@ func (r *run) advance(end time.Time) {
 
 // quiet reports whether nothing can happen any more that concerns Ebb. Where requests are counted, they are to the end.
 func (r *run) quiet() bool {
-	if r.steps > 0 || len(r.s.World.Traffic) > 0 || r.w.Now().Sub(r.start) < time.Minute {
+	if r.steps > 0 || len(r.s.World.Traffic)+len(r.s.World.Load) > 0 || r.w.Now().Sub(r.start) < time.Minute {
 		return false
 	}
 	for _, e := range r.ebbs {
@@ -283,9 +287,13 @@ func (r *run) finish() Result {
 	if r.s.Ebb.Notify {
 		r.people.missed(ended)
 	}
+	for _, t := range r.w.TrafficCounts() {
+		r.tell("traffic", "", fmt.Sprintf("%s: %.0f of %.0f failed", t.Service, t.Failed(), t.Requests))
+	}
 	return Result{
 		Cover: r.cover, Ended: ended, Calls: r.api.Counts(), Checks: r.api.Checks(), Record: r.w.Record(), End: r.w.Now(),
 		Traffic:    r.w.TrafficCounts(),
+		Load:       core.Mapped(r.w.Loads(), func(l load.Spec) load.Report { rep, _ := r.w.LoadReport(l.Service); return rep }),
 		Violations: slices.Concat(r.bad, Judge(r.evidence(ended, open)), r.expectations()), Lines: r.transcript(),
 	}
 }
@@ -308,8 +316,9 @@ func (r *run) evidence(ended, open []drain.Drain) Evidence {
 	must(err)
 	raised := slices.ContainsFunc(records, func(rec journal.Record) bool { _, is := kernel.ReadCount(rec); return is })
 	return Evidence{
-		Raised: raised, Ebb: r.s.Ebb, Record: r.w.Record(), Ended: ended, Open: open, Messages: r.messages, Names: r.names,
-		Heartbeat: heartbeat, Excluded: excluded, Away: faults("journal", "away"), Slow: faults("calls", "slow"), Pauses: r.pauses,
+		Raised: raised, Least: leastOf(r.s.World.TargetGroups), Ebb: r.s.Ebb, Record: r.w.Record(), Ended: ended, Open: open,
+		Messages: r.messages, Names: r.names,
+		Heartbeat: heartbeat, Excluded: excluded, Away: faults("journal", "away"), Slow: faults("calls", "slow"), Pauses: r.pauses, Overrides: r.overrides,
 		Posthumous: r.posthumous, SpotStatusLate: r.s.World.Switches.SpotStatusLate, Start: r.start, End: r.w.Now(), LastFault: r.lastFault,
 		Running: r.fn != nil || slices.ContainsFunc(r.ebbs, func(e *ebb) bool { return e.loaded() && e.core.Works() }),
 	}

@@ -2,6 +2,10 @@ package story
 
 import (
 	"context"
+	"errors"
+	"path"
+	"strconv"
+	"time"
 
 	"github.com/ebbhq/ebb/internal/cloud"
 	"github.com/ebbhq/ebb/internal/fleet"
@@ -49,6 +53,19 @@ func (p sdkless) ListInstances(ctx context.Context, service string, token *strin
 
 func (p sdkless) DeregisterInstance(ctx context.Context, service, instance string) error {
 	return client.DeregisterInstance(ctx, p.api, service, instance)
+}
+
+func (p sdkless) TTL(ctx context.Context, service string) (time.Duration, error) {
+	return client.TTL(ctx, p.api, service)
+}
+
+// connections is an endpoint that counts the connections of a target, as a sidecar would: http://HOST/ID:PORT. The fault "connections" keeps it
+// from answering.
+func (r *run) connections(_ context.Context, where string) (string, error) {
+	if r.faultOf("connections", 0).How != "" {
+		return "", errors.New("connection refused")
+	}
+	return strconv.Itoa(r.w.Connections(path.Base(where))), nil
 }
 
 func (p sdkless) ListTargets(ctx context.Context, group string, token *string) ([]cloud.LatticeTarget, *string, error) {

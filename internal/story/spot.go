@@ -56,7 +56,8 @@ func takenOut(p *past, e core.Entry) {
 		p.blame(4, "Ebb took target %s of %s out, whose cluster %s is not its own", e.Target, e.TargetGroup, t.cluster)
 	}
 	stops := t.status != "RUNNING" && t.status != "ACTIVATING" && t.status != "PENDING"
-	if t.noticed.IsZero() && !stops {
+	t.touched = t.touched || t.noticed.IsZero() && !stops
+	if t.noticed.IsZero() && !stops && !rehearsed(p, t) {
 		p.blame(16, "Ebb took target %s of %s out, and its task %s is to run", e.Target, e.TargetGroup, fleet.ARN(t.id).Name())
 	}
 }

@@ -45,6 +45,8 @@ type Ebb struct {
 	Hook         string        `yaml:"hook,omitempty"`  // empty: ebb-drain
 	Groups       []Group       `yaml:"groups,omitempty"`
 	Clusters     []Cluster     `yaml:"clusters,omitempty"`
+	Scaling      []Scaled      `yaml:"scaling,omitempty"`
+	TrafficFirst []FirstOut    `yaml:"traffic_first,omitempty"`
 	LeaveForeign bool          `yaml:"leave_foreign,omitempty"`
 	LostAfter    time.Duration `yaml:"lost_after,omitempty"`
 	DaemonGrace  time.Duration `yaml:"daemon_grace,omitempty"`
@@ -71,6 +73,8 @@ type Group struct {
 type Cluster struct {
 	Name string `yaml:"name"`
 	Mode string `yaml:"mode,omitempty"` // observe; empty: drain
+
+	AllowRehearsal bool `yaml:"allow_rehearsal,omitempty"`
 
 	Services []kernel.StandIn `yaml:"services,omitempty"`
 }
@@ -110,6 +114,12 @@ type Step struct {
 	Empty        bool   `yaml:"empty,omitempty"`
 	Process      string `yaml:"process,omitempty"`  // to suspend or resume; empty: all
 	Provider     string `yaml:"provider,omitempty"` // FARGATE or FARGATE_SPOT; empty: the latter
+
+	Alarm  string        `yaml:"alarm,omitempty"`
+	Metric *fleet.Metric `yaml:"metric,omitempty"`
+	Value  float64       `yaml:"value,omitempty"`
+	Min    *int          `yaml:"min,omitempty"` // of an override
+	Max    *int          `yaml:"max,omitempty"`
 }
 
 // Fault is something that goes wrong with Ebb's calls, or with its journal.
@@ -180,7 +190,12 @@ func (s Scenario) check() error {
 			errs = append(errs, fmt.Errorf("ebb: groups[%d]: unknown mode %q; write drain or observe", i, g.Mode))
 		}
 	}
-	if len(s.Ebb.Groups)+len(s.Ebb.Clusters) == 0 {
+	for i, c := range s.Ebb.Scaling {
+		if _, err := c.policy(func(string) string { return "" }); err != nil {
+			errs = append(errs, fmt.Errorf("ebb: scaling[%d]: %w", i, err))
+		}
+	}
+	if len(s.Ebb.Groups)+len(s.Ebb.Clusters)+len(s.Ebb.Scaling) == 0 {
 		errs = append(errs, errors.New("ebb: no groups and no clusters; name at least one, such as groups: [{match: web-asg, cluster: prod}]"))
 	}
 	return errors.Join(errs...)

@@ -82,7 +82,7 @@ func words(p *past, e core.Entry) {
 // on its way when the word was taken back may still come, and reads lag behind.
 func mayTouch(p *past, h *hostPast, at time.Time) bool {
 	stands := !h.said.at.IsZero() && (h.said.until.IsZero() || at.Sub(h.said.until) < 30*time.Second+p.handOver())
-	return h.ours || stands || noticedByEC2(p, h)
+	return h.ours || stands || noticedByEC2(p, h) || goesOn(p, h, at)
 }
 
 // terminated is invariant 15, at the moment Ebb lets Auto Scaling terminate a host: an operator has asked for that, and its tasks have

@@ -1,4 +1,4 @@
-// Package rig is what the storm and the bench share: the built ebb, and the home-made drainer of package baseline in a simulated cloud.
+// Package rig is what the storm, the bench and the comparison of test/spot share: the built ebb, and environments for it.
 //
 // It never judges or measures anything.
 package rig

@@ -58,6 +58,7 @@ func (l *look) targetGroup(ctx context.Context, in elbtypes.TargetGroup) *invent
 			a, err := cloud.DescribeTargetGroupAttributes(ctx, l.try, l.ELB, g.ARN)
 			l.note("elasticloadbalancing:DescribeTargetGroupAttributes"+of, err)
 			g.Delay, g.DelayKnown, g.ConnectionTermination = a.Delay, a.DelayKnown, a.ConnectionTermination
+			g.LeastHealthy, g.LeastPercent = a.LeastHealthy, a.LeastPercent
 		},
 		func() {
 			g.Targets = read(l, "elasticloadbalancing:DescribeTargetHealth"+of, func() ([]fleet.Health, error) {

@@ -6,8 +6,11 @@ package client
 
 import (
 	"context"
+	"encoding/json"
 
+	aas "github.com/aws/aws-sdk-go-v2/service/applicationautoscaling"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -22,6 +25,8 @@ type (
 	container struct{ api *wire.API }
 	balancing struct{ api *wire.API }
 	queueing  struct{ api *wire.API }
+	watching  struct{ api *wire.API }
+	adjusting struct{ api *wire.API }
 )
 
 // AutoScaling is a client of Auto Scaling.
@@ -35,6 +40,31 @@ func ELB(a *wire.API) balancing { return balancing{a} }
 
 // SQS is a client of SQS.
 func SQS(a *wire.API) queueing { return queueing{a} }
+
+// CloudWatch is a client of CloudWatch.
+func CloudWatch(a *wire.API) watching { return watching{a} }
+
+// JSON asks one service in JSON: in and out are what encoding/json makes of the request and the answer.
+type JSON struct {
+	API     *wire.API
+	Service string
+}
+
+// Ask makes one call.
+func (j JSON) Ask(ctx context.Context, operation string, in, out any) error {
+	body, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	answer, err := j.API.AskJSON(ctx, j.Service, operation, body)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(answer, out)
+}
+
+// AppAutoScaling is a client of Application Auto Scaling.
+func AppAutoScaling(a *wire.API) adjusting { return adjusting{a} }
 
 // DescribeInstances is that operation of EC2, all pages of it. The SDK's EC2 package is too large to compile for one call.
 func DescribeInstances(ctx context.Context, a *wire.API, ids []string) ([]core.Instance, error) {
@@ -130,6 +160,14 @@ func (c container) DeleteAttributes(ctx context.Context, in *ecs.DeleteAttribute
 	return wire.Call[ecs.DeleteAttributesOutput](ctx, c.api, in)
 }
 
+func (c container) StopTask(ctx context.Context, in *ecs.StopTaskInput, _ ...func(*ecs.Options)) (*ecs.StopTaskOutput, error) {
+	return wire.Call[ecs.StopTaskOutput](ctx, c.api, in)
+}
+
+func (c container) TagResource(ctx context.Context, in *ecs.TagResourceInput, _ ...func(*ecs.Options)) (*ecs.TagResourceOutput, error) {
+	return wire.Call[ecs.TagResourceOutput](ctx, c.api, in)
+}
+
 func (c container) DescribeClusters(ctx context.Context, in *ecs.DescribeClustersInput, _ ...func(*ecs.Options)) (*ecs.DescribeClustersOutput, error) {
 	return wire.Call[ecs.DescribeClustersOutput](ctx, c.api, in)
 }
@@ -219,4 +257,34 @@ func (c queueing) ChangeMessageVisibilityBatch(
 
 func (c queueing) GetQueueAttributes(ctx context.Context, in *sqs.GetQueueAttributesInput, _ ...func(*sqs.Options)) (*sqs.GetQueueAttributesOutput, error) {
 	return wire.Call[sqs.GetQueueAttributesOutput](ctx, c.api, in)
+}
+
+func (c watching) DescribeAlarms(
+	ctx context.Context, in *cloudwatch.DescribeAlarmsInput, _ ...func(*cloudwatch.Options),
+) (*cloudwatch.DescribeAlarmsOutput, error) {
+	return wire.Call[cloudwatch.DescribeAlarmsOutput](ctx, c.api, in)
+}
+
+func (c watching) GetMetricData(
+	ctx context.Context, in *cloudwatch.GetMetricDataInput, _ ...func(*cloudwatch.Options),
+) (*cloudwatch.GetMetricDataOutput, error) {
+	return wire.Call[cloudwatch.GetMetricDataOutput](ctx, c.api, in)
+}
+
+func (c watching) ListAlarmMuteRules(
+	ctx context.Context, in *cloudwatch.ListAlarmMuteRulesInput, _ ...func(*cloudwatch.Options),
+) (*cloudwatch.ListAlarmMuteRulesOutput, error) {
+	return wire.Call[cloudwatch.ListAlarmMuteRulesOutput](ctx, c.api, in)
+}
+
+func (c adjusting) DescribeScalableTargets(
+	ctx context.Context, in *aas.DescribeScalableTargetsInput, _ ...func(*aas.Options),
+) (*aas.DescribeScalableTargetsOutput, error) {
+	return wire.Call[aas.DescribeScalableTargetsOutput](ctx, c.api, in)
+}
+
+func (c adjusting) DescribeScalingPolicies(
+	ctx context.Context, in *aas.DescribeScalingPoliciesInput, _ ...func(*aas.Options),
+) (*aas.DescribeScalingPoliciesOutput, error) {
+	return wire.Call[aas.DescribeScalingPoliciesOutput](ctx, c.api, in)
 }

@@ -28,7 +28,13 @@ type Switches struct {
 	ProtectionStuck      bool          `yaml:"protection_stuck,omitempty"`    // managed termination protection never lifts the protection of an instance
 	PageSize             int           `yaml:"page_size,omitempty"`           // most items on a page of List and Describe answers; 0: AWS's own maximum
 
+	// RegistersAgain is how long after somebody else has deregistered the target of a task ECS registers it again; 0: never. An address is
+	// registered again only when its deregistration is over. https://github.com/aws/containers-roadmap/issues/251
+	RegistersAgain time.Duration `yaml:"registers_again,omitempty"`
+
 	CloudMap time.Duration `yaml:"cloud_map,omitempty"` // how long a deregistration by hand takes in Cloud Map; 0: it is done at once
+
+	MetricLate time.Duration `yaml:"metric_late,omitempty"` // how much later data that are put show in CloudWatch
 
 	// Of Fargate and Fargate Spot.
 

@@ -22,7 +22,7 @@ type Core struct {
 	by     string
 	lag    time.Duration
 
-	measure func() // nil: nobody measures
+	measure []func()
 }
 
 // New makes the core of a world at its start time.

@@ -20,6 +20,7 @@ type Entry struct {
 	Queue             string    `json:"queue,omitempty"`
 	Message           string    `json:"message,omitempty"` // message id; of an invocation, its request id
 	Function          string    `json:"function,omitempty"`
+	Alarm             string    `json:"alarm,omitempty"`
 	From              string    `json:"from,omitempty"`
 	To                string    `json:"to,omitempty"`
 	By                string    `json:"by,omitempty"` // "ebb", "aws", or the caller's name
@@ -27,12 +28,12 @@ type Entry struct {
 }
 
 // Measure lets f know of each moment just before something changes that the clients of a service notice: a target, or a process.
-func (c *Core) Measure(f func()) { c.measure = f }
+func (c *Core) Measure(f func()) { c.measure = append(c.measure, f) }
 
 // Changing is what a service calls just before such a change.
 func (c *Core) Changing() {
-	if c.measure != nil {
-		c.measure()
+	for _, f := range c.measure {
+		f()
 	}
 }
 
@@ -49,6 +50,7 @@ const (
 	EntryTask       EntryKind = "task"               // lastStatus From -> To; Text holds stop code and "killed" after SIGKILL
 	EntryService    EntryKind = "service"            // desired count From -> To, set By somebody
 	EntryTarget     EntryKind = "target"             // target state From -> To
+	EntryAlarm      EntryKind = "alarm"              // state From -> To; Alarm: its name, Text: the reason
 	EntryRegistry   EntryKind = "registry"           // Cloud Map, To: registered, deregistered; TargetGroup: its service, Target: the instance
 	EntryMessage    EntryKind = "message"            // To: sent, received, deleted, redriven, expired, lost
 	EntryInvocation EntryKind = "invocation"         // To: started, succeeded, failed, killed, timed-out, throttled, dropped; Text: the error

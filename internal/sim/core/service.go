@@ -4,7 +4,8 @@ import "strings"
 
 // Service is one service of the simulated cloud, as the wire serves it.
 type Service struct {
-	Name       string // as in the scopes of signatures: ecs
+	Name       string // as in IAM's actions: ecs
+	Scope      string // in the scopes of signatures; empty: the name
 	Protocol   Protocol
 	Errors     Errors
 	Limits     map[string]Limit              // token buckets by the names in the rows; one that is not in it is not limited
@@ -21,6 +22,7 @@ type Protocol struct {
 	Flat      bool   // lists in awsQuery have no level of their own
 	EC2       bool   // ec2Query
 	REST      bool   // restJson1: its operations have paths
+	CBOR      bool   // it speaks Smithy's RPC v2 with CBOR too
 	Names     Names
 }
 

@@ -36,6 +36,12 @@ type Others struct {
 	Names   Names
 	Bus     Bus
 	Subnets Subnets
+	Work    Work // nil: tasks have none
+}
+
+// Work is what tasks have to do.
+type Work interface {
+	Busy(task string) bool // the task has protected itself from scale-in, because it has work in flight
 }
 
 // Subnets are those of the VPCs.

@@ -71,6 +71,25 @@ func (t *task) register(w *ECS, entry ServiceTargetGroup) {
 	}
 }
 
+// registerAgain is ECS that finds a running task not registered, or draining, in a target group of its service.
+func (w *ECS) registerAgain(t *task) {
+	out := func(target core.Target) bool { return target.Health() == "draining" }
+	if w.Switches.RegistersAgain == 0 || t.again || t.s == nil || len(t.targets) == len(t.s.TargetGroups) && !slices.ContainsFunc(t.targets, out) {
+		return
+	}
+	t.again = true
+	w.step(t, w.Switches.RegistersAgain, func() {
+		for _, entry := range t.s.TargetGroups {
+			target := w.Targets.RegisterTask(entry.groupOf(t.alternate), t.address(entry.Port), t)
+			if target != nil && !slices.Contains(t.targets, target) {
+				t.targets = append(t.targets, target)
+			}
+		}
+		t.again = false
+		w.registerAgain(t)
+	})
+}
+
 // address is where one of the ports of a task is reached; 0: its first one.
 func (t *task) address(port int) core.Address {
 	at := core.Address{Instance: t.Instance, HostPort: t.HostPort, IP: t.IP, IPv6: t.IPv6, Port: t.ContainerPort}

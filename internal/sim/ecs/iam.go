@@ -2,6 +2,7 @@ package ecs
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
@@ -36,6 +37,26 @@ func (s api) inCluster(cluster *string, kind string, ids ...string) []core.Resou
 		}
 		return r
 	})
+}
+
+// stopped is a task that is to be stopped, with its tags: of the calls about tasks only this one is limited by them here.
+func (s api) stopped(in *ecs.StopTaskInput) []core.Resource {
+	all := s.inCluster(in.Cluster, "task", core.Deref(in.Task))
+	if c, err := s.findCluster(core.Deref(in.Cluster)); err == nil {
+		if t := s.findTask(c, core.Deref(in.Task)); t != nil {
+			all[0].Keys = maps.Clone(all[0].Keys)
+			for k, v := range t.Tags { //ebb:any-order each is a key of its own
+				all[0].Keys["aws:resourcetag/"+strings.ToLower(k)] = v
+			}
+		}
+	}
+	return all
+}
+
+// tagged is what is to be tagged: a task, or something that the simulated cloud gives no tags.
+func (s api) tagged(arn string) core.Resource {
+	arn = s.orARN(arn, "task/")
+	return core.Resource{Kind: "task", ARN: arn, Pattern: arn[:strings.LastIndexByte(arn, '/')+1] + "*"}
 }
 
 // setResources are task sets of a service; a call without their names is about all of them.

@@ -1,6 +1,7 @@
 package ecs
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -37,7 +38,24 @@ func (s api) describeTasks(_ *core.Call, in *ecs.DescribeTasksInput) (*ecs.Descr
 	if err != nil {
 		return nil, err
 	}
-	return &ecs.DescribeTasksOutput{Tasks: core.Mapped(tasks, s.taskOut), Failures: core.Mapped(failures, failureOut)}, nil
+	out := &ecs.DescribeTasksOutput{Tasks: core.Mapped(tasks, s.taskOut), Failures: core.Mapped(failures, failureOut)}
+	if slices.Contains(in.Include, types.TaskFieldTags) {
+		for i, t := range tasks {
+			for _, k := range slices.Sorted(maps.Keys(t.Tags)) {
+				out.Tasks[i].Tags = append(out.Tasks[i].Tags, types.Tag{Key: new(k), Value: new(t.Tags[k])})
+			}
+		}
+	}
+	return out, nil
+}
+
+// tagResource gives a task tags beside those that it has.
+func (s api) tagResource(_ *core.Call, in *ecs.TagResourceInput) (*ecs.TagResourceOutput, error) {
+	tags := map[string]string{}
+	for _, t := range in.Tags {
+		tags[core.Deref(t.Key)] = core.Deref(t.Value)
+	}
+	return &ecs.TagResourceOutput{}, s.TagTask(*in.ResourceArn, tags)
 }
 
 func (s api) describeDefinition(_ *core.Call, in *ecs.DescribeTaskDefinitionInput) (*ecs.DescribeTaskDefinitionOutput, error) {

@@ -72,6 +72,7 @@ const forever = 1 << 62
 // sigterm asks a task's containers to exit, one after the other where they depend on each other; at the stop timeout each is killed, and
 // all of them when the time within which the task must have stopped is over.
 func (w *ECS) sigterm(t *task, within time.Duration) {
+	w.Changing()
 	t.SignalledAt, t.within = w.Now(), within
 	w.note(t, core.NoteSIGTERM)
 	if w.runtime == nil {

@@ -50,3 +50,61 @@ func (t *task) containerAt(port int) string {
 	}
 	return t.def.Family
 }
+
+// Process is a task of a service whose containers run.
+type Process struct {
+	Task      string
+	Since     time.Time
+	Signalled bool // it has got SIGTERM
+	Running   bool // ECS counts it as running
+}
+
+// Processes are the tasks of a service whose containers run, in the order in which they were placed.
+func (w *ECS) Processes(cluster, service string) []Process {
+	c := w.cluster[cluster]
+	if c == nil {
+		return nil
+	}
+	s := w.findService(c, service)
+	if s == nil {
+		return nil
+	}
+	var all []Process
+	for _, part := range s.parts() {
+		for _, t := range part.tasks {
+			if t.Process {
+				all = append(all, Process{t.ARN, t.StartedAt, !t.SignalledAt.IsZero(), t.live() && t.LastStatus == "RUNNING"})
+			}
+		}
+	}
+	return all
+}
+
+// Recheck lets ECS look at a service again: tasks that had protected themselves may have finished their work.
+func (w *ECS) Recheck(cluster, service string) {
+	if c := w.cluster[cluster]; c != nil {
+		if s := w.findService(c, service); s != nil {
+			for _, part := range s.parts() {
+				w.checkSoon(part, 0)
+			}
+		}
+	}
+}
+
+// Capacity is the desired count of a service, how many of its tasks run, and whether a deployment is in progress; false if there is none.
+func (w *ECS) Capacity(cluster, service string) (desired, running int, deploying, ok bool) {
+	c := w.cluster[cluster]
+	if c == nil {
+		return 0, 0, false, false
+	}
+	s := w.findService(c, service)
+	if s == nil {
+		return 0, 0, false, false
+	}
+	for _, part := range s.parts() {
+		n, _ := part.count()
+		running += n
+		deploying = deploying || len(part.deploys) > 0 && part.deploys[0].Rollout == "IN_PROGRESS"
+	}
+	return s.Desired, running, deploying, true
+}

@@ -26,6 +26,7 @@ func (w *ECS) Service() core.Service {
 			"ecs.service-read":            {Burst: 100, PerSecond: 20},
 			"ecs.task-definition-read":    {Burst: 50, PerSecond: 20},
 			"ecs.task-protection":         {Burst: 200, PerSecond: 80},
+			"ecs.tag-modify":              {Burst: 20, PerSecond: 10},
 		},
 	}
 }
@@ -235,12 +236,18 @@ func (s api) runOps() []core.Operation {
 		),
 		core.NewOperation("StopTask", s.stopTask, "ecs.cluster-resource-modify",
 			func(in *ecs.StopTaskInput) []core.Member { return core.Members("Task", in.Task) },
-			func(in *ecs.StopTaskInput) []core.Resource {
-				return s.inCluster(in.Cluster, "task", core.Deref(in.Task))
-			},
+			s.stopped,
 			func(in *ecs.StopTaskInput) core.Entry {
 				return core.Entry{Cluster: core.Deref(in.Cluster), Task: core.Deref(in.Task)}
 			},
+			core.NotPaged, core.NoBatch,
+		),
+		core.NewOperation("TagResource", s.tagResource, "ecs.tag-modify",
+			func(in *ecs.TagResourceInput) []core.Member { return core.Members("Resource ARN", in.ResourceArn) },
+			func(in *ecs.TagResourceInput) []core.Resource {
+				return []core.Resource{s.tagged(core.Deref(in.ResourceArn))}
+			},
+			func(in *ecs.TagResourceInput) core.Entry { return core.Entry{Task: core.Deref(in.ResourceArn)} },
 			core.NotPaged, core.NoBatch,
 		),
 	}

@@ -20,6 +20,7 @@ type task struct {
 	w           *ECS
 	interrupted bool          // Spot capacity is taken back
 	retiring    bool          // its platform on Fargate is retired
+	again       bool          // ECS is about to register it again
 	alternate   bool          // it belongs to the alternate target groups of its service
 	within      time.Duration // its processes are killed so long after SIGTERM, whatever their stop timeouts are
 	turn        int           // rises when its course changes, so that what was scheduled before does not apply
@@ -42,8 +43,10 @@ func (t *task) Forget(target core.Target) {
 // live reports whether the task is meant to run.
 func (t *task) live() bool { return t.DesiredStatus == "RUNNING" }
 
-// protected reports whether scale-in protection is on.
-func (w *ECS) protected(t *task) bool { return t.Protected && w.Now().Before(t.ProtectedUntil) }
+// protected reports whether scale-in protection is on, by a call or because the task has work that it protects.
+func (w *ECS) protected(t *task) bool {
+	return t.Protected && w.Now().Before(t.ProtectedUntil) || w.Work != nil && w.Work.Busy(t.ARN)
+}
 
 // newTask starts a task at a place.
 func (w *ECS) newTask(c *cluster, at place, want wanted) *task {
@@ -176,6 +179,7 @@ func (t *task) TargetChanged() {
 			t.Healthy = healthy
 			w.checkSoon(t.s, 0)
 		}
+		w.registerAgain(t)
 	}
 	if t.LastStatus == "DEACTIVATING" && len(t.targets) == 0 && !t.interrupted {
 		t.at.do(t, func() { w.stopping(t) })
@@ -188,6 +192,7 @@ func (w *ECS) stopTask(t *task, code, reason string) {
 	if !t.live() || t.LastStatus == "STOPPED" {
 		return
 	}
+	w.Changing()
 	t.turn++
 	t.DesiredStatus, t.StopCode, t.StoppedReason, t.StoppingAt, t.Healthy = "STOPPED", code, reason, w.Now(), false
 	if t.LastStatus != "RUNNING" {

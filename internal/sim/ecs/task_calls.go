@@ -1,6 +1,7 @@
 package ecs
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -183,7 +184,7 @@ func (w *ECS) DescribeTasks(cluster string, ids []string) ([]Task, []Failure, er
 	return found, failures, nil
 }
 
-// StopTask begins to stop a task: targets first, then SIGTERM, then SIGKILL at the stop timeout.
+// StopTask begins to stop a task: targets first, then SIGTERM, then SIGKILL at the stop timeout. It deletes the tags of the task.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_StopTask.html
 func (w *ECS) StopTask(cluster, id, reason string) (Task, error) {
 	c, err := w.findCluster(cluster)
@@ -197,8 +198,23 @@ func (w *ECS) StopTask(cluster, id, reason string) (Task, error) {
 	if reason == "" {
 		reason = "Task stopped by user"
 	}
+	t.Tags = nil
 	w.stopTask(t, "UserInitiated", reason)
 	return t.Task, nil
+}
+
+// TagTask gives a task tags beside those that it has. Other resources have none in the simulated cloud.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_TagResource.html
+func (w *ECS) TagTask(arn string, tags map[string]string) error {
+	t := w.tasks[arn]
+	if t == nil {
+		return core.Refuse("InvalidParameterException", "The simulated cloud tags tasks only, and knows no task %s.", arn)
+	}
+	all := map[string]string{} // what was seen of the task before keeps its own
+	maps.Copy(all, t.Tags)
+	maps.Copy(all, tags)
+	t.Tags = all
+	return nil
 }
 
 // GetTaskProtection answers for up to 100 service tasks; standalone ones are failures with the reason TASK_NOT_VALID.

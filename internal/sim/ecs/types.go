@@ -146,6 +146,7 @@ type Task struct {
 	Zone, Subnet                                   string // where it is; Subnet: awsvpc only
 	CapacityProvider                               string // that its strategy chose; empty: none, it has a launch type
 	HealthCheck                                    bool   // its container has one
+	Tags                                           map[string]string
 	PullStartedAt, PullStoppedAt, ExecutionStopped time.Time
 }
 

@@ -332,8 +332,11 @@ func (w *ELB) RegisterTask(arn string, at core.Address, owner core.TargetOwner) 
 	if tg == nil {
 		return nil
 	}
+	old := tg.find(at.IP, at.Port)
 	switch {
 	case tg.Type != "ip":
+	case old != nil && old.owner == owner && old.State == "draining":
+		return nil // see RegisterTargets
 	case !tg.IPv6:
 		return w.registerTarget(tg, at.IP, at.Port, owner)
 	case at.IPv6 != "":

@@ -187,13 +187,13 @@ func setRedrive(q *Queue, policy string) error {
 	return nil
 }
 
-func attributesOf(q *Queue, now time.Time, asked []types.QueueAttributeName) (map[string]string, error) {
+func (s api) attributesOf(q *Queue, asked []types.QueueAttributeName) (map[string]string, error) {
 	for _, name := range asked {
 		if !slices.Contains(name.Values(), name) {
 			return nil, core.Refuse("InvalidAttributeName", "Unknown Attribute %s.", name)
 		}
 	}
-	visible, hidden, delayed := tell(q, now)
+	visible, hidden, delayed := s.Count(q)
 	all := map[string]string{
 		"QueueArn": q.ARN, "MaximumMessageSize": strconv.Itoa(maxMessage), "SqsManagedSseEnabled": "true",
 		"CreatedTimestamp":                      strconv.FormatInt(q.CreatedAt.Unix(), 10),

@@ -25,7 +25,13 @@ func (s api) queueURL(c *core.Call, q *Queue) *string {
 }
 
 // queueOf finds the queue that a request names.
-func (s api) queueOf(url *string) (*Queue, error) { return s.Queue(queueName(url)) }
+func (s api) queueOf(url *string) (*Queue, error) {
+	q, err := s.Queue(queueName(url))
+	if err == nil {
+		q.Touched = s.Now()
+	}
+	return q, err
+}
 
 func (s api) createQueue(c *core.Call, in *sqs.CreateQueueInput) (*sqs.CreateQueueOutput, error) {
 	q := Queue{Name: *in.QueueName, Visibility: 30 * time.Second, Retention: 4 * 24 * time.Hour}
@@ -83,7 +89,7 @@ func (s api) getQueueAttributes(_ *core.Call, in *sqs.GetQueueAttributesInput) (
 	if err != nil {
 		return nil, err
 	}
-	attributes, err := attributesOf(q, s.Now(), in.AttributeNames)
+	attributes, err := s.attributesOf(q, in.AttributeNames)
 	return &sqs.GetQueueAttributesOutput{Attributes: attributes}, err
 }
 

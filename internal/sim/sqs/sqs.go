@@ -17,6 +17,7 @@ const maxInvisible = 12 * time.Hour
 // SQS are the queues of a world.
 type SQS struct {
 	*core.Core
+	Work     Work
 	pollers  Pollers
 	queues   []*Queue
 	queue    map[string]*Queue // by name
@@ -27,6 +28,11 @@ type SQS struct {
 type Pollers interface {
 	Polls(queueARN string) bool // whether somebody looks into the queue
 	Poll(queueARN string)
+}
+
+// Work is messages that are counted only: they arrive and are worked off without anybody else seeing them.
+type Work interface {
+	QueueCounts(queue string) (visible, hidden int)
 }
 
 // New makes SQS without queues.
@@ -72,6 +78,13 @@ func (w *SQS) Queue(id string) (*Queue, error) {
 		return q, nil
 	}
 	return nil, core.Refuse("QueueDoesNotExist", "The specified queue does not exist.")
+}
+
+// Count counts the messages of a queue: those that can be seen, those in flight and those that are delayed.
+func (w *SQS) Count(q *Queue) (visible, hidden, delayed int) {
+	visible, hidden, delayed = tell(q, w.Now())
+	moreVisible, moreHidden := w.Work.QueueCounts(q.Name)
+	return visible + moreVisible, hidden + moreHidden, delayed
 }
 
 // Queues returns the live queues, in the order in which they were made.
@@ -143,6 +156,7 @@ func (w *SQS) Deliver(arn, body string, about core.Entry) bool {
 }
 
 func (w *SQS) send(q *Queue, body string, attrs map[string]MessageAttribute, delay time.Duration, about core.Entry) *Message {
+	q.Touched = w.Now()
 	m := &Message{ID: w.UUID(), Body: body, Sent: w.Now(), VisibleAt: w.Now().Add(delay), Attributes: attrs, about: about}
 	q.Messages = append(q.Messages, m)
 	w.logMessage(q, m, "sent")

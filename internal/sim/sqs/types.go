@@ -17,6 +17,7 @@ type Queue struct {
 	MaxReceives      int
 	Messages         []*Message
 	CreatedAt        time.Time
+	Touched          time.Time // when somebody last used it
 	Policy, KMSKeyID string
 }
 

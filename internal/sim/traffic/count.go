@@ -134,11 +134,15 @@ func (c *clients) hold(id string, o opened) {
 // close ends the connections to an endpoint that were opened before a time at which all was counted, and says how many were
 // open then.
 func (c *clients) close(id string, at time.Time) float64 {
-	n := 0.0
-	var later []opened
+	n := c.opened(id, at)
+	c.open[id] = slices.DeleteFunc(c.open[id], func(o opened) bool { return !o.to.After(at) })
+	return n
+}
+
+// opened is how many connections to an endpoint were opened before a time at which all was counted, and were open then.
+func (c *clients) opened(id string, at time.Time) (n float64) {
 	for _, o := range c.open[id] {
 		if o.to.After(at) {
-			later = append(later, o)
 			continue
 		}
 		if begin := at.Add(-c.Connection); o.from.Before(begin) {
@@ -148,7 +152,6 @@ func (c *clients) close(id string, at time.Time) float64 {
 			n += o.rate * o.to.Sub(o.from).Seconds()
 		}
 	}
-	c.open[id] = later
 	return n
 }
 

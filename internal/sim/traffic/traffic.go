@@ -5,6 +5,8 @@
 package traffic
 
 import (
+	"math"
+	"strings"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/sim/core"
@@ -75,13 +77,29 @@ func New(c *core.Core, source Source) *Traffic { return &Traffic{Core: c, source
 func (w *Traffic) AddClients(c Clients) {
 	w.settle()
 	w.clients = append(w.clients, &clients{Clients: c, counts: Counts{Service: c.Service}, open: map[string][]opened{}})
-	w.Measure(w.settle)
+	if len(w.clients) == 1 {
+		w.Measure(w.settle)
+	}
 }
 
 // TrafficCounts are the counts of all services that have clients, up to now, in the order in which their clients began.
 func (w *Traffic) TrafficCounts() []Counts {
 	w.settle()
 	return core.Mapped(w.clients, func(c *clients) Counts { return c.counts })
+}
+
+// Connections are how many connections a target has, of all clients, by its id and port.
+func (w *Traffic) Connections(target string) int {
+	w.settle()
+	n := 0.0
+	for _, c := range w.clients {
+		for _, id := range c.ids {
+			if strings.Contains(id, " "+target+" ") {
+				n += c.opened(id, w.Now())
+			}
+		}
+	}
+	return int(math.Ceil(n))
 }
 
 // settle counts up to now. The world has been as it is since the time before, apart from what was known then to happen at a time.

@@ -53,6 +53,7 @@ type Config struct {
 type API struct {
 	Config
 	services map[string]*service
+	scopes   map[string]*service // the same, by the names in the scopes of signatures
 	byInput  map[reflect.Type]*operation
 	counts   map[tally]int
 	seq      int
@@ -82,6 +83,7 @@ func New(cfg Config) *API {
 	a := &API{
 		Config:   cfg,
 		services: map[string]*service{},
+		scopes:   map[string]*service{},
 		byInput:  map[reflect.Type]*operation{},
 		counts:   map[tally]int{},
 		buckets:  map[string]*bucket{},
@@ -90,7 +92,7 @@ func New(cfg Config) *API {
 	}
 	for _, described := range cfg.World.Services() {
 		s := &service{Service: described, operations: map[string]*operation{}}
-		a.services[s.Name] = s
+		a.services[s.Name], a.scopes[or(s.Scope, s.Name)] = s, s
 		for _, row := range s.Operations {
 			o := &operation{Operation: row, of: s}
 			s.operations[o.Name] = o
@@ -119,6 +121,26 @@ func (a *API) Do(ctx context.Context, in any) (any, error) {
 		return nil, fmt.Errorf("the simulated cloud has no operation with the request %T", in)
 	}
 	return a.call(ctx, o, in)
+}
+
+// AskJSON is Do for a service that speaks JSON, where request and answer are written in it, as over HTTP.
+func (a *API) AskJSON(ctx context.Context, service, operation string, body []byte) ([]byte, error) {
+	s := a.services[service]
+	if s == nil || s.operations[operation] == nil || s.Protocol.JSON == "" {
+		return nil, fmt.Errorf("the simulated cloud has no operation %s.%s in JSON", service, operation)
+	}
+	o := s.operations[operation]
+	p := jsonProtocol{version: s.Protocol.JSON, prefix: s.Protocol.Prefix, spelling: spelling{small: s.Protocol.Small, names: s.Protocol.Names.Members}}
+	in := o.Input()
+	if err := p.decode(body, in, true); err != nil {
+		return nil, err
+	}
+	out, err := a.call(ctx, o, in)
+	if err != nil {
+		return nil, err
+	}
+	_, answer, err := p.answer(operation, "", out)
+	return answer, err
 }
 
 // Counts returns how often each operation was called, by "ecs.ListTasks", failed calls included.
@@ -200,7 +222,7 @@ func webOf(ctx context.Context) (web, bool) {
 
 // Request is one call before it is answered.
 type Request struct {
-	Service   string // as in the scopes of signatures: ecs
+	Service   string // its name: ecs
 	Operation string // ListTasks
 	Caller    string
 	At        time.Time // world time

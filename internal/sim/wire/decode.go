@@ -264,6 +264,10 @@ func (d decoder) instant(v reflect.Value, tree any, at string) error {
 }
 
 func blob(v reflect.Value, tree any, at string) error {
+	if b, ok := tree.([]byte); ok { // in CBOR
+		v.SetBytes(b)
+		return nil
+	}
 	text, ok := tree.(string)
 	if !ok {
 		return malformedf("%s must be a string in base64", at)

@@ -17,6 +17,8 @@ type spelling struct {
 	small bool              // members begin with a small letter
 	names map[string]string // Type.Field to the name of members that are not spelled as in the SDK
 	items map[string]string // type of an item to its element in a list of the query protocol
+
+	keepTimes bool // in a tree, for a protocol that has times of its own
 }
 
 // name is a member's name on the wire; empty if it is not part of the message.
@@ -59,6 +61,9 @@ func (s spelling) tree(v reflect.Value) any {
 		}
 		return s.tree(v.Elem())
 	case reflect.Struct:
+		if v.Type() == timeType && s.keepTimes {
+			return v.Interface()
+		}
 		if v.Type() == timeType {
 			return float64(v.Interface().(time.Time).UnixMilli()) / 1000
 		}

@@ -32,6 +32,14 @@ func FuzzHandler(f *testing.F) {
 		{"events", "AWSEvents.PutRule", `{"Name":"x","EventPattern":"{\"source\":[{\"prefix\":\"aws\"}]}"}`},
 		{"events", "AWSEvents.PutEvents", `{"Entries":[{"Source":"x","DetailType":"y","Detail":"{","Time":1e300}]}`},
 		{"sts", "", "Action=GetCallerIdentity"},
+		{"monitoring", "GraniteServiceVersion20100801.PutMetricAlarm", `{"AlarmName":"a","Metrics":[{"Id":"e1","Expression":"IF(m1>1,1,FILL(m1,0))"},` +
+			`{"Id":"m1","ReturnData":false,"MetricStat":{"Metric":{"Namespace":"x","MetricName":"y"},"Period":60,"Stat":"p99"}}],"Threshold":1,"EvaluationPeriods":1,` +
+			`"ComparisonOperator":"GreaterThanThreshold"}`},
+		{"monitoring", "GraniteServiceVersion20100801.GetMetricData", `{"StartTime":0,"EndTime":1e10,"MetricDataQueries":[{"Id":"e1","Expression":"2","Period":1}]}`},
+		{"monitoring", "GraniteServiceVersion20100801.PutCompositeAlarm", `{"AlarmName":"a","AlarmRule":"NOT (ALARM(b) AND AT_LEAST(50%, OK, (\"c\")))"}`},
+		{"monitoring", "GraniteServiceVersion20100801.PutAlarmMuteRule", `{"Name":"m","MuteTargets":{"AlarmNames":["a"]},` +
+			`"Rule":{"Schedule":{"Expression":"cron(0 2 * * SUN-MON)","Duration":"P1DT1H","Timezone":"UTC"}}}`},
+		{"monitoring", "", "Action=PutMetricData&Namespace=x&MetricData.member.1.MetricName=y&MetricData.member.1.Value=NaN"},
 	}
 	for _, s := range seeds {
 		f.Add(s.service, s.target, s.body)

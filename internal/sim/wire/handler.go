@@ -40,7 +40,7 @@ func (a *API) Handler() http.Handler {
 func (s *server) serve(w http.ResponseWriter, r *http.Request) {
 	id := fmt.Sprintf("00000000-0000-4000-8000-%012x", s.requests.Add(1))
 	key, scope, signed := credential(r)
-	service := s.api.services[scope]
+	service := s.api.scopes[scope]
 	p := protocolOf(service, r)
 	body, err := bodyOf(r)
 	if err != nil {
@@ -59,7 +59,7 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request) {
 	o := service.operations[name]
 	in := o.Input()
 	if err := p.decode(body, in, s.api.Strict); err != nil {
-		s.refuse(w, p, id, &Error{Service: scope, Code: p.broken(), Message: err.Error(), Status: http.StatusBadRequest})
+		s.refuse(w, p, id, &Error{Service: service.Name, Code: p.broken(), Message: err.Error(), Status: http.StatusBadRequest})
 		return
 	}
 	ctx := context.WithValue(WithCaller(r.Context(), key), webKey{}, web{endpoint: "http://" + r.Host})
@@ -83,6 +83,7 @@ func unknown(p protocol, s *service, scope, name string) *Error {
 		return e
 	}
 	known := strings.Join(slices.Sorted(maps.Keys(s.operations)), ", ")
+	e.Service = s.Name
 	e.Message = fmt.Sprintf("The simulated cloud has no operation %q of %s. It knows %s.", name, scope, known)
 	return e
 }
@@ -98,7 +99,7 @@ func (s *server) fail(w http.ResponseWriter, p protocol, id string, err error) {
 
 func (s *server) refuse(w http.ResponseWriter, p protocol, id string, e *Error) {
 	contentType, body := p.refuse(e, id)
-	if known := s.api.services[e.Service]; known != nil && len(known.Errors.Query) > 0 && isJSON(p) {
+	if known := s.api.services[e.Service]; known != nil && len(known.Errors.Query) > 0 && namesShapes(p) {
 		fault := "Sender"
 		if e.Status >= http.StatusInternalServerError {
 			fault = "Receiver"
@@ -108,13 +109,18 @@ func (s *server) refuse(w http.ResponseWriter, p protocol, id string, e *Error) 
 	write(w, e.Status, contentType, id, body)
 }
 
-func isJSON(p protocol) bool {
-	_, ok := p.(jsonProtocol)
-	return ok
+// namesShapes reports whether a protocol names errors by their shapes, so that clients which know the codes of awsQuery need a header for these.
+func namesShapes(p protocol) bool {
+	_, isJSON := p.(jsonProtocol)
+	_, isCBOR := p.(cborProtocol)
+	return isJSON || isCBOR
 }
 
 func write(w http.ResponseWriter, status int, contentType, id string, body []byte) {
 	w.Header().Set("Content-Type", contentType)
+	if contentType == cborType {
+		w.Header().Set("Smithy-Protocol", rpcV2)
+	}
 	w.Header().Set("x-amzn-RequestId", id)
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // a client that is gone needs no answer

@@ -210,11 +210,17 @@ func TestKinds(t *testing.T) {
 		cluster ecs: DescribeClusters ListContainerInstances DeregisterContainerInstance ListAttributes
 		container-instance+ ecs: DescribeContainerInstances UpdateContainerInstancesState ListTasks PutAttributes DeleteAttributes
 		task+ ecs: DescribeTasks StopTask GetTaskProtection UpdateTaskProtection
+		task ecs: TagResource
 		service+ ecs: DescribeServices UpdateService
 		task-set+ ecs: DescribeTaskSets
 		service-revision ecs: DescribeServiceRevisions
 		task-definition+ ecs: RunTask
 		capacity-provider ecs: DescribeCapacityProviders
+		scalable-target application-autoscaling: RegisterScalableTarget DeregisterScalableTarget PutScalingPolicy DeleteScalingPolicy
+		* application-autoscaling: DescribeScalableTargets DescribeScalingPolicies DescribeScalingActivities
+		* cloudwatch: PutMetricData GetMetricData ListAlarmMuteRules
+		alarm cloudwatch: PutMetricAlarm PutCompositeAlarm DescribeAlarms DeleteAlarms SetAlarmState EnableAlarmActions DisableAlarmActions
+		alarm-mute-rule cloudwatch: PutAlarmMuteRule GetAlarmMuteRule DeleteAlarmMuteRule
 		* elasticloadbalancing: DescribeTargetGroups DescribeTargetGroupAttributes DescribeTargetHealth
 		targetgroup elasticloadbalancing: ModifyTargetGroupAttributes RegisterTargets DeregisterTargets
 		* ec2: DescribeInstances DescribeInstanceTypes DescribeLaunchTemplateVersions DescribeSubnets DescribeSpotInstanceRequests

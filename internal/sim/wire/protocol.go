@@ -24,7 +24,8 @@ type protocol interface {
 	broken() string
 }
 
-// protocolOf finds the protocol of a request: JSON requests name their operation in a header, the others in a form. A service that is not known
+// protocolOf finds the protocol of a request: requests in CBOR say so in a header, those in JSON name their operation in one, and the others
+// name it in a form. A service that is not known
 // gets its refusal as one of awsQuery would.
 func protocolOf(s *service, r *http.Request) protocol {
 	var p core.Protocol
@@ -32,6 +33,8 @@ func protocolOf(s *service, r *http.Request) protocol {
 		p = s.Protocol
 	}
 	switch {
+	case p.CBOR && r.Header.Get("Smithy-Protocol") == rpcV2:
+		return cborProtocol{}
 	case r.Header.Get("X-Amz-Target") != "":
 		return jsonProtocol{version: or(p.JSON, "1.1"), prefix: p.Prefix, spelling: spelling{small: p.Small, names: p.Names.Members}}
 	case p.EC2:

@@ -8,7 +8,10 @@ import (
 	"testing"
 	"time"
 
+	aas "github.com/aws/aws-sdk-go-v2/service/applicationautoscaling"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	cwschemas "github.com/aws/aws-sdk-go-v2/service/cloudwatch/schemas"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	eb "github.com/aws/aws-sdk-go-v2/service/eventbridge"
@@ -16,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqsschemas "github.com/aws/aws-sdk-go-v2/service/sqs/schemas"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go/transport/http/protocol/awsjson"
 	"github.com/aws/smithy-go/transport/http/protocol/awsquery"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -103,7 +107,11 @@ func TestRoundTrip(t *testing.T) {
 		client  any
 		flat    bool
 	}{
+		{"application-autoscaling", aas.NewFromConfig(cfg), false},
 		{"autoscaling", autoscaling.NewFromConfig(cfg), false},
+		{"cloudwatch", cloudwatch.NewFromConfig(cfg), false}, // in CBOR
+		{"cloudwatch", cloudwatch.NewFromConfig(cfg, func(o *cloudwatch.Options) { o.Protocol = awsjson.New10(cwschemas.GraniteServiceVersion20100801) }), false},
+		{"cloudwatch", cloudwatch.NewFromConfig(cfg, func(o *cloudwatch.Options) { o.Protocol = awsquery.New(cwschemas.GraniteServiceVersion20100801) }), false},
 		{"ecs", ecs.NewFromConfig(cfg), false},
 		{"elasticloadbalancing", elb.NewFromConfig(cfg), false},
 		{"events", eb.NewFromConfig(cfg), false},

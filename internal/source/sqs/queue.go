@@ -299,6 +299,13 @@ func (q *Queue) Check(ctx context.Context) (redrive bool, err error) {
 	return out.Attributes[string(types.QueueAttributeNameRedrivePolicy)] != "", nil // a queue without a policy has no such attribute
 }
 
+// Send puts a message into a queue, as EventBridge does.
+// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
+func Send(ctx context.Context, cfg aws.Config, url, body string) error {
+	_, err := awssqs.NewFromConfig(cfg).SendMessage(ctx, &awssqs.SendMessageInput{QueueUrl: aws.String(url), MessageBody: aws.String(body)})
+	return err
+}
+
 // explain says what to do about an error of SQS.
 func (q *Queue) explain(doing string, err error) error {
 	var gone *types.QueueDoesNotExist
