@@ -65,7 +65,7 @@ SEEDED = [
     ("a service shrinks while another alarm has no data", "internal/scale/alarm.go", "		if a.State != \"OK\" || a.Trouble != \"\" {", "		if a.State == \"\" {"),
     ("a service shrinks while another alarm asks for more", "internal/scale/alarm.go", "		t.wants = append(t.wants, r.Alarm)\n", ""),
     ("the maximum of a service is not kept", "internal/scale/scale.go", "		return min(out.to, hi), out.code, out.why", "		return out.to, out.code, out.why"),
-    ("other bounds do not end", "internal/kernel/override.go", "!now.Before(o.over) {", "now.IsZero() {"),
+    ("other bounds do not end", "internal/kernel/override.go", "case !now.Before(o.over):", "case now.IsZero():"),
     ("scaling goes on while it is paused", "internal/scale/scale.go", "if d.Set && (p.Observe || s.Paused != \"\") {", "if d.Set && p.Observe {"),
     ("what was remembered of a scaled service is lost at a restart", "internal/kernel/counts.go", "`json:\"scaling,omitzero\"`", "`json:\"-\"`"),
     ("an alarm of which no message tells is not looked at", "internal/kernel/scale.go", "			after(s, alarmEvery)\n", "			after(s, 24*time.Hour)\n"),
