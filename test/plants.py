@@ -28,8 +28,6 @@ SEEDED = [
     ("a rehearsal is begun where the configuration does not allow it", "internal/kernel/tasks.go", "case e.Rehearsal && !man.Rehearsals:", "case false:"),
     ("a task that was taken out for a rehearsal is not stopped", "internal/drain/stop.go",
      "	if !d.toStop() || f.Value.Leaves() {\n", "	if true || !d.toStop() || f.Value.Leaves() {\n"),
-    ("a task is stopped as soon as a rehearsal has begun", "internal/drain/stop.go",
-     "	return out || over\n", "	return out || over || true\n"),
     ("DRAINING does not wait until traffic has left", "internal/drain/steps.go", "if !hasSlot(c) || !trafficLeft(c) {", "if !hasSlot(c) {"),
     ("the stated wait of traffic is not waited", "internal/drain/trafficfirst.go", "	by := c.d().EarlyOut.Add(wait + c.p.Skew)\n",
      "	by := c.d().EarlyOut.Add(wait/4 + c.p.Skew)\n"),
