@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+
 	"github.com/ebbhq/ebb/internal/cloud"
 	"github.com/ebbhq/ebb/internal/config"
 	"github.com/ebbhq/ebb/internal/drain"
@@ -27,6 +29,7 @@ type order struct {
 	cfg    config.Config
 	p      Process
 	cloud  *cloud.Cloud
+	aws    aws.Config // of ebb rehearse
 	now    func() time.Time
 	speed  float64
 	remark kernel.Remark

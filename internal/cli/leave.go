@@ -18,9 +18,11 @@ import (
 	"github.com/ebbhq/ebb/internal/plan"
 )
 
-// leaving is one task that an operator lets leave, with its targets out first: a rehearsal, or a replacement.
+// leaving is one task that an operator lets leave, with its targets out first: a rehearsal, or a replacement. Or it is one host of which an operator
+// rehearses that EC2 takes it back; then there is no task and no service.
 type leaving struct {
 	order
+	target  fleet.Target
 	seen    *inventory.Inventory
 	cluster *inventory.Cluster
 	task    *inventory.Task
@@ -31,20 +33,23 @@ type leaving struct {
 	drain   drain.Drain // as the journal had it last
 	report  leaveReport
 	says    io.Writer // what happens, as it happens
+	probe   *probe    // nil: there is none
 }
 
 // leaveReport is what came of it; its JSON keys are stable.
 type leaveReport struct {
-	Task      string        `json:"task"`
+	Task      string        `json:"task,omitempty"`
+	Service   string        `json:"service,omitempty"`
+	Instance  string        `json:"instance,omitempty"`
+	Group     string        `json:"group,omitempty"` // of the instance
 	Cluster   string        `json:"cluster"`
-	Service   string        `json:"service"`
 	Rehearsal bool          `json:"rehearsal"`
 	DryRun    bool          `json:"dry_run,omitempty"`
 	Plan      []string      `json:"plan,omitempty"`
 	Outcome   drain.Outcome `json:"outcome,omitempty"`
 	Reason    string        `json:"reason,omitempty"`
 	Phases    []leavePhase  `json:"phases,omitempty"`
-	Probe     *probe        `json:"probe,omitempty"`
+	Probe     *probed       `json:"probe,omitempty"`
 	Late      []string      `json:"late"` // what two minutes are not enough for
 }
 
@@ -70,6 +75,7 @@ func newLeaving(o order, seen *inventory.Inventory, id string) (*leaving, error)
 		return nil, answered(nil, []string{id}, *seen)
 	}
 	t := l.task
+	l.target = fleet.TaskTarget(l.cluster.Name, t.ARN)
 	l.report = leaveReport{Task: string(t.ARN), Cluster: l.cluster.Name, Service: t.Service(), Late: []string{}}
 	for _, s := range l.cluster.Services {
 		if s.Name == t.Service() {
@@ -174,15 +180,15 @@ func (l *leaving) wait(ctx context.Context) error {
 	}
 }
 
-// drainsOf are the drains of the task in a journal.
-func (l *leaving) drainsOf(ctx context.Context, store journal.Store) (all []drain.Drain, err error) {
+// drains are those of what leaves in a journal.
+func (l *leaving) drains(ctx context.Context, store journal.Store) (all []drain.Drain, err error) {
 	open, err := store.Open(ctx)
 	if err != nil {
 		return nil, err
 	}
 	recent, err := store.Recent(ctx, 200)
 	for _, r := range slices.Concat(recent, open) {
-		if d, bad := kernel.Read(r); bad == nil && d.TaskARN() == l.task.ARN {
+		if d, bad := kernel.Read(r); bad == nil && d.Target == l.target {
 			all = append(all, d)
 		}
 	}
@@ -193,7 +199,7 @@ func (l *leaving) drainsOf(ctx context.Context, store journal.Store) (all []drai
 func (l *leaving) follow(ctx context.Context, store journal.Store, had []string, until time.Time) error {
 	after := int64(0)
 	for {
-		all, err := l.drainsOf(ctx, store)
+		all, err := l.drains(ctx, store)
 		if err != nil {
 			return fmt.Errorf("read the journal: %w", err)
 		}
@@ -271,9 +277,7 @@ func (l *leaving) stop(ctx context.Context, why string) error {
 // tell writes the report, and is an error if it did not go well.
 func (l *leaving) tell(f *lookFlags, bad error) error {
 	r := &l.report
-	if r.Probe != nil {
-		r.Probe.end()
-	}
+	r.Probe = l.probe.end()
 	if err := write(f, l.p.Stdout, r, (*leaveReport).text); err != nil {
 		return err
 	}
@@ -281,7 +285,7 @@ func (l *leaving) tell(f *lookFlags, bad error) error {
 	case bad != nil:
 		return bad
 	case r.Outcome != drain.Drained:
-		return fmt.Errorf("task %s: %s: %s", l.task.ARN.Name(), r.Outcome, r.Reason)
+		return fmt.Errorf("%s: %s: %s", l.target.Name(), r.Outcome, r.Reason)
 	case r.Probe != nil && r.Probe.Failed > 0:
 		return fmt.Errorf("%d of %s of the probe failed", r.Probe.Failed, plain.Count(r.Probe.Sent, "request"))
 	}

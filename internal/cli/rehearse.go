@@ -7,13 +7,13 @@ import (
 	"io"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/spf13/cobra"
 
 	"github.com/ebbhq/ebb/internal/cloud"
 	"github.com/ebbhq/ebb/internal/drain"
 	"github.com/ebbhq/ebb/internal/event"
 	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/inventory"
 	"github.com/ebbhq/ebb/internal/kernel"
 	"github.com/ebbhq/ebb/internal/source/sqs"
 )
@@ -35,41 +35,36 @@ func (f *leaveFlags) add(c *cobra.Command) {
 	flags.BoolVar(&f.yes, "yes", false, "do not ask")
 }
 
-// leave reads the account, and finds the task.
-func (f *leaveFlags) leave(cmd *cobra.Command, p Process, id string) (*leaving, aws.Config, error) {
+// look reads the account for what is to leave, and makes what a command about it needs.
+func (f *leaveFlags) look(cmd *cobra.Command, p Process, id string) (o order, seen inventory.Inventory, says io.Writer, err error) {
 	if f.rate < 1 || f.rate > mostProbes {
-		return nil, aws.Config{}, fmt.Errorf("%w: --rate is %d; it can be from 1 to %d", errUsage, f.rate, mostProbes)
+		return o, seen, nil, fmt.Errorf("%w: --rate is %d; it can be from 1 to %d", errUsage, f.rate, mostProbes)
 	}
 	cfg, seen, err := f.lookFor(cmd, p, []string{id})
 	if err != nil {
-		return nil, aws.Config{}, err
+		return o, seen, nil, err
 	}
 	now, speed, err := clockAt(cmd.Context(), f.clock)
 	if err != nil {
-		return nil, aws.Config{}, err
+		return o, seen, nil, err
 	}
 	if speed <= 0 && !f.dry {
-		return nil, aws.Config{}, fmt.Errorf("follow the clock at %s: that world stands still; start it with ebb sim --speed 1 or more", f.clock)
+		return o, seen, nil, fmt.Errorf("follow the clock at %s: that world stands still; start it with ebb sim --speed 1 or more", f.clock)
 	}
 	awsCfg, err := cloud.AWSConfig(cmd.Context(), cloud.Options{Region: cfg.Region, Endpoint: cfg.Endpoint})
 	if err != nil {
-		return nil, aws.Config{}, misconfigured(err)
+		return o, seen, nil, misconfigured(err)
 	}
-	o := order{cfg: cfg, p: p, cloud: cloud.FromConfig(awsCfg), now: now, speed: speed}
+	o = order{cfg: cfg, p: p, cloud: cloud.FromConfig(awsCfg), aws: awsCfg, now: now, speed: speed}
 	o.line = func(words []string, more ...string) string { return commandLine(cmd, p, cfg, words, more...) }
-	l, err := newLeaving(o, &seen, id)
-	if err != nil {
-		return nil, aws.Config{}, err
+	if says = p.Stdout; f.output == "json" {
+		says = p.Stderr
 	}
-	if l.says = p.Stdout; f.output == "json" {
-		l.says = p.Stderr
-	}
-	return l, awsCfg, nil
+	return o, seen, says, nil
 }
 
 // begin shows the plan and asks. Without a yes nothing begins, and with --dry-run neither.
 func (f *leaveFlags) begin(ctx context.Context, l *leaving, question string, again []string) (goes bool, err error) {
-	l.foresee()
 	if f.dry {
 		l.report.DryRun = true
 		return false, write(&f.lookFlags, l.p.Stdout, &l.report, (*leaveReport).text)
@@ -83,7 +78,7 @@ func (f *leaveFlags) begin(ctx context.Context, l *leaving, question string, aga
 		return false, fmt.Errorf("%w: nothing was changed, because %s. To do it, run:\n  %s", errUsage, why, l.line(again, "--yes"))
 	}
 	l.report.Plan = nil
-	l.report.Probe, err = startProbe(ctx, f.probe, f.rate)
+	l.probe, err = startProbe(ctx, f.probe, f.rate)
 	l.began = l.now()
 	return err == nil, err
 }
@@ -100,55 +95,87 @@ func newRehearse(p Process) *cobra.Command {
 
 func newRehearseSpot(p Process) *cobra.Command {
 	var f leaveFlags
-	var task string
+	var task, instance string
 	c := &cobra.Command{
-		Use: "spot --task TASK", Short: "Rehearse that Fargate Spot interrupts a task", Args: noArgs,
-		Long: `Spot sends ebb serve the notice of Fargate Spot about a task on Fargate, marked as a rehearsal, through its own queue. Ebb takes the
-targets of the task out as it does after a real notice, waits until they have drained, and stops the task, two minutes after the notice
-at the latest. ECS starts another. The command reports every phase with its seconds, what --probe saw, and what an interruption would not
-have waited for. The task is gone in the end, as it is after an interruption.
+		Use: "spot --task TASK | --instance ID", Short: "Rehearse that AWS takes the capacity of a task or an instance back", Args: noArgs,
+		Long: `Spot sends ebb serve the notice of an interruption, marked as a rehearsal, through its own queue, and reports every phase of what
+follows with its seconds, what --probe saw, and what an interruption would not have waited for.
 
-It is allowed only where the configuration says allow_rehearsal: true for the cluster, and while the service has two healthy tasks or
-more. An operator's word about it stands in AWS meanwhile, as the tag ` + fleet.RehearsalTag + ` of the task: a message alone stops nothing. If this command
-is ended, ebb serve goes on; if ebb serve dies, this command stops the task.
+--task: Ebb takes the targets of a task on Fargate out as it does after a real notice, waits until they have drained, and stops the task, two
+minutes after the notice at the latest. ECS starts another. --instance: Ebb sets the instance DRAINING and takes all its targets out at once, and
+two minutes after the notice at the latest its Auto Scaling group terminates it with what is left on it, and launches another. What leaves is gone
+in the end, as it is after an interruption.
 
-Exit codes: 0 the task left as it should, and no request of the probe failed; 1 not so; 64 wrong usage; 78 wrong configuration.`,
+It is allowed only where the configuration says allow_rehearsal: true for the cluster or the group, and while every service that is concerned has
+two healthy tasks or more, one of them elsewhere. An operator's word about it stands in AWS meanwhile, as the tag ` + fleet.RehearsalTag + ` of the task
+or the attribute ` + fleet.WordAttribute + ` of the container instance: a message alone does nothing. If this command is ended, ebb serve goes on; if ebb
+serve dies, this command stops the task.
+
+Exit codes: 0 it left as it should, and no request of the probe failed; 1 not so; 64 wrong usage; 78 wrong configuration.`,
 		Example: `  ebb rehearse spot --config ebb.yaml --task arn:aws:ecs:eu-west-1:111122223333:task/prod/0123456789abcdef0123456789abcdef --dry-run
-  ebb rehearse spot --config ebb.yaml --task 0123456789abcdef0123456789abcdef --cluster prod --probe https://shop.example.com/health --rate 50`,
+  ebb rehearse spot --config ebb.yaml --task 0123456789abcdef0123456789abcdef --cluster prod --probe https://shop.example.com/health --rate 50
+  ebb rehearse spot --config ebb.yaml --instance i-0a1b2c3d4e5f60718`,
 	}
 	f.add(c)
 	addSettings(c, "journal", "queue")
 	c.Flags().StringVar(&task, "task", "", "ARN or id of a task on Fargate")
+	c.Flags().StringVar(&instance, "instance", "", "id of an EC2 instance in an Auto Scaling group")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
-		if task == "" {
-			return fmt.Errorf("%w: ebb rehearse spot needs --task; see ebb rehearse spot --help", errUsage)
+		if (task == "") == (instance == "") {
+			return fmt.Errorf("%w: ebb rehearse spot needs --task or --instance; see ebb rehearse spot --help", errUsage)
 		}
-		l, awsCfg, err := f.leave(cmd, p, task)
+		o, seen, says, err := f.look(cmd, p, task+instance)
 		if err != nil {
 			return err
 		}
-		l.report.Rehearsal, l.most = true, fleet.SpotNotice
-		if err := l.mayRehearse(); err != nil {
+		kind := rehearsal{newLeaving, (*leaving).mayRehearse, (*leaving).foresee, (*leaving).rehearse}
+		if instance != "" {
+			kind = rehearsal{newHostLeaving, (*leaving).mayRehearseHost, (*leaving).foreseeHost, (*leaving).rehearseHost}
+		}
+		l, err := kind.find(o, &seen, task+instance)
+		if err != nil {
 			return err
 		}
-		if !f.dry {
-			l.scopes = []string{kernel.Managed{Cluster: l.cluster.Name}.Scope()}
-			if err := l.find(cmd.Context()); err != nil {
-				return err
-			}
-			defer func() { _ = l.close() }()
-			if l.store == nil {
-				return fmt.Errorf("no ebb serve works for cluster %s as far as its journal shows, and that is what is rehearsed: start it, and name its "+
-					"journal (--config or --journal)", l.cluster.Name)
-			}
+		l.says, l.report.Rehearsal, l.most = says, true, fleet.SpotNotice
+		if err := kind.may(l); err != nil {
+			return err
 		}
-		goes, err := f.begin(cmd.Context(), l, "interrupt task "+l.task.ARN.Name()+"?", []string{"rehearse", "spot"})
+		if err := l.meetEbb(cmd.Context(), f.dry); err != nil {
+			return err
+		}
+		defer func() { _ = l.close() }()
+		kind.foresee(l)
+		goes, err := f.begin(cmd.Context(), l, "interrupt "+l.target.Name()+"?", []string{"rehearse", "spot"})
 		if !goes {
 			return err
 		}
-		return l.tell(&f.lookFlags, l.rehearse(cmd.Context(), awsCfg))
+		return l.tell(&f.lookFlags, kind.run(l, cmd.Context()))
 	}
 	return c
+}
+
+// meetEbb finds the Ebb that works for the cluster, in its journal: it is what is rehearsed.
+func (l *leaving) meetEbb(ctx context.Context, dry bool) error {
+	if dry {
+		return nil
+	}
+	l.scopes = []string{kernel.Managed{Cluster: l.cluster.Name}.Scope()}
+	if err := l.find(ctx); err != nil {
+		return err
+	}
+	if l.store == nil {
+		return fmt.Errorf("no ebb serve works for cluster %s as far as its journal shows, and that is what is rehearsed: start it, and name its "+
+			"journal (--config or --journal)", l.cluster.Name)
+	}
+	return nil
+}
+
+// rehearsal is how a kind of interruption is rehearsed: what leaves is found, whether that may be, what will happen, and that it does.
+type rehearsal struct {
+	find    func(o order, seen *inventory.Inventory, id string) (*leaving, error)
+	may     func(*leaving) error
+	foresee func(*leaving)
+	run     func(*leaving, context.Context) error
 }
 
 // mayRehearse refuses a rehearsal that the configuration does not allow, or that could be noticed.
@@ -172,23 +199,18 @@ func (l *leaving) mayRehearse() error {
 }
 
 // rehearse puts the operator's word on the task, sends the notice, and follows what Ebb does.
-func (l *leaving) rehearse(ctx context.Context, awsCfg aws.Config) error {
-	before, err := l.drainsOf(ctx, l.store)
+func (l *leaving) rehearse(ctx context.Context) error {
+	had, err := l.had(ctx)
 	if err != nil {
-		return fmt.Errorf("read the journal: %w", err)
+		return err
 	}
-	var had []string
-	for _, d := range before {
-		had = append(had, d.Key)
-	}
-	l.began = l.now().UTC()
 	end := l.began.Add(fleet.SpotNotice)
 	if err := l.cloud.Rehearse(ctx, l.task.ARN, end); err != nil {
 		return fmt.Errorf("put the tag %s on task %s: %w; nothing else was changed. It needs ecs:TagResource, see docs/reference/iam.md",
 			fleet.RehearsalTag, l.task.ARN.Name(), err)
 	}
 	notice := event.RehearseTask(l.seen.Account, l.seen.Region, fleet.ARN(l.cluster.ARN), l.task.ARN, l.task.Group, l.began)
-	if err := sqs.Send(ctx, awsCfg, l.cfg.Queue, notice); err != nil {
+	if err := sqs.Send(ctx, l.aws, l.cfg.Queue, notice); err != nil {
 		return fmt.Errorf("send the notice to queue %s: %w; the task runs on. It needs sqs:SendMessage, see docs/reference/iam.md", l.cfg.Queue, err)
 	}
 	l.phase("sent", l.began, "the notice of Fargate Spot, to the queue of Ebb")
@@ -209,6 +231,19 @@ func (l *leaving) rehearse(ctx context.Context, awsCfg aws.Config) error {
 	err = errors.Join(err, l.replaced(ctx))
 	l.lateness()
 	return err
+}
+
+// had are the keys of the drains that the journal has of it already. It begins now.
+func (l *leaving) had(ctx context.Context) (keys []string, err error) {
+	before, err := l.drains(ctx, l.store)
+	if err != nil {
+		return nil, fmt.Errorf("read the journal: %w", err)
+	}
+	for _, d := range before {
+		keys = append(keys, d.Key)
+	}
+	l.began = l.now().UTC()
+	return keys, nil
 }
 
 // grace is how long after its time a rehearsal is waited for before this command takes over.

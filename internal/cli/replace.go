@@ -41,11 +41,16 @@ Exit codes: 0 TASK is replaced, and no request of the probe failed; 1 not so; 64
 		case most < shortestDeadline || most > 2*time.Hour:
 			return fmt.Errorf("%w: --deadline is %s; it can be from 1m to 2h", errUsage, most)
 		}
-		l, _, err := f.leave(cmd, p, args[0])
+		o, seen, says, err := f.look(cmd, p, args[0])
 		if err != nil {
 			return err
 		}
-		l.most = most
+		l, err := newLeaving(o, &seen, args[0])
+		if err != nil {
+			return err
+		}
+		l.says, l.most = says, most
+		l.foresee()
 		if l.others() == 0 {
 			fmt.Fprintf(p.Stderr, "service %s has no other healthy task: until another is healthy nobody serves its requests\n", l.service.Name)
 		}

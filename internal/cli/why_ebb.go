@@ -154,6 +154,7 @@ func atWork(e *diagnose.Ebb, man config.Group, leases []journal.Lease, now time.
 // ofDrain says how an open drain goes.
 func ofDrain(e *diagnose.Ebb, d drain.Drain, waiting string, deadline time.Time) {
 	e.Open, e.Waiting, e.Queued = true, waiting, !d.Queued.IsZero() && d.Slot.IsZero()
+	e.Traffic = !d.EarlyFrom.IsZero() && d.EarlyOver.IsZero() && d.DrainingSince.IsZero()
 	e.Unreached, e.Empty, e.Begun = d.UnreachedFrom, d.EmptySince, drain.Later(d.Slot, d.Asked)
 	if !e.Queued {
 		e.Deadline = deadline

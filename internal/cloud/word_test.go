@@ -98,3 +98,31 @@ func TestAWordIsSaidAndTakenBack(t *testing.T) {
 		}
 	}
 }
+
+// A rehearsal stands on a task as a tag among others, until a time.
+func TestARehearsalOnATask(t *testing.T) {
+	until := time.Date(2026, 11, 21, 9, 2, 0, 0, time.UTC)
+	tag := func(key, value string) ecstypes.Tag {
+		return ecstypes.Tag{Key: aws.String(key), Value: aws.String(value)}
+	}
+	for name, x := range map[string]struct {
+		tags []ecstypes.Tag
+		want time.Time
+	}{
+		"none":         {nil, time.Time{}},
+		"among others": {[]ecstypes.Tag{tag("team", "web"), tag(fleet.RehearsalTag, "2026-11-21T09:02:00Z")}, until},
+		"no time":      {[]ecstypes.Tag{tag(fleet.RehearsalTag, "soon")}, time.Time{}},
+	} {
+		if got := ReadTask(ecstypes.Task{Tags: x.tags}).RehearsedUntil; !got.Equal(x.want) {
+			t.Errorf("%s: %s, want %s", name, got, x.want)
+		}
+	}
+	c, f := newFake(theAnswer(&ecs.TagResourceOutput{}, nil))
+	if err := c.Rehearse(t.Context(), "arn:task", until); err != nil {
+		t.Fatal(err)
+	}
+	want := &ecs.TagResourceInput{ResourceArn: aws.String("arn:task"), Tags: []ecstypes.Tag{tag(fleet.RehearsalTag, "2026-11-21T09:02:00Z")}}
+	if d := cmp.Diff([]any{want}, f.asked, cmpopts.IgnoreUnexported(ecs.TagResourceInput{}, ecstypes.Tag{})); d != "" {
+		t.Error(d)
+	}
+}

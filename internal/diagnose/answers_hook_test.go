@@ -107,6 +107,10 @@ func waiting() []world {
 			{"its own load balancers took five minutes, and nearly four have passed since then", balanced(9*time.Minute - time.Second)},
 			{"since when is not known", func(b *board) { b.group.Activities = nil }},
 			{"it waits for its turn", func(b *board) { e := b.ebb(); e.Queued, e.Limit, e.Waiting = true, "25%", "for its turn" }},
+			{"its traffic leaves first", func(b *board) {
+				e := b.ebb()
+				e.Traffic, e.Waiting = true, "for room in target group web-tg"
+			}},
 			{"it may have to wait", func(b *board) { b.ebb().Limit = "1" }},
 			{"it may have to wait, since a minute", func(b *board) { b.ebb().Limit = "1"; b.since(time.Minute) }},
 			{"no Ebb is at work", func(b *board) { b.ebb().Works, b.ebb().Seen = false, b.q.Now.Add(-time.Hour) }},

@@ -74,6 +74,7 @@ type Ebb struct {
 	Open      bool      // it has an open drain of the target
 	Waiting   string    // for what that waits
 	Queued    bool      // it waits until fewer others leave
+	Traffic   bool      // it lets traffic leave before it sets the host DRAINING
 	Begun     time.Time // when it last began to let the host leave; zero: its journal does not say
 	Deadline  time.Time // when it cuts off what is left
 	Unreached time.Time // since when ECS has not reached the host, as Ebb saw it; zero: it does

@@ -289,6 +289,10 @@ func (w *why) draining() {
 		b.Message = fmt.Sprintf("Ebb lets %s of group %s leave at once, and %s waits %s; its deadline counts from its turn on", e.Limit, w.group.Name,
 			w.instance, e.Waiting)
 		b.Advice = advice.Of(advice.Say("wait; who sets it DRAINING now lets more leave than the configuration allows"))
+	case w.ours() && e.Traffic:
+		b.Ends = true
+		b.Message = fmt.Sprintf("Ebb lets traffic leave %s before it sets it DRAINING (traffic_first), and waits %s", w.instance, e.Waiting)
+		b.Advice = advice.Of(advice.Say("wait: when half of the time until the deadline is over, Ebb sets it DRAINING whatever is left"))
 	case gapsOf(&w.known).journal():
 		b.Exact = false
 		b.Message = state + "; Ebb ought to drain it, and whether it is at work, or lets it wait for its turn, is not known: its journal could not be read"

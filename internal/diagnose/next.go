@@ -81,6 +81,8 @@ func (w *why) nextInHook(add func(Event, time.Time, string, ...any)) {
 		switch {
 		case ours && w.q.Ebb.Queued:
 			add(SetDraining, time.Time{}, "another of the group has left, and Ebb sets it DRAINING")
+		case ours && w.q.Ebb.Traffic:
+			add(SetDraining, time.Time{}, "its traffic has left, or half of the time until the deadline is over, and Ebb sets it DRAINING")
 		case ours && w.q.Ebb.Limit != "": // it may be told to wait yet
 			add(SetDraining, time.Time{}, "Ebb sets it DRAINING, if no more than %s of the group leave with it", w.q.Ebb.Limit)
 		case !slices.ContainsFunc(w.report.Blockers, func(b Blocker) bool { return b.Code == NotDraining && !b.Ends }):

@@ -43,7 +43,10 @@ func (d *Drain) onlyNoticed() bool { return d.Noticed != "" && !d.held() && d.Wo
 func (d *Drain) rebalances() bool { return d.onlyNoticed() && d.Noticed == Rebalance }
 
 // InMinutes reports whether EC2 may end the host within minutes.
-func (d *Drain) InMinutes() bool { return d.warned() || d.Noticed != "" && d.Verified.IsZero() }
+func (d *Drain) InMinutes() bool { return d.hasMinutes() || d.Noticed != "" && d.Verified.IsZero() }
+
+// hasMinutes reports whether the host is certain to be ended within minutes: by EC2, or by an operator who rehearses that.
+func (d *Drain) hasMinutes() bool { return d.warned() || d.asked() && d.Word.Rehearses() }
 
 // because is why the host is taken out of service.
 func (d *Drain) because() string {
@@ -182,7 +185,7 @@ func (n Notice) Text() string {
 func outAtOnce(c *decider) {
 	d := c.d()
 	begun := !d.Asked.IsZero() || !d.DrainingSince.IsZero()
-	if !d.warned() || !begun || c.container.Is != fleet.Seen || c.elsewhere() {
+	if !d.hasMinutes() || !begun || c.container.Is != fleet.Seen || c.elsewhere() {
 		return
 	}
 	if slices.ContainsFunc(c.out.Do, func(a plan.Action) bool { return a.Kind == plan.Deregister }) {
@@ -192,7 +195,7 @@ func outAtOnce(c *decider) {
 	if len(c.running.Starts) == 0 {
 		c.wantAt(d.registered(plan.ListRunning), c.now)
 	}
-	c.targetsOut(c.liveTasks(), d.Verified)
+	c.targetsOut(c.liveTasks(), Later(d.Verified, d.Heard))
 	c.out.Waiting = cmp.Or(waiting, c.out.Waiting)
 }
 

@@ -144,7 +144,7 @@ func draining(c *decider) bool {
 		c.note("draining", "set %s DRAINING in cluster %s", ci.Value.ARN.Name(), ci.Value.Cluster)
 	}
 	c.do(plan.Action{
-		Kind: plan.SetDraining, Why: c.d().because(), Soon: c.d().warned(),
+		Kind: plan.SetDraining, Why: c.d().because(), Soon: c.d().hasMinutes(),
 		State: &plan.StateChange{Cluster: ci.Value.Cluster, ContainerInstances: []fleet.ARN{ci.Value.ARN}},
 	})
 	return false
@@ -164,7 +164,7 @@ func hasSlot(c *decider) bool {
 		return false
 	case !t.Limited && d.Queued.IsZero():
 		return true
-	case !t.Limited || !d.Slot.IsZero() || d.warned() || len(d.Taken) > 0 || t.Leave < t.Limit: // what EC2 ends leaves in any case
+	case !t.Limited || !d.Slot.IsZero() || d.hasMinutes() || len(d.Taken) > 0 || t.Leave < t.Limit: // what EC2 ends leaves in any case
 		c.begun()
 		return true
 	}

@@ -132,7 +132,44 @@ func TestARehearsalThatIsOnlyObserved(t *testing.T) {
 	seen := interrupted(func(s *spot) {
 		s.task.Value.DesiredStatus, s.task.Value.RehearsedUntil, s.task.At = "RUNNING", at(120), at(11)
 	})
-	if dec := Decide(d, seen, p, at(12)); len(dec.Do) > 0 || len(dec.Drain.Would) > 0 || dec.Drain.Final == nil || dec.Drain.Final.Outcome != NotLeaving {
+	if dec := Decide(d, seen, p, at(12)); len(dec.Do) > 0 || len(dec.Drain.Would) > 0 || dec.Drain.Final == nil || dec.Drain.Final.Outcome != NotLeaving ||
+		!strings.Contains(dec.Drain.Final.Reason, "only observed") {
 		t.Errorf("does %v, would %v, ended %+v", dec.Do, dec.Drain.Would, dec.Drain.Final)
+	}
+}
+
+// A host of which an operator rehearses that EC2 takes it back has two minutes: it waits for no slot, and its targets go at once. One that an operator
+// lets leave in another way waits, and its targets go with its tasks.
+func TestAHostWhoseInterruptionIsRehearsed(t *testing.T) {
+	for reason, hurries := range map[string]bool{fleet.RehearsalReason: true, "operator": false} {
+		begin := func() *scene {
+			s := emptyHost()
+			asked(s, fleet.LateTerminate, fleet.EndTerminate)
+			s.d.Word.Reason, s.o.Container.Value.Word.Reason = reason, reason
+			s.task("t", "web", "RUNNING", "RUNNING")
+			s.service("web", false, "healthy")
+			return s
+		}
+		s := begin()
+		s.d.DrainingSince, s.o.Container.Value.Status = time.Time{}, fleet.Active
+		s.o.Turn = Slot{Limited: true, Leave: 1, Limit: 1}
+		var did []plan.ActionKind
+		for _, a := range Decide(s.d, s, s.p, s.now).Do {
+			did = append(did, a.Kind)
+			if !a.Soon {
+				t.Errorf("%s: %s is not soon", reason, a.Kind)
+			}
+		}
+		if slices.Contains(did, plan.SetDraining) != hurries {
+			t.Errorf("%s: without a slot it does %v", reason, did)
+		}
+		s = begin()
+		did = nil
+		for _, a := range Decide(s.d, s, s.p, s.now).Do {
+			did = append(did, a.Kind)
+		}
+		if slices.Contains(did, plan.Deregister) != hurries {
+			t.Errorf("%s: once it is DRAINING it does %v", reason, did)
+		}
 	}
 }

@@ -102,13 +102,13 @@ func deregisterFrom(c *decider, targets []plan.Subject, act plan.ActionKind) boo
 		if out {
 			continue
 		}
-		unseen := h.Is == fleet.Unknown && last.IsZero() && c.trouble(kind) != "" // what cannot be looked at is in use
+		unseen := h.Is == fleet.Unknown && last.IsZero() && (c.trouble(kind) != "" || waitsNoLonger(c)) // what cannot be looked at is in use
 		looked = looked && (unseen || h.Is == fleet.Seen && h.At.After(last))
 		n := slices.IndexFunc(calls, func(a plan.Action) bool { return a.Targets.Group == fleet.ARN(s.In) })
 		if n < 0 {
 			n = len(calls)
 			calls = append(calls, plan.Action{
-				Kind: act, Why: leaving[c.d().Target.Kind], Soon: c.d().Target.Kind == fleet.OneTask || c.d().warned(),
+				Kind: act, Why: leaving[c.d().Target.Kind], Soon: c.d().Target.Kind == fleet.OneTask || c.d().hasMinutes(),
 				Targets: &plan.TargetChange{Group: fleet.ARN(s.In)},
 			})
 		}

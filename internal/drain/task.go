@@ -56,7 +56,13 @@ type First string
 const (
 	FirstEbb First = "ebb"
 	FirstECS First = "ecs"
+	// FirstUnseen: Ebb took them out before it could look, so nobody knows.
+	FirstUnseen First = "unseen"
 )
+
+// lookFor is how long a task with two minutes waits for the look at its targets that says who was first: with many target groups there are too
+// few looks.
+const lookFor = 2 * time.Second
 
 // own is what is known of the task that leaves.
 func own(c *decider) *fleet.Fact[fleet.Task] {
@@ -139,7 +145,9 @@ func leaves(c *decider) bool {
 		return c.now.Sub(f.At) <= 2*c.p.Look // of an older look its address may be another's
 	case f.Is == fleet.Seen && f.At.Sub(c.d().Heard) > c.p.Settle+c.p.Skew:
 		why := "ECS says that the task is to run"
-		if c.d().Rehearsed {
+		if c.d().Rehearsed && c.p.Observe {
+			why += ", and tasks of its cluster are only observed"
+		} else if c.d().Rehearsed {
 			why += ", and no operator has said in its tag " + fleet.RehearsalTag + " that its interruption is rehearsed"
 		}
 		c.close(NotLeaving, why+": nothing is to be deregistered", nil)
@@ -192,6 +200,9 @@ func takenOut(c *decider) bool {
 		}
 	}
 	if !c.deregister(slices.Concat(named, more)) {
+		if asked := func(a plan.Action) bool { return a.Kind == plan.Deregister }; d.First == "" && slices.ContainsFunc(c.out.Do, asked) && !d.toStop() {
+			d.First = FirstUnseen
+		}
 		return false
 	}
 	fails := c.trouble(plan.VPCs, plan.TargetGroups, plan.Registered) != "" && c.now.Sub(d.Heard) > outFor
@@ -200,6 +211,19 @@ func takenOut(c *decider) bool {
 	}
 	c.out.Waiting = "to read the target groups of its VPC"
 	return false
+}
+
+// waitsNoLonger reports whether a task with two minutes has waited long enough for the first look at its targets.
+func waitsNoLonger(c *decider) bool {
+	d := c.d()
+	if d.Target.Kind != fleet.OneTask || d.toStop() {
+		return false
+	}
+	over := d.Heard.Add(lookFor)
+	if c.now.Before(over) {
+		c.wake(over)
+	}
+	return !c.now.Before(over)
 }
 
 // finished ends the drain: there is nothing more to be done for the task.
@@ -258,6 +282,8 @@ func outText(c *decider) string {
 	switch {
 	case d.First == FirstECS:
 		text += fmt.Sprintf("; ECS was first, seen %s after the notice", after(c.now))
+	case d.First == FirstUnseen && !d.Accepted.IsZero():
+		text += fmt.Sprintf("; accepted %s after the notice, and who was first was not seen", after(d.Accepted))
 	case !d.Accepted.IsZero() && !d.toStop():
 		text += fmt.Sprintf("; Ebb was first, accepted %s after the notice", after(d.Accepted))
 	case !d.Accepted.IsZero():

@@ -58,7 +58,7 @@ const (
 func trafficLeft(c *decider) bool {
 	d := c.d()
 	of := slices.DeleteFunc(slices.Clone(c.p.TrafficFirst), func(f TrafficFirst) bool { return f.Cluster != d.Cluster })
-	if len(of) == 0 || d.warned() || d.Observed || !d.UnreachedFrom.IsZero() || !d.EarlyOver.IsZero() || !d.Asked.IsZero() {
+	if len(of) == 0 || d.hasMinutes() || d.Observed || !d.UnreachedFrom.IsZero() || !d.EarlyOver.IsZero() || !d.Asked.IsZero() {
 		return true
 	}
 	if d.EarlyFrom.IsZero() {

@@ -89,8 +89,8 @@ type Event struct {
 	Token       string              // LifecycleActionToken
 	Destination string              // EC2, AutoScalingGroup, WarmPool, or empty: the message does not say
 	Task        fleet.ARN           // TaskStops
-	Cluster     string              // TaskStops: the name of the task's cluster
-	Rehearsal   bool                // TaskStops: an operator rehearses it; ECS has not said so
+	Cluster     string              // TaskStops: the name of the task's cluster; of an InstanceEnds that is rehearsed that of the instance
+	Rehearsal   bool                // TaskStops, InstanceEnds: an operator rehearses it; ECS has not said so
 	Service     string              // TaskStops: the name of the task's service; empty: it has none, or the message does not say
 	Action      string              // InstanceEnds: terminate, stop or hibernate; empty: the message does not say
 	Ends        time.Time           // InstanceEnds: when EC2 ends the instance; zero: the message has no time

@@ -122,6 +122,11 @@ func parseInstance(f *fields, kind Kind) Event {
 		if action := detail.word("instance-action"); slices.Contains([]string{"terminate", "stop", hibernate}, action) {
 			e.Action = action
 		}
+		if e.Rehearsal = detail.word(rehearses) == "true"; e.Rehearsal {
+			if e.Cluster = detail.need(inCluster); !nameForm.MatchString(e.Cluster) {
+				detail.problem("the field %q is %s, which is no name of a cluster", detail.prefix+inCluster, quote(e.Cluster))
+			}
+		}
 	case InstanceState:
 		e.State = fleet.InstanceState(detail.need("state"))
 		if e.State != "" && !stateForm.MatchString(string(e.State)) {

@@ -324,4 +324,13 @@ func TestARehearsedNotice(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
+	got = Parse([]byte(RehearseInstance("111122223333", "eu-west-1", "prod", anInstance, at)))
+	want = Event{Kind: InstanceEnds, Account: "111122223333", Instance: anInstance, Cluster: "prod", Action: "terminate", Rehearsal: true, Time: at,
+		Ends: at.Add(2 * time.Minute)}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	if e := Parse([]byte(RehearseInstance("111122223333", "eu-west-1", "no cluster", anInstance, at))); e.Kind != Unknown {
+		t.Errorf("a cluster that is none: %+v", e)
+	}
 }

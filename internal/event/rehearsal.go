@@ -10,12 +10,24 @@ import (
 // rehearses is the member of the detail that marks a notice as one that an operator rehearses: AWS has not said so.
 const rehearses = "ebbRehearsal"
 
+// inCluster is the member of the detail of a rehearsed warning about an instance that names the ECS cluster of the instance.
+const inCluster = "ebbCluster"
+
 // RehearseTask is the notice of Fargate Spot about a task as EventBridge sends it, marked as a rehearsal.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-capacity-providers.html
 func RehearseTask(account, region string, cluster, task fleet.ARN, group string, at time.Time) string {
 	return rehearsal("aws.ecs", "ECS Task State Change", account, region, at, task, map[string]any{
 		"clusterArn": cluster, "taskArn": task, "group": group, "launchType": "FARGATE", "capacityProviderName": fleet.FargateSpot,
 		"lastStatus": "RUNNING", "desiredStatus": fleet.Stopped, "stopCode": "SpotInterruption", "stoppedReason": "Your Spot Task was interrupted.",
+	})
+}
+
+// RehearseInstance is the warning of EC2 that it interrupts a Spot Instance, as EventBridge sends it, marked as a rehearsal.
+// https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-instance-termination-notices.html
+func RehearseInstance(account, region, cluster string, id fleet.InstanceID, at time.Time) string {
+	about := fleet.ARN("arn:aws:ec2:" + region + ":" + account + ":instance/" + string(id))
+	return rehearsal("aws.ec2", "EC2 Spot Instance Interruption Warning", account, region, at, about, map[string]any{
+		"instance-id": id, "instance-action": "terminate", inCluster: cluster,
 	})
 }
 

@@ -18,6 +18,12 @@ type Word struct {
 	Reason   string    `json:"reason,omitempty"`  // a code for people and programs: one word of letters, digits, - and _
 }
 
+// RehearsalReason is the reason of a word by which an operator rehearses that EC2 takes the instance back.
+const RehearsalReason = "rehearsal"
+
+// Rehearses reports whether the word is about an interruption that is rehearsed: the host has two minutes.
+func (w Word) Rehearses() bool { return w.Reason == RehearsalReason }
+
 // Late is what becomes of a host whose tasks have not stopped when an operator's deadline passes.
 type Late string
 

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -48,5 +49,23 @@ func BenchmarkHear(b *testing.B) {
 	for b.Loop() {
 		k.Hear(termination(5), t0)
 		k.settle = k.settle[:0]
+	}
+}
+
+// BenchmarkTenThousandTasks is ten thousand tasks on Fargate Spot that are interrupted at once: how long after the notice their targets are out, in
+// seconds of virtual time.
+func BenchmarkTenThousandTasks(b *testing.B) {
+	for _, groups := range []int{1, 20, 200} {
+		b.Run(fmt.Sprintf("%d-groups", groups), func(b *testing.B) {
+			for b.Loop() {
+				accepted, _ := manyTasks(b, 10_000, groups, 100*time.Millisecond)
+				if len(accepted) == 0 {
+					b.Fatal("none was out")
+				}
+				b.ReportMetric(float64(len(accepted)), "out")
+				b.ReportMetric(accepted[len(accepted)*99/100].Seconds(), "p99-s")
+				b.ReportMetric(accepted[len(accepted)-1].Seconds(), "last-s")
+			}
+		})
 	}
 }

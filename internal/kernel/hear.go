@@ -36,11 +36,13 @@ func (k *Kernel) Hear(h Heard, now time.Time) {
 	switch h.Event.Kind.Use() {
 	case event.Drains:
 		t := fleet.HostTarget(h.Event.Instance)
-		switch h.Event.Kind {
-		case event.TaskStops:
+		switch {
+		case h.Event.Kind == event.InstanceEnds && h.Event.Rehearsal:
+			v.Delete, v.Why = hearRehearsal(k, h)
+		case h.Event.Kind == event.TaskStops:
 			t = fleet.TaskTarget(h.Event.Cluster, h.Event.Task)
 			v.Delete, v.Why = hearTask(k, h, now)
-		case event.TerminateAction:
+		case h.Event.Kind == event.TerminateAction:
 			v.Delete, v.Why = k.hearTermination(h, now)
 		default:
 			k.Counts[string(h.Event.Kind)]++

@@ -33,18 +33,41 @@ type spotCloud struct {
 	stop   []fleet.ARN   // that a list of those that stop has
 	change func(*fleet.Task)
 
-	stopped func()
+	most, perSecond float64 // deregistrations that Elastic Load Balancing takes at once, and each second; 0: any number
+	have            float64 // of them are left
+	at              time.Time
+	step            time.Duration // between passes; 0: 10 ms
+	stopped         func()
 
 	balanced []fleet.TargetGroup // of the Region
 	read     int                 // how many of them were read as a whole
 }
 
-func (c *spotCloud) answer(o plan.Request) plan.Done {
+// throttles reports whether there is no call left.
+func (c *spotCloud) throttles(now time.Time) bool {
+	if c.most == 0 {
+		return false
+	}
+	if c.at.IsZero() {
+		c.at, c.have = now, c.most
+	}
+	c.have, c.at = min(c.most, c.have+now.Sub(c.at).Seconds()*c.perSecond), now
+	if c.have < 1 {
+		return true
+	}
+	c.have--
+	return false
+}
+
+func (c *spotCloud) answer(o plan.Request, now time.Time) plan.Done {
 	d := plan.Done{Request: o}
 	d.Result.Calls, d.Outcome.Calls = 1, 1
 	if a := o.Action; a != nil {
 		c.calls[a.Kind.String()]++
-		d.Outcome.Err = c.fail
+		if d.Outcome.Err = c.fail; c.throttles(now) {
+			d.Outcome.Err = &plan.Failure{Class: plan.Throttled, Message: "Rate exceeded"}
+			return d
+		}
 		if a.Stop != nil {
 			c.stopped()
 			return d
@@ -95,7 +118,7 @@ func (c *spotCloud) answer(o plan.Request) plan.Done {
 }
 
 // takeOut runs the kernel until no drain is open, each call taking 50 ms, and returns how long after the notice each deregistration was accepted.
-func takeOut(t *testing.T, k *Kernel, c *spotCloud) (accepted []time.Duration) {
+func takeOut(t testing.TB, k *Kernel, c *spotCloud) (accepted []time.Duration) {
 	t.Helper()
 	type flight struct {
 		at   time.Time
@@ -103,7 +126,7 @@ func takeOut(t *testing.T, k *Kernel, c *spotCloud) (accepted []time.Duration) {
 	}
 	var under []flight
 	left := map[string]bool{}
-	for now := t0; now.Before(t0.Add(3 * time.Minute)); now = now.Add(10 * time.Millisecond) {
+	for now := t0; now.Before(t0.Add(3 * time.Minute)); now = now.Add(max(c.step, 10*time.Millisecond)) {
 		for len(under) > 0 && !under[0].at.After(now) {
 			done := under[0].done
 			under = under[1:]
@@ -119,7 +142,7 @@ func takeOut(t *testing.T, k *Kernel, c *spotCloud) (accepted []time.Duration) {
 		}
 		o := k.Next(now)
 		for _, order := range o.Do {
-			done := c.answer(order)
+			done := c.answer(order, now)
 			done.Started = now
 			under = append(under, flight{now.Add(50 * time.Millisecond), done})
 		}
@@ -131,7 +154,7 @@ func takeOut(t *testing.T, k *Kernel, c *spotCloud) (accepted []time.Duration) {
 	return accepted
 }
 
-func spotKernel(t *testing.T) *Kernel {
+func spotKernel(t testing.TB) *Kernel {
 	return newKernel(t, Config{Groups: []Managed{{Cluster: "prod"}}})
 }
 
@@ -175,7 +198,7 @@ func TestADeregistrationOfManyThatFails(t *testing.T) {
 	}
 	for now := t0; now.Before(t0.Add(time.Second)); now = now.Add(100 * time.Millisecond) {
 		for _, order := range k.Next(now).Do {
-			d := c.answer(order)
+			d := c.answer(order, now)
 			d.Started = now
 			clear(c.out)
 			k.Did(d, now)
@@ -299,7 +322,7 @@ func TestATaskOfWhichNoEventTells(t *testing.T) {
 		c := &spotCloud{groups: 1, out: map[plan.Subject]bool{}, calls: map[string]int{}, stop: []fleet.ARN{taskNo(1)}, change: x.change}
 		for now := t0; now.Before(t0.Add(3 * time.Minute)); now = now.Add(time.Second) {
 			for _, order := range k.Next(now).Do {
-				d := c.answer(order)
+				d := c.answer(order, now)
 				d.Started = now
 				k.Did(d, now)
 			}
@@ -310,6 +333,35 @@ func TestATaskOfWhichNoEventTells(t *testing.T) {
 		if x.found && k.Counts["ended drained"] != 1 {
 			t.Errorf("%s: %v", name, k.Counts)
 		}
+	}
+}
+
+// The rate of Elastic Load Balancing is assumed to be that of its reads, because what it is for DeregisterTargets was not found.
+// https://docs.aws.amazon.com/elasticloadbalancing/latest/userguide/elb-api-throttling.html
+const elbBurst, elbPerSecond = 40, 10
+
+// manyTasks lets tasks leave at once that are behind so many target groups, and returns how long after the notice each deregistration was accepted.
+func manyTasks(t testing.TB, tasks, groups int, step time.Duration) ([]time.Duration, *spotCloud) {
+	k, c := spotKernel(t), &spotCloud{groups: groups, out: map[plan.Subject]bool{}, calls: map[string]int{}, most: elbBurst, perSecond: elbPerSecond, step: step}
+	for i := range tasks {
+		h := spotNotice(i)
+		h.Event.Service = fmt.Sprintf("web-%d", i%groups)
+		k.Hear(h, t0)
+	}
+	return takeOut(t, k, c), c
+}
+
+// With many target groups that rate decides: 200 take 16 s, and Ebb may take 1.2 times as long.
+func TestTasksInManyTargetGroupsAreOutAsFastAsAWSLetsThem(t *testing.T) {
+	const tasks, groups = 1000, 200
+	accepted, c := manyTasks(t, tasks, groups, 0)
+	if len(accepted) != tasks {
+		t.Fatalf("%d of %d were out; %v", len(accepted), tasks, c.calls)
+	}
+	last, allowed := accepted[tasks-1], time.Duration((groups-elbBurst)/elbPerSecond)*time.Second
+	t.Logf("accepted after p50 %s, p99 %s, last %s; %v", accepted[tasks/2], accepted[tasks*99/100], last, c.calls)
+	if last > allowed*12/10 {
+		t.Errorf("the last was out after %s, and the rate of ELB allows %s", last, allowed)
 	}
 }
 
@@ -352,7 +404,7 @@ func TestRehearsals(t *testing.T) {
 					}
 				}
 				for _, o := range out.Do {
-					done := cloud.answer(o)
+					done := cloud.answer(o, now)
 					done.Started = now
 					k.Did(done, now.Add(100*time.Millisecond))
 				}

@@ -97,6 +97,22 @@ func (k *Kernel) HearWord(f journal.Forwarded) {
 	}
 }
 
+// hearRehearsal lets a message in by which an operator rehearses that EC2 takes an instance back: his word about that stands in AWS, and is looked for
+// at once.
+func hearRehearsal(k *Kernel, h Heard) (ack bool, why string) {
+	cluster := h.Event.Cluster
+	man, ok := k.cfg.tasksOf(cluster)
+	switch {
+	case !ok:
+		k.Counts["foreign"]++
+		return h.Noted || !k.cfg.LeaveForeign, "cluster " + cluster + " is not managed here"
+	case !k.cfg.mine(man.Scope()):
+		return forward(k, h, man.Scope()), "noted for the Ebb that works for " + man.Scope()
+	}
+	k.said.now[cluster] = man.Scope()
+	return true, "a rehearsal; what an operator has said of the instance is looked at"
+}
+
 // wordClusters are the clusters that it is configured for, and whose scopes are its own, and those in which an operator has said something.
 func (o *observer) wordClusters() []string {
 	all := o.said.clusters
@@ -230,6 +246,10 @@ func begunByWord(k *Kernel, ci wordOn, group string, now time.Time) {
 		group, man = "", unmanaged("", ci.Cluster)
 	}
 	man.Policy.Skew = k.cfg.Skew
+	if ci.Word.Rehearses() && !man.Rehearsals {
+		k.Counts["refused rehearsals"]++
+		return
+	}
 	d := byWord(ci.ContainerInstance, group, now)
 	d.Key = k.recent[d.Target].unused(d.Key)
 	k.begun(&entry{d: d, man: man, scope: ci.scope, since: now, dirty: true, fresh: true})

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/ebbhq/ebb/internal/drain"
+	"github.com/ebbhq/ebb/internal/event"
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/journal"
 	"github.com/ebbhq/ebb/internal/plan"
@@ -432,5 +433,34 @@ func TestBeforeASweepNoWordIsObeyed(t *testing.T) {
 	k.Next(t0)
 	if e := k.open[fleet.HostTarget("i-0001")]; e == nil || e.d.Group != "web" || !e.few {
 		t.Errorf("after the sweep: %+v", e)
+	}
+}
+
+// A message by which an operator rehearses that EC2 takes an instance back lets Ebb look for his word at once; the word is obeyed only where the
+// configuration allows it.
+func TestARehearsalOfAHost(t *testing.T) {
+	for _, allowed := range []bool{true, false} {
+		k := hearing(t, Config{Groups: []Managed{{Match: "web", Cluster: "prod", Policy: drain.Defaults(), Rehearsals: allowed}}})
+		k.groupOf[fleet.HostTarget("i-0001")] = "web"
+		lookedForWords(k, t0)
+		notice := func(cluster string) Heard {
+			return Heard{Message: event.Message{ID: cluster, Sent: t0}, Event: event.Event{
+				Kind: event.InstanceEnds, Instance: "i-0001", Cluster: cluster, Rehearsal: true, Time: t0,
+			}}
+		}
+		k.Hear(notice("other"), t0)
+		if n := lookedForWords(k, t0); n != 0 {
+			t.Errorf("%d looks for another cluster", n)
+		}
+		k.Hear(notice("prod"), t0)
+		word := saidOf("i-0001")
+		word.Word.Reason = fleet.RehearsalReason
+		if n := lookedForWords(k, t0.Add(time.Second), word); n != 1 {
+			t.Errorf("%d looks", n)
+		}
+		k.Next(t0.Add(time.Second))
+		if e := k.open[fleet.HostTarget("i-0001")]; (e != nil) != allowed || allowed && e.d.Noticed != "" {
+			t.Errorf("allowed %t: %+v", allowed, e)
+		}
 	}
 }

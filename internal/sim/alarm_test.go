@@ -162,6 +162,21 @@ func TestSetAlarmState(t *testing.T) {
 	}
 }
 
+// TestAlarmComesTwice: of one transition there may be two messages, which say the same.
+func TestAlarmComesTwice(t *testing.T) {
+	b, _ := withAlarm(t, func(s *Spec) { s.Switches.Duplicate = 100 })
+	b.minutes(50, 50, 50)
+	var states []any
+	for range 20 {
+		for _, text := range b.taken("raw-q") {
+			states = append(states, fieldsOf(t, text)["StateChangeTime"])
+		}
+	}
+	if len(states) < 2 || states[0] != states[1] {
+		t.Errorf("transitions %v", states)
+	}
+}
+
 // TestMissingMetric: data that come late, or not at all.
 func TestMissingMetric(t *testing.T) {
 	b, _ := withAlarm(t, func(s *Spec) {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ebbhq/ebb/internal/sim/appautoscaling"
+	"github.com/ebbhq/ebb/internal/sim/core"
 	"github.com/ebbhq/ebb/internal/sim/load"
 )
 
@@ -24,7 +26,9 @@ func (b *builder) loads(s Spec) error {
 		if err := b.load(v, &l); err != nil {
 			return fmt.Errorf("load of service %q: %w", l.Service, err)
 		}
-		b.w.AddLoad(l)
+		if err := b.w.AddLoad(l); err != nil {
+			return fmt.Errorf("load of service %q: %w", l.Service, err)
+		}
 		b.w.publisher.Begin()
 	}
 	return nil
@@ -32,9 +36,6 @@ func (b *builder) loads(s Spec) error {
 
 // load checks the work of a service, and finds its target group.
 func (b *builder) load(v ServiceSpec, l *load.Spec) error {
-	if err := l.Arrivals.Check(); err != nil {
-		return fmt.Errorf("arrivals: %w", err)
-	}
 	if l.Queue != "" {
 		if _, err := b.w.Queue(l.Queue); err != nil {
 			return fmt.Errorf("there is no queue %q; add it to queues", l.Queue)
@@ -61,9 +62,21 @@ func (b *builder) load(v ServiceSpec, l *load.Spec) error {
 // scaling makes scalable targets and their policies.
 func (b *builder) scaling(s Spec) error {
 	for _, a := range s.Scaling {
+		a.Policies = core.Mapped(a.Policies, func(p appautoscaling.PolicySpec) appautoscaling.PolicySpec { return b.labelled(a.Service, p) })
 		if err := b.w.AddScaling(a); err != nil {
 			return fmt.Errorf("scaling of service %q in cluster %q: %w", a.Service, a.Cluster, err)
 		}
 	}
 	return nil
+}
+
+// labelled names the target group whose requests a policy tracks: that of the load.
+func (b *builder) labelled(service string, p appautoscaling.PolicySpec) appautoscaling.PolicySpec {
+	loads := b.w.Loads()
+	i := slices.IndexFunc(loads, func(l load.Spec) bool { return l.Service == service && l.TargetGroup != "" })
+	if p.Tracks == "requests" && p.Label == "" && i >= 0 {
+		balancer, group := elbNames(loads[i])
+		p.Label = balancer + "/" + group
+	}
+	return p
 }

@@ -75,7 +75,7 @@ func TestRequestsAreServed(t *testing.T) {
 	if !about(cpu, 60) || !about(memory, 40) || !about(r.Arrived, 3600) || !about(r.Done, 3600) || r.Unserved != 0 || r.Overload != 0 {
 		t.Errorf("below what they can do: CPU %v, memory %v, %+v", cpu, memory, r)
 	}
-	b.SetLoad("web", load.Shape{Base: 30})
+	b.must(b.SetLoad("web", load.Shape{Base: 30}))
 	b.pass(5 * time.Minute)
 	cpu, _ = b.metric("AWS/ECS", "CPUUtilization", "Average", dimensions)
 	group := b.Loads()[0].TargetGroup
@@ -108,7 +108,7 @@ func TestQuietServiceHasNoRequestMetrics(t *testing.T) {
 	if v, ok := b.metric("ECS/ContainerInsights", "RunningTaskCount", "Average", map[string]string{"ClusterName": "prod", "ServiceName": "web"}); !ok || v != 0 {
 		t.Errorf("running %v %v", v, ok)
 	}
-	b.SetLoad("web", load.Shape{Base: 5})
+	b.must(b.SetLoad("web", load.Shape{Base: 5}))
 	b.pass(time.Minute)
 	if r := b.report(); !about(r.Unserved, r.Arrived) || r.Arrived == 0 {
 		t.Errorf("nobody serves: %+v", r)
@@ -129,7 +129,7 @@ func (b bench) queued() string {
 func TestOneLongMessage(t *testing.T) {
 	b := working(t, 1, load.Spec{Queue: "jobs", Work: 12 * time.Minute})
 	b.pass(time.Second)
-	b.AddWork("web", 1)
+	b.must(b.AddWork("web", 1))
 	b.pass(2 * time.Second)
 	if got := b.queued(); got != "0+1" {
 		t.Errorf("taken: %s", got)
@@ -138,7 +138,7 @@ func TestOneLongMessage(t *testing.T) {
 	if got, r := b.queued(), b.report(); got != "0+0" || r.Done != 1 || r.Cut != 0 {
 		t.Errorf("done: %s %+v", got, r)
 	}
-	b.AddWork("web", 1)
+	b.must(b.AddWork("web", 1))
 	b.pass(5 * time.Minute)
 	b.scale(0)
 	b.pass(30 * time.Second)
@@ -163,7 +163,7 @@ func TestProtectedTasksStay(t *testing.T) {
 		for wait := range 3 { // whichever of the three is busy
 			b := working(t, 3, load.Spec{Queue: "jobs", Work: 10 * time.Minute, Protects: protects})
 			b.pass(time.Duration(wait+1) * time.Second)
-			b.AddWork("web", 1)
+			b.must(b.AddWork("web", 1))
 			b.pass(2 * time.Second)
 			b.scale(0)
 			b.pass(time.Minute)
@@ -205,10 +205,26 @@ func TestQueueIsWorkedOff(t *testing.T) {
 	}
 }
 
+// TestQueueCountsMayBeLate: for a minute the counts do not know of messages, whoever has sent them.
+func TestQueueCountsMayBeLate(t *testing.T) {
+	b := working(t, 0, load.Spec{Queue: "jobs", Work: time.Second})
+	b.Switches.QueueLate = time.Minute
+	b.must(b.AddWork("web", 5))
+	b.send("jobs", "hello")
+	b.pass(50 * time.Second)
+	if got := b.queued(); got != "0+0" {
+		t.Errorf("after 50 s: %s", got)
+	}
+	b.pass(20 * time.Second)
+	if got := b.queued(); got != "6+0" {
+		t.Errorf("after 70 s: %s", got)
+	}
+}
+
 // TestQueueMetricsWhileActive: as long as tasks ask for messages a queue has metrics, and six hours after that.
 func TestQueueMetricsWhileActive(t *testing.T) {
 	b := working(t, 1, load.Spec{Queue: "jobs", Work: time.Second})
-	b.AddWork("web", 1)
+	b.must(b.AddWork("web", 1))
 	b.pass(10 * time.Minute)
 	dimensions := map[string]string{"QueueName": "jobs"}
 	if v, ok := b.metric("AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum", dimensions); !ok || v != 0 {
@@ -229,7 +245,7 @@ func TestQueueMetricsWhileActive(t *testing.T) {
 func TestLoadIsTheSame(t *testing.T) {
 	var want string
 	for _, every := range []time.Duration{time.Minute, 7 * time.Second} {
-		b := working(t, 3, load.Spec{Queue: "jobs", Work: 1500 * time.Millisecond, Concurrency: 2, Arrivals: load.Shapes(6, 1)["flash"]})
+		b := working(t, 3, load.Spec{Queue: "jobs", Work: 1500 * time.Millisecond, Concurrency: 2, Arrivals: load.Shape{Name: "flash", Peak: 6, Seed: 1}})
 		for range int(21 * time.Minute / every) {
 			b.pass(every)
 			b.report()
@@ -247,7 +263,8 @@ func TestLoadIsTheSame(t *testing.T) {
 // TestBadLoads: what a world refuses.
 func TestBadLoads(t *testing.T) {
 	for _, l := range []load.Spec{{}, {Rate: -1}, {Queue: "none", Work: time.Second}, {Queue: "jobs"}, {Queue: "jobs", Work: time.Second, Rate: 1},
-		{Rate: 1, Work: time.Second}, {Rate: 1, TargetGroup: "none"}, {Rate: 1, Arrivals: load.Shape{Base: math.NaN()}}, {Rate: 1, Service: "none"}} {
+		{Rate: 1, Work: time.Second}, {Rate: 1, TargetGroup: "none"}, {Rate: 1, Arrivals: load.Shape{Base: math.NaN()}}, {Rate: 1, Service: "none"},
+		{Rate: 1, Arrivals: load.Shape{Name: "none"}}, {Rate: 1, Arrivals: load.Shape{CSV: "x"}}, {Rate: 1, Arrivals: load.Shape{Name: "flash", CSV: "0,1\n1,2"}}} {
 		if l.Service == "" {
 			l.Service = "web"
 		}

@@ -130,8 +130,7 @@ func (p *publisher) targets(l load.Spec, r load.Report) {
 	if r.Arrived == 0 {
 		return
 	}
-	group := l.TargetGroup[strings.LastIndex(l.TargetGroup, ":")+1:]
-	balancer := "app/" + l.Service + "/50dc6c495c0c9188"
+	balancer, group := elbNames(l)
 	both := map[string]string{"LoadBalancer": balancer, "TargetGroup": group}
 	put := func(name string, dimensions map[string]string, set cloudwatch.Set) {
 		p.put(elbLag, time.Minute, "AWS/ApplicationELB", name, dimensions, set)
@@ -150,6 +149,11 @@ func (p *publisher) targets(l load.Spec, r load.Report) {
 	if r.Unserved > 0 {
 		put("HTTPCode_ELB_5XX_Count", both, cloudwatch.Set{Count: r.Unserved, Sum: r.Unserved, Min: 1, Max: 1})
 	}
+}
+
+// elbNames are the values of the dimensions LoadBalancer and TargetGroup. The simulated cloud has no load balancers: each service has one in name.
+func elbNames(l load.Spec) (balancer, group string) {
+	return "app/" + l.Service + "/50dc6c495c0c9188", l.TargetGroup[strings.LastIndex(l.TargetGroup, ":")+1:]
 }
 
 // flow publishes what has gone into a queue and out of it.

@@ -60,7 +60,7 @@ func TestTargetTrackingTakesAsLongAsAWSMeasured(t *testing.T) {
 			b := scaled(t, uint64(i+1), c.tracks == "cpu-20s", nil, appautoscaling.PolicySpec{Name: "track", Tracks: c.tracks, Target: 60})
 			b.pass(10*time.Minute + time.Duration(i)*time.Second)
 			begin := b.Now()
-			b.SetLoad("web", load.Shape{Base: 25}) // 62.5 % of four tasks
+			b.must(b.SetLoad("web", load.Shape{Base: 25})) // 62.5 % of four tasks
 			for n := 0; n < 1000; n++ {
 				b.pass(time.Second)
 				if _, first := b.counts(); !first.IsZero() {
@@ -87,12 +87,12 @@ func TestTargetTrackingTakesAsLongAsAWSMeasured(t *testing.T) {
 // TestTargetTracking: out in proportion and within the bounds, in after a quarter of an hour, and not without data or while a deployment goes on.
 func TestTargetTracking(t *testing.T) {
 	b := scaled(t, 1, false, nil, appautoscaling.PolicySpec{Name: "track", Tracks: "cpu", Target: 50})
-	b.SetLoad("web", load.Shape{Base: 30}) // 75 % of four tasks
+	b.must(b.SetLoad("web", load.Shape{Base: 30})) // 75 % of four tasks
 	b.pass(12 * time.Minute)
 	if got, _ := b.counts(); got != "6" {
 		t.Errorf("from 4 at 75 %% with target 50: %s, want 6", got)
 	}
-	b.SetLoad("web", load.Shape{Base: 500})
+	b.must(b.SetLoad("web", load.Shape{Base: 500}))
 	b.pass(40 * time.Minute)
 	if got, _ := b.counts(); got != "6 12 20" { // CPU says 100 % at most, so that each time only twice as many are wanted
 		t.Errorf("far more: %s, want 6 12 20", got)
@@ -101,7 +101,7 @@ func TestTargetTracking(t *testing.T) {
 	if last := acts[len(acts)-1]; len(last.NotScaledReasons) != 1 || *last.NotScaledReasons[0].Code != "AlreadyAtMaxCapacity" {
 		t.Errorf("at the maximum: %+v", last)
 	}
-	b.SetLoad("web", load.Shape{Base: 20})
+	b.must(b.SetLoad("web", load.Shape{Base: 20}))
 	b.pass(14 * time.Minute)
 	if got, _ := b.counts(); got != "6 12 20" {
 		t.Errorf("in before a quarter of an hour: %s", got)
@@ -119,15 +119,41 @@ func TestNoScaleInDuringADeployment(t *testing.T) {
 	}, appautoscaling.PolicySpec{Name: "track", Tracks: "cpu", Target: 60})
 	_, err := b.UpdateService("prod", "web", nil, "bad")
 	b.must(err)
-	b.SetLoad("web", load.Shape{Base: 1})
+	b.must(b.SetLoad("web", load.Shape{Base: 1}))
 	b.pass(time.Hour)
 	if got, _ := b.counts(); got != "" {
 		t.Errorf("in during a deployment: %s", got)
 	}
-	b.SetLoad("web", load.Shape{Base: 30})
+	b.must(b.SetLoad("web", load.Shape{Base: 30}))
 	b.pass(20 * time.Minute)
 	if got, _ := b.counts(); got != "5" {
 		t.Errorf("out during a deployment: %s, want 5", got)
+	}
+}
+
+// TestTrackingRequestsAndQueues: requests per target of the load's target group, and metric math: messages for each task that runs.
+func TestTrackingRequestsAndQueues(t *testing.T) {
+	b := scaled(t, 1, false, func(s *Spec) {
+		s.TargetGroups = []TargetGroupSpec{{Name: "tg", Check: 5 * time.Second}}
+		s.Services[0].TargetGroup, s.TaskDefinitions[0].Port = "tg", 8080
+		s.Load[0].Arrivals = load.Shape{Base: 30}
+	}, appautoscaling.PolicySpec{Name: "track", Tracks: "requests", Target: 300})
+	b.pass(15 * time.Minute)
+	if got, _ := b.counts(); got != "6" { // 1,800 a minute
+		t.Errorf("requests: %q, want 6", got)
+	}
+	b = scaled(t, 1, false, func(s *Spec) {
+		s.Queues = []QueueSpec{{Name: "jobs"}}
+		s.Load[0] = load.Spec{Service: "web", Queue: "jobs", Work: time.Second, Arrivals: load.Shape{Base: 7}}
+	}, appautoscaling.PolicySpec{Name: "track", Tracks: "math", Target: 100, Math: []appautoscaling.Query{
+		{ID: "m1", Namespace: "AWS/SQS", Name: "ApproximateNumberOfMessagesVisible", Statistic: "Sum", Dimensions: map[string]string{"QueueName": "jobs"}},
+		{ID: "m2", Namespace: "ECS/ContainerInsights", Name: "RunningTaskCount", Statistic: "Average",
+			Dimensions: map[string]string{"ClusterName": "prod", "ServiceName": "web"}},
+		{ID: "e1", Expression: "m1/m2"}}})
+	b.pass(30 * time.Minute)
+	// The backlog of steady arrivals is gone once there are tasks enough, so that backlog per task scales in as far as it can.
+	if got, _ := b.counts(); !strings.HasPrefix(got, "9 11 ") || !strings.HasSuffix(got, " 2") {
+		t.Errorf("messages: %q", got)
 	}
 }
 

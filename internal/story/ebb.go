@@ -116,7 +116,7 @@ func (r *run) kernelConfig() kernel.Config {
 	for _, g := range r.s.Ebb.Groups {
 		cfg.Groups = append(cfg.Groups, kernel.Managed{
 			Match: g.Match, Cluster: g.Cluster, Policy: r.s.Ebb.policy(g), MaxUnavailable: g.MaxUnavailable, Rebalance: g.Rebalance == "drain",
-			ReplaceFirst: g.ReplaceFirst, Agent: g.Agent,
+			ReplaceFirst: g.ReplaceFirst, Rehearsals: g.AllowRehearsal, Agent: g.Agent,
 		})
 	}
 	for _, c := range r.s.Ebb.Clusters {

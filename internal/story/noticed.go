@@ -67,7 +67,7 @@ func noticeDeleted(p *past, e core.Entry, m event.Event) {
 	h := p.host(string(m.Instance))
 	g, managed := p.Ebb.group(h.group)
 	heeds := m.Kind == event.InstanceEnds || m.Kind == event.Rebalance && g.Rebalance == "drain"
-	if !managed || !heeds || p.Excluded[h.group] || h.machine != "running" || e.At.Sub(m.Time) > 9*time.Minute || len(h.journal) > 0 || h.letGo {
+	if !managed || !heeds || m.Rehearsal || p.Excluded[h.group] || h.machine != "running" || e.At.Sub(m.Time) > 9*time.Minute || len(h.journal) > 0 || h.letGo {
 		return
 	}
 	p.blame(6, "the notice about %s was deleted before its drain was in the journal", p.name(string(m.Instance)))

@@ -9,6 +9,7 @@ import (
 	"github.com/ebbhq/ebb/internal/event"
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/sim/core"
+	"github.com/ebbhq/ebb/internal/sim/ecs"
 )
 
 // rehearsal is what the judge reads in the world's record of an operator who rehearses the interruption of a task.
@@ -17,6 +18,9 @@ const rehearsal = "rehearsal"
 // rehearse lets an operator rehearse the interruption of the oldest task on Fargate Spot of a service, as ebb rehearse spot does. With the result
 // forged only the message comes, and the task says nothing.
 func rehearse(r *run, s Step) error {
+	if s.Host != "" {
+		return rehearseHost(r, s)
+	}
 	all, err := r.w.SpotTasks(s.Cluster, s.Service, "")
 	if err != nil || len(all) == 0 {
 		return err
@@ -30,6 +34,23 @@ func rehearse(r *run, s Step) error {
 	}
 	cluster := fleet.ARN(r.w.ARN("ecs", "cluster/"+s.Cluster))
 	body := event.RehearseTask("111122223333", "eu-west-1", cluster, fleet.ARN(task), "service:"+s.Service, now)
+	return failed(r.w.SendMessage(r.s.Ebb.queue(), body, nil, 0))
+}
+
+// rehearseHost lets an operator rehearse that EC2 takes a host back, as ebb rehearse spot --instance does. With the result forged only the message comes.
+func rehearseHost(r *run, s Step) error {
+	ci, id, now := r.container(s), r.host(s.Host), r.w.Now()
+	if r.cover["rehearsal of a host"]++; s.Result != "forged" {
+		w := fleet.Word{
+			Deadline: now.Add(fleet.SpotNotice).Truncate(time.Second), Late: fleet.LateTerminate, End: fleet.EndTerminate, Reason: fleet.RehearsalReason,
+		}
+		r.said = now
+		r.w.Log(core.Entry{Kind: core.EntryNote, Instance: id, To: wordSaid, Text: w.String()})
+		if err := r.w.PutAttributes(clusterOf(ci), []ecs.Attribute{{Name: fleet.WordAttribute, Value: w.String(), Target: ci}}); err != nil {
+			return err
+		}
+	}
+	body := event.RehearseInstance("111122223333", "eu-west-1", clusterOf(ci), fleet.InstanceID(id), now)
 	return failed(r.w.SendMessage(r.s.Ebb.queue(), body, nil, 0))
 }
 

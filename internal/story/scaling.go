@@ -136,7 +136,9 @@ func (e Ebb) scaledBy(cluster, service string) (Scaled, bool) {
 	if i < 0 {
 		return Scaled{}, false
 	}
-	return e.Scaling[i], true
+	s := e.Scaling[i]
+	s.Observe = s.Observe || slices.ContainsFunc(e.Clusters, func(c Cluster) bool { return c.Name == cluster && c.Mode == "observe" })
+	return s, true
 }
 
 // alarmPast is what the record says of an alarm: its states, each from a time on.
@@ -285,6 +287,7 @@ func (c *countPast) foreignWithin(now time.Time, within time.Duration) bool {
 // scales is the other half of invariant 9, at the end: a service grows while its alarm asks for it, and is within its bounds.
 func scales(p *past) {
 	for _, s := range p.Ebb.Scaling {
+		s, _ = p.Ebb.scaledBy(s.Cluster, s.Service)
 		name := s.Cluster + "/" + s.Service
 		c := p.counts[name]
 		calm := p.calm()

@@ -131,8 +131,12 @@ func leftFirst(p *past, h *hostPast, e core.Entry) {
 		}
 	}
 	lost := !h.lost.IsZero() && (h.back.IsZero() || e.At.Sub(h.back) < time.Minute)
-	if lost || !h.warned.IsZero() || len(h.registered) != 1 || d.Hook != "" && halfOver(p, d) || d.Word != (fleet.Word{}) {
+	if lost || !h.warned.IsZero() || len(h.registered) != 1 || d.Hook != "" && halfOver(p, d) || d.Word != (fleet.Word{}) || h.said.word.Rehearses() {
 		return
+	}
+	decided := e.At // the call may have failed for a while, and ECS may have registered the target again meanwhile
+	if !d.EarlyOver.IsZero() {
+		decided = earliest(decided, d.EarlyOver)
 	}
 	for _, f := range p.Ebb.TrafficFirst {
 		for _, t := range h.tasks {
@@ -140,7 +144,7 @@ func leftFirst(p *past, h *hostPast, e core.Entry) {
 				continue
 			}
 			for target, s := range t.served { //ebb:any-order one is enough
-				if out := e.At.Sub(s.last(e.At)); out < f.Wait-p.Ebb.Skew-12*time.Second { // reads lag behind
+				if out := decided.Sub(s.last(decided)); out < f.Wait-p.Ebb.Skew-12*time.Second { // reads lag behind
 					p.blame(23, "%s was set DRAINING when target %s of service %s had been out for %s, and it was to be %s",
 						p.name(e.Instance), target, f.Service, out.Round(time.Second), f.Wait)
 					return
@@ -178,7 +182,7 @@ func trafficFirst(g *maker) {
 		return
 	}
 	w := &g.s.World
-	w.Switches.RegistersAgain = sometimes(g, 25, 5*time.Second, 20*time.Second, time.Minute)
+	w.Switches.RegistersAgain = sometimes(g, 40, 5*time.Second, 20*time.Second, time.Minute)
 	for i := range g.s.Ebb.Groups { // one scope: how many may leave a target group is counted in one place
 		g.s.Ebb.Groups[i].Cluster = "prod"
 	}
@@ -194,7 +198,7 @@ func trafficFirst(g *maker) {
 		g.s.Ebb.TrafficFirst = append(g.s.Ebb.TrafficFirst, f)
 		for n := range w.TargetGroups {
 			if tg := &w.TargetGroups[n]; tg.Name == s.TargetGroup {
-				tg.LeastHealthy, tg.LeastPercent = sometimes(g, 40, 1+g.n(s.Desired+1)), sometimes(g, 30, 30, 60, 90)
+				tg.LeastHealthy, tg.LeastPercent = sometimes(g, 60, 1+g.n(s.Desired+1)), sometimes(g, 30, 30, 60, 90)
 				tg.Protocol = pick(g, "HTTP", "TCP")
 			}
 		}

@@ -203,6 +203,7 @@ func (a asked) ebb(q *diagnose.Question, seen *inventory.Inventory, group string
 		if d.Open() {
 			e.Open, e.Waiting, e.Queued = true, kernel.Waiting(rec), !d.Queued.IsZero() && d.Slot.IsZero()
 			e.Unreached, e.Empty, e.Begun = d.UnreachedFrom, d.EmptySince, drain.Later(d.Slot, d.Asked)
+			e.Traffic = !d.EarlyFrom.IsZero() && d.EarlyOver.IsZero() && d.DrainingSince.IsZero()
 			if !e.Queued {
 				e.Deadline = drain.Deadline(d, hook, drain.Policy{Deadline: p.Deadline})
 			}

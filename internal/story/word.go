@@ -82,6 +82,9 @@ func words(p *past, e core.Entry) {
 // on its way when the word was taken back may still come, and reads lag behind.
 func mayTouch(p *past, h *hostPast, at time.Time) bool {
 	stands := !h.said.at.IsZero() && (h.said.until.IsZero() || at.Sub(h.said.until) < 30*time.Second+p.handOver())
+	if g, _ := p.Ebb.group(h.group); h.said.word.Rehearses() && !g.AllowRehearsal {
+		stands = false
+	}
 	return h.ours || stands || noticedByEC2(p, h) || goesOn(p, h, at)
 }
 
@@ -174,6 +177,13 @@ func (g *maker) words() {
 			return
 		}
 		at := time.Minute + g.between(0, 5*time.Minute)
+		if g.percent(20) && !strings.HasPrefix(host, "theirs/") {
+			for i := range g.s.Ebb.Groups {
+				g.s.Ebb.Groups[i].AllowRehearsal = g.percent(80)
+			}
+			g.step(Step{At: at, Do: "rehearse", Host: host, Result: pick(g, "", "", "forged")})
+			continue
+		}
 		s := Step{At: at, Do: "say", Host: host, For: pick(g, 2*time.Minute, 20*time.Minute, time.Hour), End: pick(g, "keep", "terminate", "decrement")}
 		if strings.HasPrefix(host, "theirs/") {
 			s.End = "keep" // Ebb may not terminate it

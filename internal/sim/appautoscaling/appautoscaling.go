@@ -56,8 +56,12 @@ type Watch struct {
 
 // Query is a metric, or an expression, of an alarm. The last one counts.
 type Query struct {
-	ID, Expression, Namespace, Name, Statistic string
-	Dimensions                                 map[string]string
+	ID         string            `yaml:"id,omitempty"`
+	Expression string            `yaml:"expression,omitempty"` // instead of what follows
+	Namespace  string            `yaml:"namespace,omitempty"`
+	Name       string            `yaml:"metric,omitempty"`
+	Dimensions map[string]string `yaml:"dimensions,omitempty"`
+	Statistic  string            `yaml:"statistic,omitempty"`
 }
 
 // Target is a service that may be scaled.

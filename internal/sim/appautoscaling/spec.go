@@ -26,15 +26,13 @@ type Spec struct {
 type PolicySpec struct {
 	Name string `yaml:"name,omitempty"`
 
-	Tracks      string            `yaml:"tracks,omitempty"` // cpu, memory, cpu-20s, memory-20s, requests (per target), or metric
-	Label       string            `yaml:"label,omitempty"`  // of requests: app/NAME/ID/targetgroup/NAME/ID
-	Namespace   string            `yaml:"namespace,omitempty"`
-	Metric      string            `yaml:"metric,omitempty"`
-	Dimensions  map[string]string `yaml:"dimensions,omitempty"`
-	Target      float64           `yaml:"target,omitempty"`
-	OutCooldown time.Duration     `yaml:"out_cooldown,omitempty"` // 0: 5m
-	InCooldown  time.Duration     `yaml:"in_cooldown,omitempty"`  // 0: 5m
-	NoScaleIn   bool              `yaml:"no_scale_in,omitempty"`
+	Tracks      string        `yaml:"tracks,omitempty"` // cpu, memory, cpu-20s, memory-20s, requests (per target), or math
+	Label       string        `yaml:"label,omitempty"`  // of requests: app/NAME/ID/targetgroup/NAME/ID; empty: where the load of the service comes through
+	Math        []Query       `yaml:"math,omitempty"`   // the last one counts
+	Target      float64       `yaml:"target,omitempty"`
+	OutCooldown time.Duration `yaml:"out_cooldown,omitempty"` // 0: 5m
+	InCooldown  time.Duration `yaml:"in_cooldown,omitempty"`  // 0: 5m
+	NoScaleIn   bool          `yaml:"no_scale_in,omitempty"`
 
 	Adjustment string        `yaml:"adjustment,omitempty"` // of steps: count (default), percent, exact
 	Magnitude  int           `yaml:"magnitude,omitempty"`  // of percent: so many tasks at least
@@ -89,15 +87,22 @@ var predefined = map[string]string{
 func (p PolicySpec) tracking() *types.TargetTrackingScalingPolicyConfiguration {
 	c := &types.TargetTrackingScalingPolicyConfiguration{TargetValue: &p.Target, DisableScaleIn: &p.NoScaleIn, ScaleOutCooldown: seconds(p.OutCooldown),
 		ScaleInCooldown: seconds(p.InCooldown)}
-	if p.Tracks != "metric" {
+	if p.Tracks != "math" {
 		c.PredefinedMetricSpecification = &types.PredefinedMetricSpecification{PredefinedMetricType: types.MetricType(predefined[p.Tracks]),
 			ResourceLabel: core.Optional(p.Label)}
 		return c
 	}
-	c.CustomizedMetricSpecification = &types.CustomizedMetricSpecification{Namespace: &p.Namespace, MetricName: &p.Metric, Statistic: "Average"}
-	for _, name := range slices.Sorted(maps.Keys(p.Dimensions)) {
-		d := types.MetricDimension{Name: &name, Value: new(p.Dimensions[name])}
-		c.CustomizedMetricSpecification.Dimensions = append(c.CustomizedMetricSpecification.Dimensions, d)
+	c.CustomizedMetricSpecification = &types.CustomizedMetricSpecification{}
+	for i, q := range p.Math {
+		m := types.TargetTrackingMetricDataQuery{Id: &q.ID, Expression: core.Optional(q.Expression), ReturnData: new(i == len(p.Math)-1)}
+		if q.Expression == "" {
+			m.MetricStat = &types.TargetTrackingMetricStat{Metric: &types.TargetTrackingMetric{Namespace: &q.Namespace, MetricName: &q.Name}, Stat: &q.Statistic}
+		}
+		for _, name := range slices.Sorted(maps.Keys(q.Dimensions)) {
+			d := types.TargetTrackingMetricDimension{Name: &name, Value: new(q.Dimensions[name])}
+			m.MetricStat.Metric.Dimensions = append(m.MetricStat.Metric.Dimensions, d)
+		}
+		c.CustomizedMetricSpecification.Metrics = append(c.CustomizedMetricSpecification.Metrics, m)
 	}
 	return c
 }

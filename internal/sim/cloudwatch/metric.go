@@ -152,7 +152,10 @@ func (s *Set) add(t Set) {
 
 // Statistic is a statistic of a metric over the time from a time on; false if there are no data.
 func (w *CloudWatch) Statistic(m Metric, stat string, from time.Time, period time.Duration) (float64, bool) {
-	s := w.series[m.key()]
+	return w.series[m.key()].statistic(stat, from, period)
+}
+
+func (s *series) statistic(stat string, from time.Time, period time.Duration) (float64, bool) {
 	if s == nil {
 		return 0, false
 	}

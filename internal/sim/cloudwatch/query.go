@@ -19,6 +19,7 @@ type queries struct {
 type query struct {
 	types.MetricDataQuery
 	metric Metric
+	key    string // of it
 	stat   string
 	period time.Duration
 	math   *expression // nil: a metric
@@ -69,7 +70,7 @@ func (q *query) stats() error {
 		return refuse("Query %s has a MetricStat without a metric.", *q.Id)
 	}
 	q.metric = Metric{core.Deref(s.Metric.Namespace), core.Deref(s.Metric.MetricName), dimensions(s.Metric.Dimensions)}
-	q.stat = core.Deref(s.Stat)
+	q.key, q.stat = q.metric.key(), core.Deref(s.Stat)
 	q.period = time.Duration(core.Deref(s.Period)) * time.Second
 	if !knownStat(q.stat) {
 		return refuse("The value %s for parameter Stat is not supported.", q.stat)
@@ -136,7 +137,7 @@ func (q *queries) settle(one *query) error {
 func (q *queries) value(id string, at time.Time) (float64, bool) {
 	one := q.all[id]
 	if one.math == nil {
-		return q.w.Statistic(one.metric, one.stat, at, one.period)
+		return q.w.series[one.key].statistic(one.stat, at, one.period)
 	}
 	return one.math.eval(func(name string) (float64, bool) { return q.value(name, at) })
 }

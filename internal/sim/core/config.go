@@ -36,6 +36,10 @@ type Switches struct {
 
 	MetricLate time.Duration `yaml:"metric_late,omitempty"` // how much later data that are put show in CloudWatch
 
+	// QueueLate is for how long the counts of a queue do not know of a message yet. They need a minute after the last message was sent until they
+	// are right: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html
+	QueueLate time.Duration `yaml:"queue_late,omitempty"`
+
 	// Of Fargate and Fargate Spot.
 
 	NoSpotCapacity      bool          `yaml:"no_spot_capacity,omitempty"`       // FARGATE_SPOT has no capacity from the start on

@@ -5,6 +5,7 @@
 package load
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -105,8 +106,12 @@ type work struct {
 	hands     map[string]*hand
 }
 
-// AddLoad lets the work of a service begin now.
-func (w *Load) AddLoad(s Spec) {
+// AddLoad lets the work of a service begin now. Its errors say what is wrong with the arrivals.
+func (w *Load) AddLoad(s Spec) error {
+	var err error
+	if s.Arrivals, err = s.Arrivals.resolved(); err != nil {
+		return fmt.Errorf("arrivals: %w", err)
+	}
 	if s.Base == 0 {
 		s.Base = 50 * time.Millisecond
 	}
@@ -120,29 +125,36 @@ func (w *Load) AddLoad(s Spec) {
 	if len(w.works) == 1 {
 		w.Measure(w.settle)
 	}
+	return nil
 }
 
 // Loads are the works of the world, in the order in which they began.
 func (w *Load) Loads() []Spec { return core.Mapped(w.works, func(k *work) Spec { return k.Spec }) }
 
-// SetLoad changes what arrives for a service from now on; its time begins anew. False: it has no work.
-func (w *Load) SetLoad(service string, arrivals Shape) bool {
+// SetLoad changes what arrives for a service from now on; its time begins anew.
+func (w *Load) SetLoad(service string, arrivals Shape) error {
 	w.settle()
 	k := w.find(service)
-	if k != nil {
-		k.Arrivals, k.begin = arrivals, k.last
+	if k == nil {
+		return fmt.Errorf("service %q has no load; add it to load", service)
 	}
-	return k != nil
+	arrivals, err := arrivals.resolved()
+	if err != nil {
+		return fmt.Errorf("load of service %q: arrivals: %w", service, err)
+	}
+	k.Arrivals, k.begin = arrivals, k.last
+	return nil
 }
 
-// AddWork lets so many requests or messages arrive for a service at once. False: it has no work.
-func (w *Load) AddWork(service string, n int) bool {
+// AddWork lets so many requests or messages arrive for a service at once.
+func (w *Load) AddWork(service string, n int) error {
 	w.settle()
 	k := w.find(service)
-	if k != nil {
-		k.carry += float64(n)
+	if k == nil {
+		return fmt.Errorf("service %q has no load; add it to load", service)
 	}
-	return k != nil
+	k.carry += float64(n)
+	return nil
 }
 
 func (w *Load) find(service string) *work {
@@ -185,10 +197,22 @@ func (w *Load) QueueCounts(queue string) (visible, hidden int) {
 	for _, k := range w.works {
 		if k.Queue == queue {
 			r := k.seen(w.Now())
-			visible, hidden = visible+int(r.Waiting), hidden+int(r.InFlight)
+			visible, hidden = visible+int(r.Waiting)-k.unknown(w.Now().Add(-w.QueueLate)), hidden+int(r.InFlight)
 		}
 	}
 	return visible, hidden
+}
+
+// unknown are the waiting messages that arrived after a time.
+func (k *work) unknown(since time.Time) int {
+	n := 0
+	for _, b := range slices.Backward(k.visible) {
+		if !b.at.After(since) {
+			break
+		}
+		n += b.n
+	}
+	return n
 }
 
 // Busy reports whether a task has protected itself, because it has messages in flight.

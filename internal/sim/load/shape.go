@@ -12,13 +12,37 @@ import (
 	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
-// Shape is how many requests or messages arrive in a second, from the beginning of a load on: base and all parts together, or a trace.
+// Shape is how many requests or messages arrive in a second, from the beginning of a load on: base and all parts together, or a trace, or
+// one of the synthetic loads.
 type Shape struct {
 	Base  float64 `yaml:"base,omitempty"`
 	Parts []Part  `yaml:"parts,omitempty"`
 	Noise int     `yaml:"noise,omitempty"` // percent by which each second may be more or less
-	Seed  uint64  `yaml:"seed,omitempty"`  // of the noise
+	Seed  uint64  `yaml:"seed,omitempty"`  // of the noise, and of a synthetic load
 	Trace []Point `yaml:"trace,omitempty"` // instead of base and parts
+	CSV   string  `yaml:"csv,omitempty"`   // a trace as ReadTrace takes it
+	Name  string  `yaml:"shape,omitempty"` // diurnal, steps, ramp, flash or on-off: see Shapes
+	Peak  float64 `yaml:"peak,omitempty"`  // of it, per second
+}
+
+// resolved is the shape of a name or a text, checked.
+func (s Shape) resolved() (Shape, error) {
+	var err error
+	switch {
+	case s.Name != "" && s.CSV != "":
+		err = errors.New("it has shape and csv; one of them says all")
+	case s.Name != "":
+		known, ok := Shapes(s.Peak, s.Seed)[s.Name]
+		if s = known; !ok {
+			err = errors.New("the shape must be diurnal, steps, ramp, flash or on-off")
+		}
+	case s.CSV != "":
+		s, err = ReadTrace(s.CSV)
+	}
+	if err == nil {
+		err = s.Check()
+	}
+	return s, err
 }
 
 // Part is what comes and goes: a block that rises, lasts and falls, or a wave. Either may come again and again.

@@ -221,10 +221,11 @@ func (s api) attributesOf(q *Queue, asked []types.QueueAttributeName) (map[strin
 	return all, nil
 }
 
-// tell counts the messages of a queue by what they wait for.
-func tell(q *Queue, now time.Time) (visible, hidden, delayed int) {
+// tell counts the messages of a queue by what they wait for, but for those that were sent so lately.
+func tell(q *Queue, now time.Time, late time.Duration) (visible, hidden, delayed int) {
 	for _, m := range q.Messages {
 		switch {
+		case late > 0 && now.Sub(m.Sent) < late:
 		case !m.VisibleAt.After(now):
 			visible++
 		case m.Receives > 0:

@@ -82,7 +82,7 @@ func (w *SQS) Queue(id string) (*Queue, error) {
 
 // Count counts the messages of a queue: those that can be seen, those in flight and those that are delayed.
 func (w *SQS) Count(q *Queue) (visible, hidden, delayed int) {
-	visible, hidden, delayed = tell(q, w.Now())
+	visible, hidden, delayed = tell(q, w.Now(), w.QueueLate)
 	moreVisible, moreHidden := w.Work.QueueCounts(q.Name)
 	return visible + moreVisible, hidden + moreHidden, delayed
 }

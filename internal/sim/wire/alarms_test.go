@@ -136,6 +136,35 @@ func TestAlarmPages(t *testing.T) {
 	}
 }
 
+// TestStaleAlarm: a read that lags shows the state that an alarm had, and since when.
+func TestStaleAlarm(t *testing.T) {
+	world := sim.New(core.Config{})
+	stale := false
+	api := New(Config{World: world, Faults: func(r Request) Fault {
+		if stale && r.Operation == "DescribeAlarms" {
+			return Fault{Kind: Stale, Lag: 2 * time.Second}
+		}
+		return Fault{}
+	}})
+	c := cloudwatch.NewFromConfig(config(api.Handler()))
+	if _, err := c.PutMetricAlarm(t.Context(), putAlarm("a")); err != nil {
+		t.Fatal(err)
+	}
+	made := world.Now()
+	world.Advance(made.Add(2 * time.Second))
+	if err := world.SetAlarmState("a", "ALARM", "a test", ""); err != nil {
+		t.Fatal(err)
+	}
+	world.Advance(made.Add(3 * time.Second))
+	for _, stale = range []bool{true, false} {
+		out, err := c.DescribeAlarms(t.Context(), &cloudwatch.DescribeAlarmsInput{})
+		want := map[bool]types.StateValue{true: "INSUFFICIENT_DATA", false: "ALARM"}[stale]
+		if err != nil || out.MetricAlarms[0].StateValue != want || out.MetricAlarms[0].StateTransitionedTimestamp.After(made) == stale {
+			t.Errorf("stale %v: %+v %v", stale, out.MetricAlarms, err)
+		}
+	}
+}
+
 // TestCloudWatchRefuses: the codes that the SDK and boto3 see, in each protocol.
 func TestCloudWatchRefuses(t *testing.T) {
 	world, clients := watches(t)

@@ -120,6 +120,39 @@ func TestFargateInterface(t *testing.T) {
 	}
 }
 
+// The tags of a task are shown where they are asked for, and go when it is stopped. A policy can limit StopTask by them.
+func TestTagsOfTasks(t *testing.T) {
+	world, api, cfg := serverless(t)
+	client := ecs.NewFromConfig(cfg)
+	task := world.Tasks("prod")[0].ARN
+	must[*ecs.TagResourceOutput](t)(client.TagResource(t.Context(), &ecs.TagResourceInput{
+		ResourceArn: new(task), Tags: []ecstypes.Tag{{Key: new("Stop"), Value: new("yes")}},
+	}))
+	tags := func(include ...ecstypes.TaskField) int {
+		in := &ecs.DescribeTasksInput{Cluster: new("prod"), Tasks: []string{task}, Include: include}
+		return len(must[*ecs.DescribeTasksOutput](t)(client.DescribeTasks(t.Context(), in)).Tasks[0].Tags)
+	}
+	if tags() != 0 || tags(ecstypes.TaskFieldTags) != 1 {
+		t.Errorf("%d tags, and %d where they are asked for", tags(), tags(ecstypes.TaskFieldTags))
+	}
+	_, err := client.TagResource(t.Context(), &ecs.TagResourceInput{ResourceArn: new(world.ARN("ecs", "service/prod/web")), Tags: []ecstypes.Tag{}})
+	if err == nil || !strings.Contains(err.Error(), "tags tasks only") {
+		t.Errorf("another resource: %v", err)
+	}
+	api.Attach("ebb", mustParse(t, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"ecs:DescribeTasks","Resource":"*"},{"Effect":"Allow",`+
+		`"Action":"ecs:StopTask","Resource":"*","Condition":{"StringLike":{"aws:ResourceTag/stop":"*"}}}]}`))
+	stop := func(task string) error {
+		_, err := client.StopTask(t.Context(), &ecs.StopTaskInput{Cluster: new("prod"), Task: new(task)})
+		return err
+	}
+	if err := stop(world.Tasks("prod")[1].ARN); err == nil || !strings.Contains(err.Error(), "ecs:StopTask") {
+		t.Errorf("a task without the tag: %v", err)
+	}
+	if err := stop(task); err != nil || tags(ecstypes.TaskFieldTags) != 0 {
+		t.Errorf("%v, %d tags", err, tags(ecstypes.TaskFieldTags))
+	}
+}
+
 func TestFargateRunTaskNeedsSubnets(t *testing.T) {
 	_, _, cfg := serverless(t)
 	run := &ecs.RunTaskInput{Cluster: new("prod"), TaskDefinition: new("web"), LaunchType: ecstypes.LaunchTypeFargate}
