@@ -26,6 +26,7 @@ type play struct {
 func newPlay(t *testing.T, p Policy, desired int) *play {
 	y := &play{t: t, p: p, desired: desired, now: t0}
 	y.s.Alarms = map[string]fleet.Fact[fleet.Alarm]{}
+	y.s.Other.Is = fleet.Absent
 	y.s.Service.Value.Running = desired
 	return y
 }
@@ -256,6 +257,9 @@ func TestWhatIsNotKnownNeverShrinks(t *testing.T) {
 		"draining":          {Draining, func(y *play) { y.s.Leaving = 1 }},
 		"paused":            {Paused, func(y *play) { y.s.Paused = "paused by ada" }},
 		"observed":          {Observed, func(y *play) { y.p.Observe = true }},
+		"two scalers":       {Fought, func(y *play) { y.s.Other.Is = fleet.Seen }},
+		"one is suspended":  {AlarmIn, func(y *play) { y.s.Other.Is, y.s.Other.Value.Suspended = fleet.Seen, true }},
+		"not known":         {Unknown, func(y *play) { y.s.Other.Is = fleet.Unknown }},
 		"daemon":            {Daemon, func(y *play) { y.s.Service.Value.Daemon = true }},
 		"changed by others": {CooldownIn, func(y *play) { y.m = y.m.Foreign(4, 5, y.now) }},
 	} {

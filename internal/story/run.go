@@ -143,6 +143,7 @@ func newRun(s Scenario) (*run, error) {
 		AutoScaling: client.AutoScaling(r.api), ECS: client.ECS(r.api), ELB: client.ELB(r.api), EC2: sdkless{r.api},
 		Names: sdkless{r.api}, Lattice: sdkless{r.api}, Get: r.connections,
 		CloudWatch: client.JSON{API: r.api, Service: "cloudwatch"}, Queues: client.JSON{API: r.api, Service: "sqs"},
+		Scalers: client.JSON{API: r.api, Service: "application-autoscaling"},
 	})
 	q, err := w.Queue(s.Ebb.queue())
 	if err != nil {
