@@ -317,7 +317,7 @@ func (r *run) evidence(ended, open []drain.Drain) Evidence {
 	must(err)
 	raised := slices.ContainsFunc(records, func(rec journal.Record) bool { _, is := kernel.ReadCount(rec); return is })
 	return Evidence{
-		Raised: raised, Least: leastOf(r.s.World.TargetGroups), Ebb: r.s.Ebb, Record: r.w.Record(), Ended: ended, Open: open,
+		Raised: raised, Least: leastOf(r.s.World.TargetGroups), Ebb: leftAlone(r.s), Record: r.w.Record(), Ended: ended, Open: open,
 		Messages: r.messages, Names: r.names,
 		Heartbeat: heartbeat, Excluded: excluded, Away: faults("journal", "away"), Slow: faults("calls", "slow"), Pauses: r.pauses, Overrides: r.overrides,
 		Posthumous: r.posthumous, SpotStatusLate: r.s.World.Switches.SpotStatusLate, Start: r.start, End: r.w.Now(), LastFault: r.lastFault,

@@ -12,6 +12,7 @@ import (
 	"github.com/ebbhq/ebb/internal/journal"
 	"github.com/ebbhq/ebb/internal/kernel"
 	"github.com/ebbhq/ebb/internal/scale"
+	"github.com/ebbhq/ebb/internal/sim/appautoscaling"
 	"github.com/ebbhq/ebb/internal/sim/cloudwatch"
 	"github.com/ebbhq/ebb/internal/sim/core"
 )
@@ -128,6 +129,18 @@ func overrideBounds(r *run, s Step) error {
 type Overriding struct {
 	On string // CLUSTER/SERVICE
 	kernel.Override
+}
+
+// leftAlone is a story's Ebb as the judge sees it: what Application Auto Scaling has it only observes.
+func leftAlone(s Scenario) Ebb {
+	e := s.Ebb
+	e.Scaling = slices.Clone(e.Scaling)
+	for i, c := range e.Scaling {
+		if slices.ContainsFunc(s.World.Scaling, func(t appautoscaling.Spec) bool { return t.Cluster == c.Cluster && t.Service == c.Service }) {
+			e.Scaling[i].Observe = true
+		}
+	}
+	return e
 }
 
 // scaledBy is the entry of the configuration for a service, if Ebb scales it.
