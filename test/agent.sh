@@ -54,7 +54,9 @@ $(grep ebb-agent "$out.crowd")
 
 ## Memory and processor
 
-While nothing happens, for ten minutes. lifecycled (buildkite/lifecycled), which does a part of this with one queue per host, publishes no figures.
+While nothing happens, for ten minutes. lifecycled, which does a part of this on Buildkite's hosts, publishes no such figures. It asks the metadata
+service each 5 s too, and its maintainers found neither a queue for each host nor a queue that a hundred hosts share to work
+(https://github.com/buildkite/lifecycled/issues/22).
 
 | | resident | at most | processor time |
 |---|---|---|---|

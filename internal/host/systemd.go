@@ -72,8 +72,12 @@ func (s *systemd) Run(ctx context.Context, j Job) error {
 			return fmt.Errorf("%s %s: the job has not ended: %w", s.Action, s.Unit, context.Cause(ctx))
 		}
 	}
-	for {
+	for last := ""; ; {
 		state, err := s.property(ctx, c, "ActiveState")
+		if err != nil && last != "" && ctx.Err() != nil {
+			return fmt.Errorf("%s is still %s: %w", s.Unit, last, context.Cause(ctx))
+		}
+		last = state
 		down := state == "inactive" || state == "failed"
 		switch up := s.Action == "reload" || s.Action == "restart"; {
 		case err != nil:
