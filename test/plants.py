@@ -209,6 +209,8 @@ TESTED = [
      "e.Base, e.Count, e.Write, e.Raises = count, count,", "e.Base, e.Count, e.Write, e.Raises = max(0, count-e.Count+e.Base), count,",
      "desired", "TestRandomServices"),
     ("a message in flight is not work", "internal/scale/queue.go", "	if !d.Policy.Queue.Protected {", "	if false {", "scale", "TestInFlightMessagesAreWork"),
+    ("the rate is not measured while no message waits", "internal/scale/queue.go", "	case q.Visible == 0:\n		return time.Duration(", "	case false:\n		return time.Duration(",
+     "scale", "TestTheRateIsMeasuredWhileNoMessageWaits"),
     ("what cannot be read of a queue is taken for nothing", "internal/scale/queue.go", "	if f.Is != fleet.Seen || d.now.Sub(f.At) > stale {\n		at :=",
      "	if false {\n		at :=", "scale", "TestAQueueThatCannotBeRead"),
     ("a count that may have been set is taken for one that was", "internal/desired/desired.go",

@@ -435,3 +435,25 @@ func TestTracking(t *testing.T) {
 	y.now = y.now.Add(time.Hour)
 	y.is(5, NoData)
 }
+
+// How long a message takes is measured also while none waits: otherwise a service that has grown too far would stay so.
+func TestTheRateIsMeasuredWhileNoMessageWaits(t *testing.T) {
+	p := Defaults()
+	p.Max, p.Queue = 40, &Queue{URL: "https://sqs.eu-west-1.amazonaws.com/111122223333/jobs", FinishWithin: 5 * time.Minute}
+	var m Memory
+	begin := time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
+	for at := time.Duration(0); at < 12*time.Minute; at += 15 * time.Second {
+		now := begin.Add(at)
+		s := Seen{
+			Desired: fleet.Fact[int]{Is: fleet.Seen, At: now, Value: 40}, Service: fleet.Fact[fleet.Service]{Is: fleet.Seen, At: now, Value: fleet.Service{Running: 40}},
+			Queue: fleet.Fact[fleet.Backlog]{Is: fleet.Seen, At: now, Value: fleet.Backlog{InFlight: 10}},
+		}
+		if at >= 2*time.Minute {
+			s.Deleted = fleet.Fact[fleet.Datapoint]{Is: fleet.Seen, At: now, Value: fleet.Datapoint{From: now.Truncate(time.Minute).Add(-2 * time.Minute), Value: 150}}
+		}
+		m = Decide(p, m, s, now).Memory
+	}
+	if got := m.Queue.Rate; got < 0.24 || got > 0.26 { // 10 tasks work, and 150 messages are done in a minute
+		t.Errorf("a task works off %.3f messages a second, want 0.25", got)
+	}
+}
