@@ -209,6 +209,7 @@ TESTED = [
      "e.Base, e.Count, e.Write, e.Raises = count, count,", "e.Base, e.Count, e.Write, e.Raises = max(0, count-e.Count+e.Base), count,",
      "desired", "TestRandomServices"),
     ("a message in flight is not work", "internal/scale/queue.go", "	if !d.Policy.Queue.Protected {", "	if false {", "scale", "TestInFlightMessagesAreWork"),
+    ("a step in counts as load", "internal/scale/track.go", "			then = min(then, have) //", "			then = max(then, have) //", "scale", "TestAStepInIsNotTakenBack"),
     ("the rate is not measured while no message waits", "internal/scale/queue.go", "	case q.Visible == 0:\n		return time.Duration(", "	case false:\n		return time.Duration(",
      "scale", "TestTheRateIsMeasuredWhileNoMessageWaits"),
     ("what cannot be read of a queue is taken for nothing", "internal/scale/queue.go", "	if f.Is != fleet.Seen || d.now.Sub(f.At) > stale {\n		at :=",

@@ -457,3 +457,23 @@ func TestTheRateIsMeasuredWhileNoMessageWaits(t *testing.T) {
 		t.Errorf("a task works off %.3f messages a second, want 0.25", got)
 	}
 }
+
+// After a step in the metric of each task is higher before it is seen that fewer run. That is no load.
+func TestAStepInIsNotTakenBack(t *testing.T) {
+	p := Defaults()
+	p.Max, p.Tracking = 40, &Tracking{Metric: fleet.Metric{Name: "PerTask", Period: 10 * time.Second}, Target: 6, PerTask: true}
+	now := time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
+	m := Memory{Changed: now.Add(-20 * time.Second), To: 4, Load: Load{Ran: []Ran{{now.Add(-time.Hour), 14}}}}
+	s := Seen{
+		Desired:  fleet.Fact[int]{Is: fleet.Seen, At: now, Value: 4},
+		Service:  fleet.Fact[fleet.Service]{Is: fleet.Seen, At: now.Add(-21 * time.Second), Value: fleet.Service{Running: 14}},
+		Tracking: fleet.Fact[fleet.Datapoint]{Is: fleet.Seen, At: now, Value: fleet.Datapoint{From: now.Add(-12 * time.Second), Value: 5}},
+	}
+	if d := Decide(p, m, s, now); d.Set {
+		t.Errorf("20 s after the step to 4: set to %d: %s", d.To, d.Why)
+	}
+	m.Changed, m.Lost = now.Add(-20*time.Second), 14 // somebody else has lowered it
+	if d := Decide(p, m, s, now); !d.Set {
+		t.Errorf("what somebody else has lowered: %s", d.Why)
+	}
+}

@@ -167,19 +167,22 @@ func (r row) missed() float64 {
 // rowOf reads the record of the world.
 func (k work) rowOf(policy string, start time.Time, record []core.Entry, report load.Report, minutes []load.Minute) row {
 	r := row{policy: policy, report: report, minutes: minutes}
-	up := 0
+	up, from := 0, k.begins
+	if policy == oracle {
+		from -= 100 * time.Second
+	}
 	for _, e := range record {
 		if e.Kind != core.EntryService || e.From == "" || e.From == e.To {
 			continue
 		}
-		from, _ := strconv.Atoi(e.From)
-		to, _ := strconv.Atoi(e.To)
-		way := cmp.Compare(to, from)
+		was, _ := strconv.Atoi(e.From)
+		is, _ := strconv.Atoi(e.To)
+		way := cmp.Compare(is, was)
 		r.actions++
 		if up != 0 && way != up {
 			r.turns++
 		}
-		if up = way; way > 0 && !r.asked && k.begins > 0 && e.At.Sub(start) >= k.begins-100*time.Second {
+		if up = way; way > 0 && !r.asked && k.begins > 0 && e.At.Sub(start) >= from {
 			r.first, r.asked = e.At.Sub(start)-k.begins, true
 		}
 	}
