@@ -245,11 +245,12 @@ the other way than the one before. *First task asked for*: after the load begins
   minute for both (the row says ` + "`window: 1m`" + `) it is at most 1.1, with more changes.
 - Without ` + "`takes`" + ` Ebb has to measure how long a message takes, and grows too far until it knows. Say ` + "`takes`" + ` if you know it.
 - KEDA's formula, with half of what a task works off in the time as its target, is in time too, and often cheaper than Ebb and than the oracle: it lets messages
-  wait, up to 2.5 minutes here, so that tasks are never idle. Who wants that can have it nowhere on ECS. For a queue that is filled and emptied it is dearer than Ebb.
-  With a target of 75, all that a task works off in the time, 3 % to 25 % of the messages were late.
+  wait, up to 2.6 minutes here, so that tasks are never idle. For a queue that is filled and emptied it is dearer than Ebb. With a target of 75, all that a task
+  works off in the time, messages are late.
 - The fixed counts know the whole load beforehand, which nobody does.
 - Where tasks do not protect themselves Ebb takes none away while any works, and keeps them until the queue is empty: it costs 1.3 of the oracle's and more, and
-  the limit of 1.3 that the short form of this test asserts is not asserted there. Others cut messages off; those come again after the visibility timeout.
+  the limit of 1.3 that the short form of this test asserts is not asserted there. Others cut messages off, and so do Ebb's own ` + "`alarms`" + `, which
+  know nothing of what tasks work on; those messages come again after the visibility timeout.
 - One service, one kind of task, no deployments and no faults. The real Application Auto Scaling has rules against flapping that are not documented; it may do
   better than the model. To decide, play a trace of your own: ` + "`bash test/long.sh scaling -trace FILE`" + ` takes a CSV of times and rates
   (its peak is scaled to 20 tasks).

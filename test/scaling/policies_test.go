@@ -45,6 +45,7 @@ func (k work) policies() []policy {
 	}
 	return append(all,
 		policy{name: "Application Auto Scaling, backlog per task", spec: tracksBacklog, every: time.Minute, tick: publishes},
+		policy{name: "KEDA, 75 messages a task", every: 15 * time.Second, tick: keda(backlog)},
 		policy{name: "KEDA, 37 messages a task", every: 15 * time.Second, tick: keda(backlog / 2)},
 		policy{name: "KEDA, its default of 5", every: 15 * time.Second, tick: keda(5)},
 		policy{name: "Ebb, `queue`, measured", ebb: withQueue(0, 0)},
