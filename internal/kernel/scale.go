@@ -157,7 +157,7 @@ func eachScaleLook(o *observer, c *count, look func(plan.Subject, time.Time)) {
 	if p.Queue != nil {
 		s := plan.Subject{Kind: plan.Backlogs, ID: p.Queue.URL}
 		after(s, c.scaled.Every)
-		if b := known[fleet.Backlog](o.facts, s); p.Queue.Takes == 0 && b.Value.Visible > 0 {
+		if b := known[fleet.Backlog](o.facts, s); p.Queue.Takes == 0 && b.Value.Visible+b.Value.InFlight > 0 {
 			after(metricOf(p.Queue.Deleted()), deletedEvery)
 		}
 	}

@@ -39,6 +39,7 @@ type Result struct {
 	Record     []core.Entry       // the world's own record
 	Traffic    []traffic.Counts   // what became of requests, of each entry of the world's traffic
 	Load       []load.Report      // what became of the work of services, of each entry of the world's load
+	Minutes    [][]load.Minute    // the same, minute by minute
 	End        time.Time
 }
 
@@ -295,6 +296,7 @@ func (r *run) finish() Result {
 		Cover: r.cover, Ended: ended, Calls: r.api.Counts(), Checks: r.api.Checks(), Record: r.w.Record(), End: r.w.Now(),
 		Traffic:    r.w.TrafficCounts(),
 		Load:       core.Mapped(r.w.Loads(), func(l load.Spec) load.Report { rep, _ := r.w.LoadReport(l.Service); return rep }),
+		Minutes:    core.Mapped(r.w.Loads(), func(l load.Spec) []load.Minute { return r.w.LoadMinutes(l.Service) }),
 		Violations: slices.Concat(r.bad, Judge(r.evidence(ended, open)), r.expectations()), Lines: r.transcript(),
 	}
 }
