@@ -163,6 +163,9 @@ func TestEveryActionIsNeeded(t *testing.T) {
 	}
 }
 
+// elsewhere lets a scope have another queue, and follow no others.
+func elsewhere(s *iam.Scope, queue string) { s.Queue, s.Backlogs = queue, nil }
+
 func named() iam.Scope {
 	s := whole()
 	s.Clusters, s.Groups = []string{"prod"}, []string{"web-0"}
@@ -178,13 +181,19 @@ func TestNothingElseIsAllowed(t *testing.T) {
 		kinds  string // that must be refused
 		change func(*iam.Scope)
 	}{
-		{"another account", modes, "all", func(s *iam.Scope) { s.Account, s.Queue = "444455556666", "arn:aws:sqs:eu-west-1:444455556666:ebb" }},
-		{"another Region", modes, "all", func(s *iam.Scope) { s.Region, s.Queue = "eu-west-2", "arn:aws:sqs:eu-west-2:111122223333:ebb" }},
+		{"another account", modes, "all", func(s *iam.Scope) {
+			s.Account = "444455556666"
+			elsewhere(s, "arn:aws:sqs:eu-west-1:444455556666:ebb")
+		}},
+		{"another Region", modes, "all", func(s *iam.Scope) {
+			s.Region = "eu-west-2"
+			elsewhere(s, "arn:aws:sqs:eu-west-2:111122223333:ebb")
+		}},
 		{"another group", acting, "autoScalingGroup", func(s *iam.Scope) { s.Groups = []string{"elsewhere"} }},
 		{"another cluster", modes, "cluster * container-instance task service", func(s *iam.Scope) {
 			s.Clusters, s.Counts = []string{"elsewhere"}, []string{"elsewhere/*"}
 		}},
-		{"another queue", acting, "queue", func(s *iam.Scope) { s.Queue = "arn:aws:sqs:eu-west-1:111122223333:other" }},
+		{"another queue", acting, "queue", func(s *iam.Scope) { elsewhere(s, "arn:aws:sqs:eu-west-1:111122223333:other") }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			refused := map[string]int{}
@@ -196,7 +205,7 @@ func TestNothingElseIsAllowed(t *testing.T) {
 				c.change(&scope)
 				p := parsed(t, iam.Policy(s.mode, scope))
 				for check := range s.checks {
-					nowhere := check.Kind == "*" && check.Cluster == "" || c.kinds != "all" && strings.HasPrefix(check.Action, "servicediscovery:")
+					nowhere := check.Resource == "*" && check.Cluster == "" || c.kinds != "all" && strings.HasPrefix(check.Action, "servicediscovery:")
 					if nowhere || c.kinds != "all" && !slices.Contains(strings.Fields(c.kinds), check.Kind) || c.name == "another cluster" &&
 						s.mode != iam.ReadOnly && findsHosts(check.Action) {
 						continue
