@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measures ebb-agent and writes docs/agent.md: about twenty minutes, of which the agent does nothing for ten.
+# Measures ebb-agent and writes docs/agent.md: an hour or more, of which the agent does nothing for ten minutes.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 out=$(mktemp)
