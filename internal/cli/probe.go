@@ -112,9 +112,9 @@ func (p *probe) end() *probed {
 
 // text says what was counted, for people.
 func (p *probed) text() string {
-	text := fmt.Sprintf("%s to %s, %d failed", plain.Count(p.Sent, "request"), p.URL, p.Failed)
+	words := []string{fmt.Sprintf("%s to %s, %d failed", plain.Count(p.Sent, "request"), p.URL, p.Failed)}
 	for _, kind := range slices.Sorted(maps.Keys(p.ByKind)) {
-		text += fmt.Sprintf(", %s: %d", kind, p.ByKind[kind])
+		words = append(words, fmt.Sprintf("%s: %d", kind, p.ByKind[kind]))
 	}
-	return text
+	return strings.Join(words, ", ")
 }

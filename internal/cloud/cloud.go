@@ -83,6 +83,7 @@ type Clients struct {
 	Lattice     Lattice
 	CloudWatch  Asker
 	Queues      Asker
+	Scalers     Asker                                                          // Application Auto Scaling
 	Get         func(ctx context.Context, url string) (body string, err error) // of an endpoint of the user; nil: there is none
 }
 

@@ -39,6 +39,7 @@ func FromConfig(cfg aws.Config) *Cloud {
 		Lattice:     lattice{cfg: cfg},
 		CloudWatch:  newCloudWatch(cfg),
 		Queues:      newQueues(cfg),
+		Scalers:     newScalers(cfg),
 		Get:         get,
 	})
 }

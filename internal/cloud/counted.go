@@ -37,7 +37,7 @@ func (c *Cloud) CountPlain(count Count) {
 	if n, ok := c.Names.(names); ok {
 		c.Names = names{n.cfg, count}
 	}
-	for _, of := range []*Asker{&c.CloudWatch, &c.Queues} {
+	for _, of := range []*Asker{&c.CloudWatch, &c.Queues, &c.Scalers} {
 		if a, ok := (*of).(asker); ok {
 			a.count = count
 			*of = a

@@ -222,7 +222,7 @@ type page struct {
 func newFake(answer func(in any) (any, error)) (*Cloud, *fake) {
 	f := &fake{answer: answer}
 	return New(Clients{AutoScaling: fakeAS{f}, ECS: fakeECS{f}, ELB: fakeELB{f}, EC2: f, Names: f, Lattice: f, Get: f.get,
-		CloudWatch: fakeAsker{f, "cloudwatch"}, Queues: fakeAsker{f, "sqs"}}), f
+		CloudWatch: fakeAsker{f, "cloudwatch"}, Queues: fakeAsker{f, "sqs"}, Scalers: fakeAsker{f, "application-autoscaling"}}), f
 }
 
 // fakeAsker is a service that speaks JSON; its answer is a text of JSON.

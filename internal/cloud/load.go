@@ -1,6 +1,7 @@
 package cloud
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -26,13 +27,16 @@ type Asker interface {
 type asker struct {
 	cfg                  aws.Config
 	host, target, called string // of its endpoint; before the operation; for Count
+	version              string // of the protocol; empty: 1.0
 	count                Count  // nil: nobody counts
 }
 
-// Ask speaks the protocol awsJson1.0.
+// Ask speaks the protocol awsJson1.0 or 1.1.
 // https://smithy.io/2.0/aws/protocols/aws-json-1_0-protocol.html
 func (a asker) Ask(ctx context.Context, operation string, in, out any) error {
-	err := askJSON(ctx, a.cfg, a.host, "", map[string]string{"Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": a.target + "." + operation}, in, out)
+	err := askJSON(ctx, a.cfg, a.host, "", map[string]string{
+		"Content-Type": "application/x-amz-json-" + cmp.Or(a.version, "1.0"), "X-Amz-Target": a.target + "." + operation,
+	}, in, out)
 	a.count.tell(a.called, operation, err)
 	return err
 }
@@ -43,6 +47,11 @@ func newCloudWatch(cfg aws.Config) asker {
 
 func newQueues(cfg aws.Config) asker {
 	return asker{cfg: cfg, host: "sqs", target: "AmazonSQS", called: "SQS"}
+}
+
+// newScalers is Application Auto Scaling, which has its name for signing, and the version of its protocol, to itself.
+func newScalers(cfg aws.Config) asker {
+	return asker{cfg: cfg, host: "application-autoscaling", target: "AnyScaleFrontendService", called: "Application Auto Scaling", version: "1.1"}
 }
 
 // seconds is a time as AWS's JSON has it: since 1970.
@@ -219,4 +228,35 @@ func (s *lookup) newest(m fleet.Metric, r series, until time.Time) bool {
 		}
 	}
 	return false
+}
+
+// scalers asks which services are scalable targets of Application Auto Scaling.
+// https://docs.aws.amazon.com/autoscaling/application/APIReference/API_DescribeScalableTargets.html
+func (s *lookup) scalers(ctx context.Context, l plan.Look) error {
+	return chunks(l.IDs(), l.Kind.Spec().Batch, s.fail, func(chunk []string) error {
+		ids := make([]string, len(chunk))
+		for i, service := range chunk {
+			ids[i] = "service/" + l.In + "/" + service
+		}
+		in := map[string]any{"ServiceNamespace": "ecs", "ScalableDimension": "ecs:service:DesiredCount", "ResourceIds": ids}
+		return Pages(func(token *string) (*string, error) {
+			var out struct {
+				ScalableTargets []struct {
+					ResourceID     string `json:"ResourceId"`
+					SuspendedState struct{ DynamicScalingInSuspended, DynamicScalingOutSuspended, ScheduledScalingSuspended bool }
+				}
+				NextToken *string
+			}
+			if err := s.ask(ctx, s.Scalers, "DescribeScalableTargets", in, token, &out); err != nil {
+				return nil, err
+			}
+			for _, t := range out.ScalableTargets {
+				by := t.SuspendedState
+				s.View.Scalers = append(s.View.Scalers, fleet.Scaler{
+					Service: fleet.ARN(t.ResourceID).Name(), Suspended: by.DynamicScalingInSuspended && by.DynamicScalingOutSuspended && by.ScheduledScalingSuspended,
+				})
+			}
+			return out.NextToken, nil
+		})
+	})
 }

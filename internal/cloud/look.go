@@ -43,6 +43,7 @@ var looks = [plan.LookKinds]func(*lookup, context.Context, plan.Look) error{
 	plan.Alarms:                 (*lookup).alarms,
 	plan.Backlogs:               (*lookup).backlogs,
 	plan.Metrics:                (*lookup).metrics,
+	plan.Scalers:                (*lookup).scalers,
 }
 
 // Look asks AWS one question. It splits what is longer than AWS's limits, so the look as a whole takes as many requests as

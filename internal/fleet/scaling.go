@@ -16,6 +16,13 @@ type Alarm struct {
 // Alarming is the state of an alarm whose condition holds.
 const Alarming = "ALARM"
 
+// Scaler is what Application Auto Scaling may do with the desired count of a service.
+// https://docs.aws.amazon.com/autoscaling/application/APIReference/API_ScalableTarget.html
+type Scaler struct {
+	Service   string
+	Suspended bool // neither load nor schedule changes the count
+}
+
 // Backlog is what is in an SQS queue, by its own counters, which are approximate and may lag by a minute.
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html
 type Backlog struct {

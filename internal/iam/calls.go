@@ -5,6 +5,7 @@ package iam
 // calls are the actions that Ebb was seen to need, by the record of the simulated cloud.
 func calls() []call {
 	return []call{
+		{"application-autoscaling:DescribeScalableTargets", "*", false, []Mode{ReadOnly, Serve, Lambda}},
 		{"autoscaling:CompleteLifecycleAction", "autoScalingGroup", true, []Mode{Serve, Lambda, Agent}},
 		{"autoscaling:DescribeAutoScalingGroups", "*", false, []Mode{ReadOnly, Serve, Lambda}},
 		{"autoscaling:DescribeAutoScalingInstances", "*", false, []Mode{ReadOnly, Serve, Lambda, Agent}},

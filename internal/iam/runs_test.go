@@ -188,7 +188,8 @@ func previewing(t *testing.T, policies ...*wire.Policy) map[wire.Check]int {
 	queue, metric := p, p
 	queue.Queue = &scale.Queue{URL: q.URL, FinishWithin: time.Minute}
 	metric.Tracking = &scale.Tracking{Metric: fleet.Metric{Namespace: "Shop", Name: "Requests", Stat: "Sum", Period: time.Minute}, Target: 1}
-	c := cloud.New(cloud.Clients{ECS: client.ECS(api), CloudWatch: client.JSON{API: api, Service: "cloudwatch"}, Queues: client.JSON{API: api, Service: "sqs"}})
+	c := cloud.New(cloud.Clients{ECS: client.ECS(api), CloudWatch: client.JSON{API: api, Service: "cloudwatch"}, Queues: client.JSON{API: api, Service: "sqs"},
+		Scalers: client.JSON{API: api, Service: "application-autoscaling"}})
 	cfg := kernel.Config{OnePass: true, Groups: []kernel.Managed{{Cluster: "demo", OnlyScaled: true, Scaled: []kernel.Scaled{
 		{Service: "web", Policy: queue, Every: time.Minute}, {Service: "other", Policy: metric, Every: time.Minute},
 	}}}}

@@ -24,7 +24,7 @@ var defaults = [...]struct {
 	{plan.ELB, Rate{40, 10}}, {plan.EC2, Rate{20, 5}}, {plan.CloudMap, Rate{20, 5}}, {plan.Lattice, Rate{20, 5}},
 	// DescribeAlarms has 9 a second; SQS has no limit for standard queues.
 	// https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html
-	{plan.CloudWatch, Rate{10, 4}}, {plan.Queues, Rate{100, 50}}, {plan.Endpoints, Rate{50, 20}},
+	{plan.CloudWatch, Rate{10, 4}}, {plan.Queues, Rate{100, 50}}, {plan.AppScaling, Rate{5, 1}}, {plan.Endpoints, Rate{50, 20}},
 }
 
 // tokens is the state of one bucket. Throttling empties it and closes it for a while, longer each time in a row.

@@ -50,6 +50,7 @@ var saw = [plan.LookKinds]func(*observer, answer){
 	plan.Alarms:                 sawAlarms,
 	plan.Backlogs:               sawBacklogs,
 	plan.Metrics:                sawMetrics,
+	plan.Scalers:                sawScalers,
 }
 
 // drainOf finds the open drain to whose target a subject belongs: by instance, or by the ARN of its container instance or task.

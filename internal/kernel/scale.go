@@ -26,6 +26,7 @@ const ScaleLine = "scaling"
 
 // How often is looked.
 const (
+	scalerEvery  = 10 * time.Minute // whether Application Auto Scaling has the service too
 	alarmEvery   = 30 * time.Second // at the state of an alarm of which no message tells
 	scaledEvery  = time.Minute      // at a service whose count does not change
 	deletedEvery = time.Minute      // at how many messages are deleted from a queue
@@ -82,6 +83,7 @@ func decideScale(k *Kernel, c *count, now time.Time) bool {
 		s.Queue = known[fleet.Backlog](k.facts, plan.Subject{Kind: plan.Backlogs, ID: q.URL})
 		s.Deleted = known[fleet.Datapoint](k.facts, metricOf(q.Deleted()))
 	}
+	s.Other = known[fleet.Scaler](k.facts, scalerOf(c.Cluster, c.Service))
 	if p.Tracking != nil {
 		s.Tracking = known[fleet.Datapoint](k.facts, metricOf(p.Tracking.Metric))
 	}
@@ -143,6 +145,7 @@ func eachScaleLook(o *observer, c *count, look func(plan.Subject, time.Time)) {
 		pace = countPace // its tasks start, or somebody is at work on it
 	}
 	after(serviceIn(c.Cluster, c.Service), pace)
+	after(scalerOf(c.Cluster, c.Service), scalerEvery)
 	for _, r := range p.Alarms {
 		s := alarmOf(r.Alarm)
 		if f := known[fleet.Alarm](o.facts, s); f.At.Before(o.alarmed[r.Alarm]) {
@@ -154,7 +157,7 @@ func eachScaleLook(o *observer, c *count, look func(plan.Subject, time.Time)) {
 	if p.Queue != nil {
 		s := plan.Subject{Kind: plan.Backlogs, ID: p.Queue.URL}
 		after(s, c.scaled.Every)
-		if b := known[fleet.Backlog](o.facts, s); p.Queue.Takes == 0 && b.Value.Visible > 0 {
+		if b := known[fleet.Backlog](o.facts, s); p.Queue.Takes == 0 && b.Value.Visible+b.Value.InFlight > 0 {
 			after(metricOf(p.Queue.Deleted()), deletedEvery)
 		}
 	}
@@ -194,6 +197,14 @@ func sawBacklogs(o *observer, a answer) {
 	keep(o, a, a.Result.View.Backlogs, func(b fleet.Backlog) (plan.Subject, fleet.Backlog) {
 		return plan.Subject{Kind: plan.Backlogs, ID: b.Queue}, b
 	})
+}
+
+func scalerOf(cluster, service string) plan.Subject {
+	return plan.Subject{Kind: plan.Scalers, In: cluster, ID: service}
+}
+
+func sawScalers(o *observer, a answer) {
+	keep(o, a, a.Result.View.Scalers, func(s fleet.Scaler) (plan.Subject, fleet.Scaler) { return scalerOf(a.In, s.Service), s })
 }
 
 func sawMetrics(o *observer, a answer) {

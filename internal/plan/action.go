@@ -80,6 +80,7 @@ const (
 	Lattice     Bucket = "vpc-lattice"
 	CloudWatch  Bucket = "cloudwatch"
 	Queues      Bucket = "sqs"
+	AppScaling  Bucket = "application-autoscaling"
 	Endpoints   Bucket = "endpoints" // of the user
 )
 

@@ -86,6 +86,9 @@ const (
 	// Metrics: metrics of CloudWatch, each as MetricID writes it. View.Datapoints, the newest of each that is complete; known: a
 	// fleet.Datapoint, absent: there is none that is new.
 	Metrics
+	// Scalers: services of the cluster In, by name, of which Application Auto Scaling sets the desired count too. View.Scalers; known: a
+	// fleet.Scaler, absent: it does not.
+	Scalers
 	// LookKinds is one more than the last kind.
 	LookKinds
 )
@@ -155,6 +158,8 @@ var looks = [LookKinds]LookSpec{
 	Alarms: {Name: "alarms", API: "cloudwatch:DescribeAlarms", Bucket: CloudWatch, Batch: 100, Calls: 1, Keep: time.Hour},
 	// Each queue takes a call of its own.
 	Backlogs: {Name: "backlogs", API: "sqs:GetQueueAttributes", Bucket: Queues, Batch: 5, Each: 1, Keep: time.Hour},
+	// https://docs.aws.amazon.com/autoscaling/application/APIReference/API_DescribeScalableTargets.html
+	Scalers: {Name: "scalable-targets", API: "application-autoscaling:DescribeScalableTargets", Bucket: AppScaling, Batch: 50, Calls: 1, Keep: 3 * time.Hour},
 	// https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html
 	Metrics: {Name: "metrics", API: "cloudwatch:GetMetricData", Bucket: CloudWatch, Batch: 500, Calls: 1, Keep: time.Hour},
 }
@@ -270,4 +275,5 @@ type View struct {
 	Alarms             []fleet.Alarm
 	Backlogs           []fleet.Backlog
 	Datapoints         []fleet.Datapoint
+	Scalers            []fleet.Scaler
 }

@@ -16,7 +16,7 @@ func TestEveryKindHasARow(t *testing.T) {
 		names[name] = true
 		service, operation, _ := strings.Cut(api, ":")
 		want := map[Bucket]string{AutoScaling: "autoscaling", ECSRead: "ecs", ECSModify: "ecs", ECSServices: "ecs", ELB: "elasticloadbalancing", EC2: "ec2",
-			CloudMap: "servicediscovery", Lattice: "vpc-lattice", CloudWatch: "cloudwatch", Queues: "sqs", Endpoints: "http"}[b]
+			CloudMap: "servicediscovery", Lattice: "vpc-lattice", CloudWatch: "cloudwatch", Queues: "sqs", AppScaling: "application-autoscaling", Endpoints: "http"}[b]
 		if service == "" || service != want || operation == "" {
 			t.Errorf("%s is answered by %q and draws on %q", name, api, b)
 		}

@@ -37,6 +37,7 @@ const (
 	NoService   Code = "no-service"
 	Daemon      Code = "daemon"
 	Unknown     Code = "unknown"
+	Fought      Code = "two-scalers"
 	Observed    Code = "observed"
 	Paused      Code = "paused"
 )
@@ -79,6 +80,7 @@ var codes = map[Code]struct {
 	NoData:      {Tells: true, Means: "an alarm, the queue or the metric could not be read, or has no data: the service does not shrink"},
 	NoService:   {Tells: true, Means: "the service does not exist"},
 	Daemon:      {Tells: true, Means: "the service is a daemon service, which has no desired count"},
+	Fought:      {Tells: true, Means: "Application Auto Scaling sets the count of the service too: Ebb leaves it alone"},
 	Unknown:     {Quiet: true, Means: "the service, or an alarm, has not been read yet"},
 	Observed:    {Means: "mode is observe: what would be done is said only"},
 	Paused:      {Means: "an operator has paused the scaling of the service"},

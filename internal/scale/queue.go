@@ -127,10 +127,9 @@ func (d *decider) measure(f fleet.Fact[fleet.Backlog]) {
 	} else if m.Full.IsZero() {
 		m.Full = f.At
 	}
-	if v := d.Deleted; v.Is == fleet.Seen && v.Value.From.After(m.RateAt) && !m.Full.IsZero() && !v.Value.From.Before(m.Full) && v.Value.Value > 0 {
-		m.RateAt = v.Value.From
-		if busy := d.taskTime(v.Value.From, v.Value.From.Add(time.Minute)); busy > 0 {
-			m.Rate = smooth(m.Rate, v.Value.Value/busy.Seconds(), 0.4)
+	if v := d.Deleted; v.Is == fleet.Seen && v.Value.From.After(m.RateAt) && v.Value.Value > 0 {
+		if busy := d.busyTime(v.Value.From, q); busy > 0 {
+			m.RateAt, m.Rate = v.Value.From, smooth(m.Rate, v.Value.Value/busy.Seconds(), 0.4)
 		}
 	}
 	if q.Visible > 0 && running > 0 && q.InFlight > 0 {
@@ -151,6 +150,19 @@ func (d *decider) measure(f fleet.Fact[fleet.Backlog]) {
 	}
 	arrived := max(0, float64(m.Work-last.Work)/dt+rate*busy)
 	m.Arrivals = smooth(m.Arrivals, arrived, min(1, dt/60))
+}
+
+// busyTime is for how long tasks worked in a minute, all together. While messages wait all do, and while none waits as many as have some in
+// flight. Zero: it is not known.
+func (d *decider) busyTime(from time.Time, q fleet.Backlog) time.Duration {
+	m := d.Memory.Queue
+	switch {
+	case !m.Full.IsZero() && !from.Before(m.Full):
+		return d.taskTime(from, from.Add(time.Minute))
+	case q.Visible == 0:
+		return time.Duration(float64(q.InFlight) / max(1, m.Each) * float64(time.Minute))
+	}
+	return 0
 }
 
 // smooth is an average in which a new value has a weight.

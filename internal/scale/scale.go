@@ -56,8 +56,9 @@ type Seen struct {
 	Queue    fleet.Fact[fleet.Backlog]
 	Deleted  fleet.Fact[fleet.Datapoint] // how many messages were deleted from the queue in a minute
 	Tracking fleet.Fact[fleet.Datapoint]
-	Leaving  int    // tasks of it that are on hosts that drain
-	Paused   string // by whom and until when; empty: it is not
+	Other    fleet.Fact[fleet.Scaler] // Application Auto Scaling, on the same service
+	Leaving  int                      // tasks of it that are on hosts that drain
+	Paused   string                   // by whom and until when; empty: it is not
 	Override Override
 }
 
@@ -166,6 +167,10 @@ func (d *decider) decide() (to int, code Code, why string) {
 		return have, NoService, "the service is not there; check its name and cluster in the configuration"
 	case d.Desired.Is != fleet.Seen || d.Service.Is != fleet.Seen:
 		return have, Unknown, "the service has not been described yet"
+	case d.Other.Is == fleet.Unknown:
+		return have, Unknown, "it has not been read yet whether Application Auto Scaling sets the count too"
+	case d.Other.Is == fleet.Seen && !d.Other.Value.Suspended:
+		return have, Fought, "Application Auto Scaling sets the count too: suspend its scalable target, or take the service out of Ebb's configuration"
 	case d.Service.Value.Daemon:
 		return have, Daemon, "it is a daemon service: ECS runs one task of it on each host, and takes no desired count"
 	}

@@ -26,6 +26,7 @@ type play struct {
 func newPlay(t *testing.T, p Policy, desired int) *play {
 	y := &play{t: t, p: p, desired: desired, now: t0}
 	y.s.Alarms = map[string]fleet.Fact[fleet.Alarm]{}
+	y.s.Other.Is = fleet.Absent
 	y.s.Service.Value.Running = desired
 	return y
 }
@@ -256,6 +257,9 @@ func TestWhatIsNotKnownNeverShrinks(t *testing.T) {
 		"draining":          {Draining, func(y *play) { y.s.Leaving = 1 }},
 		"paused":            {Paused, func(y *play) { y.s.Paused = "paused by ada" }},
 		"observed":          {Observed, func(y *play) { y.p.Observe = true }},
+		"two scalers":       {Fought, func(y *play) { y.s.Other.Is = fleet.Seen }},
+		"one is suspended":  {AlarmIn, func(y *play) { y.s.Other.Is, y.s.Other.Value.Suspended = fleet.Seen, true }},
+		"not known":         {Unknown, func(y *play) { y.s.Other.Is = fleet.Unknown }},
 		"daemon":            {Daemon, func(y *play) { y.s.Service.Value.Daemon = true }},
 		"changed by others": {CooldownIn, func(y *play) { y.m = y.m.Foreign(4, 5, y.now) }},
 	} {
@@ -434,4 +438,46 @@ func TestTracking(t *testing.T) {
 	load = 20
 	y.now = y.now.Add(time.Hour)
 	y.is(5, NoData)
+}
+
+// How long a message takes is measured also while none waits: otherwise a service that has grown too far would stay so.
+func TestTheRateIsMeasuredWhileNoMessageWaits(t *testing.T) {
+	p := Defaults()
+	p.Max, p.Queue = 40, &Queue{URL: "https://sqs.eu-west-1.amazonaws.com/111122223333/jobs", FinishWithin: 5 * time.Minute}
+	var m Memory
+	begin := time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
+	for at := time.Duration(0); at < 12*time.Minute; at += 15 * time.Second {
+		now := begin.Add(at)
+		s := Seen{
+			Desired: fleet.Fact[int]{Is: fleet.Seen, At: now, Value: 40}, Service: fleet.Fact[fleet.Service]{Is: fleet.Seen, At: now, Value: fleet.Service{Running: 40}},
+			Queue: fleet.Fact[fleet.Backlog]{Is: fleet.Seen, At: now, Value: fleet.Backlog{InFlight: 10}},
+		}
+		if at >= 2*time.Minute {
+			s.Deleted = fleet.Fact[fleet.Datapoint]{Is: fleet.Seen, At: now, Value: fleet.Datapoint{From: now.Truncate(time.Minute).Add(-2 * time.Minute), Value: 150}}
+		}
+		m = Decide(p, m, s, now).Memory
+	}
+	if got := m.Queue.Rate; got < 0.24 || got > 0.26 { // 10 tasks work, and 150 messages are done in a minute
+		t.Errorf("a task works off %.3f messages a second, want 0.25", got)
+	}
+}
+
+// After a step in the metric of each task is higher before it is seen that fewer run. That is no load.
+func TestAStepInIsNotTakenBack(t *testing.T) {
+	p := Defaults()
+	p.Max, p.Tracking = 40, &Tracking{Metric: fleet.Metric{Name: "PerTask", Period: 10 * time.Second}, Target: 6, PerTask: true}
+	now := time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
+	m := Memory{Changed: now.Add(-20 * time.Second), To: 4, Load: Load{Ran: []Ran{{now.Add(-time.Hour), 14}}}}
+	s := Seen{
+		Desired:  fleet.Fact[int]{Is: fleet.Seen, At: now, Value: 4},
+		Service:  fleet.Fact[fleet.Service]{Is: fleet.Seen, At: now.Add(-21 * time.Second), Value: fleet.Service{Running: 14}},
+		Tracking: fleet.Fact[fleet.Datapoint]{Is: fleet.Seen, At: now, Value: fleet.Datapoint{From: now.Add(-12 * time.Second), Value: 5}},
+	}
+	if d := Decide(p, m, s, now); d.Set {
+		t.Errorf("20 s after the step to 4: set to %d: %s", d.To, d.Why)
+	}
+	m.Changed, m.Lost = now.Add(-20*time.Second), 14 // somebody else has lowered it
+	if d := Decide(p, m, s, now); !d.Set {
+		t.Errorf("what somebody else has lowered: %s", d.Why)
+	}
 }

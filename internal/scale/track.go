@@ -46,6 +46,9 @@ func (d *decider) track() vote {
 	load, text := value, fmt.Sprintf("%s is %.4g", p.Metric.Name, value)
 	if p.PerTask {
 		then := d.tasksAt(f.Value.From.Add(p.Metric.Period / 2))
+		if d.To == have && d.Lost == 0 && f.Value.From.Add(p.Metric.Period).After(d.Changed) {
+			then = min(then, have) // tasks leave before it is seen that they have: for each of the others the metric is higher already
+		}
 		load, text = value*float64(then), fmt.Sprintf("%s, with %d tasks", text, then)
 	}
 	text += fmt.Sprintf(", and %.4g for each task is the target", p.Target)

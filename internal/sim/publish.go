@@ -16,10 +16,14 @@ const (
 	ecsFineLag = 6 * time.Second // of services with high resolution metrics
 	elbLag     = time.Minute
 	sqsLag     = time.Minute
+	ownLag     = 2 * time.Second // of the metric of the tasks themselves, which has a resolution of 10 s
 )
 
-// ecsFine is the resolution of high resolution metrics.
-const ecsFine = 20 * time.Second
+// ecsFine is the resolution of high resolution metrics, and ownFine that of the tasks' own.
+const (
+	ecsFine = 20 * time.Second
+	ownFine = 10 * time.Second
+)
 
 // publisher puts the metrics of the services of a world: at each whole minute, from the first alarm or the first load on.
 type publisher struct {
@@ -27,6 +31,7 @@ type publisher struct {
 	begun  bool
 	before map[string]load.Report // by service, at the last minute
 	fine   map[string]load.Report // the same, 20 s ago at most
+	own    map[string]load.Report // the same, 10 s ago at most
 }
 
 // Begin lets the services publish from now on.
@@ -45,19 +50,28 @@ func (p *publisher) Begin() {
 
 // every is how often somebody publishes.
 func (p *publisher) every() time.Duration {
+	every := time.Minute
 	for _, l := range p.w.Loads() {
 		if l.Fine {
-			return ecsFine
+			every = min(every, ecsFine)
+		}
+		if l.Namespace != "" {
+			every = ownFine
 		}
 	}
-	return time.Minute
+	return every
 }
 
 func (p *publisher) publish() {
-	whole := p.w.Now().Truncate(time.Minute).Equal(p.w.Now())
+	at := func(every time.Duration) bool { return p.w.Now().Truncate(every).Equal(p.w.Now()) }
+	whole := at(time.Minute)
 	for _, l := range p.w.Loads() {
 		now, _ := p.w.LoadReport(l.Service)
-		if l.Fine {
+		if l.Namespace != "" {
+			p.tasks(l, difference(now, p.own[l.Service]))
+			p.own[l.Service] = now
+		}
+		if l.Fine && at(ecsFine) {
 			p.service(l, difference(now, p.fine[l.Service]), ecsFine, ecsFineLag)
 			p.fine[l.Service] = now
 		}
@@ -122,6 +136,13 @@ func (p *publisher) service(l load.Spec, r load.Report, period, lag time.Duratio
 		}
 	}
 	p.put(lag, period, "ECS/ContainerInsights", "RunningTaskCount", dimensions, each(tasks, 1))
+}
+
+// tasks publishes what the tasks count themselves: how many requests or messages come to each of them in a second. Without any there are no data.
+func (p *publisher) tasks(l load.Spec, r load.Report) {
+	if tasks := r.TaskTime.Seconds() / ownFine.Seconds(); tasks > 0 {
+		p.put(ownLag, ownFine, l.Namespace, "PerTask", map[string]string{"Service": l.Service}, each(r.Arrived/r.TaskTime.Seconds(), tasks))
+	}
 }
 
 // targets publishes what a load balancer measures, while there are requests.

@@ -65,7 +65,7 @@ func New(cfg core.Config) *World {
 	w.ECS = ecs.New(c, ecs.Others{Targets: w.ELB, Lattice: w.Lattice, Names: w.ServiceDiscovery, Bus: w.Events, Subnets: w.EC2, Work: w.Load})
 	w.AutoScaling = autoscaling.New(c, autoscaling.Others{Instances: w.EC2, Clusters: w.ECS, Targets: w.ELB, Bus: w.Events, Post: post{w}})
 	w.ECS.Groups = w.AutoScaling
-	w.publisher = &publisher{w: w, before: map[string]load.Report{}, fine: map[string]load.Report{}}
+	w.publisher = &publisher{w: w, before: map[string]load.Report{}, fine: map[string]load.Report{}, own: map[string]load.Report{}}
 	w.AppAutoScaling = appautoscaling.New(c, appautoscaling.Others{Services: services{w}, Alarms: alarms{w}})
 	w.CloudWatch = cloudwatch.New(c, cloudwatch.Others{Bus: w.Events, Actions: post{w}, Policies: w.AppAutoScaling, Sources: w.publisher})
 	w.IMDS = imds.New(c, w.EC2, lifecycles{w})

@@ -39,6 +39,7 @@ type Result struct {
 	Record     []core.Entry       // the world's own record
 	Traffic    []traffic.Counts   // what became of requests, of each entry of the world's traffic
 	Load       []load.Report      // what became of the work of services, of each entry of the world's load
+	Minutes    [][]load.Minute    // the same, minute by minute
 	End        time.Time
 }
 
@@ -143,6 +144,7 @@ func newRun(s Scenario) (*run, error) {
 		AutoScaling: client.AutoScaling(r.api), ECS: client.ECS(r.api), ELB: client.ELB(r.api), EC2: sdkless{r.api},
 		Names: sdkless{r.api}, Lattice: sdkless{r.api}, Get: r.connections,
 		CloudWatch: client.JSON{API: r.api, Service: "cloudwatch"}, Queues: client.JSON{API: r.api, Service: "sqs"},
+		Scalers: client.JSON{API: r.api, Service: "application-autoscaling"},
 	})
 	q, err := w.Queue(s.Ebb.queue())
 	if err != nil {
@@ -294,6 +296,7 @@ func (r *run) finish() Result {
 		Cover: r.cover, Ended: ended, Calls: r.api.Counts(), Checks: r.api.Checks(), Record: r.w.Record(), End: r.w.Now(),
 		Traffic:    r.w.TrafficCounts(),
 		Load:       core.Mapped(r.w.Loads(), func(l load.Spec) load.Report { rep, _ := r.w.LoadReport(l.Service); return rep }),
+		Minutes:    core.Mapped(r.w.Loads(), func(l load.Spec) []load.Minute { return r.w.LoadMinutes(l.Service) }),
 		Violations: slices.Concat(r.bad, Judge(r.evidence(ended, open)), r.expectations()), Lines: r.transcript(),
 	}
 }
@@ -316,7 +319,7 @@ func (r *run) evidence(ended, open []drain.Drain) Evidence {
 	must(err)
 	raised := slices.ContainsFunc(records, func(rec journal.Record) bool { _, is := kernel.ReadCount(rec); return is })
 	return Evidence{
-		Raised: raised, Least: leastOf(r.s.World.TargetGroups), Ebb: r.s.Ebb, Record: r.w.Record(), Ended: ended, Open: open,
+		Raised: raised, Least: leastOf(r.s.World.TargetGroups), Ebb: leftAlone(r.s), Record: r.w.Record(), Ended: ended, Open: open,
 		Messages: r.messages, Names: r.names,
 		Heartbeat: heartbeat, Excluded: excluded, Away: faults("journal", "away"), Slow: faults("calls", "slow"), Pauses: r.pauses, Overrides: r.overrides,
 		Posthumous: r.posthumous, SpotStatusLate: r.s.World.Switches.SpotStatusLate, Start: r.start, End: r.w.Now(), LastFault: r.lastFault,

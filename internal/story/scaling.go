@@ -12,6 +12,7 @@ import (
 	"github.com/ebbhq/ebb/internal/journal"
 	"github.com/ebbhq/ebb/internal/kernel"
 	"github.com/ebbhq/ebb/internal/scale"
+	"github.com/ebbhq/ebb/internal/sim/appautoscaling"
 	"github.com/ebbhq/ebb/internal/sim/cloudwatch"
 	"github.com/ebbhq/ebb/internal/sim/core"
 )
@@ -33,6 +34,18 @@ type Scaled struct {
 	PerTask      bool          `yaml:"per_task,omitempty"`
 	Every        time.Duration `yaml:"every,omitempty"` // 0: 15 s
 	Observe      bool          `yaml:"observe,omitempty"`
+	Window       time.Duration `yaml:"window,omitempty"`
+	InCooldown   time.Duration `yaml:"in_cooldown,omitempty"`
+	Windows      []Window      `yaml:"windows,omitempty"`
+}
+
+// Window is other bounds from each time that a cron expression names.
+type Window struct {
+	Start    string        `yaml:"start"`
+	Timezone string        `yaml:"timezone"`
+	For      time.Duration `yaml:"for"`
+	Min      *int          `yaml:"min,omitempty"`
+	Max      *int          `yaml:"max,omitempty"`
 }
 
 // Rule is what follows from the state ALARM of an alarm.
@@ -46,8 +59,16 @@ type Rule struct {
 func (s Scaled) policy(queue func(string) string) (scale.Policy, error) {
 	p := scale.Defaults()
 	p.Min, p.Max, p.Observe = s.Min, s.Max, s.Observe
+	p.Window, p.InCooldown = cmp.Or(s.Window, p.Window), cmp.Or(s.InCooldown, p.InCooldown)
 	if s.Once {
 		p.Repeat = 0
+	}
+	for _, w := range s.Windows {
+		window, err := scale.NewWindow(w.Start, w.Timezone, w.For, w.Min, w.Max)
+		if err != nil {
+			return p, err
+		}
+		p.Windows = append(p.Windows, window)
 	}
 	for _, r := range s.Alarms {
 		rule := scale.Rule{Alarm: r.Name, Brake: r.Brake}
@@ -128,6 +149,18 @@ func overrideBounds(r *run, s Step) error {
 type Overriding struct {
 	On string // CLUSTER/SERVICE
 	kernel.Override
+}
+
+// leftAlone is a story's Ebb as the judge sees it: what Application Auto Scaling has it only observes.
+func leftAlone(s Scenario) Ebb {
+	e := s.Ebb
+	e.Scaling = slices.Clone(e.Scaling)
+	for i, c := range e.Scaling {
+		if slices.ContainsFunc(s.World.Scaling, func(t appautoscaling.Spec) bool { return t.Cluster == c.Cluster && t.Service == c.Service }) {
+			e.Scaling[i].Observe = true
+		}
+	}
+	return e
 }
 
 // scaledBy is the entry of the configuration for a service, if Ebb scales it.
@@ -255,6 +288,14 @@ func oneStep(p *past, c *countPast, s Scaled, r Rule, change scale.Change, was, 
 // bounds are the widest bounds of a service in the time that Ebb may not know better, and whether its scaling was paused for all of it.
 func boundsOf(p *past, s Scaled, name string, lag time.Duration) (lo, hi int, held bool) {
 	lo, hi = s.Min, s.Max
+	for _, w := range s.Windows { // at whatever time
+		if w.Min != nil {
+			lo, hi = min(lo, *w.Min), max(hi, *w.Min)
+		}
+		if w.Max != nil {
+			lo, hi = min(lo, *w.Max), max(hi, *w.Max)
+		}
+	}
 	for _, o := range overridesOf(p, name) {
 		if o.Since.After(p.now) || o.Until.Add(lag).Before(p.now) {
 			continue

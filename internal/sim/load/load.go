@@ -53,6 +53,7 @@ type Spec struct {
 	Memory      float64       `yaml:"memory,omitempty"`          // percent of its memory that a task uses; 0: no metric says
 	Protects    bool          `yaml:"protects,omitempty"`        // tasks protect themselves from scale-in while they have messages in flight
 	Fine        bool          `yaml:"high_resolution,omitempty"` // ECS publishes the service's CPU and memory every 20 s
+	Namespace   string        `yaml:"namespace,omitempty"`       // of the metric PerTask that the tasks publish every 10 s; empty: they do not
 }
 
 // Report is what became of the work of a service. Requests are computed, hence fractions.
