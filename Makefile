@@ -67,7 +67,7 @@ storm: ## Ebb killed while hosts drain: 5 runs each of one serve, two on one jou
 	for fault in poison large garbage away full readonly; do bash test/long.sh storm -fault $$fault || exit 1; done
 	$(GO) run ./test/dynamodb -- bash test/long.sh storm -fault away -journal dynamodb -processes 2
 
-agent: ## what ebb-agent costs and how fast it is: writes docs/agent.md, in about twenty minutes
+agent: ## what ebb-agent costs and how fast it is: writes docs/agent.md, in an hour or more
 	bash test/agent.sh
 
 bench: ## what a drain costs: writes docs/cost.md, in about half an hour; see bash test/long.sh bench -help

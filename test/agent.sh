@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measures ebb-agent and writes docs/agent.md: about twenty minutes, of which the agent does nothing for ten.
+# Measures ebb-agent and writes docs/agent.md: an hour or more, of which the agent does nothing for ten minutes.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 out=$(mktemp)
@@ -45,7 +45,7 @@ So many hosts of a group leave at once, in virtual time. The script is started b
 that all share, and if that names its host sends SIGUSR1 to Fluentd, takes the host out of Zabbix, deletes the message and completes the hook
 (\`internal/sim/baseline/host.go\`). The hook has 15 minutes. An application writes 50 lines a second, and Fluentd sends them on once a minute. A host that
 ends before its script has run is an alert. Minutes are until the last host has ended, for the agent until its hook was answered: its step takes ten
-seconds, it answers only afterwards, and \`ebb demo --story host\` measures with real processes that no line is lost then.
+seconds, and it answers only afterwards. Its lines and alerts are not computed here: \`ebb demo --story host\` measures them with real processes.
 
 | | hosts | served | minutes | lines lost | alerts |
 |---|---|---|---|---|---|
