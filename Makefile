@@ -5,7 +5,7 @@ LINT     := $(GO) tool -modfile=tools/go.mod golangci-lint
 # the packages with goroutines
 RACY     := ./internal/engine/... ./internal/journal/... ./internal/source/... ./internal/sim/wire/... ./internal/sim/loadtest/... ./internal/agent/... ./internal/agentcli/... ./internal/cloud/collector/...
 
-.PHONY: help build zip packages test race dashboards dynamodb zabbix lint sim fuzz plants mutants storm bench spot scaling iam nightly
+.PHONY: help build zip packages test race dashboards dynamodb zabbix lint sim fuzz plants mutants storm agent bench spot scaling iam nightly
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -66,6 +66,9 @@ storm: ## Ebb killed while hosts drain: 5 runs each of one serve, two on one jou
 	$(GO) run ./test/dynamodb -- bash test/long.sh storm -runs 5 -journal dynamodb
 	for fault in poison large garbage away full readonly; do bash test/long.sh storm -fault $$fault || exit 1; done
 	$(GO) run ./test/dynamodb -- bash test/long.sh storm -fault away -journal dynamodb -processes 2
+
+agent: ## what ebb-agent costs and how fast it is: writes docs/agent.md, in about twenty minutes
+	bash test/agent.sh
 
 bench: ## what a drain costs: writes docs/cost.md, in about half an hour; see bash test/long.sh bench -help
 	bash test/long.sh bench -o docs/cost.md

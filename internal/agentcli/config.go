@@ -128,14 +128,16 @@ func (s *settings) step(node *yaml.Node) error {
 	if err != nil {
 		return err
 	}
-	common := *node
+	common, at := *node, step{Timeout: defaultTimeout, OnFailure: steps.Continue, Priority: defaultPriority}
 	common.Content = nil
 	for i := 0; i+1 < len(node.Content); i += 2 {
+		if node.Content[i].Value == "zabbix" {
+			at.Retries = 2 // its web server answers 500 while it is busy
+		}
 		if !slices.Contains(host.Kinds(), node.Content[i].Value) {
 			common.Content = append(common.Content, node.Content[i], node.Content[i+1])
 		}
 	}
-	at := step{Timeout: defaultTimeout, OnFailure: steps.Continue, Priority: defaultPriority}
 	if err := common.Load(&at, yaml.WithKnownFields()); err != nil {
 		return errors.New(plain.Text(err.Error(), plain.Long))
 	}

@@ -74,12 +74,17 @@ func TestWhatAStepIs(t *testing.T) {
 	s, err := read(written(t, `
 steps:
   - {name: a, command: [b]}
+  - {name: z, zabbix: {url: "http://127.0.0.1:5480/api_jsonrpc.php", token: "env:T"}}
+  - {name: once, zabbix: {url: "http://127.0.0.1:5480/api_jsonrpc.php", token: "env:T"}, retries: 0}
   - {name: c, command: [d], timeout: 10s, retries: 2, on_failure: hold, when: [spot, launch], early: true, priority: 1}
 `))
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, c := s.plan.Steps[0], s.plan.Steps[1]
+	a, c := s.plan.Steps[0], s.plan.Steps[3]
+	if z, once := s.plan.Steps[1], s.plan.Steps[2]; z.Retries != 2 || once.Retries != 0 || a.Retries != 0 { // it answers 500 twice, and then well
+		t.Errorf("retries %d of zabbix, %d where none are wanted, %d of a command", z.Retries, once.Retries, a.Retries)
+	}
 	if a.Timeout != 5*time.Minute || !a.Runs(steps.Terminate) || !a.Runs(steps.Shutdown) || a.Runs(steps.Launch) || a.OnFailure != steps.Continue {
 		t.Errorf("%+v", a)
 	}

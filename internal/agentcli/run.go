@@ -11,6 +11,7 @@ import (
 	"github.com/ebbhq/ebb/internal/agent"
 	"github.com/ebbhq/ebb/internal/cloud"
 	"github.com/ebbhq/ebb/internal/fleet"
+	"github.com/ebbhq/ebb/internal/host"
 	"github.com/ebbhq/ebb/internal/plan"
 	"github.com/ebbhq/ebb/internal/steps"
 )
@@ -210,6 +211,13 @@ func (dryRun) Run(_ context.Context, s steps.Start, _ map[string]string) steps.E
 // hearStop goes on after SIGTERM if the host itself shuts down, for as long as the steps may take then.
 func (h *onHost) hearStop(ctx context.Context, a *agent.Agent, log *slog.Logger) (context.Context, func()) {
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
+	err := host.HoldShutdown(work, func() {
+		a.ShutDown(work, time.Now().Add(shutdownFor))
+		a.WaitDone(work, shutdownFor)
+	})
+	if err != nil {
+		log.Info("logind does not wait for the steps at a shutdown; systemd does", "error", err)
+	}
 	context.AfterFunc(ctx, func() {
 		if !agent.ShuttingDown() {
 			stop()

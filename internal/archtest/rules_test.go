@@ -55,7 +55,7 @@ func mayImport() map[string][]string {
 		"iam", "journal/dynamodb", "journal/memory", "journal/sqlite", "kernel", "lease", "placement", "plain", "plan", "scale", "sim",
 		"sim/appautoscaling", "sim/autoscaling", "sim/baseline", "sim/client", "sim/cloudwatch", "sim/core", "sim/ec2", "sim/ecs", "sim/elb", "sim/events",
 		"sim/imds", "sim/lambda", "sim/lambda/process", "sim/load", "sim/loadtest", "sim/sns", "sim/sqs",
-		"steps", "sim/loopback", "sim/secretsmanager", "sim/ssm", "sim/servicediscovery", "sim/sts", "sim/traffic", "sim/vpclattice", "sim/wire",
+		"steps", "sim/loopback", "sim/secretsmanager", "sim/standin", "sim/ssm", "sim/servicediscovery", "sim/sts", "sim/traffic", "sim/vpclattice", "sim/wire",
 		"source/lambda", "source/sqs", "story", "inventory", "metrics", "notice", "notify",
 	}
 	return map[string][]string{
@@ -111,6 +111,7 @@ func mayImport() map[string][]string {
 		"sim/client":         {"sim/core", "sim/ec2", "sim/servicediscovery", "sim/vpclattice", "sim/wire"},
 		"sim/awscli":         {"sim/core"},
 		"sim/lambda/process": {"sim", "sim/core", "sim/lambda"},
+		"sim/standin":        {},
 		"sim/loopback":       {"sim", "sim/imds", "sim/lambda/process", "sim/wire"},
 		"sim/loadtest":       {"sim", "sim/core", "sim/ecs", "sim/traffic"},
 		"sim/baseline":       {"sim", "sim/client", "sim/core", "sim/wire"},

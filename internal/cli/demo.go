@@ -116,7 +116,9 @@ func (d *demo) run(ctx context.Context) error {
 			return fmt.Errorf("start the story %s: %w", name, err)
 		}
 		d.stories = append(d.stories, s)
-		clients = append(clients, s.client)
+		if s.client != nil {
+			clients = append(clients, s.client)
+		}
 		drainers.Go(func() {
 			if err := s.work(run, d.screen); err != nil {
 				stop(err)
@@ -124,7 +126,9 @@ func (d *demo) run(ctx context.Context) error {
 		})
 	}
 	enough := make(chan struct{})
-	load.Go(func() { d.plot.load().Run(run, enough, clients...) })
+	if len(clients) > 0 {
+		load.Go(func() { d.plot.load().Run(run, enough, clients...) })
+	}
 	if err := d.watch(run); err != nil {
 		stop(err)
 	}
@@ -188,7 +192,9 @@ func (d *demo) keep(ctx context.Context) {
 		d.stories = d.stories[1:]
 	}
 	last, w := d.stories[0], d.screen.w
-	fmt.Fprintf(w, "\nThe service answers at %s; the controller of the demo has ended.\n", last.site.URL)
+	if last.site != nil {
+		fmt.Fprintf(w, "\nThe service answers at %s; the controller of the demo has ended.\n", last.site.URL)
+	}
 	last.greet(w)
 	<-ctx.Done()
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -35,11 +36,14 @@ type demoPlot struct {
 	news     func(core.Entry) string // what there is to say of it, or nothing
 	homemade func(context.Context, *demoStory, *screen) error
 	managed  kernel.Managed
+
+	open  func(*demoStory) (demoService, error) // starts what its users lose something of; nil: a web service
+	table func(io.Writer, []demoResult)         // prints the figures; nil: those of requests
 }
 
 // demoPlots are the demonstrations; the first is played unless another is asked for.
 func demoPlots() []*demoPlot {
-	return []*demoPlot{scaleInPlot(), fargateSpotPlot(), networkPlot(), hostSpotPlot()}
+	return []*demoPlot{scaleInPlot(), fargateSpotPlot(), networkPlot(), hostSpotPlot(), hostPlot()}
 }
 
 // demoPlotOf finds a demonstration by its name.

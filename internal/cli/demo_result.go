@@ -21,17 +21,21 @@ type demoResult struct {
 	Requests     int            `json:"requests"`
 	Failed       int            `json:"failed"`
 	FailedByKind map[string]int `json:"failed_by_kind"`
-	P99          float64        `json:"p99_ms"`       // of the quick requests that were answered
-	GoneAfter    float64        `json:"gone_after_s"` // from the beginning until EC2 had terminated the last host, or the last task had stopped
-	Calls        int            `json:"aws_calls"`    // of the drainer; polls of its queue that brought nothing are not counted
+	P99          float64        `json:"p99_ms"`           // of the quick requests that were answered
+	GoneAfter    float64        `json:"gone_after_s"`     // from the beginning until EC2 had terminated the last host, or the last task had stopped
+	Calls        int            `json:"aws_calls"`        // of the drainer; polls of its queue that brought nothing are not counted
+	Alerts       *int           `json:"alerts,omitempty"` // of monitoring, where a story has it
 	gone         int
 	routed       bool // requests still go to what has left
 }
 
 // result is how the story stands. Calls are counted as AWS sees them, failed ones included.
 func (s *demoStory) result() demoResult {
-	t := s.client.Tally()
+	t := s.service.Tally()
 	r := demoResult{Name: s.name, Requests: t.Requests, Failed: t.Failed, FailedByKind: t.ByKind, P99: float64(t.P99.Microseconds()) / 1000}
+	if h, has := s.service.(*hosts); has {
+		r.Alerts = new(h.watchers.Alerts())
+	}
 	s.Read(func(w *sim.World) {
 		inPoll := false
 		for _, e := range w.Record() {
@@ -44,6 +48,9 @@ func (s *demoStory) result() demoResult {
 			}
 			inPoll = brought
 		}
+		if s.group == "" {
+			return
+		}
 		r.routed = slices.ContainsFunc(w.Route(s.group).Endpoints, func(e traffic.Endpoint) bool { return !e.Healthy && w.Now().Before(e.RoutedUntil) })
 	})
 	return r
@@ -54,6 +61,10 @@ func writeDemoJSON(w io.Writer, results []demoResult) error {
 }
 
 func writeDemoTable(w io.Writer, plot *demoPlot, results []demoResult) {
+	if plot.table != nil {
+		plot.table(w, results)
+		return
+	}
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(tw, "\nSTORY\tREQUESTS\tFAILED\tP99\tLAST %s GONE\tAWS CALLS\tFAILED BY KIND\n", strings.ToUpper(plot.what))
 	for _, r := range results {
@@ -93,6 +104,10 @@ func lostByEbb(results []demoResult) error {
 	if r := results[i]; r.Failed > 0 && r.P99 > demoTooSlow {
 		return fmt.Errorf("this machine was too slow: one answer in a hundred took more than %.0f s, so that the figures say nothing of Ebb; "+
 			"try again when it has less to do", r.P99/1000)
+	}
+	if r := results[i]; r.Alerts != nil && (r.Failed > 0 || *r.Alerts > 0) {
+		return fmt.Errorf("with ebb-agent %d of %d lines were lost, and %d alerts raised; that must not happen: please report it with all that was "+
+			"printed", r.Failed, r.Requests, *r.Alerts)
 	}
 	if r := results[i]; r.Failed > 0 || r.Requests == 0 {
 		return fmt.Errorf("ebb lost %d of %d requests (%s); that must not happen: please report it with all that was printed", r.Failed,

@@ -93,7 +93,8 @@ func (n *narrator) journal(l journal.Line) {
 	if l.Kind == "heard" && n.victim != "" && strings.Contains(l.Text, n.victim) {
 		n.key = l.Key
 	}
-	if n.key != "" && l.Key == n.key && l.Kind != "waiting" {
+	steps := l.Kind == journal.HostLine && n.victim != "" && strings.Contains(l.Key, n.victim)
+	if steps || n.key != "" && l.Key == n.key && l.Kind != "waiting" {
 		n.out.say("ebb", l.Text)
 	}
 }

@@ -26,10 +26,17 @@ type demoStory struct {
 	name string // of the drainer, under which it also calls AWS
 	plot *demoPlot
 	simulation
-	group  string // ARN of the target group
-	site   *loadtest.Site
-	client *loadtest.Client
-	began  time.Time // when something began to leave, in the world's time
+	group   string // ARN of the target group; empty: there is none
+	site    *loadtest.Site
+	client  *loadtest.Client
+	service demoService
+	began   time.Time // when something began to leave, in the world's time
+}
+
+// demoService is what is used while something leaves, and counts what its users lose.
+type demoService interface {
+	Tally() loadtest.Tally
+	Close()
 }
 
 // demoDrainers are who drains, from the least to Ebb.
@@ -45,6 +52,12 @@ func openStory(name string, plot *demoPlot) (*demoStory, error) {
 		return nil, err
 	}
 	s := &demoStory{name: name, plot: plot, simulation: cloud}
+	if plot.open != nil {
+		if s.service, err = plot.open(s); err != nil {
+			cloud.Close()
+		}
+		return s, err
+	}
 	cloud.Read(func(w *sim.World) {
 		groups, _ := w.DescribeTargetGroups(nil, nil) // all there are: each world of a demonstration has one
 		s.group = groups[0].ARN
@@ -54,6 +67,7 @@ func openStory(name string, plot *demoPlot) (*demoStory, error) {
 		return nil, err
 	}
 	s.client = s.site.Client()
+	s.service = s.client
 	return s, nil
 }
 
@@ -63,15 +77,22 @@ func (s *demoStory) work(ctx context.Context, out *screen) error {
 	case "homemade":
 		return s.plot.homemade(ctx, s, out)
 	case "ebb":
+		if h, has := s.service.(*hosts); has {
+			if err := h.agents(s, out); err != nil {
+				return err
+			}
+		}
 		return ebbWork(ctx, s, out)
 	}
 	return nil
 }
 
 func (s *demoStory) close() {
-	s.client.Close()
+	s.service.Close()
 	s.simulation.Close()
-	s.site.Close()
+	if s.site != nil {
+		s.site.Close()
+	}
 }
 
 // leave lets something leave.

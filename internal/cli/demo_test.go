@@ -54,6 +54,27 @@ func TestDemoPrintsItsFigures(t *testing.T) {
 	}
 }
 
+// The demonstration with hosts has lines and alerts in place of requests.
+func TestDemoOfHostsPrintsItsFigures(t *testing.T) {
+	one, none := 1, 0
+	results := []demoResult{
+		{Name: "none", Requests: 3000, Failed: 460, GoneAfter: 11.5, Alerts: &one}, {Name: "homemade", Requests: 2900, Failed: 104, Alerts: &none},
+		{Name: "ebb", Requests: 3100, GoneAfter: 22.4, Calls: 32, Alerts: &none},
+	}
+	var table bytes.Buffer
+	writeDemoTable(&table, hostPlot(), results)
+	if want := "none      3000           460   1       11.5 s     0\n"; !strings.Contains(table.String(), want) {
+		t.Errorf("the table lacks %q:\n%s", want, table.String())
+	}
+	if err := lostByEbb(results); err != nil {
+		t.Errorf("nothing was lost: %v", err)
+	}
+	results[2].Alerts = &one
+	if err := lostByEbb(results); err == nil || !strings.Contains(err.Error(), "0 of 3100 lines were lost, and 1 alerts raised") {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestDemoFailsWhenEbbLosesARequest(t *testing.T) {
 	if err := lostByEbb(demoResults); err != nil {
 		t.Errorf("nothing was lost: %v", err)
@@ -77,7 +98,7 @@ func TestDemoCountsTheCallsOfADrainer(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer cloud.Close()
-	s := &demoStory{name: "homemade", plot: scaleInPlot(), simulation: cloud, client: loadtest.NewClient("", false)}
+	s := &demoStory{name: "homemade", plot: scaleInPlot(), simulation: cloud, service: loadtest.NewClient("", false)}
 	ctx, url := wire.WithCaller(t.Context(), "homemade"), s.queue()
 	send := func(delay time.Duration) {
 		cloud.Read(func(w *sim.World) {

@@ -94,6 +94,7 @@ func (f *iamFlags) scope(m iam.Mode, cfg config.Config) (iam.Scope, error) {
 	if table := cmp.Or(f.table, cfg.JournalTable()); table != "" {
 		s.Table = arn("dynamodb", s.Account, "table/"+table)
 	}
+	s.Scales = len(cfg.Scaling) > 0
 	if m != iam.ReadOnly {
 		err := f.acts(m, cfg, &s)
 		return s, err
@@ -156,7 +157,7 @@ func (f *iamFlags) acts(m iam.Mode, cfg config.Config, s *iam.Scope) error {
 		}
 		return nil
 	}
-	s.Counts, s.Scales = countsIn(cfg), len(cfg.Scaling) > 0
+	s.Counts = countsIn(cfg)
 	for _, c := range cfg.Scaling {
 		if q := c.Policy.Queue; q != nil {
 			u, _ := url.Parse(q.URL) // the configuration has checked it

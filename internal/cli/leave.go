@@ -33,6 +33,7 @@ type leaving struct {
 	drain   drain.Drain // as the journal had it last
 	report  leaveReport
 	says    io.Writer // what happens, as it happens
+	probe   *probe    // nil: there is none
 }
 
 // leaveReport is what came of it; its JSON keys are stable.
@@ -48,7 +49,7 @@ type leaveReport struct {
 	Outcome   drain.Outcome `json:"outcome,omitempty"`
 	Reason    string        `json:"reason,omitempty"`
 	Phases    []leavePhase  `json:"phases,omitempty"`
-	Probe     *probe        `json:"probe,omitempty"`
+	Probe     *probed       `json:"probe,omitempty"`
 	Late      []string      `json:"late"` // what two minutes are not enough for
 }
 
@@ -276,9 +277,7 @@ func (l *leaving) stop(ctx context.Context, why string) error {
 // tell writes the report, and is an error if it did not go well.
 func (l *leaving) tell(f *lookFlags, bad error) error {
 	r := &l.report
-	if r.Probe != nil {
-		r.Probe.end()
-	}
+	r.Probe = l.probe.end()
 	if err := write(f, l.p.Stdout, r, (*leaveReport).text); err != nil {
 		return err
 	}

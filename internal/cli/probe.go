@@ -15,14 +15,18 @@ import (
 	"github.com/ebbhq/ebb/internal/plain"
 )
 
-// probe sends requests to a URL at an even rate, and counts those that fail: no answer within probeTimeout, or a status of 500 or more.
-type probe struct {
+// probed is what came of a probe; its JSON keys are stable.
+type probed struct {
 	URL    string         `json:"url"`
 	Rate   int            `json:"rate"` // requests in a second of this machine
 	Sent   int            `json:"requests"`
 	Failed int            `json:"failed"`
 	ByKind map[string]int `json:"failed_by_kind,omitempty"` // a status, timeout, or connection
+}
 
+// probe sends requests to a URL at an even rate, and counts those that fail: no answer within probeTimeout, or a status of 500 or more.
+type probe struct {
+	probed
 	mu     sync.Mutex // guards the counts
 	client *http.Client
 	stop   context.CancelFunc
@@ -40,7 +44,7 @@ func startProbe(ctx context.Context, url string, rate int) (*probe, error) {
 		return nil, nil
 	}
 	// A connection for each request: on one that is used again Go repeats a request that was cut, and it would not be counted.
-	p := &probe{URL: url, Rate: rate, ByKind: map[string]int{}, client: &http.Client{
+	p := &probe{probed: probed{URL: url, Rate: rate, ByKind: map[string]int{}}, client: &http.Client{
 		Timeout: probeTimeout, Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true},
 	}}
 	if err := p.request(ctx); err != nil {
@@ -96,16 +100,18 @@ func (p *probe) count(err error) {
 	}
 }
 
-// end waits for the answers that are due.
-func (p *probe) end() {
-	if p != nil {
-		p.stop()
-		p.ended.Wait()
+// end waits for the answers that are due, and is what was counted; nil without a probe.
+func (p *probe) end() *probed {
+	if p == nil {
+		return nil
 	}
+	p.stop()
+	p.ended.Wait()
+	return &p.probed
 }
 
 // text says what was counted, for people.
-func (p *probe) text() string {
+func (p *probed) text() string {
 	text := fmt.Sprintf("%s to %s, %d failed", plain.Count(p.Sent, "request"), p.URL, p.Failed)
 	for _, kind := range slices.Sorted(maps.Keys(p.ByKind)) {
 		text += fmt.Sprintf(", %s: %d", kind, p.ByKind[kind])

@@ -78,7 +78,7 @@ func (f *leaveFlags) begin(ctx context.Context, l *leaving, question string, aga
 		return false, fmt.Errorf("%w: nothing was changed, because %s. To do it, run:\n  %s", errUsage, why, l.line(again, "--yes"))
 	}
 	l.report.Plan = nil
-	l.report.Probe, err = startProbe(ctx, f.probe, f.rate)
+	l.probe, err = startProbe(ctx, f.probe, f.rate)
 	l.began = l.now()
 	return err == nil, err
 }

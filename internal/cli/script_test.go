@@ -38,6 +38,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "stand-in" { // a demonstration runs its own program as what runs on its hosts
+		os.Exit(Main(context.Background(), os.Args[1:], Process{Stdout: os.Stdout, Stderr: os.Stderr, Env: os.Getenv}))
+	}
 	testscript.Main(m, map[string]func(){"ebb": func() {
 		os.Exit(Main(context.Background(), os.Args[1:], Process{
 			Stdin: os.Stdin, Stdout: guard{os.Stdout}, Stderr: guard{os.Stderr}, Env: os.Getenv,

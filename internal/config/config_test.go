@@ -420,7 +420,7 @@ func TestReceivers(t *testing.T) {
 		"{slack: env:U, template: /t}":         "2:5: template is for a webhook only; remove it",
 		"{webhook: env:U, template: t.json}":   `2:32: template is "t.json"; write the absolute path of a file`,
 		"{slack: env:U, events: \"forced, dun\"}": `2:28: events is "dun"; write started or stuck or forced or let-go or ` +
-			`done or planned or digest; did you mean "done"?`,
+			`done or planned or scaled or digest; did you mean "done"?`,
 		"{slack: env:U, groups: \"web-[\"}": `2:28: groups is "web-[", which is not a valid pattern; write a name, or one with *, ? or [a-z], like web-*; ` +
 			`a \ or an opening [ must be completed`,
 		"{slack: env:U, digest: 08:00}":                     "",

@@ -98,7 +98,7 @@ func notifySettings(n *Notify) []setting {
 		{"template", nil, "", text(&n.Template, checkPath)},
 		{"sns", nil, "", text(&n.SNS, like(topicARN, "write the ARN of a topic, such as arn:aws:sns:eu-west-1:111122223333:ebb"))},
 		{"eventbridge", nil, "", text(&n.EventBridge, like(busName, "write the name or the ARN of an event bus, such as default"))},
-		{"events", nil, "", list(&n.Events, oneOf("started", "stuck", "forced", "let-go", "done", "planned", digest))},
+		{"events", nil, "", list(&n.Events, oneOf("started", "stuck", "forced", "let-go", "done", "planned", "scaled", digest))},
 		{"digest", nil, "", text(&n.Digest, checkTimeOfDay)},
 		{"groups", nil, "", list(&n.Groups, checkPattern)},
 	}

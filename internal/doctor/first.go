@@ -22,7 +22,7 @@ func trafficFirst(in *Input, r First) *Finding {
 			continue
 		}
 		f := &Finding{Severity: Warn, Subject: serviceIn(c, v)}
-		f.Impact = "its host is set DRAINING when half of the time until the deadline is over, and its traffic does not leave first"
+		f.Impact = "its host is set DRAINING when half of the time until the deadline is over, before its traffic has left"
 		for _, m := range in.settings().Groups {
 			if (m.Cluster == c.Name || m.Cluster == "") && r.Wait >= m.Deadline/2 {
 				f.Finding = fmt.Sprintf("its traffic is to leave %s before DRAINING, and the deadline of %s is %s", span(r.Wait), m.Match, span(m.Deadline))

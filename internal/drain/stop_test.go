@@ -132,7 +132,8 @@ func TestARehearsalThatIsOnlyObserved(t *testing.T) {
 	seen := interrupted(func(s *spot) {
 		s.task.Value.DesiredStatus, s.task.Value.RehearsedUntil, s.task.At = "RUNNING", at(120), at(11)
 	})
-	if dec := Decide(d, seen, p, at(12)); len(dec.Do) > 0 || len(dec.Drain.Would) > 0 || dec.Drain.Final == nil || dec.Drain.Final.Outcome != NotLeaving {
+	if dec := Decide(d, seen, p, at(12)); len(dec.Do) > 0 || len(dec.Drain.Would) > 0 || dec.Drain.Final == nil || dec.Drain.Final.Outcome != NotLeaving ||
+		!strings.Contains(dec.Drain.Final.Reason, "only observed") {
 		t.Errorf("does %v, would %v, ended %+v", dec.Do, dec.Drain.Would, dec.Drain.Final)
 	}
 }

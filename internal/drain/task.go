@@ -145,7 +145,9 @@ func leaves(c *decider) bool {
 		return c.now.Sub(f.At) <= 2*c.p.Look // of an older look its address may be another's
 	case f.Is == fleet.Seen && f.At.Sub(c.d().Heard) > c.p.Settle+c.p.Skew:
 		why := "ECS says that the task is to run"
-		if c.d().Rehearsed {
+		if c.d().Rehearsed && c.p.Observe {
+			why += ", and tasks of its cluster are only observed"
+		} else if c.d().Rehearsed {
 			why += ", and no operator has said in its tag " + fleet.RehearsalTag + " that its interruption is rehearsed"
 		}
 		c.close(NotLeaving, why+": nothing is to be deregistered", nil)

@@ -83,7 +83,8 @@ func statements(m Mode, s Scope) (all []Statement) {
 		there := slices.DeleteFunc(k.resources, func(arn string) bool { return arn == "" }) // not a queue or table that Ebb does not have
 		st := Statement{Sid: k.sid, Effect: "Allow", Resource: there, Condition: k.condition}
 		for _, c := range slices.Concat(calls(), unrecorded(), telling()) {
-			if c.on == k.on && c.acts == k.acts && slices.Contains(c.modes, m) && !(c.action == everyCluster && m == ReadOnly && len(s.Clusters) > 0) {
+			unneeded := c.action == everyCluster && m == ReadOnly && len(s.Clusters) > 0 || strings.HasPrefix(c.action, "cloudwatch:") && !s.Scales
+			if c.on == k.on && c.acts == k.acts && slices.Contains(c.modes, m) && !unneeded && !slices.Contains(st.Action, c.action) {
 				st.Action = append(st.Action, c.action)
 			}
 		}

@@ -97,13 +97,13 @@ func (s Scope) healthChecks() []string {
 	return []string{"arn:" + s.Partition + ":route53:::healthcheck/*"}
 }
 
-// alarms are those of CloudWatch: which of them are described no policy can say.
-// https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatch.html
+// alarms are those of CloudWatch: composite ones are described only to who may describe everything.
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html
 func (s Scope) alarms() []string {
 	if !s.Scales {
 		return nil
 	}
-	return s.arn("cloudwatch", "alarm:%s", nil)
+	return []string{"*"}
 }
 
 // counts are the services whose desired counts are set.

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -20,10 +21,16 @@ import (
 	astypes "github.com/aws/aws-sdk-go-v2/service/autoscaling/types"
 	"github.com/aws/smithy-go/middleware"
 
+	"github.com/ebbhq/ebb/internal/cloud"
 	"github.com/ebbhq/ebb/internal/cloud/collector"
+	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/iam"
+	"github.com/ebbhq/ebb/internal/kernel"
+	"github.com/ebbhq/ebb/internal/plan"
+	"github.com/ebbhq/ebb/internal/scale"
 	"github.com/ebbhq/ebb/internal/sim"
 	"github.com/ebbhq/ebb/internal/sim/client"
+	"github.com/ebbhq/ebb/internal/sim/cloudwatch"
 	"github.com/ebbhq/ebb/internal/sim/ecs"
 	"github.com/ebbhq/ebb/internal/sim/wire"
 	"github.com/ebbhq/ebb/internal/source/sqs"
@@ -153,12 +160,45 @@ func looking(t *testing.T) []run {
 	}
 	host := first(t, sim.Demo())
 	return append(all,
+		run{"what services that are scaled would be set to", iam.ReadOnly, whole(), previewing},
 		run{"the agent of a host that leaves", iam.Agent, whole(), leaving},
 		run{"an inventory of a cluster", iam.ReadOnly, demo, collecting(provided, collector.Scope{Clusters: []string{"demo"}}, false)},
 		run{"an inventory of a group", iam.ReadOnly, whole(), collecting(sim.Demo(), collector.Scope{Groups: []string{"demo-asg"}}, false)},
 		run{"an inventory of an instance", iam.ReadOnly, whole(), collecting(sim.Demo(), collector.Scope{Instance: host}, false)},
 		run{"an inventory of groups with launch templates", iam.ReadOnly, whole(), collecting(sim.Demo(), collector.Scope{}, true)},
 	)
+}
+
+// previewing is what ebb scale does.
+func previewing(t *testing.T, policies ...*wire.Policy) map[wire.Check]int {
+	t.Helper()
+	spec := sim.Demo()
+	spec.Alarms = []cloudwatch.AlarmSpec{{Name: "up", Namespace: "Shop", Metric: "Requests", Threshold: 1}}
+	api := built(t, spec, policies)
+	w := api.World.(*sim.World)
+	if err := w.SetAlarmState("up", "ALARM", "a test", ""); err != nil {
+		t.Fatal(err)
+	}
+	q, err := w.Queue("ebb")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := scale.Defaults()
+	p.Alarms = []scale.Rule{{Alarm: "up", Change: scale.Change{By: 1}}}
+	queue, metric := p, p
+	queue.Queue = &scale.Queue{URL: q.URL, FinishWithin: time.Minute}
+	metric.Tracking = &scale.Tracking{Metric: fleet.Metric{Namespace: "Shop", Name: "Requests", Stat: "Sum", Period: time.Minute}, Target: 1}
+	c := cloud.New(cloud.Clients{ECS: client.ECS(api), CloudWatch: client.JSON{API: api, Service: "cloudwatch"}, Queues: client.JSON{API: api, Service: "sqs"}})
+	cfg := kernel.Config{OnePass: true, Groups: []kernel.Managed{{Cluster: "demo", OnlyScaled: true, Scaled: []kernel.Scaled{
+		{Service: "web", Policy: queue, Every: time.Minute}, {Service: "other", Policy: metric, Every: time.Minute},
+	}}}}
+	_, err = kernel.Preview(cfg, nil, w.Now, func(l plan.Look) plan.Done {
+		return plan.Done{Started: w.Now(), Result: c.Look(wire.WithCaller(t.Context(), "ebb"), l)}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return api.Checks()
 }
 
 func first(t *testing.T, spec sim.Spec) string {

@@ -24,6 +24,7 @@ type Override struct {
 	Message string    `json:"message,omitempty"`
 	Since   time.Time `json:"since"` // by the clock of whoever wrote it
 	Until   time.Time `json:"until"` // no later than LongestOverride after Since
+	Told    bool      `json:"told,omitempty"`
 }
 
 // LongestOverride is how long an override lasts at most. What should last longer belongs into the configuration.
@@ -136,13 +137,22 @@ func overrideOf(k *Kernel, cluster, service string) (o scale.Override, paused st
 	return is.Override.Override, paused
 }
 
-// endOverrides ends those whose time is over.
+// endOverrides ends those whose time is over, and has people told of those that are new.
 func endOverrides(k *Kernel, now time.Time) (ended []journal.Record) {
 	for _, key := range slices.Sorted(maps.Keys(k.overrides)) {
-		if o := k.overrides[key]; !now.Before(o.over) {
+		o := k.overrides[key]
+		switch {
+		case !now.Before(o.over):
 			ended = append(ended, o.record(o.rev, false))
 			k.line(now, countKey(o.Cluster, o.Service), ScaleLine, "service "+o.Service+" in cluster "+o.Cluster+" has its own bounds again; it had "+o.String())
+			tellScaled(k, o.Cluster, o.Service, "it has its own bounds again", "it had "+o.String(), now)
 			delete(k.overrides, key)
+		case !o.Told && len(k.cfg.Routes) > 0:
+			o.Told = true
+			ended = append(ended, o.record(o.rev, true))
+			o.rev++
+			k.overrides[key] = o
+			tellScaled(k, o.Cluster, o.Service, "it has other bounds for a while", o.String(), now)
 		}
 	}
 	return ended

@@ -9,6 +9,7 @@ import (
 
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/journal"
+	"github.com/ebbhq/ebb/internal/notice"
 	"github.com/ebbhq/ebb/internal/plan"
 	"github.com/ebbhq/ebb/internal/scale"
 )
@@ -96,6 +97,9 @@ func decideScale(k *Kernel, c *count, now time.Time) bool {
 			text = fmt.Sprintf("service %s in cluster %s goes from %d to %d: ", c.Service, c.Cluster, c.Base, d.To)
 		}
 		k.line(now, c.key(), ScaleLine, text+d.Why+" ("+string(d.Code)+")")
+		if d.Code.Tells() {
+			tellScaled(k, c.Cluster, c.Service, d.Code.Means(), d.Why, now)
+		}
 	}
 	if d.Set {
 		c.Entry = c.Aim(d.To)
@@ -107,6 +111,16 @@ func decideScale(k *Kernel, c *count, now time.Time) bool {
 func adoptScale(k *Kernel, c *count, was int, now time.Time) {
 	c.Scaling = c.Scaling.Foreign(was, c.Base, now)
 	k.line(now, c.key(), ScaleLine, fmt.Sprintf("somebody else has set service %s in cluster %s from %d to %d", c.Service, c.Cluster, was, c.Base))
+}
+
+// tellScaled puts into the outbox what people are told of the scaling of a service, in the batch of the record that follows from it.
+func tellScaled(k *Kernel, cluster, service, what, why string, now time.Time) {
+	if len(k.cfg.Routes) == 0 {
+		return
+	}
+	id := cluster + "/" + service + "/" + now.UTC().Format("20060102T150405.000")
+	n := notice.IsScaled(id, cluster, service, what, why, now)
+	k.forwarded = append(k.forwarded, notice.Put(n, clusterScope(cluster), k.cfg.Routes)...)
 }
 
 func alarmOf(name string) plan.Subject { return plan.Subject{Kind: plan.Alarms, ID: name} }

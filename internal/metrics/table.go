@@ -48,7 +48,8 @@ func Table() []Metric {
 		{drainsEnded, counter, []string{"outcome"}, stable, "Drains that ended: drained, forced, host-gone and the other outcomes of the history."},
 		{
 			tasksOut, counter, []string{"first"}, beta,
-			"Tasks on Fargate Spot that were interrupted, by who took their targets out first: ebb, or ecs before Ebb looked. AWS promised the " +
+			"Tasks on Fargate Spot that were interrupted, by who took their targets out first: ebb, ecs before Ebb looked, or unseen: " +
+				"Ebb deregistered them without a look, because it had too few calls. AWS promised the " +
 				"latter in 2023, and broke it in 2025: alarm on a change.",
 		},
 		{

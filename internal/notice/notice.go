@@ -29,6 +29,7 @@ const (
 	Done    Event = "done"    // a drain ended in any other way
 	LetGo   Event = "let-go"  // Ebb does nothing more about a drain, which has not ended
 	Planned Event = "planned" // AWS has scheduled something for hosts or tasks; it is about no drain
+	Scaled  Event = "scaled"  // the scaling of a service needs somebody, or an operator has changed its bounds; it is about no drain
 	Digest  Event = "digest"  // what happened in a day; it is about no drain
 	Test    Event = "test"    // an operator tries a route; it takes every route that is asked for
 )
@@ -190,6 +191,15 @@ func IsScheduled(id, group, cluster, code, text string, now time.Time) Notice {
 	n := Notice{Key: "planned/" + id, Event: Planned, At: now, Group: name(group), Cluster: name(cluster)}
 	n.Title = "AWS has scheduled " + name(code) + " for " + cmp.Or(n.Group, n.Cluster)
 	n.Text = plain.Text(sentence(text), longText)
+	return n
+}
+
+// IsScaled is the notice of what has become of the scaling of a service: what in a few words, and why. id tells it from what was told before.
+func IsScaled(id, cluster, service, what, why string, now time.Time) Notice {
+	name := func(s string) string { return plain.Text(s, longName) }
+	n := Notice{Key: "scaled/" + id, Event: Scaled, At: now, Cluster: name(cluster)}
+	n.Title = name(cluster) + "/" + name(service) + ": " + plain.Text(what, longName)
+	n.Text = plain.Text(sentence(why), longText)
 	return n
 }
 

@@ -81,11 +81,13 @@ func (s *Sender) putEvent(ctx context.Context, r Route, n notice.Notice) error {
 	return nil
 }
 
-// detailType is Ebb Drain Started, Stuck, Forced, Let Go or Done, Ebb Planned, or Ebb Digest.
+// detailType is Ebb Drain Started, Stuck, Forced, Let Go or Done, Ebb Planned, Ebb Scaled, or Ebb Digest.
 func detailType(e notice.Event) string {
 	switch e {
 	case notice.Digest:
 		return "Ebb Digest"
+	case notice.Scaled:
+		return "Ebb Scaled"
 	case notice.Planned:
 		return "Ebb Planned"
 	case notice.LetGo:

@@ -80,6 +80,8 @@ func icon(n notice.Notice) string {
 		return ":white_check_mark:"
 	case notice.Digest:
 		return ":bar_chart:"
+	case notice.Scaled:
+		return ":straight_ruler:"
 	case notice.Planned:
 		return ":calendar:"
 	case notice.Started, notice.Test:

@@ -45,6 +45,7 @@ const (
 var codes = map[Code]struct {
 	Acts  bool
 	Quiet bool // it is the ordinary course of things: shown, and not written down
+	Tells bool // people are told of it
 	Means string
 }{
 	AlarmOut:   {Acts: true, Means: "an alarm asks for more tasks"},
@@ -55,14 +56,14 @@ var codes = map[Code]struct {
 	QueueIn:    {Acts: true, Means: "the queue has needed fewer tasks for the whole window"},
 	TrackOut:   {Acts: true, Means: "the metric is above its target"},
 	TrackIn:    {Acts: true, Means: "the metric has been below its target for the whole window"},
-	Fallback:   {Acts: true, Means: "the load could not be read several times in a row, and a count is configured for that"},
+	Fallback:   {Tells: true, Acts: true, Means: "the load could not be read several times in a row, and a count is configured for that"},
 	BelowMin:   {Acts: true, Means: "somebody else, or a new minimum, has left the count below the minimum"},
-	AboveMax:   {Acts: true, Means: "somebody else, or a new maximum, has left the count above the maximum"},
-	Restored:   {Acts: true, Means: "somebody else has lowered the count while the load asks for more"},
+	AboveMax:   {Tells: true, Acts: true, Means: "somebody else, or a new maximum, has left the count above the maximum"},
+	Restored:   {Tells: true, Acts: true, Means: "somebody else has lowered the count while the load asks for more"},
 
 	Steady:      {Quiet: true, Means: "nothing asks for another count"},
 	AtMin:       {Means: "fewer tasks are asked for, and the count is at its minimum"},
-	AtMax:       {Means: "more tasks are asked for, and the count is at its maximum"},
+	AtMax:       {Tells: true, Means: "more tasks are asked for, and the count is at its maximum"},
 	CooldownOut: {Quiet: true, Means: "the last step out was taken a moment ago"},
 	CooldownIn:  {Quiet: true, Means: "the count has changed a moment ago"},
 	Starting:    {Quiet: true, Means: "the tasks of the last step do not run yet"},
@@ -74,10 +75,10 @@ var codes = map[Code]struct {
 	Deployment:  {Means: "fewer tasks are asked for, and a deployment is in progress"},
 	Draining:    {Means: "fewer tasks are asked for, and tasks of the service are on hosts that drain"},
 	Muted:       {Means: "an alarm asks for a change, but its actions are disabled or muted"},
-	NoAlarm:     {Means: "an alarm of the policy does not exist"},
-	NoData:      {Means: "an alarm, the queue or the metric could not be read, or has no data: the service does not shrink"},
-	NoService:   {Means: "the service does not exist"},
-	Daemon:      {Means: "the service is a daemon service, which has no desired count"},
+	NoAlarm:     {Tells: true, Means: "an alarm of the policy does not exist"},
+	NoData:      {Tells: true, Means: "an alarm, the queue or the metric could not be read, or has no data: the service does not shrink"},
+	NoService:   {Tells: true, Means: "the service does not exist"},
+	Daemon:      {Tells: true, Means: "the service is a daemon service, which has no desired count"},
 	Unknown:     {Quiet: true, Means: "the service, or an alarm, has not been read yet"},
 	Observed:    {Means: "mode is observe: what would be done is said only"},
 	Paused:      {Means: "an operator has paused the scaling of the service"},
@@ -88,6 +89,9 @@ func (c Code) Acts() bool { return codes[c].Acts }
 
 // quiet reports whether it is not worth a line in the journal.
 func (c Code) quiet() bool { return codes[c].Quiet }
+
+// Tells reports whether people are told of it.
+func (c Code) Tells() bool { return codes[c].Tells }
 
 // Means is what the code means, in a few words; empty: there is no such code.
 func (c Code) Means() string { return codes[c].Means }

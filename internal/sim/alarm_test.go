@@ -271,6 +271,53 @@ func TestCompositeAlarm(t *testing.T) {
 	}
 }
 
+// TestSuppressor: a composite alarm does not act while its suppressor is in ALARM, may yet come into it, or has just left it. Once that is over it acts,
+// and an event says so whose states are the same.
+func TestSuppressor(t *testing.T) {
+	for _, comes := range []bool{false, true} {
+		b, _ := withAlarm(t, func(s *Spec) {
+			s.Alarms[0].Actions, s.Alarms[0].OKActions, s.Alarms[0].MissingData = nil, nil, "ignore"
+			other := s.Alarms[0]
+			other.Name, other.Metric = "roll", "Other"
+			s.Alarms = append(s.Alarms, other, cloudwatch.AlarmSpec{Name: "both", Rule: "ALARM(jobs-high)", Actions: []string{"raw"}, Suppressor: "roll",
+				Wait: 20 * time.Second, Extension: 15 * time.Second})
+		})
+		b.pass(10 * time.Second)
+		b.taken("bus-q")
+		b.must(b.SetAlarmState("jobs-high", "ALARM", "a test", ""))
+		b.pass(10 * time.Second)
+		if comes {
+			b.must(b.SetAlarmState("roll", "ALARM", "a test", ""))
+		}
+		b.pass(5 * time.Second)
+		if len(b.taken("raw-q")) != 0 {
+			t.Fatal("it acts at once")
+		}
+		b.pass(10 * time.Second)
+		if got := len(b.taken("raw-q")); got != map[bool]int{true: 0, false: 1}[comes] {
+			t.Errorf("the suppressor comes %v: %d messages after the wait", comes, got)
+		}
+		if !comes {
+			continue
+		}
+		b.must(b.SetAlarmState("roll", "OK", "a test", ""))
+		b.pass(10 * time.Second)
+		if len(b.taken("raw-q")) != 0 {
+			t.Error("it acts before the extension is over")
+		}
+		b.taken("bus-q")
+		b.pass(15 * time.Second)
+		if got := len(b.taken("raw-q")); got != 1 {
+			t.Errorf("%d messages after the extension", got)
+		}
+		detail := fieldsOf(t, b.taken("bus-q")[0])["detail"].(map[string]any)
+		was, is := detail["previousState"].(map[string]any), detail["state"].(map[string]any)
+		if was["value"] != "ALARM" || is["value"] != "ALARM" || was["actionsSuppressedBy"] != "ExtensionPeriod" || is["actionsSuppressedBy"] != nil {
+			t.Errorf("event %v", detail)
+		}
+	}
+}
+
 // TestMathAlarm: the value of an expression, and how the message says so.
 func TestMathAlarm(t *testing.T) {
 	b, _ := withAlarm(t, func(s *Spec) {

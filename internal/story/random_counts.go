@@ -15,8 +15,8 @@ func (g *maker) more() {
 	g.notices()
 	g.counts()
 	scaling(g)
-	agents(g)
 	trafficFirst(g)
+	agents(g)
 }
 
 // counts lets Ebb raise desired counts, and somebody else set them too.

@@ -182,7 +182,7 @@ func trafficFirst(g *maker) {
 		return
 	}
 	w := &g.s.World
-	w.Switches.RegistersAgain = sometimes(g, 25, 5*time.Second, 20*time.Second, time.Minute)
+	w.Switches.RegistersAgain = sometimes(g, 40, 5*time.Second, 20*time.Second, time.Minute)
 	for i := range g.s.Ebb.Groups { // one scope: how many may leave a target group is counted in one place
 		g.s.Ebb.Groups[i].Cluster = "prod"
 	}
@@ -198,7 +198,7 @@ func trafficFirst(g *maker) {
 		g.s.Ebb.TrafficFirst = append(g.s.Ebb.TrafficFirst, f)
 		for n := range w.TargetGroups {
 			if tg := &w.TargetGroups[n]; tg.Name == s.TargetGroup {
-				tg.LeastHealthy, tg.LeastPercent = sometimes(g, 40, 1+g.n(s.Desired+1)), sometimes(g, 30, 30, 60, 90)
+				tg.LeastHealthy, tg.LeastPercent = sometimes(g, 60, 1+g.n(s.Desired+1)), sometimes(g, 30, 30, 60, 90)
 				tg.Protocol = pick(g, "HTTP", "TCP")
 			}
 		}

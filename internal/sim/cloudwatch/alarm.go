@@ -42,6 +42,7 @@ type Condition struct {
 	At                  time.Time
 	value               float64 // that brought it there
 	triggers            []trigger
+	by                  string // what keeps the alarm from acting; empty: nothing
 }
 
 // trigger is a child that brought a composite alarm into a state.
@@ -82,8 +83,8 @@ func (w *CloudWatch) PutMetricAlarm(in cloudwatch.PutMetricAlarmInput) error {
 // PutCompositeAlarm makes or changes an alarm that follows others.
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutCompositeAlarm.html
 func (w *CloudWatch) PutCompositeAlarm(in cloudwatch.PutCompositeAlarmInput) error {
-	if in.ActionsSuppressor != nil {
-		return refuse("The simulated cloud suppresses no actions of composite alarms: leave ActionsSuppressor out.")
+	if err := w.checkSuppressor(in); err != nil {
+		return err
 	}
 	if slices.ContainsFunc(slices.Concat(in.AlarmActions, in.OKActions, in.InsufficientDataActions), isPolicy) {
 		return refuse("Composite alarms cannot have Auto Scaling actions.")

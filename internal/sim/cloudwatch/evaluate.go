@@ -179,14 +179,20 @@ func (w *CloudWatch) change(a *Alarm, next Condition) {
 	a.trail.Mark(w.Now(), next.State, next.Reason)
 	about := core.Entry{Alarm: a.Name, Kind: core.EntryAlarm, From: a.Before.State, To: next.State, Text: next.Reason}
 	w.Log(about)
+	a.Now.by = w.suppressed(a)
 	mute := w.muting(a)
 	w.emit(a, mute)
 	a.muted = mute != nil
-	if a.muted {
+	switch {
+	case a.muted:
 		w.resumeAfter(a, mute)
-	} else {
+	case a.Now.by == "":
 		w.act(a)
+	case a.Now.by == byWait:
+		wait, _ := a.suppression()
+		w.After(wait, func() { w.resume(a) })
 	}
+	w.suppresses(a)
 	for _, c := range w.alarms {
 		if c.Composite != nil {
 			w.follow(c, trigger{a.ARN, next})

@@ -162,12 +162,19 @@ type stateData struct {
 	Reason     string `json:"reason"`
 	ReasonData string `json:"reasonData,omitempty"` // JSON
 	Timestamp  string `json:"timestamp"`
+
+	ActionsSuppressedBy     string `json:"actionsSuppressedBy,omitempty"`
+	ActionsSuppressedReason string `json:"actionsSuppressedReason,omitempty"`
 }
 
 type configuration struct {
 	Description *string     `json:"description,omitempty"`
 	Metrics     []queryData `json:"metrics,omitempty"`
 	AlarmRule   string      `json:"alarmRule,omitempty"`
+
+	ActionsSuppressor                *string `json:"actionsSuppressor,omitempty"`
+	ActionsSuppressorWaitPeriod      *int32  `json:"actionsSuppressorWaitPeriod,omitempty"`
+	ActionsSuppressorExtensionPeriod *int32  `json:"actionsSuppressorExtensionPeriod,omitempty"`
 }
 
 type queryData struct {
@@ -197,10 +204,14 @@ type muteDetail struct {
 }
 
 func (a *Alarm) data() alarmData {
-	state := func(c Condition) stateData { return stateData{c.State, c.Reason, c.Data, stamp(c.At)} }
+	state := func(c Condition) stateData {
+		return stateData{c.State, c.Reason, c.Data, stamp(c.At), c.by, c.suppressedReason()}
+	}
 	d := alarmData{AlarmName: a.Name, State: state(a.Now), PreviousState: state(a.Before), Configuration: configuration{Description: a.description()}}
 	if a.Composite != nil {
-		d.Configuration.AlarmRule = *a.Composite.AlarmRule
+		in := a.Composite
+		d.Configuration = configuration{Description: a.description(), AlarmRule: *in.AlarmRule, ActionsSuppressor: in.ActionsSuppressor,
+			ActionsSuppressorWaitPeriod: in.ActionsSuppressorWaitPeriod, ActionsSuppressorExtensionPeriod: in.ActionsSuppressorExtensionPeriod}
 		return d
 	}
 	for _, id := range a.queries.order {
@@ -212,6 +223,13 @@ func (a *Alarm) data() alarmData {
 		d.Configuration.Metrics = append(d.Configuration.Metrics, out)
 	}
 	return d
+}
+
+func (c Condition) suppressedReason() string {
+	if c.by == "" {
+		return ""
+	}
+	return "Actions suppressed by " + c.by
 }
 
 // functionEvent is what a function gets.

@@ -231,6 +231,9 @@ func (s api) compositeAlarm(a *Alarm) types.CompositeAlarm {
 		StateValue: types.StateValue(now.State), StateReason: &now.Reason, StateReasonData: core.Optional(now.Data), StateUpdatedTimestamp: &now.At,
 		StateTransitionedTimestamp: &now.At, AlarmDescription: in.AlarmDescription, AlarmRule: in.AlarmRule, AlarmActions: list(in.AlarmActions),
 		OKActions: list(in.OKActions), InsufficientDataActions: list(in.InsufficientDataActions),
+		ActionsSuppressor: in.ActionsSuppressor, ActionsSuppressorWaitPeriod: in.ActionsSuppressorWaitPeriod,
+		ActionsSuppressorExtensionPeriod: in.ActionsSuppressorExtensionPeriod, ActionsSuppressedBy: types.ActionsSuppressedBy(now.by),
+		ActionsSuppressedReason: core.Optional(now.suppressedReason()),
 	}
 }
 

@@ -30,6 +30,10 @@ type AlarmSpec struct {
 	Math        []MathSpec        `yaml:"math,omitempty"`         // instead of namespace, metric, dimensions, statistic and period
 	Rule        string            `yaml:"rule,omitempty"`         // of a composite alarm, instead of all of this
 
+	Suppressor string        `yaml:"suppressor,omitempty"` // of a composite alarm: an alarm in whose ALARM it does not act
+	Wait       time.Duration `yaml:"wait,omitempty"`       // for the suppressor
+	Extension  time.Duration `yaml:"extension,omitempty"`  // after the suppressor
+
 	Actions             []string `yaml:"actions,omitempty"` // in the state ALARM: names of topics, function:NAME, or policy:NAME of scaling
 	OKActions           []string `yaml:"ok_actions,omitempty"`
 	InsufficientActions []string `yaml:"insufficient_data_actions,omitempty"`
@@ -72,7 +76,8 @@ func (w *CloudWatch) AddAlarm(a AlarmSpec, arn func(name string) (string, error)
 	}
 	if a.Rule != "" {
 		return w.PutCompositeAlarm(cloudwatch.PutCompositeAlarmInput{AlarmName: &a.Name, AlarmRule: &a.Rule, AlarmActions: lists[0], OKActions: lists[1],
-			InsufficientDataActions: lists[2]})
+			InsufficientDataActions: lists[2], ActionsSuppressor: core.Optional(a.Suppressor),
+			ActionsSuppressorWaitPeriod: new(core.Seconds(a.Wait)), ActionsSuppressorExtensionPeriod: new(core.Seconds(a.Extension))})
 	}
 	op, ok := operators[a.Comparison]
 	if !ok {

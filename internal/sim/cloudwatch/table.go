@@ -43,8 +43,10 @@ func refusals() core.Errors {
 	}
 }
 
-// operations are the rows of all operations. Metrics have no ARN. DescribeAlarms is checked against all alarms, whichever it asks for.
+// operations are the rows of all operations. Metrics have no ARN. DescribeAlarms is checked against all alarms, whichever it asks for,
+// and with composite ones against *: a narrower policy does not show these.
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatch.html
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html
 //
 // The columns: needed members, what IAM checks, what the record says, page token, batch.
 func (s api) operations() []core.Operation {
@@ -94,7 +96,12 @@ func (s api) alarmOps() []core.Operation {
 		),
 		core.NewOperation("DescribeAlarms", s.describeAlarms, "cloudwatch",
 			core.NoNeeds,
-			func(*cloudwatch.DescribeAlarmsInput) []core.Resource { return s.alarmResource("*") },
+			func(in *cloudwatch.DescribeAlarmsInput) []core.Resource {
+				if slices.Contains(in.AlarmTypes, types.AlarmTypeCompositeAlarm) {
+					return []core.Resource{{Kind: "alarm", ARN: "*"}}
+				}
+				return s.alarmResource("*")
+			},
 			func(in *cloudwatch.DescribeAlarmsInput) core.Entry {
 				return core.Entry{Alarm: core.Only(in.AlarmNames, "")}
 			},
