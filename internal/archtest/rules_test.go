@@ -119,7 +119,8 @@ func mayImport() map[string][]string {
 		"iam":                {},
 		"story": {
 			"cloud", "drain", "engine", "event", "fleet", "iam", "journal", "journal/memory", "kernel", "lease", "notice", "plan", "sim", "sim/autoscaling",
-			"sim/appautoscaling", "sim/client", "sim/cloudwatch", "sim/core", "sim/ec2", "sim/ecs", "sim/load", "sim/servicediscovery", "sim/traffic", "sim/vpclattice", "sim/wire",
+			"sim/appautoscaling", "sim/client", "sim/cloudwatch", "sim/core", "sim/ec2", "sim/ecs",
+			"sim/load", "sim/servicediscovery", "sim/traffic", "sim/vpclattice", "sim/wire",
 			"scale", "source/sqs",
 		},
 		"inventory":       {"fleet"},

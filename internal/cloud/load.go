@@ -86,28 +86,28 @@ func (s *lookup) alarms(ctx context.Context, l plan.Look) error {
 				MetricAlarms, CompositeAlarms, LogAlarms []alarm
 				NextToken                                *string
 			}
-			if err := s.ask(ctx, s.CloudWatch, "DescribeAlarms", in, token, &out); err != nil {
+			if err := askOf(ctx, s, s.CloudWatch, "DescribeAlarms", in, token, &out); err != nil {
 				return nil, err
 			}
 			for _, a := range slices.Concat(out.MetricAlarms, out.CompositeAlarms, out.LogAlarms) {
-				s.alarm(ctx, a)
+				keepAlarm(ctx, s, a)
 			}
 			return out.NextToken, nil
 		})
 	})
 }
 
-// ask sends a request and counts it. Where it is a map, a token is laid into it.
-func (s *lookup) ask(ctx context.Context, of Asker, operation string, in map[string]any, token *string, out any) error {
+// askOf sends a request and counts it. Where it is a map, a token is laid into it.
+func askOf(ctx context.Context, s *lookup, of Asker, operation string, in map[string]any, token *string, out any) error {
 	if token != nil {
 		in["NextToken"] = *token
 	}
 	return count(&s.Calls)(ctx, func() error { return of.Ask(ctx, operation, in, out) })
 }
 
-// alarm keeps an alarm. A mute rule keeps the actions of an alarm from being carried out, and leaves its state as it is.
+// keepAlarm keeps an alarm. A mute rule keeps the actions of an alarm from being carried out, and leaves its state as it is.
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_ListAlarmMuteRules.html
-func (s *lookup) alarm(ctx context.Context, a alarm) {
+func keepAlarm(ctx context.Context, s *lookup, a alarm) {
 	is := fleet.Alarm{
 		Name: a.AlarmName, State: a.StateValue, Since: a.StateTransitionedTimestamp.time(), Trouble: a.EvaluationState, Breach: breach(a.StateReasonData),
 		Muted: a.ActionsEnabled != nil && !*a.ActionsEnabled,
@@ -115,7 +115,7 @@ func (s *lookup) alarm(ctx context.Context, a alarm) {
 	if is.State == fleet.Alarming && !is.Muted {
 		var out struct{ AlarmMuteRuleSummaries []struct{} }
 		in := map[string]any{"AlarmName": is.Name, "Statuses": []string{"ACTIVE"}}
-		if err := s.ask(ctx, s.CloudWatch, "ListAlarmMuteRules", in, nil, &out); err != nil {
+		if err := askOf(ctx, s, s.CloudWatch, "ListAlarmMuteRules", in, nil, &out); err != nil {
 			s.fail(itemFailures([]string{is.Name}, err))
 			return
 		}
@@ -145,7 +145,7 @@ func (s *lookup) backlogs(ctx context.Context, l plan.Look) error {
 	return chunks(l.IDs(), 1, s.fail, func(chunk []string) error {
 		var out struct{ Attributes map[string]string }
 		in := map[string]any{"QueueUrl": chunk[0], "AttributeNames": names}
-		if err := s.ask(ctx, s.Queues, "GetQueueAttributes", in, nil, &out); err != nil {
+		if err := askOf(ctx, s, s.Queues, "GetQueueAttributes", in, nil, &out); err != nil {
 			return err
 		}
 		b := fleet.Backlog{Queue: chunk[0]}
@@ -202,11 +202,11 @@ func (s *lookup) metrics(ctx context.Context, l plan.Look) error {
 			MetricDataResults []series
 			NextToken         *string
 		}
-		if err := s.ask(ctx, s.CloudWatch, "GetMetricData", in, token, &out); err != nil {
+		if err := askOf(ctx, s, s.CloudWatch, "GetMetricData", in, token, &out); err != nil {
 			return nil, err
 		}
 		for _, r := range out.MetricDataResults {
-			if m, ok := metrics[r.ID]; ok && s.newest(m, r, l.Until) {
+			if m, ok := metrics[r.ID]; ok && newest(s, m, r, l.Until) {
 				delete(metrics, r.ID)
 			}
 		}
@@ -215,7 +215,7 @@ func (s *lookup) metrics(ctx context.Context, l plan.Look) error {
 }
 
 // newest keeps the newest complete datapoint of a metric, if a page has one.
-func (s *lookup) newest(m fleet.Metric, r series, until time.Time) bool {
+func newest(s *lookup, m fleet.Metric, r series, until time.Time) bool {
 	id := plan.MetricID(m)
 	if r.StatusCode == "InternalError" || r.StatusCode == "Forbidden" {
 		s.fail([]plan.ItemFailure{{ID: id, Class: plan.Denied, Reason: "CloudWatch says " + r.StatusCode}})
@@ -247,7 +247,7 @@ func (s *lookup) scalers(ctx context.Context, l plan.Look) error {
 				}
 				NextToken *string
 			}
-			if err := s.ask(ctx, s.Scalers, "DescribeScalableTargets", in, token, &out); err != nil {
+			if err := askOf(ctx, s, s.Scalers, "DescribeScalableTargets", in, token, &out); err != nil {
 				return nil, err
 			}
 			for _, t := range out.ScalableTargets {

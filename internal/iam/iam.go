@@ -83,7 +83,7 @@ func statements(m Mode, s Scope) (all []Statement) {
 		there := slices.DeleteFunc(k.resources, func(arn string) bool { return arn == "" }) // not a queue or table that Ebb does not have
 		st := Statement{Sid: k.sid, Effect: "Allow", Resource: there, Condition: k.condition}
 		for _, c := range slices.Concat(calls(), unrecorded(), telling()) {
-			unneeded := c.action == everyCluster && m == ReadOnly && len(s.Clusters) > 0 || (strings.HasPrefix(c.action, "cloudwatch:") || strings.HasPrefix(c.action, "application-autoscaling:")) && !s.Scales
+			unneeded := c.action == everyCluster && m == ReadOnly && len(s.Clusters) > 0 || !s.Scales && ofScaling(c.action)
 			if c.on == k.on && c.acts == k.acts && slices.Contains(c.modes, m) && !unneeded && !slices.Contains(st.Action, c.action) {
 				st.Action = append(st.Action, c.action)
 			}
@@ -93,6 +93,12 @@ func statements(m Mode, s Scope) (all []Statement) {
 		}
 	}
 	return all
+}
+
+// ofScaling reports whether an action is needed only where services follow their load.
+func ofScaling(action string) bool {
+	service, _, _ := strings.Cut(action, ":")
+	return service == "cloudwatch" || service == "application-autoscaling"
 }
 
 // everyCluster is the action that looking does not need where the clusters are named. The controller always does: a host that is

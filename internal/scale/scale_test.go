@@ -450,7 +450,7 @@ func TestTheRateIsMeasuredWhileNoMessageWaits(t *testing.T) {
 		now := begin.Add(at)
 		s := Seen{
 			Desired: fleet.Fact[int]{Is: fleet.Seen, At: now, Value: 40}, Service: fleet.Fact[fleet.Service]{Is: fleet.Seen, At: now, Value: fleet.Service{Running: 40}},
-			Queue: fleet.Fact[fleet.Backlog]{Is: fleet.Seen, At: now, Value: fleet.Backlog{InFlight: 10}},
+			Queue: fleet.Fact[fleet.Backlog]{Is: fleet.Seen, At: now, Value: fleet.Backlog{InFlight: 10}}, Other: fleet.Fact[fleet.Scaler]{Is: fleet.Absent},
 		}
 		if at >= 2*time.Minute {
 			s.Deleted = fleet.Fact[fleet.Datapoint]{Is: fleet.Seen, At: now, Value: fleet.Datapoint{From: now.Truncate(time.Minute).Add(-2 * time.Minute), Value: 150}}
@@ -469,6 +469,7 @@ func TestAStepInIsNotTakenBack(t *testing.T) {
 	now := time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
 	m := Memory{Changed: now.Add(-20 * time.Second), To: 4, Load: Load{Ran: []Ran{{now.Add(-time.Hour), 14}}}}
 	s := Seen{
+		Other:    fleet.Fact[fleet.Scaler]{Is: fleet.Absent},
 		Desired:  fleet.Fact[int]{Is: fleet.Seen, At: now, Value: 4},
 		Service:  fleet.Fact[fleet.Service]{Is: fleet.Seen, At: now.Add(-21 * time.Second), Value: fleet.Service{Running: 14}},
 		Tracking: fleet.Fact[fleet.Datapoint]{Is: fleet.Seen, At: now, Value: fleet.Datapoint{From: now.Add(-12 * time.Second), Value: 5}},
