@@ -29,6 +29,7 @@ const (
 	scalerEvery  = 10 * time.Minute // whether Application Auto Scaling has the service too
 	alarmEvery   = 30 * time.Second // at the state of an alarm of which no message tells
 	scaledEvery  = time.Minute      // at a service whose count does not change
+	aimLasts     = 30 * time.Second // a count that was decided and could not be set
 	deletedEvery = time.Minute      // at how many messages are deleted from a queue
 )
 
@@ -64,6 +65,10 @@ func scaleServices(k *Kernel) {
 
 // decideScale decides about one service, and reports whether its count is to be changed.
 func decideScale(k *Kernel, c *count, now time.Time) bool {
+	if before, from, ok := c.Scaling.Undone(); ok && c.Write.At.IsZero() && c.Base == c.Scaling.To && c.Base != from && c.Busy(c.policy(k)) &&
+		now.Sub(c.Scaling.Changed) > aimLasts {
+		c.Entry, c.Scaling = c.Aim(from), before // it could not be set: it is decided anew
+	}
 	if c.Busy(c.policy(k)) {
 		return false
 	}

@@ -78,7 +78,9 @@ type Memory struct {
 	Calm    Calm      `json:"calm,omitzero"`
 	Queue   Measured  `json:"queue,omitzero"`
 	Load    Load      `json:"load,omitzero"`
-	Said    string    `json:"said,omitempty"` // the last refusal that was told, so that it is told once
+	From    int       `json:"from,omitempty"`   // what it was before To
+	Before  *Memory   `json:"before,omitempty"` // what was remembered before To was decided, without its own Before
+	Said    string    `json:"said,omitempty"`   // the last refusal that was told, so that it is told once
 }
 
 // Acted says on which change of an alarm's state a step was taken.
@@ -128,6 +130,15 @@ func Decide(p Policy, m Memory, s Seen, now time.Time) Decision {
 	return d.Decision
 }
 
+// Undone is the memory as if To had not been decided, and the count as it was; false: it is not remembered. What could not be set for a while
+// may not be wanted any more.
+func (m Memory) Undone() (before Memory, count int, ok bool) {
+	if m.Before == nil {
+		return m, 0, false
+	}
+	return *m.Before, m.From, true
+}
+
 // Foreign is the memory after somebody else has set the count.
 func (m Memory) Foreign(from, to int, now time.Time) Memory {
 	if !m.Changed.IsZero() && m.To == from && to < from {
@@ -152,6 +163,9 @@ func (d *decider) note(to int) {
 	if to > d.Desired.Value && d.Code != BelowMin {
 		d.Out = d.now
 	}
+	before := d.Memory
+	before.Before = nil
+	d.Memory.Before, d.From = &before, d.Desired.Value
 	for _, a := range d.acts {
 		d.Acted = append(without(d.Acted, a.Alarm), a)
 	}

@@ -449,8 +449,9 @@ func TestTheRateIsMeasuredWhileNoMessageWaits(t *testing.T) {
 	for at := time.Duration(0); at < 12*time.Minute; at += 15 * time.Second {
 		now := begin.Add(at)
 		s := Seen{
-			Desired: fleet.Fact[int]{Is: fleet.Seen, At: now, Value: 40}, Service: fleet.Fact[fleet.Service]{Is: fleet.Seen, At: now, Value: fleet.Service{Running: 40}},
-			Queue: fleet.Fact[fleet.Backlog]{Is: fleet.Seen, At: now, Value: fleet.Backlog{InFlight: 10}}, Other: fleet.Fact[fleet.Scaler]{Is: fleet.Absent},
+			Desired: fleet.Fact[int]{Is: fleet.Seen, At: now, Value: 40},
+			Service: fleet.Fact[fleet.Service]{Is: fleet.Seen, At: now, Value: fleet.Service{Running: 40}},
+			Queue:   fleet.Fact[fleet.Backlog]{Is: fleet.Seen, At: now, Value: fleet.Backlog{InFlight: 10}}, Other: fleet.Fact[fleet.Scaler]{Is: fleet.Absent},
 		}
 		if at >= 2*time.Minute {
 			s.Deleted = fleet.Fact[fleet.Datapoint]{Is: fleet.Seen, At: now, Value: fleet.Datapoint{From: now.Truncate(time.Minute).Add(-2 * time.Minute), Value: 150}}
