@@ -75,7 +75,13 @@ func (p *past) letLeave(instance string, at time.Time) {
 		return
 	}
 	p.leaves[group] = append(p.leaves[group], instance)
-	if n := len(p.leaves[group]); n > limit(g.MaxUnavailable, p.largest(group, at)) && p.host(instance).warned.IsZero() {
+	n := 0
+	for _, other := range p.leaves[group] {
+		if h := p.host(other); h.warned.IsZero() || !h.drained.Equal(at) { // what EC2 ends, and is set DRAINING in the same call, came after it
+			n++
+		}
+	}
+	if n > limit(g.MaxUnavailable, p.largest(group, at)) && p.host(instance).warned.IsZero() {
 		p.blame(5, "%s was set DRAINING as number %d of group %s at a time, of which %s may leave", p.name(instance), n, group, g.MaxUnavailable)
 	}
 }
