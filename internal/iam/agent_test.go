@@ -2,7 +2,6 @@ package iam_test
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"net"
 	"testing"
@@ -84,7 +83,7 @@ func leaving(t *testing.T, policies ...*wire.Policy) map[wire.Check]int {
 		Region: "eu-west-1", Credentials: credentials.NewStaticCredentialsProvider("ebb", "secret", ""), BaseEndpoint: aws.String(world.Endpoint),
 		Retryer: func() aws.Retryer { return aws.NopRetryer{} },
 	}
-	log, sent := slog.New(slog.NewTextHandler(io.Discard, nil)), make(chan bool, 1)
+	log, sent := slog.New(slog.DiscardHandler), make(chan bool, 1)
 	report := func(ctx context.Context, _ agent.Transcript, body []byte) error {
 		_, err := sqs.NewFromConfig(cfg).SendMessage(ctx, &sqs.SendMessageInput{
 			QueueUrl: aws.String(world.Endpoint + "/111122223333/ebb"), MessageBody: aws.String(string(body)),

@@ -61,7 +61,7 @@ func TestTargetTrackingTakesAsLongAsAWSMeasured(t *testing.T) {
 			b.pass(10*time.Minute + time.Duration(i)*time.Second)
 			begin := b.Now()
 			b.must(b.SetLoad("web", load.Shape{Base: 25})) // 62.5 % of four tasks
-			for n := 0; n < 1000; n++ {
+			for range 1000 {
 				b.pass(time.Second)
 				if _, first := b.counts(); !first.IsZero() {
 					sum += first.Sub(begin)
