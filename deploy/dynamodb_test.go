@@ -66,7 +66,7 @@ func TestBootstrapDrains(t *testing.T) {
 	instance := a.functionDrainsOne(t, f, fn, nil, log)
 	a.checkRights(t)
 	code, out, errs := ebb(t.Context(), map[string]string{"EBB_DYNAMODB_ENDPOINT": local, "EBB_REGION": "eu-west-1"}, "status", "--journal", "dynamodb://"+table)
-	if code != cli.ExitOK || !strings.Contains(out, instance) || !strings.Contains(out, "task, version 2") {
+	if code != cli.ExitOK || !strings.Contains(out, instance) || !strings.Contains(out, "task, version 9") {
 		t.Errorf("ebb status ended with %d and should tell of %s, and of a record of a newer Ebb:\n%s%s", code, instance, out, errs)
 	}
 }
@@ -80,7 +80,7 @@ func leaveNewer(t *testing.T, endpoint, table string) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	r := journal.Record{Key: "task:demo/0123/1", Scope: "cluster/demo", Rev: 1, Open: true, Body: []byte(`{"v":2,"kind":"task","task":"0123"}`)}
+	r := journal.Record{Key: "task:demo/0123/1", Scope: "cluster/demo", Rev: 1, Open: true, Body: []byte(`{"v":9,"kind":"task","task":"0123"}`)}
 	if err := s.Write(t.Context(), journal.Batch{Records: []journal.Record{r}}); err != nil {
 		t.Fatal(err)
 	}

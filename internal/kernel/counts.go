@@ -184,7 +184,11 @@ func setCount(k *Kernel, c *count, now time.Time) bool {
 	if c.Sure.IsZero() && now.Sub(f.At) > countFresh {
 		f = fleet.Fact[fleet.Service]{} // the first look says what the base is
 	}
-	next, step := c.Decide(fleet.Fact[int]{Is: f.Is, At: f.At, Value: f.Value.Desired}, c.policy(k), now)
+	seen := fleet.Fact[int]{Is: f.Is, At: f.At, Value: f.Value.Desired}
+	next, step := c.Decide(seen, c.policy(k), now)
+	if step.Set && undoScale(c, now) {
+		next, step = c.Decide(seen, c.policy(k), now)
+	}
 	spec := plan.SetDesired.Spec()
 	if step.Set && (c.again().After(now) || !k.room(spec.Priority) || !k.rates.take(spec.Bucket, 1, spec.Priority, now)) {
 		c.wake = drain.Later(c.again(), now.Add(Moment))

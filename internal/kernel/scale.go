@@ -65,10 +65,6 @@ func scaleServices(k *Kernel) {
 
 // decideScale decides about one service, and reports whether its count is to be changed.
 func decideScale(k *Kernel, c *count, now time.Time) bool {
-	if before, from, ok := c.Scaling.Undone(); ok && c.Write.At.IsZero() && c.Base == c.Scaling.To && c.Base != from && c.Busy(c.policy(k)) &&
-		now.Sub(c.Scaling.Changed) > aimLasts {
-		c.Entry, c.Scaling = c.Aim(from), before // it could not be set: it is decided anew
-	}
 	if c.Busy(c.policy(k)) {
 		return false
 	}
@@ -112,6 +108,15 @@ func decideScale(k *Kernel, c *count, now time.Time) bool {
 		c.Entry = c.Aim(d.To)
 	}
 	return d.Set
+}
+
+// undoScale takes back what was decided and could not be set for a while: it is decided anew. It reports whether there was something.
+func undoScale(c *count, now time.Time) bool {
+	before, from, ok := c.Scaling.Undone()
+	if ok = ok && c.scaled != nil && c.Base == c.Scaling.To && c.Base != from && now.Sub(c.Scaling.Changed) > aimLasts; ok {
+		c.Entry, c.Scaling = c.Aim(from), before
+	}
+	return ok
 }
 
 // adoptScale takes in that somebody else has set the count of a service that is scaled.

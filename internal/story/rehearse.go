@@ -63,8 +63,11 @@ func rehearsals(p *past, e core.Entry) {
 
 // rehearsed reports whether Ebb may let a task leave because an operator rehearses that.
 func rehearsed(p *past, t *taskPast) bool {
-	allowed := slices.ContainsFunc(p.Ebb.Clusters, func(c Cluster) bool { return c.Name == t.cluster && c.AllowRehearsal })
-	return allowed && !t.rehearsal.IsZero()
+	if i := slices.IndexFunc(p.Ebb.Clusters, func(c Cluster) bool { return c.Name == t.cluster }); i >= 0 {
+		return p.Ebb.Clusters[i].AllowRehearsal && !t.rehearsal.IsZero()
+	}
+	i := slices.IndexFunc(p.Ebb.Groups, func(g Group) bool { return g.Cluster == t.cluster }) // its tasks go with the first group
+	return i >= 0 && p.Ebb.Groups[i].AllowRehearsal && !t.rehearsal.IsZero()
 }
 
 // mayStop is invariant 22: Ebb stops a task only if an operator rehearses its interruption, and not before it was taken out.
