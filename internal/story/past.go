@@ -78,6 +78,7 @@ type hostPast struct {
 	back     time.Time // and since when again
 	leaving  time.Time
 	drained  time.Time // when Ebb set it DRAINING
+	letLeave time.Time // when Ebb last let it leave, whatever for
 	firstSet time.Time // for the first time, by whatever word
 
 	registered []*registration // in order

@@ -58,6 +58,17 @@ func limit(l kernel.MaxUnavailable, size int) int {
 	return l.Count
 }
 
+// slotOf is when Ebb gave an instance the slot by which it leaves at a time.
+func slotOf(p *past, instance string, at time.Time) time.Time {
+	slot := at
+	for _, d := range p.drains {
+		if d.Target.ID == instance && !d.Slot.IsZero() && !d.Slot.After(at.Add(p.Ebb.Skew)) {
+			slot = d.Slot.Add(-p.Ebb.Skew)
+		}
+	}
+	return slot
+}
+
 // letLeave is invariant 5, at the moment Ebb lets one more instance leave.
 func (p *past) letLeave(instance string, at time.Time) {
 	group := p.host(instance).asked
@@ -75,9 +86,10 @@ func (p *past) letLeave(instance string, at time.Time) {
 		return
 	}
 	p.leaves[group] = append(p.leaves[group], instance)
-	n := 0
+	p.host(instance).letLeave = at
+	n, slot := 0, slotOf(p, instance, at)
 	for _, other := range p.leaves[group] {
-		if h := p.host(other); h.warned.IsZero() || !h.drained.Equal(at) { // what EC2 ends, and is set DRAINING in the same call, came after it
+		if h := p.host(other); h.warned.IsZero() || h.letLeave.Before(slot) { // what EC2 ends waits for no slot, and may come after one was given
 			n++
 		}
 	}
