@@ -96,7 +96,7 @@ func openFile(ctx context.Context, path string) (*books, error) {
 	if err != nil {
 		return nil, err
 	}
-	witness, err := sql.Open("sqlite", path) // the driver is that of the journal
+	witness, err := sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(20000)") // the driver is that of the journal; Ebb may hold its lock
 	if err == nil {
 		_, err = witness.ExecContext(ctx, trigger)
 	}
