@@ -89,8 +89,15 @@ func (s *lookup) alarms(ctx context.Context, l plan.Look) error {
 			if err := askOf(ctx, s, s.CloudWatch, "DescribeAlarms", in, token, &out); err != nil {
 				return nil, err
 			}
-			for _, a := range slices.Concat(out.MetricAlarms, out.CompositeAlarms, out.LogAlarms) {
-				keepAlarm(ctx, s, a)
+			all := slices.Concat(out.MetricAlarms, out.CompositeAlarms, out.LogAlarms)
+			some := true // mute rules that are active; mostly there are none, and one call says so for all
+			if slices.ContainsFunc(all, alarm.mayBeMuted) {
+				if n, err := mutedBy(ctx, s, nil); err == nil {
+					some = n > 0
+				}
+			}
+			for _, a := range all {
+				keepAlarm(ctx, s, a, some)
 			}
 			return out.NextToken, nil
 		})
@@ -107,21 +114,36 @@ func askOf(ctx context.Context, s *lookup, of Asker, operation string, in map[st
 
 // keepAlarm keeps an alarm. A mute rule keeps the actions of an alarm from being carried out, and leaves its state as it is.
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_ListAlarmMuteRules.html
-func keepAlarm(ctx context.Context, s *lookup, a alarm) {
+func keepAlarm(ctx context.Context, s *lookup, a alarm, some bool) {
 	is := fleet.Alarm{
 		Name: a.AlarmName, State: a.StateValue, Since: a.StateTransitionedTimestamp.time(), Trouble: a.EvaluationState, Breach: breach(a.StateReasonData),
 		Muted: a.ActionsEnabled != nil && !*a.ActionsEnabled,
 	}
-	if is.State == fleet.Alarming && !is.Muted {
-		var out struct{ AlarmMuteRuleSummaries []struct{} }
-		in := map[string]any{"AlarmName": is.Name, "Statuses": []string{"ACTIVE"}}
-		if err := askOf(ctx, s, s.CloudWatch, "ListAlarmMuteRules", in, nil, &out); err != nil {
+	if some && a.mayBeMuted() {
+		n, err := mutedBy(ctx, s, &is.Name)
+		if err != nil {
 			s.fail(itemFailures([]string{is.Name}, err))
 			return
 		}
-		is.Muted = len(out.AlarmMuteRuleSummaries) > 0
+		is.Muted = n > 0
 	}
 	s.View.Alarms = append(s.View.Alarms, is)
+}
+
+// mayBeMuted reports whether it matters whether a rule mutes the alarm.
+func (a alarm) mayBeMuted() bool {
+	return a.StateValue == fleet.Alarming && (a.ActionsEnabled == nil || *a.ActionsEnabled)
+}
+
+// mutedBy is how many mute rules are active for an alarm, or at all; of many, some.
+func mutedBy(ctx context.Context, s *lookup, alarm *string) (int, error) {
+	var out struct{ AlarmMuteRuleSummaries []struct{} }
+	in := map[string]any{"Statuses": []string{"ACTIVE"}}
+	if alarm != nil {
+		in["AlarmName"] = *alarm
+	}
+	err := askOf(ctx, s, s.CloudWatch, "ListAlarmMuteRules", in, nil, &out)
+	return len(out.AlarmMuteRuleSummaries), err
 }
 
 // breach is how far the newest datapoint of an alarm is from its threshold, by the data of its state; nil: they do not say.

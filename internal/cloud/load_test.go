@@ -39,11 +39,15 @@ func TestAlarms(t *testing.T) {
 	look := plan.LookFor(plan.Alarms, "", "up", "off", "both", "none")
 	c, f := newFake(saying(map[string]string{"DescribeAlarms": someAlarms, "ListAlarmMuteRules": `{"AlarmMuteRuleSummaries": [{"Status": "ACTIVE"}]}`}))
 	s := c.Look(t.Context(), look)
-	if s.Err != nil || s.Calls != 2 || len(s.Failed) > 0 || !cmp.Equal(s.View.Alarms, want) {
+	if s.Err != nil || s.Calls != 3 || len(s.Failed) > 0 || !cmp.Equal(s.View.Alarms, want) {
 		t.Errorf("%+v\n%s", s, cmp.Diff(want, s.View.Alarms))
 	}
 	if asked := f.asked[0].(plainAsk).names[0]; !strings.Contains(asked, `"CompositeAlarm"`) || !strings.Contains(asked, `"none"`) {
 		t.Errorf("asked %s", asked)
+	}
+	c, _ = newFake(saying(map[string]string{"DescribeAlarms": someAlarms, "ListAlarmMuteRules": `{"AlarmMuteRuleSummaries": []}`}))
+	if s = c.Look(t.Context(), look); s.Calls != 2 || s.View.Alarms[0].Muted {
+		t.Errorf("no rule is active, and one call says so for all alarms: %+v", s)
 	}
 	c, _ = newFake(saying(map[string]string{"DescribeAlarms": someAlarms})) // whether it is muted cannot be read
 	if s = c.Look(t.Context(), look); len(s.Failed) != 1 || s.Failed[0].ID != "up" || len(s.View.Alarms) != 2 {
