@@ -43,7 +43,7 @@ lint: ## golangci-lint; the first time it is built, which takes some minutes
 	$(LINT) run
 
 sim: ## SEEDS=20000 simulated runs with faults, every invariant checked on each; about 17 minutes on two cores
-	$(GO) test ./internal/story -run '^TestSeeds$$' -count=1 -timeout=0 -v -seeds=$(SEEDS)
+	$(GO) test ./internal/sim/story -run '^TestSeeds$$' -count=1 -timeout=0 -v -seeds=$(SEEDS)
 
 fuzz: ## every fuzz target for FUZZTIME=60s
 	@grep -rl --include='*_test.go' '^func Fuzz' internal | sort | while read -r file; do \
@@ -87,7 +87,7 @@ nightly: ## what takes too long for each change: a night on two cores
 	$(MAKE) race
 	$(MAKE) sim SEEDS=200000
 	$(GO) test ./internal/diagnose ./internal/cli -run 'ByADenial$$' -count=1 -timeout=60m -everyrequest
-	$(GO) test ./internal/story -run '^TestWhyDuringHealthyDrains$$' -count=1 -timeout=120m -v -why=1 -drains=1000
+	$(GO) test ./internal/sim/story -run '^TestWhyDuringHealthyDrains$$' -count=1 -timeout=120m -v -why=1 -drains=1000
 	$(MAKE) plants
 	$(MAKE) fuzz FUZZTIME=10m
 	$(MAKE) mutants

@@ -12,7 +12,7 @@ rows() {
 }
 rows queue ./internal/agentcli TestLongSharedQueue
 rows idle ./internal/agentcli TestLongIdle
-rows crowd ./internal/story TestLong
+rows crowd ./internal/sim/story TestLong
 rows script ./internal/sim/baseline TestLong
 
 cat >"$out" <<END

@@ -427,7 +427,7 @@ def copy_tree(to):
 def hunt(tree, seeds, first):
     """Runs the seeds and returns after how many one failed, and what it broke, or None."""
     run = subprocess.run(
-        ["go", "test", "./internal/story", "-run", "^TestSeeds$", "-count=1", "-once", "-stop", f"-seeds={seeds}", f"-first={first}"],
+        ["go", "test", "./internal/sim/story", "-run", "^TestSeeds$", "-count=1", "-once", "-stop", f"-seeds={seeds}", f"-first={first}"],
         cwd=tree, capture_output=True, text=True)
     found = re.search(r"first failure at seed (\d+): (.*)", run.stdout)
     if found:

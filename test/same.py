@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compares two dumps of the seeds: python3 test/same.py BEFORE AFTER.
 
-A dump is made by: go test ./internal/story -run '^TestSeeds$' -count=1 -once -seeds=20000 -dump=FILE
+A dump is made by: go test ./internal/sim/story -run '^TestSeeds$' -count=1 -once -seeds=20000 -dump=FILE
 Every seed must have the same scenario, the same record of the world, and the same outcome and reason of every drain. What differs is
 listed: at most -n seeds (10), each with the lines that differ. The exit code is 1 if a seed differs. With -drains only the scenario and
 the drains count, and not the world's record, which shows every call and its time. With -renamed the scenario does not count: a key of

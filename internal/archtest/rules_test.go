@@ -56,7 +56,7 @@ func mayImport() map[string][]string {
 		"sim/appautoscaling", "sim/autoscaling", "sim/baseline", "sim/client", "sim/cloudwatch", "sim/core", "sim/ec2", "sim/ecs", "sim/elb", "sim/events",
 		"sim/imds", "sim/lambda", "sim/lambda/process", "sim/load", "sim/loadtest", "sim/sns", "sim/sqs",
 		"steps", "sim/loopback", "sim/secretsmanager", "sim/standin", "sim/ssm", "sim/servicediscovery", "sim/sts", "sim/traffic", "sim/vpclattice", "sim/wire",
-		"source/lambda", "source/sqs", "story", "inventory", "metrics", "notice", "notify",
+		"source/lambda", "source/sqs", "sim/story", "inventory", "metrics", "notice", "notify",
 	}
 	return map[string][]string{
 		"fleet":            {},
@@ -117,7 +117,7 @@ func mayImport() map[string][]string {
 		"sim/baseline":       {"sim", "sim/client", "sim/core", "sim/wire"},
 		"source/lambda":      {"fleet", "event"},
 		"iam":                {},
-		"story": {
+		"sim/story": {
 			"cloud", "drain", "engine", "event", "fleet", "iam", "journal", "journal/memory", "kernel", "lease", "notice", "plan", "sim", "sim/autoscaling",
 			"sim/appautoscaling", "sim/client", "sim/cloudwatch", "sim/core", "sim/ec2", "sim/ecs",
 			"sim/load", "sim/servicediscovery", "sim/traffic", "sim/vpclattice", "sim/wire",
@@ -160,7 +160,7 @@ func owners() map[string][]string {
 		"modernc.org":                           {"journal/sqlite"},
 		"github.com/prometheus":                 {"metrics"},
 		"github.com/spf13":                      {"agentcli", "cli"},
-		"go.yaml.in/yaml":                       {"agentcli", "config", "host", "story", "cli"},
+		"go.yaml.in/yaml":                       {"agentcli", "config", "host", "sim/story", "cli"},
 	}
 }
 

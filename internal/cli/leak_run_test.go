@@ -22,7 +22,7 @@ import (
 	"time"
 
 	"github.com/ebbhq/ebb/internal/sim"
-	"github.com/ebbhq/ebb/internal/story"
+	"github.com/ebbhq/ebb/internal/sim/story"
 )
 
 // A world in which an instance can leave, with a secret in what its instances start with, and two in AWS's stores. %s is a receiver.

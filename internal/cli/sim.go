@@ -18,8 +18,8 @@ import (
 	"github.com/ebbhq/ebb/internal/sim/ecs"
 	"github.com/ebbhq/ebb/internal/sim/loopback"
 	"github.com/ebbhq/ebb/internal/sim/sqs"
+	"github.com/ebbhq/ebb/internal/sim/story"
 	"github.com/ebbhq/ebb/internal/sim/wire"
-	"github.com/ebbhq/ebb/internal/story"
 )
 
 func newSim(p Process) *cobra.Command {

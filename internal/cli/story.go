@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/ebbhq/ebb/internal/story"
+	"github.com/ebbhq/ebb/internal/sim/story"
 )
 
 func newStory(p Process) *cobra.Command {
@@ -20,7 +20,7 @@ func newStory(p Process) *cobra.Command {
 transcript. It exits with 1 when an expectation is not met or an invariant is broken.
 
 With --seed it runs the random scenario of that seed; --show prints its YAML instead, --small the smallest part of it that still fails.`,
-		Example: `  ebb story internal/story/testdata/stories/a-drain-ends-when-every-task-has-stopped.yaml
+		Example: `  ebb story internal/sim/story/testdata/stories/a-drain-ends-when-every-task-has-stopped.yaml
   ebb story --seed 8121`,
 		Args: cobra.ArbitraryArgs, // scenario counts them
 	}

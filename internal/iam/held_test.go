@@ -12,8 +12,8 @@ import (
 	"testing"
 
 	"github.com/ebbhq/ebb/internal/iam"
+	"github.com/ebbhq/ebb/internal/sim/story"
 	"github.com/ebbhq/ebb/internal/sim/wire"
-	"github.com/ebbhq/ebb/internal/story"
 )
 
 var write = flag.Bool("write", false, "write calls.go anew from what is recorded")
@@ -231,7 +231,7 @@ func findsHosts(action string) bool {
 
 // TestWithoutGroups: an Ebb that looks after tasks on Fargate Spot only has all that it needs, and may answer no hook.
 func TestWithoutGroups(t *testing.T) {
-	b, err := os.ReadFile("../story/testdata/stories/three-of-ten-fargate-spot-tasks-leave-their-target-groups-first.yaml")
+	b, err := os.ReadFile("../sim/story/testdata/stories/three-of-ten-fargate-spot-tasks-leave-their-target-groups-first.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -265,7 +265,7 @@ func TestWithoutGroups(t *testing.T) {
 
 // TestATagIsAsked tells a story with a policy for groups with a tag, with and without that tag.
 func TestATagIsAsked(t *testing.T) {
-	b, err := os.ReadFile("../story/testdata/stories/a-drain-ends-when-every-task-has-stopped.yaml")
+	b, err := os.ReadFile("../sim/story/testdata/stories/a-drain-ends-when-every-task-has-stopped.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}

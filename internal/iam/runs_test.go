@@ -32,9 +32,9 @@ import (
 	"github.com/ebbhq/ebb/internal/sim/client"
 	"github.com/ebbhq/ebb/internal/sim/cloudwatch"
 	"github.com/ebbhq/ebb/internal/sim/ecs"
+	"github.com/ebbhq/ebb/internal/sim/story"
 	"github.com/ebbhq/ebb/internal/sim/wire"
 	"github.com/ebbhq/ebb/internal/source/sqs"
-	"github.com/ebbhq/ebb/internal/story"
 )
 
 // seeds is how many random stories are run besides those that are kept as files.
@@ -74,7 +74,7 @@ func parsed(t *testing.T, d iam.Document) *wire.Policy {
 // at the queue as ebb serve starts.
 func serving(t *testing.T) []run {
 	t.Helper()
-	files, err := filepath.Glob("../story/testdata/*/*.yaml")
+	files, err := filepath.Glob("../sim/story/testdata/*/*.yaml")
 	if err != nil || len(files) < 40 {
 		t.Fatalf("%d stories, %v", len(files), err)
 	}

@@ -27,8 +27,8 @@ import (
 	"github.com/ebbhq/ebb/internal/iam"
 	"github.com/ebbhq/ebb/internal/journal"
 	"github.com/ebbhq/ebb/internal/journal/dynamodb"
+	"github.com/ebbhq/ebb/internal/sim/story"
 	"github.com/ebbhq/ebb/internal/sim/wire"
-	"github.com/ebbhq/ebb/internal/story"
 )
 
 // gate lets requests through to DynamoDB Local, which knows no policies, if a policy allows them, and notes their actions.

@@ -49,8 +49,8 @@ const enough = 90
 var logs = []string{"note", "line"}
 
 var stories = []suite{
-	{pkg: "internal/story", tests: "^TestSeeds$", args: []string{"-once", "-stop", "-seeds=60"}},
-	{pkg: "internal/story", tests: "^(TestStories|TestFound)$", args: []string{"-test.skip=^TestStories$/^many-hooks"}},
+	{pkg: "internal/sim/story", tests: "^TestSeeds$", args: []string{"-once", "-stop", "-seeds=60"}},
+	{pkg: "internal/sim/story", tests: "^(TestStories|TestFound)$", args: []string{"-test.skip=^TestStories$/^many-hooks"}},
 }
 
 var conformance = []suite{{pkg: "internal/journal", tests: "^TestConformance", tags: "dynamodb"}}

@@ -12,7 +12,7 @@ import (
 	"github.com/ebbhq/ebb/internal/sim/core"
 	"github.com/ebbhq/ebb/internal/sim/ecs"
 	"github.com/ebbhq/ebb/internal/sim/traffic"
-	"github.com/ebbhq/ebb/internal/story"
+	"github.com/ebbhq/ebb/internal/sim/story"
 )
 
 // What every cell has in common.

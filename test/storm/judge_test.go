@@ -17,7 +17,7 @@ import (
 	"github.com/ebbhq/ebb/internal/journal"
 	"github.com/ebbhq/ebb/internal/kernel"
 	"github.com/ebbhq/ebb/internal/sim/core"
-	"github.com/ebbhq/ebb/internal/story"
+	"github.com/ebbhq/ebb/internal/sim/story"
 )
 
 // judge says what did not hold: what must always hold, as the stories judge it, and what a storm asks beyond that. In a storm nothing

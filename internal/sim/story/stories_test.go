@@ -52,7 +52,7 @@ func read(t *testing.T, file string) Scenario {
 
 // TestTheDocumentedStoryHolds: the example in docs/reference/story.md is a story, and it holds.
 func TestTheDocumentedStoryHolds(t *testing.T) {
-	doc, err := os.ReadFile("../../docs/reference/story.md")
+	doc, err := os.ReadFile("../../../docs/reference/story.md")
 	if err != nil {
 		t.Fatal(err)
 	}
