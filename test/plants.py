@@ -169,6 +169,8 @@ TESTED = [
      "if len(d.Taken) > 0 && c.container.Value.Status == fleet.Active {", "if false {", "sim/story", "TestStories"),
     ("a Spot Instance that EC2 takes back waits for its traffic", "internal/drain/trafficfirst.go", "|| d.hasMinutes() || d.Observed", "|| d.Observed", "sim/story",
      "TestStories"),
+    ("what has begun since a count was decided does not keep it from being set", "internal/kernel/scale.go",
+     '(c.Base > from || no == "")', '(c.Base > from || no != "never")', "sim/story", "TestStories"),
     ("a delay that is longer than the deadline is not told", "internal/drain/delays.go", "known && delay >= left {", "known && delay < 0 {", "sim/story", "TestStories"),
     ("the target groups of another VPC are looked at for the same address", "internal/kernel/net.go", "g.VPC == vpc && g.Holds()", "g.Holds()",
      "kernel", "TestTheNetIsReadOnce"),
