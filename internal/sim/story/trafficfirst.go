@@ -140,7 +140,7 @@ func leftFirst(p *past, h *hostPast, e core.Entry) {
 	}
 	for _, f := range p.Ebb.TrafficFirst {
 		for _, t := range h.tasks {
-			if !t.live || t.service != f.Service || t.cluster != f.Cluster || e.At.Sub(t.created) < 5*time.Minute && !t.created.Equal(p.Start) {
+			if !t.runs || t.service != f.Service || t.cluster != f.Cluster || e.At.Sub(t.created) < 5*time.Minute && !t.created.Equal(p.Start) {
 				continue
 			}
 			for target, s := range t.served { //ebb:any-order one is enough
