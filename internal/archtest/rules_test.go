@@ -55,7 +55,8 @@ func mayImport() map[string][]string {
 		"iam", "journal/dynamodb", "journal/memory", "journal/sqlite", "kernel", "lease", "placement", "plain", "plan", "scale", "sim",
 		"sim/appautoscaling", "sim/autoscaling", "sim/baseline", "sim/client", "sim/cloudwatch", "sim/core", "sim/ec2", "sim/ecs", "sim/elb", "sim/events",
 		"sim/imds", "sim/lambda", "sim/lambda/process", "sim/load", "sim/loadtest", "sim/sns", "sim/sqs",
-		"steps", "sim/loopback", "sim/secretsmanager", "sim/standin", "sim/ssm", "sim/servicediscovery", "sim/sts", "sim/traffic", "sim/vpclattice", "sim/wire",
+		"steps", "sim/loopback", "sim/model",
+		"sim/secretsmanager", "sim/standin", "sim/ssm", "sim/servicediscovery", "sim/sts", "sim/traffic", "sim/vpclattice", "sim/wire",
 		"source/lambda", "source/sqs", "sim/story", "inventory", "metrics", "notice", "notify",
 	}
 	return map[string][]string{
@@ -107,7 +108,8 @@ func mayImport() map[string][]string {
 			"sim/ssm",
 			"sim/servicediscovery", "sim/sts", "sim/traffic", "sim/vpclattice",
 		},
-		"sim/wire":           {"sim/core"},
+		"sim/model":          {},
+		"sim/wire":           {"sim/core", "sim/model"},
 		"sim/client":         {"sim/core", "sim/ec2", "sim/servicediscovery", "sim/vpclattice", "sim/wire"},
 		"sim/awscli":         {"sim/core"},
 		"sim/lambda/process": {"sim", "sim/core", "sim/lambda"},

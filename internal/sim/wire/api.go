@@ -9,10 +9,12 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/sim/core"
+	"github.com/ebbhq/ebb/internal/sim/model"
 )
 
 // World is a simulated cloud as this package sees it.
@@ -76,6 +78,33 @@ type service struct {
 type operation struct {
 	core.Operation
 	of *service
+}
+
+// checks are those of all operations of all worlds, by the type of the request: a world is made in a moment, and a check is not.
+var checks sync.Map
+
+// broken is what AWS's model of the operation does not allow about a request.
+func (o *operation) broken(in any) []string {
+	v := reflect.ValueOf(in).Elem()
+	made, ok := checks.Load(v.Type())
+	if !ok {
+		members := spelling{names: o.of.Protocol.Names.Members}.field
+		made, _ = checks.LoadOrStore(v.Type(), model.Of(modelName(o.of.Name), o.Name, v.Type(), func(t reflect.Type, name string) (int, bool) {
+			return members(t, strings.ToUpper(name[:1])+name[1:])
+		}))
+	}
+	if check := made.(model.Check); check != nil {
+		return check(v)
+	}
+	return nil
+}
+
+// modelName is the name that a service has in AWS's models, where it has another in IAM's.
+func modelName(service string) string {
+	if service == "elasticloadbalancing" {
+		return "elbv2"
+	}
+	return service
 }
 
 // New makes the operations over a world.

@@ -16,6 +16,7 @@ import (
 	"github.com/ebbhq/ebb/internal/sim/core"
 	"github.com/ebbhq/ebb/internal/sim/ec2"
 	simecs "github.com/ebbhq/ebb/internal/sim/ecs"
+	"github.com/ebbhq/ebb/internal/sim/model"
 )
 
 // clientsOf are the SDK's clients over HTTP of a world that is the demo's, changed.
@@ -265,6 +266,17 @@ func TestRegisteredTwiceOverHTTP(t *testing.T) {
 		if err != nil || *c.Ec2InstanceId != id || *c.Status != "ACTIVE" || c.AgentConnected != (i == 1) ||
 			int(c.RunningTasksCount) != len(tasks.TaskArns) || (c.RunningTasksCount == 0) != (i == 1) {
 			t.Errorf("registration %d: %+v with %d tasks, %v", i, c, len(tasks.TaskArns), err)
+		}
+	}
+}
+
+// AWS's model knows every operation: one that is new needs test/awsmodel.py to be run.
+func TestAWSHasAModelOfEveryOperation(t *testing.T) {
+	for _, s := range New(Config{World: sim.New(core.Config{})}).services {
+		for name := range s.operations {
+			if !model.Has(modelName(s.Name), name) {
+				t.Errorf("requests.json has no operation %s of %s; run python3 test/awsmodel.py", name, s.Name)
+			}
 		}
 	}
 }
