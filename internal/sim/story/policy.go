@@ -19,6 +19,7 @@ func (e Ebb) Needs() (iam.Mode, iam.Scope) {
 		if g.ReplaceFirst {
 			s.Counts = append(s.Counts, g.Cluster+"/*")
 		}
+		s.Raises = s.Raises || g.Capacity == "raise"
 	}
 	for cluster, in := range e.standIns {
 		s.Counts = append(s.Counts, cluster+"/"+in.OnDemand)
