@@ -95,6 +95,7 @@ func (f *iamFlags) scope(m iam.Mode, cfg config.Config) (iam.Scope, error) {
 		s.Table = arn("dynamodb", s.Account, "table/"+table)
 	}
 	s.Scales = len(cfg.Scaling) > 0
+	s.Raises = slices.ContainsFunc(cfg.Groups, func(g config.Group) bool { return g.Capacity == config.Raise })
 	if m != iam.ReadOnly {
 		err := f.acts(m, cfg, &s)
 		return s, err
@@ -236,6 +237,7 @@ func noticesIn(cfg config.Config, s iam.Scope) (n iam.Notices) {
 		}
 		n.Why = n.Why || len(r.Events) == 0 || slices.Contains(r.Events, "stuck")
 	}
+	n.Why = n.Why || len(cfg.Scaling) > 0 // whether tasks find a place
 	return n
 }
 

@@ -32,6 +32,20 @@ type demand struct {
 
 // demandsOf is what a service asks for; a daemon asks for one task on each host that lacks it.
 func (v *view) demandsOf(s *inventory.Service) []*demand {
+	d := v.demandOf(s)
+	if d == nil {
+		return nil
+	}
+	v.admit(d)
+	if s.Daemon {
+		return v.missingDaemons(d)
+	}
+	v.count(d)
+	return []*demand{d}
+}
+
+// demandOf is what each task of a service needs; nil: no host.
+func (v *view) demandOf(s *inventory.Service) *demand {
 	if s.LaunchType == "FARGATE" || s.LaunchType == "EXTERNAL" || s.Status == "INACTIVE" {
 		return nil
 	}
@@ -43,12 +57,7 @@ func (v *view) demandsOf(s *inventory.Service) []*demand {
 		}
 	}
 	d.distinct = slices.ContainsFunc(s.Constraints, func(c inventory.Constraint) bool { return c.Type == "distinctInstance" })
-	v.admit(d)
-	if s.Daemon {
-		return v.missingDaemons(d)
-	}
-	v.count(d)
-	return []*demand{d}
+	return d
 }
 
 func (v *view) missingDaemons(d *demand) []*demand {

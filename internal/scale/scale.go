@@ -45,6 +45,10 @@ func Defaults() Policy {
 	return Policy{OutCooldown: time.Minute, InCooldown: 5 * time.Minute, Repeat: time.Minute, Window: 5 * time.Minute}
 }
 
+// Idle is the default of InCooldown and Window where tasks protect themselves while they work, so that idle ones alone are taken away: no message is
+// late for it, and it costs less (docs/scaling.md).
+const Idle = time.Minute
+
 // StartLimit is how long a step of an alarm waits for the tasks of the step before. One that never starts must not hold all others for ever.
 const StartLimit = 5 * time.Minute
 

@@ -22,6 +22,7 @@ func (e Ebb) Needs() (iam.Mode, iam.Scope) {
 		if g.AllowRehearsal && g.Cluster != "" {
 			s.Rehearsals = append(s.Rehearsals, g.Cluster)
 		}
+		s.Raises = s.Raises || g.Capacity == "raise"
 	}
 	for cluster, in := range e.standIns {
 		s.Counts = append(s.Counts, cluster+"/"+in.OnDemand)

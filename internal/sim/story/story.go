@@ -66,6 +66,7 @@ type Group struct {
 	Mode           string                `yaml:"mode,omitempty"`      // observe; empty: drain
 	Rebalance      string                `yaml:"rebalance,omitempty"` // drain; empty: ignore
 	ReplaceFirst   bool                  `yaml:"replace_first,omitempty"`
+	Capacity       string                `yaml:"capacity,omitempty"` // raise; empty: keep
 	AllowRehearsal bool                  `yaml:"allow_rehearsal,omitempty"`
 	Agent          bool                  `yaml:"agent,omitempty"` // a second hook, ebb-host, is that of agents on the hosts
 }

@@ -135,7 +135,8 @@ func leftFirst(p *past, h *hostPast, e core.Entry) {
 		}
 	}
 	lost := !h.lost.IsZero() && (h.back.IsZero() || e.At.Sub(h.back) < time.Minute)
-	if lost || !h.warned.IsZero() || len(h.registered) != 1 || d.Hook != "" && halfOver(p, d) || d.Word != (fleet.Word{}) || h.said.word.Rehearses() {
+	half := (d.Hook != "" || d.Noticed != "") && halfOver(p, d)
+	if half || lost || !h.warned.IsZero() || len(h.registered) != 1 || d.Word != (fleet.Word{}) || h.said.word.Rehearses() {
 		return
 	}
 	decided := e.At // the call may have failed for a while, and ECS may have registered the target again meanwhile
