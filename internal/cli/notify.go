@@ -167,7 +167,7 @@ func whyStuck(cfg config.Config, awsCfg aws.Config, store journal.Store, now fun
 	return func(ctx context.Context, a kernel.Ask) (notice.Blocker, error) {
 		ctx, cancel := context.WithTimeout(ctx, whyFor)
 		defer cancel()
-		seen, err := look.Take(ctx, collector.Scope{Instance: a.Target.ID, Silent: true})
+		seen, err := look.Take(ctx, collector.Scope{Instance: a.Target.ID, Target: a.Target.ID, Enough: enough, Silent: true})
 		if err != nil {
 			return notice.Blocker{}, fmt.Errorf("look at the account: %w", err)
 		}
