@@ -5,7 +5,7 @@ LINT     := $(GO) tool -modfile=tools/go.mod golangci-lint
 # the packages with goroutines
 RACY     := ./internal/engine/... ./internal/journal/... ./internal/source/... ./internal/sim/wire/... ./internal/sim/loadtest/... ./internal/agent/... ./internal/agentcli/... ./internal/cloud/collector/...
 
-.PHONY: help build zip packages test race dashboards dynamodb zabbix lint sim fuzz plants mutants storm agent bench spot scaling iam nightly
+.PHONY: help build zip packages test race dashboards dynamodb zabbix lint sim fuzz plants mutants storm agent bench answers spot scaling iam nightly
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -72,6 +72,9 @@ agent: ## what ebb-agent costs and how fast it is: writes docs/agent.md, in an h
 
 bench: ## what a drain costs: writes docs/cost.md, in about half an hour; see bash test/long.sh bench -help
 	bash test/long.sh bench -o docs/cost.md
+
+answers: ## what ebb why, plan and doctor cost in clusters of ten to ten thousand hosts: writes docs/answers.md, in some minutes
+	bash test/long.sh answers -o docs/answers.md
 
 spot: ## what Fargate Spot costs in requests, with Ebb and without, computed and over real connections: writes docs/spot.md, in about ten minutes
 	bash test/long.sh spot -o docs/spot.md

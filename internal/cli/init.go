@@ -149,7 +149,7 @@ func (f *initFlags) distinct() error {
 }
 
 func (f *initFlags) run(ctx context.Context, p Process, cfg config.Config) error {
-	seen, err := look(ctx, cfg, collector.Scope{Groups: f.groups, Clusters: f.clusters}, time.Now)
+	seen, err := look(ctx, cfg, collector.Scope{Groups: f.groups, Clusters: f.clusters}, time.Now, p.Stderr)
 	if err != nil {
 		return err
 	}

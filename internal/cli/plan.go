@@ -98,7 +98,7 @@ func planText(f diagnose.Forecast) string {
 			case s.Stop == diagnose.NotKnown:
 				stop = "not known"
 			}
-			fmt.Fprintf(tw, "%s\t%.12s\t%s\t%s\t%s\t%s\n", s.Instance, s.Task, service, s.Outcome, stop, someOf(s.Where))
+			fmt.Fprintf(tw, "%s\t%.12s\t%s\t%s\t%s\t%s\n", s.Instance, s.Task, service, s.Outcome, stop, whereOf(s))
 		}
 		_ = tw.Flush() // into memory, which does not fail
 	}
@@ -113,6 +113,14 @@ func planText(f diagnose.Forecast) string {
 	}
 	writeNotes(&b, f.Notes)
 	return b.String()
+}
+
+// whereOf lists the first hosts with room for a task.
+func whereOf(s diagnose.Step) string {
+	if more := s.Places - len(s.Where); more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(s.Where, ", "), more)
+	}
+	return cmp.Or(strings.Join(s.Where, ", "), "-")
 }
 
 // someOf lists the first three.

@@ -3,7 +3,6 @@ package placement
 import (
 	"slices"
 
-	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/inventory"
 )
 
@@ -77,10 +76,7 @@ func (v *view) missingDaemons(d *demand) []*demand {
 // count counts the tasks of a service.
 func (v *view) count(d *demand) {
 	current := 0
-	for _, t := range v.c.Tasks {
-		if t.Service() != d.name || !t.Live() || t.DesiredStatus == fleet.Stopped {
-			continue
-		}
+	for _, t := range v.of[d.name] {
 		switch {
 		case v.target[t.ContainerInstance]:
 			d.targets = append(d.targets, t)
