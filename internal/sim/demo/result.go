@@ -1,4 +1,4 @@
-package cli
+package demo
 
 import (
 	"cmp"
@@ -15,8 +15,8 @@ import (
 	"github.com/ebbhq/ebb/internal/sim/traffic"
 )
 
-// demoResult is what came of one story; its JSON keys are stable.
-type demoResult struct {
+// Result is what came of one story; its JSON keys are stable.
+type Result struct {
 	Name         string         `json:"name"`
 	Requests     int            `json:"requests"`
 	Failed       int            `json:"failed"`
@@ -30,9 +30,9 @@ type demoResult struct {
 }
 
 // result is how the story stands. Calls are counted as AWS sees them, failed ones included.
-func (s *demoStory) result() demoResult {
+func (s *side) result() Result {
 	t := s.service.Tally()
-	r := demoResult{Name: s.name, Requests: t.Requests, Failed: t.Failed, FailedByKind: t.ByKind, P99: float64(t.P99.Microseconds()) / 1000}
+	r := Result{Name: s.name, Requests: t.Requests, Failed: t.Failed, FailedByKind: t.ByKind, P99: float64(t.P99.Microseconds()) / 1000}
 	if h, has := s.service.(*hosts); has {
 		r.Alerts = new(h.watchers.Alerts())
 	}
@@ -56,11 +56,7 @@ func (s *demoStory) result() demoResult {
 	return r
 }
 
-func writeDemoJSON(w io.Writer, results []demoResult) error {
-	return writeJSON(w, map[string]any{"stories": results})
-}
-
-func writeDemoTable(w io.Writer, plot *demoPlot, results []demoResult) {
+func writeTable(w io.Writer, plot *plot, results []Result) {
 	if plot.table != nil {
 		plot.table(w, results)
 		return
@@ -85,23 +81,23 @@ func kinds(by map[string]int) string {
 }
 
 // moral says in two sentences what was seen and what to do next.
-func moral(plot *demoPlot, results []demoResult) string {
+func moral(plot *plot, results []Result) string {
 	return fmt.Sprintf("Of the same %d requests "+plot.moral+"\n"+
 		"Next: ebb demo --keep leaves this cloud running for your own aws command, and ebb serve --help says how to run the controller.",
 		results[0].Requests, results[0].Failed, results[1].Failed, results[2].Failed)
 }
 
-// demoTooSlow is how late, in milliseconds, one in a hundred answers may be. On a machine that is slower the seconds that a story is about are
+// tooSlow is how late, in milliseconds, one in a hundred answers may be. On a machine that is slower the seconds that a story is about are
 // over before anybody could use them.
-const demoTooSlow = 2000
+const tooSlow = 2000
 
-// lostByEbb is the error of a demonstration in which Ebb lost a request.
-func lostByEbb(results []demoResult) error {
-	i := slices.IndexFunc(results, func(r demoResult) bool { return r.Name == "ebb" })
+// Lost is the error of a demonstration in which Ebb lost a request.
+func Lost(results []Result) error {
+	i := slices.IndexFunc(results, func(r Result) bool { return r.Name == "ebb" })
 	if i < 0 {
 		return errors.New("the demonstration has no story of ebb")
 	}
-	if r := results[i]; r.Failed > 0 && r.P99 > demoTooSlow {
+	if r := results[i]; r.Failed > 0 && r.P99 > tooSlow {
 		return fmt.Errorf("this machine was too slow: one answer in a hundred took more than %.0f s, so that the figures say nothing of Ebb; "+
 			"try again when it has less to do", r.P99/1000)
 	}

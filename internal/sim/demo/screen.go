@@ -1,4 +1,4 @@
-package cli
+package demo
 
 import (
 	"context"
@@ -13,11 +13,11 @@ import (
 	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
-const demoColumns = `           none             homemade         ebb
+const columns = `           none             homemade         ebb
    time    failed   gone    failed   gone    failed   gone`
 
-// demoStatus is one line that says how the stories stand.
-func demoStatus(at time.Duration, leaving int, results []demoResult) string {
+// status is one line that says how the stories stand.
+func status(at time.Duration, leaving int, results []Result) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%5.0f s", at.Seconds())
 	for _, r := range results {
@@ -26,21 +26,22 @@ func demoStatus(at time.Duration, leaving int, results []demoResult) string {
 	return strings.TrimRight(b.String(), " ")
 }
 
-// screen writes lines, and below them on a terminal one line of status that is written over; elsewhere each status is a line.
-type screen struct {
+// Screen writes lines, and below them on a terminal one line of status that is written over; elsewhere each status is a line.
+type Screen struct {
 	mu       sync.Mutex
 	w        io.Writer
 	terminal bool
 	last     string
 }
 
-func newScreen(w io.Writer) *screen { return &screen{w: w, terminal: terminal(w)} }
+// NewScreen is a screen that writes to w, which may be a terminal.
+func NewScreen(w io.Writer, terminal bool) *Screen { return &Screen{w: w, terminal: terminal} }
 
 // wipe is what a terminal needs to write over its last line.
 const wipe = "\r\x1b[K"
 
 // line writes a line.
-func (s *screen) line(text string) {
+func (s *Screen) line(text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.terminal {
@@ -51,10 +52,10 @@ func (s *screen) line(text string) {
 }
 
 // say writes a line of who does what.
-func (s *screen) say(who, text string) { s.line(fmt.Sprintf("           %-9s %s", who, text)) }
+func (s *Screen) say(who, text string) { s.line(fmt.Sprintf("           %-9s %s", who, text)) }
 
 // status writes the line of status.
-func (s *screen) status(text string) {
+func (s *Screen) status(text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.terminal {
@@ -66,7 +67,7 @@ func (s *screen) status(text string) {
 }
 
 // end leaves the line of status as it is.
-func (s *screen) end() {
+func (s *Screen) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.last != "" {
@@ -77,8 +78,8 @@ func (s *screen) end() {
 
 // narrator shows what happens to the first host or task that leaves in a story: lines of Ebb's journal and of the world's record.
 type narrator struct {
-	s      *demoStory
-	out    *screen
+	s      *side
+	out    *Screen
 	mu     sync.Mutex
 	victim string          // the first one that began to leave
 	key    string          // of its drain

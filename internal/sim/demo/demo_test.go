@@ -1,8 +1,11 @@
-package cli
+package demo
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"net"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -15,18 +18,31 @@ import (
 	"github.com/ebbhq/ebb/internal/sim"
 	"github.com/ebbhq/ebb/internal/sim/core"
 	"github.com/ebbhq/ebb/internal/sim/loadtest"
+	"github.com/ebbhq/ebb/internal/sim/loopback"
+	"github.com/ebbhq/ebb/internal/sim/standin"
 	"github.com/ebbhq/ebb/internal/sim/wire"
 )
 
-var demoResults = []demoResult{
+// This program is what runs on the hosts of a story, too.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && !strings.HasPrefix(os.Args[1], "-test.") { // never play the tests again on each host
+		if standin.Run(context.Background(), os.Args[2:]) != nil {
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+var someResults = []Result{
 	{Name: "none", Requests: 1000, Failed: 30, FailedByKind: map[string]int{"reset": 10, "502": 20}, P99: 12.5, GoneAfter: 15.25, gone: 5},
 	{Name: "homemade", Requests: 1000, Failed: 4, FailedByKind: map[string]int{"502": 4}, P99: 12, GoneAfter: 35, Calls: 43, gone: 4},
 	{Name: "ebb", Requests: 1000, FailedByKind: map[string]int{}, P99: 11, GoneAfter: 50, Calls: 88, gone: 1},
 }
 
 func TestDemoPrintsItsFigures(t *testing.T) {
-	var table, object bytes.Buffer
-	writeDemoTable(&table, scaleInPlot(), demoResults)
+	var table bytes.Buffer
+	writeTable(&table, scaleInPlot(), someResults)
 	for _, want := range []string{
 		"none      1000      30      12 ms  15.2 s          0          502: 20, reset: 10\n", "ebb       1000      0       11 ms  50.0 s          88         -\n",
 		"Of the same 1000 requests 30 were lost without draining, 4 with the home-made drainer", "\n0 with Ebb",
@@ -35,21 +51,22 @@ func TestDemoPrintsItsFigures(t *testing.T) {
 			t.Errorf("the table lacks %q:\n%s", want, table.String())
 		}
 	}
-	if err := writeDemoJSON(&object, demoResults); err != nil {
+	object, err := json.Marshal(someResults)
+	if err != nil {
 		t.Fatal(err)
 	}
-	var got struct{ Stories []map[string]any }
-	if err := json.Unmarshal(object.Bytes(), &got); err != nil || len(got.Stories) != 3 {
-		t.Fatalf("%v in %s", err, object.String())
+	var got []map[string]any
+	if err := json.Unmarshal(object, &got); err != nil || len(got) != 3 {
+		t.Fatalf("%v in %s", err, object)
 	}
 	want := map[string]any{
 		"name": "none", "requests": 1000., "failed": 30., "failed_by_kind": map[string]any{"reset": 10., "502": 20.}, "p99_ms": 12.5,
 		"gone_after_s": 15.25, "aws_calls": 0.,
 	}
-	if !reflect.DeepEqual(got.Stories[0], want) {
-		t.Errorf("%v, want %v", got.Stories[0], want)
+	if !reflect.DeepEqual(got[0], want) {
+		t.Errorf("%v, want %v", got[0], want)
 	}
-	if line := demoStatus(12*time.Second, demoLeaving, demoResults); line != "   12 s        30   5/5          4   4/5          0   1/5" {
+	if line := status(12*time.Second, leavingHosts, someResults); line != "   12 s        30   5/5          4   4/5          0   1/5" {
 		t.Errorf("the status is %q", line)
 	}
 }
@@ -57,35 +74,35 @@ func TestDemoPrintsItsFigures(t *testing.T) {
 // The demonstration with hosts has lines and alerts in place of requests.
 func TestDemoOfHostsPrintsItsFigures(t *testing.T) {
 	one, none := 1, 0
-	results := []demoResult{
+	results := []Result{
 		{Name: "none", Requests: 3000, Failed: 460, GoneAfter: 11.5, Alerts: &one}, {Name: "homemade", Requests: 2900, Failed: 104, Alerts: &none},
 		{Name: "ebb", Requests: 3100, GoneAfter: 22.4, Calls: 32, Alerts: &none},
 	}
 	var table bytes.Buffer
-	writeDemoTable(&table, hostPlot(), results)
+	writeTable(&table, hostPlot(), results)
 	if want := "none      3000           460   1       11.5 s     0\n"; !strings.Contains(table.String(), want) {
 		t.Errorf("the table lacks %q:\n%s", want, table.String())
 	}
-	if err := lostByEbb(results); err != nil {
+	if err := Lost(results); err != nil {
 		t.Errorf("nothing was lost: %v", err)
 	}
 	results[2].Alerts = &one
-	if err := lostByEbb(results); err == nil || !strings.Contains(err.Error(), "0 of 3100 lines were lost, and 1 alerts raised") {
+	if err := Lost(results); err == nil || !strings.Contains(err.Error(), "0 of 3100 lines were lost, and 1 alerts raised") {
 		t.Errorf("%v", err)
 	}
 }
 
 func TestDemoFailsWhenEbbLosesARequest(t *testing.T) {
-	if err := lostByEbb(demoResults); err != nil {
+	if err := Lost(someResults); err != nil {
 		t.Errorf("nothing was lost: %v", err)
 	}
-	for name, ebb := range map[string]demoResult{
+	for name, ebb := range map[string]Result{
 		"ebb lost 1 of 1000 requests (reset: 1)": {Name: "ebb", Requests: 1000, Failed: 1, FailedByKind: map[string]int{"reset": 1}},
 		"ebb lost 0 of 0 requests":               {Name: "ebb"}, // without a request nothing is shown
 		"this machine was too slow":              {Name: "ebb", Requests: 1000, Failed: 1, P99: 2001},
 		"no story of ebb":                        {Name: "none"},
 	} {
-		if err := lostByEbb([]demoResult{ebb}); err == nil || !strings.Contains(err.Error(), name) {
+		if err := Lost([]Result{ebb}); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%v, want %q", err, name)
 		}
 	}
@@ -93,12 +110,16 @@ func TestDemoFailsWhenEbbLosesARequest(t *testing.T) {
 
 // Calls are counted as AWS sees them: whoever makes them, and whether a poll brings something at once, later or not at all.
 func TestDemoCountsTheCallsOfADrainer(t *testing.T) {
-	cloud, err := startSim(demoWorld(), "127.0.0.1:0", 1)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cloud, err := loopback.Serve(l, hostWorld(), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer cloud.Close()
-	s := &demoStory{name: "homemade", plot: scaleInPlot(), simulation: cloud, service: loadtest.NewClient("", false)}
+	s := &side{name: "homemade", plot: scaleInPlot(), Cloud: cloud, service: loadtest.NewClient("", false)}
 	ctx, url := wire.WithCaller(t.Context(), "homemade"), s.queue()
 	send := func(delay time.Duration) {
 		cloud.Read(func(w *sim.World) {
@@ -145,7 +166,7 @@ func TestDemoCountsTheCallsOfADrainer(t *testing.T) {
 
 func TestDemoNarratesTheFirstHostOnly(t *testing.T) {
 	var out bytes.Buffer
-	n := &narrator{s: &demoStory{plot: scaleInPlot()}, out: newScreen(&out), said: map[string]bool{}}
+	n := &narrator{s: &side{plot: scaleInPlot()}, out: NewScreen(&out, false), said: map[string]bool{}}
 	said := ""
 	for _, e := range []core.Entry{
 		{Kind: core.EntryTask, Instance: "i-1", To: "DEACTIVATING"}, // before any host leaves
@@ -177,15 +198,15 @@ func TestDemoNarratesTheFirstHostOnly(t *testing.T) {
 
 // Each story has a world that can be built, in which something leaves.
 func TestDemoStoriesCanBegin(t *testing.T) {
-	for _, plot := range demoPlots() {
-		s, err := openStory("ebb", plot)
+	for _, plot := range plots() {
+		s, err := open("ebb", plot)
 		if err != nil {
 			t.Fatal(plot.name, err)
 		}
 		if err := s.leave(); err != nil {
 			t.Error(plot.name, err)
 		}
-		n := &narrator{s: s, out: newScreen(&bytes.Buffer{}), said: map[string]bool{}}
+		n := &narrator{s: s, out: NewScreen(&bytes.Buffer{}, false), said: map[string]bool{}}
 		s.Read(func(w *sim.World) {
 			w.Advance(w.Now().Add(15 * time.Second))
 			for _, e := range w.Record() {
@@ -195,7 +216,7 @@ func TestDemoStoriesCanBegin(t *testing.T) {
 		if n.victim == "" || len(n.said) == 0 {
 			t.Errorf("%s: nothing leaves", plot.name)
 		}
-		if text := moral(plot, demoResults); strings.Contains(text, "%!") || !strings.Contains(text, "1000 requests 30 were lost") {
+		if text := moral(plot, someResults); strings.Contains(text, "%!") || !strings.Contains(text, "1000 requests 30 were lost") {
 			t.Errorf("%s: %s", plot.name, text)
 		}
 		s.close()
@@ -208,8 +229,7 @@ func TestDemoWritesOverItsStatusOnATerminalOnly(t *testing.T) {
 		true:  wipe + "1 s" + wipe + "news\n1 s" + wipe + "2 s\n",
 	} {
 		var out bytes.Buffer
-		s := newScreen(&out)
-		s.terminal = terminal
+		s := NewScreen(&out, terminal)
 		s.status("1 s")
 		s.line("news")
 		s.status("2 s")

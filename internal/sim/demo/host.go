@@ -1,4 +1,4 @@
-package cli
+package demo
 
 import (
 	"bufio"
@@ -19,8 +19,6 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/spf13/cobra"
-
 	"github.com/ebbhq/ebb/internal/drain"
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/kernel"
@@ -30,13 +28,8 @@ import (
 	"github.com/ebbhq/ebb/internal/sim/standin"
 )
 
-// newStandIn is for the demonstration alone: a process on one of its hosts.
-func newStandIn() *cobra.Command {
-	return &cobra.Command{Use: "stand-in", Hidden: true, RunE: func(c *cobra.Command, args []string) error { return standin.Run(c.Context(), args) }}
-}
-
 // hostPlot: one of three hosts leaves, with logs that are not delivered yet and a monitoring that watches it.
-func hostPlot() *demoPlot {
+func hostPlot() *plot {
 	p := scaleInPlot()
 	p.name, p.about = "host", "one of three hosts leaves, with logs on it and a monitoring that watches it"
 	p.intro = `Three hosts run an application that writes 50 numbered lines a second to Fluentd, which sends them on each 30 s, and are watched by Zabbix,
@@ -74,7 +67,7 @@ type hosts struct {
 	ended    sync.WaitGroup
 }
 
-func openHosts(s *demoStory) (_ demoService, err error) {
+func openHosts(s *side) (_ service, err error) {
 	program, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -112,7 +105,7 @@ func openHosts(s *demoStory) (_ demoService, err error) {
 }
 
 // endWithEC2 ends what runs on a host when EC2 ends the host.
-func (h *hosts) endWithEC2(ctx context.Context, s *demoStory) {
+func (h *hosts) endWithEC2(ctx context.Context, s *side) {
 	for ctx.Err() == nil {
 		var gone []string
 		s.Read(func(w *sim.World) {
@@ -160,7 +153,7 @@ func (h *hosts) Close() {
 
 // cronOnHosts is what people write themselves. Cron starts it once a minute, and the queue hides a message for 30 s; here it is 5 s and 7 s, so
 // that you need not wait. The clocks of the hosts differ, or the same host would take the message each time.
-func cronOnHosts(ctx context.Context, s *demoStory, out *screen) error {
+func cronOnHosts(ctx context.Context, s *side, out *Screen) error {
 	var scripts sync.WaitGroup
 	defer scripts.Wait()
 	h, cfg := s.service.(*hosts), s.awsConfig()
@@ -207,7 +200,7 @@ steps:
 `
 
 // agents starts ebb-agent on each host: this program is that one too. What the agent of the victim logs is told.
-func (h *hosts) agents(s *demoStory, out *screen) error {
+func (h *hosts) agents(s *side, out *Screen) error {
 	program, err := os.Executable()
 	for id, one := range h.all { //ebb:any-order each has its own
 		imds, bad := s.Metadata(id)
@@ -231,7 +224,7 @@ func (h *hosts) agents(s *demoStory, out *screen) error {
 }
 
 // tellAgent shows what an agent does once its host leaves: the others' hosts stay, so they have nothing to tell.
-func tellAgent(log io.Reader, out *screen) {
+func tellAgent(log io.Reader, out *Screen) {
 	for lines := bufio.NewScanner(log); lines.Scan(); {
 		_, text, found := strings.Cut(lines.Text(), `level=INFO msg="`)
 		if text, _, _ = strings.Cut(text, `"`); found && text != "the agent works" {
@@ -240,7 +233,7 @@ func tellAgent(log io.Reader, out *screen) {
 	}
 }
 
-func writeHostTable(w io.Writer, results []demoResult) {
+func writeHostTable(w io.Writer, results []Result) {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprint(tw, "\nSTORY\tLINES WRITTEN\tLOST\tALERTS\tHOST GONE\tAWS CALLS\n")
 	for _, r := range results {

@@ -1,11 +1,9 @@
-package cli
+package demo
 
 import (
 	"context"
 	"fmt"
 	"io"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/drain"
@@ -16,8 +14,8 @@ import (
 	"github.com/ebbhq/ebb/internal/sim/loadtest"
 )
 
-// demoPlot is what happens in a demonstration: it is played three times, without help, with a home-made drainer, and with Ebb.
-type demoPlot struct {
+// plot is what happens in a demonstration: it is played three times, without help, with a home-made drainer, and with Ebb.
+type plot struct {
 	name    string // of the flag --story
 	about   string // in a line, for the help
 	intro   string
@@ -34,64 +32,51 @@ type demoPlot struct {
 	first    func(core.Entry) bool // the first of what leaves begins to leave
 	id       func(core.Entry) string
 	news     func(core.Entry) string // what there is to say of it, or nothing
-	homemade func(context.Context, *demoStory, *screen) error
+	homemade func(context.Context, *side, *Screen) error
 	managed  kernel.Managed
 
-	open  func(*demoStory) (demoService, error) // starts what its users lose something of; nil: a web service
-	table func(io.Writer, []demoResult)         // prints the figures; nil: those of requests
+	open  func(*side) (service, error) // starts what its users lose something of; nil: a web service
+	table func(io.Writer, []Result)    // prints the figures; nil: those of requests
 }
 
-// demoPlots are the demonstrations; the first is played unless another is asked for.
-func demoPlots() []*demoPlot {
-	return []*demoPlot{scaleInPlot(), fargateSpotPlot(), networkPlot(), hostSpotPlot(), hostPlot()}
-}
-
-// demoPlotOf finds a demonstration by its name.
-func demoPlotOf(name string) (*demoPlot, error) {
-	all := demoPlots()
-	if i := slices.IndexFunc(all, func(p *demoPlot) bool { return p.name == name }); i >= 0 {
-		return all[i], nil
-	}
-	return nil, fmt.Errorf("%w: no story %q; use %s", errUsage, name, strings.Join(demoPlotNames(), ", "))
-}
-
-func demoPlotNames() []string {
-	return core.Mapped(demoPlots(), func(p *demoPlot) string { return p.name })
+// plots are what can be played; the first is played unless another is asked for.
+func plots() []*plot {
+	return []*plot{scaleInPlot(), fargateSpotPlot(), networkPlot(), hostSpotPlot(), hostPlot()}
 }
 
 // load is what its users do. In a quick world requests last shorter.
-func (p *demoPlot) load() loadtest.Load {
-	l := demoLoad
+func (p *plot) load() loadtest.Load {
+	l := users
 	l.Slow = time.Duration(float64(l.Slow) / p.speed)
 	return l
 }
 
 // The size of the world in which hosts leave.
 const (
-	demoHosts   = 10
-	demoLeaving = 5
-	demoTasks   = 20
+	allHosts     = 10
+	leavingHosts = 5
+	allTasks     = 20
 )
 
 // scaleInPlot: five of ten hosts leave. Each drainer has the hook that it comes with: the home-made one sends no heartbeats, so the sample that
 // it copies gives it 900 s.
-func scaleInPlot() *demoPlot {
-	return &demoPlot{
+func scaleInPlot() *plot {
+	return &plot{
 		name: "scale-in", about: "five of ten hosts leave because their group is made smaller",
 		intro: `Ten hosts run the 20 tasks of a web service behind a load balancer; 200 requests a second go to it, 5 % of them take 3 s.
 Five hosts leave at once, in three clouds at the same time: without draining, with a home-made drainer, with Ebb.
 Of Ebb's cloud you see what happens to the first host.
 `,
-		what: "host", leaving: demoLeaving, speed: 1,
-		begins: fmt.Sprintf("set the desired capacity from %d to %d", demoHosts, demoHosts-demoLeaving),
+		what: "host", leaving: leavingHosts, speed: 1,
+		begins: fmt.Sprintf("set the desired capacity from %d to %d", allHosts, allHosts-leavingHosts),
 		moral: `%d were lost without draining, %d with the home-made drainer, which answers its hook as soon as tasks begin to stop, and
 %d with Ebb, which waits until they have STOPPED.`,
-		world: demoWorld,
+		world: hostWorld,
 		hooks: map[string][]sim.HookSpec{
 			"homemade": {{Name: "drain", Heartbeat: 900 * time.Second, DefaultResult: "ABANDON", Target: "ebb"}},
 			"ebb":      {{Name: "ebb-drain", Heartbeat: 30 * time.Second, DefaultResult: "CONTINUE", Target: "ebb"}},
 		},
-		leave:    func(w *sim.World) error { return w.SetDesiredCapacity("demo-asg", demoHosts-demoLeaving) },
+		leave:    func(w *sim.World) error { return w.SetDesiredCapacity("demo-asg", allHosts-leavingHosts) },
 		gone:     func(e core.Entry) bool { return e.Kind == core.EntryInstance && e.To == "terminated" },
 		first:    func(e core.Entry) bool { return e.Kind == core.EntryLifecycle && e.To == "Terminating" },
 		id:       func(e core.Entry) string { return e.Instance },
@@ -101,10 +86,10 @@ Of Ebb's cloud you see what happens to the first host.
 	}
 }
 
-// demoWorld is a cluster of hosts, without hooks. The settings are as short as makes sense. The deregistration delay must be longer than the
+// hostWorld is a cluster of hosts, without hooks. The settings are as short as makes sense. The deregistration delay must be longer than the
 // load balancer takes to obey (4 s) and the slowest answer takes (3 s) together: else the load balancer itself cuts requests, whoever drains.
 // The 8 s above that are for a machine that has other things to do.
-func demoWorld() sim.Spec {
+func hostWorld() sim.Spec {
 	return sim.Spec{
 		Seed: 1, Start: time.Now().UTC().Truncate(time.Millisecond),
 		Switches:        core.Switches{Propagation: 4 * time.Second},
@@ -113,14 +98,14 @@ func demoWorld() sim.Spec {
 		TargetGroups:    []sim.TargetGroupSpec{{Name: "web-tg", Delay: 15 * time.Second, Check: 10 * time.Second}},
 		TaskDefinitions: []ecs.TaskDefinition{{Family: "web", CPU: 256, Memory: 512, Port: 8080, Start: 3 * time.Second}},
 		Groups: []sim.GroupSpec{{
-			Name: "demo-asg", Min: 1, Max: demoHosts, Desired: demoHosts, Launch: core.HostSpec{Cluster: "demo", Boot: 10 * time.Second},
+			Name: "demo-asg", Min: 1, Max: allHosts, Desired: allHosts, Launch: core.HostSpec{Cluster: "demo", Boot: 10 * time.Second},
 		}},
-		Services: []sim.ServiceSpec{{Name: "web", Cluster: "demo", Task: "web", Desired: demoTasks, Min: 100, Max: 200, TargetGroup: "web-tg"}},
+		Services: []sim.ServiceSpec{{Name: "web", Cluster: "demo", Task: "web", Desired: allTasks, Min: 100, Max: 200, TargetGroup: "web-tg"}},
 	}
 }
 
 // hostSpotPlot: EC2 takes three of ten Spot Instances back. The world is the first plot's at twice the speed, so that two minutes are one.
-func hostSpotPlot() *demoPlot {
+func hostSpotPlot() *plot {
 	p := scaleInPlot()
 	p.name, p.about = "spot", "EC2 takes three of ten Spot Instances back"
 	p.intro = `Ten Spot Instances run the 20 tasks of a web service behind a load balancer; 200 requests a second go to it, 5 % of them take 1.5 s.
@@ -128,12 +113,12 @@ EC2 takes three instances back, with two minutes' notice, in three clouds at the
 with Ebb. The clouds go at twice the speed of real time, so that you need not wait two minutes: seconds since the notice are theirs. Of
 Ebb's cloud you see what happens to the first host.
 `
-	p.leaving, p.speed = demoInterrupted, 2
-	p.begins = fmt.Sprintf("let EC2 take %d of %d instances back", demoInterrupted, demoHosts)
+	p.leaving, p.speed = interrupted, 2
+	p.begins = fmt.Sprintf("let EC2 take %d of %d instances back", interrupted, allHosts)
 	p.moral = `%d were lost without draining, %d with the home-made drainer, which hears of its hook only,
 and that opens when the host has gone, and %d with Ebb, which drains the host when EC2 gives notice.`
 	p.world = func() sim.Spec {
-		s := demoWorld()
+		s := hostWorld()
 		s.Groups[0].Launch.Spot = true
 		s.Rules = []sim.RuleSpec{{Name: "ec2", Pattern: `{"source":["aws.ec2"],"detail-type":["EC2 Spot Instance Interruption Warning"]}`, Targets: []string{"ebb"}}}
 		return s
@@ -145,7 +130,7 @@ and that opens when the host has gone, and %d with Ebb, which drains the host wh
 
 // interruptHosts takes the capacity of Spot Instances back.
 func interruptHosts(w *sim.World) error {
-	for _, i := range w.DescribeAutoScalingGroups([]string{"demo-asg"})[0].Instances[:demoInterrupted] {
+	for _, i := range w.DescribeAutoScalingGroups([]string{"demo-asg"})[0].Instances[:interrupted] {
 		if err := w.Interrupt(i.ID, ""); err != nil {
 			return err
 		}
@@ -155,13 +140,13 @@ func interruptHosts(w *sim.World) error {
 
 // The size of the worlds in which tasks are interrupted.
 const (
-	demoSpotTasks   = 10
-	demoInterrupted = 3
+	spotTasks   = 10
+	interrupted = 3
 )
 
 // fargateSpotPlot: three of ten tasks on Fargate Spot are interrupted behind an Application Load Balancer.
-func fargateSpotPlot() *demoPlot {
-	return spotPlot(demoPlot{
+func fargateSpotPlot() *plot {
+	return spotPlot(plot{
 		name: "fargate-spot", about: "AWS takes three of ten tasks on Fargate Spot back, behind an Application Load Balancer",
 		intro: `Ten tasks on Fargate Spot run a web service behind an Application Load Balancer, which sends requests for 4 s more to a target that is
 taken out; 200 requests a second go to it, 5 % of them take 3 s. AWS takes three tasks back, in three clouds at the same time: alone,
@@ -172,8 +157,8 @@ with a function that people write themselves, with Ebb. ECS does as users saw in
 }
 
 // networkPlot is the same behind a Network Load Balancer.
-func networkPlot() *demoPlot {
-	return spotPlot(demoPlot{
+func networkPlot() *plot {
+	return spotPlot(plot{
 		name: "nlb", about: "the same behind a Network Load Balancer, which obeys later",
 		intro: `Ten tasks on Fargate Spot run a service behind a Network Load Balancer; 200 connections a second are made, 5 % of them last 3 s. AWS takes
 three tasks back, in three clouds at the same time: alone, with a function that people write themselves, with Ebb. ECS does as users saw
@@ -185,9 +170,9 @@ whole two minutes. Of Ebb's cloud you see what happens to the first task.
 }
 
 // spotPlot completes a demonstration of interrupted tasks that serve so long after SIGTERM.
-func spotPlot(p demoPlot, group sim.TargetGroupSpec, serves time.Duration) *demoPlot {
-	p.what, p.leaving, p.speed = "task", demoInterrupted, 1
-	p.begins = fmt.Sprintf("let AWS take %d of %d tasks back", demoInterrupted, demoSpotTasks)
+func spotPlot(p plot, group sim.TargetGroupSpec, serves time.Duration) *plot {
+	p.what, p.leaving, p.speed = "task", interrupted, 1
+	p.begins = fmt.Sprintf("let AWS take %d of %d tasks back", interrupted, spotTasks)
 	p.moral = `%d were lost alone, %d with the home-made function, which takes one
 address out of the one target group that it knows, and %d with Ebb, which asks ECS where the targets of a task are.
 docs/spot.md says where the function does worse, and where nobody can help.`
@@ -204,7 +189,7 @@ docs/spot.md says where the function does worse, and where nobody can help.`
 				Stop: 2 * time.Minute,
 			}},
 			Services: []sim.ServiceSpec{{
-				Name: "web", Cluster: "demo", Task: "web", Desired: demoSpotTasks, Min: 100, Max: 200, TargetGroup: "web-tg",
+				Name: "web", Cluster: "demo", Task: "web", Desired: spotTasks, Min: 100, Max: 200, TargetGroup: "web-tg",
 				Providers: []ecs.StrategyItem{{Provider: "FARGATE_SPOT", Weight: 1}},
 			}},
 			Rules: []sim.RuleSpec{{Name: "spot", Targets: []string{"ebb"}, Pattern: `{"source":["aws.ecs"],"detail-type":["ECS Task State Change"],` +
@@ -226,7 +211,7 @@ func interruptTasks(w *sim.World) error {
 	if err != nil {
 		return err
 	}
-	for _, task := range all[:demoInterrupted] {
+	for _, task := range all[:interrupted] {
 		if err := w.InterruptTask("demo", task); err != nil {
 			return err
 		}
