@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -25,7 +26,10 @@ The requests, the load balancer and the tasks are real, on loopback. AWS is simu
 AWS SDK. All three run at the same time, each in its own cloud, with the same requests at the same moments: so they take one
 minute and not three, and other load on this machine affects all of them alike. No account is needed.
 
-It ends with code 1 if Ebb lost a request.`,
+On a terminal of 80 columns or more it shows each host, or task, as a row, in colour unless NO_COLOR is set; elsewhere it writes lines.
+
+Exit codes: 0 Ebb lost nothing; 1 Ebb lost something; 75 this machine was too slow for the figures to mean anything, which is measured;
+130 Ctrl-C; 64 wrong usage.`,
 		Example: `  ebb demo
   ebb demo --story fargate-spot
   ebb demo -o json          # one JSON object; the progress goes to standard error
@@ -47,14 +51,13 @@ It ends with code 1 if Ebb lost a request.`,
 		if !slices.Contains(demo.Names(), story) {
 			return fmt.Errorf("%w: no story %q; use %s", errUsage, story, strings.Join(demo.Names(), ", "))
 		}
-		show, err := demo.Play(cmd.Context(), story, demo.NewScreen(tell, terminal(tell)))
+		show, err := demo.Play(cmd.Context(), story, demo.NewScreen(tell, styleOf(p, tell)))
 		if err != nil {
-			return err
+			return slow(err)
 		}
 		defer show.Close()
-		results := show.Results()
 		if output == "json" {
-			if err := writeJSON(p.Stdout, map[string]any{"stories": results}); err != nil {
+			if err := writeJSON(p.Stdout, show.Report()); err != nil {
 				return err
 			}
 		} else {
@@ -63,9 +66,21 @@ It ends with code 1 if Ebb lost a request.`,
 		if keep {
 			show.Keep(cmd.Context(), tell)
 		}
-		return demo.Lost(results)
+		err = slow(show.Verdict())
+		if coded, is := errors.AsType[*exitError](err); is && output == "table" {
+			coded.err = errors.New("this machine was too slow, as is said above")
+		}
+		return err
 	}
 	return c
+}
+
+// slow gives an error its exit code where the machine is to blame.
+func slow(err error) error {
+	if _, is := errors.AsType[*demo.SlowError](err); is {
+		return &exitError{ExitSlow, err}
+	}
+	return err
 }
 
 // newStandIn is for the demonstration alone: a process on one of its hosts.

@@ -40,11 +40,17 @@ func About() string {
 	return b.String()
 }
 
-// Show is a demonstration: one story, with three drainers side by side.
+// Show is a demonstration: one story, played three times side by side.
 type Show struct {
 	screen *Screen
 	plot   *plot
 	sides  []*side
+	start  time.Time
+	pulse  pulse
+
+	lost   [][]int       // what each side had lost, in the last frames
+	said   string        // the last line, where there is no board
+	saidAt time.Duration // by the screen's clock
 }
 
 // Play plays the story of that name, one of Names, until all that leaves is gone in each cloud and every request is answered. The clouds
@@ -68,11 +74,14 @@ func Play(ctx context.Context, name string, screen *Screen) (*Show, error) {
 func (d *Show) run(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	d.screen.line(d.plot.intro)
+	d.start = time.Now()
+	d.screen.clock = func() time.Duration { return time.Duration(float64(time.Since(d.start)) * d.plot.speed) }
+	d.screen.text(d.plot.intro)
 	var work, load sync.WaitGroup
 	defer work.Wait()
 	run, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
+	work.Go(func() { d.pulse.beat(run) })
 	var clients []*loadtest.Client
 	for _, name := range drainers() {
 		s, err := open(name, d.plot)
@@ -100,7 +109,7 @@ func (d *Show) run(ctx context.Context) error {
 	load.Wait()
 	switch {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return fmt.Errorf("the %ss were not gone after %s; this machine may be very slow: try again when it has less to do", d.plot.what, limit)
+		return &SlowError{fmt.Sprintf("after %s not every %s was gone", limit, d.plot.what)}
 	case ctx.Err() != nil:
 		return errors.New("interrupted")
 	}
@@ -114,19 +123,23 @@ func (d *Show) Close() {
 	}
 }
 
-// watch lets something leave after the warm-up, and shows how the sides stand every second until all of it is gone.
+const (
+	frame   = 250 * time.Millisecond // so often the board is drawn
+	recent  = 2 * time.Second        // so long what was lost stands beside its number
+	silence = 3 * time.Second        // without a board: a line at least so often
+)
+
+// watch lets something leave after the warm-up, and shows how the sides stand until all is over.
 func (d *Show) watch(ctx context.Context) error {
-	tick := time.Tick(time.Second)
-	start, left := time.Now(), false
-	d.screen.line(columns)
-	for {
+	var left time.Time // when something began to leave
+	for tick := time.Tick(frame); ; {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-tick:
 		}
-		if !left && time.Since(start) >= warmUp {
-			left = true
+		if left.IsZero() && time.Since(d.start) >= warmUp {
+			left = time.Now()
 			for _, s := range d.sides {
 				if err := s.leave(); err != nil {
 					return err
@@ -135,18 +148,49 @@ func (d *Show) watch(ctx context.Context) error {
 			d.screen.say("you", d.plot.begins)
 		}
 		results := d.Results()
-		d.screen.status(status(time.Since(start), d.plot.leaving, results))
-		if !slices.ContainsFunc(results, func(r Result) bool { return r.gone < d.plot.leaving || r.routed }) {
+		d.draw(results)
+		if !left.IsZero() && d.over(time.Since(left), results) {
 			return nil
 		}
 	}
 }
 
+// over reports whether there is nothing more to see, so long after something began to leave.
+func (d *Show) over(since time.Duration, results []Result) bool {
+	if d.plot.lasts > 0 {
+		return since >= d.plot.lasts
+	}
+	return !slices.ContainsFunc(results, func(r Result) bool { return r.gone < d.plot.leaving || r.routed })
+}
+
+// draw draws the board, or where there is none writes a line when there is something new, and once in a while.
+func (d *Show) draw(results []Result) {
+	lost := core.Mapped(results, func(r Result) int { return r.Failed })
+	if d.lost = append(d.lost, lost); len(d.lost) > 1+int(recent/frame) {
+		d.lost = d.lost[1:]
+	}
+	fresh := make([]int, len(lost))
+	for i := range lost {
+		fresh[i] = lost[i] - d.lost[0][i]
+	}
+	at := d.screen.clock()
+	if board := d.screen.board(d.plot, at, results, fresh); d.screen.live(len(board)) {
+		d.screen.show(board)
+		return
+	}
+	line := plain(at, results)
+	if d.said == "" {
+		d.screen.line(plainHead(d.plot))
+	}
+	since := at - d.saidAt
+	if d.said == "" || since >= silence || since >= time.Second && line[clockWide:] != d.said[clockWide:] {
+		d.screen.line(line)
+		d.said, d.saidAt = line, at
+	}
+}
+
 // Results are the figures of the three sides, Ebb's last.
 func (d *Show) Results() []Result { return core.Mapped(d.sides, (*side).result) }
-
-// Table prints the figures and what they say.
-func (d *Show) Table(w io.Writer) { writeTable(w, d.plot, d.Results()) }
 
 // Keep leaves Ebb's cloud running until ctx ends, and says what can be done with it.
 func (d *Show) Keep(ctx context.Context, w io.Writer) {

@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net"
 	"os"
-	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -40,70 +43,75 @@ var someResults = []Result{
 	{Name: "ebb", Requests: 1000, FailedByKind: map[string]int{}, P99: 11, GoneAfter: 50, Calls: 88, gone: 1},
 }
 
-func TestDemoPrintsItsFigures(t *testing.T) {
-	var table bytes.Buffer
-	writeTable(&table, scaleInPlot(), someResults)
+// shown is a demonstration with these figures, on a screen of so many columns.
+func shown(p *plot, columns int) (*Show, *bytes.Buffer) {
+	var out bytes.Buffer
+	return &Show{plot: p, screen: NewScreen(&out, Style{Width: columns, Height: 40})}, &out
+}
+
+func TestTheTableHasTheFigures(t *testing.T) {
+	d, out := shown(scaleInPlot(), 80)
+	d.table(out, someResults)
 	for _, want := range []string{
-		"none      1000      30      12 ms  15.2 s          0          502: 20, reset: 10\n", "ebb       1000      0       11 ms  50.0 s          88         -\n",
-		"Of the same 1000 requests 30 were lost without draining, 4 with the home-made drainer", "\n0 with Ebb",
+		"             requests     lost      p99   last host gone   AWS calls\n",
+		"no drainer       1000       30    12 ms           15.2 s           0\n",
+		"Ebb              1000        0    11 ms           50.0 s          88\n",
+		"lost, no drainer: 502: 20, reset: 10\n",
+		"Of the same requests 30 were lost without a drainer, 4 with the home-made one,\n",
 	} {
-		if !strings.Contains(table.String(), want) {
-			t.Errorf("the table lacks %q:\n%s", want, table.String())
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("the table lacks %q:\n%s", want, out)
 		}
 	}
-	object, err := json.Marshal(someResults)
+}
+
+// The keys of the figures as JSON are stable.
+func TestTheFiguresAsJSON(t *testing.T) {
+	object, err := json.Marshal(someResults[0])
 	if err != nil {
 		t.Fatal(err)
 	}
-	var got []map[string]any
-	if err := json.Unmarshal(object, &got); err != nil || len(got) != 3 {
-		t.Fatalf("%v in %s", err, object)
-	}
-	want := map[string]any{
-		"name": "none", "requests": 1000., "failed": 30., "failed_by_kind": map[string]any{"reset": 10., "502": 20.}, "p99_ms": 12.5,
-		"gone_after_s": 15.25, "aws_calls": 0.,
-	}
-	if !reflect.DeepEqual(got[0], want) {
-		t.Errorf("%v, want %v", got[0], want)
-	}
-	if line := status(12*time.Second, leavingHosts, someResults); line != "   12 s        30   5/5          4   4/5          0   1/5" {
-		t.Errorf("the status is %q", line)
+	want := `{"name":"none","requests":1000,"failed":30,"failed_by_kind":{"502":20,"reset":10},"p99_ms":12.5,"gone_after_s":15.25,"aws_calls":0}`
+	if string(object) != want {
+		t.Errorf("%s, want %s", object, want)
 	}
 }
 
-// The demonstration with hosts has lines and alerts in place of requests.
-func TestDemoOfHostsPrintsItsFigures(t *testing.T) {
-	one, none := 1, 0
-	results := []Result{
-		{Name: "none", Requests: 3000, Failed: 460, GoneAfter: 11.5, Alerts: &one}, {Name: "homemade", Requests: 2900, Failed: 104, Alerts: &none},
-		{Name: "ebb", Requests: 3100, GoneAfter: 22.4, Calls: 32, Alerts: &none},
-	}
-	var table bytes.Buffer
-	writeTable(&table, hostPlot(), results)
-	if want := "none      3000           460   1       11.5 s     0\n"; !strings.Contains(table.String(), want) {
-		t.Errorf("the table lacks %q:\n%s", want, table.String())
-	}
-	if err := Lost(results); err != nil {
-		t.Errorf("nothing was lost: %v", err)
-	}
-	results[2].Alerts = &one
-	if err := Lost(results); err == nil || !strings.Contains(err.Error(), "0 of 3100 lines were lost, and 1 alerts raised") {
-		t.Errorf("%v", err)
-	}
-}
-
-func TestDemoFailsWhenEbbLosesARequest(t *testing.T) {
-	if err := Lost(someResults); err != nil {
-		t.Errorf("nothing was lost: %v", err)
-	}
-	for name, ebb := range map[string]Result{
-		"ebb lost 1 of 1000 requests (reset: 1)": {Name: "ebb", Requests: 1000, Failed: 1, FailedByKind: map[string]int{"reset": 1}},
-		"ebb lost 0 of 0 requests":               {Name: "ebb"}, // without a request nothing is shown
-		"this machine was too slow":              {Name: "ebb", Requests: 1000, Failed: 1, P99: 2001},
-		"no story of ebb":                        {Name: "none"},
+// What is printed at the end, and what a demonstration ends with.
+func TestTheVerdict(t *testing.T) {
+	one := 1
+	lost := Result{Name: "ebb", Requests: 1000, Failed: 1, FailedByKind: map[string]int{"reset": 1}}
+	for _, c := range []struct {
+		name  string
+		p     *plot
+		late  time.Duration // a tick
+		ebb   Result
+		other func(*Result) // changes the figures of the home-made drainer
+		slow  bool
+		want  string
+	}{
+		{"nothing was lost", scaleInPlot(), 0, someResults[2], nil, false, ""},
+		{"a request", scaleInPlot(), 0, lost, nil, false, "with Ebb 1 of 1000 were lost (reset: 1)"},
+		{"no request at all", scaleInPlot(), 0, Result{Name: "ebb"}, nil, false, "0 of 0"},
+		{"an alert", hostPlot(), 0, Result{Requests: 3100, Alerts: &one}, nil, false, "with ebb-agent 0 of 3100 were lost (-), and 1 alerts raised"},
+		{"a slow clock", scaleInPlot(), time.Second, lost, nil, true, "one tick in a hundred was more than 1.0 s late"},
+		{"slow answers", scaleInPlot(), 0, lost, func(r *Result) { r.P99 = 2500 }, true, "(home-made), one in a hundred took more than 2.5 s"},
+		{"no point", scaleInPlot(), 0, someResults[2], func(r *Result) { r.Failed = 0 }, true, "with what is called home-made nothing was lost"},
+		{"a function that does as well", fargateSpotPlot(), 0, someResults[2], func(r *Result) { r.Failed = 0 }, false, ""},
 	} {
-		if err := Lost([]Result{ebb}); err == nil || !strings.Contains(err.Error(), name) {
-			t.Errorf("%v, want %q", err, name)
+		d, out := shown(c.p, 80)
+		d.pulse.late = []time.Duration{c.late}
+		results := slices.Clone(someResults[:3])
+		if results[2] = c.ebb; c.other != nil {
+			c.other(&results[1])
+		}
+		err := d.verdict(results)
+		if _, slow := errors.AsType[*SlowError](err); slow != c.slow || (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: slow %v, %v, want %q", c.name, slow, err, c.want)
+		}
+		d.table(out, results)
+		if says := strings.Contains(out.String(), "These figures say nothing of who drains"); says != c.slow {
+			t.Errorf("%s: the table says that the machine was too slow: %v\n%s", c.name, says, out)
 		}
 	}
 }
@@ -166,7 +174,7 @@ func TestDemoCountsTheCallsOfADrainer(t *testing.T) {
 
 func TestDemoNarratesTheFirstHostOnly(t *testing.T) {
 	var out bytes.Buffer
-	n := &narrator{s: &side{plot: scaleInPlot()}, out: NewScreen(&out, false), said: map[string]bool{}}
+	n := &narrator{s: &side{plot: scaleInPlot()}, out: NewScreen(&out, Style{}), said: map[string]bool{}}
 	said := ""
 	for _, e := range []core.Entry{
 		{Kind: core.EntryTask, Instance: "i-1", To: "DEACTIVATING"}, // before any host leaves
@@ -191,13 +199,14 @@ func TestDemoNarratesTheFirstHostOnly(t *testing.T) {
 	} {
 		n.journal(l)
 	}
-	if got := strings.Fields(out.String()); strings.Join(got, " ") != "ebb Auto Scaling terminates i-1 ebb set a DRAINING" {
+	if got := strings.Fields(out.String()); strings.Join(got, " ") != "0 s ebb Auto Scaling terminates i-1 0 s ebb set a DRAINING" {
 		t.Errorf("it prints %q", out.String())
 	}
 }
 
-// Each story has a world that can be built, in which something leaves.
-func TestDemoStoriesCanBegin(t *testing.T) {
+// Each story has a world that can be built, in which something leaves, and what it shows meanwhile fits a terminal of 80 columns and 24 rows, and uses
+// the width of a wider one.
+func TestStoriesBeginAndFit(t *testing.T) {
 	for _, plot := range plots() {
 		s, err := open("ebb", plot)
 		if err != nil {
@@ -206,7 +215,7 @@ func TestDemoStoriesCanBegin(t *testing.T) {
 		if err := s.leave(); err != nil {
 			t.Error(plot.name, err)
 		}
-		n := &narrator{s: s, out: NewScreen(&bytes.Buffer{}, false), said: map[string]bool{}}
+		n := &narrator{s: s, out: NewScreen(&bytes.Buffer{}, Style{}), said: map[string]bool{}}
 		s.Read(func(w *sim.World) {
 			w.Advance(w.Now().Add(15 * time.Second))
 			for _, e := range w.Record() {
@@ -216,26 +225,91 @@ func TestDemoStoriesCanBegin(t *testing.T) {
 		if n.victim == "" || len(n.said) == 0 {
 			t.Errorf("%s: nothing leaves", plot.name)
 		}
-		if text := moral(plot, someResults); strings.Contains(text, "%!") || !strings.Contains(text, "1000 requests 30 were lost") {
-			t.Errorf("%s: %s", plot.name, text)
-		}
+		r := s.result()
 		s.close()
+		r.Failed, r.FailedByKind, r.P99 = 12345, map[string]int{"502": 12300, "reset": 40, "timeout": 5}, 12345
+		for _, columns := range []int{80, 120} {
+			d, out := shown(plot, columns)
+			d.screen.Height = 24
+			board := d.screen.board(plot, 100*time.Second, []Result{r, r, r}, []int{0, 12, 3000})
+			if !d.screen.live(len(board)) {
+				t.Errorf("%s: %d rows are too many for a terminal of 24", plot.name, len(board))
+			}
+			d.screen.text(plot.intro)
+			d.screen.say("ebb", strings.Repeat("word ", 40)+"0123456789abcdef0123456789abcdef")
+			d.table(out, []Result{r, r, r})
+			all, widest := append(board, strings.Split(out.String(), "\n")...), 0
+			all = append(all, strings.Split(plainHead(plot)+"\n"+plain(time.Hour, []Result{r, r, r}), "\n")...)
+			for _, line := range all {
+				if widest = max(widest, utf8.RuneCountInString(line)); utf8.RuneCountInString(line) > columns || strings.Contains(line, "%!") {
+					t.Errorf("%s at %d: %q", plot.name, columns, line)
+				}
+			}
+			if widest < columns-10 {
+				t.Errorf("%s at %d: the widest line has %d", plot.name, columns, widest)
+			}
+		}
 	}
 }
 
-func TestDemoWritesOverItsStatusOnATerminalOnly(t *testing.T) {
-	for terminal, want := range map[bool]string{
-		false: "1 s\nnews\n2 s\n",
-		true:  wipe + "1 s" + wipe + "news\n1 s" + wipe + "2 s\n",
+func TestAScreenDrawsItsBoardOnATerminalOnly(t *testing.T) {
+	for name, c := range map[string]struct {
+		Style
+		want string
+	}{
+		"a terminal": {Style{Width: 80, Height: 24}, "news\n" + hide + "board\n" + fmt.Sprintf(up, 1) + "more\nboard\n" + fmt.Sprintf(up, 1) + "board\n" + reveal},
+		"a pipe":     {Style{}, "news\nmore\n"},
 	} {
 		var out bytes.Buffer
-		s := NewScreen(&out, terminal)
-		s.status("1 s")
-		s.line("news")
-		s.status("2 s")
-		s.end()
-		if out.String() != want {
-			t.Errorf("terminal %v: %q, want %q", terminal, out.String(), want)
+		s := NewScreen(&out, c.Style)
+		draw := func() {
+			if s.live(1) {
+				s.show([]string{"board"})
+			}
 		}
+		s.line("news")
+		draw()
+		s.line("more")
+		draw()
+		s.end()
+		if out.String() != c.want {
+			t.Errorf("%s: %q, want %q", name, out.String(), c.want)
+		}
+	}
+}
+
+// Where no board can be drawn there is a line whenever something has changed, and after three seconds in any case.
+func TestLinesAreNeverSilentForLong(t *testing.T) {
+	var out bytes.Buffer
+	d := &Show{plot: scaleInPlot(), screen: NewScreen(&out, Style{})}
+	at := time.Duration(0)
+	d.screen.clock = func() time.Duration { return at }
+	results := slices.Clone(someResults[:3])
+	for ; at < 10*time.Second; at += frame {
+		if results[0].Failed = 0; at >= 4500*time.Millisecond {
+			results[0].Failed = 7
+		}
+		d.draw(results)
+	}
+	var times []string
+	for _, line := range strings.Split(strings.TrimSpace(out.String()), "\n")[2:] {
+		times = append(times, strings.Fields(line)[0])
+	}
+	if got := strings.Join(times, " "); got != "0 3 4 8" {
+		t.Errorf("lines at %s, want 0 3 4 8:\n%s", got, out.String())
+	}
+}
+
+func TestColoursStandWhereTheyAreWanted(t *testing.T) {
+	for color, want := range map[bool]string{true: "\x1b[32m●\x1b[0m \x1b[31m✗\x1b[0m", false: "● ✗"} {
+		if got := (Style{Color: color}).signs("● ✗"); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+func TestTextIsBrokenBetweenWords(t *testing.T) {
+	if got := wrap("one two three\n\nfour-and-five six", 9, "  "); got != "one two\n  three\n\nfour-and-five\n  six" {
+		t.Errorf("%q", got)
 	}
 }

@@ -16,7 +16,6 @@ import (
 	"strings"
 	"sync"
 	"syscall"
-	"text/tabwriter"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/drain"
@@ -31,13 +30,22 @@ import (
 // hostPlot: one of three hosts leaves, with logs that are not delivered yet and a monitoring that watches it.
 func hostPlot() *plot {
 	p := scaleInPlot()
-	p.name, p.about = "host", "one of three hosts leaves, with logs on it and a monitoring that watches it"
-	p.intro = `Three hosts run an application that writes 50 numbered lines a second to Fluentd, which sends them on each 30 s, and are watched by Zabbix,
-which calls somebody when a host does not answer for 3 s. One host leaves, in three clouds at the same time: without help; with the script
-that cron starts on each host, which reads a queue that all hosts share; with ebb-agent on each host. The application, Fluentd and Zabbix are
-stand-ins, each a process of its own. Of Ebb's cloud you see what happens to the host.
-`
-	p.leaving, p.begins = 1, "terminated one of three hosts"
+	p.name, p.about = "host", "one of three hosts leaves, with logs and a monitoring of it"
+	p.intro = "Three hosts run an application that writes 50 numbered lines a second to Fluentd, which sends them on each 30 s, and are watched by " +
+		"Zabbix, which calls somebody when a host does not answer for 3 s. One host leaves, in three clouds at the same time: without help; with the " +
+		"script that cron starts on each host, which reads a queue that all hosts share; with ebb-agent on each host. The application, Fluentd and " +
+		"Zabbix are stand-ins, each a process of its own. You are told what happens to the host in Ebb's cloud."
+	p.sides, p.leaving, p.begins = []string{"no help", "script of cron", "ebb-agent"}, 1, "terminated one of three hosts"
+	p.rows, p.notes, p.figures = hostRows, "", []figure{
+		{"lines written", func(r Result) string { return fmt.Sprint(r.Requests) }},
+		{"lost", func(r Result) string { return fmt.Sprint(r.Failed) }},
+		{"alerts", func(r Result) string { return fmt.Sprint(*cmp.Or(r.Alerts, new(int))) }},
+		{"host gone", func(r Result) string { return fmt.Sprintf("%.1f s", r.GoneAfter) }},
+		{"AWS calls", func(r Result) string { return fmt.Sprint(r.Calls) }},
+	}
+	p.moral = "%d lines were lost without help, and somebody was called; %d with the script, which signals Fluentd and waits for nothing; %d with " +
+		"ebb-agent, which stops the application, shows that the buffers are empty, and only then answers its hook." +
+		"\n\ndocs/reference/agent.md says how it is set up."
 	p.world = func() sim.Spec {
 		return sim.Spec{
 			Seed: 1, Start: time.Now().UTC().Truncate(time.Millisecond),
@@ -53,7 +61,7 @@ stand-ins, each a process of its own. Of Ebb's cloud you see what happens to the
 		_, err := w.TerminateInstanceInAutoScalingGroup(w.DescribeAutoScalingGroups(nil)[0].Instances[0].ID, true)
 		return err
 	}
-	p.open, p.homemade, p.table = openHosts, cronOnHosts, writeHostTable
+	p.open, p.homemade = openHosts, cronOnHosts
 	p.managed = kernel.Managed{Match: "demo-asg", Policy: drain.Defaults(), Agent: true}
 	return p
 }
@@ -231,16 +239,4 @@ func tellAgent(log io.Reader, out *Screen) {
 			out.say("agent", text)
 		}
 	}
-}
-
-func writeHostTable(w io.Writer, results []Result) {
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprint(tw, "\nSTORY\tLINES WRITTEN\tLOST\tALERTS\tHOST GONE\tAWS CALLS\n")
-	for _, r := range results {
-		fmt.Fprintf(tw, "%s\t%d\t%d\t%d\t%.1f s\t%d\n", r.Name, r.Requests, r.Failed, *cmp.Or(r.Alerts, new(int)), r.GoneAfter, r.Calls)
-	}
-	_ = tw.Flush() // a reader that is gone needs no table
-	fmt.Fprintf(w, "\n%d lines were lost without help, and somebody was called; %d with the script, which signals Fluentd and waits for nothing; %d "+
-		"with\nebb-agent, which stops the application, shows that the buffers are empty, and only then answers its hook.\n"+
-		"Next: docs/reference/agent.md.\n", results[0].Failed, results[1].Failed, results[2].Failed)
 }

@@ -3,7 +3,6 @@ package demo
 import (
 	"context"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/drain"
@@ -14,16 +13,22 @@ import (
 	"github.com/ebbhq/ebb/internal/sim/loadtest"
 )
 
-// plot is what happens in a demonstration: it is played three times, without help, with a home-made drainer, and with Ebb.
+// plot is what happens in a demonstration: it is played three times, without help, with what people write themselves, and with Ebb.
 type plot struct {
-	name    string // of the flag --story
-	about   string // in a line, for the help
-	intro   string
-	what    string  // what leaves: host, task
-	leaving int     // how many
-	speed   float64 // seconds of the world per second
-	begins  string  // what you do, in the past tense
-	moral   string  // with the three counts of requests that failed, after the count of all
+	name     string // of the flag --story
+	about    string // in a line of at most 64 characters, for the help and the board
+	intro    string
+	sides    []string      // what the three are called, in at most 20 characters each
+	what     string        // of which the board has a row: host, task
+	leaving  int           // how many leave
+	progress string        // what the board calls how far it is
+	speed    float64       // seconds of the world per second
+	lasts    time.Duration // of this machine: the story is over then; 0: when all that leaves is gone
+	begins   string        // what you do, in the past tense
+	losers   int           // so many sides lose something on any machine that keeps up
+	figures  []figure      // of the table
+	notes    string        // below the table
+	moral    string        // with the three counts of what was lost
 
 	world    func() sim.Spec
 	hooks    map[string][]sim.HookSpec // by the name of the drainer, if they differ
@@ -35,9 +40,18 @@ type plot struct {
 	homemade func(context.Context, *side, *Screen) error
 	managed  kernel.Managed
 
-	open  func(*side) (service, error) // starts what its users lose something of; nil: a web service
-	table func(io.Writer, []Result)    // prints the figures; nil: those of requests
+	open func(*side) (service, error)     // starts what its users lose something of; nil: a web service
+	rows func(*side, *sim.World) []string // of the board
 }
+
+// ofRequests explains the table of requests.
+const ofRequests = "p99 is of the quick requests that were answered. AWS calls are the drainer's, without polls of its queue that brought nothing."
+
+// next is what to do after most demonstrations.
+const next = `
+
+ebb demo --keep leaves this cloud running for your own aws command.
+ebb serve --help says how to run the controller.`
 
 // plots are what can be played; the first is played unless another is asked for.
 func plots() []*plot {
@@ -63,14 +77,14 @@ const (
 func scaleInPlot() *plot {
 	return &plot{
 		name: "scale-in", about: "five of ten hosts leave because their group is made smaller",
-		intro: `Ten hosts run the 20 tasks of a web service behind a load balancer; 200 requests a second go to it, 5 % of them take 3 s.
-Five hosts leave at once, in three clouds at the same time: without draining, with a home-made drainer, with Ebb.
-Of Ebb's cloud you see what happens to the first host.
-`,
-		what: "host", leaving: leavingHosts, speed: 1,
+		intro: "Ten hosts run the 20 tasks of a web service behind a load balancer; 200 requests a second go to it, 5 % of them take 3 s. Five " +
+			"hosts leave at once, in three clouds at the same time: without a drainer, with a home-made one, with Ebb. You are told what happens " +
+			"to the first host in Ebb's cloud.",
+		sides: []string{"no drainer", "home-made", "Ebb"},
+		what:  "host", leaving: leavingHosts, progress: "gone", speed: 1, losers: 2, figures: figuresOf("host"), notes: ofRequests, rows: hostRows,
 		begins: fmt.Sprintf("set the desired capacity from %d to %d", allHosts, allHosts-leavingHosts),
-		moral: `%d were lost without draining, %d with the home-made drainer, which answers its hook as soon as tasks begin to stop, and
-%d with Ebb, which waits until they have STOPPED.`,
+		moral: "Of the same requests %d were lost without a drainer, %d with the home-made one, which answers its hook as soon as tasks begin to stop, and %d with " +
+			"Ebb, which waits until they have STOPPED." + next,
 		world: hostWorld,
 		hooks: map[string][]sim.HookSpec{
 			"homemade": {{Name: "drain", Heartbeat: 900 * time.Second, DefaultResult: "ABANDON", Target: "ebb"}},
@@ -107,16 +121,15 @@ func hostWorld() sim.Spec {
 // hostSpotPlot: EC2 takes three of ten Spot Instances back. The world is the first plot's at twice the speed, so that two minutes are one.
 func hostSpotPlot() *plot {
 	p := scaleInPlot()
-	p.name, p.about = "spot", "EC2 takes three of ten Spot Instances back"
-	p.intro = `Ten Spot Instances run the 20 tasks of a web service behind a load balancer; 200 requests a second go to it, 5 % of them take 1.5 s.
-EC2 takes three instances back, with two minutes' notice, in three clouds at the same time: without draining, with a home-made drainer,
-with Ebb. The clouds go at twice the speed of real time, so that you need not wait two minutes: seconds since the notice are theirs. Of
-Ebb's cloud you see what happens to the first host.
-`
+	p.name, p.about = "spot", "EC2 takes back three of ten Spot Instances"
+	p.intro = "Ten Spot Instances run the 20 tasks of a web service behind a load balancer; 200 requests a second go to it, 5 % of them take 1.5 s. " +
+		"EC2 takes three instances back, with two minutes' notice, in three clouds at the same time: without a drainer, with a home-made one, with " +
+		"Ebb. The clouds go at twice the speed of real time, so that you need not wait two minutes: the seconds that you see are theirs. You are " +
+		"told what happens to the first host in Ebb's cloud."
 	p.leaving, p.speed = interrupted, 2
 	p.begins = fmt.Sprintf("let EC2 take %d of %d instances back", interrupted, allHosts)
-	p.moral = `%d were lost without draining, %d with the home-made drainer, which hears of its hook only,
-and that opens when the host has gone, and %d with Ebb, which drains the host when EC2 gives notice.`
+	p.moral = "Of the same requests %d were lost without a drainer, %d with the home-made one, which hears of its hook only, and that opens when the host has " +
+		"gone, and %d with Ebb, which drains the host when EC2 gives notice." + next
 	p.world = func() sim.Spec {
 		s := hostWorld()
 		s.Groups[0].Launch.Spot = true
@@ -147,12 +160,11 @@ const (
 // fargateSpotPlot: three of ten tasks on Fargate Spot are interrupted behind an Application Load Balancer.
 func fargateSpotPlot() *plot {
 	return spotPlot(plot{
-		name: "fargate-spot", about: "AWS takes three of ten tasks on Fargate Spot back, behind an Application Load Balancer",
-		intro: `Ten tasks on Fargate Spot run a web service behind an Application Load Balancer, which sends requests for 4 s more to a target that is
-taken out; 200 requests a second go to it, 5 % of them take 3 s. AWS takes three tasks back, in three clouds at the same time: alone,
-with a function that people write themselves, with Ebb. ECS does as users saw in 2025: it sends SIGTERM at once and takes the target out
-10 s later. The application serves for 10 s after SIGTERM. Of Ebb's cloud you see what happens to the first task.
-`,
+		name: "fargate-spot", about: "AWS takes back three of ten tasks on Fargate Spot, behind an ALB",
+		intro: "Ten tasks on Fargate Spot run a web service behind an Application Load Balancer (ALB), which sends requests for 4 s more to a target " +
+			"that is taken out; 200 requests a second go to it, 5 % of them take 3 s. AWS takes three tasks back, in three clouds at the same time: " +
+			"with nobody's help, with a function that people write themselves, with Ebb. ECS does as users saw in 2025: it sends SIGTERM at once and " +
+			"takes the target out 10 s later. The application serves for 10 s after SIGTERM. You are told what happens to the first task in Ebb's cloud.",
 	}, sim.TargetGroupSpec{Propagation: 4 * time.Second}, 10*time.Second)
 }
 
@@ -160,22 +172,21 @@ with a function that people write themselves, with Ebb. ECS does as users saw in
 func networkPlot() *plot {
 	return spotPlot(plot{
 		name: "nlb", about: "the same behind a Network Load Balancer, which obeys later",
-		intro: `Ten tasks on Fargate Spot run a service behind a Network Load Balancer; 200 connections a second are made, 5 % of them last 3 s. AWS takes
-three tasks back, in three clouds at the same time: alone, with a function that people write themselves, with Ebb. ECS does as users saw
-in 2025: it sends SIGTERM at once and takes the target out 10 s later. New connections still go to a target that is taken out: at AWS for
-two minutes, here for 20 s, so that you need not wait. The application serves for 26 s after SIGTERM; at AWS it would have to for its
-whole two minutes. Of Ebb's cloud you see what happens to the first task.
-`,
+		intro: "Ten tasks on Fargate Spot run a service behind a Network Load Balancer; 200 connections a second are made, 5 % of them last 3 s. AWS " +
+			"takes three tasks back, in three clouds at the same time: with nobody's help, with a function that people write themselves, with Ebb. " +
+			"ECS does as users saw in 2025: it sends SIGTERM at once and takes the target out 10 s later. New connections still go to a target that " +
+			"is taken out: at AWS for two minutes, here for 20 s, so that you need not wait. The application serves for 26 s after SIGTERM; at AWS it " +
+			"would have to for its whole two minutes. You are told what happens to the first task in Ebb's cloud.",
 	}, sim.TargetGroupSpec{Protocol: "TCP", Propagation: 20 * time.Second}, 26*time.Second)
 }
 
 // spotPlot completes a demonstration of interrupted tasks that serve so long after SIGTERM.
 func spotPlot(p plot, group sim.TargetGroupSpec, serves time.Duration) *plot {
-	p.what, p.leaving, p.speed = "task", interrupted, 1
+	p.sides, p.what, p.leaving, p.progress, p.speed = []string{"no help", "home-made", "Ebb"}, "task", interrupted, "gone", 1
+	p.losers, p.figures, p.notes, p.rows = 1, figuresOf("task"), ofRequests, taskRows
 	p.begins = fmt.Sprintf("let AWS take %d of %d tasks back", interrupted, spotTasks)
-	p.moral = `%d were lost alone, %d with the home-made function, which takes one
-address out of the one target group that it knows, and %d with Ebb, which asks ECS where the targets of a task are.
-docs/spot.md says where the function does worse, and where nobody can help.`
+	p.moral = "Of the same requests %d were lost without help, %d with the home-made function, which takes one address out of the one target group that it " +
+		"knows, and %d with Ebb, which asks ECS where the targets of a task are. docs/spot.md says where the function does worse, and where nobody can help." + next
 	group.Name, group.Delay, group.Check = "web-tg", 60*time.Second, 10*time.Second
 	p.world = func() sim.Spec {
 		return sim.Spec{

@@ -2,20 +2,19 @@ package demo
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
+	"time"
 
 	"github.com/ebbhq/ebb/internal/sim"
 	"github.com/ebbhq/ebb/internal/sim/core"
 	"github.com/ebbhq/ebb/internal/sim/traffic"
 )
 
-// Result is what came of one story; its JSON keys are stable.
+// Result is what came of one side; its JSON keys are stable.
 type Result struct {
 	Name         string         `json:"name"`
 	Requests     int            `json:"requests"`
@@ -25,11 +24,14 @@ type Result struct {
 	GoneAfter    float64        `json:"gone_after_s"`     // from the beginning until EC2 had terminated the last host, or the last task had stopped
 	Calls        int            `json:"aws_calls"`        // of the drainer; polls of its queue that brought nothing are not counted
 	Alerts       *int           `json:"alerts,omitempty"` // of monitoring, where a story has it
-	gone         int
-	routed       bool // requests still go to what has left
+
+	gone   int
+	routed bool     // requests still go to what has left
+	rows   []string // of the board
+	stands string   // how far it is
 }
 
-// result is how the story stands. Calls are counted as AWS sees them, failed ones included.
+// result is how the side stands. Calls are counted as AWS sees them, failed ones included.
 func (s *side) result() Result {
 	t := s.service.Tally()
 	r := Result{Name: s.name, Requests: t.Requests, Failed: t.Failed, FailedByKind: t.ByKind, P99: float64(t.P99.Microseconds()) / 1000}
@@ -48,6 +50,7 @@ func (s *side) result() Result {
 			}
 			inPoll = brought
 		}
+		r.rows, r.stands = s.plot.rows(s, w), fmt.Sprintf("%d of %d", r.gone, s.plot.leaving)
 		if s.group == "" {
 			return
 		}
@@ -56,19 +59,64 @@ func (s *side) result() Result {
 	return r
 }
 
-func writeTable(w io.Writer, plot *plot, results []Result) {
-	if plot.table != nil {
-		plot.table(w, results)
-		return
+// figure is a column of the table at the end.
+type figure struct {
+	head string
+	of   func(Result) string
+}
+
+func (f figure) wide() int { return max(len(f.head), 6) }
+
+// figuresOf are the columns of stories about requests, in which hosts or tasks leave.
+func figuresOf(what string) []figure {
+	return []figure{
+		{"requests", func(r Result) string { return fmt.Sprint(r.Requests) }},
+		{"lost", func(r Result) string { return fmt.Sprint(r.Failed) }},
+		{"p99", func(r Result) string { return fmt.Sprintf("%.0f ms", r.P99) }},
+		{"last " + what + " gone", func(r Result) string { return fmt.Sprintf("%.1f s", r.GoneAfter) }},
+		{"AWS calls", func(r Result) string { return fmt.Sprint(r.Calls) }},
 	}
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(tw, "\nSTORY\tREQUESTS\tFAILED\tP99\tLAST %s GONE\tAWS CALLS\tFAILED BY KIND\n", strings.ToUpper(plot.what))
-	for _, r := range results {
-		fmt.Fprintf(tw, "%s\t%d\t%d\t%.0f ms\t%.1f s\t%d\t%s\n", r.Name, r.Requests, r.Failed, r.P99, r.GoneAfter, r.Calls, kinds(r.FailedByKind))
+}
+
+// Table prints the figures, and what they say: what is to be learnt of them, or why they mean nothing.
+func (d *Show) Table(w io.Writer) { d.table(w, d.Results()) }
+
+func (d *Show) table(w io.Writer, results []Result) {
+	p, style := d.plot, d.screen.Style
+	first := 0
+	for _, name := range p.sides {
+		first = max(first, len(name))
 	}
-	_ = tw.Flush() // a reader that is gone needs no table
-	fmt.Fprintf(w, "\nP99 is of the quick requests that were answered; AWS calls are the drainer's, without polls of its queue that "+
-		"brought nothing.\n\n%s\n", moral(plot, results))
+	head := strings.Repeat(" ", first)
+	for _, f := range p.figures {
+		head += fmt.Sprintf("   %*s", f.wide(), f.head)
+	}
+	fmt.Fprintf(w, "\n%s\n", style.paint(bold, head))
+	for i, r := range results {
+		line := fit(p.sides[i], first)
+		for _, f := range p.figures {
+			text := fmt.Sprintf("   %*s", f.wide(), f.of(r))
+			if f.head == "lost" {
+				text = style.paint(map[bool]int{true: green, false: red}[r.Failed == 0], text)
+			}
+			line += text
+		}
+		fmt.Fprintln(w, line)
+	}
+	fmt.Fprintln(w)
+	for i, r := range results {
+		if len(r.FailedByKind) > 0 {
+			fmt.Fprintln(w, wrap(fmt.Sprintf("lost, %s: %s", p.sides[i], kinds(r.FailedByKind)), style.width(), "  "))
+		}
+	}
+	if p.notes != "" {
+		fmt.Fprintln(w, wrap(p.notes, style.width(), ""))
+	}
+	said := fmt.Sprintf(p.moral, results[0].Failed, results[1].Failed, results[2].Failed)
+	if slow := d.slow(results); slow != nil {
+		said = style.paint(red, slow.Error())
+	}
+	fmt.Fprintf(w, "\n%s\n", wrap(said, style.width(), ""))
 }
 
 // kinds spells failures by kind, in order.
@@ -80,34 +128,61 @@ func kinds(by map[string]int) string {
 	return cmp.Or(strings.Join(all, ", "), "-")
 }
 
-// moral says in two sentences what was seen and what to do next.
-func moral(plot *plot, results []Result) string {
-	return fmt.Sprintf("Of the same %d requests "+plot.moral+"\n"+
-		"Next: ebb demo --keep leaves this cloud running for your own aws command, and ebb serve --help says how to run the controller.",
-		results[0].Requests, results[0].Failed, results[1].Failed, results[2].Failed)
+// How late things may be on a machine that is quick enough for what a story is about, which is seconds.
+const (
+	latestTick   = 500 * time.Millisecond // one in a hundred of the demonstration's own, which come every 20 ms
+	latestAnswer = 2 * time.Second        // one in a hundred of the quick requests, which take some milliseconds
+)
+
+// SlowError says why the figures of a demonstration mean nothing.
+type SlowError struct{ why string }
+
+// Error says it, and what to do.
+func (e *SlowError) Error() string {
+	return "These figures say nothing of who drains: " + e.why + "; try again when this machine has less to do."
 }
 
-// tooSlow is how late, in milliseconds, one in a hundred answers may be. On a machine that is slower the seconds that a story is about are
-// over before anybody could use them.
-const tooSlow = 2000
+// slow is why the figures mean nothing, or nil.
+func (d *Show) slow(results []Result) error {
+	if late := d.pulse.p99(); late > latestTick {
+		return &SlowError{fmt.Sprintf("this machine was too slow: of the demonstration's own clock, one tick in a hundred was more than %.1f s late", late.Seconds())}
+	}
+	for i, r := range results {
+		if r.P99 > float64(latestAnswer.Milliseconds()) && d.plot.lasts == 0 {
+			return &SlowError{fmt.Sprintf("this machine was too slow: of the quick requests (%s), one in a hundred took more than %.1f s", d.plot.sides[i], r.P99/1000)}
+		}
+		if r.Failed == 0 && i < d.plot.losers {
+			return &SlowError{fmt.Sprintf("with what is called %s nothing was lost, and something always is where a machine keeps up", d.plot.sides[i])}
+		}
+	}
+	return nil
+}
 
-// Lost is the error of a demonstration in which Ebb lost a request.
-func Lost(results []Result) error {
-	i := slices.IndexFunc(results, func(r Result) bool { return r.Name == "ebb" })
-	if i < 0 {
-		return errors.New("the demonstration has no story of ebb")
+// Report is what stands in the figures as JSON.
+func (d *Show) Report() any {
+	results := d.Results()
+	report := struct {
+		Stories []Result `json:"stories"`
+		Slow    string   `json:"slow"`    // why the figures mean nothing; empty: they do
+		Late    float64  `json:"late_ms"` // one tick in a hundred of the demonstration's own clock
+	}{results, "", float64(d.pulse.p99().Microseconds()) / 1000}
+	if err := d.slow(results); err != nil {
+		report.Slow = err.Error()
 	}
-	if r := results[i]; r.Failed > 0 && r.P99 > tooSlow {
-		return fmt.Errorf("this machine was too slow: one answer in a hundred took more than %.0f s, so that the figures say nothing of Ebb; "+
-			"try again when it has less to do", r.P99/1000)
+	return report
+}
+
+// Verdict is why a demonstration did not end well: the machine was too slow for its figures to mean anything (a SlowError), or Ebb lost something.
+func (d *Show) Verdict() error { return d.verdict(d.Results()) }
+
+func (d *Show) verdict(results []Result) error {
+	if err := d.slow(results); err != nil {
+		return err
 	}
-	if r := results[i]; r.Alerts != nil && (r.Failed > 0 || *r.Alerts > 0) {
-		return fmt.Errorf("with ebb-agent %d of %d lines were lost, and %d alerts raised; that must not happen: please report it with all that was "+
-			"printed", r.Failed, r.Requests, *r.Alerts)
-	}
-	if r := results[i]; r.Failed > 0 || r.Requests == 0 {
-		return fmt.Errorf("ebb lost %d of %d requests (%s); that must not happen: please report it with all that was printed", r.Failed,
-			r.Requests, kinds(r.FailedByKind))
+	r := results[len(results)-1]
+	if alerts := *cmp.Or(r.Alerts, new(int)); r.Requests == 0 || alerts > 0 || r.Failed > 0 && d.plot.lasts == 0 {
+		return fmt.Errorf("with %s %d of %d were lost (%s), and %d alerts raised; that must not happen: please report it with all that was printed",
+			d.plot.sides[2], r.Failed, r.Requests, kinds(r.FailedByKind), alerts)
 	}
 	return nil
 }

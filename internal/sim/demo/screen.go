@@ -1,184 +1,174 @@
 package demo
 
 import (
-	"context"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/ebbhq/ebb/internal/journal"
-	"github.com/ebbhq/ebb/internal/sim"
-	"github.com/ebbhq/ebb/internal/sim/core"
+	"unicode/utf8"
 )
 
-const columns = `           none             homemade         ebb
-   time    failed   gone    failed   gone    failed   gone`
-
-// status is one line that says how the stories stand.
-func status(at time.Duration, leaving int, results []Result) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%5.0f s", at.Seconds())
-	for _, r := range results {
-		fmt.Fprintf(&b, "  %8d   %d/%d ", r.Failed, r.gone, leaving)
-	}
-	return strings.TrimRight(b.String(), " ")
+// Style is what the place that a screen writes to can do.
+type Style struct {
+	Width, Height int  // of a terminal, in characters; 0: it is none, or too small for a board
+	Color         bool // only on a terminal
 }
 
-// Screen writes lines, and below them on a terminal one line of status that is written over; elsewhere each status is a line.
+// widthOfText is how wide texts are where no terminal says it.
+const widthOfText = 80
+
+// width is how wide lines may be.
+func (s Style) width() int {
+	if s.Width == 0 {
+		return widthOfText
+	}
+	return s.Width
+}
+
+// Screen writes lines. On a terminal a board stands below them, which is drawn over and over; elsewhere there are only lines.
 type Screen struct {
-	mu       sync.Mutex
-	w        io.Writer
-	terminal bool
-	last     string
+	Style
+	w io.Writer
+
+	mu    sync.Mutex // guards the rest
+	clock func() time.Duration
+	below []string // the board as it stands on the terminal
 }
 
-// NewScreen is a screen that writes to w, which may be a terminal.
-func NewScreen(w io.Writer, terminal bool) *Screen { return &Screen{w: w, terminal: terminal} }
+// NewScreen is a screen that writes to w.
+func NewScreen(w io.Writer, style Style) *Screen {
+	return &Screen{Style: style, w: w, clock: func() time.Duration { return 0 }}
+}
 
-// wipe is what a terminal needs to write over its last line.
-const wipe = "\r\x1b[K"
+// live reports whether a board of so many lines can be drawn, with room for some news above.
+func (s *Screen) live(lines int) bool { return s.Width >= 72 && s.Height >= lines+4 }
 
-// line writes a line.
-func (s *Screen) line(text string) {
+// line writes a line above the board.
+func (s *Screen) line(text string) { s.draw(text+"\n", s.below) }
+
+// text writes a paragraph, or several, as wide as it may be.
+func (s *Screen) text(paragraphs string) { s.line(wrap(paragraphs, s.width(), "")) }
+
+// long are ids of tasks and container instances, of which news has the beginning.
+var long = regexp.MustCompile(`\b([0-9a-f]{8})[0-9a-f]{24}\b`)
+
+// say writes a line of who does what, with the time.
+func (s *Screen) say(who, text string) {
+	text = long.ReplaceAllString(text, "$1…")
+	head := fmt.Sprintf("%5.0f s  %-10s", s.clock().Seconds(), who)
+	indent := strings.Repeat(" ", len(head))
+	s.line(s.paint(faint, head) + strings.TrimPrefix(wrap(indent+text, s.width(), indent), indent))
+}
+
+// show draws the board anew.
+func (s *Screen) show(board []string) { s.draw("", board) }
+
+// The sequences of a terminal that are used: hide and show the cursor, go up so many lines and clear from there on.
+const (
+	hide   = "\x1b[?25l"
+	reveal = "\x1b[?25h"
+	up     = "\x1b[%dA\r\x1b[J"
+)
+
+// draw writes text over the board, and the new board below it, in one piece so that nothing flickers.
+func (s *Screen) draw(text string, board []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.terminal {
-		fmt.Fprintf(s.w, "%s%s\n%s", wipe, text, s.last)
-		return
+	var b strings.Builder
+	if len(s.below) > 0 {
+		fmt.Fprintf(&b, up, len(s.below))
+	} else if len(board) > 0 {
+		b.WriteString(hide)
 	}
-	fmt.Fprintln(s.w, text)
+	b.WriteString(text)
+	for _, line := range board {
+		b.WriteString(line + "\n")
+	}
+	s.below = board
+	_, _ = io.WriteString(s.w, b.String()) // a reader that is gone needs no line
 }
 
-// say writes a line of who does what.
-func (s *Screen) say(who, text string) { s.line(fmt.Sprintf("           %-9s %s", who, text)) }
-
-// status writes the line of status.
-func (s *Screen) status(text string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.terminal {
-		s.last = text
-		fmt.Fprint(s.w, wipe, text)
-		return
-	}
-	fmt.Fprintln(s.w, text)
-}
-
-// end leaves the line of status as it is.
+// end leaves the board as it is.
 func (s *Screen) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.last != "" {
-		fmt.Fprintln(s.w)
+	if len(s.below) > 0 {
+		_, _ = io.WriteString(s.w, reveal)
 	}
-	s.last = ""
+	s.below = nil
 }
 
-// narrator shows what happens to the first host or task that leaves in a story: lines of Ebb's journal and of the world's record.
-type narrator struct {
-	s      *side
-	out    *Screen
-	mu     sync.Mutex
-	victim string          // the first one that began to leave
-	key    string          // of its drain
-	told   int             // entries of the record
-	said   map[string]bool // what was told of it
-}
-
-// journal shows a line of the journal.
-func (n *narrator) journal(l journal.Line) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if l.Kind == "heard" && n.victim != "" && strings.Contains(l.Text, n.victim) {
-		n.key = l.Key
-	}
-	steps := l.Kind == journal.HostLine && n.victim != "" && strings.Contains(l.Key, n.victim)
-	if steps || n.key != "" && l.Key == n.key && l.Kind != "waiting" {
-		n.out.say("ebb", l.Text)
-	}
-}
-
-// watch shows what AWS does, until ctx ends.
-func (n *narrator) watch(ctx context.Context) {
-	tick := time.Tick(100 * time.Millisecond)
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick:
+// wrap breaks text at its spaces into lines of at most width characters; a line that begins with a space is left as it is but for that. The
+// lines that follow a broken one begin with the indent.
+func wrap(text string, width int, indent string) string {
+	var b strings.Builder
+	for i, line := range strings.Split(text, "\n") {
+		if i > 0 {
+			b.WriteByte('\n')
 		}
-		var fresh []core.Entry
-		n.s.Read(func(w *sim.World) {
-			rec := w.Record()
-			fresh, n.told = rec[n.told:], len(rec) // entries that are written stay as they are
-		})
-		for _, e := range fresh {
-			if text := n.lineOf(e); text != "" {
-				n.out.say("aws", text)
+		n := 0
+		for j, word := range strings.Split(line, " ") {
+			size := utf8.RuneCountInString(word)
+			switch {
+			case j == 0:
+			case n+1+size > width && word != "":
+				b.WriteString("\n" + indent)
+				n = len(indent)
+			default:
+				b.WriteByte(' ')
+				n++
 			}
+			b.WriteString(word)
+			n += size
 		}
 	}
+	return b.String()
 }
 
-// lineOf is what there is to say of an entry, or nothing.
-func (n *narrator) lineOf(e core.Entry) string {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	plot := n.s.plot
-	if n.victim == "" && plot.first(e) {
-		n.victim = plot.id(e)
+// The colours, by their numbers.
+const (
+	bold   = 1
+	faint  = 2
+	red    = 31
+	green  = 32
+	yellow = 33
+	cyan   = 36
+)
+
+// paint colours text where colours are wanted.
+func (s Style) paint(color int, text string) string {
+	if !s.Color || strings.TrimSpace(text) == "" {
+		return text
 	}
-	if n.victim == "" || plot.id(e) != n.victim {
-		return ""
-	}
-	text := plot.news(e)
-	if n.said[text] {
-		return ""
-	}
-	n.said[text] = true
-	return text
+	return fmt.Sprintf("\x1b[%dm%s\x1b[0m", color, text)
 }
 
-// hostNews is what there is to say of a host.
-func hostNews(e core.Entry) string {
-	switch e.Kind {
-	case core.EntryNotice:
-		if e.To == core.NoticeInterrupted {
-			return "EC2 takes " + e.Instance + " back in two minutes"
-		}
-	case core.EntryLifecycle:
-		return "the group says " + e.To + " of " + e.Instance
-	case core.EntryContainer:
-		return "the container instance is " + e.To
-	case core.EntryTask:
-		if !strings.Contains(e.Text, "killed") {
-			return map[string]string{
-				"DEACTIVATING": "replacements are healthy; its tasks are DEACTIVATING: their targets deregister",
-				"STOPPING":     "the deregistration delay is over; its tasks are STOPPING: they get SIGTERM",
-				"STOPPED":      "its first task is STOPPED",
-			}[e.To]
-		}
-	case core.EntryInstance:
-		return "EC2 says " + e.To
+// The signs of tasks.
+const (
+	runs   = "●"
+	starts = "◌"
+	stops  = "◐"
+	killed = "✗"
+	ended  = "○"
+)
+
+// signs colours the signs in a line.
+func (s Style) signs(line string) string {
+	if !s.Color {
+		return line
 	}
-	return ""
+	for sign, color := range map[string]int{runs: green, starts: cyan, stops: yellow, killed: red, ended: faint} { //ebb:any-order no sign is in another's
+		line = strings.ReplaceAll(line, sign, s.paint(color, sign))
+	}
+	return line
 }
 
-// taskNews is what there is to say of a task on Fargate Spot.
-func taskNews(e core.Entry) string {
-	switch e.Kind {
-	case core.EntryNotice:
-		return "Fargate Spot takes task " + core.LastPart(e.Task) + " back"
-	case core.EntryNote:
-		if e.Text == core.NoteSIGTERM {
-			return "the task gets SIGTERM"
-		}
-	case core.EntryTarget:
-		return "its target is " + e.To
-	case core.EntryTask:
-		return "the task is " + e.To
+// fit is text of exactly so many characters.
+func fit(text string, width int) string {
+	if n := utf8.RuneCountInString(text); n <= width {
+		return text + strings.Repeat(" ", width-n)
 	}
-	return ""
+	return string([]rune(text)[:width-1]) + "…"
 }

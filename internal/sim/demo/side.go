@@ -33,6 +33,7 @@ type side struct {
 	client  *loadtest.Client
 	service service
 	began   time.Time // when something began to leave, in the world's time
+	seen    []string  // hosts that were there, in the order of their rows
 }
 
 // service is what is used while something leaves, and counts what its users lose.
