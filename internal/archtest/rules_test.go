@@ -116,8 +116,8 @@ func mayImport() map[string][]string {
 		"sim/loadtest":       {"sim", "sim/core", "sim/ecs", "sim/traffic"},
 		"sim/baseline":       {"sim", "sim/client", "sim/core", "sim/wire"},
 		"sim/demo": {
-			"cloud", "drain", "engine", "fleet", "journal", "journal/memory", "kernel", "sim", "sim/baseline", "sim/core", "sim/ecs", "sim/loadtest",
-			"sim/loopback", "sim/standin", "sim/traffic", "source/sqs",
+			"cloud", "drain", "engine", "fleet", "journal", "journal/memory", "kernel", "scale", "sim", "sim/baseline", "sim/cloudwatch", "sim/core",
+			"sim/ecs", "sim/load", "sim/loadtest", "sim/loopback", "sim/standin", "sim/traffic", "source/sqs",
 		},
 		"source/lambda": {"fleet", "event"},
 		"iam":           {},

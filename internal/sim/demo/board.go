@@ -79,7 +79,7 @@ func plainHead(p *plot) string {
 }
 
 // hostRows are the hosts of a group, with a sign for each task on them.
-func hostRows(s *side, w *sim.World) []string {
+func hostRows(s *side, w *sim.World, _ *Result) []string {
 	state := map[string]string{}
 	for _, i := range w.DescribeAutoScalingGroups([]string{"demo-asg"})[0].Instances {
 		if state[i.ID] = i.State; !slices.Contains(s.seen, i.ID) {
@@ -140,7 +140,7 @@ func sign(t *ecs.Task) string {
 }
 
 // taskRows are the tasks of a service on Fargate Spot: whether they have got SIGTERM, and whether new requests still go to them.
-func taskRows(s *side, w *sim.World) []string {
+func taskRows(s *side, w *sim.World, _ *Result) []string {
 	routed := map[string]bool{}
 	for _, e := range w.Route(s.group).Endpoints {
 		routed[e.Task] = e.Healthy || w.Now().Before(e.RoutedUntil)

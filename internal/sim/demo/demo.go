@@ -100,7 +100,7 @@ func (d *Show) run(ctx context.Context) error {
 	}
 	enough := make(chan struct{})
 	if len(clients) > 0 {
-		load.Go(func() { d.plot.load().Run(run, enough, clients...) })
+		load.Go(func() { d.plot.load.Run(run, enough, clients...) })
 	}
 	if err := d.watch(run); err != nil {
 		stop(err)

@@ -217,7 +217,7 @@ func TestStoriesBeginAndFit(t *testing.T) {
 		}
 		n := &narrator{s: s, out: NewScreen(&bytes.Buffer{}, Style{}), said: map[string]bool{}}
 		s.Read(func(w *sim.World) {
-			w.Advance(w.Now().Add(15 * time.Second))
+			w.Advance(w.Now().Add(15*time.Second + 4*plot.lasts))
 			for _, e := range w.Record() {
 				n.lineOf(e)
 			}

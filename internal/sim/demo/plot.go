@@ -40,8 +40,14 @@ type plot struct {
 	homemade func(context.Context, *side, *Screen) error
 	managed  kernel.Managed
 
-	open func(*side) (service, error)     // starts what its users lose something of; nil: a web service
-	rows func(*side, *sim.World) []string // of the board
+	open func(*side) (service, error)              // starts what its users lose something of; nil: a web service
+	rows func(*side, *sim.World, *Result) []string // of the board; it may complete the result
+
+	// What its tasks and its users do.
+
+	atOnce int           // requests that a task works on; 0: no limit
+	late   time.Duration // what is answered later is lost; 0: nothing is
+	load   loadtest.Load // what its users do
 }
 
 // ofRequests explains the table of requests.
@@ -55,14 +61,7 @@ ebb serve --help says how to run the controller.`
 
 // plots are what can be played; the first is played unless another is asked for.
 func plots() []*plot {
-	return []*plot{scaleInPlot(), fargateSpotPlot(), networkPlot(), hostSpotPlot(), hostPlot()}
-}
-
-// load is what its users do. In a quick world requests last shorter.
-func (p *plot) load() loadtest.Load {
-	l := users
-	l.Slow = time.Duration(float64(l.Slow) / p.speed)
-	return l
+	return []*plot{scaleInPlot(), fargateSpotPlot(), networkPlot(), hostSpotPlot(), hostPlot(), scalePlot()}
 }
 
 // The size of the world in which hosts leave.
@@ -81,7 +80,7 @@ func scaleInPlot() *plot {
 			"hosts leave at once, in three clouds at the same time: without a drainer, with a home-made one, with Ebb. You are told what happens " +
 			"to the first host in Ebb's cloud.",
 		sides: []string{"no drainer", "home-made", "Ebb"},
-		what:  "host", leaving: leavingHosts, progress: "gone", speed: 1, losers: 2, figures: figuresOf("host"), notes: ofRequests, rows: hostRows,
+		what:  "host", leaving: leavingHosts, progress: "gone", speed: 1, losers: 2, figures: figuresOf("host"), notes: ofRequests, rows: hostRows, load: users,
 		begins: fmt.Sprintf("set the desired capacity from %d to %d", allHosts, allHosts-leavingHosts),
 		moral: "Of the same requests %d were lost without a drainer, %d with the home-made one, which answers its hook as soon as tasks begin to stop, and %d with " +
 			"Ebb, which waits until they have STOPPED." + next,
@@ -127,6 +126,7 @@ func hostSpotPlot() *plot {
 		"Ebb. The clouds go at twice the speed of real time, so that you need not wait two minutes: the seconds that you see are theirs. You are " +
 		"told what happens to the first host in Ebb's cloud."
 	p.leaving, p.speed = interrupted, 2
+	p.load.Slow /= 2
 	p.begins = fmt.Sprintf("let EC2 take %d of %d instances back", interrupted, allHosts)
 	p.moral = "Of the same requests %d were lost without a drainer, %d with the home-made one, which hears of its hook only, and that opens when the host has " +
 		"gone, and %d with Ebb, which drains the host when EC2 gives notice." + next
@@ -183,7 +183,7 @@ func networkPlot() *plot {
 // spotPlot completes a demonstration of interrupted tasks that serve so long after SIGTERM.
 func spotPlot(p plot, group sim.TargetGroupSpec, serves time.Duration) *plot {
 	p.sides, p.what, p.leaving, p.progress, p.speed = []string{"no help", "home-made", "Ebb"}, "task", interrupted, "gone", 1
-	p.losers, p.figures, p.notes, p.rows = 1, figuresOf("task"), ofRequests, taskRows
+	p.losers, p.figures, p.notes, p.rows, p.load = 1, figuresOf("task"), ofRequests, taskRows, users
 	p.begins = fmt.Sprintf("let AWS take %d of %d tasks back", interrupted, spotTasks)
 	p.moral = "Of the same requests %d were lost without help, %d with the home-made function, which takes one address out of the one target group that it " +
 		"knows, and %d with Ebb, which asks ECS where the targets of a task are. docs/spot.md says where the function does worse, and where nobody can help." + next

@@ -25,6 +25,9 @@ type Result struct {
 	Calls        int            `json:"aws_calls"`        // of the drainer; polls of its queue that brought nothing are not counted
 	Alerts       *int           `json:"alerts,omitempty"` // of monitoring, where a story has it
 
+	Actions *int `json:"actions,omitempty"`      // changes of the desired count, where a story is about it
+	Seconds *int `json:"task_seconds,omitempty"` // that tasks ran, in the cloud's time, since the story began
+
 	gone   int
 	routed bool     // requests still go to what has left
 	rows   []string // of the board
@@ -50,7 +53,8 @@ func (s *side) result() Result {
 			}
 			inPoll = brought
 		}
-		r.rows, r.stands = s.plot.rows(s, w), fmt.Sprintf("%d of %d", r.gone, s.plot.leaving)
+		r.stands = fmt.Sprintf("%d of %d", r.gone, s.plot.leaving)
+		r.rows = s.plot.rows(s, w, &r)
 		if s.group == "" {
 			return
 		}

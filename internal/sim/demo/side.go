@@ -34,6 +34,7 @@ type side struct {
 	service service
 	began   time.Time // when something began to leave, in the world's time
 	seen    []string  // hosts that were there, in the order of their rows
+	minutes []minute  // of a story about load
 }
 
 // service is what is used while something leaves, and counts what its users lose.
@@ -69,11 +70,12 @@ func open(name string, plot *plot) (*side, error) {
 		groups, _ := w.DescribeTargetGroups(nil, nil) // all there are: each world of a demonstration has one
 		s.group = groups[0].ARN
 	})
-	if s.site, err = loadtest.Open(cloud.Read, plot.speed, s.group); err != nil {
+	if s.site, err = loadtest.Open(cloud.Read, plot.speed, s.group, plot.atOnce); err != nil {
 		cloud.Close()
 		return nil, err
 	}
 	s.client = s.site.Client()
+	s.client.Late = plot.late
 	s.service = s.client
 	return s, nil
 }
