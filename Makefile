@@ -5,7 +5,7 @@ LINT     := $(GO) tool -modfile=tools/go.mod golangci-lint
 # the packages with goroutines
 RACY     := ./internal/engine/... ./internal/journal/... ./internal/source/... ./internal/sim/wire/... ./internal/sim/loadtest/... ./internal/agent/... ./internal/agentcli/... ./internal/cloud/collector/...
 
-.PHONY: help build zip packages test race dashboards dynamodb zabbix lint sim fuzz plants mutants storm agent bench answers spot scaling iam nightly
+.PHONY: help build zip packages test race dashboards dynamodb zabbix lint sim fuzz plants mutants storm agent bench answers spot scaling demos iam nightly
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -81,6 +81,10 @@ spot: ## what Fargate Spot costs in requests, with Ebb and without, computed and
 
 scaling: ## one service under synthetic loads with one policy of scaling after another: writes docs/scaling.md and its pictures, in two minutes
 	bash test/long.sh scaling -o docs/scaling.md
+
+demos: ## what ebb demo shows at 80 and 120 columns: writes docs/demo.md, in about a quarter of an hour
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/ebb
+	python3 test/demos.py -o docs/demo.md bin/ebb
 
 iam: ## write the table of calls that the IAM policies are made of, from what simulated runs record
 	$(GO) test ./internal/iam -run '^TestCalls$$' -count=1 -write

@@ -27,12 +27,14 @@ import (
 	"github.com/ebbhq/ebb/internal/plain"
 )
 
-// The exit codes. 78 is EX_CONFIG, which systemd knows: a service that exits with it need not be restarted.
+// The exit codes. 78 is EX_CONFIG, which systemd knows: a service that exits with it need not be restarted. 75 is EX_TEMPFAIL.
 const (
-	ExitOK     = 0
-	ExitFailed = 1
-	ExitUsage  = 64
-	ExitConfig = 78
+	ExitOK          = 0
+	ExitFailed      = 1
+	ExitUsage       = 64
+	ExitSlow        = 75 // a demonstration of which the machine was too slow
+	ExitConfig      = 78
+	ExitInterrupted = 130 // Ctrl-C, whatever the command had to say: 128 and the signal's number, as shells do
 )
 
 // Process is what a command has of the process it runs in.
@@ -59,9 +61,11 @@ func misconfigured(err error) error {
 	return &exitError{ExitConfig, err}
 }
 
-// Main runs the command line and returns the exit code. An interrupt or a SIGTERM ends the command's context.
-func Main(ctx context.Context, args []string, p Process) int {
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+// Main runs the command line and returns the exit code. Ctrl-C or a SIGTERM ends the command's context.
+func Main(parent context.Context, args []string, p Process) int {
+	interrupt, stop := signal.NotifyContext(parent, os.Interrupt)
+	defer stop()
+	ctx, stop := signal.NotifyContext(interrupt, syscall.SIGTERM)
 	defer stop()
 	if len(args) == 0 && p.Env(runtimeAPI) != "" {
 		args = []string{"lambda"} // Lambda starts bootstrap without arguments
@@ -69,10 +73,15 @@ func Main(ctx context.Context, args []string, p Process) int {
 	root := newRoot(p)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
-	if err == nil {
+	if err != nil {
+		fmt.Fprintln(p.Stderr, plain.Lines(prefixed(err), plain.Long))
+	}
+	switch {
+	case interrupt.Err() != nil && parent.Err() == nil:
+		return ExitInterrupted
+	case err == nil:
 		return ExitOK
 	}
-	fmt.Fprintln(p.Stderr, plain.Lines(prefixed(err), plain.Long))
 	if coded, ok := errors.AsType[*exitError](err); ok {
 		return coded.code
 	}

@@ -81,6 +81,9 @@ func look(ctx context.Context, cfg config.Config, scope collector.Scope, now fun
 	return seen, err
 }
 
+// wipeLine is what a terminal needs to write over its last line.
+const wipeLine = "\r\x1b[K"
+
 // reading shows each second how many requests were sent, until done. In a pipe it says nothing: there a line that is written over is noise.
 func reading(stderr io.Writer, s *collector.Collector) (done func()) {
 	if !terminal(stderr) {
@@ -93,10 +96,10 @@ func reading(stderr io.Writer, s *collector.Collector) (done func()) {
 		for shown := false; ; shown = true {
 			select {
 			case <-tick.C:
-				fmt.Fprintf(stderr, "%sreading: %d requests; Ebb keeps below half of what AWS allows the account", wipe, s.Sent())
+				fmt.Fprintf(stderr, "%sreading: %d requests; Ebb keeps below half of what AWS allows the account", wipeLine, s.Sent())
 			case <-end:
 				if shown {
-					fmt.Fprint(stderr, wipe)
+					fmt.Fprint(stderr, wipeLine)
 				}
 				return
 			}
