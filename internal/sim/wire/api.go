@@ -8,6 +8,7 @@ package wire
 import (
 	"context"
 	"fmt"
+	"maps"
 	"reflect"
 	"strings"
 	"sync"
@@ -58,6 +59,7 @@ type API struct {
 	scopes   map[string]*service // the same, by the names in the scopes of signatures
 	byInput  map[reflect.Type]*operation
 	counts   map[tally]int
+	missed   map[string]int // calls of operations that are not here, by service and name
 	seq      int
 	buckets  map[string]*bucket
 	policies map[string][]*Policy // by caller
@@ -115,6 +117,7 @@ func New(cfg Config) *API {
 		scopes:   map[string]*service{},
 		byInput:  map[reflect.Type]*operation{},
 		counts:   map[tally]int{},
+		missed:   map[string]int{},
 		buckets:  map[string]*bucket{},
 		policies: map[string][]*Policy{},
 		checks:   map[Check]int{},
@@ -189,6 +192,22 @@ func (a *API) count(counts func(caller string) bool) map[string]int {
 		}
 	}
 	return sum
+}
+
+// Missed returns how often clients asked for operations that are not here, by "ecs.RegisterTaskDefinition".
+func (a *API) Missed() map[string]int {
+	defer a.lock()()
+	return maps.Clone(a.missed)
+}
+
+// mostMissed is how many names of such operations are kept: anybody can think of more.
+const mostMissed = 1000
+
+func (a *API) miss(name string) {
+	defer a.lock()()
+	if len(a.missed) < mostMissed || a.missed[name] > 0 {
+		a.missed[name]++
+	}
 }
 
 // ResetCounts starts counting anew.
