@@ -116,9 +116,12 @@ func Decide(p Policy, m Memory, s Seen, now time.Time) Decision {
 	d := decider{Policy: p, Seen: s, Decision: Decision{Memory: m}, now: now}
 	to, code, why := d.decide()
 	d.Code, d.Why, d.Set = code, why, code.Acts()
-	if d.Set && (p.Observe || s.Paused != "") {
+	if excluded := s.Service.Value.Excluded; d.Set && (p.Observe || s.Paused != "" || excluded) {
 		d.Set, d.Code, d.Why = false, Observed, fmt.Sprintf("the desired count would be set from %d to %d: %s", s.Desired.Value, to, why)
-		if s.Paused != "" {
+		switch {
+		case excluded:
+			d.Code, d.Why = Excluded, "the service has the tag "+fleet.ExcludeTag+"=true; "+d.Why
+		case s.Paused != "":
 			d.Code, d.Why = Paused, "scaling is "+s.Paused+"; "+d.Why
 		}
 	}

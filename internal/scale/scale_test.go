@@ -256,6 +256,7 @@ func TestWhatIsNotKnownNeverShrinks(t *testing.T) {
 		"deployment":        {Deployment, func(y *play) { y.s.Service.Value.Deploying = true }},
 		"draining":          {Draining, func(y *play) { y.s.Leaving = 1 }},
 		"paused":            {Paused, func(y *play) { y.s.Paused = "paused by ada" }},
+		"excluded":          {Excluded, func(y *play) { y.s.Service.Value.Excluded = true }},
 		"observed":          {Observed, func(y *play) { y.p.Observe = true }},
 		"two scalers":       {Fought, func(y *play) { y.s.Other.Is = fleet.Seen }},
 		"one is suspended":  {AlarmIn, func(y *play) { y.s.Other.Is, y.s.Other.Value.Suspended = fleet.Seen, true }},

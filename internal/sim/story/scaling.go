@@ -12,6 +12,7 @@ import (
 	"github.com/ebbhq/ebb/internal/journal"
 	"github.com/ebbhq/ebb/internal/kernel"
 	"github.com/ebbhq/ebb/internal/scale"
+	"github.com/ebbhq/ebb/internal/sim"
 	"github.com/ebbhq/ebb/internal/sim/appautoscaling"
 	"github.com/ebbhq/ebb/internal/sim/cloudwatch"
 	"github.com/ebbhq/ebb/internal/sim/core"
@@ -154,12 +155,15 @@ type Overriding struct {
 	kernel.Override
 }
 
-// leftAlone is a story's Ebb as the judge sees it: what Application Auto Scaling has it only observes.
+// leftAlone is a story's Ebb as the judge sees it: what Application Auto Scaling has, or a tag excludes, it only observes.
 func leftAlone(s Scenario) Ebb {
 	e := s.Ebb
 	e.Scaling = slices.Clone(e.Scaling)
 	for i, c := range e.Scaling {
 		if slices.ContainsFunc(s.World.Scaling, func(t appautoscaling.Spec) bool { return t.Cluster == c.Cluster && t.Service == c.Service }) {
+			e.Scaling[i].Observe = true
+		}
+		if slices.ContainsFunc(s.World.Services, func(v sim.ServiceSpec) bool { return v.Name == c.Service && v.Tags[fleet.ExcludeTag] == "true" }) {
 			e.Scaling[i].Observe = true
 		}
 	}
