@@ -26,6 +26,7 @@ func (v *view) fate(d *demand) Fate {
 	doubts, needed := v.doubts(d), d.lower-d.staying-d.others
 	if d.running > 0 && room < needed {
 		f.Verdict, f.Reasons = Stuck, v.whyFull(d, needed, room)
+		doubts = slices.DeleteFunc(doubts, func(r Reason) bool { return r.Code == NotHealthy }) // whatever is healthy, there is no place
 		if more := v.hopes(d); len(more)+len(doubts) > 0 {
 			f.Verdict, f.Reasons = Uncertain, append(append(more, doubts...), f.Reasons...)
 		}
@@ -63,7 +64,7 @@ func (v *view) arithmetic(d *demand) (Reason, bool) {
 		return Reason{}, false
 	}
 	for _, t := range d.targets {
-		if t.HealthStatus == "UNHEALTHY" { // it counts for nothing, so it may stop
+		if healthy, known := v.serves(d.s, t); !healthy && known || t.HealthStatus == "UNHEALTHY" { // it counts for nothing, so it may stop
 			return Reason{}, false
 		}
 	}
@@ -84,7 +85,9 @@ func (v *view) doubts(d *demand) []Reason {
 	say := func(c Code, format string, args ...any) {
 		doubts = append(doubts, Reason{c, fmt.Sprintf(format, args...)})
 	}
-	if d.def == nil {
+	if d.def == nil && d.s.TaskDefinition == "" {
+		say(Unjudged, "service %s has no task definition of its own, and none of its task sets is PRIMARY, so the needs of its tasks are not known", d.name)
+	} else if d.def == nil {
 		say(Unjudged, "task definition %s of service %s could not be read, so the needs of its tasks are not known", d.s.TaskDefinition, d.name)
 	}
 	doubts = append(doubts, v.unread(d)...)
@@ -98,6 +101,12 @@ func (v *view) doubts(d *demand) []Reason {
 		doubts = append(doubts, v.cutOff(t)...)
 	}
 	needed := d.lower - d.healthy
+	switch {
+	case needed > 0 && !d.proven && len(v.of[d.name]) > 0:
+		say(NotHealthy, "no task of service %s is healthy now, so whether a replacement becomes healthy cannot be known", d.name)
+	case needed > 0 && d.sick != nil:
+		say(NotHealthy, "task %s of service %s runs and is not healthy, so whether a replacement becomes healthy cannot be known", d.sick.ARN.Name(), d.name)
+	}
 	if needed > d.count {
 		say(NotHealthy, "service %s needs %d healthy tasks; elsewhere %d are healthy, and %d have to be started", d.name, d.lower, d.healthy, d.count)
 	}

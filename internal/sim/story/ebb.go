@@ -33,7 +33,9 @@ type ebb struct {
 	queue   *sqs.Queue
 	journal *faulty
 	polled  time.Time
-	leased  time.Time // when its leases are due
+	breath  time.Duration // after its latest poll
+	flushes int           // the life that lets SQS know in a moment; 0: none does
+	leased  time.Time     // when its leases are due
 	box     *engine.Outbox
 	boxed   time.Time // when its outbox is due
 	alive   context.Context
@@ -226,7 +228,7 @@ func (e *ebb) nextMessage() time.Time {
 	if e.core == nil {
 		return never
 	}
-	return latest(e.visible(never), e.polled.Add(pollPause))
+	return latest(e.visible(never), e.polled.Add(e.breath))
 }
 
 // pollPause is how long a poll takes at least.
@@ -247,14 +249,33 @@ func (e *ebb) poll() {
 	if e.nextMessage().After(now) {
 		return
 	}
-	e.polled = now
+	e.polled, e.breath = now, pollPause
 	ms, err := e.queue.Receive(e.ctx)
+	if len(ms) > 0 {
+		e.breath = sqs.Breath
+	}
 	if err != nil {
 		e.polled = now.Add(time.Second)
 		return
 	}
 	e.remember(ms)
 	e.core.Hear(ms)
+}
+
+// flush lets the source tell SQS soon what was settled, as it does itself.
+func (e *ebb) flush() {
+	e.queue.Return(e.ctx)
+	life := e.life
+	if e.flushes == life {
+		return
+	}
+	e.flushes = life
+	e.later(e.w.Now().Add(sqs.Linger), func() {
+		if life == e.life {
+			e.flushes = 0
+			e.queue.Flush(e.ctx)
+		}
+	})
 }
 
 // remember keeps what messages say, for the judge and for messages that come again.
@@ -289,7 +310,7 @@ func (e *ebb) step() {
 		e.loadLater()
 		return
 	}
-	e.queue.Flush(e.ctx)
+	e.flush()
 	if e.journal.killed(afterSettle) {
 		return
 	}
