@@ -40,6 +40,10 @@ func (v *view) fate(d *demand) Fate {
 		f.Verdict, f.Reasons = Uncertain, why
 		return f
 	}
+	if why := v.unproven(d); why != nil {
+		f.Verdict, f.Reasons = Uncertain, why
+		return f
+	}
 	if why := v.mayBeBlocked(d, d.count); why != nil {
 		f.Verdict, f.Reasons = Shrinks, why
 		if room < d.count {
@@ -101,12 +105,6 @@ func (v *view) doubts(d *demand) []Reason {
 		doubts = append(doubts, v.cutOff(t)...)
 	}
 	needed := d.lower - d.healthy
-	switch {
-	case needed > 0 && !d.proven && len(v.of[d.name]) > 0:
-		say(NotHealthy, "no task of service %s is healthy now, so whether a replacement becomes healthy cannot be known", d.name)
-	case needed > 0 && d.sick != nil:
-		say(NotHealthy, "task %s of service %s runs and is not healthy, so whether a replacement becomes healthy cannot be known", d.sick.ARN.Name(), d.name)
-	}
 	if needed > d.count {
 		say(NotHealthy, "service %s needs %d healthy tasks; elsewhere %d are healthy, and %d have to be started", d.name, d.lower, d.healthy, d.count)
 	}
@@ -123,6 +121,21 @@ func (v *view) doubts(d *demand) []Reason {
 		}
 	}
 	return doubts
+}
+
+// unproven says why replacements that must be healthy may not become so, or not soon: what runs now is not healthy, or stops and counts.
+func (v *view) unproven(d *demand) []Reason {
+	switch n := v.stops[d.name]; {
+	case d.lower > d.healthy && n > 0 && len(v.of[d.name])+n >= d.upper:
+		return []Reason{{PercentArithmetic, fmt.Sprintf("service %s may have %s, and what stops counts (%d now): its replacements start only when that has stopped",
+			d.name, tasks(d.upper), n)}}
+	case d.lower <= d.healthy || d.proven && d.sick == nil || len(v.of[d.name]) == 0:
+		return nil
+	case !d.proven:
+		return []Reason{{NotHealthy, fmt.Sprintf("no task of service %s is healthy now, so whether a replacement becomes healthy cannot be known", d.name)}}
+	}
+	return []Reason{{NotHealthy, fmt.Sprintf("task %s of service %s runs and is not healthy, so whether a replacement becomes healthy cannot be known",
+		d.sick.ARN.Name(), d.name)}}
 }
 
 // blindly is how many tasks of unknown needs a service has to start; a daemon has a demand for each of them.

@@ -17,6 +17,7 @@ type view struct {
 	c       *inventory.Cluster
 	on      map[fleet.ARN][]*inventory.Task // live tasks by host
 	of      map[string][]*inventory.Task    // live tasks by service that are meant to run
+	stops   map[string]int                  // live tasks by service that stop
 	states  map[fleet.InstanceID]fleet.LifecycleState
 	over    map[fleet.InstanceID]bool // what EC2 says is not running
 	hosts   map[fleet.ARN]*inventory.Host
@@ -28,7 +29,7 @@ type view struct {
 
 func look(s *inventory.Inventory, c *inventory.Cluster, targets []fleet.InstanceID) *view {
 	v := &view{
-		s: s, c: c, on: map[fleet.ARN][]*inventory.Task{}, of: map[string][]*inventory.Task{},
+		s: s, c: c, on: map[fleet.ARN][]*inventory.Task{}, of: map[string][]*inventory.Task{}, stops: map[string]int{},
 		target: map[fleet.ARN]bool{}, leaving: map[fleet.ARN]bool{},
 		states: maps.Clone(s.States), over: map[fleet.InstanceID]bool{},
 		hosts: map[fleet.ARN]*inventory.Host{},
@@ -56,6 +57,8 @@ func look(s *inventory.Inventory, c *inventory.Cluster, targets []fleet.Instance
 		v.on[t.ContainerInstance] = append(v.on[t.ContainerInstance], t)
 		if t.DesiredStatus != fleet.Stopped {
 			v.of[t.Service()] = append(v.of[t.Service()], t)
+		} else {
+			v.stops[t.Service()]++
 		}
 	}
 	for _, h := range c.Hosts {
@@ -192,7 +195,9 @@ func (v *view) stillTaken(r *room) {
 		return
 	}
 	for i, of := range [...]int{r.host.CPU, r.host.Memory, r.host.GPU} {
-		r.tight.free[i] = min(r.tight.free[i], of-used[i])
+		if of > 0 { // known
+			r.tight.free[i] = min(r.tight.free[i], of-used[i])
+		}
 	}
 }
 
