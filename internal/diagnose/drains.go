@@ -110,7 +110,8 @@ func (f *Forecast) held(s *inventory.Inventory, g *inventory.Group, id string) s
 		if s.Missed("ecs:DescribeCapacityProviders", "cluster "+c.Name) {
 			return fmt.Sprintf("whether capacity provider %s drains %s could not be read", h.CapacityProvider, id)
 		}
-		if slices.ContainsFunc(c.CapacityProviders, func(p inventory.CapacityProvider) bool { return p.Name == h.CapacityProvider && p.ManagedDraining }) {
+		own := func(p inventory.CapacityProvider) bool { return p.Name == h.CapacityProvider && p.ManagedDraining }
+		if slices.ContainsFunc(c.CapacityProviders, own) {
 			if known && need <= managedFor {
 				return ""
 			}
