@@ -93,6 +93,7 @@ iam: ## write the table of calls that the IAM policies are made of, from what si
 nightly: ## what takes too long for each change: a night on two cores
 	$(MAKE) race
 	$(MAKE) sim SEEDS=200000
+	$(GO) test ./internal/sim/story -run '^TestPromises$$' -count=1 -timeout=60m -v -promises=10000
 	$(GO) test ./internal/diagnose ./internal/cli -run 'ByADenial$$' -count=1 -timeout=60m -everyrequest
 	$(GO) test ./internal/sim/story -run '^TestWhyDuringHealthyDrains$$' -count=1 -timeout=120m -v -why=1 -drains=1000
 	$(MAKE) plants

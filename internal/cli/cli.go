@@ -118,7 +118,7 @@ they stop. ebb-agent does the last steps on a host. And the desired counts of se
 each drain has a deadline, and Ebb recognises dead and lost hosts.
 
 Try it without an account:  ebb demo`,
-		Version: versionText(),
+		Version:       versionText(),
 		SilenceErrors: true, SilenceUsage: true, DisableFlagsInUseLine: true,
 		Args: aCommand, RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}

@@ -3,7 +3,6 @@ package cli
 import (
 	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -62,7 +61,12 @@ wrong configuration. With --detailed-exitcode: 0 moves, 2 shrinks, 3 uncertain, 
 			return err
 		}
 		forecast := diagnose.Plan(&seen, args, seen.At, f.clusters...)
-		forecast.Notes = append(forecast.Notes, cutOff(cfg, &seen, forecast.Steps)...)
+		forecast.By(&seen, cfg.Hook, drainedBy(cfg, func(group string) int {
+			if g := seen.Group(group); g != nil {
+				return g.Desired
+			}
+			return 0
+		}))
 		err = answered(write(&f, p.Stdout, forecast, planText), forecast.Missing, seen)
 		if code := map[string]int{"shrinks": 2, "uncertain": 3, "stuck": 4}[forecast.Verdict]; err == nil && detailed && code != 0 {
 			return &exitError{code: code}
@@ -72,19 +76,16 @@ wrong configuration. With --detailed-exitcode: 0 moves, 2 shrinks, 3 uncertain, 
 	return c
 }
 
-// cutOff says which tasks stop later than the deadline of their group in Ebb's configuration, each service once.
-func cutOff(cfg config.Config, seen *inventory.Inventory, steps []diagnose.Step) (notes []string) {
-	for _, s := range steps {
-		g, ok := managedOf(cfg, seen, s.Instance)
-		if ok && s.Stop != diagnose.NotKnown && time.Duration(s.Stop) >= g.Deadline {
-			note := fmt.Sprintf("a task of service %s may take %s to stop, and the deadline of %s is %s: Ebb would cut it off", s.Service,
-				inventory.Span(time.Duration(s.Stop)), g.Match, inventory.Span(g.Deadline))
-			if !slices.Contains(notes, note) {
-				notes = append(notes, note)
-			}
+// drainedBy says what the configuration has of a group that Ebb drains.
+func drainedBy(cfg config.Config, size func(group string) int) func(group string) (diagnose.Managed, bool) {
+	return func(group string) (diagnose.Managed, bool) {
+		g, ok := cfg.Group(group)
+		limit := g.MaxUnavailable.Count
+		if p := g.MaxUnavailable.Percent; p > 0 {
+			limit = max(1, size(group)*p/100)
 		}
+		return diagnose.Managed{Deadline: g.Deadline, Grace: cfg.DaemonGrace, Limit: limit}, ok && g.Mode != config.Observe
 	}
-	return notes
 }
 
 func planText(f diagnose.Forecast) string {
