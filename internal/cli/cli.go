@@ -122,7 +122,8 @@ Try it without an account:  ebb demo`,
 	})
 	root.AddCommand(
 		newCancel(p), newDemo(p), newDoctor(p), newDrain(p), newHistory(p), newIAM(p), newLambda(p), newInit(p), newNotify(p), newPause(p), newPlan(p),
-		newRehearse(p), newReplace(p), newResume(p), newScale(p), newServe(p), newSim(p), newStandIn(), newStatus(p), newStory(p), newVersion(p), newWhy(p),
+		newRehearse(p), newReplace(p), newResume(p), newScale(p), newServe(p), newSim(p), newSimulate(p), newStandIn(), newStatus(p), newStory(p), newVersion(p),
+		newWhy(p),
 	)
 	return root
 }
