@@ -131,7 +131,7 @@ func opened(t *testing.T, world, configuration string, do func(*testing.T, *sim.
 
 func (a account) examine() []doctor.Finding {
 	a.t.Helper()
-	seen, err := look(a.t.Context(), a.cfg, collector.Scope{}, a.API.World.Now)
+	seen, err := look(a.t.Context(), a.cfg, collector.Scope{}, a.API.World.Now, nil)
 	must(a.t, err)
 	return doctor.Examine(&doctor.Input{
 		Inventory: &seen, Everything: true, Ebb: settingsOf(a.cfg), At: advice.At{Region: "eu-west-1", Endpoint: a.Endpoint}, Now: seen.At,

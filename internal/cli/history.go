@@ -70,7 +70,8 @@ func newHistory(p Process) *cobra.Command {
 		Long: `History reads the journal, also while ebb serve is writing it. It calls AWS only for a journal in DynamoDB.
 
 Without TARGET it lists the drains that ended, the newest last: how, how long after Ebb had heard of it, why, and what was cut off. With
-TARGET, an instance or the name of a drain, it prints each line of the journal about it, the newest last, also while the drain goes on.
+TARGET, an instance, the name of a drain, or service/CLUSTER/NAME for a desired count, it prints each line of the journal about it, the newest last,
+also while the drain goes on.
 With --follow it prints further lines, of TARGET or of all, as they are written, until Ctrl-C.
 
 What there is not it says on standard error, and ends with 0. It ends with 1 if the journal cannot be read.`,
@@ -88,6 +89,9 @@ What there is not it says on standard error, and ends with 0. It ends with 1 if 
 	c.Flags().BoolVarP(&q.follow, "follow", "f", false, "print lines of the journal as they are written")
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		q.target = strings.Join(args, "")
+		if name, is := strings.CutPrefix(q.target, "service/"); is {
+			q.target = "count:" + name
+		}
 		if err := q.check(); err != nil {
 			return err
 		}

@@ -95,6 +95,7 @@ func (f *iamFlags) scope(m iam.Mode, cfg config.Config) (iam.Scope, error) {
 		s.Table = arn("dynamodb", s.Account, "table/"+table)
 	}
 	s.Scales = len(cfg.Scaling) > 0
+	s.Raises = slices.ContainsFunc(cfg.Groups, func(g config.Group) bool { return g.Capacity == config.Raise })
 	if m != iam.ReadOnly {
 		err := f.acts(m, cfg, &s)
 		return s, err
@@ -174,7 +175,7 @@ func (f *iamFlags) acts(m iam.Mode, cfg config.Config, s *iam.Scope) error {
 // rehearsalsIn are the clusters in which interruptions of tasks may be rehearsed.
 func rehearsalsIn(cfg config.Config) (clusters []string) {
 	for _, g := range cfg.Groups {
-		if cfg.Rehearses(g.Cluster) && !slices.Contains(clusters, g.Cluster) {
+		if g.Cluster != "" && cfg.Rehearses(g.Cluster) && !slices.Contains(clusters, g.Cluster) {
 			clusters = append(clusters, g.Cluster)
 		}
 	}
@@ -236,6 +237,7 @@ func noticesIn(cfg config.Config, s iam.Scope) (n iam.Notices) {
 		}
 		n.Why = n.Why || len(r.Events) == 0 || slices.Contains(r.Events, "stuck")
 	}
+	n.Why = n.Why || len(cfg.Scaling) > 0 // whether tasks find a place
 	return n
 }
 

@@ -162,7 +162,7 @@ func (f *initFlags) run(ctx context.Context, p Process, cfg config.Config) error
 		cluster, _, _ := strings.Cut(name, "/")
 		scope.Clusters = append(scope.Clusters, cluster)
 	}
-	seen, err := look(ctx, cfg, scope, time.Now)
+	seen, err := look(ctx, cfg, scope, time.Now, p.Stderr)
 	if err != nil {
 		return err
 	}

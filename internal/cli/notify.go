@@ -160,26 +160,33 @@ func template(file string) (string, error) {
 // whyFor is how long one answer may take: a look at a large cluster takes many calls.
 const whyFor = 2 * time.Minute
 
-// whyStuck says what keeps an instance, as ebb why does, for people who are told of it.
-func whyStuck(cfg config.Config, awsCfg aws.Config, store journal.Store, now func() time.Time) func(context.Context, kernel.Ask) (notice.Blocker, error) {
+// whyStuck says what keeps an instance, as ebb why does, for people who are told of it, or the tasks of a service from a place.
+func whyStuck(cfg config.Config, awsCfg aws.Config, store journal.Store, now func() time.Time) func(context.Context, kernel.Ask) (kernel.Answer, error) {
 	look := collector.New(awsCfg)
 	look.Now = now
-	return func(ctx context.Context, a kernel.Ask) (notice.Blocker, error) {
+	return func(ctx context.Context, a kernel.Ask) (kernel.Answer, error) {
 		ctx, cancel := context.WithTimeout(ctx, whyFor)
 		defer cancel()
-		seen, err := look.Take(ctx, collector.Scope{Instance: a.Target.ID, Silent: true})
+		scope := collector.Scope{Instance: a.Target.ID, Target: a.Target.ID, Enough: enough, Silent: true}
+		if a.Service != "" {
+			scope = placesIn(cfg, a.Cluster)
+		}
+		seen, err := look.Take(ctx, scope)
 		if err != nil {
-			return notice.Blocker{}, fmt.Errorf("look at the account: %w", err)
+			return kernel.Answer{}, fmt.Errorf("look at the account: %w", err)
+		}
+		if a.Service != "" {
+			return answerOf(place(&seen, nil, cfg, a.Cluster, a.Service, a.Tasks)), nil
 		}
 		q := diagnose.Question{Target: a.Target.ID, Hook: cfg.Hook, At: at(cfg, &seen), Alone: true, Now: seen.At}
 		if _, err := askJournal(ctx, store, nil, cfg, &seen, &q); err != nil {
-			return notice.Blocker{}, err
+			return kernel.Answer{}, err
 		}
 		deadline := time.Time{}
 		if q.Ebb != nil {
 			deadline = q.Ebb.Deadline
 		}
-		return blockerOf(diagnose.Why(&seen, q), deadline), nil
+		return kernel.Answer{Blocker: blockerOf(diagnose.Why(&seen, q), deadline)}, nil
 	}
 }
 

@@ -17,9 +17,15 @@ import (
 
 func newPlan(p Process) *cobra.Command {
 	var f lookFlags
+	var scaling bool
 	c := &cobra.Command{
 		Use: "plan TARGET...", Short: "Say task by task what would happen if hosts had to leave now; changes nothing",
-		Args: aTarget,
+		Args: func(c *cobra.Command, args []string) error {
+			if scaling {
+				return one("service")(c, args)
+			}
+			return aTarget(c, args)
+		},
 		Long: `Plan says what would happen to each task if all TARGETs left together now: whether it is replaced elsewhere and where, or why
 not, and how long its stop takes at most. It only reads and changes nothing.
 
@@ -34,14 +40,22 @@ It is about the cluster as it is now: no host is added, no task ends by itself, 
 
 TARGET is an EC2 instance id, the name of an Auto Scaling group for all its instances, or a container instance or task.
 
+With --scale it says instead what would be set now for each service under scaling: in the configuration, or for one that is named, why, and whether
+its tasks find a place, as ebb scale does.
+
 Exit codes: 0 it answered, whatever the verdict; 1 it could not read the account, or a target was not found; 64 wrong usage; 78
 wrong configuration.`,
 		Example: `  ebb plan i-0a1b2c3d4e5f60718
   ebb plan i-0a1b2c3d4e5f60718 i-0b2c3d4e5f6071829 --cluster prod
-  ebb plan web-asg -o json | jq -r .verdict`,
+  ebb plan web-asg -o json | jq -r .verdict
+  ebb plan --scale --config ebb.yaml`,
 	}
 	f.add(c)
+	c.Flags().BoolVar(&scaling, "scale", false, "what would be set for the services under scaling:")
 	c.RunE = func(cmd *cobra.Command, args []string) error {
+		if scaling {
+			return whyScaled(cmd, p, &f, args)
+		}
 		cfg, seen, err := f.lookFor(cmd, p, args)
 		if err != nil {
 			return err
@@ -84,7 +98,7 @@ func planText(f diagnose.Forecast) string {
 			case s.Stop == diagnose.NotKnown:
 				stop = "not known"
 			}
-			fmt.Fprintf(tw, "%s\t%.12s\t%s\t%s\t%s\t%s\n", s.Instance, s.Task, service, s.Outcome, stop, someOf(s.Where))
+			fmt.Fprintf(tw, "%s\t%.12s\t%s\t%s\t%s\t%s\n", s.Instance, s.Task, service, s.Outcome, stop, whereOf(s))
 		}
 		_ = tw.Flush() // into memory, which does not fail
 	}
@@ -99,6 +113,14 @@ func planText(f diagnose.Forecast) string {
 	}
 	writeNotes(&b, f.Notes)
 	return b.String()
+}
+
+// whereOf lists the first hosts with room for a task.
+func whereOf(s diagnose.Step) string {
+	if more := s.Places - len(s.Where); more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(s.Where, ", "), more)
+	}
+	return cmp.Or(strings.Join(s.Where, ", "), "-")
 }
 
 // someOf lists the first three.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,9 +15,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ebbhq/ebb/internal/cloud"
+	"github.com/ebbhq/ebb/internal/cloud/collector"
 	"github.com/ebbhq/ebb/internal/config"
+	"github.com/ebbhq/ebb/internal/inventory"
 	"github.com/ebbhq/ebb/internal/journal"
 	"github.com/ebbhq/ebb/internal/kernel"
+	"github.com/ebbhq/ebb/internal/placement"
 	"github.com/ebbhq/ebb/internal/plain"
 	"github.com/ebbhq/ebb/internal/plan"
 	"github.com/ebbhq/ebb/internal/scale"
@@ -140,13 +144,13 @@ func override(cmd *cobra.Command, p Process, of *config.Scaling, o kernel.Overri
 	return nil
 }
 
-// whyScaled says why a service that is scaled has the count that it has.
-func whyScaled(cmd *cobra.Command, p Process, f *lookFlags, name string) error {
+// whyScaled says why a service that is scaled has the count that it has; without an argument, each.
+func whyScaled(cmd *cobra.Command, p Process, f *lookFlags, args []string) error {
 	cfg, err := load(cmd, p)
 	if err != nil {
 		return err
 	}
-	only, err := scaledService(cfg, []string{name})
+	only, err := scaledService(cfg, args)
 	if err != nil {
 		return err
 	}
@@ -165,6 +169,8 @@ type scaledLine struct {
 	Code     scale.Code `json:"code"`
 	Why      string     `json:"why"`
 	Override string     `json:"override,omitempty"`
+
+	Place *placement.Growth `json:"place,omitempty"` // of what it is to have more than runs; nil: it is to have no more
 }
 
 // showScaling says what would be decided now.
@@ -193,6 +199,9 @@ func showScaling(cmd *cobra.Command, p Process, cfg config.Config, only *config.
 	}
 	for _, l := range lines {
 		why := string(l.Code) + ": " + plain.Text(l.Why, 300)
+		if l.Place != nil && l.Place.String() != "" {
+			why += "; " + plain.Text(l.Place.String(), 300)
+		}
 		if l.Override != "" {
 			why += "; " + plain.Text(l.Override, 300)
 		}
@@ -244,5 +253,60 @@ func scalingNow(ctx context.Context, cfg config.Config, only *config.Scaling, cl
 		})
 	}
 	slices.SortFunc(lines, func(a, b scaledLine) int { return strings.Compare(a.Cluster+"/"+a.Service, b.Cluster+"/"+b.Service) })
+	findPlaces(ctx, cfg, lines, now)
 	return lines, nil
+}
+
+// findPlaces says whether tasks find a place, of services that are to have more than run. It reads the clusters of those only.
+func findPlaces(ctx context.Context, cfg config.Config, lines []scaledLine, now func() time.Time) {
+	var clusters []string
+	grows := func(l scaledLine) bool { return l.Running != nil && l.Wants != nil && *l.Wants > *l.Running }
+	for _, l := range lines {
+		if grows(l) {
+			clusters = append(clusters, l.Cluster)
+		}
+	}
+	if len(clusters) == 0 {
+		return
+	}
+	seen, err := look(ctx, cfg, placesIn(cfg, clusters...), now, io.Discard)
+	for i, l := range lines {
+		if grows(l) {
+			g := place(&seen, err, cfg, l.Cluster, l.Service, *l.Wants)
+			lines[i].Place = &g
+		}
+	}
+}
+
+// placesIn is what is to be read to know whether tasks find a place in clusters: also the groups that may be made larger, which may have no instance.
+func placesIn(cfg config.Config, clusters ...string) collector.Scope {
+	scope := collector.Scope{Clusters: clusters, Silent: true}
+	for _, g := range cfg.Groups {
+		if g.Capacity == config.Raise && slices.Contains(clusters, g.Cluster) && !strings.ContainsAny(g.Match, `*?[\`) {
+			scope.Groups = append(scope.Groups, g.Match)
+		}
+	}
+	return scope
+}
+
+// place says whether a service finds a place for so many tasks.
+func place(seen *inventory.Inventory, err error, cfg config.Config, cluster, service string, n int) placement.Growth {
+	c := seen.Cluster(cluster)
+	if err == nil && c == nil {
+		err = errors.New("the cluster could not be read")
+	}
+	if err != nil {
+		why := "whether its tasks find a place is not known: " + err.Error()
+		return placement.Growth{Reasons: []placement.Reason{{Code: placement.Unjudged, Message: why}}}
+	}
+	k := kernelConfig(cfg, false)
+	return placement.Grow(seen, c, service, n, func(group string) bool { return k.MayRaise(cluster, group) })
+}
+
+// answerOf is what a kernel is told of the places for tasks.
+func answerOf(g placement.Growth) (a kernel.Answer) {
+	if g.Lacks > 0 {
+		a.Code, a.Text, a.Group, a.Capacity = string(g.Reasons[0].Code), g.String(), g.Group, g.Capacity
+	}
+	return a
 }

@@ -160,7 +160,7 @@ func kernelConfig(cfg config.Config, redrive bool) kernel.Config {
 		k.Groups = append(k.Groups, kernel.Managed{
 			Match: g.Match, Cluster: g.Cluster, Policy: policy, MaxUnavailable: kernel.MaxUnavailable(g.MaxUnavailable),
 			Rebalance:    g.Rebalance == config.Drain,
-			ReplaceFirst: g.ReplaceFirst, Rehearsals: g.AllowRehearsal, Agent: g.Agent,
+			ReplaceFirst: g.ReplaceFirst, RaiseCapacity: g.Capacity == config.Raise, Rehearsals: g.AllowRehearsal, Agent: g.Agent,
 		})
 	}
 	for _, c := range cfg.Clusters {

@@ -3,8 +3,10 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -25,9 +27,10 @@ func newSim(p Process) *cobra.Command {
 		Use: "sim", Short: "Run a simulated cloud that any AWS client can talk to", Args: noArgs,
 		Long: `Sim simulates Auto Scaling, ECS, Elastic Load Balancing, SQS, SNS, EventBridge, STS, what Ebb needs of EC2, and the parameters and
 secrets of Systems Manager and Secrets Manager on loopback, with their behaviour over time: lifecycle hooks that time out, tasks that
-move under minimum and maximum percent, targets that drain, messages that come again. It speaks the AWS protocols, so the AWS CLI and
-the SDKs work with it. The Lambda functions of a world file run as processes on this machine, with the Lambda Runtime API; their output
-goes to standard error.
+move under minimum and maximum percent, targets that drain, messages that come again. It speaks the AWS protocols, and refuses what AWS's
+own model of a request does not allow, so the AWS CLI and the SDKs work with it. The Lambda functions of a world file run as processes on
+this machine, with the Lambda Runtime API; their output goes to standard error. What clients ask for that it does not have is named there
+at the end, and under GET /_sim/missed.
 
 Always give clients the endpoint explicitly: some ignore the environment variables and would call AWS.`,
 		Example: `  ebb sim
@@ -63,6 +66,9 @@ Always give clients the endpoint explicitly: some ignore the environment variabl
 		}
 		s.Greet(p.Stdout)
 		<-cmd.Context().Done()
+		for _, name := range slices.Sorted(maps.Keys(s.API.Missed())) {
+			fmt.Fprintf(p.Stderr, "a client asked for %s, which the simulated cloud does not have\n", name)
+		}
 		return nil
 	}
 	return c

@@ -7,6 +7,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ebbhq/ebb/internal/diagnose"
+	"github.com/ebbhq/ebb/internal/inventory"
+	"github.com/ebbhq/ebb/internal/placement"
 )
 
 func newWhy(p Process) *cobra.Command {
@@ -19,8 +21,8 @@ groups, and where replacements could go. It says what holds TARGET, and what fix
 to wait, and for what. It only reads and changes nothing. docs/reference/why.md lists what it can say.
 
 TARGET is an EC2 instance id, or a container instance or a task, as ARN or id. With service/CLUSTER/NAME it says what the desired count of a
-service under scaling: in the configuration is, what it would be set to now, and why, as ebb scale does. With --config Ebb also reads the journal, and knows
-whether Ebb is at work, how many of the group may leave at once, and when Ebb lets go of what is left.
+service under scaling: in the configuration is, what it would be set to now, why, and whether its tasks find a place, as ebb scale does. With
+--config Ebb also reads the journal, and knows whether Ebb is at work, how many of the group may leave at once, and when Ebb lets go of what is left.
 
 Exit codes: 0 it answered, whatever the answer; 1 it could not read the account, or TARGET was not found; 64 wrong usage; 78 wrong
 configuration.`,
@@ -31,13 +33,15 @@ configuration.`,
 	f.add(c)
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		if name, is := strings.CutPrefix(strings.Join(args, ""), "service/"); is {
-			return whyScaled(cmd, p, &f, name)
+			return whyScaled(cmd, p, &f, []string{name})
 		}
-		cfg, seen, err := f.lookFor(cmd, p, args)
+		scope := f.scope(args)
+		scope.Target, scope.Enough = args[0], enough
+		cfg, seen, err := f.look(cmd, p, scope)
 		if err != nil {
 			return err
 		}
-		q := diagnose.Question{Target: args[0], At: at(cfg, &seen), Only: f.clusters, Alone: f.scope(args).Instance != "", Now: seen.At}
+		q := diagnose.Question{Target: args[0], At: at(cfg, &seen), Only: f.clusters, Alone: scope.Instance != "", Now: seen.At}
 		if cfg.Queue != "" || len(cfg.Groups) > 0 {
 			q.Hook = cfg.Hook
 		}
@@ -55,6 +59,9 @@ configuration.`,
 	}
 	return c
 }
+
+// enough reports whether what was read of a large cluster has room for what has to leave its first host, the target.
+func enough(c *inventory.Cluster) bool { return placement.Enough(c, c.Hosts[0].Instance) }
 
 // whyAnswer is what why says: first what is paused.
 type whyAnswer struct {

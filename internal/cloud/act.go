@@ -25,6 +25,7 @@ var actions = [plan.ActionKinds]func(*Cloud, context.Context, plan.Action, *plan
 	plan.Terminate:    (*Cloud).terminate,
 	plan.SetDesired:   (*Cloud).setDesired,
 	plan.StopTask:     (*Cloud).stopTask,
+	plan.SetCapacity:  (*Cloud).setCapacity,
 }
 
 // Do has one effect on AWS, and says what came of it.
@@ -114,6 +115,27 @@ func (c *Cloud) stopTask(ctx context.Context, a plan.Action, out *plan.Outcome) 
 func (c *Cloud) setDesired(ctx context.Context, a plan.Action, out *plan.Outcome) error {
 	_, err := Ask(ctx, count(&out.Calls), c.ECS.UpdateService, &ecs.UpdateServiceInput{
 		Cluster: aws.String(a.Count.Cluster), Service: aws.String(a.Count.Service), DesiredCount: aws.Int32(int32(a.Count.To)),
+	})
+	return err
+}
+
+// setCapacity raises the desired capacity of a group, no further than its maximum. There is no call that only raises it, so it looks first: somebody
+// may have set it higher.
+// https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_SetDesiredCapacity.html
+func (c *Cloud) setCapacity(ctx context.Context, a plan.Action, out *plan.Outcome) error {
+	is, err := Ask(ctx, count(&out.Calls), c.AutoScaling.DescribeAutoScalingGroups, &autoscaling.DescribeAutoScalingGroupsInput{
+		AutoScalingGroupNames: []string{a.Size.Group},
+	})
+	if err != nil || len(is.AutoScalingGroups) == 0 {
+		return err
+	}
+	g := is.AutoScalingGroups[0]
+	to := min(int32(a.Size.To), aws.ToInt32(g.MaxSize))
+	if to <= aws.ToInt32(g.DesiredCapacity) {
+		return nil
+	}
+	_, err = Ask(ctx, count(&out.Calls), c.AutoScaling.SetDesiredCapacity, &autoscaling.SetDesiredCapacityInput{
+		AutoScalingGroupName: aws.String(a.Size.Group), DesiredCapacity: aws.Int32(to),
 	})
 	return err
 }

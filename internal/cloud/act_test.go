@@ -6,6 +6,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
+	astypes "github.com/aws/aws-sdk-go-v2/service/autoscaling/types"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
@@ -131,5 +132,30 @@ func TestUnknownKinds(t *testing.T) {
 	}
 	if s := c.Look(t.Context(), plan.Look{Kind: plan.LookKinds}); s.Err == nil || s.Calls != 0 {
 		t.Errorf("an unknown look: %+v", s)
+	}
+}
+
+// There is no call that only raises a desired capacity: it is looked at before, and at the maximum.
+func TestSetCapacityOnlyRaises(t *testing.T) {
+	for _, tt := range []struct{ desired, most, to, want int32 }{
+		{2, 9, 4, 4}, {4, 9, 4, 0}, {5, 9, 4, 0}, {2, 3, 4, 3}, {3, 3, 4, 0},
+	} {
+		c, f := newFake(nil)
+		f.answer = func(in any) (any, error) {
+			if _, looks := in.(*autoscaling.DescribeAutoScalingGroupsInput); looks {
+				return &autoscaling.DescribeAutoScalingGroupsOutput{AutoScalingGroups: []astypes.AutoScalingGroup{
+					{DesiredCapacity: aws.Int32(tt.desired), MaxSize: aws.Int32(tt.most)},
+				}}, nil
+			}
+			return &autoscaling.SetDesiredCapacityOutput{}, nil
+		}
+		out := c.Do(t.Context(), plan.Action{Kind: plan.SetCapacity, Size: &plan.GroupSize{Group: "web-asg", To: int(tt.to)}})
+		got := int32(0)
+		if n := len(f.asked); n == 2 && operation(f.asked[1]) == plan.SetCapacity.Spec().API {
+			got = aws.ToInt32(f.asked[1].(*autoscaling.SetDesiredCapacityInput).DesiredCapacity)
+		}
+		if out.Err != nil || got != tt.want {
+			t.Errorf("%+v: %d was set, %+v", tt, got, out)
+		}
 	}
 }

@@ -29,6 +29,7 @@ type AutoScaling interface {
 		...func(*autoscaling.Options)) (*autoscaling.RecordLifecycleActionHeartbeatOutput, error)
 	TerminateInstanceInAutoScalingGroup(context.Context, *autoscaling.TerminateInstanceInAutoScalingGroupInput,
 		...func(*autoscaling.Options)) (*autoscaling.TerminateInstanceInAutoScalingGroupOutput, error)
+	SetDesiredCapacity(context.Context, *autoscaling.SetDesiredCapacityInput, ...func(*autoscaling.Options)) (*autoscaling.SetDesiredCapacityOutput, error)
 	CompleteLifecycleAction(context.Context, *autoscaling.CompleteLifecycleActionInput,
 		...func(*autoscaling.Options)) (*autoscaling.CompleteLifecycleActionOutput, error)
 }
@@ -88,10 +89,13 @@ type Clients struct {
 }
 
 // Cloud looks and acts. It is safe for concurrent use when its clients are.
-type Cloud struct{ Clients }
+type Cloud struct {
+	Clients
+	settled settled
+}
 
 // New returns a Cloud on these clients.
-func New(c Clients) *Cloud { return &Cloud{c} }
+func New(c Clients) *Cloud { return &Cloud{Clients: c} }
 
 // lookup collects what one look finds.
 type lookup struct {

@@ -98,6 +98,12 @@ func (f fakeECS) UpdateContainerInstancesState(_ context.Context, in *ecs.Update
 	return answered[ecs.UpdateContainerInstancesStateOutput](f.fake, in)
 }
 
+func (f fakeAS) SetDesiredCapacity(
+	_ context.Context, in *autoscaling.SetDesiredCapacityInput, _ ...func(*autoscaling.Options),
+) (*autoscaling.SetDesiredCapacityOutput, error) {
+	return answered[autoscaling.SetDesiredCapacityOutput](f.fake, in)
+}
+
 func (f fakeAS) TerminateInstanceInAutoScalingGroup(
 	_ context.Context, in *autoscaling.TerminateInstanceInAutoScalingGroupInput, _ ...func(*autoscaling.Options),
 ) (*autoscaling.TerminateInstanceInAutoScalingGroupOutput, error) {

@@ -81,6 +81,7 @@ type Group struct {
 	OnDeadline     string         // Continue
 	Mode           string         // Drain or Observe
 	ReplaceFirst   bool           // replacements start before the tasks on its instances stop, whatever maximumPercent says; Cluster is set
+	Capacity       string         // Keep or Raise: what follows when tasks of a service under scaling find no place; with Raise, Cluster is set
 	MaxUnavailable MaxUnavailable // how many of its instances leave at once; zero: as many as Auto Scaling terminates
 	Agent          bool           // its instances have a second hook, which ebb-agent on them answers
 	Rebalance      string         // Ignore or Drain: what follows when EC2 says that an instance is likely to be interrupted
@@ -98,6 +99,8 @@ const (
 	Drain       = "drain"
 	Observe     = "observe"
 	Ignore      = "ignore"
+	Keep        = "keep"
+	Raise       = "raise"
 	EMF         = "emf"
 )
 

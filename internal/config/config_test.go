@@ -49,8 +49,8 @@ func TestExampleFile(t *testing.T) {
 		LogLevel: "info", LogFormat: "text", LostAfter: 5 * time.Minute, DaemonGrace: 2 * time.Minute,
 		Groups: []Group{
 			{Match: "web-*", Cluster: "prod", Deadline: 30 * time.Minute, OnDeadline: Continue, Mode: Drain,
-				MaxUnavailable: MaxUnavailable{Percent: 20}, Rebalance: Drain},
-			{Match: "batch", Deadline: 6 * time.Hour, OnDeadline: Continue, Mode: Observe, Rebalance: Ignore},
+				MaxUnavailable: MaxUnavailable{Percent: 20}, Rebalance: Drain, Capacity: Keep},
+			{Match: "batch", Deadline: 6 * time.Hour, OnDeadline: Continue, Mode: Observe, Rebalance: Ignore, Capacity: Keep},
 		},
 		Clusters: []Cluster{{Name: "web-fargate", Mode: Drain, Services: []Service{
 			{Name: "tcp", After: 2 * time.Minute, TrafficFirst: 130 * time.Second, Quiet: "http://{id}:9102/connections"},
@@ -323,6 +323,8 @@ func TestProblems(t *testing.T) {
 		{"groups: [{match: a, max_unavailable: -1}]", `f:1:38: max_unavailable is "-1"`},
 		{"groups: [{match: a, max_unavailable: 2.5}]", `f:1:38: max_unavailable is "2.5"`},
 		{"groups: [{match: a, cluster: b, replace_first: maybe}]", `f:1:48: replace_first is "maybe"; write true or false`},
+		{"groups: [{match: a, cluster: b, capacity: more}]", `f:1:43: capacity is "more"; write keep or raise`},
+		{"groups: [{match: a, capacity: raise}]", "f:1:10: capacity: raise is set without a cluster; write cluster:"},
 		{"groups: [{match: a, replace_first: true}]", "f:1:10: replace_first is set without a cluster; write cluster:"},
 		{"clusters: [{name: a, services: web}]", "f:1:32: services must be a list"},
 		{"clusters: [{name: a, services: [web]}]", "f:1:33: a service must be written as keys with values"},

@@ -100,6 +100,9 @@ func (d *document) readGroups(node *yaml.Node) {
 		case g.ReplaceFirst && g.Cluster == "":
 			d.problem(entry, "replace_first is set without a cluster; write cluster: with the name of the ECS cluster, so that one Ebb at a time sets "+
 				"the desired counts of its services")
+		case g.Capacity == Raise && g.Cluster == "":
+			d.problem(entry, "capacity: raise is set without a cluster; write cluster: with the name of the ECS cluster whose services under scaling: get "+
+				"more instances")
 		}
 		if g.Rebalance == Drain && g.MaxUnavailable == (MaxUnavailable{}) {
 			d.at(values["rebalance"], "rebalance: drain needs max_unavailable, because EC2 may say it of all instances of a group at once; "+

@@ -76,6 +76,11 @@ func (d *document) readScaling(node *yaml.Node) {
 		if s.queue.URL != "" {
 			s.Policy.Queue = &s.queue
 		}
+		for key, to := range map[string]*time.Duration{"window": &s.Policy.Window, "in_cooldown": &s.Policy.InCooldown} {
+			if _, set := values[key]; !set && s.queue.Protected {
+				*to = scale.Idle
+			}
+		}
 		if s.tracking.Metric.Name != "" {
 			s.Policy.Tracking = &s.tracking
 		}

@@ -21,7 +21,7 @@ scaling:
     alarms: [{name: up, change: "+1, 20: +50%"}, {name: down, change: -1}, {name: db, brake: true, change: "-2"}]
     windows: [{start: 0 19 * * 1-5, timezone: Europe/Berlin, for: 13h, min: 0}]
   - {service: prod/jobs, min: 0, max: 9, queue: "https://sqs.eu-west-1.amazonaws.com/111122223333/jobs", finish_within: 5m,
-     protected: true, fallback: 3}
+     protected: true, fallback: 3, in_cooldown: 2m}
   - {service: prod/api, min: 1, max: 9, namespace: Shop, metric: rps, dimensions: "a=1, b=2", target: 2.5, period: 10s, per_task: true, every: 10s}
 `), vars(nil), nil)
 	if err != nil {
@@ -36,7 +36,8 @@ scaling:
 		t.Errorf("%+v", web)
 	}
 	if q := jobs.Policy.Queue; q == nil || q.FinishWithin != 5*time.Minute || !q.Protected || *q.Fallback != 3 ||
-		jobs.Policy.Alarms != nil || jobs.Policy.Repeat != time.Minute {
+		jobs.Policy.Alarms != nil || jobs.Policy.Repeat != time.Minute || jobs.Policy.Window != time.Minute || jobs.Policy.InCooldown != 2*time.Minute ||
+		web.Policy.Window != 5*time.Minute || web.Policy.InCooldown != 5*time.Minute {
 		t.Errorf("%+v", jobs)
 	}
 	m := fleet.Metric{Namespace: "Shop", Name: "rps", Dimensions: map[string]string{"a": "1", "b": "2"}, Stat: "Average", Period: 10 * time.Second}

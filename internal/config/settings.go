@@ -60,6 +60,7 @@ func groupSettings(g *Group) []setting {
 		{"max_unavailable", nil, "", func(key, s string) error { return setMaxUnavailable(&g.MaxUnavailable, key, s) }},
 		{"rebalance", nil, Ignore, text(&g.Rebalance, oneOf(Ignore, Drain))},
 		{"replace_first", nil, "false", yesOrNo(&g.ReplaceFirst)},
+		{"capacity", nil, Keep, text(&g.Capacity, oneOf(Keep, Raise))},
 		{"allow_rehearsal", nil, "false", yesOrNo(&g.AllowRehearsal)},
 		{"agent", nil, "false", yesOrNo(&g.Agent)},
 	}

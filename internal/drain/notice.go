@@ -192,8 +192,13 @@ func outAtOnce(c *decider) {
 		return // a rule or a step does so already
 	}
 	waiting := c.out.Waiting
-	if len(c.running.Starts) == 0 {
-		c.wantAt(d.registered(plan.ListRunning), c.now)
+	for _, kind := range []plan.LookKind{plan.ListRunning, plan.ListStopped} { // ECS asks some to stop as soon as it takes the call
+		if len(c.seen.Lists(kind).Starts) == 0 {
+			c.wantAt(d.registered(kind), c.now)
+		}
+	}
+	if !d.DrainingSince.IsZero() { // reads lag: for a moment such a task is on neither list
+		c.listAfter(d.DrainingSince.Add(c.p.Settle), plan.ListStopped)
 	}
 	c.targetsOut(c.liveTasks(), Later(d.Verified, d.Heard))
 	c.out.Waiting = cmp.Or(waiting, c.out.Waiting)

@@ -21,7 +21,6 @@ import (
 	"github.com/ebbhq/ebb/internal/event"
 	"github.com/ebbhq/ebb/internal/journal"
 	"github.com/ebbhq/ebb/internal/kernel"
-	"github.com/ebbhq/ebb/internal/notice"
 	"github.com/ebbhq/ebb/internal/plan"
 )
 
@@ -51,8 +50,8 @@ type Config struct {
 	Clock  func() time.Time  // the clock of processes, for leases and forwarded messages; nil: time.Now
 	Dead   func(string) bool // reports whether the process of that name is certainly gone; nil: it is never known
 	Teller Teller            // nil: nobody is told anything
-	// Why says what keeps a target from leaving; a zero Blocker: nothing that does not end by itself. Nil: nobody asks.
-	Why    func(context.Context, kernel.Ask) (notice.Blocker, error)
+	// Why says what keeps a target from leaving; a zero Answer: nothing that does not end by itself. Nil: nobody asks.
+	Why    func(context.Context, kernel.Ask) (kernel.Answer, error)
 	Log    *slog.Logger       // nil: nothing is logged
 	OnLine func(journal.Line) // called for each line of history once it is durable; nil: nobody wants it
 	Meter  Meter              // counts; nil: nobody does
@@ -78,9 +77,13 @@ func (c Config) withDefaults() Config {
 }
 
 // blocker asks Why; false: the answer is not known, and the log says so.
-func (c Config) blocker(ctx context.Context, a kernel.Ask) (notice.Blocker, bool) {
+func (c Config) blocker(ctx context.Context, a kernel.Ask) (kernel.Answer, bool) {
 	b, err := c.Why(ctx, a)
-	if err != nil {
+	switch {
+	case err == nil:
+	case a.Service != "":
+		c.Log.Warn("could not find out whether tasks of a service find a place", "cluster", a.Cluster, "service", a.Service, "err", err)
+	default:
 		c.Log.Warn("could not find out why an instance does not leave; no notice is sent about it", "instance", a.Target.ID, "err", err)
 	}
 	return b, err == nil

@@ -9,11 +9,9 @@ import (
 	"time"
 
 	"github.com/ebbhq/ebb/internal/event"
-	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/journal"
 	"github.com/ebbhq/ebb/internal/kernel"
 	"github.com/ebbhq/ebb/internal/lease"
-	"github.com/ebbhq/ebb/internal/notice"
 	"github.com/ebbhq/ebb/internal/plan"
 )
 
@@ -211,9 +209,9 @@ func (c *Core) Did(k *kernel.Kernel, done plan.Done) {
 }
 
 // Blocked takes in the answer to a question of a kernel. That of an earlier kernel counts too: what keeps a target has not changed with it.
-func (c *Core) Blocked(t fleet.Target, b notice.Blocker) {
+func (c *Core) Blocked(a kernel.Ask, b kernel.Answer) {
 	if c.Kernel != nil {
-		c.Kernel.Blocked(t, b, c.cfg.Now())
+		c.Kernel.Blocked(a, b, c.cfg.Now())
 		c.changed = true
 	}
 }

@@ -8,11 +8,9 @@ import (
 	"time"
 
 	"github.com/ebbhq/ebb/internal/event"
-	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/journal"
 	"github.com/ebbhq/ebb/internal/kernel"
 	"github.com/ebbhq/ebb/internal/lease"
-	"github.com/ebbhq/ebb/internal/notice"
 	"github.com/ebbhq/ebb/internal/plan"
 )
 
@@ -32,8 +30,8 @@ const mostAsked = 200
 type result struct {
 	kernel  *kernel.Kernel // that made the request
 	done    plan.Done
-	about   fleet.Target
-	blocker *notice.Blocker // nil: it is the result of a request
+	about   kernel.Ask
+	blocker *kernel.Answer // nil: it is the result of a request
 }
 
 // Engine drives a core in real time: one goroutine for the core, one that renews the leases, so that a pass that takes long costs no lease,
@@ -102,6 +100,8 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 	if e.cfg.Teller != nil {
 		sides.Go(func() { e.tell(ctx) })
+	}
+	if e.cfg.Why != nil {
 		sides.Go(func() { e.answer(ctx) })
 	}
 	for {
@@ -332,7 +332,7 @@ func (e *Engine) answer(ctx context.Context) {
 			continue
 		}
 		select {
-		case e.results <- result{about: a.Target, blocker: &b}:
+		case e.results <- result{about: a, blocker: &b}:
 		case <-ctx.Done():
 		}
 	}

@@ -240,7 +240,7 @@ func (i *Invocation) answer(ctx context.Context) error {
 	}
 	for _, a := range asked[:min(len(asked), mostAnswers)] {
 		if b, ok := i.Core.cfg.blocker(ctx, a); ok {
-			i.Core.Blocked(a.Target, b)
+			i.Core.Blocked(a, b)
 		}
 	}
 	_, err := i.Core.decide(ctx, nil) // what it wants done now, the next pass wants too

@@ -14,6 +14,7 @@ func calls() []call {
 		{"autoscaling:DescribeLifecycleHooks", "*", false, []Mode{ReadOnly, Serve, Lambda, Agent}},
 		{"autoscaling:DescribeScalingActivities", "*", false, []Mode{ReadOnly, Serve, Lambda}},
 		{"autoscaling:RecordLifecycleActionHeartbeat", "autoScalingGroup", true, []Mode{Serve, Lambda, Agent}},
+		{"autoscaling:SetDesiredCapacity", "autoScalingGroup", true, []Mode{Serve, Lambda}},
 		{"autoscaling:TerminateInstanceInAutoScalingGroup", "autoScalingGroup", true, []Mode{Serve, Lambda}},
 		{"cloudwatch:DescribeAlarms", "alarm", false, []Mode{ReadOnly, Serve, Lambda}},
 		{"cloudwatch:GetMetricData", "*", false, []Mode{ReadOnly, Serve, Lambda}},

@@ -43,6 +43,7 @@ type Scope struct {
 	Rehearsals []string // names of clusters in which interruptions of tasks are rehearsed; none: in none
 	Scales     bool     // services follow alarms, queues or metrics
 	Backlogs   []string // ARNs of the queues that they follow
+	Raises     bool     // the desired capacity of groups is raised for them
 	Tag        Tag      // if it has a key, hooks are answered only for groups with this tag, besides what Groups says
 	Queue      string   // ARN; empty: no queue
 	Table      string   // ARN of the DynamoDB table of the journal; empty: the journal is elsewhere
@@ -83,7 +84,8 @@ func statements(m Mode, s Scope) (all []Statement) {
 		there := slices.DeleteFunc(k.resources, func(arn string) bool { return arn == "" }) // not a queue or table that Ebb does not have
 		st := Statement{Sid: k.sid, Effect: "Allow", Resource: there, Condition: k.condition}
 		for _, c := range slices.Concat(calls(), unrecorded(), telling()) {
-			unneeded := c.action == everyCluster && m == ReadOnly && len(s.Clusters) > 0 || !s.Scales && ofScaling(c.action)
+			unneeded := c.action == everyCluster && m == ReadOnly && len(s.Clusters) > 0 || !s.Scales && ofScaling(c.action) ||
+				!s.Raises && c.action == setCapacity
 			if c.on == k.on && c.acts == k.acts && slices.Contains(c.modes, m) && !unneeded && !slices.Contains(st.Action, c.action) {
 				st.Action = append(st.Action, c.action)
 			}
@@ -100,6 +102,9 @@ func ofScaling(action string) bool {
 	service, _, _ := strings.Cut(action, ":")
 	return service == "cloudwatch" || service == "application-autoscaling"
 }
+
+// setCapacity is needed only where a group has capacity: raise.
+const setCapacity = "autoscaling:SetDesiredCapacity"
 
 // everyCluster is the action that looking does not need where the clusters are named. The controller always does: a host that is
 // not in its cluster is let go only once it is in no other either.

@@ -51,7 +51,7 @@ type run struct {
 // whole is every cluster and group of the account of the simulated cloud, and its queue.
 func whole() iam.Scope {
 	_, s := story.Ebb{}.Needs()
-	s.Counts, s.Scales, s.Backlogs = []string{"*/*"}, true, []string{"arn:aws:sqs:eu-west-1:111122223333:*"}
+	s.Counts, s.Scales, s.Raises, s.Backlogs = []string{"*/*"}, true, true, []string{"arn:aws:sqs:eu-west-1:111122223333:*"}
 	s.Rehearsals = []string{"*"}
 	return s
 }

@@ -57,6 +57,7 @@ type ServiceCount struct {
 	desired.Entry
 	Shortage shortage     `json:"shortage,omitzero"`
 	Scaling  scale.Memory `json:"scaling,omitzero"`
+	Room     room         `json:"room,omitzero"`
 }
 
 // storedCount is the form of its body.
@@ -97,6 +98,7 @@ type count struct {
 	observed bool           // its cluster is
 	leaving  int            // tasks of it that are on hosts that leave
 	scaling  scale.Decision // the latest
+	places
 }
 
 func countKey(cluster, service string) string {
@@ -155,6 +157,8 @@ func setCounts(k *Kernel, out *Output, now time.Time) (do []plan.Request) {
 			to := &plan.CountChange{Cluster: c.Cluster, Service: c.Service, To: c.Write.To}
 			do = append(do, k.request(plan.Request{Action: &plan.Action{Kind: plan.SetDesired, Why: why, Count: to}}))
 		}
+		do = append(do, raise(k, c, now)...)
+		out.Ask = append(out.Ask, askPlace(k, c, now)...)
 		keepCount(k, c, out, now)
 	}
 	return do
@@ -186,7 +190,7 @@ func setCount(k *Kernel, c *count, now time.Time) bool {
 	}
 	seen := fleet.Fact[int]{Is: f.Is, At: f.At, Value: f.Value.Desired}
 	next, step := c.Decide(seen, c.policy(k), now)
-	if step.Set && undoScale(c, now) {
+	if step.Set && undoScale(c, f.Value, now) {
 		next, step = c.Decide(seen, c.policy(k), now)
 	}
 	spec := plan.SetDesired.Spec()
@@ -251,7 +255,7 @@ func whose(raises []desired.Raise) []string {
 
 // keepCount writes what has changed, and forgets what is over.
 func keepCount(k *Kernel, c *count, out *Output, now time.Time) {
-	open := !c.Over(now.Add(-lookLasts)) || c.Shortage != shortage{} || c.scaled != nil && (c.rev > 0 || !c.Scaling.Changed.IsZero())
+	open := !c.Over(now.Add(-lookLasts)) || c.Shortage != shortage{} || c.scaled != nil && (c.rev > 0 || !c.Scaling.Changed.IsZero() || c.Scaling.Said != "")
 	if !open && c.scaled == nil {
 		delete(k.counts, c.key())
 		delete(k.facts, serviceIn(c.Cluster, c.Service)) // it may be of a time before the last call
@@ -263,7 +267,7 @@ func keepCount(k *Kernel, c *count, out *Output, now time.Time) {
 	if !k.cfg.OnePass {
 		is.Scaling.Queue, is.Scaling.Load = c.stored.Scaling.Queue, c.stored.Scaling.Load // they are learnt again
 	}
-	blank := c.rev == 0 && (!open || c.Sure.IsZero() && c.Shortage == shortage{})
+	blank := c.rev == 0 && (!open || c.Sure.IsZero() && c.Shortage == shortage{} && c.Scaling.Said == "")
 	if blank || open && c.rev > 0 && reflect.DeepEqual(is, c.stored) {
 		return
 	}
@@ -377,23 +381,4 @@ func eachCountLook(o *observer, look func(plan.Subject, time.Time)) {
 			look(s, known[fleet.Service](o.facts, s).At.Add(pace))
 		}
 	}
-}
-
-// countsDue is when something about a desired count is to be done next; zero: nothing is.
-func countsDue(o *observer) (at time.Time) {
-	sooner := func(t time.Time) {
-		if !t.IsZero() && (at.IsZero() || t.Before(at)) {
-			at = t
-		}
-	}
-	for _, c := range o.counts { //ebb:any-order the earliest
-		sooner(c.wake)
-		sooner(c.scaling.Again)
-	}
-	eachCountLook(o, func(s plan.Subject, t time.Time) {
-		if a := o.ask(s); !a.flying {
-			sooner(drain.Later(t, a.again()))
-		}
-	})
-	return at
 }

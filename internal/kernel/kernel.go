@@ -31,6 +31,7 @@ type Managed struct {
 	MaxUnavailable MaxUnavailable // of each group that matches
 	Rebalance      bool           // an instance leaves when EC2 says that it is likely to be interrupted
 	ReplaceFirst   bool           // replacements for the tasks on a host that leaves are started before they stop; Cluster is set
+	RaiseCapacity  bool           // its desired capacity is raised for tasks of Scaled services of Cluster that find no place
 	Agent          bool           // its instances have a second hook, drain.AgentHook, which ebb-agent on them answers
 	StandIns       []StandIn      // of a cluster without a group
 	Scaled         []Scaled       // of a cluster without a group

@@ -330,3 +330,23 @@ func (o *observer) dueBatches(now time.Time) []dueLook {
 	}
 	return looks
 }
+
+// countsDue is when something about a desired count is to be done next; zero: nothing is.
+func countsDue(o *observer) (at time.Time) {
+	sooner := func(t time.Time) {
+		if !t.IsZero() && (at.IsZero() || t.Before(at)) {
+			at = t
+		}
+	}
+	for _, c := range o.counts { //ebb:any-order the earliest
+		sooner(c.wake)
+		sooner(c.scaling.Again)
+		sooner(c.ask)
+	}
+	eachCountLook(o, func(s plan.Subject, t time.Time) {
+		if a := o.ask(s); !a.flying {
+			sooner(drain.Later(t, a.again()))
+		}
+	})
+	return at
+}

@@ -229,6 +229,10 @@ func (k *Kernel) acted(a plan.Action, done plan.Done, now time.Time) {
 		countSet(k, a, out.Err, now)
 		return
 	}
+	if a.Kind == plan.SetCapacity {
+		raised(k, a, out.Err, now)
+		return
+	}
 	for _, e := range k.entriesOf(a) {
 		fail := out.Err
 		for _, item := range out.Failed {

@@ -17,10 +17,21 @@ const (
 	stuckAgain = 30 * time.Minute
 )
 
-// Ask is a question that needs a look at more than the kernel sees: what keeps a target from leaving. Blocked takes the answer.
+// Ask is a question that needs a look at more than the kernel sees: what keeps a target from leaving, or whether so many tasks of a service find
+// a place. Blocked takes the answer.
 type Ask struct {
 	Target         fleet.Target
 	Group, Cluster string
+	Service        string // of Cluster; empty: it is about Target
+	Tasks          int
+}
+
+// Answer is what keeps a target, or tasks from a place; without a text: nothing does. Group is one that would have a place for the tasks with a desired
+// capacity of Capacity; empty: there is none.
+type Answer struct {
+	notice.Blocker
+	Group    string
+	Capacity int
 }
 
 // telling is what is remembered beside a drain for those who are told about it. It is there only where somebody is.
@@ -59,7 +70,7 @@ func asks(k *Kernel, now time.Time) []Ask {
 			continue
 		}
 		e.telling.Asked, e.dirty, e.fresh = now, true, true
-		all = append(all, Ask{e.d.Target, e.d.Group, e.d.Cluster})
+		all = append(all, Ask{Target: e.d.Target, Group: e.d.Group, Cluster: e.d.Cluster})
 	}
 	return all
 }
@@ -94,9 +105,13 @@ func Abandoned(k *Kernel, key, why string, now time.Time) []journal.Forwarded {
 // StuckLine is the kind of the line that says what keeps a drain; its data has the code.
 const StuckLine = "stuck"
 
-// Blocked takes in what keeps a target from leaving. People are told of each blocker once.
-func (k *Kernel) Blocked(t fleet.Target, b notice.Blocker, now time.Time) {
-	e := k.open[t]
+// Blocked takes in what keeps a target from leaving, or tasks from a place. People are told of each blocker once.
+func (k *Kernel) Blocked(a Ask, is Answer, now time.Time) {
+	if a.Service != "" {
+		noPlace(k, a, is, now)
+		return
+	}
+	e, b := k.open[a.Target], is.Blocker
 	if e == nil || b.Code == "" || slices.Contains(e.telling.Told, b.Code) {
 		return
 	}

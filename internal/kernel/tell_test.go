@@ -89,7 +89,7 @@ func TestWhenItIsAskedWhatKeepsADrain(t *testing.T) {
 		o := k.Next(plus(at))
 		var want []Ask
 		if x.want != never {
-			want = []Ask{{fleet.HostTarget("i-0001"), "web", "prod"}}
+			want = []Ask{{Target: fleet.HostTarget("i-0001"), Group: "web", Cluster: "prod"}}
 		}
 		if d := cmp.Diff(want, o.Ask); d != "" || early.Ask != nil {
 			t.Errorf("%s: asked before: %v; after %s (-want +got)\n%s", name, early.Ask, at, d)
@@ -168,7 +168,7 @@ func TestWhatKeepsADrainIsToldOnce(t *testing.T) {
 		target fleet.Target
 		code   string
 	}{{one, ""}, {fleet.HostTarget("i-0002"), "a"}, {one, "a"}, {one, "a"}, {one, "b"}, {one, "a"}} {
-		k.Blocked(x.target, notice.Blocker{Code: x.code, Text: "it is " + x.code}, plus(time.Second))
+		k.Blocked(Ask{Target: x.target}, Answer{Blocker: notice.Blocker{Code: x.code, Text: "it is " + x.code}}, plus(time.Second))
 		o := k.Next(plus(time.Second))
 		for _, l := range o.Batch.Lines {
 			if len(o.Batch.Records) != 1 {

@@ -3,7 +3,6 @@ package placement
 import (
 	"slices"
 
-	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/inventory"
 )
 
@@ -32,6 +31,20 @@ type demand struct {
 
 // demandsOf is what a service asks for; a daemon asks for one task on each host that lacks it.
 func (v *view) demandsOf(s *inventory.Service) []*demand {
+	d := v.demandOf(s)
+	if d == nil {
+		return nil
+	}
+	v.admit(d)
+	if s.Daemon {
+		return v.missingDaemons(d)
+	}
+	v.count(d)
+	return []*demand{d}
+}
+
+// demandOf is what each task of a service needs; nil: no host.
+func (v *view) demandOf(s *inventory.Service) *demand {
 	if s.LaunchType == "FARGATE" || s.LaunchType == "EXTERNAL" || s.Status == "INACTIVE" {
 		return nil
 	}
@@ -43,12 +56,7 @@ func (v *view) demandsOf(s *inventory.Service) []*demand {
 		}
 	}
 	d.distinct = slices.ContainsFunc(s.Constraints, func(c inventory.Constraint) bool { return c.Type == "distinctInstance" })
-	v.admit(d)
-	if s.Daemon {
-		return v.missingDaemons(d)
-	}
-	v.count(d)
-	return []*demand{d}
+	return d
 }
 
 func (v *view) missingDaemons(d *demand) []*demand {
@@ -68,10 +76,7 @@ func (v *view) missingDaemons(d *demand) []*demand {
 // count counts the tasks of a service.
 func (v *view) count(d *demand) {
 	current := 0
-	for _, t := range v.c.Tasks {
-		if t.Service() != d.name || !t.Live() || t.DesiredStatus == fleet.Stopped {
-			continue
-		}
+	for _, t := range v.of[d.name] {
 		switch {
 		case v.target[t.ContainerInstance]:
 			d.targets = append(d.targets, t)

@@ -14,10 +14,7 @@ import (
 // never gets stuck between the bounds as long as replacements find places, if upper is greater than lower: with fewer tasks
 // than upper it starts one, and else it has more than lower and stops one.
 func (v *view) fate(d *demand) Fate {
-	f := Fate{
-		Kind: Replica, Service: d.name, Tasks: arns(d.targets), Places: v.places(d), Desired: d.s.Desired, Min: d.lower, Max: d.upper,
-		Missing: d.count, StopsFirst: d.upper <= d.s.Desired && d.count > 0,
-	}
+	f := v.bare(d)
 	room := v.capacity(d)
 	if r, stuck := v.arithmetic(d); stuck {
 		f.Verdict, f.Reasons = Stuck, []Reason{r}
@@ -49,6 +46,14 @@ func (v *view) fate(d *demand) Fate {
 		}
 	}
 	return f
+}
+
+// bare is a fate without a verdict.
+func (v *view) bare(d *demand) Fate {
+	return Fate{
+		Kind: Replica, Service: d.name, Tasks: arns(d.targets), Places: v.places(d), Desired: d.s.Desired, Min: d.lower, Max: d.upper,
+		Missing: d.count, StopsFirst: d.upper <= d.s.Desired && d.count > 0,
+	}
 }
 
 // arithmetic proves that minimum and maximum percent leave no freedom: no task may stop, for then fewer than the minimum would be

@@ -15,7 +15,9 @@ type view struct {
 	s       *inventory.Inventory
 	c       *inventory.Cluster
 	on      map[fleet.ARN][]*inventory.Task // live tasks by host
-	live    map[string]int                  // tasks by service that are meant to run
+	of      map[string][]*inventory.Task    // live tasks by service that are meant to run
+	states  map[fleet.InstanceID]fleet.LifecycleState
+	over    map[fleet.InstanceID]bool // what EC2 says is not running
 	target  map[fleet.ARN]bool
 	leaving map[fleet.ARN]bool // targets, and what leaves already
 	rooms   []room
@@ -24,8 +26,20 @@ type view struct {
 
 func look(s *inventory.Inventory, c *inventory.Cluster, targets []fleet.InstanceID) *view {
 	v := &view{
-		s: s, c: c, on: map[fleet.ARN][]*inventory.Task{}, live: map[string]int{},
+		s: s, c: c, on: map[fleet.ARN][]*inventory.Task{}, of: map[string][]*inventory.Task{},
 		target: map[fleet.ARN]bool{}, leaving: map[fleet.ARN]bool{},
+		states: maps.Clone(s.States), over: map[fleet.InstanceID]bool{},
+	}
+	if v.states == nil {
+		v.states = map[fleet.InstanceID]fleet.LifecycleState{}
+	}
+	for _, g := range slices.Backward(s.Groups) {
+		for _, i := range slices.Backward(g.Instances) {
+			v.states[i.ID] = i.State
+		}
+	}
+	for _, m := range s.Instances {
+		v.over[m.ID] = m.State.Gone()
 	}
 	for _, h := range c.Hosts {
 		v.target[h.ARN] = slices.Contains(targets, h.Instance)
@@ -37,7 +51,7 @@ func look(s *inventory.Inventory, c *inventory.Cluster, targets []fleet.Instance
 		}
 		v.on[t.ContainerInstance] = append(v.on[t.ContainerInstance], t)
 		if t.DesiredStatus != fleet.Stopped {
-			v.live[t.Service()]++
+			v.of[t.Service()] = append(v.of[t.Service()], t)
 		}
 	}
 	for _, h := range c.Hosts {
@@ -53,14 +67,8 @@ func look(s *inventory.Inventory, c *inventory.Cluster, targets []fleet.Instance
 
 // departs reports whether an instance is on its way out of its group, or is not running.
 func (v *view) departs(id fleet.InstanceID) bool {
-	if m := v.s.Instance(id); m != nil && m.State.Gone() {
-		return true
-	}
-	state := v.s.States[id]
-	if _, in := v.s.Member(id); in != nil {
-		state = in.State
-	}
-	return state.Waiting() || state.Leaving() || state.Over()
+	state := v.states[id]
+	return v.over[id] || state.Waiting() || state.Leaving() || state.Over()
 }
 
 // endless is more network interfaces than a host can have: their number is unknown, or not the limit.
@@ -189,7 +197,7 @@ func (v *view) mayEnd(t *inventory.Task) bool {
 		return false
 	}
 	s := v.c.Service(t.Service()) // nil: it is not known what that does
-	return s == nil || deploying(s) || s.TaskDefinition != t.Family || !s.Daemon && v.live[s.Name] > s.Desired
+	return s == nil || deploying(s) || s.TaskDefinition != t.Family || !s.Daemon && len(v.of[s.Name]) > s.Desired
 }
 
 // unread are what could not be read and keeps tasks of a service from a promise: a promise rests on nothing that is not known.

@@ -26,6 +26,8 @@ const (
 	SetDesired
 	// StopTask stops a task. Stop.
 	StopTask
+	// SetCapacity raises the desired capacity of an Auto Scaling group, and never lowers it. Size.
+	SetCapacity
 	// ActionKinds is one more than the last kind.
 	ActionKinds
 )
@@ -47,6 +49,7 @@ var actions = [ActionKinds]ActionSpec{
 	Terminate:   {Name: "terminate", API: "autoscaling:TerminateInstanceInAutoScalingGroup", Bucket: AutoScaling, Priority: Draining, Batch: 1},
 	SetDesired:  {Name: "set-desired-count", API: "ecs:UpdateService", Bucket: ECSServices, Priority: Draining, Batch: 1},
 	Deregister:  {Name: "deregister", API: "elasticloadbalancing:DeregisterTargets", Bucket: ELB, Priority: Draining, Batch: MaxDeregister},
+	SetCapacity: {Name: "set-desired-capacity", API: "autoscaling:SetDesiredCapacity", Bucket: AutoScaling, Priority: Draining, Batch: 1},
 	StopTask:    {Name: "stop-task", API: "ecs:StopTask", Bucket: ECSModify, Priority: Draining, Batch: 1},
 	// Each instance takes a call of its own.
 	LeaveNames:   {Name: "deregister-cloud-map", API: "servicediscovery:DeregisterInstance", Bucket: CloudMap, Priority: Draining, Batch: 1},
@@ -95,7 +98,7 @@ const (
 	Looking                   // everything that only looks
 )
 
-// Action is one effect to have. Exactly one of Hook, State, Targets, End, Stop and Count is set; which one, Kind says.
+// Action is one effect to have. Exactly one of Hook, State, Targets, End, Stop, Count and Size is set; which one, Kind says.
 type Action struct {
 	Kind    ActionKind
 	Drain   string       // the key of the drain that wants it; empty for an action of several
@@ -108,6 +111,13 @@ type Action struct {
 	End     *InstanceEnd
 	Stop    *TaskStop
 	Count   *CountChange
+	Size    *GroupSize
+}
+
+// GroupSize names an Auto Scaling group and the desired capacity that it is to have at least.
+type GroupSize struct {
+	Group string
+	To    int
 }
 
 // TaskStop names a task that is to be stopped.

@@ -45,6 +45,10 @@ func Defaults() Policy {
 	return Policy{OutCooldown: time.Minute, InCooldown: 5 * time.Minute, Repeat: time.Minute, Window: 5 * time.Minute}
 }
 
+// Idle is the default of InCooldown and Window where tasks protect themselves while they work, so that idle ones alone are taken away: no message is
+// late for it, and it costs less (docs/scaling.md).
+const Idle = time.Minute
+
 // StartLimit is how long a step of an alarm waits for the tasks of the step before. One that never starts must not hold all others for ever.
 const StartLimit = 5 * time.Minute
 
@@ -192,7 +196,7 @@ func (d *decider) decide() (to int, code Code, why string) {
 	case have < lo:
 		return lo, BelowMin, fmt.Sprintf("it is below the minimum of %d", lo)
 	case have > hi:
-		if code, why := d.mayShrink(); code != "" {
+		if code, why := NoShrink(d.Service.Value, d.Leaving); code != "" {
 			return have, code, why
 		}
 		return hi, AboveMax, fmt.Sprintf("it is above the maximum of %d", hi)
@@ -212,7 +216,7 @@ func (d *decider) decide() (to int, code Code, why string) {
 	case have <= lo:
 		return have, AtMin, fmt.Sprintf("%s, but it is at its minimum of %d", in.why, lo)
 	}
-	if code, why := d.mayShrink(); code != "" {
+	if code, why := NoShrink(d.Service.Value, d.Leaving); code != "" {
 		return have, code, in.why + ", but " + why
 	}
 	if end := d.Changed.Add(d.InCooldown); d.now.Before(end) && in.code != BrakeIn {
@@ -222,13 +226,13 @@ func (d *decider) decide() (to int, code Code, why string) {
 	return max(in.to, lo), in.code, in.why
 }
 
-// mayShrink is why the service may not shrink now, whatever asks for it.
-func (d *decider) mayShrink() (Code, string) {
+// NoShrink is why a service may not shrink now, whatever asks for it; empty: it may. leaving are its tasks on hosts that drain.
+func NoShrink(s fleet.Service, leaving int) (Code, string) {
 	switch {
-	case d.Service.Value.Deploying:
+	case s.Deploying:
 		return Deployment, "a deployment is in progress"
-	case d.Leaving > 0:
-		return Draining, fmt.Sprintf("%d of its tasks are on hosts that drain", d.Leaving)
+	case leaving > 0:
+		return Draining, fmt.Sprintf("%d of its tasks are on hosts that drain", leaving)
 	}
 	return "", ""
 }

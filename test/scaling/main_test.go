@@ -140,9 +140,9 @@ the other way than the one before. *First task asked for*: after the load begins
 - For CPU, target tracking with metrics of 20 s is good: little surplus, few changes. Use it.
 - Ebb's tracking of a metric at 10 s reacts soonest and leaves least unserved, because the metric is of the service's own and Application Auto Scaling reads such
   metrics by the minute. The metric costs something: see [what it costs](reference/scaling.md#what-it-costs).
-- For queues Ebb begins every message in time, and no message waits for a minute once ` + "`takes`" + ` is set. What it costs depends on ` + "`window`" + ` and ` + "`in_cooldown`" + `: with the
-  defaults of 5 minutes tasks stay for 5 minutes after the last message, 1.8 of the oracle's cost where a queue is filled and emptied again and again. With 1
-  minute for both (the row says ` + "`window: 1m`" + `) it is at most 1.1, with more changes.
+- For queues Ebb begins every message in time, and no message waits for a minute once ` + "`takes`" + ` is set. What it costs depends on ` + "`window`" + ` and ` + "`in_cooldown`" + `: with 5
+  minutes for both tasks stay for 5 minutes after the last message, 1.8 of the oracle's cost where a queue is filled and emptied again and again. With 1
+  minute for both, the default where tasks protect themselves, it is at most 1.1, with more changes. The rows say only ` + "`window`" + `, and mean both.
 - Without ` + "`takes`" + ` Ebb has to measure how long a message takes, and grows too far until it knows. Say ` + "`takes`" + ` if you know it.
 - KEDA's formula, with half of what a task works off in the time as its target, is in time too, and often cheaper than Ebb and than the oracle: it lets messages
   wait, up to 2.6 minutes here, so that tasks are never idle. For a queue that is filled and emptied it is dearer than Ebb. With a target of 75, all that a task

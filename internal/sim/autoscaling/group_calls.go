@@ -2,6 +2,7 @@ package autoscaling
 
 import (
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/sim/core"
@@ -145,6 +146,7 @@ func (w *AutoScaling) SetDesiredCapacity(group string, desired int) error {
 	if desired < g.Min {
 		return core.Refuse("ValidationError", "New SetDesiredCapacity value %d is below min value %d for the AutoScalingGroup.", desired, g.Min)
 	}
+	w.Log(core.Entry{Kind: core.EntryCapacity, Group: g.Name, From: strconv.Itoa(g.Desired), To: strconv.Itoa(desired)})
 	g.Desired = desired
 	w.reconcileSoon(g)
 	return nil

@@ -146,6 +146,12 @@ func (c scaling) CompleteLifecycleAction(
 	return wire.Call[autoscaling.CompleteLifecycleActionOutput](ctx, c.api, in)
 }
 
+func (c scaling) SetDesiredCapacity(
+	ctx context.Context, in *autoscaling.SetDesiredCapacityInput, _ ...func(*autoscaling.Options),
+) (*autoscaling.SetDesiredCapacityOutput, error) {
+	return wire.Call[autoscaling.SetDesiredCapacityOutput](ctx, c.api, in)
+}
+
 func (c scaling) TerminateInstanceInAutoScalingGroup(
 	ctx context.Context, in *autoscaling.TerminateInstanceInAutoScalingGroupInput, _ ...func(*autoscaling.Options),
 ) (*autoscaling.TerminateInstanceInAutoScalingGroupOutput, error) {

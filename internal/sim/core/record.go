@@ -44,6 +44,7 @@ type EntryKind string
 const (
 	EntryInstance   EntryKind = "instance"           // EC2 state From -> To
 	EntryLifecycle  EntryKind = "lifecycle"          // group instance state From -> To
+	EntryCapacity   EntryKind = "capacity"           // desired capacity of Group From -> To, set By somebody
 	EntryHook       EntryKind = "hook"               // To: opened, heartbeat, CONTINUE, ABANDON (answered By), expired, global-timeout, cancelled
 	EntryContainer  EntryKind = "container-instance" // status From -> To
 	EntryAgent      EntryKind = "agent"              // To: connected, disconnected

@@ -47,8 +47,8 @@ func (k Load) policies() []policy {
 		policy{name: "KEDA, 75 messages a task", every: 15 * time.Second, tick: keda(backlog)},
 		policy{name: "KEDA, 37 messages a task", every: 15 * time.Second, tick: keda(backlog / 2)},
 		policy{name: "KEDA, its default of 5", every: 15 * time.Second, tick: keda(5)},
-		policy{name: "Ebb, `queue`, measured", ebb: withQueue(0, 0)},
-		policy{name: "Ebb, `queue`, `takes`", ebb: withQueue(takes, 0)},
+		policy{name: "Ebb, `queue`, measured, `window: 5m`", ebb: withQueue(0, 5*time.Minute)},
+		policy{name: "Ebb, `queue`, `takes`, `window: 5m`", ebb: withQueue(takes, 5*time.Minute)},
 		policy{name: EbbQueue, ebb: withQueue(takes, time.Minute)},
 		policy{name: Oracle, every: 10 * time.Second, tick: knows},
 	)

@@ -93,7 +93,7 @@ func (e *ebb) ask(a kernel.Ask) {
 	core, life := e.core, e.life
 	e.later(e.w.Now().Add(e.dice.between(time.Second, 5*time.Second)), func() {
 		if b, err := e.why(e.ctx, a); err == nil && life == e.life {
-			core.Blocked(a.Target, b)
+			core.Blocked(a, b)
 		}
 	})
 }
@@ -116,7 +116,7 @@ func (r *run) kernelConfig() kernel.Config {
 	for _, g := range r.s.Ebb.Groups {
 		cfg.Groups = append(cfg.Groups, kernel.Managed{
 			Match: g.Match, Cluster: g.Cluster, Policy: r.s.Ebb.policy(g), MaxUnavailable: g.MaxUnavailable, Rebalance: g.Rebalance == "drain",
-			ReplaceFirst: g.ReplaceFirst, Rehearsals: g.AllowRehearsal, Agent: g.Agent,
+			ReplaceFirst: g.ReplaceFirst, RaiseCapacity: g.Capacity == "raise", Rehearsals: g.AllowRehearsal, Agent: g.Agent,
 		})
 	}
 	for _, c := range r.s.Ebb.Clusters {

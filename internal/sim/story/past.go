@@ -163,6 +163,8 @@ func (p *past) take(e core.Entry) {
 		}
 	case core.EntryHook:
 		p.hook(e)
+	case core.EntryCapacity:
+		sized(p, e)
 	case core.EntryNotice:
 		noticed(p, e)
 	case core.EntryNote:

@@ -77,13 +77,16 @@ func told(route string, n notice.Notice) string {
 }
 
 // why says what keeps a target: often nothing that people need to know.
-func (r *run) why(context.Context, kernel.Ask) (notice.Blocker, error) {
+func (r *run) why(_ context.Context, a kernel.Ask) (kernel.Answer, error) {
+	if a.Service != "" {
+		return whyNoPlace(r, a), nil
+	}
 	r.cover["asked why"]++
 	if r.dice.percent(30) {
-		return notice.Blocker{}, nil
+		return kernel.Answer{}, nil
 	}
 	code := []string{"sigterm", "replacement-health"}[r.dice.n(2)]
-	return notice.Blocker{Code: code, Text: "its tasks do not stop"}, nil
+	return kernel.Answer{Blocker: notice.Blocker{Code: code, Text: "its tasks do not stop"}}, nil
 }
 
 // discarded notes what leaves the outbox. What nobody was told is lost.

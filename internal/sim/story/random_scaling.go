@@ -17,13 +17,20 @@ func scaling(g *maker) {
 	if len(w.Clusters[0].Providers) == 0 {
 		w.Clusters[0].Providers = []string{"FARGATE", "FARGATE_SPOT"}
 	}
-	w.TaskDefinitions = append(w.TaskDefinitions, ecs.TaskDefinition{
+	def := ecs.TaskDefinition{
 		Family: "jobs", Compatible: []string{"FARGATE"}, Exit: pick(g, time.Second, 20*time.Second), Start: pick(g, 2*time.Second, 20*time.Second, 2*time.Minute),
-	})
+	}
 	desired := 1 + g.n(8)
-	w.Services = append(w.Services, sim.ServiceSpec{
+	service := sim.ServiceSpec{
 		Name: "jobs", Cluster: "prod", Task: "jobs", Desired: desired, Providers: []ecs.StrategyItem{{Provider: "FARGATE", Weight: 1}},
-	})
+	}
+	if g.percent(30) { // on hosts, of which there may be too few
+		def.Compatible, def.CPU, def.Memory, service.Providers = nil, 256, pick(g, 1024, 4096), nil
+		for i := range g.s.Ebb.Groups {
+			g.s.Ebb.Groups[i].Cluster, g.s.Ebb.Groups[i].Capacity = "prod", sometimes(g, 70, "raise")
+		}
+	}
+	w.TaskDefinitions, w.Services = append(w.TaskDefinitions, def), append(w.Services, service)
 	w.Topics = append(w.Topics, sim.TopicSpec{Name: "load", Subscriptions: []sim.SubscriptionSpec{{Queue: "ebb", Raw: g.percent(30)}}})
 	s := Scaled{Cluster: "prod", Service: "jobs", Min: g.n(desired + 1), Max: desired + g.n(10), Once: g.percent(30), Observe: g.percent(5)}
 	for _, r := range []Rule{{Name: "up", Change: pick(g, "+1", "+3", "+50%", "+1")}, {Name: "down", Change: pick(g, "-1", "-2", "-25%")}} {

@@ -59,6 +59,9 @@ type Rule struct {
 func (s Scaled) policy(queue func(string) string) (scale.Policy, error) {
 	p := scale.Defaults()
 	p.Min, p.Max, p.Observe = s.Min, s.Max, s.Observe
+	if s.Protected {
+		p.Window, p.InCooldown = scale.Idle, scale.Idle
+	}
 	p.Window, p.InCooldown = cmp.Or(s.Window, p.Window), cmp.Or(s.InCooldown, p.InCooldown)
 	if s.Once {
 		p.Repeat = 0

@@ -66,6 +66,7 @@ type Group struct {
 	Mode           string                `yaml:"mode,omitempty"`      // observe; empty: drain
 	Rebalance      string                `yaml:"rebalance,omitempty"` // drain; empty: ignore
 	ReplaceFirst   bool                  `yaml:"replace_first,omitempty"`
+	Capacity       string                `yaml:"capacity,omitempty"` // raise; empty: keep
 	AllowRehearsal bool                  `yaml:"allow_rehearsal,omitempty"`
 	Agent          bool                  `yaml:"agent,omitempty"` // a second hook, ebb-host, is that of agents on the hosts
 }
@@ -98,7 +99,7 @@ type Step struct {
 	Group     string        `yaml:"group,omitempty"`
 	Cluster   string        `yaml:"cluster,omitempty"`
 	Service   string        `yaml:"service,omitempty"`
-	Task      string        `yaml:"task,omitempty"` // family, for run-task
+	Task      string        `yaml:"task,omitempty"` // family, for run-task and update-service
 	Hook      string        `yaml:"hook,omitempty"`
 	Result    string        `yaml:"result,omitempty"`
 	End       string        `yaml:"end,omitempty"` // of say: keep, terminate or decrement
