@@ -70,7 +70,7 @@ func plain(at time.Duration, results []Result) string {
 }
 
 func plainHead(p *plot) string {
-	names, columns := "       ", "   time"
+	names, columns := "\n       ", "   time"
 	for _, name := range p.sides {
 		names += fmt.Sprintf("  %-21s", name)
 		columns += fmt.Sprintf("  %6s  %-13s", "lost", p.progress)
