@@ -10,8 +10,8 @@ RACY     := ./internal/engine/... ./internal/journal/... ./internal/source/... .
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
-build: ## build bin/ebb
-	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/...
+build: ## build bin/ebb and bin/ebb-agent, from what "go run" has compiled already
+	$(GO) build -o bin/ ./cmd/...
 
 zip: ## dist/ebb-lambda-arm64.zip and -amd64.zip, the code of the Lambda function
 	@for arch in arm64 amd64; do \
