@@ -330,6 +330,7 @@ func byLoad(p *past, c *countPast, s Scaled, name string, was, to int) {
 		least, most = min(least, x.n), max(most, x.n)
 	}
 	switch {
+	case len(c.load) == 0: // nobody but its tasks publishes the metric
 	case s.Queue != "" && !s.Protected && to < was && n > 3 && least > 0:
 		p.blame(9, "Ebb lowered %s from %d to %d, and at least %d messages were in flight for %s", name, was, to, least, late)
 	case s.Metric != nil && to < was && n == 0:
