@@ -44,7 +44,13 @@ var verbs = map[string]func(*run, Step) error{
 	"answer":         answer,
 	"run-task":       runTask,
 	"stop-tasks":     stopTasks,
-	"update-service": func(r *run, s Step) error { return failed(r.w.UpdateService(s.Cluster, s.Service, &s.Count, "")) },
+	"update-service": func(r *run, s Step) error { // with a task only, the count stays as it is
+		count := &s.Count
+		if s.Task != "" && s.Count == 0 {
+			count = nil
+		}
+		return failed(r.w.UpdateService(s.Cluster, s.Service, count, s.Task))
+	},
 	"interrupt":      interrupt,
 	"rehearse":       rehearse,
 	"rebalance":      func(r *run, s Step) error { return r.w.Recommend(r.host(s.Host)) },
