@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	ebtypes "github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -25,6 +26,7 @@ type formation struct {
 	asg     *autoscaling.Client
 	sqs     *sqs.Client
 	events  *eventbridge.Client
+	watch   *cloudwatch.Client
 	made    map[string]made
 	order   []string                  // logical ids, as they were made
 	rolled  map[string]map[string]any // properties of what the simulated cloud does not know, by logical id
@@ -48,7 +50,7 @@ func beyond(kind, name string) (made, bool) {
 		"AWS::CloudWatch::Alarm": "arn:aws:cloudwatch:" + at + "alarm:" + name,
 		"AWS::Lambda::Function":  "arn:aws:lambda:" + at + "function:" + name, "AWS::Lambda::EventSourceMapping": "",
 		"AWS::Lambda::Permission": "", "AWS::Lambda::EventInvokeConfig": "",
-		"AWS::ECS::TaskDefinition": "", "AWS::ECS::Service": "",
+		"AWS::ECS::TaskDefinition": "", "AWS::ECS::Service": "", "AWS::SNS::Topic": "", "AWS::SNS::Subscription": "",
 	}
 	arn, known := arns[kind]
 	return made{kind: kind, ref: name, attributes: map[string]string{"Arn": arn}, remove: func() error { return nil }}, known
@@ -74,7 +76,7 @@ func begin(ctx context.Context, s *stack, endpoint string) *formation {
 	cfg := aws.Config{Region: "eu-west-1", BaseEndpoint: aws.String(endpoint), Credentials: credentials.NewStaticCredentialsProvider("operator", "none", "")}
 	f := &formation{
 		stack: s, ctx: ctx, asg: autoscaling.NewFromConfig(cfg), sqs: sqs.NewFromConfig(cfg), events: eventbridge.NewFromConfig(cfg),
-		made: map[string]made{}, rolled: map[string]map[string]any{}, working: map[string]bool{},
+		watch: cloudwatch.NewFromConfig(cfg), made: map[string]made{}, rolled: map[string]map[string]any{}, working: map[string]bool{},
 	}
 	s.of = func(id, attribute string) (any, error) {
 		if err := f.make(id); err != nil {
@@ -142,9 +144,17 @@ func (f *formation) create(r resource, properties map[string]any) (made, error) 
 	case "AWS::SQS::QueuePolicy":
 		return f.queuePolicy(properties)
 	case "AWS::Events::Rule":
-		return f.rule("ebb-"+r.id+"-0EXAMPLE", properties)
+		name, given := properties["Name"].(string)
+		if delete(properties, "Name"); !given {
+			name = "ebb-" + r.id + "-0EXAMPLE"
+		}
+		return f.rule(name, properties)
 	case "AWS::AutoScaling::LifecycleHook":
 		return f.hook(properties)
+	case "AWS::CloudWatch::Alarm":
+		if properties["Namespace"] == "AWS/ApplicationELB" {
+			return f.alarm(properties)
+		}
 	}
 	name := r.id
 	for _, key := range []string{"FunctionName", "TableName", "LogGroupName", "AlarmName", "RoleName"} {
@@ -247,6 +257,31 @@ func (f *formation) rule(name string, properties map[string]any) (made, error) {
 			return err
 		}
 		_, err := f.events.DeleteRule(f.ctx, &eventbridge.DeleteRuleInput{Name: &name})
+		return err
+	}}, err
+}
+
+// alarm is an alarm with numbers as CloudFormation takes them, which may be texts.
+func (f *formation) alarm(properties map[string]any) (made, error) {
+	var in cloudwatch.PutMetricAlarmInput
+	rest := maps.Clone(properties)
+	numbers := map[string]int64{}
+	for _, key := range []string{"Period", "EvaluationPeriods", "Threshold"} {
+		n, err := strconv.ParseInt(fmt.Sprint(properties[key]), 10, 32)
+		if err != nil {
+			return made{}, err
+		}
+		numbers[key] = n
+		delete(rest, key)
+	}
+	if err := strictly(rest, &in); err != nil {
+		return made{}, err
+	}
+	in.Period, in.EvaluationPeriods, in.Threshold = aws.Int32(int32(numbers["Period"])), aws.Int32(int32(numbers["EvaluationPeriods"])),
+		aws.Float64(float64(numbers["Threshold"]))
+	_, err := f.watch.PutMetricAlarm(f.ctx, &in)
+	return made{ref: *in.AlarmName, remove: func() error {
+		_, err := f.watch.DeleteAlarms(f.ctx, &cloudwatch.DeleteAlarmsInput{AlarmNames: []string{*in.AlarmName}})
 		return err
 	}}, err
 }

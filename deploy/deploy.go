@@ -10,16 +10,20 @@ var (
 	lambda string
 	//go:embed service.yaml
 	service string
+	//go:embed scale.yaml
+	scale string
 )
 
-// Template is the CloudFormation template of a shape, "lambda" or "service"; empty: the shape has none.
+// Template is the CloudFormation template of a shape, "lambda" or "service", or what goes beside one for a service that is scaled, "scale"; empty: the
+// shape has none.
 func Template(shape string) string {
-	return map[string]string{"lambda": lambda, "service": service}[shape]
+	return map[string]string{"lambda": lambda, "service": service, "scale": scale}[shape]
 }
 
 // Yours are the parameters of a shape's template that have no default and that only the user can know, in the template's order.
 func Yours(shape string) []string {
 	return map[string][]string{
 		"lambda": {"CodeBucket", "CodeKey"}, "service": {"ControlCluster", "Image", "Subnets", "SecurityGroups"},
+		"scale": {"High", "Low"},
 	}[shape]
 }

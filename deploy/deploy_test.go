@@ -27,6 +27,9 @@ import (
 
 // parameters are those of a shape, in which all that has no default is given.
 func parameters(shape string) map[string]string {
+	if shape == "scale" {
+		return map[string]string{"Cluster": "demo", "Service": "web", "TargetGroup": "targetgroup/web-tg/0123456789abcdef", "High": "600", "Low": "200"}
+	}
 	p := map[string]string{
 		"Groups": "demo-asg, batch-asg", "Clusters": "demo, batch",
 		"GroupSettings": "[{match: demo-asg, cluster: demo, deadline: 20m}, {match: batch-asg, cluster: batch}]",

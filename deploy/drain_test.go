@@ -49,7 +49,7 @@ func (a *account) drainsOne(t *testing.T, f *formation, env map[string]string, a
 	}()
 	a.until(t, "a sweep, after which only the message can tell in time", func() bool {
 		n := a.api.CountsBy("ebb")
-		return n["autoscaling.DescribeAutoScalingGroups"]+n["ecs.ListTasks"] > 0
+		return n["autoscaling.DescribeAutoScalingGroups"]+n["ecs.ListTasks"]+n["cloudwatch.DescribeAlarms"] > 0
 	})
 	id := a.leaves.begin(t, f)
 	a.until(t, "what ebb does about "+id, func() bool { return a.leaves.done(a, id) })

@@ -171,6 +171,10 @@ func (s *stack) value(node *yaml.Node, loop map[string]string) (any, error) {
 	case yaml.MappingNode:
 		m := map[string]any{}
 		for key, v := range pairs(node) {
+			if key == "Fn::ImportValue" { // of another stack: it exports the id of what it names
+				got, err := s.value(v, loop)
+				return strings.ToUpper(fmt.Sprint(got)[len("ebb-"):][:1]) + fmt.Sprint(got)[len("ebb-r"):], err
+			}
 			if strings.HasPrefix(key, "Fn::") {
 				return nil, fmt.Errorf("line %d: %s is not known here; use the short form", node.Line, key)
 			}

@@ -73,6 +73,28 @@ func rights(shape string) string {
 	return b.String()
 }
 
+// scaleRights are what Ebb may do besides where it scales a service.
+func scaleRights(shape string) string {
+	scope := templateScope(shape)
+	scope.Groups, scope.NoGroups = nil, true
+	base := iam.Policy(modes[shape], scope).Statement
+	scope.Scales, scope.Counts = true, []string{"${Cluster}/${Service}"}
+	var more []iam.Statement
+	for _, s := range iam.Policy(modes[shape], scope).Statement {
+		if i := slices.IndexFunc(base, func(b iam.Statement) bool { return b.Sid == s.Sid }); i >= 0 {
+			s.Action = slices.DeleteFunc(s.Action, func(a string) bool { return slices.Contains(base[i].Action, a) })
+		}
+		if len(s.Action) > 0 {
+			more = append(more, s)
+		}
+	}
+	var b strings.Builder
+	b.WriteString("\n")
+	writePolicy(&b, 2, "ScalePolicy", "HasRole", "!Sub scale-${Cluster}-${Service}", more)
+	b.WriteString("\n")
+	return strings.Replace(b.String(), "RoleName: !Ref Role\n", "RoleName:\n        Fn::ImportValue: !Sub ${Ebb}-role\n", 1)
+}
+
 func writePolicy(b *strings.Builder, indent int, id, condition, name string, statements []iam.Statement) {
 	line := func(deeper int, format string, args ...any) {
 		b.WriteString(strings.Repeat(" ", indent+deeper) + fmt.Sprintf(format, args...) + "\n")
@@ -121,14 +143,17 @@ func writePolicy(b *strings.Builder, indent int, id, condition, name string, sta
 
 // TestRightsAreWritten holds the text of the templates against ebb iam; what they come to is TestRolesAreWhatIAMSays's.
 func TestRightsAreWritten(t *testing.T) {
-	for shape := range modes {
+	if scaleRights("lambda") != scaleRights("service") {
+		t.Error("a function and a service need other rights to scale, and there is one template")
+	}
+	for shape, want := range map[string]string{"lambda": rights("lambda"), "service": rights("service"), "scale": scaleRights("service")} {
 		text := deploy.Template(shape)
 		before, rest, ok := strings.Cut(text, from)
 		_, after, ok2 := strings.Cut(rest, to)
 		if !ok || !ok2 {
 			t.Fatalf("%s.yaml has not both of the lines %q and %q", shape, from, to)
 		}
-		want := before + from + rights(shape) + to + after
+		want := before + from + want + to + after
 		if text == want {
 			continue
 		}

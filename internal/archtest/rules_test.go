@@ -55,6 +55,10 @@ func mayImport() map[string][]string {
 		"iam", "journal/dynamodb", "journal/memory", "journal/sqlite", "kernel", "lease", "placement", "plain", "plan", "scale", "sim",
 		"sim/appautoscaling", "sim/autoscaling", "sim/baseline", "sim/client", "sim/cloudwatch", "sim/core", "sim/ec2", "sim/ecs", "sim/elb", "sim/events",
 		"sim/imds", "sim/lambda", "sim/lambda/process", "sim/load", "sim/loadtest", "sim/sns", "sim/sqs",
+		"steps", "sim/loopback", "sim/model",
+		"sim/secretsmanager", "sim/standin", "sim/ssm", "sim/servicediscovery", "sim/sts", "sim/traffic", "sim/vpclattice", "sim/wire",
+		"sim/appautoscaling", "sim/autoscaling", "sim/baseline", "sim/client", "sim/cloudwatch", "sim/core", "sim/demo", "sim/ec2", "sim/ecs", "sim/elb",
+		"sim/events", "sim/imds", "sim/lambda", "sim/lambda/process", "sim/load", "sim/loadtest", "sim/sns", "sim/sqs",
 		"steps", "sim/loopback", "sim/secretsmanager", "sim/standin", "sim/ssm", "sim/servicediscovery", "sim/sts", "sim/traffic", "sim/vpclattice", "sim/wire",
 		"source/lambda", "source/sqs", "sim/story", "inventory", "metrics", "notice", "notify",
 	}
@@ -107,16 +111,21 @@ func mayImport() map[string][]string {
 			"sim/ssm",
 			"sim/servicediscovery", "sim/sts", "sim/traffic", "sim/vpclattice",
 		},
-		"sim/wire":           {"sim/core"},
+		"sim/model":          {},
+		"sim/wire":           {"sim/core", "sim/model"},
 		"sim/client":         {"sim/core", "sim/ec2", "sim/servicediscovery", "sim/vpclattice", "sim/wire"},
 		"sim/awscli":         {"sim/core"},
 		"sim/lambda/process": {"sim", "sim/core", "sim/lambda"},
 		"sim/standin":        {},
-		"sim/loopback":       {"sim", "sim/imds", "sim/lambda/process", "sim/wire"},
+		"sim/loopback":       {"sim", "sim/core", "sim/imds", "sim/lambda/process", "sim/wire"},
 		"sim/loadtest":       {"sim", "sim/core", "sim/ecs", "sim/traffic"},
 		"sim/baseline":       {"sim", "sim/client", "sim/core", "sim/wire"},
-		"source/lambda":      {"fleet", "event"},
-		"iam":                {},
+		"sim/demo": {
+			"cloud", "drain", "engine", "fleet", "journal", "journal/memory", "kernel", "scale", "sim", "sim/baseline", "sim/cloudwatch", "sim/core",
+			"sim/ecs", "sim/load", "sim/loadtest", "sim/loopback", "sim/standin", "sim/traffic", "source/sqs",
+		},
+		"source/lambda": {"fleet", "event"},
+		"iam":           {},
 		"sim/story": {
 			"cloud", "drain", "engine", "event", "fleet", "iam", "journal", "journal/memory", "kernel", "lease", "notice", "plan", "sim", "sim/autoscaling",
 			"sim/appautoscaling", "sim/client", "sim/cloudwatch", "sim/core", "sim/ec2", "sim/ecs",
@@ -142,7 +151,9 @@ func mayImport() map[string][]string {
 func owners() map[string][]string {
 	const sdk = "github.com/aws/aws-sdk-go-v2"
 	return map[string][]string{
-		sdk:                                     {"cloud", "cloud/collector", "sim/baseline", "source/sqs", "journal/dynamodb", "notify", "host", "agentcli", "cli"},
+		sdk: {
+			"cloud", "cloud/collector", "sim/baseline", "sim/demo", "source/sqs", "journal/dynamodb", "notify", "host", "agentcli", "cli",
+		},
 		"github.com/aws/smithy-go":              {"cloud", "cloud/collector", "source/sqs", "sim/wire", "journal/dynamodb"},
 		sdk + "/service":                        {},
 		sdk + "/service/applicationautoscaling": {"sim/appautoscaling", "sim/client"},

@@ -21,6 +21,7 @@ import (
 	"github.com/ebbhq/ebb/internal/sim"
 	"github.com/ebbhq/ebb/internal/sim/awscli"
 	"github.com/ebbhq/ebb/internal/sim/core"
+	"github.com/ebbhq/ebb/internal/sim/loopback"
 )
 
 var realCLI = flag.Bool("awscli", false, "run what is advised with the AWS CLI of this machine")
@@ -36,7 +37,7 @@ var theCLI = sync.OnceValue(func() *awscli.Real {
 
 // account is a simulated account that the doctor examines.
 type account struct {
-	simulation
+	*loopback.Cloud
 	t   *testing.T
 	cfg config.Config
 	ran map[string]bool // operations that were run
@@ -125,12 +126,12 @@ func opened(t *testing.T, world, configuration string, do func(*testing.T, *sim.
 		map[string]string{"endpoint": s.Endpoint, "region": "eu-west-1", "queue": s.Endpoint + "/111122223333/ebb"})
 	must(t, err)
 	s.Read(func(w *sim.World) { do(t, w) })
-	return account{simulation: s, t: t, cfg: cfg, ran: map[string]bool{}}
+	return account{Cloud: s, t: t, cfg: cfg, ran: map[string]bool{}}
 }
 
 func (a account) examine() []doctor.Finding {
 	a.t.Helper()
-	seen, err := look(a.t.Context(), a.cfg, collector.Scope{}, a.API.World.Now)
+	seen, err := look(a.t.Context(), a.cfg, collector.Scope{}, a.API.World.Now, nil)
 	must(a.t, err)
 	return doctor.Examine(&doctor.Input{
 		Inventory: &seen, Everything: true, Ebb: settingsOf(a.cfg), At: advice.At{Region: "eu-west-1", Endpoint: a.Endpoint}, Now: seen.At,

@@ -44,7 +44,7 @@ func examined(t *testing.T, world, configuration string, do func(*testing.T, *si
 		t.Fatal(err)
 	}
 	s.Read(func(w *sim.World) { do(t, w) })
-	seen, err := look(t.Context(), cfg, collector.Scope{}, s.API.World.Now)
+	seen, err := look(t.Context(), cfg, collector.Scope{}, s.API.World.Now, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

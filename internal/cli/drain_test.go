@@ -18,6 +18,7 @@ import (
 	"github.com/ebbhq/ebb/internal/journal"
 	"github.com/ebbhq/ebb/internal/sim"
 	"github.com/ebbhq/ebb/internal/sim/ecs"
+	"github.com/ebbhq/ebb/internal/sim/loopback"
 )
 
 // patience is how long the scripts wait for what must become true.
@@ -26,7 +27,7 @@ const patience = 30 * time.Second
 // containerInstance is that of an EC2 instance in the simulated cloud of a script.
 func containerInstance(ts *testscript.TestScript, instance string) (found ecs.ContainerInstance) {
 	c, _ := clouds.Load(ts.Getenv("ENDPOINT"))
-	c.(simulation).Read(func(w *sim.World) {
+	c.(*loopback.Cloud).Read(func(w *sim.World) {
 		for _, cluster := range w.ListClusters() {
 			ids, err := w.ListContainerInstances(cluster, "", "")
 			ts.Check(err)

@@ -175,7 +175,7 @@ func (f *iamFlags) acts(m iam.Mode, cfg config.Config, s *iam.Scope) error {
 // rehearsalsIn are the clusters in which interruptions of tasks may be rehearsed.
 func rehearsalsIn(cfg config.Config) (clusters []string) {
 	for _, g := range cfg.Groups {
-		if cfg.Rehearses(g.Cluster) && !slices.Contains(clusters, g.Cluster) {
+		if g.Cluster != "" && cfg.Rehearses(g.Cluster) && !slices.Contains(clusters, g.Cluster) {
 			clusters = append(clusters, g.Cluster)
 		}
 	}

@@ -30,7 +30,8 @@ const (
 
 // initFlags are the flags of ebb init.
 type initFlags struct {
-	groups, clusters        []string
+	groups, clusters, scale []string
+	mail                    string
 	shape, dir, name, table string
 	noticeTopic             string
 	emf                     bool
@@ -46,7 +47,8 @@ func newInit(p Process) *cobra.Command {
 and for a Lambda function or an ECS service a CloudFormation template and its parameters. It prints the next commands, and what in
 the account conflicts with the setup. It changes nothing in the account, except that --create-table creates a table.
 
-A cluster that is named and in which none of the groups is, is set up for its tasks on Fargate Spot. That needs no group at all.
+A cluster that is named and in which none of the groups is, is set up for its tasks on Fargate Spot. That needs no group at all. A service
+that --scale names gets alarms on the requests for each of its tasks, and Ebb the permission to set its desired count.
 
 Run it again at any time: it shows what would change in the files, and changes them only with --yes or when you agree. With --remove
 it prints the commands that remove Ebb again; while an instance waits in a hook it prints none, unless --force is given. Only commands
@@ -59,6 +61,7 @@ Exit codes: 0 it is done; 1 it could not do it; 5 with --remove, an instance wai
   ebb init --group web-asg --notice-topic arn:aws:sns:eu-west-1:111122223333:ops --emf
   ebb init --group web-asg --shape serve                       # one machine with ebb serve, and no CloudFormation
   ebb init --group web-asg --agent                             # ebb-agent on the instances too
+  ebb init --scale prod/web --mail ops@example.com             # for a service that follows its requests
   ebb init --group web-asg --shape serve --remove | sh`,
 	}
 	addSettings(c, "region", "endpoint")
@@ -66,6 +69,8 @@ Exit codes: 0 it is done; 1 it could not do it; 5 with --remove, an instance wai
 	flags.StringSliceVar(&f.groups, "group", nil, "Auto Scaling group to look after; may be repeated")
 	flags.StringSliceVar(&f.clusters, "cluster", nil,
 		"ECS cluster of their instances, which is found without it, or of tasks on Fargate Spot; may be repeated")
+	flags.StringSliceVar(&f.scale, "scale", nil, "CLUSTER/SERVICE: service behind an Application Load Balancer that Ebb is to scale; may be repeated")
+	flags.StringVar(&f.mail, "mail", "", "address that gets a mail about the alarms of --scale")
 	flags.StringVar(&f.shape, "shape", shapeLambda, "how Ebb is to run: lambda, service (ECS) or serve (a machine)")
 	flags.StringVar(&f.dir, "dir", ".", "where to write the files")
 	flags.StringVar(&f.name, "name", "ebb", "name of the stack and the queue")
@@ -103,9 +108,12 @@ func (f *initFlags) check() error {
 	if !slices.Contains([]string{shapeLambda, shapeService, shapeServe}, f.shape) {
 		return fmt.Errorf("there is no shape %q; use %s, %s or %s", f.shape, shapeLambda, shapeService, shapeServe)
 	}
-	if len(f.groups)+len(f.clusters) == 0 {
+	if len(f.groups)+len(f.clusters)+len(f.scale) == 0 {
 		return fmt.Errorf("no group and no cluster is named; write --group with the name of each Auto Scaling group that Ebb is to look after, " +
-			"or --cluster with that of each ECS cluster whose tasks on Fargate Spot it is to look after")
+			"--cluster with that of each ECS cluster whose tasks on Fargate Spot it is to look after, or --scale with a service")
+	}
+	if err := f.checkScale(); err != nil {
+		return err
 	}
 	for _, name := range append(slices.Clone(f.groups), f.clusters...) {
 		if strings.ContainsAny(name, "*?[") {
@@ -149,7 +157,12 @@ func (f *initFlags) distinct() error {
 }
 
 func (f *initFlags) run(ctx context.Context, p Process, cfg config.Config) error {
-	seen, err := look(ctx, cfg, collector.Scope{Groups: f.groups, Clusters: f.clusters}, time.Now)
+	scope := collector.Scope{Groups: f.groups, Clusters: slices.Clone(f.clusters)}
+	for _, name := range f.scale {
+		cluster, _, _ := strings.Cut(name, "/")
+		scope.Clusters = append(scope.Clusters, cluster)
+	}
+	seen, err := look(ctx, cfg, scope, time.Now, p.Stderr)
 	if err != nil {
 		return err
 	}
@@ -192,11 +205,19 @@ func (f *initFlags) write(ctx context.Context, p Process, s setup) error {
 		files = append(files, file{s.templateFile(), text}, file{parametersFile, parameters})
 	}
 	files = append(files, s.agentFiles()...)
+	scaling, more, err := s.scaleFiles(f.dir)
+	if err != nil {
+		return err
+	}
+	files = append(files, scaling...)
 	if err := writeFiles(ctx, p, f.dir, files, f.yes); err != nil {
 		return err
 	}
 	if len(missing) > 0 {
 		fmt.Fprintf(p.Stderr, "fill in these values in %s: %s\n", filepath.Join(f.dir, parametersFile), strings.Join(missing, ", "))
+	}
+	if len(more) > 0 {
+		fmt.Fprintf(p.Stderr, "fill in how many requests a minute are too many and too few for a task: %s\n", strings.Join(more, ", "))
 	}
 	_, err = io.WriteString(p.Stdout, s.next(f.dir))
 	return err
@@ -234,7 +255,11 @@ func (f *initFlags) setup(cfg config.Config, seen *inventory.Inventory) (setup, 
 			s.fargate = append(s.fargate, name)
 		}
 	}
-	return s, nil
+	var err error
+	if s.services, err = f.scaledIn(seen); err == nil && len(f.groups)+len(f.clusters) == 0 {
+		s.partitionOf(seen.Cluster(s.services[0].cluster).ARN)
+	}
+	return s, err
 }
 
 // partitionOf takes the partition from an ARN.

@@ -32,7 +32,8 @@ type setup struct {
 	initFlags
 	partition, region, account, endpoint string
 	managed                              []doctor.Managed // the groups, with their clusters
-	fargate                              []string         // the clusters in which none of the groups is, for their tasks on Fargate Spot
+	services                             []scaled
+	fargate                              []string // the clusters in which none of the groups is, for their tasks on Fargate Spot
 }
 
 func (s setup) templateFile() string { return "ebb-" + s.shape + ".yaml" }
@@ -79,6 +80,7 @@ func (s setup) config() string {
 	for _, name := range s.fargate {
 		fmt.Fprintf(&b, "  - name: %q\n", name)
 	}
+	s.scaling(&b)
 	s.telling(&b)
 	return b.String()
 }
@@ -133,15 +135,7 @@ func (s setup) parameters(path string) (text string, missing []string, err error
 	if deploy.Template(s.shape) == "" {
 		return "", nil, nil
 	}
-	var old []parameter
-	b, err := os.ReadFile(path)
-	if err == nil {
-		err = json.Unmarshal(b, &old)
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", nil, fmt.Errorf("read %s, to keep what was filled in: %w; fix it, or move it away", path, err)
-	}
-	var clusters, settings, spot []string
+	var clusters, settings, spot, scaling []string
 	for _, g := range s.managed {
 		if !slices.Contains(clusters, g.Cluster) {
 			clusters = append(clusters, g.Cluster)
@@ -155,7 +149,10 @@ func (s setup) parameters(path string) (text string, missing []string, err error
 	for _, name := range s.fargate {
 		spot = append(spot, fmt.Sprintf("{name: %q}", name))
 	}
-	clusters = append(clusters, s.fargate...)
+	clusters = s.scaledClusters(append(clusters, s.fargate...))
+	for _, v := range s.services {
+		scaling = append(scaling, v.settings(s.name))
+	}
 	list := func(items []string) string { return "[" + strings.Join(items, ", ") + "]" }
 	all := []parameter{
 		{"Groups", strings.Join(s.groups, ",")}, {"Clusters", strings.Join(clusters, ",")}, {"GroupSettings", list(settings)},
@@ -167,11 +164,27 @@ func (s setup) parameters(path string) (text string, missing []string, err error
 	if s.emf {
 		all = append(all, parameter{"Metrics", "true"})
 	}
+	if len(scaling) > 0 {
+		all = append(all, parameter{"ScalingSettings", list(scaling)})
+	}
+	return merged(path, s.shape, all)
+}
+
+// merged is the text of a file with these parameters of a shape's template, and with what else the file has.
+func merged(path, shape string, all []parameter) (text string, missing []string, err error) {
+	var old []parameter
+	b, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(b, &old)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", nil, fmt.Errorf("read %s, to keep what was filled in: %w; fix it, or move it away", path, err)
+	}
 	was := map[string]string{}
 	for _, o := range old {
 		was[o.Key] = o.Value
 	}
-	for _, name := range deploy.Yours(s.shape) {
+	for _, name := range deploy.Yours(shape) {
 		all = append(all, parameter{name, was[name]})
 		if was[name] == "" {
 			missing = append(missing, name)

@@ -106,6 +106,9 @@ func (s setup) queuePolicy() string {
 	for _, r := range s.rules() {
 		from = append(from, s.arn("events", "rule/"+r.name))
 	}
+	for _, v := range s.services {
+		from = append(from, s.arn("events", "rule/"+v.rule(s.name)))
+	}
 	return compact(map[string]any{"Version": "2012-10-17", "Statement": []any{map[string]any{
 		"Effect": "Allow", "Principal": map[string]string{"Service": "events.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": s.arn("sqs", s.name),
 		"Condition": map[string]any{"ArnEquals": map[string]any{"aws:SourceArn": from}},
@@ -145,6 +148,7 @@ func (s setup) next(dir string) string {
 			out.comment("aws s3 cp dist/ebb-lambda-arm64.zip s3://BUCKET/KEY, and write both into %s", in(parametersFile))
 		}
 		out.run(s.at().Deploy(s.name, in(s.templateFile()), in(parametersFile)))
+		s.scaleStacks(&out, dir)
 		out.comment("ebb doctor --config %s", config)
 		s.agentHooks(&out, dir)
 		return out.String()
@@ -161,6 +165,7 @@ func (s setup) next(dir string) string {
 		out.run(at.PutHook(name, drainHook, "--lifecycle-transition", fleet.TerminatingTransit, "--heartbeat-timeout", fmt.Sprint(int(hookHeartbeat.Seconds())),
 			"--default-result", "CONTINUE"))
 	}
+	s.scaleStacks(&out, dir)
 	out.comment("then, with the rights that ebb iam --mode serve --config %s prints:", config)
 	out.comment("ebb doctor --config %s", config)
 	out.comment("ebb serve --config %s", config)
@@ -172,6 +177,7 @@ func (s setup) next(dir string) string {
 func (s setup) removal(seen *inventory.Inventory) string {
 	var out script
 	at := s.at()
+	s.scaleRemoval(&out)
 	for _, name := range s.groups {
 		for _, h := range seen.Group(name).Hooks {
 			if s.agent && h.Name == drain.AgentHook {

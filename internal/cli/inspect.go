@@ -46,7 +46,7 @@ func (f *lookFlags) look(c *cobra.Command, p Process, scope collector.Scope) (cf
 	if err != nil {
 		return cfg, seen, err
 	}
-	seen, err = look(c.Context(), cfg, scope, now)
+	seen, err = look(c.Context(), cfg, scope, now, p.Stderr)
 	return cfg, seen, err
 }
 
@@ -61,7 +61,8 @@ func write[T any](f *lookFlags, w io.Writer, answer T, text func(T) string) erro
 	return err
 }
 
-func look(ctx context.Context, cfg config.Config, scope collector.Scope, now func() time.Time) (inventory.Inventory, error) {
+// look reads what is in a scope, and shows on stderr how far it is, if that is a terminal.
+func look(ctx context.Context, cfg config.Config, scope collector.Scope, now func() time.Time, stderr io.Writer) (inventory.Inventory, error) {
 	awsCfg, err := cloud.AWSConfig(ctx, cloud.Options{Region: cfg.Region, Endpoint: cfg.Endpoint})
 	if err != nil {
 		return inventory.Inventory{}, misconfigured(err)
@@ -71,11 +72,40 @@ func look(ctx context.Context, cfg config.Config, scope collector.Scope, now fun
 	}
 	s := collector.New(awsCfg)
 	s.Now = now
+	done := reading(stderr, s)
 	seen, err := s.Take(ctx, scope)
+	done()
 	if away, ok := errors.AsType[net.Error](err); ok && away != nil && cfg.Endpoint != "" {
 		return seen, fmt.Errorf("%w; nobody answers at the endpoint %s: is ebb sim running there?", err, cfg.Endpoint)
 	}
 	return seen, err
+}
+
+// wipeLine is what a terminal needs to write over its last line.
+const wipeLine = "\r\x1b[K"
+
+// reading shows each second how many requests were sent, until done. In a pipe it says nothing: there a line that is written over is noise.
+func reading(stderr io.Writer, s *collector.Collector) (done func()) {
+	if !terminal(stderr) {
+		return func() {}
+	}
+	tick, end, ended := time.NewTicker(time.Second), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		defer tick.Stop()
+		for shown := false; ; shown = true {
+			select {
+			case <-tick.C:
+				fmt.Fprintf(stderr, "%sreading: %d requests; Ebb keeps below half of what AWS allows the account", wipeLine, s.Sent())
+			case <-end:
+				if shown {
+					fmt.Fprint(stderr, wipeLine)
+				}
+				return
+			}
+		}
+	}()
+	return func() { close(end); <-ended }
 }
 
 // lookFor reads the clusters and groups of targets.

@@ -167,7 +167,7 @@ func whyStuck(cfg config.Config, awsCfg aws.Config, store journal.Store, now fun
 	return func(ctx context.Context, a kernel.Ask) (kernel.Answer, error) {
 		ctx, cancel := context.WithTimeout(ctx, whyFor)
 		defer cancel()
-		scope := collector.Scope{Instance: a.Target.ID, Silent: true}
+		scope := collector.Scope{Instance: a.Target.ID, Target: a.Target.ID, Enough: enough, Silent: true}
 		if a.Service != "" {
 			scope = placesIn(cfg, a.Cluster)
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -270,7 +271,7 @@ func findPlaces(ctx context.Context, cfg config.Config, lines []scaledLine, now 
 	if len(clusters) == 0 {
 		return
 	}
-	seen, err := look(ctx, cfg, placesIn(cfg, clusters...), now)
+	seen, err := look(ctx, cfg, placesIn(cfg, clusters...), now, io.Discard)
 	for i, l := range lines {
 		if grows(l) {
 			g := place(&seen, err, cfg, l.Cluster, l.Service, *l.Wants)

@@ -34,6 +34,7 @@ import (
 	"github.com/ebbhq/ebb/internal/journal/sqlite"
 	"github.com/ebbhq/ebb/internal/kernel"
 	"github.com/ebbhq/ebb/internal/sim"
+	"github.com/ebbhq/ebb/internal/sim/loopback"
 	"github.com/ebbhq/ebb/internal/sim/secretsmanager"
 )
 
@@ -220,7 +221,7 @@ var clouds sync.Map
 
 func terminates(ts *testscript.TestScript, _ bool, args []string) {
 	c, _ := clouds.Load(ts.Getenv("ENDPOINT"))
-	c.(simulation).Read(func(w *sim.World) {
+	c.(*loopback.Cloud).Read(func(w *sim.World) {
 		for _, g := range w.DescribeAutoScalingGroups(args[:1]) {
 			_, err := w.TerminateInstanceInAutoScalingGroup(g.Instances[0].ID, true)
 			ts.Check(err)
@@ -233,7 +234,7 @@ func terminates(ts *testscript.TestScript, _ bool, args []string) {
 // putSecret stores a secret; $RECEIVER in it is the receiver's URL.
 func putSecret(ts *testscript.TestScript, _ bool, args []string) {
 	c, _ := clouds.Load(ts.Getenv("ENDPOINT"))
-	c.(simulation).Read(func(w *sim.World) {
+	c.(*loopback.Cloud).Read(func(w *sim.World) {
 		value, err := strings.ReplaceAll(args[2], "$RECEIVER", ts.Getenv("RECEIVER")), error(nil)
 		if args[0] == "ssm" {
 			_, err = w.PutParameter(args[1], "SecureString", value, true)

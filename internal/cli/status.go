@@ -119,7 +119,7 @@ renewed its lease. A function holds a scope only for a moment. Then comes what A
 tasks on Fargate: Ebb tells of it and does nothing about it. The last lines count the open records that a newer version of Ebb wrote: this
 one cannot read them and leaves them alone; and what was set aside lately, because the journal could not keep it or nobody could read it.
 
-With --watch it reads again and again until Ctrl-C, which ends it with 0. On a terminal it draws the screen anew each time. Elsewhere it
+With --watch it reads again and again until Ctrl-C, which ends it with 130. On a terminal it draws the screen anew each time. Elsewhere it
 prints all of it again once something has changed; a lease that is renewed, and a longer journal, are no change.`,
 		Example: `  ebb status --config ebb.yaml
   ebb status --config ebb.yaml --watch

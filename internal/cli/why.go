@@ -7,6 +7,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ebbhq/ebb/internal/diagnose"
+	"github.com/ebbhq/ebb/internal/inventory"
+	"github.com/ebbhq/ebb/internal/placement"
 )
 
 func newWhy(p Process) *cobra.Command {
@@ -33,11 +35,13 @@ configuration.`,
 		if name, is := strings.CutPrefix(strings.Join(args, ""), "service/"); is {
 			return whyScaled(cmd, p, &f, []string{name})
 		}
-		cfg, seen, err := f.lookFor(cmd, p, args)
+		scope := f.scope(args)
+		scope.Target, scope.Enough = args[0], enough
+		cfg, seen, err := f.look(cmd, p, scope)
 		if err != nil {
 			return err
 		}
-		q := diagnose.Question{Target: args[0], At: at(cfg, &seen), Only: f.clusters, Alone: f.scope(args).Instance != "", Now: seen.At}
+		q := diagnose.Question{Target: args[0], At: at(cfg, &seen), Only: f.clusters, Alone: scope.Instance != "", Now: seen.At}
 		if cfg.Queue != "" || len(cfg.Groups) > 0 {
 			q.Hook = cfg.Hook
 		}
@@ -55,6 +59,9 @@ configuration.`,
 	}
 	return c
 }
+
+// enough reports whether what was read of a large cluster has room for what has to leave its first host, the target.
+func enough(c *inventory.Cluster) bool { return placement.Enough(c, c.Hosts[0].Instance) }
 
 // whyAnswer is what why says: first what is paused.
 type whyAnswer struct {

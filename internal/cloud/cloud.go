@@ -89,10 +89,13 @@ type Clients struct {
 }
 
 // Cloud looks and acts. It is safe for concurrent use when its clients are.
-type Cloud struct{ Clients }
+type Cloud struct {
+	Clients
+	settled settled
+}
 
 // New returns a Cloud on these clients.
-func New(c Clients) *Cloud { return &Cloud{c} }
+func New(c Clients) *Cloud { return &Cloud{Clients: c} }
 
 // lookup collects what one look finds.
 type lookup struct {

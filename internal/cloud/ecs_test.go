@@ -85,6 +85,37 @@ func TestServices(t *testing.T) {
 	diff(t, "unknown", plan.ItemFailure{ID: "sick", Class: plan.Unclear, Reason: "INTERNAL: try later"}, s.Failed[0])
 }
 
+// Which target groups ECS manages for a revision is read once when its deployment is completed, and each time before.
+func TestTheRevisionOfACompletedDeploymentIsReadOnce(t *testing.T) {
+	state := ecstypes.DeploymentRolloutStateInProgress
+	c, _ := newFake(func(in any) (any, error) {
+		if _, ok := in.(*ecs.DescribeServicesInput); ok {
+			return &ecs.DescribeServicesOutput{Services: []ecstypes.Service{{
+				ServiceName: aws.String("web"), Status: aws.String("ACTIVE"), ResourceManagementType: ecstypes.ResourceManagementTypeEcs,
+				CurrentServiceRevisions: []ecstypes.ServiceCurrentRevisionSummary{{Arn: aws.String("arn:revision/1")}},
+				Deployments:             []ecstypes.Deployment{{RolloutState: state}},
+			}}}, nil
+		}
+		return &ecs.DescribeServiceRevisionsOutput{ServiceRevisions: []ecstypes.ServiceRevision{{
+			ServiceRevisionArn: aws.String("arn:revision/1"), EcsManagedResources: &ecstypes.ECSManagedResources{IngressPaths: []ecstypes.ManagedIngressPath{
+				{TargetGroups: []ecstypes.ManagedTargetGroup{{Arn: aws.String("arn:tg")}}},
+			}},
+		}}}, nil
+	})
+	for i, want := range []int{2, 2, 2, 1, 1, 2} {
+		switch i {
+		case 2:
+			state = ecstypes.DeploymentRolloutStateCompleted
+		case 5:
+			state = ecstypes.DeploymentRolloutStateInProgress
+		}
+		s := c.Look(t.Context(), plan.LookFor(plan.Services, "prod", "web"))
+		if s.Calls != want || len(s.View.Services) != 1 || len(s.View.Services[0].LoadBalancers) != 1 {
+			t.Errorf("look %d, %s: %d calls, want %d; %+v", i, state, s.Calls, want, s.View)
+		}
+	}
+}
+
 // listing answers ListTasks with one task a page.
 type listing struct {
 	tasks    map[string][]string // by container instance; empty: the whole cluster

@@ -9,6 +9,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -76,11 +77,13 @@ type alarm struct {
 	ActionsEnabled             *bool
 }
 
-// alarms describes alarms of all types, and asks of each that is in ALARM whether it is muted.
+// alarms describes alarms of all types, and asks of those that are in ALARM whether they are muted. Mostly no rule is active, and one call
+// says so for all of them.
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html
 func (s *lookup) alarms(ctx context.Context, l plan.Look) error {
-	return chunks(l.IDs(), l.Kind.Spec().Batch, s.fail, func(chunk []string) error {
-		in := map[string]any{"AlarmNames": chunk, "AlarmTypes": []string{"MetricAlarm", "CompositeAlarm", "LogAlarm"}, "MaxRecords": 100}
+	active := sync.OnceValues(func() (int, error) { return mutedBy(ctx, s, nil) })
+	return chunks(l.IDs(), maxAlarms, s.fail, func(chunk []string) error {
+		in := map[string]any{"AlarmNames": chunk, "AlarmTypes": []string{"MetricAlarm", "CompositeAlarm", "LogAlarm"}, "MaxRecords": maxAlarms}
 		return Pages(func(token *string) (*string, error) {
 			var out struct {
 				MetricAlarms, CompositeAlarms, LogAlarms []alarm
@@ -89,20 +92,16 @@ func (s *lookup) alarms(ctx context.Context, l plan.Look) error {
 			if err := askOf(ctx, s, s.CloudWatch, "DescribeAlarms", in, token, &out); err != nil {
 				return nil, err
 			}
-			all := slices.Concat(out.MetricAlarms, out.CompositeAlarms, out.LogAlarms)
-			some := true // mute rules that are active; mostly there are none, and one call says so for all
-			if slices.ContainsFunc(all, alarm.mayBeMuted) {
-				if n, err := mutedBy(ctx, s, nil); err == nil {
-					some = n > 0
-				}
-			}
-			for _, a := range all {
-				keepAlarm(ctx, s, a, some)
+			for _, a := range slices.Concat(out.MetricAlarms, out.CompositeAlarms, out.LogAlarms) {
+				keepAlarm(ctx, s, a, active)
 			}
 			return out.NextToken, nil
 		})
 	})
 }
+
+// maxAlarms is how many alarms one call describes.
+const maxAlarms = 100
 
 // askOf sends a request and counts it. Where it is a map, a token is laid into it.
 func askOf(ctx context.Context, s *lookup, of Asker, operation string, in map[string]any, token *string, out any) error {
@@ -114,13 +113,16 @@ func askOf(ctx context.Context, s *lookup, of Asker, operation string, in map[st
 
 // keepAlarm keeps an alarm. A mute rule keeps the actions of an alarm from being carried out, and leaves its state as it is.
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_ListAlarmMuteRules.html
-func keepAlarm(ctx context.Context, s *lookup, a alarm, some bool) {
+func keepAlarm(ctx context.Context, s *lookup, a alarm, active func() (int, error)) {
 	is := fleet.Alarm{
 		Name: a.AlarmName, State: a.StateValue, Since: a.StateTransitionedTimestamp.time(), Trouble: a.EvaluationState, Breach: breach(a.StateReasonData),
 		Muted: a.ActionsEnabled != nil && !*a.ActionsEnabled,
 	}
-	if some && a.mayBeMuted() {
-		n, err := mutedBy(ctx, s, &is.Name)
+	if a.mayBeMuted() {
+		n, err := active()
+		if err == nil && n > 0 {
+			n, err = mutedBy(ctx, s, &is.Name)
+		}
 		if err != nil {
 			s.fail(itemFailures([]string{is.Name}, err))
 			return

@@ -1,6 +1,7 @@
 package cloud
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -49,10 +50,20 @@ func TestAlarms(t *testing.T) {
 	if s = c.Look(t.Context(), look); s.Calls != 2 || s.View.Alarms[0].Muted {
 		t.Errorf("no rule is active, and one call says so for all alarms: %+v", s)
 	}
+	if s = c.Look(t.Context(), plan.LookFor(plan.Alarms, "", numbered(500)...)); s.Calls != 6 || s.Calls != plan.Alarms.Spec().Calls {
+		t.Errorf("500 alarms take %d calls, want five of 100 and one about mute rules", s.Calls)
+	}
 	c, _ = newFake(saying(map[string]string{"DescribeAlarms": someAlarms})) // whether it is muted cannot be read
 	if s = c.Look(t.Context(), look); len(s.Failed) != 1 || s.Failed[0].ID != "up" || len(s.View.Alarms) != 2 {
 		t.Errorf("an alarm of which nobody knows whether it is muted: %+v", s)
 	}
+}
+
+func numbered(n int) (names []string) {
+	for i := range n {
+		names = append(names, fmt.Sprint("alarm-", i))
+	}
+	return names
 }
 
 func TestBacklogs(t *testing.T) {

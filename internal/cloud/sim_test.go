@@ -120,7 +120,7 @@ func TestADrainOnTheSimulatedCloud(t *testing.T) {
 	}
 	world.Advance(world.Now().Add(5 * time.Minute))
 	instances := look(t, c, plan.LookFor(plan.Instances, "", "i-0ffffffffffffffff", id)).Instances
-	diff(t, "instances", []plan.InstanceStatus{{ID: id, State: fleet.StateTerminated, VPC: "vpc-0ebb"}}, instances)
+	diff(t, "instances", []plan.InstanceStatus{{ID: id, State: fleet.StateTerminated, VPC: "vpc-0ebb5e1f0a1c2d3e4"}}, instances)
 	if left := look(t, c, plan.LookFor(plan.GroupInstances, "", id)).GroupInstances; left != nil {
 		t.Errorf("the group still has %+v", left)
 	}

@@ -77,7 +77,7 @@ func stage(t *testing.T, spec sim.Spec) *scene {
 	if err != nil {
 		t.Fatal(err)
 	}
-	hosts, _, err := w.DescribeContainerInstances("prod", arns)
+	hosts, _, err := w.DescribeContainerInstances("prod", arns[:min(2, len(arns))])
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -95,10 +95,10 @@ func (k *known) anyComes(s *inventory.Service) (coming string, known bool) {
 	if len(strategy) == 0 {
 		groups = append(groupsOf(k.s, k.cluster), k.group)
 	}
-	known = true
+	known = k.cluster.Part == nil
 	for _, g := range groups {
 		if g == nil {
-			known = !k.q.Alone
+			known = known && !k.q.Alone
 			continue
 		}
 		if coming := k.hostComes(g); coming != "" {
@@ -108,7 +108,7 @@ func (k *known) anyComes(s *inventory.Service) (coming string, known bool) {
 	return "", known && !gapsOf(k).coming()
 }
 
-// groupsOf are the groups of the hosts of a cluster, one of each host; nil among them: one that was not read, or none.
+// groupsOf are the groups of the hosts of a cluster; nil among them: one that was not read, or none.
 func groupsOf(s *inventory.Inventory, c *inventory.Cluster) (groups []*inventory.Group) {
 	of := map[fleet.InstanceID]*inventory.Group{}
 	for _, g := range s.Groups {
@@ -117,7 +117,7 @@ func groupsOf(s *inventory.Inventory, c *inventory.Cluster) (groups []*inventory
 		}
 	}
 	for _, h := range c.Hosts {
-		if strings.HasPrefix(string(h.Instance), "i-") {
+		if strings.HasPrefix(string(h.Instance), "i-") && !slices.Contains(groups, of[h.Instance]) {
 			groups = append(groups, of[h.Instance])
 		}
 	}
@@ -159,7 +159,7 @@ func (k *known) registered(id fleet.InstanceID) bool {
 // tooSmall says that no host like those of a group has room for a task of a service, even if it is empty; empty: one may have.
 func (k *known) tooSmall(s *inventory.Service, g *inventory.Group) string {
 	def := k.cluster.TaskDefinition(s.TaskDefinition)
-	if def == nil {
+	if def == nil || k.cluster.Part != nil {
 		return ""
 	}
 	var cpu, memory, gpu int

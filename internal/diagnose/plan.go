@@ -39,8 +39,12 @@ func (s Seconds) MarshalJSON() ([]byte, error) {
 	return strconv.AppendFloat(nil, time.Duration(s).Seconds(), 'f', -1, 64), nil
 }
 
+// PlanVersion is the version of what Forecast is in JSON. Version 2 has rooms, and of the places of a task the first three only.
+const PlanVersion = 2
+
 // Forecast is what would happen if the targets left now, all at once. Nothing is touched to find out.
 type Forecast struct {
+	Version   int       `json:"schema_version"`
 	Targets   []string  `json:"targets"`
 	At        time.Time `json:"at"`
 	Instances []string  `json:"instances"`
@@ -48,6 +52,7 @@ type Forecast struct {
 	Headline  string    `json:"headline"`
 	Longest   Seconds   `json:"longest_stop_seconds"` // of all stops, from the order to stop to the end of the process
 	Steps     []Step    `json:"tasks"`
+	Rooms     []Room    `json:"rooms,omitempty"`
 	Missing   []string  `json:"not_found,omitempty"`
 	Notes     []string  `json:"notes,omitempty"`
 }
@@ -60,10 +65,46 @@ type Step struct {
 	Kind       string             `json:"kind"` // replica, daemon, standalone
 	Instance   string             `json:"instance"`
 	Outcome    string             `json:"outcome"`
-	Where      []string           `json:"where,omitempty"` // hosts with room for its replacement now
+	Where      []string           `json:"where,omitempty"` // the first hosts with room for its replacement now
+	Places     int                `json:"where_count"`     // all of them
 	Because    []placement.Reason `json:"because,omitempty"`
 	// Stop is how long its stop takes at most: deregistration delay and stop timeout.
 	Stop Seconds `json:"stop_seconds"`
+}
+
+// Room says on which hosts there is room now for one replacement more of each of some services. A host is in one Room.
+type Room struct {
+	Cluster  string   `json:"cluster"`
+	Services []string `json:"services"`
+	Hosts    []string `json:"hosts"`
+}
+
+// someWhere is how many hosts each task names; all are in the rooms.
+const someWhere = 3
+
+// rooms group the hosts of a cluster by the services that they have room for.
+func rooms(c *inventory.Cluster, fates []placement.Fate) (out []Room) {
+	services := map[fleet.InstanceID][]string{}
+	for _, f := range fates {
+		for _, id := range f.Places {
+			services[id] = append(services[id], f.Service)
+		}
+	}
+	at := map[string]int{}
+	for _, h := range c.Hosts {
+		fit := services[h.Instance]
+		if len(fit) == 0 {
+			continue
+		}
+		key := strings.Join(fit, " ")
+		if _, known := at[key]; !known {
+			at[key] = len(out)
+			out = append(out, Room{Cluster: c.Name, Services: fit})
+		}
+		r := &out[at[key]]
+		r.Hosts = append(r.Hosts, string(h.Instance))
+	}
+	return out
 }
 
 // unknownLimit is noted where a time to stop is a guess.
@@ -73,7 +114,7 @@ const unknownLimit = "containers without a stopTimeout of their own are taken to
 // Plan says what would happen if the targets left now. A target is an instance id, a container instance, a task (for its host),
 // or the name of a group for all its instances. Only are the clusters that were looked at, where not all were.
 func Plan(s *inventory.Inventory, targets []string, now time.Time, only ...string) Forecast {
-	f := Forecast{Targets: targets, At: now, Instances: []string{}, Steps: []Step{}}
+	f := Forecast{Version: PlanVersion, Targets: targets, At: now, Instances: []string{}, Steps: []Step{}}
 	var ids []fleet.InstanceID
 	for _, target := range targets {
 		found := instances(s, target)
@@ -93,6 +134,7 @@ func Plan(s *inventory.Inventory, targets []string, now time.Time, only ...strin
 		r := placement.Leave(s, c, ids)
 		worst = max(worst, r.Verdict)
 		f.add(s, c, r)
+		f.Rooms = append(f.Rooms, rooms(c, r.Fates)...)
 	}
 	f.Notes = append(f.Notes, protections(s, ids)...)
 	for _, c := range s.Clusters {
@@ -157,9 +199,15 @@ func instances(s *inventory.Inventory, target string) []fleet.InstanceID {
 }
 
 func (f *Forecast) add(s *inventory.Inventory, c *inventory.Cluster, r placement.Result) {
+	hosts := map[fleet.ARN]*inventory.Host{}
+	for _, h := range c.Hosts {
+		if slices.Contains(f.Instances, string(h.Instance)) {
+			hosts[h.ARN] = h
+		}
+	}
 	for _, t := range c.Tasks {
-		h := c.HostOf(t)
-		if h == nil || !t.Live() || !slices.Contains(f.Instances, string(h.Instance)) {
+		h := hosts[t.ContainerInstance]
+		if h == nil || !t.Live() {
 			continue
 		}
 		wait, _ := delayOf(s, c, t)
@@ -189,7 +237,8 @@ func (f *Forecast) add(s *inventory.Inventory, c *inventory.Cluster, r placement
 
 func (p *Step) fate(f *placement.Fate) {
 	p.Kind, p.Because = f.Kind.String(), f.Reasons
-	for _, id := range f.Places {
+	p.Places = len(f.Places)
+	for _, id := range f.Places[:min(someWhere, len(f.Places))] {
 		p.Where = append(p.Where, string(id))
 	}
 	switch {

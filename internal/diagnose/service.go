@@ -46,12 +46,20 @@ func (w *why) service(s *inventory.Service, f placement.Fate) {
 	if f.Verdict == placement.Stuck && comes == "" && known {
 		w.stuck = append(w.stuck, f.Tasks...)
 	}
+	event, noPlace := unplaced(&w.known, s), w.cluster.Part != nil && len(f.Places) == 0 // as far as was read
+	ends := f.Verdict != placement.Stuck && !noPlace || comes != ""
+	if noPlace {
+		f.Reasons[0].Message += event
+	}
 	for _, r := range f.Reasons {
 		if r.Code == placement.Deployment && failing.Code != "" || r.Code == placement.NotHealthy && len(starting) > 0 {
 			continue
 		}
-		w.add(Blocker{Code: r.Code, Message: who + r.Message, Advice: advice.Of(w.fix(s, r.Code, f)...), Exact: f.Verdict == placement.Stuck,
-			Ends: f.Verdict != placement.Stuck || comes != ""})
+		b := Blocker{Code: r.Code, Message: who + r.Message, Exact: f.Verdict == placement.Stuck, Ends: ends}
+		if !noPlace || event != "" {
+			b.Advice = advice.Of(w.fix(s, r.Code, f)...)
+		}
+		w.add(b)
 	}
 	for _, b := range starting {
 		w.add(b)
@@ -134,6 +142,16 @@ func (k *known) saying(s *inventory.Service) string {
 			if strings.Contains(e.Text, sign) {
 				return fmt.Sprintf("; its event at %s: %s", k.clock(e.At), e.Text)
 			}
+		}
+	}
+	return ""
+}
+
+// unplaced is what the service's newest events say about a task that found no place.
+func unplaced(k *known, s *inventory.Service) string {
+	for _, e := range s.Events {
+		if k.q.Now.Sub(e.At) <= lately && strings.Contains(e.Text, "unable to place a task") {
+			return fmt.Sprintf("; its event at %s: %s", k.clock(e.At), e.Text)
 		}
 	}
 	return ""

@@ -9,6 +9,7 @@ import (
 	"github.com/ebbhq/ebb/internal/advice"
 	"github.com/ebbhq/ebb/internal/inventory"
 	"github.com/ebbhq/ebb/internal/placement"
+	"github.com/ebbhq/ebb/internal/plain"
 )
 
 // unread are the parts of an inventory that are missing, in words.
@@ -16,6 +17,13 @@ func unread(s *inventory.Inventory) []string {
 	var notes []string
 	for _, u := range s.Unread {
 		notes = append(notes, u.What+" could not be read: "+u.Error)
+	}
+	for _, c := range s.Clusters {
+		if p := c.Part; p != nil {
+			notes = append(notes, fmt.Sprintf("cluster %s is large, so only what concerns the target was read: %d of %s, %d of %s, %d of %s; "+
+				"target groups that no service of it names were not read", c.Name, len(c.Hosts), plain.Count(p.Hosts, "host"), len(c.Tasks),
+				plain.Count(p.Tasks, "task"), len(c.Services), plain.Count(p.Services, "service")))
+		}
 	}
 	return notes
 }

@@ -56,10 +56,18 @@ func (in *Input) home(id fleet.InstanceID) (home, bool) {
 	return home{}, false
 }
 
-// homes are the hosts of a group.
+func (h home) tasks() []*inventory.Task { return h.cluster.TasksOn(h.host) }
+
+// homes are the hosts of a group. There may be thousands, so that nothing is searched for each.
 func (in *Input) homes(g *inventory.Group) (out []home) {
+	hosts := map[fleet.InstanceID]home{}
+	for _, c := range slices.Backward(in.Inventory.Clusters) { // of two clusters that have an instance, the first counts
+		for _, h := range slices.Backward(c.Hosts) {
+			hosts[h.Instance] = home{c, h}
+		}
+	}
 	for _, i := range g.Instances {
-		if h, ok := in.home(i.ID); ok {
+		if h, ok := hosts[i.ID]; ok {
 			out = append(out, h)
 		}
 	}
@@ -125,41 +133,55 @@ func names(hooks []fleet.Hook) string {
 	return strings.Join(out, ", ")
 }
 
-func (h home) tasks() []*inventory.Task { return h.cluster.TasksOn(h.host) }
-
-// need is how long the tasks of a service on a host take to leave at most: ECS sends the stop signal when the deregistration delay is over.
-// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/load-balancer-connection-draining.html
-func (in *Input) need(h home, v *inventory.Service) time.Duration {
-	d, _ := in.Inventory.Delay(v)
-	if def := h.cluster.TaskDefinition(v.TaskDefinition); def != nil {
-		agent, _ := in.Inventory.AgentStop(h.host.Instance)
-		stop, _, _ := def.StopTime(agent)
-		d += stop
+// hosting are the groups on whose hosts tasks of a service run.
+func (in *Input) hosting(c *inventory.Cluster, v *inventory.Service) []*inventory.Group {
+	runs := map[fleet.ARN]bool{}
+	for _, t := range c.Tasks {
+		runs[t.ContainerInstance] = runs[t.ContainerInstance] || t.Service() == v.Name
 	}
-	return d
+	on := map[fleet.InstanceID]bool{}
+	for _, h := range c.Hosts {
+		on[h.Instance] = runs[h.ARN]
+	}
+	return slices.DeleteFunc(slices.Clone(in.groups()), func(g *inventory.Group) bool {
+		return !slices.ContainsFunc(g.Instances, func(i fleet.GroupInstance) bool { return on[i.ID] })
+	})
 }
 
 // agentStop is the longest time that the agents on the hosts of a service give a container without a time of its own.
 func (in *Input) agentStop(c *inventory.Cluster, v *inventory.Service) (longest time.Duration) {
 	longest = inventory.DefaultStopTimeout
-	for _, t := range c.Tasks {
-		if h := c.HostOf(t); h != nil && t.Service() == v.Name {
-			stop, _ := in.Inventory.AgentStop(h.Instance)
-			longest = max(longest, stop)
-		}
+	for _, g := range in.hosting(c, v) {
+		stop, _ := in.Inventory.AgentStop(g.Instances[0].ID)
+		longest = max(longest, stop)
 	}
 	return longest
 }
 
-// needOf is the longest need of the services with tasks on a group's hosts, and the service.
+// needOf is the longest time that the tasks of a service on a group's hosts take to leave at most, and the service: ECS sends the stop signal
+// when the deregistration delay is over.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/load-balancer-connection-draining.html
 func (in *Input) needOf(g *inventory.Group) (longest time.Duration, service string) {
+	homes := map[fleet.ARN]bool{}
 	for _, h := range in.homes(g) {
-		for _, t := range h.tasks() {
-			v := h.cluster.Service(t.Service())
-			if v == nil {
+		homes[h.host.ARN] = true
+	}
+	for _, c := range in.Inventory.Clusters {
+		on := map[string]bool{}
+		for _, t := range c.Tasks {
+			on[t.Service()] = on[t.Service()] || homes[t.ContainerInstance]
+		}
+		for _, v := range c.Services {
+			if !on[v.Name] {
 				continue
 			}
-			if d := in.need(h, v); d > longest {
+			d, _ := in.Inventory.Delay(v)
+			if def := c.TaskDefinition(v.TaskDefinition); def != nil {
+				agent, _ := in.Inventory.AgentStop(g.Instances[0].ID)
+				stop, _, _ := def.StopTime(agent)
+				d += stop
+			}
+			if d > longest {
 				longest, service = d, v.Name
 			}
 		}

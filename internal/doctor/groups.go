@@ -89,10 +89,11 @@ func rebalanceHook(in *Input, g *inventory.Group, h fleet.Hook) *Finding {
 
 // hasSpot reports whether a group has or asks for Spot capacity.
 func (in *Input) hasSpot(g *inventory.Group) bool {
-	return g.Spot || slices.ContainsFunc(g.Instances, func(i fleet.GroupInstance) bool {
-		m := in.Inventory.Instance(i.ID)
-		return m != nil && m.Spot
-	})
+	spot := map[fleet.InstanceID]bool{}
+	for _, m := range in.Inventory.Instances {
+		spot[m.ID] = m.Spot
+	}
+	return g.Spot || slices.ContainsFunc(g.Instances, func(i fleet.GroupInstance) bool { return spot[i.ID] })
 }
 
 func protectionChecks() []Check {

@@ -79,14 +79,7 @@ func (in *Input) onSpot(c *inventory.Cluster, v *inventory.Service) bool {
 	if slices.ContainsFunc(c.StrategyOf(v), func(i inventory.StrategyItem) bool { return i.Provider == "FARGATE_SPOT" }) {
 		return true
 	}
-	return slices.ContainsFunc(c.Tasks, func(t *inventory.Task) bool {
-		h := c.HostOf(t)
-		if h == nil || t.Service() != v.Name {
-			return false
-		}
-		g, _ := in.Inventory.Member(h.Instance)
-		return g != nil && in.hasSpot(g)
-	})
+	return slices.ContainsFunc(in.groups(), in.hasSpot) && slices.ContainsFunc(in.hosting(c, v), in.hasSpot)
 }
 
 func spotDelay(in *Input, c *inventory.Cluster, v *inventory.Service) *Finding {

@@ -192,8 +192,13 @@ func outAtOnce(c *decider) {
 		return // a rule or a step does so already
 	}
 	waiting := c.out.Waiting
-	if len(c.running.Starts) == 0 {
-		c.wantAt(d.registered(plan.ListRunning), c.now)
+	for _, kind := range []plan.LookKind{plan.ListRunning, plan.ListStopped} { // ECS asks some to stop as soon as it takes the call
+		if len(c.seen.Lists(kind).Starts) == 0 {
+			c.wantAt(d.registered(kind), c.now)
+		}
+	}
+	if !d.DrainingSince.IsZero() { // reads lag: for a moment such a task is on neither list
+		c.listAfter(d.DrainingSince.Add(c.p.Settle), plan.ListStopped)
 	}
 	c.targetsOut(c.liveTasks(), Later(d.Verified, d.Heard))
 	c.out.Waiting = cmp.Or(waiting, c.out.Waiting)
@@ -277,9 +282,9 @@ func outOfDead(c *decider) (text string, done bool) {
 	switch {
 	case (c.ec2.Is == fleet.Absent || c.ec2.Value == fleet.StateTerminated) && slices.ContainsFunc(live, hasAddress):
 		return "; the addresses of its tasks may be those of others by now, so their targets were left to ECS", true
-	case d.ContainerInstance == "" && c.container.Is == fleet.Unknown && !late:
+	case d.ContainerInstance == "" && c.container.Is == fleet.Unknown:
 		c.want(d.subject(plan.FindContainerInstances, d.Cluster), c.container.Is, c.container.At, c.p.LookFast)
-		return "", false
+		return "; whether it has targets could not be seen" + c.trouble(plan.FindContainerInstances), late
 	case d.ContainerInstance == "" || c.elsewhere():
 		return "", true
 	case len(c.running.Starts) == 0 && !late:

@@ -32,7 +32,7 @@ func TestANoticeOfEC2(t *testing.T) {
 		notedAs(s, Interruption)
 		says(s, "instance-terminated-no-capacity", "terminate")
 	}
-	const reads = "list-running-tasks targets"
+	const reads = "list-running-tasks list-stopped-tasks targets"
 	run(t, []decideCase{
 		{name: "is not acted on before EC2 is asked", set: func(s *scene) { notedAs(s, Interruption) },
 			looks: "spot-requests", waiting: "whether EC2 takes the capacity back"},
@@ -67,7 +67,7 @@ func TestANoticeOfEC2(t *testing.T) {
 			s.o.Running, s.now = []time.Time{s.now}, s.d.Ends
 			s.service("web", false, "draining")
 			s.o.Tasks[0].At = s.now
-		}, looks: "group-instances instances", notes: "gone", intent: "forced", cut: "web:1/web RUNNING"},
+		}, looks: "group-instances instances list-stopped-tasks", notes: "gone", intent: "forced", cut: "web:1/web RUNNING"},
 		{name: "ends a held drain no later", set: func(s *scene) {
 			interrupted(s)
 			s.d.Hold, s.noHook = Hold{Group: "web", Hook: "ebb-drain", WaitingSince: s.now}, false
@@ -77,7 +77,7 @@ func TestANoticeOfEC2(t *testing.T) {
 			s.o.Running, s.now = []time.Time{s.now}, s.d.Ends
 			s.service("web", false, "draining")
 			s.o.Tasks[0].At = s.now
-		}, do: "answer", looks: "instances", notes: "answer", intent: "forced", cut: "web:1/web RUNNING"},
+		}, do: "answer", looks: "instances list-stopped-tasks", notes: "answer", intent: "forced", cut: "web:1/web RUNNING"},
 		{name: "that is not true leaves a held drain as it is", set: func(s *scene) {
 			s.d.Notice = Notice{Noticed: Interruption, NoticedAt: s.now.Add(-3 * time.Minute)}
 			says(s, "fulfilled", "terminate")

@@ -49,6 +49,14 @@ type Cluster struct {
 	CapacityProviders []CapacityProvider
 	// DefaultStrategy is what services and tasks without launch type and strategy of their own take.
 	DefaultStrategy []StrategyItem
+	// Part says that only what concerns one target was read; nil: all was. What is not in it is not known.
+	Part *Part
+}
+
+// Part says how much of a cluster there is besides what was read of it.
+type Part struct {
+	Hosts, Tasks, Services int      // in the cluster, as ECS counts them
+	Counted                []string // services of which all tasks were read
 }
 
 // Host is a container instance. Resources are CPU units, MiB, and numbers of GPUs.

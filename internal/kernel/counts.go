@@ -190,7 +190,7 @@ func setCount(k *Kernel, c *count, now time.Time) bool {
 	}
 	seen := fleet.Fact[int]{Is: f.Is, At: f.At, Value: f.Value.Desired}
 	next, step := c.Decide(seen, c.policy(k), now)
-	if step.Set && undoScale(c, now) {
+	if step.Set && undoScale(c, f.Value, now) {
 		next, step = c.Decide(seen, c.policy(k), now)
 	}
 	spec := plan.SetDesired.Spec()

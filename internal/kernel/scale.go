@@ -110,13 +110,18 @@ func decideScale(k *Kernel, c *count, now time.Time) bool {
 	return d.Set
 }
 
-// undoScale takes back what was decided and could not be set for a while: it is decided anew. It reports whether there was something.
-func undoScale(c *count, now time.Time) bool {
+// undoScale takes back what was decided, if it could not be set for a while, or if the service, which has been looked at since, may not shrink
+// any more. Then it is decided anew. It reports whether there was something.
+func undoScale(c *count, s fleet.Service, now time.Time) bool {
 	before, from, ok := c.Scaling.Undone()
-	if ok = ok && c.scaled != nil && c.Base == c.Scaling.To && c.Base != from && now.Sub(c.Scaling.Changed) > aimLasts; ok {
-		c.Entry, c.Scaling = c.Aim(from), before
+	if !ok || c.scaled == nil || c.Base != c.Scaling.To || c.Base == from {
+		return false
 	}
-	return ok
+	if no, _ := scale.NoShrink(s, c.leaving); now.Sub(c.Scaling.Changed) <= aimLasts && (c.Base > from || no == "") {
+		return false
+	}
+	c.Entry, c.Scaling = c.Aim(from), before
+	return true
 }
 
 // adoptScale takes in that somebody else has set the count of a service that is scaled.

@@ -41,6 +41,9 @@ type spotCloud struct {
 
 	balanced []fleet.TargetGroup // of the Region
 	read     int                 // how many of them were read as a whole
+
+	tasks            int           // that leave, where the next is measured
+	own, ownUntilOut time.Duration // real time that the kernel took, in all and until all targets were out
 }
 
 // throttles reports whether there is no call left.
@@ -138,9 +141,15 @@ func takeOut(t testing.TB, k *Kernel, c *spotCloud) (accepted []time.Duration) {
 					}
 				}
 			}
+			began := time.Now()
 			k.Did(done, now)
+			c.own += time.Since(began)
 		}
+		began := time.Now()
 		o := k.Next(now)
+		if c.own += time.Since(began); len(accepted) < c.tasks {
+			c.ownUntilOut = c.own
+		}
 		for _, order := range o.Do {
 			done := c.answer(order, now)
 			done.Started = now
@@ -158,20 +167,22 @@ func spotKernel(t testing.TB) *Kernel {
 	return newKernel(t, Config{Groups: []Managed{{Cluster: "prod"}}})
 }
 
-// What issue 12 asks for, in virtual time with calls of 50 ms: at most 3 calls before the targets are out; a thousand tasks at once within two
-// seconds; and few calls.
+// In virtual time with calls of 50 ms: at most 3 calls before the targets are out; a thousand tasks at once within two seconds; and few calls. Of a
+// notice that is alone, Ebb itself takes less than 50 ms of real time until then.
 func TestTasksOnFargateSpotAreOutInTime(t *testing.T) {
 	for _, x := range []struct {
 		tasks, groups int
 		p99           time.Duration
 		calls         float64 // for each task
 	}{{1, 1, 500 * time.Millisecond, 6}, {20, 2, time.Second, 1}, {1000, 1, 2 * time.Second, 0.1}, {1000, 20, 2 * time.Second, 0.1}} {
-		k, c := spotKernel(t), &spotCloud{groups: x.groups, out: map[plan.Subject]bool{}, calls: map[string]int{}}
+		k, c := spotKernel(t), &spotCloud{tasks: x.tasks, groups: x.groups, out: map[plan.Subject]bool{}, calls: map[string]int{}}
+		began := time.Now()
 		for i := range x.tasks {
 			h := spotNotice(i)
 			h.Event.Service = fmt.Sprintf("web-%d", i%x.groups)
 			k.Hear(h, t0)
 		}
+		c.own = time.Since(began)
 		accepted := takeOut(t, k, c)
 		n := 0
 		for _, calls := range c.calls {
@@ -181,8 +192,11 @@ func TestTasksOnFargateSpotAreOutInTime(t *testing.T) {
 			t.Fatalf("%d tasks: %d were out, ended %v, calls %v", x.tasks, len(accepted), k.Counts, c.calls)
 		}
 		p99, each := accepted[len(accepted)*99/100], float64(n)/float64(x.tasks)
-		t.Logf("%d tasks in %d target groups: accepted after p50 %s, p99 %s; %.2f calls each: %v",
-			x.tasks, x.groups, accepted[len(accepted)/2], p99, each, c.calls)
+		t.Logf("%d tasks in %d target groups: accepted after p50 %s, p99 %s, of which Ebb itself took %s for all of them; %.2f calls each: %v",
+			x.tasks, x.groups, accepted[len(accepted)/2], p99, c.ownUntilOut, each, c.calls)
+		if x.tasks == 1 && c.ownUntilOut > 50*time.Millisecond {
+			t.Errorf("Ebb itself took %s until the targets of one task were out", c.ownUntilOut)
+		}
 		if p99 > x.p99 || each > x.calls {
 			t.Errorf("%d tasks in %d groups: p99 %s, %.2f calls each; want at most %s and %.2f", x.tasks, x.groups, p99, each, x.p99, x.calls)
 		}

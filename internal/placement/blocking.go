@@ -152,11 +152,11 @@ func (g *blockade) enters(i int, o *demand) bool {
 	return o.admits[i] != no && g.v.rooms[i].loose.fits(load{}, o)
 }
 
-// capacity is how many tasks of a service alone could have a place at most.
+// capacity is how many tasks of a service alone could have a place at most, as far as that matters: no more than it may have.
 func (v *view) capacity(d *demand) int {
 	total := 0
 	for i := range v.rooms {
-		if d.admits[i] != no {
+		if d.admits[i] != no && total < max(d.upper, d.s.Desired) {
 			total += len(v.rooms[i].filled(d, load{}, d.s.Desired).services)
 		}
 	}

@@ -14,10 +14,7 @@ import (
 // never gets stuck between the bounds as long as replacements find places, if upper is greater than lower: with fewer tasks
 // than upper it starts one, and else it has more than lower and stops one.
 func (v *view) fate(d *demand) Fate {
-	f := Fate{
-		Kind: Replica, Service: d.name, Tasks: arns(d.targets), Places: v.places(d), Desired: d.s.Desired, Min: d.lower, Max: d.upper,
-		Missing: d.count, StopsFirst: d.upper <= d.s.Desired && d.count > 0,
-	}
+	f := v.bare(d)
 	room := v.capacity(d)
 	if r, stuck := v.arithmetic(d); stuck {
 		f.Verdict, f.Reasons = Stuck, []Reason{r}
@@ -29,6 +26,7 @@ func (v *view) fate(d *demand) Fate {
 	doubts, needed := v.doubts(d), d.lower-d.staying-d.others
 	if d.running > 0 && room < needed {
 		f.Verdict, f.Reasons = Stuck, v.whyFull(d, needed, room)
+		doubts = slices.DeleteFunc(doubts, func(r Reason) bool { return r.Code == NotHealthy }) // whatever is healthy, there is no place
 		if more := v.hopes(d); len(more)+len(doubts) > 0 {
 			f.Verdict, f.Reasons = Uncertain, append(append(more, doubts...), f.Reasons...)
 		}
@@ -42,6 +40,10 @@ func (v *view) fate(d *demand) Fate {
 		f.Verdict, f.Reasons = Uncertain, why
 		return f
 	}
+	if why := v.unproven(d); why != nil {
+		f.Verdict, f.Reasons = Uncertain, why
+		return f
+	}
 	if why := v.mayBeBlocked(d, d.count); why != nil {
 		f.Verdict, f.Reasons = Shrinks, why
 		if room < d.count {
@@ -51,6 +53,14 @@ func (v *view) fate(d *demand) Fate {
 	return f
 }
 
+// bare is a fate without a verdict.
+func (v *view) bare(d *demand) Fate {
+	return Fate{
+		Kind: Replica, Service: d.name, Tasks: arns(d.targets), Places: v.places(d), Desired: d.s.Desired, Min: d.lower, Max: d.upper,
+		Missing: d.count, StopsFirst: d.upper <= d.s.Desired && d.count > 0,
+	}
+}
+
 // arithmetic proves that minimum and maximum percent leave no freedom: no task may stop, for then fewer than the minimum would be
 // healthy, and none may start, for then more than the maximum would be there.
 func (v *view) arithmetic(d *demand) (Reason, bool) {
@@ -58,7 +68,7 @@ func (v *view) arithmetic(d *demand) (Reason, bool) {
 		return Reason{}, false
 	}
 	for _, t := range d.targets {
-		if t.HealthStatus == "UNHEALTHY" { // it counts for nothing, so it may stop
+		if healthy, known := v.serves(d.s, t); !healthy && known || t.HealthStatus == "UNHEALTHY" { // it counts for nothing, so it may stop
 			return Reason{}, false
 		}
 	}
@@ -79,7 +89,9 @@ func (v *view) doubts(d *demand) []Reason {
 	say := func(c Code, format string, args ...any) {
 		doubts = append(doubts, Reason{c, fmt.Sprintf(format, args...)})
 	}
-	if d.def == nil {
+	if d.def == nil && d.s.TaskDefinition == "" {
+		say(Unjudged, "service %s has no task definition of its own, and none of its task sets is PRIMARY, so the needs of its tasks are not known", d.name)
+	} else if d.def == nil {
 		say(Unjudged, "task definition %s of service %s could not be read, so the needs of its tasks are not known", d.s.TaskDefinition, d.name)
 	}
 	doubts = append(doubts, v.unread(d)...)
@@ -109,6 +121,21 @@ func (v *view) doubts(d *demand) []Reason {
 		}
 	}
 	return doubts
+}
+
+// unproven says why replacements that must be healthy may not become so, or not soon: what runs now is not healthy, or stops and counts.
+func (v *view) unproven(d *demand) []Reason {
+	switch n := v.stops[d.name]; {
+	case d.lower > d.healthy && n > 0 && len(v.of[d.name])+n >= d.upper:
+		return []Reason{{PercentArithmetic, fmt.Sprintf("service %s may have %s, and what stops counts (%d now): its replacements start only when that has stopped",
+			d.name, tasks(d.upper), n)}}
+	case d.lower <= d.healthy || d.proven && d.sick == nil || len(v.of[d.name]) == 0:
+		return nil
+	case !d.proven:
+		return []Reason{{NotHealthy, fmt.Sprintf("no task of service %s is healthy now, so whether a replacement becomes healthy cannot be known", d.name)}}
+	}
+	return []Reason{{NotHealthy, fmt.Sprintf("task %s of service %s runs and is not healthy, so whether a replacement becomes healthy cannot be known",
+		d.sick.ARN.Name(), d.name)}}
 }
 
 // blindly is how many tasks of unknown needs a service has to start; a daemon has a demand for each of them.

@@ -86,7 +86,11 @@ func Leave(s *inventory.Inventory, c *inventory.Cluster, targets []fleet.Instanc
 	var r Result
 	asked := slices.DeleteFunc(slices.Clone(v.demands), func(d *demand) bool { return len(d.targets) == 0 })
 	for _, d := range asked {
-		r.Fates = append(r.Fates, v.fate(d))
+		if c.Part != nil {
+			r.Fates = append(r.Fates, v.partly(d))
+		} else {
+			r.Fates = append(r.Fates, v.fate(d))
+		}
 	}
 	v.together(asked, r.Fates)
 	r.Fates = append(r.Fates, v.daemons()...)

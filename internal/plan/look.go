@@ -154,8 +154,8 @@ var looks = [LookKinds]LookSpec{
 	Instances:   {Name: "instances", API: "ec2:DescribeInstances", Bucket: EC2, Batch: 100, Calls: 1, Early: true},
 	// A filter may have 200 values. https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Filtering.html
 	SpotRequests: {Name: "spot-requests", API: "ec2:DescribeSpotInstanceRequests", Bucket: EC2, Batch: 100, Calls: 1, Early: true},
-	// https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html
-	Alarms: {Name: "alarms", API: "cloudwatch:DescribeAlarms", Bucket: CloudWatch, Batch: 100, Calls: 1, Keep: time.Hour},
+	// 100 alarms take a call, and all of them one that says whether a mute rule is active.
+	Alarms: {Name: "alarms", API: "cloudwatch:DescribeAlarms", Bucket: CloudWatch, Batch: 500, Calls: 6, Keep: time.Hour},
 	// Each queue takes a call of its own.
 	Backlogs: {Name: "backlogs", API: "sqs:GetQueueAttributes", Bucket: Queues, Batch: 5, Each: 1, Keep: time.Hour},
 	// https://docs.aws.amazon.com/autoscaling/application/APIReference/API_DescribeScalableTargets.html

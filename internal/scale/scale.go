@@ -215,7 +215,7 @@ func (d *decider) decide() (to int, code Code, why string) {
 	case have < lo:
 		return lo, BelowMin, fmt.Sprintf("it is below the minimum of %d", lo)
 	case have > hi:
-		if code, why := d.mayShrink(); code != "" {
+		if code, why := NoShrink(d.Service.Value, d.Leaving); code != "" {
 			return have, code, why
 		}
 		return hi, AboveMax, fmt.Sprintf("it is above the maximum of %d", hi)
@@ -235,7 +235,7 @@ func (d *decider) decide() (to int, code Code, why string) {
 	case have <= lo:
 		return have, AtMin, fmt.Sprintf("%s, but it is at its minimum of %d", in.why, lo)
 	}
-	if code, why := d.mayShrink(); code != "" {
+	if code, why := NoShrink(d.Service.Value, d.Leaving); code != "" {
 		return have, code, in.why + ", but " + why
 	}
 	if end := d.Changed.Add(d.InCooldown); d.now.Before(end) && in.code != BrakeIn {
@@ -245,13 +245,13 @@ func (d *decider) decide() (to int, code Code, why string) {
 	return max(in.to, lo), in.code, in.why
 }
 
-// mayShrink is why the service may not shrink now, whatever asks for it.
-func (d *decider) mayShrink() (Code, string) {
+// NoShrink is why a service may not shrink now, whatever asks for it; empty: it may. leaving are its tasks on hosts that drain.
+func NoShrink(s fleet.Service, leaving int) (Code, string) {
 	switch {
-	case d.Service.Value.Deploying:
+	case s.Deploying:
 		return Deployment, "a deployment is in progress"
-	case d.Leaving > 0:
-		return Draining, fmt.Sprintf("%d of its tasks are on hosts that drain", d.Leaving)
+	case leaving > 0:
+		return Draining, fmt.Sprintf("%d of its tasks are on hosts that drain", leaving)
 	}
 	return "", ""
 }

@@ -118,7 +118,7 @@ type TargetGroupSpec struct {
 	Delay    time.Duration `yaml:"delay,omitempty"`    // deregistration; 0: 300 s, negative: none
 	Check    time.Duration `yaml:"check,omitempty"`    // from registration to healthy; 0: 10 s
 
-	VPC  string `yaml:"vpc,omitempty"`  // empty: vpc-0ebb, where everything is that names no other
+	VPC  string `yaml:"vpc,omitempty"`  // empty: vpc-0ebb5e1f0a1c2d3e4, where everything is that names no other
 	IPv6 bool   `yaml:"ipv6,omitempty"` // its targets have addresses of IPv6; of type ip, for services with ipv6
 
 	// Propagation is how long new requests still go to a target that is not healthy any more; 0: 120 s with protocol TCP, and else what

@@ -12,8 +12,8 @@ import (
 	"github.com/ebbhq/ebb/internal/sim/appautoscaling"
 	"github.com/ebbhq/ebb/internal/sim/client"
 	"github.com/ebbhq/ebb/internal/sim/cloudwatch"
-	"github.com/ebbhq/ebb/internal/sim/wire"
 	"github.com/ebbhq/ebb/internal/sim/story"
+	"github.com/ebbhq/ebb/internal/sim/wire"
 )
 
 // The names of the policies that are asked about.

@@ -11,8 +11,8 @@ import (
 	"github.com/ebbhq/ebb/internal/sim"
 	"github.com/ebbhq/ebb/internal/sim/core"
 	"github.com/ebbhq/ebb/internal/sim/ecs"
-	"github.com/ebbhq/ebb/internal/sim/traffic"
 	"github.com/ebbhq/ebb/internal/sim/story"
+	"github.com/ebbhq/ebb/internal/sim/traffic"
 )
 
 // What every cell has in common.

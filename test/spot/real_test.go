@@ -140,7 +140,7 @@ func (c cell) stage(ctx context.Context, by who, program, dir string, speed floa
 	s.Read(func(w *sim.World) { env, err = c.atHome().config(w) })
 	if err == nil {
 		s.queue, s.group = env.Queue, env.TargetGroup
-		s.site, err = loadtest.Open(s.Read, speed, s.group)
+		s.site, err = loadtest.Open(s.Read, speed, s.group, 0)
 	}
 	if err != nil {
 		s.Cloud.Close()

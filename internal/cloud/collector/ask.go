@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/cloud"
@@ -21,11 +22,13 @@ const maxAtOnce = 8
 type look struct {
 	*Collector
 	slots  chan struct{} // one per request under way
+	calls  atomic.Int32  // requests, each once
 	mu     sync.Mutex
 	unread []inventory.Unread
 }
 
 func (s *Collector) newLook() *look {
+	s.pace.begin()
 	return &look{Collector: s, slots: make(chan struct{}, maxAtOnce)}
 }
 
@@ -38,6 +41,7 @@ func (l *look) try(ctx context.Context, send func() error) error {
 		return ctx.Err()
 	}
 	defer func() { <-l.slots }()
+	l.calls.Add(1)
 	broken := 0
 	for _, pause := range l.pauses {
 		err := send()

@@ -49,7 +49,7 @@ func (l *look) listHosts(ctx context.Context, cluster string, on []string) []str
 
 // clusters reads clusters by name or ARN. One that does not exist or was deleted is unread.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeClusters.html
-func (l *look) clusters(ctx context.Context, ids []string) []*inventory.Cluster {
+func (l *look) clusters(ctx context.Context, ids []string, scope Scope) []*inventory.Cluster {
 	raw := inChunks(unique(ids), plan.MaxDescribeECS, func(chunk []string) []ecstypes.Cluster {
 		out := ask(ctx, l, "ecs:DescribeClusters", l.ECS.DescribeClusters, &ecs.DescribeClustersInput{Clusters: chunk})
 		for _, f := range out.Failures {
@@ -62,6 +62,14 @@ func (l *look) clusters(ctx context.Context, ids []string) []*inventory.Cluster 
 		return out.Clusters
 	})
 	raw = slices.DeleteFunc(raw, func(c ecstypes.Cluster) bool { return aws.ToString(c.Status) == fleet.Inactive })
+	if scope.Target != "" && slices.ContainsFunc(raw, large) { // one after the other, so that what is read does not depend on chance
+		return cloud.Convert(raw, func(c ecstypes.Cluster) *inventory.Cluster {
+			if large(c) {
+				return part(ctx, l, c, scope)
+			}
+			return l.cluster(ctx, c)
+		})
+	}
 	return parallel(raw, func(c ecstypes.Cluster) *inventory.Cluster { return l.cluster(ctx, c) })
 }
 
@@ -129,8 +137,12 @@ func (l *look) failures(what string, failures []ecstypes.Failure) {
 // hosts reads the container instances of a cluster.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeContainerInstances.html
 func (l *look) hosts(ctx context.Context, cluster string) []*inventory.Host {
+	return describeHosts(ctx, l, cluster, l.listHosts(ctx, cluster, nil))
+}
+
+func describeHosts(ctx context.Context, l *look, cluster string, arns []string) []*inventory.Host {
 	what := "ecs:DescribeContainerInstances of cluster " + cluster
-	return inChunks(l.listHosts(ctx, cluster, nil), plan.MaxDescribeECS, func(chunk []string) []*inventory.Host {
+	return inChunks(arns, plan.MaxDescribeECS, func(chunk []string) []*inventory.Host {
 		in := &ecs.DescribeContainerInstancesInput{Cluster: aws.String(cluster), ContainerInstances: chunk}
 		out := ask(ctx, l, what, l.ECS.DescribeContainerInstances, in)
 		l.failures(what, out.Failures)
@@ -165,6 +177,10 @@ func (l *look) services(ctx context.Context, cluster string) []*inventory.Servic
 	in := &ecs.ListServicesInput{Cluster: aws.String(cluster), MaxResults: aws.Int32(plan.MaxDescribeECS)}
 	arns := list(ctx, l, "ecs:ListServices of cluster "+cluster, l.ECS.ListServices, in, &in.NextToken,
 		func(out *ecs.ListServicesOutput) ([]string, *string) { return out.ServiceArns, out.NextToken })
+	return describeServices(ctx, l, cluster, arns)
+}
+
+func describeServices(ctx context.Context, l *look, cluster string, arns []string) []*inventory.Service {
 	what := "ecs:DescribeServices of cluster " + cluster
 	return inChunks(arns, plan.MaxDescribeServices, func(chunk []string) []*inventory.Service {
 		in := &ecs.DescribeServicesInput{Cluster: aws.String(cluster), Services: chunk}
@@ -181,6 +197,11 @@ func readService(v ecstypes.Service) *inventory.Service {
 		Strategy: strategy(v.CapacityProviderStrategy), Controller: string(ecstypes.DeploymentControllerTypeEcs),
 		TaskDefinition:   fleet.ARN(aws.ToString(v.TaskDefinition)).Name(),
 		HealthCheckGrace: cloud.Seconds(v.HealthCheckGracePeriodSeconds), Deployments: cloud.Convert(v.Deployments, deployment),
+	}
+	for _, set := range v.TaskSets { // of an external controller
+		if aws.ToString(set.Status) == "PRIMARY" && out.TaskDefinition == "" {
+			out.TaskDefinition = fleet.ARN(aws.ToString(set.TaskDefinition)).Name()
+		}
 	}
 	if v.DeploymentController != nil && v.DeploymentController.Type != "" {
 		out.Controller = string(v.DeploymentController.Type)
@@ -207,12 +228,21 @@ func deployment(d ecstypes.Deployment) inventory.Deployment {
 // status falls between the two requests is listed twice and not left out.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListTasks.html
 func (l *look) tasks(ctx context.Context, cluster string) []*inventory.Task {
-	var arns []string
+	return describeTasks(ctx, l, cluster, listTasks(ctx, l, cluster, &ecs.ListTasksInput{}))
+}
+
+func listTasks(ctx context.Context, l *look, cluster string, in *ecs.ListTasksInput) (arns []string) {
 	for _, desired := range []ecstypes.DesiredStatus{ecstypes.DesiredStatusRunning, ecstypes.DesiredStatusStopped} {
 		arns = append(arns, read(l, "ecs:ListTasks of cluster "+cluster, func() ([]string, error) {
-			return cloud.ListTasks(ctx, l.try, l.ECS, &ecs.ListTasksInput{Cluster: aws.String(cluster), DesiredStatus: desired})
+			one := *in
+			one.Cluster, one.DesiredStatus = aws.String(cluster), desired
+			return cloud.ListTasks(ctx, l.try, l.ECS, &one)
 		})...)
 	}
+	return arns
+}
+
+func describeTasks(ctx context.Context, l *look, cluster string, arns []string) []*inventory.Task {
 	what := "ecs:DescribeTasks of cluster " + cluster
 	return inChunks(unique(arns), plan.MaxDescribeECS, func(chunk []string) []*inventory.Task {
 		out := ask(ctx, l, what, l.ECS.DescribeTasks, &ecs.DescribeTasksInput{Cluster: aws.String(cluster), Tasks: chunk})

@@ -31,6 +31,7 @@ type Collector struct {
 	Region      string
 	Now         func() time.Time
 	pauses      []time.Duration // before each further attempt at a throttled request
+	pace        pace
 }
 
 // New returns a Collector on the AWS SDK with this configuration. Each request ends after 10 s.
@@ -38,9 +39,13 @@ func New(cfg aws.Config) *Collector {
 	cfg = cloud.WithTimeout(cfg)
 	cfg.Retryer = func() aws.Retryer { return aws.NopRetryer{} } // see try
 	cfg.Logger = logging.Nop{}                                   // it would write to standard error what Unread holds
-	return &Collector{
-		AutoScaling: autoscaling.NewFromConfig(cfg), ECS: ecs.NewFromConfig(cfg), ELB: elb.NewFromConfig(cfg), SQS: sqs.NewFromConfig(cfg),
-		Events: eventbridge.NewFromConfig(cfg), STS: sts.NewFromConfig(cfg), EC2: cloud.NewEC2(cfg).Ask, Region: cfg.Region, Now: time.Now,
-		pauses: []time.Duration{200 * time.Millisecond, 400 * time.Millisecond, 800 * time.Millisecond, 1600 * time.Millisecond},
+	s := &Collector{Region: cfg.Region, Now: time.Now}
+	s.EC2 = s.pace.pacedEC2(cloud.NewEC2(cfg).Ask)
+	cfg = s.pace.paced(cfg)
+	s.AutoScaling, s.ECS, s.ELB = autoscaling.NewFromConfig(cfg), ecs.NewFromConfig(cfg), elb.NewFromConfig(cfg)
+	s.SQS, s.Events, s.STS = sqs.NewFromConfig(cfg), eventbridge.NewFromConfig(cfg), sts.NewFromConfig(cfg)
+	for pause := 200 * time.Millisecond; pause < time.Minute; pause *= 2 { // all that others leave, for half a minute or more
+		s.pauses = append(s.pauses, min(pause, 10*time.Second))
 	}
+	return s
 }

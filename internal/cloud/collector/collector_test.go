@@ -295,7 +295,7 @@ func TestATargetGroupThatHasGoneDoesNotHideTheOthers(t *testing.T) {
 	}
 	gone := string(known[0].ARN) + "-gone"
 	l := s.newLook()
-	found := l.targetGroups(t.Context(), []string{gone, string(known[1].ARN), string(known[0].ARN)})
+	found := l.targetGroups(t.Context(), []string{gone, string(known[1].ARN), string(known[0].ARN)}, func(string) bool { return true })
 	if len(found) != 2 || found[0].ARN != known[1].ARN || !found[0].DelayKnown || !found[1].DelayKnown {
 		t.Errorf("found %+v", found)
 	}

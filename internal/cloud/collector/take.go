@@ -23,6 +23,11 @@ type Scope struct {
 	Instance string   // an EC2 instance id: its group and its cluster are read
 	Queues   []string // URLs of queues that are of interest besides those that hooks and rules name
 	Silent   bool     // leave out what carries messages: rules and queues
+
+	// Target is an instance, container instance or task, by id or ARN, that alone is asked about: a large cluster is then read in part.
+	Target string
+	// Enough reports whether the hosts that were read of such a cluster have room for what has to leave the target. Nil: never.
+	Enough func(*inventory.Cluster) bool
 }
 
 // all reports whether the scope is everything.
@@ -40,11 +45,11 @@ func (s *Collector) Take(ctx context.Context, scope Scope) (inventory.Inventory,
 	out.Account = aws.ToString(who.Account)
 	f := l.resolve(ctx, scope)
 	out.Clusters, out.Groups, out.States = f.clusters, f.groups, f.states
-	ids, arns := unique(append(f.instances(), scope.Instance)), f.targetGroups() // only EC2 still knows an instance that has left
+	ids, arns := unique(append(f.asked(), scope.Instance)), f.targetGroups() // only EC2 still knows an instance that has left
 	together(
 		func() { out.Instances = l.instances(ctx, ids) },
 		func() { l.interfaces(ctx, f.clusters) },
-		func() { out.TargetGroups = l.targetGroups(ctx, arns) },
+		func() { out.TargetGroups = l.targetGroups(ctx, arns, f.healthOf) },
 		func() { out.Subnets = subnets(ctx, l, f.subnets()) },
 		func() {
 			if scope.Silent {
@@ -54,7 +59,9 @@ func (s *Collector) Take(ctx context.Context, scope Scope) (inventory.Inventory,
 			out.Queues = l.queues(ctx, scope.Queues, queueARNs(f.groups, out.Rules))
 		},
 	)
-	out.TargetGroups = append(out.TargetGroups, unnamed(ctx, l, &out)...)
+	if f.inPart() == "" { // which target groups no service names, all services would have to say
+		out.TargetGroups = append(out.TargetGroups, unnamed(ctx, l, &out)...)
+	}
 	slices.SortFunc(l.unread, func(a, b inventory.Unread) int {
 		return cmp.Or(cmp.Compare(a.What, b.What), cmp.Compare(a.Error, b.Error))
 	})
@@ -70,10 +77,10 @@ type found struct {
 }
 
 func (l *look) resolve(ctx context.Context, scope Scope) (f found) {
-	if scope.all() {
+	if scope.all() && scope.Target == "" {
 		together(
 			func() { f.groups = l.groups(ctx, nil) },
-			func() { f.clusters = l.clusters(ctx, l.listClusters(ctx)) },
+			func() { f.clusters = l.clusters(ctx, l.listClusters(ctx), scope) },
 		)
 		return f
 	}
@@ -84,10 +91,24 @@ func (l *look) resolve(ctx context.Context, scope Scope) (f found) {
 	if len(names) > 0 {
 		f.groups = l.groups(ctx, names)
 	}
-	if len(scope.Clusters) > 0 {
-		f.clusters = l.clusters(ctx, scope.Clusters)
-	} else {
-		f.clusters = l.clusters(ctx, l.clustersOf(ctx, append(f.instances(), scope.Instance)))
+	switch {
+	case len(scope.Clusters) > 0:
+		f.clusters = l.clusters(ctx, scope.Clusters, scope)
+	case scope.all():
+		if f.clusters = l.clusters(ctx, l.listClusters(ctx), scope); f.inPart() == "" {
+			f.groups = l.groups(ctx, nil)
+			return f
+		}
+	default:
+		ids := f.instances()
+		if scope.Target != "" && len(ids) > wholeHosts {
+			ids = nil // the clusters of the target itself will do
+		}
+		f.clusters = l.clusters(ctx, l.clustersOf(ctx, append(ids, scope.Instance)), scope)
+	}
+	if id := f.inPart(); id != "" && scope.Instance == "" {
+		scope.Instance = id
+		f.groups = l.groups(ctx, l.groupsOf(ctx, []string{id}))
 	}
 	if scope.Instance != "" {
 		f.states = statesOf(ctx, l, f)
@@ -150,6 +171,34 @@ func (f found) instances() []string {
 		}
 	}
 	return slices.DeleteFunc(unique(ids), func(id string) bool { return len(id) < 2 || id[:2] != "i-" })
+}
+
+// inPart is the host of a target in a cluster that was read in part; empty: there is none.
+func (f found) inPart() string {
+	for _, c := range f.clusters {
+		if c.Part != nil && len(c.Hosts) > 0 { // the target's own come first
+			return string(c.Hosts[0].Instance)
+		}
+	}
+	return ""
+}
+
+// asked are the instances that EC2 is asked about: where a cluster was read in part, its hosts only.
+func (f found) asked() []string {
+	if f.inPart() != "" {
+		return found{clusters: f.clusters}.instances()
+	}
+	return f.instances()
+}
+
+// healthOf reports whether the health of a target group's targets is of interest: not where the tasks of its services were not read.
+func (f found) healthOf(arn string) bool {
+	return !slices.ContainsFunc(f.clusters, func(c *inventory.Cluster) bool {
+		return c.Part != nil && !slices.ContainsFunc(c.Services, func(v *inventory.Service) bool {
+			return slices.Contains(c.Part.Counted, v.Name) &&
+				slices.ContainsFunc(v.LoadBalancers, func(lb fleet.LoadBalancer) bool { return string(lb.TargetGroup) == arn })
+		})
+	})
 }
 
 // subnets are those in which tasks have network interfaces.

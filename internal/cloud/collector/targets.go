@@ -19,9 +19,11 @@ import (
 const maxTargetGroups = 20
 
 // targetGroups reads target groups by ARN.
-func (l *look) targetGroups(ctx context.Context, arns []string) []*inventory.TargetGroup {
+func (l *look) targetGroups(ctx context.Context, arns []string, health func(arn string) bool) []*inventory.TargetGroup {
 	found := inChunks(arns, maxTargetGroups, func(chunk []string) []elbtypes.TargetGroup { return l.describeTargetGroups(ctx, chunk) })
-	return parallel(found, func(g elbtypes.TargetGroup) *inventory.TargetGroup { return l.targetGroup(ctx, g) })
+	return parallel(found, func(g elbtypes.TargetGroup) *inventory.TargetGroup {
+		return l.targetGroup(ctx, g, health(aws.ToString(g.TargetGroupArn)))
+	})
 }
 
 // describeTargetGroups asks for several at once. Such a request fails as a whole for one group that has gone; then each is asked for alone.
@@ -47,7 +49,7 @@ func (l *look) describeTargetGroups(ctx context.Context, arns []string) []elbtyp
 }
 
 // targetGroup reads what more there is to a target group.
-func (l *look) targetGroup(ctx context.Context, in elbtypes.TargetGroup) *inventory.TargetGroup {
+func (l *look) targetGroup(ctx context.Context, in elbtypes.TargetGroup, health bool) *inventory.TargetGroup {
 	g := &inventory.TargetGroup{
 		ARN: fleet.ARN(aws.ToString(in.TargetGroupArn)), Name: aws.ToString(in.TargetGroupName), Type: string(in.TargetType),
 		Protocol: string(in.Protocol), VPC: aws.ToString(in.VpcId),
@@ -61,6 +63,9 @@ func (l *look) targetGroup(ctx context.Context, in elbtypes.TargetGroup) *invent
 			g.LeastHealthy, g.LeastPercent = a.LeastHealthy, a.LeastPercent
 		},
 		func() {
+			if !health {
+				return
+			}
 			g.Targets = read(l, "elasticloadbalancing:DescribeTargetHealth"+of, func() ([]fleet.Health, error) {
 				return cloud.DescribeTargetHealth(ctx, l.try, l.ELB, g.ARN, nil)
 			})

@@ -36,9 +36,6 @@ func (s api) describeInstances(c *core.Call, in *autoscaling.DescribeAutoScaling
 	if err := inRange("MaxRecords", in.MaxRecords, 1, 50); err != nil {
 		return nil, err
 	}
-	if err := refused(instanceIDs(in.InstanceIds)); err != nil {
-		return nil, err
-	}
 	if len(in.InstanceIds) > 50 {
 		return nil, core.Refuse("ValidationError", "The number of instance ids that may be passed in is limited to 50")
 	}
@@ -125,9 +122,6 @@ func (s api) heartbeat(_ *core.Call, in *autoscaling.RecordLifecycleActionHeartb
 }
 
 func (s api) terminate(_ *core.Call, in *autoscaling.TerminateInstanceInAutoScalingGroupInput) (*autoscaling.TerminateInstanceInAutoScalingGroupOutput, error) {
-	if err := refused(instanceID(in.InstanceId), instanceIDs(in.InstanceIds)); err != nil {
-		return nil, err
-	}
 	if len(in.InstanceIds) > mostTerminate {
 		return nil, core.Refuse("ValidationError", "The number of instance ids that may be passed in is limited to %d", mostTerminate)
 	}

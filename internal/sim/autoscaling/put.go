@@ -73,9 +73,6 @@ func (s api) update(_ *core.Call, in *autoscaling.UpdateAutoScalingGroupInput) (
 }
 
 func (s api) protect(_ *core.Call, in *autoscaling.SetInstanceProtectionInput) (*autoscaling.SetInstanceProtectionOutput, error) {
-	if err := refused(instanceIDs(in.InstanceIds)); err != nil {
-		return nil, err
-	}
 	if len(in.InstanceIds) > 50 {
 		return nil, core.Refuse("ValidationError", "The number of instance ids that may be passed in is limited to 50")
 	}
@@ -83,10 +80,7 @@ func (s api) protect(_ *core.Call, in *autoscaling.SetInstanceProtectionInput) (
 }
 
 func (s api) setHealth(_ *core.Call, in *autoscaling.SetInstanceHealthInput) (*autoscaling.SetInstanceHealthOutput, error) {
-	err := refused(instanceID(in.InstanceId))
-	if err == nil {
-		err = oneOf("healthStatus", *in.HealthStatus, "Healthy", "Unhealthy")
-	}
+	err := oneOf("healthStatus", *in.HealthStatus, "Healthy", "Unhealthy")
 	if err == nil {
 		err = s.SetInstanceHealth(*in.InstanceId, *in.HealthStatus)
 	}

@@ -103,5 +103,5 @@ func standbyIDs(ids []string) error {
 	if len(ids) > mostStandby {
 		return core.Refuse("ValidationError", "The number of instance ids that may be passed in is limited to %d", mostStandby)
 	}
-	return refused(instanceIDs(ids))
+	return nil
 }

@@ -3,7 +3,7 @@ package core
 import "fmt"
 
 // DefaultVPC is where everything is that names no VPC.
-const DefaultVPC = "vpc-0ebb"
+const DefaultVPC = "vpc-0ebb5e1f0a1c2d3e4"
 
 // SubnetID is the subnet of a VPC in a zone: each VPC has one in each zone. Empty is the default VPC.
 func SubnetID(vpc, zone string) string {

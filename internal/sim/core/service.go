@@ -40,6 +40,8 @@ type Errors struct {
 	Internal   Error
 	StaleToken Error
 	Missing    func(member string) error
+	Invalid    string // code of the refusal of what AWS's model of the API does not allow; empty: ValidationException, or ValidationError without JSON
+	Own        bool   // the service has words of its own for what the model does not allow: its operations check their requests themselves
 	Denied     Denial
 	Query      map[string]string                // the code in awsQuery of errors with another name in JSON
 	Typed      func(code, message string) error // the SDK's own type of an error, or nil; nil: it has none
@@ -60,6 +62,22 @@ func Refusals(missing func(member string) error, denied Denial) Errors {
 func Null(code, member string) error {
 	first := strings.ToLower(member[:1]) + member[1:]
 	return Refuse(code, "1 validation error detected: Value null at '%s' failed to satisfy constraint: Member must not be null", first)
+}
+
+// Broken is the refusal of members that break constraints, as most services spell it.
+func (s Service) Broken(constraints []string) error {
+	code := s.Errors.Invalid
+	switch {
+	case code != "":
+	case s.Protocol.JSON != "" || s.Protocol.REST:
+		code = "ValidationException"
+	default:
+		code = "ValidationError"
+	}
+	if len(constraints) == 1 {
+		return Refuse(code, "1 validation error detected: %s", constraints[0])
+	}
+	return Refuse(code, "%d validation errors detected: %s", len(constraints), strings.Join(constraints, "; "))
 }
 
 // Denial is how a service says that IAM does not allow a call.

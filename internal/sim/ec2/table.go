@@ -25,6 +25,7 @@ func refusals() core.Errors {
 		Missing: func(name string) error {
 			return core.Refuse("MissingParameter", "The request must contain the parameter %s", name)
 		},
+		Own:    true,
 		Denied: core.Denial{Code: "UnauthorizedOperation", Status: 403, Begin: "You are not authorized to perform this operation. "},
 	}
 }

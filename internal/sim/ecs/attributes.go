@@ -22,7 +22,7 @@ type Attribute struct {
 func builtIn(h *core.Instance) map[string]string {
 	all := map[string]string{
 		"ecs.availability-zone": h.Zone, "ecs.instance-type": h.Host.Type, "ecs.os-type": "linux", "ecs.cpu-architecture": "x86_64",
-		"ecs.ami-id": "ami-0ebb", "ecs.vpc-id": "vpc-0ebb", "ecs.subnet-id": "subnet-" + h.Zone,
+		"ecs.ami-id": "ami-0ebb", "ecs.vpc-id": core.DefaultVPC, "ecs.subnet-id": "subnet-" + h.Zone,
 		"ecs.capability.task-eni": "", "com.amazonaws.ecs.capability.docker-remote-api.1.21": "",
 	}
 	if h.Host.Interfaces == 0 {

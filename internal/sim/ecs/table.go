@@ -37,6 +37,7 @@ func refusals() core.Errors {
 		Internal:   core.Error{Code: "ServerException", Message: "Service Unavailable. Please try again later.", Status: 500},
 		StaleToken: core.Error{Code: "InvalidParameterException", Message: "Invalid token.", Status: 400},
 		Missing:    missing,
+		Invalid:    "InvalidParameterException",
 		Denied:     core.Denial{Code: "AccessDeniedException", Status: 400, Star: true},
 		Typed:      typed,
 	}

@@ -83,7 +83,7 @@ func TestAProcessThatIsGoneIsA502(t *testing.T) {
 
 func TestTheBalancerCutsWhatTheDelayLeaves(t *testing.T) {
 	s := newScene(t)
-	site, err := Open(s.world, 1, s.group)
+	site, err := Open(s.world, 1, s.group, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,6 +20,8 @@ const patience = 30 * time.Second
 
 // Client sends requests to one site, over kept connections or each over one of its own, and counts what comes of them.
 type Client struct {
+	Late time.Duration // what is answered later after it was due has failed, as "late"; 0: nothing has
+
 	url   string
 	http  http.Client
 	slots chan struct{}
@@ -33,7 +35,7 @@ type Client struct {
 type Tally struct {
 	Requests int            // that ended, well or not
 	Failed   int            // that did not end with a whole answer and status 200
-	ByKind   map[string]int // failures: 502 and other statuses, reset (the connection ended first), refused, timeout (30 s)
+	ByKind   map[string]int // failures: 502 and other statuses, reset (the connection ended first), refused, timeout (30 s), late
 	P99      time.Duration  // of the quick requests that were answered, from the moment they were due
 }
 
@@ -67,6 +69,9 @@ func (c *Client) send(ctx context.Context, r request, due time.Time) {
 	kind := c.try(ctx, r.take)
 	if ctx.Err() != nil {
 		return
+	}
+	if kind == "" && c.Late > 0 && time.Since(due) > c.Late {
+		kind = "late"
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

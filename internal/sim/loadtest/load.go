@@ -16,6 +16,7 @@ type Load struct {
 	PerSecond   float64
 	SlowPercent float64
 	Quick, Slow time.Duration
+	Times       func(at time.Duration) float64 // PerSecond is so many times as much, at a time since the start; nil: once
 }
 
 // most is how many requests of one client may be open. A machine that cannot keep up sends later, and does not fall over.
@@ -34,6 +35,9 @@ func (l Load) requests() func() request {
 	var at time.Duration
 	return func() request {
 		pause := float64(time.Second) / l.PerSecond
+		if l.Times != nil {
+			pause /= l.Times(at)
+		}
 		if !l.Evenly {
 			pause *= -math.Log(1 - chance.Float64())
 		}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"reflect"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -106,5 +107,38 @@ func TestTheEndOfTheContextIsNoFailure(t *testing.T) {
 	Load{PerSecond: 5000}.Run(ctx, nil, c)
 	if got := c.Tally(); got.Requests != 0 || got.Failed != 0 {
 		t.Errorf("%+v, want nothing counted", got)
+	}
+}
+
+// A task that works on one request at a time lets three wait, and refuses what comes beyond; what is answered too late has failed.
+func TestATaskCanBeBusy(t *testing.T) {
+	server := httptest.NewServer(limited(1))
+	defer server.Close()
+	c := NewClient(server.URL, false)
+	c.Late = 250 * time.Millisecond
+	var sent sync.WaitGroup
+	for range 6 {
+		sent.Go(func() { c.send(t.Context(), request{take: 100 * time.Millisecond}, time.Now()) })
+	}
+	sent.Wait()
+	if got := c.Tally(); got.Requests != 6 || got.ByKind["503"] != 2 || got.ByKind["late"] != 2 {
+		t.Errorf("%+v, want 2 refused and 2 late", got)
+	}
+}
+
+// A crowd comes at its time.
+func TestALoadThatGrows(t *testing.T) {
+	next := Load{Seed: 1, PerSecond: 100, Times: func(at time.Duration) float64 {
+		if at < 10*time.Second {
+			return 1
+		}
+		return 5
+	}}.requests()
+	counts := [2]int{}
+	for r := next(); r.at < 20*time.Second; r = next() {
+		counts[r.at/(10*time.Second)]++
+	}
+	if counts[0] < 900 || counts[0] > 1100 || counts[1] < 4700 || counts[1] > 5300 {
+		t.Errorf("%v, want about 1000 and 5000", counts)
 	}
 }

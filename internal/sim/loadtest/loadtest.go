@@ -33,14 +33,15 @@ type Site struct {
 }
 
 // Open gives the tasks of a world that goes at a speed real processes, and puts a load balancer in front of a target group's targets: the
-// kind that the group is for.
-func Open(world World, speed float64, targetGroup string) (*Site, error) {
+// kind that the group is for. A task works on so many requests at once, and refuses what comes while three times as many wait; 0: there is no limit.
+func Open(world World, speed float64, targetGroup string, atOnce int) (*Site, error) {
 	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		return nil, fmt.Errorf("listen for the load balancer: %w", err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	s := &Site{URL: "http://" + l.Addr().String(), processes: NewProcesses(world, speed), stop: stop}
+	s.processes.atOnce = atOnce
 	world(func(w *sim.World) {
 		w.UseRuntime(s.processes)
 		group, _ := w.Routes(targetGroup)

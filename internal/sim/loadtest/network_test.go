@@ -19,7 +19,7 @@ func openNetwork(t *testing.T, group sim.TargetGroupSpec) (*scene, *Site) {
 	t.Helper()
 	group.Protocol = "TCP"
 	s := sceneWith(t, group)
-	site, err := Open(s.world, 1, s.group)
+	site, err := Open(s.world, 1, s.group, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,6 +20,8 @@ type Processes struct {
 	world World
 	speed float64 // seconds of the world per second
 
+	atOnce int // requests that one works on; 0: no limit
+
 	mu     sync.Mutex // guards the rest; taken with the world locked, so never held while locking the world
 	alive  map[string]*process
 	closed bool
@@ -71,7 +73,7 @@ func (p *Processes) Start(t ecs.Task) {
 		return
 	}
 	// It has no timeouts: the load balancer gives idle connections up first, as it must be with an Application Load Balancer too.
-	s := &process{gone: make(chan struct{}), server: &http.Server{Handler: http.HandlerFunc(answer), ErrorLog: silent()}}
+	s := &process{gone: make(chan struct{}), server: &http.Server{Handler: limited(p.atOnce), ErrorLog: silent()}}
 	p.alive[t.ARN] = s
 	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
@@ -176,6 +178,33 @@ func (p *Processes) exited(arn string) {
 	if s != nil {
 		p.world(func(w *sim.World) { w.Exited(arn) })
 	}
+}
+
+// waiting is how many requests may wait for each that a process works on; more are refused.
+const waiting = 3
+
+// limited answers as a process does that works on so many requests at once.
+func limited(atOnce int) http.Handler {
+	if atOnce == 0 {
+		return http.HandlerFunc(answer)
+	}
+	taken, at := make(chan struct{}, atOnce*(1+waiting)), make(chan struct{}, atOnce)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case taken <- struct{}{}:
+		default:
+			http.Error(w, "too many requests wait", http.StatusServiceUnavailable)
+			return
+		}
+		defer func() { <-taken }()
+		select {
+		case at <- struct{}{}:
+		case <-r.Context().Done(): // nobody waits for it
+			return
+		}
+		defer func() { <-at }()
+		answer(w, r)
+	})
 }
 
 // whole is the body of an answer; its first byte is sent at once, the rest after the time that the request asks for.

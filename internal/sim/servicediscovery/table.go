@@ -26,6 +26,7 @@ func refusals() core.Errors {
 		Internal:   core.Error{Code: "InternalFailure", Message: "We encountered an internal error. Please try again.", Status: 500},
 		StaleToken: core.Error{Code: "InvalidInput", Message: "The token is invalid.", Status: 400},
 		Missing:    func(member string) error { return core.Null("InvalidInput", member) },
+		Invalid:    "InvalidInput",
 		Denied:     core.Denial{Code: "AccessDeniedException", Status: 400},
 	}
 }

@@ -14,9 +14,11 @@ type api struct{ *SNS }
 // Service is SNS as the wire serves it.
 func (w *SNS) Service() core.Service {
 	inCapitals := func(action string) string { return "SNS" + strings.TrimPrefix(action, "sns") }
+	errors := core.Refusals(missing, core.Denial{Code: "AuthorizationError", Status: 403, Action: inCapitals})
+	errors.Invalid = "InvalidParameter"
 	return core.Service{
 		Name: "sns", Protocol: core.Protocol{Namespace: "http://sns.amazonaws.com/doc/2010-03-31/"}, Operations: api{w}.operations(),
-		Errors: core.Refusals(missing, core.Denial{Code: "AuthorizationError", Status: 403, Action: inCapitals}),
+		Errors: errors,
 	}
 }
 

@@ -53,7 +53,7 @@ func names() core.Names {
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/CommonErrors.html
 func refusals() core.Errors {
 	e := core.Refusals(missing, core.Denial{Code: "AccessDeniedException", Status: 403, Action: strings.ToLower}) // the code in JSON
-	e.Throttled.Code = "RequestThrottled"
+	e.Throttled.Code, e.Own = "RequestThrottled", true
 	e.Query = map[string]string{
 		"QueueDoesNotExist":              "AWS.SimpleQueueService.NonExistentQueue",
 		"QueueNameExists":                "QueueAlreadyExists",

@@ -19,6 +19,9 @@ func (e Ebb) Needs() (iam.Mode, iam.Scope) {
 		if g.ReplaceFirst {
 			s.Counts = append(s.Counts, g.Cluster+"/*")
 		}
+		if g.AllowRehearsal && g.Cluster != "" {
+			s.Rehearsals = append(s.Rehearsals, g.Cluster)
+		}
 		s.Raises = s.Raises || g.Capacity == "raise"
 	}
 	for cluster, in := range e.standIns {

@@ -125,8 +125,9 @@ func (p *past) queues(at time.Time) {
 	for _, w := range p.open { //ebb:any-order one that waits is enough
 		serves := w.host.status == "ACTIVE" && w.host.gone.IsZero() && w.host.lost.IsZero() &&
 			!slices.Contains(p.leaves[w.group], w.instance)
-		if _, early := earlyDrain(p, w.instance, at); early {
-			serves = false // it has its slot
+		if serves {
+			_, early := earlyDrain(p, w.instance, at)
+			serves = !early // it has its slot
 		}
 		waits[w.instance] = true
 		switch {

@@ -99,7 +99,7 @@ type Step struct {
 	Group     string        `yaml:"group,omitempty"`
 	Cluster   string        `yaml:"cluster,omitempty"`
 	Service   string        `yaml:"service,omitempty"`
-	Task      string        `yaml:"task,omitempty"` // family, for run-task
+	Task      string        `yaml:"task,omitempty"` // family, for run-task and update-service
 	Hook      string        `yaml:"hook,omitempty"`
 	Result    string        `yaml:"result,omitempty"`
 	End       string        `yaml:"end,omitempty"` // of say: keep, terminate or decrement

@@ -100,10 +100,14 @@ func crosses(p *past, e core.Entry) {
 
 // earlyDrain is the drain that takes targets on a host out at a time, before it is DRAINING.
 func earlyDrain(p *past, instance string, at time.Time) (drain.Drain, bool) {
-	for _, d := range p.drains {
+	for i := range p.drains {
+		d := &p.drains[i]
+		if d.EarlyFrom.IsZero() || d.Target.ID != instance {
+			continue
+		}
 		from, over := d.EarlyFrom.Add(-p.Ebb.Skew), d.EarlyOver.Add(p.Ebb.Skew)
-		if d.Target.ID == instance && !d.EarlyFrom.IsZero() && !at.Before(from) && (d.EarlyOver.IsZero() || !at.After(over)) {
-			return d, d.Ended.IsZero() || d.Ended.After(at)
+		if !at.Before(from) && (d.EarlyOver.IsZero() || !at.After(over)) {
+			return *d, d.Ended.IsZero() || d.Ended.After(at)
 		}
 	}
 	return drain.Drain{}, false
@@ -141,7 +145,7 @@ func leftFirst(p *past, h *hostPast, e core.Entry) {
 	}
 	for _, f := range p.Ebb.TrafficFirst {
 		for _, t := range h.tasks {
-			if !t.live || t.service != f.Service || t.cluster != f.Cluster || e.At.Sub(t.created) < 5*time.Minute && !t.created.Equal(p.Start) {
+			if !t.runs || t.service != f.Service || t.cluster != f.Cluster || e.At.Sub(t.created) < 5*time.Minute && !t.created.Equal(p.Start) {
 				continue
 			}
 			for target, s := range t.served { //ebb:any-order one is enough

@@ -33,31 +33,31 @@ var verbs = map[string]func(*run, Step) error{
 	"enter-standby": func(r *run, s Step) error {
 		return failed(r.w.EnterStandby(groupOf(s), []string{r.host(s.Host)}, s.Decrement))
 	},
-	"exit-standby":   func(r *run, s Step) error { return failed(r.w.ExitStandby(groupOf(s), []string{r.host(s.Host)})) },
-	"suspend":        func(r *run, s Step) error { return r.w.SuspendProcesses(s.Group, strings.Fields(s.Process)) },
-	"resume":         func(r *run, s Step) error { return r.w.ResumeProcesses(s.Group, strings.Fields(s.Process)) },
-	"disconnect":     func(r *run, s Step) error { r.w.DisconnectAgent(r.container(s)); return nil },
-	"reconnect":      func(r *run, s Step) error { r.w.ReconnectAgent(r.container(s)); return nil },
-	"activate":       func(r *run, s Step) error { return setState(r, s, "ACTIVE") },
-	"drain-by-hand":  func(r *run, s Step) error { return setState(r, s, "DRAINING") },
-	"deregister":     deregister,
-	"answer":         answer,
-	"run-task":       runTask,
-	"stop-tasks":     stopTasks,
-	"update-service": func(r *run, s Step) error { // with a task only, the count stays as it is
+	"exit-standby":  func(r *run, s Step) error { return failed(r.w.ExitStandby(groupOf(s), []string{r.host(s.Host)})) },
+	"suspend":       func(r *run, s Step) error { return r.w.SuspendProcesses(s.Group, strings.Fields(s.Process)) },
+	"resume":        func(r *run, s Step) error { return r.w.ResumeProcesses(s.Group, strings.Fields(s.Process)) },
+	"disconnect":    func(r *run, s Step) error { r.w.DisconnectAgent(r.container(s)); return nil },
+	"reconnect":     func(r *run, s Step) error { r.w.ReconnectAgent(r.container(s)); return nil },
+	"activate":      func(r *run, s Step) error { return setState(r, s, "ACTIVE") },
+	"drain-by-hand": func(r *run, s Step) error { return setState(r, s, "DRAINING") },
+	"deregister":    deregister,
+	"answer":        answer,
+	"run-task":      runTask,
+	"stop-tasks":    stopTasks,
+	"update-service": func(r *run, s Step) error {
 		count := &s.Count
-		if s.Task != "" && s.Count == 0 {
+		if s.Task != "" {
 			count = nil
 		}
 		return failed(r.w.UpdateService(s.Cluster, s.Service, count, s.Task))
 	},
-	"interrupt":      interrupt,
-	"rehearse":       rehearse,
-	"rebalance":      func(r *run, s Step) error { return r.w.Recommend(r.host(s.Host)) },
-	"health":         health,
-	"no-capacity":    noCapacity,
-	"capacity":       func(r *run, s Step) error { return r.w.SetFargateCapacity(providerOf(s), true) },
-	"delete-hook":    func(r *run, s Step) error { return r.w.DeleteLifecycleHook(s.Group, s.Hook) },
+	"interrupt":   interrupt,
+	"rehearse":    rehearse,
+	"rebalance":   func(r *run, s Step) error { return r.w.Recommend(r.host(s.Host)) },
+	"health":      health,
+	"no-capacity": noCapacity,
+	"capacity":    func(r *run, s Step) error { return r.w.SetFargateCapacity(providerOf(s), true) },
+	"delete-hook": func(r *run, s Step) error { return r.w.DeleteLifecycleHook(s.Group, s.Hook) },
 	"put-hook": func(r *run, s Step) error { // changes the heartbeat timeout of a hook
 		return r.w.PutLifecycleHook(s.Group, autoscaling.Hook{Name: s.Hook, Heartbeat: s.For})
 	},

@@ -8,11 +8,14 @@ package wire
 import (
 	"context"
 	"fmt"
+	"maps"
 	"reflect"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/ebbhq/ebb/internal/sim/core"
+	"github.com/ebbhq/ebb/internal/sim/model"
 )
 
 // World is a simulated cloud as this package sees it.
@@ -56,6 +59,7 @@ type API struct {
 	scopes   map[string]*service // the same, by the names in the scopes of signatures
 	byInput  map[reflect.Type]*operation
 	counts   map[tally]int
+	missed   map[string]int // calls of operations that are not here, by service and name
 	seq      int
 	buckets  map[string]*bucket
 	policies map[string][]*Policy // by caller
@@ -78,6 +82,33 @@ type operation struct {
 	of *service
 }
 
+// checks are those of all operations of all worlds, by the type of the request: a world is made in a moment, and a check is not.
+var checks sync.Map
+
+// broken is what AWS's model of the operation does not allow about a request.
+func (o *operation) broken(in any) []string {
+	v := reflect.ValueOf(in).Elem()
+	made, ok := checks.Load(v.Type())
+	if !ok {
+		members := spelling{names: o.of.Protocol.Names.Members}.field
+		made, _ = checks.LoadOrStore(v.Type(), model.Of(modelName(o.of.Name), o.Name, v.Type(), func(t reflect.Type, name string) (int, bool) {
+			return members(t, strings.ToUpper(name[:1])+name[1:])
+		}))
+	}
+	if check := made.(model.Check); check != nil {
+		return check(v)
+	}
+	return nil
+}
+
+// modelName is the name that a service has in AWS's models, where it has another in IAM's.
+func modelName(service string) string {
+	if service == "elasticloadbalancing" {
+		return "elbv2"
+	}
+	return service
+}
+
 // New makes the operations over a world.
 func New(cfg Config) *API {
 	a := &API{
@@ -86,6 +117,7 @@ func New(cfg Config) *API {
 		scopes:   map[string]*service{},
 		byInput:  map[reflect.Type]*operation{},
 		counts:   map[tally]int{},
+		missed:   map[string]int{},
 		buckets:  map[string]*bucket{},
 		policies: map[string][]*Policy{},
 		checks:   map[Check]int{},
@@ -160,6 +192,22 @@ func (a *API) count(counts func(caller string) bool) map[string]int {
 		}
 	}
 	return sum
+}
+
+// Missed returns how often clients asked for operations that are not here, by "ecs.RegisterTaskDefinition".
+func (a *API) Missed() map[string]int {
+	defer a.lock()()
+	return maps.Clone(a.missed)
+}
+
+// mostMissed is how many names of such operations are kept: anybody can think of more.
+const mostMissed = 1000
+
+func (a *API) miss(name string) {
+	defer a.lock()()
+	if len(a.missed) < mostMissed || a.missed[name] > 0 {
+		a.missed[name]++
+	}
 }
 
 // ResetCounts starts counting anew.

@@ -81,10 +81,13 @@ func (a *API) perform(ctx context.Context, req *Request) (any, error) {
 	return out, fault.after(*req)
 }
 
-// answer lets the operation answer, if the request has all that it must have.
+// answer lets the operation answer, if the request has all that it must have and is one that AWS's model allows.
 func (a *API) answer(ctx context.Context, o *operation, in any) (any, error) {
 	if name := missing(o.Needs(in)); name != "" {
 		return nil, o.of.Errors.Missing(name)
+	}
+	if broken := o.broken(in); len(broken) > 0 && !o.of.Errors.Own {
+		return nil, o.of.Broken(broken)
 	}
 	w, _ := webOf(ctx)
 	return o.Run(&core.Call{Caller: callerOf(ctx), Endpoint: w.endpoint, PageSize: a.PageSize, Lagging: a.World.Lagging()}, in)

@@ -44,7 +44,7 @@ func TestRevisionsOverHTTP(t *testing.T) {
 	for _, g := range groups {
 		arn[*g.TargetGroupName] = *g.TargetGroupArn
 	}
-	if *groups[0].VpcId != "vpc-0abc" || *groups[2].VpcId != "vpc-0ebb" {
+	if *groups[0].VpcId != "vpc-0abc" || *groups[2].VpcId != "vpc-0ebb5e1f0a1c2d3e4" {
 		t.Errorf("VPCs %s and %s", *groups[0].VpcId, *groups[2].VpcId)
 	}
 	update := must[*ecs.UpdateServiceOutput](t)(client.UpdateService(t.Context(), &ecs.UpdateServiceInput{Cluster: new("prod"), Service: new("web"),
@@ -112,7 +112,7 @@ func TestSubnetsOverHTTP(t *testing.T) {
 	if len(out.Subnets) != 1 || out.Subnets[0].VPC != "vpc-0abc" || out.Subnets[0].State != "available" {
 		t.Errorf("subnets: %+v", out.Subnets)
 	}
-	read(t, post(h, "ec2", "", "Action=DescribeSubnets&Version=2016-11-15&Filter.1.Name=vpc-id&Filter.1.Value.1=vpc-0ebb").Body, &out)
+	read(t, post(h, "ec2", "", "Action=DescribeSubnets&Version=2016-11-15&Filter.1.Name=vpc-id&Filter.1.Value.1=vpc-0ebb5e1f0a1c2d3e4").Body, &out)
 	if len(out.Subnets) != 4 { // the one before, and three
 		t.Errorf("subnets of the default VPC: %+v", out.Subnets)
 	}

@@ -53,6 +53,7 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	name := p.operation(r, body)
 	if service == nil || service.operations[name] == nil {
+		s.api.miss(clean(scope) + "." + clean(name))
 		s.refuse(w, p, id, unknown(p, service, scope, name))
 		return
 	}
@@ -74,6 +75,17 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	write(w, http.StatusOK, contentType, id, answer)
+}
+
+// clean keeps the letters, digits and hyphens of a name that a client made up, and not more than an operation has.
+func clean(name string) string {
+	name = strings.Map(func(r rune) rune {
+		if r == '-' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' {
+			return r
+		}
+		return -1
+	}, name)
+	return name[:min(len(name), 80)]
 }
 
 func unknown(p protocol, s *service, scope, name string) *Error {

@@ -69,7 +69,7 @@ func TestCloudMap(t *testing.T) {
 		{"GetInstance", `{"ServiceId":"` + id + `","InstanceId":"` + first + `"}`, "InstanceNotFound: Instance not found: " + first},
 		{"GetOperation", `{"OperationId":"none"}`, "OperationNotFound: Operation not found: none"},
 		{"ListInstances", `{"ServiceId":"` + id + `","MaxResults":101}`,
-			"InvalidInput: MaxResults must be between 1 and 100 (inclusive), not 101."},
+			"InvalidInput: 1 validation error detected: Value '101' at 'maxResults' failed to satisfy constraint: Member must have value less than or equal to 100"},
 	})
 	var left []string
 	in := &servicediscovery.ListInstancesInput{ServiceId: &id, MaxResults: new(int32(1))}
@@ -179,7 +179,7 @@ func TestLattice(t *testing.T) {
 		t.Errorf("a minute later %v", got)
 	}
 	var groups vpclattice.ListTargetGroupsOutput
-	code = ask(http.MethodGet, "/targetgroups?vpcIdentifier=vpc-0ebb", "", &groups)
+	code = ask(http.MethodGet, "/targetgroups?vpcIdentifier=vpc-0ebb5e1f0a1c2d3e4", "", &groups)
 	if code != 200 || len(groups.Items) != 1 || groups.Items[0].ARN != arn {
 		t.Errorf("groups: %d %+v", code, groups)
 	}
@@ -187,7 +187,8 @@ func TestLattice(t *testing.T) {
 		path, body, code string
 		status           int
 	}{
-		{"/targetgroups/tg-0/listtargets", "", "tg-0 does not exist", 404}, {id + "/deregistertargets", "{}", "from 1 to 100", 400},
+		{"/targetgroups/tg-0/listtargets", "", "length greater than or equal to 17", 400},
+		{"/targetgroups/tg-00000000000000000/listtargets", "", "does not exist", 404}, {id + "/deregistertargets", "{}", "from 1 to 100", 400},
 		{id + "/deregistertargets", "{", "not valid JSON", 400}, {id + "/listtargets?maxResults=0", "", "between 1 and 100", 400},
 		{id + "/listtargets?nextToken=x", "", "token is invalid", 400},
 	} {

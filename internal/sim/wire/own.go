@@ -7,11 +7,12 @@ import (
 	"time"
 )
 
-// own are the simulated cloud's own pages: its clock, its record and its counts.
+// own are the simulated cloud's own pages: its clock, its record, its counts, and what clients asked for that is not here.
 func (s *server) own(mux *http.ServeMux) {
 	mux.HandleFunc("GET /_sim/clock", s.clock)
 	mux.HandleFunc("GET /_sim/record", s.record)
 	mux.HandleFunc("GET /_sim/counts", s.counts)
+	mux.HandleFunc("GET /_sim/missed", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, s.api.Missed()) })
 	mux.HandleFunc("POST /_sim/advance", s.advance)
 }
 

@@ -3,6 +3,8 @@ package wire
 import (
 	"encoding/base64"
 	"errors"
+	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +18,7 @@ import (
 	"github.com/ebbhq/ebb/internal/sim/core"
 	"github.com/ebbhq/ebb/internal/sim/ec2"
 	simecs "github.com/ebbhq/ebb/internal/sim/ecs"
+	"github.com/ebbhq/ebb/internal/sim/model"
 )
 
 // clientsOf are the SDK's clients over HTTP of a world that is the demo's, changed.
@@ -266,5 +269,36 @@ func TestRegisteredTwiceOverHTTP(t *testing.T) {
 			int(c.RunningTasksCount) != len(tasks.TaskArns) || (c.RunningTasksCount == 0) != (i == 1) {
 			t.Errorf("registration %d: %+v with %d tasks, %v", i, c, len(tasks.TaskArns), err)
 		}
+	}
+}
+
+// AWS's model knows every operation: one that is new needs test/awsmodel.py to be run.
+func TestAWSHasAModelOfEveryOperation(t *testing.T) {
+	for _, s := range New(Config{World: sim.New(core.Config{})}).services {
+		for name := range s.operations {
+			if !model.Has(modelName(s.Name), name) {
+				t.Errorf("requests.json has no operation %s of %s; run python3 test/awsmodel.py", name, s.Name)
+			}
+		}
+	}
+}
+
+// What a client asks for that is not here is refused, and counted.
+func TestOperationsThatAreNotHere(t *testing.T) {
+	api := New(Config{World: sim.New(core.Config{})})
+	h := api.Handler()
+	for _, c := range [][2]string{{"ecs", "AmazonEC2ContainerServiceV20141113.CreateCluster"}, {"ecs", "x.CreateCluster"}, {"s3", "x.\x1b[2JList"}} {
+		if w := post(h, c[0], c[1], "{}"); w.Code != 400 {
+			t.Errorf("%v is answered with %d %s", c, w.Code, w.Body)
+		}
+	}
+	if got, want := api.Missed(), (map[string]int{"ecs.CreateCluster": 2, "s3.2JList": 1}); !maps.Equal(got, want) {
+		t.Errorf("missed are %v, want %v", got, want)
+	}
+	for i := range mostMissed + 5 {
+		post(h, "ecs", fmt.Sprintf("x.Op%d", i), "{}")
+	}
+	if n := len(api.Missed()); n != mostMissed {
+		t.Errorf("%d names are kept", n)
 	}
 }

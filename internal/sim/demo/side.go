@@ -1,9 +1,10 @@
-package cli
+package demo
 
 import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"sync"
 	"time"
 
@@ -18,40 +19,47 @@ import (
 	"github.com/ebbhq/ebb/internal/sim"
 	"github.com/ebbhq/ebb/internal/sim/baseline"
 	"github.com/ebbhq/ebb/internal/sim/loadtest"
+	"github.com/ebbhq/ebb/internal/sim/loopback"
 	"github.com/ebbhq/ebb/internal/source/sqs"
 )
 
-// demoStory is a demonstration with one drainer, at work.
-type demoStory struct {
+// side is a demonstration with one drainer, at work.
+type side struct {
 	name string // of the drainer, under which it also calls AWS
-	plot *demoPlot
-	simulation
+	plot *plot
+	*loopback.Cloud
 	group   string // ARN of the target group; empty: there is none
 	site    *loadtest.Site
 	client  *loadtest.Client
-	service demoService
+	service service
 	began   time.Time // when something began to leave, in the world's time
+	seen    []string  // hosts that were there, in the order of their rows
+	minutes []minute  // of a story about load
 }
 
-// demoService is what is used while something leaves, and counts what its users lose.
-type demoService interface {
+// service is what is used while something leaves, and counts what its users lose.
+type service interface {
 	Tally() loadtest.Tally
 	Close()
 }
 
-// demoDrainers are who drains, from the least to Ebb.
-func demoDrainers() []string { return []string{"none", "homemade", "ebb"} }
+// drainers are who drains, from the least to Ebb.
+func drainers() []string { return []string{"none", "homemade", "ebb"} }
 
-func openStory(name string, plot *demoPlot) (*demoStory, error) {
+func open(name string, plot *plot) (*side, error) {
 	spec := plot.world()
 	for i := range spec.Groups {
 		spec.Groups[i].Hooks = plot.hooks[name]
 	}
-	cloud, err := startSim(spec, "127.0.0.1:0", plot.speed)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	s := &demoStory{name: name, plot: plot, simulation: cloud}
+	cloud, err := loopback.Serve(l, spec, plot.speed)
+	if err != nil {
+		return nil, err
+	}
+	s := &side{name: name, plot: plot, Cloud: cloud}
 	if plot.open != nil {
 		if s.service, err = plot.open(s); err != nil {
 			cloud.Close()
@@ -62,17 +70,18 @@ func openStory(name string, plot *demoPlot) (*demoStory, error) {
 		groups, _ := w.DescribeTargetGroups(nil, nil) // all there are: each world of a demonstration has one
 		s.group = groups[0].ARN
 	})
-	if s.site, err = loadtest.Open(cloud.Read, plot.speed, s.group); err != nil {
+	if s.site, err = loadtest.Open(cloud.Read, plot.speed, s.group, plot.atOnce); err != nil {
 		cloud.Close()
 		return nil, err
 	}
 	s.client = s.site.Client()
+	s.client.Late = plot.late
 	s.service = s.client
 	return s, nil
 }
 
 // work drains until ctx ends.
-func (s *demoStory) work(ctx context.Context, out *screen) error {
+func (s *side) work(ctx context.Context, out *Screen) error {
 	switch s.name {
 	case "homemade":
 		return s.plot.homemade(ctx, s, out)
@@ -87,16 +96,16 @@ func (s *demoStory) work(ctx context.Context, out *screen) error {
 	return nil
 }
 
-func (s *demoStory) close() {
+func (s *side) close() {
 	s.service.Close()
-	s.simulation.Close()
+	s.Cloud.Close()
 	if s.site != nil {
 		s.site.Close()
 	}
 }
 
 // leave lets something leave.
-func (s *demoStory) leave() (err error) {
+func (s *side) leave() (err error) {
 	s.Read(func(w *sim.World) {
 		w.SetCaller("you")
 		s.began = w.Now()
@@ -106,12 +115,12 @@ func (s *demoStory) leave() (err error) {
 }
 
 // now is the world's time.
-func (s *demoStory) now() time.Time { return s.At(time.Now()) }
+func (s *side) now() time.Time { return s.At(time.Now()) }
 
-func (s *demoStory) queue() string { return s.queueURL("ebb") }
+func (s *side) queue() string { return s.QueueURL("ebb") }
 
 // awsConfig lets the real AWS SDK talk to the story's cloud, under the name of its drainer.
-func (s *demoStory) awsConfig() aws.Config {
+func (s *side) awsConfig() aws.Config {
 	return aws.Config{
 		Region: "eu-west-1", BaseEndpoint: aws.String(s.Endpoint), HTTPClient: awshttp.NewBuildableClient(),
 		Credentials: credentials.NewStaticCredentialsProvider(s.name, "none", ""),
@@ -119,19 +128,19 @@ func (s *demoStory) awsConfig() aws.Config {
 }
 
 // homemadeHosts is the drainer of hosts that people write themselves.
-func homemadeHosts(ctx context.Context, s *demoStory, out *screen) error {
+func homemadeHosts(ctx context.Context, s *side, out *Screen) error {
 	return s.homemade(ctx, out, baseline.FromConfig(s.awsConfig(), s.queue(), "demo").Tick)
 }
 
 // homemadeTasks is the function for tasks on Fargate Spot that people write themselves.
-func homemadeTasks(ctx context.Context, s *demoStory, out *screen) error {
+func homemadeTasks(ctx context.Context, s *side, out *Screen) error {
 	env := baseline.TakeOutConfig{Queue: s.queue(), TargetGroup: s.group, Container: "web", Port: 8080}
 	s.Read(func(w *sim.World) { env.Cluster = w.ARN("ecs", "cluster/demo") })
 	return s.homemade(ctx, out, baseline.NewTakeOut(env.Connect(s.awsConfig())).Tick)
 }
 
 // homemade lets a home-made drainer work.
-func (s *demoStory) homemade(ctx context.Context, out *screen, tick func(context.Context, time.Time) (time.Time, error)) error {
+func (s *side) homemade(ctx context.Context, out *Screen, tick func(context.Context, time.Time) (time.Time, error)) error {
 	for ctx.Err() == nil {
 		now := s.now()
 		next, err := tick(ctx, now)
@@ -147,7 +156,7 @@ func (s *demoStory) homemade(ctx context.Context, out *screen, tick func(context
 }
 
 // ebbWork is the controller as ebb serve wires it, but with its journal in memory.
-func ebbWork(ctx context.Context, s *demoStory, out *screen) error {
+func ebbWork(ctx context.Context, s *side, out *Screen) error {
 	cfg := s.awsConfig()
 	cfg.Retryer = func() aws.Retryer { return aws.NopRetryer{} }
 	queue := sqs.New(sqs.NewClient(cfg), sqs.Config{URL: s.queue(), Wait: 20 * time.Second, Log: slog.New(slog.DiscardHandler)})

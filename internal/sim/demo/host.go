@@ -1,4 +1,4 @@
-package cli
+package demo
 
 import (
 	"bufio"
@@ -16,10 +16,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
-	"text/tabwriter"
 	"time"
-
-	"github.com/spf13/cobra"
 
 	"github.com/ebbhq/ebb/internal/drain"
 	"github.com/ebbhq/ebb/internal/fleet"
@@ -30,21 +27,25 @@ import (
 	"github.com/ebbhq/ebb/internal/sim/standin"
 )
 
-// newStandIn is for the demonstration alone: a process on one of its hosts.
-func newStandIn() *cobra.Command {
-	return &cobra.Command{Use: "stand-in", Hidden: true, RunE: func(c *cobra.Command, args []string) error { return standin.Run(c.Context(), args) }}
-}
-
 // hostPlot: one of three hosts leaves, with logs that are not delivered yet and a monitoring that watches it.
-func hostPlot() *demoPlot {
+func hostPlot() *plot {
 	p := scaleInPlot()
-	p.name, p.about = "host", "one of three hosts leaves, with logs on it and a monitoring that watches it"
-	p.intro = `Three hosts run an application that writes 50 numbered lines a second to Fluentd, which sends them on each 30 s, and are watched by Zabbix,
-which calls somebody when a host does not answer for 3 s. One host leaves, in three clouds at the same time: without help; with the script
-that cron starts on each host, which reads a queue that all hosts share; with ebb-agent on each host. The application, Fluentd and Zabbix are
-stand-ins, each a process of its own. Of Ebb's cloud you see what happens to the host.
-`
-	p.leaving, p.begins = 1, "terminated one of three hosts"
+	p.name, p.about = "host", "one of three hosts leaves, with logs and a monitoring of it"
+	p.intro = "Three hosts run an application that writes 50 numbered lines a second to Fluentd, which sends them on each 30 s, and are watched by " +
+		"Zabbix, which calls somebody when a host does not answer for 3 s. One host leaves, in three clouds at the same time: without help; with the " +
+		"script that cron starts on each host, which reads a queue that all hosts share; with ebb-agent on each host. The application, Fluentd and " +
+		"Zabbix are stand-ins, each a process of its own. You are told what happens to the host in Ebb's cloud."
+	p.sides, p.leaving, p.begins = []string{"no help", "script of cron", "ebb-agent"}, 1, "terminated one of three hosts"
+	p.rows, p.notes, p.figures = hostRows, "", []figure{
+		{"lines written", func(r Result) string { return fmt.Sprint(r.Requests) }},
+		{"lost", func(r Result) string { return fmt.Sprint(r.Failed) }},
+		{"alerts", func(r Result) string { return fmt.Sprint(*cmp.Or(r.Alerts, new(int))) }},
+		{"host gone", func(r Result) string { return fmt.Sprintf("%.1f s", r.GoneAfter) }},
+		{"AWS calls", func(r Result) string { return fmt.Sprint(r.Calls) }},
+	}
+	p.moral = "%d lines were lost without help, and somebody was called; %d with the script, which signals Fluentd and waits for nothing; %d with " +
+		"ebb-agent, which stops the application, shows that the buffers are empty, and only then answers its hook." +
+		"\n\ndocs/reference/agent.md says how it is set up."
 	p.world = func() sim.Spec {
 		return sim.Spec{
 			Seed: 1, Start: time.Now().UTC().Truncate(time.Millisecond),
@@ -60,7 +61,7 @@ stand-ins, each a process of its own. Of Ebb's cloud you see what happens to the
 		_, err := w.TerminateInstanceInAutoScalingGroup(w.DescribeAutoScalingGroups(nil)[0].Instances[0].ID, true)
 		return err
 	}
-	p.open, p.homemade, p.table = openHosts, cronOnHosts, writeHostTable
+	p.open, p.homemade = openHosts, cronOnHosts
 	p.managed = kernel.Managed{Match: "demo-asg", Policy: drain.Defaults(), Agent: true}
 	return p
 }
@@ -74,7 +75,7 @@ type hosts struct {
 	ended    sync.WaitGroup
 }
 
-func openHosts(s *demoStory) (_ demoService, err error) {
+func openHosts(s *side) (_ service, err error) {
 	program, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -112,7 +113,7 @@ func openHosts(s *demoStory) (_ demoService, err error) {
 }
 
 // endWithEC2 ends what runs on a host when EC2 ends the host.
-func (h *hosts) endWithEC2(ctx context.Context, s *demoStory) {
+func (h *hosts) endWithEC2(ctx context.Context, s *side) {
 	for ctx.Err() == nil {
 		var gone []string
 		s.Read(func(w *sim.World) {
@@ -160,7 +161,7 @@ func (h *hosts) Close() {
 
 // cronOnHosts is what people write themselves. Cron starts it once a minute, and the queue hides a message for 30 s; here it is 5 s and 7 s, so
 // that you need not wait. The clocks of the hosts differ, or the same host would take the message each time.
-func cronOnHosts(ctx context.Context, s *demoStory, out *screen) error {
+func cronOnHosts(ctx context.Context, s *side, out *Screen) error {
 	var scripts sync.WaitGroup
 	defer scripts.Wait()
 	h, cfg := s.service.(*hosts), s.awsConfig()
@@ -207,7 +208,7 @@ steps:
 `
 
 // agents starts ebb-agent on each host: this program is that one too. What the agent of the victim logs is told.
-func (h *hosts) agents(s *demoStory, out *screen) error {
+func (h *hosts) agents(s *side, out *Screen) error {
 	program, err := os.Executable()
 	for id, one := range h.all { //ebb:any-order each has its own
 		imds, bad := s.Metadata(id)
@@ -231,23 +232,11 @@ func (h *hosts) agents(s *demoStory, out *screen) error {
 }
 
 // tellAgent shows what an agent does once its host leaves: the others' hosts stay, so they have nothing to tell.
-func tellAgent(log io.Reader, out *screen) {
+func tellAgent(log io.Reader, out *Screen) {
 	for lines := bufio.NewScanner(log); lines.Scan(); {
 		_, text, found := strings.Cut(lines.Text(), `level=INFO msg="`)
 		if text, _, _ = strings.Cut(text, `"`); found && text != "the agent works" {
 			out.say("agent", text)
 		}
 	}
-}
-
-func writeHostTable(w io.Writer, results []demoResult) {
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprint(tw, "\nSTORY\tLINES WRITTEN\tLOST\tALERTS\tHOST GONE\tAWS CALLS\n")
-	for _, r := range results {
-		fmt.Fprintf(tw, "%s\t%d\t%d\t%d\t%.1f s\t%d\n", r.Name, r.Requests, r.Failed, *cmp.Or(r.Alerts, new(int)), r.GoneAfter, r.Calls)
-	}
-	_ = tw.Flush() // a reader that is gone needs no table
-	fmt.Fprintf(w, "\n%d lines were lost without help, and somebody was called; %d with the script, which signals Fluentd and waits for nothing; %d "+
-		"with\nebb-agent, which stops the application, shows that the buffers are empty, and only then answers its hook.\n"+
-		"Next: docs/reference/agent.md.\n", results[0].Failed, results[1].Failed, results[2].Failed)
 }

@@ -1,9 +1,7 @@
-package cli
+package demo
 
 import (
 	"context"
-	"fmt"
-	"io"
 	"strings"
 	"sync"
 	"time"
@@ -13,80 +11,18 @@ import (
 	"github.com/ebbhq/ebb/internal/sim/core"
 )
 
-const demoColumns = `           none             homemade         ebb
-   time    failed   gone    failed   gone    failed   gone`
-
-// demoStatus is one line that says how the stories stand.
-func demoStatus(at time.Duration, leaving int, results []demoResult) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%5.0f s", at.Seconds())
-	for _, r := range results {
-		fmt.Fprintf(&b, "  %8d   %d/%d ", r.Failed, r.gone, leaving)
-	}
-	return strings.TrimRight(b.String(), " ")
-}
-
-// screen writes lines, and below them on a terminal one line of status that is written over; elsewhere each status is a line.
-type screen struct {
-	mu       sync.Mutex
-	w        io.Writer
-	terminal bool
-	last     string
-}
-
-func newScreen(w io.Writer) *screen { return &screen{w: w, terminal: terminal(w)} }
-
-// wipe is what a terminal needs to write over its last line.
-const wipe = "\r\x1b[K"
-
-// line writes a line.
-func (s *screen) line(text string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.terminal {
-		fmt.Fprintf(s.w, "%s%s\n%s", wipe, text, s.last)
-		return
-	}
-	fmt.Fprintln(s.w, text)
-}
-
-// say writes a line of who does what.
-func (s *screen) say(who, text string) { s.line(fmt.Sprintf("           %-9s %s", who, text)) }
-
-// status writes the line of status.
-func (s *screen) status(text string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.terminal {
-		s.last = text
-		fmt.Fprint(s.w, wipe, text)
-		return
-	}
-	fmt.Fprintln(s.w, text)
-}
-
-// end leaves the line of status as it is.
-func (s *screen) end() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.last != "" {
-		fmt.Fprintln(s.w)
-	}
-	s.last = ""
-}
-
-// narrator shows what happens to the first host or task that leaves in a story: lines of Ebb's journal and of the world's record.
+// narrator tells what happens to the first host or task that leaves on one side: lines of Ebb's journal and of the world's record.
 type narrator struct {
-	s      *demoStory
-	out    *screen
-	mu     sync.Mutex
+	s      *side
+	out    *Screen
+	mu     sync.Mutex      // guards the rest
 	victim string          // the first one that began to leave
 	key    string          // of its drain
 	told   int             // entries of the record
 	said   map[string]bool // what was told of it
 }
 
-// journal shows a line of the journal.
+// journal tells a line of the journal.
 func (n *narrator) journal(l journal.Line) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -94,12 +30,16 @@ func (n *narrator) journal(l journal.Line) {
 		n.key = l.Key
 	}
 	steps := l.Kind == journal.HostLine && n.victim != "" && strings.Contains(l.Key, n.victim)
+	if n.said[l.Text] {
+		return
+	}
 	if steps || n.key != "" && l.Key == n.key && l.Kind != "waiting" {
+		n.said[l.Text] = true
 		n.out.say("ebb", l.Text)
 	}
 }
 
-// watch shows what AWS does, until ctx ends.
+// watch tells what AWS does, until ctx ends.
 func (n *narrator) watch(ctx context.Context) {
 	tick := time.Tick(100 * time.Millisecond)
 	for {
