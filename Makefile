@@ -10,8 +10,8 @@ RACY     := ./internal/engine/... ./internal/journal/... ./internal/source/... .
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
-build: ## build bin/ebb
-	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/...
+build: ## build bin/ebb and bin/ebb-agent, from what "go run" has compiled already
+	$(GO) build -o bin/ ./cmd/...
 
 zip: ## dist/ebb-lambda-arm64.zip and -amd64.zip, the code of the Lambda function
 	@for arch in arm64 amd64; do \
@@ -93,6 +93,7 @@ iam: ## write the table of calls that the IAM policies are made of, from what si
 nightly: ## what takes too long for each change: a night on two cores
 	$(MAKE) race
 	$(MAKE) sim SEEDS=200000
+	$(GO) test ./internal/sim/story -run '^TestPromises$$' -count=1 -timeout=60m -v -promises=10000
 	$(GO) test ./internal/diagnose ./internal/cli -run 'ByADenial$$' -count=1 -timeout=60m -everyrequest
 	$(GO) test ./internal/sim/story -run '^TestWhyDuringHealthyDrains$$' -count=1 -timeout=120m -v -why=1 -drains=1000
 	$(MAKE) plants

@@ -282,9 +282,9 @@ func outOfDead(c *decider) (text string, done bool) {
 	switch {
 	case (c.ec2.Is == fleet.Absent || c.ec2.Value == fleet.StateTerminated) && slices.ContainsFunc(live, hasAddress):
 		return "; the addresses of its tasks may be those of others by now, so their targets were left to ECS", true
-	case d.ContainerInstance == "" && c.container.Is == fleet.Unknown && !late:
+	case d.ContainerInstance == "" && c.container.Is == fleet.Unknown:
 		c.want(d.subject(plan.FindContainerInstances, d.Cluster), c.container.Is, c.container.At, c.p.LookFast)
-		return "", false
+		return "; whether it has targets could not be seen" + c.trouble(plan.FindContainerInstances), late
 	case d.ContainerInstance == "" || c.elsewhere():
 		return "", true
 	case len(c.running.Starts) == 0 && !late:
