@@ -131,7 +131,8 @@ func (f *Forecast) held(s *inventory.Inventory, g *inventory.Group, id string) s
 		return fmt.Sprintf("who answers hook %s of group %s is not known (--config says whether Ebb does), and without heartbeats it ends after %s", longest.Name,
 			g.Name, inventory.Span(longest.Heartbeat))
 	}
-	f.note("hook " + strings.Join(names(hooks), " or ") + " of group " + g.Name + " is taken to be answered by somebody who drains; --config says whether Ebb does")
+	f.note("hook " + strings.Join(names(hooks), " or ") + " of group " + g.Name +
+		" is taken to be answered by somebody who drains; --config says whether Ebb does")
 	return ""
 }
 

@@ -159,7 +159,7 @@ func (v *view) hopes(d *demand) []Reason {
 		}
 		for _, p := range v.c.CapacityProviders {
 			g := v.s.Group(p.Group)
-			if p.Name == name && p.ManagedScaling && (g == nil || g.Desired < g.Max) {
+			if p.Name == name && p.ManagedScaling && (g == nil || g.Desired < g.Max && !slices.Contains(g.Suspended, "Launch")) {
 				hopes = append(hopes, Reason{Scaling, fmt.Sprintf("managed scaling of capacity provider %s may add hosts to group %s", name, p.Group)})
 			}
 		}

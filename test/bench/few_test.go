@@ -42,3 +42,18 @@ func TestSmallDrainsAreCheap(t *testing.T) {
 		}
 	}
 }
+
+// TestALongStopIsLookedAtSeldom: a task that takes half a day to stop is not looked at every five seconds all the time.
+func TestALongStopIsLookedAtSeldom(t *testing.T) {
+	s := departure(variant{}, 1, time.Minute)
+	s.World, s.Until = fleetOf(10, time.Minute, 12*time.Hour), 20*time.Hour
+	s.Ebb.Groups[0].Deadline = 16 * time.Hour
+	s.Ebb.DaemonGrace = 13 * time.Hour
+	res, err := story.Run(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := res.Calls["ecs.DescribeTasks"]; n < 200 || n > 2000 || len(res.Violations) > 0 {
+		t.Errorf("%d looks at tasks; %v", n, res.Violations)
+	}
+}
