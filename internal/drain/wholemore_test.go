@@ -271,6 +271,10 @@ func TestWhatFollowsElsewhere(t *testing.T) {
 			}
 		}),
 		of("lost, two tasks, and the net read for neither", lost(0), unread, func(s *scene) { s.task("two", "", "RUNNING", "RUNNING").At = s.now }),
+		of("lost, two tasks, of which the first listens nowhere, and the net not read", lost(netFor), unread, func(s *scene) {
+			s.task("two", "", "RUNNING", "RUNNING").At = s.now
+			s.o.Tasks[0].Value.Addresses = nil
+		}),
 		of("not admitted: traffic has left", took, active, func(s *scene) { s.o.Turn.Unread, s.d.Heard = true, s.now }),
 		of("for its turn", active, func(s *scene) { s.o.Turn = Slot{Limited: true, Leave: 1, Limit: 1} }),
 		of("for its turn, and traffic has left", active, took, func(s *scene) { s.o.Turn = Slot{Limited: true, Leave: 1, Limit: 1} }),

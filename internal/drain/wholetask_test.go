@@ -207,6 +207,13 @@ func TestWhatFollowsForATask(t *testing.T) {
 			s.facts[plan.Subject{Kind: plan.Registered, In: "vpc-1", ID: "2001:db8::1"}] = &fleet.Fact[[]fleet.Health]{Is: fleet.Seen, At: s.now}
 		}),
 		theTask("the net was read under its first address only", 1, states("draining", "draining"), netHas(time.Second), twoAddresses),
+		theTask("the net has what its service names, in use", 3, acceptedBefore, states("draining", "healthy"),
+			netHas(time.Second, fleet.Health{TargetGroup: admin, Target: fleet.TargetID{ID: "10.0.1.17", Port: 9090}, State: "healthy"})),
+		theTask("the net has what its service names at whatever port, in use", 3, acceptedBefore, func(s *lone) {
+			f := s.facts[plan.Subject{Kind: plan.Services, In: "prod", ID: "web"}].(*fleet.Fact[fleet.Service])
+			f.Value.LoadBalancers = []fleet.LoadBalancer{{TargetGroup: web}}
+			s.facts[onPort(web, 0)] = &fleet.Fact[fleet.Health]{Is: fleet.Seen, At: s.now, Value: fleet.Health{State: "healthy"}}
+		}, netHas(time.Second, fleet.Health{TargetGroup: web, Target: fleet.TargetID{ID: "10.0.1.17", Port: 8080}, State: "healthy"})),
 		theTask("the VPC is not known", 1, states("draining", "draining"), func(s *lone) { s.task.Value.Subnet = "subnet-1" }),
 		theTask("there is no such subnet", 1, states("draining", "draining"), func(s *lone) {
 			inSubnet(s)
