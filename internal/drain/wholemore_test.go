@@ -256,6 +256,7 @@ func TestWhatFollowsElsewhere(t *testing.T) {
 		of("lost, the net not read", lost(netFor), unread),
 		of("lost, the net not read, by passes, at the last moment", lost(netFor+time.Minute), unread, since(0), passes(time.Minute)),
 		of("lost, the net not read, by passes", lost(netFor+2*time.Minute), unread, since(0), passes(time.Minute)),
+		of("lost, the net not read, by the first pass", lost(netFor), unread, passes(time.Minute)),
 		of("lost, the net not read, by a run that began now", lost(netFor+2*time.Minute), unread, since(0)),
 		of("lost, its tasks known just now", lost(netFor), unread, func(s *scene) { s.o.Stopped = []time.Time{s.now.Add(-time.Second)} }),
 		of("lost, in a VPC that is not known", lost(0), func(s *scene) { s.vpc = fleet.Fact[string]{} }),

@@ -111,6 +111,9 @@ func TestWhatFollowsFromANotice(t *testing.T) {
 		of("it may be interrupted, and its deadline is over", rebalance, fulfilled, verified, noticedFor(time.Hour), drainingFor(time.Hour), listedNow,
 			func(s *scene) { s.d.Zero = s.now.Add(-time.Hour); s.o.Machine.At = s.now }),
 
+		of("it may be interrupted, and a hook holds it", rebalance, fulfilled, heldToo),
+		of("its interruption is rehearsed, and a hook holds it", spot, func(s *scene) { s.d.Notice = Notice{} }, rehearsedHost, heldToo),
+		of("EC2 ends it, and its target is in use", spot, leaves, verified, drainingFor(time.Minute), listedNow, ends(0), machineIs(fleet.StateRunning)),
 		of("DRAINING after the notice, its tasks listed", spot, leaves, verified, drainingFor(4*time.Second), func(s *scene) { s.o.Running = []time.Time{s.now} }),
 		of("DRAINING after the notice for longer than reads lag", spot, leaves, verified, drainingFor(14*time.Second), listedNow),
 		of("DRAINING after the notice, the targets out", spot, leaves, verified, drainingFor(4*time.Second), listedNow, target("draining")),

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,8 +15,8 @@ import (
 	"github.com/ebbhq/ebb/internal/scale"
 )
 
-var counting = []string{"set-desired-count", "set-desired-capacity", "services", "record count:", "record override:", "line count:", "with {", "forwards", "asks whether",
-	"alarms of", "alarms:", "backlogs", "metrics", "scalable-targets"}
+var counting = []string{"set-desired-count", "set-desired-capacity", "services", "record count:", "record override:", "line count:", "with {", "forwards",
+	"asks whether", "alarms of", "alarms:", "backlogs", "metrics", "scalable-targets"}
 
 var toPeople = []notice.Route{{Name: "ops"}}
 
@@ -119,6 +120,8 @@ func TestWhatFollowsForServicesThatAreScaled(t *testing.T) {
 	byMetric := scale.Defaults()
 	m := fleet.Metric{Namespace: "Shop", Name: "m", Stat: "Sum", Period: 10 * time.Second}
 	byMetric.Min, byMetric.Max, byMetric.Tracking = 2, 9, &scale.Tracking{Metric: m, Target: 1}
+	observed := byAlarm
+	observed.Observe = true
 	least := scale.Defaults()
 	least.Min, least.Max, least.Alarms = 6, 9, byAlarm.Alarms[:1]
 	start := func(a *account) {
@@ -197,14 +200,38 @@ func TestWhatFollowsForServicesThatAreScaled(t *testing.T) {
 				a.answer = noPlace
 				a.fails["set-desired-capacity"] = &plan.Failure{Class: plan.Denied, Message: "no right"}
 			}},
-		{name: "its tasks find no place, and no call may be under way", cfg: cfg(least, group, func(c *Config) { c.InFlight = 1 }), lasts: time.Minute, only: counting,
-			setup: func(a *account, _ *Kernel) {
+		{name: "its tasks find no place, and no call may be under way", cfg: cfg(least, group, func(c *Config) { c.InFlight = 1 }), lasts: time.Minute,
+			only: counting, setup: func(a *account, _ *Kernel) {
 				start(a)
 				a.group("web-asg")
 				a.answer = noPlace
 				a.takes["groups"] = 20 * time.Second
 			}},
-		{name: "its tasks find a place", cfg: cfg(least, group), lasts: time.Minute, only: counting, setup: func(a *account, _ *Kernel) { start(a); a.group("web-asg") }},
+		{name: "its tasks find no place, then they run, and then they find none again", cfg: cfg(least, group), lasts: 15 * time.Minute,
+			only: []string{"line count:", "asks whether"}, setup: func(a *account, _ *Kernel) {
+				start(a)
+				a.group("web-asg")
+				a.answer = noPlace
+				then(a, 100, func() { a.service("s0").Running = 6 })
+				then(a, 400, func() { a.service("s0").Running = 4 })
+			}},
+		{name: "not all tasks of an observed cluster run", cfg: cfg(byAlarm, group, func(c *Config) { c.Groups[0].Policy.Observe = true }), lasts: 2 * time.Minute,
+			only: counting, setup: func(a *account, _ *Kernel) { start(a); a.service("s0").Running = 2 }},
+		{name: "not all tasks of an observed service run", cfg: cfg(observed, group), lasts: 2 * time.Minute, only: counting,
+			setup: func(a *account, _ *Kernel) { start(a); a.service("s0").Running = 2 }},
+		{name: "not all tasks of a paused service run", cfg: cfg(byAlarm, group), lasts: 2 * time.Minute, only: counting,
+			setup: func(a *account, k *Kernel) {
+				start(a)
+				a.service("s0").Running = 2
+				o := Override{Cluster: "prod", Service: "s0", Hold: true, By: "ann@host", Since: t0, Until: t0.Add(time.Hour)}
+				setOverrides(k, []journal.Record{o.record(0, true)})
+			}},
+		{name: "not all tasks of a daemon service run", cfg: cfg(byAlarm, group), lasts: 2 * time.Minute, only: counting,
+			setup: func(a *account, _ *Kernel) { start(a); a.service("s0").Running, a.service("s0").Daemon = 2, true }},
+		{name: "the service is not there", cfg: cfg(byAlarm, group), lasts: 2 * time.Minute, only: counting,
+			setup: func(a *account, _ *Kernel) { start(a); a.services = nil }},
+		{name: "its tasks find a place", cfg: cfg(least, group), lasts: time.Minute, only: counting,
+			setup: func(a *account, _ *Kernel) { start(a); a.group("web-asg") }},
 		{name: "its host leaves", cfg: cfg(byAlarm, func(c *Config) { c.Groups = append(c.Groups, replacing().Groups...) }), lasts: 2 * time.Minute, only: counting,
 			setup: func(a *account, k *Kernel) {
 				start(a)
@@ -330,7 +357,7 @@ func TestWhoseIsWhatIsScheduled(t *testing.T) {
 		{name: "an instance of a group", change: event.Change{Service: "EC2", Entities: []string{"i-0001"}}, at: -1, ack: true, ok: true,
 			texts: []string{"AWS has scheduled CODE at a time that it does not say: i-0001 of group web"}},
 		{name: "an instance, and no sweep since", change: event.Change{Service: "EC2", Entities: []string{"i-0001"}}},
-		{name: "an instance, and no sweeps", cfg: func(c *Config) { c.Sweep = 0; c.Groups = c.Groups[1:] },
+		{name: "an instance, and no sweeps", cfg: func(c *Config) { c.Sweep = 0; c.Groups = c.Groups[1:3] },
 			change: event.Change{Service: "EC2", Entities: []string{"i-0009"}}, ack: true, ok: true, foreign: 1, why: "it is about nothing that is managed here"},
 		{name: "an instance, for an Ebb without groups", cfg: func(c *Config) { c.Held = map[string]journal.Lease{} },
 			change: event.Change{Service: "EC2", Entities: []string{"i-0001"}}, at: -1, ack: true, ok: true, to: []string{"cluster/prod"},
@@ -351,20 +378,30 @@ func TestWhoseIsWhatIsScheduled(t *testing.T) {
 			change: event.Change{Service: "ECS", Entities: []string{"edge|api", "edge|web", "far|x"}}, ack: true, ok: true, to: []string{"cluster/edge", "cluster/far"}},
 		{name: "another Ebb's, handed on", cfg: func(c *Config) { c.Held = map[string]journal.Lease{"cluster/prod": {}} }, noted: true,
 			change: event.Change{Service: "ECS", Entities: []string{"edge|api"}}, ack: true, ok: true, foreign: 1, why: "it is about nothing that is managed here"},
+		{name: "instances of two groups", change: event.Change{Service: "EC2", Entities: []string{"i-0001", "i-0002"}}, at: -1, ack: true, ok: true, texts: []string{
+			"AWS has scheduled CODE at a time that it does not say: i-0001 of group web",
+			"AWS has scheduled CODE at a time that it does not say: i-0002 of group db"}},
+		{name: "one's own and another Ebb's", cfg: func(c *Config) { c.Held = map[string]journal.Lease{"cluster/edge": {}} },
+			change: event.Change{Service: "ECS", Entities: []string{"edge|api", "far|x"}}, ack: true, ok: true, to: []string{"cluster/far"},
+			texts: []string{"AWS has scheduled CODE at a time that it does not say: edge|api of cluster edge"}},
+		{name: "an instance, for an Ebb that works for one scope", cfg: func(c *Config) { c.Held = map[string]journal.Lease{"cluster/prod": {}} },
+			change: event.Change{Service: "EC2", Entities: []string{"i-0001"}}, at: -1, ack: true, ok: true,
+			texts: []string{"AWS has scheduled CODE at a time that it does not say: i-0001 of group web"}},
 		{name: "nobody's", change: event.Change{Service: "ECS", Entities: []string{"other|x"}}, ack: true, ok: true, foreign: 1,
 			why: "it is about nothing that is managed here"},
-		{name: "nobody's, and others read the queue", cfg: func(c *Config) { c.LeaveForeign = true }, change: event.Change{Service: "ECS", Entities: []string{"other|x"}},
-			ok: true, foreign: 1, why: "it is about nothing that is managed here"},
+		{name: "nobody's, and others read the queue", cfg: func(c *Config) { c.LeaveForeign = true },
+			change: event.Change{Service: "ECS", Entities: []string{"other|x"}}, ok: true, foreign: 1, why: "it is about nothing that is managed here"},
 		{name: "nobody's, handed on, and others read the queue", cfg: func(c *Config) { c.LeaveForeign = true }, noted: true,
 			change: event.Change{Service: "ECS", Entities: []string{"other|x"}}, ack: true, ok: true, foreign: 1, why: "it is about nothing that is managed here"},
 	} {
-		cfg := Config{Sweep: time.Minute, Routes: toPeople, Groups: []Managed{{Match: "web", Cluster: "prod", Policy: drain.Defaults()}, {Cluster: "edge"}, {Cluster: "far"}}}
+		cfg := Config{Sweep: time.Minute, Routes: toPeople, Groups: []Managed{
+			{Match: "web", Cluster: "prod", Policy: drain.Defaults()}, {Cluster: "edge"}, {Cluster: "far"}, {Match: "db", Cluster: "prod"}}}
 		if c.cfg != nil {
 			c.cfg(&cfg)
 		}
 		k := newKernel(t, cfg)
 		k.swept = t0
-		k.groupOf[fleet.HostTarget("i-0001")] = "web"
+		k.groupOf[fleet.HostTarget("i-0001")], k.groupOf[fleet.HostTarget("i-0002")] = "web", "db"
 		c.change.Code = "CODE"
 		ack, why, ok := schedule(k, unplaced{Heard{Message: event.Message{ID: "m"}, Event: event.Event{Change: c.change}, Noted: c.noted}, t0.Add(c.at)}, t0)
 		var texts, to []string
@@ -374,8 +411,8 @@ func TestWhoseIsWhatIsScheduled(t *testing.T) {
 				texts = append(texts, s.Text())
 			} else if f.ID == "m" {
 				to = append(to, f.Scope)
-			} else {
-				people++
+			} else if people++; strings.Contains(f.Scope, "prod") != (c.change.Service == "EC2") {
+				t.Errorf("%s: people are told by %s", c.name, f.Scope)
 			}
 		}
 		if got, want := fmt.Sprint(ack, ok, texts, to, k.Counts["foreign"], why, people, len(k.lines)),
@@ -402,7 +439,8 @@ func TestWhoseIsWhatIsScheduled(t *testing.T) {
 			t.Errorf("%+v, noted %s ago: past %t", c.s, c.noted, got)
 		}
 	}
-	if got := (Scheduled{Code: "C", Group: "web", What: []string{"a"}, Omitted: 1}).Text(); got != "AWS has scheduled C at a time that it does not say: a and 1 more of group web" {
+	if got := (Scheduled{Code: "C", Group: "web", What: []string{"a"}, Omitted: 1}).Text(); got !=
+		"AWS has scheduled C at a time that it does not say: a and 1 more of group web" {
 		t.Error(got)
 	}
 }

@@ -126,13 +126,15 @@ func TestTargetsShareACall(t *testing.T) {
 		in   []batch
 		want string // of each call: targets, drains, and the drain that it is of
 	}{
-		"two that hurry":      {[]batch{one("g", 1, true, "a"), one("g", 2, true, "b")}, "[3 of 2 of 2 ]"},
-		"two that do not":     {[]batch{one("g", 1, false, "a"), one("g", 2, false, "b")}, "[1 of 1 of 0 a][2 of 1 of 0 b]"},
-		"one that hurries":    {[]batch{one("g", 1, false, "a"), one("g", 2, true, "b"), one("g", 1, true, "c")}, "[1 of 1 of 0 a][3 of 2 of 2 ]"},
-		"of two groups":       {[]batch{one("g", 1, true, "a"), one("h", 2, true, "b"), one("g", 1, true, "c")}, "[2 of 2 of 2 ][2 of 1 of 1 ]"},
-		"as many as may":      {[]batch{one("g", plan.MaxDeregister-1, true, "a"), one("g", 1, true, "b")}, fmt.Sprintf("[%d of 2 of 2 ]", plan.MaxDeregister)},
-		"one more than may":   {[]batch{one("g", plan.MaxDeregister-1, true, "a"), one("g", 2, true, "b")}, fmt.Sprintf("[%d of 1 of 1 ][2 of 1 of 1 ]", plan.MaxDeregister-1)},
-		"and again some more": {[]batch{one("g", plan.MaxDeregister, true, "a"), one("g", 2, true, "b"), one("g", 3, true, "c")}, fmt.Sprintf("[%d of 1 of 1 ][5 of 2 of 2 ]", plan.MaxDeregister)},
+		"two that hurry":   {[]batch{one("g", 1, true, "a"), one("g", 2, true, "b")}, "[3 of 2 of 2 ]"},
+		"two that do not":  {[]batch{one("g", 1, false, "a"), one("g", 2, false, "b")}, "[1 of 1 of 0 a][2 of 1 of 0 b]"},
+		"one that hurries": {[]batch{one("g", 1, false, "a"), one("g", 2, true, "b"), one("g", 1, true, "c")}, "[1 of 1 of 0 a][3 of 2 of 2 ]"},
+		"of two groups":    {[]batch{one("g", 1, true, "a"), one("h", 2, true, "b"), one("g", 1, true, "c")}, "[2 of 2 of 2 ][2 of 1 of 1 ]"},
+		"as many as may":   {[]batch{one("g", plan.MaxDeregister-1, true, "a"), one("g", 1, true, "b")}, fmt.Sprintf("[%d of 2 of 2 ]", plan.MaxDeregister)},
+		"one more than may": {[]batch{one("g", plan.MaxDeregister-1, true, "a"), one("g", 2, true, "b")},
+			fmt.Sprintf("[%d of 1 of 1 ][2 of 1 of 1 ]", plan.MaxDeregister-1)},
+		"and again some more": {[]batch{one("g", plan.MaxDeregister, true, "a"), one("g", 2, true, "b"), one("g", 3, true, "c")},
+			fmt.Sprintf("[%d of 1 of 1 ][5 of 2 of 2 ]", plan.MaxDeregister)},
 	} {
 		got := ""
 		for _, b := range batchActions(c.in) {
@@ -194,7 +196,8 @@ func TestWhatARecordIsAbout(t *testing.T) {
 		t.Errorf("%s", got)
 	}
 	b := o.Begin([]journal.Record{count, {Key: over.Key, Rev: 7}, {Key: "x", Rev: 9}})
-	if r := b.Records[0]; r.Rev != 8 || !r.Open || len(b.Lines) != 1 || b.Lines[0].Text != "service a in cluster prod has  by ann@host until 2026-11-21 10:00:00 UTC" {
+	if r := b.Records[0]; r.Rev != 8 || !r.Open || len(b.Lines) != 1 ||
+		b.Lines[0].Text != "service a in cluster prod has  by ann@host until 2026-11-21 10:00:00 UTC" {
 		t.Errorf("%+v", b)
 	}
 	for _, x := range []struct {

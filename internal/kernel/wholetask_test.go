@@ -130,10 +130,11 @@ func TestWhatFollowsForTasksThatStop(t *testing.T) {
 		{name: "a rehearsal that is not allowed", cfg: edge(), lasts: 5 * time.Second, only: tasking, setup: func(a *account, k *Kernel) {
 			tells(a, k, time.Second, func(h *Heard) { h.Event.Rehearsal = true })
 		}},
-		{name: "a rehearsal", cfg: edge(func(c *Config) { c.Groups[0].Rehearsals = true }), lasts: 30 * time.Second, only: tasking, setup: func(a *account, k *Kernel) {
-			stops(a, func(x *fleet.Task) { x.DesiredStatus = "RUNNING" }, "task/t1")
-			a.stopping = nil
-			tells(a, k, time.Second, func(h *Heard) { h.Event.Rehearsal = true })
-		}},
+		{name: "a rehearsal", cfg: edge(func(c *Config) { c.Groups[0].Rehearsals = true }), lasts: 30 * time.Second, only: tasking,
+			setup: func(a *account, k *Kernel) {
+				stops(a, func(x *fleet.Task) { x.DesiredStatus = "RUNNING" }, "task/t1")
+				a.stopping = nil
+				tells(a, k, time.Second, func(h *Heard) { h.Event.Rehearsal = true })
+			}},
 	})
 }
