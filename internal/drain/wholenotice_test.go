@@ -167,6 +167,8 @@ func TestWhatFollowsWhenAHostHasGone(t *testing.T) {
 		of("it is in another cluster", down, stopped, listed, func(s *scene) { s.o.Container.Value.Cluster = "other" }),
 		of("its tasks are not listed", down, stopped),
 		of("its tasks are not listed, and time is over", down, stopped, late, troubled),
+		of("its tasks are not listed, its target is out, and time is over", down, stopped, late, target("draining"), troubled),
+		of("a hook holds it, and an interruption is not confirmed", spot, stopped, heldToo, listed),
 		of("its target is in use", down, stopped, listed),
 		of("its target is in use, and time is over", down, stopped, listed, late, troubled),
 		of("its target is out", down, stopped, listed, target("draining")),

@@ -471,6 +471,9 @@ func spelt(r plan.Request) string {
 		if r.Look.Token != "" {
 			s += " from " + r.Look.Token
 		}
+		if !r.Look.Until.IsZero() {
+			s += fmt.Sprintf(" until %.1f", r.Look.Until.Sub(t0).Seconds())
+		}
 		return s
 	}
 	x := r.Action

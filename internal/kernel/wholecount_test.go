@@ -32,6 +32,7 @@ func TestWhatFollowsForDesiredCounts(t *testing.T) {
 		a.services = []fleet.Service{s, od}
 	}
 	twoSpots := standingIn(0)
+	twoSpots.Groups[0].StandIns = append(twoSpots.Groups[0].StandIns, StandIn{Spot: "s4", OnDemand: "o4", After: time.Minute})
 	twoSpots.Groups = append(twoSpots.Groups,
 		Managed{Cluster: "seen", Policy: drain.Policy{Observe: true}, StandIns: []StandIn{{Spot: "s2", OnDemand: "o2", After: time.Minute}}},
 		Managed{Cluster: "stage", StandIns: []StandIn{{Spot: "s3", OnDemand: "o3", After: time.Minute}}})
@@ -91,8 +92,8 @@ func TestWhatFollowsForDesiredCounts(t *testing.T) {
 		{name: "Spot lacks capacity in clusters, of which one is only observed", cfg: twoSpots, lasts: 4 * time.Minute, only: counting,
 			setup: func(a *account, _ *Kernel) {
 				spot(a, 4)
-				for _, name := range []string{"2", "3"} {
-					s := fleet.Service{Name: "s" + name, Cluster: map[string]string{"2": "seen", "3": "stage"}[name], Desired: 3, NoCapacity: t0, MaxPercent: 100}
+				for _, name := range []string{"2", "3", "4"} {
+					s := fleet.Service{Name: "s" + name, Cluster: map[string]string{"2": "seen", "3": "stage", "4": "prod"}[name], Desired: 3, NoCapacity: t0, MaxPercent: 100}
 					o := s
 					o.Name, o.Desired = "o"+name, 0
 					a.services = append(a.services, s, o)
