@@ -89,7 +89,9 @@ func whole(before Drain, dec Decision, now time.Time) string {
 		if w.In != "" && w.In != before.Cluster && w.In != before.Group {
 			text += " in " + last(w.In)
 		}
-		if w.ID != "" && w.ID != before.Target.ID {
+		if w.ID == before.Target.ID {
+			text += " of it"
+		} else if w.ID != "" {
 			text += " of " + last(w.ID)
 		}
 		if w.Port != 0 {

@@ -256,6 +256,7 @@ func TestWhatFollowsElsewhere(t *testing.T) {
 		of("lost, the net not read", lost(netFor), unread),
 		of("lost, the net not read, by passes, at the last moment", lost(netFor+time.Minute), unread, since(0), passes(time.Minute)),
 		of("lost, the net not read, by passes", lost(netFor+2*time.Minute), unread, since(0), passes(time.Minute)),
+		of("lost, the net not read, by the first pass", lost(netFor), unread, passes(time.Minute)),
 		of("lost, the net not read, by a run that began now", lost(netFor+2*time.Minute), unread, since(0)),
 		of("lost, its tasks known just now", lost(netFor), unread, func(s *scene) { s.o.Stopped = []time.Time{s.now.Add(-time.Second)} }),
 		of("lost, in a VPC that is not known", lost(0), func(s *scene) { s.vpc = fleet.Fact[string]{} }),
@@ -271,6 +272,10 @@ func TestWhatFollowsElsewhere(t *testing.T) {
 			}
 		}),
 		of("lost, two tasks, and the net read for neither", lost(0), unread, func(s *scene) { s.task("two", "", "RUNNING", "RUNNING").At = s.now }),
+		of("lost, two tasks, of which the first listens nowhere, and the net not read", lost(netFor), unread, func(s *scene) {
+			s.task("two", "", "RUNNING", "RUNNING").At = s.now
+			s.o.Tasks[0].Value.Addresses = nil
+		}),
 		of("not admitted: traffic has left", took, active, func(s *scene) { s.o.Turn.Unread, s.d.Heard = true, s.now }),
 		of("for its turn", active, func(s *scene) { s.o.Turn = Slot{Limited: true, Leave: 1, Limit: 1} }),
 		of("for its turn, and traffic has left", active, took, func(s *scene) { s.o.Turn = Slot{Limited: true, Leave: 1, Limit: 1} }),

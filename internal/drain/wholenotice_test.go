@@ -111,6 +111,9 @@ func TestWhatFollowsFromANotice(t *testing.T) {
 		of("it may be interrupted, and its deadline is over", rebalance, fulfilled, verified, noticedFor(time.Hour), drainingFor(time.Hour), listedNow,
 			func(s *scene) { s.d.Zero = s.now.Add(-time.Hour); s.o.Machine.At = s.now }),
 
+		of("it may be interrupted, and a hook holds it", rebalance, fulfilled, heldToo),
+		of("its interruption is rehearsed, and a hook holds it", spot, func(s *scene) { s.d.Notice = Notice{} }, rehearsedHost, heldToo),
+		of("EC2 ends it, and its target is in use", spot, leaves, verified, drainingFor(time.Minute), listedNow, ends(0), machineIs(fleet.StateRunning)),
 		of("DRAINING after the notice, its tasks listed", spot, leaves, verified, drainingFor(4*time.Second), func(s *scene) { s.o.Running = []time.Time{s.now} }),
 		of("DRAINING after the notice for longer than reads lag", spot, leaves, verified, drainingFor(14*time.Second), listedNow),
 		of("DRAINING after the notice, the targets out", spot, leaves, verified, drainingFor(4*time.Second), listedNow, target("draining")),
@@ -164,6 +167,8 @@ func TestWhatFollowsWhenAHostHasGone(t *testing.T) {
 		of("it is in another cluster", down, stopped, listed, func(s *scene) { s.o.Container.Value.Cluster = "other" }),
 		of("its tasks are not listed", down, stopped),
 		of("its tasks are not listed, and time is over", down, stopped, late, troubled),
+		of("its tasks are not listed, its target is out, and time is over", down, stopped, late, target("draining"), troubled),
+		of("a hook holds it, and an interruption is not confirmed", spot, stopped, heldToo, listed),
 		of("its target is in use", down, stopped, listed),
 		of("its target is in use, and time is over", down, stopped, listed, late, troubled),
 		of("its target is out", down, stopped, listed, target("draining")),

@@ -139,6 +139,13 @@ func TestWhatFollowsForATask(t *testing.T) {
 		}
 	}
 	noService := func(s *lone) { clear(s.facts) }
+	twoAddresses := func(s *lone) {
+		s.task.Value.Addresses = append(s.task.Value.Addresses, fleet.Address{Container: "app", IP: "2001:db8::1"})
+		for _, port := range []plan.Subject{onPort(web, 8080), onPort(admin, 9090)} {
+			port.ID = "2001:db8::1"
+			s.facts[port] = &fleet.Fact[fleet.Health]{Is: fleet.Absent, At: s.now}
+		}
+	}
 	follows(t, "task.txt", []wholeCase{
 		theTask("nobody has looked", 0.5, taskUnknown),
 		theTask("nobody has looked, and the event names no service", 0.5, taskUnknown, noServiceOf),
@@ -196,6 +203,17 @@ func TestWhatFollowsForATask(t *testing.T) {
 		theTask("the net cannot be read, at the last moment", 20, states("draining", "draining"), inSubnet, denied),
 		theTask("the net cannot be read, a moment later", 20+1e-9, states("draining", "draining"), inSubnet, denied),
 		theTask("the net was not read, and it has gone", 1, states("draining", "draining"), inSubnet, gone),
+		theTask("the net was read under its second address only", 1, states("draining", "draining"), inSubnet, twoAddresses, func(s *lone) {
+			s.facts[plan.Subject{Kind: plan.Registered, In: "vpc-1", ID: "2001:db8::1"}] = &fleet.Fact[[]fleet.Health]{Is: fleet.Seen, At: s.now}
+		}),
+		theTask("the net was read under its first address only", 1, states("draining", "draining"), netHas(time.Second), twoAddresses),
+		theTask("the net has what its service names, in use", 3, acceptedBefore, states("draining", "healthy"),
+			netHas(time.Second, fleet.Health{TargetGroup: admin, Target: fleet.TargetID{ID: "10.0.1.17", Port: 9090}, State: "healthy"})),
+		theTask("the net has what its service names at whatever port, in use", 3, acceptedBefore, func(s *lone) {
+			f := s.facts[plan.Subject{Kind: plan.Services, In: "prod", ID: "web"}].(*fleet.Fact[fleet.Service])
+			f.Value.LoadBalancers = []fleet.LoadBalancer{{TargetGroup: web}}
+			s.facts[onPort(web, 0)] = &fleet.Fact[fleet.Health]{Is: fleet.Seen, At: s.now, Value: fleet.Health{State: "healthy"}}
+		}, netHas(time.Second, fleet.Health{TargetGroup: web, Target: fleet.TargetID{ID: "10.0.1.17", Port: 8080}, State: "healthy"})),
 		theTask("the VPC is not known", 1, states("draining", "draining"), func(s *lone) { s.task.Value.Subnet = "subnet-1" }),
 		theTask("there is no such subnet", 1, states("draining", "draining"), func(s *lone) {
 			inSubnet(s)
@@ -214,13 +232,7 @@ func TestWhatFollowsForATask(t *testing.T) {
 		theTask("its time is over, and it runs", 123, runsOn),
 		theTask("its time is over, and nobody could look", 123, taskUnknown, denied),
 		theTask("its time is over, and its targets are out", 123, states("draining", "draining")),
-		theTask("its service has two target groups with one port, under two addresses", 1, states("draining", "draining"), func(s *lone) {
-			s.task.Value.Addresses = append(s.task.Value.Addresses, fleet.Address{Container: "app", IP: "2001:db8::1"})
-			for _, port := range []plan.Subject{onPort(web, 8080), onPort(admin, 9090)} {
-				port.ID = "2001:db8::1"
-				s.facts[port] = &fleet.Fact[fleet.Health]{Is: fleet.Absent, At: s.now}
-			}
-		}),
+		theTask("its service has two target groups with one port, under two addresses", 1, states("draining", "draining"), twoAddresses),
 		theTask("only observed", 1, func(s *lone) { s.p.Observe = true }),
 	})
 }

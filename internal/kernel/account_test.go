@@ -34,6 +34,12 @@ type account struct {
 	balanced   []fleet.TargetGroup
 	delays     []fleet.Delay
 	clusters   []fleet.Cluster
+	alarms     []fleet.Alarm
+	backlogs   []fleet.Backlog
+	points     []fleet.Datapoint
+	scalers    []fleet.Scaler
+	stopping   []fleet.ARN // the tasks that stop or have stopped
+	answer     Answer      // whether the tasks of services find a place
 
 	fails  map[string]*plan.Failure  // why a kind of look or action fails, by its name; also by its name, a blank and the place
 	silent map[string]plan.Class     // why a look does not speak of an id, by the name of its kind, a blank and the id
@@ -46,6 +52,7 @@ type account struct {
 	again  bool                      // each further page begins with the last task of the page before
 	to     string                    // where the instances go of which the kernel hears
 	idle   bool                      // it tells too when Next was called and nothing followed
+	whole  bool                      // it tells of data, of what is forwarded and of what is asked, too
 
 	records map[string]map[string]any // the latest by key
 
@@ -177,6 +184,18 @@ func (a *account) look(l plan.Look) (r plan.LookResult) {
 		v.Health = kept(a.health, func(h fleet.Health) bool { return asked[string(h.TargetGroup)] })
 	case plan.Delays:
 		v.Delays = kept(a.delays, func(d fleet.Delay) bool { return string(d.In) == l.In })
+	case plan.Alarms:
+		v.Alarms = kept(a.alarms, func(x fleet.Alarm) bool { return asked[x.Name] })
+	case plan.Backlogs:
+		v.Backlogs = kept(a.backlogs, func(b fleet.Backlog) bool { return asked[b.Queue] })
+	case plan.Metrics:
+		v.Datapoints = kept(a.points, func(d fleet.Datapoint) bool { return asked[d.Metric] })
+	case plan.Scalers:
+		v.Scalers = kept(a.scalers, func(s fleet.Scaler) bool { return asked[s.Service] })
+	case plan.Stopping:
+		for _, arn := range a.stopping {
+			v.Listed = append(v.Listed, plan.Listed{Task: arn})
+		}
 	case plan.Instances:
 		for _, id := range l.IDs() {
 			if state := cmp.Or(a.machines[fleet.InstanceID(id)], fleet.StateRunning); asked[id] && state != "none" {
@@ -332,6 +351,9 @@ func (a *account) run(t *testing.T, k *Kernel, from, until time.Duration) (told 
 			t.Fatalf("at %s it wants to be woken at %s", now, wake)
 		}
 		told = append(told, a.tell(out, now)...)
+		for _, q := range out.Ask {
+			k.Blocked(q, a.answer, t0.Add(now))
+		}
 	}
 	t.Fatal("it never rests")
 	return nil
@@ -350,6 +372,17 @@ func (a *account) tell(out Output, now time.Duration) (told []string) {
 	}
 	for _, l := range out.Batch.Lines {
 		say("line %s %s: %s", l.Key, l.Kind, l.Text)
+		if a.whole && len(l.Data) > 0 {
+			say("  with %s", l.Data)
+		}
+	}
+	if a.whole {
+		for _, f := range out.Batch.Forwarded {
+			say("forwards to %s %s: %s", f.Scope, f.ID, f.Body)
+		}
+		for _, q := range out.Ask {
+			say("asks whether %d tasks of %s in %s find a place", q.Tasks, q.Service, q.Cluster)
+		}
 	}
 	for _, r := range out.Do {
 		d := plan.Done{Request: r, Started: t0.Add(now)}
@@ -438,6 +471,9 @@ func spelt(r plan.Request) string {
 		if r.Look.Token != "" {
 			s += " from " + r.Look.Token
 		}
+		if !r.Look.Until.IsZero() {
+			s += fmt.Sprintf(" until %.1f", r.Look.Until.Sub(t0).Seconds())
+		}
 		return s
 	}
 	x := r.Action
@@ -446,6 +482,8 @@ func spelt(r plan.Request) string {
 		return fmt.Sprintf("%s %s %s", x.Kind, x.Hook.Instance, x.Hook.Token)
 	case x.Count != nil:
 		return fmt.Sprintf("%s of %s in %s: %d", x.Kind, x.Count.Service, x.Count.Cluster, x.Count.To)
+	case x.Size != nil:
+		return fmt.Sprintf("%s of %s: %d", x.Kind, x.Size.Group, x.Size.To)
 	case x.Targets != nil:
 		return fmt.Sprintf("%s of %s: %v", x.Kind, x.Targets.Group, x.Targets.Targets)
 	}

@@ -55,9 +55,12 @@ var stories = []suite{
 
 var conformance = []suite{{pkg: "internal/journal", tests: "^TestConformance", tags: "dynamodb"}}
 
+// slowInKernel are tests that take seconds, many times as long with a mutant, and find what others find.
+const slowInKernel = "^(TestTasksInManyTargetGroups|TestTheNetIsReadOnce|TestWhatManyScaledServicesCost|TestTasksOnFargateSpotAreOutInTime|TestListings)"
+
 var targets = []target{
 	{pkg: "internal/drain", also: stories, args: []string{"-scenes=2000"}},
-	{pkg: "internal/kernel", also: stories, args: []string{"-most-hosts=50", "-test.skip=^(TestTasksInManyTargetGroups|TestTheNetIsReadOnce|TestWhatManyScaledServicesCost)"}},
+	{pkg: "internal/kernel", also: stories, args: []string{"-most-hosts=50", "-test.skip=" + slowInKernel}},
 	{pkg: "internal/lease", also: stories},
 	{pkg: "internal/desired", args: []string{"-seeds=200"}},
 	{pkg: "internal/journal", tags: "dynamodb", args: []string{"-test.skip=DynamoDB"}}, // they take long, and memory and SQLite find as much
