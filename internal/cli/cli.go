@@ -131,7 +131,8 @@ Try it without an account:  ebb demo`,
 	root.SetHelpCommand(newHelp(root))
 	root.AddCommand(
 		newCancel(p), newConfig(p), newDemo(p), newDoctor(p), newDrain(p), newHistory(p), newIAM(p), newLambda(p), newInit(p), newNotify(p), newPause(p),
-		newPlan(p), newRehearse(p), newReplace(p), newResume(p), newScale(p), newServe(p), newSim(p), newSimulate(p), newStandIn(), newStatus(p), newStory(p), newVersion(p),
+		newPlan(p), newRehearse(p), newReplace(p), newResume(p), newScale(p), newServe(p), newSim(p), newSimulate(p),
+		newStandIn(), newStatus(p), newStory(p), newVersion(p),
 		newWhy(p),
 	)
 	return root
