@@ -38,6 +38,7 @@ type departing struct {
 	decrement bool
 	leave     int   // hosts of the first group
 	grown     []int // services that get two tasks more, or all anew, before plan is asked
+	changed   int   // the service of which that is
 	scaled    bool  // a service has just been scaled down, so that tasks stop
 	protect   bool  // a service is protected from scale-in
 }
@@ -102,9 +103,9 @@ func (d *departing) tight() {
 	w.Switches.StoppingFree, w.Groups, w.Tasks, w.TargetGroups = true, w.Groups[:1], nil, nil
 	w.TaskDefinitions = []ecs.TaskDefinition{{Family: "s0", CPU: cpu, Memory: 64, Start: time.Second, Exit: 9 * time.Hour, Stop: 10 * time.Hour},
 		{Family: "s1", CPU: cpu, Memory: 64, Start: time.Second, Exit: time.Second, Stop: 30 * time.Second}}
-	w.Services = []sim.ServiceSpec{{Name: "s0", Cluster: "prod", Task: "s0", Desired: n - 1, LaunchType: "EC2"},
-		{Name: "s1", Cluster: "prod", Task: "s1", Desired: 1, LaunchType: "EC2"}}
-	d.leave, d.scaled, d.protect, d.grown = 1, true, false, nil
+	w.Services = []sim.ServiceSpec{{Name: "s1", Cluster: "prod", Task: "s1", Desired: 1, LaunchType: "EC2"}, // on the host that leaves
+		{Name: "s0", Cluster: "prod", Task: "s0", Desired: n - 1, LaunchType: "EC2"}}
+	d.changed, d.leave, d.scaled, d.protect, d.grown = 1, 1, true, false, nil
 }
 
 // service adds a service and returns how much CPU it takes.
@@ -211,7 +212,7 @@ func (d *departing) grow(t *testing.T, r *run) {
 // prepare lets tasks stop, or be protected, half a minute before plan is asked.
 func (d *departing) prepare(t *testing.T, r *run) {
 	t.Helper()
-	last := d.World.Services[0] // there always is one
+	last := d.World.Services[d.changed]
 	if d.scaled {
 		n := max(0, last.Desired-2)
 		if _, err := r.w.UpdateService("prod", last.Name, &n, ""); err != nil {
