@@ -10,8 +10,8 @@ RACY     := ./internal/engine/... ./internal/journal/... ./internal/source/... .
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
-build: ## build bin/ebb
-	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/...
+build: ## build bin/ebb and bin/ebb-agent, from what "go run" has compiled already
+	$(GO) build -o bin/ ./cmd/...
 
 zip: ## dist/ebb-lambda-arm64.zip and -amd64.zip, the code of the Lambda function
 	@for arch in arm64 amd64; do \
@@ -30,7 +30,7 @@ race: ## the packages with goroutines under the race detector; needs a C compile
 	CGO_ENABLED=1 $(GO) test -race $(RACY)
 
 dynamodb: ## the journal in DynamoDB against DynamoDB Local; needs Java 17 and Maven
-	$(GO) run ./test/dynamodb -- $(GO) test -count=1 -tags dynamodb ./internal/journal ./internal/journal/dynamodb ./internal/cli ./deploy
+	bash test/dynamodb/run.sh $(GO) test -count=1 -tags dynamodb ./internal/journal ./internal/journal/dynamodb ./internal/cli ./deploy
 
 zabbix: ## the step "zabbix" against Debian's Zabbix 6.0 with PostgreSQL, all on loopback; installs them; needs root
 	bash test/zabbix.sh
@@ -57,15 +57,15 @@ plants: ## plant known bugs in a copy of the tree, one at a time, and see the se
 	python3 test/plants.py
 
 mutants: ## change the code of PACKAGES="lease drain" (all: none named) in thousands of small ways, and count what the tests find; needs Java 17 and Maven
-	$(GO) run ./test/dynamodb -- bash test/long.sh mutate $(PACKAGES)
+	bash test/dynamodb/run.sh bash test/long.sh mutate $(PACKAGES)
 
 storm: ## Ebb killed while hosts drain: 5 runs each of one serve, two on one journal, three on DynamoDB Local, and the function; and its journal broken
 	bash test/long.sh storm -runs 5
 	bash test/long.sh storm -runs 5 -processes 2
-	$(GO) run ./test/dynamodb -- bash test/long.sh storm -runs 5 -shape lambda
-	$(GO) run ./test/dynamodb -- bash test/long.sh storm -runs 5 -journal dynamodb
+	bash test/dynamodb/run.sh bash test/long.sh storm -runs 5 -shape lambda
+	bash test/dynamodb/run.sh bash test/long.sh storm -runs 5 -journal dynamodb
 	for fault in poison large garbage away full readonly; do bash test/long.sh storm -fault $$fault || exit 1; done
-	$(GO) run ./test/dynamodb -- bash test/long.sh storm -fault away -journal dynamodb -processes 2
+	bash test/dynamodb/run.sh bash test/long.sh storm -fault away -journal dynamodb -processes 2
 
 agent: ## what ebb-agent costs and how fast it is: writes docs/agent.md, in an hour or more
 	bash test/agent.sh
@@ -93,6 +93,7 @@ iam: ## write the table of calls that the IAM policies are made of, from what si
 nightly: ## what takes too long for each change: a night on two cores
 	$(MAKE) race
 	$(MAKE) sim SEEDS=200000
+	$(GO) test ./internal/sim/story -run '^TestPromises$$' -count=1 -timeout=60m -v -promises=10000
 	$(GO) test ./internal/diagnose ./internal/cli -run 'ByADenial$$' -count=1 -timeout=60m -everyrequest
 	$(GO) test ./internal/sim/story -run '^TestWhyDuringHealthyDrains$$' -count=1 -timeout=120m -v -why=1 -drains=1000
 	$(MAKE) plants

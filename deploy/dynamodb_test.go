@@ -25,13 +25,13 @@ func dynamoDBLocal(t *testing.T) string {
 	t.Helper()
 	local := os.Getenv("EBB_DYNAMODB_ENDPOINT")
 	if !strings.HasPrefix(local, "http://127.0.0.1:") {
-		t.Fatal("EBB_DYNAMODB_ENDPOINT does not name DynamoDB Local on this machine: go run ./test/dynamodb -- go test -tags dynamodb ./deploy")
+		t.Fatal("EBB_DYNAMODB_ENDPOINT does not name DynamoDB Local on this machine: bash test/dynamodb/run.sh go test -tags dynamodb ./deploy")
 	}
 	return local
 }
 
 // TestATableOfInitServes makes the table with ebb init in DynamoDB Local, and drains an instance with the configuration that ebb init wrote.
-// Run it with: go run ./test/dynamodb -- go test -tags dynamodb ./deploy
+// Run it with: bash test/dynamodb/run.sh go test -tags dynamodb ./deploy
 func TestATableOfInitServes(t *testing.T) {
 	local := dynamoDBLocal(t)
 	sdkEnvironment(t, "ebb")

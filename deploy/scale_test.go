@@ -15,9 +15,10 @@ import (
 	"github.com/ebbhq/ebb/internal/sim"
 	"github.com/ebbhq/ebb/internal/sim/core"
 	"github.com/ebbhq/ebb/internal/sim/ecs"
+	"github.com/ebbhq/ebb/internal/sim/load"
 )
 
-// underLoad is an account with a service on Fargate behind an Application Load Balancer. What "leaves" is that it has enough tasks: its alarm rings.
+// underLoad is an account with a service on Fargate behind an Application Load Balancer. Nothing leaves; more requests come.
 func underLoad(t *testing.T) *account {
 	t.Helper()
 	spec := sim.Spec{
@@ -28,6 +29,7 @@ func underLoad(t *testing.T) *account {
 			Family: "web", Compatible: []string{"FARGATE"}, Port: 8080, Start: time.Second, Exit: time.Second,
 		}},
 		Services: []sim.ServiceSpec{{Name: "web", Cluster: "prod", Task: "web", LaunchType: "FARGATE", Desired: 2, TargetGroup: "web-tg"}},
+		Load:     []load.Spec{{Service: "web", Cluster: "prod", TargetGroup: "web-tg", Rate: 100, Arrivals: load.Shape{Base: 10}}},
 	}
 	var a *account
 	a = accountOf(t, spec, leaving{
@@ -35,7 +37,7 @@ func underLoad(t *testing.T) *account {
 			t.Helper()
 			a.mu.Lock()
 			defer a.mu.Unlock()
-			if err := a.world.SetAlarmState("ebb-scale-prod-web-high", "ALARM", "the test says so", ""); err != nil {
+			if err := a.world.SetLoad("web", load.Shape{Base: 30}); err != nil { // 900 requests a minute for each task
 				t.Fatal(err)
 			}
 			return "web"

@@ -58,7 +58,7 @@ func mayImport() map[string][]string {
 		"steps", "sim/loopback", "sim/model",
 		"sim/secretsmanager", "sim/standin", "sim/ssm", "sim/servicediscovery", "sim/sts", "sim/traffic", "sim/vpclattice", "sim/wire",
 		"sim/appautoscaling", "sim/autoscaling", "sim/baseline", "sim/client", "sim/cloudwatch", "sim/core", "sim/demo", "sim/ec2", "sim/ecs", "sim/elb",
-		"sim/events", "sim/imds", "sim/lambda", "sim/lambda/process", "sim/load", "sim/loadtest", "sim/sns", "sim/sqs",
+		"sim/events", "sim/imds", "sim/lambda", "sim/lambda/process", "sim/load", "sim/loadtest", "sim/scaling", "sim/sns", "sim/sqs",
 		"steps", "sim/loopback", "sim/secretsmanager", "sim/standin", "sim/ssm", "sim/servicediscovery", "sim/sts", "sim/traffic", "sim/vpclattice", "sim/wire",
 		"source/lambda", "source/sqs", "sim/story", "inventory", "metrics", "notice", "notify",
 	}
@@ -123,6 +123,9 @@ func mayImport() map[string][]string {
 		"sim/demo": {
 			"cloud", "drain", "engine", "fleet", "journal", "journal/memory", "kernel", "scale", "sim", "sim/baseline", "sim/cloudwatch", "sim/core",
 			"sim/ecs", "sim/load", "sim/loadtest", "sim/loopback", "sim/standin", "sim/traffic", "source/sqs",
+		},
+		"sim/scaling": {
+			"fleet", "sim", "sim/appautoscaling", "sim/baseline", "sim/client", "sim/cloudwatch", "sim/core", "sim/ecs", "sim/load", "sim/story", "sim/wire",
 		},
 		"source/lambda": {"fleet", "event"},
 		"iam":           {},

@@ -50,7 +50,12 @@ type exitError struct {
 	err  error
 }
 
-func (e *exitError) Error() string { return e.err.Error() }
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return "" // the answer has said everything
+	}
+	return e.err.Error()
+}
 func (e *exitError) Unwrap() error { return e.err }
 
 // misconfigured is an error that a restart cannot heal; nil stays nil.
@@ -73,7 +78,7 @@ func Main(parent context.Context, args []string, p Process) int {
 	root := newRoot(p)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
-	if err != nil {
+	if err != nil && err.Error() != "" {
 		fmt.Fprintln(p.Stderr, plain.Lines(prefixed(err), plain.Long))
 	}
 	switch {
@@ -107,24 +112,44 @@ func newRoot(p Process) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "ebb",
 		Short: "Take Amazon ECS and EC2 Auto Scaling capacity out of service without dropping work",
-		Long: `Ebb drains ECS container instances that EC2 Auto Scaling is about to terminate: it sets them to DRAINING, waits until every
-task has really stopped, and completes the lifecycle hook. Nothing hangs: each drain has a deadline, and Ebb recognises dead and
-lost hosts.
+		Long: `Ebb lets capacity leave without anybody noticing. Where EC2 Auto Scaling terminates an ECS container instance it sets it DRAINING,
+waits until every task has really stopped, and completes the lifecycle hook. Tasks on Fargate Spot leave their target groups before
+they stop. ebb-agent does the last steps on a host. And the desired counts of services follow alarms, queues and metrics. Nothing hangs:
+each drain has a deadline, and Ebb recognises dead and lost hosts.
 
 Try it without an account:  ebb demo`,
+		Version:       versionText(),
 		SilenceErrors: true, SilenceUsage: true, DisableFlagsInUseLine: true,
 		Args: aCommand, RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
+	root.SetVersionTemplate(versionLine() + "\n")
 	root.SetOut(p.Stdout)
 	root.SetErr(p.Stderr)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return fmt.Errorf("%w: %w; see %s --help", errUsage, err, c.CommandPath())
 	})
+	root.SetHelpCommand(newHelp(root))
 	root.AddCommand(
-		newCancel(p), newDemo(p), newDoctor(p), newDrain(p), newHistory(p), newIAM(p), newLambda(p), newInit(p), newNotify(p), newPause(p), newPlan(p),
-		newRehearse(p), newReplace(p), newResume(p), newScale(p), newServe(p), newSim(p), newStandIn(), newStatus(p), newStory(p), newVersion(p), newWhy(p),
+		newCancel(p), newConfig(p), newDemo(p), newDoctor(p), newDrain(p), newHistory(p), newIAM(p), newLambda(p), newInit(p), newNotify(p), newPause(p),
+		newPlan(p), newRehearse(p), newReplace(p), newResume(p), newScale(p), newServe(p), newSim(p), newSimulate(p), newStandIn(), newStatus(p), newStory(p), newVersion(p),
+		newWhy(p),
 	)
 	return root
+}
+
+// newHelp is cobra's help, which takes what is no command for none.
+func newHelp(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use: "help [COMMAND]", Short: "Help about a command",
+		RunE: func(_ *cobra.Command, args []string) error {
+			c, rest, err := root.Find(args)
+			if err != nil || len(rest) > 0 {
+				return aCommand(root, args)
+			}
+			c.InitDefaultHelpFlag()
+			return c.Help()
+		},
+	}
 }
 
 // aCommand refuses what is no command; without any the help is printed.
@@ -133,10 +158,11 @@ func aCommand(c *cobra.Command, args []string) error {
 		return nil
 	}
 	hint := ""
+	c.SuggestionsMinimumDistance = 2
 	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
 		hint = fmt.Sprintf("; did you mean %q?", near[0])
 	}
-	return fmt.Errorf("%w: there is no command %q%s; see ebb --help", errUsage, args[0], hint)
+	return fmt.Errorf("%w: there is no command %q%s; see %s --help", errUsage, args[0], hint, c.CommandPath())
 }
 
 // noArgs refuses arguments in the words of the other usage errors.

@@ -55,8 +55,20 @@ Exit codes: 0 nothing above info; 3 warnings; 4 errors; 1 it could not read the 
 		if err != nil {
 			return err
 		}
+		ebb := settingsOf(cfg)
+		if len(cfg.Scaling) > 0 {
+			only := cfg
+			only.Journal = "" // what is remembered changes nothing of what is found
+			lines, _, err := scalingNow(cmd.Context(), only, nil, f.clock)
+			if err != nil {
+				return err
+			}
+			for _, l := range lines {
+				ebb.Scaled = append(ebb.Scaled, doctor.Scaled{Cluster: l.Cluster, Service: l.Service, Code: string(l.Code), Why: l.Why, NoAlarms: l.missing})
+			}
+		}
 		found := findings(&doctor.Input{
-			Inventory: &seen, Everything: len(f.clusters) == 0 && len(groups) == 0, Ebb: settingsOf(cfg), At: at(cfg, &seen), Now: seen.At,
+			Inventory: &seen, Everything: len(f.clusters) == 0 && len(groups) == 0, Ebb: ebb, At: at(cfg, &seen), Now: seen.At,
 		}, severity)
 		text := func(found []doctor.Finding) string { return findingsText(found, seen) }
 		if err := write(&f, p.Stdout, found, text); err != nil {
@@ -74,7 +86,7 @@ func findings(in *doctor.Input, least doctor.Severity) []doctor.Finding {
 
 // settingsOf is the part of a configuration that the doctor checks, or nil without one.
 func settingsOf(cfg config.Config) *doctor.Settings {
-	if cfg.Queue == "" && len(cfg.Groups)+len(cfg.Clusters) == 0 {
+	if cfg.Queue == "" && len(cfg.Groups)+len(cfg.Clusters)+len(cfg.Scaling) == 0 {
 		return nil
 	}
 	s := &doctor.Settings{Hook: cfg.Hook, Queue: cfg.Queue}

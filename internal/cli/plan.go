@@ -3,7 +3,6 @@ package cli
 import (
 	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -17,7 +16,7 @@ import (
 
 func newPlan(p Process) *cobra.Command {
 	var f lookFlags
-	var scaling bool
+	var scaling, detailed bool
 	c := &cobra.Command{
 		Use: "plan TARGET...", Short: "Say task by task what would happen if hosts had to leave now; changes nothing",
 		Args: func(c *cobra.Command, args []string) error {
@@ -44,13 +43,14 @@ With --scale it says instead what would be set now for each service under scalin
 its tasks find a place, as ebb scale does.
 
 Exit codes: 0 it answered, whatever the verdict; 1 it could not read the account, or a target was not found; 64 wrong usage; 78
-wrong configuration.`,
+wrong configuration. With --detailed-exitcode: 0 moves, 2 shrinks, 3 uncertain, 4 stuck.`,
 		Example: `  ebb plan i-0a1b2c3d4e5f60718
   ebb plan i-0a1b2c3d4e5f60718 i-0b2c3d4e5f6071829 --cluster prod
   ebb plan web-asg -o json | jq -r .verdict
   ebb plan --scale --config ebb.yaml`,
 	}
 	f.add(c)
+	c.Flags().BoolVar(&detailed, "detailed-exitcode", false, "end with 0, 2, 3 or 4: moves, shrinks, uncertain or stuck")
 	c.Flags().BoolVar(&scaling, "scale", false, "what would be set for the services under scaling:")
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		if scaling {
@@ -61,25 +61,31 @@ wrong configuration.`,
 			return err
 		}
 		forecast := diagnose.Plan(&seen, args, seen.At, f.clusters...)
-		forecast.Notes = append(forecast.Notes, cutOff(cfg, &seen, forecast.Steps)...)
-		return answered(write(&f, p.Stdout, forecast, planText), forecast.Missing, seen)
+		forecast.By(&seen, cfg.Hook, drainedBy(cfg, func(group string) int {
+			if g := seen.Group(group); g != nil {
+				return g.Desired
+			}
+			return 0
+		}))
+		err = answered(write(&f, p.Stdout, forecast, planText), forecast.Missing, seen)
+		if code := map[string]int{"shrinks": 2, "uncertain": 3, "stuck": 4}[forecast.Verdict]; err == nil && detailed && code != 0 {
+			return &exitError{code: code}
+		}
+		return err
 	}
 	return c
 }
 
-// cutOff says which tasks stop later than the deadline of their group in Ebb's configuration, each service once.
-func cutOff(cfg config.Config, seen *inventory.Inventory, steps []diagnose.Step) (notes []string) {
-	for _, s := range steps {
-		g, ok := managedOf(cfg, seen, s.Instance)
-		if ok && s.Stop != diagnose.NotKnown && time.Duration(s.Stop) >= g.Deadline {
-			note := fmt.Sprintf("a task of service %s may take %s to stop, and the deadline of %s is %s: Ebb would cut it off", s.Service,
-				inventory.Span(time.Duration(s.Stop)), g.Match, inventory.Span(g.Deadline))
-			if !slices.Contains(notes, note) {
-				notes = append(notes, note)
-			}
+// drainedBy says what the configuration has of a group that Ebb drains.
+func drainedBy(cfg config.Config, size func(group string) int) func(group string) (diagnose.Managed, bool) {
+	return func(group string) (diagnose.Managed, bool) {
+		g, ok := cfg.Group(group)
+		limit := g.MaxUnavailable.Count
+		if p := g.MaxUnavailable.Percent; p > 0 {
+			limit = max(1, size(group)*p/100)
 		}
+		return diagnose.Managed{Deadline: g.Deadline, Grace: cfg.DaemonGrace, Limit: limit}, ok && g.Mode != config.Observe
 	}
-	return notes
 }
 
 func planText(f diagnose.Forecast) string {

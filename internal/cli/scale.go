@@ -170,6 +170,8 @@ type scaledLine struct {
 	Why      string     `json:"why"`
 	Override string     `json:"override,omitempty"`
 
+	missing []string // alarms
+
 	Place *placement.Growth `json:"place,omitempty"` // of what it is to have more than runs; nil: it is to have no more
 }
 
@@ -178,10 +180,11 @@ func showScaling(cmd *cobra.Command, p Process, cfg config.Config, only *config.
 	if output != "table" && output != "json" {
 		return fmt.Errorf("%w: no output form %q; use table or json", errUsage, output)
 	}
-	lines, err := scalingNow(cmd.Context(), cfg, only, clock)
+	lines, now, err := scalingNow(cmd.Context(), cfg, only, clock)
 	if err != nil {
 		return err
 	}
+	findPlaces(cmd.Context(), cfg, lines, now)
 	if output == "json" {
 		b, err := json.MarshalIndent(lines, "", "  ")
 		if err == nil {
@@ -210,25 +213,25 @@ func showScaling(cmd *cobra.Command, p Process, cfg config.Config, only *config.
 	return tw.Flush()
 }
 
-// scalingNow lets a kernel decide that may not act, on what the journal says and on what is there.
-func scalingNow(ctx context.Context, cfg config.Config, only *config.Scaling, clock string) ([]scaledLine, error) {
+// scalingNow lets a kernel decide that may not act, on what the journal says and on what is there, and returns its clock.
+func scalingNow(ctx context.Context, cfg config.Config, only *config.Scaling, clock string) ([]scaledLine, func() time.Time, error) {
 	now, _, err := clockAt(ctx, clock)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	awsCfg, err := cloud.AWSConfig(ctx, cloud.Options{Region: cfg.Region, Endpoint: cfg.Endpoint})
 	if err != nil {
-		return nil, misconfigured(err)
+		return nil, nil, misconfigured(err)
 	}
 	var open []journal.Record
 	if cfg.JournalFile() != "" || cfg.JournalTable() != "" {
 		store, err := readJournal(ctx, cfg)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		defer store.Close()
 		if open, err = store.Open(ctx); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	of := cfg
@@ -243,18 +246,17 @@ func scalingNow(ctx context.Context, cfg config.Config, only *config.Scaling, cl
 		return plan.Done{Started: started, Result: cloud.FromConfig(awsCfg).Look(ctx, l)}
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	lines := make([]scaledLine, 0, len(all))
 	for _, s := range all {
 		lines = append(lines, scaledLine{
 			Cluster: s.Cluster, Service: s.Service, Desired: s.Desired, Running: s.Running, Min: s.Lo, Max: s.Hi, Wants: s.Wants, Code: s.Code, Why: s.Why,
-			Override: s.Override,
+			Override: s.Override, missing: s.Missing,
 		})
 	}
 	slices.SortFunc(lines, func(a, b scaledLine) int { return strings.Compare(a.Cluster+"/"+a.Service, b.Cluster+"/"+b.Service) })
-	findPlaces(ctx, cfg, lines, now)
-	return lines, nil
+	return lines, now, nil
 }
 
 // findPlaces says whether tasks find a place, of services that are to have more than run. It reads the clusters of those only.

@@ -29,7 +29,8 @@ func newSim(p Process) *cobra.Command {
 secrets of Systems Manager and Secrets Manager on loopback, with their behaviour over time: lifecycle hooks that time out, tasks that
 move under minimum and maximum percent, targets that drain, messages that come again. It speaks the AWS protocols, and refuses what AWS's
 own model of a request does not allow, so the AWS CLI and the SDKs work with it. The Lambda functions of a world file run as processes on
-this machine, with the Lambda Runtime API; their output goes to standard error. What clients ask for that it does not have is named there at the end, and under GET /_sim/missed.
+this machine, with the Lambda Runtime API; their output goes to standard error. What clients ask for that it does not have is named there
+at the end, and under GET /_sim/missed.
 
 Always give clients the endpoint explicitly: some ignore the environment variables and would call AWS.`,
 		Example: `  ebb sim

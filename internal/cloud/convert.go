@@ -114,6 +114,9 @@ func ReadService(v ecstypes.Service) fleet.Service {
 		Daemon:  v.SchedulingStrategy == ecstypes.SchedulingStrategyDaemon,
 		Desired: int(v.DesiredCount), Running: int(v.RunningCount), Pending: int(v.PendingCount), Deploying: deploying(v), NoCapacity: noCapacity(v),
 	}
+	for _, t := range v.Tags {
+		out.Excluded = out.Excluded || aws.ToString(t.Key) == fleet.ExcludeTag && aws.ToString(t.Value) == "true"
+	}
 	if d := v.DeploymentConfiguration; d != nil {
 		out.MinPercent, out.MaxPercent = int(aws.ToInt32(d.MinimumHealthyPercent)), int(aws.ToInt32(d.MaximumPercent))
 	}

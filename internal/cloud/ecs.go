@@ -73,7 +73,9 @@ func (s *lookup) tasks(ctx context.Context, l plan.Look) error {
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeServices.html
 func (s *lookup) services(ctx context.Context, l plan.Look) error {
 	return chunks(l.IDs(), l.Kind.Spec().Batch, s.fail, func(chunk []string) error {
-		out, err := Ask(ctx, count(&s.Calls), s.ECS.DescribeServices, &ecs.DescribeServicesInput{Cluster: aws.String(l.In), Services: chunk})
+		out, err := Ask(ctx, count(&s.Calls), s.ECS.DescribeServices, &ecs.DescribeServicesInput{
+			Cluster: aws.String(l.In), Services: chunk, Include: []ecstypes.ServiceField{ecstypes.ServiceFieldTags},
+		})
 		if err != nil {
 			return err
 		}

@@ -290,10 +290,10 @@ func Codes() []Code {
 	}
 }
 
-// rank orders blockers by their codes; what is known by exclusion only comes after what AWS shows.
+// rank orders blockers by their codes; what is known by exclusion only comes after what AWS shows, and daemons, which wait for all others, after that.
 func rank(b Blocker) int {
 	at := slices.Index(Codes(), b.Code)
-	if !b.Exact && b.Code != OpenHook {
+	if b.Code == DaemonLast || !b.Exact && b.Code != OpenHook {
 		at += len(Codes())
 	}
 	return at

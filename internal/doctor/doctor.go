@@ -79,6 +79,7 @@ type Settings struct {
 	Groups   []Managed
 	StandIns []StandIn
 	First    []First
+	Scaled   []Scaled
 }
 
 // Managed are groups that Ebb looks after.

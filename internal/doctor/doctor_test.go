@@ -171,6 +171,10 @@ func settingsPlants() []plant {
 			do: func(in *Input, _ *inventory.Cluster, _ *inventory.Group) {
 				in.Ebb.Groups[0].Deadline = time.Minute
 			}},
+		{name: "two scalers", check: "scaling", severity: Warn, what: "Application Auto Scaling", do: scales("two-scalers", "Application Auto Scaling sets it too")},
+		{name: "a scaled service that is not there", check: "scaling", severity: Error, what: "not there", do: scales("no-service", "it is not there")},
+		{name: "an alarm that is not there", check: "scaling", severity: Warn, what: "does not exist", do: scales("no-alarm", "", "up")},
+		{name: "a scaled service of which nothing is known", check: "scaling", severity: Warn, what: "not been read", do: scales("unknown", "it has not been read")},
 		{name: "nothing", check: "nothing-seen", severity: Warn, what: "no Auto Scaling group was seen", also: "matches-no-group",
 			do: func(in *Input, _ *inventory.Cluster, _ *inventory.Group) {
 				*in.Inventory = inventory.Inventory{At: now, Account: "111122223333", Region: "eu-west-1"}
@@ -448,6 +452,13 @@ func TestEachFaultIsFoundByItsName(t *testing.T) {
 				t.Errorf("%s was found %d times, want once", p.check, hits)
 			}
 		})
+	}
+}
+
+// scales has Ebb say something of a service that it scales, beside one of which there is nothing to say.
+func scales(code, why string, missing ...string) func(*Input, *inventory.Cluster, *inventory.Group) {
+	return func(in *Input, _ *inventory.Cluster, _ *inventory.Group) {
+		in.Ebb.Scaled = []Scaled{{"prod", "web", code, why, missing}, {"prod", "api", "steady", "nothing asks for another count", nil}}
 	}
 }
 

@@ -16,6 +16,7 @@ func settingsChecks() []Check {
 		{"matches-no-group", "A pattern of Ebb's configuration matches no group", each((*Input).entries, matchesNoGroup)},
 		{"hook-short", "A hook that Ebb as a function cannot keep alive", each((*Input).groups, hookShort)},
 		{"deadline-short", "Ebb's deadline is shorter than a drain takes", each((*Input).ecsGroups, deadlineShort)},
+		{"scaling", "A service that Ebb cannot scale", scaling},
 	}
 }
 

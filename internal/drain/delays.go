@@ -14,8 +14,10 @@ func (c *decider) pace(t *fleet.Task, at time.Time) time.Duration {
 	switch {
 	case t.DesiredStatus != fleet.Stopped:
 		return c.p.Look
-	case t.LastStatus != fleet.Deactivating:
+	case t.LastStatus != fleet.Deactivating && t.StoppingAt.IsZero():
 		return c.p.LookFast
+	case t.LastStatus != fleet.Deactivating: // what has taken long is looked at less often: after ten minutes, and each minute after two hours
+		return max(c.p.LookFast, min(at.Sub(t.StoppingAt)/120, c.p.LookSlow))
 	}
 	delay, known := c.delay(t)
 	if !known || t.StoppingAt.IsZero() {

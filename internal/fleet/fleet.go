@@ -133,7 +133,7 @@ type Group struct {
 	Instances []GroupInstance
 }
 
-// ExcludeTag is the tag by which an operator keeps Ebb from draining the instances of a group; its value must be "true".
+// ExcludeTag is the tag by which an operator keeps Ebb from draining the instances of a group, or from scaling a service; its value must be "true".
 const ExcludeTag = "ebb:exclude"
 
 // ManagedDrainingHook is the hook that ECS puts on the group of a capacity provider with managed draining.
@@ -336,6 +336,7 @@ type Service struct {
 	Running       int       // tasks that run and are meant to
 	Pending       int       // that are to run and do not yet
 	Deploying     bool      // it changes to another revision, or has task sets beside one another
+	Excluded      bool      // it has the tag ExcludeTag with the value "true"
 	NoCapacity    time.Time // when ECS last said that Fargate had no capacity for a task of it; zero: not lately
 	MinPercent    int
 	MaxPercent    int

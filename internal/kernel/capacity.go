@@ -49,7 +49,7 @@ func askPlace(k *Kernel, c *count, now time.Time) []Ask {
 		to = c.Write.To
 	}
 	switch {
-	case c.scaled == nil || c.observed || c.scaled.Policy.Observe || paused != "" || f.Is != fleet.Seen || f.Value.Daemon:
+	case c.scaled == nil || c.observed || c.scaled.Policy.Observe || paused != "" || f.Is != fleet.Seen || f.Value.Daemon || f.Value.Excluded:
 		return nil
 	case f.Value.Running >= to:
 		c.Room.Said = ""

@@ -493,8 +493,8 @@ func TestAClusterIsListed(t *testing.T) {
 			5410.4 list-cluster of prod: RUNNING
 			5410.5 list-cluster of prod: RUNNING from page 1
 			5410.6 homes of prod: task/hidden
-			5410.7 tasks of prod: task/hidden .. task/a39a (21)
-			5411.8 tasks of prod: task/a00a .. task/a39a (21)
+			5410.7 tasks of prod: task/a00a .. task/a39a (22)
+			5411.8 tasks of prod: task/a20a .. task/a39a (20)
 			5422.4 list-cluster of prod: STOPPED
 			5422.5 list-cluster of prod: STOPPED from page 1
 			6010.7 tasks of prod: task/a00a .. task/a39a (22)

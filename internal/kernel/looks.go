@@ -32,10 +32,14 @@ func (f failures) again() time.Time {
 	return f.failedAt.Add(time.Duration(min(f.fails, 4)) * 5 * time.Second)
 }
 
-// slack is how early a look may be made so that it can share a call: one third of the time left until it is due.
+// slack is how early a look may be made so that it can share a call: one third of the time left until it is due, and what is looked at fast at
+// any time, so that all tasks that stop are looked at together.
 func slack(k plan.LookKind, left time.Duration, p drain.Policy) time.Duration {
 	if !k.Spec().Early {
 		return 0
+	}
+	if left <= p.LookFast {
+		return max(0, left)
 	}
 	return max(0, min(p.Look, left)/3)
 }

@@ -45,7 +45,9 @@ func TestALookMayBeAThirdOfItsTimeEarly(t *testing.T) {
 			exact = k
 		}
 	}
-	for left, want := range map[time.Duration]time.Duration{9 * time.Second: 3 * time.Second, time.Minute: 5 * time.Second, 0: 0, -time.Second: 0} {
+	p.LookFast = 5 * time.Second
+	for left, want := range map[time.Duration]time.Duration{
+		9 * time.Second: 3 * time.Second, 4 * time.Second: 4 * time.Second, time.Minute: 5 * time.Second, 0: 0, -time.Second: 0} {
 		if got := slack(early, left, p); got != want {
 			t.Errorf("due in %s: %s early, want %s", left, got, want)
 		}

@@ -233,6 +233,7 @@ type Forecast struct {
 	Cluster, Service        string
 	Desired, Running, Wants *int // nil: not known
 	Override                string
+	Missing                 []string // alarms of its policy that do not exist
 	scale.Decision
 }
 
@@ -269,6 +270,11 @@ func Preview(cfg Config, open []journal.Record, now func() time.Time, look func(
 			f.Desired, f.Running, f.Wants = new(s.Value.Desired), new(s.Value.Running), new(s.Value.Desired)
 			if c.scaling.Set {
 				f.Wants = new(c.scaling.To)
+			}
+		}
+		for _, r := range c.scaled.Policy.Alarms {
+			if known[fleet.Alarm](k.facts, alarmOf(r.Alarm)).Is == fleet.Absent {
+				f.Missing = append(f.Missing, r.Alarm)
 			}
 		}
 		if o, ok := k.overrides[overrideKey(c.Cluster, c.Service)]; ok {

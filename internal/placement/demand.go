@@ -3,6 +3,7 @@ package placement
 import (
 	"slices"
 
+	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/inventory"
 )
 
@@ -21,12 +22,15 @@ type demand struct {
 
 	count   int // to be started
 	targets []*inventory.Task
-	running int // targets that run
-	others  int // tasks on hosts that leave besides the targets
-	staying int // tasks elsewhere, of any revision
-	healthy int // of these, the healthy ones of the current revision
-	lower   int // that must be healthy
-	upper   int // that may be there
+	running int             // targets that run
+	others  int             // tasks on hosts that leave besides the targets
+	staying int             // tasks elsewhere, of any revision
+	proven  bool            // one of its tasks is healthy, wherever it is, so that others may become so
+	sick    *inventory.Task // one that runs and is not healthy, wherever it is
+	blind   bool            // whether the targets of some are healthy is not known
+	healthy int             // of these, the healthy ones of the current revision
+	lower   int             // that must be healthy
+	upper   int             // that may be there
 }
 
 // demandsOf is what a service asks for; a daemon asks for one task on each host that lacks it.
@@ -77,6 +81,12 @@ func (v *view) missingDaemons(d *demand) []*demand {
 func (v *view) count(d *demand) {
 	current := 0
 	for _, t := range v.of[d.name] {
+		healthy, known := v.serves(d.s, t)
+		healthy = healthy && t.LastStatus == "RUNNING" && t.HealthStatus != "UNHEALTHY"
+		d.proven, d.blind = d.proven || healthy, d.blind || !known
+		if known && !healthy && t.LastStatus == "RUNNING" && d.sick == nil {
+			d.sick = t
+		}
 		switch {
 		case v.target[t.ContainerInstance]:
 			d.targets = append(d.targets, t)
@@ -91,13 +101,35 @@ func (v *view) count(d *demand) {
 				continue
 			}
 			current++
-			if t.LastStatus == "RUNNING" && t.HealthStatus != "UNHEALTHY" {
+			if healthy {
 				d.healthy++
 			}
 		}
 	}
 	d.count = max(0, d.s.Desired-current)
 	d.lower, d.upper = d.s.Bounds()
+}
+
+// serves reports whether every target of a task that its service names is healthy, and whether that is known.
+func (v *view) serves(s *inventory.Service, t *inventory.Task) (healthy, known bool) {
+	h := v.hosts[t.ContainerInstance]
+	if h == nil || len(s.LoadBalancers) == 0 {
+		return len(s.LoadBalancers) == 0, h != nil
+	}
+	for _, e := range fleet.Endpoints(h.Instance, &t.Task, s.Service) {
+		if e.Place != fleet.InTargetGroup {
+			continue
+		}
+		g := v.s.TargetGroup(e.In)
+		if g == nil || v.s.Missed("elasticloadbalancing:DescribeTargetHealth", "target group "+string(e.In)) {
+			return false, false
+		}
+		i := slices.IndexFunc(g.Targets, func(h fleet.Health) bool { return e.Target.Is(h.Target) })
+		if i < 0 || g.Targets[i].State != "healthy" {
+			return false, true
+		}
+	}
+	return true, true
 }
 
 // admit judges what of a host does not change while tasks are placed.
@@ -108,6 +140,11 @@ func (v *view) admit(d *demand) {
 	}
 	providers := v.providers(d.s)
 	if providers == nil {
+		for i := range v.rooms {
+			if v.managed(v.rooms[i].host) {
+				d.admits[i], d.refused[i] = no, NoProviderHost
+			}
+		}
 		d.choices = [][]answer{d.admits}
 		return
 	}
@@ -126,6 +163,14 @@ func (v *view) admit(d *demand) {
 			d.admits[i], d.refused[i] = no, NoProviderHost
 		}
 	}
+}
+
+// managed reports whether ECS launches a host itself (Managed Instances): it is for services that name its capacity provider.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ManagedInstances.html
+func (v *view) managed(h *inventory.Host) bool {
+	return slices.ContainsFunc(v.c.CapacityProviders, func(p inventory.CapacityProvider) bool {
+		return p.Name == h.CapacityProvider && p.Name != "" && p.Group == ""
+	})
 }
 
 // providers are the capacity providers that a service may use, nil if any host will do.

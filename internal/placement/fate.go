@@ -26,6 +26,7 @@ func (v *view) fate(d *demand) Fate {
 	doubts, needed := v.doubts(d), d.lower-d.staying-d.others
 	if d.running > 0 && room < needed {
 		f.Verdict, f.Reasons = Stuck, v.whyFull(d, needed, room)
+		doubts = slices.DeleteFunc(doubts, func(r Reason) bool { return r.Code == NotHealthy }) // whatever is healthy, there is no place
 		if more := v.hopes(d); len(more)+len(doubts) > 0 {
 			f.Verdict, f.Reasons = Uncertain, append(append(more, doubts...), f.Reasons...)
 		}
@@ -36,6 +37,10 @@ func (v *view) fate(d *demand) Fate {
 		return f
 	}
 	if why := v.mayBeBlocked(d, d.lower-d.healthy); why != nil {
+		f.Verdict, f.Reasons = Uncertain, why
+		return f
+	}
+	if why := v.unproven(d); why != nil {
 		f.Verdict, f.Reasons = Uncertain, why
 		return f
 	}
@@ -63,7 +68,7 @@ func (v *view) arithmetic(d *demand) (Reason, bool) {
 		return Reason{}, false
 	}
 	for _, t := range d.targets {
-		if t.HealthStatus == "UNHEALTHY" { // it counts for nothing, so it may stop
+		if healthy, known := v.serves(d.s, t); !healthy && known || t.HealthStatus == "UNHEALTHY" { // it counts for nothing, so it may stop
 			return Reason{}, false
 		}
 	}
@@ -84,7 +89,9 @@ func (v *view) doubts(d *demand) []Reason {
 	say := func(c Code, format string, args ...any) {
 		doubts = append(doubts, Reason{c, fmt.Sprintf(format, args...)})
 	}
-	if d.def == nil {
+	if d.def == nil && d.s.TaskDefinition == "" {
+		say(Unjudged, "service %s has no task definition of its own, and none of its task sets is PRIMARY, so the needs of its tasks are not known", d.name)
+	} else if d.def == nil {
 		say(Unjudged, "task definition %s of service %s could not be read, so the needs of its tasks are not known", d.s.TaskDefinition, d.name)
 	}
 	doubts = append(doubts, v.unread(d)...)
@@ -116,6 +123,21 @@ func (v *view) doubts(d *demand) []Reason {
 	return doubts
 }
 
+// unproven says why replacements that must be healthy may not become so, or not soon: what runs now is not healthy, or stops and counts.
+func (v *view) unproven(d *demand) []Reason {
+	switch n := v.stops[d.name]; {
+	case d.lower > d.healthy && n > 0 && len(v.of[d.name])+n >= d.upper:
+		return []Reason{{PercentArithmetic, fmt.Sprintf("service %s may have %s, and what stops counts (%d now): its replacements start only when that has stopped",
+			d.name, tasks(d.upper), n)}}
+	case d.lower <= d.healthy || d.proven && d.sick == nil || len(v.of[d.name]) == 0:
+		return nil
+	case !d.proven:
+		return []Reason{{NotHealthy, fmt.Sprintf("no task of service %s is healthy now, so whether a replacement becomes healthy cannot be known", d.name)}}
+	}
+	return []Reason{{NotHealthy, fmt.Sprintf("task %s of service %s runs and is not healthy, so whether a replacement becomes healthy cannot be known",
+		d.sick.ARN.Name(), d.name)}}
+}
+
 // blindly is how many tasks of unknown needs a service has to start; a daemon has a demand for each of them.
 func (v *view) blindly(s *inventory.Service) (n int) {
 	for _, d := range v.demands {
@@ -137,7 +159,7 @@ func (v *view) hopes(d *demand) []Reason {
 		}
 		for _, p := range v.c.CapacityProviders {
 			g := v.s.Group(p.Group)
-			if p.Name == name && p.ManagedScaling && (g == nil || g.Desired < g.Max) {
+			if p.Name == name && p.ManagedScaling && (g == nil || g.Desired < g.Max && !slices.Contains(g.Suspended, "Launch")) {
 				hopes = append(hopes, Reason{Scaling, fmt.Sprintf("managed scaling of capacity provider %s may add hosts to group %s", name, p.Group)})
 			}
 		}

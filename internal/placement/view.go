@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/ebbhq/ebb/internal/fleet"
 	"github.com/ebbhq/ebb/internal/inventory"
@@ -16,8 +17,10 @@ type view struct {
 	c       *inventory.Cluster
 	on      map[fleet.ARN][]*inventory.Task // live tasks by host
 	of      map[string][]*inventory.Task    // live tasks by service that are meant to run
+	stops   map[string]int                  // live tasks by service that stop
 	states  map[fleet.InstanceID]fleet.LifecycleState
 	over    map[fleet.InstanceID]bool // what EC2 says is not running
+	hosts   map[fleet.ARN]*inventory.Host
 	target  map[fleet.ARN]bool
 	leaving map[fleet.ARN]bool // targets, and what leaves already
 	rooms   []room
@@ -26,9 +29,10 @@ type view struct {
 
 func look(s *inventory.Inventory, c *inventory.Cluster, targets []fleet.InstanceID) *view {
 	v := &view{
-		s: s, c: c, on: map[fleet.ARN][]*inventory.Task{}, of: map[string][]*inventory.Task{},
+		s: s, c: c, on: map[fleet.ARN][]*inventory.Task{}, of: map[string][]*inventory.Task{}, stops: map[string]int{},
 		target: map[fleet.ARN]bool{}, leaving: map[fleet.ARN]bool{},
 		states: maps.Clone(s.States), over: map[fleet.InstanceID]bool{},
+		hosts: map[fleet.ARN]*inventory.Host{},
 	}
 	if v.states == nil {
 		v.states = map[fleet.InstanceID]fleet.LifecycleState{}
@@ -42,6 +46,7 @@ func look(s *inventory.Inventory, c *inventory.Cluster, targets []fleet.Instance
 		v.over[m.ID] = m.State.Gone()
 	}
 	for _, h := range c.Hosts {
+		v.hosts[h.ARN] = h
 		v.target[h.ARN] = slices.Contains(targets, h.Instance)
 		v.leaving[h.ARN] = v.target[h.ARN] || h.Status == fleet.Draining || v.departs(h.Instance)
 	}
@@ -52,10 +57,12 @@ func look(s *inventory.Inventory, c *inventory.Cluster, targets []fleet.Instance
 		v.on[t.ContainerInstance] = append(v.on[t.ContainerInstance], t)
 		if t.DesiredStatus != fleet.Stopped {
 			v.of[t.Service()] = append(v.of[t.Service()], t)
+		} else {
+			v.stops[t.Service()]++
 		}
 	}
 	for _, h := range c.Hosts {
-		if h.Status == fleet.Active && h.Connected && !v.leaving[h.ARN] {
+		if h.Status == fleet.Active && h.Connected && !v.leaving[h.ARN] && !external(h) {
 			v.rooms = append(v.rooms, v.room(h))
 		}
 	}
@@ -63,6 +70,13 @@ func look(s *inventory.Inventory, c *inventory.Cluster, targets []fleet.Instance
 		v.demands = append(v.demands, v.demandsOf(s)...)
 	}
 	return v
+}
+
+// external reports whether a host is not EC2's: tasks of launch type EC2 are not placed there, and others are not of interest here.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-anywhere.html
+func external(h *inventory.Host) bool {
+	_, is := h.Attributes["ecs.capability.external"]
+	return is || strings.HasPrefix(string(h.Instance), "mi-")
 }
 
 // departs reports whether an instance is on its way out of its group, or is not running.
@@ -151,11 +165,40 @@ func (v *view) room(h *inventory.Host) room {
 	for _, n := range h.Free.UDP {
 		r.tight.taken[inventory.Port{Number: n, UDP: true}] = true
 	}
+	v.stillTaken(&r)
 	r.loose = space{r.tight.free, maps.Clone(r.tight.taken), map[string]bool{}}
 	for _, t := range v.on[h.ARN] {
 		v.occupy(&r, t)
 	}
 	return r
+}
+
+// stillTaken takes out of what is free what tasks that stop still have. Since July 2023 ECS counts that as free: it places a task there, which
+// waits PENDING until the other has stopped, however long that takes.
+func (v *view) stillTaken(r *room) {
+	var used amounts
+	stopping := false
+	for _, t := range v.on[r.host.ARN] {
+		def := v.c.TaskDefinition(t.Family)
+		if def == nil {
+			continue
+		}
+		used[cpu], used[memory], used[gpu] = used[cpu]+cmp.Or(t.CPU, def.CPU), used[memory]+cmp.Or(t.Memory, def.Memory), used[gpu]+cmp.Or(t.GPU, def.GPU)
+		if t.DesiredStatus == fleet.Stopped {
+			stopping = true
+			for _, p := range def.HostPorts {
+				r.tight.taken[p] = true
+			}
+		}
+	}
+	if !stopping {
+		return
+	}
+	for i, of := range [...]int{r.host.CPU, r.host.Memory, r.host.GPU} {
+		if of > 0 { // known
+			r.tight.free[i] = min(r.tight.free[i], of-used[i])
+		}
+	}
 }
 
 // occupy counts a task that is on the host: it uses a network interface, it keeps other tasks of its kind away, and it may end.
@@ -207,6 +250,9 @@ func (v *view) unread(d *demand) (reasons []Reason) {
 	}
 	if v.s.Missed("ecs:GetTaskProtection", "cluster "+v.c.Name) {
 		say("ecs:GetTaskProtection could not be read, so whether tasks of service %s have scale-in protection is not known", d.name)
+	}
+	if d.blind {
+		reasons = append(reasons, Reason{NotHealthy, fmt.Sprintf("which targets of service %s are healthy could not be read", d.name)})
 	}
 	for i := range v.rooms {
 		if operation := v.departsUnread(v.rooms[i].host); operation != "" {

@@ -1,5 +1,7 @@
 package scale
 
+import "github.com/ebbhq/ebb/internal/fleet"
+
 // Code says why a count is what it is, in one word that does not change between versions of Ebb.
 type Code string
 
@@ -39,6 +41,7 @@ const (
 	Unknown     Code = "unknown"
 	Fought      Code = "two-scalers"
 	Observed    Code = "observed"
+	Excluded    Code = "excluded"
 	Paused      Code = "paused"
 )
 
@@ -83,6 +86,7 @@ var codes = map[Code]struct {
 	Fought:      {Tells: true, Means: "Application Auto Scaling sets the count of the service too: Ebb leaves it alone"},
 	Unknown:     {Quiet: true, Means: "the service, or an alarm, has not been read yet"},
 	Observed:    {Means: "mode is observe: what would be done is said only"},
+	Excluded:    {Means: "the service has the tag " + fleet.ExcludeTag},
 	Paused:      {Means: "an operator has paused the scaling of the service"},
 }
 

@@ -113,12 +113,15 @@ type Decision struct {
 
 // Decide says what the desired count is to be. Its result depends on nothing else.
 func Decide(p Policy, m Memory, s Seen, now time.Time) Decision {
-	d := decider{Policy: p, Seen: s, Decision: Decision{Memory: m}, now: now}
+	d := decider{Policy: p, Seen: s, Decision: Decision{Memory: m.by(now)}, now: now}
 	to, code, why := d.decide()
 	d.Code, d.Why, d.Set = code, why, code.Acts()
-	if d.Set && (p.Observe || s.Paused != "") {
+	if excluded := s.Service.Value.Excluded; d.Set && (p.Observe || s.Paused != "" || excluded) {
 		d.Set, d.Code, d.Why = false, Observed, fmt.Sprintf("the desired count would be set from %d to %d: %s", s.Desired.Value, to, why)
-		if s.Paused != "" {
+		switch {
+		case excluded:
+			d.Code, d.Why = Excluded, "the service has the tag "+fleet.ExcludeTag+"=true; "+d.Why
+		case s.Paused != "":
 			d.Code, d.Why = Paused, "scaling is "+s.Paused+"; "+d.Why
 		}
 	}
@@ -141,6 +144,22 @@ func (m Memory) Undone() (before Memory, count int, ok bool) {
 		return m, 0, false
 	}
 	return *m.Before, m.From, true
+}
+
+// by is the memory without times that have not come yet: they were written by another clock, or this one was set back. They would hold the service
+// until they come.
+func (m Memory) by(now time.Time) Memory {
+	m.Acted = slices.Clone(m.Acted)
+	times := []*time.Time{&m.Out, &m.Changed, &m.Calm.Since, &m.Queue.At, &m.Queue.Full}
+	for i := range m.Acted {
+		times = append(times, &m.Acted[i].At)
+	}
+	for _, at := range times {
+		if at.After(now) {
+			*at = now
+		}
+	}
+	return m
 }
 
 // Foreign is the memory after somebody else has set the count.

@@ -140,6 +140,32 @@ func TestAStepIsRepeatedWhileTheStateHolds(t *testing.T) {
 	}
 }
 
+// A clock that jumps forward makes all that was read old, and nothing is set by it. One that is set back does not hold a service until the old time comes
+// again, and repeats nothing.
+func TestAClockThatJumps(t *testing.T) {
+	y := newPlay(t, alarms(1, 9, 1, -1), 4)
+	y.now = t0.Add(5 * time.Hour)
+	y.alarm("up", "ALARM")
+	y.alarm("down", "OK")
+	y.is(5, AlarmOut)
+	if d := Decide(y.p, y.m, y.s, y.now.Add(3*time.Hour)); d.Set || d.Code != NoData {
+		t.Errorf("forward: %+v", d)
+	}
+	y.now = y.now.Add(-3 * time.Hour)
+	y.is(5, Steady)
+	y.now = y.now.Add(time.Minute)
+	y.is(6, AlarmOut)
+	y.alarm("up", "OK")
+	y.alarm("down", "ALARM")
+	y.now = y.now.Add(-time.Hour)
+	y.is(6, CooldownIn)
+	y.now = y.now.Add(5 * time.Minute)
+	y.is(5, AlarmIn)
+	if y.calls != 3 {
+		t.Errorf("%d calls", y.calls)
+	}
+}
+
 // A scale-down alarm brought services below their minimum, and a lower maximum brought one through 0.
 func TestTheFloor(t *testing.T) {
 	p := alarms(2, 4, 1, -1)
@@ -256,6 +282,7 @@ func TestWhatIsNotKnownNeverShrinks(t *testing.T) {
 		"deployment":        {Deployment, func(y *play) { y.s.Service.Value.Deploying = true }},
 		"draining":          {Draining, func(y *play) { y.s.Leaving = 1 }},
 		"paused":            {Paused, func(y *play) { y.s.Paused = "paused by ada" }},
+		"excluded":          {Excluded, func(y *play) { y.s.Service.Value.Excluded = true }},
 		"observed":          {Observed, func(y *play) { y.p.Observe = true }},
 		"two scalers":       {Fought, func(y *play) { y.s.Other.Is = fleet.Seen }},
 		"one is suspended":  {AlarmIn, func(y *play) { y.s.Other.Is, y.s.Other.Value.Suspended = fleet.Seen, true }},

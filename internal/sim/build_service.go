@@ -27,7 +27,8 @@ func (b *builder) service(v ServiceSpec) error {
 	service := ecs.Service{Name: v.Name, Cluster: v.Cluster, Definition: v.Task, Desired: v.Desired, Daemon: v.Daemon, Min: v.Min, Max: v.Max,
 		DistinctInstance: v.DistinctInstance,
 		Constraints:      v.Constraints, Placement: v.Placement, Providers: v.Providers, Grace: v.Grace, LaunchType: v.LaunchType,
-		ZoneRebalance: v.ZoneRebalance, CircuitBreaker: v.CircuitBreaker, Controller: v.Controller, InAlternate: v.InAlternate, VPC: v.VPC, IPv6: v.IPv6}
+		ZoneRebalance: v.ZoneRebalance, CircuitBreaker: v.CircuitBreaker, Tags: v.Tags, Controller: v.Controller, InAlternate: v.InAlternate,
+		VPC: v.VPC, IPv6: v.IPv6}
 	for _, zone := range v.Zones {
 		service.Subnets = append(service.Subnets, core.SubnetID(v.VPC, zone))
 	}

@@ -183,6 +183,7 @@ type ServiceSpec struct {
 	Grace          time.Duration           `yaml:"health_check_grace,omitempty"` // shown only
 	ZoneRebalance  bool                    `yaml:"zone_rebalancing,omitempty"`   // shown only
 	CircuitBreaker bool                    `yaml:"circuit_breaker,omitempty"`    // without rollback
+	Tags           map[string]string       `yaml:"tags,omitempty"`
 
 	Controller  string        `yaml:"controller,omitempty"`             // of deployments: ECS (default), CODE_DEPLOY, EXTERNAL
 	TaskSets    []TaskSetSpec `yaml:"task_sets,omitempty"`              // with another controller, the primary one first; none: one of all tasks

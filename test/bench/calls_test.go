@@ -92,6 +92,20 @@ func cases(n int) []variant {
 
 // ebb lets the real kernel drain n hosts.
 func ebb(v variant, n int, delay time.Duration) (figures, error) {
+	res, err := story.Run(departure(v, n, delay))
+	if err != nil {
+		return figures{}, err
+	}
+	for _, bad := range res.Violations {
+		if bad.Invariant != late || v.free || n < 1000 {
+			return figures{}, fmt.Errorf("the run is not as it must be: %s", bad)
+		}
+	}
+	return measure(res.Record, "ebb"), nil
+}
+
+// departure is the story of n hosts that leave at once.
+func departure(v variant, n int, delay time.Duration) story.Scenario {
 	s := story.Scenario{
 		Name: fmt.Sprintf("%d hosts leave at once", n), Seed: 1, World: worldW(n, delay), Until: 4 * time.Hour,
 		Ebb: story.Ebb{Groups: []story.Group{{Match: group, Cluster: cluster}}},
@@ -105,16 +119,7 @@ func ebb(v variant, n int, delay time.Duration) (figures, error) {
 	if v.throttle > 0 {
 		s.Faults = []story.Fault{{Op: "*.*", How: "throttle", Percent: v.throttle}}
 	}
-	res, err := story.Run(s)
-	if err != nil {
-		return figures{}, err
-	}
-	for _, bad := range res.Violations {
-		if bad.Invariant != late || v.free || n < 1000 {
-			return figures{}, fmt.Errorf("the run is not as it must be: %s", bad)
-		}
-	}
-	return measure(res.Record, "ebb"), nil
+	return s
 }
 
 // homeMade lets the home-made drainer do the same in the same world.

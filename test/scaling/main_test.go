@@ -1,71 +1,42 @@
-// Package scaling plays one service under synthetic loads with one policy of scaling after another, in virtual time in the simulated cloud, and
-// compares what became of its requests and messages, and what its tasks cost.
+// Package scaling writes the page that compares policies of scaling, and holds Ebb to what it promises of queues.
 //
 // It never speaks to AWS.
 package scaling
 
 import (
 	"bytes"
-	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
-	"github.com/ebbhq/ebb/internal/sim/load"
+	"github.com/ebbhq/ebb/internal/sim/scaling"
 )
-
-var ctx = context.Background()
-
-// works are the synthetic loads, of requests and of messages.
-func works() []work {
-	var all []work
-	for _, queue := range []bool{false, true} {
-		k := work{queue: queue}
-		shapes := load.Shapes(peak*k.per(), 1)
-		for _, v := range []struct {
-			name          string
-			begins, lasts time.Duration
-		}{{"diurnal", 0, 24 * time.Hour}, {"steps", 0, 12 * time.Hour}, {"ramp", 10 * time.Minute, 2 * time.Hour}, {"flash", 10 * time.Minute, time.Hour}} {
-			k.name, k.shape, k.begins, k.lasts = v.name, shapes[v.name], v.begins, v.lasts
-			all = append(all, k)
-		}
-		if queue {
-			k.name, k.shape, k.begins, k.lasts = "on-off", shapes["on-off"], 5*time.Minute, 3*time.Hour+10*time.Minute
-			all = append(all, k)
-			k.unguarded = true
-			all = append(all, k)
-		}
-	}
-	return all
-}
 
 // pictured are the loads of which there are pictures, with the policies in them.
 var pictured = map[string][]string{
-	"flash of requests":  {recipeName, "Application Auto Scaling, steps", "Application Auto Scaling, CPU, 20 s", ebbMetric, oracle},
-	"on-off of messages": {recipeName, "Application Auto Scaling, steps", "KEDA, 37 messages a task", ebbQueue, oracle},
+	"flash of requests":  {scaling.Recipe, "Application Auto Scaling, steps", "Application Auto Scaling, CPU, 20 s", scaling.EbbMetric, scaling.Oracle},
+	"on-off of messages": {scaling.Recipe, "Application Auto Scaling, steps", "KEDA, 37 messages a task", scaling.EbbQueue, scaling.Oracle},
 }
 
 // run plays the synthetic loads, or those of a trace, prints the page, and writes it and its pictures to files.
 func run(out, trace string, quick bool) error {
-	all := works()
+	all := scaling.Loads()
 	if quick {
-		made, err := traced("a generated trace", generated())
+		made, err := scaling.Traced("a generated trace", generated())
 		if err != nil {
 			return err
 		}
-		all = append([]work{all[3], all[8], all[9]}, made...)
+		all = append([]scaling.Load{all[3], all[8], all[9]}, made...)
 	}
 	if trace != "" {
 		text, err := os.ReadFile(trace)
 		if err != nil {
 			return err
 		}
-		if all, err = traced(filepath.Base(trace), string(text)); err != nil {
+		if all, err = scaling.Traced(filepath.Base(trace), string(text)); err != nil {
 			return err
 		}
 	}
@@ -73,16 +44,16 @@ func run(out, trace string, quick bool) error {
 	b.WriteString(head)
 	var errs []error
 	for _, k := range all {
-		rows, err := k.rows()
+		rows, err := k.Rows()
 		if err != nil {
 			return err
 		}
 		table(&b, k, rows)
-		errs = append(errs, k.promised(rows))
-		if policies := pictured[k.title()]; policies != nil && out != "" {
-			name := strings.TrimSuffix(out, ".md") + "-" + k.name + ".svg"
-			fmt.Fprintf(&b, "\n![%s](%s)\n", k.title(), filepath.Base(name))
-			errs = append(errs, os.WriteFile(name, picture(k, rows, policies...), 0o644))
+		errs = append(errs, promised(k, rows))
+		if policies := pictured[k.Title()]; policies != nil && out != "" {
+			name := strings.TrimSuffix(out, ".md") + "-" + k.Name + ".svg"
+			fmt.Fprintf(&b, "\n![%s](%s)\n", k.Title(), filepath.Base(name))
+			errs = append(errs, os.WriteFile(name, k.Picture(rows, policies...), 0o644))
 		}
 	}
 	os.Stdout.Write(b.Bytes())
@@ -90,34 +61,6 @@ func run(out, trace string, quick bool) error {
 		errs = append(errs, os.WriteFile(out, b.Bytes(), 0o644))
 	}
 	return errors.Join(errs...)
-}
-
-// traced are the loads of a trace, as requests and as messages. Its rates are scaled so that its peak needs as many tasks as those of the synthetic
-// loads.
-func traced(name, text string) ([]work, error) {
-	shape, err := load.ReadTrace(text)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	points := shape.Trace
-	highest := slices.MaxFunc(points, func(a, b load.Point) int { return cmp.Compare(a.Rate, b.Rate) }).Rate
-	if highest <= 0 {
-		return nil, fmt.Errorf("%s: no rate is above 0", name)
-	}
-	last := len(points) - 1
-	lasts := (2*points[last].At - points[last-1].At).Truncate(time.Minute)
-	if lasts < time.Minute {
-		return nil, fmt.Errorf("%s: it lasts for less than a minute", name)
-	}
-	var all []work
-	for _, queue := range []bool{false, true} {
-		k := work{name: name, queue: queue, lasts: lasts}
-		for _, p := range points {
-			k.shape.Trace = append(k.shape.Trace, load.Point{At: p.At, Rate: p.Rate / highest * peak * k.per()})
-		}
-		all = append(all, k)
-	}
-	return all, nil
 }
 
 // generated is a trace of one hour with a jump in it.
@@ -133,79 +76,36 @@ func generated() string {
 	return text
 }
 
-// rows plays a load with every policy.
-func (k work) rows() (all []row, err error) {
-	for _, p := range k.policies() {
-		r, err := k.play(p)
-		if err != nil {
-			return nil, err
+// table is what came of a load, as a table in Markdown.
+func table(b *bytes.Buffer, k scaling.Load, rows []scaling.Row) {
+	fmt.Fprintf(b, "\n## %s\n\n%s\n\n", strings.ToUpper(k.Title()[:1])+k.Title()[1:], k.About())
+	for i, line := range k.Table(rows) {
+		fmt.Fprintf(b, "| %s |\n", strings.Join(line, " | "))
+		if i == 0 {
+			fmt.Fprintf(b, "|%s\n", strings.Repeat("---|", len(line)))
 		}
-		all = append(all, r)
 	}
-	return all, nil
-}
-
-func table(b *bytes.Buffer, k work, rows []row) {
-	fmt.Fprintf(b, "\n## %s\n\n%s", strings.ToUpper(k.title()[:1])+k.title()[1:], about(k))
-	columns := "policy | overload | unserved | surplus | tasks"
-	if k.queue {
-		columns = "policy | late | longest wait | cut off | idle | tasks | of the oracle's"
-	}
-	columns += " | changes | reversals | first task asked for"
-	fmt.Fprintf(b, "| %s |\n|%s\n", columns, strings.Repeat("---|", 1+strings.Count(columns, "|")))
-	best := find(rows, oracle).hours()
-	for _, r := range rows {
-		t := r.report
-		figures := fmt.Sprintf("%.0f min | %.2f %% | %.1f h | %.1f h", t.Overload.Minutes(), 100*r.missed(), t.Surplus.Hours(), r.hours())
-		if k.queue {
-			figures = fmt.Sprintf("%.2f %% | %.0f s | %.0f | %.1f h | %.1f h | %.2f", 100*r.missed(), t.Worst.Seconds(), t.Cut, r.hours()-t.Busy/3600, r.hours(),
-				r.hours()/best)
-		}
-		first := "–"
-		if r.asked && r.first < 0 {
-			first = "ahead"
-		} else if r.asked {
-			first = fmt.Sprintf("%.0f s", r.first.Seconds())
-		}
-		fmt.Fprintf(b, "| %s | %s | %d | %d | %s |\n", r.policy, figures, r.actions, r.turns, first)
-	}
-}
-
-func about(k work) string {
-	if k.begins > 0 {
-		return fmt.Sprintf("%s. The load begins, or begins to grow, after %s.\n\n", spell(k.lasts), spell(k.begins))
-	}
-	return spell(k.lasts) + ".\n\n"
-}
-
-// spell leaves out the zeros of a duration.
-func spell(d time.Duration) string {
-	return strings.NewReplacer("h0m0s", " h", "m0s", " min", "h", " h ").Replace(d.String())
-}
-
-func find(rows []row, policy string) row {
-	return rows[slices.IndexFunc(rows, func(r row) bool { return r.policy == policy })]
 }
 
 // promised is what Ebb's queue policy does not keep of what it promises: for a queue that is filled and empties 99.9 % of the messages are begun in
 // time, no message is cut off, and the first task is asked for within 15 s. It costs at most 1.3 times as much as an oracle's tasks; where tasks do
 // not protect themselves it costs more, because none may go while another works.
-func (k work) promised(rows []row) error {
-	if !strings.HasPrefix(k.name, "on-off") {
+func promised(k scaling.Load, rows []scaling.Row) error {
+	if !strings.HasPrefix(k.Name, "on-off") {
 		return nil
 	}
 	var errs []error
 	blame := func(broken bool, format string, args ...any) {
 		if broken {
-			errs = append(errs, fmt.Errorf("%s, %s: "+format, append([]any{k.title(), ebbQueue}, args...)...))
+			errs = append(errs, fmt.Errorf("%s, %s: "+format, append([]any{k.Title(), scaling.EbbQueue}, args...)...))
 		}
 	}
-	r := find(rows, ebbQueue)
-	blame(r.missed() > 0.001, "%.2f %% of the messages were begun too late, and 0.1 %% may be", 100*r.missed())
-	blame(r.report.Cut > 0, "%.0f messages were cut off, and none may be", r.report.Cut)
-	blame(!r.asked || r.first > 15*time.Second, "the first task was asked for %s after the first message, and 15s is allowed", r.first)
-	share := r.hours() / find(rows, oracle).hours()
-	blame(!k.unguarded && share > 1.3, "its tasks cost %.2f of the oracle's, and 1.3 is allowed", share)
+	r := scaling.Find(rows, scaling.EbbQueue)
+	blame(r.Missed() > 0.001, "%.2f %% of the messages were begun too late, and 0.1 %% may be", 100*r.Missed())
+	blame(r.Report.Cut > 0, "%.0f messages were cut off, and none may be", r.Report.Cut)
+	blame(!r.Asked || r.First > 15*time.Second, "the first task was asked for %s after the first message, and 15s is allowed", r.First)
+	share := r.Hours() / scaling.Find(rows, scaling.Oracle).Hours()
+	blame(!k.Unguarded && share > 1.3, "its tasks cost %.2f of the oracle's, and 1.3 is allowed", share)
 	return errors.Join(errs...)
 }
 
@@ -252,6 +152,6 @@ the other way than the one before. *First task asked for*: after the load begins
   the limit of 1.3 that the short form of this test asserts is not asserted there. Others cut messages off, and so do Ebb's own ` + "`alarms`" + `, which
   know nothing of what tasks work on; those messages come again after the visibility timeout.
 - One service, one kind of task, no deployments and no faults. The real Application Auto Scaling has rules against flapping that are not documented; it may do
-  better than the model. To decide, play a trace of your own: ` + "`bash test/long.sh scaling -trace FILE`" + ` takes a CSV of times and rates
+  better than the model. To decide, play a trace of your own: ` + "`ebb simulate load --trace FILE`" + ` takes a CSV of times and rates
   (its peak is scaled to 20 tasks).
 `

@@ -130,7 +130,7 @@ const dynamodbLocal = "EBB_DYNAMODB_ENDPOINT"
 func openTable(ctx context.Context, name string) (*books, error) {
 	local, err := url.Parse(os.Getenv(dynamodbLocal))
 	if ip := net.ParseIP(local.Hostname()); err != nil || ip == nil || !ip.IsLoopback() {
-		return nil, fmt.Errorf("%s does not name DynamoDB Local on this machine; run it as go run ./test/dynamodb -- bash test/long.sh storm "+
+		return nil, fmt.Errorf("%s does not name DynamoDB Local on this machine; run it as bash test/dynamodb/run.sh bash test/long.sh storm "+
 			"-journal dynamodb", dynamodbLocal)
 	}
 	cfg := aws.Config{Region: "eu-west-1", Credentials: credentials.NewStaticCredentialsProvider("storm", "none", "")}

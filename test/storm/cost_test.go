@@ -167,7 +167,7 @@ posts to itself. *Calls* are calls of AWS by the function, failed and throttled 
 such as receiving messages, is not among them, nor is what the home-made one posts. *Requests* are requests of DynamoDB. Ebb's count until the
 schedule has looked for two more minutes. *Last* is when the last hook was answered. *Cut off* are tasks that were killed with their host.
 
-    go run ./test/dynamodb -- bash test/long.sh storm -shape lambda -o FILE
+    bash test/dynamodb/run.sh bash test/long.sh storm -shape lambda -o FILE
 
 | drainer | invocations per drain | calls per drain | requests per drain | environments | throttled | timed out | last | cut off |
 |---|--:|--:|--:|--:|--:|--:|--:|--:|

@@ -5,8 +5,8 @@
 // It never speaks to anything but loopback, never trusts what an Ebb says of itself, and never leaves a process behind.
 //
 //	bash test/long.sh storm -runs 5 -processes 2
-//	go run ./test/dynamodb -- bash test/long.sh storm -journal dynamodb
-//	go run ./test/dynamodb -- bash test/long.sh storm -shape lambda
+//	bash test/dynamodb/run.sh bash test/long.sh storm -journal dynamodb
+//	bash test/dynamodb/run.sh bash test/long.sh storm -shape lambda
 package storm
 
 import (

@@ -198,6 +198,11 @@ func readService(v ecstypes.Service) *inventory.Service {
 		TaskDefinition:   fleet.ARN(aws.ToString(v.TaskDefinition)).Name(),
 		HealthCheckGrace: cloud.Seconds(v.HealthCheckGracePeriodSeconds), Deployments: cloud.Convert(v.Deployments, deployment),
 	}
+	for _, set := range v.TaskSets { // of an external controller
+		if aws.ToString(set.Status) == "PRIMARY" && out.TaskDefinition == "" {
+			out.TaskDefinition = fleet.ARN(aws.ToString(set.TaskDefinition)).Name()
+		}
+	}
 	if v.DeploymentController != nil && v.DeploymentController.Type != "" {
 		out.Controller = string(v.DeploymentController.Type)
 	}

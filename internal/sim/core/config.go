@@ -28,6 +28,10 @@ type Switches struct {
 	ProtectionStuck      bool          `yaml:"protection_stuck,omitempty"`    // managed termination protection never lifts the protection of an instance
 	PageSize             int           `yaml:"page_size,omitempty"`           // most items on a page of List and Describe answers; 0: AWS's own maximum
 
+	// StoppingFree: what a task has counts as free once it begins to stop, as AWS does since July 2023; a task that is placed there waits PENDING until
+	// the other has stopped.
+	StoppingFree bool `yaml:"stopping_free,omitempty"`
+
 	// RegistersAgain is how long after somebody else has deregistered the target of a task ECS registers it again; 0: never. An address is
 	// registered again only when its deregistration is over. https://github.com/aws/containers-roadmap/issues/251
 	RegistersAgain time.Duration `yaml:"registers_again,omitempty"`

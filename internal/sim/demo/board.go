@@ -17,11 +17,11 @@ const labelled = 9
 func (s Style) board(p *plot, at time.Duration, results []Result, fresh []int) []string {
 	wide := (s.width() - labelled) / len(results)
 	row := func(label string, cell func(i int) string) string {
-		line := s.paint(faint, fit(label, labelled))
+		cells := []string{s.paint(faint, fit(label, labelled))}
 		for i := range results {
-			line += cell(i)
+			cells = append(cells, cell(i))
 		}
-		return strings.TrimRight(line, " ")
+		return strings.TrimRight(strings.Join(cells, ""), " ")
 	}
 	clock := fmt.Sprintf("%.0f s", at.Seconds())
 	if p.speed != 1 {
@@ -62,15 +62,16 @@ const clockWide = 7
 
 // plain is the same in a line, for where no board can be drawn; its columns are headed by plainHead.
 func plain(at time.Duration, results []Result) string {
-	line := fmt.Sprintf("%5.0f s", at.Seconds())
+	var line strings.Builder
+	fmt.Fprintf(&line, "%5.0f s", at.Seconds())
 	for _, r := range results {
-		line += fmt.Sprintf("  %6d  %-13s", r.Failed, r.stands)
+		fmt.Fprintf(&line, "  %6d  %-13s", r.Failed, r.stands)
 	}
-	return strings.TrimRight(line, " ")
+	return strings.TrimRight(line.String(), " ")
 }
 
 func plainHead(p *plot) string {
-	names, columns := "       ", "   time"
+	names, columns := "\n       ", "   time"
 	for _, name := range p.sides {
 		names += fmt.Sprintf("  %-21s", name)
 		columns += fmt.Sprintf("  %6s  %-13s", "lost", p.progress)

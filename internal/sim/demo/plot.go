@@ -171,7 +171,7 @@ func fargateSpotPlot() *plot {
 // networkPlot is the same behind a Network Load Balancer.
 func networkPlot() *plot {
 	return spotPlot(plot{
-		name: "nlb", about: "the same behind a Network Load Balancer, which obeys later",
+		name: "nlb", about: "AWS takes back three of ten tasks behind a Network Load Balancer",
 		intro: "Ten tasks on Fargate Spot run a service behind a Network Load Balancer; 200 connections a second are made, 5 % of them last 3 s. AWS " +
 			"takes three tasks back, in three clouds at the same time: with nobody's help, with a function that people write themselves, with Ebb. " +
 			"ECS does as users saw in 2025: it sends SIGTERM at once and takes the target out 10 s later. New connections still go to a target that " +

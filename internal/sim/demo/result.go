@@ -91,21 +91,21 @@ func (d *Show) table(w io.Writer, results []Result) {
 	for _, name := range p.sides {
 		first = max(first, len(name))
 	}
-	head := strings.Repeat(" ", first)
+	head := []string{strings.Repeat(" ", first)}
 	for _, f := range p.figures {
-		head += fmt.Sprintf("   %*s", f.wide(), f.head)
+		head = append(head, fmt.Sprintf("%*s", f.wide(), f.head))
 	}
-	fmt.Fprintf(w, "\n%s\n", style.paint(bold, head))
+	fmt.Fprintf(w, "\n%s\n", style.paint(bold, strings.Join(head, "   ")))
 	for i, r := range results {
-		line := fit(p.sides[i], first)
+		line := []string{fit(p.sides[i], first)}
 		for _, f := range p.figures {
-			text := fmt.Sprintf("   %*s", f.wide(), f.of(r))
+			text := fmt.Sprintf("%*s", f.wide(), f.of(r))
 			if f.head == "lost" {
 				text = style.paint(map[bool]int{true: green, false: red}[r.Failed == 0], text)
 			}
-			line += text
+			line = append(line, text)
 		}
-		fmt.Fprintln(w, line)
+		fmt.Fprintln(w, strings.Join(line, "   "))
 	}
 	fmt.Fprintln(w)
 	for i, r := range results {

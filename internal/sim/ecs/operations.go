@@ -105,7 +105,13 @@ func (s api) describeServices(_ *core.Call, in *ecs.DescribeServicesInput) (*ecs
 	if err != nil {
 		return nil, err
 	}
-	return &ecs.DescribeServicesOutput{Services: core.Mapped(found, s.serviceOut), Failures: core.Mapped(failures, failureOut)}, nil
+	out := &ecs.DescribeServicesOutput{Services: core.Mapped(found, s.serviceOut), Failures: core.Mapped(failures, failureOut)}
+	if slices.Contains(in.Include, types.ServiceFieldTags) {
+		for i, v := range found {
+			out.Services[i].Tags = tagsOut(v.Tags)
+		}
+	}
+	return out, nil
 }
 
 // updateService changes desired count, task definition, minimum and maximum percent, and the capacity provider strategy, and nothing else.

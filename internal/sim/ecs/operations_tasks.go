@@ -41,12 +41,18 @@ func (s api) describeTasks(_ *core.Call, in *ecs.DescribeTasksInput) (*ecs.Descr
 	out := &ecs.DescribeTasksOutput{Tasks: core.Mapped(tasks, s.taskOut), Failures: core.Mapped(failures, failureOut)}
 	if slices.Contains(in.Include, types.TaskFieldTags) {
 		for i, t := range tasks {
-			for _, k := range slices.Sorted(maps.Keys(t.Tags)) {
-				out.Tasks[i].Tags = append(out.Tasks[i].Tags, types.Tag{Key: new(k), Value: new(t.Tags[k])})
-			}
+			out.Tasks[i].Tags = tagsOut(t.Tags)
 		}
 	}
 	return out, nil
+}
+
+func tagsOut(tags map[string]string) []types.Tag {
+	all := []types.Tag{}
+	for _, k := range slices.Sorted(maps.Keys(tags)) {
+		all = append(all, types.Tag{Key: new(k), Value: new(tags[k])})
+	}
+	return all
 }
 
 // tagResource gives a task tags beside those that it has.

@@ -54,14 +54,39 @@ func (ci *containerInstance) take(t *task) {
 }
 
 func (ci *containerInstance) give(t *task) {
+	ci.free(t)
+	ci.tasks = slices.DeleteFunc(ci.tasks, func(x *task) bool { return x == t })
+	ci.w.protectSoon(ci)
+}
+
+// free counts as free what a task has.
+func (ci *containerInstance) free(t *task) {
+	if t.freed {
+		return
+	}
+	t.freed = true
 	ci.FreeCPU += t.def.CPU
 	ci.FreeMemory += t.def.memory()
 	ci.FreeGPUs = slices.Concat(ci.FreeGPUs, t.GPUs)
 	for _, p := range t.Bindings {
 		*ci.portsOf(p) = slices.DeleteFunc(*ci.portsOf(p), func(n int) bool { return n == p.HostPort })
 	}
-	ci.tasks = slices.DeleteFunc(ci.tasks, func(x *task) bool { return x == t })
-	ci.w.protectSoon(ci)
+}
+
+// overBooked reports whether tasks that still stop have what was counted as free and given to another.
+func (ci *containerInstance) overBooked() bool {
+	cpu, memory, ports := ci.CPU, ci.Memory, map[Port]bool{}
+	for _, t := range ci.tasks {
+		cpu, memory = cpu-t.def.CPU, memory-t.def.memory()
+		for _, b := range t.Bindings {
+			p := Port{HostPort: b.HostPort, UDP: b.UDP}
+			if ports[p] {
+				return true
+			}
+			ports[p] = true
+		}
+	}
+	return cpu < 0 || memory < 0
 }
 
 func (ci *containerInstance) do(t *task, f func()) {

@@ -99,12 +99,22 @@ func (w *ECS) unfit(ci *containerInstance, def *TaskDefinition, bound []binding)
 	if m := misfit(ci, def); m.reason != "" {
 		return m
 	}
+	if ci.external() {
+		return miss{ci: ci, reason: "ATTRIBUTE", rank: 6}
+	}
 	for i, b := range bound {
 		if !b.holds(ci) {
 			return miss{ci: ci, reason: b.reason, rank: 10 + i}
 		}
 	}
 	return miss{}
+}
+
+// external reports whether it is an external instance, which takes no tasks of launch type EC2: in a world, a host that has the attribute.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-anywhere.html
+func (ci *containerInstance) external() bool {
+	_, is := ci.Attributes["ecs.capability.external"]
+	return is
 }
 
 // misfit says which resource or attribute of an instance a task lacks, in AWS's words, or no reason.

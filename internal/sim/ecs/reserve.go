@@ -57,7 +57,9 @@ func (t *task) clock(now time.Time) {
 	}
 	switch t.LastStatus {
 	case "PENDING":
-		once(&t.PullStartedAt)
+		if !t.waits {
+			once(&t.PullStartedAt)
+		}
 	case "ACTIVATING", "RUNNING":
 		once(&t.PullStartedAt)
 		once(&t.PullStoppedAt)

@@ -23,6 +23,8 @@ type task struct {
 	again       bool          // ECS is about to register it again
 	alternate   bool          // it belongs to the alternate target groups of its service
 	within      time.Duration // its processes are killed so long after SIGTERM, whatever their stop timeouts are
+	freed       bool          // what it has counts as free
+	waits       bool          // for what a task has that still stops
 	turn        int           // rises when its course changes, so that what was scheduled before does not apply
 	trail       core.Trail
 }
@@ -135,7 +137,23 @@ func (w *ECS) startTask(t *task) {
 		first = "PROVISIONING"
 		w.step(t, t.def.Start/4, func() { w.setTask(t, "PENDING", "") })
 	}
+	t.waits = w.overBooked(t)
 	w.setTask(t, first, "")
+	w.begin(t)
+}
+
+// overBooked reports whether what a task needs was given to it while another that stops still has it.
+func (w *ECS) overBooked(t *task) bool {
+	ci, ok := t.at.(*containerInstance)
+	return ok && w.Switches.StoppingFree && ci.overBooked()
+}
+
+// begin lets the agent start a task, once those that stop have given back what it needs.
+func (w *ECS) begin(t *task) {
+	if t.waits = w.overBooked(t); t.waits {
+		w.step(t, 2*time.Second, func() { w.begin(t) })
+		return
+	}
 	w.step(t, t.def.Start/2, func() { w.setTask(t, "ACTIVATING", "") })
 	w.step(t, t.def.Start, func() {
 		if t.def.Fails {
@@ -195,6 +213,9 @@ func (w *ECS) stopTask(t *task, code, reason string) {
 	w.Changing()
 	t.turn++
 	t.DesiredStatus, t.StopCode, t.StoppedReason, t.StoppingAt, t.Healthy = "STOPPED", code, reason, w.Now(), false
+	if ci, ok := t.at.(*containerInstance); ok && w.Switches.StoppingFree {
+		ci.free(t)
+	}
 	if t.LastStatus != "RUNNING" {
 		w.taskChanged(t)
 		w.step(t, 0, func() { w.deprovision(t) })

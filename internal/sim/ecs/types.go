@@ -175,8 +175,9 @@ type Service struct {
 	Subnets        []string            // of tasks on Fargate; none: one in each zone
 	Grace          time.Duration       // healthCheckGracePeriodSeconds; shown only
 	ZoneRebalance  bool                // availabilityZoneRebalancing ENABLED; shown only
-	CircuitBreaker bool                // a deployment whose tasks do not start fails; without rollback
-	Deployments    []Deployment        // newest first; none with task sets
+	Tags           map[string]string
+	CircuitBreaker bool         // a deployment whose tasks do not start fails; without rollback
+	Deployments    []Deployment // newest first; none with task sets
 
 	Controller  string    // of its deployments: ECS, CODE_DEPLOY, EXTERNAL; empty: ECS
 	TaskSets    []TaskSet // with another controller than ECS, the primary one first

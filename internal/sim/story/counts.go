@@ -27,6 +27,7 @@ type countPast struct {
 	foreign       time.Time // when somebody else last set the count, or that of the service in its place
 	steps         float64   // that Ebb has taken for the present state of an alarm
 	stepsSince    time.Time // since when that is its state
+	load          []sample  // messages in flight, or values of its metric
 }
 
 // sample is a number from a time on.
@@ -53,6 +54,9 @@ func asks(r *run, req plan.Request) {
 
 func shown(r *run, done plan.Done, at time.Time) {
 	l := done.Request.Look
+	if l != nil && l.Kind == plan.Backlogs {
+		inFlight(r)
+	}
 	if l == nil || l.Kind != plan.Services || done.Result.Err != nil {
 		return
 	}
@@ -68,8 +72,14 @@ func shown(r *run, done plan.Done, at time.Time) {
 // sawCount follows what Ebb has been shown of a count when it asked for it to be set.
 func sawCount(p *past, e core.Entry) {
 	c := countPastOf(p, e.Cluster, e.Service)
-	if e.To == "asks" {
+	switch e.To {
+	case "asks":
 		c.shown = c.latest
+		return
+	case "backlog", "metric":
+		n, err := strconv.Atoi(e.Text)
+		must(err)
+		c.load = append(c.load, sample{e.At, n})
 		return
 	}
 	at, err := time.Parse(time.RFC3339Nano, e.Text)

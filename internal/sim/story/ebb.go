@@ -10,7 +10,6 @@ import (
 
 	"github.com/ebbhq/ebb/internal/drain"
 	"github.com/ebbhq/ebb/internal/engine"
-	"github.com/ebbhq/ebb/internal/event"
 	"github.com/ebbhq/ebb/internal/kernel"
 	"github.com/ebbhq/ebb/internal/lease"
 	"github.com/ebbhq/ebb/internal/plan"
@@ -33,7 +32,9 @@ type ebb struct {
 	queue   *sqs.Queue
 	journal *faulty
 	polled  time.Time
-	leased  time.Time // when its leases are due
+	breath  time.Duration // after its latest poll
+	flushes int           // the life that lets SQS know in a moment; 0: none does
+	leased  time.Time     // when its leases are due
 	box     *engine.Outbox
 	boxed   time.Time // when its outbox is due
 	alive   context.Context
@@ -221,56 +222,6 @@ func (e *ebb) forget(why error) {
 	e.queue.Flush(e.ctx)
 }
 
-// nextMessage is when its long poll would return: when a message is visible, and not more often than a poll takes.
-func (e *ebb) nextMessage() time.Time {
-	if e.core == nil {
-		return never
-	}
-	return latest(e.visible(never), e.polled.Add(pollPause))
-}
-
-// pollPause is how long a poll takes at least.
-const pollPause = 200 * time.Millisecond
-
-// visible is when a message of Ebb's queue is visible, but no later than at.
-func (r *run) visible(at time.Time) time.Time {
-	if q, err := r.w.Queue(r.s.Ebb.queue()); err == nil {
-		for _, m := range q.Messages {
-			at = earliest(at, m.VisibleAt)
-		}
-	}
-	return at
-}
-
-func (e *ebb) poll() {
-	now := e.w.Now()
-	if e.nextMessage().After(now) {
-		return
-	}
-	e.polled = now
-	ms, err := e.queue.Receive(e.ctx)
-	if err != nil {
-		e.polled = now.Add(time.Second)
-		return
-	}
-	e.remember(ms)
-	e.core.Hear(ms)
-}
-
-// remember keeps what messages say, for the judge and for messages that come again.
-func (r *run) remember(ms []event.Message) {
-	for _, m := range ms {
-		ev, again := r.messages[m.ID]
-		if !again {
-			ev = event.Parse([]byte(m.Body))
-			r.messages[m.ID] = ev
-		}
-		if ev.Kind == event.TerminateAction {
-			r.bodies[string(ev.Instance)] = m.Body
-		}
-	}
-}
-
 // step lets the core do what is due, and is where a process is killed.
 func (e *ebb) step() {
 	e.journal.at, e.lag = Fault{}, 0
@@ -289,7 +240,7 @@ func (e *ebb) step() {
 		e.loadLater()
 		return
 	}
-	e.queue.Flush(e.ctx)
+	e.flush()
 	if e.journal.killed(afterSettle) {
 		return
 	}

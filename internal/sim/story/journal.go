@@ -148,7 +148,9 @@ func (f *faulty) Write(ctx context.Context, b journal.Batch) error {
 	}
 	f.alone()
 	if f.ebb != nil {
-		f.ebb.queue.Flush(f.ebb.ctx) // which the source may do at any moment
+		if len(f.run.s.Faults) > 0 {
+			f.ebb.queue.Flush(f.ebb.ctx) // which the source may do at any moment
+		}
 		f.ebb.writes++
 		f.at = f.run.faultOf("crash", f.ebb.writes)
 	}

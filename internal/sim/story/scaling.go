@@ -12,6 +12,7 @@ import (
 	"github.com/ebbhq/ebb/internal/journal"
 	"github.com/ebbhq/ebb/internal/kernel"
 	"github.com/ebbhq/ebb/internal/scale"
+	"github.com/ebbhq/ebb/internal/sim"
 	"github.com/ebbhq/ebb/internal/sim/appautoscaling"
 	"github.com/ebbhq/ebb/internal/sim/cloudwatch"
 	"github.com/ebbhq/ebb/internal/sim/core"
@@ -121,8 +122,23 @@ func putMetric(r *run, s Step) error {
 	if s.Metric == nil {
 		return fmt.Errorf("the step has no metric")
 	}
+	for _, c := range r.s.Ebb.Scaling {
+		if c.Metric != nil && c.Metric.Name == s.Metric.Name {
+			r.w.Log(core.Entry{Kind: core.EntryController, To: "metric", Cluster: c.Cluster, Service: c.Service, Text: strconv.Itoa(int(s.Value))})
+		}
+	}
 	return r.w.PutMetric(cloudwatch.Datum{Metric: cloudwatch.Metric{Namespace: s.Metric.Namespace, Name: s.Metric.Name, Dimensions: s.Metric.Dimensions},
 		Values: []float64{s.Value}, Fine: true})
+}
+
+// inFlight writes into the record how many messages of the queues that services follow are in flight, when Ebb has looked.
+func inFlight(r *run) {
+	for _, c := range r.s.Ebb.Scaling {
+		if c.Queue != "" {
+			_, hidden := r.w.QueueCounts(c.Queue)
+			r.w.Log(core.Entry{Kind: core.EntryController, To: "backlog", Cluster: c.Cluster, Service: c.Service, Text: strconv.Itoa(hidden)})
+		}
+	}
 }
 
 // overrideBounds gives a service other bounds for a while, as ebb scale does; without a duration it ends them.
@@ -154,12 +170,15 @@ type Overriding struct {
 	kernel.Override
 }
 
-// leftAlone is a story's Ebb as the judge sees it: what Application Auto Scaling has it only observes.
+// leftAlone is a story's Ebb as the judge sees it: what Application Auto Scaling has, or a tag excludes, it only observes.
 func leftAlone(s Scenario) Ebb {
 	e := s.Ebb
 	e.Scaling = slices.Clone(e.Scaling)
 	for i, c := range e.Scaling {
 		if slices.ContainsFunc(s.World.Scaling, func(t appautoscaling.Spec) bool { return t.Cluster == c.Cluster && t.Service == c.Service }) {
+			e.Scaling[i].Observe = true
+		}
+		if slices.ContainsFunc(s.World.Services, func(v sim.ServiceSpec) bool { return v.Name == c.Service && v.Tags[fleet.ExcludeTag] == "true" }) {
 			e.Scaling[i].Observe = true
 		}
 	}
@@ -235,6 +254,7 @@ func scaledCount(p *past, c *countPast, s Scaled, was, to int) {
 	name := s.Cluster + "/" + s.Service
 	lag := blindScale + p.handOver()
 	lo, hi, held := boundsOf(p, s, name, lag)
+	surelyLo, surelyHi := p.windowed(s, p.now.Add(-lag), p.now, false)
 	switch {
 	case s.Observe:
 		p.blame(9, "Ebb set the desired count of %s to %d, and is only to observe it", name, to)
@@ -243,7 +263,11 @@ func scaledCount(p *past, c *countPast, s Scaled, was, to int) {
 	case to < lo || to > hi:
 		p.blame(9, "Ebb set the desired count of %s to %d, which is not from %d to %d", name, to, lo, hi)
 	}
-	if len(s.Alarms) == 0 || to == was || was < s.Min || was > s.Max || len(overridesOf(p, name)) > 0 || c.foreignWithin(p.now, 15*time.Minute) {
+	if to == was || was < surelyLo || was > surelyHi || len(overridesOf(p, name)) > 0 || c.foreignWithin(p.now, 15*time.Minute) {
+		return
+	}
+	byLoad(p, c, s, name, was, to)
+	if len(s.Alarms) == 0 {
 		return
 	}
 	var asked bool
@@ -288,33 +312,6 @@ func oneStep(p *past, c *countPast, s Scaled, r Rule, change scale.Change, was, 
 	}
 }
 
-// bounds are the widest bounds of a service in the time that Ebb may not know better, and whether its scaling was paused for all of it.
-func boundsOf(p *past, s Scaled, name string, lag time.Duration) (lo, hi int, held bool) {
-	lo, hi = s.Min, s.Max
-	for _, w := range s.Windows { // at whatever time
-		if w.Min != nil {
-			lo, hi = min(lo, *w.Min), max(hi, *w.Min)
-		}
-		if w.Max != nil {
-			lo, hi = min(lo, *w.Max), max(hi, *w.Max)
-		}
-	}
-	for _, o := range overridesOf(p, name) {
-		if o.Since.After(p.now) || o.Until.Add(lag).Before(p.now) {
-			continue
-		}
-		always := !o.Since.Add(lag).After(p.now) && o.Until.After(p.now)
-		held = held || o.Hold && always
-		if o.Min != nil {
-			lo, hi = min(lo, *o.Min), max(hi, *o.Min)
-		}
-		if o.Max != nil {
-			lo, hi = min(lo, *o.Max), max(hi, *o.Max)
-		}
-	}
-	return lo, hi, held
-}
-
 func overridesOf(p *past, name string) (all []kernel.Override) {
 	for _, o := range p.Overrides {
 		if o.On == name {
@@ -346,9 +343,11 @@ func scales(p *past) {
 		if p.End.Sub(calm) < patience {
 			continue
 		}
-		if c.count < s.Min || c.count > s.Max {
-			p.blame(9, "the desired count of %s is %d at the end, which is not from %d to %d", name, c.count, s.Min, s.Max)
+		lo, hi := p.windowed(s, p.End.Add(-patience), p.End, true)
+		if c.count < lo || c.count > hi {
+			p.blame(9, "the desired count of %s is %d at the end, which is not from %d to %d", name, c.count, lo, hi)
 		}
+		_, hi = p.windowed(s, p.End.Add(-patience), p.End, false)
 		braked := slices.ContainsFunc(s.Alarms, func(r Rule) bool { return r.Brake })
 		for _, r := range s.Alarms {
 			a := p.alarms[r.Name]
@@ -356,7 +355,7 @@ func scales(p *past) {
 				continue
 			}
 			since := a.since(p.End)
-			if a.always(fleet.Alarming, since, p.End) && p.End.Sub(latest(since, calm)) > patience && c.count < s.Max && c.own.Before(since) && !c.blind {
+			if a.always(fleet.Alarming, since, p.End) && p.End.Sub(latest(since, calm)) > patience && c.count < hi && c.own.Before(since) && !c.blind {
 				p.blame(9, "alarm %s has asked for more of %s for %s, and Ebb has not raised its count of %d", r.Name, name,
 					p.End.Sub(since).Round(time.Second), c.count)
 			}

@@ -180,17 +180,26 @@ func (q *Queue) settled(id string) {
 
 // Flush makes SQS know what was settled.
 func (q *Queue) Flush(ctx context.Context) {
+	q.Return(ctx)
 	q.mu.Lock()
-	gone, back := q.deleted, q.returned
-	q.deleted, q.returned = nil, nil
+	gone := q.deleted
+	q.deleted = nil
+	q.mu.Unlock()
+	if left, err := q.delete(ctx, gone); err != nil {
+		q.cfg.Log.Warn("messages could not be acknowledged; they come again and are known then", "count", len(left), "err", err)
+	}
+}
+
+// Return makes SQS know what is to come again.
+func (q *Queue) Return(ctx context.Context) {
+	q.mu.Lock()
+	back := q.returned
+	q.returned = nil
 	q.mu.Unlock()
 	for _, r := range back {
 		if _, err := q.extend(ctx, []received{r.received}, r.after); err != nil {
 			q.cfg.Log.Debug("message could not be returned; it comes again after its visibility timeout", "err", err)
 		}
-	}
-	if left, err := q.delete(ctx, gone); err != nil {
-		q.cfg.Log.Warn("messages could not be acknowledged; they come again and are known then", "count", len(left), "err", err)
 	}
 }
 

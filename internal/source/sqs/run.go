@@ -57,8 +57,18 @@ func (q *Queue) once(ctx context.Context, hear func(context.Context, []event.Mes
 		}
 		return err
 	}
+	if len(ms) < maxBatch {
+		wait(ctx, Breath)
+	}
 	return nil
 }
+
+// Breath is how long Ebb waits after messages before it receives more, so that those that follow one another share a call. The kernel makes looks
+// of one kind a second apart, so that hardly anything is looked at later for it.
+const Breath = 750 * time.Millisecond
+
+// Linger is how long a message that is to be deleted waits for others, so that they share a call. It has half of its visibility timeout at least.
+const Linger = 3 * time.Second
 
 // attend makes SQS know what was settled, and at half of the visibility timeout extends what is held.
 func (q *Queue) attend(ctx context.Context) {
@@ -72,7 +82,9 @@ func (q *Queue) attend(ctx context.Context) {
 			q.Flush(last)
 			return
 		case <-q.stir:
-			q.Flush(ctx)
+			q.Return(ctx)
+			wait(ctx, Linger)
+			q.Flush(context.WithoutCancel(ctx))
 		case <-half.C:
 			if left, err := q.extend(ctx, q.extendable(), q.cfg.VisibilityTimeout); err != nil && ctx.Err() == nil {
 				q.cfg.Log.Warn("some messages may come again before they are acknowledged", "count", len(left), "error", err)

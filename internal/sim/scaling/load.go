@@ -1,3 +1,7 @@
+// Package scaling plays one service under a load with one policy of scaling after another, in virtual time in the simulated cloud, and compares what
+// became of its requests or messages, and what its tasks cost.
+//
+// It never speaks to AWS, and no policy but the oracle knows what will come.
 package scaling
 
 import (
@@ -27,66 +31,67 @@ const (
 	peak   = 20               // tasks that the peak of a synthetic load needs
 )
 
-// work is a load for one service.
-type work struct {
-	name      string
+// Load is a load for one service.
+type Load struct {
+	Name      string // of its shape, or of the file of its trace
+	Queue     bool   // it is of messages; else of requests
 	shape     load.Shape
-	queue     bool // of messages
-	unguarded bool // the tasks do not protect themselves while they work on a message
+	Unguarded bool // the tasks do not protect themselves while they work on a message
 	begins    time.Duration
 	lasts     time.Duration
 }
 
-func (k work) title() string {
+// Title says what it is of.
+func (k Load) Title() string {
 	what := " of requests"
-	if k.queue {
+	if k.Queue {
 		what = " of messages"
 	}
-	if k.unguarded {
+	if k.Unguarded {
 		what += ", of tasks that do not protect themselves"
 	}
-	return k.name + what
+	return k.Name + what
 }
 
 // per is what one task is there for in a second.
-func (k work) per() float64 {
-	if k.queue {
+func (k Load) per() float64 {
+	if k.Queue {
 		return 1 / takes.Seconds()
 	}
 	return target
 }
 
 // needs is how many tasks the load needs from a time on, for so long; each second, or of messages, which may wait, in the mean.
-func (k work) needs(from, lasts time.Duration) float64 {
+func (k Load) needs(from, lasts time.Duration) float64 {
 	sum, high := 0.0, 0.0
 	for t := from; t < from+lasts; t += time.Second {
 		v := k.shape.At(max(t, 0))
 		sum, high = sum+v, max(high, v)
 	}
-	if k.queue {
+	if k.Queue {
 		return sum / lasts.Seconds() / k.per()
 	}
 	return high / k.per()
 }
 
 // least is the fewest tasks a service has.
-func (k work) least() int {
-	if k.queue {
+func (k Load) least() int {
+	if k.Queue {
 		return 0
 	}
 	return 2
 }
 
-func (k work) mean() int { return max(1, int(math.Ceil(k.sum()/k.lasts.Seconds()/k.per()))) }
+func (k Load) mean() int { return max(1, int(math.Ceil(k.sum()/k.lasts.Seconds()/k.per()))) }
 
-func (k work) sum() (sum float64) {
+func (k Load) sum() (sum float64) {
 	for t := time.Duration(0); t < k.lasts; t += time.Second {
 		sum += k.shape.At(t)
 	}
 	return sum
 }
 
-func (k work) most() int {
+func (k Load) most() int {
 	high := 0.0
 	for t := time.Duration(0); t < k.lasts; t += time.Minute {
 		high = max(high, k.needs(t, time.Minute))
@@ -95,7 +100,7 @@ func (k work) most() int {
 }
 
 // spec is the world of a load.
-func (k work) spec() sim.Spec {
+func (k Load) spec() sim.Spec {
 	s := sim.Spec{
 		Seed:            1,
 		Clusters:        []sim.ClusterSpec{{Name: "prod", Providers: []string{"FARGATE"}}},
@@ -106,9 +111,9 @@ func (k work) spec() sim.Spec {
 	}
 	v := sim.ServiceSpec{Name: "web", Cluster: "prod", Task: "web", LaunchType: "FARGATE", Desired: max(k.least(), int(math.Ceil(k.needs(0, time.Minute))))}
 	l := load.Spec{Service: "web", Rate: rate, Arrivals: k.shape, Namespace: "Shop"}
-	if k.queue {
-		l = load.Spec{Service: "web", Queue: "jobs", Work: takes, Late: within, Protects: !k.unguarded, Arrivals: k.shape}
-		if s.TaskDefinitions[0].Exit = takes; k.unguarded {
+	if k.Queue {
+		l = load.Spec{Service: "web", Queue: "jobs", Work: takes, Late: within, Protects: !k.Unguarded, Arrivals: k.shape}
+		if s.TaskDefinitions[0].Exit = takes; k.Unguarded {
 			s.TaskDefinitions[0].Exit = time.Second // in the middle of a message
 		}
 		v.Desired = 0
@@ -125,50 +130,50 @@ const backlog = float64(within / takes)
 
 // alarms are those of the recipe, and of step scaling, by the minute: on the requests in a second for each task, which the tasks publish, or on
 // the messages that wait.
-func (k work) alarms(out, in string) []cloudwatch.AlarmSpec {
+func (k Load) alarms(out, in string) []cloudwatch.AlarmSpec {
 	a := cloudwatch.AlarmSpec{Name: "high", Namespace: "Shop", Metric: "PerTask", Dimensions: map[string]string{"Service": "web"}, Threshold: 7,
 		MissingData: "ignore"}
-	if k.queue {
+	if k.Queue {
 		a.Namespace, a.Metric, a.Dimensions = "AWS/SQS", "ApproximateNumberOfMessagesVisible", map[string]string{"QueueName": "jobs"}
 		a.Threshold = backlog
 	}
 	b := a
 	b.Name, b.Threshold, b.Comparison, b.Periods = "low", 5, "<", 5
-	if k.queue {
+	if k.Queue {
 		b.Threshold = 1
 	}
 	a.Actions, b.Actions = []string{out}, []string{in}
 	return []cloudwatch.AlarmSpec{a, b}
 }
 
-// row is what came of a load with a policy.
-type row struct {
-	policy  string
-	report  load.Report
-	minutes []load.Minute
+// Row is what came of a load with a policy.
+type Row struct {
+	Policy  string
+	Report  load.Report
+	minutes []load.Minute // for the picture
 	actions int           // changes of the desired count
 	turns   int           // of them, those that went the other way than the one before
-	first   time.Duration // from the beginning of the load until more tasks were asked for
-	asked   bool          // they were
+	First   time.Duration // from the beginning of the load until more tasks were asked for
+	Asked   bool          // they were
 }
 
-// hours are of tasks.
-func (r row) hours() float64 { return r.report.TaskTime.Hours() }
+// Hours are of tasks.
+func (r Row) Hours() float64 { return r.Report.TaskTime.Hours() }
 
-// missed is the share of requests that were not served, or of messages that were not begun in time.
-func (r row) missed() float64 {
-	missed := r.report.Unserved + r.report.Late
-	if r.report.Oldest > within {
-		missed += r.report.Waiting
+// Missed is the share of requests that were not served, or of messages that were not begun in time.
+func (r Row) Missed() float64 {
+	missed := r.Report.Unserved + r.Report.Late
+	if r.Report.Oldest > within {
+		missed += r.Report.Waiting
 	}
-	return missed / max(1, r.report.Arrived)
+	return missed / max(1, r.Report.Arrived)
 }
 
 // rowOf reads the record of the world.
-func (k work) rowOf(policy string, start time.Time, record []core.Entry, report load.Report, minutes []load.Minute) row {
-	r := row{policy: policy, report: report, minutes: minutes}
+func (k Load) rowOf(policy string, start time.Time, record []core.Entry, report load.Report, minutes []load.Minute) Row {
+	r := Row{Policy: policy, Report: report, minutes: minutes}
 	up, from := 0, k.begins
-	if policy == oracle {
+	if policy == Oracle {
 		from -= 100 * time.Second
 	}
 	for _, e := range record {
@@ -182,8 +187,8 @@ func (k work) rowOf(policy string, start time.Time, record []core.Entry, report 
 		if up != 0 && way != up {
 			r.turns++
 		}
-		if up = way; way > 0 && !r.asked && k.begins > 0 && e.At.Sub(start) >= from {
-			r.first, r.asked = e.At.Sub(start)-k.begins, true
+		if up = way; way > 0 && !r.Asked && k.begins > 0 && e.At.Sub(start) >= from {
+			r.First, r.Asked = e.At.Sub(start)-k.begins, true
 		}
 	}
 	return r
@@ -192,14 +197,14 @@ func (k work) rowOf(policy string, start time.Time, record []core.Entry, report 
 // policy sets the desired count. One of ebb and tick may be there.
 type policy struct {
 	name  string
-	spec  func(*sim.Spec, work)
-	ebb   func(work) story.Scaled
+	spec  func(*sim.Spec, Load)
+	ebb   func(Load) story.Scaled
 	every time.Duration
-	tick  func(work) func(w *sim.World, t time.Duration) error
+	tick  func(Load) func(w *sim.World, t time.Duration) error
 }
 
 // play plays a load with a policy.
-func (k work) play(p policy) (row, error) {
+func (k Load) play(p policy) (Row, error) {
 	s := k.spec()
 	if p.spec != nil {
 		p.spec(&s, k)
@@ -209,7 +214,7 @@ func (k work) play(p policy) (row, error) {
 	}
 	w, err := sim.Build(s)
 	if err != nil {
-		return row{}, fmt.Errorf("%s, %s: %w", k.name, p.name, err)
+		return Row{}, fmt.Errorf("%s, %s: %w", k.Name, p.name, err)
 	}
 	tick := func(*sim.World, time.Duration) error { return nil }
 	if p.tick != nil {
@@ -219,7 +224,7 @@ func (k work) play(p policy) (row, error) {
 	for t := time.Duration(0); t < k.lasts; t += time.Second {
 		if t%cmp.Or(p.every, time.Second) == 0 {
 			if err := tick(w, t); err != nil {
-				return row{}, fmt.Errorf("%s, %s, at %s: %w", k.name, p.name, t, err)
+				return Row{}, fmt.Errorf("%s, %s, at %s: %w", k.Name, p.name, t, err)
 			}
 		}
 		w.Advance(start.Add(t + time.Second))
@@ -228,20 +233,20 @@ func (k work) play(p policy) (row, error) {
 	return k.rowOf(p.name, start, w.Record(), report, w.LoadMinutes("web")), nil
 }
 
-func (k work) withEbb(p policy, s sim.Spec) (row, error) {
+func (k Load) withEbb(p policy, s sim.Spec) (Row, error) {
 	sc := story.Scenario{Name: p.name, Seed: 1, World: s, Until: k.lasts}
 	sc.Ebb.Scaling = []story.Scaled{p.ebb(k)}
 	w, err := sim.Build(s) // for its start
 	if err != nil {
-		return row{}, fmt.Errorf("%s, %s: %w", k.name, p.name, err)
+		return Row{}, fmt.Errorf("%s, %s: %w", k.Name, p.name, err)
 	}
 	res, err := story.Run(sc)
 	if err != nil {
-		return row{}, fmt.Errorf("%s, %s: %w", k.name, p.name, err)
+		return Row{}, fmt.Errorf("%s, %s: %w", k.Name, p.name, err)
 	}
 	if len(res.Violations) > 0 {
 		all := core.Mapped(res.Violations, story.Violation.String)
-		return row{}, fmt.Errorf("%s, %s: %s", k.name, p.name, strings.Join(all[:min(5, len(all))], "; "))
+		return Row{}, fmt.Errorf("%s, %s: %s", k.Name, p.name, strings.Join(all[:min(5, len(all))], "; "))
 	}
 	return k.rowOf(p.name, w.Now(), res.Record, res.Load[0], res.Minutes[0]), nil
 }
