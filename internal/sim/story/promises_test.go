@@ -50,7 +50,7 @@ func randomDeparture(seed uint64) departing {
 	r := rand.New(rand.NewPCG(seed, 15))
 	d := departing{drains: one(r, "ebb", "ebb", "ebb", "managed", "nobody"), decrement: r.IntN(2) == 0}
 	w := sim.Spec{Seed: seed, Clusters: []sim.ClusterSpec{{Name: "prod"}}, Queues: []sim.QueueSpec{{Name: "ebb", Redrive: "dlq"}, {Name: "dlq"}}}
-	w.Switches.StoppingFree = r.IntN(3) == 0
+	w.Switches.StoppingFree, w.Switches.ProtectionHonoured = r.IntN(3) == 0, true
 	g := sim.GroupSpec{Name: "web-asg", Desired: 2 + r.IntN(4), Max: 12}
 	d.leave = 1 + r.IntN(min(2, g.Desired-1))
 	g.Launch = core.HostSpec{Cluster: "prod", CPU: one(r, 1024, 2048), Memory: 4096, Boot: one(r, time.Minute, 3*time.Minute)}
