@@ -68,7 +68,7 @@ func netHas(ago time.Duration, found ...fleet.Health) func(*lone) {
 
 func denied(s *lone) {
 	s.why = map[plan.LookKind]string{}
-	for k := plan.LookKind(0); k < 60; k++ {
+	for k := range plan.LookKind(60) {
 		s.why[k] = "denied: " + k.String()
 	}
 }

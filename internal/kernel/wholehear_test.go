@@ -49,7 +49,7 @@ func TestWhoseMessagesAreHeard(t *testing.T) {
 			k.Hear(Heard{Message: event.Message{ID: "q/m", Sent: t0}, Event: e, Noted: c.noted}, t0)
 			to := ""
 			for _, f := range k.forwarded {
-				if f.ID == "m" && f.Sent == t0 {
+				if f.ID == "m" && f.Sent.Equal(t0) {
 					to = f.Scope
 				}
 			}

@@ -114,7 +114,7 @@ func TestWhatANoticeChangesInAnOpenDrain(t *testing.T) {
 		e := &entry{d: drain.Drain{Notice: drain.Notice{Noticed: c.was, NoticedAt: t0}}}
 		takeNote(k, e, drain.Notice{Noticed: c.is, NoticedAt: minute(1), Action: "stop", Ends: minute(3)})
 		d := e.d.Notice
-		if d.Noticed != c.want || d.NoticedAt.Equal(minute(1)) != c.newer || (d.Action == "stop" && d.Ends == minute(3)) != c.newer || e.dirty != c.newer ||
+		if d.Noticed != c.want || d.NoticedAt.Equal(minute(1)) != c.newer || (d.Action == "stop" && d.Ends.Equal(minute(3))) != c.newer || e.dirty != c.newer ||
 			e.fresh != c.newer || (k.Counts["duplicate"] == 1) == c.newer {
 			t.Errorf("%s after %s: %+v, %v", c.is, c.was, d, k.Counts)
 		}

@@ -77,7 +77,7 @@ func TestWhenAGroupIsRaised(t *testing.T) {
 		c.set(k, of)
 		was := of.raising
 		got := raise(k, of, t0)
-		if (len(got) == 1) != c.raises || of.Room.Due != c.due || of.raising != (c.raises || was) || (of.wake == t0.Add(Moment)) != (c.due && !c.raises && !was) {
+		if (len(got) == 1) != c.raises || of.Room.Due != c.due || of.raising != (c.raises || was) || (of.wake.Equal(t0.Add(Moment))) != (c.due && !c.raises && !was) {
 			t.Errorf("%s: %+v, due %t, raising %t, wake %s", name, got, of.Room.Due, of.raising, of.wake)
 		}
 		if len(got) == 1 && fmt.Sprintf("%v %s", *got[0].Action.Size, got[0].Action.Drain) != "{web-asg 7} count:prod/s0/1" {
