@@ -34,7 +34,7 @@ type beaten struct {
 
 const (
 	// beatsAtOnce bounds the heartbeats under way.
-	beatsAtOnce = 10
+	beatsAtOnce = 40
 	// beatAgain is how soon a failed one is sent again.
 	beatAgain = 5 * time.Second
 )
