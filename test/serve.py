@@ -233,7 +233,8 @@ def bad_messages_without_redrive_go_into_the_journal(cloud, serve, redriving, se
     check("no redrive: only then", not [e for e in redriving.log() if "redrive" in e["msg"]], redriving.text())
     until("no redrive: all are deleted", lambda: full(sent, cloud.record(kind="message", queue="ebb-plain", to="deleted")))
     receives = {name: len(cloud.record(kind="message", message=m, to="received")) for m, name in sent.items()}
-    check("no redrive: after 5 receives each", set(receives.values()) == {5}, receives)
+    # Not before; and here, where a minute is a second, they may come again in the three real seconds for which Ebb waits before it deletes them.
+    check("no redrive: after 5 receives each", min(receives.values()) >= 5, receives)
     kept = {line["message"]: line["body"] for line in unreadable(serve)}
     wrong = [name for m, name in sent.items() if kept.get(m) != bodies[name][:16 << 10]]
     check("no redrive: their bodies are in the journal", kept.keys() == sent.keys() and not wrong, wrong)
