@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 source test/isolate.sh
-[[ -n ${EBB_TEST_ISOLATED:-} ]] || go run ./test/dynamodb -- true # it may have to be installed
+[[ -n ${EBB_TEST_ISOLATED:-} ]] || bash test/dynamodb/run.sh true # it may have to be installed
 isolated test/scale.sh
 for name in $(compgen -e EBB_ || true); do
   [[ $name == EBB_TEST_BIN ]] || unset "$name"
@@ -15,4 +15,4 @@ done
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-PATH="$(dirname "$EBB_TEST_BIN"):$PATH" go run ./test/dynamodb -- python3 test/scale.py "$work"
+PATH="$(dirname "$EBB_TEST_BIN"):$PATH" bash test/dynamodb/run.sh python3 test/scale.py "$work"
