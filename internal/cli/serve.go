@@ -81,7 +81,7 @@ func serve(ctx context.Context, p Process, cfg config.Config, clockURL string) e
 		return err
 	}
 	defer store.Close()
-	queue := sqs.New(sqs.NewClient(awsCfg), sqs.Config{URL: cfg.Queue, Wait: 20 * time.Second, Log: log})
+	queue := sqs.New(sqs.NewClient(awsCfg), sqs.Config{URL: cfg.Queue, Wait: 20 * time.Second, Speed: speed, Log: log})
 	redrive, err := queue.Check(ctx)
 	if err != nil {
 		return unheard(cfg, err)

@@ -159,7 +159,7 @@ func (s *side) homemade(ctx context.Context, out *Screen, tick func(context.Cont
 func ebbWork(ctx context.Context, s *side, out *Screen) error {
 	cfg := s.awsConfig()
 	cfg.Retryer = func() aws.Retryer { return aws.NopRetryer{} }
-	queue := sqs.New(sqs.NewClient(cfg), sqs.Config{URL: s.queue(), Wait: 20 * time.Second, Log: slog.New(slog.DiscardHandler)})
+	queue := sqs.New(sqs.NewClient(cfg), sqs.Config{URL: s.queue(), Wait: 20 * time.Second, Speed: s.plot.speed, Log: slog.New(slog.DiscardHandler)})
 	if _, err := queue.Check(ctx); err != nil {
 		return fmt.Errorf("check the queue: %w", err)
 	}

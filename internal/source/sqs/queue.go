@@ -58,6 +58,7 @@ type Config struct {
 	VisibilityTimeout time.Duration    // how long a received message stays invisible; 0: 60 s
 	Wait              time.Duration    // of a long poll, at most 20 s; 0: a short poll
 	Now               func() time.Time // nil: time.Now
+	Speed             float64          // seconds of the queue's cloud in one of ours, for the waits that let messages share a call; 0: 1
 	Log               *slog.Logger     // nil: slog.Default
 }
 

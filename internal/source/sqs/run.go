@@ -58,7 +58,7 @@ func (q *Queue) once(ctx context.Context, hear func(context.Context, []event.Mes
 		return err
 	}
 	if len(ms) < maxBatch {
-		wait(ctx, Breath)
+		q.pause(ctx, Breath)
 	}
 	return nil
 }
@@ -83,7 +83,7 @@ func (q *Queue) attend(ctx context.Context) {
 			return
 		case <-q.stir:
 			q.Return(ctx)
-			wait(ctx, Linger)
+			q.pause(ctx, Linger)
 			q.Flush(context.WithoutCancel(ctx))
 		case <-half.C:
 			if left, err := q.extend(ctx, q.extendable(), q.cfg.VisibilityTimeout); err != nil && ctx.Err() == nil {
@@ -91,6 +91,11 @@ func (q *Queue) attend(ctx context.Context) {
 			}
 		}
 	}
+}
+
+// pause waits for d of the queue's own time.
+func (q *Queue) pause(ctx context.Context, d time.Duration) {
+	wait(ctx, time.Duration(float64(d)/cmp.Or(q.cfg.Speed, 1)))
 }
 
 // wait reports whether d has passed before ctx was done.
