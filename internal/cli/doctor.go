@@ -63,9 +63,7 @@ Exit codes: 0 nothing above info; 3 warnings; 4 errors; 1 it could not read the 
 			if err != nil {
 				return err
 			}
-			for _, l := range lines {
-				ebb.Scaled = append(ebb.Scaled, doctor.Scaled{Cluster: l.Cluster, Service: l.Service, Code: string(l.Code), Why: l.Why, NoAlarms: l.missing})
-			}
+			ebb.Scaled = scaledOf(lines)
 		}
 		found := findings(&doctor.Input{
 			Inventory: &seen, Everything: len(f.clusters) == 0 && len(groups) == 0, Ebb: ebb, At: at(cfg, &seen), Now: seen.At,
@@ -77,6 +75,14 @@ Exit codes: 0 nothing above info; 3 warnings; 4 errors; 1 it could not read the 
 		return verdict(found)
 	}
 	return c
+}
+
+// scaledOf is what the doctor has to know of services that are scaled.
+func scaledOf(lines []scaledLine) (all []doctor.Scaled) {
+	for _, l := range lines {
+		all = append(all, doctor.Scaled{Cluster: l.Cluster, Service: l.Service, Code: string(l.Code), Why: l.Why, NoAlarms: l.missing})
+	}
+	return all
 }
 
 // findings are what the doctor finds, from a severity on. What could not be seen is never hidden: it may hide a finding of any severity.

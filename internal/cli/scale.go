@@ -234,6 +234,14 @@ func scalingNow(ctx context.Context, cfg config.Config, only *config.Scaling, cl
 			return nil, nil, err
 		}
 	}
+	lines, err := scalingBy(cfg, only, open, now, func(l plan.Look) plan.LookResult { return cloud.FromConfig(awsCfg).Look(ctx, l) })
+	return lines, now, err
+}
+
+// scalingBy is scalingNow where the open records and the way to look are given.
+func scalingBy(
+	cfg config.Config, only *config.Scaling, open []journal.Record, now func() time.Time, look func(plan.Look) plan.LookResult,
+) ([]scaledLine, error) {
 	of := cfg
 	of.Groups, of.Clusters = nil, nil
 	if only != nil {
@@ -243,10 +251,10 @@ func scalingNow(ctx context.Context, cfg config.Config, only *config.Scaling, cl
 	k.OnePass = true
 	all, err := kernel.Preview(k, open, now, func(l plan.Look) plan.Done {
 		started := now()
-		return plan.Done{Started: started, Result: cloud.FromConfig(awsCfg).Look(ctx, l)}
+		return plan.Done{Started: started, Result: look(l)}
 	})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	lines := make([]scaledLine, 0, len(all))
 	for _, s := range all {
@@ -256,7 +264,7 @@ func scalingNow(ctx context.Context, cfg config.Config, only *config.Scaling, cl
 		})
 	}
 	slices.SortFunc(lines, func(a, b scaledLine) int { return strings.Compare(a.Cluster+"/"+a.Service, b.Cluster+"/"+b.Service) })
-	return lines, now, nil
+	return lines, nil
 }
 
 // findPlaces says whether tasks find a place, of services that are to have more than run. It reads the clusters of those only.
