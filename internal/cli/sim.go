@@ -39,7 +39,7 @@ Always give clients the endpoint explicitly: some ignore the environment variabl
 	}
 	c.Flags().StringVar(&listen, "listen", "127.0.0.1:4599", "address to listen on")
 	c.Flags().StringVar(&file, "world", "", "world file (YAML); without it: cluster demo, group demo-asg, services web and api, queue ebb")
-	c.Flags().Float64Var(&speed, "speed", 1, "seconds of the world per second; 0: it stands still until POST /_sim/advance")
+	c.Flags().Float64Var(&speed, "speed", 1, "seconds of the world per second; 0: it stands still until POST /_sim/advance, and throttles nobody")
 	c.Flags().StringArrayVar(&policies, "policy", nil, "KEY=FILE: an IAM policy for the access key; may be repeated. A key without any may do everything")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		if speed < 0 {
